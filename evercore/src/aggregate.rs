@@ -1,0 +1,32 @@
+//! What has a state: aggregates, and how events change them.
+
+use crate::snapshot::SnapshotPolicy;
+use crate::{Event, EventMeta};
+
+/// A consistency boundary: a state that only its own events change.
+///
+/// `#[derive(Aggregate)]` writes this implementation. [`Default`] is the state before the first event.
+///
+/// A hand-written implementation works as well; announce it with [`register_aggregate!`](crate::register_aggregate), or
+/// put it into a [`Registry`](crate::Registry) of your own.
+pub trait Aggregate: Default + Send + Sync + 'static {
+    /// The stored name. Unique in a program, and stays as it is once something was written.
+    const NAME: &'static str;
+
+    /// How snapshots are taken, if they are.
+    const SNAPSHOTS: Option<SnapshotPolicy<Self>> = None;
+}
+
+/// How an event changes a state.
+///
+/// It runs when the event happens and at each replay, so it depends on nothing but its arguments and cannot fail: what
+/// may be refused is refused before the event is made.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not say how `{E}` changes it",
+    label = "`impl Apply<{E}> for {Self}` is missing",
+    note = "an `#[event]` needs `impl Apply<{E}> for {Self}`; a `#[state_event]` gets it written from its fields"
+)]
+pub trait Apply<E: Event>: Aggregate {
+    /// Changes the state.
+    fn apply(&mut self, event: &E, meta: &EventMeta);
+}

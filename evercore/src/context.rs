@@ -1,0 +1,364 @@
+//! A unit of work: what is applied in it lands together or not at all.
+
+mod staging;
+
+use std::sync::Arc;
+
+use tracing::{instrument, warn};
+
+use crate::clock::to_stored_precision;
+use crate::engine::{Committed, NewSnapshot, Target};
+use crate::error::{unknown_id, unknown_key};
+use crate::rehydrate::{Rehydrated, rehydrate};
+use crate::state_aggregate::ContextId;
+use crate::store::Inner;
+use crate::{
+    Aggregate, AggregateId, Apply, AsOf, Error, Event, EventDraft, EventOptions, Metadata,
+    NaturalKey, Result, Sequence, StateAggregate,
+};
+use staging::{Base, OnKeyTaken, Staging};
+
+/// A unit of work inside [`EventStore::with_context`](crate::EventStore::with_context).
+///
+/// It stages what is applied and holds no database transaction. At its end, everything is sent as one commit, which
+/// lands together or not at all; if an aggregate that it writes to or guards was changed in the meantime, that is a
+/// conflict. Reads see what the context has staged.
+#[derive(Debug)]
+pub struct Context {
+    store: Arc<Inner>,
+    id: ContextId,
+    staging: Staging,
+    metadata: Option<Box<Metadata>>,
+}
+
+impl Context {
+    pub(crate) fn new(store: Arc<Inner>) -> Self {
+        Self { store, id: ContextId::next(), staging: Staging::default(), metadata: None }
+    }
+
+    /// Loads an aggregate by its id.
+    ///
+    /// # Errors
+    /// - [`Error::UnknownId`] if there is none; [`find`](Self::find) gives `None` instead.
+    /// - [`Error::WrongAggregateType`] if it is not a `T`.
+    /// - [`Error::UnknownEvent`] or [`Error::Decode`] if its events cannot be read.
+    pub async fn load<T: Aggregate>(&mut self, id: AggregateId) -> Result<StateAggregate<T>> {
+        self.find(id).await?.ok_or_else(|| unknown_id::<T>(id))
+    }
+
+    /// Loads an aggregate by its natural key.
+    ///
+    /// # Errors
+    /// - [`Error::UnknownKey`] if there is none; [`find_by_key`](Self::find_by_key) gives `None` instead.
+    /// - [`Error::InvalidKey`] if it cannot be a key.
+    /// - [`Error::UnknownEvent`] or [`Error::Decode`] if its events cannot be read.
+    pub async fn load_by_key<T: Aggregate>(
+        &mut self,
+        key: impl TryInto<NaturalKey, Error: Into<Error>>,
+    ) -> Result<StateAggregate<T>> {
+        let key = key.try_into().map_err(Into::into)?;
+        self.find_key(&key).await?.ok_or_else(|| unknown_key::<T>(&key))
+    }
+
+    /// Loads an aggregate by its id, if there is one.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load), but for [`Error::UnknownId`].
+    #[instrument(level = "debug", skip_all, fields(aggregate = T::NAME, %id), err(level = "debug"))]
+    pub async fn find<T: Aggregate>(
+        &mut self,
+        id: AggregateId,
+    ) -> Result<Option<StateAggregate<T>>> {
+        if self.staging.stream(id).is_some() {
+            return self.reload(id).await.map(Some);
+        }
+        let found = self.read::<T>(Target::Id(id), None).await?;
+        found.map(|found| self.enter(found)).transpose()
+    }
+
+    /// Loads an aggregate by its natural key, if there is one.
+    ///
+    /// # Errors
+    /// As [`load_by_key`](Self::load_by_key), but for [`Error::UnknownKey`].
+    pub async fn find_by_key<T: Aggregate>(
+        &mut self,
+        key: impl TryInto<NaturalKey, Error: Into<Error>>,
+    ) -> Result<Option<StateAggregate<T>>> {
+        let key = key.try_into().map_err(Into::into)?;
+        self.find_key(&key).await
+    }
+
+    /// Loads the aggregate with this natural key, or stages a new one that has it.
+    ///
+    /// If two contexts create it at the same time, one of them has a conflict and, being run again, loads it.
+    ///
+    /// # Errors
+    /// As [`find_by_key`](Self::find_by_key) and [`create_with_key`](Self::create_with_key).
+    pub async fn load_or_create<T: Aggregate>(
+        &mut self,
+        key: impl TryInto<NaturalKey, Error: Into<Error>>,
+    ) -> Result<StateAggregate<T>> {
+        let key = key.try_into().map_err(Into::into)?;
+        match self.find_key(&key).await? {
+            Some(found) => Ok(found),
+            None => self.stage_new(Some(key), OnKeyTaken::Conflict).await,
+        }
+    }
+
+    /// Stages a new aggregate. It exists from the commit on, also without an event.
+    ///
+    /// # Errors
+    /// - [`Error::Unregistered`] if the store does not know the type.
+    /// - What the engine says if it has to be asked for ids, which it is once in a while.
+    pub async fn create<T: Aggregate>(&mut self) -> Result<StateAggregate<T>> {
+        self.stage_new(None, OnKeyTaken::Fail).await
+    }
+
+    /// Stages a new aggregate with a natural key.
+    ///
+    /// That the key is free shows at the commit: [`Error::KeyTaken`] comes from
+    /// [`with_context`](crate::EventStore::with_context), unless this context itself has seen who holds it.
+    ///
+    /// # Errors
+    /// - [`Error::InvalidKey`] if it cannot be a key.
+    /// - [`Error::KeyTaken`] if this context has seen another aggregate that holds it.
+    /// - As [`create`](Self::create).
+    pub async fn create_with_key<T: Aggregate>(
+        &mut self,
+        key: impl TryInto<NaturalKey, Error: Into<Error>>,
+    ) -> Result<StateAggregate<T>> {
+        let key = key.try_into().map_err(Into::into)?;
+        self.stage_new(Some(key), OnKeyTaken::Fail).await
+    }
+
+    /// Stages an event and changes the state by it.
+    ///
+    /// # Errors
+    /// The aggregate and the context stay as they were.
+    /// - [`Error::ForeignAggregate`] if the aggregate was loaded in another context.
+    /// - [`Error::StaleHandle`] if events were applied through another handle of it.
+    /// - [`Error::Unregistered`] if the store does not know the event.
+    /// - [`Error::Encode`], [`Error::PayloadTooLarge`] or [`Error::CommitTooLarge`].
+    pub fn apply<T, E>(&mut self, aggregate: &mut StateAggregate<T>, event: E) -> Result<()>
+    where
+        T: Apply<E>,
+        E: Event<Aggregate = T>,
+    {
+        self.apply_with(aggregate, event, EventOptions::new())
+    }
+
+    /// Stages an event with a time, a reference or metadata of its own, and changes the state by it.
+    ///
+    /// # Errors
+    /// As [`apply`](Self::apply), and [`Error::InvalidMetadata`].
+    #[instrument(
+        level = "debug",
+        skip_all,
+        fields(aggregate = T::NAME, id = %aggregate.id, event = E::NAME),
+        err(level = "debug")
+    )]
+    pub fn apply_with<T, E>(
+        &mut self,
+        aggregate: &mut StateAggregate<T>,
+        event: E,
+        options: EventOptions,
+    ) -> Result<()>
+    where
+        T: Apply<E>,
+        E: Event<Aggregate = T>,
+    {
+        self.check_handle(aggregate)?;
+        let sequence = aggregate.sequence.next();
+        let staged = self.store.prepare(
+            EventDraft::of(&event).with(options),
+            aggregate.id,
+            sequence,
+            self.metadata.as_deref(),
+        )?;
+        let meta = staged.meta.clone();
+        self.staging.push(&self.store.limits, staged)?;
+        aggregate.state.apply(&event, &meta);
+        aggregate.sequence = sequence;
+        if let Some(policy) = T::SNAPSHOTS.filter(|policy| policy.is_due_at(sequence)) {
+            match policy.encode(&aggregate.state) {
+                Ok(state) => self.staging.set_snapshot(NewSnapshot {
+                    aggregate_id: aggregate.id,
+                    sequence,
+                    fingerprint: policy.fingerprint(),
+                    state: state.into(),
+                }),
+                // Loads replay without it, as they did before.
+                Err(error) => warn!(aggregate = T::NAME, %error, "the snapshot cannot be encoded"),
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes the commit fail with a conflict if the aggregate changes before it, though nothing is written to it.
+    ///
+    /// For decisions that depend on an aggregate they only read. One that is written to is guarded anyway.
+    ///
+    /// # Errors
+    /// [`Error::ForeignAggregate`] or [`Error::StaleHandle`], as [`apply`](Self::apply).
+    pub fn guard<T: Aggregate>(&mut self, aggregate: &StateAggregate<T>) -> Result<()> {
+        self.check_handle(aggregate)?;
+        self.staging.guard(aggregate.id);
+        Ok(())
+    }
+
+    /// Stages another natural key for the aggregate.
+    ///
+    /// # Errors
+    /// - [`Error::InvalidKey`] if it cannot be a key.
+    /// - [`Error::KeyTaken`] if this context has seen another aggregate that holds it; otherwise that shows at the
+    ///   commit.
+    /// - [`Error::ForeignAggregate`] or [`Error::StaleHandle`], as [`apply`](Self::apply).
+    pub fn change_key<T: Aggregate>(
+        &mut self,
+        aggregate: &mut StateAggregate<T>,
+        key: impl TryInto<NaturalKey, Error: Into<Error>>,
+    ) -> Result<()> {
+        let key = key.try_into().map_err(Into::into)?;
+        self.set_key(aggregate, Some(key))
+    }
+
+    /// Stages the removal of the aggregate's natural key. It is free for others from the commit on, and in this
+    /// context at once.
+    ///
+    /// # Errors
+    /// [`Error::ForeignAggregate`] or [`Error::StaleHandle`], as [`apply`](Self::apply).
+    pub fn clear_key<T: Aggregate>(&mut self, aggregate: &mut StateAggregate<T>) -> Result<()> {
+        self.set_key(aggregate, None)
+    }
+
+    /// Sets the metadata of the events that are applied from now on, unless they bring their own.
+    ///
+    /// # Errors
+    /// [`Error::InvalidMetadata`] if it cannot be stored.
+    pub fn set_metadata(&mut self, metadata: Metadata) -> Result<()> {
+        metadata.check()?;
+        self.metadata = (!metadata.is_empty()).then(|| Box::new(metadata));
+        Ok(())
+    }
+
+    fn set_key<T: Aggregate>(
+        &mut self,
+        aggregate: &mut StateAggregate<T>,
+        key: Option<NaturalKey>,
+    ) -> Result<()> {
+        self.check_handle(aggregate)?;
+        self.staging.set_key(aggregate.id, key.clone())?;
+        aggregate.key = key;
+        Ok(())
+    }
+
+    fn check_handle<T: Aggregate>(&self, aggregate: &StateAggregate<T>) -> Result<()> {
+        let stream = self.staging.stream(aggregate.id);
+        match stream.filter(|_| aggregate.context == self.id) {
+            None => {
+                Err(Error::ForeignAggregate { aggregate: T::NAME.to_owned(), id: aggregate.id })
+            }
+            Some(stream) if stream.sequence != aggregate.sequence => Err(Error::StaleHandle {
+                aggregate: T::NAME.to_owned(),
+                id: aggregate.id,
+                handle: aggregate.sequence,
+                current: stream.sequence,
+            }),
+            Some(_) => Ok(()),
+        }
+    }
+
+    #[instrument(level = "debug", name = "find_by_key", skip_all, fields(aggregate = T::NAME, %key), err(level = "debug"))]
+    async fn find_key<T: Aggregate>(
+        &mut self,
+        key: &NaturalKey,
+    ) -> Result<Option<StateAggregate<T>>> {
+        if let Some(id) = self.staging.holder(T::NAME, key) {
+            return self.reload(id).await.map(Some);
+        }
+        match self.read::<T>(Target::Key(key.clone()), None).await? {
+            // Known here, and not as the holder of this key: the context has moved the key away from it.
+            Some(found) if self.staging.stream(found.id).is_some() => Ok(None),
+            Some(found) => self.enter(found).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    async fn read<T: Aggregate>(
+        &self,
+        target: Target,
+        as_of: Option<AsOf>,
+    ) -> Result<Option<Rehydrated<T>>> {
+        let store = &*self.store;
+        rehydrate(&*store.engine, &store.registry, &store.limits, target, as_of).await
+    }
+
+    fn enter<T: Aggregate>(&mut self, found: Rehydrated<T>) -> Result<StateAggregate<T>> {
+        let Rehydrated { id, key, sequence, state } = found;
+        let base = Base::Loaded { sequence, key: key.clone() };
+        self.staging.enter(&self.store.limits, id, T::NAME, base, key.clone())?;
+        Ok(StateAggregate { context: self.id, id, key, sequence, state })
+    }
+
+    /// Another handle of an aggregate that this context knows: as it was first read, plus what is staged.
+    async fn reload<T: Aggregate>(&self, id: AggregateId) -> Result<StateAggregate<T>> {
+        let stream = self.staging.stream(id).expect("BUG: only known aggregates are reloaded");
+        if stream.aggregate_type != T::NAME {
+            return Err(Error::WrongAggregateType {
+                id,
+                expected: T::NAME.to_owned(),
+                found: stream.aggregate_type.to_owned(),
+            });
+        }
+        let mut state = match stream.base {
+            Base::Created { .. } => T::default(),
+            Base::Loaded { sequence, .. } => {
+                let as_of = Some(AsOf::Sequence(sequence));
+                let found = self.read::<T>(Target::Id(id), as_of).await?;
+                found.ok_or_else(|| unknown_id::<T>(id))?.state
+            }
+        };
+        let entry = self.store.registry.aggregate::<T>()?;
+        for event in self.staging.events_of(stream) {
+            let event_type = entry
+                .find(event.event_type, event.version)
+                .expect("BUG: a staged event was checked against the registry");
+            event_type
+                .apply(&mut state, &event.payload, &event.meta)
+                .map_err(|source| event.undecodable(T::NAME, event_type.rust_type(), source))?;
+        }
+        let (key, sequence) = (stream.key.clone(), stream.sequence);
+        Ok(StateAggregate { context: self.id, id, key, sequence, state })
+    }
+
+    #[instrument(level = "debug", name = "create", skip_all, fields(aggregate = T::NAME), err(level = "debug"))]
+    async fn stage_new<T: Aggregate>(
+        &mut self,
+        key: Option<NaturalKey>,
+        on_key_taken: OnKeyTaken,
+    ) -> Result<StateAggregate<T>> {
+        self.store.registry.aggregate::<T>()?;
+        let id = self.store.ids.next(&*self.store.engine).await?;
+        let base = Base::Created { on_key_taken };
+        self.staging.enter(&self.store.limits, id, T::NAME, base, key.clone())?;
+        Ok(StateAggregate {
+            context: self.id,
+            id,
+            key,
+            sequence: Sequence::ZERO,
+            state: T::default(),
+        })
+    }
+
+    /// Sends what is staged. `None` if there is nothing to send.
+    pub(crate) async fn finish(self) -> Result<Option<Committed>> {
+        let Self { store, staging, .. } = self;
+        let now = to_stored_precision(store.clock.now());
+        match staging.into_commit(now) {
+            None => Ok(None),
+            Some((commit, refusal)) => {
+                store.send(commit).await.map(Some).map_err(|error| refusal.explain(error))
+            }
+        }
+    }
+}

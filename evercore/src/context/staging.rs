@@ -1,0 +1,237 @@
+//! What a context holds until its end.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+
+use crate::engine::{AggregateWrite, Commit, KeyChange, NewEvent, NewSnapshot, Precondition};
+use crate::{AggregateId, CommitId, ConflictReason, Error, Limits, NaturalKey, Result, Sequence};
+
+/// Everything that a context has read and wants to write.
+#[derive(Debug, Default)]
+pub(super) struct Staging {
+    streams: Vec<Stream>,
+    by_id: HashMap<AggregateId, usize>,
+    /// Who holds a key, as this context sees it.
+    keys: HashMap<(&'static str, NaturalKey), AggregateId>,
+    events: Vec<NewEvent>,
+    payload_bytes: usize,
+}
+
+/// One aggregate that the context has read or created.
+#[derive(Debug)]
+pub(super) struct Stream {
+    pub(super) id: AggregateId,
+    pub(super) aggregate_type: &'static str,
+    pub(super) base: Base,
+    /// With what is staged.
+    pub(super) key: Option<NaturalKey>,
+    /// With what is staged.
+    pub(super) sequence: Sequence,
+    /// Indices into the staged events.
+    pub(super) events: Vec<usize>,
+    snapshot: Option<NewSnapshot>,
+    guarded: bool,
+}
+
+/// What the decisions of the context are made on.
+#[derive(Clone, Debug)]
+pub(super) enum Base {
+    Created { on_key_taken: OnKeyTaken },
+    Loaded { sequence: Sequence, key: Option<NaturalKey> },
+}
+
+/// What it means that someone else has the key of a new aggregate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum OnKeyTaken {
+    /// The caller asked for a new aggregate: tell them.
+    Fail,
+    /// The caller would have loaded it: a rerun does.
+    Conflict,
+}
+
+impl Staging {
+    pub(super) fn stream(&self, id: AggregateId) -> Option<&Stream> {
+        self.by_id.get(&id).map(|&index| &self.streams[index])
+    }
+
+    fn stream_mut(&mut self, id: AggregateId) -> &mut Stream {
+        let index = self.by_id[&id];
+        &mut self.streams[index]
+    }
+
+    pub(super) fn holder(
+        &self,
+        aggregate_type: &'static str,
+        key: &NaturalKey,
+    ) -> Option<AggregateId> {
+        self.keys.get(&(aggregate_type, key.clone())).copied()
+    }
+
+    pub(super) fn events_of<'a>(
+        &'a self,
+        stream: &'a Stream,
+    ) -> impl Iterator<Item = &'a NewEvent> {
+        stream.events.iter().map(|&index| &self.events[index])
+    }
+
+    /// Takes in an aggregate that was read or is to be created.
+    pub(super) fn enter(
+        &mut self,
+        limits: &Limits,
+        id: AggregateId,
+        aggregate_type: &'static str,
+        base: Base,
+        key: Option<NaturalKey>,
+    ) -> Result<()> {
+        limits.check_commit(self.streams.len() + 1, self.events.len(), self.payload_bytes)?;
+        if let Some(key) = &key {
+            self.claim(id, aggregate_type, key)?;
+        }
+        let sequence = match &base {
+            Base::Created { .. } => Sequence::ZERO,
+            Base::Loaded { sequence, .. } => *sequence,
+        };
+        self.by_id.insert(id, self.streams.len());
+        self.streams.push(Stream {
+            id,
+            aggregate_type,
+            base,
+            key,
+            sequence,
+            events: Vec::new(),
+            snapshot: None,
+            guarded: false,
+        });
+        Ok(())
+    }
+
+    /// Stages an event as the next of its aggregate.
+    pub(super) fn push(&mut self, limits: &Limits, event: NewEvent) -> Result<()> {
+        let payload_bytes = self.payload_bytes + event.payload.bytes().len();
+        limits.check_commit(self.streams.len(), self.events.len() + 1, payload_bytes)?;
+        let index = self.events.len();
+        let stream = self.stream_mut(event.meta.aggregate_id);
+        debug_assert_eq!(stream.sequence.next(), event.meta.sequence);
+        stream.sequence = event.meta.sequence;
+        stream.events.push(index);
+        self.payload_bytes = payload_bytes;
+        self.events.push(event);
+        Ok(())
+    }
+
+    pub(super) fn set_snapshot(&mut self, snapshot: NewSnapshot) {
+        let stream = self.stream_mut(snapshot.aggregate_id);
+        stream.snapshot = Some(snapshot);
+    }
+
+    pub(super) fn guard(&mut self, id: AggregateId) {
+        self.stream_mut(id).guarded = true;
+    }
+
+    pub(super) fn set_key(&mut self, id: AggregateId, key: Option<NaturalKey>) -> Result<()> {
+        let stream = self.stream_mut(id);
+        if stream.key == key {
+            return Ok(());
+        }
+        let aggregate_type = stream.aggregate_type;
+        if let Some(key) = &key {
+            self.claim(id, aggregate_type, key)?;
+        }
+        if let Some(old) = std::mem::replace(&mut self.stream_mut(id).key, key) {
+            self.keys.remove(&(aggregate_type, old));
+        }
+        Ok(())
+    }
+
+    fn claim(
+        &mut self,
+        id: AggregateId,
+        aggregate_type: &'static str,
+        key: &NaturalKey,
+    ) -> Result<()> {
+        match self.keys.insert((aggregate_type, key.clone()), id) {
+            None => Ok(()),
+            Some(holder) => {
+                self.keys.insert((aggregate_type, key.clone()), holder);
+                Err(key_taken(aggregate_type, key))
+            }
+        }
+    }
+
+    /// What is to be sent, and how to read its refusal. `None` if the context changes and guards nothing.
+    pub(super) fn into_commit(self, recorded_at: DateTime<Utc>) -> Option<(Commit, Refusal)> {
+        let mut writes = Vec::new();
+        let mut snapshots = Vec::new();
+        let mut refusal = Refusal::default();
+        for stream in self.streams {
+            let Some(write) = stream.write() else { continue };
+            if let (Base::Created { on_key_taken: OnKeyTaken::Conflict }, Some(key)) =
+                (&stream.base, &stream.key)
+            {
+                refusal.would_have_loaded.push((stream.aggregate_type, key.clone(), stream.id));
+            }
+            writes.push(write);
+            snapshots.extend(stream.snapshot);
+        }
+        if writes.is_empty() {
+            return None;
+        }
+        let id = CommitId::generate();
+        Some((Commit { id, recorded_at, writes, events: self.events, snapshots }, refusal))
+    }
+}
+
+impl Stream {
+    /// `None` if it was only read.
+    fn write(&self) -> Option<AggregateWrite> {
+        let (precondition, old_key) = match &self.base {
+            Base::Created { .. } => (Precondition::New, &None),
+            Base::Loaded { sequence, key } => {
+                (Precondition::Unchanged { sequence: *sequence, key: key.clone() }, key)
+            }
+        };
+        let key = match &self.key {
+            key if key == old_key => KeyChange::Keep,
+            Some(key) => KeyChange::Set(key.clone()),
+            None => KeyChange::Clear,
+        };
+        let write =
+            AggregateWrite { id: self.id, aggregate_type: self.aggregate_type, precondition, key };
+        let wanted = write.creates()
+            || write.key != KeyChange::Keep
+            || self.guarded
+            || !self.events.is_empty();
+        wanted.then_some(write)
+    }
+}
+
+/// How to read an engine's refusal of a commit.
+#[derive(Debug, Default)]
+pub(super) struct Refusal {
+    would_have_loaded: Vec<(&'static str, NaturalKey, AggregateId)>,
+}
+
+impl Refusal {
+    /// Turns "the key is taken" into a conflict where a rerun would load the aggregate that took it.
+    pub(super) fn explain(&self, error: Error) -> Error {
+        if let Error::KeyTaken { aggregate, key } = &error {
+            let created = self
+                .would_have_loaded
+                .iter()
+                .find(|(kind, wanted, _)| kind == aggregate && wanted.as_str() == key);
+            if let Some(&(_, _, id)) = created {
+                return Error::Conflict {
+                    aggregate: aggregate.clone(),
+                    id,
+                    reason: ConflictReason::Created,
+                };
+            }
+        }
+        error
+    }
+}
+
+pub(super) fn key_taken(aggregate_type: &str, key: &NaturalKey) -> Error {
+    Error::KeyTaken { aggregate: aggregate_type.to_owned(), key: key.to_string() }
+}

@@ -1,0 +1,183 @@
+//! The contract that a storage engine keeps. For authors of engines.
+//!
+//! Run the suite of `evercore-testing` against an engine: what these docs say, it asserts.
+
+mod commit;
+mod scheme;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+#[expect(unused_imports, reason = "the docs link to it")]
+use crate::Error;
+use crate::{
+    AggregateId, CommitId, Fingerprint, NaturalKey, Position, RecordedEvent, Registry, Result,
+    Sequence,
+};
+
+pub use crate::recorded::EventRow;
+pub use commit::{
+    AggregateWrite, Commit, CommitOutcome, Committed, KeyChange, NewEvent, NewSnapshot,
+    Precondition,
+};
+pub(crate) use scheme::connect;
+pub use scheme::{ConnectFuture, EngineScheme};
+
+/// Stores commits and reads them back.
+///
+/// Every method may be called from many tasks at once, and its future may be dropped at any point: a dropped
+/// [`commit`](Self::commit) lands whole or not at all, anything else leaves no trace.
+#[async_trait]
+pub trait StorageEngine: Reader {
+    /// Brings the schema up to what this engine needs. Safe to call again, and from several processes at once.
+    async fn migrate(&self) -> Result<()>;
+
+    /// The schema's migrations as SQL that can be run by other means; empty for an engine without a schema.
+    fn migrations(&self) -> Vec<Migration>;
+
+    /// Opens what would otherwise be opened at first use, and stores the names of the registry's types.
+    async fn warmup(&self, registry: &Registry) -> Result<()>;
+
+    /// Reserves `count` ids for aggregates. They are never given again, used or not.
+    async fn reserve_ids(&self, count: u32) -> Result<IdBlock>;
+
+    /// Lands a commit whole, durably, or not at all.
+    ///
+    /// Commits that wait at the same time may share a transaction; each still succeeds or fails alone.
+    ///
+    /// # Errors
+    /// - [`Error::Conflict`] if a [`Precondition`] does not hold.
+    /// - [`Error::UnknownId`] or [`Error::WrongAggregateType`] for an aggregate that is to exist and does not.
+    /// - [`Error::KeyTaken`] if a key belongs to another aggregate of the type.
+    /// - [`Error::OutcomeUnknown`] if it may have landed; any other error says that it has not and never will.
+    async fn commit(&self, commit: Commit) -> Result<Committed>;
+
+    /// Finds out about a commit whose answer was lost. After [`CommitOutcome::NeverLands`] it never lands, even if it
+    /// was still on its way.
+    async fn find_commit(&self, id: CommitId) -> Result<CommitOutcome>;
+
+    /// Opens a view of the log as it is now. Later commits do not show in it. Dropping it releases what it holds.
+    async fn begin_read(&self) -> Result<Box<dyn Reader>>;
+
+    /// Finishes what is under way and releases everything. Later calls answer [`Error::Closed`].
+    async fn close(&self) -> Result<()>;
+}
+
+/// Reads aggregates and the log.
+#[async_trait]
+pub trait Reader: std::fmt::Debug + Send + Sync + 'static {
+    /// An aggregate with its snapshot and the first page of the events after it, as of one moment, in one round trip.
+    /// `None` if there is no such aggregate. An aggregate of another type comes back with its type and without events.
+    async fn load(&self, request: LoadRequest) -> Result<Option<LoadedAggregate>>;
+
+    /// Events of one aggregate, in sequence order. Empty if there is no such aggregate.
+    async fn read_history(&self, request: HistoryRequest) -> Result<Vec<RecordedEvent>>;
+
+    /// A page of the global log, in position order. Never holds a position beyond which an earlier one can still
+    /// appear.
+    async fn read_log(&self, request: LogRequest) -> Result<LogPage>;
+}
+
+/// What to load.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoadRequest {
+    /// The type that the aggregate should have.
+    pub aggregate_type: &'static str,
+    /// Which aggregate.
+    pub target: Target,
+    /// The shape of snapshot that can be used; `None` for a full replay.
+    pub snapshot: Option<Fingerprint>,
+    /// Nothing after this sequence, neither snapshot nor events.
+    pub up_to: Option<Sequence>,
+    /// The most events to return, at least 1.
+    pub limit: u32,
+}
+
+/// Which aggregate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// The one with this id.
+    Id(AggregateId),
+    /// The one with this natural key, among the requested type's.
+    Key(NaturalKey),
+}
+
+/// An aggregate as stored.
+#[derive(Clone, Debug)]
+pub struct LoadedAggregate {
+    /// Its id.
+    pub id: AggregateId,
+    /// The stored name of its type.
+    pub aggregate_type: Arc<str>,
+    /// Its natural key.
+    pub key: Option<NaturalKey>,
+    /// The newest snapshot that fits the request.
+    pub snapshot: Option<StoredSnapshot>,
+    /// The events after the snapshot, or from the first. If there are as many as the request's limit, there may be
+    /// more.
+    pub events: Vec<RecordedEvent>,
+}
+
+/// A snapshot as stored.
+#[derive(Clone, Debug)]
+pub struct StoredSnapshot {
+    /// The last event that it contains.
+    pub sequence: Sequence,
+    /// The encoded state.
+    pub state: bytes::Bytes,
+}
+
+/// Which events of an aggregate to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HistoryRequest {
+    /// The aggregate.
+    pub id: AggregateId,
+    /// Only events after this sequence.
+    pub after: Sequence,
+    /// Nothing after this sequence.
+    pub up_to: Option<Sequence>,
+    /// The most events to return, at least 1.
+    pub limit: u32,
+}
+
+/// Which part of the global log to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogRequest {
+    /// Only events after this position.
+    pub after: Position,
+    /// The most events to return, at least 1.
+    pub limit: u32,
+}
+
+/// A page of the global log.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LogPage {
+    /// The events, in position order.
+    pub events: Vec<RecordedEvent>,
+    /// Where the next page starts: no event at or before it will ever appear that is not in this page or an earlier
+    /// one.
+    pub end: Position,
+    /// Whether this page reached the end of the log as it is now.
+    pub at_end: bool,
+}
+
+/// Ids that were reserved together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IdBlock {
+    /// The first of them.
+    pub first: AggregateId,
+    /// How many there are; they follow each other.
+    pub count: u32,
+}
+
+/// One step of a schema.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Migration {
+    /// Its number.
+    pub version: i64,
+    /// What it does, in words.
+    pub description: String,
+    /// The SQL.
+    pub sql: String,
+}

@@ -1,0 +1,46 @@
+//! Finds the engine that answers to a URL.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use super::StorageEngine;
+use crate::{Error, Result};
+
+/// What [`EngineScheme::connect`] returns.
+pub type ConnectFuture = Pin<Box<dyn Future<Output = Result<Arc<dyn StorageEngine>>> + Send>>;
+
+/// Announces an engine to [`EventStore::connect`](crate::EventStore::connect), through `inventory::submit!`.
+#[derive(Clone, Copy, Debug)]
+pub struct EngineScheme {
+    /// The URL schemes that it serves, in lower case and without a colon.
+    pub schemes: &'static [&'static str],
+    /// Opens the engine at a URL of one of these schemes, without touching the schema.
+    pub connect: fn(url: String) -> ConnectFuture,
+}
+
+inventory::collect!(EngineScheme);
+
+pub(crate) async fn connect(url: &str) -> Result<Arc<dyn StorageEngine>> {
+    let Some((scheme, _)) = url.split_once(':') else {
+        return Err(Error::InvalidUrl {
+            problem: "it has no scheme; write one as in `sqlite://bank.db`".to_owned(),
+        });
+    };
+    let scheme = scheme.to_ascii_lowercase();
+    let engine = inventory::iter::<EngineScheme>()
+        .find(|engine| engine.schemes.contains(&scheme.as_str()))
+        .ok_or_else(|| Error::UnknownScheme { scheme, linked: linked_schemes() })?;
+    (engine.connect)(url.to_owned()).await
+}
+
+fn linked_schemes() -> String {
+    let mut schemes: Vec<String> = inventory::iter::<EngineScheme>()
+        .flat_map(|engine| engine.schemes)
+        .map(|scheme| format!("`{scheme}:`"))
+        .collect();
+    if schemes.is_empty() {
+        return "no engine is".to_owned();
+    }
+    schemes.sort();
+    format!("only {}", schemes.join(", "))
+}

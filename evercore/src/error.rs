@@ -1,0 +1,479 @@
+//! The one error type, worded for what the caller can do next.
+
+use std::convert::Infallible;
+use std::fmt;
+
+use crate::payload::DecodeError;
+use crate::{Aggregate, AggregateId, CommitId, NaturalKey, Position, Sequence};
+
+/// What every fallible function of Evercore returns.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Any error, as engines hand it on.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// What went wrong, and what to do next.
+///
+/// Unless a variant says otherwise, nothing was written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Another writer was faster. [`with_context`](crate::EventStore::with_context) retries this by itself; you see it
+    /// when its attempts are used up.
+    #[error("{aggregate} {id} was changed by another writer ({reason}); load it again and retry")]
+    Conflict {
+        /// The aggregate's type.
+        aggregate: String,
+        /// The aggregate.
+        id: AggregateId,
+        /// What had changed.
+        reason: ConflictReason,
+    },
+
+    /// The natural key belongs to another aggregate of the type.
+    #[error(
+        "the key `{key}` belongs to another {aggregate}; choose another key, or load that aggregate by it"
+    )]
+    KeyTaken {
+        /// The aggregate type.
+        aggregate: String,
+        /// The key.
+        key: String,
+    },
+
+    /// No aggregate has this id.
+    #[error("there is no {aggregate} with id {id}; use `find` where it may be missing")]
+    UnknownId {
+        /// The aggregate type that was asked for.
+        aggregate: String,
+        /// The id.
+        id: AggregateId,
+    },
+
+    /// No aggregate of the type has this natural key.
+    #[error(
+        "there is no {aggregate} with key `{key}`; use `find_by_key` or `load_or_create` where it may be missing"
+    )]
+    UnknownKey {
+        /// The aggregate type that was asked for.
+        aggregate: String,
+        /// The key.
+        key: String,
+    },
+
+    /// The id belongs to an aggregate of another type.
+    #[error("aggregate {id} is a {found}, not a {expected}; load it as what it is")]
+    WrongAggregateType {
+        /// The id.
+        id: AggregateId,
+        /// The type that was asked for.
+        expected: String,
+        /// The type that it has.
+        found: String,
+    },
+
+    /// The handle comes from another context, or from one that has ended.
+    #[error(
+        "{aggregate} {id} was loaded in another context; load it in the context that changes it"
+    )]
+    ForeignAggregate {
+        /// The aggregate's type.
+        aggregate: String,
+        /// The aggregate.
+        id: AggregateId,
+    },
+
+    /// Events were applied through another handle of the same aggregate.
+    #[error(
+        "{aggregate} {id} has moved on to sequence {current} through another handle, and this one is at {handle}; keep one handle, or load it again"
+    )]
+    StaleHandle {
+        /// The aggregate's type.
+        aggregate: String,
+        /// The aggregate.
+        id: AggregateId,
+        /// Where the handle stands.
+        handle: Sequence,
+        /// Where the context stands.
+        current: Sequence,
+    },
+
+    /// A natural key that no engine would store.
+    #[error("`{key}` cannot be a natural key: {problem}")]
+    InvalidKey {
+        /// The head of the key.
+        key: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+
+    /// A number out of its range.
+    #[error("{value} is no {what}: the least is {least}")]
+    InvalidNumber {
+        /// What the number stands for.
+        what: &'static str,
+        /// The least value.
+        least: i64,
+        /// The value given.
+        value: i64,
+    },
+
+    /// Metadata or a reference that no engine would store.
+    #[error("the metadata cannot be stored: {problem}")]
+    InvalidMetadata {
+        /// What is wrong with it.
+        problem: String,
+    },
+
+    /// An append without an event.
+    #[error(
+        "an append to {aggregate} without an event; leave the call out where there is nothing to say"
+    )]
+    EmptyAppend {
+        /// The aggregate type.
+        aggregate: String,
+    },
+
+    /// A payload over [`Limits::max_payload_bytes`](crate::Limits).
+    #[error(
+        "the payload of `{event}` is {bytes} bytes long, and {limit} is the limit; store large data elsewhere and keep a reference, or raise `Limits::max_payload_bytes`"
+    )]
+    PayloadTooLarge {
+        /// The event's name.
+        event: String,
+        /// Its length.
+        bytes: usize,
+        /// The limit.
+        limit: usize,
+    },
+
+    /// A commit over one of the [`Limits`](crate::Limits).
+    #[error(
+        "the context holds more than {limit} {what}; split the work into several contexts, or raise the limit"
+    )]
+    CommitTooLarge {
+        /// What there is too much of.
+        what: &'static str,
+        /// The limit.
+        limit: usize,
+    },
+
+    /// An event or state that its own `Serialize` refuses.
+    #[error("`{name}` cannot be encoded; check its `Serialize`")]
+    Encode {
+        /// The event's or aggregate's name.
+        name: String,
+        /// What its `Serialize` said.
+        source: serde_json::Error,
+    },
+
+    /// A stored event that does not fit its type.
+    #[error("{} does not fit `{}` at field `{}`; give the type a new version if its shape changed", .0.event, .0.rust_type, .0.source.field())]
+    Decode(Box<UndecodableEvent>),
+
+    /// A stored event whose name or version no linked type carries.
+    #[error(
+        "{0}: no type is registered for it; is the crate that defines it linked into this program?"
+    )]
+    UnknownEvent(Box<EventPlace>),
+
+    /// A recorded event was decoded as a type that it is not.
+    #[error("{event} is not a `{wanted}`; ask `is::<E>()` first")]
+    WrongEventType {
+        /// The event.
+        event: Box<EventPlace>,
+        /// The name of the type asked for.
+        wanted: &'static str,
+    },
+
+    /// A type that the store's registry does not hold.
+    #[error("`{rust_type}` is not in the store's registry; add it where the registry is built")]
+    Unregistered {
+        /// The Rust type.
+        rust_type: &'static str,
+    },
+
+    /// Two types claim one name.
+    #[error(
+        "{what} is claimed by both `{first}` and `{second}`; give one of them another `name` or `version`"
+    )]
+    DuplicateName {
+        /// The aggregate or event that is claimed twice.
+        what: String,
+        /// One Rust type.
+        first: String,
+        /// The other.
+        second: String,
+    },
+
+    /// A name or number in a type's declaration that cannot be stored.
+    #[error("`{rust_type}` cannot be registered: {problem}")]
+    InvalidDeclaration {
+        /// The Rust type.
+        rust_type: &'static str,
+        /// What is wrong with it.
+        problem: String,
+    },
+
+    /// No linked engine answers to the URL's scheme.
+    #[error(
+        "no storage engine for `{scheme}:` URLs is linked ({linked}); add the engine's crate and name it once in your program, as in `use evercore_{} as _;`",
+        crate_for(.scheme)
+    )]
+    UnknownScheme {
+        /// The scheme.
+        scheme: String,
+        /// The schemes that are linked.
+        linked: String,
+    },
+
+    /// A URL or an engine option that makes no sense.
+    #[error("the storage URL or its options cannot be used: {problem}")]
+    InvalidUrl {
+        /// What is wrong. Holds no password.
+        problem: String,
+    },
+
+    /// The database cannot be opened as it is.
+    #[error("cannot open {database}: {problem}")]
+    CannotOpen {
+        /// The database, without secrets.
+        database: String,
+        /// What stands in the way.
+        problem: OpenProblem,
+        /// What the driver said.
+        source: Option<BoxError>,
+    },
+
+    /// The database stayed busy for longer than the engine waits. Can be retried.
+    #[error(
+        "the database was busy for longer than the engine waits; retry, or look for a writer that holds it"
+    )]
+    Busy {
+        /// What the driver said.
+        source: BoxError,
+    },
+
+    /// The database could not be reached; nothing was sent. Can be retried.
+    #[error("the database cannot be reached; check that it runs, then retry")]
+    Unavailable {
+        /// What the driver said.
+        source: BoxError,
+    },
+
+    /// The commit was sent and its answer was lost: **it may have landed**. `with_context` finds out by itself before
+    /// it reruns anything; you see this when finding out failed as well.
+    #[error(
+        "commit {commit} may or may not have landed; ask `EventStore::find_commit` before you do the work again"
+    )]
+    OutcomeUnknown {
+        /// The commit.
+        commit: CommitId,
+        /// What the driver said.
+        source: BoxError,
+    },
+
+    /// The store was closed.
+    #[error("the store is closed; open another one")]
+    Closed,
+
+    /// The stored data breaks a rule that every write keeps. Someone else wrote to the tables, or the file is damaged.
+    #[error("the stored {what} is damaged: {problem}; restore it from a backup")]
+    Corrupt {
+        /// The table, column or record.
+        what: &'static str,
+        /// What is wrong with it.
+        problem: String,
+    },
+
+    /// Anything else that the storage said: a full disk, a lost permission.
+    #[error("the storage failed while it was asked to {operation}")]
+    Storage {
+        /// What was being done, as a verb.
+        operation: &'static str,
+        /// What the driver said.
+        source: BoxError,
+    },
+}
+
+/// What a conflicting writer had changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ConflictReason {
+    /// The aggregate has other events than the decision was made on.
+    Sequence {
+        /// Where the decision was made.
+        expected: Sequence,
+        /// Where the aggregate stands.
+        actual: Sequence,
+    },
+    /// The aggregate has another natural key than the decision was made on.
+    Key,
+    /// Another writer created the aggregate that [`load_or_create`](crate::Context::load_or_create) was about to.
+    Created,
+}
+
+/// What stands in the way of opening a database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OpenProblem {
+    /// The path is a directory.
+    IsDirectory,
+    /// The folder of the file does not exist.
+    NoSuchFolder,
+    /// The file or its folder cannot be written.
+    ReadOnly,
+    /// The file is something else than a database of this engine.
+    NotADatabase,
+    /// The schema was made by a newer Evercore.
+    SchemaTooNew {
+        /// The migration that this build does not know.
+        found: i64,
+    },
+    /// The schema is missing or older than this build needs.
+    SchemaOutdated,
+    /// Anything else.
+    Other,
+}
+
+/// Which event, for a message: its place and its stored type.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct EventPlace {
+    /// The position in the global log.
+    pub position: Position,
+    /// The aggregate's stored type.
+    pub aggregate_type: String,
+    /// The aggregate.
+    pub aggregate_id: AggregateId,
+    /// The sequence within the aggregate.
+    pub sequence: Sequence,
+    /// The event's stored name.
+    pub event_type: String,
+    /// The version of the event's shape.
+    pub version: u32,
+}
+
+/// Which event could not be decoded, as what, and where in it reading stopped.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct UndecodableEvent {
+    /// The event.
+    pub event: EventPlace,
+    /// The Rust type that it should have become.
+    pub rust_type: &'static str,
+    /// The field, and what was wrong with it.
+    pub source: DecodeError,
+}
+
+impl Error {
+    /// Whether the same call may succeed if it is made again: a conflict, a busy or unreachable database.
+    ///
+    /// Not for [`Error::OutcomeUnknown`]: find out first.
+    #[must_use]
+    pub const fn is_retryable(&self) -> bool {
+        matches!(self, Self::Conflict { .. } | Self::Busy { .. } | Self::Unavailable { .. })
+    }
+
+    /// Whether this is a lost race, as opposed to trouble with the database.
+    #[must_use]
+    pub const fn is_conflict(&self) -> bool {
+        matches!(self, Self::Conflict { .. })
+    }
+
+    /// For engines: stored data that breaks a rule.
+    pub fn corrupt(what: &'static str, problem: impl Into<String>) -> Self {
+        Self::Corrupt { what, problem: problem.into() }
+    }
+
+    /// For engines: a failure of no finer class, while doing `operation` (a verb: `read the log`).
+    pub fn storage(operation: &'static str, source: impl Into<BoxError>) -> Self {
+        Self::Storage { operation, source: source.into() }
+    }
+}
+
+impl From<Infallible> for Error {
+    fn from(never: Infallible) -> Self {
+        match never {}
+    }
+}
+
+impl fmt::Display for ConflictReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sequence { expected, actual } => {
+                write!(f, "expected sequence {expected}, found {actual}")
+            }
+            Self::Key => f.write_str("its natural key is another one now"),
+            Self::Created => f.write_str("it was created meanwhile"),
+        }
+    }
+}
+
+impl fmt::Display for OpenProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::IsDirectory => f.write_str("it is a directory; name a file in it"),
+            Self::NoSuchFolder => f.write_str("its folder does not exist; create it first"),
+            Self::ReadOnly => f.write_str(
+                "it cannot be written; check the permissions of the file and of its folder",
+            ),
+            Self::NotADatabase => f.write_str(
+                "it is not a database of this engine; name another file, it was left as it is",
+            ),
+            Self::SchemaTooNew { found } => {
+                write!(
+                    f,
+                    "its schema has migration {found}, which this build does not know; update evercore"
+                )
+            }
+            Self::SchemaOutdated => f.write_str(
+                "its schema is missing or older than this build needs; run `store.migrate()`",
+            ),
+            Self::Other => f.write_str("the database refused; see the source of this error"),
+        }
+    }
+}
+
+impl fmt::Display for EventPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "event `{}` version {} at position {} ({} {}, sequence {})",
+            self.event_type,
+            self.version,
+            self.position,
+            self.aggregate_type,
+            self.aggregate_id,
+            self.sequence
+        )
+    }
+}
+
+impl fmt::Display for UndecodableEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.event.fmt(f)
+    }
+}
+
+impl std::error::Error for UndecodableEvent {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.source)
+    }
+}
+
+/// The crate that most likely serves a scheme.
+fn crate_for(scheme: &str) -> &str {
+    match scheme {
+        "postgresql" => "postgres",
+        other => other,
+    }
+}
+
+pub(crate) fn unknown_id<T: Aggregate>(id: AggregateId) -> Error {
+    Error::UnknownId { aggregate: T::NAME.to_owned(), id }
+}
+
+pub(crate) fn unknown_key<T: Aggregate>(key: &NaturalKey) -> Error {
+    Error::UnknownKey { aggregate: T::NAME.to_owned(), key: key.to_string() }
+}

@@ -1,0 +1,163 @@
+//! The numbers that name things in the log. All are checked where they enter.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::{Error, Result};
+
+/// Names one aggregate in a store. At least 1; unique over all aggregate types.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "i64", into = "i64")]
+pub struct AggregateId(i64);
+
+/// The number of an event within its aggregate: 1, 2, 3 … without a hole.
+///
+/// [`Sequence::ZERO`] is the sequence of an aggregate that has no event yet.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(try_from = "i64", into = "i64")]
+pub struct Sequence(i64);
+
+/// The place of an event in the global log. Grows with every commit; may have holes.
+///
+/// [`Position::START`] stands before the first event.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(try_from = "i64", into = "i64")]
+pub struct Position(i64);
+
+/// Names one commit, so that its outcome can be asked for when the answer was lost.
+///
+/// A version 7 UUID (RFC 9562): new ids sort after old ones, which keeps the index compact.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CommitId(Uuid);
+
+impl AggregateId {
+    /// Checks that `id` is at least 1.
+    ///
+    /// # Errors
+    /// [`Error::InvalidNumber`] if it is not.
+    pub fn new(id: i64) -> Result<Self> {
+        at_least("aggregate id", 1, id).map(Self)
+    }
+
+    /// The plain number.
+    #[must_use]
+    pub const fn get(self) -> i64 {
+        self.0
+    }
+}
+
+impl Sequence {
+    /// The sequence of an aggregate without events.
+    pub const ZERO: Self = Self(0);
+
+    /// The first event's sequence.
+    pub const FIRST: Self = Self(1);
+
+    /// Checks that `sequence` is not negative.
+    ///
+    /// # Errors
+    /// [`Error::InvalidNumber`] if it is.
+    pub fn new(sequence: i64) -> Result<Self> {
+        at_least("sequence", 0, sequence).map(Self)
+    }
+
+    /// The plain number.
+    #[must_use]
+    pub const fn get(self) -> i64 {
+        self.0
+    }
+
+    /// The sequence before; that of [`Sequence::ZERO`] is itself.
+    pub(crate) const fn previous(self) -> Self {
+        if self.0 == 0 { self } else { Self(self.0 - 1) }
+    }
+
+    /// The sequence that follows.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+}
+
+impl Position {
+    /// Before the first event.
+    pub const START: Self = Self(0);
+
+    /// Checks that `position` is not negative.
+    ///
+    /// # Errors
+    /// [`Error::InvalidNumber`] if it is.
+    pub fn new(position: i64) -> Result<Self> {
+        at_least("position", 0, position).map(Self)
+    }
+
+    /// The plain number.
+    #[must_use]
+    pub const fn get(self) -> i64 {
+        self.0
+    }
+}
+
+impl CommitId {
+    /// A fresh id.
+    #[must_use]
+    pub fn generate() -> Self {
+        Self(Uuid::now_v7())
+    }
+
+    /// The id as stored.
+    #[must_use]
+    pub const fn as_uuid(&self) -> &Uuid {
+        &self.0
+    }
+}
+
+impl From<Uuid> for CommitId {
+    fn from(id: Uuid) -> Self {
+        Self(id)
+    }
+}
+
+fn at_least(what: &'static str, least: i64, value: i64) -> Result<i64> {
+    if value >= least { Ok(value) } else { Err(Error::InvalidNumber { what, least, value }) }
+}
+
+macro_rules! number {
+    ($name:ident) => {
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl TryFrom<i64> for $name {
+            type Error = Error;
+
+            fn try_from(value: i64) -> Result<Self> {
+                Self::new(value)
+            }
+        }
+
+        impl From<$name> for i64 {
+            fn from(value: $name) -> Self {
+                value.0
+            }
+        }
+    };
+}
+
+number!(AggregateId);
+number!(Sequence);
+number!(Position);
+
+impl fmt::Display for CommitId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}

@@ -1,0 +1,90 @@
+//! What keeps memory bounded.
+
+use crate::{Error, Result};
+
+/// What one context, commit or page may hold. All limits are finite.
+///
+/// # Example
+/// ```
+/// use evercore::Limits;
+///
+/// let limits = Limits::default().max_payload_bytes(64 * 1024);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    pub(crate) max_payload_bytes: usize,
+    pub(crate) max_commit_events: usize,
+    pub(crate) max_commit_bytes: usize,
+    pub(crate) max_commit_aggregates: usize,
+    pub(crate) page_events: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_payload_bytes: 1024 * 1024,
+            max_commit_events: 10_000,
+            max_commit_bytes: 64 * 1024 * 1024,
+            max_commit_aggregates: 10_000,
+            page_events: 1_000,
+        }
+    }
+}
+
+impl Limits {
+    /// Sets the largest payload of one event, in bytes. Default: 1 MiB.
+    #[must_use]
+    pub const fn max_payload_bytes(mut self, bytes: usize) -> Self {
+        self.max_payload_bytes = bytes;
+        self
+    }
+
+    /// Sets the most events of one context. Default: 10,000.
+    #[must_use]
+    pub const fn max_commit_events(mut self, events: usize) -> Self {
+        self.max_commit_events = events;
+        self
+    }
+
+    /// Sets the most bytes of payload in one context. Default: 64 MiB.
+    #[must_use]
+    pub const fn max_commit_bytes(mut self, bytes: usize) -> Self {
+        self.max_commit_bytes = bytes;
+        self
+    }
+
+    /// Sets the most aggregates that one context loads or creates. Default: 10,000.
+    #[must_use]
+    pub const fn max_commit_aggregates(mut self, aggregates: usize) -> Self {
+        self.max_commit_aggregates = aggregates;
+        self
+    }
+
+    /// Sets the most events that are read at a time while an aggregate is replayed, and the most that one call for a
+    /// history or a page of the log returns. At least 1. Default: 1,000.
+    #[must_use]
+    pub const fn page_events(mut self, events: u32) -> Self {
+        self.page_events = if events == 0 { 1 } else { events };
+        self
+    }
+}
+
+impl Limits {
+    /// Checks what a commit is about to hold.
+    pub(crate) fn check_commit(
+        &self,
+        aggregates: usize,
+        events: usize,
+        bytes: usize,
+    ) -> Result<()> {
+        let checks = [
+            ("aggregates", self.max_commit_aggregates, aggregates),
+            ("events", self.max_commit_events, events),
+            ("bytes of payload", self.max_commit_bytes, bytes),
+        ];
+        match checks.into_iter().find(|(_, limit, wanted)| wanted > limit) {
+            Some((what, limit, _)) => Err(Error::CommitTooLarge { what, limit }),
+            None => Ok(()),
+        }
+    }
+}

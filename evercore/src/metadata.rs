@@ -1,0 +1,176 @@
+//! What travels beside an event: who caused it, and what it belongs to.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{Error, Result};
+
+/// The longest correlation id, causation id, principal, reference or metadata name, in bytes of UTF-8.
+pub const MAX_LABEL_BYTES: usize = 255;
+
+/// The largest metadata of one event, in bytes of its JSON form.
+pub const MAX_METADATA_BYTES: usize = 16 * 1024;
+
+/// What travels beside an event: correlation, causation, principal, and free fields.
+///
+/// # Example
+/// ```
+/// use evercore::Metadata;
+///
+/// let metadata = Metadata::new().correlation("order-17").principal("ada").with("channel", "web");
+/// assert_eq!(metadata.principal_id(), Some("ada"));
+/// assert_eq!(metadata.get("channel").and_then(|v| v.as_str()), Some("web"));
+/// ```
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Metadata {
+    correlation: Option<String>,
+    causation: Option<String>,
+    stored: Stored,
+}
+
+/// The part that an engine keeps in its `metadata` column.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Stored {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    principal: Option<String>,
+    #[serde(flatten)]
+    fields: BTreeMap<String, Value>,
+}
+
+impl Metadata {
+    /// Nothing at all.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets what the event belongs to: all events of one request share it.
+    #[must_use]
+    pub fn correlation(mut self, id: impl Into<String>) -> Self {
+        self.correlation = Some(id.into());
+        self
+    }
+
+    /// Sets what directly caused the event: a command's or another event's id.
+    #[must_use]
+    pub fn causation(mut self, id: impl Into<String>) -> Self {
+        self.causation = Some(id.into());
+        self
+    }
+
+    /// Sets who acted.
+    #[must_use]
+    pub fn principal(mut self, id: impl Into<String>) -> Self {
+        self.stored.principal = Some(id.into());
+        self
+    }
+
+    /// Sets a free field. The name `principal` is taken by [`Metadata::principal`] and refused when the event is
+    /// staged.
+    #[must_use]
+    pub fn with(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.stored.fields.insert(name.into(), value.into());
+        self
+    }
+
+    /// What the event belongs to.
+    #[must_use]
+    pub fn correlation_id(&self) -> Option<&str> {
+        self.correlation.as_deref()
+    }
+
+    /// What directly caused the event.
+    #[must_use]
+    pub fn causation_id(&self) -> Option<&str> {
+        self.causation.as_deref()
+    }
+
+    /// Who acted.
+    #[must_use]
+    pub fn principal_id(&self) -> Option<&str> {
+        self.stored.principal.as_deref()
+    }
+
+    /// A free field.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        self.stored.fields.get(name)
+    }
+
+    /// Whether nothing is set.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// For engines: the JSON text of the `metadata` column, which holds everything but the two ids that have columns
+    /// of their own. `None` if there is nothing to keep.
+    ///
+    /// # Errors
+    /// [`Error::InvalidMetadata`] if it is larger than [`MAX_METADATA_BYTES`].
+    pub fn to_column(&self) -> Result<Option<String>> {
+        if self.stored == Stored::default() {
+            return Ok(None);
+        }
+        let json =
+            serde_json::to_string(&self.stored).map_err(|source| invalid(source.to_string()))?;
+        if json.len() > MAX_METADATA_BYTES {
+            return Err(invalid(format!(
+                "its JSON form is {} bytes long, and {MAX_METADATA_BYTES} is the limit",
+                json.len()
+            )));
+        }
+        Ok(Some(json))
+    }
+
+    /// For engines: the metadata again from its three columns.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] if `column` is not what [`Metadata::to_column`] writes.
+    pub fn from_columns(
+        correlation: Option<String>,
+        causation: Option<String>,
+        column: Option<&str>,
+    ) -> Result<Self> {
+        let stored = match column {
+            None => Stored::default(),
+            Some(json) => serde_json::from_str(json)
+                .map_err(|source| Error::corrupt("metadata column", source.to_string()))?,
+        };
+        Ok(Self { correlation, causation, stored })
+    }
+
+    pub(crate) fn check(&self) -> Result<()> {
+        check_label("correlation id", self.correlation_id())?;
+        check_label("causation id", self.causation_id())?;
+        check_label("principal", self.principal_id())?;
+        for name in self.stored.fields.keys() {
+            check_label("metadata name", Some(name))?;
+        }
+        if self.stored.fields.contains_key("principal") {
+            return Err(invalid(
+                "`principal` is not a free field; set it with `Metadata::principal`".to_owned(),
+            ));
+        }
+        self.to_column().map(drop)
+    }
+}
+
+/// Checks a short text that is stored beside an event.
+pub(crate) fn check_label(what: &'static str, label: Option<&str>) -> Result<()> {
+    let problem = match label {
+        Some("") => format!("the {what} is empty; leave it out instead"),
+        Some(text) if text.len() > MAX_LABEL_BYTES => {
+            format!("the {what} is {} bytes long, and {MAX_LABEL_BYTES} is the limit", text.len())
+        }
+        Some(text) if text.contains('\0') => format!("the {what} holds a NUL character"),
+        _ => return Ok(()),
+    };
+    Err(invalid(problem))
+}
+
+fn invalid(problem: String) -> Error {
+    Error::InvalidMetadata { problem }
+}

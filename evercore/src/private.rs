@@ -1,0 +1,58 @@
+//! What generated code calls. Not public interface: it changes without notice.
+
+pub use inventory;
+pub use serde;
+
+/// How a field of a `#[state_event]` sets a field of the state. `V` is what the event holds.
+///
+/// Not a matter of `From`: a silent conversion between numbers or texts is not what a copy means.
+#[diagnostic::on_unimplemented(
+    message = "a state field of type `{Self}` cannot be set from an event field of type `{V}`",
+    label = "this has the type `{V}`, the state's field of the same name is a `{Self}`",
+    note = "give both the same type, wrap the event's in an `Option` to leave the state as it is on `None`, or mark it `#[state(skip)]` to keep it in the event only"
+)]
+pub trait SetFrom<V> {
+    /// Sets the field.
+    fn set_from(&mut self, value: &V);
+}
+
+impl<T: Clone> SetFrom<T> for T {
+    fn set_from(&mut self, value: &T) {
+        self.clone_from(value);
+    }
+}
+
+impl<T: Clone> SetFrom<T> for Option<T> {
+    fn set_from(&mut self, value: &T) {
+        *self = Some(value.clone());
+    }
+}
+
+/// Serde for `Option<Option<T>>` fields: absent is `None`, null is `Some(None)`.
+pub mod double_option {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    /// Serializes the inner option. The outer `None` is skipped by the field's attributes.
+    ///
+    /// # Errors
+    /// What the serializer says.
+    pub fn serialize<T, S>(value: &Option<Option<T>>, serializer: S) -> Result<S::Ok, S::Error>
+    where
+        T: Serialize,
+        S: Serializer,
+    {
+        value.as_ref().and_then(Option::as_ref).serialize(serializer)
+    }
+
+    /// Deserializes a field that is there.
+    ///
+    /// # Errors
+    /// What the deserializer says.
+    pub fn deserialize<'de, T, D>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
+    where
+        T: Deserialize<'de>,
+        D: Deserializer<'de>,
+    {
+        Option::deserialize(deserializer).map(Some)
+    }
+}

@@ -1,0 +1,190 @@
+//! Reading on one consistent view.
+
+use std::ops::{Bound, RangeBounds};
+use std::sync::Arc;
+
+use tracing::instrument;
+
+use crate::engine::{HistoryRequest, LogPage, LogRequest, Reader, Target};
+use crate::error::{unknown_id, unknown_key};
+use crate::rehydrate::rehydrate;
+use crate::state_aggregate::ContextId;
+use crate::store::Inner;
+use crate::{
+    Aggregate, AggregateId, AsOf, Error, Limits, NaturalKey, Position, RecordedEvent, Result,
+    Sequence, StateAggregate,
+};
+
+/// One consistent view of the log, inside [`EventStore::with_readonly_context`](crate::EventStore::with_readonly_context).
+///
+/// All reads see the log as it was when the view was opened.
+#[derive(Debug)]
+pub struct ReadContext {
+    store: Arc<Inner>,
+    id: ContextId,
+    reader: Box<dyn Reader>,
+}
+
+impl ReadContext {
+    pub(crate) fn new(store: Arc<Inner>, reader: Box<dyn Reader>) -> Self {
+        Self { store, id: ContextId::next(), reader }
+    }
+
+    /// Loads an aggregate by its id.
+    ///
+    /// # Errors
+    /// As [`Context::load`](crate::Context::load).
+    pub async fn load<T: Aggregate>(&self, id: AggregateId) -> Result<StateAggregate<T>> {
+        self.find(id).await?.ok_or_else(|| unknown_id::<T>(id))
+    }
+
+    /// Loads an aggregate by its natural key.
+    ///
+    /// # Errors
+    /// As [`Context::load_by_key`](crate::Context::load_by_key).
+    pub async fn load_by_key<T: Aggregate>(
+        &self,
+        key: impl TryInto<NaturalKey, Error: Into<Error>>,
+    ) -> Result<StateAggregate<T>> {
+        let key = key.try_into().map_err(Into::into)?;
+        self.read(Target::Key(key.clone()), None).await?.ok_or_else(|| unknown_key::<T>(&key))
+    }
+
+    /// Loads an aggregate by its id, if there is one.
+    ///
+    /// # Errors
+    /// As [`Context::find`](crate::Context::find).
+    pub async fn find<T: Aggregate>(&self, id: AggregateId) -> Result<Option<StateAggregate<T>>> {
+        self.read(Target::Id(id), None).await
+    }
+
+    /// Loads an aggregate by its natural key, if there is one.
+    ///
+    /// # Errors
+    /// As [`Context::find_by_key`](crate::Context::find_by_key).
+    pub async fn find_by_key<T: Aggregate>(
+        &self,
+        key: impl TryInto<NaturalKey, Error: Into<Error>>,
+    ) -> Result<Option<StateAggregate<T>>> {
+        let key = key.try_into().map_err(Into::into)?;
+        self.read(Target::Key(key), None).await
+    }
+
+    /// Loads an aggregate as it was.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    ///
+    /// # Example
+    /// ```
+    /// # use evercore::{Aggregate, state_event};
+    /// # #[derive(Aggregate, Default)]
+    /// # struct Account { balance: i64 }
+    /// # #[state_event(aggregate = Account)]
+    /// # struct BalanceImported { balance: i64 }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> evercore::Result<()> {
+    /// # let store = evercore::EventStore::builder().open(evercore_memory::MemoryEngine::new()).await?;
+    /// use evercore::{AsOf, Error, Sequence};
+    ///
+    /// let id = store
+    ///     .with_context(async |ctx| {
+    ///         let mut account = ctx.create::<Account>().await?;
+    ///         ctx.apply(&mut account, BalanceImported { balance: 7 })?;
+    ///         ctx.apply(&mut account, BalanceImported { balance: 9 })?;
+    ///         Ok::<_, Error>(account.id())
+    ///     })
+    ///     .await?;
+    /// let first = AsOf::Sequence(Sequence::FIRST);
+    /// let before =
+    ///     store.with_readonly_context(async |ctx| ctx.load_as_of::<Account>(id, first).await).await?;
+    /// assert_eq!(before.state().balance, 7);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn load_as_of<T: Aggregate>(
+        &self,
+        id: AggregateId,
+        as_of: AsOf,
+    ) -> Result<StateAggregate<T>> {
+        self.read(Target::Id(id), Some(as_of)).await?.ok_or_else(|| unknown_id::<T>(id))
+    }
+
+    /// Events of one aggregate in sequence order: those in `range`, and at most
+    /// [`Limits::page_events`](crate::Limits::page_events) of them. Empty if there are none.
+    ///
+    /// Where there may be more, call again from the last event's [`Sequence::next`].
+    ///
+    /// # Errors
+    /// What the engine says if it cannot read.
+    #[instrument(level = "debug", skip_all, fields(%id), err(level = "debug"))]
+    pub async fn history(
+        &self,
+        id: AggregateId,
+        range: impl RangeBounds<Sequence> + Send,
+    ) -> Result<Vec<RecordedEvent>> {
+        read_history(&*self.reader, &self.store.limits, id, range).await
+    }
+
+    /// A page of the global log: up to `limit` events after a position, in position order. The page tells where the
+    /// next one starts.
+    ///
+    /// `limit` is at least 1; more than [`Limits::page_events`](crate::Limits::page_events) counts as that.
+    ///
+    /// # Errors
+    /// - [`Error::InvalidNumber`] for a limit of 0.
+    /// - What the engine says if it cannot read.
+    #[instrument(level = "debug", skip_all, fields(%after, limit), err(level = "debug"))]
+    pub async fn read_log(&self, after: Position, limit: u32) -> Result<LogPage> {
+        read_log(&*self.reader, &self.store.limits, after, limit).await
+    }
+
+    #[instrument(level = "debug", name = "load", skip_all, fields(aggregate = T::NAME), err(level = "debug"))]
+    async fn read<T: Aggregate>(
+        &self,
+        target: Target,
+        as_of: Option<AsOf>,
+    ) -> Result<Option<StateAggregate<T>>> {
+        let found =
+            rehydrate(&*self.reader, &self.store.registry, &self.store.limits, target, as_of)
+                .await?;
+        Ok(found.map(|found| StateAggregate {
+            context: self.id,
+            id: found.id,
+            key: found.key,
+            sequence: found.sequence,
+            state: found.state,
+        }))
+    }
+}
+
+pub(crate) async fn read_history(
+    reader: &dyn Reader,
+    limits: &Limits,
+    id: AggregateId,
+    range: impl RangeBounds<Sequence> + Send,
+) -> Result<Vec<RecordedEvent>> {
+    let after = match range.start_bound() {
+        Bound::Unbounded => Sequence::ZERO,
+        Bound::Excluded(after) => *after,
+        Bound::Included(first) => first.previous(),
+    };
+    let up_to = match range.end_bound() {
+        Bound::Unbounded => None,
+        Bound::Included(last) => Some(*last),
+        Bound::Excluded(end) => Some(end.previous()),
+    };
+    reader.read_history(HistoryRequest { id, after, up_to, limit: limits.page_events }).await
+}
+
+pub(crate) async fn read_log(
+    reader: &dyn Reader,
+    limits: &Limits,
+    after: Position,
+    limit: u32,
+) -> Result<LogPage> {
+    if limit == 0 {
+        return Err(Error::InvalidNumber { what: "page size", least: 1, value: 0 });
+    }
+    reader.read_log(LogRequest { after, limit: limit.min(limits.page_events) }).await
+}

@@ -1,0 +1,173 @@
+//! Events as the log holds them.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+use crate::error::{EventPlace, UndecodableEvent};
+use crate::{
+    Aggregate, AggregateId, Error, Event, EventMeta, Metadata, Payload, Position, Result, Sequence,
+};
+
+/// An event as the log holds it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RecordedEvent {
+    position: Position,
+    recorded_at: DateTime<Utc>,
+    aggregate_type: Arc<str>,
+    event_type: Arc<str>,
+    version: u32,
+    payload: Payload,
+    meta: EventMeta,
+}
+
+/// The columns of an event's row, for engines to make a [`RecordedEvent`] of.
+#[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "each field is the accessor of the same name")]
+pub struct EventRow {
+    pub position: Position,
+    pub aggregate_id: AggregateId,
+    pub sequence: Sequence,
+    pub aggregate_type: Arc<str>,
+    pub event_type: Arc<str>,
+    pub version: u32,
+    pub payload: Payload,
+    pub event_time: DateTime<Utc>,
+    pub recorded_at: DateTime<Utc>,
+    pub reference: Option<Box<str>>,
+    pub metadata: Option<Box<Metadata>>,
+}
+
+impl From<EventRow> for RecordedEvent {
+    fn from(row: EventRow) -> Self {
+        Self {
+            position: row.position,
+            recorded_at: row.recorded_at,
+            aggregate_type: row.aggregate_type,
+            event_type: row.event_type,
+            version: row.version,
+            payload: row.payload,
+            meta: EventMeta {
+                aggregate_id: row.aggregate_id,
+                sequence: row.sequence,
+                event_time: row.event_time,
+                reference: row.reference,
+                metadata: row.metadata,
+            },
+        }
+    }
+}
+
+impl RecordedEvent {
+    /// The place in the global log.
+    #[must_use]
+    pub const fn position(&self) -> Position {
+        self.position
+    }
+
+    /// The aggregate.
+    #[must_use]
+    pub const fn aggregate_id(&self) -> AggregateId {
+        self.meta.aggregate_id
+    }
+
+    /// The number within the aggregate.
+    #[must_use]
+    pub const fn sequence(&self) -> Sequence {
+        self.meta.sequence
+    }
+
+    /// The stored name of the aggregate's type.
+    #[must_use]
+    pub fn aggregate_type(&self) -> &str {
+        &self.aggregate_type
+    }
+
+    /// The stored name of the event's type.
+    #[must_use]
+    pub fn event_type(&self) -> &str {
+        &self.event_type
+    }
+
+    /// The version of the event's shape.
+    #[must_use]
+    pub const fn version(&self) -> u32 {
+        self.version
+    }
+
+    /// The encoded event.
+    #[must_use]
+    pub const fn payload(&self) -> &Payload {
+        &self.payload
+    }
+
+    /// When it happened, as its writer said.
+    #[must_use]
+    pub const fn event_time(&self) -> DateTime<Utc> {
+        self.meta.event_time
+    }
+
+    /// When the store took it, by the clock of the writer's store.
+    #[must_use]
+    pub const fn recorded_at(&self) -> DateTime<Utc> {
+        self.recorded_at
+    }
+
+    /// The writer's own reference.
+    #[must_use]
+    pub fn reference(&self) -> Option<&str> {
+        self.meta.reference()
+    }
+
+    /// Who caused it and what it belongs to.
+    #[must_use]
+    pub fn metadata(&self) -> &Metadata {
+        self.meta.metadata()
+    }
+
+    /// What [`Apply::apply`](crate::Apply::apply) is told about it.
+    #[must_use]
+    pub const fn meta(&self) -> &EventMeta {
+        &self.meta
+    }
+
+    /// Whether it is an `E`: the aggregate's type, the name or an alias, and the version.
+    #[must_use]
+    pub fn is<E: Event>(&self) -> bool {
+        *self.aggregate_type == *E::Aggregate::NAME
+            && self.version == E::VERSION
+            && (*self.event_type == *E::NAME || E::ALIASES.contains(&&*self.event_type))
+    }
+
+    /// The event as its type.
+    ///
+    /// # Errors
+    /// - [`Error::WrongEventType`] if it is not an `E`.
+    /// - [`Error::Decode`] if it does not fit its type.
+    pub fn decode<E: Event>(&self) -> Result<E> {
+        if !self.is::<E>() {
+            return Err(Error::WrongEventType { event: Box::new(self.place()), wanted: E::NAME });
+        }
+        self.payload.decode().map_err(|source| self.undecodable(std::any::type_name::<E>(), source))
+    }
+
+    pub(crate) fn undecodable(
+        &self,
+        rust_type: &'static str,
+        source: crate::payload::DecodeError,
+    ) -> Error {
+        Error::Decode(Box::new(UndecodableEvent { event: self.place(), rust_type, source }))
+    }
+
+    /// Which event this is, for a message.
+    pub(crate) fn place(&self) -> EventPlace {
+        EventPlace {
+            position: self.position,
+            aggregate_type: self.aggregate_type.as_ref().to_owned(),
+            aggregate_id: self.meta.aggregate_id,
+            sequence: self.meta.sequence,
+            event_type: self.event_type.as_ref().to_owned(),
+            version: self.version,
+        }
+    }
+}

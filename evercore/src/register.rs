@@ -1,0 +1,54 @@
+//! Announces hand-written types, as the macros do for theirs.
+
+/// Announces a hand-written [`Aggregate`](crate::Aggregate) to [`Registry::linked`](crate::Registry::linked).
+///
+/// Only needed for one without events: an event brings its aggregate along.
+#[macro_export]
+macro_rules! register_aggregate {
+    ($aggregate:ty) => {
+        $crate::__private::inventory::submit! { $crate::AggregateType::of::<$aggregate>() }
+    };
+}
+
+/// Announces a hand-written [`Event`](crate::Event) and its aggregate to
+/// [`Registry::linked`](crate::Registry::linked).
+///
+/// # Example
+/// ```
+/// use evercore::{Aggregate, Apply, Event, EventMeta};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Default)]
+/// struct Counter(u32);
+///
+/// impl Aggregate for Counter {
+///     const NAME: &'static str = "counter";
+/// }
+///
+/// #[derive(Serialize, Deserialize)]
+/// struct Counted;
+///
+/// impl Event for Counted {
+///     type Aggregate = Counter;
+///     const NAME: &'static str = "counted";
+/// }
+///
+/// impl Apply<Counted> for Counter {
+///     fn apply(&mut self, _event: &Counted, _meta: &EventMeta) {
+///         self.0 += 1;
+///     }
+/// }
+///
+/// evercore::register_event!(Counted);
+///
+/// # fn main() -> evercore::Result<()> {
+/// assert!(evercore::Registry::linked()?.knows_event::<Counted>());
+/// # Ok(())
+/// # }
+/// ```
+#[macro_export]
+macro_rules! register_event {
+    ($event:ty) => {
+        $crate::__private::inventory::submit! { $crate::EventType::of::<$event>() }
+    };
+}

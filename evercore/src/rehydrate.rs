@@ -1,0 +1,148 @@
+//! From stored events to a state.
+
+use std::ops::ControlFlow;
+
+use chrono::{DateTime, Utc};
+
+use crate::engine::{HistoryRequest, LoadRequest, LoadedAggregate, Reader, StoredSnapshot, Target};
+use crate::registry::AggregateEntry;
+use crate::{
+    Aggregate, AggregateId, Error, Limits, NaturalKey, RecordedEvent, Registry, Result, Sequence,
+    SnapshotPolicy,
+};
+
+/// Up to where an aggregate is replayed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AsOf {
+    /// Up to the event with this sequence, or the last one if there are fewer.
+    Sequence(Sequence),
+    /// Up to, and without, the first event whose event time is later.
+    Time(DateTime<Utc>),
+}
+
+/// A state and where it stands.
+#[derive(Debug)]
+pub(crate) struct Rehydrated<T> {
+    pub(crate) id: AggregateId,
+    pub(crate) key: Option<NaturalKey>,
+    pub(crate) sequence: Sequence,
+    pub(crate) state: T,
+}
+
+/// Loads an aggregate. `None` if there is none.
+pub(crate) async fn rehydrate<T: Aggregate>(
+    reader: &dyn Reader,
+    registry: &Registry,
+    limits: &Limits,
+    target: Target,
+    as_of: Option<AsOf>,
+) -> Result<Option<Rehydrated<T>>> {
+    let entry = registry.aggregate::<T>()?;
+    let (up_to, until) = match as_of {
+        None => (None, None),
+        Some(AsOf::Sequence(sequence)) => (Some(sequence), None),
+        Some(AsOf::Time(time)) => (None, Some(time)),
+    };
+    // A snapshot may hold events that are later than the wanted time.
+    let policy = if until.is_none() { T::SNAPSHOTS } else { None };
+    let request = LoadRequest {
+        aggregate_type: T::NAME,
+        target,
+        snapshot: policy.as_ref().map(SnapshotPolicy::fingerprint),
+        up_to,
+        limit: limits.page_events,
+    };
+
+    let Some(loaded) = load_checked(reader, request.clone()).await? else {
+        return Ok(None);
+    };
+    let (loaded, start) = match (&policy, &loaded.snapshot) {
+        (Some(policy), Some(StoredSnapshot { sequence, state })) => match policy.decode(state) {
+            Some(state) => {
+                let start = Replay { entry, sequence: *sequence, state };
+                (loaded, start)
+            }
+            None => {
+                let target = Target::Id(loaded.id);
+                let full = LoadRequest { target, snapshot: None, ..request };
+                let loaded = load_checked(reader, full).await?.ok_or_else(|| {
+                    Error::corrupt("aggregate", "it was there a moment ago and is gone")
+                })?;
+                (loaded, Replay::from_default(entry))
+            }
+        },
+        _ => (loaded, Replay::from_default(entry)),
+    };
+    let LoadedAggregate { id, key, mut events, .. } = loaded;
+
+    let mut replay: Replay<'_, T> = start;
+    let page = usize::try_from(limits.page_events).unwrap_or(usize::MAX);
+    while replay.all(&events, until)?.is_continue() && events.len() >= page {
+        let request =
+            HistoryRequest { id, after: replay.sequence, up_to, limit: limits.page_events };
+        events = reader.read_history(request).await?;
+    }
+    Ok(Some(Rehydrated { id, key, sequence: replay.sequence, state: replay.state }))
+}
+
+async fn load_checked(
+    reader: &dyn Reader,
+    request: LoadRequest,
+) -> Result<Option<LoadedAggregate>> {
+    let expected = request.aggregate_type;
+    match reader.load(request).await? {
+        Some(loaded) if *loaded.aggregate_type != *expected => Err(Error::WrongAggregateType {
+            id: loaded.id,
+            expected: expected.to_owned(),
+            found: loaded.aggregate_type.as_ref().to_owned(),
+        }),
+        loaded => Ok(loaded),
+    }
+}
+
+/// A replay under way.
+struct Replay<'a, T> {
+    entry: &'a AggregateEntry,
+    sequence: Sequence,
+    state: T,
+}
+
+impl<'a, T: Aggregate> Replay<'a, T> {
+    fn from_default(entry: &'a AggregateEntry) -> Self {
+        Self { entry, sequence: Sequence::ZERO, state: T::default() }
+    }
+
+    /// Applies a page of events. Breaks at the first one after `until`.
+    fn all(
+        &mut self,
+        events: &[RecordedEvent],
+        until: Option<DateTime<Utc>>,
+    ) -> Result<ControlFlow<()>> {
+        for event in events {
+            if until.is_some_and(|until| event.event_time() > until) {
+                return Ok(ControlFlow::Break(()));
+            }
+            self.one(event)?;
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    fn one(&mut self, event: &RecordedEvent) -> Result<()> {
+        if event.sequence() != self.sequence.next() {
+            return Err(Error::corrupt(
+                "events",
+                format!("after sequence {} comes {}", self.sequence, event.place()),
+            ));
+        }
+        let event_type = self
+            .entry
+            .find(event.event_type(), event.version())
+            .ok_or_else(|| Error::UnknownEvent(Box::new(event.place())))?;
+        event_type
+            .apply(&mut self.state, event.payload(), event.meta())
+            .map_err(|source| event.undecodable(event_type.rust_type(), source))?;
+        self.sequence = event.sequence();
+        Ok(())
+    }
+}

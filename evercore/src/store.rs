@@ -1,0 +1,241 @@
+//! The store: where contexts begin and commits end.
+
+mod append;
+mod builder;
+mod inner;
+
+use std::sync::Arc;
+
+use tracing::{Instrument, debug, debug_span, instrument};
+
+use crate::engine::{CommitOutcome, LogPage, Migration, StorageEngine};
+use crate::read_context::{ReadContext, read_history, read_log};
+use crate::{
+    AggregateId, CommitId, Context, Error, Position, RecordedEvent, Registry, Result, Sequence,
+};
+
+pub use append::{Appended, EventDraft, Expected, Stream};
+pub use builder::{EventStoreBuilder, Migrate};
+pub(crate) use inner::Inner;
+
+/// A store of events, on whichever engine.
+///
+/// Cheap to clone; all clones are one store.
+///
+/// # Example
+/// ```
+/// use evercore::{Aggregate, Error, EventStore, state_event};
+/// use evercore_memory as _;
+///
+/// #[derive(Aggregate, Default)]
+/// struct Account { owner: String, balance: i64 }
+///
+/// #[state_event(aggregate = Account)]
+/// struct AccountOpened { owner: String, balance: i64 }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Error> {
+/// let store = EventStore::connect("memory:").await?;
+/// let id = store
+///     .with_context(async |ctx| {
+///         let mut account = ctx.create_with_key::<Account>("NL91ABNA0417164300").await?;
+///         ctx.apply(&mut account, AccountOpened { owner: "Ada".into(), balance: 100 })?;
+///         Ok::<_, Error>(account.id())
+///     })
+///     .await?;
+///
+/// let account = store.with_readonly_context(async |ctx| ctx.load::<Account>(id).await).await?;
+/// assert_eq!(account.state().balance, 100);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct EventStore {
+    inner: Arc<Inner>,
+}
+
+impl EventStore {
+    /// Opens the store at a URL and brings its schema up to date. The engine is found by the URL's scheme.
+    ///
+    /// An engine's crate is linked only if your program names it: `use evercore_sqlite as _;`.
+    ///
+    /// # Errors
+    /// - [`Error::UnknownScheme`] if no linked engine serves the scheme.
+    /// - [`Error::InvalidUrl`] or [`Error::CannotOpen`] if there is no such database.
+    /// - [`Error::DuplicateName`] or [`Error::InvalidDeclaration`] if the linked types cannot live together.
+    pub async fn connect(url: impl AsRef<str>) -> Result<Self> {
+        Self::builder().connect(url).await
+    }
+
+    /// Sets what [`connect`](Self::connect) leaves at its defaults.
+    pub fn builder() -> EventStoreBuilder {
+        EventStoreBuilder::default()
+    }
+
+    /// Runs `work` in a context and lands what it applied, together or not at all.
+    ///
+    /// On a conflict, `work` **runs again** in a new context, as the store's [`RetryPolicy`](crate::RetryPolicy) says:
+    /// keep what it does outside of the context harmless to repeat. If it fails, nothing is written.
+    ///
+    /// # Errors
+    /// - What `work` returns.
+    /// - [`Error::Conflict`] if the last attempt met one as well.
+    /// - [`Error::KeyTaken`] if a key that was staged belongs to another aggregate.
+    /// - [`Error::OutcomeUnknown`] if the commit may have landed and asking for it failed, too.
+    pub async fn with_context<F, T, E>(&self, work: F) -> Result<T, E>
+    where
+        F: AsyncFnOnce(&mut Context) -> Result<T, E> + Clone,
+        E: From<Error>,
+    {
+        let run = async {
+            let mut failed = 0;
+            loop {
+                match self.attempt(work.clone()).await {
+                    Err(Attempt::Commit(conflict)) if conflict.is_conflict() => {
+                        failed += 1;
+                        let Some(wait) = self.inner.wait_after(failed) else {
+                            return Err(conflict.into());
+                        };
+                        debug!(attempt = failed, ?wait, %conflict, "running the context again");
+                        tokio::time::sleep(wait).await;
+                    }
+                    Err(Attempt::Commit(error)) => return Err(error.into()),
+                    Err(Attempt::Work(error)) => return Err(error),
+                    Ok(value) => return Ok(value),
+                }
+            }
+        };
+        run.instrument(debug_span!("with_context")).await
+    }
+
+    /// Runs `work` in a context once, whatever happens. For closures that cannot be cloned.
+    ///
+    /// # Errors
+    /// As [`with_context`](Self::with_context), with the first conflict.
+    pub async fn with_context_once<F, T, E>(&self, work: F) -> Result<T, E>
+    where
+        F: AsyncFnOnce(&mut Context) -> Result<T, E>,
+        E: From<Error>,
+    {
+        let run = async {
+            self.attempt(work).await.map_err(|failure| match failure {
+                Attempt::Work(error) => error,
+                Attempt::Commit(error) => error.into(),
+            })
+        };
+        run.instrument(debug_span!("with_context_once")).await
+    }
+
+    /// Runs `work` on one consistent view of the log: later commits do not show in it.
+    ///
+    /// # Errors
+    /// - What `work` returns.
+    /// - What the engine says if it cannot open the view.
+    pub async fn with_readonly_context<F, T, E>(&self, work: F) -> Result<T, E>
+    where
+        F: AsyncFnOnce(&ReadContext) -> Result<T, E>,
+        E: From<Error>,
+    {
+        let run = async {
+            let reader = self.inner.engine.begin_read().await?;
+            let context = ReadContext::new(Arc::clone(&self.inner), reader);
+            work(&context).await
+        };
+        run.instrument(debug_span!("with_readonly_context")).await
+    }
+
+    /// Events of one aggregate in sequence order, as [`ReadContext::history`].
+    ///
+    /// # Errors
+    /// As [`ReadContext::history`].
+    #[instrument(level = "debug", skip_all, fields(%id), err(level = "debug"))]
+    pub async fn history(
+        &self,
+        id: AggregateId,
+        range: impl std::ops::RangeBounds<Sequence> + Send,
+    ) -> Result<Vec<RecordedEvent>> {
+        read_history(&*self.inner.engine, &self.inner.limits, id, range).await
+    }
+
+    /// A page of the global log, as [`ReadContext::read_log`].
+    ///
+    /// # Errors
+    /// As [`ReadContext::read_log`].
+    #[instrument(level = "debug", skip_all, fields(%after, limit), err(level = "debug"))]
+    pub async fn read_log(&self, after: Position, limit: u32) -> Result<LogPage> {
+        read_log(&*self.inner.engine, &self.inner.limits, after, limit).await
+    }
+
+    /// Finds out about a commit whose answer was lost ([`Error::OutcomeUnknown`]).
+    ///
+    /// # Errors
+    /// What the engine says if it cannot be asked.
+    #[instrument(level = "debug", skip_all, fields(%commit), err(level = "debug"))]
+    pub async fn find_commit(&self, commit: CommitId) -> Result<CommitOutcome> {
+        self.inner.engine.find_commit(commit).await
+    }
+
+    /// Opens connections, stores the names of the types and reserves ids, so that the first context finds it done.
+    ///
+    /// # Errors
+    /// What the engine says if it cannot.
+    #[instrument(level = "debug", skip_all, err(level = "debug"))]
+    pub async fn warmup(&self) -> Result<()> {
+        self.inner.engine.warmup(&self.inner.registry).await?;
+        self.inner.ids.warmup(&*self.inner.engine).await
+    }
+
+    /// Brings the schema up to what this build needs. Safe to call again, and from several processes at once.
+    ///
+    /// # Errors
+    /// - [`Error::CannotOpen`] if the schema is newer than this build.
+    /// - What the engine says if it cannot.
+    #[instrument(level = "debug", skip_all, err(level = "debug"))]
+    pub async fn migrate(&self) -> Result<()> {
+        self.inner.engine.migrate().await
+    }
+
+    /// The schema's migrations as SQL, for people who run them by other means.
+    #[must_use]
+    pub fn migrations(&self) -> Vec<Migration> {
+        self.inner.engine.migrations()
+    }
+
+    /// The types that this store knows.
+    #[must_use]
+    pub fn registry(&self) -> &Registry {
+        &self.inner.registry
+    }
+
+    /// The engine, for what only it can do.
+    #[must_use]
+    pub fn engine(&self) -> &dyn StorageEngine {
+        &*self.inner.engine
+    }
+
+    /// Finishes what is under way and releases everything, for all clones of this store. Later calls answer
+    /// [`Error::Closed`].
+    ///
+    /// # Errors
+    /// What the engine says if it cannot finish.
+    #[instrument(level = "debug", skip_all, err(level = "debug"))]
+    pub async fn close(&self) -> Result<()> {
+        self.inner.engine.close().await
+    }
+
+    async fn attempt<F, T, E>(&self, work: F) -> Result<T, Attempt<E>>
+    where
+        F: AsyncFnOnce(&mut Context) -> Result<T, E>,
+    {
+        let mut context = Context::new(Arc::clone(&self.inner));
+        let value = work(&mut context).await.map_err(Attempt::Work)?;
+        context.finish().await.map_err(Attempt::Commit)?;
+        Ok(value)
+    }
+}
+
+/// Where an attempt failed.
+enum Attempt<E> {
+    Work(E),
+    Commit(Error),
+}

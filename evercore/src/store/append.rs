@@ -1,0 +1,221 @@
+//! Appending events without loading their aggregate.
+
+use std::marker::PhantomData;
+
+use tracing::{debug, instrument};
+
+use super::EventStore;
+use crate::clock::to_stored_precision;
+use crate::engine::{
+    AggregateWrite, Commit, Committed, KeyChange, LoadRequest, Precondition, Target,
+};
+use crate::error::unknown_key;
+use crate::registry::EventType;
+use crate::{
+    Aggregate, AggregateId, Apply, CommitId, ConflictReason, Error, Event, EventOptions,
+    NaturalKey, Payload, Result, Sequence,
+};
+
+/// Which aggregate to append to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stream {
+    /// The one with this id. It has to exist.
+    Id(AggregateId),
+    /// The one with this natural key. It is created where [`Expected`] allows it.
+    Key(NaturalKey),
+}
+
+/// In what state an aggregate is expected to be when events are appended to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expected {
+    /// In any. A [`Stream::Key`] that does not exist is created.
+    Any,
+    /// Without events. A [`Stream::Key`] that does not exist is created.
+    NoStream,
+    /// Existing, with exactly this sequence.
+    Exactly(Sequence),
+}
+
+/// An event to append, and what is said of it.
+///
+/// Any event of `A` turns into one, so that `[Opened { .. }.into(), Deposited { .. }.into()]` is a list of drafts.
+#[derive(Debug)]
+pub struct EventDraft<A> {
+    pub(super) event_type: EventType,
+    pub(super) payload: Result<Payload, serde_json::Error>,
+    pub(super) options: EventOptions,
+    aggregate: PhantomData<fn() -> A>,
+}
+
+/// What an append has written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Appended {
+    /// The aggregate.
+    pub id: AggregateId,
+    /// The commit, with the positions of the events.
+    pub committed: Committed,
+}
+
+impl<A: Aggregate> EventDraft<A> {
+    /// Encodes an event. If that fails, whoever takes the draft says so.
+    pub(crate) fn of<E: Event<Aggregate = A>>(event: &E) -> Self
+    where
+        A: Apply<E>,
+    {
+        Self {
+            event_type: EventType::of::<E>(),
+            payload: Payload::json(event),
+            options: EventOptions::new(),
+            aggregate: PhantomData,
+        }
+    }
+
+    /// Sets a time, a reference or metadata.
+    #[must_use]
+    pub fn with(mut self, options: EventOptions) -> Self {
+        self.options = options;
+        self
+    }
+}
+
+impl<A, E> From<E> for EventDraft<A>
+where
+    A: Apply<E>,
+    E: Event<Aggregate = A>,
+{
+    fn from(event: E) -> Self {
+        Self::of(&event)
+    }
+}
+
+impl EventStore {
+    /// Appends events to one aggregate without loading its state, and so without a decision. For imports and tools;
+    /// domain code wants [`with_context`](Self::with_context).
+    ///
+    /// # Errors
+    /// Nothing is written.
+    /// - [`Error::EmptyAppend`] if there is no event.
+    /// - [`Error::Conflict`] if the aggregate is not as expected.
+    /// - [`Error::UnknownId`], [`Error::UnknownKey`] or [`Error::WrongAggregateType`] if it has to exist and does not.
+    /// - What [`Context::apply`](crate::Context::apply) says of an event.
+    ///
+    /// # Example
+    /// ```
+    /// # use evercore::{Aggregate, state_event};
+    /// # #[derive(Aggregate, Default)]
+    /// # struct Account { balance: i64 }
+    /// # #[state_event(aggregate = Account)]
+    /// # struct BalanceImported { balance: i64 }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> evercore::Result<()> {
+    /// # let store = evercore::EventStore::builder().open(evercore_memory::MemoryEngine::new()).await?;
+    /// use evercore::{Expected, NaturalKey, Stream};
+    ///
+    /// let stream = Stream::Key(NaturalKey::new("NL91ABNA0417164300")?);
+    /// let events = [BalanceImported { balance: 7 }, BalanceImported { balance: 9 }];
+    /// let appended = store.append::<Account, _>(stream, Expected::NoStream, events).await?;
+    /// assert_eq!(store.history(appended.id, ..).await?.len(), 2);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[instrument(level = "debug", skip_all, fields(aggregate = A::NAME), err(level = "debug"))]
+    pub async fn append<A: Aggregate, D: Into<EventDraft<A>>>(
+        &self,
+        stream: Stream,
+        expected: Expected,
+        events: impl IntoIterator<Item = D, IntoIter: Send> + Send,
+    ) -> Result<Appended> {
+        // Sequences count from 1 here; the engine gives the real ones. Encoding happens once, whatever the retries.
+        let mut sequence = Sequence::ZERO;
+        let mut bytes = 0;
+        let mut prepared = Vec::new();
+        let placeholder = AggregateId::new(1)?;
+        for event in events {
+            sequence = sequence.next();
+            let event = self.inner.prepare::<A>(event.into(), placeholder, sequence, None)?;
+            bytes += event.payload.bytes().len();
+            prepared.push(event);
+            self.inner.limits.check_commit(1, prepared.len(), bytes)?;
+        }
+        if prepared.is_empty() {
+            return Err(Error::EmptyAppend { aggregate: A::NAME.to_owned() });
+        }
+
+        let mut failed = 0;
+        loop {
+            let write = self.resolve::<A>(&stream, expected).await?;
+            let (id, creates) = (write.id, write.creates());
+            let mut events = prepared.clone();
+            for event in &mut events {
+                event.meta.aggregate_id = id;
+            }
+            let commit = Commit {
+                id: CommitId::generate(),
+                recorded_at: to_stored_precision(self.inner.clock.now()),
+                writes: vec![write],
+                events,
+                snapshots: Vec::new(),
+            };
+            match self.inner.send(commit).await {
+                Ok(committed) => return Ok(Appended { id, committed }),
+                // Someone created it since it was looked for: look again.
+                Err(Error::KeyTaken { .. }) if creates => {
+                    failed += 1;
+                    let conflict = Error::Conflict {
+                        aggregate: A::NAME.to_owned(),
+                        id,
+                        reason: ConflictReason::Created,
+                    };
+                    let wait = self.inner.wait_after(failed).ok_or(conflict)?;
+                    debug!(attempt = failed, ?wait, "the aggregate was created meanwhile");
+                    tokio::time::sleep(wait).await;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Which aggregate a stream is, and on what condition it is written to.
+    async fn resolve<A: Aggregate>(
+        &self,
+        stream: &Stream,
+        expected: Expected,
+    ) -> Result<AggregateWrite> {
+        let aggregate_type = A::NAME;
+        let existing = match stream {
+            Stream::Id(id) => *id,
+            Stream::Key(key) => match (self.holder::<A>(key).await?, expected) {
+                (Some(id), _) => id,
+                (None, Expected::Exactly(_)) => return Err(unknown_key::<A>(key)),
+                (None, Expected::Any | Expected::NoStream) => {
+                    let id = self.inner.ids.next(&*self.inner.engine).await?;
+                    let key = KeyChange::Set(key.clone());
+                    return Ok(AggregateWrite {
+                        id,
+                        aggregate_type,
+                        precondition: Precondition::New,
+                        key,
+                    });
+                }
+            },
+        };
+        let precondition = match expected {
+            Expected::Any => Precondition::Exists,
+            Expected::NoStream => Precondition::At(Sequence::ZERO),
+            Expected::Exactly(sequence) => Precondition::At(sequence),
+        };
+        Ok(AggregateWrite { id: existing, aggregate_type, precondition, key: KeyChange::Keep })
+    }
+
+    /// The aggregate that has a key.
+    async fn holder<A: Aggregate>(&self, key: &NaturalKey) -> Result<Option<AggregateId>> {
+        let request = LoadRequest {
+            aggregate_type: A::NAME,
+            target: Target::Key(key.clone()),
+            snapshot: None,
+            up_to: Some(Sequence::ZERO),
+            limit: 1,
+        };
+        Ok(self.inner.engine.load(request).await?.map(|loaded| loaded.id))
+    }
+}

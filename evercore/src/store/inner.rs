@@ -1,0 +1,88 @@
+//! What all clones of a store share.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tracing::warn;
+
+use super::EventDraft;
+use crate::clock::to_stored_precision;
+use crate::engine::{Commit, CommitOutcome, Committed, NewEvent, StorageEngine};
+use crate::ids::IdPool;
+use crate::{
+    Aggregate, AggregateId, Clock, Error, EventMeta, Limits, Metadata, Registry, Result,
+    RetryPolicy, Sequence,
+};
+
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub(crate) engine: Arc<dyn StorageEngine>,
+    pub(crate) registry: Registry,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) limits: Limits,
+    pub(crate) ids: IdPool,
+    pub(super) retry: RetryPolicy,
+    pub(super) random: Mutex<fastrand::Rng>,
+}
+
+impl Inner {
+    pub(super) fn wait_after(&self, failed: u32) -> Option<Duration> {
+        let random = self.random.lock().unwrap_or_else(PoisonError::into_inner).f64();
+        self.retry.wait_after(failed, random)
+    }
+
+    /// Checks a draft and makes it the event with this sequence.
+    pub(crate) fn prepare<A: Aggregate>(
+        &self,
+        draft: EventDraft<A>,
+        aggregate_id: AggregateId,
+        sequence: Sequence,
+        context_metadata: Option<&Metadata>,
+    ) -> Result<NewEvent> {
+        let EventDraft { event_type, payload, options, .. } = draft;
+        self.registry.check(&event_type)?;
+        let name = event_type.name();
+        let payload = payload.map_err(|source| Error::Encode { name: name.to_owned(), source })?;
+        let (bytes, limit) = (payload.bytes().len(), self.limits.max_payload_bytes);
+        if bytes > limit {
+            return Err(Error::PayloadTooLarge { event: name.to_owned(), bytes, limit });
+        }
+        options.check()?;
+        let metadata = options
+            .metadata
+            .or_else(|| context_metadata.cloned())
+            .filter(|metadata| !metadata.is_empty());
+        let metadata_column = metadata.as_ref().map_or(Ok(None), Metadata::to_column)?;
+        let event_time = options.event_time.unwrap_or_else(|| self.clock.now());
+        Ok(NewEvent {
+            event_type: name,
+            version: event_type.version(),
+            payload,
+            meta: EventMeta {
+                aggregate_id,
+                sequence,
+                event_time: to_stored_precision(event_time),
+                reference: options.reference,
+                metadata: metadata.map(Box::new),
+            },
+            metadata_column,
+        })
+    }
+
+    /// Lands a commit. If the answer is lost, asks for the outcome before it says anything.
+    pub(crate) async fn send(&self, commit: Commit) -> Result<Committed> {
+        let (commit, source) = match self.engine.commit(commit).await {
+            Err(Error::OutcomeUnknown { commit, source }) => (commit, source),
+            answer => return answer,
+        };
+        warn!(%commit, %source, "the answer to a commit was lost; asking for its outcome");
+        match self.engine.find_commit(commit).await {
+            Ok(CommitOutcome::Landed(committed)) => Ok(committed),
+            Ok(CommitOutcome::NeverLands) => Err(Error::Unavailable { source }),
+            Err(error) => {
+                warn!(%commit, %error, "the outcome of the commit cannot be found out");
+                Err(Error::OutcomeUnknown { commit, source })
+            }
+        }
+    }
+}
