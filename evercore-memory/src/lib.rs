@@ -5,7 +5,7 @@
 //! read it as the specification of what the engines with a database do.
 //!
 //! # Example
-//! ```
+//! ```standalone_crate
 //! use evercore::{Aggregate, Error, EventStore, state_event};
 //! use evercore_memory::MemoryEngine;
 //!

@@ -4,7 +4,7 @@
 //!
 //! An **aggregate** is a state that only its own **events** change. Annotate both:
 //!
-//! ```
+//! ```standalone_crate
 //! use evercore::{Aggregate, Apply, EventMeta, event, state_event};
 //!
 //! #[derive(Aggregate, Default)]
@@ -27,7 +27,7 @@
 //!
 //! An [`EventStore`] runs closures in a [`Context`]. What a closure applies lands together or not at all:
 //!
-//! ```
+//! ```standalone_crate
 //! # use evercore::{Aggregate, Apply, EventMeta, event, state_event};
 //! # #[derive(Aggregate, Default)]
 //! # struct Account { owner: String, balance: i64 }

@@ -23,7 +23,7 @@ pub(crate) use inner::Inner;
 /// Cheap to clone; all clones are one store.
 ///
 /// # Example
-/// ```
+/// ```standalone_crate
 /// use evercore::{Aggregate, Error, EventStore, state_event};
 /// use evercore_memory as _;
 ///

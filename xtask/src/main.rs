@@ -48,7 +48,8 @@ fn ci() -> Result<(), Failure> {
     cargo("clippy --workspace --all-targets -- -D warnings").run()?;
     cargo("doc --no-deps --workspace").env("RUSTDOCFLAGS", "-D warnings").run()?;
     // Packed from the index as it is, so that a checkout with changes can be checked as well.
-    cargo("package --workspace --allow-dirty --quiet").run()?;
+    cargo("package --workspace --exclude evercore-examples --exclude xtask --allow-dirty --quiet")
+        .run()?;
     test()
 }
 
