@@ -1,7 +1,29 @@
 //! What generated code calls. Not public interface: it changes without notice.
 
+use ::serde::Serialize;
+use ::serde::de::DeserializeOwned;
+
 pub use inventory;
 pub use serde;
+
+use crate::{Aggregate, Fingerprint, SnapshotPolicy};
+
+/// A state that snapshots can be taken of.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` takes snapshots and cannot be serialized",
+    label = "`Serialize` or `Deserialize` is missing",
+    note = "add `#[derive(serde::Serialize, serde::Deserialize)]` to `{Self}`, or leave out `snapshot_every`"
+)]
+pub trait SnapshotState: Aggregate + Serialize + DeserializeOwned {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Aggregate + Serialize + DeserializeOwned> SnapshotState for T {}
+
+/// The policy of `#[aggregate(snapshot_every = …)]`.
+#[must_use]
+pub const fn snapshots<T: SnapshotState>(every: u32, fingerprint: u64) -> SnapshotPolicy<T> {
+    SnapshotPolicy::json(every, Fingerprint::new(fingerprint))
+}
 
 /// How a field of a `#[state_event]` sets a field of the state. `V` is what the event holds.
 ///

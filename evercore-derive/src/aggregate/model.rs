@@ -1,0 +1,110 @@
+//! The rules of an aggregate.
+
+use darling::error::Accumulator;
+use proc_macro2::TokenStream;
+use quote::ToTokens;
+use syn::{Attribute, Data, DeriveInput, Generics, Ident, LitStr, Meta, Path, Token};
+
+use super::fingerprint::fingerprint;
+use super::input::Input;
+use crate::value::{Given, Number};
+use crate::{options, rules};
+
+/// An aggregate as declared.
+pub(crate) struct Aggregate<'a> {
+    pub(crate) krate: Path,
+    pub(crate) ident: &'a Ident,
+    pub(crate) generics: &'a Generics,
+    pub(crate) name: LitStr,
+    pub(crate) snapshots: Option<Snapshots>,
+}
+
+/// How its snapshots are taken.
+pub(crate) struct Snapshots {
+    pub(crate) every: u32,
+    pub(crate) fingerprint: u64,
+}
+
+/// Reads a declaration, and says all that is wrong with it.
+pub(crate) fn read(item: &DeriveInput) -> (Aggregate<'_>, darling::Result<()>) {
+    let mut mistakes = darling::Error::accumulator();
+    rules::no_generics("an aggregate", &item.generics, &mut mistakes);
+    refuse_misplaced(&item.data, &mut mistakes);
+
+    let input: Input =
+        options::read(given(&item.attrs, &mut mistakes), &mut mistakes).unwrap_or_default();
+    let aggregate = Aggregate {
+        krate: rules::krate(input.krate),
+        ident: &item.ident,
+        generics: &item.generics,
+        name: rules::name(input.name, &item.ident, &mut mistakes),
+        snapshots: snapshots(item, input.snapshot_every, input.snapshot_version, &mut mistakes),
+    };
+    (aggregate, mistakes.finish())
+}
+
+/// The options of all `#[aggregate(…)]`.
+fn given(attrs: &[Attribute], mistakes: &mut Accumulator) -> TokenStream {
+    let mut options = TokenStream::new();
+    for attr in attrs.iter().filter(|attr| attr.path().is_ident("aggregate")) {
+        match &attr.meta {
+            Meta::Path(_) => {}
+            Meta::List(list) => {
+                if !options.is_empty() {
+                    <Token![,]>::default().to_tokens(&mut options);
+                }
+                list.tokens.to_tokens(&mut options);
+            }
+            Meta::NameValue(pair) => {
+                let problem = "options go in parentheses, as in `#[aggregate(name = \"account\")]`";
+                mistakes.push(darling::Error::custom(problem).with_span(&pair.eq_token));
+            }
+        }
+    }
+    options
+}
+
+/// The options describe the type, not its parts.
+fn refuse_misplaced(data: &Data, mistakes: &mut Accumulator) {
+    let parts: Vec<&[Attribute]> = match data {
+        Data::Struct(data) => data.fields.iter().map(|field| &*field.attrs).collect(),
+        Data::Enum(data) => data
+            .variants
+            .iter()
+            .flat_map(|variant| {
+                std::iter::once(&*variant.attrs)
+                    .chain(variant.fields.iter().map(|field| &*field.attrs))
+            })
+            .collect(),
+        Data::Union(data) => {
+            let problem = "an aggregate is a struct or an enum";
+            mistakes.push(darling::Error::custom(problem).with_span(&data.union_token));
+            return;
+        }
+    };
+    for attr in parts.into_iter().flatten().filter(|attr| attr.path().is_ident("aggregate")) {
+        let problem = "`#[aggregate(…)]` goes on the type, above its `struct` or `enum`";
+        mistakes.push(darling::Error::custom(problem).with_span(attr.path()));
+    }
+}
+
+fn snapshots(
+    item: &DeriveInput,
+    every: Option<Given<Number>>,
+    version: Option<Given<Number>>,
+    mistakes: &mut Accumulator,
+) -> Option<Snapshots> {
+    let Some(Given(every)) = every else {
+        if let Some(Given(version)) = version {
+            let problem = "there are no snapshots without `snapshot_every`; add it, or remove this";
+            mistakes.push(syn::Error::new(version.span, problem).into());
+        }
+        return None;
+    };
+    if every.value == 0 {
+        let problem = "a snapshot is taken every 1 or more events; remove this for no snapshots";
+        mistakes.push(syn::Error::new(every.span, problem).into());
+    }
+    let version = rules::version(version, mistakes);
+    Some(Snapshots { every: every.value, fingerprint: fingerprint(item, version) })
+}

@@ -1,0 +1,18 @@
+//! What `#[event(…)]` and `#[state_event(…)]` say.
+
+use darling::FromMeta;
+use syn::LitStr;
+
+use crate::value::{AggregateType, CratePath, Given, Number, Texts};
+
+/// The options as given.
+#[derive(Debug, Default, FromMeta)]
+#[darling(default)]
+pub(crate) struct Input {
+    pub(crate) aggregate: Option<Given<AggregateType>>,
+    pub(crate) name: Option<Given<LitStr>>,
+    pub(crate) version: Option<Given<Number>>,
+    pub(crate) aliases: Option<Given<Texts>>,
+    #[darling(rename = "crate")]
+    pub(crate) krate: Option<Given<CratePath>>,
+}

@@ -1,0 +1,156 @@
+//! The rules of an event.
+
+use std::collections::HashSet;
+
+use darling::error::Accumulator;
+use proc_macro2::{Span, TokenStream};
+use quote::quote;
+use syn::{Attribute, Data, DeriveInput, LitStr, Path, TypePath};
+
+use super::derives::Derives;
+use super::input::Input;
+use crate::value::{AggregateType, Given, Texts};
+use crate::{options, rules};
+
+/// Which of the two attributes makes the event.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Event,
+    StateEvent,
+}
+
+/// An event as declared.
+pub(crate) struct Event {
+    pub(crate) krate: Path,
+    /// The item as written, without what only our macros understand.
+    pub(crate) item: DeriveInput,
+    pub(crate) derives: Derives,
+    /// `None` only if it was not given, which is a mistake.
+    pub(crate) aggregate: Option<TypePath>,
+    pub(crate) name: LitStr,
+    pub(crate) version: u32,
+    pub(crate) aliases: Vec<LitStr>,
+}
+
+impl Event {
+    /// Whether an implementation can stand in for one that is wrong: not where it would add errors of its own.
+    pub(crate) fn can_stand_in(&self) -> bool {
+        !matches!(self.item.data, Data::Union(_)) && self.item.generics.params.is_empty()
+    }
+}
+
+impl Kind {
+    /// How users write it.
+    pub(crate) const fn attribute(self) -> &'static str {
+        match self {
+            Self::Event => "#[event]",
+            Self::StateEvent => "#[state_event]",
+        }
+    }
+}
+
+/// Reads a declaration, and collects what is wrong with it.
+pub(crate) fn read(kind: Kind, args: TokenStream, mut item: DeriveInput) -> (Event, Accumulator) {
+    let mut mistakes = darling::Error::accumulator();
+    rules::no_generics("an event", &item.generics, &mut mistakes);
+    if let Data::Union(data) = &item.data {
+        let problem = "an event is a struct or an enum";
+        mistakes.push(darling::Error::custom(problem).with_span(&data.union_token));
+    }
+    refuse_second_attribute(kind, &mut item.attrs, &mut mistakes);
+    take_state_attributes(kind, &mut item.data, &mut mistakes);
+
+    let input: Option<Input> = options::read(args, &mut mistakes);
+    if input.as_ref().is_some_and(|input| input.aggregate.is_none()) {
+        let problem = format!(
+            "{} needs the aggregate that the event happens to: `aggregate = …`",
+            kind.attribute()
+        );
+        mistakes.push(syn::Error::new(Span::call_site(), problem).into());
+    }
+    let input = input.unwrap_or_default();
+    let name = rules::name(input.name, &item.ident, &mut mistakes);
+    let event = Event {
+        krate: rules::krate(input.krate),
+        derives: Derives::missing(&item.attrs),
+        aggregate: input.aggregate.map(|Given(AggregateType(path))| path),
+        version: rules::version(input.version, &mut mistakes),
+        aliases: aliases(input.aliases, &name, &mut mistakes),
+        name,
+        item,
+    };
+    (event, mistakes)
+}
+
+/// Answers to an attribute on something that is no item with a shape.
+pub(crate) fn not_an_item(kind: Kind, item: TokenStream, error: syn::Error) -> TokenStream {
+    let problem = format!("{} goes on a struct or an enum", kind.attribute());
+    let mistake = syn::Error::new(error.span(), problem).into_compile_error();
+    quote!(#mistake #item)
+}
+
+fn aliases(given: Option<Given<Texts>>, name: &LitStr, mistakes: &mut Accumulator) -> Vec<LitStr> {
+    let aliases = given.map(|Given(Texts(aliases))| aliases).unwrap_or_default();
+    let mut seen = HashSet::new();
+    for alias in &aliases {
+        let problem = if alias.value() == name.value() {
+            Some("this is the event's name; an alias is another name under which it was written")
+        } else if !seen.insert(alias.value()) {
+            Some("this alias is given twice")
+        } else {
+            mistakes.handle(rules::check_name(alias));
+            None
+        };
+        mistakes.extend(problem.map(|problem| darling::Error::custom(problem).with_span(alias)));
+    }
+    aliases
+}
+
+/// An item is one event.
+fn refuse_second_attribute(kind: Kind, attrs: &mut Vec<Attribute>, mistakes: &mut Accumulator) {
+    attrs.retain(|attr| {
+        let second = is_ours(attr.path(), "event") || is_ours(attr.path(), "state_event");
+        if second {
+            let problem =
+                format!("there is `{}` on this item already; remove one of them", kind.attribute());
+            mistakes.push(darling::Error::custom(problem).with_span(attr.path()));
+        }
+        !second
+    });
+}
+
+fn is_ours(path: &Path, name: &str) -> bool {
+    let segments: Vec<String> =
+        path.segments.iter().map(|segment| segment.ident.to_string()).collect();
+    match segments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [only] => only == name,
+        ["evercore", last] => last == name,
+        _ => false,
+    }
+}
+
+/// `#[state(…)]` belongs to the fields of a state event, which has read them by now.
+fn take_state_attributes(kind: Kind, data: &mut Data, mistakes: &mut Accumulator) {
+    let fields: Vec<&mut Vec<Attribute>> = match data {
+        Data::Struct(data) => data.fields.iter_mut().map(|field| &mut field.attrs).collect(),
+        Data::Enum(data) => data
+            .variants
+            .iter_mut()
+            .flat_map(|variant| {
+                std::iter::once(&mut variant.attrs)
+                    .chain(variant.fields.iter_mut().map(|field| &mut field.attrs))
+            })
+            .collect(),
+        Data::Union(data) => data.fields.named.iter_mut().map(|field| &mut field.attrs).collect(),
+    };
+    for attrs in fields {
+        attrs.retain(|attr| {
+            let ours = attr.path().is_ident("state");
+            if ours && kind == Kind::Event {
+                let problem = "`#[state(…)]` goes on the fields of a `#[state_event]`; an `#[event]` changes the state by its `Apply`";
+                mistakes.push(darling::Error::custom(problem).with_span(attr.path()));
+            }
+            !ours
+        });
+    }
+}
