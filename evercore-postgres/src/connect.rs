@@ -1,0 +1,55 @@
+//! Opens the engine, and announces it for its URL schemes.
+
+use std::sync::{Arc, Mutex};
+
+use evercore::Result;
+use evercore::engine::{EngineScheme, StorageEngine};
+use sqlx::postgres::PgPoolOptions;
+use tokio::sync::mpsc;
+
+use crate::engine::{PostgresEngine, Shared, Writers};
+use crate::error::cannot_open;
+use crate::options::PostgresOptions;
+use crate::statements::Statements;
+use crate::types::Types;
+use crate::writer::{QUEUE, Writer};
+
+inventory::submit! {
+    EngineScheme {
+        schemes: &["postgres", "postgresql"],
+        connect: |url| Box::pin(async move {
+            let options: PostgresOptions = url.parse()?;
+            Ok(Arc::new(PostgresEngine::open(options).await?) as Arc<dyn StorageEngine>)
+        }),
+    }
+}
+
+pub(crate) async fn open(options: PostgresOptions) -> Result<Shared> {
+    let connect = options.connect_options();
+    let readers = PgPoolOptions::new()
+        .max_connections(options.readers)
+        .acquire_timeout(options.acquire_timeout)
+        // A ping before each use is a quarter of a load. A connection that broke shows itself.
+        .test_before_acquire(false)
+        .connect_with(connect.clone())
+        .await
+        .map_err(|error| cannot_open(options.describe(), error))?;
+    let statements = Statements::new(options.schema_name());
+    let types = Arc::new(Types::default());
+
+    let (sender, receiver) = mpsc::channel(QUEUE);
+    let queue = Arc::new(tokio::sync::Mutex::new(receiver));
+    let tasks = (0..options.writers)
+        .map(|_| {
+            let writer = Writer::new(
+                Arc::clone(&queue),
+                connect.clone(),
+                statements.clone(),
+                Arc::clone(&types),
+            );
+            tokio::spawn(writer.run())
+        })
+        .collect();
+    let writers = Mutex::new(Some(Writers { queue: sender, tasks }));
+    Ok(Shared { options, readers, statements, types, writers })
+}

@@ -1,0 +1,196 @@
+//! The engine: readers in a pool, writers behind a queue.
+
+use std::fmt;
+use std::sync::{Arc, PoisonError};
+
+use async_trait::async_trait;
+use evercore::engine::{
+    Commit, CommitOutcome, Committed, HistoryRequest, IdBlock, LoadRequest, LoadedAggregate,
+    LogPage, LogRequest, Migration, Reader, StorageEngine,
+};
+use evercore::{AggregateId, CommitId, Error, Position, RecordedEvent, Registry, Result};
+use sqlx::{PgPool, Row};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+use crate::error::classify;
+use crate::options::PostgresOptions;
+use crate::statements::Statements;
+use crate::types::Types;
+use crate::view::View;
+use crate::writer::Request;
+use crate::{connect, frontier, load, log, row, schema};
+
+/// Evercore's engine on PostgreSQL.
+///
+/// Cheap to clone; all clones are one engine.
+#[derive(Clone)]
+pub struct PostgresEngine {
+    shared: Arc<Shared>,
+}
+
+/// What all clones and views share.
+pub(crate) struct Shared {
+    pub(crate) options: PostgresOptions,
+    pub(crate) readers: PgPool,
+    pub(crate) statements: Statements,
+    pub(crate) types: Arc<Types>,
+    pub(crate) writers: std::sync::Mutex<Option<Writers>>,
+}
+
+/// The way to the writers, until the engine is closed.
+pub(crate) struct Writers {
+    pub(crate) queue: mpsc::Sender<Request>,
+    pub(crate) tasks: Vec<JoinHandle<()>>,
+}
+
+impl PostgresEngine {
+    /// Opens the engine. The schema is left as it is: see [`StorageEngine::migrate`].
+    ///
+    /// # Errors
+    /// [`Error::CannotOpen`] if the database cannot be reached.
+    pub async fn open(options: PostgresOptions) -> Result<Self> {
+        let shared = connect::open(options).await?;
+        Ok(Self { shared: Arc::new(shared) })
+    }
+
+    fn queue(&self) -> Result<mpsc::Sender<Request>> {
+        let writers = self.shared.writers.lock().unwrap_or_else(PoisonError::into_inner);
+        writers.as_ref().map(|writers| writers.queue.clone()).ok_or(Error::Closed)
+    }
+
+    async fn store_types(&self, names: &[(&'static str, Option<&'static str>)]) -> Result<()> {
+        let Shared { types, readers, statements, .. } = &*self.shared;
+        types.store(readers, statements, names).await
+    }
+}
+
+#[async_trait]
+impl StorageEngine for PostgresEngine {
+    async fn migrate(&self) -> Result<()> {
+        schema::migrate(&self.shared.readers, &self.shared.options).await
+    }
+
+    fn migrations(&self) -> Vec<Migration> {
+        schema::migrations(self.shared.options.schema_name())
+    }
+
+    async fn warmup(&self, registry: &Registry) -> Result<()> {
+        let aggregates = registry.aggregates().map(|aggregate| (aggregate.name(), None));
+        let events = registry.events().map(|event| (event.aggregate().name(), Some(event.name())));
+        let names: Vec<_> = aggregates.chain(events).collect();
+        self.store_types(&names).await
+    }
+
+    async fn reserve_ids(&self, count: u32) -> Result<IdBlock> {
+        let failed = |error| classify("reserve aggregate ids", error);
+        let rows = sqlx::query(self.shared.statements.reserve_ids.sql())
+            .bind(i64::from(count))
+            .fetch_all(&self.shared.readers)
+            .await
+            .map_err(failed)?;
+        let row = rows.first().ok_or_else(|| Error::corrupt("aggregate_ids", "it has no row"))?;
+        let last: i64 = row.try_get(0).map_err(failed)?;
+        Ok(IdBlock { first: AggregateId::new(last - i64::from(count) + 1)?, count })
+    }
+
+    async fn commit(&self, commit: Commit) -> Result<Committed> {
+        self.store_types(&type_names(&commit)).await?;
+        let id = commit.id;
+        let (answer, answered) = oneshot::channel();
+        self.queue()?.send(Request { commit, answer }).await.map_err(|_closed| Error::Closed)?;
+        answered.await.unwrap_or_else(|lost| {
+            // The writer ended with the commit in its hands.
+            Err(Error::OutcomeUnknown { commit: id, source: lost.into() })
+        })
+    }
+
+    async fn find_commit(&self, id: CommitId) -> Result<CommitOutcome> {
+        let failed = |error| classify("find a commit", error);
+        let Shared { readers, statements, .. } = &*self.shared;
+        sqlx::query(statements.give_up.sql())
+            .bind(id.as_uuid())
+            .execute(readers)
+            .await
+            .map_err(failed)?;
+        let row = sqlx::query(statements.find_commit.sql())
+            .bind(id.as_uuid())
+            .fetch_one(readers)
+            .await
+            .map_err(failed)?;
+        if !row::get::<bool>(&row, 0)? {
+            return Ok(CommitOutcome::NeverLands);
+        }
+        let (first, last): (Option<i64>, Option<i64>) = (row::get(&row, 1)?, row::get(&row, 2)?);
+        let positions = match (first, last) {
+            (Some(first), Some(last)) => Some((Position::new(first)?, Position::new(last)?)),
+            _ => None,
+        };
+        Ok(CommitOutcome::Landed(Committed { id, positions }))
+    }
+
+    async fn begin_read(&self) -> Result<Box<dyn Reader>> {
+        Ok(Box::new(View::open(Arc::clone(&self.shared)).await?))
+    }
+
+    async fn close(&self) -> Result<()> {
+        let writers = self.shared.writers.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(Writers { queue, tasks }) = writers {
+            drop(queue);
+            for task in tasks {
+                task.await.map_err(|panic| Error::storage("end a writer", panic))?;
+            }
+        }
+        self.shared.readers.close().await;
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Reader for PostgresEngine {
+    async fn load(&self, request: LoadRequest) -> Result<Option<LoadedAggregate>> {
+        let Shared { types, readers, statements, .. } = &*self.shared;
+        let type_id = load::type_id(&request, types, readers, statements).await?;
+        let rows = load::rows(readers, statements, &request, type_id).await?;
+        load::aggregate(rows, types, readers, statements).await
+    }
+
+    async fn read_history(&self, request: HistoryRequest) -> Result<Vec<RecordedEvent>> {
+        let Shared { types, readers, statements, .. } = &*self.shared;
+        let rows = log::history_rows(readers, statements, request).await?;
+        row::events(&rows, types, readers, statements).await
+    }
+
+    async fn read_log(&self, request: LogRequest) -> Result<LogPage> {
+        let Shared { types, readers, statements, .. } = &*self.shared;
+        let frontier = frontier::read(readers, statements).await?;
+        let rows = log::log_rows(readers, statements, request, frontier).await?;
+        log::page(&rows, request, frontier, types, readers, statements).await
+    }
+}
+
+/// The types that a commit writes, each once.
+fn type_names(commit: &Commit) -> Vec<(&'static str, Option<&'static str>)> {
+    let aggregates = commit.writes.iter().map(|write| (write.aggregate_type, None));
+    let events = commit.events.iter().filter_map(|event| {
+        let id = event.meta.aggregate_id();
+        let write = commit.writes.iter().find(|write| write.id == id)?;
+        Some((write.aggregate_type, Some(event.event_type)))
+    });
+    let mut names: Vec<_> = aggregates.chain(events).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+impl fmt::Debug for PostgresEngine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.shared.fmt(f)
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PostgresEngine").field("options", &self.options).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,4 @@
+-- $1: the commit.
+SELECT landed, first_position, last_position
+FROM evercore.commits
+WHERE id = $1

@@ -1,0 +1,33 @@
+//! Evercore on PostgreSQL: for production, with any number of processes on one database.
+//!
+//! A commit is one call of one server-side function, and commits that wait at the same time share it. A load is one
+//! statement. Readers of the log follow a frontier that no late commit can undercut.
+//!
+//! ```no_run
+//! use evercore::EventStore;
+//! use evercore_postgres as _;
+//!
+//! # async fn open() -> evercore::Result<()> {
+//! let store = EventStore::connect("postgres://app@localhost/bank").await?;
+//! # Ok(())
+//! # }
+//! ```
+
+mod append;
+mod connect;
+mod engine;
+mod error;
+mod frontier;
+mod load;
+mod log;
+mod options;
+mod row;
+mod schema;
+mod statements;
+mod types;
+mod verdict;
+mod view;
+mod writer;
+
+pub use engine::PostgresEngine;
+pub use options::PostgresOptions;

@@ -1,0 +1,95 @@
+//! Loading an aggregate: itself, its snapshot and the first page of its tail, in one statement.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use evercore::engine::{LoadRequest, LoadedAggregate, StoredSnapshot, Target};
+use evercore::{AggregateId, Error, NaturalKey, Result, Sequence};
+use sqlx::postgres::PgRow;
+use sqlx::{PgExecutor, PgPool};
+
+use crate::error::classify;
+use crate::row::{self, EVENT_COLUMNS, get};
+use crate::statements::Statements;
+use crate::types::Types;
+
+/// What follows the columns of the event.
+mod column {
+    use super::EVENT_COLUMNS;
+
+    pub(super) const SEQUENCE: usize = 2;
+    pub(super) const ID: usize = EVENT_COLUMNS;
+    pub(super) const TYPE: usize = EVENT_COLUMNS + 1;
+    pub(super) const KEY: usize = EVENT_COLUMNS + 2;
+    pub(super) const SNAPSHOT_SEQUENCE: usize = EVENT_COLUMNS + 3;
+    pub(super) const SNAPSHOT_STATE: usize = EVENT_COLUMNS + 4;
+}
+
+/// The number of the requested type; 0, which no type has, if it was never stored.
+pub(crate) async fn type_id(
+    request: &LoadRequest,
+    types: &Types,
+    pool: &PgPool,
+    statements: &Statements,
+) -> Result<i32> {
+    let lookup = |known: &crate::types::Known| known.aggregate_id(request.aggregate_type);
+    Ok(types.look_up(pool, statements, lookup).await?.unwrap_or_default())
+}
+
+pub(crate) async fn rows(
+    executor: impl PgExecutor<'_>,
+    statements: &Statements,
+    request: &LoadRequest,
+    type_id: i32,
+) -> Result<Vec<PgRow>> {
+    // The fingerprint's bits, as the number that the column holds.
+    let fingerprint = request.snapshot.map(|fingerprint| fingerprint.get().cast_signed());
+    let query = match &request.target {
+        Target::Id(id) => sqlx::query(statements.load_by_id.sql()).bind(id.get()).bind(type_id),
+        Target::Key(_) => sqlx::query(statements.load_by_key.sql()).bind(type_id).bind(type_id),
+    };
+    let query = query
+        .bind(fingerprint)
+        .bind(request.up_to.map(Sequence::get))
+        .bind(i64::from(request.limit));
+    let query = match &request.target {
+        Target::Id(_) => query,
+        Target::Key(key) => query.bind(key.as_str()),
+    };
+    query.fetch_all(executor).await.map_err(|error| classify("load an aggregate", error))
+}
+
+pub(crate) async fn aggregate(
+    rows: Vec<PgRow>,
+    types: &Types,
+    pool: &PgPool,
+    statements: &Statements,
+) -> Result<Option<LoadedAggregate>> {
+    let Some(first) = rows.first() else { return Ok(None) };
+    let id = AggregateId::new(get(first, column::ID)?)?;
+    let type_id: i32 = get(first, column::TYPE)?;
+    let aggregate_type = types
+        .look_up(pool, statements, |known| known.aggregate_name(type_id).map(Arc::clone))
+        .await?
+        .ok_or_else(|| {
+            Error::corrupt("aggregates", format!("{id} has the unknown type {type_id}"))
+        })?;
+    let key: Option<String> = get(first, column::KEY)?;
+    let key = key
+        .map(NaturalKey::new)
+        .transpose()
+        .map_err(|error| Error::corrupt("aggregates.natural_key", error.to_string()))?;
+    let snapshot_sequence: Option<i64> = get(first, column::SNAPSHOT_SEQUENCE)?;
+    let snapshot_state: Option<&[u8]> = get(first, column::SNAPSHOT_STATE)?;
+    let snapshot = match (snapshot_sequence, snapshot_state) {
+        (Some(sequence), Some(state)) => Some(StoredSnapshot {
+            sequence: Sequence::new(sequence)?,
+            state: Bytes::copy_from_slice(state),
+        }),
+        _ => None,
+    };
+    let has_events = get::<Option<i64>>(first, column::SEQUENCE)?.is_some();
+    let events =
+        if has_events { row::events(&rows, types, pool, statements).await? } else { Vec::new() };
+    Ok(Some(LoadedAggregate { id, aggregate_type, key, snapshot, events }))
+}

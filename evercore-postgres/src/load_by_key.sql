@@ -1,0 +1,33 @@
+-- $1: the id of the aggregate's type.
+-- $2: the type id that the aggregate should have.
+-- $3: the fingerprint of a usable snapshot, or null for none.
+-- $4: nothing after this sequence; null for no bound.
+-- $5: the most events.
+-- $6: the natural key.
+SELECT
+    e.position, e.aggregate_id, e.sequence, e.event_type_id, e.version, e.codec, e.payload,
+    e.event_time, e.recorded_at, e.reference, e.correlation_id, e.causation_id, e.metadata,
+    a.id,
+    a.aggregate_type_id,
+    a.natural_key,
+    s.sequence,
+    -- Once is enough.
+    CASE
+        WHEN e.sequence IS NULL OR e.sequence = s.sequence + 1 THEN s.state
+    END
+FROM evercore.aggregates a
+LEFT JOIN evercore.snapshots s
+    ON s.aggregate_id = a.id
+    AND s.fingerprint = $3::bigint
+    AND ($4::bigint IS NULL OR s.sequence <= $4)
+LEFT JOIN LATERAL (
+    SELECT *
+    FROM evercore.events tail
+    WHERE tail.aggregate_id = a.id
+        AND tail.sequence > coalesce(s.sequence, 0)
+        AND ($4::bigint IS NULL OR tail.sequence <= $4)
+    ORDER BY tail.sequence
+    LIMIT $5
+) AS e ON a.aggregate_type_id = $2
+WHERE a.aggregate_type_id = $1 AND a.natural_key = $6
+ORDER BY e.sequence

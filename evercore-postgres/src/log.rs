@@ -1,0 +1,61 @@
+//! Reading histories and the log.
+
+use evercore::engine::{HistoryRequest, LogPage, LogRequest};
+use evercore::{Position, RecordedEvent, Result};
+use sqlx::postgres::PgRow;
+use sqlx::{PgExecutor, PgPool};
+
+use crate::error::classify;
+use crate::row;
+use crate::statements::Statements;
+use crate::types::Types;
+
+pub(crate) async fn history_rows(
+    executor: impl PgExecutor<'_>,
+    statements: &Statements,
+    request: HistoryRequest,
+) -> Result<Vec<PgRow>> {
+    sqlx::query(statements.read_history.sql())
+        .bind(request.id.get())
+        .bind(request.after.get())
+        .bind(request.up_to.map(evercore::Sequence::get))
+        .bind(i64::from(request.limit))
+        .fetch_all(executor)
+        .await
+        .map_err(|error| classify("read a history", error))
+}
+
+/// The rows of a page that ends at the frontier at the latest. No statement is needed where there is nothing.
+pub(crate) async fn log_rows(
+    executor: impl PgExecutor<'_>,
+    statements: &Statements,
+    request: LogRequest,
+    frontier: Position,
+) -> Result<Vec<PgRow>> {
+    if frontier <= request.after {
+        return Ok(Vec::new());
+    }
+    sqlx::query(statements.read_log.sql())
+        .bind(request.after.get())
+        .bind(frontier.get())
+        .bind(i64::from(request.limit))
+        .fetch_all(executor)
+        .await
+        .map_err(|error| classify("read the log", error))
+}
+
+pub(crate) async fn page(
+    rows: &[PgRow],
+    request: LogRequest,
+    frontier: Position,
+    types: &Types,
+    pool: &PgPool,
+    statements: &Statements,
+) -> Result<LogPage> {
+    let events = row::events(rows, types, pool, statements).await?;
+    let full = u32::try_from(events.len()).is_ok_and(|events| events >= request.limit);
+    let last = events.last().map(RecordedEvent::position);
+    let end = last.filter(|_| full).unwrap_or(frontier.max(request.after));
+    let at_end = end >= frontier;
+    Ok(LogPage { events, end, at_end })
+}

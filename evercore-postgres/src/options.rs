@@ -1,0 +1,231 @@
+//! How to reach the database and what the engine may use of it.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use evercore::{Error, Result};
+use sqlx::postgres::PgConnectOptions;
+
+/// How to reach the database and what the engine may use of it.
+///
+/// From a URL: `postgres://user:password@host/database?schema=bank&readers=8`. Beside the options of the driver
+/// (`sslmode`, `sslrootcert`, …) it takes those of this type: `schema`, `readers`, `writers`, `statement_timeout_ms`,
+/// `lock_timeout_ms`, `acquire_timeout_ms`, `session_timeouts`.
+#[derive(Clone)]
+pub struct PostgresOptions {
+    connect: PgConnectOptions,
+    schema: Schema,
+    pub(crate) readers: u32,
+    pub(crate) writers: u32,
+    pub(crate) acquire_timeout: Duration,
+    statement_timeout: Duration,
+    lock_timeout: Duration,
+    session_timeouts: SessionTimeouts,
+}
+
+/// A checked schema name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Schema(String);
+
+/// Whether the time-outs are set on each session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum SessionTimeouts {
+    Set,
+    /// Behind a pooler that refuses start-up parameters; set them on the role instead.
+    LeaveAlone,
+}
+
+impl PostgresOptions {
+    /// Options for a database that is reached as the driver's options say.
+    #[must_use]
+    pub fn new(connect: PgConnectOptions) -> Self {
+        Self {
+            connect,
+            schema: Schema("evercore".to_owned()),
+            readers: 8,
+            writers: 2,
+            acquire_timeout: Duration::from_secs(10),
+            statement_timeout: Duration::from_secs(30),
+            lock_timeout: Duration::from_secs(10),
+            session_timeouts: SessionTimeouts::Set,
+        }
+    }
+
+    /// Sets the schema that holds the tables. Default: `evercore`.
+    ///
+    /// # Errors
+    /// [`Error::InvalidUrl`] unless it is 1 to 48 lower-case letters, digits or underscores that do not start with a
+    /// digit.
+    pub fn schema(mut self, schema: &str) -> Result<Self> {
+        self.schema = Schema::new(schema)?;
+        Ok(self)
+    }
+
+    /// Sets the most connections that read. At least 1. Default: 8.
+    #[must_use]
+    pub fn readers(mut self, readers: u32) -> Self {
+        self.readers = readers.max(1);
+        self
+    }
+
+    /// Sets the number of connections that commit. At least 1; more than 2 seldom pay, since waiting commits share one.
+    /// Default: 2.
+    #[must_use]
+    pub fn writers(mut self, writers: u32) -> Self {
+        self.writers = writers.max(1);
+        self
+    }
+
+    /// Sets how long to wait for a connection. Default: 10 s.
+    #[must_use]
+    pub fn acquire_timeout(mut self, timeout: Duration) -> Self {
+        self.acquire_timeout = timeout;
+        self
+    }
+
+    /// Sets how long a statement may run. Default: 30 s.
+    #[must_use]
+    pub fn statement_timeout(mut self, timeout: Duration) -> Self {
+        self.statement_timeout = timeout;
+        self
+    }
+
+    /// Sets how long a statement may wait for a lock. Default: 10 s.
+    #[must_use]
+    pub fn lock_timeout(mut self, timeout: Duration) -> Self {
+        self.lock_timeout = timeout;
+        self
+    }
+
+    /// Leaves the time-outs to the role or the database. For poolers that refuse start-up parameters.
+    #[must_use]
+    pub fn without_session_timeouts(mut self) -> Self {
+        self.session_timeouts = SessionTimeouts::LeaveAlone;
+        self
+    }
+
+    pub(crate) fn schema_name(&self) -> &Schema {
+        &self.schema
+    }
+
+    pub(crate) fn connect_options(&self) -> PgConnectOptions {
+        let connect = self.connect.clone().application_name("evercore");
+        match self.session_timeouts {
+            SessionTimeouts::LeaveAlone => connect,
+            SessionTimeouts::Set => connect.options([
+                ("statement_timeout", self.statement_timeout.as_millis().to_string()),
+                ("lock_timeout", self.lock_timeout.as_millis().to_string()),
+                // Compiling a statement takes longer than any of ours.
+                ("jit", "off".to_owned()),
+            ]),
+        }
+    }
+
+    /// The database for a message: no password.
+    pub(crate) fn describe(&self) -> String {
+        format!(
+            "postgres://{}:{}/{} (schema {})",
+            self.connect.get_host(),
+            self.connect.get_port(),
+            self.connect.get_database().unwrap_or(self.connect.get_username()),
+            self.schema,
+        )
+    }
+}
+
+impl FromStr for PostgresOptions {
+    type Err = Error;
+
+    fn from_str(url: &str) -> Result<Self> {
+        let (base, query) = url.split_once('?').unwrap_or((url, ""));
+        let mut ours = Vec::new();
+        let mut drivers = Vec::new();
+        for option in query.split('&').filter(|option| !option.is_empty()) {
+            let (name, value) = option.split_once('=').unwrap_or((option, ""));
+            match name {
+                "schema"
+                | "readers"
+                | "writers"
+                | "statement_timeout_ms"
+                | "lock_timeout_ms"
+                | "acquire_timeout_ms"
+                | "session_timeouts" => ours.push((name, value)),
+                _ => drivers.push(option),
+            }
+        }
+        let url =
+            if drivers.is_empty() { base.to_owned() } else { [base, &drivers.join("&")].join("?") };
+        // The driver's message may hold the URL, and so the password.
+        let connect = PgConnectOptions::from_str(&url).map_err(|_| {
+            invalid(
+                "it is not of the form `postgres://user:password@host:port/database?option=value`",
+            )
+        })?;
+        ours.into_iter().try_fold(Self::new(connect), |options, (name, value)| match name {
+            "schema" => options.schema(value),
+            "readers" => Ok(options.readers(number(name, value)?)),
+            "writers" => Ok(options.writers(number(name, value)?)),
+            "statement_timeout_ms" => Ok(options.statement_timeout(millis(name, value)?)),
+            "lock_timeout_ms" => Ok(options.lock_timeout(millis(name, value)?)),
+            "acquire_timeout_ms" => Ok(options.acquire_timeout(millis(name, value)?)),
+            "session_timeouts" if value == "off" => Ok(options.without_session_timeouts()),
+            _ => Err(invalid(&format!("`{name}={value}` is none of its options"))),
+        })
+    }
+}
+
+impl Schema {
+    /// The longest name whose indexes still have names of their own: PostgreSQL cuts names at 63 bytes.
+    const MAX_BYTES: usize = 48;
+
+    fn new(name: &str) -> Result<Self> {
+        let letters =
+            name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+        let starts_well = name.bytes().next().is_some_and(|b| !b.is_ascii_digit());
+        if letters && starts_well && name.len() <= Self::MAX_BYTES && !name.starts_with("pg_") {
+            Ok(Self(name.to_owned()))
+        } else {
+            Err(invalid(
+                "a schema name is 1 to 48 lower-case letters, digits or underscores, does not start with a digit, and \
+                 not with `pg_`",
+            ))
+        }
+    }
+}
+
+fn number(name: &str, value: &str) -> Result<u32> {
+    value.parse().ok().filter(|number| *number > 0).ok_or_else(|| {
+        invalid(&format!("`{name}` takes a number from 1 on, and `{value}` is none"))
+    })
+}
+
+fn millis(name: &str, value: &str) -> Result<Duration> {
+    number(name, value).map(|millis| Duration::from_millis(millis.into()))
+}
+
+fn invalid(problem: &str) -> Error {
+    Error::InvalidUrl { problem: problem.to_owned() }
+}
+
+impl fmt::Display for Schema {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl AsRef<str> for Schema {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for PostgresOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PostgresOptions")
+            .field("database", &self.describe())
+            .field("readers", &self.readers)
+            .field("writers", &self.writers)
+            .finish_non_exhaustive()
+    }
+}

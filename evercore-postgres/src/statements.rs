@@ -1,0 +1,70 @@
+//! The SQL of this engine, made for its schema.
+
+use std::sync::Arc;
+
+use sqlx::AssertSqlSafe;
+
+use crate::options::Schema;
+
+/// The schema's name in the SQL files, which so can be read and run as they are.
+const WRITTEN: &str = "evercore";
+
+/// Every statement, with the configured schema in place of the written one.
+#[derive(Clone, Debug)]
+pub(crate) struct Statements {
+    pub(crate) append: Statement,
+    pub(crate) find_commit: Statement,
+    pub(crate) frontier: Statement,
+    pub(crate) give_up: Statement,
+    pub(crate) load_by_id: Statement,
+    pub(crate) load_by_key: Statement,
+    pub(crate) read_history: Statement,
+    pub(crate) read_log: Statement,
+    pub(crate) read_types: Statement,
+    pub(crate) reserve_ids: Statement,
+    pub(crate) store_aggregate_types: Statement,
+    pub(crate) store_event_types: Statement,
+}
+
+/// One statement.
+#[derive(Clone, Debug)]
+pub(crate) struct Statement(Arc<str>);
+
+impl Statements {
+    pub(crate) fn new(schema: &Schema) -> Self {
+        let statement = |sql: &'static str| Statement(render(sql, schema).into());
+        Self {
+            append: statement(include_str!("append.sql")),
+            find_commit: statement(include_str!("find_commit.sql")),
+            frontier: statement(include_str!("frontier.sql")),
+            give_up: statement(include_str!("give_up.sql")),
+            load_by_id: statement(include_str!("load_by_id.sql")),
+            load_by_key: statement(include_str!("load_by_key.sql")),
+            read_history: statement(include_str!("read_history.sql")),
+            read_log: statement(include_str!("read_log.sql")),
+            read_types: statement(include_str!("read_types.sql")),
+            reserve_ids: statement(include_str!("reserve_ids.sql")),
+            store_aggregate_types: statement(include_str!("store_aggregate_types.sql")),
+            store_event_types: statement(include_str!("store_event_types.sql")),
+        }
+    }
+}
+
+impl Statement {
+    /// For the driver. What is in it besides our own files is a checked schema name.
+    pub(crate) fn sql(&self) -> AssertSqlSafe<Arc<str>> {
+        AssertSqlSafe(Arc::clone(&self.0))
+    }
+}
+
+/// Puts the configured schema into SQL that is written for `evercore`.
+pub(crate) fn render(sql: &str, schema: &Schema) -> String {
+    let mut parts = sql.split(WRITTEN);
+    let mut rendered = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let is_longer_word = part.starts_with(|c: char| c == '_' || c.is_ascii_alphanumeric());
+        rendered.push_str(if is_longer_word { WRITTEN } else { schema.as_ref() });
+        rendered.push_str(part);
+    }
+    rendered
+}

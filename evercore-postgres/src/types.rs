@@ -1,0 +1,147 @@
+//! Names of types and the numbers that stand for them. Only what is committed is cached, and then for good.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+
+use evercore::{Error, Result};
+use sqlx::{PgPool, Row};
+
+use crate::error::classify;
+use crate::statements::Statements;
+
+#[derive(Debug, Default)]
+pub(crate) struct Types(RwLock<Known>);
+
+/// The names and numbers that are known so far.
+#[derive(Debug, Default)]
+pub(crate) struct Known {
+    aggregates: HashMap<Arc<str>, KnownAggregate>,
+    events: HashMap<i32, EventName>,
+    aggregate_names: HashMap<i32, Arc<str>>,
+}
+
+#[derive(Debug)]
+struct KnownAggregate {
+    id: i32,
+    events: HashMap<Arc<str>, i32>,
+}
+
+/// The names of an event's type.
+#[derive(Clone, Debug)]
+pub(crate) struct EventName {
+    pub(crate) aggregate_type: Arc<str>,
+    pub(crate) event_type: Arc<str>,
+}
+
+impl Known {
+    pub(crate) fn aggregate_id(&self, aggregate_type: &str) -> Option<i32> {
+        self.aggregates.get(aggregate_type).map(|known| known.id)
+    }
+
+    pub(crate) fn event_id(&self, aggregate_type: &str, event_type: &str) -> Option<i32> {
+        self.aggregates.get(aggregate_type)?.events.get(event_type).copied()
+    }
+
+    pub(crate) fn aggregate_name(&self, id: i32) -> Option<&Arc<str>> {
+        self.aggregate_names.get(&id)
+    }
+
+    pub(crate) fn event_name(&self, id: i32) -> Option<&EventName> {
+        self.events.get(&id)
+    }
+}
+
+impl Types {
+    pub(crate) fn known(&self) -> RwLockReadGuard<'_, Known> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Runs `lookup` on what is known, and once more on what is stored if something was missing.
+    pub(crate) async fn look_up<T>(
+        &self,
+        pool: &PgPool,
+        statements: &Statements,
+        lookup: impl Fn(&Known) -> Option<T>,
+    ) -> Result<Option<T>> {
+        if let Some(found) = lookup(&self.known()) {
+            return Ok(Some(found));
+        }
+        self.refresh(pool, statements).await?;
+        Ok(lookup(&self.known()))
+    }
+
+    /// Stores what is not stored yet of these names: an aggregate's, and one of its events' if there is one.
+    pub(crate) async fn store(
+        &self,
+        pool: &PgPool,
+        statements: &Statements,
+        names: &[(&'static str, Option<&'static str>)],
+    ) -> Result<()> {
+        let missing = || -> Vec<_> {
+            let known = self.known();
+            let is_missing =
+                |(aggregate, event): &&(&'static str, Option<&'static str>)| match event {
+                    Some(event) => known.event_id(aggregate, event).is_none(),
+                    None => known.aggregate_id(aggregate).is_none(),
+                };
+            names.iter().filter(is_missing).copied().collect()
+        };
+        if missing().is_empty() {
+            return Ok(());
+        }
+        self.refresh(pool, statements).await?;
+        let missing = missing();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let stored = |error| classify("store the names of types", error);
+        let mut aggregates: Vec<&str> = missing.iter().map(|(aggregate, _)| *aggregate).collect();
+        aggregates.sort_unstable();
+        aggregates.dedup();
+        sqlx::query(statements.store_aggregate_types.sql())
+            .bind(&aggregates)
+            .execute(pool)
+            .await
+            .map_err(stored)?;
+        let events = missing.iter().filter_map(|(aggregate, event)| Some((*aggregate, (*event)?)));
+        let (aggregates, events): (Vec<&str>, Vec<&str>) = events.unzip();
+        sqlx::query(statements.store_event_types.sql())
+            .bind(&aggregates)
+            .bind(&events)
+            .execute(pool)
+            .await
+            .map_err(stored)?;
+        self.refresh(pool, statements).await
+    }
+
+    async fn refresh(&self, pool: &PgPool, statements: &Statements) -> Result<()> {
+        let unreadable = |error| classify("read the names of types", error);
+        let rows =
+            sqlx::query(statements.read_types.sql()).fetch_all(pool).await.map_err(unreadable)?;
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        for row in rows {
+            let aggregate_id: i32 = row.try_get(0).map_err(unreadable)?;
+            let aggregate_type: Arc<str> = row.try_get::<&str, _>(1).map_err(unreadable)?.into();
+            let event_id: Option<i32> = row.try_get(2).map_err(unreadable)?;
+            let event_type: Option<&str> = row.try_get(3).map_err(unreadable)?;
+
+            let aggregate_type =
+                Arc::clone(known.aggregate_names.entry(aggregate_id).or_insert(aggregate_type));
+            let aggregate = known
+                .aggregates
+                .entry(Arc::clone(&aggregate_type))
+                .or_insert_with(|| KnownAggregate { id: aggregate_id, events: HashMap::new() });
+            if let (Some(event_id), Some(event_type)) = (event_id, event_type) {
+                let event_type: Arc<str> = event_type.into();
+                aggregate.events.insert(Arc::clone(&event_type), event_id);
+                known.events.entry(event_id).or_insert(EventName { aggregate_type, event_type });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A type's number that no row explains.
+pub(crate) fn unknown_type() -> Error {
+    Error::corrupt("events", "an event type's number has no row in `event_types`")
+}

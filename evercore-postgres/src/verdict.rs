@@ -1,0 +1,79 @@
+//! What the server-side function says of each commit.
+
+use evercore::engine::{AggregateWrite, Commit, Committed, KeyChange, Precondition};
+use evercore::{AggregateId, ConflictReason, Error, Position, Result, Sequence};
+use sqlx::postgres::PgRow;
+
+use crate::row::get;
+
+/// The numbers of preconditions and key changes, as in the migration that defines `append`.
+pub(crate) fn precondition_code(precondition: &Precondition) -> i16 {
+    match precondition {
+        Precondition::New => 0,
+        Precondition::Exists => 1,
+        Precondition::At(_) => 2,
+        Precondition::Unchanged { .. } => 3,
+    }
+}
+
+pub(crate) fn key_change_code(change: &KeyChange) -> i16 {
+    match change {
+        KeyChange::Keep => 0,
+        KeyChange::Set(_) => 1,
+        KeyChange::Clear => 2,
+    }
+}
+
+/// The commit that a row is about, by its index in the group.
+pub(crate) fn commit_index(row: &PgRow) -> Result<usize> {
+    let index: i32 = get(row, 0)?;
+    usize::try_from(index).map_err(|_| Error::corrupt("verdict", format!("about commit {index}")))
+}
+
+/// The answer for the commit.
+pub(crate) fn read(row: &PgRow, commit: &Commit) -> Result<Committed> {
+    let code: i16 = get(row, 1)?;
+    match code {
+        0 | 8 => {
+            let first: Option<i64> = get(row, 5)?;
+            let last: Option<i64> = get(row, 6)?;
+            let positions = match (first, last) {
+                (Some(first), Some(last)) => Some((Position::new(first)?, Position::new(last)?)),
+                _ => None,
+            };
+            Ok(Committed { id: commit.id, positions })
+        }
+        7 => Err(Error::given_up(commit.id)),
+        _ => Err(refusal(code, row, commit)?),
+    }
+}
+
+fn refusal(code: i16, row: &PgRow, commit: &Commit) -> Result<Error> {
+    let id = AggregateId::new(get(row, 2)?)?;
+    let name: Option<String> = get(row, 4)?;
+    let write =
+        commit.writes.iter().find(|write| write.id == id).ok_or_else(|| {
+            Error::corrupt("verdict", format!("about {id}, which is not written to"))
+        })?;
+    let aggregate = write.aggregate_type.to_owned();
+    let conflict = |reason| Error::Conflict { aggregate: aggregate.clone(), id, reason };
+    Ok(match code {
+        1 => {
+            let actual = Sequence::new(get(row, 3)?)?;
+            conflict(ConflictReason::Sequence { expected: expected(write), actual })
+        }
+        2 => conflict(ConflictReason::Key),
+        3 => conflict(ConflictReason::Created),
+        4 => Error::UnknownId { aggregate, id },
+        5 => Error::WrongAggregateType { id, expected: aggregate, found: name.unwrap_or_default() },
+        6 => Error::KeyTaken { aggregate, key: name.unwrap_or_default() },
+        _ => Error::corrupt("verdict", format!("it has the code {code}")),
+    })
+}
+
+fn expected(write: &AggregateWrite) -> Sequence {
+    match &write.precondition {
+        Precondition::At(sequence) | Precondition::Unchanged { sequence, .. } => *sequence,
+        Precondition::New | Precondition::Exists => Sequence::ZERO,
+    }
+}

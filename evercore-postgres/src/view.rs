@@ -1,0 +1,73 @@
+//! One consistent view of the log: a transaction on one snapshot.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use evercore::engine::{HistoryRequest, LoadRequest, LoadedAggregate, LogPage, LogRequest, Reader};
+use evercore::{Position, RecordedEvent, Result};
+use sqlx::{Postgres, Transaction};
+use tokio::sync::Mutex;
+
+use crate::engine::Shared;
+use crate::error::classify;
+use crate::{frontier, load, log, row};
+
+/// A `REPEATABLE READ READ ONLY` transaction. Dropping it ends it.
+///
+/// States and histories are those of the transaction's snapshot, so what was acknowledged before the view was opened is
+/// in them. Pages of the log end at the frontier, which was read before the snapshot was taken.
+#[derive(Debug)]
+pub(crate) struct View {
+    shared: Arc<Shared>,
+    transaction: Mutex<Transaction<'static, Postgres>>,
+    frontier: Position,
+}
+
+impl View {
+    pub(crate) async fn open(shared: Arc<Shared>) -> Result<Self> {
+        let failed = |error| classify("open a view of the log", error);
+        let frontier = frontier::read(&shared.readers, &shared.statements).await?;
+        let mut transaction = shared
+            .readers
+            .begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            .await
+            .map_err(failed)?;
+        // The snapshot is taken by the first statement, which is to be now.
+        sqlx::query("SELECT pg_current_snapshot()")
+            .execute(&mut *transaction)
+            .await
+            .map_err(failed)?;
+        Ok(Self { shared, transaction: Mutex::new(transaction), frontier })
+    }
+}
+
+#[async_trait]
+impl Reader for View {
+    async fn load(&self, request: LoadRequest) -> Result<Option<LoadedAggregate>> {
+        let Shared { types, readers, statements, .. } = &*self.shared;
+        let type_id = load::type_id(&request, types, readers, statements).await?;
+        let rows = {
+            let mut transaction = self.transaction.lock().await;
+            load::rows(&mut **transaction, statements, &request, type_id).await?
+        };
+        load::aggregate(rows, types, readers, statements).await
+    }
+
+    async fn read_history(&self, request: HistoryRequest) -> Result<Vec<RecordedEvent>> {
+        let Shared { types, readers, statements, .. } = &*self.shared;
+        let rows = {
+            let mut transaction = self.transaction.lock().await;
+            log::history_rows(&mut **transaction, statements, request).await?
+        };
+        row::events(&rows, types, readers, statements).await
+    }
+
+    async fn read_log(&self, request: LogRequest) -> Result<LogPage> {
+        let Shared { types, readers, statements, .. } = &*self.shared;
+        let rows = {
+            let mut transaction = self.transaction.lock().await;
+            log::log_rows(&mut **transaction, statements, request, self.frontier).await?
+        };
+        log::page(&rows, request, self.frontier, types, readers, statements).await
+    }
+}

@@ -1,0 +1,234 @@
+//! Group commit: commits that wait at the same time share a transaction and its fsync.
+
+use std::collections::{HashSet, VecDeque};
+use std::sync::Arc;
+
+use evercore::engine::{AggregateWrite, Commit, Committed, KeyChange, Precondition};
+use evercore::{AggregateId, Error, NaturalKey, Result};
+use sqlx::postgres::{PgConnectOptions, PgRow};
+use sqlx::{ConnectOptions, Connection, PgConnection};
+use tokio::sync::{Mutex, mpsc, oneshot};
+use tracing::{debug, warn};
+
+use crate::append::Columns;
+use crate::error::{CommitFailure, classify, classify_commit};
+use crate::statements::Statements;
+use crate::types::Types;
+use crate::verdict;
+
+/// The most commits that wait for a writer. More callers wait for a place.
+pub(crate) const QUEUE: usize = 1_024;
+
+/// The most commits of a group.
+const GROUP: usize = 256;
+
+/// The most bytes of payloads and snapshots of a group, unless a single commit has more.
+const GROUP_BYTES: usize = 16 * 1024 * 1024;
+
+/// How often a group is sent again after it lost a race that the server settled.
+const RACES: usize = 5;
+
+/// A commit and who waits for its answer.
+#[derive(Debug)]
+pub(crate) struct Request {
+    pub(crate) commit: Commit,
+    pub(crate) answer: oneshot::Sender<Result<Committed>>,
+}
+
+/// What all writers take from.
+pub(crate) type Queue = Arc<Mutex<mpsc::Receiver<Request>>>;
+
+/// Owns a connection and lands what the queue brings, until the queue is closed and empty.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    queue: Queue,
+    waiting: VecDeque<Request>,
+    connect: PgConnectOptions,
+    connection: Option<PgConnection>,
+    statements: Statements,
+    types: Arc<Types>,
+}
+
+/// What became of a group that was sent.
+enum Sent {
+    /// It went through, with an answer for each commit.
+    Answered(Vec<Result<Committed>>),
+    /// None of it landed.
+    Refused(Error),
+    /// It never left.
+    Unreachable(sqlx::Error),
+    /// The connection was lost before the answer.
+    Unknown(sqlx::Error),
+}
+
+impl Writer {
+    pub(crate) fn new(
+        queue: Queue,
+        connect: PgConnectOptions,
+        statements: Statements,
+        types: Arc<Types>,
+    ) -> Self {
+        Self { queue, waiting: VecDeque::new(), connect, connection: None, statements, types }
+    }
+
+    pub(crate) async fn run(mut self) {
+        while !self.waiting.is_empty() || self.take().await {
+            let group = next_group(&mut self.waiting);
+            debug!(commits = group.len(), "sending a group");
+            self.land(group).await;
+        }
+        if let Some(connection) = self.connection {
+            // Nothing is under way on it.
+            let _: Result<(), sqlx::Error> = connection.close().await;
+        }
+    }
+
+    /// Waits for commits. `false` if there will be none.
+    async fn take(&mut self) -> bool {
+        let mut taken = Vec::new();
+        let count = self.queue.lock().await.recv_many(&mut taken, GROUP).await;
+        self.waiting.extend(taken);
+        count > 0
+    }
+
+    /// Lands a group and answers it.
+    async fn land(&mut self, group: Vec<Request>) {
+        match self.send(&group).await {
+            Sent::Answered(answers) => {
+                for (request, answer) in group.into_iter().zip(answers) {
+                    request.answer(answer);
+                }
+            }
+            Sent::Refused(error) => match <[Request; 1]>::try_from(group) {
+                Ok([request]) => request.answer(Err(error)),
+                // One of them is at fault. Alone, each gets what is its own.
+                Err(group) => {
+                    for request in group {
+                        Box::pin(self.land(vec![request])).await;
+                    }
+                }
+            },
+            Sent::Unreachable(error) => {
+                let error = Arc::new(error);
+                for request in group {
+                    request.answer(Err(Error::Unavailable { source: Arc::clone(&error).into() }));
+                }
+            }
+            Sent::Unknown(error) => {
+                warn!(%error, commits = group.len(), "a connection was lost while it committed");
+                let error = Arc::new(error);
+                for request in group {
+                    let commit = request.commit.id;
+                    let source = Arc::clone(&error).into();
+                    request.answer(Err(Error::OutcomeUnknown { commit, source }));
+                }
+            }
+        }
+    }
+
+    /// Sends a group, and again while it loses races that the server settled.
+    async fn send(&mut self, group: &[Request]) -> Sent {
+        let mut connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => match self.connect.connect().await {
+                Ok(connection) => connection,
+                Err(error) => return Sent::Unreachable(error),
+            },
+        };
+        let commits = group.iter().map(|request| &request.commit);
+        let columns = match Columns::new(commits, &self.types.known()) {
+            Ok(columns) => columns,
+            Err(error) => return Sent::Refused(error),
+        };
+        let mut races = 0;
+        let sent = loop {
+            match columns.send(&mut connection, &self.statements).await.map_err(classify_commit) {
+                Ok(rows) => break answers(&rows, group).map_or_else(Sent::Refused, Sent::Answered),
+                Err(CommitFailure::LostRace(error)) if races < RACES => {
+                    races += 1;
+                    debug!(%error, races, "sending a group again");
+                }
+                Err(CommitFailure::LostRace(error) | CommitFailure::RolledBack(error)) => {
+                    break Sent::Refused(classify("commit", error));
+                }
+                Err(CommitFailure::Unknown(error)) => return Sent::Unknown(error),
+            }
+        };
+        self.connection = Some(connection);
+        sent
+    }
+}
+
+impl Request {
+    /// Whoever stopped waiting does not need the answer.
+    fn answer(self, answer: Result<Committed>) {
+        let _: Result<(), Result<Committed>> = self.answer.send(answer);
+    }
+
+    fn bytes(&self) -> usize {
+        let events = self.commit.events.iter().map(|event| event.payload.bytes().len());
+        let snapshots = self.commit.snapshots.iter().map(|snapshot| snapshot.state.len());
+        events.chain(snapshots).sum()
+    }
+}
+
+/// Takes commits that can share a transaction: none names an aggregate or a key of another.
+fn next_group(waiting: &mut VecDeque<Request>) -> Vec<Request> {
+    let mut group: Vec<Request> = Vec::new();
+    let mut later = VecDeque::new();
+    let mut aggregates: HashSet<AggregateId> = HashSet::new();
+    let mut keys: HashSet<(&'static str, NaturalKey)> = HashSet::new();
+    let mut bytes = 0;
+    for request in waiting.drain(..) {
+        if request.answer.is_closed() {
+            continue;
+        }
+        let fits = group.is_empty() || bytes + request.bytes() <= GROUP_BYTES;
+        let writes = &request.commit.writes;
+        let shares = writes.iter().any(|write| {
+            aggregates.contains(&write.id)
+                || claims(write).any(|key| keys.contains(&(write.aggregate_type, key.clone())))
+        });
+        if shares || !fits || group.len() == GROUP {
+            later.push_back(request);
+            continue;
+        }
+        bytes += request.bytes();
+        for write in writes {
+            aggregates.insert(write.id);
+            keys.extend(claims(write).map(|key| (write.aggregate_type, key.clone())));
+        }
+        group.push(request);
+    }
+    *waiting = later;
+    group
+}
+
+/// The keys that a write takes or may give up.
+fn claims(write: &AggregateWrite) -> impl Iterator<Item = &NaturalKey> {
+    let taken = match &write.key {
+        KeyChange::Set(key) => Some(key),
+        KeyChange::Keep | KeyChange::Clear => None,
+    };
+    let held = match &write.precondition {
+        Precondition::Unchanged { key, .. } if write.key != KeyChange::Keep => key.as_ref(),
+        _ => None,
+    };
+    taken.into_iter().chain(held)
+}
+
+/// The answers in the order of the group.
+fn answers(rows: &[PgRow], group: &[Request]) -> Result<Vec<Result<Committed>>> {
+    let mut answers: Vec<Option<Result<Committed>>> = group.iter().map(|_| None).collect();
+    for row in rows {
+        let index = verdict::commit_index(row)?;
+        let (Some(request), Some(answer)) = (group.get(index), answers.get_mut(index)) else {
+            return Err(Error::corrupt("verdict", format!("about commit {index} of the group")));
+        };
+        *answer = Some(verdict::read(row, &request.commit));
+    }
+    answers
+        .into_iter()
+        .map(|answer| answer.ok_or_else(|| Error::corrupt("verdict", "one is missing")))
+        .collect()
+}

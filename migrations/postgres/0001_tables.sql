@@ -1,0 +1,92 @@
+-- The tables of a store. `evercore.` stands for the schema that the store is configured with.
+
+CREATE TABLE evercore.aggregate_types (
+    id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    name text COLLATE "C" NOT NULL UNIQUE CHECK (octet_length(name) BETWEEN 1 AND 255)
+);
+
+CREATE TABLE evercore.event_types (
+    id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    aggregate_type_id integer NOT NULL REFERENCES evercore.aggregate_types,
+    name text COLLATE "C" NOT NULL CHECK (octet_length(name) BETWEEN 1 AND 255),
+    UNIQUE (aggregate_type_id, name)
+);
+
+CREATE TABLE evercore.aggregates (
+    id bigint PRIMARY KEY CHECK (id > 0),
+    aggregate_type_id integer NOT NULL REFERENCES evercore.aggregate_types,
+    natural_key text COLLATE "C" CHECK (octet_length(natural_key) BETWEEN 1 AND 255)
+);
+
+CREATE UNIQUE INDEX aggregates_by_key ON evercore.aggregates (aggregate_type_id, natural_key)
+    WHERE natural_key IS NOT NULL;
+
+-- The last aggregate id that was reserved. One row.
+CREATE TABLE evercore.aggregate_ids (
+    one boolean PRIMARY KEY DEFAULT true CHECK (one),
+    last bigint NOT NULL CHECK (last >= 0)
+);
+
+INSERT INTO evercore.aggregate_ids (last) VALUES (0);
+
+-- CACHE 1, so that a session draws a position only when it inserts: the frontier counts on it.
+CREATE SEQUENCE evercore.event_positions AS bigint CACHE 1;
+
+CREATE TABLE evercore.events (
+    position bigint NOT NULL DEFAULT nextval('evercore.event_positions'),
+    aggregate_id bigint NOT NULL,
+    sequence bigint NOT NULL CHECK (sequence > 0),
+    event_type_id integer NOT NULL,
+    version integer NOT NULL CHECK (version > 0),
+    codec smallint NOT NULL,
+    payload bytea NOT NULL,
+    event_time timestamptz NOT NULL,
+    recorded_at timestamptz NOT NULL,
+    reference text,
+    correlation_id text,
+    causation_id text,
+    metadata text,
+    PRIMARY KEY (position),
+    UNIQUE (aggregate_id, sequence)
+);
+
+-- The newest of each aggregate.
+CREATE TABLE evercore.snapshots (
+    aggregate_id bigint PRIMARY KEY,
+    sequence bigint NOT NULL CHECK (sequence > 0),
+    fingerprint bigint NOT NULL,
+    state bytea NOT NULL
+);
+
+-- Every commit that landed, and those that were given up before they arrived.
+CREATE TABLE evercore.commits (
+    id uuid PRIMARY KEY,
+    landed boolean NOT NULL,
+    first_position bigint,
+    last_position bigint,
+    recorded_at timestamptz NOT NULL,
+    CHECK ((first_position IS NULL) = (last_position IS NULL)),
+    CHECK (landed OR first_position IS NULL)
+);
+
+-- Events as people read them.
+CREATE VIEW evercore.event_log AS
+SELECT
+    e.position,
+    at.name AS aggregate_type,
+    e.aggregate_id,
+    a.natural_key,
+    e.sequence,
+    et.name AS event_type,
+    e.version,
+    CASE WHEN e.codec = 1 THEN convert_from(e.payload, 'UTF8')::jsonb END AS payload,
+    e.event_time,
+    e.recorded_at,
+    e.reference,
+    e.correlation_id,
+    e.causation_id,
+    e.metadata::jsonb AS metadata
+FROM evercore.events e
+JOIN evercore.event_types et ON et.id = e.event_type_id
+JOIN evercore.aggregate_types at ON at.id = et.aggregate_type_id
+JOIN evercore.aggregates a ON a.id = e.aggregate_id;

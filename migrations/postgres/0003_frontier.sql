@@ -1,0 +1,48 @@
+-- How far the log can be read without skipping what is still on its way.
+--
+-- Positions are drawn before they are committed, so a higher one may become visible first. A writer announces a floor,
+-- the last position drawn before its own, as a shared advisory lock that its transaction holds to its end
+-- (`announce_floor`). A reader takes the last position drawn, and then the lowest floor that anyone holds; the smaller
+-- of the two is the frontier, and at or below it nothing will appear any more:
+--
+--   * A writer whose floor is not seen has either ended, and then its events are visible to a later statement, because
+--     locks are released after the commit is visible; or it will announce later than the reader looked, and then draws
+--     positions above the one the reader read first.
+--   * Reading the events in the same statement would use a snapshot older than the look at the locks, and skip.
+--
+-- Prepared transactions hold their locks without a process, so nothing here filters on one. The locks of a standby are
+-- not those of its primary, so a standby refuses. The frontier is worked out each time and remembered by nobody: after
+-- a crash, positions that were drawn and not committed are drawn again.
+CREATE FUNCTION evercore.frontier() RETURNS bigint
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    last bigint;
+    lowest bigint;
+BEGIN
+    IF pg_is_in_recovery() THEN
+        RAISE EXCEPTION 'the frontier of a standby is not known' USING ERRCODE = 'EV001';
+    END IF;
+
+    SELECT CASE WHEN s.is_called THEN s.last_value ELSE 0 END INTO last
+    FROM evercore.event_positions s;
+
+    SELECT min(f.floor) INTO lowest FROM evercore.floors(last) AS f;
+
+    RETURN least(last, lowest);
+END
+$$;
+
+-- The floors that are held, and by whom. A lock has room for the low 32 bits of a floor; the rest is that of the
+-- nearest number to `last`, so a floor may lie up to 2^31 positions behind.
+CREATE FUNCTION evercore.floors(last bigint) RETURNS TABLE (floor bigint, pid integer)
+LANGUAGE sql VOLATILE AS $$
+    SELECT
+        last + (l.objid::bigint - last)::bit(32)::integer,
+        l.pid
+    FROM pg_locks l
+    WHERE l.locktype = 'advisory'
+        AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
+        AND l.classid = 'evercore.events'::regclass::oid
+        AND l.objsubid = 2
+        AND l.mode = 'ShareLock'
+$$;
