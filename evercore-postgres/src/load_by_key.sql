@@ -19,13 +19,13 @@ FROM evercore.aggregates a
 LEFT JOIN evercore.snapshots s
     ON s.aggregate_id = a.id
     AND s.fingerprint = $3::bigint
-    AND ($4::bigint IS NULL OR s.sequence <= $4)
+    AND s.sequence <= coalesce($4, 9223372036854775807)
 LEFT JOIN LATERAL (
     SELECT *
     FROM evercore.events tail
     WHERE tail.aggregate_id = a.id
         AND tail.sequence > coalesce(s.sequence, 0)
-        AND ($4::bigint IS NULL OR tail.sequence <= $4)
+        AND tail.sequence <= coalesce($4, 9223372036854775807)
     ORDER BY tail.sequence
     LIMIT $5
 ) AS e ON a.aggregate_type_id = $2

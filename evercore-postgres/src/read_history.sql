@@ -6,6 +6,6 @@ SELECT
 FROM evercore.events
 WHERE aggregate_id = $1
     AND sequence > $2
-    AND ($3::bigint IS NULL OR sequence <= $3)
+    AND sequence <= coalesce($3, 9223372036854775807)
 ORDER BY sequence
 LIMIT $4
