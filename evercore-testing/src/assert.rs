@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use evercore::engine::{LoadRequest, Reader, Target};
-use evercore::{Aggregate, AggregateId, Error, NaturalKey, RecordedEvent, Result, Sequence};
+use evercore::{Aggregate, AggregateId, NaturalKey, RecordedEvent, Result, Sequence};
 
 use crate::domain::tally::{FINGERPRINT, Tally};
 use crate::fixture::whole_log;
@@ -77,11 +77,6 @@ pub(crate) fn assert_unbroken(history: &[RecordedEvent]) {
         history.windows(2).all(|pair| pair[0].position() < pair[1].position()),
         "positions grow with the sequences"
     );
-}
-
-/// Whether a write was refused since something had changed, with nothing more to say.
-pub(crate) fn is_conflict<T>(result: &Result<T>) -> bool {
-    result.as_ref().is_err_and(Error::is_conflict)
 }
 
 /// The sequence of the snapshot that the engine has of a tally.

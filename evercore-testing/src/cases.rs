@@ -1,12 +1,24 @@
 //! The list of cases: which promise, in which file, by which name. It stands here and nowhere else.
 
 mod atomicity;
+mod bad_input;
 mod conflicts;
 mod durability;
+mod foreign_events;
 mod guards;
+mod histories;
+mod ids;
 mod keys;
+mod lifecycle;
+mod limits;
+mod log;
+mod margins;
+mod pages;
 mod races;
 mod sequences;
+mod snapshots;
+mod staging;
+mod views;
 
 use crate::Case;
 
@@ -94,6 +106,111 @@ macro_rules! __with_cases {
                     keys_can_move_along_a_chain
                     a_freed_key_can_be_claimed_in_the_same_context
                     keys_compare_byte_for_byte
+                }
+            }
+            p6 {
+                snapshots {
+                    snapshot_plus_tail_is_full_replay_at_every_sequence
+                    a_commit_decided_on_a_snapshot_goes_on_from_it
+                    a_fitting_snapshot_comes_with_the_load
+                    a_snapshot_of_another_fingerprint_is_a_miss
+                    an_undecodable_snapshot_is_a_miss
+                    a_snapshot_comes_with_the_commit_that_crosses_the_line
+                    a_refused_commit_leaves_no_snapshot
+                    a_state_of_the_past_uses_no_later_snapshot
+                    a_state_as_of_a_time_is_replayed
+                    a_view_uses_no_snapshot_that_is_newer_than_itself
+                    a_long_tail_after_a_snapshot_is_read_in_pages
+                }
+            }
+            p12 {
+                bad_input {
+                    a_key_that_is_empty_too_long_or_holds_a_nul_is_refused
+                    a_key_of_the_longest_length_is_fine
+                    an_unknown_id_or_key_is_named
+                    an_aggregate_of_another_type_is_named
+                    a_type_that_is_not_registered_is_refused
+                    an_append_without_an_event_is_refused
+                    metadata_over_its_limits_is_refused
+                    a_page_of_no_events_is_refused
+                    a_handle_of_another_context_is_refused
+                    a_handle_that_another_has_overtaken_is_refused
+                    an_id_that_was_never_given_can_be_asked_for
+                }
+                limits {
+                    a_payload_over_the_limit_is_refused
+                    too_many_events_are_refused
+                    too_many_bytes_are_refused
+                    too_many_aggregates_are_refused
+                    a_refused_event_leaves_its_context_usable
+                    the_largest_payload_by_default_is_stored
+                }
+                foreign_events {
+                    an_event_of_an_unknown_name_is_named
+                    an_event_of_an_unknown_version_is_named
+                    an_event_under_its_old_name_is_read
+                    an_undecodable_payload_is_named_with_its_field
+                }
+            }
+            p13 {
+                pages {
+                    an_aggregate_of_many_pages_is_replayed_in_order
+                    no_answer_is_larger_than_the_limit_asked_for
+                    a_store_caps_pages_at_its_limit
+                    limits_are_finite_by_default
+                }
+            }
+            contract {
+                staging {
+                    a_context_sees_what_it_has_staged
+                    a_context_sees_the_aggregates_that_it_creates
+                    a_context_sees_the_keys_that_it_changes
+                    a_context_reads_an_aggregate_the_same_each_time
+                    a_context_reads_the_same_again_past_a_new_snapshot
+                    an_aggregate_without_events_exists
+                    a_context_that_only_reads_writes_nothing
+                }
+                views {
+                    a_view_does_not_see_later_commits
+                    a_view_is_of_the_moment_it_was_opened
+                    keys_and_aggregates_agree_in_every_view
+                    an_empty_store_reads_as_empty
+                }
+                log {
+                    positions_grow_and_follow_the_sequences
+                    a_commit_begun_after_another_was_acknowledged_comes_later
+                    the_answer_names_the_positions_in_the_log
+                    pages_of_any_size_give_each_event_once
+                    a_reader_that_follows_the_log_misses_nothing
+                    the_log_holds_all_types
+                }
+                histories {
+                    history_comes_in_any_range
+                    an_aggregate_is_loaded_as_of_a_sequence
+                    an_aggregate_is_loaded_as_of_a_time
+                }
+                margins {
+                    all_that_is_said_comes_back_as_it_was
+                    every_part_of_the_metadata_is_kept
+                    what_was_not_said_stays_unsaid
+                    times_are_kept_to_the_microsecond
+                    time_is_taken_from_the_stores_clock
+                    a_contexts_metadata_is_on_its_events_unless_they_bring_their_own
+                    payloads_come_back_as_they_were
+                }
+                ids {
+                    reserved_blocks_do_not_overlap
+                    no_two_aggregates_have_one_id
+                    ids_are_not_given_again_to_the_next_process
+                }
+                lifecycle {
+                    migrating_again_changes_nothing
+                    migrations_are_numbered_and_are_sql
+                    a_store_can_be_opened_without_migrating
+                    warming_up_writes_no_events
+                    a_store_with_other_types_reads_the_same_data
+                    two_engines_see_each_others_commits
+                    a_closed_store_says_so
                 }
             }
         }

@@ -7,7 +7,7 @@ use evercore::{
 use serde::{Deserialize, Serialize};
 
 /// How many events lie between two snapshots.
-pub(crate) const EVERY: i64 = 5;
+const EVERY: u32 = 5;
 
 /// The shape of [`Tally`], as its snapshots carry it.
 pub(crate) const FINGERPRINT: Fingerprint = Fingerprint::new(0xA1);
@@ -64,7 +64,7 @@ impl Tally {
 
 impl Aggregate for Tally {
     const NAME: &'static str = "tally";
-    const SNAPSHOTS: Option<SnapshotPolicy<Self>> = Some(SnapshotPolicy::json(5, FINGERPRINT));
+    const SNAPSHOTS: Option<SnapshotPolicy<Self>> = Some(SnapshotPolicy::json(EVERY, FINGERPRINT));
 }
 
 impl Aggregate for PlainTally {
@@ -74,7 +74,7 @@ impl Aggregate for PlainTally {
 impl Aggregate for ReshapedTally {
     const NAME: &'static str = Tally::NAME;
     const SNAPSHOTS: Option<SnapshotPolicy<Self>> =
-        Some(SnapshotPolicy::json(5, OTHER_FINGERPRINT));
+        Some(SnapshotPolicy::json(EVERY, OTHER_FINGERPRINT));
 }
 
 impl Event for Counted {
