@@ -1,0 +1,50 @@
+//! The suite that every engine runs.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use async_trait::async_trait;
+use evercore::Result;
+use evercore::engine::StorageEngine;
+use evercore_postgres::{PostgresEngine, PostgresOptions};
+use evercore_testing::{Durability, Harness};
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+
+/// A schema of its own.
+#[derive(Debug)]
+struct Schema {
+    url: String,
+    name: String,
+}
+
+impl Schema {
+    fn new() -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("case_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let url = std::env::var("EVERCORE_TEST_POSTGRES_URL").expect("a server");
+        Self { url, name }
+    }
+}
+
+#[async_trait]
+impl Harness for Schema {
+    async fn open(&self) -> Result<Arc<dyn StorageEngine>> {
+        let options: PostgresOptions = self.url.parse()?;
+        let options = options.schema(&self.name)?.readers(6);
+        Ok(Arc::new(PostgresEngine::open(options).await?))
+    }
+
+    fn durability(&self) -> Durability {
+        Durability::Disk
+    }
+
+    async fn clean_up(&self) -> Result<()> {
+        let failed = |error| evercore::Error::storage("drop a schema", error);
+        let mut connection = PgConnection::connect(&self.url).await.map_err(failed)?;
+        let sql = format!("DROP SCHEMA IF EXISTS {} CASCADE", self.name);
+        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut connection).await.map_err(failed)?;
+        connection.close().await.map_err(failed)
+    }
+}
+
+evercore_testing::conformance!(Schema::new());
