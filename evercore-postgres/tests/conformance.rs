@@ -21,7 +21,7 @@ impl Schema {
     fn new() -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let name = format!("case_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-        let url = std::env::var("EVERCORE_TEST_POSTGRES_URL").expect("a server");
+        let url = throwaway_postgres::url().unwrap_or_else(|failure| panic!("{failure}"));
         Self { url, name }
     }
 }

@@ -1,0 +1,257 @@
+//! Starts a PostgreSQL server for tests and removes it when the process ends, however it ends.
+//!
+//! The server listens on a free port of the loopback interface only and trusts everyone there. A watcher process holds
+//! the other end of a pipe: when this process is gone, killed or not, the pipe closes, and the watcher stops the server
+//! and removes its folder.
+
+mod binaries;
+mod user;
+
+use std::fmt;
+use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::fs::chown;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+
+pub use binaries::Binaries;
+use user::User;
+
+/// The variable that names a server to use instead of a throw-away one.
+pub const URL_VARIABLE: &str = "EVERCORE_TEST_POSTGRES_URL";
+
+/// Why there is no server.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Failure {
+    /// There are no server binaries.
+    #[error(
+        "no PostgreSQL server is installed. Install one, or name a running one in {URL_VARIABLE}:
+  Debian, Ubuntu   apt-get install postgresql
+  Fedora           dnf install postgresql-server
+  macOS            brew install postgresql
+  Docker           docker run --rm -e POSTGRES_HOST_AUTH_METHOD=trust -p 127.0.0.1:5432:5432 postgres
+                   {URL_VARIABLE}=postgres://postgres@127.0.0.1/postgres"
+    )]
+    NotInstalled,
+    /// The server refuses to run as root, and there is nobody else.
+    #[error(
+        "PostgreSQL does not run as root, and neither `postgres` nor `nobody` is a user of this machine"
+    )]
+    NobodyElse,
+    /// A step failed.
+    #[error("cannot {step}: {reason}")]
+    Step {
+        /// What was being done.
+        step: &'static str,
+        /// What the system or the program said.
+        reason: String,
+    },
+}
+
+/// A running server. Dropping it stops it and removes its folder.
+pub struct Server {
+    binaries: Binaries,
+    user: Option<User>,
+    folder: PathBuf,
+    port: u16,
+    settings: Vec<String>,
+    watcher: Child,
+}
+
+/// The URL of a server for tests: the one that the environment names, or else one that lives as long as this process.
+///
+/// # Errors
+/// As [`Server::start`].
+pub fn url() -> Result<String, &'static Failure> {
+    static SERVER: OnceLock<Result<Server, Failure>> = OnceLock::new();
+    if let Ok(url) = std::env::var(URL_VARIABLE) {
+        return Ok(url);
+    }
+    let server = SERVER.get_or_init(|| Server::start(&Binaries::find()?, &["fsync=off"]));
+    server.as_ref().map(Server::url)
+}
+
+impl Server {
+    /// Makes a cluster in a folder of its own and starts a server on it. `settings` are as in `postgresql.conf`:
+    /// `name=value`.
+    ///
+    /// # Errors
+    /// [`Failure`], with nothing left behind.
+    pub fn start(binaries: &Binaries, settings: &[&str]) -> Result<Self, Failure> {
+        let user = User::for_server()?;
+        let folder = tempfile::Builder::new()
+            .prefix("throwaway-postgres-")
+            .tempdir()
+            .map_err(|error| step("make a folder", error))?;
+        if let Some(user) = &user {
+            chown(folder.path(), Some(user.uid), Some(user.gid))
+                .map_err(|error| step("give the folder away", error))?;
+        }
+        let watcher = watch(binaries, user.as_ref(), folder.path())?;
+        let mut server = Self {
+            binaries: binaries.clone(),
+            user,
+            // From here on the watcher removes it.
+            folder: folder.keep(),
+            port: 0,
+            settings: settings.iter().map(|&setting| setting.to_owned()).collect(),
+            watcher,
+        };
+        server.initialise()?;
+        server.launch()?;
+        Ok(server)
+    }
+
+    /// A URL of its `postgres` database.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)
+    }
+
+    /// Stops the server the way a power cut would stop it, as far as the server is concerned.
+    ///
+    /// # Errors
+    /// [`Failure::Step`] if it cannot be stopped.
+    pub fn crash(&mut self) -> Result<(), Failure> {
+        let mut stop = self.command("pg_ctl");
+        stop.args(["stop", "--wait", "--mode=immediate", "--pgdata"]).arg(self.data());
+        run("stop the server", stop)
+    }
+
+    /// Starts it again, on the same port.
+    ///
+    /// # Errors
+    /// [`Failure::Step`] if it does not start.
+    pub fn restart(&mut self) -> Result<(), Failure> {
+        self.start_on(self.port)
+    }
+
+    fn initialise(&self) -> Result<(), Failure> {
+        let mut initdb = self.command("initdb");
+        initdb
+            .args(["--username=postgres", "--auth=trust", "--no-sync", "--encoding=UTF8"])
+            .args(["--locale=C", "--pgdata"])
+            .arg(self.data());
+        run("make a cluster", initdb)
+    }
+
+    /// Starts on a free port. Somebody may take it in between, so a few are tried.
+    fn launch(&mut self) -> Result<(), Failure> {
+        const TRIES: u32 = 5;
+        let mut tried = 0;
+        loop {
+            tried += 1;
+            self.port = free_port()?;
+            match self.start_on(self.port) {
+                Err(_) if tried < TRIES => {}
+                outcome => return outcome,
+            }
+        }
+    }
+
+    fn start_on(&self, port: u16) -> Result<(), Failure> {
+        let own = [
+            format!("port={port}"),
+            "listen_addresses=127.0.0.1".to_owned(),
+            "unix_socket_directories=".to_owned(),
+            "max_connections=300".to_owned(),
+            "max_prepared_transactions=50".to_owned(),
+        ];
+        let options: Vec<String> =
+            own.iter().chain(&self.settings).map(|setting| format!("-c {setting}")).collect();
+        let mut start = self.command("pg_ctl");
+        start
+            .args(["start", "--wait", "--silent", "--pgdata"])
+            .arg(self.data())
+            .arg("--log")
+            .arg(self.folder.join("log"))
+            .arg("--options")
+            .arg(options.join(" "));
+        run("start the server", start)
+    }
+
+    fn data(&self) -> PathBuf {
+        self.folder.join("data")
+    }
+
+    fn command(&self, program: &str) -> Command {
+        command(&self.binaries, self.user.as_ref(), &self.folder, program)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.watcher.stdin.take());
+        // It ends once the server is stopped and the folder removed; there is nobody to tell if it could not.
+        let _: Result<_, _> = self.watcher.wait();
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server").field("url", &self.url()).finish_non_exhaustive()
+    }
+}
+
+/// Starts the process that cleans up once the pipe to it closes.
+fn watch(binaries: &Binaries, user: Option<&User>, folder: &Path) -> Result<Child, Failure> {
+    const CLEAN_UP: &str = r#"
+        cat
+        "$1" stop --wait --mode=immediate --pgdata "$2/data"
+        rm -rf "$2"
+    "#;
+    let mut watcher = command(binaries, user, folder, "sh");
+    watcher
+        .args(["-c", CLEAN_UP, "sh"])
+        .arg(binaries.program("pg_ctl"))
+        .arg(folder)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    // A signal to the terminal's foreground processes is not for it.
+    std::os::unix::process::CommandExt::process_group(&mut watcher, 0);
+    watcher.spawn().map_err(|error| step("start the watcher", error))
+}
+
+fn command(binaries: &Binaries, user: Option<&User>, folder: &Path, program: &str) -> Command {
+    let mut command = Command::new(binaries.program(program));
+    command.current_dir(folder).env_remove("PGDATA").env_remove("PGPORT");
+    if let Some(user) = user {
+        user.run(&mut command);
+    }
+    command
+}
+
+/// Runs a step to its end. What it prints goes into the failure, if there is one.
+fn run(what: &'static str, mut command: Command) -> Result<(), Failure> {
+    // Not by pipes: the server inherits them and keeps them open.
+    let log = tempfile::tempfile().map_err(|error| step(what, error))?;
+    let output = log.try_clone().map_err(|error| step(what, error))?;
+    let errors = log.try_clone().map_err(|error| step(what, error))?;
+    let status = command
+        .stdin(Stdio::null())
+        .stdout(output)
+        .stderr(errors)
+        .status()
+        .map_err(|error| step(what, error))?;
+    if status.success() {
+        return Ok(());
+    }
+    let mut said = String::new();
+    let mut log = log;
+    let read = std::io::Seek::rewind(&mut log)
+        .and_then(|()| std::io::Read::read_to_string(&mut log, &mut said));
+    Err(step(what, read.map_or_else(|error| error.to_string(), |_| format!("{status}: {said}"))))
+}
+
+fn free_port() -> Result<u16, Failure> {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+        .and_then(|listener| listener.local_addr())
+        .map(|address| address.port())
+        .map_err(|error| step("find a free port", error))
+}
+
+fn step(step: &'static str, reason: impl fmt::Display) -> Failure {
+    Failure::Step { step, reason: reason.to_string() }
+}
