@@ -15,14 +15,15 @@ use crate::error::{Class, Failure};
 use crate::options::{MissingFile, SqliteOptions, Synchronous};
 use crate::preflight;
 use crate::url::Location;
+use crate::writer::MOST_ROWS;
 
 /// A long transaction lets the write-ahead log grow; afterwards it is cut back to this.
 const WAL_BYTES_KEPT: &str = "67108864";
 /// Page caches, as SQLite wants them: negative for KiB.
 const WRITER_CACHE: &str = "-16384";
 const READER_CACHE: &str = "-8192";
-/// Every statement text that the engine has, with room to spare.
-const CACHED_STATEMENTS: usize = 128;
+/// All inserts of events, and the few other statements.
+const CACHED_STATEMENTS: usize = MOST_ROWS + 32;
 
 /// One database and how to open it.
 #[derive(Debug)]
@@ -178,4 +179,34 @@ impl Database {
 /// Closes a connection and waits until its thread has let go of the file.
 pub(crate) async fn close(connection: SqliteConnection) -> Result<()> {
     connection.close().await.map_err(|error| Error::storage("close the database", error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn pragma(connection: &mut SqliteConnection, sql: &'static str) -> i64 {
+        sqlx::query_scalar(sql).fetch_one(connection).await.expect("a number")
+    }
+
+    #[tokio::test]
+    async fn the_options_reach_the_connections() {
+        for (synchronous, number) in [(Synchronous::Full, 2), (Synchronous::Normal, 1)] {
+            let folder = tempfile::tempdir().expect("a folder");
+            let options = SqliteOptions::default()
+                .synchronous(synchronous)
+                .busy_timeout(Duration::from_millis(123));
+            let database = Database::new(Location::File(folder.path().join("bank.db")), options);
+            let first = database.create().await.expect("it opens");
+            let second = database.open_writer().await.expect("it opens");
+            for mut connection in [first, second] {
+                assert_eq!(pragma(&mut connection, "PRAGMA synchronous").await, number);
+                assert_eq!(pragma(&mut connection, "PRAGMA foreign_keys").await, 1);
+                assert_eq!(pragma(&mut connection, "PRAGMA busy_timeout").await, 123);
+            }
+            let mut reader = database.open_reader().await.expect("it opens");
+            assert_eq!(pragma(&mut reader, "PRAGMA query_only").await, 1);
+            assert_eq!(pragma(&mut reader, "PRAGMA busy_timeout").await, 123);
+        }
+    }
 }

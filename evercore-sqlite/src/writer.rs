@@ -18,6 +18,8 @@ use crate::error::because;
 use crate::types::Types;
 use task::Task;
 
+pub(crate) use statements::MOST_ROWS;
+
 /// Callers beyond this many wait until there is room.
 const QUEUE: usize = 1024;
 

@@ -10,8 +10,7 @@ use sqlx::{AssertSqlSafe, SqliteConnection};
 
 use super::judge::{Overlay, Standing};
 use super::statements::{
-    CLAIM_KEYS, FINISH, INSERT_AGGREGATES, RELEASE_KEYS, Then, UPSERT_SNAPSHOTS, insert_events,
-    next_rows,
+    CLAIM_KEYS, INSERT_AGGREGATES, MOST_ROWS, RELEASE_KEYS, Then, UPSERT_SNAPSHOTS, insert_events,
 };
 use super::task::json;
 use crate::error::Failure;
@@ -38,6 +37,9 @@ struct EventRow<'a> {
     recorded_at: i64,
     event: &'a NewEvent,
 }
+
+/// A statement that inserts events.
+type Insert = Query<'static, Sqlite, SqliteArguments>;
 
 /// A row of `commits`: the id in hexadecimal, the first and the last position, the time.
 type CommitRow = (String, Option<i64>, Option<i64>, i64);
@@ -129,26 +131,15 @@ impl<'a> Plan<'a> {
     ) -> Result<(), Failure> {
         self.change_aggregates(connection, overlay).await?;
         self.write_snapshots(connection).await?;
+        let commits = json(&self.commits);
         let mut left = &self.events[..];
-        loop {
-            let rows = next_rows(left.len());
-            let (now, later) = left.split_at(rows);
+        while left.len() > MOST_ROWS {
+            let (now, later) = left.split_at(MOST_ROWS);
+            insert(now, Then::More).execute(&mut *connection).await?;
             left = later;
-            if rows == 0 {
-                sqlx::query(FINISH).bind(json(&self.commits)).execute(connection).await?;
-                return Ok(());
-            }
-            let then = if left.is_empty() { Then::Finish } else { Then::More };
-            let mut insert = sqlx::query(AssertSqlSafe(insert_events(rows, then)));
-            for row in now {
-                insert = row.bind(insert);
-            }
-            if then == Then::Finish {
-                insert.bind(json(&self.commits)).execute(connection).await?;
-                return Ok(());
-            }
-            insert.execute(&mut *connection).await?;
         }
+        insert(left, Then::Finish).bind(commits).execute(connection).await?;
+        Ok(())
     }
 
     /// Creates aggregates and changes keys. All keys are given up before any is taken, so that they can be swapped.
@@ -207,11 +198,13 @@ impl<'a> Plan<'a> {
     }
 }
 
-impl<'a> EventRow<'a> {
-    fn bind<'q>(
-        &self,
-        insert: Query<'q, Sqlite, SqliteArguments>,
-    ) -> Query<'q, Sqlite, SqliteArguments> {
+fn insert(rows: &[EventRow<'_>], then: Then) -> Insert {
+    let statement = sqlx::query(AssertSqlSafe(insert_events(rows.len(), then)));
+    rows.iter().fold(statement, |statement, row| row.bind(statement))
+}
+
+impl EventRow<'_> {
+    fn bind(&self, insert: Insert) -> Insert {
         let NewEvent { version, payload, meta, metadata_column, .. } = self.event;
         let metadata = meta.metadata();
         insert

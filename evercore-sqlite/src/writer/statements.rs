@@ -16,10 +16,9 @@ pub(super) const UPSERT_SNAPSHOTS: &str = include_str!("upsert_snapshots.sql");
 const INSERT_EVENTS: &str = include_str!("insert_events.sql");
 const EVENT_TUPLE: &str = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
-/// The most events in one statement. Well within SQLite's limit for variables.
-const MOST_ROWS: usize = 128;
-/// Statements of so many rows, and its multiples, are prepared once and kept; and those of fewer.
-const ROWS_STEP: usize = 16;
+/// The most events in one statement: well within SQLite's limit for variables. A statement is prepared for each number
+/// of events up to this, when it first occurs, and kept.
+pub(crate) const MOST_ROWS: usize = 128;
 
 /// What follows the events in the same call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,25 +27,19 @@ pub(super) enum Then {
     Finish,
 }
 
-/// How many of `left` events the next statement takes. There are few distinct answers, so that few statements have to
-/// be prepared.
-pub(super) fn next_rows(left: usize) -> usize {
-    match left {
-        0..ROWS_STEP => left,
-        ROWS_STEP..MOST_ROWS => left - left % ROWS_STEP,
-        _ => MOST_ROWS,
-    }
-}
-
-/// The statement that inserts so many events.
+/// The statement that inserts so many events, which may be none.
 pub(super) fn insert_events(rows: usize, then: Then) -> String {
-    let mut sql = String::with_capacity(INSERT_EVENTS.len() + rows * (EVENT_TUPLE.len() + 2) + 512);
-    sql.push_str(INSERT_EVENTS);
-    for row in 0..rows {
-        sql.push_str(if row == 0 { "" } else { ",\n" });
-        sql.push_str(EVENT_TUPLE);
+    let mut sql = String::with_capacity(
+        INSERT_EVENTS.len() + rows * (EVENT_TUPLE.len() + 1) + 1 + FINISH.len(),
+    );
+    if rows > 0 {
+        sql.push_str(INSERT_EVENTS);
+        for row in 0..rows {
+            sql.push_str(if row == 0 { "" } else { "," });
+            sql.push_str(EVENT_TUPLE);
+        }
+        sql.push(';');
     }
-    sql.push_str(";\n");
     if then == Then::Finish {
         sql.push_str(FINISH);
     }

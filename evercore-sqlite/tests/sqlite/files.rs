@@ -2,7 +2,7 @@
 
 use evercore::engine::StorageEngine;
 use evercore::{EventStore, Position};
-use evercore_sqlite::{SqliteEngine, SqliteOptions, Synchronous};
+use evercore_sqlite::{SqliteEngine, SqliteOptions};
 
 use crate::account::{Account, Deposited, balance, engine, file, open_account, store};
 use crate::raw::{execute, number};
@@ -140,23 +140,4 @@ async fn a_writer_that_is_kept_waiting_is_told_that_the_database_is_busy() {
     sqlx::raw_sql("ROLLBACK").execute(&mut other).await.expect("it unlocks");
     open_account(&store, &[3]).await.expect("the writer has recovered");
     assert_eq!(number(&path, "SELECT COUNT(*) FROM events").await, 2);
-}
-
-#[tokio::test]
-async fn the_file_is_synchronised_as_the_options_say() {
-    // What a commit costs in calls of `fsync` cannot be seen from here; that the option reaches the one connection that
-    // writes can: the file is in WAL mode either way, and a wrong name would be refused.
-    for synchronous in [Synchronous::Full, Synchronous::Normal] {
-        let (_folder, path) = file();
-        let options = SqliteOptions::default().synchronous(synchronous);
-        let engine = SqliteEngine::open(&path, options).await.expect("it opens");
-        let store = EventStore::builder().open(engine).await.expect("it migrates");
-        open_account(&store, &[1]).await.expect("it commits");
-        let mut connection = crate::raw::connect(&path).await;
-        let mode: String = sqlx::query_scalar("PRAGMA journal_mode")
-            .fetch_one(&mut connection)
-            .await
-            .expect("a mode");
-        assert_eq!(mode, "wal");
-    }
 }
