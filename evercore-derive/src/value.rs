@@ -1,7 +1,7 @@
 //! The values that options take.
 
 use darling::FromMeta;
-use darling::ast::{MetaNameValueInvalidExpr, NestedMeta};
+use darling::ast::MetaNameValueInvalidExpr;
 use proc_macro2::{Span, TokenStream};
 use quote::ToTokens;
 use syn::parse::{Parse, ParseStream};
@@ -37,19 +37,29 @@ pub(crate) struct Number {
 #[derive(Clone, Debug)]
 pub(crate) struct Texts(pub(crate) Vec<LitStr>);
 
+/// An option that is there or not, and takes no value.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Word;
+
+impl FromMeta for Word {
+    fn from_meta(meta: &Meta) -> darling::Result<Self> {
+        match meta {
+            Meta::Path(_) => Ok(Self),
+            Meta::List(list) => Err(takes_no_value(list.tokens.to_token_stream())),
+            Meta::NameValue(pair) => Err(takes_no_value(pair.value.to_token_stream())),
+        }
+    }
+
+    fn from_invalid_expr(pair: &MetaNameValueInvalidExpr) -> darling::Result<Self> {
+        Err(takes_no_value(pair.value.clone()))
+    }
+}
+
 impl<T: Value> FromMeta for Given<T> {
     fn from_meta(meta: &Meta) -> darling::Result<Self> {
         match meta {
             Meta::NameValue(pair) => parse(pair.value.to_token_stream()),
             Meta::Path(_) | Meta::List(_) => Err(expected::<T>(meta.path().to_token_stream())),
-        }
-    }
-
-    fn from_nested_meta(item: &NestedMeta) -> darling::Result<Self> {
-        match item {
-            NestedMeta::Meta(meta) => Self::from_meta(meta),
-            NestedMeta::NameValueInvalidExpr(pair) => Self::from_invalid_expr(pair),
-            NestedMeta::Lit(literal) => Err(expected::<T>(literal.to_token_stream())),
         }
     }
 
@@ -115,6 +125,10 @@ impl Parse for Texts {
 
 fn parse<T: Value>(tokens: TokenStream) -> darling::Result<Given<T>> {
     syn::parse2(tokens.clone()).map(Given).map_err(|_| expected::<T>(tokens))
+}
+
+fn takes_no_value(found: TokenStream) -> darling::Error {
+    darling::Error::custom("this option is a word alone, without a value").with_span(&found)
 }
 
 fn expected<T: Value>(found: TokenStream) -> darling::Error {

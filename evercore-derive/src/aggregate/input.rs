@@ -3,6 +3,7 @@
 use darling::FromMeta;
 use syn::LitStr;
 
+use crate::options::Options;
 use crate::value::{CratePath, Given, Number};
 
 /// The options as given.
@@ -14,4 +15,8 @@ pub(crate) struct Input {
     pub(crate) snapshot_version: Option<Given<Number>>,
     #[darling(rename = "crate")]
     pub(crate) krate: Option<Given<CratePath>>,
+}
+
+impl Options for Input {
+    const NAMES: &'static [&'static str] = &["name", "snapshot_every", "snapshot_version", "crate"];
 }

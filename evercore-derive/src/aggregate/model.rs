@@ -31,8 +31,8 @@ pub(crate) fn read(item: &DeriveInput) -> (Aggregate<'_>, darling::Result<()>) {
     rules::no_generics("an aggregate", &item.generics, &mut mistakes);
     refuse_misplaced(&item.data, &mut mistakes);
 
-    let input: Input =
-        options::read(given(&item.attrs, &mut mistakes), &mut mistakes).unwrap_or_default();
+    let given = given(&item.attrs, &mut mistakes);
+    let input: Input = options::read(given, &mut mistakes).options;
     let aggregate = Aggregate {
         krate: rules::krate(input.krate),
         ident: &item.ident,

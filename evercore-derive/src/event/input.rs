@@ -3,6 +3,7 @@
 use darling::FromMeta;
 use syn::LitStr;
 
+use crate::options::Options;
 use crate::value::{AggregateType, CratePath, Given, Number, Texts};
 
 /// The options as given.
@@ -15,4 +16,8 @@ pub(crate) struct Input {
     pub(crate) aliases: Option<Given<Texts>>,
     #[darling(rename = "crate")]
     pub(crate) krate: Option<Given<CratePath>>,
+}
+
+impl Options for Input {
+    const NAMES: &'static [&'static str] = &["aggregate", "name", "version", "aliases", "crate"];
 }

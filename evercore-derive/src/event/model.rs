@@ -25,7 +25,7 @@ pub(crate) struct Event {
     /// The item as written, without what only our macros understand.
     pub(crate) item: DeriveInput,
     pub(crate) derives: Derives,
-    /// `None` only if it was not given, which is a mistake.
+    /// `None` only together with a mistake.
     pub(crate) aggregate: Option<TypePath>,
     pub(crate) name: LitStr,
     pub(crate) version: u32,
@@ -60,15 +60,15 @@ pub(crate) fn read(kind: Kind, args: TokenStream, mut item: DeriveInput) -> (Eve
     refuse_second_attribute(kind, &mut item.attrs, &mut mistakes);
     take_state_attributes(kind, &mut item.data, &mut mistakes);
 
-    let input: Option<Input> = options::read(args, &mut mistakes);
-    if input.as_ref().is_some_and(|input| input.aggregate.is_none()) {
-        let problem = format!(
-            "{} needs the aggregate that the event happens to: `aggregate = …`",
-            kind.attribute()
-        );
-        mistakes.push(syn::Error::new(Span::call_site(), problem).into());
+    let read: options::Read<Input> = options::read(args, &mut mistakes);
+    if read.lacks("aggregate") {
+        let problem =
+            format!("`{}` needs the aggregate of the event: `aggregate = …`", kind.attribute());
+        // At the attribute, as if the user had written it there.
+        let place = Span::call_site().resolved_at(item.ident.span());
+        mistakes.push(syn::Error::new(place, problem).into());
     }
-    let input = input.unwrap_or_default();
+    let input = read.options;
     let name = rules::name(input.name, &item.ident, &mut mistakes);
     let event = Event {
         krate: rules::krate(input.krate),
@@ -84,7 +84,7 @@ pub(crate) fn read(kind: Kind, args: TokenStream, mut item: DeriveInput) -> (Eve
 
 /// Answers to an attribute on something that is no item with a shape.
 pub(crate) fn not_an_item(kind: Kind, item: TokenStream, error: syn::Error) -> TokenStream {
-    let problem = format!("{} goes on a struct or an enum", kind.attribute());
+    let problem = format!("`{}` goes on a struct or an enum", kind.attribute());
     let mistake = syn::Error::new(error.span(), problem).into_compile_error();
     quote!(#mistake #item)
 }

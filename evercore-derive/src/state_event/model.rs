@@ -68,8 +68,8 @@ fn copied(field: &Field, mistakes: &mut Accumulator) -> Option<CopiedField> {
     let mut skip = false;
     for attr in field.attrs.iter().filter(|attr| attr.path().is_ident("state")) {
         if let Meta::List(list) = &attr.meta {
-            let input: Option<FieldInput> = options::read(list.tokens.clone(), mistakes);
-            skip |= input.is_some_and(|input| input.skip.is_present());
+            let input: FieldInput = options::read(list.tokens.clone(), mistakes).options;
+            skip |= input.skip.is_some();
         } else {
             let problem = "expected an option in parentheses, as in `#[state(skip)]`";
             mistakes.push(darling::Error::custom(problem).with_span(attr.path()));
