@@ -42,7 +42,7 @@ pub(crate) fn read(args: TokenStream, item: DeriveInput) -> (StateEvent, Accumul
         .collect();
 
     let (mut event, mut mistakes) = model::read(Kind::StateEvent, args, item);
-    double_option::annotate(&mut event);
+    double_option::annotate(&mut event, &mut mistakes);
     mistakes.extend(field_mistakes.into_inner());
     (StateEvent { event, copies }, mistakes)
 }
