@@ -33,7 +33,7 @@ fn an_aggregate_without_options() {
 fn an_aggregate_with_all_options() {
     check(
         aggregate::derive(quote! {
-            #[aggregate(name = "account", snapshot_every = 100)]
+            #[aggregate(name = "account", snapshot_every = 100,)]
             #[aggregate(snapshot_version = 2, crate = "facade::evercore")]
             struct Account { balance: i64 }
         }),
@@ -166,6 +166,35 @@ fn an_event_that_leaves_serde_to_the_item() {
         ),
         expect![[r##"
             #[derive(serde::Serialize, serde::Deserialize)]
+            struct Closed;
+            #[automatically_derived]
+            impl ::evercore::Event for Closed {
+                type Aggregate = Account;
+                const NAME: &'static str = "Closed";
+                const VERSION: u32 = 1u32;
+            }
+            ::evercore::__private::inventory::submit! {
+                ::evercore::EventType::of:: < Closed > ()
+            }
+        "##]],
+    );
+}
+
+#[test]
+fn an_event_that_says_itself_where_serde_is() {
+    check(
+        event::attribute(
+            quote!(aggregate = Account),
+            quote! {
+                #[derive(facade::Serialize)]
+                #[serde(crate = "facade::serde")]
+                struct Closed;
+            },
+        ),
+        expect![[r##"
+            #[derive(::evercore::__private::serde::Deserialize)]
+            #[derive(facade::Serialize)]
+            #[serde(crate = "facade::serde")]
             struct Closed;
             #[automatically_derived]
             impl ::evercore::Event for Closed {

@@ -9,6 +9,7 @@ mod event;
 #[cfg(test)]
 mod expansions;
 mod options;
+mod parts;
 mod rules;
 mod state_event;
 mod value;

@@ -29,13 +29,27 @@ impl<T> Read<T> {
     }
 }
 
-/// Reads `name = value, …`. What cannot be read is a mistake of its own and hides none of the rest.
-pub(crate) fn read<T: Options>(tokens: TokenStream, mistakes: &mut Accumulator) -> Read<T> {
-    let items = mistakes.handle(NestedMeta::parse_meta_list(tokens).map_err(no_list));
-    let is_list = items.is_some();
+/// Reads the options of one attribute, or of several: `name = value, …`. What cannot be read is a mistake of its own
+/// and hides none of the rest.
+pub(crate) fn read<T: Options>(
+    attributes: impl IntoIterator<Item = TokenStream>,
+    mistakes: &mut Accumulator,
+) -> Read<T> {
+    let mut items = Vec::new();
+    let mut is_list = true;
+    for attribute in attributes {
+        match NestedMeta::parse_meta_list(attribute) {
+            Ok(list) => items.extend(list),
+            Err(error) => {
+                mistakes.push(no_list(&error));
+                is_list = false;
+            }
+        }
+    }
+
     let mut names = HashSet::new();
     let mut readable = Vec::new();
-    for item in items.into_iter().flatten() {
+    for item in items {
         let checked = check_name::<T>(&item, &mut names).and_then(|()| {
             // Alone, so that its mistakes are its own.
             T::from_list(std::slice::from_ref(&item))
@@ -49,7 +63,7 @@ pub(crate) fn read<T: Options>(tokens: TokenStream, mistakes: &mut Accumulator) 
     Read { options, names, is_list }
 }
 
-fn no_list(error: syn::Error) -> darling::Error {
+fn no_list(error: &syn::Error) -> darling::Error {
     let problem = format!("{error}; options are written as `name = value`, with commas in between");
     syn::Error::new(error.span(), problem).into()
 }

@@ -8,9 +8,11 @@ use syn::parse::{Parse, ParseStream};
 use syn::punctuated::Punctuated;
 use syn::{LitInt, LitStr, Meta, Path, Token, TypePath, bracketed};
 
-/// A value that was given for an option: `name = value`.
-#[derive(Clone, Debug)]
-pub(crate) struct Given<T>(pub(crate) T);
+/// The value that was given for an option, `name = value`, if it was given.
+///
+/// Not an `Option` itself: darling would take only those values for one that are expressions, and some types are not.
+#[derive(Debug)]
+pub(crate) struct Given<T>(pub(crate) Option<T>);
 
 /// What can be given for an option.
 pub(crate) trait Value: Parse {
@@ -37,14 +39,20 @@ pub(crate) struct Number {
 #[derive(Clone, Debug)]
 pub(crate) struct Texts(pub(crate) Vec<LitStr>);
 
-/// An option that is there or not, and takes no value.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Word;
+/// Whether an option is there that takes no value.
+#[derive(Debug, Default)]
+pub(crate) struct Word(pub(crate) bool);
+
+impl<T> Default for Given<T> {
+    fn default() -> Self {
+        Self(None)
+    }
+}
 
 impl FromMeta for Word {
     fn from_meta(meta: &Meta) -> darling::Result<Self> {
         match meta {
-            Meta::Path(_) => Ok(Self),
+            Meta::Path(_) => Ok(Self(true)),
             Meta::List(list) => Err(takes_no_value(list.tokens.to_token_stream())),
             Meta::NameValue(pair) => Err(takes_no_value(pair.value.to_token_stream())),
         }
@@ -64,6 +72,9 @@ impl<T: Value> FromMeta for Given<T> {
     }
 
     fn from_invalid_expr(pair: &MetaNameValueInvalidExpr) -> darling::Result<Self> {
+        if pair.value.is_empty() {
+            return Err(expected::<T>(pair.path.to_token_stream()));
+        }
         parse(pair.value.clone())
     }
 }
@@ -124,7 +135,7 @@ impl Parse for Texts {
 }
 
 fn parse<T: Value>(tokens: TokenStream) -> darling::Result<Given<T>> {
-    syn::parse2(tokens.clone()).map(Given).map_err(|_| expected::<T>(tokens))
+    syn::parse2(tokens.clone()).map(Some).map(Given).map_err(|_| expected::<T>(tokens))
 }
 
 fn takes_no_value(found: TokenStream) -> darling::Error {

@@ -25,7 +25,7 @@ pub const fn snapshots<T: SnapshotState>(every: u32, fingerprint: u64) -> Snapsh
     SnapshotPolicy::json(every, Fingerprint::new(fingerprint))
 }
 
-/// Stands in where a macro was not told the aggregate, and says so.
+/// Stands in where an event does not say its aggregate, beside the error about that.
 #[derive(Debug, Default)]
 pub struct UnknownAggregate;
 

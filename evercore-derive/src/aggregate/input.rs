@@ -10,11 +10,11 @@ use crate::value::{CratePath, Given, Number};
 #[derive(Debug, Default, FromMeta)]
 #[darling(default)]
 pub(crate) struct Input {
-    pub(crate) name: Option<Given<LitStr>>,
-    pub(crate) snapshot_every: Option<Given<Number>>,
-    pub(crate) snapshot_version: Option<Given<Number>>,
+    pub(crate) name: Given<LitStr>,
+    pub(crate) snapshot_every: Given<Number>,
+    pub(crate) snapshot_version: Given<Number>,
     #[darling(rename = "crate")]
-    pub(crate) krate: Option<Given<CratePath>>,
+    pub(crate) krate: Given<CratePath>,
 }
 
 impl Options for Input {

@@ -9,7 +9,7 @@ use crate::value::Word;
 #[derive(Debug, Default, FromMeta)]
 #[darling(default)]
 pub(crate) struct FieldInput {
-    pub(crate) skip: Option<Word>,
+    pub(crate) skip: Word,
 }
 
 impl Options for FieldInput {

@@ -65,17 +65,17 @@ fn named(item: &DeriveInput) -> darling::Result<&Fields> {
 }
 
 fn copied(field: &Field, mistakes: &mut Accumulator) -> Option<CopiedField> {
-    let mut skip = false;
+    let mut given = Vec::new();
     for attr in field.attrs.iter().filter(|attr| attr.path().is_ident("state")) {
         if let Meta::List(list) = &attr.meta {
-            let input: FieldInput = options::read(list.tokens.clone(), mistakes).options;
-            skip |= input.skip.is_some();
+            given.push(list.tokens.clone());
         } else {
             let problem = "expected an option in parentheses, as in `#[state(skip)]`";
             mistakes.push(darling::Error::custom(problem).with_span(attr.path()));
         }
     }
-    let ident = field.ident.clone().filter(|_| !skip)?;
+    let input: FieldInput = options::read(given, mistakes).options;
+    let ident = field.ident.clone().filter(|_| !input.skip.0)?;
     let conditions =
         field.attrs.iter().filter(|attr| attr.path().is_ident("cfg")).cloned().collect();
     let when = if option::inner(&field.ty).is_some() { When::IfSome } else { When::Always };

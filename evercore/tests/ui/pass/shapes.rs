@@ -88,6 +88,23 @@ impl Apply<r#Loop> for nested::Hidden {
     fn apply(&mut self, _: &r#Loop, _: &EventMeta) {}
 }
 
+/// Written by hand, so it may be generic.
+#[derive(Default)]
+struct Typed<T>(T);
+
+impl Aggregate for Typed<u8> {
+    const NAME: &'static str = "typed";
+}
+
+#[event(aggregate = Typed<u8>)]
+struct Retyped(u8);
+
+impl Apply<Retyped> for Typed<u8> {
+    fn apply(&mut self, event: &Retyped, _: &EventMeta) {
+        self.0 = event.0;
+    }
+}
+
 mod nested {
     #[derive(Default, evercore::Aggregate)]
     pub(super) struct Hidden;
@@ -140,7 +157,7 @@ fn main() {
 
     // What only stands here to be declared is not constructed anywhere.
     let _ = (Set { balance: 1 }.balance, Closed, Marked, r#Loop, nested::Shown {}, Untouched {});
-    let _ = (Moved::Shut, Moved::Opened { width: 1 }, Moved::Kicked(1), Counted(1, 1));
+    let _ = (Moved::Shut, Moved::Opened { width: 1 }, Moved::Kicked(1), Counted(1, 1), Retyped(1));
     let _ = Opened { name: None, r#type: None };
     let _ = Renamed { name: String::new(), r#type: None, reason: None }.clone();
 }
