@@ -1,13 +1,14 @@
 //! An engine with a fault: the one in memory, but for what the fault does otherwise.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use evercore::engine::{
     Commit, CommitOutcome, Committed, EventRow, HistoryRequest, IdBlock, LoadRequest,
     LoadedAggregate, LogPage, LogRequest, Migration, Reader, StorageEngine,
 };
-use evercore::{CommitId, RecordedEvent, Registry, Result};
+use evercore::{CommitId, Error, RecordedEvent, Registry, Result};
 use evercore_memory::MemoryEngine;
 use evercore_testing::{Durability, Harness};
 
@@ -28,10 +29,6 @@ pub(crate) trait Fault: std::fmt::Debug + Send + Sync + 'static {
 
     async fn begin_read(&self, engine: &MemoryEngine) -> Result<Box<dyn Reader>> {
         engine.begin_read().await
-    }
-
-    async fn close(&self, engine: &MemoryEngine) -> Result<()> {
-        engine.close().await
     }
 
     async fn load(
@@ -56,6 +53,15 @@ pub(crate) trait Fault: std::fmt::Debug + Send + Sync + 'static {
 
     /// Changes an event that is read.
     fn show(&self, _row: &mut EventRow) {}
+
+    /// The log that the next process finds, given the one that the last has left.
+    fn next_process(&self, log: &MemoryEngine) -> MemoryEngine {
+        log.clone()
+    }
+
+    fn heeds_close(&self) -> bool {
+        true
+    }
 }
 
 /// No fault at all, for the control.
@@ -64,11 +70,19 @@ pub(crate) struct Sound;
 
 impl Fault for Sound {}
 
-/// Opens engines with one fault on one log.
-#[derive(Clone, Debug)]
-pub(crate) struct Broken {
-    engine: MemoryEngine,
+/// A log that outlives the engines on it, and the fault that they all have.
+#[derive(Debug)]
+pub(crate) struct Faulty {
+    log: MemoryEngine,
     fault: Arc<dyn Fault>,
+}
+
+/// An engine on such a log. Closing it leaves the log as it is.
+#[derive(Debug)]
+struct FaultyEngine {
+    log: MemoryEngine,
+    fault: Arc<dyn Fault>,
+    closed: AtomicBool,
 }
 
 /// A view, or the engine itself, through the eyes of the fault.
@@ -78,28 +92,22 @@ struct Glasses {
     fault: Arc<dyn Fault>,
 }
 
-impl Broken {
+impl Faulty {
     pub(crate) fn new(fault: impl Fault) -> Self {
-        Self { engine: MemoryEngine::new(), fault: Arc::new(fault) }
-    }
-
-    fn glasses(&self, reader: Box<dyn Reader>) -> Glasses {
-        Glasses { reader, fault: Arc::clone(&self.fault) }
-    }
-
-    fn now(&self) -> Glasses {
-        self.glasses(Box::new(self.engine.clone()))
+        Self { log: MemoryEngine::new(), fault: Arc::new(fault) }
     }
 }
 
 #[async_trait]
-impl Harness for Broken {
+impl Harness for Faulty {
     async fn open(&self) -> Result<Arc<dyn StorageEngine>> {
-        Ok(Arc::new(self.clone()))
+        let log = self.fault.next_process(&self.log);
+        let (fault, closed) = (Arc::clone(&self.fault), AtomicBool::new(false));
+        Ok(Arc::new(FaultyEngine { log, fault, closed }))
     }
 
     fn durability(&self) -> Durability {
-        Durability::Process
+        Durability::Disk
     }
 
     async fn clean_up(&self) -> Result<()> {
@@ -107,53 +115,68 @@ impl Harness for Broken {
     }
 }
 
-#[async_trait]
-impl StorageEngine for Broken {
-    async fn migrate(&self) -> Result<()> {
-        self.engine.migrate().await
+impl FaultyEngine {
+    fn log(&self) -> Result<&MemoryEngine> {
+        if self.closed.load(Ordering::Acquire) { Err(Error::Closed) } else { Ok(&self.log) }
     }
 
-    fn migrations(&self) -> Vec<Migration> {
-        self.engine.migrations()
+    fn glasses(&self, reader: Box<dyn Reader>) -> Glasses {
+        Glasses { reader, fault: Arc::clone(&self.fault) }
     }
 
-    async fn warmup(&self, registry: &Registry) -> Result<()> {
-        self.engine.warmup(registry).await
-    }
-
-    async fn reserve_ids(&self, count: u32) -> Result<IdBlock> {
-        self.fault.reserve_ids(&self.engine, count).await
-    }
-
-    async fn commit(&self, commit: Commit) -> Result<Committed> {
-        self.fault.commit(&self.engine, commit).await
-    }
-
-    async fn find_commit(&self, id: CommitId) -> Result<CommitOutcome> {
-        self.fault.find_commit(&self.engine, id).await
-    }
-
-    async fn begin_read(&self) -> Result<Box<dyn Reader>> {
-        Ok(Box::new(self.glasses(self.fault.begin_read(&self.engine).await?)))
-    }
-
-    async fn close(&self) -> Result<()> {
-        self.fault.close(&self.engine).await
+    fn now(&self) -> Result<Glasses> {
+        Ok(self.glasses(Box::new(self.log()?.clone())))
     }
 }
 
 #[async_trait]
-impl Reader for Broken {
+impl StorageEngine for FaultyEngine {
+    async fn migrate(&self) -> Result<()> {
+        self.log()?.migrate().await
+    }
+
+    fn migrations(&self) -> Vec<Migration> {
+        self.log.migrations()
+    }
+
+    async fn warmup(&self, registry: &Registry) -> Result<()> {
+        self.log()?.warmup(registry).await
+    }
+
+    async fn reserve_ids(&self, count: u32) -> Result<IdBlock> {
+        self.fault.reserve_ids(self.log()?, count).await
+    }
+
+    async fn commit(&self, commit: Commit) -> Result<Committed> {
+        self.fault.commit(self.log()?, commit).await
+    }
+
+    async fn find_commit(&self, id: CommitId) -> Result<CommitOutcome> {
+        self.fault.find_commit(self.log()?, id).await
+    }
+
+    async fn begin_read(&self) -> Result<Box<dyn Reader>> {
+        Ok(Box::new(self.glasses(self.fault.begin_read(self.log()?).await?)))
+    }
+
+    async fn close(&self) -> Result<()> {
+        self.closed.store(self.fault.heeds_close(), Ordering::Release);
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Reader for FaultyEngine {
     async fn load(&self, request: LoadRequest) -> Result<Option<LoadedAggregate>> {
-        self.now().load(request).await
+        self.now()?.load(request).await
     }
 
     async fn read_history(&self, request: HistoryRequest) -> Result<Vec<RecordedEvent>> {
-        self.now().read_history(request).await
+        self.now()?.read_history(request).await
     }
 
     async fn read_log(&self, request: LogRequest) -> Result<LogPage> {
-        self.now().read_log(request).await
+        self.now()?.read_log(request).await
     }
 }
 

@@ -1,6 +1,6 @@
 //! What can go wrong where commits land.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -216,6 +216,36 @@ impl Fault for ForgetsTheFence {
     }
 }
 
+/// Remembers what was given up for as long as the process lives.
+#[derive(Debug, Default)]
+pub(crate) struct ForgetsTheFenceAtTheEnd {
+    landed: ForgetsTheFence,
+    given_up: Mutex<HashSet<CommitId>>,
+}
+
+#[async_trait]
+impl Fault for ForgetsTheFenceAtTheEnd {
+    async fn commit(&self, engine: &MemoryEngine, commit: Commit) -> Result<Committed> {
+        if self.given_up.lock().expect("not poisoned").contains(&commit.id) {
+            return Err(Error::given_up(commit.id));
+        }
+        self.landed.commit(engine, commit).await
+    }
+
+    async fn find_commit(&self, engine: &MemoryEngine, id: CommitId) -> Result<CommitOutcome> {
+        let outcome = self.landed.find_commit(engine, id).await?;
+        if outcome == CommitOutcome::NeverLands {
+            self.given_up.lock().expect("not poisoned").insert(id);
+        }
+        Ok(outcome)
+    }
+
+    fn next_process(&self, log: &MemoryEngine) -> MemoryEngine {
+        self.given_up.lock().expect("not poisoned").clear();
+        log.clone()
+    }
+}
+
 /// Keeps the snapshot of a commit that it refuses.
 #[derive(Debug)]
 pub(crate) struct KeepsRefusedSnapshots;
@@ -324,9 +354,18 @@ impl Fault for GivesIdsTwice {
 #[derive(Debug)]
 pub(crate) struct StaysOpen;
 
-#[async_trait]
 impl Fault for StaysOpen {
-    async fn close(&self, _engine: &MemoryEngine) -> Result<()> {
-        Ok(())
+    fn heeds_close(&self) -> bool {
+        false
+    }
+}
+
+/// Leaves nothing to the next process.
+#[derive(Debug)]
+pub(crate) struct ForgetsAtTheEnd;
+
+impl Fault for ForgetsAtTheEnd {
+    fn next_process(&self, _log: &MemoryEngine) -> MemoryEngine {
+        MemoryEngine::new()
     }
 }
