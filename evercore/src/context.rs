@@ -200,6 +200,12 @@ impl Context {
     ///
     /// # Errors
     /// [`Error::ForeignAggregate`] or [`Error::StaleHandle`], as [`apply`](Self::apply).
+    #[instrument(
+        level = "debug",
+        skip_all,
+        fields(aggregate = T::NAME, id = %aggregate.id),
+        err(level = "debug")
+    )]
     pub fn guard<T: Aggregate>(&mut self, aggregate: &StateAggregate<T>) -> Result<()> {
         self.check_handle(aggregate)?;
         self.staging.guard(aggregate.id);
@@ -241,6 +247,13 @@ impl Context {
         Ok(())
     }
 
+    #[instrument(
+        level = "debug",
+        name = "change_key",
+        skip_all,
+        fields(aggregate = T::NAME, id = %aggregate.id),
+        err(level = "debug")
+    )]
     fn set_key<T: Aggregate>(
         &mut self,
         aggregate: &mut StateAggregate<T>,

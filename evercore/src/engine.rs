@@ -44,12 +44,14 @@ pub trait StorageEngine: Reader {
 
     /// Lands a commit whole, durably, or not at all.
     ///
-    /// Commits that wait at the same time may share a transaction; each still succeeds or fails alone.
+    /// Commits that wait at the same time may share a transaction; each still succeeds or fails alone. A commit that
+    /// has landed already answers again what it answered.
     ///
     /// # Errors
     /// - [`Error::Conflict`] if a [`Precondition`] does not hold.
     /// - [`Error::UnknownId`] or [`Error::WrongAggregateType`] for an aggregate that is to exist and does not.
     /// - [`Error::KeyTaken`] if a key belongs to another aggregate of the type.
+    /// - [`Error::given_up`] if [`find_commit`](Self::find_commit) has said that it never lands.
     /// - [`Error::OutcomeUnknown`] if it may have landed; any other error says that it has not and never will.
     async fn commit(&self, commit: Commit) -> Result<Committed>;
 

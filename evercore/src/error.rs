@@ -381,6 +381,13 @@ impl Error {
         matches!(self, Self::Conflict { .. })
     }
 
+    /// For engines: a commit arrives after its outcome was asked for and given as
+    /// [`NeverLands`](crate::engine::CommitOutcome::NeverLands).
+    #[must_use]
+    pub fn given_up(commit: CommitId) -> Self {
+        Self::storage("commit", format!("commit {commit} was given up before it arrived"))
+    }
+
     /// For engines: stored data that breaks a rule.
     pub fn corrupt(what: &'static str, problem: impl Into<String>) -> Self {
         Self::Corrupt { what, problem: problem.into() }

@@ -1,4 +1,71 @@
 //! Event sourcing for Rust: annotate structs, change them in transactional closures, follow the log.
+//!
+//! # A first look
+//!
+//! An **aggregate** is a state that only its own **events** change. Annotate both:
+//!
+//! ```standalone_crate
+//! use evercore::{Aggregate, Apply, EventMeta, event, state_event};
+//!
+//! #[derive(Aggregate, Default)]
+//! struct Account { owner: String, balance: i64 }
+//!
+//! /// Copies its fields into the state.
+//! #[state_event(aggregate = Account)]
+//! struct AccountOpened { owner: String, balance: i64 }
+//!
+//! /// Changes the state by code.
+//! #[event(aggregate = Account)]
+//! struct MoneyDeposited { amount: i64 }
+//!
+//! impl Apply<MoneyDeposited> for Account {
+//!     fn apply(&mut self, event: &MoneyDeposited, _meta: &EventMeta) {
+//!         self.balance += event.amount;
+//!     }
+//! }
+//! ```
+//!
+//! An [`EventStore`] runs closures in a [`Context`]. What a closure applies lands together or not at all:
+//!
+//! ```standalone_crate
+//! # use evercore::{Aggregate, Apply, EventMeta, event, state_event};
+//! # #[derive(Aggregate, Default)]
+//! # struct Account { owner: String, balance: i64 }
+//! # #[state_event(aggregate = Account)]
+//! # struct AccountOpened { owner: String, balance: i64 }
+//! # #[event(aggregate = Account)]
+//! # struct MoneyDeposited { amount: i64 }
+//! # impl Apply<MoneyDeposited> for Account {
+//! #     fn apply(&mut self, event: &MoneyDeposited, _meta: &EventMeta) { self.balance += event.amount; }
+//! # }
+//! use evercore::{Error, EventStore};
+//! use evercore_memory as _; // links the engine that serves `memory:`
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Error> {
+//! let store = EventStore::connect("memory:").await?;
+//! store
+//!     .with_context(async |ctx| {
+//!         let mut account = ctx.load_or_create::<Account>("NL91ABNA0417164300").await?;
+//!         ctx.apply(&mut account, AccountOpened { owner: "Ada".into(), balance: 0 })?;
+//!         ctx.apply(&mut account, MoneyDeposited { amount: 100 })
+//!     })
+//!     .await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Where to go on
+//!
+//! - **Writing**: [`EventStore::with_context`] and [`Context`]; conflicts and reruns in [`RetryPolicy`]; time, reference
+//!   and [`Metadata`] of an event in [`EventOptions`].
+//! - **Reading**: [`EventStore::with_readonly_context`] and [`ReadContext`], states [as of](AsOf) a sequence or a time,
+//!   [`history`](EventStore::history) and [`read_log`](EventStore::read_log) with [`RecordedEvent`]s.
+//! - **Types**: [`macro@Aggregate`], [`macro@event`], [`macro@state_event`]; by hand with [`trait@Aggregate`], [`Event`],
+//!   [`Apply`]; what a store knows in [`Registry`].
+//! - **When something fails**: [`Error`] says what to do next.
+//! - **Bounds**: [`Limits`].
+//! - **Engines**: `evercore-sqlite`, `evercore-memory`; the contract for your own in [`engine`].
 
 // The macros write absolute paths; inside this crate's own tests they lead here.
 extern crate self as evercore;

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_path_to_error::Segment;
 
 use crate::{Error, Result};
 
@@ -100,9 +101,56 @@ pub(crate) fn decode_json<E: DeserializeOwned>(bytes: &[u8]) -> Result<E, Decode
         let mut json = serde_json::Deserializer::from_slice(bytes);
         match serde_path_to_error::deserialize::<_, E>(&mut json) {
             Err(located) => {
-                DecodeError { field: located.path().to_string(), source: located.into_inner() }
+                DecodeError { field: field_at(located.path()), source: located.into_inner() }
             }
             Ok(_) => DecodeError { field: ".".to_owned(), source: error },
         }
     })
+}
+
+/// A text that breaks off between two fields is misplaced in the struct around them.
+fn field_at(path: &serde_path_to_error::Path) -> String {
+    let text = path.to_string();
+    match path.iter().next_back() {
+        Some(Segment::Unknown) => match text.trim_end_matches('?').trim_end_matches('.') {
+            "" => ".".to_owned(),
+            known => known.to_owned(),
+        },
+        _ => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    #[expect(dead_code, reason = "only read into")]
+    struct Order {
+        address: Address,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[expect(dead_code, reason = "only read into")]
+    struct Address {
+        city: String,
+    }
+
+    #[test]
+    fn a_field_is_named_by_its_path() {
+        let cases = [
+            (r#"{"address":{"city":17}}"#, "address.city"),
+            (r#"{"address":{"#, "address"),
+            (r#"{"address":{}}"#, "address"),
+            (r#"{"#, "."),
+            ("", "."),
+            ("[]", "."),
+        ];
+        for (json, field) in cases {
+            let error = decode_json::<Order>(json.as_bytes()).expect_err("it does not fit");
+            assert_eq!(error.field(), field, "in {json:?}");
+        }
+    }
 }

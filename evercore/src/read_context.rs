@@ -76,7 +76,7 @@ impl ReadContext {
     /// As [`load`](Self::load).
     ///
     /// # Example
-    /// ```
+    /// ```standalone_crate
     /// # use evercore::{Aggregate, state_event};
     /// # #[derive(Aggregate, Default)]
     /// # struct Account { balance: i64 }

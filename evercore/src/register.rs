@@ -14,7 +14,7 @@ macro_rules! register_aggregate {
 /// [`Registry::linked`](crate::Registry::linked).
 ///
 /// # Example
-/// ```
+/// ```standalone_crate
 /// use evercore::{Aggregate, Apply, Event, EventMeta};
 /// use serde::{Deserialize, Serialize};
 ///

@@ -15,7 +15,7 @@ use crate::{Aggregate, Apply, Error, Event, EventMeta, Payload, Result};
 /// [`inventory`](https://docs.rs/inventory). Build one by hand to know exactly what a store reads and writes.
 ///
 /// # Example
-/// ```
+/// ```standalone_crate
 /// # use evercore::{Aggregate, Apply, EventMeta, event};
 /// # #[derive(Aggregate, Default)]
 /// # struct Counter(u32);

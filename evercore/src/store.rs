@@ -23,7 +23,7 @@ pub(crate) use inner::Inner;
 /// Cheap to clone; all clones are one store.
 ///
 /// # Example
-/// ```
+/// ```standalone_crate
 /// use evercore::{Aggregate, Error, EventStore, state_event};
 /// use evercore_memory as _;
 ///
@@ -87,7 +87,7 @@ impl EventStore {
         F: AsyncFnOnce(&mut Context) -> Result<T, E> + Clone,
         E: From<Error>,
     {
-        let run = async {
+        let run = async move {
             let mut failed = 0;
             loop {
                 match self.attempt(work.clone()).await {
@@ -117,7 +117,7 @@ impl EventStore {
         F: AsyncFnOnce(&mut Context) -> Result<T, E>,
         E: From<Error>,
     {
-        let run = async {
+        let run = async move {
             self.attempt(work).await.map_err(|failure| match failure {
                 Attempt::Work(error) => error,
                 Attempt::Commit(error) => error.into(),
@@ -136,7 +136,7 @@ impl EventStore {
         F: AsyncFnOnce(&ReadContext) -> Result<T, E>,
         E: From<Error>,
     {
-        let run = async {
+        let run = async move {
             let reader = self.inner.engine.begin_read().await?;
             let context = ReadContext::new(Arc::clone(&self.inner), reader);
             work(&context).await

@@ -39,8 +39,8 @@ fn linked_schemes() -> String {
         .map(|scheme| format!("`{scheme}:`"))
         .collect();
     if schemes.is_empty() {
-        return "no engine is".to_owned();
+        return "none is".to_owned();
     }
     schemes.sort();
-    format!("only {}", schemes.join(", "))
+    format!("linked: {}", schemes.join(", "))
 }

@@ -100,7 +100,7 @@ impl EventStore {
     /// - What [`Context::apply`](crate::Context::apply) says of an event.
     ///
     /// # Example
-    /// ```
+    /// ```standalone_crate
     /// # use evercore::{Aggregate, state_event};
     /// # #[derive(Aggregate, Default)]
     /// # struct Account { balance: i64 }

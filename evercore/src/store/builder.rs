@@ -12,7 +12,7 @@ use crate::{Clock, Limits, Registry, Result, RetryPolicy, SystemClock};
 /// Sets what [`EventStore::connect`] leaves at its defaults.
 ///
 /// # Example
-/// ```
+/// ```standalone_crate
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> evercore::Result<()> {
 /// use evercore::{EventStore, Limits, RetryPolicy};

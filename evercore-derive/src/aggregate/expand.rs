@@ -1,0 +1,54 @@
+//! What `#[derive(Aggregate)]` writes.
+
+use proc_macro2::TokenStream;
+use quote::{quote, quote_spanned};
+
+use super::model::{Aggregate, Snapshots};
+
+/// The implementation and its announcement.
+pub(crate) fn aggregate(model: &Aggregate<'_>) -> TokenStream {
+    let Aggregate { krate, ident, name, snapshots, .. } = model;
+    let snapshots = snapshots.as_ref().map(|Snapshots { every, fingerprint }| {
+        let policy = quote_spanned! {ident.span()=>
+            #krate::__private::snapshots::<#ident>(#every, #fingerprint)
+        };
+        quote! {
+            const SNAPSHOTS: ::core::option::Option<#krate::SnapshotPolicy<Self>> =
+                ::core::option::Option::Some(#policy);
+        }
+    });
+    quote! {
+        #[automatically_derived]
+        impl #krate::Aggregate for #ident {
+            const NAME: &'static str = #name;
+            #snapshots
+        }
+
+        #krate::__private::inventory::submit! {
+            #krate::AggregateType::of::<#ident>()
+        }
+    }
+}
+
+/// The mistakes, and an implementation that keeps the rest of the program from adding to them.
+pub(crate) fn rejected(model: &Aggregate<'_>, mistakes: darling::Error) -> TokenStream {
+    let Aggregate { krate, ident, generics, name, .. } = model;
+    let mistakes = mistakes.write_errors();
+    let (impl_generics, ty_generics, where_clause) = generics.split_for_impl();
+    let bounds = (!generics.params.is_empty()).then(|| {
+        let predicates = where_clause.map(|clause| &clause.predicates);
+        quote! {
+            where
+                Self: ::core::default::Default + ::core::marker::Send + ::core::marker::Sync + 'static,
+                #predicates
+        }
+    });
+    quote! {
+        #mistakes
+
+        #[automatically_derived]
+        impl #impl_generics #krate::Aggregate for #ident #ty_generics #bounds {
+            const NAME: &'static str = #name;
+        }
+    }
+}

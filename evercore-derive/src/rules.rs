@@ -1,0 +1,59 @@
+//! The rules that all macros share.
+
+use darling::error::Accumulator;
+use syn::ext::IdentExt;
+use syn::{Generics, Ident, LitStr, Path, parse_quote};
+
+use crate::value::{CratePath, Number};
+
+/// As in `evercore`, where the registry checks hand-written types.
+const MAX_NAME_BYTES: usize = 255;
+
+/// The path that generated code starts with.
+pub(crate) fn krate(given: Option<CratePath>) -> Path {
+    given.map_or_else(|| parse_quote!(::evercore), |CratePath(path)| path)
+}
+
+/// The stored name: what was given, or else the type's name.
+pub(crate) fn name(given: Option<LitStr>, ident: &Ident, mistakes: &mut Accumulator) -> LitStr {
+    match given {
+        Some(name) => {
+            mistakes.handle(check_name(&name));
+            name
+        }
+        None => LitStr::new(&ident.unraw().to_string(), ident.span()),
+    }
+}
+
+/// A name must be storable.
+pub(crate) fn check_name(name: &LitStr) -> darling::Result<()> {
+    let text = name.value();
+    let problem = if text.is_empty() {
+        "a stored name cannot be empty".to_owned()
+    } else if text.contains('\0') {
+        "a stored name cannot hold a NUL character".to_owned()
+    } else if text.len() > MAX_NAME_BYTES {
+        format!("this name is {} bytes long, and {MAX_NAME_BYTES} is the limit", text.len())
+    } else {
+        return Ok(());
+    };
+    Err(darling::Error::custom(problem).with_span(name))
+}
+
+/// The version: what was given, or else 1.
+pub(crate) fn version(given: Option<Number>, mistakes: &mut Accumulator) -> u32 {
+    let Some(Number { value, span }) = given else { return 1 };
+    if value == 0 {
+        mistakes.push(syn::Error::new(span, "versions start at 1").into());
+    }
+    value
+}
+
+/// A stored type is one type: it takes no parameters.
+pub(crate) fn no_generics(what: &str, generics: &Generics, mistakes: &mut Accumulator) {
+    if generics.params.is_empty() {
+        return;
+    }
+    let problem = format!("{what} cannot be generic: its stored name stands for exactly one type");
+    mistakes.push(darling::Error::custom(problem).with_span(&generics.params));
+}

@@ -1,0 +1,25 @@
+//! `#[state_event]`.
+
+mod double_option;
+mod expand;
+mod input;
+mod model;
+mod option;
+
+use proc_macro2::TokenStream;
+use syn::DeriveInput;
+
+use crate::event::model::{Kind, not_an_item};
+
+/// Expands the attribute.
+pub(crate) fn attribute(args: TokenStream, item: TokenStream) -> TokenStream {
+    let item: DeriveInput = match syn::parse2(item.clone()) {
+        Ok(item) => item,
+        Err(error) => return not_an_item(Kind::StateEvent, item, error),
+    };
+    let (model, mistakes) = model::read(args, item);
+    match mistakes.finish() {
+        Ok(()) => expand::state_event(&model),
+        Err(mistakes) => expand::rejected(&model, mistakes),
+    }
+}

@@ -1,0 +1,61 @@
+//! What `#[state_event]` writes.
+
+use proc_macro2::{Ident, TokenStream};
+use quote::{quote, quote_spanned};
+
+use super::model::{CopiedField, StateEvent, When};
+use crate::event::expand as event;
+
+/// The event, and how it changes the state.
+pub(crate) fn state_event(model: &StateEvent) -> TokenStream {
+    let event = event::event(&model.event);
+    let copies = model.copies.iter().map(|copied| copy(model, copied));
+    let apply = apply(model, quote!(#(#copies)*));
+    quote!(#event #apply)
+}
+
+/// The mistakes, and as much of the event as keeps the rest of the program from adding to them.
+pub(crate) fn rejected(model: &StateEvent, mistakes: darling::Error) -> TokenStream {
+    let event = event::rejected(&model.event, mistakes);
+    let apply = (model.event.can_stand_in()).then(|| apply(model, TokenStream::new()));
+    quote!(#event #apply)
+}
+
+fn apply(model: &StateEvent, body: TokenStream) -> Option<TokenStream> {
+    let krate = &model.event.krate;
+    let ident = &model.event.item.ident;
+    let aggregate = model.event.aggregate.as_ref()?;
+    let [state, event] = ["self", "event"].map(|name| Ident::new(name, ident.span()));
+    Some(quote! {
+        #[automatically_derived]
+        impl #krate::Apply<#ident> for #aggregate {
+            #[allow(unused_variables)]
+            fn apply(&mut #state, #event: &#ident, _meta: &#krate::EventMeta) {
+                #body
+            }
+        }
+    })
+}
+
+fn copy(model: &StateEvent, copied: &CopiedField) -> TokenStream {
+    let krate = &model.event.krate;
+    let CopiedField { ident, conditions, when } = copied;
+    // An expression is where all of its tokens are: only then is it said at the field that the state has no such field,
+    // or has it with another type. The names resolve as the item's does, whoever wrote the field.
+    let place = ident.span().resolved_at(model.event.item.ident.span());
+    let mut ident = ident.clone();
+    ident.set_span(place);
+    let [state, event, value] = ["self", "event", "value"].map(|name| Ident::new(name, place));
+    match when {
+        When::Always => quote_spanned! {place=>
+            #(#conditions)*
+            #krate::__private::set(&#event.#ident, &mut #state.#ident);
+        },
+        When::IfSome => quote_spanned! {place=>
+            #(#conditions)*
+            if let ::core::option::Option::Some(#value) = &#event.#ident {
+                #krate::__private::set(#value, &mut #state.#ident);
+            }
+        },
+    }
+}

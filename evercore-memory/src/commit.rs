@@ -1,0 +1,181 @@
+//! Landing a commit: first all that can refuse it, then all that it changes.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use evercore::engine::{
+    AggregateWrite, Commit, CommitOutcome, Committed, EventRow, KeyChange, NewEvent, Precondition,
+};
+use evercore::{AggregateId, ConflictReason, Error, NaturalKey, Result, Sequence};
+
+use crate::log::{History, Log, StoredAggregate, Version, position};
+
+impl Log {
+    pub(crate) fn commit(&mut self, commit: Commit) -> Result<Committed> {
+        match self.outcomes.get(&commit.id) {
+            Some(CommitOutcome::Landed(committed)) => return Ok(*committed),
+            Some(CommitOutcome::NeverLands) => return Err(Error::given_up(commit.id)),
+            None => {}
+        }
+        for write in &commit.writes {
+            self.check_precondition(write)?;
+        }
+        for write in &commit.writes {
+            self.check_key(write, &commit.writes)?;
+        }
+        Ok(self.land(commit))
+    }
+
+    fn check_precondition(&self, write: &AggregateWrite) -> Result<()> {
+        let conflict = |reason| Error::Conflict {
+            aggregate: write.aggregate_type.to_owned(),
+            id: write.id,
+            reason,
+        };
+        let check_sequence = |expected: Sequence, actual: Sequence| {
+            if expected == actual {
+                Ok(())
+            } else {
+                Err(conflict(ConflictReason::Sequence { expected, actual }))
+            }
+        };
+        let stored = match (&write.precondition, self.aggregates.get(&write.id)) {
+            (Precondition::New, None) => return Ok(()),
+            (Precondition::New, Some(_)) => return Err(conflict(ConflictReason::Created)),
+            (_, None) => {
+                let aggregate = write.aggregate_type.to_owned();
+                return Err(Error::UnknownId { aggregate, id: write.id });
+            }
+            (_, Some(stored)) => stored,
+        };
+        if *stored.aggregate_type != *write.aggregate_type {
+            return Err(Error::WrongAggregateType {
+                id: write.id,
+                expected: write.aggregate_type.to_owned(),
+                found: stored.aggregate_type.as_ref().to_owned(),
+            });
+        }
+        match &write.precondition {
+            Precondition::New | Precondition::Exists => Ok(()),
+            Precondition::At(sequence) => check_sequence(*sequence, stored.sequence()),
+            Precondition::Unchanged { sequence, key } => {
+                check_sequence(*sequence, stored.sequence())?;
+                if stored.current_key() == key.as_ref() {
+                    Ok(())
+                } else {
+                    Err(conflict(ConflictReason::Key))
+                }
+            }
+        }
+    }
+
+    /// A key is free if nobody holds it, or if its holder gives it up in the same commit.
+    fn check_key(&self, write: &AggregateWrite, writes: &[AggregateWrite]) -> Result<()> {
+        let KeyChange::Set(key) = &write.key else { return Ok(()) };
+        let taken =
+            || Error::KeyTaken { aggregate: write.aggregate_type.to_owned(), key: key.to_string() };
+        let claimed_twice = writes.iter().any(|other| {
+            other.id != write.id
+                && other.aggregate_type == write.aggregate_type
+                && other.key == write.key
+        });
+        if claimed_twice {
+            return Err(taken());
+        }
+        match self.holder(&Arc::from(write.aggregate_type), key) {
+            None => Ok(()),
+            Some(holder) if holder == write.id => Ok(()),
+            Some(holder) => {
+                let gives_up =
+                    |other: &&AggregateWrite| other.id == holder && other.key != KeyChange::Keep;
+                writes.iter().find(gives_up).map(drop).ok_or_else(taken)
+            }
+        }
+    }
+
+    /// Writes a commit that nothing refuses.
+    fn land(&mut self, commit: Commit) -> Committed {
+        let Commit { id, recorded_at, writes, events, snapshots } = commit;
+        self.version += 1;
+        let version = self.version;
+
+        for write in &writes {
+            if write.creates() {
+                self.create(write, version);
+            }
+            if write.key != KeyChange::Keep {
+                self.release_key(write.id, version);
+            }
+        }
+        for write in &writes {
+            if let KeyChange::Set(key) = &write.key {
+                self.claim_key(write.id, key, version);
+            }
+        }
+
+        let before = self.events.len();
+        for event in events {
+            self.append(event, recorded_at);
+        }
+        for snapshot in snapshots {
+            let stored = self.stored_mut(snapshot.aggregate_id);
+            stored.snapshot = Some(snapshot);
+        }
+
+        let positions = (self.events.len() > before).then(|| (position(before + 1), self.head()));
+        let committed = Committed { id, positions };
+        self.outcomes.insert(id, CommitOutcome::Landed(committed));
+        committed
+    }
+
+    fn create(&mut self, write: &AggregateWrite, version: Version) {
+        let stored = StoredAggregate {
+            aggregate_type: Arc::from(write.aggregate_type),
+            created: version,
+            key: History::default(),
+            events: Vec::new(),
+            snapshot: None,
+        };
+        self.aggregates.insert(write.id, stored);
+    }
+
+    fn release_key(&mut self, id: AggregateId, version: Version) {
+        let stored = self.stored_mut(id);
+        let Some(old) = stored.current_key().cloned() else { return };
+        stored.key.set(version, None);
+        let holder = (Arc::clone(&stored.aggregate_type), old);
+        self.keys.entry(holder).or_default().set(version, None);
+    }
+
+    fn claim_key(&mut self, id: AggregateId, key: &NaturalKey, version: Version) {
+        let stored = self.stored_mut(id);
+        stored.key.set(version, Some(key.clone()));
+        let holder = (Arc::clone(&stored.aggregate_type), key.clone());
+        self.keys.entry(holder).or_default().set(version, Some(id));
+    }
+
+    fn append(&mut self, event: NewEvent, recorded_at: DateTime<Utc>) {
+        let position = position(self.events.len() + 1);
+        let NewEvent { event_type, version, payload, meta, .. } = event;
+        let stored = self.stored_mut(meta.aggregate_id());
+        stored.events.push(position);
+        let row = EventRow {
+            position,
+            aggregate_id: meta.aggregate_id(),
+            sequence: stored.sequence(),
+            aggregate_type: Arc::clone(&stored.aggregate_type),
+            event_type: Arc::from(event_type),
+            version,
+            payload,
+            event_time: meta.event_time(),
+            recorded_at,
+            reference: meta.reference().map(Box::from),
+            metadata: (!meta.metadata().is_empty()).then(|| Box::new(meta.metadata().clone())),
+        };
+        self.events.push(row.into());
+    }
+
+    fn stored_mut(&mut self, id: AggregateId) -> &mut StoredAggregate {
+        self.aggregates.get_mut(&id).expect("BUG: a commit names only aggregates that it writes")
+    }
+}

@@ -1,0 +1,170 @@
+//! The engine: one log behind one lock.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use async_trait::async_trait;
+use evercore::engine::{
+    Commit, CommitOutcome, Committed, EngineScheme, HistoryRequest, IdBlock, LoadRequest,
+    LoadedAggregate, LogPage, LogRequest, Migration, Reader, StorageEngine,
+};
+use evercore::{AggregateId, CommitId, Error, Position, RecordedEvent, Registry, Result};
+
+use crate::log::{Log, Version};
+use crate::read::View;
+
+/// Keeps everything in memory, for as long as it or a store on it lives.
+///
+/// A clone is the same engine: open a second store on one to see what another process would see.
+#[derive(Clone, Default)]
+pub struct MemoryEngine {
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    log: RwLock<Log>,
+    closed: AtomicBool,
+}
+
+/// The log as it was when the view was opened.
+struct MemoryView {
+    shared: Arc<Shared>,
+    version: Version,
+    head: Position,
+}
+
+inventory::submit! {
+    EngineScheme {
+        schemes: &["memory"],
+        connect: |url| Box::pin(async move {
+            match url.split_once(':') {
+                Some((_, "" | "//")) => Ok(Arc::new(MemoryEngine::new()) as Arc<dyn StorageEngine>),
+                _ => Err(Error::InvalidUrl {
+                    problem: "a store in memory has no name; write `memory:`".to_owned(),
+                }),
+            }
+        }),
+    }
+}
+
+impl MemoryEngine {
+    /// An empty one.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+impl Shared {
+    fn read(&self) -> Result<RwLockReadGuard<'_, Log>> {
+        let log = self.log.read().expect("BUG: a commit panicked halfway");
+        if self.closed.load(Ordering::Acquire) { Err(Error::Closed) } else { Ok(log) }
+    }
+
+    fn write(&self) -> Result<RwLockWriteGuard<'_, Log>> {
+        let log = self.log.write().expect("BUG: a commit panicked halfway");
+        if self.closed.load(Ordering::Acquire) { Err(Error::Closed) } else { Ok(log) }
+    }
+}
+
+#[async_trait]
+impl StorageEngine for MemoryEngine {
+    async fn migrate(&self) -> Result<()> {
+        self.shared.read().map(drop)
+    }
+
+    fn migrations(&self) -> Vec<Migration> {
+        Vec::new()
+    }
+
+    async fn warmup(&self, _registry: &Registry) -> Result<()> {
+        self.shared.read().map(drop)
+    }
+
+    async fn reserve_ids(&self, count: u32) -> Result<IdBlock> {
+        let mut log = self.shared.write()?;
+        let first = AggregateId::new(log.last_id + 1)?;
+        log.last_id += i64::from(count);
+        Ok(IdBlock { first, count })
+    }
+
+    async fn commit(&self, commit: Commit) -> Result<Committed> {
+        self.shared.write()?.commit(commit)
+    }
+
+    async fn find_commit(&self, id: CommitId) -> Result<CommitOutcome> {
+        let mut log = self.shared.write()?;
+        Ok(*log.outcomes.entry(id).or_insert(CommitOutcome::NeverLands))
+    }
+
+    async fn begin_read(&self) -> Result<Box<dyn Reader>> {
+        let log = self.shared.read()?;
+        let (version, head) = (log.version, log.head());
+        Ok(Box::new(MemoryView { shared: Arc::clone(&self.shared), version, head }))
+    }
+
+    async fn close(&self) -> Result<()> {
+        self.shared.closed.store(true, Ordering::Release);
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Reader for MemoryEngine {
+    async fn load(&self, request: LoadRequest) -> Result<Option<LoadedAggregate>> {
+        let log = self.shared.read()?;
+        Ok(now(&log).load(&request))
+    }
+
+    async fn read_history(&self, request: HistoryRequest) -> Result<Vec<RecordedEvent>> {
+        let log = self.shared.read()?;
+        Ok(now(&log).read_history(request))
+    }
+
+    async fn read_log(&self, request: LogRequest) -> Result<LogPage> {
+        let log = self.shared.read()?;
+        Ok(now(&log).read_log(request))
+    }
+}
+
+#[async_trait]
+impl Reader for MemoryView {
+    async fn load(&self, request: LoadRequest) -> Result<Option<LoadedAggregate>> {
+        let log = self.shared.read()?;
+        Ok(self.at(&log).load(&request))
+    }
+
+    async fn read_history(&self, request: HistoryRequest) -> Result<Vec<RecordedEvent>> {
+        let log = self.shared.read()?;
+        Ok(self.at(&log).read_history(request))
+    }
+
+    async fn read_log(&self, request: LogRequest) -> Result<LogPage> {
+        let log = self.shared.read()?;
+        Ok(self.at(&log).read_log(request))
+    }
+}
+
+impl MemoryView {
+    fn at<'a>(&self, log: &'a Log) -> View<'a> {
+        View { log, version: self.version, head: self.head }
+    }
+}
+
+fn now(log: &Log) -> View<'_> {
+    View { log, version: log.version, head: log.head() }
+}
+
+impl fmt::Debug for MemoryEngine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryEngine").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for MemoryView {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryView").field("head", &self.head).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,41 @@
+//! Evercore's storage engine in memory, for unit tests.
+//!
+//! It keeps the whole contract of [`StorageEngine`](evercore::engine::StorageEngine) but for durability: commits land
+//! whole or not at all, views are consistent, and any number of tasks may use it. It is written to be obviously right:
+//! read it as the specification of what the engines with a database do.
+//!
+//! # Example
+//! ```standalone_crate
+//! use evercore::{Aggregate, Error, EventStore, state_event};
+//! use evercore_memory::MemoryEngine;
+//!
+//! #[derive(Aggregate, Default)]
+//! struct Account { balance: i64 }
+//!
+//! #[state_event(aggregate = Account)]
+//! struct BalanceSet { balance: i64 }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> evercore::Result<()> {
+//! let store = EventStore::builder().open(MemoryEngine::new()).await?;
+//! let id = store
+//!     .with_context(async |ctx| {
+//!         let mut account = ctx.create::<Account>().await?;
+//!         ctx.apply(&mut account, BalanceSet { balance: 7 })?;
+//!         Ok::<_, Error>(account.id())
+//!     })
+//!     .await?;
+//! assert_eq!(store.history(id, ..).await?.len(), 1);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Code that takes a URL gets a store of its own from each `memory:`, once the program names this crate:
+//! `use evercore_memory as _;`.
+
+mod commit;
+mod engine;
+mod log;
+mod read;
+
+pub use engine::MemoryEngine;

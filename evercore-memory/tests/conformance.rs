@@ -1,0 +1,29 @@
+//! The engine in memory keeps every promise but to outlive the process.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use evercore::Result;
+use evercore::engine::StorageEngine;
+use evercore_memory::MemoryEngine;
+use evercore_testing::{Durability, Harness, conformance};
+
+#[derive(Debug)]
+struct Memory(MemoryEngine);
+
+#[async_trait]
+impl Harness for Memory {
+    async fn open(&self) -> Result<Arc<dyn StorageEngine>> {
+        Ok(Arc::new(self.0.clone()))
+    }
+
+    fn durability(&self) -> Durability {
+        Durability::Process
+    }
+
+    async fn clean_up(&self) -> Result<()> {
+        Ok(())
+    }
+}
+
+conformance!(Memory(MemoryEngine::new()));

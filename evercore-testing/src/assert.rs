@@ -1,0 +1,96 @@
+//! Checks that several cases share.
+
+use std::collections::BTreeMap;
+
+use evercore::engine::{LoadRequest, Reader, Target};
+use evercore::{Aggregate, AggregateId, NaturalKey, RecordedEvent, Result, Sequence};
+
+use crate::domain::tally::{FINGERPRINT, Tally};
+use crate::fixture::whole_log;
+
+/// Asserts that a result is an error of this shape, and shows it if it is another.
+macro_rules! assert_error {
+    ($result:expr, $pattern:pat $(if $guard:expr)?) => {
+        match $result {
+            Err($pattern) $(if $guard)? => {}
+            other => panic!(
+                "expected {}, got {other:?}",
+                stringify!($pattern $(if $guard)?)
+            ),
+        }
+    };
+}
+pub(crate) use assert_error;
+
+/// Everything that shows of a store, to be compared with later: the log, and who has which of some keys.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Witness {
+    log: Vec<RecordedEvent>,
+    holders: BTreeMap<String, Option<AggregateId>>,
+}
+
+impl Witness {
+    /// Looks at the log and at these keys of one type.
+    pub(crate) async fn take(
+        reader: &dyn Reader,
+        aggregate_type: &'static str,
+        keys: &[&str],
+    ) -> Result<Self> {
+        let log = whole_log(reader).await?;
+        let mut holders = BTreeMap::new();
+        for &key in keys {
+            holders.insert(key.to_owned(), holder(reader, aggregate_type, key).await?);
+        }
+        Ok(Self { log, holders })
+    }
+}
+
+/// Who has a key, as the engine says.
+pub(crate) async fn holder(
+    reader: &dyn Reader,
+    aggregate_type: &'static str,
+    key: &str,
+) -> Result<Option<AggregateId>> {
+    let target = Target::Key(NaturalKey::new(key)?);
+    Ok(reader.load(bare(aggregate_type, target)).await?.map(|loaded| loaded.id))
+}
+
+/// Whether there is such an aggregate, as the engine says.
+pub(crate) async fn exists(
+    reader: &dyn Reader,
+    aggregate_type: &'static str,
+    id: AggregateId,
+) -> Result<bool> {
+    Ok(reader.load(bare(aggregate_type, Target::Id(id))).await?.is_some())
+}
+
+fn bare(aggregate_type: &'static str, target: Target) -> LoadRequest {
+    LoadRequest { aggregate_type, target, snapshot: None, up_to: Some(Sequence::ZERO), limit: 1 }
+}
+
+/// Asserts that these are the events 1, 2, 3 … of one aggregate, at growing positions.
+pub(crate) fn assert_unbroken(history: &[RecordedEvent]) {
+    let sequences: Vec<i64> = history.iter().map(|event| event.sequence().get()).collect();
+    let expected: Vec<i64> = (1..).take(history.len()).collect();
+    assert_eq!(sequences, expected, "the sequences of an aggregate are 1, 2, 3 …");
+    assert!(
+        history.windows(2).all(|pair| pair[0].position() < pair[1].position()),
+        "positions grow with the sequences"
+    );
+}
+
+/// The sequence of the snapshot that the engine has of a tally.
+pub(crate) async fn snapshot_sequence(
+    reader: &dyn Reader,
+    tally: AggregateId,
+) -> Result<Option<i64>> {
+    let request = LoadRequest {
+        aggregate_type: Tally::NAME,
+        target: Target::Id(tally),
+        snapshot: Some(FINGERPRINT),
+        up_to: None,
+        limit: 100,
+    };
+    let loaded = reader.load(request).await?;
+    Ok(loaded.and_then(|loaded| loaded.snapshot).map(|snapshot| snapshot.sequence.get()))
+}

@@ -1,0 +1,149 @@
+//! One case of the suite, and how it is run.
+
+use std::any::Any;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use evercore::Result;
+use tokio::runtime::{Builder, Runtime};
+
+use crate::Harness;
+use crate::fixture::Fixture;
+
+/// How long a case may take. Each needs a small part of it, also on a slow disk: longer means that something hangs.
+const TIME_LIMIT: Duration = Duration::from_secs(60);
+
+/// Set to the seed of a failed run to run it again.
+const SEED_VARIABLE: &str = "EVERCORE_SEED";
+
+/// One thing that an engine has to do.
+#[derive(Clone, Copy)]
+pub struct Case {
+    pub(crate) promise: &'static str,
+    pub(crate) name: &'static str,
+    pub(crate) story: Story,
+}
+
+pub(crate) type Story = for<'a> fn(&'a Fixture) -> Pin<Box<dyn Future<Output = Result<()>> + 'a>>;
+
+/// What a case found wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure(String);
+
+impl Case {
+    /// The promise that it holds an engine to: `p1` to `p13`, or `contract` for what the docs of
+    /// [`evercore::engine`] and of the store say beside them.
+    #[must_use]
+    pub const fn promise(&self) -> &'static str {
+        self.promise
+    }
+
+    /// What is to be true, as a sentence: `a_stale_write_is_a_conflict`.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Runs it, on a thread and a runtime of its own.
+    ///
+    /// # Errors
+    /// [`Failure`] if the engine does not do what the case says, or if it takes longer than a minute.
+    ///
+    /// # Panics
+    /// If the variable `EVERCORE_SEED` is set and is no number.
+    pub fn run(&self, harness: impl Harness) -> Result<(), Failure> {
+        let (case, seed) = (*self, seed());
+        let (done, verdict) = mpsc::channel();
+        let worker = thread::spawn(move || {
+            let verdict = case.run_here(Arc::new(harness), seed);
+            // Nobody waits for it once the time is up.
+            let _ = done.send(verdict);
+        });
+        let verdict = verdict.recv_timeout(TIME_LIMIT).unwrap_or_else(|late| match late {
+            mpsc::RecvTimeoutError::Timeout => {
+                Err(format!("it did not end within {TIME_LIMIT:?}: something waits for ever"))
+            }
+            mpsc::RecvTimeoutError::Disconnected => {
+                let panic = worker.join().expect_err("BUG: it ended without a verdict");
+                resume_unwind(panic)
+            }
+        });
+        verdict
+            .map_err(|problem| Failure(format!("{self}: {problem} (seed: {SEED_VARIABLE}={seed})")))
+    }
+
+    fn run_here(&self, harness: Arc<dyn Harness>, seed: u64) -> Result<(), String> {
+        let runtime = runtime();
+        let story = async {
+            let fixture = Fixture::new(Arc::clone(&harness), seed).await?;
+            (self.story)(&fixture).await
+        };
+        let told = catch_unwind(AssertUnwindSafe(|| runtime.block_on(story)));
+        let cleaned = runtime.block_on(harness.clean_up());
+        // A task that blocks its thread has no claim on ours.
+        runtime.shutdown_background();
+        match told {
+            Err(panic) => Err(message(&*panic)),
+            Ok(Err(error)) => Err(with_sources(&error)),
+            Ok(Ok(())) => cleaned.map_err(|error| format!("clean-up: {}", with_sources(&error))),
+        }
+    }
+}
+
+fn seed() -> u64 {
+    match std::env::var(SEED_VARIABLE) {
+        Ok(seed) => seed.parse().expect("EVERCORE_SEED is a number"),
+        Err(_) => fastrand::u64(..),
+    }
+}
+
+fn runtime() -> Runtime {
+    Builder::new_multi_thread()
+        .worker_threads(4)
+        .enable_all()
+        .build()
+        .expect("the operating system gives us threads")
+}
+
+fn message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("it panicked").to_owned()
+}
+
+fn with_sources(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text = format!("{text}: {error}");
+        source = error.source();
+    }
+    text
+}
+
+impl fmt::Display for Case {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}::{}", self.promise, self.name)
+    }
+}
+
+impl fmt::Debug for Case {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Case")
+            .field("promise", &self.promise)
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Failure {}

@@ -1,0 +1,241 @@
+//! The list of cases: which promise, in which file, by which name. It stands here and nowhere else.
+
+mod atomicity;
+mod bad_input;
+mod conflicts;
+mod durability;
+mod foreign_events;
+mod guards;
+mod histories;
+mod ids;
+mod keys;
+mod lifecycle;
+mod limits;
+mod log;
+mod margins;
+mod pages;
+mod races;
+mod sequences;
+mod snapshots;
+mod staging;
+mod views;
+
+use crate::Case;
+
+/// Hands the list to another macro of this crate, after what is to go before it.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __with_cases {
+    ($then:ident $($before:tt)*) => {
+        $crate::$then! {
+            $($before)*
+
+            p1 {
+                atomicity {
+                    a_context_over_several_aggregates_lands_whole
+                    a_conflict_on_one_aggregate_leaves_nothing_of_the_others
+                    a_commit_that_names_an_unknown_aggregate_leaves_nothing
+                    a_closure_that_fails_after_staging_leaves_no_trace
+                    a_context_dropped_at_any_await_point_lands_whole_or_not_at_all
+                    a_commit_dropped_at_any_await_point_lands_whole_or_not_at_all
+                    concurrent_transfers_keep_the_sum_in_every_view
+                }
+            }
+            p2 {
+                durability {
+                    acknowledged_commits_are_there_for_the_next_process
+                    racing_acknowledged_commits_are_there_exactly_once
+                    closing_loses_no_acknowledged_commit
+                    a_landed_commit_is_found_with_its_positions
+                    a_commit_given_up_never_lands
+                    a_refused_commit_never_lands
+                    a_commit_sent_twice_lands_once
+                    the_outcome_asked_for_beside_the_commit_is_the_outcome
+                    the_outcome_of_a_dropped_commit_can_be_found
+                }
+            }
+            p3 {
+                sequences {
+                    sequences_have_no_holes_under_racing_writers
+                    sequences_have_no_holes_after_conflicts_and_failures
+                    racing_appends_in_any_state_are_numbered_without_holes
+                    each_aggregate_of_a_commit_counts_for_itself
+                    the_engine_gives_the_sequence_where_none_was_expected
+                }
+            }
+            p4 {
+                conflicts {
+                    a_stale_write_is_a_conflict
+                    a_rerun_decides_on_fresh_state
+                    an_expectation_too_low_or_too_high_is_a_conflict
+                    no_stream_refuses_an_aggregate_with_events
+                    a_key_change_conflicts_with_a_decision_on_the_old_key
+                    a_stale_key_change_is_a_conflict
+                    an_aggregate_is_created_once
+                    every_expectation_includes_existence_and_type
+                    without_retries_the_first_conflict_is_the_answer
+                    retries_are_bounded
+                    a_context_run_once_is_not_run_again
+                }
+                races {
+                    racing_writers_lose_no_acknowledged_update
+                    racing_processes_lose_no_acknowledged_update
+                    appending_in_any_state_is_no_way_to_read_and_write
+                    of_writers_with_one_expectation_one_wins
+                    a_conflict_in_a_group_does_not_fail_its_neighbours
+                }
+                guards {
+                    a_guard_conflicts_if_the_aggregate_changed
+                    a_guard_of_an_unchanged_aggregate_is_no_conflict
+                    a_context_of_nothing_but_guards_is_checked
+                    write_skew_is_possible_without_guards
+                    guards_prevent_write_skew
+                    racing_guards_keep_the_rule
+                }
+            }
+            p5 {
+                keys {
+                    of_racing_creators_of_a_key_one_wins
+                    racing_load_or_create_makes_one_aggregate
+                    racing_appends_to_a_new_key_make_one_aggregate
+                    two_types_may_use_the_same_key
+                    a_changed_or_cleared_key_is_free
+                    a_taken_key_refuses_the_whole_commit
+                    a_commit_that_gives_one_key_to_two_is_refused
+                    two_aggregates_can_swap_their_keys
+                    keys_can_move_along_a_chain
+                    a_freed_key_can_be_claimed_in_the_same_context
+                    keys_compare_byte_for_byte
+                }
+            }
+            p6 {
+                snapshots {
+                    snapshot_plus_tail_is_full_replay_at_every_sequence
+                    a_commit_decided_on_a_snapshot_goes_on_from_it
+                    a_fitting_snapshot_comes_with_the_load
+                    a_snapshot_of_another_fingerprint_is_a_miss
+                    an_undecodable_snapshot_is_a_miss
+                    a_snapshot_comes_with_the_commit_that_crosses_the_line
+                    a_refused_commit_leaves_no_snapshot
+                    a_state_of_the_past_uses_no_later_snapshot
+                    a_state_as_of_a_time_is_replayed
+                    a_view_uses_no_snapshot_that_is_newer_than_itself
+                    a_long_tail_after_a_snapshot_is_read_in_pages
+                }
+            }
+            p12 {
+                bad_input {
+                    a_key_that_is_empty_too_long_or_holds_a_nul_is_refused
+                    a_key_of_the_longest_length_is_fine
+                    an_unknown_id_or_key_is_named
+                    an_aggregate_of_another_type_is_named
+                    a_type_that_is_not_registered_is_refused
+                    an_append_without_an_event_is_refused
+                    metadata_over_its_limits_is_refused
+                    a_page_of_no_events_is_refused
+                    a_handle_of_another_context_is_refused
+                    a_handle_that_another_has_overtaken_is_refused
+                    an_id_that_was_never_given_can_be_asked_for
+                }
+                limits {
+                    a_payload_over_the_limit_is_refused
+                    too_many_events_are_refused
+                    too_many_bytes_are_refused
+                    too_many_aggregates_are_refused
+                    a_refused_event_leaves_its_context_usable
+                    the_largest_payload_by_default_is_stored
+                }
+                foreign_events {
+                    an_event_of_an_unknown_name_is_named
+                    an_event_of_an_unknown_version_is_named
+                    an_event_under_its_old_name_is_read
+                    an_undecodable_payload_is_named_with_its_field
+                }
+            }
+            p13 {
+                pages {
+                    an_aggregate_of_many_pages_is_replayed_in_order
+                    no_answer_is_larger_than_the_limit_asked_for
+                    a_store_caps_pages_at_its_limit
+                    limits_are_finite_by_default
+                }
+            }
+            contract {
+                staging {
+                    a_context_sees_what_it_has_staged
+                    a_context_sees_the_aggregates_that_it_creates
+                    a_context_sees_the_keys_that_it_changes
+                    a_context_reads_an_aggregate_the_same_each_time
+                    a_context_reads_the_same_again_past_a_new_snapshot
+                    an_aggregate_without_events_exists
+                    a_context_that_only_reads_writes_nothing
+                }
+                views {
+                    a_view_does_not_see_later_commits
+                    a_view_is_of_the_moment_it_was_opened
+                    keys_and_aggregates_agree_in_every_view
+                    an_empty_store_reads_as_empty
+                }
+                log {
+                    positions_grow_and_follow_the_sequences
+                    a_commit_begun_after_another_was_acknowledged_comes_later
+                    the_answer_names_the_positions_in_the_log
+                    pages_of_any_size_give_each_event_once
+                    a_reader_that_follows_the_log_misses_nothing
+                    the_log_holds_all_types
+                }
+                histories {
+                    history_comes_in_any_range
+                    an_aggregate_is_loaded_as_of_a_sequence
+                    an_aggregate_is_loaded_as_of_a_time
+                }
+                margins {
+                    all_that_is_said_comes_back_as_it_was
+                    every_part_of_the_metadata_is_kept
+                    what_was_not_said_stays_unsaid
+                    times_are_kept_to_the_microsecond
+                    time_is_taken_from_the_stores_clock
+                    a_contexts_metadata_is_on_its_events_unless_they_bring_their_own
+                    payloads_come_back_as_they_were
+                }
+                ids {
+                    reserved_blocks_do_not_overlap
+                    no_two_aggregates_have_one_id
+                    ids_are_not_given_again_to_the_next_process
+                }
+                lifecycle {
+                    migrating_again_changes_nothing
+                    migrations_are_numbered_and_are_sql
+                    a_store_can_be_opened_without_migrating
+                    warming_up_writes_no_events
+                    a_store_with_other_types_reads_the_same_data
+                    two_engines_see_each_others_commits
+                    a_closed_store_says_so
+                }
+            }
+        }
+    };
+}
+
+/// Makes the list a slice of [`Case`]s.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __list {
+    ($($promise:ident { $($file:ident { $($name:ident)+ })+ })+) => {
+        &[$($($(
+            Case {
+                promise: stringify!($promise),
+                name: stringify!($name),
+                story: |fixture| Box::pin($file::$name(fixture)),
+            },
+        )+)+)+]
+    };
+}
+
+const CASES: &[Case] = crate::__with_cases! { __list };
+
+/// All cases, by promise. For programs that run them in another way than [`conformance!`](crate::conformance).
+#[must_use]
+pub const fn cases() -> &'static [Case] {
+    CASES
+}

@@ -1,0 +1,128 @@
+//! P12 for sizes: what is over a limit is refused, what is exactly at it is fine.
+
+use evercore::{Error, EventOptions, Expected, Limits, Result, Stream};
+
+use crate::assert::assert_error;
+use crate::domain::counter::{Added, Counter};
+use crate::domain::diary::{self, Diary, Noted, noted};
+use crate::fixture::Fixture;
+
+/// What JSON adds to the text of an entry: `{"text":""}`.
+const FRAME_BYTES: usize = 11;
+
+pub(crate) async fn a_payload_over_the_limit_is_refused(fixture: &Fixture) -> Result<()> {
+    let limits = Limits::default().max_payload_bytes(100);
+    let store = fixture.store_with(fixture.builder().limits(limits)).await?;
+    let fits = "x".repeat(100 - FRAME_BYTES);
+    let id = diary::start(&store, &fits, EventOptions::new()).await?;
+    let before = fixture.log().await?;
+    assert_eq!(before[0].payload().bytes().len(), 100);
+
+    let answer = diary::start(&store, &format!("{fits}x"), EventOptions::new()).await;
+    assert_error!(answer, Error::PayloadTooLarge { bytes: 101, limit: 100, event } if event == "noted");
+    let events = [noted("short"), noted(format!("{fits}x"))];
+    let answer = store.append::<Diary, _>(Stream::Id(id), Expected::Any, events).await;
+    assert_error!(answer, Error::PayloadTooLarge { .. });
+    assert_eq!(fixture.log().await?, before);
+    Ok(())
+}
+
+pub(crate) async fn too_many_events_are_refused(fixture: &Fixture) -> Result<()> {
+    let limits = Limits::default().max_commit_events(3);
+    assert_bounded(fixture, limits, 3, "events").await
+}
+
+pub(crate) async fn too_many_bytes_are_refused(fixture: &Fixture) -> Result<()> {
+    let entry = FRAME_BYTES + "entry".len();
+    let limits = Limits::default().max_commit_bytes(3 * entry);
+    assert_bounded(fixture, limits, 3, "bytes of payload").await
+}
+
+/// Asserts that one context and one append take so many entries and not one more.
+async fn assert_bounded(
+    fixture: &Fixture,
+    limits: Limits,
+    most: usize,
+    expected: &str,
+) -> Result<()> {
+    let store = fixture.store_with(fixture.builder().limits(limits)).await?;
+    let entries = |count| -> Vec<Noted> { vec![noted("entry"); count] };
+    let staged = async |count| {
+        store
+            .with_context(async |ctx| {
+                let mut diary = ctx.create::<Diary>().await?;
+                for entry in entries(count) {
+                    ctx.apply(&mut diary, entry)?;
+                }
+                Ok::<_, Error>(diary.id())
+            })
+            .await
+    };
+    let id = staged(most).await?;
+    let appended =
+        async |count| store.append::<Diary, _>(Stream::Id(id), Expected::Any, entries(count)).await;
+    appended(most).await?;
+    let before = fixture.log().await?;
+    assert_eq!(before.len(), 2 * most);
+
+    assert_error!(staged(most + 1).await, Error::CommitTooLarge { what, .. } if what == expected);
+    assert_error!(appended(most + 1).await, Error::CommitTooLarge { what, .. } if what == expected);
+    assert_eq!(fixture.log().await?, before);
+    Ok(())
+}
+
+pub(crate) async fn too_many_aggregates_are_refused(fixture: &Fixture) -> Result<()> {
+    let limits = Limits::default().max_commit_aggregates(3);
+    let store = fixture.store_with(fixture.builder().limits(limits)).await?;
+    let create = async |count: usize| {
+        store
+            .with_context(async |ctx| {
+                for _ in 0..count {
+                    let mut counter = ctx.create::<Counter>().await?;
+                    ctx.apply(&mut counter, Added { by: 1 })?;
+                }
+                Ok::<_, Error>(())
+            })
+            .await
+    };
+    create(3).await?;
+    assert_error!(create(4).await, Error::CommitTooLarge { what: "aggregates", limit: 3 });
+    assert_eq!(fixture.log().await?.len(), 3);
+    Ok(())
+}
+
+/// Nothing of the failed call is staged; the context can still land the rest.
+pub(crate) async fn a_refused_event_leaves_its_context_usable(fixture: &Fixture) -> Result<()> {
+    let limits = Limits::default().max_payload_bytes(100);
+    let store = fixture.store_with(fixture.builder().limits(limits)).await?;
+    let id = store
+        .with_context(async |ctx| {
+            let mut diary = ctx.create::<Diary>().await?;
+            ctx.apply(&mut diary, noted("one"))?;
+            let refused = ctx.apply(&mut diary, noted("x".repeat(200)));
+            assert_error!(refused, Error::PayloadTooLarge { .. });
+            assert_eq!((diary.sequence().get(), diary.state().entries.len()), (1, 1));
+            ctx.apply(&mut diary, noted("two"))?;
+            Ok::<_, Error>(diary.id())
+        })
+        .await?;
+    let texts: Vec<_> =
+        diary::read(&store, id).await?.entries.into_iter().map(|(text, _)| text).collect();
+    assert_eq!(texts, ["one", "two"]);
+    Ok(())
+}
+
+/// An engine stores what the limits allow, whatever its own page and packet sizes.
+pub(crate) async fn the_largest_payload_by_default_is_stored(fixture: &Fixture) -> Result<()> {
+    const LARGEST: usize = 1024 * 1024;
+    let store = fixture.store();
+    let text = "é".repeat((LARGEST - FRAME_BYTES) / 2);
+    let id = diary::start(store, &text, EventOptions::new()).await?;
+    let diary = diary::read(store, id).await?;
+    assert!(diary.entries[0].0 == text, "a large text comes back as it was");
+
+    let too_large = "x".repeat(LARGEST - FRAME_BYTES + 1);
+    let answer = diary::start(store, &too_large, EventOptions::new()).await;
+    assert_error!(answer, Error::PayloadTooLarge { .. });
+    Ok(())
+}

@@ -1,0 +1,175 @@
+//! The global log: every event once, in an order that respects who came first.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use evercore::engine::LogRequest;
+use evercore::{Aggregate, Error, Event, Expected, Position, Result, Stream};
+use tokio::sync::watch;
+
+use crate::assert::assert_unbroken;
+use crate::domain::account::{self, Account, Deposited};
+use crate::domain::counter::{self, Added, Counter};
+use crate::fixture::Fixture;
+use crate::race::race_all;
+
+pub(crate) async fn positions_grow_and_follow_the_sequences(fixture: &Fixture) -> Result<()> {
+    let store = fixture.store();
+    let ids = [counter::create(store, 0).await?, counter::create(store, 0).await?];
+    race_all(6, |runner| {
+        let (store, id) = (store.clone(), ids[runner % 2]);
+        async move {
+            for _ in 0..6 {
+                counter::add(&store, id, 1).await?;
+            }
+            Ok(())
+        }
+    })
+    .await?;
+
+    let log = fixture.log().await?;
+    assert_eq!(log.len(), 38);
+    assert!(log.windows(2).all(|pair| pair[0].position() < pair[1].position()));
+    assert!(log[0].position() > Position::START);
+    for id in ids {
+        let own: Vec<_> = log.iter().filter(|event| event.aggregate_id() == id).cloned().collect();
+        assert_unbroken(&own);
+        assert_eq!(own, store.history(id, ..).await?, "history and log tell the same");
+    }
+    Ok(())
+}
+
+/// P8: whoever begins after a commit was acknowledged comes after it, on whichever engine.
+pub(crate) async fn a_commit_begun_after_another_was_acknowledged_comes_later(
+    fixture: &Fixture,
+) -> Result<()> {
+    let stores = [fixture.store().clone(), fixture.neighbour().await?];
+    let acknowledged = Arc::new(AtomicI64::new(0));
+    race_all(6, |runner| {
+        let (store, acknowledged) = (stores[runner % 2].clone(), Arc::clone(&acknowledged));
+        async move {
+            let id = counter::create(&store, 0).await?;
+            for _ in 0..10 {
+                let earlier = acknowledged.load(Ordering::SeqCst);
+                let events = [Added { by: 1 }, Added { by: 1 }];
+                let appended =
+                    store.append::<Counter, _>(Stream::Id(id), Expected::Any, events).await?;
+                let (first, last) = appended.committed.positions.expect("it wrote events");
+                assert!(first.get() > earlier, "{first} is not after the acknowledged {earlier}");
+                acknowledged.fetch_max(last.get(), Ordering::SeqCst);
+            }
+            Ok(())
+        }
+    })
+    .await
+    .map(drop)
+}
+
+pub(crate) async fn the_answer_names_the_positions_in_the_log(fixture: &Fixture) -> Result<()> {
+    let store = fixture.store();
+    let id = counter::create(store, 0).await?;
+    for count in 1..=3 {
+        let events = vec![Added { by: 1 }; count];
+        let appended = store.append::<Counter, _>(Stream::Id(id), Expected::Any, events).await?;
+        let log = fixture.log().await?;
+        let own = &log[log.len() - count..];
+        let positions = (own[0].position(), own[count - 1].position());
+        assert_eq!(appended.committed.positions, Some(positions));
+    }
+    Ok(())
+}
+
+pub(crate) async fn pages_of_any_size_give_each_event_once(fixture: &Fixture) -> Result<()> {
+    let store = fixture.store();
+    for round in 0..4 {
+        let id = counter::create(store, round).await?;
+        let events = [Added { by: 1 }, Added { by: 2 }];
+        store.append::<Counter, _>(Stream::Id(id), Expected::Any, events).await?;
+    }
+    let log = fixture.log().await?;
+    assert_eq!(log.len(), 12);
+    for limit in 1..=13 {
+        let mut events = Vec::new();
+        let mut after = Position::START;
+        loop {
+            let page = store.read_log(after, limit).await?;
+            let rest = log.len() - events.len() - page.events.len();
+            assert_eq!(page.at_end, rest == 0, "in pages of {limit}");
+            events.extend(page.events);
+            assert_eq!(events.last().map(|event| event.position()), Some(page.end));
+            after = page.end;
+            if page.at_end {
+                break;
+            }
+        }
+        assert_eq!(events, log, "in pages of {limit}");
+        let beyond = store.read_log(after, limit).await?;
+        assert_eq!((beyond.events, beyond.end, beyond.at_end), (Vec::new(), after, true));
+    }
+    for (index, event) in log.iter().enumerate() {
+        let page = store.read_log(event.position(), 100).await?;
+        assert_eq!(page.events, log[index + 1..], "after {}", event.position());
+    }
+    Ok(())
+}
+
+/// A reader that remembers where a page ended and goes on from there, while writers are at work.
+pub(crate) async fn a_reader_that_follows_the_log_misses_nothing(fixture: &Fixture) -> Result<()> {
+    let store = fixture.store();
+    let (writing, mut done) = watch::channel(false);
+    let reader = tokio::spawn({
+        let engine = fixture.shared_engine();
+        async move {
+            let mut events = Vec::new();
+            let mut after = Position::START;
+            loop {
+                let last_round = *done.borrow_and_update();
+                let page = engine.read_log(LogRequest { after, limit: 7 }).await?;
+                after = page.end;
+                events.extend(page.events);
+                if last_round && page.at_end {
+                    return Ok::<_, Error>(events);
+                }
+                tokio::task::yield_now().await;
+            }
+        }
+    });
+    let answer = race_all(8, |runner| {
+        let store = store.clone();
+        async move {
+            for round in 0..15 {
+                if (runner + round) % 5 == 0 {
+                    let key = format!("{}", round % 3);
+                    // Some of them fail, as they do in life.
+                    match counter::create_with_key(&store, &key, 1).await {
+                        Ok(_) | Err(Error::KeyTaken { .. }) => {}
+                        Err(other) => return Err(other),
+                    }
+                } else {
+                    account::open(&store, 1).await?;
+                }
+            }
+            Ok(())
+        }
+    })
+    .await;
+    writing.send_replace(true);
+    let followed = reader.await.expect("the reader panicked")?;
+    answer?;
+    assert_eq!(followed, fixture.log().await?);
+    Ok(())
+}
+
+pub(crate) async fn the_log_holds_all_types(fixture: &Fixture) -> Result<()> {
+    let store = fixture.store();
+    counter::create(store, 1).await?;
+    account::open(store, 2).await?;
+    let log = fixture.log().await?;
+    assert!(log[0].is::<Added>() && !log[0].is::<Deposited>());
+    assert_eq!(log[1].decode::<Deposited>()?.amount, 2);
+    let types: Vec<_> =
+        log.iter().map(|event| (event.aggregate_type(), event.event_type())).collect();
+    assert_eq!(types, [(Counter::NAME, Added::NAME), (Account::NAME, Deposited::NAME)]);
+    assert!(log.iter().all(|event| event.version() == 1));
+    Ok(())
+}

@@ -1,0 +1,209 @@
+//! What is said beside an event: times, references and metadata come back as they were given.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
+use evercore::{
+    AggregateId, Error, EventDraft, EventMeta, EventOptions, Expected, MAX_LABEL_BYTES,
+    ManualClock, Metadata, RecordedEvent, Result, Stream,
+};
+
+use crate::domain::counter::{self, Added, Counter};
+use crate::domain::diary::{self, Diary, noted};
+use crate::fixture::Fixture;
+
+/// What may be said beside an event.
+#[derive(Clone, Debug, Default)]
+struct Said {
+    time: Option<DateTime<Utc>>,
+    reference: Option<String>,
+    metadata: Metadata,
+}
+
+impl Said {
+    fn options(&self) -> EventOptions {
+        let mut options = EventOptions::new().metadata(self.metadata.clone());
+        if let Some(time) = self.time {
+            options = options.at(time);
+        }
+        match &self.reference {
+            Some(reference) => options.reference(reference.as_str()),
+            None => options,
+        }
+    }
+
+    fn is_all_of(&self, meta: &EventMeta) -> bool {
+        self.time.is_none_or(|time| time == meta.event_time())
+            && self.reference.as_deref() == meta.reference()
+            && self.metadata == *meta.metadata()
+    }
+}
+
+pub(crate) async fn all_that_is_said_comes_back_as_it_was(fixture: &Fixture) -> Result<()> {
+    let store = fixture.store();
+    let times = [
+        "0001-01-01T00:00:00Z",
+        "1969-07-20T20:17:40.123456Z",
+        "1970-01-01T00:00:00Z",
+        "2024-02-29T12:00:00.000001Z",
+        "9999-12-31T23:59:59.999999Z",
+    ];
+    let references = ["order 17".to_owned(), "é".repeat(MAX_LABEL_BYTES / 2)];
+    let metadata = [
+        Metadata::new().correlation("c"),
+        Metadata::new().causation("🦀 causation"),
+        Metadata::new().principal("Ada 'Countess' \"Lovelace\" \\"),
+        full_metadata(),
+    ];
+    let mut all = vec![Said::default()];
+    all.extend(times.map(|text| Said { time: Some(time(text)), ..Said::default() }));
+    all.extend(references.map(|text| Said { reference: Some(text), ..Said::default() }));
+    all.extend(metadata.map(|metadata| Said { metadata, ..Said::default() }));
+    for said in all {
+        let id = diary::start(store, "first", said.options()).await?;
+        let applied = store
+            .with_context(async |ctx| {
+                let mut diary = ctx.load::<Diary>(id).await?;
+                ctx.apply_with(&mut diary, noted("second"), said.options())?;
+                Ok::<_, Error>(diary.into_state())
+            })
+            .await?;
+        assert_eq!(diary::read(store, id).await?, applied, "at replay as when it was applied");
+        let history = store.history(id, ..).await?;
+        assert!(fixture.log().await?.ends_with(&history), "history and log tell the same");
+        for (event, (_, meta)) in history.iter().zip(&applied.entries) {
+            assert_eq!(event.meta(), meta);
+            assert!(said.is_all_of(meta), "said {said:?}, kept {meta:?}");
+        }
+    }
+    Ok(())
+}
+
+pub(crate) async fn every_part_of_the_metadata_is_kept(fixture: &Fixture) -> Result<()> {
+    let store = fixture.store();
+    let options = EventOptions::new()
+        .at(time("2024-02-29T12:00:00.123456Z"))
+        .reference("order 17")
+        .metadata(full_metadata());
+    let id = diary::start(store, "entry", options).await?;
+    let event = only_event(fixture, id).await?;
+    assert_eq!(event.event_time(), time("2024-02-29T12:00:00.123456Z"));
+    assert_eq!(event.reference(), Some("order 17"));
+    assert_eq!(event.metadata(), &full_metadata());
+    assert_eq!(event.metadata().correlation_id(), Some("correlation"));
+    assert_eq!(event.metadata().causation_id(), Some("causation"));
+    assert_eq!(event.metadata().principal_id(), Some("ada"));
+    assert_eq!(event.metadata().get("nested"), full_metadata().get("nested"));
+    Ok(())
+}
+
+pub(crate) async fn what_was_not_said_stays_unsaid(fixture: &Fixture) -> Result<()> {
+    let id = diary::start(fixture.store(), "entry", EventOptions::new()).await?;
+    let event = only_event(fixture, id).await?;
+    assert_eq!(event.reference(), None);
+    assert!(event.metadata().is_empty());
+    Ok(())
+}
+
+pub(crate) async fn times_are_kept_to_the_microsecond(fixture: &Fixture) -> Result<()> {
+    let store = fixture.store();
+    let precise = time("2024-02-29T12:00:00.123456789Z");
+    let options = EventOptions::new().at(precise);
+    let id = store
+        .with_context(async |ctx| {
+            let mut diary = ctx.create::<Diary>().await?;
+            ctx.apply_with(&mut diary, noted("entry"), options.clone())?;
+            assert_eq!(diary.state().entries[0].1.event_time(), precise.trunc_subsecs(6));
+            Ok::<_, Error>(diary.id())
+        })
+        .await?;
+    assert_eq!(only_event(fixture, id).await?.event_time(), precise.trunc_subsecs(6));
+    Ok(())
+}
+
+pub(crate) async fn time_is_taken_from_the_stores_clock(fixture: &Fixture) -> Result<()> {
+    let clock = Arc::new(ManualClock::new(time("2001-02-03T04:05:06.789012Z")));
+    let store = fixture.store_with(fixture.builder().clock(clock.clone())).await?;
+    let own_time = time("1999-01-01T00:00:00Z");
+    let id = diary::start(&store, "first", EventOptions::new()).await?;
+    clock.advance(TimeDelta::hours(1));
+    let draft = EventDraft::from(noted("second")).with(EventOptions::new().at(own_time));
+    store.append::<Diary, _>(Stream::Id(id), Expected::Any, [draft]).await?;
+    clock.set(time("1990-01-01T00:00:00.5Z"));
+    store.append::<Diary, _>(Stream::Id(id), Expected::Any, [noted("third")]).await?;
+
+    let times: Vec<_> = store
+        .history(id, ..)
+        .await?
+        .iter()
+        .map(|event| (event.event_time(), event.recorded_at()))
+        .collect();
+    let (start, past) = (time("2001-02-03T04:05:06.789012Z"), time("1990-01-01T00:00:00.5Z"));
+    let expected = [(start, start), (own_time, start + TimeDelta::hours(1)), (past, past)];
+    assert_eq!(times, expected, "event time and recorded time");
+    Ok(())
+}
+
+pub(crate) async fn a_contexts_metadata_is_on_its_events_unless_they_bring_their_own(
+    fixture: &Fixture,
+) -> Result<()> {
+    let store = fixture.store();
+    let (shared, own) = (Metadata::new().correlation("shared"), Metadata::new().principal("own"));
+    let id = store
+        .with_context(async |ctx| {
+            let mut counter = ctx.create::<Counter>().await?;
+            ctx.apply(&mut counter, Added { by: 1 })?;
+            ctx.set_metadata(shared.clone())?;
+            ctx.apply(&mut counter, Added { by: 1 })?;
+            let options = EventOptions::new().metadata(own.clone());
+            ctx.apply_with(&mut counter, Added { by: 1 }, options)?;
+            ctx.set_metadata(Metadata::new())?;
+            ctx.apply(&mut counter, Added { by: 1 })?;
+            Ok::<_, Error>(counter.id())
+        })
+        .await?;
+    counter::add(store, id, 1).await?;
+    let metadata: Vec<_> =
+        store.history(id, ..).await?.iter().map(|event| event.metadata().clone()).collect();
+    let none = Metadata::new();
+    assert_eq!(metadata, [none.clone(), shared, own, none.clone(), none]);
+    Ok(())
+}
+
+pub(crate) async fn payloads_come_back_as_they_were(fixture: &Fixture) -> Result<()> {
+    let store = fixture.store();
+    let texts =
+        ["", "plain", "é e\u{301} ﬁ 漢字 🦀", "\0\u{1}\u{7f}", "line\r\nline", "'\"\\;--", "null"];
+    let id = diary::start(store, "first", EventOptions::new()).await?;
+    store.append::<Diary, _>(Stream::Id(id), Expected::Any, texts.map(noted)).await?;
+    let diary = diary::read(store, id).await?;
+    let read: Vec<_> = diary.entries.iter().skip(1).map(|(text, _)| text.as_str()).collect();
+    assert_eq!(read, texts);
+    for (event, text) in store.history(id, ..).await?[1..].iter().zip(texts) {
+        let json = serde_json::to_vec(&noted(text)).expect("plain data");
+        assert_eq!(&event.payload().bytes()[..], json, "byte for byte");
+    }
+    Ok(())
+}
+
+fn full_metadata() -> Metadata {
+    Metadata::new()
+        .correlation("correlation")
+        .causation("causation")
+        .principal("ada")
+        .with("ünïcode 🦀", "wert\u{1}")
+        .with("number", 9_007_199_254_740_993_i64)
+        .with("tenth", 0.1)
+        .with("nothing", serde_json::Value::Null)
+        .with("nested", serde_json::json!({ "list": [1, "two", { "three": 3.5 }], "": true }))
+}
+
+async fn only_event(fixture: &Fixture, id: AggregateId) -> Result<RecordedEvent> {
+    let mut history = fixture.store().history(id, ..).await?;
+    assert_eq!(history.len(), 1);
+    Ok(history.remove(0))
+}
+
+fn time(text: &str) -> DateTime<Utc> {
+    text.parse().expect("the suite's own times are well-formed")
+}

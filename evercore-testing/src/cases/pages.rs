@@ -1,0 +1,98 @@
+//! P13: memory stays bounded, since everything is read in pages.
+
+use std::ops::Bound;
+
+use evercore::engine::{HistoryRequest, LoadRequest, LogRequest, Target};
+use evercore::{
+    Aggregate, AggregateId, Error, EventStore, Expected, Limits, Position, Result, Sequence, Stream,
+};
+
+use crate::domain::counter::{self, Added, Counter};
+use crate::domain::tally::{self, PlainTally, Tally};
+use crate::fixture::Fixture;
+
+pub(crate) async fn an_aggregate_of_many_pages_is_replayed_in_order(
+    fixture: &Fixture,
+) -> Result<()> {
+    let numbers: Vec<u64> = (1..=41).collect();
+    let id = tally::create(fixture.store(), &numbers).await?;
+    for page in [1, 2, 3, 40, 41, 42] {
+        let limits = Limits::default().page_events(page);
+        let builder = fixture.builder().registry(tally::plain_registry()?).limits(limits);
+        let store = fixture.store_with(builder).await?;
+        let state = tally::state::<PlainTally>(&store, id).await?;
+        assert_eq!(state, Tally::of(&numbers), "in pages of {page}");
+    }
+    Ok(())
+}
+
+pub(crate) async fn no_answer_is_larger_than_the_limit_asked_for(fixture: &Fixture) -> Result<()> {
+    let engine = fixture.engine();
+    let id = counter_of(fixture.store(), 20).await?;
+    for limit in [1_u32, 2, 19, 20, 21] {
+        let expected = usize::try_from(limit.min(20)).expect("small");
+
+        let target = Target::Id(id);
+        let request = LoadRequest {
+            aggregate_type: Counter::NAME,
+            target,
+            snapshot: None,
+            up_to: None,
+            limit,
+        };
+        let loaded = engine.load(request).await?.expect("it was created");
+        assert_eq!(loaded.events.len(), expected);
+
+        let request = HistoryRequest { id, after: Sequence::ZERO, up_to: None, limit };
+        assert_eq!(engine.read_history(request).await?.len(), expected);
+
+        let page = engine.read_log(LogRequest { after: Position::START, limit }).await?;
+        assert_eq!((page.events.len(), page.at_end), (expected, limit >= 20));
+    }
+    Ok(())
+}
+
+pub(crate) async fn a_store_caps_pages_at_its_limit(fixture: &Fixture) -> Result<()> {
+    let id = counter_of(fixture.store(), 20).await?;
+    let limits = Limits::default().page_events(7);
+    let store = fixture.store_with(fixture.builder().limits(limits)).await?;
+
+    let mut next = Bound::Unbounded;
+    let mut lengths = Vec::new();
+    loop {
+        let page = store.history(id, (next, Bound::Unbounded)).await?;
+        let Some(last) = page.last() else { break };
+        lengths.push(page.len());
+        next = Bound::Excluded(last.sequence());
+    }
+    assert_eq!(lengths, [7, 7, 6]);
+    assert_eq!(store.read_log(Position::START, u32::MAX).await?.events.len(), 7);
+    store
+        .with_readonly_context(async |ctx| {
+            assert_eq!(ctx.history(id, ..).await?.len(), 7);
+            assert_eq!(ctx.read_log(Position::START, u32::MAX).await?.events.len(), 7);
+            Ok::<_, Error>(())
+        })
+        .await?;
+    assert_eq!(counter::value(&store, id).await?, 20);
+    Ok(())
+}
+
+pub(crate) async fn limits_are_finite_by_default(fixture: &Fixture) -> Result<()> {
+    let store = fixture.store();
+    let id = counter_of(store, 1_001).await?;
+    assert_eq!(store.history(id, ..).await?.len(), 1_000);
+    let page = store.read_log(Position::START, u32::MAX).await?;
+    assert_eq!((page.events.len(), page.at_end), (1_000, false));
+    assert_eq!(counter::value(store, id).await?, 1_001);
+    Ok(())
+}
+
+/// A counter that has counted to `events`, in one commit.
+async fn counter_of(store: &EventStore, events: usize) -> Result<AggregateId> {
+    let id =
+        store.with_context(async |ctx| Ok::<_, Error>(ctx.create::<Counter>().await?.id())).await?;
+    let events = vec![Added { by: 1 }; events];
+    store.append::<Counter, _>(Stream::Id(id), Expected::NoStream, events).await?;
+    Ok(id)
+}

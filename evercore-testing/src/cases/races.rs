@@ -1,0 +1,157 @@
+//! P4 under load: writers race, and nothing that was acknowledged is lost.
+
+use std::sync::Arc;
+
+use evercore::{AggregateId, Error, EventStore, Expected, Result, Sequence, Stream};
+use tokio::sync::Barrier;
+
+use crate::assert::{assert_error, assert_unbroken};
+use crate::domain::counter::{self, Counter, Reset};
+use crate::fixture::Fixture;
+use crate::race::{race, race_all};
+
+const WRITERS: usize = 12;
+
+pub(crate) async fn racing_writers_lose_no_acknowledged_update(fixture: &Fixture) -> Result<()> {
+    const ROUNDS: i64 = 8;
+    let store = fixture.store();
+    let id = counter::create(store, 0).await?;
+    let acknowledged: i64 = race_all(WRITERS, |_| {
+        let store = store.clone();
+        async move {
+            for _ in 0..ROUNDS {
+                increment(&store, id).await?;
+            }
+            Ok(ROUNDS)
+        }
+    })
+    .await?
+    .into_iter()
+    .sum();
+    assert_eq!(lost_updates(store, id, acknowledged).await?, 0);
+    assert_unbroken(&store.history(id, ..).await?);
+    Ok(())
+}
+
+/// As above, over two engines on the same data.
+pub(crate) async fn racing_processes_lose_no_acknowledged_update(fixture: &Fixture) -> Result<()> {
+    const ROUNDS: i64 = 5;
+    let stores = [fixture.store().clone(), fixture.neighbour().await?];
+    let id = counter::create(&stores[0], 0).await?;
+    let acknowledged: i64 = race_all(6, |runner| {
+        let store = stores[runner % 2].clone();
+        async move {
+            for _ in 0..ROUNDS {
+                increment(&store, id).await?;
+            }
+            Ok(ROUNDS)
+        }
+    })
+    .await?
+    .into_iter()
+    .sum();
+    assert_eq!(lost_updates(&stores[1], id, acknowledged).await?, 0);
+    Ok(())
+}
+
+/// The control: the same race the naive way loses updates, and the check shows it.
+pub(crate) async fn appending_in_any_state_is_no_way_to_read_and_write(
+    fixture: &Fixture,
+) -> Result<()> {
+    let store = fixture.store();
+    let id = counter::create(store, 0).await?;
+    let all_have_read = Arc::new(Barrier::new(WRITERS));
+    let answers = race_all(WRITERS, |_| {
+        let (store, all_have_read) = (store.clone(), Arc::clone(&all_have_read));
+        async move {
+            let value = counter::value(&store, id).await?;
+            all_have_read.wait().await;
+            let written = [Reset { to: value + 1 }];
+            store.append::<Counter, _>(Stream::Id(id), Expected::Any, written).await
+        }
+    })
+    .await?;
+    let acknowledged = i64::try_from(answers.len()).expect("few");
+    assert_eq!(lost_updates(store, id, acknowledged).await?, acknowledged - 1);
+    Ok(())
+}
+
+/// All decide on sequence 1.
+pub(crate) async fn of_writers_with_one_expectation_one_wins(fixture: &Fixture) -> Result<()> {
+    let store = fixture.store();
+    let id = counter::create(store, 0).await?;
+    let answers = race(WRITERS, |runner| {
+        let store = store.clone();
+        async move {
+            let to = i64::try_from(runner).expect("few") + 1;
+            let first = Expected::Exactly(Sequence::FIRST);
+            store.append::<Counter, _>(Stream::Id(id), first, [Reset { to }]).await.map(|_| to)
+        }
+    })
+    .await;
+    let (won, lost): (Vec<_>, Vec<_>) = answers.into_iter().partition(Result::is_ok);
+    assert_eq!((won.len(), lost.len()), (1, WRITERS - 1));
+    for answer in lost {
+        assert_error!(answer, Error::Conflict { .. });
+    }
+    for winner in won {
+        assert_eq!(counter::value(store, id).await?, winner?);
+    }
+    Ok(())
+}
+
+/// Where commits share a transaction, one that conflicts takes nobody with it, and nobody takes it along.
+pub(crate) async fn a_conflict_in_a_group_does_not_fail_its_neighbours(
+    fixture: &Fixture,
+) -> Result<()> {
+    const COMMITS: usize = 60;
+    let store = fixture.store();
+    let mut counters = Vec::new();
+    for _ in 0..COMMITS {
+        counters.push(counter::create(store, 0).await?);
+    }
+    let answers = race(COMMITS, |runner| {
+        let (store, id) = (store.clone(), counters[runner]);
+        async move {
+            let expected = if is_stale(runner) { Sequence::ZERO } else { Sequence::FIRST };
+            let events = [Reset { to: 7 }, Reset { to: 8 }];
+            store.append::<Counter, _>(Stream::Id(id), Expected::Exactly(expected), events).await
+        }
+    })
+    .await;
+
+    for (runner, (answer, id)) in answers.into_iter().zip(counters).enumerate() {
+        let history = store.history(id, ..).await?;
+        if is_stale(runner) {
+            assert_error!(answer, Error::Conflict { id: conflicting, .. } if conflicting == id);
+            assert_eq!(history.len(), 1, "of a stale commit, something landed");
+        } else {
+            let appended = answer.unwrap_or_else(|error| panic!("commit {runner}: {error}"));
+            let positions = (history[1].position(), history[2].position());
+            assert_eq!((appended.id, appended.committed.positions), (id, Some(positions)));
+        }
+    }
+    Ok(())
+}
+
+fn is_stale(runner: usize) -> bool {
+    runner % 3 == 1
+}
+
+/// Reads the value and writes back one more.
+async fn increment(store: &EventStore, id: AggregateId) -> Result<()> {
+    store
+        .with_context(async |ctx| {
+            let mut counter = ctx.load::<Counter>(id).await?;
+            let to = counter.state().value + 1;
+            // Time for others to decide on the same state.
+            tokio::task::yield_now().await;
+            ctx.apply(&mut counter, Reset { to })
+        })
+        .await
+}
+
+/// How many acknowledged increments the value does not show.
+async fn lost_updates(store: &EventStore, id: AggregateId, acknowledged: i64) -> Result<i64> {
+    Ok(acknowledged - counter::value(store, id).await?)
+}

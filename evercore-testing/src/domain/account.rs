@@ -1,0 +1,102 @@
+//! Holds money that is not to be created nor lost.
+
+use evercore::{Aggregate, AggregateId, Apply, Error, Event, EventMeta, EventStore, Result};
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, Default)]
+pub(crate) struct Account {
+    pub(crate) balance: i64,
+}
+
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) struct Deposited {
+    pub(crate) amount: i64,
+}
+
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) struct Withdrawn {
+    pub(crate) amount: i64,
+}
+
+/// A domain's own refusal, beside the store's errors.
+#[derive(Debug)]
+pub(crate) enum Refused {
+    Overdrawn,
+    Store(Error),
+}
+
+impl Aggregate for Account {
+    const NAME: &'static str = "account";
+}
+
+impl Event for Deposited {
+    type Aggregate = Account;
+    const NAME: &'static str = "deposited";
+}
+
+impl Event for Withdrawn {
+    type Aggregate = Account;
+    const NAME: &'static str = "withdrawn";
+}
+
+impl Apply<Deposited> for Account {
+    fn apply(&mut self, event: &Deposited, _meta: &EventMeta) {
+        self.balance += event.amount;
+    }
+}
+
+impl Apply<Withdrawn> for Account {
+    fn apply(&mut self, event: &Withdrawn, _meta: &EventMeta) {
+        self.balance -= event.amount;
+    }
+}
+
+impl From<Error> for Refused {
+    fn from(error: Error) -> Self {
+        Self::Store(error)
+    }
+}
+
+pub(crate) async fn open(store: &EventStore, balance: i64) -> Result<AggregateId> {
+    store
+        .with_context(async |ctx| {
+            let mut account = ctx.create::<Account>().await?;
+            ctx.apply(&mut account, Deposited { amount: balance })?;
+            Ok::<_, Error>(account.id())
+        })
+        .await
+}
+
+/// Moves money; an account does not go below zero.
+pub(crate) async fn transfer(
+    store: &EventStore,
+    from: AggregateId,
+    to: AggregateId,
+    amount: i64,
+) -> Result<(), Refused> {
+    store
+        .with_context(async |ctx| {
+            let mut payer = ctx.load::<Account>(from).await?;
+            let mut payee = ctx.load::<Account>(to).await?;
+            ctx.apply(&mut payee, Deposited { amount })?;
+            if payer.state().balance < amount {
+                return Err(Refused::Overdrawn);
+            }
+            ctx.apply(&mut payer, Withdrawn { amount })?;
+            Ok(())
+        })
+        .await
+}
+
+/// What the accounts hold together, on one view.
+pub(crate) async fn total(store: &EventStore, accounts: &[AggregateId]) -> Result<i64> {
+    store
+        .with_readonly_context(async |ctx| {
+            let mut total = 0;
+            for &id in accounts {
+                total += ctx.load::<Account>(id).await?.state().balance;
+            }
+            Ok(total)
+        })
+        .await
+}

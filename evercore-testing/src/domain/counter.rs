@@ -1,0 +1,94 @@
+//! Counts. The order of its events does not matter, their number does.
+
+use evercore::{Aggregate, AggregateId, Apply, Error, Event, EventMeta, EventStore, Result};
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, Default)]
+pub(crate) struct Counter {
+    pub(crate) value: i64,
+}
+
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) struct Added {
+    pub(crate) by: i64,
+}
+
+/// Says what the value is, whatever it was: the event of someone who reads, adds and writes back.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) struct Reset {
+    pub(crate) to: i64,
+}
+
+impl Aggregate for Counter {
+    const NAME: &'static str = "counter";
+}
+
+impl Event for Added {
+    type Aggregate = Counter;
+    const NAME: &'static str = "added";
+}
+
+impl Event for Reset {
+    type Aggregate = Counter;
+    const NAME: &'static str = "reset";
+}
+
+impl Apply<Added> for Counter {
+    fn apply(&mut self, event: &Added, _meta: &EventMeta) {
+        self.value += event.by;
+    }
+}
+
+impl Apply<Reset> for Counter {
+    fn apply(&mut self, event: &Reset, _meta: &EventMeta) {
+        self.value = event.to;
+    }
+}
+
+/// Creates one with a single event, so that it stands at sequence 1.
+pub(crate) async fn create(store: &EventStore, value: i64) -> Result<AggregateId> {
+    store
+        .with_context(async |ctx| {
+            let mut counter = ctx.create::<Counter>().await?;
+            ctx.apply(&mut counter, Added { by: value })?;
+            Ok::<_, Error>(counter.id())
+        })
+        .await
+}
+
+/// As [`create`], with a natural key.
+pub(crate) async fn create_with_key(
+    store: &EventStore,
+    key: &str,
+    value: i64,
+) -> Result<AggregateId> {
+    store
+        .with_context(async |ctx| {
+            let mut counter = ctx.create_with_key::<Counter>(key).await?;
+            ctx.apply(&mut counter, Added { by: value })?;
+            Ok::<_, Error>(counter.id())
+        })
+        .await
+}
+
+/// Loads it and adds to it, as often as it takes.
+pub(crate) async fn add(store: &EventStore, id: AggregateId, by: i64) -> Result<()> {
+    store
+        .with_context(async |ctx| {
+            let mut counter = ctx.load::<Counter>(id).await?;
+            ctx.apply(&mut counter, Added { by })
+        })
+        .await
+}
+
+pub(crate) async fn value(store: &EventStore, id: AggregateId) -> Result<i64> {
+    store.with_readonly_context(async |ctx| Ok(ctx.load::<Counter>(id).await?.state().value)).await
+}
+
+pub(crate) async fn find_by_key(store: &EventStore, key: &str) -> Result<Option<AggregateId>> {
+    store
+        .with_readonly_context(async |ctx| {
+            Ok(ctx.find_by_key::<Counter>(key).await?.map(|counter| counter.id()))
+        })
+        .await
+}

@@ -1,0 +1,107 @@
+//! Keeps what it was told, word for word, and all that was said beside it.
+
+use evercore::{
+    Aggregate, AggregateId, Apply, Error, Event, EventMeta, EventOptions, EventStore, Result,
+};
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Diary {
+    pub(crate) entries: Vec<(String, EventMeta)>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Noted {
+    pub(crate) text: String,
+}
+
+/// A diary as an older program knew it.
+#[derive(Debug, Default)]
+pub(crate) struct OldDiary;
+
+/// What [`Noted`] was called then.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Jotted {
+    pub(crate) text: String,
+}
+
+/// An event that only the older program knew.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Burnt;
+
+/// [`Noted`] in a version that only the other program knows.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct NotedLater {
+    pub(crate) words: Vec<String>,
+}
+
+impl Aggregate for Diary {
+    const NAME: &'static str = "diary";
+}
+
+impl Aggregate for OldDiary {
+    const NAME: &'static str = "diary";
+}
+
+impl Event for Noted {
+    type Aggregate = Diary;
+    const NAME: &'static str = "noted";
+    const ALIASES: &'static [&'static str] = &["jotted"];
+}
+
+impl Event for Jotted {
+    type Aggregate = OldDiary;
+    const NAME: &'static str = "jotted";
+}
+
+impl Event for Burnt {
+    type Aggregate = OldDiary;
+    const NAME: &'static str = "burnt";
+}
+
+impl Event for NotedLater {
+    type Aggregate = OldDiary;
+    const NAME: &'static str = "noted";
+    const VERSION: u32 = 2;
+}
+
+impl Apply<Noted> for Diary {
+    fn apply(&mut self, event: &Noted, meta: &EventMeta) {
+        self.entries.push((event.text.clone(), meta.clone()));
+    }
+}
+
+impl Apply<Jotted> for OldDiary {
+    fn apply(&mut self, _event: &Jotted, _meta: &EventMeta) {}
+}
+
+impl Apply<Burnt> for OldDiary {
+    fn apply(&mut self, _event: &Burnt, _meta: &EventMeta) {}
+}
+
+impl Apply<NotedLater> for OldDiary {
+    fn apply(&mut self, _event: &NotedLater, _meta: &EventMeta) {}
+}
+
+pub(crate) fn noted(text: impl Into<String>) -> Noted {
+    Noted { text: text.into() }
+}
+
+/// Starts one with a single entry.
+pub(crate) async fn start(
+    store: &EventStore,
+    text: &str,
+    options: EventOptions,
+) -> Result<AggregateId> {
+    store
+        .with_context(async |ctx| {
+            let mut diary = ctx.create::<Diary>().await?;
+            ctx.apply_with(&mut diary, noted(text), options.clone())?;
+            Ok::<_, Error>(diary.id())
+        })
+        .await
+}
+
+pub(crate) async fn read(store: &EventStore, id: AggregateId) -> Result<Diary> {
+    store.with_readonly_context(async |ctx| Ok(ctx.load::<Diary>(id).await?.into_state())).await
+}

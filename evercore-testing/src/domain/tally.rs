@@ -1,0 +1,177 @@
+//! Takes snapshots. Its state tells any two histories apart: an event that is missing, repeated or out of order shows.
+
+use evercore::{
+    Aggregate, AggregateId, Apply, Error, Event, EventMeta, EventStore, Fingerprint, Registry,
+    Result, SnapshotPolicy,
+};
+use serde::{Deserialize, Serialize};
+
+/// How many events lie between two snapshots.
+const EVERY: u32 = 5;
+
+/// The shape of [`Tally`], as its snapshots carry it.
+pub(crate) const FINGERPRINT: Fingerprint = Fingerprint::new(0xA1);
+
+/// The shape of [`ReshapedTally`]. The high bit is set, for engines whose integers have a sign.
+pub(crate) const OTHER_FINGERPRINT: Fingerprint = Fingerprint::new(0xF0F0_F0F0_F0F0_F0F0);
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Tally {
+    pub(crate) events: u64,
+    pub(crate) digest: u64,
+}
+
+/// A tally of the same name without snapshots: it replays everything.
+#[derive(Debug, Default)]
+pub(crate) struct PlainTally(Tally);
+
+/// A tally of the same name after its shape has changed.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct ReshapedTally {
+    tally: Tally,
+}
+
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) struct Counted {
+    pub(crate) number: u64,
+}
+
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) struct PlainCounted {
+    number: u64,
+}
+
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) struct ReshapedCounted {
+    number: u64,
+}
+
+impl Tally {
+    /// The state after these numbers.
+    pub(crate) fn of(numbers: &[u64]) -> Self {
+        let mut tally = Self::default();
+        for &number in numbers {
+            tally.count(number);
+        }
+        tally
+    }
+
+    fn count(&mut self, number: u64) {
+        self.events += 1;
+        self.digest = self.digest.wrapping_mul(0x0100_0000_01B3).wrapping_add(number + 1);
+    }
+}
+
+impl Aggregate for Tally {
+    const NAME: &'static str = "tally";
+    const SNAPSHOTS: Option<SnapshotPolicy<Self>> = Some(SnapshotPolicy::json(EVERY, FINGERPRINT));
+}
+
+impl Aggregate for PlainTally {
+    const NAME: &'static str = Tally::NAME;
+}
+
+impl Aggregate for ReshapedTally {
+    const NAME: &'static str = Tally::NAME;
+    const SNAPSHOTS: Option<SnapshotPolicy<Self>> =
+        Some(SnapshotPolicy::json(EVERY, OTHER_FINGERPRINT));
+}
+
+impl Event for Counted {
+    type Aggregate = Tally;
+    const NAME: &'static str = "counted";
+}
+
+impl Event for PlainCounted {
+    type Aggregate = PlainTally;
+    const NAME: &'static str = Counted::NAME;
+}
+
+impl Event for ReshapedCounted {
+    type Aggregate = ReshapedTally;
+    const NAME: &'static str = Counted::NAME;
+}
+
+impl Apply<Counted> for Tally {
+    fn apply(&mut self, event: &Counted, _meta: &EventMeta) {
+        self.count(event.number);
+    }
+}
+
+impl Apply<PlainCounted> for PlainTally {
+    fn apply(&mut self, event: &PlainCounted, _meta: &EventMeta) {
+        self.0.count(event.number);
+    }
+}
+
+impl Apply<ReshapedCounted> for ReshapedTally {
+    fn apply(&mut self, event: &ReshapedCounted, _meta: &EventMeta) {
+        self.tally.count(event.number);
+    }
+}
+
+impl AsRef<Tally> for Tally {
+    fn as_ref(&self) -> &Tally {
+        self
+    }
+}
+
+impl AsRef<Tally> for PlainTally {
+    fn as_ref(&self) -> &Tally {
+        &self.0
+    }
+}
+
+impl AsRef<Tally> for ReshapedTally {
+    fn as_ref(&self) -> &Tally {
+        &self.tally
+    }
+}
+
+/// Knows the tally without snapshots and nothing else.
+pub(crate) fn plain_registry() -> Result<Registry> {
+    Registry::builder().event::<PlainCounted>().build()
+}
+
+/// Knows the reshaped tally and nothing else.
+pub(crate) fn reshaped_registry() -> Result<Registry> {
+    Registry::builder().event::<ReshapedCounted>().build()
+}
+
+/// Creates one that has counted these numbers, in one commit.
+pub(crate) async fn create(store: &EventStore, numbers: &[u64]) -> Result<AggregateId> {
+    store
+        .with_context(async |ctx| {
+            let mut tally = ctx.create::<Tally>().await?;
+            for &number in numbers {
+                ctx.apply(&mut tally, Counted { number })?;
+            }
+            Ok::<_, Error>(tally.id())
+        })
+        .await
+}
+
+/// Counts more numbers, in one commit.
+pub(crate) async fn count(store: &EventStore, id: AggregateId, numbers: &[u64]) -> Result<()> {
+    store
+        .with_context(async |ctx| {
+            let mut tally = ctx.load::<Tally>(id).await?;
+            for &number in numbers {
+                ctx.apply(&mut tally, Counted { number })?;
+            }
+            Ok(())
+        })
+        .await
+}
+
+/// The state as `T` reads it.
+pub(crate) async fn state<T: Aggregate + AsRef<Tally>>(
+    store: &EventStore,
+    id: AggregateId,
+) -> Result<Tally> {
+    store
+        .with_readonly_context(async |ctx| {
+            Ok(ctx.load::<T>(id).await?.into_state().as_ref().clone())
+        })
+        .await
+}

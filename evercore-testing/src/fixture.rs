@@ -1,0 +1,113 @@
+//! What a case has at hand.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use evercore::engine::{LogRequest, Reader, StorageEngine};
+use evercore::{EventStore, EventStoreBuilder, Position, RecordedEvent, Result, RetryPolicy};
+
+use crate::domain::registry;
+use crate::{Durability, Harness};
+
+/// An empty, migrated store, and the harness that it is on.
+#[derive(Debug)]
+pub(crate) struct Fixture {
+    harness: Arc<dyn Harness>,
+    engine: Arc<dyn StorageEngine>,
+    store: EventStore,
+    seed: u64,
+}
+
+/// What [`Fixture::successor`] gives.
+#[derive(Debug)]
+pub(crate) struct Successor {
+    pub(crate) engine: Arc<dyn StorageEngine>,
+    pub(crate) store: EventStore,
+}
+
+impl Fixture {
+    pub(crate) async fn new(harness: Arc<dyn Harness>, seed: u64) -> Result<Self> {
+        let engine = harness.open().await?;
+        let store = open(Arc::clone(&engine), seed).await?;
+        Ok(Self { harness, engine, store, seed })
+    }
+
+    /// A store that knows the whole domain and retries for as long as a case may last.
+    pub(crate) fn store(&self) -> &EventStore {
+        &self.store
+    }
+
+    pub(crate) fn engine(&self) -> &dyn StorageEngine {
+        &*self.engine
+    }
+
+    pub(crate) fn shared_engine(&self) -> Arc<dyn StorageEngine> {
+        Arc::clone(&self.engine)
+    }
+
+    pub(crate) fn harness(&self) -> &dyn Harness {
+        &*self.harness
+    }
+
+    /// Another store on the same engine.
+    pub(crate) async fn store_with(&self, builder: EventStoreBuilder) -> Result<EventStore> {
+        builder.open_shared(self.shared_engine()).await
+    }
+
+    /// Sets a store up as [`Fixture::store`] is.
+    pub(crate) fn builder(&self) -> EventStoreBuilder {
+        builder(self.seed)
+    }
+
+    /// A store on an engine of its own, as another process would have it at the same time.
+    pub(crate) async fn neighbour(&self) -> Result<EventStore> {
+        open(self.harness.open().await?, self.seed).await
+    }
+
+    /// What the next process finds. An engine whose data survive is closed first.
+    pub(crate) async fn successor(&self) -> Result<Successor> {
+        match self.harness.durability() {
+            Durability::Disk => self.engine.close().await?,
+            Durability::Process => {}
+        }
+        let engine = self.harness.open().await?;
+        let store = open(Arc::clone(&engine), self.seed).await?;
+        Ok(Successor { engine, store })
+    }
+
+    /// Random, and the same again for the same seed.
+    pub(crate) fn random(&self) -> fastrand::Rng {
+        fastrand::Rng::with_seed(self.seed)
+    }
+
+    /// The whole log.
+    pub(crate) async fn log(&self) -> Result<Vec<RecordedEvent>> {
+        whole_log(self.engine()).await
+    }
+}
+
+pub(crate) async fn whole_log(reader: &dyn Reader) -> Result<Vec<RecordedEvent>> {
+    let mut log = Vec::new();
+    let mut after = Position::START;
+    loop {
+        let page = reader.read_log(LogRequest { after, limit: 500 }).await?;
+        log.extend(page.events);
+        if page.at_end {
+            return Ok(log);
+        }
+        assert!(page.end > after, "a page that is not the last has to lead on");
+        after = page.end;
+    }
+}
+
+async fn open(engine: Arc<dyn StorageEngine>, seed: u64) -> Result<EventStore> {
+    builder(seed).open_shared(engine).await
+}
+
+fn builder(seed: u64) -> EventStoreBuilder {
+    let patient = RetryPolicy::default()
+        .attempts(100_000)
+        .base(Duration::from_micros(100))
+        .longest(Duration::from_millis(5));
+    EventStore::builder().registry(registry()).retry(patient).seed(seed)
+}

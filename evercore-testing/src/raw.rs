@@ -1,0 +1,80 @@
+//! Commits as an engine sees them, for what no context would send.
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use evercore::engine::{
+    AggregateWrite, Commit, EventRow, KeyChange, NewEvent, NewSnapshot, Precondition, StorageEngine,
+};
+use evercore::{
+    Aggregate, AggregateId, Codec, CommitId, Event, Fingerprint, NaturalKey, Payload, Position,
+    RecordedEvent, Result, Sequence,
+};
+use serde::Serialize;
+
+/// An id that no aggregate has yet.
+pub(crate) async fn fresh_id(engine: &dyn StorageEngine) -> Result<AggregateId> {
+    Ok(engine.reserve_ids(1).await?.first)
+}
+
+pub(crate) fn commit(writes: Vec<AggregateWrite>, events: Vec<NewEvent>) -> Commit {
+    let recorded_at = DateTime::UNIX_EPOCH;
+    Commit { id: CommitId::generate(), recorded_at, writes, events, snapshots: Vec::new() }
+}
+
+/// A commit that creates an aggregate with these events.
+pub(crate) fn creation<E: Event + Serialize>(id: AggregateId, events: &[E]) -> Commit {
+    let events = (1..).zip(events).map(|(sequence, event)| new_event(id, sequence, event));
+    commit(vec![write::<E::Aggregate>(id, Precondition::New)], events.collect())
+}
+
+pub(crate) fn write<A: Aggregate>(id: AggregateId, precondition: Precondition) -> AggregateWrite {
+    AggregateWrite { id, aggregate_type: A::NAME, precondition, key: KeyChange::Keep }
+}
+
+pub(crate) fn set_key<A: Aggregate>(
+    id: AggregateId,
+    precondition: Precondition,
+    key: &str,
+) -> Result<AggregateWrite> {
+    let key = KeyChange::Set(NaturalKey::new(key)?);
+    Ok(AggregateWrite { key, ..write::<A>(id, precondition) })
+}
+
+pub(crate) fn new_event<E: Event>(id: AggregateId, sequence: i64, event: &E) -> NewEvent {
+    let json = serde_json::to_vec(event).expect("the domain's events are plain data");
+    encoded_event::<E>(id, sequence, json)
+}
+
+/// An event of type `E` whose payload is whatever you say.
+pub(crate) fn encoded_event<E: Event>(
+    id: AggregateId,
+    sequence: i64,
+    json: impl Into<Bytes>,
+) -> NewEvent {
+    let payload = Payload::from_encoded(Codec::Json, json);
+    let row = EventRow {
+        position: Position::START,
+        aggregate_id: id,
+        sequence: Sequence::new(sequence).expect("cases count from 1"),
+        aggregate_type: E::Aggregate::NAME.into(),
+        event_type: E::NAME.into(),
+        version: E::VERSION,
+        payload: payload.clone(),
+        event_time: DateTime::<Utc>::UNIX_EPOCH,
+        recorded_at: DateTime::<Utc>::UNIX_EPOCH,
+        reference: None,
+        metadata: None,
+    };
+    let meta = RecordedEvent::from(row).meta().clone();
+    NewEvent { event_type: E::NAME, version: E::VERSION, payload, meta, metadata_column: None }
+}
+
+pub(crate) fn snapshot(
+    id: AggregateId,
+    sequence: i64,
+    fingerprint: Fingerprint,
+    state: impl Into<Bytes>,
+) -> NewSnapshot {
+    let sequence = Sequence::new(sequence).expect("cases count from 1");
+    NewSnapshot { aggregate_id: id, sequence, fingerprint, state: state.into() }
+}

@@ -1,0 +1,3 @@
+//! What users rely on, through the public interface.
+
+mod closures;

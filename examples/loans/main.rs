@@ -1,0 +1,84 @@
+//! Replays a real loan-application log, case by case, and says what became of the applications.
+//!
+//! ```sh
+//! cargo run --release --example loans -- --log bpic2012.csv.gz --db loans.db
+//! ```
+//!
+//! The log is the BPI Challenge 2012 (doi:10.4121/uuid:3926db30-f712-4394-aebc-75976070e91f) as CSV. Stop the program
+//! when you like: the next run goes on where it was. Without `--log` it replays a small sample.
+
+mod domain;
+mod log;
+mod replay;
+mod report;
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::Parser;
+use evercore::EventStore;
+use evercore_sqlite as _;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use log::Log;
+use report::Totals;
+
+/// A few cases in the shape of the real ones.
+const SAMPLE: &str = include_str!("sample.csv");
+
+/// Replays a loan-application log and says what became of the applications.
+#[derive(Parser)]
+struct Args {
+    /// The log, as CSV or CSV in gzip. A small sample if there is none.
+    #[arg(long)]
+    log: Option<PathBuf>,
+
+    /// Where the events are kept: a file for SQLite, or a storage URL.
+    #[arg(long, default_value = "loans.db")]
+    db: String,
+
+    /// The number of events after which a commit is full.
+    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=5_000))]
+    batch: u32,
+
+    /// The case to tell; the log's first if not given.
+    #[arg(long)]
+    case: Option<String>,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let args = Args::parse();
+    let log = match &args.log {
+        Some(path) => Log::open(path)?,
+        None => Log::read(SAMPLE.as_bytes())?,
+    };
+    for broken in &log.broken {
+        eprintln!("left out {broken}");
+    }
+
+    let url = if args.db.contains(':') { args.db } else { format!("sqlite://{}", args.db) };
+    let store = EventStore::connect(url).await?;
+
+    let bar = ProgressBar::new(u64::try_from(log.entries())?);
+    bar.set_style(ProgressStyle::with_template("{wide_bar} {pos}/{len} events, {per_sec}, {eta}")?);
+    let batch = usize::try_from(args.batch)?;
+    let added = replay::replay(&store, &log.cases, batch, |entries| {
+        bar.inc(entries.try_into().unwrap_or(u64::MAX));
+    })
+    .await
+    .context("the replay stopped; run it again and it goes on from here")?;
+    bar.finish_and_clear();
+    println!("{added} events added.\n");
+
+    println!("{}\n", Totals::of(&store).await?);
+    let first = log.cases.into_iter().next().map(|case| case.id);
+    if let Some(case) = args.case.or(first) {
+        report::tell(&store, &case).await?;
+    }
+    store.close().await?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,1 @@
+//! Small whole programs on evercore. Run one with `cargo run --example bank`.
