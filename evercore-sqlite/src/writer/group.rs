@@ -15,7 +15,7 @@ use super::plan::{Plan, hex};
 use super::statements::BEGIN;
 use super::task::{Task, json, positions};
 use super::{CommitJob, Job, TypeName};
-use crate::error::{Class, Failure, Problem, because};
+use crate::error::{Class, Failure, Problem};
 use crate::page::checked;
 use crate::types::{AggregateTypeId, Names};
 
@@ -242,7 +242,7 @@ impl State {
         let id = hex(commit.id);
         let known = self.known.iter().find(|known| known.id == id)?;
         if known.outcome == 0 {
-            return Some(Err(Error::storage(LAND, because("it was given up before it arrived"))));
+            return Some(Err(Error::given_up(commit.id)));
         }
         let positions = positions(known.first_position, known.last_position);
         Some(positions.map(|positions| Committed { id: commit.id, positions }))
