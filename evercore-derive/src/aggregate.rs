@@ -4,6 +4,8 @@ mod expand;
 mod fingerprint;
 mod input;
 mod model;
+#[cfg(test)]
+mod tests;
 
 use proc_macro2::TokenStream;
 

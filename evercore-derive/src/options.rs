@@ -9,28 +9,100 @@ use darling::util::path_to_string;
 use proc_macro2::TokenStream;
 use syn::Path;
 
-/// Reads `name = value, …`. What cannot be read is a mistake of its own and hides none of the rest.
-///
-/// `None` if the text is not even a list, so that nothing can be said about what is missing in it.
-pub(crate) fn read<T: FromMeta>(tokens: TokenStream, mistakes: &mut Accumulator) -> Option<T> {
-    let items = mistakes.handle(NestedMeta::parse_meta_list(tokens).map_err(Into::into))?;
+/// The options of an attribute, none of which is required for reading them.
+pub(crate) trait Options: FromMeta {
+    /// The names of all of them.
+    const NAMES: &'static [&'static str];
+}
+
+/// What could be read.
+pub(crate) struct Read<T> {
+    pub(crate) options: T,
+    names: HashSet<String>,
+    is_list: bool,
+}
+
+impl<T> Read<T> {
+    /// Whether an option was left out, as opposed to given in a way that is a mistake already.
+    pub(crate) fn lacks(&self, name: &str) -> bool {
+        self.is_list && !self.names.contains(name)
+    }
+}
+
+/// Reads the options of one attribute, or of several: `name = value, …`. What cannot be read is a mistake of its own
+/// and hides none of the rest.
+pub(crate) fn read<T: Options>(
+    attributes: impl IntoIterator<Item = TokenStream>,
+    mistakes: &mut Accumulator,
+) -> Read<T> {
+    let mut items = Vec::new();
+    let mut is_list = true;
+    for attribute in attributes {
+        match NestedMeta::parse_meta_list(attribute) {
+            Ok(list) => items.extend(list),
+            Err(error) => {
+                mistakes.push(no_list(&error));
+                is_list = false;
+            }
+        }
+    }
+
     let mut names = HashSet::new();
     let mut readable = Vec::new();
     for item in items {
-        if let Some(name) = name(&item).filter(|name| !names.insert(path_to_string(name))) {
-            let problem = format!("`{}` is given twice", path_to_string(name));
-            mistakes.push(darling::Error::custom(problem).with_span(name));
-        } else if mistakes.handle(T::from_list(std::slice::from_ref(&item))).is_some() {
+        let checked = check_name::<T>(&item, &mut names).and_then(|()| {
+            // Alone, so that its mistakes are its own.
+            T::from_list(std::slice::from_ref(&item))
+        });
+        if mistakes.handle(checked).is_some() {
             readable.push(item);
         }
     }
-    Some(T::from_list(&readable).expect("BUG: options that can be read alone cannot be together"))
+    let options = T::from_list(&readable)
+        .expect("BUG: options that can be read alone cannot be read together");
+    Read { options, names, is_list }
 }
 
-fn name(item: &NestedMeta) -> Option<&Path> {
-    match item {
-        NestedMeta::Meta(meta) => Some(meta.path()),
-        NestedMeta::NameValueInvalidExpr(pair) => Some(&pair.path),
-        NestedMeta::Lit(_) => None,
+fn no_list(error: &syn::Error) -> darling::Error {
+    let problem = format!("{error}; options are written as `name = value`, with commas in between");
+    syn::Error::new(error.span(), problem).into()
+}
+
+fn check_name<T: Options>(item: &NestedMeta, names: &mut HashSet<String>) -> darling::Result<()> {
+    let path = match item {
+        NestedMeta::Meta(meta) => meta.path(),
+        NestedMeta::NameValueInvalidExpr(pair) => &pair.path,
+        NestedMeta::Lit(literal) => {
+            let problem = format!("expected one of the options {}", listed(T::NAMES));
+            return Err(darling::Error::custom(problem).with_span(literal));
+        }
+    };
+    let name = path_to_string(path);
+    if !T::NAMES.contains(&&*name) {
+        return Err(unknown(path, &name, T::NAMES));
     }
+    if names.contains(&name) {
+        let problem = format!("`{name}` is given twice");
+        return Err(darling::Error::custom(problem).with_span(path));
+    }
+    names.insert(name);
+    Ok(())
+}
+
+/// Like darling's own error, which would speak of a field where the user sees an option.
+fn unknown(path: &Path, name: &str, names: &[&str]) -> darling::Error {
+    let alike = |known: &str| strsim::jaro_winkler(name, known);
+    let problem = names
+        .iter()
+        .filter(|known| alike(known) > 0.8)
+        .max_by(|a, b| alike(a).total_cmp(&alike(b)))
+        .map_or_else(
+            || format!("there is no option `{name}`; the options are {}", listed(names)),
+            |closest| format!("there is no option `{name}`; did you mean `{closest}`?"),
+        );
+    darling::Error::custom(problem).with_span(path)
+}
+
+fn listed(names: &[&str]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }

@@ -1,28 +1,23 @@
 //! The rules that all macros share.
 
 use darling::error::Accumulator;
-use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::{Generics, Ident, LitStr, Path, parse_quote};
 
-use crate::value::{CratePath, Given, Number};
+use crate::value::{CratePath, Number};
 
 /// As in `evercore`, where the registry checks hand-written types.
 const MAX_NAME_BYTES: usize = 255;
 
 /// The path that generated code starts with.
-pub(crate) fn krate(given: Option<Given<CratePath>>) -> Path {
-    given.map_or_else(|| parse_quote!(::evercore), |Given(CratePath(path))| path)
+pub(crate) fn krate(given: Option<CratePath>) -> Path {
+    given.map_or_else(|| parse_quote!(::evercore), |CratePath(path)| path)
 }
 
 /// The stored name: what was given, or else the type's name.
-pub(crate) fn name(
-    given: Option<Given<LitStr>>,
-    ident: &Ident,
-    mistakes: &mut Accumulator,
-) -> LitStr {
+pub(crate) fn name(given: Option<LitStr>, ident: &Ident, mistakes: &mut Accumulator) -> LitStr {
     match given {
-        Some(Given(name)) => {
+        Some(name) => {
             mistakes.handle(check_name(&name));
             name
         }
@@ -46,8 +41,8 @@ pub(crate) fn check_name(name: &LitStr) -> darling::Result<()> {
 }
 
 /// The version: what was given, or else 1.
-pub(crate) fn version(given: Option<Given<Number>>, mistakes: &mut Accumulator) -> u32 {
-    let Some(Given(Number { value, span })) = given else { return 1 };
+pub(crate) fn version(given: Option<Number>, mistakes: &mut Accumulator) -> u32 {
+    let Some(Number { value, span }) = given else { return 1 };
     if value == 0 {
         mistakes.push(syn::Error::new(span, "versions start at 1").into());
     }
@@ -60,5 +55,5 @@ pub(crate) fn no_generics(what: &str, generics: &Generics, mistakes: &mut Accumu
         return;
     }
     let problem = format!("{what} cannot be generic: its stored name stands for exactly one type");
-    mistakes.push(darling::Error::custom(problem).with_span(&generics.params.to_token_stream()));
+    mistakes.push(darling::Error::custom(problem).with_span(&generics.params));
 }

@@ -1,16 +1,18 @@
 //! The values that options take.
 
 use darling::FromMeta;
-use darling::ast::{MetaNameValueInvalidExpr, NestedMeta};
+use darling::ast::MetaNameValueInvalidExpr;
 use proc_macro2::{Span, TokenStream};
 use quote::ToTokens;
 use syn::parse::{Parse, ParseStream};
 use syn::punctuated::Punctuated;
 use syn::{LitInt, LitStr, Meta, Path, Token, TypePath, bracketed};
 
-/// A value that was given for an option: `name = value`.
-#[derive(Clone, Debug)]
-pub(crate) struct Given<T>(pub(crate) T);
+/// The value that was given for an option, `name = value`, if it was given.
+///
+/// Not an `Option` itself: darling would take only those values for one that are expressions, and some types are not.
+#[derive(Debug)]
+pub(crate) struct Given<T>(pub(crate) Option<T>);
 
 /// What can be given for an option.
 pub(crate) trait Value: Parse {
@@ -37,6 +39,30 @@ pub(crate) struct Number {
 #[derive(Clone, Debug)]
 pub(crate) struct Texts(pub(crate) Vec<LitStr>);
 
+/// Whether an option is there that takes no value.
+#[derive(Debug, Default)]
+pub(crate) struct Word(pub(crate) bool);
+
+impl<T> Default for Given<T> {
+    fn default() -> Self {
+        Self(None)
+    }
+}
+
+impl FromMeta for Word {
+    fn from_meta(meta: &Meta) -> darling::Result<Self> {
+        match meta {
+            Meta::Path(_) => Ok(Self(true)),
+            Meta::List(list) => Err(takes_no_value(list.tokens.to_token_stream())),
+            Meta::NameValue(pair) => Err(takes_no_value(pair.value.to_token_stream())),
+        }
+    }
+
+    fn from_invalid_expr(pair: &MetaNameValueInvalidExpr) -> darling::Result<Self> {
+        Err(takes_no_value(pair.value.clone()))
+    }
+}
+
 impl<T: Value> FromMeta for Given<T> {
     fn from_meta(meta: &Meta) -> darling::Result<Self> {
         match meta {
@@ -45,15 +71,10 @@ impl<T: Value> FromMeta for Given<T> {
         }
     }
 
-    fn from_nested_meta(item: &NestedMeta) -> darling::Result<Self> {
-        match item {
-            NestedMeta::Meta(meta) => Self::from_meta(meta),
-            NestedMeta::NameValueInvalidExpr(pair) => Self::from_invalid_expr(pair),
-            NestedMeta::Lit(literal) => Err(expected::<T>(literal.to_token_stream())),
-        }
-    }
-
     fn from_invalid_expr(pair: &MetaNameValueInvalidExpr) -> darling::Result<Self> {
+        if pair.value.is_empty() {
+            return Err(expected::<T>(pair.path.to_token_stream()));
+        }
         parse(pair.value.clone())
     }
 }
@@ -114,7 +135,11 @@ impl Parse for Texts {
 }
 
 fn parse<T: Value>(tokens: TokenStream) -> darling::Result<Given<T>> {
-    syn::parse2(tokens.clone()).map(Given).map_err(|_| expected::<T>(tokens))
+    syn::parse2(tokens.clone()).map(Some).map(Given).map_err(|_| expected::<T>(tokens))
+}
+
+fn takes_no_value(found: TokenStream) -> darling::Error {
+    darling::Error::custom("this option is a word alone, without a value").with_span(&found)
 }
 
 fn expected<T: Value>(found: TokenStream) -> darling::Error {

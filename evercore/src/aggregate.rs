@@ -9,6 +9,11 @@ use crate::{Event, EventMeta};
 ///
 /// A hand-written implementation works as well; announce it with [`register_aggregate!`](crate::register_aggregate), or
 /// put it into a [`Registry`](crate::Registry) of your own.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an aggregate",
+    label = "not an aggregate",
+    note = "add `#[derive(evercore::Aggregate, Default)]` to `{Self}`"
+)]
 pub trait Aggregate: Default + Send + Sync + 'static {
     /// The stored name. Unique in a program, and stays as it is once something was written.
     const NAME: &'static str;
@@ -24,7 +29,7 @@ pub trait Aggregate: Default + Send + Sync + 'static {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not say how `{E}` changes it",
     label = "`impl Apply<{E}> for {Self}` is missing",
-    note = "an `#[event]` needs `impl Apply<{E}> for {Self}`; a `#[state_event]` gets it written from its fields"
+    note = "write `impl Apply<{E}> for {Self} {{ fn apply(&mut self, event: &{E}, meta: &EventMeta) {{ … }} }}`, or make `{E}` a `#[state_event]`, whose fields are copied"
 )]
 pub trait Apply<E: Event>: Aggregate {
     /// Changes the state.

@@ -11,6 +11,11 @@ use crate::{Aggregate, AggregateId, Metadata, Result, Sequence};
 ///
 /// `#[event]` and `#[state_event]` write this implementation. The name and the version are stored with every event, so
 /// they stay as they are once something was written.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an event",
+    label = "not an event",
+    note = "put `#[evercore::event(aggregate = …)]` on `{Self}`"
+)]
 pub trait Event: Serialize + DeserializeOwned + Send + Sync + 'static {
     /// What it happens to.
     type Aggregate: Aggregate;

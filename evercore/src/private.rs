@@ -25,17 +25,33 @@ pub const fn snapshots<T: SnapshotState>(every: u32, fingerprint: u64) -> Snapsh
     SnapshotPolicy::json(every, Fingerprint::new(fingerprint))
 }
 
+/// Stands in where an event does not say its aggregate, beside the error about that.
+#[derive(Debug, Default)]
+pub struct UnknownAggregate;
+
+impl Aggregate for UnknownAggregate {
+    const NAME: &'static str = "";
+}
+
 /// How a field of a `#[state_event]` sets a field of the state. `V` is what the event holds.
 ///
 /// Not a matter of `From`: a silent conversion between numbers or texts is not what a copy means.
 #[diagnostic::on_unimplemented(
-    message = "a state field of type `{Self}` cannot be set from an event field of type `{V}`",
-    label = "this has the type `{V}`, the state's field of the same name is a `{Self}`",
-    note = "give both the same type, wrap the event's in an `Option` to leave the state as it is on `None`, or mark it `#[state(skip)]` to keep it in the event only"
+    message = "a state's field of type `{Self}` cannot be copied from an event's field of type `{V}`",
+    label = "the event's field is `{V}`, the state's field of the same name is `{Self}`",
+    note = "the event's field needs the state's type `T`, which has to be `Clone`, or `Option<T>`, which leaves the state as it is on `None`; `#[state(skip)]` keeps it in the event only"
 )]
 pub trait SetFrom<V> {
     /// Sets the field.
     fn set_from(&mut self, value: &V);
+}
+
+/// Sets a field of a state.
+///
+/// The value comes first: from the state's type alone, the compiler would take the value's for granted, and complain
+/// about that instead.
+pub fn set<S: SetFrom<V>, V>(value: &V, state: &mut S) {
+    state.set_from(value);
 }
 
 impl<T: Clone> SetFrom<T> for T {

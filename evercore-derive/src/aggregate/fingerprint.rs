@@ -28,21 +28,25 @@ pub(crate) fn fingerprint(item: &DeriveInput, version: u32) -> u64 {
         }
         Data::Union(_) => {}
     }
-    hash.0
+    hash.finish()
 }
 
 /// FNV-1a with 64 bits.
-struct Fnv1a(u64);
+pub(super) struct Fnv1a(u64);
 
 impl Fnv1a {
-    const fn new() -> Self {
+    pub(super) const fn new() -> Self {
         Self(0xcbf2_9ce4_8422_2325)
     }
 
-    fn write(&mut self, bytes: &[u8]) {
+    pub(super) fn write(&mut self, bytes: &[u8]) {
         for byte in bytes {
             self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
         }
+    }
+
+    pub(super) const fn finish(&self) -> u64 {
+        self.0
     }
 
     /// A token, and an end that no token contains.

@@ -2,13 +2,12 @@
 
 use darling::error::Accumulator;
 use proc_macro2::TokenStream;
-use quote::ToTokens;
-use syn::{Attribute, Data, DeriveInput, Generics, Ident, LitStr, Meta, Path, Token};
+use syn::{Attribute, Data, DeriveInput, Generics, Ident, LitStr, Meta, Path};
 
 use super::fingerprint::fingerprint;
 use super::input::Input;
-use crate::value::{Given, Number};
-use crate::{options, rules};
+use crate::value::Number;
+use crate::{options, parts, rules};
 
 /// An aggregate as declared.
 pub(crate) struct Aggregate<'a> {
@@ -31,30 +30,32 @@ pub(crate) fn read(item: &DeriveInput) -> (Aggregate<'_>, darling::Result<()>) {
     rules::no_generics("an aggregate", &item.generics, &mut mistakes);
     refuse_misplaced(&item.data, &mut mistakes);
 
-    let input: Input =
-        options::read(given(&item.attrs, &mut mistakes), &mut mistakes).unwrap_or_default();
+    let given = given(&item.attrs, &mut mistakes);
+    let read: options::Read<Input> = options::read(given, &mut mistakes);
+    if let Some(version) = &read.options.snapshot_version.0
+        && read.lacks("snapshot_every")
+    {
+        let problem = "there are no snapshots without `snapshot_every`; add it, or remove this";
+        mistakes.push(syn::Error::new(version.span, problem).into());
+    }
+    let input = read.options;
     let aggregate = Aggregate {
-        krate: rules::krate(input.krate),
+        krate: rules::krate(input.krate.0),
         ident: &item.ident,
         generics: &item.generics,
-        name: rules::name(input.name, &item.ident, &mut mistakes),
-        snapshots: snapshots(item, input.snapshot_every, input.snapshot_version, &mut mistakes),
+        name: rules::name(input.name.0, &item.ident, &mut mistakes),
+        snapshots: snapshots(item, input.snapshot_every.0, input.snapshot_version.0, &mut mistakes),
     };
     (aggregate, mistakes.finish())
 }
 
 /// The options of all `#[aggregate(…)]`.
-fn given(attrs: &[Attribute], mistakes: &mut Accumulator) -> TokenStream {
-    let mut options = TokenStream::new();
+fn given(attrs: &[Attribute], mistakes: &mut Accumulator) -> Vec<TokenStream> {
+    let mut options = Vec::new();
     for attr in attrs.iter().filter(|attr| attr.path().is_ident("aggregate")) {
         match &attr.meta {
             Meta::Path(_) => {}
-            Meta::List(list) => {
-                if !options.is_empty() {
-                    <Token![,]>::default().to_tokens(&mut options);
-                }
-                list.tokens.to_tokens(&mut options);
-            }
+            Meta::List(list) => options.push(list.tokens.clone()),
             Meta::NameValue(pair) => {
                 let problem = "options go in parentheses, as in `#[aggregate(name = \"account\")]`";
                 mistakes.push(darling::Error::custom(problem).with_span(&pair.eq_token));
@@ -66,23 +67,12 @@ fn given(attrs: &[Attribute], mistakes: &mut Accumulator) -> TokenStream {
 
 /// The options describe the type, not its parts.
 fn refuse_misplaced(data: &Data, mistakes: &mut Accumulator) {
-    let parts: Vec<&[Attribute]> = match data {
-        Data::Struct(data) => data.fields.iter().map(|field| &*field.attrs).collect(),
-        Data::Enum(data) => data
-            .variants
-            .iter()
-            .flat_map(|variant| {
-                std::iter::once(&*variant.attrs)
-                    .chain(variant.fields.iter().map(|field| &*field.attrs))
-            })
-            .collect(),
-        Data::Union(data) => {
-            let problem = "an aggregate is a struct or an enum";
-            mistakes.push(darling::Error::custom(problem).with_span(&data.union_token));
-            return;
-        }
-    };
-    for attr in parts.into_iter().flatten().filter(|attr| attr.path().is_ident("aggregate")) {
+    if let Data::Union(data) = data {
+        let problem = "an aggregate is a struct or an enum";
+        mistakes.push(darling::Error::custom(problem).with_span(&data.union_token));
+    }
+    let attrs = parts::attributes(data).into_iter().flatten();
+    for attr in attrs.filter(|attr| attr.path().is_ident("aggregate")) {
         let problem = "`#[aggregate(…)]` goes on the type, above its `struct` or `enum`";
         mistakes.push(darling::Error::custom(problem).with_span(attr.path()));
     }
@@ -90,21 +80,15 @@ fn refuse_misplaced(data: &Data, mistakes: &mut Accumulator) {
 
 fn snapshots(
     item: &DeriveInput,
-    every: Option<Given<Number>>,
-    version: Option<Given<Number>>,
+    every: Option<Number>,
+    version: Option<Number>,
     mistakes: &mut Accumulator,
 ) -> Option<Snapshots> {
-    let Some(Given(every)) = every else {
-        if let Some(Given(version)) = version {
-            let problem = "there are no snapshots without `snapshot_every`; add it, or remove this";
-            mistakes.push(syn::Error::new(version.span, problem).into());
-        }
-        return None;
-    };
+    let version = rules::version(version, mistakes);
+    let every = every?;
     if every.value == 0 {
         let problem = "a snapshot is taken every 1 or more events; remove this for no snapshots";
         mistakes.push(syn::Error::new(every.span, problem).into());
     }
-    let version = rules::version(version, mistakes);
     Some(Snapshots { every: every.value, fingerprint: fingerprint(item, version) })
 }

@@ -26,23 +26,18 @@ pub(crate) fn event(model: &Event) -> TokenStream {
 /// The mistakes, and as much of the event as keeps the rest of the program from adding to them.
 pub(crate) fn rejected(model: &Event, mistakes: darling::Error) -> TokenStream {
     let Event { krate, item, derives, aggregate, .. } = model;
-    let mut mistakes: Vec<TokenStream> = mistakes
-        .flatten()
-        .into_iter()
-        .map(|mistake| syn::Error::from(mistake).into_compile_error())
-        .collect();
+    let mistakes = mistakes.write_errors();
     if !model.can_stand_in() {
-        return quote!(#(#mistakes)* #item);
+        return quote!(#mistakes #item);
     }
-    // A mistake in the place of a type makes it one that fits everywhere.
     let aggregate = match aggregate {
         Some(path) => quote!(#path),
-        None => mistakes.remove(0),
+        None => quote!(#krate::__private::UnknownAggregate),
     };
     let derives = derives.attributes(krate);
     let implementation = implementation(model, aggregate);
     quote! {
-        #(#mistakes)*
+        #mistakes
         #derives
         #item
         #implementation

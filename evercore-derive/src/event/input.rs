@@ -3,16 +3,21 @@
 use darling::FromMeta;
 use syn::LitStr;
 
+use crate::options::Options;
 use crate::value::{AggregateType, CratePath, Given, Number, Texts};
 
 /// The options as given.
 #[derive(Debug, Default, FromMeta)]
 #[darling(default)]
 pub(crate) struct Input {
-    pub(crate) aggregate: Option<Given<AggregateType>>,
-    pub(crate) name: Option<Given<LitStr>>,
-    pub(crate) version: Option<Given<Number>>,
-    pub(crate) aliases: Option<Given<Texts>>,
+    pub(crate) aggregate: Given<AggregateType>,
+    pub(crate) name: Given<LitStr>,
+    pub(crate) version: Given<Number>,
+    pub(crate) aliases: Given<Texts>,
     #[darling(rename = "crate")]
-    pub(crate) krate: Option<Given<CratePath>>,
+    pub(crate) krate: Given<CratePath>,
+}
+
+impl Options for Input {
+    const NAMES: &'static [&'static str] = &["aggregate", "name", "version", "aliases", "crate"];
 }

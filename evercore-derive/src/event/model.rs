@@ -9,8 +9,8 @@ use syn::{Attribute, Data, DeriveInput, LitStr, Path, TypePath};
 
 use super::derives::Derives;
 use super::input::Input;
-use crate::value::{AggregateType, Given, Texts};
-use crate::{options, rules};
+use crate::value::{AggregateType, Texts};
+use crate::{options, parts, rules};
 
 /// Which of the two attributes makes the event.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub(crate) struct Event {
     /// The item as written, without what only our macros understand.
     pub(crate) item: DeriveInput,
     pub(crate) derives: Derives,
-    /// `None` only if it was not given, which is a mistake.
+    /// `None` only together with a mistake.
     pub(crate) aggregate: Option<TypePath>,
     pub(crate) name: LitStr,
     pub(crate) version: u32,
@@ -60,37 +60,40 @@ pub(crate) fn read(kind: Kind, args: TokenStream, mut item: DeriveInput) -> (Eve
     refuse_second_attribute(kind, &mut item.attrs, &mut mistakes);
     take_state_attributes(kind, &mut item.data, &mut mistakes);
 
-    let input: Option<Input> = options::read(args, &mut mistakes);
-    if input.as_ref().is_some_and(|input| input.aggregate.is_none()) {
-        let problem = format!(
-            "{} needs the aggregate that the event happens to: `aggregate = …`",
-            kind.attribute()
-        );
-        mistakes.push(syn::Error::new(Span::call_site(), problem).into());
+    let read: options::Read<Input> = options::read([args], &mut mistakes);
+    if read.lacks("aggregate") {
+        let problem =
+            format!("`{}` needs the aggregate of the event: `aggregate = …`", kind.attribute());
+        // At the attribute, as if the user had written it there.
+        let place = Span::call_site().resolved_at(item.ident.span());
+        mistakes.push(syn::Error::new(place, problem).into());
     }
-    let input = input.unwrap_or_default();
-    let name = rules::name(input.name, &item.ident, &mut mistakes);
-    let event = Event {
-        krate: rules::krate(input.krate),
+    let input = read.options;
+    let name = rules::name(input.name.0, &item.ident, &mut mistakes);
+    let mut event = Event {
+        krate: rules::krate(input.krate.0),
         derives: Derives::missing(&item.attrs),
-        aggregate: input.aggregate.map(|Given(AggregateType(path))| path),
-        version: rules::version(input.version, &mut mistakes),
-        aliases: aliases(input.aliases, &name, &mut mistakes),
+        aggregate: input.aggregate.0.map(|AggregateType(path)| path),
+        version: rules::version(input.version.0, &mut mistakes),
+        aliases: aliases(input.aliases.0, &name, &mut mistakes),
         name,
         item,
     };
+    if !event.can_stand_in() {
+        forget_serde(&mut event.item);
+    }
     (event, mistakes)
 }
 
 /// Answers to an attribute on something that is no item with a shape.
 pub(crate) fn not_an_item(kind: Kind, item: TokenStream, error: syn::Error) -> TokenStream {
-    let problem = format!("{} goes on a struct or an enum", kind.attribute());
+    let problem = format!("`{}` goes on a struct or an enum", kind.attribute());
     let mistake = syn::Error::new(error.span(), problem).into_compile_error();
     quote!(#mistake #item)
 }
 
-fn aliases(given: Option<Given<Texts>>, name: &LitStr, mistakes: &mut Accumulator) -> Vec<LitStr> {
-    let aliases = given.map(|Given(Texts(aliases))| aliases).unwrap_or_default();
+fn aliases(given: Option<Texts>, name: &LitStr, mistakes: &mut Accumulator) -> Vec<LitStr> {
+    let aliases = given.map(|Texts(aliases)| aliases).unwrap_or_default();
     let mut seen = HashSet::new();
     for alias in &aliases {
         let problem = if alias.value() == name.value() {
@@ -129,21 +132,16 @@ fn is_ours(path: &Path, name: &str) -> bool {
     }
 }
 
+/// Without a derive of serde's, its attributes would be unknown.
+fn forget_serde(item: &mut DeriveInput) {
+    for attrs in parts::attributes_mut(&mut item.data).into_iter().chain([&mut item.attrs]) {
+        attrs.retain(|attr| !attr.path().is_ident("serde"));
+    }
+}
+
 /// `#[state(…)]` belongs to the fields of a state event, which has read them by now.
 fn take_state_attributes(kind: Kind, data: &mut Data, mistakes: &mut Accumulator) {
-    let fields: Vec<&mut Vec<Attribute>> = match data {
-        Data::Struct(data) => data.fields.iter_mut().map(|field| &mut field.attrs).collect(),
-        Data::Enum(data) => data
-            .variants
-            .iter_mut()
-            .flat_map(|variant| {
-                std::iter::once(&mut variant.attrs)
-                    .chain(variant.fields.iter_mut().map(|field| &mut field.attrs))
-            })
-            .collect(),
-        Data::Union(data) => data.fields.named.iter_mut().map(|field| &mut field.attrs).collect(),
-    };
-    for attrs in fields {
+    for attrs in parts::attributes_mut(data) {
         attrs.retain(|attr| {
             let ours = attr.path().is_ident("state");
             if ours && kind == Kind::Event {

@@ -1,6 +1,6 @@
 //! What `#[state_event]` writes.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Ident, TokenStream};
 use quote::{quote, quote_spanned};
 
 use super::model::{CopiedField, StateEvent, When};
@@ -25,11 +25,12 @@ fn apply(model: &StateEvent, body: TokenStream) -> Option<TokenStream> {
     let krate = &model.event.krate;
     let ident = &model.event.item.ident;
     let aggregate = model.event.aggregate.as_ref()?;
+    let [state, event] = ["self", "event"].map(|name| Ident::new(name, ident.span()));
     Some(quote! {
         #[automatically_derived]
         impl #krate::Apply<#ident> for #aggregate {
             #[allow(unused_variables)]
-            fn apply(&mut self, event: &#ident, _meta: &#krate::EventMeta) {
+            fn apply(&mut #state, #event: &#ident, _meta: &#krate::EventMeta) {
                 #body
             }
         }
@@ -39,17 +40,21 @@ fn apply(model: &StateEvent, body: TokenStream) -> Option<TokenStream> {
 fn copy(model: &StateEvent, copied: &CopiedField) -> TokenStream {
     let krate = &model.event.krate;
     let CopiedField { ident, conditions, when } = copied;
-    // The field carries the span of the errors that it is unknown to the state, or of another type there.
-    let set = quote_spanned!(ident.span()=> #krate::__private::SetFrom::set_from);
+    // An expression is where all of its tokens are: only then is it said at the field that the state has no such field,
+    // or has it with another type. The names resolve as the item's does, whoever wrote the field.
+    let place = ident.span().resolved_at(model.event.item.ident.span());
+    let mut ident = ident.clone();
+    ident.set_span(place);
+    let [state, event, value] = ["self", "event", "value"].map(|name| Ident::new(name, place));
     match when {
-        When::Always => quote! {
+        When::Always => quote_spanned! {place=>
             #(#conditions)*
-            #set(&mut self.#ident, &event.#ident);
+            #krate::__private::set(&#event.#ident, &mut #state.#ident);
         },
-        When::IfSome => quote! {
+        When::IfSome => quote_spanned! {place=>
             #(#conditions)*
-            if let ::core::option::Option::Some(value) = &event.#ident {
-                #set(&mut self.#ident, value);
+            if let ::core::option::Option::Some(#value) = &#event.#ident {
+                #krate::__private::set(#value, &mut #state.#ident);
             }
         },
     }

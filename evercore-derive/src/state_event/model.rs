@@ -42,7 +42,7 @@ pub(crate) fn read(args: TokenStream, item: DeriveInput) -> (StateEvent, Accumul
         .collect();
 
     let (mut event, mut mistakes) = model::read(Kind::StateEvent, args, item);
-    double_option::annotate(&mut event);
+    double_option::annotate(&mut event, &mut mistakes);
     mistakes.extend(field_mistakes.into_inner());
     (StateEvent { event, copies }, mistakes)
 }
@@ -65,17 +65,17 @@ fn named(item: &DeriveInput) -> darling::Result<&Fields> {
 }
 
 fn copied(field: &Field, mistakes: &mut Accumulator) -> Option<CopiedField> {
-    let mut skip = false;
+    let mut given = Vec::new();
     for attr in field.attrs.iter().filter(|attr| attr.path().is_ident("state")) {
         if let Meta::List(list) = &attr.meta {
-            let input: Option<FieldInput> = options::read(list.tokens.clone(), mistakes);
-            skip |= input.is_some_and(|input| input.skip.is_present());
+            given.push(list.tokens.clone());
         } else {
             let problem = "expected an option in parentheses, as in `#[state(skip)]`";
             mistakes.push(darling::Error::custom(problem).with_span(attr.path()));
         }
     }
-    let ident = field.ident.clone().filter(|_| !skip)?;
+    let input: FieldInput = options::read(given, mistakes).options;
+    let ident = field.ident.clone().filter(|_| !input.skip.0)?;
     let conditions =
         field.attrs.iter().filter(|attr| attr.path().is_ident("cfg")).cloned().collect();
     let when = if option::inner(&field.ty).is_some() { When::IfSome } else { When::Always };

@@ -66,8 +66,8 @@ pub(crate) async fn an_aggregate_is_loaded_as_of_a_sequence(fixture: &Fixture) -
 /// Up to the first event that is later, and no further, even where a still later event has an earlier time.
 pub(crate) async fn an_aggregate_is_loaded_as_of_a_time(fixture: &Fixture) -> Result<()> {
     let store = fixture.store();
-    let noon = DateTime::<Utc>::UNIX_EPOCH + TimeDelta::days(20_000);
-    let at = |minutes| noon + TimeDelta::minutes(minutes);
+    let start = DateTime::<Utc>::UNIX_EPOCH + TimeDelta::microseconds(1_700_000_000_123_456);
+    let at = |minutes| start + TimeDelta::minutes(minutes);
     let id = store
         .with_context(async |ctx| {
             let mut counter = ctx.create::<Counter>().await?;

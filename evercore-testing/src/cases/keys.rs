@@ -1,9 +1,12 @@
 //! P5: a natural key belongs to at most one aggregate of a type.
 
 use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use evercore::engine::Precondition;
 use evercore::{Aggregate, Error, Expected, NaturalKey, Result, Stream};
+use tokio::sync::Barrier;
 
 use crate::assert::{Witness, assert_error, holder};
 use crate::domain::account::Account;
@@ -35,14 +38,20 @@ pub(crate) async fn of_racing_creators_of_a_key_one_wins(fixture: &Fixture) -> R
     Ok(())
 }
 
+/// All have seen that there is none before the first of them commits.
 pub(crate) async fn racing_load_or_create_makes_one_aggregate(fixture: &Fixture) -> Result<()> {
     let store = fixture.store();
+    let all_have_looked = Arc::new(Barrier::new(RUNNERS));
     let ids = race_all(RUNNERS, |_| {
-        let store = store.clone();
+        let (store, all_have_looked) = (store.clone(), Arc::clone(&all_have_looked));
+        let is_rerun = AtomicBool::new(false);
         async move {
             store
                 .with_context(async |ctx| {
                     let mut counter = ctx.load_or_create::<Counter>("shared").await?;
+                    if !is_rerun.swap(true, Ordering::Relaxed) {
+                        all_have_looked.wait().await;
+                    }
                     ctx.apply(&mut counter, Added { by: 1 })?;
                     Ok::<_, Error>(counter.id())
                 })

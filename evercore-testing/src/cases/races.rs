@@ -144,6 +144,8 @@ async fn increment(store: &EventStore, id: AggregateId) -> Result<()> {
         .with_context(async |ctx| {
             let mut counter = ctx.load::<Counter>(id).await?;
             let to = counter.state().value + 1;
+            // Time for others to decide on the same state.
+            tokio::task::yield_now().await;
             ctx.apply(&mut counter, Reset { to })
         })
         .await

@@ -1,0 +1,420 @@
+//! What the macros write, as Rust that can be read. `UPDATE_EXPECT=1 cargo test -p evercore-derive` brings it up to date.
+
+use expect_test::{Expect, expect};
+use proc_macro2::TokenStream;
+use quote::quote;
+
+use crate::{aggregate, event, state_event};
+
+fn check(expansion: TokenStream, expected: Expect) {
+    let file = syn::parse2(expansion).expect("an expansion is Rust");
+    expected.assert_eq(&prettyplease::unparse(&file));
+}
+
+#[test]
+fn an_aggregate_without_options() {
+    check(
+        aggregate::derive(quote! {
+            struct Account { balance: i64 }
+        }),
+        expect![[r##"
+            #[automatically_derived]
+            impl ::evercore::Aggregate for Account {
+                const NAME: &'static str = "Account";
+            }
+            ::evercore::__private::inventory::submit! {
+                ::evercore::AggregateType::of:: < Account > ()
+            }
+        "##]],
+    );
+}
+
+#[test]
+fn an_aggregate_with_all_options() {
+    check(
+        aggregate::derive(quote! {
+            #[aggregate(name = "account", snapshot_every = 100,)]
+            #[aggregate(snapshot_version = 2, crate = "facade::evercore")]
+            struct Account { balance: i64 }
+        }),
+        expect![[r##"
+            #[automatically_derived]
+            impl facade::evercore::Aggregate for Account {
+                const NAME: &'static str = "account";
+                const SNAPSHOTS: ::core::option::Option<facade::evercore::SnapshotPolicy<Self>> = ::core::option::Option::Some(
+                    facade::evercore::__private::snapshots::<
+                        Account,
+                    >(100u32, 17936386212721918796u64),
+                );
+            }
+            facade::evercore::__private::inventory::submit! {
+                facade::evercore::AggregateType::of:: < Account > ()
+            }
+        "##]],
+    );
+}
+
+#[test]
+fn an_aggregate_that_is_rejected() {
+    check(
+        aggregate::derive(quote! {
+            #[aggregate(name = "")]
+            struct Account<'a, T> where T: Clone { owner: &'a T }
+        }),
+        expect![[r#"
+            ::core::compile_error! {
+                "an aggregate cannot be generic: its stored name stands for exactly one type"
+            }
+            ::core::compile_error! {
+                "a stored name cannot be empty"
+            }
+            #[automatically_derived]
+            impl<'a, T> ::evercore::Aggregate for Account<'a, T>
+            where
+                Self: ::core::default::Default + ::core::marker::Send + ::core::marker::Sync
+                    + 'static,
+                T: Clone,
+            {
+                const NAME: &'static str = "";
+            }
+        "#]],
+    );
+}
+
+#[test]
+fn an_event_without_options() {
+    check(
+        event::attribute(
+            quote!(aggregate = Account),
+            quote! {
+                /// Money came in.
+                #[derive(Clone)]
+                pub(crate) struct MoneyDeposited { amount: i64 }
+            },
+        ),
+        expect![[r##"
+            #[derive(::evercore::__private::serde::Serialize)]
+            #[derive(::evercore::__private::serde::Deserialize)]
+            #[serde(crate = "::evercore::__private::serde")]
+            /// Money came in.
+            #[derive(Clone)]
+            pub(crate) struct MoneyDeposited {
+                amount: i64,
+            }
+            #[automatically_derived]
+            impl ::evercore::Event for MoneyDeposited {
+                type Aggregate = Account;
+                const NAME: &'static str = "MoneyDeposited";
+                const VERSION: u32 = 1u32;
+            }
+            ::evercore::__private::inventory::submit! {
+                ::evercore::EventType::of:: < MoneyDeposited > ()
+            }
+        "##]],
+    );
+}
+
+#[test]
+fn an_event_with_all_options_and_derives_of_its_own() {
+    check(
+        event::attribute(
+            quote! {
+                aggregate = bank::Account,
+                name = "money-moved",
+                version = 3,
+                aliases = ["MoneyMoved", "moved"],
+                crate = "facade::evercore",
+            },
+            quote! {
+                #[derive(Debug, serde::Serialize)]
+                #[serde(tag = "kind")]
+                enum MoneyMoved { In { amount: i64 }, Out { amount: i64 } }
+            },
+        ),
+        expect![[r##"
+            #[derive(facade::evercore::__private::serde::Deserialize)]
+            #[serde(crate = "facade::evercore::__private::serde")]
+            #[derive(Debug, serde::Serialize)]
+            #[serde(tag = "kind")]
+            enum MoneyMoved {
+                In { amount: i64 },
+                Out { amount: i64 },
+            }
+            #[automatically_derived]
+            impl facade::evercore::Event for MoneyMoved {
+                type Aggregate = bank::Account;
+                const NAME: &'static str = "money-moved";
+                const VERSION: u32 = 3u32;
+                const ALIASES: &'static [&'static str] = &["MoneyMoved", "moved"];
+            }
+            facade::evercore::__private::inventory::submit! {
+                facade::evercore::EventType::of:: < MoneyMoved > ()
+            }
+        "##]],
+    );
+}
+
+#[test]
+fn an_event_that_leaves_serde_to_the_item() {
+    check(
+        event::attribute(
+            quote!(aggregate = Account),
+            quote! {
+                #[derive(serde::Serialize, serde::Deserialize)]
+                struct Closed;
+            },
+        ),
+        expect![[r##"
+            #[derive(serde::Serialize, serde::Deserialize)]
+            struct Closed;
+            #[automatically_derived]
+            impl ::evercore::Event for Closed {
+                type Aggregate = Account;
+                const NAME: &'static str = "Closed";
+                const VERSION: u32 = 1u32;
+            }
+            ::evercore::__private::inventory::submit! {
+                ::evercore::EventType::of:: < Closed > ()
+            }
+        "##]],
+    );
+}
+
+#[test]
+fn an_event_that_says_itself_where_serde_is() {
+    check(
+        event::attribute(
+            quote!(aggregate = Account),
+            quote! {
+                #[derive(facade::Serialize)]
+                #[serde(crate = "facade::serde")]
+                struct Closed;
+            },
+        ),
+        expect![[r##"
+            #[derive(::evercore::__private::serde::Deserialize)]
+            #[derive(facade::Serialize)]
+            #[serde(crate = "facade::serde")]
+            struct Closed;
+            #[automatically_derived]
+            impl ::evercore::Event for Closed {
+                type Aggregate = Account;
+                const NAME: &'static str = "Closed";
+                const VERSION: u32 = 1u32;
+            }
+            ::evercore::__private::inventory::submit! {
+                ::evercore::EventType::of:: < Closed > ()
+            }
+        "##]],
+    );
+}
+
+#[test]
+fn an_event_that_is_rejected() {
+    check(
+        event::attribute(
+            quote!(version = 0),
+            quote!(
+                struct Closed(#[state(skip)] String);
+            ),
+        ),
+        expect![[r#"
+            ::core::compile_error! {
+                "`#[state(…)]` goes on the fields of a `#[state_event]`; an `#[event]` changes the state by its `Apply`"
+            }
+            ::core::compile_error! {
+                "`#[event]` needs the aggregate of the event: `aggregate = …`"
+            }
+            ::core::compile_error! {
+                "versions start at 1"
+            }
+            #[derive(::evercore::__private::serde::Serialize)]
+            #[derive(::evercore::__private::serde::Deserialize)]
+            #[serde(crate = "::evercore::__private::serde")]
+            struct Closed(String);
+            #[automatically_derived]
+            impl ::evercore::Event for Closed {
+                type Aggregate = ::evercore::__private::UnknownAggregate;
+                const NAME: &'static str = "Closed";
+                const VERSION: u32 = 0u32;
+            }
+        "#]],
+    );
+}
+
+#[test]
+fn a_state_event() {
+    check(
+        state_event::attribute(
+            quote!(aggregate = Account),
+            quote! {
+                struct Changed {
+                    owner: String,
+                    r#type: Option<u8>,
+                    /// Clears with `Some(None)`.
+                    limit: Option<Option<i64>>,
+                    #[serde(default, rename = "memo")]
+                    note: std::option::Option<Option<String>>,
+                    #[serde(with = "my_own")]
+                    opened: Option<Option<Date>>,
+                    #[cfg(feature = "branches")]
+                    branch: u32,
+                    #[state(skip)]
+                    reason: String,
+                }
+            },
+        ),
+        expect![[r##"
+            #[derive(::evercore::__private::serde::Serialize)]
+            #[derive(::evercore::__private::serde::Deserialize)]
+            #[serde(crate = "::evercore::__private::serde")]
+            struct Changed {
+                owner: String,
+                r#type: Option<u8>,
+                /// Clears with `Some(None)`.
+                #[serde(with = "::evercore::__private::double_option")]
+                #[serde(default)]
+                #[serde(skip_serializing_if = "::core::option::Option::is_none")]
+                limit: Option<Option<i64>>,
+                #[serde(default, rename = "memo")]
+                #[serde(with = "::evercore::__private::double_option")]
+                #[serde(skip_serializing_if = "::core::option::Option::is_none")]
+                note: std::option::Option<Option<String>>,
+                #[serde(with = "my_own")]
+                opened: Option<Option<Date>>,
+                #[cfg(feature = "branches")]
+                branch: u32,
+                reason: String,
+            }
+            #[automatically_derived]
+            impl ::evercore::Event for Changed {
+                type Aggregate = Account;
+                const NAME: &'static str = "Changed";
+                const VERSION: u32 = 1u32;
+            }
+            ::evercore::__private::inventory::submit! {
+                ::evercore::EventType::of:: < Changed > ()
+            }
+            #[automatically_derived]
+            impl ::evercore::Apply<Changed> for Account {
+                #[allow(unused_variables)]
+                fn apply(&mut self, event: &Changed, _meta: &::evercore::EventMeta) {
+                    ::evercore::__private::set(&event.owner, &mut self.owner);
+                    if let ::core::option::Option::Some(value) = &event.r#type {
+                        ::evercore::__private::set(value, &mut self.r#type);
+                    }
+                    if let ::core::option::Option::Some(value) = &event.limit {
+                        ::evercore::__private::set(value, &mut self.limit);
+                    }
+                    if let ::core::option::Option::Some(value) = &event.note {
+                        ::evercore::__private::set(value, &mut self.note);
+                    }
+                    if let ::core::option::Option::Some(value) = &event.opened {
+                        ::evercore::__private::set(value, &mut self.opened);
+                    }
+                    #[cfg(feature = "branches")]
+                    ::evercore::__private::set(&event.branch, &mut self.branch);
+                }
+            }
+        "##]],
+    );
+}
+
+#[test]
+fn a_state_event_that_is_rejected() {
+    check(
+        state_event::attribute(
+            quote!(aggregate = Account, nmae = "changed"),
+            quote! {
+                struct Changed { #[state(skipp)] owner: String }
+            },
+        ),
+        expect![[r#"
+            ::core::compile_error! {
+                "there is no option `nmae`; did you mean `name`?"
+            }
+            ::core::compile_error! {
+                "there is no option `skipp`; did you mean `skip`?"
+            }
+            #[derive(::evercore::__private::serde::Serialize)]
+            #[derive(::evercore::__private::serde::Deserialize)]
+            #[serde(crate = "::evercore::__private::serde")]
+            struct Changed {
+                owner: String,
+            }
+            #[automatically_derived]
+            impl ::evercore::Event for Changed {
+                type Aggregate = Account;
+                const NAME: &'static str = "Changed";
+                const VERSION: u32 = 1u32;
+            }
+            #[automatically_derived]
+            impl ::evercore::Apply<Changed> for Account {
+                #[allow(unused_variables)]
+                fn apply(&mut self, event: &Changed, _meta: &::evercore::EventMeta) {}
+            }
+        "#]],
+    );
+}
+
+/// Expansions of all kinds, with the crate under another path.
+fn elsewhere() -> [TokenStream; 6] {
+    let of = quote!(aggregate = Account, crate = "some::path");
+    [
+        aggregate::derive(quote! {
+            #[aggregate(snapshot_every = 1, crate = "some::path")]
+            struct Account;
+        }),
+        aggregate::derive(quote! {
+            #[aggregate(name = "", crate = "some::path")]
+            struct Account<T>(T);
+        }),
+        event::attribute(
+            of.clone(),
+            quote!(
+                struct Closed;
+            ),
+        ),
+        event::attribute(
+            quote!(version = 0, crate = some::path),
+            quote!(
+                struct Closed;
+            ),
+        ),
+        state_event::attribute(
+            of.clone(),
+            quote!(
+                struct Changed {
+                    limit: Option<Option<i64>>,
+                }
+            ),
+        ),
+        state_event::attribute(
+            of,
+            quote!(
+                struct Changed(i64);
+            ),
+        ),
+    ]
+}
+
+#[test]
+fn no_path_leads_to_the_crate_but_the_given_one() {
+    for expansion in elsewhere() {
+        let text = expansion.to_string();
+        assert!(text.contains("some :: path"), "{text}");
+        assert!(!text.contains("evercore"), "{text}");
+    }
+}
+
+#[test]
+fn serde_and_inventory_are_reached_through_the_crate() {
+    for expansion in elsewhere() {
+        let text = expansion.to_string().replace(' ', "");
+        for (at, name) in text.match_indices("serde").chain(text.match_indices("inventory")) {
+            let before = &text[..at];
+            let is_private = before.ends_with("some::path::__private::");
+            assert!(is_private || before.ends_with("#["), "{name} after {before}");
+        }
+    }
+}

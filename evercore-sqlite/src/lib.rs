@@ -1,0 +1,47 @@
+//! Evercore on SQLite.
+//!
+//! An event log in one file, or in memory, without a server. Name the crate once, and
+//! [`EventStore::connect`](evercore::EventStore::connect) answers to `sqlite:` URLs:
+//!
+//! ```
+//! use evercore::EventStore;
+//! use evercore_sqlite as _;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> evercore::Result<()> {
+//! let store = EventStore::connect("sqlite::memory:").await?;
+//! # store.close().await
+//! # }
+//! ```
+//!
+//! Or open a [`SqliteEngine`] with [`SqliteOptions`] and hand it to
+//! [`EventStore::builder`](evercore::EventStore::builder).
+//!
+//! # How it works
+//! - The file is in WAL mode with `synchronous = FULL`: what was acknowledged is on the disk, and readers do not wait
+//!   for the writer.
+//! - One task owns the one connection that writes. Commits that wait at the same time share a transaction, and so its
+//!   `fsync`; each is judged by itself, so that a conflict in one leaves its neighbours alone.
+//! - A load is one statement, and so is a page of the log.
+//! - Several processes may use one file. They wait for each other up to
+//!   [`busy_timeout`](SqliteOptions::busy_timeout), then get [`Error::Busy`](evercore::Error::Busy).
+//! - Your own tables may live in the same file. The view `event_log` shows the log to people.
+
+mod connect;
+mod database;
+mod engine;
+mod error;
+mod load;
+mod log;
+mod options;
+mod page;
+mod preflight;
+mod readers;
+mod schema;
+mod types;
+mod url;
+mod view;
+mod writer;
+
+pub use engine::SqliteEngine;
+pub use options::{MissingFile, SqliteOptions, Synchronous};

@@ -1,0 +1,31 @@
+//! Reads the global log.
+
+use evercore::engine::{LogPage, LogRequest};
+use evercore::{Position, RecordedEvent, Result};
+use sqlx::{Row, SqliteConnection};
+
+use crate::error::Problem;
+use crate::page::{RawPage, checked};
+use crate::types::Types;
+
+pub(crate) const READ_LOG: &str = include_str!("read_log.sql");
+
+/// A page of the log. There is one writer at a time, so that positions appear in their order: no event can still come
+/// before the last one.
+pub(crate) async fn read_log(
+    connection: &mut SqliteConnection,
+    types: &Types,
+    request: LogRequest,
+) -> Result<LogPage, Problem> {
+    let row = sqlx::query(READ_LOG)
+        .bind(request.after.get())
+        .bind(i64::from(request.limit))
+        .fetch_one(&mut *connection)
+        .await?;
+    let head: i64 = row.try_get(2)?;
+    let events = RawPage::from_row(&row, 0)?.into_events(types, connection).await?;
+    let head = checked(Position::new(head), "events.position")?;
+    // A request from beyond the end is led back to it, or it would skip what is yet to come.
+    let end = events.last().map_or(request.after.min(head), RecordedEvent::position);
+    Ok(LogPage { events, end, at_end: end >= head })
+}

@@ -1,0 +1,155 @@
+//! How a database is opened.
+
+use std::time::Duration;
+
+use evercore::{Error, Result};
+
+/// The most connections that read at the same time.
+const MAX_READERS: u32 = 64;
+
+/// How a database is opened. [`Default`] is safe and good for most.
+///
+/// # Example
+/// ```
+/// use std::time::Duration;
+///
+/// use evercore_sqlite::{SqliteOptions, Synchronous};
+///
+/// let options = SqliteOptions::default()
+///     .busy_timeout(Duration::from_secs(30))
+///     .synchronous(Synchronous::Normal);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SqliteOptions {
+    busy_timeout: Duration,
+    synchronous: Synchronous,
+    readers: u32,
+    missing_file: MissingFile,
+}
+
+/// When a commit counts as written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Synchronous {
+    /// Once it is on the disk: an acknowledged commit survives a power cut.
+    #[default]
+    Full,
+    /// Once the operating system has it. An acknowledged commit survives a crash of the program, but a power cut may
+    /// take the last ones; the log stays whole.
+    Normal,
+}
+
+/// What to do when there is no file yet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MissingFile {
+    /// Create it. Its folder has to exist.
+    #[default]
+    Create,
+    /// Refuse to open.
+    Refuse,
+}
+
+impl Default for SqliteOptions {
+    fn default() -> Self {
+        Self {
+            busy_timeout: Duration::from_secs(5),
+            synchronous: Synchronous::Full,
+            readers: 4,
+            missing_file: MissingFile::Create,
+        }
+    }
+}
+
+impl SqliteOptions {
+    /// Sets how long to wait for another process that writes, or for a reader to become free, before
+    /// [`Error::Busy`]. To the millisecond, at most 24 days. Default: 5 s.
+    #[must_use]
+    pub fn busy_timeout(mut self, timeout: Duration) -> Self {
+        const LONGEST: Duration = Duration::from_secs(24 * 24 * 60 * 60);
+        self.busy_timeout = timeout.min(LONGEST);
+        self
+    }
+
+    /// Sets when a commit counts as written. Default: [`Synchronous::Full`].
+    #[must_use]
+    pub const fn synchronous(mut self, synchronous: Synchronous) -> Self {
+        self.synchronous = synchronous;
+        self
+    }
+
+    /// Sets how many connections may read at the same time, 1 to 64, and how many read contexts may be open besides.
+    /// They are opened when they are needed. Default: 4.
+    #[must_use]
+    pub fn readers(mut self, readers: u32) -> Self {
+        self.readers = readers.clamp(1, MAX_READERS);
+        self
+    }
+
+    /// Sets what to do when there is no file yet. Default: [`MissingFile::Create`].
+    #[must_use]
+    pub const fn missing_file(mut self, missing_file: MissingFile) -> Self {
+        self.missing_file = missing_file;
+        self
+    }
+
+    pub(crate) const fn get_busy_timeout(&self) -> Duration {
+        self.busy_timeout
+    }
+
+    pub(crate) const fn get_synchronous(&self) -> Synchronous {
+        self.synchronous
+    }
+
+    pub(crate) const fn get_readers(&self) -> u32 {
+        self.readers
+    }
+
+    pub(crate) const fn get_missing_file(&self) -> MissingFile {
+        self.missing_file
+    }
+
+    /// Reads the part of a URL after `?`.
+    pub(crate) fn from_query(query: &str) -> Result<Self> {
+        query.split('&').filter(|pair| !pair.is_empty()).try_fold(
+            Self::default(),
+            |options, pair| {
+                let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+                options.with(name, value)
+            },
+        )
+    }
+
+    fn with(self, name: &str, value: &str) -> Result<Self> {
+        let wants = |what: &str| {
+            invalid_url(format!("the option `{name}` takes {what}, and `{value}` is none of that"))
+        };
+        match name {
+            "busy_timeout_ms" => value
+                .parse()
+                .map(|ms: u32| self.busy_timeout(Duration::from_millis(ms.into())))
+                .map_err(|_| wants("a number of milliseconds")),
+            "synchronous" => match value {
+                "full" => Ok(self.synchronous(Synchronous::Full)),
+                "normal" => Ok(self.synchronous(Synchronous::Normal)),
+                _ => Err(wants("`full` or `normal`")),
+            },
+            "readers" => value
+                .parse()
+                .ok()
+                .filter(|readers| (1..=MAX_READERS).contains(readers))
+                .map(|readers| self.readers(readers))
+                .ok_or_else(|| wants("a number from 1 to 64")),
+            "mode" => match value {
+                "rwc" => Ok(self.missing_file(MissingFile::Create)),
+                "rw" => Ok(self.missing_file(MissingFile::Refuse)),
+                _ => Err(wants("`rwc` (create a missing file) or `rw` (refuse)")),
+            },
+            _ => Err(invalid_url(format!(
+                "there is no option `{name}`; there are `busy_timeout_ms`, `synchronous`, `readers` and `mode`"
+            ))),
+        }
+    }
+}
+
+pub(crate) fn invalid_url(problem: impl Into<String>) -> Error {
+    Error::InvalidUrl { problem: problem.into() }
+}

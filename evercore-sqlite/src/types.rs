@@ -1,0 +1,138 @@
+//! The names of aggregate and event types, and the numbers that stand for them in the tables.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use evercore::{Error, Result};
+use sqlx::{Row, SqliteConnection};
+
+use crate::error::Failure;
+
+const READ_TYPES: &str = include_str!("read_types.sql");
+
+/// The number of an aggregate type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct AggregateTypeId(i64);
+
+/// The number of an event type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct EventTypeId(i64);
+
+/// What this process knows of the names. They are never changed nor deleted, so what is known stays true; only what
+/// was committed gets here.
+#[derive(Debug, Default)]
+pub(crate) struct Types(RwLock<Arc<Names>>);
+
+/// Names as they were known at one time.
+#[derive(Debug, Default)]
+pub(crate) struct Names {
+    aggregates: HashMap<Arc<str>, AggregateTypeId>,
+    aggregate_names: HashMap<AggregateTypeId, Arc<str>>,
+    events: HashMap<AggregateTypeId, HashMap<Arc<str>, EventTypeId>>,
+    event_names: HashMap<EventTypeId, EventName>,
+}
+
+/// An event type's name, and that of the aggregate type that it belongs to.
+#[derive(Clone, Debug)]
+pub(crate) struct EventName {
+    pub(crate) aggregate: Arc<str>,
+    pub(crate) event: Arc<str>,
+}
+
+impl AggregateTypeId {
+    /// Belongs to no type.
+    pub(crate) const NONE: Self = Self(0);
+
+    pub(crate) const fn new(id: i64) -> Self {
+        Self(id)
+    }
+
+    pub(crate) const fn get(self) -> i64 {
+        self.0
+    }
+}
+
+impl EventTypeId {
+    pub(crate) const fn new(id: i64) -> Self {
+        Self(id)
+    }
+
+    pub(crate) const fn get(self) -> i64 {
+        self.0
+    }
+}
+
+impl Types {
+    /// What is known now.
+    pub(crate) fn known(&self) -> Arc<Names> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// What is known, read again if that is not enough: another process may have added names.
+    pub(crate) async fn knowing(
+        &self,
+        connection: &mut SqliteConnection,
+        is_enough: impl Fn(&Names) -> bool,
+    ) -> Result<Arc<Names>, Failure> {
+        let known = self.known();
+        if is_enough(&known) { Ok(known) } else { self.refresh(connection).await }
+    }
+
+    /// Reads all names. The connection must not be in a transaction that has added some.
+    pub(crate) async fn refresh(
+        &self,
+        connection: &mut SqliteConnection,
+    ) -> Result<Arc<Names>, Failure> {
+        let mut names = Names::default();
+        for row in sqlx::query(READ_TYPES).fetch_all(connection).await? {
+            let aggregate_id = AggregateTypeId(row.try_get(0)?);
+            let aggregate = names.add_aggregate(aggregate_id, row.try_get(1)?);
+            if let (Some(id), Some(event)) = (row.try_get(2)?, row.try_get(3)?) {
+                names.add_event(aggregate_id, aggregate, EventTypeId(id), event);
+            }
+        }
+        let names = Arc::new(names);
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&names);
+        Ok(names)
+    }
+}
+
+impl Names {
+    pub(crate) fn aggregate(&self, name: &str) -> Option<AggregateTypeId> {
+        self.aggregates.get(name).copied()
+    }
+
+    pub(crate) fn event(&self, aggregate: AggregateTypeId, name: &str) -> Option<EventTypeId> {
+        self.events.get(&aggregate)?.get(name).copied()
+    }
+
+    pub(crate) fn aggregate_name(&self, id: AggregateTypeId) -> Result<Arc<str>> {
+        self.aggregate_names.get(&id).cloned().ok_or_else(|| {
+            let mut problem = String::from("there is no type ");
+            problem.push_str(&id.0.to_string());
+            Error::corrupt("aggregates.aggregate_type_id", problem)
+        })
+    }
+
+    pub(crate) fn event_name(&self, id: EventTypeId) -> Option<&EventName> {
+        self.event_names.get(&id)
+    }
+
+    fn add_aggregate(&mut self, id: AggregateTypeId, name: &str) -> Arc<str> {
+        let name = self.aggregate_names.entry(id).or_insert_with(|| name.into());
+        self.aggregates.insert(Arc::clone(name), id);
+        Arc::clone(name)
+    }
+
+    fn add_event(
+        &mut self,
+        aggregate_id: AggregateTypeId,
+        aggregate: Arc<str>,
+        id: EventTypeId,
+        name: &str,
+    ) {
+        let event: Arc<str> = name.into();
+        self.events.entry(aggregate_id).or_default().insert(Arc::clone(&event), id);
+        self.event_names.insert(id, EventName { aggregate, event });
+    }
+}

@@ -1,0 +1,204 @@
+//! The loop of the task that writes.
+
+use std::sync::Arc;
+
+use evercore::engine::{CommitOutcome, Committed, IdBlock};
+use evercore::{AggregateId, CommitId, Error, Position, Result};
+use sqlx::{Row, SqliteConnection};
+use tokio::sync::mpsc;
+use tracing::debug;
+
+use super::statements::{REGISTER_TYPES, RESERVE_IDS, SETTLE_COMMIT};
+use super::{Job, TypeName};
+use crate::database::{self, Database};
+use crate::error::Problem;
+use crate::page::checked;
+use crate::types::{Names, Types};
+
+/// The task's own: the queue and the one connection that writes.
+#[derive(Debug)]
+pub(super) struct Task {
+    pub(super) database: Arc<Database>,
+    pub(super) types: Arc<Types>,
+    /// `None` after a failure that leaves its state in doubt; the next job opens another.
+    connection: Option<SqliteConnection>,
+    pub(super) queue: mpsc::Receiver<Job>,
+}
+
+impl Task {
+    pub(super) fn new(
+        database: Arc<Database>,
+        types: Arc<Types>,
+        connection: SqliteConnection,
+        queue: mpsc::Receiver<Job>,
+    ) -> Self {
+        Self { database, types, connection: Some(connection), queue }
+    }
+
+    /// Works until the queue is closed. An answer that nobody waits for any more is lost, as it should be.
+    pub(super) async fn run(mut self) {
+        let mut next = None;
+        loop {
+            let job = match next.take() {
+                Some(job) => Some(job),
+                None => self.queue.recv().await,
+            };
+            match job {
+                Some(Job::Commit(first)) => next = self.land_group(first).await,
+                Some(Job::FindCommit { id, answer }) => {
+                    answer.send(self.find_commit(id).await).ok();
+                }
+                Some(Job::ReserveIds { count, answer }) => {
+                    answer.send(self.reserve_ids(count).await).ok();
+                }
+                Some(Job::Register { names, answer }) => {
+                    let result = self.register(&names).await.map(drop);
+                    answer.send(result.map_err(|problem| self.undone(problem, REGISTER))).ok();
+                }
+                Some(Job::Close { answer }) => {
+                    self.refuse_the_rest().await;
+                    answer.send(self.close().await).ok();
+                    return;
+                }
+                None => {
+                    if let Err(error) = self.close().await {
+                        debug!(%error, "the connection that writes was not closed well");
+                    }
+                    return;
+                }
+            }
+        }
+    }
+
+    pub(super) async fn connection(&mut self) -> Result<&mut SqliteConnection> {
+        if self.connection.is_none() {
+            self.connection = Some(self.database.open_writer().await?);
+        }
+        Ok(self.connection.as_mut().expect("BUG: it was opened just now"))
+    }
+
+    /// Ends what a failed job may have left open. Without an answer to that, the connection is given up; SQLite undoes
+    /// what was open when it closes.
+    pub(super) async fn roll_back(&mut self) {
+        if let Some(connection) = &mut self.connection {
+            match sqlx::raw_sql("ROLLBACK").execute(&mut *connection).await {
+                Ok(_) => {}
+                Err(sqlx::Error::Database(error)) if is_nothing_open(error.message()) => {}
+                Err(error) => {
+                    debug!(%error, "the connection that writes is given up");
+                    self.connection = None;
+                }
+            }
+        }
+    }
+
+    /// Stores names, in a transaction of its own, and knows them from then on.
+    pub(super) async fn register(&mut self, names: &[TypeName]) -> Result<Arc<Names>, Problem> {
+        let known = self.types.known();
+        if names.iter().all(|name| is_known(&known, name)) {
+            return Ok(known);
+        }
+        let types = Arc::clone(&self.types);
+        let database = Arc::clone(&self.database);
+        let _turn = database.may_write().await;
+        let connection = self.connection().await?;
+        let rows: Vec<_> = names.iter().map(|name| (name.aggregate, name.event)).collect();
+        let registered = sqlx::query(REGISTER_TYPES).bind(json(&rows)).execute(&mut *connection);
+        if let Err(error) = registered.await {
+            self.roll_back().await;
+            return Err(error.into());
+        }
+        Ok(types.refresh(connection).await?)
+    }
+
+    pub(super) fn undone(&self, problem: Problem, operation: &'static str) -> Error {
+        problem.undone(self.database.name(), operation)
+    }
+
+    async fn reserve_ids(&mut self, count: u32) -> Result<IdBlock> {
+        let database = Arc::clone(&self.database);
+        let _turn = database.may_write().await;
+        let reserved = async {
+            // All rows, so that the statement runs to its end and says how its commit went.
+            let rows = sqlx::query(RESERVE_IDS)
+                .bind(i64::from(count))
+                .fetch_all(self.connection().await?)
+                .await?;
+            let row = rows.first().ok_or_else(|| Error::corrupt("aggregate_ids", "it is empty"))?;
+            let first = checked(AggregateId::new(row.try_get(0)?), "aggregate_ids.next_id")?;
+            Ok::<_, Problem>(IdBlock { first, count })
+        };
+        reserved.await.map_err(|problem| self.undone(problem, "reserve aggregate ids"))
+    }
+
+    async fn find_commit(&mut self, id: CommitId) -> Result<CommitOutcome> {
+        let database = Arc::clone(&self.database);
+        let _turn = database.may_write().await;
+        let settled = async {
+            let rows = sqlx::query(SETTLE_COMMIT)
+                .bind(id.as_uuid().as_bytes().as_slice())
+                .fetch_all(self.connection().await?)
+                .await?;
+            let row = rows.first().ok_or_else(|| Error::corrupt("commits", "a row is gone"))?;
+            if row.try_get::<i64, _>(0)? == 0 {
+                return Ok(CommitOutcome::NeverLands);
+            }
+            let positions = positions(row.try_get(1)?, row.try_get(2)?)?;
+            Ok::<_, Problem>(CommitOutcome::Landed(Committed { id, positions }))
+        };
+        settled.await.map_err(|problem| self.undone(problem, "look for a commit"))
+    }
+
+    /// Whoever got into the queue behind the last job.
+    async fn refuse_the_rest(&mut self) {
+        self.queue.close();
+        while let Some(job) = self.queue.recv().await {
+            match job {
+                Job::Commit(job) => drop(job.answer.send(Err(Error::Closed))),
+                Job::FindCommit { answer, .. } => drop(answer.send(Err(Error::Closed))),
+                Job::ReserveIds { answer, .. } => drop(answer.send(Err(Error::Closed))),
+                Job::Register { answer, .. } | Job::Close { answer } => {
+                    drop(answer.send(Err(Error::Closed)));
+                }
+            }
+        }
+    }
+
+    async fn close(&mut self) -> Result<()> {
+        match self.connection.take() {
+            Some(connection) => database::close(connection).await,
+            None => Ok(()),
+        }
+    }
+}
+
+const REGISTER: &str = "store the names of types";
+
+/// Positions as a row of `commits` has them.
+pub(super) fn positions(
+    first: Option<i64>,
+    last: Option<i64>,
+) -> Result<Option<(Position, Position)>> {
+    match (first, last) {
+        (Some(first), Some(last)) => Ok(Some((
+            checked(Position::new(first), "commits.first_position")?,
+            checked(Position::new(last), "commits.last_position")?,
+        ))),
+        _ => Ok(None),
+    }
+}
+
+/// A list for `json_each`.
+pub(super) fn json(list: &impl serde::Serialize) -> String {
+    serde_json::to_string(list).expect("BUG: lists of numbers and texts have a JSON form")
+}
+
+fn is_known(names: &Names, name: &TypeName) -> bool {
+    names.aggregate(name.aggregate).is_some_and(|aggregate| {
+        name.event.is_none_or(|event| names.event(aggregate, event).is_some())
+    })
+}
+
+fn is_nothing_open(message: &str) -> bool {
+    message.contains("no transaction is active")
+}

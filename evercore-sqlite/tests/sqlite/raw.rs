@@ -1,0 +1,177 @@
+//! What is in the file, seen by another program.
+
+use std::path::{Path, PathBuf};
+
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{
+    AssertSqlSafe, ConnectOptions, Connection, Executor, Row, SqlSafeStr, SqliteConnection,
+};
+
+use crate::account::{Deposited, engine, file, open_account, store};
+use chrono::{DateTime, Utc};
+use evercore::engine::StorageEngine;
+use evercore::{EventOptions, Metadata};
+
+pub(crate) async fn connect(path: &Path) -> SqliteConnection {
+    SqliteConnectOptions::new().filename(path).connect().await.expect("the file opens")
+}
+
+pub(crate) async fn number(path: &Path, sql: &'static str) -> i64 {
+    let mut connection = connect(path).await;
+    let number = sqlx::query_scalar(sql).fetch_one(&mut connection).await.expect(sql);
+    connection.close().await.expect("it closes");
+    number
+}
+
+pub(crate) async fn execute(path: &Path, sql: &'static str) {
+    let mut connection = connect(path).await;
+    sqlx::raw_sql(sql).execute(&mut connection).await.expect(sql);
+    connection.close().await.expect("it closes");
+}
+
+#[tokio::test]
+async fn the_printed_migrations_are_the_files_and_make_the_schema() {
+    let (_folder, path) = file();
+    let engine = engine(&path).await;
+    let printed = engine.migrations();
+    let mut files = sql_files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations"));
+    files.sort();
+    let contents: Vec<_> =
+        files.iter().map(|file| std::fs::read_to_string(file).expect("a file")).collect();
+    assert_eq!(
+        printed.iter().map(|step| &step.sql).collect::<Vec<_>>(),
+        contents.iter().collect::<Vec<_>>()
+    );
+
+    let (_by_hand_folder, by_hand) = file();
+    let mut connection = SqliteConnectOptions::new()
+        .filename(&by_hand)
+        .create_if_missing(true)
+        .connect()
+        .await
+        .expect("it opens");
+    for step in printed {
+        sqlx::raw_sql(AssertSqlSafe(step.sql)).execute(&mut connection).await.expect("it runs");
+    }
+    connection.close().await.expect("it closes");
+    let store = store(&by_hand).await;
+    open_account(&store, &[1]).await.expect("the schema that was made by hand is complete");
+    let schema = "SELECT group_concat(sql, ';' ORDER BY name) FROM sqlite_schema";
+    let mut schemas = Vec::new();
+    for path in [&path, &by_hand] {
+        let mut connection = connect(path).await;
+        let schema: String =
+            sqlx::query_scalar(schema).fetch_one(&mut connection).await.expect("a schema");
+        schemas.push(schema);
+    }
+    assert_eq!(schemas[0], schemas[1]);
+}
+
+#[tokio::test]
+async fn every_statement_prepares() {
+    let (_folder, path) = file();
+    engine(&path).await.close().await.expect("it closes");
+    let mut connection = connect(&path).await;
+    let statements = statements();
+    assert!(statements.len() > 10, "found only {}", statements.len());
+    for (file, sql) in statements {
+        let prepared = (&mut connection).prepare(AssertSqlSafe(sql).into_sql_str()).await;
+        prepared.unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    }
+}
+
+#[tokio::test]
+async fn no_statement_reads_a_whole_table_of_the_log() {
+    let (_folder, path) = file();
+    engine(&path).await.close().await.expect("it closes");
+    let mut connection = connect(&path).await;
+    let tables = ["events", "e", "aggregates", "a", "k", "commits", "c", "snapshots", "s"];
+    for (file, sql) in statements() {
+        // These are about the names of types: few, read once, and written once.
+        if file.ends_with("read_types.sql") || file.ends_with("register_types.sql") {
+            continue;
+        }
+        for line in plan(&mut connection, &sql).await {
+            let scanned = line.strip_prefix("SCAN ").and_then(|line| line.split(' ').next());
+            assert!(
+                !scanned.is_some_and(|table| tables.contains(&table)),
+                "{}: {line}",
+                file.display()
+            );
+            assert!(!line.contains("TEMP B-TREE"), "{}: {line}", file.display());
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_view_shows_the_log_to_people() {
+    let (_folder, path) = file();
+    let store = store(&path).await;
+    let time: DateTime<Utc> = "1969-12-31T23:59:59.000001Z".parse().expect("a time");
+    store
+        .with_context(async |ctx| {
+            let mut account = ctx.create_with_key::<crate::account::Account>("NL91").await?;
+            let metadata = Metadata::new().correlation("order-17").principal("ada");
+            let options = EventOptions::new().at(time).reference("r-1").metadata(metadata);
+            ctx.apply_with(&mut account, Deposited { amount: 7 }, options)
+        })
+        .await
+        .expect("it commits");
+    let mut connection = connect(&path).await;
+    let row =
+        sqlx::query("SELECT * FROM event_log").fetch_one(&mut connection).await.expect("a row");
+    let text = |column: &str| row.try_get::<String, _>(column).expect("a text");
+    assert_eq!(text("aggregate_type"), "account");
+    assert_eq!(text("natural_key"), "NL91");
+    assert_eq!(text("event_type"), "deposited");
+    assert_eq!(text("event_time"), "1969-12-31T23:59:59.000001Z");
+    assert_eq!(text("payload"), r#"{"amount":7}"#);
+    assert_eq!(text("reference"), "r-1");
+    assert_eq!(text("correlation_id"), "order-17");
+    assert_eq!(text("metadata"), r#"{"principal":"ada"}"#);
+    let recorded_at: DateTime<Utc> = text("recorded_at").parse().expect("a time");
+    assert!((Utc::now() - recorded_at).num_seconds().abs() < 60, "{recorded_at}");
+}
+
+/// Every statement file of the engine, with the tuple that goes behind the head of an insert.
+fn statements() -> Vec<(PathBuf, String)> {
+    let files = sql_files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
+    let read = |file: PathBuf| {
+        let mut sql = std::fs::read_to_string(&file).expect("a file");
+        if file.ends_with("insert_events.sql") {
+            sql.push_str("(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+        }
+        (file, sql)
+    };
+    files.into_iter().map(read).collect()
+}
+
+fn sql_files(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            files.extend(sql_files(&path));
+        } else if path.extension().is_some_and(|extension| extension == "sql") {
+            files.push(path);
+        }
+    }
+    files
+}
+
+/// SQLite's plan of each statement of a file, line by line.
+async fn plan(connection: &mut SqliteConnection, sql: &str) -> Vec<String> {
+    let without_comments: Vec<&str> = sql.lines().filter(|line| !line.starts_with("--")).collect();
+    let mut lines = Vec::new();
+    for statement in without_comments.join("\n").split(';').map(str::trim) {
+        if statement.is_empty() || statement == "COMMIT" || statement.starts_with("BEGIN") {
+            continue;
+        }
+        let explain = ["EXPLAIN QUERY PLAN ", statement].concat();
+        let rows = sqlx::query(AssertSqlSafe(explain)).fetch_all(&mut *connection).await;
+        for row in rows.unwrap_or_else(|error| panic!("{statement}: {error}")) {
+            lines.push(row.try_get::<String, _>("detail").expect("a detail"));
+        }
+    }
+    lines
+}

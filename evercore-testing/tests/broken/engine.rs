@@ -1,0 +1,227 @@
+//! An engine with a fault: the one in memory, but for what the fault does otherwise.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use async_trait::async_trait;
+use evercore::engine::{
+    Commit, CommitOutcome, Committed, EventRow, HistoryRequest, IdBlock, LoadRequest,
+    LoadedAggregate, LogPage, LogRequest, Migration, Reader, StorageEngine,
+};
+use evercore::{CommitId, Error, RecordedEvent, Registry, Result};
+use evercore_memory::MemoryEngine;
+use evercore_testing::{Durability, Harness};
+
+/// What an engine does wrong. What it does not say, it does right.
+#[async_trait]
+pub(crate) trait Fault: std::fmt::Debug + Send + Sync + 'static {
+    async fn commit(&self, engine: &MemoryEngine, commit: Commit) -> Result<Committed> {
+        engine.commit(commit).await
+    }
+
+    async fn find_commit(&self, engine: &MemoryEngine, id: CommitId) -> Result<CommitOutcome> {
+        engine.find_commit(id).await
+    }
+
+    async fn reserve_ids(&self, engine: &MemoryEngine, count: u32) -> Result<IdBlock> {
+        engine.reserve_ids(count).await
+    }
+
+    async fn begin_read(&self, engine: &MemoryEngine) -> Result<Box<dyn Reader>> {
+        engine.begin_read().await
+    }
+
+    async fn load(
+        &self,
+        reader: &dyn Reader,
+        request: LoadRequest,
+    ) -> Result<Option<LoadedAggregate>> {
+        reader.load(request).await
+    }
+
+    async fn read_history(
+        &self,
+        reader: &dyn Reader,
+        request: HistoryRequest,
+    ) -> Result<Vec<RecordedEvent>> {
+        reader.read_history(request).await
+    }
+
+    async fn read_log(&self, reader: &dyn Reader, request: LogRequest) -> Result<LogPage> {
+        reader.read_log(request).await
+    }
+
+    /// Changes an event that is read.
+    fn show(&self, _row: &mut EventRow) {}
+
+    /// The log that the next process finds, given the one that the last has left.
+    fn next_process(&self, log: &MemoryEngine) -> MemoryEngine {
+        log.clone()
+    }
+
+    fn heeds_close(&self) -> bool {
+        true
+    }
+}
+
+/// No fault at all, for the control.
+#[derive(Debug)]
+pub(crate) struct Sound;
+
+impl Fault for Sound {}
+
+/// A log that outlives the engines on it, and the fault that they all have.
+#[derive(Debug)]
+pub(crate) struct Faulty {
+    log: MemoryEngine,
+    fault: Arc<dyn Fault>,
+}
+
+/// An engine on such a log. Closing it leaves the log as it is.
+#[derive(Debug)]
+struct FaultyEngine {
+    log: MemoryEngine,
+    fault: Arc<dyn Fault>,
+    closed: AtomicBool,
+}
+
+/// A view, or the engine itself, through the eyes of the fault.
+#[derive(Debug)]
+struct Glasses {
+    reader: Box<dyn Reader>,
+    fault: Arc<dyn Fault>,
+}
+
+impl Faulty {
+    pub(crate) fn new(fault: impl Fault) -> Self {
+        Self { log: MemoryEngine::new(), fault: Arc::new(fault) }
+    }
+}
+
+#[async_trait]
+impl Harness for Faulty {
+    async fn open(&self) -> Result<Arc<dyn StorageEngine>> {
+        let log = self.fault.next_process(&self.log);
+        let (fault, closed) = (Arc::clone(&self.fault), AtomicBool::new(false));
+        Ok(Arc::new(FaultyEngine { log, fault, closed }))
+    }
+
+    fn durability(&self) -> Durability {
+        Durability::Disk
+    }
+
+    async fn clean_up(&self) -> Result<()> {
+        Ok(())
+    }
+}
+
+impl FaultyEngine {
+    fn log(&self) -> Result<&MemoryEngine> {
+        if self.closed.load(Ordering::Acquire) { Err(Error::Closed) } else { Ok(&self.log) }
+    }
+
+    fn glasses(&self, reader: Box<dyn Reader>) -> Glasses {
+        Glasses { reader, fault: Arc::clone(&self.fault) }
+    }
+
+    fn now(&self) -> Result<Glasses> {
+        Ok(self.glasses(Box::new(self.log()?.clone())))
+    }
+}
+
+#[async_trait]
+impl StorageEngine for FaultyEngine {
+    async fn migrate(&self) -> Result<()> {
+        self.log()?.migrate().await
+    }
+
+    fn migrations(&self) -> Vec<Migration> {
+        self.log.migrations()
+    }
+
+    async fn warmup(&self, registry: &Registry) -> Result<()> {
+        self.log()?.warmup(registry).await
+    }
+
+    async fn reserve_ids(&self, count: u32) -> Result<IdBlock> {
+        self.fault.reserve_ids(self.log()?, count).await
+    }
+
+    async fn commit(&self, commit: Commit) -> Result<Committed> {
+        self.fault.commit(self.log()?, commit).await
+    }
+
+    async fn find_commit(&self, id: CommitId) -> Result<CommitOutcome> {
+        self.fault.find_commit(self.log()?, id).await
+    }
+
+    async fn begin_read(&self) -> Result<Box<dyn Reader>> {
+        Ok(Box::new(self.glasses(self.fault.begin_read(self.log()?).await?)))
+    }
+
+    async fn close(&self) -> Result<()> {
+        self.closed.store(self.fault.heeds_close(), Ordering::Release);
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Reader for FaultyEngine {
+    async fn load(&self, request: LoadRequest) -> Result<Option<LoadedAggregate>> {
+        self.now()?.load(request).await
+    }
+
+    async fn read_history(&self, request: HistoryRequest) -> Result<Vec<RecordedEvent>> {
+        self.now()?.read_history(request).await
+    }
+
+    async fn read_log(&self, request: LogRequest) -> Result<LogPage> {
+        self.now()?.read_log(request).await
+    }
+}
+
+#[async_trait]
+impl Reader for Glasses {
+    async fn load(&self, request: LoadRequest) -> Result<Option<LoadedAggregate>> {
+        let loaded = self.fault.load(&*self.reader, request).await?;
+        Ok(loaded.map(|loaded| LoadedAggregate { events: self.show(loaded.events), ..loaded }))
+    }
+
+    async fn read_history(&self, request: HistoryRequest) -> Result<Vec<RecordedEvent>> {
+        Ok(self.show(self.fault.read_history(&*self.reader, request).await?))
+    }
+
+    async fn read_log(&self, request: LogRequest) -> Result<LogPage> {
+        let page = self.fault.read_log(&*self.reader, request).await?;
+        Ok(LogPage { events: self.show(page.events), ..page })
+    }
+}
+
+impl Glasses {
+    fn show(&self, events: Vec<RecordedEvent>) -> Vec<RecordedEvent> {
+        events
+            .into_iter()
+            .map(|event| {
+                let mut row = row(&event);
+                self.fault.show(&mut row);
+                row.into()
+            })
+            .collect()
+    }
+}
+
+fn row(event: &RecordedEvent) -> EventRow {
+    EventRow {
+        position: event.position(),
+        aggregate_id: event.aggregate_id(),
+        sequence: event.sequence(),
+        aggregate_type: event.aggregate_type().into(),
+        event_type: event.event_type().into(),
+        version: event.version(),
+        payload: event.payload().clone(),
+        event_time: event.event_time(),
+        recorded_at: event.recorded_at(),
+        reference: event.reference().map(Box::from),
+        metadata: (!event.metadata().is_empty()).then(|| Box::new(event.metadata().clone())),
+    }
+}

@@ -1,0 +1,169 @@
+//! The suite can fail: engines with one fault each, and the cases that catch them.
+//!
+//! `cargo test -p evercore-testing --test broken -- --nocapture` shows which case caught which fault, and its words.
+
+mod engine;
+mod read_faults;
+mod write_faults;
+
+use engine::{Fault, Faulty, Sound};
+use evercore_testing::{Case, cases, conformance};
+use read_faults::{
+    AppliesTwice, DropsMetadata, GivesAnySnapshot, IgnoresLimits, MistakesTypes, RoundsTimes,
+    SeesLaterCommits, SkipsASequence, SkipsInTheLog,
+};
+use write_faults::{
+    AcceptsTheFuture, AcknowledgesTooEarly, FailsNeighbours, FoldsKeys, ForgetsAtTheEnd,
+    ForgetsTheFence, ForgetsTheFenceAtTheEnd, GivesIdsTwice, KeepsRefusedSnapshots, LandsInPart,
+    LandsInPartWhenDropped, LandsTwice, LosesUpdates, OverlooksGuards, OverlooksKeyChanges,
+    SharesKeys, SharesKeysAmongTypes, StaysOpen,
+};
+
+/// Without a fault, the same engine passes everything.
+mod sound {
+    use super::*;
+
+    conformance!(Faulty::new(Sound));
+}
+
+/// Asserts that an engine with the fault fails each of these cases.
+fn assert_caught<F: Fault>(make: impl Fn() -> F, by: &[&str]) {
+    for name in by {
+        let case = case(name);
+        match case.run(Faulty::new(make())) {
+            Err(failure) => println!("{:?} is caught by {failure}", make()),
+            Ok(()) => panic!("{case} passes on an engine with the fault {:?}", make()),
+        }
+    }
+}
+
+fn case(name: &str) -> &'static Case {
+    let is_it = |case: &&Case| case.to_string() == name;
+    cases().iter().find(is_it).unwrap_or_else(|| panic!("there is no case {name}"))
+}
+
+macro_rules! caught {
+    ($($sentence:ident: $fault:expr => [$($case:literal),+ $(,)?];)+) => {
+        $(
+            #[test]
+            fn $sentence() {
+                assert_caught(|| $fault, &[$($case),+]);
+            }
+        )+
+    };
+}
+
+caught! {
+    lost_updates_are_caught: LosesUpdates => [
+        "p4::a_stale_write_is_a_conflict",
+        "p4::racing_writers_lose_no_acknowledged_update",
+        "p4::of_writers_with_one_expectation_one_wins",
+        "p4::no_stream_refuses_an_aggregate_with_events",
+        "p4::without_retries_the_first_conflict_is_the_answer",
+    ];
+    an_expectation_of_the_future_is_caught: AcceptsTheFuture => [
+        "p4::an_expectation_too_low_or_too_high_is_a_conflict",
+    ];
+    an_overlooked_key_change_is_caught: OverlooksKeyChanges => [
+        "p4::a_key_change_conflicts_with_a_decision_on_the_old_key",
+    ];
+    overlooked_guards_are_caught: OverlooksGuards => [
+        "p4::a_guard_conflicts_if_the_aggregate_changed",
+        "p4::a_context_of_nothing_but_guards_is_checked",
+        "p4::guards_prevent_write_skew",
+    ];
+    a_verdict_for_the_neighbour_is_caught: FailsNeighbours::default() => [
+        "p4::a_conflict_in_a_group_does_not_fail_its_neighbours",
+    ];
+    a_partial_commit_is_caught: LandsInPart => [
+        "p1::a_conflict_on_one_aggregate_leaves_nothing_of_the_others",
+        "p1::a_commit_that_names_an_unknown_aggregate_leaves_nothing",
+        "p5::a_taken_key_refuses_the_whole_commit",
+    ];
+    a_partial_commit_of_a_dropped_future_is_caught: LandsInPartWhenDropped => [
+        "p1::a_context_dropped_at_any_await_point_lands_whole_or_not_at_all",
+        "p1::a_commit_dropped_at_any_await_point_lands_whole_or_not_at_all",
+        "p1::concurrent_transfers_keep_the_sum_in_every_view",
+    ];
+    a_commit_acknowledged_too_early_is_caught: AcknowledgesTooEarly::default() => [
+        "p2::acknowledged_commits_are_there_for_the_next_process",
+        "p2::racing_acknowledged_commits_are_there_exactly_once",
+    ];
+    a_commit_that_lands_twice_is_caught: LandsTwice => [
+        "p2::a_commit_sent_twice_lands_once",
+    ];
+    a_forgotten_fence_is_caught: ForgetsTheFence::default() => [
+        "p2::a_commit_given_up_never_lands",
+    ];
+    a_log_that_ends_with_the_process_is_caught: ForgetsAtTheEnd => [
+        "p2::acknowledged_commits_are_there_for_the_next_process",
+        "p2::racing_acknowledged_commits_are_there_exactly_once",
+        "p2::closing_loses_no_acknowledged_commit",
+        "p2::a_landed_commit_is_found_with_its_positions",
+        "contract::ids_are_not_given_again_to_the_next_process",
+        "contract::two_engines_see_each_others_commits",
+    ];
+    a_fence_that_ends_with_the_process_is_caught: ForgetsTheFenceAtTheEnd::default() => [
+        "p2::a_commit_given_up_never_lands",
+    ];
+    a_skipped_sequence_is_caught: SkipsASequence => [
+        "p3::sequences_have_no_holes_under_racing_writers",
+        "p3::sequences_have_no_holes_after_conflicts_and_failures",
+        "p3::racing_appends_in_any_state_are_numbered_without_holes",
+        "p3::the_engine_gives_the_sequence_where_none_was_expected",
+    ];
+    a_key_of_two_is_caught: SharesKeys => [
+        "p5::of_racing_creators_of_a_key_one_wins",
+        "p5::racing_load_or_create_makes_one_aggregate",
+        "p5::a_taken_key_refuses_the_whole_commit",
+        "p5::a_commit_that_gives_one_key_to_two_is_refused",
+    ];
+    one_index_of_keys_for_all_types_is_caught: SharesKeysAmongTypes => [
+        "p5::two_types_may_use_the_same_key",
+    ];
+    folded_keys_are_caught: FoldsKeys => ["p5::keys_compare_byte_for_byte"];
+    an_event_applied_twice_is_caught: AppliesTwice => [
+        "p6::snapshot_plus_tail_is_full_replay_at_every_sequence",
+        "p6::a_commit_decided_on_a_snapshot_goes_on_from_it",
+        "p6::a_fitting_snapshot_comes_with_the_load",
+    ];
+    a_snapshot_that_does_not_fit_is_caught: GivesAnySnapshot::default() => [
+        "p6::a_snapshot_of_another_fingerprint_is_a_miss",
+        "p6::a_state_of_the_past_uses_no_later_snapshot",
+        "p6::a_view_uses_no_snapshot_that_is_newer_than_itself",
+        "contract::a_context_reads_the_same_again_past_a_new_snapshot",
+    ];
+    a_snapshot_of_a_refused_commit_is_caught: KeepsRefusedSnapshots => [
+        "p6::a_refused_commit_leaves_no_snapshot",
+        "p1::a_conflict_on_one_aggregate_leaves_nothing_of_the_others",
+    ];
+    a_mistaken_type_is_caught: MistakesTypes => ["p12::an_aggregate_of_another_type_is_named"];
+    pages_without_a_limit_are_caught: IgnoresLimits => [
+        "p13::no_answer_is_larger_than_the_limit_asked_for",
+        "p13::a_store_caps_pages_at_its_limit",
+        "p13::limits_are_finite_by_default",
+    ];
+    a_view_that_sees_later_commits_is_caught: SeesLaterCommits => [
+        "contract::a_view_does_not_see_later_commits",
+        "contract::a_view_is_of_the_moment_it_was_opened",
+    ];
+    a_log_that_skips_is_caught: SkipsInTheLog => [
+        "contract::pages_of_any_size_give_each_event_once",
+        "contract::a_reader_that_follows_the_log_misses_nothing",
+    ];
+    rounded_times_are_caught: RoundsTimes => [
+        "contract::all_that_is_said_comes_back_as_it_was",
+        "contract::times_are_kept_to_the_microsecond",
+        "contract::an_aggregate_is_loaded_as_of_a_time",
+    ];
+    dropped_metadata_are_caught: DropsMetadata => [
+        "contract::all_that_is_said_comes_back_as_it_was",
+        "contract::every_part_of_the_metadata_is_kept",
+        "contract::a_contexts_metadata_is_on_its_events_unless_they_bring_their_own",
+    ];
+    ids_given_twice_are_caught: GivesIdsTwice => [
+        "contract::reserved_blocks_do_not_overlap",
+        "contract::no_two_aggregates_have_one_id",
+    ];
+    an_engine_that_stays_open_is_caught: StaysOpen => ["contract::a_closed_store_says_so"];
+}

@@ -1,0 +1,167 @@
+//! What can go wrong where events are read.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use chrono::SubsecRound;
+use evercore::engine::{
+    Commit, Committed, EventRow, HistoryRequest, LoadRequest, LoadedAggregate, LogPage, LogRequest,
+    NewSnapshot, Reader, StorageEngine, StoredSnapshot,
+};
+use evercore::{AggregateId, RecordedEvent, Result, Sequence};
+use evercore_memory::MemoryEngine;
+
+use crate::engine::Fault;
+
+/// Leaves a number out.
+#[derive(Debug)]
+pub(crate) struct SkipsASequence;
+
+impl Fault for SkipsASequence {
+    fn show(&self, row: &mut EventRow) {
+        if row.sequence.get() >= 3 {
+            row.sequence = row.sequence.next();
+        }
+    }
+}
+
+/// Gives a snapshot together with the event that it contains already.
+#[derive(Debug)]
+pub(crate) struct AppliesTwice;
+
+#[async_trait]
+impl Fault for AppliesTwice {
+    async fn load(
+        &self,
+        reader: &dyn Reader,
+        request: LoadRequest,
+    ) -> Result<Option<LoadedAggregate>> {
+        let (up_to, limit) = (request.up_to, request.limit);
+        let Some(mut loaded) = reader.load(request).await? else { return Ok(None) };
+        if let Some(snapshot) = &mut loaded.snapshot {
+            let after = Sequence::new(snapshot.sequence.get() - 1)?;
+            snapshot.sequence = after;
+            let tail = HistoryRequest { id: loaded.id, after, up_to, limit };
+            loaded.events = reader.read_history(tail).await?;
+        }
+        Ok(Some(loaded))
+    }
+}
+
+/// Gives the newest snapshot there is, of whatever shape and however new.
+#[derive(Debug, Default)]
+pub(crate) struct GivesAnySnapshot(Mutex<HashMap<AggregateId, NewSnapshot>>);
+
+#[async_trait]
+impl Fault for GivesAnySnapshot {
+    async fn commit(&self, engine: &MemoryEngine, commit: Commit) -> Result<Committed> {
+        let snapshots = commit.snapshots.clone();
+        let committed = engine.commit(commit).await?;
+        let new = snapshots.into_iter().map(|snapshot| (snapshot.aggregate_id, snapshot));
+        self.0.lock().expect("not poisoned").extend(new);
+        Ok(committed)
+    }
+
+    async fn load(
+        &self,
+        reader: &dyn Reader,
+        request: LoadRequest,
+    ) -> Result<Option<LoadedAggregate>> {
+        let (wanted, up_to, limit) = (request.snapshot, request.up_to, request.limit);
+        let Some(mut loaded) = reader.load(request).await? else { return Ok(None) };
+        let newest = self.0.lock().expect("not poisoned").get(&loaded.id).cloned();
+        if let (Some(_), Some(NewSnapshot { sequence, state, .. })) = (wanted, newest) {
+            loaded.snapshot = Some(StoredSnapshot { sequence, state });
+            let tail = HistoryRequest { id: loaded.id, after: sequence, up_to, limit };
+            loaded.events = reader.read_history(tail).await?;
+        }
+        Ok(Some(loaded))
+    }
+}
+
+/// Has views show what is there when they are asked.
+#[derive(Debug)]
+pub(crate) struct SeesLaterCommits;
+
+#[async_trait]
+impl Fault for SeesLaterCommits {
+    async fn begin_read(&self, engine: &MemoryEngine) -> Result<Box<dyn Reader>> {
+        Ok(Box::new(engine.clone()))
+    }
+}
+
+/// Answers with all there is.
+#[derive(Debug)]
+pub(crate) struct IgnoresLimits;
+
+#[async_trait]
+impl Fault for IgnoresLimits {
+    async fn load(
+        &self,
+        reader: &dyn Reader,
+        request: LoadRequest,
+    ) -> Result<Option<LoadedAggregate>> {
+        reader.load(LoadRequest { limit: u32::MAX, ..request }).await
+    }
+
+    async fn read_history(
+        &self,
+        reader: &dyn Reader,
+        request: HistoryRequest,
+    ) -> Result<Vec<RecordedEvent>> {
+        reader.read_history(HistoryRequest { limit: u32::MAX, ..request }).await
+    }
+
+    async fn read_log(&self, reader: &dyn Reader, request: LogRequest) -> Result<LogPage> {
+        reader.read_log(LogRequest { limit: u32::MAX, ..request }).await
+    }
+}
+
+/// Has a page of the log end at the end of the log.
+#[derive(Debug)]
+pub(crate) struct SkipsInTheLog;
+
+#[async_trait]
+impl Fault for SkipsInTheLog {
+    async fn read_log(&self, reader: &dyn Reader, request: LogRequest) -> Result<LogPage> {
+        let end = reader.read_log(LogRequest { limit: u32::MAX, ..request }).await?.end;
+        Ok(LogPage { end, ..reader.read_log(request).await? })
+    }
+}
+
+/// Keeps times to the millisecond.
+#[derive(Debug)]
+pub(crate) struct RoundsTimes;
+
+impl Fault for RoundsTimes {
+    fn show(&self, row: &mut EventRow) {
+        row.event_time = row.event_time.trunc_subsecs(3);
+    }
+}
+
+/// Has no column for what is said beside an event.
+#[derive(Debug)]
+pub(crate) struct DropsMetadata;
+
+impl Fault for DropsMetadata {
+    fn show(&self, row: &mut EventRow) {
+        row.metadata = None;
+    }
+}
+
+/// Takes every aggregate for one of the type that was asked for.
+#[derive(Debug)]
+pub(crate) struct MistakesTypes;
+
+#[async_trait]
+impl Fault for MistakesTypes {
+    async fn load(
+        &self,
+        reader: &dyn Reader,
+        request: LoadRequest,
+    ) -> Result<Option<LoadedAggregate>> {
+        let aggregate_type = Arc::from(request.aggregate_type);
+        Ok(reader.load(request).await?.map(|loaded| LoadedAggregate { aggregate_type, ..loaded }))
+    }
+}

@@ -1,0 +1,371 @@
+//! What can go wrong where commits land.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use async_trait::async_trait;
+use evercore::engine::{
+    AggregateWrite, Commit, CommitOutcome, Committed, IdBlock, KeyChange, LoadRequest,
+    LoadedAggregate, Precondition, Reader, StorageEngine, Target,
+};
+use evercore::{AggregateId, CommitId, ConflictReason, Error, NaturalKey, Result, Sequence};
+use evercore_memory::MemoryEngine;
+
+use crate::engine::Fault;
+
+/// Lands a commit whatever it was decided on.
+#[derive(Debug)]
+pub(crate) struct LosesUpdates;
+
+#[async_trait]
+impl Fault for LosesUpdates {
+    async fn commit(&self, engine: &MemoryEngine, mut commit: Commit) -> Result<Committed> {
+        commit.writes.iter_mut().for_each(expect_nothing);
+        engine.commit(commit).await
+    }
+}
+
+fn expect_nothing(write: &mut AggregateWrite) {
+    if write.precondition != Precondition::New {
+        write.precondition = Precondition::Exists;
+    }
+}
+
+/// Refuses what is too old only, as a unique index would.
+#[derive(Debug)]
+pub(crate) struct AcceptsTheFuture;
+
+#[async_trait]
+impl Fault for AcceptsTheFuture {
+    async fn commit(&self, engine: &MemoryEngine, mut commit: Commit) -> Result<Committed> {
+        match engine.commit(commit.clone()).await {
+            Err(Error::Conflict {
+                reason: ConflictReason::Sequence { expected, actual }, ..
+            }) if expected > actual => {
+                commit.writes.iter_mut().for_each(expect_nothing);
+                engine.commit(commit).await
+            }
+            answer => answer,
+        }
+    }
+}
+
+/// Looks at the sequence and not at the key.
+#[derive(Debug)]
+pub(crate) struct OverlooksKeyChanges;
+
+#[async_trait]
+impl Fault for OverlooksKeyChanges {
+    async fn commit(&self, engine: &MemoryEngine, mut commit: Commit) -> Result<Committed> {
+        for write in &mut commit.writes {
+            if let Precondition::Unchanged { sequence, .. } = write.precondition {
+                write.precondition = Precondition::At(sequence);
+            }
+        }
+        engine.commit(commit).await
+    }
+}
+
+/// Checks only what it writes to.
+#[derive(Debug)]
+pub(crate) struct OverlooksGuards;
+
+#[async_trait]
+impl Fault for OverlooksGuards {
+    async fn commit(&self, engine: &MemoryEngine, mut commit: Commit) -> Result<Committed> {
+        let written = |write: &AggregateWrite| {
+            write.creates()
+                || write.key != KeyChange::Keep
+                || commit.events.iter().any(|event| event.meta.aggregate_id() == write.id)
+        };
+        commit.writes = commit.writes.iter().filter(|write| written(write)).cloned().collect();
+        engine.commit(commit).await
+    }
+}
+
+/// Lands one aggregate after the other.
+#[derive(Debug)]
+pub(crate) struct LandsInPart;
+
+#[async_trait]
+impl Fault for LandsInPart {
+    async fn commit(&self, engine: &MemoryEngine, commit: Commit) -> Result<Committed> {
+        let mut last = Committed { id: commit.id, positions: None };
+        for part in parts(&commit) {
+            last = engine.commit(part).await?;
+        }
+        Ok(last)
+    }
+}
+
+/// Checks all that can refuse the commit, and may be dropped between two aggregates nevertheless.
+#[derive(Debug)]
+pub(crate) struct LandsInPartWhenDropped;
+
+#[async_trait]
+impl Fault for LandsInPartWhenDropped {
+    async fn commit(&self, engine: &MemoryEngine, commit: Commit) -> Result<Committed> {
+        let mut last = Committed { id: commit.id, positions: None };
+        for part in parts(&commit) {
+            last = engine.commit(part).await?;
+            tokio::task::yield_now().await;
+        }
+        Ok(last)
+    }
+}
+
+/// A commit for each aggregate.
+fn parts(commit: &Commit) -> Vec<Commit> {
+    let part = |write: &AggregateWrite| Commit {
+        id: CommitId::generate(),
+        recorded_at: commit.recorded_at,
+        writes: vec![write.clone()],
+        events: commit
+            .events
+            .iter()
+            .filter(|e| e.meta.aggregate_id() == write.id)
+            .cloned()
+            .collect(),
+        snapshots: commit
+            .snapshots
+            .iter()
+            .filter(|s| s.aggregate_id == write.id)
+            .cloned()
+            .collect(),
+    };
+    commit.writes.iter().map(part).collect()
+}
+
+/// Gives the verdict on one commit to the next one as well.
+#[derive(Debug, Default)]
+pub(crate) struct FailsNeighbours(Mutex<Option<(AggregateId, ConflictReason)>>);
+
+#[async_trait]
+impl Fault for FailsNeighbours {
+    async fn commit(&self, engine: &MemoryEngine, commit: Commit) -> Result<Committed> {
+        let verdict = self.0.lock().expect("not poisoned").take();
+        if let Some((id, reason)) = verdict {
+            return Err(Error::Conflict { aggregate: "counter".to_owned(), id, reason });
+        }
+        let answer = engine.commit(commit).await;
+        if let Err(Error::Conflict { id, reason, .. }) = &answer {
+            *self.0.lock().expect("not poisoned") = Some((*id, reason.clone()));
+        }
+        answer
+    }
+}
+
+/// Says yes to every third commit and forgets it.
+#[derive(Debug, Default)]
+pub(crate) struct AcknowledgesTooEarly(AtomicU32);
+
+#[async_trait]
+impl Fault for AcknowledgesTooEarly {
+    async fn commit(&self, engine: &MemoryEngine, commit: Commit) -> Result<Committed> {
+        if self.0.fetch_add(1, Ordering::Relaxed) % 3 == 2 {
+            return Ok(Committed { id: commit.id, positions: None });
+        }
+        engine.commit(commit).await
+    }
+}
+
+/// Does not know a commit again.
+#[derive(Debug)]
+pub(crate) struct LandsTwice;
+
+#[async_trait]
+impl Fault for LandsTwice {
+    async fn commit(&self, engine: &MemoryEngine, mut commit: Commit) -> Result<Committed> {
+        // What a repeated commit is refused for is most often its own first landing; an append in any state is not.
+        commit.id = CommitId::generate();
+        commit.writes.iter_mut().for_each(expect_nothing);
+        for write in &mut commit.writes {
+            if write.creates() && exists(engine, write).await? {
+                write.precondition = Precondition::Exists;
+            }
+        }
+        engine.commit(commit).await
+    }
+}
+
+async fn exists(engine: &MemoryEngine, write: &AggregateWrite) -> Result<bool> {
+    let target = Target::Id(write.id);
+    Ok(engine.load(bare(write.aggregate_type, target)).await?.is_some())
+}
+
+fn bare(aggregate_type: &'static str, target: Target) -> LoadRequest {
+    LoadRequest { aggregate_type, target, snapshot: None, up_to: Some(Sequence::ZERO), limit: 1 }
+}
+
+/// Says that a commit never lands, and lets it land.
+#[derive(Debug, Default)]
+pub(crate) struct ForgetsTheFence(Mutex<HashMap<CommitId, Committed>>);
+
+#[async_trait]
+impl Fault for ForgetsTheFence {
+    async fn commit(&self, engine: &MemoryEngine, commit: Commit) -> Result<Committed> {
+        let committed = engine.commit(commit).await?;
+        self.0.lock().expect("not poisoned").insert(committed.id, committed);
+        Ok(committed)
+    }
+
+    async fn find_commit(&self, _engine: &MemoryEngine, id: CommitId) -> Result<CommitOutcome> {
+        let landed = self.0.lock().expect("not poisoned").get(&id).copied();
+        Ok(landed.map_or(CommitOutcome::NeverLands, CommitOutcome::Landed))
+    }
+}
+
+/// Remembers what was given up for as long as the process lives.
+#[derive(Debug, Default)]
+pub(crate) struct ForgetsTheFenceAtTheEnd {
+    landed: ForgetsTheFence,
+    given_up: Mutex<HashSet<CommitId>>,
+}
+
+#[async_trait]
+impl Fault for ForgetsTheFenceAtTheEnd {
+    async fn commit(&self, engine: &MemoryEngine, commit: Commit) -> Result<Committed> {
+        if self.given_up.lock().expect("not poisoned").contains(&commit.id) {
+            return Err(Error::given_up(commit.id));
+        }
+        self.landed.commit(engine, commit).await
+    }
+
+    async fn find_commit(&self, engine: &MemoryEngine, id: CommitId) -> Result<CommitOutcome> {
+        let outcome = self.landed.find_commit(engine, id).await?;
+        if outcome == CommitOutcome::NeverLands {
+            self.given_up.lock().expect("not poisoned").insert(id);
+        }
+        Ok(outcome)
+    }
+
+    fn next_process(&self, log: &MemoryEngine) -> MemoryEngine {
+        self.given_up.lock().expect("not poisoned").clear();
+        log.clone()
+    }
+}
+
+/// Keeps the snapshot of a commit that it refuses.
+#[derive(Debug)]
+pub(crate) struct KeepsRefusedSnapshots;
+
+#[async_trait]
+impl Fault for KeepsRefusedSnapshots {
+    async fn commit(&self, engine: &MemoryEngine, commit: Commit) -> Result<Committed> {
+        let answer = engine.commit(commit.clone()).await;
+        if answer.is_err() {
+            let writes = commit.writes.into_iter().map(|mut write| {
+                expect_nothing(&mut write);
+                AggregateWrite { key: KeyChange::Keep, ..write }
+            });
+            let writes = writes.filter(|write| !write.creates()).collect();
+            let id = CommitId::generate();
+            // It is the answer to the real one that counts.
+            let _ = engine.commit(Commit { id, writes, events: Vec::new(), ..commit }).await;
+        }
+        answer
+    }
+}
+
+/// Lets a key belong to as many aggregates as want it; it is found as the first one's.
+#[derive(Debug, Default)]
+pub(crate) struct SharesKeys;
+
+#[async_trait]
+impl Fault for SharesKeys {
+    async fn commit(&self, engine: &MemoryEngine, mut commit: Commit) -> Result<Committed> {
+        loop {
+            match engine.commit(commit.clone()).await {
+                Err(Error::KeyTaken { key, .. }) => {
+                    let wanted = KeyChange::Set(NaturalKey::new(key)?);
+                    let writes = commit.writes.iter_mut().rev();
+                    for write in writes.filter(|write| write.key == wanted).take(1) {
+                        write.key = KeyChange::Keep;
+                    }
+                }
+                answer => return answer,
+            }
+        }
+    }
+}
+
+/// Keeps the keys of all types in one index.
+#[derive(Debug)]
+pub(crate) struct SharesKeysAmongTypes;
+
+#[async_trait]
+impl Fault for SharesKeysAmongTypes {
+    async fn commit(&self, engine: &MemoryEngine, commit: Commit) -> Result<Committed> {
+        for write in &commit.writes {
+            let KeyChange::Set(key) = &write.key else { continue };
+            for aggregate_type in ["account", "counter"] {
+                let holder = engine.load(bare(aggregate_type, Target::Key(key.clone()))).await?;
+                if holder.is_some() && aggregate_type != write.aggregate_type {
+                    let aggregate = write.aggregate_type.to_owned();
+                    return Err(Error::KeyTaken { aggregate, key: key.to_string() });
+                }
+            }
+        }
+        engine.commit(commit).await
+    }
+}
+
+/// Compares keys as a case-insensitive collation does.
+#[derive(Debug)]
+pub(crate) struct FoldsKeys;
+
+#[async_trait]
+impl Fault for FoldsKeys {
+    async fn commit(&self, engine: &MemoryEngine, mut commit: Commit) -> Result<Committed> {
+        for write in &mut commit.writes {
+            if let KeyChange::Set(key) = &mut write.key {
+                *key = NaturalKey::new(key.as_str().to_lowercase())?;
+            }
+        }
+        engine.commit(commit).await
+    }
+
+    async fn load(
+        &self,
+        reader: &dyn Reader,
+        mut request: LoadRequest,
+    ) -> Result<Option<LoadedAggregate>> {
+        if let Target::Key(key) = &mut request.target {
+            *key = NaturalKey::new(key.as_str().to_lowercase())?;
+        }
+        reader.load(request).await
+    }
+}
+
+/// Counts ids anew each time.
+#[derive(Debug)]
+pub(crate) struct GivesIdsTwice;
+
+#[async_trait]
+impl Fault for GivesIdsTwice {
+    async fn reserve_ids(&self, engine: &MemoryEngine, count: u32) -> Result<IdBlock> {
+        engine.reserve_ids(count).await?;
+        Ok(IdBlock { first: AggregateId::new(1)?, count })
+    }
+}
+
+/// Goes on after it was closed.
+#[derive(Debug)]
+pub(crate) struct StaysOpen;
+
+impl Fault for StaysOpen {
+    fn heeds_close(&self) -> bool {
+        false
+    }
+}
+
+/// Leaves nothing to the next process.
+#[derive(Debug)]
+pub(crate) struct ForgetsAtTheEnd;
+
+impl Fault for ForgetsAtTheEnd {
+    fn next_process(&self, _log: &MemoryEngine) -> MemoryEngine {
+        MemoryEngine::new()
+    }
+}

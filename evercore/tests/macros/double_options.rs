@@ -1,0 +1,73 @@
+//! How an `Option<Option<T>>` of a state event is written: absent is `None`, null is `Some(None)`.
+
+use evercore::{Aggregate, state_event};
+use serde::{Deserialize, Deserializer, Serializer};
+
+use crate::store::recorded;
+
+#[derive(Aggregate, Clone, Default)]
+struct Settings {
+    limit: Option<i64>,
+    theme: Option<String>,
+}
+
+#[state_event(aggregate = Settings)]
+#[derive(Debug, Default, PartialEq)]
+struct Changed {
+    limit: Option<Option<i64>>,
+    #[serde(rename = "colours", default)]
+    theme: Option<Option<String>>,
+}
+
+#[state_event(aggregate = Settings)]
+#[derive(Debug, Default, PartialEq)]
+struct ChangedInItsOwnWay {
+    #[serde(serialize_with = "as_text", deserialize_with = "from_text")]
+    limit: Option<Option<i64>>,
+}
+
+fn as_text<S: Serializer>(limit: &Option<Option<i64>>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&format!("{limit:?}"))
+}
+
+fn from_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<i64>>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    Ok((text != "None").then_some(None))
+}
+
+/// Writes the event, and checks the text in the log and that it reads back.
+async fn is_stored_as(event: Changed, json: &str) {
+    let events = recorded::<Settings>(|ctx, settings| {
+        let Changed { limit, theme } = &event;
+        ctx.apply(settings, Changed { limit: *limit, theme: theme.clone() })
+    })
+    .await;
+    let [stored] = &events[..] else { panic!("one event was written: {events:?}") };
+    assert_eq!(stored.payload().bytes(), json.as_bytes());
+    assert_eq!(stored.decode::<Changed>().expect("it decodes"), event);
+}
+
+#[tokio::test]
+async fn none_is_absent() {
+    is_stored_as(Changed::default(), "{}").await;
+}
+
+#[tokio::test]
+async fn some_none_is_null() {
+    let event = Changed { limit: Some(None), theme: Some(None) };
+    is_stored_as(event, r#"{"limit":null,"colours":null}"#).await;
+}
+
+#[tokio::test]
+async fn some_some_is_the_value() {
+    let event = Changed { limit: Some(Some(5)), theme: Some(Some("dark".to_owned())) };
+    is_stored_as(event, r#"{"limit":5,"colours":"dark"}"#).await;
+}
+
+#[test]
+fn a_field_that_is_written_in_its_own_way_is_left_alone() {
+    let event = ChangedInItsOwnWay { limit: Some(None) };
+    let json = serde_json::to_string(&event).expect("it encodes");
+    assert_eq!(json, r#"{"limit":"Some(None)"}"#);
+    assert_eq!(serde_json::from_str::<ChangedInItsOwnWay>(&json).expect("it decodes"), event);
+}

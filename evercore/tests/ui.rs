@@ -1,0 +1,8 @@
+//! What the compiler says of each mistake: one clear error, at the token that is wrong.
+
+#[test]
+fn every_mistake_is_one_error_at_its_token() {
+    let cases = trybuild::TestCases::new();
+    cases.compile_fail("tests/ui/*.rs");
+    cases.pass("tests/ui/pass/*.rs");
+}

@@ -1,0 +1,8 @@
+use evercore::Aggregate;
+
+#[derive(Aggregate, Default)]
+struct Account<T> {
+    balance: T,
+}
+
+fn main() {}

@@ -1,0 +1,8 @@
+use evercore::Aggregate;
+
+#[derive(Aggregate, Default)]
+struct Account<'a> {
+    owner: &'a str,
+}
+
+fn main() {}

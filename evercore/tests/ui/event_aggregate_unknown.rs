@@ -1,0 +1,19 @@
+use evercore::{Aggregate, Apply, EventMeta, event};
+
+#[derive(Aggregate, Default)]
+struct Account {
+    balance: i64,
+}
+
+#[event(aggregate = Acount)]
+struct Deposited {
+    amount: i64,
+}
+
+impl Apply<Deposited> for Account {
+    fn apply(&mut self, event: &Deposited, _: &EventMeta) {
+        self.balance += event.amount;
+    }
+}
+
+fn main() {}

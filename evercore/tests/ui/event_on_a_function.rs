@@ -1,0 +1,11 @@
+use evercore::{Aggregate, event};
+
+#[derive(Aggregate, Default)]
+struct Account {
+    balance: i64,
+}
+
+#[event(aggregate = Account)]
+fn deposit() {}
+
+fn main() {}

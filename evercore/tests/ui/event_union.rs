@@ -1,0 +1,13 @@
+use evercore::{Aggregate, event};
+
+#[derive(Aggregate, Default)]
+struct Account {
+    balance: i64,
+}
+
+#[event(aggregate = Account)]
+union Deposited {
+    amount: i64,
+}
+
+fn main() {}

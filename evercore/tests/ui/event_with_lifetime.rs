@@ -1,0 +1,13 @@
+use evercore::{Aggregate, event};
+
+#[derive(Aggregate, Default)]
+struct Account {
+    balance: i64,
+}
+
+#[event(aggregate = Account)]
+struct Deposited<'a> {
+    reason: &'a str,
+}
+
+fn main() {}

@@ -1,0 +1,24 @@
+//! A facade can hand the macros on: `crate = …` says where they find the rest.
+
+mod facade {
+    pub mod inner {
+        pub use evercore::*;
+    }
+}
+
+use facade::inner::{Aggregate, Registry, state_event};
+
+#[derive(Aggregate, Default, serde::Serialize, serde::Deserialize)]
+#[aggregate(snapshot_every = 5, crate = "crate::facade::inner")]
+struct Account {
+    limit: Option<i64>,
+}
+
+#[state_event(aggregate = Account, crate = "crate::facade::inner")]
+struct LimitSet {
+    limit: Option<Option<i64>>,
+}
+
+fn main() {
+    assert!(Registry::linked().expect("the names differ").knows_event::<LimitSet>());
+}

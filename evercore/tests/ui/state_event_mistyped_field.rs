@@ -1,0 +1,13 @@
+use evercore::{Aggregate, state_event};
+
+#[derive(Aggregate, Default)]
+struct Account {
+    balance: i64,
+}
+
+#[state_event(aggregate = Account)]
+struct Opened {
+    balance: String,
+}
+
+fn main() {}

@@ -1,0 +1,102 @@
+-- The event log. Times are integer microseconds since the Unix epoch, UTC.
+
+-- Each migration notes itself here, so that it does not matter by which means it was run.
+CREATE TABLE evercore_migrations (
+    version     INTEGER PRIMARY KEY,
+    description TEXT NOT NULL,
+    applied_at  TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP
+) STRICT;
+
+CREATE TABLE aggregate_types (
+    id   INTEGER PRIMARY KEY,
+    name TEXT    NOT NULL UNIQUE CHECK (name <> '')
+) STRICT;
+
+CREATE TABLE event_types (
+    id                INTEGER PRIMARY KEY,
+    aggregate_type_id INTEGER NOT NULL REFERENCES aggregate_types (id),
+    name              TEXT    NOT NULL CHECK (name <> ''),
+    UNIQUE (aggregate_type_id, name)
+) STRICT;
+
+CREATE TABLE aggregates (
+    id                INTEGER PRIMARY KEY CHECK (id >= 1),
+    aggregate_type_id INTEGER NOT NULL REFERENCES aggregate_types (id),
+    natural_key       TEXT    CHECK (natural_key <> '')
+) STRICT;
+
+CREATE UNIQUE INDEX aggregates_by_natural_key
+    ON aggregates (aggregate_type_id, natural_key)
+    WHERE natural_key IS NOT NULL;
+
+-- AUTOINCREMENT: the position of a deleted event is never given again.
+CREATE TABLE events (
+    position       INTEGER PRIMARY KEY AUTOINCREMENT CHECK (position >= 1),
+    aggregate_id   INTEGER NOT NULL REFERENCES aggregates (id),
+    sequence       INTEGER NOT NULL CHECK (sequence >= 1),
+    event_type_id  INTEGER NOT NULL REFERENCES event_types (id),
+    version        INTEGER NOT NULL CHECK (version BETWEEN 1 AND 4294967295),
+    codec          INTEGER NOT NULL CHECK (codec >= 1),
+    payload        BLOB    NOT NULL,
+    event_time     INTEGER NOT NULL,
+    recorded_at    INTEGER NOT NULL,
+    reference      TEXT,
+    correlation_id TEXT,
+    causation_id   TEXT,
+    metadata       TEXT,
+    UNIQUE (aggregate_id, sequence)
+) STRICT;
+
+-- The newest snapshot of each aggregate.
+CREATE TABLE snapshots (
+    aggregate_id INTEGER PRIMARY KEY REFERENCES aggregates (id),
+    sequence     INTEGER NOT NULL CHECK (sequence >= 1),
+    fingerprint  INTEGER NOT NULL,
+    state        BLOB    NOT NULL
+) STRICT;
+
+-- The outcome of each commit: 1 for one that landed, 0 for one that was given up and must never land.
+CREATE TABLE commits (
+    id             BLOB    NOT NULL PRIMARY KEY CHECK (length(id) = 16),
+    outcome        INTEGER NOT NULL CHECK (outcome IN (0, 1)),
+    first_position INTEGER,
+    last_position  INTEGER,
+    recorded_at    INTEGER NOT NULL,
+    CHECK ((first_position IS NULL) = (last_position IS NULL)),
+    CHECK (first_position <= last_position),
+    CHECK (outcome = 1 OR first_position IS NULL)
+) STRICT, WITHOUT ROWID;
+
+-- One row: the next aggregate id that nobody has reserved.
+CREATE TABLE aggregate_ids (
+    only_row INTEGER PRIMARY KEY CHECK (only_row = 1),
+    next_id  INTEGER NOT NULL CHECK (next_id >= 1)
+) STRICT;
+
+INSERT INTO aggregate_ids (only_row, next_id) VALUES (1, 1);
+
+-- For people: the log with names and readable times, and the payload as text where it is JSON.
+CREATE VIEW event_log AS
+SELECT
+    e.position,
+    t.name AS aggregate_type,
+    e.aggregate_id,
+    a.natural_key,
+    e.sequence,
+    n.name AS event_type,
+    e.version,
+    strftime('%Y-%m-%dT%H:%M:%S', (e.event_time - (e.event_time % 1000000 + 1000000) % 1000000) / 1000000, 'unixepoch')
+        || printf('.%06dZ', (e.event_time % 1000000 + 1000000) % 1000000) AS event_time,
+    strftime('%Y-%m-%dT%H:%M:%S', (e.recorded_at - (e.recorded_at % 1000000 + 1000000) % 1000000) / 1000000, 'unixepoch')
+        || printf('.%06dZ', (e.recorded_at % 1000000 + 1000000) % 1000000) AS recorded_at,
+    CASE e.codec WHEN 1 THEN CAST(e.payload AS TEXT) ELSE e.payload END AS payload,
+    e.reference,
+    e.correlation_id,
+    e.causation_id,
+    e.metadata
+FROM events AS e
+JOIN aggregates AS a ON a.id = e.aggregate_id
+JOIN event_types AS n ON n.id = e.event_type_id
+JOIN aggregate_types AS t ON t.id = n.aggregate_type_id;
+
+INSERT INTO evercore_migrations (version, description) VALUES (1, 'event log');
