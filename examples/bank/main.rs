@@ -6,6 +6,7 @@ use clap::Parser;
 use evercore::{
     Aggregate, Apply, Context, Error, EventMeta, EventStore, StateAggregate, event, state_event,
 };
+use evercore_postgres as _;
 use evercore_sqlite as _;
 
 #[derive(Aggregate, Clone, Debug, Default, serde::Serialize, serde::Deserialize)]

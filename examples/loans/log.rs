@@ -57,11 +57,8 @@ impl Log {
     pub(crate) fn open(path: &Path) -> anyhow::Result<Self> {
         let open = || File::open(path).with_context(|| format!("cannot open {}", path.display()));
         let compressed = path.extension().is_some_and(|extension| extension == "gz");
-        let log = if compressed {
-            Self::read(MultiGzDecoder::new(open()?))
-        } else {
-            Self::read(open()?)
-        };
+        let log =
+            if compressed { Self::read(MultiGzDecoder::new(open()?)) } else { Self::read(open()?) };
         log.with_context(|| format!("cannot read {}", path.display()))
     }
 

@@ -17,6 +17,7 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::Parser;
 use evercore::EventStore;
+use evercore_postgres as _;
 use evercore_sqlite as _;
 use indicatif::{ProgressBar, ProgressStyle};
 

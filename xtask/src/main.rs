@@ -1,6 +1,7 @@
-//! The chores of this repository: `cargo xtask test`, `cargo xtask ci`.
+//! The chores of this repository: `cargo xtask test`, `cargo xtask ci`, `cargo xtask db`.
 
 mod command;
+mod database;
 mod layers;
 
 use std::process::ExitCode;
@@ -8,6 +9,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use command::{Failure, cargo};
+use database::TestDatabase;
 
 /// The chores of this repository.
 #[derive(Parser)]
@@ -20,17 +22,24 @@ struct Chores {
 #[derive(Subcommand)]
 enum Chore {
     /// Run every test: units, conformance, macros, docs, and the examples as programs.
-    Test,
+    Test {
+        /// Leave out what needs PostgreSQL.
+        #[arg(long)]
+        no_postgres: bool,
+    },
     /// What continuous integration runs: formatting, lints, docs, layers and packages, then the tests.
     Ci,
+    /// Start a throw-away PostgreSQL for development, print its URL, and remove it at the end of input.
+    Db,
     /// Check that dependencies between the crates run one way.
     Layers,
 }
 
 fn main() -> ExitCode {
     let outcome = match Chores::parse().chore {
-        Chore::Test => test(),
+        Chore::Test { no_postgres } => test(no_postgres),
         Chore::Ci => ci(),
+        Chore::Db => database::serve(),
         Chore::Layers => layers::check(),
     };
     match outcome {
@@ -47,15 +56,24 @@ fn ci() -> Result<(), Failure> {
     layers::check()?;
     cargo("clippy --workspace --all-targets -- -D warnings").run()?;
     cargo("doc --no-deps --workspace").env("RUSTDOCFLAGS", "-D warnings").run()?;
-    // Packed from the index as it is, so that a checkout with changes can be checked as well.
-    cargo("package --workspace --exclude evercore-examples --exclude xtask --allow-dirty --quiet")
-        .run()?;
-    test()
+    // Also from a checkout with changes; what is not published is not packed.
+    cargo(
+        "package --workspace --exclude evercore-examples --exclude throwaway-postgres --exclude xtask \
+         --allow-dirty --quiet",
+    )
+    .run()?;
+    test(false)
 }
 
-fn test() -> Result<(), Failure> {
-    cargo("test --workspace --all-targets").run()?;
-    cargo("test --workspace --doc").run()?;
-    cargo("run --quiet --example bank -- --db sqlite::memory:").run()?;
-    cargo("run --quiet --example loans -- --db sqlite::memory:").run()
+fn test(no_postgres: bool) -> Result<(), Failure> {
+    let database = if no_postgres { TestDatabase::left_out() } else { TestDatabase::start()? };
+    let packages = database.packages();
+    database.apply(cargo(&format!("test {packages} --all-targets"))).run()?;
+    database.apply(cargo(&format!("test {packages} --doc"))).run()?;
+    for url in database.example_urls() {
+        cargo(&format!("run --quiet --example bank -- --db {url}")).run()?;
+        cargo(&format!("run --quiet --example loans -- --db {url}")).run()?;
+    }
+    database.say_what_was_left_out();
+    Ok(())
 }

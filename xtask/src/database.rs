@@ -1,0 +1,90 @@
+//! The PostgreSQL server that tests use.
+
+use std::io::Read;
+
+use throwaway_postgres::{Binaries, Server, URL_VARIABLE};
+
+use crate::command::{Cargo, Failure};
+
+/// Where the tests find PostgreSQL, if they are to.
+pub(crate) enum TestDatabase {
+    /// The caller's own, from the environment.
+    Named(String),
+    /// Ours, until the tests are over.
+    ThrowAway(Server),
+    LeftOut,
+}
+
+impl TestDatabase {
+    pub(crate) fn start() -> Result<Self, Failure> {
+        if let Ok(url) = std::env::var(URL_VARIABLE) {
+            return Ok(Self::Named(url));
+        }
+        let server = start(&["fsync=off"])
+            .map_err(|failure| Failure(format!("{}\nOr leave it out: --no-postgres", failure.0)))?;
+        Ok(Self::ThrowAway(server))
+    }
+
+    pub(crate) fn left_out() -> Self {
+        Self::LeftOut
+    }
+
+    /// The packages to test, as arguments.
+    pub(crate) fn packages(&self) -> &'static str {
+        match self {
+            Self::Named(_) | Self::ThrowAway(_) => "--workspace",
+            Self::LeftOut => "--workspace --exclude evercore-postgres",
+        }
+    }
+
+    /// Tells the tests of a command where the server is.
+    pub(crate) fn apply(&self, cargo: Cargo) -> Cargo {
+        match self.url() {
+            Some(url) => cargo.env(URL_VARIABLE, &url),
+            None => cargo,
+        }
+    }
+
+    /// Where the examples are run.
+    pub(crate) fn example_urls(&self) -> Vec<String> {
+        let own_schema = |url: String| {
+            let separator = if url.contains('?') { '&' } else { '?' };
+            format!("{url}{separator}schema=examples")
+        };
+        std::iter::once("sqlite::memory:".to_owned()).chain(self.url().map(own_schema)).collect()
+    }
+
+    pub(crate) fn say_what_was_left_out(&self) {
+        if matches!(self, Self::LeftOut) {
+            eprintln!(
+                "left out, for want of PostgreSQL: the tests of evercore-postgres, the examples on it"
+            );
+        }
+    }
+
+    fn url(&self) -> Option<String> {
+        match self {
+            Self::Named(url) => Some(url.clone()),
+            Self::ThrowAway(server) => Some(server.url()),
+            Self::LeftOut => None,
+        }
+    }
+}
+
+/// Runs a server until the input ends.
+pub(crate) fn serve() -> Result<(), Failure> {
+    let server = start(&[])?;
+    println!("{}", server.url());
+    eprintln!("Ends with its input (Ctrl-D), or with this program (Ctrl-C).");
+    let mut rest = Vec::new();
+    std::io::stdin()
+        .read_to_end(&mut rest)
+        .map(drop)
+        .map_err(|error| Failure(format!("cannot read the input: {error}")))
+}
+
+fn start(settings: &[&str]) -> Result<Server, Failure> {
+    Binaries::find()
+        .and_then(|binaries| Server::start(&binaries, settings))
+        .map_err(|failure| Failure(failure.to_string()))
+}
