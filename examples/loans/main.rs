@@ -13,6 +13,7 @@ mod replay;
 mod report;
 
 use std::path::PathBuf;
+use std::time::Instant;
 
 use anyhow::Context;
 use clap::Parser;
@@ -64,13 +65,14 @@ async fn main() -> anyhow::Result<()> {
     let bar = ProgressBar::new(u64::try_from(log.entries())?);
     bar.set_style(ProgressStyle::with_template("{wide_bar} {pos}/{len} events, {per_sec}, {eta}")?);
     let batch = usize::try_from(args.batch)?;
+    let start = Instant::now();
     let added = replay::replay(&store, &log.cases, batch, |entries| {
         bar.inc(entries.try_into().unwrap_or(u64::MAX));
     })
     .await
     .context("the replay stopped; run it again and it goes on from here")?;
     bar.finish_and_clear();
-    println!("{added} events added.\n");
+    println!("{added} events added in {:.1} s.\n", start.elapsed().as_secs_f64());
 
     println!("{}\n", Totals::of(&store).await?);
     let first = log.cases.into_iter().next().map(|case| case.id);

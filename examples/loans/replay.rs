@@ -1,11 +1,15 @@
 //! Brings the log into the store, and goes on where an earlier run was stopped.
 
 use evercore::{Context, Error, EventOptions, EventStore, Metadata, StateAggregate};
+use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::domain::{
     ApplicationMoved, ApplicationSubmitted, LoanApplication, OfferMoved, WorkItemMoved,
 };
 use crate::log::{Activity, Case, Entry};
+
+/// Contexts at work at the same time: while one's commit is on its way to the disk, the next ones load their cases.
+const AT_ONCE: usize = 4;
 
 /// Replays the cases in commits of whole cases, each of about `batch` events, and returns how many events were added.
 /// `progress` is told how many entries each commit has dealt with.
@@ -15,20 +19,28 @@ pub(crate) async fn replay(
     batch: usize,
     progress: impl Fn(usize),
 ) -> Result<u64, Error> {
-    let mut added = 0;
-    for cases in batches(cases, batch) {
-        added += store
-            .with_context(async |ctx| {
-                let mut added = 0;
-                for case in cases {
-                    added += replay_case(ctx, case).await?;
-                }
-                Ok::<_, Error>(added)
-            })
-            .await?;
+    let progress = &progress;
+    let commits = batches(cases, batch).map(async |cases| {
+        let added = replay_cases(store, cases).await?;
         progress(cases.iter().map(|case| case.entries.len()).sum());
-    }
-    Ok(added)
+        Ok(added)
+    });
+    stream::iter(commits)
+        .buffer_unordered(AT_ONCE)
+        .try_fold(0, async |sum, added| Ok(sum + added))
+        .await
+}
+
+async fn replay_cases(store: &EventStore, cases: &[Case]) -> Result<u64, Error> {
+    store
+        .with_context(async |ctx| {
+            let mut added = 0;
+            for case in cases {
+                added += replay_case(ctx, case).await?;
+            }
+            Ok(added)
+        })
+        .await
 }
 
 /// Cuts the cases into stretches of at least `batch` entries, but for the last.
