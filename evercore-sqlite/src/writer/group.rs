@@ -38,6 +38,9 @@ enum Outcome {
 impl Task {
     /// Lands a commit and those that wait behind it. Returns the first job that is none.
     pub(super) async fn land_group(&mut self, first: CommitJob) -> Option<Job> {
+        // The callers that were answered last are about to commit again. Once round the other tasks lets them come along:
+        // groups become several times as large.
+        tokio::task::yield_now().await;
         let (group, next) = self.gather(first);
         if group.is_empty() {
             return next;
