@@ -61,8 +61,7 @@ impl Database {
             }
             Location::Memory => {
                 static COUNT: AtomicU64 = AtomicU64::new(0);
-                let mut unique = String::from("/evercore-");
-                unique.push_str(&COUNT.fetch_add(1, Ordering::Relaxed).to_string());
+                let unique = format!("/evercore-{}", COUNT.fetch_add(1, Ordering::Relaxed));
                 let base = base.filename(unique).vfs("memdb");
                 (":memory:".to_owned(), base, Some(Arc::default()))
             }

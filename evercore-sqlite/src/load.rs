@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use evercore::engine::{HistoryRequest, LoadRequest, LoadedAggregate, StoredSnapshot, Target};
-use evercore::{AggregateId, NaturalKey, RecordedEvent, Result, Sequence};
+use evercore::{AggregateId, Error, NaturalKey, RecordedEvent, Result, Sequence};
 use sqlx::{Row, SqliteConnection};
 
 use crate::error::Problem;
@@ -49,6 +49,10 @@ pub(crate) async fn load(
         _ => None,
     };
     let events = RawPage::from_row(&row, 5)?.into_events(types, connection).await?;
+    if found_type == wanted_type {
+        let start = snapshot.as_ref().map_or(0, |snapshot| snapshot.sequence.get());
+        check_whole(start, &events, row.try_get(7)?, request)?;
+    }
     let names = types.knowing(connection, |names| names.aggregate_name(found_type).is_ok()).await?;
     Ok(Some(LoadedAggregate {
         id: checked(AggregateId::new(id), "aggregates.id")?,
@@ -73,4 +77,22 @@ pub(crate) async fn read_history(
         .fetch_one(&mut *connection)
         .await?;
     RawPage::from_row(&row, 0)?.into_events(types, connection).await
+}
+
+/// A page that ends early would be taken for the last one, and the state for the newest.
+fn check_whole(
+    start: i64,
+    events: &[RecordedEvent],
+    head: Option<i64>,
+    request: &LoadRequest,
+) -> Result<()> {
+    let up_to = request.up_to.map_or(i64::MAX, Sequence::get);
+    let wanted = head.unwrap_or(0).min(up_to).min(start.saturating_add(request.limit.into()));
+    let reached = events.last().map_or(start, |event| event.sequence().get());
+    if reached < wanted {
+        let problem =
+            format!("an aggregate lacks events from sequence {} up to {wanted}", reached + 1);
+        return Err(Error::corrupt("events", problem));
+    }
+    Ok(())
 }

@@ -3,7 +3,7 @@
 -- ?2 id of the wanted aggregate type              ?5 the last sequence to return
 -- ?3 natural key, or NULL                         ?6 the most events to return
 --
--- Sequences have no holes, so a range of them is a page.
+-- Sequences have no holes, so a range of them is a page; the aggregate's last sequence shows if it is whole.
 WITH target AS MATERIALIZED (
     SELECT
         a.id,
@@ -29,12 +29,20 @@ SELECT
     t.natural_key,
     t.snapshot_sequence,
     t.snapshot_state,
-    json_group_array(json_array(
-        e.position, e.aggregate_id, e.sequence, e.event_type_id, e.version, e.codec,
-        length(e.payload), e.event_time, e.recorded_at,
-        e.reference, e.correlation_id, e.causation_id, e.metadata
-    )) FILTER (WHERE e.position IS NOT NULL) AS events,
-    CAST(group_concat(e.payload, '') AS BLOB) AS payloads
+    json_group_array(CASE
+        WHEN COALESCE(e.reference, e.correlation_id, e.causation_id, e.metadata) IS NULL
+        THEN json_array(
+            e.position, e.aggregate_id, e.sequence, e.event_type_id, e.version, e.codec,
+            length(e.payload), e.event_time, e.recorded_at
+        )
+        ELSE json_array(
+            e.position, e.aggregate_id, e.sequence, e.event_type_id, e.version, e.codec,
+            length(e.payload), e.event_time, e.recorded_at,
+            e.reference, e.correlation_id, e.causation_id, e.metadata
+        )
+    END) FILTER (WHERE e.position IS NOT NULL) AS events,
+    CAST(group_concat(e.payload, '') AS BLOB) AS payloads,
+    (SELECT MAX(h.sequence) FROM events AS h WHERE h.aggregate_id = t.id) AS head
 FROM target AS t
 LEFT JOIN events AS e
     ON e.aggregate_id = t.id

@@ -25,7 +25,8 @@ pub(crate) struct RawPage {
     payloads: Bytes,
 }
 
-/// The columns of an event, in the order of the statements' `json_array`.
+/// The columns of an event, in the order of the statements' `json_array`. Most events have none of the last four, and
+/// their arrays end before these.
 #[derive(Debug, Deserialize)]
 struct Columns {
     position: i64,
@@ -37,9 +38,13 @@ struct Columns {
     payload_bytes: usize,
     event_time: i64,
     recorded_at: i64,
+    #[serde(default)]
     reference: Option<Box<str>>,
+    #[serde(default)]
     correlation_id: Option<String>,
+    #[serde(default)]
     causation_id: Option<String>,
+    #[serde(default)]
     metadata: Option<String>,
 }
 
@@ -129,9 +134,5 @@ fn time(micros: i64, column: &'static str) -> Result<DateTime<Utc>> {
 }
 
 fn at(position: i64, problem: &str) -> String {
-    let mut text = String::from("at position ");
-    text.push_str(&position.to_string());
-    text.push_str(": ");
-    text.push_str(problem);
-    text
+    format!("at position {position}: {problem}")
 }

@@ -108,9 +108,7 @@ impl Names {
 
     pub(crate) fn aggregate_name(&self, id: AggregateTypeId) -> Result<Arc<str>> {
         self.aggregate_names.get(&id).cloned().ok_or_else(|| {
-            let mut problem = String::from("there is no type ");
-            problem.push_str(&id.0.to_string());
-            Error::corrupt("aggregates.aggregate_type_id", problem)
+            Error::corrupt("aggregates.aggregate_type_id", format!("there is no type {}", id.0))
         })
     }
 

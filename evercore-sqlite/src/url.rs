@@ -37,9 +37,7 @@ pub(crate) fn parse(url: &str) -> Result<(Location, SqliteOptions)> {
 
 /// Percent-decodes a path, so that it can hold a `?` or a `%`. The driver does it just so.
 fn decode(path: &str) -> Result<PathBuf> {
-    let mut url = String::from("sqlite:");
-    url.push_str(path);
-    let decoded = SqliteConnectOptions::from_str(&url)
+    let decoded = SqliteConnectOptions::from_str(&format!("sqlite:{path}"))
         .map_err(|_| invalid_url("the path is not UTF-8 once it is percent-decoded"))?;
     let decoded = decoded.get_filename().to_path_buf();
     if decoded.as_os_str().as_encoded_bytes().contains(&0) {

@@ -3,6 +3,7 @@
 mod group;
 mod judge;
 mod plan;
+mod state;
 mod statements;
 mod task;
 

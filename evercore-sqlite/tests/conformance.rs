@@ -1,38 +1,68 @@
-//! The engine on SQLite keeps every promise, in a file.
+//! The engine keeps every promise, in a file and in memory.
 
-use std::sync::Arc;
+mod file {
+    use std::sync::Arc;
 
-use async_trait::async_trait;
-use evercore::engine::StorageEngine;
-use evercore::{Error, Result};
-use evercore_sqlite::{SqliteEngine, SqliteOptions};
-use evercore_testing::{Durability, Harness, conformance};
-use tempfile::TempDir;
+    use async_trait::async_trait;
+    use evercore::Result;
+    use evercore::engine::StorageEngine;
+    use evercore_sqlite::{SqliteEngine, SqliteOptions};
+    use evercore_testing::{Durability, Harness, conformance};
+    use tempfile::TempDir;
 
-/// A folder of its own with one database in it.
-#[derive(Debug)]
-struct File(TempDir);
+    #[derive(Debug)]
+    struct File(TempDir);
 
-impl File {
-    fn new() -> Self {
-        Self(TempDir::new().expect("a folder for temporary files"))
+    #[async_trait]
+    impl Harness for File {
+        async fn open(&self) -> Result<Arc<dyn StorageEngine>> {
+            let path = self.0.path().join("log.db");
+            Ok(Arc::new(SqliteEngine::open(path, SqliteOptions::default()).await?))
+        }
+
+        fn durability(&self) -> Durability {
+            Durability::Disk
+        }
+
+        async fn clean_up(&self) -> Result<()> {
+            Ok(())
+        }
     }
+
+    conformance!(File(tempfile::tempdir().expect("a temporary folder")));
 }
 
-#[async_trait]
-impl Harness for File {
-    async fn open(&self) -> Result<Arc<dyn StorageEngine>> {
-        let path = self.0.path().join("log.db");
-        Ok(Arc::new(SqliteEngine::open(path, SqliteOptions::default()).await?))
+mod memory {
+    use std::sync::Arc;
+
+    use async_trait::async_trait;
+    use evercore::Result;
+    use evercore::engine::StorageEngine;
+    use evercore_sqlite::{SqliteEngine, SqliteOptions};
+    use evercore_testing::{Durability, Harness, conformance};
+    use tokio::sync::OnceCell;
+
+    /// The database is one engine's alone, so all share it.
+    #[derive(Debug, Default)]
+    struct Memory(OnceCell<Arc<SqliteEngine>>);
+
+    #[async_trait]
+    impl Harness for Memory {
+        async fn open(&self) -> Result<Arc<dyn StorageEngine>> {
+            let open =
+                async || SqliteEngine::in_memory(SqliteOptions::default()).await.map(Arc::new);
+            let engine: Arc<SqliteEngine> = Arc::clone(self.0.get_or_try_init(open).await?);
+            Ok(engine)
+        }
+
+        fn durability(&self) -> Durability {
+            Durability::Process
+        }
+
+        async fn clean_up(&self) -> Result<()> {
+            Ok(())
+        }
     }
 
-    fn durability(&self) -> Durability {
-        Durability::Disk
-    }
-
-    async fn clean_up(&self) -> Result<()> {
-        std::fs::remove_dir_all(self.0.path()).map_err(|error| Error::storage("clean up", error))
-    }
+    conformance!(Memory::default());
 }
-
-conformance!(File::new());

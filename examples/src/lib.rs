@@ -1,1 +1,7 @@
 //! Small whole programs on evercore. Run one with `cargo run --example bank`.
+
+/// The README's examples, tested as documentation is.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+#[derive(Debug)]
+pub struct Readme;

@@ -4,20 +4,17 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
 
-use evercore::engine::{Commit, Committed, KeyChange};
-use evercore::{AggregateId, Error, NaturalKey, Position, Result, Sequence};
-use serde::Deserialize;
-use sqlx::Row;
+use evercore::Result;
+use evercore::engine::{Commit, Committed};
+use sqlx::SqliteConnection;
 use tracing::debug;
 
-use super::judge::{Overlay, Standing};
-use super::plan::{Plan, hex};
-use super::statements::BEGIN;
-use super::task::{Task, json, positions};
+use super::plan::Plan;
+use super::state::State;
+use super::task::Task;
 use super::{CommitJob, Job, TypeName};
 use crate::error::{Class, Failure, Problem};
-use crate::page::checked;
-use crate::types::{AggregateTypeId, Names};
+use crate::types::{Names, Types};
 
 /// A group takes no further commit once it has so many of these.
 const MOST_COMMITS: usize = 256;
@@ -26,8 +23,10 @@ const MOST_BYTES: usize = 16 * 1024 * 1024;
 
 /// What became of a group as a whole.
 enum Outcome {
-    /// It ran to its end; a verdict for each commit.
-    Judged(Vec<Result<Committed>>),
+    /// It was committed; a verdict for each commit.
+    Landed(Vec<Result<Committed>>),
+    /// There was nothing to write; a verdict for each commit.
+    Idle(Vec<Result<Committed>>),
     /// Nothing of it was written.
     Undone(Failure),
     /// Nothing of it was written, and one of its commits may be to blame.
@@ -36,41 +35,12 @@ enum Outcome {
     Unknown(Failure),
 }
 
-/// What a group is judged by.
-struct State {
-    head: Position,
-    overlay: Overlay,
-    /// Those that have an outcome already.
-    known: Vec<KnownCommit>,
-}
-
-/// Columns of an aggregate, in the order of the statement's `json_array`.
-#[derive(Deserialize)]
-struct AggregateColumns {
-    id: i64,
-    aggregate_type_id: i64,
-    natural_key: Option<String>,
-    sequence: i64,
-}
-
-#[derive(Deserialize)]
-struct HolderColumns {
-    aggregate_type_id: i64,
-    natural_key: String,
-    id: i64,
-}
-
-#[derive(Deserialize)]
-struct KnownCommit {
-    id: String,
-    outcome: i64,
-    first_position: Option<i64>,
-    last_position: Option<i64>,
-}
-
 impl Task {
     /// Lands a commit and those that wait behind it. Returns the first job that is none.
     pub(super) async fn land_group(&mut self, first: CommitJob) -> Option<Job> {
+        // The callers that were answered last are about to commit again. Once round the other tasks lets them come along:
+        // groups become several times as large.
+        tokio::task::yield_now().await;
         let (group, next) = self.gather(first);
         if group.is_empty() {
             return next;
@@ -118,84 +88,22 @@ impl Task {
         let started = Instant::now();
         let names = match self.register(&type_names(group)).await {
             Ok(names) => names,
-            Err(problem) => return Outcome::undone(problem),
-        };
-        let database = Arc::clone(&self.database);
-        let _turn = database.may_write().await;
-        let (mut state, names) = match self.begin(group, names).await {
-            Ok(state) => state,
             Err(problem) => {
                 self.roll_back().await;
                 return Outcome::undone(problem);
             }
         };
-        let mut plan = Plan::new(state.head);
-        let verdicts = group
-            .iter()
-            .map(|job| match state.outcome_of(&job.commit) {
-                Some(outcome) => outcome,
-                None => plan.add(&job.commit, &mut state.overlay, &names),
-            })
-            .collect();
-        if plan.is_empty() {
+        let (database, types) = (Arc::clone(&self.database), Arc::clone(&self.types));
+        let _turn = database.may_write().await;
+        let outcome = match self.connection().await {
+            Ok(connection) => run(connection, &types, names, group).await,
+            Err(error) => Outcome::undone(error.into()),
+        };
+        if !matches!(outcome, Outcome::Landed(_)) {
             self.roll_back().await;
-            return Outcome::Judged(verdicts);
         }
-        let (landing, events) = (plan.commits(), plan.events());
-        let executed = match self.connection().await {
-            Ok(connection) => plan.execute(connection, &state.overlay).await,
-            Err(error) => return Outcome::undone(error.into()),
-        };
-        match executed {
-            Ok(()) => {
-                let commits = group.len();
-                debug!(commits, landing, events, took = ?started.elapsed(), "committed a group");
-                Outcome::Judged(verdicts)
-            }
-            Err(failure) => {
-                self.roll_back().await;
-                match failure.class() {
-                    Class::Constraint | Class::TooBig => Outcome::Suspect(failure.into()),
-                    Class::Other | Class::ConnectionLost => Outcome::Unknown(failure),
-                    _ => Outcome::Undone(failure),
-                }
-            }
-        }
-    }
-
-    /// Opens the transaction and reads what the group is judged by.
-    async fn begin(
-        &mut self,
-        group: &[CommitJob],
-        names: Arc<Names>,
-    ) -> Result<(State, Arc<Names>), Problem> {
-        let types = Arc::clone(&self.types);
-        let connection = self.connection().await?;
-        let row = sqlx::query(BEGIN)
-            .bind(json(&ids(group)))
-            .bind(json(&claims(group, &names)))
-            .bind(json(&group.iter().map(|job| hex(job.commit.id)).collect::<Vec<_>>()))
-            .fetch_one(&mut *connection)
-            .await?;
-        let aggregates: Vec<AggregateColumns> = list(row.try_get(1)?, "aggregates")?;
-        let holders: Vec<HolderColumns> = list(row.try_get(2)?, "aggregates")?;
-        let known = list(row.try_get(3)?, "commits")?;
-        // Another process may have added types. This transaction has not.
-        let knows = |names: &Names| {
-            aggregates.iter().all(|found| names.aggregate_name(found.aggregate_type()).is_ok())
-        };
-        let names = types.knowing(connection, knows).await?;
-        let mut overlay = Overlay::default();
-        for found in aggregates {
-            let (id, standing) = found.standing()?;
-            overlay.enter(id, standing);
-        }
-        for found in holders {
-            let (aggregate_type, key, id) = found.holder()?;
-            overlay.enter_holder(aggregate_type, key, id);
-        }
-        let head = checked(Position::new(row.try_get(0)?), "events.position")?;
-        Ok((State { head, overlay, known }, names))
+        debug!(commits = group.len(), landing = outcome.landed(), took = ?started.elapsed(), "a group");
+        outcome
     }
 
     fn answer(&self, group: impl IntoIterator<Item = CommitJob>, outcome: Outcome) {
@@ -204,7 +112,7 @@ impl Task {
         // Whoever does not wait any more does not want to know.
         let tell = |job: CommitJob, verdict| drop(job.answer.send(verdict));
         match outcome {
-            Outcome::Judged(verdicts) => {
+            Outcome::Landed(verdicts) | Outcome::Idle(verdicts) => {
                 jobs.zip(verdicts).for_each(|(job, verdict)| tell(job, verdict))
             }
             Outcome::Undone(failure) => {
@@ -231,52 +139,50 @@ impl Outcome {
             answer @ Problem::Answer(_) => Self::Suspect(answer),
         }
     }
-}
 
-impl State {
-    /// The verdict on a commit that was sent before, or given up.
-    fn outcome_of(&self, commit: &Commit) -> Option<Result<Committed>> {
-        if self.known.is_empty() {
-            return None;
+    /// What it means that the writes of a group failed.
+    fn of_writes(failure: Failure) -> Self {
+        match failure.class() {
+            Class::Constraint | Class::TooBig => Self::Suspect(failure.into()),
+            Class::Other | Class::ConnectionLost => Self::Unknown(failure),
+            _ => Self::Undone(failure),
         }
-        let id = hex(commit.id);
-        let known = self.known.iter().find(|known| known.id == id)?;
-        if known.outcome == 0 {
-            return Some(Err(Error::given_up(commit.id)));
+    }
+
+    fn landed(&self) -> usize {
+        match self {
+            Self::Landed(verdicts) => verdicts.iter().filter(|verdict| verdict.is_ok()).count(),
+            _ => 0,
         }
-        let positions = positions(known.first_position, known.last_position);
-        Some(positions.map(|positions| Committed { id: commit.id, positions }))
     }
 }
 
-impl AggregateColumns {
-    const fn aggregate_type(&self) -> AggregateTypeId {
-        AggregateTypeId::new(self.aggregate_type_id)
+/// Judges the commits of a group and writes those that are to land. Leaves the transaction open unless they have.
+async fn run(
+    connection: &mut SqliteConnection,
+    types: &Types,
+    names: Arc<Names>,
+    group: &[CommitJob],
+) -> Outcome {
+    let mut state = match State::read(connection, types, names, group).await {
+        Ok(state) => state,
+        Err(problem) => return Outcome::undone(problem),
+    };
+    let mut plan = Plan::new(state.head);
+    let mut verdicts = Vec::with_capacity(group.len());
+    for CommitJob { commit, .. } in group {
+        verdicts.push(match state.outcome_of(commit) {
+            Some(outcome) => outcome,
+            None => plan.add(commit, &mut state.overlay, &state.names),
+        });
     }
-
-    fn standing(self) -> Result<(AggregateId, Standing)> {
-        let standing = Standing {
-            aggregate_type: self.aggregate_type(),
-            key: checked(self.natural_key.map(NaturalKey::new).transpose(), KEY)?,
-            sequence: checked(Sequence::new(self.sequence), "events.sequence")?,
-        };
-        Ok((checked(AggregateId::new(self.id), ID)?, standing))
+    if plan.is_empty() {
+        return Outcome::Idle(verdicts);
     }
-}
-
-impl HolderColumns {
-    fn holder(self) -> Result<(AggregateTypeId, NaturalKey, AggregateId)> {
-        let aggregate_type = AggregateTypeId::new(self.aggregate_type_id);
-        let key = checked(NaturalKey::new(self.natural_key), KEY)?;
-        Ok((aggregate_type, key, checked(AggregateId::new(self.id), ID)?))
+    match plan.execute(connection, &state.overlay).await {
+        Ok(()) => Outcome::Landed(verdicts),
+        Err(failure) => Outcome::of_writes(failure),
     }
-}
-
-const ID: &str = "aggregates.id";
-const KEY: &str = "aggregates.natural_key";
-
-fn list<T: serde::de::DeserializeOwned>(json: &str, table: &'static str) -> Result<Vec<T>> {
-    serde_json::from_str(json).map_err(|error| Error::corrupt(table, error.to_string()))
 }
 
 /// The names that the group uses, each once.
@@ -293,21 +199,6 @@ fn type_names(group: &[CommitJob]) -> Vec<TypeName> {
         seen.extend(aggregates.chain(events));
     }
     seen.into_iter().collect()
-}
-
-/// The aggregates that the group reads or writes, each once.
-fn ids(group: &[CommitJob]) -> HashSet<i64> {
-    group.iter().flat_map(|job| &job.commit.writes).map(|write| write.id.get()).collect()
-}
-
-/// The keys that the group claims.
-fn claims<'a>(group: &'a [CommitJob], names: &Names) -> HashSet<(i64, &'a str)> {
-    let writes = group.iter().flat_map(|job| &job.commit.writes);
-    let claims = writes.filter_map(|write| match &write.key {
-        KeyChange::Set(key) => Some((names.aggregate(write.aggregate_type)?.get(), key.as_str())),
-        KeyChange::Keep | KeyChange::Clear => None,
-    });
-    claims.collect()
 }
 
 fn size(commit: &Commit) -> usize {

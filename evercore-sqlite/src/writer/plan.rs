@@ -60,14 +60,6 @@ impl<'a> Plan<'a> {
         self.commits.is_empty()
     }
 
-    pub(super) const fn commits(&self) -> usize {
-        self.commits.len()
-    }
-
-    pub(super) const fn events(&self) -> usize {
-        self.events.len()
-    }
-
     /// Judges a commit and, if it is to land, takes in what it writes.
     pub(super) fn add(
         &mut self,

@@ -52,8 +52,9 @@ impl Task {
                     answer.send(self.reserve_ids(count).await).ok();
                 }
                 Some(Job::Register { names, answer }) => {
-                    let result = self.register(&names).await.map(drop);
-                    answer.send(result.map_err(|problem| self.undone(problem, REGISTER))).ok();
+                    let registered = self.register(&names).await.map(drop);
+                    let result = self.conclude(registered, "store the names of types").await;
+                    answer.send(result).ok();
                 }
                 Some(Job::Close { answer }) => {
                     self.refuse_the_rest().await;
@@ -92,7 +93,7 @@ impl Task {
         }
     }
 
-    /// Stores names, in a transaction of its own, and knows them from then on.
+    /// Stores names, in a transaction of its own, and knows them from then on. A failure leaves it open.
     pub(super) async fn register(&mut self, names: &[TypeName]) -> Result<Arc<Names>, Problem> {
         let known = self.types.known();
         if names.iter().all(|name| is_known(&known, name)) {
@@ -103,16 +104,23 @@ impl Task {
         let _turn = database.may_write().await;
         let connection = self.connection().await?;
         let rows: Vec<_> = names.iter().map(|name| (name.aggregate, name.event)).collect();
-        let registered = sqlx::query(REGISTER_TYPES).bind(json(&rows)).execute(&mut *connection);
-        if let Err(error) = registered.await {
-            self.roll_back().await;
-            return Err(error.into());
-        }
+        sqlx::query(REGISTER_TYPES).bind(json(&rows)).execute(&mut *connection).await?;
         Ok(types.refresh(connection).await?)
     }
 
-    pub(super) fn undone(&self, problem: Problem, operation: &'static str) -> Error {
-        problem.undone(self.database.name(), operation)
+    /// The answer to a job that has a transaction of its own.
+    async fn conclude<T>(
+        &mut self,
+        result: Result<T, Problem>,
+        operation: &'static str,
+    ) -> Result<T> {
+        match result {
+            Ok(value) => Ok(value),
+            Err(problem) => {
+                self.roll_back().await;
+                Err(problem.undone(self.database.name(), operation))
+            }
+        }
     }
 
     async fn reserve_ids(&mut self, count: u32) -> Result<IdBlock> {
@@ -128,7 +136,8 @@ impl Task {
             let first = checked(AggregateId::new(row.try_get(0)?), "aggregate_ids.next_id")?;
             Ok::<_, Problem>(IdBlock { first, count })
         };
-        reserved.await.map_err(|problem| self.undone(problem, "reserve aggregate ids"))
+        let reserved = reserved.await;
+        self.conclude(reserved, "reserve aggregate ids").await
     }
 
     async fn find_commit(&mut self, id: CommitId) -> Result<CommitOutcome> {
@@ -146,7 +155,8 @@ impl Task {
             let positions = positions(row.try_get(1)?, row.try_get(2)?)?;
             Ok::<_, Problem>(CommitOutcome::Landed(Committed { id, positions }))
         };
-        settled.await.map_err(|problem| self.undone(problem, "look for a commit"))
+        let settled = settled.await;
+        self.conclude(settled, "look for a commit").await
     }
 
     /// Whoever got into the queue behind the last job.
@@ -171,8 +181,6 @@ impl Task {
         }
     }
 }
-
-const REGISTER: &str = "store the names of types";
 
 /// Positions as a row of `commits` has them.
 pub(super) fn positions(

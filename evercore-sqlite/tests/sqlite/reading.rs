@@ -140,3 +140,15 @@ async fn a_damaged_row_is_an_error_that_names_the_column() {
         }
     }
 }
+
+#[tokio::test]
+async fn an_aggregate_that_lacks_its_last_event_before_a_page_ends_is_damaged() {
+    let (_folder, path) = file();
+    let store = store(&path).await;
+    let amounts: Vec<i64> = (1..=1001).collect();
+    let id = open_account(&store, &amounts).await.expect("it commits");
+    assert_eq!(balance(&store, id).await.expect("two pages"), 501_501);
+    execute(&path, "DELETE FROM events WHERE sequence IN (999, 1000)").await;
+    let damaged = balance(&store, id).await.expect_err("the first page ends early");
+    assert!(matches!(damaged, Error::Corrupt { what: "events", .. }), "{damaged:?}");
+}

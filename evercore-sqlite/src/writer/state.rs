@@ -1,0 +1,154 @@
+//! What a group is judged by, read where its transaction begins.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use evercore::engine::{Commit, Committed, KeyChange};
+use evercore::{AggregateId, Error, NaturalKey, Position, Result, Sequence};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use sqlx::{Row, SqliteConnection};
+
+use super::CommitJob;
+use super::judge::{Overlay, Standing};
+use super::plan::hex;
+use super::statements::BEGIN;
+use super::task::{json, positions};
+use crate::error::{Problem, because};
+use crate::page::checked;
+use crate::types::{AggregateTypeId, Names, Types};
+
+/// What a group is judged by.
+pub(super) struct State {
+    pub(super) names: Arc<Names>,
+    /// The last position that is taken.
+    pub(super) head: Position,
+    pub(super) overlay: Overlay,
+    /// Those of its commits that have an outcome already.
+    known: Vec<KnownCommit>,
+}
+
+/// Columns of an aggregate, in the order of the statement's `json_array`.
+#[derive(Deserialize)]
+struct AggregateColumns {
+    id: i64,
+    aggregate_type_id: i64,
+    natural_key: Option<String>,
+    sequence: i64,
+}
+
+/// Columns of a key's holder, likewise.
+#[derive(Deserialize)]
+struct HolderColumns {
+    aggregate_type_id: i64,
+    natural_key: String,
+    id: i64,
+}
+
+/// Columns of a commit, likewise.
+#[derive(Deserialize)]
+struct KnownCommit {
+    id: String,
+    outcome: i64,
+    first_position: Option<i64>,
+    last_position: Option<i64>,
+}
+
+impl State {
+    /// Opens the transaction and reads the state in it.
+    pub(super) async fn read(
+        connection: &mut SqliteConnection,
+        types: &Types,
+        names: Arc<Names>,
+        group: &[CommitJob],
+    ) -> Result<Self, Problem> {
+        let commits: Vec<_> = group.iter().map(|job| hex(job.commit.id)).collect();
+        let row = sqlx::query(BEGIN)
+            .bind(json(&ids(group)))
+            .bind(json(&claims(group, &names)))
+            .bind(json(&commits))
+            .fetch_one(&mut *connection)
+            .await?;
+        let aggregates: Vec<AggregateColumns> = list(row.try_get(1)?, "aggregates")?;
+        let holders: Vec<HolderColumns> = list(row.try_get(2)?, "aggregates")?;
+        let known = list(row.try_get(3)?, "commits")?;
+        // Another process may have added types. This transaction has not.
+        let knows = |names: &Names| {
+            aggregates.iter().all(|found| names.aggregate_name(found.aggregate_type()).is_ok())
+        };
+        let names = types.knowing(connection, knows).await?;
+        let mut overlay = Overlay::default();
+        for found in aggregates {
+            let (id, standing) = found.standing()?;
+            overlay.enter(id, standing);
+        }
+        for found in holders {
+            let (aggregate_type, key, id) = found.holder()?;
+            overlay.enter_holder(aggregate_type, key, id);
+        }
+        let head = checked(Position::new(row.try_get(0)?), "events.position")?;
+        Ok(Self { names, head, overlay, known })
+    }
+
+    /// The verdict on a commit that was sent before, or given up.
+    pub(super) fn outcome_of(&self, commit: &Commit) -> Option<Result<Committed>> {
+        if self.known.is_empty() {
+            return None;
+        }
+        let id = hex(commit.id);
+        let known = self.known.iter().find(|known| known.id == id)?;
+        if known.outcome == 0 {
+            return Some(Err(Error::storage(
+                "land a commit",
+                because("it was given up before it arrived"),
+            )));
+        }
+        let positions = positions(known.first_position, known.last_position);
+        Some(positions.map(|positions| Committed { id: commit.id, positions }))
+    }
+}
+
+impl AggregateColumns {
+    const fn aggregate_type(&self) -> AggregateTypeId {
+        AggregateTypeId::new(self.aggregate_type_id)
+    }
+
+    fn standing(self) -> Result<(AggregateId, Standing)> {
+        let standing = Standing {
+            aggregate_type: self.aggregate_type(),
+            key: checked(self.natural_key.map(NaturalKey::new).transpose(), KEY)?,
+            sequence: checked(Sequence::new(self.sequence), "events.sequence")?,
+        };
+        Ok((checked(AggregateId::new(self.id), ID)?, standing))
+    }
+}
+
+impl HolderColumns {
+    fn holder(self) -> Result<(AggregateTypeId, NaturalKey, AggregateId)> {
+        let aggregate_type = AggregateTypeId::new(self.aggregate_type_id);
+        let key = checked(NaturalKey::new(self.natural_key), KEY)?;
+        Ok((aggregate_type, key, checked(AggregateId::new(self.id), ID)?))
+    }
+}
+
+const ID: &str = "aggregates.id";
+const KEY: &str = "aggregates.natural_key";
+
+fn list<T: DeserializeOwned>(json: &str, table: &'static str) -> Result<Vec<T>> {
+    serde_json::from_str(json).map_err(|error| Error::corrupt(table, error.to_string()))
+}
+
+/// The aggregates that the group reads or writes, each once.
+fn ids(group: &[CommitJob]) -> HashSet<i64> {
+    group.iter().flat_map(|job| &job.commit.writes).map(|write| write.id.get()).collect()
+}
+
+/// The keys that the group claims.
+fn claims<'a>(group: &'a [CommitJob], names: &Names) -> HashSet<(i64, &'a str)> {
+    let writes = group.iter().flat_map(|job| &job.commit.writes);
+    let claims = writes.filter_map(|write| match &write.key {
+        KeyChange::Set(key) => Some((names.aggregate(write.aggregate_type)?.get(), key.as_str())),
+        KeyChange::Keep | KeyChange::Clear => None,
+    });
+    claims.collect()
+}
