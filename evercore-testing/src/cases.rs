@@ -105,6 +105,8 @@ macro_rules! __with_cases {
                     two_aggregates_can_swap_their_keys
                     keys_can_move_along_a_chain
                     a_freed_key_can_be_claimed_in_the_same_context
+                    an_aggregate_may_be_given_the_key_that_it_has
+                    racing_claims_in_opposite_orders_end
                     keys_compare_byte_for_byte
                 }
             }
@@ -120,6 +122,7 @@ macro_rules! __with_cases {
                     a_state_of_the_past_uses_no_later_snapshot
                     a_state_as_of_a_time_is_replayed
                     a_view_uses_no_snapshot_that_is_newer_than_itself
+                    a_load_is_of_one_moment_while_snapshots_are_taken
                     a_long_tail_after_a_snapshot_is_read_in_pages
                 }
             }
@@ -143,6 +146,7 @@ macro_rules! __with_cases {
                     too_many_bytes_are_refused
                     too_many_aggregates_are_refused
                     a_refused_event_leaves_its_context_usable
+                    the_largest_commit_by_default_lands
                     the_largest_payload_by_default_is_stored
                 }
                 foreign_events {
@@ -174,6 +178,8 @@ macro_rules! __with_cases {
                     a_view_does_not_see_later_commits
                     a_view_is_of_the_moment_it_was_opened
                     keys_and_aggregates_agree_in_every_view
+                    a_dropped_view_releases_what_it_holds
+                    a_read_dropped_at_any_await_point_leaves_nothing_behind
                     an_empty_store_reads_as_empty
                 }
                 log {

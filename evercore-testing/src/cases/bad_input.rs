@@ -1,5 +1,6 @@
 //! P12: what cannot be stored or does not exist is a typed error that names it, before anything is written.
 
+use evercore::engine::{LoadRequest, Target};
 use evercore::{
     Aggregate, AggregateId, Context, Error, EventOptions, Expected, MAX_LABEL_BYTES,
     MAX_METADATA_BYTES, MAX_NATURAL_KEY_BYTES, Metadata, NaturalKey, Position, Registry, Result,
@@ -114,6 +115,17 @@ pub(crate) async fn an_aggregate_of_another_type_is_named(fixture: &Fixture) -> 
         assert_error!(answer, ref error if is_named(error));
     }
     assert_eq!(fixture.log().await?, before);
+
+    let request = LoadRequest {
+        aggregate_type: Account::NAME,
+        target: Target::Id(id),
+        snapshot: None,
+        up_to: None,
+        limit: 10,
+    };
+    let loaded = fixture.engine().load(request).await?.expect("it was created");
+    assert_eq!((loaded.id, &*loaded.aggregate_type), (id, Counter::NAME));
+    assert!(loaded.events.is_empty() && loaded.snapshot.is_none());
     Ok(())
 }
 

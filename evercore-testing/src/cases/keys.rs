@@ -237,6 +237,48 @@ pub(crate) async fn a_freed_key_can_be_claimed_in_the_same_context(
     Ok(())
 }
 
+/// The core leaves such a change out; for an engine it is no news.
+pub(crate) async fn an_aggregate_may_be_given_the_key_that_it_has(fixture: &Fixture) -> Result<()> {
+    let engine = fixture.engine();
+    let id = counter::create_with_key(fixture.store(), "own", 1).await?;
+    let writes = vec![raw::set_key::<Counter>(id, Precondition::Exists, "own")?];
+    engine.commit(raw::commit(writes, Vec::new())).await?;
+    assert_eq!(holder(engine, Counter::NAME, "own").await?, Some(id));
+    Ok(())
+}
+
+/// Each context wants two keys, half of them in the other order: one gets both, and nobody waits for ever.
+pub(crate) async fn racing_claims_in_opposite_orders_end(fixture: &Fixture) -> Result<()> {
+    let store = fixture.store();
+    for round in 0..5 {
+        let answers = race(RUNNERS, |runner| {
+            let store = store.clone();
+            let mut keys = [format!("left {round}"), format!("right {round}")];
+            if runner % 2 == 0 {
+                keys.reverse();
+            }
+            async move {
+                store
+                    .with_context(async |ctx| {
+                        for key in &keys {
+                            let mut counter = ctx.create_with_key::<Counter>(key).await?;
+                            ctx.apply(&mut counter, Added { by: 1 })?;
+                        }
+                        Ok(())
+                    })
+                    .await
+            }
+        })
+        .await;
+        assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 1, "{answers:?}");
+        for answer in answers.into_iter().filter(Result::is_err) {
+            assert_error!(answer, Error::KeyTaken { .. });
+        }
+    }
+    assert_eq!(fixture.log().await?.len(), 10);
+    Ok(())
+}
+
 pub(crate) async fn keys_compare_byte_for_byte(fixture: &Fixture) -> Result<()> {
     let store = fixture.store();
     let keys = [

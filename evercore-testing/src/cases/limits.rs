@@ -3,7 +3,7 @@
 use evercore::{Error, EventOptions, Expected, Limits, Result, Stream};
 
 use crate::assert::assert_error;
-use crate::domain::counter::{Added, Counter};
+use crate::domain::counter::{self, Added, Counter};
 use crate::domain::diary::{self, Diary, Noted, noted};
 use crate::fixture::Fixture;
 
@@ -109,6 +109,38 @@ pub(crate) async fn a_refused_event_leaves_its_context_usable(fixture: &Fixture)
     let texts: Vec<_> =
         diary::read(&store, id).await?.entries.into_iter().map(|(text, _)| text).collect();
     assert_eq!(texts, ["one", "two"]);
+    Ok(())
+}
+
+/// Many rows at once, for engines whose statements have limits of their own.
+pub(crate) async fn the_largest_commit_by_default_lands(fixture: &Fixture) -> Result<()> {
+    const AGGREGATES: usize = 1_000;
+    const EVENTS: usize = 10;
+    let store = fixture.store();
+    let fill = async |events: usize| {
+        store
+            .with_context(async |ctx| {
+                let mut ids = Vec::with_capacity(AGGREGATES);
+                for index in 0..AGGREGATES {
+                    let mut counter = ctx.create_with_key::<Counter>(index.to_string()).await?;
+                    for _ in 0..events {
+                        ctx.apply(&mut counter, Added { by: 1 })?;
+                    }
+                    ids.push(counter.id());
+                }
+                Ok::<_, Error>(ids)
+            })
+            .await
+    };
+    let answer = fill(EVENTS + 1).await;
+    assert_error!(answer, Error::CommitTooLarge { what: "events", limit: 10_000 });
+
+    let ids = fill(EVENTS).await?;
+    assert_eq!(fixture.log().await?.len(), AGGREGATES * EVENTS);
+    for (index, id) in [(0, ids[0]), (999, ids[999])] {
+        assert_eq!(counter::value(store, id).await?, 10);
+        assert_eq!(counter::find_by_key(store, &index.to_string()).await?, Some(id));
+    }
     Ok(())
 }
 

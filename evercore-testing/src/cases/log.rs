@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use crate::assert::assert_unbroken;
 use crate::domain::account::{self, Account, Deposited};
 use crate::domain::counter::{self, Added, Counter};
+use crate::domain::tally::{self, Counted, Tally};
 use crate::fixture::Fixture;
 use crate::race::race_all;
 
@@ -164,12 +165,20 @@ pub(crate) async fn the_log_holds_all_types(fixture: &Fixture) -> Result<()> {
     let store = fixture.store();
     counter::create(store, 1).await?;
     account::open(store, 2).await?;
+    tally::create(store, &[3]).await?;
     let log = fixture.log().await?;
     assert!(log[0].is::<Added>() && !log[0].is::<Deposited>());
     assert_eq!(log[1].decode::<Deposited>()?.amount, 2);
     let types: Vec<_> =
         log.iter().map(|event| (event.aggregate_type(), event.event_type())).collect();
-    assert_eq!(types, [(Counter::NAME, Added::NAME), (Account::NAME, Deposited::NAME)]);
+    let expected = [
+        (Counter::NAME, Added::NAME),
+        (Account::NAME, Deposited::NAME),
+        (Tally::NAME, Counted::NAME),
+    ];
+    assert_eq!(types, expected);
+    assert_eq!(Added::NAME, Counted::NAME, "two types have an event of this name");
+    assert!(log[2].is::<Counted>() && !log[2].is::<Added>());
     assert!(log.iter().all(|event| event.version() == 1));
     Ok(())
 }

@@ -14,13 +14,14 @@ use crate::domain::tally::{
     self, Counted, FINGERPRINT, OTHER_FINGERPRINT, PlainTally, ReshapedTally, Tally,
 };
 use crate::fixture::Fixture;
+use crate::race::race_all;
 use crate::raw;
 
 pub(crate) async fn snapshot_plus_tail_is_full_replay_at_every_sequence(
     fixture: &Fixture,
 ) -> Result<()> {
     let store = fixture.store();
-    let plain = fixture.store_with(fixture.builder().registry(tally::plain_registry()?)).await?;
+    let plain = plain(fixture).await?;
     let mut random = fixture.random();
     for _ in 0..4 {
         let mut numbers = Vec::new();
@@ -218,6 +219,51 @@ pub(crate) async fn a_view_uses_no_snapshot_that_is_newer_than_itself(
     Ok(())
 }
 
+/// Each event's number is its sequence, so a state tells whether snapshot and tail are of one moment.
+pub(crate) async fn a_load_is_of_one_moment_while_snapshots_are_taken(
+    fixture: &Fixture,
+) -> Result<()> {
+    const LENGTH: u64 = 60;
+    let store = fixture.store();
+    let id = tally::create(store, &[]).await?;
+    let all: Vec<u64> = (1..=LENGTH).collect();
+    race_all(6, |runner| {
+        let (store, all) = (store.clone(), all.clone());
+        async move {
+            loop {
+                let state = if runner < 2 {
+                    count_on(&store, id, LENGTH).await?
+                } else {
+                    store.with_context(async |ctx| ctx.load::<Tally>(id).await).await?.into_state()
+                };
+                let seen = usize::try_from(state.events).expect("few");
+                assert_eq!(state, Tally::of(&all[..seen]), "after {seen} events");
+                if state.events >= LENGTH {
+                    return Ok(());
+                }
+                tokio::task::yield_now().await;
+            }
+        }
+    })
+    .await?;
+    assert_eq!(tally::state::<PlainTally>(&plain(fixture).await?, id).await?, Tally::of(&all));
+    Ok(())
+}
+
+/// Counts the next number, if there is one left.
+async fn count_on(store: &EventStore, id: AggregateId, last: u64) -> Result<Tally> {
+    store
+        .with_context(async |ctx| {
+            let mut tally = ctx.load::<Tally>(id).await?;
+            let number = tally.state().events + 1;
+            if number <= last {
+                ctx.apply(&mut tally, Counted { number })?;
+            }
+            Ok(tally.into_state())
+        })
+        .await
+}
+
 /// The tail after a snapshot has pages as well.
 pub(crate) async fn a_long_tail_after_a_snapshot_is_read_in_pages(fixture: &Fixture) -> Result<()> {
     let small = fixture.builder().limits(Limits::default().page_events(3));
@@ -233,6 +279,11 @@ pub(crate) async fn a_long_tail_after_a_snapshot_is_read_in_pages(fixture: &Fixt
     }
     assert_eq!(snapshot_sequence(fixture.engine(), id).await?, Some(5));
     Ok(())
+}
+
+/// A store that replays every tally.
+async fn plain(fixture: &Fixture) -> Result<EventStore> {
+    fixture.store_with(fixture.builder().registry(tally::plain_registry()?)).await
 }
 
 async fn as_of(store: &EventStore, id: AggregateId, length: usize) -> Result<Tally> {

@@ -6,6 +6,7 @@ use evercore::{Aggregate, AggregateId, AsOf, Error, EventStore, Position, Result
 use crate::assert::{exists, holder};
 use crate::domain::counter::{self, Added, Counter};
 use crate::fixture::{Fixture, whole_log};
+use crate::poll::drop_after_polls;
 use crate::race::race_all;
 
 pub(crate) async fn a_view_does_not_see_later_commits(fixture: &Fixture) -> Result<()> {
@@ -49,7 +50,7 @@ pub(crate) async fn a_view_is_of_the_moment_it_was_opened(fixture: &Fixture) -> 
     let (store, engine) = (fixture.store(), fixture.engine());
     let id = counter::create(store, 1).await?;
     let mut views = Vec::new();
-    for _ in 0..4 {
+    for _ in 0..3 {
         views.push(engine.begin_read().await?);
         counter::add(store, id, 1).await?;
     }
@@ -58,7 +59,7 @@ pub(crate) async fn a_view_is_of_the_moment_it_was_opened(fixture: &Fixture) -> 
         assert_eq!(history_length(&**view, id).await?, expected);
     }
     drop(views);
-    assert_eq!(counter::value(store, id).await?, 5);
+    assert_eq!(counter::value(store, id).await?, 4);
     Ok(())
 }
 
@@ -111,6 +112,42 @@ async fn swap(store: &EventStore) -> Result<()> {
             ctx.change_key(&mut a, "b")
         })
         .await
+}
+
+pub(crate) async fn a_dropped_view_releases_what_it_holds(fixture: &Fixture) -> Result<()> {
+    let (store, engine) = (fixture.store(), fixture.engine());
+    let id = counter::create(store, 0).await?;
+    for round in 1..=100 {
+        let view = engine.begin_read().await?;
+        assert_eq!(history_length(&*view, id).await?, round);
+        drop(view);
+        counter::add(store, id, 1).await?;
+    }
+    Ok(())
+}
+
+pub(crate) async fn a_read_dropped_at_any_await_point_leaves_nothing_behind(
+    fixture: &Fixture,
+) -> Result<()> {
+    const MOST_POLLS: u32 = 1_000;
+    let store = fixture.store();
+    let id = counter::create_with_key(store, "key", 1).await?;
+    for polls in 0..=MOST_POLLS {
+        let read = store.with_readonly_context(async |view| {
+            let counter = view.load_by_key::<Counter>("key").await?;
+            let history = view.history(counter.id(), ..).await?;
+            let page = view.read_log(Position::START, 10_000).await?;
+            Ok::<_, Error>((history.len(), page.events.len()))
+        });
+        let seen = drop_after_polls(polls, read).await.transpose()?;
+        let expected = usize::try_from(polls).expect("few") + 1;
+        if let Some(seen) = seen {
+            assert_eq!(seen, (expected, expected));
+            return Ok(());
+        }
+        counter::add(store, id, 1).await?;
+    }
+    panic!("the read is not through after {MOST_POLLS} polls");
 }
 
 pub(crate) async fn an_empty_store_reads_as_empty(fixture: &Fixture) -> Result<()> {

@@ -79,7 +79,8 @@ impl Aggregate for ReshapedTally {
 
 impl Event for Counted {
     type Aggregate = Tally;
-    const NAME: &'static str = "counted";
+    /// The counter's event has this name, too: an event is known by its aggregate's type and its own name.
+    const NAME: &'static str = "added";
 }
 
 impl Event for PlainCounted {

@@ -9,11 +9,12 @@ mod write_faults;
 use engine::{Fault, Faulty, Sound};
 use evercore_testing::{Case, cases, conformance};
 use read_faults::{
-    AppliesTwice, DropsMetadata, GivesAnySnapshot, IgnoresLimits, MistakesTypes, RoundsTimes,
-    SeesLaterCommits, SkipsASequence, SkipsInTheLog,
+    AppliesTwice, ConfusesEventTypes, CutsPayloads, DropsMetadata, ForgetsEventNames,
+    ForgetsVersions, GivesAnySnapshot, IgnoresLimits, MistakesTypes, RoundsTimes, SeesLaterCommits,
+    SkipsASequence, SkipsInTheLog,
 };
 use write_faults::{
-    AcceptsTheFuture, AcknowledgesTooEarly, FailsNeighbours, FoldsKeys, ForgetsAtTheEnd,
+    AcceptsTheFuture, AcknowledgesTooEarly, CutsKeys, FailsNeighbours, FoldsKeys, ForgetsAtTheEnd,
     ForgetsTheFence, ForgetsTheFenceAtTheEnd, GivesIdsTwice, KeepsRefusedSnapshots, LandsInPart,
     LandsInPartWhenDropped, LandsTwice, LosesUpdates, OverlooksGuards, OverlooksKeyChanges,
     SharesKeys, SharesKeysAmongTypes, StaysOpen,
@@ -160,6 +161,16 @@ caught! {
         "contract::all_that_is_said_comes_back_as_it_was",
         "contract::every_part_of_the_metadata_is_kept",
         "contract::a_contexts_metadata_is_on_its_events_unless_they_bring_their_own",
+    ];
+    cut_keys_are_caught: CutsKeys => ["p12::a_key_of_the_longest_length_is_fine"];
+    cut_payloads_are_caught: CutsPayloads => ["p12::the_largest_payload_by_default_is_stored"];
+    confused_event_types_are_caught: ConfusesEventTypes => ["contract::the_log_holds_all_types"];
+    forgotten_event_names_are_caught: ForgetsEventNames => [
+        "p12::an_event_of_an_unknown_name_is_named",
+        "p12::an_event_under_its_old_name_is_read",
+    ];
+    forgotten_versions_are_caught: ForgetsVersions => [
+        "p12::an_event_of_an_unknown_version_is_named",
     ];
     ids_given_twice_are_caught: GivesIdsTwice => [
         "contract::reserved_blocks_do_not_overlap",

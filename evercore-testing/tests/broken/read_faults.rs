@@ -9,7 +9,7 @@ use evercore::engine::{
     Commit, Committed, EventRow, HistoryRequest, LoadRequest, LoadedAggregate, LogPage, LogRequest,
     NewSnapshot, Reader, StorageEngine, StoredSnapshot,
 };
-use evercore::{AggregateId, RecordedEvent, Result, Sequence};
+use evercore::{AggregateId, Codec, Payload, RecordedEvent, Result, Sequence};
 use evercore_memory::MemoryEngine;
 
 use crate::engine::Fault;
@@ -163,5 +163,50 @@ impl Fault for MistakesTypes {
     ) -> Result<Option<LoadedAggregate>> {
         let aggregate_type = Arc::from(request.aggregate_type);
         Ok(reader.load(request).await?.map(|loaded| LoadedAggregate { aggregate_type, ..loaded }))
+    }
+}
+
+/// Keeps the first 64 KiB of a payload.
+#[derive(Debug)]
+pub(crate) struct CutsPayloads;
+
+impl Fault for CutsPayloads {
+    fn show(&self, row: &mut EventRow) {
+        let bytes = row.payload.bytes();
+        row.payload = Payload::from_encoded(Codec::Json, bytes.slice(..bytes.len().min(64 * 1024)));
+    }
+}
+
+/// Looks event types up by their name, whatever the aggregate's type.
+#[derive(Debug)]
+pub(crate) struct ConfusesEventTypes;
+
+impl Fault for ConfusesEventTypes {
+    fn show(&self, row: &mut EventRow) {
+        if &*row.event_type == "added" {
+            row.aggregate_type = "counter".into();
+        }
+    }
+}
+
+/// Has one name for all events of a type.
+#[derive(Debug)]
+pub(crate) struct ForgetsEventNames;
+
+impl Fault for ForgetsEventNames {
+    fn show(&self, row: &mut EventRow) {
+        if &*row.aggregate_type == "diary" {
+            row.event_type = "noted".into();
+        }
+    }
+}
+
+/// Has no column for the version.
+#[derive(Debug)]
+pub(crate) struct ForgetsVersions;
+
+impl Fault for ForgetsVersions {
+    fn show(&self, row: &mut EventRow) {
+        row.version = 1;
     }
 }

@@ -338,6 +338,23 @@ impl Fault for FoldsKeys {
     }
 }
 
+/// Keeps the first hundred bytes of a key.
+#[derive(Debug)]
+pub(crate) struct CutsKeys;
+
+#[async_trait]
+impl Fault for CutsKeys {
+    async fn commit(&self, engine: &MemoryEngine, mut commit: Commit) -> Result<Committed> {
+        for write in &mut commit.writes {
+            if let KeyChange::Set(key) = &mut write.key {
+                let end = key.as_str().floor_char_boundary(100);
+                *key = NaturalKey::new(&key.as_str()[..end])?;
+            }
+        }
+        engine.commit(commit).await
+    }
+}
+
 /// Counts ids anew each time.
 #[derive(Debug)]
 pub(crate) struct GivesIdsTwice;
