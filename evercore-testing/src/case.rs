@@ -5,7 +5,7 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::mpsc;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
@@ -57,20 +57,25 @@ impl Case {
     /// # Panics
     /// If the variable `EVERCORE_SEED` is set and is no number.
     pub fn run(&self, harness: impl Harness) -> Result<(), Failure> {
+        self.run_within(TIME_LIMIT, harness)
+    }
+
+    fn run_within(&self, limit: Duration, harness: impl Harness) -> Result<(), Failure> {
         let (case, seed) = (*self, seed());
         let (done, verdict) = mpsc::channel();
-        let worker = thread::spawn(move || {
+        let run = move || {
             let verdict = case.run_here(Arc::new(harness), seed);
             // Nobody waits for it once the time is up.
             let _ = done.send(verdict);
-        });
-        let verdict = verdict.recv_timeout(TIME_LIMIT).unwrap_or_else(|late| match late {
-            mpsc::RecvTimeoutError::Timeout => {
-                Err(format!("it did not end within {TIME_LIMIT:?}: something waits for ever"))
+        };
+        let worker = thread::Builder::new().name(self.to_string());
+        let worker = worker.spawn(run).expect("the operating system gives us threads");
+        let verdict = verdict.recv_timeout(limit).unwrap_or_else(|late| match late {
+            RecvTimeoutError::Timeout => {
+                Err(format!("it did not end within {limit:?}: something waits for ever"))
             }
-            mpsc::RecvTimeoutError::Disconnected => {
-                let panic = worker.join().expect_err("BUG: it ended without a verdict");
-                resume_unwind(panic)
+            RecvTimeoutError::Disconnected => {
+                resume_unwind(worker.join().expect_err("BUG: it ended without a verdict"))
             }
         });
         verdict
@@ -147,3 +152,69 @@ impl fmt::Display for Failure {
 }
 
 impl std::error::Error for Failure {}
+
+#[cfg(test)]
+mod tests {
+    use async_trait::async_trait;
+    use evercore::Error;
+    use evercore::engine::StorageEngine;
+    use evercore_memory::MemoryEngine;
+
+    use super::*;
+    use crate::Durability;
+
+    #[derive(Debug)]
+    struct Memory;
+
+    #[async_trait]
+    impl Harness for Memory {
+        async fn open(&self) -> Result<Arc<dyn StorageEngine>> {
+            Ok(Arc::new(MemoryEngine::new()))
+        }
+
+        fn durability(&self) -> Durability {
+            Durability::Process
+        }
+
+        async fn clean_up(&self) -> Result<()> {
+            Ok(())
+        }
+    }
+
+    fn failure_of(story: Story) -> String {
+        let case = Case { promise: "p0", name: "a_case", story };
+        let failure = case.run_within(Duration::from_millis(100), Memory).expect_err("it fails");
+        failure.to_string()
+    }
+
+    #[test]
+    fn a_case_that_waits_for_ever_fails_with_words() {
+        let failure = failure_of(|_| Box::pin(std::future::pending()));
+        assert!(failure.starts_with("p0::a_case: it did not end within 100ms"), "{failure}");
+    }
+
+    #[test]
+    fn a_case_that_blocks_its_thread_for_ever_fails_with_words() {
+        let failure = failure_of(|_| {
+            Box::pin(async {
+                loop {
+                    thread::park();
+                }
+            })
+        });
+        assert!(failure.starts_with("p0::a_case: it did not end within 100ms"), "{failure}");
+    }
+
+    #[test]
+    fn a_panic_is_a_failure_that_names_the_case_and_the_seed() {
+        let failure = failure_of(|_| Box::pin(async { panic!("the {} is wrong", "sum") }));
+        let words = "p0::a_case: the sum is wrong (seed: EVERCORE_SEED=";
+        assert!(failure.starts_with(words), "{failure}");
+    }
+
+    #[test]
+    fn an_error_is_a_failure_with_its_sources() {
+        let failure = failure_of(|_| Box::pin(async { Err(Error::storage("test", "no disk")) }));
+        assert!(failure.contains("asked to test: no disk"), "{failure}");
+    }
+}

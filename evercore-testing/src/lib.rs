@@ -1,4 +1,80 @@
 //! The conformance suite that every storage engine of Evercore runs.
+//!
+//! It holds an engine to the promises of Evercore and to the contract of [`evercore::engine`]. One line makes all cases
+//! tests of your crate, in modules named after the promises, so that `cargo test --test conformance -- --list` reads as
+//! a list of what the engine keeps:
+//!
+//! | module | promise |
+//! |---|---|
+//! | `p1` | All of a context lands together, or nothing of it. |
+//! | `p2` | An acknowledged commit is there, exactly once; one without an answer is there whole or not at all. |
+//! | `p3` | The sequences of an aggregate are 1, 2, 3 … |
+//! | `p4` | A write decided on stale state never lands. |
+//! | `p5` | A natural key belongs to at most one aggregate of a type. |
+//! | `p6` | Snapshot plus tail is the same as full replay. |
+//! | `p12` | Bad input is a typed error before anything is written. |
+//! | `p13` | Everything is read in pages. |
+//! | `contract` | What the docs of the store and of [`evercore::engine`] say beside them. |
+//!
+//! # Example: `tests/conformance.rs` of an engine
+//! ```
+//! use std::sync::Arc;
+//!
+//! use async_trait::async_trait;
+//! use evercore::Result;
+//! use evercore::engine::StorageEngine;
+//! use evercore_memory::MemoryEngine;
+//! use evercore_testing::{Durability, Harness, conformance};
+//!
+//! #[derive(Debug)]
+//! struct Memory(MemoryEngine);
+//!
+//! #[async_trait]
+//! impl Harness for Memory {
+//!     async fn open(&self) -> Result<Arc<dyn StorageEngine>> {
+//!         Ok(Arc::new(self.0.clone()))
+//!     }
+//!
+//!     fn durability(&self) -> Durability {
+//!         Durability::Process
+//!     }
+//!
+//!     async fn clean_up(&self) -> Result<()> {
+//!         Ok(())
+//!     }
+//! }
+//!
+//! conformance!(Memory(MemoryEngine::new()));
+//! ```
+//!
+//! The macro owns the list: an engine cannot leave a case out. A case gets data of its own, a runtime of its own and a
+//! minute of time, so that one that hangs fails with words. What is random is drawn from a seed, which a failure
+//! names; set `EVERCORE_SEED` to it to have the same again.
+//!
+//! Where tests are not the right form, [`cases`] gives the same list as values:
+//!
+//! # Example: a program that tries one case
+//! ```
+//! # use std::sync::Arc;
+//! # use async_trait::async_trait;
+//! # use evercore::{Result, engine::StorageEngine};
+//! # use evercore_memory::MemoryEngine;
+//! # use evercore_testing::{Durability, Harness};
+//! # #[derive(Debug)]
+//! # struct Memory(MemoryEngine);
+//! # #[async_trait]
+//! # impl Harness for Memory {
+//! #     async fn open(&self) -> Result<Arc<dyn StorageEngine>> { Ok(Arc::new(self.0.clone())) }
+//! #     fn durability(&self) -> Durability { Durability::Process }
+//! #     async fn clean_up(&self) -> Result<()> { Ok(()) }
+//! # }
+//! let case = evercore_testing::cases()
+//!     .iter()
+//!     .find(|case| case.name() == "a_stale_write_is_a_conflict")
+//!     .expect("the suite has it");
+//! assert_eq!(case.promise(), "p4");
+//! assert_eq!(case.run(Memory(MemoryEngine::new())), Ok(()));
+//! ```
 
 mod assert;
 mod case;

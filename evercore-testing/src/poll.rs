@@ -21,3 +21,27 @@ pub(crate) async fn drop_after_polls<F: Future>(polls: u32, future: F) -> Option
     })
     .await
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Steps that a future takes before it is ready, one for each poll but the last.
+    async fn steps(taken: &mut u32) {
+        for _ in 0..3 {
+            *taken += 1;
+            tokio::task::yield_now().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_future_is_polled_so_often_and_dropped() {
+        for (polls, expected) in
+            [(0, (0, None)), (1, (1, None)), (3, (3, None)), (4, (3, Some(())))]
+        {
+            let mut taken = 0;
+            let output = drop_after_polls(polls, steps(&mut taken)).await;
+            assert_eq!((taken, output), expected, "{polls} polls");
+        }
+    }
+}
