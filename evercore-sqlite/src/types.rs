@@ -91,9 +91,17 @@ impl Types {
                 names.add_event(aggregate_id, aggregate, EventTypeId(id), event);
             }
         }
-        let names = Arc::new(names);
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&names);
-        Ok(names)
+        Ok(self.keep(names))
+    }
+
+    /// What is known from now on. A view of the past reads fewer names than a writer already knows, and may be done
+    /// later; since names are only ever added, more is newer.
+    fn keep(&self, read: Names) -> Arc<Names> {
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if read.count() > known.count() {
+            *known = Arc::new(read);
+        }
+        Arc::clone(&known)
     }
 }
 
@@ -116,6 +124,10 @@ impl Names {
         self.event_names.get(&id)
     }
 
+    fn count(&self) -> usize {
+        self.aggregate_names.len() + self.event_names.len()
+    }
+
     fn add_aggregate(&mut self, id: AggregateTypeId, name: &str) -> Arc<str> {
         let name = self.aggregate_names.entry(id).or_insert_with(|| name.into());
         self.aggregates.insert(Arc::clone(name), id);
@@ -132,5 +144,31 @@ impl Names {
         let event: Arc<str> = name.into();
         self.events.entry(aggregate_id).or_default().insert(Arc::clone(&event), id);
         self.event_names.insert(id, EventName { aggregate, event });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_view_of_the_past_reads_does_not_replace_what_is_known() {
+        let names = |events: &[&str]| {
+            let mut names = Names::default();
+            let account = AggregateTypeId::new(1);
+            let aggregate = names.add_aggregate(account, "account");
+            for (id, event) in (1..).zip(events) {
+                names.add_event(account, Arc::clone(&aggregate), EventTypeId::new(id), event);
+            }
+            names
+        };
+        let types = Types::default();
+        types.keep(names(&["opened", "closed"]));
+        let kept = types.keep(names(&["opened"]));
+        for names in [kept, types.known()] {
+            assert!(names.event(AggregateTypeId::new(1), "closed").is_some());
+        }
+        types.keep(names(&["opened", "closed", "frozen"]));
+        assert!(types.known().event(AggregateTypeId::new(1), "frozen").is_some());
     }
 }
