@@ -58,13 +58,12 @@ impl View<'_> {
     }
 
     pub(crate) fn read_log(&self, request: LogRequest) -> LogPage {
-        let head = self.head.max(request.after);
         let after = usize::try_from(request.after.get()).unwrap_or(usize::MAX);
         let visible = &self.log.events[..usize::try_from(self.head.get()).expect("BUG: a count")];
         let rest = visible.get(after..).unwrap_or_default();
         let events: Vec<_> = rest.iter().take(limit(request.limit)).cloned().collect();
         let at_end = events.len() == rest.len();
-        let end = if at_end { head } else { events.last().map_or(head, RecordedEvent::position) };
+        let end = events.last().map_or(request.after.min(self.head), RecordedEvent::position);
         LogPage { events, end, at_end }
     }
 

@@ -54,8 +54,7 @@ pub(crate) async fn page(
 ) -> Result<LogPage> {
     let events = row::events(rows, types, pool, statements).await?;
     let full = u32::try_from(events.len()).is_ok_and(|events| events >= request.limit);
-    let last = events.last().map(RecordedEvent::position);
-    let end = last.filter(|_| full).unwrap_or(frontier.max(request.after));
-    let at_end = end >= frontier;
+    let end = events.last().map_or(request.after.min(frontier), RecordedEvent::position);
+    let at_end = !full || end >= frontier;
     Ok(LogPage { events, end, at_end })
 }

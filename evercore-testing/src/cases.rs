@@ -189,6 +189,7 @@ macro_rules! __with_cases {
                     pages_of_any_size_give_each_event_once
                     a_reader_that_follows_the_log_misses_nothing
                     the_log_holds_all_types
+                    a_page_never_ends_past_what_was_read
                 }
                 histories {
                     history_comes_in_any_range

@@ -157,8 +157,9 @@ pub struct LogRequest {
 pub struct LogPage {
     /// The events, in position order.
     pub events: Vec<RecordedEvent>,
-    /// Where the next page starts: no event at or before it will ever appear that is not in this page or an earlier
-    /// one.
+    /// Where the next page starts: the position of the last event; without one, that of the request, or of the end of
+    /// the log if the request was beyond it. It never moves past what was not read: a position that was drawn and not
+    /// committed may be drawn again after a crash.
     pub end: Position,
     /// Whether this page reached the end of the log as it is now.
     pub at_end: bool,

@@ -14,7 +14,7 @@ use super::judge::{Overlay, Standing};
 use super::plan::hex;
 use super::statements::BEGIN;
 use super::task::{json, positions};
-use crate::error::{Problem, because};
+use crate::error::Problem;
 use crate::page::checked;
 use crate::types::{AggregateTypeId, Names, Types};
 
@@ -98,10 +98,7 @@ impl State {
         let id = hex(commit.id);
         let known = self.known.iter().find(|known| known.id == id)?;
         if known.outcome == 0 {
-            return Some(Err(Error::storage(
-                "land a commit",
-                because("it was given up before it arrived"),
-            )));
+            return Some(Err(Error::given_up(commit.id)));
         }
         let positions = positions(known.first_position, known.last_position);
         Some(positions.map(|positions| Committed { id: commit.id, positions }))

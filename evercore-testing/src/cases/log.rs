@@ -182,3 +182,29 @@ pub(crate) async fn the_log_holds_all_types(fixture: &Fixture) -> Result<()> {
     assert!(log.iter().all(|event| event.version() == 1));
     Ok(())
 }
+
+/// Or a reader that follows the pages would skip what is still to come.
+pub(crate) async fn a_page_never_ends_past_what_was_read(fixture: &Fixture) -> Result<()> {
+    let store = fixture.store();
+    let empty = store.read_log(Position::START, 10).await?;
+    assert_eq!(
+        (empty.end, empty.at_end),
+        (Position::START, true),
+        "an empty log ends at its start"
+    );
+
+    counter::create(store, 1).await?;
+    let all = store.read_log(Position::START, 10).await?;
+    let last = all.events.last().expect("it was written").position();
+    assert_eq!((all.end, all.at_end), (last, true));
+    let rest = store.read_log(last, 10).await?;
+    assert_eq!((rest.events.len(), rest.end, rest.at_end), (0, last, true));
+
+    let beyond = store.read_log(Position::new(last.get() + 1_000)?, 10).await?;
+    assert_eq!((beyond.events.len(), beyond.at_end), (0, true));
+    assert!(beyond.end < Position::new(last.get() + 1_000)?, "it is led back to the log");
+    counter::create(store, 1).await?;
+    let next = store.read_log(beyond.end, 10).await?;
+    assert!(!next.events.is_empty(), "what came later is there");
+    Ok(())
+}
