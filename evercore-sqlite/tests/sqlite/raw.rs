@@ -85,7 +85,7 @@ async fn no_statement_reads_a_whole_table_of_the_log() {
     let (_folder, path) = file();
     engine(&path).await.close().await.expect("it closes");
     let mut connection = connect(&path).await;
-    let tables = ["events", "e", "aggregates", "a", "k", "commits", "c", "snapshots", "s"];
+    let tables = ["events", "e", "h", "aggregates", "a", "k", "commits", "c", "snapshots", "s"];
     for (file, sql) in statements() {
         // These are about the names of types: few, read once, and written once.
         if file.ends_with("read_types.sql") || file.ends_with("register_types.sql") {
