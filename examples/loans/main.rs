@@ -12,6 +12,7 @@ mod log;
 mod replay;
 mod report;
 
+use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -72,15 +73,24 @@ async fn main() -> anyhow::Result<()> {
     .await
     .context("the replay stopped; run it again and it goes on from here")?;
     bar.finish_and_clear();
-    println!("{added} events added in {:.1} s.\n", start.elapsed().as_secs_f64());
+    let seconds = start.elapsed().as_secs_f64();
+    let mut report = format!("{added} events added in {seconds:.1} s.\n\n");
 
-    println!("{}\n", Totals::of(&store).await?);
+    report += &format!("{}\n", Totals::of(&store).await?);
     let first = log.cases.into_iter().next().map(|case| case.id);
     if let Some(case) = args.case.or(first) {
-        report::tell(&store, &case).await?;
+        report += &format!("\n{}\n", report::story(&store, &case).await?);
     }
     store.close().await?;
-    Ok(())
+    print(&report)
+}
+
+/// Prints, and does not mind if whoever reads has seen enough.
+fn print(text: &str) -> anyhow::Result<()> {
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        outcome => Ok(outcome?),
+    }
 }
 
 #[cfg(test)]

@@ -82,23 +82,23 @@ impl fmt::Display for Totals {
     }
 }
 
-/// Tells one case from its first event to its last.
-pub(crate) async fn tell(store: &EventStore, case: &str) -> Result<(), Error> {
+/// One case from its first event to its last.
+pub(crate) async fn story(store: &EventStore, case: &str) -> Result<String, Error> {
     let application = store
         .with_readonly_context(async |ctx| ctx.load_by_key::<LoanApplication>(case).await)
         .await?;
-    println!("Case {case}, an application for {}:", application.state().amount_requested);
+    let state = application.state();
+    let mut lines = vec![format!("Case {case}, an application for {}:", state.amount_requested)];
     for event in history(store, application.id()).await? {
         let (name, lifecycle) = activity(&event)?;
         let time = event.event_time().format("%Y-%m-%d %H:%M:%S");
         let who = event.metadata().principal_id().unwrap_or("-");
-        println!("  {time}  {who:>6}  {name:<32} {lifecycle}");
+        lines.push(format!("  {time}  {who:>6}  {name:<32} {lifecycle}"));
     }
-    let state = application.state();
     if let Some(step) = state.step {
-        println!("It ended as {step}, after {} events.", application.sequence());
+        lines.push(format!("It ended as {step}, after {} events.", application.sequence()));
     }
-    Ok(())
+    Ok(lines.join("\n"))
 }
 
 /// All events of a case, however many there are.
