@@ -63,7 +63,7 @@ impl View<'_> {
         let rest = visible.get(after..).unwrap_or_default();
         let events: Vec<_> = rest.iter().take(limit(request.limit)).cloned().collect();
         let at_end = events.len() == rest.len();
-        let end = events.last().map_or(request.after.min(self.head), RecordedEvent::position);
+        let end = events.last().map_or(request.after, RecordedEvent::position);
         LogPage { events, end, at_end }
     }
 

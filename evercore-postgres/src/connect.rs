@@ -26,14 +26,18 @@ inventory::submit! {
 
 pub(crate) async fn open(options: PostgresOptions) -> Result<Shared> {
     let connect = options.connect_options();
-    let readers = PgPoolOptions::new()
-        .max_connections(options.readers)
-        .acquire_timeout(options.acquire_timeout)
-        // A ping before each use is a quarter of a load. A connection that broke shows itself.
-        .test_before_acquire(false)
+    let pool = || {
+        PgPoolOptions::new()
+            .max_connections(options.readers)
+            .acquire_timeout(options.acquire_timeout)
+            // A ping before each use is a quarter of a load. A connection that broke shows itself.
+            .test_before_acquire(false)
+    };
+    let readers = pool()
         .connect_with(connect.clone())
         .await
         .map_err(|error| cannot_open(options.describe(), error))?;
+    let held = pool().connect_lazy_with(connect.clone());
     let statements = Statements::new(options.schema_name());
     let types = Arc::new(Types::default());
 
@@ -51,5 +55,5 @@ pub(crate) async fn open(options: PostgresOptions) -> Result<Shared> {
         })
         .collect();
     let writers = Mutex::new(Some(Writers { queue: sender, tasks }));
-    Ok(Shared { options, readers, statements, types, writers })
+    Ok(Shared { options, readers, held, statements, types, writers })
 }

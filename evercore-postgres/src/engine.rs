@@ -26,13 +26,17 @@ use crate::{connect, frontier, load, log, row, schema};
 /// Cheap to clone; all clones are one engine.
 #[derive(Clone)]
 pub struct PostgresEngine {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
 }
 
 /// What all clones and views share.
 pub(crate) struct Shared {
     pub(crate) options: PostgresOptions,
+    /// For one statement at a time.
     pub(crate) readers: PgPool,
+    /// For views and transactions, which user code holds. Were they of the same pool, code that holds one and reads
+    /// besides could wait for itself.
+    pub(crate) held: PgPool,
     pub(crate) statements: Statements,
     pub(crate) types: Arc<Types>,
     pub(crate) writers: std::sync::Mutex<Option<Writers>>,
@@ -59,7 +63,11 @@ impl PostgresEngine {
         writers.as_ref().map(|writers| writers.queue.clone()).ok_or(Error::Closed)
     }
 
-    async fn store_types(&self, names: &[(&'static str, Option<&'static str>)]) -> Result<()> {
+    /// Stores the names of types that are not stored yet.
+    pub(crate) async fn store_types(
+        &self,
+        names: &[(&'static str, Option<&'static str>)],
+    ) -> Result<()> {
         let Shared { types, readers, statements, .. } = &*self.shared;
         types.store(readers, statements, names).await
     }
@@ -141,6 +149,7 @@ impl StorageEngine for PostgresEngine {
                 task.await.map_err(|panic| Error::storage("end a writer", panic))?;
             }
         }
+        self.shared.held.close().await;
         self.shared.readers.close().await;
         Ok(())
     }
@@ -170,7 +179,7 @@ impl Reader for PostgresEngine {
 }
 
 /// The types that a commit writes, each once.
-fn type_names(commit: &Commit) -> Vec<(&'static str, Option<&'static str>)> {
+pub(crate) fn type_names(commit: &Commit) -> Vec<(&'static str, Option<&'static str>)> {
     let aggregates = commit.writes.iter().map(|write| (write.aggregate_type, None));
     let events = commit.events.iter().filter_map(|event| {
         let id = event.meta.aggregate_id();

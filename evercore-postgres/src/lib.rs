@@ -24,6 +24,7 @@ mod options;
 mod row;
 mod schema;
 mod statements;
+mod transaction;
 mod types;
 mod verdict;
 mod view;
@@ -31,3 +32,4 @@ mod writer;
 
 pub use engine::PostgresEngine;
 pub use options::PostgresOptions;
+pub use transaction::{PostgresContext, PostgresStoreExt, PostgresTransaction};

@@ -62,7 +62,8 @@ impl PostgresOptions {
         Ok(self)
     }
 
-    /// Sets the most connections that read. At least 1. Default: 8.
+    /// Sets the most connections that read, and also the most that read contexts and transactions hold. At least 1.
+    /// Default: 8.
     #[must_use]
     pub fn readers(mut self, readers: u32) -> Self {
         self.readers = readers.max(1);

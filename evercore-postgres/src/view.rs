@@ -28,7 +28,7 @@ impl View {
         let failed = |error| classify("open a view of the log", error);
         let frontier = frontier::read(&shared.readers, &shared.statements).await?;
         let mut transaction = shared
-            .readers
+            .held
             .begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
             .await
             .map_err(failed)?;

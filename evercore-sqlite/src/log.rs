@@ -25,7 +25,6 @@ pub(crate) async fn read_log(
     let head: i64 = row.try_get(2)?;
     let events = RawPage::from_row(&row, 0)?.into_events(types, connection).await?;
     let head = checked(Position::new(head), "events.position")?;
-    // A request from beyond the end is led back to it, or it would skip what is yet to come.
-    let end = events.last().map_or(request.after.min(head), RecordedEvent::position);
+    let end = events.last().map_or(request.after, RecordedEvent::position);
     Ok(LogPage { events, end, at_end: end >= head })
 }

@@ -11,7 +11,7 @@ use crate::engine::{Committed, NewSnapshot, Target};
 use crate::error::{unknown_id, unknown_key};
 use crate::rehydrate::{Rehydrated, rehydrate};
 use crate::state_aggregate::ContextId;
-use crate::store::Inner;
+use crate::store::{Inner, Transactor};
 use crate::{
     Aggregate, AggregateId, Apply, AsOf, Error, Event, EventDraft, EventOptions, Metadata,
     NaturalKey, Result, Sequence, StateAggregate,
@@ -366,12 +366,22 @@ impl Context {
     /// Sends what is staged. `None` if there is nothing to send.
     pub(crate) async fn finish(self) -> Result<Option<Committed>> {
         let Self { store, staging, .. } = self;
-        let now = to_stored_precision(store.clock.now());
-        match staging.into_commit(now) {
-            None => Ok(None),
-            Some((commit, refusal)) => {
-                store.send(commit).await.map(Some).map_err(|error| refusal.explain(error))
-            }
+        let (commit, refusal) = staging.into_commit(to_stored_precision(store.clock.now()));
+        if commit.writes.is_empty() {
+            return Ok(None);
         }
+        store.send(commit).await.map(Some).map_err(|error| refusal.explain(error))
+    }
+
+    /// Lands what is staged in a transaction, and the transaction with it.
+    pub(crate) async fn finish_in<X: Transactor>(
+        self,
+        transactor: &X,
+        transaction: X::Transaction,
+    ) -> Result<Committed> {
+        let Self { store, staging, .. } = self;
+        let (commit, refusal) = staging.into_commit(to_stored_precision(store.clock.now()));
+        let answer = transactor.finish(transaction, commit).await;
+        store.settle(answer).await.map_err(|error| refusal.explain(error))
     }
 }

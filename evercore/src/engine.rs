@@ -5,6 +5,7 @@
 mod commit;
 mod scheme;
 
+use std::any::Any;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -17,6 +18,7 @@ use crate::{
 };
 
 pub use crate::recorded::EventRow;
+pub use crate::store::{TransactionContext, Transactor};
 pub use commit::{
     AggregateWrite, Commit, CommitOutcome, Committed, KeyChange, NewEvent, NewSnapshot,
     Precondition,
@@ -26,10 +28,13 @@ pub use scheme::{ConnectFuture, EngineScheme};
 
 /// Stores commits and reads them back.
 ///
+/// [`EventStore::engine`](crate::EventStore::engine) gives it back as what it is: `(store.engine() as &dyn Any)`
+/// downcasts.
+///
 /// Every method may be called from many tasks at once, and its future may be dropped at any point: a dropped
 /// [`commit`](Self::commit) lands whole or not at all, anything else leaves no trace.
 #[async_trait]
-pub trait StorageEngine: Reader {
+pub trait StorageEngine: Reader + Any {
     /// Brings the schema up to what this engine needs. Safe to call again, and from several processes at once.
     async fn migrate(&self) -> Result<()>;
 
@@ -157,9 +162,8 @@ pub struct LogRequest {
 pub struct LogPage {
     /// The events, in position order.
     pub events: Vec<RecordedEvent>,
-    /// Where the next page starts: the position of the last event; without one, that of the request, or of the end of
-    /// the log if the request was beyond it. It never moves past what was not read: a position that was drawn and not
-    /// committed may be drawn again after a crash.
+    /// Where the next page starts: the position of the last event, or that of the request if there is none. It never
+    /// moves past what was not read: a position that was drawn and not committed may be drawn again after a crash.
     pub end: Position,
     /// Whether this page reached the end of the log as it is now.
     pub at_end: bool,

@@ -273,6 +273,13 @@ pub enum Error {
         source: BoxError,
     },
 
+    /// The store is on another engine than the call is for.
+    #[error("the store is not on {wanted}; open it with a URL of that engine")]
+    WrongEngine {
+        /// The engine that the call is for.
+        wanted: &'static str,
+    },
+
     /// The store was closed.
     #[error("the store is closed; open another one")]
     Closed,

@@ -3,6 +3,7 @@
 mod append;
 mod builder;
 mod inner;
+mod transact;
 
 use std::sync::Arc;
 
@@ -17,6 +18,7 @@ use crate::{
 pub use append::{Appended, EventDraft, Expected, Stream};
 pub use builder::{EventStoreBuilder, Migrate};
 pub(crate) use inner::Inner;
+pub use transact::{TransactionContext, Transactor};
 
 /// A store of events, on whichever engine.
 ///
@@ -91,17 +93,8 @@ impl EventStore {
             let mut failed = 0;
             loop {
                 match self.attempt(work.clone()).await {
-                    Err(Attempt::Commit(conflict)) if conflict.is_conflict() => {
-                        failed += 1;
-                        let Some(wait) = self.inner.wait_after(failed) else {
-                            return Err(conflict.into());
-                        };
-                        debug!(attempt = failed, ?wait, %conflict, "running the context again");
-                        tokio::time::sleep(wait).await;
-                    }
-                    Err(Attempt::Commit(error)) => return Err(error.into()),
-                    Err(Attempt::Work(error)) => return Err(error),
                     Ok(value) => return Ok(value),
+                    Err(failure) => self.wait_to_rerun(&mut failed, failure).await?,
                 }
             }
         };
@@ -221,6 +214,26 @@ impl EventStore {
     #[instrument(level = "debug", skip_all, err(level = "debug"))]
     pub async fn close(&self) -> Result<()> {
         self.inner.engine.close().await
+    }
+
+    /// Waits before the next attempt. If there is to be none, fails as the last one did.
+    async fn wait_to_rerun<E: From<Error>>(
+        &self,
+        failed: &mut u32,
+        failure: Attempt<E>,
+    ) -> Result<(), E> {
+        let conflict = match failure {
+            Attempt::Commit(conflict) if conflict.is_conflict() => conflict,
+            Attempt::Commit(error) => return Err(error.into()),
+            Attempt::Work(error) => return Err(error),
+        };
+        *failed += 1;
+        let Some(wait) = self.inner.wait_after(*failed) else {
+            return Err(conflict.into());
+        };
+        debug!(attempt = *failed, ?wait, %conflict, "running the context again");
+        tokio::time::sleep(wait).await;
+        Ok(())
     }
 
     async fn attempt<F, T, E>(&self, work: F) -> Result<T, Attempt<E>>

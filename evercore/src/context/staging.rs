@@ -159,8 +159,8 @@ impl Staging {
         }
     }
 
-    /// What is to be sent, and how to read its refusal. `None` if the context changes and guards nothing.
-    pub(super) fn into_commit(self, recorded_at: DateTime<Utc>) -> Option<(Commit, Refusal)> {
+    /// What is to be sent, and how to read its refusal. Without writes if the context changes and guards nothing.
+    pub(super) fn into_commit(self, recorded_at: DateTime<Utc>) -> (Commit, Refusal) {
         let mut writes = Vec::new();
         let mut snapshots = Vec::new();
         let mut refusal = Refusal::default();
@@ -174,11 +174,8 @@ impl Staging {
             writes.push(write);
             snapshots.extend(stream.snapshot);
         }
-        if writes.is_empty() {
-            return None;
-        }
         let id = CommitId::generate();
-        Some((Commit { id, recorded_at, writes, events: self.events, snapshots }, refusal))
+        (Commit { id, recorded_at, writes, events: self.events, snapshots }, refusal)
     }
 }
 

@@ -71,7 +71,13 @@ impl Inner {
 
     /// Lands a commit. If the answer is lost, asks for the outcome before it says anything.
     pub(crate) async fn send(&self, commit: Commit) -> Result<Committed> {
-        let (commit, source) = match self.engine.commit(commit).await {
+        let answer = self.engine.commit(commit).await;
+        self.settle(answer).await
+    }
+
+    /// Asks for the outcome if the answer to a commit was lost.
+    pub(crate) async fn settle(&self, answer: Result<Committed>) -> Result<Committed> {
+        let (commit, source) = match answer {
             Err(Error::OutcomeUnknown { commit, source }) => (commit, source),
             answer => return answer,
         };

@@ -1,0 +1,100 @@
+//! Contexts that land in a transaction which user code takes part in. For authors of engines.
+
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tracing::{Instrument, debug_span};
+
+use super::{Attempt, EventStore};
+use crate::engine::{Commit, Committed};
+use crate::{Context, Error, Result};
+
+/// Opens and ends the transactions of a database that holds a store and its user's own tables.
+#[async_trait]
+pub trait Transactor: Send + Sync {
+    /// A transaction. Dropping it rolls it back.
+    type Transaction: Send;
+
+    /// Opens a transaction.
+    async fn begin(&self) -> Result<Self::Transaction>;
+
+    /// Lands a commit in the transaction, after all that it did before, and commits both together. If the commit is
+    /// refused, the transaction is rolled back.
+    ///
+    /// # Errors
+    /// As [`StorageEngine::commit`](crate::engine::StorageEngine::commit).
+    async fn finish(&self, transaction: Self::Transaction, commit: Commit) -> Result<Committed>;
+}
+
+/// A [`Context`] and the transaction that it lands in.
+///
+/// It is used as the context that it derefs to. The context's reads are not part of the transaction: they see what was
+/// committed, and what the context has staged.
+#[derive(Debug)]
+pub struct TransactionContext<X> {
+    context: Context,
+    transaction: X,
+}
+
+impl<X> TransactionContext<X> {
+    /// The transaction, for the user's own statements.
+    pub fn transaction(&mut self) -> &mut X {
+        &mut self.transaction
+    }
+}
+
+impl<X> Deref for TransactionContext<X> {
+    type Target = Context;
+
+    fn deref(&self) -> &Context {
+        &self.context
+    }
+}
+
+impl<X> DerefMut for TransactionContext<X> {
+    fn deref_mut(&mut self) -> &mut Context {
+        &mut self.context
+    }
+}
+
+impl EventStore {
+    /// As [`with_context`](Self::with_context), in a transaction of the engine's database: what `work` does in it and
+    /// what the context applies land together or not at all.
+    ///
+    /// Engine crates give this a pleasant form. Such a commit is not grouped with others.
+    ///
+    /// # Errors
+    /// As [`with_context`](Self::with_context), and what the transactor says.
+    pub async fn with_context_in<X, F, T, E>(&self, transactor: &X, work: F) -> Result<T, E>
+    where
+        X: Transactor,
+        F: AsyncFnOnce(&mut TransactionContext<X::Transaction>) -> Result<T, E> + Clone,
+        E: From<Error>,
+    {
+        let run = async move {
+            let mut failed = 0;
+            loop {
+                match self.attempt_in(transactor, work.clone()).await {
+                    Ok(value) => return Ok(value),
+                    Err(failure) => self.wait_to_rerun(&mut failed, failure).await?,
+                }
+            }
+        };
+        run.instrument(debug_span!("with_context_in")).await
+    }
+
+    async fn attempt_in<X, F, T, E>(&self, transactor: &X, work: F) -> Result<T, Attempt<E>>
+    where
+        X: Transactor,
+        F: AsyncFnOnce(&mut TransactionContext<X::Transaction>) -> Result<T, E>,
+    {
+        let transaction = transactor.begin().await.map_err(Attempt::Commit)?;
+        let context = Context::new(Arc::clone(&self.inner));
+        let mut context = TransactionContext { context, transaction };
+        let value = work(&mut context).await.map_err(Attempt::Work)?;
+        let TransactionContext { context, transaction } = context;
+        context.finish_in(transactor, transaction).await.map_err(Attempt::Commit)?;
+        Ok(value)
+    }
+}
