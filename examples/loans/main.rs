@@ -67,7 +67,8 @@ async fn main() -> anyhow::Result<()> {
     bar.set_style(ProgressStyle::with_template("{wide_bar} {pos}/{len} events, {per_sec}, {eta}")?);
     let batch = usize::try_from(args.batch)?;
     let start = Instant::now();
-    let added = replay::replay(&store, &log.cases, batch, |entries| {
+    let cases = log.cases.into();
+    let added = replay::replay(&store, &cases, batch, |entries| {
         bar.inc(entries.try_into().unwrap_or(u64::MAX));
     })
     .await
@@ -77,7 +78,7 @@ async fn main() -> anyhow::Result<()> {
     let mut report = format!("{added} events added in {seconds:.1} s.\n\n");
 
     report += &format!("{}\n", Totals::of(&store).await?);
-    let first = log.cases.into_iter().next().map(|case| case.id);
+    let first = cases.first().map(|case| case.id.clone());
     if let Some(case) = args.case.or(first) {
         report += &format!("\n{}\n", report::story(&store, &case).await?);
     }

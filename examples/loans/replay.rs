@@ -1,7 +1,10 @@
 //! Brings the log into the store, and goes on where an earlier run was stopped.
 
+use std::ops::Range;
+use std::sync::Arc;
+
 use evercore::{Context, Error, EventOptions, EventStore, Metadata, StateAggregate};
-use futures_util::{StreamExt, TryStreamExt, stream};
+use tokio::task::JoinSet;
 
 use crate::domain::{
     ApplicationMoved, ApplicationSubmitted, LoanApplication, OfferMoved, WorkItemMoved,
@@ -15,46 +18,64 @@ const AT_ONCE: usize = 4;
 /// `progress` is told how many entries each commit has dealt with.
 pub(crate) async fn replay(
     store: &EventStore,
-    cases: &[Case],
+    cases: &Arc<[Case]>,
     batch: usize,
     progress: impl Fn(usize),
 ) -> Result<u64, Error> {
-    let progress = &progress;
-    let commits = batches(cases, batch).map(async |cases| {
-        let added = replay_cases(store, cases).await?;
-        progress(cases.iter().map(|case| case.entries.len()).sum());
-        Ok(added)
-    });
-    stream::iter(commits)
-        .buffer_unordered(AT_ONCE)
-        .try_fold(0, async |sum, added| Ok(sum + added))
-        .await
-}
-
-async fn replay_cases(store: &EventStore, cases: &[Case]) -> Result<u64, Error> {
-    store
-        .with_context(async |ctx| {
-            let mut added = 0;
-            for case in cases {
-                added += replay_case(ctx, case).await?;
+    let mut added = 0;
+    let mut commits = JoinSet::new();
+    let mut batches = batches(cases, batch);
+    loop {
+        while commits.len() < AT_ONCE
+            && let Some(batch) = batches.next()
+        {
+            let (store, cases) = (store.clone(), Arc::clone(cases));
+            commits.spawn(async move { replay_cases(&store, &cases[batch]).await });
+        }
+        match commits.join_next().await {
+            None => return Ok(added),
+            Some(commit) => {
+                let commit = commit.expect("nothing in a replay panics or is stopped")?;
+                added += commit.added;
+                progress(commit.entries);
             }
-            Ok(added)
-        })
-        .await
+        }
+    }
 }
 
 /// Cuts the cases into stretches of at least `batch` entries, but for the last.
-fn batches(mut cases: &[Case], batch: usize) -> impl Iterator<Item = &[Case]> {
+fn batches(cases: &[Case], batch: usize) -> impl Iterator<Item = Range<usize>> {
+    let mut start = 0;
     std::iter::from_fn(move || {
         let mut entries = 0;
-        let full = cases.iter().position(|case| {
+        let full = cases[start..].iter().position(|case| {
             entries += case.entries.len();
             entries >= batch
         });
-        let (stretch, rest) = cases.split_at(full.map_or(cases.len(), |last| last + 1));
-        cases = rest;
+        let end = full.map_or(cases.len(), |last| start + last + 1);
+        let stretch = start..end;
+        start = end;
         (!stretch.is_empty()).then_some(stretch)
     })
+}
+
+/// What a commit has done.
+struct Replayed {
+    added: u64,
+    entries: usize,
+}
+
+async fn replay_cases(store: &EventStore, cases: &[Case]) -> Result<Replayed, Error> {
+    store
+        .with_context(async |ctx| {
+            let mut replayed = Replayed { added: 0, entries: 0 };
+            for case in cases {
+                replayed.added += replay_case(ctx, case).await?;
+                replayed.entries += case.entries.len();
+            }
+            Ok(replayed)
+        })
+        .await
 }
 
 async fn replay_case(ctx: &mut Context, case: &Case) -> Result<u64, Error> {

@@ -1,10 +1,11 @@
 use std::path::Path;
+use std::sync::Arc;
 
 use evercore::{Error, EventStore, RetryPolicy};
 use evercore_memory::MemoryEngine;
 
 use crate::SAMPLE;
-use crate::log::Log;
+use crate::log::{Case, Log};
 use crate::replay::replay;
 use crate::report::Totals;
 
@@ -12,16 +13,22 @@ async fn memory() -> Result<EventStore, Error> {
     EventStore::builder().retry(RetryPolicy::none()).open(MemoryEngine::new()).await
 }
 
+fn cases(log: Log) -> Arc<[Case]> {
+    log.cases.into()
+}
+
 #[tokio::test]
 async fn a_second_run_adds_nothing() -> anyhow::Result<()> {
     let store = memory().await?;
     let log = Log::read(SAMPLE.as_bytes())?;
+    let entries = u64::try_from(log.entries())?;
+    let cases = cases(log);
 
-    let first = replay(&store, &log.cases, 7, |_| {}).await?;
+    let first = replay(&store, &cases, 7, |_| {}).await?;
     let totals = Totals::of(&store).await?;
-    let second = replay(&store, &log.cases, 7, |_| {}).await?;
+    let second = replay(&store, &cases, 7, |_| {}).await?;
 
-    assert_eq!(first, u64::try_from(log.entries())?);
+    assert_eq!(first, entries);
     assert_eq!(second, 0);
     assert_eq!(Totals::of(&store).await?, totals);
     Ok(())
@@ -29,16 +36,16 @@ async fn a_second_run_adds_nothing() -> anyhow::Result<()> {
 
 #[tokio::test]
 async fn a_run_that_was_stopped_is_completed_by_the_next() -> anyhow::Result<()> {
-    let log = Log::read(SAMPLE.as_bytes())?;
+    let log = cases(Log::read(SAMPLE.as_bytes())?);
     let whole = memory().await?;
-    replay(&whole, &log.cases, 7, |_| {}).await?;
+    replay(&whole, &log, 7, |_| {}).await?;
 
     let stopped = memory().await?;
     let mut half = Log::read(SAMPLE.as_bytes())?;
     half.cases.truncate(2);
     half.cases[1].entries.truncate(3);
-    replay(&stopped, &half.cases, 7, |_| {}).await?;
-    replay(&stopped, &log.cases, 7, |_| {}).await?;
+    replay(&stopped, &cases(half), 7, |_| {}).await?;
+    replay(&stopped, &log, 7, |_| {}).await?;
 
     assert_eq!(Totals::of(&stopped).await?, Totals::of(&whole).await?);
     Ok(())
@@ -69,11 +76,11 @@ async fn the_real_log_gives_its_published_totals() -> anyhow::Result<()> {
         return Ok(());
     }
     let log = Log::open(path)?;
+    assert_eq!(log.broken.len(), 0);
     let store = memory().await?;
-    replay(&store, &log.cases, 1_000, |_| {}).await?;
+    replay(&store, &cases(log), 1_000, |_| {}).await?;
 
     let totals = Totals::of(&store).await?;
-    assert_eq!(log.broken.len(), 0);
     assert_eq!((totals.cases, totals.events), (13_087, 262_200));
     assert_eq!(totals.activities.len(), 36);
     let published = [
