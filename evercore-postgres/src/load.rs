@@ -44,19 +44,20 @@ pub(crate) async fn rows(
 ) -> Result<Vec<PgRow>> {
     // The fingerprint's bits, as the number that the column holds.
     let fingerprint = request.snapshot.map(|fingerprint| fingerprint.get().cast_signed());
-    let query = match &request.target {
-        Target::Id(id) => sqlx::query(statements.load_by_id.sql()).bind(id.get()).bind(type_id),
-        Target::Key(_) => sqlx::query(statements.load_by_key.sql()).bind(type_id).bind(type_id),
+    let (id, key) = match &request.target {
+        Target::Id(id) => (Some(id.get()), None),
+        Target::Key(key) => (None, Some(key.as_str())),
     };
-    let query = query
+    sqlx::query(statements.load.sql())
+        .bind(id)
+        .bind(type_id)
+        .bind(key)
         .bind(fingerprint)
         .bind(request.up_to.map(Sequence::get))
-        .bind(i64::from(request.limit));
-    let query = match &request.target {
-        Target::Id(_) => query,
-        Target::Key(key) => query.bind(key.as_str()),
-    };
-    query.fetch_all(executor).await.map_err(|error| classify("load an aggregate", error))
+        .bind(i64::from(request.limit))
+        .fetch_all(executor)
+        .await
+        .map_err(|error| classify("load an aggregate", error))
 }
 
 pub(crate) async fn aggregate(
