@@ -5,6 +5,7 @@ mod database;
 mod layers;
 
 use std::process::ExitCode;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::{Parser, Subcommand};
 
@@ -56,13 +57,22 @@ fn ci() -> Result<(), Failure> {
     layers::check()?;
     cargo("clippy --workspace --all-targets -- -D warnings").run()?;
     cargo("doc --no-deps --workspace").env("RUSTDOCFLAGS", "-D warnings").run()?;
-    // Also from a checkout with changes; what is not published is not packed.
-    cargo(
-        "package --workspace --exclude evercore-examples --exclude throwaway-postgres --exclude xtask \
-         --allow-dirty --quiet",
-    )
-    .run()?;
+    package()?;
     test(false)
+}
+
+/// Packs every crate and builds it from what it packs, also from a checkout with changes.
+///
+/// In a target folder that was never used: cargo keeps what it unpacks under the folder's path and the crate's version,
+/// and would build the crates of an earlier run.
+fn package() -> Result<(), Failure> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
+    let target = format!("target/package-{now}");
+    let packed =
+        cargo(&format!("package --workspace --allow-dirty --quiet --target-dir {target}")).run();
+    // Nothing in it is of use to anyone.
+    let _: std::io::Result<()> = std::fs::remove_dir_all(&target);
+    packed
 }
 
 fn test(no_postgres: bool) -> Result<(), Failure> {
