@@ -193,9 +193,9 @@ pub enum Error {
         rust_type: &'static str,
     },
 
-    /// Two types claim one name.
+    /// Two types claim one name. Types that only tests declare count as well: see [`Registry`](crate::Registry).
     #[error(
-        "{what} is claimed by both `{first}` and `{second}`; give one of them another `name` or `version`"
+        "{what} is claimed by both `{first}` and `{second}`; give one of them another `name` or `version`; where both are meant, as in two modules of unit tests, open the store with the types it needs: `EventStore::builder().registry(Registry::builder().event::<…>().build()?)`"
     )]
     DuplicateName {
         /// The aggregate or event that is claimed twice.

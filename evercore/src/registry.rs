@@ -14,6 +14,13 @@ use crate::{Aggregate, Apply, Error, Event, EventMeta, Payload, Result};
 /// By default a store takes all types that are linked into the program: the macros announce them through
 /// [`inventory`](https://docs.rs/inventory). Build one by hand to know exactly what a store reads and writes.
 ///
+/// # In tests
+///
+/// "Linked" goes by program, not by module. All unit tests of a crate are one program, and so are, from edition 2024
+/// on, most of its doctests: two modules that both declare an `Account` claim one name, and every store that takes the
+/// linked types refuses to open with [`Error::DuplicateName`]. Share the types, give one of them another `name`, or
+/// build the registry of a store by hand. A doctest gets a program of its own by ```` ```standalone_crate ````.
+///
 /// # Example
 /// ```standalone_crate
 /// # use evercore::{Aggregate, Apply, EventMeta, event};

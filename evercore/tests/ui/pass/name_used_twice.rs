@@ -24,7 +24,12 @@ struct Created {
 
 fn main() {
     let error = Registry::linked().expect_err("two types claim one name");
+    let message = error.to_string();
+    assert!(message.contains("`EventStore::builder().registry(Registry::builder()"), "{message}");
     let Error::DuplicateName { what, first, second } = error else { panic!("{error}") };
     assert_eq!(what, "version 2 of the event name `opened` of `Account`");
     assert!(first.ends_with("::Created") && second.ends_with("::OpenedV2"), "{first}, {second}");
+
+    let by_hand = Registry::builder().event::<Opened>().event::<Created>().build();
+    assert!(by_hand.expect("these two get along").knows_event::<Created>());
 }
