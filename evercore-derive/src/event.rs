@@ -1,6 +1,7 @@
 //! `#[event]`.
 
 pub(crate) mod derives;
+mod double_option;
 pub(crate) mod expand;
 mod input;
 pub(crate) mod model;

@@ -8,6 +8,7 @@ mod aggregate;
 mod event;
 #[cfg(test)]
 mod expansions;
+mod option;
 mod options;
 mod parts;
 mod rules;
@@ -83,6 +84,10 @@ pub fn aggregate(item: TokenStream) -> TokenStream {
 /// it sees, and it sees only what stands below it and not inside of a `cfg_attr`. Otherwise the compiler finds
 /// `conflicting implementations of trait`. Other derives may stand on either side. `#[serde(…)]` works as always.
 ///
+/// An `Option<Option<T>>` in a field with a name, also of a variant, is written so that it reads back as it was: nothing
+/// at all for `None`, null for `Some(None)`. A field that says by `#[serde(…)]` how it is written is left at that. In a
+/// tuple, where nothing can be absent, both are null and read back as `None`.
+///
 /// Where serde itself is written by hand, implement `Event` by hand as well and announce it with `register_event!`.
 ///
 /// # Example
@@ -135,8 +140,7 @@ pub fn event(args: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// An `Option<Option<T>>` is written so that it reads back as it was: nothing at all for `None`, null for `Some(None)`.
 /// If the field says itself how it is written, by serde's `with`, `serialize_with`, `deserialize_with`, `flatten`,
-/// `skip` or `skip_serializing`, it is left at that. (An [`macro@event`] is written as serde writes it: there, both come
-/// back as `None`, unless the field says otherwise.)
+/// `skip` or `skip_serializing`, it is left at that.
 ///
 /// # Example
 /// ```standalone_crate

@@ -1,10 +1,8 @@
 //! `#[state_event]`.
 
-mod double_option;
 mod expand;
 mod input;
 mod model;
-mod option;
 
 use proc_macro2::TokenStream;
 use syn::DeriveInput;

@@ -8,6 +8,7 @@ use quote::quote;
 use syn::{Attribute, Data, DeriveInput, LitStr, Path, TypePath};
 
 use super::derives::Derives;
+use super::double_option;
 use super::input::Input;
 use crate::value::{AggregateType, Texts};
 use crate::{options, parts, rules};
@@ -69,9 +70,11 @@ pub(crate) fn read(kind: Kind, args: TokenStream, mut item: DeriveInput) -> (Eve
         mistakes.push(syn::Error::new(place, problem).into());
     }
     let input = read.options;
+    let krate = rules::krate(input.krate.0);
+    double_option::annotate(&krate, &item.attrs, &mut item.data, &mut mistakes);
     let name = rules::name(input.name.0, &item.ident, &mut mistakes);
     let mut event = Event {
-        krate: rules::krate(input.krate.0),
+        krate,
         derives: Derives::missing(&item.attrs),
         aggregate: input.aggregate.0.map(|AggregateType(path)| path),
         version: rules::version(input.version.0, &mut mistakes),

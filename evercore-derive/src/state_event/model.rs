@@ -6,9 +6,8 @@ use syn::spanned::Spanned;
 use syn::{Attribute, Data, DeriveInput, Field, Fields, Ident, Meta};
 
 use super::input::FieldInput;
-use super::{double_option, option};
 use crate::event::model::{self, Event, Kind};
-use crate::options;
+use crate::{option, options};
 
 /// A state event as declared.
 pub(crate) struct StateEvent {
@@ -41,8 +40,7 @@ pub(crate) fn read(args: TokenStream, item: DeriveInput) -> (StateEvent, Accumul
         .filter_map(|field| copied(field, &mut field_mistakes))
         .collect();
 
-    let (mut event, mut mistakes) = model::read(Kind::StateEvent, args, item);
-    double_option::annotate(&mut event, &mut mistakes);
+    let (event, mut mistakes) = model::read(Kind::StateEvent, args, item);
     mistakes.extend(field_mistakes.into_inner());
     (StateEvent { event, copies }, mistakes)
 }

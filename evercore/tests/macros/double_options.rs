@@ -1,9 +1,9 @@
-//! How an `Option<Option<T>>` of a state event is written: absent is `None`, null is `Some(None)`.
+//! How an `Option<Option<T>>` of an event is written: absent is `None`, null is `Some(None)`.
 
-use evercore::{Aggregate, state_event};
+use evercore::{Aggregate, Apply, Event, EventMeta, event, state_event};
 use serde::{Deserialize, Deserializer, Serializer};
 
-use crate::store::recorded;
+use crate::store::{recorded, state_after};
 
 #[derive(Aggregate, Clone, Default)]
 struct Settings {
@@ -70,4 +70,81 @@ fn a_field_that_is_written_in_its_own_way_is_left_alone() {
     let json = serde_json::to_string(&event).expect("it encodes");
     assert_eq!(json, r#"{"limit":"Some(None)"}"#);
     assert_eq!(serde_json::from_str::<ChangedInItsOwnWay>(&json).expect("it decodes"), event);
+}
+
+/// What was applied last, told apart where the state's own fields would not.
+#[derive(Aggregate, Clone, Debug, Default, PartialEq)]
+struct Heard(Vec<Option<Option<i64>>>);
+
+#[event(aggregate = Heard)]
+struct Said {
+    value: Option<Option<i64>>,
+}
+
+#[event(aggregate = Heard)]
+enum SaidInAVariant {
+    Named { value: Option<Option<i64>> },
+    Whole(Option<i64>),
+}
+
+#[event(aggregate = Heard)]
+#[serde(transparent)]
+struct SaidTransparently {
+    value: Option<Option<i64>>,
+}
+
+impl Apply<Said> for Heard {
+    fn apply(&mut self, event: &Said, _: &EventMeta) {
+        self.0.push(event.value);
+    }
+}
+
+impl Apply<SaidInAVariant> for Heard {
+    fn apply(&mut self, event: &SaidInAVariant, _: &EventMeta) {
+        self.0.push(match event {
+            SaidInAVariant::Named { value } => *value,
+            SaidInAVariant::Whole(value) => Some(*value),
+        });
+    }
+}
+
+impl Apply<SaidTransparently> for Heard {
+    fn apply(&mut self, event: &SaidTransparently, _: &EventMeta) {
+        self.0.push(event.value);
+    }
+}
+
+const ALL: [Option<Option<i64>>; 3] = [None, Some(None), Some(Some(5))];
+
+async fn is_replayed_as_it_happened<E: Event<Aggregate = Heard>>(
+    event: fn(Option<Option<i64>>) -> E,
+) where
+    Heard: Apply<E>,
+{
+    let heard = state_after::<Heard>(|ctx, heard| {
+        ALL.into_iter().try_for_each(|value| ctx.apply(heard, event(value)))
+    })
+    .await;
+    assert_eq!(heard, Heard(ALL.to_vec()));
+}
+
+#[tokio::test]
+async fn an_event_with_code_of_its_own_is_replayed_as_it_happened() {
+    is_replayed_as_it_happened(|value| Said { value }).await;
+}
+
+#[tokio::test]
+async fn a_variant_with_named_fields_is_replayed_as_it_happened() {
+    is_replayed_as_it_happened(|value| SaidInAVariant::Named { value }).await;
+}
+
+#[tokio::test]
+async fn a_field_without_a_name_is_written_as_serde_writes_it() {
+    let events = recorded::<Heard>(|ctx, heard| {
+        ctx.apply(heard, SaidInAVariant::Whole(None))?;
+        ctx.apply(heard, SaidTransparently { value: Some(None) })
+    })
+    .await;
+    let texts: Vec<_> = events.iter().map(|event| &event.payload().bytes()[..]).collect();
+    assert_eq!(texts, [&br#"{"Whole":null}"#[..], b"null"]);
 }

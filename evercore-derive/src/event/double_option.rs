@@ -1,21 +1,43 @@
 //! Serde for fields that tell absent from null.
 
 use darling::error::Accumulator;
-use syn::{Data, Field, Type, parse_quote};
+use syn::{Attribute, Data, Field, Fields, Path, Type, parse_quote};
 
-use super::option;
-use crate::event::derives::{serde_options, spelled};
-use crate::event::model::Event;
+use super::derives::{serde_options, spelled};
+use crate::option;
 
 /// What a field may say itself about how it is written; it is left at that.
 const OWN_WAYS: [&str; 6] =
     ["with", "serialize_with", "deserialize_with", "flatten", "skip", "skip_serializing"];
 
 /// Adds what an `Option<Option<T>>` needs so that absent is `None` and null is `Some(None)`.
-pub(crate) fn annotate(event: &mut Event, mistakes: &mut Accumulator) {
-    let Data::Struct(data) = &mut event.item.data else { return };
-    let module = spelled(&event.krate, "__private::double_option");
-    for field in &mut data.fields {
+pub(super) fn annotate(
+    krate: &Path,
+    attrs: &[Attribute],
+    data: &mut Data,
+    mistakes: &mut Accumulator,
+) {
+    // Such an item is written as its one field is, which cannot be absent.
+    if serde_options(attrs).any(|said| said == "transparent") {
+        return;
+    }
+    let module = spelled(krate, "__private::double_option");
+    match data {
+        Data::Struct(data) => annotate_fields(&mut data.fields, &module, mistakes),
+        Data::Enum(data) => {
+            for variant in &mut data.variants {
+                annotate_fields(&mut variant.fields, &module, mistakes);
+            }
+        }
+        // Refused as an event.
+        Data::Union(_) => {}
+    }
+}
+
+/// Only a field with a name can be absent.
+fn annotate_fields(fields: &mut Fields, module: &str, mistakes: &mut Accumulator) {
+    let Fields::Named(fields) = fields else { return };
+    for field in &mut fields.named {
         let said: Vec<String> = serde_options(&field.attrs).collect();
         let Some(inner) = doubly_optional(&field.ty) else { continue };
         if said.iter().any(|said| OWN_WAYS.contains(&&**said)) {
@@ -23,10 +45,10 @@ pub(crate) fn annotate(event: &mut Event, mistakes: &mut Accumulator) {
         }
         if option::inner(inner).is_some() {
             let problem = "once written, a third `Option` cannot be told from the second: \
-                           `None` leaves the state as it is, `Some(None)` clears it";
+                           absent is `None`, null is `Some(None)`";
             mistakes.push(darling::Error::custom(problem).with_span(inner));
         }
-        annotate_field(field, &said, &module);
+        annotate_field(field, &said, module);
     }
 }
 
