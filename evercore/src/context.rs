@@ -181,12 +181,15 @@ impl Context {
         aggregate.sequence = sequence;
         if let Some(policy) = T::SNAPSHOTS.filter(|policy| policy.is_due_at(sequence)) {
             match policy.encode(&aggregate.state) {
-                Ok(state) => self.staging.set_snapshot(NewSnapshot {
-                    aggregate_id: aggregate.id,
-                    sequence,
-                    fingerprint: policy.fingerprint(),
-                    state: state.into(),
-                }),
+                Ok(state) => {
+                    let snapshot = NewSnapshot {
+                        aggregate_id: aggregate.id,
+                        sequence,
+                        fingerprint: policy.fingerprint(),
+                        state: state.into(),
+                    };
+                    self.staging.set_snapshot(&self.store.limits, snapshot);
+                }
                 // Loads replay without it, as they did before.
                 Err(error) => warn!(aggregate = T::NAME, %error, "the snapshot cannot be encoded"),
             }

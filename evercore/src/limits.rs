@@ -16,6 +16,7 @@ pub struct Limits {
     pub(crate) max_commit_events: usize,
     pub(crate) max_commit_bytes: usize,
     pub(crate) max_commit_aggregates: usize,
+    pub(crate) max_snapshot_bytes: usize,
     pub(crate) page_events: u32,
 }
 
@@ -26,6 +27,7 @@ impl Default for Limits {
             max_commit_events: 10_000,
             max_commit_bytes: 64 * 1024 * 1024,
             max_commit_aggregates: 10_000,
+            max_snapshot_bytes: 8 * 1024 * 1024,
             page_events: 1_000,
         }
     }
@@ -46,7 +48,8 @@ impl Limits {
         self
     }
 
-    /// Sets the most bytes of payload in one context. Default: 64 MiB.
+    /// Sets the most bytes of payload, metadata and references in one context or append. Its snapshots have as much room
+    /// of their own. Default: 64 MiB.
     #[must_use]
     pub const fn max_commit_bytes(mut self, bytes: usize) -> Self {
         self.max_commit_bytes = bytes;
@@ -57,6 +60,14 @@ impl Limits {
     #[must_use]
     pub const fn max_commit_aggregates(mut self, aggregates: usize) -> Self {
         self.max_commit_aggregates = aggregates;
+        self
+    }
+
+    /// Sets the largest snapshot, in bytes of the encoded state. A state that is larger is left without one and replayed
+    /// from its events, as are those that find no room in their commit; a warning says so. Default: 8 MiB.
+    #[must_use]
+    pub const fn max_snapshot_bytes(mut self, bytes: usize) -> Self {
+        self.max_snapshot_bytes = bytes;
         self
     }
 
@@ -80,11 +91,17 @@ impl Limits {
         let checks = [
             ("aggregates", self.max_commit_aggregates, aggregates),
             ("events", self.max_commit_events, events),
-            ("bytes of payload", self.max_commit_bytes, bytes),
+            ("bytes of payload and metadata", self.max_commit_bytes, bytes),
         ];
         match checks.into_iter().find(|(_, limit, wanted)| wanted > limit) {
             Some((what, limit, _)) => Err(Error::CommitTooLarge { what, limit }),
             None => Ok(()),
         }
+    }
+
+    /// Whether a commit that holds so many bytes of snapshots takes one more.
+    pub(crate) const fn has_room(&self, held: usize, snapshot: usize) -> bool {
+        snapshot <= self.max_snapshot_bytes
+            && held.saturating_add(snapshot) <= self.max_commit_bytes
     }
 }

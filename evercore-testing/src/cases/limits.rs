@@ -35,7 +35,7 @@ pub(crate) async fn too_many_events_are_refused(fixture: &Fixture) -> Result<()>
 pub(crate) async fn too_many_bytes_are_refused(fixture: &Fixture) -> Result<()> {
     let entry = FRAME_BYTES + "entry".len();
     let limits = Limits::default().max_commit_bytes(3 * entry);
-    assert_bounded(fixture, limits, 3, "bytes of payload").await
+    assert_bounded(fixture, limits, 3, "bytes of payload and metadata").await
 }
 
 /// Asserts that one context and one append take so many entries and not one more.

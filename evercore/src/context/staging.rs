@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
+use tracing::warn;
 
 use crate::engine::{AggregateWrite, Commit, KeyChange, NewEvent, NewSnapshot, Precondition};
 use crate::{AggregateId, CommitId, ConflictReason, Error, Limits, NaturalKey, Result, Sequence};
@@ -15,7 +16,9 @@ pub(super) struct Staging {
     /// Who holds a key, as this context sees it.
     keys: HashMap<(&'static str, NaturalKey), AggregateId>,
     events: Vec<NewEvent>,
-    payload_bytes: usize,
+    /// Of the events.
+    bytes: usize,
+    snapshot_bytes: usize,
 }
 
 /// One aggregate that the context has read or created.
@@ -84,7 +87,7 @@ impl Staging {
         base: Base,
         key: Option<NaturalKey>,
     ) -> Result<()> {
-        limits.check_commit(self.streams.len() + 1, self.events.len(), self.payload_bytes)?;
+        limits.check_commit(self.streams.len() + 1, self.events.len(), self.bytes)?;
         if let Some(key) = &key {
             self.claim(id, aggregate_type, key)?;
         }
@@ -108,21 +111,30 @@ impl Staging {
 
     /// Stages an event as the next of its aggregate.
     pub(super) fn push(&mut self, limits: &Limits, event: NewEvent) -> Result<()> {
-        let payload_bytes = self.payload_bytes + event.payload.bytes().len();
-        limits.check_commit(self.streams.len(), self.events.len() + 1, payload_bytes)?;
+        let bytes = self.bytes + event.bytes();
+        limits.check_commit(self.streams.len(), self.events.len() + 1, bytes)?;
         let index = self.events.len();
         let stream = self.stream_mut(event.meta.aggregate_id);
         debug_assert_eq!(stream.sequence.next(), event.meta.sequence);
         stream.sequence = event.meta.sequence;
         stream.events.push(index);
-        self.payload_bytes = payload_bytes;
+        self.bytes = bytes;
         self.events.push(event);
         Ok(())
     }
 
-    pub(super) fn set_snapshot(&mut self, snapshot: NewSnapshot) {
-        let stream = self.stream_mut(snapshot.aggregate_id);
-        stream.snapshot = Some(snapshot);
+    /// Stages a snapshot in place of the aggregate's former one, if there is room for it.
+    pub(super) fn set_snapshot(&mut self, limits: &Limits, snapshot: NewSnapshot) {
+        let (id, bytes) = (snapshot.aggregate_id, snapshot.state.len());
+        let former = self.stream_mut(id).snapshot.as_ref().map_or(0, |former| former.state.len());
+        let others = self.snapshot_bytes - former;
+        if limits.has_room(others, bytes) {
+            self.snapshot_bytes = others + bytes;
+            self.stream_mut(id).snapshot = Some(snapshot);
+        } else {
+            // Loads replay without it, as they did before.
+            warn!(aggregate = self.stream_mut(id).aggregate_type, %id, bytes, "the snapshot is over the limits");
+        }
     }
 
     pub(super) fn guard(&mut self, id: AggregateId) {

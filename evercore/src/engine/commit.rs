@@ -130,6 +130,18 @@ impl AggregateWrite {
 }
 
 impl NewEvent {
+    /// What it counts for in [`Limits::max_commit_bytes`](crate::Limits::max_commit_bytes).
+    pub(crate) fn bytes(&self) -> usize {
+        let metadata = self.meta.metadata();
+        let column = self.metadata_column.as_deref();
+        [self.meta.reference(), metadata.correlation_id(), metadata.causation_id(), column]
+            .into_iter()
+            .flatten()
+            .map(str::len)
+            .sum::<usize>()
+            + self.payload.bytes().len()
+    }
+
     /// The event, as its message would name it; it has no position yet.
     pub(crate) fn undecodable(
         &self,

@@ -133,7 +133,7 @@ impl EventStore {
         for event in events {
             sequence = sequence.next();
             let event = self.inner.prepare::<A>(event.into(), placeholder, sequence, None)?;
-            bytes += event.payload.bytes().len();
+            bytes += event.bytes();
             prepared.push(event);
             self.inner.limits.check_commit(1, prepared.len(), bytes)?;
         }

@@ -1,3 +1,4 @@
 //! What users rely on, through the public interface.
 
 mod closures;
+mod limits;
