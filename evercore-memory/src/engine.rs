@@ -3,16 +3,20 @@
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use evercore::engine::{
     Commit, CommitOutcome, Committed, EngineScheme, HistoryRequest, IdBlock, LoadRequest,
-    LoadedAggregate, LogPage, LogRequest, Migration, Reader, StorageEngine,
+    LoadedAggregate, LogPage, LogRequest, LogSignal, LogWatch, Migration, Reader, StorageEngine,
 };
 use evercore::{AggregateId, CommitId, Error, Position, RecordedEvent, Registry, Result};
 
 use crate::log::{Log, Version};
 use crate::read::View;
+
+/// Every commit is told of, so this is but a safety net.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Keeps everything in memory, for as long as it or a store on it lives.
 ///
@@ -26,6 +30,7 @@ pub struct MemoryEngine {
 struct Shared {
     log: RwLock<Log>,
     closed: AtomicBool,
+    grown: LogSignal,
 }
 
 /// The log as it was when the view was opened.
@@ -91,12 +96,18 @@ impl StorageEngine for MemoryEngine {
     }
 
     async fn commit(&self, commit: Commit) -> Result<Committed> {
-        self.shared.write()?.commit(commit)
+        let committed = self.shared.write()?.commit(commit)?;
+        self.shared.grown.notify();
+        Ok(committed)
     }
 
     async fn find_commit(&self, id: CommitId) -> Result<CommitOutcome> {
         let mut log = self.shared.write()?;
         Ok(*log.outcomes.entry(id).or_insert(CommitOutcome::NeverLands))
+    }
+
+    fn watch_log(&self) -> LogWatch {
+        self.shared.grown.watch(POLL_INTERVAL)
     }
 
     async fn begin_read(&self) -> Result<Box<dyn Reader>> {

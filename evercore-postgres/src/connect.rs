@@ -9,7 +9,9 @@ use tokio::sync::mpsc;
 
 use crate::engine::{PostgresEngine, Shared, Writers};
 use crate::error::cannot_open;
-use crate::options::PostgresOptions;
+use crate::frontier::Frontier;
+use crate::notify::Notifications;
+use crate::options::{NotificationsTo, PostgresOptions};
 use crate::statements::Statements;
 use crate::types::Types;
 use crate::writer::{QUEUE, Writer};
@@ -37,9 +39,16 @@ pub(crate) async fn open(options: PostgresOptions) -> Result<Shared> {
         .connect_with(connect.clone())
         .await
         .map_err(|error| cannot_open(options.describe(), error))?;
-    let held = pool().connect_lazy_with(connect.clone());
+    let held = pool().connect_lazy_with(options.holding(connect.clone()));
     let statements = Statements::new(options.schema_name());
     let types = Arc::new(Types::default());
+    let notifications = Arc::new(match options.notifications {
+        NotificationsTo::Everyone => {
+            Notifications::start(&readers, &connect, &statements, options.schema_name())
+        }
+        NotificationsTo::ThisProcess => Notifications::within_process(),
+    });
+    let frontier = Frontier::new(options.frontier_patience);
 
     let (sender, receiver) = mpsc::channel(QUEUE);
     let queue = Arc::new(tokio::sync::Mutex::new(receiver));
@@ -50,10 +59,11 @@ pub(crate) async fn open(options: PostgresOptions) -> Result<Shared> {
                 connect.clone(),
                 statements.clone(),
                 Arc::clone(&types),
+                Arc::clone(&notifications),
             );
             tokio::spawn(writer.run())
         })
         .collect();
     let writers = Mutex::new(Some(Writers { queue: sender, tasks }));
-    Ok(Shared { options, readers, held, statements, types, writers })
+    Ok(Shared { options, readers, held, statements, types, frontier, notifications, writers })
 }

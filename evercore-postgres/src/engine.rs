@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError};
 use async_trait::async_trait;
 use evercore::engine::{
     Commit, CommitOutcome, Committed, HistoryRequest, IdBlock, LoadRequest, LoadedAggregate,
-    LogPage, LogRequest, Migration, Reader, StorageEngine,
+    LogPage, LogRequest, LogWatch, Migration, Reader, StorageEngine,
 };
 use evercore::{AggregateId, CommitId, Error, Position, RecordedEvent, Registry, Result};
 use sqlx::{PgPool, Row};
@@ -14,6 +14,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::error::classify;
+use crate::frontier::{Frontier, FrontierHolder};
+use crate::notify::Notifications;
 use crate::options::PostgresOptions;
 use crate::statements::Statements;
 use crate::types::Types;
@@ -39,6 +41,8 @@ pub(crate) struct Shared {
     pub(crate) held: PgPool,
     pub(crate) statements: Statements,
     pub(crate) types: Arc<Types>,
+    pub(crate) frontier: Frontier,
+    pub(crate) notifications: Arc<Notifications>,
     pub(crate) writers: std::sync::Mutex<Option<Writers>>,
 }
 
@@ -56,6 +60,20 @@ impl PostgresEngine {
     pub async fn open(options: PostgresOptions) -> Result<Self> {
         let shared = connect::open(options).await?;
         Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// The transactions that append and have not ended: readers of the log are shown nothing beyond the lowest of their
+    /// floors. At most 100, the lowest first.
+    ///
+    /// The engine looks by itself when the log has not gone on for
+    /// [`frontier_patience`](PostgresOptions::frontier_patience), and warns.
+    ///
+    /// # Errors
+    /// What the server says if it cannot be asked.
+    pub async fn frontier_holders(&self) -> Result<Vec<FrontierHolder>> {
+        let Shared { readers, statements, .. } = &*self.shared;
+        let (_, drawn) = frontier::read(readers, statements).await?;
+        frontier::holders(readers, statements, drawn).await
     }
 
     fn queue(&self) -> Result<mpsc::Sender<Request>> {
@@ -137,6 +155,10 @@ impl StorageEngine for PostgresEngine {
         Ok(CommitOutcome::Landed(Committed { id, positions }))
     }
 
+    fn watch_log(&self) -> LogWatch {
+        self.shared.notifications.watch()
+    }
+
     async fn begin_read(&self) -> Result<Box<dyn Reader>> {
         Ok(Box::new(View::open(Arc::clone(&self.shared)).await?))
     }
@@ -149,6 +171,7 @@ impl StorageEngine for PostgresEngine {
                 task.await.map_err(|panic| Error::storage("end a writer", panic))?;
             }
         }
+        self.shared.notifications.stop();
         self.shared.held.close().await;
         self.shared.readers.close().await;
         Ok(())
@@ -171,8 +194,8 @@ impl Reader for PostgresEngine {
     }
 
     async fn read_log(&self, request: LogRequest) -> Result<LogPage> {
-        let Shared { types, readers, statements, .. } = &*self.shared;
-        let frontier = frontier::read(readers, statements).await?;
+        let Shared { types, readers, statements, frontier, .. } = &*self.shared;
+        let frontier = frontier.read(readers, statements).await?;
         let rows = log::log_rows(readers, statements, request, frontier).await?;
         log::page(&rows, request, frontier, types, readers, statements).await
     }

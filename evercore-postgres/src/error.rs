@@ -25,8 +25,11 @@ pub(crate) fn classify(operation: &'static str, error: sqlx::Error) -> Error {
             },
             // lock_not_available, query_canceled, serialization_failure, deadlock_detected
             "55P03" | "57014" | "40001" | "40P01" => Error::Busy { source: error.into() },
-            // admin_shutdown, crash_shutdown, cannot_connect_now, too_many_connections
-            "57P01" | "57P02" | "57P03" | "53300" => Error::Unavailable { source: error.into() },
+            // admin_shutdown, crash_shutdown, cannot_connect_now, too_many_connections,
+            // idle_in_transaction_session_timeout
+            "57P01" | "57P02" | "57P03" | "53300" | "25P03" => {
+                Error::Unavailable { source: error.into() }
+            }
             _ => Error::storage(operation, error),
         },
         sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::PoolTimedOut => {

@@ -1,19 +1,152 @@
 //! How far the log can be read without skipping what is still on its way.
 //!
 //! The rule and why it holds stand beside the functions that keep it, in the migration that defines them. Here is only
-//! the order of the two statements: the frontier first, the events after it and in a statement of their own.
+//! the order of the two statements, the frontier first and the events after it in a statement of their own, and the
+//! search for those who hold it back.
+
+use std::fmt;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use evercore::{Position, Result};
 use sqlx::PgPool;
+use tokio::time::Instant;
+use tracing::{debug, warn};
 
 use crate::error::classify;
+use crate::row::get;
 use crate::statements::Statements;
 
-/// Reads the frontier. It is worked out each time: after a crash it may be lower than it was.
-pub(crate) async fn read(pool: &PgPool, statements: &Statements) -> Result<Position> {
-    let frontier: i64 = sqlx::query_scalar(statements.frontier.sql())
+/// Reads the frontier, and says who holds it back when it stands still.
+#[derive(Debug)]
+pub(crate) struct Frontier {
+    /// How long it may stand still before that is said.
+    patience: Duration,
+    still: Mutex<Option<Still>>,
+}
+
+/// Since when a frontier is held back.
+#[derive(Clone, Copy, Debug)]
+struct Still {
+    at: Position,
+    /// When it was first seen there, or when that was last said.
+    since: Instant,
+}
+
+/// Who keeps the readers of the log from going on: a transaction that appends and has not ended.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct FrontierHolder {
+    /// Nothing after this position is shown before the transaction ends.
+    pub floor: Position,
+    /// The server process; `None` for a prepared transaction.
+    pub pid: Option<i32>,
+    /// The name of a prepared transaction.
+    pub prepared: Option<String>,
+    /// How long ago the transaction began or was prepared, if the role may see it.
+    pub age: Option<Duration>,
+    /// What the process is doing, such as `idle in transaction`, if the role may see it.
+    pub state: Option<String>,
+    /// Its last statement, if the role may see it.
+    pub query: Option<String>,
+}
+
+impl Frontier {
+    pub(crate) fn new(patience: Duration) -> Self {
+        Self { patience, still: Mutex::default() }
+    }
+
+    /// Reads the frontier. It is worked out each time: after a crash it may be lower than it was.
+    pub(crate) async fn read(&self, pool: &PgPool, statements: &Statements) -> Result<Position> {
+        let (frontier, drawn) = read(pool, statements).await?;
+        if self.is_stuck(frontier, drawn) {
+            // Only to be said; the reader has its frontier.
+            match holders(pool, statements, drawn).await {
+                Ok(holders) => {
+                    for holder in holders.iter().filter(|holder| holder.floor <= frontier) {
+                        warn!(%frontier, %drawn, %holder, "the readers of the log wait for a transaction to end");
+                    }
+                }
+                Err(error) => debug!(%error, "who holds the frontier back cannot be found out"),
+            }
+        }
+        Ok(frontier)
+    }
+
+    /// Whether the frontier has been held back for too long, once in so long a time.
+    fn is_stuck(&self, frontier: Position, drawn: Position) -> bool {
+        let mut still = self.still.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        if frontier >= drawn {
+            *still = None;
+            return false;
+        }
+        match &mut *still {
+            Some(held) if frontier <= held.at => {
+                let is_stuck = now.duration_since(held.since) >= self.patience;
+                if is_stuck {
+                    held.since = now;
+                }
+                is_stuck
+            }
+            moved => {
+                *moved = Some(Still { at: frontier, since: now });
+                false
+            }
+        }
+    }
+}
+
+/// The frontier, and the last position that anyone drew.
+pub(crate) async fn read(pool: &PgPool, statements: &Statements) -> Result<(Position, Position)> {
+    let row = sqlx::query(statements.frontier.sql())
         .fetch_one(pool)
         .await
         .map_err(|error| classify("read the frontier of the log", error))?;
-    Position::new(frontier)
+    Ok((Position::new(get(&row, 0)?)?, Position::new(get(&row, 1)?)?))
+}
+
+/// Who holds a floor, the lowest first; 100 at most.
+pub(crate) async fn holders(
+    pool: &PgPool,
+    statements: &Statements,
+    drawn: Position,
+) -> Result<Vec<FrontierHolder>> {
+    let rows = sqlx::query(statements.holders.sql())
+        .bind(drawn.get())
+        .fetch_all(pool)
+        .await
+        .map_err(|error| classify("find who holds the frontier back", error))?;
+    let holder = |row| {
+        Ok(FrontierHolder {
+            floor: Position::new(get(row, 0)?)?,
+            pid: get(row, 1)?,
+            prepared: get(row, 2)?,
+            age: get::<Option<f64>>(row, 3)?
+                .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
+            state: get(row, 4)?,
+            query: get(row, 5)?,
+        })
+    };
+    rows.iter().map(holder).collect()
+}
+
+impl fmt::Display for FrontierHolder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.prepared, self.pid) {
+            (Some(name), _) => write!(f, "the prepared transaction `{name}`")?,
+            (None, Some(pid)) => write!(f, "process {pid}")?,
+            (None, None) => f.write_str("a prepared transaction")?,
+        }
+        if let Some(state) = &self.state {
+            write!(f, ", {state}")?;
+        }
+        if let Some(age) = self.age {
+            write!(f, ", for {:.1} s", age.as_secs_f64())?;
+        }
+        match &self.query {
+            Some(query) => write!(f, ", last statement: {}", query.trim()),
+            None => Ok(()),
+        }
+    }
 }

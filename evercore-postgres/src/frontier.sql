@@ -1,1 +1,1 @@
-SELECT evercore.frontier()
+SELECT frontier, drawn FROM evercore.frontier()

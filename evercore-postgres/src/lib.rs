@@ -20,6 +20,7 @@ mod error;
 mod frontier;
 mod load;
 mod log;
+mod notify;
 mod options;
 mod row;
 mod schema;
@@ -31,5 +32,6 @@ mod view;
 mod writer;
 
 pub use engine::PostgresEngine;
+pub use frontier::FrontierHolder;
 pub use options::PostgresOptions;
 pub use transaction::{PostgresContext, PostgresStoreExt, PostgresTransaction};

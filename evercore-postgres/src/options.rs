@@ -11,7 +11,8 @@ use sqlx::postgres::PgConnectOptions;
 ///
 /// From a URL: `postgres://user:password@host/database?schema=bank&readers=8`. Beside the options of the driver
 /// (`sslmode`, `sslrootcert`, …) it takes those of this type: `schema`, `readers`, `writers`, `statement_timeout_ms`,
-/// `lock_timeout_ms`, `acquire_timeout_ms`, `session_timeouts`.
+/// `lock_timeout_ms`, `acquire_timeout_ms`, `idle_in_transaction_timeout_ms`, `session_timeouts=off`,
+/// `notifications=off`, `frontier_patience_ms`.
 #[derive(Clone)]
 pub struct PostgresOptions {
     connect: PgConnectOptions,
@@ -21,12 +22,24 @@ pub struct PostgresOptions {
     pub(crate) acquire_timeout: Duration,
     statement_timeout: Duration,
     lock_timeout: Duration,
+    idle_timeout: Duration,
     session_timeouts: SessionTimeouts,
+    pub(crate) notifications: NotificationsTo,
+    pub(crate) frontier_patience: Duration,
 }
 
 /// A checked schema name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Schema(String);
+
+/// Who is told of commits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NotificationsTo {
+    /// All processes, through `LISTEN` and `NOTIFY`.
+    Everyone,
+    /// Others find out when they look.
+    ThisProcess,
+}
 
 /// Whether the time-outs are set on each session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +61,10 @@ impl PostgresOptions {
             acquire_timeout: Duration::from_secs(10),
             statement_timeout: Duration::from_secs(30),
             lock_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(30),
             session_timeouts: SessionTimeouts::Set,
+            notifications: NotificationsTo::Everyone,
+            frontier_patience: Duration::from_secs(10),
         }
     }
 
@@ -99,6 +115,30 @@ impl PostgresOptions {
         self
     }
 
+    /// Sets how long a transaction that user code holds may do nothing before the server ends it, and with it the locks
+    /// that others may wait for. Default: 30 s.
+    #[must_use]
+    pub fn idle_in_transaction_timeout(mut self, timeout: Duration) -> Self {
+        self.idle_timeout = timeout;
+        self
+    }
+
+    /// Tells no other process of commits and hears of none: they are found when the log is looked at, five times a
+    /// second. For poolers, which `LISTEN` does not work through.
+    #[must_use]
+    pub fn without_notifications(mut self) -> Self {
+        self.notifications = NotificationsTo::ThisProcess;
+        self
+    }
+
+    /// Sets how long readers of the log may wait for a transaction that appends before a warning says whose it is.
+    /// Default: 10 s.
+    #[must_use]
+    pub fn frontier_patience(mut self, patience: Duration) -> Self {
+        self.frontier_patience = patience;
+        self
+    }
+
     /// Leaves the time-outs to the role or the database. For poolers that refuse start-up parameters.
     #[must_use]
     pub fn without_session_timeouts(mut self) -> Self {
@@ -120,6 +160,17 @@ impl PostgresOptions {
                 // Compiling a statement takes longer than any of ours.
                 ("jit", "off".to_owned()),
             ]),
+        }
+    }
+
+    /// As `connect`, for the transactions that user code holds.
+    pub(crate) fn holding(&self, connect: PgConnectOptions) -> PgConnectOptions {
+        let idle = self.idle_timeout.as_millis().to_string();
+        match self.session_timeouts {
+            SessionTimeouts::LeaveAlone => connect,
+            SessionTimeouts::Set => {
+                connect.options([("idle_in_transaction_session_timeout", idle)])
+            }
         }
     }
 
@@ -151,6 +202,9 @@ impl FromStr for PostgresOptions {
                 | "statement_timeout_ms"
                 | "lock_timeout_ms"
                 | "acquire_timeout_ms"
+                | "idle_in_transaction_timeout_ms"
+                | "frontier_patience_ms"
+                | "notifications"
                 | "session_timeouts" => ours.push((name, value)),
                 _ => drivers.push(option),
             }
@@ -170,6 +224,11 @@ impl FromStr for PostgresOptions {
             "statement_timeout_ms" => Ok(options.statement_timeout(millis(name, value)?)),
             "lock_timeout_ms" => Ok(options.lock_timeout(millis(name, value)?)),
             "acquire_timeout_ms" => Ok(options.acquire_timeout(millis(name, value)?)),
+            "idle_in_transaction_timeout_ms" => {
+                Ok(options.idle_in_transaction_timeout(millis(name, value)?))
+            }
+            "frontier_patience_ms" => Ok(options.frontier_patience(millis(name, value)?)),
+            "notifications" if value == "off" => Ok(options.without_notifications()),
             "session_timeouts" if value == "off" => Ok(options.without_session_timeouts()),
             _ => Err(invalid(&format!("`{name}={value}` is none of its options"))),
         })

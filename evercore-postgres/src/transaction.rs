@@ -27,8 +27,8 @@ pub trait PostgresStoreExt {
     /// As [`EventStore::with_context`], with a transaction of the database beside the context: the rows that `work`
     /// writes in it and the events that it applies land together or not at all.
     ///
-    /// `work` runs again on a conflict, in a new transaction. Keep the transaction short: such a commit is not grouped with others, and locks that it
-    /// takes are held to its end.
+    /// `work` runs again on a conflict, in a new transaction. Keep the transaction short: such a commit is not grouped
+    /// with others, and locks that it takes are held to its end.
     ///
     /// # Errors
     /// - As [`EventStore::with_context`].
@@ -110,7 +110,7 @@ impl Transactor for PostgresEngine {
         commit: Commit,
     ) -> Result<Committed> {
         self.store_types(&type_names(&commit)).await?;
-        let Shared { types, statements, .. } = &*self.shared;
+        let Shared { types, statements, notifications, .. } = &*self.shared;
         let columns = Columns::new([&commit], &types.known())?;
         // Whatever goes wrong before COMMIT was sent is undone by the server.
         let rows = columns
@@ -120,7 +120,10 @@ impl Transactor for PostgresEngine {
         let row = rows.first().ok_or_else(|| Error::corrupt("verdict", "it is missing"))?;
         let committed = verdict::read(row, &commit)?;
         match transaction.0.commit().await {
-            Ok(()) => Ok(committed),
+            Ok(()) => {
+                notifications.committed();
+                Ok(committed)
+            }
             Err(error @ sqlx::Error::Database(_)) => Err(classify("commit a transaction", error)),
             Err(error) => Err(Error::OutcomeUnknown { commit: commit.id, source: error.into() }),
         }

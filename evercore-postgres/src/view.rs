@@ -10,7 +10,7 @@ use tokio::sync::Mutex;
 
 use crate::engine::Shared;
 use crate::error::classify;
-use crate::{frontier, load, log, row};
+use crate::{load, log, row};
 
 /// A `REPEATABLE READ READ ONLY` transaction. Dropping it ends it.
 ///
@@ -26,7 +26,7 @@ pub(crate) struct View {
 impl View {
     pub(crate) async fn open(shared: Arc<Shared>) -> Result<Self> {
         let failed = |error| classify("open a view of the log", error);
-        let frontier = frontier::read(&shared.readers, &shared.statements).await?;
+        let frontier = shared.frontier.read(&shared.readers, &shared.statements).await?;
         let mut transaction = shared
             .held
             .begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")

@@ -12,6 +12,7 @@ use tracing::{debug, warn};
 
 use crate::append::Columns;
 use crate::error::{CommitFailure, classify, classify_commit};
+use crate::notify::Notifications;
 use crate::statements::Statements;
 use crate::types::Types;
 use crate::verdict;
@@ -47,6 +48,7 @@ pub(crate) struct Writer {
     connection: Option<PgConnection>,
     statements: Statements,
     types: Arc<Types>,
+    notifications: Arc<Notifications>,
 }
 
 /// What became of a group that was sent.
@@ -67,8 +69,10 @@ impl Writer {
         connect: PgConnectOptions,
         statements: Statements,
         types: Arc<Types>,
+        notifications: Arc<Notifications>,
     ) -> Self {
-        Self { queue, waiting: VecDeque::new(), connect, connection: None, statements, types }
+        let waiting = VecDeque::new();
+        Self { queue, waiting, connect, connection: None, statements, types, notifications }
     }
 
     pub(crate) async fn run(mut self) {
@@ -95,6 +99,9 @@ impl Writer {
     async fn land(&mut self, group: Vec<Request>) {
         match self.send(&group).await {
             Sent::Answered(answers) => {
+                if answers.iter().any(Result::is_ok) {
+                    self.notifications.committed();
+                }
                 for (request, answer) in group.into_iter().zip(answers) {
                     request.answer(answer);
                 }

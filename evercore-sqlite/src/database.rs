@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use evercore::engine::LogSignal;
 use evercore::{Error, Result};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
@@ -35,6 +36,8 @@ pub(crate) struct Database {
     /// A database in memory has no write-ahead log, so a writer keeps readers out. They wait here for each other, in
     /// turn; SQLite would have them try again after a sleep.
     gate: Option<Arc<RwLock<()>>>,
+    /// Given after each commit of this engine.
+    grown: LogSignal,
 }
 
 /// Held while a connection reads.
@@ -66,7 +69,7 @@ impl Database {
                 (":memory:".to_owned(), base, Some(Arc::default()))
             }
         };
-        Self { name, location, options, base, gate }
+        Self { name, location, options, base, gate, grown: LogSignal::new() }
     }
 
     /// The file, for messages.
@@ -80,6 +83,10 @@ impl Database {
 
     pub(crate) const fn is_in_memory(&self) -> bool {
         matches!(self.location, Location::Memory)
+    }
+
+    pub(crate) const fn grown(&self) -> &LogSignal {
+        &self.grown
     }
 
     /// Waits until no one writes, where that matters.

@@ -3,11 +3,12 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use evercore::engine::{
     Commit, CommitOutcome, Committed, HistoryRequest, IdBlock, LoadRequest, LoadedAggregate,
-    LogPage, LogRequest, Migration, Reader, StorageEngine,
+    LogPage, LogRequest, LogWatch, Migration, Reader, StorageEngine,
 };
 use evercore::{CommitId, Error, RecordedEvent, Registry, Result};
 use sqlx::SqliteConnection;
@@ -23,6 +24,9 @@ use crate::types::Types;
 use crate::url::{self, Location};
 use crate::view::Views;
 use crate::writer::{TypeName, Writer};
+
+/// How soon the commits of other processes are found.
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// An event log in a SQLite database.
 ///
@@ -133,6 +137,10 @@ impl StorageEngine for SqliteEngine {
 
     async fn find_commit(&self, id: CommitId) -> Result<CommitOutcome> {
         self.writer.find_commit(id).await
+    }
+
+    fn watch_log(&self) -> LogWatch {
+        self.database.grown().watch(POLL_INTERVAL)
     }
 
     async fn begin_read(&self) -> Result<Box<dyn Reader>> {

@@ -3,6 +3,7 @@
 //! Run the suite of `evercore-testing` against an engine: what these docs say, it asserts.
 
 mod commit;
+mod log_signal;
 mod scheme;
 
 use std::any::Any;
@@ -23,6 +24,7 @@ pub use commit::{
     AggregateWrite, Commit, CommitOutcome, Committed, KeyChange, NewEvent, NewSnapshot,
     Precondition,
 };
+pub use log_signal::{LogSignal, LogWatch};
 pub(crate) use scheme::connect;
 pub use scheme::{ConnectFuture, EngineScheme};
 
@@ -63,6 +65,10 @@ pub trait StorageEngine: Reader + Any {
     /// Finds out about a commit whose answer was lost. After [`CommitOutcome::NeverLands`] it never lands, even if it
     /// was still on its way.
     async fn find_commit(&self, id: CommitId) -> Result<CommitOutcome>;
+
+    /// Watches the log: told after each commit of this process, and of others as far as the engine hears of them.
+    /// Called within a tokio runtime, that of the engine.
+    fn watch_log(&self) -> LogWatch;
 
     /// Opens a view of the log as it is now. Later commits do not show in it. Dropping it releases what it holds.
     async fn begin_read(&self) -> Result<Box<dyn Reader>>;

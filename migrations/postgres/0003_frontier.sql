@@ -13,32 +13,35 @@
 -- Prepared transactions hold their locks without a process, so nothing here filters on one. The locks of a standby are
 -- not those of its primary, so a standby refuses. The frontier is worked out each time and remembered by nobody: after
 -- a crash, positions that were drawn and not committed are drawn again.
-CREATE FUNCTION evercore.frontier() RETURNS bigint
+--
+-- `drawn` is the last position that was drawn by anyone: where it is higher, somebody holds the frontier back.
+CREATE FUNCTION evercore.frontier(OUT frontier bigint, OUT drawn bigint)
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
-    last bigint;
     lowest bigint;
 BEGIN
     IF pg_is_in_recovery() THEN
         RAISE EXCEPTION 'the frontier of a standby is not known' USING ERRCODE = 'EV001';
     END IF;
 
-    SELECT CASE WHEN s.is_called THEN s.last_value ELSE 0 END INTO last
+    SELECT CASE WHEN s.is_called THEN s.last_value ELSE 0 END INTO drawn
     FROM evercore.event_positions s;
 
-    SELECT min(f.floor) INTO lowest FROM evercore.floors(last) AS f;
+    SELECT min(f.floor) INTO lowest FROM evercore.floors(drawn) AS f;
 
-    RETURN least(last, lowest);
+    frontier := least(drawn, lowest);
 END
 $$;
 
 -- The floors that are held, and by whom. A lock has room for the low 32 bits of a floor; the rest is that of the
 -- nearest number to `last`, so a floor may lie up to 2^31 positions behind.
-CREATE FUNCTION evercore.floors(last bigint) RETURNS TABLE (floor bigint, pid integer)
+CREATE FUNCTION evercore.floors(last bigint)
+RETURNS TABLE (floor bigint, pid integer, virtual_transaction text)
 LANGUAGE sql VOLATILE AS $$
     SELECT
         last + (l.objid::bigint - last)::bit(32)::integer,
-        l.pid
+        l.pid,
+        l.virtualtransaction
     FROM pg_locks l
     WHERE l.locktype = 'advisory'
         AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())

@@ -1,5 +1,7 @@
 //! A reader of the log never passes what is still on its way, and waits for nothing else.
 
+mod holders;
+
 use evercore::{Aggregate, AggregateId, Apply, Error, EventMeta, EventStore, Position, event};
 use evercore_postgres::{PostgresEngine, PostgresOptions};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
@@ -27,11 +29,15 @@ struct Log {
 
 impl Log {
     async fn new(schema: &'static str) -> Self {
+        Self::with(schema, |options| options).await
+    }
+
+    async fn with(schema: &'static str, with: fn(PostgresOptions) -> PostgresOptions) -> Self {
         let url = throwaway_postgres::url().unwrap_or_else(|failure| panic!("{failure}"));
         let mut connection = Self::connect(&url).await;
         execute(&mut connection, format!("DROP SCHEMA IF EXISTS {schema} CASCADE")).await;
         let options: PostgresOptions = url.parse().expect("a URL");
-        let options = options.schema(schema).expect("a schema name");
+        let options = with(options.schema(schema).expect("a schema name"));
         let engine = PostgresEngine::open(options).await.expect("the server answers");
         let store = EventStore::builder().open(engine).await.expect("it migrates");
         let slow = count(&store, None).await;

@@ -108,6 +108,9 @@ impl Task {
 
     fn answer(&self, group: impl IntoIterator<Item = CommitJob>, outcome: Outcome) {
         let database = self.database.name();
+        if let Outcome::Landed(_) = outcome {
+            self.database.grown().notify();
+        }
         let mut jobs = group.into_iter();
         // Whoever does not wait any more does not want to know.
         let tell = |job: CommitJob, verdict| drop(job.answer.send(verdict));

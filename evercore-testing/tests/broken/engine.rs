@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use async_trait::async_trait;
 use evercore::engine::{
     Commit, CommitOutcome, Committed, EventRow, HistoryRequest, IdBlock, LoadRequest,
-    LoadedAggregate, LogPage, LogRequest, Migration, Reader, StorageEngine,
+    LoadedAggregate, LogPage, LogRequest, LogWatch, Migration, Reader, StorageEngine,
 };
 use evercore::{CommitId, Error, RecordedEvent, Registry, Result};
 use evercore_memory::MemoryEngine;
@@ -25,6 +25,10 @@ pub(crate) trait Fault: std::fmt::Debug + Send + Sync + 'static {
 
     async fn reserve_ids(&self, engine: &MemoryEngine, count: u32) -> Result<IdBlock> {
         engine.reserve_ids(count).await
+    }
+
+    fn watch_log(&self, engine: &MemoryEngine) -> LogWatch {
+        engine.watch_log()
     }
 
     async fn begin_read(&self, engine: &MemoryEngine) -> Result<Box<dyn Reader>> {
@@ -153,6 +157,10 @@ impl StorageEngine for FaultyEngine {
 
     async fn find_commit(&self, id: CommitId) -> Result<CommitOutcome> {
         self.fault.find_commit(self.log()?, id).await
+    }
+
+    fn watch_log(&self) -> LogWatch {
+        self.fault.watch_log(&self.log)
     }
 
     async fn begin_read(&self) -> Result<Box<dyn Reader>> {

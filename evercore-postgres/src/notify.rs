@@ -1,0 +1,186 @@
+//! Wake-ups between processes. Hints: a lost one costs a poll interval and nothing else.
+//!
+//! Never in the transaction that appends: `NOTIFY` takes a lock of the whole cluster until its transaction ends, so
+//! appends would wait for each other. A task notifies after commits instead, once for all that landed meanwhile.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use evercore::engine::{LogSignal, LogWatch};
+use sqlx::PgPool;
+use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
+use tokio::task::JoinHandle;
+use tokio::time::sleep;
+use tracing::{debug, warn};
+
+use crate::options::Schema;
+use crate::statements::Statements;
+
+/// The least time between two notifications of a process.
+const GAP: Duration = Duration::from_millis(5);
+
+/// How often to look at the log without being told: where notifications do their part, and where they do not.
+const POLL_NOTIFIED: Duration = Duration::from_secs(1);
+const POLL_ALONE: Duration = Duration::from_millis(200);
+
+/// The longest wait between attempts to listen again.
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
+
+/// Tells of commits, to this process and to others, and hears of theirs.
+#[derive(Debug)]
+pub(crate) struct Notifications {
+    /// Given after each commit that this process knows of, its own or another's.
+    grown: LogSignal,
+    /// Given after each commit of its own.
+    committed: LogSignal,
+    tasks: Option<Tasks>,
+}
+
+/// The tasks that speak with the server. Dropping them ends them.
+#[derive(Debug)]
+struct Tasks {
+    teller: JoinHandle<()>,
+    /// Started by the first who watches.
+    listener: OnceLock<JoinHandle<()>>,
+    connect: PgConnectOptions,
+    channel: Arc<str>,
+    process: Arc<str>,
+}
+
+impl Notifications {
+    /// Those of a store, over `pool`.
+    pub(crate) fn start(
+        pool: &PgPool,
+        connect: &PgConnectOptions,
+        statements: &Statements,
+        schema: &Schema,
+    ) -> Self {
+        let committed = LogSignal::new();
+        let channel: Arc<str> = format!("{schema}_log").into();
+        let process: Arc<str> = uuid::Uuid::now_v7().to_string().into();
+        let teller = tokio::spawn(tell(
+            committed.watch(POLL_NOTIFIED),
+            pool.clone(),
+            statements.clone(),
+            Arc::clone(&channel),
+            Arc::clone(&process),
+        ));
+        let listener = OnceLock::new();
+        let tasks = Tasks { teller, listener, connect: connect.clone(), channel, process };
+        Self { grown: LogSignal::new(), committed, tasks: Some(tasks) }
+    }
+
+    /// Within the process only.
+    pub(crate) fn within_process() -> Self {
+        Self { grown: LogSignal::new(), committed: LogSignal::new(), tasks: None }
+    }
+
+    /// Says that something was committed here.
+    pub(crate) fn committed(&self) {
+        self.grown.notify();
+        self.committed.notify();
+    }
+
+    pub(crate) fn watch(&self) -> LogWatch {
+        let Some(tasks) = &self.tasks else { return self.grown.watch(POLL_ALONE) };
+        tasks.listen(&self.grown);
+        self.grown.watch(POLL_NOTIFIED)
+    }
+
+    /// Ends the tasks, so that they need no connection any more.
+    pub(crate) fn stop(&self) {
+        if let Some(tasks) = &self.tasks {
+            tasks.stop();
+        }
+    }
+}
+
+impl Tasks {
+    fn listen(&self, grown: &LogSignal) {
+        self.listener.get_or_init(|| {
+            let pool =
+                PgPoolOptions::new().max_connections(1).connect_lazy_with(self.connect.clone());
+            let (channel, process) = (Arc::clone(&self.channel), Arc::clone(&self.process));
+            tokio::spawn(listen(grown.clone(), pool, channel, process))
+        });
+    }
+
+    fn stop(&self) {
+        self.teller.abort();
+        if let Some(listener) = self.listener.get() {
+            listener.abort();
+        }
+    }
+}
+
+impl Drop for Tasks {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// Notifies after commits, at most one notification at a time.
+async fn tell(
+    mut committed: LogWatch,
+    pool: PgPool,
+    statements: Statements,
+    channel: Arc<str>,
+    process: Arc<str>,
+) {
+    loop {
+        committed.notified().await;
+        let sent = sqlx::query(statements.notify.sql())
+            .bind(&*channel)
+            .bind(&*process)
+            .execute(&pool)
+            .await;
+        if let Err(error) = sent {
+            debug!(%error, "other processes were not told of a commit; they find it when they look");
+        }
+        sleep(GAP).await;
+    }
+}
+
+/// Passes on what other processes tell, over a connection that it opens again whenever it is lost.
+async fn listen(grown: LogSignal, pool: PgPool, channel: Arc<str>, process: Arc<str>) {
+    let mut failed = 0;
+    loop {
+        let lost = hear(&grown, &pool, &channel, &process, &mut failed).await;
+        failed += 1;
+        let wait = LONGEST_WAIT.min(Duration::from_millis(50) * 2_u32.pow(failed.min(10)));
+        warn!(error = %lost, ?wait, "not listening for commits of other processes; polling goes on");
+        sleep(wait).await;
+    }
+}
+
+/// Listens until that fails for good.
+async fn hear(
+    grown: &LogSignal,
+    pool: &PgPool,
+    channel: &str,
+    process: &str,
+    failed: &mut u32,
+) -> sqlx::Error {
+    let mut listener = match PgListener::connect_with(pool).await {
+        Ok(listener) => listener,
+        Err(error) => return error,
+    };
+    if let Err(error) = listener.listen(channel).await {
+        return error;
+    }
+    loop {
+        // Something may have been told before there was anyone to hear it.
+        grown.notify();
+        *failed = 0;
+        loop {
+            match listener.try_recv().await {
+                Ok(Some(told)) if told.payload() == process => {}
+                Ok(Some(_)) => grown.notify(),
+                // The connection was lost; the next call opens another.
+                Ok(None) => break,
+                Err(error) => return error,
+            }
+        }
+        debug!("the connection that listens for commits was lost");
+    }
+}
