@@ -2,18 +2,24 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use evercore::engine::{
-    Commit, CommitOutcome, Committed, EngineScheme, HistoryRequest, IdBlock, LoadRequest,
-    LoadedAggregate, LogPage, LogRequest, LogSignal, LogWatch, Migration, Reader, StorageEngine,
+    AcquireRequest, Acquired, Beat, Commit, CommitOutcome, Committed, Control, EngineScheme,
+    Heartbeat, HistoryRequest, IdBlock, LeaseKey, LoadRequest, LoadedAggregate, LogPage,
+    LogRequest, LogSignal, LogWatch, MatchRequest, Migration, NewSubscription, ParkedRequest,
+    Reader, Settled, Settlement, StorageEngine, StoredSubscription, SubscriptionStorage,
 };
-use evercore::{AggregateId, CommitId, Error, Position, RecordedEvent, Registry, Result};
+use evercore::{
+    AggregateId, CommitId, Error, ParkedEvent, Position, RecordedEvent, Registry, Result, Start,
+    SubscriptionName,
+};
 
 use crate::log::{Log, Version};
 use crate::read::View;
+use crate::subscriptions::Subscriptions;
 
 /// Every commit is told of, so this is but a safety net.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
@@ -29,6 +35,8 @@ pub struct MemoryEngine {
 #[derive(Default)]
 struct Shared {
     log: RwLock<Log>,
+    /// Locked before the log, where both are.
+    subscriptions: Mutex<Subscriptions>,
     closed: AtomicBool,
     grown: LogSignal,
 }
@@ -66,6 +74,12 @@ impl Shared {
     fn read(&self) -> Result<RwLockReadGuard<'_, Log>> {
         let log = self.log.read().expect("BUG: a commit panicked halfway");
         if self.closed.load(Ordering::Acquire) { Err(Error::Closed) } else { Ok(log) }
+    }
+
+    fn subscriptions(&self) -> Result<MutexGuard<'_, Subscriptions>> {
+        let subscriptions =
+            self.subscriptions.lock().expect("BUG: a change of a subscription panicked halfway");
+        if self.closed.load(Ordering::Acquire) { Err(Error::Closed) } else { Ok(subscriptions) }
     }
 
     fn write(&self) -> Result<RwLockWriteGuard<'_, Log>> {
@@ -137,6 +151,71 @@ impl Reader for MemoryEngine {
     async fn read_log(&self, request: LogRequest) -> Result<LogPage> {
         let log = self.shared.read()?;
         Ok(now(&log).read_log(request))
+    }
+}
+
+#[async_trait]
+impl SubscriptionStorage for MemoryEngine {
+    async fn read_matching(&self, request: MatchRequest) -> Result<LogPage> {
+        Ok(self.shared.read()?.read_matching(&request))
+    }
+
+    async fn resolve_start(&self, start: Start) -> Result<Position> {
+        self.shared.read()?.resolve(start)
+    }
+
+    async fn register(&self, subscription: &NewSubscription) -> Result<()> {
+        let mut subscriptions = self.shared.subscriptions()?;
+        subscriptions.register(&*self.shared.read()?, subscription)
+    }
+
+    async fn subscriptions(
+        &self,
+        name: Option<&SubscriptionName>,
+    ) -> Result<Vec<StoredSubscription>> {
+        let subscriptions = self.shared.subscriptions()?;
+        Ok(subscriptions.list(&*self.shared.read()?, name))
+    }
+
+    async fn acquire(&self, request: &AcquireRequest) -> Result<Acquired> {
+        self.shared.subscriptions()?.acquire(request)
+    }
+
+    async fn ask_for(&self, lease: &LeaseKey, by: &str, patience: Duration) -> Result<()> {
+        self.shared.subscriptions()?.ask_for(lease, by, patience);
+        Ok(())
+    }
+
+    async fn heartbeat(&self, beats: &[Beat]) -> Result<Heartbeat> {
+        let mut subscriptions = self.shared.subscriptions()?;
+        Ok(subscriptions.heartbeat(&*self.shared.read()?, beats))
+    }
+
+    async fn settle(&self, settlement: &Settlement) -> Result<Settled> {
+        self.shared.subscriptions()?.settle(settlement)
+    }
+
+    async fn release(&self, lease: &LeaseKey) -> Result<()> {
+        self.shared.subscriptions()?.release(lease);
+        Ok(())
+    }
+
+    async fn parked_aggregates(
+        &self,
+        subscription: &SubscriptionName,
+        aggregates: &[AggregateId],
+    ) -> Result<Vec<AggregateId>> {
+        Ok(self.shared.subscriptions()?.parked_aggregates(subscription, aggregates))
+    }
+
+    async fn parked_events(&self, request: &ParkedRequest) -> Result<Vec<ParkedEvent>> {
+        let subscriptions = self.shared.subscriptions()?;
+        Ok(subscriptions.parked_events(&*self.shared.read()?, request))
+    }
+
+    async fn control(&self, subscription: &SubscriptionName, control: &Control) -> Result<()> {
+        let mut subscriptions = self.shared.subscriptions()?;
+        subscriptions.control(&*self.shared.read()?, subscription, control)
     }
 }
 

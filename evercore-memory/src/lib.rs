@@ -37,5 +37,6 @@ mod commit;
 mod engine;
 mod log;
 mod read;
+mod subscriptions;
 
 pub use engine::MemoryEngine;

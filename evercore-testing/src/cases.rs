@@ -1,14 +1,18 @@
 //! The list of cases: which promise, in which file, by which name. It stands here and nowhere else.
 
+mod administration;
 mod atomicity;
 mod bad_input;
 mod conflicts;
 mod durability;
+mod failures;
+mod following;
 mod foreign_events;
 mod guards;
 mod histories;
 mod ids;
 mod keys;
+mod leases;
 mod lifecycle;
 mod limits;
 mod log;
@@ -126,7 +130,73 @@ macro_rules! __with_cases {
                     a_long_tail_after_a_snapshot_is_read_in_pages
                 }
             }
+            p7 {
+                following {
+                    a_filter_passes_what_it_names_and_nothing_else
+                    a_page_without_a_match_leads_to_the_last_event
+                    a_type_that_comes_later_is_followed
+                    a_subscription_misses_nothing_of_racing_writers
+                    a_subscription_goes_on_where_it_was
+                    a_stopped_subscription_has_stored_its_place
+                    a_place_outlives_the_process
+                    a_start_is_where_it_says
+                    an_ephemeral_follower_misses_nothing
+                    a_commit_wakes_those_who_follow
+                    a_changed_filter_leaves_nothing_of_the_old_one
+                }
+            }
+            p8 {
+                following {
+                    an_ephemeral_handler_is_given_everything_in_order
+                }
+                leases {
+                    the_order_of_an_aggregate_holds_in_partitions
+                }
+            }
+            p9 {
+                failures {
+                    what_was_not_recorded_is_given_again
+                }
+                leases {
+                    a_settlement_sent_twice_is_recorded_once
+                    a_shut_down_worker_finishes_its_batch
+                }
+            }
+            p10 {
+                leases {
+                    a_lease_is_held_by_one
+                    racing_workers_get_one_lease
+                    an_ended_lease_can_be_taken_over
+                    a_renewed_lease_does_not_end
+                    a_lease_that_ended_and_was_not_taken_can_be_renewed
+                    who_lost_the_lease_moves_nothing
+                    a_settlement_from_elsewhere_is_refused
+                    a_lease_of_a_deleted_subscription_is_of_no_use
+                    a_second_worker_is_refused_with_the_owners_name
+                    a_worker_that_stands_by_takes_over_at_once
+                    a_worker_that_is_gone_is_replaced_when_its_lease_ends
+                    a_slow_handler_keeps_its_lease
+                    a_handler_is_stopped_when_its_lease_is_lost
+                    partitions_are_shared_among_workers
+                    the_number_of_partitions_changes_when_idle
+                }
+            }
+            p11 {
+                failures {
+                    a_failing_handler_stops_at_the_event
+                    a_failing_event_is_tried_again_as_often_as_told
+                    a_failing_batch_is_searched_for_the_event
+                    a_parked_event_holds_back_its_aggregate_and_nothing_else
+                    parked_events_are_redriven_in_order
+                    an_undecodable_event_is_not_passed_over
+                    a_panic_is_a_failure_like_any_other
+                }
+            }
             p12 {
+                administration {
+                    what_cannot_be_run_is_refused
+                    an_unknown_subscription_is_named
+                }
                 bad_input {
                     a_key_that_is_empty_too_long_or_holds_a_nul_is_refused
                     a_key_of_the_longest_length_is_fine
@@ -165,6 +235,17 @@ macro_rules! __with_cases {
                 }
             }
             contract {
+                administration {
+                    subscriptions_are_listed_with_what_they_do
+                    a_paused_subscription_handles_nothing_until_resumed
+                    a_reset_subscription_goes_on_from_there
+                    a_reset_forgets_what_was_parked
+                    a_deleted_subscription_is_gone
+                    waiting_for_a_position_ends_when_it_is_handled
+                }
+                failures {
+                    what_a_handler_writes_is_linked_to_its_event
+                }
                 staging {
                     a_context_sees_what_it_has_staged
                     a_context_sees_the_aggregates_that_it_creates

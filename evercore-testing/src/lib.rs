@@ -83,6 +83,7 @@ mod conformance;
 mod domain;
 mod fixture;
 mod harness;
+mod journal;
 mod poll;
 mod race;
 mod raw;

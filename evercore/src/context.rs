@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tracing::{instrument, warn};
 
 use crate::clock::to_stored_precision;
-use crate::engine::{Committed, NewSnapshot, Target};
+use crate::engine::{Committed, NewSnapshot, Settlement, Target};
 use crate::error::{unknown_id, unknown_key};
 use crate::rehydrate::{Rehydrated, rehydrate};
 use crate::state_aggregate::ContextId;
@@ -381,10 +381,12 @@ impl Context {
         self,
         transactor: &X,
         transaction: X::Transaction,
-    ) -> Result<Committed> {
+        settlement: Option<&Settlement>,
+    ) -> Result<()> {
         let Self { store, staging, .. } = self;
         let (commit, refusal) = staging.into_commit(to_stored_precision(store.clock.now()));
-        let answer = transactor.finish(transaction, commit).await;
-        store.settle(answer).await.map_err(|error| refusal.explain(error))
+        let answer = transactor.finish(transaction, commit, settlement).await;
+        let landed = store.settle(answer).await;
+        landed.map(drop).map_err(|error| refusal.explain(error))
     }
 }

@@ -5,6 +5,7 @@
 mod commit;
 mod log_signal;
 mod scheme;
+mod subscriptions;
 
 use std::any::Any;
 use std::sync::Arc;
@@ -27,6 +28,11 @@ pub use commit::{
 pub use log_signal::{LogSignal, LogWatch};
 pub(crate) use scheme::connect;
 pub use scheme::{ConnectFuture, EngineScheme};
+pub use subscriptions::{
+    AcquireRequest, Acquired, Beat, Control, CursorMove, Grant, Heartbeat, IfDifferent, LeaseKey,
+    LeaseStatus, MatchRequest, NewSubscription, NewlyParked, ParkedRequest, Settled, Settlement,
+    StoredLease, StoredPartition, StoredSubscription, SubscriptionStorage, WhichParked,
+};
 
 /// Stores commits and reads them back.
 ///
@@ -36,7 +42,7 @@ pub use scheme::{ConnectFuture, EngineScheme};
 /// Every method may be called from many tasks at once, and its future may be dropped at any point: a dropped
 /// [`commit`](Self::commit) lands whole or not at all, anything else leaves no trace.
 #[async_trait]
-pub trait StorageEngine: Reader + Any {
+pub trait StorageEngine: Reader + SubscriptionStorage + Any {
     /// Brings the schema up to what this engine needs. Safe to call again, and from several processes at once.
     async fn migrate(&self) -> Result<()>;
 

@@ -4,7 +4,9 @@ use std::convert::Infallible;
 use std::fmt;
 
 use crate::payload::DecodeError;
-use crate::{Aggregate, AggregateId, CommitId, NaturalKey, Position, Sequence};
+use crate::{
+    Aggregate, AggregateId, CommitId, EventFilter, NaturalKey, Position, Sequence, SubscriptionName,
+};
 
 /// What every fallible function of Evercore returns.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -273,6 +275,104 @@ pub enum Error {
         source: BoxError,
     },
 
+    /// A filter that names a type which the store's registry does not hold. It would never match.
+    #[error(
+        "the filter names {name}, which no registered type is called; check the spelling, or link the crate that defines it"
+    )]
+    UnknownFilterName {
+        /// What it names.
+        name: String,
+    },
+
+    /// A subscription that cannot be run as it is set up.
+    #[error("the subscription `{name}` cannot be run: {problem}")]
+    InvalidSubscription {
+        /// Its name, or the head of it.
+        name: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+
+    /// No subscription has this name.
+    #[error(
+        "there is no subscription `{name}`; it is stored when it is first run, and gone once it is deleted"
+    )]
+    UnknownSubscription {
+        /// The name.
+        name: String,
+    },
+
+    /// A subscription is stored under this name with other options.
+    #[error(
+        "the subscription `{name}` is stored with {stored}, and this worker wants {wanted}; choose another name, or call `replace_stored` to change the stored one"
+    )]
+    SubscriptionDiffers {
+        /// The name.
+        name: String,
+        /// What is stored.
+        stored: String,
+        /// What is wanted.
+        wanted: String,
+    },
+
+    /// A subscription whose number of partitions is to change is at work.
+    #[error(
+        "the number of partitions of `{name}` cannot change now: {problem}; let its workers reach the end of the log, stop them, and try again"
+    )]
+    SubscriptionNotIdle {
+        /// The name.
+        name: String,
+        /// What stands in the way.
+        problem: String,
+    },
+
+    /// Another worker owns the subscription.
+    #[error(
+        "the subscription `{name}` is owned by `{owner}` until {until} at least; stop that worker, or call `wait_for_lease` to stand by"
+    )]
+    SubscriptionOwned {
+        /// The name.
+        name: String,
+        /// Who owns it.
+        owner: String,
+        /// When its lease ends, if it is not renewed.
+        until: chrono::DateTime<chrono::Utc>,
+    },
+
+    /// The lease of a subscription went to another worker, or the subscription was reset or replaced. What the handler
+    /// was doing is not recorded; in a transaction, it is undone.
+    #[error(
+        "the lease of the subscription `{name}` (partition {partition}) was lost; run it again"
+    )]
+    LeaseLost {
+        /// The name.
+        name: String,
+        /// The partition.
+        partition: u32,
+    },
+
+    /// A start beyond the last event of the log.
+    #[error(
+        "position {position} lies beyond the end of the log, {end}; use `Start::End` to start with what comes next"
+    )]
+    StartBeyondEnd {
+        /// Where it was to start.
+        position: Position,
+        /// The last event there is.
+        end: Position,
+    },
+
+    /// The handler of a subscription failed, and its policy says to stop. The event comes again when it is run again.
+    #[error("the handler of `{name}` failed at position {position}")]
+    HandlerFailed {
+        /// The subscription; `an ephemeral one` if it has no name.
+        name: String,
+        /// The first event that is not handled.
+        position: Position,
+        /// What the handler said.
+        source: BoxError,
+    },
+
     /// The store is on another engine than the call is for.
     #[error("the store is not on {wanted}; open it with a URL of that engine")]
     WrongEngine {
@@ -393,6 +493,24 @@ impl Error {
     #[must_use]
     pub fn given_up(commit: CommitId) -> Self {
         Self::storage("commit", format!("commit {commit} was given up before it arrived"))
+    }
+
+    /// For engines: a subscription is stored with another filter or number of partitions than is wanted.
+    #[must_use]
+    pub fn subscription_differs(
+        name: &SubscriptionName,
+        stored: (&EventFilter, u32),
+        wanted: (&EventFilter, u32),
+    ) -> Self {
+        let describe = |(filter, partitions): (&EventFilter, u32)| match partitions {
+            1 => format!("{filter}"),
+            _ => format!("{filter} in {partitions} partitions"),
+        };
+        Self::SubscriptionDiffers {
+            name: name.to_string(),
+            stored: describe(stored),
+            wanted: describe(wanted),
+        }
     }
 
     /// For engines: stored data that breaks a rule.

@@ -76,6 +76,7 @@ mod context;
 pub mod engine;
 mod error;
 mod event;
+mod filter;
 mod id;
 mod ids;
 mod key;
@@ -91,6 +92,7 @@ mod retry;
 mod snapshot;
 mod state_aggregate;
 mod store;
+mod subscription;
 
 #[doc(hidden)]
 #[path = "private.rs"]
@@ -104,6 +106,7 @@ pub use error::{
 };
 pub use event::{Event, EventMeta, EventOptions};
 pub use evercore_derive::{Aggregate, event, state_event};
+pub use filter::EventFilter;
 pub use id::{AggregateId, CommitId, Position, Sequence};
 pub use key::{MAX_NATURAL_KEY_BYTES, NaturalKey};
 pub use limits::Limits;
@@ -116,4 +119,12 @@ pub use rehydrate::AsOf;
 pub use retry::RetryPolicy;
 pub use snapshot::{Fingerprint, SnapshotPolicy};
 pub use state_aggregate::StateAggregate;
-pub use store::{Appended, EventDraft, EventStore, EventStoreBuilder, Expected, Migrate, Stream};
+pub use store::{
+    Appended, EventDraft, EventStore, EventStoreBuilder, Expected, Landed, Migrate, Stream,
+};
+pub use subscription::{
+    Batch, Condition, Each, EphemeralBuilder, FailurePolicy, Handler, HandlerError, MAX_PARTITIONS,
+    MAX_SUBSCRIPTION_NAME_BYTES, ParkedEvent, Partition, PartitionInfo, Received, Router, Start,
+    SubscriptionBuilder, SubscriptionHandle, SubscriptionInfo, SubscriptionName, SubscriptionState,
+    SubscriptionStatus, Subscriptions, each,
+};

@@ -5,13 +5,17 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Error, Result};
+use crate::{Error, RecordedEvent, Result};
 
 /// The longest correlation id, causation id, principal, reference or metadata name, in bytes of UTF-8.
 pub const MAX_LABEL_BYTES: usize = 255;
 
 /// The largest metadata of one event, in bytes of its JSON form.
 pub const MAX_METADATA_BYTES: usize = 16 * 1024;
+
+tokio::task_local! {
+    static CURRENT: Metadata;
+}
 
 /// What travels beside an event: correlation, causation, principal, and free fields.
 ///
@@ -44,6 +48,26 @@ impl Metadata {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Metadata for what an event causes: it belongs to what that event belongs to, or else to that event, and names it
+    /// as its cause.
+    #[must_use]
+    pub fn caused_by(event: &RecordedEvent) -> Self {
+        let id = event.id();
+        let correlation = event.metadata().correlation_id().unwrap_or(&id).to_owned();
+        Self::new().correlation(correlation).causation(id)
+    }
+
+    /// Gives this metadata to all events that are staged while `work` runs, unless they or their context have their
+    /// own. It does not follow into tasks that `work` spawns.
+    pub async fn scope<T>(self, work: impl Future<Output = T>) -> T {
+        CURRENT.scope(self, work).await
+    }
+
+    /// What [`scope`](Self::scope) gives to the task that asks.
+    pub(crate) fn current() -> Option<Self> {
+        CURRENT.try_with(Self::clone).ok()
     }
 
     /// Sets what the event belongs to: all events of one request share it.

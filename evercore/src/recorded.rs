@@ -59,6 +59,13 @@ impl From<EventRow> for RecordedEvent {
 }
 
 impl RecordedEvent {
+    /// A text that names this event and no other of the store: its aggregate's id and its sequence, as in `17/3`. Made
+    /// of what is stored anyway, so it is the same wherever the event is read.
+    #[must_use]
+    pub fn id(&self) -> String {
+        format!("{}/{}", self.aggregate_id(), self.sequence())
+    }
+
     /// The place in the global log.
     #[must_use]
     pub const fn position(&self) -> Position {

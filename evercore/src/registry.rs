@@ -183,6 +183,16 @@ impl Registry {
         })
     }
 
+    pub(crate) fn has_aggregate(&self, name: &str) -> bool {
+        self.aggregates.contains_key(name)
+    }
+
+    /// Whether an event of any version is or was written under this name.
+    pub(crate) fn has_event(&self, aggregate_type: &str, event_type: &str) -> bool {
+        let entry = self.aggregates.get(aggregate_type);
+        entry.is_some_and(|entry| entry.events.contains_key(event_type))
+    }
+
     /// Whether `E` can be written and read.
     #[must_use]
     pub fn knows_event<E: Event>(&self) -> bool

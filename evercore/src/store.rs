@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use tracing::{Instrument, debug, debug_span, instrument};
 
-use crate::engine::{CommitOutcome, LogPage, Migration, StorageEngine};
+use crate::engine::{CommitOutcome, Committed, LogPage, Migration, StorageEngine};
 use crate::read_context::{ReadContext, read_history, read_log};
 use crate::{
     AggregateId, CommitId, Context, Error, Position, RecordedEvent, Registry, Result, Sequence,
@@ -53,7 +53,7 @@ pub use transact::{TransactionContext, Transactor};
 /// ```
 #[derive(Clone, Debug)]
 pub struct EventStore {
-    inner: Arc<Inner>,
+    pub(crate) inner: Arc<Inner>,
 }
 
 impl EventStore {
@@ -89,11 +89,23 @@ impl EventStore {
         F: AsyncFnOnce(&mut Context) -> Result<T, E> + Clone,
         E: From<Error>,
     {
+        self.with_context_committed(work).await.map(|(value, _)| value)
+    }
+
+    /// As [`with_context`](Self::with_context), and says where it landed: for [`wait_for`](Self::wait_for).
+    ///
+    /// # Errors
+    /// As [`with_context`](Self::with_context).
+    pub async fn with_context_committed<F, T, E>(&self, work: F) -> Result<(T, Landed), E>
+    where
+        F: AsyncFnOnce(&mut Context) -> Result<T, E> + Clone,
+        E: From<Error>,
+    {
         let run = async move {
             let mut failed = 0;
             loop {
                 match self.attempt(work.clone()).await {
-                    Ok(value) => return Ok(value),
+                    Ok(landed) => return Ok(landed),
                     Err(failure) => self.wait_to_rerun(&mut failed, failure).await?,
                 }
             }
@@ -111,7 +123,7 @@ impl EventStore {
         E: From<Error>,
     {
         let run = async move {
-            self.attempt(work).await.map_err(|failure| match failure {
+            self.attempt(work).await.map(|(value, _)| value).map_err(|failure| match failure {
                 Attempt::Work(error) => error,
                 Attempt::Commit(error) => error.into(),
             })
@@ -236,14 +248,32 @@ impl EventStore {
         Ok(())
     }
 
-    async fn attempt<F, T, E>(&self, work: F) -> Result<T, Attempt<E>>
+    async fn attempt<F, T, E>(&self, work: F) -> Result<(T, Landed), Attempt<E>>
     where
         F: AsyncFnOnce(&mut Context) -> Result<T, E>,
     {
         let mut context = Context::new(Arc::clone(&self.inner));
         let value = work(&mut context).await.map_err(Attempt::Work)?;
-        context.finish().await.map_err(Attempt::Commit)?;
-        Ok(value)
+        let committed = context.finish().await.map_err(Attempt::Commit)?;
+        Ok((value, Landed(committed)))
+    }
+}
+
+/// Where a context landed. Given by [`EventStore::with_context_committed`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Landed(Option<Committed>);
+
+impl Landed {
+    /// The commit's name; `None` if the context changed and guarded nothing.
+    #[must_use]
+    pub fn commit(&self) -> Option<CommitId> {
+        self.0.map(|committed| committed.id)
+    }
+
+    /// The position of its last event; `None` if it has none.
+    #[must_use]
+    pub fn position(&self) -> Option<Position> {
+        self.0?.positions.map(|(_, last)| last)
     }
 }
 

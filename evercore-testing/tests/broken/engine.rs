@@ -2,13 +2,19 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use evercore::engine::{
-    Commit, CommitOutcome, Committed, EventRow, HistoryRequest, IdBlock, LoadRequest,
-    LoadedAggregate, LogPage, LogRequest, LogWatch, Migration, Reader, StorageEngine,
+    AcquireRequest, Acquired, Beat, Commit, CommitOutcome, Committed, Control, EventRow, Heartbeat,
+    HistoryRequest, IdBlock, LeaseKey, LoadRequest, LoadedAggregate, LogPage, LogRequest, LogWatch,
+    MatchRequest, Migration, NewSubscription, ParkedRequest, Reader, Settled, Settlement,
+    StorageEngine, StoredSubscription, SubscriptionStorage,
 };
-use evercore::{CommitId, Error, RecordedEvent, Registry, Result};
+use evercore::{
+    AggregateId, CommitId, Error, ParkedEvent, Position, RecordedEvent, Registry, Result, Start,
+    SubscriptionName,
+};
 use evercore_memory::MemoryEngine;
 use evercore_testing::{Durability, Harness};
 
@@ -53,6 +59,31 @@ pub(crate) trait Fault: std::fmt::Debug + Send + Sync + 'static {
 
     async fn read_log(&self, reader: &dyn Reader, request: LogRequest) -> Result<LogPage> {
         reader.read_log(request).await
+    }
+
+    async fn read_matching(&self, engine: &MemoryEngine, request: MatchRequest) -> Result<LogPage> {
+        engine.read_matching(request).await
+    }
+
+    async fn acquire(&self, engine: &MemoryEngine, request: &AcquireRequest) -> Result<Acquired> {
+        engine.acquire(request).await
+    }
+
+    async fn settle(&self, engine: &MemoryEngine, settlement: &Settlement) -> Result<Settled> {
+        engine.settle(settlement).await
+    }
+
+    async fn release(&self, engine: &MemoryEngine, lease: &LeaseKey) -> Result<()> {
+        engine.release(lease).await
+    }
+
+    async fn control(
+        &self,
+        engine: &MemoryEngine,
+        subscription: &SubscriptionName,
+        control: &Control,
+    ) -> Result<()> {
+        engine.control(subscription, control).await
     }
 
     /// Changes an event that is read.
@@ -185,6 +216,65 @@ impl Reader for FaultyEngine {
 
     async fn read_log(&self, request: LogRequest) -> Result<LogPage> {
         self.now()?.read_log(request).await
+    }
+}
+
+#[async_trait]
+impl SubscriptionStorage for FaultyEngine {
+    async fn read_matching(&self, request: MatchRequest) -> Result<LogPage> {
+        let page = self.fault.read_matching(self.log()?, request).await?;
+        Ok(LogPage { events: self.now()?.show(page.events), ..page })
+    }
+
+    async fn resolve_start(&self, start: Start) -> Result<Position> {
+        self.log()?.resolve_start(start).await
+    }
+
+    async fn register(&self, subscription: &NewSubscription) -> Result<()> {
+        self.log()?.register(subscription).await
+    }
+
+    async fn subscriptions(
+        &self,
+        name: Option<&SubscriptionName>,
+    ) -> Result<Vec<StoredSubscription>> {
+        self.log()?.subscriptions(name).await
+    }
+
+    async fn acquire(&self, request: &AcquireRequest) -> Result<Acquired> {
+        self.fault.acquire(self.log()?, request).await
+    }
+
+    async fn ask_for(&self, lease: &LeaseKey, by: &str, patience: Duration) -> Result<()> {
+        self.log()?.ask_for(lease, by, patience).await
+    }
+
+    async fn heartbeat(&self, beats: &[Beat]) -> Result<Heartbeat> {
+        self.log()?.heartbeat(beats).await
+    }
+
+    async fn settle(&self, settlement: &Settlement) -> Result<Settled> {
+        self.fault.settle(self.log()?, settlement).await
+    }
+
+    async fn release(&self, lease: &LeaseKey) -> Result<()> {
+        self.fault.release(self.log()?, lease).await
+    }
+
+    async fn parked_aggregates(
+        &self,
+        subscription: &SubscriptionName,
+        aggregates: &[AggregateId],
+    ) -> Result<Vec<AggregateId>> {
+        self.log()?.parked_aggregates(subscription, aggregates).await
+    }
+
+    async fn parked_events(&self, request: &ParkedRequest) -> Result<Vec<ParkedEvent>> {
+        self.log()?.parked_events(request).await
+    }
+
+    async fn control(&self, subscription: &SubscriptionName, control: &Control) -> Result<()> {
+        self.fault.control(self.log()?, subscription, control).await
     }
 }
 

@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex};
 use tracing::instrument;
 
 use super::{EventStore, Inner};
-use crate::engine::{self, StorageEngine};
+use crate::engine::{self, LogSignal, StorageEngine};
 use crate::ids::IdPool;
+use crate::subscription::Hub;
 use crate::{Clock, Limits, Registry, Result, RetryPolicy, SystemClock};
 
 /// Sets what [`EventStore::connect`] leaves at its defaults.
@@ -119,6 +120,8 @@ impl EventStoreBuilder {
             clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock)),
             limits: self.limits,
             ids: IdPool::new(),
+            hub: Hub::default(),
+            settled: LogSignal::new(),
             retry: self.retry,
             random: Mutex::new(random),
         };

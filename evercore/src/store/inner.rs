@@ -7,8 +7,9 @@ use tracing::warn;
 
 use super::EventDraft;
 use crate::clock::to_stored_precision;
-use crate::engine::{Commit, CommitOutcome, Committed, NewEvent, StorageEngine};
+use crate::engine::{Commit, CommitOutcome, Committed, LogSignal, NewEvent, StorageEngine};
 use crate::ids::IdPool;
+use crate::subscription::Hub;
 use crate::{
     Aggregate, AggregateId, Clock, Error, EventMeta, Limits, Metadata, Registry, Result,
     RetryPolicy, Sequence,
@@ -21,14 +22,21 @@ pub(crate) struct Inner {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) limits: Limits,
     pub(crate) ids: IdPool,
+    pub(crate) hub: Hub,
+    /// Given when a subscription of this process has moved on, or a lease was given back.
+    pub(crate) settled: LogSignal,
     pub(super) retry: RetryPolicy,
     pub(super) random: Mutex<fastrand::Rng>,
 }
 
 impl Inner {
     pub(super) fn wait_after(&self, failed: u32) -> Option<Duration> {
-        let random = self.random.lock().unwrap_or_else(PoisonError::into_inner).f64();
-        self.retry.wait_after(failed, random)
+        self.retry.wait_after(failed, self.random())
+    }
+
+    /// From 0 to 1, for jitter.
+    pub(crate) fn random(&self) -> f64 {
+        self.random.lock().unwrap_or_else(PoisonError::into_inner).f64()
     }
 
     /// Checks a draft and makes it the event with this sequence.
@@ -51,6 +59,7 @@ impl Inner {
         let metadata = options
             .metadata
             .or_else(|| context_metadata.cloned())
+            .or_else(Metadata::current)
             .filter(|metadata| !metadata.is_empty());
         let metadata_column = metadata.as_ref().map_or(Ok(None), Metadata::to_column)?;
         let event_time = options.event_time.unwrap_or_else(|| self.clock.now());

@@ -2,12 +2,13 @@
 
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use tracing::{Instrument, debug_span};
 
 use super::{Attempt, EventStore};
-use crate::engine::{Commit, Committed};
+use crate::engine::{Commit, Committed, Settlement};
 use crate::{Context, Error, Result};
 
 /// Opens and ends the transactions of a database that holds a store and its user's own tables.
@@ -16,15 +17,23 @@ pub trait Transactor: Send + Sync {
     /// A transaction. Dropping it rolls it back.
     type Transaction: Send;
 
-    /// Opens a transaction.
-    async fn begin(&self) -> Result<Self::Transaction>;
+    /// Opens a transaction. If it does nothing for `most_idle`, the database may end it, so that its locks are free for
+    /// somebody else; `None` leaves that to the engine.
+    async fn begin(&self, most_idle: Option<Duration>) -> Result<Self::Transaction>;
 
-    /// Lands a commit in the transaction, after all that it did before, and commits both together. If the commit is
-    /// refused, the transaction is rolled back.
+    /// Lands a commit in the transaction, after all that it did before, then records the settlement, and commits all of
+    /// it together. If one is refused, the transaction is rolled back; if the settlement was recorded before, it is
+    /// rolled back as well, and that is no error. With a settlement, a commit without writes leaves no trace.
     ///
     /// # Errors
-    /// As [`StorageEngine::commit`](crate::engine::StorageEngine::commit).
-    async fn finish(&self, transaction: Self::Transaction, commit: Commit) -> Result<Committed>;
+    /// As [`StorageEngine::commit`](crate::engine::StorageEngine::commit), and
+    /// [`SubscriptionStorage::settle`](crate::engine::SubscriptionStorage::settle).
+    async fn finish(
+        &self,
+        transaction: Self::Transaction,
+        commit: Commit,
+        settlement: Option<&Settlement>,
+    ) -> Result<Committed>;
 }
 
 /// A [`Context`] and the transaction that it lands in.
@@ -38,6 +47,14 @@ pub struct TransactionContext<X> {
 }
 
 impl<X> TransactionContext<X> {
+    pub(crate) const fn new(context: Context, transaction: X) -> Self {
+        Self { context, transaction }
+    }
+
+    pub(crate) fn into_parts(self) -> (Context, X) {
+        (self.context, self.transaction)
+    }
+
     /// The transaction, for the user's own statements.
     pub fn transaction(&mut self) -> &mut X {
         &mut self.transaction
@@ -89,12 +106,12 @@ impl EventStore {
         X: Transactor,
         F: AsyncFnOnce(&mut TransactionContext<X::Transaction>) -> Result<T, E>,
     {
-        let transaction = transactor.begin().await.map_err(Attempt::Commit)?;
+        let transaction = transactor.begin(None).await.map_err(Attempt::Commit)?;
         let context = Context::new(Arc::clone(&self.inner));
-        let mut context = TransactionContext { context, transaction };
+        let mut context = TransactionContext::new(context, transaction);
         let value = work(&mut context).await.map_err(Attempt::Work)?;
-        let TransactionContext { context, transaction } = context;
-        context.finish_in(transactor, transaction).await.map_err(Attempt::Commit)?;
+        let (context, transaction) = context.into_parts();
+        context.finish_in(transactor, transaction, None).await.map_err(Attempt::Commit)?;
         Ok(value)
     }
 }

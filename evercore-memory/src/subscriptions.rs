@@ -1,0 +1,444 @@
+//! Subscriptions: how far they are and who moves them.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use evercore::engine::{
+    AcquireRequest, Acquired, Beat, Control, Grant, Heartbeat, IfDifferent, LeaseKey, LeaseStatus,
+    LogPage, MatchRequest, NewSubscription, NewlyParked, ParkedRequest, Settled, Settlement,
+    StoredLease, StoredPartition, StoredSubscription, WhichParked,
+};
+use evercore::{
+    AggregateId, Error, EventFilter, ParkedEvent, Partition, Position, Result, Start,
+    SubscriptionName,
+};
+
+use crate::log::Log;
+
+/// The most events that one call looks at.
+const MOST_LOOKED_AT: usize = 10_000;
+
+/// All subscriptions, by name.
+#[derive(Debug, Default)]
+pub(crate) struct Subscriptions {
+    by_name: BTreeMap<SubscriptionName, Subscription>,
+    last_token: i64,
+}
+
+#[derive(Debug)]
+struct Subscription {
+    filter: EventFilter,
+    paused: bool,
+    partitions: Vec<Place>,
+    parked: BTreeMap<Position, Parked>,
+}
+
+/// A partition.
+#[derive(Debug)]
+struct Place {
+    cursor: Position,
+    token: i64,
+    lease: Option<Lease>,
+    wanted: Option<Wanted>,
+    failure: Option<String>,
+}
+
+#[derive(Debug)]
+struct Lease {
+    owner: String,
+    until: DateTime<Utc>,
+}
+
+/// Somebody has asked for a partition.
+#[derive(Debug)]
+struct Wanted {
+    by: String,
+    until: DateTime<Utc>,
+}
+
+#[derive(Debug)]
+struct Parked {
+    aggregate_id: AggregateId,
+    reason: Option<String>,
+    attempts: u32,
+    parked_at: DateTime<Utc>,
+    redrive: bool,
+}
+
+impl Log {
+    pub(crate) fn read_matching(&self, request: &MatchRequest) -> LogPage {
+        let MatchRequest { after, limit, filter, partition } = request;
+        let most = usize::try_from(*limit).unwrap_or(usize::MAX);
+        let rest = self.events.get(index_after(*after)..).unwrap_or_default();
+        let mut page = LogPage { events: Vec::new(), end: *after, at_end: false };
+        for event in rest.iter().take(MOST_LOOKED_AT.max(most)) {
+            if page.events.len() == most {
+                break;
+            }
+            let id = event.aggregate_id();
+            let key = self.aggregates.get(&id).and_then(|stored| stored.current_key());
+            page.end = event.position();
+            if partition.contains(id)
+                && filter.matches(event.aggregate_type(), event.event_type(), key)
+            {
+                page.events.push(event.clone());
+            }
+        }
+        page.at_end = page.end >= self.head();
+        page
+    }
+
+    /// The position that a start stands for.
+    pub(crate) fn resolve(&self, start: Start) -> Result<Position> {
+        match start {
+            Start::Beginning => Ok(Position::START),
+            Start::End => Ok(self.head()),
+            Start::After(position) if position > self.head() => {
+                Err(Error::StartBeyondEnd { position, end: self.head() })
+            }
+            Start::After(position) => Ok(position),
+            Start::From(time) => {
+                let before = self.events.iter().take_while(|event| event.recorded_at() < time);
+                Ok(before.last().map_or(Position::START, |event| event.position()))
+            }
+        }
+    }
+}
+
+impl Subscriptions {
+    pub(crate) fn register(&mut self, log: &Log, new: &NewSubscription) -> Result<()> {
+        let Some(stored) = self.by_name.get_mut(&new.name) else {
+            let cursor = log.resolve(new.start)?;
+            let partitions = (0..new.partitions).map(|_| Place::at(cursor)).collect();
+            let subscription = Subscription {
+                filter: (*new.filter).clone(),
+                paused: false,
+                partitions,
+                parked: BTreeMap::new(),
+            };
+            self.by_name.insert(new.name.clone(), subscription);
+            return Ok(());
+        };
+        let same = stored.check_same(&new.name, &new.filter, new.partitions);
+        if same.is_ok() || new.if_different == IfDifferent::Refuse {
+            return same;
+        }
+        if stored.count() != new.partitions {
+            stored.repartition(new)?;
+        }
+        stored.filter = (*new.filter).clone();
+        for place in &mut stored.partitions {
+            self.last_token += 1;
+            place.take_away(self.last_token);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn list(
+        &self,
+        log: &Log,
+        name: Option<&SubscriptionName>,
+    ) -> Vec<StoredSubscription> {
+        let now = Utc::now();
+        let wanted = |stored: &&SubscriptionName| name.is_none_or(|name| name == *stored);
+        let named = self.by_name.keys().filter(wanted);
+        named
+            .map(|name| {
+                let stored = &self.by_name[name];
+                StoredSubscription {
+                    name: name.clone(),
+                    filter: stored.filter.clone(),
+                    paused: stored.paused,
+                    partitions: stored
+                        .partitions
+                        .iter()
+                        .map(|place| place.show(log, now))
+                        .collect(),
+                    parked: u64::try_from(stored.parked.len()).unwrap_or(u64::MAX),
+                    head: log.head(),
+                }
+            })
+            .collect()
+    }
+
+    pub(crate) fn acquire(&mut self, request: &AcquireRequest) -> Result<Acquired> {
+        let now = Utc::now();
+        let Some(stored) = self.by_name.get_mut(&request.subscription) else {
+            return Ok(Acquired::Unknown);
+        };
+        stored.check_same(&request.subscription, &request.filter, request.partitions)?;
+        if stored.paused {
+            return Ok(Acquired::Paused);
+        }
+        let count = stored.count();
+        let free = stored.partitions.iter_mut().enumerate().find(|(_, place)| {
+            let is_promised =
+                place.wanted.as_ref().is_some_and(|w| w.until > now && w.by != request.owner);
+            place.lease.as_ref().is_none_or(|lease| lease.until <= now) && !is_promised
+        });
+        let Some((index, place)) = free else {
+            let leases = stored.partitions.iter().filter_map(|place| place.lease.as_ref());
+            return Ok(match leases.min_by_key(|lease| lease.until) {
+                Some(lease) => Acquired::Taken { owner: lease.owner.clone(), until: lease.until },
+                // Promised to somebody who has not come yet.
+                None => {
+                    Acquired::Taken { owner: "somebody who asked for it".to_owned(), until: now }
+                }
+            });
+        };
+        self.last_token += 1;
+        place.token = self.last_token;
+        place.wanted = None;
+        place.lease =
+            Some(Lease { owner: request.owner.clone(), until: after(now, request.lease) });
+        let index = u32::try_from(index).expect("BUG: partitions are counted in 32 bits");
+        let partition = Partition::new(index, count).expect("BUG: its own number");
+        let has_parked = stored.parked.values().any(|p| partition.contains(p.aggregate_id));
+        let lease = LeaseKey {
+            subscription: request.subscription.clone(),
+            partition: index,
+            token: self.last_token,
+        };
+        Ok(Acquired::Granted(Grant { lease, cursor: place.cursor, partition, has_parked }))
+    }
+
+    pub(crate) fn ask_for(&mut self, lease: &LeaseKey, by: &str, patience: Duration) {
+        let now = Utc::now();
+        let Some(place) = self.held(lease) else { return };
+        if place.wanted.as_ref().is_none_or(|wanted| wanted.until <= now) {
+            place.wanted = Some(Wanted { by: by.to_owned(), until: after(now, patience) });
+        }
+    }
+
+    pub(crate) fn heartbeat(&mut self, log: &Log, beats: &[Beat]) -> Heartbeat {
+        let now = Utc::now();
+        let leases = beats
+            .iter()
+            .map(|beat| {
+                let Some(place) = self.held(&beat.lease) else { return LeaseStatus::Lost };
+                if let (Some(lease), Some(renew)) = (&mut place.lease, beat.renew) {
+                    lease.until = after(now, renew);
+                }
+                let wanted = place.wanted.as_ref().is_some_and(|wanted| wanted.until > now);
+                let stored = &self.by_name[&beat.lease.subscription];
+                let partition = stored.partition(&beat.lease);
+                let redrive = stored
+                    .parked
+                    .values()
+                    .any(|parked| parked.redrive && partition.contains(parked.aggregate_id));
+                LeaseStatus::Held { paused: stored.paused, wanted, redrive }
+            })
+            .collect();
+        Heartbeat { head: log.head(), leases }
+    }
+
+    pub(crate) fn settle(&mut self, settlement: &Settlement) -> Result<Settled> {
+        let now = Utc::now();
+        let Settlement { lease, cursor, parked, unparked, failure } = settlement;
+        let lost = || Error::LeaseLost {
+            name: lease.subscription.to_string(),
+            partition: lease.partition,
+        };
+        let place = self.held(lease).ok_or_else(lost)?;
+        if let Some(step) = cursor {
+            if place.cursor == step.to && step.from != step.to {
+                return Ok(Settled::Before);
+            }
+            if place.cursor != step.from {
+                return Err(lost());
+            }
+            place.cursor = step.to;
+        }
+        place.failure.clone_from(failure);
+        let stored =
+            self.by_name.get_mut(&lease.subscription).expect("BUG: it has a lease that is held");
+        if let Some(position) = unparked
+            && stored.parked.remove(position).is_none()
+        {
+            return Ok(Settled::Before);
+        }
+        for event in parked {
+            stored.park(event, now);
+        }
+        Ok(Settled::Now)
+    }
+
+    pub(crate) fn release(&mut self, lease: &LeaseKey) {
+        if let Some(place) = self.held(lease) {
+            place.lease = None;
+            place.token = 0;
+        }
+    }
+
+    pub(crate) fn parked_aggregates(
+        &self,
+        name: &SubscriptionName,
+        aggregates: &[AggregateId],
+    ) -> Vec<AggregateId> {
+        let Some(stored) = self.by_name.get(name) else { return Vec::new() };
+        let is_parked = |id: &&AggregateId| stored.parked.values().any(|p| p.aggregate_id == **id);
+        aggregates.iter().filter(is_parked).copied().collect()
+    }
+
+    pub(crate) fn parked_events(&self, log: &Log, request: &ParkedRequest) -> Vec<ParkedEvent> {
+        let ParkedRequest { subscription, after, limit, partition, which } = request;
+        let Some(stored) = self.by_name.get(subscription) else { return Vec::new() };
+        let most = usize::try_from(*limit).unwrap_or(usize::MAX);
+        stored
+            .parked
+            .iter()
+            .filter(|(position, parked)| {
+                **position > *after
+                    && partition.contains(parked.aggregate_id)
+                    && (*which == WhichParked::All || parked.redrive)
+            })
+            .take(most)
+            .map(|(position, parked)| ParkedEvent {
+                event: log.event(*position).clone(),
+                reason: parked.reason.clone(),
+                attempts: parked.attempts,
+                parked_at: parked.parked_at,
+                redrive: parked.redrive,
+            })
+            .collect()
+    }
+
+    pub(crate) fn control(
+        &mut self,
+        log: &Log,
+        name: &SubscriptionName,
+        control: &Control,
+    ) -> Result<()> {
+        let unknown = || Error::UnknownSubscription { name: name.to_string() };
+        let stored = self.by_name.get_mut(name).ok_or_else(unknown)?;
+        match control {
+            Control::Pause => stored.paused = true,
+            Control::Resume => stored.paused = false,
+            Control::Redrive => stored.parked.values_mut().for_each(|parked| parked.redrive = true),
+            Control::Reset(start) => {
+                let cursor = log.resolve(*start)?;
+                stored.parked.clear();
+                for place in &mut stored.partitions {
+                    self.last_token += 1;
+                    place.take_away(self.last_token);
+                    place.cursor = cursor;
+                    place.failure = None;
+                }
+            }
+            Control::Delete => {
+                self.by_name.remove(name);
+            }
+        }
+        Ok(())
+    }
+
+    fn held(&mut self, lease: &LeaseKey) -> Option<&mut Place> {
+        let place = usize::try_from(lease.partition).ok()?;
+        let place = self.by_name.get_mut(&lease.subscription)?.partitions.get_mut(place)?;
+        (place.token == lease.token).then_some(place)
+    }
+}
+
+impl Subscription {
+    fn count(&self) -> u32 {
+        u32::try_from(self.partitions.len()).expect("BUG: partitions are counted in 32 bits")
+    }
+
+    fn check_same(
+        &self,
+        name: &SubscriptionName,
+        filter: &EventFilter,
+        partitions: u32,
+    ) -> Result<()> {
+        if self.filter == *filter && self.count() == partitions {
+            Ok(())
+        } else {
+            let stored = (&self.filter, self.count());
+            Err(Error::subscription_differs(name, stored, (filter, partitions)))
+        }
+    }
+
+    fn partition(&self, lease: &LeaseKey) -> Partition {
+        Partition::new(lease.partition, self.count()).expect("BUG: its own number")
+    }
+
+    fn repartition(&mut self, new: &NewSubscription) -> Result<()> {
+        let now = Utc::now();
+        let not_idle = |problem: String| {
+            Err(Error::SubscriptionNotIdle { name: new.name.to_string(), problem })
+        };
+        let mut leases = self.partitions.iter().filter_map(|place| place.lease.as_ref());
+        if let Some(lease) = leases.find(|lease| lease.until > now) {
+            return not_idle(format!("`{}` owns a partition", lease.owner));
+        }
+        let cursor = self.partitions[0].cursor;
+        if self.partitions.iter().any(|place| place.cursor != cursor) {
+            return not_idle("its partitions stand at different places".to_owned());
+        }
+        self.partitions = (0..new.partitions).map(|_| Place::at(cursor)).collect();
+        Ok(())
+    }
+
+    fn park(&mut self, event: &NewlyParked, now: DateTime<Utc>) {
+        let behind_redriven = self
+            .parked
+            .values()
+            .any(|parked| parked.aggregate_id == event.aggregate_id && parked.redrive);
+        let parked = self.parked.entry(event.position).or_insert(Parked {
+            aggregate_id: event.aggregate_id,
+            reason: None,
+            attempts: 0,
+            parked_at: now,
+            redrive: behind_redriven,
+        });
+        parked.parked_at = now;
+        if event.reason.is_some() {
+            parked.reason.clone_from(&event.reason);
+            parked.attempts += 1;
+            for other in self.parked.values_mut() {
+                if other.aggregate_id == event.aggregate_id {
+                    other.redrive = false;
+                }
+            }
+        }
+    }
+}
+
+impl Place {
+    fn at(cursor: Position) -> Self {
+        Self { cursor, token: 0, lease: None, wanted: None, failure: None }
+    }
+
+    /// Ends the lease, whoever has it.
+    fn take_away(&mut self, token: i64) {
+        self.token = token;
+        self.lease = None;
+        self.wanted = None;
+    }
+
+    fn show(&self, log: &Log, now: DateTime<Utc>) -> StoredPartition {
+        let next = log.events.get(index_after(self.cursor));
+        StoredPartition {
+            cursor: self.cursor,
+            waiting_since: next.map(|event| event.recorded_at()),
+            lease: self.lease.as_ref().map(|lease| StoredLease {
+                token: self.token,
+                owner: lease.owner.clone(),
+                until: lease.until,
+                ended: lease.until <= now,
+                wanted: self.wanted.as_ref().is_some_and(|wanted| wanted.until > now),
+            }),
+            failure: self.failure.clone(),
+        }
+    }
+}
+
+fn after(now: DateTime<Utc>, time: Duration) -> DateTime<Utc> {
+    now + chrono::TimeDelta::from_std(time).unwrap_or(chrono::TimeDelta::MAX)
+}
+
+/// The index in [`Log::events`] of the first event after a position.
+fn index_after(position: Position) -> usize {
+    usize::try_from(position.get()).unwrap_or(usize::MAX)
+}

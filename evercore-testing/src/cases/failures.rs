@@ -1,0 +1,349 @@
+//! P9 and P11: every event is handled at least once, and none is dropped in silence.
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use evercore::engine::StorageEngine;
+use evercore::{
+    AggregateId, Batch, Condition, Error, EventStore, FailurePolicy, Handler, HandlerError,
+    Metadata, Position, Received, Result, RetryPolicy, Router, each,
+};
+
+use crate::assert::assert_error;
+use crate::domain::counter::{self, Added, Counter};
+use crate::fixture::Fixture;
+use crate::journal::{Journal, idle, info, until_true};
+use crate::raw;
+
+/// Fails on events of aggregates that it dislikes, for as long as it does.
+#[derive(Clone, Debug, Default)]
+struct Fussy {
+    journal: Journal,
+    disliked: Arc<Mutex<HashSet<AggregateId>>>,
+    failures: Arc<AtomicU32>,
+}
+
+impl Fussy {
+    fn dislikes(&self, id: AggregateId) {
+        self.disliked.lock().expect("no panic").insert(id);
+    }
+
+    fn likes(&self, id: AggregateId) {
+        self.disliked.lock().expect("no panic").remove(&id);
+    }
+
+    fn failures(&self) -> u32 {
+        self.failures.load(Ordering::SeqCst)
+    }
+}
+
+impl Handler for Fussy {
+    async fn handle(&mut self, batch: Batch) -> Result<(), HandlerError> {
+        for (index, event) in batch.iter().enumerate() {
+            if self.disliked.lock().expect("no panic").contains(&event.aggregate_id()) {
+                self.failures.fetch_add(1, Ordering::SeqCst);
+                return Err(HandlerError::at(index, "not to my taste"));
+            }
+            self.journal.extend(std::slice::from_ref(event));
+        }
+        Ok(())
+    }
+}
+
+async fn counters(store: &EventStore, count: usize) -> Result<Vec<AggregateId>> {
+    let mut ids = Vec::new();
+    for value in 0..count {
+        ids.push(counter::create(store, i64::try_from(value).expect("few")).await?);
+    }
+    Ok(ids)
+}
+
+/// Waits for a few ms and not much longer.
+fn quick(attempts: u32) -> RetryPolicy {
+    RetryPolicy::default().attempts(attempts).longest(Duration::from_millis(5))
+}
+
+/// A worker that falls over between handling and recording.
+pub(crate) async fn what_was_not_recorded_is_given_again(fixture: &Fixture) -> Result<()> {
+    let store = fixture.store();
+    counters(store, 5).await?;
+    let journal = Journal::default();
+    let interrupted = Arc::new(AtomicBool::new(false));
+    let first = store.subscription("again").batch_size(2).spawn({
+        let (journal, interrupted) = (journal.clone(), Arc::clone(&interrupted));
+        async move |batch: Batch| {
+            journal.extend(&batch);
+            if journal.len() == 4 {
+                interrupted.store(true, Ordering::SeqCst);
+                std::future::pending::<()>().await;
+            }
+            Ok::<_, Error>(())
+        }
+    })?;
+    until_true(async || Ok(interrupted.load(Ordering::SeqCst))).await?;
+    drop(first);
+    // As an operator frees it whose worker is gone for good.
+    let place = info(store, "again").await?.cursor;
+    store.subscriptions().reset("again", evercore::Start::After(place)).await?;
+    let second = store.subscription("again").batch_size(2).spawn(journal.handler())?;
+    idle(store, "again", &second).await?;
+    let log = crate::journal::positions(&fixture.log().await?);
+    let expected = [&log[..4], &log[2..]].concat();
+    assert_eq!(journal.positions(), expected, "the second batch came twice, and in order");
+    second.shutdown().await
+}
+
+pub(crate) async fn a_failing_handler_stops_at_the_event(fixture: &Fixture) -> Result<()> {
+    let store = fixture.store();
+    let ids = counters(store, 6).await?;
+    let fussy = Fussy::default();
+    fussy.dislikes(ids[3]);
+    let ended = store.subscription("stops").run(fussy.clone()).await;
+    let at = fixture.log().await?[3].position();
+    assert_error!(&ended, Error::HandlerFailed { name, position, source }
+        if name == "stops" && *position == at && source.to_string() == "not to my taste");
+    assert_eq!(fussy.journal.len(), 3);
+    let stored = info(store, "stops").await?;
+    assert_eq!((stored.condition, stored.cursor.get()), (Condition::Failed, at.get() - 1));
+    assert_eq!(stored.partitions[0].failure.as_deref(), Some("not to my taste"));
+
+    fussy.likes(ids[3]);
+    let worker = store.subscription("stops").spawn(fussy.clone())?;
+    idle(store, "stops", &worker).await?;
+    worker.shutdown().await?;
+    assert_eq!(fussy.journal.events(), fixture.log().await?, "each was handled once");
+    let stored = info(store, "stops").await?;
+    assert_eq!((stored.condition, &stored.partitions[0].failure), (Condition::Idle, &None));
+    Ok(())
+}
+
+pub(crate) async fn a_failing_event_is_tried_again_as_often_as_told(
+    fixture: &Fixture,
+) -> Result<()> {
+    let store = fixture.store();
+    let ids = counters(store, 3).await?;
+    let fussy = Fussy::default();
+    fussy.dislikes(ids[1]);
+    let policy = FailurePolicy::stop().retry(quick(4));
+    let ended = store.subscription("tries").on_failure(policy).run(fussy.clone()).await;
+    assert_error!(ended, Error::HandlerFailed { .. });
+    // The first failure finds out which event it is.
+    assert_eq!(fussy.failures(), 5);
+    assert_eq!(fussy.journal.len(), 1);
+
+    let worker = store
+        .subscription("tries")
+        .on_failure(FailurePolicy::stop().retry(quick(100_000)))
+        .spawn(fussy.clone())?;
+    until_true(async || Ok(fussy.failures() >= 10)).await?;
+    fussy.likes(ids[1]);
+    idle(store, "tries", &worker).await?;
+    assert_eq!(fussy.journal.events(), fixture.log().await?);
+    worker.shutdown().await
+}
+
+/// Also one that does not say which event it failed on.
+pub(crate) async fn a_failing_batch_is_searched_for_the_event(fixture: &Fixture) -> Result<()> {
+    let store = fixture.store();
+    let ids = counters(store, 7).await?;
+    let (journal, bad) = (Journal::default(), ids[4]);
+    let handler = {
+        let journal = journal.clone();
+        async move |batch: Batch| {
+            if batch.iter().any(|event| event.aggregate_id() == bad) {
+                return Err("one of them is bad");
+            }
+            journal.extend(&batch);
+            Ok(())
+        }
+    };
+    let worker = store.subscription("searched").on_failure(FailurePolicy::park()).spawn(handler)?;
+    idle(store, "searched", &worker).await?;
+    worker.shutdown().await?;
+    let log = fixture.log().await?;
+    let others = log.iter().filter(|event| event.aggregate_id() != bad);
+    assert_eq!(journal.positions(), crate::journal::positions(others));
+    let parked = store.subscriptions().parked("searched", Position::START, 10).await?;
+    assert_eq!(parked.len(), 1);
+    assert_eq!((&parked[0].event, parked[0].attempts), (&log[4], 1));
+    assert_eq!(parked[0].reason.as_deref(), Some("one of them is bad"));
+    Ok(())
+}
+
+pub(crate) async fn a_parked_event_holds_back_its_aggregate_and_nothing_else(
+    fixture: &Fixture,
+) -> Result<()> {
+    let store = fixture.store();
+    let ids = counters(store, 4).await?;
+    let fussy = Fussy::default();
+    fussy.dislikes(ids[1]);
+    let worker =
+        store.subscription("parks").on_failure(FailurePolicy::park()).spawn(fussy.clone())?;
+    idle(store, "parks", &worker).await?;
+    // What comes later waits as well, though it would be handled now.
+    fussy.likes(ids[1]);
+    for id in [ids[1], ids[2], ids[1]] {
+        counter::add(store, id, 1).await?;
+        idle(store, "parks", &worker).await?;
+    }
+    let log = fixture.log().await?;
+    let (of_parked, others): (Vec<_>, Vec<_>) =
+        log.iter().cloned().partition(|event| event.aggregate_id() == ids[1]);
+    assert_eq!(fussy.journal.events(), others);
+    let admin = store.subscriptions();
+    let parked = admin.parked("parks", Position::START, 10).await?;
+    let found: Vec<_> = parked.iter().map(|parked| parked.event.clone()).collect();
+    assert_eq!(found, of_parked);
+    let reasons: Vec<_> = parked.iter().map(|parked| parked.reason.as_deref()).collect();
+    assert_eq!(reasons, [Some("not to my taste"), None, None]);
+    assert_eq!(info(store, "parks").await?.parked, 3);
+    let page = admin.parked("parks", of_parked[0].position(), 1).await?;
+    assert_eq!(page[0].event, of_parked[1], "pages of parked events");
+    worker.shutdown().await?;
+
+    // A worker that comes later knows of them, too.
+    let worker =
+        store.subscription("parks").on_failure(FailurePolicy::park()).spawn(fussy.clone())?;
+    counter::add(store, ids[1], 1).await?;
+    idle(store, "parks", &worker).await?;
+    assert_eq!(info(store, "parks").await?.parked, 4);
+    worker.shutdown().await
+}
+
+pub(crate) async fn parked_events_are_redriven_in_order(fixture: &Fixture) -> Result<()> {
+    let store = fixture.store();
+    let ids = counters(store, 3).await?;
+    let fussy = Fussy::default();
+    ids.iter().for_each(|&id| fussy.dislikes(id));
+    let subscription = || store.subscription("redriven").on_failure(FailurePolicy::park());
+    let worker = subscription().spawn(fussy.clone())?;
+    idle(store, "redriven", &worker).await?;
+    for id in [ids[0], ids[1], ids[0]] {
+        counter::add(store, id, 1).await?;
+    }
+    idle(store, "redriven", &worker).await?;
+    assert_eq!((fussy.journal.len(), info(store, "redriven").await?.parked), (0, 6));
+
+    // One is still disliked: it stays, with what is behind it.
+    fussy.likes(ids[0]);
+    fussy.likes(ids[2]);
+    store.subscriptions().redrive("redriven").await?;
+    idle(store, "redriven", &worker).await?;
+    let log = fixture.log().await?;
+    let (stay, go): (Vec<_>, Vec<_>) =
+        log.iter().cloned().partition(|event| event.aggregate_id() == ids[1]);
+    assert_eq!(fussy.journal.events(), go);
+    let parked = store.subscriptions().parked("redriven", Position::START, 10).await?;
+    let left: Vec<_> = parked.iter().map(|parked| parked.event.clone()).collect();
+    assert_eq!(left, stay);
+    assert_eq!((parked[0].attempts, parked[1].attempts, parked[0].redrive), (2, 0, false));
+
+    // What is not behind anything any more is handled at once.
+    counter::add(store, ids[0], 1).await?;
+    idle(store, "redriven", &worker).await?;
+    assert_eq!(fussy.journal.len(), go.len() + 1);
+    worker.shutdown().await?;
+
+    // Nobody runs it now; the next worker does it.
+    fussy.likes(ids[1]);
+    store.subscriptions().redrive("redriven").await?;
+    let worker = subscription().spawn(fussy.clone())?;
+    idle(store, "redriven", &worker).await?;
+    assert_eq!(info(store, "redriven").await?.parked, 0);
+    assert_eq!(fussy.journal.len(), fixture.log().await?.len());
+    worker.shutdown().await
+}
+
+pub(crate) async fn an_undecodable_event_is_not_passed_over(fixture: &Fixture) -> Result<()> {
+    let (store, engine) = (fixture.store(), fixture.engine());
+    let bad = broken_counter(engine).await?;
+    let good = counter::create(store, 1).await?;
+    let journal = Journal::default();
+    let router = {
+        let journal = journal.clone();
+        Router::new().on(async move |added: Received<Added>| {
+            journal.extend(std::slice::from_ref(added.recorded()));
+            Ok::<_, Error>(())
+        })
+    };
+    let ended = store.subscription("strict").run(router.clone()).await;
+    assert_error!(ended, Error::HandlerFailed { source, .. }
+        if source.downcast_ref::<Error>().is_some_and(|error| matches!(error, Error::Decode(_))));
+    assert_eq!(journal.len(), 0);
+
+    let worker = store.subscription("lenient").on_failure(FailurePolicy::park()).spawn(router)?;
+    idle(store, "lenient", &worker).await?;
+    worker.shutdown().await?;
+    assert_eq!(journal.events()[0].aggregate_id(), good);
+    let parked = store.subscriptions().parked("lenient", Position::START, 10).await?;
+    assert_eq!((parked.len(), parked[0].event.aggregate_id()), (1, bad));
+    Ok(())
+}
+
+/// A counter whose only event has a payload that is no event of a counter.
+async fn broken_counter(engine: &dyn StorageEngine) -> Result<AggregateId> {
+    let id = raw::fresh_id(engine).await?;
+    let write = raw::write::<Counter>(id, evercore::engine::Precondition::New);
+    let event = raw::encoded_event::<Added>(id, 1, r#"{"by":"much"}"#);
+    engine.commit(raw::commit(vec![write], vec![event])).await?;
+    Ok(id)
+}
+
+pub(crate) async fn a_panic_is_a_failure_like_any_other(fixture: &Fixture) -> Result<()> {
+    let store = fixture.store();
+    let ids = counters(store, 3).await?;
+    let (journal, feared) = (Journal::default(), ids[1]);
+    let timid = {
+        let journal = journal.clone();
+        each(async move |event: evercore::RecordedEvent| {
+            assert!(event.aggregate_id() != feared, "a spider");
+            journal.extend(&[event]);
+            Ok::<_, Error>(())
+        })
+    };
+    let worker = store.subscription("timid").on_failure(FailurePolicy::park()).spawn(timid)?;
+    idle(store, "timid", &worker).await?;
+    worker.shutdown().await?;
+    assert_eq!(journal.len(), 2);
+    let parked = store.subscriptions().parked("timid", Position::START, 10).await?;
+    assert_eq!(parked[0].reason.as_deref(), Some("the handler panicked: a spider"));
+    Ok(())
+}
+
+/// A closure for single events, and one for batches of one.
+pub(crate) async fn what_a_handler_writes_is_linked_to_its_event(fixture: &Fixture) -> Result<()> {
+    let store = fixture.store();
+    let metadata = Metadata::new().correlation("request 7").principal("ada");
+    let id = store
+        .with_context(async |ctx| {
+            ctx.set_metadata(metadata.clone())?;
+            let mut counter = ctx.create::<Counter>().await?;
+            ctx.apply(&mut counter, Added { by: 1 })?;
+            Ok::<_, Error>(counter.id())
+        })
+        .await?;
+    counter::add(store, id, 1).await?;
+    let echo = {
+        let store = store.clone();
+        each(async move |event: evercore::RecordedEvent| {
+            if event.aggregate_id() == id {
+                counter::create(&store, 0).await?;
+            }
+            Ok::<_, Error>(())
+        })
+    };
+    let worker = store.subscription("echo").spawn(echo)?;
+    idle(store, "echo", &worker).await?;
+    worker.shutdown().await?;
+    let log = fixture.log().await?;
+    let said: Vec<_> = log[2..]
+        .iter()
+        .map(|event| (event.metadata().correlation_id(), event.metadata().causation_id()))
+        .collect();
+    let (first, second) = (log[0].id(), log[1].id());
+    let expected = [(Some("request 7"), Some(&*first)), (Some(&*second), Some(&*second))];
+    assert_eq!(said, expected);
+    Ok(())
+}

@@ -1,0 +1,454 @@
+//! P10: one owner at a time moves a subscription.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use evercore::engine::{
+    AcquireRequest, Acquired, Beat, Control, CursorMove, Grant, LeaseKey, LeaseStatus,
+    NewSubscription, Settled, Settlement, StorageEngine,
+};
+use evercore::{
+    Batch, Error, EventFilter, Position, Result, Start, SubscriptionName, SubscriptionState,
+};
+use tokio::sync::Notify;
+use tokio::time::sleep;
+
+use crate::assert::assert_error;
+use crate::domain::counter;
+use crate::fixture::Fixture;
+use crate::journal::{Journal, cursor, idle, info, stored, until, until_true};
+
+/// A lease that does not end while a case runs.
+const LONG: Duration = Duration::from_secs(600);
+
+/// A lease that ends soon.
+const SHORT: Duration = Duration::from_millis(60);
+
+fn name() -> SubscriptionName {
+    SubscriptionName::new("leased").expect("a name")
+}
+
+fn request(owner: &str, lease: Duration) -> AcquireRequest {
+    AcquireRequest {
+        subscription: name(),
+        owner: owner.to_owned(),
+        lease,
+        filter: Arc::default(),
+        partitions: 1,
+    }
+}
+
+async fn register(engine: &dyn StorageEngine) -> Result<()> {
+    let subscription = NewSubscription {
+        name: name(),
+        filter: Arc::new(EventFilter::new()),
+        partitions: 1,
+        start: Start::Beginning,
+        if_different: evercore::engine::IfDifferent::Refuse,
+    };
+    engine.register(&subscription).await
+}
+
+async fn acquire(engine: &dyn StorageEngine, owner: &str, lease: Duration) -> Result<Grant> {
+    match engine.acquire(&request(owner, lease)).await? {
+        Acquired::Granted(grant) => Ok(grant),
+        other => panic!("{owner} should have got the lease, not {other:?}"),
+    }
+}
+
+fn step(lease: &LeaseKey, from: i64, to: i64) -> Settlement {
+    let position = |position| Position::new(position).expect("a position");
+    Settlement {
+        lease: lease.clone(),
+        cursor: Some(CursorMove { from: position(from), to: position(to) }),
+        parked: Vec::new(),
+        unparked: None,
+        failure: None,
+    }
+}
+
+async fn status(engine: &dyn StorageEngine, lease: &LeaseKey) -> Result<LeaseStatus> {
+    let beat = Beat { lease: lease.clone(), renew: None };
+    Ok(engine.heartbeat(&[beat]).await?.leases[0])
+}
+
+pub(crate) async fn a_lease_is_held_by_one(fixture: &Fixture) -> Result<()> {
+    let engine = fixture.engine();
+    register(engine).await?;
+    let first = acquire(engine, "first", LONG).await?;
+    assert_eq!(first.cursor, Position::START);
+    let refused = engine.acquire(&request("second", LONG)).await?;
+    assert!(matches!(&refused, Acquired::Taken { owner, .. } if owner == "first"), "{refused:?}");
+    // Nor by its owner again: two workers may have one name.
+    let again = engine.acquire(&request("first", LONG)).await?;
+    assert!(matches!(again, Acquired::Taken { .. }), "{again:?}");
+
+    engine.release(&first.lease).await?;
+    let second = acquire(engine, "second", LONG).await?;
+    assert!(second.lease.token > first.lease.token, "a token grows at each take-over");
+    assert_eq!(status(engine, &first.lease).await?, LeaseStatus::Lost);
+    engine.release(&first.lease).await?;
+    assert!(matches!(status(engine, &second.lease).await?, LeaseStatus::Held { .. }));
+    Ok(())
+}
+
+pub(crate) async fn racing_workers_get_one_lease(fixture: &Fixture) -> Result<()> {
+    let engine = fixture.shared_engine();
+    register(&*engine).await?;
+    for round in 0..10 {
+        let racing = (0..8).map(|runner| {
+            let engine = Arc::clone(&engine);
+            tokio::spawn(async move { engine.acquire(&request(&format!("{runner}"), LONG)).await })
+        });
+        let mut granted = Vec::new();
+        for runner in racing.collect::<Vec<_>>() {
+            if let Acquired::Granted(grant) = runner.await.expect("no panic")? {
+                granted.push(grant);
+            }
+        }
+        assert_eq!(granted.len(), 1, "in round {round}");
+        engine.release(&granted[0].lease).await?;
+    }
+    Ok(())
+}
+
+pub(crate) async fn an_ended_lease_can_be_taken_over(fixture: &Fixture) -> Result<()> {
+    let engine = fixture.engine();
+    register(engine).await?;
+    let first = acquire(engine, "first", SHORT).await?;
+    let second = until(async || {
+        Ok(match engine.acquire(&request("second", LONG)).await? {
+            Acquired::Granted(grant) => Some(grant),
+            _ => None,
+        })
+    })
+    .await?;
+    assert!(second.lease.token > first.lease.token);
+    assert_eq!(status(engine, &first.lease).await?, LeaseStatus::Lost);
+    Ok(())
+}
+
+pub(crate) async fn a_renewed_lease_does_not_end(fixture: &Fixture) -> Result<()> {
+    let engine = fixture.engine();
+    register(engine).await?;
+    let first = acquire(engine, "first", Duration::from_millis(200)).await?;
+    for _ in 0..12 {
+        sleep(Duration::from_millis(40)).await;
+        let beat = Beat { lease: first.lease.clone(), renew: Some(Duration::from_secs(20)) };
+        let found = engine.heartbeat(&[beat]).await?.leases[0];
+        assert!(matches!(found, LeaseStatus::Held { .. }), "{found:?}");
+        let refused = engine.acquire(&request("second", LONG)).await?;
+        assert!(matches!(refused, Acquired::Taken { .. }), "{refused:?}");
+    }
+    Ok(())
+}
+
+/// Nobody has taken it, so nothing is lost by going on.
+pub(crate) async fn a_lease_that_ended_and_was_not_taken_can_be_renewed(
+    fixture: &Fixture,
+) -> Result<()> {
+    let engine = fixture.engine();
+    register(engine).await?;
+    let first = acquire(engine, "first", SHORT).await?;
+    until_true(async || {
+        let stored = engine.subscriptions(Some(&name())).await?;
+        Ok(stored[0].partitions[0].lease.as_ref().is_some_and(|lease| lease.ended))
+    })
+    .await?;
+    let beat = Beat { lease: first.lease.clone(), renew: Some(LONG) };
+    assert!(matches!(engine.heartbeat(&[beat]).await?.leases[0], LeaseStatus::Held { .. }));
+    let refused = engine.acquire(&request("second", LONG)).await?;
+    assert!(matches!(refused, Acquired::Taken { .. }), "{refused:?}");
+    Ok(())
+}
+
+pub(crate) async fn who_lost_the_lease_moves_nothing(fixture: &Fixture) -> Result<()> {
+    let engine = fixture.engine();
+    for value in 0..3 {
+        counter::create(fixture.store(), value).await?;
+    }
+    register(engine).await?;
+    let zombie = acquire(engine, "zombie", LONG).await?.lease;
+    engine.settle(&step(&zombie, 0, 1)).await?;
+    engine.release(&zombie).await?;
+    assert_error!(engine.settle(&step(&zombie, 1, 2)).await, Error::LeaseLost { .. });
+
+    let owner = acquire(engine, "owner", LONG).await?.lease;
+    engine.settle(&step(&owner, 1, 3)).await?;
+    // Neither on, nor back.
+    for to in [2, 3] {
+        assert_error!(engine.settle(&step(&zombie, 1, to)).await, Error::LeaseLost { .. });
+        assert_error!(engine.settle(&step(&zombie, 3, to)).await, Error::LeaseLost { .. });
+    }
+    assert_eq!(cursor(fixture.store(), "leased").await?.get(), 3);
+    Ok(())
+}
+
+/// Where the cursor stands is a part of the fence.
+pub(crate) async fn a_settlement_from_elsewhere_is_refused(fixture: &Fixture) -> Result<()> {
+    let engine = fixture.engine();
+    for value in 0..5 {
+        counter::create(fixture.store(), value).await?;
+    }
+    register(engine).await?;
+    let owner = acquire(engine, "owner", LONG).await?.lease;
+    assert_eq!(engine.settle(&step(&owner, 0, 3)).await?, Settled::Now);
+    assert_error!(engine.settle(&step(&owner, 0, 5)).await, Error::LeaseLost { .. });
+    assert_error!(engine.settle(&step(&owner, 2, 4)).await, Error::LeaseLost { .. });
+    assert_eq!(engine.settle(&step(&owner, 3, 5)).await?, Settled::Now);
+    Ok(())
+}
+
+/// Its answer may have been lost.
+pub(crate) async fn a_settlement_sent_twice_is_recorded_once(fixture: &Fixture) -> Result<()> {
+    let engine = fixture.engine();
+    for value in 0..3 {
+        counter::create(fixture.store(), value).await?;
+    }
+    register(engine).await?;
+    let owner = acquire(engine, "owner", LONG).await?.lease;
+    assert_eq!(engine.settle(&step(&owner, 0, 3)).await?, Settled::Now);
+    assert_eq!(engine.settle(&step(&owner, 0, 3)).await?, Settled::Before);
+    Ok(())
+}
+
+/// The row is another one, though it has the same name.
+pub(crate) async fn a_lease_of_a_deleted_subscription_is_of_no_use(
+    fixture: &Fixture,
+) -> Result<()> {
+    let engine = fixture.engine();
+    counter::create(fixture.store(), 1).await?;
+    register(engine).await?;
+    let old = acquire(engine, "old", LONG).await?.lease;
+    engine.control(&name(), &Control::Delete).await?;
+    assert_eq!(status(engine, &old).await?, LeaseStatus::Lost);
+    assert_error!(engine.settle(&step(&old, 0, 1)).await, Error::LeaseLost { .. });
+    let gone = engine.acquire(&request("new", LONG)).await?;
+    assert!(matches!(gone, Acquired::Unknown), "{gone:?}");
+
+    register(engine).await?;
+    let new = acquire(engine, "new", LONG).await?.lease;
+    assert_ne!(new.token, old.token);
+    assert_error!(engine.settle(&step(&old, 0, 1)).await, Error::LeaseLost { .. });
+    Ok(())
+}
+
+pub(crate) async fn a_second_worker_is_refused_with_the_owners_name(
+    fixture: &Fixture,
+) -> Result<()> {
+    let store = fixture.store();
+    let journal = Journal::default();
+    let worker = store.subscription("owned").owner("the first").spawn(journal.handler())?;
+    until_true(async || Ok(worker.status().partitions == [0])).await?;
+    let second = fixture.neighbour().await?;
+    let refused = second.subscription("owned").run(journal.handler()).await;
+    assert_error!(refused, Error::SubscriptionOwned { owner, .. } if owner == "the first");
+    worker.shutdown().await
+}
+
+pub(crate) async fn a_worker_that_stands_by_takes_over_at_once(fixture: &Fixture) -> Result<()> {
+    let store = fixture.store();
+    let neighbour = fixture.neighbour().await?;
+    let (first, second) = (Journal::default(), Journal::default());
+    let owner = store.subscription("handed over").spawn(first.handler())?;
+    until_true(async || Ok(owner.status().partitions == [0])).await?;
+    let waiting = neighbour.subscription("handed over").wait_for_lease().spawn(second.handler())?;
+    counter::create(store, 1).await?;
+    idle(store, "handed over", &owner).await?;
+    assert_eq!(waiting.status().state, SubscriptionState::StandingBy);
+    assert_eq!((first.len(), second.len()), (1, 0));
+
+    // A lease lasts for 30 s, and a case for less than that would take.
+    let began = tokio::time::Instant::now();
+    owner.shutdown().await?;
+    counter::create(store, 2).await?;
+    until_true(async || Ok(second.len() == 1)).await?;
+    assert!(began.elapsed() < Duration::from_secs(15), "it waited for the lease to end");
+    assert_eq!(first.len(), 1);
+    waiting.shutdown().await
+}
+
+/// As a process that was killed: it gives nothing back.
+pub(crate) async fn a_worker_that_is_gone_is_replaced_when_its_lease_ends(
+    fixture: &Fixture,
+) -> Result<()> {
+    let store = fixture.store();
+    let neighbour = fixture.neighbour().await?;
+    counter::create(store, 1).await?;
+    let lease = Duration::from_millis(1_200);
+    let (entered, first) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let stuck = store.subscription("taken over").lease(lease).spawn({
+        let (entered, first) = (Arc::clone(&entered), Arc::clone(&first));
+        async move |_: Batch| {
+            entered.notify_one();
+            first.notified().await;
+            Ok::<_, Error>(())
+        }
+    })?;
+    entered.notified().await;
+    drop(stuck);
+    let journal = Journal::default();
+    let next = neighbour
+        .subscription("taken over")
+        .lease(lease)
+        .wait_for_lease()
+        .spawn(journal.handler())?;
+    idle(store, "taken over", &next).await?;
+    assert_eq!(journal.len(), 1, "what was not recorded comes again");
+    next.shutdown().await
+}
+
+/// The lease is renewed beside the handler.
+pub(crate) async fn a_slow_handler_keeps_its_lease(fixture: &Fixture) -> Result<()> {
+    let store = fixture.store();
+    let neighbour = fixture.neighbour().await?;
+    counter::create(store, 1).await?;
+    let lease = Duration::from_millis(1_200);
+    let journal = Journal::default();
+    let slow = {
+        let journal = journal.clone();
+        async move |batch: Batch| {
+            sleep(lease * 2).await;
+            journal.extend(&batch);
+            Ok::<_, Error>(())
+        }
+    };
+    let worker = store.subscription("slow").lease(lease).spawn(slow)?;
+    until_true(async || Ok(worker.status().partitions == [0])).await?;
+    let other = Journal::default();
+    let waiting =
+        neighbour.subscription("slow").lease(lease).wait_for_lease().spawn(other.handler())?;
+    idle(store, "slow", &worker).await?;
+    assert_eq!((journal.len(), other.len()), (1, 0));
+    worker.shutdown().await?;
+    waiting.shutdown().await
+}
+
+/// Somebody else has the events now.
+pub(crate) async fn a_handler_is_stopped_when_its_lease_is_lost(fixture: &Fixture) -> Result<()> {
+    struct Witness(Arc<Notify>);
+    impl Drop for Witness {
+        fn drop(&mut self) {
+            self.0.notify_one();
+        }
+    }
+
+    let store = fixture.store();
+    counter::create(store, 1).await?;
+    let (entered, stopped) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let worker = store.subscription("stopped").poll_interval(Duration::from_millis(10)).spawn({
+        let (entered, stopped) = (Arc::clone(&entered), Arc::clone(&stopped));
+        async move |batch: Batch| {
+            if batch[0].position().get() == 1 && batch.len() == 1 {
+                let _witness = Witness(stopped);
+                entered.notify_one();
+                std::future::pending::<()>().await;
+            }
+            Ok::<_, Error>(())
+        }
+    })?;
+    entered.notified().await;
+    // As a take-over does, but without the wait: the owner loses it.
+    store.subscriptions().reset("stopped", Start::End).await?;
+    stopped.notified().await;
+    // It goes on from the new place.
+    counter::create(store, 2).await?;
+    idle(store, "stopped", &worker).await?;
+    worker.shutdown().await
+}
+
+pub(crate) async fn a_shut_down_worker_finishes_its_batch(fixture: &Fixture) -> Result<()> {
+    let store = fixture.store();
+    counter::create(store, 1).await?;
+    let journal = Journal::default();
+    let entered = Arc::new(Notify::new());
+    let worker = store.subscription("finished").spawn({
+        let (journal, entered) = (journal.clone(), Arc::clone(&entered));
+        async move |batch: Batch| {
+            entered.notify_one();
+            sleep(Duration::from_millis(50)).await;
+            journal.extend(&batch);
+            Ok::<_, Error>(())
+        }
+    })?;
+    entered.notified().await;
+    worker.shutdown().await?;
+    assert_eq!(journal.len(), 1);
+    let stored = info(store, "finished").await?;
+    assert_eq!((stored.lag, stored.partitions[0].owner.as_deref()), (0, None));
+    Ok(())
+}
+
+pub(crate) async fn partitions_are_shared_among_workers(fixture: &Fixture) -> Result<()> {
+    let store = fixture.store();
+    let neighbour = fixture.neighbour().await?;
+    let lease = Duration::from_millis(1_200);
+    let journal = Journal::default();
+    let subscription =
+        |store: &evercore::EventStore| store.subscription("shared").partitions(4).lease(lease);
+    let first = subscription(store).spawn(journal.handler())?;
+    until_true(async || Ok(first.status().partitions == [0, 1, 2, 3])).await?;
+
+    let second = subscription(&neighbour).spawn(journal.handler())?;
+    until_true(async || {
+        Ok(first.status().partitions.len() == 2 && second.status().partitions.len() == 2)
+    })
+    .await?;
+    for value in 0..40 {
+        counter::create(store, value).await?;
+    }
+    idle(store, "shared", &first).await?;
+    let mut seen = journal.positions();
+    seen.sort_unstable();
+    assert_eq!(seen, crate::journal::positions(&fixture.log().await?), "each was given once");
+
+    second.shutdown().await?;
+    until_true(async || Ok(first.status().partitions == [0, 1, 2, 3])).await?;
+    first.shutdown().await
+}
+
+pub(crate) async fn the_order_of_an_aggregate_holds_in_partitions(fixture: &Fixture) -> Result<()> {
+    let store = fixture.store();
+    let mut counters = Vec::new();
+    for value in 0..5 {
+        counters.push(counter::create(store, value).await?);
+    }
+    for round in 0..40 {
+        counter::add(store, counters[round % 5], 1).await?;
+    }
+    let journal = Journal::default();
+    let worker =
+        store.subscription("in order").partitions(3).batch_size(4).spawn(journal.handler())?;
+    idle(store, "in order", &worker).await?;
+    let events = journal.events();
+    assert_eq!(events.len(), 45);
+    for id in counters {
+        let of_one: Vec<_> =
+            events.iter().filter(|event| event.aggregate_id() == id).cloned().collect();
+        crate::assert::assert_unbroken(&of_one);
+        assert_eq!(of_one.len(), 9);
+    }
+    worker.shutdown().await
+}
+
+pub(crate) async fn the_number_of_partitions_changes_when_idle(fixture: &Fixture) -> Result<()> {
+    let store = fixture.store();
+    for value in 0..10 {
+        counter::create(store, value).await?;
+    }
+    let journal = Journal::default();
+    let of = |partitions| store.subscription("resized").partitions(partitions).replace_stored();
+    let worker = of(3).spawn(journal.handler())?;
+    idle(store, "resized", &worker).await?;
+    let refused = of(5).run(journal.handler()).await;
+    assert_error!(refused, Error::SubscriptionNotIdle { .. });
+    worker.shutdown().await?;
+
+    let worker = of(5).spawn(journal.handler())?;
+    idle(store, "resized", &worker).await?;
+    assert_eq!(stored(store, "resized", &worker).await?.partitions.len(), 5);
+    counter::create(store, 1).await?;
+    idle(store, "resized", &worker).await?;
+    assert_eq!(journal.len(), 11, "each was given once");
+    worker.shutdown().await
+}

@@ -1,0 +1,95 @@
+//! What handlers were given.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use evercore::{
+    Batch, Error, EventStore, Handler, Position, RecordedEvent, Result, SubscriptionHandle,
+    SubscriptionInfo,
+};
+
+/// Keeps all events that a handler was given. Clones share one list.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Journal(Arc<Mutex<Vec<RecordedEvent>>>);
+
+impl Journal {
+    /// A handler that keeps what it is given.
+    pub(crate) fn handler(&self) -> impl Handler {
+        let journal = self.clone();
+        async move |batch: Batch| {
+            journal.extend(&batch);
+            Ok::<_, Error>(())
+        }
+    }
+
+    pub(crate) fn extend(&self, events: &[RecordedEvent]) {
+        self.events_mut().extend_from_slice(events);
+    }
+
+    pub(crate) fn events(&self) -> Vec<RecordedEvent> {
+        self.events_mut().clone()
+    }
+
+    pub(crate) fn positions(&self) -> Vec<i64> {
+        positions(self.events_mut().iter())
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.events_mut().len()
+    }
+
+    fn events_mut(&self) -> MutexGuard<'_, Vec<RecordedEvent>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+pub(crate) fn positions<'a>(events: impl IntoIterator<Item = &'a RecordedEvent>) -> Vec<i64> {
+    events.into_iter().map(|event| event.position().get()).collect()
+}
+
+/// Waits until a worker that was just started has its lease and has handled everything.
+pub(crate) async fn idle(
+    store: &EventStore,
+    name: &str,
+    worker: &SubscriptionHandle,
+) -> Result<()> {
+    stored(store, name, worker).await?;
+    until_true(async || Ok(!worker.status().partitions.is_empty())).await?;
+    store.wait_until_idle(name).await
+}
+
+/// Waits until a subscription that was just started is stored.
+pub(crate) async fn stored(
+    store: &EventStore,
+    name: &str,
+    worker: &SubscriptionHandle,
+) -> Result<SubscriptionInfo> {
+    until(async || {
+        assert!(!worker.is_finished(), "the worker of {name} has ended before it began");
+        store.subscriptions().find(name).await
+    })
+    .await
+}
+
+/// What is stored of a subscription.
+pub(crate) async fn info(store: &EventStore, name: &str) -> Result<SubscriptionInfo> {
+    Ok(store.subscriptions().find(name).await?.expect("it was run"))
+}
+
+pub(crate) async fn cursor(store: &EventStore, name: &str) -> Result<Position> {
+    Ok(info(store, name).await?.cursor)
+}
+
+/// Asks until there is an answer. The case's time limit is the bound.
+pub(crate) async fn until<T>(ask: impl AsyncFn() -> Result<Option<T>>) -> Result<T> {
+    loop {
+        if let Some(answer) = ask().await? {
+            return Ok(answer);
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Waits until something is so.
+pub(crate) async fn until_true(is_so: impl AsyncFn() -> Result<bool>) -> Result<()> {
+    until(async || Ok(is_so().await?.then_some(()))).await
+}

@@ -1,0 +1,167 @@
+//! Which events to follow.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Aggregate, Error, Event, NaturalKey, Registry, Result};
+
+/// Which events to follow. The default is all of them.
+///
+/// What is named adds up: the events of `Account` and those of `Loan`. An aggregate of which single events are named is
+/// followed for these alone. A key narrows all of it down to the aggregates that hold it when their event is read.
+///
+/// # Example
+/// ```standalone_crate
+/// use evercore::{Aggregate, EventFilter, state_event};
+///
+/// #[derive(Aggregate, Default)]
+/// #[aggregate(name = "account")]
+/// struct Account { balance: i64 }
+///
+/// #[state_event(aggregate = Account, name = "opened")]
+/// struct Opened { balance: i64 }
+///
+/// let filter = EventFilter::new().event::<Opened>();
+/// assert!(filter.matches("account", "opened", None));
+/// assert!(!filter.matches("account", "closed", None));
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EventFilter {
+    /// Aggregate types, and the events of each; none named means all of its events. Empty: all types.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    aggregates: BTreeMap<String, BTreeSet<String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    key: Option<NaturalKey>,
+}
+
+impl EventFilter {
+    /// All events.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Follows the events of an aggregate type.
+    #[must_use]
+    pub fn aggregate<A: Aggregate>(self) -> Self {
+        self.aggregate_named(A::NAME)
+    }
+
+    /// Follows an event, under all names that it was written as.
+    #[must_use]
+    pub fn event<E: Event>(self) -> Self {
+        let names = E::ALIASES.iter().copied().chain([E::NAME]);
+        names.fold(self, |filter, name| filter.event_named(E::Aggregate::NAME, name))
+    }
+
+    /// As [`aggregate`](Self::aggregate), by the stored name.
+    #[must_use]
+    pub fn aggregate_named(mut self, name: impl Into<String>) -> Self {
+        self.aggregates.entry(name.into()).or_default();
+        self
+    }
+
+    /// As [`event`](Self::event), by the stored names.
+    #[must_use]
+    pub fn event_named(mut self, aggregate: impl Into<String>, event: impl Into<String>) -> Self {
+        self.aggregates.entry(aggregate.into()).or_default().insert(event.into());
+        self
+    }
+
+    /// Follows only aggregates that hold this natural key.
+    #[must_use]
+    pub fn key(mut self, key: NaturalKey) -> Self {
+        self.key = Some(key);
+        self
+    }
+
+    /// Whether an event with these names, of an aggregate that holds this key now, is followed.
+    #[must_use]
+    pub fn matches(
+        &self,
+        aggregate_type: &str,
+        event_type: &str,
+        key: Option<&NaturalKey>,
+    ) -> bool {
+        let is_named = self.aggregates.is_empty()
+            || self
+                .aggregates
+                .get(aggregate_type)
+                .is_some_and(|events| events.is_empty() || events.contains(event_type));
+        is_named && (self.key.is_none() || self.key.as_ref() == key)
+    }
+
+    /// For engines: whether all types are followed.
+    #[must_use]
+    pub fn is_of_all_types(&self) -> bool {
+        self.aggregates.is_empty()
+    }
+
+    /// For engines: the aggregate types that are followed for all of their events.
+    pub fn whole_aggregates(&self) -> impl Iterator<Item = &str> {
+        let whole = self.aggregates.iter().filter(|(_, events)| events.is_empty());
+        whole.map(|(aggregate, _)| aggregate.as_str())
+    }
+
+    /// For engines: the events that are followed one by one, each with its aggregate type.
+    pub fn single_events(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.aggregates.iter().flat_map(|(aggregate, events)| {
+            events.iter().map(|event| (aggregate.as_str(), event.as_str()))
+        })
+    }
+
+    /// For engines: the natural key.
+    #[must_use]
+    pub fn natural_key(&self) -> Option<&NaturalKey> {
+        self.key.as_ref()
+    }
+
+    /// For engines: the form in which it is stored. The same for the same filter, however it was put together.
+    #[must_use]
+    pub fn to_column(&self) -> String {
+        serde_json::to_string(self).expect("BUG: names have a JSON form")
+    }
+
+    /// For engines: the filter again from its stored form.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] if that is not what [`to_column`](Self::to_column) writes.
+    pub fn from_column(column: &str) -> Result<Self> {
+        serde_json::from_str(column)
+            .map_err(|error| Error::corrupt("subscription filter", error.to_string()))
+    }
+
+    /// A name that no type of the registry has would never match, which nobody means.
+    pub(crate) fn check(&self, registry: &Registry) -> Result<()> {
+        let unknown = |name: String| Err(Error::UnknownFilterName { name });
+        for aggregate in self.aggregates.keys() {
+            if !registry.has_aggregate(aggregate) {
+                return unknown(format!("the aggregate type `{aggregate}`"));
+            }
+        }
+        for (aggregate, event) in self.single_events() {
+            if !registry.has_event(aggregate, event) {
+                return unknown(format!("the event `{event}` of `{aggregate}`"));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for EventFilter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut parts = self.whole_aggregates().map(str::to_owned).collect::<Vec<_>>();
+        parts.extend(self.single_events().map(|(aggregate, event)| format!("{aggregate}/{event}")));
+        if parts.is_empty() {
+            parts.push("all events".to_owned());
+        }
+        f.write_str(&parts.join(", "))?;
+        match &self.key {
+            Some(key) => write!(f, " with key `{key}`"),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! Following the log: durable subscriptions and ephemeral ones.
+//!
+//! One pull loop over the store, and wake-ups; there is no second, live path to hand over to.
+
+mod admin;
+mod builder;
+mod config;
+mod deliver;
+mod ephemeral;
+mod failure;
+mod handle;
+mod handler;
+mod hub;
+mod name;
+mod parked;
+mod progress;
+mod router;
+mod runner;
+mod wait;
+mod worker;
+
+pub use admin::{Condition, PartitionInfo, SubscriptionInfo, Subscriptions};
+pub use builder::SubscriptionBuilder;
+pub use ephemeral::EphemeralBuilder;
+pub use failure::FailurePolicy;
+pub use handle::SubscriptionHandle;
+pub use handler::{Batch, Each, Handler, HandlerError, each};
+pub(crate) use hub::Hub;
+pub use name::{MAX_PARTITIONS, MAX_SUBSCRIPTION_NAME_BYTES, Partition, Start, SubscriptionName};
+pub use parked::ParkedEvent;
+pub use progress::{SubscriptionState, SubscriptionStatus};
+pub use router::{Received, Router};

@@ -1,0 +1,275 @@
+//! Setting up a durable subscription and running it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::config::{Config, WhenOwned};
+use super::deliver::{Plain, Transactional};
+use super::failure::FailurePolicy;
+use super::handle::SubscriptionHandle;
+use super::handler::{Batch, Handler};
+use super::name::{Start, SubscriptionName};
+use super::progress::Progress;
+use super::worker;
+use crate::engine::{IfDifferent, TransactionContext, Transactor};
+use crate::store::Inner;
+use crate::{Aggregate, BoxError, Event, EventFilter, EventStore, NaturalKey, Result};
+
+/// The events of a batch, unless the subscription says otherwise.
+const BATCH_SIZE: u32 = 500;
+
+/// How long a lease lasts without renewal, unless the subscription says otherwise.
+const LEASE: Duration = Duration::from_secs(30);
+
+/// Sets up a durable subscription and runs it. Made by [`EventStore::subscription`].
+///
+/// Its place in the log is stored, so that it goes on where it was. One worker at a time moves it, by a lease that is
+/// renewed while it works; when that worker is gone, another can take over. See [`Handler`] for how often an event is
+/// handled.
+///
+/// # Example
+/// ```standalone_crate
+/// # use evercore::{Aggregate, state_event};
+/// # #[derive(Aggregate, Default)]
+/// # struct Account { balance: i64 }
+/// # #[state_event(aggregate = Account)]
+/// # struct BalanceSet { balance: i64 }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> evercore::Result<()> {
+/// use evercore::{Error, EventStore, Received, Router};
+/// # use evercore_memory as _;
+///
+/// let store = EventStore::connect("memory:").await?;
+/// let worker = store
+///     .subscription("printer")
+///     .event::<BalanceSet>()
+///     .spawn(Router::new().on(async |set: Received<BalanceSet>| {
+///         println!("{}", set.balance);
+///         Ok::<_, Error>(())
+///     }))?;
+/// worker.shutdown().await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+#[must_use = "a subscription does nothing until it is run"]
+pub struct SubscriptionBuilder {
+    store: Arc<Inner>,
+    name: Result<SubscriptionName>,
+    filter: EventFilter,
+    start: Start,
+    partitions: u32,
+    batch_size: u32,
+    poll_interval: Option<Duration>,
+    lease: Duration,
+    owner: Option<String>,
+    policy: FailurePolicy,
+    if_different: IfDifferent,
+    when_owned: WhenOwned,
+    stop: CancellationToken,
+}
+
+impl EventStore {
+    /// Sets up a durable subscription: 1 to 128 bytes of name. A bad name is reported when it is run.
+    pub fn subscription(
+        &self,
+        name: impl TryInto<SubscriptionName, Error: Into<crate::Error>>,
+    ) -> SubscriptionBuilder {
+        SubscriptionBuilder {
+            store: Arc::clone(&self.inner),
+            name: name.try_into().map_err(Into::into),
+            filter: EventFilter::new(),
+            start: Start::Beginning,
+            partitions: 1,
+            batch_size: BATCH_SIZE,
+            poll_interval: None,
+            lease: LEASE,
+            owner: None,
+            policy: FailurePolicy::stop(),
+            if_different: IfDifferent::Refuse,
+            when_owned: WhenOwned::Refuse,
+            stop: CancellationToken::new(),
+        }
+    }
+}
+
+impl SubscriptionBuilder {
+    /// Follows the events of an aggregate type; see [`EventFilter`] for how this adds up.
+    pub fn aggregate<A: Aggregate>(mut self) -> Self {
+        self.filter = self.filter.aggregate::<A>();
+        self
+    }
+
+    /// Follows an event; see [`EventFilter`] for how this adds up.
+    pub fn event<E: Event>(mut self) -> Self {
+        self.filter = self.filter.event::<E>();
+        self
+    }
+
+    /// Follows only aggregates that hold this natural key.
+    pub fn key(mut self, key: NaturalKey) -> Self {
+        self.filter = self.filter.key(key);
+        self
+    }
+
+    /// Sets what is followed, in place of all that was named before.
+    pub fn filter(mut self, filter: EventFilter) -> Self {
+        self.filter = filter;
+        self
+    }
+
+    /// Sets where it starts when it is run for the first time. Later runs go on where it was. Default: the beginning.
+    pub const fn start(mut self, start: Start) -> Self {
+        self.start = start;
+        self
+    }
+
+    /// Splits it into so many cursors, each for a share of the aggregates, over however many workers run it. The order
+    /// of events holds within an aggregate. Workers stand by and share evenly. At least 1, at most
+    /// [`MAX_PARTITIONS`](crate::MAX_PARTITIONS). Default: 1.
+    ///
+    /// The number can be changed by [`replace_stored`](Self::replace_stored), while no worker runs and all partitions
+    /// are at the end of the log.
+    pub const fn partitions(mut self, partitions: u32) -> Self {
+        self.partitions = partitions;
+        self
+    }
+
+    /// Sets the most events that a handler is given together. At least 1, at most
+    /// [`Limits::page_events`](crate::Limits::page_events). Default: 500.
+    pub const fn batch_size(mut self, events: u32) -> Self {
+        self.batch_size = events;
+        self
+    }
+
+    /// Sets how often to look for events that nobody has told of. Default: the engine's, from 50 ms to 1 s.
+    pub const fn poll_interval(mut self, interval: Duration) -> Self {
+        self.poll_interval = Some(interval);
+        self
+    }
+
+    /// Sets how long the lease lasts without renewal, and so how long others wait when this worker is gone without a
+    /// word. At least 50 ms, and longer than the poll interval. Default: 30 s.
+    pub const fn lease(mut self, lease: Duration) -> Self {
+        self.lease = lease;
+        self
+    }
+
+    /// Sets the name by which others see who owns it: 1 to 128 bytes. Default: the process number and a random part.
+    pub fn owner(mut self, owner: impl Into<String>) -> Self {
+        self.owner = Some(owner.into());
+        self
+    }
+
+    /// Sets what to do when the handler fails. Default: [`FailurePolicy::stop`].
+    pub const fn on_failure(mut self, policy: FailurePolicy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// Makes the stored subscription what is wanted here, if it follows something else or has another number of
+    /// partitions. It keeps its place in the log, and its parked events. A worker that runs it as it was, stops.
+    ///
+    /// Without this, a difference is [`Error::SubscriptionDiffers`](crate::Error::SubscriptionDiffers).
+    pub const fn replace_stored(mut self) -> Self {
+        self.if_different = IfDifferent::Replace;
+        self
+    }
+
+    /// Waits while another worker owns it, and takes over when that one stops or is gone.
+    ///
+    /// Without this, a second worker fails with [`Error::SubscriptionOwned`](crate::Error::SubscriptionOwned).
+    pub const fn wait_for_lease(mut self) -> Self {
+        self.when_owned = WhenOwned::StandBy;
+        self
+    }
+
+    /// Stops when the token is cancelled: the batch that is being handled is finished and recorded first.
+    pub fn stop_on(mut self, token: CancellationToken) -> Self {
+        self.stop = token;
+        self
+    }
+
+    /// Runs it in the caller's task until it is stopped ([`stop_on`](Self::stop_on)) or cannot go on. Dropping the
+    /// future stops it where it is; its lease then ends by itself.
+    ///
+    /// # Errors
+    /// - [`Error::HandlerFailed`](crate::Error::HandlerFailed) if the handler failed and the policy says to stop.
+    /// - [`Error::SubscriptionOwned`](crate::Error::SubscriptionOwned) if another worker owns it.
+    /// - [`Error::SubscriptionDiffers`](crate::Error::SubscriptionDiffers) if it is stored with another filter or
+    ///   number of partitions.
+    /// - [`Error::InvalidSubscription`](crate::Error::InvalidSubscription),
+    ///   [`Error::UnknownFilterName`](crate::Error::UnknownFilterName) or
+    ///   [`Error::StartBeyondEnd`](crate::Error::StartBeyondEnd) if it cannot be run as it is set up.
+    /// - [`Error::UnknownSubscription`](crate::Error::UnknownSubscription) if it is deleted while it runs.
+    /// - What the engine says. While the database cannot be reached, it waits and tries again.
+    pub async fn run<H: Handler>(self, handler: H) -> Result<()> {
+        let config = self.config(Arc::new(Progress::new()))?;
+        let engine = Arc::clone(&config.store.engine);
+        worker::run(config, Plain { handler, engine }).await
+    }
+
+    /// Runs it in a task of its own.
+    ///
+    /// # Errors
+    /// Those of a name that cannot be one. The rest comes out of the handle.
+    pub fn spawn<H: Handler>(mut self, handler: H) -> Result<SubscriptionHandle> {
+        let progress = Arc::new(Progress::new());
+        self.stop = self.stop.child_token();
+        let stop = self.stop.clone();
+        let config = self.config(Arc::clone(&progress))?;
+        let engine = Arc::clone(&config.store.engine);
+        let task = tokio::spawn(worker::run(config, Plain { handler, engine }));
+        Ok(SubscriptionHandle::new(task, stop, progress))
+    }
+
+    /// As [`run`](Self::run), with each batch in a transaction of the engine's database: what the handler writes in it,
+    /// the events that it applies and the subscription's own record land together or not at all. So an event takes
+    /// effect **exactly once**, whatever fails.
+    ///
+    /// Engine crates give this a pleasant form.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub async fn run_in<X, F, E>(self, transactor: &X, handler: F) -> Result<()>
+    where
+        X: Transactor,
+        F: AsyncFnOnce(&mut TransactionContext<X::Transaction>, Batch) -> Result<(), E> + Clone,
+        E: Into<BoxError>,
+    {
+        let config = self.config(Arc::new(Progress::new()))?;
+        let (store, most_idle) = (Arc::clone(&config.store), config.lease);
+        worker::run(config, Transactional { handler, transactor, store, most_idle }).await
+    }
+
+    /// The store that it is of.
+    #[must_use]
+    pub fn store(&self) -> EventStore {
+        EventStore { inner: Arc::clone(&self.store) }
+    }
+
+    fn config(self, progress: Arc<Progress>) -> Result<Config> {
+        let owner = self.owner.unwrap_or_else(|| {
+            let random = uuid::Uuid::now_v7().simple().to_string();
+            format!("{}-{}", std::process::id(), &random[random.len() - 8..])
+        });
+        Ok(Config {
+            store: self.store,
+            name: self.name?,
+            filter: Arc::new(self.filter),
+            start: self.start,
+            partitions: self.partitions,
+            batch_size: self.batch_size,
+            poll_interval: self.poll_interval,
+            lease: self.lease,
+            owner,
+            policy: self.policy,
+            if_different: self.if_different,
+            when_owned: self.when_owned,
+            stop: self.stop,
+            progress,
+        })
+    }
+}

@@ -1,0 +1,97 @@
+//! How a durable subscription is set up.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::failure::FailurePolicy;
+use super::name::{MAX_SUBSCRIPTION_NAME_BYTES, Partition, Start, SubscriptionName};
+use super::progress::Progress;
+use crate::engine::IfDifferent;
+use crate::store::Inner;
+use crate::{Error, EventFilter, Result};
+
+/// The shortest lease.
+const SHORTEST_LEASE: Duration = Duration::from_millis(50);
+
+/// How many round trips to the database a lease has to have room for.
+const ROUND_TRIPS: u32 = 5;
+
+/// How a durable subscription is set up.
+#[derive(Debug)]
+pub(super) struct Config {
+    pub(super) store: Arc<Inner>,
+    pub(super) name: SubscriptionName,
+    pub(super) filter: Arc<EventFilter>,
+    pub(super) start: Start,
+    pub(super) partitions: u32,
+    pub(super) batch_size: u32,
+    /// `None` for the engine's.
+    pub(super) poll_interval: Option<Duration>,
+    pub(super) lease: Duration,
+    pub(super) owner: String,
+    pub(super) policy: FailurePolicy,
+    pub(super) if_different: IfDifferent,
+    pub(super) when_owned: WhenOwned,
+    pub(super) stop: CancellationToken,
+    pub(super) progress: Arc<Progress>,
+}
+
+/// What to do when somebody else owns the subscription.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum WhenOwned {
+    Refuse,
+    StandBy,
+}
+
+impl Config {
+    pub(super) fn check(&self) -> Result<()> {
+        self.filter.check(&self.store.registry)?;
+        Partition::new(0, self.partitions)?;
+        let poll_interval =
+            self.poll_interval.unwrap_or_else(|| self.store.engine.watch_log().poll_interval());
+        let problem = if self.batch_size == 0 {
+            "a batch of 0 events would never end; the least is 1".to_owned()
+        } else if self.batch_size > self.store.limits.page_events {
+            format!(
+                "a batch of {} events is over the limit of {} on pages; make it smaller, or raise `Limits::page_events`",
+                self.batch_size, self.store.limits.page_events
+            )
+        } else if self.lease < SHORTEST_LEASE {
+            format!("a lease of {:?} is too short; the least is {SHORTEST_LEASE:?}", self.lease)
+        } else if self.lease < poll_interval {
+            format!(
+                "a lease of {:?} is shorter than the poll interval of {poll_interval:?}; make it a few times as long",
+                self.lease
+            )
+        } else if poll_interval.is_zero() {
+            "a poll interval of zero never rests".to_owned()
+        } else if self.owner.is_empty()
+            || self.owner.len() > MAX_SUBSCRIPTION_NAME_BYTES
+            || self.owner.contains(char::is_control)
+        {
+            format!(
+                "an owner's name has 1 to {MAX_SUBSCRIPTION_NAME_BYTES} bytes and no control characters"
+            )
+        } else {
+            return Ok(());
+        };
+        Err(self.invalid(problem))
+    }
+
+    /// A lease that a few round trips use up is lost as soon as anything is slow.
+    pub(super) fn check_round_trip(&self, took: Duration) -> Result<()> {
+        if self.lease >= took * ROUND_TRIPS {
+            return Ok(());
+        }
+        Err(self.invalid(format!(
+            "a lease of {:?} is too short for a database that took {took:?} to answer; make it a few times as long",
+            self.lease
+        )))
+    }
+
+    fn invalid(&self, problem: String) -> Error {
+        Error::InvalidSubscription { name: self.name.to_string(), problem }
+    }
+}

@@ -1,0 +1,89 @@
+//! Giving a batch to a handler and recording that it was handled.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::handler::{Batch, Handler, HandlerError, caught};
+use crate::engine::{Settled, Settlement, StorageEngine, TransactionContext, Transactor};
+use crate::store::Inner;
+use crate::{BoxError, Context, Error};
+
+/// Gives a batch to a handler and records it.
+pub(super) trait Deliver: Clone {
+    async fn deliver(&mut self, batch: Batch, settlement: Settlement) -> Result<(), Undelivered>;
+}
+
+/// Why a batch was not recorded.
+#[derive(Debug)]
+pub(super) enum Undelivered {
+    /// The handler did not handle it.
+    Handler(HandlerError),
+    /// The store did not record it.
+    Store(Error),
+}
+
+/// A handler whose effects are its own affair: it may be given a batch twice.
+#[derive(Clone, Debug)]
+pub(super) struct Plain<H> {
+    pub(super) handler: H,
+    pub(super) engine: Arc<dyn StorageEngine>,
+}
+
+/// A handler whose effects land in one transaction with the record.
+#[derive(Debug)]
+pub(super) struct Transactional<'a, X, F> {
+    pub(super) handler: F,
+    pub(super) transactor: &'a X,
+    pub(super) store: Arc<Inner>,
+    pub(super) most_idle: Duration,
+}
+
+impl<H: Handler> Deliver for Plain<H> {
+    async fn deliver(&mut self, batch: Batch, settlement: Settlement) -> Result<(), Undelivered> {
+        handle(&mut self.handler, batch).await?;
+        self.engine.settle(&settlement).await.map(|_: Settled| ()).map_err(Undelivered::Store)
+    }
+}
+
+impl<X, F, E> Deliver for Transactional<'_, X, F>
+where
+    X: Transactor,
+    F: AsyncFnOnce(&mut TransactionContext<X::Transaction>, Batch) -> Result<(), E> + Clone,
+    E: Into<BoxError>,
+{
+    async fn deliver(&mut self, batch: Batch, settlement: Settlement) -> Result<(), Undelivered> {
+        let began = self.transactor.begin(Some(self.most_idle)).await;
+        let transaction = began.map_err(Undelivered::Store)?;
+        let context = Context::new(Arc::clone(&self.store));
+        let mut context = TransactionContext::new(context, transaction);
+        let handler = self.handler.clone();
+        let handled =
+            caught(async { handler(&mut context, batch).await.map_err(HandlerError::new) });
+        handled.await.and_then(std::convert::identity)?;
+        let (context, transaction) = context.into_parts();
+        let landed = context.finish_in(self.transactor, transaction, Some(&settlement)).await;
+        landed.map_err(Undelivered::Store)
+    }
+}
+
+impl<X, F: Clone> Clone for Transactional<'_, X, F> {
+    fn clone(&self) -> Self {
+        Self {
+            handler: self.handler.clone(),
+            transactor: self.transactor,
+            store: Arc::clone(&self.store),
+            most_idle: self.most_idle,
+        }
+    }
+}
+
+impl From<HandlerError> for Undelivered {
+    fn from(error: HandlerError) -> Self {
+        Self::Handler(error)
+    }
+}
+
+/// Gives a batch to a handler.
+pub(super) async fn handle<H: Handler>(handler: &mut H, batch: Batch) -> Result<(), HandlerError> {
+    caught(handler.handle(batch)).await.and_then(std::convert::identity)
+}

@@ -1,0 +1,298 @@
+//! Following the log without leaving a trace.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::stream::{self, Stream};
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+
+use super::failure::FailurePolicy;
+use super::handler::{Batch, Handler};
+use super::hub::Seat;
+use super::name::{Partition, Start};
+use crate::engine::{LogPage, MatchRequest};
+use crate::store::Inner;
+use crate::{
+    Aggregate, Error, Event, EventFilter, EventStore, NaturalKey, Position, RecordedEvent, Result,
+};
+
+/// The events that are read at a time.
+const BATCH_SIZE: u32 = 500;
+
+/// Sets up an ephemeral subscription: its place in the log is in memory, nothing of it is stored, and any number of
+/// processes can follow side by side. Made by [`EventStore::ephemeral`].
+///
+/// It pulls pages, so one that lags costs the memory of a page and no more.
+///
+/// # Example
+/// ```standalone_crate
+/// # use evercore::{Aggregate, state_event};
+/// # #[derive(Aggregate, Default)]
+/// # struct Account { balance: i64 }
+/// # #[state_event(aggregate = Account)]
+/// # struct BalanceSet { balance: i64 }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> evercore::Result<()> {
+/// use std::pin::pin;
+///
+/// use evercore::{EventStore, Start};
+/// use futures_util::StreamExt;
+/// # use evercore_memory as _;
+///
+/// let store = EventStore::connect("memory:").await?;
+/// # store.with_context(async |ctx| {
+/// #     let mut account = ctx.create::<Account>().await?;
+/// #     ctx.apply(&mut account, BalanceSet { balance: 7 })
+/// # }).await?;
+/// let mut events = pin!(store.ephemeral().event::<BalanceSet>().start(Start::Beginning).stream());
+/// if let Some(event) = events.next().await {
+///     println!("{}", event?.decode::<BalanceSet>()?.balance);
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+#[must_use = "a subscription does nothing until it is run"]
+pub struct EphemeralBuilder {
+    store: Arc<Inner>,
+    filter: EventFilter,
+    start: Start,
+    batch_size: u32,
+    poll_interval: Option<Duration>,
+    policy: FailurePolicy,
+    stop: CancellationToken,
+}
+
+/// Reads on from a place in memory.
+#[derive(Debug)]
+struct Follower {
+    store: Arc<Inner>,
+    filter: Arc<EventFilter>,
+    batch_size: u32,
+    cursor: Position,
+    at_end: bool,
+    seat: Seat,
+}
+
+impl EventStore {
+    /// Sets up an ephemeral subscription.
+    pub fn ephemeral(&self) -> EphemeralBuilder {
+        EphemeralBuilder {
+            store: Arc::clone(&self.inner),
+            filter: EventFilter::new(),
+            start: Start::End,
+            batch_size: BATCH_SIZE,
+            poll_interval: None,
+            policy: FailurePolicy::stop(),
+            stop: CancellationToken::new(),
+        }
+    }
+}
+
+impl EphemeralBuilder {
+    /// Follows the events of an aggregate type; see [`EventFilter`] for how this adds up.
+    pub fn aggregate<A: Aggregate>(mut self) -> Self {
+        self.filter = self.filter.aggregate::<A>();
+        self
+    }
+
+    /// Follows an event; see [`EventFilter`] for how this adds up.
+    pub fn event<E: Event>(mut self) -> Self {
+        self.filter = self.filter.event::<E>();
+        self
+    }
+
+    /// Follows only aggregates that hold this natural key.
+    pub fn key(mut self, key: NaturalKey) -> Self {
+        self.filter = self.filter.key(key);
+        self
+    }
+
+    /// Sets what is followed, in place of all that was named before.
+    pub fn filter(mut self, filter: EventFilter) -> Self {
+        self.filter = filter;
+        self
+    }
+
+    /// Sets where it starts. Default: [`Start::End`], as of when it is run.
+    pub const fn start(mut self, start: Start) -> Self {
+        self.start = start;
+        self
+    }
+
+    /// Sets the most events that are read, and handed to a handler, together. At least 1, at most
+    /// [`Limits::page_events`](crate::Limits::page_events). Default: 500.
+    pub const fn batch_size(mut self, events: u32) -> Self {
+        self.batch_size = events;
+        self
+    }
+
+    /// Sets how often to look for events that nobody has told of. Default: the engine's, from 50 ms to 1 s.
+    pub const fn poll_interval(mut self, interval: Duration) -> Self {
+        self.poll_interval = Some(interval);
+        self
+    }
+
+    /// Sets what to do when the handler fails. Parking needs a durable subscription. Default:
+    /// [`FailurePolicy::stop`].
+    pub const fn on_failure(mut self, policy: FailurePolicy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// Stops when the token is cancelled, after the batch that is being handled.
+    pub fn stop_on(mut self, token: CancellationToken) -> Self {
+        self.stop = token;
+        self
+    }
+
+    /// The events, one by one, from the start on and without an end. Reading waits while nobody takes them.
+    ///
+    /// The first item is the error of a start or filter that makes no sense. After an error the stream goes on where it
+    /// was, if that can be: an unreachable database is an error that can be waited out by asking for the next item.
+    pub fn stream(self) -> impl Stream<Item = Result<RecordedEvent>> + Send + 'static {
+        enum State {
+            Ready(EphemeralBuilder),
+            Following(Follower, VecDeque<RecordedEvent>),
+            Over,
+        }
+        stream::unfold(State::Ready(self), async |mut state| {
+            loop {
+                state = match state {
+                    State::Ready(builder) => match builder.follow().await {
+                        Ok(follower) => State::Following(follower, VecDeque::new()),
+                        Err(error) => return Some((Err(error), State::Over)),
+                    },
+                    State::Following(mut follower, mut page) => {
+                        if let Some(event) = page.pop_front() {
+                            return Some((Ok(event), State::Following(follower, page)));
+                        }
+                        match follower.next().await {
+                            Ok(events) => State::Following(follower, events.into()),
+                            Err(error) if error.is_retryable() => {
+                                return Some((Err(error), State::Following(follower, page)));
+                            }
+                            Err(error) => return Some((Err(error), State::Over)),
+                        }
+                    }
+                    State::Over => return None,
+                };
+            }
+        })
+    }
+
+    /// Hands the events to a handler until it is stopped ([`stop_on`](Self::stop_on)) or cannot go on. Dropping the
+    /// future stops it where it is.
+    ///
+    /// # Errors
+    /// - [`Error::HandlerFailed`] if the handler failed, and its retries are used up.
+    /// - [`Error::InvalidSubscription`], [`Error::UnknownFilterName`] or [`Error::StartBeyondEnd`] if it cannot be run
+    ///   as it is set up.
+    /// - What the engine says. While the database cannot be reached, it waits and tries again.
+    pub async fn run<H: Handler>(self, mut handler: H) -> Result<()> {
+        let (policy, stop, store) = (self.policy, self.stop.clone(), Arc::clone(&self.store));
+        let following = async {
+            let mut follower = self.follow().await?;
+            loop {
+                let events = follower.next_patiently().await?;
+                let mut rest = &events[..];
+                let mut failed = 0;
+                while !rest.is_empty() && !stop.is_cancelled() {
+                    let Err(error) = super::deliver::handle(&mut handler, Batch::new(rest)).await
+                    else {
+                        break;
+                    };
+                    let index = error.failed_at().filter(|index| *index < rest.len()).unwrap_or(0);
+                    if index > 0 {
+                        (rest, failed) = (&rest[index..], 0);
+                    }
+                    failed += 1;
+                    let wait =
+                        policy.retry.and_then(|retry| retry.wait_after(failed, store.random()));
+                    let Some(wait) = wait else {
+                        let (name, position) = ("an ephemeral one".to_owned(), rest[0].position());
+                        let source = error.into_source();
+                        return Err(Error::HandlerFailed { name, position, source });
+                    };
+                    warn!(position = %rest[0].position(), %error, ?wait, "a handler failed; trying again");
+                    tokio::time::sleep(wait).await;
+                }
+                if stop.is_cancelled() {
+                    return Ok(());
+                }
+            }
+        };
+        following.await
+    }
+
+    async fn follow(self) -> Result<Follower> {
+        self.filter.check(&self.store.registry)?;
+        let invalid = |problem: &str| {
+            let (name, problem) = ("an ephemeral one".to_owned(), problem.to_owned());
+            Err(Error::InvalidSubscription { name, problem })
+        };
+        if self.batch_size == 0 {
+            return invalid("a batch of 0 events would never end; the least is 1");
+        }
+        if self.batch_size > self.store.limits.page_events {
+            return invalid("its batch is over `Limits::page_events`");
+        }
+        if self.poll_interval.is_some_and(|interval| interval.is_zero()) {
+            return invalid("a poll interval of zero never rests");
+        }
+        if self.policy.at_last == super::failure::AtLast::Park {
+            return invalid("parked events are stored, which only a durable subscription does");
+        }
+        let cursor = self.store.engine.resolve_start(self.start).await?;
+        let seat = self.store.hub.join(&self.store.engine, None, self.poll_interval);
+        Ok(Follower {
+            filter: Arc::new(self.filter),
+            batch_size: self.batch_size,
+            cursor,
+            at_end: false,
+            seat,
+            store: self.store,
+        })
+    }
+}
+
+impl Follower {
+    /// The next events, as soon as there are any.
+    async fn next(&mut self) -> Result<Vec<RecordedEvent>> {
+        loop {
+            let head = self.seat.pulse.borrow_and_update().head;
+            if self.at_end && head <= self.cursor {
+                self.seat.pulse.changed().await.expect("BUG: a hub has let go of a member");
+                continue;
+            }
+            let request = MatchRequest {
+                after: self.cursor,
+                limit: self.batch_size,
+                filter: Arc::clone(&self.filter),
+                partition: Partition::WHOLE,
+            };
+            let LogPage { events, end, at_end } = self.store.engine.read_matching(request).await?;
+            (self.cursor, self.at_end) = (end, at_end);
+            if !events.is_empty() {
+                return Ok(events);
+            }
+        }
+    }
+
+    /// As [`next`](Self::next), waiting for a database that cannot be reached.
+    async fn next_patiently(&mut self) -> Result<Vec<RecordedEvent>> {
+        let mut wait = Duration::from_millis(10);
+        loop {
+            match self.next().await {
+                Err(error) if error.is_retryable() => {
+                    warn!(%error, ?wait, "cannot read the log; trying again");
+                    tokio::time::sleep(wait).await;
+                    wait = (wait * 2).min(Duration::from_secs(2));
+                }
+                result => return result,
+            }
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! One look at the log and at the leases for all subscriptions of a store.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Notify, watch};
+use tokio::time::{Instant, sleep, sleep_until};
+use tracing::{debug, warn};
+
+use crate::Position;
+use crate::engine::{Beat, LeaseKey, LeaseStatus, LogWatch, StorageEngine};
+
+/// The least time between two looks, however many commits there are.
+const GAP: Duration = Duration::from_millis(1);
+
+/// The longest wait after looks that failed.
+const LONGEST_WAIT: Duration = Duration::from_secs(2);
+
+/// Looks at the log whenever there may be something new, renews leases when that is due, and tells the members.
+///
+/// A task does it for as long as there are members.
+#[derive(Debug, Default)]
+pub(crate) struct Hub {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    members: Mutex<Members>,
+    /// Somebody wants a look at once.
+    wanted: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Members {
+    by_number: HashMap<u64, Member>,
+    last_number: u64,
+    has_task: bool,
+}
+
+/// One who wants to be told.
+#[derive(Debug)]
+struct Member {
+    poll_interval: Option<Duration>,
+    lease: Option<Renewing>,
+    pulse: watch::Sender<Pulse>,
+}
+
+/// A lease that is kept alive.
+#[derive(Debug)]
+struct Renewing {
+    key: LeaseKey,
+    lasts: Duration,
+    renew_at: Instant,
+}
+
+/// What a look has found.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pulse {
+    /// The last event that can be read, as of some moment ago. A hint: it may have gone on.
+    pub(super) head: Position,
+    /// The member's lease.
+    pub(super) status: LeaseStatus,
+}
+
+/// A member's place. Leaving it is dropping it.
+#[derive(Debug)]
+pub(super) struct Seat {
+    shared: Arc<Shared>,
+    number: u64,
+    pub(super) pulse: watch::Receiver<Pulse>,
+}
+
+const HELD: LeaseStatus = LeaseStatus::Held { paused: false, wanted: false, redrive: false };
+
+impl Hub {
+    /// Takes a place. The first pulse comes soon, and then one with each look.
+    pub(super) fn join(
+        &self,
+        engine: &Arc<dyn StorageEngine>,
+        lease: Option<(LeaseKey, Duration)>,
+        poll_interval: Option<Duration>,
+    ) -> Seat {
+        let first = Pulse { head: Position::START, status: HELD };
+        let (sender, pulse) = watch::channel(first);
+        let now = Instant::now();
+        let lease =
+            lease.map(|(key, lasts)| Renewing { key, lasts, renew_at: now + renew_after(lasts) });
+        let mut members = self.shared.members();
+        members.last_number += 1;
+        let number = members.last_number;
+        members.by_number.insert(number, Member { poll_interval, lease, pulse: sender });
+        if !std::mem::replace(&mut members.has_task, true) {
+            tokio::spawn(look(Arc::clone(&self.shared), Arc::clone(engine)));
+        }
+        drop(members);
+        self.shared.wanted.notify_one();
+        Seat { shared: Arc::clone(&self.shared), number, pulse }
+    }
+}
+
+/// A third of the lease, so that one renewal may fail.
+fn renew_after(lasts: Duration) -> Duration {
+    lasts / 3
+}
+
+/// The task of a hub.
+async fn look(shared: Arc<Shared>, engine: Arc<dyn StorageEngine>) {
+    let mut log = engine.watch_log();
+    let mut failed = 0;
+    while let Some((numbers, beats)) = shared.next_beats() {
+        let began = Instant::now();
+        match engine.heartbeat(&beats).await {
+            Ok(heartbeat) => {
+                failed = 0;
+                shared.tell(&numbers, &beats, heartbeat.head, &heartbeat.leases, began);
+            }
+            Err(error) => {
+                failed += 1;
+                let wait = LONGEST_WAIT.min(Duration::from_millis(20) * 2_u32.pow(failed.min(8)));
+                warn!(%error, ?wait, "subscriptions cannot look at the log; trying again");
+                sleep(wait).await;
+                continue;
+            }
+        }
+        sleep_until(began + GAP).await;
+        let next = shared.next_look(&log, began);
+        tokio::select! {
+            () = log.notified() => {}
+            () = shared.wanted.notified() => {}
+            () = sleep_until(next) => {}
+        }
+    }
+    debug!("no subscription looks at the log any more");
+}
+
+impl Shared {
+    fn members(&self) -> MutexGuard<'_, Members> {
+        self.members.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The leases to look at. `None` if there is nobody left; then the task is over.
+    fn next_beats(&self) -> Option<(Vec<u64>, Vec<Beat>)> {
+        let mut members = self.members();
+        if members.by_number.is_empty() {
+            members.has_task = false;
+            return None;
+        }
+        let now = Instant::now();
+        let leases = members.by_number.iter().filter_map(|(number, member)| {
+            let lease = member.lease.as_ref()?;
+            let renew = (lease.renew_at <= now).then_some(lease.lasts);
+            Some((*number, Beat { lease: lease.key.clone(), renew }))
+        });
+        Some(leases.unzip())
+    }
+
+    fn tell(
+        &self,
+        numbers: &[u64],
+        beats: &[Beat],
+        head: Position,
+        statuses: &[LeaseStatus],
+        began: Instant,
+    ) {
+        let mut members = self.members();
+        for ((number, beat), &status) in numbers.iter().zip(beats).zip(statuses) {
+            let Some(member) = members.by_number.get_mut(number) else { continue };
+            if let (Some(lease), Some(_)) = (&mut member.lease, beat.renew) {
+                lease.renew_at = began + renew_after(lease.lasts);
+            }
+            member.pulse.send_replace(Pulse { head, status });
+        }
+        for member in members.by_number.values().filter(|member| member.lease.is_none()) {
+            member.pulse.send_replace(Pulse { head, status: HELD });
+        }
+    }
+
+    /// When to look without being told.
+    fn next_look(&self, log: &LogWatch, last: Instant) -> Instant {
+        let members = self.members();
+        let polls = members
+            .by_number
+            .values()
+            .map(|member| last + member.poll_interval.unwrap_or_else(|| log.poll_interval()));
+        let renewals =
+            members.by_number.values().filter_map(|member| Some(member.lease.as_ref()?.renew_at));
+        polls.chain(renewals).min().unwrap_or(last)
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.shared.members().by_number.remove(&self.number);
+        // The task looks whether it still has to.
+        self.shared.wanted.notify_one();
+    }
+}

@@ -1,0 +1,137 @@
+//! How a running subscription is getting on.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::Position;
+
+/// How a running subscription is getting on.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct SubscriptionStatus {
+    /// What it is doing.
+    pub state: SubscriptionState,
+    /// Everything up to here is handled, by this worker's partitions.
+    pub position: Position,
+    /// The last event of the log, as of the last look.
+    pub head: Position,
+    /// The events handled since it was started.
+    pub handled: u64,
+    /// The events handled in a second, averaged over the last few.
+    pub rate: f64,
+    /// The partitions that this worker owns.
+    pub partitions: Vec<u32>,
+}
+
+/// What a running subscription is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SubscriptionState {
+    /// It waits for a lease that somebody else holds.
+    StandingBy,
+    /// It is behind the end of the log.
+    CatchingUp,
+    /// It has handled all there is.
+    Live,
+    /// It waits before it tries an event again.
+    Retrying,
+    /// It was paused.
+    Paused,
+    /// It has ended.
+    Ended,
+}
+
+/// Over how long the rate is averaged.
+const MEMORY: Duration = Duration::from_secs(5);
+
+/// What the parts of a running subscription report.
+#[derive(Debug)]
+pub(super) struct Progress(Mutex<Numbers>);
+
+#[derive(Debug)]
+struct Numbers {
+    state: SubscriptionState,
+    /// By partition.
+    positions: Vec<(u32, Position)>,
+    last_position: Position,
+    head: Position,
+    handled: u64,
+    rate: f64,
+    rated_at: Instant,
+}
+
+impl Progress {
+    pub(super) fn new() -> Self {
+        Self(Mutex::new(Numbers {
+            state: SubscriptionState::StandingBy,
+            positions: Vec::new(),
+            last_position: Position::START,
+            head: Position::START,
+            handled: 0,
+            rate: 0.0,
+            rated_at: Instant::now(),
+        }))
+    }
+
+    pub(super) fn status(&self) -> SubscriptionStatus {
+        let mut numbers = self.numbers();
+        numbers.rate_after(0);
+        let position = numbers.positions.iter().map(|(_, position)| *position).min();
+        SubscriptionStatus {
+            state: numbers.state,
+            position: position.unwrap_or(numbers.last_position),
+            head: numbers.head,
+            handled: numbers.handled,
+            rate: numbers.rate,
+            partitions: numbers.positions.iter().map(|(partition, _)| *partition).collect(),
+        }
+    }
+
+    pub(super) fn set_state(&self, state: SubscriptionState) {
+        self.numbers().state = state;
+    }
+
+    pub(super) fn saw_head(&self, head: Position) {
+        self.numbers().head = head;
+    }
+
+    /// A partition was taken, or has moved on.
+    pub(super) fn moved(&self, partition: u32, position: Position, handled: usize) {
+        let mut numbers = self.numbers();
+        let handled = u64::try_from(handled).unwrap_or(u64::MAX);
+        numbers.handled += handled;
+        numbers.last_position = position;
+        if handled > 0 {
+            numbers.rate_after(handled);
+        }
+        match numbers.positions.iter_mut().find(|(known, _)| *known == partition) {
+            Some((_, known)) => *known = position,
+            None => {
+                numbers.positions.push((partition, position));
+                numbers.positions.sort_unstable();
+            }
+        }
+    }
+
+    pub(super) fn gave_back(&self, partition: u32) {
+        self.numbers().positions.retain(|(known, _)| *known != partition);
+    }
+
+    fn numbers(&self) -> MutexGuard<'_, Numbers> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Numbers {
+    /// An exponentially weighted mean: what is older than [`MEMORY`] counts for little.
+    #[expect(clippy::cast_precision_loss, reason = "a rate is a rough figure")]
+    fn rate_after(&mut self, handled: u64) {
+        let now = Instant::now();
+        let passed = now.duration_since(self.rated_at).as_secs_f64();
+        let kept = (-passed / MEMORY.as_secs_f64()).exp();
+        self.rate = self.rate * kept + handled as f64 / MEMORY.as_secs_f64();
+        self.rated_at = now;
+    }
+}

@@ -1,0 +1,218 @@
+//! Takes partitions and works on them.
+
+use std::collections::HashMap;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::Fuse;
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use tokio::time::sleep;
+use tracing::{debug, warn};
+
+use super::config::{Config, WhenOwned};
+use super::deliver::Deliver;
+use super::progress::SubscriptionState;
+use super::runner::{Ended, Runner};
+use crate::engine::{AcquireRequest, Acquired, LeaseKey, NewSubscription, StoredSubscription};
+use crate::{Error, Result};
+
+/// Works on a subscription until it is stopped or cannot go on.
+pub(super) async fn run<D: Deliver>(config: Config, deliver: D) -> Result<()> {
+    let config = Arc::new(config);
+    let result = work(&config, deliver).await;
+    config.progress.set_state(SubscriptionState::Ended);
+    result
+}
+
+async fn work<D: Deliver>(config: &Arc<Config>, deliver: D) -> Result<()> {
+    config.register().await?;
+    let stop = config.stop.child_token();
+    let mut runners = FuturesUnordered::new();
+    // Beside the runners, never before them: a runner may hold what the search waits for.
+    let mut search = pin!(config.search(Duration::ZERO, 0).fuse());
+    let mut outcome = Ok(());
+    loop {
+        let partitions = config.partition_count();
+        let ended = tokio::select! {
+            Some((partition, ended)) = runners.next(), if !runners.is_empty() => {
+                debug!(partition, ?ended, "a partition's work has ended");
+                config.after(ended, &mut outcome)
+            }
+            found = &mut search => match found {
+                Found::Grant(grant) => {
+                    runners.push(Runner::new(Arc::clone(config), stop.clone(), grant).run(deliver.clone()));
+                    if runners.len() < partitions && !stop.is_cancelled() {
+                        search.set(config.search(Duration::ZERO, runners.len()).fuse());
+                    }
+                    continue;
+                }
+                Found::Nothing(state) => {
+                    if runners.is_empty() {
+                        config.progress.set_state(state);
+                    }
+                    Next::Search(config.search_interval())
+                }
+                Found::Refused(error) => {
+                    outcome = Err(error);
+                    Next::End
+                }
+            },
+            () = stop.cancelled(), if !stop.is_cancelled() => Next::End,
+        };
+        match ended {
+            Next::Search(wait) if !stop.is_cancelled() => {
+                search.set(config.search(wait, runners.len()).fuse());
+            }
+            Next::Search(_) => {}
+            Next::End => {
+                stop.cancel();
+                search.set(Fuse::terminated());
+            }
+        }
+        if stop.is_cancelled() && runners.is_empty() {
+            return outcome;
+        }
+    }
+}
+
+/// What to do next.
+enum Next {
+    /// Look for a partition, after so long.
+    Search(Duration),
+    /// Stop everything.
+    End,
+}
+
+/// What a search has come to.
+enum Found {
+    Grant(crate::engine::Grant),
+    Nothing(SubscriptionState),
+    Refused(Error),
+}
+
+impl Config {
+    /// Stores the subscription, and checks that the lease is long enough for this database.
+    async fn register(&self) -> Result<()> {
+        self.check()?;
+        let began = tokio::time::Instant::now();
+        let new = NewSubscription {
+            name: self.name.clone(),
+            filter: Arc::clone(&self.filter),
+            partitions: self.partitions,
+            start: self.start,
+            if_different: self.if_different,
+        };
+        self.store.engine.register(&new).await?;
+        self.check_round_trip(began.elapsed())
+    }
+
+    fn partition_count(&self) -> usize {
+        usize::try_from(self.partitions).unwrap_or(usize::MAX)
+    }
+
+    /// How often to look for a partition that has become free.
+    fn search_interval(&self) -> Duration {
+        (self.lease / 4).clamp(Duration::from_millis(10), Duration::from_secs(1))
+    }
+
+    /// Looks for a partition that is free, after a wait.
+    async fn search(&self, wait: Duration, mine: usize) -> Found {
+        if !wait.is_zero() {
+            let mut settled = self.store.settled.watch(wait);
+            tokio::select! {
+                () = sleep(wait) => {}
+                // Somebody of this process may just have given one back.
+                () = settled.notified() => sleep(Duration::from_millis(5).min(wait)).await,
+            }
+        }
+        let request = AcquireRequest {
+            subscription: self.name.clone(),
+            owner: self.owner.clone(),
+            lease: self.lease,
+            filter: Arc::clone(&self.filter),
+            partitions: self.partitions,
+        };
+        match self.store.engine.acquire(&request).await {
+            Ok(Acquired::Granted(grant)) => Found::Grant(grant),
+            Ok(Acquired::Paused) => Found::Nothing(SubscriptionState::Paused),
+            Ok(Acquired::Unknown) => {
+                Found::Refused(Error::UnknownSubscription { name: self.name.to_string() })
+            }
+            Ok(Acquired::Taken { owner, until }) => {
+                if self.when_owned() == WhenOwned::Refuse {
+                    let name = self.name.to_string();
+                    return Found::Refused(Error::SubscriptionOwned { name, owner, until });
+                }
+                if self.partitions > 1 {
+                    self.ask_for_a_share(mine).await;
+                }
+                Found::Nothing(SubscriptionState::StandingBy)
+            }
+            Err(error) if error.is_retryable() => {
+                warn!(subscription = %self.name, %error, "cannot look for a partition; trying again");
+                Found::Nothing(SubscriptionState::StandingBy)
+            }
+            Err(error) => Found::Refused(error),
+        }
+    }
+
+    /// Asks the worker that has the most partitions for one of them, if it has two more than this one.
+    async fn ask_for_a_share(&self, mine: usize) {
+        let engine = &self.store.engine;
+        let asked = async {
+            let stored = engine.subscriptions(Some(&self.name)).await?;
+            let Some(lease) = stored.first().and_then(|stored| self.surplus(stored, mine)) else {
+                return Ok(());
+            };
+            debug!(subscription = %self.name, partition = lease.partition, "asking for a partition");
+            engine.ask_for(&lease, &self.owner, self.lease).await
+        };
+        if let Err(error) = asked.await {
+            debug!(%error, "could not ask for a partition");
+        }
+    }
+
+    /// A partition that another worker has too many of.
+    fn surplus(&self, stored: &StoredSubscription, mine: usize) -> Option<LeaseKey> {
+        let mut owned: HashMap<&str, Vec<LeaseKey>> = HashMap::new();
+        for (index, partition) in stored.partitions.iter().enumerate() {
+            let Some(lease) = &partition.lease else { continue };
+            if lease.wanted {
+                // One at a time: the shares are about to change.
+                return None;
+            }
+            if lease.owner != self.owner && !lease.ended {
+                owned.entry(&lease.owner).or_default().push(LeaseKey {
+                    subscription: stored.name.clone(),
+                    partition: u32::try_from(index).ok()?,
+                    token: lease.token,
+                });
+            }
+        }
+        let most = owned.into_values().max_by_key(Vec::len)?;
+        (most.len() >= mine + 2).then(|| most.into_iter().last()).flatten()
+    }
+
+    fn when_owned(&self) -> WhenOwned {
+        if self.partitions > 1 { WhenOwned::StandBy } else { self.when_owned }
+    }
+
+    /// What follows when the work on a partition has ended.
+    fn after(&self, ended: Ended, outcome: &mut Result<()>) -> Next {
+        match ended {
+            Ended::Stopped => Next::End,
+            Ended::HandedOver | Ended::Paused => Next::Search(self.search_interval()),
+            // Somebody took it over, or it was reset, replaced or deleted. The search finds out which.
+            Ended::Lost => {
+                warn!(subscription = %self.name, "lost the lease; what was being handled is not recorded");
+                Next::Search(Duration::ZERO)
+            }
+            Ended::Failed(error) => {
+                *outcome = Err(error);
+                Next::End
+            }
+        }
+    }
+}
