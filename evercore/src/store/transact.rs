@@ -8,7 +8,8 @@ use tracing::{Instrument, debug_span};
 
 use super::{Attempt, EventStore};
 use crate::engine::{Commit, Committed};
-use crate::{Context, Error, Result};
+use crate::ids::Ids;
+use crate::{AggregateId, Context, Error, Result};
 
 /// Opens and ends the transactions of a database that holds a store and its user's own tables.
 #[async_trait]
@@ -18,6 +19,12 @@ pub trait Transactor: Send + Sync {
 
     /// Opens a transaction.
     async fn begin(&self) -> Result<Self::Transaction>;
+
+    /// The id of the first aggregate that the transaction creates; the next ones follow it. `None` if they come from
+    /// [`StorageEngine::reserve_ids`](crate::engine::StorageEngine::reserve_ids), as in other contexts.
+    ///
+    /// For engines that cannot reserve ids while a transaction is open. They take note of those that the commit uses.
+    fn first_id(&self, transaction: &Self::Transaction) -> Option<AggregateId>;
 
     /// Lands a commit in the transaction, after all that it did before, and commits both together. If the commit is
     /// refused, the transaction is rolled back.
@@ -90,7 +97,8 @@ impl EventStore {
         F: AsyncFnOnce(&mut TransactionContext<X::Transaction>) -> Result<T, E>,
     {
         let transaction = transactor.begin().await.map_err(Attempt::Commit)?;
-        let context = Context::new(Arc::clone(&self.inner));
+        let ids = transactor.first_id(&transaction).map_or(Ids::Pool, Ids::From);
+        let context = Context::new(Arc::clone(&self.inner), ids);
         let mut context = TransactionContext { context, transaction };
         let value = work(&mut context).await.map_err(Attempt::Work)?;
         let TransactionContext { context, transaction } = context;
