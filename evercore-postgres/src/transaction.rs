@@ -5,7 +5,7 @@ use std::ops::{Deref, DerefMut};
 
 use async_trait::async_trait;
 use evercore::engine::{Commit, Committed, StorageEngine, TransactionContext, Transactor};
-use evercore::{Error, EventStore, Result};
+use evercore::{AggregateId, Error, EventStore, Result};
 use sqlx::PgConnection;
 
 use crate::append::Columns;
@@ -102,6 +102,10 @@ impl Transactor for PostgresEngine {
     async fn begin(&self) -> Result<Self::Transaction> {
         let began = self.shared.held.begin().await;
         began.map(PostgresTransaction).map_err(|error| classify("begin a transaction", error))
+    }
+
+    fn first_id(&self, _: &Self::Transaction) -> Option<AggregateId> {
+        None
     }
 
     async fn finish(

@@ -1,7 +1,6 @@
 //! One database: how its connections are opened.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -9,12 +8,12 @@ use evercore::engine::LogSignal;
 use evercore::{Error, Result};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
-use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
 use tokio::time::{Instant, sleep};
 
 use crate::error::{Class, Failure};
 use crate::options::{MissingFile, SqliteOptions, Synchronous};
 use crate::preflight;
+use crate::turns::Turns;
 use crate::url::Location;
 use crate::writer::MOST_ROWS;
 
@@ -33,17 +32,10 @@ pub(crate) struct Database {
     location: Location,
     options: SqliteOptions,
     base: SqliteConnectOptions,
-    /// A database in memory has no write-ahead log, so a writer keeps readers out. They wait here for each other, in
-    /// turn; SQLite would have them try again after a sleep.
-    gate: Option<Arc<RwLock<()>>>,
+    turns: Turns,
     /// Given after each commit of this engine.
     grown: LogSignal,
 }
-
-/// Held while a connection reads.
-pub(crate) type MayRead = Option<OwnedRwLockReadGuard<()>>;
-/// Held while a connection writes.
-pub(crate) type MayWrite = Option<OwnedRwLockWriteGuard<()>>;
 
 impl Database {
     pub(crate) fn new(location: Location, options: SqliteOptions) -> Self {
@@ -52,7 +44,8 @@ impl Database {
             .statement_cache_capacity(CACHED_STATEMENTS)
             .disable_statement_logging()
             .pragma("temp_store", "MEMORY");
-        let (name, base, gate) = match &location {
+        let patience = options.get_busy_timeout();
+        let (name, base, turns) = match &location {
             Location::File(path) => {
                 // SQLite would read `file:…` as a URI.
                 let plain = if path.as_os_str().as_encoded_bytes().starts_with(b"file:") {
@@ -60,16 +53,17 @@ impl Database {
                 } else {
                     path
                 };
-                (path.display().to_string(), base.filename(plain), None)
+                let turns = Turns::beside_readers(patience);
+                (path.display().to_string(), base.filename(plain), turns)
             }
             Location::Memory => {
                 static COUNT: AtomicU64 = AtomicU64::new(0);
                 let unique = format!("/evercore-{}", COUNT.fetch_add(1, Ordering::Relaxed));
                 let base = base.filename(unique).vfs("memdb");
-                (":memory:".to_owned(), base, Some(Arc::default()))
+                (":memory:".to_owned(), base, Turns::instead_of_readers(patience))
             }
         };
-        Self { name, location, options, base, gate, grown: LogSignal::new() }
+        Self { name, location, options, base, turns, grown: LogSignal::new() }
     }
 
     /// The file, for messages.
@@ -89,20 +83,8 @@ impl Database {
         &self.grown
     }
 
-    /// Waits until no one writes, where that matters.
-    pub(crate) async fn may_read(&self) -> MayRead {
-        match &self.gate {
-            Some(gate) => Some(Arc::clone(gate).read_owned().await),
-            None => None,
-        }
-    }
-
-    /// Waits until no one reads, where that matters.
-    pub(crate) async fn may_write(&self) -> MayWrite {
-        match &self.gate {
-            Some(gate) => Some(Arc::clone(gate).write_owned().await),
-            None => None,
-        }
+    pub(crate) const fn turns(&self) -> &Turns {
+        &self.turns
     }
 
     /// Opens the first connection: creates a missing file, and finds out what is wrong with one that cannot be used.

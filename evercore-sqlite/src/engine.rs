@@ -12,11 +12,13 @@ use evercore::engine::{
 };
 use evercore::{CommitId, Error, RecordedEvent, Registry, Result};
 use sqlx::SqliteConnection;
+use tokio::runtime::Handle;
 use tokio::sync::Mutex;
 
 use crate::database::{self, Database};
 use crate::load::{load, read_history};
 use crate::log::read_log;
+use crate::nesting;
 use crate::options::SqliteOptions;
 use crate::readers::Readers;
 use crate::schema;
@@ -34,10 +36,12 @@ const POLL_INTERVAL: Duration = Duration::from_millis(50);
 /// [`close`](StorageEngine::close), or when the engine is dropped.
 #[derive(Debug)]
 pub struct SqliteEngine {
-    database: Arc<Database>,
-    types: Arc<Types>,
+    pub(crate) database: Arc<Database>,
+    pub(crate) types: Arc<Types>,
+    pub(crate) readers: Arc<Readers>,
+    /// The one that it was opened in.
+    pub(crate) runtime: Handle,
     writer: Writer,
-    readers: Arc<Readers>,
     views: Views,
     /// A database in memory lives as long as a connection to it.
     anchor: Mutex<Option<SqliteConnection>>,
@@ -91,21 +95,26 @@ impl SqliteEngine {
             views: Views::new(Arc::clone(&database), Arc::clone(&types)),
             anchor: Mutex::new(anchor),
             is_closed: AtomicBool::new(false),
+            runtime: Handle::current(),
             database,
             types,
         })
     }
 
-    fn check_open(&self) -> Result<()> {
-        if self.is_closed.load(Ordering::Acquire) { Err(Error::Closed) } else { Ok(()) }
+    /// Refuses work after the close, and a write that would wait for the transaction that it is made in.
+    pub(crate) fn check_may_write(&self) -> Result<()> {
+        if self.is_closed.load(Ordering::Acquire) {
+            return Err(Error::Closed);
+        }
+        nesting::check(&self.database)
     }
 }
 
 #[async_trait]
 impl StorageEngine for SqliteEngine {
     async fn migrate(&self) -> Result<()> {
-        self.check_open()?;
-        let _turn = self.database.may_write().await;
+        self.check_may_write()?;
+        let _turn = self.database.turns().write().await?;
         let mut connection = self.database.open_writer().await?;
         schema::migrate(&self.database, &mut connection).await?;
         database::close(connection).await
@@ -116,6 +125,7 @@ impl StorageEngine for SqliteEngine {
     }
 
     async fn warmup(&self, registry: &Registry) -> Result<()> {
+        self.check_may_write()?;
         let aggregates = registry
             .aggregates()
             .map(|aggregate| TypeName { aggregate: aggregate.name(), event: None });
@@ -128,14 +138,17 @@ impl StorageEngine for SqliteEngine {
     }
 
     async fn reserve_ids(&self, count: u32) -> Result<IdBlock> {
+        self.check_may_write()?;
         self.writer.reserve_ids(count).await
     }
 
     async fn commit(&self, commit: Commit) -> Result<Committed> {
+        self.check_may_write()?;
         self.writer.commit(commit).await
     }
 
     async fn find_commit(&self, id: CommitId) -> Result<CommitOutcome> {
+        self.check_may_write()?;
         self.writer.find_commit(id).await
     }
 
@@ -148,8 +161,11 @@ impl StorageEngine for SqliteEngine {
     }
 
     async fn close(&self) -> Result<()> {
+        nesting::check(&self.database)?;
         self.is_closed.store(true, Ordering::Release);
         self.writer.close().await?;
+        // Until a transaction that is open has ended.
+        drop(self.database.turns().take().await?);
         self.views.close().await;
         self.readers.close().await?;
         match self.anchor.lock().await.take() {

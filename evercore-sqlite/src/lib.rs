@@ -25,19 +25,24 @@
 //! - A load is one statement, and so is a page of the log.
 //! - Several processes may use one file. They wait for each other up to
 //!   [`busy_timeout`](SqliteOptions::busy_timeout), then get [`Error::Busy`](evercore::Error::Busy).
-//! - Your own tables may live in the same file. The view `event_log` shows the log to people.
+//! - Your own tables may live in the same file, and [`with_transaction`](SqliteStoreExt::with_transaction) lands their
+//!   rows together with events. The view `event_log` shows the log to people.
 
 mod connect;
 mod database;
 mod engine;
 mod error;
+mod held;
 mod load;
 mod log;
+mod nesting;
 mod options;
 mod page;
 mod preflight;
 mod readers;
 mod schema;
+mod transaction;
+mod turns;
 mod types;
 mod url;
 mod view;
@@ -45,3 +50,4 @@ mod writer;
 
 pub use engine::SqliteEngine;
 pub use options::{MissingFile, SqliteOptions, Synchronous};
+pub use transaction::{SqliteContext, SqliteStoreExt, SqliteTransaction};

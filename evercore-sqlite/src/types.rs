@@ -83,7 +83,24 @@ impl Types {
         &self,
         connection: &mut SqliteConnection,
     ) -> Result<Arc<Names>, Failure> {
-        let mut names = Names::default();
+        Ok(self.keep(Arc::new(Names::read(connection).await?)))
+    }
+
+    /// What is known from now on. A view of the past reads fewer names than a writer already knows, and may be done
+    /// later; since names are only ever added, more is newer. All of them must be committed.
+    pub(crate) fn keep(&self, read: Arc<Names>) -> Arc<Names> {
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if read.count() > known.count() {
+            *known = read;
+        }
+        Arc::clone(&known)
+    }
+}
+
+impl Names {
+    /// All names that the connection sees, for itself: some may be of a transaction that can still roll back.
+    pub(crate) async fn read(connection: &mut SqliteConnection) -> Result<Self, Failure> {
+        let mut names = Self::default();
         for row in sqlx::query(READ_TYPES).fetch_all(connection).await? {
             let aggregate_id = AggregateTypeId(row.try_get(0)?);
             let aggregate = names.add_aggregate(aggregate_id, row.try_get(1)?);
@@ -91,21 +108,9 @@ impl Types {
                 names.add_event(aggregate_id, aggregate, EventTypeId(id), event);
             }
         }
-        Ok(self.keep(names))
+        Ok(names)
     }
 
-    /// What is known from now on. A view of the past reads fewer names than a writer already knows, and may be done
-    /// later; since names are only ever added, more is newer.
-    fn keep(&self, read: Names) -> Arc<Names> {
-        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        if read.count() > known.count() {
-            *known = Arc::new(read);
-        }
-        Arc::clone(&known)
-    }
-}
-
-impl Names {
     pub(crate) fn aggregate(&self, name: &str) -> Option<AggregateTypeId> {
         self.aggregates.get(name).copied()
     }
@@ -160,7 +165,7 @@ mod tests {
             for (id, event) in (1..).zip(events) {
                 names.add_event(account, Arc::clone(&aggregate), EventTypeId::new(id), event);
             }
-            names
+            Arc::new(names)
         };
         let types = Types::default();
         types.keep(names(&["opened", "closed"]));

@@ -58,7 +58,7 @@ impl Views {
     /// Opens a view as of now.
     pub(crate) async fn open(&self, readers: &Arc<Readers>) -> Result<Box<dyn Reader>> {
         let source = if self.database.is_in_memory() {
-            Source::Copy(copy(&self.database, readers).await?)
+            Source::Copy(readers.copy().await?)
         } else {
             Source::Transaction(self.begin().await?)
         };
@@ -128,19 +128,5 @@ impl Source {
             Self::Transaction(transaction) => transaction,
             Self::Copy(connection) => connection,
         }
-    }
-}
-
-async fn copy(database: &Database, readers: &Arc<Readers>) -> Result<SqliteConnection> {
-    let mut reading = readers.acquire().await?;
-    let mut copy = database.open_copy().await?;
-    let copied = async {
-        let bytes = reading.connection().serialize(None).await?;
-        copy.deserialize(None, bytes, true).await?;
-        Ok::<_, Problem>(())
-    };
-    match copied.await {
-        Ok(()) => Ok(copy),
-        Err(problem) => Err(reading.failed(OPEN, problem)),
     }
 }

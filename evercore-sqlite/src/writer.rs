@@ -2,6 +2,8 @@
 
 mod group;
 mod judge;
+mod land;
+mod outcome;
 mod plan;
 mod state;
 mod statements;
@@ -19,6 +21,7 @@ use crate::error::because;
 use crate::types::Types;
 use task::Task;
 
+pub(crate) use land::land_within;
 pub(crate) use statements::MOST_ROWS;
 
 /// Callers beyond this many wait until there is room.

@@ -2,6 +2,8 @@
 
 #[path = "sqlite/account.rs"]
 mod account;
+#[path = "sqlite/bank.rs"]
+mod bank;
 #[path = "sqlite/dropping.rs"]
 mod dropping;
 #[path = "sqlite/files.rs"]
@@ -14,5 +16,9 @@ mod opening;
 mod raw;
 #[path = "sqlite/reading.rs"]
 mod reading;
+#[path = "sqlite/transaction_rules.rs"]
+mod transaction_rules;
+#[path = "sqlite/transactions.rs"]
+mod transactions;
 #[path = "sqlite/urls.rs"]
 mod urls;

@@ -9,6 +9,7 @@ use tracing::{instrument, warn};
 use crate::clock::to_stored_precision;
 use crate::engine::{Committed, NewSnapshot, Settlement, Target};
 use crate::error::{unknown_id, unknown_key};
+use crate::ids::Ids;
 use crate::rehydrate::{Rehydrated, rehydrate};
 use crate::state_aggregate::ContextId;
 use crate::store::{Inner, Transactor};
@@ -28,12 +29,13 @@ pub struct Context {
     store: Arc<Inner>,
     id: ContextId,
     staging: Staging,
+    ids: Ids,
     metadata: Option<Box<Metadata>>,
 }
 
 impl Context {
-    pub(crate) fn new(store: Arc<Inner>) -> Self {
-        Self { store, id: ContextId::next(), staging: Staging::default(), metadata: None }
+    pub(crate) fn new(store: Arc<Inner>, ids: Ids) -> Self {
+        Self { store, id: ContextId::next(), staging: Staging::default(), ids, metadata: None }
     }
 
     /// Loads an aggregate by its id.
@@ -354,7 +356,7 @@ impl Context {
         on_key_taken: OnKeyTaken,
     ) -> Result<StateAggregate<T>> {
         self.store.registry.aggregate::<T>()?;
-        let id = self.store.ids.next(&*self.store.engine).await?;
+        let id = self.ids.next(&self.store.ids, &*self.store.engine).await?;
         let base = Base::Created { on_key_taken };
         self.staging.enter(&self.store.limits, id, T::NAME, base, key.clone())?;
         Ok(StateAggregate {

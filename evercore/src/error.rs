@@ -373,6 +373,18 @@ pub enum Error {
         source: BoxError,
     },
 
+    /// The call would wait for the transaction whose closure makes it.
+    #[error(
+        "a write inside the closure of a transaction would wait for that transaction to end; use the context that the closure was given, or write after it"
+    )]
+    NestedCommit,
+
+    /// The transaction was ended while its closure still ran.
+    #[error(
+        "the closure's transaction was ended before its time, by COMMIT, by ROLLBACK or by a statement whose failure undid it all; leave both to the store, and return what a statement fails with"
+    )]
+    TransactionEnded,
+
     /// The store is on another engine than the call is for.
     #[error("the store is not on {wanted}; open it with a URL of that engine")]
     WrongEngine {

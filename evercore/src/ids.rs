@@ -9,6 +9,15 @@ use crate::{AggregateId, Result};
 const FIRST_BLOCK: u32 = 32;
 const LARGEST_BLOCK: u32 = 1024;
 
+/// Where a context takes the ids of new aggregates from.
+#[derive(Debug)]
+pub(crate) enum Ids {
+    /// The store's pool.
+    Pool,
+    /// Its transaction: this one, and those that follow it.
+    From(AggregateId),
+}
+
 /// Hands out ids and asks the engine for the next block when there are none left.
 #[derive(Debug)]
 pub(crate) struct IdPool(Mutex<Pool>);
@@ -18,6 +27,23 @@ struct Pool {
     next: i64,
     left: u32,
     block: u32,
+}
+
+impl Ids {
+    pub(crate) async fn next(
+        &mut self,
+        pool: &IdPool,
+        engine: &dyn StorageEngine,
+    ) -> Result<AggregateId> {
+        match self {
+            Self::Pool => pool.next(engine).await,
+            Self::From(next) => {
+                let id = *next;
+                *next = AggregateId::new(id.get().saturating_add(1))?;
+                Ok(id)
+            }
+        }
+    }
 }
 
 impl IdPool {

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use tracing::{Instrument, debug, debug_span, instrument};
 
 use crate::engine::{CommitOutcome, Committed, LogPage, Migration, StorageEngine};
+use crate::ids::Ids;
 use crate::read_context::{ReadContext, read_history, read_log};
 use crate::{
     AggregateId, CommitId, Context, Error, Position, RecordedEvent, Registry, Result, Sequence,
@@ -252,7 +253,7 @@ impl EventStore {
     where
         F: AsyncFnOnce(&mut Context) -> Result<T, E>,
     {
-        let mut context = Context::new(Arc::clone(&self.inner));
+        let mut context = Context::new(Arc::clone(&self.inner), Ids::Pool);
         let value = work(&mut context).await.map_err(Attempt::Work)?;
         let committed = context.finish().await.map_err(Attempt::Commit)?;
         Ok((value, Landed(committed)))

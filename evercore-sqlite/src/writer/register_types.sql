@@ -1,6 +1,5 @@
--- Stores the names that are not stored yet, in a transaction of its own.
+-- Stores the names that are not stored yet.
 -- ?1 names, as a JSON array of [aggregate type, event type or null]
-BEGIN IMMEDIATE;
 INSERT INTO aggregate_types (name)
 SELECT value ->> 0
 FROM json_each(?1)
@@ -12,4 +11,3 @@ FROM json_each(?1) AS named
 JOIN aggregate_types AS a ON a.name = named.value ->> 0
 WHERE named.value ->> 1 IS NOT NULL
 ON CONFLICT (aggregate_type_id, name) DO NOTHING;
-COMMIT;

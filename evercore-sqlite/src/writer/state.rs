@@ -9,10 +9,9 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use sqlx::{Row, SqliteConnection};
 
-use super::CommitJob;
 use super::judge::{Overlay, Standing};
 use super::plan::hex;
-use super::statements::BEGIN;
+use super::statements::{BEGIN, READ_STATE};
 use super::task::{json, positions};
 use crate::error::Problem;
 use crate::page::checked;
@@ -25,6 +24,14 @@ pub(super) struct State {
     pub(super) head: Position,
     pub(super) overlay: Overlay,
     /// Those of its commits that have an outcome already.
+    known: Vec<KnownCommit>,
+}
+
+/// What the statement returns.
+struct Columns {
+    head: i64,
+    aggregates: Vec<AggregateColumns>,
+    holders: Vec<HolderColumns>,
     known: Vec<KnownCommit>,
 }
 
@@ -55,39 +62,28 @@ struct KnownCommit {
 }
 
 impl State {
-    /// Opens the transaction and reads the state in it.
-    pub(super) async fn read(
+    /// Opens a transaction and reads the state in it.
+    pub(super) async fn begin(
         connection: &mut SqliteConnection,
         types: &Types,
         names: Arc<Names>,
-        group: &[CommitJob],
+        commits: &[&Commit],
     ) -> Result<Self, Problem> {
-        let commits: Vec<_> = group.iter().map(|job| hex(job.commit.id)).collect();
-        let row = sqlx::query(BEGIN)
-            .bind(json(&ids(group)))
-            .bind(json(&claims(group, &names)))
-            .bind(json(&commits))
-            .fetch_one(&mut *connection)
-            .await?;
-        let aggregates: Vec<AggregateColumns> = list(row.try_get(1)?, "aggregates")?;
-        let holders: Vec<HolderColumns> = list(row.try_get(2)?, "aggregates")?;
-        let known = list(row.try_get(3)?, "commits")?;
+        let columns = Columns::read(connection, BEGIN, &names, commits).await?;
         // Another process may have added types. This transaction has not.
-        let knows = |names: &Names| {
-            aggregates.iter().all(|found| names.aggregate_name(found.aggregate_type()).is_ok())
-        };
-        let names = types.knowing(connection, knows).await?;
-        let mut overlay = Overlay::default();
-        for found in aggregates {
-            let (id, standing) = found.standing()?;
-            overlay.enter(id, standing);
-        }
-        for found in holders {
-            let (aggregate_type, key, id) = found.holder()?;
-            overlay.enter_holder(aggregate_type, key, id);
-        }
-        let head = checked(Position::new(row.try_get(0)?), "events.position")?;
-        Ok(Self { names, head, overlay, known })
+        let names =
+            if columns.are_known_to(&names) { names } else { types.refresh(connection).await? };
+        Ok(columns.state(names)?)
+    }
+
+    /// Reads the state in a transaction that is open, with all names that it sees.
+    pub(super) async fn read(
+        connection: &mut SqliteConnection,
+        names: Arc<Names>,
+        commits: &[&Commit],
+    ) -> Result<Self, Problem> {
+        let columns = Columns::read(connection, READ_STATE, &names, commits).await?;
+        Ok(columns.state(names)?)
     }
 
     /// The verdict on a commit that was sent before, or given up.
@@ -102,6 +98,47 @@ impl State {
         }
         let positions = positions(known.first_position, known.last_position);
         Some(positions.map(|positions| Committed { id: commit.id, positions }))
+    }
+}
+
+impl Columns {
+    async fn read(
+        connection: &mut SqliteConnection,
+        sql: &'static str,
+        names: &Names,
+        commits: &[&Commit],
+    ) -> Result<Self, Problem> {
+        let sent: Vec<_> = commits.iter().map(|commit| hex(commit.id)).collect();
+        let row = sqlx::query(sql)
+            .bind(json(&ids(commits)))
+            .bind(json(&claims(commits, names)))
+            .bind(json(&sent))
+            .fetch_one(connection)
+            .await?;
+        Ok(Self {
+            head: row.try_get(0)?,
+            aggregates: list(row.try_get(1)?, "aggregates")?,
+            holders: list(row.try_get(2)?, "aggregates")?,
+            known: list(row.try_get(3)?, "commits")?,
+        })
+    }
+
+    fn are_known_to(&self, names: &Names) -> bool {
+        self.aggregates.iter().all(|found| names.aggregate_name(found.aggregate_type()).is_ok())
+    }
+
+    fn state(self, names: Arc<Names>) -> Result<State> {
+        let mut overlay = Overlay::default();
+        for found in self.aggregates {
+            let (id, standing) = found.standing()?;
+            overlay.enter(id, standing);
+        }
+        for found in self.holders {
+            let (aggregate_type, key, id) = found.holder()?;
+            overlay.enter_holder(aggregate_type, key, id);
+        }
+        let head = checked(Position::new(self.head), "events.position")?;
+        Ok(State { names, head, overlay, known: self.known })
     }
 }
 
@@ -135,14 +172,14 @@ fn list<T: DeserializeOwned>(json: &str, table: &'static str) -> Result<Vec<T>> 
     serde_json::from_str(json).map_err(|error| Error::corrupt(table, error.to_string()))
 }
 
-/// The aggregates that the group reads or writes, each once.
-fn ids(group: &[CommitJob]) -> HashSet<i64> {
-    group.iter().flat_map(|job| &job.commit.writes).map(|write| write.id.get()).collect()
+/// The aggregates that the commits read or write, each once.
+fn ids(commits: &[&Commit]) -> HashSet<i64> {
+    commits.iter().flat_map(|commit| &commit.writes).map(|write| write.id.get()).collect()
 }
 
-/// The keys that the group claims.
-fn claims<'a>(group: &'a [CommitJob], names: &Names) -> HashSet<(i64, &'a str)> {
-    let writes = group.iter().flat_map(|job| &job.commit.writes);
+/// The keys that the commits claim.
+fn claims<'a>(commits: &[&'a Commit], names: &Names) -> HashSet<(i64, &'a str)> {
+    let writes = commits.iter().flat_map(|commit| &commit.writes);
     let claims = writes.filter_map(|write| match &write.key {
         KeyChange::Set(key) => Some((names.aggregate(write.aggregate_type)?.get(), key.as_str())),
         KeyChange::Keep | KeyChange::Clear => None,

@@ -2,15 +2,19 @@
 
 /// A call to the driver costs about as much as a short statement itself, so that statements which follow each other
 /// anyway share one. sqlx's SQLite driver runs such a text statement by statement, and stops at the first failure.
-pub(super) const BEGIN: &str = include_str!("begin.sql");
+pub(super) const BEGIN: &str = concat!("BEGIN IMMEDIATE;\n", include_str!("read_state.sql"));
 pub(super) const FINISH: &str = include_str!("finish.sql");
-pub(super) const REGISTER_TYPES: &str = include_str!("register_types.sql");
+pub(super) const REGISTER_TYPES_ALONE: &str =
+    concat!("BEGIN IMMEDIATE;\n", include_str!("register_types.sql"), "COMMIT;");
 
 pub(super) const CLAIM_KEYS: &str = include_str!("claim_keys.sql");
 pub(super) const INSERT_AGGREGATES: &str = include_str!("insert_aggregates.sql");
+pub(super) const READ_STATE: &str = include_str!("read_state.sql");
+pub(super) const REGISTER_TYPES: &str = include_str!("register_types.sql");
 pub(super) const RELEASE_KEYS: &str = include_str!("release_keys.sql");
 pub(super) const RESERVE_IDS: &str = include_str!("reserve_ids.sql");
 pub(super) const SETTLE_COMMIT: &str = include_str!("settle_commit.sql");
+pub(super) const TAKE_IDS: &str = include_str!("take_ids.sql");
 pub(super) const UPSERT_SNAPSHOTS: &str = include_str!("upsert_snapshots.sql");
 
 const INSERT_EVENTS: &str = include_str!("insert_events.sql");

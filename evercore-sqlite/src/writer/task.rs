@@ -8,7 +8,8 @@ use sqlx::{Row, SqliteConnection};
 use tokio::sync::mpsc;
 use tracing::debug;
 
-use super::statements::{REGISTER_TYPES, RESERVE_IDS, SETTLE_COMMIT};
+use super::land::rows;
+use super::statements::{REGISTER_TYPES_ALONE, RESERVE_IDS, SETTLE_COMMIT};
 use super::{Job, TypeName};
 use crate::database::{self, Database};
 use crate::error::Problem;
@@ -52,9 +53,7 @@ impl Task {
                     answer.send(self.reserve_ids(count).await).ok();
                 }
                 Some(Job::Register { names, answer }) => {
-                    let registered = self.register(&names).await.map(drop);
-                    let result = self.conclude(registered, "store the names of types").await;
-                    answer.send(result).ok();
+                    answer.send(self.register_alone(&names).await).ok();
                 }
                 Some(Job::Close { answer }) => {
                     self.refuse_the_rest().await;
@@ -93,18 +92,16 @@ impl Task {
         }
     }
 
-    /// Stores names, in a transaction of its own, and knows them from then on. A failure leaves it open.
+    /// Stores names, in a transaction of its own, and knows them from then on. A failure leaves it open. The caller has
+    /// the turn to write.
     pub(super) async fn register(&mut self, names: &[TypeName]) -> Result<Arc<Names>, Problem> {
         let known = self.types.known();
         if names.iter().all(|name| is_known(&known, name)) {
             return Ok(known);
         }
         let types = Arc::clone(&self.types);
-        let database = Arc::clone(&self.database);
-        let _turn = database.may_write().await;
         let connection = self.connection().await?;
-        let rows: Vec<_> = names.iter().map(|name| (name.aggregate, name.event)).collect();
-        sqlx::query(REGISTER_TYPES).bind(json(&rows)).execute(&mut *connection).await?;
+        sqlx::query(REGISTER_TYPES_ALONE).bind(rows(names)).execute(&mut *connection).await?;
         Ok(types.refresh(connection).await?)
     }
 
@@ -123,9 +120,16 @@ impl Task {
         }
     }
 
+    async fn register_alone(&mut self, names: &[TypeName]) -> Result<()> {
+        let database = Arc::clone(&self.database);
+        let _turn = database.turns().write().await?;
+        let registered = self.register(names).await.map(drop);
+        self.conclude(registered, "store the names of types").await
+    }
+
     async fn reserve_ids(&mut self, count: u32) -> Result<IdBlock> {
         let database = Arc::clone(&self.database);
-        let _turn = database.may_write().await;
+        let _turn = database.turns().write().await?;
         let reserved = async {
             // All rows, so that the statement runs to its end and says how its commit went.
             let rows = sqlx::query(RESERVE_IDS)
@@ -142,7 +146,7 @@ impl Task {
 
     async fn find_commit(&mut self, id: CommitId) -> Result<CommitOutcome> {
         let database = Arc::clone(&self.database);
-        let _turn = database.may_write().await;
+        let _turn = database.turns().write().await?;
         let settled = async {
             let rows = sqlx::query(SETTLE_COMMIT)
                 .bind(id.as_uuid().as_bytes().as_slice())

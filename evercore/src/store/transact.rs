@@ -7,9 +7,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tracing::{Instrument, debug_span};
 
-use super::{Attempt, EventStore};
+use super::{Attempt, EventStore, Inner};
 use crate::engine::{Commit, Committed, Settlement};
-use crate::{Context, Error, Result};
+use crate::ids::Ids;
+use crate::{AggregateId, Context, Error, Result};
 
 /// Opens and ends the transactions of a database that holds a store and its user's own tables.
 #[async_trait]
@@ -20,6 +21,12 @@ pub trait Transactor: Send + Sync {
     /// Opens a transaction. If it does nothing for `most_idle`, the database may end it, so that its locks are free for
     /// somebody else; `None` leaves that to the engine.
     async fn begin(&self, most_idle: Option<Duration>) -> Result<Self::Transaction>;
+
+    /// The id of the first aggregate that the transaction creates; the next ones follow it. `None` if they come from
+    /// [`StorageEngine::reserve_ids`](crate::engine::StorageEngine::reserve_ids), as in other contexts.
+    ///
+    /// For engines that cannot reserve ids while a transaction is open. They take note of those that the commit uses.
+    fn first_id(&self, transaction: &Self::Transaction) -> Option<AggregateId>;
 
     /// Lands a commit in the transaction, after all that it did before, then records the settlement, and commits all of
     /// it together. If one is refused, the transaction is rolled back; if the settlement was recorded before, it is
@@ -47,8 +54,15 @@ pub struct TransactionContext<X> {
 }
 
 impl<X> TransactionContext<X> {
-    pub(crate) const fn new(context: Context, transaction: X) -> Self {
-        Self { context, transaction }
+    /// Opens a transaction, and the context that lands in it.
+    pub(crate) async fn begin<T: Transactor<Transaction = X>>(
+        store: &Arc<Inner>,
+        transactor: &T,
+        most_idle: Option<Duration>,
+    ) -> Result<Self> {
+        let transaction = transactor.begin(most_idle).await?;
+        let ids = transactor.first_id(&transaction).map_or(Ids::Pool, Ids::From);
+        Ok(Self { context: Context::new(Arc::clone(store), ids), transaction })
     }
 
     pub(crate) fn into_parts(self) -> (Context, X) {
@@ -106,9 +120,9 @@ impl EventStore {
         X: Transactor,
         F: AsyncFnOnce(&mut TransactionContext<X::Transaction>) -> Result<T, E>,
     {
-        let transaction = transactor.begin(None).await.map_err(Attempt::Commit)?;
-        let context = Context::new(Arc::clone(&self.inner));
-        let mut context = TransactionContext::new(context, transaction);
+        let mut context = TransactionContext::begin(&self.inner, transactor, None)
+            .await
+            .map_err(Attempt::Commit)?;
         let value = work(&mut context).await.map_err(Attempt::Work)?;
         let (context, transaction) = context.into_parts();
         context.finish_in(transactor, transaction, None).await.map_err(Attempt::Commit)?;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::handler::{Batch, Handler, HandlerError, caught};
 use crate::engine::{Settled, Settlement, StorageEngine, TransactionContext, Transactor};
 use crate::store::Inner;
-use crate::{BoxError, Context, Error};
+use crate::{BoxError, Error};
 
 /// Gives a batch to a handler and records it.
 pub(super) trait Deliver: Clone {
@@ -52,10 +52,9 @@ where
     E: Into<BoxError>,
 {
     async fn deliver(&mut self, batch: Batch, settlement: Settlement) -> Result<(), Undelivered> {
-        let began = self.transactor.begin(Some(self.most_idle)).await;
-        let transaction = began.map_err(Undelivered::Store)?;
-        let context = Context::new(Arc::clone(&self.store));
-        let mut context = TransactionContext::new(context, transaction);
+        let most_idle = Some(self.most_idle);
+        let began = TransactionContext::begin(&self.store, self.transactor, most_idle).await;
+        let mut context = began.map_err(Undelivered::Store)?;
         let handler = self.handler.clone();
         let handled =
             caught(async { handler(&mut context, batch).await.map_err(HandlerError::new) });

@@ -1,8 +1,7 @@
--- Opens the write transaction of a group, and reads all that its commits are judged by.
+-- Reads all that the commits of a group are judged by, in the transaction that writes them.
 -- ?1 ids of the aggregates, as a JSON array
 -- ?2 natural keys that are claimed, as a JSON array of [aggregate type id, key]
 -- ?3 ids of the commits, as a JSON array of hexadecimal texts
-BEGIN IMMEDIATE;
 SELECT
     MAX(
         COALESCE((SELECT seq FROM sqlite_sequence WHERE name = 'events'), 0),

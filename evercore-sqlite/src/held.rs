@@ -1,0 +1,114 @@
+//! A transaction that user code writes in, on a connection of its own.
+//!
+//! The connection is opened for the transaction and closed with it. Whatever user code leaves on it, such as a pragma,
+//! a temporary table or a hook, goes with it, and closing is what undoes a transaction that was not committed.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use evercore::engine::{Commit, Committed};
+use evercore::{AggregateId, Error, Result};
+use sqlx::{Connection, SqliteConnection};
+use tracing::debug;
+
+use crate::database::{self, Database};
+use crate::error::Problem;
+use crate::page::checked;
+use crate::readers::{Frozen, Readers};
+use crate::turns::WriteTurn;
+use crate::types::Types;
+use crate::writer::land_within;
+
+/// The savepoint is gone once the transaction has ended, even if another was begun in its place.
+const BEGIN: &str = "BEGIN IMMEDIATE; SAVEPOINT evercore";
+const END_OF_USER_CODE: &str = "RELEASE evercore";
+pub(crate) const READ_NEXT_ID: &str = include_str!("read_next_id.sql");
+
+/// The transaction and what it holds up meanwhile.
+#[derive(Debug)]
+pub(crate) struct Held {
+    connection: SqliteConnection,
+    first_id: AggregateId,
+    /// Until it says so, SQLite turns a COMMIT into a ROLLBACK.
+    may_commit: Arc<AtomicBool>,
+    database: Arc<Database>,
+    // Given up when the connection is closed, in this order.
+    frozen: Option<Frozen>,
+    turn: WriteTurn,
+}
+
+impl Held {
+    /// Opens a transaction.
+    pub(crate) async fn begin(
+        database: &Arc<Database>,
+        readers: &Arc<Readers>,
+        turn: WriteTurn,
+    ) -> Result<Self> {
+        let frozen = if database.is_in_memory() { Some(readers.freeze().await?) } else { None };
+        let mut connection = database.open_writer().await?;
+        let may_commit = Arc::default();
+        let begun = begin(&mut connection, Arc::clone(&may_commit)).await;
+        let first_id =
+            begun.map_err(|problem| problem.undone(database.name(), "begin a transaction"))?;
+        let database = Arc::clone(database);
+        Ok(Self { connection, first_id, may_commit, database, frozen, turn })
+    }
+
+    pub(crate) const fn connection(&self) -> &SqliteConnection {
+        &self.connection
+    }
+
+    pub(crate) const fn connection_mut(&mut self) -> &mut SqliteConnection {
+        &mut self.connection
+    }
+
+    /// The first aggregate id that is the transaction's to give: nobody can reserve it while this is open.
+    pub(crate) const fn first_id(&self) -> AggregateId {
+        self.first_id
+    }
+
+    /// Lands a commit and all that user code has written. Unless that succeeds, the transaction is still to be undone.
+    pub(crate) async fn land(&mut self, types: &Types, commit: &Commit) -> Result<Committed> {
+        self.check_not_ended().await?;
+        self.may_commit.store(true, Ordering::Release);
+        land_within(&mut self.connection, self.database.name(), types, commit).await
+    }
+
+    /// Undoes the transaction unless it has landed.
+    pub(crate) async fn close(self) {
+        let Self { connection, frozen, turn, .. } = self;
+        if let Err(error) = database::close(connection).await {
+            debug!(%error, "the connection of a transaction was not closed well");
+        }
+        drop(frozen);
+        drop(turn);
+    }
+
+    async fn check_not_ended(&mut self) -> Result<()> {
+        match sqlx::raw_sql(END_OF_USER_CODE).execute(&mut self.connection).await {
+            Ok(_) => Ok(()),
+            Err(sqlx::Error::Database(error)) if is_savepoint_gone(error.message()) => {
+                Err(Error::TransactionEnded)
+            }
+            Err(error) => {
+                Err(Problem::from(error).undone(self.database.name(), "end a transaction"))
+            }
+        }
+    }
+}
+
+async fn begin(
+    connection: &mut SqliteConnection,
+    may_commit: Arc<AtomicBool>,
+) -> Result<AggregateId, Problem> {
+    connection.lock_handle().await?.set_commit_hook(move || may_commit.load(Ordering::Acquire));
+    // Forgotten, it stays open; it borrows the connection and holds nothing else. Begun this way, the driver knows that
+    // it is open, and makes a savepoint of what user code begins.
+    std::mem::forget(connection.begin_with(BEGIN).await?);
+    let next = sqlx::query_scalar(READ_NEXT_ID).fetch_one(connection).await?;
+    Ok(checked(AggregateId::new(next), "aggregate_ids.next_id")?)
+}
+
+fn is_savepoint_gone(message: &str) -> bool {
+    message.starts_with("no such savepoint")
+}

@@ -1,0 +1,3 @@
+-- The first aggregate id that nobody has reserved.
+SELECT next_id
+FROM aggregate_ids;

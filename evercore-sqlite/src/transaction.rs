@@ -1,0 +1,170 @@
+//! Contexts whose events land together with the user's own rows.
+
+use std::any::Any;
+use std::ops::{Deref, DerefMut};
+
+use async_trait::async_trait;
+use evercore::engine::{Commit, Committed, StorageEngine, TransactionContext, Transactor};
+use evercore::{AggregateId, Error, EventStore, Result};
+use sqlx::SqliteConnection;
+use tokio::runtime::Handle;
+
+use crate::engine::SqliteEngine;
+use crate::held::Held;
+use crate::nesting;
+
+/// A transaction of the database, for the user's own statements: it derefs to the connection.
+#[derive(Debug)]
+pub struct SqliteTransaction {
+    /// Taken when it ends.
+    held: Option<Held>,
+    runtime: Handle,
+}
+
+/// A context and the transaction that it lands in: `ctx.transaction()`.
+pub type SqliteContext = TransactionContext<SqliteTransaction>;
+
+/// What a store on SQLite can do besides.
+pub trait SqliteStoreExt {
+    /// As [`EventStore::with_context`], with a transaction of the database beside the context: the rows that `work`
+    /// writes in it and the events that it applies land together or not at all.
+    ///
+    /// Keep the transaction short. SQLite has one writer: commits and other transactions wait until this one ends, up
+    /// to [`busy_timeout`](crate::SqliteOptions::busy_timeout). Reads do not wait; they see what was committed before.
+    /// In memory, the transaction begins with a copy of the database for them.
+    ///
+    /// `work` must not
+    /// - write to the store but through its context; that is an [`Error::NestedCommit`] at once, or an [`Error::Busy`]
+    ///   in the end if it is done on a task that `work` has spawned and waits for,
+    /// - commit or roll back; that undoes all, and is an [`Error::TransactionEnded`]. Savepoints are fine.
+    ///
+    /// The connection is opened for this transaction, so that pragmas, temporary tables and hooks end with it; its
+    /// commit hook is taken. The id of an aggregate that is created in a transaction which does not land is given to
+    /// another one later.
+    ///
+    /// # Errors
+    /// - As [`EventStore::with_context`].
+    /// - [`Error::WrongEngine`] if the store is on another engine.
+    /// - [`Error::Busy`] if others write for too long.
+    /// - [`Error::NestedCommit`] inside of another transaction of this store.
+    /// - [`Error::TransactionEnded`] if `work` has ended the transaction.
+    ///
+    /// # Example
+    /// ```
+    /// # use evercore::{Aggregate, Error, EventStore, state_event};
+    /// # #[derive(Aggregate, Default)]
+    /// # struct Account { balance: i64 }
+    /// # #[state_event(aggregate = Account)]
+    /// # struct BalanceSet { balance: i64 }
+    /// # #[derive(Debug)]
+    /// # enum BankError { Sql(sqlx::Error), Store(Error) }
+    /// # impl From<sqlx::Error> for BankError { fn from(e: sqlx::Error) -> Self { Self::Sql(e) } }
+    /// # impl From<Error> for BankError { fn from(e: Error) -> Self { Self::Store(e) } }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), BankError> {
+    /// use evercore_sqlite::SqliteStoreExt;
+    ///
+    /// let store = EventStore::connect("sqlite::memory:").await?;
+    /// store
+    ///     .with_transaction(async |ctx| {
+    ///         sqlx::query("CREATE TABLE balances (account INTEGER PRIMARY KEY, amount INTEGER)")
+    ///             .execute(&mut **ctx.transaction())
+    ///             .await?;
+    ///         let mut account = ctx.create_with_key::<Account>("NL91ABNA0417164300").await?;
+    ///         ctx.apply(&mut account, BalanceSet { balance: 7 })?;
+    ///         sqlx::query("INSERT INTO balances VALUES (?, 7)")
+    ///             .bind(account.id().get())
+    ///             .execute(&mut **ctx.transaction())
+    ///             .await?;
+    ///         Ok::<_, BankError>(())
+    ///     })
+    ///     .await
+    /// # }
+    /// ```
+    fn with_transaction<F, T, E>(&self, work: F) -> impl Future<Output = Result<T, E>>
+    where
+        F: AsyncFnOnce(&mut SqliteContext) -> Result<T, E> + Clone,
+        E: From<Error>;
+}
+
+impl SqliteStoreExt for EventStore {
+    async fn with_transaction<F, T, E>(&self, work: F) -> Result<T, E>
+    where
+        F: AsyncFnOnce(&mut SqliteContext) -> Result<T, E> + Clone,
+        E: From<Error>,
+    {
+        let engine: &dyn StorageEngine = self.engine();
+        let engine: &dyn Any = engine;
+        let engine: &SqliteEngine =
+            engine.downcast_ref().ok_or(Error::WrongEngine { wanted: "SQLite" })?;
+        let work =
+            async move |ctx: &mut SqliteContext| nesting::within(&engine.database, work(ctx)).await;
+        self.with_context_in(engine, work).await
+    }
+}
+
+impl SqliteTransaction {
+    fn held(&self) -> &Held {
+        self.held.as_ref().expect(TAKEN)
+    }
+
+    fn held_mut(&mut self) -> &mut Held {
+        self.held.as_mut().expect(TAKEN)
+    }
+}
+
+const TAKEN: &str = "BUG: a transaction is held until it is finished or dropped";
+
+impl Deref for SqliteTransaction {
+    type Target = SqliteConnection;
+
+    fn deref(&self) -> &SqliteConnection {
+        self.held().connection()
+    }
+}
+
+impl DerefMut for SqliteTransaction {
+    fn deref_mut(&mut self) -> &mut SqliteConnection {
+        self.held_mut().connection_mut()
+    }
+}
+
+impl Drop for SqliteTransaction {
+    fn drop(&mut self) {
+        if let Some(held) = self.held.take() {
+            // Others have their turn when the transaction is undone. A runtime that has ended drops it, which undoes it
+            // as well.
+            self.runtime.spawn(held.close());
+        }
+    }
+}
+
+#[async_trait]
+impl Transactor for SqliteEngine {
+    type Transaction = SqliteTransaction;
+
+    async fn begin(&self) -> Result<Self::Transaction> {
+        self.check_may_write()?;
+        let turn = self.database.turns().take().await?;
+        // Closed while this waited, maybe.
+        self.check_may_write()?;
+        let held = Held::begin(&self.database, &self.readers, turn).await?;
+        Ok(SqliteTransaction { held: Some(held), runtime: self.runtime.clone() })
+    }
+
+    fn first_id(&self, transaction: &Self::Transaction) -> Option<AggregateId> {
+        Some(transaction.held().first_id())
+    }
+
+    async fn finish(
+        &self,
+        mut transaction: Self::Transaction,
+        commit: Commit,
+    ) -> Result<Committed> {
+        let landed = transaction.held_mut().land(&self.types, &commit).await;
+        if let Some(held) = transaction.held.take() {
+            held.close().await;
+        }
+        landed
+    }
+}

@@ -1,0 +1,91 @@
+//! Who may write and who may read, among the tasks of this process.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use evercore::Error;
+use tokio::sync::{Mutex, OwnedMutexGuard, OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
+use tokio::time::timeout;
+
+use crate::error::because;
+
+/// Those who use a database wait here for each other, in turn. SQLite would have them try again after a sleep.
+#[derive(Debug)]
+pub(crate) struct Turns {
+    /// SQLite has one writer.
+    writer: Arc<Mutex<()>>,
+    /// A database in memory has no write-ahead log, so a writer keeps readers out.
+    gate: Option<Arc<RwLock<()>>>,
+    patience: Duration,
+}
+
+/// Held while a transaction is open that user code takes part in. Other writers wait; readers do not.
+#[derive(Debug)]
+pub(crate) struct WriteTurn {
+    _writer: OwnedMutexGuard<()>,
+}
+
+/// Held while a connection writes.
+#[derive(Debug)]
+pub(crate) struct MayWrite {
+    _turn: WriteTurn,
+    _gate: Option<OwnedRwLockWriteGuard<()>>,
+}
+
+/// Held while a connection reads.
+#[derive(Debug)]
+pub(crate) struct MayRead {
+    _gate: Option<OwnedRwLockReadGuard<()>>,
+}
+
+/// Another writer kept its turn for longer than one waits for it. User code may have it, so there is an end to waiting.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Overdue;
+
+impl Turns {
+    /// The turns of a database whose readers see what was committed whoever writes.
+    pub(crate) fn beside_readers(patience: Duration) -> Self {
+        Self { writer: Arc::default(), gate: None, patience }
+    }
+
+    /// The turns of a database that is either written or read.
+    pub(crate) fn instead_of_readers(patience: Duration) -> Self {
+        Self { writer: Arc::default(), gate: Some(Arc::default()), patience }
+    }
+
+    /// Waits until no one else writes.
+    pub(crate) async fn take(&self) -> Result<WriteTurn, Overdue> {
+        match timeout(self.patience, Arc::clone(&self.writer).lock_owned()).await {
+            Ok(writer) => Ok(WriteTurn { _writer: writer }),
+            Err(_) => Err(Overdue),
+        }
+    }
+
+    /// Waits until no one else writes, nor reads where that matters.
+    pub(crate) async fn write(&self) -> Result<MayWrite, Overdue> {
+        let turn = self.take().await?;
+        Ok(MayWrite { _turn: turn, _gate: self.without_readers().await })
+    }
+
+    /// Waits until no one writes, where that matters.
+    pub(crate) async fn read(&self) -> MayRead {
+        match &self.gate {
+            Some(gate) => MayRead { _gate: Some(Arc::clone(gate).read_owned().await) },
+            None => MayRead { _gate: None },
+        }
+    }
+
+    /// Waits until those who read have ended, where that matters.
+    pub(crate) async fn without_readers(&self) -> Option<OwnedRwLockWriteGuard<()>> {
+        match &self.gate {
+            Some(gate) => Some(Arc::clone(gate).write_owned().await),
+            None => None,
+        }
+    }
+}
+
+impl From<Overdue> for Error {
+    fn from(Overdue: Overdue) -> Self {
+        Self::Busy { source: because("another writer of this process kept its turn") }
+    }
+}

@@ -1,0 +1,63 @@
+//! What became of the commits that shared a transaction.
+
+use evercore::engine::Committed;
+use evercore::{CommitId, Result};
+
+use crate::error::{Class, Failure, Problem};
+use crate::turns::Overdue;
+
+/// What became of the commits as a whole.
+pub(super) enum Outcome {
+    /// The transaction was committed; a verdict for each commit.
+    Landed(Vec<Result<Committed>>),
+    /// There was nothing to write; a verdict for each commit.
+    Idle(Vec<Result<Committed>>),
+    /// Nothing of it was written.
+    Undone(Failure),
+    /// Nothing of it was written, and one of its commits may be to blame.
+    Suspect(Problem),
+    /// It had no chance to be written.
+    Overdue(Overdue),
+    /// It may have been written.
+    Unknown(Failure),
+}
+
+const LAND: &str = "land a commit";
+
+impl Outcome {
+    pub(super) fn undone(problem: Problem) -> Self {
+        match problem {
+            Problem::Driver(failure) => Self::Undone(failure),
+            answer @ Problem::Answer(_) => Self::Suspect(answer),
+        }
+    }
+
+    /// What it means that writing failed.
+    pub(super) fn of_writes(failure: Failure) -> Self {
+        match failure.class() {
+            Class::Constraint | Class::TooBig => Self::Suspect(failure.into()),
+            Class::Other | Class::ConnectionLost => Self::Unknown(failure),
+            _ => Self::Undone(failure),
+        }
+    }
+
+    /// How many commits landed.
+    pub(super) fn landed(&self) -> usize {
+        match self {
+            Self::Landed(verdicts) => verdicts.iter().filter(|verdict| verdict.is_ok()).count(),
+            _ => 0,
+        }
+    }
+
+    /// What each of the commits is told. Of a suspect outcome, there is one.
+    pub(super) fn verdicts(self, database: &str, commits: &[CommitId]) -> Vec<Result<Committed>> {
+        let each = commits.iter();
+        match self {
+            Self::Landed(verdicts) | Self::Idle(verdicts) => verdicts,
+            Self::Undone(failure) => each.map(|_| Err(failure.undone(database, LAND))).collect(),
+            Self::Suspect(problem) => vec![Err(problem.undone(database, LAND))],
+            Self::Overdue(overdue) => each.map(|_| Err(overdue.into())).collect(),
+            Self::Unknown(failure) => each.map(|&commit| Err(failure.unknown(commit))).collect(),
+        }
+    }
+}
