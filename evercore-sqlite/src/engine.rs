@@ -25,7 +25,7 @@ use crate::schema;
 use crate::types::Types;
 use crate::url::{self, Location};
 use crate::view::Views;
-use crate::writer::{TypeName, Writer};
+use crate::writer::{TypeName, Work, Writer};
 
 /// How soon the commits of other processes are found.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
@@ -99,6 +99,16 @@ impl SqliteEngine {
             database,
             types,
         })
+    }
+
+    /// Does something in a transaction of its own, on the connection that writes.
+    pub(crate) async fn write<T: Send + 'static>(
+        &self,
+        operation: &'static str,
+        work: impl for<'c> FnOnce(&'c mut SqliteConnection) -> Work<'c, T> + Send + 'static,
+    ) -> Result<T> {
+        self.check_may_write()?;
+        self.writer.transact(operation, work).await
     }
 
     /// Refuses work after the close, and a write that would wait for the transaction that it is made in.

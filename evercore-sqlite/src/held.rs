@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use evercore::engine::{Commit, Committed};
+use evercore::engine::{Commit, Committed, Settled, Settlement};
 use evercore::{AggregateId, Error, Result};
 use sqlx::{Connection, SqliteConnection};
 use tracing::debug;
@@ -15,6 +15,7 @@ use crate::database::{self, Database};
 use crate::error::Problem;
 use crate::page::checked;
 use crate::readers::{Frozen, Readers};
+use crate::subscriptions::settle;
 use crate::turns::WriteTurn;
 use crate::types::Types;
 use crate::writer::land_within;
@@ -22,6 +23,7 @@ use crate::writer::land_within;
 /// The savepoint is gone once the transaction has ended, even if another was begun in its place.
 const BEGIN: &str = "BEGIN IMMEDIATE; SAVEPOINT evercore";
 const END_OF_USER_CODE: &str = "RELEASE evercore";
+const COMMIT: &str = "COMMIT";
 pub(crate) const READ_NEXT_ID: &str = include_str!("read_next_id.sql");
 
 /// The transaction and what it holds up meanwhile.
@@ -67,9 +69,26 @@ impl Held {
         self.first_id
     }
 
-    /// Lands a commit and all that user code has written. Unless that succeeds, the transaction is still to be undone.
-    pub(crate) async fn land(&mut self, types: &Types, commit: &Commit) -> Result<Committed> {
+    /// Lands a commit, a settlement and all that user code has written. Unless that succeeds, or if the settlement was
+    /// recorded before, the transaction is still to be undone.
+    pub(crate) async fn land(
+        &mut self,
+        types: &Types,
+        commit: &Commit,
+        settlement: Option<&Settlement>,
+    ) -> Result<Committed> {
         self.check_not_ended().await?;
+        if let Some(settlement) = settlement {
+            let nothing = Committed { id: commit.id, positions: None };
+            if self.settle(settlement).await? == Settled::Before {
+                return Ok(nothing);
+            }
+            if commit.writes.is_empty() {
+                self.may_commit.store(true, Ordering::Release);
+                self.run(COMMIT).await?;
+                return Ok(nothing);
+            }
+        }
         self.may_commit.store(true, Ordering::Release);
         land_within(&mut self.connection, self.database.name(), types, commit).await
     }
@@ -82,6 +101,19 @@ impl Held {
         }
         drop(frozen);
         drop(turn);
+    }
+
+    async fn settle(&mut self, settlement: &Settlement) -> Result<Settled> {
+        settle(&mut self.connection, settlement)
+            .await
+            .map_err(|problem| problem.undone(self.database.name(), "record a batch"))
+    }
+
+    async fn run(&mut self, sql: &'static str) -> Result<()> {
+        match sqlx::raw_sql(sql).execute(&mut self.connection).await {
+            Ok(_) => Ok(()),
+            Err(error) => Err(Problem::from(error).undone(self.database.name(), "commit a batch")),
+        }
     }
 
     async fn check_not_ended(&mut self) -> Result<()> {

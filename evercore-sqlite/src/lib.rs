@@ -41,6 +41,7 @@ mod page;
 mod preflight;
 mod readers;
 mod schema;
+mod subscriptions;
 mod transaction;
 mod turns;
 mod types;

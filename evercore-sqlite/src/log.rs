@@ -10,6 +10,11 @@ use crate::types::Types;
 
 pub(crate) const READ_LOG: &str = include_str!("read_log.sql");
 
+/// A position that came out of a row.
+pub(crate) fn position(number: i64) -> Result<Position> {
+    checked(Position::new(number), "events.position")
+}
+
 /// A page of the log. There is one writer at a time, so that positions appear in their order: no event can still come
 /// before the last one.
 pub(crate) async fn read_log(
@@ -22,9 +27,8 @@ pub(crate) async fn read_log(
         .bind(i64::from(request.limit))
         .fetch_one(&mut *connection)
         .await?;
-    let head: i64 = row.try_get(2)?;
+    let head = position(row.try_get(2)?)?;
     let events = RawPage::from_row(&row, 0)?.into_events(types, connection).await?;
-    let head = checked(Position::new(head), "events.position")?;
     let end = events.last().map_or(request.after, RecordedEvent::position);
     Ok(LogPage { events, end, at_end: end >= head })
 }

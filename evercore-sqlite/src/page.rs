@@ -128,7 +128,7 @@ pub(crate) fn checked<T>(number: Result<T>, column: &'static str) -> Result<T> {
     number.map_err(|error| Error::corrupt(column, error.to_string()))
 }
 
-fn time(micros: i64, column: &'static str) -> Result<DateTime<Utc>> {
+pub(crate) fn time(micros: i64, column: &'static str) -> Result<DateTime<Utc>> {
     DateTime::from_timestamp_micros(micros)
         .ok_or_else(|| Error::corrupt(column, "it is beyond what a calendar holds"))
 }

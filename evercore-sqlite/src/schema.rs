@@ -11,11 +11,18 @@ use crate::database::Database;
 use crate::error::Failure;
 
 /// Append-only, in order.
-const MIGRATIONS: [Step; 1] = [Step {
-    version: 1,
-    description: "event log",
-    sql: include_str!("../migrations/0001_event_log.sql"),
-}];
+const MIGRATIONS: [Step; 2] = [
+    Step {
+        version: 1,
+        description: "event log",
+        sql: include_str!("../migrations/0001_event_log.sql"),
+    },
+    Step {
+        version: 2,
+        description: "subscriptions",
+        sql: include_str!("../migrations/0002_subscriptions.sql"),
+    },
+];
 
 const READ_VERSION: &str = include_str!("schema/read_version.sql");
 

@@ -2,9 +2,12 @@
 
 use std::any::Any;
 use std::ops::{Deref, DerefMut};
+use std::time::Duration;
 
 use async_trait::async_trait;
-use evercore::engine::{Commit, Committed, StorageEngine, TransactionContext, Transactor};
+use evercore::engine::{
+    Commit, Committed, Settlement, StorageEngine, TransactionContext, Transactor,
+};
 use evercore::{AggregateId, Error, EventStore, Result};
 use sqlx::SqliteConnection;
 use tokio::runtime::Handle;
@@ -143,7 +146,8 @@ impl Drop for SqliteTransaction {
 impl Transactor for SqliteEngine {
     type Transaction = SqliteTransaction;
 
-    async fn begin(&self) -> Result<Self::Transaction> {
+    // Nobody waits for a lock of the transaction but writers, and they for as long as the busy time-out at most.
+    async fn begin(&self, _most_idle: Option<Duration>) -> Result<Self::Transaction> {
         self.check_may_write()?;
         let turn = self.database.turns().take().await?;
         // Closed while this waited, maybe.
@@ -160,10 +164,14 @@ impl Transactor for SqliteEngine {
         &self,
         mut transaction: Self::Transaction,
         commit: Commit,
+        settlement: Option<&Settlement>,
     ) -> Result<Committed> {
-        let landed = transaction.held_mut().land(&self.types, &commit).await;
+        let landed = transaction.held_mut().land(&self.types, &commit, settlement).await;
         if let Some(held) = transaction.held.take() {
             held.close().await;
+        }
+        if landed.is_ok() {
+            self.database.grown().notify();
         }
         landed
     }

@@ -9,6 +9,8 @@ mod state;
 mod statements;
 mod task;
 
+use std::fmt;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use evercore::engine::{Commit, CommitOutcome, Committed, IdBlock};
@@ -17,7 +19,7 @@ use sqlx::SqliteConnection;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::database::Database;
-use crate::error::because;
+use crate::error::{Problem, because};
 use crate::types::Types;
 use task::Task;
 
@@ -40,6 +42,7 @@ enum Job {
     FindCommit { id: CommitId, answer: Answer<CommitOutcome> },
     ReserveIds { count: u32, answer: Answer<IdBlock> },
     Register { names: Vec<TypeName>, answer: Answer<()> },
+    Transact(TransactJob),
     Close { answer: Answer<()> },
 }
 
@@ -49,6 +52,14 @@ struct CommitJob {
     commit: Commit,
     answer: Answer<Committed>,
 }
+
+/// Something else that writes, in a transaction of its own.
+struct TransactJob(Box<dyn for<'t> FnOnce(&'t mut Task) -> Transacting<'t> + Send>);
+
+type Transacting<'t> = Pin<Box<dyn Future<Output = ()> + Send + 't>>;
+
+/// What is done in a transaction.
+pub(crate) type Work<'c, T> = Pin<Box<dyn Future<Output = Result<T, Problem>> + Send + 'c>>;
 
 type Answer<T> = oneshot::Sender<Result<T>>;
 
@@ -93,6 +104,23 @@ impl Writer {
         self.ask(|answer| Job::Register { names, answer }).await
     }
 
+    /// Does something in a transaction of its own. If this is dropped before the task takes it up, it may be done all
+    /// the same.
+    pub(crate) async fn transact<T: Send + 'static>(
+        &self,
+        operation: &'static str,
+        work: impl for<'c> FnOnce(&'c mut SqliteConnection) -> Work<'c, T> + Send + 'static,
+    ) -> Result<T> {
+        let (answer, reply) = oneshot::channel();
+        let job = TransactJob(Box::new(move |task| {
+            Box::pin(async move {
+                answer.send(task.transact(operation, work).await).ok();
+            })
+        }));
+        self.send(Job::Transact(job)).await?;
+        reply.await.unwrap_or(Err(Error::Closed))
+    }
+
     /// Finishes what was handed over before, then ends the task. Once more does nothing.
     pub(crate) async fn close(&self) -> Result<()> {
         match self.ask(|answer| Job::Close { answer }).await {
@@ -109,6 +137,12 @@ impl Writer {
 
     async fn send(&self, job: Job) -> Result<()> {
         self.jobs.send(job).await.map_err(|_| Error::Closed)
+    }
+}
+
+impl fmt::Debug for TransactJob {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TransactJob")
     }
 }
 

@@ -10,7 +10,7 @@ use tracing::debug;
 
 use super::land::rows;
 use super::statements::{REGISTER_TYPES_ALONE, RESERVE_IDS, SETTLE_COMMIT};
-use super::{Job, TypeName};
+use super::{Job, TransactJob, TypeName, Work};
 use crate::database::{self, Database};
 use crate::error::Problem;
 use crate::page::checked;
@@ -55,6 +55,7 @@ impl Task {
                 Some(Job::Register { names, answer }) => {
                     answer.send(self.register_alone(&names).await).ok();
                 }
+                Some(Job::Transact(TransactJob(work))) => work(&mut self).await,
                 Some(Job::Close { answer }) => {
                     self.refuse_the_rest().await;
                     answer.send(self.close().await).ok();
@@ -120,6 +121,24 @@ impl Task {
         }
     }
 
+    pub(super) async fn transact<T>(
+        &mut self,
+        operation: &'static str,
+        work: impl for<'c> FnOnce(&'c mut SqliteConnection) -> Work<'c, T>,
+    ) -> Result<T> {
+        let database = Arc::clone(&self.database);
+        let _turn = database.turns().write().await?;
+        let done = async {
+            let connection = self.connection().await?;
+            sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut *connection).await?;
+            let value = work(connection).await?;
+            sqlx::raw_sql("COMMIT").execute(connection).await?;
+            Ok::<_, Problem>(value)
+        };
+        let done = done.await;
+        self.conclude(done, operation).await
+    }
+
     async fn register_alone(&mut self, names: &[TypeName]) -> Result<()> {
         let database = Arc::clone(&self.database);
         let _turn = database.turns().write().await?;
@@ -171,6 +190,8 @@ impl Task {
                 Job::Commit(job) => drop(job.answer.send(Err(Error::Closed))),
                 Job::FindCommit { answer, .. } => drop(answer.send(Err(Error::Closed))),
                 Job::ReserveIds { answer, .. } => drop(answer.send(Err(Error::Closed))),
+                // Whoever waits finds that there will be no answer.
+                Job::Transact(job) => drop(job),
                 Job::Register { answer, .. } | Job::Close { answer } => {
                     drop(answer.send(Err(Error::Closed)));
                 }

@@ -87,8 +87,10 @@ async fn no_statement_reads_a_whole_table_of_the_log() {
     let mut connection = connect(&path).await;
     let tables = ["events", "e", "h", "aggregates", "a", "k", "commits", "c", "snapshots", "s"];
     for (file, sql) in statements() {
-        // These are about the names of types: few, read once, and written once.
-        if file.ends_with("read_types.sql") || file.ends_with("register_types.sql") {
+        // The first two are about the names of types: few, read once, and written once. The last is for the first run of
+        // a subscription that starts at a time, by clocks that need not follow the positions.
+        let exceptions = ["read_types.sql", "register_types.sql", "resolve_start.sql"];
+        if exceptions.iter().any(|exception| file.ends_with(exception)) {
             continue;
         }
         for line in plan(&mut connection, &sql).await {
@@ -98,7 +100,9 @@ async fn no_statement_reads_a_whole_table_of_the_log() {
                 "{}: {line}",
                 file.display()
             );
-            assert!(!line.contains("TEMP B-TREE"), "{}: {line}", file.display());
+            // There are few subscriptions.
+            let sorts_a_few = file.ends_with("list.sql") || file.ends_with("heartbeat.sql");
+            assert!(sorts_a_few || !line.contains("TEMP B-TREE"), "{}: {line}", file.display());
         }
     }
 }

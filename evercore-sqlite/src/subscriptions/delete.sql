@@ -1,0 +1,2 @@
+-- ?1 name
+DELETE FROM subscriptions WHERE name = ?1;

@@ -1,0 +1,2 @@
+-- ?1 subscription
+DELETE FROM subscription_partitions WHERE subscription = ?1;

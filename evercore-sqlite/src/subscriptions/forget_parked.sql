@@ -1,0 +1,2 @@
+-- ?1 subscription
+DELETE FROM parked_events WHERE subscription = ?1;

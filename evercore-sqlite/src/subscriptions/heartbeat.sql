@@ -1,0 +1,24 @@
+-- The end of the log, and what became of leases.
+-- ?1 leases as JSON, [[subscription, partition, token, …], …]
+WITH clock (now) AS (SELECT CAST(unixepoch('subsec') * 1000000 AS INTEGER))
+SELECT
+    (SELECT COALESCE(MAX(position), 0) FROM events) AS head,
+    p.number IS NOT NULL AS held,
+    COALESCE(sub.paused, FALSE) AS paused,
+    COALESCE(p.wanted_until > clock.now, FALSE) AS wanted,
+    EXISTS (
+        SELECT 1
+        FROM parked_events AS kept
+        WHERE
+            kept.subscription = sub.name
+            AND kept.redrive
+            AND kept.aggregate_id % sub.partitions = p.number
+    ) AS redrive
+FROM clock
+LEFT JOIN json_each(?1) AS b ON TRUE
+LEFT JOIN subscription_partitions AS p
+    ON p.subscription = b.value ->> 0
+    AND p.number = b.value ->> 1
+    AND p.token = b.value ->> 2
+LEFT JOIN subscriptions AS sub ON sub.name = p.subscription
+ORDER BY b.key;

@@ -1,0 +1,1 @@
+UPDATE subscription_tokens SET last = last + 1 RETURNING last;

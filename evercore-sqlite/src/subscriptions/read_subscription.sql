@@ -1,0 +1,2 @@
+-- ?1 name
+SELECT filter, partitions, paused FROM subscriptions WHERE name = ?1;

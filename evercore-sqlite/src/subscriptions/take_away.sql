@@ -1,0 +1,5 @@
+-- Ends all leases of a subscription, whoever has them.
+-- ?1 subscription
+UPDATE subscription_partitions
+SET token = 0, owner = NULL, leased_until = NULL, wanted_by = NULL, wanted_until = NULL
+WHERE subscription = ?1;

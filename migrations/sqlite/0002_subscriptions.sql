@@ -1,0 +1,48 @@
+-- Durable subscriptions. Times are integer microseconds since the Unix epoch, UTC.
+
+CREATE TABLE subscriptions (
+    name       TEXT    NOT NULL PRIMARY KEY CHECK (name <> ''),
+    -- What it follows, as JSON.
+    filter     TEXT    NOT NULL,
+    partitions INTEGER NOT NULL CHECK (partitions >= 1),
+    paused     INTEGER NOT NULL DEFAULT 0 CHECK (paused IN (0, 1))
+) STRICT, WITHOUT ROWID;
+
+-- Each moves on by itself. A lease is held by the token, not by the owner's name, and ends at `leased_until`.
+CREATE TABLE subscription_partitions (
+    subscription TEXT    NOT NULL REFERENCES subscriptions (name) ON DELETE CASCADE,
+    number       INTEGER NOT NULL CHECK (number >= 0),
+    cursor       INTEGER NOT NULL CHECK (cursor >= 0),
+    token        INTEGER NOT NULL DEFAULT 0,
+    owner        TEXT,
+    leased_until INTEGER,
+    wanted_by    TEXT,
+    wanted_until INTEGER,
+    failure      TEXT,
+    PRIMARY KEY (subscription, number),
+    CHECK ((owner IS NULL) = (leased_until IS NULL))
+) STRICT, WITHOUT ROWID;
+
+-- One row: the last token that was given. No token is ever given twice, not even after a subscription was deleted.
+CREATE TABLE subscription_tokens (
+    only_row INTEGER PRIMARY KEY CHECK (only_row = 1),
+    last     INTEGER NOT NULL
+) STRICT;
+
+INSERT INTO subscription_tokens (only_row, last) VALUES (1, 0);
+
+-- Events that were put aside, and those that wait behind them.
+CREATE TABLE parked_events (
+    subscription TEXT    NOT NULL REFERENCES subscriptions (name) ON DELETE CASCADE,
+    position     INTEGER NOT NULL REFERENCES events (position),
+    aggregate_id INTEGER NOT NULL,
+    reason       TEXT,
+    attempts     INTEGER NOT NULL DEFAULT 0,
+    parked_at    INTEGER NOT NULL,
+    redrive      INTEGER NOT NULL DEFAULT 0 CHECK (redrive IN (0, 1)),
+    PRIMARY KEY (subscription, position)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX parked_events_by_aggregate ON parked_events (subscription, aggregate_id);
+
+INSERT INTO evercore_migrations (version, description) VALUES (2, 'subscriptions');
