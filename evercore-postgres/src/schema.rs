@@ -2,13 +2,14 @@
 
 use evercore::engine::Migration;
 use evercore::{Error, OpenProblem, Result};
-use sqlx::{AssertSqlSafe, PgConnection, PgExecutor, PgPool};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
+use tracing::info;
 
 use crate::error::classify;
 use crate::options::{PostgresOptions, Schema};
 use crate::statements::render;
 
-/// The steps, oldest first.
+/// The steps, oldest first. Each records itself, with the version and description that it has here.
 const STEPS: [(i64, &str, &str); 3] = [
     (1, "tables", include_str!("../migrations/0001_tables.sql")),
     (2, "append", include_str!("../migrations/0002_append.sql")),
@@ -32,41 +33,34 @@ pub(crate) fn migrations(schema: &Schema) -> Vec<Migration> {
 pub(crate) async fn migrate(pool: &PgPool, options: &PostgresOptions) -> Result<()> {
     let schema = options.schema_name();
     let failed = |error| classify("bring the schema up to date", error);
-    match applied(pool, schema).await {
-        Ok(applied) if missing(&applied, options)?.is_empty() => return Ok(()),
-        Ok(_) => {}
-        Err(error) if is_not_there(&error) => {}
-        Err(error) => return Err(failed(error)),
+    let mut connection = pool.acquire().await.map_err(failed)?;
+    let done = applied(&mut connection, schema).await.map_err(failed)?;
+    if missing(&done, options)?.is_empty() {
+        return Ok(());
     }
-
-    let mut transaction = pool.begin().await.map_err(failed)?;
+    let mut transaction = connection.begin().await.map_err(failed)?;
     sqlx::query(include_str!("lock_schema.sql"))
         .bind(schema.as_ref())
         .execute(&mut *transaction)
         .await
         .map_err(failed)?;
-    for prepare in [include_str!("create_schema.sql"), include_str!("create_migrations.sql")] {
-        run(&mut transaction, &render(prepare, schema)).await.map_err(failed)?;
-    }
-
-    let applied = applied(&mut *transaction, schema).await.map_err(failed)?;
-    for step in missing(&applied, options)? {
-        run(&mut transaction, &step.sql).await.map_err(failed)?;
-        sqlx::query(AssertSqlSafe(render(include_str!("store_migration.sql"), schema)))
-            .bind(step.version)
-            .bind(step.description)
-            .execute(&mut *transaction)
-            .await
-            .map_err(failed)?;
+    let done = applied(&mut transaction, schema).await.map_err(failed)?;
+    for step in missing(&done, options)? {
+        sqlx::raw_sql(AssertSqlSafe(step.sql)).execute(&mut *transaction).await.map_err(failed)?;
+        info!(version = step.version, description = step.description, "migrated");
     }
     transaction.commit().await.map_err(failed)
 }
 
 /// The versions of the steps that were run.
-async fn applied(executor: impl PgExecutor<'_>, schema: &Schema) -> Result<Vec<i64>, sqlx::Error> {
-    sqlx::query_scalar(AssertSqlSafe(render(include_str!("read_migrations.sql"), schema)))
-        .fetch_all(executor)
-        .await
+async fn applied(connection: &mut PgConnection, schema: &Schema) -> Result<Vec<i64>, sqlx::Error> {
+    let find = AssertSqlSafe(render(include_str!("find_migrations.sql"), schema));
+    let is_there: bool = sqlx::query_scalar(find).fetch_one(&mut *connection).await?;
+    if !is_there {
+        return Ok(Vec::new());
+    }
+    let read = AssertSqlSafe(render(include_str!("read_migrations.sql"), schema));
+    sqlx::query_scalar(read).fetch_all(connection).await
 }
 
 /// The steps that are still to be run.
@@ -82,14 +76,4 @@ fn missing(applied: &[i64], options: &PostgresOptions) -> Result<Vec<Migration>>
     let mut steps = migrations(options.schema_name());
     steps.retain(|step| !applied.contains(&step.version));
     Ok(steps)
-}
-
-/// Whether there is no such table, or no such schema.
-fn is_not_there(error: &sqlx::Error) -> bool {
-    let code = error.as_database_error().and_then(|error| error.code());
-    matches!(code.as_deref(), Some("42P01" | "3F000"))
-}
-
-async fn run(connection: &mut PgConnection, sql: &str) -> Result<(), sqlx::Error> {
-    sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await.map(drop)
 }
