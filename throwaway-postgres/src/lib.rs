@@ -121,6 +121,16 @@ impl Server {
         self.start_on(self.port)
     }
 
+    /// Runs one of the programs that come with the server, such as `pg_dump`, in a folder of the server's own.
+    ///
+    /// # Errors
+    /// [`Failure::Step`] if it cannot be run, or says that it failed.
+    pub fn run(&self, program: &str, arguments: &[&str]) -> Result<(), Failure> {
+        let mut command = self.command(program);
+        command.args(arguments);
+        run("run a program of the server", command)
+    }
+
     /// Makes a standby a server of its own.
     ///
     /// # Errors
