@@ -1,9 +1,11 @@
 //! Opens the engine, and announces it for its URL schemes.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use evercore::Result;
 use evercore::engine::{EngineScheme, StorageEngine};
+use sqlx::Connection;
 use sqlx::postgres::PgPoolOptions;
 use tokio::sync::mpsc;
 
@@ -26,14 +28,23 @@ inventory::submit! {
     }
 }
 
+/// A connection that was not used for so long is asked whether it still works before it is: the server may have been
+/// restarted.
+pub(crate) const RESTED: Duration = Duration::from_millis(500);
+
 pub(crate) async fn open(options: PostgresOptions) -> Result<Shared> {
     let connect = options.connect_options();
     let pool = || {
         PgPoolOptions::new()
             .max_connections(options.readers)
             .acquire_timeout(options.acquire_timeout)
-            // A ping before each use is a quarter of a load. A connection that broke shows itself.
+            // A ping before each use is a quarter of a load.
             .test_before_acquire(false)
+            .before_acquire(|connection, usage| {
+                Box::pin(
+                    async move { Ok(usage.idle_for < RESTED || connection.ping().await.is_ok()) },
+                )
+            })
     };
     let readers = pool()
         .connect_with(connect.clone())

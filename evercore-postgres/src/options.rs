@@ -153,7 +153,8 @@ impl PostgresOptions {
     pub(crate) fn connect_options(&self) -> PgConnectOptions {
         let connect = self.connect.clone().application_name("evercore");
         match self.session_timeouts {
-            SessionTimeouts::LeaveAlone => connect,
+            // The driver would send this one by itself. It is about numbers as text, and ours are binary.
+            SessionTimeouts::LeaveAlone => connect.extra_float_digits(None),
             SessionTimeouts::Set => connect.options([
                 ("statement_timeout", self.statement_timeout.as_millis().to_string()),
                 ("lock_timeout", self.lock_timeout.as_millis().to_string()),

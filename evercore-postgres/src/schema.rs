@@ -2,13 +2,14 @@
 
 use evercore::engine::Migration;
 use evercore::{Error, OpenProblem, Result};
-use sqlx::{AssertSqlSafe, PgConnection, PgPool};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
+use tracing::info;
 
 use crate::error::classify;
 use crate::options::{PostgresOptions, Schema};
 use crate::statements::render;
 
-/// The steps, oldest first.
+/// The steps, oldest first. Each records itself, with the version and description that it has here.
 const STEPS: [(i64, &str, &str); 3] = [
     (1, "tables", include_str!("../migrations/0001_tables.sql")),
     (2, "append", include_str!("../migrations/0002_append.sql")),
@@ -26,24 +27,44 @@ pub(crate) fn migrations(schema: &Schema) -> Vec<Migration> {
 }
 
 /// Runs the steps that were not run yet, in one transaction. Of several processes, one does and the others wait.
+///
+/// Where there is nothing to run, it only reads: so a standby can be opened, and so can a schema by a role that may not
+/// change it.
 pub(crate) async fn migrate(pool: &PgPool, options: &PostgresOptions) -> Result<()> {
     let schema = options.schema_name();
     let failed = |error| classify("bring the schema up to date", error);
-    let mut transaction = pool.begin().await.map_err(failed)?;
+    let mut connection = pool.acquire().await.map_err(failed)?;
+    let done = applied(&mut connection, schema).await.map_err(failed)?;
+    if missing(&done, options)?.is_empty() {
+        return Ok(());
+    }
+    let mut transaction = connection.begin().await.map_err(failed)?;
     sqlx::query(include_str!("lock_schema.sql"))
         .bind(schema.as_ref())
         .execute(&mut *transaction)
         .await
         .map_err(failed)?;
-    for prepare in [include_str!("create_schema.sql"), include_str!("create_migrations.sql")] {
-        run(&mut transaction, &render(prepare, schema)).await.map_err(failed)?;
+    let done = applied(&mut transaction, schema).await.map_err(failed)?;
+    for step in missing(&done, options)? {
+        sqlx::raw_sql(AssertSqlSafe(step.sql)).execute(&mut *transaction).await.map_err(failed)?;
+        info!(version = step.version, description = step.description, "migrated");
     }
+    transaction.commit().await.map_err(failed)
+}
 
-    let applied: Vec<i64> =
-        sqlx::query_scalar(AssertSqlSafe(render(include_str!("read_migrations.sql"), schema)))
-            .fetch_all(&mut *transaction)
-            .await
-            .map_err(failed)?;
+/// The versions of the steps that were run.
+async fn applied(connection: &mut PgConnection, schema: &Schema) -> Result<Vec<i64>, sqlx::Error> {
+    let find = AssertSqlSafe(render(include_str!("find_migrations.sql"), schema));
+    let is_there: bool = sqlx::query_scalar(find).fetch_one(&mut *connection).await?;
+    if !is_there {
+        return Ok(Vec::new());
+    }
+    let read = AssertSqlSafe(render(include_str!("read_migrations.sql"), schema));
+    sqlx::query_scalar(read).fetch_all(connection).await
+}
+
+/// The steps that are still to be run.
+fn missing(applied: &[i64], options: &PostgresOptions) -> Result<Vec<Migration>> {
     let newest = STEPS.iter().map(|(version, ..)| *version).max().unwrap_or_default();
     if let Some(&found) = applied.iter().find(|&&version| version > newest) {
         return Err(Error::CannotOpen {
@@ -52,20 +73,7 @@ pub(crate) async fn migrate(pool: &PgPool, options: &PostgresOptions) -> Result<
             source: None,
         });
     }
-    for step in migrations(schema) {
-        if !applied.contains(&step.version) {
-            run(&mut transaction, &step.sql).await.map_err(failed)?;
-            sqlx::query(AssertSqlSafe(render(include_str!("store_migration.sql"), schema)))
-                .bind(step.version)
-                .bind(step.description)
-                .execute(&mut *transaction)
-                .await
-                .map_err(failed)?;
-        }
-    }
-    transaction.commit().await.map_err(failed)
-}
-
-async fn run(connection: &mut PgConnection, sql: &str) -> Result<(), sqlx::Error> {
-    sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await.map(drop)
+    let mut steps = migrations(options.schema_name());
+    steps.retain(|step| !applied.contains(&step.version));
+    Ok(steps)
 }

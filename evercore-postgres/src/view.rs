@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use evercore::engine::{HistoryRequest, LoadRequest, LoadedAggregate, LogPage, LogRequest, Reader};
-use evercore::{Position, RecordedEvent, Result};
+use evercore::{Error, Position, RecordedEvent, Result};
 use sqlx::{Postgres, Transaction};
 use tokio::sync::Mutex;
 
@@ -20,13 +20,17 @@ use crate::{load, log, row};
 pub(crate) struct View {
     shared: Arc<Shared>,
     transaction: Mutex<Transaction<'static, Postgres>>,
-    frontier: Position,
+    /// None on a standby, which does not know it.
+    frontier: Option<Position>,
 }
 
 impl View {
     pub(crate) async fn open(shared: Arc<Shared>) -> Result<Self> {
         let failed = |error| classify("open a view of the log", error);
-        let frontier = shared.frontier.read(&shared.readers, &shared.statements).await?;
+        let frontier = match shared.frontier.read(&shared.readers, &shared.statements).await {
+            Err(Error::Standby { .. }) => None,
+            frontier => Some(frontier?),
+        };
         let mut transaction = shared
             .held
             .begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
@@ -64,10 +68,15 @@ impl Reader for View {
 
     async fn read_log(&self, request: LogRequest) -> Result<LogPage> {
         let Shared { types, readers, statements, .. } = &*self.shared;
+        // Not asked for now, even if the standby was promoted meanwhile: it would be later than the snapshot.
+        let frontier = self.frontier.ok_or_else(|| Error::Standby {
+            operation: "read the log in a view",
+            source: "the view was opened on a standby".into(),
+        })?;
         let rows = {
             let mut transaction = self.transaction.lock().await;
-            log::log_rows(&mut **transaction, statements, request, self.frontier).await?
+            log::log_rows(&mut **transaction, statements, request, frontier).await?
         };
-        log::page(&rows, request, self.frontier, types, readers, statements).await
+        log::page(&rows, request, frontier, types, readers, statements).await
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
+use std::time::Instant;
 
 use evercore::engine::{AggregateWrite, Commit, Committed, KeyChange, Precondition};
 use evercore::{AggregateId, Error, NaturalKey, Result};
@@ -11,6 +12,7 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 use tracing::{debug, warn};
 
 use crate::append::Columns;
+use crate::connect::RESTED;
 use crate::error::{CommitFailure, classify, classify_commit};
 use crate::notify::Notifications;
 use crate::statements::Statements;
@@ -45,7 +47,8 @@ pub(crate) struct Writer {
     queue: Queue,
     waiting: VecDeque<Request>,
     connect: PgConnectOptions,
-    connection: Option<PgConnection>,
+    /// With the time of its last use.
+    connection: Option<(PgConnection, Instant)>,
     statements: Statements,
     types: Arc<Types>,
     notifications: Arc<Notifications>,
@@ -81,7 +84,7 @@ impl Writer {
             debug!(commits = group.len(), "sending a group");
             self.land(group).await;
         }
-        if let Some(connection) = self.connection {
+        if let Some((connection, _)) = self.connection {
             // Nothing is under way on it.
             let _: Result<(), sqlx::Error> = connection.close().await;
         }
@@ -135,12 +138,9 @@ impl Writer {
 
     /// Sends a group, and again while it loses races that the server settled.
     async fn send(&mut self, group: &[Request]) -> Sent {
-        let mut connection = match self.connection.take() {
-            Some(connection) => connection,
-            None => match self.connect.connect().await {
-                Ok(connection) => connection,
-                Err(error) => return Sent::Unreachable(error),
-            },
+        let mut connection = match self.connection().await {
+            Ok(connection) => connection,
+            Err(error) => return Sent::Unreachable(error),
         };
         let commits = group.iter().map(|request| &request.commit);
         let columns = match Columns::new(commits, &self.types.known()) {
@@ -161,8 +161,18 @@ impl Writer {
                 Err(CommitFailure::Unknown(error)) => return Sent::Unknown(error),
             }
         };
-        self.connection = Some(connection);
+        self.connection = Some((connection, Instant::now()));
         sent
+    }
+
+    /// A connection that works, as far as that can be known.
+    async fn connection(&mut self) -> Result<PgConnection, sqlx::Error> {
+        if let Some((mut connection, used)) = self.connection.take()
+            && (used.elapsed() < RESTED || connection.ping().await.is_ok())
+        {
+            return Ok(connection);
+        }
+        self.connect.connect().await
     }
 }
 

@@ -263,6 +263,16 @@ pub enum Error {
         source: BoxError,
     },
 
+    /// The server is a standby: it takes no writes, and cannot know how far the log may be read. Aggregates can be
+    /// loaded from it.
+    #[error("a standby cannot {operation}; connect to the primary for that")]
+    Standby {
+        /// What was being done, as a verb.
+        operation: &'static str,
+        /// What the driver said.
+        source: BoxError,
+    },
+
     /// The commit was sent and its answer was lost: **it may have landed**. `with_context` finds out by itself before
     /// it reruns anything; you see this when finding out failed as well.
     #[error(

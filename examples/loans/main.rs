@@ -51,7 +51,10 @@ struct Args {
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let args = Args::parse();
+    run(Args::parse()).await
+}
+
+async fn run(args: Args) -> anyhow::Result<()> {
     let log = match &args.log {
         Some(path) => Log::open(path)?,
         None => Log::read(SAMPLE.as_bytes())?,

@@ -1,5 +1,21 @@
 -- The tables of a store. `evercore.` stands for the schema that the store is configured with.
 
+-- `CREATE SCHEMA IF NOT EXISTS` asks for the right to create one even where it is there.
+DO $$
+BEGIN
+    IF to_regnamespace('evercore') IS NULL THEN
+        CREATE SCHEMA evercore;
+    END IF;
+END
+$$;
+
+-- Each migration says here that it was run, also where people run it by hand.
+CREATE TABLE evercore.evercore_migrations (
+    version bigint PRIMARY KEY,
+    description text NOT NULL,
+    applied_at timestamptz NOT NULL DEFAULT now()
+);
+
 CREATE TABLE evercore.aggregate_types (
     id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     name text COLLATE "C" NOT NULL UNIQUE CHECK (octet_length(name) BETWEEN 1 AND 255)
@@ -90,3 +106,5 @@ FROM evercore.events e
 JOIN evercore.event_types et ON et.id = e.event_type_id
 JOIN evercore.aggregate_types at ON at.id = et.aggregate_type_id
 JOIN evercore.aggregates a ON a.id = e.aggregate_id;
+
+INSERT INTO evercore.evercore_migrations (version, description) VALUES (1, 'tables');

@@ -317,3 +317,5 @@ BEGIN
     END IF;
 END
 $$;
+
+INSERT INTO evercore.evercore_migrations (version, description) VALUES (2, 'append');

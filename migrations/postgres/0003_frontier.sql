@@ -49,3 +49,5 @@ LANGUAGE sql VOLATILE AS $$
         AND l.objsubid = 2
         AND l.mode = 'ShareLock'
 $$;
+
+INSERT INTO evercore.evercore_migrations (version, description) VALUES (3, 'frontier');

@@ -45,11 +45,15 @@ impl Binaries {
         on_path.chain(versioned.into_iter().map(|(_, binaries)| binaries)).collect()
     }
 
-    /// The folder, if it holds a server's programs.
+    /// The folder, if it holds a server's programs, or links to them: then the one that the links lead to, where all
+    /// that belong together are.
     #[must_use]
     pub fn in_folder(folder: PathBuf) -> Option<Self> {
-        let complete = ["initdb", "pg_ctl", "postgres"];
-        complete.iter().all(|program| folder.join(program).is_file()).then_some(Self { folder })
+        let complete = |folder: &Path| {
+            ["initdb", "pg_ctl", "postgres"].iter().all(|program| folder.join(program).is_file())
+        };
+        let linked = folder.join("postgres").canonicalize().ok()?.parent()?.to_path_buf();
+        [linked, folder].into_iter().find(|folder| complete(folder)).map(|folder| Self { folder })
     }
 
     /// A program of the server; one that is not in its folder is left to the `PATH`.

@@ -79,28 +79,22 @@ impl Server {
     /// # Errors
     /// [`Failure`], with nothing left behind.
     pub fn start(binaries: &Binaries, settings: &[&str]) -> Result<Self, Failure> {
-        let user = User::for_server()?;
-        let folder = tempfile::Builder::new()
-            .prefix("throwaway-postgres-")
-            .tempdir()
-            .map_err(|error| step("make a folder", error))?;
-        if let Some(user) = &user {
-            chown(folder.path(), Some(user.uid), Some(user.gid))
-                .map_err(|error| step("give the folder away", error))?;
-        }
-        let watcher = watch(binaries, user.as_ref(), folder.path())?;
-        let mut server = Self {
-            binaries: binaries.clone(),
-            user,
-            // From here on the watcher removes it.
-            folder: folder.keep(),
-            port: 0,
-            settings: settings.iter().map(|&setting| setting.to_owned()).collect(),
-            watcher,
-        };
+        let settings = settings.iter().map(|&setting| setting.to_owned()).collect();
+        let mut server = Self::prepare(binaries, settings)?;
         server.initialise()?;
         server.launch()?;
         Ok(server)
+    }
+
+    /// Makes a copy of this server that follows it, and can be read from.
+    ///
+    /// # Errors
+    /// [`Failure`], with nothing left behind.
+    pub fn standby(&self) -> Result<Self, Failure> {
+        let mut standby = Self::prepare(&self.binaries, self.settings.clone())?;
+        standby.copy(self)?;
+        standby.launch()?;
+        Ok(standby)
     }
 
     /// A URL of its `postgres` database.
@@ -127,6 +121,43 @@ impl Server {
         self.start_on(self.port)
     }
 
+    /// Runs one of the programs that come with the server, such as `pg_dump`, in a folder of the server's own.
+    ///
+    /// # Errors
+    /// [`Failure::Step`] if it cannot be run, or says that it failed.
+    pub fn run(&self, program: &str, arguments: &[&str]) -> Result<(), Failure> {
+        let mut command = self.command(program);
+        command.args(arguments);
+        run("run a program of the server", command)
+    }
+
+    /// Makes a standby a server of its own.
+    ///
+    /// # Errors
+    /// [`Failure::Step`] if it follows nobody.
+    pub fn promote(&mut self) -> Result<(), Failure> {
+        let mut promote = self.command("pg_ctl");
+        promote.args(["promote", "--wait", "--pgdata"]).arg(self.data());
+        run("promote the server", promote)
+    }
+
+    /// A folder, and who removes it.
+    fn prepare(binaries: &Binaries, settings: Vec<String>) -> Result<Self, Failure> {
+        let user = User::for_server()?;
+        let folder = tempfile::Builder::new()
+            .prefix("throwaway-postgres-")
+            .tempdir()
+            .map_err(|error| step("make a folder", error))?;
+        if let Some(user) = &user {
+            chown(folder.path(), Some(user.uid), Some(user.gid))
+                .map_err(|error| step("give the folder away", error))?;
+        }
+        let watcher = watch(binaries, user.as_ref(), folder.path())?;
+        // From here on the watcher removes it.
+        let folder = folder.keep();
+        Ok(Self { binaries: binaries.clone(), user, folder, port: 0, settings, watcher })
+    }
+
     fn initialise(&self) -> Result<(), Failure> {
         let mut initdb = self.command("initdb");
         initdb
@@ -134,6 +165,15 @@ impl Server {
             .args(["--locale=C", "--pgdata"])
             .arg(self.data());
         run("make a cluster", initdb)
+    }
+
+    fn copy(&self, primary: &Self) -> Result<(), Failure> {
+        let mut copy = self.command("pg_basebackup");
+        copy.args(["--write-recovery-conf", "--checkpoint=fast", "--no-sync", "--dbname"])
+            .arg(primary.url())
+            .arg("--pgdata")
+            .arg(self.data());
+        run("copy the server", copy)
     }
 
     /// Starts on a free port. Somebody may take it in between, so a few are tried.

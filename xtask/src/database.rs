@@ -37,6 +37,14 @@ impl TestDatabase {
         }
     }
 
+    /// The tests to leave out of these packages, as arguments.
+    pub(crate) fn left_out_tests(&self) -> &'static str {
+        match self {
+            Self::Named(_) | Self::ThrowAway(_) => "",
+            Self::LeftOut => " -- --skip on_postgres",
+        }
+    }
+
     /// Tells the tests of a command where the server is.
     pub(crate) fn apply(&self, cargo: Cargo) -> Cargo {
         match self.url() {

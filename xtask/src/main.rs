@@ -78,7 +78,8 @@ fn package() -> Result<(), Failure> {
 fn test(no_postgres: bool) -> Result<(), Failure> {
     let database = if no_postgres { TestDatabase::left_out() } else { TestDatabase::start()? };
     let packages = database.packages();
-    database.apply(cargo(&format!("test {packages} --all-targets"))).run()?;
+    let left_out = database.left_out_tests();
+    database.apply(cargo(&format!("test {packages} --all-targets{left_out}"))).run()?;
     database.apply(cargo(&format!("test {packages} --doc"))).run()?;
     for url in database.example_urls() {
         cargo(&format!("run --quiet --example bank -- --db {url}")).run()?;

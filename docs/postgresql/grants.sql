@@ -1,0 +1,14 @@
+-- What the application needs, and nothing besides. Run as the owner, after each migration.
+
+GRANT SELECT ON evercore.evercore_migrations TO bank_app;
+GRANT SELECT ON evercore.event_log TO bank_app;
+
+GRANT SELECT, INSERT ON evercore.aggregate_types TO bank_app;
+GRANT SELECT, INSERT ON evercore.event_types TO bank_app;
+GRANT SELECT, INSERT ON evercore.events TO bank_app;
+GRANT SELECT, INSERT ON evercore.commits TO bank_app;
+GRANT SELECT, USAGE ON SEQUENCE evercore.event_positions TO bank_app;
+
+GRANT SELECT, INSERT, UPDATE (natural_key) ON evercore.aggregates TO bank_app;
+GRANT SELECT, INSERT, UPDATE ON evercore.snapshots TO bank_app;
+GRANT SELECT, UPDATE (last) ON evercore.aggregate_ids TO bank_app;

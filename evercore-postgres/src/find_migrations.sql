@@ -1,0 +1,1 @@
+SELECT to_regclass('evercore.evercore_migrations') IS NOT NULL

@@ -1,0 +1,223 @@
+//! The roles and grants of the guide: enough, and nothing that could be left out.
+
+use std::error::Error as _;
+
+use evercore::{
+    Aggregate, AggregateId, Apply, Error, EventMeta, EventStore, Migrate, Position, event,
+};
+use evercore_postgres as _;
+use serde::{Deserialize, Serialize};
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use throwaway_postgres::{Binaries, Server};
+
+#[derive(Aggregate, Default, Serialize, Deserialize)]
+#[aggregate(snapshot_every = 2)]
+struct Account {
+    balance: i64,
+}
+
+#[event(aggregate = Account)]
+struct Deposited {
+    amount: i64,
+}
+
+impl Apply<Deposited> for Account {
+    fn apply(&mut self, event: &Deposited, _meta: &EventMeta) {
+        self.balance += event.amount;
+    }
+}
+
+#[derive(Debug)]
+enum Refusal {
+    Sql(sqlx::Error),
+    Store(Error),
+}
+
+impl From<sqlx::Error> for Refusal {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Sql(error)
+    }
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl Refusal {
+    fn is_of_a_privilege(&self) -> bool {
+        let sql = match self {
+            Self::Sql(error) => Some(error),
+            Self::Store(error) => error.source().and_then(|source| source.downcast_ref()),
+        };
+        let code = sql.and_then(|error| error.as_database_error()?.code());
+        code.as_deref() == Some("42501")
+    }
+}
+
+/// A database with the roles of the guide, migrated by the owner.
+struct Bank {
+    server: Server,
+    superuser: PgConnection,
+}
+
+impl Bank {
+    async fn new() -> Self {
+        let server = Binaries::find()
+            .and_then(|binaries| Server::start(&binaries, &["fsync=off"]))
+            .unwrap_or_else(|failure| panic!("{failure}"));
+        let mut superuser = PgConnection::connect(&server.url()).await.expect("it answers");
+        run(&mut superuser, include_str!("../../docs/roles.sql")).await.expect("they are new");
+        let bank = Self { server, superuser };
+
+        EventStore::connect(bank.url("bank_owner")).await.expect("the owner may migrate");
+        let mut owner = bank.connect("bank_owner").await;
+        run(&mut owner, include_str!("../../docs/grants.sql")).await.expect("it is the owner's");
+        bank
+    }
+
+    fn url(&self, role: &str) -> String {
+        self.server.url().replace("postgres@", &format!("{role}@"))
+    }
+
+    async fn connect(&self, role: &str) -> PgConnection {
+        PgConnection::connect(&self.url(role)).await.expect("the server trusts everyone")
+    }
+
+    /// Everything that an application does, from a program's start on.
+    async fn use_it(&mut self) -> Result<(), Refusal> {
+        let store = EventStore::connect(self.url("bank_app")).await?;
+        store.warmup().await?;
+        let id: AggregateId = store
+            .with_context(async |ctx| {
+                let mut account = ctx.create_with_key::<Account>("ada").await?;
+                for amount in [1, 2, 3] {
+                    ctx.apply(&mut account, Deposited { amount })?;
+                }
+                Ok::<_, Error>(account.id())
+            })
+            .await?;
+        for amount in [4, 5] {
+            store
+                .with_context(async |ctx| {
+                    let mut account = ctx.load::<Account>(id).await?;
+                    ctx.apply(&mut account, Deposited { amount })
+                })
+                .await?;
+        }
+        store
+            .with_context(async |ctx| {
+                let mut account = ctx.load_by_key::<Account>("ada").await?;
+                ctx.change_key(&mut account, "grace")
+            })
+            .await?;
+        store.with_readonly_context(async |ctx| ctx.load_by_key::<Account>("grace").await).await?;
+        store.read_log(Position::START, 10).await?;
+        store.find_commit(evercore::CommitId::generate()).await?;
+        store.close().await?;
+
+        let mut app = self.connect("bank_app").await;
+        run(&mut app, "SELECT * FROM evercore.event_log").await?;
+        Ok(())
+    }
+
+    /// As it was after the migration.
+    async fn forget(&mut self) {
+        let tables = "aggregate_types, event_types, aggregates, events, snapshots, commits";
+        let sql = format!("SET search_path = evercore; TRUNCATE {tables}");
+        run(&mut self.superuser, &sql).await.expect("a superuser may");
+    }
+
+    /// The application's grants, each as `privilege ON object`.
+    async fn grants(&mut self) -> Vec<String> {
+        let sql = "
+            SELECT acl.privilege_type || ' ON '
+                || CASE c.relkind WHEN 'S' THEN 'SEQUENCE ' ELSE '' END || c.oid::regclass
+            FROM pg_class c, aclexplode(c.relacl) acl
+            WHERE acl.grantee = 'bank_app'::regrole
+            UNION ALL
+            SELECT acl.privilege_type || '(' || a.attname || ') ON ' || a.attrelid::regclass
+            FROM pg_attribute a, aclexplode(a.attacl) acl
+            WHERE acl.grantee = 'bank_app'::regrole
+            UNION ALL
+            SELECT acl.privilege_type || ' ON SCHEMA ' || n.nspname
+            FROM pg_namespace n, aclexplode(n.nspacl) acl
+            WHERE acl.grantee = 'bank_app'::regrole";
+        sqlx::query_scalar(sql).fetch_all(&mut self.superuser).await.expect("the catalogue")
+    }
+}
+
+async fn run(connection: &mut PgConnection, sql: &str) -> Result<(), sqlx::Error> {
+    sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await.map(drop)
+}
+
+#[tokio::test]
+async fn the_grants_of_the_guide_are_enough_and_none_can_be_left_out() {
+    let mut bank = Bank::new().await;
+    bank.use_it().await.expect("the grants are enough");
+
+    let grants = bank.grants().await;
+    assert!(grants.len() > 10, "{grants:?}");
+    for grant in grants {
+        bank.forget().await;
+        run(&mut bank.superuser, &format!("REVOKE {grant} FROM bank_app"))
+            .await
+            .expect("it is there");
+        let refusal = bank.use_it().await.expect_err(&grant);
+        assert!(refusal.is_of_a_privilege(), "without {grant}: {refusal:?}");
+        run(&mut bank.superuser, &format!("GRANT {grant} TO bank_app")).await.expect("as before");
+    }
+    bank.forget().await;
+    bank.use_it().await.expect("everything was granted again");
+}
+
+#[tokio::test]
+async fn the_application_changes_no_event_and_no_table() {
+    let mut bank = Bank::new().await;
+    bank.use_it().await.expect("the grants are enough");
+    let mut app = bank.connect("bank_app").await;
+    for forbidden in [
+        "UPDATE evercore.events SET payload = payload",
+        "DELETE FROM evercore.events",
+        "TRUNCATE evercore.events",
+        "DELETE FROM evercore.aggregates",
+        "UPDATE evercore.commits SET landed = landed",
+        "SELECT setval('evercore.event_positions', 1)",
+        "INSERT INTO evercore.evercore_migrations (version, description) VALUES (99, 'mine')",
+        "ALTER TABLE evercore.events ADD COLUMN mine text",
+        "CREATE TABLE evercore.mine ()",
+        "DROP SCHEMA evercore CASCADE",
+    ] {
+        let refusal = Refusal::from(run(&mut app, forbidden).await.expect_err(forbidden));
+        assert!(refusal.is_of_a_privilege(), "{forbidden}: {refusal:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_owner_can_migrate_by_hand() {
+    let mut bank = Bank::new().await;
+    run(&mut bank.superuser, "DROP SCHEMA evercore CASCADE").await.expect("a superuser may");
+    run(&mut bank.superuser, "CREATE SCHEMA evercore AUTHORIZATION bank_owner")
+        .await
+        .expect("again");
+    let store = EventStore::builder()
+        .migrate(Migrate::Manually)
+        .connect(bank.url("bank_owner"))
+        .await
+        .expect("it opens");
+    let mut owner = bank.connect("bank_owner").await;
+    for migration in store.migrations() {
+        run(&mut owner, &migration.sql).await.expect("it runs as it is printed");
+    }
+    store.warmup().await.expect("the tables are there");
+    store.migrate().await.expect("there is nothing left to do");
+
+    let recorded: Vec<(i64, String)> =
+        sqlx::query_as("SELECT version, description FROM evercore.evercore_migrations ORDER BY 1")
+            .fetch_all(&mut owner)
+            .await
+            .expect("it is the owner's");
+    let printed = store.migrations().into_iter().map(|step| (step.version, step.description));
+    assert_eq!(recorded, printed.collect::<Vec<_>>());
+}
