@@ -12,3 +12,8 @@ GRANT SELECT, USAGE ON SEQUENCE evercore.event_positions TO bank_app;
 GRANT SELECT, INSERT, UPDATE (natural_key) ON evercore.aggregates TO bank_app;
 GRANT SELECT, INSERT, UPDATE ON evercore.snapshots TO bank_app;
 GRANT SELECT, UPDATE (last) ON evercore.aggregate_ids TO bank_app;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON evercore.subscriptions TO bank_app;
+GRANT SELECT, INSERT, UPDATE, DELETE ON evercore.subscription_partitions TO bank_app;
+GRANT SELECT, INSERT, UPDATE, DELETE ON evercore.parked_events TO bank_app;
+GRANT USAGE ON SEQUENCE evercore.subscription_tokens TO bank_app;

@@ -25,6 +25,7 @@ mod options;
 mod row;
 mod schema;
 mod statements;
+mod subscriptions;
 mod transaction;
 mod types;
 mod verdict;

@@ -10,6 +10,11 @@ use crate::row;
 use crate::statements::Statements;
 use crate::types::Types;
 
+/// A small number as a column holds it.
+pub(crate) fn index(number: u32) -> i32 {
+    i32::try_from(number).unwrap_or(i32::MAX)
+}
+
 pub(crate) async fn history_rows(
     executor: impl PgExecutor<'_>,
     statements: &Statements,

@@ -10,10 +10,11 @@ use crate::options::{PostgresOptions, Schema};
 use crate::statements::render;
 
 /// The steps, oldest first. Each records itself, with the version and description that it has here.
-const STEPS: [(i64, &str, &str); 3] = [
+const STEPS: [(i64, &str, &str); 4] = [
     (1, "tables", include_str!("../migrations/0001_tables.sql")),
     (2, "append", include_str!("../migrations/0002_append.sql")),
     (3, "frontier", include_str!("../migrations/0003_frontier.sql")),
+    (4, "subscriptions", include_str!("../migrations/0004_subscriptions.sql")),
 ];
 
 /// The steps as SQL for this schema.

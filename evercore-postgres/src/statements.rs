@@ -5,6 +5,7 @@ use std::sync::Arc;
 use sqlx::AssertSqlSafe;
 
 use crate::options::Schema;
+use crate::subscriptions::SubscriptionStatements;
 
 /// The schema's name in the SQL files, which so can be read and run as they are.
 const WRITTEN: &str = "evercore";
@@ -25,6 +26,7 @@ pub(crate) struct Statements {
     pub(crate) reserve_ids: Statement,
     pub(crate) store_aggregate_types: Statement,
     pub(crate) store_event_types: Statement,
+    pub(crate) subscriptions: SubscriptionStatements,
 }
 
 /// One statement.
@@ -33,7 +35,7 @@ pub(crate) struct Statement(Arc<str>);
 
 impl Statements {
     pub(crate) fn new(schema: &Schema) -> Self {
-        let statement = |sql: &'static str| Statement(render(sql, schema).into());
+        let statement = |sql| Statement::new(sql, schema);
         Self {
             append: statement(include_str!("append.sql")),
             find_commit: statement(include_str!("find_commit.sql")),
@@ -48,11 +50,16 @@ impl Statements {
             reserve_ids: statement(include_str!("reserve_ids.sql")),
             store_aggregate_types: statement(include_str!("store_aggregate_types.sql")),
             store_event_types: statement(include_str!("store_event_types.sql")),
+            subscriptions: SubscriptionStatements::new(schema),
         }
     }
 }
 
 impl Statement {
+    pub(crate) fn new(sql: &str, schema: &Schema) -> Self {
+        Self(render(sql, schema).into())
+    }
+
     /// For the driver. What is in it besides our own files is a checked schema name.
     pub(crate) fn sql(&self) -> AssertSqlSafe<Arc<str>> {
         AssertSqlSafe(Arc::clone(&self.0))

@@ -2,16 +2,23 @@
 
 use std::any::Any;
 use std::ops::{Deref, DerefMut};
+use std::time::Duration;
 
 use async_trait::async_trait;
-use evercore::engine::{Commit, Committed, StorageEngine, TransactionContext, Transactor};
+use evercore::engine::{
+    Commit, Committed, Settled, Settlement, StorageEngine, TransactionContext, Transactor,
+};
 use evercore::{AggregateId, Error, EventStore, Result};
-use sqlx::PgConnection;
+use sqlx::{AssertSqlSafe, PgConnection};
 
 use crate::append::Columns;
 use crate::engine::{PostgresEngine, Shared, type_names};
-use crate::error::classify;
+use crate::error::{CommitFailure, classify, classify_commit};
+use crate::subscriptions::settle;
 use crate::verdict;
+
+/// The longest time-out that the server takes.
+const MOST_MILLIS: u128 = 2_147_483_647;
 
 /// A transaction of the database, for the user's own statements: it derefs to the connection.
 ///
@@ -99,9 +106,19 @@ impl DerefMut for PostgresTransaction {
 impl Transactor for PostgresEngine {
     type Transaction = PostgresTransaction;
 
-    async fn begin(&self) -> Result<Self::Transaction> {
-        let began = self.shared.held.begin().await;
-        began.map(PostgresTransaction).map_err(|error| classify("begin a transaction", error))
+    async fn begin(&self, most_idle: Option<Duration>) -> Result<Self::Transaction> {
+        let failed = |error| classify("begin a transaction", error);
+        let began = match most_idle {
+            None => self.shared.held.begin().await,
+            Some(most_idle) => {
+                // Part of BEGIN, so that it is no round trip of its own.
+                let millis = most_idle.as_millis().clamp(1, MOST_MILLIS);
+                let begin =
+                    format!("BEGIN; SET LOCAL idle_in_transaction_session_timeout = {millis}");
+                self.shared.held.begin_with(AssertSqlSafe(begin)).await
+            }
+        };
+        began.map(PostgresTransaction).map_err(failed)
     }
 
     fn first_id(&self, _: &Self::Transaction) -> Option<AggregateId> {
@@ -112,24 +129,50 @@ impl Transactor for PostgresEngine {
         &self,
         mut transaction: Self::Transaction,
         commit: Commit,
+        settlement: Option<&Settlement>,
     ) -> Result<Committed> {
-        self.store_types(&type_names(&commit)).await?;
-        let Shared { types, statements, notifications, .. } = &*self.shared;
-        let columns = Columns::new([&commit], &types.known())?;
+        let nothing = Committed { id: commit.id, positions: None };
         // Whatever goes wrong before COMMIT was sent is undone by the server.
+        let committed = if settlement.is_some() && commit.writes.is_empty() {
+            nothing
+        } else {
+            self.append_within(&mut transaction, &commit).await?
+        };
+        if let Some(settlement) = settlement {
+            let statements = self.subscription_statements();
+            if settle(&mut *transaction, statements, settlement).await? == Settled::Before {
+                return Ok(nothing);
+            }
+        }
+        match transaction.0.commit().await.map_err(classify_commit) {
+            Ok(()) => {
+                self.shared.notifications.committed();
+                Ok(committed)
+            }
+            Err(CommitFailure::LostRace(error) | CommitFailure::RolledBack(error)) => {
+                Err(classify("commit a transaction", error))
+            }
+            Err(CommitFailure::Unknown(error)) => {
+                Err(Error::OutcomeUnknown { commit: commit.id, source: error.into() })
+            }
+        }
+    }
+}
+
+impl PostgresEngine {
+    async fn append_within(
+        &self,
+        transaction: &mut PostgresTransaction,
+        commit: &Commit,
+    ) -> Result<Committed> {
+        self.store_types(&type_names(commit)).await?;
+        let Shared { types, statements, .. } = &*self.shared;
+        let columns = Columns::new([commit], &types.known())?;
         let rows = columns
-            .send(&mut transaction, statements)
+            .send(transaction, statements)
             .await
             .map_err(|error| classify("append to a transaction", error))?;
         let row = rows.first().ok_or_else(|| Error::corrupt("verdict", "it is missing"))?;
-        let committed = verdict::read(row, &commit)?;
-        match transaction.0.commit().await {
-            Ok(()) => {
-                notifications.committed();
-                Ok(committed)
-            }
-            Err(error @ sqlx::Error::Database(_)) => Err(classify("commit a transaction", error)),
-            Err(error) => Err(Error::OutcomeUnknown { commit: commit.id, source: error.into() }),
-        }
+        verdict::read(row, commit)
     }
 }

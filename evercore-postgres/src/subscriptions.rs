@@ -1,0 +1,282 @@
+//! Subscriptions: what the contract asks for, and which statements do it.
+
+mod places;
+mod settle;
+mod statements;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use evercore::engine::{
+    AcquireRequest, Acquired, Beat, Control, Heartbeat, LeaseKey, LeaseStatus, LogPage, LogRequest,
+    MatchRequest, NewSubscription, ParkedRequest, Settled, Settlement, StoredLease,
+    StoredPartition, StoredSubscription, SubscriptionStorage, WhichParked,
+};
+use evercore::{
+    AggregateId, Error, EventFilter, ParkedEvent, Partition, Position, RecordedEvent, Result,
+    Start, SubscriptionName,
+};
+use sqlx::postgres::PgRow;
+use sqlx::postgres::types::PgInterval;
+
+use crate::engine::{PostgresEngine, Shared};
+use crate::error::classify;
+use crate::log::{self, index};
+use crate::row::{self, EVENT_COLUMNS, get};
+
+pub(crate) use settle::settle;
+pub(crate) use statements::SubscriptionStatements;
+
+/// The most events that one call looks at.
+const MOST_LOOKED_AT: u32 = 10_000;
+
+#[async_trait]
+impl SubscriptionStorage for PostgresEngine {
+    async fn read_matching(&self, request: MatchRequest) -> Result<LogPage> {
+        let Shared { types, readers, statements, frontier, .. } = &*self.shared;
+        let MatchRequest { after, limit, filter, partition } = request;
+        let frontier = frontier.read(readers, statements).await?;
+        if *filter == EventFilter::new() && partition == Partition::WHOLE {
+            let request = LogRequest { after, limit };
+            let rows = log::log_rows(readers, statements, request, frontier).await?;
+            return log::page(&rows, request, frontier, types, readers, statements).await;
+        }
+        if frontier <= after {
+            return Ok(LogPage { events: Vec::new(), end: after, at_end: true });
+        }
+        let most = MOST_LOOKED_AT.max(limit);
+        let rows = matching_rows(self, after, limit, most, &filter, partition, frontier).await?;
+        let first = rows.first().ok_or_else(|| Error::corrupt("events", "a page has no row"))?;
+        let last: Option<i64> = get(first, EVENT_COLUMNS)?;
+        let looked_at: i64 = get(first, EVENT_COLUMNS + 1)?;
+        let is_empty = get::<Option<i64>>(first, 0)?.is_none();
+        let events = if is_empty {
+            Vec::new()
+        } else {
+            row::events(&rows, types, readers, statements).await?
+        };
+        let is_full = u32::try_from(events.len()).is_ok_and(|events| events >= limit);
+        let end = match (events.last().filter(|_| is_full), last) {
+            (Some(event), _) => event.position(),
+            (None, Some(last)) => Position::new(last)?,
+            (None, None) => after,
+        };
+        let at_end = end >= frontier || (!is_full && looked_at < i64::from(most));
+        Ok(LogPage { events, end, at_end })
+    }
+
+    async fn resolve_start(&self, start: Start) -> Result<Position> {
+        let mut connection = self.connection().await?;
+        places::resolve(&mut connection, self.subscription_statements(), start).await
+    }
+
+    async fn register(&self, subscription: &NewSubscription) -> Result<()> {
+        places::register(self, subscription).await
+    }
+
+    async fn subscriptions(
+        &self,
+        name: Option<&SubscriptionName>,
+    ) -> Result<Vec<StoredSubscription>> {
+        let failed = |error| classify("list subscriptions", error);
+        let (readers, statements) = (&self.shared.readers, self.subscription_statements());
+        let head: i64 =
+            sqlx::query_scalar(statements.head.sql()).fetch_one(readers).await.map_err(failed)?;
+        let rows = sqlx::query(statements.list.sql())
+            .bind(name.map(SubscriptionName::as_str))
+            .bind(head)
+            .fetch_all(readers)
+            .await
+            .map_err(failed)?;
+        stored_subscriptions(&rows, Position::new(head)?)
+    }
+
+    async fn acquire(&self, request: &AcquireRequest) -> Result<Acquired> {
+        places::acquire(self, request).await
+    }
+
+    async fn ask_for(&self, lease: &LeaseKey, by: &str, patience: Duration) -> Result<()> {
+        sqlx::query(self.subscription_statements().ask_for.sql())
+            .bind(lease.subscription.as_str())
+            .bind(index(lease.partition))
+            .bind(lease.token)
+            .bind(by)
+            .bind(interval(patience))
+            .execute(&self.shared.readers)
+            .await
+            .map(drop)
+            .map_err(|error| classify("ask for a lease", error))
+    }
+
+    async fn heartbeat(&self, beats: &[Beat]) -> Result<Heartbeat> {
+        let column = |beat: &Beat| beat.lease.subscription.to_string();
+        let rows = sqlx::query(self.subscription_statements().heartbeat.sql())
+            .bind(beats.iter().map(column).collect::<Vec<_>>())
+            .bind(beats.iter().map(|beat| index(beat.lease.partition)).collect::<Vec<_>>())
+            .bind(beats.iter().map(|beat| beat.lease.token).collect::<Vec<_>>())
+            .bind(beats.iter().map(|beat| beat.renew.map(interval)).collect::<Vec<_>>())
+            .fetch_all(&self.shared.readers)
+            .await
+            .map_err(|error| classify("look at leases", error))?;
+        let first = rows.first().ok_or_else(|| Error::corrupt("heartbeat", "it has no row"))?;
+        let head = Position::new(get(first, 0)?)?;
+        // Without a lease there is one row all the same.
+        let leases = rows.iter().take(beats.len()).map(lease_status).collect::<Result<_>>()?;
+        Ok(Heartbeat { head, leases })
+    }
+
+    async fn settle(&self, settlement: &Settlement) -> Result<Settled> {
+        settle(&self.shared.readers, self.subscription_statements(), settlement).await
+    }
+
+    async fn release(&self, lease: &LeaseKey) -> Result<()> {
+        sqlx::query(self.subscription_statements().release.sql())
+            .bind(lease.subscription.as_str())
+            .bind(index(lease.partition))
+            .bind(lease.token)
+            .execute(&self.shared.readers)
+            .await
+            .map(drop)
+            .map_err(|error| classify("give a lease back", error))
+    }
+
+    async fn parked_aggregates(
+        &self,
+        subscription: &SubscriptionName,
+        aggregates: &[AggregateId],
+    ) -> Result<Vec<AggregateId>> {
+        let ids: Vec<i64> = aggregates.iter().map(|id| id.get()).collect();
+        let parked: Vec<i64> =
+            sqlx::query_scalar(self.subscription_statements().parked_aggregates.sql())
+                .bind(subscription.as_str())
+                .bind(ids)
+                .fetch_all(&self.shared.readers)
+                .await
+                .map_err(|error| classify("look for parked events", error))?;
+        parked.into_iter().map(AggregateId::new).collect()
+    }
+
+    async fn parked_events(&self, request: &ParkedRequest) -> Result<Vec<ParkedEvent>> {
+        let Shared { types, readers, statements, .. } = &*self.shared;
+        let rows = sqlx::query(self.subscription_statements().parked_events.sql())
+            .bind(request.subscription.as_str())
+            .bind(request.after.get())
+            .bind(i64::from(request.limit))
+            .bind(i64::from(request.partition.index()))
+            .bind(i64::from(request.partition.count()))
+            .bind(request.which == WhichParked::ToRedrive)
+            .fetch_all(readers)
+            .await
+            .map_err(|error| classify("read parked events", error))?;
+        let events = row::events(&rows, types, readers, statements).await?;
+        events.into_iter().zip(&rows).map(parked_event).collect()
+    }
+
+    async fn control(&self, subscription: &SubscriptionName, control: &Control) -> Result<()> {
+        places::control(self, subscription, control).await
+    }
+}
+
+impl PostgresEngine {
+    pub(crate) fn subscription_statements(&self) -> &SubscriptionStatements {
+        &self.shared.statements.subscriptions
+    }
+}
+
+/// A span of time as the server counts it; one that does not fit is cut to some hundred thousand years.
+fn interval(time: Duration) -> PgInterval {
+    let microseconds = i64::try_from(time.as_micros()).unwrap_or(i64::MAX);
+    // Far below what a timestamp takes when it is added to the time of day.
+    let most = i64::from(i32::MAX) * 1_000_000 * 1_000;
+    PgInterval { months: 0, days: 0, microseconds: microseconds.min(most) }
+}
+
+async fn matching_rows(
+    engine: &PostgresEngine,
+    after: Position,
+    limit: u32,
+    most: u32,
+    filter: &EventFilter,
+    partition: Partition,
+    frontier: Position,
+) -> Result<Vec<PgRow>> {
+    let whole = filter.whole_aggregates().map(|aggregate| (aggregate, None));
+    let single = filter.single_events().map(|(aggregate, event)| (aggregate, Some(event)));
+    let (aggregates, events): (Vec<_>, Vec<_>) = whole.chain(single).unzip();
+    let named = !filter.is_of_all_types();
+    sqlx::query(engine.subscription_statements().read_matching.sql())
+        .bind(after.get())
+        .bind(frontier.get())
+        .bind(i64::from(limit))
+        .bind(i64::from(most))
+        .bind(named.then_some(aggregates))
+        .bind(named.then_some(events))
+        .bind(filter.natural_key().map(evercore::NaturalKey::as_str))
+        .bind(i64::from(partition.index()))
+        .bind(i64::from(partition.count()))
+        .fetch_all(&engine.shared.readers)
+        .await
+        .map_err(|error| classify("read the log", error))
+}
+
+fn lease_status(row: &PgRow) -> Result<LeaseStatus> {
+    if !get::<bool>(row, 1)? {
+        return Ok(LeaseStatus::Lost);
+    }
+    let (paused, wanted, redrive) = (get(row, 2)?, get(row, 3)?, get(row, 4)?);
+    Ok(LeaseStatus::Held { paused, wanted, redrive })
+}
+
+fn stored_subscriptions(rows: &[PgRow], head: Position) -> Result<Vec<StoredSubscription>> {
+    let mut subscriptions: Vec<StoredSubscription> = Vec::new();
+    for row in rows {
+        let name = SubscriptionName::new(get(row, 0)?)
+            .map_err(|error| Error::corrupt("subscriptions.name", error.to_string()))?;
+        if subscriptions.last().is_none_or(|last| last.name != name) {
+            let parked: i64 = get(row, 11)?;
+            subscriptions.push(StoredSubscription {
+                name,
+                filter: EventFilter::from_column(get(row, 1)?)?,
+                paused: get(row, 2)?,
+                partitions: Vec::new(),
+                parked: u64::try_from(parked).unwrap_or(0),
+                head,
+            });
+        }
+        let last = subscriptions.last_mut().expect("BUG: it was pushed just now");
+        last.partitions.push(stored_partition(row)?);
+    }
+    Ok(subscriptions)
+}
+
+fn stored_partition(row: &PgRow) -> Result<StoredPartition> {
+    let (owner, until): (Option<String>, Option<DateTime<Utc>>) = (get(row, 5)?, get(row, 6)?);
+    let lease = match (owner, until) {
+        (Some(owner), Some(until)) => Some(StoredLease {
+            token: get(row, 4)?,
+            owner,
+            until,
+            ended: get(row, 7)?,
+            wanted: get(row, 8)?,
+        }),
+        _ => None,
+    };
+    Ok(StoredPartition {
+        cursor: Position::new(get(row, 3)?)?,
+        waiting_since: get(row, 10)?,
+        lease,
+        failure: get(row, 9)?,
+    })
+}
+
+fn parked_event((event, row): (RecordedEvent, &PgRow)) -> Result<ParkedEvent> {
+    let attempts: i32 = get(row, EVENT_COLUMNS + 1)?;
+    Ok(ParkedEvent {
+        event,
+        reason: get(row, EVENT_COLUMNS)?,
+        attempts: u32::try_from(attempts).unwrap_or(0),
+        parked_at: get(row, EVENT_COLUMNS + 2)?,
+        redrive: get(row, EVENT_COLUMNS + 3)?,
+    })
+}

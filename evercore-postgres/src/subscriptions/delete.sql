@@ -1,0 +1,2 @@
+-- $1: the name
+DELETE FROM evercore.subscriptions WHERE name = $1

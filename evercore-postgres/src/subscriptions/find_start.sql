@@ -1,0 +1,11 @@
+-- $1: the time; $2: the end of the log. The position before the first event that was recorded at this time or later.
+SELECT coalesce(
+    (
+        SELECT e.position - 1
+        FROM evercore.events e
+        WHERE e.recorded_at >= $1 AND e.position <= $2
+        ORDER BY e.position
+        LIMIT 1
+    ),
+    $2
+)

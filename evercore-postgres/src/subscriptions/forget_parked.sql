@@ -1,0 +1,2 @@
+-- $1: the subscription
+DELETE FROM evercore.parked_events WHERE subscription = $1

@@ -1,0 +1,24 @@
+-- $1: the name, or NULL for all; $2: the end of the log. Subscriptions with their partitions.
+SELECT
+    s.name,
+    s.filter,
+    s.paused,
+    p.cursor,
+    p.token,
+    p.owner,
+    p.leased_until,
+    coalesce(p.leased_until <= clock_timestamp(), false) AS ended,
+    coalesce(p.wanted_until > clock_timestamp(), false) AS wanted,
+    p.failure,
+    (
+        SELECT e.recorded_at
+        FROM evercore.events e
+        WHERE e.position > p.cursor AND e.position <= $2
+        ORDER BY e.position
+        LIMIT 1
+    ) AS waiting_since,
+    (SELECT count(*) FROM evercore.parked_events k WHERE k.subscription = s.name) AS parked
+FROM evercore.subscriptions s
+JOIN evercore.subscription_partitions p ON p.subscription = s.name
+WHERE $1::text IS NULL OR s.name = $1
+ORDER BY s.name, p.number

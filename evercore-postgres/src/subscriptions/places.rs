@@ -1,0 +1,276 @@
+//! Where subscriptions stand, and who moves them.
+
+use chrono::{DateTime, Utc};
+use evercore::engine::{
+    AcquireRequest, Acquired, Control, Grant, IfDifferent, LeaseKey, NewSubscription,
+};
+use evercore::{Error, EventFilter, Partition, Position, Result, Start, SubscriptionName};
+use sqlx::PgConnection;
+use sqlx::pool::PoolConnection;
+use sqlx::{Connection, Postgres};
+
+use super::{SubscriptionStatements, interval};
+use crate::engine::PostgresEngine;
+use crate::error::classify;
+use crate::log::index;
+use crate::row::get;
+use crate::statements::Statement;
+
+impl PostgresEngine {
+    pub(super) async fn connection(&self) -> Result<PoolConnection<Postgres>> {
+        self.shared.readers.acquire().await.map_err(|error| classify("get a connection", error))
+    }
+}
+
+/// The position that a start stands for.
+pub(super) async fn resolve(
+    connection: &mut PgConnection,
+    statements: &SubscriptionStatements,
+    start: Start,
+) -> Result<Position> {
+    let failed = |error| classify("find a start", error);
+    let number = match start {
+        Start::Beginning => 0,
+        Start::End => number(connection, &statements.head).await?,
+        Start::After(position) => {
+            let last = number(connection, &statements.last_position).await?;
+            if position.get() > last {
+                return Err(Error::StartBeyondEnd { position, end: Position::new(last)? });
+            }
+            position.get()
+        }
+        Start::From(time) => {
+            let head = number(connection, &statements.head).await?;
+            sqlx::query_scalar(statements.find_start.sql())
+                .bind(time)
+                .bind(head)
+                .fetch_one(connection)
+                .await
+                .map_err(failed)?
+        }
+    };
+    Position::new(number)
+}
+
+async fn number(connection: &mut PgConnection, statement: &Statement) -> Result<i64> {
+    let number = sqlx::query_scalar(statement.sql()).fetch_one(connection).await;
+    number.map_err(|error| classify("find a start", error))
+}
+
+pub(super) async fn register(engine: &PostgresEngine, new: &NewSubscription) -> Result<()> {
+    let failed = |error| classify("store a subscription", error);
+    let statements = engine.subscription_statements();
+    let mut connection = engine.connection().await?;
+    let mut transaction = connection.begin().await.map_err(failed)?;
+    let stored = read(&mut transaction, statements, &new.name).await?;
+    match stored {
+        Some((filter, partitions)) => {
+            let (wanted, stored) = ((&*new.filter, new.partitions), (&filter, partitions));
+            if stored == wanted {
+                return Ok(());
+            }
+            if new.if_different == IfDifferent::Refuse {
+                return Err(Error::subscription_differs(&new.name, stored, wanted));
+            }
+            replace(&mut transaction, statements, new, partitions).await?;
+        }
+        None => {
+            // It waits for the log alone, so before anything is locked.
+            let cursor = resolve(&mut transaction, statements, new.start).await?;
+            let stored = sqlx::query(statements.insert_subscription.sql())
+                .bind(new.name.as_str())
+                .bind(new.filter.to_column())
+                .bind(index(new.partitions))
+                .execute(&mut *transaction)
+                .await
+                .map_err(failed)?;
+            if stored.rows_affected() == 0 {
+                // Somebody else has stored it just now.
+                drop(transaction);
+                drop(connection);
+                return Box::pin(register(engine, new)).await;
+            }
+            insert_partitions(&mut transaction, statements, new, cursor).await?;
+        }
+    }
+    transaction.commit().await.map_err(failed)
+}
+
+pub(super) async fn acquire(engine: &PostgresEngine, request: &AcquireRequest) -> Result<Acquired> {
+    let row = sqlx::query(engine.subscription_statements().acquire.sql())
+        .bind(request.subscription.as_str())
+        .bind(&request.owner)
+        .bind(interval(request.lease))
+        .bind(request.filter.to_column())
+        .bind(index(request.partitions))
+        .fetch_one(&engine.shared.readers)
+        .await
+        .map_err(|error| classify("take a lease", error))?;
+    let subscription = request.subscription.clone();
+    match get::<i16>(&row, 0)? {
+        0 => {
+            let partition = partition_number(get(&row, 1)?)?;
+            Ok(Acquired::Granted(Grant {
+                lease: LeaseKey { subscription, partition, token: get(&row, 2)? },
+                cursor: Position::new(get(&row, 3)?)?,
+                partition: Partition::new(partition, request.partitions)?,
+                has_parked: get(&row, 4)?,
+            }))
+        }
+        1 => {
+            // Without an owner it is promised to somebody who has not come yet.
+            let owner: Option<String> = get(&row, 5)?;
+            let until: Option<DateTime<Utc>> = get(&row, 6)?;
+            Ok(Acquired::Taken {
+                owner: owner.unwrap_or_else(|| "somebody who asked for it".to_owned()),
+                until: until.unwrap_or_else(Utc::now),
+            })
+        }
+        2 => Ok(Acquired::Paused),
+        3 => Ok(Acquired::Unknown),
+        _ => {
+            let filter = EventFilter::from_column(get(&row, 7)?)?;
+            let stored = (&filter, partition_number(get(&row, 8)?)?);
+            let wanted = (&*request.filter, request.partitions);
+            Err(Error::subscription_differs(&subscription, stored, wanted))
+        }
+    }
+}
+
+pub(super) async fn control(
+    engine: &PostgresEngine,
+    name: &SubscriptionName,
+    control: &Control,
+) -> Result<()> {
+    let failed = |error| classify("change a subscription", error);
+    let statements = engine.subscription_statements();
+    let mut connection = engine.connection().await?;
+    let mut transaction = connection.begin().await.map_err(failed)?;
+    let cursor = match control {
+        Control::Reset(start) => Some(resolve(&mut transaction, statements, *start).await),
+        _ => None,
+    };
+    if read(&mut transaction, statements, name).await?.is_none() {
+        return Err(Error::UnknownSubscription { name: name.to_string() });
+    }
+    let query = |statement: &Statement| sqlx::query(statement.sql()).bind(name.as_str().to_owned());
+    let done = match control {
+        Control::Pause => query(&statements.set_paused).bind(true).execute(&mut *transaction).await,
+        Control::Resume => {
+            query(&statements.set_paused).bind(false).execute(&mut *transaction).await
+        }
+        Control::Redrive => query(&statements.redrive).execute(&mut *transaction).await,
+        Control::Delete => query(&statements.delete).execute(&mut *transaction).await,
+        Control::Reset(_) => {
+            let cursor = cursor.unwrap_or(Ok(Position::START))?;
+            take_away(&mut transaction, statements, name).await?;
+            let forgotten = query(&statements.forget_parked).execute(&mut *transaction).await;
+            forgotten.map_err(failed)?;
+            let reset = query(&statements.reset_cursors).bind(cursor.get());
+            reset.execute(&mut *transaction).await
+        }
+    };
+    done.map_err(failed)?;
+    transaction.commit().await.map_err(failed)
+}
+
+/// The filter and the number of partitions, held as they are.
+async fn read(
+    connection: &mut PgConnection,
+    statements: &SubscriptionStatements,
+    name: &SubscriptionName,
+) -> Result<Option<(EventFilter, u32)>> {
+    let rows = sqlx::query(statements.read_subscription.sql())
+        .bind(name.as_str())
+        .fetch_all(connection)
+        .await
+        .map_err(|error| classify("read a subscription", error))?;
+    let Some(row) = rows.first() else { return Ok(None) };
+    Ok(Some((EventFilter::from_column(get(row, 0)?)?, partition_number(get(row, 1)?)?)))
+}
+
+/// Makes a stored subscription what is wanted now.
+async fn replace(
+    connection: &mut PgConnection,
+    statements: &SubscriptionStatements,
+    new: &NewSubscription,
+    partitions: u32,
+) -> Result<()> {
+    let failed = |error| classify("store a subscription", error);
+    if partitions != new.partitions {
+        let cursor = common_place(connection, statements, &new.name).await?;
+        sqlx::query(statements.delete_partitions.sql())
+            .bind(new.name.as_str())
+            .execute(&mut *connection)
+            .await
+            .map_err(failed)?;
+        insert_partitions(connection, statements, new, cursor).await?;
+    }
+    sqlx::query(statements.update_subscription.sql())
+        .bind(new.name.as_str())
+        .bind(new.filter.to_column())
+        .bind(index(new.partitions))
+        .execute(&mut *connection)
+        .await
+        .map_err(failed)?;
+    take_away(connection, statements, &new.name).await
+}
+
+/// Where all partitions stand, if they do and nobody owns one.
+async fn common_place(
+    connection: &mut PgConnection,
+    statements: &SubscriptionStatements,
+    name: &SubscriptionName,
+) -> Result<Position> {
+    let rows = sqlx::query(statements.lock_places.sql())
+        .bind(name.as_str())
+        .fetch_all(connection)
+        .await
+        .map_err(|error| classify("store a subscription", error))?;
+    let not_idle = |problem: String| Error::SubscriptionNotIdle { name: name.to_string(), problem };
+    let mut common = None;
+    for row in &rows {
+        if let Some(owner) = get::<Option<String>>(row, 1)? {
+            return Err(not_idle(format!("`{owner}` owns a partition")));
+        }
+        let cursor: i64 = get(row, 0)?;
+        if *common.get_or_insert(cursor) != cursor {
+            return Err(not_idle("its partitions stand at different places".to_owned()));
+        }
+    }
+    Position::new(common.unwrap_or_default())
+}
+
+async fn insert_partitions(
+    connection: &mut PgConnection,
+    statements: &SubscriptionStatements,
+    new: &NewSubscription,
+    cursor: Position,
+) -> Result<()> {
+    sqlx::query(statements.insert_partitions.sql())
+        .bind(new.name.as_str())
+        .bind(index(new.partitions))
+        .bind(cursor.get())
+        .execute(connection)
+        .await
+        .map(drop)
+        .map_err(|error| classify("store a subscription", error))
+}
+
+async fn take_away(
+    connection: &mut PgConnection,
+    statements: &SubscriptionStatements,
+    name: &SubscriptionName,
+) -> Result<()> {
+    sqlx::query(statements.take_away.sql())
+        .bind(name.as_str())
+        .execute(connection)
+        .await
+        .map(drop)
+        .map_err(|error| classify("end the leases of a subscription", error))
+}
+
+fn partition_number(number: i32) -> Result<u32> {
+    u32::try_from(number)
+        .map_err(|_| Error::corrupt("subscription_partitions.number", "out of range"))
+}

@@ -1,0 +1,2 @@
+-- $1: the subscription
+UPDATE evercore.parked_events SET redrive = true WHERE subscription = $1
