@@ -1,9 +1,16 @@
 //! The roles and grants of the guide: enough, and nothing that could be left out.
 
 use std::error::Error as _;
+use std::sync::Arc;
+use std::time::Duration;
 
+use evercore::engine::{
+    AcquireRequest, Acquired, Beat, Control, CursorMove, Grant, IfDifferent, NewSubscription,
+    NewlyParked, Settlement, StorageEngine,
+};
 use evercore::{
-    Aggregate, AggregateId, Apply, Error, EventMeta, EventStore, Migrate, Position, event,
+    Aggregate, AggregateId, Apply, Error, EventFilter, EventMeta, EventStore, Migrate, Position,
+    Start, SubscriptionName, event,
 };
 use evercore_postgres as _;
 use serde::{Deserialize, Serialize};
@@ -115,6 +122,7 @@ impl Bank {
         store.with_readonly_context(async |ctx| ctx.load_by_key::<Account>("grace").await).await?;
         store.read_log(Position::START, 10).await?;
         store.find_commit(evercore::CommitId::generate()).await?;
+        subscribe(store.engine(), id).await?;
         store.close().await?;
 
         let mut app = self.connect("bank_app").await;
@@ -124,8 +132,9 @@ impl Bank {
 
     /// As it was after the migration.
     async fn forget(&mut self) {
-        let tables = "aggregate_types, event_types, aggregates, events, snapshots, commits";
-        let sql = format!("SET search_path = evercore; TRUNCATE {tables}");
+        let tables =
+            "aggregate_types, event_types, aggregates, events, snapshots, commits, subscriptions";
+        let sql = format!("SET search_path = evercore; TRUNCATE {tables} CASCADE");
         run(&mut self.superuser, &sql).await.expect("a superuser may");
     }
 
@@ -146,6 +155,52 @@ impl Bank {
             WHERE acl.grantee = 'bank_app'::regrole";
         sqlx::query_scalar(sql).fetch_all(&mut self.superuser).await.expect("the catalogue")
     }
+}
+
+/// Everything that a worker and an operator do with a subscription.
+async fn subscribe(engine: &dyn StorageEngine, id: AggregateId) -> Result<(), Error> {
+    let mut subscription = NewSubscription {
+        name: SubscriptionName::new("balances")?,
+        filter: Arc::new(EventFilter::new()),
+        partitions: 1,
+        start: Start::Beginning,
+        if_different: IfDifferent::Replace,
+    };
+    engine.register(&subscription).await?;
+    let lasts = Duration::from_secs(60);
+    let request = AcquireRequest {
+        subscription: subscription.name.clone(),
+        owner: "a worker".to_owned(),
+        lease: lasts,
+        filter: Arc::clone(&subscription.filter),
+        partitions: 1,
+    };
+    let Acquired::Granted(Grant { lease, .. }) = engine.acquire(&request).await? else {
+        panic!("nobody else wants it");
+    };
+    engine.heartbeat(&[Beat { lease: lease.clone(), renew: Some(lasts) }]).await?;
+    let position = engine.resolve_start(Start::End).await?;
+    let parked = NewlyParked { position, aggregate_id: id, reason: Some("no".to_owned()) };
+    let mut settlement = Settlement {
+        lease: lease.clone(),
+        cursor: Some(CursorMove { from: Position::START, to: position }),
+        parked: vec![parked],
+        unparked: None,
+        failure: None,
+    };
+    engine.settle(&settlement).await?;
+    engine.control(&subscription.name, &Control::Redrive).await?;
+    settlement =
+        Settlement { cursor: None, parked: Vec::new(), unparked: Some(position), ..settlement };
+    engine.settle(&settlement).await?;
+    engine.ask_for(&lease, "another", lasts).await?;
+    engine.release(&lease).await?;
+    engine.subscriptions(None).await?;
+    subscription.partitions = 2;
+    engine.register(&subscription).await?;
+    engine.control(&subscription.name, &Control::Pause).await?;
+    engine.control(&subscription.name, &Control::Reset(Start::Beginning)).await?;
+    engine.control(&subscription.name, &Control::Delete).await
 }
 
 async fn run(connection: &mut PgConnection, sql: &str) -> Result<(), sqlx::Error> {
