@@ -151,7 +151,10 @@ impl PostgresOptions {
     }
 
     pub(crate) fn connect_options(&self) -> PgConnectOptions {
-        let connect = self.connect.clone().application_name("evercore");
+        let mut connect = self.connect.clone();
+        if connect.get_application_name().is_none() {
+            connect = connect.application_name("evercore");
+        }
         match self.session_timeouts {
             // The driver would send this one by itself. It is about numbers as text, and ours are binary.
             SessionTimeouts::LeaveAlone => connect.extra_float_digits(None),
