@@ -161,6 +161,8 @@ impl PostgresOptions {
             SessionTimeouts::Set => connect.options([
                 ("statement_timeout", self.statement_timeout.as_millis().to_string()),
                 ("lock_timeout", self.lock_timeout.as_millis().to_string()),
+                // What is decided under a lock must see what was committed before the lock.
+                ("default_transaction_isolation", "read committed".to_owned()),
                 // Compiling a statement takes longer than any of ours.
                 ("jit", "off".to_owned()),
             ]),

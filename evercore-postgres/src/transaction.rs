@@ -100,7 +100,7 @@ impl Transactor for PostgresEngine {
     type Transaction = PostgresTransaction;
 
     async fn begin(&self) -> Result<Self::Transaction> {
-        let began = self.shared.held.begin().await;
+        let began = self.shared.held.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED").await;
         began.map(PostgresTransaction).map_err(|error| classify("begin a transaction", error))
     }
 
