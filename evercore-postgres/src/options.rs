@@ -151,13 +151,18 @@ impl PostgresOptions {
     }
 
     pub(crate) fn connect_options(&self) -> PgConnectOptions {
-        let connect = self.connect.clone().application_name("evercore");
+        let mut connect = self.connect.clone();
+        if connect.get_application_name().is_none() {
+            connect = connect.application_name("evercore");
+        }
         match self.session_timeouts {
             // The driver would send this one by itself. It is about numbers as text, and ours are binary.
             SessionTimeouts::LeaveAlone => connect.extra_float_digits(None),
             SessionTimeouts::Set => connect.options([
                 ("statement_timeout", self.statement_timeout.as_millis().to_string()),
                 ("lock_timeout", self.lock_timeout.as_millis().to_string()),
+                // What is decided under a lock must see what was committed before the lock.
+                ("default_transaction_isolation", "read committed".to_owned()),
                 // Compiling a statement takes longer than any of ours.
                 ("jit", "off".to_owned()),
             ]),

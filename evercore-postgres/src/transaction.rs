@@ -17,6 +17,9 @@ use crate::error::{CommitFailure, classify, classify_commit};
 use crate::subscriptions::settle;
 use crate::verdict;
 
+/// What is decided under a lock must see what was committed before the lock.
+const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
+
 /// The longest time-out that the server takes.
 const MOST_MILLIS: u128 = 2_147_483_647;
 
@@ -108,16 +111,13 @@ impl Transactor for PostgresEngine {
 
     async fn begin(&self, most_idle: Option<Duration>) -> Result<Self::Transaction> {
         let failed = |error| classify("begin a transaction", error);
-        let began = match most_idle {
-            None => self.shared.held.begin().await,
-            Some(most_idle) => {
-                // Part of BEGIN, so that it is no round trip of its own.
-                let millis = most_idle.as_millis().clamp(1, MOST_MILLIS);
-                let begin =
-                    format!("BEGIN; SET LOCAL idle_in_transaction_session_timeout = {millis}");
-                self.shared.held.begin_with(AssertSqlSafe(begin)).await
-            }
-        };
+        let mut begin = BEGIN.to_owned();
+        if let Some(most_idle) = most_idle {
+            // Part of BEGIN, so that it is no round trip of its own.
+            let millis = most_idle.as_millis().clamp(1, MOST_MILLIS);
+            begin.push_str(&format!("; SET LOCAL idle_in_transaction_session_timeout = {millis}"));
+        }
+        let began = self.shared.held.begin_with(AssertSqlSafe(begin)).await;
         began.map(PostgresTransaction).map_err(failed)
     }
 

@@ -5,3 +5,9 @@
 #[doc = include_str!("../../README.md")]
 #[derive(Debug)]
 pub struct Readme;
+
+/// The guide's.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/postgresql.md")]
+#[derive(Debug)]
+pub struct RunningOnPostgres;

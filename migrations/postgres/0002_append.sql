@@ -81,6 +81,14 @@ DECLARE
     refused integer[];
     has_keys boolean := set_key = ANY (write_key_changes) OR 2 = ANY (write_key_changes);
 BEGIN
+    -- Elsewhere the statements after the locks see no more than those before.
+    IF current_setting('transaction_isolation') <> 'read committed' THEN
+        RAISE EXCEPTION 'a commit is judged in READ COMMITTED only, not in %',
+            upper(current_setting('transaction_isolation'))
+            USING ERRCODE = 'EV002',
+            HINT = 'Reset default_transaction_isolation for the role or the database.';
+    END IF;
+
     PERFORM a.id
     FROM evercore.aggregates a
     WHERE a.id = ANY (write_ids)

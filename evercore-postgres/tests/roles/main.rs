@@ -12,7 +12,7 @@ use evercore::{
     Aggregate, AggregateId, Apply, Error, EventFilter, EventMeta, EventStore, Migrate, Position,
     Start, SubscriptionName, event,
 };
-use evercore_postgres as _;
+use evercore_postgres::PostgresStoreExt;
 use serde::{Deserialize, Serialize};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use throwaway_postgres::{Binaries, Server};
@@ -246,6 +246,25 @@ async fn the_application_changes_no_event_and_no_table() {
     ] {
         let refusal = Refusal::from(run(&mut app, forbidden).await.expect_err(forbidden));
         assert!(refusal.is_of_a_privilege(), "{forbidden}: {refusal:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_role_has_the_time_outs_that_a_pooler_does_not_pass_on() {
+    let mut bank = Bank::new().await;
+    run(&mut bank.superuser, include_str!("../../docs/timeouts.sql")).await.expect("it is there");
+    for (options, name, time_out) in
+        [("", "evercore", "30s"), ("?session_timeouts=off&application_name=bank", "bank", "20s")]
+    {
+        let url = format!("{}{options}", bank.url("bank_app"));
+        let store = EventStore::connect(url).await.expect("the server answers");
+        let found: Result<(String, String), Refusal> = store
+            .with_transaction(async |ctx| {
+                let show = "SELECT current_setting('application_name'), current_setting('statement_timeout')";
+                Ok(sqlx::query_as(show).fetch_one(&mut **ctx.transaction()).await?)
+            })
+            .await;
+        assert_eq!(found.expect("anyone may ask"), (name.to_owned(), time_out.to_owned()));
     }
 }
 

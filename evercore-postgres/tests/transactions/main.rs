@@ -1,5 +1,7 @@
 //! Events and the user's own rows land together or not at all.
 
+mod isolation;
+
 use evercore::{Aggregate, ConflictReason, Error, EventStore, RetryPolicy, event};
 use evercore::{Apply, EventMeta};
 use evercore_memory::MemoryEngine;
