@@ -34,9 +34,14 @@ pub(crate) struct Held {
     /// Until it says so, SQLite turns a COMMIT into a ROLLBACK.
     may_commit: Arc<AtomicBool>,
     database: Arc<Database>,
-    // Given up when the connection is closed, in this order.
-    frozen: Option<Frozen>,
-    turn: WriteTurn,
+    hold: Hold,
+}
+
+/// What others wait for, given up when the connection is closed, in this order.
+#[derive(Debug)]
+struct Hold {
+    _frozen: Option<Frozen>,
+    _turn: WriteTurn,
 }
 
 impl Held {
@@ -47,13 +52,14 @@ impl Held {
         turn: WriteTurn,
     ) -> Result<Self> {
         let frozen = if database.is_in_memory() { Some(readers.freeze().await?) } else { None };
+        let hold = Hold { _frozen: frozen, _turn: turn };
         let mut connection = database.open_writer().await?;
         let may_commit = Arc::default();
         let begun = begin(&mut connection, Arc::clone(&may_commit)).await;
         let first_id =
             begun.map_err(|problem| problem.undone(database.name(), "begin a transaction"))?;
         let database = Arc::clone(database);
-        Ok(Self { connection, first_id, may_commit, database, frozen, turn })
+        Ok(Self { connection, first_id, may_commit, database, hold })
     }
 
     pub(crate) const fn connection(&self) -> &SqliteConnection {
@@ -95,12 +101,11 @@ impl Held {
 
     /// Undoes the transaction unless it has landed.
     pub(crate) async fn close(self) {
-        let Self { connection, frozen, turn, .. } = self;
+        let Self { connection, hold, .. } = self;
         if let Err(error) = database::close(connection).await {
             debug!(%error, "the connection of a transaction was not closed well");
         }
-        drop(frozen);
-        drop(turn);
+        drop(hold);
     }
 
     async fn settle(&mut self, settlement: &Settlement) -> Result<Settled> {

@@ -60,8 +60,8 @@ impl Default for SqliteOptions {
 }
 
 impl SqliteOptions {
-    /// Sets how long to wait for another process that writes, or for a reader to become free, before
-    /// [`Error::Busy`]. To the millisecond, at most 24 days. Default: 5 s.
+    /// Sets how long to wait for another process that writes, for a transaction of this one, or for a reader to become
+    /// free, before [`Error::Busy`]. To the millisecond, at most 24 days. Default: 5 s.
     #[must_use]
     pub fn busy_timeout(mut self, timeout: Duration) -> Self {
         const LONGEST: Duration = Duration::from_secs(24 * 24 * 60 * 60);

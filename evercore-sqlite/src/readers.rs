@@ -68,7 +68,7 @@ impl Readers {
     pub(crate) async fn freeze(self: &Arc<Self>) -> Result<Frozen> {
         let copy = self.copy().await?;
         // Those that read the database itself would keep the transaction from landing.
-        let _gate = self.database.turns().without_readers().await;
+        let _gate = self.database.turns().without_readers().await?;
         *lock(&self.frozen) = Some(Arc::new(AsyncMutex::new(copy)));
         Ok(Frozen(Arc::clone(self)))
     }

@@ -38,7 +38,8 @@ pub(crate) struct MayRead {
     _gate: Option<OwnedRwLockReadGuard<()>>,
 }
 
-/// Another writer kept its turn for longer than one waits for it. User code may have it, so there is an end to waiting.
+/// Another one kept its turn for longer than one waits for it. It may be user code that has it, or a read that user code
+/// has begun and does not go on with, so there is an end to waiting.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Overdue;
 
@@ -55,16 +56,14 @@ impl Turns {
 
     /// Waits until no one else writes.
     pub(crate) async fn take(&self) -> Result<WriteTurn, Overdue> {
-        match timeout(self.patience, Arc::clone(&self.writer).lock_owned()).await {
-            Ok(writer) => Ok(WriteTurn { _writer: writer }),
-            Err(_) => Err(Overdue),
-        }
+        let writer = self.wait(Arc::clone(&self.writer).lock_owned()).await?;
+        Ok(WriteTurn { _writer: writer })
     }
 
     /// Waits until no one else writes, nor reads where that matters.
     pub(crate) async fn write(&self) -> Result<MayWrite, Overdue> {
         let turn = self.take().await?;
-        Ok(MayWrite { _turn: turn, _gate: self.without_readers().await })
+        Ok(MayWrite { _turn: turn, _gate: self.without_readers().await? })
     }
 
     /// Waits until no one writes, where that matters.
@@ -76,16 +75,22 @@ impl Turns {
     }
 
     /// Waits until those who read have ended, where that matters.
-    pub(crate) async fn without_readers(&self) -> Option<OwnedRwLockWriteGuard<()>> {
+    pub(crate) async fn without_readers(
+        &self,
+    ) -> Result<Option<OwnedRwLockWriteGuard<()>>, Overdue> {
         match &self.gate {
-            Some(gate) => Some(Arc::clone(gate).write_owned().await),
-            None => None,
+            Some(gate) => self.wait(Arc::clone(gate).write_owned()).await.map(Some),
+            None => Ok(None),
         }
+    }
+
+    async fn wait<T>(&self, turn: impl Future<Output = T>) -> Result<T, Overdue> {
+        timeout(self.patience, turn).await.map_err(|_| Overdue)
     }
 }
 
 impl From<Overdue> for Error {
     fn from(Overdue: Overdue) -> Self {
-        Self::Busy { source: because("another writer of this process kept its turn") }
+        Self::Busy { source: because("others of this process kept their turn") }
     }
 }

@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 
 use crate::account::{Account, Deposited, balance, file, open_account, store};
 use crate::bank::{Bank, BankError, deposit, execute, upsert};
+use crate::dropping::poll;
 use crate::raw::{connect, number};
 
 /// Runs in a transaction; what waits for it there would wait for ever.
@@ -122,6 +123,46 @@ async fn reads_see_what_was_committed_before() {
         let id = id.await.expect("it lands");
         assert_eq!(balance(store, id).await.expect("it loads"), 107);
         assert_eq!(store.history(id, ..).await.expect("a history").len(), 2);
+    }
+}
+
+#[tokio::test]
+async fn a_read_that_was_begun_before_a_transaction_ends_in_it() {
+    for polls in 0..6 {
+        // New ones, which open a connection for the read.
+        for bank in Bank::each_impatient().await {
+            let store = &bank.store;
+            let id = open_account(store, &[7]).await.expect("it commits");
+            // This one takes the connection that is there, so that the next one has to open another.
+            let mut other = Box::pin(store.history(id, ..));
+            drop(poll(&mut other).await);
+            let mut read = Box::pin(store.history(id, ..));
+            let mut done = false;
+            for _ in 0..polls {
+                done = done || poll(&mut read).await.is_ready();
+            }
+            if done {
+                continue;
+            }
+            let read = tokio::sync::Mutex::new(read);
+            let landed = in_transaction(store, async |_| {
+                let history = (&mut *read.lock().await).await;
+                assert_eq!(history.expect("it does not wait for the transaction").len(), 1);
+                Ok(())
+            });
+            match landed.await {
+                Ok(()) => {}
+                // A read of a database in memory that is not gone on with is in the way, and is left alone.
+                Err(BankError::Store(Error::Busy { .. })) if bank.file.is_none() => {
+                    let refused = open_account(store, &[1]).await;
+                    assert!(matches!(refused, Err(Error::Busy { .. })), "{refused:?}");
+                    drop(other);
+                    assert_eq!(read.into_inner().await.expect("a history").len(), 1);
+                    open_account(store, &[1]).await.expect("it is out of the way");
+                }
+                Err(error) => panic!("{error:?}"),
+            }
+        }
     }
 }
 
@@ -254,12 +295,12 @@ async fn a_store_is_closed_when_its_transaction_has_ended() {
         });
         let close = async {
             has_begun.await.expect("it begins");
-            let (closed, ()) = tokio::join!(store.close(), async {
-                let refused = open_account(store, &[1]).await;
-                assert!(matches!(refused, Err(Error::Closed)), "{refused:?}");
-                release.send(()).expect("the transaction waits");
-            });
-            closed
+            let early = tokio::time::timeout(Duration::from_millis(100), store.close()).await;
+            early.expect_err("the transaction is open");
+            let refused = open_account(store, &[1]).await;
+            assert!(matches!(refused, Err(Error::Closed)), "{refused:?}");
+            release.send(()).expect("the transaction waits");
+            store.close().await
         };
         let (landed, closed) = tokio::join!(transaction, close);
         landed.expect("what is under way is finished");
