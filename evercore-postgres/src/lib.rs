@@ -25,8 +25,10 @@ mod options;
 mod row;
 mod schema;
 mod statements;
+
 mod subscriptions;
 mod transaction;
+mod transactional;
 mod types;
 mod verdict;
 mod view;
@@ -36,3 +38,4 @@ pub use engine::PostgresEngine;
 pub use frontier::FrontierHolder;
 pub use options::PostgresOptions;
 pub use transaction::{PostgresContext, PostgresStoreExt, PostgresTransaction};
+pub use transactional::PostgresSubscriptionExt;

@@ -41,8 +41,10 @@ mod page;
 mod preflight;
 mod readers;
 mod schema;
+
 mod subscriptions;
 mod transaction;
+mod transactional;
 mod turns;
 mod types;
 mod url;
@@ -52,3 +54,4 @@ mod writer;
 pub use engine::SqliteEngine;
 pub use options::{MissingFile, SqliteOptions, Synchronous};
 pub use transaction::{SqliteContext, SqliteStoreExt, SqliteTransaction};
+pub use transactional::SqliteSubscriptionExt;
