@@ -1,5 +1,6 @@
 //! Events and the user's own rows land together or not at all.
 
+mod ended;
 mod isolation;
 
 use evercore::{Aggregate, ConflictReason, Error, EventStore, RetryPolicy, event};
