@@ -28,5 +28,5 @@ pub use handler::{Batch, Each, Handler, HandlerError, each};
 pub(crate) use hub::Hub;
 pub use name::{MAX_PARTITIONS, MAX_SUBSCRIPTION_NAME_BYTES, Partition, Start, SubscriptionName};
 pub use parked::ParkedEvent;
-pub use progress::{SubscriptionState, SubscriptionStatus};
+pub use progress::{SubscriptionProgress, SubscriptionState, SubscriptionStatus};
 pub use router::{Received, Router};

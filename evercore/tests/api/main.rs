@@ -2,3 +2,4 @@
 
 mod closures;
 mod limits;
+mod progress;
