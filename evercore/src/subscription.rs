@@ -16,6 +16,7 @@ mod parked;
 mod progress;
 mod router;
 mod runner;
+mod starting;
 mod wait;
 mod worker;
 
@@ -30,3 +31,4 @@ pub use name::{MAX_PARTITIONS, MAX_SUBSCRIPTION_NAME_BYTES, Partition, Start, Su
 pub use parked::ParkedEvent;
 pub use progress::{SubscriptionProgress, SubscriptionState, SubscriptionStatus};
 pub use router::{Received, Router};
+pub(crate) use starting::Starting;

@@ -288,9 +288,11 @@ impl SubscriptionBuilder {
             let random = uuid::Uuid::now_v7().simple().to_string();
             format!("{}-{}", std::process::id(), &random[random.len() - 8..])
         });
+        let name = self.name?;
         Ok(Config {
+            starting: Some(self.store.starting.add(&name)),
             store: self.store,
-            name: self.name?,
+            name,
             filter: Arc::new(self.filter),
             start: self.start,
             partitions: self.partitions,

@@ -74,3 +74,31 @@ async fn a_subscription_in_the_callers_task_can_be_watched() -> Result<()> {
     assert_eq!(progress.status().state, SubscriptionState::Ended);
     ended
 }
+
+#[tokio::test]
+async fn a_subscription_that_was_just_spawned_can_be_waited_for() -> Result<()> {
+    let store = miles(3).await?;
+    let worker = store.subscription("new").spawn(async |_: Batch| Ok::<_, Error>(()))?;
+    store.wait_until_idle("new").await?;
+    let stored = store.subscriptions().find("new").await?.expect("it is stored");
+    assert_eq!(stored.cursor, store.head().await?);
+    worker.shutdown().await
+}
+
+#[tokio::test]
+async fn a_subscription_that_cannot_start_is_not_waited_for() -> Result<()> {
+    let store = miles(1).await?;
+    let refused = store.subscription("bad").batch_size(0);
+    let refused = refused.spawn(async |_: Batch| Ok::<_, Error>(()))?;
+    let waited = store.wait_until_idle("bad").await;
+    assert!(matches!(waited, Err(Error::UnknownSubscription { .. })), "{waited:?}");
+    assert!(matches!(refused.join().await, Err(Error::InvalidSubscription { .. })));
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_head_of_the_log_is_its_last_event() -> Result<()> {
+    assert_eq!(miles(0).await?.head().await?, Position::START);
+    assert_eq!(miles(3).await?.head().await?, Position::new(3)?);
+    Ok(())
+}
