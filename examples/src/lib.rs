@@ -1,5 +1,9 @@
 //! Small whole programs on evercore. Run one with `cargo run --example bank`.
 
+mod program;
+
+pub use program::Program;
+
 /// The README's examples, tested as documentation is.
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
