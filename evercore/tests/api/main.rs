@@ -1,4 +1,6 @@
 //! What users rely on, through the public interface.
 
 mod closures;
+mod counting;
 mod limits;
+mod subscriptions;
