@@ -219,3 +219,17 @@ async fn twenty_idle_subscriptions_cost_one_call_a_poll_interval() {
         worker.shutdown().await.expect("it stops");
     }
 }
+
+#[tokio::test]
+async fn a_closed_store_ends_all_that_follow_it() {
+    let store = memory().await;
+    let worker = store.subscription("closed").poll_interval(Duration::from_millis(5));
+    let worker = worker.spawn(async |_: Batch| Ok::<_, Error>(())).expect("a name");
+    idle(&store, "closed").await;
+    let mut events = pin!(store.ephemeral().poll_interval(Duration::from_millis(5)).stream());
+    assert!(futures_util::poll!(events.next()).is_pending());
+    store.close().await.expect("memory closes");
+    assert!(matches!(worker.join().await, Err(Error::Closed)));
+    assert!(matches!(events.next().await, Some(Err(Error::Closed))));
+    assert!(events.next().await.is_none());
+}
