@@ -9,6 +9,7 @@ use crate::error::classify;
 use crate::options::{PostgresOptions, Schema};
 use crate::readers::Readers;
 use crate::statements::render;
+use crate::transaction::BEGIN;
 
 /// The steps, oldest first. Each records itself, with the version and description that it has here.
 const STEPS: [(i64, &str, &str); 4] = [
@@ -40,7 +41,7 @@ pub(crate) async fn migrate(readers: &Readers, options: &PostgresOptions) -> Res
     if missing(&done, options)?.is_empty() {
         return Ok(());
     }
-    let mut transaction = connection.begin().await.map_err(failed)?;
+    let mut transaction = connection.begin_with(BEGIN).await.map_err(failed)?;
     sqlx::query(include_str!("lock_schema.sql"))
         .bind(schema.as_ref())
         .execute(&mut *transaction)
