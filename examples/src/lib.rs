@@ -15,3 +15,9 @@ pub struct Readme;
 #[doc = include_str!("../../docs/postgresql.md")]
 #[derive(Debug)]
 pub struct RunningOnPostgres;
+
+/// The other guide's.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/subscriptions.md")]
+#[derive(Debug)]
+pub struct Subscriptions;
