@@ -128,6 +128,6 @@ pub use store::{
 pub use subscription::{
     Batch, Condition, Each, EphemeralBuilder, FailurePolicy, Handler, HandlerError, MAX_PARTITIONS,
     MAX_SUBSCRIPTION_NAME_BYTES, ParkedEvent, Partition, PartitionInfo, Received, Router, Start,
-    SubscriptionBuilder, SubscriptionHandle, SubscriptionInfo, SubscriptionName, SubscriptionState,
-    SubscriptionStatus, Subscriptions, each,
+    SubscriptionBuilder, SubscriptionHandle, SubscriptionInfo, SubscriptionName,
+    SubscriptionProgress, SubscriptionState, SubscriptionStatus, Subscriptions, each,
 };

@@ -9,7 +9,7 @@ use super::EventDraft;
 use crate::clock::to_stored_precision;
 use crate::engine::{Commit, CommitOutcome, Committed, LogSignal, NewEvent, StorageEngine};
 use crate::ids::IdPool;
-use crate::subscription::Hub;
+use crate::subscription::{Hub, Starting};
 use crate::{
     Aggregate, AggregateId, Clock, Error, EventMeta, Limits, Metadata, Registry, Result,
     RetryPolicy, Sequence,
@@ -23,6 +23,7 @@ pub(crate) struct Inner {
     pub(crate) limits: Limits,
     pub(crate) ids: IdPool,
     pub(crate) hub: Hub,
+    pub(crate) starting: Starting,
     /// Given when a subscription of this process has moved on, or a lease was given back.
     pub(crate) settled: LogSignal,
     pub(super) retry: RetryPolicy,

@@ -3,4 +3,5 @@
 mod closures;
 mod counting;
 mod limits;
+mod progress;
 mod subscriptions;
