@@ -14,6 +14,7 @@ use crate::error::cannot_open;
 use crate::frontier::Frontier;
 use crate::notify::Notifications;
 use crate::options::{NotificationsTo, PostgresOptions};
+use crate::readers::Readers;
 use crate::statements::Statements;
 use crate::types::Types;
 use crate::writer::{QUEUE, Writer};
@@ -50,6 +51,7 @@ pub(crate) async fn open(options: PostgresOptions) -> Result<Shared> {
         .connect_with(connect.clone())
         .await
         .map_err(|error| cannot_open(options.describe(), error))?;
+    let readers = Readers::new(readers);
     let held = pool().connect_lazy_with(options.holding(connect.clone()));
     let statements = Statements::new(options.schema_name());
     let types = Arc::new(Types::default());

@@ -17,6 +17,7 @@ use crate::error::classify;
 use crate::frontier::{Frontier, FrontierHolder};
 use crate::notify::Notifications;
 use crate::options::PostgresOptions;
+use crate::readers::Readers;
 use crate::statements::Statements;
 use crate::types::Types;
 use crate::view::View;
@@ -35,7 +36,7 @@ pub struct PostgresEngine {
 pub(crate) struct Shared {
     pub(crate) options: PostgresOptions,
     /// For one statement at a time.
-    pub(crate) readers: PgPool,
+    pub(crate) readers: Readers,
     /// For views and transactions, which user code holds. Were they of the same pool, code that holds one and reads
     /// besides could wait for itself.
     pub(crate) held: PgPool,
@@ -112,7 +113,7 @@ impl StorageEngine for PostgresEngine {
         let failed = |error| classify("reserve aggregate ids", error);
         let rows = sqlx::query(self.shared.statements.reserve_ids.sql())
             .bind(i64::from(count))
-            .fetch_all(&self.shared.readers)
+            .fetch_all(&mut *self.shared.readers.acquire().await?)
             .await
             .map_err(failed)?;
         let row = rows.first().ok_or_else(|| Error::corrupt("aggregate_ids", "it has no row"))?;
@@ -136,12 +137,12 @@ impl StorageEngine for PostgresEngine {
         let Shared { readers, statements, .. } = &*self.shared;
         sqlx::query(statements.give_up.sql())
             .bind(id.as_uuid())
-            .execute(readers)
+            .execute(&mut *readers.acquire().await?)
             .await
             .map_err(failed)?;
         let row = sqlx::query(statements.find_commit.sql())
             .bind(id.as_uuid())
-            .fetch_one(readers)
+            .fetch_one(&mut *readers.acquire().await?)
             .await
             .map_err(failed)?;
         if !row::get::<bool>(&row, 0)? {
@@ -183,20 +184,22 @@ impl Reader for PostgresEngine {
     async fn load(&self, request: LoadRequest) -> Result<Option<LoadedAggregate>> {
         let Shared { types, readers, statements, .. } = &*self.shared;
         let type_id = load::type_id(&request, types, readers, statements).await?;
-        let rows = load::rows(readers, statements, &request, type_id).await?;
+        let rows =
+            load::rows(&mut *readers.acquire().await?, statements, &request, type_id).await?;
         load::aggregate(rows, types, readers, statements).await
     }
 
     async fn read_history(&self, request: HistoryRequest) -> Result<Vec<RecordedEvent>> {
         let Shared { types, readers, statements, .. } = &*self.shared;
-        let rows = log::history_rows(readers, statements, request).await?;
+        let rows = log::history_rows(&mut *readers.acquire().await?, statements, request).await?;
         row::events(&rows, types, readers, statements).await
     }
 
     async fn read_log(&self, request: LogRequest) -> Result<LogPage> {
         let Shared { types, readers, statements, frontier, .. } = &*self.shared;
         let frontier = frontier.read(readers, statements).await?;
-        let rows = log::log_rows(readers, statements, request, frontier).await?;
+        let rows =
+            log::log_rows(&mut *readers.acquire().await?, statements, request, frontier).await?;
         log::page(&rows, request, frontier, types, readers, statements).await
     }
 }

@@ -1,1 +1,7 @@
-SELECT to_regclass('evercore.evercore_migrations') IS NOT NULL
+-- Not by `to_regclass`: that a name was not there is remembered by the session, also over the wait for a lock.
+SELECT EXISTS (
+    SELECT
+    FROM pg_class c
+    JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE n.nspname = 'evercore' AND c.relname = 'evercore_migrations'
+)

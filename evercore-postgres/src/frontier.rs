@@ -9,11 +9,11 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use evercore::{Position, Result};
-use sqlx::PgPool;
 use tokio::time::Instant;
 use tracing::{debug, warn};
 
 use crate::error::classify;
+use crate::readers::Readers;
 use crate::row::get;
 use crate::statements::Statements;
 
@@ -57,11 +57,15 @@ impl Frontier {
     }
 
     /// Reads the frontier. It is worked out each time: after a crash it may be lower than it was.
-    pub(crate) async fn read(&self, pool: &PgPool, statements: &Statements) -> Result<Position> {
-        let (frontier, drawn) = read(pool, statements).await?;
+    pub(crate) async fn read(
+        &self,
+        readers: &Readers,
+        statements: &Statements,
+    ) -> Result<Position> {
+        let (frontier, drawn) = read(readers, statements).await?;
         if self.is_stuck(frontier, drawn) {
             // Only to be said; the reader has its frontier.
-            match holders(pool, statements, drawn).await {
+            match holders(readers, statements, drawn).await {
                 Ok(holders) => {
                     for holder in holders.iter().filter(|holder| holder.floor <= frontier) {
                         warn!(%frontier, %drawn, %holder, "the readers of the log wait for a transaction to end");
@@ -98,9 +102,12 @@ impl Frontier {
 }
 
 /// The frontier, and the last position that anyone drew.
-pub(crate) async fn read(pool: &PgPool, statements: &Statements) -> Result<(Position, Position)> {
+pub(crate) async fn read(
+    readers: &Readers,
+    statements: &Statements,
+) -> Result<(Position, Position)> {
     let row = sqlx::query(statements.frontier.sql())
-        .fetch_one(pool)
+        .fetch_one(&mut *readers.acquire().await?)
         .await
         .map_err(|error| classify("read the frontier of the log", error))?;
     Ok((Position::new(get(&row, 0)?)?, Position::new(get(&row, 1)?)?))
@@ -108,13 +115,13 @@ pub(crate) async fn read(pool: &PgPool, statements: &Statements) -> Result<(Posi
 
 /// Who holds a floor, the lowest first; 100 at most.
 pub(crate) async fn holders(
-    pool: &PgPool,
+    readers: &Readers,
     statements: &Statements,
     drawn: Position,
 ) -> Result<Vec<FrontierHolder>> {
     let rows = sqlx::query(statements.holders.sql())
         .bind(drawn.get())
-        .fetch_all(pool)
+        .fetch_all(&mut *readers.acquire().await?)
         .await
         .map_err(|error| classify("find who holds the frontier back", error))?;
     let holder = |row| {

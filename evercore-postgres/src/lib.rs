@@ -22,6 +22,7 @@ mod load;
 mod log;
 mod notify;
 mod options;
+mod readers;
 mod row;
 mod schema;
 mod statements;

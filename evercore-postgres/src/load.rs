@@ -5,10 +5,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use evercore::engine::{LoadRequest, LoadedAggregate, StoredSnapshot, Target};
 use evercore::{AggregateId, Error, NaturalKey, Result, Sequence};
+use sqlx::PgExecutor;
 use sqlx::postgres::PgRow;
-use sqlx::{PgExecutor, PgPool};
 
 use crate::error::classify;
+use crate::readers::Readers;
 use crate::row::{self, EVENT_COLUMNS, get};
 use crate::statements::Statements;
 use crate::types::Types;
@@ -29,11 +30,11 @@ mod column {
 pub(crate) async fn type_id(
     request: &LoadRequest,
     types: &Types,
-    pool: &PgPool,
+    readers: &Readers,
     statements: &Statements,
 ) -> Result<i32> {
     let lookup = |known: &crate::types::Known| known.aggregate_id(request.aggregate_type);
-    Ok(types.look_up(pool, statements, lookup).await?.unwrap_or_default())
+    Ok(types.look_up(readers, statements, lookup).await?.unwrap_or_default())
 }
 
 pub(crate) async fn rows(
@@ -63,14 +64,14 @@ pub(crate) async fn rows(
 pub(crate) async fn aggregate(
     rows: Vec<PgRow>,
     types: &Types,
-    pool: &PgPool,
+    readers: &Readers,
     statements: &Statements,
 ) -> Result<Option<LoadedAggregate>> {
     let Some(first) = rows.first() else { return Ok(None) };
     let id = AggregateId::new(get(first, column::ID)?)?;
     let type_id: i32 = get(first, column::TYPE)?;
     let aggregate_type = types
-        .look_up(pool, statements, |known| known.aggregate_name(type_id).map(Arc::clone))
+        .look_up(readers, statements, |known| known.aggregate_name(type_id).map(Arc::clone))
         .await?
         .ok_or_else(|| {
             Error::corrupt("aggregates", format!("{id} has the unknown type {type_id}"))
@@ -91,6 +92,6 @@ pub(crate) async fn aggregate(
     };
     let has_events = get::<Option<i64>>(first, column::SEQUENCE)?.is_some();
     let events =
-        if has_events { row::events(&rows, types, pool, statements).await? } else { Vec::new() };
+        if has_events { row::events(&rows, types, readers, statements).await? } else { Vec::new() };
     Ok(Some(LoadedAggregate { id, aggregate_type, key, snapshot, events }))
 }

@@ -2,10 +2,11 @@
 
 use evercore::engine::{HistoryRequest, LogPage, LogRequest};
 use evercore::{Position, RecordedEvent, Result};
+use sqlx::PgExecutor;
 use sqlx::postgres::PgRow;
-use sqlx::{PgExecutor, PgPool};
 
 use crate::error::classify;
+use crate::readers::Readers;
 use crate::row;
 use crate::statements::Statements;
 use crate::types::Types;
@@ -54,10 +55,10 @@ pub(crate) async fn page(
     request: LogRequest,
     frontier: Position,
     types: &Types,
-    pool: &PgPool,
+    readers: &Readers,
     statements: &Statements,
 ) -> Result<LogPage> {
-    let events = row::events(rows, types, pool, statements).await?;
+    let events = row::events(rows, types, readers, statements).await?;
     let full = u32::try_from(events.len()).is_ok_and(|events| events >= request.limit);
     // Not the frontier: a writer that announces late makes it go back, and a crash may as well.
     let end = events.last().map_or(request.after, RecordedEvent::position);

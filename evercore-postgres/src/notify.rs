@@ -6,6 +6,7 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use evercore::Result;
 use evercore::engine::{LogSignal, LogWatch};
 use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
@@ -13,7 +14,9 @@ use tokio::task::JoinHandle;
 use tokio::time::sleep;
 use tracing::{debug, warn};
 
+use crate::error::classify;
 use crate::options::Schema;
+use crate::readers::Readers;
 use crate::statements::Statements;
 
 /// The least time between two notifications of a process.
@@ -48,9 +51,9 @@ struct Tasks {
 }
 
 impl Notifications {
-    /// Those of a store, over `pool`.
+    /// Those of a store, told over a connection of `readers`.
     pub(crate) fn start(
-        pool: &PgPool,
+        readers: &Readers,
         connect: &PgConnectOptions,
         statements: &Statements,
         schema: &Schema,
@@ -60,7 +63,7 @@ impl Notifications {
         let process: Arc<str> = uuid::Uuid::now_v7().to_string().into();
         let teller = tokio::spawn(tell(
             committed.watch(POLL_NOTIFIED),
-            pool.clone(),
+            readers.clone(),
             statements.clone(),
             Arc::clone(&channel),
             Arc::clone(&process),
@@ -122,23 +125,33 @@ impl Drop for Tasks {
 /// Notifies after commits, at most one notification at a time.
 async fn tell(
     mut committed: LogWatch,
-    pool: PgPool,
+    readers: Readers,
     statements: Statements,
     channel: Arc<str>,
     process: Arc<str>,
 ) {
     loop {
         committed.notified().await;
-        let sent = sqlx::query(statements.notify.sql())
-            .bind(&*channel)
-            .bind(&*process)
-            .execute(&pool)
-            .await;
-        if let Err(error) = sent {
+        if let Err(error) = tell_once(&readers, &statements, &channel, &process).await {
             debug!(%error, "other processes were not told of a commit; they find it when they look");
         }
         sleep(GAP).await;
     }
+}
+
+async fn tell_once(
+    readers: &Readers,
+    statements: &Statements,
+    channel: &str,
+    process: &str,
+) -> Result<()> {
+    sqlx::query(statements.notify.sql())
+        .bind(channel)
+        .bind(process)
+        .execute(&mut *readers.acquire().await?)
+        .await
+        .map(drop)
+        .map_err(|error| classify("notify", error))
 }
 
 /// Passes on what other processes tell, over a connection that it opens again whenever it is lost.

@@ -9,9 +9,10 @@ use evercore::{
     AggregateId, Codec, Error, Metadata, Payload, Position, RecordedEvent, Result, Sequence,
 };
 use sqlx::postgres::PgRow;
-use sqlx::{Decode, PgPool, Postgres, Row, Type};
+use sqlx::{Decode, Postgres, Row, Type};
 
 use crate::error::classify;
+use crate::readers::Readers;
 use crate::statements::Statements;
 use crate::types::{Known, Types, unknown_type};
 
@@ -39,13 +40,13 @@ pub(crate) const EVENT_COLUMNS: usize = 13;
 pub(crate) async fn events(
     rows: &[PgRow],
     types: &Types,
-    pool: &PgPool,
+    readers: &Readers,
     statements: &Statements,
 ) -> Result<Vec<RecordedEvent>> {
     let convert = |known: &Known| -> Option<Result<Vec<RecordedEvent>>> {
         rows.iter().map(|row| event(row, known).transpose()).collect()
     };
-    types.look_up(pool, statements, convert).await?.unwrap_or_else(|| Err(unknown_type()))
+    types.look_up(readers, statements, convert).await?.unwrap_or_else(|| Err(unknown_type()))
 }
 
 /// `None` if its type is not known.

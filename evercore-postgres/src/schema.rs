@@ -2,12 +2,14 @@
 
 use evercore::engine::Migration;
 use evercore::{Error, OpenProblem, Result};
-use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tracing::info;
 
 use crate::error::classify;
 use crate::options::{PostgresOptions, Schema};
+use crate::readers::Readers;
 use crate::statements::render;
+use crate::transaction::BEGIN;
 
 /// The steps, oldest first. Each records itself, with the version and description that it has here.
 const STEPS: [(i64, &str, &str); 4] = [
@@ -31,15 +33,15 @@ pub(crate) fn migrations(schema: &Schema) -> Vec<Migration> {
 ///
 /// Where there is nothing to run, it only reads: so a standby can be opened, and so can a schema by a role that may not
 /// change it.
-pub(crate) async fn migrate(pool: &PgPool, options: &PostgresOptions) -> Result<()> {
+pub(crate) async fn migrate(readers: &Readers, options: &PostgresOptions) -> Result<()> {
     let schema = options.schema_name();
     let failed = |error| classify("bring the schema up to date", error);
-    let mut connection = pool.acquire().await.map_err(failed)?;
+    let mut connection = readers.acquire().await?;
     let done = applied(&mut connection, schema).await.map_err(failed)?;
     if missing(&done, options)?.is_empty() {
         return Ok(());
     }
-    let mut transaction = connection.begin().await.map_err(failed)?;
+    let mut transaction = connection.begin_with(BEGIN).await.map_err(failed)?;
     sqlx::query(include_str!("lock_schema.sql"))
         .bind(schema.as_ref())
         .execute(&mut *transaction)

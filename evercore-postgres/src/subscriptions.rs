@@ -39,7 +39,8 @@ impl SubscriptionStorage for PostgresEngine {
         let frontier = frontier.read(readers, statements).await?;
         if *filter == EventFilter::new() && partition == Partition::WHOLE {
             let request = LogRequest { after, limit };
-            let rows = log::log_rows(readers, statements, request, frontier).await?;
+            let rows = log::log_rows(&mut *readers.acquire().await?, statements, request, frontier)
+                .await?;
             return log::page(&rows, request, frontier, types, readers, statements).await;
         }
         if frontier <= after {
@@ -81,12 +82,14 @@ impl SubscriptionStorage for PostgresEngine {
     ) -> Result<Vec<StoredSubscription>> {
         let failed = |error| classify("list subscriptions", error);
         let (readers, statements) = (&self.shared.readers, self.subscription_statements());
-        let head: i64 =
-            sqlx::query_scalar(statements.head.sql()).fetch_one(readers).await.map_err(failed)?;
+        let head: i64 = sqlx::query_scalar(statements.head.sql())
+            .fetch_one(&mut *readers.acquire().await?)
+            .await
+            .map_err(failed)?;
         let rows = sqlx::query(statements.list.sql())
             .bind(name.map(SubscriptionName::as_str))
             .bind(head)
-            .fetch_all(readers)
+            .fetch_all(&mut *readers.acquire().await?)
             .await
             .map_err(failed)?;
         stored_subscriptions(&rows, Position::new(head)?)
@@ -103,7 +106,7 @@ impl SubscriptionStorage for PostgresEngine {
             .bind(lease.token)
             .bind(by)
             .bind(interval(patience))
-            .execute(&self.shared.readers)
+            .execute(&mut *self.connection().await?)
             .await
             .map(drop)
             .map_err(|error| classify("ask for a lease", error))
@@ -116,7 +119,7 @@ impl SubscriptionStorage for PostgresEngine {
             .bind(beats.iter().map(|beat| index(beat.lease.partition)).collect::<Vec<_>>())
             .bind(beats.iter().map(|beat| beat.lease.token).collect::<Vec<_>>())
             .bind(beats.iter().map(|beat| beat.renew.map(interval)).collect::<Vec<_>>())
-            .fetch_all(&self.shared.readers)
+            .fetch_all(&mut *self.connection().await?)
             .await
             .map_err(|error| classify("look at leases", error))?;
         let first = rows.first().ok_or_else(|| Error::corrupt("heartbeat", "it has no row"))?;
@@ -127,7 +130,7 @@ impl SubscriptionStorage for PostgresEngine {
     }
 
     async fn settle(&self, settlement: &Settlement) -> Result<Settled> {
-        settle(&self.shared.readers, self.subscription_statements(), settlement).await
+        settle(&mut *self.connection().await?, self.subscription_statements(), settlement).await
     }
 
     async fn release(&self, lease: &LeaseKey) -> Result<()> {
@@ -135,7 +138,7 @@ impl SubscriptionStorage for PostgresEngine {
             .bind(lease.subscription.as_str())
             .bind(index(lease.partition))
             .bind(lease.token)
-            .execute(&self.shared.readers)
+            .execute(&mut *self.connection().await?)
             .await
             .map(drop)
             .map_err(|error| classify("give a lease back", error))
@@ -151,7 +154,7 @@ impl SubscriptionStorage for PostgresEngine {
             sqlx::query_scalar(self.subscription_statements().parked_aggregates.sql())
                 .bind(subscription.as_str())
                 .bind(ids)
-                .fetch_all(&self.shared.readers)
+                .fetch_all(&mut *self.connection().await?)
                 .await
                 .map_err(|error| classify("look for parked events", error))?;
         parked.into_iter().map(AggregateId::new).collect()
@@ -166,7 +169,7 @@ impl SubscriptionStorage for PostgresEngine {
             .bind(i64::from(request.partition.index()))
             .bind(i64::from(request.partition.count()))
             .bind(request.which == WhichParked::ToRedrive)
-            .fetch_all(readers)
+            .fetch_all(&mut *readers.acquire().await?)
             .await
             .map_err(|error| classify("read parked events", error))?;
         let events = row::events(&rows, types, readers, statements).await?;
@@ -215,7 +218,7 @@ async fn matching_rows(
         .bind(filter.natural_key().map(evercore::NaturalKey::as_str))
         .bind(i64::from(partition.index()))
         .bind(i64::from(partition.count()))
-        .fetch_all(&engine.shared.readers)
+        .fetch_all(&mut *engine.connection().await?)
         .await
         .map_err(|error| classify("read the log", error))
 }

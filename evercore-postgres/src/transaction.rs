@@ -18,7 +18,7 @@ use crate::subscriptions::settle;
 use crate::verdict;
 
 /// What is decided under a lock must see what was committed before the lock.
-const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
+pub(crate) const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
 
 /// The longest time-out that the server takes.
 const MOST_MILLIS: u128 = 2_147_483_647;

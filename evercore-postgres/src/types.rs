@@ -4,9 +4,10 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use evercore::{Error, Result};
-use sqlx::{PgPool, Row};
+use sqlx::Row;
 
 use crate::error::classify;
+use crate::readers::Readers;
 use crate::statements::Statements;
 
 #[derive(Debug, Default)]
@@ -59,21 +60,21 @@ impl Types {
     /// Runs `lookup` on what is known, and once more on what is stored if something was missing.
     pub(crate) async fn look_up<T>(
         &self,
-        pool: &PgPool,
+        readers: &Readers,
         statements: &Statements,
         lookup: impl Fn(&Known) -> Option<T>,
     ) -> Result<Option<T>> {
         if let Some(found) = lookup(&self.known()) {
             return Ok(Some(found));
         }
-        self.refresh(pool, statements).await?;
+        self.refresh(readers, statements).await?;
         Ok(lookup(&self.known()))
     }
 
     /// Stores what is not stored yet of these names: an aggregate's, and one of its events' if there is one.
     pub(crate) async fn store(
         &self,
-        pool: &PgPool,
+        readers: &Readers,
         statements: &Statements,
         names: &[(&'static str, Option<&'static str>)],
     ) -> Result<()> {
@@ -89,7 +90,7 @@ impl Types {
         if missing().is_empty() {
             return Ok(());
         }
-        self.refresh(pool, statements).await?;
+        self.refresh(readers, statements).await?;
         let missing = missing();
         if missing.is_empty() {
             return Ok(());
@@ -100,7 +101,7 @@ impl Types {
         aggregates.dedup();
         sqlx::query(statements.store_aggregate_types.sql())
             .bind(&aggregates)
-            .execute(pool)
+            .execute(&mut *readers.acquire().await?)
             .await
             .map_err(stored)?;
         let events = missing.iter().filter_map(|(aggregate, event)| Some((*aggregate, (*event)?)));
@@ -108,16 +109,18 @@ impl Types {
         sqlx::query(statements.store_event_types.sql())
             .bind(&aggregates)
             .bind(&events)
-            .execute(pool)
+            .execute(&mut *readers.acquire().await?)
             .await
             .map_err(stored)?;
-        self.refresh(pool, statements).await
+        self.refresh(readers, statements).await
     }
 
-    async fn refresh(&self, pool: &PgPool, statements: &Statements) -> Result<()> {
+    async fn refresh(&self, readers: &Readers, statements: &Statements) -> Result<()> {
         let unreadable = |error| classify("read the names of types", error);
-        let rows =
-            sqlx::query(statements.read_types.sql()).fetch_all(pool).await.map_err(unreadable)?;
+        let rows = sqlx::query(statements.read_types.sql())
+            .fetch_all(&mut *readers.acquire().await?)
+            .await
+            .map_err(unreadable)?;
         let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
         for row in rows {
             let aggregate_id: i32 = row.try_get(0).map_err(unreadable)?;

@@ -28,7 +28,7 @@ use crate::view::Views;
 use crate::writer::{TypeName, Work, Writer};
 
 /// How soon the commits of other processes are found.
-const POLL_INTERVAL: Duration = Duration::from_millis(50);
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// An event log in a SQLite database.
 ///

@@ -5,20 +5,19 @@ use evercore::engine::{
     AcquireRequest, Acquired, Control, Grant, IfDifferent, LeaseKey, NewSubscription,
 };
 use evercore::{Error, EventFilter, Partition, Position, Result, Start, SubscriptionName};
-use sqlx::PgConnection;
-use sqlx::pool::PoolConnection;
-use sqlx::{Connection, Postgres};
+use sqlx::{Connection, PgConnection};
 
 use super::{SubscriptionStatements, interval};
 use crate::engine::PostgresEngine;
 use crate::error::classify;
 use crate::log::index;
+use crate::readers::Lent;
 use crate::row::get;
 use crate::statements::Statement;
 
 impl PostgresEngine {
-    pub(super) async fn connection(&self) -> Result<PoolConnection<Postgres>> {
-        self.shared.readers.acquire().await.map_err(|error| classify("get a connection", error))
+    pub(super) async fn connection(&self) -> Result<Lent> {
+        self.shared.readers.acquire().await
     }
 }
 
@@ -103,7 +102,7 @@ pub(super) async fn acquire(engine: &PostgresEngine, request: &AcquireRequest) -
         .bind(interval(request.lease))
         .bind(request.filter.to_column())
         .bind(index(request.partitions))
-        .fetch_one(&engine.shared.readers)
+        .fetch_one(&mut *engine.connection().await?)
         .await
         .map_err(|error| classify("take a lease", error))?;
     let subscription = request.subscription.clone();

@@ -2,6 +2,7 @@
 
 mod ended;
 mod isolation;
+mod projections;
 
 use evercore::{Aggregate, ConflictReason, Error, EventStore, RetryPolicy, event};
 use evercore::{Apply, EventMeta};

@@ -85,19 +85,28 @@ impl Inner {
         self.settle(answer).await
     }
 
-    /// Asks for the outcome if the answer to a commit was lost.
+    /// Asks for the outcome if the answer to a commit was lost, as often as a conflict is retried.
     pub(crate) async fn settle(&self, answer: Result<Committed>) -> Result<Committed> {
         let (commit, source) = match answer {
             Err(Error::OutcomeUnknown { commit, source }) => (commit, source),
             answer => return answer,
         };
         warn!(%commit, %source, "the answer to a commit was lost; asking for its outcome");
-        match self.engine.find_commit(commit).await {
-            Ok(CommitOutcome::Landed(committed)) => Ok(committed),
-            Ok(CommitOutcome::NeverLands) => Err(Error::Unavailable { source }),
-            Err(error) => {
-                warn!(%commit, %error, "the outcome of the commit cannot be found out");
-                Err(Error::OutcomeUnknown { commit, source })
+        let mut failed = 0;
+        loop {
+            match self.engine.find_commit(commit).await {
+                Ok(CommitOutcome::Landed(committed)) => return Ok(committed),
+                Ok(CommitOutcome::NeverLands) => return Err(Error::Unavailable { source }),
+                Err(error) => {
+                    failed += 1;
+                    // A server that was restarted answers in a moment.
+                    let wait = self.wait_after(failed).filter(|_| error.is_retryable());
+                    warn!(%commit, %error, ?wait, "the outcome of the commit cannot be found out");
+                    let Some(wait) = wait else {
+                        return Err(Error::OutcomeUnknown { commit, source });
+                    };
+                    tokio::time::sleep(wait).await;
+                }
             }
         }
     }

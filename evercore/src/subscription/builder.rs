@@ -146,7 +146,7 @@ impl SubscriptionBuilder {
         self
     }
 
-    /// Sets how often to look for events that nobody has told of. Default: the engine's, from 50 ms to 1 s.
+    /// Sets how often to look for events that nobody has told of. Default: the engine's, from 20 ms to 1 s.
     pub const fn poll_interval(mut self, interval: Duration) -> Self {
         self.poll_interval = Some(interval);
         self

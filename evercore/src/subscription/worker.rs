@@ -129,7 +129,7 @@ impl Config {
             tokio::select! {
                 () = sleep(wait) => {}
                 // Somebody of this process may just have given one back.
-                () = settled.notified() => sleep(Duration::from_millis(5).min(wait)).await,
+                () = settled.notified() => sleep(wait / 10).await,
             }
         }
         let request = AcquireRequest {

@@ -1,0 +1,153 @@
+//! Connections for one statement, or a few, at a time.
+//!
+//! The driver's pool asks every connection that comes back for a sign of life, which makes two round trips of a load.
+//! So the pool only opens them; they are kept here, and one that comes back at rest is asked nothing.
+
+use std::ops::{Deref, DerefMut};
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use evercore::Result;
+use sqlx::{Connection, PgConnection, PgPool};
+use tokio::runtime::Handle;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+
+use crate::connect::RESTED;
+use crate::error::classify;
+
+/// How long a connection is used: what its server process keeps in memory grows with its age.
+const LIFETIME: Duration = Duration::from_secs(30 * 60);
+
+/// The connections that read. Cheap to clone; all clones are one.
+#[derive(Clone, Debug)]
+pub(crate) struct Readers {
+    pool: PgPool,
+    places: Arc<Semaphore>,
+    resting: Arc<Mutex<Vec<Resting>>>,
+}
+
+#[derive(Debug)]
+struct Resting {
+    connection: PgConnection,
+    opened: Instant,
+    since: Instant,
+}
+
+/// A connection on loan. Dropping it gives it back.
+#[derive(Debug)]
+pub(crate) struct Lent(Option<Loan>);
+
+#[derive(Debug)]
+struct Loan {
+    connection: PgConnection,
+    opened: Instant,
+    readers: Readers,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Readers {
+    /// As many as the pool has, which nobody else uses.
+    pub(crate) fn new(pool: PgPool) -> Self {
+        let places = Arc::new(Semaphore::new(most(&pool) as usize));
+        Self { pool, places, resting: Arc::default() }
+    }
+
+    /// A connection that works, as far as that can be known.
+    pub(crate) async fn acquire(&self) -> Result<Lent> {
+        let loan = self.lend().await.map_err(|error| classify("get a connection", error))?;
+        Ok(Lent(Some(loan)))
+    }
+
+    async fn lend(&self) -> Result<Loan, sqlx::Error> {
+        let patience = self.pool.options().get_acquire_timeout();
+        let place = timeout(patience, Arc::clone(&self.places).acquire_owned())
+            .await
+            .map_err(|_elapsed| sqlx::Error::PoolTimedOut)?
+            .map_err(|_closed| sqlx::Error::PoolClosed)?;
+        let resting = self.resting().pop();
+        let (connection, opened) = match still_works(resting).await {
+            Some(found) => found,
+            None => (self.pool.acquire().await?.detach(), Instant::now()),
+        };
+        Ok(Loan { connection, opened, readers: self.clone(), _place: place })
+    }
+
+    /// Waits for those on loan and closes all.
+    pub(crate) async fn close(&self) {
+        // Whoever asks from now on stands behind this, and then before a closed door.
+        let all = self.places.acquire_many(most(&self.pool)).await;
+        self.places.close();
+        drop(all);
+        let resting = std::mem::take(&mut *self.resting());
+        for Resting { connection, .. } in resting {
+            // Nothing is under way on it.
+            let _: Result<(), sqlx::Error> = connection.close().await;
+        }
+        self.pool.close().await;
+    }
+
+    fn resting(&self) -> MutexGuard<'_, Vec<Resting>> {
+        self.resting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn most(pool: &PgPool) -> u32 {
+    pool.options().get_max_connections()
+}
+
+async fn still_works(resting: Option<Resting>) -> Option<(PgConnection, Instant)> {
+    let Resting { mut connection, opened, since } = resting?;
+    let works = since.elapsed() < RESTED || connection.ping().await.is_ok();
+    works.then_some((connection, opened))
+}
+
+impl Loan {
+    /// Gives the connection back if nothing is under way on it.
+    fn end(self) {
+        let Self { connection, opened, readers, _place } = self;
+        let since = Instant::now();
+        if since.duration_since(opened) < LIFETIME {
+            readers.resting().push(Resting { connection, opened, since });
+        }
+    }
+}
+
+impl Deref for Lent {
+    type Target = PgConnection;
+
+    fn deref(&self) -> &PgConnection {
+        &self.0.as_ref().expect("BUG: it is taken when it is dropped").connection
+    }
+}
+
+impl DerefMut for Lent {
+    fn deref_mut(&mut self) -> &mut PgConnection {
+        &mut self.0.as_mut().expect("BUG: it is taken when it is dropped").connection
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        let Some(mut loan) = self.0.take() else { return };
+        // Without an answer that is still to come, this does nothing and is done at once.
+        let rest = pin!(loan.connection.flush()).poll(&mut Context::from_waker(Waker::noop()));
+        match rest {
+            Poll::Ready(Ok(())) => loan.end(),
+            // Broken, and closed by this.
+            Poll::Ready(Err(_)) => {}
+            // A statement or a transaction was cut short. Without a runtime there is nobody to see to it, or to use it.
+            Poll::Pending => {
+                if let Ok(runtime) = Handle::try_current() {
+                    runtime.spawn(async move {
+                        if loan.connection.flush().await.is_ok() {
+                            loan.end();
+                        }
+                    });
+                }
+            }
+        }
+    }
+}

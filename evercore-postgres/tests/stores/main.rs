@@ -1,0 +1,220 @@
+//! Several stores in one database, and several processes that make one.
+
+use std::time::Duration;
+
+use evercore::engine::StorageEngine;
+use evercore::{
+    Aggregate, AggregateId, Apply, Error, EventMeta, EventStore, Migrate, Position, event,
+};
+use evercore_postgres::{PostgresEngine, PostgresOptions, PostgresStoreExt};
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{AssertSqlSafe, ConnectOptions, PgConnection};
+
+#[derive(Aggregate, Default)]
+struct Account {
+    balance: i64,
+}
+
+#[event(aggregate = Account)]
+struct Deposited {
+    amount: i64,
+}
+
+impl Apply<Deposited> for Account {
+    fn apply(&mut self, event: &Deposited, _meta: &EventMeta) {
+        self.balance += event.amount;
+    }
+}
+
+fn server() -> PgConnectOptions {
+    let url = throwaway_postgres::url().unwrap_or_else(|failure| panic!("{failure}"));
+    url.parse().expect("a URL")
+}
+
+async fn execute(connection: &mut PgConnection, sql: impl Into<String>) {
+    sqlx::raw_sql(AssertSqlSafe(sql.into())).execute(connection).await.expect("it is right");
+}
+
+/// Options for a schema that is not there yet.
+async fn fresh(schema: &str) -> PostgresOptions {
+    let mut sql = server().connect().await.expect("the server answers");
+    execute(&mut sql, format!("DROP SCHEMA IF EXISTS {schema} CASCADE")).await;
+    PostgresOptions::new(server()).schema(schema).expect("a schema name")
+}
+
+async fn open(options: PostgresOptions) -> EventStore {
+    let engine = PostgresEngine::open(options).await.expect("the server answers");
+    EventStore::builder().open(engine).await.expect("it migrates")
+}
+
+async fn deposit(store: &EventStore, key: &str, amount: i64) -> AggregateId {
+    let deposit = store.with_context(async |ctx| {
+        let mut account = ctx.load_or_create::<Account>(key).await?;
+        ctx.apply(&mut account, Deposited { amount })?;
+        Ok::<_, Error>(account.id())
+    });
+    deposit.await.expect("nobody else writes to it")
+}
+
+async fn balance(store: &EventStore, key: &str) -> i64 {
+    let load = store.with_readonly_context(async |ctx| ctx.load_by_key::<Account>(key).await);
+    load.await.expect("it is there").state().balance
+}
+
+async fn positions(store: &EventStore) -> Vec<i64> {
+    let page = store.read_log(Position::START, 100).await.expect("it can be read");
+    page.events.iter().map(|event| event.position().get()).collect()
+}
+
+#[tokio::test]
+async fn ids_keys_and_positions_of_two_stores_are_their_own() {
+    // Names that hold the one that the SQL files are written for.
+    let one = open(fresh("evercore_one").await).await;
+    let two = open(fresh("two_evercore").await).await;
+
+    let first = deposit(&one, "ada", 7).await;
+    deposit(&one, "ada", 1).await;
+    let second = deposit(&two, "ada", 5).await;
+
+    assert_eq!(first, second, "each counts from the start");
+    assert_eq!((balance(&one, "ada").await, balance(&two, "ada").await), (8, 5));
+    assert_eq!(positions(&one).await, [1, 2]);
+    assert_eq!(positions(&two).await, [1]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transaction_in_one_store_holds_nobody_up_in_the_other() {
+    let slow = open(fresh("stores_slow").await).await;
+    let quick = fresh("stores_quick").await.lock_timeout(Duration::from_millis(500));
+    let quick = open(quick).await;
+    // A row of it makes a commit wait for the test, with all its locks.
+    let mut gate = server().connect().await.expect("the server answers");
+    execute(
+        &mut gate,
+        "CREATE TABLE stores_slow.gate (n int);
+         CREATE FUNCTION stores_slow.wait() RETURNS trigger LANGUAGE plpgsql
+             AS $$ BEGIN PERFORM pg_advisory_xact_lock(71331, 1); RETURN NULL; END $$;
+         CREATE CONSTRAINT TRIGGER wait AFTER INSERT ON stores_slow.gate
+             DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION stores_slow.wait()",
+    )
+    .await;
+    execute(&mut gate, "BEGIN; SELECT pg_advisory_xact_lock(71331, 1)").await;
+
+    let store = slow.clone();
+    let commit = tokio::spawn(async move {
+        store
+            .with_transaction(async |ctx| {
+                let mut account = ctx.create_with_key::<Account>("ada").await?;
+                ctx.apply(&mut account, Deposited { amount: 1 })?;
+                sqlx::query("INSERT INTO stores_slow.gate VALUES (1)")
+                    .execute(&mut **ctx.transaction())
+                    .await
+                    .map_err(|error| Error::storage("insert a row", error))?;
+                Ok::<_, Error>(())
+            })
+            .await
+    });
+    let engine = slow.engine() as &dyn std::any::Any;
+    let engine: &PostgresEngine = engine.downcast_ref().expect("it is on PostgreSQL");
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(10);
+    while engine.frontier_holders().await.expect("anyone may look").is_empty() {
+        assert!(tokio::time::Instant::now() < deadline, "the transaction has not appended");
+        tokio::task::yield_now().await;
+    }
+
+    // The same id, key and type names.
+    deposit(&quick, "ada", 1).await;
+    deposit(&quick, "ada", 1).await;
+    assert_eq!(positions(&quick).await, [1, 2]);
+    assert_eq!(positions(&slow).await, [0_i64; 0]);
+
+    execute(&mut gate, "COMMIT").await;
+    commit.await.expect("no panic").expect("nothing speaks against it");
+    assert_eq!(positions(&slow).await, [1]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn processes_that_start_at_once_on_an_empty_database_all_come_up() {
+    const ROUNDS: usize = 5;
+    let mut sql = server().connect().await.expect("the server answers");
+    for _ in 0..ROUNDS {
+        execute(&mut sql, "DROP DATABASE IF EXISTS stores_empty WITH (FORCE)").await;
+        execute(&mut sql, "CREATE DATABASE stores_empty").await;
+        let empty = PostgresOptions::new(server().database("stores_empty"));
+        for store in open_together(&empty).await {
+            deposit(&store, "ada", 1).await;
+            store.close().await.expect("nothing is under way");
+        }
+        let store = open(empty).await;
+        assert_eq!(balance(&store, "ada").await, 8);
+        store.close().await.expect("nothing is under way");
+    }
+    execute(&mut sql, "DROP DATABASE stores_empty").await;
+}
+
+/// Eight processes, as far as the server can tell.
+async fn open_together(options: &PostgresOptions) -> Vec<EventStore> {
+    let processes: Vec<_> = (0..8)
+        .map(|_| {
+            let options = options.clone().readers(2).writers(1);
+            tokio::spawn(async move {
+                let engine = PostgresEngine::open(options).await?;
+                EventStore::builder().open(engine).await
+            })
+        })
+        .collect();
+    let mut stores = Vec::new();
+    for process in processes {
+        stores.push(process.await.expect("no panic").expect("it comes up"));
+    }
+    stores
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn processes_that_start_at_once_need_no_isolation_by_default() {
+    let mut sql = server().connect().await.expect("the server answers");
+    execute(&mut sql, "DROP DATABASE IF EXISTS stores_isolated WITH (FORCE)").await;
+    execute(&mut sql, "CREATE DATABASE stores_isolated").await;
+    let set = "ALTER DATABASE stores_isolated SET default_transaction_isolation = 'serializable'";
+    execute(&mut sql, set).await;
+    let isolated = PostgresOptions::new(server().database("stores_isolated"));
+    for store in open_together(&isolated.without_session_timeouts()).await {
+        store.close().await.expect("nothing is under way");
+    }
+    execute(&mut sql, "DROP DATABASE stores_isolated").await;
+}
+
+#[tokio::test]
+async fn migrations_that_were_run_by_hand_make_a_store() {
+    let options = fresh("stores_by_hand").await;
+    let engine = PostgresEngine::open(options).await.expect("the server answers");
+    let mut sql = server().connect().await.expect("the server answers");
+    for migration in engine.migrations() {
+        execute(&mut sql, migration.sql).await;
+    }
+
+    let builder = EventStore::builder().migrate(Migrate::Manually);
+    let store = builder.open(engine).await.expect("it is open already");
+    deposit(&store, "ada", 7).await;
+    store.migrate().await.expect("there is nothing to do");
+    assert_eq!(balance(&store, "ada").await, 7);
+    let recorded: Vec<i64> =
+        sqlx::query_scalar("SELECT version FROM stores_by_hand.evercore_migrations ORDER BY 1")
+            .fetch_all(&mut sql)
+            .await
+            .expect("the table is there");
+    let versions: Vec<i64> = store.migrations().iter().map(|step| step.version).collect();
+    assert_eq!(recorded, versions);
+}
+
+#[tokio::test]
+async fn the_longest_name_of_a_schema_is_no_worse_than_others() {
+    let name = "s".repeat(48);
+    let options = fresh(&name).await;
+    let store = open(options).await;
+    deposit(&store, "ada", 7).await;
+    assert_eq!(balance(&store, "ada").await, 7);
+    assert_eq!(positions(&store).await, [1]);
+    let mut sql = server().connect().await.expect("the server answers");
+    execute(&mut sql, format!("DROP SCHEMA {name} CASCADE")).await;
+}
