@@ -351,12 +351,7 @@ impl Subscription {
         filter: &EventFilter,
         partitions: u32,
     ) -> Result<()> {
-        if self.filter == *filter && self.count() == partitions {
-            Ok(())
-        } else {
-            let stored = (&self.filter, self.count());
-            Err(Error::subscription_differs(name, stored, (filter, partitions)))
-        }
+        Error::check_subscription(name, (&self.filter, self.count()), (filter, partitions))
     }
 
     fn partition(&self, lease: &LeaseKey) -> Partition {

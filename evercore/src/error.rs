@@ -519,22 +519,27 @@ impl Error {
         Self::storage("commit", format!("commit {commit} was given up before it arrived"))
     }
 
-    /// For engines: a subscription is stored with another filter or number of partitions than is wanted.
-    #[must_use]
-    pub fn subscription_differs(
+    /// For engines: compares the filter and the number of partitions that are stored with those that are wanted.
+    ///
+    /// # Errors
+    /// [`Error::SubscriptionDiffers`] unless they are the same.
+    pub fn check_subscription(
         name: &SubscriptionName,
         stored: (&EventFilter, u32),
         wanted: (&EventFilter, u32),
-    ) -> Self {
+    ) -> Result<()> {
+        if stored == wanted {
+            return Ok(());
+        }
         let describe = |(filter, partitions): (&EventFilter, u32)| match partitions {
             1 => format!("{filter}"),
             _ => format!("{filter} in {partitions} partitions"),
         };
-        Self::SubscriptionDiffers {
+        Err(Self::SubscriptionDiffers {
             name: name.to_string(),
             stored: describe(stored),
             wanted: describe(wanted),
-        }
+        })
     }
 
     /// For engines: stored data that breaks a rule.

@@ -8,6 +8,7 @@ mod config;
 mod deliver;
 mod ephemeral;
 mod failure;
+mod following;
 mod handle;
 mod handler;
 mod hub;

@@ -65,11 +65,9 @@ pub(super) async fn register(engine: &PostgresEngine, new: &NewSubscription) -> 
     match stored {
         Some((filter, partitions)) => {
             let (wanted, stored) = ((&*new.filter, new.partitions), (&filter, partitions));
-            if stored == wanted {
-                return Ok(());
-            }
-            if new.if_different == IfDifferent::Refuse {
-                return Err(Error::subscription_differs(&new.name, stored, wanted));
+            let same = Error::check_subscription(&new.name, stored, wanted);
+            if same.is_ok() || new.if_different == IfDifferent::Refuse {
+                return same;
             }
             replace(&mut transaction, statements, new, partitions).await?;
         }
@@ -131,7 +129,8 @@ pub(super) async fn acquire(engine: &PostgresEngine, request: &AcquireRequest) -
             let filter = EventFilter::from_column(get(&row, 7)?)?;
             let stored = (&filter, partition_number(get(&row, 8)?)?);
             let wanted = (&*request.filter, request.partitions);
-            Err(Error::subscription_differs(&subscription, stored, wanted))
+            Error::check_subscription(&subscription, stored, wanted)?;
+            Err(Error::corrupt("subscriptions.filter", "one filter has two texts"))
         }
     }
 }

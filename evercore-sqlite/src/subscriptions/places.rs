@@ -287,11 +287,6 @@ impl Stored {
         filter: &EventFilter,
         partitions: u32,
     ) -> Result<()> {
-        if self.filter == *filter && self.partitions == partitions {
-            Ok(())
-        } else {
-            let stored = (&self.filter, self.partitions);
-            Err(Error::subscription_differs(name, stored, (filter, partitions)))
-        }
+        Error::check_subscription(name, (&self.filter, self.partitions), (filter, partitions))
     }
 }

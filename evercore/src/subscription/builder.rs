@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::config::{Config, WhenOwned};
 use super::deliver::{Plain, Transactional};
 use super::failure::FailurePolicy;
+use super::following::following;
 use super::handle::SubscriptionHandle;
 use super::handler::{Batch, Handler};
 use super::name::{Start, SubscriptionName};
@@ -15,7 +16,7 @@ use super::progress::{Progress, SubscriptionProgress};
 use super::worker;
 use crate::engine::{IfDifferent, TransactionContext, Transactor};
 use crate::store::Inner;
-use crate::{Aggregate, BoxError, Event, EventFilter, EventStore, NaturalKey, Result};
+use crate::{BoxError, EventFilter, EventStore, Result};
 
 /// The events of a batch, unless the subscription says otherwise.
 const BATCH_SIZE: u32 = 500;
@@ -97,31 +98,9 @@ impl EventStore {
     }
 }
 
+following!(SubscriptionBuilder);
+
 impl SubscriptionBuilder {
-    /// Follows the events of an aggregate type; see [`EventFilter`] for how this adds up.
-    pub fn aggregate<A: Aggregate>(mut self) -> Self {
-        self.filter = self.filter.aggregate::<A>();
-        self
-    }
-
-    /// Follows an event; see [`EventFilter`] for how this adds up.
-    pub fn event<E: Event>(mut self) -> Self {
-        self.filter = self.filter.event::<E>();
-        self
-    }
-
-    /// Follows only aggregates that hold this natural key.
-    pub fn key(mut self, key: NaturalKey) -> Self {
-        self.filter = self.filter.key(key);
-        self
-    }
-
-    /// Sets what is followed, in place of all that was named before.
-    pub fn filter(mut self, filter: EventFilter) -> Self {
-        self.filter = filter;
-        self
-    }
-
     /// Sets where it starts when it is run for the first time. Later runs go on where it was. Default: the beginning.
     pub const fn start(mut self, start: Start) -> Self {
         self.start = start;
@@ -136,19 +115,6 @@ impl SubscriptionBuilder {
     /// are at the end of the log.
     pub const fn partitions(mut self, partitions: u32) -> Self {
         self.partitions = partitions;
-        self
-    }
-
-    /// Sets the most events that a handler is given together. At least 1, at most
-    /// [`Limits::page_events`](crate::Limits::page_events). Default: 500.
-    pub const fn batch_size(mut self, events: u32) -> Self {
-        self.batch_size = events;
-        self
-    }
-
-    /// Sets how often to look for events that nobody has told of. Default: the engine's, from 20 ms to 1 s.
-    pub const fn poll_interval(mut self, interval: Duration) -> Self {
-        self.poll_interval = Some(interval);
         self
     }
 

@@ -9,14 +9,13 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use super::failure::FailurePolicy;
+use super::following::following;
 use super::handler::{Batch, Handler};
 use super::hub::Seat;
 use super::name::{Partition, Start};
 use crate::engine::{LogPage, MatchRequest};
 use crate::store::Inner;
-use crate::{
-    Aggregate, Error, Event, EventFilter, EventStore, NaturalKey, Position, RecordedEvent, Result,
-};
+use crate::{Error, EventFilter, EventStore, Position, RecordedEvent, Result};
 
 /// The events that are read at a time.
 const BATCH_SIZE: u32 = 500;
@@ -91,47 +90,12 @@ impl EventStore {
     }
 }
 
+following!(EphemeralBuilder);
+
 impl EphemeralBuilder {
-    /// Follows the events of an aggregate type; see [`EventFilter`] for how this adds up.
-    pub fn aggregate<A: Aggregate>(mut self) -> Self {
-        self.filter = self.filter.aggregate::<A>();
-        self
-    }
-
-    /// Follows an event; see [`EventFilter`] for how this adds up.
-    pub fn event<E: Event>(mut self) -> Self {
-        self.filter = self.filter.event::<E>();
-        self
-    }
-
-    /// Follows only aggregates that hold this natural key.
-    pub fn key(mut self, key: NaturalKey) -> Self {
-        self.filter = self.filter.key(key);
-        self
-    }
-
-    /// Sets what is followed, in place of all that was named before.
-    pub fn filter(mut self, filter: EventFilter) -> Self {
-        self.filter = filter;
-        self
-    }
-
     /// Sets where it starts. Default: [`Start::End`], as of when it is run.
     pub const fn start(mut self, start: Start) -> Self {
         self.start = start;
-        self
-    }
-
-    /// Sets the most events that are read, and handed to a handler, together. At least 1, at most
-    /// [`Limits::page_events`](crate::Limits::page_events). Default: 500.
-    pub const fn batch_size(mut self, events: u32) -> Self {
-        self.batch_size = events;
-        self
-    }
-
-    /// Sets how often to look for events that nobody has told of. Default: the engine's, from 20 ms to 1 s.
-    pub const fn poll_interval(mut self, interval: Duration) -> Self {
-        self.poll_interval = Some(interval);
         self
     }
 
