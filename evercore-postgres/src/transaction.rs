@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use evercore::engine::{
-    Commit, Committed, Settled, Settlement, StorageEngine, TransactionContext, Transactor,
+    AggregateWrite, Commit, Committed, Settled, Settlement, StorageEngine, TransactionContext,
+    Transactor,
 };
-use evercore::{AggregateId, Error, EventStore, Result};
+use evercore::{AggregateId, ConflictReason, Error, EventStore, Result};
 use sqlx::{AssertSqlSafe, PgConnection};
+use tracing::debug;
 
 use crate::append::Columns;
 use crate::engine::{PostgresEngine, Shared, type_names};
@@ -176,12 +178,10 @@ impl Transactor for PostgresEngine {
                 self.shared.notifications.committed();
                 Ok(committed)
             }
-            Err(CommitFailure::LostRace(error) | CommitFailure::RolledBack(error)) => {
-                Err(classify("commit a transaction", error))
-            }
             Err(CommitFailure::Unknown(error)) => {
                 Err(Error::OutcomeUnknown { commit: commit.id, source: error.into() })
             }
+            Err(failure) => Err(undone("commit a transaction", failure, &commit)),
         }
     }
 }
@@ -198,8 +198,27 @@ impl PostgresEngine {
         let rows = columns
             .send(transaction, statements)
             .await
-            .map_err(|error| classify("append to a transaction", error))?;
+            .map_err(|error| undone("append to a transaction", classify_commit(error), commit))?;
         let row = rows.first().ok_or_else(|| Error::corrupt("verdict", "it is missing"))?;
         verdict::read(row, commit)
+    }
+}
+
+/// What it means that the server has undone a transaction that was to end with this commit.
+fn undone(operation: &'static str, failure: CommitFailure, commit: &Commit) -> Error {
+    let error = match failure {
+        CommitFailure::LostRace(error) => error,
+        CommitFailure::RolledBack(error) | CommitFailure::Unknown(error) => {
+            return classify(operation, error);
+        }
+    };
+    match commit.writes.first() {
+        // Run again, it finds the other transaction's work done.
+        Some(AggregateWrite { id, aggregate_type, .. }) => {
+            debug!(%error, "the server let another transaction go first");
+            let aggregate = (*aggregate_type).to_owned();
+            Error::Conflict { aggregate, id: *id, reason: ConflictReason::Deadlock }
+        }
+        None => classify(operation, error),
     }
 }

@@ -440,6 +440,8 @@ pub enum ConflictReason {
     Key,
     /// Another writer created the aggregate that [`load_or_create`](crate::Context::load_or_create) was about to.
     Created,
+    /// Each of two transactions waited for the other, and the database let the other one go on.
+    Deadlock,
 }
 
 /// What stands in the way of opening a database.
@@ -560,6 +562,7 @@ impl fmt::Display for ConflictReason {
             }
             Self::Key => f.write_str("its natural key is another one now"),
             Self::Created => f.write_str("it was created meanwhile"),
+            Self::Deadlock => f.write_str("in a transaction that was let go first"),
         }
     }
 }

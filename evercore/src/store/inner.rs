@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio::time::Instant;
 use tracing::warn;
 
 use super::EventDraft;
@@ -14,6 +15,9 @@ use crate::{
     Aggregate, AggregateId, Clock, Error, EventMeta, Limits, Metadata, Registry, Result,
     RetryPolicy, Sequence,
 };
+
+/// How long the outcome of a commit is asked for again while the database cannot be reached.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 pub(crate) struct Inner {
@@ -85,27 +89,30 @@ impl Inner {
         self.settle(answer).await
     }
 
-    /// Asks for the outcome if the answer to a commit was lost, as often as a conflict is retried.
+    /// Asks for the outcome if the answer to a commit was lost, for a while.
     pub(crate) async fn settle(&self, answer: Result<Committed>) -> Result<Committed> {
         let (commit, source) = match answer {
             Err(Error::OutcomeUnknown { commit, source }) => (commit, source),
             answer => return answer,
         };
         warn!(%commit, %source, "the answer to a commit was lost; asking for its outcome");
+        let asked = Instant::now();
         let mut failed = 0;
         loop {
-            match self.engine.find_commit(commit).await {
+            let error = match self.engine.find_commit(commit).await {
                 Ok(CommitOutcome::Landed(committed)) => return Ok(committed),
                 Ok(CommitOutcome::NeverLands) => return Err(Error::Unavailable { source }),
-                Err(error) => {
-                    failed += 1;
-                    // A server that was restarted answers in a moment.
-                    let wait = self.wait_after(failed).filter(|_| error.is_retryable());
-                    warn!(%commit, %error, ?wait, "the outcome of the commit cannot be found out");
-                    let Some(wait) = wait else {
-                        return Err(Error::OutcomeUnknown { commit, source });
-                    };
-                    tokio::time::sleep(wait).await;
+                Err(error) => error,
+            };
+            failed += 1;
+            // What took the answer away may have taken more connections with it.
+            let is_lost = matches!(error, Error::Unavailable { .. });
+            let wait = RetryPolicy::default().wait_after(failed, self.random());
+            match wait.filter(|_| is_lost && asked.elapsed() < PATIENCE) {
+                Some(wait) => tokio::time::sleep(wait).await,
+                None => {
+                    warn!(%commit, %error, "the outcome of the commit cannot be found out");
+                    return Err(Error::OutcomeUnknown { commit, source });
                 }
             }
         }

@@ -1,0 +1,100 @@
+//! Passwords stay out of messages.
+
+use std::error::Error as StdError;
+
+use evercore::{Error, EventStore, OpenProblem};
+use evercore_postgres::PostgresOptions;
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{Connection, PgConnection};
+use throwaway_postgres::{Binaries, Server};
+
+use crate::execute;
+
+const PASSWORD: &str = "hunter2";
+
+/// All that an error could say in a log.
+fn all_words(error: &Error) -> String {
+    let mut words = format!("{error} {error:?} {error:#?}");
+    let mut source = error.source();
+    while let Some(inner) = source {
+        words.push_str(&format!(" {inner} {inner:?}"));
+        source = inner.source();
+    }
+    words
+}
+
+async fn refusal(url: String) -> Error {
+    let error = EventStore::connect(url).await.expect_err("it is refused");
+    assert!(!all_words(&error).contains(PASSWORD), "{}", all_words(&error));
+    error
+}
+
+#[tokio::test]
+async fn a_password_that_is_wrong_is_not_repeated() {
+    let binaries = Binaries::find().unwrap_or_else(|failure| panic!("{failure}"));
+    let server =
+        Server::start(&binaries, &["fsync=off"]).unwrap_or_else(|failure| panic!("{failure}"));
+    let mut sql = PgConnection::connect(&server.url()).await.expect("it answers");
+    execute(
+        &mut sql,
+        "CREATE ROLE guarded LOGIN PASSWORD 'another';
+         DO $$
+         BEGIN
+             EXECUTE format(
+                 $copy$COPY (VALUES
+                     ('host all guarded 127.0.0.1/32 scram-sha-256'), ('host all all 127.0.0.1/32 trust')
+                 ) TO %L$copy$,
+                 current_setting('hba_file')
+             );
+         END $$;
+         SELECT pg_reload_conf()",
+    )
+    .await;
+    let options: PgConnectOptions = server.url().parse().expect("a URL");
+    let url = |password: &str| {
+        format!("postgres://guarded:{password}@127.0.0.1:{}/postgres", options.get_port())
+    };
+    // The server reads the file in its own time.
+    while PgConnection::connect(&url(PASSWORD)).await.is_ok() {
+        tokio::task::yield_now().await;
+    }
+
+    let error = refusal(url(PASSWORD)).await;
+    let is_refused = matches!(&error, Error::CannotOpen { problem: OpenProblem::Other, .. });
+    assert!(is_refused, "{error:?}");
+    assert!(all_words(&error).contains("password authentication failed"), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_is_named_without_the_password() {
+    // Nobody listens on the port that was free a moment ago.
+    let port = std::net::TcpListener::bind(("127.0.0.1", 0))
+        .and_then(|listener| listener.local_addr())
+        .expect("a free port")
+        .port();
+    let url = format!("postgres://app:{PASSWORD}@127.0.0.1:{port}/bank?acquire_timeout_ms=200");
+    let error = refusal(url).await;
+    assert!(matches!(&error, Error::CannotOpen { .. }), "{error:?}");
+    assert!(error.to_string().contains(&format!("127.0.0.1:{port}/bank")), "{error}");
+}
+
+#[tokio::test]
+async fn a_url_that_cannot_be_read_is_not_repeated() {
+    for url in [
+        format!("postgres://app:{PASSWORD}@127.0.0.1:port/bank"),
+        format!("postgres://app:{PASSWORD}@[::1/bank"),
+        format!("postgres://app:{PASSWORD}@localhost/bank?readers=many"),
+        format!("postgres://app:{PASSWORD}@localhost/bank?sslmode=perhaps"),
+    ] {
+        let error = refusal(url).await;
+        assert!(matches!(&error, Error::InvalidUrl { .. }), "{error:?}");
+    }
+}
+
+#[test]
+fn options_are_shown_without_the_password() {
+    let url = format!("postgres://app:{PASSWORD}@localhost/bank");
+    let options: PostgresOptions = url.parse().expect("a URL");
+    let shown = format!("{options:?}");
+    assert!(shown.contains("localhost") && !shown.contains(PASSWORD), "{shown}");
+}
