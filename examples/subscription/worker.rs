@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use anyhow::anyhow;
 use evercore::{
     Aggregate, Apply, Batch, Context, Error, EventMeta, EventStore, Metadata, Position,
     SubscriptionBuilder, SubscriptionProgress, event,
@@ -119,7 +118,7 @@ pub(crate) async fn run(
         }
     };
     let (kept, taken, ()) = tokio::join!(keep, take, worker.say_who_works(store, &progress, &stop));
-    kept.map_err(|error| anyhow!(error))?;
+    kept?;
     taken?;
     worker.say("stopped; one that stands by goes on at once");
     Ok(Outcome { balances: read_model.read(store).await?, handled: progress.status().handled })

@@ -112,7 +112,7 @@ impl SubscriptionBuilder {
     /// [`MAX_PARTITIONS`](crate::MAX_PARTITIONS). Default: 1.
     ///
     /// The number can be changed by [`replace_stored`](Self::replace_stored), while no worker runs and all partitions
-    /// are at the end of the log.
+    /// stand at the same place, such as the end of the log.
     pub const fn partitions(mut self, partitions: u32) -> Self {
         self.partitions = partitions;
         self

@@ -33,7 +33,7 @@ pub enum SubscriptionState {
     StandingBy,
     /// It is behind the end of the log.
     CatchingUp,
-    /// It has handled all there is.
+    /// It has handled all there is, of its partitions.
     Live,
     /// It waits before it tries an event again.
     Retrying,
@@ -96,9 +96,15 @@ impl Progress {
         let mut numbers = self.numbers();
         numbers.rate_after(0);
         let position = numbers.positions.iter().map(|(_, position)| *position).min();
+        let position = position.unwrap_or(numbers.last_position);
+        let state = match numbers.state {
+            // One of its partitions is; another one is not.
+            SubscriptionState::Live if position < numbers.head => SubscriptionState::CatchingUp,
+            state => state,
+        };
         SubscriptionStatus {
-            state: numbers.state,
-            position: position.unwrap_or(numbers.last_position),
+            state,
+            position,
             head: numbers.head,
             handled: numbers.handled,
             rate: numbers.rate,

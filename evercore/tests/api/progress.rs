@@ -102,3 +102,32 @@ async fn the_head_of_the_log_is_its_last_event() -> Result<()> {
     assert_eq!(miles(3).await?.head().await?, Position::new(3)?);
     Ok(())
 }
+
+#[tokio::test]
+async fn a_subscription_is_live_when_all_of_its_partitions_are() -> Result<()> {
+    let store = miles(10).await?;
+    let go_on = Arc::new(Notify::new());
+    let worker = store.subscription("halves").partitions(2).spawn({
+        let go_on = Arc::clone(&go_on);
+        async move |batch: Batch| {
+            if batch[0].aggregate_id().get() % 2 == 1 {
+                go_on.notified().await;
+            }
+            Ok::<_, Error>(())
+        }
+    })?;
+    while worker.status().handled < 5 || worker.status().partitions != [0, 1] {
+        tokio::task::yield_now().await;
+    }
+    // Time for the other half to say that it has come to the end.
+    for _ in 0..100 {
+        assert_eq!(worker.status().state, SubscriptionState::CatchingUp);
+        tokio::task::yield_now().await;
+    }
+    go_on.notify_one();
+    while worker.status().state != SubscriptionState::Live {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(worker.status().handled, 10);
+    worker.shutdown().await
+}
