@@ -29,7 +29,11 @@ const MOST_MILLIS: u128 = 2_147_483_647;
 ///
 /// A type without a lifetime, since a future that holds the driver's, which has one, is not known to be `Send`.
 #[derive(Debug)]
-pub struct PostgresTransaction(sqlx::PgTransaction<'static>);
+pub struct PostgresTransaction {
+    transaction: sqlx::PgTransaction<'static>,
+    /// Set for as long as the transaction lasts, so that one that user code has ended is recognised.
+    mark: String,
+}
 
 /// A context and the transaction that it lands in: `ctx.transaction()`.
 pub type PostgresContext = TransactionContext<PostgresTransaction>;
@@ -39,12 +43,14 @@ pub trait PostgresStoreExt {
     /// As [`EventStore::with_context`], with a transaction of the database beside the context: the rows that `work`
     /// writes in it and the events that it applies land together or not at all.
     ///
-    /// `work` runs again on a conflict, in a new transaction. Keep the transaction short: such a commit is not grouped
+    /// `work` must neither commit nor roll back, or nothing that it applied lands, and the answer is
+    /// [`Error::TransactionEnded`]; rows that it has committed by itself stay. Savepoints are fine. It runs again on a conflict, in a new transaction. Keep the transaction short: such a commit is not grouped
     /// with others, and locks that it takes are held to its end.
     ///
     /// # Errors
     /// - As [`EventStore::with_context`].
     /// - [`Error::WrongEngine`] if the store is on another engine.
+    /// - [`Error::TransactionEnded`] if `work` has ended the transaction.
     ///
     /// # Example
     /// ```no_run
@@ -93,17 +99,35 @@ impl PostgresStoreExt for EventStore {
     }
 }
 
+impl PostgresTransaction {
+    async fn check_not_ended(&mut self) -> Result<()> {
+        let is_same = sqlx::query_scalar(include_str!("is_same_transaction.sql"))
+            .bind(&self.mark)
+            .fetch_one(&mut *self.transaction)
+            .await;
+        match is_same {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Error::TransactionEnded),
+            // in_failed_sql_transaction
+            Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("25P02") => {
+                Err(Error::TransactionEnded)
+            }
+            Err(error) => Err(classify("end a transaction", error)),
+        }
+    }
+}
+
 impl Deref for PostgresTransaction {
     type Target = PgConnection;
 
     fn deref(&self) -> &PgConnection {
-        &self.0
+        &self.transaction
     }
 }
 
 impl DerefMut for PostgresTransaction {
     fn deref_mut(&mut self) -> &mut PgConnection {
-        &mut self.0
+        &mut self.transaction
     }
 }
 
@@ -113,14 +137,16 @@ impl Transactor for PostgresEngine {
 
     async fn begin(&self, most_idle: Option<Duration>) -> Result<Self::Transaction> {
         let failed = |error| classify("begin a transaction", error);
-        let mut begin = BEGIN.to_owned();
+        let mark = uuid::Uuid::now_v7().to_string();
+        // Part of BEGIN, so that it is no round trip of its own.
+        let mut begin = format!("{BEGIN}; SET LOCAL evercore.transaction = '{mark}'");
         if let Some(most_idle) = most_idle {
-            // Part of BEGIN, so that it is no round trip of its own.
             let millis = most_idle.as_millis().clamp(1, MOST_MILLIS);
             begin.push_str(&format!("; SET LOCAL idle_in_transaction_session_timeout = {millis}"));
         }
         let began = self.shared.held.begin_with(AssertSqlSafe(begin)).await;
-        began.map(PostgresTransaction).map_err(failed)
+        let transaction = began.map_err(failed)?;
+        Ok(PostgresTransaction { transaction, mark })
     }
 
     fn first_id(&self, _: &Self::Transaction) -> Option<AggregateId> {
@@ -133,6 +159,7 @@ impl Transactor for PostgresEngine {
         commit: Commit,
         settlement: Option<&Settlement>,
     ) -> Result<Committed> {
+        transaction.check_not_ended().await?;
         let nothing = Committed { id: commit.id, positions: None };
         // Whatever goes wrong before COMMIT was sent is undone by the server.
         let committed = if settlement.is_some() && commit.writes.is_empty() {
@@ -146,7 +173,7 @@ impl Transactor for PostgresEngine {
                 return Ok(nothing);
             }
         }
-        match transaction.0.commit().await.map_err(classify_commit) {
+        match transaction.transaction.commit().await.map_err(classify_commit) {
             Ok(()) => {
                 self.shared.notifications.committed();
                 Ok(committed)

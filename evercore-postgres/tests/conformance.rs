@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use async_trait::async_trait;
-use evercore::Result;
 use evercore::engine::StorageEngine;
+use evercore::{BoxError, Result};
 use evercore_postgres::{PostgresEngine, PostgresOptions};
-use evercore_testing::{Durability, Harness};
+use evercore_testing::{Durability, Harness, SqlHarness, SqlTransaction};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 /// A schema of its own.
@@ -47,4 +47,47 @@ impl Harness for Schema {
     }
 }
 
+#[async_trait]
+impl SqlHarness for Schema {
+    type Engine = PostgresEngine;
+
+    const HOLDS_WRITERS_BACK: bool = false;
+
+    async fn open(&self) -> Result<Arc<PostgresEngine>> {
+        let options: PostgresOptions = self.url.parse()?;
+        Ok(Arc::new(PostgresEngine::open(options.schema(&self.name)?.readers(6)).await?))
+    }
+
+    fn table(&self) -> String {
+        format!("{}.effects", self.name)
+    }
+
+    async fn execute(
+        &self,
+        transaction: &mut SqlTransaction<Self>,
+        sql: &str,
+    ) -> Result<(), BoxError> {
+        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut **transaction).await?;
+        Ok(())
+    }
+
+    async fn numbers(
+        &self,
+        transaction: &mut SqlTransaction<Self>,
+        sql: &str,
+    ) -> Result<Vec<i64>, BoxError> {
+        Ok(sqlx::query_scalar(AssertSqlSafe(sql)).fetch_all(&mut **transaction).await?)
+    }
+
+    async fn clean_up(&self) -> Result<()> {
+        Harness::clean_up(self).await
+    }
+}
+
 evercore_testing::conformance!(Schema::new());
+
+mod transactional {
+    use super::Schema;
+
+    evercore_testing::transactional_conformance!(Schema::new());
+}

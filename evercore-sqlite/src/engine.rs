@@ -28,7 +28,7 @@ use crate::view::Views;
 use crate::writer::{TypeName, Work, Writer};
 
 /// How soon the commits of other processes are found.
-const POLL_INTERVAL: Duration = Duration::from_millis(50);
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// An event log in a SQLite database.
 ///
@@ -74,7 +74,7 @@ impl SqliteEngine {
     /// Opens a database in memory. It is this engine's alone, and is gone with it.
     ///
     /// SQLite keeps one version of such a database: writers and readers wait for each other, and a read context works on
-    /// a copy of it. For tests and small data.
+    /// a copy of it, as do all reads while a transaction is open. For tests and small data.
     ///
     /// # Errors
     /// [`Error::CannotOpen`] if SQLite refuses.

@@ -23,7 +23,7 @@ pub trait SqliteSubscriptionExt {
     /// - [`Error::WrongEngine`] if the store is on another engine.
     ///
     /// # Example
-    /// ```
+    /// ```no_run,standalone_crate
     /// # use evercore::{Aggregate, Batch, EventStore, state_event};
     /// # #[derive(Aggregate, Default)]
     /// # struct Account { balance: i64 }

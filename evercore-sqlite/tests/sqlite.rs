@@ -12,6 +12,8 @@ mod files;
 mod grouping;
 #[path = "sqlite/opening.rs"]
 mod opening;
+#[path = "sqlite/projections.rs"]
+mod projections;
 #[path = "sqlite/raw.rs"]
 mod raw;
 #[path = "sqlite/reading.rs"]

@@ -12,6 +12,11 @@
 //! | `p4` | A write decided on stale state never lands. |
 //! | `p5` | A natural key belongs to at most one aggregate of a type. |
 //! | `p6` | Snapshot plus tail is the same as full replay. |
+//! | `p7` | A subscription misses nothing that its filter matches. |
+//! | `p8` | It is given its events in order. |
+//! | `p9` | Each is handled at least once; exactly once where the handler writes in the transaction it is given. |
+//! | `p10` | One owner at a time moves it; who lost the lease moves nothing. |
+//! | `p11` | No event is dropped in silence. |
 //! | `p12` | Bad input is a typed error before anything is written. |
 //! | `p13` | Everything is read in pages. |
 //! | `contract` | What the docs of the store and of [`evercore::engine`] say beside them. |
@@ -87,9 +92,12 @@ mod journal;
 mod poll;
 mod race;
 mod raw;
+#[doc(hidden)]
+pub mod transactional;
 
 pub use case::{Case, Failure};
 pub use cases::cases;
 #[doc(hidden)]
 pub use conformance::__run;
 pub use harness::{Durability, Harness};
+pub use transactional::{SqlHarness, SqlTransaction};

@@ -61,11 +61,14 @@
 //!   and [`Metadata`] of an event in [`EventOptions`].
 //! - **Reading**: [`EventStore::with_readonly_context`] and [`ReadContext`], states [as of](AsOf) a sequence or a time,
 //!   [`history`](EventStore::history) and [`read_log`](EventStore::read_log) with [`RecordedEvent`]s.
+//! - **Following**: [`EventStore::subscription`] for durable workers, [`EventStore::ephemeral`] for followers without a
+//!   trace, [`Router`] and other [`Handler`]s, [`EventStore::subscriptions`] to look after them, and
+//!   [`EventStore::wait_for`] to read one's writes.
 //! - **Types**: [`macro@Aggregate`], [`macro@event`], [`macro@state_event`]; by hand with [`trait@Aggregate`], [`Event`],
 //!   [`Apply`]; what a store knows in [`Registry`].
 //! - **When something fails**: [`Error`] says what to do next.
 //! - **Bounds**: [`Limits`].
-//! - **Engines**: `evercore-sqlite`, `evercore-memory`; the contract for your own in [`engine`].
+//! - **Engines**: `evercore-postgres`, `evercore-sqlite`, `evercore-memory`; the contract for your own in [`engine`].
 
 // The macros write absolute paths; inside this crate's own tests they lead here.
 extern crate self as evercore;
@@ -125,6 +128,6 @@ pub use store::{
 pub use subscription::{
     Batch, Condition, Each, EphemeralBuilder, FailurePolicy, Handler, HandlerError, MAX_PARTITIONS,
     MAX_SUBSCRIPTION_NAME_BYTES, ParkedEvent, Partition, PartitionInfo, Received, Router, Start,
-    SubscriptionBuilder, SubscriptionHandle, SubscriptionInfo, SubscriptionName, SubscriptionState,
-    SubscriptionStatus, Subscriptions, each,
+    SubscriptionBuilder, SubscriptionHandle, SubscriptionInfo, SubscriptionName,
+    SubscriptionProgress, SubscriptionState, SubscriptionStatus, Subscriptions, each,
 };

@@ -14,6 +14,7 @@ use crate::ids::Ids;
 use crate::read_context::{ReadContext, read_history, read_log};
 use crate::{
     AggregateId, CommitId, Context, Error, Position, RecordedEvent, Registry, Result, Sequence,
+    Start,
 };
 
 pub use append::{Appended, EventDraft, Expected, Stream};
@@ -170,6 +171,16 @@ impl EventStore {
     #[instrument(level = "debug", skip_all, fields(%after, limit), err(level = "debug"))]
     pub async fn read_log(&self, after: Position, limit: u32) -> Result<LogPage> {
         read_log(&*self.inner.engine, &self.inner.limits, after, limit).await
+    }
+
+    /// The position of the last event of the log that can be read now; [`Position::START`] if there is none. A
+    /// subscription that starts [after](Start::After) it is given all that comes later.
+    ///
+    /// # Errors
+    /// What the engine says.
+    #[instrument(level = "debug", skip_all, err(level = "debug"))]
+    pub async fn head(&self) -> Result<Position> {
+        self.inner.engine.resolve_start(Start::End).await
     }
 
     /// Finds out about a commit whose answer was lost ([`Error::OutcomeUnknown`]).

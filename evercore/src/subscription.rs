@@ -16,6 +16,7 @@ mod parked;
 mod progress;
 mod router;
 mod runner;
+mod starting;
 mod wait;
 mod worker;
 
@@ -28,5 +29,6 @@ pub use handler::{Batch, Each, Handler, HandlerError, each};
 pub(crate) use hub::Hub;
 pub use name::{MAX_PARTITIONS, MAX_SUBSCRIPTION_NAME_BYTES, Partition, Start, SubscriptionName};
 pub use parked::ParkedEvent;
-pub use progress::{SubscriptionState, SubscriptionStatus};
+pub use progress::{SubscriptionProgress, SubscriptionState, SubscriptionStatus};
 pub use router::{Received, Router};
+pub(crate) use starting::Starting;

@@ -6,9 +6,14 @@
 //!
 //! The log is the BPI Challenge 2012 (doi:10.4121/uuid:3926db30-f712-4394-aebc-75976070e91f) as CSV. Stop the program
 //! when you like: the next run goes on where it was. Without `--log` it replays a small sample.
+//!
+//! In the end, a subscription counts what is in the store, in tables of its own beside it (`read_model.rs`), and the
+//! program draws what it has found.
 
 mod domain;
+mod figures;
 mod log;
+mod read_model;
 mod replay;
 mod report;
 
@@ -19,11 +24,10 @@ use std::time::Instant;
 use anyhow::Context;
 use clap::Parser;
 use evercore::EventStore;
-use evercore_postgres as _;
-use evercore_sqlite as _;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use log::Log;
+use read_model::ReadModel;
 use report::Totals;
 
 /// A few cases in the shape of the real ones.
@@ -64,6 +68,7 @@ async fn run(args: Args) -> anyhow::Result<()> {
     }
 
     let url = if args.db.contains(':') { args.db } else { format!("sqlite://{}", args.db) };
+    let read_model = ReadModel::at(&url);
     let store = EventStore::connect(url).await?;
 
     let bar = ProgressBar::new(u64::try_from(log.entries())?);
@@ -79,14 +84,30 @@ async fn run(args: Args) -> anyhow::Result<()> {
     bar.finish_and_clear();
     let seconds = start.elapsed().as_secs_f64();
     let mut report = format!("{added} events added in {seconds:.1} s.\n\n");
+    catch_up(read_model, &store).await?;
 
     report += &format!("{}\n", Totals::of(&store).await?);
     let first = cases.first().map(|case| case.id.clone());
     if let Some(case) = args.case.or(first) {
         report += &format!("\n{}\n", report::story(&store, &case).await?);
     }
+    report += &format!("\nThe read model:\n\n{}", read_model.read(&store).await?);
     store.close().await?;
     print(&report)
+}
+
+/// Brings the read model up to date, with a progress bar.
+async fn catch_up(read_model: ReadModel, store: &EventStore) -> anyhow::Result<()> {
+    let bar = ProgressBar::no_length();
+    bar.set_style(ProgressStyle::with_template("{wide_bar} {pos}/{len} {msg}")?);
+    let counting = read_model.catch_up(store, |status| {
+        bar.set_length(status.head.get().unsigned_abs());
+        bar.set_position(status.position.get().unsigned_abs());
+        bar.set_message(format!("positions counted, {:.0} events/s", status.rate));
+    });
+    counting.await.context("the read model is behind; run it again and it goes on from here")?;
+    bar.finish_and_clear();
+    Ok(())
 }
 
 /// Prints, and does not mind if whoever reads has seen enough.

@@ -53,7 +53,7 @@ impl Totals {
 }
 
 /// What an event is called in the log.
-fn activity(event: &RecordedEvent) -> Result<(String, Lifecycle), Error> {
+pub(crate) fn activity(event: &RecordedEvent) -> Result<(String, Lifecycle), Error> {
     if event.is::<WorkItemMoved>() {
         let WorkItemMoved { item, to } = event.decode()?;
         return Ok((item.to_string(), to));

@@ -1,5 +1,6 @@
 mod on_postgres;
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,7 +9,10 @@ use evercore::{Error, EventStore, RetryPolicy};
 use evercore_memory::MemoryEngine;
 
 use crate::SAMPLE;
-use crate::log::{Case, Log};
+use crate::domain::{ApplicationStep, Lifecycle};
+use crate::figures::{Figures, Span};
+use crate::log::{Activity, Case, Log};
+use crate::read_model::{NAME, ReadModel};
 use crate::replay::replay;
 use crate::report::Totals;
 
@@ -76,9 +80,76 @@ async fn the_real_log_gives_its_published_totals() -> anyhow::Result<()> {
     let Some(path) = real_log() else { return Ok(()) };
     let log = Log::open(&path)?;
     assert_eq!(log.broken.len(), 0);
-    let store = memory().await?;
-    replay(&store, &cases(log), 1_000, |_| {}).await?;
-    assert_published(&Totals::of(&store).await?);
+    let folder = tempfile::tempdir()?;
+    let url = format!("sqlite://{}", folder.path().join("loans.db").display());
+    let store = EventStore::connect(&url).await?;
+    let cases = cases(log);
+    replay(&store, &cases, 1_000, |_| {}).await?;
+    let totals = Totals::of(&store).await?;
+    assert_published(&totals);
+    ReadModel::Sqlite.catch_up(&store, |_| {}).await?;
+    let figures = ReadModel::Sqlite.read(&store).await?;
+    assert_eq!(figures, in_the_log(&cases));
+    assert_eq!(figures.activities, totals.activities);
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_read_model_says_what_the_log_says_after_each_run() -> anyhow::Result<()> {
+    let store = EventStore::connect("sqlite::memory:").await?;
+    let mut half = Log::read(SAMPLE.as_bytes())?;
+    half.cases.truncate(2);
+    half.cases[1].entries.truncate(3);
+    let whole = cases(Log::read(SAMPLE.as_bytes())?);
+    for log in [cases(half), Arc::clone(&whole), whole] {
+        replay(&store, &log, 7, |_| {}).await?;
+        ReadModel::Sqlite.catch_up(&store, |_| {}).await?;
+        assert_eq!(ReadModel::Sqlite.read(&store).await?, in_the_log(&log));
+        let stored = store.subscriptions().find(NAME).await?.expect("it was run");
+        assert_eq!((stored.lag, stored.cursor), (0, store.head().await?));
+    }
+    Ok(())
+}
+
+/// The figures as the CSV has them.
+fn in_the_log(cases: &[Case]) -> Figures {
+    let mut figures = Figures::default();
+    for case in cases {
+        let spans = case.entries.iter().map(|entry| Span::of(entry.time));
+        figures.add_case(spans.reduce(Span::and).expect("a case has an entry"));
+        for entry in &case.entries {
+            let (name, lifecycle) = match &entry.activity {
+                Activity::Submitted { .. } => {
+                    (ApplicationStep::Submitted.to_string(), Lifecycle::Completed)
+                }
+                Activity::Application(step) => (step.to_string(), Lifecycle::Completed),
+                Activity::Offer(step) => (step.to_string(), Lifecycle::Completed),
+                Activity::Work(item, lifecycle) => (item.to_string(), *lifecycle),
+            };
+            *figures.activities.entry((name, lifecycle)).or_default() += 1;
+        }
+    }
+    figures
+}
+
+#[test]
+fn a_chart_shows_every_figure() -> anyhow::Result<()> {
+    let figures = Figures {
+        activities: BTreeMap::from([
+            (("A_SUBMITTED".to_owned(), Lifecycle::Completed), 80),
+            (("W_Afhandelen leads".to_owned(), Lifecycle::Started), 1),
+            (("W_Afhandelen leads".to_owned(), Lifecycle::Completed), 39),
+        ]),
+        durations: BTreeMap::new(),
+    };
+    let bars: Vec<_> = figures.to_string().lines().skip(1).take(2).map(str::to_owned).collect();
+    assert_eq!(
+        bars,
+        [
+            format!("{:<32} {:>9}  {}", "A_SUBMITTED", 80, "█".repeat(40)),
+            format!("{:<32} {:>9}  {}", "W_Afhandelen leads", 40, "█".repeat(20)),
+        ]
+    );
     Ok(())
 }
 

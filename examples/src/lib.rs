@@ -1,5 +1,9 @@
 //! Small whole programs on evercore. Run one with `cargo run --example bank`.
 
+mod program;
+
+pub use program::Program;
+
 /// The README's examples, tested as documentation is.
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
@@ -11,3 +15,9 @@ pub struct Readme;
 #[doc = include_str!("../../docs/postgresql.md")]
 #[derive(Debug)]
 pub struct RunningOnPostgres;
+
+/// The other guide's.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/subscriptions.md")]
+#[derive(Debug)]
+pub struct Subscriptions;

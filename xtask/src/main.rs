@@ -32,6 +32,12 @@ enum Chore {
     Ci,
     /// Start a throw-away PostgreSQL for development, print its URL, and remove it at the end of input.
     Db,
+    /// Measure; `cargo xtask bench --help` says what.
+    Bench {
+        /// What the program of the bench crate takes.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        options: Vec<String>,
+    },
     /// Check that dependencies between the crates run one way.
     Layers,
 }
@@ -41,6 +47,7 @@ fn main() -> ExitCode {
         Chore::Test { no_postgres } => test(no_postgres),
         Chore::Ci => ci(),
         Chore::Db => database::serve(),
+        Chore::Bench { options } => bench(&options),
         Chore::Layers => layers::check(),
     };
     match outcome {
@@ -50,6 +57,12 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn bench(options: &[String]) -> Result<(), Failure> {
+    let words =
+        ["run --quiet --release --package evercore-benches --", &options.join(" ")].join(" ");
+    cargo(words.trim_end()).run()
 }
 
 fn ci() -> Result<(), Failure> {

@@ -1,6 +1,8 @@
 //! Events and the user's own rows land together or not at all.
 
+mod ended;
 mod isolation;
+mod projections;
 
 use evercore::{Aggregate, ConflictReason, Error, EventStore, RetryPolicy, event};
 use evercore::{Apply, EventMeta};

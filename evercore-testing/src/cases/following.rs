@@ -356,7 +356,8 @@ pub(crate) async fn a_commit_wakes_those_who_follow(fixture: &Fixture) -> Result
     let store = fixture.store();
     let mut watch = fixture.engine().watch_log();
     counter::create(store, 1).await?;
-    watch.notified().await;
+    let told = tokio::time::timeout(std::time::Duration::from_secs(5), watch.notified()).await;
+    told.expect("a commit wakes those who watch the log");
     let neighbour = fixture.neighbour().await?;
     let journal = Journal::default();
     let worker = neighbour.subscription("woken").spawn(journal.handler())?;

@@ -4,6 +4,7 @@
 
 mod engine;
 mod read_faults;
+mod subscription_faults;
 mod write_faults;
 
 use engine::{Fault, Faulty, Sound};
@@ -12,6 +13,11 @@ use read_faults::{
     AppliesTwice, ConfusesEventTypes, CutsPayloads, DropsMetadata, ForgetsEventNames,
     ForgetsVersions, GivesAnySnapshot, IgnoresLimits, MistakesTypes, RoundsTimes, SeesLaterCommits,
     SkipsASequence, SkipsInTheLog,
+};
+use subscription_faults::{
+    DropsParkedEvents, DropsWhatWaits, ForgetsTheToken, ForgetsWhereFrom, GivesLeasesTwice,
+    IgnoresFilters, IgnoresOperators, IgnoresPartitions, KeepsLeases, ReadsBackwards, SkipsMatches,
+    StandsStill, WakesNobody,
 };
 use write_faults::{
     AcceptsTheFuture, AcknowledgesTooEarly, CutsKeys, FailsNeighbours, FoldsKeys, ForgetsAtTheEnd,
@@ -175,6 +181,61 @@ caught! {
     ids_given_twice_are_caught: GivesIdsTwice => [
         "contract::reserved_blocks_do_not_overlap",
         "contract::no_two_aggregates_have_one_id",
+    ];
+    a_skipped_match_is_caught: SkipsMatches => [
+        "p7::a_filter_passes_what_it_names_and_nothing_else",
+        "p7::a_subscription_misses_nothing_of_racing_writers",
+        "p7::a_subscription_goes_on_where_it_was",
+    ];
+    ignored_filters_are_caught: IgnoresFilters => [
+        "p7::a_filter_passes_what_it_names_and_nothing_else",
+        "p7::a_type_that_comes_later_is_followed",
+        "p7::a_changed_filter_leaves_nothing_of_the_old_one",
+    ];
+    ignored_partitions_are_caught: IgnoresPartitions => [
+        "p7::a_filter_passes_what_it_names_and_nothing_else",
+        "p10::partitions_are_shared_among_workers",
+    ];
+    a_page_that_leads_nowhere_is_caught: StandsStill => [
+        "p7::a_page_without_a_match_leads_to_the_last_event",
+    ];
+    a_backward_reader_is_caught: ReadsBackwards => [
+        "p7::a_subscription_misses_nothing_of_racing_writers",
+        "p8::an_ephemeral_handler_is_given_everything_in_order",
+        "p8::the_order_of_an_aggregate_holds_in_partitions",
+    ];
+    an_engine_that_wakes_nobody_is_caught: WakesNobody => [
+        "p7::a_commit_wakes_those_who_follow",
+    ];
+    a_lease_given_twice_is_caught: GivesLeasesTwice => [
+        "p10::a_lease_is_held_by_one",
+        "p10::racing_workers_get_one_lease",
+    ];
+    a_forgotten_token_is_caught: ForgetsTheToken => [
+        "p10::who_lost_the_lease_moves_nothing",
+        "p10::a_lease_of_a_deleted_subscription_is_of_no_use",
+    ];
+    a_forgotten_place_is_caught: ForgetsWhereFrom => [
+        "p10::a_settlement_from_elsewhere_is_refused",
+    ];
+    a_kept_lease_is_caught: KeepsLeases => [
+        "p10::a_lease_is_held_by_one",
+        "p9::a_shut_down_worker_finishes_its_batch",
+    ];
+    dropped_parked_events_are_caught: DropsParkedEvents => [
+        "p11::a_failing_batch_is_searched_for_the_event",
+        "p11::a_parked_event_holds_back_its_aggregate_and_nothing_else",
+        "p11::parked_events_are_redriven_in_order",
+        "p11::an_undecodable_event_is_not_passed_over",
+    ];
+    dropped_events_behind_a_parked_one_are_caught: DropsWhatWaits => [
+        "p11::a_parked_event_holds_back_its_aggregate_and_nothing_else",
+        "p11::parked_events_are_redriven_in_order",
+    ];
+    ignored_operators_are_caught: IgnoresOperators => [
+        "contract::a_reset_subscription_goes_on_from_there",
+        "contract::a_reset_forgets_what_was_parked",
+        "p12::an_unknown_subscription_is_named",
     ];
     an_engine_that_stays_open_is_caught: StaysOpen => ["contract::a_closed_store_says_so"];
 }

@@ -7,7 +7,7 @@ use tracing::instrument;
 use super::{EventStore, Inner};
 use crate::engine::{self, LogSignal, StorageEngine};
 use crate::ids::IdPool;
-use crate::subscription::Hub;
+use crate::subscription::{Hub, Starting};
 use crate::{Clock, Limits, Registry, Result, RetryPolicy, SystemClock};
 
 /// Sets what [`EventStore::connect`] leaves at its defaults.
@@ -121,6 +121,7 @@ impl EventStoreBuilder {
             limits: self.limits,
             ids: IdPool::new(),
             hub: Hub::default(),
+            starting: Starting::default(),
             settled: LogSignal::new(),
             retry: self.retry,
             random: Mutex::new(random),

@@ -10,7 +10,7 @@ use super::EventDraft;
 use crate::clock::to_stored_precision;
 use crate::engine::{Commit, CommitOutcome, Committed, LogSignal, NewEvent, StorageEngine};
 use crate::ids::IdPool;
-use crate::subscription::Hub;
+use crate::subscription::{Hub, Starting};
 use crate::{
     Aggregate, AggregateId, Clock, Error, EventMeta, Limits, Metadata, Registry, Result,
     RetryPolicy, Sequence,
@@ -27,6 +27,7 @@ pub(crate) struct Inner {
     pub(crate) limits: Limits,
     pub(crate) ids: IdPool,
     pub(crate) hub: Hub,
+    pub(crate) starting: Starting,
     /// Given when a subscription of this process has moved on, or a lease was given back.
     pub(crate) settled: LogSignal,
     pub(super) retry: RetryPolicy,
@@ -88,7 +89,7 @@ impl Inner {
         self.settle(answer).await
     }
 
-    /// Asks for the outcome if the answer to a commit was lost.
+    /// Asks for the outcome if the answer to a commit was lost, as often as a conflict is retried.
     pub(crate) async fn settle(&self, answer: Result<Committed>) -> Result<Committed> {
         let (commit, source) = match answer {
             Err(Error::OutcomeUnknown { commit, source }) => (commit, source),

@@ -11,7 +11,7 @@ use super::failure::FailurePolicy;
 use super::handle::SubscriptionHandle;
 use super::handler::{Batch, Handler};
 use super::name::{Start, SubscriptionName};
-use super::progress::Progress;
+use super::progress::{Progress, SubscriptionProgress};
 use super::worker;
 use crate::engine::{IfDifferent, TransactionContext, Transactor};
 use crate::store::Inner;
@@ -69,6 +69,7 @@ pub struct SubscriptionBuilder {
     if_different: IfDifferent,
     when_owned: WhenOwned,
     stop: CancellationToken,
+    progress: Arc<Progress>,
 }
 
 impl EventStore {
@@ -91,6 +92,7 @@ impl EventStore {
             if_different: IfDifferent::Refuse,
             when_owned: WhenOwned::Refuse,
             stop: CancellationToken::new(),
+            progress: Arc::new(Progress::new()),
         }
     }
 }
@@ -144,7 +146,7 @@ impl SubscriptionBuilder {
         self
     }
 
-    /// Sets how often to look for events that nobody has told of. Default: the engine's, from 50 ms to 1 s.
+    /// Sets how often to look for events that nobody has told of. Default: the engine's, from 20 ms to 1 s.
     pub const fn poll_interval(mut self, interval: Duration) -> Self {
         self.poll_interval = Some(interval);
         self
@@ -192,6 +194,38 @@ impl SubscriptionBuilder {
         self
     }
 
+    /// Watches how it is getting on, whichever way it is run: for progress bars, and to see when it has caught up.
+    ///
+    /// # Example
+    /// ```standalone_crate
+    /// use evercore::{Batch, Error, EventStore, SubscriptionState};
+    /// use tokio_util::sync::CancellationToken;
+    /// # use evercore_memory as _;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> evercore::Result<()> {
+    /// let store = EventStore::connect("memory:").await?;
+    /// let stop = CancellationToken::new();
+    /// let subscription = store.subscription("totals").stop_on(stop.clone());
+    /// let progress = subscription.progress();
+    /// let until_caught_up = async {
+    ///     while progress.status().state != SubscriptionState::Live {
+    ///         let status = progress.status();
+    ///         println!("{} of {}, {:.0} events/s", status.position, status.head, status.rate);
+    ///         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    ///     }
+    ///     stop.cancel();
+    /// };
+    /// let running = subscription.run(async |_: Batch| Ok::<_, Error>(()));
+    /// let (ended, ()) = tokio::join!(running, until_caught_up);
+    /// ended
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn progress(&self) -> SubscriptionProgress {
+        SubscriptionProgress::new(&self.progress)
+    }
+
     /// Runs it in the caller's task until it is stopped ([`stop_on`](Self::stop_on)) or cannot go on. Dropping the
     /// future stops it where it is; its lease then ends by itself.
     ///
@@ -206,7 +240,7 @@ impl SubscriptionBuilder {
     /// - [`Error::UnknownSubscription`](crate::Error::UnknownSubscription) if it is deleted while it runs.
     /// - What the engine says. While the database cannot be reached, it waits and tries again.
     pub async fn run<H: Handler>(self, handler: H) -> Result<()> {
-        let config = self.config(Arc::new(Progress::new()))?;
+        let config = self.config()?;
         let engine = Arc::clone(&config.store.engine);
         worker::run(config, Plain { handler, engine }).await
     }
@@ -216,10 +250,9 @@ impl SubscriptionBuilder {
     /// # Errors
     /// Those of a name that cannot be one. The rest comes out of the handle.
     pub fn spawn<H: Handler>(mut self, handler: H) -> Result<SubscriptionHandle> {
-        let progress = Arc::new(Progress::new());
         self.stop = self.stop.child_token();
-        let stop = self.stop.clone();
-        let config = self.config(Arc::clone(&progress))?;
+        let (stop, progress) = (self.stop.clone(), self.progress());
+        let config = self.config()?;
         let engine = Arc::clone(&config.store.engine);
         let task = tokio::spawn(worker::run(config, Plain { handler, engine }));
         Ok(SubscriptionHandle::new(task, stop, progress))
@@ -239,7 +272,7 @@ impl SubscriptionBuilder {
         F: AsyncFnOnce(&mut TransactionContext<X::Transaction>, Batch) -> Result<(), E> + Clone,
         E: Into<BoxError>,
     {
-        let config = self.config(Arc::new(Progress::new()))?;
+        let config = self.config()?;
         let (store, most_idle) = (Arc::clone(&config.store), config.lease);
         worker::run(config, Transactional { handler, transactor, store, most_idle }).await
     }
@@ -250,14 +283,16 @@ impl SubscriptionBuilder {
         EventStore { inner: Arc::clone(&self.store) }
     }
 
-    fn config(self, progress: Arc<Progress>) -> Result<Config> {
+    fn config(self) -> Result<Config> {
         let owner = self.owner.unwrap_or_else(|| {
             let random = uuid::Uuid::now_v7().simple().to_string();
             format!("{}-{}", std::process::id(), &random[random.len() - 8..])
         });
+        let name = self.name?;
         Ok(Config {
+            starting: Some(self.store.starting.add(&name)),
             store: self.store,
-            name: self.name?,
+            name,
             filter: Arc::new(self.filter),
             start: self.start,
             partitions: self.partitions,
@@ -269,7 +304,7 @@ impl SubscriptionBuilder {
             if_different: self.if_different,
             when_owned: self.when_owned,
             stop: self.stop,
-            progress,
+            progress: self.progress,
         })
     }
 }

@@ -129,7 +129,7 @@ impl EphemeralBuilder {
         self
     }
 
-    /// Sets how often to look for events that nobody has told of. Default: the engine's, from 50 ms to 1 s.
+    /// Sets how often to look for events that nobody has told of. Default: the engine's, from 20 ms to 1 s.
     pub const fn poll_interval(mut self, interval: Duration) -> Self {
         self.poll_interval = Some(interval);
         self
@@ -262,8 +262,9 @@ impl Follower {
     /// The next events, as soon as there are any.
     async fn next(&mut self) -> Result<Vec<RecordedEvent>> {
         loop {
-            let head = self.seat.pulse.borrow_and_update().head;
-            if self.at_end && head <= self.cursor {
+            let pulse = self.seat.pulse.borrow_and_update().clone();
+            pulse.check()?;
+            if self.at_end && pulse.head <= self.cursor {
                 self.seat.pulse.changed().await.expect("BUG: a hub has let go of a member");
                 continue;
             }

@@ -1,11 +1,9 @@
 //! A subscription that runs in a task of its own.
 
-use std::sync::Arc;
-
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::progress::{Progress, SubscriptionStatus};
+use super::progress::{SubscriptionProgress, SubscriptionStatus};
 use crate::Result;
 
 /// A subscription that runs in a task of its own. Dropping it stops the task where it is: the lease then ends by itself,
@@ -15,14 +13,14 @@ use crate::Result;
 pub struct SubscriptionHandle {
     task: JoinHandle<Result<()>>,
     stop: CancellationToken,
-    progress: Arc<Progress>,
+    progress: SubscriptionProgress,
 }
 
 impl SubscriptionHandle {
     pub(super) fn new(
         task: JoinHandle<Result<()>>,
         stop: CancellationToken,
-        progress: Arc<Progress>,
+        progress: SubscriptionProgress,
     ) -> Self {
         Self { task, stop, progress }
     }

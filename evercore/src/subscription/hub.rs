@@ -8,8 +8,8 @@ use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 use tracing::{debug, warn};
 
-use crate::Position;
 use crate::engine::{Beat, LeaseKey, LeaseStatus, LogWatch, StorageEngine};
+use crate::{Error, Position};
 
 /// The least time between two looks, however many commits there are.
 const GAP: Duration = Duration::from_millis(1);
@@ -56,12 +56,14 @@ struct Renewing {
 }
 
 /// What a look has found.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Pulse {
     /// The last event that can be read, as of some moment ago. A hint: it may have gone on.
     pub(super) head: Position,
     /// The member's lease.
     pub(super) status: LeaseStatus,
+    /// Why there was nothing to be found, if trying again is of no use.
+    failure: Option<Arc<Error>>,
 }
 
 /// A member's place. Leaving it is dropping it.
@@ -82,7 +84,7 @@ impl Hub {
         lease: Option<(LeaseKey, Duration)>,
         poll_interval: Option<Duration>,
     ) -> Seat {
-        let first = Pulse { head: Position::START, status: HELD };
+        let first = Pulse { head: Position::START, status: HELD, failure: None };
         let (sender, pulse) = watch::channel(first);
         let now = Instant::now();
         let lease =
@@ -120,6 +122,9 @@ async fn look(shared: Arc<Shared>, engine: Arc<dyn StorageEngine>) {
                 failed += 1;
                 let wait = LONGEST_WAIT.min(Duration::from_millis(20) * 2_u32.pow(failed.min(8)));
                 warn!(%error, ?wait, "subscriptions cannot look at the log; trying again");
+                if !error.is_retryable() {
+                    shared.fail(error);
+                }
                 sleep(wait).await;
                 continue;
             }
@@ -170,10 +175,18 @@ impl Shared {
             if let (Some(lease), Some(_)) = (&mut member.lease, beat.renew) {
                 lease.renew_at = began + renew_after(lease.lasts);
             }
-            member.pulse.send_replace(Pulse { head, status });
+            member.pulse.send_replace(Pulse { head, status, failure: None });
         }
         for member in members.by_number.values().filter(|member| member.lease.is_none()) {
-            member.pulse.send_replace(Pulse { head, status: HELD });
+            member.pulse.send_replace(Pulse { head, status: HELD, failure: None });
+        }
+    }
+
+    /// Tells all that there is no going on.
+    fn fail(&self, error: Error) {
+        let error = Arc::new(error);
+        for member in self.members().by_number.values() {
+            member.pulse.send_modify(|pulse| pulse.failure = Some(Arc::clone(&error)));
         }
     }
 
@@ -187,6 +200,17 @@ impl Shared {
         let renewals =
             members.by_number.values().filter_map(|member| Some(member.lease.as_ref()?.renew_at));
         polls.chain(renewals).min().unwrap_or(last)
+    }
+}
+
+impl Pulse {
+    /// The error to end with, if there is no going on.
+    pub(super) fn check(&self) -> Result<(), Error> {
+        match self.failure.as_deref() {
+            None => Ok(()),
+            Some(Error::Closed) => Err(Error::Closed),
+            Some(error) => Err(Error::storage("look at the log", error.to_string())),
+        }
     }
 }
 

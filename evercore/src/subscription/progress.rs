@@ -1,6 +1,6 @@
 //! How a running subscription is getting on.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -41,6 +41,23 @@ pub enum SubscriptionState {
     Paused,
     /// It has ended.
     Ended,
+}
+
+/// Watches a subscription that runs in this process. Made by
+/// [`SubscriptionBuilder::progress`](crate::SubscriptionBuilder::progress). Clones watch the same one.
+#[derive(Clone, Debug)]
+pub struct SubscriptionProgress(Arc<Progress>);
+
+impl SubscriptionProgress {
+    pub(super) fn new(progress: &Arc<Progress>) -> Self {
+        Self(Arc::clone(progress))
+    }
+
+    /// How it is getting on.
+    #[must_use]
+    pub fn status(&self) -> SubscriptionStatus {
+        self.0.status()
+    }
 }
 
 /// Over how long the rate is averaged.

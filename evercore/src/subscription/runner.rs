@@ -113,7 +113,8 @@ impl Runner {
             if self.stop.is_cancelled() {
                 return Err(Ended::Stopped);
             }
-            let pulse = *self.seat.pulse.borrow_and_update();
+            let pulse = self.seat.pulse.borrow_and_update().clone();
+            pulse.check().map_err(Ended::Failed)?;
             self.config.progress.saw_head(pulse.head.max(self.cursor));
             match pulse.status {
                 LeaseStatus::Lost => return Err(Ended::Lost),

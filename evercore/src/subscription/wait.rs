@@ -16,7 +16,7 @@ impl EventStore {
     /// It waits for as long as that takes; put a bound around it with `tokio::time::timeout`.
     ///
     /// # Errors
-    /// - [`Error::UnknownSubscription`] if there is none of this name.
+    /// - [`Error::UnknownSubscription`] if there is none of this name, and none was started from this store.
     /// - What the engine says.
     ///
     /// # Example
@@ -31,8 +31,6 @@ impl EventStore {
     /// # async fn main() -> evercore::Result<()> {
     /// # let store = EventStore::connect("memory:").await?;
     /// # let _worker = store.subscription("balances").spawn(async |_: Batch| Ok::<_, Error>(()))?;
-    /// # store.subscriptions().find("balances").await?;
-    /// # while store.subscriptions().find("balances").await?.is_none() { tokio::task::yield_now().await; }
     /// let (_, commit) = store
     ///     .with_context_committed(async |ctx| {
     ///         let mut account = ctx.create::<Account>().await?;
@@ -55,6 +53,7 @@ impl EventStore {
     }
 
     /// Waits until a durable subscription has handled all that is in the log, and has nothing to redrive. For tests.
+    /// One that was just spawned from this store counts, before it is stored.
     ///
     /// # Errors
     /// As [`wait_for`](Self::wait_for).
@@ -87,12 +86,17 @@ impl EventStore {
         let engine: &dyn SubscriptionStorage = &*self.inner.engine;
         let mut settled = self.inner.settled.watch(LOOK_EVERY);
         loop {
-            let stored = engine.subscriptions(Some(name)).await?.into_iter().next();
-            let stored =
-                stored.ok_or_else(|| Error::UnknownSubscription { name: name.to_string() })?;
-            let cursor = stored.partitions.iter().map(|place| place.cursor).min();
-            if is_reached(cursor.unwrap_or_default(), stored.head).await? {
-                return Ok(());
+            // Asked first: it may be stored between the two.
+            let is_starting = self.inner.starting.contains(name);
+            match engine.subscriptions(Some(name)).await?.into_iter().next() {
+                Some(stored) => {
+                    let cursor = stored.partitions.iter().map(|place| place.cursor).min();
+                    if is_reached(cursor.unwrap_or_default(), stored.head).await? {
+                        return Ok(());
+                    }
+                }
+                None if is_starting => {}
+                None => return Err(Error::UnknownSubscription { name: name.to_string() }),
             }
             tokio::select! {
                 () = settled.notified() => {}

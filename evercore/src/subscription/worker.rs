@@ -19,15 +19,20 @@ use crate::engine::{AcquireRequest, Acquired, LeaseKey, NewSubscription, StoredS
 use crate::{Error, Result};
 
 /// Works on a subscription until it is stopped or cannot go on.
-pub(super) async fn run<D: Deliver>(config: Config, deliver: D) -> Result<()> {
+pub(super) async fn run<D: Deliver>(mut config: Config, deliver: D) -> Result<()> {
+    let starting = config.starting.take();
     let config = Arc::new(config);
-    let result = work(&config, deliver).await;
+    let registered = config.register().await;
+    drop(starting);
+    let result = match registered {
+        Ok(()) => work(&config, deliver).await,
+        Err(error) => Err(error),
+    };
     config.progress.set_state(SubscriptionState::Ended);
     result
 }
 
 async fn work<D: Deliver>(config: &Arc<Config>, deliver: D) -> Result<()> {
-    config.register().await?;
     let stop = config.stop.child_token();
     let mut runners = FuturesUnordered::new();
     // Beside the runners, never before them: a runner may hold what the search waits for.
@@ -124,7 +129,7 @@ impl Config {
             tokio::select! {
                 () = sleep(wait) => {}
                 // Somebody of this process may just have given one back.
-                () = settled.notified() => sleep(Duration::from_millis(5).min(wait)).await,
+                () = settled.notified() => sleep(wait / 10).await,
             }
         }
         let request = AcquireRequest {

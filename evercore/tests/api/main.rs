@@ -1,4 +1,7 @@
 //! What users rely on, through the public interface.
 
 mod closures;
+mod counting;
 mod limits;
+mod progress;
+mod subscriptions;

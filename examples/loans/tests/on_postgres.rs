@@ -1,18 +1,21 @@
 //! The program on PostgreSQL, when it is killed and when the server is.
 
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use anyhow::Context;
 use clap::Parser;
 use evercore::{EventStore, Position};
+use evercore_examples::Program;
 use throwaway_postgres::{Binaries, Server};
 
-use super::{assert_published, real_log};
+use super::{assert_published, in_the_log, real_log};
+use crate::log::Log;
+use crate::read_model::{NAME, ReadModel};
 use crate::report::Totals;
 use crate::{Args, run};
 
-/// The name under which this file finds [`program`], and the variables that hold its options.
+/// The name of [`program`], and the variables that hold its options.
 const PROGRAM: &str = "tests::on_postgres::program";
 const LOG: &str = "LOANS_TEST_LOG";
 const DB: &str = "LOANS_TEST_DB";
@@ -25,51 +28,22 @@ async fn program() -> anyhow::Result<()> {
     run(Args::parse_from(["loans", "--log", &log, "--db", &db])).await
 }
 
-/// A run of the program, on the real log.
-struct Run(Child);
-
-impl Run {
-    fn start(log: &Path, url: &str) -> anyhow::Result<Self> {
-        let child = Command::new(std::env::current_exe()?)
-            .args(["--exact", PROGRAM, "--ignored", "--nocapture"])
-            .env(LOG, log)
-            .env(DB, url)
-            .env("RUST_BACKTRACE", "0")
-            .stdout(Stdio::null())
-            .spawn()?;
-        Ok(Self(child))
-    }
-
-    /// Waits until more than this many events are there, while it runs.
-    async fn reach(&mut self, store: &EventStore, events: i64) -> anyhow::Result<()> {
-        while store.read_log(Position::new(events)?, 1).await?.events.is_empty() {
-            let ended = self.0.try_wait()?;
-            anyhow::ensure!(ended.is_none(), "it ended too early: {ended:?}");
-            // So that asking does not slow it down.
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        Ok(())
-    }
-
-    /// Sends it SIGKILL.
-    fn kill(mut self) -> anyhow::Result<()> {
-        self.0.kill()?;
-        let status = self.0.wait()?;
-        anyhow::ensure!(status.code().is_none(), "it had ended before: {status}");
-        Ok(())
-    }
-
-    fn succeeds(mut self) -> anyhow::Result<bool> {
-        Ok(self.0.wait()?.success())
-    }
+fn start(log: &Path, url: &str) -> anyhow::Result<Program> {
+    let log = log.to_str().context("the path of the log is no text")?;
+    Ok(Program::start(PROGRAM, &[(LOG, log), (DB, url)])?)
 }
 
-impl Drop for Run {
-    fn drop(&mut self) {
-        // Most have ended by now; those of a test that failed have not.
-        let _: std::io::Result<()> = self.0.kill();
-        let _: std::io::Result<_> = self.0.wait();
+/// Waits until a program has got somewhere.
+async fn until(
+    program: &mut Program,
+    is_there: impl AsyncFn() -> evercore::Result<bool>,
+) -> anyhow::Result<()> {
+    while !is_there().await? {
+        program.check_runs()?;
+        // So that asking does not slow it down.
+        tokio::time::sleep(Duration::from_millis(10)).await;
     }
+    Ok(())
 }
 
 #[tokio::test]
@@ -78,20 +52,36 @@ async fn the_totals_are_right_after_the_program_and_the_server_were_killed() -> 
     let mut server = Server::start(&Binaries::find()?, &[])?;
     let url = server.url();
     let store = EventStore::connect(&url).await?;
+    let has_events = async |events| {
+        let page = store.read_log(Position::new(events)?, 1).await?;
+        Ok(!page.events.is_empty())
+    };
+    let has_counted = async |position| {
+        let stored = store.subscriptions().find(NAME).await?;
+        Ok(stored.is_some_and(|stored| stored.cursor.get() >= position))
+    };
 
-    let mut killed = Run::start(&log, &url)?;
-    killed.reach(&store, 40_000).await?;
+    let mut killed = start(&log, &url)?;
+    until(&mut killed, async || has_events(40_000).await).await?;
     killed.kill()?;
 
-    let mut interrupted = Run::start(&log, &url)?;
-    interrupted.reach(&store, 120_000).await?;
+    let mut interrupted = start(&log, &url)?;
+    until(&mut interrupted, async || has_events(120_000).await).await?;
     server.crash()?;
     server.restart()?;
-    // Should it survive that, there is nothing left to do for the last one.
-    interrupted.succeeds()?;
+    assert!(!interrupted.ended()?.success(), "it lost its database in the middle of a commit");
 
-    assert!(Run::start(&log, &url)?.succeeds()?);
-    let store = EventStore::connect(&url).await?;
-    assert_published(&Totals::of(&store).await?);
+    // While the read model catches up.
+    let mut killed = start(&log, &url)?;
+    until(&mut killed, async || has_counted(60_000).await).await?;
+    killed.kill()?;
+    assert!(store.subscriptions().find(NAME).await?.is_some_and(|stored| stored.lag > 0));
+
+    assert!(start(&log, &url)?.ended()?.success());
+    let totals = Totals::of(&store).await?;
+    assert_published(&totals);
+    let figures = ReadModel::Postgres.read(&store).await?;
+    assert_eq!(figures, in_the_log(&Log::open(&log)?.cases));
+    assert_eq!(figures.activities, totals.activities);
     Ok(())
 }

@@ -1,0 +1,180 @@
+//! A second suite, for engines with a database of which user code takes part in the transactions: P9 and P10 where the
+//! handler of a subscription writes in the transaction that records its batch.
+
+mod cases;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use evercore::engine::{StorageEngine, Transactor};
+use evercore::{BoxError, EventStore, Result, RetryPolicy};
+
+use crate::domain::registry;
+
+#[doc(hidden)]
+pub use cases::*;
+
+/// How long a case may take.
+const TIME_LIMIT: Duration = Duration::from_secs(60);
+
+/// Gives the suite of [`transactional_conformance!`](crate::transactional_conformance) engines, and what SQL it needs.
+#[async_trait]
+pub trait SqlHarness: fmt::Debug + Send + Sync + 'static {
+    /// The engine.
+    type Engine: Transactor + StorageEngine;
+
+    /// Whether nobody else writes while a transaction of the engine is open.
+    const HOLDS_WRITERS_BACK: bool;
+
+    /// Opens an engine on the data of this harness, as another process would.
+    async fn open(&self) -> Result<Arc<Self::Engine>>;
+
+    /// The name of a table that nobody else uses. The suite creates it.
+    fn table(&self) -> String;
+
+    /// Runs a statement in a transaction.
+    async fn execute(
+        &self,
+        transaction: &mut SqlTransaction<Self>,
+        sql: &str,
+    ) -> Result<(), BoxError>;
+
+    /// Runs a query in a transaction, whose only column is of whole numbers.
+    async fn numbers(
+        &self,
+        transaction: &mut SqlTransaction<Self>,
+        sql: &str,
+    ) -> Result<Vec<i64>, BoxError>;
+
+    /// Removes the data.
+    async fn clean_up(&self) -> Result<()>;
+}
+
+/// The transaction of a harness's engine.
+pub type SqlTransaction<H> = <<H as SqlHarness>::Engine as Transactor>::Transaction;
+
+/// Makes a test of each case of the second suite. It takes an expression that makes a [`SqlHarness`], evaluated once
+/// for each case.
+#[macro_export]
+macro_rules! transactional_conformance {
+    ($harness:expr) => {
+        $crate::__transactional_tests! {
+            $harness;
+            p9 {
+                effects_and_record_land_together
+                what_a_failed_handler_wrote_is_undone
+                a_batch_that_was_recorded_before_is_undone
+                what_a_handler_applies_lands_with_its_record
+                a_conflict_in_a_handler_is_tried_again
+                racing_workers_handle_each_event_once
+            }
+            p10 {
+                who_lost_the_lease_commits_nothing
+                a_worker_that_loses_its_lease_while_it_handles_commits_nothing
+            }
+            p11 {
+                a_failing_event_is_parked_and_its_effects_are_undone
+                a_redriven_event_takes_effect_once
+            }
+        }
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __transactional_tests {
+    ($harness:expr; $($promise:ident { $($name:ident)+ })+) => {
+        $(
+            mod $promise {
+                $(
+                    #[test]
+                    fn $name() {
+                        #[allow(unused_imports)]
+                        use super::*;
+                        $crate::transactional::__run($harness, $crate::transactional::$name);
+                    }
+                )+
+            }
+        )+
+    };
+}
+
+/// What a case has at hand: two engines on the same data, as of two processes, and a table for effects.
+#[derive(Debug)]
+pub struct SqlFixture<H: SqlHarness> {
+    pub(crate) harness: Arc<H>,
+    pub(crate) engine: Arc<H::Engine>,
+    pub(crate) store: EventStore,
+    pub(crate) table: String,
+}
+
+impl<H: SqlHarness> SqlFixture<H> {
+    async fn new(harness: Arc<H>) -> Result<Self, BoxError> {
+        let engine = harness.open().await?;
+        let store = open(&engine).await?;
+        let table = harness.table();
+        let fixture = Self { harness, engine, store, table };
+        fixture
+            .write(&format!("CREATE TABLE {} (position BIGINT, aggregate BIGINT)", fixture.table))
+            .await?;
+        Ok(fixture)
+    }
+
+    /// Another process.
+    pub(crate) async fn neighbour(&self) -> Result<Self> {
+        let engine = self.harness.open().await?;
+        let store = open(&engine).await?;
+        let (harness, table) = (Arc::clone(&self.harness), self.table.clone());
+        Ok(Self { harness, engine, store, table })
+    }
+
+    /// Runs a statement in a transaction of its own.
+    async fn write(&self, sql: &str) -> Result<(), BoxError> {
+        self.store
+            .with_context_in(&*self.engine, async |ctx| {
+                self.harness.execute(ctx.transaction(), sql).await.map_err(Failed)
+            })
+            .await
+            .map_err(|Failed(error)| error)
+    }
+
+    /// The positions that took effect, in the order of the table.
+    pub(crate) async fn effects(&self) -> Result<Vec<i64>, BoxError> {
+        let sql = format!("SELECT position FROM {} ORDER BY position", self.table);
+        let mut transaction = self.engine.begin(None).await?;
+        self.harness.numbers(&mut transaction, &sql).await
+    }
+}
+
+/// An error of the harness, or of the store.
+struct Failed(BoxError);
+
+impl From<evercore::Error> for Failed {
+    fn from(error: evercore::Error) -> Self {
+        Self(error.into())
+    }
+}
+
+async fn open<E: StorageEngine>(engine: &Arc<E>) -> Result<EventStore> {
+    let engine: Arc<dyn StorageEngine> = Arc::clone(engine) as Arc<dyn StorageEngine>;
+    let patient = RetryPolicy::default().attempts(1_000).longest(Duration::from_millis(5));
+    EventStore::builder().registry(registry()).retry(patient).open_shared(engine).await
+}
+
+/// Runs one case and panics if it fails.
+#[doc(hidden)]
+pub fn __run<H: SqlHarness>(
+    harness: H,
+    case: impl AsyncFnOnce(SqlFixture<H>) -> Result<(), BoxError>,
+) {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    runtime.expect("a runtime").block_on(async {
+        let harness = Arc::new(harness);
+        let run = async { case(SqlFixture::new(Arc::clone(&harness)).await?).await };
+        let result = tokio::time::timeout(TIME_LIMIT, run).await;
+        harness.clean_up().await.expect("the data can be removed");
+        result.expect("a case takes less than a minute").unwrap_or_else(|error| panic!("{error}"));
+    });
+}

@@ -1,0 +1,363 @@
+//! The cases.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::Duration;
+
+use evercore::engine::{
+    AcquireRequest, Acquired, CursorMove, Grant, LeaseKey, NewSubscription, Settlement,
+    SubscriptionStorage, TransactionContext, Transactor,
+};
+use evercore::{
+    Batch, BoxError, Error, FailurePolicy, Position, RecordedEvent, Start, SubscriptionBuilder,
+    SubscriptionName,
+};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use super::{SqlFixture, SqlHarness, SqlTransaction};
+use crate::assert::assert_error;
+use crate::domain::counter::{self, Added, Counter};
+use crate::fixture::whole_log;
+use crate::journal::{cursor, info, positions, until_true};
+
+type Outcome = Result<(), BoxError>;
+type Handed<'a, H> = &'a mut TransactionContext<SqlTransaction<H>>;
+
+impl<H: SqlHarness> SqlFixture<H> {
+    /// Notes in the table that an event took effect.
+    async fn note(&self, ctx: Handed<'_, H>, event: &RecordedEvent) -> Outcome {
+        let (position, aggregate) = (event.position(), event.aggregate_id());
+        let sql = format!("INSERT INTO {} VALUES ({position}, {aggregate})", self.table);
+        self.harness.execute(ctx.transaction(), &sql).await
+    }
+
+    async fn note_all(&self, ctx: Handed<'_, H>, batch: &Batch) -> Outcome {
+        for event in batch {
+            self.note(ctx, event).await?;
+        }
+        Ok(())
+    }
+
+    async fn counters(&self, count: i64) -> Outcome {
+        for value in 0..count {
+            counter::create(&self.store, value).await?;
+        }
+        Ok(())
+    }
+
+    async fn log(&self) -> Result<Vec<RecordedEvent>, BoxError> {
+        Ok(whole_log(&*self.engine).await?)
+    }
+
+    /// Runs a subscription until the other future is done, and stops it then.
+    async fn run_beside<F>(
+        &self,
+        subscription: SubscriptionBuilder,
+        handler: F,
+        scenario: impl Future<Output = Outcome>,
+    ) -> Outcome
+    where
+        F: AsyncFnOnce(Handed<'_, H>, Batch) -> Outcome + Clone,
+    {
+        let stop = CancellationToken::new();
+        let worker = subscription.stop_on(stop.clone()).run_in(&*self.engine, handler);
+        let scenario = async {
+            let outcome = scenario.await;
+            stop.cancel();
+            outcome
+        };
+        let (ended, outcome) = tokio::join!(worker, scenario);
+        ended?;
+        outcome
+    }
+
+    /// Waits until a subscription that is about to be run has handled everything.
+    async fn idle(&self, name: &str) -> Outcome {
+        until_true(async || Ok(self.store.subscriptions().find(name).await?.is_some())).await?;
+        Ok(self.store.wait_until_idle(name).await?)
+    }
+
+    /// Stores a subscription and takes its lease, as a worker does.
+    async fn lease(&self, name: &str, lasts: Duration) -> Result<LeaseKey, BoxError> {
+        let new = NewSubscription {
+            name: SubscriptionName::new(name)?,
+            filter: Arc::default(),
+            partitions: 1,
+            start: Start::Beginning,
+            if_different: evercore::engine::IfDifferent::Refuse,
+        };
+        self.engine.register(&new).await?;
+        let request = AcquireRequest {
+            subscription: new.name,
+            owner: "a worker".to_owned(),
+            lease: lasts,
+            filter: new.filter,
+            partitions: 1,
+        };
+        match self.engine.acquire(&request).await? {
+            Acquired::Granted(Grant { lease, .. }) => Ok(lease),
+            other => panic!("the lease should be free, not {other:?}"),
+        }
+    }
+
+    /// Writes a row and lands it with a settlement.
+    async fn land(&self, settlement: &Settlement) -> Result<(), BoxError> {
+        let mut transaction = self.engine.begin(Some(Duration::from_secs(10))).await?;
+        let sql = format!("INSERT INTO {} VALUES (1, 1)", self.table);
+        self.harness.execute(&mut transaction, &sql).await?;
+        let nothing = crate::raw::commit(Vec::new(), Vec::new());
+        Ok(self.engine.finish(transaction, nothing, Some(settlement)).await.map(drop)?)
+    }
+}
+
+fn step(lease: &LeaseKey, to: Position) -> Settlement {
+    Settlement {
+        lease: lease.clone(),
+        cursor: Some(CursorMove { from: Position::START, to }),
+        parked: Vec::new(),
+        unparked: None,
+        failure: None,
+    }
+}
+
+pub async fn effects_and_record_land_together<H: SqlHarness>(fixture: SqlFixture<H>) -> Outcome {
+    fixture.counters(20).await?;
+    let subscription = fixture.store.subscription("together").batch_size(6);
+    let handler = async |ctx: Handed<'_, H>, batch: Batch| fixture.note_all(ctx, &batch).await;
+    fixture.run_beside(subscription, handler, fixture.idle("together")).await?;
+    assert_eq!(fixture.effects().await?, positions(&fixture.log().await?));
+    let stored = info(&fixture.store, "together").await?;
+    assert_eq!((stored.lag, stored.partitions[0].owner.as_deref()), (0, None));
+    Ok(())
+}
+
+pub async fn what_a_failed_handler_wrote_is_undone<H: SqlHarness>(
+    fixture: SqlFixture<H>,
+) -> Outcome {
+    fixture.counters(4).await?;
+    let failing = async |ctx: Handed<'_, H>, batch: Batch| {
+        fixture.note_all(ctx, &batch).await?;
+        Err::<(), BoxError>("after it has written".into())
+    };
+    let ended = fixture.store.subscription("undone").run_in(&*fixture.engine, failing).await;
+    assert_error!(ended, Error::HandlerFailed { position, .. } if position.get() == 1);
+    let panicking = async |ctx: Handed<'_, H>, batch: Batch| {
+        fixture.note_all(ctx, &batch).await?;
+        assert!(batch.is_empty(), "a spider");
+        Ok::<(), BoxError>(())
+    };
+    let ended = fixture.store.subscription("undone").run_in(&*fixture.engine, panicking).await;
+    assert_error!(ended, Error::HandlerFailed { .. });
+    assert_eq!(fixture.effects().await?, [0; 0]);
+    assert_eq!(cursor(&fixture.store, "undone").await?, Position::START);
+
+    let handler = async |ctx: Handed<'_, H>, batch: Batch| fixture.note_all(ctx, &batch).await;
+    let subscription = fixture.store.subscription("undone");
+    fixture.run_beside(subscription, handler, fixture.idle("undone")).await?;
+    assert_eq!(fixture.effects().await?.len(), 4);
+    Ok(())
+}
+
+/// The answer was lost, and the worker does it again.
+pub async fn a_batch_that_was_recorded_before_is_undone<H: SqlHarness>(
+    fixture: SqlFixture<H>,
+) -> Outcome {
+    fixture.counters(1).await?;
+    let head = fixture.log().await?[0].position();
+    let lease = fixture.lease("again", Duration::from_secs(600)).await?;
+    fixture.land(&step(&lease, head)).await?;
+    fixture.land(&step(&lease, head)).await?;
+    assert_eq!(fixture.effects().await?, [1]);
+    Ok(())
+}
+
+pub async fn what_a_handler_applies_lands_with_its_record<H: SqlHarness>(
+    fixture: SqlFixture<H>,
+) -> Outcome {
+    fixture.counters(5).await?;
+    let failed = AtomicBool::new(false);
+    // Answers each event of the first five with another one, and falls over once.
+    let handler = async |ctx: Handed<'_, H>, batch: Batch| {
+        for event in batch.iter().filter(|event| event.position().get() <= 5) {
+            let mut counter = ctx.load::<Counter>(event.aggregate_id()).await?;
+            ctx.apply(&mut counter, Added { by: 100 })?;
+            let mut answer = ctx.create::<Counter>().await?;
+            ctx.apply(&mut answer, Added { by: 0 })?;
+        }
+        if !failed.swap(true, Ordering::SeqCst) {
+            return Err("once".into());
+        }
+        fixture.note_all(ctx, &batch).await
+    };
+    let first = fixture.store.subscription("answers").run_in(&*fixture.engine, &handler).await;
+    assert_error!(first, Error::HandlerFailed { .. });
+    assert_eq!(fixture.log().await?.len(), 5, "nothing of the failed one landed");
+    let subscription = fixture.store.subscription("answers");
+    fixture.run_beside(subscription, &handler, fixture.idle("answers")).await?;
+    let log = fixture.log().await?;
+    assert_eq!(log.len(), 15);
+    assert_eq!(fixture.effects().await?, positions(&log));
+    Ok(())
+}
+
+pub async fn a_conflict_in_a_handler_is_tried_again<H: SqlHarness>(
+    fixture: SqlFixture<H>,
+) -> Outcome {
+    let id = counter::create(&fixture.store, 1).await?;
+    let runs = AtomicU32::new(0);
+    let (loaded, changed) = (Notify::new(), Notify::new());
+    let handler = async |ctx: Handed<'_, H>, batch: Batch| {
+        if batch[0].position().get() > 1 {
+            return Ok(());
+        }
+        let first = runs.fetch_add(1, Ordering::SeqCst) == 0;
+        let expected = if first {
+            evercore::Sequence::FIRST
+        } else {
+            ctx.load::<Counter>(id).await?.sequence()
+        };
+        if first {
+            // Decided on something that is not so any more.
+            let mut counter = ctx.load::<Counter>(id).await?;
+            assert_eq!(counter.sequence(), expected);
+            loaded.notify_one();
+            if !H::HOLDS_WRITERS_BACK {
+                changed.notified().await;
+            }
+            ctx.apply(&mut counter, Added { by: 10 })?;
+            return fixture.note(ctx, &batch[0]).await;
+        }
+        let mut counter = ctx.load::<Counter>(id).await?;
+        ctx.apply(&mut counter, Added { by: 10 })?;
+        fixture.note(ctx, &batch[0]).await
+    };
+    let scenario = async {
+        loaded.notified().await;
+        if !H::HOLDS_WRITERS_BACK {
+            counter::add(&fixture.store, id, 100).await?;
+            changed.notify_one();
+        }
+        fixture.idle("conflict").await
+    };
+    let subscription = fixture.store.subscription("conflict").batch_size(1);
+    fixture.run_beside(subscription, handler, scenario).await?;
+    let (expected_runs, expected_value) = if H::HOLDS_WRITERS_BACK { (1, 11) } else { (2, 111) };
+    assert_eq!(counter::value(&fixture.store, id).await?, expected_value);
+    assert_eq!(runs.load(Ordering::SeqCst), expected_runs);
+    assert_eq!(fixture.effects().await?, [1], "the first run left nothing");
+    Ok(())
+}
+
+pub async fn racing_workers_handle_each_event_once<H: SqlHarness>(
+    fixture: SqlFixture<H>,
+) -> Outcome {
+    let neighbour = fixture.neighbour().await?;
+    fixture.counters(60).await?;
+    let run = async |fixture: &SqlFixture<H>| {
+        let subscription = fixture
+            .store
+            .subscription("raced")
+            .partitions(3)
+            .batch_size(3)
+            .lease(Duration::from_millis(1_500));
+        let handler = async |ctx: Handed<'_, H>, batch: Batch| fixture.note_all(ctx, &batch).await;
+        fixture.run_beside(subscription, handler, fixture.idle("raced")).await
+    };
+    let (one, other) = tokio::join!(run(&fixture), run(&neighbour));
+    one?;
+    other?;
+    assert_eq!(fixture.effects().await?, positions(&fixture.log().await?));
+    Ok(())
+}
+
+pub async fn who_lost_the_lease_commits_nothing<H: SqlHarness>(fixture: SqlFixture<H>) -> Outcome {
+    fixture.counters(1).await?;
+    let head = fixture.log().await?[0].position();
+    let zombie = fixture.lease("zombie", Duration::from_secs(600)).await?;
+    fixture.engine.release(&zombie).await?;
+    let owner = fixture.lease("zombie", Duration::from_secs(600)).await?;
+    let refused = fixture.land(&step(&zombie, head)).await.expect_err("it has lost the lease");
+    assert!(
+        matches!(refused.downcast_ref(), Some(Error::LeaseLost { .. })),
+        "it should know that: {refused:?}"
+    );
+    assert_eq!(fixture.effects().await?, [0; 0]);
+    fixture.land(&step(&owner, head)).await?;
+    assert_eq!(fixture.effects().await?, [1]);
+    Ok(())
+}
+
+pub async fn a_worker_that_loses_its_lease_while_it_handles_commits_nothing<H: SqlHarness>(
+    fixture: SqlFixture<H>,
+) -> Outcome {
+    if H::HOLDS_WRITERS_BACK {
+        // The transaction is the fence: nobody can take the lease while it is open.
+        return Ok(());
+    }
+    fixture.counters(1).await?;
+    let runs = AtomicU32::new(0);
+    let entered = Notify::new();
+    let handler = async |ctx: Handed<'_, H>, batch: Batch| {
+        fixture.note_all(ctx, &batch).await?;
+        if runs.fetch_add(1, Ordering::SeqCst) == 0 {
+            entered.notify_one();
+            std::future::pending::<()>().await;
+        }
+        Ok(())
+    };
+    let scenario = async {
+        entered.notified().await;
+        // The owner loses it, as to another worker.
+        fixture.store.subscriptions().reset("loses", Start::Beginning).await?;
+        fixture.idle("loses").await
+    };
+    let subscription = fixture.store.subscription("loses").poll_interval(Duration::from_millis(20));
+    fixture.run_beside(subscription, handler, scenario).await?;
+    assert_eq!(runs.load(Ordering::SeqCst), 2);
+    assert_eq!(fixture.effects().await?, [1], "what the first run wrote is undone");
+    Ok(())
+}
+
+pub async fn a_failing_event_is_parked_and_its_effects_are_undone<H: SqlHarness>(
+    fixture: SqlFixture<H>,
+) -> Outcome {
+    fixture.counters(5).await?;
+    let log = fixture.log().await?;
+    let bad = log[2].aggregate_id();
+    let handler = async |ctx: Handed<'_, H>, batch: Batch| {
+        fixture.note_all(ctx, &batch).await?;
+        if batch.iter().any(|event| event.aggregate_id() == bad) {
+            return Err("not to my taste".into());
+        }
+        Ok(())
+    };
+    let subscription = fixture.store.subscription("parks").on_failure(FailurePolicy::park());
+    fixture.run_beside(subscription, handler, fixture.idle("parks")).await?;
+    let expected = log.iter().filter(|event| event.aggregate_id() != bad);
+    assert_eq!(fixture.effects().await?, positions(expected));
+    let parked = fixture.store.subscriptions().parked("parks", Position::START, 10).await?;
+    assert_eq!((parked.len(), &parked[0].event), (1, &log[2]));
+    Ok(())
+}
+
+pub async fn a_redriven_event_takes_effect_once<H: SqlHarness>(fixture: SqlFixture<H>) -> Outcome {
+    fixture.counters(3).await?;
+    let is_fussy = AtomicBool::new(true);
+    let handler = async |ctx: Handed<'_, H>, batch: Batch| {
+        fixture.note_all(ctx, &batch).await?;
+        if is_fussy.load(Ordering::SeqCst) { Err("not now".into()) } else { Ok(()) }
+    };
+    let scenario = async {
+        fixture.idle("redriven").await?;
+        assert_eq!(info(&fixture.store, "redriven").await?.parked, 3);
+        is_fussy.store(false, Ordering::SeqCst);
+        fixture.store.subscriptions().redrive("redriven").await?;
+        fixture.idle("redriven").await
+    };
+    let subscription = fixture.store.subscription("redriven").on_failure(FailurePolicy::park());
+    fixture.run_beside(subscription, handler, scenario).await?;
+    assert_eq!(fixture.effects().await?, positions(&fixture.log().await?));
+    assert_eq!(info(&fixture.store, "redriven").await?.parked, 0);
+    Ok(())
+}

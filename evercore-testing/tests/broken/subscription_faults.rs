@@ -1,0 +1,196 @@
+//! What can go wrong where the log is followed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use evercore::engine::{
+    AcquireRequest, Acquired, Control, CursorMove, LeaseKey, LogPage, LogSignal, LogWatch,
+    MatchRequest, Settled, Settlement, SubscriptionStorage,
+};
+use evercore::{EventFilter, Partition, Result, SubscriptionName};
+use evercore_memory::MemoryEngine;
+
+use crate::engine::Fault;
+
+/// Passes over an event here and there.
+#[derive(Debug)]
+pub(crate) struct SkipsMatches;
+
+#[async_trait]
+impl Fault for SkipsMatches {
+    async fn read_matching(&self, engine: &MemoryEngine, request: MatchRequest) -> Result<LogPage> {
+        let mut page = engine.read_matching(request).await?;
+        page.events.retain(|event| event.position().get() % 5 != 3);
+        Ok(page)
+    }
+}
+
+/// Follows everything, whatever was asked for.
+#[derive(Debug)]
+pub(crate) struct IgnoresFilters;
+
+#[async_trait]
+impl Fault for IgnoresFilters {
+    async fn read_matching(&self, engine: &MemoryEngine, request: MatchRequest) -> Result<LogPage> {
+        engine.read_matching(MatchRequest { filter: Arc::new(EventFilter::new()), ..request }).await
+    }
+}
+
+/// Gives each partition the aggregates of all.
+#[derive(Debug)]
+pub(crate) struct IgnoresPartitions;
+
+#[async_trait]
+impl Fault for IgnoresPartitions {
+    async fn read_matching(&self, engine: &MemoryEngine, request: MatchRequest) -> Result<LogPage> {
+        engine.read_matching(MatchRequest { partition: Partition::WHOLE, ..request }).await
+    }
+}
+
+/// Stays where it is on a page without a match.
+#[derive(Debug)]
+pub(crate) struct StandsStill;
+
+#[async_trait]
+impl Fault for StandsStill {
+    async fn read_matching(&self, engine: &MemoryEngine, request: MatchRequest) -> Result<LogPage> {
+        let after = request.after;
+        let page = engine.read_matching(request).await?;
+        let end = page.events.last().map_or(after, |event| event.position());
+        Ok(LogPage { end, ..page })
+    }
+}
+
+/// Gives pages backwards.
+#[derive(Debug)]
+pub(crate) struct ReadsBackwards;
+
+#[async_trait]
+impl Fault for ReadsBackwards {
+    async fn read_matching(&self, engine: &MemoryEngine, request: MatchRequest) -> Result<LogPage> {
+        let mut page = engine.read_matching(request).await?;
+        page.events.reverse();
+        Ok(page)
+    }
+}
+
+/// Wakes nobody.
+#[derive(Debug)]
+pub(crate) struct WakesNobody;
+
+impl Fault for WakesNobody {
+    fn watch_log(&self, _engine: &MemoryEngine) -> LogWatch {
+        LogSignal::new().watch(Duration::from_secs(1))
+    }
+}
+
+/// Gives a lease to whoever asks.
+#[derive(Debug)]
+pub(crate) struct GivesLeasesTwice;
+
+#[async_trait]
+impl Fault for GivesLeasesTwice {
+    async fn acquire(&self, engine: &MemoryEngine, request: &AcquireRequest) -> Result<Acquired> {
+        if let Some(lease) = current(engine, &request.subscription, 0).await? {
+            engine.release(&lease).await?;
+        }
+        engine.acquire(request).await
+    }
+}
+
+/// Lets a worker record whose lease is another's by now.
+#[derive(Debug)]
+pub(crate) struct ForgetsTheToken;
+
+#[async_trait]
+impl Fault for ForgetsTheToken {
+    async fn settle(&self, engine: &MemoryEngine, settlement: &Settlement) -> Result<Settled> {
+        let LeaseKey { subscription, partition, .. } = &settlement.lease;
+        let owner = current(engine, subscription, *partition).await?;
+        let lease = owner.unwrap_or_else(|| settlement.lease.clone());
+        engine.settle(&Settlement { lease, ..settlement.clone() }).await
+    }
+}
+
+/// Moves a cursor from wherever it stands.
+#[derive(Debug)]
+pub(crate) struct ForgetsWhereFrom;
+
+#[async_trait]
+impl Fault for ForgetsWhereFrom {
+    async fn settle(&self, engine: &MemoryEngine, settlement: &Settlement) -> Result<Settled> {
+        let LeaseKey { subscription, partition, .. } = &settlement.lease;
+        let stored = engine.subscriptions(Some(subscription)).await?;
+        let index = usize::try_from(*partition).expect("small");
+        let stands = stored.first().map(|stored| stored.partitions[index].cursor);
+        let cursor = settlement
+            .cursor
+            .map(|step| CursorMove { from: stands.unwrap_or(step.from), to: step.to });
+        engine.settle(&Settlement { cursor, ..settlement.clone() }).await
+    }
+}
+
+/// Keeps a lease that was given back.
+#[derive(Debug)]
+pub(crate) struct KeepsLeases;
+
+#[async_trait]
+impl Fault for KeepsLeases {
+    async fn release(&self, _engine: &MemoryEngine, _lease: &LeaseKey) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// Forgets events that were put aside.
+#[derive(Debug)]
+pub(crate) struct DropsParkedEvents;
+
+#[async_trait]
+impl Fault for DropsParkedEvents {
+    async fn settle(&self, engine: &MemoryEngine, settlement: &Settlement) -> Result<Settled> {
+        engine.settle(&Settlement { parked: Vec::new(), ..settlement.clone() }).await
+    }
+}
+
+/// Forgets those that wait behind one that was put aside.
+#[derive(Debug)]
+pub(crate) struct DropsWhatWaits;
+
+#[async_trait]
+impl Fault for DropsWhatWaits {
+    async fn settle(&self, engine: &MemoryEngine, settlement: &Settlement) -> Result<Settled> {
+        let mut settlement = settlement.clone();
+        settlement.parked.retain(|parked| parked.reason.is_some());
+        engine.settle(&settlement).await
+    }
+}
+
+/// Does nothing that an operator asks for, and says that it did.
+#[derive(Debug)]
+pub(crate) struct IgnoresOperators;
+
+#[async_trait]
+impl Fault for IgnoresOperators {
+    async fn control(
+        &self,
+        _engine: &MemoryEngine,
+        _subscription: &SubscriptionName,
+        _control: &Control,
+    ) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// Who owns a partition now.
+async fn current(
+    engine: &MemoryEngine,
+    subscription: &SubscriptionName,
+    partition: u32,
+) -> Result<Option<LeaseKey>> {
+    let stored = engine.subscriptions(Some(subscription)).await?;
+    let index = usize::try_from(partition).expect("small");
+    let lease = stored.first().and_then(|stored| stored.partitions[index].lease.as_ref());
+    let subscription = subscription.clone();
+    Ok(lease.map(|lease| LeaseKey { subscription, partition, token: lease.token }))
+}

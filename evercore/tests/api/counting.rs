@@ -1,0 +1,148 @@
+//! An engine that counts what it is asked.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use evercore::engine::{
+    AcquireRequest, Acquired, Beat, Commit, CommitOutcome, Committed, Control, Heartbeat,
+    HistoryRequest, IdBlock, LeaseKey, LoadRequest, LoadedAggregate, LogPage, LogRequest, LogWatch,
+    MatchRequest, Migration, NewSubscription, ParkedRequest, Reader, Settled, Settlement,
+    StorageEngine, StoredSubscription, SubscriptionStorage,
+};
+use evercore::{
+    AggregateId, CommitId, ParkedEvent, Position, RecordedEvent, Registry, Result, Start,
+    SubscriptionName,
+};
+use evercore_memory::MemoryEngine;
+
+/// The engine in memory, and how many calls were made: each would be a round trip to a database.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Counting {
+    engine: MemoryEngine,
+    calls: Arc<AtomicU64>,
+}
+
+impl Counting {
+    pub(crate) fn calls(&self) -> u64 {
+        self.calls.load(Ordering::SeqCst)
+    }
+
+    fn counted(&self) -> &MemoryEngine {
+        self.calls.fetch_add(1, Ordering::SeqCst);
+        &self.engine
+    }
+}
+
+#[async_trait]
+impl StorageEngine for Counting {
+    async fn migrate(&self) -> Result<()> {
+        self.counted().migrate().await
+    }
+
+    fn migrations(&self) -> Vec<Migration> {
+        self.engine.migrations()
+    }
+
+    async fn warmup(&self, registry: &Registry) -> Result<()> {
+        self.counted().warmup(registry).await
+    }
+
+    async fn reserve_ids(&self, count: u32) -> Result<IdBlock> {
+        self.counted().reserve_ids(count).await
+    }
+
+    async fn commit(&self, commit: Commit) -> Result<Committed> {
+        self.counted().commit(commit).await
+    }
+
+    async fn find_commit(&self, id: CommitId) -> Result<CommitOutcome> {
+        self.counted().find_commit(id).await
+    }
+
+    fn watch_log(&self) -> LogWatch {
+        self.engine.watch_log()
+    }
+
+    async fn begin_read(&self) -> Result<Box<dyn Reader>> {
+        self.counted().begin_read().await
+    }
+
+    async fn close(&self) -> Result<()> {
+        self.counted().close().await
+    }
+}
+
+#[async_trait]
+impl Reader for Counting {
+    async fn load(&self, request: LoadRequest) -> Result<Option<LoadedAggregate>> {
+        self.counted().load(request).await
+    }
+
+    async fn read_history(&self, request: HistoryRequest) -> Result<Vec<RecordedEvent>> {
+        self.counted().read_history(request).await
+    }
+
+    async fn read_log(&self, request: LogRequest) -> Result<LogPage> {
+        self.counted().read_log(request).await
+    }
+}
+
+#[async_trait]
+impl SubscriptionStorage for Counting {
+    async fn read_matching(&self, request: MatchRequest) -> Result<LogPage> {
+        self.counted().read_matching(request).await
+    }
+
+    async fn resolve_start(&self, start: Start) -> Result<Position> {
+        self.counted().resolve_start(start).await
+    }
+
+    async fn register(&self, subscription: &NewSubscription) -> Result<()> {
+        self.counted().register(subscription).await
+    }
+
+    async fn subscriptions(
+        &self,
+        name: Option<&SubscriptionName>,
+    ) -> Result<Vec<StoredSubscription>> {
+        self.counted().subscriptions(name).await
+    }
+
+    async fn acquire(&self, request: &AcquireRequest) -> Result<Acquired> {
+        self.counted().acquire(request).await
+    }
+
+    async fn ask_for(&self, lease: &LeaseKey, by: &str, patience: Duration) -> Result<()> {
+        self.counted().ask_for(lease, by, patience).await
+    }
+
+    async fn heartbeat(&self, beats: &[Beat]) -> Result<Heartbeat> {
+        self.counted().heartbeat(beats).await
+    }
+
+    async fn settle(&self, settlement: &Settlement) -> Result<Settled> {
+        self.counted().settle(settlement).await
+    }
+
+    async fn release(&self, lease: &LeaseKey) -> Result<()> {
+        self.counted().release(lease).await
+    }
+
+    async fn parked_aggregates(
+        &self,
+        subscription: &SubscriptionName,
+        aggregates: &[AggregateId],
+    ) -> Result<Vec<AggregateId>> {
+        self.counted().parked_aggregates(subscription, aggregates).await
+    }
+
+    async fn parked_events(&self, request: &ParkedRequest) -> Result<Vec<ParkedEvent>> {
+        self.counted().parked_events(request).await
+    }
+
+    async fn control(&self, subscription: &SubscriptionName, control: &Control) -> Result<()> {
+        self.counted().control(subscription, control).await
+    }
+}

@@ -1,0 +1,5 @@
+CREATE TABLE IF NOT EXISTS balances (
+    owner text PRIMARY KEY,
+    amount bigint NOT NULL,
+    deposits bigint NOT NULL
+)
