@@ -89,7 +89,7 @@ impl Inner {
         self.settle(answer).await
     }
 
-    /// Asks for the outcome if the answer to a commit was lost, and again for a while if the database cannot be reached.
+    /// Asks for the outcome if the answer to a commit was lost, for a while.
     pub(crate) async fn settle(&self, answer: Result<Committed>) -> Result<Committed> {
         let (commit, source) = match answer {
             Err(Error::OutcomeUnknown { commit, source }) => (commit, source),
