@@ -77,3 +77,6 @@ pub(crate) fn render(sql: &str, schema: &Schema) -> String {
     }
     rendered
 }
+
+#[cfg(test)]
+mod tests;
