@@ -48,7 +48,7 @@ pub async fn conduct(plan: &Plan) -> Result<Report> {
         .map(|writer| tokio::spawn(writer.run(until)))
         .collect();
     let mut storm = Storm::new(plan, &stage, rng)?;
-    storm.rage(until).await?;
+    storm.rage(plan.length).await?;
     let mut attempts: Vec<Attempt> = Vec::new();
     for writer in writers {
         let written: Result<_, Failure> = writer.await?;
@@ -62,7 +62,7 @@ pub async fn conduct(plan: &Plan) -> Result<Report> {
     let parked = parked(&store).await?;
     std::fs::write(files.mended(), "")?;
     store.subscriptions().redrive(PARKING).await?;
-    storm.rage(Instant::now() + plan.length / 5).await?;
+    storm.rage(plan.length / 5).await?;
     let store = stage.store();
     settle_down(plan, &mut storm, &store).await?;
     let trouble = storm.end().await?;

@@ -111,8 +111,8 @@ impl Stage {
         match &self.database {
             Database::Memory => Ok(()),
             Database::Sqlite { url } => {
-                self.store().close().await?;
-                let opened = EventStore::connect(url).await?;
+                self.store().close().await.context("cannot close the store")?;
+                let opened = EventStore::connect(url).await.context("cannot open the store")?;
                 *self.store.write().unwrap_or_else(PoisonError::into_inner) = opened;
                 Ok(())
             }

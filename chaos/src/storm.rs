@@ -20,6 +20,9 @@ const TICK: Duration = Duration::from_millis(20);
 /// The longest that a worker may take to leave once it is asked to.
 const LEAVE_WITHIN: Duration = Duration::from_secs(60);
 
+/// The longest that a restart may take.
+const RESTART_WITHIN: Duration = Duration::from_secs(60);
+
 /// Makes trouble.
 #[derive(Debug)]
 pub(crate) struct Storm<'a> {
@@ -50,15 +53,23 @@ impl<'a> Storm<'a> {
         Ok(storm)
     }
 
-    /// Makes trouble until then.
-    pub(crate) async fn rage(&mut self, until: Instant) -> Result<()> {
+    /// Makes trouble for so long. In the middle of it the database restarts, and at other times by chance.
+    pub(crate) async fn rage(&mut self, length: Duration) -> Result<()> {
+        let (middle, until) = (Instant::now() + length / 2, Instant::now() + length);
+        let restarts = self.trouble.restarts;
         let mut next = Instant::now() + self.millis(200..600);
         while Instant::now() < until {
             sleep(TICK).await;
             self.tend().await?;
+            if self.plan.engine.is_shared()
+                && self.trouble.restarts == restarts
+                && Instant::now() >= middle
+            {
+                self.restart().await?;
+            }
             if Instant::now() >= next {
                 self.disturb().await?;
-                next = Instant::now() + self.millis(50..500);
+                next = Instant::now() + self.millis(50..300);
             }
         }
         Ok(())
@@ -90,17 +101,17 @@ impl<'a> Storm<'a> {
         Ok(self.trouble)
     }
 
-    /// Waits for what all workers have to do, and looks after them meanwhile.
-    pub(crate) async fn meanwhile<T>(
+    /// Waits for something, and looks after the workers meanwhile. `None` if it takes too long.
+    pub(crate) async fn meanwhile<T, E: Into<anyhow::Error>>(
         &mut self,
         bound: Duration,
-        work: impl Future<Output = evercore::Result<T>>,
+        work: impl Future<Output = Result<T, E>>,
     ) -> Result<Option<T>> {
         let mut work = std::pin::pin!(work);
         let deadline = Instant::now() + bound;
         loop {
             tokio::select! {
-                done = &mut work => return Ok(Some(done?)),
+                done = &mut work => return done.map(Some).map_err(Into::into),
                 () = sleep(TICK) => self.tend().await?,
                 () = sleep_until(deadline) => return Ok(None),
             }
@@ -144,10 +155,10 @@ impl<'a> Storm<'a> {
     async fn disturb(&mut self) -> Result<()> {
         let number = self.rng.usize(..self.workers.len());
         let is_shared = self.plan.engine.is_shared();
-        match self.rng.u8(..20) {
+        match self.rng.u8(..40) {
             0 if is_shared => self.restart().await,
-            1..=10 if is_shared => self.stop(number),
-            11..=17 => self.kill(number).await,
+            1..=20 if is_shared => self.stop(number),
+            21..=35 => self.kill(number).await,
             _ => {
                 self.ask_to_leave(number);
                 Ok(())
@@ -191,7 +202,9 @@ impl<'a> Storm<'a> {
             }
         }
         self.trouble.restarts += 1;
-        self.stage.restart().await.context("cannot restart the database")
+        // A worker that is stopped may hold what the restart waits for.
+        let restarted = self.meanwhile(RESTART_WITHIN, self.stage.restart()).await;
+        restarted.context("cannot restart the database")?.context("the database does not restart")
     }
 
     /// Takes a worker from its work, if it is at it. It is away for a while if nothing else comes of it.

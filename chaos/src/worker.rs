@@ -23,7 +23,7 @@ pub(crate) const AT_LEAST_ONCE: &str = "at-least-once";
 pub(crate) const PARKING: &str = "parking";
 
 /// How long a lease lasts.
-pub(crate) const LEASE: Duration = Duration::from_secs(1);
+pub(crate) const LEASE: Duration = Duration::from_millis(500);
 
 const PARTITIONS: u32 = 4;
 
