@@ -8,6 +8,8 @@ mod bank;
 mod dropping;
 #[path = "sqlite/files.rs"]
 mod files;
+#[path = "sqlite/following.rs"]
+mod following;
 #[path = "sqlite/grouping.rs"]
 mod grouping;
 #[path = "sqlite/opening.rs"]

@@ -1,4 +1,4 @@
-//! The chores of this repository: `cargo xtask test`, `cargo xtask ci`, `cargo xtask db`.
+//! The chores of this repository: `cargo xtask test`, `cargo xtask ci`, `cargo xtask chaos`, `cargo xtask db`.
 
 mod command;
 mod database;
@@ -30,6 +30,13 @@ enum Chore {
     },
     /// What continuous integration runs: formatting, lints, docs, layers and packages, then the tests.
     Ci,
+    /// Kill, stop and restart what follows a log, and check that nothing was lost. `--help` lists the options.
+    #[command(disable_help_flag = true)]
+    Chaos {
+        /// For the program: `--seconds 60`, `--engine sqlite`, `--seed 7`, `--without-fence`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        options: Vec<String>,
+    },
     /// Start a throw-away PostgreSQL for development, print its URL, and remove it at the end of input.
     Db,
     /// Measure; `cargo xtask bench --help` says what.
@@ -46,6 +53,7 @@ fn main() -> ExitCode {
     let outcome = match Chores::parse().chore {
         Chore::Test { no_postgres } => test(no_postgres),
         Chore::Ci => ci(),
+        Chore::Chaos { options } => chaos(&options),
         Chore::Db => database::serve(),
         Chore::Bench { options } => bench(&options),
         Chore::Layers => layers::check(),
@@ -72,6 +80,12 @@ fn ci() -> Result<(), Failure> {
     cargo("doc --no-deps --workspace").env("RUSTDOCFLAGS", "-D warnings").run()?;
     package()?;
     test(false)
+}
+
+fn chaos(options: &[String]) -> Result<(), Failure> {
+    let words = ["run --quiet --package evercore-chaos --"];
+    let words: Vec<&str> = words.into_iter().chain(options.iter().map(String::as_str)).collect();
+    cargo(&words.join(" ")).run()
 }
 
 /// Packs every crate and builds it from what it packs, also from a checkout with changes.

@@ -110,7 +110,7 @@ impl Config {
             if_different: self.if_different,
         };
         self.store.engine.register(&new).await?;
-        self.check_round_trip(began.elapsed())
+        self.check_round_trip(began.elapsed()).await
     }
 
     fn partition_count(&self) -> usize {

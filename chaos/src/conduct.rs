@@ -1,0 +1,124 @@
+//! A run, from the first event to the verdict.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use evercore::{EventStore, ParkedEvent, Position};
+use fastrand::Rng;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::domain::{Entered, Entry};
+use crate::journal;
+use crate::plan::Plan;
+use crate::report::Report;
+use crate::stage::Stage;
+use crate::storm::Storm;
+use crate::verdict::Evidence;
+use crate::watch;
+use crate::worker::{AT_LEAST_ONCE, EXACTLY_ONCE, PARKING};
+use crate::writer::{Attempt, Desk, Failure, Writer};
+
+const WRITERS: u64 = 8;
+const PAGE: u32 = 1_000;
+
+/// The longest that the workers may take to handle what is left, once they are left in peace.
+const IDLE_WITHIN: Duration = Duration::from_secs(120);
+
+/// Runs a plan, and says what came of it.
+///
+/// # Errors
+/// If something fails that no trouble excuses: a writer, a worker that ends by itself, workers that never get done. A
+/// promise that is broken is no error; the report holds it.
+pub async fn conduct(plan: &Plan) -> Result<Report> {
+    let mut rng = Rng::with_seed(plan.seed);
+    let stage = Arc::new(Stage::set(plan).await.context("cannot set the stage")?);
+    let watching = CancellationToken::new();
+    let watch = tokio::spawn(watch::cursors(Arc::clone(&stage), watching.clone()));
+    let _watching = watching.clone().drop_guard();
+
+    let until = Instant::now() + plan.length;
+    let desk = Arc::new(Desk::default());
+    let writers: Vec<_> = (0..WRITERS)
+        .map(|_| {
+            let (stage, desk) = (Arc::clone(&stage), Arc::clone(&desk));
+            Writer { stage, engine: plan.engine, desk, rng: rng.fork() }
+        })
+        .map(|writer| tokio::spawn(writer.run(until)))
+        .collect();
+    let mut storm = Storm::new(plan, &stage, rng)?;
+    storm.rage(plan.length).await?;
+    let mut attempts: Vec<Attempt> = Vec::new();
+    for writer in writers {
+        let written: Result<_, Failure> = writer.await?;
+        attempts.extend(written.context("a writer failed")?);
+    }
+
+    let store = stage.store();
+    let files = stage.files();
+    settle_down(plan, &mut storm, &store).await?;
+    let before_redrive = journal::read(&files.parking())?;
+    let parked = parked(&store).await?;
+    std::fs::write(files.mended(), "")?;
+    store.subscriptions().redrive(PARKING).await?;
+    storm.rage(plan.length / 5).await?;
+    let store = stage.store();
+    settle_down(plan, &mut storm, &store).await?;
+    let trouble = storm.end().await?;
+
+    watching.cancel();
+    let evidence = Evidence {
+        log: log(&store).await?,
+        attempts,
+        written: stage.written().await?,
+        at_least_once: journal::read(&files.at_least_once())?,
+        before_redrive,
+        parked,
+        after_redrive: journal::read(&files.parking())?,
+        moved_back: watch.await?,
+    };
+    let reruns = desk.reruns(evidence.attempts.len());
+    Ok(Report::new(plan, trouble, reruns, &evidence))
+}
+
+/// Leaves the workers in peace until they have nothing left to do.
+async fn settle_down(plan: &Plan, storm: &mut Storm<'_>, store: &EventStore) -> Result<()> {
+    storm.calm().await?;
+    let durable = plan.engine.is_shared().then_some(EXACTLY_ONCE);
+    for name in durable.into_iter().chain([AT_LEAST_ONCE, PARKING]) {
+        let done = storm.meanwhile(IDLE_WITHIN, store.wait_until_idle(name)).await?;
+        if done.is_none() {
+            let info = store.subscriptions().find(name).await?;
+            anyhow::bail!("after {IDLE_WITHIN:?} in peace, `{name}` is not done: {info:?}");
+        }
+    }
+    Ok(())
+}
+
+async fn log(store: &EventStore) -> Result<Vec<(Entry, i64)>> {
+    let mut log = Vec::new();
+    let mut after = Position::START;
+    loop {
+        let page = store.read_log(after, PAGE).await?;
+        for event in &page.events {
+            log.push((event.into(), event.decode::<Entered>()?.attempt));
+        }
+        if page.at_end {
+            return Ok(log);
+        }
+        after = page.end;
+    }
+}
+
+async fn parked(store: &EventStore) -> Result<Vec<ParkedEvent>> {
+    let mut parked: Vec<ParkedEvent> = Vec::new();
+    loop {
+        let after = parked.last().map_or(Position::START, |last| last.event.position());
+        let page = store.subscriptions().parked(PARKING, after, PAGE).await?;
+        if page.is_empty() {
+            return Ok(parked);
+        }
+        parked.extend(page);
+    }
+}

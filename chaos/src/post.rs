@@ -1,0 +1,115 @@
+//! A worker as the conductor sees it: a process, or on memory a task.
+
+use std::process::{ExitStatus, Stdio};
+
+use anyhow::{Context, Result, anyhow, ensure};
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::process::{Child, Command};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::plan::Plan;
+use crate::stage::Stage;
+use crate::worker::Worker;
+
+/// A worker that was started. Dropping it ends it.
+#[derive(Debug)]
+pub(crate) enum Post {
+    Process(Child),
+    Task { task: JoinHandle<Result<()>>, stop: CancellationToken },
+}
+
+impl Post {
+    pub(crate) fn start(plan: &Plan, stage: &Stage, name: &str) -> Result<Self> {
+        let Some(url) = stage.url() else {
+            let stop = CancellationToken::new();
+            let worker = Worker {
+                name: name.to_owned(),
+                store: stage.store(),
+                files: stage.files(),
+                stop: stop.clone(),
+            };
+            return Ok(Self::Task {
+                task: tokio::spawn(async move { worker.run_plain().await }),
+                stop,
+            });
+        };
+        Command::new(&plan.program)
+            .args(["worker", "--name", name, "--url", url])
+            .args(["--engine", &plan.engine.to_string(), "--fence", &plan.fence.to_string()])
+            .arg("--folder")
+            .arg(stage.files().folder())
+            // It leaves when this closes: when it is asked to, and when this process is gone.
+            .stdin(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .map(Self::Process)
+            .with_context(|| format!("cannot start {:?}", plan.program))
+    }
+
+    /// Ends it where it is.
+    pub(crate) async fn kill(self) -> Result<()> {
+        match self {
+            Self::Process(mut child) => child.kill().await.context("cannot kill a worker"),
+            Self::Task { task, .. } => {
+                task.abort();
+                match task.await {
+                    Err(error) if error.is_cancelled() => Ok(()),
+                    // It was just about to end by itself.
+                    ended => ended?,
+                }
+            }
+        }
+    }
+
+    /// Stops a process without its notice.
+    pub(crate) fn stop(&self) -> Result<()> {
+        self.signal(Signal::STOP)
+    }
+
+    /// Has it go on, as if nothing had been.
+    pub(crate) fn resume(&self) -> Result<()> {
+        self.signal(Signal::CONT)
+    }
+
+    /// Has it finish what it is at and leave.
+    pub(crate) fn ask_to_leave(&mut self) {
+        match self {
+            Self::Process(child) => drop(child.stdin.take()),
+            Self::Task { stop, .. } => stop.cancel(),
+        }
+    }
+
+    /// Whether it is still there.
+    pub(crate) fn is_there(&mut self) -> Result<bool> {
+        Ok(match self {
+            Self::Process(child) => child.try_wait()?.is_none(),
+            Self::Task { task, .. } => !task.is_finished(),
+        })
+    }
+
+    /// Waits until it has left.
+    ///
+    /// # Errors
+    /// Why it did, if it was for trouble.
+    pub(crate) async fn left(self) -> Result<()> {
+        match self {
+            Self::Process(mut child) => {
+                let status: ExitStatus = child.wait().await?;
+                ensure!(
+                    status.success(),
+                    "a worker ended by itself: {status}; see what it printed"
+                );
+                Ok(())
+            }
+            Self::Task { task, .. } => task.await?,
+        }
+    }
+
+    fn signal(&self, signal: Signal) -> Result<()> {
+        let Self::Process(child) = self else { return Ok(()) };
+        let id = child.id().and_then(|id| Pid::from_raw(id.try_into().ok()?));
+        let id = id.ok_or_else(|| anyhow!("a worker that was left alone is gone"))?;
+        Ok(kill_process(id, signal)?)
+    }
+}

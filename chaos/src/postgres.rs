@@ -1,0 +1,110 @@
+//! The user's side of a database on PostgreSQL.
+
+use anyhow::{Context, ensure};
+use evercore::{AggregateId, Batch, BoxError, EventStore, SubscriptionBuilder};
+use evercore_postgres::{PostgresContext, PostgresStoreExt, PostgresSubscriptionExt};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
+
+use crate::domain::{Entered, Entry, Ledger};
+use crate::verdict::{MovedBack, Written};
+use crate::worker::linger;
+use crate::writer::{Failure, Intent};
+
+const SET_UP: &str = include_str!("postgres/set_up.sql");
+const HANDLE: &str = include_str!("postgres/handle.sql");
+
+/// What `evercore.settle` checks.
+const CHECKS: [&str; 2] =
+    ["AND p.token = settled_token", "AND p.cursor = coalesce(moves_from, p.cursor)"];
+
+/// Makes the tables of the handlers, and has the database note whenever a cursor moves back.
+pub(crate) async fn set_up(url: &str) -> anyhow::Result<()> {
+    let mut connection = PgConnection::connect(url).await?;
+    sqlx::raw_sql(SET_UP).execute(&mut connection).await?;
+    Ok(connection.close().await?)
+}
+
+/// Replaces the function that settles by one that is the same but for its checks.
+pub(crate) async fn remove_fence(url: &str) -> anyhow::Result<()> {
+    let mut connection = PgConnection::connect(url).await?;
+    let mut definition: String =
+        sqlx::query_scalar("SELECT pg_get_functiondef('evercore.settle'::regproc)")
+            .fetch_one(&mut connection)
+            .await?;
+    for check in CHECKS {
+        ensure!(definition.contains(check), "`evercore.settle` has no `{check}` to take out");
+        definition = definition.replace(check, "");
+    }
+    sqlx::raw_sql(AssertSqlSafe(definition))
+        .execute(&mut connection)
+        .await
+        .context("cannot replace `evercore.settle`")?;
+    Ok(connection.close().await?)
+}
+
+/// What the handlers have written, in the order of their writing, and which cursors have moved back.
+pub(crate) async fn read(url: &str) -> anyhow::Result<Written> {
+    let mut connection = PgConnection::connect(url).await?;
+    let handled =
+        sqlx::query("SELECT position, aggregate_id, sequence FROM chaos.handled ORDER BY id")
+            .fetch_all(&mut connection)
+            .await?;
+    let moved_back = sqlx::query("SELECT subscription, number, was, became FROM chaos.moved_back")
+        .fetch_all(&mut connection)
+        .await?;
+    let beside = sqlx::query_scalar("SELECT attempt FROM chaos.written_beside")
+        .fetch_all(&mut connection)
+        .await?;
+    connection.close().await?;
+    let handled = handled.iter().map(|row| Ok(Entry::new(row.get(0), row.get(1), row.get(2))?));
+    let moved_back = moved_back.iter().map(|row| MovedBack {
+        subscription: row.get(0),
+        partition: row.get::<i32, _>(1).into(),
+        was: row.get(2),
+        became: row.get(3),
+    });
+    Ok(Written {
+        handled: handled.collect::<anyhow::Result<_>>()?,
+        moved_back: moved_back.collect(),
+        beside,
+    })
+}
+
+/// Runs the handler that takes part in the transaction.
+pub(crate) async fn run(subscription: SubscriptionBuilder, worker: &str) -> evercore::Result<()> {
+    let handler = async |ctx: &mut PostgresContext, batch: Batch| {
+        for event in &batch {
+            let Entry { position, aggregate, sequence } = event.into();
+            sqlx::query(HANDLE)
+                .bind(position.get())
+                .bind(aggregate.get())
+                .bind(sequence.get())
+                .bind(worker)
+                .execute(&mut **ctx.transaction())
+                .await?;
+        }
+        linger().await;
+        Ok::<_, BoxError>(())
+    };
+    subscription.run_in_transaction(handler).await
+}
+
+/// Writes an entry, and the user's own row with it.
+pub(crate) async fn transact(
+    store: &EventStore,
+    ledger: AggregateId,
+    attempt: i64,
+    intent: Intent,
+) -> Result<(), Failure> {
+    store
+        .with_transaction(async |ctx| {
+            let mut ledger = ctx.load::<Ledger>(ledger).await?;
+            ctx.apply(&mut ledger, Entered { attempt })?;
+            sqlx::query("INSERT INTO chaos.written_beside (attempt) VALUES ($1)")
+                .bind(attempt)
+                .execute(&mut **ctx.transaction())
+                .await?;
+            intent.outcome()
+        })
+        .await
+}

@@ -1,0 +1,144 @@
+//! What came of a run.
+
+use std::fmt;
+
+use crate::plan::{Engine, Fence, Plan};
+use crate::verdict::{Evidence, Violation};
+use crate::writer::{Attempt, Told};
+
+/// The most violations that are printed.
+const MOST_PRINTED: usize = 10;
+
+/// What came of a run.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Report {
+    engine: Engine,
+    fence: Fence,
+    seed: u64,
+    events: usize,
+    attempts: Attempts,
+    trouble: Trouble,
+    parked: usize,
+    /// How often a plain handler was given an event that it had handled.
+    again: usize,
+    violations: Vec<Violation>,
+}
+
+/// What was done to workers and to the database.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Trouble {
+    /// Workers that were started.
+    pub starts: usize,
+    /// Workers that were killed.
+    pub kills: usize,
+    /// Workers that were stopped for longer than their lease lasted.
+    pub stops: usize,
+    /// Workers that were asked to leave.
+    pub leaves: usize,
+    /// Restarts of the database.
+    pub restarts: usize,
+}
+
+/// What writers were told.
+#[derive(Clone, Copy, Debug)]
+struct Attempts {
+    landed: usize,
+    rolled_back: usize,
+    refused: usize,
+    unknown: usize,
+    reruns: u64,
+}
+
+impl Report {
+    pub(crate) fn new(plan: &Plan, trouble: Trouble, reruns: u64, evidence: &Evidence) -> Self {
+        let count = |told| {
+            evidence.attempts.iter().filter(|attempt: &&Attempt| attempt.told == told).count()
+        };
+        let attempts = Attempts {
+            landed: count(Told::Landed),
+            rolled_back: count(Told::RolledBack),
+            refused: count(Told::Refused),
+            unknown: count(Told::Unknown),
+            reruns,
+        };
+        let events = evidence.log.len();
+        let handled = evidence.at_least_once.len();
+        Self {
+            engine: plan.engine,
+            fence: plan.fence,
+            seed: plan.seed,
+            events,
+            attempts,
+            trouble,
+            parked: evidence.parked.len(),
+            again: handled.saturating_sub(events),
+            violations: evidence.violations(),
+        }
+    }
+
+    /// The promises that were broken.
+    #[must_use]
+    pub fn violations(&self) -> &[Violation] {
+        &self.violations
+    }
+
+    /// What was done to workers and to the database.
+    #[must_use]
+    pub const fn trouble(&self) -> Trouble {
+        self.trouble
+    }
+
+    /// The number of events in the log.
+    #[must_use]
+    pub const fn events(&self) -> usize {
+        self.events
+    }
+
+    /// The number of events that were parked before they were redriven.
+    #[must_use]
+    pub const fn parked(&self) -> usize {
+        self.parked
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { engine, fence, seed, events, attempts, trouble, parked, again, violations } =
+            self;
+        writeln!(f, "{engine}, fence {fence}, seed {seed}")?;
+        if !engine.is_shared() {
+            writeln!(
+                f,
+                "  workers are tasks: none is stopped, none has a transaction, nothing restarts"
+            )?;
+        }
+        let Attempts { landed, rolled_back, refused, unknown, reruns } = attempts;
+        writeln!(
+            f,
+            "  {events} events of {landed} commits; {reruns} reruns on conflicts, {rolled_back} rolled back, {refused} refused, {unknown} unknown"
+        )?;
+        let Trouble { starts, kills, stops, leaves, restarts } = trouble;
+        writeln!(
+            f,
+            "  {starts} workers: {kills} kills, {stops} stops, {leaves} left; {restarts} restarts of the database"
+        )?;
+        writeln!(
+            f,
+            "  {parked} parked and redriven; {again} times a plain handler was given an event again"
+        )?;
+        match &violations[..] {
+            [] => write!(f, "  all promises held"),
+            [first, rest @ ..] => {
+                write!(f, "  {} VIOLATIONS, the first: {first}", violations.len())?;
+                for violation in rest.iter().take(MOST_PRINTED - 1) {
+                    write!(f, "\n    {violation}")?;
+                }
+                if violations.len() > MOST_PRINTED {
+                    write!(f, "\n    …")?;
+                }
+                Ok(())
+            }
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! Trouble: workers that are killed, stopped past their lease, or leave and come back, and a database that restarts.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use fastrand::Rng;
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+
+use crate::plan::{Engine, Plan};
+use crate::post::Post;
+use crate::report::Trouble;
+use crate::stage::Stage;
+use crate::worker::LEASE;
+
+const WORKERS: usize = 3;
+
+/// How often to look after the workers.
+const TICK: Duration = Duration::from_millis(20);
+
+/// The longest that a worker may take to leave once it is asked to.
+const LEAVE_WITHIN: Duration = Duration::from_secs(60);
+
+/// The longest that a restart may take.
+const RESTART_WITHIN: Duration = Duration::from_secs(60);
+
+/// Makes trouble.
+#[derive(Debug)]
+pub(crate) struct Storm<'a> {
+    plan: &'a Plan,
+    stage: &'a Stage,
+    rng: Rng,
+    workers: Vec<State>,
+    trouble: Trouble,
+}
+
+/// What a worker is at.
+#[derive(Debug)]
+enum State {
+    Working(Post),
+    Stopped { post: Post, until: Instant },
+    Leaving { post: Post, until: Instant },
+    Away { until: Instant },
+}
+
+impl<'a> Storm<'a> {
+    /// Has all workers start.
+    pub(crate) fn new(plan: &'a Plan, stage: &'a Stage, rng: Rng) -> Result<Self> {
+        let mut storm = Self { plan, stage, rng, workers: Vec::new(), trouble: Trouble::default() };
+        for number in 0..WORKERS {
+            let post = storm.start(number)?;
+            storm.workers.push(State::Working(post));
+        }
+        Ok(storm)
+    }
+
+    /// Makes trouble for so long. In the middle of it the database restarts, and at other times by chance.
+    pub(crate) async fn rage(&mut self, length: Duration) -> Result<()> {
+        let (middle, until) = (Instant::now() + length / 2, Instant::now() + length);
+        let restarts = self.trouble.restarts;
+        let mut next = Instant::now() + self.millis(200..600);
+        while Instant::now() < until {
+            sleep(TICK).await;
+            self.tend().await?;
+            if self.plan.engine.is_shared()
+                && self.trouble.restarts == restarts
+                && Instant::now() >= middle
+            {
+                self.restart().await?;
+            }
+            if Instant::now() >= next {
+                self.disturb().await?;
+                next = Instant::now() + self.millis(50..300);
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets all workers come back and go on.
+    pub(crate) async fn calm(&mut self) -> Result<()> {
+        loop {
+            self.tend().await?;
+            if self.workers.iter().all(|state| matches!(state, State::Working(_))) {
+                return Ok(());
+            }
+            sleep(TICK).await;
+        }
+    }
+
+    /// Has all workers leave.
+    pub(crate) async fn end(mut self) -> Result<Trouble> {
+        for state in &mut self.workers {
+            if let State::Working(post) = state {
+                post.ask_to_leave();
+            }
+        }
+        for state in self.workers {
+            if let State::Working(post) = state {
+                timeout(LEAVE_WITHIN, post.left()).await.context("a worker does not leave")??;
+            }
+        }
+        Ok(self.trouble)
+    }
+
+    /// Waits for something, and looks after the workers meanwhile. `None` if it takes too long.
+    pub(crate) async fn meanwhile<T, E: Into<anyhow::Error>>(
+        &mut self,
+        bound: Duration,
+        work: impl Future<Output = Result<T, E>>,
+    ) -> Result<Option<T>> {
+        let mut work = std::pin::pin!(work);
+        let deadline = Instant::now() + bound;
+        loop {
+            tokio::select! {
+                done = &mut work => return done.map(Some).map_err(Into::into),
+                () = sleep(TICK) => self.tend().await?,
+                () = sleep_until(deadline) => return Ok(None),
+            }
+        }
+    }
+
+    /// Ends what was to last so long, and sees to it that nobody has left without being asked to.
+    async fn tend(&mut self) -> Result<()> {
+        let now = Instant::now();
+        for number in 0..self.workers.len() {
+            let state = std::mem::replace(&mut self.workers[number], State::Away { until: now });
+            self.workers[number] = match state {
+                State::Working(mut post) => {
+                    if !post.is_there()? {
+                        post.left().await?;
+                        anyhow::bail!("a worker has left without being asked to");
+                    }
+                    State::Working(post)
+                }
+                State::Stopped { post, until } if until <= now => {
+                    post.resume()?;
+                    State::Working(post)
+                }
+                State::Leaving { mut post, until } => {
+                    if post.is_there()? {
+                        ensure!(now < until, "a worker was asked to leave and does not");
+                        State::Leaving { post, until }
+                    } else {
+                        post.left().await?;
+                        State::Working(self.start(number)?)
+                    }
+                }
+                State::Away { until } if until <= now => State::Working(self.start(number)?),
+                state => state,
+            };
+        }
+        Ok(())
+    }
+
+    /// Does one thing to somebody.
+    async fn disturb(&mut self) -> Result<()> {
+        let number = self.rng.usize(..self.workers.len());
+        let is_shared = self.plan.engine.is_shared();
+        match self.rng.u8(..40) {
+            0 if is_shared => self.restart().await,
+            1..=20 if is_shared => self.stop(number),
+            21..=35 => self.kill(number).await,
+            _ => {
+                self.ask_to_leave(number);
+                Ok(())
+            }
+        }
+    }
+
+    /// Stops it for longer than its lease lasts.
+    fn stop(&mut self, number: usize) -> Result<()> {
+        let lasts = LEASE.mul_f64(1.0 + self.rng.f64());
+        if let Some(post) = self.take(number) {
+            post.stop()?;
+            self.trouble.stops += 1;
+            self.workers[number] = State::Stopped { post, until: Instant::now() + lasts };
+        }
+        Ok(())
+    }
+
+    async fn kill(&mut self, number: usize) -> Result<()> {
+        if let Some(post) = self.take(number) {
+            post.kill().await?;
+            self.trouble.kills += 1;
+        }
+        Ok(())
+    }
+
+    fn ask_to_leave(&mut self, number: usize) {
+        if let Some(mut post) = self.take(number) {
+            post.ask_to_leave();
+            self.trouble.leaves += 1;
+            let until = Instant::now() + LEAVE_WITHIN;
+            self.workers[number] = State::Leaving { post, until };
+        }
+    }
+
+    /// A file has no server that could fall: there all who work on it do.
+    async fn restart(&mut self) -> Result<()> {
+        if self.plan.engine == Engine::Sqlite {
+            for number in 0..self.workers.len() {
+                self.kill(number).await?;
+            }
+        }
+        self.trouble.restarts += 1;
+        // A worker that is stopped may hold what the restart waits for.
+        let restarted = self.meanwhile(RESTART_WITHIN, self.stage.restart()).await;
+        restarted.context("cannot restart the database")?.context("the database does not restart")
+    }
+
+    /// Takes a worker from its work, if it is at it. It is away for a while if nothing else comes of it.
+    fn take(&mut self, number: usize) -> Option<Post> {
+        let away = State::Away { until: Instant::now() + self.millis(0..400) };
+        match std::mem::replace(&mut self.workers[number], away) {
+            State::Working(post) => Some(post),
+            state => {
+                self.workers[number] = state;
+                None
+            }
+        }
+    }
+
+    fn start(&mut self, number: usize) -> Result<Post> {
+        self.trouble.starts += 1;
+        let name = format!("worker-{number}.{}", self.trouble.starts);
+        Post::start(self.plan, self.stage, &name)
+    }
+
+    fn millis(&mut self, range: std::ops::Range<u64>) -> Duration {
+        Duration::from_millis(self.rng.u64(range))
+    }
+}

@@ -1,0 +1,283 @@
+//! Checks what came of it against the log.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fmt;
+
+use evercore::{AggregateId, ParkedEvent, Position, Sequence};
+
+use crate::domain::Entry;
+use crate::worker::{AT_LEAST_ONCE, EXACTLY_ONCE, PARKING};
+use crate::writer::{Attempt, Beside, Told};
+
+/// What handlers have left in the database.
+#[derive(Debug, Default)]
+pub(crate) struct Written {
+    /// By the transactional handler, in the order of its writing.
+    pub(crate) handled: Vec<Entry>,
+    /// As the database saw it.
+    pub(crate) moved_back: Vec<MovedBack>,
+    /// The attempts whose row was written beside their events.
+    pub(crate) beside: Vec<i64>,
+}
+
+/// A cursor that went back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct MovedBack {
+    pub(crate) subscription: String,
+    pub(crate) partition: i64,
+    pub(crate) was: i64,
+    pub(crate) became: i64,
+}
+
+/// All that is known when a run is over.
+#[derive(Debug)]
+pub(crate) struct Evidence {
+    /// The log, and which attempt wrote each event.
+    pub(crate) log: Vec<(Entry, i64)>,
+    pub(crate) attempts: Vec<Attempt>,
+    /// `None` on memory.
+    pub(crate) written: Option<Written>,
+    pub(crate) at_least_once: Vec<Entry>,
+    /// What the parking handler had handled when all was handled or parked.
+    pub(crate) before_redrive: Vec<Entry>,
+    /// What was parked then.
+    pub(crate) parked: Vec<ParkedEvent>,
+    /// What it had handled in the end.
+    pub(crate) after_redrive: Vec<Entry>,
+    /// As the watch saw it.
+    pub(crate) moved_back: Option<MovedBack>,
+}
+
+/// A promise that was broken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Violation {
+    /// An event was never handled.
+    Missed {
+        /// The subscription.
+        subscription: &'static str,
+        /// The event.
+        event: String,
+    },
+    /// An event took effect more than once.
+    Doubled {
+        /// The subscription.
+        subscription: &'static str,
+        /// The event.
+        event: String,
+        /// How often.
+        times: usize,
+    },
+    /// An event was handled before an earlier one of its aggregate.
+    OutOfOrder {
+        /// The subscription.
+        subscription: &'static str,
+        /// The event.
+        event: String,
+        /// The last one of its aggregate that was handled before.
+        after: i64,
+    },
+    /// Something was handled that is not in the log.
+    NotInLog {
+        /// The subscription.
+        subscription: &'static str,
+        /// The event.
+        event: String,
+    },
+    /// A cursor went back.
+    MovedBack {
+        /// The subscription.
+        subscription: String,
+        /// The partition.
+        partition: i64,
+        /// Where it was.
+        was: i64,
+        /// Where it went.
+        became: i64,
+    },
+    /// An event is not parked as it should be.
+    Parked {
+        /// The event.
+        event: String,
+        /// What is wrong.
+        problem: &'static str,
+    },
+    /// The log does not hold what a writer was told.
+    Told {
+        /// What is wrong.
+        problem: String,
+    },
+}
+
+impl Evidence {
+    /// Everything that is wrong; for each promise, the first that breaks it comes first.
+    pub(crate) fn violations(&self) -> Vec<Violation> {
+        let mut found = Vec::new();
+        let log: Vec<Entry> = self.log.iter().map(|(entry, _)| *entry).collect();
+        found.extend(self.moved_back.clone().map(Violation::from));
+        if let Some(written) = &self.written {
+            found.extend(written.moved_back.iter().cloned().map(Violation::from));
+            exactly_once(EXACTLY_ONCE, &log, &written.handled, &mut found);
+        }
+        at_least_once(AT_LEAST_ONCE, &log, &self.at_least_once, &mut found);
+        self.parking(&log, &mut found);
+        at_least_once(PARKING, &log, &self.after_redrive, &mut found);
+        self.told(&mut found);
+        found
+    }
+
+    /// A bad event is parked with its reason, and with it every later one of its aggregate; nothing else is, and none
+    /// of them was handled.
+    fn parking(&self, log: &[Entry], found: &mut Vec<Violation>) {
+        let mut parked: HashMap<Position, &ParkedEvent> =
+            self.parked.iter().map(|parked| (parked.event.position(), parked)).collect();
+        let handled: HashSet<Position> =
+            self.before_redrive.iter().map(|entry| entry.position).collect();
+        let mut behind: HashSet<AggregateId> = HashSet::new();
+        for entry in log {
+            let is_behind = behind.contains(&entry.aggregate);
+            let problem = match (parked.remove(&entry.position), is_behind, entry.is_bad()) {
+                (None, false, false) => continue,
+                (None, ..) => Some("it is not parked"),
+                (Some(_), false, false) => Some("it is parked without need"),
+                (Some(kept), ..) if Entry::from(&kept.event) != *entry => {
+                    Some("another one is parked in its place")
+                }
+                (Some(_), ..) if handled.contains(&entry.position) => {
+                    Some("it is parked, and was handled")
+                }
+                (Some(kept), true, _) if kept.reason.is_some() || kept.attempts > 0 => {
+                    Some("it was tried, behind an event that is parked")
+                }
+                (Some(kept), false, true) if kept.reason.is_none() || kept.attempts != 1 => {
+                    Some("it is not parked for a failure of one attempt")
+                }
+                (Some(_), ..) => None,
+            };
+            if entry.is_bad() {
+                behind.insert(entry.aggregate);
+            }
+            found.extend(
+                problem.map(|problem| Violation::Parked { event: entry.to_string(), problem }),
+            );
+        }
+        for kept in parked.values() {
+            let event = Entry::from(&kept.event).to_string();
+            found.push(Violation::Parked { event, problem: "it is parked, and not in the log" });
+        }
+    }
+
+    /// What writers were told is what the log holds.
+    fn told(&self, found: &mut Vec<Violation>) {
+        let mut landed: HashMap<i64, usize> = HashMap::new();
+        for (_, attempt) in &self.log {
+            *landed.entry(*attempt).or_default() += 1;
+        }
+        let mut beside: HashMap<i64, usize> = HashMap::new();
+        for attempt in self.written.iter().flat_map(|written| &written.beside) {
+            *beside.entry(*attempt).or_default() += 1;
+        }
+        for &Attempt { number, events, told, beside: has_row } in &self.attempts {
+            let there = landed.remove(&number).unwrap_or_default();
+            let is_right = match told {
+                Told::Landed => there == events,
+                Told::RolledBack | Told::Refused => there == 0,
+                Told::Unknown => there == 0 || there == events,
+            };
+            if !is_right {
+                let problem = format!(
+                    "{there} of {events} events are there of attempt {number}, told {told:?}"
+                );
+                found.push(Violation::Told { problem });
+            }
+            let rows = beside.remove(&number).unwrap_or_default();
+            let wanted = usize::from(has_row == Beside::Row && there > 0);
+            if rows != wanted {
+                let problem =
+                    format!("{rows} rows are beside the {there} events of attempt {number}");
+                found.push(Violation::Told { problem });
+            }
+        }
+        for number in landed.into_keys().chain(beside.into_keys()) {
+            found.push(Violation::Told { problem: format!("nobody has made attempt {number}") });
+        }
+    }
+}
+
+/// Each event of the log was handled once, and in order per aggregate.
+fn exactly_once(
+    subscription: &'static str,
+    log: &[Entry],
+    handled: &[Entry],
+    found: &mut Vec<Violation>,
+) {
+    let mut times: HashMap<Entry, usize> = HashMap::new();
+    for entry in handled {
+        *times.entry(*entry).or_default() += 1;
+    }
+    for (event, times) in times.iter().filter(|&(_, &times)| times > 1).collect::<BTreeMap<_, _>>()
+    {
+        found.push(Violation::Doubled { subscription, event: event.to_string(), times: *times });
+    }
+    at_least_once(subscription, log, handled, found);
+}
+
+/// Each event of the log was handled, and in order per aggregate, but for those that came again.
+fn at_least_once(
+    subscription: &'static str,
+    log: &[Entry],
+    handled: &[Entry],
+    found: &mut Vec<Violation>,
+) {
+    let logged: HashSet<&Entry> = log.iter().collect();
+    let mut seen: HashSet<&Entry> = HashSet::new();
+    let mut last: HashMap<AggregateId, Sequence> = HashMap::new();
+    for entry in handled {
+        if !logged.contains(entry) {
+            found.push(Violation::NotInLog { subscription, event: entry.to_string() });
+        }
+        let last = last.entry(entry.aggregate).or_default();
+        if entry.sequence > last.next() {
+            let (event, after) = (entry.to_string(), last.get());
+            found.push(Violation::OutOfOrder { subscription, event, after });
+        }
+        *last = entry.sequence.max(*last);
+        seen.insert(entry);
+    }
+    let missed = log.iter().filter(|entry| !seen.contains(entry));
+    found.extend(missed.map(|entry| Violation::Missed { subscription, event: entry.to_string() }));
+}
+
+impl From<MovedBack> for Violation {
+    fn from(moved: MovedBack) -> Self {
+        let MovedBack { subscription, partition, was, became } = moved;
+        Self::MovedBack { subscription, partition, was, became }
+    }
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missed { subscription, event } => {
+                write!(f, "`{subscription}` was never given {event}")
+            }
+            Self::Doubled { subscription, event, times } => {
+                write!(f, "in `{subscription}`, {event} has taken effect {times} times")
+            }
+            Self::OutOfOrder { subscription, event, after } => {
+                write!(f, "`{subscription}` was given {event} next after sequence {after}")
+            }
+            Self::NotInLog { subscription, event } => {
+                write!(f, "`{subscription}` was given {event}, which is not in the log")
+            }
+            Self::MovedBack { subscription, partition, was, became } => {
+                write!(
+                    f,
+                    "partition {partition} of `{subscription}` went back from {was} to {became}"
+                )
+            }
+            Self::Parked { event, problem } => write!(f, "{event}: {problem}"),
+            Self::Told { problem } => f.write_str(problem),
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! Watches the cursors: they never go back.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use crate::stage::Stage;
+use crate::verdict::MovedBack;
+
+/// Looks at the cursors, as an operator does, until it is stopped. The first one that moves back ends it as well.
+pub(crate) async fn cursors(stage: Arc<Stage>, stop: CancellationToken) -> Option<MovedBack> {
+    let mut last: HashMap<(String, u32), i64> = HashMap::new();
+    while !stop.is_cancelled() {
+        // While the database is away, there is nothing to see.
+        for info in stage.store().subscriptions().list().await.unwrap_or_default() {
+            for place in info.partitions {
+                let became = place.cursor.get();
+                let key = (info.name.to_string(), place.index);
+                if let Some(was) = last.insert(key, became).filter(|&was| was > became) {
+                    let (subscription, partition) = (info.name.to_string(), place.index.into());
+                    return Some(MovedBack { subscription, partition, was, became });
+                }
+            }
+        }
+        sleep(Duration::from_millis(10)).await;
+    }
+    None
+}
