@@ -65,6 +65,7 @@ pub async fn conduct(plan: &Plan) -> Result<Report> {
     storm.rage(plan.length / 5).await?;
     let store = stage.store();
     settle_down(plan, &mut storm, &store).await?;
+    let left_parked = self::parked(&store).await?;
     let trouble = storm.end().await?;
 
     watching.cancel();
@@ -75,6 +76,7 @@ pub async fn conduct(plan: &Plan) -> Result<Report> {
         at_least_once: journal::read(&files.at_least_once())?,
         before_redrive,
         parked,
+        left_parked,
         after_redrive: journal::read(&files.parking())?,
         moved_back: watch.await?,
     };

@@ -19,6 +19,7 @@ mod sqlite;
 mod stage;
 mod storm;
 mod verdict;
+mod violation;
 mod watch;
 mod worker;
 mod writer;
@@ -31,7 +32,7 @@ use tokio_util::sync::CancellationToken;
 pub use conduct::conduct;
 pub use plan::{Engine, Fence, Plan};
 pub use report::{Report, Trouble};
-pub use verdict::Violation;
+pub use violation::{MovedBack, Violation};
 
 /// What a worker process is to do.
 #[derive(Clone, Debug, clap::Args)]

@@ -6,7 +6,8 @@ use evercore_postgres::{PostgresContext, PostgresStoreExt, PostgresSubscriptionE
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 
 use crate::domain::{Entered, Entry, Ledger};
-use crate::verdict::{MovedBack, Written};
+use crate::verdict::Written;
+use crate::violation::MovedBack;
 use crate::worker::linger;
 use crate::writer::{Failure, Intent};
 

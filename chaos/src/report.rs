@@ -3,7 +3,8 @@
 use std::fmt;
 
 use crate::plan::{Engine, Fence, Plan};
-use crate::verdict::{Evidence, Violation};
+use crate::verdict::Evidence;
+use crate::violation::Violation;
 use crate::writer::{Attempt, Told};
 
 /// The most violations that are printed.

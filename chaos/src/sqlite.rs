@@ -12,7 +12,8 @@ use sqlx::{Connection, Row, SqliteConnection};
 
 use crate::domain::{Entered, Entry, Ledger};
 use crate::plan::Fence;
-use crate::verdict::{MovedBack, Written};
+use crate::verdict::Written;
+use crate::violation::MovedBack;
 use crate::worker::linger;
 use crate::writer::{Failure, Intent};
 

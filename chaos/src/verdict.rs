@@ -1,11 +1,11 @@
 //! Checks what came of it against the log.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::fmt;
 
 use evercore::{AggregateId, ParkedEvent, Position, Sequence};
 
 use crate::domain::Entry;
+use crate::violation::{MovedBack, Violation};
 use crate::worker::{AT_LEAST_ONCE, EXACTLY_ONCE, PARKING};
 use crate::writer::{Attempt, Beside, Told};
 
@@ -18,15 +18,6 @@ pub(crate) struct Written {
     pub(crate) moved_back: Vec<MovedBack>,
     /// The attempts whose row was written beside their events.
     pub(crate) beside: Vec<i64>,
-}
-
-/// A cursor that went back.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct MovedBack {
-    pub(crate) subscription: String,
-    pub(crate) partition: i64,
-    pub(crate) was: i64,
-    pub(crate) became: i64,
 }
 
 /// All that is known when a run is over.
@@ -42,71 +33,12 @@ pub(crate) struct Evidence {
     pub(crate) before_redrive: Vec<Entry>,
     /// What was parked then.
     pub(crate) parked: Vec<ParkedEvent>,
-    /// What it had handled in the end.
+    /// What was still parked in the end.
+    pub(crate) left_parked: Vec<ParkedEvent>,
+    /// What it had handled then.
     pub(crate) after_redrive: Vec<Entry>,
     /// As the watch saw it.
     pub(crate) moved_back: Option<MovedBack>,
-}
-
-/// A promise that was broken.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Violation {
-    /// An event was never handled.
-    Missed {
-        /// The subscription.
-        subscription: &'static str,
-        /// The event.
-        event: String,
-    },
-    /// An event took effect more than once.
-    Doubled {
-        /// The subscription.
-        subscription: &'static str,
-        /// The event.
-        event: String,
-        /// How often.
-        times: usize,
-    },
-    /// An event was handled before an earlier one of its aggregate.
-    OutOfOrder {
-        /// The subscription.
-        subscription: &'static str,
-        /// The event.
-        event: String,
-        /// The last one of its aggregate that was handled before.
-        after: i64,
-    },
-    /// Something was handled that is not in the log.
-    NotInLog {
-        /// The subscription.
-        subscription: &'static str,
-        /// The event.
-        event: String,
-    },
-    /// A cursor went back.
-    MovedBack {
-        /// The subscription.
-        subscription: String,
-        /// The partition.
-        partition: i64,
-        /// Where it was.
-        was: i64,
-        /// Where it went.
-        became: i64,
-    },
-    /// An event is not parked as it should be.
-    Parked {
-        /// The event.
-        event: String,
-        /// What is wrong.
-        problem: &'static str,
-    },
-    /// The log does not hold what a writer was told.
-    Told {
-        /// What is wrong.
-        problem: String,
-    },
 }
 
 impl Evidence {
@@ -164,6 +96,11 @@ impl Evidence {
         for kept in parked.values() {
             let event = Entry::from(&kept.event).to_string();
             found.push(Violation::Parked { event, problem: "it is parked, and not in the log" });
+        }
+        for left in &self.left_parked {
+            let event = Entry::from(&left.event).to_string();
+            found
+                .push(Violation::Parked { event, problem: "it was redriven, and is still parked" });
         }
     }
 
@@ -248,36 +185,5 @@ fn at_least_once(
     found.extend(missed.map(|entry| Violation::Missed { subscription, event: entry.to_string() }));
 }
 
-impl From<MovedBack> for Violation {
-    fn from(moved: MovedBack) -> Self {
-        let MovedBack { subscription, partition, was, became } = moved;
-        Self::MovedBack { subscription, partition, was, became }
-    }
-}
-
-impl fmt::Display for Violation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Missed { subscription, event } => {
-                write!(f, "`{subscription}` was never given {event}")
-            }
-            Self::Doubled { subscription, event, times } => {
-                write!(f, "in `{subscription}`, {event} has taken effect {times} times")
-            }
-            Self::OutOfOrder { subscription, event, after } => {
-                write!(f, "`{subscription}` was given {event} next after sequence {after}")
-            }
-            Self::NotInLog { subscription, event } => {
-                write!(f, "`{subscription}` was given {event}, which is not in the log")
-            }
-            Self::MovedBack { subscription, partition, was, became } => {
-                write!(
-                    f,
-                    "partition {partition} of `{subscription}` went back from {was} to {became}"
-                )
-            }
-            Self::Parked { event, problem } => write!(f, "{event}: {problem}"),
-            Self::Told { problem } => f.write_str(problem),
-        }
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -8,7 +8,7 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::stage::Stage;
-use crate::verdict::MovedBack;
+use crate::violation::MovedBack;
 
 /// Looks at the cursors, as an operator does, until it is stopped. The first one that moves back ends it as well.
 pub(crate) async fn cursors(stage: Arc<Stage>, stop: CancellationToken) -> Option<MovedBack> {

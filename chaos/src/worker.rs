@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use evercore::{
-    Batch, EventStore, FailurePolicy, Migrate, RecordedEvent, RetryPolicy, SubscriptionBuilder,
-    each,
+    Batch, Error, EventStore, FailurePolicy, Migrate, RecordedEvent, RetryPolicy,
+    SubscriptionBuilder, each,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -47,7 +47,8 @@ pub(crate) async fn open(url: &str) -> Result<EventStore> {
     let opened = async {
         loop {
             match EventStore::builder().migrate(Migrate::Manually).connect(url).await {
-                Err(error) if error.is_retryable() => {
+                // A server that goes down while it is connected to has refused to be opened, as far as one can tell.
+                Err(error) if error.is_retryable() || matches!(error, Error::CannotOpen { .. }) => {
                     tokio::time::sleep(Duration::from_millis(20)).await;
                 }
                 opened => return opened,

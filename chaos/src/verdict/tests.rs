@@ -1,0 +1,165 @@
+//! A run in which all is right, and what is found when one thing is not.
+
+use std::sync::Arc;
+
+use chrono::DateTime;
+use evercore::engine::EventRow;
+use evercore::{Payload, RecordedEvent};
+
+use super::*;
+
+/// Ledger 1 has a bad event at its third, ledger 2 has none. One attempt for each event, the last with a row beside it.
+fn sound() -> Evidence {
+    let numbers = [(1, 1, 1), (2, 2, 1), (4, 1, 2), (5, 1, 3), (6, 2, 2), (9, 1, 4)];
+    let log: Vec<Entry> =
+        numbers.map(|(position, aggregate, sequence)| entry(position, aggregate, sequence)).into();
+    let attempt = |number| Attempt {
+        number,
+        events: 1,
+        told: Told::Landed,
+        beside: if number == 6 { Beside::Row } else { Beside::Nothing },
+    };
+    let written = Written { handled: log.clone(), moved_back: Vec::new(), beside: vec![6] };
+    let mut again = log.clone();
+    again.extend(&log[2..]);
+    Evidence {
+        log: log.iter().copied().zip(1..).collect(),
+        attempts: (1..=6).map(attempt).collect(),
+        written: Some(written),
+        at_least_once: again,
+        before_redrive: vec![log[0], log[1], log[2], log[4]],
+        parked: vec![parked(log[3], Some("bad"), 1), parked(log[5], None, 0)],
+        left_parked: Vec::new(),
+        after_redrive: vec![log[0], log[1], log[2], log[4], log[3], log[5]],
+        moved_back: None,
+    }
+}
+
+fn entry(position: i64, aggregate: i64, sequence: i64) -> Entry {
+    Entry::new(position, aggregate, sequence).expect("the numbers are right")
+}
+
+fn parked(entry: Entry, reason: Option<&str>, attempts: u32) -> ParkedEvent {
+    let event = RecordedEvent::from(EventRow {
+        position: entry.position,
+        aggregate_id: entry.aggregate,
+        sequence: entry.sequence,
+        aggregate_type: Arc::from("Ledger"),
+        event_type: Arc::from("Entered"),
+        version: 1,
+        payload: Payload::from_encoded(evercore::Codec::Json, "{}"),
+        event_time: DateTime::UNIX_EPOCH,
+        recorded_at: DateTime::UNIX_EPOCH,
+        reference: None,
+        metadata: None,
+    });
+    let reason = reason.map(str::to_owned);
+    ParkedEvent { event, reason, attempts, parked_at: DateTime::UNIX_EPOCH, redrive: false }
+}
+
+fn handled(evidence: &mut Evidence) -> &mut Vec<Entry> {
+    &mut evidence.written.as_mut().expect("it has been written").handled
+}
+
+/// What is found once something was done to a sound run.
+fn found(fault: impl FnOnce(&mut Evidence)) -> Vec<String> {
+    let mut evidence = sound();
+    fault(&mut evidence);
+    evidence.violations().iter().map(Violation::to_string).collect()
+}
+
+#[test]
+fn a_run_in_which_all_is_right_is_found_so() {
+    assert_eq!(found(|_| {}), <[&str; 0]>::default());
+}
+
+#[test]
+fn an_event_that_was_not_handled_is_missed() {
+    let exactly =
+        "`exactly-once` was never given the event at position 9 (aggregate 1, sequence 4)";
+    assert_eq!(found(|run| handled(run).truncate(5)), [exactly]);
+    let at_least =
+        "`at-least-once` was never given the event at position 2 (aggregate 2, sequence 1)";
+    let lost = found(|run| run.at_least_once.retain(|entry| entry.position.get() != 2));
+    assert_eq!(lost.last().map(String::as_str), Some(at_least));
+}
+
+#[test]
+fn an_effect_that_came_twice_is_found_in_the_transactional_handler_alone() {
+    let twice = "in `exactly-once`, the event at position 4 (aggregate 1, sequence 2) has taken effect 2 times";
+    assert_eq!(found(|run| handled(run).push(entry(4, 1, 2))), [twice]);
+    assert_eq!(found(|run| run.at_least_once.push(entry(4, 1, 2))).len(), 0);
+}
+
+#[test]
+fn an_event_before_an_earlier_one_of_its_aggregate_is_out_of_order() {
+    let swapped = found(|run| handled(run).swap(2, 3));
+    let out = "`exactly-once` was given the event at position 5 (aggregate 1, sequence 3) next after sequence 1";
+    assert_eq!(swapped, [out]);
+    assert_eq!(
+        found(|run| handled(run).swap(3, 4)).len(),
+        0,
+        "of other aggregates, any order will do"
+    );
+}
+
+#[test]
+fn an_event_that_is_not_in_the_log_is_found() {
+    let foreign = "`exactly-once` was given the event at position 7 (aggregate 2, sequence 2), which is not in the log";
+    assert_eq!(found(|run| handled(run).push(entry(7, 2, 2))), [foreign]);
+}
+
+#[test]
+fn a_cursor_that_went_back_is_found_by_whoever_saw_it() {
+    let moved = MovedBack { subscription: "parking".to_owned(), partition: 2, was: 9, became: 4 };
+    let back = "partition 2 of `parking` went back from 9 to 4";
+    assert_eq!(found(|run| run.moved_back = Some(moved.clone())), [back]);
+    let by_database = found(|run| {
+        let written = run.written.as_mut().expect("it has been written");
+        written.moved_back.push(moved.clone());
+    });
+    assert_eq!(by_database, [back]);
+}
+
+#[test]
+fn what_is_parked_is_the_bad_event_and_what_is_behind_it() {
+    let faults: [(&str, fn(&mut Evidence)); 8] = [
+        ("it is not parked", |run| run.parked.truncate(1)),
+        ("it is not parked", |run| run.parked.retain(|parked| parked.reason.is_none())),
+        ("it is parked without need", |run| run.parked.push(parked(entry(6, 2, 2), None, 0))),
+        ("it is parked, and was handled", |run| run.before_redrive.push(entry(9, 1, 4))),
+        ("it was tried, behind an event that is parked", |run| {
+            run.parked[1].reason = run.parked[0].reason.clone();
+        }),
+        ("it is not parked for a failure of one attempt", |run| run.parked[0].attempts = 2),
+        ("another one is parked in its place", |run| {
+            run.parked[0] = parked(entry(5, 2, 3), Some("bad"), 1);
+        }),
+        ("it was redriven, and is still parked", |run| {
+            run.left_parked = vec![run.parked[0].clone()]
+        }),
+    ];
+    for (problem, fault) in faults {
+        let found = found(fault);
+        assert!(matches!(&found[..], [only] if only.ends_with(problem)), "{problem}: {found:?}");
+    }
+}
+
+#[test]
+fn the_log_holds_what_writers_were_told() {
+    let told = |told| move |run: &mut Evidence| run.attempts[1].told = told;
+    let landed = "1 of 1 events are there of attempt 2, told RolledBack";
+    assert_eq!(found(told(Told::RolledBack)), [landed]);
+    assert_eq!(found(told(Told::Unknown)).len(), 0);
+    assert_eq!(
+        found(|run| run.attempts[1].events = 2),
+        ["1 of 2 events are there of attempt 2, told Landed"]
+    );
+    assert_eq!(
+        found(|run| run.attempts.retain(|attempt| attempt.number != 2)),
+        ["nobody has made attempt 2"]
+    );
+    let without_row =
+        found(|run| run.written.as_mut().expect("it has been written").beside.clear());
+    assert_eq!(without_row, ["0 rows are beside the 1 events of attempt 6"]);
+}
