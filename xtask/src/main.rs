@@ -1,4 +1,4 @@
-//! The chores of this repository: `cargo xtask test`, `cargo xtask ci`, `cargo xtask chaos`, `cargo xtask db`.
+//! The chores of this repository: `cargo xtask test`, `ci`, `chaos`, `bench`, `db`, `layers`.
 
 mod command;
 mod database;
