@@ -181,40 +181,44 @@ mod tests {
         }
     }
 
-    fn failure_of(story: Story) -> String {
+    /// Far more than a case takes that ends, a backtrace included.
+    const LONG: Duration = Duration::from_secs(30);
+
+    fn failure_of(story: Story, limit: Duration) -> String {
         let case = Case { promise: "p0", name: "a_case", story };
-        let failure = case.run_within(Duration::from_millis(100), Memory).expect_err("it fails");
-        failure.to_string()
+        case.run_within(limit, Memory).expect_err("it fails").to_string()
     }
 
     #[test]
     fn a_case_that_waits_for_ever_fails_with_words() {
-        let failure = failure_of(|_| Box::pin(std::future::pending()));
+        let failure = failure_of(|_| Box::pin(std::future::pending()), Duration::from_millis(100));
         assert!(failure.starts_with("p0::a_case: it did not end within 100ms"), "{failure}");
     }
 
     #[test]
     fn a_case_that_blocks_its_thread_for_ever_fails_with_words() {
-        let failure = failure_of(|_| {
+        let blocks: Story = |_| {
             Box::pin(async {
                 loop {
                     thread::park();
                 }
             })
-        });
+        };
+        let failure = failure_of(blocks, Duration::from_millis(100));
         assert!(failure.starts_with("p0::a_case: it did not end within 100ms"), "{failure}");
     }
 
     #[test]
     fn a_panic_is_a_failure_that_names_the_case_and_the_seed() {
-        let failure = failure_of(|_| Box::pin(async { panic!("the {} is wrong", "sum") }));
+        let failure = failure_of(|_| Box::pin(async { panic!("the {} is wrong", "sum") }), LONG);
         let words = "p0::a_case: the sum is wrong (seed: EVERCORE_SEED=";
         assert!(failure.starts_with(words), "{failure}");
     }
 
     #[test]
     fn an_error_is_a_failure_with_its_sources() {
-        let failure = failure_of(|_| Box::pin(async { Err(Error::storage("test", "no disk")) }));
+        let story: Story = |_| Box::pin(async { Err(Error::storage("test", "no disk")) });
+        let failure = failure_of(story, LONG);
         assert!(failure.contains("asked to test: no disk"), "{failure}");
     }
 }
