@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use evercore::{EventStore, ParkedEvent, Position};
 use fastrand::Rng;
 use tokio::time::Instant;
@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::domain::{Entered, Entry};
 use crate::journal;
-use crate::plan::Plan;
+use crate::plan::{Fence, Plan};
 use crate::report::Report;
 use crate::stage::Stage;
 use crate::storm::Storm;
@@ -32,6 +32,11 @@ const IDLE_WITHIN: Duration = Duration::from_secs(120);
 /// If something fails that no trouble excuses: a writer, a worker that ends by itself, workers that never get done. A
 /// promise that is broken is no error; the report holds it.
 pub async fn conduct(plan: &Plan) -> Result<Report> {
+    ensure!(
+        plan.engine.is_shared() || plan.fence == Fence::Kept,
+        "on {}, no handler has a transaction, so there is no control",
+        plan.engine
+    );
     let mut rng = Rng::with_seed(plan.seed);
     let stage = Arc::new(Stage::set(plan).await.context("cannot set the stage")?);
     let watching = CancellationToken::new();

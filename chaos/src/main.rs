@@ -48,6 +48,7 @@ async fn main() -> anyhow::Result<ExitCode> {
     let program = std::env::current_exe().context("cannot find this program")?;
     let engines = match engine {
         Some(engine) => vec![engine],
+        None if without_fence => vec![Engine::Sqlite, Engine::Postgres],
         None => vec![Engine::Memory, Engine::Sqlite, Engine::Postgres],
     };
     let mut broken = 0;

@@ -65,7 +65,7 @@ impl TestDatabase {
     pub(crate) fn say_what_was_left_out(&self) {
         if matches!(self, Self::LeftOut) {
             eprintln!(
-                "left out, for want of PostgreSQL: the tests of evercore-postgres, the examples on it"
+                "left out, for want of PostgreSQL: the tests of evercore-postgres, the examples and the chaos on it"
             );
         }
     }

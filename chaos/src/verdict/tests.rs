@@ -8,6 +8,9 @@ use evercore::{Payload, RecordedEvent};
 
 use super::*;
 
+/// What is wrong with a run.
+type Fault = fn(&mut Evidence);
+
 /// Ledger 1 has a bad event at its third, ledger 2 has none. One attempt for each event, the last with a row beside it.
 fn sound() -> Evidence {
     let numbers = [(1, 1, 1), (2, 2, 1), (4, 1, 2), (5, 1, 3), (6, 2, 2), (9, 1, 4)];
@@ -123,7 +126,7 @@ fn a_cursor_that_went_back_is_found_by_whoever_saw_it() {
 
 #[test]
 fn what_is_parked_is_the_bad_event_and_what_is_behind_it() {
-    let faults: [(&str, fn(&mut Evidence)); 8] = [
+    let faults: [(&str, Fault); 8] = [
         ("it is not parked", |run| run.parked.truncate(1)),
         ("it is not parked", |run| run.parked.retain(|parked| parked.reason.is_none())),
         ("it is parked without need", |run| run.parked.push(parked(entry(6, 2, 2), None, 0))),
