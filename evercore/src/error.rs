@@ -463,6 +463,8 @@ pub enum OpenProblem {
     },
     /// The schema is missing or older than this build needs.
     SchemaOutdated,
+    /// Nobody answers where the server should be, or it is starting or ending. Can be retried.
+    Unreachable,
     /// Anything else.
     Other,
 }
@@ -503,7 +505,13 @@ impl Error {
     /// Not for [`Error::OutcomeUnknown`]: find out first.
     #[must_use]
     pub const fn is_retryable(&self) -> bool {
-        matches!(self, Self::Conflict { .. } | Self::Busy { .. } | Self::Unavailable { .. })
+        matches!(
+            self,
+            Self::Conflict { .. }
+                | Self::Busy { .. }
+                | Self::Unavailable { .. }
+                | Self::CannotOpen { problem: OpenProblem::Unreachable, .. }
+        )
     }
 
     /// Whether this is a lost race, as opposed to trouble with the database.
@@ -592,6 +600,9 @@ impl fmt::Display for OpenProblem {
             Self::SchemaOutdated => f.write_str(
                 "its schema is missing or older than this build needs; run `store.migrate()`",
             ),
+            Self::Unreachable => {
+                f.write_str("it does not answer; check its address and that it runs, then retry")
+            }
             Self::Other => f.write_str("the database refused; see the source of this error"),
         }
     }
