@@ -14,8 +14,8 @@ use crate::rehydrate::{Rehydrated, rehydrate};
 use crate::state_aggregate::ContextId;
 use crate::store::{Inner, Transactor};
 use crate::{
-    Aggregate, AggregateId, Apply, AsOf, Error, Event, EventDraft, EventOptions, Metadata,
-    NaturalKey, Result, Sequence, StateAggregate,
+    Aggregate, AggregateId, Apply, AsOf, CommandError, Decide, Decision, Emitted, Error, Event,
+    EventDraft, EventOptions, Metadata, NaturalKey, Result, Sequence, StateAggregate,
 };
 use staging::{Base, OnKeyTaken, Staging};
 
@@ -180,23 +180,75 @@ impl Context {
         let meta = staged.meta.clone();
         self.staging.push(&self.store.limits, staged)?;
         aggregate.state.apply(&event, &meta);
-        aggregate.sequence = sequence;
-        if let Some(policy) = T::SNAPSHOTS.filter(|policy| policy.is_due_at(sequence)) {
-            match policy.encode(&aggregate.state) {
-                Ok(state) => {
-                    let snapshot = NewSnapshot {
-                        aggregate_id: aggregate.id,
-                        sequence,
-                        fingerprint: policy.fingerprint(),
-                        state: state.into(),
-                    };
-                    self.staging.set_snapshot(&self.store.limits, snapshot);
-                }
-                // Loads replay without it, as they did before.
-                Err(error) => warn!(aggregate = T::NAME, %error, "the snapshot cannot be encoded"),
-            }
-        }
+        let former = std::mem::replace(&mut aggregate.sequence, sequence);
+        self.stage_snapshot_if_due(aggregate, former);
         Ok(())
+    }
+
+    /// Lets the aggregate [decide](Decide) on a command, and stages the events that it emits.
+    ///
+    /// [`EventStore::execute`](crate::EventStore::execute) is this for a single aggregate.
+    ///
+    /// # Errors
+    /// Nothing is staged. If events had been emitted before, the handle has them and cannot be used again: load the
+    /// aggregate anew.
+    /// - [`CommandError::Rejected`] if the aggregate refuses.
+    /// - [`CommandError::Store`] as [`apply_with`](Self::apply_with).
+    #[instrument(
+        level = "debug",
+        skip_all,
+        fields(aggregate = T::NAME, id = %aggregate.id, command = std::any::type_name::<C>())
+    )]
+    pub fn decide<T, C>(
+        &mut self,
+        aggregate: &mut StateAggregate<T>,
+        command: &C,
+    ) -> Result<(), CommandError<T::Error>>
+    where
+        T: Decide<C>,
+    {
+        self.check_handle(aggregate)?;
+        let metadata = self.metadata.as_deref().cloned().or_else(Metadata::current);
+        let mut decision = Decision::on(&mut aggregate.state)
+            .of(aggregate.id, aggregate.sequence)
+            .at(self.store.clock.now())
+            .with_metadata(metadata);
+        let decided = T::decide(&mut decision, command);
+        // Whether it is kept or not, the state has them.
+        let former = std::mem::replace(&mut aggregate.sequence, decision.sequence());
+        let emitted = decision.into_emitted();
+        decided.map_err(CommandError::Rejected)?;
+        let mut events = Vec::with_capacity(emitted.len());
+        for Emitted { event_type, payload, meta } in emitted {
+            events.push(self.store.check(event_type, payload, meta)?);
+        }
+        self.staging.push_all(&self.store.limits, events)?;
+        self.stage_snapshot_if_due(aggregate, former);
+        Ok(())
+    }
+
+    fn stage_snapshot_if_due<T: Aggregate>(
+        &mut self,
+        aggregate: &StateAggregate<T>,
+        former: Sequence,
+    ) {
+        let Some(policy) = T::SNAPSHOTS else { return };
+        if !policy.is_due_within(former, aggregate.sequence) {
+            return;
+        }
+        match policy.encode(&aggregate.state) {
+            Ok(state) => {
+                let snapshot = NewSnapshot {
+                    aggregate_id: aggregate.id,
+                    sequence: aggregate.sequence,
+                    fingerprint: policy.fingerprint(),
+                    state: state.into(),
+                };
+                self.staging.set_snapshot(&self.store.limits, snapshot);
+            }
+            // Loads replay without it, as they did before.
+            Err(error) => warn!(aggregate = T::NAME, %error, "the snapshot cannot be encoded"),
+        }
     }
 
     /// Makes the commit fail with a conflict if the aggregate changes before it, though nothing is written to it.

@@ -87,7 +87,7 @@ pub enum Error {
 
     /// Events were applied through another handle of the same aggregate.
     #[error(
-        "{aggregate} {id} has moved on to sequence {current} through another handle, and this one is at {handle}; keep one handle, or load it again"
+        "{aggregate} {id} is at sequence {current} in this context and at {handle} in this handle: events were applied through another one, or a decision was refused; load it again"
     )]
     StaleHandle {
         /// The aggregate's type.

@@ -4,8 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::metadata::check_label;
-use crate::{Aggregate, AggregateId, Metadata, Result, Sequence};
+use crate::{Aggregate, AggregateId, Metadata, Sequence};
 
 /// Something that has happened to an aggregate.
 ///
@@ -107,10 +106,5 @@ impl EventOptions {
     pub fn metadata(mut self, metadata: Metadata) -> Self {
         self.metadata = Some(metadata);
         self
-    }
-
-    pub(crate) fn check(&self) -> Result<()> {
-        check_label("reference", self.reference.as_deref())?;
-        self.metadata.as_ref().map_or(Ok(()), Metadata::check)
     }
 }

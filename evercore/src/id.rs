@@ -37,6 +37,9 @@ pub struct Position(i64);
 pub struct CommitId(Uuid);
 
 impl AggregateId {
+    /// The lowest id.
+    pub(crate) const FIRST: Self = Self(1);
+
     /// Checks that `id` is at least 1.
     ///
     /// # Errors

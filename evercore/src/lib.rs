@@ -76,6 +76,7 @@ extern crate self as evercore;
 mod aggregate;
 mod clock;
 mod context;
+mod decide;
 pub mod engine;
 mod error;
 mod event;
@@ -104,6 +105,7 @@ pub mod __private;
 pub use aggregate::{Aggregate, Apply};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use context::Context;
+pub use decide::{CommandError, Decide, Decision, Emitted};
 pub use error::{
     BoxError, ConflictReason, Error, EventPlace, OpenProblem, Result, UndecodableEvent,
 };

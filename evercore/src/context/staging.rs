@@ -111,15 +111,26 @@ impl Staging {
 
     /// Stages an event as the next of its aggregate.
     pub(super) fn push(&mut self, limits: &Limits, event: NewEvent) -> Result<()> {
-        let bytes = self.bytes + event.bytes();
-        limits.check_commit(self.streams.len(), self.events.len() + 1, bytes)?;
-        let index = self.events.len();
-        let stream = self.stream_mut(event.meta.aggregate_id);
-        debug_assert_eq!(stream.sequence.next(), event.meta.sequence);
-        stream.sequence = event.meta.sequence;
-        stream.events.push(index);
+        self.push_all(limits, [event])
+    }
+
+    /// Stages events as the next ones of their aggregate, all or none.
+    pub(super) fn push_all<E>(&mut self, limits: &Limits, events: E) -> Result<()>
+    where
+        E: IntoIterator<Item = NewEvent> + AsRef<[NewEvent]>,
+    {
+        let added = events.as_ref();
+        let bytes = self.bytes + added.iter().map(NewEvent::bytes).sum::<usize>();
+        limits.check_commit(self.streams.len(), self.events.len() + added.len(), bytes)?;
         self.bytes = bytes;
-        self.events.push(event);
+        for event in events {
+            let index = self.events.len();
+            let stream = self.stream_mut(event.meta.aggregate_id);
+            debug_assert_eq!(stream.sequence.next(), event.meta.sequence);
+            stream.sequence = event.meta.sequence;
+            stream.events.push(index);
+            self.events.push(event);
+        }
         Ok(())
     }
 

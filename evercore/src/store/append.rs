@@ -41,8 +41,8 @@ pub enum Expected {
 /// Any event of `A` turns into one, so that `[Opened { .. }.into(), Deposited { .. }.into()]` is a list of drafts.
 #[derive(Debug)]
 pub struct EventDraft<A> {
-    pub(super) event_type: EventType,
-    pub(super) payload: Result<Payload, serde_json::Error>,
+    pub(crate) event_type: EventType,
+    pub(crate) payload: Result<Payload, serde_json::Error>,
     pub(super) options: EventOptions,
     aggregate: PhantomData<fn() -> A>,
 }

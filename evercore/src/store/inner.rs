@@ -10,10 +10,11 @@ use super::EventDraft;
 use crate::clock::to_stored_precision;
 use crate::engine::{Commit, CommitOutcome, Committed, LogSignal, NewEvent, StorageEngine};
 use crate::ids::IdPool;
+use crate::metadata::check_label;
 use crate::subscription::{Hub, Starting};
 use crate::{
-    Aggregate, AggregateId, Clock, Error, EventMeta, Limits, Metadata, Registry, Result,
-    RetryPolicy, Sequence,
+    Aggregate, AggregateId, Clock, Error, EventMeta, EventOptions, EventType, Limits, Metadata,
+    Payload, Registry, Result, RetryPolicy, Sequence,
 };
 
 /// How long the outcome of a commit is asked for again while the database cannot be reached.
@@ -53,6 +54,29 @@ impl Inner {
         context_metadata: Option<&Metadata>,
     ) -> Result<NewEvent> {
         let EventDraft { event_type, payload, options, .. } = draft;
+        let EventOptions { event_time, reference, metadata } = options;
+        let metadata = metadata
+            .or_else(|| context_metadata.cloned())
+            .or_else(Metadata::current)
+            .filter(|metadata| !metadata.is_empty());
+        let event_time = event_time.unwrap_or_else(|| self.clock.now());
+        let meta = EventMeta {
+            aggregate_id,
+            sequence,
+            event_time: to_stored_precision(event_time),
+            reference,
+            metadata: metadata.map(Box::new),
+        };
+        self.check(event_type, payload, meta)
+    }
+
+    /// Checks an event that is encoded and has its place.
+    pub(crate) fn check(
+        &self,
+        event_type: EventType,
+        payload: Result<Payload, serde_json::Error>,
+        meta: EventMeta,
+    ) -> Result<NewEvent> {
         self.registry.check(&event_type)?;
         let name = event_type.name();
         let payload = payload.map_err(|source| Error::Encode { name: name.to_owned(), source })?;
@@ -60,27 +84,10 @@ impl Inner {
         if bytes > limit {
             return Err(Error::PayloadTooLarge { event: name.to_owned(), bytes, limit });
         }
-        options.check()?;
-        let metadata = options
-            .metadata
-            .or_else(|| context_metadata.cloned())
-            .or_else(Metadata::current)
-            .filter(|metadata| !metadata.is_empty());
-        let metadata_column = metadata.as_ref().map_or(Ok(None), Metadata::to_column)?;
-        let event_time = options.event_time.unwrap_or_else(|| self.clock.now());
-        Ok(NewEvent {
-            event_type: name,
-            version: event_type.version(),
-            payload,
-            meta: EventMeta {
-                aggregate_id,
-                sequence,
-                event_time: to_stored_precision(event_time),
-                reference: options.reference,
-                metadata: metadata.map(Box::new),
-            },
-            metadata_column,
-        })
+        check_label("reference", meta.reference())?;
+        let metadata_column = meta.metadata.as_ref().map_or(Ok(None), |own| own.check())?;
+        let version = event_type.version();
+        Ok(NewEvent { event_type: name, version, payload, meta, metadata_column })
     }
 
     /// Lands a commit. If the answer is lost, asks for the outcome before it says anything.
