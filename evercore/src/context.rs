@@ -14,7 +14,7 @@ use crate::rehydrate::{Rehydrated, rehydrate};
 use crate::state_aggregate::ContextId;
 use crate::store::{Inner, Transactor};
 use crate::{
-    Aggregate, AggregateId, Apply, AsOf, Error, Event, EventDraft, EventOptions, Metadata,
+    Aggregate, AggregateId, Apply, AsOf, Error, Event, EventOptions, EventType, Metadata,
     NaturalKey, Result, Sequence, StateAggregate,
 };
 use staging::{Base, OnKeyTaken, Staging};
@@ -172,9 +172,10 @@ impl Context {
         self.check_handle(aggregate)?;
         let sequence = aggregate.sequence.next();
         let staged = self.store.prepare(
-            EventDraft::of(&event).with(options),
-            aggregate.id,
-            sequence,
+            EventType::of::<E>(),
+            |codec| E::ENCODING.encode(&event, codec),
+            options,
+            (aggregate.id, sequence),
             self.metadata.as_deref(),
         )?;
         let meta = staged.meta.clone();

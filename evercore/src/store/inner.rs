@@ -6,14 +6,13 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tracing::warn;
 
-use super::EventDraft;
 use crate::clock::to_stored_precision;
 use crate::engine::{Commit, CommitOutcome, Committed, LogSignal, NewEvent, StorageEngine};
 use crate::ids::IdPool;
 use crate::subscription::{Hub, Starting};
 use crate::{
-    Aggregate, AggregateId, Clock, Error, EventMeta, Limits, Metadata, Registry, Result,
-    RetryPolicy, Sequence,
+    AggregateId, BoxError, Clock, Codec, Error, EventMeta, EventOptions, EventType, Limits,
+    Metadata, Payload, Registry, Result, RetryPolicy, Sequence,
 };
 
 /// How long the outcome of a commit is asked for again while the database cannot be reached.
@@ -44,22 +43,20 @@ impl Inner {
         self.random.lock().unwrap_or_else(PoisonError::into_inner).f64()
     }
 
-    /// Checks a draft and makes it the event with this sequence.
-    pub(crate) fn prepare<A: Aggregate>(
+    /// Checks and encodes an event that is to have this sequence.
+    pub(crate) fn prepare(
         &self,
-        draft: EventDraft<A>,
-        aggregate_id: AggregateId,
-        sequence: Sequence,
+        event_type: EventType,
+        encode: impl FnOnce(Codec) -> Result<Vec<u8>, BoxError>,
+        options: EventOptions,
+        (aggregate_id, sequence): (AggregateId, Sequence),
         context_metadata: Option<&Metadata>,
     ) -> Result<NewEvent> {
-        let EventDraft { event_type, payload, options, .. } = draft;
         self.registry.check(&event_type)?;
-        let name = event_type.name();
-        let payload = payload.map_err(|source| Error::Encode { name: name.to_owned(), source })?;
-        let (bytes, limit) = (payload.bytes().len(), self.limits.max_payload_bytes);
-        if bytes > limit {
-            return Err(Error::PayloadTooLarge { event: name.to_owned(), bytes, limit });
-        }
+        let codec = Codec::Json;
+        let encoded = encode(codec)
+            .map_err(|source| Error::Encode { name: event_type.name().to_owned(), source })?;
+        let payload = self.payload(&event_type, codec, encoded)?;
         options.check()?;
         let metadata = options
             .metadata
@@ -69,7 +66,7 @@ impl Inner {
         let metadata_column = metadata.as_ref().map_or(Ok(None), Metadata::to_column)?;
         let event_time = options.event_time.unwrap_or_else(|| self.clock.now());
         Ok(NewEvent {
-            event_type: name,
+            event_type: event_type.name(),
             version: event_type.version(),
             payload,
             meta: EventMeta {
@@ -81,6 +78,15 @@ impl Inner {
             },
             metadata_column,
         })
+    }
+
+    /// What is stored of the encoded bytes.
+    fn payload(&self, event: &EventType, codec: Codec, encoded: Vec<u8>) -> Result<Payload> {
+        let (bytes, limit) = (encoded.len(), self.limits.max_payload_bytes);
+        if bytes > limit {
+            return Err(Error::PayloadTooLarge { event: event.name().to_owned(), bytes, limit });
+        }
+        Ok(Payload::from_encoded(codec, encoded))
     }
 
     /// Lands a commit. If the answer is lost, asks for the outcome before it says anything.
