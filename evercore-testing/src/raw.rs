@@ -40,7 +40,11 @@ pub(crate) fn set_key<A: Aggregate>(
     Ok(AggregateWrite { key, ..write::<A>(id, precondition) })
 }
 
-pub(crate) fn new_event<E: Event>(id: AggregateId, sequence: i64, event: &E) -> NewEvent {
+pub(crate) fn new_event<E: Event + Serialize>(
+    id: AggregateId,
+    sequence: i64,
+    event: &E,
+) -> NewEvent {
     let json = serde_json::to_vec(event).expect("the domain's events are plain data");
     encoded_event::<E>(id, sequence, json)
 }

@@ -15,7 +15,7 @@ use crate::state_aggregate::ContextId;
 use crate::store::{Inner, Transactor};
 use crate::{
     Aggregate, AggregateId, Apply, AsOf, CommandError, Decide, Decision, Emitted, Error, Event,
-    EventDraft, EventOptions, Metadata, NaturalKey, Result, Sequence, StateAggregate,
+    EventOptions, EventType, Metadata, NaturalKey, Result, Sequence, StateAggregate,
 };
 use staging::{Base, OnKeyTaken, Staging};
 
@@ -172,9 +172,10 @@ impl Context {
         self.check_handle(aggregate)?;
         let sequence = aggregate.sequence.next();
         let staged = self.store.prepare(
-            EventDraft::of(&event).with(options),
-            aggregate.id,
-            sequence,
+            EventType::of::<E>(),
+            |codec| E::ENCODING.encode(&event, codec),
+            options,
+            (aggregate.id, sequence),
             self.metadata.as_deref(),
         )?;
         let meta = staged.meta.clone();
@@ -212,15 +213,16 @@ impl Context {
         let mut decision = Decision::on(&mut aggregate.state)
             .of(aggregate.id, aggregate.sequence)
             .at(self.store.clock.now())
-            .with_metadata(metadata);
+            .with_metadata(metadata)
+            .in_codec(self.store.codec);
         let decided = T::decide(&mut decision, command);
         // Whether it is kept or not, the state has them.
         let former = std::mem::replace(&mut aggregate.sequence, decision.sequence());
         let emitted = decision.into_emitted();
         decided.map_err(CommandError::Rejected)?;
         let mut events = Vec::with_capacity(emitted.len());
-        for Emitted { event_type, payload, meta } in emitted {
-            events.push(self.store.check(event_type, payload, meta)?);
+        for Emitted { event_type, codec, encoded, meta } in emitted {
+            events.push(self.store.check(event_type, codec, encoded, meta)?);
         }
         self.staging.push_all(&self.store.limits, events)?;
         self.stage_snapshot_if_due(aggregate, former);

@@ -6,10 +6,9 @@ use std::ops::Deref;
 use chrono::{DateTime, Utc};
 
 use crate::clock::to_stored_precision;
-use crate::registry::EventType;
 use crate::{
-    Aggregate, AggregateId, Apply, Error, Event, EventDraft, EventMeta, EventOptions, Metadata,
-    Payload, Sequence,
+    Aggregate, AggregateId, Apply, BoxError, Codec, Error, Event, EventMeta, EventOptions,
+    EventType, Metadata, Payload, Sequence,
 };
 
 /// How an aggregate decides on a command: which events happen, or why none do.
@@ -78,6 +77,7 @@ pub struct Decision<'a, T> {
     sequence: Sequence,
     now: DateTime<Utc>,
     metadata: Option<Box<Metadata>>,
+    codec: Codec,
     emitted: Vec<Emitted>,
 }
 
@@ -85,7 +85,8 @@ pub struct Decision<'a, T> {
 #[derive(Debug)]
 pub struct Emitted {
     pub(crate) event_type: EventType,
-    pub(crate) payload: Result<Payload, serde_json::Error>,
+    pub(crate) codec: Codec,
+    pub(crate) encoded: Result<Vec<u8>, BoxError>,
     pub(crate) meta: EventMeta,
 }
 
@@ -111,6 +112,7 @@ impl<'a, T: Aggregate> Decision<'a, T> {
             sequence: Sequence::ZERO,
             now: DateTime::UNIX_EPOCH,
             metadata: None,
+            codec: Codec::default(),
             emitted: Vec::new(),
         }
     }
@@ -133,6 +135,13 @@ impl<'a, T: Aggregate> Decision<'a, T> {
     #[must_use]
     pub fn with_metadata(mut self, metadata: Option<Metadata>) -> Self {
         self.metadata = metadata.filter(|metadata| !metadata.is_empty()).map(Box::new);
+        self
+    }
+
+    /// Sets the codec of its events. Default: JSON.
+    #[must_use]
+    pub const fn in_codec(mut self, codec: Codec) -> Self {
+        self.codec = codec;
         self
     }
 
@@ -162,10 +171,14 @@ impl<'a, T: Aggregate> Decision<'a, T> {
                 None => self.metadata.clone(),
             },
         };
-        let EventDraft { event_type, payload, .. } = EventDraft::of(&event);
         self.state.apply(&event, &meta);
         self.sequence = meta.sequence;
-        self.emitted.push(Emitted { event_type, payload, meta });
+        self.emitted.push(Emitted {
+            event_type: EventType::of::<E>(),
+            codec: self.codec,
+            encoded: E::ENCODING.encode(&event, self.codec),
+            meta,
+        });
     }
 
     /// The time of the decision, which its events get. The same however often it is asked for.
@@ -232,8 +245,9 @@ impl Emitted {
     ///
     /// # Errors
     /// Why it cannot be encoded.
-    pub const fn payload(&self) -> Result<&Payload, &serde_json::Error> {
-        self.payload.as_ref()
+    pub fn payload(&self) -> Result<Payload, &BoxError> {
+        let bytes = self.encoded.as_ref()?;
+        Ok(Payload::from_encoded(self.codec, bytes.clone()))
     }
 
     /// What its [`Apply`] was told.

@@ -160,13 +160,13 @@ pub enum Error {
         limit: usize,
     },
 
-    /// An event or state that its own `Serialize` refuses.
+    /// An event that cannot be written: its own `Serialize` refuses, or the codec has no form for what it holds.
     #[error("`{name}` cannot be encoded; check its `Serialize`")]
     Encode {
-        /// The event's or aggregate's name.
+        /// The event's name.
         name: String,
-        /// What its `Serialize` said.
-        source: serde_json::Error,
+        /// What its `Serialize` or the codec said.
+        source: BoxError,
     },
 
     /// A stored event that does not fit its type.

@@ -1,10 +1,8 @@
 //! What has happened: events, and what is known about each when it is applied.
 
 use chrono::{DateTime, Utc};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 
-use crate::{Aggregate, AggregateId, Metadata, Sequence};
+use crate::{Aggregate, AggregateId, Encoding, Metadata, Sequence};
 
 /// Something that has happened to an aggregate.
 ///
@@ -15,7 +13,7 @@ use crate::{Aggregate, AggregateId, Metadata, Sequence};
     label = "not an event",
     note = "put `#[evercore::event(aggregate = …)]` on `{Self}`"
 )]
-pub trait Event: Serialize + DeserializeOwned + Send + Sync + 'static {
+pub trait Event: Sized + Send + Sync + 'static {
     /// What it happens to.
     type Aggregate: Aggregate;
 
@@ -27,6 +25,9 @@ pub trait Event: Serialize + DeserializeOwned + Send + Sync + 'static {
 
     /// Names under which older programs wrote it.
     const ALIASES: &'static [&'static str] = &[];
+
+    /// How it becomes bytes and back: [`Encoding::serde`] for a type that serde knows.
+    const ENCODING: Encoding<Self>;
 }
 
 /// What is known about an event when it is applied. The same when it is first applied and at each replay.

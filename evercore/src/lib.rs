@@ -75,8 +75,10 @@ extern crate self as evercore;
 
 mod aggregate;
 mod clock;
+mod codec;
 mod context;
 mod decide;
+mod encoding;
 pub mod engine;
 mod error;
 mod event;
@@ -104,8 +106,10 @@ pub mod __private;
 
 pub use aggregate::{Aggregate, Apply};
 pub use clock::{Clock, ManualClock, SystemClock};
+pub use codec::Codec;
 pub use context::Context;
 pub use decide::{CommandError, Decide, Decision, Emitted};
+pub use encoding::Encoding;
 pub use error::{
     BoxError, ConflictReason, Error, EventPlace, OpenProblem, Result, UndecodableEvent,
 };
@@ -116,7 +120,7 @@ pub use id::{AggregateId, CommitId, Position, Sequence};
 pub use key::{MAX_NATURAL_KEY_BYTES, NaturalKey};
 pub use limits::Limits;
 pub use metadata::{MAX_LABEL_BYTES, MAX_METADATA_BYTES, Metadata};
-pub use payload::{Codec, DecodeError, Payload};
+pub use payload::{DecodeError, Payload};
 pub use read_context::ReadContext;
 pub use recorded::RecordedEvent;
 pub use registry::{AggregateType, EventType, Registry, RegistryBuilder};

@@ -1,20 +1,9 @@
-//! How an event becomes bytes and bytes become an event.
+//! The bytes of an event.
 
 use bytes::Bytes;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use serde_path_to_error::Segment;
 
-use crate::{Error, Result};
-
-/// How a payload is encoded. Every row keeps its own, so a log may hold several.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Codec {
-    /// JSON text (RFC 8259), UTF-8.
-    #[default]
-    Json,
-}
+use crate::{BoxError, Codec, Event};
 
 /// The bytes of an event, and how to read them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,28 +17,7 @@ pub struct Payload {
 #[error("the payload does not fit at `{field}`")]
 pub struct DecodeError {
     field: String,
-    source: serde_json::Error,
-}
-
-impl Codec {
-    /// The number that engines store.
-    #[must_use]
-    pub const fn id(self) -> i16 {
-        match self {
-            Self::Json => 1,
-        }
-    }
-
-    /// The codec of a stored number.
-    ///
-    /// # Errors
-    /// [`Error::Corrupt`] for a number that this build does not know.
-    pub fn from_id(id: i16) -> Result<Self> {
-        match id {
-            1 => Ok(Self::Json),
-            _ => Err(Error::corrupt("codec", format!("{id} is none that this build knows"))),
-        }
-    }
+    source: BoxError,
 }
 
 impl Payload {
@@ -57,11 +25,6 @@ impl Payload {
     #[must_use]
     pub fn from_encoded(codec: Codec, bytes: impl Into<Bytes>) -> Self {
         Self { codec, bytes: bytes.into() }
-    }
-
-    /// Encodes a value as JSON.
-    pub(crate) fn json<E: Serialize>(value: &E) -> Result<Self, serde_json::Error> {
-        Ok(Self { codec: Codec::Json, bytes: serde_json::to_vec(value)?.into() })
     }
 
     /// How the bytes are encoded.
@@ -76,36 +39,35 @@ impl Payload {
         &self.bytes
     }
 
-    /// Decodes the bytes.
+    /// Decodes the bytes, as the type's [`Encoding`](crate::Encoding) says. Whether the event is an `E` at all is for
+    /// the caller to know; [`RecordedEvent::decode`](crate::RecordedEvent::decode) looks.
     ///
     /// # Errors
     /// [`DecodeError`] with the path of the field where reading stopped.
-    pub fn decode<E: DeserializeOwned>(&self) -> Result<E, DecodeError> {
-        match self.codec {
-            Codec::Json => decode_json(&self.bytes),
-        }
+    pub fn decode<E: Event>(&self) -> Result<E, DecodeError> {
+        E::ENCODING.decode(self.codec, &self.bytes)
     }
 }
 
 impl DecodeError {
+    /// What is wrong is wrong with the payload as a whole.
+    pub(crate) fn whole(source: impl Into<BoxError>) -> Self {
+        Self { field: ".".to_owned(), source: source.into() }
+    }
+
+    /// What is wrong has a place.
+    pub(crate) fn located<E>(error: serde_path_to_error::Error<E>) -> Self
+    where
+        E: std::error::Error + Send + Sync + 'static,
+    {
+        Self { field: field_at(error.path()), source: error.into_inner().into() }
+    }
+
     /// The path of the field where reading stopped, as `address.city`; `.` for the whole payload.
     #[must_use]
     pub fn field(&self) -> &str {
         &self.field
     }
-}
-
-/// Paths cost time, so they are looked for only once it is known that there is an error to place.
-pub(crate) fn decode_json<E: DeserializeOwned>(bytes: &[u8]) -> Result<E, DecodeError> {
-    serde_json::from_slice(bytes).map_err(|error| {
-        let mut json = serde_json::Deserializer::from_slice(bytes);
-        match serde_path_to_error::deserialize::<_, E>(&mut json) {
-            Err(located) => {
-                DecodeError { field: field_at(located.path()), source: located.into_inner() }
-            }
-            Ok(_) => DecodeError { field: ".".to_owned(), source: error },
-        }
-    })
 }
 
 /// A text that breaks off between two fields is misplaced in the struct around them.
@@ -117,40 +79,5 @@ fn field_at(path: &serde_path_to_error::Path) -> String {
             known => known.to_owned(),
         },
         _ => text,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use serde::Deserialize;
-
-    use super::*;
-
-    #[derive(Debug, Deserialize)]
-    #[expect(dead_code, reason = "only read into")]
-    struct Order {
-        address: Address,
-    }
-
-    #[derive(Debug, Deserialize)]
-    #[expect(dead_code, reason = "only read into")]
-    struct Address {
-        city: String,
-    }
-
-    #[test]
-    fn a_field_is_named_by_its_path() {
-        let cases = [
-            (r#"{"address":{"city":17}}"#, "address.city"),
-            (r#"{"address":{"#, "address"),
-            (r#"{"address":{}}"#, "address"),
-            (r#"{"#, "."),
-            ("", "."),
-            ("[]", "."),
-        ];
-        for (json, field) in cases {
-            let error = decode_json::<Order>(json.as_bytes()).expect_err("it does not fit");
-            assert_eq!(error.field(), field, "in {json:?}");
-        }
     }
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::Sequence;
-use crate::payload::decode_json;
+use crate::codec::json;
 
 /// Tells one shape of a state from another. A snapshot of another fingerprint is not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -80,7 +80,7 @@ impl<T: Serialize + DeserializeOwned> SnapshotPolicy<T> {
             every,
             fingerprint,
             encode: |state| serde_json::to_vec(state),
-            decode: |bytes| decode_json(bytes).ok(),
+            decode: |bytes| json::decode(bytes).ok(),
         }
     }
 }

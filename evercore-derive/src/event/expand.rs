@@ -56,6 +56,7 @@ fn implementation(model: &Event, aggregate: TokenStream) -> TokenStream {
             const NAME: &'static str = #name;
             const VERSION: u32 = #version;
             #aliases
+            const ENCODING: #krate::Encoding<Self> = #krate::Encoding::serde();
         }
     }
 }

@@ -1,6 +1,8 @@
 //! Holds money that is not to be created nor lost.
 
-use evercore::{Aggregate, AggregateId, Apply, Error, Event, EventMeta, EventStore, Result};
+use evercore::{
+    Aggregate, AggregateId, Apply, Encoding, Error, Event, EventMeta, EventStore, Result,
+};
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Default)]
@@ -32,11 +34,13 @@ impl Aggregate for Account {
 impl Event for Deposited {
     type Aggregate = Account;
     const NAME: &'static str = "deposited";
+    const ENCODING: Encoding<Self> = Encoding::serde();
 }
 
 impl Event for Withdrawn {
     type Aggregate = Account;
     const NAME: &'static str = "withdrawn";
+    const ENCODING: Encoding<Self> = Encoding::serde();
 }
 
 impl Apply<Deposited> for Account {

@@ -8,7 +8,7 @@ use super::{EventStore, Inner};
 use crate::engine::{self, LogSignal, StorageEngine};
 use crate::ids::IdPool;
 use crate::subscription::{Hub, Starting};
-use crate::{Clock, Limits, Registry, Result, RetryPolicy, SystemClock};
+use crate::{Clock, Codec, Limits, Registry, Result, RetryPolicy, SystemClock};
 
 /// Sets what [`EventStore::connect`] leaves at its defaults.
 ///
@@ -117,6 +117,7 @@ impl EventStoreBuilder {
         let inner = Inner {
             engine,
             registry,
+            codec: Codec::default(),
             clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock)),
             limits: self.limits,
             ids: IdPool::new(),

@@ -6,15 +6,14 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tracing::warn;
 
-use super::EventDraft;
 use crate::clock::to_stored_precision;
 use crate::engine::{Commit, CommitOutcome, Committed, LogSignal, NewEvent, StorageEngine};
 use crate::ids::IdPool;
 use crate::metadata::check_label;
 use crate::subscription::{Hub, Starting};
 use crate::{
-    Aggregate, AggregateId, Clock, Error, EventMeta, EventOptions, EventType, Limits, Metadata,
-    Payload, Registry, Result, RetryPolicy, Sequence,
+    AggregateId, BoxError, Clock, Codec, Error, EventMeta, EventOptions, EventType, Limits,
+    Metadata, Payload, Registry, Result, RetryPolicy, Sequence,
 };
 
 /// How long the outcome of a commit is asked for again while the database cannot be reached.
@@ -24,6 +23,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 pub(crate) struct Inner {
     pub(crate) engine: Arc<dyn StorageEngine>,
     pub(crate) registry: Registry,
+    /// In which events are written.
+    pub(crate) codec: Codec,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) limits: Limits,
     pub(crate) ids: IdPool,
@@ -45,15 +46,15 @@ impl Inner {
         self.random.lock().unwrap_or_else(PoisonError::into_inner).f64()
     }
 
-    /// Checks a draft and makes it the event with this sequence.
-    pub(crate) fn prepare<A: Aggregate>(
+    /// Checks and encodes an event that is to have this sequence.
+    pub(crate) fn prepare(
         &self,
-        draft: EventDraft<A>,
-        aggregate_id: AggregateId,
-        sequence: Sequence,
+        event_type: EventType,
+        encode: impl FnOnce(Codec) -> Result<Vec<u8>, BoxError>,
+        options: EventOptions,
+        (aggregate_id, sequence): (AggregateId, Sequence),
         context_metadata: Option<&Metadata>,
     ) -> Result<NewEvent> {
-        let EventDraft { event_type, payload, options, .. } = draft;
         let EventOptions { event_time, reference, metadata } = options;
         let metadata = metadata
             .or_else(|| context_metadata.cloned())
@@ -67,27 +68,34 @@ impl Inner {
             reference,
             metadata: metadata.map(Box::new),
         };
-        self.check(event_type, payload, meta)
+        self.check(event_type, self.codec, encode(self.codec), meta)
     }
 
     /// Checks an event that is encoded and has its place.
     pub(crate) fn check(
         &self,
         event_type: EventType,
-        payload: Result<Payload, serde_json::Error>,
+        codec: Codec,
+        encoded: Result<Vec<u8>, BoxError>,
         meta: EventMeta,
     ) -> Result<NewEvent> {
         self.registry.check(&event_type)?;
         let name = event_type.name();
-        let payload = payload.map_err(|source| Error::Encode { name: name.to_owned(), source })?;
-        let (bytes, limit) = (payload.bytes().len(), self.limits.max_payload_bytes);
-        if bytes > limit {
-            return Err(Error::PayloadTooLarge { event: name.to_owned(), bytes, limit });
-        }
+        let encoded = encoded.map_err(|source| Error::Encode { name: name.to_owned(), source })?;
+        let payload = self.payload(&event_type, codec, encoded)?;
         check_label("reference", meta.reference())?;
         let metadata_column = meta.metadata.as_ref().map_or(Ok(None), |own| own.check())?;
         let version = event_type.version();
         Ok(NewEvent { event_type: name, version, payload, meta, metadata_column })
+    }
+
+    /// What is stored of the encoded bytes.
+    fn payload(&self, event: &EventType, codec: Codec, encoded: Vec<u8>) -> Result<Payload> {
+        let (bytes, limit) = (encoded.len(), self.limits.max_payload_bytes);
+        if bytes > limit {
+            return Err(Error::PayloadTooLarge { event: event.name().to_owned(), bytes, limit });
+        }
+        Ok(Payload::from_encoded(codec, encoded))
     }
 
     /// Lands a commit. If the answer is lost, asks for the outcome before it says anything.
