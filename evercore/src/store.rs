@@ -20,6 +20,7 @@ use crate::{
 pub use append::{Appended, EventDraft, Expected, Stream};
 pub use builder::{EventStoreBuilder, Migrate};
 pub(crate) use inner::Inner;
+use inner::Writing;
 pub use transact::{TransactionContext, Transactor};
 
 /// A store of events, on whichever engine.

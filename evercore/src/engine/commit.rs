@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
-use crate::error::{EventPlace, UndecodableEvent};
+use crate::error::EventPlace;
 use crate::payload::DecodeError;
 use crate::{
     AggregateId, CommitId, Error, EventMeta, Fingerprint, NaturalKey, Payload, Position, Sequence,
@@ -157,6 +157,6 @@ impl NewEvent {
             event_type: self.event_type.to_owned(),
             version: self.version,
         };
-        Error::Decode(Box::new(UndecodableEvent { event, rust_type, source }))
+        Error::undecodable(event, rust_type, source)
     }
 }

@@ -7,8 +7,10 @@ use tokio::time::Instant;
 use tracing::warn;
 
 use crate::clock::to_stored_precision;
+use crate::compression::{self, MISSING};
 use crate::engine::{Commit, CommitOutcome, Committed, LogSignal, NewEvent, StorageEngine};
 use crate::ids::IdPool;
+use crate::payload::MissingFeature;
 use crate::subscription::{Hub, Starting};
 use crate::{
     AggregateId, BoxError, Clock, Codec, Error, EventMeta, EventOptions, EventType, Limits,
@@ -29,8 +31,30 @@ pub(crate) struct Inner {
     pub(crate) starting: Starting,
     /// Given when a subscription of this process has moved on, or a lease was given back.
     pub(crate) settled: LogSignal,
+    pub(super) writing: Writing,
     pub(super) retry: RetryPolicy,
     pub(super) random: Mutex<fastrand::Rng>,
+}
+
+/// How payloads are written.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Writing {
+    pub(super) codec: Codec,
+    /// Compressed, if they are longer than this many bytes.
+    pub(super) compress_above: Option<usize>,
+}
+
+impl Writing {
+    /// Checks that all of it can be done.
+    pub(super) fn check(&self, registry: &Registry) -> Result<()> {
+        let codec = (!self.codec.is_built()).then(|| self.codec.missing());
+        let compression =
+            (self.compress_above.is_some() && !compression::is_built()).then_some(MISSING);
+        if let Some(MissingFeature { format, feature }) = codec.or(compression) {
+            return Err(Error::MissingCodec { event: None, format, feature });
+        }
+        registry.check_codec(self.codec)
+    }
 }
 
 impl Inner {
@@ -53,7 +77,7 @@ impl Inner {
         context_metadata: Option<&Metadata>,
     ) -> Result<NewEvent> {
         self.registry.check(&event_type)?;
-        let codec = Codec::Json;
+        let codec = event_type.codec_in(self.writing.codec);
         let encoded = encode(codec)
             .map_err(|source| Error::Encode { name: event_type.name().to_owned(), source })?;
         let payload = self.payload(&event_type, codec, encoded)?;
@@ -86,7 +110,8 @@ impl Inner {
         if bytes > limit {
             return Err(Error::PayloadTooLarge { event: event.name().to_owned(), bytes, limit });
         }
-        Ok(Payload::from_encoded(codec, encoded))
+        let payload = Payload::from_encoded(codec, encoded);
+        Ok(payload.compressed_above(self.writing.compress_above))
     }
 
     /// Lands a commit. If the answer is lost, asks for the outcome before it says anything.
