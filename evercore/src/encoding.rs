@@ -98,10 +98,15 @@ impl<E> Encoding<E> {
                 "this build lacks Protocol Buffers; switch on the feature `protobuf` of the crate `evercore`"
             ),
         }
-        assert!(
-            self.writes(codec),
-            "the type cannot be written in this codec: all but Protocol Buffers need serde, which needs a message"
-        );
+        match codec {
+            Codec::Json | Codec::Cbor | Codec::MessagePack => {
+                assert!(self.serde.is_some(), "this codec needs serde: use `Encoding::serde`");
+            }
+            Codec::Protobuf => assert!(
+                self.protobuf.is_some(),
+                "Protocol Buffers need a message: use `Encoding::protobuf`, or `and_protobuf`"
+            ),
+        }
         Self { codec: Some(codec), ..self }
     }
 

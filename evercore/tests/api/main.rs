@@ -3,5 +3,12 @@
 mod closures;
 mod counting;
 mod limits;
+#[cfg(not(any(
+    feature = "cbor",
+    feature = "messagepack",
+    feature = "protobuf",
+    feature = "zstd"
+)))]
+mod missing_codecs;
 mod progress;
 mod subscriptions;
