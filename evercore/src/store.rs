@@ -23,6 +23,7 @@ pub use builder::{EventStoreBuilder, Migrate};
 pub(crate) use execute::{Completed, Done};
 pub use execute::{Execute, Executed, Happened, Target};
 pub(crate) use inner::Inner;
+use inner::Writing;
 pub use transact::{TransactionContext, Transactor};
 
 /// A store of events, on whichever engine.
