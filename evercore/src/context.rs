@@ -210,7 +210,7 @@ impl Context {
         T: Decide<C>,
     {
         self.check_handle(aggregate)?;
-        let metadata = self.metadata.as_deref().cloned().or_else(Metadata::current);
+        let metadata = Metadata::of_event(None, self.metadata.as_deref());
         let mut decision = Decision::on(&mut aggregate.state)
             .of(aggregate.id, aggregate.sequence)
             .at(self.store.clock.now())
@@ -297,7 +297,8 @@ impl Context {
         self.set_key(aggregate, None)
     }
 
-    /// Sets the metadata of the events that are applied from now on, unless they bring their own.
+    /// Sets the metadata of the events that are applied from now on. What they bring of their own counts before it, and it
+    /// before that of [`with_metadata`](crate::with_metadata).
     ///
     /// # Errors
     /// [`Error::InvalidMetadata`] if it cannot be stored.

@@ -128,7 +128,7 @@ pub use id::{AggregateId, CommitId, Position, Sequence};
 pub use idempotency::{IdempotencyKey, MAX_IDEMPOTENCY_KEY_BYTES};
 pub use key::{MAX_NATURAL_KEY_BYTES, NaturalKey};
 pub use limits::Limits;
-pub use metadata::{MAX_LABEL_BYTES, MAX_METADATA_BYTES, Metadata};
+pub use metadata::{MAX_LABEL_BYTES, MAX_METADATA_BYTES, Metadata, with_metadata};
 pub use payload::{DecodeError, Payload};
 pub use read_context::ReadContext;
 pub use recorded::RecordedEvent;

@@ -66,6 +66,10 @@ CREATE TABLE evercore.events (
     UNIQUE (aggregate_id, sequence)
 );
 
+-- What belongs together. Events without a correlation id are not in it, and cost nothing.
+CREATE INDEX events_by_correlation ON evercore.events (correlation_id, position)
+    WHERE correlation_id IS NOT NULL;
+
 -- The newest of each aggregate.
 CREATE TABLE evercore.snapshots (
     aggregate_id bigint PRIMARY KEY,

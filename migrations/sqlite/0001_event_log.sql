@@ -47,6 +47,12 @@ CREATE TABLE events (
     UNIQUE (aggregate_id, sequence)
 ) STRICT;
 
+-- What belongs together. Events without a correlation id are not in it, and cost nothing. The position is the row id,
+-- which every index ends with.
+CREATE INDEX events_by_correlation
+    ON events (correlation_id)
+    WHERE correlation_id IS NOT NULL;
+
 -- The newest snapshot of each aggregate.
 CREATE TABLE snapshots (
     aggregate_id INTEGER PRIMARY KEY REFERENCES aggregates (id),

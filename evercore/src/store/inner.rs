@@ -78,10 +78,7 @@ impl Inner {
         context_metadata: Option<&Metadata>,
     ) -> Result<NewEvent> {
         let EventOptions { event_time, reference, metadata } = options;
-        let metadata = metadata
-            .or_else(|| context_metadata.cloned())
-            .or_else(Metadata::current)
-            .filter(|metadata| !metadata.is_empty());
+        let metadata = Metadata::of_event(metadata, context_metadata);
         let event_time = event_time.unwrap_or_else(|| self.clock.now());
         let meta = EventMeta {
             aggregate_id,
