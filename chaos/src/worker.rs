@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use evercore::{
-    Batch, Error, EventStore, FailurePolicy, Migrate, RecordedEvent, RetryPolicy,
-    SubscriptionBuilder, each,
+    Batch, EventStore, FailurePolicy, Migrate, RecordedEvent, RetryPolicy, SubscriptionBuilder,
+    each,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -47,8 +47,7 @@ pub(crate) async fn open(url: &str) -> Result<EventStore> {
     let opened = async {
         loop {
             match EventStore::builder().migrate(Migrate::Manually).connect(url).await {
-                // A server that goes down while it is connected to has refused to be opened, as far as one can tell.
-                Err(error) if error.is_retryable() || matches!(error, Error::CannotOpen { .. }) => {
+                Err(error) if error.is_retryable() => {
                     tokio::time::sleep(Duration::from_millis(20)).await;
                 }
                 opened => return opened,

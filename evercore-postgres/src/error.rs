@@ -1,6 +1,6 @@
 //! What the driver's errors mean: who may retry, and whether a commit may have landed.
 
-use evercore::{BoxError, Error, OpenProblem};
+use evercore::{Error, OpenProblem};
 
 /// What is left to do with a group of commits whose statement failed.
 #[derive(Debug)]
@@ -65,6 +65,10 @@ pub(crate) fn classify_commit(error: sqlx::Error) -> CommitFailure {
 }
 
 /// The database could not be opened at all.
-pub(crate) fn cannot_open(database: String, source: impl Into<BoxError>) -> Error {
-    Error::CannotOpen { database, problem: OpenProblem::Other, source: Some(source.into()) }
+pub(crate) fn cannot_open(database: String, error: sqlx::Error) -> Error {
+    let (problem, source) = match classify("connect", error) {
+        Error::Unavailable { source } => (OpenProblem::Unreachable, source),
+        error => (OpenProblem::Other, error.into()),
+    };
+    Error::CannotOpen { database, problem, source: Some(source) }
 }

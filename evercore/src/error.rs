@@ -87,7 +87,7 @@ pub enum Error {
 
     /// Events were applied through another handle of the same aggregate.
     #[error(
-        "{aggregate} {id} has moved on to sequence {current} through another handle, and this one is at {handle}; keep one handle, or load it again"
+        "{aggregate} {id} is at sequence {current} in this context and at {handle} in this handle: events were applied through another one, or a decision was refused; load it again"
     )]
     StaleHandle {
         /// The aggregate's type.
@@ -98,6 +98,37 @@ pub enum Error {
         handle: Sequence,
         /// Where the context stands.
         current: Sequence,
+    },
+
+    /// An idempotency key that no engine would store.
+    #[error("`{key}` cannot be an idempotency key: {problem}")]
+    InvalidIdempotencyKey {
+        /// The head of the key.
+        key: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+
+    /// A commit with this idempotency key has landed before; this one has not.
+    #[error(
+        "a commit with the idempotency key `{key}` has landed already; `find_first` says what came of it"
+    )]
+    IdempotencyKeyUsed {
+        /// The key.
+        key: String,
+    },
+
+    /// The idempotency key belongs to another command, or to another aggregate.
+    #[error(
+        "the idempotency key `{key}` was used for {used_for}, and cannot be used for {wanted}; give each request its own"
+    )]
+    IdempotencyKeyReused {
+        /// The key.
+        key: String,
+        /// What it was used for.
+        used_for: String,
+        /// What it was to be used for now.
+        wanted: String,
     },
 
     /// A natural key that no engine would store.
@@ -474,6 +505,8 @@ pub enum OpenProblem {
     },
     /// The schema is missing or older than this build needs.
     SchemaOutdated,
+    /// Nobody answers where the server should be, or it is starting or ending. Can be retried.
+    Unreachable,
     /// Anything else.
     Other,
 }
@@ -514,7 +547,13 @@ impl Error {
     /// Not for [`Error::OutcomeUnknown`]: find out first.
     #[must_use]
     pub const fn is_retryable(&self) -> bool {
-        matches!(self, Self::Conflict { .. } | Self::Busy { .. } | Self::Unavailable { .. })
+        matches!(
+            self,
+            Self::Conflict { .. }
+                | Self::Busy { .. }
+                | Self::Unavailable { .. }
+                | Self::CannotOpen { problem: OpenProblem::Unreachable, .. }
+        )
     }
 
     /// Whether this is a lost race, as opposed to trouble with the database.
@@ -618,6 +657,9 @@ impl fmt::Display for OpenProblem {
             Self::SchemaOutdated => f.write_str(
                 "its schema is missing or older than this build needs; run `store.migrate()`",
             ),
+            Self::Unreachable => {
+                f.write_str("it does not answer; check its address and that it runs, then retry")
+            }
             Self::Other => f.write_str("the database refused; see the source of this error"),
         }
     }

@@ -2,8 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::metadata::check_label;
-use crate::{Aggregate, AggregateId, Encoding, Metadata, Result, Sequence};
+use crate::{Aggregate, AggregateId, Encoding, Metadata, Sequence};
 
 /// Something that has happened to an aggregate.
 ///
@@ -108,10 +107,5 @@ impl EventOptions {
     pub fn metadata(mut self, metadata: Metadata) -> Self {
         self.metadata = Some(metadata);
         self
-    }
-
-    pub(crate) fn check(&self) -> Result<()> {
-        check_label("reference", self.reference.as_deref())?;
-        self.metadata.as_ref().map_or(Ok(()), Metadata::check)
     }
 }

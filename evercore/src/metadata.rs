@@ -166,7 +166,8 @@ impl Metadata {
         Ok(Self { correlation, causation, stored })
     }
 
-    pub(crate) fn check(&self) -> Result<()> {
+    /// Checks it all, and gives [`to_column`](Self::to_column).
+    pub(crate) fn check(&self) -> Result<Option<String>> {
         check_label("correlation id", self.correlation_id())?;
         check_label("causation id", self.causation_id())?;
         check_label("principal", self.principal_id())?;
@@ -178,7 +179,7 @@ impl Metadata {
                 "`principal` is not a free field; set it with `Metadata::principal`".to_owned(),
             ));
         }
-        self.to_column().map(drop)
+        self.to_column()
     }
 }
 

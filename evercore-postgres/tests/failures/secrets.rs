@@ -78,7 +78,9 @@ async fn a_server_that_is_not_there_is_named_without_the_password() {
         .port();
     let url = format!("postgres://app:{PASSWORD}@127.0.0.1:{port}/bank?acquire_timeout_ms=200");
     let error = refusal(url).await;
-    assert!(matches!(&error, Error::CannotOpen { .. }), "{error:?}");
+    let is_unreachable =
+        matches!(&error, Error::CannotOpen { problem: OpenProblem::Unreachable, .. });
+    assert!(is_unreachable && error.is_retryable(), "{error:?}");
     assert!(error.to_string().contains(&format!("127.0.0.1:{port}/bank")), "{error}");
 }
 

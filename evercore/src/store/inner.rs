@@ -10,6 +10,7 @@ use crate::clock::to_stored_precision;
 use crate::compression::{self, MISSING};
 use crate::engine::{Commit, CommitOutcome, Committed, LogSignal, NewEvent, StorageEngine};
 use crate::ids::IdPool;
+use crate::metadata::check_label;
 use crate::payload::MissingFeature;
 use crate::subscription::{Hub, Starting};
 use crate::{
@@ -67,6 +68,11 @@ impl Inner {
         self.random.lock().unwrap_or_else(PoisonError::into_inner).f64()
     }
 
+    /// The codec of events that have none of their own.
+    pub(crate) const fn codec(&self) -> Codec {
+        self.writing.codec
+    }
+
     /// Checks and encodes an event that is to have this sequence.
     pub(crate) fn prepare(
         &self,
@@ -76,32 +82,39 @@ impl Inner {
         (aggregate_id, sequence): (AggregateId, Sequence),
         context_metadata: Option<&Metadata>,
     ) -> Result<NewEvent> {
-        self.registry.check(&event_type)?;
-        let codec = event_type.codec_in(self.writing.codec);
-        let encoded = encode(codec)
-            .map_err(|source| Error::Encode { name: event_type.name().to_owned(), source })?;
-        let payload = self.payload(&event_type, codec, encoded)?;
-        options.check()?;
-        let metadata = options
-            .metadata
+        let EventOptions { event_time, reference, metadata } = options;
+        let metadata = metadata
             .or_else(|| context_metadata.cloned())
             .or_else(Metadata::current)
             .filter(|metadata| !metadata.is_empty());
-        let metadata_column = metadata.as_ref().map_or(Ok(None), Metadata::to_column)?;
-        let event_time = options.event_time.unwrap_or_else(|| self.clock.now());
-        Ok(NewEvent {
-            event_type: event_type.name(),
-            version: event_type.version(),
-            payload,
-            meta: EventMeta {
-                aggregate_id,
-                sequence,
-                event_time: to_stored_precision(event_time),
-                reference: options.reference,
-                metadata: metadata.map(Box::new),
-            },
-            metadata_column,
-        })
+        let event_time = event_time.unwrap_or_else(|| self.clock.now());
+        let meta = EventMeta {
+            aggregate_id,
+            sequence,
+            event_time: to_stored_precision(event_time),
+            reference,
+            metadata: metadata.map(Box::new),
+        };
+        let codec = event_type.codec_in(self.writing.codec);
+        self.check(event_type, codec, encode(codec), meta)
+    }
+
+    /// Checks an event that is encoded and has its place.
+    pub(crate) fn check(
+        &self,
+        event_type: EventType,
+        codec: Codec,
+        encoded: Result<Vec<u8>, BoxError>,
+        meta: EventMeta,
+    ) -> Result<NewEvent> {
+        self.registry.check(&event_type)?;
+        let name = event_type.name();
+        let encoded = encoded.map_err(|source| Error::Encode { name: name.to_owned(), source })?;
+        let payload = self.payload(&event_type, codec, encoded)?;
+        check_label("reference", meta.reference())?;
+        let metadata_column = meta.metadata.as_ref().map_or(Ok(None), |own| own.check())?;
+        let version = event_type.version();
+        Ok(NewEvent { event_type: name, version, payload, meta, metadata_column })
     }
 
     /// What is stored of the encoded bytes.

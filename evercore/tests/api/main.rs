@@ -2,6 +2,7 @@
 
 mod closures;
 mod counting;
+mod decisions;
 mod limits;
 #[cfg(not(any(
     feature = "cbor",
