@@ -68,6 +68,11 @@ impl Inner {
         self.random.lock().unwrap_or_else(PoisonError::into_inner).f64()
     }
 
+    /// The codec of events that have none of their own.
+    pub(crate) const fn codec(&self) -> Codec {
+        self.writing.codec
+    }
+
     /// Checks and encodes an event that is to have this sequence.
     pub(crate) fn prepare(
         &self,
