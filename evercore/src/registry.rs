@@ -7,7 +7,7 @@ use std::fmt;
 
 use crate::metadata::MAX_LABEL_BYTES;
 use crate::payload::DecodeError;
-use crate::{Aggregate, Apply, Error, Event, EventMeta, Payload, Result};
+use crate::{Aggregate, Apply, Error, Event, EventMeta, Payload, Result, Shape};
 
 /// The aggregates and events that a store knows.
 ///
@@ -63,6 +63,7 @@ pub struct EventType {
     name: &'static str,
     version: u32,
     aliases: &'static [&'static str],
+    shape: Option<Shape>,
     rust_type: fn() -> &'static str,
     type_id: TypeId,
     apply: fn(&mut dyn Any, &Payload, &EventMeta) -> Result<(), DecodeError>,
@@ -104,6 +105,7 @@ impl EventType {
             name: E::NAME,
             version: E::VERSION,
             aliases: E::ALIASES,
+            shape: E::SHAPE,
             rust_type: type_name::<E>,
             type_id: TypeId::of::<E>(),
             apply: |state, payload, meta| {
@@ -129,13 +131,27 @@ impl EventType {
         self.aggregate
     }
 
+    /// Other names under which it was written.
+    #[must_use]
+    pub const fn aliases(&self) -> &'static [&'static str] {
+        self.aliases
+    }
+
     /// The version of its shape.
     #[must_use]
     pub const fn version(&self) -> u32 {
         self.version
     }
 
-    pub(crate) fn rust_type(&self) -> &'static str {
+    /// What the type looks like, where that is known.
+    #[must_use]
+    pub const fn shape(&self) -> Option<Shape> {
+        self.shape
+    }
+
+    /// The Rust type, for a message.
+    #[must_use]
+    pub fn rust_type(&self) -> &'static str {
         (self.rust_type)()
     }
 

@@ -4,6 +4,7 @@ use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 
 use super::model::Event;
+use super::shape::Part;
 
 /// The item, its implementation and its announcement.
 pub(crate) fn event(model: &Event) -> TokenStream {
@@ -49,6 +50,10 @@ fn implementation(model: &Event, aggregate: TokenStream) -> TokenStream {
     let ident = &item.ident;
     let aliases = (!aliases.is_empty())
         .then(|| quote!(const ALIASES: &'static [&'static str] = &[#(#aliases),*];));
+    let parts = model
+        .shape
+        .iter()
+        .map(|Part { name, ty, conditions }| quote!(#(#conditions)* (#name, #ty)));
     quote! {
         #[automatically_derived]
         impl #krate::Event for #ident {
@@ -56,6 +61,8 @@ fn implementation(model: &Event, aggregate: TokenStream) -> TokenStream {
             const NAME: &'static str = #name;
             const VERSION: u32 = #version;
             #aliases
+            const SHAPE: ::core::option::Option<#krate::Shape> =
+                ::core::option::Option::Some(#krate::Shape::new(&[#(#parts),*]));
             const ENCODING: #krate::Encoding<Self> = #krate::Encoding::serde();
         }
     }

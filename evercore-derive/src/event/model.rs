@@ -10,6 +10,7 @@ use syn::{Attribute, Data, DeriveInput, LitStr, Path, TypePath};
 use super::derives::Derives;
 use super::double_option;
 use super::input::Input;
+use super::shape::{self, Part};
 use crate::value::{AggregateType, Texts};
 use crate::{options, parts, rules};
 
@@ -31,6 +32,7 @@ pub(crate) struct Event {
     pub(crate) name: LitStr,
     pub(crate) version: u32,
     pub(crate) aliases: Vec<LitStr>,
+    pub(crate) shape: Vec<Part>,
 }
 
 impl Event {
@@ -71,6 +73,7 @@ pub(crate) fn read(kind: Kind, args: TokenStream, mut item: DeriveInput) -> (Eve
     }
     let input = read.options;
     let krate = rules::krate(input.krate.0);
+    let shape = shape::shape(&item);
     double_option::annotate(&krate, &item.attrs, &mut item.data, &mut mistakes);
     let name = rules::name(input.name.0, &item.ident, &mut mistakes);
     let mut event = Event {
@@ -80,6 +83,7 @@ pub(crate) fn read(kind: Kind, args: TokenStream, mut item: DeriveInput) -> (Eve
         version: rules::version(input.version.0, &mut mistakes),
         aliases: aliases(input.aliases.0, &name, &mut mistakes),
         name,
+        shape,
         item,
     };
     if !event.can_stand_in() {
