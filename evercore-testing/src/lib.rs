@@ -84,6 +84,7 @@
 mod assert;
 mod case;
 mod cases;
+mod catalogue;
 mod conformance;
 mod domain;
 mod fixture;
@@ -97,6 +98,7 @@ pub mod transactional;
 
 pub use case::{Case, Failure};
 pub use cases::cases;
+pub use catalogue::{Catalogue, CatalogueError, CatalogueUpdate};
 #[doc(hidden)]
 pub use conformance::__run;
 pub use harness::{Durability, Harness};

@@ -1,0 +1,3 @@
+//! What users test their own domain with.
+
+mod catalogue;
