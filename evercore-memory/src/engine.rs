@@ -8,13 +8,14 @@ use std::time::Duration;
 use async_trait::async_trait;
 use evercore::engine::{
     AcquireRequest, Acquired, Beat, Commit, CommitOutcome, Committed, Control, EngineScheme,
-    Heartbeat, HistoryRequest, IdBlock, LeaseKey, LoadRequest, LoadedAggregate, LogPage,
-    LogRequest, LogSignal, LogWatch, MatchRequest, Migration, NewSubscription, ParkedRequest,
-    Reader, Settled, Settlement, StorageEngine, StoredSubscription, SubscriptionStorage,
+    FirstOutcome, Heartbeat, HistoryRequest, IdBlock, LeaseKey, LoadRequest, LoadedAggregate,
+    LogPage, LogRequest, LogSignal, LogWatch, MatchRequest, Migration, NewSubscription,
+    ParkedRequest, Reader, Settled, Settlement, StorageEngine, StoredSubscription,
+    SubscriptionStorage,
 };
 use evercore::{
-    AggregateId, CommitId, Error, ParkedEvent, Position, RecordedEvent, Registry, Result, Start,
-    SubscriptionName,
+    AggregateId, CommitId, Error, IdempotencyKey, ParkedEvent, Position, RecordedEvent, Registry,
+    Result, Start, SubscriptionName,
 };
 
 use crate::faults::{Fate, Faults, outcome_unknown};
@@ -132,6 +133,10 @@ impl StorageEngine for MemoryEngine {
         self.shared.faults.meet_outcome().await?;
         let mut log = self.shared.write()?;
         Ok(*log.outcomes.entry(id).or_insert(CommitOutcome::NeverLands))
+    }
+
+    async fn find_first(&self, key: &IdempotencyKey) -> Result<Option<FirstOutcome>> {
+        Ok(self.shared.read()?.firsts.get(key).cloned())
     }
 
     fn watch_log(&self) -> LogWatch {

@@ -94,3 +94,15 @@ where
 {
     row.try_get(column).map_err(|error| classify("read a row", error))
 }
+
+/// The first and the last position of a commit.
+pub(crate) fn positions(
+    row: &PgRow,
+    first: usize,
+    last: usize,
+) -> Result<Option<(Position, Position)>> {
+    match (get::<Option<i64>>(row, first)?, get::<Option<i64>>(row, last)?) {
+        (Some(first), Some(last)) => Ok(Some((Position::new(first)?, Position::new(last)?))),
+        _ => Ok(None),
+    }
+}

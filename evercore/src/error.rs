@@ -100,6 +100,37 @@ pub enum Error {
         current: Sequence,
     },
 
+    /// An idempotency key that no engine would store.
+    #[error("`{key}` cannot be an idempotency key: {problem}")]
+    InvalidIdempotencyKey {
+        /// The head of the key.
+        key: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+
+    /// A commit with this idempotency key has landed before; this one has not.
+    #[error(
+        "a commit with the idempotency key `{key}` has landed already; `find_first` says what came of it"
+    )]
+    IdempotencyKeyUsed {
+        /// The key.
+        key: String,
+    },
+
+    /// The idempotency key belongs to another command, or to another aggregate.
+    #[error(
+        "the idempotency key `{key}` was used for {used_for}, and cannot be used for {wanted}; give each request its own"
+    )]
+    IdempotencyKeyReused {
+        /// The key.
+        key: String,
+        /// What it was used for.
+        used_for: String,
+        /// What it was to be used for now.
+        wanted: String,
+    },
+
     /// A natural key that no engine would store.
     #[error("`{key}` cannot be a natural key: {problem}")]
     InvalidKey {

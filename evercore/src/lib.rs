@@ -84,6 +84,7 @@ mod error;
 mod event;
 mod filter;
 mod id;
+mod idempotency;
 mod ids;
 mod key;
 mod limits;
@@ -118,6 +119,7 @@ pub use event::{Event, EventMeta, EventOptions};
 pub use evercore_derive::{Aggregate, event, state_event};
 pub use filter::EventFilter;
 pub use id::{AggregateId, CommitId, Position, Sequence};
+pub use idempotency::{IdempotencyKey, MAX_IDEMPOTENCY_KEY_BYTES};
 pub use key::{MAX_NATURAL_KEY_BYTES, NaturalKey};
 pub use limits::Limits;
 pub use metadata::{MAX_LABEL_BYTES, MAX_METADATA_BYTES, Metadata};
@@ -131,7 +133,8 @@ pub use shape::Shape;
 pub use snapshot::{Fingerprint, SnapshotPolicy};
 pub use state_aggregate::StateAggregate;
 pub use store::{
-    Appended, EventDraft, EventStore, EventStoreBuilder, Expected, Landed, Migrate, Stream,
+    Appended, EventDraft, EventStore, EventStoreBuilder, Execute, Executed, Expected, Happened,
+    Landed, Migrate, Stream, Target,
 };
 pub use subscription::{
     Batch, Condition, Each, EphemeralBuilder, FailurePolicy, Handler, HandlerError, MAX_PARTITIONS,

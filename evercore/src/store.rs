@@ -2,6 +2,7 @@
 
 mod append;
 mod builder;
+mod execute;
 mod inner;
 mod transact;
 
@@ -19,6 +20,8 @@ use crate::{
 
 pub use append::{Appended, EventDraft, Expected, Stream};
 pub use builder::{EventStoreBuilder, Migrate};
+pub(crate) use execute::{Completed, Done};
+pub use execute::{Execute, Executed, Happened, Target};
 pub(crate) use inner::Inner;
 pub use transact::{TransactionContext, Transactor};
 

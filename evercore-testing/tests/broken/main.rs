@@ -20,10 +20,11 @@ use subscription_faults::{
     StandsStill, WakesNobody,
 };
 use write_faults::{
-    AcceptsTheFuture, AcknowledgesTooEarly, CutsKeys, FailsNeighbours, FoldsKeys, ForgetsAtTheEnd,
-    ForgetsTheFence, ForgetsTheFenceAtTheEnd, GivesIdsTwice, KeepsRefusedSnapshots, LandsInPart,
-    LandsInPartWhenDropped, LandsTwice, LosesUpdates, OverlooksGuards, OverlooksKeyChanges,
-    SharesKeys, SharesKeysAmongTypes, StaysOpen,
+    AcceptsTheFuture, AcknowledgesTooEarly, AsksForTheKeyLast, CutsKeys, FailsNeighbours,
+    FoldsKeys, ForgetsAtTheEnd, ForgetsTheFence, ForgetsTheFenceAtTheEnd, GivesIdsTwice,
+    KeepsRefusedSnapshots, LandsInPart, LandsInPartWhenDropped, LandsTwice, LooksForTheKeyFirst,
+    LosesUpdates, OverlooksGuards, OverlooksIdempotency, OverlooksKeyChanges, SharesKeys,
+    SharesKeysAmongTypes, StaysOpen,
 };
 
 /// Without a fault, the same engine passes everything.
@@ -101,6 +102,19 @@ caught! {
     ];
     a_forgotten_fence_is_caught: ForgetsTheFence::default() => [
         "p2::a_commit_given_up_never_lands",
+    ];
+    overlooked_idempotency_keys_are_caught: OverlooksIdempotency => [
+        "p2::a_repeated_command_writes_nothing_and_is_answered_as_the_first",
+        "p2::racing_repetitions_come_true_once",
+        "p2::a_key_of_another_command_or_aggregate_is_refused",
+        "p2::a_used_key_in_a_group_does_not_fail_its_neighbours",
+    ];
+    a_key_that_is_looked_for_too_early_is_caught: LooksForTheKeyFirst => [
+        "p2::racing_repetitions_come_true_once",
+    ];
+    a_key_that_is_asked_for_too_late_is_caught: AsksForTheKeyLast => [
+        "p2::a_used_key_is_told_before_a_conflict",
+        "p2::a_repeated_command_writes_nothing_and_is_answered_as_the_first",
     ];
     a_log_that_ends_with_the_process_is_caught: ForgetsAtTheEnd => [
         "p2::acknowledged_commits_are_there_for_the_next_process",
