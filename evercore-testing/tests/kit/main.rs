@@ -1,3 +1,0 @@
-//! What users test their own domain with.
-
-mod catalogue;
