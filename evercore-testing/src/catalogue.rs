@@ -48,7 +48,7 @@ const VARIABLE: &str = "EVERCORE_CATALOGUE";
 ///
 /// // A `#[test]` of its own, in `tests/catalogue.rs`.
 /// fn released_events_keep_their_shape() {
-///     evercore_testing::assert_catalogue!("tests/kit/example.lock");
+///     evercore_testing::assert_catalogue!("tests/catalogue/example.lock");
 /// }
 /// # released_events_keep_their_shape();
 /// ```

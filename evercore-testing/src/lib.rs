@@ -93,6 +93,8 @@ mod journal;
 mod poll;
 mod race;
 mod raw;
+mod recording;
+mod scenario;
 #[doc(hidden)]
 pub mod transactional;
 
@@ -102,4 +104,6 @@ pub use catalogue::{Catalogue, CatalogueError, CatalogueUpdate};
 #[doc(hidden)]
 pub use conformance::__run;
 pub use harness::{Durability, Harness};
+pub use recording::{Handled, Recording};
+pub use scenario::{Decided, Events, Scenario};
 pub use transactional::{SqlHarness, SqlTransaction};

@@ -169,7 +169,7 @@ fn a_changed_shape_fails_and_names_what_changed() -> Result<()> {
     let message = expect![[r#"
         events are not what they were when they were written to events.lock:
 
-          account: opened, version 1 (kit::catalogue::releases::second::Opened)
+          account: opened, version 1 (catalogue::releases::second::Opened)
             changed `owner`: String became Option<String>
             removed `note`: Option<String>
             added `branch`: u32
@@ -234,8 +234,8 @@ fn what_is_not_in_the_file_fails_where_nothing_is_to_be_written() -> Result<()> 
     let message = expect![[r#"
         events.lock is out of date:
 
-          account: balance-set, version 1 (kit::catalogue::releases::second::BalanceSet) is new
-          account: opened, version 2 (kit::catalogue::releases::second::OpenedAtBranch) is new
+          account: balance-set, version 1 (catalogue::releases::second::BalanceSet) is new
+          account: opened, version 2 (catalogue::releases::second::OpenedAtBranch) is new
 
         Run this test with EVERCORE_CATALOGUE=update, and commit the file.
     "#]];
