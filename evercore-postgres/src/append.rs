@@ -118,7 +118,7 @@ impl<'a> Columns<'a> {
             events.aggregates.push(event.meta.aggregate_id().get());
             events.types.push(type_id);
             events.versions.push(version);
-            events.codecs.push(event.payload.codec().id());
+            events.codecs.push(event.payload.stored_format());
             events.payloads.push(event.payload.bytes());
             events.times.push(event.meta.event_time());
             events.references.push(event.meta.reference());

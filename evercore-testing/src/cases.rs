@@ -3,6 +3,7 @@
 mod administration;
 mod atomicity;
 mod bad_input;
+mod codecs;
 mod conflicts;
 mod durability;
 mod failures;
@@ -259,6 +260,12 @@ macro_rules! __with_cases {
                 }
                 failures {
                     what_a_handler_writes_is_linked_to_its_event
+                }
+                codecs {
+                    payloads_of_every_format_come_back_as_they_were
+                    a_log_of_several_codecs_is_read_as_one
+                    a_compressed_payload_is_read_as_any_other
+                    an_unreadable_payload_leaves_the_others_readable
                 }
                 staging {
                     a_context_sees_what_it_has_staged

@@ -215,7 +215,7 @@ impl Context {
             .of(aggregate.id, aggregate.sequence)
             .at(self.store.clock.now())
             .with_metadata(metadata)
-            .in_codec(self.store.codec);
+            .in_codec(self.store.writing.codec);
         let decided = T::decide(&mut decision, command);
         // Whether it is kept or not, the state has them.
         let former = std::mem::replace(&mut aggregate.sequence, decision.sequence());

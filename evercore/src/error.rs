@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::fmt;
 
-use crate::payload::DecodeError;
+use crate::payload::{DecodeError, MissingFeature};
 use crate::{
     Aggregate, AggregateId, CommitId, EventFilter, NaturalKey, Position, Sequence, SubscriptionName,
 };
@@ -203,6 +203,17 @@ pub enum Error {
     /// A stored event that does not fit its type.
     #[error("{} does not fit `{}` at field `{}`; give the type a new version if its shape changed", .0.event, .0.rust_type, .0.source.field())]
     Decode(Box<UndecodableEvent>),
+
+    /// A codec that this program was built without: an event was written in it, or a store is to write in it.
+    #[error("{}{format} is not built into this program; switch on the feature `{feature}` of the crate `evercore`", written_in(.event.as_deref()))]
+    MissingCodec {
+        /// The event; `None` where a store was opened.
+        event: Option<Box<EventPlace>>,
+        /// The codec, or the compression.
+        format: &'static str,
+        /// The feature of `evercore`.
+        feature: &'static str,
+    },
 
     /// A stored event whose name or version no linked type carries.
     #[error(
@@ -581,6 +592,21 @@ impl Error {
         })
     }
 
+    /// An event that was not decoded: it does not fit, or the program was not built for it.
+    pub(crate) fn undecodable(
+        event: EventPlace,
+        rust_type: &'static str,
+        source: DecodeError,
+    ) -> Self {
+        match source.missing_feature() {
+            Some(missing) => {
+                let MissingFeature { format, feature } = missing;
+                Self::MissingCodec { event: Some(Box::new(event)), format, feature }
+            }
+            None => Self::Decode(Box::new(UndecodableEvent { event, rust_type, source })),
+        }
+    }
+
     /// For engines: stored data that breaks a rule.
     pub fn corrupt(what: &'static str, problem: impl Into<String>) -> Self {
         Self::Corrupt { what, problem: problem.into() }
@@ -664,6 +690,11 @@ impl std::error::Error for UndecodableEvent {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         Some(&self.source)
     }
+}
+
+/// How a message begins that may be about an event.
+fn written_in(event: Option<&EventPlace>) -> String {
+    event.map(|event| format!("{event} cannot be read: ")).unwrap_or_default()
 }
 
 /// The crate that most likely serves a scheme.

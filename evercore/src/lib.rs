@@ -59,6 +59,8 @@
 //!
 //! - **Writing**: [`EventStore::with_context`] and [`Context`]; conflicts and reruns in [`RetryPolicy`]; time, reference
 //!   and [`Metadata`] of an event in [`EventOptions`].
+//! - **Deciding**: [`Decide`] for domain logic without storage in sight, [`EventStore::execute`] to load, decide and commit,
+//!   with [idempotency keys](Execute::idempotency_key); [`Decider`] for functions instead of traits.
 //! - **Reading**: [`EventStore::with_readonly_context`] and [`ReadContext`], states [as of](AsOf) a sequence or a time,
 //!   [`history`](EventStore::history) and [`read_log`](EventStore::read_log) with [`RecordedEvent`]s.
 //! - **Following**: [`EventStore::subscription`] for durable workers, [`EventStore::ephemeral`] for followers without a
@@ -76,10 +78,13 @@ extern crate self as evercore;
 mod aggregate;
 mod clock;
 mod codec;
+mod compression;
 mod context;
 mod decide;
+mod decider;
 mod encoding;
 pub mod engine;
+mod erased;
 mod error;
 mod event;
 mod filter;
@@ -109,8 +114,10 @@ pub mod __private;
 pub use aggregate::{Aggregate, Apply};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use codec::Codec;
+pub use compression::{Compression, MAX_INFLATED_BYTES};
 pub use context::Context;
 pub use decide::{CommandError, Decide, Decision, Emitted};
+pub use decider::Decider;
 pub use encoding::Encoding;
 pub use error::{
     BoxError, ConflictReason, Error, EventPlace, OpenProblem, Result, UndecodableEvent,

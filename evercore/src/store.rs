@@ -25,6 +25,7 @@ pub use draft::EventDraft;
 pub(crate) use execute::{Completed, Done};
 pub use execute::{Execute, Executed, Happened, Target};
 pub(crate) use inner::Inner;
+use inner::Writing;
 pub use transact::{TransactionContext, Transactor};
 
 /// A store of events, on whichever engine.

@@ -14,12 +14,14 @@ pub(crate) struct Part {
     pub(crate) conditions: Vec<Attribute>,
 }
 
-/// What serde is told about a field or variant.
+/// What serde and prost are told about a field or variant.
 struct Told {
     name: Option<String>,
     is_skipped: bool,
-    /// The rest, as it is written.
-    rest: Vec<String>,
+    /// The rest of what serde is told, as it is written.
+    serde: Vec<String>,
+    /// What prost is told, as it is written.
+    prost: Vec<String>,
 }
 
 /// The parts of an item, in order.
@@ -90,7 +92,10 @@ fn conditions(attrs: &[Attribute]) -> Vec<Attribute> {
 
 impl Told {
     fn of(attrs: &[Attribute]) -> Self {
-        let mut told = Self { name: None, is_skipped: false, rest: Vec::new() };
+        let mut told = Self { name: None, is_skipped: false, serde: Vec::new(), prost: Vec::new() };
+        for attr in attrs.iter().filter(|attr| attr.path().is_ident("prost")) {
+            told.prost.push(spelled(attr.to_token_stream()));
+        }
         for attr in attrs.iter().filter(|attr| attr.path().is_ident("serde")) {
             // What serde would not understand is left for it to say.
             let options = attr.parse_args_with(Punctuated::<Meta, Token![,]>::parse_terminated);
@@ -108,20 +113,19 @@ impl Told {
             Meta::NameValue(pair) if pair.path.is_ident("rename") => {
                 match syn::parse2::<LitStr>(pair.value.to_token_stream()) {
                     Ok(name) => self.name = Some(name.value()),
-                    Err(_) => self.rest.push(spelled(option.to_token_stream())),
+                    Err(_) => self.serde.push(spelled(option.to_token_stream())),
                 }
             }
             Meta::Path(path) if path.is_ident("skip") => self.is_skipped = true,
-            _ => self.rest.push(spelled(option.to_token_stream())),
+            _ => self.serde.push(spelled(option.to_token_stream())),
         }
     }
 
     fn spelled(&self) -> String {
-        if self.rest.is_empty() {
-            String::new()
-        } else {
-            format!("#[serde({})]", self.rest.join(", "))
-        }
+        let serde =
+            (!self.serde.is_empty()).then(|| format!("#[serde({})]", self.serde.join(", ")));
+        let said: Vec<String> = self.prost.iter().cloned().chain(serde).collect();
+        said.join(" ")
     }
 }
 
@@ -230,6 +234,17 @@ mod tests {
                 ("both", "bool #[serde(rename(serialize = \"a\", deserialize = \"b\"))]"),
             ],
         );
+    }
+
+    #[test]
+    fn the_numbers_of_a_messages_fields_are_part_of_it() {
+        let item = parse_quote! {
+            struct Moved {
+                #[prost(int64, tag = "1")]
+                amount: i64,
+            }
+        };
+        assert_shape(&item, &[("amount", "i64 #[prost(int64, tag = \"1\")]")]);
     }
 
     #[test]

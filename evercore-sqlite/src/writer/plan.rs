@@ -210,7 +210,7 @@ impl EventRow<'_> {
             .bind(self.sequence.get())
             .bind(self.event_type.get())
             .bind(i64::from(*version))
-            .bind(payload.codec().id())
+            .bind(payload.stored_format())
             .bind(payload.bytes().to_vec())
             .bind(meta.event_time().timestamp_micros())
             .bind(self.recorded_at)

@@ -1,23 +1,28 @@
 //! What differs between the events that were expected and those that happened.
 
 use chrono::SecondsFormat;
-use evercore::RecordedEvent;
+use evercore::{RecordedEvent, Registry};
 use serde_json::{Map, Value};
 
 /// A line for each thing that differs. `None` if the events are the same.
-pub(super) fn difference(expected: &[RecordedEvent], got: &[RecordedEvent]) -> Option<String> {
-    let lines: Vec<String> = aligned(expected, got).into_iter().flat_map(lines_of).collect();
+pub(super) fn difference(
+    registry: &Registry,
+    expected: &[RecordedEvent],
+    got: &[RecordedEvent],
+) -> Option<String> {
+    let pairs = aligned(expected, got).into_iter();
+    let lines: Vec<String> = pairs.flat_map(|pair| lines_of(registry, pair)).collect();
     (!lines.is_empty()).then(|| lines.join("\n"))
 }
 
 /// A line for each event.
-pub(super) fn listed(events: &[RecordedEvent]) -> String {
+pub(super) fn listed(registry: &Registry, events: &[RecordedEvent]) -> String {
     if events.is_empty() {
         return "  nothing happened".to_owned();
     }
-    let lines: Vec<String> =
-        events.iter().map(|event| format!("  {}: {}", event.event_type(), json(event))).collect();
-    lines.join("\n")
+    let line =
+        |event: &RecordedEvent| format!("  {}: {}", event.event_type(), json(registry, event));
+    events.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
 /// An expected event beside the one that happened in its place.
@@ -66,13 +71,15 @@ fn number(events: &[RecordedEvent], index: usize) -> Option<usize> {
     several.then(|| events[..=index].iter().filter(is_alike).count())
 }
 
-fn lines_of(pair: Pair<'_>) -> Vec<String> {
+fn lines_of(registry: &Registry, pair: Pair<'_>) -> Vec<String> {
     match pair {
         Pair::Missing(event) => {
-            vec![format!("  {}: expected {}, did not happen", event.event_type(), json(event))]
+            let (name, json) = (event.event_type(), json(registry, event));
+            vec![format!("  {name}: expected {json}, did not happen")]
         }
         Pair::Surplus(event) => {
-            vec![format!("  {}: not expected, got {}", event.event_type(), json(event))]
+            let (name, json) = (event.event_type(), json(registry, event));
+            vec![format!("  {name}: not expected, got {json}")]
         }
         Pair::Both { number, expected, got } => {
             let mut name = got.event_type().to_owned();
@@ -80,17 +87,17 @@ fn lines_of(pair: Pair<'_>) -> Vec<String> {
                 name += &format!(" #{number}");
             }
             let mut found = Vec::new();
-            compare("", Some(&json(expected)), Some(&json(got)), &mut found);
+            let [in_expected, in_got] = [expected, got].map(|event| json(registry, event));
+            compare("", Some(&in_expected), Some(&in_got), &mut found);
             compare("", Some(&beside(expected)), Some(&beside(got)), &mut found);
             found.into_iter().map(|found| format!("  {name}: {found}")).collect()
         }
     }
 }
 
-/// The event as JSON; as its bytes, if it is none.
-fn json(event: &RecordedEvent) -> Value {
-    let bytes = event.payload().bytes();
-    serde_json::from_slice(bytes).unwrap_or_else(|_| Value::from(bytes.to_vec()))
+/// The event as JSON, whatever its codec; its bytes, if it has no such form.
+fn json(registry: &Registry, event: &RecordedEvent) -> Value {
+    event.to_json(registry).unwrap_or_else(|_| Value::from(event.payload().bytes().to_vec()))
 }
 
 /// What is said of an event beside its fields.

@@ -38,7 +38,7 @@ impl<T: Aggregate, E: fmt::Debug> Decided<T, E> {
         let got = self.accepted();
         let expected: Vec<RecordedEvent> =
             self.scenario.rows(events).into_iter().map(Into::into).collect();
-        if let Some(difference) = difference(&expected, got) {
+        if let Some(difference) = difference(&self.scenario.registry, &expected, got) {
             panic!("{}: the events are not the expected ones\n\n{difference}\n", self.command);
         }
         self
@@ -152,7 +152,7 @@ impl<T: Aggregate, E: fmt::Debug> Decided<T, E> {
             Ok(events) => panic!(
                 "{}: expected {expected}, was accepted\n\n{}\n",
                 self.command,
-                listed(events)
+                listed(&self.scenario.registry, events)
             ),
         }
     }

@@ -10,9 +10,9 @@ mod write_faults;
 use engine::{Fault, Faulty, Sound};
 use evercore_testing::{Case, cases, conformance};
 use read_faults::{
-    AppliesTwice, ConfusesEventTypes, CutsPayloads, DropsMetadata, ForgetsEventNames,
-    ForgetsVersions, GivesAnySnapshot, IgnoresLimits, MistakesTypes, RoundsTimes, SeesLaterCommits,
-    SkipsASequence, SkipsInTheLog,
+    AppliesTwice, ConfusesEventTypes, CutsPayloads, DropsMetadata, ForgetsCodecs,
+    ForgetsCompression, ForgetsEventNames, ForgetsVersions, GivesAnySnapshot, IgnoresLimits,
+    MistakesTypes, RoundsTimes, SeesLaterCommits, SkipsASequence, SkipsInTheLog,
 };
 use subscription_faults::{
     DropsParkedEvents, DropsWhatWaits, ForgetsTheToken, ForgetsWhereFrom, GivesLeasesTwice,
@@ -184,6 +184,15 @@ caught! {
     ];
     cut_keys_are_caught: CutsKeys => ["p12::a_key_of_the_longest_length_is_fine"];
     cut_payloads_are_caught: CutsPayloads => ["p12::the_largest_payload_by_default_is_stored"];
+    forgotten_codecs_are_caught: ForgetsCodecs => [
+        "contract::payloads_of_every_format_come_back_as_they_were",
+        "contract::a_log_of_several_codecs_is_read_as_one",
+        "contract::a_compressed_payload_is_read_as_any_other",
+    ];
+    forgotten_compression_is_caught: ForgetsCompression => [
+        "contract::payloads_of_every_format_come_back_as_they_were",
+        "contract::a_compressed_payload_is_read_as_any_other",
+    ];
     confused_event_types_are_caught: ConfusesEventTypes => ["contract::the_log_holds_all_types"];
     forgotten_event_names_are_caught: ForgetsEventNames => [
         "p12::an_event_of_an_unknown_name_is_named",

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
-use crate::error::{EventPlace, UndecodableEvent};
+use crate::error::EventPlace;
 use crate::payload::DecodeError;
 use crate::{
     AggregateId, CommitId, Error, EventMeta, Fingerprint, IdempotencyKey, NaturalKey, Payload,
@@ -186,6 +186,6 @@ impl NewEvent {
         source: DecodeError,
     ) -> Error {
         let event = self.place(aggregate_type);
-        Error::Decode(Box::new(UndecodableEvent { event, rust_type, source }))
+        Error::undecodable(event, rust_type, source)
     }
 }

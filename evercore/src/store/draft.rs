@@ -62,7 +62,7 @@ impl<A: Aggregate> EventDraft<A> {
     pub fn into_row(self, now: DateTime<Utc>) -> Result<EventRow> {
         let Self { event_type, encode, options, .. } = self;
         let EventOptions { event_time, reference, metadata } = options;
-        let codec = Codec::default();
+        let codec = event_type.codec_in(Codec::default());
         let name = event_type.name();
         let encoded =
             encode(codec).map_err(|source| Error::Encode { name: name.to_owned(), source })?;
