@@ -103,6 +103,7 @@ mod register;
 mod registry;
 mod rehydrate;
 mod retry;
+mod shape;
 mod snapshot;
 mod state_aggregate;
 mod store;
@@ -137,6 +138,7 @@ pub use recorded::RecordedEvent;
 pub use registry::{AggregateType, EventType, Registry, RegistryBuilder};
 pub use rehydrate::AsOf;
 pub use retry::RetryPolicy;
+pub use shape::Shape;
 pub use snapshot::{Fingerprint, SnapshotPolicy};
 pub use state_aggregate::StateAggregate;
 pub use store::{
