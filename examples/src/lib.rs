@@ -21,3 +21,9 @@ pub struct RunningOnPostgres;
 #[doc = include_str!("../../docs/subscriptions.md")]
 #[derive(Debug)]
 pub struct Subscriptions;
+
+/// The guide to tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/testing.md")]
+#[derive(Debug)]
+pub struct Testing;
