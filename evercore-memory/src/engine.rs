@@ -170,7 +170,7 @@ impl Reader for MemoryEngine {
 
     async fn read_log(&self, request: LogRequest) -> Result<LogPage> {
         let log = self.shared.read()?;
-        Ok(now(&log).read_log(request))
+        Ok(now(&log).read_log(&request))
     }
 }
 
@@ -254,7 +254,7 @@ impl Reader for MemoryView {
 
     async fn read_log(&self, request: LogRequest) -> Result<LogPage> {
         let log = self.shared.read()?;
-        Ok(self.at(&log).read_log(request))
+        Ok(self.at(&log).read_log(&request))
     }
 }
 
