@@ -27,3 +27,9 @@ pub struct Codecs;
 #[doc = include_str!("../../docs/subscriptions.md")]
 #[derive(Debug)]
 pub struct Subscriptions;
+
+/// The guide to tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/testing.md")]
+#[derive(Debug)]
+pub struct Testing;
