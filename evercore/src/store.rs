@@ -21,7 +21,7 @@ use crate::{
 pub use append::{Appended, EventDraft, Expected, Stream};
 pub use builder::{EventStoreBuilder, Migrate};
 pub(crate) use execute::{Completed, Done};
-pub use execute::{Execute, Executed, Happened, Target};
+pub use execute::{Execute, Executed, Happened, Target, command_name};
 pub(crate) use inner::Inner;
 use inner::Writing;
 pub use transact::{TransactionContext, Transactor};
