@@ -1,6 +1,7 @@
 //! What the commands of these tests are about, and ways to hold them up.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use evercore::{
     Aggregate, Apply, CommandError, Decide, Decision, EventMeta, EventStore, Executed, RetryPolicy,
@@ -9,6 +10,7 @@ use evercore::{
 use evercore_memory::MemoryEngine;
 use evercore_tower::{Check, CommandRequest, CommandService};
 use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 #[derive(Aggregate, Debug, Default)]
 #[aggregate(name = "account")]
@@ -92,7 +94,8 @@ impl<C: Sync> Check<C> for Gate {
     type Error = BankError;
 
     async fn check(&self, _: &CommandRequest<C>) -> Result<(), BankError> {
-        self.0.acquire().await.expect("it is never taken away").forget();
+        let opened = timeout(Duration::from_secs(60), self.0.acquire()).await;
+        opened.expect("it is opened in time").expect("it is never taken away").forget();
         Ok(())
     }
 }

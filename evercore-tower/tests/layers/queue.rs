@@ -2,10 +2,10 @@
 
 use evercore::{CommandError, Error, Target};
 use evercore_tower::{CheckLayer, Checked, CommandRequest, CommandService, QueueLayer, Queued};
-use futures_util::poll;
+use futures_util::{FutureExt, poll};
 use tower::{Service, ServiceBuilder};
 
-use crate::bank::{Account, Answer, Deposit, Gate, Outcome, Withdraw, accounts, deposit, request};
+use crate::bank::{Account, Deposit, Gate, Outcome, Withdraw, accounts, deposit, request};
 
 type Gated = Queued<Checked<CommandService<Account>, Gate>>;
 
@@ -25,6 +25,14 @@ where
     let mut answer = accounts.call(request);
     assert!(poll!(&mut answer).is_pending(), "the gate is closed");
     answer
+}
+
+/// What a full queue says, at once.
+fn refusal(accounts: &mut Gated, request: CommandRequest<Deposit>) -> Error {
+    match accounts.call(request).now_or_never() {
+        Some(Err(CommandError::Store(error @ Error::QueueFull { .. }))) => error,
+        other => panic!("it found room: {other:?}"),
+    }
 }
 
 #[tokio::test]
@@ -68,10 +76,7 @@ async fn one_more_than_may_wait_is_refused_until_there_is_room() -> Outcome {
     let first = begin(&mut accounts, deposit("till", 1)).await;
     let second = begin(&mut accounts, deposit("till", 2)).await;
 
-    let refused = match accounts.call(deposit("till", 4)).await {
-        Err(CommandError::Store(error)) => error,
-        other => panic!("there is no room: {other:?}"),
-    };
+    let refused = refusal(&mut accounts, deposit("till", 4));
     assert!(refused.is_retryable());
     assert_eq!(
         refused.to_string(),
@@ -110,7 +115,7 @@ async fn a_key_is_one_queue_whether_it_is_taken_or_not() -> Outcome {
     let mut accounts = gated(QueueLayer::new().max_waiting(0), &gate).await;
     let till = begin(&mut accounts, deposit("till", 1)).await;
     for target in [Target::try_from("till")?, Target::new_with_key("till")?] {
-        assert!(is_full(accounts.call(request(target, Deposit { amount: 1 })).await));
+        refusal(&mut accounts, request(target, Deposit { amount: 1 }));
     }
     gate.let_through(1);
     till.await?;
@@ -138,7 +143,7 @@ async fn all_that_a_layer_is_put_around_shares_its_queues() -> Outcome {
     let mut one = gated(queue.clone(), &gate).await;
     let mut other = gated(queue, &gate).await;
     let first = begin(&mut one, deposit("till", 1)).await;
-    assert!(is_full(other.call(deposit("till", 1)).await));
+    refusal(&mut other, deposit("till", 1));
     gate.let_through(1);
     first.await?;
     Ok(())
@@ -177,8 +182,4 @@ async fn commands_of_all_types_share_a_queue() -> Outcome {
     deposited.await?;
     assert_eq!(withdrawn.await?.state().balance, 0);
     Ok(())
-}
-
-fn is_full(answer: Answer) -> bool {
-    matches!(answer, Err(CommandError::Store(Error::QueueFull { .. })))
 }
