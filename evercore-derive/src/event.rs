@@ -5,6 +5,7 @@ mod double_option;
 pub(crate) mod expand;
 mod input;
 pub(crate) mod model;
+mod shape;
 
 use proc_macro2::TokenStream;
 use syn::DeriveInput;

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::{Aggregate, AggregateId, Encoding, Metadata, Sequence};
+use crate::{Aggregate, AggregateId, Encoding, Metadata, Sequence, Shape};
 
 /// Something that has happened to an aggregate.
 ///
@@ -25,6 +25,9 @@ pub trait Event: Sized + Send + Sync + 'static {
 
     /// Names under which older programs wrote it.
     const ALIASES: &'static [&'static str] = &[];
+
+    /// What the type looks like, where that is known: for a catalogue of what was released.
+    const SHAPE: Option<Shape> = None;
 
     /// How it becomes bytes and back: [`Encoding::serde`] for a type that serde knows.
     const ENCODING: Encoding<Self>;
@@ -102,7 +105,7 @@ impl EventOptions {
         self
     }
 
-    /// Sets the metadata, in place of the context's.
+    /// Sets the event's own metadata. The context's and the task's are added to it, where it says nothing itself.
     #[must_use]
     pub fn metadata(mut self, metadata: Metadata) -> Self {
         self.metadata = Some(metadata);

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::metadata::MAX_LABEL_BYTES;
 use crate::payload::DecodeError;
-use crate::{Aggregate, Apply, Codec, Error, Event, EventMeta, Payload, Result, codec};
+use crate::{Aggregate, Apply, Codec, Error, Event, EventMeta, Payload, Result, Shape, codec};
 
 /// The aggregates and events that a store knows.
 ///
@@ -65,6 +65,7 @@ pub struct EventType {
     name: &'static str,
     version: u32,
     aliases: &'static [&'static str],
+    shape: Option<Shape>,
     rust_type: fn() -> &'static str,
     type_id: TypeId,
     own_codec: Option<Codec>,
@@ -109,6 +110,7 @@ impl EventType {
             name: E::NAME,
             version: E::VERSION,
             aliases: E::ALIASES,
+            shape: E::SHAPE,
             rust_type: type_name::<E>,
             type_id: TypeId::of::<E>(),
             own_codec: E::ENCODING.own_codec(),
@@ -141,10 +143,22 @@ impl EventType {
         self.aggregate
     }
 
+    /// Other names under which it was written.
+    #[must_use]
+    pub const fn aliases(&self) -> &'static [&'static str] {
+        self.aliases
+    }
+
     /// The version of its shape.
     #[must_use]
     pub const fn version(&self) -> u32 {
         self.version
+    }
+
+    /// What the type looks like, where that is known.
+    #[must_use]
+    pub const fn shape(&self) -> Option<Shape> {
+        self.shape
     }
 
     /// The codec that it is written in by a store that writes in `codec`.
@@ -157,7 +171,9 @@ impl EventType {
         (self.json_of)(payload)
     }
 
-    pub(crate) fn rust_type(&self) -> &'static str {
+    /// The Rust type, for a message.
+    #[must_use]
+    pub fn rust_type(&self) -> &'static str {
         (self.rust_type)()
     }
 

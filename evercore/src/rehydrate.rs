@@ -86,6 +86,28 @@ pub(crate) async fn rehydrate<T: Aggregate>(
     Ok(Some(Rehydrated { id, key, sequence: replay.sequence, state: replay.state }))
 }
 
+impl Registry {
+    /// For tests and tools: what becomes of a state by stored events, as when it is loaded. `at` is the last event that
+    /// the state contains; the events go on from there.
+    ///
+    /// # Errors
+    /// - [`Error::Unregistered`] if the registry does not hold the aggregate's type.
+    /// - [`Error::UnknownEvent`] or [`Error::Decode`] if an event cannot be read.
+    /// - [`Error::Corrupt`] if the sequences do not follow each other.
+    pub fn replay<T: Aggregate>(
+        &self,
+        state: T,
+        at: Sequence,
+        events: &[RecordedEvent],
+    ) -> Result<T> {
+        let mut replay = Replay { entry: self.aggregate::<T>()?, sequence: at, state };
+        for event in events {
+            replay.one(event)?;
+        }
+        Ok(replay.state)
+    }
+}
+
 async fn load_checked(
     reader: &dyn Reader,
     request: LoadRequest,

@@ -16,8 +16,20 @@ pub struct Readme;
 #[derive(Debug)]
 pub struct RunningOnPostgres;
 
+/// How events are written.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/codecs.md")]
+#[derive(Debug)]
+pub struct Codecs;
+
 /// The other guide's.
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/subscriptions.md")]
 #[derive(Debug)]
 pub struct Subscriptions;
+
+/// The guide to tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/testing.md")]
+#[derive(Debug)]
+pub struct Testing;

@@ -5,6 +5,7 @@ use quote::{quote, quote_spanned};
 use syn::Path;
 
 use super::model::Event;
+use super::shape::Part;
 use crate::value::{Codec, CodecKind};
 
 /// The item, its implementation and its announcement.
@@ -52,6 +53,10 @@ fn implementation(model: &Event, aggregate: TokenStream) -> TokenStream {
     let encoding = encoding(krate, *codec);
     let aliases = (!aliases.is_empty())
         .then(|| quote!(const ALIASES: &'static [&'static str] = &[#(#aliases),*];));
+    let parts = model
+        .shape
+        .iter()
+        .map(|Part { name, ty, conditions }| quote!(#(#conditions)* (#name, #ty)));
     quote! {
         #[automatically_derived]
         impl #krate::Event for #ident {
@@ -59,6 +64,8 @@ fn implementation(model: &Event, aggregate: TokenStream) -> TokenStream {
             const NAME: &'static str = #name;
             const VERSION: u32 = #version;
             #aliases
+            const SHAPE: ::core::option::Option<#krate::Shape> =
+                ::core::option::Option::Some(#krate::Shape::new(&[#(#parts),*]));
             const ENCODING: #krate::Encoding<Self> = #encoding;
         }
     }

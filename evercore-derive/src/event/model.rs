@@ -10,6 +10,7 @@ use syn::{Attribute, Data, DeriveInput, LitStr, Path, TypePath};
 use super::derives::Derives;
 use super::double_option;
 use super::input::Input;
+use super::shape::{self, Part};
 use crate::value::{AggregateType, Codec, CodecKind, Texts};
 use crate::{options, parts, rules};
 
@@ -31,6 +32,7 @@ pub(crate) struct Event {
     pub(crate) name: LitStr,
     pub(crate) version: u32,
     pub(crate) aliases: Vec<LitStr>,
+    pub(crate) shape: Vec<Part>,
     /// Its own one, whatever the store's.
     pub(crate) codec: Option<Codec>,
 }
@@ -73,6 +75,7 @@ pub(crate) fn read(kind: Kind, args: TokenStream, mut item: DeriveInput) -> (Eve
     }
     let input = read.options;
     let krate = rules::krate(input.krate.0);
+    let shape = shape::shape(&item);
     let codec = input.codec.0;
     // Its fields are written by prost, in prost's way; serde's derives are the user's choice.
     let is_message = codec.is_some_and(|codec| codec.kind == CodecKind::Protobuf);
@@ -88,6 +91,7 @@ pub(crate) fn read(kind: Kind, args: TokenStream, mut item: DeriveInput) -> (Eve
         version: rules::version(input.version.0, &mut mistakes),
         aliases: aliases(input.aliases.0, &name, &mut mistakes),
         name,
+        shape,
         item,
     };
     if !event.can_stand_in() {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 
-use crate::{BoxError, Metadata, RecordedEvent};
+use crate::{BoxError, Metadata, RecordedEvent, with_metadata};
 
 /// Handles the events that a subscription follows.
 ///
@@ -70,7 +70,9 @@ where
 }
 
 impl Batch {
-    pub(crate) fn new(events: &[RecordedEvent]) -> Self {
+    /// For tests of handlers: a batch of these events, as a subscription would give it.
+    #[must_use]
+    pub fn new(events: &[RecordedEvent]) -> Self {
         Self(events.into())
     }
 }
@@ -103,7 +105,9 @@ impl HandlerError {
         Self { failed_at: Some(index), source: source.into() }
     }
 
-    pub(crate) const fn failed_at(&self) -> Option<usize> {
+    /// The index of the event that failed, if one did rather than the batch as a whole.
+    #[must_use]
+    pub const fn failed_at(&self) -> Option<usize> {
         self.failed_at
     }
 
@@ -142,7 +146,7 @@ where
         };
         let handled = self.clone()(batch);
         let result = match linked {
-            Some(metadata) => metadata.scope(handled).await,
+            Some(metadata) => with_metadata(metadata, handled).await,
             None => handled.await,
         };
         result.map_err(HandlerError::new)
@@ -178,7 +182,7 @@ where
 {
     for (index, event) in batch.iter().enumerate() {
         let Some(handling) = handle(event) else { continue };
-        let linked = Metadata::caused_by(event).scope(handling);
+        let linked = with_metadata(Metadata::caused_by(event), handling);
         match caught(linked).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => return Err(HandlerError::at(index, error)),

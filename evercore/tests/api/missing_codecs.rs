@@ -62,6 +62,7 @@ async fn written(format: i16) -> (EventStore, AggregateId) {
     };
     let commit = Commit {
         id: CommitId::generate(),
+        idempotency: None,
         recorded_at,
         writes: vec![write],
         events: vec![event],
