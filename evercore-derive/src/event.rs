@@ -3,8 +3,9 @@
 pub(crate) mod derives;
 mod double_option;
 pub(crate) mod expand;
-mod input;
+pub(crate) mod input;
 pub(crate) mod model;
+pub(crate) mod versions;
 
 use proc_macro2::TokenStream;
 use syn::DeriveInput;

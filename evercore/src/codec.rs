@@ -2,7 +2,9 @@
 
 pub(crate) mod json;
 
-use crate::{Error, Result};
+use serde::de::DeserializeOwned;
+
+use crate::{DecodeError, Error, Result};
 
 /// The format of a payload. Every row keeps its own, so a log may hold several.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -30,6 +32,12 @@ impl Codec {
         match id {
             1 => Ok(Self::Json),
             _ => Err(Error::corrupt("codec", format!("{id} is none that this build knows"))),
+        }
+    }
+
+    pub(crate) fn decode<T: DeserializeOwned>(self, bytes: &[u8]) -> Result<T, DecodeError> {
+        match self {
+            Self::Json => json::decode(bytes),
         }
     }
 }

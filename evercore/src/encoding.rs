@@ -23,9 +23,7 @@ impl<E: Serialize + DeserializeOwned> Encoding<E> {
             encode: |event, codec| match codec {
                 Codec::Json => json::encode(event),
             },
-            decode: |codec, bytes| match codec {
-                Codec::Json => json::decode(bytes),
-            },
+            decode: |codec, bytes| codec.decode(bytes),
         }
     }
 }

@@ -94,11 +94,14 @@ mod recorded;
 mod register;
 mod registry;
 mod rehydrate;
+mod retired;
 mod retry;
 mod snapshot;
 mod state_aggregate;
 mod store;
 mod subscription;
+mod unknown;
+mod upcast;
 
 #[doc(hidden)]
 #[path = "private.rs"]
@@ -114,7 +117,7 @@ pub use error::{
     BoxError, ConflictReason, Error, EventPlace, OpenProblem, Result, UndecodableEvent,
 };
 pub use event::{Event, EventMeta, EventOptions};
-pub use evercore_derive::{Aggregate, event, state_event};
+pub use evercore_derive::{Aggregate, event, retired_event, state_event};
 pub use filter::EventFilter;
 pub use id::{AggregateId, CommitId, Position, Sequence};
 pub use key::{MAX_NATURAL_KEY_BYTES, NaturalKey};
@@ -123,8 +126,9 @@ pub use metadata::{MAX_LABEL_BYTES, MAX_METADATA_BYTES, Metadata};
 pub use payload::{DecodeError, Payload};
 pub use read_context::ReadContext;
 pub use recorded::RecordedEvent;
-pub use registry::{AggregateType, EventType, Registry, RegistryBuilder};
+pub use registry::{AggregateType, EventType, Registry, RegistryBuilder, RetiredType};
 pub use rehydrate::AsOf;
+pub use retired::{Parts, RetiredEvent, Split, SplitInto};
 pub use retry::RetryPolicy;
 pub use snapshot::{Fingerprint, SnapshotPolicy};
 pub use state_aggregate::StateAggregate;
@@ -137,3 +141,5 @@ pub use subscription::{
     SubscriptionBuilder, SubscriptionHandle, SubscriptionInfo, SubscriptionName,
     SubscriptionProgress, SubscriptionState, SubscriptionStatus, Subscriptions, each,
 };
+pub use unknown::UnknownEvents;
+pub use upcast::{Upcast, Upcaster};

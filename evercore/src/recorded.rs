@@ -4,9 +4,12 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use crate::error::{EventPlace, UndecodableEvent};
+use crate::error::EventPlace;
+use crate::retired::Part;
+use crate::upcast::{self, Unreadable};
 use crate::{
-    Aggregate, AggregateId, Error, Event, EventMeta, Metadata, Payload, Position, Result, Sequence,
+    Aggregate, AggregateId, Error, Event, EventMeta, Metadata, Payload, Position, Result,
+    RetiredType, Sequence,
 };
 
 /// An event as the log holds it.
@@ -138,32 +141,38 @@ impl RecordedEvent {
         &self.meta
     }
 
-    /// Whether it is an `E`: the aggregate's type, the name or an alias, and the version.
+    /// Whether it is an `E`: the aggregate's type and the event's name, or aliases of them, and a version that `E` reads.
     #[must_use]
     pub fn is<E: Event>(&self) -> bool {
-        *self.aggregate_type == *E::Aggregate::NAME
-            && self.version == E::VERSION
-            && (*self.event_type == *E::NAME || E::ALIASES.contains(&&*self.event_type))
+        is_one_of(&self.event_type, E::NAME, E::ALIASES)
+            && is_one_of(&self.aggregate_type, E::Aggregate::NAME, E::Aggregate::ALIASES)
+            && self.version <= E::VERSION
+            && self.version >= upcast::oldest_readable(E::VERSION, E::UPCASTERS)
     }
 
-    /// The event as its type.
+    /// The event as its type, in its present shape.
+    ///
+    /// A [retired](crate::RetiredEvent) event has no type any more:
+    /// [`Registry::decode_all`](crate::Registry::decode_all) gives what has become of it.
     ///
     /// # Errors
     /// - [`Error::WrongEventType`] if it is not an `E`.
-    /// - [`Error::Decode`] if it does not fit its type.
+    /// - [`Error::Decode`] if it does not fit its type, or the older shape that it is stored in.
+    /// - [`Error::Upcast`] if an upcaster failed.
     pub fn decode<E: Event>(&self) -> Result<E> {
         if !self.is::<E>() {
             return Err(Error::WrongEventType { event: Box::new(self.place()), wanted: E::NAME });
         }
-        self.payload.decode().map_err(|source| self.undecodable(std::any::type_name::<E>(), source))
+        upcast::read(&self.payload, self.version).map_err(|problem| self.unreadable(problem))
     }
 
-    pub(crate) fn undecodable(
-        &self,
-        rust_type: &'static str,
-        source: crate::payload::DecodeError,
-    ) -> Error {
-        Error::Decode(Box::new(UndecodableEvent { event: self.place(), rust_type, source }))
+    /// What has become of a retired event.
+    pub(crate) fn parts(&self, retired: &RetiredType) -> Result<Vec<Part>> {
+        retired.parts(&self.payload, self.version).map_err(|problem| self.unreadable(problem))
+    }
+
+    pub(crate) fn unreadable(&self, problem: Unreadable) -> Error {
+        self.place().unreadable(problem)
     }
 
     /// Which event this is, for a message.
@@ -177,4 +186,9 @@ impl RecordedEvent {
             version: self.version,
         }
     }
+}
+
+/// The present name is by far the likeliest.
+fn is_one_of(found: &str, name: &str, aliases: &[&str]) -> bool {
+    *found == *name || aliases.contains(&found)
 }

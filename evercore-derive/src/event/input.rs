@@ -4,7 +4,7 @@ use darling::FromMeta;
 use syn::LitStr;
 
 use crate::options::Options;
-use crate::value::{AggregateType, CratePath, Given, Number, Texts};
+use crate::value::{AggregateType, CratePath, Given, Number, OlderShapes, Texts};
 
 /// The options as given.
 #[derive(Debug, Default, FromMeta)]
@@ -13,11 +13,14 @@ pub(crate) struct Input {
     pub(crate) aggregate: Given<AggregateType>,
     pub(crate) name: Given<LitStr>,
     pub(crate) version: Given<Number>,
+    pub(crate) oldest_version: Given<Number>,
+    pub(crate) upcast_from: Given<OlderShapes>,
     pub(crate) aliases: Given<Texts>,
     #[darling(rename = "crate")]
     pub(crate) krate: Given<CratePath>,
 }
 
 impl Options for Input {
-    const NAMES: &'static [&'static str] = &["aggregate", "name", "version", "aliases", "crate"];
+    const NAMES: &'static [&'static str] =
+        &["aggregate", "name", "version", "oldest_version", "upcast_from", "aliases", "crate"];
 }

@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
-use crate::error::{EventPlace, UndecodableEvent};
-use crate::payload::DecodeError;
+use crate::error::EventPlace;
+use crate::upcast::Unreadable;
 use crate::{
     AggregateId, CommitId, Error, EventMeta, Fingerprint, NaturalKey, Payload, Position, Sequence,
 };
@@ -142,13 +142,8 @@ impl NewEvent {
             + self.payload.bytes().len()
     }
 
-    /// The event, as its message would name it; it has no position yet.
-    pub(crate) fn undecodable(
-        &self,
-        aggregate_type: &str,
-        rust_type: &'static str,
-        source: DecodeError,
-    ) -> Error {
+    /// Why the event cannot be read; it has no position yet.
+    pub(crate) fn unreadable(&self, aggregate_type: &str, problem: Unreadable) -> Error {
         let event = EventPlace {
             position: Position::START,
             aggregate_type: aggregate_type.to_owned(),
@@ -157,6 +152,6 @@ impl NewEvent {
             event_type: self.event_type.to_owned(),
             version: self.version,
         };
-        Error::Decode(Box::new(UndecodableEvent { event, rust_type, source }))
+        event.unreadable(problem)
     }
 }

@@ -4,11 +4,11 @@ use std::sync::{Arc, Mutex};
 
 use tracing::instrument;
 
-use super::{EventStore, Inner};
+use super::{EventStore, Inner, StoredNames};
 use crate::engine::{self, LogSignal, StorageEngine};
 use crate::ids::IdPool;
 use crate::subscription::{Hub, Starting};
-use crate::{Clock, Codec, Limits, Registry, Result, RetryPolicy, SystemClock};
+use crate::{Clock, Codec, Error, Limits, OpenProblem, Registry, Result, RetryPolicy, SystemClock};
 
 /// Sets what [`EventStore::connect`] leaves at its defaults.
 ///
@@ -116,7 +116,8 @@ impl EventStoreBuilder {
         let random = self.seed.map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed);
         let inner = Inner {
             engine,
-            registry,
+            registry: Arc::new(registry),
+            names: StoredNames::default(),
             codec: Codec::default(),
             clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock)),
             limits: self.limits,
@@ -127,6 +128,12 @@ impl EventStoreBuilder {
             retry: self.retry,
             random: Mutex::new(random),
         };
+        match inner.look_up_names().await {
+            // The names are looked up again where they are needed.
+            Err(Error::CannotOpen { problem: OpenProblem::SchemaOutdated, .. })
+                if self.migrate == Migrate::Manually => {}
+            looked_up => looked_up?,
+        }
         Ok(EventStore { inner: Arc::new(inner) })
     }
 }

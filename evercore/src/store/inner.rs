@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tracing::warn;
 
+use super::StoredNames;
 use crate::clock::to_stored_precision;
 use crate::engine::{Commit, CommitOutcome, Committed, LogSignal, NewEvent, StorageEngine};
 use crate::ids::IdPool;
@@ -22,7 +23,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct Inner {
     pub(crate) engine: Arc<dyn StorageEngine>,
-    pub(crate) registry: Registry,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) names: StoredNames,
     /// In which events are written.
     pub(crate) codec: Codec,
     pub(crate) clock: Arc<dyn Clock>,

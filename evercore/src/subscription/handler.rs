@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 
-use crate::{BoxError, Metadata, RecordedEvent};
+use crate::{BoxError, Metadata, RecordedEvent, Registry};
 
 /// Handles the events that a subscription follows.
 ///
@@ -33,9 +33,16 @@ pub trait Handler: Clone + Send + 'static {
     fn handle(&mut self, batch: Batch) -> impl Future<Output = Result<(), HandlerError>> + Send;
 }
 
-/// Events that a handler is given together: one at least, in position order.
+/// Events that a handler is given together: one at least, in position order, as they are stored.
+///
+/// An event that was written in an older shape or under an older name is given as it was written;
+/// [`decode`](RecordedEvent::decode) makes the present one of it. So is a [retired](crate::RetiredEvent) one, of which
+/// [`Registry::decode_all`] gives what has become of it.
 #[derive(Clone, Debug)]
-pub struct Batch(Arc<[RecordedEvent]>);
+pub struct Batch {
+    events: Arc<[RecordedEvent]>,
+    registry: Arc<Registry>,
+}
 
 /// Why a batch was not handled.
 #[derive(Debug)]
@@ -70,8 +77,14 @@ where
 }
 
 impl Batch {
-    pub(crate) fn new(events: &[RecordedEvent]) -> Self {
-        Self(events.into())
+    pub(crate) fn new(events: &[RecordedEvent], registry: &Arc<Registry>) -> Self {
+        Self { events: events.into(), registry: Arc::clone(registry) }
+    }
+
+    /// The types that the store knows: for [`Registry::decode_all`].
+    #[must_use]
+    pub fn registry(&self) -> &Registry {
+        &self.registry
     }
 }
 
@@ -79,7 +92,7 @@ impl Deref for Batch {
     type Target = [RecordedEvent];
 
     fn deref(&self) -> &[RecordedEvent] {
-        &self.0
+        &self.events
     }
 }
 
