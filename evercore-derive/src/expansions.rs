@@ -214,6 +214,71 @@ fn an_event_that_says_itself_where_serde_is() {
 }
 
 #[test]
+fn an_event_with_a_codec_of_its_own() {
+    check(
+        event::attribute(
+            quote!(aggregate = Account, codec = cbor),
+            quote!(
+                struct Closed;
+            ),
+        ),
+        expect![[r##"
+            #[derive(::evercore::__private::serde::Serialize)]
+            #[derive(::evercore::__private::serde::Deserialize)]
+            #[serde(crate = "::evercore::__private::serde")]
+            struct Closed;
+            #[automatically_derived]
+            impl ::evercore::Event for Closed {
+                type Aggregate = Account;
+                const NAME: &'static str = "Closed";
+                const VERSION: u32 = 1u32;
+                const ENCODING: ::evercore::Encoding<Self> = ::evercore::Encoding::serde()
+                    .codec(::evercore::Codec::Cbor);
+            }
+            ::evercore::__private::inventory::submit! {
+                ::evercore::EventType::of:: < Closed > ()
+            }
+        "##]],
+    );
+}
+
+#[test]
+fn a_message_of_protocol_buffers() {
+    check(
+        event::attribute(
+            quote!(aggregate = Account, codec = protobuf),
+            quote!(
+                #[derive(Clone, PartialEq, prost::Message)]
+                struct Closed {
+                    #[prost(string, optional, tag = "1")]
+                    reason: Option<String>,
+                }
+            ),
+        ),
+        expect![[r##"
+            #[derive(Clone, PartialEq, prost::Message)]
+            struct Closed {
+                #[prost(string, optional, tag = "1")]
+                reason: Option<String>,
+            }
+            #[automatically_derived]
+            impl ::evercore::Event for Closed {
+                type Aggregate = Account;
+                const NAME: &'static str = "Closed";
+                const VERSION: u32 = 1u32;
+                const ENCODING: ::evercore::Encoding<Self> = ::evercore::__private::protobuf({
+                    use ::evercore::__private::WithoutSerde as _;
+                    ::evercore::__private::Serde::<Self>::ENCODING
+                });
+            }
+            ::evercore::__private::inventory::submit! {
+                ::evercore::EventType::of:: < Closed > ()
+            }
+        "##]],
+    );
+}
+
+#[test]
 fn an_event_that_is_rejected() {
     check(
         event::attribute(
@@ -365,7 +430,7 @@ fn a_state_event_that_is_rejected() {
 }
 
 /// Expansions of all kinds, with the crate under another path.
-fn elsewhere() -> [TokenStream; 6] {
+fn elsewhere() -> [TokenStream; 8] {
     let of = quote!(aggregate = Account, crate = "some::path");
     [
         aggregate::derive(quote! {
@@ -378,6 +443,18 @@ fn elsewhere() -> [TokenStream; 6] {
         }),
         event::attribute(
             of.clone(),
+            quote!(
+                struct Closed;
+            ),
+        ),
+        event::attribute(
+            quote!(aggregate = Account, codec = messagepack, crate = some::path),
+            quote!(
+                struct Closed;
+            ),
+        ),
+        event::attribute(
+            quote!(aggregate = Account, codec = protobuf, crate = some::path),
             quote!(
                 struct Closed;
             ),

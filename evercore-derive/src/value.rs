@@ -67,6 +67,22 @@ pub(crate) enum UnknownEvents {
     HandTo(Box<Expr>),
 }
 
+/// The name of a codec, and where it stands.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Codec {
+    pub(crate) kind: CodecKind,
+    pub(crate) span: Span,
+}
+
+/// Which codec.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CodecKind {
+    Json,
+    Cbor,
+    MessagePack,
+    Protobuf,
+}
+
 /// Whether an option is there that takes no value.
 #[derive(Debug, Default)]
 pub(crate) struct Word(pub(crate) bool);
@@ -235,6 +251,24 @@ impl Parse for UnknownEvents {
         } else {
             Err(syn::Error::new(word.span(), Self::EXPECTED))
         }
+    }
+}
+
+impl Value for Codec {
+    const EXPECTED: &'static str = "expected one of the codecs `json`, `cbor`, `messagepack` and `protobuf`, as in `codec = cbor`";
+}
+
+impl Parse for Codec {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let name: Ident = input.parse()?;
+        let kind = match &*name.to_string() {
+            "json" => CodecKind::Json,
+            "cbor" => CodecKind::Cbor,
+            "messagepack" => CodecKind::MessagePack,
+            "protobuf" => CodecKind::Protobuf,
+            _ => return Err(syn::Error::new(name.span(), Self::EXPECTED)),
+        };
+        Ok(Self { kind, span: name.span() })
     }
 }
 

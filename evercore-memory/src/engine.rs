@@ -8,13 +8,14 @@ use std::time::Duration;
 use async_trait::async_trait;
 use evercore::engine::{
     AcquireRequest, Acquired, Beat, Commit, CommitOutcome, Committed, Control, EngineScheme,
-    Heartbeat, HistoryRequest, IdBlock, LeaseKey, LoadRequest, LoadedAggregate, LogPage,
-    LogRequest, LogSignal, LogWatch, MatchRequest, Migration, NewSubscription, ParkedRequest,
-    Reader, Settled, Settlement, StorageEngine, StoredSubscription, SubscriptionStorage, TypeName,
+    FirstOutcome, Heartbeat, HistoryRequest, IdBlock, LeaseKey, LoadRequest, LoadedAggregate,
+    LogPage, LogRequest, LogSignal, LogWatch, MatchRequest, Migration, NewSubscription,
+    ParkedRequest, Reader, Settled, Settlement, StorageEngine, StoredSubscription,
+    SubscriptionStorage, TypeName,
 };
 use evercore::{
-    AggregateId, CommitId, Error, ParkedEvent, Position, RecordedEvent, Result, Start,
-    SubscriptionName,
+    AggregateId, CommitId, Error, IdempotencyKey, ParkedEvent, Position, RecordedEvent, Result,
+    Start, SubscriptionName,
 };
 
 use crate::log::{Log, Version};
@@ -126,6 +127,10 @@ impl StorageEngine for MemoryEngine {
     async fn find_commit(&self, id: CommitId) -> Result<CommitOutcome> {
         let mut log = self.shared.write()?;
         Ok(*log.outcomes.entry(id).or_insert(CommitOutcome::NeverLands))
+    }
+
+    async fn find_first(&self, key: &IdempotencyKey) -> Result<Option<FirstOutcome>> {
+        Ok(self.shared.read()?.firsts.get(key).cloned())
     }
 
     fn watch_log(&self) -> LogWatch {

@@ -15,6 +15,7 @@ const WRITTEN: &str = "evercore";
 pub(crate) struct Statements {
     pub(crate) append: Statement,
     pub(crate) find_commit: Statement,
+    pub(crate) find_first: Statement,
     pub(crate) frontier: Statement,
     pub(crate) give_up: Statement,
     pub(crate) holders: Statement,
@@ -39,6 +40,7 @@ impl Statements {
         Self {
             append: statement(include_str!("append.sql")),
             find_commit: statement(include_str!("find_commit.sql")),
+            find_first: statement(include_str!("find_first.sql")),
             frontier: statement(include_str!("frontier.sql")),
             give_up: statement(include_str!("give_up.sql")),
             holders: statement(include_str!("holders.sql")),

@@ -7,15 +7,16 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use evercore::engine::{
-    Commit, CommitOutcome, Committed, HistoryRequest, IdBlock, LoadRequest, LoadedAggregate,
-    LogPage, LogRequest, LogWatch, Migration, Reader, StorageEngine, TypeName,
+    Commit, CommitOutcome, Committed, FirstOutcome, HistoryRequest, IdBlock, LoadRequest,
+    LoadedAggregate, LogPage, LogRequest, LogWatch, Migration, Reader, StorageEngine, TypeName,
 };
-use evercore::{CommitId, Error, RecordedEvent, Result};
+use evercore::{CommitId, Error, IdempotencyKey, RecordedEvent, Result};
 use sqlx::SqliteConnection;
 use tokio::runtime::Handle;
 use tokio::sync::Mutex;
 
 use crate::database::{self, Database};
+use crate::first::find_first;
 use crate::load::{load, read_history};
 use crate::log::read_log;
 use crate::nesting;
@@ -161,6 +162,12 @@ impl StorageEngine for SqliteEngine {
     async fn find_commit(&self, id: CommitId) -> Result<CommitOutcome> {
         self.check_may_write()?;
         self.writer.find_commit(id).await
+    }
+
+    async fn find_first(&self, key: &IdempotencyKey) -> Result<Option<FirstOutcome>> {
+        let mut reading = self.readers.acquire().await?;
+        let result = find_first(reading.connection(), key).await;
+        result.map_err(|problem| reading.failed("find a commit by its idempotency key", problem))
     }
 
     fn watch_log(&self) -> LogWatch {

@@ -18,7 +18,14 @@ pub(crate) async fn fresh_id(engine: &dyn StorageEngine) -> Result<AggregateId> 
 
 pub(crate) fn commit(writes: Vec<AggregateWrite>, events: Vec<NewEvent>) -> Commit {
     let recorded_at = DateTime::UNIX_EPOCH;
-    Commit { id: CommitId::generate(), recorded_at, writes, events, snapshots: Vec::new() }
+    Commit {
+        id: CommitId::generate(),
+        recorded_at,
+        writes,
+        events,
+        snapshots: Vec::new(),
+        idempotency: None,
+    }
 }
 
 /// A commit that creates an aggregate with these events.

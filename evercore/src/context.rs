@@ -7,15 +7,16 @@ use std::sync::Arc;
 use tracing::{instrument, warn};
 
 use crate::clock::to_stored_precision;
-use crate::engine::{Committed, NewSnapshot, Settlement, Target};
+use crate::engine::{Committed, Idempotency, NewSnapshot, Settlement, Target};
 use crate::error::{unknown_id, unknown_key};
 use crate::ids::Ids;
 use crate::rehydrate::{Rehydrated, rehydrate};
 use crate::state_aggregate::ContextId;
-use crate::store::{Inner, Transactor};
+use crate::store::{Completed, Done, Inner, Transactor};
 use crate::{
     Aggregate, AggregateId, Apply, AsOf, CommandError, Decide, Decision, Emitted, Error, Event,
-    EventOptions, EventType, Metadata, NaturalKey, Result, Sequence, StateAggregate,
+    EventOptions, EventType, IdempotencyKey, Metadata, NaturalKey, Result, Sequence,
+    StateAggregate,
 };
 use staging::{Base, OnKeyTaken, Staging};
 
@@ -216,7 +217,7 @@ impl Context {
             .of(aggregate.id, aggregate.sequence)
             .at(self.store.clock.now())
             .with_metadata(metadata)
-            .in_codec(self.store.codec);
+            .in_codec(self.store.writing.codec);
         let decided = T::decide(&mut decision, command);
         // Whether it is kept or not, the state has them.
         let former = std::mem::replace(&mut aggregate.sequence, decision.sequence());
@@ -307,6 +308,22 @@ impl Context {
     pub fn set_metadata(&mut self, metadata: Metadata) -> Result<()> {
         metadata.check()?;
         self.metadata = (!metadata.is_empty()).then(|| Box::new(metadata));
+        Ok(())
+    }
+
+    /// Lets what is staged land only if no commit with this key has landed, by this process or another. A closure that
+    /// is called again with the same key fails with [`Error::IdempotencyKeyUsed`], and writes nothing.
+    ///
+    /// # Errors
+    /// [`Error::InvalidIdempotencyKey`] if it cannot be one.
+    pub fn set_idempotency_key(
+        &mut self,
+        key: impl TryInto<IdempotencyKey, Error: Into<Error>>,
+    ) -> Result<()> {
+        let key = key.try_into().map_err(Into::into)?;
+        // A context answers with what its closure returns, which is not stored.
+        let (command, result) = ("a context".into(), "null".into());
+        self.staging.set_idempotency(Idempotency { key, command, result });
         Ok(())
     }
 
@@ -434,10 +451,41 @@ impl Context {
     pub(crate) async fn finish(self) -> Result<Option<Committed>> {
         let Self { store, staging, .. } = self;
         let (commit, refusal) = staging.into_commit(to_stored_precision(store.clock.now()));
-        if commit.writes.is_empty() {
+        if commit.writes.is_empty() && commit.idempotency.is_none() {
             return Ok(None);
         }
         store.send(commit).await.map(Some).map_err(|error| refusal.explain(error))
+    }
+
+    /// Sends what a command has brought about. If it has emitted nothing, that is at most the note of its idempotency
+    /// key.
+    pub(crate) async fn complete<T: Aggregate>(
+        mut self,
+        aggregate: &StateAggregate<T>,
+        key: Option<IdempotencyKey>,
+        command: &'static str,
+    ) -> Result<Completed> {
+        let events = self.staging.events().to_vec();
+        if events.is_empty() {
+            if key.is_none() {
+                return Ok(Completed { committed: None, events });
+            }
+            let stream = self.staging.stream(aggregate.id);
+            if stream.is_some_and(|stream| matches!(stream.base, Base::Loaded { .. })) {
+                self.staging.guard(aggregate.id);
+            } else {
+                // What was to be created is not.
+                self.staging = Staging::default();
+            }
+        }
+        if let Some(key) = key {
+            let (id, to) = (aggregate.id, aggregate.sequence);
+            let from = events.first().map_or(to, |first| first.meta.sequence().previous());
+            let result = Done { id, key: aggregate.key.clone(), from, to }.write();
+            self.staging.set_idempotency(Idempotency { key, command: command.into(), result });
+        }
+        let committed = self.finish().await?;
+        Ok(Completed { committed, events })
     }
 
     /// Lands what is staged in a transaction, and the transaction with it.

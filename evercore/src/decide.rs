@@ -138,7 +138,7 @@ impl<'a, T: Aggregate> Decision<'a, T> {
         self
     }
 
-    /// Sets the codec of its events. Default: JSON.
+    /// Sets the codec of the events that have none of their own. Default: JSON.
     #[must_use]
     pub const fn in_codec(mut self, codec: Codec) -> Self {
         self.codec = codec;
@@ -173,12 +173,10 @@ impl<'a, T: Aggregate> Decision<'a, T> {
         };
         self.state.apply(&event, &meta);
         self.sequence = meta.sequence;
-        self.emitted.push(Emitted {
-            event_type: EventType::of::<E>(),
-            codec: self.codec,
-            encoded: E::ENCODING.encode(&event, self.codec),
-            meta,
-        });
+        let event_type = EventType::of::<E>();
+        let codec = event_type.codec_in(self.codec);
+        let encoded = E::ENCODING.encode(&event, codec);
+        self.emitted.push(Emitted { event_type, codec, encoded, meta });
     }
 
     /// The time of the decision, which its events get. The same however often it is asked for.

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::fmt;
 
-use crate::payload::DecodeError;
+use crate::payload::{DecodeError, MissingFeature};
 use crate::upcast::Unreadable;
 use crate::{
     Aggregate, AggregateId, CommitId, EventFilter, NaturalKey, Position, Sequence, SubscriptionName,
@@ -101,6 +101,37 @@ pub enum Error {
         current: Sequence,
     },
 
+    /// An idempotency key that no engine would store.
+    #[error("`{key}` cannot be an idempotency key: {problem}")]
+    InvalidIdempotencyKey {
+        /// The head of the key.
+        key: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+
+    /// A commit with this idempotency key has landed before; this one has not.
+    #[error(
+        "a commit with the idempotency key `{key}` has landed already; `find_first` says what came of it"
+    )]
+    IdempotencyKeyUsed {
+        /// The key.
+        key: String,
+    },
+
+    /// The idempotency key belongs to another command, or to another aggregate.
+    #[error(
+        "the idempotency key `{key}` was used for {used_for}, and cannot be used for {wanted}; give each request its own"
+    )]
+    IdempotencyKeyReused {
+        /// The key.
+        key: String,
+        /// What it was used for.
+        used_for: String,
+        /// What it was to be used for now.
+        wanted: String,
+    },
+
     /// A natural key that no engine would store.
     #[error("`{key}` cannot be a natural key: {problem}")]
     InvalidKey {
@@ -185,6 +216,17 @@ pub enum Error {
         to: Option<u32>,
         /// What the upcaster said.
         source: BoxError,
+    },
+
+    /// A codec that this program was built without: an event was written in it, or a store is to write in it.
+    #[error("{}{format} is not built into this program; switch on the feature `{feature}` of the crate `evercore`", written_in(.event.as_deref()))]
+    MissingCodec {
+        /// The event; `None` where a store was opened.
+        event: Option<Box<EventPlace>>,
+        /// The codec, or the compression.
+        format: &'static str,
+        /// The feature of `evercore`.
+        feature: &'static str,
     },
 
     /// A stored event whose name or version no linked type carries.
@@ -594,6 +636,21 @@ impl Error {
         })
     }
 
+    /// An event that was not decoded: it does not fit, or the program was not built for it.
+    pub(crate) fn undecodable(
+        event: EventPlace,
+        rust_type: &'static str,
+        source: DecodeError,
+    ) -> Self {
+        match source.missing_feature() {
+            Some(missing) => {
+                let MissingFeature { format, feature } = missing;
+                Self::MissingCodec { event: Some(Box::new(event)), format, feature }
+            }
+            None => Self::Decode(Box::new(UndecodableEvent { event, rust_type, source })),
+        }
+    }
+
     /// For engines: stored data that breaks a rule.
     pub fn corrupt(what: &'static str, problem: impl Into<String>) -> Self {
         Self::Corrupt { what, problem: problem.into() }
@@ -658,7 +715,7 @@ impl EventPlace {
         let event = Box::new(self);
         match problem {
             Unreadable::Decode { rust_type, source } => {
-                Error::Decode(Box::new(UndecodableEvent { event: *event, rust_type, source }))
+                Error::undecodable(*event, rust_type, source)
             }
             Unreadable::Upcast { from, to, source } => {
                 Error::Upcast { event, from, to: Some(to), source }
@@ -704,6 +761,11 @@ fn step(from: u32, to: Option<u32>) -> String {
         Some(to) => format!("its upcaster from version {from} to {to}"),
         None => "its `Split`".to_owned(),
     }
+}
+
+/// How a message begins that may be about an event.
+fn written_in(event: Option<&EventPlace>) -> String {
+    event.map(|event| format!("{event} cannot be read: ")).unwrap_or_default()
 }
 
 /// The crate that most likely serves a scheme.

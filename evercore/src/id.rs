@@ -114,6 +114,12 @@ impl CommitId {
         Self(Uuid::now_v7())
     }
 
+    /// The id of a stored commit.
+    #[must_use]
+    pub const fn from_uuid(id: Uuid) -> Self {
+        Self(id)
+    }
+
     /// The id as stored.
     #[must_use]
     pub const fn as_uuid(&self) -> &Uuid {

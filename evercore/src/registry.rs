@@ -8,7 +8,7 @@ use std::any::{TypeId, type_name};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-use crate::{Aggregate, Apply, Error, Event, RecordedEvent, Result, RetiredEvent, Split};
+use crate::{Aggregate, Apply, Codec, Error, Event, RecordedEvent, Result, RetiredEvent, Split};
 pub(crate) use entry::{AggregateEntry, KnownEvent};
 use entry::{check_name, duplicate};
 pub use types::{AggregateType, EventType, RetiredType};
@@ -99,6 +99,27 @@ impl Registry {
             KnownEvent::Current(_) => None,
             KnownEvent::Retired(event) => Some(event),
         })
+    }
+
+    /// The type that a stored event is of, in the shape that it is stored in.
+    pub(crate) fn type_as_stored(&self, event: &RecordedEvent) -> Option<&EventType> {
+        match self.known_event(event)? {
+            KnownEvent::Current(known) if known.version() == event.version() => Some(known),
+            _ => None,
+        }
+    }
+
+    /// Checks that every event can be written by a store that writes in `codec`.
+    pub(crate) fn check_codec(&self, codec: Codec) -> Result<()> {
+        match self.events().find(|event| !event.writes(event.codec_in(codec))) {
+            None => Ok(()),
+            Some(event) => Err(Error::InvalidDeclaration {
+                rust_type: event.rust_type(),
+                problem: format!(
+                    "the store writes in {codec}, which is for messages made with prost; give it a codec of its own, as in `#[event(…, codec = json)]`, or choose another one for the store"
+                ),
+            }),
+        }
     }
 
     /// Whether `E` can be written and read.

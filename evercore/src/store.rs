@@ -2,6 +2,7 @@
 
 mod append;
 mod builder;
+mod execute;
 mod inner;
 mod names;
 mod transact;
@@ -20,7 +21,10 @@ use crate::{
 
 pub use append::{Appended, EventDraft, Expected, Stream};
 pub use builder::{EventStoreBuilder, Migrate};
+pub(crate) use execute::{Completed, Done};
+pub use execute::{Execute, Executed, Happened, Target};
 pub(crate) use inner::Inner;
+use inner::Writing;
 pub(crate) use names::StoredNames;
 pub use transact::{TransactionContext, Transactor};
 

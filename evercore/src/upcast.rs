@@ -6,7 +6,7 @@ use std::fmt;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::{BoxError, Codec, DecodeError, Event, Payload};
+use crate::{BoxError, Codec, DecodeError, Event, Payload, codec};
 
 /// How the next shape of an event is made of an older one.
 ///
@@ -149,7 +149,7 @@ impl Upcaster {
         match self.step {
             Step::Typed(step) => step(stage),
             Step::Raw(upcast) => {
-                let json = stage.read::<Value>().map_err(Failure::Decode)?;
+                let json = stage.json().map_err(Failure::Decode)?;
                 Ok(Box::new(upcast(json).map_err(Failure::Upcast)?))
             }
         }
@@ -174,15 +174,25 @@ impl Shape {
 }
 
 impl Stage<'_> {
+    fn json(self) -> Result<Value, Unreadable> {
+        let json = match self {
+            Self::Stored(payload) => payload.to_json(),
+            Self::Made(made) => json_of(made),
+        };
+        json.map_err(Unreadable::decode::<Value>)
+    }
+
     fn read<T: DeserializeOwned + 'static>(self) -> Result<T, Unreadable> {
         let read = match self {
-            Self::Stored(payload) => payload.codec().decode(payload.bytes()),
+            Self::Stored(payload) => {
+                payload.encoded().and_then(|bytes| codec::decode(payload.codec(), &bytes))
+            }
             Self::Made(made) => match made.downcast::<T>() {
                 Ok(made) => return Ok(*made),
                 Err(made) => from_json(made),
             },
         };
-        read.map_err(|source| Unreadable::Decode { rust_type: type_name::<T>(), source })
+        read.map_err(Unreadable::decode::<T>)
     }
 }
 

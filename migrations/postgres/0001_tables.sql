@@ -81,9 +81,19 @@ CREATE TABLE evercore.commits (
     first_position bigint,
     last_position bigint,
     recorded_at timestamptz NOT NULL,
+    -- Of all commits with one key, one lands. What it was for, and what came of it, in the core's words.
+    idempotency_key text COLLATE "C" CHECK (octet_length(idempotency_key) BETWEEN 1 AND 255),
+    command text,
+    result text,
     CHECK ((first_position IS NULL) = (last_position IS NULL)),
-    CHECK (landed OR first_position IS NULL)
+    CHECK (landed OR first_position IS NULL),
+    CHECK (landed OR idempotency_key IS NULL),
+    CHECK ((idempotency_key IS NULL) = (command IS NULL)),
+    CHECK ((idempotency_key IS NULL) = (result IS NULL))
 );
+
+CREATE UNIQUE INDEX commits_by_idempotency_key ON evercore.commits (idempotency_key)
+    WHERE idempotency_key IS NOT NULL;
 
 -- Events as people read them.
 CREATE VIEW evercore.event_log AS

@@ -62,10 +62,21 @@ CREATE TABLE commits (
     first_position INTEGER,
     last_position  INTEGER,
     recorded_at    INTEGER NOT NULL,
+    -- Of all commits with one key, one lands. What it was for, and what came of it, in the core's words.
+    idempotency_key TEXT CHECK (idempotency_key <> ''),
+    command         TEXT,
+    result          TEXT,
     CHECK ((first_position IS NULL) = (last_position IS NULL)),
     CHECK (first_position <= last_position),
-    CHECK (outcome = 1 OR first_position IS NULL)
+    CHECK (outcome = 1 OR first_position IS NULL),
+    CHECK (outcome = 1 OR idempotency_key IS NULL),
+    CHECK ((idempotency_key IS NULL) = (command IS NULL)),
+    CHECK ((idempotency_key IS NULL) = (result IS NULL))
 ) STRICT, WITHOUT ROWID;
+
+CREATE UNIQUE INDEX commits_by_idempotency_key
+    ON commits (idempotency_key)
+    WHERE idempotency_key IS NOT NULL;
 
 -- One row: the next aggregate id that nobody has reserved.
 CREATE TABLE aggregate_ids (

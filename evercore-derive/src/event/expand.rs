@@ -2,10 +2,11 @@
 
 use proc_macro2::{Group, Span, TokenStream, TokenTree};
 use quote::{quote, quote_spanned};
+use syn::Path;
 
 use super::model::Event;
 use super::versions::Versions;
-use crate::value::Older;
+use crate::value::{Codec, CodecKind, Older};
 
 /// The item, its implementation and its announcement.
 pub(crate) fn event(model: &Event) -> TokenStream {
@@ -104,15 +105,36 @@ pub(crate) fn located(tokens: TokenStream, place: Span) -> TokenStream {
 }
 
 fn implementation(model: &Event, aggregate: TokenStream) -> TokenStream {
-    let Event { krate, item, .. } = model;
+    let Event { krate, item, codec, .. } = model;
     let ident = &item.ident;
+    let encoding = encoding(krate, *codec);
     let constants = stored_constants(model);
     quote! {
         #[automatically_derived]
         impl #krate::Event for #ident {
             type Aggregate = #aggregate;
             #constants
-            const ENCODING: #krate::Encoding<Self> = #krate::Encoding::serde();
+            const ENCODING: #krate::Encoding<Self> = #encoding;
         }
     }
+}
+
+/// What is wrong with the codec is said at its name.
+fn encoding(krate: &Path, codec: Option<Codec>) -> TokenStream {
+    let serde = quote!(#krate::Encoding::serde());
+    let Some(Codec { kind, span }) = codec else { return serde };
+    let variant = match kind {
+        CodecKind::Json => quote_spanned!(span=> Json),
+        CodecKind::Cbor => quote_spanned!(span=> Cbor),
+        CodecKind::MessagePack => quote_spanned!(span=> MessagePack),
+        CodecKind::Protobuf => {
+            return quote_spanned! {span=>
+                #krate::__private::protobuf({
+                    use #krate::__private::WithoutSerde as _;
+                    #krate::__private::Serde::<Self>::ENCODING
+                })
+            };
+        }
+    };
+    quote_spanned!(span=> #serde.codec(#krate::Codec::#variant))
 }

@@ -4,7 +4,7 @@ use darling::FromMeta;
 use syn::LitStr;
 
 use crate::options::Options;
-use crate::value::{AggregateType, CratePath, Given, Number, OlderShapes, Texts};
+use crate::value::{AggregateType, Codec, CratePath, Given, Number, OlderShapes, Texts};
 
 /// The options as given.
 #[derive(Debug, Default, FromMeta)]
@@ -16,11 +16,20 @@ pub(crate) struct Input {
     pub(crate) oldest_version: Given<Number>,
     pub(crate) upcast_from: Given<OlderShapes>,
     pub(crate) aliases: Given<Texts>,
+    pub(crate) codec: Given<Codec>,
     #[darling(rename = "crate")]
     pub(crate) krate: Given<CratePath>,
 }
 
 impl Options for Input {
-    const NAMES: &'static [&'static str] =
-        &["aggregate", "name", "version", "oldest_version", "upcast_from", "aliases", "crate"];
+    const NAMES: &'static [&'static str] = &[
+        "aggregate",
+        "name",
+        "version",
+        "oldest_version",
+        "upcast_from",
+        "aliases",
+        "codec",
+        "crate",
+    ];
 }

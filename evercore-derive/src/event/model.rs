@@ -10,7 +10,7 @@ use super::double_option;
 use super::input::Input;
 use super::versions::{self, Versions};
 use crate::options::Options;
-use crate::value::AggregateType;
+use crate::value::{AggregateType, Codec, CodecKind};
 use crate::{options, parts, rules};
 
 /// Which of the attributes makes the event.
@@ -32,6 +32,8 @@ pub(crate) struct Event {
     pub(crate) name: LitStr,
     pub(crate) versions: Versions,
     pub(crate) aliases: Vec<LitStr>,
+    /// Its own one, whatever the store's.
+    pub(crate) codec: Option<Codec>,
 }
 
 impl Event {
@@ -84,11 +86,17 @@ pub(crate) fn read_with<O: Options, T>(
     }
     let (input, rest) = common(read.options);
     let krate = rules::krate(input.krate.0);
-    double_option::annotate(&krate, &item.attrs, &mut item.data, &mut mistakes);
+    let codec = input.codec.0;
+    // Its fields are written by prost, in prost's way; serde's derives are the user's choice.
+    let is_message = codec.is_some_and(|codec| codec.kind == CodecKind::Protobuf);
+    if !is_message {
+        double_option::annotate(&krate, &item.attrs, &mut item.data, &mut mistakes);
+    }
     let name = rules::name(input.name.0, &item.ident, &mut mistakes);
     let mut event = Event {
         krate,
-        derives: Derives::missing(&item.attrs),
+        derives: if is_message { Derives::none() } else { Derives::missing(&item.attrs) },
+        codec,
         aggregate: input.aggregate.0.map(|AggregateType(path)| path),
         versions: versions::read(
             input.version.0,

@@ -40,8 +40,16 @@ impl Input {
     pub(super) fn into_common(self) -> (event::Input, Option<Events>) {
         let Self { aggregate, name, version, oldest_version, upcast_from, aliases, into, krate } =
             self;
-        let common =
-            event::Input { aggregate, name, version, oldest_version, upcast_from, aliases, krate };
+        let common = event::Input {
+            aggregate,
+            name,
+            version,
+            oldest_version,
+            upcast_from,
+            aliases,
+            codec: Given::default(),
+            krate,
+        };
         (common, into.0)
     }
 }

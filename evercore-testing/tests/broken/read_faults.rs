@@ -177,6 +177,26 @@ impl Fault for CutsPayloads {
     }
 }
 
+/// Takes all payloads for JSON.
+#[derive(Debug)]
+pub(crate) struct ForgetsCodecs;
+
+impl Fault for ForgetsCodecs {
+    fn show(&self, row: &mut EventRow) {
+        row.payload = Payload::from_encoded(Codec::Json, row.payload.bytes().clone());
+    }
+}
+
+/// Takes compressed payloads for others.
+#[derive(Debug)]
+pub(crate) struct ForgetsCompression;
+
+impl Fault for ForgetsCompression {
+    fn show(&self, row: &mut EventRow) {
+        row.payload = Payload::from_encoded(row.payload.codec(), row.payload.bytes().clone());
+    }
+}
+
 /// Looks event types up by their name, whatever the aggregate's type.
 #[derive(Debug)]
 pub(crate) struct ConfusesEventTypes;

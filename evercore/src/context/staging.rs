@@ -5,7 +5,9 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use tracing::warn;
 
-use crate::engine::{AggregateWrite, Commit, KeyChange, NewEvent, NewSnapshot, Precondition};
+use crate::engine::{
+    AggregateWrite, Commit, Idempotency, KeyChange, NewEvent, NewSnapshot, Precondition,
+};
 use crate::{AggregateId, CommitId, ConflictReason, Error, Limits, NaturalKey, Result, Sequence};
 
 /// Everything that a context has read and wants to write.
@@ -19,6 +21,7 @@ pub(super) struct Staging {
     /// Of the events.
     bytes: usize,
     snapshot_bytes: usize,
+    idempotency: Option<Idempotency>,
 }
 
 /// One aggregate that the context has read or created.
@@ -152,6 +155,14 @@ impl Staging {
         self.stream_mut(id).guarded = true;
     }
 
+    pub(super) fn events(&self) -> &[NewEvent] {
+        &self.events
+    }
+
+    pub(super) fn set_idempotency(&mut self, idempotency: Idempotency) {
+        self.idempotency = Some(idempotency);
+    }
+
     pub(super) fn set_key(&mut self, id: AggregateId, key: Option<NaturalKey>) -> Result<()> {
         let stream = self.stream_mut(id);
         if stream.key == key {
@@ -198,7 +209,8 @@ impl Staging {
             snapshots.extend(stream.snapshot);
         }
         let id = CommitId::generate();
-        (Commit { id, recorded_at, writes, events: self.events, snapshots }, refusal)
+        let (events, idempotency) = (self.events, self.idempotency);
+        (Commit { id, recorded_at, writes, events, snapshots, idempotency }, refusal)
     }
 }
 

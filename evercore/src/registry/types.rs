@@ -3,9 +3,13 @@
 use std::any::{Any, TypeId, type_name};
 use std::fmt;
 
+use serde_json::Value;
+
 use crate::retired::{Part, Parts};
 use crate::upcast::{self, Shape, Unreadable, Upcaster};
-use crate::{Aggregate, Apply, Event, EventMeta, Payload, RetiredEvent, Split};
+use crate::{
+    Aggregate, Apply, Codec, DecodeError, Event, EventMeta, Payload, RetiredEvent, Split, codec,
+};
 
 /// An aggregate type, as announced.
 #[derive(Clone, Copy)]
@@ -20,7 +24,10 @@ pub struct AggregateType {
 #[derive(Clone, Copy)]
 pub struct EventType {
     pub(super) stored: StoredType,
+    own_codec: Option<Codec>,
+    writes: fn(Codec) -> bool,
     apply: fn(&mut dyn Any, &Payload, u32, &EventMeta) -> Result<(), Unreadable>,
+    json_of: fn(&Payload) -> Result<Value, DecodeError>,
 }
 
 /// The type of a retired event, as announced.
@@ -101,6 +108,8 @@ impl EventType {
                 type_id: TypeId::of::<E>(),
                 shape: Shape::of::<E>(),
             },
+            own_codec: E::ENCODING.own_codec(),
+            writes: |codec| E::ENCODING.writes(codec),
             apply: |state, payload, version, meta| {
                 let event: E = upcast::read(payload, version)?;
                 let state = state
@@ -108,6 +117,11 @@ impl EventType {
                     .expect("BUG: an event was looked up under another aggregate");
                 state.apply(&event, meta);
                 Ok(())
+            },
+            json_of: |payload| {
+                let event: E = payload.decode()?;
+                let json = E::ENCODING.encode(&event, Codec::Json).map_err(DecodeError::whole)?;
+                codec::json::decode(&json)
             },
         }
     }
@@ -128,6 +142,20 @@ impl EventType {
     #[must_use]
     pub const fn version(&self) -> u32 {
         self.stored.version
+    }
+
+    /// The codec that it is written in by a store that writes in `codec`.
+    pub(crate) fn codec_in(&self, codec: Codec) -> Codec {
+        self.own_codec.unwrap_or(codec)
+    }
+
+    pub(super) fn writes(&self, codec: Codec) -> bool {
+        (self.writes)(codec)
+    }
+
+    /// Decodes an event and writes it as JSON.
+    pub(crate) fn json_of(&self, payload: &Payload) -> Result<Value, DecodeError> {
+        (self.json_of)(payload)
     }
 
     pub(crate) fn rust_type(&self) -> &'static str {

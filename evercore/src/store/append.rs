@@ -159,6 +159,7 @@ impl EventStore {
                 writes: vec![write],
                 events,
                 snapshots: Vec::new(),
+                idempotency: None,
             };
             match self.inner.send(commit).await {
                 Ok(committed) => return Ok(Appended { id, committed }),

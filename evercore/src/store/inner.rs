@@ -8,9 +8,11 @@ use tracing::warn;
 
 use super::StoredNames;
 use crate::clock::to_stored_precision;
+use crate::compression::{self, MISSING};
 use crate::engine::{Commit, CommitOutcome, Committed, LogSignal, NewEvent, StorageEngine};
 use crate::ids::IdPool;
 use crate::metadata::check_label;
+use crate::payload::MissingFeature;
 use crate::subscription::{Hub, Starting};
 use crate::{
     AggregateId, BoxError, Clock, Codec, Error, EventMeta, EventOptions, EventType, Limits,
@@ -25,8 +27,6 @@ pub(crate) struct Inner {
     pub(crate) engine: Arc<dyn StorageEngine>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) names: StoredNames,
-    /// In which events are written.
-    pub(crate) codec: Codec,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) limits: Limits,
     pub(crate) ids: IdPool,
@@ -34,8 +34,30 @@ pub(crate) struct Inner {
     pub(crate) starting: Starting,
     /// Given when a subscription of this process has moved on, or a lease was given back.
     pub(crate) settled: LogSignal,
+    pub(crate) writing: Writing,
     pub(super) retry: RetryPolicy,
     pub(super) random: Mutex<fastrand::Rng>,
+}
+
+/// How payloads are written.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Writing {
+    pub(crate) codec: Codec,
+    /// Compressed, if they are longer than this many bytes.
+    pub(super) compress_above: Option<usize>,
+}
+
+impl Writing {
+    /// Checks that all of it can be done.
+    pub(super) fn check(&self, registry: &Registry) -> Result<()> {
+        let codec = (!self.codec.is_built()).then(|| self.codec.missing());
+        let compression =
+            (self.compress_above.is_some() && !compression::is_built()).then_some(MISSING);
+        if let Some(MissingFeature { format, feature }) = codec.or(compression) {
+            return Err(Error::MissingCodec { event: None, format, feature });
+        }
+        registry.check_codec(self.codec)
+    }
 }
 
 impl Inner {
@@ -70,7 +92,8 @@ impl Inner {
             reference,
             metadata: metadata.map(Box::new),
         };
-        self.check(event_type, self.codec, encode(self.codec), meta)
+        let codec = event_type.codec_in(self.writing.codec);
+        self.check(event_type, codec, encode(codec), meta)
     }
 
     /// Checks an event that is encoded and has its place.
@@ -97,7 +120,8 @@ impl Inner {
         if bytes > limit {
             return Err(Error::PayloadTooLarge { event: event.name().to_owned(), bytes, limit });
         }
-        Ok(Payload::from_encoded(codec, encoded))
+        let payload = Payload::from_encoded(codec, encoded);
+        Ok(payload.compressed_above(self.writing.compress_above))
     }
 
     /// Lands a commit. If the answer is lost, asks for the outcome before it says anything.

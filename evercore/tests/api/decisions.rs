@@ -3,7 +3,7 @@
 use chrono::DateTime;
 use evercore::{
     Aggregate, AggregateId, Apply, CommandError, Decide, Decision, Error, Event, EventMeta,
-    EventOptions, EventStore, Metadata, event,
+    EventOptions, EventStore, Metadata, NaturalKey, RetryPolicy, Target, event,
 };
 use evercore_memory::MemoryEngine;
 
@@ -184,5 +184,80 @@ async fn what_a_decision_emits_has_the_metadata_of_the_context_or_its_own() -> O
     assert_eq!(who, [Some("ada"), Some("eve")]);
     assert_eq!(history[1].event_time(), DateTime::UNIX_EPOCH);
     assert_eq!(history[1].reference(), Some("r-1"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_command_can_be_executed_in_a_spawned_task() -> Outcome {
+    let store = store().await;
+    let name = String::from("jar");
+    let task = tokio::spawn(async move {
+        let target = Target::key_or_new(name.as_str())?;
+        let executed = store.execute::<Jar, _>(target, Add { count: 3 }).await?;
+        let position = executed.position();
+        Outcome::Ok((executed.state().marbles, executed.events().len(), position.is_some()))
+    });
+    assert_eq!(task.await.expect("it does not panic")?, (3, 3, true));
+    Ok(())
+}
+
+#[tokio::test]
+async fn racing_commands_are_all_decided_on_what_is_there() -> Outcome {
+    let patient = RetryPolicy::default().attempts(100);
+    let store = EventStore::builder().retry(patient).open(MemoryEngine::new()).await?;
+    let id = store.execute::<Jar, _>(Target::New, Add { count: 1 }).await?.id();
+    let commands = (0..12).map(|_| {
+        let store = store.clone();
+        tokio::spawn(async move { store.execute::<Jar, _>(id, Add { count: 1 }).await })
+    });
+    let mut refused = 0;
+    for command in commands.collect::<Vec<_>>() {
+        match command.await.expect("it does not panic") {
+            Ok(_) => {}
+            Err(CommandError::Rejected(JarError::Full)) => refused += 1,
+            Err(error) => return Err(error),
+        }
+    }
+    assert_eq!(refused, 3, "nine more fit into the jar");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_command_for_nobody_is_an_error() {
+    let store = store().await;
+    let unknown = AggregateId::new(17).expect("it is an id");
+    let by_id = store.execute::<Jar, _>(unknown, Add { count: 1 }).await;
+    assert!(matches!(by_id, Err(CommandError::Store(Error::UnknownId { .. }))));
+    let by_key = store.execute::<Jar, _>("nobody", Add { count: 1 }).await;
+    assert!(matches!(by_key, Err(CommandError::Store(Error::UnknownKey { .. }))));
+    let by_no_key = store.execute::<Jar, _>("", Add { count: 1 }).await;
+    assert!(matches!(by_no_key, Err(CommandError::Store(Error::InvalidKey { .. }))));
+    let without_a_name = store.execute::<Jar, _>(Target::New, Add { count: 1 }).idempotency_key("");
+    assert!(matches!(
+        without_a_name.await,
+        Err(CommandError::Store(Error::InvalidIdempotencyKey { .. }))
+    ));
+}
+
+#[tokio::test]
+async fn what_a_command_brought_about_is_told() -> Outcome {
+    let store = store().await;
+    let metadata = Metadata::new().principal("ada");
+    let executed = store
+        .execute::<Jar, _>(Target::new_with_key("jar")?, Add { count: 10 })
+        .metadata(metadata.clone())
+        .await?;
+    assert_eq!(executed.aggregate().key().map(NaturalKey::as_str), Some("jar"));
+    assert_eq!(executed.events().len(), 11);
+    let (first, last) = (&executed.events()[0], &executed.events()[10]);
+    assert_eq!(first.decode::<MarblesAdded>()?.count, 1);
+    assert_eq!(first.meta().metadata(), &metadata);
+    assert!(last.is::<Filled>() && !last.is::<MarblesAdded>());
+    assert!(matches!(last.decode::<MarblesAdded>(), Err(Error::WrongEventType { .. })));
+    assert_eq!(executed.position(), Some(store.head().await?));
+
+    let nothing = store.execute::<Jar, _>(executed.id(), Add { count: 0 }).await?;
+    assert_eq!((nothing.commit(), nothing.position()), (None, None));
+    assert_eq!(nothing.state(), &Jar { marbles: 10, is_full: true });
     Ok(())
 }
