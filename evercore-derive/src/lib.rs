@@ -81,7 +81,14 @@ pub fn aggregate(item: TokenStream) -> TokenStream {
 /// | `upcast_from = [DepositedV1, DepositedV2]` | none | The older shapes, the oldest first; the last is that of the version before this one. Types that derive serde's `Deserialize`, and `raw(f)` for a shape that has none any more, with a `fn(serde_json::Value) -> Result<serde_json::Value, BoxError>`. Each turns into the next, and the last into the event, by the trait `Upcast`. |
 /// | `oldest_version = 2` | 1 | The oldest version that any database holds. Each from there on needs a way up, or an event type of its own; which is found when a store is opened. |
 /// | `aliases = ["Deposited"]` | none | Other names under which older programs wrote it. |
+/// | `codec = cbor` | the store's | The codec that it is written in: `json`, `cbor`, `messagepack` or `protobuf`. All but `json` are features of `evercore`. |
 /// | `crate = "facade::evercore"` | `::evercore` | Where the crate is found, for one that hands the macros on. |
+///
+/// # Messages of Protocol Buffers
+///
+/// With `codec = protobuf` the type is a message made with prost: put the attribute above `#[derive(prost::Message)]`.
+/// Serde is not derived for it. If serde knows it nevertheless, it can be shown as JSON, and read from rows of other
+/// codecs.
 ///
 /// # With other attributes
 ///

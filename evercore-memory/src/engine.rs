@@ -163,7 +163,7 @@ impl Reader for MemoryEngine {
 
     async fn read_log(&self, request: LogRequest) -> Result<LogPage> {
         let log = self.shared.read()?;
-        Ok(now(&log).read_log(request))
+        Ok(now(&log).read_log(&request))
     }
 }
 
@@ -246,7 +246,7 @@ impl Reader for MemoryView {
 
     async fn read_log(&self, request: LogRequest) -> Result<LogPage> {
         let log = self.shared.read()?;
-        Ok(self.at(&log).read_log(request))
+        Ok(self.at(&log).read_log(&request))
     }
 }
 

@@ -211,8 +211,8 @@ impl Reader for PostgresEngine {
         let Shared { types, readers, statements, frontier, .. } = &*self.shared;
         let frontier = frontier.read(readers, statements).await?;
         let rows =
-            log::log_rows(&mut *readers.acquire().await?, statements, request, frontier).await?;
-        log::page(&rows, request, frontier, types, readers, statements).await
+            log::log_rows(&mut *readers.acquire().await?, statements, &request, frontier).await?;
+        log::page(&rows, &request, frontier, types, readers, statements).await
     }
 }
 

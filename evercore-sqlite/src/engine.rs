@@ -209,7 +209,7 @@ impl Reader for SqliteEngine {
 
     async fn read_log(&self, request: LogRequest) -> Result<LogPage> {
         let mut reading = self.readers.acquire().await?;
-        let result = read_log(reading.connection(), &self.types, request).await;
+        let result = read_log(reading.connection(), &self.types, &request).await;
         result.map_err(|problem| reading.failed("read the log", problem))
     }
 }

@@ -290,6 +290,7 @@ macro_rules! __with_cases {
                     the_answer_names_the_positions_in_the_log
                     pages_of_any_size_give_each_event_once
                     a_reader_that_follows_the_log_misses_nothing
+                    what_belongs_together_is_read_by_its_correlation_id
                     the_log_holds_all_types
                     a_page_never_ends_past_what_was_read
                 }
@@ -304,7 +305,7 @@ macro_rules! __with_cases {
                     what_was_not_said_stays_unsaid
                     times_are_kept_to_the_microsecond
                     time_is_taken_from_the_stores_clock
-                    a_contexts_metadata_is_on_its_events_unless_they_bring_their_own
+                    an_event_has_its_own_metadata_then_the_contexts_then_the_tasks
                     payloads_come_back_as_they_were
                 }
                 ids {

@@ -25,7 +25,7 @@ pub(crate) const fn is_built() -> bool {
     cfg!(feature = "zstd")
 }
 
-/// The compressed bytes, if they are fewer.
+/// The compressed bytes, if they are fewer. What cannot be compressed is written as it is.
 pub(crate) fn deflate(bytes: &[u8]) -> Option<Vec<u8>> {
     if bytes.len() > MAX_INFLATED_BYTES {
         return None;

@@ -44,7 +44,7 @@ impl Context {
     /// # Errors
     /// - [`Error::UnknownId`] if there is none; [`find`](Self::find) gives `None` instead.
     /// - [`Error::WrongAggregateType`] if it is not a `T`.
-    /// - [`Error::UnknownEvent`] or [`Error::Decode`] if its events cannot be read.
+    /// - [`Error::UnknownEvent`], [`Error::Decode`] or [`Error::MissingCodec`] if its events cannot be read.
     pub async fn load<T: Aggregate>(&mut self, id: AggregateId) -> Result<StateAggregate<T>> {
         self.find(id).await?.ok_or_else(|| unknown_id::<T>(id))
     }
@@ -54,7 +54,7 @@ impl Context {
     /// # Errors
     /// - [`Error::UnknownKey`] if there is none; [`find_by_key`](Self::find_by_key) gives `None` instead.
     /// - [`Error::InvalidKey`] if it cannot be a key.
-    /// - [`Error::UnknownEvent`] or [`Error::Decode`] if its events cannot be read.
+    /// - [`Error::UnknownEvent`], [`Error::Decode`] or [`Error::MissingCodec`] if its events cannot be read.
     pub async fn load_by_key<T: Aggregate>(
         &mut self,
         key: impl TryInto<NaturalKey, Error: Into<Error>>,
@@ -212,12 +212,12 @@ impl Context {
         T: Decide<C>,
     {
         self.check_handle(aggregate)?;
-        let metadata = self.metadata.as_deref().cloned().or_else(Metadata::current);
+        let metadata = Metadata::of_event(None, self.metadata.as_deref());
         let mut decision = Decision::on(&mut aggregate.state)
             .of(aggregate.id, aggregate.sequence)
             .at(self.store.clock.now())
             .with_metadata(metadata)
-            .in_codec(self.store.writing.codec);
+            .in_codec(self.store.codec());
         let decided = T::decide(&mut decision, command);
         // Whether it is kept or not, the state has them.
         let former = std::mem::replace(&mut aggregate.sequence, decision.sequence());
@@ -301,7 +301,8 @@ impl Context {
         self.set_key(aggregate, None)
     }
 
-    /// Sets the metadata of the events that are applied from now on, unless they bring their own.
+    /// Sets the metadata of the events that are applied from now on. What they bring of their own counts before it, and it
+    /// before that of [`with_metadata`](crate::with_metadata).
     ///
     /// # Errors
     /// [`Error::InvalidMetadata`] if it cannot be stored.

@@ -131,7 +131,7 @@ impl<'a, T: Aggregate> Decision<'a, T> {
         self
     }
 
-    /// Sets the metadata of the events that do not bring their own.
+    /// Sets the metadata of the events. What they bring of their own counts before it.
     #[must_use]
     pub fn with_metadata(mut self, metadata: Option<Metadata>) -> Self {
         self.metadata = metadata.filter(|metadata| !metadata.is_empty()).map(Box::new);
@@ -167,7 +167,13 @@ impl<'a, T: Aggregate> Decision<'a, T> {
             event_time: event_time.map_or(self.now, to_stored_precision),
             reference,
             metadata: match metadata {
-                Some(own) => (!own.is_empty()).then(|| Box::new(own)),
+                Some(own) => {
+                    let all = match self.metadata.as_deref() {
+                        Some(around) => own.within(around.clone()),
+                        None => own,
+                    };
+                    (!all.is_empty()).then(|| Box::new(all))
+                }
                 None => self.metadata.clone(),
             },
         };

@@ -168,12 +168,22 @@ pub struct HistoryRequest {
 }
 
 /// Which part of the global log to read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogRequest {
     /// Only events after this position.
     pub after: Position,
     /// The most events to return, at least 1.
     pub limit: u32,
+    /// Only events with this correlation id.
+    pub correlation: Option<Arc<str>>,
+}
+
+impl LogRequest {
+    /// Up to `limit` events after a position, whatever they belong to.
+    #[must_use]
+    pub const fn new(after: Position, limit: u32) -> Self {
+        Self { after, limit, correlation: None }
+    }
 }
 
 /// A page of the global log.

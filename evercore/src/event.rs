@@ -110,7 +110,7 @@ impl EventOptions {
         self
     }
 
-    /// Sets the metadata, in place of the context's.
+    /// Sets the event's own metadata. The context's and the task's are added to it, where it says nothing itself.
     #[must_use]
     pub fn metadata(mut self, metadata: Metadata) -> Self {
         self.metadata = Some(metadata);

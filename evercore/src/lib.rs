@@ -68,8 +68,10 @@
 //!   [`EventStore::wait_for`] to read one's writes.
 //! - **Types**: [`macro@Aggregate`], [`macro@event`], [`macro@state_event`]; by hand with [`trait@Aggregate`], [`Event`],
 //!   [`Apply`]; what a store knows in [`Registry`].
+//! - **Formats**: [`Codec`] for a store or an event type, [`Encoding`] by hand, [`RecordedEvent::to_json`] for tools.
 //! - **When something fails**: [`Error`] says what to do next.
 //! - **Bounds**: [`Limits`].
+//! - **Features**, all off by default: `cbor`, `messagepack`, `protobuf`, `zstd`.
 //! - **Engines**: `evercore-postgres`, `evercore-sqlite`, `evercore-memory`; the contract for your own in [`engine`].
 
 // The macros write absolute paths; inside this crate's own tests they lead here.
@@ -131,7 +133,7 @@ pub use id::{AggregateId, CommitId, Position, Sequence};
 pub use idempotency::{IdempotencyKey, MAX_IDEMPOTENCY_KEY_BYTES};
 pub use key::{MAX_NATURAL_KEY_BYTES, NaturalKey};
 pub use limits::Limits;
-pub use metadata::{MAX_LABEL_BYTES, MAX_METADATA_BYTES, Metadata};
+pub use metadata::{MAX_LABEL_BYTES, MAX_METADATA_BYTES, Metadata, with_metadata};
 pub use payload::{DecodeError, Payload};
 pub use read_context::ReadContext;
 pub use recorded::RecordedEvent;

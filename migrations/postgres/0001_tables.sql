@@ -54,6 +54,7 @@ CREATE TABLE evercore.events (
     sequence bigint NOT NULL CHECK (sequence > 0),
     event_type_id integer NOT NULL,
     version integer NOT NULL CHECK (version > 0),
+    -- 1 JSON, 2 CBOR, 3 MessagePack, 4 Protocol Buffers; 100 more if zstd compressed the payload.
     codec smallint NOT NULL,
     payload bytea NOT NULL,
     event_time timestamptz NOT NULL,
@@ -65,6 +66,10 @@ CREATE TABLE evercore.events (
     PRIMARY KEY (position),
     UNIQUE (aggregate_id, sequence)
 );
+
+-- What belongs together. Events without a correlation id are not in it, and cost nothing.
+CREATE INDEX events_by_correlation ON evercore.events (correlation_id, position)
+    WHERE correlation_id IS NOT NULL;
 
 -- The newest of each aggregate.
 CREATE TABLE evercore.snapshots (
@@ -95,7 +100,7 @@ CREATE TABLE evercore.commits (
 CREATE UNIQUE INDEX commits_by_idempotency_key ON evercore.commits (idempotency_key)
     WHERE idempotency_key IS NOT NULL;
 
--- Events as people read them.
+-- Events as people read them. A payload that is not JSON, or compressed, is in `encoded_payload`.
 CREATE VIEW evercore.event_log AS
 SELECT
     e.position,
@@ -105,7 +110,10 @@ SELECT
     e.sequence,
     et.name AS event_type,
     e.version,
+    CASE e.codec % 100 WHEN 1 THEN 'json' WHEN 2 THEN 'cbor' WHEN 3 THEN 'messagepack' WHEN 4 THEN 'protobuf' END
+        || CASE WHEN e.codec > 100 THEN ' zstd' ELSE '' END AS codec,
     CASE WHEN e.codec = 1 THEN convert_from(e.payload, 'UTF8')::jsonb END AS payload,
+    CASE WHEN e.codec <> 1 THEN e.payload END AS encoded_payload,
     e.event_time,
     e.recorded_at,
     e.reference,

@@ -125,7 +125,8 @@ pub(crate) struct SkipsInTheLog;
 #[async_trait]
 impl Fault for SkipsInTheLog {
     async fn read_log(&self, reader: &dyn Reader, request: LogRequest) -> Result<LogPage> {
-        let end = reader.read_log(LogRequest { limit: u32::MAX, ..request }).await?.end;
+        let whole = LogRequest { limit: u32::MAX, ..request.clone() };
+        let end = reader.read_log(whole).await?.end;
         Ok(LogPage { end, ..reader.read_log(request).await? })
     }
 }

@@ -135,7 +135,8 @@ where
         self
     }
 
-    /// Sets the metadata of the events, unless the decision gives them their own.
+    /// Sets the metadata of the events. What the decision gives them counts before it, and it before that of
+    /// [`with_metadata`](crate::with_metadata).
     pub fn metadata(mut self, metadata: Metadata) -> Self {
         self.metadata = Some(metadata);
         self

@@ -70,6 +70,11 @@ impl Inner {
         self.random.lock().unwrap_or_else(PoisonError::into_inner).f64()
     }
 
+    /// The codec of events that have none of their own.
+    pub(crate) const fn codec(&self) -> Codec {
+        self.writing.codec
+    }
+
     /// Checks and encodes an event that is to have this sequence.
     pub(crate) fn prepare(
         &self,
@@ -80,10 +85,7 @@ impl Inner {
         context_metadata: Option<&Metadata>,
     ) -> Result<NewEvent> {
         let EventOptions { event_time, reference, metadata } = options;
-        let metadata = metadata
-            .or_else(|| context_metadata.cloned())
-            .or_else(Metadata::current)
-            .filter(|metadata| !metadata.is_empty());
+        let metadata = Metadata::of_event(metadata, context_metadata);
         let event_time = event_time.unwrap_or_else(|| self.clock.now());
         let meta = EventMeta {
             aggregate_id,

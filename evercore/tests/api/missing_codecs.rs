@@ -62,11 +62,11 @@ async fn written(format: i16) -> (EventStore, AggregateId) {
     };
     let commit = Commit {
         id: CommitId::generate(),
+        idempotency: None,
         recorded_at,
         writes: vec![write],
         events: vec![event],
         snapshots: Vec::new(),
-        idempotency: None,
     };
     engine.commit(commit).await.expect("memory keeps any bytes");
     (EventStore::builder().open(engine).await.expect("memory opens"), id)

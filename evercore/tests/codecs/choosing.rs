@@ -1,8 +1,10 @@
 //! Which codec an event is written in.
 
+use std::convert::Infallible;
+
 use evercore::{
-    Aggregate, Apply, Codec, Encoding, Error, Event, EventMeta, EventStore, Registry, event,
-    state_event,
+    Aggregate, Apply, Codec, CommandError, Decide, Decision, Encoding, Error, Event, EventDraft,
+    EventMeta, EventStore, Expected, NaturalKey, Registry, Stream, event, state_event,
 };
 use evercore_memory::MemoryEngine;
 use serde::{Deserialize, Serialize};
@@ -80,6 +82,44 @@ async fn the_codec_of_an_event_type_wins_over_the_stores() {
     let codecs: Vec<_> = history.iter().map(|event| event.payload().codec()).collect();
     assert_eq!(codecs, [Codec::Cbor, Codec::MessagePack, Codec::Json, Codec::Cbor]);
     let lamp = Lamp { level: 1, colour: "red".to_owned() };
+    assert_eq!(state::<Lamp>(&store, id).await.expect("it loads"), lamp);
+}
+
+/// Says both in one decision.
+struct Set(u8, String);
+
+impl Decide<Set> for Lamp {
+    type Error = Infallible;
+
+    fn decide(lamp: &mut Decision<'_, Self>, Set(level, colour): &Set) -> Result<(), Infallible> {
+        lamp.emit(Dimmed { level: *level });
+        lamp.emit(Coloured { colour: colour.clone() });
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn decisions_and_appends_write_in_the_same_codecs() {
+    let engine = MemoryEngine::new();
+    let store = open(in_codec(Codec::Cbor), &engine).await;
+    let key = || NaturalKey::new("lamp").expect("a key");
+    store
+        .with_context(async |ctx| {
+            let mut lamp = ctx.create_with_key::<Lamp>(key()).await?;
+            ctx.decide(&mut lamp, &Set(3, "red".to_owned()))?;
+            Ok::<_, CommandError<Infallible>>(())
+        })
+        .await
+        .expect("it lands");
+    let events =
+        [EventDraft::from(Dimmed { level: 4 }), Coloured { colour: "blue".to_owned() }.into()];
+    let appended = store.append::<Lamp, _>(Stream::Key(key()), Expected::Any, events).await;
+    let id = appended.expect("it lands").id;
+    let history = store.history(id, ..).await.expect("it reads");
+    let codecs: Vec<_> = history.iter().map(|event| event.payload().codec()).collect();
+    let both = [Codec::Cbor, Codec::MessagePack];
+    assert_eq!(codecs, [both, both].concat());
+    let lamp = Lamp { level: 4, colour: "blue".to_owned() };
     assert_eq!(state::<Lamp>(&store, id).await.expect("it loads"), lamp);
 }
 

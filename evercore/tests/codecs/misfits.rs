@@ -1,6 +1,9 @@
 //! Bytes that are not what they should be.
 
 use evercore::{Aggregate, Codec, Error, Payload, state_event};
+use proptest::prelude::{Strategy, any};
+use proptest::proptest;
+use proptest::sample::select;
 
 use crate::store::{BY_SERDE, in_codec, recorded};
 
@@ -82,6 +85,22 @@ fn what_claims_to_be_huge_or_is_deeply_nested_is_an_error() {
         payload.to_json().expect_err("it is not what it claims");
         payload.decode::<Labelled>().map(drop).expect_err("it is not what it claims");
     }
+}
+
+proptest! {
+    /// Nor do they panic, overflow the stack or take all memory.
+    #[test]
+    fn any_bytes_are_an_event_or_an_error(format in formats(), bytes in any::<Vec<u8>>()) {
+        let payload = Payload::from_stored(format, bytes).expect("a number of ours");
+        let read = payload.decode::<Addressed>();
+        if let (Ok(_), Err(error)) = (&read, payload.to_json()) {
+            panic!("{payload:?} is an event and no JSON: {error:?}");
+        }
+    }
+}
+
+fn formats() -> impl Strategy<Value = i16> {
+    select(vec![1, 2, 3, 101, 102, 103])
 }
 
 #[test]
