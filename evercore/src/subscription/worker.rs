@@ -101,7 +101,8 @@ enum Found {
 impl Config {
     /// Stores the subscription, and checks that the lease is long enough for this database.
     async fn register(&mut self) -> Result<()> {
-        self.followed = Followed::find(&self.store, &self.name, &self.followed.stored).await?;
+        let named = &self.followed.stored;
+        self.followed = Followed::find(&self.store, &self.name, self.partitions, named).await?;
         self.check()?;
         let began = tokio::time::Instant::now();
         let new = NewSubscription {
@@ -109,7 +110,7 @@ impl Config {
             filter: Arc::clone(&self.followed.stored),
             partitions: self.partitions,
             start: self.start,
-            if_different: self.if_different,
+            if_different: self.followed.if_different(self.if_different),
         };
         self.store.engine.register(&new).await?;
         self.check_round_trip(began.elapsed()).await
