@@ -5,6 +5,7 @@ mod double_option;
 pub(crate) mod expand;
 pub(crate) mod input;
 pub(crate) mod model;
+mod shape;
 pub(crate) mod versions;
 
 use proc_macro2::TokenStream;

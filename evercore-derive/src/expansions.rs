@@ -106,6 +106,9 @@ fn an_event_without_options() {
                 type Aggregate = Account;
                 const NAME: &'static str = "MoneyDeposited";
                 const VERSION: u32 = 1u32;
+                const SHAPE: ::core::option::Option<::evercore::Shape> = ::core::option::Option::Some(
+                    ::evercore::Shape::new(&[("amount", "i64")]),
+                );
                 const ENCODING: ::evercore::Encoding<Self> = ::evercore::Encoding::serde();
             }
             ::evercore::__private::inventory::submit! {
@@ -147,6 +150,17 @@ fn an_event_with_all_options_and_derives_of_its_own() {
                 const NAME: &'static str = "money-moved";
                 const VERSION: u32 = 3u32;
                 const ALIASES: &'static [&'static str] = &["MoneyMoved", "moved"];
+                const SHAPE: ::core::option::Option<facade::evercore::Shape> = ::core::option::Option::Some(
+                    facade::evercore::Shape::new(
+                        &[
+                            ("#[serde(tag = \"kind\")]", ""),
+                            ("In {}", ""),
+                            ("In.amount", "i64"),
+                            ("Out {}", ""),
+                            ("Out.amount", "i64"),
+                        ],
+                    ),
+                );
                 const ENCODING: facade::evercore::Encoding<Self> = facade::evercore::Encoding::serde();
             }
             facade::evercore::__private::inventory::submit! {
@@ -174,6 +188,9 @@ fn an_event_that_leaves_serde_to_the_item() {
                 type Aggregate = Account;
                 const NAME: &'static str = "Closed";
                 const VERSION: u32 = 1u32;
+                const SHAPE: ::core::option::Option<::evercore::Shape> = ::core::option::Option::Some(
+                    ::evercore::Shape::new(&[("()", "")]),
+                );
                 const ENCODING: ::evercore::Encoding<Self> = ::evercore::Encoding::serde();
             }
             ::evercore::__private::inventory::submit! {
@@ -204,6 +221,9 @@ fn an_event_that_says_itself_where_serde_is() {
                 type Aggregate = Account;
                 const NAME: &'static str = "Closed";
                 const VERSION: u32 = 1u32;
+                const SHAPE: ::core::option::Option<::evercore::Shape> = ::core::option::Option::Some(
+                    ::evercore::Shape::new(&[("()", "")]),
+                );
                 const ENCODING: ::evercore::Encoding<Self> = ::evercore::Encoding::serde();
             }
             ::evercore::__private::inventory::submit! {
@@ -232,6 +252,9 @@ fn an_event_with_a_codec_of_its_own() {
                 type Aggregate = Account;
                 const NAME: &'static str = "Closed";
                 const VERSION: u32 = 1u32;
+                const SHAPE: ::core::option::Option<::evercore::Shape> = ::core::option::Option::Some(
+                    ::evercore::Shape::new(&[("()", "")]),
+                );
                 const ENCODING: ::evercore::Encoding<Self> = ::evercore::Encoding::serde()
                     .codec(::evercore::Codec::Cbor);
             }
@@ -266,6 +289,11 @@ fn a_message_of_protocol_buffers() {
                 type Aggregate = Account;
                 const NAME: &'static str = "Closed";
                 const VERSION: u32 = 1u32;
+                const SHAPE: ::core::option::Option<::evercore::Shape> = ::core::option::Option::Some(
+                    ::evercore::Shape::new(
+                        &[("reason", "Option<String> #[prost(string, optional, tag = \"1\")]")],
+                    ),
+                );
                 const ENCODING: ::evercore::Encoding<Self> = ::evercore::__private::protobuf({
                     use ::evercore::__private::WithoutSerde as _;
                     ::evercore::__private::Serde::<Self>::ENCODING
@@ -306,6 +334,9 @@ fn an_event_that_is_rejected() {
                 type Aggregate = ::evercore::__private::UnknownAggregate;
                 const NAME: &'static str = "Closed";
                 const VERSION: u32 = 0u32;
+                const SHAPE: ::core::option::Option<::evercore::Shape> = ::core::option::Option::Some(
+                    ::evercore::Shape::new(&[("0", "String")]),
+                );
                 const ENCODING: ::evercore::Encoding<Self> = ::evercore::Encoding::serde();
             }
         "#]],
@@ -361,6 +392,20 @@ fn a_state_event() {
                 type Aggregate = Account;
                 const NAME: &'static str = "Changed";
                 const VERSION: u32 = 1u32;
+                const SHAPE: ::core::option::Option<::evercore::Shape> = ::core::option::Option::Some(
+                    ::evercore::Shape::new(
+                        &[
+                            ("owner", "String"),
+                            ("type", "Option<u8>"),
+                            ("limit", "Option<Option<i64>>"),
+                            ("memo", "std::option::Option<Option<String>> #[serde(default)]"),
+                            ("opened", "Option<Option<Date>> #[serde(with = \"my_own\")]"),
+                            #[cfg(feature = "branches")]
+                            ("branch", "u32"),
+                            ("reason", "String"),
+                        ],
+                    ),
+                );
                 const ENCODING: ::evercore::Encoding<Self> = ::evercore::Encoding::serde();
             }
             ::evercore::__private::inventory::submit! {
@@ -418,6 +463,9 @@ fn a_state_event_that_is_rejected() {
                 type Aggregate = Account;
                 const NAME: &'static str = "Changed";
                 const VERSION: u32 = 1u32;
+                const SHAPE: ::core::option::Option<::evercore::Shape> = ::core::option::Option::Some(
+                    ::evercore::Shape::new(&[("owner", "String")]),
+                );
                 const ENCODING: ::evercore::Encoding<Self> = ::evercore::Encoding::serde();
             }
             #[automatically_derived]

@@ -18,6 +18,7 @@ use evercore::{
     Start, SubscriptionName,
 };
 
+use crate::faults::{Fate, Faults, outcome_unknown};
 use crate::log::{Log, Version};
 use crate::read::View;
 use crate::subscriptions::Subscriptions;
@@ -40,6 +41,7 @@ struct Shared {
     subscriptions: Mutex<Subscriptions>,
     closed: AtomicBool,
     grown: LogSignal,
+    faults: Faults,
 }
 
 /// The log as it was when the view was opened.
@@ -68,6 +70,12 @@ impl MemoryEngine {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// What its next calls meet: conflicts, delays, lost answers. All clones of the engine share it.
+    #[must_use]
+    pub fn faults(&self) -> &Faults {
+        &self.shared.faults
     }
 }
 
@@ -119,12 +127,18 @@ impl StorageEngine for MemoryEngine {
     }
 
     async fn commit(&self, commit: Commit) -> Result<Committed> {
+        let id = commit.id;
+        let fate = self.shared.faults.meet_commit(&commit).await?;
         let committed = self.shared.write()?.commit(commit)?;
         self.shared.grown.notify();
-        Ok(committed)
+        match fate {
+            Fate::Sent => Ok(committed),
+            Fate::Unheard => Err(outcome_unknown(id)),
+        }
     }
 
     async fn find_commit(&self, id: CommitId) -> Result<CommitOutcome> {
+        self.shared.faults.meet_outcome().await?;
         let mut log = self.shared.write()?;
         Ok(*log.outcomes.entry(id).or_insert(CommitOutcome::NeverLands))
     }
@@ -152,6 +166,7 @@ impl StorageEngine for MemoryEngine {
 #[async_trait]
 impl Reader for MemoryEngine {
     async fn load(&self, request: LoadRequest) -> Result<Option<LoadedAggregate>> {
+        self.shared.faults.meet_load().await?;
         let log = self.shared.read()?;
         Ok(now(&log).load(&request))
     }
@@ -235,6 +250,7 @@ impl SubscriptionStorage for MemoryEngine {
 #[async_trait]
 impl Reader for MemoryView {
     async fn load(&self, request: LoadRequest) -> Result<Option<LoadedAggregate>> {
+        self.shared.faults.meet_load().await?;
         let log = self.shared.read()?;
         Ok(self.at(&log).load(&request))
     }

@@ -30,13 +30,17 @@
 //! # }
 //! ```
 //!
+//! What a program does when its storage fails is tested with [`Faults`]: conflicts, delays, lost answers.
+//!
 //! Code that takes a URL gets a store of its own from each `memory:`, once the program names this crate:
 //! `use evercore_memory as _;`.
 
 mod commit;
 mod engine;
+mod faults;
 mod log;
 mod read;
 mod subscriptions;
 
 pub use engine::MemoryEngine;
+pub use faults::{CommitFault, Faults, ReadFault};

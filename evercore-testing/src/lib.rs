@@ -84,6 +84,7 @@
 mod assert;
 mod case;
 mod cases;
+mod catalogue;
 mod conformance;
 mod domain;
 mod fixture;
@@ -92,12 +93,17 @@ mod journal;
 mod poll;
 mod race;
 mod raw;
+mod recording;
+mod scenario;
 #[doc(hidden)]
 pub mod transactional;
 
 pub use case::{Case, Failure};
 pub use cases::cases;
+pub use catalogue::{Catalogue, CatalogueError, CatalogueUpdate};
 #[doc(hidden)]
 pub use conformance::__run;
 pub use harness::{Durability, Harness};
+pub use recording::{Handled, Recording};
+pub use scenario::{Decided, Events, Scenario};
 pub use transactional::{SqlHarness, SqlTransaction};

@@ -231,7 +231,7 @@ pub enum Error {
 
     /// A stored event whose name or version no linked type carries.
     #[error(
-        "{0}: no type is registered for it; is the crate that defines it linked into this program? Or is it a newer program's, or retired?"
+        "{0}: no type is registered for it; is the crate that defines it linked into this program?"
     )]
     UnknownEvent(Box<EventPlace>),
 

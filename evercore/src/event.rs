@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::{Aggregate, AggregateId, Encoding, Metadata, Sequence, Upcaster};
+use crate::{Aggregate, AggregateId, Encoding, Metadata, Sequence, Shape, Upcaster};
 
 /// Something that has happened to an aggregate.
 ///
@@ -33,6 +33,9 @@ pub trait Event: Sized + Send + Sync + 'static {
     /// The oldest version that is stored anywhere, from 1. Each from here on needs a way up, or an event type of its
     /// own; which is checked when a store is opened.
     const OLDEST_VERSION: u32 = 1;
+
+    /// What the type looks like, where that is known: for a catalogue of what was released.
+    const SHAPE: Option<Shape> = None;
 
     /// How it becomes bytes and back: [`Encoding::serde`] for a type that serde knows.
     const ENCODING: Encoding<Self>;

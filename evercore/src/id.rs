@@ -38,7 +38,7 @@ pub struct CommitId(Uuid);
 
 impl AggregateId {
     /// The lowest id.
-    pub(crate) const FIRST: Self = Self(1);
+    pub const FIRST: Self = Self(1);
 
     /// Checks that `id` is at least 1.
     ///
@@ -91,6 +91,9 @@ impl Sequence {
 impl Position {
     /// Before the first event.
     pub const START: Self = Self(0);
+
+    /// The first event's position.
+    pub const FIRST: Self = Self(1);
 
     /// Checks that `position` is not negative.
     ///

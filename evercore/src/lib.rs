@@ -104,6 +104,7 @@ mod registry;
 mod rehydrate;
 mod retired;
 mod retry;
+mod shape;
 mod snapshot;
 mod state_aggregate;
 mod store;
@@ -141,6 +142,7 @@ pub use registry::{AggregateType, EventType, Registry, RegistryBuilder, RetiredT
 pub use rehydrate::AsOf;
 pub use retired::{Parts, RetiredEvent, Split, SplitInto};
 pub use retry::RetryPolicy;
+pub use shape::Shape;
 pub use snapshot::{Fingerprint, SnapshotPolicy};
 pub use state_aggregate::StateAggregate;
 pub use store::{

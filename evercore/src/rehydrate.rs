@@ -8,7 +8,8 @@ use crate::engine::{HistoryRequest, LoadRequest, LoadedAggregate, Reader, Stored
 use crate::registry::AggregateEntry;
 use crate::store::Inner;
 use crate::{
-    Aggregate, AggregateId, Error, NaturalKey, RecordedEvent, Result, Sequence, UnknownEvents,
+    Aggregate, AggregateId, Error, NaturalKey, RecordedEvent, Registry, Result, Sequence,
+    UnknownEvents,
 };
 
 /// Up to where an aggregate is replayed.
@@ -85,6 +86,29 @@ pub(crate) async fn rehydrate<T: Aggregate>(
         events = reader.read_history(request).await?;
     }
     Ok(Some(replay.into_rehydrated(id, key)))
+}
+
+impl Registry {
+    /// For tests and tools: what becomes of a state by stored events, as when it is loaded. `at` is the last event that
+    /// the state contains; the events go on from there.
+    ///
+    /// # Errors
+    /// - [`Error::Unregistered`] if the registry does not hold the aggregate's type.
+    /// - [`Error::UnknownEvent`], [`Error::Decode`] or [`Error::Upcast`] if an event cannot be read.
+    /// - [`Error::Corrupt`] if the sequences do not follow each other.
+    pub fn replay<T: Aggregate>(
+        &self,
+        state: T,
+        at: Sequence,
+        events: &[RecordedEvent],
+    ) -> Result<T> {
+        let entry = self.aggregate::<T>()?;
+        let mut replay = Replay { entry, sequence: at, state, has_unknown: false };
+        for event in events {
+            replay.one(event)?;
+        }
+        Ok(replay.state)
+    }
 }
 
 async fn load_checked<T: Aggregate>(

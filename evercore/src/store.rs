@@ -2,6 +2,7 @@
 
 mod append;
 mod builder;
+mod draft;
 mod execute;
 mod inner;
 mod names;
@@ -19,8 +20,9 @@ use crate::{
     Start,
 };
 
-pub use append::{Appended, EventDraft, Expected, Stream};
+pub use append::{Appended, Expected, Stream};
 pub use builder::{EventStoreBuilder, Migrate};
+pub use draft::EventDraft;
 pub(crate) use execute::{Completed, Done};
 pub use execute::{Execute, Executed, Happened, Target};
 pub(crate) use inner::Inner;

@@ -68,14 +68,14 @@ pub trait Upcast<Old>: Sized {
 /// One step up, from a version of an event's shape to the next. For [`Event::UPCASTERS`].
 #[derive(Clone, Copy)]
 pub struct Upcaster {
-    old: Shape,
-    new: Shape,
+    old: ShapeType,
+    new: ShapeType,
     step: Step,
 }
 
 /// A shape's type.
 #[derive(Clone, Copy)]
-pub(crate) struct Shape {
+pub(crate) struct ShapeType {
     id: TypeId,
     name: fn() -> &'static str,
 }
@@ -119,8 +119,8 @@ impl Upcaster {
         New: Upcast<Old> + 'static,
     {
         Self {
-            old: Shape::of::<Old>(),
-            new: Shape::of::<New>(),
+            old: ShapeType::of::<Old>(),
+            new: ShapeType::of::<New>(),
             step: Step::Typed(|stage| {
                 let old = stage.read::<Old>().map_err(Failure::Decode)?;
                 let new = New::upcast(old).map_err(Failure::Upcast)?;
@@ -132,16 +132,16 @@ impl Upcaster {
     /// From a shape that has no type any more, as JSON to JSON. Works on any codec that can be read without its type.
     #[must_use]
     pub const fn raw(upcast: fn(Value) -> Result<Value, BoxError>) -> Self {
-        Self { old: Shape::JSON, new: Shape::JSON, step: Step::Raw(upcast) }
+        Self { old: ShapeType::JSON, new: ShapeType::JSON, step: Step::Raw(upcast) }
     }
 
     /// The type of the older shape.
-    pub(crate) fn old(&self) -> Shape {
+    pub(crate) fn old(&self) -> ShapeType {
         self.old
     }
 
     /// The type of the newer shape.
-    pub(crate) fn new_shape(&self) -> Shape {
+    pub(crate) fn new_shape(&self) -> ShapeType {
         self.new
     }
 
@@ -156,7 +156,7 @@ impl Upcaster {
     }
 }
 
-impl Shape {
+impl ShapeType {
     const JSON: Self = Self::of::<Value>();
 
     pub(crate) const fn of<T: 'static>() -> Self {

@@ -5,6 +5,7 @@ use quote::{quote, quote_spanned};
 use syn::Path;
 
 use super::model::Event;
+use super::shape::Part;
 use super::versions::Versions;
 use crate::value::{Codec, CodecKind, Older};
 
@@ -109,11 +110,17 @@ fn implementation(model: &Event, aggregate: TokenStream) -> TokenStream {
     let ident = &item.ident;
     let encoding = encoding(krate, *codec);
     let constants = stored_constants(model);
+    let parts = model
+        .shape
+        .iter()
+        .map(|Part { name, ty, conditions }| quote!(#(#conditions)* (#name, #ty)));
     quote! {
         #[automatically_derived]
         impl #krate::Event for #ident {
             type Aggregate = #aggregate;
             #constants
+            const SHAPE: ::core::option::Option<#krate::Shape> =
+                ::core::option::Option::Some(#krate::Shape::new(&[#(#parts),*]));
             const ENCODING: #krate::Encoding<Self> = #encoding;
         }
     }

@@ -8,6 +8,7 @@ use syn::{Attribute, Data, DeriveInput, LitStr, Path, TypePath};
 use super::derives::Derives;
 use super::double_option;
 use super::input::Input;
+use super::shape::{self, Part};
 use super::versions::{self, Versions};
 use crate::options::Options;
 use crate::value::{AggregateType, Codec, CodecKind};
@@ -32,6 +33,7 @@ pub(crate) struct Event {
     pub(crate) name: LitStr,
     pub(crate) versions: Versions,
     pub(crate) aliases: Vec<LitStr>,
+    pub(crate) shape: Vec<Part>,
     /// Its own one, whatever the store's.
     pub(crate) codec: Option<Codec>,
 }
@@ -86,6 +88,7 @@ pub(crate) fn read_with<O: Options, T>(
     }
     let (input, rest) = common(read.options);
     let krate = rules::krate(input.krate.0);
+    let shape = shape::shape(&item);
     let codec = input.codec.0;
     // Its fields are written by prost, in prost's way; serde's derives are the user's choice.
     let is_message = codec.is_some_and(|codec| codec.kind == CodecKind::Protobuf);
@@ -106,6 +109,7 @@ pub(crate) fn read_with<O: Options, T>(
         ),
         aliases: rules::aliases("event", input.aliases.0, &name, &mut mistakes),
         name,
+        shape,
         item,
     };
     if !event.can_stand_in() {

@@ -180,7 +180,7 @@ caught! {
     dropped_metadata_are_caught: DropsMetadata => [
         "contract::all_that_is_said_comes_back_as_it_was",
         "contract::every_part_of_the_metadata_is_kept",
-        "contract::a_contexts_metadata_is_on_its_events_unless_they_bring_their_own",
+        "contract::an_event_has_its_own_metadata_then_the_contexts_then_the_tasks",
     ];
     cut_keys_are_caught: CutsKeys => ["p12::a_key_of_the_longest_length_is_fine"];
     cut_payloads_are_caught: CutsPayloads => ["p12::the_largest_payload_by_default_is_stored"];

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use super::types::{AggregateType, EventType, RetiredType, StoredType};
 use crate::metadata::MAX_LABEL_BYTES;
-use crate::upcast::{Shape, Unreadable};
+use crate::upcast::{ShapeType, Unreadable};
 use crate::{Error, EventMeta, Fingerprint, Payload, Result};
 
 /// An aggregate type and the events that are read into it.
@@ -209,7 +209,7 @@ fn check_upcasters(stored: &StoredType) -> Result<()> {
     for (step, taken) in stored.upcasters.iter().zip(taken.chain([stored.shape])) {
         let given = step.new_shape();
         if !given.can_become(taken) {
-            let (given, taken) = (given.rust_type(), Shape::rust_type(taken));
+            let (given, taken) = (given.rust_type(), ShapeType::rust_type(taken));
             let problem = format!("one of its upcasters gives `{given}`, where `{taken}` is taken");
             return Err(Error::InvalidDeclaration { rust_type: (stored.rust_type)(), problem });
         }

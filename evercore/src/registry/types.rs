@@ -6,9 +6,10 @@ use std::fmt;
 use serde_json::Value;
 
 use crate::retired::{Part, Parts};
-use crate::upcast::{self, Shape, Unreadable, Upcaster};
+use crate::upcast::{self, ShapeType, Unreadable, Upcaster};
 use crate::{
-    Aggregate, Apply, Codec, DecodeError, Event, EventMeta, Payload, RetiredEvent, Split, codec,
+    Aggregate, Apply, Codec, DecodeError, Event, EventMeta, Payload, RetiredEvent, Shape, Split,
+    codec,
 };
 
 /// An aggregate type, as announced.
@@ -24,6 +25,7 @@ pub struct AggregateType {
 #[derive(Clone, Copy)]
 pub struct EventType {
     pub(super) stored: StoredType,
+    shape: Option<Shape>,
     own_codec: Option<Codec>,
     writes: fn(Codec) -> bool,
     apply: fn(&mut dyn Any, &Payload, u32, &EventMeta) -> Result<(), Unreadable>,
@@ -51,7 +53,7 @@ pub(super) struct StoredType {
     pub(super) upcasters: &'static [Upcaster],
     pub(super) rust_type: fn() -> &'static str,
     pub(super) type_id: TypeId,
-    pub(super) shape: Shape,
+    pub(super) shape: ShapeType,
 }
 
 impl AggregateType {
@@ -106,8 +108,9 @@ impl EventType {
                 upcasters: E::UPCASTERS,
                 rust_type: type_name::<E>,
                 type_id: TypeId::of::<E>(),
-                shape: Shape::of::<E>(),
+                shape: ShapeType::of::<E>(),
             },
+            shape: E::SHAPE,
             own_codec: E::ENCODING.own_codec(),
             writes: |codec| E::ENCODING.writes(codec),
             apply: |state, payload, version, meta| {
@@ -138,10 +141,22 @@ impl EventType {
         self.stored.aggregate
     }
 
+    /// Other names under which it was written.
+    #[must_use]
+    pub const fn aliases(&self) -> &'static [&'static str] {
+        self.stored.aliases
+    }
+
     /// The version of its shape.
     #[must_use]
     pub const fn version(&self) -> u32 {
         self.stored.version
+    }
+
+    /// What the type looks like, where that is known.
+    #[must_use]
+    pub const fn shape(&self) -> Option<Shape> {
+        self.shape
     }
 
     /// The codec that it is written in by a store that writes in `codec`.
@@ -158,7 +173,9 @@ impl EventType {
         (self.json_of)(payload)
     }
 
-    pub(crate) fn rust_type(&self) -> &'static str {
+    /// The Rust type, for a message.
+    #[must_use]
+    pub fn rust_type(&self) -> &'static str {
         (self.stored.rust_type)()
     }
 
@@ -244,7 +261,7 @@ impl StoredType {
             upcasters: R::UPCASTERS,
             rust_type: type_name::<R>,
             type_id: TypeId::of::<R>(),
-            shape: Shape::of::<R>(),
+            shape: ShapeType::of::<R>(),
         }
     }
 

@@ -1,20 +1,15 @@
 //! Appending events without loading their aggregate.
 
-use std::fmt;
-use std::marker::PhantomData;
-
 use tracing::{debug, instrument};
 
-use super::EventStore;
+use super::{EventDraft, EventStore};
 use crate::clock::to_stored_precision;
 use crate::engine::{
     AggregateWrite, Commit, Committed, KeyChange, LoadRequest, Precondition, Target,
 };
 use crate::error::unknown_key;
-use crate::registry::EventType;
 use crate::{
-    Aggregate, AggregateId, Apply, BoxError, Codec, CommitId, ConflictReason, Error, Event,
-    EventOptions, NaturalKey, Result, Sequence,
+    Aggregate, AggregateId, CommitId, ConflictReason, Error, NaturalKey, Result, Sequence,
 };
 
 /// Which aggregate to append to.
@@ -37,17 +32,6 @@ pub enum Expected {
     Exactly(Sequence),
 }
 
-/// An event to append, and what is said of it.
-///
-/// Any event of `A` turns into one, so that `[Opened { .. }.into(), Deposited { .. }.into()]` is a list of drafts.
-pub struct EventDraft<A> {
-    event_type: EventType,
-    /// In which codec is for the store to say.
-    encode: Box<dyn FnOnce(Codec) -> Result<Vec<u8>, BoxError> + Send + Sync>,
-    options: EventOptions,
-    aggregate: PhantomData<fn() -> A>,
-}
-
 /// What an append has written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Appended {
@@ -55,39 +39,6 @@ pub struct Appended {
     pub id: AggregateId,
     /// The commit, with the positions of the events.
     pub committed: Committed,
-}
-
-impl<A: Aggregate> EventDraft<A> {
-    /// Sets a time, a reference or metadata.
-    #[must_use]
-    pub fn with(mut self, options: EventOptions) -> Self {
-        self.options = options;
-        self
-    }
-}
-
-impl<A, E> From<E> for EventDraft<A>
-where
-    A: Apply<E>,
-    E: Event<Aggregate = A>,
-{
-    fn from(event: E) -> Self {
-        Self {
-            event_type: EventType::of::<E>(),
-            encode: Box::new(move |codec| E::ENCODING.encode(&event, codec)),
-            options: EventOptions::new(),
-            aggregate: PhantomData,
-        }
-    }
-}
-
-impl<A> fmt::Debug for EventDraft<A> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("EventDraft")
-            .field("event_type", &self.event_type)
-            .field("options", &self.options)
-            .finish_non_exhaustive()
-    }
 }
 
 impl EventStore {

@@ -77,7 +77,9 @@ where
 }
 
 impl Batch {
-    pub(crate) fn new(events: &[RecordedEvent], registry: &Arc<Registry>) -> Self {
+    /// For tests of handlers: a batch of these events, as a subscription of a store that knows these types would give it.
+    #[must_use]
+    pub fn new(events: &[RecordedEvent], registry: &Arc<Registry>) -> Self {
         Self { events: events.into(), registry: Arc::clone(registry) }
     }
 
@@ -116,7 +118,9 @@ impl HandlerError {
         Self { failed_at: Some(index), source: source.into() }
     }
 
-    pub(crate) const fn failed_at(&self) -> Option<usize> {
+    /// The index of the event that failed, if one did rather than the batch as a whole.
+    #[must_use]
+    pub const fn failed_at(&self) -> Option<usize> {
         self.failed_at
     }
 

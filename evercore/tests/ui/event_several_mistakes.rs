@@ -5,7 +5,7 @@ struct Account {
     balance: i64,
 }
 
-#[event(name = "", version = 0, aliases = ["", "a", "a"], codec = "json")]
+#[event(name = "", version = 0, aliases = ["", "a", "a"], topic = "json")]
 struct Deposited {
     amount: i64,
     #[state(skip)]

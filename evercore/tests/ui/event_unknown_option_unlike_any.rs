@@ -5,7 +5,7 @@ struct Account {
     balance: i64,
 }
 
-#[event(aggregate = Account, codec = "json")]
+#[event(aggregate = Account, topic = "json")]
 struct Deposited {
     amount: i64,
 }

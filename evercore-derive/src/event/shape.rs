@@ -1,0 +1,284 @@
+//! The shape of an event, as text.
+
+use proc_macro2::{Delimiter, TokenStream, TokenTree};
+use quote::ToTokens;
+use syn::ext::IdentExt;
+use syn::punctuated::Punctuated;
+use syn::{Attribute, Data, DeriveInput, Field, Fields, Ident, LitStr, Meta, Token};
+
+/// A field, a variant, or what serde is told about the whole.
+pub(crate) struct Part {
+    pub(crate) name: String,
+    pub(crate) ty: String,
+    /// Under which conditions it is there.
+    pub(crate) conditions: Vec<Attribute>,
+}
+
+/// What serde and prost are told about a field or variant.
+struct Told {
+    name: Option<String>,
+    is_skipped: bool,
+    /// The rest of what serde is told, as it is written.
+    serde: Vec<String>,
+    /// What prost is told, as it is written.
+    prost: Vec<String>,
+}
+
+/// The parts of an item, in order.
+pub(crate) fn shape(item: &DeriveInput) -> Vec<Part> {
+    let mut parts = Vec::new();
+    let whole = Told::of(&item.attrs).spelled();
+    if !whole.is_empty() {
+        parts.push(Part { name: whole, ty: String::new(), conditions: Vec::new() });
+    }
+    match &item.data {
+        Data::Struct(data) => {
+            if matches!(data.fields, Fields::Unit) {
+                let (name, ty) = ("()".to_owned(), String::new());
+                parts.push(Part { name, ty, conditions: Vec::new() });
+            }
+            fields("", &[], &data.fields, &mut parts);
+        }
+        Data::Enum(data) => {
+            for variant in &data.variants {
+                let told = Told::of(&variant.attrs);
+                if told.is_skipped {
+                    continue;
+                }
+                let kind = match &variant.fields {
+                    Fields::Named(_) => " {}",
+                    Fields::Unnamed(_) => "()",
+                    Fields::Unit => "",
+                };
+                let conditions = conditions(&variant.attrs);
+                let name = told.name.clone().unwrap_or_else(|| unraw(&variant.ident));
+                let of_variant = format!("{name}.");
+                let ty = told.spelled();
+                parts.push(Part { name: name + kind, ty, conditions: conditions.clone() });
+                fields(&of_variant, &conditions, &variant.fields, &mut parts);
+            }
+        }
+        // Refused as an event.
+        Data::Union(_) => {}
+    }
+    parts
+}
+
+fn fields(before: &str, of_variant: &[Attribute], fields: &Fields, parts: &mut Vec<Part>) {
+    for (index, Field { attrs, ident, ty, .. }) in fields.iter().enumerate() {
+        let told = Told::of(attrs);
+        if told.is_skipped {
+            continue;
+        }
+        let declared = ident.as_ref().map_or_else(|| index.to_string(), unraw);
+        let name = before.to_owned() + told.name.as_deref().unwrap_or(&declared);
+        let mut ty = spelled(ty.to_token_stream());
+        let said = told.spelled();
+        if !said.is_empty() {
+            ty = format!("{ty} {said}");
+        }
+        let conditions = of_variant.iter().cloned().chain(conditions(attrs)).collect();
+        parts.push(Part { name, ty, conditions });
+    }
+}
+
+fn unraw(ident: &Ident) -> String {
+    ident.unraw().to_string()
+}
+
+fn conditions(attrs: &[Attribute]) -> Vec<Attribute> {
+    attrs.iter().filter(|attr| attr.path().is_ident("cfg")).cloned().collect()
+}
+
+impl Told {
+    fn of(attrs: &[Attribute]) -> Self {
+        let mut told = Self { name: None, is_skipped: false, serde: Vec::new(), prost: Vec::new() };
+        for attr in attrs.iter().filter(|attr| attr.path().is_ident("prost")) {
+            told.prost.push(spelled(attr.to_token_stream()));
+        }
+        for attr in attrs.iter().filter(|attr| attr.path().is_ident("serde")) {
+            // What serde would not understand is left for it to say.
+            let options = attr.parse_args_with(Punctuated::<Meta, Token![,]>::parse_terminated);
+            for option in options.into_iter().flatten() {
+                told.take(option);
+            }
+        }
+        told
+    }
+
+    fn take(&mut self, option: Meta) {
+        match &option {
+            // Where the crate is found changes nothing that is written.
+            Meta::NameValue(pair) if pair.path.is_ident("crate") => {}
+            Meta::NameValue(pair) if pair.path.is_ident("rename") => {
+                match syn::parse2::<LitStr>(pair.value.to_token_stream()) {
+                    Ok(name) => self.name = Some(name.value()),
+                    Err(_) => self.serde.push(spelled(option.to_token_stream())),
+                }
+            }
+            Meta::Path(path) if path.is_ident("skip") => self.is_skipped = true,
+            _ => self.serde.push(spelled(option.to_token_stream())),
+        }
+    }
+
+    fn spelled(&self) -> String {
+        let serde =
+            (!self.serde.is_empty()).then(|| format!("#[serde({})]", self.serde.join(", ")));
+        let said: Vec<String> = self.prost.iter().cloned().chain(serde).collect();
+        said.join(" ")
+    }
+}
+
+/// Tokens as one would write them. The same in every build, which is more than a compiler promises of its own spelling.
+fn spelled(tokens: TokenStream) -> String {
+    let mut text = String::new();
+    spell(tokens, &mut text);
+    text
+}
+
+fn spell(tokens: TokenStream, text: &mut String) {
+    for tree in tokens {
+        match tree {
+            TokenTree::Group(group) => {
+                let (open, close) = match group.delimiter() {
+                    Delimiter::Parenthesis => ("(", ")"),
+                    Delimiter::Brace => ("{", "}"),
+                    Delimiter::Bracket => ("[", "]"),
+                    // Only there because a macro passed the tokens on.
+                    Delimiter::None => ("", ""),
+                };
+                text.push_str(open);
+                spell(group.stream(), text);
+                text.push_str(close);
+            }
+            TokenTree::Punct(punct) => match punct.as_char() {
+                separator @ (',' | ';') => {
+                    text.push(separator);
+                    text.push(' ');
+                }
+                sign @ ('+' | '=') => {
+                    text.push(' ');
+                    text.push(sign);
+                    text.push(' ');
+                }
+                sign => text.push(sign),
+            },
+            TokenTree::Ident(ident) => word(&ident.to_string(), text),
+            TokenTree::Literal(literal) => word(&literal.to_string(), text),
+        }
+    }
+}
+
+/// Two words need a space in between.
+fn word(word: &str, text: &mut String) {
+    if text.ends_with(|last: char| last.is_alphanumeric() || last == '_') {
+        text.push(' ');
+    }
+    text.push_str(word);
+}
+
+#[cfg(test)]
+mod tests {
+    use syn::parse_quote;
+
+    use super::*;
+
+    #[track_caller]
+    fn assert_shape(item: &DeriveInput, expected: &[(&str, &str)]) {
+        let parts = shape(item);
+        let parts: Vec<_> = parts.iter().map(|part| (&*part.name, &*part.ty)).collect();
+        assert_eq!(parts, expected);
+    }
+
+    #[test]
+    fn types_are_spelled_as_one_would_write_them() {
+        let item = parse_quote! {
+            struct Moved {
+                to: Option< Vec<u8 > >,
+                by: std::collections::HashMap<String,(u8,[i64;4])>,
+                note: Box<dyn Note+Send>,
+                label: &'static str,
+            }
+        };
+        assert_shape(
+            &item,
+            &[
+                ("to", "Option<Vec<u8>>"),
+                ("by", "std::collections::HashMap<String, (u8, [i64; 4])>"),
+                ("note", "Box<dyn Note + Send>"),
+                ("label", "&'static str"),
+            ],
+        );
+    }
+
+    #[test]
+    fn names_are_those_that_are_written() {
+        let item = parse_quote! {
+            #[serde(deny_unknown_fields)]
+            struct Moved {
+                r#type: u8,
+                #[serde(rename = "amount", default)]
+                sum: i64,
+                #[serde(skip)]
+                cached: String,
+                #[serde(rename(serialize = "a", deserialize = "b"))]
+                both: bool,
+            }
+        };
+        assert_shape(
+            &item,
+            &[
+                ("#[serde(deny_unknown_fields)]", ""),
+                ("type", "u8"),
+                ("amount", "i64 #[serde(default)]"),
+                ("both", "bool #[serde(rename(serialize = \"a\", deserialize = \"b\"))]"),
+            ],
+        );
+    }
+
+    #[test]
+    fn the_numbers_of_a_messages_fields_are_part_of_it() {
+        let item = parse_quote! {
+            struct Moved {
+                #[prost(int64, tag = "1")]
+                amount: i64,
+            }
+        };
+        assert_shape(&item, &[("amount", "i64 #[prost(int64, tag = \"1\")]")]);
+    }
+
+    #[test]
+    fn what_is_written_differently_is_not_the_same_shape() {
+        assert_shape(
+            &parse_quote!(
+                struct Closed;
+            ),
+            &[("()", "")],
+        );
+        assert_shape(
+            &parse_quote!(
+                struct Closed {}
+            ),
+            &[],
+        );
+        assert_shape(
+            &parse_quote!(
+                struct Closed(u8, i64);
+            ),
+            &[("0", "u8"), ("1", "i64")],
+        );
+        let item = parse_quote! {
+            enum Moved { In { amount: i64 }, #[serde(rename = "out")] Out(i64), Nowhere, #[serde(skip)] Lost }
+        };
+        assert_shape(
+            &item,
+            &[
+                ("In {}", ""),
+                ("In.amount", "i64"),
+                ("out()", ""),
+                ("out.0", "i64"),
+                ("Nowhere", ""),
+            ],
+        );
+    }
+}

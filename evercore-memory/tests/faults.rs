@@ -1,0 +1,197 @@
+//! What a service does when its storage fails, tried on an engine that fails when it is told to.
+
+use std::cell::Cell;
+use std::time::Duration;
+
+use evercore::engine::CommitOutcome;
+use evercore::{
+    Aggregate, ConflictReason, Context, Error, EventStore, ReadContext, Result, RetryPolicy,
+    Sequence, state_event,
+};
+use evercore_memory::{CommitFault, MemoryEngine, ReadFault};
+use tokio::time::Instant;
+
+#[derive(Aggregate, Default)]
+#[aggregate(name = "account")]
+struct Account {
+    balance: i64,
+}
+
+#[state_event(aggregate = Account)]
+struct BalanceSet {
+    balance: i64,
+}
+
+/// A service with an account: what the tests exercise.
+struct Bank {
+    engine: MemoryEngine,
+    store: EventStore,
+    /// How often a decision was made.
+    decisions: Cell<u32>,
+}
+
+impl Bank {
+    async fn open() -> Result<Self> {
+        let engine = MemoryEngine::new();
+        let retry = RetryPolicy::default().attempts(3);
+        let store = EventStore::builder().retry(retry).open(engine.clone()).await?;
+        let bank = Self { engine, store, decisions: Cell::new(0) };
+        bank.deposit(100).await?;
+        bank.decisions.set(0);
+        Ok(bank)
+    }
+
+    async fn deposit(&self, amount: i64) -> Result<()> {
+        let decisions = &self.decisions;
+        self.store
+            .with_context(async |ctx| {
+                decisions.set(decisions.get() + 1);
+                deposit(ctx, amount).await
+            })
+            .await
+    }
+
+    /// A service's own retry, around the store's.
+    async fn deposit_until_reached(&self, amount: i64) -> Result<()> {
+        loop {
+            match self.deposit(amount).await {
+                Err(error) if error.is_retryable() => {}
+                outcome => return outcome,
+            }
+        }
+    }
+
+    async fn balance(&self) -> Result<i64> {
+        let read = async |ctx: &ReadContext| ctx.load_by_key::<Account>("ada").await;
+        Ok(self.store.with_readonly_context(read).await?.state().balance)
+    }
+}
+
+async fn deposit(ctx: &mut Context, amount: i64) -> Result<()> {
+    let mut account = ctx.load_or_create::<Account>("ada").await?;
+    let balance = account.state().balance + amount;
+    ctx.apply(&mut account, BalanceSet { balance })
+}
+
+#[tokio::test]
+async fn conflicts_make_a_context_run_again() -> Result<()> {
+    let bank = Bank::open().await?;
+    bank.engine.faults().next_commits(2, CommitFault::Conflict);
+    bank.deposit(5).await?;
+    assert_eq!(bank.decisions.get(), 3);
+    assert_eq!(bank.balance().await?, 105);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_conflict_too_many_is_the_answer() -> Result<()> {
+    let bank = Bank::open().await?;
+    bank.engine.faults().next_commits(3, CommitFault::Conflict);
+    let refused = bank.deposit(5).await.expect_err("three attempts, three conflicts");
+    let Error::Conflict { reason: ConflictReason::Sequence { expected, actual }, .. } = refused
+    else {
+        panic!("not as a stale write is refused: {refused}");
+    };
+    assert_eq!((expected, actual), (Sequence::new(1)?, Sequence::new(2)?));
+    assert_eq!(bank.engine.faults().remaining(), 0);
+    assert_eq!(bank.balance().await?, 100, "nothing landed");
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_another_writer_did_meanwhile_is_decided_on() -> Result<()> {
+    let bank = Bank::open().await?;
+    let rival = bank.store.clone();
+    bank.engine.faults().before_next_commit(async move {
+        let landed = rival.with_context(async |ctx| deposit(ctx, 30).await).await;
+        landed.expect("nothing is planned for the rival");
+    });
+    bank.deposit(5).await?;
+    assert_eq!(bank.decisions.get(), 2);
+    assert_eq!(bank.balance().await?, 135);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_services_own_retry_is_exercised() -> Result<()> {
+    let bank = Bank::open().await?;
+    bank.engine
+        .faults()
+        .next_commit(CommitFault::Unavailable)
+        .next_commit(CommitFault::Busy)
+        .next_load(ReadFault::Unavailable);
+    bank.deposit_until_reached(5).await?;
+    assert_eq!(bank.decisions.get(), 4, "one for each fault, and the one that lands");
+    assert_eq!(bank.balance().await?, 105);
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_no_retry_helps_is_not_retried() -> Result<()> {
+    let bank = Bank::open().await?;
+    bank.engine.faults().next_commit(CommitFault::Failed);
+    let refused = bank.deposit_until_reached(5).await.expect_err("the disk is full");
+    assert!(matches!(refused, Error::Storage { operation: "commit", .. }), "{refused}");
+    assert_eq!(bank.decisions.get(), 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_answer_that_is_lost_is_asked_for() -> Result<()> {
+    let bank = Bank::open().await?;
+    bank.engine.faults().next_commit(CommitFault::AnswerLost);
+    bank.deposit(5).await?;
+    assert_eq!((bank.decisions.get(), bank.balance().await?), (1, 105), "it landed once");
+
+    bank.engine.faults().next_commit(CommitFault::RequestLost);
+    bank.deposit_until_reached(5).await?;
+    assert_eq!((bank.decisions.get(), bank.balance().await?), (3, 110), "it was sent again");
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_outcome_that_cannot_be_found_out_is_unknown_whether_it_landed_or_not() -> Result<()> {
+    for (fault, balance) in [(CommitFault::AnswerLost, 105), (CommitFault::RequestLost, 100)] {
+        let bank = Bank::open().await?;
+        bank.engine.faults().next_commit(fault.clone()).next_outcomes(1, ReadFault::Failed);
+        let unknown = bank.deposit(5).await.expect_err("nobody knows");
+        let Error::OutcomeUnknown { commit, .. } = unknown else {
+            panic!("{fault:?}: {unknown}");
+        };
+        assert_eq!(bank.balance().await?, balance, "{fault:?}");
+        let landed = matches!(bank.store.find_commit(commit).await?, CommitOutcome::Landed(_));
+        assert_eq!(landed, balance == 105, "{fault:?}");
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_delayed_commit_lands_late_and_not_at_all_if_it_is_dropped() -> Result<()> {
+    let bank = Bank::open().await?;
+    let minute = Duration::from_secs(60);
+
+    bank.engine.faults().next_commits(2, CommitFault::Delay(minute));
+    let impatient = tokio::time::timeout(minute / 2, bank.deposit(5)).await;
+    assert!(impatient.is_err(), "it is still on its way");
+    assert_eq!(bank.balance().await?, 100);
+
+    let began = Instant::now();
+    bank.deposit(5).await?;
+    assert_eq!((began.elapsed(), bank.balance().await?), (minute, 105));
+
+    bank.engine.faults().next_load(ReadFault::Delay(minute));
+    let began = Instant::now();
+    assert_eq!((bank.balance().await?, began.elapsed()), (105, minute));
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_is_forgotten_is_not_met() -> Result<()> {
+    let bank = Bank::open().await?;
+    let faults = bank.engine.faults();
+    faults.next_commits(7, CommitFault::Failed).next_loads(2, ReadFault::Failed);
+    assert_eq!(faults.remaining(), 9);
+    faults.clear();
+    assert_eq!(faults.remaining(), 0);
+    bank.deposit(5).await
+}

@@ -1,0 +1,295 @@
+//! A released event keeps its shape.
+
+use std::fs;
+
+use evercore::{Aggregate, Apply, Encoding, Event, EventMeta, Registry, Result, state_event};
+use evercore_testing::{Catalogue, CatalogueError, CatalogueUpdate};
+use expect_test::{Expect, expect};
+use serde::{Deserialize, Serialize};
+use tempfile::TempDir;
+
+/// The programs of several releases. Each has all that it reads.
+mod releases {
+    use super::*;
+
+    #[derive(Aggregate, Default)]
+    #[aggregate(name = "account")]
+    pub(crate) struct Account {
+        owner: String,
+        note: Option<String>,
+        balance: i64,
+    }
+
+    pub(crate) mod first {
+        use super::*;
+
+        #[state_event(aggregate = Account, name = "opened")]
+        pub(crate) struct Opened {
+            owner: String,
+            note: Option<String>,
+        }
+
+        #[state_event(aggregate = Account, name = "BalanceSet")]
+        pub(crate) struct BalanceSet {
+            balance: i64,
+        }
+    }
+
+    pub(crate) mod second {
+        use super::*;
+
+        /// Changed in all the ways there are, and still of version 1.
+        #[state_event(aggregate = Account, name = "opened")]
+        pub(crate) struct Opened {
+            owner: Option<String>,
+            #[state(skip)]
+            branch: u32,
+        }
+
+        /// As it should be done.
+        #[state_event(aggregate = Account, name = "opened", version = 2)]
+        pub(crate) struct OpenedAtBranch {
+            owner: String,
+            note: Option<String>,
+            #[state(skip)]
+            branch: u32,
+        }
+
+        #[state_event(aggregate = Account, name = "balance-set", aliases = ["BalanceSet"])]
+        pub(crate) struct BalanceSet {
+            balance: i64,
+        }
+
+        /// The same fields in another order.
+        #[state_event(aggregate = Account, name = "opened")]
+        pub(crate) struct OpenedInOrder {
+            note: Option<String>,
+            owner: String,
+        }
+    }
+
+    /// Written by hand, and silent about its shape.
+    #[derive(Serialize, Deserialize)]
+    pub(crate) struct Closed;
+
+    impl Event for Closed {
+        type Aggregate = Account;
+        const NAME: &'static str = "closed";
+        const ENCODING: Encoding<Self> = Encoding::serde();
+    }
+
+    impl Apply<Closed> for Account {
+        fn apply(&mut self, _event: &Closed, _meta: &EventMeta) {
+            self.balance = 0;
+        }
+    }
+}
+
+use releases::{Closed, first, second};
+
+/// A file of a version control that holds what the first release was.
+struct Released(TempDir);
+
+impl Released {
+    fn first() -> Result<Self> {
+        let folder = TempDir::new().expect("a folder for the test");
+        let released = Self(folder);
+        released.check(&first()?, CatalogueUpdate::Additions).expect("all of it is new");
+        Ok(released)
+    }
+
+    fn check(&self, catalogue: &Catalogue, update: CatalogueUpdate) -> Result<(), CatalogueError> {
+        catalogue.check(&self.0.path().join("events.lock"), update)
+    }
+
+    fn text(&self) -> String {
+        fs::read_to_string(self.0.path().join("events.lock")).expect("the file is there")
+    }
+
+    /// Asserts that it fails, and with which message.
+    #[track_caller]
+    fn assert_refused(&self, catalogue: &Catalogue, update: CatalogueUpdate, message: Expect) {
+        let before = self.text();
+        let error = self.check(catalogue, update).expect_err("the catalogue does not match");
+        let folder = format!("{}/", self.0.path().display());
+        message.assert_eq(&format!("{error}\n").replace(&folder, ""));
+        assert_eq!(self.text(), before, "a failure leaves the file as it is");
+    }
+}
+
+fn first() -> Result<Catalogue> {
+    let registry = Registry::builder()
+        .event::<first::Opened>()
+        .event::<first::BalanceSet>()
+        .event::<Closed>()
+        .build()?;
+    Ok(Catalogue::of(&registry))
+}
+
+#[test]
+fn the_file_holds_names_versions_and_shapes() -> Result<()> {
+    let released = Released::first()?;
+    expect![[r#"
+        {
+          "account": {
+            "BalanceSet": {
+              "1": [
+                "balance: i64"
+              ]
+            },
+            "closed": {
+              "1": null
+            },
+            "opened": {
+              "1": [
+                "owner: String",
+                "note: Option<String>"
+              ]
+            }
+          }
+        }
+    "#]]
+    .assert_eq(&released.text());
+    Ok(())
+}
+
+#[test]
+fn what_has_not_changed_passes() -> Result<()> {
+    Released::first()?.check(&first()?, CatalogueUpdate::Nothing).expect("nothing has changed");
+    Ok(())
+}
+
+#[test]
+fn a_changed_shape_fails_and_names_what_changed() -> Result<()> {
+    let changed = Registry::builder()
+        .event::<second::Opened>()
+        .event::<first::BalanceSet>()
+        .event::<Closed>()
+        .build()?;
+    let message = expect![[r#"
+        events are not what they were when they were written to events.lock:
+
+          account: opened, version 1 (catalogue::releases::second::Opened)
+            changed `owner`: String became Option<String>
+            removed `note`: Option<String>
+            added `branch`: u32
+
+        Events of the old shape may be stored. Keep the old shape readable and give the new one a new `version`;
+        keep a name that is no longer written as an alias. If no such event was ever stored outside of tests,
+        accept the change: run this test with EVERCORE_CATALOGUE=update, and commit the file.
+    "#]];
+    Released::first()?.assert_refused(
+        &Catalogue::of(&changed),
+        CatalogueUpdate::Additions,
+        message,
+    );
+    Ok(())
+}
+
+#[test]
+fn an_event_that_is_gone_fails() -> Result<()> {
+    let gone = Registry::builder().event::<first::BalanceSet>().event::<Closed>().build()?;
+    let message = expect![[r#"
+        events are not what they were when they were written to events.lock:
+
+          account: opened, version 1
+            no type reads it any more
+
+        Events of the old shape may be stored. Keep the old shape readable and give the new one a new `version`;
+        keep a name that is no longer written as an alias. If no such event was ever stored outside of tests,
+        accept the change: run this test with EVERCORE_CATALOGUE=update, and commit the file.
+    "#]];
+    Released::first()?.assert_refused(&Catalogue::of(&gone), CatalogueUpdate::Nothing, message);
+    Ok(())
+}
+
+#[test]
+fn an_added_version_passes_and_is_written() -> Result<()> {
+    let added = Registry::builder()
+        .event::<first::Opened>()
+        .event::<second::OpenedAtBranch>()
+        .event::<first::BalanceSet>()
+        .event::<Closed>()
+        .build()?;
+    let released = Released::first()?;
+    released
+        .check(&Catalogue::of(&added), CatalogueUpdate::Additions)
+        .expect("a version was added");
+    released.check(&Catalogue::of(&added), CatalogueUpdate::Nothing).expect("it was written");
+    assert!(released.text().contains("branch: u32"));
+    released
+        .check(&first()?, CatalogueUpdate::Nothing)
+        .expect_err("from now on, the second version is released as well");
+    Ok(())
+}
+
+#[test]
+fn what_is_not_in_the_file_fails_where_nothing_is_to_be_written() -> Result<()> {
+    let added = Registry::builder()
+        .event::<first::Opened>()
+        .event::<second::OpenedAtBranch>()
+        .event::<second::BalanceSet>()
+        .event::<Closed>()
+        .build()?;
+    let message = expect![[r#"
+        events.lock is out of date:
+
+          account: balance-set, version 1 (catalogue::releases::second::BalanceSet) is new
+          account: opened, version 2 (catalogue::releases::second::OpenedAtBranch) is new
+
+        Run this test with EVERCORE_CATALOGUE=update, and commit the file.
+    "#]];
+    Released::first()?.assert_refused(&Catalogue::of(&added), CatalogueUpdate::Nothing, message);
+    Ok(())
+}
+
+#[test]
+fn a_renamed_event_that_keeps_its_old_name_as_an_alias_passes() -> Result<()> {
+    let renamed = Registry::builder()
+        .event::<first::Opened>()
+        .event::<second::BalanceSet>()
+        .event::<Closed>()
+        .build()?;
+    let released = Released::first()?;
+    released
+        .check(&Catalogue::of(&renamed), CatalogueUpdate::Additions)
+        .expect("it reads the old events");
+    assert!(released.text().contains(r#""BalanceSet""#), "what was released stays released");
+    assert!(released.text().contains(r#""balance-set""#));
+    Ok(())
+}
+
+#[test]
+fn the_order_of_the_fields_plays_no_part() -> Result<()> {
+    let ordered = Registry::builder()
+        .event::<second::OpenedInOrder>()
+        .event::<first::BalanceSet>()
+        .event::<Closed>()
+        .build()?;
+    let checked = Released::first()?.check(&Catalogue::of(&ordered), CatalogueUpdate::Nothing);
+    checked.expect("the fields are the same");
+    Ok(())
+}
+
+#[test]
+fn an_accepted_change_is_written() -> Result<()> {
+    let changed = Catalogue::of(&Registry::builder().event::<second::Opened>().build()?);
+    let released = Released::first()?;
+    released.check(&changed, CatalogueUpdate::Everything).expect("everything is accepted");
+    released.check(&changed, CatalogueUpdate::Nothing).expect("it was written");
+    assert!(!released.text().contains("BalanceSet"), "what is gone is gone");
+    Ok(())
+}
+
+#[test]
+fn a_file_that_is_none_is_named() -> Result<()> {
+    let released = Released::first()?;
+    fs::write(released.0.path().join("events.lock"), "<<<<<<< HEAD\n").expect("it is there");
+    let message = expect![[r#"
+        events.lock: expected value at line 1 column 1
+    "#]];
+    released.assert_refused(&first()?, CatalogueUpdate::Additions, message);
+    released.check(&first()?, CatalogueUpdate::Everything).expect("it is written anew");
+    released.check(&first()?, CatalogueUpdate::Nothing).expect("it was written");
+    Ok(())
+}

@@ -1,0 +1,252 @@
+//! What is said of a scenario that does not hold. `UPDATE_EXPECT=1` brings it up to date.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use evercore::{EventDraft, EventOptions, Metadata};
+use evercore_testing::{Recording, Scenario};
+use expect_test::{Expect, expect};
+use serde_json::json;
+
+use crate::library::{
+    Book, BookBought, BookLent, BookReturned, FineDue, Lend, LibraryError, Lose, Reader, Replace,
+    Return, bought, day, lent_to,
+};
+
+/// What a scenario panics with.
+pub(crate) fn assert_says(scenario: impl FnOnce(), expected: &Expect) {
+    let panic = catch_unwind(AssertUnwindSafe(scenario)).expect_err("it does not hold");
+    let said = panic.downcast_ref::<String>().expect("a message that was put together");
+    expected.assert_eq(&format!("{}\n", said.trim_end()));
+}
+
+#[test]
+fn a_field_that_differs_is_named() {
+    let wrong = BookLent { to: Reader { name: "Grace".into(), cards: vec![7] }, due: day(14) };
+    assert_says(
+        || {
+            Scenario::<Book>::given([bought()]).when(Lend { to: "Ada" }).then([wrong]);
+        },
+        &expect![[r#"
+            Lend: the events are not the expected ones
+
+              book-lent: due: expected "1970-01-15T00:00:00Z", got "1970-01-22T00:00:00Z"
+              book-lent: to.cards[1]: expected nothing, got 8
+              book-lent: to.name: expected "Grace", got "Ada"
+        "#]],
+    );
+}
+
+#[test]
+fn events_that_are_missing_or_too_many_are_named() {
+    assert_says(
+        || {
+            Scenario::<Book>::given([lent_to("Ada", 21)])
+                .at(day(23))
+                .when(Return { desk: None })
+                .then((bought(), BookReturned));
+        },
+        &expect![[r#"
+            Return: the events are not the expected ones
+
+              book-bought: expected {"title":"Faust"}, did not happen
+              fine-due: not expected, got {"cents":100}
+        "#]],
+    );
+}
+
+#[test]
+fn one_of_several_of_a_name_is_numbered() {
+    let title = |title: &str| BookBought { title: title.into() };
+    assert_says(
+        || {
+            Scenario::<Book>::new()
+                .when(Replace { titles: vec!["Faust".into(), "Emma".into()] })
+                .then([title("Faust"), title("Emil")]);
+        },
+        &expect![[r#"
+            Replace: the events are not the expected ones
+
+              book-bought #2: title: expected "Emil", got "Emma"
+        "#]],
+    );
+}
+
+#[test]
+fn events_in_another_order_are_not_the_same() {
+    assert_says(
+        || {
+            Scenario::<Book>::given([lent_to("Ada", 21)])
+                .at(day(22))
+                .when(Return { desk: None })
+                .then((FineDue { cents: 50 }, BookReturned));
+        },
+        &expect![[r#"
+            Return: the events are not the expected ones
+
+              fine-due: expected {"cents":50}, did not happen
+              fine-due: not expected, got {"cents":50}
+        "#]],
+    );
+}
+
+#[test]
+fn what_is_said_beside_an_event_is_compared() {
+    let options =
+        EventOptions::new().at(day(1)).metadata(Metadata::new().principal("ada").correlation("c"));
+    assert_says(
+        || {
+            Scenario::<Book>::given([lent_to("Ada", 21)])
+                .when(Return { desk: Some("desk 2") })
+                .then([EventDraft::from(BookReturned).with(options)]);
+        },
+        &expect![[r#"
+            Return: the events are not the expected ones
+
+              book-returned: correlation: expected "c", got nothing
+              book-returned: event time: expected "1970-01-02T00:00:00Z", got "1970-01-01T00:00:00Z"
+              book-returned: metadata: expected {"principal":"ada"}, got nothing
+              book-returned: reference: expected nothing, got "desk 2"
+        "#]],
+    );
+}
+
+#[test]
+fn a_rejection_in_place_of_events_says_why() {
+    assert_says(
+        || {
+            Scenario::<Book>::new().when(Return { desk: None }).then([BookReturned]);
+        },
+        &expect![[r#"
+            Return: expected to be accepted, was rejected: NotLent
+        "#]],
+    );
+}
+
+#[test]
+fn events_in_place_of_a_rejection_are_listed() {
+    assert_says(
+        || {
+            Scenario::<Book>::given([lent_to("Ada", 21)])
+                .when(Return { desk: None })
+                .then_rejected(LibraryError::NotLent);
+        },
+        &expect![[r#"
+            Return: expected NotLent, was accepted
+
+              book-returned: null
+        "#]],
+    );
+    assert_says(
+        || {
+            Scenario::<Book>::new()
+                .when(Replace { titles: Vec::new() })
+                .then_rejected_as(|error| match *error {});
+        },
+        &expect![[r#"
+            Replace: expected a rejection, was accepted
+
+              nothing happened
+        "#]],
+    );
+}
+
+#[test]
+fn another_rejection_is_compared() {
+    assert_says(
+        || {
+            Scenario::<Book>::given([lent_to("Ada", 21)])
+                .when(Lend { to: "Grace" })
+                .then_rejected(LibraryError::AlreadyLent { to: "Grace".into() });
+        },
+        &expect![[r#"
+            Lend: rejected for another reason
+
+              expected AlreadyLent { to: "Grace" }
+              got AlreadyLent { to: "Ada" }
+        "#]],
+    );
+}
+
+#[test]
+fn a_rejection_that_nobody_expected_fails_the_next_step() {
+    assert_says(
+        || {
+            Scenario::<Book>::new()
+                .when(Return { desk: None })
+                .when(Lend { to: "Ada" })
+                .then([lent_to("Ada", 21)]);
+        },
+        &expect![[r#"
+            Return: expected to be accepted, was rejected: NotLent
+        "#]],
+    );
+    assert_says(
+        || {
+            Scenario::<Book>::new().when(Return { desk: None }).then_state(|_| {});
+        },
+        &expect![[r#"
+            Return: expected to be accepted, was rejected: NotLent
+        "#]],
+    );
+}
+
+#[test]
+fn an_event_that_cannot_be_read_back_fails_though_it_was_decided() {
+    assert_says(
+        || {
+            let _ = Scenario::<Book>::new().when(Lose);
+        },
+        &expect![[r#"
+            the events cannot be read back: event `book-lost` version 1 at position 1 (book 1, sequence 1) does not fit `scenarios::library::BookLost` at field `at`; give the type a new version if its shape changed
+        "#]],
+    );
+}
+
+#[test]
+fn a_given_event_that_cannot_be_read_is_named() {
+    assert_says(
+        || {
+            let _ = Scenario::<Book>::new().and_stored("book-bought", 1, &json!({ "title": 17 }));
+        },
+        &expect![[r#"
+            the events cannot be read back: event `book-bought` version 1 at position 1 (book 1, sequence 1) does not fit `scenarios::library::BookBought` at field `title`; give the type a new version if its shape changed
+        "#]],
+    );
+    assert_says(
+        || {
+            let _ = Scenario::<Book>::new().and_stored("book-bought", 2, &json!({}));
+        },
+        &expect![[r#"
+            the events cannot be read back: event `book-bought` version 2 at position 1 (book 1, sequence 1): no type is registered for it; is the crate that defines it linked into this program?
+        "#]],
+    );
+}
+
+#[test]
+fn what_could_not_be_stored_cannot_be_given() {
+    let empty = EventOptions::new().reference("");
+    assert_says(
+        || {
+            let _ = Scenario::<Book>::given([EventDraft::from(BookReturned).with(empty.clone())]);
+        },
+        &expect![[r#"
+            the metadata cannot be stored: the reference is empty; leave it out instead
+        "#]],
+    );
+    assert_says(
+        || {
+            let _ = Recording::new().event_with(1, BookReturned, empty);
+        },
+        &expect![[r#"
+            book-returned cannot be recorded: the metadata cannot be stored: the reference is empty; leave it out instead
+        "#]],
+    );
+    assert_says(
+        || {
+            let _ = Recording::new().event(0, BookReturned);
+        },
+        &expect![[r#"
+            0 is no aggregate id: the least is 1
+        "#]],
+    );
+}

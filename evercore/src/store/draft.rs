@@ -1,0 +1,110 @@
+//! An event on its way to a store.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use chrono::{DateTime, Utc};
+
+use crate::clock::to_stored_precision;
+use crate::engine::EventRow;
+use crate::metadata::check_label;
+use crate::{
+    Aggregate, AggregateId, Apply, BoxError, Codec, Error, Event, EventOptions, EventType,
+    Metadata, Payload, Position, Result, Sequence,
+};
+
+/// An event to append, and what is said of it.
+///
+/// Any event of `A` turns into one, so that `[Opened { .. }.into(), Deposited { .. }.into()]` is a list of drafts.
+pub struct EventDraft<A> {
+    pub(super) event_type: EventType,
+    /// In which codec is for the store to say.
+    pub(super) encode: Box<dyn FnOnce(Codec) -> Result<Vec<u8>, BoxError> + Send + Sync>,
+    pub(super) options: EventOptions,
+    aggregate: PhantomData<fn() -> A>,
+}
+
+impl<A: Aggregate> EventDraft<A> {
+    /// Sets a time, a reference or metadata.
+    #[must_use]
+    pub fn with(mut self, options: EventOptions) -> Self {
+        self.options = options;
+        self
+    }
+
+    /// For tests and tools: the row that an engine would give back for it, written at `now`, in JSON unless its type has
+    /// a codec of its own. It is the first event of aggregate 1 and of the log; set the row's fields for another place.
+    ///
+    /// # Errors
+    /// - [`Error::Encode`] if its own `Serialize` refuses it.
+    /// - [`Error::InvalidMetadata`] if what is said of it cannot be stored.
+    ///
+    /// # Example
+    /// ```standalone_crate
+    /// # use evercore::{Aggregate, state_event};
+    /// # #[derive(Aggregate, Default)]
+    /// # struct Account { balance: i64 }
+    /// # #[state_event(aggregate = Account)]
+    /// # struct BalanceSet { balance: i64 }
+    /// # fn main() -> evercore::Result<()> {
+    /// use chrono::DateTime;
+    /// use evercore::{EventDraft, RecordedEvent, Registry, Sequence};
+    ///
+    /// let draft = EventDraft::<Account>::from(BalanceSet { balance: 7 });
+    /// let recorded = RecordedEvent::from(draft.into_row(DateTime::UNIX_EPOCH)?);
+    ///
+    /// let registry = Registry::linked()?;
+    /// let account = registry.replay(Account::default(), Sequence::ZERO, &[recorded])?;
+    /// assert_eq!(account.balance, 7);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn into_row(self, now: DateTime<Utc>) -> Result<EventRow> {
+        let Self { event_type, encode, options, .. } = self;
+        let EventOptions { event_time, reference, metadata } = options;
+        let codec = event_type.codec_in(Codec::default());
+        let name = event_type.name();
+        let encoded =
+            encode(codec).map_err(|source| Error::Encode { name: name.to_owned(), source })?;
+        check_label("reference", reference.as_deref())?;
+        metadata.as_ref().map_or(Ok(None), Metadata::check)?;
+        let now = to_stored_precision(now);
+        Ok(EventRow {
+            position: Position::FIRST,
+            aggregate_id: AggregateId::FIRST,
+            sequence: Sequence::FIRST,
+            aggregate_type: A::NAME.into(),
+            event_type: name.into(),
+            version: event_type.version(),
+            payload: Payload::from_encoded(codec, encoded),
+            event_time: event_time.map_or(now, to_stored_precision),
+            recorded_at: now,
+            reference,
+            metadata: metadata.filter(|metadata| !metadata.is_empty()).map(Box::new),
+        })
+    }
+}
+
+impl<A, E> From<E> for EventDraft<A>
+where
+    A: Apply<E>,
+    E: Event<Aggregate = A>,
+{
+    fn from(event: E) -> Self {
+        Self {
+            event_type: EventType::of::<E>(),
+            encode: Box::new(move |codec| E::ENCODING.encode(&event, codec)),
+            options: EventOptions::new(),
+            aggregate: PhantomData,
+        }
+    }
+}
+
+impl<A> fmt::Debug for EventDraft<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EventDraft")
+            .field("event_type", &self.event_type)
+            .field("options", &self.options)
+            .finish_non_exhaustive()
+    }
+}
