@@ -1,6 +1,6 @@
 //! How a store begins and ends.
 
-use evercore::engine::{HistoryRequest, LoadRequest, LogRequest, Target};
+use evercore::engine::{HistoryRequest, LoadRequest, LogRequest, Target, TypeName};
 use evercore::{
     Aggregate, CommitId, Error, Expected, Migrate, Position, Registry, Result, Sequence, Stream,
 };
@@ -112,7 +112,8 @@ pub(crate) async fn a_closed_store_says_so(fixture: &Fixture) -> Result<()> {
     assert_error!(engine.read_log(request).await, Error::Closed);
     assert_error!(engine.begin_read().await, Error::Closed);
     assert_error!(engine.reserve_ids(1).await, Error::Closed);
-    assert_error!(engine.warmup(&[]).await, Error::Closed);
+    let unknown = TypeName { aggregate: "never stored", event: None };
+    assert_error!(engine.warmup(&[unknown]).await, Error::Closed);
     assert_error!(engine.aggregate_types().await, Error::Closed);
     Ok(())
 }
