@@ -3,9 +3,10 @@
 pub(crate) mod derives;
 mod double_option;
 pub(crate) mod expand;
-mod input;
+pub(crate) mod input;
 pub(crate) mod model;
 mod shape;
+pub(crate) mod versions;
 
 use proc_macro2::TokenStream;
 use syn::DeriveInput;

@@ -11,6 +11,7 @@ mod expansions;
 mod option;
 mod options;
 mod parts;
+mod retired_event;
 mod rules;
 mod state_event;
 mod value;
@@ -30,8 +31,10 @@ use proc_macro::TokenStream;
 /// | option | default | |
 /// |---|---|---|
 /// | `name = "account"` | the type's name | The stored name: 1 to 255 bytes without a NUL, unique in a program. It stays as it is once something was written. |
+/// | `aliases = ["client"]` | none | Names that older programs know it by. A database that knows one of them goes on with that one. |
 /// | `snapshot_every = 100` | no snapshots | The number of events from one snapshot to the next, from 1. |
 /// | `snapshot_version = 2` | 1 | A number to raise when old snapshots are no longer right although the fields look the same. Needs `snapshot_every`. |
+/// | `unknown_events = skip` | `fail` | What becomes of stored events that the program does not know, where the aggregate is loaded: `fail`, `skip`, or `hand_to(f)` with a `fn(&mut Self, &RecordedEvent)`. |
 /// | `crate = "facade::evercore"` | `::evercore` | Where the crate is found, for one that hands the macros on. |
 ///
 /// # Snapshots
@@ -75,6 +78,8 @@ pub fn aggregate(item: TokenStream) -> TokenStream {
 /// | `aggregate = Account` | required | The type of the aggregate that it happens to. |
 /// | `name = "money-deposited"` | the type's name | The stored name: 1 to 255 bytes without a NUL. An aggregate has one event of a name and version; that two types claim it is found when a store is opened. It stays as it is once something was written. |
 /// | `version = 2` | 1 | The version of the event's shape, from 1. |
+/// | `upcast_from = [DepositedV1, DepositedV2]` | none | The older shapes, the oldest first; the last is that of the version before this one. Types that derive serde's `Deserialize`, and `raw(f)` for a shape that has none any more, with a `fn(serde_json::Value) -> Result<serde_json::Value, BoxError>`. Each turns into the next, and the last into the event, by the trait `Upcast`. |
+/// | `oldest_version = 2` | 1 | The oldest version that any database holds. Each from there on needs a way up, or an event type of its own; which is found when a store is opened. |
 /// | `aliases = ["Deposited"]` | none | Other names under which older programs wrote it. |
 /// | `codec = cbor` | the store's | The codec that it is written in: `json`, `cbor`, `messagepack` or `protobuf`. All but `json` are features of `evercore`. |
 /// | `crate = "facade::evercore"` | `::evercore` | Where the crate is found, for one that hands the macros on. |
@@ -195,4 +200,50 @@ pub fn event(args: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn state_event(args: TokenStream, item: TokenStream) -> TokenStream {
     state_event::attribute(args.into(), item.into()).into()
+}
+
+/// Makes a struct or an enum the shape of an event that happens no more, and announces it to `Registry::linked`.
+///
+/// Where such an event is stored, it is read as other events that it is split into, or dropped. Implements the trait
+/// `RetiredEvent`, and derives serde's `Deserialize`. With `into`, how it is split is yours to write, as
+/// `impl Split for TheEvent`.
+///
+/// # Options
+///
+/// | option | default | |
+/// |---|---|---|
+/// | `aggregate = Account` | required | The type of the aggregate that it happened to. |
+/// | `into = [MoneyWithdrawn, FeeCharged]` | none | The events that it may become; all of them of the same aggregate. Without any it is dropped: wherever it is stored, nothing happens. |
+/// | `name`, `version`, `oldest_version`, `upcast_from`, `aliases`, `crate` | | As in [`macro@event`], with the last version that was written. What is dropped is not read, in none of its versions. |
+///
+/// # Example
+/// ```standalone_crate
+/// use evercore::{Aggregate, BoxError, Parts, Split, retired_event, state_event};
+///
+/// #[derive(Aggregate, Default)]
+/// struct Customer { name: String, city: String }
+///
+/// #[state_event(aggregate = Customer)]
+/// struct Renamed { name: String }
+///
+/// #[state_event(aggregate = Customer)]
+/// struct Moved { city: String }
+///
+/// #[retired_event(aggregate = Customer, name = "customer-changed", into = [Renamed, Moved])]
+/// struct Changed { name: String, city: String }
+///
+/// impl Split for Changed {
+///     fn split(self, parts: &mut Parts<Self>) -> Result<(), BoxError> {
+///         parts.push(Renamed { name: self.name });
+///         parts.push(Moved { city: self.city });
+///         Ok(())
+///     }
+/// }
+///
+/// #[retired_event(aggregate = Customer, name = "statement-printed")]
+/// struct StatementPrinted;
+/// ```
+#[proc_macro_attribute]
+pub fn retired_event(args: TokenStream, item: TokenStream) -> TokenStream {
+    retired_event::attribute(args.into(), item.into()).into()
 }

@@ -1,10 +1,12 @@
 //! The rules that all macros share.
 
+use std::collections::HashSet;
+
 use darling::error::Accumulator;
 use syn::ext::IdentExt;
 use syn::{Generics, Ident, LitStr, Path, parse_quote};
 
-use crate::value::{CratePath, Number};
+use crate::value::{CratePath, Number, Texts};
 
 /// As in `evercore`, where the registry checks hand-written types.
 const MAX_NAME_BYTES: usize = 255;
@@ -38,6 +40,31 @@ pub(crate) fn check_name(name: &LitStr) -> darling::Result<()> {
         return Ok(());
     };
     Err(darling::Error::custom(problem).with_span(name))
+}
+
+/// The other names that were given.
+pub(crate) fn aliases(
+    what: &str,
+    given: Option<Texts>,
+    name: &LitStr,
+    mistakes: &mut Accumulator,
+) -> Vec<LitStr> {
+    let aliases = given.map(|Texts(aliases)| aliases).unwrap_or_default();
+    let mut seen = HashSet::new();
+    for alias in &aliases {
+        let problem = if alias.value() == name.value() {
+            Some(format!(
+                "this is the {what}'s name; an alias is another name under which it was written"
+            ))
+        } else if !seen.insert(alias.value()) {
+            Some("this alias is given twice".to_owned())
+        } else {
+            mistakes.handle(check_name(alias));
+            None
+        };
+        mistakes.extend(problem.map(|problem| darling::Error::custom(problem).with_span(alias)));
+    }
+    aliases
 }
 
 /// The version: what was given, or else 1.

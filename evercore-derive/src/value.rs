@@ -6,7 +6,10 @@ use proc_macro2::{Span, TokenStream};
 use quote::ToTokens;
 use syn::parse::{Parse, ParseStream};
 use syn::punctuated::Punctuated;
-use syn::{Ident, LitInt, LitStr, Meta, Path, Token, TypePath, bracketed};
+use syn::spanned::Spanned;
+use syn::{
+    Expr, Ident, LitInt, LitStr, Meta, Path, Token, TypePath, bracketed, parenthesized, token,
+};
 
 /// The value that was given for an option, `name = value`, if it was given.
 ///
@@ -38,6 +41,31 @@ pub(crate) struct Number {
 /// Several texts: `["a", "b"]`.
 #[derive(Clone, Debug)]
 pub(crate) struct Texts(pub(crate) Vec<LitStr>);
+
+/// The older shapes of an event, the oldest first: `[DepositedV1, raw(name_the_amount)]`.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct OlderShapes(pub(crate) Vec<Older>);
+
+/// An older shape of an event.
+#[derive(Clone, Debug)]
+pub(crate) enum Older {
+    /// One that has a type.
+    Typed(TypePath),
+    /// One that has none any more, and the function that makes the next one of its JSON.
+    Raw { upcast: Box<Expr> },
+}
+
+/// Several events: `[MoneyWithdrawn, FeeCharged]`.
+#[derive(Clone, Debug)]
+pub(crate) struct Events(pub(crate) Vec<TypePath>);
+
+/// What becomes of events that the program does not know.
+#[derive(Clone, Debug)]
+pub(crate) enum UnknownEvents {
+    Fail,
+    Skip,
+    HandTo(Box<Expr>),
+}
 
 /// The name of a codec, and where it stands.
 #[derive(Clone, Copy, Debug)]
@@ -147,6 +175,82 @@ impl Parse for Texts {
         bracketed!(content in input);
         let texts = Punctuated::<LitStr, Token![,]>::parse_terminated(&content)?;
         Ok(Self(texts.into_iter().collect()))
+    }
+}
+
+impl Value for OlderShapes {
+    const EXPECTED: &'static str = "expected the older shapes in brackets, the oldest first: types, and `raw(…)` for those that have none any more, as in `upcast_from = [DepositedV1, raw(name_the_amount)]`";
+}
+
+impl Parse for OlderShapes {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let content;
+        bracketed!(content in input);
+        let shapes = Punctuated::<Older, Token![,]>::parse_terminated(&content)?;
+        Ok(Self(shapes.into_iter().collect()))
+    }
+}
+
+impl Parse for Older {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let is_raw = input.fork().parse::<Ident>().is_ok_and(|ident| ident == "raw");
+        if is_raw && input.peek2(token::Paren) {
+            let _: Ident = input.parse()?;
+            let content;
+            parenthesized!(content in input);
+            let upcast = content.parse()?;
+            return if content.is_empty() {
+                Ok(Self::Raw { upcast })
+            } else {
+                Err(content.error(""))
+            };
+        }
+        input.parse().map(Self::Typed)
+    }
+}
+
+impl Older {
+    /// Where it is listed.
+    pub(crate) fn span(&self) -> Span {
+        match self {
+            Self::Typed(path) => path.span(),
+            Self::Raw { upcast } => upcast.span(),
+        }
+    }
+}
+
+impl Value for Events {
+    const EXPECTED: &'static str =
+        "expected events in brackets, as in `into = [MoneyWithdrawn, FeeCharged]`";
+}
+
+impl Parse for Events {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let content;
+        bracketed!(content in input);
+        let events = Punctuated::<TypePath, Token![,]>::parse_terminated(&content)?;
+        Ok(Self(events.into_iter().collect()))
+    }
+}
+
+impl Value for UnknownEvents {
+    const EXPECTED: &'static str = "expected `fail`, `skip`, or `hand_to(…)` with a `fn(&mut Self, &RecordedEvent)`, as in `unknown_events = hand_to(Account::note)`";
+}
+
+impl Parse for UnknownEvents {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let word: Ident = input.parse()?;
+        if word == "fail" {
+            Ok(Self::Fail)
+        } else if word == "skip" {
+            Ok(Self::Skip)
+        } else if word == "hand_to" {
+            let content;
+            parenthesized!(content in input);
+            content.parse().map(Self::HandTo)
+        } else {
+            Err(syn::Error::new(word.span(), Self::EXPECTED))
+        }
     }
 }
 

@@ -139,13 +139,23 @@ impl Log {
 
     fn create(&mut self, write: &AggregateWrite, version: Version) {
         let stored = StoredAggregate {
-            aggregate_type: Arc::from(write.aggregate_type),
+            aggregate_type: self.aggregate_type(write.aggregate_type),
             created: version,
             key: History::default(),
             events: Vec::new(),
             snapshot: None,
         };
         self.aggregates.insert(write.id, stored);
+    }
+
+    /// A type's name, which is stored from now on.
+    pub(crate) fn aggregate_type(&mut self, name: &str) -> Arc<str> {
+        if let Some(known) = self.aggregate_types.get(name) {
+            return Arc::clone(known);
+        }
+        let name: Arc<str> = name.into();
+        self.aggregate_types.insert(Arc::clone(&name));
+        name
     }
 
     fn release_key(&mut self, id: AggregateId, version: Version) {

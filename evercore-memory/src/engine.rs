@@ -11,11 +11,11 @@ use evercore::engine::{
     FirstOutcome, Heartbeat, HistoryRequest, IdBlock, LeaseKey, LoadRequest, LoadedAggregate,
     LogPage, LogRequest, LogSignal, LogWatch, MatchRequest, Migration, NewSubscription,
     ParkedRequest, Reader, Settled, Settlement, StorageEngine, StoredSubscription,
-    SubscriptionStorage,
+    SubscriptionStorage, TypeName,
 };
 use evercore::{
-    AggregateId, CommitId, Error, IdempotencyKey, ParkedEvent, Position, RecordedEvent, Registry,
-    Result, Start, SubscriptionName,
+    AggregateId, CommitId, Error, IdempotencyKey, ParkedEvent, Position, RecordedEvent, Result,
+    Start, SubscriptionName,
 };
 
 use crate::faults::{Fate, Faults, outcome_unknown};
@@ -107,8 +107,16 @@ impl StorageEngine for MemoryEngine {
         Vec::new()
     }
 
-    async fn warmup(&self, _registry: &Registry) -> Result<()> {
-        self.shared.read().map(drop)
+    async fn warmup(&self, types: &[TypeName]) -> Result<()> {
+        let mut log = self.shared.write()?;
+        for name in types {
+            log.aggregate_type(name.aggregate);
+        }
+        Ok(())
+    }
+
+    async fn aggregate_types(&self) -> Result<Vec<Arc<str>>> {
+        Ok(self.shared.read()?.aggregate_types.iter().cloned().collect())
     }
 
     async fn reserve_ids(&self, count: u32) -> Result<IdBlock> {

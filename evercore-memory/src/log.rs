@@ -1,6 +1,6 @@
 //! What is stored. Nothing is overwritten that an open view may still need.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use evercore::engine::{CommitOutcome, FirstOutcome, NewSnapshot};
@@ -14,6 +14,8 @@ pub(crate) struct Log {
     /// An event's position is its index plus one.
     pub(crate) events: Vec<RecordedEvent>,
     pub(crate) aggregates: HashMap<AggregateId, StoredAggregate>,
+    /// The types that there are or may be aggregates of.
+    pub(crate) aggregate_types: HashSet<Arc<str>>,
     /// Who held a key since when.
     pub(crate) keys: HashMap<(Arc<str>, NaturalKey), History<Option<AggregateId>>>,
     pub(crate) outcomes: HashMap<CommitId, CommitOutcome>,

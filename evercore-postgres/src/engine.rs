@@ -6,9 +6,9 @@ use std::sync::{Arc, PoisonError};
 use async_trait::async_trait;
 use evercore::engine::{
     Commit, CommitOutcome, Committed, FirstOutcome, HistoryRequest, IdBlock, LoadRequest,
-    LoadedAggregate, LogPage, LogRequest, LogWatch, Migration, Reader, StorageEngine,
+    LoadedAggregate, LogPage, LogRequest, LogWatch, Migration, Reader, StorageEngine, TypeName,
 };
-use evercore::{AggregateId, CommitId, Error, IdempotencyKey, RecordedEvent, Registry, Result};
+use evercore::{AggregateId, CommitId, Error, IdempotencyKey, RecordedEvent, Result};
 use sqlx::{PgPool, Row};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -83,10 +83,7 @@ impl PostgresEngine {
     }
 
     /// Stores the names of types that are not stored yet.
-    pub(crate) async fn store_types(
-        &self,
-        names: &[(&'static str, Option<&'static str>)],
-    ) -> Result<()> {
+    pub(crate) async fn store_types(&self, names: &[TypeName]) -> Result<()> {
         let Shared { types, readers, statements, .. } = &*self.shared;
         types.store(readers, statements, names).await
     }
@@ -102,11 +99,14 @@ impl StorageEngine for PostgresEngine {
         schema::migrations(self.shared.options.schema_name())
     }
 
-    async fn warmup(&self, registry: &Registry) -> Result<()> {
-        let aggregates = registry.aggregates().map(|aggregate| (aggregate.name(), None));
-        let events = registry.events().map(|event| (event.aggregate().name(), Some(event.name())));
-        let names: Vec<_> = aggregates.chain(events).collect();
-        self.store_types(&names).await
+    async fn warmup(&self, types: &[TypeName]) -> Result<()> {
+        self.store_types(types).await
+    }
+
+    async fn aggregate_types(&self) -> Result<Vec<Arc<str>>> {
+        let Shared { types, readers, statements, .. } = &*self.shared;
+        types.refresh(readers, statements).await?;
+        Ok(types.known().aggregates().cloned().collect())
     }
 
     async fn reserve_ids(&self, count: u32) -> Result<IdBlock> {
@@ -217,12 +217,13 @@ impl Reader for PostgresEngine {
 }
 
 /// The types that a commit writes, each once.
-pub(crate) fn type_names(commit: &Commit) -> Vec<(&'static str, Option<&'static str>)> {
-    let aggregates = commit.writes.iter().map(|write| (write.aggregate_type, None));
+pub(crate) fn type_names(commit: &Commit) -> Vec<TypeName> {
+    let aggregates =
+        commit.writes.iter().map(|write| TypeName { aggregate: write.aggregate_type, event: None });
     let events = commit.events.iter().filter_map(|event| {
         let id = event.meta.aggregate_id();
         let write = commit.writes.iter().find(|write| write.id == id)?;
-        Some((write.aggregate_type, Some(event.event_type)))
+        Some(TypeName { aggregate: write.aggregate_type, event: Some(event.event_type) })
     });
     let mut names: Vec<_> = aggregates.chain(events).collect();
     names.sort_unstable();

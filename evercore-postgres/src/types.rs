@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
+use evercore::engine::TypeName;
 use evercore::{Error, Result};
 use sqlx::Row;
 
@@ -35,6 +36,10 @@ pub(crate) struct EventName {
 }
 
 impl Known {
+    pub(crate) fn aggregates(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.aggregates.keys()
+    }
+
     pub(crate) fn aggregate_id(&self, aggregate_type: &str) -> Option<i32> {
         self.aggregates.get(aggregate_type).map(|known| known.id)
     }
@@ -76,15 +81,14 @@ impl Types {
         &self,
         readers: &Readers,
         statements: &Statements,
-        names: &[(&'static str, Option<&'static str>)],
+        names: &[TypeName],
     ) -> Result<()> {
         let missing = || -> Vec<_> {
             let known = self.known();
-            let is_missing =
-                |(aggregate, event): &&(&'static str, Option<&'static str>)| match event {
-                    Some(event) => known.event_id(aggregate, event).is_none(),
-                    None => known.aggregate_id(aggregate).is_none(),
-                };
+            let is_missing = |name: &&TypeName| match name.event {
+                Some(event) => known.event_id(name.aggregate, event).is_none(),
+                None => known.aggregate_id(name.aggregate).is_none(),
+            };
             names.iter().filter(is_missing).copied().collect()
         };
         if missing().is_empty() {
@@ -96,7 +100,7 @@ impl Types {
             return Ok(());
         }
         let stored = |error| classify("store the names of types", error);
-        let mut aggregates: Vec<&str> = missing.iter().map(|(aggregate, _)| *aggregate).collect();
+        let mut aggregates: Vec<&str> = missing.iter().map(|name| name.aggregate).collect();
         aggregates.sort_unstable();
         aggregates.dedup();
         sqlx::query(statements.store_aggregate_types.sql())
@@ -104,7 +108,7 @@ impl Types {
             .execute(&mut *readers.acquire().await?)
             .await
             .map_err(stored)?;
-        let events = missing.iter().filter_map(|(aggregate, event)| Some((*aggregate, (*event)?)));
+        let events = missing.iter().filter_map(|name| Some((name.aggregate, name.event?)));
         let (aggregates, events): (Vec<&str>, Vec<&str>) = events.unzip();
         sqlx::query(statements.store_event_types.sql())
             .bind(&aggregates)
@@ -115,7 +119,7 @@ impl Types {
         self.refresh(readers, statements).await
     }
 
-    async fn refresh(&self, readers: &Readers, statements: &Statements) -> Result<()> {
+    pub(crate) async fn refresh(&self, readers: &Readers, statements: &Statements) -> Result<()> {
         let unreadable = |error| classify("read the names of types", error);
         let rows = sqlx::query(statements.read_types.sql())
             .fetch_all(&mut *readers.acquire().await?)

@@ -8,9 +8,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use evercore::engine::{
     Commit, CommitOutcome, Committed, FirstOutcome, HistoryRequest, IdBlock, LoadRequest,
-    LoadedAggregate, LogPage, LogRequest, LogWatch, Migration, Reader, StorageEngine,
+    LoadedAggregate, LogPage, LogRequest, LogWatch, Migration, Reader, StorageEngine, TypeName,
 };
-use evercore::{CommitId, Error, IdempotencyKey, RecordedEvent, Registry, Result};
+use evercore::{CommitId, Error, IdempotencyKey, RecordedEvent, Result};
 use sqlx::SqliteConnection;
 use tokio::runtime::Handle;
 use tokio::sync::Mutex;
@@ -26,7 +26,7 @@ use crate::schema;
 use crate::types::Types;
 use crate::url::{self, Location};
 use crate::view::Views;
-use crate::writer::{TypeName, Work, Writer};
+use crate::writer::{Work, Writer};
 
 /// How soon the commits of other processes are found.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
@@ -135,17 +135,18 @@ impl StorageEngine for SqliteEngine {
         schema::migrations()
     }
 
-    async fn warmup(&self, registry: &Registry) -> Result<()> {
+    async fn warmup(&self, types: &[TypeName]) -> Result<()> {
         self.check_may_write()?;
-        let aggregates = registry
-            .aggregates()
-            .map(|aggregate| TypeName { aggregate: aggregate.name(), event: None });
-        let events = registry.events().map(|event| TypeName {
-            aggregate: event.aggregate().name(),
-            event: Some(event.name()),
-        });
-        self.writer.register(aggregates.chain(events).collect()).await?;
+        self.writer.register(types.to_vec()).await?;
         self.readers.acquire().await.map(drop)
+    }
+
+    async fn aggregate_types(&self) -> Result<Vec<Arc<str>>> {
+        let mut reading = self.readers.acquire().await?;
+        match self.types.refresh(reading.connection()).await {
+            Ok(names) => Ok(names.aggregates().cloned().collect()),
+            Err(failure) => Err(reading.failed("read the names of types", failure.into())),
+        }
     }
 
     async fn reserve_ids(&self, count: u32) -> Result<IdBlock> {

@@ -111,6 +111,10 @@ impl Names {
         Ok(names)
     }
 
+    pub(crate) fn aggregates(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.aggregates.keys()
+    }
+
     pub(crate) fn aggregate(&self, name: &str) -> Option<AggregateTypeId> {
         self.aggregates.get(name).copied()
     }

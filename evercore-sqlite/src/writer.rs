@@ -13,7 +13,7 @@ use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use evercore::engine::{Commit, CommitOutcome, Committed, IdBlock};
+use evercore::engine::{Commit, CommitOutcome, Committed, IdBlock, TypeName};
 use evercore::{CommitId, Error, Result};
 use sqlx::SqliteConnection;
 use tokio::sync::{mpsc, oneshot};
@@ -63,13 +63,6 @@ type Transacting<'t> = Pin<Box<dyn Future<Output = ()> + Send + 't>>;
 pub(crate) type Work<'c, T> = Pin<Box<dyn Future<Output = Result<T, Problem>> + Send + 'c>>;
 
 type Answer<T> = oneshot::Sender<Result<T>>;
-
-/// The name of a type that is to be stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct TypeName {
-    pub(crate) aggregate: &'static str,
-    pub(crate) event: Option<&'static str>,
-}
 
 impl Writer {
     /// Starts the task on a connection.

@@ -6,6 +6,7 @@ mod bad_input;
 mod codecs;
 mod conflicts;
 mod durability;
+mod evolution;
 mod failures;
 mod following;
 mod foreign_events;
@@ -257,6 +258,12 @@ macro_rules! __with_cases {
                     a_reset_forgets_what_was_parked
                     a_deleted_subscription_is_gone
                     waiting_for_a_position_ends_when_it_is_handled
+                }
+                evolution {
+                    an_older_event_is_read_in_its_present_shape
+                    a_renamed_type_keeps_its_stored_name
+                    the_stored_types_are_known_to_all
+                    a_subscription_follows_what_its_types_were_called
                 }
                 failures {
                     what_a_handler_writes_is_linked_to_its_event

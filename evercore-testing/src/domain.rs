@@ -2,6 +2,7 @@
 
 pub(crate) mod account;
 pub(crate) mod counter;
+pub(crate) mod customer;
 pub(crate) mod diary;
 pub(crate) mod tally;
 

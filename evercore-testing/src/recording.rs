@@ -1,12 +1,13 @@
 //! Recorded events without a store, and what handlers make of them.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use evercore::engine::EventRow;
 use evercore::{
     AggregateId, Apply, Batch, Codec, Event, EventDraft, EventOptions, Handler, HandlerError,
-    Payload, Position, RecordedEvent, Sequence,
+    Payload, Position, RecordedEvent, Registry, Sequence,
 };
 use serde_json::Value;
 
@@ -53,6 +54,7 @@ use serde_json::Value;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Recording {
+    registry: Option<Arc<Registry>>,
     events: Vec<RecordedEvent>,
     sequences: HashMap<AggregateId, Sequence>,
     now: DateTime<Utc>,
@@ -77,7 +79,14 @@ impl Recording {
     #[must_use]
     pub fn new() -> Self {
         let now = DateTime::UNIX_EPOCH;
-        Self { events: Vec::new(), sequences: HashMap::new(), now }
+        Self { registry: None, events: Vec::new(), sequences: HashMap::new(), now }
+    }
+
+    /// As [`new`](Self::new), for handlers of a store with exactly the types of this registry. Default: those that are
+    /// linked.
+    #[must_use]
+    pub fn with_registry(registry: impl Into<Arc<Registry>>) -> Self {
+        Self { registry: Some(registry.into()), ..Self::new() }
     }
 
     /// Sets the time of the next event. Kept to the microsecond.
@@ -141,10 +150,14 @@ impl Recording {
 
     /// Gives all of it to a handler, as one batch. Without an event, the handler is not called.
     pub async fn handled_by(self, handler: &mut impl Handler) -> Handled {
-        let Self { events, .. } = self;
+        let Self { registry, events, .. } = self;
+        let registry = registry.unwrap_or_else(|| match Registry::linked() {
+            Ok(registry) => Arc::new(registry),
+            Err(error) => panic!("the linked types make no registry: {error}"),
+        });
         let outcome = match &*events {
             [] => Ok(()),
-            some => handler.handle(Batch::new(some)).await,
+            some => handler.handle(Batch::new(some, &registry)).await,
         };
         Handled { events, outcome }
     }

@@ -1,7 +1,7 @@
 //! What has a state: aggregates, and how events change them.
 
 use crate::snapshot::SnapshotPolicy;
-use crate::{Event, EventMeta};
+use crate::{Event, EventMeta, UnknownEvents};
 
 /// A consistency boundary: a state that only its own events change.
 ///
@@ -18,8 +18,15 @@ pub trait Aggregate: Default + Send + Sync + 'static {
     /// The stored name. Unique in a program, and stays as it is once something was written.
     const NAME: &'static str;
 
+    /// Names that older programs know it by. A database keeps the name under which it knows the type; it may know one of
+    /// them and no more.
+    const ALIASES: &'static [&'static str] = &[];
+
     /// How snapshots are taken, if they are.
     const SNAPSHOTS: Option<SnapshotPolicy<Self>> = None;
+
+    /// What becomes of stored events that the program does not know.
+    const UNKNOWN_EVENTS: UnknownEvents<Self> = UnknownEvents::Fail;
 }
 
 /// How an event changes a state.

@@ -75,8 +75,10 @@ impl Context {
         if self.staging.stream(id).is_some() {
             return self.reload(id).await.map(Some);
         }
-        let found = self.read::<T>(Target::Id(id), None).await?;
-        found.map(|found| self.enter(found)).transpose()
+        match self.read::<T>(Target::Id(id), None).await? {
+            Some(found) => self.enter(found).await.map(Some),
+            None => Ok(None),
+        }
     }
 
     /// Loads an aggregate by its natural key, if there is one.
@@ -237,15 +239,17 @@ impl Context {
         former: Sequence,
     ) {
         let Some(policy) = T::SNAPSHOTS else { return };
-        if !policy.is_due_within(former, aggregate.sequence) {
+        // A program that knows the unknown events would start from a state that lacks them.
+        if aggregate.has_unknown || !policy.is_due_within(former, aggregate.sequence) {
             return;
         }
+        let Ok(entry) = self.store.registry.aggregate::<T>() else { return };
         match policy.encode(&aggregate.state) {
             Ok(state) => {
                 let snapshot = NewSnapshot {
                     aggregate_id: aggregate.id,
                     sequence: aggregate.sequence,
-                    fingerprint: policy.fingerprint(),
+                    fingerprint: entry.fingerprint(policy.fingerprint()),
                     state: state.into(),
                 };
                 self.staging.set_snapshot(&self.store.limits, snapshot);
@@ -364,13 +368,13 @@ impl Context {
         &mut self,
         key: &NaturalKey,
     ) -> Result<Option<StateAggregate<T>>> {
-        if let Some(id) = self.staging.holder(T::NAME, key) {
+        if let Some(id) = self.staging.holder(self.store.stored_name::<T>().await?, key) {
             return self.reload(id).await.map(Some);
         }
         match self.read::<T>(Target::Key(key.clone()), None).await? {
             // Known here, and not as the holder of this key: the context has moved the key away from it.
             Some(found) if self.staging.stream(found.id).is_some() => Ok(None),
-            Some(found) => self.enter(found).map(Some),
+            Some(found) => self.enter(found).await.map(Some),
             None => Ok(None),
         }
     }
@@ -381,32 +385,34 @@ impl Context {
         as_of: Option<AsOf>,
     ) -> Result<Option<Rehydrated<T>>> {
         let store = &*self.store;
-        rehydrate(&*store.engine, &store.registry, &store.limits, target, as_of).await
+        rehydrate(&*store.engine, store, target, as_of).await
     }
 
-    fn enter<T: Aggregate>(&mut self, found: Rehydrated<T>) -> Result<StateAggregate<T>> {
-        let Rehydrated { id, key, sequence, state } = found;
+    async fn enter<T: Aggregate>(&mut self, found: Rehydrated<T>) -> Result<StateAggregate<T>> {
+        let Rehydrated { id, key, sequence, state, has_unknown } = found;
         let base = Base::Loaded { sequence, key: key.clone() };
-        self.staging.enter(&self.store.limits, id, T::NAME, base, key.clone())?;
-        Ok(StateAggregate { context: self.id, id, key, sequence, state })
+        let aggregate_type = self.store.stored_name::<T>().await?;
+        self.staging.enter(&self.store.limits, id, aggregate_type, base, key.clone())?;
+        Ok(StateAggregate { context: self.id, id, key, sequence, state, has_unknown })
     }
 
     /// Another handle of an aggregate that this context knows: as it was first read, plus what is staged.
     async fn reload<T: Aggregate>(&self, id: AggregateId) -> Result<StateAggregate<T>> {
         let stream = self.staging.stream(id).expect("BUG: only known aggregates are reloaded");
-        if stream.aggregate_type != T::NAME {
+        if stream.aggregate_type != self.store.stored_name::<T>().await? {
             return Err(Error::WrongAggregateType {
                 id,
                 expected: T::NAME.to_owned(),
                 found: stream.aggregate_type.to_owned(),
             });
         }
-        let mut state = match stream.base {
-            Base::Created { .. } => T::default(),
+        let (mut state, has_unknown) = match stream.base {
+            Base::Created { .. } => (T::default(), false),
             Base::Loaded { sequence, .. } => {
                 let as_of = Some(AsOf::Sequence(sequence));
                 let found = self.read::<T>(Target::Id(id), as_of).await?;
-                found.ok_or_else(|| unknown_id::<T>(id))?.state
+                let found = found.ok_or_else(|| unknown_id::<T>(id))?;
+                (found.state, found.has_unknown)
             }
         };
         let entry = self.store.registry.aggregate::<T>()?;
@@ -415,11 +421,11 @@ impl Context {
                 .find(event.event_type, event.version)
                 .expect("BUG: a staged event was checked against the registry");
             event_type
-                .apply(&mut state, &event.payload, &event.meta)
-                .map_err(|source| event.undecodable(T::NAME, event_type.rust_type(), source))?;
+                .apply(&mut state, &event.payload, event.version, &event.meta)
+                .map_err(|problem| event.unreadable(T::NAME, problem))?;
         }
         let (key, sequence) = (stream.key.clone(), stream.sequence);
-        Ok(StateAggregate { context: self.id, id, key, sequence, state })
+        Ok(StateAggregate { context: self.id, id, key, sequence, state, has_unknown })
     }
 
     #[instrument(level = "debug", name = "create", skip_all, fields(aggregate = T::NAME), err(level = "debug"))]
@@ -431,13 +437,15 @@ impl Context {
         self.store.registry.aggregate::<T>()?;
         let id = self.ids.next(&self.store.ids, &*self.store.engine).await?;
         let base = Base::Created { on_key_taken };
-        self.staging.enter(&self.store.limits, id, T::NAME, base, key.clone())?;
+        let aggregate_type = self.store.stored_name::<T>().await?;
+        self.staging.enter(&self.store.limits, id, aggregate_type, base, key.clone())?;
         Ok(StateAggregate {
             context: self.id,
             id,
             key,
             sequence: Sequence::ZERO,
             state: T::default(),
+            has_unknown: false,
         })
     }
 

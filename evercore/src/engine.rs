@@ -16,7 +16,7 @@ use async_trait::async_trait;
 use crate::Error;
 use crate::{
     AggregateId, CommitId, Fingerprint, IdempotencyKey, NaturalKey, Position, RecordedEvent,
-    Registry, Result, Sequence,
+    Result, Sequence,
 };
 
 pub use crate::recorded::EventRow;
@@ -49,8 +49,11 @@ pub trait StorageEngine: Reader + SubscriptionStorage + Any {
     /// The schema's migrations as SQL that can be run by other means; empty for an engine without a schema.
     fn migrations(&self) -> Vec<Migration>;
 
-    /// Opens what would otherwise be opened at first use, and stores the names of the registry's types.
-    async fn warmup(&self, registry: &Registry) -> Result<()>;
+    /// Opens what would otherwise be opened at first use, and stores these names.
+    async fn warmup(&self, types: &[TypeName]) -> Result<()>;
+
+    /// The names of all aggregate types that are stored, as of now, in no particular order.
+    async fn aggregate_types(&self) -> Result<Vec<Arc<str>>>;
 
     /// Reserves `count` ids for aggregates. They are never given again, used or not.
     async fn reserve_ids(&self, count: u32) -> Result<IdBlock>;
@@ -193,6 +196,15 @@ pub struct LogPage {
     pub end: Position,
     /// Whether this page reached the end of the log as it is now.
     pub at_end: bool,
+}
+
+/// The stored name of an aggregate type, or of one of its events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TypeName {
+    /// The aggregate type's.
+    pub aggregate: &'static str,
+    /// The event type's.
+    pub event: Option<&'static str>,
 }
 
 /// Ids that were reserved together.

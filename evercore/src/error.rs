@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::fmt;
 
 use crate::payload::{DecodeError, MissingFeature};
+use crate::upcast::Unreadable;
 use crate::{
     Aggregate, AggregateId, CommitId, EventFilter, NaturalKey, Position, Sequence, SubscriptionName,
 };
@@ -204,6 +205,19 @@ pub enum Error {
     #[error("{} does not fit `{}` at field `{}`; give the type a new version if its shape changed", .0.event, .0.rust_type, .0.source.field())]
     Decode(Box<UndecodableEvent>),
 
+    /// A stored event that an upcaster, or the way in which it is split, refuses.
+    #[error("{event} cannot be read: {} failed; correct it, since the event stays as it is", step(*.from, *.to))]
+    Upcast {
+        /// The event.
+        event: Box<EventPlace>,
+        /// The version of the shape that it had got to.
+        from: u32,
+        /// The version that it was to get to; `None` if it was to be split.
+        to: Option<u32>,
+        /// What the upcaster said.
+        source: BoxError,
+    },
+
     /// A codec that this program was built without: an event was written in it, or a store is to write in it.
     #[error("{}{format} is not built into this program; switch on the feature `{feature}` of the crate `evercore`", written_in(.event.as_deref()))]
     MissingCodec {
@@ -248,6 +262,36 @@ pub enum Error {
         first: String,
         /// The other.
         second: String,
+    },
+
+    /// A database that knows an aggregate type under two of its names. Loading it under one would miss the other's.
+    #[error(
+        "the database knows both `{first}` and `{second}`, and `{rust_type}` claims both; take one of them out of its `aliases`, and read it by a type of its own"
+    )]
+    AmbiguousAlias {
+        /// The Rust type.
+        rust_type: &'static str,
+        /// One name that is stored.
+        first: &'static str,
+        /// Another.
+        second: &'static str,
+    },
+
+    /// A version of an event's shape that has no way up to the present one.
+    #[error(
+        "version {missing} of the event `{event}` of `{aggregate}` has no way up to version {version}: add its shape to the `upcast_from` of `{rust_type}`; if no database holds that version, say from which on they do by `oldest_version`"
+    )]
+    MissingUpcaster {
+        /// The event's stored name.
+        event: &'static str,
+        /// The aggregate's name.
+        aggregate: &'static str,
+        /// The Rust type of the present shape.
+        rust_type: &'static str,
+        /// The version that cannot be read.
+        missing: u32,
+        /// The present version.
+        version: u32,
     },
 
     /// A name or number in a type's declaration that cannot be stored.
@@ -677,6 +721,25 @@ impl fmt::Display for OpenProblem {
     }
 }
 
+impl EventPlace {
+    /// Why this event cannot be read.
+    pub(crate) fn unreadable(self, problem: Unreadable) -> Error {
+        let event = Box::new(self);
+        match problem {
+            Unreadable::Decode { rust_type, source } => {
+                Error::undecodable(*event, rust_type, source)
+            }
+            Unreadable::Upcast { from, to, source } => {
+                Error::Upcast { event, from, to: Some(to), source }
+            }
+            Unreadable::Split { source } => {
+                let from = event.version;
+                Error::Upcast { event, from, to: None, source }
+            }
+        }
+    }
+}
+
 impl fmt::Display for EventPlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
@@ -701,6 +764,14 @@ impl fmt::Display for UndecodableEvent {
 impl std::error::Error for UndecodableEvent {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         Some(&self.source)
+    }
+}
+
+/// What an event did not get through.
+fn step(from: u32, to: Option<u32>) -> String {
+    match to {
+        Some(to) => format!("its upcaster from version {from} to {to}"),
+        None => "its `Split`".to_owned(),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::{Aggregate, AggregateId, Encoding, Metadata, Sequence, Shape};
+use crate::{Aggregate, AggregateId, Encoding, Metadata, Sequence, Shape, Upcaster};
 
 /// Something that has happened to an aggregate.
 ///
@@ -25,6 +25,14 @@ pub trait Event: Sized + Send + Sync + 'static {
 
     /// Names under which older programs wrote it.
     const ALIASES: &'static [&'static str] = &[];
+
+    /// The way up from the older versions of its shape: the oldest first, the last one from the version before
+    /// [`VERSION`](Self::VERSION). See [`Upcast`](crate::Upcast).
+    const UPCASTERS: &'static [Upcaster] = &[];
+
+    /// The oldest version that is stored anywhere, from 1. Each from here on needs a way up, or an event type of its
+    /// own; which is checked when a store is opened.
+    const OLDEST_VERSION: u32 = 1;
 
     /// What the type looks like, where that is known: for a catalogue of what was released.
     const SHAPE: Option<Shape> = None;

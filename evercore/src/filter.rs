@@ -9,6 +9,9 @@ use crate::{Aggregate, Error, Event, NaturalKey, Registry, Result};
 
 /// Which events to follow. The default is all of them.
 ///
+/// A name stands for its type, whatever that was called: a subscription reads what its events were written as before
+/// they were renamed, and [retired](crate::RetiredEvent) events that may become them.
+///
 /// What is named adds up: the events of `Account` and those of `Loan`. An aggregate of which single events are named is
 /// followed for these alone. A key narrows all of it down to the aggregates that hold it when their event is read.
 ///
@@ -50,21 +53,20 @@ impl EventFilter {
         self.aggregate_named(A::NAME)
     }
 
-    /// Follows an event, under all names that it was written as.
+    /// Follows an event.
     #[must_use]
     pub fn event<E: Event>(self) -> Self {
-        let names = E::ALIASES.iter().copied().chain([E::NAME]);
-        names.fold(self, |filter, name| filter.event_named(E::Aggregate::NAME, name))
+        self.event_named(E::Aggregate::NAME, E::NAME)
     }
 
-    /// As [`aggregate`](Self::aggregate), by the stored name.
+    /// As [`aggregate`](Self::aggregate), by one of its names.
     #[must_use]
     pub fn aggregate_named(mut self, name: impl Into<String>) -> Self {
         self.aggregates.entry(name.into()).or_default();
         self
     }
 
-    /// As [`event`](Self::event), by the stored names.
+    /// As [`event`](Self::event), by names of the aggregate and of the event.
     #[must_use]
     pub fn event_named(mut self, aggregate: impl Into<String>, event: impl Into<String>) -> Self {
         self.aggregates.entry(aggregate.into()).or_default().insert(event.into());
@@ -78,7 +80,8 @@ impl EventFilter {
         self
     }
 
-    /// Whether an event with these names, of an aggregate that holds this key now, is followed.
+    /// Whether an event with these names, and not others of its type, is followed, where its aggregate holds this key
+    /// now.
     #[must_use]
     pub fn matches(
         &self,
@@ -134,11 +137,33 @@ impl EventFilter {
             .map_err(|error| Error::corrupt("subscription filter", error.to_string()))
     }
 
+    /// The same filter with other names in place of each: of an aggregate type, and of an aggregate type's event.
+    pub(crate) fn with_names(
+        &self,
+        aggregates: impl Fn(&str) -> Vec<String>,
+        events: impl Fn(&str, &str) -> Vec<String>,
+    ) -> Self {
+        let mut named: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for (aggregate, single) in &self.aggregates {
+            let single: BTreeSet<_> =
+                single.iter().flat_map(|event| events(aggregate, event)).collect();
+            for aggregate in aggregates(aggregate) {
+                named.entry(aggregate).or_default().extend(single.iter().cloned());
+            }
+        }
+        Self { aggregates: named, key: self.key.clone() }
+    }
+
+    /// The aggregate types that are named.
+    pub(crate) fn aggregates(&self) -> impl Iterator<Item = &str> {
+        self.aggregates.keys().map(String::as_str)
+    }
+
     /// A name that no type of the registry has would never match, which nobody means.
     pub(crate) fn check(&self, registry: &Registry) -> Result<()> {
         let unknown = |name: String| Err(Error::UnknownFilterName { name });
         for aggregate in self.aggregates.keys() {
-            if !registry.has_aggregate(aggregate) {
+            if registry.aggregate_named(aggregate).is_none() {
                 return unknown(format!("the aggregate type `{aggregate}`"));
             }
         }

@@ -102,12 +102,15 @@ mod recorded;
 mod register;
 mod registry;
 mod rehydrate;
+mod retired;
 mod retry;
 mod shape;
 mod snapshot;
 mod state_aggregate;
 mod store;
 mod subscription;
+mod unknown;
+mod upcast;
 
 #[doc(hidden)]
 #[path = "private.rs"]
@@ -125,7 +128,7 @@ pub use error::{
     BoxError, ConflictReason, Error, EventPlace, OpenProblem, Result, UndecodableEvent,
 };
 pub use event::{Event, EventMeta, EventOptions};
-pub use evercore_derive::{Aggregate, event, state_event};
+pub use evercore_derive::{Aggregate, event, retired_event, state_event};
 pub use filter::EventFilter;
 pub use id::{AggregateId, CommitId, Position, Sequence};
 pub use idempotency::{IdempotencyKey, MAX_IDEMPOTENCY_KEY_BYTES};
@@ -135,8 +138,9 @@ pub use metadata::{MAX_LABEL_BYTES, MAX_METADATA_BYTES, Metadata, with_metadata}
 pub use payload::{DecodeError, Payload};
 pub use read_context::ReadContext;
 pub use recorded::RecordedEvent;
-pub use registry::{AggregateType, EventType, Registry, RegistryBuilder};
+pub use registry::{AggregateType, EventType, Registry, RegistryBuilder, RetiredType};
 pub use rehydrate::AsOf;
+pub use retired::{Parts, RetiredEvent, Split, SplitInto};
 pub use retry::RetryPolicy;
 pub use shape::Shape;
 pub use snapshot::{Fingerprint, SnapshotPolicy};
@@ -151,3 +155,5 @@ pub use subscription::{
     SubscriptionBuilder, SubscriptionHandle, SubscriptionInfo, SubscriptionName,
     SubscriptionProgress, SubscriptionState, SubscriptionStatus, Subscriptions, each,
 };
+pub use unknown::UnknownEvents;
+pub use upcast::{Upcast, Upcaster};

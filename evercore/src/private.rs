@@ -7,8 +7,12 @@ use ::serde::de::DeserializeOwned;
 
 pub use inventory;
 pub use serde;
+pub use serde_json;
 
-use crate::{Aggregate, Encoding, Fingerprint, SnapshotPolicy};
+use crate::{
+    Aggregate, Apply, Encoding, Event, EventType, Fingerprint, RetiredEvent, SnapshotPolicy,
+    Upcast, Upcaster,
+};
 
 /// A state that snapshots can be taken of.
 #[diagnostic::on_unimplemented(
@@ -25,6 +29,38 @@ impl<T: Aggregate + Serialize + DeserializeOwned> SnapshotState for T {}
 #[must_use]
 pub const fn snapshots<T: SnapshotState>(every: u32, fingerprint: u64) -> SnapshotPolicy<T> {
     SnapshotPolicy::json(every, Fingerprint::new(fingerprint))
+}
+
+/// An older shape of an event.
+#[diagnostic::on_unimplemented(
+    message = "the older shape `{Self}` cannot be read",
+    label = "`Deserialize` is missing",
+    note = "add `#[derive(serde::Deserialize)]` to `{Self}`"
+)]
+pub trait OlderShape: DeserializeOwned {}
+
+#[diagnostic::do_not_recommend]
+impl<T: DeserializeOwned> OlderShape for T {}
+
+/// The step of `#[event(upcast_from = […])]` from one shape to the next.
+#[must_use]
+pub const fn upcaster<Old, New>() -> Upcaster
+where
+    Old: OlderShape + 'static,
+    New: Upcast<Old> + 'static,
+{
+    Upcaster::typed::<Old, New>()
+}
+
+/// An entry of `#[retired_event(into = […])]`.
+#[must_use]
+pub const fn part<R, E>() -> EventType
+where
+    R: RetiredEvent,
+    E: Event<Aggregate = R::Aggregate>,
+    E::Aggregate: Apply<E>,
+{
+    EventType::of::<E>()
 }
 
 /// What serde can do for an event. Only a type that serde knows has the constant itself; for all others, the one of

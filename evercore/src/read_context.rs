@@ -158,15 +158,14 @@ impl ReadContext {
         target: Target,
         as_of: Option<AsOf>,
     ) -> Result<Option<StateAggregate<T>>> {
-        let found =
-            rehydrate(&*self.reader, &self.store.registry, &self.store.limits, target, as_of)
-                .await?;
+        let found = rehydrate(&*self.reader, &self.store, target, as_of).await?;
         Ok(found.map(|found| StateAggregate {
             context: self.id,
             id: found.id,
             key: found.key,
             sequence: found.sequence,
             state: found.state,
+            has_unknown: found.has_unknown,
         }))
     }
 }

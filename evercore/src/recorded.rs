@@ -5,9 +5,11 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use crate::error::EventPlace;
+use crate::retired::Part;
+use crate::upcast::{self, Unreadable};
 use crate::{
     Aggregate, AggregateId, Codec, Error, Event, EventMeta, EventType, Metadata, Payload, Position,
-    Registry, Result, Sequence,
+    Registry, Result, RetiredType, Sequence,
 };
 
 /// An event as the log holds it.
@@ -139,29 +141,43 @@ impl RecordedEvent {
         &self.meta
     }
 
-    /// Whether it is an `E`: the aggregate's type, the name or an alias, and the version.
+    /// Whether it is an `E`: the aggregate's type and the event's name, or aliases of them, and a version that `E` reads.
     #[must_use]
     pub fn is<E: Event>(&self) -> bool {
-        *self.aggregate_type == *E::Aggregate::NAME
-            && self.version == E::VERSION
-            && (*self.event_type == *E::NAME || E::ALIASES.contains(&&*self.event_type))
+        is_one_of(&self.event_type, E::NAME, E::ALIASES)
+            && is_one_of(&self.aggregate_type, E::Aggregate::NAME, E::Aggregate::ALIASES)
+            && self.version <= E::VERSION
+            && self.version >= upcast::oldest_readable(E::VERSION, E::UPCASTERS)
     }
 
-    /// The event as its type.
+    /// The event as its type, in its present shape.
+    ///
+    /// A [retired](crate::RetiredEvent) event has no type any more:
+    /// [`Registry::decode_all`](crate::Registry::decode_all) gives what has become of it.
     ///
     /// # Errors
     /// - [`Error::WrongEventType`] if it is not an `E`.
-    /// - [`Error::Decode`] if it does not fit its type.
+    /// - [`Error::Decode`] if it does not fit its type, or the older shape that it is stored in.
+    /// - [`Error::Upcast`] if an upcaster failed.
     /// - [`Error::MissingCodec`] if this build lacks the codec that it was written in.
     pub fn decode<E: Event>(&self) -> Result<E> {
         if !self.is::<E>() {
             return Err(Error::WrongEventType { event: Box::new(self.place()), wanted: E::NAME });
         }
-        self.payload.decode().map_err(|source| self.undecodable(std::any::type_name::<E>(), source))
+        upcast::read(&self.payload, self.version).map_err(|problem| self.unreadable(problem))
     }
 
-    /// The event as JSON, whatever its codec, for tools: as its type would write it, where `registry` knows the type and
-    /// the event fits it, and else by what its bytes say, as [`Payload::to_json`] has it.
+    /// What has become of a retired event.
+    pub(crate) fn parts(&self, retired: &RetiredType) -> Result<Vec<Part>> {
+        retired.parts(&self.payload, self.version).map_err(|problem| self.unreadable(problem))
+    }
+
+    pub(crate) fn unreadable(&self, problem: Unreadable) -> Error {
+        self.place().unreadable(problem)
+    }
+
+    /// The event as JSON, whatever its codec, for tools: as its type would write it, where `registry` knows the type in
+    /// this version and the event fits it, and else by what its bytes say, as [`Payload::to_json`] has it.
     ///
     /// # Errors
     /// Where the type does not help:
@@ -191,10 +207,9 @@ impl RecordedEvent {
     /// # }
     /// ```
     pub fn to_json(&self, registry: &Registry) -> Result<serde_json::Value> {
-        let place = (self.aggregate_type(), self.event_type(), self.version);
         let event_type = match self.payload.codec() {
             Codec::Json => None,
-            _ => registry.event_type(place),
+            _ => registry.type_as_stored(self),
         };
         let rust_type = event_type.map_or("serde_json::Value", EventType::rust_type);
         let typed = event_type.map(|event_type| event_type.json_of(&self.payload));
@@ -227,4 +242,9 @@ impl RecordedEvent {
             version: self.version,
         }
     }
+}
+
+/// The present name is by far the likeliest.
+fn is_one_of(found: &str, name: &str, aliases: &[&str]) -> bool {
+    *found == *name || aliases.contains(&found)
 }

@@ -1,15 +1,17 @@
 //! Which aggregates and events a store knows.
 
-use std::any::{Any, TypeId, type_name};
+mod entry;
+mod naming;
+mod types;
+
+use std::any::{TypeId, type_name};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::fmt;
 
-use serde_json::Value;
-
-use crate::metadata::MAX_LABEL_BYTES;
-use crate::payload::DecodeError;
-use crate::{Aggregate, Apply, Codec, Error, Event, EventMeta, Payload, Result, Shape, codec};
+use crate::{Aggregate, Apply, Codec, Error, Event, RecordedEvent, Result, RetiredEvent, Split};
+pub(crate) use entry::{AggregateEntry, KnownEvent};
+use entry::{check_name, duplicate};
+pub use types::{AggregateType, EventType, RetiredType};
 
 /// The aggregates and events that a store knows.
 ///
@@ -40,6 +42,8 @@ use crate::{Aggregate, Apply, Codec, Error, Event, EventMeta, Payload, Result, S
 #[derive(Debug)]
 pub struct Registry {
     aggregates: HashMap<&'static str, AggregateEntry>,
+    /// From every name that an aggregate type is or was stored under to the one in the map above.
+    names: HashMap<&'static str, &'static str>,
 }
 
 /// Collects the types of a [`Registry`].
@@ -48,156 +52,25 @@ pub struct Registry {
 pub struct RegistryBuilder {
     aggregates: Vec<AggregateType>,
     events: Vec<EventType>,
-}
-
-/// An aggregate type, as announced.
-#[derive(Clone, Copy)]
-pub struct AggregateType {
-    name: &'static str,
-    rust_type: fn() -> &'static str,
-    type_id: TypeId,
-}
-
-/// An event type, as announced.
-#[derive(Clone, Copy)]
-pub struct EventType {
-    aggregate: AggregateType,
-    name: &'static str,
-    version: u32,
-    aliases: &'static [&'static str],
-    shape: Option<Shape>,
-    rust_type: fn() -> &'static str,
-    type_id: TypeId,
-    own_codec: Option<Codec>,
-    writes: fn(Codec) -> bool,
-    apply: fn(&mut dyn Any, &Payload, &EventMeta) -> Result<(), DecodeError>,
-    json_of: fn(&Payload) -> Result<Value, DecodeError>,
+    retired: Vec<RetiredType>,
 }
 
 inventory::collect!(AggregateType);
 inventory::collect!(EventType);
-
-/// An aggregate type and the events that are read into it.
-#[derive(Debug)]
-pub(crate) struct AggregateEntry {
-    aggregate: AggregateType,
-    events: HashMap<&'static str, Vec<EventType>>,
-}
-
-impl AggregateType {
-    /// Describes `T`.
-    #[must_use]
-    pub const fn of<T: Aggregate>() -> Self {
-        Self { name: T::NAME, rust_type: type_name::<T>, type_id: TypeId::of::<T>() }
-    }
-
-    /// The stored name.
-    #[must_use]
-    pub const fn name(&self) -> &'static str {
-        self.name
-    }
-}
-
-impl EventType {
-    /// Describes `E`.
-    #[must_use]
-    pub const fn of<E: Event>() -> Self
-    where
-        E::Aggregate: Apply<E>,
-    {
-        Self {
-            aggregate: AggregateType::of::<E::Aggregate>(),
-            name: E::NAME,
-            version: E::VERSION,
-            aliases: E::ALIASES,
-            shape: E::SHAPE,
-            rust_type: type_name::<E>,
-            type_id: TypeId::of::<E>(),
-            own_codec: E::ENCODING.own_codec(),
-            writes: |codec| E::ENCODING.writes(codec),
-            apply: |state, payload, meta| {
-                let event: E = payload.decode()?;
-                let state = state
-                    .downcast_mut::<E::Aggregate>()
-                    .expect("BUG: an event was looked up under another aggregate");
-                state.apply(&event, meta);
-                Ok(())
-            },
-            json_of: |payload| {
-                let event: E = payload.decode()?;
-                let json = E::ENCODING.encode(&event, Codec::Json).map_err(DecodeError::whole)?;
-                codec::json::decode(&json)
-            },
-        }
-    }
-
-    /// The stored name.
-    #[must_use]
-    pub const fn name(&self) -> &'static str {
-        self.name
-    }
-
-    /// The aggregate that it happens to.
-    #[must_use]
-    pub const fn aggregate(&self) -> AggregateType {
-        self.aggregate
-    }
-
-    /// Other names under which it was written.
-    #[must_use]
-    pub const fn aliases(&self) -> &'static [&'static str] {
-        self.aliases
-    }
-
-    /// The version of its shape.
-    #[must_use]
-    pub const fn version(&self) -> u32 {
-        self.version
-    }
-
-    /// What the type looks like, where that is known.
-    #[must_use]
-    pub const fn shape(&self) -> Option<Shape> {
-        self.shape
-    }
-
-    /// The codec that it is written in by a store that writes in `codec`.
-    pub(crate) fn codec_in(&self, codec: Codec) -> Codec {
-        self.own_codec.unwrap_or(codec)
-    }
-
-    /// Decodes an event and writes it as JSON.
-    pub(crate) fn json_of(&self, payload: &Payload) -> Result<Value, DecodeError> {
-        (self.json_of)(payload)
-    }
-
-    /// The Rust type, for a message.
-    #[must_use]
-    pub fn rust_type(&self) -> &'static str {
-        (self.rust_type)()
-    }
-
-    /// Decodes an event and applies it to the state of the aggregate that this type belongs to.
-    pub(crate) fn apply(
-        &self,
-        state: &mut dyn Any,
-        payload: &Payload,
-        meta: &EventMeta,
-    ) -> Result<(), DecodeError> {
-        (self.apply)(state, payload, meta)
-    }
-}
+inventory::collect!(RetiredType);
 
 impl Registry {
     /// All types that are linked into this program.
     ///
     /// # Errors
     /// - [`Error::DuplicateName`] if two types claim one name.
-    /// - [`Error::InvalidDeclaration`] if a name or version cannot be stored.
+    /// - [`Error::MissingUpcaster`] if a version of an event has no way up to the present one.
+    /// - [`Error::InvalidDeclaration`] if a name or version cannot be stored, or upcasters do not fit each other.
     pub fn linked() -> Result<Self> {
         RegistryBuilder {
             aggregates: inventory::iter::<AggregateType>().copied().collect(),
             events: inventory::iter::<EventType>().copied().collect(),
+            retired: inventory::iter::<RetiredType>().copied().collect(),
         }
         .build()
     }
@@ -214,24 +87,31 @@ impl Registry {
 
     /// The event types, in no particular order; each once, under the name that is written.
     pub fn events(&self) -> impl Iterator<Item = &EventType> {
-        self.aggregates.values().flat_map(|entry| {
-            entry.events.iter().flat_map(|(name, versions)| {
-                versions.iter().filter(move |event| event.name == *name)
-            })
+        self.known().filter_map(|known| match known {
+            KnownEvent::Current(event) => Some(event),
+            KnownEvent::Retired(_) => None,
         })
     }
 
-    /// The type of a stored event.
-    pub(crate) fn event_type(
-        &self,
-        (aggregate_type, event_type, version): (&str, &str, u32),
-    ) -> Option<&EventType> {
-        self.aggregates.get(aggregate_type)?.find(event_type, version)
+    /// The types of retired events, in no particular order; each once.
+    pub fn retired_events(&self) -> impl Iterator<Item = &RetiredType> {
+        self.known().filter_map(|known| match known {
+            KnownEvent::Current(_) => None,
+            KnownEvent::Retired(event) => Some(event),
+        })
+    }
+
+    /// The type that a stored event is of, in the shape that it is stored in.
+    pub(crate) fn type_as_stored(&self, event: &RecordedEvent) -> Option<&EventType> {
+        match self.known_event(event)? {
+            KnownEvent::Current(known) if known.version() == event.version() => Some(known),
+            _ => None,
+        }
     }
 
     /// Checks that every event can be written by a store that writes in `codec`.
     pub(crate) fn check_codec(&self, codec: Codec) -> Result<()> {
-        match self.events().find(|event| !(event.writes)(event.codec_in(codec))) {
+        match self.events().find(|event| !event.writes(event.codec_in(codec))) {
             None => Ok(()),
             Some(event) => Err(Error::InvalidDeclaration {
                 rust_type: event.rust_type(),
@@ -240,16 +120,6 @@ impl Registry {
                 ),
             }),
         }
-    }
-
-    pub(crate) fn has_aggregate(&self, name: &str) -> bool {
-        self.aggregates.contains_key(name)
-    }
-
-    /// Whether an event of any version is or was written under this name.
-    pub(crate) fn has_event(&self, aggregate_type: &str, event_type: &str) -> bool {
-        let entry = self.aggregates.get(aggregate_type);
-        entry.is_some_and(|entry| entry.events.contains_key(event_type))
     }
 
     /// Whether `E` can be written and read.
@@ -261,12 +131,30 @@ impl Registry {
         self.knows_type(&EventType::of::<E>())
     }
 
-    /// Whether an event of this stored name and version can be written and read.
+    /// Whether an event with these stored names and this version can be read.
     #[must_use]
     pub fn knows(&self, aggregate_type: &str, event_type: &str, version: u32) -> bool {
-        self.aggregates
-            .get(aggregate_type)
-            .is_some_and(|entry| entry.find(event_type, version).is_some())
+        self.find(aggregate_type, event_type, version).is_some()
+    }
+
+    /// The events that a stored one stands for, as far as they are `E`s: itself, in its present shape, or the parts of
+    /// a [retired](RetiredEvent) one that are. None if it stands for others.
+    ///
+    /// For handlers of batches, and readers of the log. A [`Router`](crate::Router) does it by itself.
+    ///
+    /// # Errors
+    /// - [`Error::UnknownEvent`] if no type reads it.
+    /// - [`Error::Decode`] or [`Error::Upcast`] if it cannot be read.
+    pub fn decode_all<E: Event>(&self, event: &RecordedEvent) -> Result<Vec<E>> {
+        match self.known_event(event) {
+            Some(KnownEvent::Current(_)) if event.is::<E>() => Ok(vec![event.decode()?]),
+            Some(KnownEvent::Current(_)) => Ok(Vec::new()),
+            Some(KnownEvent::Retired(retired)) => {
+                let parts = event.parts(retired)?;
+                Ok(parts.into_iter().filter_map(|part| part.into_event()).collect())
+            }
+            None => Err(Error::UnknownEvent(Box::new(event.place()))),
+        }
     }
 
     pub(crate) fn aggregate<T: Aggregate>(&self) -> Result<&AggregateEntry> {
@@ -274,6 +162,11 @@ impl Registry {
             .get(T::NAME)
             .filter(|entry| entry.aggregate.type_id == TypeId::of::<T>())
             .ok_or(Error::Unregistered { rust_type: type_name::<T>() })
+    }
+
+    /// What reads a stored event.
+    pub(crate) fn known_event(&self, event: &RecordedEvent) -> Option<&KnownEvent> {
+        self.find(event.aggregate_type(), event.event_type(), event.version())
     }
 
     /// Checks that exactly this type was announced.
@@ -285,11 +178,25 @@ impl Registry {
         }
     }
 
+    fn find(&self, aggregate_type: &str, event_type: &str, version: u32) -> Option<&KnownEvent> {
+        let name = self.names.get(aggregate_type)?;
+        self.aggregates.get(name)?.find(event_type, version)
+    }
+
     fn knows_type(&self, event: &EventType) -> bool {
         self.aggregates
-            .get(event.aggregate.name)
-            .and_then(|entry| entry.find(event.name, event.version))
-            .is_some_and(|known| known.type_id == event.type_id)
+            .get(event.aggregate().name)
+            .and_then(|entry| entry.find(event.name(), event.version()))
+            .is_some_and(|known| known.is_same_type(event))
+    }
+
+    /// Each once, under its present name.
+    fn known(&self) -> impl Iterator<Item = &KnownEvent> {
+        self.aggregates.values().flat_map(|entry| {
+            entry.events.iter().flat_map(|(name, known)| {
+                known.iter().filter(move |known| known.stored().name == *name)
+            })
+        })
     }
 }
 
@@ -309,116 +216,59 @@ impl RegistryBuilder {
         self
     }
 
+    /// Adds a retired event, which is split, and its aggregate.
+    pub fn retired<R: Split>(mut self) -> Self {
+        self.retired.push(RetiredType::split::<R>());
+        self
+    }
+
+    /// Adds a retired event, which is dropped, and its aggregate.
+    pub fn dropped<R: RetiredEvent>(mut self) -> Self {
+        self.retired.push(RetiredType::dropped::<R>());
+        self
+    }
+
     /// Checks the types against each other.
     ///
     /// # Errors
     /// - [`Error::DuplicateName`] if two types claim one name.
-    /// - [`Error::InvalidDeclaration`] if a name or version cannot be stored.
+    /// - [`Error::MissingUpcaster`] if a version of an event has no way up to the present one.
+    /// - [`Error::InvalidDeclaration`] if a name or version cannot be stored, or upcasters do not fit each other.
     pub fn build(self) -> Result<Registry> {
-        let mut registry = Registry { aggregates: HashMap::new() };
+        let mut registry = Registry { aggregates: HashMap::new(), names: HashMap::new() };
         for aggregate in self.aggregates {
             registry.entry(aggregate)?;
         }
         for event in self.events {
-            registry.entry(event.aggregate)?.add(event)?;
+            registry.entry(event.aggregate())?.add(KnownEvent::Current(event))?;
         }
+        for event in self.retired {
+            registry.entry(event.aggregate())?.add(KnownEvent::Retired(event))?;
+        }
+        registry.aggregates.values_mut().try_for_each(AggregateEntry::finish)?;
         Ok(registry)
     }
 }
 
 impl Registry {
     fn entry(&mut self, aggregate: AggregateType) -> Result<&mut AggregateEntry> {
-        check_name(aggregate.name, aggregate.rust_type)?;
-        match self.aggregates.entry(aggregate.name) {
-            Entry::Vacant(vacant) => {
-                Ok(vacant.insert(AggregateEntry { aggregate, events: HashMap::new() }))
-            }
-            Entry::Occupied(occupied) => {
-                let known = occupied.into_mut();
-                if known.aggregate.type_id == aggregate.type_id {
-                    Ok(known)
-                } else {
-                    Err(duplicate(
-                        format!("the aggregate name `{}`", aggregate.name),
-                        known.aggregate.rust_type,
-                        aggregate.rust_type,
-                    ))
-                }
+        for name in aggregate.names() {
+            check_name(name, aggregate.rust_type)?;
+            let claimed = *self.names.entry(name).or_insert(aggregate.name);
+            let claimant = self.aggregates.get(claimed).map(|entry| entry.aggregate);
+            if let Some(claimant) = claimant
+                && claimant.type_id != aggregate.type_id
+            {
+                return Err(duplicate(
+                    format!("the aggregate name `{name}`"),
+                    claimant.rust_type,
+                    aggregate.rust_type,
+                ));
             }
         }
-    }
-}
-
-impl AggregateEntry {
-    pub(crate) fn find(&self, name: &str, version: u32) -> Option<&EventType> {
-        self.events.get(name)?.iter().find(|event| event.version == version)
-    }
-
-    fn add(&mut self, event: EventType) -> Result<()> {
-        if event.version == 0 {
-            return Err(Error::InvalidDeclaration {
-                rust_type: event.rust_type(),
-                problem: "versions start at 1".to_owned(),
-            });
-        }
-        for name in std::iter::once(event.name).chain(event.aliases.iter().copied()) {
-            check_name(name, event.rust_type)?;
-            match self.find(name, event.version) {
-                None => self.events.entry(name).or_default().push(event),
-                Some(known) if known.type_id == event.type_id => {}
-                Some(known) => {
-                    return Err(duplicate(
-                        format!(
-                            "version {} of the event name `{name}` of `{}`",
-                            event.version, self.aggregate.name
-                        ),
-                        known.rust_type,
-                        event.rust_type,
-                    ));
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-fn check_name(name: &str, rust_type: fn() -> &'static str) -> Result<()> {
-    let problem = if name.is_empty() {
-        "its name is empty".to_owned()
-    } else if name.len() > MAX_LABEL_BYTES {
-        format!("its name is {} bytes long, and {MAX_LABEL_BYTES} is the limit", name.len())
-    } else if name.contains('\0') {
-        "its name holds a NUL character".to_owned()
-    } else {
-        return Ok(());
-    };
-    Err(Error::InvalidDeclaration { rust_type: rust_type(), problem })
-}
-
-fn duplicate(what: String, first: fn() -> &'static str, second: fn() -> &'static str) -> Error {
-    // Link order is arbitrary; the message is not.
-    let mut types = [first().to_owned(), second().to_owned()];
-    types.sort();
-    let [first, second] = types;
-    Error::DuplicateName { what, first, second }
-}
-
-impl fmt::Debug for AggregateType {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AggregateType")
-            .field("name", &self.name)
-            .field("rust_type", &(self.rust_type)())
-            .finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for EventType {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("EventType")
-            .field("aggregate", &self.aggregate.name)
-            .field("name", &self.name)
-            .field("version", &self.version)
-            .field("rust_type", &self.rust_type())
-            .finish_non_exhaustive()
+        Ok(match self.aggregates.entry(aggregate.name) {
+            Entry::Vacant(vacant) => vacant.insert(AggregateEntry::new(aggregate)),
+            Entry::Occupied(occupied) => occupied.into_mut(),
+        })
     }
 }

@@ -6,9 +6,10 @@ use chrono::{DateTime, Utc};
 
 use crate::engine::{HistoryRequest, LoadRequest, LoadedAggregate, Reader, StoredSnapshot, Target};
 use crate::registry::AggregateEntry;
+use crate::store::Inner;
 use crate::{
-    Aggregate, AggregateId, Error, Limits, NaturalKey, RecordedEvent, Registry, Result, Sequence,
-    SnapshotPolicy,
+    Aggregate, AggregateId, Error, NaturalKey, RecordedEvent, Registry, Result, Sequence,
+    UnknownEvents,
 };
 
 /// Up to where an aggregate is replayed.
@@ -28,17 +29,18 @@ pub(crate) struct Rehydrated<T> {
     pub(crate) key: Option<NaturalKey>,
     pub(crate) sequence: Sequence,
     pub(crate) state: T,
+    /// Whether there were events that the program does not know.
+    pub(crate) has_unknown: bool,
 }
 
 /// Loads an aggregate. `None` if there is none.
 pub(crate) async fn rehydrate<T: Aggregate>(
     reader: &dyn Reader,
-    registry: &Registry,
-    limits: &Limits,
+    store: &Inner,
     target: Target,
     as_of: Option<AsOf>,
 ) -> Result<Option<Rehydrated<T>>> {
-    let entry = registry.aggregate::<T>()?;
+    let (entry, limits) = (store.registry.aggregate::<T>()?, &store.limits);
     let (up_to, until) = match as_of {
         None => (None, None),
         Some(AsOf::Sequence(sequence)) => (Some(sequence), None),
@@ -47,26 +49,26 @@ pub(crate) async fn rehydrate<T: Aggregate>(
     // A snapshot may hold events that are later than the wanted time.
     let policy = if until.is_none() { T::SNAPSHOTS } else { None };
     let request = LoadRequest {
-        aggregate_type: T::NAME,
+        aggregate_type: store.stored_name::<T>().await?,
         target,
-        snapshot: policy.as_ref().map(SnapshotPolicy::fingerprint),
+        snapshot: policy.as_ref().map(|policy| entry.fingerprint(policy.fingerprint())),
         up_to,
         limit: limits.page_events,
     };
 
-    let Some(loaded) = load_checked(reader, request.clone()).await? else {
+    let Some(loaded) = load_checked::<T>(reader, request.clone()).await? else {
         return Ok(None);
     };
     let (loaded, start) = match (&policy, &loaded.snapshot) {
         (Some(policy), Some(StoredSnapshot { sequence, state })) => match policy.decode(state) {
             Some(state) => {
-                let start = Replay { entry, sequence: *sequence, state };
+                let start = Replay { entry, sequence: *sequence, state, has_unknown: false };
                 (loaded, start)
             }
             None => {
                 let target = Target::Id(loaded.id);
                 let full = LoadRequest { target, snapshot: None, ..request };
-                let loaded = load_checked(reader, full).await?.ok_or_else(|| {
+                let loaded = load_checked::<T>(reader, full).await?.ok_or_else(|| {
                     Error::corrupt("aggregate", "it was there a moment ago and is gone")
                 })?;
                 (loaded, Replay::from_default(entry))
@@ -83,7 +85,7 @@ pub(crate) async fn rehydrate<T: Aggregate>(
             HistoryRequest { id, after: replay.sequence, up_to, limit: limits.page_events };
         events = reader.read_history(request).await?;
     }
-    Ok(Some(Rehydrated { id, key, sequence: replay.sequence, state: replay.state }))
+    Ok(Some(replay.into_rehydrated(id, key)))
 }
 
 impl Registry {
@@ -92,7 +94,7 @@ impl Registry {
     ///
     /// # Errors
     /// - [`Error::Unregistered`] if the registry does not hold the aggregate's type.
-    /// - [`Error::UnknownEvent`] or [`Error::Decode`] if an event cannot be read.
+    /// - [`Error::UnknownEvent`], [`Error::Decode`] or [`Error::Upcast`] if an event cannot be read.
     /// - [`Error::Corrupt`] if the sequences do not follow each other.
     pub fn replay<T: Aggregate>(
         &self,
@@ -100,7 +102,8 @@ impl Registry {
         at: Sequence,
         events: &[RecordedEvent],
     ) -> Result<T> {
-        let mut replay = Replay { entry: self.aggregate::<T>()?, sequence: at, state };
+        let entry = self.aggregate::<T>()?;
+        let mut replay = Replay { entry, sequence: at, state, has_unknown: false };
         for event in events {
             replay.one(event)?;
         }
@@ -108,7 +111,7 @@ impl Registry {
     }
 }
 
-async fn load_checked(
+async fn load_checked<T: Aggregate>(
     reader: &dyn Reader,
     request: LoadRequest,
 ) -> Result<Option<LoadedAggregate>> {
@@ -116,7 +119,7 @@ async fn load_checked(
     match reader.load(request).await? {
         Some(loaded) if *loaded.aggregate_type != *expected => Err(Error::WrongAggregateType {
             id: loaded.id,
-            expected: expected.to_owned(),
+            expected: T::NAME.to_owned(),
             found: loaded.aggregate_type.as_ref().to_owned(),
         }),
         loaded => Ok(loaded),
@@ -128,11 +131,12 @@ struct Replay<'a, T> {
     entry: &'a AggregateEntry,
     sequence: Sequence,
     state: T,
+    has_unknown: bool,
 }
 
 impl<'a, T: Aggregate> Replay<'a, T> {
     fn from_default(entry: &'a AggregateEntry) -> Self {
-        Self { entry, sequence: Sequence::ZERO, state: T::default() }
+        Self { entry, sequence: Sequence::ZERO, state: T::default(), has_unknown: false }
     }
 
     /// Applies a page of events. Breaks at the first one after `until`.
@@ -157,14 +161,28 @@ impl<'a, T: Aggregate> Replay<'a, T> {
                 format!("after sequence {} comes {}", self.sequence, event.place()),
             ));
         }
-        let event_type = self
-            .entry
-            .find(event.event_type(), event.version())
-            .ok_or_else(|| Error::UnknownEvent(Box::new(event.place())))?;
-        event_type
-            .apply(&mut self.state, event.payload(), event.meta())
-            .map_err(|source| event.undecodable(event_type.rust_type(), source))?;
+        match self.entry.find(event.event_type(), event.version()) {
+            Some(known) => known
+                .apply(&mut self.state, event.payload(), event.version(), event.meta())
+                .map_err(|problem| event.unreadable(problem))?,
+            None => self.unknown(event)?,
+        }
         self.sequence = event.sequence();
         Ok(())
+    }
+
+    fn unknown(&mut self, event: &RecordedEvent) -> Result<()> {
+        self.has_unknown = true;
+        match T::UNKNOWN_EVENTS {
+            UnknownEvents::Fail => return Err(Error::UnknownEvent(Box::new(event.place()))),
+            UnknownEvents::Skip => {}
+            UnknownEvents::HandTo(hand_to) => hand_to(&mut self.state, event),
+        }
+        Ok(())
+    }
+
+    fn into_rehydrated(self, id: AggregateId, key: Option<NaturalKey>) -> Rehydrated<T> {
+        let Self { sequence, state, has_unknown, .. } = self;
+        Rehydrated { id, key, sequence, state, has_unknown }
     }
 }

@@ -15,6 +15,7 @@ pub struct StateAggregate<T> {
     pub(crate) key: Option<NaturalKey>,
     pub(crate) sequence: Sequence,
     pub(crate) state: T,
+    pub(crate) has_unknown: bool,
 }
 
 /// Tells the contexts of a process apart.
@@ -51,6 +52,13 @@ impl<T> StateAggregate<T> {
     #[must_use]
     pub const fn state(&self) -> &T {
         &self.state
+    }
+
+    /// Whether it has events that the program does not know, and that its
+    /// [`UNKNOWN_EVENTS`](crate::Aggregate::UNKNOWN_EVENTS) let pass. No snapshot is taken of such a state.
+    #[must_use]
+    pub const fn has_unknown_events(&self) -> bool {
+        self.has_unknown
     }
 
     /// The state, taken out.

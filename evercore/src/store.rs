@@ -5,6 +5,7 @@ mod builder;
 mod draft;
 mod execute;
 mod inner;
+mod names;
 mod transact;
 
 use std::sync::Arc;
@@ -26,6 +27,7 @@ pub(crate) use execute::{Completed, Done};
 pub use execute::{Execute, Executed, Happened, Target, command_name};
 pub(crate) use inner::Inner;
 use inner::Writing;
+pub(crate) use names::StoredNames;
 pub use transact::{TransactionContext, Transactor};
 
 /// A store of events, on whichever engine.
@@ -73,6 +75,8 @@ impl EventStore {
     /// - [`Error::UnknownScheme`] if no linked engine serves the scheme.
     /// - [`Error::InvalidUrl`] or [`Error::CannotOpen`] if there is no such database.
     /// - [`Error::DuplicateName`] or [`Error::InvalidDeclaration`] if the linked types cannot live together.
+    /// - [`Error::MissingUpcaster`] if a version of an event has no way up to the present one.
+    /// - [`Error::AmbiguousAlias`] if the database knows an aggregate type under two of its names.
     pub async fn connect(url: impl AsRef<str>) -> Result<Self> {
         Self::builder().connect(url).await
     }
@@ -213,7 +217,7 @@ impl EventStore {
     /// What the engine says if it cannot.
     #[instrument(level = "debug", skip_all, err(level = "debug"))]
     pub async fn warmup(&self) -> Result<()> {
-        self.inner.engine.warmup(&self.inner.registry).await?;
+        self.inner.engine.warmup(&self.inner.type_names().await?).await?;
         self.inner.ids.warmup(&*self.inner.engine).await
     }
 

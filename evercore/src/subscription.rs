@@ -13,6 +13,7 @@ mod handle;
 mod handler;
 mod hub;
 mod name;
+mod naming;
 mod parked;
 mod progress;
 mod router;

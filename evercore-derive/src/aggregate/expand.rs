@@ -4,10 +4,13 @@ use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 
 use super::model::{Aggregate, Snapshots};
+use crate::value::UnknownEvents;
 
 /// The implementation and its announcement.
 pub(crate) fn aggregate(model: &Aggregate<'_>) -> TokenStream {
-    let Aggregate { krate, ident, name, snapshots, .. } = model;
+    let Aggregate { krate, ident, name, aliases, snapshots, unknown_events, .. } = model;
+    let aliases = (!aliases.is_empty())
+        .then(|| quote!(const ALIASES: &'static [&'static str] = &[#(#aliases),*];));
     let snapshots = snapshots.as_ref().map(|Snapshots { every, fingerprint }| {
         let policy = quote_spanned! {ident.span()=>
             #krate::__private::snapshots::<#ident>(#every, #fingerprint)
@@ -17,11 +20,23 @@ pub(crate) fn aggregate(model: &Aggregate<'_>) -> TokenStream {
                 ::core::option::Option::Some(#policy);
         }
     });
+    let unknown_events = unknown_events.as_ref().map(|policy| {
+        let policy = match policy {
+            UnknownEvents::Fail => quote!(Fail),
+            UnknownEvents::Skip => quote!(Skip),
+            UnknownEvents::HandTo(hand_to) => quote!(HandTo(#hand_to)),
+        };
+        quote! {
+            const UNKNOWN_EVENTS: #krate::UnknownEvents<Self> = #krate::UnknownEvents::#policy;
+        }
+    });
     quote! {
         #[automatically_derived]
         impl #krate::Aggregate for #ident {
             const NAME: &'static str = #name;
+            #aliases
             #snapshots
+            #unknown_events
         }
 
         #krate::__private::inventory::submit! {

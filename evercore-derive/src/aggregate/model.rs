@@ -6,7 +6,7 @@ use syn::{Attribute, Data, DeriveInput, Generics, Ident, LitStr, Meta, Path};
 
 use super::fingerprint::fingerprint;
 use super::input::Input;
-use crate::value::Number;
+use crate::value::{Number, UnknownEvents};
 use crate::{options, parts, rules};
 
 /// An aggregate as declared.
@@ -15,7 +15,9 @@ pub(crate) struct Aggregate<'a> {
     pub(crate) ident: &'a Ident,
     pub(crate) generics: &'a Generics,
     pub(crate) name: LitStr,
+    pub(crate) aliases: Vec<LitStr>,
     pub(crate) snapshots: Option<Snapshots>,
+    pub(crate) unknown_events: Option<UnknownEvents>,
 }
 
 /// How its snapshots are taken.
@@ -39,11 +41,14 @@ pub(crate) fn read(item: &DeriveInput) -> (Aggregate<'_>, darling::Result<()>) {
         mistakes.push(syn::Error::new(version.span, problem).into());
     }
     let input = read.options;
+    let name = rules::name(input.name.0, &item.ident, &mut mistakes);
     let aggregate = Aggregate {
         krate: rules::krate(input.krate.0),
         ident: &item.ident,
         generics: &item.generics,
-        name: rules::name(input.name.0, &item.ident, &mut mistakes),
+        aliases: rules::aliases("aggregate", input.aliases.0, &name, &mut mistakes),
+        name,
+        unknown_events: input.unknown_events.0,
         snapshots: snapshots(item, input.snapshot_every.0, input.snapshot_version.0, &mut mistakes),
     };
     (aggregate, mistakes.finish())

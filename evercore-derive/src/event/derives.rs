@@ -39,14 +39,22 @@ impl Derives {
 
     /// The attributes that add them.
     pub(crate) fn attributes(&self, krate: &Path) -> TokenStream {
-        let serialize =
-            self.serialize.then(|| quote!(#[derive(#krate::__private::serde::Serialize)]));
-        let deserialize =
-            self.deserialize.then(|| quote!(#[derive(#krate::__private::serde::Deserialize)]));
-        let place = ((self.serialize || self.deserialize) && !self.has_crate).then(|| {
+        self.added(self.serialize, krate)
+    }
+
+    /// As [`attributes`](Self::attributes), for what is not written any more.
+    pub(crate) fn for_reading(&self, krate: &Path) -> TokenStream {
+        self.added(false, krate)
+    }
+
+    fn added(&self, serialize: bool, krate: &Path) -> TokenStream {
+        let place = ((serialize || self.deserialize) && !self.has_crate).then(|| {
             let path = spelled(krate, "__private::serde");
             quote!(#[serde(crate = #path)])
         });
+        let serialize = serialize.then(|| quote!(#[derive(#krate::__private::serde::Serialize)]));
+        let deserialize =
+            self.deserialize.then(|| quote!(#[derive(#krate::__private::serde::Deserialize)]));
         quote!(#serialize #deserialize #place)
     }
 }

@@ -1,12 +1,13 @@
 //! What `#[event]` writes.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Group, Span, TokenStream, TokenTree};
 use quote::{quote, quote_spanned};
 use syn::Path;
 
 use super::model::Event;
 use super::shape::Part;
-use crate::value::{Codec, CodecKind};
+use super::versions::Versions;
+use crate::value::{Codec, CodecKind, Older};
 
 /// The item, its implementation and its announcement.
 pub(crate) fn event(model: &Event) -> TokenStream {
@@ -28,17 +29,13 @@ pub(crate) fn event(model: &Event) -> TokenStream {
 
 /// The mistakes, and as much of the event as keeps the rest of the program from adding to them.
 pub(crate) fn rejected(model: &Event, mistakes: darling::Error) -> TokenStream {
-    let Event { krate, item, derives, aggregate, .. } = model;
+    let Event { krate, item, derives, .. } = model;
     let mistakes = mistakes.write_errors();
     if !model.can_stand_in() {
         return quote!(#mistakes #item);
     }
-    let aggregate = match aggregate {
-        Some(path) => quote!(#path),
-        None => quote!(#krate::__private::UnknownAggregate),
-    };
     let derives = derives.attributes(krate);
-    let implementation = implementation(model, aggregate);
+    let implementation = implementation(model, stand_in_aggregate(model));
     quote! {
         #mistakes
         #derives
@@ -47,12 +44,72 @@ pub(crate) fn rejected(model: &Event, mistakes: darling::Error) -> TokenStream {
     }
 }
 
-fn implementation(model: &Event, aggregate: TokenStream) -> TokenStream {
-    let Event { krate, item, name, version, aliases, codec, .. } = model;
-    let ident = &item.ident;
-    let encoding = encoding(krate, *codec);
+/// The aggregate, or what stands in for it beside the mistake that it is missing.
+pub(crate) fn stand_in_aggregate(model: &Event) -> TokenStream {
+    let Event { krate, aggregate, .. } = model;
+    match aggregate {
+        Some(path) => quote!(#path),
+        None => quote!(#krate::__private::UnknownAggregate),
+    }
+}
+
+/// How it is found in the log, and read.
+pub(crate) fn stored_constants(model: &Event) -> TokenStream {
+    let Event { krate, name, aliases, versions: Versions { current, oldest, .. }, .. } = model;
     let aliases = (!aliases.is_empty())
         .then(|| quote!(const ALIASES: &'static [&'static str] = &[#(#aliases),*];));
+    let oldest = oldest.map(|oldest| quote!(const OLDEST_VERSION: u32 = #oldest;));
+    let upcasters = upcasters(model);
+    let upcasters = (!upcasters.is_empty())
+        .then(|| quote!(const UPCASTERS: &'static [#krate::Upcaster] = &[#(#upcasters),*];));
+    quote! {
+        const NAME: &'static str = #name;
+        const VERSION: u32 = #current;
+        #aliases
+        #oldest
+        #upcasters
+    }
+}
+
+/// One for each older shape, to the next.
+fn upcasters(model: &Event) -> Vec<TokenStream> {
+    let Event { krate, item, versions: Versions { older, .. }, .. } = model;
+    let ident = &item.ident;
+    let next = older.iter().skip(1).map(|next| match next {
+        Older::Typed(path) => quote!(#path),
+        Older::Raw { .. } => quote!(#krate::__private::serde_json::Value),
+    });
+    let steps = older.iter().zip(next.chain([quote!(#ident)]));
+    steps
+        .map(|(older, next)| match older {
+            // All of it is where the older shape is listed: so is then the error that it has no way up.
+            Older::Typed(path) => {
+                located(quote!(#krate::__private::upcaster::<#path, #next>()), older.span())
+            }
+            Older::Raw { upcast } => quote_spanned!(older.span()=> #krate::Upcaster::raw(#upcast)),
+        })
+        .collect()
+}
+
+/// Tokens that stand elsewhere and mean what they meant.
+pub(crate) fn located(tokens: TokenStream, place: Span) -> TokenStream {
+    let moved = tokens.into_iter().map(|mut token| {
+        if let TokenTree::Group(group) = &token {
+            let mut moved = Group::new(group.delimiter(), located(group.stream(), place));
+            moved.set_span(group.span().located_at(place));
+            return TokenTree::Group(moved);
+        }
+        token.set_span(token.span().located_at(place));
+        token
+    });
+    moved.collect()
+}
+
+fn implementation(model: &Event, aggregate: TokenStream) -> TokenStream {
+    let Event { krate, item, codec, .. } = model;
+    let ident = &item.ident;
+    let encoding = encoding(krate, *codec);
+    let constants = stored_constants(model);
     let parts = model
         .shape
         .iter()
@@ -61,9 +118,7 @@ fn implementation(model: &Event, aggregate: TokenStream) -> TokenStream {
         #[automatically_derived]
         impl #krate::Event for #ident {
             type Aggregate = #aggregate;
-            const NAME: &'static str = #name;
-            const VERSION: u32 = #version;
-            #aliases
+            #constants
             const SHAPE: ::core::option::Option<#krate::Shape> =
                 ::core::option::Option::Some(#krate::Shape::new(&[#(#parts),*]));
             const ENCODING: #krate::Encoding<Self> = #encoding;

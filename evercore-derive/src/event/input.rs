@@ -4,7 +4,7 @@ use darling::FromMeta;
 use syn::LitStr;
 
 use crate::options::Options;
-use crate::value::{AggregateType, Codec, CratePath, Given, Number, Texts};
+use crate::value::{AggregateType, Codec, CratePath, Given, Number, OlderShapes, Texts};
 
 /// The options as given.
 #[derive(Debug, Default, FromMeta)]
@@ -13,6 +13,8 @@ pub(crate) struct Input {
     pub(crate) aggregate: Given<AggregateType>,
     pub(crate) name: Given<LitStr>,
     pub(crate) version: Given<Number>,
+    pub(crate) oldest_version: Given<Number>,
+    pub(crate) upcast_from: Given<OlderShapes>,
     pub(crate) aliases: Given<Texts>,
     pub(crate) codec: Given<Codec>,
     #[darling(rename = "crate")]
@@ -20,6 +22,14 @@ pub(crate) struct Input {
 }
 
 impl Options for Input {
-    const NAMES: &'static [&'static str] =
-        &["aggregate", "name", "version", "aliases", "codec", "crate"];
+    const NAMES: &'static [&'static str] = &[
+        "aggregate",
+        "name",
+        "version",
+        "oldest_version",
+        "upcast_from",
+        "aliases",
+        "codec",
+        "crate",
+    ];
 }

@@ -1,7 +1,5 @@
 //! The rules of an event.
 
-use std::collections::HashSet;
-
 use darling::error::Accumulator;
 use proc_macro2::{Span, TokenStream};
 use quote::quote;
@@ -11,14 +9,17 @@ use super::derives::Derives;
 use super::double_option;
 use super::input::Input;
 use super::shape::{self, Part};
-use crate::value::{AggregateType, Codec, CodecKind, Texts};
+use super::versions::{self, Versions};
+use crate::options::Options;
+use crate::value::{AggregateType, Codec, CodecKind};
 use crate::{options, parts, rules};
 
-/// Which of the two attributes makes the event.
+/// Which of the attributes makes the event.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Event,
     StateEvent,
+    RetiredEvent,
 }
 
 /// An event as declared.
@@ -30,7 +31,7 @@ pub(crate) struct Event {
     /// `None` only together with a mistake.
     pub(crate) aggregate: Option<TypePath>,
     pub(crate) name: LitStr,
-    pub(crate) version: u32,
+    pub(crate) versions: Versions,
     pub(crate) aliases: Vec<LitStr>,
     pub(crate) shape: Vec<Part>,
     /// Its own one, whatever the store's.
@@ -50,12 +51,24 @@ impl Kind {
         match self {
             Self::Event => "#[event]",
             Self::StateEvent => "#[state_event]",
+            Self::RetiredEvent => "#[retired_event]",
         }
     }
 }
 
 /// Reads a declaration, and collects what is wrong with it.
-pub(crate) fn read(kind: Kind, args: TokenStream, mut item: DeriveInput) -> (Event, Accumulator) {
+pub(crate) fn read(kind: Kind, args: TokenStream, item: DeriveInput) -> (Event, Accumulator) {
+    let (event, (), mistakes) = read_with(kind, args, item, |input: Input| (input, ()));
+    (event, mistakes)
+}
+
+/// As [`read`], of options that hold more than those of an event.
+pub(crate) fn read_with<O: Options, T>(
+    kind: Kind,
+    args: TokenStream,
+    mut item: DeriveInput,
+    common: impl FnOnce(O) -> (Input, T),
+) -> (Event, T, Accumulator) {
     let mut mistakes = darling::Error::accumulator();
     rules::no_generics("an event", &item.generics, &mut mistakes);
     if let Data::Union(data) = &item.data {
@@ -65,7 +78,7 @@ pub(crate) fn read(kind: Kind, args: TokenStream, mut item: DeriveInput) -> (Eve
     refuse_second_attribute(kind, &mut item.attrs, &mut mistakes);
     take_state_attributes(kind, &mut item.data, &mut mistakes);
 
-    let read: options::Read<Input> = options::read([args], &mut mistakes);
+    let read: options::Read<O> = options::read([args], &mut mistakes);
     if read.lacks("aggregate") {
         let problem =
             format!("`{}` needs the aggregate of the event: `aggregate = …`", kind.attribute());
@@ -73,7 +86,7 @@ pub(crate) fn read(kind: Kind, args: TokenStream, mut item: DeriveInput) -> (Eve
         let place = Span::call_site().resolved_at(item.ident.span());
         mistakes.push(syn::Error::new(place, problem).into());
     }
-    let input = read.options;
+    let (input, rest) = common(read.options);
     let krate = rules::krate(input.krate.0);
     let shape = shape::shape(&item);
     let codec = input.codec.0;
@@ -88,8 +101,13 @@ pub(crate) fn read(kind: Kind, args: TokenStream, mut item: DeriveInput) -> (Eve
         derives: if is_message { Derives::none() } else { Derives::missing(&item.attrs) },
         codec,
         aggregate: input.aggregate.0.map(|AggregateType(path)| path),
-        version: rules::version(input.version.0, &mut mistakes),
-        aliases: aliases(input.aliases.0, &name, &mut mistakes),
+        versions: versions::read(
+            input.version.0,
+            input.oldest_version.0,
+            input.upcast_from.0,
+            &mut mistakes,
+        ),
+        aliases: rules::aliases("event", input.aliases.0, &name, &mut mistakes),
         name,
         shape,
         item,
@@ -97,7 +115,7 @@ pub(crate) fn read(kind: Kind, args: TokenStream, mut item: DeriveInput) -> (Eve
     if !event.can_stand_in() {
         forget_serde(&mut event.item);
     }
-    (event, mistakes)
+    (event, rest, mistakes)
 }
 
 /// Answers to an attribute on something that is no item with a shape.
@@ -107,27 +125,12 @@ pub(crate) fn not_an_item(kind: Kind, item: TokenStream, error: syn::Error) -> T
     quote!(#mistake #item)
 }
 
-fn aliases(given: Option<Texts>, name: &LitStr, mistakes: &mut Accumulator) -> Vec<LitStr> {
-    let aliases = given.map(|Texts(aliases)| aliases).unwrap_or_default();
-    let mut seen = HashSet::new();
-    for alias in &aliases {
-        let problem = if alias.value() == name.value() {
-            Some("this is the event's name; an alias is another name under which it was written")
-        } else if !seen.insert(alias.value()) {
-            Some("this alias is given twice")
-        } else {
-            mistakes.handle(rules::check_name(alias));
-            None
-        };
-        mistakes.extend(problem.map(|problem| darling::Error::custom(problem).with_span(alias)));
-    }
-    aliases
-}
-
 /// An item is one event.
 fn refuse_second_attribute(kind: Kind, attrs: &mut Vec<Attribute>, mistakes: &mut Accumulator) {
     attrs.retain(|attr| {
-        let second = is_ours(attr.path(), "event") || is_ours(attr.path(), "state_event");
+        let second = ["event", "state_event", "retired_event"]
+            .into_iter()
+            .any(|name| is_ours(attr.path(), name));
         if second {
             let problem =
                 format!("there is `{}` on this item already; remove one of them", kind.attribute());
@@ -159,7 +162,7 @@ fn take_state_attributes(kind: Kind, data: &mut Data, mistakes: &mut Accumulator
     for attrs in parts::attributes_mut(data) {
         attrs.retain(|attr| {
             let ours = attr.path().is_ident("state");
-            if ours && kind == Kind::Event {
+            if ours && kind != Kind::StateEvent {
                 let problem = "`#[state(…)]` goes on the fields of a `#[state_event]`; an `#[event]` changes the state by its `Apply`";
                 mistakes.push(darling::Error::custom(problem).with_span(attr.path()));
             }

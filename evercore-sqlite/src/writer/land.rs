@@ -4,10 +4,9 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use evercore::Result;
-use evercore::engine::{Commit, Committed};
+use evercore::engine::{Commit, Committed, TypeName};
 use sqlx::SqliteConnection;
 
-use super::TypeName;
 use super::outcome::Outcome;
 use super::plan::Plan;
 use super::state::State;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use evercore::engine::{CommitOutcome, Committed, IdBlock};
+use evercore::engine::{CommitOutcome, Committed, IdBlock, TypeName};
 use evercore::{AggregateId, CommitId, Error, Position, Result};
 use sqlx::{Row, SqliteConnection};
 use tokio::sync::mpsc;
@@ -10,7 +10,7 @@ use tracing::debug;
 
 use super::land::rows;
 use super::statements::{REGISTER_TYPES_ALONE, RESERVE_IDS, SETTLE_COMMIT};
-use super::{Job, TransactJob, TypeName, Work};
+use super::{Job, TransactJob, Work};
 use crate::database::{self, Database};
 use crate::error::Problem;
 use crate::page::checked;

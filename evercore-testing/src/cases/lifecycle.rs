@@ -1,13 +1,12 @@
 //! How a store begins and ends.
 
-use evercore::engine::{HistoryRequest, LoadRequest, LogRequest, Target};
+use evercore::engine::{HistoryRequest, LoadRequest, LogRequest, Target, TypeName};
 use evercore::{
     Aggregate, CommitId, Error, Expected, Migrate, Position, Registry, Result, Sequence, Stream,
 };
 
 use crate::assert::assert_error;
 use crate::domain::counter::{self, Added, Counter};
-use crate::domain::registry;
 use crate::fixture::{Fixture, whole_log};
 use crate::race::race_all;
 
@@ -52,7 +51,6 @@ pub(crate) async fn warming_up_writes_no_events(fixture: &Fixture) -> Result<()>
         async move { store.warmup().await }
     })
     .await?;
-    fixture.engine().warmup(&registry()).await?;
     assert_eq!(fixture.log().await?, []);
     let id = counter::create(store, 1).await?;
     store.warmup().await?;
@@ -114,6 +112,8 @@ pub(crate) async fn a_closed_store_says_so(fixture: &Fixture) -> Result<()> {
     assert_error!(engine.read_log(request).await, Error::Closed);
     assert_error!(engine.begin_read().await, Error::Closed);
     assert_error!(engine.reserve_ids(1).await, Error::Closed);
-    assert_error!(engine.warmup(&registry()).await, Error::Closed);
+    let unknown = TypeName { aggregate: "never stored", event: None };
+    assert_error!(engine.warmup(&[unknown]).await, Error::Closed);
+    assert_error!(engine.aggregate_types().await, Error::Closed);
     Ok(())
 }

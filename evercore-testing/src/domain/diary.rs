@@ -67,6 +67,7 @@ impl Event for NotedLater {
     type Aggregate = OldDiary;
     const NAME: &'static str = "noted";
     const VERSION: u32 = 2;
+    const OLDEST_VERSION: u32 = 2;
     const ENCODING: Encoding<Self> = Encoding::serde();
 }
 

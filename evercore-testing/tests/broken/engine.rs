@@ -9,11 +9,11 @@ use evercore::engine::{
     AcquireRequest, Acquired, Beat, Commit, CommitOutcome, Committed, Control, EventRow,
     FirstOutcome, Heartbeat, HistoryRequest, IdBlock, LeaseKey, LoadRequest, LoadedAggregate,
     LogPage, LogRequest, LogWatch, MatchRequest, Migration, NewSubscription, ParkedRequest, Reader,
-    Settled, Settlement, StorageEngine, StoredSubscription, SubscriptionStorage,
+    Settled, Settlement, StorageEngine, StoredSubscription, SubscriptionStorage, TypeName,
 };
 use evercore::{
-    AggregateId, CommitId, Error, IdempotencyKey, ParkedEvent, Position, RecordedEvent, Registry,
-    Result, Start, SubscriptionName,
+    AggregateId, CommitId, Error, IdempotencyKey, ParkedEvent, Position, RecordedEvent, Result,
+    Start, SubscriptionName,
 };
 use evercore_memory::MemoryEngine;
 use evercore_testing::{Durability, Harness};
@@ -31,6 +31,10 @@ pub(crate) trait Fault: std::fmt::Debug + Send + Sync + 'static {
 
     async fn reserve_ids(&self, engine: &MemoryEngine, count: u32) -> Result<IdBlock> {
         engine.reserve_ids(count).await
+    }
+
+    async fn aggregate_types(&self, engine: &MemoryEngine) -> Result<Vec<Arc<str>>> {
+        engine.aggregate_types().await
     }
 
     fn watch_log(&self, engine: &MemoryEngine) -> LogWatch {
@@ -174,8 +178,12 @@ impl StorageEngine for FaultyEngine {
         self.log.migrations()
     }
 
-    async fn warmup(&self, registry: &Registry) -> Result<()> {
-        self.log()?.warmup(registry).await
+    async fn warmup(&self, types: &[TypeName]) -> Result<()> {
+        self.log()?.warmup(types).await
+    }
+
+    async fn aggregate_types(&self) -> Result<Vec<Arc<str>>> {
+        self.fault.aggregate_types(self.log()?).await
     }
 
     async fn reserve_ids(&self, count: u32) -> Result<IdBlock> {

@@ -10,9 +10,9 @@ mod write_faults;
 use engine::{Fault, Faulty, Sound};
 use evercore_testing::{Case, cases, conformance};
 use read_faults::{
-    AppliesTwice, ConfusesEventTypes, CutsPayloads, DropsMetadata, ForgetsCodecs,
-    ForgetsCompression, ForgetsEventNames, ForgetsVersions, GivesAnySnapshot, IgnoresLimits,
-    MistakesTypes, RoundsTimes, SeesLaterCommits, SkipsASequence, SkipsInTheLog,
+    AppliesTwice, ConfusesEventTypes, CutsPayloads, DropsMetadata, ForgetsAggregateTypes,
+    ForgetsCodecs, ForgetsCompression, ForgetsEventNames, ForgetsVersions, GivesAnySnapshot,
+    IgnoresLimits, MistakesTypes, RoundsTimes, SeesLaterCommits, SkipsASequence, SkipsInTheLog,
 };
 use subscription_faults::{
     DropsParkedEvents, DropsWhatWaits, ForgetsTheToken, ForgetsWhereFrom, GivesLeasesTwice,
@@ -197,6 +197,11 @@ caught! {
     forgotten_event_names_are_caught: ForgetsEventNames => [
         "p12::an_event_of_an_unknown_name_is_named",
         "p12::an_event_under_its_old_name_is_read",
+    ];
+    forgotten_aggregate_types_are_caught: ForgetsAggregateTypes => [
+        "contract::a_renamed_type_keeps_its_stored_name",
+        "contract::the_stored_types_are_known_to_all",
+        "contract::an_older_event_is_read_in_its_present_shape",
     ];
     forgotten_versions_are_caught: ForgetsVersions => [
         "p12::an_event_of_an_unknown_version_is_named",

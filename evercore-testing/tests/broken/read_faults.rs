@@ -222,6 +222,17 @@ impl Fault for ForgetsEventNames {
     }
 }
 
+/// Says only what it was told when it was warmed up, which is nothing for most.
+#[derive(Debug)]
+pub(crate) struct ForgetsAggregateTypes;
+
+#[async_trait]
+impl Fault for ForgetsAggregateTypes {
+    async fn aggregate_types(&self, _engine: &MemoryEngine) -> Result<Vec<Arc<str>>> {
+        Ok(Vec::new())
+    }
+}
+
 /// Has no column for the version.
 #[derive(Debug)]
 pub(crate) struct ForgetsVersions;

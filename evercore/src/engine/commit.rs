@@ -4,7 +4,7 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
 use crate::error::EventPlace;
-use crate::payload::DecodeError;
+use crate::upcast::Unreadable;
 use crate::{
     AggregateId, CommitId, Error, EventMeta, Fingerprint, IdempotencyKey, NaturalKey, Payload,
     Position, Sequence,
@@ -179,13 +179,8 @@ impl NewEvent {
         }
     }
 
-    pub(crate) fn undecodable(
-        &self,
-        aggregate_type: &str,
-        rust_type: &'static str,
-        source: DecodeError,
-    ) -> Error {
-        let event = self.place(aggregate_type);
-        Error::undecodable(event, rust_type, source)
+    /// Why the event cannot be read.
+    pub(crate) fn unreadable(&self, aggregate_type: &str, problem: Unreadable) -> Error {
+        self.place(aggregate_type).unreadable(problem)
     }
 }

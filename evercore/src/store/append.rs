@@ -137,7 +137,7 @@ impl EventStore {
         stream: &Stream,
         expected: Expected,
     ) -> Result<AggregateWrite> {
-        let aggregate_type = A::NAME;
+        let aggregate_type = self.inner.stored_name::<A>().await?;
         let existing = match stream {
             Stream::Id(id) => *id,
             Stream::Key(key) => match (self.holder::<A>(key).await?, expected) {
@@ -166,7 +166,7 @@ impl EventStore {
     /// The aggregate that has a key.
     async fn holder<A: Aggregate>(&self, key: &NaturalKey) -> Result<Option<AggregateId>> {
         let request = LoadRequest {
-            aggregate_type: A::NAME,
+            aggregate_type: self.inner.stored_name::<A>().await?,
             target: Target::Key(key.clone()),
             snapshot: None,
             up_to: Some(Sequence::ZERO),

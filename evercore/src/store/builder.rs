@@ -4,12 +4,14 @@ use std::sync::{Arc, Mutex};
 
 use tracing::instrument;
 
-use super::{EventStore, Inner, Writing};
+use super::{EventStore, Inner, StoredNames, Writing};
 use crate::engine::{self, LogSignal, StorageEngine};
 use crate::ids::IdPool;
 use crate::metadata::MetadataSource;
 use crate::subscription::{Hub, Starting};
-use crate::{Clock, Codec, Limits, Metadata, Registry, Result, RetryPolicy, SystemClock};
+use crate::{
+    Clock, Codec, Error, Limits, Metadata, OpenProblem, Registry, Result, RetryPolicy, SystemClock,
+};
 
 /// Sets what [`EventStore::connect`] leaves at its defaults.
 ///
@@ -150,7 +152,8 @@ impl EventStoreBuilder {
         let random = self.seed.map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed);
         let inner = Inner {
             engine,
-            registry,
+            registry: Arc::new(registry),
+            names: StoredNames::default(),
             clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock)),
             limits: self.limits,
             ids: IdPool::new(),
@@ -162,6 +165,12 @@ impl EventStoreBuilder {
             retry: self.retry,
             random: Mutex::new(random),
         };
+        match inner.look_up_names().await {
+            // The names are looked up again where they are needed.
+            Err(Error::CannotOpen { problem: OpenProblem::SchemaOutdated, .. })
+                if self.migrate == Migrate::Manually => {}
+            looked_up => looked_up?,
+        }
         Ok(EventStore { inner: Arc::new(inner) })
     }
 }

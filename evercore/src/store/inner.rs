@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tracing::warn;
 
+use super::StoredNames;
 use crate::clock::to_stored_precision;
 use crate::compression::{self, MISSING};
 use crate::engine::{Commit, CommitOutcome, Committed, LogSignal, NewEvent, StorageEngine};
@@ -24,7 +25,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct Inner {
     pub(crate) engine: Arc<dyn StorageEngine>,
-    pub(crate) registry: Registry,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) names: StoredNames,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) limits: Limits,
     pub(crate) ids: IdPool,

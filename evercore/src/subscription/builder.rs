@@ -12,6 +12,7 @@ use super::following::following;
 use super::handle::SubscriptionHandle;
 use super::handler::{Batch, Handler};
 use super::name::{Start, SubscriptionName};
+use super::naming::Followed;
 use super::progress::{Progress, SubscriptionProgress};
 use super::worker;
 use crate::engine::{IfDifferent, TransactionContext, Transactor};
@@ -259,7 +260,7 @@ impl SubscriptionBuilder {
             starting: Some(self.store.starting.add(&name)),
             store: self.store,
             name,
-            filter: Arc::new(self.filter),
+            followed: Followed::as_named(self.filter),
             start: self.start,
             partitions: self.partitions,
             batch_size: self.batch_size,

@@ -8,11 +8,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::failure::FailurePolicy;
 use super::name::{MAX_SUBSCRIPTION_NAME_BYTES, Partition, Start, SubscriptionName};
+use super::naming::Followed;
 use super::progress::Progress;
 use super::starting::IsStarting;
 use crate::engine::IfDifferent;
 use crate::store::Inner;
-use crate::{Error, EventFilter, Result};
+use crate::{Error, Result};
 
 /// The shortest lease.
 const SHORTEST_LEASE: Duration = Duration::from_millis(50);
@@ -28,7 +29,7 @@ const LOOKS: u32 = 3;
 pub(super) struct Config {
     pub(super) store: Arc<Inner>,
     pub(super) name: SubscriptionName,
-    pub(super) filter: Arc<EventFilter>,
+    pub(super) followed: Followed,
     pub(super) start: Start,
     pub(super) partitions: u32,
     pub(super) batch_size: u32,
@@ -54,7 +55,6 @@ pub(super) enum WhenOwned {
 
 impl Config {
     pub(super) fn check(&self) -> Result<()> {
-        self.filter.check(&self.store.registry)?;
         Partition::new(0, self.partitions)?;
         let poll_interval =
             self.poll_interval.unwrap_or_else(|| self.store.engine.watch_log().poll_interval());

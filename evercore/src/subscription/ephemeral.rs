@@ -164,7 +164,9 @@ impl EphemeralBuilder {
                 let mut rest = &events[..];
                 let mut failed = 0;
                 while !rest.is_empty() && !stop.is_cancelled() {
-                    let Err(error) = super::deliver::handle(&mut handler, Batch::new(rest)).await
+                    let Err(error) =
+                        super::deliver::handle(&mut handler, Batch::new(rest, &store.registry))
+                            .await
                     else {
                         break;
                     };
@@ -212,7 +214,7 @@ impl EphemeralBuilder {
         let cursor = self.store.engine.resolve_start(self.start).await?;
         let seat = self.store.hub.join(&self.store.engine, None, self.poll_interval);
         Ok(Follower {
-            filter: Arc::new(self.filter),
+            filter: Arc::new(self.store.registry.as_read(&self.filter)),
             batch_size: self.batch_size,
             cursor,
             at_end: false,

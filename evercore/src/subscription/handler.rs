@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 
-use crate::{BoxError, Metadata, RecordedEvent, with_metadata};
+use crate::{BoxError, Metadata, RecordedEvent, Registry, with_metadata};
 
 /// Handles the events that a subscription follows.
 ///
@@ -33,9 +33,16 @@ pub trait Handler: Clone + Send + 'static {
     fn handle(&mut self, batch: Batch) -> impl Future<Output = Result<(), HandlerError>> + Send;
 }
 
-/// Events that a handler is given together: one at least, in position order.
+/// Events that a handler is given together: one at least, in position order, as they are stored.
+///
+/// An event that was written in an older shape or under an older name is given as it was written;
+/// [`decode`](RecordedEvent::decode) makes the present one of it. So is a [retired](crate::RetiredEvent) one, of which
+/// [`Registry::decode_all`] gives what has become of it.
 #[derive(Clone, Debug)]
-pub struct Batch(Arc<[RecordedEvent]>);
+pub struct Batch {
+    events: Arc<[RecordedEvent]>,
+    registry: Arc<Registry>,
+}
 
 /// Why a batch was not handled.
 #[derive(Debug)]
@@ -70,10 +77,21 @@ where
 }
 
 impl Batch {
-    /// For tests of handlers: a batch of these events, as a subscription would give it.
+    /// For tests of handlers: a batch of these events, as a subscription of a store that knows these types would give it.
     #[must_use]
-    pub fn new(events: &[RecordedEvent]) -> Self {
-        Self(events.into())
+    pub fn new(events: &[RecordedEvent], registry: &Arc<Registry>) -> Self {
+        Self { events: events.into(), registry: Arc::clone(registry) }
+    }
+
+    /// Each event as a batch of its own: for handlers around handlers.
+    pub fn singles(&self) -> impl Iterator<Item = Self> + '_ {
+        self.iter().map(|event| Self::new(std::slice::from_ref(event), &self.registry))
+    }
+
+    /// The types that the store knows: for [`Registry::decode_all`].
+    #[must_use]
+    pub fn registry(&self) -> &Registry {
+        &self.registry
     }
 }
 
@@ -81,7 +99,7 @@ impl Deref for Batch {
     type Target = [RecordedEvent];
 
     fn deref(&self) -> &[RecordedEvent] {
-        &self.0
+        &self.events
     }
 }
 

@@ -1,5 +1,6 @@
 //! A handler for each type of event.
 
+use std::any::TypeId;
 use std::collections::HashMap;
 use std::fmt;
 use std::ops::Deref;
@@ -7,13 +8,20 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use super::handler::{Batch, Handler, HandlerError, one_by_one};
-use crate::{Aggregate, BoxError, Event, RecordedEvent};
+use crate::registry::KnownEvent;
+use crate::retired::Part;
+use crate::{Aggregate, BoxError, Error, Event, EventType, RecordedEvent, Registry, RetiredType};
 
 /// Hands each event to the closure for its type, one at a time and in order.
 ///
-/// An event for whose name there is no closure is passed over: name what is to be handled in the filter as well, so that
-/// it is not read for nothing. An event that has the name and cannot be decoded fails, as
-/// [`FailurePolicy`](super::FailurePolicy) has it.
+/// An event comes in its present shape, whatever it was written as. A [retired](crate::RetiredEvent) one comes as what
+/// has become of it, part after part, each with the same [`recorded`](Received::recorded) event: it is handled when all
+/// of its parts are, and if one of them fails, all come again.
+///
+/// An event for whose type there is no closure is passed over: name what is to be handled in the filter as well, so that
+/// it is not read for nothing. An event that cannot be decoded fails, as [`FailurePolicy`](super::FailurePolicy) has it.
+/// So does one of a type that the program does not know, unless the router is told to [skip](Self::skip_unknown) such
+/// events or [what to do](Self::on_unknown) with them.
 ///
 /// Events that a closure writes carry the correlation of the one that it handles, and name it as their cause.
 ///
@@ -40,7 +48,10 @@ use crate::{Aggregate, BoxError, Event, RecordedEvent};
 /// ```
 #[derive(Clone, Default)]
 pub struct Router {
-    routes: HashMap<(&'static str, &'static str), Route>,
+    routes: Arc<HashMap<TypeId, Arc<Route>>>,
+    /// The same by the names of the aggregate and of the event, one for each range of versions.
+    names: HashMap<(&'static str, &'static str), Vec<Arc<Route>>>,
+    unknown: Unknown,
 }
 
 /// An event as its type, and as the log has it. Derefs to the event.
@@ -50,18 +61,35 @@ pub struct Received<E> {
     recorded: RecordedEvent,
 }
 
-type Route = Arc<dyn Fn(RecordedEvent) -> Handling + Send + Sync>;
+/// The way to one closure.
+struct Route {
+    event_type: TypeId,
+    is_for: fn(&RecordedEvent) -> bool,
+    event: Handle<()>,
+    part: Handle<Part>,
+}
+
+/// What to do with an event of a type that the program does not know.
+#[derive(Clone, Default)]
+enum Unknown {
+    #[default]
+    Fail,
+    Skip,
+    HandOver(Handle<()>),
+}
+
+type Handle<T> = Arc<dyn Fn(RecordedEvent, T) -> Handling + Send + Sync>;
 type Handling = Pin<Box<dyn Future<Output = Result<(), BoxError>> + Send>>;
 
 impl Router {
-    /// A router that passes everything over.
+    /// A router that passes over everything that the program knows.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Handles the events of a type, under all names that they were written as. A second closure for a type takes the
-    /// place of the first.
+    /// Handles the events of a type, under all names and in all versions that they were written as. A second closure for
+    /// a type takes the place of the first.
     #[must_use]
     pub fn on<E, F, Fut, Failure>(mut self, handle: F) -> Self
     where
@@ -70,17 +98,99 @@ impl Router {
         Fut: Future<Output = Result<(), Failure>> + Send,
         Failure: Into<BoxError>,
     {
-        let route: Route = Arc::new(move |recorded| {
-            let handle = handle.clone();
-            Box::pin(async move {
-                let event = recorded.decode()?;
-                handle(Received { event, recorded }).await.map_err(Into::into)
-            })
+        let handle_part = handle.clone();
+        let route = Arc::new(Route {
+            event_type: TypeId::of::<E>(),
+            is_for: RecordedEvent::is::<E>,
+            event: Arc::new(move |recorded, ()| {
+                let handle = handle.clone();
+                Box::pin(async move {
+                    let event = recorded.decode()?;
+                    handle(Received { event, recorded }).await.map_err(Into::into)
+                })
+            }),
+            part: Arc::new(move |recorded, part| {
+                let handle = handle_part.clone();
+                Box::pin(async move {
+                    let event = part.into_event().expect("BUG: a part goes by its type");
+                    handle(Received { event, recorded }).await.map_err(Into::into)
+                })
+            }),
         });
-        for name in E::ALIASES.iter().chain([&E::NAME]) {
-            self.routes.insert((E::Aggregate::NAME, name), Arc::clone(&route));
+        for aggregate in E::Aggregate::ALIASES.iter().chain([&E::Aggregate::NAME]) {
+            for name in E::ALIASES.iter().chain([&E::NAME]) {
+                let routes = self.names.entry((aggregate, name)).or_default();
+                routes.retain(|former| former.event_type != route.event_type);
+                routes.push(Arc::clone(&route));
+            }
         }
+        Arc::make_mut(&mut self.routes).insert(route.event_type, route);
         self
+    }
+
+    /// Passes over events of types that the program does not know: those of a newer one, or of another that shares the
+    /// log. Default: such an event fails with [`Error::UnknownEvent`].
+    #[must_use]
+    pub fn skip_unknown(mut self) -> Self {
+        self.unknown = Unknown::Skip;
+        self
+    }
+
+    /// Handles events of types that the program does not know, as they are stored.
+    ///
+    /// # Example
+    /// ```
+    /// use evercore::{Error, RecordedEvent, Router};
+    ///
+    /// let router = Router::new().on_unknown(async |event: RecordedEvent| {
+    ///     println!("what is `{}`?", event.event_type());
+    ///     Ok::<_, Error>(())
+    /// });
+    /// ```
+    #[must_use]
+    pub fn on_unknown<F, Fut, Failure>(mut self, handle: F) -> Self
+    where
+        F: FnOnce(RecordedEvent) -> Fut + Clone + Send + Sync + 'static,
+        Fut: Future<Output = Result<(), Failure>> + Send,
+        Failure: Into<BoxError>,
+    {
+        self.unknown = Unknown::HandOver(Arc::new(move |recorded, ()| {
+            let handle = handle.clone();
+            Box::pin(async move { handle(recorded).await.map_err(Into::into) })
+        }));
+        self
+    }
+
+    fn handling(&self, event: &RecordedEvent, registry: &Registry) -> Option<Handling> {
+        let named = self.names.get(&(event.aggregate_type(), event.event_type()));
+        if let Some(route) = named.into_iter().flatten().find(|route| (route.is_for)(event)) {
+            return Some((route.event)(event.clone(), ()));
+        }
+        match registry.known_event(event) {
+            Some(KnownEvent::Current(_)) => None,
+            Some(KnownEvent::Retired(retired)) => self.handling_of_parts(event, *retired),
+            None => match &self.unknown {
+                Unknown::Fail => Some(failing(Error::UnknownEvent(Box::new(event.place())))),
+                Unknown::Skip => None,
+                Unknown::HandOver(handle) => Some(handle(event.clone(), ())),
+            },
+        }
+    }
+
+    fn handling_of_parts(&self, event: &RecordedEvent, retired: RetiredType) -> Option<Handling> {
+        let is_routed = |part: &EventType| self.routes.contains_key(&part.type_id());
+        if !retired.into_events().iter().any(is_routed) {
+            return None;
+        }
+        let (event, routes) = (event.clone(), Arc::clone(&self.routes));
+        Some(Box::pin(async move {
+            for part in event.parts(&retired)? {
+                if let Some(route) = routes.get(&part.event_type()) {
+                    (route.part)(event.clone(), part).await?;
+                }
+            }
+            Ok(())
+        }))
     }
 }
 
@@ -108,18 +218,18 @@ impl<E> Deref for Received<E> {
 
 impl Handler for Router {
     async fn handle(&mut self, batch: Batch) -> Result<(), HandlerError> {
-        one_by_one(&batch, |event| {
-            let route = self.routes.get(&(event.aggregate_type(), event.event_type()))?;
-            Some(route(event.clone()))
-        })
-        .await
+        one_by_one(&batch, |event| self.handling(event, batch.registry())).await
     }
 }
 
 impl fmt::Debug for Router {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut routes: Vec<_> = self.routes.keys().collect();
-        routes.sort();
-        f.debug_struct("Router").field("routes", &routes).finish()
+        let mut names: Vec<_> = self.names.keys().collect();
+        names.sort();
+        f.debug_struct("Router").field("routes", &names).finish_non_exhaustive()
     }
+}
+
+fn failing(error: Error) -> Handling {
+    Box::pin(async move { Err(error.into()) })
 }

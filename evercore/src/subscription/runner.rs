@@ -151,7 +151,7 @@ impl Runner {
         let request = MatchRequest {
             after: self.cursor,
             limit: self.config.batch_size,
-            filter: Arc::clone(&self.config.filter),
+            filter: Arc::clone(&self.config.followed.read),
             partition: self.partition,
         };
         let engine = Arc::clone(&self.config.store.engine);
@@ -236,7 +236,7 @@ impl Runner {
         if events.is_empty() {
             return self.settle(settlement).await.map(Ok);
         }
-        let batch = Batch::new(events);
+        let batch = Batch::new(events, &self.config.store.registry);
         let mut waited = 0;
         loop {
             let mut pulse = self.seat.pulse.clone();

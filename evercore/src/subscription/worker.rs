@@ -13,6 +13,7 @@ use tracing::{debug, warn};
 
 use super::config::{Config, WhenOwned};
 use super::deliver::Deliver;
+use super::naming::Followed;
 use super::progress::SubscriptionState;
 use super::runner::{Ended, Runner};
 use crate::engine::{AcquireRequest, Acquired, LeaseKey, NewSubscription, StoredSubscription};
@@ -21,14 +22,14 @@ use crate::{Error, Result};
 /// Works on a subscription until it is stopped or cannot go on.
 pub(super) async fn run<D: Deliver>(mut config: Config, deliver: D) -> Result<()> {
     let starting = config.starting.take();
-    let config = Arc::new(config);
+    let progress = Arc::clone(&config.progress);
     let registered = config.register().await;
     drop(starting);
     let result = match registered {
-        Ok(()) => work(&config, deliver).await,
+        Ok(()) => work(&Arc::new(config), deliver).await,
         Err(error) => Err(error),
     };
-    config.progress.set_state(SubscriptionState::Ended);
+    progress.set_state(SubscriptionState::Ended);
     result
 }
 
@@ -99,15 +100,17 @@ enum Found {
 
 impl Config {
     /// Stores the subscription, and checks that the lease is long enough for this database.
-    async fn register(&self) -> Result<()> {
+    async fn register(&mut self) -> Result<()> {
+        let named = &self.followed.stored;
+        self.followed = Followed::find(&self.store, &self.name, self.partitions, named).await?;
         self.check()?;
         let began = tokio::time::Instant::now();
         let new = NewSubscription {
             name: self.name.clone(),
-            filter: Arc::clone(&self.filter),
+            filter: Arc::clone(&self.followed.stored),
             partitions: self.partitions,
             start: self.start,
-            if_different: self.if_different,
+            if_different: self.followed.if_different(self.if_different),
         };
         self.store.engine.register(&new).await?;
         self.check_round_trip(began.elapsed()).await
@@ -136,7 +139,7 @@ impl Config {
             subscription: self.name.clone(),
             owner: self.owner.clone(),
             lease: self.lease,
-            filter: Arc::clone(&self.filter),
+            filter: Arc::clone(&self.followed.stored),
             partitions: self.partitions,
         };
         match self.store.engine.acquire(&request).await {

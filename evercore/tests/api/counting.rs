@@ -9,11 +9,11 @@ use evercore::engine::{
     AcquireRequest, Acquired, Beat, Commit, CommitOutcome, Committed, Control, FirstOutcome,
     Heartbeat, HistoryRequest, IdBlock, LeaseKey, LoadRequest, LoadedAggregate, LogPage,
     LogRequest, LogWatch, MatchRequest, Migration, NewSubscription, ParkedRequest, Reader, Settled,
-    Settlement, StorageEngine, StoredSubscription, SubscriptionStorage,
+    Settlement, StorageEngine, StoredSubscription, SubscriptionStorage, TypeName,
 };
 use evercore::{
-    AggregateId, CommitId, IdempotencyKey, ParkedEvent, Position, RecordedEvent, Registry, Result,
-    Start, SubscriptionName,
+    AggregateId, CommitId, IdempotencyKey, ParkedEvent, Position, RecordedEvent, Result, Start,
+    SubscriptionName,
 };
 use evercore_memory::MemoryEngine;
 
@@ -45,8 +45,12 @@ impl StorageEngine for Counting {
         self.engine.migrations()
     }
 
-    async fn warmup(&self, registry: &Registry) -> Result<()> {
-        self.counted().warmup(registry).await
+    async fn warmup(&self, types: &[TypeName]) -> Result<()> {
+        self.counted().warmup(types).await
+    }
+
+    async fn aggregate_types(&self) -> Result<Vec<Arc<str>>> {
+        self.counted().aggregate_types().await
     }
 
     async fn reserve_ids(&self, count: u32) -> Result<IdBlock> {

@@ -16,7 +16,7 @@ struct Filled {
     books: u32,
 }
 
-#[event(aggregate = Shelf, name = "book-added", version = 3, aliases = ["BookAdded", "added"])]
+#[event(aggregate = Shelf, name = "book-added", version = 3, oldest_version = 3, aliases = ["BookAdded", "added"])]
 struct Added;
 
 impl Apply<Added> for Shelf {

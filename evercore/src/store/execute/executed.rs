@@ -1,6 +1,5 @@
 //! What a command has brought about.
 
-use std::any::type_name;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -9,6 +8,7 @@ use super::super::{Inner, Landed};
 use crate::engine::{Committed, FirstOutcome, HistoryRequest, NewEvent, Target};
 use crate::rehydrate::{AsOf, rehydrate};
 use crate::state_aggregate::ContextId;
+use crate::upcast;
 use crate::{
     Aggregate, AggregateId, CommitId, Error, Event, EventMeta, NaturalKey, Payload, Position,
     RecordedEvent, Result, Sequence, StateAggregate,
@@ -169,10 +169,8 @@ impl Happened {
             let event = Box::new(event.place(E::Aggregate::NAME));
             return Err(Error::WrongEventType { event, wanted: E::NAME });
         }
-        event
-            .payload
-            .decode()
-            .map_err(|source| event.undecodable(E::Aggregate::NAME, type_name::<E>(), source))
+        upcast::read(&event.payload, event.version)
+            .map_err(|problem| event.unreadable(E::Aggregate::NAME, problem))
     }
 }
 
@@ -193,14 +191,8 @@ impl Done {
         committed: Committed,
     ) -> Result<Executed<T>> {
         let Self { id, key, from, to } = self;
-        let found = rehydrate::<T>(
-            &*store.engine,
-            &store.registry,
-            &store.limits,
-            Target::Id(id),
-            Some(AsOf::Sequence(to)),
-        )
-        .await?;
+        let as_of = Some(AsOf::Sequence(to));
+        let found = rehydrate::<T>(&*store.engine, store, Target::Id(id), as_of).await?;
         let mut events = Vec::new();
         let mut after = from;
         while after < to {
@@ -213,9 +205,11 @@ impl Done {
             after = last.sequence();
             events.extend(page.into_iter().map(|event| Happened(Source::Recorded(event))));
         }
-        let state = found.map_or_else(T::default, |found| found.state);
+        let (state, has_unknown) =
+            found.map_or_else(Default::default, |found| (found.state, found.has_unknown));
+        let context = ContextId::next();
         Ok(Executed {
-            aggregate: StateAggregate { context: ContextId::next(), id, key, sequence: to, state },
+            aggregate: StateAggregate { context, id, key, sequence: to, state, has_unknown },
             events,
             landed: Landed(Some(committed)),
             is_repetition: true,

@@ -12,12 +12,12 @@ struct Opened {
     balance: i64,
 }
 
-#[state_event(aggregate = Account, name = "opened", version = 2)]
+#[state_event(aggregate = Account, name = "opened", version = 2, oldest_version = 2)]
 struct OpenedV2 {
     balance: i64,
 }
 
-#[state_event(aggregate = Account, name = "created", version = 2, aliases = ["opened"])]
+#[state_event(aggregate = Account, name = "created", version = 2, oldest_version = 2, aliases = ["opened"])]
 struct Created {
     balance: i64,
 }

@@ -57,7 +57,7 @@ impl Apply<Counted> for Counter {
     }
 }
 
-#[event(aggregate = Marker, version = 3, aliases = ["Set", "Mark"])]
+#[event(aggregate = Marker, version = 3, oldest_version = 3, aliases = ["Set", "Mark"])]
 struct Marked;
 
 impl Apply<Marked> for Marker {

@@ -1,0 +1,77 @@
+//! What `#[retired_event]` writes.
+
+use proc_macro2::TokenStream;
+use quote::{quote, quote_spanned};
+use syn::spanned::Spanned;
+
+use super::model::RetiredEvent;
+use crate::event::expand as event;
+
+/// The item, its implementation and its announcement.
+pub(crate) fn retired_event(model: &RetiredEvent) -> TokenStream {
+    let krate = &model.event.krate;
+    let ident = &model.event.item.ident;
+    let item = item(model);
+    let aggregate = &model.event.aggregate;
+    let implementation = implementation(model, quote!(#aggregate));
+    let described = if model.into.is_empty() { quote!(dropped) } else { quote!(split) };
+    // The name carries the span of the error that `Split` is missing.
+    let retired = quote_spanned!(ident.span()=> #krate::RetiredType::#described::<#ident>());
+    quote! {
+        #item
+        #implementation
+
+        #krate::__private::inventory::submit! { #retired }
+    }
+}
+
+/// The mistakes, and as much of the event as keeps the rest of the program from adding to them.
+pub(crate) fn rejected(model: &RetiredEvent, mistakes: darling::Error) -> TokenStream {
+    let mistakes = mistakes.write_errors();
+    let krate = &model.event.krate;
+    if !model.event.can_stand_in() {
+        let item = &model.event.item;
+        return quote!(#mistakes #item);
+    }
+    let item = item(model);
+    // What it becomes says as well what it happened to.
+    let aggregate = match (&model.event.aggregate, model.into.first()) {
+        (None, Some(part)) => quote!(<#part as #krate::Event>::Aggregate),
+        _ => event::stand_in_aggregate(&model.event),
+    };
+    let implementation = implementation(model, aggregate);
+    quote!(#mistakes #item #implementation)
+}
+
+fn item(model: &RetiredEvent) -> TokenStream {
+    let derives = model.event.derives.for_reading(&model.event.krate);
+    let item = &model.event.item;
+    // Nothing reads the fields of what is dropped.
+    let allowed = model.into.is_empty().then(|| quote!(#[allow(dead_code)]));
+    quote!(#derives #allowed #item)
+}
+
+fn implementation(model: &RetiredEvent, aggregate: TokenStream) -> TokenStream {
+    let RetiredEvent { event, into } = model;
+    let krate = &event.krate;
+    let ident = &event.item.ident;
+    let constants = event::stored_constants(event);
+    let parts = into.iter().map(|part| {
+        event::located(quote!(#krate::__private::part::<#ident, #part>()), part.span())
+    });
+    let parts = (!into.is_empty())
+        .then(|| quote!(const INTO: &'static [#krate::EventType] = &[#(#parts),*];));
+    quote! {
+        #[automatically_derived]
+        impl #krate::RetiredEvent for #ident {
+            type Aggregate = #aggregate;
+            #constants
+            #parts
+        }
+
+        #(
+            #[automatically_derived]
+            impl #krate::SplitInto<#into> for #ident {}
+        )*
+    }
+}

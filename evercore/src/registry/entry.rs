@@ -1,0 +1,218 @@
+//! What is known of one aggregate type: which types read the events that are stored of it.
+
+use std::any::Any;
+use std::collections::HashMap;
+
+use super::types::{AggregateType, EventType, RetiredType, StoredType};
+use crate::metadata::MAX_LABEL_BYTES;
+use crate::upcast::{ShapeType, Unreadable};
+use crate::{Error, EventMeta, Fingerprint, Payload, Result};
+
+/// An aggregate type and the events that are read into it.
+#[derive(Debug)]
+pub(crate) struct AggregateEntry {
+    pub(super) aggregate: AggregateType,
+    /// By every name that they are or were written under.
+    pub(super) events: HashMap<&'static str, Vec<KnownEvent>>,
+    /// Of all that makes old events read otherwise than they were written; 0 if nothing does.
+    evolution: u64,
+}
+
+/// What reads a stored event.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum KnownEvent {
+    Current(EventType),
+    Retired(RetiredType),
+}
+
+impl KnownEvent {
+    pub(super) const fn stored(&self) -> &StoredType {
+        match self {
+            Self::Current(event) => &event.stored,
+            Self::Retired(event) => &event.stored,
+        }
+    }
+
+    pub(super) fn is_same_type(&self, event: &EventType) -> bool {
+        self.stored().type_id == event.type_id()
+    }
+
+    /// Applies a stored event to the state of the aggregate that this type belongs to; all of it or nothing.
+    pub(crate) fn apply(
+        &self,
+        state: &mut dyn Any,
+        payload: &Payload,
+        version: u32,
+        meta: &EventMeta,
+    ) -> Result<(), Unreadable> {
+        match self {
+            Self::Current(event) => event.apply(state, payload, version, meta),
+            Self::Retired(event) => {
+                for part in event.parts(payload, version)? {
+                    part.apply(state, meta);
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+impl AggregateEntry {
+    pub(super) fn new(aggregate: AggregateType) -> Self {
+        Self { aggregate, events: HashMap::new(), evolution: 0 }
+    }
+
+    pub(crate) fn find(&self, name: &str, version: u32) -> Option<&KnownEvent> {
+        self.events.get(name)?.iter().find(|event| event.stored().reads(version))
+    }
+
+    /// Tells the states that this program makes of events from those of another, which took them otherwise: a snapshot
+    /// of one is no state of the other.
+    pub(crate) fn fingerprint(&self, shape: Fingerprint) -> Fingerprint {
+        if self.evolution == 0 {
+            return shape;
+        }
+        let mut hash = Hash::default();
+        hash.take(&shape.get().to_le_bytes());
+        hash.take(&self.evolution.to_le_bytes());
+        Fingerprint::new(hash.0)
+    }
+
+    pub(super) fn add(&mut self, event: KnownEvent) -> Result<()> {
+        let stored = *event.stored();
+        check_versions(&stored)?;
+        check_upcasters(&stored)?;
+        for name in stored.names() {
+            check_name(name, stored.rust_type)?;
+            let known = self.events.entry(name).or_default();
+            if known.iter().any(|known| known.stored().type_id == stored.type_id) {
+                continue;
+            }
+            let overlapping = known.iter().find_map(|known| {
+                let other = known.stored();
+                let from = stored.reads_from.max(other.reads_from);
+                (from <= stored.version.min(other.version)).then_some((from, other.rust_type))
+            });
+            if let Some((version, other)) = overlapping {
+                let aggregate = self.aggregate.name;
+                return Err(duplicate(
+                    format!("version {version} of the event name `{name}` of `{aggregate}`"),
+                    other,
+                    stored.rust_type,
+                ));
+            }
+            known.push(event);
+        }
+        Ok(())
+    }
+
+    /// Checks what can only be checked once all types are there.
+    pub(super) fn finish(&mut self) -> Result<()> {
+        let mut stored: Vec<_> = self
+            .events
+            .iter()
+            .flat_map(|(name, known)| {
+                known.iter().filter(move |known| known.stored().name == *name)
+            })
+            .collect();
+        stored.sort_unstable_by_key(|known| (known.stored().name, known.stored().version));
+        let mut hash = Hash::default();
+        for known in stored {
+            let StoredType { name, version, oldest_version, reads_from, .. } = *known.stored();
+            let missing =
+                (oldest_version..reads_from).find(|older| self.find(name, *older).is_none());
+            if let Some(missing) = missing {
+                return Err(Error::MissingUpcaster {
+                    event: name,
+                    aggregate: self.aggregate.name,
+                    rust_type: (known.stored().rust_type)(),
+                    missing,
+                    version,
+                });
+            }
+            let is_retired = matches!(known, KnownEvent::Retired(_));
+            if is_retired || reads_from < version {
+                hash.take(name.as_bytes());
+                hash.take(&[0, u8::from(is_retired)]);
+                hash.take(&version.to_le_bytes());
+                self.evolution = hash.0;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// FNV-1a: the same in every program and build, which the standard library's hashers do not promise.
+struct Hash(u64);
+
+impl Default for Hash {
+    fn default() -> Self {
+        Self(0xCBF2_9CE4_8422_2325)
+    }
+}
+
+impl Hash {
+    fn take(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01B3);
+        }
+    }
+}
+
+pub(super) fn check_name(name: &str, rust_type: fn() -> &'static str) -> Result<()> {
+    let problem = if name.is_empty() {
+        "its name is empty".to_owned()
+    } else if name.len() > MAX_LABEL_BYTES {
+        format!("its name is {} bytes long, and {MAX_LABEL_BYTES} is the limit", name.len())
+    } else if name.contains('\0') {
+        "its name holds a NUL character".to_owned()
+    } else {
+        return Ok(());
+    };
+    Err(Error::InvalidDeclaration { rust_type: rust_type(), problem })
+}
+
+pub(super) fn duplicate(
+    what: String,
+    first: fn() -> &'static str,
+    second: fn() -> &'static str,
+) -> Error {
+    // Link order is arbitrary; the message is not.
+    let mut types = [first().to_owned(), second().to_owned()];
+    types.sort();
+    let [first, second] = types;
+    Error::DuplicateName { what, first, second }
+}
+
+fn check_versions(stored: &StoredType) -> Result<()> {
+    let StoredType { version, oldest_version, upcasters, rust_type, .. } = stored;
+    let reads_from = crate::upcast::oldest_readable(*version, upcasters);
+    let problem = if *version == 0 || *oldest_version == 0 {
+        "versions start at 1".to_owned()
+    } else if oldest_version > version {
+        format!("its oldest version is {oldest_version}, and it is at version {version} itself")
+    } else if reads_from == 0 {
+        format!("it has {} upcasters, and is at version {version}", upcasters.len())
+    } else if !upcasters.is_empty() && reads_from < *oldest_version {
+        format!(
+            "its upcasters begin at version {reads_from}, and its oldest version is {oldest_version}"
+        )
+    } else {
+        return Ok(());
+    };
+    Err(Error::InvalidDeclaration { rust_type: rust_type(), problem })
+}
+
+/// Each step has to give what the next one takes. The macros see to it; a list made by hand may be wrong.
+fn check_upcasters(stored: &StoredType) -> Result<()> {
+    let taken = stored.upcasters.iter().skip(1).map(|next| next.old());
+    for (step, taken) in stored.upcasters.iter().zip(taken.chain([stored.shape])) {
+        let given = step.new_shape();
+        if !given.can_become(taken) {
+            let (given, taken) = (given.rust_type(), ShapeType::rust_type(taken));
+            let problem = format!("one of its upcasters gives `{given}`, where `{taken}` is taken");
+            return Err(Error::InvalidDeclaration { rust_type: (stored.rust_type)(), problem });
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,72 @@
+//! Which stored names a name of a filter stands for.
+
+use std::collections::BTreeSet;
+
+use super::{AggregateEntry, AggregateType, KnownEvent, Registry};
+use crate::EventFilter;
+
+impl Registry {
+    /// The aggregate type that is or was stored under a name.
+    pub(crate) fn aggregate_named(&self, name: &str) -> Option<&AggregateType> {
+        self.named(name).map(|entry| &entry.aggregate)
+    }
+
+    /// Whether an event of any version is or was written under this name.
+    pub(crate) fn has_event(&self, aggregate_type: &str, event_type: &str) -> bool {
+        self.named(aggregate_type).is_some_and(|entry| entry.events.contains_key(event_type))
+    }
+
+    /// A filter as the log is read by it. Each of its names stands for a type, and for all that the type reads: what is
+    /// stored under its aliases, and retired events that may become it.
+    pub(crate) fn as_read(&self, filter: &EventFilter) -> EventFilter {
+        filter.with_names(
+            |aggregate| match self.named(aggregate) {
+                Some(entry) => entry.aggregate.names().map(str::to_owned).collect(),
+                None => vec![aggregate.to_owned()],
+            },
+            |aggregate, event| match self.named(aggregate) {
+                Some(entry) => entry.read_for(event).into_iter().map(str::to_owned).collect(),
+                None => vec![event.to_owned()],
+            },
+        )
+    }
+
+    /// A filter by present names, so that two can be compared whichever names they were written with.
+    pub(crate) fn by_present_names(&self, filter: &EventFilter) -> EventFilter {
+        filter.with_names(
+            |aggregate| {
+                let present = self.names.get(aggregate).copied();
+                vec![present.unwrap_or(aggregate).to_owned()]
+            },
+            |aggregate, event| {
+                let present = self.named(aggregate).and_then(|entry| entry.present_name(event));
+                vec![present.unwrap_or(event).to_owned()]
+            },
+        )
+    }
+
+    fn named(&self, aggregate_type: &str) -> Option<&AggregateEntry> {
+        self.aggregates.get(self.names.get(aggregate_type)?)
+    }
+}
+
+impl AggregateEntry {
+    /// The stored names of all that has to be read for an event with this name.
+    fn read_for(&self, event: &str) -> BTreeSet<&'static str> {
+        let wanted = self.events.get(event).map_or(&[][..], Vec::as_slice);
+        let retired = self.events.values().flatten().filter(|known| match known {
+            KnownEvent::Current(_) => false,
+            KnownEvent::Retired(retired) => retired
+                .into_events()
+                .iter()
+                .any(|part| wanted.iter().any(|wanted| wanted.is_same_type(part))),
+        });
+        wanted.iter().chain(retired).flat_map(|known| known.stored().names()).collect()
+    }
+
+    /// The name under which the newest type that reads this name is written.
+    fn present_name(&self, event: &str) -> Option<&'static str> {
+        let known = self.events.get(event)?.iter();
+        known.max_by_key(|known| known.stored().version).map(|known| known.stored().name)
+    }
+}

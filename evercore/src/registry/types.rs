@@ -1,0 +1,308 @@
+//! What is announced of a type.
+
+use std::any::{Any, TypeId, type_name};
+use std::fmt;
+
+use serde_json::Value;
+
+use crate::retired::{Part, Parts};
+use crate::upcast::{self, ShapeType, Unreadable, Upcaster};
+use crate::{
+    Aggregate, Apply, Codec, DecodeError, Event, EventMeta, Payload, RetiredEvent, Shape, Split,
+    codec,
+};
+
+/// An aggregate type, as announced.
+#[derive(Clone, Copy)]
+pub struct AggregateType {
+    pub(super) name: &'static str,
+    pub(super) aliases: &'static [&'static str],
+    pub(super) rust_type: fn() -> &'static str,
+    pub(super) type_id: TypeId,
+}
+
+/// An event type, as announced.
+#[derive(Clone, Copy)]
+pub struct EventType {
+    pub(super) stored: StoredType,
+    shape: Option<Shape>,
+    own_codec: Option<Codec>,
+    writes: fn(Codec) -> bool,
+    apply: fn(&mut dyn Any, &Payload, u32, &EventMeta) -> Result<(), Unreadable>,
+    json_of: fn(&Payload) -> Result<Value, DecodeError>,
+}
+
+/// The type of a retired event, as announced.
+#[derive(Clone, Copy)]
+pub struct RetiredType {
+    pub(super) stored: StoredType,
+    into: &'static [EventType],
+    split: fn(&Payload, u32) -> Result<Vec<Part>, Unreadable>,
+}
+
+/// How the events of a type are found in the log.
+#[derive(Clone, Copy)]
+pub(super) struct StoredType {
+    pub(super) aggregate: AggregateType,
+    pub(super) name: &'static str,
+    pub(super) aliases: &'static [&'static str],
+    pub(super) version: u32,
+    pub(super) oldest_version: u32,
+    /// The first version that it reads.
+    pub(super) reads_from: u32,
+    pub(super) upcasters: &'static [Upcaster],
+    pub(super) rust_type: fn() -> &'static str,
+    pub(super) type_id: TypeId,
+    pub(super) shape: ShapeType,
+}
+
+impl AggregateType {
+    /// Describes `T`.
+    #[must_use]
+    pub const fn of<T: Aggregate>() -> Self {
+        Self {
+            name: T::NAME,
+            aliases: T::ALIASES,
+            rust_type: type_name::<T>,
+            type_id: TypeId::of::<T>(),
+        }
+    }
+
+    /// The name.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Names that older programs know it by.
+    #[must_use]
+    pub const fn aliases(&self) -> &'static [&'static str] {
+        self.aliases
+    }
+
+    pub(crate) fn rust_type(&self) -> &'static str {
+        (self.rust_type)()
+    }
+
+    /// All names that it is or was stored under, the present one first.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &'static str> + use<> {
+        std::iter::once(self.name).chain(self.aliases.iter().copied())
+    }
+}
+
+impl EventType {
+    /// Describes `E`.
+    #[must_use]
+    pub const fn of<E: Event>() -> Self
+    where
+        E::Aggregate: Apply<E>,
+    {
+        Self {
+            stored: StoredType {
+                aggregate: AggregateType::of::<E::Aggregate>(),
+                name: E::NAME,
+                aliases: E::ALIASES,
+                version: E::VERSION,
+                oldest_version: E::OLDEST_VERSION,
+                reads_from: upcast::oldest_readable(E::VERSION, E::UPCASTERS),
+                upcasters: E::UPCASTERS,
+                rust_type: type_name::<E>,
+                type_id: TypeId::of::<E>(),
+                shape: ShapeType::of::<E>(),
+            },
+            shape: E::SHAPE,
+            own_codec: E::ENCODING.own_codec(),
+            writes: |codec| E::ENCODING.writes(codec),
+            apply: |state, payload, version, meta| {
+                let event: E = upcast::read(payload, version)?;
+                let state = state
+                    .downcast_mut::<E::Aggregate>()
+                    .expect("BUG: an event was looked up under another aggregate");
+                state.apply(&event, meta);
+                Ok(())
+            },
+            json_of: |payload| {
+                let event: E = payload.decode()?;
+                let json = E::ENCODING.encode(&event, Codec::Json).map_err(DecodeError::whole)?;
+                codec::json::decode(&json)
+            },
+        }
+    }
+
+    /// The stored name.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        self.stored.name
+    }
+
+    /// The aggregate that it happens to.
+    #[must_use]
+    pub const fn aggregate(&self) -> AggregateType {
+        self.stored.aggregate
+    }
+
+    /// Other names under which it was written.
+    #[must_use]
+    pub const fn aliases(&self) -> &'static [&'static str] {
+        self.stored.aliases
+    }
+
+    /// The version of its shape.
+    #[must_use]
+    pub const fn version(&self) -> u32 {
+        self.stored.version
+    }
+
+    /// What the type looks like, where that is known.
+    #[must_use]
+    pub const fn shape(&self) -> Option<Shape> {
+        self.shape
+    }
+
+    /// The codec that it is written in by a store that writes in `codec`.
+    pub(crate) fn codec_in(&self, codec: Codec) -> Codec {
+        self.own_codec.unwrap_or(codec)
+    }
+
+    pub(super) fn writes(&self, codec: Codec) -> bool {
+        (self.writes)(codec)
+    }
+
+    /// Decodes an event and writes it as JSON.
+    pub(crate) fn json_of(&self, payload: &Payload) -> Result<Value, DecodeError> {
+        (self.json_of)(payload)
+    }
+
+    /// The Rust type, for a message.
+    #[must_use]
+    pub fn rust_type(&self) -> &'static str {
+        (self.stored.rust_type)()
+    }
+
+    pub(crate) const fn type_id(&self) -> TypeId {
+        self.stored.type_id
+    }
+
+    /// Reads an event of any version that this type knows, and applies it to the state of the aggregate that this type
+    /// belongs to.
+    pub(crate) fn apply(
+        &self,
+        state: &mut dyn Any,
+        payload: &Payload,
+        version: u32,
+        meta: &EventMeta,
+    ) -> Result<(), Unreadable> {
+        (self.apply)(state, payload, version, meta)
+    }
+}
+
+impl RetiredType {
+    /// Describes a retired event that is dropped.
+    #[must_use]
+    pub const fn dropped<R: RetiredEvent>() -> Self {
+        // What is dropped is not read, so that any version will do.
+        Self { stored: StoredType::retired::<R>(1), into: &[], split: |_, _| Ok(Vec::new()) }
+    }
+
+    /// Describes a retired event that is split.
+    #[must_use]
+    pub const fn split<R: Split>() -> Self {
+        Self {
+            stored: StoredType::retired::<R>(upcast::oldest_readable(R::VERSION, R::UPCASTERS)),
+            into: R::INTO,
+            split: |payload, version| {
+                let event: R = upcast::read_shape(payload, version, R::VERSION, R::UPCASTERS)?;
+                let mut parts = Parts::new();
+                event.split(&mut parts).map_err(|source| Unreadable::Split { source })?;
+                Ok(parts.into_parts())
+            },
+        }
+    }
+
+    /// The stored name.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        self.stored.name
+    }
+
+    /// The aggregate that it happened to.
+    #[must_use]
+    pub const fn aggregate(&self) -> AggregateType {
+        self.stored.aggregate
+    }
+
+    /// The last version of its shape.
+    #[must_use]
+    pub const fn version(&self) -> u32 {
+        self.stored.version
+    }
+
+    /// The events that it may become; none if it is dropped.
+    #[must_use]
+    pub const fn into_events(&self) -> &'static [EventType] {
+        self.into
+    }
+
+    /// What a stored event has become.
+    pub(crate) fn parts(&self, payload: &Payload, version: u32) -> Result<Vec<Part>, Unreadable> {
+        (self.split)(payload, version)
+    }
+}
+
+impl StoredType {
+    const fn retired<R: RetiredEvent>(reads_from: u32) -> Self {
+        Self {
+            aggregate: AggregateType::of::<R::Aggregate>(),
+            name: R::NAME,
+            aliases: R::ALIASES,
+            version: R::VERSION,
+            oldest_version: R::OLDEST_VERSION,
+            reads_from,
+            upcasters: R::UPCASTERS,
+            rust_type: type_name::<R>,
+            type_id: TypeId::of::<R>(),
+            shape: ShapeType::of::<R>(),
+        }
+    }
+
+    /// All names that it is or was written under, the present one first.
+    pub(super) fn names(&self) -> impl Iterator<Item = &'static str> + use<> {
+        std::iter::once(self.name).chain(self.aliases.iter().copied())
+    }
+
+    pub(super) const fn reads(&self, version: u32) -> bool {
+        self.reads_from <= version && version <= self.version
+    }
+}
+
+impl fmt::Debug for AggregateType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AggregateType")
+            .field("name", &self.name)
+            .field("rust_type", &self.rust_type())
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for EventType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.stored.fmt_as("EventType", f)
+    }
+}
+
+impl fmt::Debug for RetiredType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.stored.fmt_as("RetiredType", f)
+    }
+}
+
+impl StoredType {
+    fn fmt_as(&self, type_name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct(type_name)
+            .field("aggregate", &self.aggregate.name)
+            .field("name", &self.name)
+            .field("version", &self.version)
+            .field("rust_type", &(self.rust_type)())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,96 @@
+//! Under which names a database knows the aggregate types.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use super::Inner;
+use crate::engine::TypeName;
+use crate::{Aggregate, AggregateType, Error, EventFilter, Result};
+
+/// The names that are known to be stored, each under the type's present one. What is stored stays, so what is known
+/// stays true.
+#[derive(Debug, Default)]
+pub(crate) struct StoredNames(RwLock<HashMap<&'static str, &'static str>>);
+
+impl Inner {
+    /// The name under which the database knows an aggregate type; its present one, if it knows none.
+    pub(crate) async fn stored_name<T: Aggregate>(&self) -> Result<&'static str> {
+        self.stored_name_of(&AggregateType::of::<T>()).await
+    }
+
+    /// Looks up the names of all types that have more than one.
+    pub(super) async fn look_up_names(&self) -> Result<()> {
+        for aggregate in self.registry.aggregates() {
+            self.stored_name_of(aggregate).await?;
+        }
+        Ok(())
+    }
+
+    /// The stored names of everything in the registry.
+    pub(super) async fn type_names(&self) -> Result<Vec<TypeName>> {
+        let mut names = Vec::new();
+        for aggregate in self.registry.aggregates() {
+            let aggregate = self.stored_name_of(aggregate).await?;
+            names.push(TypeName { aggregate, event: None });
+        }
+        for event in self.registry.events() {
+            let aggregate = self.stored_name_of(&event.aggregate()).await?;
+            names.push(TypeName { aggregate, event: Some(event.name()) });
+        }
+        Ok(names)
+    }
+
+    /// A filter with the names under which the database knows the aggregate types.
+    pub(crate) async fn by_stored_names(&self, filter: &EventFilter) -> Result<EventFilter> {
+        let mut stored = HashMap::new();
+        for name in filter.aggregates() {
+            if let Some(aggregate) = self.registry.aggregate_named(name) {
+                stored.insert(name.to_owned(), self.stored_name_of(aggregate).await?);
+            }
+        }
+        Ok(filter.with_names(
+            |aggregate| vec![stored.get(aggregate).map_or(aggregate, |name| name).to_owned()],
+            |_, event| vec![event.to_owned()],
+        ))
+    }
+
+    async fn stored_name_of(&self, aggregate: &AggregateType) -> Result<&'static str> {
+        if aggregate.aliases().is_empty() {
+            return Ok(aggregate.name());
+        }
+        if let Some(known) = self.names.get(aggregate.name()) {
+            return Ok(known);
+        }
+        let stored = self.engine.aggregate_types().await?;
+        match only(aggregate, &stored)? {
+            Some(name) => {
+                self.names.keep(aggregate.name(), name);
+                Ok(name)
+            }
+            // Another program may yet store it under an older name, so that this is not kept.
+            None => Ok(aggregate.name()),
+        }
+    }
+}
+
+impl StoredNames {
+    fn get(&self, name: &str) -> Option<&'static str> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).get(name).copied()
+    }
+
+    fn keep(&self, name: &'static str, stored: &'static str) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(name, stored);
+    }
+}
+
+/// The one of a type's names that is stored.
+fn only(aggregate: &AggregateType, stored: &[Arc<str>]) -> Result<Option<&'static str>> {
+    let mut known = aggregate.names().filter(|name| stored.iter().any(|stored| **stored == **name));
+    match (known.next(), known.next()) {
+        (Some(first), Some(second)) => {
+            let rust_type = aggregate.rust_type();
+            Err(Error::AmbiguousAlias { rust_type, first, second })
+        }
+        (found, _) => Ok(found),
+    }
+}

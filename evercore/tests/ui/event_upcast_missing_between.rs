@@ -1,0 +1,33 @@
+use evercore::{Aggregate, Apply, BoxError, EventMeta, Upcast, event};
+
+#[derive(Aggregate, Default)]
+struct Account {
+    cents: i64,
+}
+
+#[derive(serde::Deserialize)]
+struct DepositedV0;
+
+#[derive(serde::Deserialize)]
+struct DepositedV1 {
+    euros: i64,
+}
+
+#[event(aggregate = Account, version = 3, upcast_from = [DepositedV0, DepositedV1])]
+struct Deposited {
+    cents: i64,
+}
+
+impl Upcast<DepositedV1> for Deposited {
+    fn upcast(old: DepositedV1) -> Result<Self, BoxError> {
+        Ok(Self { cents: old.euros * 100 })
+    }
+}
+
+impl Apply<Deposited> for Account {
+    fn apply(&mut self, event: &Deposited, _meta: &EventMeta) {
+        self.cents += event.cents;
+    }
+}
+
+fn main() {}

@@ -1,0 +1,33 @@
+use evercore::{Aggregate, BoxError, Parts, Split, retired_event, state_event};
+
+#[derive(Aggregate, Default)]
+struct Customer {
+    name: String,
+    city: String,
+}
+
+#[state_event(aggregate = Customer)]
+struct Renamed {
+    name: String,
+}
+
+#[state_event(aggregate = Customer)]
+struct Moved {
+    city: String,
+}
+
+#[retired_event(aggregate = Customer, into = [Renamed, Moved, Renamed])]
+struct Changed {
+    name: String,
+    city: String,
+}
+
+impl Split for Changed {
+    fn split(self, parts: &mut Parts<Self>) -> Result<(), BoxError> {
+        parts.push(Renamed { name: self.name });
+        parts.push(Moved { city: self.city });
+        Ok(())
+    }
+}
+
+fn main() {}
