@@ -5,10 +5,11 @@ use serde_json::Value;
 use crate::command::{Failure, cargo};
 
 /// What each published crate may name among its dependencies, of ours and of databases' drivers.
-const ALLOWED: [(&str, &[&str]); 7] = [
+const ALLOWED: [(&str, &[&str]); 8] = [
     ("evercore-derive", &[]),
     ("evercore", &["evercore-derive"]),
     ("evercore-memory", &["evercore"]),
+    ("evercore-opentelemetry", &["evercore"]),
     ("evercore-postgres", &["evercore", "sqlx"]),
     ("evercore-sqlite", &["evercore", "sqlx"]),
     ("evercore-testing", &["evercore", "evercore-memory"]),

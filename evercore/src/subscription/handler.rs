@@ -115,7 +115,9 @@ impl HandlerError {
         self.source.source()
     }
 
-    pub(crate) fn into_source(self) -> BoxError {
+    /// What went wrong.
+    #[must_use]
+    pub fn into_source(self) -> BoxError {
         self.source
     }
 }
