@@ -13,7 +13,8 @@ use evercore::{BoxError, CommitId, ConflictReason, Error, Result};
 /// What the next calls to an engine meet. Given by [`MemoryEngine::faults`](crate::MemoryEngine::faults).
 ///
 /// Faults are met in the order in which they were planned, one by each call of their kind; calls after the last one
-/// find a sound engine again. Every commit counts, whichever store or task sends it.
+/// find a sound engine again. Every commit counts, whichever store or task sends it. What a subscription reads and records
+/// meets no faults.
 ///
 /// # Example: a service that survives two conflicts
 /// ```standalone_crate

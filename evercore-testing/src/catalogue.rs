@@ -6,6 +6,7 @@ mod lock;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use evercore::{Registry, Result};
 
@@ -32,7 +33,7 @@ const VARIABLE: &str = "EVERCORE_CATALOGUE";
 ///
 /// Types are compared as they are written. When a type *inside* an event changes, the catalogue stays silent; when it is
 /// only renamed, the catalogue fails. An event that is written by hand says its [`Shape`](evercore::Shape) itself, or is
-/// only known by name and version.
+/// only known by name and version; so is the one of a [`decider!`](evercore::decider).
 ///
 /// # Panics
 /// If the catalogue does not match, or cannot be read or written.
@@ -58,13 +59,14 @@ macro_rules! assert_catalogue {
         $crate::Catalogue::assert_linked(env!("CARGO_MANIFEST_DIR"), $file)
     };
     ($file:expr, $registry:expr $(,)?) => {
-        $crate::Catalogue::of(&$registry).assert_matches(env!("CARGO_MANIFEST_DIR"), $file)
+        $crate::Catalogue::of($registry).assert_matches(env!("CARGO_MANIFEST_DIR"), $file)
     };
 }
 
 /// The names, versions and shapes of all events of a registry. [`assert_catalogue!`] is the short form.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Catalogue {
+    registry: Arc<Registry>,
     types: Vec<EventShape>,
 }
 
@@ -124,12 +126,13 @@ impl Catalogue {
     /// # Errors
     /// As [`Registry::linked`].
     pub fn linked() -> Result<Self> {
-        Registry::linked().map(|registry| Self::of(&registry))
+        Registry::linked().map(Self::of)
     }
 
     /// The catalogue of a registry.
     #[must_use]
-    pub fn of(registry: &Registry) -> Self {
+    pub fn of(registry: impl Into<Arc<Registry>>) -> Self {
+        let registry = registry.into();
         let types = registry.events().map(|event| {
             let names = [event.name()].into_iter().chain(event.aliases().iter().copied());
             let parts = event.shape().map(|shape| shape.parts().iter().map(spelled).collect());
@@ -145,7 +148,7 @@ impl Catalogue {
         types.sort_by(|a, b| {
             (&a.aggregate, &a.names, a.version).cmp(&(&b.aggregate, &b.names, b.version))
         });
-        Self { types }
+        Self { registry, types }
     }
 
     /// Compares with a file, and updates it as far as `update` says. A file that does not exist is empty.
@@ -159,7 +162,7 @@ impl Catalogue {
             return Lock::of(&self.types).write(file).map_err(failed);
         }
         let before = Lock::read(file).map_err(failed)?;
-        let Difference { changes, additions } = Difference::between(&before, &self.types);
+        let Difference { changes, additions } = self.difference(&before);
         if !changes.is_empty() {
             return Err(CatalogueError::Changed {
                 file: file.to_owned(),

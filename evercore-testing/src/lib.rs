@@ -1,6 +1,16 @@
-//! The conformance suite that every storage engine of Evercore runs.
+//! Tests for programs on Evercore, and for its storage engines.
 //!
-//! It holds an engine to the promises of Evercore and to the contract of [`evercore::engine`]. One line makes all cases
+//! # For programs
+//!
+//! - [`Scenario`]: given these events, when this command comes, then these events happen. No store, no runtime.
+//! - [`Recording`]: given this log, the handler or router did that.
+//! - [`assert_catalogue!`]: no event has changed its shape since it was released.
+//!
+//! What a service does when its storage fails is tried on `evercore-memory`, which fails on demand.
+//!
+//! # For engines
+//!
+//! The conformance suite holds an engine to the promises of Evercore and to the contract of [`evercore::engine`]. One line makes all cases
 //! tests of your crate, in modules named after the promises, so that `cargo test --test conformance -- --list` reads as
 //! a list of what the engine keeps:
 //!

@@ -212,7 +212,8 @@ impl Context {
         T: Decide<C>,
     {
         self.check_handle(aggregate)?;
-        let metadata = Metadata::of_event(None, self.metadata.as_deref());
+        let metadata =
+            Metadata::of_event(None, self.metadata.as_deref(), self.store.surroundings.as_ref());
         let mut decision = Decision::on(&mut aggregate.state)
             .of(aggregate.id, aggregate.sequence)
             .at(self.store.clock.now())

@@ -342,6 +342,17 @@ pub enum Error {
         source: BoxError,
     },
 
+    /// As many commands wait for the aggregate, in this process, as its queue lets wait. Can be retried.
+    #[error(
+        "the queue for {target} is full ({waiting} wait in it); retry when fewer do, or let it hold more"
+    )]
+    QueueFull {
+        /// The aggregate, by the id or the key that the command names.
+        target: String,
+        /// How many commands wait.
+        waiting: usize,
+    },
+
     /// The database could not be reached; nothing was sent. Can be retried.
     #[error("the database cannot be reached; check that it runs, then retry")]
     Unavailable {
@@ -586,7 +597,7 @@ pub struct UndecodableEvent {
 }
 
 impl Error {
-    /// Whether the same call may succeed if it is made again: a conflict, a busy or unreachable database.
+    /// Whether the same call may succeed if it is made again: a conflict, a full queue, a busy or unreachable database.
     ///
     /// Not for [`Error::OutcomeUnknown`]: find out first.
     #[must_use]
@@ -595,6 +606,7 @@ impl Error {
             self,
             Self::Conflict { .. }
                 | Self::Busy { .. }
+                | Self::QueueFull { .. }
                 | Self::Unavailable { .. }
                 | Self::CannotOpen { problem: OpenProblem::Unreachable, .. }
         )

@@ -1,6 +1,7 @@
 //! What travels beside an event: who caused it, and what it belongs to.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -43,6 +44,21 @@ struct Stored {
     fields: BTreeMap<String, Value>,
 }
 
+/// What a store's surroundings say of all its events.
+pub(crate) struct MetadataSource(Box<dyn Fn() -> Metadata + Send + Sync>);
+
+impl MetadataSource {
+    pub(crate) fn new(source: impl Fn() -> Metadata + Send + Sync + 'static) -> Self {
+        Self(Box::new(source))
+    }
+}
+
+impl fmt::Debug for MetadataSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MetadataSource").finish_non_exhaustive()
+    }
+}
+
 impl Metadata {
     /// Nothing at all.
     #[must_use]
@@ -76,16 +92,15 @@ impl Metadata {
         self
     }
 
-    /// What an event gets: its own, then the context's, then the task's. `None` if none says anything.
-    pub(crate) fn of_event(own: Option<Self>, context: Option<&Self>) -> Option<Self> {
-        let around = match (context.cloned(), Self::current()) {
-            (Some(context), Some(task)) => Some(context.within(task)),
-            (context, task) => context.or(task),
-        };
-        let all = match (own, around) {
-            (Some(own), Some(around)) => Some(own.within(around)),
-            (own, around) => own.or(around),
-        };
+    /// What an event gets: its own, then the context's, the task's, and the surroundings'. `None` if none says anything.
+    pub(crate) fn of_event(
+        own: Option<Self>,
+        context: Option<&Self>,
+        surroundings: Option<&MetadataSource>,
+    ) -> Option<Self> {
+        let levels =
+            [own, context.cloned(), Self::current(), surroundings.map(|source| (source.0)())];
+        let all = levels.into_iter().flatten().reduce(Self::within);
         all.filter(|all| !all.is_empty())
     }
 

@@ -24,7 +24,7 @@ pub use append::{Appended, Expected, Stream};
 pub use builder::{EventStoreBuilder, Migrate};
 pub use draft::EventDraft;
 pub(crate) use execute::{Completed, Done};
-pub use execute::{Execute, Executed, Happened, Target};
+pub use execute::{Execute, Executed, Happened, Target, command_name};
 pub(crate) use inner::Inner;
 use inner::Writing;
 pub(crate) use names::StoredNames;

@@ -2,109 +2,55 @@
 //!
 //! `cargo run --example bank` keeps its accounts in `bank.db`; run it again and they have moved on.
 
+mod domain;
+
 use clap::Parser;
-use evercore::{
-    Aggregate, Apply, Context, Error, EventMeta, EventStore, StateAggregate, event, state_event,
-};
+use domain::{Account, BankError, Close, Deposit, Open, Withdraw};
+use evercore::{CommandError, Error, EventStore, StateAggregate, Target};
 use evercore_postgres as _;
 use evercore_sqlite as _;
 
-#[derive(Aggregate, Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
-#[aggregate(name = "account", snapshot_every = 100)]
-struct Account {
-    owner: String,
-    balance: i64,
-}
-
-#[state_event(aggregate = Account, name = "account-opened")]
-struct AccountOpened {
-    owner: String,
-    balance: i64,
-}
-
-#[event(aggregate = Account, name = "money-deposited")]
-struct MoneyDeposited {
-    amount: i64,
-}
-
-#[event(aggregate = Account, name = "money-withdrawn")]
-struct MoneyWithdrawn {
-    amount: i64,
-}
-
-impl Apply<MoneyDeposited> for Account {
-    fn apply(&mut self, event: &MoneyDeposited, _meta: &EventMeta) {
-        self.balance += event.amount;
-    }
-}
-
-impl Apply<MoneyWithdrawn> for Account {
-    fn apply(&mut self, event: &MoneyWithdrawn, _meta: &EventMeta) {
-        self.balance -= event.amount;
-    }
-}
-
-#[derive(Debug, thiserror::Error)]
-enum BankError {
-    #[error("{owner} has {balance} and cannot pay {amount}")]
-    InsufficientFunds { owner: String, balance: i64, amount: i64 },
-    #[error(transparent)]
-    Store(#[from] Error),
-}
+type Outcome = Result<(), CommandError<BankError>>;
 
 /// Opens an account, unless there is one with this number already.
-async fn open(store: &EventStore, iban: &str, owner: &str) -> Result<(), BankError> {
-    store
-        .with_context(async |ctx| {
-            if ctx.find_by_key::<Account>(iban).await?.is_none() {
-                let mut account = ctx.create_with_key::<Account>(iban).await?;
-                ctx.apply(&mut account, AccountOpened { owner: owner.to_owned(), balance: 0 })?;
-            }
-            Ok(())
-        })
-        .await
+async fn open(store: &EventStore, iban: &str, owner: &str) -> Outcome {
+    let command = Open { owner: owner.to_owned() };
+    match store.execute::<Account, _>(Target::key_or_new(iban)?, command).await {
+        Ok(_) | Err(CommandError::Rejected(BankError::AlreadyOpen)) => Ok(()),
+        Err(error) => Err(error),
+    }
 }
 
-async fn deposit(store: &EventStore, iban: &str, amount: i64) -> Result<(), BankError> {
-    store
-        .with_context(async |ctx| {
-            let mut account = ctx.load_by_key::<Account>(iban).await?;
-            Ok(ctx.apply(&mut account, MoneyDeposited { amount })?)
-        })
-        .await
+async fn deposit(store: &EventStore, iban: &str, amount: i64) -> Outcome {
+    store.execute::<Account, _>(iban, Deposit { amount }).await.map(drop)
 }
 
-async fn withdraw(store: &EventStore, iban: &str, amount: i64) -> Result<(), BankError> {
-    store
-        .with_context(async |ctx| {
-            let mut account = ctx.load_by_key::<Account>(iban).await?;
-            pay_out(ctx, &mut account, amount)
-        })
-        .await
+async fn withdraw(store: &EventStore, iban: &str, amount: i64) -> Outcome {
+    store.execute::<Account, _>(iban, Withdraw { amount }).await.map(drop)
 }
 
 /// Both accounts change, or neither does.
-async fn transfer(store: &EventStore, from: &str, to: &str, amount: i64) -> Result<(), BankError> {
+async fn transfer(store: &EventStore, from: &str, to: &str, amount: i64) -> Outcome {
     store
         .with_context(async |ctx| {
             let mut from = ctx.load_by_key::<Account>(from).await?;
             let mut to = ctx.load_by_key::<Account>(to).await?;
-            ctx.apply(&mut to, MoneyDeposited { amount })?;
-            pay_out(ctx, &mut from, amount)
+            ctx.decide(&mut to, &Deposit { amount })?;
+            ctx.decide(&mut from, &Withdraw { amount })
         })
         .await
 }
 
-fn pay_out(
-    ctx: &mut Context,
-    account: &mut StateAggregate<Account>,
-    amount: i64,
-) -> Result<(), BankError> {
-    let Account { owner, balance } = account.state().clone();
-    if balance < amount {
-        return Err(BankError::InsufficientFunds { owner, balance, amount });
+/// An account without a number, for as long as someone saves. Closing it pays out what is left.
+async fn save_for_a_while(store: &EventStore, owner: &str, amount: i64) -> Outcome {
+    let command = Open { owner: owner.to_owned() };
+    let savings = store.execute::<Account, _>(Target::New, command).await?.id();
+    store.execute::<Account, _>(savings, Deposit { amount }).await?;
+    let closed = store.execute::<Account, _>(savings, Close).await?;
+    for event in closed.events() {
+        println!("       {}", event.event_type());
     }
-    Ok(ctx.apply(account, MoneyWithdrawn { amount })?)
+    Ok(())
 }
 
 async fn account(store: &EventStore, iban: &str) -> Result<StateAggregate<Account>, Error> {
@@ -136,7 +82,7 @@ async fn main() -> anyhow::Result<()> {
     println!("Ada withdraws 30.");
 
     match withdraw(&store, GRACE, 1_000_000).await {
-        Err(BankError::InsufficientFunds { owner, balance, amount }) => {
+        Err(CommandError::Rejected(BankError::InsufficientFunds { owner, balance, amount })) => {
             println!("{owner} asks for {amount} and is refused: the balance is {balance}.");
         }
         unexpected => unexpected?,
@@ -145,9 +91,12 @@ async fn main() -> anyhow::Result<()> {
     transfer(&store, ADA, GRACE, 50).await?;
     println!("Ada sends Grace 50.");
 
+    println!("\nGrace saves 7 for a while:");
+    save_for_a_while(&store, "Grace", 7).await?;
+
     for iban in [ADA, GRACE] {
         let account = account(&store, iban).await?;
-        let Account { owner, balance } = account.state();
+        let Account { owner, balance, .. } = account.state();
         println!("\n{owner} has {balance} after {} events:", account.sequence());
         for event in store.history(account.id(), ..).await? {
             println!("  {:>3}  {}", event.sequence(), event.event_type());
@@ -164,7 +113,7 @@ mod tests {
     use evercore_memory::MemoryEngine;
 
     #[tokio::test]
-    async fn a_refused_transfer_changes_neither_account() -> Result<(), BankError> {
+    async fn a_refused_transfer_changes_neither_account() -> Outcome {
         let store = EventStore::builder().open(MemoryEngine::new()).await?;
         open(&store, ADA, "Ada").await?;
         open(&store, GRACE, "Grace").await?;
@@ -172,7 +121,11 @@ mod tests {
 
         let refused = transfer(&store, ADA, GRACE, 11).await;
 
-        assert!(matches!(refused, Err(BankError::InsufficientFunds { balance: 10, .. })));
+        let refused = refused.expect_err("there are but 10");
+        assert!(matches!(
+            refused.rejection(),
+            Some(BankError::InsufficientFunds { balance: 10, .. })
+        ));
         assert_eq!(account(&store, ADA).await?.state().balance, 10);
         assert_eq!(account(&store, GRACE).await?.state().balance, 0);
         Ok(())

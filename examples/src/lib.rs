@@ -33,3 +33,9 @@ pub struct Evolution;
 #[doc = include_str!("../../docs/subscriptions.md")]
 #[derive(Debug)]
 pub struct Subscriptions;
+
+/// The guide to tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/testing.md")]
+#[derive(Debug)]
+pub struct Testing;

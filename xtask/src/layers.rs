@@ -5,13 +5,15 @@ use serde_json::Value;
 use crate::command::{Failure, cargo};
 
 /// What each published crate may name among its dependencies, of ours and of databases' drivers.
-const ALLOWED: [(&str, &[&str]); 6] = [
+const ALLOWED: [(&str, &[&str]); 8] = [
     ("evercore-derive", &[]),
     ("evercore", &["evercore-derive"]),
     ("evercore-memory", &["evercore"]),
+    ("evercore-opentelemetry", &["evercore"]),
     ("evercore-postgres", &["evercore", "sqlx"]),
     ("evercore-sqlite", &["evercore", "sqlx"]),
     ("evercore-testing", &["evercore", "evercore-memory"]),
+    ("evercore-tower", &["evercore"]),
 ];
 
 pub(crate) fn check() -> Result<(), Failure> {

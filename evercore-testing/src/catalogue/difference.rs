@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use super::EventShape;
 use super::lock::{Entry, Lock};
+use super::{Catalogue, EventShape};
 
 #[derive(Default)]
 pub(super) struct Difference {
@@ -36,11 +36,14 @@ enum FieldChange {
     Type { name: String, old: String, new: String },
 }
 
-impl Difference {
-    pub(super) fn between(lock: &Lock, types: &[EventShape]) -> Self {
-        let mut difference = Self::default();
+impl Catalogue {
+    pub(super) fn difference(&self, lock: &Lock) -> Difference {
+        let Self { registry, types } = self;
+        let mut difference = Difference::default();
         for entry in lock.entries() {
             let what = match types.iter().find(|event| event.reads(&entry)) {
+                // No type has this shape any more, and it is read all the same.
+                None if registry.knows(entry.aggregate, entry.name, entry.version) => continue,
                 None => What::Gone,
                 Some(event) => {
                     // What was not described cannot be compared.

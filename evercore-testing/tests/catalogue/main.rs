@@ -123,7 +123,7 @@ fn first() -> Result<Catalogue> {
         .event::<first::BalanceSet>()
         .event::<Closed>()
         .build()?;
-    Ok(Catalogue::of(&registry))
+    Ok(Catalogue::of(registry))
 }
 
 #[test]
@@ -161,11 +161,13 @@ fn what_has_not_changed_passes() -> Result<()> {
 
 #[test]
 fn a_changed_shape_fails_and_names_what_changed() -> Result<()> {
-    let changed = Registry::builder()
-        .event::<second::Opened>()
-        .event::<first::BalanceSet>()
-        .event::<Closed>()
-        .build()?;
+    let changed = Catalogue::of(
+        Registry::builder()
+            .event::<second::Opened>()
+            .event::<first::BalanceSet>()
+            .event::<Closed>()
+            .build()?,
+    );
     let message = expect![[r#"
         events are not what they were when they were written to events.lock:
 
@@ -178,17 +180,14 @@ fn a_changed_shape_fails_and_names_what_changed() -> Result<()> {
         keep a name that is no longer written as an alias. If no such event was ever stored outside of tests,
         accept the change: run this test with EVERCORE_CATALOGUE=update, and commit the file.
     "#]];
-    Released::first()?.assert_refused(
-        &Catalogue::of(&changed),
-        CatalogueUpdate::Additions,
-        message,
-    );
+    Released::first()?.assert_refused(&changed, CatalogueUpdate::Additions, message);
     Ok(())
 }
 
 #[test]
 fn an_event_that_is_gone_fails() -> Result<()> {
-    let gone = Registry::builder().event::<first::BalanceSet>().event::<Closed>().build()?;
+    let gone =
+        Catalogue::of(Registry::builder().event::<first::BalanceSet>().event::<Closed>().build()?);
     let message = expect![[r#"
         events are not what they were when they were written to events.lock:
 
@@ -199,23 +198,23 @@ fn an_event_that_is_gone_fails() -> Result<()> {
         keep a name that is no longer written as an alias. If no such event was ever stored outside of tests,
         accept the change: run this test with EVERCORE_CATALOGUE=update, and commit the file.
     "#]];
-    Released::first()?.assert_refused(&Catalogue::of(&gone), CatalogueUpdate::Nothing, message);
+    Released::first()?.assert_refused(&gone, CatalogueUpdate::Nothing, message);
     Ok(())
 }
 
 #[test]
 fn an_added_version_passes_and_is_written() -> Result<()> {
-    let added = Registry::builder()
-        .event::<first::Opened>()
-        .event::<second::OpenedAtBranch>()
-        .event::<first::BalanceSet>()
-        .event::<Closed>()
-        .build()?;
+    let added = Catalogue::of(
+        Registry::builder()
+            .event::<first::Opened>()
+            .event::<second::OpenedAtBranch>()
+            .event::<first::BalanceSet>()
+            .event::<Closed>()
+            .build()?,
+    );
     let released = Released::first()?;
-    released
-        .check(&Catalogue::of(&added), CatalogueUpdate::Additions)
-        .expect("a version was added");
-    released.check(&Catalogue::of(&added), CatalogueUpdate::Nothing).expect("it was written");
+    released.check(&added, CatalogueUpdate::Additions).expect("a version was added");
+    released.check(&added, CatalogueUpdate::Nothing).expect("it was written");
     assert!(released.text().contains("branch: u32"));
     released
         .check(&first()?, CatalogueUpdate::Nothing)
@@ -225,12 +224,14 @@ fn an_added_version_passes_and_is_written() -> Result<()> {
 
 #[test]
 fn what_is_not_in_the_file_fails_where_nothing_is_to_be_written() -> Result<()> {
-    let added = Registry::builder()
-        .event::<first::Opened>()
-        .event::<second::OpenedAtBranch>()
-        .event::<second::BalanceSet>()
-        .event::<Closed>()
-        .build()?;
+    let added = Catalogue::of(
+        Registry::builder()
+            .event::<first::Opened>()
+            .event::<second::OpenedAtBranch>()
+            .event::<second::BalanceSet>()
+            .event::<Closed>()
+            .build()?,
+    );
     let message = expect![[r#"
         events.lock is out of date:
 
@@ -239,21 +240,21 @@ fn what_is_not_in_the_file_fails_where_nothing_is_to_be_written() -> Result<()> 
 
         Run this test with EVERCORE_CATALOGUE=update, and commit the file.
     "#]];
-    Released::first()?.assert_refused(&Catalogue::of(&added), CatalogueUpdate::Nothing, message);
+    Released::first()?.assert_refused(&added, CatalogueUpdate::Nothing, message);
     Ok(())
 }
 
 #[test]
 fn a_renamed_event_that_keeps_its_old_name_as_an_alias_passes() -> Result<()> {
-    let renamed = Registry::builder()
-        .event::<first::Opened>()
-        .event::<second::BalanceSet>()
-        .event::<Closed>()
-        .build()?;
+    let renamed = Catalogue::of(
+        Registry::builder()
+            .event::<first::Opened>()
+            .event::<second::BalanceSet>()
+            .event::<Closed>()
+            .build()?,
+    );
     let released = Released::first()?;
-    released
-        .check(&Catalogue::of(&renamed), CatalogueUpdate::Additions)
-        .expect("it reads the old events");
+    released.check(&renamed, CatalogueUpdate::Additions).expect("it reads the old events");
     assert!(released.text().contains(r#""BalanceSet""#), "what was released stays released");
     assert!(released.text().contains(r#""balance-set""#));
     Ok(())
@@ -261,19 +262,21 @@ fn a_renamed_event_that_keeps_its_old_name_as_an_alias_passes() -> Result<()> {
 
 #[test]
 fn the_order_of_the_fields_plays_no_part() -> Result<()> {
-    let ordered = Registry::builder()
-        .event::<second::OpenedInOrder>()
-        .event::<first::BalanceSet>()
-        .event::<Closed>()
-        .build()?;
-    let checked = Released::first()?.check(&Catalogue::of(&ordered), CatalogueUpdate::Nothing);
+    let ordered = Catalogue::of(
+        Registry::builder()
+            .event::<second::OpenedInOrder>()
+            .event::<first::BalanceSet>()
+            .event::<Closed>()
+            .build()?,
+    );
+    let checked = Released::first()?.check(&ordered, CatalogueUpdate::Nothing);
     checked.expect("the fields are the same");
     Ok(())
 }
 
 #[test]
 fn an_accepted_change_is_written() -> Result<()> {
-    let changed = Catalogue::of(&Registry::builder().event::<second::Opened>().build()?);
+    let changed = Catalogue::of(Registry::builder().event::<second::Opened>().build()?);
     let released = Released::first()?;
     released.check(&changed, CatalogueUpdate::Everything).expect("everything is accepted");
     released.check(&changed, CatalogueUpdate::Nothing).expect("it was written");

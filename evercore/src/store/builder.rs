@@ -7,8 +7,11 @@ use tracing::instrument;
 use super::{EventStore, Inner, StoredNames, Writing};
 use crate::engine::{self, LogSignal, StorageEngine};
 use crate::ids::IdPool;
+use crate::metadata::MetadataSource;
 use crate::subscription::{Hub, Starting};
-use crate::{Clock, Codec, Error, Limits, OpenProblem, Registry, Result, RetryPolicy, SystemClock};
+use crate::{
+    Clock, Codec, Error, Limits, Metadata, OpenProblem, Registry, Result, RetryPolicy, SystemClock,
+};
 
 /// Sets what [`EventStore::connect`] leaves at its defaults.
 ///
@@ -37,6 +40,7 @@ pub struct EventStoreBuilder {
     retry: RetryPolicy,
     seed: Option<u64>,
     migrate: Migrate,
+    surroundings: Option<MetadataSource>,
 }
 
 /// When a store brings its schema up to date.
@@ -82,6 +86,17 @@ impl EventStoreBuilder {
     /// It pays for payloads of some hundred bytes and more. [`Limits::max_payload_bytes`] counts before it.
     pub fn compress_above(mut self, bytes: usize) -> Self {
         self.writing.compress_above = Some(bytes);
+        self
+    }
+
+    /// Asks `source` for metadata whenever an event is staged, in the task that stages it: for what the surroundings know,
+    /// such as the trace that the task is in (`evercore-opentelemetry`). What is
+    /// [set elsewhere](crate::with_metadata) counts before it.
+    pub fn metadata_source(
+        mut self,
+        source: impl Fn() -> Metadata + Send + Sync + 'static,
+    ) -> Self {
+        self.surroundings = Some(MetadataSource::new(source));
         self
     }
 
@@ -146,6 +161,7 @@ impl EventStoreBuilder {
             starting: Starting::default(),
             settled: LogSignal::new(),
             writing: self.writing,
+            surroundings: self.surroundings,
             retry: self.retry,
             random: Mutex::new(random),
         };

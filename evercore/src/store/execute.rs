@@ -250,8 +250,17 @@ impl<E> Attempt<CommandError<E>> {
     }
 }
 
-/// The command's type without its path, which moves with refactorings.
-fn command_name<C>() -> &'static str {
+/// What a command is called in messages, traces and metrics, and beside its idempotency key: its type without the path,
+/// which moves with refactorings, and without parameters.
+///
+/// # Example
+/// ```
+/// struct Deposit;
+///
+/// assert_eq!(evercore::command_name::<Deposit>(), "Deposit");
+/// ```
+#[must_use]
+pub fn command_name<C>() -> &'static str {
     let name = type_name::<C>();
     let path = name.split('<').next().unwrap_or(name);
     path.rsplit("::").next().unwrap_or(path)

@@ -11,7 +11,7 @@ use crate::clock::to_stored_precision;
 use crate::compression::{self, MISSING};
 use crate::engine::{Commit, CommitOutcome, Committed, LogSignal, NewEvent, StorageEngine};
 use crate::ids::IdPool;
-use crate::metadata::check_label;
+use crate::metadata::{MetadataSource, check_label};
 use crate::payload::MissingFeature;
 use crate::subscription::{Hub, Starting};
 use crate::{
@@ -35,6 +35,8 @@ pub(crate) struct Inner {
     /// Given when a subscription of this process has moved on, or a lease was given back.
     pub(crate) settled: LogSignal,
     pub(crate) writing: Writing,
+    /// What is said of every event.
+    pub(crate) surroundings: Option<MetadataSource>,
     pub(super) retry: RetryPolicy,
     pub(super) random: Mutex<fastrand::Rng>,
 }
@@ -85,7 +87,7 @@ impl Inner {
         context_metadata: Option<&Metadata>,
     ) -> Result<NewEvent> {
         let EventOptions { event_time, reference, metadata } = options;
-        let metadata = Metadata::of_event(metadata, context_metadata);
+        let metadata = Metadata::of_event(metadata, context_metadata, self.surroundings.as_ref());
         let event_time = event_time.unwrap_or_else(|| self.clock.now());
         let meta = EventMeta {
             aggregate_id,

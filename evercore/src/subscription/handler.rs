@@ -85,7 +85,7 @@ impl Batch {
 
     /// The types that the store knows: for [`Registry::decode_all`].
     #[must_use]
-    pub fn registry(&self) -> &Registry {
+    pub const fn registry(&self) -> &Arc<Registry> {
         &self.registry
     }
 }
@@ -128,7 +128,9 @@ impl HandlerError {
         self.source.source()
     }
 
-    pub(crate) fn into_source(self) -> BoxError {
+    /// What went wrong.
+    #[must_use]
+    pub fn into_source(self) -> BoxError {
         self.source
     }
 }

@@ -1,0 +1,133 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use evercore::engine::EventRow;
+use evercore::{
+    Aggregate, AggregateId, BoxError, Codec, EventStore, Payload, Position, Registry, Sequence,
+    each, state_event,
+};
+use evercore_memory::MemoryEngine;
+use opentelemetry::trace::TracerProvider;
+use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider};
+use tracing_subscriber::layer::SubscriberExt;
+
+use super::*;
+
+#[derive(Aggregate, Default)]
+struct Lamp {
+    is_on: bool,
+}
+
+#[state_event(aggregate = Lamp)]
+struct Switched {
+    is_on: bool,
+}
+
+/// An event with this `traceparent`.
+fn recorded(traceparent: &str) -> RecordedEvent {
+    let row = EventRow {
+        position: Position::START,
+        aggregate_id: AggregateId::new(1).expect("an id"),
+        sequence: Sequence::FIRST,
+        aggregate_type: "Lamp".into(),
+        event_type: "Switched".into(),
+        version: 1,
+        payload: Payload::from_encoded(Codec::Json, "{}"),
+        event_time: std::time::UNIX_EPOCH.into(),
+        recorded_at: std::time::UNIX_EPOCH.into(),
+        reference: None,
+        metadata: Some(Box::new(Metadata::new().with(TRACEPARENT, traceparent))),
+    };
+    row.into()
+}
+
+#[test]
+fn a_traceparent_is_read_as_the_standard_says() {
+    let context =
+        span_context(&recorded("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"))
+            .expect("the example of the standard");
+    assert_eq!(context.trace_id().to_string(), "0af7651916cd43dd8448eb211c80319c");
+    assert_eq!(context.span_id().to_string(), "b7ad6b7169203331");
+    assert!(context.is_sampled() && context.is_remote());
+}
+
+#[test]
+fn what_is_no_traceparent_is_no_span() {
+    for bad in [
+        "",
+        "00",
+        "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331",
+        "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-more",
+        "01-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+        "00-00000000000000000000000000000000-b7ad6b7169203331-01",
+        "00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01",
+        "00-0af7651916cd43dd8448eb211c8031-b7ad6b7169203331-01",
+        "00-zaf7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+        "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-xx",
+    ] {
+        assert_eq!(span_context(&recorded(bad)), None, "{bad:?}");
+    }
+}
+
+#[test]
+fn outside_of_any_trace_there_is_nothing_to_say() {
+    assert!(trace_metadata().is_empty());
+}
+
+#[tokio::test]
+async fn a_handlers_span_links_to_the_one_that_committed() -> Result<(), BoxError> {
+    let exporter = InMemorySpanExporter::default();
+    let provider = SdkTracerProvider::builder().with_simple_exporter(exporter.clone()).build();
+    let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("lamps"));
+    let _default = tracing::subscriber::set_default(tracing_subscriber::registry().with(layer));
+
+    let store =
+        EventStore::builder().metadata_source(trace_metadata).open(MemoryEngine::new()).await?;
+    let switch = store.with_context(async |ctx| {
+        let mut lamp = ctx.create::<Lamp>().await?;
+        ctx.apply(&mut lamp, Switched { is_on: true })?;
+        ctx.apply(&mut lamp, Switched { is_on: false })
+    });
+    switch.instrument(info_span!("request")).await?;
+
+    let handler = traced(each(async |_event: RecordedEvent| Ok::<_, evercore::Error>(())));
+    let worker = store.subscription("lights").spawn(handler)?;
+    let position = store.head().await?;
+    tokio::time::timeout(Duration::from_secs(10), store.wait_for("lights", position)).await??;
+    worker.shutdown().await?;
+    provider.force_flush()?;
+
+    let spans = exporter.get_finished_spans()?;
+    let committing: Vec<_> = store.read_log(Position::START, 10).await?.events;
+    let contexts: Vec<_> = committing.iter().map(span_context).collect();
+    let request = spans.iter().find(|span| span.name == "request").expect("it has ended");
+    for context in &contexts {
+        let context = context.as_ref().expect("it was staged in a span");
+        assert_eq!(context.trace_id(), request.span_context.trace_id());
+    }
+    let handling: Vec<_> = spans.iter().filter(|span| span.name == "handle").collect();
+    let linked: Vec<_> = handling
+        .iter()
+        .map(|span| span.links.iter().map(|link| link.span_context.span_id()).collect::<Vec<_>>())
+        .collect();
+    let staged: Vec<_> = contexts.iter().flatten().map(|context| vec![context.span_id()]).collect();
+    assert_eq!(linked, staged);
+    for span in handling {
+        assert_ne!(span.span_context.trace_id(), request.span_context.trace_id(), "a trace anew");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_failure_is_that_of_the_event_that_failed() -> Result<(), BoxError> {
+    let events = [recorded("a"), recorded("b"), recorded("c")];
+    let mut handler = traced(each(async |event: RecordedEvent| {
+        let is_bad = event.metadata().get(TRACEPARENT).is_some_and(|text| text == "b");
+        if is_bad { Err(std::io::Error::other("bad")) } else { Ok(()) }
+    }));
+    let batch = Batch::new(&events, &Arc::new(Registry::linked()?));
+    let error = handler.handle(batch).await.expect_err("the second is bad");
+    assert_eq!(error.failed_at(), Some(1));
+    assert_eq!(error.to_string(), "bad");
+    Ok(())
+}

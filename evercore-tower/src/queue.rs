@@ -1,0 +1,153 @@
+//! One command at a time on each aggregate.
+
+mod lanes;
+
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use evercore::{Aggregate, CommandError, Error, Executed};
+use tower_layer::Layer;
+use tower_service::Service;
+
+use crate::service::call_when_ready;
+use crate::{CommandFuture, CommandRequest};
+use lanes::{Lane, Lanes};
+
+/// Queues the commands of each aggregate, so that writers of this process wait for each other instead of meeting in
+/// conflicts.
+///
+/// A command joins the queue when its future is first polled, and has its turn when those before it have been answered,
+/// reruns included. Dropping the future leaves the queue, wherever it stands in it. A command that waits takes none of
+/// the room that limits below the queue give. What creates an aggregate without a key does not queue.
+///
+/// The queue saves work, and is not what keeps writes apart: that is the store. Conflicts are left, and handled as ever,
+/// - with other processes, and with what is written past this layer;
+/// - between commands that name an aggregate by its id and by its natural key: these are two queues;
+/// - with the commit of a command whose future was dropped, which may still be on its way.
+///
+/// All that one layer and its clones are put around shares the queues.
+///
+/// # Example
+/// ```standalone_crate
+/// # use evercore::{Aggregate, Apply, Decide, Decision, EventMeta, EventStore, event};
+/// # #[derive(Aggregate, Default)]
+/// # struct Account { balance: i64 }
+/// # #[event(aggregate = Account)]
+/// # struct MoneyDeposited { amount: i64 }
+/// # impl Apply<MoneyDeposited> for Account {
+/// #     fn apply(&mut self, event: &MoneyDeposited, _: &EventMeta) { self.balance += event.amount }
+/// # }
+/// # struct Deposit { amount: i64 }
+/// # impl Decide<Deposit> for Account {
+/// #     type Error = String;
+/// #     fn decide(account: &mut Decision<'_, Self>, command: &Deposit) -> Result<(), String> {
+/// #         account.emit(MoneyDeposited { amount: command.amount });
+/// #         Ok(())
+/// #     }
+/// # }
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), evercore::CommandError<String>> {
+/// use evercore::{RetryPolicy, Target};
+/// use evercore_memory::MemoryEngine;
+/// use evercore_tower::{CommandRequest, CommandService, QueueLayer};
+/// use tower::{ServiceBuilder, ServiceExt};
+///
+/// let store = EventStore::builder().retry(RetryPolicy::none()).open(MemoryEngine::new()).await?;
+/// let accounts = ServiceBuilder::new()
+///     .layer(QueueLayer::new().max_waiting(100))
+///     .service(CommandService::<Account>::new(store));
+///
+/// let mut deposits = tokio::task::JoinSet::new();
+/// for _ in 0..50 {
+///     let till = Target::key_or_new("till")?;
+///     deposits.spawn(accounts.clone().oneshot(CommandRequest::new(till, Deposit { amount: 1 })?));
+/// }
+/// let mut most = 0;
+/// while let Some(deposited) = deposits.join_next().await {
+///     let deposited = deposited.expect("no deposit panics")?;
+///     most = most.max(deposited.state().balance);
+/// }
+/// assert_eq!(most, 50);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct QueueLayer {
+    lanes: Arc<Lanes>,
+    max_waiting: usize,
+}
+
+/// A service whose commands queue. Made by [`QueueLayer`].
+///
+/// It is always ready; that of what it is put around is awaited when a command has its turn.
+#[derive(Clone, Debug)]
+pub struct Queued<S> {
+    inner: S,
+    lanes: Arc<Lanes>,
+    max_waiting: usize,
+}
+
+impl QueueLayer {
+    /// A queue for each aggregate, in which 1,000 commands may wait.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { lanes: Arc::default(), max_waiting: 1_000 }
+    }
+
+    /// Sets how many commands may wait for one aggregate, besides the one that has its turn. The next one is
+    /// [`Error::QueueFull`] at once. Default: 1,000.
+    #[must_use]
+    pub fn max_waiting(mut self, commands: usize) -> Self {
+        self.max_waiting = commands;
+        self
+    }
+}
+
+impl Default for QueueLayer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<S> Layer<S> for QueueLayer {
+    type Service = Queued<S>;
+
+    fn layer(&self, inner: S) -> Queued<S> {
+        Queued { inner, lanes: Arc::clone(&self.lanes), max_waiting: self.max_waiting }
+    }
+}
+
+impl<S, C, T, E> Service<CommandRequest<C>> for Queued<S>
+where
+    S: Service<CommandRequest<C>, Response = Executed<T>, Error = CommandError<E>>,
+    S: Clone + Send + 'static,
+    S::Future: Send,
+    C: Send + 'static,
+    T: Aggregate,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = CommandFuture<T, E>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: CommandRequest<C>) -> Self::Future {
+        let (inner, lanes, max_waiting) =
+            (self.inner.clone(), Arc::clone(&self.lanes), self.max_waiting);
+        Box::pin(async move {
+            let _turn = match Lane::of::<T>(request.target()) {
+                None => None,
+                Some(lane) => match lanes.enter(lane, max_waiting) {
+                    Some(place) => Some(place.turn().await),
+                    None => {
+                        let target = request.target().to_string();
+                        return Err(Error::QueueFull { target, waiting: max_waiting }.into());
+                    }
+                },
+            };
+            call_when_ready(inner, request).await
+        })
+    }
+}

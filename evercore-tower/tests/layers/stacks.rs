@@ -1,0 +1,182 @@
+//! Whole stacks, with tower's own layers between.
+
+use std::future::{Ready, ready};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::http::{Request, StatusCode};
+use axum::routing::post;
+use evercore::{CommandError, Error, Executed, Target};
+use evercore_tower::{
+    CheckLayer, CommandRequest, CommandService, Ended, QueueLayer, TimingLayer, TraceLayer,
+};
+use futures_util::future::Either;
+use tokio::task::JoinSet;
+use tower::retry::Policy;
+use tower::timeout::error::Elapsed;
+use tower::util::BoxCloneSyncService;
+use tower::{Service, ServiceBuilder, ServiceExt};
+
+use crate::bank::{Account, Answer, BankError, Deposit, Gate, Outcome, accounts, deposit};
+
+type Deposits =
+    BoxCloneSyncService<CommandRequest<Deposit>, Executed<Account>, CommandError<BankError>>;
+
+fn is_an_amount(request: &CommandRequest<Deposit>) -> Result<(), BankError> {
+    if request.command().amount > 0 { Ok(()) } else { Err(BankError::NotAnAmount) }
+}
+
+async fn deposits() -> Deposits {
+    let stack = ServiceBuilder::new()
+        .layer(TraceLayer::new())
+        .layer(TimingLayer::new(|_: &Ended<'_>| ()))
+        .layer(CheckLayer::new(is_an_amount))
+        .layer(QueueLayer::new())
+        .concurrency_limit(8)
+        .service(accounts().await);
+    BoxCloneSyncService::new(stack)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_whole_stack_runs_in_spawned_tasks() -> Outcome {
+    let within = ServiceBuilder::new().timeout(Duration::from_secs(60)).service(deposits().await);
+    let mut tasks = JoinSet::new();
+    for nth in 0..100 {
+        let key = if nth % 2 == 0 { "till" } else { "safe" };
+        tasks.spawn(within.clone().oneshot(deposit(key, 1)));
+    }
+    for answer in tasks.join_all().await {
+        answer.expect("they wait for each other");
+    }
+    let last = within.oneshot(deposit("till", 1)).await.expect("nobody is left");
+    assert_eq!(last.state().balance, 51);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_times_out_leaves_the_queue() {
+    let gate = Gate::closed();
+    let queued = ServiceBuilder::new()
+        .layer(QueueLayer::new())
+        .layer(CheckLayer::new(gate.clone()))
+        .service(accounts().await);
+    let within = ServiceBuilder::new().timeout(Duration::from_secs(5)).service(queued.clone());
+
+    let stuck = within.oneshot(deposit("till", 1)).await.expect_err("nobody opens");
+    assert!(stuck.is::<Elapsed>(), "{stuck}");
+    gate.let_through(1);
+    let next = queued.oneshot(deposit("till", 2)).await.expect("it is the first now");
+    assert_eq!(next.state().balance, 2);
+}
+
+/// Sends a command again while the error says that this may help.
+#[derive(Clone)]
+struct WhileRetryable {
+    attempts: u32,
+}
+
+impl<C: Clone> Policy<CommandRequest<C>, Executed<Account>, CommandError<BankError>>
+    for WhileRetryable
+{
+    type Future = Ready<()>;
+
+    fn retry(&mut self, _: &mut CommandRequest<C>, answer: &mut Answer) -> Option<Ready<()>> {
+        let Err(CommandError::Store(error)) = answer else { return None };
+        self.attempts = self.attempts.checked_sub(1)?;
+        error.is_retryable().then(|| ready(()))
+    }
+
+    fn clone_request(&mut self, request: &CommandRequest<C>) -> Option<CommandRequest<C>> {
+        Some(request.clone())
+    }
+}
+
+/// A store that cannot be reached at first.
+#[derive(Clone)]
+struct Unreachable {
+    left: Arc<AtomicUsize>,
+    inner: CommandService<Account>,
+}
+
+impl Service<CommandRequest<Deposit>> for Unreachable {
+    type Response = Executed<Account>;
+    type Error = CommandError<BankError>;
+    type Future = Either<
+        Ready<Answer>,
+        <CommandService<Account> as Service<CommandRequest<Deposit>>>::Future,
+    >;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: CommandRequest<Deposit>) -> Self::Future {
+        let down = |left: usize| left.checked_sub(1);
+        if self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, down).is_ok() {
+            let source = "connection refused".into();
+            return Either::Left(ready(Err(Error::Unavailable { source }.into())));
+        }
+        Either::Right(self.inner.call(request))
+    }
+}
+
+#[tokio::test]
+async fn a_retry_goes_between_the_layers() -> Outcome {
+    let unreachable = Unreachable { left: Arc::new(AtomicUsize::new(2)), inner: accounts().await };
+    let accounts = ServiceBuilder::new()
+        .layer(TraceLayer::new())
+        .layer(QueueLayer::new())
+        .retry(WhileRetryable { attempts: 3 })
+        .service(unreachable.clone());
+    assert_eq!(accounts.oneshot(deposit("till", 1)).await?.state().balance, 1);
+
+    unreachable.left.store(2, Ordering::Relaxed);
+    let impatient =
+        ServiceBuilder::new().retry(WhileRetryable { attempts: 1 }).service(unreachable);
+    let failed = impatient.oneshot(deposit("till", 1)).await;
+    assert!(matches!(failed, Err(CommandError::Store(Error::Unavailable { .. }))));
+    Ok(())
+}
+
+async fn handle(
+    State(deposits): State<Deposits>,
+    Path((key, amount)): Path<(String, i64)>,
+) -> Result<String, (StatusCode, String)> {
+    let failed = |code| move |error: Error| (code, error.to_string());
+    let account = Target::key_or_new(key).map_err(failed(StatusCode::BAD_REQUEST))?;
+    let request = CommandRequest::new(account, Deposit { amount })
+        .map_err(failed(StatusCode::BAD_REQUEST))?;
+    match deposits.oneshot(request).await {
+        Ok(deposited) => Ok(deposited.state().balance.to_string()),
+        Err(CommandError::Rejected(why)) => {
+            Err((StatusCode::UNPROCESSABLE_ENTITY, why.to_string()))
+        }
+        Err(CommandError::Store(error)) => Err(failed(StatusCode::SERVICE_UNAVAILABLE)(error)),
+    }
+}
+
+#[tokio::test]
+async fn a_stack_serves_an_axum_handler() {
+    let routes = Router::new()
+        .route("/accounts/{key}/deposits/{amount}", post(handle))
+        .with_state(deposits().await);
+    let send = async |path: &str| {
+        let request = Request::post(path).body(Body::empty()).expect("it is a path");
+        let response = routes.clone().oneshot(request).await.expect("routes do not fail");
+        let status = response.status();
+        let body = axum::body::to_bytes(response.into_body(), 1_000).await.expect("it is short");
+        (status, String::from_utf8(body.to_vec()).expect("it is text"))
+    };
+    assert_eq!(send("/accounts/till/deposits/30").await, (StatusCode::OK, "30".to_owned()));
+    assert_eq!(send("/accounts/till/deposits/12").await, (StatusCode::OK, "42".to_owned()));
+    let (status, why) = send("/accounts/till/deposits/0").await;
+    assert_eq!(
+        (status, why.as_str()),
+        (StatusCode::UNPROCESSABLE_ENTITY, "an amount is more than nothing")
+    );
+}
