@@ -124,7 +124,7 @@ pub const fn traced<H: Handler>(handler: H) -> Traced<H> {
 
 impl<H: Handler> Handler for Traced<H> {
     async fn handle(&mut self, batch: Batch) -> Result<(), HandlerError> {
-        for (index, (event, single)) in batch.iter().zip(batch.singles()).enumerate() {
+        for (index, event) in batch.iter().enumerate() {
             let span = info_span!(
                 parent: None,
                 "handle",
@@ -133,8 +133,9 @@ impl<H: Handler> Handler for Traced<H> {
                 id = event.id(),
             );
             link(&span, [event]);
+            let one = Batch::new(std::slice::from_ref(event), batch.registry());
             self.0
-                .handle(single)
+                .handle(one)
                 .instrument(span)
                 .await
                 .map_err(|error| HandlerError::at(index, error.into_source()))?;

@@ -121,12 +121,11 @@ async fn a_handlers_span_links_to_the_one_that_committed() -> Result<(), BoxErro
 #[tokio::test]
 async fn a_failure_is_that_of_the_event_that_failed() -> Result<(), BoxError> {
     let events = [recorded("a"), recorded("b"), recorded("c")];
-    let registry = Registry::builder().event::<Switched>().build()?;
-    let batch = Batch::new(&events, &Arc::new(registry));
     let mut handler = traced(each(async |event: RecordedEvent| {
         let is_bad = event.metadata().get(TRACEPARENT).is_some_and(|text| text == "b");
         if is_bad { Err(std::io::Error::other("bad")) } else { Ok(()) }
     }));
+    let batch = Batch::new(&events, &Arc::new(Registry::linked()?));
     let error = handler.handle(batch).await.expect_err("the second is bad");
     assert_eq!(error.failed_at(), Some(1));
     assert_eq!(error.to_string(), "bad");

@@ -22,6 +22,12 @@ pub struct RunningOnPostgres;
 #[derive(Debug)]
 pub struct Codecs;
 
+/// How old events are read.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/evolution.md")]
+#[derive(Debug)]
+pub struct Evolution;
+
 /// The other guide's.
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/subscriptions.md")]

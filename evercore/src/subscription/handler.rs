@@ -83,14 +83,9 @@ impl Batch {
         Self { events: events.into(), registry: Arc::clone(registry) }
     }
 
-    /// Each event as a batch of its own: for handlers around handlers.
-    pub fn singles(&self) -> impl Iterator<Item = Self> + '_ {
-        self.iter().map(|event| Self::new(std::slice::from_ref(event), &self.registry))
-    }
-
     /// The types that the store knows: for [`Registry::decode_all`].
     #[must_use]
-    pub fn registry(&self) -> &Registry {
+    pub const fn registry(&self) -> &Arc<Registry> {
         &self.registry
     }
 }
