@@ -99,7 +99,7 @@ impl Contest {
                 let meter = Meter::start(self.server);
                 let worked = side.work(plan.round).await?;
                 let Cost { client, server } = meter.stop();
-                let client = client + side.own_cost().unwrap_or_default();
+                let client = side.own_cost().unwrap_or(client);
                 samples[index].push(Sample { worked, cost: Cost { client, server } });
             }
         }

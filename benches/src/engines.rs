@@ -73,6 +73,14 @@ impl Kind {
 }
 
 impl Bed {
+    pub(crate) const fn kind(&self) -> Kind {
+        match self {
+            Self::Memory => Kind::Memory,
+            Self::Sqlite(_) => Kind::Sqlite,
+            Self::Postgres { .. } => Kind::Postgres,
+        }
+    }
+
     /// Which program, and how durable its commits are.
     pub(crate) async fn describe(&self) -> anyhow::Result<Option<String>> {
         match self {

@@ -51,7 +51,7 @@ impl Machine {
             folder: folder.display().to_string(),
             rustc: said_by("rustc", &["--version"]),
             revision: said_by("git", &["describe", "--always", "--dirty"]),
-            sqlx: locked_version("sqlx"),
+            sqlx: locked_version(Path::new(LOCK), "sqlx"),
             engines: Vec::new(),
             load: [load(), load()],
         })
@@ -121,9 +121,10 @@ fn said_by(program: &str, arguments: &[&str]) -> String {
     if text.trim().is_empty() { "unknown".to_owned() } else { text.trim().to_owned() }
 }
 
-fn locked_version(package: &str) -> String {
+/// The version of a package that a lock file holds.
+pub(crate) fn locked_version(lock: &Path, package: &str) -> String {
     let name = format!("name = \"{package}\"");
-    let lock = fs::read_to_string(LOCK).unwrap_or_default();
+    let lock = fs::read_to_string(lock).unwrap_or_default();
     let mut lines = lock.lines().skip_while(|line| *line != name).skip(1);
     let version = lines.next().and_then(|line| line.strip_prefix("version = "));
     version.map_or("unknown", |version| version.trim_matches('"')).to_owned()
@@ -135,8 +136,9 @@ mod tests {
 
     #[test]
     fn the_lock_file_names_the_driver() {
-        assert!(locked_version("sqlx").starts_with("0."));
-        assert_eq!(locked_version("no-such-package"), "unknown");
+        let lock = Path::new(LOCK);
+        assert!(locked_version(lock, "sqlx").starts_with("0."));
+        assert_eq!(locked_version(lock, "no-such-package"), "unknown");
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod crew;
 mod domain;
 mod engines;
 mod machine;
+mod peers;
 mod raw;
 mod report;
 mod sample;
@@ -24,6 +25,7 @@ use clap::{Parser, ValueEnum};
 use contest::Plan;
 use engines::Kind;
 use machine::Machine;
+use peers::Peers;
 use report::Report;
 use workloads::{Sizes, Workload, wake_up};
 
@@ -51,6 +53,9 @@ struct Options {
     /// Commits of W6.
     #[arg(long, default_value_t = 300)]
     commits: u32,
+    /// Let frameworks of others take part.
+    #[arg(long)]
+    peers: bool,
     /// Also write what was measured to this file, as JSON.
     #[arg(long)]
     json: Option<PathBuf>,
@@ -79,7 +84,9 @@ async fn measure(options: Options) -> anyhow::Result<()> {
         command: std::env::args().skip(1).collect::<Vec<_>>().join(" "),
         rows: Vec::new(),
         latencies: Vec::new(),
+        notes: Vec::new(),
     };
+    let mut peers = Peers::new(options.peers);
     let round = Duration::from_secs_f64(options.seconds);
     let plan = Plan { warm_up: round / 2, round, rounds: options.rounds };
     let sizes = Sizes { log: options.log_events, large: options.large_store };
@@ -94,11 +101,12 @@ async fn measure(options: Options) -> anyhow::Result<()> {
             if workload == Workload::W6 {
                 report.latencies.extend(wake_up::run(&bed, options.commits).await?);
             } else {
-                report.rows.extend(workload.run(&bed, sizes, plan).await?);
+                report.rows.extend(workload.run(&bed, &mut peers, sizes, plan).await?);
             }
         }
     }
     report.machine.look_again();
+    report.notes = peers.notes;
     print!("{}", report.markdown());
     if let Some(file) = &options.json {
         std::fs::write(file, serde_json::to_vec_pretty(&report)?)

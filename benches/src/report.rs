@@ -17,6 +17,8 @@ pub(crate) struct Report {
     pub(crate) command: String,
     pub(crate) rows: Vec<Row>,
     pub(crate) latencies: Vec<Latency>,
+    /// What is to be known besides.
+    pub(crate) notes: Vec<String>,
 }
 
 /// Shorter measurements than these are for development.
@@ -34,6 +36,9 @@ impl Report {
         let rows: Vec<&Row> = self.rows.iter().filter(|row| row.engine == "memory").collect();
         text.push_str(&pieces(&rows));
         text.push_str(&self.waits());
+        for note in &self.notes {
+            let _ = write!(text, "\n{note}\n");
+        }
         text
     }
 

@@ -13,6 +13,7 @@ use clap::ValueEnum;
 
 use crate::contest::{Contest, Plan, Row};
 use crate::engines::{Bed, Kind};
+use crate::peers::{Peers, Task};
 
 /// Every workload, in the order of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -59,25 +60,45 @@ impl Workload {
     }
 
     /// Runs all contests of it on one engine. W6 has none: it measures times, not rates.
-    pub(crate) async fn run(self, bed: &Bed, sizes: Sizes, plan: Plan) -> anyhow::Result<Vec<Row>> {
+    pub(crate) async fn run(
+        self,
+        bed: &Bed,
+        peers: &mut Peers,
+        sizes: Sizes,
+        plan: Plan,
+    ) -> anyhow::Result<Vec<Row>> {
         let mut rows = Vec::new();
         match self {
             Self::W1 => {
-                rows.extend(appending::fresh(bed).await?.run(plan).await?);
+                let task = Task { workload: "w1", size: 1 };
+                let contest = peers.join(appending::fresh(bed).await?, bed, task).await?;
+                rows.extend(contest.run(plan).await?);
                 rows.extend(appending::hot(bed).await?.run(plan).await?);
                 rows.extend(appending::hot_with_load(bed).await?.run(plan).await?);
             }
             Self::W2 => {
                 for tasks in [16, 64, 256] {
-                    rows.extend(deciding::contest(bed, tasks).await?.run(plan).await?);
+                    let task = Task { workload: "w2", size: tasks };
+                    let contest = peers.join(deciding::contest(bed, tasks).await?, bed, task);
+                    rows.extend(contest.await?.run(plan).await?);
                 }
             }
-            Self::W3 => rows.extend(appending::many(bed).await?.run(plan).await?),
+            Self::W3 => {
+                let task = Task { workload: "w3", size: appending::MANY };
+                let contest = peers.join(appending::many(bed).await?, bed, task).await?;
+                rows.extend(contest.run(plan).await?);
+            }
             Self::W4 => {
-                rows.extend(rehydrating::full(bed).await?.run(plan).await?);
+                let task = Task { workload: "w4", size: rehydrating::EVENTS };
+                let contest = peers.join(rehydrating::full(bed).await?, bed, task).await?;
+                rows.extend(contest.run(plan).await?);
                 rows.extend(rehydrating::with_snapshot(bed).await?.run(plan).await?);
             }
-            Self::W5 => rows.extend(catching_up::contest(bed, sizes.log).await?.run(plan).await?),
+            Self::W5 => {
+                let task = Task { workload: "w5", size: sizes.log };
+                let contest = catching_up::contest(bed, sizes.log).await?;
+                rows.extend(peers.join(contest, bed, task).await?.run(plan).await?);
+            }
             Self::W6 => {}
             Self::W7 => rows.extend(scale::run(bed, sizes.large, plan).await?),
             Self::W8 => rows.extend(contention::contest(bed).await?.run(plan).await?),

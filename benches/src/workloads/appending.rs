@@ -11,7 +11,7 @@ use crate::domain::{Account, MoneyDeposited, SavingsAccount};
 use crate::engines::Bed;
 use crate::raw::{NewRow, RawLog};
 
-const MANY: i64 = 100;
+pub(super) const MANY: i64 = 100;
 
 /// Every commit opens an account.
 pub(super) async fn fresh(bed: &Bed) -> anyhow::Result<Contest> {

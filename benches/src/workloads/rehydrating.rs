@@ -11,7 +11,7 @@ use crate::domain::{Account, MoneyDeposited, MoneySaved, SavingsAccount};
 use crate::engines::Bed;
 use crate::raw::{Loaded, NewRow, RawLog};
 
-const EVENTS: i64 = 1_000;
+pub(super) const EVENTS: i64 = 1_000;
 
 /// How many accounts are loaded in turn, so that it is not the very same pages each time.
 const ACCOUNTS: i64 = 20;
