@@ -106,6 +106,7 @@ fn an_event_without_options() {
                 type Aggregate = Account;
                 const NAME: &'static str = "MoneyDeposited";
                 const VERSION: u32 = 1u32;
+                const ENCODING: ::evercore::Encoding<Self> = ::evercore::Encoding::serde();
             }
             ::evercore::__private::inventory::submit! {
                 ::evercore::EventType::of:: < MoneyDeposited > ()
@@ -146,6 +147,7 @@ fn an_event_with_all_options_and_derives_of_its_own() {
                 const NAME: &'static str = "money-moved";
                 const VERSION: u32 = 3u32;
                 const ALIASES: &'static [&'static str] = &["MoneyMoved", "moved"];
+                const ENCODING: facade::evercore::Encoding<Self> = facade::evercore::Encoding::serde();
             }
             facade::evercore::__private::inventory::submit! {
                 facade::evercore::EventType::of:: < MoneyMoved > ()
@@ -172,6 +174,7 @@ fn an_event_that_leaves_serde_to_the_item() {
                 type Aggregate = Account;
                 const NAME: &'static str = "Closed";
                 const VERSION: u32 = 1u32;
+                const ENCODING: ::evercore::Encoding<Self> = ::evercore::Encoding::serde();
             }
             ::evercore::__private::inventory::submit! {
                 ::evercore::EventType::of:: < Closed > ()
@@ -201,6 +204,72 @@ fn an_event_that_says_itself_where_serde_is() {
                 type Aggregate = Account;
                 const NAME: &'static str = "Closed";
                 const VERSION: u32 = 1u32;
+                const ENCODING: ::evercore::Encoding<Self> = ::evercore::Encoding::serde();
+            }
+            ::evercore::__private::inventory::submit! {
+                ::evercore::EventType::of:: < Closed > ()
+            }
+        "##]],
+    );
+}
+
+#[test]
+fn an_event_with_a_codec_of_its_own() {
+    check(
+        event::attribute(
+            quote!(aggregate = Account, codec = cbor),
+            quote!(
+                struct Closed;
+            ),
+        ),
+        expect![[r##"
+            #[derive(::evercore::__private::serde::Serialize)]
+            #[derive(::evercore::__private::serde::Deserialize)]
+            #[serde(crate = "::evercore::__private::serde")]
+            struct Closed;
+            #[automatically_derived]
+            impl ::evercore::Event for Closed {
+                type Aggregate = Account;
+                const NAME: &'static str = "Closed";
+                const VERSION: u32 = 1u32;
+                const ENCODING: ::evercore::Encoding<Self> = ::evercore::Encoding::serde()
+                    .codec(::evercore::Codec::Cbor);
+            }
+            ::evercore::__private::inventory::submit! {
+                ::evercore::EventType::of:: < Closed > ()
+            }
+        "##]],
+    );
+}
+
+#[test]
+fn a_message_of_protocol_buffers() {
+    check(
+        event::attribute(
+            quote!(aggregate = Account, codec = protobuf),
+            quote!(
+                #[derive(Clone, PartialEq, prost::Message)]
+                struct Closed {
+                    #[prost(string, optional, tag = "1")]
+                    reason: Option<String>,
+                }
+            ),
+        ),
+        expect![[r##"
+            #[derive(Clone, PartialEq, prost::Message)]
+            struct Closed {
+                #[prost(string, optional, tag = "1")]
+                reason: Option<String>,
+            }
+            #[automatically_derived]
+            impl ::evercore::Event for Closed {
+                type Aggregate = Account;
+                const NAME: &'static str = "Closed";
+                const VERSION: u32 = 1u32;
+                const ENCODING: ::evercore::Encoding<Self> = ::evercore::__private::protobuf({
+                    use ::evercore::__private::WithoutSerde as _;
+                    ::evercore::__private::Serde::<Self>::ENCODING
+                });
             }
             ::evercore::__private::inventory::submit! {
                 ::evercore::EventType::of:: < Closed > ()
@@ -237,6 +306,7 @@ fn an_event_that_is_rejected() {
                 type Aggregate = ::evercore::__private::UnknownAggregate;
                 const NAME: &'static str = "Closed";
                 const VERSION: u32 = 0u32;
+                const ENCODING: ::evercore::Encoding<Self> = ::evercore::Encoding::serde();
             }
         "#]],
     );
@@ -291,6 +361,7 @@ fn a_state_event() {
                 type Aggregate = Account;
                 const NAME: &'static str = "Changed";
                 const VERSION: u32 = 1u32;
+                const ENCODING: ::evercore::Encoding<Self> = ::evercore::Encoding::serde();
             }
             ::evercore::__private::inventory::submit! {
                 ::evercore::EventType::of:: < Changed > ()
@@ -347,6 +418,7 @@ fn a_state_event_that_is_rejected() {
                 type Aggregate = Account;
                 const NAME: &'static str = "Changed";
                 const VERSION: u32 = 1u32;
+                const ENCODING: ::evercore::Encoding<Self> = ::evercore::Encoding::serde();
             }
             #[automatically_derived]
             impl ::evercore::Apply<Changed> for Account {
@@ -358,7 +430,7 @@ fn a_state_event_that_is_rejected() {
 }
 
 /// Expansions of all kinds, with the crate under another path.
-fn elsewhere() -> [TokenStream; 6] {
+fn elsewhere() -> [TokenStream; 8] {
     let of = quote!(aggregate = Account, crate = "some::path");
     [
         aggregate::derive(quote! {
@@ -371,6 +443,18 @@ fn elsewhere() -> [TokenStream; 6] {
         }),
         event::attribute(
             of.clone(),
+            quote!(
+                struct Closed;
+            ),
+        ),
+        event::attribute(
+            quote!(aggregate = Account, codec = messagepack, crate = some::path),
+            quote!(
+                struct Closed;
+            ),
+        ),
+        event::attribute(
+            quote!(aggregate = Account, codec = protobuf, crate = some::path),
             quote!(
                 struct Closed;
             ),
@@ -413,8 +497,8 @@ fn serde_and_inventory_are_reached_through_the_crate() {
         let text = expansion.to_string().replace(' ', "");
         for (at, name) in text.match_indices("serde").chain(text.match_indices("inventory")) {
             let before = &text[..at];
-            let is_private = before.ends_with("some::path::__private::");
-            assert!(is_private || before.ends_with("#["), "{name} after {before}");
+            let ours = ["some::path::__private::", "some::path::Encoding::", "#["];
+            assert!(ours.iter().any(|ours| before.ends_with(ours)), "{name} after {before}");
         }
     }
 }

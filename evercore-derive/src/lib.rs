@@ -76,7 +76,14 @@ pub fn aggregate(item: TokenStream) -> TokenStream {
 /// | `name = "money-deposited"` | the type's name | The stored name: 1 to 255 bytes without a NUL. An aggregate has one event of a name and version; that two types claim it is found when a store is opened. It stays as it is once something was written. |
 /// | `version = 2` | 1 | The version of the event's shape, from 1. |
 /// | `aliases = ["Deposited"]` | none | Other names under which older programs wrote it. |
+/// | `codec = cbor` | the store's | The codec that it is written in: `json`, `cbor`, `messagepack` or `protobuf`. All but `json` are features of `evercore`. |
 /// | `crate = "facade::evercore"` | `::evercore` | Where the crate is found, for one that hands the macros on. |
+///
+/// # Messages of Protocol Buffers
+///
+/// With `codec = protobuf` the type is a message made with prost: put the attribute above `#[derive(prost::Message)]`.
+/// Serde is not derived for it. If serde knows it nevertheless, it can be shown as JSON, and read from rows of other
+/// codecs.
 ///
 /// # With other attributes
 ///

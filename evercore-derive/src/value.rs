@@ -6,7 +6,7 @@ use proc_macro2::{Span, TokenStream};
 use quote::ToTokens;
 use syn::parse::{Parse, ParseStream};
 use syn::punctuated::Punctuated;
-use syn::{LitInt, LitStr, Meta, Path, Token, TypePath, bracketed};
+use syn::{Ident, LitInt, LitStr, Meta, Path, Token, TypePath, bracketed};
 
 /// The value that was given for an option, `name = value`, if it was given.
 ///
@@ -38,6 +38,22 @@ pub(crate) struct Number {
 /// Several texts: `["a", "b"]`.
 #[derive(Clone, Debug)]
 pub(crate) struct Texts(pub(crate) Vec<LitStr>);
+
+/// The name of a codec, and where it stands.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Codec {
+    pub(crate) kind: CodecKind,
+    pub(crate) span: Span,
+}
+
+/// Which codec.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CodecKind {
+    Json,
+    Cbor,
+    MessagePack,
+    Protobuf,
+}
 
 /// Whether an option is there that takes no value.
 #[derive(Debug, Default)]
@@ -131,6 +147,24 @@ impl Parse for Texts {
         bracketed!(content in input);
         let texts = Punctuated::<LitStr, Token![,]>::parse_terminated(&content)?;
         Ok(Self(texts.into_iter().collect()))
+    }
+}
+
+impl Value for Codec {
+    const EXPECTED: &'static str = "expected one of the codecs `json`, `cbor`, `messagepack` and `protobuf`, as in `codec = cbor`";
+}
+
+impl Parse for Codec {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let name: Ident = input.parse()?;
+        let kind = match &*name.to_string() {
+            "json" => CodecKind::Json,
+            "cbor" => CodecKind::Cbor,
+            "messagepack" => CodecKind::MessagePack,
+            "protobuf" => CodecKind::Protobuf,
+            _ => return Err(syn::Error::new(name.span(), Self::EXPECTED)),
+        };
+        Ok(Self { kind, span: name.span() })
     }
 }
 

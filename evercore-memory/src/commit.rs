@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use evercore::engine::{
-    AggregateWrite, Commit, CommitOutcome, Committed, EventRow, KeyChange, NewEvent, Precondition,
+    AggregateWrite, Commit, CommitOutcome, Committed, EventRow, FirstOutcome, Idempotency,
+    KeyChange, NewEvent, Precondition,
 };
 use evercore::{AggregateId, ConflictReason, Error, NaturalKey, Result, Sequence};
 
@@ -16,6 +17,11 @@ impl Log {
             Some(CommitOutcome::Landed(committed)) => return Ok(*committed),
             Some(CommitOutcome::NeverLands) => return Err(Error::given_up(commit.id)),
             None => {}
+        }
+        if let Some(Idempotency { key, .. }) = &commit.idempotency
+            && self.firsts.contains_key(key)
+        {
+            return Err(Error::IdempotencyKeyUsed { key: key.to_string() });
         }
         for write in &commit.writes {
             self.check_precondition(write)?;
@@ -95,7 +101,7 @@ impl Log {
 
     /// Writes a commit that nothing refuses.
     fn land(&mut self, commit: Commit) -> Committed {
-        let Commit { id, recorded_at, writes, events, snapshots } = commit;
+        let Commit { id, recorded_at, writes, events, snapshots, idempotency } = commit;
         self.version += 1;
         let version = self.version;
 
@@ -125,6 +131,9 @@ impl Log {
         let positions = (self.events.len() > before).then(|| (position(before + 1), self.head()));
         let committed = Committed { id, positions };
         self.outcomes.insert(id, CommitOutcome::Landed(committed));
+        if let Some(Idempotency { key, command, result }) = idempotency {
+            self.firsts.insert(key, FirstOutcome { committed, command, result });
+        }
         committed
     }
 

@@ -8,13 +8,14 @@ use std::time::Duration;
 use async_trait::async_trait;
 use evercore::engine::{
     AcquireRequest, Acquired, Beat, Commit, CommitOutcome, Committed, Control, EngineScheme,
-    Heartbeat, HistoryRequest, IdBlock, LeaseKey, LoadRequest, LoadedAggregate, LogPage,
-    LogRequest, LogSignal, LogWatch, MatchRequest, Migration, NewSubscription, ParkedRequest,
-    Reader, Settled, Settlement, StorageEngine, StoredSubscription, SubscriptionStorage,
+    FirstOutcome, Heartbeat, HistoryRequest, IdBlock, LeaseKey, LoadRequest, LoadedAggregate,
+    LogPage, LogRequest, LogSignal, LogWatch, MatchRequest, Migration, NewSubscription,
+    ParkedRequest, Reader, Settled, Settlement, StorageEngine, StoredSubscription,
+    SubscriptionStorage,
 };
 use evercore::{
-    AggregateId, CommitId, Error, ParkedEvent, Position, RecordedEvent, Registry, Result, Start,
-    SubscriptionName,
+    AggregateId, CommitId, Error, IdempotencyKey, ParkedEvent, Position, RecordedEvent, Registry,
+    Result, Start, SubscriptionName,
 };
 
 use crate::log::{Log, Version};
@@ -120,6 +121,10 @@ impl StorageEngine for MemoryEngine {
         Ok(*log.outcomes.entry(id).or_insert(CommitOutcome::NeverLands))
     }
 
+    async fn find_first(&self, key: &IdempotencyKey) -> Result<Option<FirstOutcome>> {
+        Ok(self.shared.read()?.firsts.get(key).cloned())
+    }
+
     fn watch_log(&self) -> LogWatch {
         self.shared.grown.watch(POLL_INTERVAL)
     }
@@ -150,7 +155,7 @@ impl Reader for MemoryEngine {
 
     async fn read_log(&self, request: LogRequest) -> Result<LogPage> {
         let log = self.shared.read()?;
-        Ok(now(&log).read_log(request))
+        Ok(now(&log).read_log(&request))
     }
 }
 
@@ -233,7 +238,7 @@ impl Reader for MemoryView {
 
     async fn read_log(&self, request: LogRequest) -> Result<LogPage> {
         let log = self.shared.read()?;
-        Ok(self.at(&log).read_log(request))
+        Ok(self.at(&log).read_log(&request))
     }
 }
 

@@ -3,8 +3,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use evercore::engine::{CommitOutcome, NewSnapshot};
-use evercore::{AggregateId, CommitId, NaturalKey, Position, RecordedEvent, Sequence};
+use evercore::engine::{CommitOutcome, FirstOutcome, NewSnapshot};
+use evercore::{
+    AggregateId, CommitId, IdempotencyKey, NaturalKey, Position, RecordedEvent, Sequence,
+};
 
 /// Everything that was committed.
 #[derive(Debug, Default)]
@@ -15,6 +17,8 @@ pub(crate) struct Log {
     /// Who held a key since when.
     pub(crate) keys: HashMap<(Arc<str>, NaturalKey), History<Option<AggregateId>>>,
     pub(crate) outcomes: HashMap<CommitId, CommitOutcome>,
+    /// What landed with a key.
+    pub(crate) firsts: HashMap<IdempotencyKey, FirstOutcome>,
     /// The number of commits so far.
     pub(crate) version: Version,
     /// The highest aggregate id that was given out.

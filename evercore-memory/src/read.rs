@@ -57,12 +57,17 @@ impl View<'_> {
         self.stored(id).map_or_else(Vec::new, |stored| self.page_of(stored, after, up_to, limit))
     }
 
-    pub(crate) fn read_log(&self, request: LogRequest) -> LogPage {
+    pub(crate) fn read_log(&self, request: &LogRequest) -> LogPage {
         let after = usize::try_from(request.after.get()).unwrap_or(usize::MAX);
         let visible = &self.log.events[..usize::try_from(self.head.get()).expect("BUG: a count")];
         let rest = visible.get(after..).unwrap_or_default();
-        let events: Vec<_> = rest.iter().take(limit(request.limit)).cloned().collect();
-        let at_end = events.len() == rest.len();
+        let is_wanted = |event: &&RecordedEvent| {
+            request.correlation.is_none()
+                || event.metadata().correlation_id() == request.correlation.as_deref()
+        };
+        let mut wanted = rest.iter().filter(is_wanted);
+        let events: Vec<_> = wanted.by_ref().take(limit(request.limit)).cloned().collect();
+        let at_end = wanted.next().is_none();
         let end = events.last().map_or(request.after, RecordedEvent::position);
         LogPage { events, end, at_end }
     }

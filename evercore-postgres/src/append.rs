@@ -14,16 +14,19 @@ use crate::verdict::{key_change_code, precondition_code};
 /// A group of commits as the columns that the function takes.
 #[derive(Debug, Default)]
 pub(crate) struct Columns<'a> {
-    commits: CommitColumns,
+    commits: CommitColumns<'a>,
     writes: WriteColumns<'a>,
     events: EventColumns<'a>,
     snapshots: SnapshotColumns<'a>,
 }
 
 #[derive(Debug, Default)]
-struct CommitColumns {
+struct CommitColumns<'a> {
     ids: Vec<Uuid>,
     times: Vec<DateTime<Utc>>,
+    keys: Vec<Option<&'a str>>,
+    commands: Vec<Option<&'a str>>,
+    results: Vec<Option<&'a str>>,
 }
 
 #[derive(Debug, Default)]
@@ -75,6 +78,10 @@ impl<'a> Columns<'a> {
     fn push(&mut self, index: i32, commit: &'a Commit, known: &Known) -> Result<()> {
         self.commits.ids.push(*commit.id.as_uuid());
         self.commits.times.push(commit.recorded_at);
+        let idempotency = commit.idempotency.as_ref();
+        self.commits.keys.push(idempotency.map(|given| given.key.as_str()));
+        self.commits.commands.push(idempotency.map(|given| &*given.command));
+        self.commits.results.push(idempotency.map(|given| &*given.result));
 
         let writes = &mut self.writes;
         for write in &commit.writes {
@@ -111,7 +118,7 @@ impl<'a> Columns<'a> {
             events.aggregates.push(event.meta.aggregate_id().get());
             events.types.push(type_id);
             events.versions.push(version);
-            events.codecs.push(event.payload.codec().id());
+            events.codecs.push(event.payload.stored_format());
             events.payloads.push(event.payload.bytes());
             events.times.push(event.meta.event_time());
             events.references.push(event.meta.reference());
@@ -141,6 +148,9 @@ impl<'a> Columns<'a> {
         sqlx::query(statements.append.sql())
             .bind(&commits.ids)
             .bind(&commits.times)
+            .bind(&commits.keys)
+            .bind(&commits.commands)
+            .bind(&commits.results)
             .bind(&writes.commits)
             .bind(&writes.ids)
             .bind(&writes.types)

@@ -5,10 +5,10 @@ use std::sync::{Arc, PoisonError};
 
 use async_trait::async_trait;
 use evercore::engine::{
-    Commit, CommitOutcome, Committed, HistoryRequest, IdBlock, LoadRequest, LoadedAggregate,
-    LogPage, LogRequest, LogWatch, Migration, Reader, StorageEngine,
+    Commit, CommitOutcome, Committed, FirstOutcome, HistoryRequest, IdBlock, LoadRequest,
+    LoadedAggregate, LogPage, LogRequest, LogWatch, Migration, Reader, StorageEngine,
 };
-use evercore::{AggregateId, CommitId, Error, Position, RecordedEvent, Registry, Result};
+use evercore::{AggregateId, CommitId, Error, IdempotencyKey, RecordedEvent, Registry, Result};
 use sqlx::{PgPool, Row};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -148,12 +148,24 @@ impl StorageEngine for PostgresEngine {
         if !row::get::<bool>(&row, 0)? {
             return Ok(CommitOutcome::NeverLands);
         }
-        let (first, last): (Option<i64>, Option<i64>) = (row::get(&row, 1)?, row::get(&row, 2)?);
-        let positions = match (first, last) {
-            (Some(first), Some(last)) => Some((Position::new(first)?, Position::new(last)?)),
-            _ => None,
-        };
+        let positions = row::positions(&row, 1, 2)?;
         Ok(CommitOutcome::Landed(Committed { id, positions }))
+    }
+
+    async fn find_first(&self, key: &IdempotencyKey) -> Result<Option<FirstOutcome>> {
+        let Shared { readers, statements, .. } = &*self.shared;
+        let rows = sqlx::query(statements.find_first.sql())
+            .bind(key.as_str())
+            .fetch_all(&mut *readers.acquire().await?)
+            .await
+            .map_err(|error| classify("find a commit by its idempotency key", error))?;
+        let Some(row) = rows.first() else { return Ok(None) };
+        let id = CommitId::from_uuid(row::get(row, 0)?);
+        Ok(Some(FirstOutcome {
+            committed: Committed { id, positions: row::positions(row, 1, 2)? },
+            command: row::get::<String>(row, 3)?.into(),
+            result: row::get::<String>(row, 4)?.into(),
+        }))
     }
 
     fn watch_log(&self) -> LogWatch {
@@ -199,8 +211,8 @@ impl Reader for PostgresEngine {
         let Shared { types, readers, statements, frontier, .. } = &*self.shared;
         let frontier = frontier.read(readers, statements).await?;
         let rows =
-            log::log_rows(&mut *readers.acquire().await?, statements, request, frontier).await?;
-        log::page(&rows, request, frontier, types, readers, statements).await
+            log::log_rows(&mut *readers.acquire().await?, statements, &request, frontier).await?;
+        log::page(&rows, &request, frontier, types, readers, statements).await
     }
 }
 

@@ -35,24 +35,30 @@ pub(crate) async fn history_rows(
 pub(crate) async fn log_rows(
     executor: impl PgExecutor<'_>,
     statements: &Statements,
-    request: LogRequest,
+    request: &LogRequest,
     frontier: Position,
 ) -> Result<Vec<PgRow>> {
     if frontier <= request.after {
         return Ok(Vec::new());
     }
-    sqlx::query(statements.read_log.sql())
+    let statement = match request.correlation {
+        None => &statements.read_log,
+        Some(_) => &statements.read_correlated,
+    };
+    let query = sqlx::query(statement.sql())
         .bind(request.after.get())
         .bind(frontier.get())
-        .bind(i64::from(request.limit))
-        .fetch_all(executor)
-        .await
-        .map_err(|error| classify("read the log", error))
+        .bind(i64::from(request.limit));
+    let query = match &request.correlation {
+        None => query,
+        Some(correlation) => query.bind(&**correlation),
+    };
+    query.fetch_all(executor).await.map_err(|error| classify("read the log", error))
 }
 
 pub(crate) async fn page(
     rows: &[PgRow],
-    request: LogRequest,
+    request: &LogRequest,
     frontier: Position,
     types: &Types,
     readers: &Readers,

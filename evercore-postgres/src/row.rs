@@ -5,9 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use evercore::engine::EventRow;
-use evercore::{
-    AggregateId, Codec, Error, Metadata, Payload, Position, RecordedEvent, Result, Sequence,
-};
+use evercore::{AggregateId, Error, Metadata, Payload, Position, RecordedEvent, Result, Sequence};
 use sqlx::postgres::PgRow;
 use sqlx::{Decode, Postgres, Row, Type};
 
@@ -75,10 +73,7 @@ fn event(row: &PgRow, known: &Known) -> Result<Option<RecordedEvent>> {
         event_type: Arc::clone(&name.event_type),
         version: u32::try_from(version)
             .map_err(|_| Error::corrupt("events.version", format!("it is {version}")))?,
-        payload: Payload::from_encoded(
-            Codec::from_id(get(row, column::CODEC)?)?,
-            Bytes::copy_from_slice(payload),
-        ),
+        payload: Payload::from_stored(get(row, column::CODEC)?, Bytes::copy_from_slice(payload))?,
         event_time,
         recorded_at,
         reference: reference.map(Box::from),
@@ -93,4 +88,16 @@ where
     T: Decode<'r, Postgres> + Type<Postgres>,
 {
     row.try_get(column).map_err(|error| classify("read a row", error))
+}
+
+/// The first and the last position of a commit.
+pub(crate) fn positions(
+    row: &PgRow,
+    first: usize,
+    last: usize,
+) -> Result<Option<(Position, Position)>> {
+    match (get::<Option<i64>>(row, first)?, get::<Option<i64>>(row, last)?) {
+        (Some(first), Some(last)) => Ok(Some((Position::new(first)?, Position::new(last)?))),
+        _ => Ok(None),
+    }
 }

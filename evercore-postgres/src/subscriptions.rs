@@ -38,10 +38,11 @@ impl SubscriptionStorage for PostgresEngine {
         let MatchRequest { after, limit, filter, partition } = request;
         let frontier = frontier.read(readers, statements).await?;
         if *filter == EventFilter::new() && partition == Partition::WHOLE {
-            let request = LogRequest { after, limit };
-            let rows = log::log_rows(&mut *readers.acquire().await?, statements, request, frontier)
-                .await?;
-            return log::page(&rows, request, frontier, types, readers, statements).await;
+            let request = LogRequest::new(after, limit);
+            let rows =
+                log::log_rows(&mut *readers.acquire().await?, statements, &request, frontier)
+                    .await?;
+            return log::page(&rows, &request, frontier, types, readers, statements).await;
         }
         if frontier <= after {
             return Ok(LogPage { events: Vec::new(), end: after, at_end: true });

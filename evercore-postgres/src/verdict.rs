@@ -1,10 +1,10 @@
 //! What the server-side function says of each commit.
 
 use evercore::engine::{AggregateWrite, Commit, Committed, KeyChange, Precondition};
-use evercore::{AggregateId, ConflictReason, Error, Position, Result, Sequence};
+use evercore::{AggregateId, ConflictReason, Error, Result, Sequence};
 use sqlx::postgres::PgRow;
 
-use crate::row::get;
+use crate::row::{get, positions};
 
 /// The numbers of preconditions and key changes, as in the migration that defines `append`.
 pub(crate) fn precondition_code(precondition: &Precondition) -> i16 {
@@ -34,16 +34,12 @@ pub(crate) fn commit_index(row: &PgRow) -> Result<usize> {
 pub(crate) fn read(row: &PgRow, commit: &Commit) -> Result<Committed> {
     let code: i16 = get(row, 1)?;
     match code {
-        0 | 8 => {
-            let first: Option<i64> = get(row, 5)?;
-            let last: Option<i64> = get(row, 6)?;
-            let positions = match (first, last) {
-                (Some(first), Some(last)) => Some((Position::new(first)?, Position::new(last)?)),
-                _ => None,
-            };
-            Ok(Committed { id: commit.id, positions })
-        }
+        0 | 8 => Ok(Committed { id: commit.id, positions: positions(row, 5, 6)? }),
         7 => Err(Error::given_up(commit.id)),
+        9 => {
+            let key = commit.idempotency.as_ref().map(|given| given.key.to_string());
+            Err(Error::IdempotencyKeyUsed { key: key.unwrap_or_default() })
+        }
         _ => Err(refusal(code, row, commit)?),
     }
 }

@@ -75,8 +75,8 @@ impl Reader for View {
         })?;
         let rows = {
             let mut transaction = self.transaction.lock().await;
-            log::log_rows(&mut **transaction, statements, request, frontier).await?
+            log::log_rows(&mut **transaction, statements, &request, frontier).await?
         };
-        log::page(&rows, request, frontier, types, readers, statements).await
+        log::page(&rows, &request, frontier, types, readers, statements).await
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use evercore::engine::{AggregateWrite, Commit, Committed, KeyChange, Precondition};
-use evercore::{AggregateId, Error, NaturalKey, Result};
+use evercore::{AggregateId, Error, IdempotencyKey, NaturalKey, Result};
 use sqlx::postgres::{PgConnectOptions, PgRow};
 use sqlx::{ConnectOptions, Connection, PgConnection};
 use tokio::sync::{Mutex, mpsc, oneshot};
@@ -189,12 +189,13 @@ impl Request {
     }
 }
 
-/// Takes commits that can share a transaction: none names an aggregate or a key of another.
+/// Takes commits that can share a transaction: none names an aggregate or a key, of either kind, of another.
 fn next_group(waiting: &mut VecDeque<Request>) -> Vec<Request> {
     let mut group: Vec<Request> = Vec::new();
     let mut later = VecDeque::new();
     let mut aggregates: HashSet<AggregateId> = HashSet::new();
     let mut keys: HashSet<(&'static str, NaturalKey)> = HashSet::new();
+    let mut idempotency_keys: HashSet<IdempotencyKey> = HashSet::new();
     let mut bytes = 0;
     for request in waiting.drain(..) {
         if request.answer.is_closed() {
@@ -202,10 +203,11 @@ fn next_group(waiting: &mut VecDeque<Request>) -> Vec<Request> {
         }
         let fits = group.is_empty() || bytes + request.bytes() <= GROUP_BYTES;
         let writes = &request.commit.writes;
+        let idempotency_key = request.commit.idempotency.as_ref().map(|given| &given.key);
         let shares = writes.iter().any(|write| {
             aggregates.contains(&write.id)
                 || claims(write).any(|key| keys.contains(&(write.aggregate_type, key.clone())))
-        });
+        }) || idempotency_key.is_some_and(|key| idempotency_keys.contains(key));
         if shares || !fits || group.len() == GROUP {
             later.push_back(request);
             continue;
@@ -215,6 +217,7 @@ fn next_group(waiting: &mut VecDeque<Request>) -> Vec<Request> {
             aggregates.insert(write.id);
             keys.extend(claims(write).map(|key| (write.aggregate_type, key.clone())));
         }
+        idempotency_keys.extend(idempotency_key.cloned());
         group.push(request);
     }
     *waiting = later;

@@ -7,15 +7,16 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use evercore::engine::{
-    Commit, CommitOutcome, Committed, HistoryRequest, IdBlock, LoadRequest, LoadedAggregate,
-    LogPage, LogRequest, LogWatch, Migration, Reader, StorageEngine,
+    Commit, CommitOutcome, Committed, FirstOutcome, HistoryRequest, IdBlock, LoadRequest,
+    LoadedAggregate, LogPage, LogRequest, LogWatch, Migration, Reader, StorageEngine,
 };
-use evercore::{CommitId, Error, RecordedEvent, Registry, Result};
+use evercore::{CommitId, Error, IdempotencyKey, RecordedEvent, Registry, Result};
 use sqlx::SqliteConnection;
 use tokio::runtime::Handle;
 use tokio::sync::Mutex;
 
 use crate::database::{self, Database};
+use crate::first::find_first;
 use crate::load::{load, read_history};
 use crate::log::read_log;
 use crate::nesting;
@@ -162,6 +163,12 @@ impl StorageEngine for SqliteEngine {
         self.writer.find_commit(id).await
     }
 
+    async fn find_first(&self, key: &IdempotencyKey) -> Result<Option<FirstOutcome>> {
+        let mut reading = self.readers.acquire().await?;
+        let result = find_first(reading.connection(), key).await;
+        result.map_err(|problem| reading.failed("find a commit by its idempotency key", problem))
+    }
+
     fn watch_log(&self) -> LogWatch {
         self.database.grown().watch(POLL_INTERVAL)
     }
@@ -201,7 +208,7 @@ impl Reader for SqliteEngine {
 
     async fn read_log(&self, request: LogRequest) -> Result<LogPage> {
         let mut reading = self.readers.acquire().await?;
-        let result = read_log(reading.connection(), &self.types, request).await;
+        let result = read_log(reading.connection(), &self.types, &request).await;
         result.map_err(|problem| reading.failed("read the log", problem))
     }
 }

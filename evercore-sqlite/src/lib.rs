@@ -32,6 +32,7 @@ mod connect;
 mod database;
 mod engine;
 mod error;
+mod first;
 mod held;
 mod load;
 mod log;

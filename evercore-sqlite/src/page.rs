@@ -8,9 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use evercore::engine::EventRow;
-use evercore::{
-    AggregateId, Codec, Error, Metadata, Payload, Position, RecordedEvent, Result, Sequence,
-};
+use evercore::{AggregateId, Error, Metadata, Payload, Position, RecordedEvent, Result, Sequence};
 use serde::Deserialize;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
@@ -106,7 +104,7 @@ impl Columns {
             event_type: Arc::clone(&name.event),
             version: u32::try_from(self.version)
                 .map_err(|_| Error::corrupt("events.version", at(self.position, "out of range")))?,
-            payload: Payload::from_encoded(Codec::from_id(codec)?, payload),
+            payload: Payload::from_stored(codec, payload)?,
             event_time: time(self.event_time, "events.event_time")?,
             recorded_at: time(self.recorded_at, "events.recorded_at")?,
             reference: self.reference,

@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use evercore::engine::{
-    AcquireRequest, Acquired, Beat, Control, Heartbeat, LeaseKey, LeaseStatus, LogPage,
+    AcquireRequest, Acquired, Beat, Control, Heartbeat, LeaseKey, LeaseStatus, LogPage, LogRequest,
     MatchRequest, NewSubscription, ParkedRequest, Settled, Settlement, StoredLease,
     StoredPartition, StoredSubscription, SubscriptionStorage, WhichParked,
 };
@@ -184,8 +184,7 @@ async fn read_matching(
 ) -> Result<LogPage, Problem> {
     let MatchRequest { after, limit, filter, partition } = request;
     if **filter == EventFilter::new() && *partition == Partition::WHOLE {
-        let request = evercore::engine::LogRequest { after: *after, limit: *limit };
-        return read_log(connection, types, request).await;
+        return read_log(connection, types, &LogRequest::new(*after, *limit)).await;
     }
     let named = (!filter.is_of_all_types()).then(|| {
         let whole = filter.whole_aggregates().map(|aggregate| (aggregate, None));

@@ -110,7 +110,7 @@ impl Reader for View {
 
     async fn read_log(&self, request: LogRequest) -> Result<LogPage> {
         let mut source = self.source.lock().await;
-        read_log(source.connection(), &self.types, request)
+        read_log(source.connection(), &self.types, &request)
             .await
             .map_err(|problem| self.failed("read the log", problem))
     }

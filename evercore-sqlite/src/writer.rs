@@ -25,6 +25,7 @@ use task::Task;
 
 pub(crate) use land::land_within;
 pub(crate) use statements::MOST_ROWS;
+pub(crate) use task::positions;
 
 /// Callers beyond this many wait until there is room.
 const QUEUE: usize = 1024;

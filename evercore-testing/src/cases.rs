@@ -3,6 +3,7 @@
 mod administration;
 mod atomicity;
 mod bad_input;
+mod codecs;
 mod conflicts;
 mod durability;
 mod failures;
@@ -10,6 +11,7 @@ mod following;
 mod foreign_events;
 mod guards;
 mod histories;
+mod idempotency;
 mod ids;
 mod keys;
 mod leases;
@@ -56,6 +58,19 @@ macro_rules! __with_cases {
                     a_commit_sent_twice_lands_once
                     the_outcome_asked_for_beside_the_commit_is_the_outcome
                     the_outcome_of_a_dropped_commit_can_be_found
+                }
+                idempotency {
+                    a_repeated_command_writes_nothing_and_is_answered_as_the_first
+                    racing_repetitions_come_true_once
+                    a_repetition_is_known_to_the_next_process
+                    a_repetition_would_be_refused_and_is_answered
+                    a_repeated_creation_creates_nothing
+                    a_refused_command_leaves_its_key_free
+                    a_command_that_emits_nothing_comes_true_as_well
+                    a_key_of_another_command_or_aggregate_is_refused
+                    a_used_key_is_told_before_a_conflict
+                    a_used_key_in_a_group_does_not_fail_its_neighbours
+                    a_key_without_a_landed_commit_is_found_nowhere
                 }
             }
             p3 {
@@ -246,6 +261,12 @@ macro_rules! __with_cases {
                 failures {
                     what_a_handler_writes_is_linked_to_its_event
                 }
+                codecs {
+                    payloads_of_every_format_come_back_as_they_were
+                    a_log_of_several_codecs_is_read_as_one
+                    a_compressed_payload_is_read_as_any_other
+                    an_unreadable_payload_leaves_the_others_readable
+                }
                 staging {
                     a_context_sees_what_it_has_staged
                     a_context_sees_the_aggregates_that_it_creates
@@ -269,6 +290,7 @@ macro_rules! __with_cases {
                     the_answer_names_the_positions_in_the_log
                     pages_of_any_size_give_each_event_once
                     a_reader_that_follows_the_log_misses_nothing
+                    what_belongs_together_is_read_by_its_correlation_id
                     the_log_holds_all_types
                     a_page_never_ends_past_what_was_read
                 }
@@ -283,7 +305,7 @@ macro_rules! __with_cases {
                     what_was_not_said_stays_unsaid
                     times_are_kept_to_the_microsecond
                     time_is_taken_from_the_stores_clock
-                    a_contexts_metadata_is_on_its_events_unless_they_bring_their_own
+                    an_event_has_its_own_metadata_then_the_contexts_then_the_tasks
                     payloads_come_back_as_they_were
                 }
                 ids {

@@ -90,7 +90,7 @@ pub(crate) async fn whole_log(reader: &dyn Reader) -> Result<Vec<RecordedEvent>>
     let mut log = Vec::new();
     let mut after = Position::START;
     loop {
-        let page = reader.read_log(LogRequest { after, limit: 500 }).await?;
+        let page = reader.read_log(LogRequest::new(after, 500)).await?;
         log.extend(page.events);
         if page.at_end {
             return Ok(log);

@@ -18,7 +18,14 @@ pub(crate) async fn fresh_id(engine: &dyn StorageEngine) -> Result<AggregateId> 
 
 pub(crate) fn commit(writes: Vec<AggregateWrite>, events: Vec<NewEvent>) -> Commit {
     let recorded_at = DateTime::UNIX_EPOCH;
-    Commit { id: CommitId::generate(), recorded_at, writes, events, snapshots: Vec::new() }
+    Commit {
+        id: CommitId::generate(),
+        recorded_at,
+        writes,
+        events,
+        snapshots: Vec::new(),
+        idempotency: None,
+    }
 }
 
 /// A commit that creates an aggregate with these events.
@@ -40,7 +47,11 @@ pub(crate) fn set_key<A: Aggregate>(
     Ok(AggregateWrite { key, ..write::<A>(id, precondition) })
 }
 
-pub(crate) fn new_event<E: Event>(id: AggregateId, sequence: i64, event: &E) -> NewEvent {
+pub(crate) fn new_event<E: Event + Serialize>(
+    id: AggregateId,
+    sequence: i64,
+    event: &E,
+) -> NewEvent {
     let json = serde_json::to_vec(event).expect("the domain's events are plain data");
     encoded_event::<E>(id, sequence, json)
 }

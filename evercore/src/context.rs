@@ -7,15 +7,16 @@ use std::sync::Arc;
 use tracing::{instrument, warn};
 
 use crate::clock::to_stored_precision;
-use crate::engine::{Committed, NewSnapshot, Settlement, Target};
+use crate::engine::{Committed, Idempotency, NewSnapshot, Settlement, Target};
 use crate::error::{unknown_id, unknown_key};
 use crate::ids::Ids;
 use crate::rehydrate::{Rehydrated, rehydrate};
 use crate::state_aggregate::ContextId;
-use crate::store::{Inner, Transactor};
+use crate::store::{Completed, Done, Inner, Transactor};
 use crate::{
-    Aggregate, AggregateId, Apply, AsOf, Error, Event, EventDraft, EventOptions, Metadata,
-    NaturalKey, Result, Sequence, StateAggregate,
+    Aggregate, AggregateId, Apply, AsOf, CommandError, Decide, Decision, Emitted, Error, Event,
+    EventOptions, EventType, IdempotencyKey, Metadata, NaturalKey, Result, Sequence,
+    StateAggregate,
 };
 use staging::{Base, OnKeyTaken, Staging};
 
@@ -43,7 +44,7 @@ impl Context {
     /// # Errors
     /// - [`Error::UnknownId`] if there is none; [`find`](Self::find) gives `None` instead.
     /// - [`Error::WrongAggregateType`] if it is not a `T`.
-    /// - [`Error::UnknownEvent`] or [`Error::Decode`] if its events cannot be read.
+    /// - [`Error::UnknownEvent`], [`Error::Decode`] or [`Error::MissingCodec`] if its events cannot be read.
     pub async fn load<T: Aggregate>(&mut self, id: AggregateId) -> Result<StateAggregate<T>> {
         self.find(id).await?.ok_or_else(|| unknown_id::<T>(id))
     }
@@ -53,7 +54,7 @@ impl Context {
     /// # Errors
     /// - [`Error::UnknownKey`] if there is none; [`find_by_key`](Self::find_by_key) gives `None` instead.
     /// - [`Error::InvalidKey`] if it cannot be a key.
-    /// - [`Error::UnknownEvent`] or [`Error::Decode`] if its events cannot be read.
+    /// - [`Error::UnknownEvent`], [`Error::Decode`] or [`Error::MissingCodec`] if its events cannot be read.
     pub async fn load_by_key<T: Aggregate>(
         &mut self,
         key: impl TryInto<NaturalKey, Error: Into<Error>>,
@@ -172,31 +173,85 @@ impl Context {
         self.check_handle(aggregate)?;
         let sequence = aggregate.sequence.next();
         let staged = self.store.prepare(
-            EventDraft::of(&event).with(options),
-            aggregate.id,
-            sequence,
+            EventType::of::<E>(),
+            |codec| E::ENCODING.encode(&event, codec),
+            options,
+            (aggregate.id, sequence),
             self.metadata.as_deref(),
         )?;
         let meta = staged.meta.clone();
         self.staging.push(&self.store.limits, staged)?;
         aggregate.state.apply(&event, &meta);
-        aggregate.sequence = sequence;
-        if let Some(policy) = T::SNAPSHOTS.filter(|policy| policy.is_due_at(sequence)) {
-            match policy.encode(&aggregate.state) {
-                Ok(state) => {
-                    let snapshot = NewSnapshot {
-                        aggregate_id: aggregate.id,
-                        sequence,
-                        fingerprint: policy.fingerprint(),
-                        state: state.into(),
-                    };
-                    self.staging.set_snapshot(&self.store.limits, snapshot);
-                }
-                // Loads replay without it, as they did before.
-                Err(error) => warn!(aggregate = T::NAME, %error, "the snapshot cannot be encoded"),
-            }
-        }
+        let former = std::mem::replace(&mut aggregate.sequence, sequence);
+        self.stage_snapshot_if_due(aggregate, former);
         Ok(())
+    }
+
+    /// Lets the aggregate [decide](Decide) on a command, and stages the events that it emits.
+    ///
+    /// [`EventStore::execute`](crate::EventStore::execute) is this for a single aggregate.
+    ///
+    /// # Errors
+    /// Nothing is staged. If events had been emitted before, the handle has them and cannot be used again: load the
+    /// aggregate anew.
+    /// - [`CommandError::Rejected`] if the aggregate refuses.
+    /// - [`CommandError::Store`] as [`apply_with`](Self::apply_with).
+    #[instrument(
+        level = "debug",
+        skip_all,
+        fields(aggregate = T::NAME, id = %aggregate.id, command = std::any::type_name::<C>())
+    )]
+    pub fn decide<T, C>(
+        &mut self,
+        aggregate: &mut StateAggregate<T>,
+        command: &C,
+    ) -> Result<(), CommandError<T::Error>>
+    where
+        T: Decide<C>,
+    {
+        self.check_handle(aggregate)?;
+        let metadata = Metadata::of_event(None, self.metadata.as_deref());
+        let mut decision = Decision::on(&mut aggregate.state)
+            .of(aggregate.id, aggregate.sequence)
+            .at(self.store.clock.now())
+            .with_metadata(metadata)
+            .in_codec(self.store.codec());
+        let decided = T::decide(&mut decision, command);
+        // Whether it is kept or not, the state has them.
+        let former = std::mem::replace(&mut aggregate.sequence, decision.sequence());
+        let emitted = decision.into_emitted();
+        decided.map_err(CommandError::Rejected)?;
+        let mut events = Vec::with_capacity(emitted.len());
+        for Emitted { event_type, codec, encoded, meta } in emitted {
+            events.push(self.store.check(event_type, codec, encoded, meta)?);
+        }
+        self.staging.push_all(&self.store.limits, events)?;
+        self.stage_snapshot_if_due(aggregate, former);
+        Ok(())
+    }
+
+    fn stage_snapshot_if_due<T: Aggregate>(
+        &mut self,
+        aggregate: &StateAggregate<T>,
+        former: Sequence,
+    ) {
+        let Some(policy) = T::SNAPSHOTS else { return };
+        if !policy.is_due_within(former, aggregate.sequence) {
+            return;
+        }
+        match policy.encode(&aggregate.state) {
+            Ok(state) => {
+                let snapshot = NewSnapshot {
+                    aggregate_id: aggregate.id,
+                    sequence: aggregate.sequence,
+                    fingerprint: policy.fingerprint(),
+                    state: state.into(),
+                };
+                self.staging.set_snapshot(&self.store.limits, snapshot);
+            }
+            // Loads replay without it, as they did before.
+            Err(error) => warn!(aggregate = T::NAME, %error, "the snapshot cannot be encoded"),
+        }
     }
 
     /// Makes the commit fail with a conflict if the aggregate changes before it, though nothing is written to it.
@@ -242,13 +297,30 @@ impl Context {
         self.set_key(aggregate, None)
     }
 
-    /// Sets the metadata of the events that are applied from now on, unless they bring their own.
+    /// Sets the metadata of the events that are applied from now on. What they bring of their own counts before it, and it
+    /// before that of [`with_metadata`](crate::with_metadata).
     ///
     /// # Errors
     /// [`Error::InvalidMetadata`] if it cannot be stored.
     pub fn set_metadata(&mut self, metadata: Metadata) -> Result<()> {
         metadata.check()?;
         self.metadata = (!metadata.is_empty()).then(|| Box::new(metadata));
+        Ok(())
+    }
+
+    /// Lets what is staged land only if no commit with this key has landed, by this process or another. A closure that
+    /// is called again with the same key fails with [`Error::IdempotencyKeyUsed`], and writes nothing.
+    ///
+    /// # Errors
+    /// [`Error::InvalidIdempotencyKey`] if it cannot be one.
+    pub fn set_idempotency_key(
+        &mut self,
+        key: impl TryInto<IdempotencyKey, Error: Into<Error>>,
+    ) -> Result<()> {
+        let key = key.try_into().map_err(Into::into)?;
+        // A context answers with what its closure returns, which is not stored.
+        let (command, result) = ("a context".into(), "null".into());
+        self.staging.set_idempotency(Idempotency { key, command, result });
         Ok(())
     }
 
@@ -372,10 +444,41 @@ impl Context {
     pub(crate) async fn finish(self) -> Result<Option<Committed>> {
         let Self { store, staging, .. } = self;
         let (commit, refusal) = staging.into_commit(to_stored_precision(store.clock.now()));
-        if commit.writes.is_empty() {
+        if commit.writes.is_empty() && commit.idempotency.is_none() {
             return Ok(None);
         }
         store.send(commit).await.map(Some).map_err(|error| refusal.explain(error))
+    }
+
+    /// Sends what a command has brought about. If it has emitted nothing, that is at most the note of its idempotency
+    /// key.
+    pub(crate) async fn complete<T: Aggregate>(
+        mut self,
+        aggregate: &StateAggregate<T>,
+        key: Option<IdempotencyKey>,
+        command: &'static str,
+    ) -> Result<Completed> {
+        let events = self.staging.events().to_vec();
+        if events.is_empty() {
+            if key.is_none() {
+                return Ok(Completed { committed: None, events });
+            }
+            let stream = self.staging.stream(aggregate.id);
+            if stream.is_some_and(|stream| matches!(stream.base, Base::Loaded { .. })) {
+                self.staging.guard(aggregate.id);
+            } else {
+                // What was to be created is not.
+                self.staging = Staging::default();
+            }
+        }
+        if let Some(key) = key {
+            let (id, to) = (aggregate.id, aggregate.sequence);
+            let from = events.first().map_or(to, |first| first.meta.sequence().previous());
+            let result = Done { id, key: aggregate.key.clone(), from, to }.write();
+            self.staging.set_idempotency(Idempotency { key, command: command.into(), result });
+        }
+        let committed = self.finish().await?;
+        Ok(Completed { committed, events })
     }
 
     /// Lands what is staged in a transaction, and the transaction with it.

@@ -15,15 +15,15 @@ use async_trait::async_trait;
 #[expect(unused_imports, reason = "the docs link to it")]
 use crate::Error;
 use crate::{
-    AggregateId, CommitId, Fingerprint, NaturalKey, Position, RecordedEvent, Registry, Result,
-    Sequence,
+    AggregateId, CommitId, Fingerprint, IdempotencyKey, NaturalKey, Position, RecordedEvent,
+    Registry, Result, Sequence,
 };
 
 pub use crate::recorded::EventRow;
 pub use crate::store::{TransactionContext, Transactor};
 pub use commit::{
-    AggregateWrite, Commit, CommitOutcome, Committed, KeyChange, NewEvent, NewSnapshot,
-    Precondition,
+    AggregateWrite, Commit, CommitOutcome, Committed, FirstOutcome, Idempotency, KeyChange,
+    NewEvent, NewSnapshot, Precondition,
 };
 pub use log_signal::{LogSignal, LogWatch};
 pub(crate) use scheme::connect;
@@ -61,6 +61,7 @@ pub trait StorageEngine: Reader + SubscriptionStorage + Any {
     /// has landed already answers again what it answered.
     ///
     /// # Errors
+    /// - [`Error::IdempotencyKeyUsed`] if another commit with its key has landed, whatever else stands in its way.
     /// - [`Error::Conflict`] if a [`Precondition`] does not hold.
     /// - [`Error::UnknownId`] or [`Error::WrongAggregateType`] for an aggregate that is to exist and does not.
     /// - [`Error::KeyTaken`] if a key belongs to another aggregate of the type.
@@ -71,6 +72,9 @@ pub trait StorageEngine: Reader + SubscriptionStorage + Any {
     /// Finds out about a commit whose answer was lost. After [`CommitOutcome::NeverLands`] it never lands, even if it
     /// was still on its way.
     async fn find_commit(&self, id: CommitId) -> Result<CommitOutcome>;
+
+    /// The commit that has landed with an idempotency key, if one has.
+    async fn find_first(&self, key: &IdempotencyKey) -> Result<Option<FirstOutcome>>;
 
     /// Watches the log: told after each commit of this process, and of others as far as the engine hears of them.
     /// Called within a tokio runtime, that of the engine.
@@ -161,12 +165,22 @@ pub struct HistoryRequest {
 }
 
 /// Which part of the global log to read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogRequest {
     /// Only events after this position.
     pub after: Position,
     /// The most events to return, at least 1.
     pub limit: u32,
+    /// Only events with this correlation id.
+    pub correlation: Option<Arc<str>>,
+}
+
+impl LogRequest {
+    /// Up to `limit` events after a position, whatever they belong to.
+    #[must_use]
+    pub const fn new(after: Position, limit: u32) -> Self {
+        Self { after, limit, correlation: None }
+    }
 }
 
 /// A page of the global log.

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::fmt;
 
-use crate::payload::DecodeError;
+use crate::payload::{DecodeError, MissingFeature};
 use crate::{
     Aggregate, AggregateId, CommitId, EventFilter, NaturalKey, Position, Sequence, SubscriptionName,
 };
@@ -87,7 +87,7 @@ pub enum Error {
 
     /// Events were applied through another handle of the same aggregate.
     #[error(
-        "{aggregate} {id} has moved on to sequence {current} through another handle, and this one is at {handle}; keep one handle, or load it again"
+        "{aggregate} {id} is at sequence {current} in this context and at {handle} in this handle: events were applied through another one, or a decision was refused; load it again"
     )]
     StaleHandle {
         /// The aggregate's type.
@@ -98,6 +98,37 @@ pub enum Error {
         handle: Sequence,
         /// Where the context stands.
         current: Sequence,
+    },
+
+    /// An idempotency key that no engine would store.
+    #[error("`{key}` cannot be an idempotency key: {problem}")]
+    InvalidIdempotencyKey {
+        /// The head of the key.
+        key: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+
+    /// A commit with this idempotency key has landed before; this one has not.
+    #[error(
+        "a commit with the idempotency key `{key}` has landed already; `find_first` says what came of it"
+    )]
+    IdempotencyKeyUsed {
+        /// The key.
+        key: String,
+    },
+
+    /// The idempotency key belongs to another command, or to another aggregate.
+    #[error(
+        "the idempotency key `{key}` was used for {used_for}, and cannot be used for {wanted}; give each request its own"
+    )]
+    IdempotencyKeyReused {
+        /// The key.
+        key: String,
+        /// What it was used for.
+        used_for: String,
+        /// What it was to be used for now.
+        wanted: String,
     },
 
     /// A natural key that no engine would store.
@@ -160,18 +191,29 @@ pub enum Error {
         limit: usize,
     },
 
-    /// An event or state that its own `Serialize` refuses.
+    /// An event that cannot be written: its own `Serialize` refuses, or the codec has no form for what it holds.
     #[error("`{name}` cannot be encoded; check its `Serialize`")]
     Encode {
-        /// The event's or aggregate's name.
+        /// The event's name.
         name: String,
-        /// What its `Serialize` said.
-        source: serde_json::Error,
+        /// What its `Serialize` or the codec said.
+        source: BoxError,
     },
 
     /// A stored event that does not fit its type.
     #[error("{} does not fit `{}` at field `{}`; give the type a new version if its shape changed", .0.event, .0.rust_type, .0.source.field())]
     Decode(Box<UndecodableEvent>),
+
+    /// A codec that this program was built without: an event was written in it, or a store is to write in it.
+    #[error("{}{format} is not built into this program; switch on the feature `{feature}` of the crate `evercore`", written_in(.event.as_deref()))]
+    MissingCodec {
+        /// The event; `None` where a store was opened.
+        event: Option<Box<EventPlace>>,
+        /// The codec, or the compression.
+        format: &'static str,
+        /// The feature of `evercore`.
+        feature: &'static str,
+    },
 
     /// A stored event whose name or version no linked type carries.
     #[error(
@@ -550,6 +592,21 @@ impl Error {
         })
     }
 
+    /// An event that was not decoded: it does not fit, or the program was not built for it.
+    pub(crate) fn undecodable(
+        event: EventPlace,
+        rust_type: &'static str,
+        source: DecodeError,
+    ) -> Self {
+        match source.missing_feature() {
+            Some(missing) => {
+                let MissingFeature { format, feature } = missing;
+                Self::MissingCodec { event: Some(Box::new(event)), format, feature }
+            }
+            None => Self::Decode(Box::new(UndecodableEvent { event, rust_type, source })),
+        }
+    }
+
     /// For engines: stored data that breaks a rule.
     pub fn corrupt(what: &'static str, problem: impl Into<String>) -> Self {
         Self::Corrupt { what, problem: problem.into() }
@@ -633,6 +690,11 @@ impl std::error::Error for UndecodableEvent {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         Some(&self.source)
     }
+}
+
+/// How a message begins that may be about an event.
+fn written_in(event: Option<&EventPlace>) -> String {
+    event.map(|event| format!("{event} cannot be read: ")).unwrap_or_default()
 }
 
 /// The crate that most likely serves a scheme.

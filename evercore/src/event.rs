@@ -1,11 +1,8 @@
 //! What has happened: events, and what is known about each when it is applied.
 
 use chrono::{DateTime, Utc};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 
-use crate::metadata::check_label;
-use crate::{Aggregate, AggregateId, Metadata, Result, Sequence};
+use crate::{Aggregate, AggregateId, Encoding, Metadata, Sequence};
 
 /// Something that has happened to an aggregate.
 ///
@@ -16,7 +13,7 @@ use crate::{Aggregate, AggregateId, Metadata, Result, Sequence};
     label = "not an event",
     note = "put `#[evercore::event(aggregate = …)]` on `{Self}`"
 )]
-pub trait Event: Serialize + DeserializeOwned + Send + Sync + 'static {
+pub trait Event: Sized + Send + Sync + 'static {
     /// What it happens to.
     type Aggregate: Aggregate;
 
@@ -28,6 +25,9 @@ pub trait Event: Serialize + DeserializeOwned + Send + Sync + 'static {
 
     /// Names under which older programs wrote it.
     const ALIASES: &'static [&'static str] = &[];
+
+    /// How it becomes bytes and back: [`Encoding::serde`] for a type that serde knows.
+    const ENCODING: Encoding<Self>;
 }
 
 /// What is known about an event when it is applied. The same when it is first applied and at each replay.
@@ -102,15 +102,10 @@ impl EventOptions {
         self
     }
 
-    /// Sets the metadata, in place of the context's.
+    /// Sets the event's own metadata. The context's and the task's are added to it, where it says nothing itself.
     #[must_use]
     pub fn metadata(mut self, metadata: Metadata) -> Self {
         self.metadata = Some(metadata);
         self
-    }
-
-    pub(crate) fn check(&self) -> Result<()> {
-        check_label("reference", self.reference.as_deref())?;
-        self.metadata.as_ref().map_or(Ok(()), Metadata::check)
     }
 }

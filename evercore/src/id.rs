@@ -37,6 +37,9 @@ pub struct Position(i64);
 pub struct CommitId(Uuid);
 
 impl AggregateId {
+    /// The lowest id.
+    pub(crate) const FIRST: Self = Self(1);
+
     /// Checks that `id` is at least 1.
     ///
     /// # Errors
@@ -109,6 +112,12 @@ impl CommitId {
     #[must_use]
     pub fn generate() -> Self {
         Self(Uuid::now_v7())
+    }
+
+    /// The id of a stored commit.
+    #[must_use]
+    pub const fn from_uuid(id: Uuid) -> Self {
+        Self(id)
     }
 
     /// The id as stored.

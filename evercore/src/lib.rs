@@ -59,6 +59,8 @@
 //!
 //! - **Writing**: [`EventStore::with_context`] and [`Context`]; conflicts and reruns in [`RetryPolicy`]; time, reference
 //!   and [`Metadata`] of an event in [`EventOptions`].
+//! - **Deciding**: [`Decide`] for domain logic without storage in sight, [`EventStore::execute`] to load, decide and commit,
+//!   with [idempotency keys](Execute::idempotency_key); [`Decider`] for functions instead of traits.
 //! - **Reading**: [`EventStore::with_readonly_context`] and [`ReadContext`], states [as of](AsOf) a sequence or a time,
 //!   [`history`](EventStore::history) and [`read_log`](EventStore::read_log) with [`RecordedEvent`]s.
 //! - **Following**: [`EventStore::subscription`] for durable workers, [`EventStore::ephemeral`] for followers without a
@@ -66,8 +68,10 @@
 //!   [`EventStore::wait_for`] to read one's writes.
 //! - **Types**: [`macro@Aggregate`], [`macro@event`], [`macro@state_event`]; by hand with [`trait@Aggregate`], [`Event`],
 //!   [`Apply`]; what a store knows in [`Registry`].
+//! - **Formats**: [`Codec`] for a store or an event type, [`Encoding`] by hand, [`RecordedEvent::to_json`] for tools.
 //! - **When something fails**: [`Error`] says what to do next.
 //! - **Bounds**: [`Limits`].
+//! - **Features**, all off by default: `cbor`, `messagepack`, `protobuf`, `zstd`.
 //! - **Engines**: `evercore-postgres`, `evercore-sqlite`, `evercore-memory`; the contract for your own in [`engine`].
 
 // The macros write absolute paths; inside this crate's own tests they lead here.
@@ -75,12 +79,19 @@ extern crate self as evercore;
 
 mod aggregate;
 mod clock;
+mod codec;
+mod compression;
 mod context;
+mod decide;
+mod decider;
+mod encoding;
 pub mod engine;
+mod erased;
 mod error;
 mod event;
 mod filter;
 mod id;
+mod idempotency;
 mod ids;
 mod key;
 mod limits;
@@ -103,7 +114,12 @@ pub mod __private;
 
 pub use aggregate::{Aggregate, Apply};
 pub use clock::{Clock, ManualClock, SystemClock};
+pub use codec::Codec;
+pub use compression::{Compression, MAX_INFLATED_BYTES};
 pub use context::Context;
+pub use decide::{CommandError, Decide, Decision, Emitted};
+pub use decider::Decider;
+pub use encoding::Encoding;
 pub use error::{
     BoxError, ConflictReason, Error, EventPlace, OpenProblem, Result, UndecodableEvent,
 };
@@ -111,10 +127,11 @@ pub use event::{Event, EventMeta, EventOptions};
 pub use evercore_derive::{Aggregate, event, state_event};
 pub use filter::EventFilter;
 pub use id::{AggregateId, CommitId, Position, Sequence};
+pub use idempotency::{IdempotencyKey, MAX_IDEMPOTENCY_KEY_BYTES};
 pub use key::{MAX_NATURAL_KEY_BYTES, NaturalKey};
 pub use limits::Limits;
-pub use metadata::{MAX_LABEL_BYTES, MAX_METADATA_BYTES, Metadata};
-pub use payload::{Codec, DecodeError, Payload};
+pub use metadata::{MAX_LABEL_BYTES, MAX_METADATA_BYTES, Metadata, with_metadata};
+pub use payload::{DecodeError, Payload};
 pub use read_context::ReadContext;
 pub use recorded::RecordedEvent;
 pub use registry::{AggregateType, EventType, Registry, RegistryBuilder};
@@ -123,7 +140,8 @@ pub use retry::RetryPolicy;
 pub use snapshot::{Fingerprint, SnapshotPolicy};
 pub use state_aggregate::StateAggregate;
 pub use store::{
-    Appended, EventDraft, EventStore, EventStoreBuilder, Expected, Landed, Migrate, Stream,
+    Appended, EventDraft, EventStore, EventStoreBuilder, Execute, Executed, Expected, Happened,
+    Landed, Migrate, Stream, Target,
 };
 pub use subscription::{
     Batch, Condition, Each, EphemeralBuilder, FailurePolicy, Handler, HandlerError, MAX_PARTITIONS,

@@ -34,7 +34,7 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// Sets the largest payload of one event, in bytes. Default: 1 MiB.
+    /// Sets the largest payload of one event, in bytes of the encoded event before compression. Default: 1 MiB.
     #[must_use]
     pub const fn max_payload_bytes(mut self, bytes: usize) -> Self {
         self.max_payload_bytes = bytes;
@@ -48,8 +48,8 @@ impl Limits {
         self
     }
 
-    /// Sets the most bytes of payload, metadata and references in one context or append. Its snapshots have as much room
-    /// of their own. Default: 64 MiB.
+    /// Sets the most bytes of payload, as it is stored, of metadata and of references in one context or append. Its
+    /// snapshots have as much room of their own. Default: 64 MiB.
     #[must_use]
     pub const fn max_commit_bytes(mut self, bytes: usize) -> Self {
         self.max_commit_bytes = bytes;

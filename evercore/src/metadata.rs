@@ -59,15 +59,34 @@ impl Metadata {
         Self::new().correlation(correlation).causation(id)
     }
 
-    /// Gives this metadata to all events that are staged while `work` runs, unless they or their context have their
-    /// own. It does not follow into tasks that `work` spawns.
-    pub async fn scope<T>(self, work: impl Future<Output = T>) -> T {
-        CURRENT.scope(self, work).await
-    }
-
-    /// What [`scope`](Self::scope) gives to the task that asks.
+    /// What [`with_metadata`] gives to the task that asks.
     pub(crate) fn current() -> Option<Self> {
         CURRENT.try_with(Self::clone).ok()
+    }
+
+    /// This, and where it says nothing, what stands around it.
+    pub(crate) fn within(mut self, around: Self) -> Self {
+        let Self { correlation, causation, stored: Stored { principal, fields } } = around;
+        self.correlation = self.correlation.or(correlation);
+        self.causation = self.causation.or(causation);
+        self.stored.principal = self.stored.principal.or(principal);
+        for (name, value) in fields {
+            self.stored.fields.entry(name).or_insert(value);
+        }
+        self
+    }
+
+    /// What an event gets: its own, then the context's, then the task's. `None` if none says anything.
+    pub(crate) fn of_event(own: Option<Self>, context: Option<&Self>) -> Option<Self> {
+        let around = match (context.cloned(), Self::current()) {
+            (Some(context), Some(task)) => Some(context.within(task)),
+            (context, task) => context.or(task),
+        };
+        let all = match (own, around) {
+            (Some(own), Some(around)) => Some(own.within(around)),
+            (own, around) => own.or(around),
+        };
+        all.filter(|all| !all.is_empty())
     }
 
     /// Sets what the event belongs to: all events of one request share it.
@@ -166,7 +185,8 @@ impl Metadata {
         Ok(Self { correlation, causation, stored })
     }
 
-    pub(crate) fn check(&self) -> Result<()> {
+    /// Checks it all, and gives [`to_column`](Self::to_column).
+    pub(crate) fn check(&self) -> Result<Option<String>> {
         check_label("correlation id", self.correlation_id())?;
         check_label("causation id", self.causation_id())?;
         check_label("principal", self.principal_id())?;
@@ -178,8 +198,50 @@ impl Metadata {
                 "`principal` is not a free field; set it with `Metadata::principal`".to_owned(),
             ));
         }
-        self.to_column().map(drop)
+        self.to_column()
     }
+}
+
+/// Gives metadata to all events that are staged while `work` runs: by contexts, decisions and appends, however deep they
+/// are. Contexts and events add their own; where both say something, theirs counts. Scopes add up likewise.
+///
+/// It does not follow into tasks that `work` spawns: give it to them, too. Subscriptions give it to their handlers, so
+/// that what a handler causes names its cause.
+///
+/// # Example
+/// ```standalone_crate
+/// # use evercore::{Aggregate, state_event};
+/// # #[derive(Aggregate, Default)]
+/// # struct Account { balance: i64 }
+/// # #[state_event(aggregate = Account)]
+/// # struct BalanceImported { balance: i64 }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> evercore::Result<()> {
+/// # let store = evercore::EventStore::builder().open(evercore_memory::MemoryEngine::new()).await?;
+/// use evercore::{Metadata, Position, with_metadata};
+///
+/// let request = Metadata::new().correlation("request-17").principal("ada");
+/// with_metadata(request, async {
+///     store
+///         .with_context(async |ctx| {
+///             let mut account = ctx.create::<Account>().await?;
+///             ctx.apply(&mut account, BalanceImported { balance: 7 })
+///         })
+///         .await
+/// })
+/// .await?;
+///
+/// let page = store.read_correlated("request-17", Position::START).await?;
+/// assert_eq!(page.events[0].metadata().principal_id(), Some("ada"));
+/// # Ok(())
+/// # }
+/// ```
+pub async fn with_metadata<T>(metadata: Metadata, work: impl Future<Output = T>) -> T {
+    let metadata = match Metadata::current() {
+        Some(around) => metadata.within(around),
+        None => metadata,
+    };
+    CURRENT.scope(metadata, work).await
 }
 
 /// Checks a short text that is stored beside an event.

@@ -1,111 +1,182 @@
-//! How an event becomes bytes and bytes become an event.
+//! The bytes of an event.
+
+use std::borrow::Cow;
 
 use bytes::Bytes;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use serde_path_to_error::Segment;
 
-use crate::{Error, Result};
+use crate::compression::{self, Compression};
+use crate::{BoxError, Codec, Error, Event, Result, erased};
 
-/// How a payload is encoded. Every row keeps its own, so a log may hold several.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Codec {
-    /// JSON text (RFC 8259), UTF-8.
-    #[default]
-    Json,
-}
+/// What a compressed payload adds to the number of its codec.
+const COMPRESSED: i16 = 100;
 
 /// The bytes of an event, and how to read them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Payload {
     codec: Codec,
+    compression: Compression,
     bytes: Bytes,
 }
 
 /// Why bytes did not become the wanted type.
 #[derive(Debug, thiserror::Error)]
-#[error("the payload does not fit at `{field}`")]
-pub struct DecodeError {
-    field: String,
-    source: serde_json::Error,
+#[error(transparent)]
+pub struct DecodeError(#[from] Undecodable);
+
+#[derive(Debug, thiserror::Error)]
+enum Undecodable {
+    #[error("the payload does not fit at `{field}`")]
+    Misfit { field: String, source: BoxError },
+    #[error(transparent)]
+    Missing(#[from] MissingFeature),
 }
 
-impl Codec {
-    /// The number that engines store.
-    #[must_use]
-    pub const fn id(self) -> i16 {
-        match self {
-            Self::Json => 1,
-        }
-    }
-
-    /// The codec of a stored number.
-    ///
-    /// # Errors
-    /// [`Error::Corrupt`] for a number that this build does not know.
-    pub fn from_id(id: i16) -> Result<Self> {
-        match id {
-            1 => Ok(Self::Json),
-            _ => Err(Error::corrupt("codec", format!("{id} is none that this build knows"))),
-        }
-    }
+/// What this program was built without.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("this build lacks {format}; switch on the feature `{feature}` of the crate `evercore`")]
+pub(crate) struct MissingFeature {
+    pub(crate) format: &'static str,
+    pub(crate) feature: &'static str,
 }
 
 impl Payload {
     /// Bytes that are encoded already. They are taken as they are.
     #[must_use]
     pub fn from_encoded(codec: Codec, bytes: impl Into<Bytes>) -> Self {
-        Self { codec, bytes: bytes.into() }
+        Self { codec, compression: Compression::None, bytes: bytes.into() }
     }
 
-    /// Encodes a value as JSON.
-    pub(crate) fn json<E: Serialize>(value: &E) -> Result<Self, serde_json::Error> {
-        Ok(Self { codec: Codec::Json, bytes: serde_json::to_vec(value)?.into() })
+    /// For engines: a payload as it is stored.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] for a number that no payload has. One that this build cannot read is no error until it is
+    /// decoded.
+    pub fn from_stored(format: i16, bytes: impl Into<Bytes>) -> Result<Self> {
+        let (number, compression) = if format > COMPRESSED {
+            (format - COMPRESSED, Compression::Zstd)
+        } else {
+            (format, Compression::None)
+        };
+        let codec = Codec::ALL.into_iter().find(|codec| codec.number() == number);
+        let codec = codec.ok_or_else(|| {
+            let problem = format!("{format} is none that this version of evercore knows");
+            Error::corrupt("codec", problem)
+        })?;
+        Ok(Self { codec, compression, bytes: bytes.into() })
     }
 
-    /// How the bytes are encoded.
+    /// For engines: the number that is stored for the codec and the compression. 1 is JSON, 2 CBOR, 3 MessagePack and 4
+    /// Protocol Buffers; 100 more is the same, compressed by Zstandard.
+    #[must_use]
+    pub const fn stored_format(&self) -> i16 {
+        match self.compression {
+            Compression::None => self.codec.number(),
+            Compression::Zstd => self.codec.number() + COMPRESSED,
+        }
+    }
+
+    /// Compresses the bytes if there are more than `limit` of them, and if it makes them fewer.
+    pub(crate) fn compressed_above(self, limit: Option<usize>) -> Self {
+        let is_long = limit.is_some_and(|limit| self.bytes.len() > limit);
+        match is_long.then(|| compression::deflate(&self.bytes)).flatten() {
+            Some(bytes) => Self { compression: Compression::Zstd, bytes: bytes.into(), ..self },
+            None => self,
+        }
+    }
+
+    /// How the event is encoded.
     #[must_use]
     pub const fn codec(&self) -> Codec {
         self.codec
     }
 
-    /// The bytes.
+    /// Whether the encoded event is compressed.
+    #[must_use]
+    pub const fn compression(&self) -> Compression {
+        self.compression
+    }
+
+    /// The bytes as they are stored: compressed, if [`compression`](Self::compression) says so.
     #[must_use]
     pub const fn bytes(&self) -> &Bytes {
         &self.bytes
     }
 
-    /// Decodes the bytes.
+    /// The encoded event: the bytes, inflated if they are compressed.
+    ///
+    /// # Errors
+    /// [`DecodeError`] if they cannot be inflated, or to more than [`MAX_INFLATED_BYTES`](crate::MAX_INFLATED_BYTES).
+    pub fn encoded(&self) -> Result<Cow<'_, [u8]>, DecodeError> {
+        match self.compression {
+            Compression::None => Ok(Cow::Borrowed(&self.bytes)),
+            Compression::Zstd => compression::inflate(&self.bytes).map(Cow::Owned),
+        }
+    }
+
+    /// Decodes the event, as the type's [`Encoding`](crate::Encoding) says. Whether it is an `E` at all is for the
+    /// caller to know; [`RecordedEvent::decode`](crate::RecordedEvent::decode) looks.
     ///
     /// # Errors
     /// [`DecodeError`] with the path of the field where reading stopped.
-    pub fn decode<E: DeserializeOwned>(&self) -> Result<E, DecodeError> {
-        match self.codec {
-            Codec::Json => decode_json(&self.bytes),
-        }
+    pub fn decode<E: Event>(&self) -> Result<E, DecodeError> {
+        E::ENCODING.decode(self.codec, &self.encoded()?)
+    }
+
+    /// The event as JSON, by what its bytes say alone: for types that this program does not know. What JSON has no form
+    /// for is written as serde_json would: bytes as an array of numbers, keys as texts, infinity as null. Fields whose
+    /// types write themselves differently in binary codecs, as UUIDs and IP addresses do, come out as they stand there.
+    ///
+    /// # Errors
+    /// [`DecodeError`] if the bytes are not what their codec has them be, and for Protocol Buffers, which do not say
+    /// what they are: [`RecordedEvent::to_json`](crate::RecordedEvent::to_json) goes by the type.
+    pub fn to_json(&self) -> Result<serde_json::Value, DecodeError> {
+        erased::decode(self.codec, &self.encoded()?)
     }
 }
 
 impl DecodeError {
+    /// What is wrong is wrong with the payload as a whole.
+    pub(crate) fn whole(source: impl Into<BoxError>) -> Self {
+        Undecodable::Misfit { field: ".".to_owned(), source: source.into() }.into()
+    }
+
+    /// What is wrong has a place.
+    pub(crate) fn located<E>(error: serde_path_to_error::Error<E>) -> Self
+    where
+        E: std::error::Error + Send + Sync + 'static,
+    {
+        Undecodable::Misfit { field: field_at(error.path()), source: error.into_inner().into() }
+            .into()
+    }
+
+    /// There is more than one event.
+    #[cfg(any(feature = "cbor", feature = "messagepack"))]
+    pub(crate) fn trailing() -> Self {
+        Self::whole("there are bytes after its end")
+    }
+
+    /// The program was built without what it takes to read it.
+    pub(crate) fn missing(feature: MissingFeature) -> Self {
+        Undecodable::Missing(feature).into()
+    }
+
+    /// What the program would have to be built with.
+    pub(crate) const fn missing_feature(&self) -> Option<MissingFeature> {
+        match self.0 {
+            Undecodable::Missing(feature) => Some(feature),
+            Undecodable::Misfit { .. } => None,
+        }
+    }
+
     /// The path of the field where reading stopped, as `address.city`; `.` for the whole payload.
     #[must_use]
     pub fn field(&self) -> &str {
-        &self.field
-    }
-}
-
-/// Paths cost time, so they are looked for only once it is known that there is an error to place.
-pub(crate) fn decode_json<E: DeserializeOwned>(bytes: &[u8]) -> Result<E, DecodeError> {
-    serde_json::from_slice(bytes).map_err(|error| {
-        let mut json = serde_json::Deserializer::from_slice(bytes);
-        match serde_path_to_error::deserialize::<_, E>(&mut json) {
-            Err(located) => {
-                DecodeError { field: field_at(located.path()), source: located.into_inner() }
-            }
-            Ok(_) => DecodeError { field: ".".to_owned(), source: error },
+        match &self.0 {
+            Undecodable::Misfit { field, .. } => field,
+            Undecodable::Missing(_) => ".",
         }
-    })
+    }
 }
 
 /// A text that breaks off between two fields is misplaced in the struct around them.
@@ -117,40 +188,5 @@ fn field_at(path: &serde_path_to_error::Path) -> String {
             known => known.to_owned(),
         },
         _ => text,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use serde::Deserialize;
-
-    use super::*;
-
-    #[derive(Debug, Deserialize)]
-    #[expect(dead_code, reason = "only read into")]
-    struct Order {
-        address: Address,
-    }
-
-    #[derive(Debug, Deserialize)]
-    #[expect(dead_code, reason = "only read into")]
-    struct Address {
-        city: String,
-    }
-
-    #[test]
-    fn a_field_is_named_by_its_path() {
-        let cases = [
-            (r#"{"address":{"city":17}}"#, "address.city"),
-            (r#"{"address":{"#, "address"),
-            (r#"{"address":{}}"#, "address"),
-            (r#"{"#, "."),
-            ("", "."),
-            ("[]", "."),
-        ];
-        for (json, field) in cases {
-            let error = decode_json::<Order>(json.as_bytes()).expect_err("it does not fit");
-            assert_eq!(error.field(), field, "in {json:?}");
-        }
     }
 }

@@ -1,12 +1,14 @@
 //! What generated code calls. Not public interface: it changes without notice.
 
+use std::marker::PhantomData;
+
 use ::serde::Serialize;
 use ::serde::de::DeserializeOwned;
 
 pub use inventory;
 pub use serde;
 
-use crate::{Aggregate, Fingerprint, SnapshotPolicy};
+use crate::{Aggregate, Encoding, Fingerprint, SnapshotPolicy};
 
 /// A state that snapshots can be taken of.
 #[diagnostic::on_unimplemented(
@@ -23,6 +25,59 @@ impl<T: Aggregate + Serialize + DeserializeOwned> SnapshotState for T {}
 #[must_use]
 pub const fn snapshots<T: SnapshotState>(every: u32, fingerprint: u64) -> SnapshotPolicy<T> {
     SnapshotPolicy::json(every, Fingerprint::new(fingerprint))
+}
+
+/// What serde can do for an event. Only a type that serde knows has the constant itself; for all others, the one of
+/// [`WithoutSerde`] is found.
+#[derive(Debug)]
+pub struct Serde<E>(PhantomData<E>);
+
+impl<E: Serialize + DeserializeOwned> Serde<E> {
+    /// By serde.
+    pub const ENCODING: Option<Encoding<E>> = Some(Encoding::serde());
+}
+
+/// What serde can do for a type that it does not know.
+pub trait WithoutSerde<E> {
+    /// Nothing.
+    const ENCODING: Option<Encoding<E>> = None;
+}
+
+impl<E> WithoutSerde<E> for Serde<E> {}
+
+/// A message made with prost.
+#[cfg(feature = "protobuf")]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no message of Protocol Buffers",
+    label = "not a message",
+    note = "put `#[derive(prost::Message)]` on `{Self}`, below `#[event(…)]`, or choose another codec"
+)]
+pub trait Message: prost::Message + Default {}
+
+#[cfg(feature = "protobuf")]
+#[diagnostic::do_not_recommend]
+impl<E: prost::Message + Default> Message for E {}
+
+/// The encoding of `#[event(codec = protobuf)]`: whatever serde can do, it is written in Protocol Buffers.
+#[cfg(feature = "protobuf")]
+#[must_use]
+pub const fn protobuf<E: Message>(serde: Option<Encoding<E>>) -> Encoding<E> {
+    match serde {
+        Some(serde) => serde.and_protobuf().codec(crate::Codec::Protobuf),
+        None => Encoding::protobuf(),
+    }
+}
+
+/// The encoding of `#[event(codec = protobuf)]`, in a build without it.
+///
+/// # Panics
+/// Always, at compile time.
+#[cfg(not(feature = "protobuf"))]
+#[must_use]
+pub const fn protobuf<E>(_: Option<Encoding<E>>) -> Encoding<E> {
+    panic!(
+        "this build lacks Protocol Buffers; switch on the feature `protobuf` of the crate `evercore`"
+    )
 }
 
 /// Stands in where an event does not say its aggregate, beside the error about that.

@@ -7,6 +7,7 @@ use tracing::instrument;
 
 use crate::engine::{HistoryRequest, LogPage, LogRequest, Reader, Target};
 use crate::error::{unknown_id, unknown_key};
+use crate::metadata::check_label;
 use crate::rehydrate::rehydrate;
 use crate::state_aggregate::ContextId;
 use crate::store::Inner;
@@ -139,6 +140,18 @@ impl ReadContext {
         read_log(&*self.reader, &self.store.limits, after, limit).await
     }
 
+    /// A page of the events with a [correlation id](crate::Metadata::correlation), in position order: those after a
+    /// position, at most [`Limits::page_events`](crate::Limits::page_events) of them. The page tells where the next one
+    /// starts.
+    ///
+    /// # Errors
+    /// - [`Error::InvalidMetadata`] if it cannot be a correlation id.
+    /// - What the engine says if it cannot read.
+    #[instrument(level = "debug", skip_all, fields(correlation_id, %after), err(level = "debug"))]
+    pub async fn read_correlated(&self, correlation_id: &str, after: Position) -> Result<LogPage> {
+        read_correlated(&*self.reader, &self.store.limits, correlation_id, after).await
+    }
+
     #[instrument(level = "debug", name = "load", skip_all, fields(aggregate = T::NAME), err(level = "debug"))]
     async fn read<T: Aggregate>(
         &self,
@@ -186,5 +199,16 @@ pub(crate) async fn read_log(
     if limit == 0 {
         return Err(Error::InvalidNumber { what: "page size", least: 1, value: 0 });
     }
-    reader.read_log(LogRequest { after, limit: limit.min(limits.page_events) }).await
+    reader.read_log(LogRequest::new(after, limit.min(limits.page_events))).await
+}
+
+pub(crate) async fn read_correlated(
+    reader: &dyn Reader,
+    limits: &Limits,
+    correlation_id: &str,
+    after: Position,
+) -> Result<LogPage> {
+    check_label("correlation id", Some(correlation_id))?;
+    let correlation = Some(Arc::from(correlation_id));
+    reader.read_log(LogRequest { after, limit: limits.page_events, correlation }).await
 }

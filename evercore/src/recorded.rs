@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use crate::error::{EventPlace, UndecodableEvent};
+use crate::error::EventPlace;
 use crate::{
-    Aggregate, AggregateId, Error, Event, EventMeta, Metadata, Payload, Position, Result, Sequence,
+    Aggregate, AggregateId, Codec, Error, Event, EventMeta, EventType, Metadata, Payload, Position,
+    Registry, Result, Sequence,
 };
 
 /// An event as the log holds it.
@@ -151,6 +152,7 @@ impl RecordedEvent {
     /// # Errors
     /// - [`Error::WrongEventType`] if it is not an `E`.
     /// - [`Error::Decode`] if it does not fit its type.
+    /// - [`Error::MissingCodec`] if this build lacks the codec that it was written in.
     pub fn decode<E: Event>(&self) -> Result<E> {
         if !self.is::<E>() {
             return Err(Error::WrongEventType { event: Box::new(self.place()), wanted: E::NAME });
@@ -158,12 +160,60 @@ impl RecordedEvent {
         self.payload.decode().map_err(|source| self.undecodable(std::any::type_name::<E>(), source))
     }
 
+    /// The event as JSON, whatever its codec, for tools: as its type would write it, where `registry` knows the type and
+    /// the event fits it, and else by what its bytes say, as [`Payload::to_json`] has it.
+    ///
+    /// # Errors
+    /// Where the type does not help:
+    /// - [`Error::UnknownEvent`] for a message in Protocol Buffers whose type is not in the registry.
+    /// - [`Error::Decode`] if the bytes are damaged, or the message is one that serde does not know.
+    /// - [`Error::MissingCodec`] if this build lacks the codec that it was written in.
+    ///
+    /// # Example
+    /// ```standalone_crate
+    /// # use evercore::{Aggregate, Error, Position, state_event};
+    /// # #[derive(Aggregate, Default)]
+    /// # struct Account { balance: i64 }
+    /// # #[state_event(aggregate = Account)]
+    /// # struct BalanceSet { balance: i64 }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Error> {
+    /// # let store = evercore::EventStore::builder().open(evercore_memory::MemoryEngine::new()).await?;
+    /// # store.with_context(async |ctx| {
+    /// #     let mut account = ctx.create::<Account>().await?;
+    /// #     ctx.apply(&mut account, BalanceSet { balance: 7 })
+    /// # }).await?;
+    /// for event in store.read_log(Position::START, 100).await?.events {
+    ///     let json = event.to_json(store.registry())?;
+    ///     assert_eq!(json.to_string(), r#"{"balance":7}"#);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn to_json(&self, registry: &Registry) -> Result<serde_json::Value> {
+        let place = (self.aggregate_type(), self.event_type(), self.version);
+        let event_type = match self.payload.codec() {
+            Codec::Json => None,
+            _ => registry.event_type(place),
+        };
+        let rust_type = event_type.map_or("serde_json::Value", EventType::rust_type);
+        let typed = event_type.map(|event_type| event_type.json_of(&self.payload));
+        match (typed, self.payload.codec()) {
+            (Some(Ok(json)), _) => Ok(json),
+            (Some(Err(error)), Codec::Protobuf) => Err(self.undecodable(rust_type, error)),
+            (None, Codec::Protobuf) => Err(Error::UnknownEvent(Box::new(self.place()))),
+            (_, Codec::Json | Codec::Cbor | Codec::MessagePack) => {
+                self.payload.to_json().map_err(|error| self.undecodable(rust_type, error))
+            }
+        }
+    }
+
     pub(crate) fn undecodable(
         &self,
         rust_type: &'static str,
         source: crate::payload::DecodeError,
     ) -> Error {
-        Error::Decode(Box::new(UndecodableEvent { event: self.place(), rust_type, source }))
+        Error::undecodable(self.place(), rust_type, source)
     }
 
     /// Which event this is, for a message.

@@ -15,7 +15,7 @@ macro_rules! register_aggregate {
 ///
 /// # Example
 /// ```standalone_crate
-/// use evercore::{Aggregate, Apply, Event, EventMeta};
+/// use evercore::{Aggregate, Apply, Encoding, Event, EventMeta};
 /// use serde::{Deserialize, Serialize};
 ///
 /// #[derive(Default)]
@@ -31,6 +31,7 @@ macro_rules! register_aggregate {
 /// impl Event for Counted {
 ///     type Aggregate = Counter;
 ///     const NAME: &'static str = "counted";
+///     const ENCODING: Encoding<Self> = Encoding::serde();
 /// }
 ///
 /// impl Apply<Counted> for Counter {

@@ -5,9 +5,11 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::fmt;
 
+use serde_json::Value;
+
 use crate::metadata::MAX_LABEL_BYTES;
 use crate::payload::DecodeError;
-use crate::{Aggregate, Apply, Error, Event, EventMeta, Payload, Result};
+use crate::{Aggregate, Apply, Codec, Error, Event, EventMeta, Payload, Result, codec};
 
 /// The aggregates and events that a store knows.
 ///
@@ -65,7 +67,10 @@ pub struct EventType {
     aliases: &'static [&'static str],
     rust_type: fn() -> &'static str,
     type_id: TypeId,
+    own_codec: Option<Codec>,
+    writes: fn(Codec) -> bool,
     apply: fn(&mut dyn Any, &Payload, &EventMeta) -> Result<(), DecodeError>,
+    json_of: fn(&Payload) -> Result<Value, DecodeError>,
 }
 
 inventory::collect!(AggregateType);
@@ -106,6 +111,8 @@ impl EventType {
             aliases: E::ALIASES,
             rust_type: type_name::<E>,
             type_id: TypeId::of::<E>(),
+            own_codec: E::ENCODING.own_codec(),
+            writes: |codec| E::ENCODING.writes(codec),
             apply: |state, payload, meta| {
                 let event: E = payload.decode()?;
                 let state = state
@@ -113,6 +120,11 @@ impl EventType {
                     .expect("BUG: an event was looked up under another aggregate");
                 state.apply(&event, meta);
                 Ok(())
+            },
+            json_of: |payload| {
+                let event: E = payload.decode()?;
+                let json = E::ENCODING.encode(&event, Codec::Json).map_err(DecodeError::whole)?;
+                codec::json::decode(&json)
             },
         }
     }
@@ -133,6 +145,16 @@ impl EventType {
     #[must_use]
     pub const fn version(&self) -> u32 {
         self.version
+    }
+
+    /// The codec that it is written in by a store that writes in `codec`.
+    pub(crate) fn codec_in(&self, codec: Codec) -> Codec {
+        self.own_codec.unwrap_or(codec)
+    }
+
+    /// Decodes an event and writes it as JSON.
+    pub(crate) fn json_of(&self, payload: &Payload) -> Result<Value, DecodeError> {
+        (self.json_of)(payload)
     }
 
     pub(crate) fn rust_type(&self) -> &'static str {
@@ -181,6 +203,27 @@ impl Registry {
                 versions.iter().filter(move |event| event.name == *name)
             })
         })
+    }
+
+    /// The type of a stored event.
+    pub(crate) fn event_type(
+        &self,
+        (aggregate_type, event_type, version): (&str, &str, u32),
+    ) -> Option<&EventType> {
+        self.aggregates.get(aggregate_type)?.find(event_type, version)
+    }
+
+    /// Checks that every event can be written by a store that writes in `codec`.
+    pub(crate) fn check_codec(&self, codec: Codec) -> Result<()> {
+        match self.events().find(|event| !(event.writes)(event.codec_in(codec))) {
+            None => Ok(()),
+            Some(event) => Err(Error::InvalidDeclaration {
+                rust_type: event.rust_type(),
+                problem: format!(
+                    "the store writes in {codec}, which is for messages made with prost; give it a codec of its own, as in `#[event(…, codec = json)]`, or choose another one for the store"
+                ),
+            }),
+        }
     }
 
     pub(crate) fn has_aggregate(&self, name: &str) -> bool {

@@ -6,7 +6,8 @@ use std::num::NonZeroU32;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::payload::decode_json;
+use crate::Sequence;
+use crate::codec::json;
 
 /// Tells one shape of a state from another. A snapshot of another fingerprint is not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -50,9 +51,10 @@ impl<T> SnapshotPolicy<T> {
         self.fingerprint
     }
 
-    /// Whether an event with this sequence completes a stretch of `every` events.
-    pub(crate) fn is_due_at(&self, sequence: crate::Sequence) -> bool {
-        sequence.get() % i64::from(self.every.get()) == 0
+    /// Whether one of the events after `from`, up to `to`, completes a stretch of `every` events.
+    pub(crate) fn is_due_within(&self, from: Sequence, to: Sequence) -> bool {
+        let every = i64::from(self.every.get());
+        to.get() / every > from.get() / every
     }
 
     pub(crate) fn encode(&self, state: &T) -> Result<Vec<u8>, serde_json::Error> {
@@ -78,7 +80,7 @@ impl<T: Serialize + DeserializeOwned> SnapshotPolicy<T> {
             every,
             fingerprint,
             encode: |state| serde_json::to_vec(state),
-            decode: |bytes| decode_json(bytes).ok(),
+            decode: |bytes| json::decode(bytes).ok(),
         }
     }
 }

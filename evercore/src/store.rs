@@ -2,6 +2,7 @@
 
 mod append;
 mod builder;
+mod execute;
 mod inner;
 mod transact;
 
@@ -11,7 +12,7 @@ use tracing::{Instrument, debug, debug_span, instrument};
 
 use crate::engine::{CommitOutcome, Committed, LogPage, Migration, StorageEngine};
 use crate::ids::Ids;
-use crate::read_context::{ReadContext, read_history, read_log};
+use crate::read_context::{ReadContext, read_correlated, read_history, read_log};
 use crate::{
     AggregateId, CommitId, Context, Error, Position, RecordedEvent, Registry, Result, Sequence,
     Start,
@@ -19,7 +20,10 @@ use crate::{
 
 pub use append::{Appended, EventDraft, Expected, Stream};
 pub use builder::{EventStoreBuilder, Migrate};
+pub(crate) use execute::{Completed, Done};
+pub use execute::{Execute, Executed, Happened, Target};
 pub(crate) use inner::Inner;
+use inner::Writing;
 pub use transact::{TransactionContext, Transactor};
 
 /// A store of events, on whichever engine.
@@ -171,6 +175,15 @@ impl EventStore {
     #[instrument(level = "debug", skip_all, fields(%after, limit), err(level = "debug"))]
     pub async fn read_log(&self, after: Position, limit: u32) -> Result<LogPage> {
         read_log(&*self.inner.engine, &self.inner.limits, after, limit).await
+    }
+
+    /// A page of the events with a correlation id, as [`ReadContext::read_correlated`].
+    ///
+    /// # Errors
+    /// As [`ReadContext::read_correlated`].
+    #[instrument(level = "debug", skip_all, fields(correlation_id, %after), err(level = "debug"))]
+    pub async fn read_correlated(&self, correlation_id: &str, after: Position) -> Result<LogPage> {
+        read_correlated(&*self.inner.engine, &self.inner.limits, correlation_id, after).await
     }
 
     /// The position of the last event of the log that can be read now; [`Position::START`] if there is none. A

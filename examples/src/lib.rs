@@ -16,6 +16,12 @@ pub struct Readme;
 #[derive(Debug)]
 pub struct RunningOnPostgres;
 
+/// How events are written.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/codecs.md")]
+#[derive(Debug)]
+pub struct Codecs;
+
 /// The other guide's.
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/subscriptions.md")]

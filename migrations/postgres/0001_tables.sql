@@ -54,6 +54,7 @@ CREATE TABLE evercore.events (
     sequence bigint NOT NULL CHECK (sequence > 0),
     event_type_id integer NOT NULL,
     version integer NOT NULL CHECK (version > 0),
+    -- 1 JSON, 2 CBOR, 3 MessagePack, 4 Protocol Buffers; 100 more if zstd compressed the payload.
     codec smallint NOT NULL,
     payload bytea NOT NULL,
     event_time timestamptz NOT NULL,
@@ -65,6 +66,10 @@ CREATE TABLE evercore.events (
     PRIMARY KEY (position),
     UNIQUE (aggregate_id, sequence)
 );
+
+-- What belongs together. Events without a correlation id are not in it, and cost nothing.
+CREATE INDEX events_by_correlation ON evercore.events (correlation_id, position)
+    WHERE correlation_id IS NOT NULL;
 
 -- The newest of each aggregate.
 CREATE TABLE evercore.snapshots (
@@ -81,11 +86,21 @@ CREATE TABLE evercore.commits (
     first_position bigint,
     last_position bigint,
     recorded_at timestamptz NOT NULL,
+    -- Of all commits with one key, one lands. What it was for, and what came of it, in the core's words.
+    idempotency_key text COLLATE "C" CHECK (octet_length(idempotency_key) BETWEEN 1 AND 255),
+    command text,
+    result text,
     CHECK ((first_position IS NULL) = (last_position IS NULL)),
-    CHECK (landed OR first_position IS NULL)
+    CHECK (landed OR first_position IS NULL),
+    CHECK (landed OR idempotency_key IS NULL),
+    CHECK ((idempotency_key IS NULL) = (command IS NULL)),
+    CHECK ((idempotency_key IS NULL) = (result IS NULL))
 );
 
--- Events as people read them.
+CREATE UNIQUE INDEX commits_by_idempotency_key ON evercore.commits (idempotency_key)
+    WHERE idempotency_key IS NOT NULL;
+
+-- Events as people read them. A payload that is not JSON, or compressed, is in `encoded_payload`.
 CREATE VIEW evercore.event_log AS
 SELECT
     e.position,
@@ -95,7 +110,10 @@ SELECT
     e.sequence,
     et.name AS event_type,
     e.version,
+    CASE e.codec % 100 WHEN 1 THEN 'json' WHEN 2 THEN 'cbor' WHEN 3 THEN 'messagepack' WHEN 4 THEN 'protobuf' END
+        || CASE WHEN e.codec > 100 THEN ' zstd' ELSE '' END AS codec,
     CASE WHEN e.codec = 1 THEN convert_from(e.payload, 'UTF8')::jsonb END AS payload,
+    CASE WHEN e.codec <> 1 THEN e.payload END AS encoded_payload,
     e.event_time,
     e.recorded_at,
     e.reference,

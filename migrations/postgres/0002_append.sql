@@ -1,11 +1,12 @@
 -- Lands a group of commits in one round trip and says what became of each.
 --
 -- The order of its steps is what keeps the promises:
---   1. rows are locked in id order, then keys in the order of their hashes, so that groups cannot deadlock;
+--   1. rows are locked in id order, then natural and idempotency keys in the order of their hashes, so that groups cannot
+--      deadlock;
 --   2. what is decided on is read in statements after the locks, so with a snapshot that sees who held them before;
 --   3. the floor is announced before the first position is drawn, so that no reader passes what is still on its way.
 --
--- It refuses single commits and lands the others. No two commits of a group name the same aggregate or key.
+-- It refuses single commits and lands the others. No two commits of a group name the same aggregate or key of either kind.
 
 -- What became of a commit. The codes are those of `verdict.rs`.
 CREATE TYPE evercore.verdict AS (
@@ -36,6 +37,9 @@ $$;
 CREATE FUNCTION evercore.append(
     commit_ids uuid[],
     commit_times timestamptz[],
+    commit_keys text[],
+    commit_commands text[],
+    commit_results text[],
     write_commits integer[],
     write_ids bigint[],
     write_types integer[],
@@ -80,6 +84,7 @@ DECLARE
     verdicts evercore.verdict[] := '{}';
     refused integer[];
     has_keys boolean := set_key = ANY (write_key_changes) OR 2 = ANY (write_key_changes);
+    is_keyed boolean := EXISTS (SELECT FROM unnest(commit_keys) AS k(key) WHERE k.key IS NOT NULL);
 BEGIN
     -- Elsewhere the statements after the locks see no more than those before.
     IF current_setting('transaction_isolation') <> 'read committed' THEN
@@ -95,15 +100,22 @@ BEGIN
     ORDER BY a.id
     FOR NO KEY UPDATE;
 
-    IF has_keys THEN
+    IF has_keys OR is_keyed THEN
         PERFORM pg_advisory_xact_lock(claim.hash)
         FROM (
             SELECT DISTINCT hashtextextended(
-                w.type || ':' || w.key,
+                named.name,
                 'evercore.aggregates'::regclass::oid::bigint
             ) AS hash
-            FROM unnest(write_types, write_new_keys) AS w(type, key)
-            WHERE w.key IS NOT NULL
+            FROM (
+                SELECT w.type || ':' || w.key
+                FROM unnest(write_types, write_new_keys) AS w(type, key)
+                WHERE w.key IS NOT NULL
+                UNION ALL
+                SELECT 'idempotency:' || k.key
+                FROM unnest(commit_keys) AS k(key)
+                WHERE k.key IS NOT NULL
+            ) AS named(name)
             ORDER BY 1
         ) AS claim;
     END IF;
@@ -116,6 +128,18 @@ BEGIN
     )::evercore.verdict), '{}') INTO verdicts
     FROM unnest(commit_ids) WITH ORDINALITY AS c(id, n)
     JOIN evercore.commits known ON known.id = c.id;
+
+    -- Idempotency keys of other commits that landed (9).
+    IF is_keyed THEN
+        SELECT verdicts || coalesce(array_agg(ROW(
+            c.n - 1, 9, NULL, NULL, NULL, NULL, NULL
+        )::evercore.verdict), '{}') INTO verdicts
+        FROM unnest(commit_keys) WITH ORDINALITY AS c(key, n)
+        JOIN evercore.commits used ON used.idempotency_key = c.key
+        WHERE NOT EXISTS (
+            SELECT FROM unnest(verdicts) AS v WHERE v.commit_index = c.n - 1
+        );
+    END IF;
 
     -- Preconditions.
     SELECT verdicts || coalesce(array_agg(ROW(
@@ -297,8 +321,12 @@ BEGIN
         GROUP BY w.commit_index
     ),
     landed AS (
-        INSERT INTO evercore.commits (id, landed, first_position, last_position, recorded_at)
-        SELECT c.id, true, spans.first, spans.last, commit_times[c.n]
+        INSERT INTO evercore.commits (
+            id, landed, first_position, last_position, recorded_at, idempotency_key, command, result
+        )
+        SELECT
+            c.id, true, spans.first, spans.last, commit_times[c.n], commit_keys[c.n],
+            commit_commands[c.n], commit_results[c.n]
         FROM unnest(commit_ids) WITH ORDINALITY AS c(id, n)
         LEFT JOIN spans ON spans.commit_index = c.n - 1
         WHERE c.n - 1 <> ALL (refused)

@@ -30,6 +30,7 @@ CREATE UNIQUE INDEX aggregates_by_natural_key
     WHERE natural_key IS NOT NULL;
 
 -- AUTOINCREMENT: the position of a deleted event is never given again.
+-- The codec is 1 for JSON, 2 CBOR, 3 MessagePack, 4 Protocol Buffers, and 100 more if zstd compressed the payload.
 CREATE TABLE events (
     position       INTEGER PRIMARY KEY AUTOINCREMENT CHECK (position >= 1),
     aggregate_id   INTEGER NOT NULL REFERENCES aggregates (id),
@@ -47,6 +48,12 @@ CREATE TABLE events (
     UNIQUE (aggregate_id, sequence)
 ) STRICT;
 
+-- What belongs together. Events without a correlation id are not in it, and cost nothing. The position is the row id,
+-- which every index ends with.
+CREATE INDEX events_by_correlation
+    ON events (correlation_id)
+    WHERE correlation_id IS NOT NULL;
+
 -- The newest snapshot of each aggregate.
 CREATE TABLE snapshots (
     aggregate_id INTEGER PRIMARY KEY REFERENCES aggregates (id),
@@ -62,10 +69,21 @@ CREATE TABLE commits (
     first_position INTEGER,
     last_position  INTEGER,
     recorded_at    INTEGER NOT NULL,
+    -- Of all commits with one key, one lands. What it was for, and what came of it, in the core's words.
+    idempotency_key TEXT CHECK (idempotency_key <> ''),
+    command         TEXT,
+    result          TEXT,
     CHECK ((first_position IS NULL) = (last_position IS NULL)),
     CHECK (first_position <= last_position),
-    CHECK (outcome = 1 OR first_position IS NULL)
+    CHECK (outcome = 1 OR first_position IS NULL),
+    CHECK (outcome = 1 OR idempotency_key IS NULL),
+    CHECK ((idempotency_key IS NULL) = (command IS NULL)),
+    CHECK ((idempotency_key IS NULL) = (result IS NULL))
 ) STRICT, WITHOUT ROWID;
+
+CREATE UNIQUE INDEX commits_by_idempotency_key
+    ON commits (idempotency_key)
+    WHERE idempotency_key IS NOT NULL;
 
 -- One row: the next aggregate id that nobody has reserved.
 CREATE TABLE aggregate_ids (
@@ -75,7 +93,7 @@ CREATE TABLE aggregate_ids (
 
 INSERT INTO aggregate_ids (only_row, next_id) VALUES (1, 1);
 
--- For people: the log with names and readable times, and the payload as text where it is JSON.
+-- For people: the log with names and readable times, and the payload as text where it is JSON, else as its bytes.
 CREATE VIEW event_log AS
 SELECT
     e.position,
@@ -89,6 +107,8 @@ SELECT
         || printf('.%06dZ', (e.event_time % 1000000 + 1000000) % 1000000) AS event_time,
     strftime('%Y-%m-%dT%H:%M:%S', (e.recorded_at - (e.recorded_at % 1000000 + 1000000) % 1000000) / 1000000, 'unixepoch')
         || printf('.%06dZ', (e.recorded_at % 1000000 + 1000000) % 1000000) AS recorded_at,
+    CASE e.codec % 100 WHEN 1 THEN 'json' WHEN 2 THEN 'cbor' WHEN 3 THEN 'messagepack' WHEN 4 THEN 'protobuf' END
+        || CASE WHEN e.codec > 100 THEN ' zstd' ELSE '' END AS codec,
     CASE e.codec WHEN 1 THEN CAST(e.payload AS TEXT) ELSE e.payload END AS payload,
     e.reference,
     e.correlation_id,

@@ -14,6 +14,11 @@ pub(crate) struct Derives {
 }
 
 impl Derives {
+    /// None are added.
+    pub(crate) const fn none() -> Self {
+        Self { serialize: false, deserialize: false, has_crate: false }
+    }
+
     /// Looks at the attributes of an item. Those above the macro's own are gone by now.
     pub(crate) fn missing(attrs: &[Attribute]) -> Self {
         let derived: Vec<String> = attrs

@@ -2,8 +2,10 @@
 
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
+use syn::Path;
 
 use super::model::Event;
+use crate::value::{Codec, CodecKind};
 
 /// The item, its implementation and its announcement.
 pub(crate) fn event(model: &Event) -> TokenStream {
@@ -45,8 +47,9 @@ pub(crate) fn rejected(model: &Event, mistakes: darling::Error) -> TokenStream {
 }
 
 fn implementation(model: &Event, aggregate: TokenStream) -> TokenStream {
-    let Event { krate, item, name, version, aliases, .. } = model;
+    let Event { krate, item, name, version, aliases, codec, .. } = model;
     let ident = &item.ident;
+    let encoding = encoding(krate, *codec);
     let aliases = (!aliases.is_empty())
         .then(|| quote!(const ALIASES: &'static [&'static str] = &[#(#aliases),*];));
     quote! {
@@ -56,6 +59,27 @@ fn implementation(model: &Event, aggregate: TokenStream) -> TokenStream {
             const NAME: &'static str = #name;
             const VERSION: u32 = #version;
             #aliases
+            const ENCODING: #krate::Encoding<Self> = #encoding;
         }
     }
+}
+
+/// What is wrong with the codec is said at its name.
+fn encoding(krate: &Path, codec: Option<Codec>) -> TokenStream {
+    let serde = quote!(#krate::Encoding::serde());
+    let Some(Codec { kind, span }) = codec else { return serde };
+    let variant = match kind {
+        CodecKind::Json => quote_spanned!(span=> Json),
+        CodecKind::Cbor => quote_spanned!(span=> Cbor),
+        CodecKind::MessagePack => quote_spanned!(span=> MessagePack),
+        CodecKind::Protobuf => {
+            return quote_spanned! {span=>
+                #krate::__private::protobuf({
+                    use #krate::__private::WithoutSerde as _;
+                    #krate::__private::Serde::<Self>::ENCODING
+                })
+            };
+        }
+    };
+    quote_spanned!(span=> #serde.codec(#krate::Codec::#variant))
 }

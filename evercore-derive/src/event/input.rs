@@ -4,7 +4,7 @@ use darling::FromMeta;
 use syn::LitStr;
 
 use crate::options::Options;
-use crate::value::{AggregateType, CratePath, Given, Number, Texts};
+use crate::value::{AggregateType, Codec, CratePath, Given, Number, Texts};
 
 /// The options as given.
 #[derive(Debug, Default, FromMeta)]
@@ -14,10 +14,12 @@ pub(crate) struct Input {
     pub(crate) name: Given<LitStr>,
     pub(crate) version: Given<Number>,
     pub(crate) aliases: Given<Texts>,
+    pub(crate) codec: Given<Codec>,
     #[darling(rename = "crate")]
     pub(crate) krate: Given<CratePath>,
 }
 
 impl Options for Input {
-    const NAMES: &'static [&'static str] = &["aggregate", "name", "version", "aliases", "crate"];
+    const NAMES: &'static [&'static str] =
+        &["aggregate", "name", "version", "aliases", "codec", "crate"];
 }

@@ -10,7 +10,7 @@ use syn::{Attribute, Data, DeriveInput, LitStr, Path, TypePath};
 use super::derives::Derives;
 use super::double_option;
 use super::input::Input;
-use crate::value::{AggregateType, Texts};
+use crate::value::{AggregateType, Codec, CodecKind, Texts};
 use crate::{options, parts, rules};
 
 /// Which of the two attributes makes the event.
@@ -31,6 +31,8 @@ pub(crate) struct Event {
     pub(crate) name: LitStr,
     pub(crate) version: u32,
     pub(crate) aliases: Vec<LitStr>,
+    /// Its own one, whatever the store's.
+    pub(crate) codec: Option<Codec>,
 }
 
 impl Event {
@@ -71,11 +73,17 @@ pub(crate) fn read(kind: Kind, args: TokenStream, mut item: DeriveInput) -> (Eve
     }
     let input = read.options;
     let krate = rules::krate(input.krate.0);
-    double_option::annotate(&krate, &item.attrs, &mut item.data, &mut mistakes);
+    let codec = input.codec.0;
+    // Its fields are written by prost, in prost's way; serde's derives are the user's choice.
+    let is_message = codec.is_some_and(|codec| codec.kind == CodecKind::Protobuf);
+    if !is_message {
+        double_option::annotate(&krate, &item.attrs, &mut item.data, &mut mistakes);
+    }
     let name = rules::name(input.name.0, &item.ident, &mut mistakes);
     let mut event = Event {
         krate,
-        derives: Derives::missing(&item.attrs),
+        derives: if is_message { Derives::none() } else { Derives::missing(&item.attrs) },
+        codec,
         aggregate: input.aggregate.0.map(|AggregateType(path)| path),
         version: rules::version(input.version.0, &mut mistakes),
         aliases: aliases(input.aliases.0, &name, &mut mistakes),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use evercore::engine::StorageEngine;
 use evercore::{
-    Aggregate, AggregateId, Apply, Error, EventMeta, EventStore, Migrate, Position, event,
+    Aggregate, AggregateId, Apply, Codec, Error, EventMeta, EventStore, Migrate, Position, event,
 };
 use evercore_postgres::{PostgresEngine, PostgresOptions, PostgresStoreExt};
 use sqlx::postgres::PgConnectOptions;
@@ -80,6 +80,37 @@ async fn ids_keys_and_positions_of_two_stores_are_their_own() {
     assert_eq!((balance(&one, "ada").await, balance(&two, "ada").await), (8, 5));
     assert_eq!(positions(&one).await, [1, 2]);
     assert_eq!(positions(&two).await, [1]);
+}
+
+#[tokio::test]
+async fn the_view_shows_json_and_the_bytes_of_all_else() {
+    let options = fresh("stores_view").await;
+    for codec in [Codec::Json, Codec::Cbor] {
+        let engine = PostgresEngine::open(options.clone()).await.expect("the server answers");
+        let store = EventStore::builder().codec(codec).open(engine).await.expect("it migrates");
+        deposit(&store, "ada", 7).await;
+    }
+    let mut sql = server().connect().await.expect("the server answers");
+    execute(
+        &mut sql,
+        "INSERT INTO stores_view.events (position, aggregate_id, sequence, event_type_id, version, codec, payload, event_time, recorded_at)
+             SELECT 3, aggregate_id, 3, event_type_id, version, 101, payload, event_time, recorded_at
+             FROM stores_view.events WHERE position = 2",
+    )
+    .await;
+    let rows: Vec<(String, Option<String>, Option<Vec<u8>>)> = sqlx::query_as(
+        "SELECT codec, payload::text, encoded_payload FROM stores_view.event_log ORDER BY position",
+    )
+    .fetch_all(&mut sql)
+    .await
+    .expect("three rows");
+    let cbor = b"\xA1\x66amount\x07".to_vec();
+    let expected = [
+        ("json".to_owned(), Some(r#"{"amount": 7}"#.to_owned()), None),
+        ("cbor".to_owned(), None, Some(cbor.clone())),
+        ("json zstd".to_owned(), None, Some(cbor)),
+    ];
+    assert_eq!(rows, expected);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use evercore::engine::{AggregateWrite, Commit, KeyChange, Precondition};
-use evercore::{AggregateId, ConflictReason, Error, NaturalKey, Result, Sequence};
+use evercore::{AggregateId, ConflictReason, Error, IdempotencyKey, NaturalKey, Result, Sequence};
 
 use crate::types::{AggregateTypeId, Names};
 
@@ -20,6 +20,8 @@ pub(super) struct Standing {
 pub(super) struct Overlay {
     aggregates: HashMap<AggregateId, Standing>,
     holders: HashMap<(AggregateTypeId, NaturalKey), AggregateId>,
+    /// The idempotency keys of commits that landed.
+    used: HashSet<IdempotencyKey>,
 }
 
 impl Overlay {
@@ -41,6 +43,11 @@ impl Overlay {
         self.holders.insert((aggregate_type, key), id);
     }
 
+    /// Takes in idempotency keys that commits in the database have.
+    pub(super) fn enter_used(&mut self, keys: HashSet<IdempotencyKey>) {
+        self.used = keys;
+    }
+
     pub(super) fn get(&self, id: AggregateId) -> Option<&Standing> {
         self.aggregates.get(&id)
     }
@@ -54,6 +61,10 @@ impl Overlay {
 
     /// Judges a commit. If it is to land, its new aggregates and keys are taken in; its events are not yet.
     pub(super) fn accept(&mut self, commit: &Commit, names: &Names) -> Result<()> {
+        let idempotency_key = commit.idempotency.as_ref().map(|given| &given.key);
+        if let Some(key) = idempotency_key.filter(|key| self.used.contains(key)) {
+            return Err(Error::IdempotencyKeyUsed { key: key.to_string() });
+        }
         for write in &commit.writes {
             self.check_precondition(write, names)?;
         }
@@ -64,6 +75,7 @@ impl Overlay {
         for write in &commit.writes {
             self.claim(write, names);
         }
+        self.used.extend(idempotency_key.cloned());
         Ok(())
     }
 

@@ -22,7 +22,7 @@ pub(super) struct Plan<'a> {
     /// The last position that is taken.
     head: Position,
     events: Vec<EventRow<'a>>,
-    commits: Vec<CommitRow>,
+    commits: Vec<CommitRow<'a>>,
     snapshots: HashMap<AggregateId, &'a NewSnapshot>,
     /// The aggregates that are new or may have another key, as the database has them.
     before: Vec<(AggregateId, Option<Standing>)>,
@@ -41,8 +41,9 @@ struct EventRow<'a> {
 /// A statement that inserts events.
 type Insert = Query<'static, Sqlite, SqliteArguments>;
 
-/// A row of `commits`: the id in hexadecimal, the first and the last position, the time.
-type CommitRow = (String, Option<i64>, Option<i64>, i64);
+/// A row of `commits`: the id in hexadecimal, the first and the last position, the time, and what makes it land once.
+type CommitRow<'a> =
+    (String, Option<i64>, Option<i64>, i64, Option<&'a str>, Option<&'a str>, Option<&'a str>);
 
 impl<'a> Plan<'a> {
     pub(super) fn new(head: Position) -> Self {
@@ -87,11 +88,15 @@ impl<'a> Plan<'a> {
             [ref only] => Some((only.position, only.position)),
             [ref first, .., ref last] => Some((first.position, last.position)),
         };
+        let idempotency = commit.idempotency.as_ref();
         self.commits.push((
             hex(commit.id),
             positions.map(|(first, _)| first.get()),
             positions.map(|(_, last)| last.get()),
             recorded_at,
+            idempotency.map(|given| given.key.as_str()),
+            idempotency.map(|given| &*given.command),
+            idempotency.map(|given| &*given.result),
         ));
         Ok(Committed { id: commit.id, positions })
     }
@@ -205,7 +210,7 @@ impl EventRow<'_> {
             .bind(self.sequence.get())
             .bind(self.event_type.get())
             .bind(i64::from(*version))
-            .bind(payload.codec().id())
+            .bind(payload.stored_format())
             .bind(payload.bytes().to_vec())
             .bind(meta.event_time().timestamp_micros())
             .bind(self.recorded_at)

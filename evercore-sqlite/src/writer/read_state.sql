@@ -2,6 +2,7 @@
 -- ?1 ids of the aggregates, as a JSON array
 -- ?2 natural keys that are claimed, as a JSON array of [aggregate type id, key]
 -- ?3 ids of the commits, as a JSON array of hexadecimal texts
+-- ?4 idempotency keys of the commits, as a JSON array
 SELECT
     MAX(
         COALESCE((SELECT seq FROM sqlite_sequence WHERE name = 'events'), 0),
@@ -29,4 +30,9 @@ SELECT
         )
         FROM json_each(?3) AS sent
         CROSS JOIN commits AS c ON c.id = unhex(sent.value)
-    ) AS known_commits;
+    ) AS known_commits,
+    (
+        SELECT json_group_array(c.idempotency_key)
+        FROM json_each(?4) AS wish
+        CROSS JOIN commits AS c ON c.idempotency_key = wish.value
+    ) AS used_idempotency_keys;

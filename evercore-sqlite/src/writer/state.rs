@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use evercore::engine::{Commit, Committed, KeyChange};
-use evercore::{AggregateId, Error, NaturalKey, Position, Result, Sequence};
+use evercore::{AggregateId, Error, IdempotencyKey, NaturalKey, Position, Result, Sequence};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use sqlx::{Row, SqliteConnection};
@@ -33,6 +33,7 @@ struct Columns {
     aggregates: Vec<AggregateColumns>,
     holders: Vec<HolderColumns>,
     known: Vec<KnownCommit>,
+    used: HashSet<IdempotencyKey>,
 }
 
 /// Columns of an aggregate, in the order of the statement's `json_array`.
@@ -113,6 +114,7 @@ impl Columns {
             .bind(json(&ids(commits)))
             .bind(json(&claims(commits, names)))
             .bind(json(&sent))
+            .bind(json(&idempotency_keys(commits)))
             .fetch_one(connection)
             .await?;
         Ok(Self {
@@ -120,6 +122,10 @@ impl Columns {
             aggregates: list(row.try_get(1)?, "aggregates")?,
             holders: list(row.try_get(2)?, "aggregates")?,
             known: list(row.try_get(3)?, "commits")?,
+            used: list::<String>(row.try_get(4)?, "commits")?
+                .into_iter()
+                .map(|key| checked(IdempotencyKey::new(key), "commits.idempotency_key"))
+                .collect::<Result<_>>()?,
         })
     }
 
@@ -129,6 +135,7 @@ impl Columns {
 
     fn state(self, names: Arc<Names>) -> Result<State> {
         let mut overlay = Overlay::default();
+        overlay.enter_used(self.used);
         for found in self.aggregates {
             let (id, standing) = found.standing()?;
             overlay.enter(id, standing);
@@ -185,4 +192,10 @@ fn claims<'a>(commits: &[&'a Commit], names: &Names) -> HashSet<(i64, &'a str)> 
         KeyChange::Keep | KeyChange::Clear => None,
     });
     claims.collect()
+}
+
+/// The idempotency keys of the commits.
+fn idempotency_keys<'a>(commits: &[&'a Commit]) -> Vec<&'a str> {
+    let given = commits.iter().filter_map(|commit| commit.idempotency.as_ref());
+    given.map(|given| given.key.as_str()).collect()
 }

@@ -208,7 +208,7 @@ impl Task {
 }
 
 /// Positions as a row of `commits` has them.
-pub(super) fn positions(
+pub(crate) fn positions(
     first: Option<i64>,
     last: Option<i64>,
 ) -> Result<Option<(Position, Position)>> {

@@ -1,7 +1,7 @@
 //! A small domain, and the commits that the tests send to an engine themselves.
 
 use evercore::engine::StorageEngine;
-use evercore::{Aggregate, AggregateId, Apply, Event, EventMeta, EventStore, Result};
+use evercore::{Aggregate, AggregateId, Apply, Encoding, Event, EventMeta, EventStore, Result};
 use evercore_sqlite::{SqliteEngine, SqliteOptions};
 use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
@@ -23,6 +23,7 @@ pub(crate) struct Deposited {
 impl Event for Deposited {
     type Aggregate = Account;
     const NAME: &'static str = "deposited";
+    const ENCODING: Encoding<Self> = Encoding::serde();
 }
 
 impl Apply<Deposited> for Account {

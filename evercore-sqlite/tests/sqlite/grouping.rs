@@ -288,7 +288,14 @@ fn write(id: AggregateId, precondition: Precondition, key: KeyChange) -> Aggrega
 
 fn commit(writes: Vec<AggregateWrite>) -> Commit {
     let (events, snapshots) = (Vec::new(), Vec::new());
-    Commit { id: CommitId::generate(), recorded_at: Utc::now(), writes, events, snapshots }
+    Commit {
+        id: CommitId::generate(),
+        recorded_at: Utc::now(),
+        writes,
+        events,
+        snapshots,
+        idempotency: None,
+    }
 }
 
 async fn land(engine: &SqliteEngine, writes: Vec<AggregateWrite>) -> Result<(), Error> {

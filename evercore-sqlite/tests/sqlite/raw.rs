@@ -10,7 +10,7 @@ use sqlx::{
 use crate::account::{Deposited, engine, file, open_account, store};
 use chrono::{DateTime, Utc};
 use evercore::engine::StorageEngine;
-use evercore::{EventOptions, Metadata};
+use evercore::{Codec, EventOptions, EventStore, Metadata};
 
 pub(crate) async fn connect(path: &Path) -> SqliteConnection {
     SqliteConnectOptions::new().filename(path).connect().await.expect("the file opens")
@@ -130,12 +130,39 @@ async fn the_view_shows_the_log_to_people() {
     assert_eq!(text("natural_key"), "NL91");
     assert_eq!(text("event_type"), "deposited");
     assert_eq!(text("event_time"), "1969-12-31T23:59:59.000001Z");
+    assert_eq!(text("codec"), "json");
     assert_eq!(text("payload"), r#"{"amount":7}"#);
     assert_eq!(text("reference"), "r-1");
     assert_eq!(text("correlation_id"), "order-17");
     assert_eq!(text("metadata"), r#"{"principal":"ada"}"#);
     let recorded_at: DateTime<Utc> = text("recorded_at").parse().expect("a time");
     assert!((Utc::now() - recorded_at).num_seconds().abs() < 60, "{recorded_at}");
+}
+
+#[tokio::test]
+async fn the_view_shows_payloads_that_are_not_json_as_their_bytes() {
+    let (_folder, path) = file();
+    for builder in [
+        EventStore::builder().codec(Codec::Cbor),
+        EventStore::builder().codec(Codec::MessagePack).compress_above(0),
+        EventStore::builder().compress_above(0),
+    ] {
+        let store = builder.open(engine(&path).await).await.expect("it opens");
+        open_account(&store, &[7]).await.expect("it commits");
+        store.close().await.expect("it closes");
+    }
+    execute(&path, "UPDATE events SET codec = 101 WHERE position = 3").await;
+    let mut connection = connect(&path).await;
+    let rows: Vec<(String, Vec<u8>)> =
+        sqlx::query_as("SELECT codec, payload FROM event_log ORDER BY position")
+            .fetch_all(&mut connection)
+            .await
+            .expect("three rows");
+    let codecs: Vec<_> = rows.iter().map(|(codec, _)| codec.as_str()).collect();
+    // So small a payload is not made smaller by compression.
+    assert_eq!(codecs, ["cbor", "messagepack", "json zstd"]);
+    assert_eq!(rows[0].1, b"\xA1\x66amount\x07");
+    assert_eq!(rows[1].1, b"\x81\xA6amount\x07");
 }
 
 /// Every statement file of the engine, with the tuple that goes behind the head of an insert.

@@ -11,7 +11,7 @@ use crate::account::{balance, file, open_account, store};
 use crate::dropping::drop_after;
 use crate::raw::execute;
 
-const ALL: LogRequest = LogRequest { after: Position::START, limit: 100 };
+const ALL: LogRequest = LogRequest::new(Position::START, 100);
 
 async fn small_engine(path: &Path) -> SqliteEngine {
     let options = SqliteOptions::default().readers(2).busy_timeout(Duration::from_millis(200));

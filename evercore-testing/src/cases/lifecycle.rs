@@ -110,7 +110,7 @@ pub(crate) async fn a_closed_store_says_so(fixture: &Fixture) -> Result<()> {
     assert_error!(engine.load(request).await, Error::Closed);
     let request = HistoryRequest { id, after: Sequence::ZERO, up_to: None, limit: 1 };
     assert_error!(engine.read_history(request).await, Error::Closed);
-    let request = LogRequest { after: Position::START, limit: 1 };
+    let request = LogRequest::new(Position::START, 1);
     assert_error!(engine.read_log(request).await, Error::Closed);
     assert_error!(engine.begin_read().await, Error::Closed);
     assert_error!(engine.reserve_ids(1).await, Error::Closed);

@@ -4,7 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use evercore::engine::LogRequest;
-use evercore::{Aggregate, Error, Event, Expected, Position, RecordedEvent, Result, Stream};
+use evercore::{
+    Aggregate, Error, Event, Expected, Metadata, Position, RecordedEvent, Result, Stream,
+    with_metadata,
+};
 use tokio::sync::watch;
 
 use crate::assert::assert_unbroken;
@@ -125,7 +128,7 @@ pub(crate) async fn a_reader_that_follows_the_log_misses_nothing(fixture: &Fixtu
             let mut after = Position::START;
             loop {
                 let last_round = *done.borrow_and_update();
-                let page = engine.read_log(LogRequest { after, limit: 7 }).await?;
+                let page = engine.read_log(LogRequest::new(after, 7)).await?;
                 after = page.end;
                 events.extend(page.events);
                 if last_round && page.at_end {
@@ -204,5 +207,51 @@ pub(crate) async fn a_page_never_ends_past_what_was_read(fixture: &Fixture) -> R
     assert_eq!((all.end, all.at_end), (last, true));
     let rest = store.read_log(last, 10).await?;
     assert_eq!((rest.events.len(), rest.end, rest.at_end), (0, last, true));
+    Ok(())
+}
+
+pub(crate) async fn what_belongs_together_is_read_by_its_correlation_id(
+    fixture: &Fixture,
+) -> Result<()> {
+    let store = fixture.store();
+    assert_eq!(store.read_correlated("request 1", Position::START).await?.events, []);
+    let (one, other) = (counter::create(store, 0).await?, account::open(store, 0).await?);
+    for round in 0..9 {
+        let request = Metadata::new().correlation(format!("request {}", round % 3));
+        with_metadata(request, async {
+            counter::add(store, one, 1).await?;
+            account::transfer(store, other, other, 0).await.ok();
+            counter::add(store, one, 1).await
+        })
+        .await?;
+    }
+    let log = fixture.log().await?;
+    for request in ["request 0", "request 1", "request 2", "request", "request 11"] {
+        let expected: Vec<_> = log
+            .iter()
+            .filter(|event| event.metadata().correlation_id() == Some(request))
+            .cloned()
+            .collect();
+        let (mut read, mut after) = (Vec::new(), Position::START);
+        loop {
+            let correlation = Some(request.into());
+            let page =
+                fixture.engine().read_log(LogRequest { after, limit: 2, correlation }).await?;
+            assert!(page.events.len() <= 2);
+            assert_eq!(page.end, page.events.last().map_or(after, |event| event.position()));
+            after = page.end;
+            let is_empty = page.events.is_empty();
+            read.extend(page.events);
+            if is_empty && page.at_end {
+                break;
+            }
+        }
+        assert_eq!(read, expected, "{request}");
+        let view = store
+            .with_readonly_context(async |ctx| ctx.read_correlated(request, Position::START).await);
+        assert_eq!(view.await?.events, expected, "{request}");
+    }
+    let bad = store.read_correlated("", Position::START).await;
+    assert!(matches!(bad, Err(Error::InvalidMetadata { .. })), "{bad:?}");
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use evercore::{
     AggregateId, Error, EventDraft, EventMeta, EventOptions, Expected, MAX_LABEL_BYTES,
-    ManualClock, Metadata, RecordedEvent, Result, Stream,
+    ManualClock, Metadata, RecordedEvent, Result, Stream, with_metadata,
 };
 
 use crate::domain::counter::{self, Added, Counter};
@@ -144,29 +144,47 @@ pub(crate) async fn time_is_taken_from_the_stores_clock(fixture: &Fixture) -> Re
     Ok(())
 }
 
-pub(crate) async fn a_contexts_metadata_is_on_its_events_unless_they_bring_their_own(
+pub(crate) async fn an_event_has_its_own_metadata_then_the_contexts_then_the_tasks(
     fixture: &Fixture,
 ) -> Result<()> {
     let store = fixture.store();
-    let (shared, own) = (Metadata::new().correlation("shared"), Metadata::new().principal("own"));
-    let id = store
-        .with_context(async |ctx| {
-            let mut counter = ctx.create::<Counter>().await?;
-            ctx.apply(&mut counter, Added { by: 1 })?;
-            ctx.set_metadata(shared.clone())?;
-            ctx.apply(&mut counter, Added { by: 1 })?;
-            let options = EventOptions::new().metadata(own.clone());
-            ctx.apply_with(&mut counter, Added { by: 1 }, options)?;
-            ctx.set_metadata(Metadata::new())?;
-            ctx.apply(&mut counter, Added { by: 1 })?;
-            Ok::<_, Error>(counter.id())
-        })
-        .await?;
-    counter::add(store, id, 1).await?;
-    let metadata: Vec<_> =
-        store.history(id, ..).await?.iter().map(|event| event.metadata().clone()).collect();
+    let context = Metadata::new().correlation("context").with("from", "context");
+    let own = Metadata::new().principal("own").with("from", "event");
+    let write = async || {
+        store
+            .with_context(async |ctx| {
+                let mut counter = ctx.create::<Counter>().await?;
+                ctx.apply(&mut counter, Added { by: 1 })?;
+                ctx.set_metadata(context.clone())?;
+                ctx.apply(&mut counter, Added { by: 1 })?;
+                let options = EventOptions::new().metadata(own.clone());
+                ctx.apply_with(&mut counter, Added { by: 1 }, options)?;
+                ctx.set_metadata(Metadata::new())?;
+                ctx.apply(&mut counter, Added { by: 1 })?;
+                Ok::<_, Error>(counter.id())
+            })
+            .await
+    };
+    let read = async |id| {
+        let history = store.history(id, ..).await?;
+        Ok::<Vec<_>, Error>(history.iter().map(|event| event.metadata().clone()).collect())
+    };
     let none = Metadata::new();
-    assert_eq!(metadata, [none.clone(), shared, own, none.clone(), none]);
+    let both = own.clone().correlation("context");
+    let alone = [none.clone(), context.clone(), both.clone(), none];
+    assert_eq!(read(write().await?).await?, alone);
+
+    let task = Metadata::new().correlation("task").causation("cause").with("task", 1);
+    let id = with_metadata(task.clone(), write()).await?;
+    let add = |metadata: Metadata| metadata.causation("cause").with("task", 1);
+    assert_eq!(read(id).await?, [task.clone(), add(context), add(both), task]);
+
+    let outer = Metadata::new().correlation("outer").principal("ada");
+    let inner = with_metadata(Metadata::new().correlation("inner"), counter::add(store, id, 1));
+    with_metadata(outer, inner).await?;
+    counter::add(store, id, 1).await?;
+    let last = &read(id).await?[4..];
+    assert_eq!(last, [Metadata::new().correlation("inner").principal("ada"), Metadata::new()]);
     Ok(())
 }
 

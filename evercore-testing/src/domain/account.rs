@@ -1,6 +1,9 @@
 //! Holds money that is not to be created nor lost.
 
-use evercore::{Aggregate, AggregateId, Apply, Error, Event, EventMeta, EventStore, Result};
+use evercore::{
+    Aggregate, AggregateId, Apply, Decide, Decision, Encoding, Error, Event, EventMeta, EventStore,
+    Result,
+};
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Default)]
@@ -32,11 +35,13 @@ impl Aggregate for Account {
 impl Event for Deposited {
     type Aggregate = Account;
     const NAME: &'static str = "deposited";
+    const ENCODING: Encoding<Self> = Encoding::serde();
 }
 
 impl Event for Withdrawn {
     type Aggregate = Account;
     const NAME: &'static str = "withdrawn";
+    const ENCODING: Encoding<Self> = Encoding::serde();
 }
 
 impl Apply<Deposited> for Account {
@@ -48,6 +53,44 @@ impl Apply<Deposited> for Account {
 impl Apply<Withdrawn> for Account {
     fn apply(&mut self, event: &Withdrawn, _meta: &EventMeta) {
         self.balance -= event.amount;
+    }
+}
+
+/// Asks for money.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Withdraw {
+    pub(crate) amount: i64,
+}
+
+/// Brings money; nothing is nothing.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Deposit {
+    pub(crate) amount: i64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Overdrawn;
+
+impl Decide<Withdraw> for Account {
+    type Error = Overdrawn;
+
+    fn decide(account: &mut Decision<'_, Self>, command: &Withdraw) -> Result<(), Overdrawn> {
+        if account.balance < command.amount {
+            return Err(Overdrawn);
+        }
+        account.emit(Withdrawn { amount: command.amount });
+        Ok(())
+    }
+}
+
+impl Decide<Deposit> for Account {
+    type Error = Overdrawn;
+
+    fn decide(account: &mut Decision<'_, Self>, command: &Deposit) -> Result<(), Overdrawn> {
+        if command.amount != 0 {
+            account.emit(Deposited { amount: command.amount });
+        }
+        Ok(())
     }
 }
 

@@ -1,6 +1,8 @@
 //! Counts. The order of its events does not matter, their number does.
 
-use evercore::{Aggregate, AggregateId, Apply, Error, Event, EventMeta, EventStore, Result};
+use evercore::{
+    Aggregate, AggregateId, Apply, Encoding, Error, Event, EventMeta, EventStore, Result,
+};
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Default)]
@@ -26,11 +28,13 @@ impl Aggregate for Counter {
 impl Event for Added {
     type Aggregate = Counter;
     const NAME: &'static str = "added";
+    const ENCODING: Encoding<Self> = Encoding::serde();
 }
 
 impl Event for Reset {
     type Aggregate = Counter;
     const NAME: &'static str = "reset";
+    const ENCODING: Encoding<Self> = Encoding::serde();
 }
 
 impl Apply<Added> for Counter {

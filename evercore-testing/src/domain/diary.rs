@@ -1,7 +1,8 @@
 //! Keeps what it was told, word for word, and all that was said beside it.
 
 use evercore::{
-    Aggregate, AggregateId, Apply, Error, Event, EventMeta, EventOptions, EventStore, Result,
+    Aggregate, AggregateId, Apply, Encoding, Error, Event, EventMeta, EventOptions, EventStore,
+    Result,
 };
 use serde::{Deserialize, Serialize};
 
@@ -47,22 +48,26 @@ impl Event for Noted {
     type Aggregate = Diary;
     const NAME: &'static str = "noted";
     const ALIASES: &'static [&'static str] = &["jotted"];
+    const ENCODING: Encoding<Self> = Encoding::serde();
 }
 
 impl Event for Jotted {
     type Aggregate = OldDiary;
     const NAME: &'static str = "jotted";
+    const ENCODING: Encoding<Self> = Encoding::serde();
 }
 
 impl Event for Burnt {
     type Aggregate = OldDiary;
     const NAME: &'static str = "burnt";
+    const ENCODING: Encoding<Self> = Encoding::serde();
 }
 
 impl Event for NotedLater {
     type Aggregate = OldDiary;
     const NAME: &'static str = "noted";
     const VERSION: u32 = 2;
+    const ENCODING: Encoding<Self> = Encoding::serde();
 }
 
 impl Apply<Noted> for Diary {

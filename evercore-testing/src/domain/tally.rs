@@ -1,8 +1,8 @@
 //! Takes snapshots. Its state tells any two histories apart: an event that is missing, repeated or out of order shows.
 
 use evercore::{
-    Aggregate, AggregateId, Apply, Error, Event, EventMeta, EventStore, Fingerprint, Registry,
-    Result, SnapshotPolicy,
+    Aggregate, AggregateId, Apply, Encoding, Error, Event, EventMeta, EventStore, Fingerprint,
+    Registry, Result, SnapshotPolicy,
 };
 use serde::{Deserialize, Serialize};
 
@@ -81,16 +81,19 @@ impl Event for Counted {
     type Aggregate = Tally;
     /// The counter's event has this name, too: an event is known by its aggregate's type and its own name.
     const NAME: &'static str = "added";
+    const ENCODING: Encoding<Self> = Encoding::serde();
 }
 
 impl Event for PlainCounted {
     type Aggregate = PlainTally;
     const NAME: &'static str = Counted::NAME;
+    const ENCODING: Encoding<Self> = Encoding::serde();
 }
 
 impl Event for ReshapedCounted {
     type Aggregate = ReshapedTally;
     const NAME: &'static str = Counted::NAME;
+    const ENCODING: Encoding<Self> = Encoding::serde();
 }
 
 impl Apply<Counted> for Tally {

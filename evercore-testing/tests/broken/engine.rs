@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use evercore::engine::{
-    AcquireRequest, Acquired, Beat, Commit, CommitOutcome, Committed, Control, EventRow, Heartbeat,
-    HistoryRequest, IdBlock, LeaseKey, LoadRequest, LoadedAggregate, LogPage, LogRequest, LogWatch,
-    MatchRequest, Migration, NewSubscription, ParkedRequest, Reader, Settled, Settlement,
-    StorageEngine, StoredSubscription, SubscriptionStorage,
+    AcquireRequest, Acquired, Beat, Commit, CommitOutcome, Committed, Control, EventRow,
+    FirstOutcome, Heartbeat, HistoryRequest, IdBlock, LeaseKey, LoadRequest, LoadedAggregate,
+    LogPage, LogRequest, LogWatch, MatchRequest, Migration, NewSubscription, ParkedRequest, Reader,
+    Settled, Settlement, StorageEngine, StoredSubscription, SubscriptionStorage,
 };
 use evercore::{
-    AggregateId, CommitId, Error, ParkedEvent, Position, RecordedEvent, Registry, Result, Start,
-    SubscriptionName,
+    AggregateId, CommitId, Error, IdempotencyKey, ParkedEvent, Position, RecordedEvent, Registry,
+    Result, Start, SubscriptionName,
 };
 use evercore_memory::MemoryEngine;
 use evercore_testing::{Durability, Harness};
@@ -188,6 +188,10 @@ impl StorageEngine for FaultyEngine {
 
     async fn find_commit(&self, id: CommitId) -> Result<CommitOutcome> {
         self.fault.find_commit(self.log()?, id).await
+    }
+
+    async fn find_first(&self, key: &IdempotencyKey) -> Result<Option<FirstOutcome>> {
+        self.log()?.find_first(key).await
     }
 
     fn watch_log(&self) -> LogWatch {

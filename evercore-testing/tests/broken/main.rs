@@ -10,9 +10,9 @@ mod write_faults;
 use engine::{Fault, Faulty, Sound};
 use evercore_testing::{Case, cases, conformance};
 use read_faults::{
-    AppliesTwice, ConfusesEventTypes, CutsPayloads, DropsMetadata, ForgetsEventNames,
-    ForgetsVersions, GivesAnySnapshot, IgnoresLimits, MistakesTypes, RoundsTimes, SeesLaterCommits,
-    SkipsASequence, SkipsInTheLog,
+    AppliesTwice, ConfusesEventTypes, CutsPayloads, DropsMetadata, ForgetsCodecs,
+    ForgetsCompression, ForgetsEventNames, ForgetsVersions, GivesAnySnapshot, IgnoresLimits,
+    MistakesTypes, RoundsTimes, SeesLaterCommits, SkipsASequence, SkipsInTheLog,
 };
 use subscription_faults::{
     DropsParkedEvents, DropsWhatWaits, ForgetsTheToken, ForgetsWhereFrom, GivesLeasesTwice,
@@ -20,10 +20,11 @@ use subscription_faults::{
     StandsStill, WakesNobody,
 };
 use write_faults::{
-    AcceptsTheFuture, AcknowledgesTooEarly, CutsKeys, FailsNeighbours, FoldsKeys, ForgetsAtTheEnd,
-    ForgetsTheFence, ForgetsTheFenceAtTheEnd, GivesIdsTwice, KeepsRefusedSnapshots, LandsInPart,
-    LandsInPartWhenDropped, LandsTwice, LosesUpdates, OverlooksGuards, OverlooksKeyChanges,
-    SharesKeys, SharesKeysAmongTypes, StaysOpen,
+    AcceptsTheFuture, AcknowledgesTooEarly, AsksForTheKeyLast, CutsKeys, FailsNeighbours,
+    FoldsKeys, ForgetsAtTheEnd, ForgetsTheFence, ForgetsTheFenceAtTheEnd, GivesIdsTwice,
+    KeepsRefusedSnapshots, LandsInPart, LandsInPartWhenDropped, LandsTwice, LooksForTheKeyFirst,
+    LosesUpdates, OverlooksGuards, OverlooksIdempotency, OverlooksKeyChanges, SharesKeys,
+    SharesKeysAmongTypes, StaysOpen,
 };
 
 /// Without a fault, the same engine passes everything.
@@ -102,6 +103,19 @@ caught! {
     a_forgotten_fence_is_caught: ForgetsTheFence::default() => [
         "p2::a_commit_given_up_never_lands",
     ];
+    overlooked_idempotency_keys_are_caught: OverlooksIdempotency => [
+        "p2::a_repeated_command_writes_nothing_and_is_answered_as_the_first",
+        "p2::racing_repetitions_come_true_once",
+        "p2::a_key_of_another_command_or_aggregate_is_refused",
+        "p2::a_used_key_in_a_group_does_not_fail_its_neighbours",
+    ];
+    a_key_that_is_looked_for_too_early_is_caught: LooksForTheKeyFirst => [
+        "p2::racing_repetitions_come_true_once",
+    ];
+    a_key_that_is_asked_for_too_late_is_caught: AsksForTheKeyLast => [
+        "p2::a_used_key_is_told_before_a_conflict",
+        "p2::a_repeated_command_writes_nothing_and_is_answered_as_the_first",
+    ];
     a_log_that_ends_with_the_process_is_caught: ForgetsAtTheEnd => [
         "p2::acknowledged_commits_are_there_for_the_next_process",
         "p2::racing_acknowledged_commits_are_there_exactly_once",
@@ -170,6 +184,15 @@ caught! {
     ];
     cut_keys_are_caught: CutsKeys => ["p12::a_key_of_the_longest_length_is_fine"];
     cut_payloads_are_caught: CutsPayloads => ["p12::the_largest_payload_by_default_is_stored"];
+    forgotten_codecs_are_caught: ForgetsCodecs => [
+        "contract::payloads_of_every_format_come_back_as_they_were",
+        "contract::a_log_of_several_codecs_is_read_as_one",
+        "contract::a_compressed_payload_is_read_as_any_other",
+    ];
+    forgotten_compression_is_caught: ForgetsCompression => [
+        "contract::payloads_of_every_format_come_back_as_they_were",
+        "contract::a_compressed_payload_is_read_as_any_other",
+    ];
     confused_event_types_are_caught: ConfusesEventTypes => ["contract::the_log_holds_all_types"];
     forgotten_event_names_are_caught: ForgetsEventNames => [
         "p12::an_event_of_an_unknown_name_is_named",

@@ -125,7 +125,8 @@ pub(crate) struct SkipsInTheLog;
 #[async_trait]
 impl Fault for SkipsInTheLog {
     async fn read_log(&self, reader: &dyn Reader, request: LogRequest) -> Result<LogPage> {
-        let end = reader.read_log(LogRequest { limit: u32::MAX, ..request }).await?.end;
+        let whole = LogRequest { limit: u32::MAX, ..request.clone() };
+        let end = reader.read_log(whole).await?.end;
         Ok(LogPage { end, ..reader.read_log(request).await? })
     }
 }
@@ -174,6 +175,26 @@ impl Fault for CutsPayloads {
     fn show(&self, row: &mut EventRow) {
         let bytes = row.payload.bytes();
         row.payload = Payload::from_encoded(Codec::Json, bytes.slice(..bytes.len().min(64 * 1024)));
+    }
+}
+
+/// Takes all payloads for JSON.
+#[derive(Debug)]
+pub(crate) struct ForgetsCodecs;
+
+impl Fault for ForgetsCodecs {
+    fn show(&self, row: &mut EventRow) {
+        row.payload = Payload::from_encoded(Codec::Json, row.payload.bytes().clone());
+    }
+}
+
+/// Takes compressed payloads for others.
+#[derive(Debug)]
+pub(crate) struct ForgetsCompression;
+
+impl Fault for ForgetsCompression {
+    fn show(&self, row: &mut EventRow) {
+        row.payload = Payload::from_encoded(row.payload.codec(), row.payload.bytes().clone());
     }
 }
 

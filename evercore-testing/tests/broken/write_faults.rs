@@ -133,6 +133,7 @@ fn parts(commit: &Commit) -> Vec<Commit> {
             .filter(|s| s.aggregate_id == write.id)
             .cloned()
             .collect(),
+        idempotency: None,
     };
     commit.writes.iter().map(part).collect()
 }
@@ -384,5 +385,56 @@ pub(crate) struct ForgetsAtTheEnd;
 impl Fault for ForgetsAtTheEnd {
     fn next_process(&self, _log: &MemoryEngine) -> MemoryEngine {
         MemoryEngine::new()
+    }
+}
+
+/// Takes no notice of idempotency keys.
+#[derive(Debug)]
+pub(crate) struct OverlooksIdempotency;
+
+#[async_trait]
+impl Fault for OverlooksIdempotency {
+    async fn commit(&self, engine: &MemoryEngine, commit: Commit) -> Result<Committed> {
+        let found = match &commit.idempotency {
+            Some(given) => engine.find_first(&given.key).await?,
+            None => None,
+        };
+        let idempotency = if found.is_some() { None } else { commit.idempotency };
+        engine.commit(Commit { idempotency, ..commit }).await
+    }
+}
+
+/// Looks for the key, lets others do the same, and then commits without it.
+#[derive(Debug)]
+pub(crate) struct LooksForTheKeyFirst;
+
+#[async_trait]
+impl Fault for LooksForTheKeyFirst {
+    async fn commit(&self, engine: &MemoryEngine, commit: Commit) -> Result<Committed> {
+        if let Some(given) = &commit.idempotency
+            && engine.find_first(&given.key).await?.is_some()
+        {
+            return Err(Error::IdempotencyKeyUsed { key: given.key.to_string() });
+        }
+        tokio::task::yield_now().await;
+        OverlooksIdempotency.commit(engine, commit).await
+    }
+}
+
+/// Lets a conflict speak before the key does.
+#[derive(Debug)]
+pub(crate) struct AsksForTheKeyLast;
+
+#[async_trait]
+impl Fault for AsksForTheKeyLast {
+    async fn commit(&self, engine: &MemoryEngine, commit: Commit) -> Result<Committed> {
+        match engine.commit(commit.clone()).await {
+            Err(used @ Error::IdempotencyKeyUsed { .. }) => {
+                let id = CommitId::generate();
+                engine.commit(Commit { id, idempotency: None, ..commit }).await?;
+                Err(used)
+            }
+            answer => answer,
+        }
     }
 }

@@ -5,7 +5,9 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use tracing::warn;
 
-use crate::engine::{AggregateWrite, Commit, KeyChange, NewEvent, NewSnapshot, Precondition};
+use crate::engine::{
+    AggregateWrite, Commit, Idempotency, KeyChange, NewEvent, NewSnapshot, Precondition,
+};
 use crate::{AggregateId, CommitId, ConflictReason, Error, Limits, NaturalKey, Result, Sequence};
 
 /// Everything that a context has read and wants to write.
@@ -19,6 +21,7 @@ pub(super) struct Staging {
     /// Of the events.
     bytes: usize,
     snapshot_bytes: usize,
+    idempotency: Option<Idempotency>,
 }
 
 /// One aggregate that the context has read or created.
@@ -111,15 +114,26 @@ impl Staging {
 
     /// Stages an event as the next of its aggregate.
     pub(super) fn push(&mut self, limits: &Limits, event: NewEvent) -> Result<()> {
-        let bytes = self.bytes + event.bytes();
-        limits.check_commit(self.streams.len(), self.events.len() + 1, bytes)?;
-        let index = self.events.len();
-        let stream = self.stream_mut(event.meta.aggregate_id);
-        debug_assert_eq!(stream.sequence.next(), event.meta.sequence);
-        stream.sequence = event.meta.sequence;
-        stream.events.push(index);
+        self.push_all(limits, [event])
+    }
+
+    /// Stages events as the next ones of their aggregate, all or none.
+    pub(super) fn push_all<E>(&mut self, limits: &Limits, events: E) -> Result<()>
+    where
+        E: IntoIterator<Item = NewEvent> + AsRef<[NewEvent]>,
+    {
+        let added = events.as_ref();
+        let bytes = self.bytes + added.iter().map(NewEvent::bytes).sum::<usize>();
+        limits.check_commit(self.streams.len(), self.events.len() + added.len(), bytes)?;
         self.bytes = bytes;
-        self.events.push(event);
+        for event in events {
+            let index = self.events.len();
+            let stream = self.stream_mut(event.meta.aggregate_id);
+            debug_assert_eq!(stream.sequence.next(), event.meta.sequence);
+            stream.sequence = event.meta.sequence;
+            stream.events.push(index);
+            self.events.push(event);
+        }
         Ok(())
     }
 
@@ -139,6 +153,14 @@ impl Staging {
 
     pub(super) fn guard(&mut self, id: AggregateId) {
         self.stream_mut(id).guarded = true;
+    }
+
+    pub(super) fn events(&self) -> &[NewEvent] {
+        &self.events
+    }
+
+    pub(super) fn set_idempotency(&mut self, idempotency: Idempotency) {
+        self.idempotency = Some(idempotency);
     }
 
     pub(super) fn set_key(&mut self, id: AggregateId, key: Option<NaturalKey>) -> Result<()> {
@@ -187,7 +209,8 @@ impl Staging {
             snapshots.extend(stream.snapshot);
         }
         let id = CommitId::generate();
-        (Commit { id, recorded_at, writes, events: self.events, snapshots }, refusal)
+        let (events, idempotency) = (self.events, self.idempotency);
+        (Commit { id, recorded_at, writes, events, snapshots, idempotency }, refusal)
     }
 }
 

@@ -3,10 +3,11 @@
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
-use crate::error::{EventPlace, UndecodableEvent};
+use crate::error::EventPlace;
 use crate::payload::DecodeError;
 use crate::{
-    AggregateId, CommitId, Error, EventMeta, Fingerprint, NaturalKey, Payload, Position, Sequence,
+    AggregateId, CommitId, Error, EventMeta, Fingerprint, IdempotencyKey, NaturalKey, Payload,
+    Position, Sequence,
 };
 
 /// Everything that one context wants to land, together or not at all.
@@ -26,6 +27,30 @@ pub struct Commit {
     pub events: Vec<NewEvent>,
     /// At most one for each aggregate of `writes`.
     pub snapshots: Vec<NewSnapshot>,
+    /// Lets it land only if no commit with this key has landed. One that has a key may write nothing else.
+    pub idempotency: Option<Idempotency>,
+}
+
+/// What is stored with a commit so that it lands once, however often the wish behind it is repeated.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Idempotency {
+    /// The caller's name for the wish.
+    pub key: IdempotencyKey,
+    /// What was wished for; a repetition wishes for the same.
+    pub command: Box<str>,
+    /// What came of it, in the core's words.
+    pub result: Box<str>,
+}
+
+/// The commit that has landed with an idempotency key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FirstOutcome {
+    /// The commit.
+    pub committed: Committed,
+    /// [`Idempotency::command`] of it.
+    pub command: Box<str>,
+    /// [`Idempotency::result`] of it.
+    pub result: Box<str>,
 }
 
 /// One aggregate of a commit: on what condition it lands, and what becomes of its key.
@@ -142,21 +167,25 @@ impl NewEvent {
             + self.payload.bytes().len()
     }
 
-    /// The event, as its message would name it; it has no position yet.
-    pub(crate) fn undecodable(
-        &self,
-        aggregate_type: &str,
-        rust_type: &'static str,
-        source: DecodeError,
-    ) -> Error {
-        let event = EventPlace {
+    /// Which event this is, for a message; it has no position yet.
+    pub(crate) fn place(&self, aggregate_type: &str) -> EventPlace {
+        EventPlace {
             position: Position::START,
             aggregate_type: aggregate_type.to_owned(),
             aggregate_id: self.meta.aggregate_id(),
             sequence: self.meta.sequence(),
             event_type: self.event_type.to_owned(),
             version: self.version,
-        };
-        Error::Decode(Box::new(UndecodableEvent { event, rust_type, source }))
+        }
+    }
+
+    pub(crate) fn undecodable(
+        &self,
+        aggregate_type: &str,
+        rust_type: &'static str,
+        source: DecodeError,
+    ) -> Error {
+        let event = self.place(aggregate_type);
+        Error::undecodable(event, rust_type, source)
     }
 }

@@ -1,5 +1,6 @@
 //! Appending events without loading their aggregate.
 
+use std::fmt;
 use std::marker::PhantomData;
 
 use tracing::{debug, instrument};
@@ -12,8 +13,8 @@ use crate::engine::{
 use crate::error::unknown_key;
 use crate::registry::EventType;
 use crate::{
-    Aggregate, AggregateId, Apply, CommitId, ConflictReason, Error, Event, EventOptions,
-    NaturalKey, Payload, Result, Sequence,
+    Aggregate, AggregateId, Apply, BoxError, Codec, CommitId, ConflictReason, Error, Event,
+    EventOptions, NaturalKey, Result, Sequence,
 };
 
 /// Which aggregate to append to.
@@ -39,11 +40,11 @@ pub enum Expected {
 /// An event to append, and what is said of it.
 ///
 /// Any event of `A` turns into one, so that `[Opened { .. }.into(), Deposited { .. }.into()]` is a list of drafts.
-#[derive(Debug)]
 pub struct EventDraft<A> {
-    pub(super) event_type: EventType,
-    pub(super) payload: Result<Payload, serde_json::Error>,
-    pub(super) options: EventOptions,
+    event_type: EventType,
+    /// In which codec is for the store to say.
+    encode: Box<dyn FnOnce(Codec) -> Result<Vec<u8>, BoxError> + Send + Sync>,
+    options: EventOptions,
     aggregate: PhantomData<fn() -> A>,
 }
 
@@ -57,19 +58,6 @@ pub struct Appended {
 }
 
 impl<A: Aggregate> EventDraft<A> {
-    /// Encodes an event. If that fails, whoever takes the draft says so.
-    pub(crate) fn of<E: Event<Aggregate = A>>(event: &E) -> Self
-    where
-        A: Apply<E>,
-    {
-        Self {
-            event_type: EventType::of::<E>(),
-            payload: Payload::json(event),
-            options: EventOptions::new(),
-            aggregate: PhantomData,
-        }
-    }
-
     /// Sets a time, a reference or metadata.
     #[must_use]
     pub fn with(mut self, options: EventOptions) -> Self {
@@ -84,7 +72,21 @@ where
     E: Event<Aggregate = A>,
 {
     fn from(event: E) -> Self {
-        Self::of(&event)
+        Self {
+            event_type: EventType::of::<E>(),
+            encode: Box::new(move |codec| E::ENCODING.encode(&event, codec)),
+            options: EventOptions::new(),
+            aggregate: PhantomData,
+        }
+    }
+}
+
+impl<A> fmt::Debug for EventDraft<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EventDraft")
+            .field("event_type", &self.event_type)
+            .field("options", &self.options)
+            .finish_non_exhaustive()
     }
 }
 
@@ -132,7 +134,9 @@ impl EventStore {
         let placeholder = AggregateId::new(1)?;
         for event in events {
             sequence = sequence.next();
-            let event = self.inner.prepare::<A>(event.into(), placeholder, sequence, None)?;
+            let EventDraft { event_type, encode, options, .. } = event.into();
+            let place = (placeholder, sequence);
+            let event = self.inner.prepare(event_type, encode, options, place, None)?;
             bytes += event.bytes();
             prepared.push(event);
             self.inner.limits.check_commit(1, prepared.len(), bytes)?;
@@ -155,6 +159,7 @@ impl EventStore {
                 writes: vec![write],
                 events,
                 snapshots: Vec::new(),
+                idempotency: None,
             };
             match self.inner.send(commit).await {
                 Ok(committed) => return Ok(Appended { id, committed }),

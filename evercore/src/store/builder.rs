@@ -4,11 +4,11 @@ use std::sync::{Arc, Mutex};
 
 use tracing::instrument;
 
-use super::{EventStore, Inner};
+use super::{EventStore, Inner, Writing};
 use crate::engine::{self, LogSignal, StorageEngine};
 use crate::ids::IdPool;
 use crate::subscription::{Hub, Starting};
-use crate::{Clock, Limits, Registry, Result, RetryPolicy, SystemClock};
+use crate::{Clock, Codec, Limits, Registry, Result, RetryPolicy, SystemClock};
 
 /// Sets what [`EventStore::connect`] leaves at its defaults.
 ///
@@ -33,6 +33,7 @@ pub struct EventStoreBuilder {
     registry: Option<Registry>,
     clock: Option<Arc<dyn Clock>>,
     limits: Limits,
+    writing: Writing,
     retry: RetryPolicy,
     seed: Option<u64>,
     migrate: Migrate,
@@ -68,6 +69,22 @@ impl EventStoreBuilder {
         self
     }
 
+    /// Sets the codec that payloads are written in, but for those of event types that have a codec of their own. What is
+    /// stored already stays as it is and is read as before. Default: [`Codec::Json`].
+    pub fn codec(mut self, codec: Codec) -> Self {
+        self.writing.codec = codec;
+        self
+    }
+
+    /// Compresses payloads of more than so many bytes by Zstandard, if that makes them smaller. Default: none. Feature
+    /// `zstd`.
+    ///
+    /// It pays for payloads of some hundred bytes and more. [`Limits::max_payload_bytes`] counts before it.
+    pub fn compress_above(mut self, bytes: usize) -> Self {
+        self.writing.compress_above = Some(bytes);
+        self
+    }
+
     /// Sets how contexts are run again after a conflict.
     pub fn retry(mut self, retry: RetryPolicy) -> Self {
         self.retry = retry;
@@ -89,7 +106,10 @@ impl EventStoreBuilder {
     /// Opens the store at a URL; the engine is found by its scheme.
     ///
     /// # Errors
-    /// As [`EventStore::connect`].
+    /// - As [`EventStore::connect`].
+    /// - [`Error::MissingCodec`](crate::Error::MissingCodec) if it is to write in a codec, or to compress, and this build
+    ///   lacks what that takes.
+    /// - [`Error::InvalidDeclaration`](crate::Error::InvalidDeclaration) if an event type cannot be written in the codec.
     #[instrument(level = "debug", skip_all, err(level = "debug"))]
     pub async fn connect(self, url: impl AsRef<str>) -> Result<EventStore> {
         let engine = engine::connect(url.as_ref()).await?;
@@ -99,7 +119,7 @@ impl EventStoreBuilder {
     /// Opens the store on an engine that is made already.
     ///
     /// # Errors
-    /// As [`EventStore::connect`], but for those about the URL.
+    /// As [`connect`](Self::connect), but for those about the URL.
     pub async fn open(self, engine: impl StorageEngine) -> Result<EventStore> {
         self.open_shared(Arc::new(engine)).await
     }
@@ -107,9 +127,10 @@ impl EventStoreBuilder {
     /// Opens the store on an engine that others use as well.
     ///
     /// # Errors
-    /// As [`EventStore::connect`], but for those about the URL.
+    /// As [`connect`](Self::connect), but for those about the URL.
     pub async fn open_shared(self, engine: Arc<dyn StorageEngine>) -> Result<EventStore> {
         let registry = self.registry.map_or_else(Registry::linked, Ok)?;
+        self.writing.check(&registry)?;
         if self.migrate == Migrate::OnOpen {
             engine.migrate().await?;
         }
@@ -123,6 +144,7 @@ impl EventStoreBuilder {
             hub: Hub::default(),
             starting: Starting::default(),
             settled: LogSignal::new(),
+            writing: self.writing,
             retry: self.retry,
             random: Mutex::new(random),
         };

@@ -6,14 +6,16 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tracing::warn;
 
-use super::EventDraft;
 use crate::clock::to_stored_precision;
+use crate::compression::{self, MISSING};
 use crate::engine::{Commit, CommitOutcome, Committed, LogSignal, NewEvent, StorageEngine};
 use crate::ids::IdPool;
+use crate::metadata::check_label;
+use crate::payload::MissingFeature;
 use crate::subscription::{Hub, Starting};
 use crate::{
-    Aggregate, AggregateId, Clock, Error, EventMeta, Limits, Metadata, Registry, Result,
-    RetryPolicy, Sequence,
+    AggregateId, BoxError, Clock, Codec, Error, EventMeta, EventOptions, EventType, Limits,
+    Metadata, Payload, Registry, Result, RetryPolicy, Sequence,
 };
 
 /// How long the outcome of a commit is asked for again while the database cannot be reached.
@@ -30,8 +32,30 @@ pub(crate) struct Inner {
     pub(crate) starting: Starting,
     /// Given when a subscription of this process has moved on, or a lease was given back.
     pub(crate) settled: LogSignal,
+    pub(crate) writing: Writing,
     pub(super) retry: RetryPolicy,
     pub(super) random: Mutex<fastrand::Rng>,
+}
+
+/// How payloads are written.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Writing {
+    pub(crate) codec: Codec,
+    /// Compressed, if they are longer than this many bytes.
+    pub(super) compress_above: Option<usize>,
+}
+
+impl Writing {
+    /// Checks that all of it can be done.
+    pub(super) fn check(&self, registry: &Registry) -> Result<()> {
+        let codec = (!self.codec.is_built()).then(|| self.codec.missing());
+        let compression =
+            (self.compress_above.is_some() && !compression::is_built()).then_some(MISSING);
+        if let Some(MissingFeature { format, feature }) = codec.or(compression) {
+            return Err(Error::MissingCodec { event: None, format, feature });
+        }
+        registry.check_codec(self.codec)
+    }
 }
 
 impl Inner {
@@ -44,43 +68,60 @@ impl Inner {
         self.random.lock().unwrap_or_else(PoisonError::into_inner).f64()
     }
 
-    /// Checks a draft and makes it the event with this sequence.
-    pub(crate) fn prepare<A: Aggregate>(
+    /// The codec of events that have none of their own.
+    pub(crate) const fn codec(&self) -> Codec {
+        self.writing.codec
+    }
+
+    /// Checks and encodes an event that is to have this sequence.
+    pub(crate) fn prepare(
         &self,
-        draft: EventDraft<A>,
-        aggregate_id: AggregateId,
-        sequence: Sequence,
+        event_type: EventType,
+        encode: impl FnOnce(Codec) -> Result<Vec<u8>, BoxError>,
+        options: EventOptions,
+        (aggregate_id, sequence): (AggregateId, Sequence),
         context_metadata: Option<&Metadata>,
     ) -> Result<NewEvent> {
-        let EventDraft { event_type, payload, options, .. } = draft;
+        let EventOptions { event_time, reference, metadata } = options;
+        let metadata = Metadata::of_event(metadata, context_metadata);
+        let event_time = event_time.unwrap_or_else(|| self.clock.now());
+        let meta = EventMeta {
+            aggregate_id,
+            sequence,
+            event_time: to_stored_precision(event_time),
+            reference,
+            metadata: metadata.map(Box::new),
+        };
+        let codec = event_type.codec_in(self.writing.codec);
+        self.check(event_type, codec, encode(codec), meta)
+    }
+
+    /// Checks an event that is encoded and has its place.
+    pub(crate) fn check(
+        &self,
+        event_type: EventType,
+        codec: Codec,
+        encoded: Result<Vec<u8>, BoxError>,
+        meta: EventMeta,
+    ) -> Result<NewEvent> {
         self.registry.check(&event_type)?;
         let name = event_type.name();
-        let payload = payload.map_err(|source| Error::Encode { name: name.to_owned(), source })?;
-        let (bytes, limit) = (payload.bytes().len(), self.limits.max_payload_bytes);
+        let encoded = encoded.map_err(|source| Error::Encode { name: name.to_owned(), source })?;
+        let payload = self.payload(&event_type, codec, encoded)?;
+        check_label("reference", meta.reference())?;
+        let metadata_column = meta.metadata.as_ref().map_or(Ok(None), |own| own.check())?;
+        let version = event_type.version();
+        Ok(NewEvent { event_type: name, version, payload, meta, metadata_column })
+    }
+
+    /// What is stored of the encoded bytes.
+    fn payload(&self, event: &EventType, codec: Codec, encoded: Vec<u8>) -> Result<Payload> {
+        let (bytes, limit) = (encoded.len(), self.limits.max_payload_bytes);
         if bytes > limit {
-            return Err(Error::PayloadTooLarge { event: name.to_owned(), bytes, limit });
+            return Err(Error::PayloadTooLarge { event: event.name().to_owned(), bytes, limit });
         }
-        options.check()?;
-        let metadata = options
-            .metadata
-            .or_else(|| context_metadata.cloned())
-            .or_else(Metadata::current)
-            .filter(|metadata| !metadata.is_empty());
-        let metadata_column = metadata.as_ref().map_or(Ok(None), Metadata::to_column)?;
-        let event_time = options.event_time.unwrap_or_else(|| self.clock.now());
-        Ok(NewEvent {
-            event_type: name,
-            version: event_type.version(),
-            payload,
-            meta: EventMeta {
-                aggregate_id,
-                sequence,
-                event_time: to_stored_precision(event_time),
-                reference: options.reference,
-                metadata: metadata.map(Box::new),
-            },
-            metadata_column,
-        })
+        let payload = Payload::from_encoded(codec, encoded);
+        Ok(payload.compressed_above(self.writing.compress_above))
     }
 
     /// Lands a commit. If the answer is lost, asks for the outcome before it says anything.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 
-use crate::{BoxError, Metadata, RecordedEvent};
+use crate::{BoxError, Metadata, RecordedEvent, with_metadata};
 
 /// Handles the events that a subscription follows.
 ///
@@ -142,7 +142,7 @@ where
         };
         let handled = self.clone()(batch);
         let result = match linked {
-            Some(metadata) => metadata.scope(handled).await,
+            Some(metadata) => with_metadata(metadata, handled).await,
             None => handled.await,
         };
         result.map_err(HandlerError::new)
@@ -178,7 +178,7 @@ where
 {
     for (index, event) in batch.iter().enumerate() {
         let Some(handling) = handle(event) else { continue };
-        let linked = Metadata::caused_by(event).scope(handling);
+        let linked = with_metadata(Metadata::caused_by(event), handling);
         match caught(linked).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => return Err(HandlerError::at(index, error)),

@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use evercore::engine::{
-    AcquireRequest, Acquired, Beat, Commit, CommitOutcome, Committed, Control, Heartbeat,
-    HistoryRequest, IdBlock, LeaseKey, LoadRequest, LoadedAggregate, LogPage, LogRequest, LogWatch,
-    MatchRequest, Migration, NewSubscription, ParkedRequest, Reader, Settled, Settlement,
-    StorageEngine, StoredSubscription, SubscriptionStorage,
+    AcquireRequest, Acquired, Beat, Commit, CommitOutcome, Committed, Control, FirstOutcome,
+    Heartbeat, HistoryRequest, IdBlock, LeaseKey, LoadRequest, LoadedAggregate, LogPage,
+    LogRequest, LogWatch, MatchRequest, Migration, NewSubscription, ParkedRequest, Reader, Settled,
+    Settlement, StorageEngine, StoredSubscription, SubscriptionStorage,
 };
 use evercore::{
-    AggregateId, CommitId, ParkedEvent, Position, RecordedEvent, Registry, Result, Start,
-    SubscriptionName,
+    AggregateId, CommitId, IdempotencyKey, ParkedEvent, Position, RecordedEvent, Registry, Result,
+    Start, SubscriptionName,
 };
 use evercore_memory::MemoryEngine;
 
@@ -59,6 +59,10 @@ impl StorageEngine for Counting {
 
     async fn find_commit(&self, id: CommitId) -> Result<CommitOutcome> {
         self.counted().find_commit(id).await
+    }
+
+    async fn find_first(&self, key: &IdempotencyKey) -> Result<Option<FirstOutcome>> {
+        self.counted().find_first(key).await
     }
 
     fn watch_log(&self) -> LogWatch {

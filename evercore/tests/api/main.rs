@@ -2,6 +2,14 @@
 
 mod closures;
 mod counting;
+mod decisions;
 mod limits;
+#[cfg(not(any(
+    feature = "cbor",
+    feature = "messagepack",
+    feature = "protobuf",
+    feature = "zstd"
+)))]
+mod missing_codecs;
 mod progress;
 mod subscriptions;

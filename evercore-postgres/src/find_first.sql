@@ -1,0 +1,4 @@
+-- $1: the idempotency key.
+SELECT id, first_position, last_position, command, result
+FROM evercore.commits
+WHERE idempotency_key = $1

@@ -1,0 +1,10 @@
+-- $1: only events after this position; $2: the frontier; $3: the most events; $4: correlation id.
+SELECT
+    position, aggregate_id, sequence, event_type_id, version, codec, payload, event_time,
+    recorded_at, reference, correlation_id, causation_id, metadata
+FROM evercore.events
+WHERE correlation_id = $4
+    AND position > $1
+    AND position <= $2
+ORDER BY position
+LIMIT $3

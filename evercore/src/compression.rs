@@ -1,0 +1,70 @@
+//! Compressed payloads.
+
+use crate::DecodeError;
+use crate::payload::MissingFeature;
+
+/// What a compressed payload may grow to when it is read: 64 MiB. What is larger is written as it is.
+pub const MAX_INFLATED_BYTES: usize = 64 * 1024 * 1024;
+
+/// Whether a payload is compressed, and by what.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Compression {
+    /// It is not.
+    #[default]
+    None,
+    /// Zstandard (RFC 8878). Feature `zstd`.
+    Zstd,
+}
+
+/// What is to be said where compressed payloads are wanted and not built in.
+pub(crate) const MISSING: MissingFeature = MissingFeature { format: "zstd", feature: "zstd" };
+
+/// Whether this program can write and read compressed payloads.
+pub(crate) const fn is_built() -> bool {
+    cfg!(feature = "zstd")
+}
+
+/// The compressed bytes, if they are fewer. What cannot be compressed is written as it is.
+pub(crate) fn deflate(bytes: &[u8]) -> Option<Vec<u8>> {
+    if bytes.len() > MAX_INFLATED_BYTES {
+        return None;
+    }
+    zstd::deflate(bytes).filter(|deflated| deflated.len() < bytes.len())
+}
+
+/// What was compressed: up to [`MAX_INFLATED_BYTES`], whatever the bytes claim.
+pub(crate) fn inflate(bytes: &[u8]) -> Result<Vec<u8>, DecodeError> {
+    zstd::inflate(bytes)
+}
+
+#[cfg(feature = "zstd")]
+mod zstd {
+    use super::MAX_INFLATED_BYTES;
+    use crate::DecodeError;
+
+    pub(super) fn deflate(bytes: &[u8]) -> Option<Vec<u8>> {
+        zstd::bulk::compress(bytes, zstd::DEFAULT_COMPRESSION_LEVEL).ok()
+    }
+
+    pub(super) fn inflate(bytes: &[u8]) -> Result<Vec<u8>, DecodeError> {
+        zstd::bulk::decompress(bytes, MAX_INFLATED_BYTES).map_err(|error| {
+            let limit = format!("it cannot be inflated to at most {MAX_INFLATED_BYTES} bytes");
+            DecodeError::whole(std::io::Error::new(error.kind(), format!("{limit}: {error}")))
+        })
+    }
+}
+
+#[cfg(not(feature = "zstd"))]
+mod zstd {
+    use super::MISSING;
+    use crate::DecodeError;
+
+    pub(super) fn deflate(_: &[u8]) -> Option<Vec<u8>> {
+        None
+    }
+
+    pub(super) fn inflate(_: &[u8]) -> Result<Vec<u8>, DecodeError> {
+        Err(DecodeError::missing(MISSING))
+    }
+}

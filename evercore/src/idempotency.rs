@@ -1,0 +1,74 @@
+//! What makes a commit happen once, however often it is tried.
+
+use std::fmt;
+
+use crate::key::shorten;
+use crate::{Error, Result};
+
+/// The longest idempotency key, in bytes of UTF-8.
+pub const MAX_IDEMPOTENCY_KEY_BYTES: usize = 255;
+
+/// A name for one wish of a caller, such as the id of a request: of all commits with the same key, one lands.
+///
+/// 1 to [`MAX_IDEMPOTENCY_KEY_BYTES`] bytes of UTF-8 without a NUL. A key belongs to the store, not to an aggregate, and
+/// is kept for good.
+///
+/// # Example
+/// ```
+/// use evercore::IdempotencyKey;
+///
+/// let key = IdempotencyKey::new("request-0193f3a1")?;
+/// assert_eq!(key.as_str(), "request-0193f3a1");
+/// assert!(IdempotencyKey::new("").is_err());
+/// # Ok::<_, evercore::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct IdempotencyKey(Box<str>);
+
+impl IdempotencyKey {
+    /// Checks and takes `key`.
+    ///
+    /// # Errors
+    /// [`Error::InvalidIdempotencyKey`] if it is empty, too long, or holds a NUL.
+    pub fn new(key: impl Into<Box<str>>) -> Result<Self> {
+        let key = key.into();
+        let problem = if key.is_empty() {
+            "it is empty".to_owned()
+        } else if key.len() > MAX_IDEMPOTENCY_KEY_BYTES {
+            format!("it is {} bytes long, and {MAX_IDEMPOTENCY_KEY_BYTES} is the limit", key.len())
+        } else if key.contains('\0') {
+            "it holds a NUL character".to_owned()
+        } else {
+            return Ok(Self(key));
+        };
+        Err(Error::InvalidIdempotencyKey { key: shorten(&key), problem })
+    }
+
+    /// The key as text.
+    #[must_use]
+    pub const fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for IdempotencyKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl TryFrom<&str> for IdempotencyKey {
+    type Error = Error;
+
+    fn try_from(key: &str) -> Result<Self> {
+        Self::new(key)
+    }
+}
+
+impl TryFrom<String> for IdempotencyKey {
+    type Error = Error;
+
+    fn try_from(key: String) -> Result<Self> {
+        Self::new(key)
+    }
+}

@@ -1,0 +1,268 @@
+//! Commands: load, decide, commit, and again after a conflict.
+
+mod executed;
+mod target;
+
+use std::any::type_name;
+use std::fmt;
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use tracing::{Instrument, debug_span};
+
+use super::{Attempt, EventStore, Landed};
+use crate::engine::FirstOutcome;
+use crate::ids::Ids;
+use crate::{CommandError, Context, Decide, Error, IdempotencyKey, Metadata, Result};
+
+pub(crate) use executed::{Completed, Done};
+pub use executed::{Executed, Happened};
+pub use target::Target;
+
+/// A command that is to be executed: await it. Made by [`EventStore::execute`].
+#[must_use = "a command does nothing until it is awaited"]
+pub struct Execute<'a, T, C> {
+    store: &'a EventStore,
+    target: Result<Target>,
+    command: C,
+    idempotency_key: Option<Result<IdempotencyKey>>,
+    metadata: Option<Metadata>,
+    aggregate: PhantomData<fn() -> T>,
+}
+
+impl EventStore {
+    /// Executes a command: loads the aggregate, lets it [decide](Decide), and commits what it emits. On a conflict it
+    /// does so again, as the store's [`RetryPolicy`](crate::RetryPolicy) says.
+    ///
+    /// The target is an [`AggregateId`](crate::AggregateId), a natural key as text, or one of [`Target`] that creates
+    /// the aggregate. A decision that emits nothing changes nothing, and creates nothing.
+    ///
+    /// # Errors
+    /// Awaiting it gives
+    /// - [`CommandError::Rejected`] with what the decision said;
+    /// - [`CommandError::Store`] as [`with_context`](Self::with_context), with [`Error::UnknownId`] or
+    ///   [`Error::UnknownKey`] if there is no such aggregate, and [`Error::IdempotencyKeyReused`].
+    ///
+    /// # Example
+    /// ```standalone_crate
+    /// # use evercore::{Aggregate, Apply, CommandError, Decide, Decision, EventMeta, event};
+    /// # #[derive(Aggregate, Default)]
+    /// # struct Account { balance: i64 }
+    /// # #[event(aggregate = Account)]
+    /// # struct MoneyDeposited { amount: i64 }
+    /// # impl Apply<MoneyDeposited> for Account {
+    /// #     fn apply(&mut self, event: &MoneyDeposited, _: &EventMeta) { self.balance += event.amount }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), CommandError<String>> {
+    /// # let store = evercore::EventStore::builder().open(evercore_memory::MemoryEngine::new()).await?;
+    /// use evercore::Target;
+    ///
+    /// struct Deposit { amount: i64 }
+    ///
+    /// impl Decide<Deposit> for Account {
+    ///     type Error = String;
+    ///
+    ///     fn decide(account: &mut Decision<'_, Self>, command: &Deposit) -> Result<(), String> {
+    ///         if command.amount <= 0 {
+    ///             return Err("an amount is more than nothing".to_owned());
+    ///         }
+    ///         account.emit(MoneyDeposited { amount: command.amount });
+    ///         Ok(())
+    ///     }
+    /// }
+    ///
+    /// let account = Target::key_or_new("NL91ABNA0417164300")?;
+    /// let first = store.execute::<Account, _>(account, Deposit { amount: 30 }).await?;
+    /// let again = store
+    ///     .execute::<Account, _>("NL91ABNA0417164300", Deposit { amount: 12 })
+    ///     .idempotency_key("request-17")
+    ///     .await?;
+    /// assert_eq!(again.id(), first.id());
+    /// assert_eq!(again.state().balance, 42);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn execute<T, C>(
+        &self,
+        target: impl TryInto<Target, Error: Into<Error>>,
+        command: C,
+    ) -> Execute<'_, T, C>
+    where
+        T: Decide<C>,
+    {
+        Execute {
+            store: self,
+            target: target.try_into().map_err(Into::into),
+            command,
+            idempotency_key: None,
+            metadata: None,
+            aggregate: PhantomData,
+        }
+    }
+
+    /// Where the commit has landed that has an idempotency key, if one has.
+    ///
+    /// # Errors
+    /// - [`Error::InvalidIdempotencyKey`] if it cannot be one.
+    /// - What the engine says if it cannot be asked.
+    pub async fn find_first(
+        &self,
+        key: impl TryInto<IdempotencyKey, Error: Into<Error>>,
+    ) -> Result<Option<Landed>> {
+        let key = key.try_into().map_err(Into::into)?;
+        let first = self.inner.engine.find_first(&key).await?;
+        Ok(first.map(|first| Landed(Some(first.committed))))
+    }
+}
+
+impl<T, C> Execute<'_, T, C>
+where
+    T: Decide<C>,
+{
+    /// Names the wish behind the command, so that it comes true once, however often it is sent: by this process or
+    /// another, now or after a restart. A repetition writes nothing and is answered as the first was. A command that was
+    /// refused has not come true; it is decided on again.
+    ///
+    /// The key belongs to the store. Give each wish its own: one that was used for another command or another aggregate
+    /// is [`Error::IdempotencyKeyReused`].
+    pub fn idempotency_key(
+        mut self,
+        key: impl TryInto<IdempotencyKey, Error: Into<Error>>,
+    ) -> Self {
+        self.idempotency_key = Some(key.try_into().map_err(Into::into));
+        self
+    }
+
+    /// Sets the metadata of the events. What the decision gives them counts before it, and it before that of
+    /// [`with_metadata`](crate::with_metadata).
+    pub fn metadata(mut self, metadata: Metadata) -> Self {
+        self.metadata = Some(metadata);
+        self
+    }
+
+    async fn run(self) -> Result<Executed<T>, CommandError<T::Error>> {
+        let Self { store, target, command, idempotency_key, metadata, .. } = self;
+        let request = Request {
+            target: target?,
+            command,
+            idempotency_key: idempotency_key.transpose()?,
+            metadata,
+        };
+        let mut failed = 0;
+        loop {
+            let failure = match store.attempt_command(&request).await {
+                Ok(executed) => return Ok(executed),
+                Err(failure) => failure,
+            };
+            if let Some(key) = request.idempotency_key.as_ref().filter(|_| failure.is_final())
+                && let Some(first) = store.inner.engine.find_first(key).await?
+            {
+                return Ok(store.repetition(&request, key, first).await?);
+            }
+            store.wait_to_rerun(&mut failed, failure).await?;
+        }
+    }
+}
+
+impl<'a, T, C> IntoFuture for Execute<'a, T, C>
+where
+    T: Decide<C, Error: Send>,
+    C: Send + Sync + 'a,
+{
+    type Output = Result<Executed<T>, CommandError<T::Error>>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send + 'a>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        let span = debug_span!("execute", aggregate = T::NAME, command = type_name::<C>());
+        Box::pin(self.run().instrument(span))
+    }
+}
+
+/// What [`Execute`] asks for, checked.
+struct Request<C> {
+    target: Target,
+    command: C,
+    idempotency_key: Option<IdempotencyKey>,
+    metadata: Option<Metadata>,
+}
+
+impl EventStore {
+    async fn attempt_command<T, C>(
+        &self,
+        request: &Request<C>,
+    ) -> Result<Executed<T>, Attempt<CommandError<T::Error>>>
+    where
+        T: Decide<C>,
+    {
+        let decide = async {
+            let mut context = Context::new(Arc::clone(&self.inner), Ids::Pool);
+            if let Some(metadata) = &request.metadata {
+                context.set_metadata(metadata.clone())?;
+            }
+            let mut aggregate = request.target.enter(&mut context).await?;
+            context.decide(&mut aggregate, &request.command)?;
+            Ok((context, aggregate))
+        };
+        let (context, aggregate) = decide.await.map_err(Attempt::Work)?;
+        let key = request.idempotency_key.clone();
+        let completed = context.complete(&aggregate, key, command_name::<C>()).await;
+        Ok(Executed::new(aggregate, completed.map_err(Attempt::Commit)?))
+    }
+
+    /// The answer to a command whose wish has come true before.
+    async fn repetition<T, C>(
+        &self,
+        request: &Request<C>,
+        key: &IdempotencyKey,
+        first: FirstOutcome,
+    ) -> Result<Executed<T>>
+    where
+        T: Decide<C>,
+    {
+        let command = command_name::<C>();
+        let reused = |used_for| Error::IdempotencyKeyReused {
+            key: key.to_string(),
+            used_for,
+            wanted: format!("`{command}` on {}", request.target),
+        };
+        if *first.command != *command {
+            return Err(reused(format!("`{}`", first.command)));
+        }
+        let done = Done::read(&first)?;
+        if !request.target.may_be(&done) {
+            return Err(reused(format!("{done}")));
+        }
+        done.replay(&self.inner, first.committed).await
+    }
+}
+
+impl<E> Attempt<CommandError<E>> {
+    /// Whether trying again changes nothing, unless the wish has come true meanwhile.
+    fn is_final(&self) -> bool {
+        match self {
+            Self::Work(CommandError::Rejected(_)) => true,
+            Self::Work(CommandError::Store(error)) | Self::Commit(error) => {
+                !error.is_retryable() && !matches!(error, Error::OutcomeUnknown { .. })
+            }
+        }
+    }
+}
+
+/// The command's type without its path, which moves with refactorings.
+fn command_name<C>() -> &'static str {
+    let name = type_name::<C>();
+    let path = name.split('<').next().unwrap_or(name);
+    path.rsplit("::").next().unwrap_or(path)
+}
+
+impl<T, C> fmt::Debug for Execute<'_, T, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Execute")
+            .field("command", &type_name::<C>())
+            .field("target", &self.target)
+            .field("idempotency_key", &self.idempotency_key)
+            .finish_non_exhaustive()
+    }
+}

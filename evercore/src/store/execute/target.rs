@@ -1,0 +1,105 @@
+//! Which aggregate a command is for.
+
+use std::fmt;
+
+use super::executed::Done;
+use crate::{Aggregate, AggregateId, Context, Error, NaturalKey, Result, StateAggregate};
+
+/// Which aggregate a command is for.
+///
+/// An [`AggregateId`], a [`NaturalKey`], or the text of one turns into it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// The one with this id. It has to exist.
+    Id(AggregateId),
+    /// The one with this natural key. It has to exist.
+    Key(NaturalKey),
+    /// A new one.
+    New,
+    /// A new one with this natural key.
+    NewWithKey(NaturalKey),
+    /// The one with this natural key, or a new one that has it.
+    KeyOrNew(NaturalKey),
+}
+
+impl Target {
+    /// A new one with this natural key.
+    ///
+    /// # Errors
+    /// [`Error::InvalidKey`] if it cannot be a key.
+    pub fn new_with_key(key: impl TryInto<NaturalKey, Error: Into<Error>>) -> Result<Self> {
+        key.try_into().map(Self::NewWithKey).map_err(Into::into)
+    }
+
+    /// The one with this natural key, or a new one that has it.
+    ///
+    /// # Errors
+    /// [`Error::InvalidKey`] if it cannot be a key.
+    pub fn key_or_new(key: impl TryInto<NaturalKey, Error: Into<Error>>) -> Result<Self> {
+        key.try_into().map(Self::KeyOrNew).map_err(Into::into)
+    }
+
+    pub(super) async fn enter<T: Aggregate>(
+        &self,
+        context: &mut Context,
+    ) -> Result<StateAggregate<T>> {
+        match self {
+            Self::Id(id) => context.load(*id).await,
+            Self::Key(key) => context.load_by_key(key.clone()).await,
+            Self::New => context.create().await,
+            Self::NewWithKey(key) => context.create_with_key(key.clone()).await,
+            Self::KeyOrNew(key) => context.load_or_create(key.clone()).await,
+        }
+    }
+
+    /// Whether what was done may have been done to this target.
+    pub(super) fn may_be(&self, done: &Done) -> bool {
+        match self {
+            Self::Id(id) => *id == done.id,
+            Self::New => true,
+            Self::Key(key) | Self::NewWithKey(key) | Self::KeyOrNew(key) => {
+                done.key.as_ref() == Some(key)
+            }
+        }
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Id(id) => write!(f, "aggregate {id}"),
+            Self::New => f.write_str("a new aggregate"),
+            Self::Key(key) | Self::NewWithKey(key) | Self::KeyOrNew(key) => {
+                write!(f, "the aggregate with the key `{key}`")
+            }
+        }
+    }
+}
+
+impl From<AggregateId> for Target {
+    fn from(id: AggregateId) -> Self {
+        Self::Id(id)
+    }
+}
+
+impl From<NaturalKey> for Target {
+    fn from(key: NaturalKey) -> Self {
+        Self::Key(key)
+    }
+}
+
+impl TryFrom<&str> for Target {
+    type Error = Error;
+
+    fn try_from(key: &str) -> Result<Self> {
+        NaturalKey::new(key).map(Self::Key)
+    }
+}
+
+impl TryFrom<String> for Target {
+    type Error = Error;
+
+    fn try_from(key: String) -> Result<Self> {
+        NaturalKey::new(key).map(Self::Key)
+    }
+}

@@ -1,0 +1,13 @@
+use evercore::{Aggregate, Apply, EventMeta, event};
+
+#[derive(Aggregate, Default)]
+struct Account;
+
+#[event(aggregate = Account, codec = bson)]
+struct Closed;
+
+impl Apply<Closed> for Account {
+    fn apply(&mut self, _: &Closed, _: &EventMeta) {}
+}
+
+fn main() {}

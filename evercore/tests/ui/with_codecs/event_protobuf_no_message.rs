@@ -1,0 +1,15 @@
+use evercore::{Aggregate, Apply, EventMeta, event};
+
+#[derive(Aggregate, Default)]
+struct Account;
+
+#[event(aggregate = Account, codec = protobuf)]
+struct Closed {
+    reason: String,
+}
+
+impl Apply<Closed> for Account {
+    fn apply(&mut self, _: &Closed, _: &EventMeta) {}
+}
+
+fn main() {}

@@ -1,0 +1,14 @@
+use evercore::{Aggregate, Apply, EventMeta, event};
+
+#[derive(Aggregate, Default)]
+struct Account;
+
+#[event(aggregate = Account, codec = protobuf)]
+#[derive(Clone, PartialEq, prost::Message)]
+struct Closed {}
+
+impl Apply<Closed> for Account {
+    fn apply(&mut self, _: &Closed, _: &EventMeta) {}
+}
+
+fn main() {}
