@@ -1,6 +1,8 @@
 //! The bank that every side works for, with events of about 120 bytes of JSON.
 
-use evercore::{Aggregate, Apply, EventMeta, event};
+use std::convert::Infallible;
+
+use evercore::{Aggregate, Apply, Decide, Decision, EventMeta, event};
 use serde::{Deserialize, Serialize};
 
 /// An account without snapshots.
@@ -70,7 +72,7 @@ impl Books {
 
 impl Account {
     /// The decision that every side takes.
-    pub(crate) fn decide(&self) -> MoneyDeposited {
+    pub(crate) fn next_deposit(&self) -> MoneyDeposited {
         MoneyDeposited::of(self.books.next())
     }
 
@@ -80,8 +82,21 @@ impl Account {
     }
 }
 
+/// The command whose decision [`Account::next_deposit`] is.
+pub(crate) struct Deposit;
+
+impl Decide<Deposit> for Account {
+    type Error = Infallible;
+
+    fn decide(account: &mut Decision<'_, Self>, _: &Deposit) -> Result<(), Infallible> {
+        let event = account.next_deposit();
+        account.emit(event);
+        Ok(())
+    }
+}
+
 impl SavingsAccount {
-    pub(crate) fn decide(&self) -> MoneySaved {
+    pub(crate) fn next_deposit(&self) -> MoneySaved {
         let MoneyDeposited { amount, currency, reference, note } =
             MoneyDeposited::of(self.books.next());
         MoneySaved { amount, currency, reference, note }

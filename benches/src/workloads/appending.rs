@@ -147,7 +147,7 @@ impl Worker for HotWithLoad {
         self.store
             .with_context(async |ctx| {
                 let mut account = ctx.load::<SavingsAccount>(id).await?;
-                let event = account.state().decide();
+                let event = account.state().next_deposit();
                 ctx.apply(&mut account, event)
             })
             .await?;

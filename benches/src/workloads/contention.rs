@@ -76,7 +76,7 @@ impl Worker for Teller {
             .with_context(async |ctx| {
                 runs.fetch_add(1, Ordering::Relaxed);
                 let mut account = ctx.load_or_create::<Account>(key.as_str()).await?;
-                let event = account.state().decide();
+                let event = account.state().next_deposit();
                 ctx.apply(&mut account, event)?;
                 Ok::<_, Error>(())
             })
@@ -92,7 +92,7 @@ impl Worker for RawTeller {
         let mut reruns = 0;
         loop {
             let loaded = self.log.load(aggregate).await?;
-            let event = loaded.account.decide();
+            let event = loaded.account.next_deposit();
             let row = NewRow::new(aggregate, loaded.sequence + 1, &event)?;
             match self.log.insert(&row).await? {
                 Landed::Yes => break,

@@ -73,7 +73,7 @@ pub(super) async fn deposit(store: &EventStore, id: AggregateId) -> Result<(), E
     store
         .with_context(async |ctx| {
             let mut account = ctx.load::<Account>(id).await?;
-            let event = account.state().decide();
+            let event = account.state().next_deposit();
             ctx.apply(&mut account, event)
         })
         .await
@@ -87,7 +87,7 @@ impl Worker for RawTeller {
             self.log.insert(&NewRow::new(self.aggregate, 1, &event)?).await?;
         } else {
             let loaded = self.log.load(self.aggregate).await?;
-            let event = loaded.account.decide();
+            let event = loaded.account.next_deposit();
             let row = NewRow::new(self.aggregate, loaded.sequence + 1, &event)?;
             anyhow::ensure!(self.log.insert(&row).await? == Landed::Yes, "nobody else writes here");
         }

@@ -15,7 +15,7 @@ use super::rehydrating::Reader;
 use crate::contest::{Contest, Plan, Row, Side};
 use crate::cpu::Server;
 use crate::crew::{Crew, Step, Worker};
-use crate::domain::{Account, MoneyDeposited};
+use crate::domain::{Account, Deposit, MoneyDeposited};
 use crate::sample::{Worked, float};
 
 /// Events of a history, and pieces of work between two looks at the clock.
@@ -26,6 +26,7 @@ const STEPS_OF_A_LOG: u32 = 50;
 
 pub(super) async fn run(plan: Plan) -> anyhow::Result<Vec<Row>> {
     let mut rows = append().await?.run(plan).await?;
+    rows.extend(execute().await?.run(plan).await?);
     rows.extend(replay().await?.run(plan).await?);
     rows.extend(decode().await?.run(plan).await?);
     Ok(rows)
@@ -39,11 +40,16 @@ fn contest(case: &'static str) -> Contest {
 async fn append() -> anyhow::Result<Contest> {
     Ok(contest("append one event")
         .side("Vec under a mutex", Solo::new(Pusher::default()))
-        .side("evercore, with_context", Solo::new(Opener { store: store().await?, steps: 0 }))
-        .side(
-            "evercore, with_context and load",
-            Solo::new(Depositor { store: store().await?, steps: 0 }),
-        ))
+        .side("evercore, with_context", Solo::new(Opener { store: store().await?, steps: 0 })))
+}
+
+/// Commands on accounts with up to 20 events.
+async fn execute() -> anyhow::Result<Contest> {
+    let by_hand = Depositor { store: store().await?, steps: 0, by: By::Context };
+    let by_command = Depositor { store: store().await?, steps: 0, by: By::Command };
+    Ok(contest("load, decide, append")
+        .side("evercore, with_context", Solo::new(by_hand))
+        .side("evercore, execute", Solo::new(by_command)))
 }
 
 /// A history of a thousand events becomes a state.
@@ -136,6 +142,14 @@ struct Opener {
 struct Depositor {
     store: EventStore,
     steps: u32,
+    by: By,
+}
+
+/// How a deposit is made.
+#[derive(Clone, Copy)]
+enum By {
+    Context,
+    Command,
 }
 
 struct Replayer {
@@ -194,7 +208,10 @@ impl Worker for Depositor {
         for _ in 0..accounts {
             let id = open(&self.store, 1).await?;
             for _ in 1..super::deciding::COMMITS_OF_AN_ACCOUNT {
-                deposit(&self.store, id).await?;
+                match self.by {
+                    By::Context => deposit(&self.store, id).await?,
+                    By::Command => drop(self.store.execute::<Account, _>(id, Deposit).await?),
+                }
             }
         }
         Ok(Step::units(PIECES.unsigned_abs()))
