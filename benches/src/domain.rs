@@ -116,11 +116,9 @@ impl MoneyDeposited {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
     #[test]
     fn an_event_is_about_120_bytes_of_json() {
-        let bytes = serde_json::to_vec(&MoneyDeposited::of(123)).expect("JSON").len();
+        let bytes = serde_json::to_vec(&super::MoneyDeposited::of(123)).expect("JSON").len();
         assert!((110..=135).contains(&bytes), "{bytes} bytes");
     }
 }
