@@ -45,3 +45,9 @@ pub struct Testing;
 #[doc = include_str!("../../docs/middleware.md")]
 #[derive(Debug)]
 pub struct Middleware;
+
+/// The guide to modelling with decisions.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/decisions.md")]
+#[derive(Debug)]
+pub struct Decisions;
