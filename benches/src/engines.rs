@@ -1,16 +1,22 @@
-//! The engines that are measured, each on data of its own.
+//! The engines that are measured, and fresh data for each contest.
 
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::Context;
 use clap::ValueEnum;
-use evercore::EventStore;
 use evercore::engine::StorageEngine;
+use evercore::{EventStore, RetryPolicy};
 use evercore_memory::MemoryEngine;
-use evercore_postgres::PostgresEngine;
+use evercore_postgres::{PostgresEngine, PostgresOptions};
 use evercore_sqlite::{SqliteEngine, SqliteOptions};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
 use tempfile::TempDir;
 use throwaway_postgres::{Binaries, Server};
+
+use crate::cpu;
+use crate::raw::{PostgresLog, RawLog, SqliteLog};
 
 /// Which engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -20,35 +26,177 @@ pub(crate) enum Kind {
     Postgres,
 }
 
-/// Data that engines are opened on. Removed when it is dropped.
-pub(crate) enum Data {
-    Memory(MemoryEngine),
+/// What an engine needs to run on. Removed when it is dropped.
+pub(crate) enum Bed {
+    Memory,
     Sqlite(TempDir),
-    Postgres(Box<Server>),
+    Postgres { server: Box<Server>, processes: cpu::Server },
+}
+
+/// Data of its own for one contest, with full durability. Nothing of another contest makes it slower.
+pub(crate) struct Ground {
+    pub(crate) kind: Kind,
+    pub(crate) processes: cpu::Server,
+    place: Place,
+}
+
+enum Place {
+    Memory(MemoryEngine),
+    Folder(PathBuf),
+    Database(String),
 }
 
 impl Kind {
-    /// Fresh data, with full durability.
-    pub(crate) fn data(self) -> anyhow::Result<Data> {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Memory => "memory",
+            Self::Sqlite => "sqlite",
+            Self::Postgres => "postgres",
+        }
+    }
+
+    pub(crate) async fn bed(self) -> anyhow::Result<Bed> {
         Ok(match self {
-            Self::Memory => Data::Memory(MemoryEngine::new()),
-            Self::Sqlite => Data::Sqlite(tempfile::tempdir().context("a folder")?),
-            Self::Postgres => Data::Postgres(Box::new(Server::start(&Binaries::find()?, &[])?)),
+            Self::Memory => Bed::Memory,
+            Self::Sqlite => Bed::Sqlite(tempfile::tempdir().context("a folder")?),
+            Self::Postgres => {
+                let server = Box::new(Server::start(&Binaries::find()?, &[])?);
+                let mut connection = PgConnection::connect(&server.url()).await?;
+                let backend: i32 = sqlx::query_scalar("SELECT pg_backend_pid()")
+                    .fetch_one(&mut connection)
+                    .await?;
+                let processes = cpu::Server::with_backend(backend.try_into()?);
+                Bed::Postgres { server, processes }
+            }
         })
     }
 }
 
-impl Data {
-    /// A store on the data, as a process of its own would have it.
-    pub(crate) async fn store(&self) -> anyhow::Result<EventStore> {
-        let engine: Arc<dyn StorageEngine> = match self {
-            Self::Memory(engine) => Arc::new(engine.clone()),
-            Self::Sqlite(folder) => {
-                let path = folder.path().join("bench.db");
-                Arc::new(SqliteEngine::open(path, SqliteOptions::default()).await?)
+impl Bed {
+    pub(crate) const fn kind(&self) -> Kind {
+        match self {
+            Self::Memory => Kind::Memory,
+            Self::Sqlite(_) => Kind::Sqlite,
+            Self::Postgres { .. } => Kind::Postgres,
+        }
+    }
+
+    /// Which program, and how durable its commits are.
+    pub(crate) async fn describe(&self) -> anyhow::Result<Option<String>> {
+        match self {
+            Self::Memory => Ok(None),
+            Self::Sqlite(_) => {
+                let mut connection = SqliteConnection::connect("sqlite::memory:").await?;
+                let version: String = sqlx::query_scalar("SELECT sqlite_version()")
+                    .fetch_one(&mut connection)
+                    .await?;
+                Ok(Some(format!("SQLite {version}: journal_mode=WAL synchronous=FULL")))
             }
-            Self::Postgres(server) => Arc::new(PostgresEngine::open(server.url().parse()?).await?),
+            Self::Postgres { server, .. } => {
+                const SETTINGS: [&str; 4] =
+                    ["fsync", "synchronous_commit", "wal_sync_method", "shared_buffers"];
+                let mut connection = PgConnection::connect(&server.url()).await?;
+                let mut text = String::from("PostgreSQL ");
+                for setting in ["server_version"].into_iter().chain(SETTINGS) {
+                    let value: String = sqlx::query_scalar("SELECT current_setting($1)")
+                        .bind(setting)
+                        .fetch_one(&mut connection)
+                        .await?;
+                    match setting {
+                        "server_version" => text.push_str(&format!("{value}:")),
+                        _ => text.push_str(&format!(" {setting}={value}")),
+                    }
+                }
+                Ok(Some(text))
+            }
+        }
+    }
+
+    /// Fresh data.
+    pub(crate) async fn ground(&self) -> anyhow::Result<Ground> {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        Ok(match self {
+            Self::Memory => Ground {
+                kind: Kind::Memory,
+                processes: cpu::Server::None,
+                place: Place::Memory(MemoryEngine::new()),
+            },
+            Self::Sqlite(folder) => {
+                let folder = folder.path().join(number.to_string());
+                std::fs::create_dir(&folder).context("a folder")?;
+                Ground {
+                    kind: Kind::Sqlite,
+                    processes: cpu::Server::None,
+                    place: Place::Folder(folder),
+                }
+            }
+            Self::Postgres { server, processes } => {
+                let mut connection = PgConnection::connect(&server.url()).await?;
+                let name = format!("bench_{number}");
+                sqlx::query(AssertSqlSafe(format!("CREATE DATABASE {name}")))
+                    .execute(&mut connection)
+                    .await?;
+                sqlx::query("CHECKPOINT").execute(&mut connection).await?;
+                let (server, _) = server.url().rsplit_once('/').map_or_else(
+                    || unreachable!("BUG: a URL names a database"),
+                    |(server, database)| (server.to_owned(), database.to_owned()),
+                );
+                Ground {
+                    kind: Kind::Postgres,
+                    processes: *processes,
+                    place: Place::Database(format!("{server}/{name}")),
+                }
+            }
+        })
+    }
+}
+
+impl Ground {
+    /// A store on the data, as a process of its own would have it. Ready: nothing of its start is measured.
+    pub(crate) async fn store(&self) -> anyhow::Result<EventStore> {
+        self.store_with(RetryPolicy::default()).await
+    }
+
+    pub(crate) async fn store_with(&self, retry: RetryPolicy) -> anyhow::Result<EventStore> {
+        let engine: Arc<dyn StorageEngine> = match &self.place {
+            Place::Memory(engine) => Arc::new(engine.clone()),
+            Place::Folder(folder) => {
+                let file = folder.join("evercore.db");
+                Arc::new(SqliteEngine::open(file, SqliteOptions::default()).await?)
+            }
+            Place::Database(url) => {
+                Arc::new(PostgresEngine::open(url.parse::<PostgresOptions>()?).await?)
+            }
         };
-        Ok(EventStore::builder().open_shared(engine).await?)
+        let store = EventStore::builder().retry(retry).open_shared(engine).await?;
+        store.warmup().await?;
+        Ok(store)
+    }
+
+    /// The same data's place, for what goes around the engine.
+    pub(crate) fn url(&self) -> String {
+        match &self.place {
+            Place::Memory(_) => "memory:".to_owned(),
+            Place::Folder(folder) => folder.display().to_string(),
+            Place::Database(url) => url.clone(),
+        }
+    }
+
+    /// A table beside the store's, without anything of ours.
+    pub(crate) async fn raw(&self) -> anyhow::Result<Arc<dyn RawLog>> {
+        Ok(match &self.place {
+            Place::Memory(_) => anyhow::bail!("there is no driver under the engine in memory"),
+            Place::Folder(_) => self.raw_sqlite().await?,
+            Place::Database(url) => Arc::new(PostgresLog::create(url).await?),
+        })
+    }
+
+    /// In a file of its own: SQLite has one writer for a file.
+    pub(crate) async fn raw_sqlite(&self) -> anyhow::Result<Arc<SqliteLog>> {
+        let Place::Folder(folder) = &self.place else {
+            anyhow::bail!("only SQLite's data is in a folder");
+        };
+        Ok(Arc::new(SqliteLog::create(&folder.join("raw.db")).await?))
     }
 }

@@ -1,40 +1,124 @@
-//! Measures evercore on this machine. Figures of different machines, or of different runs, do not compare.
+//! Measures evercore on this machine, beside the drivers that it stands on. Figures of different machines, or of
+//! different runs, do not compare; the ratios of one run do.
 //!
-//! `cargo xtask bench --workload wake-up`: how long it takes from the moment a commit was acknowledged until the handler
-//! of a subscription has its event.
+//! `cargo xtask bench --help` lists what can be measured. Sides take turns within one run, so that what else happens on
+//! the machine happens to all of them.
 
+mod contest;
+mod cpu;
+mod crew;
+mod domain;
 mod engines;
-mod wake_up;
+mod machine;
+mod peers;
+mod raw;
+mod report;
+mod sample;
+mod workloads;
 
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context;
 use clap::{Parser, ValueEnum};
 
+use contest::Plan;
 use engines::Kind;
+use machine::Machine;
+use peers::Peers;
+use report::Report;
+use workloads::{Sizes, Workload, wake_up};
 
-#[derive(Parser)]
+#[derive(Clone, Debug, Parser)]
 #[command(name = "cargo xtask bench", bin_name = "cargo xtask bench")]
 struct Options {
-    /// What to measure.
+    /// What to measure; all if it is left out.
     #[arg(long, value_enum)]
-    workload: Workload,
+    workload: Vec<Workload>,
     /// The engine; all if it is left out.
     #[arg(long, value_enum)]
-    engine: Option<Kind>,
-    /// How many commits to measure.
+    engine: Vec<Kind>,
+    /// How long each round of each side lasts.
+    #[arg(long, default_value_t = 3.0)]
+    seconds: f64,
+    /// How often each side has its turn.
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+    /// Events of the log that W5 reads, in whole thousands.
+    #[arg(long, default_value_t = 200_000)]
+    log_events: i64,
+    /// Events of W7's large store. The small one has 100,000.
+    #[arg(long, default_value_t = 1_000_000)]
+    large_store: i64,
+    /// Commits of W6.
     #[arg(long, default_value_t = 300)]
     commits: u32,
+    /// Let frameworks of others take part.
+    #[arg(long)]
+    peers: bool,
+    /// Also write what was measured to this file, as JSON.
+    #[arg(long)]
+    json: Option<PathBuf>,
+    /// Also write the tables to this file, as Markdown.
+    #[arg(long)]
+    markdown: Option<PathBuf>,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
-enum Workload {
-    /// From the acknowledged commit to the handler.
-    WakeUp,
-}
-
-#[tokio::main]
-async fn main() -> anyhow::Result<()> {
+fn main() -> anyhow::Result<()> {
     let options = Options::parse();
-    let kinds = options.engine.map_or_else(|| Kind::value_variants().to_vec(), |kind| vec![kind]);
-    match options.workload {
-        Workload::WakeUp => wake_up::run(&kinds, options.commits).await,
+    anyhow::ensure!(options.seconds > 0.0 && options.rounds > 0, "measure for some time");
+    anyhow::ensure!(
+        options.log_events > 0 && options.log_events % 1_000 == 0,
+        "W5's log has whole thousands of events"
+    );
+    let runtime = tokio::runtime::Runtime::new()?;
+    // Not on the main thread, which would have to be woken by the others for every answer.
+    runtime.block_on(async { tokio::spawn(measure(options)).await? })
+}
+
+async fn measure(options: Options) -> anyhow::Result<()> {
+    let mut report = Report {
+        machine: Machine::look()?,
+        seconds: options.seconds,
+        rounds: options.rounds,
+        command: std::env::args().skip(1).collect::<Vec<_>>().join(" "),
+        rows: Vec::new(),
+        latencies: Vec::new(),
+        notes: Vec::new(),
+    };
+    let mut peers = Peers::new(options.peers);
+    let round = Duration::from_secs_f64(options.seconds);
+    let plan = Plan { warm_up: round / 2, round, rounds: options.rounds };
+    let sizes = Sizes { log: options.log_events, large: options.large_store };
+    for kind in all_if_none(&options.engine) {
+        let bed = kind.bed().await?;
+        report.machine.engines.extend(bed.describe().await?);
+        for workload in all_if_none(&options.workload) {
+            if !workload.runs_on(kind) {
+                continue;
+            }
+            eprintln!("{workload:?} on {}", kind.name());
+            if workload == Workload::W6 {
+                report.latencies.extend(wake_up::run(&bed, options.commits).await?);
+            } else {
+                report.rows.extend(workload.run(&bed, &mut peers, sizes, plan).await?);
+            }
+        }
     }
+    report.machine.look_again();
+    report.notes = peers.notes;
+    print!("{}", report.markdown());
+    if let Some(file) = &options.json {
+        std::fs::write(file, serde_json::to_vec_pretty(&report)?)
+            .with_context(|| format!("cannot write {}", file.display()))?;
+    }
+    if let Some(file) = &options.markdown {
+        std::fs::write(file, report.document())
+            .with_context(|| format!("cannot write {}", file.display()))?;
+    }
+    Ok(())
+}
+
+fn all_if_none<T: ValueEnum + Clone>(chosen: &[T]) -> Vec<T> {
+    if chosen.is_empty() { T::value_variants().to_vec() } else { chosen.to_vec() }
 }

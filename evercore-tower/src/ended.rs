@@ -19,6 +19,7 @@ pub struct Ended<'a> {
 
 /// How a command has ended.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub enum Outcome<'a> {
     /// Its events have happened.
     Happened,

@@ -55,9 +55,10 @@ impl<C> CommandRequest<C> {
         Ok(self)
     }
 
-    /// Sets the metadata of the events, unless the decision gives them their own.
+    /// Sets the metadata of the events, as [`Execute::metadata`](evercore::Execute::metadata).
     ///
-    /// Unlike that of [`Metadata::scope`], it goes where the request goes, into other tasks as well, and layers see it.
+    /// Unlike that of [`with_metadata`](evercore::with_metadata), it goes where the request goes, into other tasks as
+    /// well, and layers see it.
     #[must_use]
     pub fn with_metadata(mut self, metadata: Metadata) -> Self {
         self.metadata = Some(metadata);
@@ -82,13 +83,13 @@ impl<C> CommandRequest<C> {
         self.idempotency_key.as_ref()
     }
 
-    /// What its events will carry.
+    /// What was set for its events. That of the task is not in it.
     #[must_use]
     pub const fn metadata(&self) -> Option<&Metadata> {
         self.metadata.as_ref()
     }
 
-    /// Who sends it, by its metadata.
+    /// Who sends it, by the metadata that was set. The principal of the task is not looked at.
     #[must_use]
     pub fn principal(&self) -> Option<&str> {
         self.metadata.as_ref()?.principal_id()

@@ -15,8 +15,8 @@ use crate::{CommandFuture, CommandRequest, Ended, Outcome};
 ///
 /// The span is `command`, with the `aggregate`'s and the `command`'s name. The event at its end has the `outcome` as
 /// [`Outcome::as_str`] words it, `took_ms`, and the `id` of the aggregate where it is known: at level `WARN` with the
-/// `error` if the command failed, else at `INFO`. All have the target `evercore_tower`. Neither the command nor the
-/// events are in it, nor why the aggregate refused.
+/// `error` if the command failed, else at `INFO`. All have the target `evercore_tower`. What is in the command and its
+/// events is not logged, nor why the aggregate refused; an `error` may name the key that the command was sent to.
 ///
 /// # Example
 /// ```standalone_crate

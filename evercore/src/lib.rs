@@ -60,7 +60,8 @@
 //! - **Writing**: [`EventStore::with_context`] and [`Context`]; conflicts and reruns in [`RetryPolicy`]; time, reference
 //!   and [`Metadata`] of an event in [`EventOptions`].
 //! - **Deciding**: [`Decide`] for domain logic without storage in sight, [`EventStore::execute`] to load, decide and commit,
-//!   with [idempotency keys](Execute::idempotency_key); [`Decider`] for functions instead of traits.
+//!   with [idempotency keys](Execute::idempotency_key); [`Decider`] for functions instead of traits. `evercore-tower` has
+//!   what stands around a command: tracing, metrics, checks, queues.
 //! - **Reading**: [`EventStore::with_readonly_context`] and [`ReadContext`], states [as of](AsOf) a sequence or a time,
 //!   [`history`](EventStore::history) and [`read_log`](EventStore::read_log) with [`RecordedEvent`]s.
 //! - **Following**: [`EventStore::subscription`] for durable workers, [`EventStore::ephemeral`] for followers without a

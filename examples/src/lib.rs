@@ -39,3 +39,9 @@ pub struct Subscriptions;
 #[doc = include_str!("../../docs/testing.md")]
 #[derive(Debug)]
 pub struct Testing;
+
+/// The guide to what stands around commands.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/middleware.md")]
+#[derive(Debug)]
+pub struct Middleware;

@@ -68,6 +68,9 @@ fn main() -> ExitCode {
 }
 
 fn bench(options: &[String]) -> Result<(), Failure> {
+    if options.iter().any(|option| option == "--peers") {
+        cargo("build --quiet --release --manifest-path benches/peers/Cargo.toml").run()?;
+    }
     let words =
         ["run --quiet --release --package evercore-benches --", &options.join(" ")].join(" ");
     cargo(words.trim_end()).run()

@@ -1,9 +1,6 @@
 //! Whole stacks, with tower's own layers between.
 
 use std::future::{Ready, ready};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
@@ -11,16 +8,16 @@ use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{Request, StatusCode};
 use axum::routing::post;
-use evercore::{CommandError, Error, Executed, Target};
+use evercore::{CommandError, Error, EventStore, Executed, Target};
+use evercore_memory::{CommitFault, MemoryEngine};
 use evercore_tower::{
     CheckLayer, CommandRequest, CommandService, Ended, QueueLayer, TimingLayer, TraceLayer,
 };
-use futures_util::future::Either;
 use tokio::task::JoinSet;
 use tower::retry::Policy;
 use tower::timeout::error::Elapsed;
 use tower::util::BoxCloneSyncService;
-use tower::{Service, ServiceBuilder, ServiceExt};
+use tower::{ServiceBuilder, ServiceExt};
 
 use crate::bank::{Account, Answer, BankError, Deposit, Gate, Outcome, accounts, deposit};
 
@@ -74,10 +71,10 @@ async fn what_times_out_leaves_the_queue() {
     assert_eq!(next.state().balance, 2);
 }
 
-/// Sends a command again while the error says that this may help.
+/// Sends a command again while the error says that this may help, at most as often as this.
 #[derive(Clone)]
 struct WhileRetryable {
-    attempts: u32,
+    times: u32,
 }
 
 impl<C: Clone> Policy<CommandRequest<C>, Executed<Account>, CommandError<BankError>>
@@ -87,7 +84,7 @@ impl<C: Clone> Policy<CommandRequest<C>, Executed<Account>, CommandError<BankErr
 
     fn retry(&mut self, _: &mut CommandRequest<C>, answer: &mut Answer) -> Option<Ready<()>> {
         let Err(CommandError::Store(error)) = answer else { return None };
-        self.attempts = self.attempts.checked_sub(1)?;
+        self.times = self.times.checked_sub(1)?;
         error.is_retryable().then(|| ready(()))
     }
 
@@ -96,49 +93,22 @@ impl<C: Clone> Policy<CommandRequest<C>, Executed<Account>, CommandError<BankErr
     }
 }
 
-/// A store that cannot be reached at first.
-#[derive(Clone)]
-struct Unreachable {
-    left: Arc<AtomicUsize>,
-    inner: CommandService<Account>,
-}
-
-impl Service<CommandRequest<Deposit>> for Unreachable {
-    type Response = Executed<Account>;
-    type Error = CommandError<BankError>;
-    type Future = Either<
-        Ready<Answer>,
-        <CommandService<Account> as Service<CommandRequest<Deposit>>>::Future,
-    >;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: CommandRequest<Deposit>) -> Self::Future {
-        let down = |left: usize| left.checked_sub(1);
-        if self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, down).is_ok() {
-            let source = "connection refused".into();
-            return Either::Left(ready(Err(Error::Unavailable { source }.into())));
-        }
-        Either::Right(self.inner.call(request))
-    }
-}
-
 #[tokio::test]
 async fn a_retry_goes_between_the_layers() -> Outcome {
-    let unreachable = Unreachable { left: Arc::new(AtomicUsize::new(2)), inner: accounts().await };
-    let accounts = ServiceBuilder::new()
-        .layer(TraceLayer::new())
-        .layer(QueueLayer::new())
-        .retry(WhileRetryable { attempts: 3 })
-        .service(unreachable.clone());
-    assert_eq!(accounts.oneshot(deposit("till", 1)).await?.state().balance, 1);
+    let engine = MemoryEngine::new();
+    let store = EventStore::builder().open(engine.clone()).await?;
+    let trying = |times| {
+        ServiceBuilder::new()
+            .layer(TraceLayer::new())
+            .layer(QueueLayer::new())
+            .retry(WhileRetryable { times })
+            .service(CommandService::<Account>::new(store.clone()))
+    };
+    engine.faults().next_commits(2, CommitFault::Unavailable);
+    assert_eq!(trying(2).oneshot(deposit("till", 1)).await?.state().balance, 1);
 
-    unreachable.left.store(2, Ordering::Relaxed);
-    let impatient =
-        ServiceBuilder::new().retry(WhileRetryable { attempts: 1 }).service(unreachable);
-    let failed = impatient.oneshot(deposit("till", 1)).await;
+    engine.faults().next_commits(2, CommitFault::Unavailable);
+    let failed = trying(1).oneshot(deposit("till", 1)).await;
     assert!(matches!(failed, Err(CommandError::Store(Error::Unavailable { .. }))));
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! From the acknowledged commit to the handler.
+//! W6: from the acknowledged commit to the handler.
 
 use std::time::{Duration, Instant};
 
@@ -6,7 +6,7 @@ use evercore::{Aggregate, Batch, Error, EventStore, Start, SubscriptionState, st
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
-use crate::engines::Kind;
+use crate::engines::{Bed, Kind};
 
 #[derive(Aggregate, Default, Serialize, Deserialize)]
 #[aggregate(name = "bell")]
@@ -19,22 +19,30 @@ struct Rung {
     rings: u32,
 }
 
-pub(crate) async fn run(kinds: &[Kind], commits: u32) -> anyhow::Result<()> {
-    println!("{commits} commits, each 2 to 12 ms after the last one was handled; full durability");
-    println!(
-        "{:<10} {:<22} {:>9} {:>9} {:>9}",
-        "engine", "the worker is", "median", "95 %", "longest"
-    );
-    for &kind in kinds {
-        let data = kind.data()?;
-        let here = data.store().await?;
-        measure(kind, "in the same process", &here, &here, commits).await?;
-        if kind != Kind::Memory {
-            let there = data.store().await?;
-            measure(kind, "on another connection", &here, &there, commits).await?;
-        }
+/// How long handlers had to wait, in milliseconds.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Latency {
+    pub(crate) engine: String,
+    /// Where the worker is.
+    pub(crate) place: String,
+    pub(crate) commits: usize,
+    pub(crate) median: f64,
+    /// Of which 95 of 100 stay below.
+    pub(crate) high: f64,
+    pub(crate) longest: f64,
+}
+
+/// `commits` commits, each 2 to 12 ms after the last one was handled.
+pub(crate) async fn run(bed: &Bed, commits: u32) -> anyhow::Result<Vec<Latency>> {
+    let ground = bed.ground().await?;
+    let kind = ground.kind;
+    let here = ground.store().await?;
+    let mut latencies = vec![measure(kind, "in the same process", &here, &here, commits).await?];
+    if kind != Kind::Memory {
+        let there = ground.store().await?;
+        latencies.push(measure(kind, "on another connection", &here, &there, commits).await?);
     }
-    Ok(())
+    Ok(latencies)
 }
 
 async fn measure(
@@ -43,7 +51,7 @@ async fn measure(
     writer: &EventStore,
     worker: &EventStore,
     commits: u32,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Latency> {
     let (handled, mut handling) = mpsc::channel(16);
     let running = worker
         .subscription(place)
@@ -53,7 +61,7 @@ async fn measure(
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     let mut waits = Vec::new();
-    for rings in 0..commits {
+    for rings in 0..commits.max(1) {
         tokio::time::sleep(Duration::from_micros(fastrand::u64(2_000..12_000))).await;
         ring(writer, rings).await?;
         let committed = Instant::now();
@@ -65,14 +73,15 @@ async fn measure(
     }
     running.shutdown().await?;
     waits.sort_unstable();
-    let at = |part: usize| millis(waits[(waits.len() - 1) * part / 100]);
-    let name = format!("{kind:?}").to_lowercase();
-    println!("{name:<10} {place:<22} {:>9} {:>9} {:>9}", at(50), at(95), at(100));
-    Ok(())
-}
-
-fn millis(wait: Duration) -> String {
-    format!("{:.2} ms", wait.as_secs_f64() * 1_000.0)
+    let at = |part: usize| waits[(waits.len() - 1) * part / 100].as_secs_f64() * 1_000.0;
+    Ok(Latency {
+        engine: kind.name().to_owned(),
+        place: place.to_owned(),
+        commits: waits.len(),
+        median: at(50),
+        high: at(95),
+        longest: at(100),
+    })
 }
 
 async fn ring(store: &EventStore, rings: u32) -> Result<(), Error> {

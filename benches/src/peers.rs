@@ -1,0 +1,134 @@
+//! Frameworks of others, each a process of its own, which takes its turns with the sides of this one.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::Context;
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+
+use crate::contest::{Contest, Side};
+use crate::engines::{Bed, Kind};
+use crate::machine::locked_version;
+use crate::sample::Worked;
+
+const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/peers");
+
+/// The programs, what they are on, and the package that they stand for.
+const PEERS: [(&str, Kind, &str); 3] = [
+    ("peer-cqrs-es-postgres", Kind::Postgres, "cqrs-es"),
+    ("peer-esrs-postgres", Kind::Postgres, "esrs"),
+    ("peer-cqrs-es-sqlite", Kind::Sqlite, "cqrs-es"),
+];
+
+/// Whether peers take part, and what became of them.
+#[derive(Debug, Default)]
+pub(crate) struct Peers {
+    take_part: bool,
+    /// Who did not take part in what, and why.
+    pub(crate) notes: Vec<String>,
+}
+
+/// What a peer is asked to do.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(crate) struct Task {
+    pub(crate) workload: &'static str,
+    pub(crate) size: i64,
+}
+
+#[derive(Debug, Serialize)]
+struct Request {
+    #[serde(flatten)]
+    task: Task,
+    seconds: f64,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Answer {
+    Worked { units: u64, elapsed_nanos: u64, cpu_nanos: u64 },
+    Failed(String),
+}
+
+impl Peers {
+    pub(crate) fn new(take_part: bool) -> Self {
+        Self { take_part, notes: Vec::new() }
+    }
+
+    /// Adds the peers of an engine to a contest, each on fresh data.
+    pub(crate) async fn join(
+        &mut self,
+        mut contest: Contest,
+        bed: &Bed,
+        task: Task,
+    ) -> anyhow::Result<Contest> {
+        let wanted = PEERS.iter().filter(|(_, kind, _)| self.take_part && *kind == bed.kind());
+        for (program, _, package) in wanted {
+            let lock = Path::new(FOLDER).join("Cargo.lock");
+            let name = format!("{package} {}", locked_version(&lock, package));
+            let mut peer = Peer::start(program, &bed.ground().await?.url(), task)?;
+            // What it has to have first is made now.
+            match peer.work(Duration::from_millis(1)).await {
+                Ok(_) => contest = contest.side(name, peer),
+                Err(error) => {
+                    let Task { workload, .. } = task;
+                    self.notes
+                        .push(format!("{workload}, {}: {name} failed: {error:#}", contest.engine));
+                }
+            }
+        }
+        Ok(contest)
+    }
+}
+
+/// A process that works when it is told to. It ends with its input.
+struct Peer {
+    task: Task,
+    input: ChildStdin,
+    output: Lines<BufReader<ChildStdout>>,
+    cost: Duration,
+    _process: Child,
+}
+
+impl Peer {
+    fn start(program: &str, place: &str, task: Task) -> anyhow::Result<Self> {
+        let path: PathBuf = [FOLDER, "target", "release", program].iter().collect();
+        let mut process = Command::new(&path)
+            .arg(place)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .with_context(|| {
+                format!("cannot start {}; `cargo xtask bench --peers` builds it", path.display())
+            })?;
+        let input = process.stdin.take().context("it has no input")?;
+        let output = BufReader::new(process.stdout.take().context("it has no output")?).lines();
+        Ok(Self { task, input, output, cost: Duration::ZERO, _process: process })
+    }
+}
+
+#[async_trait]
+impl Side for Peer {
+    async fn work(&mut self, time: Duration) -> anyhow::Result<Worked> {
+        let request = Request { task: self.task, seconds: time.as_secs_f64() };
+        let mut line = serde_json::to_string(&request)?;
+        line.push('\n');
+        self.input.write_all(line.as_bytes()).await?;
+        let answer = self.output.next_line().await?.context("it has ended")?;
+        match serde_json::from_str(&answer)? {
+            Answer::Worked { units, elapsed_nanos, cpu_nanos } => {
+                self.cost = Duration::from_nanos(cpu_nanos);
+                Ok(Worked { units, elapsed: Duration::from_nanos(elapsed_nanos), reruns: 0 })
+            }
+            Answer::Failed(problem) => anyhow::bail!(problem),
+        }
+    }
+
+    fn own_cost(&self) -> Option<Duration> {
+        Some(self.cost)
+    }
+}

@@ -1,0 +1,192 @@
+//! What was measured, as text that people read and JSON that programs do.
+
+use std::fmt::Write;
+
+use serde::Serialize;
+
+use crate::contest::Row;
+use crate::machine::Machine;
+use crate::workloads::wake_up::Latency;
+
+/// All that came out of one run.
+#[derive(Debug, Serialize)]
+pub(crate) struct Report {
+    pub(crate) machine: Machine,
+    pub(crate) seconds: f64,
+    pub(crate) rounds: usize,
+    pub(crate) command: String,
+    pub(crate) rows: Vec<Row>,
+    pub(crate) latencies: Vec<Latency>,
+    /// What is to be known besides.
+    pub(crate) notes: Vec<String>,
+}
+
+/// Shorter measurements than these are for development.
+const LEAST_SECONDS: f64 = 3.0;
+const LEAST_ROUNDS: usize = 3;
+
+impl Report {
+    /// The conditions and the tables, as Markdown.
+    pub(crate) fn markdown(&self) -> String {
+        let mut text = self.conditions();
+        for engine in ["postgres", "sqlite"] {
+            let rows: Vec<&Row> = self.rows.iter().filter(|row| row.engine == engine).collect();
+            text.push_str(&contests(engine, &rows));
+        }
+        let rows: Vec<&Row> = self.rows.iter().filter(|row| row.engine == "memory").collect();
+        text.push_str(&pieces(&rows));
+        text.push_str(&self.waits());
+        for note in &self.notes {
+            let _ = write!(text, "\n{note}\n");
+        }
+        text
+    }
+
+    /// The tables as a page of their own, which says how to repeat them.
+    pub(crate) fn document(&self) -> String {
+        let command = ["cargo xtask bench", &self.command].join(" ");
+        format!(
+            "{}\n```sh\n{}\n```\n\n{}",
+            include_str!("report/head.md"),
+            command.trim_end(),
+            self.markdown()
+        )
+    }
+
+    fn conditions(&self) -> String {
+        let Machine { processor, cores, memory_gib, system, folder, file_system, .. } =
+            &self.machine;
+        let Machine { fsync_micros, rustc, revision, sqlx, load: [before, after], .. } =
+            &self.machine;
+        let mut text = format!(
+            "- {cores} × {processor}, {memory_gib} GiB, {system}\n\
+             - data in `{folder}` ({file_system}); 4 KiB appended and synced: {fsync_micros:.0} µs\n\
+             - evercore {revision}, {rustc}, sqlx {sqlx}\n"
+        );
+        for engine in &self.machine.engines {
+            let _ = writeln!(text, "- {engine}");
+        }
+        let _ = writeln!(
+            text,
+            "- rounds: {} of {} s for each side, in turns; load before {before:.2}, after {after:.2}",
+            self.rounds, self.seconds
+        );
+        if self.seconds < LEAST_SECONDS || self.rounds < LEAST_ROUNDS {
+            let _ = writeln!(
+                text,
+                "- **too short to be quoted**: measure at least {LEAST_ROUNDS} rounds of {LEAST_SECONDS} s"
+            );
+        }
+        text
+    }
+
+    fn waits(&self) -> String {
+        if self.latencies.is_empty() {
+            return String::new();
+        }
+        let mut text = "\n## W6: from the acknowledged commit to the handler\n\n\
+            | engine | the worker is | commits | median | 95 % | longest |\n\
+            |---|---|--:|--:|--:|--:|\n"
+            .to_owned();
+        for Latency { engine, place, commits, median, high, longest } in &self.latencies {
+            let _ = writeln!(
+                text,
+                "| {engine} | {place} | {commits} | {median:.2} ms | {high:.2} ms | {longest:.2} ms |"
+            );
+        }
+        text
+    }
+}
+
+/// Rates of the engines that do input and output.
+fn contests(engine: &str, rows: &[&Row]) -> String {
+    if rows.is_empty() {
+        return String::new();
+    }
+    let mut text = format!(
+        "\n## {engine}\n\n\
+         | | what | side | per second | ± | ratio | CPU µs | reruns |\n\
+         |---|---|---|--:|--:|--:|--:|--:|\n"
+    );
+    let mut former = ("", "");
+    for row in rows {
+        let this = (row.workload.as_str(), row.case.as_str());
+        let (workload, case) = if this == former { ("", "") } else { this };
+        former = this;
+        let _ = writeln!(
+            text,
+            "| {workload} | {case} | {} | {} {} | {:.0} % | {:.2} | {} | {} |",
+            row.side,
+            thousands(row.per_second),
+            row.unit,
+            row.spread * 50.0,
+            row.ratio,
+            significant(row.cpu_micros),
+            if row.reruns > 0.0 { significant(row.reruns) } else { String::new() },
+        );
+    }
+    text
+}
+
+/// Times in memory.
+fn pieces(rows: &[&Row]) -> String {
+    if rows.is_empty() {
+        return String::new();
+    }
+    let mut text = "\n## memory\n\n\
+        | | what | side | per second | ± | ratio | ns | allocations |\n\
+        |---|---|---|--:|--:|--:|--:|--:|\n"
+        .to_owned();
+    for row in rows {
+        let _ = writeln!(
+            text,
+            "| {} | {} | {} | {} {} | {:.0} % | {:.2} | {:.0} | {} |",
+            row.workload,
+            row.case,
+            row.side,
+            thousands(row.per_second),
+            row.unit,
+            row.spread * 50.0,
+            row.ratio,
+            1e9 / row.per_second,
+            row.allocations.map_or_else(String::new, significant),
+        );
+    }
+    text
+}
+
+/// `12345.6` as `12,346`.
+fn thousands(value: f64) -> String {
+    let digits = format!("{value:.0}");
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Three digits.
+fn significant(value: f64) -> String {
+    match value {
+        value if value >= 100.0 => format!("{value:.0}"),
+        value if value >= 10.0 => format!("{value:.1}"),
+        value => format!("{value:.2}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_are_short_and_whole() {
+        assert_eq!(thousands(999.4), "999");
+        assert_eq!(thousands(1_234_567.0), "1,234,567");
+        assert_eq!(significant(0.456), "0.46");
+        assert_eq!(significant(45.67), "45.7");
+        assert_eq!(significant(456.7), "457");
+    }
+}

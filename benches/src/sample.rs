@@ -1,0 +1,84 @@
+//! What was measured, and what is made of it.
+
+use std::time::Duration;
+
+/// What one side did in one round.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Worked {
+    pub(crate) units: u64,
+    pub(crate) elapsed: Duration,
+    /// How often something had to be done again.
+    pub(crate) reruns: u64,
+}
+
+/// One round of one side, with what it cost.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sample {
+    pub(crate) worked: Worked,
+    pub(crate) cost: Cost,
+}
+
+/// Processor time.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Cost {
+    /// Of the program that works.
+    pub(crate) client: Duration,
+    /// Of the database server, if there is one.
+    pub(crate) server: Duration,
+}
+
+impl Worked {
+    pub(crate) fn per_second(&self) -> f64 {
+        float(self.units) / self.elapsed.as_secs_f64()
+    }
+}
+
+impl Sample {
+    /// Microseconds of processor time for each unit, on both ends.
+    pub(crate) fn micros_per_unit(&self) -> f64 {
+        (self.cost.client + self.cost.server).as_secs_f64() * 1e6 / float(self.worked.units.max(1))
+    }
+}
+
+/// The middle one; of an even number, the lower of the two.
+pub(crate) fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len().saturating_sub(1) / 2).copied().unwrap_or(f64::NAN)
+}
+
+/// From the smallest to the largest, as a part of the median.
+pub(crate) fn spread(values: &[f64]) -> f64 {
+    let largest = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let smallest = values.iter().copied().fold(f64::INFINITY, f64::min);
+    (largest - smallest) / median(values.to_vec())
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts here are far below 2⁵³")]
+pub(crate) fn float(count: u64) -> f64 {
+    count as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_median_is_the_middle_one_and_one_of_those_that_were_measured() {
+        assert_eq!(median(vec![3.0, 1.0, 2.0]), 2.0);
+        assert_eq!(median(vec![4.0, 1.0, 3.0, 2.0]), 2.0);
+        assert!(median(Vec::new()).is_nan());
+    }
+
+    #[test]
+    fn the_spread_is_a_part_of_the_median() {
+        assert_eq!(spread(&[90.0, 100.0, 120.0]), 0.3);
+        assert_eq!(spread(&[5.0]), 0.0);
+    }
+
+    #[test]
+    fn the_processor_time_of_both_ends_counts() {
+        let cost = Cost { client: Duration::from_micros(30), server: Duration::from_micros(70) };
+        let worked = Worked { units: 10, elapsed: Duration::from_secs(1), reruns: 0 };
+        assert_eq!(Sample { worked, cost }.micros_per_unit(), 10.0);
+    }
+}

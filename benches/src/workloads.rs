@@ -1,0 +1,121 @@
+//! What is measured. Each workload is a contest between evercore and the driver under it.
+
+mod appending;
+mod catching_up;
+mod contention;
+mod deciding;
+mod in_memory;
+mod rehydrating;
+mod scale;
+pub(crate) mod wake_up;
+
+use clap::ValueEnum;
+
+use crate::contest::{Contest, Plan, Row};
+use crate::engines::{Bed, Kind};
+use crate::peers::{Peers, Task};
+
+/// Every workload, in the order of the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Workload {
+    /// One task, one event for each commit: fresh aggregates, and one hot aggregate.
+    W1,
+    /// 16, 64 and 256 tasks, each its own aggregate: load, decide, append one event for each commit.
+    W2,
+    /// One task, 100 events for each commit.
+    W3,
+    /// Rehydrate 1,000 events without a snapshot, and with one.
+    W4,
+    /// Catch up with 200,000 events through a durable subscription with a typed handler.
+    W5,
+    /// From the acknowledged commit to the handler.
+    W6,
+    /// W2 and W4 on a large store against a small one.
+    W7,
+    /// 64 tasks on 8 aggregates.
+    W8,
+    /// In memory: append, replay and decode.
+    W9,
+}
+
+/// How large the stores are that are built for reading.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sizes {
+    /// Events of W5's log.
+    pub(crate) log: i64,
+    /// Events of W7's large store.
+    pub(crate) large: i64,
+}
+
+impl Workload {
+    /// The engines that it says something about.
+    pub(crate) fn runs_on(self, kind: Kind) -> bool {
+        match self {
+            Self::W6 => true,
+            Self::W9 => kind == Kind::Memory,
+            Self::W1 | Self::W2 | Self::W3 | Self::W4 | Self::W5 | Self::W7 | Self::W8 => {
+                kind != Kind::Memory
+            }
+        }
+    }
+
+    /// Runs all contests of it on one engine. W6 has none: it measures times, not rates.
+    pub(crate) async fn run(
+        self,
+        bed: &Bed,
+        peers: &mut Peers,
+        sizes: Sizes,
+        plan: Plan,
+    ) -> anyhow::Result<Vec<Row>> {
+        let mut rows = Vec::new();
+        match self {
+            Self::W1 => {
+                let task = Task { workload: "w1", size: 1 };
+                let contest = peers.join(appending::fresh(bed).await?, bed, task).await?;
+                rows.extend(contest.run(plan).await?);
+                rows.extend(appending::hot(bed).await?.run(plan).await?);
+                rows.extend(appending::hot_with_load(bed).await?.run(plan).await?);
+            }
+            Self::W2 => {
+                for tasks in [16, 64, 256] {
+                    let task = Task { workload: "w2", size: tasks };
+                    let contest = peers.join(deciding::contest(bed, tasks).await?, bed, task);
+                    rows.extend(contest.await?.run(plan).await?);
+                }
+            }
+            Self::W3 => {
+                let task = Task { workload: "w3", size: appending::MANY };
+                let contest = peers.join(appending::many(bed).await?, bed, task).await?;
+                rows.extend(contest.run(plan).await?);
+            }
+            Self::W4 => {
+                let task = Task { workload: "w4", size: rehydrating::EVENTS };
+                let contest = peers.join(rehydrating::full(bed).await?, bed, task).await?;
+                rows.extend(contest.run(plan).await?);
+                rows.extend(rehydrating::with_snapshot(bed).await?.run(plan).await?);
+            }
+            Self::W5 => {
+                let task = Task { workload: "w5", size: sizes.log };
+                let contest = catching_up::contest(bed, sizes.log).await?;
+                rows.extend(peers.join(contest, bed, task).await?.run(plan).await?);
+            }
+            Self::W6 => {}
+            Self::W7 => rows.extend(scale::run(bed, sizes.large, plan).await?),
+            Self::W8 => rows.extend(contention::contest(bed).await?.run(plan).await?),
+            Self::W9 => rows.extend(in_memory::run(plan).await?),
+        }
+        Ok(rows)
+    }
+}
+
+/// The name of our side in all tables.
+const EVERCORE: &str = "evercore";
+
+fn contest(
+    workload: &'static str,
+    case: impl Into<String>,
+    ground: &crate::engines::Ground,
+    unit: &'static str,
+) -> Contest {
+    Contest::new(workload, case, ground.kind.name(), unit, ground.processes)
+}

@@ -1,0 +1,90 @@
+//! W7: whether a store gets slower as it grows.
+
+mod build;
+
+use evercore::{AggregateId, EventStore};
+
+use super::contest;
+use super::deciding::deposit;
+use super::rehydrating::Reader;
+use crate::contest::{Contest, Plan, Row};
+use crate::crew::{Crew, Step, Worker};
+use crate::engines::{Bed, Ground};
+use build::Layout;
+
+/// Events of the store that the large one is measured by.
+const SMALL: i64 = 100_000;
+const TASKS: usize = 16;
+
+/// How many short accounts are written to, spread over all of a store: as many on both sides, so that their histories
+/// grow alike.
+const WRITTEN_TO: usize = 8_000;
+
+pub(super) async fn run(bed: &Bed, large: i64, plan: Plan) -> anyhow::Result<Vec<Row>> {
+    let small = Scaled::build(bed.ground().await?, SMALL).await?;
+    let large = Scaled::build(bed.ground().await?, large).await?;
+    let mut rows = loading(&small, &large)?.run(plan).await?;
+    rows.extend(writing(&small, &large)?.run(plan).await?);
+    Ok(rows)
+}
+
+fn writing(small: &Scaled, large: &Scaled) -> anyhow::Result<Contest> {
+    let case = format!("as W2, {TASKS} tasks, accounts of 10 events");
+    Ok(contest("W7", case, &small.ground, "commits")
+        .side(small.layout.to_string(), small.tellers()?)
+        .side(large.layout.to_string(), large.tellers()?))
+}
+
+fn loading(small: &Scaled, large: &Scaled) -> anyhow::Result<Contest> {
+    Ok(contest("W7", "as W4, histories spread over the log", &small.ground, "events")
+        .side(small.layout.to_string(), small.reader()?)
+        .side(large.layout.to_string(), large.reader()?))
+}
+
+/// A store that was built at once.
+struct Scaled {
+    ground: Ground,
+    store: EventStore,
+    layout: Layout,
+}
+
+impl Scaled {
+    async fn build(ground: Ground, events: i64) -> anyhow::Result<Self> {
+        let layout = build::build(&ground, events).await?;
+        let store = ground.store().await?;
+        Ok(Self { ground, store, layout })
+    }
+
+    fn reader(&self) -> anyhow::Result<Crew<Reader>> {
+        let ids: Result<Vec<_>, _> = self.layout.long_accounts().map(AggregateId::new).collect();
+        let units = build::LONG_HISTORY;
+        Ok(Crew::alone(Reader { store: self.store.clone(), ids: ids?, next: 0, units }))
+    }
+
+    fn tellers(&self) -> anyhow::Result<Crew<Teller>> {
+        let step = (self.layout.short_accounts().count() / WRITTEN_TO).max(1);
+        let ids: Result<Vec<_>, _> =
+            self.layout.short_accounts().step_by(step).map(AggregateId::new).collect();
+        let ids = ids?;
+        let share = ids.len() / TASKS;
+        Ok(Crew::of(
+            ids.chunks_exact(share)
+                .take(TASKS)
+                .map(|ids| Teller { store: self.store.clone(), ids: ids.to_vec() }),
+        ))
+    }
+}
+
+/// Deposits into one of its accounts, drawn at random.
+struct Teller {
+    store: EventStore,
+    ids: Vec<AggregateId>,
+}
+
+impl Worker for Teller {
+    async fn step(&mut self) -> anyhow::Result<Step> {
+        let id = self.ids[fastrand::usize(..self.ids.len())];
+        deposit(&self.store, id).await?;
+        Ok(Step::ONE)
+    }
+}
