@@ -1,10 +1,12 @@
 //! What the macros write, as Rust that can be read. `UPDATE_EXPECT=1 cargo test -p evercore-derive` brings it up to date.
 
+mod evolution;
+
 use expect_test::{Expect, expect};
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use crate::{aggregate, event, state_event};
+use crate::{aggregate, event, retired_event, state_event};
 
 fn check(expansion: TokenStream, expected: Expect) {
     let file = syn::parse2(expansion).expect("an expansion is Rust");
@@ -478,7 +480,7 @@ fn a_state_event_that_is_rejected() {
 }
 
 /// Expansions of all kinds, with the crate under another path.
-fn elsewhere() -> [TokenStream; 8] {
+fn elsewhere() -> [TokenStream; 10] {
     let of = quote!(aggregate = Account, crate = "some::path");
     [
         aggregate::derive(quote! {
@@ -493,6 +495,23 @@ fn elsewhere() -> [TokenStream; 8] {
             of.clone(),
             quote!(
                 struct Closed;
+            ),
+        ),
+        event::attribute(
+            quote!(
+                aggregate = Account,
+                version = 3,
+                upcast_from = [V1, raw(v2)],
+                crate = some::path
+            ),
+            quote!(
+                struct Closed;
+            ),
+        ),
+        retired_event::attribute(
+            quote!(aggregate = Account, into = [Closed], crate = some::path),
+            quote!(
+                struct Shut;
             ),
         ),
         event::attribute(

@@ -15,7 +15,8 @@ use crate::{Event, EventMeta, UnknownEvents};
     note = "add `#[derive(evercore::Aggregate, Default)]` to `{Self}`"
 )]
 pub trait Aggregate: Default + Send + Sync + 'static {
-    /// The stored name. Unique in a program, and stays as it is once something was written.
+    /// The stored name, unique in a program. Once something was written, a name that is given up moves to
+    /// [`ALIASES`](Self::ALIASES).
     const NAME: &'static str;
 
     /// Names that older programs know it by. A database keeps the name under which it knows the type; it may know one of

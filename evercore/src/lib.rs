@@ -70,6 +70,8 @@
 //! - **Types**: [`macro@Aggregate`], [`macro@event`], [`macro@state_event`]; by hand with [`trait@Aggregate`], [`Event`],
 //!   [`Apply`]; what a store knows in [`Registry`].
 //! - **Formats**: [`Codec`] for a store or an event type, [`Encoding`] by hand, [`RecordedEvent::to_json`] for tools.
+//! - **Evolving**: older shapes by [`Upcast`], retired events by [`macro@retired_event`] and [`Split`], other names by
+//!   `aliases`, and [`UnknownEvents`].
 //! - **When something fails**: [`Error`] says what to do next.
 //! - **Bounds**: [`Limits`].
 //! - **Features**, all off by default: `cbor`, `messagepack`, `protobuf`, `zstd`.

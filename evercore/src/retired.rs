@@ -11,7 +11,9 @@ use crate::{Aggregate, Apply, BoxError, Event, EventMeta, EventType, Upcaster};
 /// An event that happens no more. Where it is stored, it is read as the events that it [splits](Split) into, or not at
 /// all.
 ///
-/// `#[retired_event]` writes this implementation.
+/// `#[retired_event]` writes this implementation and announces it. One that is written by hand goes into a registry by
+/// [`RegistryBuilder::retired`](crate::RegistryBuilder::retired) or
+/// [`dropped`](crate::RegistryBuilder::dropped).
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a retired event",
     label = "not a retired event",

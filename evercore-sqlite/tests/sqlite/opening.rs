@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use evercore::{Error, EventStore, OpenProblem};
+use evercore::{Aggregate, Error, EventStore, OpenProblem, Registry};
 
 use crate::account::{engine, file};
 use crate::raw::execute;
@@ -77,6 +77,37 @@ async fn a_schema_that_was_never_made_is_missed_at_the_first_use() {
     );
     store.migrate().await.expect("it migrates");
     crate::account::open_account(&store, &[1]).await.expect("it commits");
+}
+
+#[tokio::test]
+async fn a_schema_that_was_never_made_keeps_no_renamed_type_from_opening() {
+    #[derive(Default)]
+    struct Renamed;
+
+    impl Aggregate for Renamed {
+        const NAME: &'static str = "renamed";
+        const ALIASES: &'static [&'static str] = &["former"];
+    }
+
+    let (_folder, path) = file();
+    let url = ["sqlite://", path.to_str().expect("a path of text")].concat();
+    let registry = Registry::builder().aggregate::<Renamed>().build().expect("one name");
+    let store = EventStore::builder()
+        .registry(registry)
+        .migrate(evercore::Migrate::Manually)
+        .connect(&url)
+        .await
+        .expect("it opens");
+    let create = async || {
+        store.with_context(async |ctx| ctx.create::<Renamed>().await.map(|new| new.id())).await
+    };
+    let refused = create().await.expect_err("no tables");
+    assert!(
+        matches!(&refused, Error::CannotOpen { problem: OpenProblem::SchemaOutdated, .. }),
+        "{refused:?}"
+    );
+    store.migrate().await.expect("it migrates");
+    create().await.expect("it commits");
 }
 
 #[tokio::test]

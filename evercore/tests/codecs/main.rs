@@ -8,3 +8,4 @@ mod messages;
 mod misfits;
 mod round_trips;
 mod store;
+mod upcasting;
