@@ -34,9 +34,11 @@ pub(crate) struct Contest {
     sides: Vec<(String, Box<dyn Side>)>,
 }
 
-/// How long everything is measured.
-#[derive(Clone, Copy, Debug)]
+/// How long everything is measured, and who takes part.
+#[derive(Clone, Debug)]
 pub(crate) struct Plan {
+    /// Only the sides with this in their names, for a profile of one.
+    pub(crate) only: String,
     pub(crate) warm_up: Duration,
     pub(crate) round: Duration,
     pub(crate) rounds: usize,
@@ -84,7 +86,8 @@ impl Contest {
     }
 
     /// Lets all sides warm up, and then takes turns. Every other round goes backwards, so that nobody is always first.
-    pub(crate) async fn run(mut self, plan: Plan) -> anyhow::Result<Vec<Row>> {
+    pub(crate) async fn run(mut self, plan: &Plan) -> anyhow::Result<Vec<Row>> {
+        self.sides.retain(|(name, _)| name.contains(&plan.only));
         for (_, side) in &mut self.sides {
             side.work(plan.warm_up).await?;
         }
@@ -160,11 +163,11 @@ mod tests {
     #[tokio::test]
     async fn the_first_side_is_the_measure_of_the_others() {
         let second = Duration::from_secs(1);
-        let plan = Plan { warm_up: second, round: second, rounds: 3 };
+        let plan = Plan { warm_up: second, round: second, rounds: 3, only: String::new() };
         let rows = Contest::new("w0", "", "none", "ticks", Server::None)
             .side("raw", Clockwork(100))
             .side("ours", Clockwork(80))
-            .run(plan)
+            .run(&plan)
             .await
             .expect("they run");
         let found: Vec<_> = rows.iter().map(|row| (row.per_second, row.ratio)).collect();

@@ -17,7 +17,7 @@ const LOCK: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.lock");
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Machine {
     pub(crate) processor: String,
-    pub(crate) cores: usize,
+    pub(crate) cores: u64,
     pub(crate) memory_gib: u64,
     pub(crate) system: String,
     /// Where the data was.
@@ -39,7 +39,7 @@ impl Machine {
         let folder = std::env::temp_dir();
         Ok(Self {
             processor: field("/proc/cpuinfo", "model name"),
-            cores: std::thread::available_parallelism()?.get(),
+            cores: std::thread::available_parallelism()?.get().try_into()?,
             memory_gib: memory_gib(),
             system: format!(
                 "{} {}",

@@ -38,6 +38,9 @@ struct Options {
     /// The engine; all if it is left out.
     #[arg(long, value_enum)]
     engine: Vec<Kind>,
+    /// Only the sides with this in their names: for profiles. Ratios are then those to the first that is left.
+    #[arg(long, default_value = "")]
+    side: String,
     /// How long each round of each side lasts.
     #[arg(long, default_value_t = 3.0)]
     seconds: f64,
@@ -88,7 +91,7 @@ async fn measure(options: Options) -> anyhow::Result<()> {
     };
     let mut peers = Peers::new(options.peers);
     let round = Duration::from_secs_f64(options.seconds);
-    let plan = Plan { warm_up: round / 2, round, rounds: options.rounds };
+    let plan = Plan { warm_up: round / 2, round, rounds: options.rounds, only: options.side };
     let sizes = Sizes { log: options.log_events, large: options.large_store };
     for kind in all_if_none(&options.engine) {
         let bed = kind.bed().await?;
@@ -101,7 +104,7 @@ async fn measure(options: Options) -> anyhow::Result<()> {
             if workload == Workload::W6 {
                 report.latencies.extend(wake_up::run(&bed, options.commits).await?);
             } else {
-                report.rows.extend(workload.run(&bed, &mut peers, sizes, plan).await?);
+                report.rows.extend(workload.run(&bed, &mut peers, sizes, &plan).await?);
             }
         }
     }

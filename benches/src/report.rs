@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::contest::Row;
 use crate::machine::Machine;
+use crate::sample::float;
 use crate::workloads::wake_up::Latency;
 
 /// All that came out of one run.
@@ -24,6 +25,12 @@ pub(crate) struct Report {
 /// Shorter measurements than these are for development.
 const LEAST_SECONDS: f64 = 3.0;
 const LEAST_ROUNDS: usize = 3;
+
+/// A load over this part of the cores is that of others.
+const BUSY: f64 = 0.5;
+
+/// No disk is faster.
+const LEAST_SYNC_MICROS: f64 = 5.0;
 
 impl Report {
     /// The conditions and the tables, as Markdown.
@@ -71,13 +78,30 @@ impl Report {
             "- rounds: {} of {} s for each side, in turns; load before {before:.2}, after {after:.2}",
             self.rounds, self.seconds
         );
-        if self.seconds < LEAST_SECONDS || self.rounds < LEAST_ROUNDS {
-            let _ = writeln!(
-                text,
-                "- **too short to be quoted**: measure at least {LEAST_ROUNDS} rounds of {LEAST_SECONDS} s"
-            );
+        for reservation in self.reservations() {
+            let _ = writeln!(text, "- **not to be quoted**; {reservation}");
         }
         text
+    }
+
+    /// What stands against quoting the figures.
+    fn reservations(&self) -> Vec<String> {
+        let Machine { cores, load, fsync_micros, .. } = &self.machine;
+        let mut reservations = Vec::new();
+        if self.seconds < LEAST_SECONDS || self.rounds < LEAST_ROUNDS {
+            reservations.push(format!(
+                "too short: measure at least {LEAST_ROUNDS} rounds of {LEAST_SECONDS} s"
+            ));
+        }
+        // What is measured makes a load of its own, so that only the one before tells.
+        if load[0] > float(*cores) * BUSY {
+            reservations.push("others were at work on this machine".to_owned());
+        }
+        if *fsync_micros < LEAST_SYNC_MICROS {
+            reservations
+                .push("the data was in memory: set TMPDIR to a folder on a disk".to_owned());
+        }
+        reservations
     }
 
     fn waits(&self) -> String {
@@ -180,6 +204,26 @@ fn significant(value: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn report(seconds: f64, load: f64, fsync_micros: f64) -> Report {
+        let machine = Machine { load: [load, 9.0], fsync_micros, ..Machine::look().expect("one") };
+        let (rows, latencies, notes) = (Vec::new(), Vec::new(), Vec::new());
+        let machine = Machine { cores: 2, ..machine };
+        Report { machine, seconds, rounds: 3, command: String::new(), rows, latencies, notes }
+    }
+
+    #[test]
+    fn a_report_says_what_stands_against_quoting_it() {
+        let cases = [
+            (report(3.0, 0.9, 100.0), ""),
+            (report(0.3, 0.9, 100.0), "too short: measure at least 3 rounds of 3 s"),
+            (report(3.0, 1.1, 100.0), "others were at work on this machine"),
+            (report(3.0, 0.9, 1.0), "the data was in memory: set TMPDIR to a folder on a disk"),
+        ];
+        for (report, reservation) in cases {
+            assert_eq!(report.reservations().join("; "), reservation);
+        }
+    }
 
     #[test]
     fn figures_are_short_and_whole() {

@@ -65,7 +65,7 @@ impl Workload {
         bed: &Bed,
         peers: &mut Peers,
         sizes: Sizes,
-        plan: Plan,
+        plan: &Plan,
     ) -> anyhow::Result<Vec<Row>> {
         let mut rows = Vec::new();
         match self {

@@ -24,7 +24,7 @@ const PIECES: i64 = 1_000;
 /// A log is thrown away after so many steps: memory is not to be what is measured.
 const STEPS_OF_A_LOG: u32 = 50;
 
-pub(super) async fn run(plan: Plan) -> anyhow::Result<Vec<Row>> {
+pub(super) async fn run(plan: &Plan) -> anyhow::Result<Vec<Row>> {
     let mut rows = append().await?.run(plan).await?;
     rows.extend(execute().await?.run(plan).await?);
     rows.extend(replay().await?.run(plan).await?);

@@ -20,7 +20,7 @@ const TASKS: usize = 16;
 /// grow alike.
 const WRITTEN_TO: usize = 8_000;
 
-pub(super) async fn run(bed: &Bed, large: i64, plan: Plan) -> anyhow::Result<Vec<Row>> {
+pub(super) async fn run(bed: &Bed, large: i64, plan: &Plan) -> anyhow::Result<Vec<Row>> {
     let small = Scaled::build(bed.ground().await?, SMALL).await?;
     let large = Scaled::build(bed.ground().await?, large).await?;
     let mut rows = loading(&small, &large)?.run(plan).await?;
