@@ -44,7 +44,8 @@ impl Context {
     /// # Errors
     /// - [`Error::UnknownId`] if there is none; [`find`](Self::find) gives `None` instead.
     /// - [`Error::WrongAggregateType`] if it is not a `T`.
-    /// - [`Error::UnknownEvent`], [`Error::Decode`] or [`Error::MissingCodec`] if its events cannot be read.
+    /// - [`Error::UnknownEvent`], [`Error::Decode`], [`Error::Upcast`] or [`Error::MissingCodec`] if its events cannot be
+    ///   read.
     pub async fn load<T: Aggregate>(&mut self, id: AggregateId) -> Result<StateAggregate<T>> {
         self.find(id).await?.ok_or_else(|| unknown_id::<T>(id))
     }
@@ -54,7 +55,8 @@ impl Context {
     /// # Errors
     /// - [`Error::UnknownKey`] if there is none; [`find_by_key`](Self::find_by_key) gives `None` instead.
     /// - [`Error::InvalidKey`] if it cannot be a key.
-    /// - [`Error::UnknownEvent`], [`Error::Decode`] or [`Error::MissingCodec`] if its events cannot be read.
+    /// - [`Error::UnknownEvent`], [`Error::Decode`], [`Error::Upcast`] or [`Error::MissingCodec`] if its events cannot be
+    ///   read.
     pub async fn load_by_key<T: Aggregate>(
         &mut self,
         key: impl TryInto<NaturalKey, Error: Into<Error>>,
