@@ -202,7 +202,7 @@ pub enum Error {
     },
 
     /// A stored event that does not fit its type.
-    #[error("{} does not fit `{}` at field `{}`; give the type a new version if its shape changed", .0.event, .0.rust_type, .0.source.field())]
+    #[error(transparent)]
     Decode(Box<UndecodableEvent>),
 
     /// A stored event that an upcaster, or the way in which it is split, refuses.
@@ -585,7 +585,11 @@ pub struct EventPlace {
 }
 
 /// Which event could not be decoded, as what, and where in it reading stopped.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{event} does not fit `{rust_type}` at field `{}`; give the type a new version if its shape changed",
+    .source.field()
+)]
 #[non_exhaustive]
 pub struct UndecodableEvent {
     /// The event.
@@ -752,18 +756,6 @@ impl fmt::Display for EventPlace {
             self.aggregate_id,
             self.sequence
         )
-    }
-}
-
-impl fmt::Display for UndecodableEvent {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.event.fmt(f)
-    }
-}
-
-impl std::error::Error for UndecodableEvent {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&self.source)
     }
 }
 

@@ -216,7 +216,12 @@ async fn an_old_event_that_does_not_fit_its_old_shape_is_named() -> Test {
             Ok::<_, Error>(client.id())
         })
         .await?;
-    let Err(Error::Decode(found)) = load(&store, id).await else { panic!("it does not fit") };
+    let Err(error) = load(&store, id).await else { panic!("it does not fit") };
+    let words =
+        std::iter::successors(Some(&error as &dyn std::error::Error), |error| error.source());
+    let words: Vec<_> = words.map(ToString::to_string).collect();
+    assert!(words.iter().any(|said| said.contains("invalid type: string")), "{words:?}");
+    let Error::Decode(found) = error else { panic!("{error:?}") };
     assert!(found.rust_type.ends_with("third::DepositedV2"), "{}", found.rust_type);
     assert_eq!((found.source.field(), found.event.version), ("cents", 2));
     Ok(())
