@@ -151,10 +151,21 @@ impl<'a> Storm<'a> {
         Ok(())
     }
 
-    /// Does one thing to somebody.
+    /// Does one thing to somebody: each kind of thing once, and from then on by chance.
     async fn disturb(&mut self) -> Result<()> {
         let number = self.rng.usize(..self.workers.len());
         let is_shared = self.plan.engine.is_shared();
+        let Trouble { kills, stops, leaves, .. } = self.trouble;
+        if kills == 0 {
+            return self.kill(number).await;
+        }
+        if leaves == 0 {
+            self.ask_to_leave(number);
+            return Ok(());
+        }
+        if is_shared && stops == 0 {
+            return self.stop(number);
+        }
         match self.rng.u8(..40) {
             0 if is_shared => self.restart().await,
             1..=20 if is_shared => self.stop(number),
