@@ -25,6 +25,7 @@ const PAGE: u32 = 1_000;
 
 /// The longest that the workers may take to handle what is left, once they are left in peace.
 const IDLE_WITHIN: Duration = Duration::from_secs(120);
+const IDLE_WITHIN_A_CONTROL: Duration = Duration::from_secs(10);
 
 /// Runs a plan, and says what came of it.
 ///
@@ -90,12 +91,19 @@ pub async fn conduct(plan: &Plan) -> Result<Report> {
 }
 
 /// Leaves the workers in peace until they have nothing left to do.
+///
+/// Without a fence they may never get there: a cursor that somebody moved back stays where it is, behind an owner who has
+/// read on. What that leads to is for the verdict.
 async fn settle_down(plan: &Plan, storm: &mut Storm<'_>, store: &EventStore) -> Result<()> {
     storm.calm().await?;
+    let bound = match plan.fence {
+        Fence::Kept => IDLE_WITHIN,
+        Fence::Removed => IDLE_WITHIN_A_CONTROL,
+    };
     let durable = plan.engine.is_shared().then_some(EXACTLY_ONCE);
     for name in durable.into_iter().chain([AT_LEAST_ONCE, PARKING]) {
-        let done = storm.meanwhile(IDLE_WITHIN, store.wait_until_idle(name)).await?;
-        if done.is_none() {
+        let done = storm.meanwhile(bound, store.wait_until_idle(name)).await?;
+        if done.is_none() && plan.fence == Fence::Kept {
             let info = store.subscriptions().find(name).await?;
             anyhow::bail!("after {IDLE_WITHIN:?} in peace, `{name}` is not done: {info:?}");
         }
