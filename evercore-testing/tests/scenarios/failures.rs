@@ -197,7 +197,7 @@ fn an_event_that_cannot_be_read_back_fails_though_it_was_decided() {
             let _ = Scenario::<Book>::new().when(Lose);
         },
         &expect![[r#"
-            the events cannot be read back: event `book-lost` version 1 at position 1 (book 1, sequence 1) does not fit `scenarios::library::BookLost` at field `at`; give the type a new version if its shape changed
+            the events cannot be read back: event `book-lost` version 1 at position 1 (book 1, sequence 1) does not fit `scenarios::library::BookLost` at field `at`; give the type a new version if its shape changed: the payload does not fit at `at`: invalid type: string "3", expected u32 at line 1 column 9
         "#]],
     );
 }
@@ -209,7 +209,7 @@ fn a_given_event_that_cannot_be_read_is_named() {
             let _ = Scenario::<Book>::new().and_stored("book-bought", 1, &json!({ "title": 17 }));
         },
         &expect![[r#"
-            the events cannot be read back: event `book-bought` version 1 at position 1 (book 1, sequence 1) does not fit `scenarios::library::BookBought` at field `title`; give the type a new version if its shape changed
+            the events cannot be read back: event `book-bought` version 1 at position 1 (book 1, sequence 1) does not fit `scenarios::library::BookBought` at field `title`; give the type a new version if its shape changed: the payload does not fit at `title`: invalid type: integer `17`, expected a string at line 1 column 11
         "#]],
     );
     assert_says(
