@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use evercore::engine::{
@@ -404,7 +405,7 @@ impl Fault for OverlooksIdempotency {
     }
 }
 
-/// Looks for the key, lets others do the same, and then commits without it.
+/// Looks for the key, leaves others the time to do the same, and then commits without it.
 #[derive(Debug)]
 pub(crate) struct LooksForTheKeyFirst;
 
@@ -416,7 +417,7 @@ impl Fault for LooksForTheKeyFirst {
         {
             return Err(Error::IdempotencyKeyUsed { key: given.key.to_string() });
         }
-        tokio::task::yield_now().await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
         OverlooksIdempotency.commit(engine, commit).await
     }
 }
