@@ -11,10 +11,11 @@ use sqlx::{ConnectOptions, Connection, PgConnection};
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tracing::{debug, warn};
 
-use crate::append::Columns;
+use crate::append::{Columns, One};
 use crate::connect::RESTED;
 use crate::error::{CommitFailure, classify, classify_commit};
 use crate::notify::Notifications;
+use crate::row::positions;
 use crate::statements::Statements;
 use crate::types::Types;
 use crate::verdict;
@@ -136,33 +137,73 @@ impl Writer {
         }
     }
 
-    /// Sends a group, and again while it loses races that the server settled.
     async fn send(&mut self, group: &[Request]) -> Sent {
         let mut connection = match self.connection().await {
             Ok(connection) => connection,
             Err(error) => return Sent::Unreachable(error),
         };
+        let sent = match self.send_one(&mut connection, group).await {
+            Some(sent) => sent,
+            None => self.send_group(&mut connection, group).await,
+        };
+        if !matches!(sent, Sent::Unknown(_)) {
+            self.connection = Some((connection, Instant::now()));
+        }
+        sent
+    }
+
+    /// The short way of the usual commit, if it is that and comes alone. `None` if it has to be judged as a group is:
+    /// nothing of it landed.
+    async fn send_one(&self, connection: &mut PgConnection, group: &[Request]) -> Option<Sent> {
+        let [Request { commit, .. }] = group else { return None };
+        let one = One::new(commit, &self.types.known());
+        let one = match one {
+            Ok(one) => one?,
+            Err(error) => return Some(Sent::Refused(error)),
+        };
+        match one.send(connection, &self.statements).await.map_err(classify_commit) {
+            Ok(row) => match positions(&row, 0, 1) {
+                Ok(None) => None,
+                Ok(positions) => {
+                    Some(Sent::Answered(vec![Ok(Committed { id: commit.id, positions })]))
+                }
+                Err(error) => Some(Sent::Refused(error)),
+            },
+            Err(CommitFailure::LostRace(_)) => None,
+            Err(CommitFailure::RolledBack(sqlx::Error::Database(error)))
+                if error.is_unique_violation() =>
+            {
+                None
+            }
+            Err(CommitFailure::RolledBack(error)) => Some(Sent::Refused(classify("commit", error))),
+            Err(CommitFailure::Unknown(error)) => Some(Sent::Unknown(error)),
+        }
+    }
+
+    /// Sends a group, and again while it loses races that the server settled.
+    async fn send_group(&self, connection: &mut PgConnection, group: &[Request]) -> Sent {
         let commits = group.iter().map(|request| &request.commit);
-        let columns = match Columns::new(commits, &self.types.known()) {
+        let columns = Columns::new(commits, &self.types.known());
+        let columns = match columns {
             Ok(columns) => columns,
             Err(error) => return Sent::Refused(error),
         };
         let mut races = 0;
-        let sent = loop {
-            match columns.send(&mut connection, &self.statements).await.map_err(classify_commit) {
-                Ok(rows) => break answers(&rows, group).map_or_else(Sent::Refused, Sent::Answered),
+        loop {
+            match columns.send(connection, &self.statements).await.map_err(classify_commit) {
+                Ok(rows) => {
+                    return answers(&rows, group).map_or_else(Sent::Refused, Sent::Answered);
+                }
                 Err(CommitFailure::LostRace(error)) if races < RACES => {
                     races += 1;
                     debug!(%error, races, "sending a group again");
                 }
                 Err(CommitFailure::LostRace(error) | CommitFailure::RolledBack(error)) => {
-                    break Sent::Refused(classify("commit", error));
+                    return Sent::Refused(classify("commit", error));
                 }
                 Err(CommitFailure::Unknown(error)) => return Sent::Unknown(error),
             }
-        };
-        self.connection = Some((connection, Instant::now()));
-        sent
+        }
     }
 
     /// A connection that works, as far as that can be known.
