@@ -129,13 +129,15 @@ BEGIN
     END IF;
 
     -- Commits that were seen before: landed (8) or given up (7).
-    SELECT coalesce(array_agg(ROW(
-        c.n - 1,
-        CASE WHEN known.landed THEN 8 ELSE 7 END,
-        NULL, NULL, NULL, known.first_position, known.last_position
-    )::evercore.verdict), '{}') INTO verdicts
-    FROM unnest(commit_ids) WITH ORDINALITY AS c(id, n)
-    JOIN evercore.commits known ON known.id = c.id;
+    IF EXISTS (SELECT FROM evercore.commits known WHERE known.id = ANY (commit_ids)) THEN
+        SELECT array_agg(ROW(
+            c.n - 1,
+            CASE WHEN known.landed THEN 8 ELSE 7 END,
+            NULL, NULL, NULL, known.first_position, known.last_position
+        )::evercore.verdict) INTO verdicts
+        FROM unnest(commit_ids) WITH ORDINALITY AS c(id, n)
+        JOIN evercore.commits known ON known.id = c.id;
+    END IF;
 
     -- Idempotency keys of other commits that landed (9).
     IF is_keyed THEN
@@ -151,7 +153,8 @@ BEGIN
 
     -- Preconditions.
     SELECT verdicts || coalesce(array_agg(ROW(
-        failed.commit_index, failed.code, failed.id, failed.actual, failed.name, NULL, NULL
+        failed.commit_index, failed.code, failed.id, failed.actual,
+        (SELECT t.name FROM evercore.aggregate_types t WHERE t.id = failed.stored_type), NULL, NULL
     )::evercore.verdict), '{}') INTO verdicts
     FROM (
         SELECT DISTINCT ON (judged.commit_index) judged.*
@@ -161,7 +164,7 @@ BEGIN
                 w.n,
                 w.id,
                 current.sequence AS actual,
-                found.name,
+                found.type AS stored_type,
                 CASE
                     WHEN w.precondition = is_new AND found.id IS NULL THEN 0
                     WHEN w.precondition = is_new THEN 3
@@ -179,9 +182,8 @@ BEGIN
                 write_keys
             ) WITH ORDINALITY AS w(commit_index, id, type, precondition, sequence, key, n)
             LEFT JOIN LATERAL (
-                SELECT a.id, a.aggregate_type_id AS type, a.natural_key AS key, t.name
+                SELECT a.id, a.aggregate_type_id AS type, a.natural_key AS key
                 FROM evercore.aggregates a
-                JOIN evercore.aggregate_types t ON t.id = a.aggregate_type_id
                 WHERE a.id = w.id
             ) AS found ON true
             CROSS JOIN LATERAL (

@@ -1,5 +1,6 @@
 //! Locks that are held for longer than a statement waits.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use evercore::Error;
@@ -46,6 +47,30 @@ async fn commits_are_busy(bank: &Bank) {
     bank.deposit(account).await.expect("the row is free");
     assert_eq!(bank.balance(account).await.expect("it can be read"), 2);
     assert_eq!(bank.balance(free).await.expect("it can be read"), 2);
+}
+
+#[tokio::test]
+async fn a_commit_that_waits_for_a_lock_keeps_nobody_else_waiting() {
+    let bank = Bank::new("failures_waiting").await;
+    let account = bank.account().await;
+    let free = bank.account().await;
+    let mut other = bank.lock(account).await;
+
+    let mut locked = pin!(bank.deposit(account));
+    let free_ones = async {
+        bank.waiting("append_one").await;
+        for _ in 0..3 {
+            bank.deposit(free).await.expect("its row is free");
+        }
+    };
+    tokio::select! {
+        locked = &mut locked => panic!("the others have waited until its end: {locked:?}"),
+        () = free_ones => {}
+    }
+
+    execute(&mut other, "COMMIT").await;
+    locked.await.expect("the row is free");
+    assert_eq!(bank.balance(free).await.expect("it can be read"), 4);
 }
 
 #[tokio::test]
