@@ -7,7 +7,8 @@ use evercore_postgres::PostgresOptions;
 
 use crate::{Bank, execute, sql};
 
-const SHORT: Duration = Duration::from_millis(200);
+/// Connections are opened within it, also where others keep the machine busy.
+const SHORT: Duration = Duration::from_secs(1);
 
 fn one_reader(options: PostgresOptions) -> PostgresOptions {
     options.readers(1).acquire_timeout(SHORT)
