@@ -27,7 +27,7 @@ use engines::Kind;
 use machine::Machine;
 use peers::Peers;
 use report::Report;
-use workloads::{Sizes, Workload, wake_up};
+use workloads::{Sizes, Workload, size, wake_up};
 
 #[derive(Clone, Debug, Parser)]
 #[command(name = "cargo xtask bench", bin_name = "cargo xtask bench")]
@@ -87,6 +87,7 @@ async fn measure(options: Options) -> anyhow::Result<()> {
         command: std::env::args().skip(1).collect::<Vec<_>>().join(" "),
         rows: Vec::new(),
         latencies: Vec::new(),
+        sizes: Vec::new(),
         notes: Vec::new(),
     };
     let mut peers = Peers::new(options.peers);
@@ -101,10 +102,10 @@ async fn measure(options: Options) -> anyhow::Result<()> {
                 continue;
             }
             eprintln!("{workload:?} on {}", kind.name());
-            if workload == Workload::W6 {
-                report.latencies.extend(wake_up::run(&bed, options.commits).await?);
-            } else {
-                report.rows.extend(workload.run(&bed, &mut peers, sizes, &plan).await?);
+            match workload {
+                Workload::W6 => report.latencies.extend(wake_up::run(&bed, options.commits).await?),
+                Workload::W10 => report.sizes.extend(size::run(&bed).await?),
+                _ => report.rows.extend(workload.run(&bed, &mut peers, sizes, &plan).await?),
             }
         }
     }

@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::contest::Row;
 use crate::machine::Machine;
 use crate::sample::float;
+use crate::workloads::size::Size;
 use crate::workloads::wake_up::Latency;
 
 /// All that came out of one run.
@@ -18,6 +19,7 @@ pub(crate) struct Report {
     pub(crate) command: String,
     pub(crate) rows: Vec<Row>,
     pub(crate) latencies: Vec<Latency>,
+    pub(crate) sizes: Vec<Size>,
     /// What is to be known besides.
     pub(crate) notes: Vec<String>,
 }
@@ -43,6 +45,7 @@ impl Report {
         let rows: Vec<&Row> = self.rows.iter().filter(|row| row.engine == "memory").collect();
         text.push_str(&pieces(&rows));
         text.push_str(&self.waits());
+        text.push_str(&self.bytes());
         for note in &self.notes {
             let _ = write!(text, "\n{note}\n");
         }
@@ -117,6 +120,21 @@ impl Report {
                 text,
                 "| {engine} | {place} | {commits} | {median:.2} ms | {high:.2} ms | {longest:.2} ms |"
             );
+        }
+        text
+    }
+
+    fn bytes(&self) -> String {
+        if self.sizes.is_empty() {
+            return String::new();
+        }
+        let mut text = "\n## W10: bytes on the disk for each event\n\n\
+            Each event is a commit of its own; every tenth opens an account with a natural key.\n\n\
+            | engine | table | rows | indexes |\n\
+            |---|---|--:|--:|\n"
+            .to_owned();
+        for Size { engine, table, rows, indexes } in &self.sizes {
+            let _ = writeln!(text, "| {engine} | {table} | {rows:.0} | {indexes:.0} |");
         }
         text
     }
@@ -207,9 +225,18 @@ mod tests {
 
     fn report(seconds: f64, load: f64, fsync_micros: f64) -> Report {
         let machine = Machine { load: [load, 9.0], fsync_micros, ..Machine::look().expect("one") };
-        let (rows, latencies, notes) = (Vec::new(), Vec::new(), Vec::new());
+        let (rows, latencies, sizes, notes) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let machine = Machine { cores: 2, ..machine };
-        Report { machine, seconds, rounds: 3, command: String::new(), rows, latencies, notes }
+        Report {
+            machine,
+            seconds,
+            rounds: 3,
+            command: String::new(),
+            rows,
+            latencies,
+            sizes,
+            notes,
+        }
     }
 
     #[test]

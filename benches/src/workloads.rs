@@ -7,6 +7,7 @@ mod deciding;
 mod in_memory;
 mod rehydrating;
 mod scale;
+pub(crate) mod size;
 pub(crate) mod wake_up;
 
 use clap::ValueEnum;
@@ -36,6 +37,8 @@ pub(crate) enum Workload {
     W8,
     /// In memory: append, replay and decode.
     W9,
+    /// What an event takes on the disk.
+    W10,
 }
 
 /// How large the stores are that are built for reading.
@@ -53,13 +56,11 @@ impl Workload {
         match self {
             Self::W6 => true,
             Self::W9 => kind == Kind::Memory,
-            Self::W1 | Self::W2 | Self::W3 | Self::W4 | Self::W5 | Self::W7 | Self::W8 => {
-                kind != Kind::Memory
-            }
+            _ => kind != Kind::Memory,
         }
     }
 
-    /// Runs all contests of it on one engine. W6 has none: it measures times, not rates.
+    /// Runs all contests of it on one engine. W6 and W10 have none: they measure no rates.
     pub(crate) async fn run(
         self,
         bed: &Bed,
@@ -99,7 +100,7 @@ impl Workload {
                 let contest = catching_up::contest(bed, sizes.log).await?;
                 rows.extend(peers.join(contest, bed, task).await?.run(plan).await?);
             }
-            Self::W6 => {}
+            Self::W6 | Self::W10 => {}
             Self::W7 => rows.extend(scale::run(bed, sizes.large, plan).await?),
             Self::W8 => rows.extend(contention::contest(bed).await?.run(plan).await?),
             Self::W9 => rows.extend(in_memory::run(plan).await?),
