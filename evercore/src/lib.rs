@@ -81,6 +81,7 @@
 extern crate self as evercore;
 
 mod aggregate;
+mod cache;
 mod clock;
 mod codec;
 mod compression;
@@ -109,6 +110,7 @@ mod retired;
 mod retry;
 mod shape;
 mod snapshot;
+mod state;
 mod state_aggregate;
 mod store;
 mod subscription;

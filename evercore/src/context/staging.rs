@@ -1,10 +1,13 @@
 //! What a context holds until its end.
 
+use std::any::Any;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use tracing::warn;
 
+use crate::cache::{Cached, Known};
 use crate::engine::{
     AggregateWrite, Commit, Idempotency, KeyChange, NewEvent, NewSnapshot, Precondition,
 };
@@ -38,13 +41,30 @@ pub(super) struct Stream {
     pub(super) events: Vec<usize>,
     snapshot: Option<NewSnapshot>,
     guarded: bool,
+    /// With what is staged, if it can be shared.
+    pub(super) state: Option<SharedState>,
+}
+
+/// The state of a handle, whatever becomes of the handle.
+#[derive(Clone, Debug)]
+pub(super) struct SharedState {
+    pub(super) state: Arc<dyn Any + Send + Sync>,
+    pub(super) has_unknown: bool,
 }
 
 /// What the decisions of the context are made on.
 #[derive(Clone, Debug)]
 pub(super) enum Base {
     Created { on_key_taken: OnKeyTaken },
-    Loaded { sequence: Sequence, key: Option<NaturalKey> },
+    Loaded { sequence: Sequence, key: Option<NaturalKey>, origin: Origin },
+}
+
+/// Where an aggregate was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// In the cache: it may be stale, and is guarded if anything is written.
+    Cache,
+    Storage,
 }
 
 /// What it means that someone else has the key of a new aggregate.
@@ -108,6 +128,7 @@ impl Staging {
             events: Vec::new(),
             snapshot: None,
             guarded: false,
+            state: None,
         });
         Ok(())
     }
@@ -131,6 +152,7 @@ impl Staging {
             let stream = self.stream_mut(event.meta.aggregate_id);
             debug_assert_eq!(stream.sequence.next(), event.meta.sequence);
             stream.sequence = event.meta.sequence;
+            stream.state = None;
             stream.events.push(index);
             self.events.push(event);
         }
@@ -153,6 +175,26 @@ impl Staging {
 
     pub(super) fn guard(&mut self, id: AggregateId) {
         self.stream_mut(id).guarded = true;
+    }
+
+    /// Keeps the state that an aggregate has with what is staged.
+    pub(super) fn keep_state(&mut self, id: AggregateId, state: SharedState) {
+        self.stream_mut(id).state = Some(state);
+    }
+
+    /// Lets go of it, so that the handle's is the only one.
+    pub(super) fn release_state(&mut self, id: AggregateId) {
+        self.stream_mut(id).state = None;
+    }
+
+    /// Whether something was read in the cache.
+    pub(super) fn has_cached(&self) -> bool {
+        self.streams.iter().any(Stream::is_cached)
+    }
+
+    /// What there will be to know once it has landed.
+    pub(super) fn known(&self) -> Vec<Known> {
+        self.streams.iter().map(Stream::known).collect()
     }
 
     pub(super) fn events(&self) -> &[NewEvent] {
@@ -193,13 +235,18 @@ impl Staging {
         }
     }
 
-    /// What is to be sent, and how to read its refusal. Without writes if the context changes and guards nothing.
+    /// What is to be sent, and how to read its refusal. Without writes if the context changes and guards nothing;
+    /// otherwise, what was read in the cache is guarded as well.
     pub(super) fn into_commit(self, recorded_at: DateTime<Utc>) -> (Commit, Refusal) {
         let mut writes = Vec::new();
         let mut snapshots = Vec::new();
         let mut refusal = Refusal::default();
+        let is_sent = self.idempotency.is_some() || self.streams.iter().any(Stream::is_wanted);
         for stream in self.streams {
-            let Some(write) = stream.write() else { continue };
+            if !(stream.is_wanted() || is_sent && stream.is_cached()) {
+                continue;
+            }
+            let write = stream.write();
             if let (Base::Created { on_key_taken: OnKeyTaken::Conflict }, Some(key)) =
                 (&stream.base, &stream.key)
             {
@@ -215,11 +262,23 @@ impl Staging {
 }
 
 impl Stream {
-    /// `None` if it was only read.
-    fn write(&self) -> Option<AggregateWrite> {
+    /// Whether it was more than read.
+    fn is_wanted(&self) -> bool {
+        let is_changed = match &self.base {
+            Base::Created { .. } => true,
+            Base::Loaded { key, .. } => self.key != *key,
+        };
+        is_changed || self.guarded || !self.events.is_empty()
+    }
+
+    fn is_cached(&self) -> bool {
+        matches!(self.base, Base::Loaded { origin: Origin::Cache, .. })
+    }
+
+    fn write(&self) -> AggregateWrite {
         let (precondition, old_key) = match &self.base {
             Base::Created { .. } => (Precondition::New, &None),
-            Base::Loaded { sequence, key } => {
+            Base::Loaded { sequence, key, .. } => {
                 (Precondition::Unchanged { sequence: *sequence, key: key.clone() }, key)
             }
         };
@@ -228,13 +287,17 @@ impl Stream {
             Some(key) => KeyChange::Set(key.clone()),
             None => KeyChange::Clear,
         };
-        let write =
-            AggregateWrite { id: self.id, aggregate_type: self.aggregate_type, precondition, key };
-        let wanted = write.creates()
-            || write.key != KeyChange::Keep
-            || self.guarded
-            || !self.events.is_empty();
-        wanted.then_some(write)
+        AggregateWrite { id: self.id, aggregate_type: self.aggregate_type, precondition, key }
+    }
+
+    fn known(&self) -> Known {
+        let cached = self.state.clone().map(|SharedState { state, has_unknown }| Cached {
+            sequence: self.sequence,
+            key: self.key.clone(),
+            state,
+            has_unknown,
+        });
+        Known { id: self.id, aggregate_type: self.aggregate_type, cached }
     }
 }
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::super::{Inner, Landed};
 use crate::engine::{Committed, FirstOutcome, HistoryRequest, NewEvent, Target};
 use crate::rehydrate::{AsOf, rehydrate};
+use crate::state::State;
 use crate::state_aggregate::ContextId;
 use crate::upcast;
 use crate::{
@@ -60,6 +61,10 @@ impl<T> Executed<T> {
         Self { aggregate, events, landed: Landed(committed), is_repetition: false }
     }
 
+    pub(super) fn landed(&self) -> Landed {
+        self.landed
+    }
+
     /// The aggregate. If it was to be created and nothing was emitted, there is none with this id.
     #[must_use]
     pub const fn id(&self) -> AggregateId {
@@ -74,7 +79,7 @@ impl<T> Executed<T> {
 
     /// The state that the events led to.
     #[must_use]
-    pub const fn state(&self) -> &T {
+    pub fn state(&self) -> &T {
         self.aggregate.state()
     }
 
@@ -207,6 +212,7 @@ impl Done {
         }
         let (state, has_unknown) =
             found.map_or_else(Default::default, |found| (found.state, found.has_unknown));
+        let state = State::Own(state);
         let context = ContextId::next();
         Ok(Executed {
             aggregate: StateAggregate { context, id, key, sequence: to, state, has_unknown },
