@@ -73,7 +73,7 @@
 //! - **Evolving**: older shapes by [`Upcast`], retired events by [`macro@retired_event`] and [`Split`], other names by
 //!   `aliases`, and [`UnknownEvents`].
 //! - **When something fails**: [`Error`] says what to do next.
-//! - **Bounds**: [`Limits`].
+//! - **Bounds**: [`Limits`]; states in memory: [`EventStoreBuilder::cache_aggregates`].
 //! - **Features**, all off by default: `cbor`, `messagepack`, `protobuf`, `zstd`.
 //! - **Engines**: `evercore-postgres`, `evercore-sqlite`, `evercore-memory`; the contract for your own in [`engine`].
 

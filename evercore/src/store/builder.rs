@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use tracing::instrument;
+use tracing::{info, instrument};
 
 use super::{EventStore, Inner, StoredNames, Writing};
 use crate::cache::Cache;
@@ -91,7 +91,8 @@ impl EventStoreBuilder {
     /// - Since they are guarded, aggregates that many contexts read beside those that they write to let these conflict
     ///   with the writers of the former.
     ///
-    /// Only types that can be [copied](crate::Aggregate::CLONE) are kept.
+    /// Only states that can be [copied](crate::Aggregate::CLONE) are kept: derive `Clone`. A log entry at level info names
+    /// the types that are not.
     ///
     /// # Example
     /// ```
@@ -184,6 +185,11 @@ impl EventStoreBuilder {
         self.writing.check(&registry)?;
         if self.migrate == Migrate::OnOpen {
             engine.migrate().await?;
+        }
+        if self.cached_aggregates > 0 {
+            for aggregate in registry.aggregates().filter(|kind| !kind.can_be_copied()) {
+                info!(aggregate = aggregate.name(), "is not `Clone`, and so not kept in memory");
+            }
         }
         let random = self.seed.map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed);
         let inner = Inner {
