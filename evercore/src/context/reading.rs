@@ -126,7 +126,7 @@ impl Context {
             }
         };
         let entry = self.store.registry.aggregate::<T>()?;
-        for event in self.staging.events_of(stream) {
+        for event in self.staging.events_of(id) {
             let event_type = entry
                 .find(event.event_type, event.version)
                 .expect("BUG: a staged event was checked against the registry");

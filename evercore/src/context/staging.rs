@@ -13,10 +13,14 @@ use crate::engine::{
 };
 use crate::{AggregateId, CommitId, ConflictReason, Error, Limits, NaturalKey, Result, Sequence};
 
+/// So many aggregates are looked through faster than one is looked up.
+const FEW: usize = 8;
+
 /// Everything that a context has read and wants to write.
 #[derive(Debug, Default)]
 pub(super) struct Staging {
     streams: Vec<Stream>,
+    /// Where each one is, if there are more than a few.
     by_id: HashMap<AggregateId, usize>,
     /// Who holds a key, as this context sees it.
     keys: HashMap<(&'static str, NaturalKey), AggregateId>,
@@ -37,8 +41,6 @@ pub(super) struct Stream {
     pub(super) key: Option<NaturalKey>,
     /// With what is staged.
     pub(super) sequence: Sequence,
-    /// Indices into the staged events.
-    pub(super) events: Vec<usize>,
     snapshot: Option<NewSnapshot>,
     guarded: bool,
     /// With what is staged, if it can be shared.
@@ -78,12 +80,20 @@ pub(super) enum OnKeyTaken {
 
 impl Staging {
     pub(super) fn stream(&self, id: AggregateId) -> Option<&Stream> {
-        self.by_id.get(&id).map(|&index| &self.streams[index])
+        self.index(id).map(|index| &self.streams[index])
     }
 
     fn stream_mut(&mut self, id: AggregateId) -> &mut Stream {
-        let index = self.by_id[&id];
+        let index = self.index(id).expect("BUG: only known aggregates are changed");
         &mut self.streams[index]
+    }
+
+    fn index(&self, id: AggregateId) -> Option<usize> {
+        if self.streams.len() <= FEW {
+            self.streams.iter().position(|stream| stream.id == id)
+        } else {
+            self.by_id.get(&id).copied()
+        }
     }
 
     pub(super) fn holder(
@@ -94,11 +104,8 @@ impl Staging {
         self.keys.get(&(aggregate_type, key.clone())).copied()
     }
 
-    pub(super) fn events_of<'a>(
-        &'a self,
-        stream: &'a Stream,
-    ) -> impl Iterator<Item = &'a NewEvent> {
-        stream.events.iter().map(|&index| &self.events[index])
+    pub(super) fn events_of(&self, id: AggregateId) -> impl Iterator<Item = &NewEvent> {
+        self.events.iter().filter(move |event| event.meta.aggregate_id() == id)
     }
 
     /// Takes in an aggregate that was read or is to be created.
@@ -118,18 +125,21 @@ impl Staging {
             Base::Created { .. } => Sequence::ZERO,
             Base::Loaded { sequence, .. } => *sequence,
         };
-        self.by_id.insert(id, self.streams.len());
         self.streams.push(Stream {
             id,
             aggregate_type,
             base,
             key,
             sequence,
-            events: Vec::new(),
             snapshot: None,
             guarded: false,
             state: None,
         });
+        if self.streams.len() > FEW {
+            let known = self.by_id.len();
+            let new = self.streams.iter().enumerate().skip(known);
+            self.by_id.extend(new.map(|(index, stream)| (stream.id, index)));
+        }
         Ok(())
     }
 
@@ -148,12 +158,10 @@ impl Staging {
         limits.check_commit(self.streams.len(), self.events.len() + added.len(), bytes)?;
         self.bytes = bytes;
         for event in events {
-            let index = self.events.len();
             let stream = self.stream_mut(event.meta.aggregate_id);
             debug_assert_eq!(stream.sequence.next(), event.meta.sequence);
             stream.sequence = event.meta.sequence;
             stream.state = None;
-            stream.events.push(index);
             self.events.push(event);
         }
         Ok(())
@@ -266,9 +274,9 @@ impl Stream {
     fn is_wanted(&self) -> bool {
         let is_changed = match &self.base {
             Base::Created { .. } => true,
-            Base::Loaded { key, .. } => self.key != *key,
+            Base::Loaded { sequence, key, .. } => self.sequence != *sequence || self.key != *key,
         };
-        is_changed || self.guarded || !self.events.is_empty()
+        is_changed || self.guarded
     }
 
     fn is_cached(&self) -> bool {
