@@ -1,12 +1,12 @@
 //! What is stored. Nothing is overwritten that an open view may still need.
 
-use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use evercore::engine::{CommitOutcome, FirstOutcome, NewSnapshot};
 use evercore::{
     AggregateId, CommitId, IdempotencyKey, NaturalKey, Position, RecordedEvent, Sequence,
 };
+use foldhash::{HashMap, HashSet};
 
 /// Everything that was committed.
 #[derive(Debug, Default)]
@@ -14,6 +14,8 @@ pub(crate) struct Log {
     /// An event's position is its index plus one.
     pub(crate) events: Vec<RecordedEvent>,
     pub(crate) aggregates: HashMap<AggregateId, StoredAggregate>,
+    /// The names of event types, each once.
+    pub(crate) event_types: HashSet<Arc<str>>,
     /// The types that there are or may be aggregates of.
     pub(crate) aggregate_types: HashSet<Arc<str>>,
     /// Who held a key since when.

@@ -186,7 +186,7 @@ impl Context {
         self.check_handle(aggregate)?;
         let sequence = aggregate.sequence.next();
         let staged = self.store.prepare(
-            EventType::of::<E>(),
+            const { &EventType::of::<E>() },
             |codec| E::ENCODING.encode(&event, codec),
             options,
             (aggregate.id, sequence),

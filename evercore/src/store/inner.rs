@@ -96,7 +96,7 @@ impl Inner {
     /// Checks and encodes an event that is to have this sequence.
     pub(crate) fn prepare(
         &self,
-        event_type: EventType,
+        event_type: &EventType,
         encode: impl FnOnce(Codec) -> Result<Vec<u8>, BoxError>,
         options: EventOptions,
         (aggregate_id, sequence): (AggregateId, Sequence),
@@ -119,15 +119,15 @@ impl Inner {
     /// Checks an event that is encoded and has its place.
     pub(crate) fn check(
         &self,
-        event_type: EventType,
+        event_type: &EventType,
         codec: Codec,
         encoded: Result<Vec<u8>, BoxError>,
         meta: EventMeta,
     ) -> Result<NewEvent> {
-        self.registry.check(&event_type)?;
+        self.registry.check(event_type)?;
         let name = event_type.name();
         let encoded = encoded.map_err(|source| Error::Encode { name: name.to_owned(), source })?;
-        let payload = self.payload(&event_type, codec, encoded)?;
+        let payload = self.payload(event_type, codec, encoded)?;
         check_label("reference", meta.reference())?;
         let metadata_column = meta.metadata.as_ref().map_or(Ok(None), |own| own.check())?;
         let version = event_type.version();
