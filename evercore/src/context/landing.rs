@@ -4,7 +4,7 @@ use super::Context;
 use super::staging::{Base, Staging};
 use crate::clock::to_stored_precision;
 use crate::engine::{Committed, Idempotency, Settlement};
-use crate::store::{Completed, Done, Transactor};
+use crate::store::{Completed, Done, Happened, Transactor};
 use crate::{Aggregate, IdempotencyKey, Result, StateAggregate};
 
 impl Context {
@@ -36,7 +36,7 @@ impl Context {
         key: Option<IdempotencyKey>,
         command: &'static str,
     ) -> Result<Completed> {
-        let events = self.staging.events().to_vec();
+        let events: Vec<_> = self.staging.events().iter().cloned().map(Happened::emitted).collect();
         if events.is_empty() {
             if key.is_none() {
                 return Ok(Completed { committed: None, events });
@@ -51,7 +51,7 @@ impl Context {
         }
         if let Some(key) = key {
             let (id, to) = (aggregate.id, aggregate.sequence);
-            let from = events.first().map_or(to, |first| first.meta.sequence().previous());
+            let from = events.first().map_or(to, |first| first.meta().sequence().previous());
             let result = Done { id, key: aggregate.key.clone(), from, to }.write();
             self.staging.set_idempotency(Idempotency { key, command: command.into(), result });
         }

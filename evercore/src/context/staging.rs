@@ -145,24 +145,32 @@ impl Staging {
 
     /// Stages an event as the next of its aggregate.
     pub(super) fn push(&mut self, limits: &Limits, event: NewEvent) -> Result<()> {
-        self.push_all(limits, [event])
+        self.advance(limits, std::slice::from_ref(&event))?;
+        self.events.push(event);
+        Ok(())
     }
 
     /// Stages events as the next ones of their aggregate, all or none.
-    pub(super) fn push_all<E>(&mut self, limits: &Limits, events: E) -> Result<()>
-    where
-        E: IntoIterator<Item = NewEvent> + AsRef<[NewEvent]>,
-    {
-        let added = events.as_ref();
-        let bytes = self.bytes + added.iter().map(NewEvent::bytes).sum::<usize>();
-        limits.check_commit(self.streams.len(), self.events.len() + added.len(), bytes)?;
+    pub(super) fn push_all(&mut self, limits: &Limits, mut events: Vec<NewEvent>) -> Result<()> {
+        self.advance(limits, &events)?;
+        if self.events.is_empty() {
+            self.events = events;
+        } else {
+            self.events.append(&mut events);
+        }
+        Ok(())
+    }
+
+    /// Makes room for events, and has their aggregates stand after them.
+    fn advance(&mut self, limits: &Limits, events: &[NewEvent]) -> Result<()> {
+        let bytes = self.bytes + events.iter().map(NewEvent::bytes).sum::<usize>();
+        limits.check_commit(self.streams.len(), self.events.len() + events.len(), bytes)?;
         self.bytes = bytes;
         for event in events {
-            let stream = self.stream_mut(event.meta.aggregate_id);
-            debug_assert_eq!(stream.sequence.next(), event.meta.sequence);
-            stream.sequence = event.meta.sequence;
+            let stream = self.stream_mut(event.meta.aggregate_id());
+            debug_assert_eq!(stream.sequence.next(), event.meta.sequence());
+            stream.sequence = event.meta.sequence();
             stream.state = None;
-            self.events.push(event);
         }
         Ok(())
     }

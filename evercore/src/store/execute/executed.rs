@@ -40,7 +40,7 @@ enum Source {
 /// What a context that executed a command has sent.
 pub(crate) struct Completed {
     pub(crate) committed: Option<Committed>,
-    pub(crate) events: Vec<NewEvent>,
+    pub(crate) events: Vec<Happened>,
 }
 
 /// What is stored with an idempotency key: enough to tell what was done.
@@ -57,7 +57,6 @@ pub(crate) struct Done {
 impl<T> Executed<T> {
     pub(super) fn new(aggregate: StateAggregate<T>, completed: Completed) -> Self {
         let Completed { committed, events } = completed;
-        let events = events.into_iter().map(|event| Happened(Source::Emitted(event))).collect();
         Self { aggregate, events, landed: Landed(committed), is_repetition: false }
     }
 
@@ -115,6 +114,10 @@ impl<T> Executed<T> {
 }
 
 impl Happened {
+    pub(crate) const fn emitted(event: NewEvent) -> Self {
+        Self(Source::Emitted(event))
+    }
+
     /// The stored name of its type.
     #[must_use]
     pub fn event_type(&self) -> &str {
