@@ -103,7 +103,7 @@ impl Cache {
             }
         });
         if let EntryResult::Vacant(place) = entry {
-            // Refused only if somebody took the place meanwhile, who is then asked no less than this one.
+            // Refused if somebody else has taken the place: what is there is checked as this would have been.
             let _ = place.insert(newcomer);
         }
     }

@@ -90,7 +90,8 @@ impl EventStore {
     /// Runs `work` in a context and lands what it applied, together or not at all.
     ///
     /// On a conflict, `work` **runs again** in a new context, as the store's [`RetryPolicy`](crate::RetryPolicy) says:
-    /// keep what it does outside of the context harmless to repeat. If it fails, nothing is written.
+    /// keep what it does outside of the context harmless to repeat. If it fails, nothing is written. Where
+    /// [aggregates are kept in memory](EventStoreBuilder::cache_aggregates), it may run once more for other reasons.
     ///
     /// # Errors
     /// - What `work` returns.

@@ -34,7 +34,9 @@ pub struct Execute<'a, T, C> {
 
 impl EventStore {
     /// Executes a command: loads the aggregate, lets it [decide](Decide), and commits what it emits. On a conflict it
-    /// does so again, as the store's [`RetryPolicy`](crate::RetryPolicy) says.
+    /// does so again, as the store's [`RetryPolicy`](crate::RetryPolicy) says. With
+    /// [aggregates in memory](crate::EventStoreBuilder::cache_aggregates), it decides on those first, and once more on what
+    /// is stored unless that has landed.
     ///
     /// The target is an [`AggregateId`](crate::AggregateId), a natural key as text, or one of [`Target`] that creates
     /// the aggregate. A decision that emits nothing changes nothing, and creates nothing.
