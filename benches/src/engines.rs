@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use anyhow::Context;
 use clap::ValueEnum;
 use evercore::engine::StorageEngine;
-use evercore::{EventStore, RetryPolicy};
+use evercore::{EventStore, EventStoreBuilder};
 use evercore_memory::MemoryEngine;
 use evercore_postgres::{PostgresEngine, PostgresOptions};
 use evercore_sqlite::{SqliteEngine, SqliteOptions};
@@ -155,10 +155,18 @@ impl Bed {
 impl Ground {
     /// A store on the data, as a process of its own would have it. Ready: nothing of its start is measured.
     pub(crate) async fn store(&self) -> anyhow::Result<EventStore> {
-        self.store_with(RetryPolicy::default()).await
+        self.store_with(EventStore::builder()).await
     }
 
-    pub(crate) async fn store_with(&self, retry: RetryPolicy) -> anyhow::Result<EventStore> {
+    /// As [`store`](Self::store), with room for all aggregates that a workload has at a time.
+    pub(crate) async fn cached_store(&self) -> anyhow::Result<EventStore> {
+        self.store_with(EventStore::builder().cache_aggregates(10_000)).await
+    }
+
+    pub(crate) async fn store_with(
+        &self,
+        builder: EventStoreBuilder,
+    ) -> anyhow::Result<EventStore> {
         let engine: Arc<dyn StorageEngine> = match &self.place {
             Place::Memory(engine) => Arc::new(engine.clone()),
             Place::Folder(folder) => {
@@ -169,7 +177,7 @@ impl Ground {
                 Arc::new(PostgresEngine::open(url.parse::<PostgresOptions>()?).await?)
             }
         };
-        let store = EventStore::builder().retry(retry).open_shared(engine).await?;
+        let store = builder.open_shared(engine).await?;
         store.warmup().await?;
         Ok(store)
     }

@@ -112,6 +112,9 @@ impl Workload {
 /// The name of our side in all tables.
 const EVERCORE: &str = "evercore";
 
+/// Our side with aggregates kept in memory.
+const CACHED: &str = "evercore, cached";
+
 fn contest(
     workload: &'static str,
     case: impl Into<String>,

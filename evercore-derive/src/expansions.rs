@@ -23,6 +23,10 @@ fn an_aggregate_without_options() {
             #[automatically_derived]
             impl ::evercore::Aggregate for Account {
                 const NAME: &'static str = "Account";
+                const CLONE: ::core::option::Option<fn(&Self) -> Self> = {
+                    use ::evercore::__private::WithoutClone as _;
+                    ::evercore::__private::Copying::<Self>::CLONE
+                };
             }
             ::evercore::__private::inventory::submit! {
                 ::evercore::AggregateType::of:: < Account > ()
@@ -48,6 +52,10 @@ fn an_aggregate_with_all_options() {
                         Account,
                     >(100u32, 17936386212721918796u64),
                 );
+                const CLONE: ::core::option::Option<fn(&Self) -> Self> = {
+                    use facade::evercore::__private::WithoutClone as _;
+                    facade::evercore::__private::Copying::<Self>::CLONE
+                };
             }
             facade::evercore::__private::inventory::submit! {
                 facade::evercore::AggregateType::of:: < Account > ()

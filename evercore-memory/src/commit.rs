@@ -8,6 +8,7 @@ use evercore::engine::{
     KeyChange, NewEvent, Precondition,
 };
 use evercore::{AggregateId, ConflictReason, Error, NaturalKey, Result, Sequence};
+use foldhash::HashSet;
 
 use crate::log::{History, Log, StoredAggregate, Version, position};
 
@@ -150,12 +151,7 @@ impl Log {
 
     /// A type's name, which is stored from now on.
     pub(crate) fn aggregate_type(&mut self, name: &str) -> Arc<str> {
-        if let Some(known) = self.aggregate_types.get(name) {
-            return Arc::clone(known);
-        }
-        let name: Arc<str> = name.into();
-        self.aggregate_types.insert(Arc::clone(&name));
-        name
+        shared(&mut self.aggregate_types, name)
     }
 
     fn release_key(&mut self, id: AggregateId, version: Version) {
@@ -176,6 +172,7 @@ impl Log {
     fn append(&mut self, event: NewEvent, recorded_at: DateTime<Utc>) {
         let position = position(self.events.len() + 1);
         let NewEvent { event_type, version, payload, meta, .. } = event;
+        let event_type = shared(&mut self.event_types, event_type);
         let stored = self.stored_mut(meta.aggregate_id());
         stored.events.push(position);
         let row = EventRow {
@@ -183,7 +180,7 @@ impl Log {
             aggregate_id: meta.aggregate_id(),
             sequence: stored.sequence(),
             aggregate_type: Arc::clone(&stored.aggregate_type),
-            event_type: Arc::from(event_type),
+            event_type,
             version,
             payload,
             event_time: meta.event_time(),
@@ -197,4 +194,14 @@ impl Log {
     fn stored_mut(&mut self, id: AggregateId) -> &mut StoredAggregate {
         self.aggregates.get_mut(&id).expect("BUG: a commit names only aggregates that it writes")
     }
+}
+
+/// A name, once for all who use it.
+fn shared(names: &mut HashSet<Arc<str>>, name: &str) -> Arc<str> {
+    if let Some(known) = names.get(name) {
+        return Arc::clone(known);
+    }
+    let name: Arc<str> = name.into();
+    names.insert(Arc::clone(&name));
+    name
 }

@@ -1,24 +1,29 @@
 //! What is stored. Nothing is overwritten that an open view may still need.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use evercore::engine::{CommitOutcome, FirstOutcome, NewSnapshot};
 use evercore::{
     AggregateId, CommitId, IdempotencyKey, NaturalKey, Position, RecordedEvent, Sequence,
 };
+use foldhash::{HashMap, HashSet};
 
 /// Everything that was committed.
 #[derive(Debug, Default)]
 pub(crate) struct Log {
     /// An event's position is its index plus one.
     pub(crate) events: Vec<RecordedEvent>,
-    pub(crate) aggregates: HashMap<AggregateId, StoredAggregate>,
+    /// New ids come after old ones, so that the tree grows at its end.
+    pub(crate) aggregates: BTreeMap<AggregateId, StoredAggregate>,
+    /// The names of event types, each once.
+    pub(crate) event_types: HashSet<Arc<str>>,
     /// The types that there are or may be aggregates of.
     pub(crate) aggregate_types: HashSet<Arc<str>>,
     /// Who held a key since when.
     pub(crate) keys: HashMap<(Arc<str>, NaturalKey), History<Option<AggregateId>>>,
-    pub(crate) outcomes: HashMap<CommitId, CommitOutcome>,
+    /// So do these.
+    pub(crate) outcomes: BTreeMap<CommitId, CommitOutcome>,
     /// What landed with a key.
     pub(crate) firsts: HashMap<IdempotencyKey, FirstOutcome>,
     /// The number of commits so far.

@@ -13,7 +13,7 @@ use evercore::Result;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::Harness;
-use crate::fixture::Fixture;
+use crate::fixture::{Fixture, Setting};
 
 /// How long a case may take. Each needs a small part of it, also on a slow disk: longer means that something hangs.
 const TIME_LIMIT: Duration = Duration::from_secs(60);
@@ -26,6 +26,7 @@ const SEED_VARIABLE: &str = "EVERCORE_SEED";
 pub struct Case {
     pub(crate) promise: &'static str,
     pub(crate) name: &'static str,
+    pub(crate) setting: Setting,
     pub(crate) story: Story,
 }
 
@@ -47,6 +48,13 @@ impl Case {
     #[must_use]
     pub const fn name(&self) -> &'static str {
         self.name
+    }
+
+    /// Whether the stores of the case [keep aggregates in memory](evercore::EventStoreBuilder::cache_aggregates). The
+    /// cases of P1 to P6 are there twice.
+    #[must_use]
+    pub fn is_cached(&self) -> bool {
+        self.setting == Setting::Cached
     }
 
     /// Runs it, on a thread and a runtime of its own.
@@ -85,7 +93,7 @@ impl Case {
     fn run_here(&self, harness: Arc<dyn Harness>, seed: u64) -> Result<(), String> {
         let runtime = runtime();
         let story = async {
-            let fixture = Fixture::new(Arc::clone(&harness), seed).await?;
+            let fixture = Fixture::new(Arc::clone(&harness), self.setting, seed).await?;
             (self.story)(&fixture).await
         };
         let told = catch_unwind(AssertUnwindSafe(|| runtime.block_on(story)));
@@ -132,7 +140,11 @@ fn with_sources(error: &dyn std::error::Error) -> String {
 
 impl fmt::Display for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}::{}", self.promise, self.name)
+        let setting = match self.setting {
+            Setting::Default => "",
+            Setting::Cached => "cached::",
+        };
+        write!(f, "{setting}{}::{}", self.promise, self.name)
     }
 }
 
@@ -185,7 +197,8 @@ mod tests {
     const LONG: Duration = Duration::from_secs(30);
 
     fn failure_of(story: Story, limit: Duration) -> String {
-        let case = Case { promise: "p0", name: "a_case", story };
+        let setting = Setting::Default;
+        let case = Case { promise: "p0", name: "a_case", setting, story };
         case.run_within(limit, Memory).expect_err("it fails").to_string()
     }
 

@@ -3,6 +3,7 @@
 mod administration;
 mod atomicity;
 mod bad_input;
+mod caching;
 mod codecs;
 mod conflicts;
 mod durability;
@@ -28,306 +29,356 @@ mod staging;
 mod views;
 
 use crate::Case;
+use crate::fixture::Setting;
 
 /// Hands the list to another macro of this crate, after what is to go before it.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __with_cases {
     ($then:ident $($before:tt)*) => {
+        $crate::__with_cases_of_writing! { __with_all_cases $then [$($before)*] }
+    };
+}
+
+/// The cases that hold whether aggregates are decided on from memory or not.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __with_cases_of_writing {
+    ($then:ident $($pass:tt)*) => {
+        $crate::$then! {
+            {
+                p1 {
+                    atomicity {
+                        a_context_over_several_aggregates_lands_whole
+                        a_conflict_on_one_aggregate_leaves_nothing_of_the_others
+                        a_commit_that_names_an_unknown_aggregate_leaves_nothing
+                        a_closure_that_fails_after_staging_leaves_no_trace
+                        a_context_dropped_at_any_await_point_lands_whole_or_not_at_all
+                        a_commit_dropped_at_any_await_point_lands_whole_or_not_at_all
+                        concurrent_transfers_keep_the_sum_in_every_view
+                    }
+                }
+                p2 {
+                    durability {
+                        acknowledged_commits_are_there_for_the_next_process
+                        racing_acknowledged_commits_are_there_exactly_once
+                        closing_loses_no_acknowledged_commit
+                        a_landed_commit_is_found_with_its_positions
+                        a_commit_given_up_never_lands
+                        a_refused_commit_never_lands
+                        a_commit_sent_twice_lands_once
+                        the_outcome_asked_for_beside_the_commit_is_the_outcome
+                        the_outcome_of_a_dropped_commit_can_be_found
+                    }
+                    idempotency {
+                        a_repeated_command_writes_nothing_and_is_answered_as_the_first
+                        racing_repetitions_come_true_once
+                        a_repetition_is_known_to_the_next_process
+                        a_repetition_would_be_refused_and_is_answered
+                        a_repeated_creation_creates_nothing
+                        a_refused_command_leaves_its_key_free
+                        a_command_that_emits_nothing_comes_true_as_well
+                        a_key_of_another_command_or_aggregate_is_refused
+                        a_used_key_is_told_before_a_conflict
+                        a_used_key_in_a_group_does_not_fail_its_neighbours
+                        a_key_without_a_landed_commit_is_found_nowhere
+                    }
+                }
+                p3 {
+                    sequences {
+                        sequences_have_no_holes_under_racing_writers
+                        sequences_have_no_holes_after_conflicts_and_failures
+                        racing_appends_in_any_state_are_numbered_without_holes
+                        each_aggregate_of_a_commit_counts_for_itself
+                        the_engine_gives_the_sequence_where_none_was_expected
+                    }
+                }
+                p4 {
+                    conflicts {
+                        a_stale_write_is_a_conflict
+                        a_rerun_decides_on_fresh_state
+                        an_expectation_too_low_or_too_high_is_a_conflict
+                        no_stream_refuses_an_aggregate_with_events
+                        a_key_change_conflicts_with_a_decision_on_the_old_key
+                        a_stale_key_change_is_a_conflict
+                        an_aggregate_is_created_once
+                        every_expectation_includes_existence_and_type
+                        without_retries_the_first_conflict_is_the_answer
+                        retries_are_bounded
+                        a_context_run_once_is_not_run_again
+                    }
+                    races {
+                        racing_writers_lose_no_acknowledged_update
+                        racing_processes_lose_no_acknowledged_update
+                        appending_in_any_state_is_no_way_to_read_and_write
+                        of_writers_with_one_expectation_one_wins
+                        a_conflict_in_a_group_does_not_fail_its_neighbours
+                    }
+                    guards {
+                        a_guard_conflicts_if_the_aggregate_changed
+                        a_guard_of_an_unchanged_aggregate_is_no_conflict
+                        a_context_of_nothing_but_guards_is_checked
+                        write_skew_is_possible_without_guards
+                        guards_prevent_write_skew
+                        racing_guards_keep_the_rule
+                    }
+                }
+                p5 {
+                    keys {
+                        of_racing_creators_of_a_key_one_wins
+                        racing_load_or_create_makes_one_aggregate
+                        racing_appends_to_a_new_key_make_one_aggregate
+                        two_types_may_use_the_same_key
+                        a_changed_or_cleared_key_is_free
+                        a_taken_key_refuses_the_whole_commit
+                        a_commit_that_gives_one_key_to_two_is_refused
+                        two_aggregates_can_swap_their_keys
+                        keys_can_move_along_a_chain
+                        a_freed_key_can_be_claimed_in_the_same_context
+                        an_aggregate_may_be_given_the_key_that_it_has
+                        racing_claims_in_opposite_orders_end
+                        keys_compare_byte_for_byte
+                    }
+                }
+                p6 {
+                    snapshots {
+                        snapshot_plus_tail_is_full_replay_at_every_sequence
+                        a_commit_decided_on_a_snapshot_goes_on_from_it
+                        a_fitting_snapshot_comes_with_the_load
+                        a_snapshot_of_another_fingerprint_is_a_miss
+                        an_undecodable_snapshot_is_a_miss
+                        a_snapshot_comes_with_the_commit_that_crosses_the_line
+                        a_refused_commit_leaves_no_snapshot
+                        a_state_of_the_past_uses_no_later_snapshot
+                        a_state_as_of_a_time_is_replayed
+                        a_view_uses_no_snapshot_that_is_newer_than_itself
+                        a_load_is_of_one_moment_while_snapshots_are_taken
+                        a_long_tail_after_a_snapshot_is_read_in_pages
+                    }
+                }
+            }
+            $($pass)*
+        }
+    };
+}
+
+/// The others, and which are tried in which setting.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __with_all_cases {
+    ({ $($writing:tt)* } $then:ident [$($before:tt)*]) => {
         $crate::$then! {
             $($before)*
 
-            p1 {
-                atomicity {
-                    a_context_over_several_aggregates_lands_whole
-                    a_conflict_on_one_aggregate_leaves_nothing_of_the_others
-                    a_commit_that_names_an_unknown_aggregate_leaves_nothing
-                    a_closure_that_fails_after_staging_leaves_no_trace
-                    a_context_dropped_at_any_await_point_lands_whole_or_not_at_all
-                    a_commit_dropped_at_any_await_point_lands_whole_or_not_at_all
-                    concurrent_transfers_keep_the_sum_in_every_view
+            default {
+                $($writing)*
+                p7 {
+                    following {
+                        a_filter_passes_what_it_names_and_nothing_else
+                        a_page_without_a_match_leads_to_the_last_event
+                        a_type_that_comes_later_is_followed
+                        a_subscription_misses_nothing_of_racing_writers
+                        a_subscription_goes_on_where_it_was
+                        a_stopped_subscription_has_stored_its_place
+                        a_place_outlives_the_process
+                        a_start_is_where_it_says
+                        an_ephemeral_follower_misses_nothing
+                        a_commit_wakes_those_who_follow
+                        a_changed_filter_leaves_nothing_of_the_old_one
+                    }
+                }
+                p8 {
+                    following {
+                        an_ephemeral_handler_is_given_everything_in_order
+                    }
+                    leases {
+                        the_order_of_an_aggregate_holds_in_partitions
+                    }
+                }
+                p9 {
+                    failures {
+                        what_was_not_recorded_is_given_again
+                    }
+                    leases {
+                        a_settlement_sent_twice_is_recorded_once
+                        a_shut_down_worker_finishes_its_batch
+                    }
+                }
+                p10 {
+                    leases {
+                        a_lease_is_held_by_one
+                        racing_workers_get_one_lease
+                        an_ended_lease_can_be_taken_over
+                        a_renewed_lease_does_not_end
+                        a_lease_that_ended_and_was_not_taken_can_be_renewed
+                        who_lost_the_lease_moves_nothing
+                        a_settlement_from_elsewhere_is_refused
+                        a_lease_of_a_deleted_subscription_is_of_no_use
+                        a_second_worker_is_refused_with_the_owners_name
+                        a_worker_that_stands_by_takes_over_at_once
+                        a_worker_that_is_gone_is_replaced_when_its_lease_ends
+                        a_slow_handler_keeps_its_lease
+                        a_handler_is_stopped_when_its_lease_is_lost
+                        partitions_are_shared_among_workers
+                        the_number_of_partitions_changes_when_idle
+                    }
+                }
+                p11 {
+                    failures {
+                        a_failing_handler_stops_at_the_event
+                        a_failing_event_is_tried_again_as_often_as_told
+                        a_failing_batch_is_searched_for_the_event
+                        a_parked_event_holds_back_its_aggregate_and_nothing_else
+                        parked_events_are_redriven_in_order
+                        an_undecodable_event_is_not_passed_over
+                        a_panic_is_a_failure_like_any_other
+                    }
+                }
+                p12 {
+                    administration {
+                        what_cannot_be_run_is_refused
+                        an_unknown_subscription_is_named
+                    }
+                    bad_input {
+                        a_key_that_is_empty_too_long_or_holds_a_nul_is_refused
+                        a_key_of_the_longest_length_is_fine
+                        an_unknown_id_or_key_is_named
+                        an_aggregate_of_another_type_is_named
+                        a_type_that_is_not_registered_is_refused
+                        an_append_without_an_event_is_refused
+                        metadata_over_its_limits_is_refused
+                        a_page_of_no_events_is_refused
+                        a_handle_of_another_context_is_refused
+                        a_handle_that_another_has_overtaken_is_refused
+                        an_id_that_was_never_given_can_be_asked_for
+                    }
+                    limits {
+                        a_payload_over_the_limit_is_refused
+                        too_many_events_are_refused
+                        too_many_bytes_are_refused
+                        too_many_aggregates_are_refused
+                        a_refused_event_leaves_its_context_usable
+                        the_largest_commit_by_default_lands
+                        the_largest_payload_by_default_is_stored
+                    }
+                    foreign_events {
+                        an_event_of_an_unknown_name_is_named
+                        an_event_of_an_unknown_version_is_named
+                        an_event_under_its_old_name_is_read
+                        an_undecodable_payload_is_named_with_its_field
+                    }
+                }
+                p13 {
+                    pages {
+                        an_aggregate_of_many_pages_is_replayed_in_order
+                        no_answer_is_larger_than_the_limit_asked_for
+                        a_store_caps_pages_at_its_limit
+                        limits_are_finite_by_default
+                    }
+                }
+                contract {
+                    administration {
+                        subscriptions_are_listed_with_what_they_do
+                        a_paused_subscription_handles_nothing_until_resumed
+                        a_reset_subscription_goes_on_from_there
+                        a_reset_forgets_what_was_parked
+                        a_deleted_subscription_is_gone
+                        waiting_for_a_position_ends_when_it_is_handled
+                    }
+                    evolution {
+                        an_older_event_is_read_in_its_present_shape
+                        a_renamed_type_keeps_its_stored_name
+                        the_stored_types_are_known_to_all
+                        a_subscription_follows_what_its_types_were_called
+                    }
+                    failures {
+                        what_a_handler_writes_is_linked_to_its_event
+                    }
+                    codecs {
+                        payloads_of_every_format_come_back_as_they_were
+                        a_log_of_several_codecs_is_read_as_one
+                        a_compressed_payload_is_read_as_any_other
+                        an_unreadable_payload_leaves_the_others_readable
+                    }
+                    staging {
+                        a_context_sees_what_it_has_staged
+                        a_context_sees_the_aggregates_that_it_creates
+                        a_context_sees_the_keys_that_it_changes
+                        a_context_reads_an_aggregate_the_same_each_time
+                        a_context_reads_the_same_again_past_a_new_snapshot
+                        an_aggregate_without_events_exists
+                        a_context_that_only_reads_writes_nothing
+                    }
+                    views {
+                        a_view_does_not_see_later_commits
+                        a_view_is_of_the_moment_it_was_opened
+                        keys_and_aggregates_agree_in_every_view
+                        a_dropped_view_releases_what_it_holds
+                        a_read_dropped_at_any_await_point_leaves_nothing_behind
+                        an_empty_store_reads_as_empty
+                    }
+                    log {
+                        positions_grow_and_follow_the_sequences
+                        a_commit_begun_after_another_was_acknowledged_comes_later
+                        the_answer_names_the_positions_in_the_log
+                        pages_of_any_size_give_each_event_once
+                        a_reader_that_follows_the_log_misses_nothing
+                        what_belongs_together_is_read_by_its_correlation_id
+                        the_log_holds_all_types
+                        a_page_never_ends_past_what_was_read
+                    }
+                    histories {
+                        history_comes_in_any_range
+                        an_aggregate_is_loaded_as_of_a_sequence
+                        an_aggregate_is_loaded_as_of_a_time
+                    }
+                    margins {
+                        all_that_is_said_comes_back_as_it_was
+                        every_part_of_the_metadata_is_kept
+                        what_was_not_said_stays_unsaid
+                        times_are_kept_to_the_microsecond
+                        time_is_taken_from_the_stores_clock
+                        an_event_has_its_own_metadata_then_the_contexts_then_the_tasks
+                        payloads_come_back_as_they_were
+                    }
+                    ids {
+                        reserved_blocks_do_not_overlap
+                        no_two_aggregates_have_one_id
+                        ids_are_not_given_again_to_the_next_process
+                    }
+                    lifecycle {
+                        migrating_again_changes_nothing
+                        migrations_are_numbered_and_are_sql
+                        a_store_can_be_opened_without_migrating
+                        warming_up_writes_no_events
+                        a_store_with_other_types_reads_the_same_data
+                        two_engines_see_each_others_commits
+                        a_closed_store_says_so
+                    }
                 }
             }
-            p2 {
-                durability {
-                    acknowledged_commits_are_there_for_the_next_process
-                    racing_acknowledged_commits_are_there_exactly_once
-                    closing_loses_no_acknowledged_commit
-                    a_landed_commit_is_found_with_its_positions
-                    a_commit_given_up_never_lands
-                    a_refused_commit_never_lands
-                    a_commit_sent_twice_lands_once
-                    the_outcome_asked_for_beside_the_commit_is_the_outcome
-                    the_outcome_of_a_dropped_commit_can_be_found
-                }
-                idempotency {
-                    a_repeated_command_writes_nothing_and_is_answered_as_the_first
-                    racing_repetitions_come_true_once
-                    a_repetition_is_known_to_the_next_process
-                    a_repetition_would_be_refused_and_is_answered
-                    a_repeated_creation_creates_nothing
-                    a_refused_command_leaves_its_key_free
-                    a_command_that_emits_nothing_comes_true_as_well
-                    a_key_of_another_command_or_aggregate_is_refused
-                    a_used_key_is_told_before_a_conflict
-                    a_used_key_in_a_group_does_not_fail_its_neighbours
-                    a_key_without_a_landed_commit_is_found_nowhere
-                }
-            }
-            p3 {
-                sequences {
-                    sequences_have_no_holes_under_racing_writers
-                    sequences_have_no_holes_after_conflicts_and_failures
-                    racing_appends_in_any_state_are_numbered_without_holes
-                    each_aggregate_of_a_commit_counts_for_itself
-                    the_engine_gives_the_sequence_where_none_was_expected
-                }
-            }
-            p4 {
-                conflicts {
-                    a_stale_write_is_a_conflict
-                    a_rerun_decides_on_fresh_state
-                    an_expectation_too_low_or_too_high_is_a_conflict
-                    no_stream_refuses_an_aggregate_with_events
-                    a_key_change_conflicts_with_a_decision_on_the_old_key
-                    a_stale_key_change_is_a_conflict
-                    an_aggregate_is_created_once
-                    every_expectation_includes_existence_and_type
-                    without_retries_the_first_conflict_is_the_answer
-                    retries_are_bounded
-                    a_context_run_once_is_not_run_again
-                }
-                races {
-                    racing_writers_lose_no_acknowledged_update
-                    racing_processes_lose_no_acknowledged_update
-                    appending_in_any_state_is_no_way_to_read_and_write
-                    of_writers_with_one_expectation_one_wins
-                    a_conflict_in_a_group_does_not_fail_its_neighbours
-                }
-                guards {
-                    a_guard_conflicts_if_the_aggregate_changed
-                    a_guard_of_an_unchanged_aggregate_is_no_conflict
-                    a_context_of_nothing_but_guards_is_checked
-                    write_skew_is_possible_without_guards
-                    guards_prevent_write_skew
-                    racing_guards_keep_the_rule
-                }
-            }
-            p5 {
-                keys {
-                    of_racing_creators_of_a_key_one_wins
-                    racing_load_or_create_makes_one_aggregate
-                    racing_appends_to_a_new_key_make_one_aggregate
-                    two_types_may_use_the_same_key
-                    a_changed_or_cleared_key_is_free
-                    a_taken_key_refuses_the_whole_commit
-                    a_commit_that_gives_one_key_to_two_is_refused
-                    two_aggregates_can_swap_their_keys
-                    keys_can_move_along_a_chain
-                    a_freed_key_can_be_claimed_in_the_same_context
-                    an_aggregate_may_be_given_the_key_that_it_has
-                    racing_claims_in_opposite_orders_end
-                    keys_compare_byte_for_byte
-                }
-            }
-            p6 {
-                snapshots {
-                    snapshot_plus_tail_is_full_replay_at_every_sequence
-                    a_commit_decided_on_a_snapshot_goes_on_from_it
-                    a_fitting_snapshot_comes_with_the_load
-                    a_snapshot_of_another_fingerprint_is_a_miss
-                    an_undecodable_snapshot_is_a_miss
-                    a_snapshot_comes_with_the_commit_that_crosses_the_line
-                    a_refused_commit_leaves_no_snapshot
-                    a_state_of_the_past_uses_no_later_snapshot
-                    a_state_as_of_a_time_is_replayed
-                    a_view_uses_no_snapshot_that_is_newer_than_itself
-                    a_load_is_of_one_moment_while_snapshots_are_taken
-                    a_long_tail_after_a_snapshot_is_read_in_pages
-                }
-            }
-            p7 {
-                following {
-                    a_filter_passes_what_it_names_and_nothing_else
-                    a_page_without_a_match_leads_to_the_last_event
-                    a_type_that_comes_later_is_followed
-                    a_subscription_misses_nothing_of_racing_writers
-                    a_subscription_goes_on_where_it_was
-                    a_stopped_subscription_has_stored_its_place
-                    a_place_outlives_the_process
-                    a_start_is_where_it_says
-                    an_ephemeral_follower_misses_nothing
-                    a_commit_wakes_those_who_follow
-                    a_changed_filter_leaves_nothing_of_the_old_one
-                }
-            }
-            p8 {
-                following {
-                    an_ephemeral_handler_is_given_everything_in_order
-                }
-                leases {
-                    the_order_of_an_aggregate_holds_in_partitions
-                }
-            }
-            p9 {
-                failures {
-                    what_was_not_recorded_is_given_again
-                }
-                leases {
-                    a_settlement_sent_twice_is_recorded_once
-                    a_shut_down_worker_finishes_its_batch
-                }
-            }
-            p10 {
-                leases {
-                    a_lease_is_held_by_one
-                    racing_workers_get_one_lease
-                    an_ended_lease_can_be_taken_over
-                    a_renewed_lease_does_not_end
-                    a_lease_that_ended_and_was_not_taken_can_be_renewed
-                    who_lost_the_lease_moves_nothing
-                    a_settlement_from_elsewhere_is_refused
-                    a_lease_of_a_deleted_subscription_is_of_no_use
-                    a_second_worker_is_refused_with_the_owners_name
-                    a_worker_that_stands_by_takes_over_at_once
-                    a_worker_that_is_gone_is_replaced_when_its_lease_ends
-                    a_slow_handler_keeps_its_lease
-                    a_handler_is_stopped_when_its_lease_is_lost
-                    partitions_are_shared_among_workers
-                    the_number_of_partitions_changes_when_idle
-                }
-            }
-            p11 {
-                failures {
-                    a_failing_handler_stops_at_the_event
-                    a_failing_event_is_tried_again_as_often_as_told
-                    a_failing_batch_is_searched_for_the_event
-                    a_parked_event_holds_back_its_aggregate_and_nothing_else
-                    parked_events_are_redriven_in_order
-                    an_undecodable_event_is_not_passed_over
-                    a_panic_is_a_failure_like_any_other
-                }
-            }
-            p12 {
-                administration {
-                    what_cannot_be_run_is_refused
-                    an_unknown_subscription_is_named
-                }
-                bad_input {
-                    a_key_that_is_empty_too_long_or_holds_a_nul_is_refused
-                    a_key_of_the_longest_length_is_fine
-                    an_unknown_id_or_key_is_named
-                    an_aggregate_of_another_type_is_named
-                    a_type_that_is_not_registered_is_refused
-                    an_append_without_an_event_is_refused
-                    metadata_over_its_limits_is_refused
-                    a_page_of_no_events_is_refused
-                    a_handle_of_another_context_is_refused
-                    a_handle_that_another_has_overtaken_is_refused
-                    an_id_that_was_never_given_can_be_asked_for
-                }
-                limits {
-                    a_payload_over_the_limit_is_refused
-                    too_many_events_are_refused
-                    too_many_bytes_are_refused
-                    too_many_aggregates_are_refused
-                    a_refused_event_leaves_its_context_usable
-                    the_largest_commit_by_default_lands
-                    the_largest_payload_by_default_is_stored
-                }
-                foreign_events {
-                    an_event_of_an_unknown_name_is_named
-                    an_event_of_an_unknown_version_is_named
-                    an_event_under_its_old_name_is_read
-                    an_undecodable_payload_is_named_with_its_field
-                }
-            }
-            p13 {
-                pages {
-                    an_aggregate_of_many_pages_is_replayed_in_order
-                    no_answer_is_larger_than_the_limit_asked_for
-                    a_store_caps_pages_at_its_limit
-                    limits_are_finite_by_default
-                }
-            }
-            contract {
-                administration {
-                    subscriptions_are_listed_with_what_they_do
-                    a_paused_subscription_handles_nothing_until_resumed
-                    a_reset_subscription_goes_on_from_there
-                    a_reset_forgets_what_was_parked
-                    a_deleted_subscription_is_gone
-                    waiting_for_a_position_ends_when_it_is_handled
-                }
-                evolution {
-                    an_older_event_is_read_in_its_present_shape
-                    a_renamed_type_keeps_its_stored_name
-                    the_stored_types_are_known_to_all
-                    a_subscription_follows_what_its_types_were_called
-                }
-                failures {
-                    what_a_handler_writes_is_linked_to_its_event
-                }
-                codecs {
-                    payloads_of_every_format_come_back_as_they_were
-                    a_log_of_several_codecs_is_read_as_one
-                    a_compressed_payload_is_read_as_any_other
-                    an_unreadable_payload_leaves_the_others_readable
-                }
-                staging {
-                    a_context_sees_what_it_has_staged
-                    a_context_sees_the_aggregates_that_it_creates
-                    a_context_sees_the_keys_that_it_changes
-                    a_context_reads_an_aggregate_the_same_each_time
-                    a_context_reads_the_same_again_past_a_new_snapshot
-                    an_aggregate_without_events_exists
-                    a_context_that_only_reads_writes_nothing
-                }
-                views {
-                    a_view_does_not_see_later_commits
-                    a_view_is_of_the_moment_it_was_opened
-                    keys_and_aggregates_agree_in_every_view
-                    a_dropped_view_releases_what_it_holds
-                    a_read_dropped_at_any_await_point_leaves_nothing_behind
-                    an_empty_store_reads_as_empty
-                }
-                log {
-                    positions_grow_and_follow_the_sequences
-                    a_commit_begun_after_another_was_acknowledged_comes_later
-                    the_answer_names_the_positions_in_the_log
-                    pages_of_any_size_give_each_event_once
-                    a_reader_that_follows_the_log_misses_nothing
-                    what_belongs_together_is_read_by_its_correlation_id
-                    the_log_holds_all_types
-                    a_page_never_ends_past_what_was_read
-                }
-                histories {
-                    history_comes_in_any_range
-                    an_aggregate_is_loaded_as_of_a_sequence
-                    an_aggregate_is_loaded_as_of_a_time
-                }
-                margins {
-                    all_that_is_said_comes_back_as_it_was
-                    every_part_of_the_metadata_is_kept
-                    what_was_not_said_stays_unsaid
-                    times_are_kept_to_the_microsecond
-                    time_is_taken_from_the_stores_clock
-                    an_event_has_its_own_metadata_then_the_contexts_then_the_tasks
-                    payloads_come_back_as_they_were
-                }
-                ids {
-                    reserved_blocks_do_not_overlap
-                    no_two_aggregates_have_one_id
-                    ids_are_not_given_again_to_the_next_process
-                }
-                lifecycle {
-                    migrating_again_changes_nothing
-                    migrations_are_numbered_and_are_sql
-                    a_store_can_be_opened_without_migrating
-                    warming_up_writes_no_events
-                    a_store_with_other_types_reads_the_same_data
-                    two_engines_see_each_others_commits
-                    a_closed_store_says_so
+            cached {
+                $($writing)*
+                contract {
+                    caching {
+                        a_stale_state_is_decided_on_anew
+                        a_rejection_on_a_stale_state_is_judged_anew
+                        an_error_on_a_stale_state_is_judged_anew
+                        a_command_without_an_effect_is_decided_on_what_is_stored
+                        a_context_that_writes_nothing_shows_no_stale_state
+                        an_aggregate_that_is_only_read_is_guarded
+                        a_key_that_moved_leads_to_its_new_holder
+                        what_has_not_landed_is_nowhere
+                        a_dropped_context_leaves_nothing_wrong_behind
+                        what_is_written_past_the_memory_is_seen
+                    }
+                    staging {
+                        a_context_sees_what_it_has_staged
+                        a_context_sees_the_aggregates_that_it_creates
+                        a_context_sees_the_keys_that_it_changes
+                        a_context_reads_an_aggregate_the_same_each_time
+                        a_context_reads_the_same_again_past_a_new_snapshot
+                    }
                 }
             }
         }
@@ -338,14 +389,28 @@ macro_rules! __with_cases {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __list {
-    ($($promise:ident { $($file:ident { $($name:ident)+ })+ })+) => {
-        &[$($($(
-            Case {
-                promise: stringify!($promise),
-                name: stringify!($name),
-                story: |fixture| Box::pin($file::$name(fixture)),
-            },
-        )+)+)+]
+    (
+        default { $($promise:ident { $($file:ident { $($name:ident)+ })+ })+ }
+        cached { $($cached_promise:ident { $($cached_file:ident { $($cached_name:ident)+ })+ })+ }
+    ) => {
+        &[
+            $($($(
+                Case {
+                    promise: stringify!($promise),
+                    name: stringify!($name),
+                    setting: Setting::Default,
+                    story: |fixture| Box::pin($file::$name(fixture)),
+                },
+            )+)+)+
+            $($($(
+                Case {
+                    promise: stringify!($cached_promise),
+                    name: stringify!($cached_name),
+                    setting: Setting::Cached,
+                    story: |fixture| Box::pin($cached_file::$cached_name(fixture)),
+                },
+            )+)+)+
+        ]
     };
 }
 

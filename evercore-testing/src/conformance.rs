@@ -21,13 +21,30 @@ macro_rules! conformance {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __tests {
-    ($($promise:ident { $($file:ident { $($name:ident)+ })+ })+) => {
+    (default { $($default:tt)+ } cached { $($cached:tt)+ }) => {
+        $crate::__modules! { "" $($default)+ }
+
+        mod cached {
+            use super::__harness;
+
+            $crate::__modules! { "cached::" $($cached)+ }
+        }
+    };
+}
+
+/// Makes modules of tests.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __modules {
+    ($setting:literal $($promise:ident { $($file:ident { $($name:ident)+ })+ })+) => {
         $(
             mod $promise {
                 $($(
                     #[test]
                     fn $name() {
-                        $crate::__run(stringify!($promise), stringify!($name), super::__harness());
+                        let name =
+                            concat!($setting, stringify!($promise), "::", stringify!($name));
+                        $crate::__run(name, super::__harness());
                     }
                 )+)+
             }
@@ -37,10 +54,10 @@ macro_rules! __tests {
 
 /// Runs one case and panics if it fails.
 #[doc(hidden)]
-pub fn __run(promise: &str, name: &str, harness: impl Harness) {
+pub fn __run(name: &str, harness: impl Harness) {
     let case = cases()
         .iter()
-        .find(|case| case.promise() == promise && case.name() == name)
+        .find(|case| case.to_string() == name)
         .expect("BUG: the tests are made from the list of cases");
     if let Err(failure) = case.run(harness) {
         panic!("{failure}");

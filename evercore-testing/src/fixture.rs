@@ -9,13 +9,25 @@ use evercore::{EventStore, EventStoreBuilder, Position, RecordedEvent, Result, R
 use crate::domain::registry;
 use crate::{Durability, Harness};
 
+/// More aggregates than a case has of which it wants to find some in memory.
+pub(crate) const ROOM: usize = 1_000;
+
 /// An empty, migrated store, and the harness that it is on.
 #[derive(Debug)]
 pub(crate) struct Fixture {
     harness: Arc<dyn Harness>,
     engine: Arc<dyn StorageEngine>,
     store: EventStore,
+    setting: Setting,
     seed: u64,
+}
+
+/// How the stores of a case are set up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Setting {
+    Default,
+    /// Aggregates are decided on from memory.
+    Cached,
 }
 
 /// What [`Fixture::successor`] gives.
@@ -26,10 +38,14 @@ pub(crate) struct Successor {
 }
 
 impl Fixture {
-    pub(crate) async fn new(harness: Arc<dyn Harness>, seed: u64) -> Result<Self> {
+    pub(crate) async fn new(
+        harness: Arc<dyn Harness>,
+        setting: Setting,
+        seed: u64,
+    ) -> Result<Self> {
         let engine = harness.open().await?;
-        let store = open(Arc::clone(&engine), seed).await?;
-        Ok(Self { harness, engine, store, seed })
+        let store = open(Arc::clone(&engine), setting, seed).await?;
+        Ok(Self { harness, engine, store, setting, seed })
     }
 
     /// A store that knows the whole domain and retries for as long as a case may last.
@@ -56,12 +72,21 @@ impl Fixture {
 
     /// Sets a store up as [`Fixture::store`] is.
     pub(crate) fn builder(&self) -> EventStoreBuilder {
-        builder(self.seed)
+        builder(self.setting, self.seed)
+    }
+
+    /// How often a context runs that decides on aggregates which this store has written before, until it has run so
+    /// often on what is stored.
+    pub(crate) fn runs(&self, on_storage: u32) -> u32 {
+        match self.setting {
+            Setting::Default => on_storage,
+            Setting::Cached => on_storage + 1,
+        }
     }
 
     /// A store on an engine of its own, as another process would have it at the same time.
     pub(crate) async fn neighbour(&self) -> Result<EventStore> {
-        open(self.harness.open().await?, self.seed).await
+        open(self.harness.open().await?, self.setting, self.seed).await
     }
 
     /// What the next process finds. An engine whose data survive is closed first.
@@ -71,7 +96,7 @@ impl Fixture {
             Durability::Process => {}
         }
         let engine = self.harness.open().await?;
-        let store = open(Arc::clone(&engine), self.seed).await?;
+        let store = open(Arc::clone(&engine), self.setting, self.seed).await?;
         Ok(Successor { engine, store })
     }
 
@@ -100,14 +125,18 @@ pub(crate) async fn whole_log(reader: &dyn Reader) -> Result<Vec<RecordedEvent>>
     }
 }
 
-async fn open(engine: Arc<dyn StorageEngine>, seed: u64) -> Result<EventStore> {
-    builder(seed).open_shared(engine).await
+async fn open(engine: Arc<dyn StorageEngine>, setting: Setting, seed: u64) -> Result<EventStore> {
+    builder(setting, seed).open_shared(engine).await
 }
 
-fn builder(seed: u64) -> EventStoreBuilder {
+fn builder(setting: Setting, seed: u64) -> EventStoreBuilder {
     let patient = RetryPolicy::default()
         .attempts(100_000)
         .base(Duration::from_micros(100))
         .longest(Duration::from_millis(5));
-    EventStore::builder().registry(registry()).retry(patient).seed(seed)
+    let builder = EventStore::builder().registry(registry()).retry(patient).seed(seed);
+    match setting {
+        Setting::Default => builder,
+        Setting::Cached => builder.cache_aggregates(ROOM),
+    }
 }

@@ -30,6 +30,7 @@
 //! | `p12` | Bad input is a typed error before anything is written. |
 //! | `p13` | Everything is read in pages. |
 //! | `contract` | What the docs of the store and of [`evercore::engine`] say beside them. |
+//! | `cached` | `p1` to `p6` again, on stores that [keep aggregates in memory](evercore::EventStoreBuilder::cache_aggregates), and what these promise beside. |
 //!
 //! # Example: `tests/conformance.rs` of an engine
 //! ```
@@ -85,7 +86,7 @@
 //! # }
 //! let case = evercore_testing::cases()
 //!     .iter()
-//!     .find(|case| case.name() == "a_stale_write_is_a_conflict")
+//!     .find(|case| case.to_string() == "p4::a_stale_write_is_a_conflict")
 //!     .expect("the suite has it");
 //! assert_eq!(case.promise(), "p4");
 //! assert_eq!(case.run(Memory(MemoryEngine::new())), Ok(()));

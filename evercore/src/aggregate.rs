@@ -26,6 +26,12 @@ pub trait Aggregate: Default + Send + Sync + 'static {
     /// How snapshots are taken, if they are.
     const SNAPSHOTS: Option<SnapshotPolicy<Self>> = None;
 
+    /// How a state is copied. States that cannot be are not kept by
+    /// [`cache_aggregates`](crate::EventStoreBuilder::cache_aggregates).
+    ///
+    /// The derive sets it where the type is [`Clone`]; by hand, it is `Some(Self::clone)`.
+    const CLONE: Option<fn(&Self) -> Self> = None;
+
     /// What becomes of stored events that the program does not know.
     const UNKNOWN_EVENTS: UnknownEvents<Self> = UnknownEvents::Fail;
 }

@@ -1,24 +1,26 @@
 //! A unit of work: what is applied in it lands together or not at all.
 
+mod landing;
+mod reading;
 mod staging;
 
 use std::sync::Arc;
 
 use tracing::{instrument, warn};
 
-use crate::clock::to_stored_precision;
-use crate::engine::{Committed, Idempotency, NewSnapshot, Settlement, Target};
+use crate::engine::{Idempotency, NewSnapshot, Target};
 use crate::error::{unknown_id, unknown_key};
 use crate::ids::Ids;
-use crate::rehydrate::{Rehydrated, rehydrate};
 use crate::state_aggregate::ContextId;
-use crate::store::{Completed, Done, Inner, Transactor};
+use crate::store::Inner;
 use crate::{
-    Aggregate, AggregateId, Apply, AsOf, CommandError, Decide, Decision, Emitted, Error, Event,
+    Aggregate, AggregateId, Apply, CommandError, Decide, Decision, Emitted, Error, Event,
     EventOptions, EventType, IdempotencyKey, Metadata, NaturalKey, Result, Sequence,
     StateAggregate,
 };
-use staging::{Base, OnKeyTaken, Staging};
+use reading::Found;
+pub(crate) use reading::Reading;
+use staging::{OnKeyTaken, Staging};
 
 /// A unit of work inside [`EventStore::with_context`](crate::EventStore::with_context).
 ///
@@ -31,12 +33,14 @@ pub struct Context {
     id: ContextId,
     staging: Staging,
     ids: Ids,
+    reading: Reading,
     metadata: Option<Box<Metadata>>,
 }
 
 impl Context {
-    pub(crate) fn new(store: Arc<Inner>, ids: Ids) -> Self {
-        Self { store, id: ContextId::next(), staging: Staging::default(), ids, metadata: None }
+    pub(crate) fn new(store: Arc<Inner>, ids: Ids, reading: Reading) -> Self {
+        let (id, staging) = (ContextId::next(), Staging::default());
+        Self { store, id, staging, ids, reading, metadata: None }
     }
 
     /// Loads an aggregate by its id.
@@ -77,8 +81,13 @@ impl Context {
         if self.staging.stream(id).is_some() {
             return self.reload(id).await.map(Some);
         }
+        if let Some(cached) = self.cache().and_then(|cache| cache.get(id))
+            && let Some(found) = Found::cached(id, cached)
+        {
+            return self.enter(found).await.map(Some);
+        }
         match self.read::<T>(Target::Id(id), None).await? {
-            Some(found) => self.enter(found).await.map(Some),
+            Some(found) => self.enter_stored(found).await.map(Some),
             None => Ok(None),
         }
     }
@@ -177,7 +186,7 @@ impl Context {
         self.check_handle(aggregate)?;
         let sequence = aggregate.sequence.next();
         let staged = self.store.prepare(
-            EventType::of::<E>(),
+            const { &EventType::of::<E>() },
             |codec| E::ENCODING.encode(&event, codec),
             options,
             (aggregate.id, sequence),
@@ -185,7 +194,8 @@ impl Context {
         )?;
         let meta = staged.meta.clone();
         self.staging.push(&self.store.limits, staged)?;
-        aggregate.state.apply(&event, &meta);
+        aggregate.state.get_mut().apply(&event, &meta);
+        self.keep_state(aggregate);
         let former = std::mem::replace(&mut aggregate.sequence, sequence);
         self.stage_snapshot_if_due(aggregate, former);
         Ok(())
@@ -216,7 +226,8 @@ impl Context {
         self.check_handle(aggregate)?;
         let metadata =
             Metadata::of_event(None, self.metadata.as_deref(), self.store.surroundings.as_ref());
-        let mut decision = Decision::on(&mut aggregate.state)
+        self.staging.release_state(aggregate.id);
+        let mut decision = Decision::on(aggregate.state.get_mut())
             .of(aggregate.id, aggregate.sequence)
             .at(self.store.clock.now())
             .with_metadata(metadata)
@@ -225,12 +236,16 @@ impl Context {
         // Whether it is kept or not, the state has them.
         let former = std::mem::replace(&mut aggregate.sequence, decision.sequence());
         let emitted = decision.into_emitted();
+        if emitted.is_empty() {
+            self.keep_state(aggregate);
+        }
         decided.map_err(CommandError::Rejected)?;
         let mut events = Vec::with_capacity(emitted.len());
         for Emitted { event_type, codec, encoded, meta } in emitted {
             events.push(self.store.check(event_type, codec, encoded, meta)?);
         }
         self.staging.push_all(&self.store.limits, events)?;
+        self.keep_state(aggregate);
         self.stage_snapshot_if_due(aggregate, former);
         Ok(())
     }
@@ -246,7 +261,7 @@ impl Context {
             return;
         }
         let Ok(entry) = self.store.registry.aggregate::<T>() else { return };
-        match policy.encode(&aggregate.state) {
+        match policy.encode(aggregate.state.get()) {
             Ok(state) => {
                 let snapshot = NewSnapshot {
                     aggregate_id: aggregate.id,
@@ -363,146 +378,5 @@ impl Context {
             }),
             Some(_) => Ok(()),
         }
-    }
-
-    #[instrument(level = "debug", name = "find_by_key", skip_all, fields(aggregate = T::NAME, %key), err(level = "debug"))]
-    async fn find_key<T: Aggregate>(
-        &mut self,
-        key: &NaturalKey,
-    ) -> Result<Option<StateAggregate<T>>> {
-        if let Some(id) = self.staging.holder(self.store.stored_name::<T>().await?, key) {
-            return self.reload(id).await.map(Some);
-        }
-        match self.read::<T>(Target::Key(key.clone()), None).await? {
-            // Known here, and not as the holder of this key: the context has moved the key away from it.
-            Some(found) if self.staging.stream(found.id).is_some() => Ok(None),
-            Some(found) => self.enter(found).await.map(Some),
-            None => Ok(None),
-        }
-    }
-
-    async fn read<T: Aggregate>(
-        &self,
-        target: Target,
-        as_of: Option<AsOf>,
-    ) -> Result<Option<Rehydrated<T>>> {
-        let store = &*self.store;
-        rehydrate(&*store.engine, store, target, as_of).await
-    }
-
-    async fn enter<T: Aggregate>(&mut self, found: Rehydrated<T>) -> Result<StateAggregate<T>> {
-        let Rehydrated { id, key, sequence, state, has_unknown } = found;
-        let base = Base::Loaded { sequence, key: key.clone() };
-        let aggregate_type = self.store.stored_name::<T>().await?;
-        self.staging.enter(&self.store.limits, id, aggregate_type, base, key.clone())?;
-        Ok(StateAggregate { context: self.id, id, key, sequence, state, has_unknown })
-    }
-
-    /// Another handle of an aggregate that this context knows: as it was first read, plus what is staged.
-    async fn reload<T: Aggregate>(&self, id: AggregateId) -> Result<StateAggregate<T>> {
-        let stream = self.staging.stream(id).expect("BUG: only known aggregates are reloaded");
-        if stream.aggregate_type != self.store.stored_name::<T>().await? {
-            return Err(Error::WrongAggregateType {
-                id,
-                expected: T::NAME.to_owned(),
-                found: stream.aggregate_type.to_owned(),
-            });
-        }
-        let (mut state, has_unknown) = match stream.base {
-            Base::Created { .. } => (T::default(), false),
-            Base::Loaded { sequence, .. } => {
-                let as_of = Some(AsOf::Sequence(sequence));
-                let found = self.read::<T>(Target::Id(id), as_of).await?;
-                let found = found.ok_or_else(|| unknown_id::<T>(id))?;
-                (found.state, found.has_unknown)
-            }
-        };
-        let entry = self.store.registry.aggregate::<T>()?;
-        for event in self.staging.events_of(stream) {
-            let event_type = entry
-                .find(event.event_type, event.version)
-                .expect("BUG: a staged event was checked against the registry");
-            event_type
-                .apply(&mut state, &event.payload, event.version, &event.meta)
-                .map_err(|problem| event.unreadable(T::NAME, problem))?;
-        }
-        let (key, sequence) = (stream.key.clone(), stream.sequence);
-        Ok(StateAggregate { context: self.id, id, key, sequence, state, has_unknown })
-    }
-
-    #[instrument(level = "debug", name = "create", skip_all, fields(aggregate = T::NAME), err(level = "debug"))]
-    async fn stage_new<T: Aggregate>(
-        &mut self,
-        key: Option<NaturalKey>,
-        on_key_taken: OnKeyTaken,
-    ) -> Result<StateAggregate<T>> {
-        self.store.registry.aggregate::<T>()?;
-        let id = self.ids.next(&self.store.ids, &*self.store.engine).await?;
-        let base = Base::Created { on_key_taken };
-        let aggregate_type = self.store.stored_name::<T>().await?;
-        self.staging.enter(&self.store.limits, id, aggregate_type, base, key.clone())?;
-        Ok(StateAggregate {
-            context: self.id,
-            id,
-            key,
-            sequence: Sequence::ZERO,
-            state: T::default(),
-            has_unknown: false,
-        })
-    }
-
-    /// Sends what is staged. `None` if there is nothing to send.
-    pub(crate) async fn finish(self) -> Result<Option<Committed>> {
-        let Self { store, staging, .. } = self;
-        let (commit, refusal) = staging.into_commit(to_stored_precision(store.clock.now()));
-        if commit.writes.is_empty() && commit.idempotency.is_none() {
-            return Ok(None);
-        }
-        store.send(commit).await.map(Some).map_err(|error| refusal.explain(error))
-    }
-
-    /// Sends what a command has brought about. If it has emitted nothing, that is at most the note of its idempotency
-    /// key.
-    pub(crate) async fn complete<T: Aggregate>(
-        mut self,
-        aggregate: &StateAggregate<T>,
-        key: Option<IdempotencyKey>,
-        command: &'static str,
-    ) -> Result<Completed> {
-        let events = self.staging.events().to_vec();
-        if events.is_empty() {
-            if key.is_none() {
-                return Ok(Completed { committed: None, events });
-            }
-            let stream = self.staging.stream(aggregate.id);
-            if stream.is_some_and(|stream| matches!(stream.base, Base::Loaded { .. })) {
-                self.staging.guard(aggregate.id);
-            } else {
-                // What was to be created is not.
-                self.staging = Staging::default();
-            }
-        }
-        if let Some(key) = key {
-            let (id, to) = (aggregate.id, aggregate.sequence);
-            let from = events.first().map_or(to, |first| first.meta.sequence().previous());
-            let result = Done { id, key: aggregate.key.clone(), from, to }.write();
-            self.staging.set_idempotency(Idempotency { key, command: command.into(), result });
-        }
-        let committed = self.finish().await?;
-        Ok(Completed { committed, events })
-    }
-
-    /// Lands what is staged in a transaction, and the transaction with it.
-    pub(crate) async fn finish_in<X: Transactor>(
-        self,
-        transactor: &X,
-        transaction: X::Transaction,
-        settlement: Option<&Settlement>,
-    ) -> Result<()> {
-        let Self { store, staging, .. } = self;
-        let (commit, refusal) = staging.into_commit(to_stored_precision(store.clock.now()));
-        let answer = transactor.finish(transaction, commit, settlement).await;
-        let landed = store.settle(answer).await;
-        landed.map(drop).map_err(|error| refusal.explain(error))
     }
 }

@@ -84,7 +84,7 @@ pub struct Decision<'a, T> {
 /// An event that a decision has emitted. It is encoded, and checked when it is staged.
 #[derive(Debug)]
 pub struct Emitted {
-    pub(crate) event_type: EventType,
+    pub(crate) event_type: &'static EventType,
     pub(crate) codec: Codec,
     pub(crate) encoded: Result<Vec<u8>, BoxError>,
     pub(crate) meta: EventMeta,
@@ -179,7 +179,7 @@ impl<'a, T: Aggregate> Decision<'a, T> {
         };
         self.state.apply(&event, &meta);
         self.sequence = meta.sequence;
-        let event_type = EventType::of::<E>();
+        let event_type = const { &EventType::of::<E>() };
         let codec = event_type.codec_in(self.codec);
         let encoded = E::ENCODING.encode(&event, codec);
         self.emitted.push(Emitted { event_type, codec, encoded, meta });
@@ -242,7 +242,7 @@ impl Emitted {
     /// The type of the event.
     #[must_use]
     pub const fn event_type(&self) -> &EventType {
-        &self.event_type
+        self.event_type
     }
 
     /// The encoded event.

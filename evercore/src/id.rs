@@ -1,5 +1,7 @@
 //! The numbers that name things in the log. All are checked where they enter.
 
+mod fresh;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -111,10 +113,10 @@ impl Position {
 }
 
 impl CommitId {
-    /// A fresh id.
+    /// A fresh id: a UUID of version 7, as of the system's clock.
     #[must_use]
     pub fn generate() -> Self {
-        Self(Uuid::now_v7())
+        Self(fresh::uuid())
     }
 
     /// The id of a stored commit.

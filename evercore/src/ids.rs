@@ -1,6 +1,6 @@
 //! Aggregate ids, taken from the engine in blocks.
 
-use tokio::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::engine::{IdBlock, StorageEngine};
 use crate::{AggregateId, Result};
@@ -20,7 +20,11 @@ pub(crate) enum Ids {
 
 /// Hands out ids and asks the engine for the next block when there are none left.
 #[derive(Debug)]
-pub(crate) struct IdPool(Mutex<Pool>);
+pub(crate) struct IdPool {
+    pool: Mutex<Pool>,
+    /// Held by whoever asks the engine.
+    asking: tokio::sync::Mutex<()>,
+}
 
 #[derive(Debug)]
 struct Pool {
@@ -48,32 +52,48 @@ impl Ids {
 
 impl IdPool {
     pub(crate) fn new() -> Self {
-        Self(Mutex::new(Pool { next: 0, left: 0, block: FIRST_BLOCK }))
+        let pool = Mutex::new(Pool { next: 0, left: 0, block: FIRST_BLOCK });
+        Self { pool, asking: tokio::sync::Mutex::default() }
     }
 
     pub(crate) async fn next(&self, engine: &dyn StorageEngine) -> Result<AggregateId> {
-        let mut pool = self.0.lock().await;
-        pool.fill(engine).await?;
-        let id = AggregateId::new(pool.next)?;
-        pool.next += 1;
-        pool.left -= 1;
-        Ok(id)
+        loop {
+            if let Some(id) = self.pool().take() {
+                return AggregateId::new(id);
+            }
+            self.warmup(engine).await?;
+        }
     }
 
-    /// Asks for the first block ahead of need.
+    /// Asks for the next block if there are no ids left.
     pub(crate) async fn warmup(&self, engine: &dyn StorageEngine) -> Result<()> {
-        self.0.lock().await.fill(engine).await
+        let _asking = self.asking.lock().await;
+        let block = match *self.pool() {
+            Pool { left: 0, block, .. } => block,
+            // Another task has asked meanwhile.
+            _ => return Ok(()),
+        };
+        let reserved = engine.reserve_ids(block).await?;
+        self.pool().fill(reserved);
+        Ok(())
+    }
+
+    fn pool(&self) -> MutexGuard<'_, Pool> {
+        self.pool.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Pool {
-    async fn fill(&mut self, engine: &dyn StorageEngine) -> Result<()> {
-        if self.left == 0 {
-            let IdBlock { first, count } = engine.reserve_ids(self.block).await?;
-            self.next = first.get();
-            self.left = count;
-            self.block = self.block.saturating_mul(2).min(LARGEST_BLOCK);
-        }
-        Ok(())
+    fn take(&mut self) -> Option<i64> {
+        self.left = self.left.checked_sub(1)?;
+        let id = self.next;
+        self.next += 1;
+        Some(id)
+    }
+
+    fn fill(&mut self, IdBlock { first, count }: IdBlock) {
+        self.next = first.get();
+        self.left = count;
+        self.block = self.block.saturating_mul(2).min(LARGEST_BLOCK);
     }
 }

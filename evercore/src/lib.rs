@@ -73,7 +73,7 @@
 //! - **Evolving**: older shapes by [`Upcast`], retired events by [`macro@retired_event`] and [`Split`], other names by
 //!   `aliases`, and [`UnknownEvents`].
 //! - **When something fails**: [`Error`] says what to do next.
-//! - **Bounds**: [`Limits`].
+//! - **Bounds**: [`Limits`]; states in memory: [`EventStoreBuilder::cache_aggregates`].
 //! - **Features**, all off by default: `cbor`, `messagepack`, `protobuf`, `zstd`.
 //! - **Engines**: `evercore-postgres`, `evercore-sqlite`, `evercore-memory`; the contract for your own in [`engine`].
 
@@ -81,6 +81,7 @@
 extern crate self as evercore;
 
 mod aggregate;
+mod cache;
 mod clock;
 mod codec;
 mod compression;
@@ -109,6 +110,7 @@ mod retired;
 mod retry;
 mod shape;
 mod snapshot;
+mod state;
 mod state_aggregate;
 mod store;
 mod subscription;

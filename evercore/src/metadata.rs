@@ -98,6 +98,9 @@ impl Metadata {
         context: Option<&Self>,
         surroundings: Option<&MetadataSource>,
     ) -> Option<Self> {
+        if own.is_none() && context.is_none() && surroundings.is_none() {
+            return Self::current().filter(|current| !current.is_empty());
+        }
         let levels =
             [own, context.cloned(), Self::current(), surroundings.map(|source| (source.0)())];
         let all = levels.into_iter().flatten().reduce(Self::within);

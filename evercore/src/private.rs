@@ -31,6 +31,24 @@ pub const fn snapshots<T: SnapshotState>(every: u32, fingerprint: u64) -> Snapsh
     SnapshotPolicy::json(every, Fingerprint::new(fingerprint))
 }
 
+/// How a state is copied. Only a type that is [`Clone`] has the constant itself; for all others, the one of
+/// [`WithoutClone`] is found.
+#[derive(Debug)]
+pub struct Copying<T>(PhantomData<T>);
+
+impl<T: Clone> Copying<T> {
+    /// By [`Clone`].
+    pub const CLONE: Option<fn(&T) -> T> = Some(T::clone);
+}
+
+/// How a state is copied that cannot be.
+pub trait WithoutClone<T> {
+    /// Not at all.
+    const CLONE: Option<fn(&T) -> T> = None;
+}
+
+impl<T> WithoutClone<T> for Copying<T> {}
+
 /// An older shape of an event.
 #[diagnostic::on_unimplemented(
     message = "the older shape `{Self}` cannot be read",

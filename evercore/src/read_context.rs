@@ -9,6 +9,7 @@ use crate::engine::{HistoryRequest, LogPage, LogRequest, Reader, Target};
 use crate::error::{unknown_id, unknown_key};
 use crate::metadata::check_label;
 use crate::rehydrate::rehydrate;
+use crate::state::State;
 use crate::state_aggregate::ContextId;
 use crate::store::Inner;
 use crate::{
@@ -164,7 +165,7 @@ impl ReadContext {
             id: found.id,
             key: found.key,
             sequence: found.sequence,
-            state: found.state,
+            state: State::Own(found.state),
             has_unknown: found.has_unknown,
         }))
     }

@@ -5,8 +5,9 @@ mod naming;
 mod types;
 
 use std::any::{TypeId, type_name};
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+
+use foldhash::{HashMap, HashMapExt};
 
 use crate::{Aggregate, Apply, Codec, Error, Event, RecordedEvent, Result, RetiredEvent, Split};
 pub(crate) use entry::{AggregateEntry, KnownEvent};

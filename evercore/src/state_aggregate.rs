@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::state::State;
 use crate::{AggregateId, NaturalKey, Sequence};
 
 /// A loaded aggregate: its id, key, sequence and state.
@@ -14,7 +15,7 @@ pub struct StateAggregate<T> {
     pub(crate) id: AggregateId,
     pub(crate) key: Option<NaturalKey>,
     pub(crate) sequence: Sequence,
-    pub(crate) state: T,
+    pub(crate) state: State<T>,
     pub(crate) has_unknown: bool,
 }
 
@@ -50,8 +51,8 @@ impl<T> StateAggregate<T> {
 
     /// The state.
     #[must_use]
-    pub const fn state(&self) -> &T {
-        &self.state
+    pub fn state(&self) -> &T {
+        self.state.get()
     }
 
     /// Whether it has events that the program does not know, and that its
@@ -64,6 +65,6 @@ impl<T> StateAggregate<T> {
     /// The state, taken out.
     #[must_use]
     pub fn into_state(self) -> T {
-        self.state
+        self.state.into_inner()
     }
 }

@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use tracing::{Instrument, debug, debug_span, instrument};
 
+use crate::context::Reading;
 use crate::engine::{CommitOutcome, Committed, LogPage, Migration, StorageEngine};
 use crate::ids::Ids;
 use crate::read_context::{ReadContext, read_correlated, read_history, read_log};
@@ -89,7 +90,8 @@ impl EventStore {
     /// Runs `work` in a context and lands what it applied, together or not at all.
     ///
     /// On a conflict, `work` **runs again** in a new context, as the store's [`RetryPolicy`](crate::RetryPolicy) says:
-    /// keep what it does outside of the context harmless to repeat. If it fails, nothing is written.
+    /// keep what it does outside of the context harmless to repeat. If it fails, nothing is written. Where
+    /// [aggregates are kept in memory](EventStoreBuilder::cache_aggregates), it may run once more for other reasons.
     ///
     /// # Errors
     /// - What `work` returns.
@@ -114,12 +116,13 @@ impl EventStore {
         E: From<Error>,
     {
         let run = async move {
-            let mut failed = 0;
+            let (mut reading, mut failed) = (Reading::Cache, 0);
             loop {
-                match self.attempt(work.clone()).await {
+                match self.attempt(reading, work.clone()).await {
                     Ok(landed) => return Ok(landed),
                     Err(failure) => self.wait_to_rerun(&mut failed, failure).await?,
                 }
+                reading = Reading::Storage;
             }
         };
         run.instrument(debug_span!("with_context")).await
@@ -135,7 +138,9 @@ impl EventStore {
         E: From<Error>,
     {
         let run = async move {
-            self.attempt(work).await.map(|(value, _)| value).map_err(|failure| match failure {
+            let answer = self.attempt(Reading::Storage, work).await;
+            answer.map(|(value, _)| value).map_err(|failure| match failure {
+                Attempt::Unproven => unreachable!("BUG: nothing was read in the cache"),
                 Attempt::Work(error) => error,
                 Attempt::Commit(error) => error.into(),
             })
@@ -266,6 +271,10 @@ impl EventStore {
         failure: Attempt<E>,
     ) -> Result<(), E> {
         let conflict = match failure {
+            Attempt::Unproven => {
+                debug!("running on what is stored");
+                return Ok(());
+            }
             Attempt::Commit(conflict) if conflict.is_conflict() => conflict,
             Attempt::Commit(error) => return Err(error.into()),
             Attempt::Work(error) => return Err(error),
@@ -279,14 +288,21 @@ impl EventStore {
         Ok(())
     }
 
-    async fn attempt<F, T, E>(&self, work: F) -> Result<(T, Landed), Attempt<E>>
+    async fn attempt<F, T, E>(&self, reading: Reading, work: F) -> Result<(T, Landed), Attempt<E>>
     where
         F: AsyncFnOnce(&mut Context) -> Result<T, E>,
     {
-        let mut context = Context::new(Arc::clone(&self.inner), Ids::Pool);
-        let value = work(&mut context).await.map_err(Attempt::Work)?;
-        let committed = context.finish().await.map_err(Attempt::Commit)?;
-        Ok((value, Landed(committed)))
+        let mut context = Context::new(Arc::clone(&self.inner), Ids::Pool, reading);
+        let worked = work(&mut context).await;
+        let has_cached = context.has_cached();
+        let answer = match worked {
+            Ok(value) => {
+                let committed = context.finish().await;
+                committed.map(|committed| (value, Landed(committed))).map_err(Attempt::Commit)
+            }
+            Err(error) => Err(Attempt::Work(error)),
+        };
+        if has_cached { proven(answer, |(_, landed)| *landed) } else { answer }
     }
 }
 
@@ -310,6 +326,23 @@ impl Landed {
 
 /// Where an attempt failed.
 enum Attempt<E> {
+    /// It was decided on cached states, and no commit says that they are true.
+    Unproven,
     Work(E),
     Commit(Error),
+}
+
+/// Lets the answer of an attempt that has read in the cache count only if it does not depend on that.
+fn proven<T, E>(
+    answer: Result<T, Attempt<E>>,
+    landed: impl FnOnce(&T) -> Landed,
+) -> Result<T, Attempt<E>> {
+    let counts = match &answer {
+        Ok(value) => landed(value).commit().is_some(),
+        Err(Attempt::Commit(error)) => {
+            matches!(error, Error::OutcomeUnknown { .. } | Error::IdempotencyKeyUsed { .. })
+        }
+        Err(Attempt::Work(_) | Attempt::Unproven) => false,
+    };
+    if counts { answer } else { Err(Attempt::Unproven) }
 }

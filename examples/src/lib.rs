@@ -51,3 +51,9 @@ pub struct Middleware;
 #[doc = include_str!("../../docs/decisions.md")]
 #[derive(Debug)]
 pub struct Decisions;
+
+/// The guide to aggregates in memory.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/caching.md")]
+#[derive(Debug)]
+pub struct Caching;

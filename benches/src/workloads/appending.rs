@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use evercore::{AggregateId, Error, EventStore, Expected, Sequence, Stream};
 
-use super::{EVERCORE, contest};
+use super::{CACHED, EVERCORE, contest};
 use crate::contest::Contest;
 use crate::crew::{Crew, Step, Worker};
 use crate::domain::{Account, MoneyDeposited, SavingsAccount};
@@ -51,18 +51,17 @@ pub(super) async fn hot(bed: &Bed) -> anyhow::Result<Contest> {
         .side(EVERCORE, Crew::alone(ours)))
 }
 
-/// Every commit loads the same account first. Beside the raw INSERT at a known sequence: what a cache could save.
+/// Every commit decides on the same account. Beside the raw INSERT at a known sequence: what the load costs, and what the
+/// cache saves of it.
 pub(super) async fn hot_with_load(bed: &Bed) -> anyhow::Result<Contest> {
     let ground = bed.ground().await?;
     let raw = RawHot { log: ground.raw().await?, sequence: 0 };
-    let store = ground.store().await?;
-    let id = store
-        .with_context(async |ctx| Ok::<_, Error>(ctx.create::<SavingsAccount>().await?.id()))
-        .await?;
-    let ours = HotWithLoad { store, id };
+    let ours = HotWithLoad::on(ground.store().await?).await?;
+    let cached = HotWithLoad::on(ground.cached_store().await?).await?;
     Ok(contest("W1", "one hot aggregate, load and decide", &ground, "commits")
         .side("raw sqlx, without a load", Crew::alone(raw))
-        .side(EVERCORE, Crew::alone(ours)))
+        .side(EVERCORE, Crew::alone(ours))
+        .side(CACHED, Crew::alone(cached)))
 }
 
 struct Fresh {
@@ -90,6 +89,15 @@ struct RawHot {
 struct HotWithLoad {
     store: EventStore,
     id: AggregateId,
+}
+
+impl HotWithLoad {
+    async fn on(store: EventStore) -> anyhow::Result<Self> {
+        let id = store
+            .with_context(async |ctx| Ok::<_, Error>(ctx.create::<SavingsAccount>().await?.id()))
+            .await?;
+        Ok(Self { store, id })
+    }
 }
 
 impl Worker for Fresh {

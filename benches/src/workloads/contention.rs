@@ -23,7 +23,8 @@ pub(super) async fn contest(bed: &Bed) -> anyhow::Result<Contest> {
     let ground = bed.ground().await?;
     let log = ground.raw().await?;
     // Who is refused again and again still comes to an end: the reruns are counted, not the patience.
-    let store = ground.store_with(RetryPolicy::default().attempts(10_000)).await?;
+    let patient = RetryPolicy::default().attempts(10_000);
+    let store = ground.store_with(EventStore::builder().retry(patient)).await?;
     let (raw_places, places) = (Arc::new(Places::default()), Arc::new(Places::default()));
     let raw = (0..TASKS).map(|task| RawTeller {
         log: Arc::clone(&log),

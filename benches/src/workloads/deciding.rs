@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use evercore::{AggregateId, Error, EventStore};
 
-use super::EVERCORE;
+use super::{CACHED, EVERCORE};
 use crate::contest::Contest;
 use crate::crew::{Crew, Step, Worker};
 use crate::domain::{Account, MoneyDeposited};
@@ -17,17 +17,25 @@ pub(super) const COMMITS_OF_AN_ACCOUNT: i64 = 20;
 
 pub(super) async fn contest(bed: &Bed, tasks: i64) -> anyhow::Result<Contest> {
     let ground = bed.ground().await?;
-    let (log, store) = (ground.raw().await?, ground.store().await?);
+    let log = ground.raw().await?;
+    let (store, cached) = (ground.store().await?, ground.cached_store().await?);
     let raw = (0..tasks).map(|task| RawTeller {
         log: Arc::clone(&log),
         aggregate: task,
         tasks,
         commits: 0,
     });
-    let ours = (0..tasks).map(|_| Teller { store: store.clone(), account: None, commits: 0 });
+    let ours = |store: EventStore| {
+        Crew::of((0..tasks).map(move |_| Teller {
+            store: store.clone(),
+            account: None,
+            commits: 0,
+        }))
+    };
     Ok(super::contest("W2", format!("{tasks} tasks"), &ground, "commits")
         .side("raw sqlx, pool of 16", Crew::of(raw))
-        .side(EVERCORE, Crew::of(ours)))
+        .side(EVERCORE, ours(store))
+        .side(CACHED, ours(cached)))
 }
 
 struct Teller {

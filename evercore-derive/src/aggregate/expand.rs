@@ -36,6 +36,10 @@ pub(crate) fn aggregate(model: &Aggregate<'_>) -> TokenStream {
             const NAME: &'static str = #name;
             #aliases
             #snapshots
+            const CLONE: ::core::option::Option<fn(&Self) -> Self> = {
+                use #krate::__private::WithoutClone as _;
+                #krate::__private::Copying::<Self>::CLONE
+            };
             #unknown_events
         }
 

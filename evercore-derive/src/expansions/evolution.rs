@@ -18,6 +18,10 @@ fn an_aggregate_with_a_past() {
             impl ::evercore::Aggregate for Customer {
                 const NAME: &'static str = "customer";
                 const ALIASES: &'static [&'static str] = &["client"];
+                const CLONE: ::core::option::Option<fn(&Self) -> Self> = {
+                    use ::evercore::__private::WithoutClone as _;
+                    ::evercore::__private::Copying::<Self>::CLONE
+                };
                 const UNKNOWN_EVENTS: ::evercore::UnknownEvents<Self> = ::evercore::UnknownEvents::HandTo(
                     Self::note,
                 );

@@ -192,6 +192,7 @@ async fn assert_runs_until_given_up(
     expected: u32,
 ) -> Result<()> {
     let store = fixture.store_with(builder).await?;
+    let expected = fixture.runs(expected);
     let id = counter::create(&store, 0).await?;
     let runs = Arc::new(AtomicU32::new(0));
     let answer = store

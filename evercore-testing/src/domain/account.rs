@@ -6,7 +6,7 @@ use evercore::{
 };
 use serde::{Deserialize, Serialize};
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Account {
     pub(crate) balance: i64,
 }
@@ -30,6 +30,7 @@ pub(crate) enum Refused {
 
 impl Aggregate for Account {
     const NAME: &'static str = "account";
+    const CLONE: Option<fn(&Self) -> Self> = Some(Self::clone);
 }
 
 impl Event for Deposited {

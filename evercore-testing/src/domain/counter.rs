@@ -5,7 +5,7 @@ use evercore::{
 };
 use serde::{Deserialize, Serialize};
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Counter {
     pub(crate) value: i64,
 }
@@ -23,6 +23,7 @@ pub(crate) struct Reset {
 
 impl Aggregate for Counter {
     const NAME: &'static str = "counter";
+    const CLONE: Option<fn(&Self) -> Self> = Some(Self::clone);
 }
 
 impl Event for Added {

@@ -65,6 +65,7 @@ impl Tally {
 impl Aggregate for Tally {
     const NAME: &'static str = "tally";
     const SNAPSHOTS: Option<SnapshotPolicy<Self>> = Some(SnapshotPolicy::json(EVERY, FINGERPRINT));
+    const CLONE: Option<fn(&Self) -> Self> = Some(Self::clone);
 }
 
 impl Aggregate for PlainTally {

@@ -20,11 +20,11 @@ use subscription_faults::{
     StandsStill, WakesNobody,
 };
 use write_faults::{
-    AcceptsTheFuture, AcknowledgesTooEarly, AsksForTheKeyLast, CutsKeys, FailsNeighbours,
-    FoldsKeys, ForgetsAtTheEnd, ForgetsTheFence, ForgetsTheFenceAtTheEnd, GivesIdsTwice,
-    KeepsRefusedSnapshots, LandsInPart, LandsInPartWhenDropped, LandsTwice, LooksForTheKeyFirst,
-    LosesUpdates, OverlooksGuards, OverlooksIdempotency, OverlooksKeyChanges, SharesKeys,
-    SharesKeysAmongTypes, StaysOpen,
+    AcceptsTheFuture, AcknowledgesTooEarly, AsksForTheKeyLast, BelievesTheCache, CutsKeys,
+    FailsNeighbours, FoldsKeys, ForgetsAtTheEnd, ForgetsTheFence, ForgetsTheFenceAtTheEnd,
+    GivesIdsTwice, KeepsRefusedSnapshots, LandsInPart, LandsInPartWhenDropped, LandsTwice,
+    LooksForTheKeyFirst, LosesUpdates, OverlooksGuards, OverlooksIdempotency, OverlooksKeyChanges,
+    SharesKeys, SharesKeysAmongTypes, StaysOpen,
 };
 
 /// Without a fault, the same engine passes everything.
@@ -79,6 +79,15 @@ caught! {
         "p4::a_guard_conflicts_if_the_aggregate_changed",
         "p4::a_context_of_nothing_but_guards_is_checked",
         "p4::guards_prevent_write_skew",
+    ];
+    a_conflict_hidden_by_the_cache_is_caught: BelievesTheCache::default() => [
+        "cached::contract::a_stale_state_is_decided_on_anew",
+        "cached::contract::an_aggregate_that_is_only_read_is_guarded",
+        "cached::contract::a_key_that_moved_leads_to_its_new_holder",
+        "cached::p4::racing_processes_lose_no_acknowledged_update",
+    ];
+    an_unguarded_aggregate_in_the_cache_is_caught: OverlooksGuards => [
+        "cached::contract::an_aggregate_that_is_only_read_is_guarded",
     ];
     a_verdict_for_the_neighbour_is_caught: FailsNeighbours::default() => [
         "p4::a_conflict_in_a_group_does_not_fail_its_neighbours",

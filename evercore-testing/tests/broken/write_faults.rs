@@ -85,6 +85,39 @@ impl Fault for OverlooksGuards {
     }
 }
 
+/// Checks what it has shown since it was written last, and believes of all else what the commit says: as if an
+/// aggregate that was decided on from memory needed no check.
+#[derive(Debug, Default)]
+pub(crate) struct BelievesTheCache {
+    shown: Mutex<HashSet<AggregateId>>,
+}
+
+#[async_trait]
+impl Fault for BelievesTheCache {
+    async fn load(
+        &self,
+        reader: &dyn Reader,
+        request: LoadRequest,
+    ) -> Result<Option<LoadedAggregate>> {
+        let loaded = reader.load(request).await?;
+        self.shown.lock().expect("no panic").extend(loaded.iter().map(|loaded| loaded.id));
+        Ok(loaded)
+    }
+
+    async fn commit(&self, engine: &MemoryEngine, mut commit: Commit) -> Result<Committed> {
+        {
+            let mut shown = self.shown.lock().expect("no panic");
+            for write in &mut commit.writes {
+                let from_memory = matches!(write.precondition, Precondition::Unchanged { .. });
+                if !shown.remove(&write.id) && from_memory {
+                    write.precondition = Precondition::Exists;
+                }
+            }
+        }
+        engine.commit(commit).await
+    }
+}
+
 /// Lands one aggregate after the other.
 #[derive(Debug)]
 pub(crate) struct LandsInPart;

@@ -1,19 +1,26 @@
 //! What a context holds until its end.
 
+use std::any::Any;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use tracing::warn;
 
+use crate::cache::{Cached, Known};
 use crate::engine::{
     AggregateWrite, Commit, Idempotency, KeyChange, NewEvent, NewSnapshot, Precondition,
 };
 use crate::{AggregateId, CommitId, ConflictReason, Error, Limits, NaturalKey, Result, Sequence};
 
+/// So many aggregates are looked through faster than one is looked up.
+const FEW: usize = 8;
+
 /// Everything that a context has read and wants to write.
 #[derive(Debug, Default)]
 pub(super) struct Staging {
     streams: Vec<Stream>,
+    /// Where each one is, if there are more than a few.
     by_id: HashMap<AggregateId, usize>,
     /// Who holds a key, as this context sees it.
     keys: HashMap<(&'static str, NaturalKey), AggregateId>,
@@ -34,17 +41,32 @@ pub(super) struct Stream {
     pub(super) key: Option<NaturalKey>,
     /// With what is staged.
     pub(super) sequence: Sequence,
-    /// Indices into the staged events.
-    pub(super) events: Vec<usize>,
     snapshot: Option<NewSnapshot>,
     guarded: bool,
+    /// With what is staged, if it can be shared.
+    pub(super) state: Option<SharedState>,
+}
+
+/// The state of a handle, whatever becomes of the handle.
+#[derive(Clone, Debug)]
+pub(super) struct SharedState {
+    pub(super) state: Arc<dyn Any + Send + Sync>,
+    pub(super) has_unknown: bool,
 }
 
 /// What the decisions of the context are made on.
 #[derive(Clone, Debug)]
 pub(super) enum Base {
     Created { on_key_taken: OnKeyTaken },
-    Loaded { sequence: Sequence, key: Option<NaturalKey> },
+    Loaded { sequence: Sequence, key: Option<NaturalKey>, origin: Origin },
+}
+
+/// Where an aggregate was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// In the cache: it may be stale, and is guarded if anything is written.
+    Cache,
+    Storage,
 }
 
 /// What it means that someone else has the key of a new aggregate.
@@ -58,12 +80,20 @@ pub(super) enum OnKeyTaken {
 
 impl Staging {
     pub(super) fn stream(&self, id: AggregateId) -> Option<&Stream> {
-        self.by_id.get(&id).map(|&index| &self.streams[index])
+        self.index(id).map(|index| &self.streams[index])
     }
 
     fn stream_mut(&mut self, id: AggregateId) -> &mut Stream {
-        let index = self.by_id[&id];
+        let index = self.index(id).expect("BUG: only known aggregates are changed");
         &mut self.streams[index]
+    }
+
+    fn index(&self, id: AggregateId) -> Option<usize> {
+        if self.streams.len() <= FEW {
+            self.streams.iter().position(|stream| stream.id == id)
+        } else {
+            self.by_id.get(&id).copied()
+        }
     }
 
     pub(super) fn holder(
@@ -74,11 +104,8 @@ impl Staging {
         self.keys.get(&(aggregate_type, key.clone())).copied()
     }
 
-    pub(super) fn events_of<'a>(
-        &'a self,
-        stream: &'a Stream,
-    ) -> impl Iterator<Item = &'a NewEvent> {
-        stream.events.iter().map(|&index| &self.events[index])
+    pub(super) fn events_of(&self, id: AggregateId) -> impl Iterator<Item = &NewEvent> {
+        self.events.iter().filter(move |event| event.meta.aggregate_id() == id)
     }
 
     /// Takes in an aggregate that was read or is to be created.
@@ -98,41 +125,52 @@ impl Staging {
             Base::Created { .. } => Sequence::ZERO,
             Base::Loaded { sequence, .. } => *sequence,
         };
-        self.by_id.insert(id, self.streams.len());
         self.streams.push(Stream {
             id,
             aggregate_type,
             base,
             key,
             sequence,
-            events: Vec::new(),
             snapshot: None,
             guarded: false,
+            state: None,
         });
+        if self.streams.len() > FEW {
+            let known = self.by_id.len();
+            let new = self.streams.iter().enumerate().skip(known);
+            self.by_id.extend(new.map(|(index, stream)| (stream.id, index)));
+        }
         Ok(())
     }
 
     /// Stages an event as the next of its aggregate.
     pub(super) fn push(&mut self, limits: &Limits, event: NewEvent) -> Result<()> {
-        self.push_all(limits, [event])
+        self.advance(limits, std::slice::from_ref(&event))?;
+        self.events.push(event);
+        Ok(())
     }
 
     /// Stages events as the next ones of their aggregate, all or none.
-    pub(super) fn push_all<E>(&mut self, limits: &Limits, events: E) -> Result<()>
-    where
-        E: IntoIterator<Item = NewEvent> + AsRef<[NewEvent]>,
-    {
-        let added = events.as_ref();
-        let bytes = self.bytes + added.iter().map(NewEvent::bytes).sum::<usize>();
-        limits.check_commit(self.streams.len(), self.events.len() + added.len(), bytes)?;
+    pub(super) fn push_all(&mut self, limits: &Limits, mut events: Vec<NewEvent>) -> Result<()> {
+        self.advance(limits, &events)?;
+        if self.events.is_empty() {
+            self.events = events;
+        } else {
+            self.events.append(&mut events);
+        }
+        Ok(())
+    }
+
+    /// Makes room for events, and has their aggregates stand after them.
+    fn advance(&mut self, limits: &Limits, events: &[NewEvent]) -> Result<()> {
+        let bytes = self.bytes + events.iter().map(NewEvent::bytes).sum::<usize>();
+        limits.check_commit(self.streams.len(), self.events.len() + events.len(), bytes)?;
         self.bytes = bytes;
         for event in events {
-            let index = self.events.len();
-            let stream = self.stream_mut(event.meta.aggregate_id);
-            debug_assert_eq!(stream.sequence.next(), event.meta.sequence);
-            stream.sequence = event.meta.sequence;
-            stream.events.push(index);
-            self.events.push(event);
+            let stream = self.stream_mut(event.meta.aggregate_id());
+            debug_assert_eq!(stream.sequence.next(), event.meta.sequence());
+            stream.sequence = event.meta.sequence();
+            stream.state = None;
         }
         Ok(())
     }
@@ -153,6 +191,26 @@ impl Staging {
 
     pub(super) fn guard(&mut self, id: AggregateId) {
         self.stream_mut(id).guarded = true;
+    }
+
+    /// Keeps the state that an aggregate has with what is staged.
+    pub(super) fn keep_state(&mut self, id: AggregateId, state: SharedState) {
+        self.stream_mut(id).state = Some(state);
+    }
+
+    /// Lets go of it, so that the handle's is the only one.
+    pub(super) fn release_state(&mut self, id: AggregateId) {
+        self.stream_mut(id).state = None;
+    }
+
+    /// Whether something was read in the cache.
+    pub(super) fn has_cached(&self) -> bool {
+        self.streams.iter().any(Stream::is_cached)
+    }
+
+    /// What there will be to know once it has landed.
+    pub(super) fn known(&self) -> Vec<Known> {
+        self.streams.iter().map(Stream::known).collect()
     }
 
     pub(super) fn events(&self) -> &[NewEvent] {
@@ -193,13 +251,18 @@ impl Staging {
         }
     }
 
-    /// What is to be sent, and how to read its refusal. Without writes if the context changes and guards nothing.
+    /// What is to be sent, and how to read its refusal. Without writes if the context changes and guards nothing;
+    /// otherwise, what was read in the cache is guarded as well.
     pub(super) fn into_commit(self, recorded_at: DateTime<Utc>) -> (Commit, Refusal) {
         let mut writes = Vec::new();
         let mut snapshots = Vec::new();
         let mut refusal = Refusal::default();
+        let is_sent = self.idempotency.is_some() || self.streams.iter().any(Stream::is_wanted);
         for stream in self.streams {
-            let Some(write) = stream.write() else { continue };
+            if !(stream.is_wanted() || is_sent && stream.is_cached()) {
+                continue;
+            }
+            let write = stream.write();
             if let (Base::Created { on_key_taken: OnKeyTaken::Conflict }, Some(key)) =
                 (&stream.base, &stream.key)
             {
@@ -215,11 +278,23 @@ impl Staging {
 }
 
 impl Stream {
-    /// `None` if it was only read.
-    fn write(&self) -> Option<AggregateWrite> {
+    /// Whether it was more than read.
+    fn is_wanted(&self) -> bool {
+        let is_changed = match &self.base {
+            Base::Created { .. } => true,
+            Base::Loaded { sequence, key, .. } => self.sequence != *sequence || self.key != *key,
+        };
+        is_changed || self.guarded
+    }
+
+    fn is_cached(&self) -> bool {
+        matches!(self.base, Base::Loaded { origin: Origin::Cache, .. })
+    }
+
+    fn write(&self) -> AggregateWrite {
         let (precondition, old_key) = match &self.base {
             Base::Created { .. } => (Precondition::New, &None),
-            Base::Loaded { sequence, key } => {
+            Base::Loaded { sequence, key, .. } => {
                 (Precondition::Unchanged { sequence: *sequence, key: key.clone() }, key)
             }
         };
@@ -228,13 +303,17 @@ impl Stream {
             Some(key) => KeyChange::Set(key.clone()),
             None => KeyChange::Clear,
         };
-        let write =
-            AggregateWrite { id: self.id, aggregate_type: self.aggregate_type, precondition, key };
-        let wanted = write.creates()
-            || write.key != KeyChange::Keep
-            || self.guarded
-            || !self.events.is_empty();
-        wanted.then_some(write)
+        AggregateWrite { id: self.id, aggregate_type: self.aggregate_type, precondition, key }
+    }
+
+    fn known(&self) -> Known {
+        let cached = self.state.clone().map(|SharedState { state, has_unknown }| Cached {
+            sequence: self.sequence,
+            key: self.key.clone(),
+            state,
+            has_unknown,
+        });
+        Known { id: self.id, aggregate_type: self.aggregate_type, cached }
     }
 }
 

@@ -26,7 +26,9 @@ impl LogSignal {
 
     /// Wakes all that watch. Any number of calls before one of them looks is one wake-up for it.
     pub fn notify(&self) {
-        self.0.send_replace(());
+        if self.0.receiver_count() > 0 {
+            self.0.send_replace(());
+        }
     }
 
     /// Watches from now on. `poll_interval` is how long to wait at most before looking by oneself.

@@ -1,7 +1,8 @@
 //! What is known of one aggregate type: which types read the events that are stored of it.
 
 use std::any::Any;
-use std::collections::HashMap;
+
+use foldhash::{HashMap, HashMapExt};
 
 use super::types::{AggregateType, EventType, RetiredType, StoredType};
 use crate::metadata::MAX_LABEL_BYTES;

@@ -19,6 +19,7 @@ pub struct AggregateType {
     pub(super) aliases: &'static [&'static str],
     pub(super) rust_type: fn() -> &'static str,
     pub(super) type_id: TypeId,
+    can_be_copied: bool,
 }
 
 /// An event type, as announced.
@@ -65,7 +66,13 @@ impl AggregateType {
             aliases: T::ALIASES,
             rust_type: type_name::<T>,
             type_id: TypeId::of::<T>(),
+            can_be_copied: T::CLONE.is_some(),
         }
+    }
+
+    /// Whether a state can be kept in memory while it is worked on.
+    pub(crate) const fn can_be_copied(&self) -> bool {
+        self.can_be_copied
     }
 
     /// The name.

@@ -112,7 +112,9 @@ impl EventStore {
                 snapshots: Vec::new(),
                 idempotency: None,
             };
-            match self.inner.send(commit).await {
+            let answer = self.inner.send(commit).await;
+            self.inner.forget([id]);
+            match answer {
                 Ok(committed) => return Ok(Appended { id, committed }),
                 // Someone created it since it was looked for: look again.
                 Err(Error::KeyTaken { .. }) if creates => {

@@ -2,9 +2,10 @@
 
 use std::sync::{Arc, Mutex};
 
-use tracing::instrument;
+use tracing::{info, instrument};
 
 use super::{EventStore, Inner, StoredNames, Writing};
+use crate::cache::Cache;
 use crate::engine::{self, LogSignal, StorageEngine};
 use crate::ids::IdPool;
 use crate::metadata::MetadataSource;
@@ -36,6 +37,7 @@ pub struct EventStoreBuilder {
     registry: Option<Registry>,
     clock: Option<Arc<dyn Clock>>,
     limits: Limits,
+    cached_aggregates: usize,
     writing: Writing,
     retry: RetryPolicy,
     seed: Option<u64>,
@@ -70,6 +72,41 @@ impl EventStoreBuilder {
     /// Sets what contexts, commits and pages may hold.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
+        self
+    }
+
+    /// Keeps the states of up to about so many aggregates in memory, those that commits of this store have touched last:
+    /// a context that finds them there costs one round trip, that of its commit. Default: 0, none.
+    ///
+    /// Others may have written meanwhile, so that a state from memory holds only if a commit has checked it. Every
+    /// aggregate that comes from there is [guarded](crate::Context::guard), also one that is only read. A closure or a
+    /// command that fails, conflicts or writes nothing runs again at once on what is stored, whatever the
+    /// [`RetryPolicy`] says, and only that counts. So all that is ever returned is as true as it is without a cache.
+    ///
+    /// It pays where one process has most of the writes of an aggregate. Three things to know:
+    /// - [`with_context_once`](EventStore::with_context_once), transactions, transactional handlers and read contexts
+    ///   always read what is stored: they run once, or want a view of one moment.
+    /// - A context that writes nothing is run twice, if it finds an aggregate in memory: use
+    ///   [`with_readonly_context`](EventStore::with_readonly_context) for it.
+    /// - Since they are guarded, aggregates that many contexts read beside those that they write to let these conflict
+    ///   with the writers of the former.
+    ///
+    /// Only states that can be [copied](crate::Aggregate::CLONE) are kept: derive `Clone`. A log entry at level info names
+    /// the types that are not.
+    ///
+    /// # Example
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> evercore::Result<()> {
+    /// use evercore::EventStore;
+    /// use evercore_memory as _;
+    ///
+    /// let store = EventStore::builder().cache_aggregates(10_000).connect("memory:").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn cache_aggregates(mut self, aggregates: usize) -> Self {
+        self.cached_aggregates = aggregates;
         self
     }
 
@@ -149,6 +186,11 @@ impl EventStoreBuilder {
         if self.migrate == Migrate::OnOpen {
             engine.migrate().await?;
         }
+        if self.cached_aggregates > 0 {
+            for aggregate in registry.aggregates().filter(|kind| !kind.can_be_copied()) {
+                info!(aggregate = aggregate.name(), "is not `Clone`, and so not kept in memory");
+            }
+        }
         let random = self.seed.map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed);
         let inner = Inner {
             engine,
@@ -156,6 +198,7 @@ impl EventStoreBuilder {
             names: StoredNames::default(),
             clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock)),
             limits: self.limits,
+            cache: (self.cached_aggregates > 0).then(|| Cache::of(self.cached_aggregates)),
             ids: IdPool::new(),
             hub: Hub::default(),
             starting: Starting::default(),

@@ -17,7 +17,7 @@ use crate::{
 ///
 /// Any event of `A` turns into one, so that `[Opened { .. }.into(), Deposited { .. }.into()]` is a list of drafts.
 pub struct EventDraft<A> {
-    pub(super) event_type: EventType,
+    pub(super) event_type: &'static EventType,
     /// In which codec is for the store to say.
     pub(super) encode: Box<dyn FnOnce(Codec) -> Result<Vec<u8>, BoxError> + Send + Sync>,
     pub(super) options: EventOptions,
@@ -92,7 +92,7 @@ where
 {
     fn from(event: E) -> Self {
         Self {
-            event_type: EventType::of::<E>(),
+            event_type: const { &EventType::of::<E>() },
             encode: Box::new(move |codec| E::ENCODING.encode(&event, codec)),
             options: EventOptions::new(),
             aggregate: PhantomData,

@@ -11,7 +11,8 @@ use std::sync::Arc;
 
 use tracing::{Instrument, debug_span};
 
-use super::{Attempt, EventStore, Landed};
+use super::{Attempt, EventStore, Landed, proven};
+use crate::context::Reading;
 use crate::engine::FirstOutcome;
 use crate::ids::Ids;
 use crate::{CommandError, Context, Decide, Error, IdempotencyKey, Metadata, Result};
@@ -33,7 +34,9 @@ pub struct Execute<'a, T, C> {
 
 impl EventStore {
     /// Executes a command: loads the aggregate, lets it [decide](Decide), and commits what it emits. On a conflict it
-    /// does so again, as the store's [`RetryPolicy`](crate::RetryPolicy) says.
+    /// does so again, as the store's [`RetryPolicy`](crate::RetryPolicy) says. With
+    /// [aggregates in memory](crate::EventStoreBuilder::cache_aggregates), it decides on those first, and once more on what
+    /// is stored unless that has landed.
     ///
     /// The target is an [`AggregateId`](crate::AggregateId), a natural key as text, or one of [`Target`] that creates
     /// the aggregate. A decision that emits nothing changes nothing, and creates nothing.
@@ -150,9 +153,9 @@ where
             idempotency_key: idempotency_key.transpose()?,
             metadata,
         };
-        let mut failed = 0;
+        let (mut reading, mut failed) = (Reading::Cache, 0);
         loop {
-            let failure = match store.attempt_command(&request).await {
+            let failure = match store.attempt_command(&request, reading).await {
                 Ok(executed) => return Ok(executed),
                 Err(failure) => failure,
             };
@@ -162,6 +165,7 @@ where
                 return Ok(store.repetition(&request, key, first).await?);
             }
             store.wait_to_rerun(&mut failed, failure).await?;
+            reading = Reading::Storage;
         }
     }
 }
@@ -192,23 +196,33 @@ impl EventStore {
     async fn attempt_command<T, C>(
         &self,
         request: &Request<C>,
+        reading: Reading,
     ) -> Result<Executed<T>, Attempt<CommandError<T::Error>>>
     where
         T: Decide<C>,
     {
+        let mut context = Context::new(Arc::clone(&self.inner), Ids::Pool, reading);
         let decide = async {
-            let mut context = Context::new(Arc::clone(&self.inner), Ids::Pool);
             if let Some(metadata) = &request.metadata {
                 context.set_metadata(metadata.clone())?;
             }
             let mut aggregate = request.target.enter(&mut context).await?;
             context.decide(&mut aggregate, &request.command)?;
-            Ok((context, aggregate))
+            Ok(aggregate)
         };
-        let (context, aggregate) = decide.await.map_err(Attempt::Work)?;
-        let key = request.idempotency_key.clone();
-        let completed = context.complete(&aggregate, key, command_name::<C>()).await;
-        Ok(Executed::new(aggregate, completed.map_err(Attempt::Commit)?))
+        let decided = decide.await;
+        let has_cached = context.has_cached();
+        let answer = match decided {
+            Ok(aggregate) => {
+                let key = request.idempotency_key.clone();
+                let completed = context.complete(&aggregate, key, command_name::<C>()).await;
+                completed
+                    .map(|completed| Executed::new(aggregate, completed))
+                    .map_err(Attempt::Commit)
+            }
+            Err(error) => Err(Attempt::Work(error)),
+        };
+        if has_cached { proven(answer, Executed::landed) } else { answer }
     }
 
     /// The answer to a command whose wish has come true before.
@@ -242,6 +256,7 @@ impl<E> Attempt<CommandError<E>> {
     /// Whether trying again changes nothing, unless the wish has come true meanwhile.
     fn is_final(&self) -> bool {
         match self {
+            Self::Unproven => false,
             Self::Work(CommandError::Rejected(_)) => true,
             Self::Work(CommandError::Store(error)) | Self::Commit(error) => {
                 !error.is_retryable() && !matches!(error, Error::OutcomeUnknown { .. })

@@ -7,16 +7,18 @@ use tokio::time::Instant;
 use tracing::warn;
 
 use super::StoredNames;
+use crate::cache::Cache;
 use crate::clock::to_stored_precision;
 use crate::compression::{self, MISSING};
 use crate::engine::{Commit, CommitOutcome, Committed, LogSignal, NewEvent, StorageEngine};
 use crate::ids::IdPool;
 use crate::metadata::{MetadataSource, check_label};
 use crate::payload::MissingFeature;
+use crate::state::State;
 use crate::subscription::{Hub, Starting};
 use crate::{
-    AggregateId, BoxError, Clock, Codec, Error, EventMeta, EventOptions, EventType, Limits,
-    Metadata, Payload, Registry, Result, RetryPolicy, Sequence,
+    Aggregate, AggregateId, BoxError, Clock, Codec, Error, EventMeta, EventOptions, EventType,
+    Limits, Metadata, Payload, Registry, Result, RetryPolicy, Sequence,
 };
 
 /// How long the outcome of a commit is asked for again while the database cannot be reached.
@@ -29,6 +31,7 @@ pub(crate) struct Inner {
     pub(crate) names: StoredNames,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) limits: Limits,
+    pub(crate) cache: Option<Cache>,
     pub(crate) ids: IdPool,
     pub(crate) hub: Hub,
     pub(crate) starting: Starting,
@@ -72,6 +75,19 @@ impl Inner {
         self.random.lock().unwrap_or_else(PoisonError::into_inner).f64()
     }
 
+    /// A state for a handle. It can be shared where there is a cache to share it with.
+    pub(crate) fn held<T: Aggregate>(&self, state: T) -> State<T> {
+        let state = State::Own(state);
+        if self.cache.is_some() { state.shareable() } else { state }
+    }
+
+    /// Takes out of the cache what was written without knowing the state.
+    pub(crate) fn forget(&self, written: impl IntoIterator<Item = AggregateId>) {
+        if let Some(cache) = &self.cache {
+            written.into_iter().for_each(|id| cache.forget(id));
+        }
+    }
+
     /// The codec of events that have none of their own.
     pub(crate) const fn codec(&self) -> Codec {
         self.writing.codec
@@ -80,7 +96,7 @@ impl Inner {
     /// Checks and encodes an event that is to have this sequence.
     pub(crate) fn prepare(
         &self,
-        event_type: EventType,
+        event_type: &EventType,
         encode: impl FnOnce(Codec) -> Result<Vec<u8>, BoxError>,
         options: EventOptions,
         (aggregate_id, sequence): (AggregateId, Sequence),
@@ -103,15 +119,15 @@ impl Inner {
     /// Checks an event that is encoded and has its place.
     pub(crate) fn check(
         &self,
-        event_type: EventType,
+        event_type: &EventType,
         codec: Codec,
         encoded: Result<Vec<u8>, BoxError>,
         meta: EventMeta,
     ) -> Result<NewEvent> {
-        self.registry.check(&event_type)?;
+        self.registry.check(event_type)?;
         let name = event_type.name();
         let encoded = encoded.map_err(|source| Error::Encode { name: name.to_owned(), source })?;
-        let payload = self.payload(&event_type, codec, encoded)?;
+        let payload = self.payload(event_type, codec, encoded)?;
         check_label("reference", meta.reference())?;
         let metadata_column = meta.metadata.as_ref().map_or(Ok(None), |own| own.check())?;
         let version = event_type.version();

@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use tracing::{Instrument, debug_span};
 
 use super::{Attempt, EventStore, Inner};
+use crate::context::Reading;
 use crate::engine::{Commit, Committed, Settlement};
 use crate::ids::Ids;
 use crate::{AggregateId, Context, Error, Result};
@@ -62,7 +63,7 @@ impl<X> TransactionContext<X> {
     ) -> Result<Self> {
         let transaction = transactor.begin(most_idle).await?;
         let ids = transactor.first_id(&transaction).map_or(Ids::Pool, Ids::From);
-        Ok(Self { context: Context::new(Arc::clone(store), ids), transaction })
+        Ok(Self { context: Context::new(Arc::clone(store), ids, Reading::Storage), transaction })
     }
 
     pub(crate) fn into_parts(self) -> (Context, X) {

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::super::{Inner, Landed};
 use crate::engine::{Committed, FirstOutcome, HistoryRequest, NewEvent, Target};
 use crate::rehydrate::{AsOf, rehydrate};
+use crate::state::State;
 use crate::state_aggregate::ContextId;
 use crate::upcast;
 use crate::{
@@ -39,7 +40,7 @@ enum Source {
 /// What a context that executed a command has sent.
 pub(crate) struct Completed {
     pub(crate) committed: Option<Committed>,
-    pub(crate) events: Vec<NewEvent>,
+    pub(crate) events: Vec<Happened>,
 }
 
 /// What is stored with an idempotency key: enough to tell what was done.
@@ -56,8 +57,11 @@ pub(crate) struct Done {
 impl<T> Executed<T> {
     pub(super) fn new(aggregate: StateAggregate<T>, completed: Completed) -> Self {
         let Completed { committed, events } = completed;
-        let events = events.into_iter().map(|event| Happened(Source::Emitted(event))).collect();
         Self { aggregate, events, landed: Landed(committed), is_repetition: false }
+    }
+
+    pub(super) fn landed(&self) -> Landed {
+        self.landed
     }
 
     /// The aggregate. If it was to be created and nothing was emitted, there is none with this id.
@@ -74,7 +78,7 @@ impl<T> Executed<T> {
 
     /// The state that the events led to.
     #[must_use]
-    pub const fn state(&self) -> &T {
+    pub fn state(&self) -> &T {
         self.aggregate.state()
     }
 
@@ -110,6 +114,10 @@ impl<T> Executed<T> {
 }
 
 impl Happened {
+    pub(crate) const fn emitted(event: NewEvent) -> Self {
+        Self(Source::Emitted(event))
+    }
+
     /// The stored name of its type.
     #[must_use]
     pub fn event_type(&self) -> &str {
@@ -207,6 +215,7 @@ impl Done {
         }
         let (state, has_unknown) =
             found.map_or_else(Default::default, |found| (found.state, found.has_unknown));
+        let state = State::Own(state);
         let context = ContextId::next();
         Ok(Executed {
             aggregate: StateAggregate { context, id, key, sequence: to, state, has_unknown },

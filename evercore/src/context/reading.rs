@@ -1,0 +1,167 @@
+//! How a context comes by aggregates.
+
+use tracing::instrument;
+
+use super::Context;
+use super::staging::{Base, OnKeyTaken, Origin, SharedState};
+use crate::cache::{Cache, Cached};
+use crate::engine::Target;
+use crate::error::unknown_id;
+use crate::rehydrate::{Rehydrated, rehydrate};
+use crate::state::State;
+use crate::{Aggregate, AggregateId, AsOf, Error, NaturalKey, Result, Sequence, StateAggregate};
+
+/// Where a context looks for aggregates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reading {
+    /// In the cache first. What was decided on it counts if the commit lands, and not otherwise.
+    Cache,
+    Storage,
+}
+
+/// An aggregate that was found, in the cache or in the storage.
+pub(super) struct Found<T> {
+    id: AggregateId,
+    key: Option<NaturalKey>,
+    sequence: Sequence,
+    state: State<T>,
+    has_unknown: bool,
+    origin: Origin,
+}
+
+impl Context {
+    #[instrument(level = "debug", name = "find_by_key", skip_all, fields(aggregate = T::NAME, %key), err(level = "debug"))]
+    pub(super) async fn find_key<T: Aggregate>(
+        &mut self,
+        key: &NaturalKey,
+    ) -> Result<Option<StateAggregate<T>>> {
+        let aggregate_type = self.store.stored_name::<T>().await?;
+        if let Some(id) = self.staging.holder(aggregate_type, key) {
+            return self.reload(id).await.map(Some);
+        }
+        // Known here, and not as the holder of this key: only the storage knows who is.
+        let cached = self.cache().and_then(|cache| cache.holder(aggregate_type, key));
+        if let Some((id, cached)) = cached.filter(|(id, _)| self.staging.stream(*id).is_none())
+            && let Some(found) = Found::cached(id, cached)
+        {
+            return self.enter(found).await.map(Some);
+        }
+        match self.read::<T>(Target::Key(key.clone()), None).await? {
+            // Known here, and not as the holder of this key: the context has moved the key away from it.
+            Some(found) if self.staging.stream(found.id).is_some() => Ok(None),
+            Some(found) => self.enter_stored(found).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    pub(super) async fn read<T: Aggregate>(
+        &self,
+        target: Target,
+        as_of: Option<AsOf>,
+    ) -> Result<Option<Rehydrated<T>>> {
+        let store = &*self.store;
+        rehydrate(&*store.engine, store, target, as_of).await
+    }
+
+    pub(super) async fn enter_stored<T: Aggregate>(
+        &mut self,
+        found: Rehydrated<T>,
+    ) -> Result<StateAggregate<T>> {
+        let Rehydrated { id, key, sequence, state, has_unknown } = found;
+        if let Some(cache) = &self.store.cache {
+            cache.correct(id, sequence, key.as_ref());
+        }
+        let state = self.store.held(state);
+        self.enter(Found { id, key, sequence, state, has_unknown, origin: Origin::Storage }).await
+    }
+
+    pub(super) async fn enter<T: Aggregate>(
+        &mut self,
+        found: Found<T>,
+    ) -> Result<StateAggregate<T>> {
+        let Found { id, key, sequence, state, has_unknown, origin } = found;
+        let base = Base::Loaded { sequence, key: key.clone(), origin };
+        let aggregate_type = self.store.stored_name::<T>().await?;
+        self.staging.enter(&self.store.limits, id, aggregate_type, base, key.clone())?;
+        let aggregate = StateAggregate { context: self.id, id, key, sequence, state, has_unknown };
+        self.keep_state(&aggregate);
+        Ok(aggregate)
+    }
+
+    pub(super) fn cache(&self) -> Option<&Cache> {
+        self.store.cache.as_ref().filter(|_| self.reading == Reading::Cache)
+    }
+
+    /// Shares the handle's state, so that it is at hand when the context lands.
+    pub(super) fn keep_state<T: Aggregate>(&mut self, aggregate: &StateAggregate<T>) {
+        if let Some(state) = aggregate.state.share() {
+            let has_unknown = aggregate.has_unknown;
+            self.staging.keep_state(aggregate.id, SharedState { state, has_unknown });
+        }
+    }
+
+    /// Another handle of an aggregate that this context knows: as it was first read, plus what is staged.
+    pub(super) async fn reload<T: Aggregate>(&self, id: AggregateId) -> Result<StateAggregate<T>> {
+        let stream = self.staging.stream(id).expect("BUG: only known aggregates are reloaded");
+        if stream.aggregate_type != self.store.stored_name::<T>().await? {
+            return Err(Error::WrongAggregateType {
+                id,
+                expected: T::NAME.to_owned(),
+                found: stream.aggregate_type.to_owned(),
+            });
+        }
+        let (key, sequence) = (stream.key.clone(), stream.sequence);
+        if let Some(SharedState { state, has_unknown }) = stream.state.clone()
+            && let Some(state) = State::of_shared(state)
+        {
+            return Ok(StateAggregate { context: self.id, id, key, sequence, state, has_unknown });
+        }
+        let (mut state, has_unknown) = match stream.base {
+            Base::Created { .. } => (T::default(), false),
+            Base::Loaded { sequence, .. } => {
+                let as_of = Some(AsOf::Sequence(sequence));
+                let found = self.read::<T>(Target::Id(id), as_of).await?;
+                let found = found.ok_or_else(|| unknown_id::<T>(id))?;
+                (found.state, found.has_unknown)
+            }
+        };
+        let entry = self.store.registry.aggregate::<T>()?;
+        for event in self.staging.events_of(id) {
+            let event_type = entry
+                .find(event.event_type, event.version)
+                .expect("BUG: a staged event was checked against the registry");
+            event_type
+                .apply(&mut state, &event.payload, event.version, &event.meta)
+                .map_err(|problem| event.unreadable(T::NAME, problem))?;
+        }
+        let state = self.store.held(state);
+        Ok(StateAggregate { context: self.id, id, key, sequence, state, has_unknown })
+    }
+
+    #[instrument(level = "debug", name = "create", skip_all, fields(aggregate = T::NAME), err(level = "debug"))]
+    pub(super) async fn stage_new<T: Aggregate>(
+        &mut self,
+        key: Option<NaturalKey>,
+        on_key_taken: OnKeyTaken,
+    ) -> Result<StateAggregate<T>> {
+        self.store.registry.aggregate::<T>()?;
+        let id = self.ids.next(&self.store.ids, &*self.store.engine).await?;
+        let base = Base::Created { on_key_taken };
+        let aggregate_type = self.store.stored_name::<T>().await?;
+        self.staging.enter(&self.store.limits, id, aggregate_type, base, key.clone())?;
+        let (sequence, state) = (Sequence::ZERO, self.store.held(T::default()));
+        let aggregate =
+            StateAggregate { context: self.id, id, key, sequence, state, has_unknown: false };
+        self.keep_state(&aggregate);
+        Ok(aggregate)
+    }
+}
+
+impl<T: Aggregate> Found<T> {
+    /// `None` if it is of another type.
+    pub(super) fn cached(id: AggregateId, cached: Cached) -> Option<Self> {
+        let Cached { sequence, key, state, has_unknown } = cached;
+        let state = State::of_shared(state)?;
+        Some(Self { id, key, sequence, state, has_unknown, origin: Origin::Cache })
+    }
+}
