@@ -17,6 +17,7 @@ mod naming;
 mod page;
 mod parked;
 mod progress;
+mod read_ahead;
 mod router;
 mod runner;
 mod starting;
