@@ -1,8 +1,10 @@
-//! Sends a group of commits to the server-side function that lands them.
+//! Sends commits to the server-side functions that land them.
+
+use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use evercore::engine::{Commit, KeyChange, Precondition};
-use evercore::{Error, NaturalKey, Result};
+use evercore::engine::{AggregateWrite, Commit, KeyChange, NewEvent, Precondition};
+use evercore::{AggregateId, Error, NaturalKey, Result};
 use sqlx::PgConnection;
 use sqlx::postgres::PgRow;
 use uuid::Uuid;
@@ -11,13 +13,23 @@ use crate::statements::Statements;
 use crate::types::Known;
 use crate::verdict::{key_change_code, precondition_code};
 
-/// A group of commits as the columns that the function takes.
+/// A group of commits as the columns that `append` takes.
 #[derive(Debug, Default)]
 pub(crate) struct Columns<'a> {
     commits: CommitColumns<'a>,
     writes: WriteColumns<'a>,
+    places: EventPlaces,
     events: EventColumns<'a>,
     snapshots: SnapshotColumns<'a>,
+}
+
+/// A commit as `append_one` takes it: to one aggregate, of at least one event, without a change of a stored key.
+#[derive(Debug)]
+pub(crate) struct One<'a> {
+    commit: &'a Commit,
+    write: &'a AggregateWrite,
+    type_id: i32,
+    events: EventColumns<'a>,
 }
 
 #[derive(Debug, Default)]
@@ -41,10 +53,16 @@ struct WriteColumns<'a> {
     new_keys: Vec<Option<&'a str>>,
 }
 
+/// Where in a group each event stands.
 #[derive(Debug, Default)]
-struct EventColumns<'a> {
+struct EventPlaces {
     commits: Vec<i32>,
     aggregates: Vec<i64>,
+    sequences: Vec<i64>,
+}
+
+#[derive(Debug, Default)]
+struct EventColumns<'a> {
     types: Vec<i32>,
     versions: Vec<i32>,
     codecs: Vec<i16>,
@@ -76,55 +94,42 @@ impl<'a> Columns<'a> {
     }
 
     fn push(&mut self, index: i32, commit: &'a Commit, known: &Known) -> Result<()> {
+        let idempotency = commit.idempotency.as_ref();
         self.commits.ids.push(*commit.id.as_uuid());
         self.commits.times.push(commit.recorded_at);
-        let idempotency = commit.idempotency.as_ref();
         self.commits.keys.push(idempotency.map(|given| given.key.as_str()));
         self.commits.commands.push(idempotency.map(|given| &*given.command));
         self.commits.results.push(idempotency.map(|given| &*given.result));
 
         let writes = &mut self.writes;
         for write in &commit.writes {
-            let type_id = known.aggregate_id(write.aggregate_type).ok_or_else(not_stored)?;
-            let (sequence, key) = match &write.precondition {
-                Precondition::New | Precondition::Exists => (None, None),
-                Precondition::At(sequence) => (Some(sequence.get()), None),
-                Precondition::Unchanged { sequence, key } => {
-                    (Some(sequence.get()), key.as_ref().map(NaturalKey::as_str))
-                }
-            };
+            let (sequence, key) = decided_on(write);
             writes.commits.push(index);
             writes.ids.push(write.id.get());
-            writes.types.push(type_id);
+            writes.types.push(type_id(write, known)?);
             writes.preconditions.push(precondition_code(&write.precondition));
             writes.sequences.push(sequence);
             writes.keys.push(key);
             writes.key_changes.push(key_change_code(&write.key));
-            writes.new_keys.push(match &write.key {
-                KeyChange::Set(key) => Some(key.as_str()),
-                KeyChange::Keep | KeyChange::Clear => None,
-            });
+            writes.new_keys.push(new_key(write));
         }
 
-        let events = &mut self.events;
+        // So many events of an aggregate whose sequence nobody has looked at.
+        let mut open: HashMap<AggregateId, i64> = HashMap::new();
         for event in &commit.events {
-            let write = commit.writes.iter().find(|write| write.id == event.meta.aggregate_id());
-            let aggregate_type = write.ok_or_else(not_stored)?.aggregate_type;
-            let type_id =
-                known.event_id(aggregate_type, event.event_type).ok_or_else(not_stored)?;
-            let version = i32::try_from(event.version)
-                .map_err(|_| Error::corrupt("commit", format!("version {}", event.version)))?;
-            events.commits.push(index);
-            events.aggregates.push(event.meta.aggregate_id().get());
-            events.types.push(type_id);
-            events.versions.push(version);
-            events.codecs.push(event.payload.stored_format());
-            events.payloads.push(event.payload.bytes());
-            events.times.push(event.meta.event_time());
-            events.references.push(event.meta.reference());
-            events.correlations.push(event.meta.metadata().correlation_id());
-            events.causations.push(event.meta.metadata().causation_id());
-            events.metadata.push(event.metadata_column.as_deref());
+            let id = event.meta.aggregate_id();
+            let write = commit.writes.iter().find(|write| write.id == id).ok_or_else(not_stored)?;
+            let sequence = if write.precondition == Precondition::Exists {
+                let count = open.entry(id).or_default();
+                *count += 1;
+                -*count
+            } else {
+                event.meta.sequence().get()
+            };
+            self.places.commits.push(index);
+            self.places.aggregates.push(id.get());
+            self.places.sequences.push(sequence);
+            self.events.push(event, write.aggregate_type, known)?;
         }
 
         let snapshots = &mut self.snapshots;
@@ -144,13 +149,13 @@ impl<'a> Columns<'a> {
         connection: &mut PgConnection,
         statements: &Statements,
     ) -> Result<Vec<PgRow>, sqlx::Error> {
-        let Self { commits, writes, events, snapshots } = self;
+        let Self { commits, writes, places, events, snapshots } = self;
         sqlx::query(statements.append.sql())
             .bind(&commits.ids)
             .bind(&commits.times)
-            .bind(&commits.keys)
-            .bind(&commits.commands)
-            .bind(&commits.results)
+            .bind(sparse(&commits.keys))
+            .bind(sparse(&commits.commands))
+            .bind(sparse(&commits.results))
             .bind(&writes.commits)
             .bind(&writes.ids)
             .bind(&writes.types)
@@ -159,17 +164,18 @@ impl<'a> Columns<'a> {
             .bind(&writes.keys)
             .bind(&writes.key_changes)
             .bind(&writes.new_keys)
-            .bind(&events.commits)
-            .bind(&events.aggregates)
-            .bind(&events.types)
-            .bind(&events.versions)
-            .bind(&events.codecs)
+            .bind(&places.commits)
+            .bind(&places.aggregates)
+            .bind(&places.sequences)
+            .bind(uniform(&events.types))
+            .bind(uniform(&events.versions))
+            .bind(uniform(&events.codecs))
             .bind(&events.payloads)
-            .bind(&events.times)
-            .bind(&events.references)
-            .bind(&events.correlations)
-            .bind(&events.causations)
-            .bind(&events.metadata)
+            .bind(uniform(&events.times))
+            .bind(sparse(&events.references))
+            .bind(sparse(&events.correlations))
+            .bind(sparse(&events.causations))
+            .bind(sparse(&events.metadata))
             .bind(&snapshots.commits)
             .bind(&snapshots.aggregates)
             .bind(&snapshots.sequences)
@@ -178,6 +184,114 @@ impl<'a> Columns<'a> {
             // To the end of the answer: the commit comes after the last row.
             .fetch_all(connection)
             .await
+    }
+}
+
+impl<'a> One<'a> {
+    /// The commit, if it is of the kind. All its types have been stored.
+    pub(crate) fn new(commit: &'a Commit, known: &Known) -> Result<Option<Self>> {
+        let ([write], [_, ..]) = (&*commit.writes, &*commit.events) else { return Ok(None) };
+        if write.key != KeyChange::Keep && write.precondition != Precondition::New {
+            return Ok(None);
+        }
+        let mut events = EventColumns::default();
+        for event in &commit.events {
+            events.push(event, write.aggregate_type, known)?;
+        }
+        Ok(Some(Self { commit, write, type_id: type_id(write, known)?, events }))
+    }
+
+    /// Sends it. Comes back when the server has committed, or has said that it has not: with positions, or without if
+    /// nothing was done.
+    pub(crate) async fn send(
+        &self,
+        connection: &mut PgConnection,
+        statements: &Statements,
+    ) -> Result<PgRow, sqlx::Error> {
+        let Self { commit, write, type_id, events } = self;
+        let (sequence, key) = decided_on(write);
+        let idempotency = commit.idempotency.as_ref();
+        let snapshot = commit.snapshots.first();
+        let mut rows = sqlx::query(statements.append_one.sql())
+            .bind(commit.id.as_uuid())
+            .bind(commit.recorded_at)
+            .bind(idempotency.map(|given| given.key.as_str()))
+            .bind(idempotency.map(|given| &*given.command))
+            .bind(idempotency.map(|given| &*given.result))
+            .bind(write.id.get())
+            .bind(type_id)
+            .bind(precondition_code(&write.precondition))
+            .bind(sequence)
+            .bind(key)
+            .bind(new_key(write))
+            .bind(uniform(&events.types))
+            .bind(uniform(&events.versions))
+            .bind(uniform(&events.codecs))
+            .bind(&events.payloads)
+            .bind(uniform(&events.times))
+            .bind(sparse(&events.references))
+            .bind(sparse(&events.correlations))
+            .bind(sparse(&events.causations))
+            .bind(sparse(&events.metadata))
+            .bind(snapshot.map(|snapshot| snapshot.sequence.get()))
+            .bind(snapshot.map(|snapshot| snapshot.fingerprint.get().cast_signed()))
+            .bind(snapshot.map(|snapshot| &*snapshot.state))
+            // To the end of the answer: the commit comes after the last row.
+            .fetch_all(connection)
+            .await?;
+        rows.pop().ok_or(sqlx::Error::RowNotFound)
+    }
+}
+
+impl<'a> EventColumns<'a> {
+    fn push(&mut self, event: &'a NewEvent, aggregate_type: &str, known: &Known) -> Result<()> {
+        let type_id = known.event_id(aggregate_type, event.event_type).ok_or_else(not_stored)?;
+        let version = i32::try_from(event.version)
+            .map_err(|_| Error::corrupt("commit", format!("version {}", event.version)))?;
+        let metadata = event.meta.metadata();
+        self.types.push(type_id);
+        self.versions.push(version);
+        self.codecs.push(event.payload.stored_format());
+        self.payloads.push(event.payload.bytes());
+        self.times.push(event.meta.event_time());
+        self.references.push(event.meta.reference());
+        self.correlations.push(metadata.correlation_id());
+        self.causations.push(metadata.causation_id());
+        self.metadata.push(event.metadata_column.as_deref());
+        Ok(())
+    }
+}
+
+/// One value for all, if they are the same.
+fn uniform<T: PartialEq>(column: &[T]) -> &[T] {
+    let is_uniform = column.windows(2).all(|pair| pair[0] == pair[1]);
+    if is_uniform { &column[..column.len().min(1)] } else { column }
+}
+
+/// No value at all, if all are missing.
+fn sparse<T>(column: &[Option<T>]) -> &[Option<T>] {
+    if column.iter().all(Option::is_none) { &[] } else { column }
+}
+
+fn type_id(write: &AggregateWrite, known: &Known) -> Result<i32> {
+    known.aggregate_id(write.aggregate_type).ok_or_else(not_stored)
+}
+
+/// The sequence and the key that the write was decided on, as far as it was.
+fn decided_on(write: &AggregateWrite) -> (Option<i64>, Option<&str>) {
+    match &write.precondition {
+        Precondition::New | Precondition::Exists => (None, None),
+        Precondition::At(sequence) => (Some(sequence.get()), None),
+        Precondition::Unchanged { sequence, key } => {
+            (Some(sequence.get()), key.as_ref().map(NaturalKey::as_str))
+        }
+    }
+}
+
+fn new_key(write: &AggregateWrite) -> Option<&str> {
+    match &write.key {
+        KeyChange::Set(key) => Some(key.as_str()),
+        KeyChange::Keep | KeyChange::Clear => None,
     }
 }
 

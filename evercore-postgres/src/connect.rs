@@ -9,7 +9,7 @@ use sqlx::Connection;
 use sqlx::postgres::PgPoolOptions;
 use tokio::sync::mpsc;
 
-use crate::engine::{PostgresEngine, Shared, Writers};
+use crate::engine::{PostgresEngine, Shared, Writing};
 use crate::error::cannot_open;
 use crate::frontier::Frontier;
 use crate::notify::Notifications;
@@ -17,7 +17,7 @@ use crate::options::{NotificationsTo, PostgresOptions};
 use crate::readers::Readers;
 use crate::statements::Statements;
 use crate::types::Types;
-use crate::writer::{QUEUE, Writer};
+use crate::writer::{QUEUE, Writer, Writers};
 
 inventory::submit! {
     EngineScheme {
@@ -64,19 +64,13 @@ pub(crate) async fn open(options: PostgresOptions) -> Result<Shared> {
     let frontier = Frontier::new(options.frontier_patience);
 
     let (sender, receiver) = mpsc::channel(QUEUE);
-    let queue = Arc::new(tokio::sync::Mutex::new(receiver));
-    let tasks = (0..options.writers)
+    let writers = (0..options.writers)
         .map(|_| {
-            let writer = Writer::new(
-                Arc::clone(&queue),
-                connect.clone(),
-                statements.clone(),
-                Arc::clone(&types),
-                Arc::clone(&notifications),
-            );
-            tokio::spawn(writer.run())
+            let (types, notifications) = (Arc::clone(&types), Arc::clone(&notifications));
+            Writer::new(connect.clone(), statements.clone(), types, notifications)
         })
         .collect();
-    let writers = Mutex::new(Some(Writers { queue: sender, tasks }));
-    Ok(Shared { options, readers, held, statements, types, frontier, notifications, writers })
+    let task = tokio::spawn(Writers::new(receiver, writers).run());
+    let writing = Mutex::new(Some(Writing { queue: sender, task }));
+    Ok(Shared { options, readers, held, statements, types, frontier, notifications, writing })
 }

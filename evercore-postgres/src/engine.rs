@@ -15,13 +15,13 @@ use tokio::task::JoinHandle;
 
 use crate::error::classify;
 use crate::frontier::{Frontier, FrontierHolder};
+use crate::group::Request;
 use crate::notify::Notifications;
 use crate::options::PostgresOptions;
 use crate::readers::Readers;
 use crate::statements::Statements;
 use crate::types::Types;
 use crate::view::View;
-use crate::writer::Request;
 use crate::{connect, frontier, load, log, row, schema};
 
 /// Evercore's engine on PostgreSQL.
@@ -44,13 +44,13 @@ pub(crate) struct Shared {
     pub(crate) types: Arc<Types>,
     pub(crate) frontier: Frontier,
     pub(crate) notifications: Arc<Notifications>,
-    pub(crate) writers: std::sync::Mutex<Option<Writers>>,
+    pub(crate) writing: std::sync::Mutex<Option<Writing>>,
 }
 
 /// The way to the writers, until the engine is closed.
-pub(crate) struct Writers {
+pub(crate) struct Writing {
     pub(crate) queue: mpsc::Sender<Request>,
-    pub(crate) tasks: Vec<JoinHandle<()>>,
+    pub(crate) task: JoinHandle<()>,
 }
 
 impl PostgresEngine {
@@ -78,8 +78,8 @@ impl PostgresEngine {
     }
 
     fn queue(&self) -> Result<mpsc::Sender<Request>> {
-        let writers = self.shared.writers.lock().unwrap_or_else(PoisonError::into_inner);
-        writers.as_ref().map(|writers| writers.queue.clone()).ok_or(Error::Closed)
+        let writing = self.shared.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        writing.as_ref().map(|writing| writing.queue.clone()).ok_or(Error::Closed)
     }
 
     /// Stores the names of types that are not stored yet.
@@ -177,12 +177,10 @@ impl StorageEngine for PostgresEngine {
     }
 
     async fn close(&self) -> Result<()> {
-        let writers = self.shared.writers.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(Writers { queue, tasks }) = writers {
+        let writing = self.shared.writing.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(Writing { queue, task }) = writing {
             drop(queue);
-            for task in tasks {
-                task.await.map_err(|panic| Error::storage("end a writer", panic))?;
-            }
+            task.await.map_err(|panic| Error::storage("end the writers", panic))?;
         }
         self.shared.notifications.stop();
         self.shared.held.close().await;

@@ -18,6 +18,7 @@ mod connect;
 mod engine;
 mod error;
 mod frontier;
+mod group;
 mod load;
 mod log;
 mod notify;

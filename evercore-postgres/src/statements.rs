@@ -14,6 +14,7 @@ const WRITTEN: &str = "evercore";
 #[derive(Clone, Debug)]
 pub(crate) struct Statements {
     pub(crate) append: Statement,
+    pub(crate) append_one: Statement,
     pub(crate) find_commit: Statement,
     pub(crate) find_first: Statement,
     pub(crate) frontier: Statement,
@@ -40,6 +41,7 @@ impl Statements {
         let statement = |sql| Statement::new(sql, schema);
         Self {
             append: statement(include_str!("append.sql")),
+            append_one: statement(include_str!("append_one.sql")),
             find_commit: statement(include_str!("find_commit.sql")),
             find_first: statement(include_str!("find_first.sql")),
             frontier: statement(include_str!("frontier.sql")),

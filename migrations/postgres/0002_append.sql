@@ -1,12 +1,14 @@
--- Lands a group of commits in one round trip and says what became of each.
+-- Lands commits in one round trip: `append` a group of them, with what became of each; `append_one` the usual commit to
+-- one aggregate, or nothing.
 --
 -- The order of its steps is what keeps the promises:
---   1. rows are locked in id order, then natural and idempotency keys in the order of their hashes, so that groups cannot
---      deadlock;
+--   1. rows are locked in id order, then natural and idempotency keys in the order of their hashes, so that commits
+--      cannot deadlock;
 --   2. what is decided on is read in statements after the locks, so with a snapshot that sees who held them before;
 --   3. the floor is announced before the first position is drawn, so that no reader passes what is still on its way.
 --
--- It refuses single commits and lands the others. No two commits of a group name the same aggregate or key of either kind.
+-- `append` refuses single commits and lands the others. No two commits of a group name the same aggregate or key of either
+-- kind.
 
 -- What became of a commit. The codes are those of `verdict.rs`.
 CREATE TYPE evercore.verdict AS (
@@ -19,21 +21,25 @@ CREATE TYPE evercore.verdict AS (
     last_position bigint
 );
 
--- The positions from which a writer may still draw: announced here, looked at by `frontier`.
-CREATE FUNCTION evercore.announce_floor() RETURNS void
-LANGUAGE plpgsql VOLATILE AS $$
-DECLARE
-    floor bigint;
-BEGIN
-    SELECT CASE WHEN s.is_called THEN s.last_value ELSE 0 END INTO floor
-    FROM evercore.event_positions s;
-    PERFORM pg_advisory_xact_lock_shared(
+-- The positions from which a writer may still draw: announced here, looked at by `frontier`. The sequence has no last
+-- value before it was drawn from.
+CREATE FUNCTION evercore.announce_floor() RETURNS boolean
+LANGUAGE sql VOLATILE AS $$
+    SELECT pg_advisory_xact_lock_shared(
         'evercore.events'::regclass::oid::bigint::bit(32)::integer,
-        floor::bit(32)::integer
-    );
-END
+        coalesce(pg_sequence_last_value('evercore.event_positions'), 0)::bit(32)::integer
+    ) IS NOT NULL
 $$;
 
+-- The number that stands for a natural key, or for an idempotency key, where one is locked.
+CREATE FUNCTION evercore.key_hash(kind text, key text) RETURNS bigint
+LANGUAGE sql STABLE AS $$
+    SELECT hashtextextended(kind || ':' || key, 'evercore.aggregates'::regclass::oid::bigint)
+$$;
+
+-- Optional columns of commits and events are empty if no row has a value. Types, versions, codecs and times of events are
+-- one value if all have the same. A sequence is what its commit was decided on and so many more; where it was decided on
+-- nothing, it is negative: so many after the last.
 CREATE FUNCTION evercore.append(
     commit_ids uuid[],
     commit_times timestamptz[],
@@ -50,6 +56,7 @@ CREATE FUNCTION evercore.append(
     write_new_keys text[],
     event_commits integer[],
     event_aggregates bigint[],
+    event_sequences bigint[],
     event_type_ids integer[],
     event_versions integer[],
     event_codecs smallint[],
@@ -71,6 +78,8 @@ SET enable_seqscan = off
 SET jit = off
 SET enable_hashjoin = off
 SET enable_mergejoin = off
+-- Planning costs more than running, and the server would plan anew for each call: it has no idea of arrays.
+SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
     -- Preconditions and key changes; the same numbers as in `verdict.rs`.
@@ -84,7 +93,9 @@ DECLARE
     verdicts evercore.verdict[] := '{}';
     refused integer[];
     has_keys boolean := set_key = ANY (write_key_changes) OR 2 = ANY (write_key_changes);
-    is_keyed boolean := EXISTS (SELECT FROM unnest(commit_keys) AS k(key) WHERE k.key IS NOT NULL);
+    -- Without any, the client sends none.
+    is_keyed boolean := cardinality(commit_keys) > 0;
+    is_announced boolean;
 BEGIN
     -- Elsewhere the statements after the locks see no more than those before.
     IF current_setting('transaction_isolation') <> 'read committed' THEN
@@ -103,19 +114,16 @@ BEGIN
     IF has_keys OR is_keyed THEN
         PERFORM pg_advisory_xact_lock(claim.hash)
         FROM (
-            SELECT DISTINCT hashtextextended(
-                named.name,
-                'evercore.aggregates'::regclass::oid::bigint
-            ) AS hash
+            SELECT DISTINCT evercore.key_hash(named.kind, named.key) AS hash
             FROM (
-                SELECT w.type || ':' || w.key
+                SELECT w.type::text, w.key
                 FROM unnest(write_types, write_new_keys) AS w(type, key)
                 WHERE w.key IS NOT NULL
                 UNION ALL
-                SELECT 'idempotency:' || k.key
+                SELECT 'idempotency', k.key
                 FROM unnest(commit_keys) AS k(key)
                 WHERE k.key IS NOT NULL
-            ) AS named(name)
+            ) AS named(kind, key)
             ORDER BY 1
         ) AS claim;
     END IF;
@@ -270,7 +278,7 @@ BEGIN
             AND w.commit_index <> ALL (refused);
     END IF;
 
-    PERFORM evercore.announce_floor();
+    is_announced := evercore.announce_floor();
 
     RETURN QUERY
     WITH appended AS (
@@ -280,63 +288,66 @@ BEGIN
         )
         SELECT
             e.aggregate_id,
-            before.sequence + e.place,
-            e.type_id,
-            e.version,
-            e.codec,
+            CASE WHEN e.sequence > 0 THEN e.sequence ELSE (
+                SELECT coalesce(max(stored.sequence), 0)
+                FROM evercore.events stored
+                WHERE stored.aggregate_id = e.aggregate_id
+            ) - e.sequence END,
+            coalesce(e.type_id, event_type_ids[1]),
+            coalesce(e.version, event_versions[1]),
+            coalesce(e.codec, event_codecs[1]),
             e.payload,
-            e.time,
+            coalesce(e.time, event_times[1]),
             commit_times[e.commit_index + 1],
             e.reference,
             e.correlation_id,
             e.causation_id,
             e.metadata
-        FROM (
-            SELECT
-                given.*,
-                row_number() OVER (PARTITION BY given.aggregate_id ORDER BY given.n) AS place
-            FROM unnest(
-                event_commits, event_aggregates, event_type_ids, event_versions, event_codecs,
-                event_payloads, event_times, event_references, event_correlations,
-                event_causations, event_metadata
-            ) WITH ORDINALITY AS given(
-                commit_index, aggregate_id, type_id, version, codec, payload, time, reference,
-                correlation_id, causation_id, metadata, n
-            )
-            WHERE given.commit_index <> ALL (refused)
-        ) AS e
-        CROSS JOIN LATERAL (
-            SELECT coalesce(max(stored.sequence), 0) AS sequence
-            FROM evercore.events stored
-            WHERE stored.aggregate_id = e.aggregate_id
-        ) AS before
+        FROM unnest(
+            event_commits, event_aggregates, event_sequences, event_type_ids, event_versions,
+            event_codecs, event_payloads, event_times, event_references, event_correlations,
+            event_causations, event_metadata
+        ) WITH ORDINALITY AS e(
+            commit_index, aggregate_id, sequence, type_id, version, codec, payload, time,
+            reference, correlation_id, causation_id, metadata, n
+        )
+        WHERE e.commit_index <> ALL (refused)
         -- Positions are drawn in this order.
         ORDER BY e.n
         RETURNING position, aggregate_id
     ),
+    -- Grouped and not joined: a plan that knows nothing of the number of rows would join each with each.
     spans AS (
-        SELECT w.commit_index, min(a.position) AS first, max(a.position) AS last
-        FROM appended a
-        JOIN unnest(write_commits, write_ids) AS w(commit_index, id) ON w.id = a.aggregate_id
-        GROUP BY w.commit_index
+        SELECT told.commit_index, min(told.first) AS first, max(told.last) AS last
+        FROM (
+            SELECT max(known.commit_index), min(known.position), max(known.position)
+            FROM (
+                SELECT w.commit_index, w.id, NULL
+                FROM unnest(write_commits, write_ids) AS w(commit_index, id)
+                UNION ALL
+                SELECT NULL, a.aggregate_id, a.position FROM appended a
+            ) AS known(commit_index, aggregate_id, position)
+            GROUP BY known.aggregate_id
+            UNION ALL
+            -- Some commits write nothing.
+            SELECT c.n - 1, NULL, NULL FROM generate_series(1, cardinality(commit_ids)) AS c(n)
+        ) AS told(commit_index, first, last)
+        WHERE told.commit_index <> ALL (refused)
+        GROUP BY told.commit_index
     ),
     landed AS (
         INSERT INTO evercore.commits (
             id, landed, first_position, last_position, recorded_at, idempotency_key, command, result
         )
         SELECT
-            c.id, true, spans.first, spans.last, commit_times[c.n], commit_keys[c.n],
-            commit_commands[c.n], commit_results[c.n]
-        FROM unnest(commit_ids) WITH ORDINALITY AS c(id, n)
-        LEFT JOIN spans ON spans.commit_index = c.n - 1
-        WHERE c.n - 1 <> ALL (refused)
+            commit_ids[s.commit_index + 1], true, s.first, s.last, commit_times[s.commit_index + 1],
+            commit_keys[s.commit_index + 1], commit_commands[s.commit_index + 1],
+            commit_results[s.commit_index + 1]
+        FROM spans s
     )
     SELECT
-        (c.n - 1)::integer, 0::smallint, NULL::bigint, NULL::bigint, NULL::text, spans.first,
-        spans.last
-    FROM unnest(commit_ids) WITH ORDINALITY AS c(id, n)
-    LEFT JOIN spans ON spans.commit_index = c.n - 1
-    WHERE c.n - 1 <> ALL (refused);
+        s.commit_index, 0::smallint, NULL::bigint, NULL::bigint, NULL::text, s.first, s.last
+    FROM spans s;
 
     IF cardinality(snapshot_commits) > 0 THEN
         INSERT INTO evercore.snapshots AS kept (aggregate_id, sequence, fingerprint, state)
@@ -346,6 +357,158 @@ BEGIN
             snapshot_states
         ) AS s(commit_index, aggregate_id, sequence, fingerprint, state)
         WHERE s.commit_index <> ALL (refused)
+        ON CONFLICT (aggregate_id) DO UPDATE
+        SET sequence = excluded.sequence,
+            fingerprint = excluded.fingerprint,
+            state = excluded.state;
+    END IF;
+END
+$$;
+
+-- Lands a commit to one aggregate, of at least one event, that changes the key of no aggregate that is there. Where there
+-- is anything to be said against it, nothing was done and no positions are told, or a unique index has refused it: then
+-- `append` judges it.
+CREATE FUNCTION evercore.append_one(
+    commit_id uuid,
+    commit_time timestamptz,
+    commit_key text,
+    commit_command text,
+    commit_result text,
+    write_id bigint,
+    write_type integer,
+    write_precondition smallint,
+    write_sequence bigint,
+    write_key text,
+    write_new_key text,
+    event_type_ids integer[],
+    event_versions integer[],
+    event_codecs smallint[],
+    event_payloads bytea[],
+    event_times timestamptz[],
+    event_references text[],
+    event_correlations text[],
+    event_causations text[],
+    event_metadata text[],
+    snapshot_sequence bigint,
+    snapshot_fingerprint bigint,
+    snapshot_state bytea,
+    OUT first bigint,
+    OUT last bigint
+)
+LANGUAGE plpgsql VOLATILE
+SET enable_seqscan = off
+AS $$
+DECLARE
+    -- As above.
+    is_new CONSTANT smallint := 0;
+    exists_somehow CONSTANT smallint := 1;
+    unchanged CONSTANT smallint := 3;
+
+    before bigint;
+    type integer;
+    key text;
+    is_locked boolean;
+    is_announced boolean;
+BEGIN
+    IF current_setting('transaction_isolation') <> 'read committed'
+        -- Keys are locked in the order of their hashes; here, one at most.
+        OR write_new_key IS NOT NULL AND commit_key IS NOT NULL
+    THEN
+        RETURN;
+    END IF;
+
+    IF write_precondition <> is_new THEN
+        SELECT a.aggregate_type_id, a.natural_key INTO type, key
+        FROM evercore.aggregates a
+        WHERE a.id = write_id
+        FOR NO KEY UPDATE;
+        IF type IS DISTINCT FROM write_type
+            OR write_precondition = unchanged AND key IS DISTINCT FROM write_key
+        THEN
+            RETURN;
+        END IF;
+    END IF;
+
+    -- Assigned and not performed, an expression needs no statement of its own.
+    IF write_new_key IS NOT NULL THEN
+        is_locked := pg_advisory_xact_lock(evercore.key_hash(write_type::text, write_new_key))
+            IS NOT NULL;
+    ELSIF commit_key IS NOT NULL THEN
+        is_locked := pg_advisory_xact_lock(evercore.key_hash('idempotency', commit_key))
+            IS NOT NULL;
+    END IF;
+
+    IF write_precondition = is_new THEN
+        before := 0;
+        INSERT INTO evercore.aggregates (id, aggregate_type_id, natural_key)
+        VALUES (write_id, write_type, write_new_key);
+    ELSE
+        SELECT e.sequence INTO before
+        FROM evercore.events e
+        WHERE e.aggregate_id = write_id
+        ORDER BY e.sequence DESC
+        LIMIT 1;
+        before := coalesce(before, 0);
+        IF write_precondition <> exists_somehow AND before <> write_sequence THEN
+            RETURN;
+        END IF;
+    END IF;
+
+    is_announced := evercore.announce_floor();
+
+    IF cardinality(event_payloads) = 1 THEN
+        INSERT INTO evercore.events (
+            aggregate_id, sequence, event_type_id, version, codec, payload, event_time,
+            recorded_at, reference, correlation_id, causation_id, metadata
+        )
+        VALUES (
+            write_id, before + 1, event_type_ids[1], event_versions[1], event_codecs[1],
+            event_payloads[1], event_times[1], commit_time, event_references[1],
+            event_correlations[1], event_causations[1], event_metadata[1]
+        )
+        RETURNING position, position INTO first, last;
+    ELSE
+        WITH appended AS (
+            INSERT INTO evercore.events (
+                aggregate_id, sequence, event_type_id, version, codec, payload, event_time,
+                recorded_at, reference, correlation_id, causation_id, metadata
+            )
+            SELECT
+                write_id,
+                before + e.n,
+                coalesce(e.type_id, event_type_ids[1]),
+                coalesce(e.version, event_versions[1]),
+                coalesce(e.codec, event_codecs[1]),
+                e.payload,
+                coalesce(e.time, event_times[1]),
+                commit_time,
+                e.reference,
+                e.correlation_id,
+                e.causation_id,
+                e.metadata
+            FROM unnest(
+                event_type_ids, event_versions, event_codecs, event_payloads, event_times,
+                event_references, event_correlations, event_causations, event_metadata
+            ) WITH ORDINALITY AS e(
+                type_id, version, codec, payload, time, reference, correlation_id, causation_id,
+                metadata, n
+            )
+            ORDER BY e.n
+            RETURNING position
+        )
+        SELECT min(a.position), max(a.position) INTO first, last FROM appended a;
+    END IF;
+
+    INSERT INTO evercore.commits (
+        id, landed, first_position, last_position, recorded_at, idempotency_key, command, result
+    )
+    VALUES (
+        commit_id, true, first, last, commit_time, commit_key, commit_command, commit_result
+    );
+
+    IF snapshot_state IS NOT NULL THEN
+        INSERT INTO evercore.snapshots AS kept (aggregate_id, sequence, fingerprint, state)
+        VALUES (write_id, snapshot_sequence, snapshot_fingerprint, snapshot_state)
         ON CONFLICT (aggregate_id) DO UPDATE
         SET sequence = excluded.sequence,
             fingerprint = excluded.fingerprint,

@@ -22,8 +22,8 @@ async fn what_floors_cost_the_writers() {
     let with = Log::on(server.url(), "floors").await;
     let without = Log::on(server.url(), "no_floors").await;
     let sql = format!(
-        "CREATE OR REPLACE FUNCTION {}.announce_floor() RETURNS void
-         LANGUAGE plpgsql VOLATILE AS $$ BEGIN END $$",
+        "CREATE OR REPLACE FUNCTION {}.announce_floor() RETURNS boolean
+         LANGUAGE sql VOLATILE AS $$ SELECT true $$",
         without.schema
     );
     execute(&mut without.sql().await, sql).await;

@@ -85,7 +85,7 @@ impl Tapped {
 /// What was asked, without what it asked about.
 fn kinds(trips: &[RoundTrip]) -> Vec<&'static str> {
     let kind = |trip: &RoundTrip| match trip.sql.as_str() {
-        sql if sql.contains(".append(") => "commit",
+        sql if sql.contains(".append(") || sql.contains(".append_one(") => "commit",
         sql if sql.contains("LEFT JOIN LATERAL") => "load",
         other => panic!("nobody asked for: {other}"),
     };
@@ -100,30 +100,32 @@ async fn a_commit_of_ten_events_on_three_aggregates_is_one_round_trip() {
         tapped.account("grace", 1).await,
         tapped.account("joan", 1).await,
     ];
-    tapped.balance(ids[0]).await;
-    tapped.proxy.take();
-
-    for _ in 0..TIMES {
+    let deposit = async || {
         let commit = tapped.store.with_context(async |ctx| {
             let mut accounts = Vec::new();
             for id in ids {
                 accounts.push(ctx.load::<Account>(id).await?);
             }
-            assert_eq!(kinds(&tapped.proxy.take()), ["load"; 3]);
+            tapped.proxy.take();
             for n in 0..10 {
                 ctx.apply(&mut accounts[n % 3], Deposited { amount: 1 })?;
             }
             Ok::<_, Error>(())
         });
         commit.await.expect("nobody else writes");
-        assert_eq!(kinds(&tapped.proxy.take()), ["commit"]);
+        kinds(&tapped.proxy.take())
+    };
+    // The writer's connection prepares the statement once.
+    deposit().await;
+    for _ in 0..TIMES {
+        assert_eq!(deposit().await, ["commit"]);
     }
 
     let mut balances = Vec::new();
     for id in ids {
         balances.push(tapped.balance(id).await);
     }
-    let times = i64::try_from(TIMES).expect("a small number");
+    let times = i64::try_from(1 + TIMES).expect("a small number");
     assert_eq!(balances, [4 * times + 1, 3 * times + 1, 3 * times + 1]);
 }
 

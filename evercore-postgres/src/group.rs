@@ -1,0 +1,81 @@
+//! Commits that wait, and which of them can share a transaction.
+
+use std::collections::{HashSet, VecDeque};
+
+use evercore::engine::{AggregateWrite, Commit, Committed, KeyChange, Precondition};
+use evercore::{AggregateId, IdempotencyKey, NaturalKey, Result};
+use tokio::sync::oneshot;
+
+/// The most commits of a group.
+pub(crate) const GROUP: usize = 256;
+
+/// The most bytes of payloads and snapshots of a group, unless a single commit has more.
+const GROUP_BYTES: usize = 16 * 1024 * 1024;
+
+/// A commit and who waits for its answer.
+#[derive(Debug)]
+pub(crate) struct Request {
+    pub(crate) commit: Commit,
+    pub(crate) answer: oneshot::Sender<Result<Committed>>,
+}
+
+impl Request {
+    /// Whoever stopped waiting does not need the answer.
+    pub(crate) fn answer(self, answer: Result<Committed>) {
+        let _: Result<(), Result<Committed>> = self.answer.send(answer);
+    }
+
+    fn bytes(&self) -> usize {
+        let events = self.commit.events.iter().map(|event| event.payload.bytes().len());
+        let snapshots = self.commit.snapshots.iter().map(|snapshot| snapshot.state.len());
+        events.chain(snapshots).sum()
+    }
+}
+
+/// Takes commits that can share a transaction: none names an aggregate or a key, of either kind, of another.
+pub(crate) fn next_group(waiting: &mut VecDeque<Request>) -> Vec<Request> {
+    let mut group: Vec<Request> = Vec::new();
+    let mut later = VecDeque::new();
+    let mut aggregates: HashSet<AggregateId> = HashSet::new();
+    let mut keys: HashSet<(&'static str, NaturalKey)> = HashSet::new();
+    let mut idempotency_keys: HashSet<IdempotencyKey> = HashSet::new();
+    let mut bytes = 0;
+    for request in waiting.drain(..) {
+        if request.answer.is_closed() {
+            continue;
+        }
+        let fits = group.is_empty() || bytes + request.bytes() <= GROUP_BYTES;
+        let writes = &request.commit.writes;
+        let idempotency_key = request.commit.idempotency.as_ref().map(|given| &given.key);
+        let shares = writes.iter().any(|write| {
+            aggregates.contains(&write.id)
+                || claims(write).any(|key| keys.contains(&(write.aggregate_type, key.clone())))
+        }) || idempotency_key.is_some_and(|key| idempotency_keys.contains(key));
+        if shares || !fits || group.len() == GROUP {
+            later.push_back(request);
+            continue;
+        }
+        bytes += request.bytes();
+        for write in writes {
+            aggregates.insert(write.id);
+            keys.extend(claims(write).map(|key| (write.aggregate_type, key.clone())));
+        }
+        idempotency_keys.extend(idempotency_key.cloned());
+        group.push(request);
+    }
+    *waiting = later;
+    group
+}
+
+/// The keys that a write takes or may give up.
+fn claims(write: &AggregateWrite) -> impl Iterator<Item = &NaturalKey> {
+    let taken = match &write.key {
+        KeyChange::Set(key) => Some(key),
+        KeyChange::Keep | KeyChange::Clear => None,
+    };
+    let held = match &write.precondition {
+        Precondition::Unchanged { key, .. } if write.key != KeyChange::Keep => key.as_ref(),
+        _ => None,
+    };
+    taken.into_iter().chain(held)
+}
