@@ -1,5 +1,6 @@
 //! What users rely on, through the public interface.
 
+mod catching_up;
 mod closures;
 mod counting;
 mod decisions;
