@@ -18,8 +18,8 @@ use crate::{BoxError, RecordedEvent, Registry};
 /// [`Router`](super::Router) one of a closure for each type of event. Implement the trait for a handler with a state of
 /// its own: each partition works on a clone, made anew whenever its lease is taken.
 ///
-/// A handler is given every event **at least once**. One that was given a batch and fell over before it was recorded is
-/// given it again, so keep what it does harmless to repeat, or use
+/// A handler is given every event **at least once**. One that was given batches and fell over before they were recorded is
+/// given them again, so keep what it does harmless to repeat, or use
 /// [`run_in`](super::SubscriptionBuilder::run_in): what it writes in its transaction takes effect exactly once.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot handle events",
@@ -27,7 +27,8 @@ use crate::{BoxError, RecordedEvent, Registry};
     note = "a closure that handles events takes a `Batch` by value, can be cloned, and its future is `Send`: `async move |batch: Batch| {{ …; Ok::<_, Error>(()) }}`"
 )]
 pub trait Handler: Clone + Send + 'static {
-    /// Handles a batch. The next one comes when this one is done and recorded.
+    /// Handles a batch. The next one comes when this one is done; it is recorded by then, or soon after
+    /// ([`record_within`](super::SubscriptionBuilder::record_within)).
     ///
     /// # Errors
     /// [`HandlerError`], which any error converts to. The batch comes again, as the subscription's
