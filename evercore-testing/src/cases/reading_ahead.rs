@@ -1,5 +1,5 @@
-//! P7, P9, P10 and P11 while a subscription catches up: the next page is read while a batch is handled, and a few batches
-//! are recorded together.
+//! P7, P9, P10 and P11 while a subscription catches up: pages hold a few batches, the next page is read while a batch is
+//! handled, and a few batches are recorded together.
 
 use std::future::pending;
 use std::sync::Arc;
@@ -35,7 +35,7 @@ async fn events(store: &EventStore, count: i64) -> Result<()> {
 
 pub(crate) async fn pages_that_were_read_ahead_are_handled_once(fixture: &Fixture) -> Result<()> {
     let store = fixture.store();
-    events(store, 9).await?;
+    events(store, 27).await?;
     let journal = Journal::default();
     let worker = store.subscription("once").batch_size(2).spawn(journal.handler())?;
     idle(store, "once", &worker).await?;
@@ -46,7 +46,7 @@ pub(crate) async fn pages_that_were_read_ahead_are_handled_once(fixture: &Fixtur
 /// The worker is in its first batch, and the second one is there, when it is told to go on at the end.
 pub(crate) async fn what_was_read_ahead_goes_with_the_lease(fixture: &Fixture) -> Result<()> {
     let store = fixture.store();
-    events(store, 6).await?;
+    events(store, 20).await?;
     let (journal, gate) = (Journal::default(), Arc::new(Semaphore::new(0)));
     let is_dropped = Arc::new(AtomicBool::new(false));
     let worker =
@@ -74,7 +74,7 @@ pub(crate) async fn what_was_read_ahead_goes_with_the_lease(fixture: &Fixture) -
     store.wait_for("ahead", last).await?;
 
     let log = positions(&fixture.log().await?);
-    assert_eq!(journal.positions(), [log[0], log[1], log[6]], "nothing between the two places");
+    assert_eq!(journal.positions(), [log[0], log[1], log[20]], "nothing between the two places");
     worker.shutdown().await
 }
 
@@ -85,7 +85,7 @@ pub(crate) async fn what_was_read_ahead_waits_behind_what_is_parked(
     let store = fixture.store();
     let parked = counter::create(store, 1).await?;
     let other = counter::create(store, 1).await?;
-    for _ in 0..3 {
+    for _ in 0..9 {
         counter::add(store, parked, 1).await?;
         counter::add(store, other, 1).await?;
     }
@@ -115,7 +115,7 @@ pub(crate) async fn what_was_read_ahead_waits_behind_what_is_parked(
         failures, 2,
         "the first has failed in its batch and alone; the later ones wait for it"
     );
-    let stored = store.subscriptions().parked("behind", Position::START, 10).await?;
+    let stored = store.subscriptions().parked("behind", Position::START, 20).await?;
     assert_eq!(positions(stored.iter().map(|parked| &parked.event)), positions(waiting));
     assert_eq!(stored.iter().filter(|parked| parked.reason.is_some()).count(), 1);
     worker.shutdown().await
@@ -124,7 +124,7 @@ pub(crate) async fn what_was_read_ahead_waits_behind_what_is_parked(
 /// Batches that are handled are recorded while a later one takes its time.
 pub(crate) async fn a_slow_batch_does_not_hold_back_the_record(fixture: &Fixture) -> Result<()> {
     let store = fixture.store();
-    events(store, 6).await?;
+    events(store, 20).await?;
     let journal = Journal::default();
     let worker = store.subscription("slow").batch_size(2).spawn({
         let journal = journal.clone();
@@ -147,7 +147,7 @@ pub(crate) async fn a_slow_batch_does_not_hold_back_the_record(fixture: &Fixture
 /// A worker that falls over while it catches up. What was not recorded comes again, all of it and in order.
 pub(crate) async fn batches_to_be_recorded_together_come_again(fixture: &Fixture) -> Result<()> {
     let store = fixture.store();
-    events(store, 8).await?;
+    events(store, 20).await?;
     let journal = Journal::default();
     let first = store.subscription("together").batch_size(2).spawn({
         let journal = journal.clone();

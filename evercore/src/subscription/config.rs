@@ -55,7 +55,15 @@ pub(super) enum WhenOwned {
     StandBy,
 }
 
+/// The most batches of a page: what is asked once for a page is not asked for each batch.
+const BATCHES: u32 = 4;
+
 impl Config {
+    /// The most events that are read together.
+    pub(super) fn page_size(&self) -> u32 {
+        self.batch_size.saturating_mul(BATCHES).min(self.store.limits.page_events)
+    }
+
     pub(super) fn check(&self) -> Result<()> {
         Partition::new(0, self.partitions)?;
         let poll_interval =

@@ -78,7 +78,8 @@ impl Runner {
         let engine = &config.store.engine;
         let renewed = Some((lease.clone(), config.lease));
         let seat = config.store.hub.join(engine, renewed, config.poll_interval);
-        let pages = ReadAhead::new(engine, &config.followed.read, partition, config.batch_size);
+        let limit = config.page_size();
+        let pages = ReadAhead::new(engine, &config.followed.read, partition, limit);
         config.progress.moved(lease.partition, cursor, 0);
         debug!(subscription = %lease.subscription, partition = lease.partition, %cursor, "took the lease");
         let (recorded, unrecorded) = (cursor, None);
@@ -135,8 +136,9 @@ impl Runner {
                 continue;
             }
             let page = patiently!(self, "read the log", self.pages.next(self.cursor));
-            at_end = page.at_end;
+            let (end, is_last) = (page.end, page.at_end);
             self.process(deliver, page).await?;
+            at_end = is_last && self.cursor >= end;
         }
     }
 

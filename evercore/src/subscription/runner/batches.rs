@@ -23,6 +23,7 @@ const MOST_FAILURE_CHARS: usize = 2_000;
 type Delivered = Result<Recorded, HandlerError>;
 
 impl Runner {
+    /// Handles a page batch by batch; up to where something else is to be seen to, if that comes up.
     pub(super) async fn process<D: Deliver>(
         &mut self,
         deliver: &mut D,
@@ -38,8 +39,9 @@ impl Runner {
         // Up to here, events are given one by one, to find the one that fails.
         let mut singly = Position::START;
         let mut failed = 0;
+        let batch_size = usize::try_from(self.config.batch_size).unwrap_or(usize::MAX);
         while let Some(first) = rest.first().map(RecordedEvent::position) {
-            let count = if first <= singly { 1 } else { rest.len() };
+            let count = if first <= singly { 1 } else { batch_size };
             let (chunk, later) = rest.split_at(count);
             let to = if later.is_empty() { end } else { last_position(&chunk) };
             let (waiting, events) = set_aside(chunk, &behind);
@@ -50,6 +52,9 @@ impl Runner {
                     let is_last = at_end && later.is_empty();
                     self.handled(to, events.len(), recorded, waiting, is_last).await?;
                     (rest, failed) = (later, 0);
+                    if self.is_interrupted() {
+                        return Ok(());
+                    }
                     continue;
                 }
                 Err(error) => error,
@@ -93,6 +98,14 @@ impl Runner {
             }
         }
         Ok(())
+    }
+
+    /// Whether something else has come up that goes before the next batch.
+    fn is_interrupted(&self) -> bool {
+        let undisturbed = LeaseStatus::Held { paused: false, wanted: false, redrive: false };
+        let pulse = &self.seat.pulse;
+        let has_news = pulse.has_changed().unwrap_or(true);
+        self.stop.is_cancelled() || (has_news && pulse.borrow().status != undisturbed)
     }
 
     /// Gives events to the handler, if there are any. Only what the handler says comes back; whatever else can go wrong
