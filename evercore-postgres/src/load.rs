@@ -4,26 +4,24 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use evercore::engine::{LoadRequest, LoadedAggregate, StoredSnapshot, Target};
-use evercore::{AggregateId, Error, NaturalKey, Result, Sequence};
+use evercore::{AggregateId, Error, NaturalKey, RecordedEvent, Result, Sequence};
 use sqlx::PgExecutor;
 use sqlx::postgres::PgRow;
 
 use crate::error::classify;
 use crate::readers::Readers;
-use crate::row::{self, EVENT_COLUMNS, get};
+use crate::row::{self, get, is_null};
 use crate::statements::Statements;
 use crate::types::Types;
 
-/// What follows the columns of the event.
+/// What the columns of an event are in the row of the aggregate, which has no position.
 mod column {
-    use super::EVENT_COLUMNS;
-
-    pub(super) const SEQUENCE: usize = 2;
-    pub(super) const ID: usize = EVENT_COLUMNS;
-    pub(super) const TYPE: usize = EVENT_COLUMNS + 1;
-    pub(super) const KEY: usize = EVENT_COLUMNS + 2;
-    pub(super) const SNAPSHOT_SEQUENCE: usize = EVENT_COLUMNS + 3;
-    pub(super) const SNAPSHOT_STATE: usize = EVENT_COLUMNS + 4;
+    pub(super) const POSITION: usize = 0;
+    pub(super) const ID: usize = 1;
+    pub(super) const SNAPSHOT_SEQUENCE: usize = 2;
+    pub(super) const TYPE: usize = 3;
+    pub(super) const SNAPSHOT_STATE: usize = 6;
+    pub(super) const KEY: usize = 9;
 }
 
 /// The number of the requested type; 0, which no type has, if it was never stored.
@@ -62,12 +60,16 @@ pub(crate) async fn rows(
 }
 
 pub(crate) async fn aggregate(
-    rows: Vec<PgRow>,
+    mut rows: Vec<PgRow>,
     types: &Types,
     readers: &Readers,
     statements: &Statements,
 ) -> Result<Option<LoadedAggregate>> {
-    let Some(first) = rows.first() else { return Ok(None) };
+    // It is the first; only SQL does not promise it.
+    let is_aggregate = |row: &PgRow| is_null(row, column::POSITION).unwrap_or(true);
+    let Some(place) = rows.iter().position(is_aggregate) else { return Ok(None) };
+    rows.swap(0, place);
+    let (first, rows) = rows.split_first().expect("BUG: it has just been found");
     let id = AggregateId::new(get(first, column::ID)?)?;
     let type_id: i32 = get(first, column::TYPE)?;
     let aggregate_type = types
@@ -90,8 +92,8 @@ pub(crate) async fn aggregate(
         }),
         _ => None,
     };
-    let has_events = get::<Option<i64>>(first, column::SEQUENCE)?.is_some();
-    let events =
-        if has_events { row::events(&rows, types, readers, statements).await? } else { Vec::new() };
+    let mut events = row::events(rows, types, readers, statements).await?;
+    // They are in order; what costs nothing then sees to it.
+    events.sort_by_key(RecordedEvent::sequence);
     Ok(Some(LoadedAggregate { id, aggregate_type, key, snapshot, events }))
 }

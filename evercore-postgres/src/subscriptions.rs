@@ -81,19 +81,12 @@ impl SubscriptionStorage for PostgresEngine {
         &self,
         name: Option<&SubscriptionName>,
     ) -> Result<Vec<StoredSubscription>> {
-        let failed = |error| classify("list subscriptions", error);
-        let (readers, statements) = (&self.shared.readers, self.subscription_statements());
-        let head: i64 = sqlx::query_scalar(statements.head.sql())
-            .fetch_one(&mut *readers.acquire().await?)
-            .await
-            .map_err(failed)?;
-        let rows = sqlx::query(statements.list.sql())
+        let rows = sqlx::query(self.subscription_statements().list.sql())
             .bind(name.map(SubscriptionName::as_str))
-            .bind(head)
-            .fetch_all(&mut *readers.acquire().await?)
+            .fetch_all(&mut *self.connection().await?)
             .await
-            .map_err(failed)?;
-        stored_subscriptions(&rows, Position::new(head)?)
+            .map_err(|error| classify("list subscriptions", error))?;
+        stored_subscriptions(&rows)
     }
 
     async fn acquire(&self, request: &AcquireRequest) -> Result<Acquired> {
@@ -232,7 +225,7 @@ fn lease_status(row: &PgRow) -> Result<LeaseStatus> {
     Ok(LeaseStatus::Held { paused, wanted, redrive })
 }
 
-fn stored_subscriptions(rows: &[PgRow], head: Position) -> Result<Vec<StoredSubscription>> {
+fn stored_subscriptions(rows: &[PgRow]) -> Result<Vec<StoredSubscription>> {
     let mut subscriptions: Vec<StoredSubscription> = Vec::new();
     for row in rows {
         let name = SubscriptionName::new(get(row, 0)?)
@@ -245,7 +238,7 @@ fn stored_subscriptions(rows: &[PgRow], head: Position) -> Result<Vec<StoredSubs
                 paused: get(row, 2)?,
                 partitions: Vec::new(),
                 parked: u64::try_from(parked).unwrap_or(0),
-                head,
+                head: Position::new(get(row, 12)?)?,
             });
         }
         let last = subscriptions.last_mut().expect("BUG: it was pushed just now");

@@ -23,6 +23,7 @@ mod log;
 mod margins;
 mod pages;
 mod races;
+mod reading_ahead;
 mod sequences;
 mod snapshots;
 mod staging;
@@ -186,6 +187,9 @@ macro_rules! __with_all_cases {
                         a_commit_wakes_those_who_follow
                         a_changed_filter_leaves_nothing_of_the_old_one
                     }
+                    reading_ahead {
+                        pages_that_were_read_ahead_are_handled_once
+                    }
                 }
                 p8 {
                     following {
@@ -202,6 +206,10 @@ macro_rules! __with_all_cases {
                     leases {
                         a_settlement_sent_twice_is_recorded_once
                         a_shut_down_worker_finishes_its_batch
+                    }
+                    reading_ahead {
+                        a_slow_batch_does_not_hold_back_the_record
+                        batches_to_be_recorded_together_come_again
                     }
                 }
                 p10 {
@@ -222,6 +230,9 @@ macro_rules! __with_all_cases {
                         partitions_are_shared_among_workers
                         the_number_of_partitions_changes_when_idle
                     }
+                    reading_ahead {
+                        what_was_read_ahead_goes_with_the_lease
+                    }
                 }
                 p11 {
                     failures {
@@ -232,6 +243,9 @@ macro_rules! __with_all_cases {
                         parked_events_are_redriven_in_order
                         an_undecodable_event_is_not_passed_over
                         a_panic_is_a_failure_like_any_other
+                    }
+                    reading_ahead {
+                        what_was_read_ahead_waits_behind_what_is_parked
                     }
                 }
                 p12 {

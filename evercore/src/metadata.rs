@@ -6,6 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::subscription::PageEvent;
 use crate::{Error, RecordedEvent, Result};
 
 /// The longest correlation id, causation id, principal, reference or metadata name, in bytes of UTF-8.
@@ -15,7 +16,17 @@ pub const MAX_LABEL_BYTES: usize = 255;
 pub const MAX_METADATA_BYTES: usize = 16 * 1024;
 
 tokio::task_local! {
-    static CURRENT: Metadata;
+    static CURRENT: Surroundings;
+}
+
+/// What a task says of the events that it writes.
+enum Surroundings {
+    Given(Metadata),
+    /// They are caused by an event. Put into words when one is written: most handlers write none.
+    Caused {
+        by: PageEvent,
+        around: Option<Metadata>,
+    },
 }
 
 /// What travels beside an event: correlation, causation, principal, and free fields.
@@ -77,7 +88,7 @@ impl Metadata {
 
     /// What [`with_metadata`] gives to the task that asks.
     pub(crate) fn current() -> Option<Self> {
-        CURRENT.try_with(Self::clone).ok()
+        CURRENT.try_with(Surroundings::metadata).ok()
     }
 
     /// This, and where it says nothing, what stands around it.
@@ -259,7 +270,25 @@ pub async fn with_metadata<T>(metadata: Metadata, work: impl Future<Output = T>)
         Some(around) => metadata.within(around),
         None => metadata,
     };
-    CURRENT.scope(metadata, work).await
+    CURRENT.scope(Surroundings::Given(metadata), work).await
+}
+
+/// As [`with_metadata`], with that of what an event causes.
+pub(crate) async fn with_cause<T>(event: PageEvent, work: impl Future<Output = T>) -> T {
+    let around = Metadata::current();
+    CURRENT.scope(Surroundings::Caused { by: event, around }, work).await
+}
+
+impl Surroundings {
+    fn metadata(&self) -> Metadata {
+        match self {
+            Self::Given(metadata) => metadata.clone(),
+            Self::Caused { by, around: None } => Metadata::caused_by(by),
+            Self::Caused { by, around: Some(around) } => {
+                Metadata::caused_by(by).within(around.clone())
+            }
+        }
+    }
 }
 
 /// Checks a short text that is stored beside an event.

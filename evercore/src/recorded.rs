@@ -164,7 +164,21 @@ impl RecordedEvent {
         if !self.is::<E>() {
             return Err(Error::WrongEventType { event: Box::new(self.place()), wanted: E::NAME });
         }
+        self.decode_known()
+    }
+
+    /// [`decode`](Self::decode) where it is known to be an `E`.
+    pub(crate) fn decode_known<E: Event>(&self) -> Result<E> {
         upcast::read(&self.payload, self.version).map_err(|problem| self.unreadable(problem))
+    }
+
+    /// Whether the other event has the same type, stored under the same names and in the same version.
+    pub(crate) fn is_like(&self, other: &Self) -> bool {
+        // Engines share the names of a page's events.
+        let same = |a: &Arc<str>, b: &Arc<str>| Arc::ptr_eq(a, b) || a == b;
+        self.version == other.version
+            && same(&self.event_type, &other.event_type)
+            && same(&self.aggregate_type, &other.aggregate_type)
     }
 
     /// What has become of a retired event.

@@ -1,4 +1,7 @@
--- $1: the name, or NULL for all; $2: the end of the log. Subscriptions with their partitions.
+-- $1: the name, or NULL for all. Subscriptions with their partitions.
+--
+-- The head is the last event that is visible, though readers may not be shown it yet: what a transaction has written lies
+-- beyond the frontier until its locks are released, which is a moment after its cursor is visible.
 SELECT
     s.name,
     s.filter,
@@ -13,11 +16,12 @@ SELECT
     (
         SELECT e.recorded_at
         FROM evercore.events e
-        WHERE e.position > p.cursor AND e.position <= $2
+        WHERE e.position > p.cursor
         ORDER BY e.position
         LIMIT 1
     ) AS waiting_since,
-    (SELECT count(*) FROM evercore.parked_events k WHERE k.subscription = s.name) AS parked
+    (SELECT count(*) FROM evercore.parked_events k WHERE k.subscription = s.name) AS parked,
+    (SELECT coalesce(max(e.position), 0) FROM evercore.events e) AS head
 FROM evercore.subscriptions s
 JOIN evercore.subscription_partitions p ON p.subscription = s.name
 WHERE $1::text IS NULL OR s.name = $1

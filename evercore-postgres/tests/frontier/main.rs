@@ -2,7 +2,11 @@
 
 mod holders;
 
-use evercore::{Aggregate, AggregateId, Apply, Error, EventMeta, EventStore, Position, event};
+use std::time::Duration;
+
+use evercore::{
+    Aggregate, AggregateId, Apply, Batch, Error, EventMeta, EventStore, Position, event,
+};
 use evercore_postgres::{PostgresEngine, PostgresOptions};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
@@ -193,6 +197,29 @@ async fn unrelated_transactions_cost_nothing() {
 
     log.overtake().await;
     assert_eq!(log.shown().await, [log.slow, log.fast, log.fast]);
+}
+
+/// What is acknowledged and cannot be read yet is still to come.
+#[tokio::test]
+async fn a_subscription_behind_an_open_writer_is_not_idle() {
+    let log = Log::new("frontier_idle").await;
+    let worker = log.store.subscription("all").spawn(async |_: Batch| Ok::<_, Error>(()));
+    let worker = worker.expect("a name");
+    log.store.wait_until_idle("all").await.expect("it can be asked");
+    let mut writer = log.slow_writer().await;
+    log.overtake().await;
+
+    let idle = log.store.wait_until_idle("all");
+    let too_early = tokio::time::timeout(Duration::from_millis(500), idle).await;
+    assert!(too_early.is_err(), "an event that was acknowledged is not handled");
+    let stored = log.store.subscriptions().find("all").await.expect("it can be asked");
+    let stored = stored.expect("it runs");
+    assert_eq!((stored.cursor.get(), stored.head.get()), (2, 4));
+
+    execute(&mut writer, "COMMIT".to_owned()).await;
+    log.store.wait_until_idle("all").await.expect("it can be asked");
+    assert_eq!(worker.status().handled, 4);
+    worker.shutdown().await.expect("it stops");
 }
 
 #[tokio::test]

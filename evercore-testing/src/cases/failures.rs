@@ -71,7 +71,7 @@ pub(crate) async fn what_was_not_recorded_is_given_again(fixture: &Fixture) -> R
     counters(store, 5).await?;
     let journal = Journal::default();
     let interrupted = Arc::new(AtomicBool::new(false));
-    let first = store.subscription("again").batch_size(2).spawn({
+    let first = store.subscription("again").batch_size(2).record_within(Duration::ZERO).spawn({
         let (journal, interrupted) = (journal.clone(), Arc::clone(&interrupted));
         async move |batch: Batch| {
             journal.extend(&batch);

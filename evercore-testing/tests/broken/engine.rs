@@ -73,12 +73,25 @@ pub(crate) trait Fault: std::fmt::Debug + Send + Sync + 'static {
         engine.acquire(request).await
     }
 
+    async fn heartbeat(&self, engine: &MemoryEngine, beats: &[Beat]) -> Result<Heartbeat> {
+        engine.heartbeat(beats).await
+    }
+
     async fn settle(&self, engine: &MemoryEngine, settlement: &Settlement) -> Result<Settled> {
         engine.settle(settlement).await
     }
 
     async fn release(&self, engine: &MemoryEngine, lease: &LeaseKey) -> Result<()> {
         engine.release(lease).await
+    }
+
+    async fn parked_aggregates(
+        &self,
+        engine: &MemoryEngine,
+        subscription: &SubscriptionName,
+        aggregates: &[AggregateId],
+    ) -> Result<Vec<AggregateId>> {
+        engine.parked_aggregates(subscription, aggregates).await
     }
 
     async fn control(
@@ -262,7 +275,7 @@ impl SubscriptionStorage for FaultyEngine {
     }
 
     async fn heartbeat(&self, beats: &[Beat]) -> Result<Heartbeat> {
-        self.log()?.heartbeat(beats).await
+        self.fault.heartbeat(self.log()?, beats).await
     }
 
     async fn settle(&self, settlement: &Settlement) -> Result<Settled> {
@@ -278,7 +291,7 @@ impl SubscriptionStorage for FaultyEngine {
         subscription: &SubscriptionName,
         aggregates: &[AggregateId],
     ) -> Result<Vec<AggregateId>> {
-        self.log()?.parked_aggregates(subscription, aggregates).await
+        self.fault.parked_aggregates(self.log()?, subscription, aggregates).await
     }
 
     async fn parked_events(&self, request: &ParkedRequest) -> Result<Vec<ParkedEvent>> {

@@ -16,8 +16,8 @@ use read_faults::{
 };
 use subscription_faults::{
     DropsParkedEvents, DropsWhatWaits, ForgetsTheToken, ForgetsWhereFrom, GivesLeasesTwice,
-    IgnoresFilters, IgnoresOperators, IgnoresPartitions, KeepsLeases, ReadsBackwards, SkipsMatches,
-    StandsStill, WakesNobody,
+    GivesPagesTwice, HidesLostLeases, HidesParkedAggregates, IgnoresFilters, IgnoresOperators,
+    IgnoresPartitions, KeepsLeases, ReadsBackwards, SkipsMatches, StandsStill, WakesNobody,
 };
 use write_faults::{
     AcceptsTheFuture, AcknowledgesTooEarly, AsksForTheKeyLast, BelievesTheCache, CutsKeys,
@@ -240,6 +240,15 @@ caught! {
         "p7::a_subscription_misses_nothing_of_racing_writers",
         "p8::an_ephemeral_handler_is_given_everything_in_order",
         "p8::the_order_of_an_aggregate_holds_in_partitions",
+    ];
+    a_page_given_twice_is_caught: GivesPagesTwice => [
+        "p7::pages_that_were_read_ahead_are_handled_once",
+    ];
+    a_lost_lease_that_nobody_is_told_of_is_caught: HidesLostLeases => [
+        "p10::what_was_read_ahead_goes_with_the_lease",
+    ];
+    a_hidden_parked_aggregate_is_caught: HidesParkedAggregates => [
+        "p11::what_was_read_ahead_waits_behind_what_is_parked",
     ];
     an_engine_that_wakes_nobody_is_caught: WakesNobody => [
         "p7::a_commit_wakes_those_who_follow",

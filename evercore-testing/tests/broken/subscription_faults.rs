@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use evercore::engine::{
-    AcquireRequest, Acquired, Control, CursorMove, LeaseKey, LogPage, LogSignal, LogWatch,
-    MatchRequest, Settled, Settlement, SubscriptionStorage,
+    AcquireRequest, Acquired, Beat, Control, CursorMove, Heartbeat, LeaseKey, LeaseStatus, LogPage,
+    LogSignal, LogWatch, MatchRequest, Settled, Settlement, SubscriptionStorage,
 };
-use evercore::{EventFilter, Partition, Result, SubscriptionName};
+use evercore::{AggregateId, EventFilter, Partition, Position, Result, SubscriptionName};
 use evercore_memory::MemoryEngine;
 
 use crate::engine::Fault;
@@ -75,6 +75,25 @@ impl Fault for ReadsBackwards {
     }
 }
 
+/// Gives every other page once more.
+#[derive(Debug)]
+pub(crate) struct GivesPagesTwice;
+
+#[async_trait]
+impl Fault for GivesPagesTwice {
+    async fn read_matching(&self, engine: &MemoryEngine, request: MatchRequest) -> Result<LogPage> {
+        let limit = i64::from(request.limit);
+        let after = match request.after.get() {
+            after if after > 0 && after % (2 * limit) == limit => Position::new(after - limit)?,
+            _ => request.after,
+        };
+        let end = engine.read_matching(request.clone()).await?;
+        let LogPage { events, .. } =
+            engine.read_matching(MatchRequest { after, ..request }).await?;
+        Ok(LogPage { events, ..end })
+    }
+}
+
 /// Wakes nobody.
 #[derive(Debug)]
 pub(crate) struct WakesNobody;
@@ -96,6 +115,21 @@ impl Fault for GivesLeasesTwice {
             engine.release(&lease).await?;
         }
         engine.acquire(request).await
+    }
+}
+
+/// Tells no worker that its lease is lost.
+#[derive(Debug)]
+pub(crate) struct HidesLostLeases;
+
+#[async_trait]
+impl Fault for HidesLostLeases {
+    async fn heartbeat(&self, engine: &MemoryEngine, beats: &[Beat]) -> Result<Heartbeat> {
+        let mut heartbeat = engine.heartbeat(beats).await?;
+        for lease in heartbeat.leases.iter_mut().filter(|lease| **lease == LeaseStatus::Lost) {
+            *lease = LeaseStatus::Held { paused: false, wanted: false, redrive: false };
+        }
+        Ok(heartbeat)
     }
 }
 
@@ -163,6 +197,22 @@ impl Fault for DropsWhatWaits {
         let mut settlement = settlement.clone();
         settlement.parked.retain(|parked| parked.reason.is_some());
         engine.settle(&settlement).await
+    }
+}
+
+/// Says that nothing is parked, and keeps it.
+#[derive(Debug)]
+pub(crate) struct HidesParkedAggregates;
+
+#[async_trait]
+impl Fault for HidesParkedAggregates {
+    async fn parked_aggregates(
+        &self,
+        _engine: &MemoryEngine,
+        _subscription: &SubscriptionName,
+        _aggregates: &[AggregateId],
+    ) -> Result<Vec<AggregateId>> {
+        Ok(Vec::new())
     }
 }
 

@@ -143,7 +143,8 @@ pub struct StoredSubscription {
     pub partitions: Vec<StoredPartition>,
     /// The number of its parked events.
     pub parked: u64,
-    /// The position of the last event of the log.
+    /// The position of the last event that is stored, as of the moment of the cursors. Where writers overtake each other
+    /// it may not be readable yet; it is waited for all the same.
     pub head: Position,
 }
 

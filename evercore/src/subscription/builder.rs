@@ -25,6 +25,9 @@ const BATCH_SIZE: u32 = 500;
 /// How long a lease lasts without renewal, unless the subscription says otherwise.
 const LEASE: Duration = Duration::from_secs(30);
 
+/// How long handled batches may be unrecorded while it catches up, unless the subscription says otherwise.
+const RECORD_WITHIN: Duration = Duration::from_millis(100);
+
 /// Sets up a durable subscription and runs it. Made by [`EventStore::subscription`].
 ///
 /// Its place in the log is stored, so that it goes on where it was. One worker at a time moves it, by a lease that is
@@ -66,6 +69,7 @@ pub struct SubscriptionBuilder {
     batch_size: u32,
     poll_interval: Option<Duration>,
     lease: Duration,
+    record_within: Option<Duration>,
     owner: Option<String>,
     policy: FailurePolicy,
     if_different: IfDifferent,
@@ -89,6 +93,7 @@ impl EventStore {
             batch_size: BATCH_SIZE,
             poll_interval: None,
             lease: LEASE,
+            record_within: None,
             owner: None,
             policy: FailurePolicy::stop(),
             if_different: IfDifferent::Refuse,
@@ -123,6 +128,18 @@ impl SubscriptionBuilder {
     /// word. At least 50 ms, and longer than the poll interval. Default: 30 s.
     pub const fn lease(mut self, lease: Duration) -> Self {
         self.lease = lease;
+        self
+    }
+
+    /// Sets how long batches that were handled may be unrecorded while the subscription catches up: as long as it is
+    /// behind the end of the log, a few of them are recorded together, 32 at most, as each record costs a commit. What is
+    /// unrecorded when the worker falls over is handled again. `Duration::ZERO` records each batch before the next one is
+    /// handled. At most as long as the lease. Default: 100 ms.
+    ///
+    /// At the end of the log each batch is recorded at once. So is each in a transaction
+    /// ([`run_in`](Self::run_in)), wherever it is.
+    pub const fn record_within(mut self, time: Duration) -> Self {
+        self.record_within = Some(time);
         self
     }
 
@@ -208,8 +225,7 @@ impl SubscriptionBuilder {
     /// - What the engine says. While the database cannot be reached, it waits and tries again.
     pub async fn run<H: Handler>(self, handler: H) -> Result<()> {
         let config = self.config()?;
-        let engine = Arc::clone(&config.store.engine);
-        worker::run(config, Plain { handler, engine }).await
+        worker::run(config, Plain { handler }).await
     }
 
     /// Runs it in a task of its own.
@@ -220,8 +236,7 @@ impl SubscriptionBuilder {
         self.stop = self.stop.child_token();
         let (stop, progress) = (self.stop.clone(), self.progress());
         let config = self.config()?;
-        let engine = Arc::clone(&config.store.engine);
-        let task = tokio::spawn(worker::run(config, Plain { handler, engine }));
+        let task = tokio::spawn(worker::run(config, Plain { handler }));
         Ok(SubscriptionHandle::new(task, stop, progress))
     }
 
@@ -266,6 +281,7 @@ impl SubscriptionBuilder {
             batch_size: self.batch_size,
             poll_interval: self.poll_interval,
             lease: self.lease,
+            record_within: self.record_within.unwrap_or_else(|| RECORD_WITHIN.min(self.lease)),
             owner,
             policy: self.policy,
             if_different: self.if_different,

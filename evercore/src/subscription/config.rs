@@ -36,6 +36,8 @@ pub(super) struct Config {
     /// `None` for the engine's.
     pub(super) poll_interval: Option<Duration>,
     pub(super) lease: Duration,
+    /// How long handled batches may be unrecorded while it catches up.
+    pub(super) record_within: Duration,
     pub(super) owner: String,
     pub(super) policy: FailurePolicy,
     pub(super) if_different: IfDifferent,
@@ -53,7 +55,15 @@ pub(super) enum WhenOwned {
     StandBy,
 }
 
+/// The most batches of a page: what is asked once for a page is not asked for each batch.
+const BATCHES: u32 = 4;
+
 impl Config {
+    /// The most events that are read together.
+    pub(super) fn page_size(&self) -> u32 {
+        self.batch_size.saturating_mul(BATCHES).min(self.store.limits.page_events)
+    }
+
     pub(super) fn check(&self) -> Result<()> {
         Partition::new(0, self.partitions)?;
         let poll_interval =
@@ -71,6 +81,11 @@ impl Config {
             format!(
                 "a lease of {:?} is shorter than the poll interval of {poll_interval:?}; make it a few times as long",
                 self.lease
+            )
+        } else if self.record_within > self.lease {
+            format!(
+                "what is recorded within {:?} only may be another worker's by then: the lease lasts {:?}; make the first shorter",
+                self.record_within, self.lease
             )
         } else if poll_interval.is_zero() {
             "a poll interval of zero never rests".to_owned()

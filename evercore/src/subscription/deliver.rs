@@ -1,24 +1,38 @@
-//! Giving a batch to a handler and recording that it was handled.
+//! Giving a batch to a handler.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::handler::{Batch, Handler, HandlerError, caught};
-use crate::engine::{Settled, Settlement, StorageEngine, TransactionContext, Transactor};
+use crate::engine::{Settlement, TransactionContext, Transactor};
 use crate::store::Inner;
 use crate::{BoxError, Error};
 
-/// Gives a batch to a handler and records it.
+/// Gives a batch to a handler.
 pub(super) trait Deliver: Clone {
-    async fn deliver(&mut self, batch: Batch, settlement: Settlement) -> Result<(), Undelivered>;
+    /// `settlement` is for those who record it themselves.
+    async fn deliver(
+        &mut self,
+        batch: Batch,
+        settlement: Settlement,
+    ) -> Result<Recorded, Undelivered>;
 }
 
-/// Why a batch was not recorded.
+/// Whether a batch that was handled is recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Recorded {
+    /// In one transaction with what the handler did.
+    WithItsEffects,
+    /// It may be recorded together with later ones.
+    NotYet,
+}
+
+/// Why a batch was not handled.
 #[derive(Debug)]
 pub(super) enum Undelivered {
     /// The handler did not handle it.
     Handler(HandlerError),
-    /// The store did not record it.
+    /// The store did not land what the handler did.
     Store(Error),
 }
 
@@ -26,7 +40,6 @@ pub(super) enum Undelivered {
 #[derive(Clone, Debug)]
 pub(super) struct Plain<H> {
     pub(super) handler: H,
-    pub(super) engine: Arc<dyn StorageEngine>,
 }
 
 /// A handler whose effects land in one transaction with the record.
@@ -39,9 +52,9 @@ pub(super) struct Transactional<'a, X, F> {
 }
 
 impl<H: Handler> Deliver for Plain<H> {
-    async fn deliver(&mut self, batch: Batch, settlement: Settlement) -> Result<(), Undelivered> {
+    async fn deliver(&mut self, batch: Batch, _: Settlement) -> Result<Recorded, Undelivered> {
         handle(&mut self.handler, batch).await?;
-        self.engine.settle(&settlement).await.map(|_: Settled| ()).map_err(Undelivered::Store)
+        Ok(Recorded::NotYet)
     }
 }
 
@@ -51,7 +64,11 @@ where
     F: AsyncFnOnce(&mut TransactionContext<X::Transaction>, Batch) -> Result<(), E> + Clone,
     E: Into<BoxError>,
 {
-    async fn deliver(&mut self, batch: Batch, settlement: Settlement) -> Result<(), Undelivered> {
+    async fn deliver(
+        &mut self,
+        batch: Batch,
+        settlement: Settlement,
+    ) -> Result<Recorded, Undelivered> {
         let most_idle = Some(self.most_idle);
         let began = TransactionContext::begin(&self.store, self.transactor, most_idle).await;
         let mut context = began.map_err(Undelivered::Store)?;
@@ -61,7 +78,8 @@ where
         handled.await.and_then(std::convert::identity)?;
         let (context, transaction) = context.into_parts();
         let landed = context.finish_in(self.transactor, transaction, Some(&settlement)).await;
-        landed.map_err(Undelivered::Store)
+        landed.map_err(Undelivered::Store)?;
+        Ok(Recorded::WithItsEffects)
     }
 }
 

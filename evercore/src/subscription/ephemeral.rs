@@ -13,6 +13,7 @@ use super::following::following;
 use super::handler::{Batch, Handler};
 use super::hub::Seat;
 use super::name::{Partition, Start};
+use super::page::PageEvents;
 use crate::engine::{LogPage, MatchRequest};
 use crate::store::Inner;
 use crate::{Error, EventFilter, EventStore, Position, RecordedEvent, Result};
@@ -160,19 +161,20 @@ impl EphemeralBuilder {
         let following = async {
             let mut follower = self.follow().await?;
             loop {
-                let events = follower.next_patiently().await?;
-                let mut rest = &events[..];
+                let mut rest = PageEvents::from(follower.next_patiently().await?);
                 let mut failed = 0;
                 while !rest.is_empty() && !stop.is_cancelled() {
-                    let Err(error) =
-                        super::deliver::handle(&mut handler, Batch::new(rest, &store.registry))
-                            .await
+                    let Err(error) = super::deliver::handle(
+                        &mut handler,
+                        Batch::of(rest.clone(), &store.registry),
+                    )
+                    .await
                     else {
                         break;
                     };
                     let index = error.failed_at().filter(|index| *index < rest.len()).unwrap_or(0);
                     if index > 0 {
-                        (rest, failed) = (&rest[index..], 0);
+                        (rest, failed) = (rest.split_at(index).1, 0);
                     }
                     failed += 1;
                     let wait =

@@ -2,13 +2,15 @@
 
 use std::any::Any;
 use std::fmt;
-use std::ops::Deref;
+use std::ops::{Deref, Range};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
 
-use crate::{BoxError, Metadata, RecordedEvent, Registry, with_metadata};
+use super::page::{PageEvent, PageEvents};
+use crate::metadata::with_cause;
+use crate::{BoxError, RecordedEvent, Registry};
 
 /// Handles the events that a subscription follows.
 ///
@@ -16,8 +18,8 @@ use crate::{BoxError, Metadata, RecordedEvent, Registry, with_metadata};
 /// [`Router`](super::Router) one of a closure for each type of event. Implement the trait for a handler with a state of
 /// its own: each partition works on a clone, made anew whenever its lease is taken.
 ///
-/// A handler is given every event **at least once**. One that was given a batch and fell over before it was recorded is
-/// given it again, so keep what it does harmless to repeat, or use
+/// A handler is given every event **at least once**. One that was given batches and fell over before they were recorded is
+/// given them again, so keep what it does harmless to repeat, or use
 /// [`run_in`](super::SubscriptionBuilder::run_in): what it writes in its transaction takes effect exactly once.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot handle events",
@@ -25,7 +27,8 @@ use crate::{BoxError, Metadata, RecordedEvent, Registry, with_metadata};
     note = "a closure that handles events takes a `Batch` by value, can be cloned, and its future is `Send`: `async move |batch: Batch| {{ …; Ok::<_, Error>(()) }}`"
 )]
 pub trait Handler: Clone + Send + 'static {
-    /// Handles a batch. The next one comes when this one is done and recorded.
+    /// Handles a batch. The next one comes when this one is done; it is recorded by then, or soon after
+    /// ([`record_within`](super::SubscriptionBuilder::record_within)).
     ///
     /// # Errors
     /// [`HandlerError`], which any error converts to. The batch comes again, as the subscription's
@@ -40,7 +43,7 @@ pub trait Handler: Clone + Send + 'static {
 /// [`Registry::decode_all`] gives what has become of it.
 #[derive(Clone, Debug)]
 pub struct Batch {
-    events: Arc<[RecordedEvent]>,
+    events: PageEvents,
     registry: Arc<Registry>,
 }
 
@@ -80,7 +83,11 @@ impl Batch {
     /// For tests of handlers: a batch of these events, as a subscription of a store that knows these types would give it.
     #[must_use]
     pub fn new(events: &[RecordedEvent], registry: &Arc<Registry>) -> Self {
-        Self { events: events.into(), registry: Arc::clone(registry) }
+        Self::of(events.to_vec().into(), registry)
+    }
+
+    pub(super) fn of(events: PageEvents, registry: &Arc<Registry>) -> Self {
+        Self { events, registry: Arc::clone(registry) }
     }
 
     /// The types that the store knows: for [`Registry::decode_all`].
@@ -155,13 +162,10 @@ where
     E: Into<BoxError>,
 {
     async fn handle(&mut self, batch: Batch) -> Result<(), HandlerError> {
-        let linked = match &*batch {
-            [event] => Some(Metadata::caused_by(event)),
-            _ => None,
-        };
+        let cause = (batch.len() == 1).then(|| batch.events.event(0));
         let handled = self.clone()(batch);
-        let result = match linked {
-            Some(metadata) => with_metadata(metadata, handled).await,
+        let result = match cause {
+            Some(event) => with_cause(event, handled).await,
             None => handled.await,
         };
         result.map_err(HandlerError::new)
@@ -175,8 +179,8 @@ where
     E: Into<BoxError>,
 {
     async fn handle(&mut self, batch: Batch) -> Result<(), HandlerError> {
-        let handle = self.0.clone();
-        one_by_one(&batch, move |event| Some(handle.clone()(event.clone()))).await
+        let (handle, all) = (self.0.clone(), 0..batch.len());
+        one_by_one(batch, all, move |event| handle.clone()(RecordedEvent::clone(&event))).await
     }
 }
 
@@ -186,19 +190,20 @@ impl<F> fmt::Debug for Each<F> {
     }
 }
 
-/// Hands single events of a batch to `handle`, each with the metadata of what it causes.
+/// Hands some events of a batch to `handle` one by one. What each causes is linked to it.
 pub(super) async fn one_by_one<Fut, E>(
-    batch: &Batch,
-    mut handle: impl FnMut(&RecordedEvent) -> Option<Fut> + Send,
+    batch: Batch,
+    events: Range<usize>,
+    mut handle: impl FnMut(PageEvent) -> Fut + Send,
 ) -> Result<(), HandlerError>
 where
     Fut: Future<Output = Result<(), E>> + Send,
     E: Into<BoxError>,
 {
-    for (index, event) in batch.iter().enumerate() {
-        let Some(handling) = handle(event) else { continue };
-        let linked = with_metadata(Metadata::caused_by(event), handling);
-        match caught(linked).await {
+    for index in events {
+        let event = batch.events.event(index);
+        let handling = handle(event.clone());
+        match caught(with_cause(event, handling)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => return Err(HandlerError::at(index, error)),
             Err(panic) => return Err(HandlerError::at(index, panic.into_source())),

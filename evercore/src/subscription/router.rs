@@ -3,14 +3,15 @@
 use std::any::TypeId;
 use std::collections::HashMap;
 use std::fmt;
-use std::ops::Deref;
+use std::ops::{Deref, Range};
 use std::pin::Pin;
 use std::sync::Arc;
 
 use super::handler::{Batch, Handler, HandlerError, one_by_one};
+use super::page::PageEvent;
 use crate::registry::KnownEvent;
 use crate::retired::Part;
-use crate::{Aggregate, BoxError, Error, Event, EventType, RecordedEvent, Registry, RetiredType};
+use crate::{Aggregate, BoxError, Error, Event, EventType, RecordedEvent, RetiredType};
 
 /// Hands each event to the closure for its type, one at a time and in order.
 ///
@@ -58,15 +59,15 @@ pub struct Router {
 #[derive(Clone, Debug)]
 pub struct Received<E> {
     event: E,
-    recorded: RecordedEvent,
+    recorded: PageEvent,
 }
 
 /// The way to one closure.
 struct Route {
     event_type: TypeId,
     is_for: fn(&RecordedEvent) -> bool,
-    event: Handle<()>,
-    part: Handle<Part>,
+    events: HandleEvents,
+    part: HandlePart,
 }
 
 /// What to do with an event of a type that the program does not know.
@@ -75,11 +76,14 @@ enum Unknown {
     #[default]
     Fail,
     Skip,
-    HandOver(Handle<()>),
+    HandOver(HandleEvents),
 }
 
-type Handle<T> = Arc<dyn Fn(RecordedEvent, T) -> Handling + Send + Sync>;
-type Handling = Pin<Box<dyn Future<Output = Result<(), BoxError>> + Send>>;
+/// Handles events of a batch that are alike: what is to be looked up and boxed, is so once for all of them.
+type HandleEvents =
+    Arc<dyn Fn(Batch, Range<usize>) -> Handling<Result<(), HandlerError>> + Send + Sync>;
+type HandlePart = Arc<dyn Fn(PageEvent, Part) -> Handling<Result<(), BoxError>> + Send + Sync>;
+type Handling<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 impl Router {
     /// A router that passes over everything that the program knows.
@@ -102,12 +106,15 @@ impl Router {
         let route = Arc::new(Route {
             event_type: TypeId::of::<E>(),
             is_for: RecordedEvent::is::<E>,
-            event: Arc::new(move |recorded, ()| {
+            events: Arc::new(move |batch, events| {
                 let handle = handle.clone();
-                Box::pin(async move {
-                    let event = recorded.decode()?;
-                    handle(Received { event, recorded }).await.map_err(Into::into)
-                })
+                Box::pin(one_by_one(batch, events, move |recorded| {
+                    let handle = handle.clone();
+                    async move {
+                        let event = recorded.decode_known()?;
+                        handle(Received { event, recorded }).await.map_err(Into::into)
+                    }
+                }))
             }),
             part: Arc::new(move |recorded, part| {
                 let handle = handle_part.clone();
@@ -154,42 +161,57 @@ impl Router {
         Fut: Future<Output = Result<(), Failure>> + Send,
         Failure: Into<BoxError>,
     {
-        self.unknown = Unknown::HandOver(Arc::new(move |recorded, ()| {
+        self.unknown = Unknown::HandOver(Arc::new(move |batch, events| {
             let handle = handle.clone();
-            Box::pin(async move { handle(recorded).await.map_err(Into::into) })
+            Box::pin(one_by_one(batch, events, move |event| {
+                let handle = handle.clone();
+                async move { handle(RecordedEvent::clone(&event)).await.map_err(Into::into) }
+            }))
         }));
         self
     }
 
-    fn handling(&self, event: &RecordedEvent, registry: &Registry) -> Option<Handling> {
-        let named = self.names.get(&(event.aggregate_type(), event.event_type()));
-        if let Some(route) = named.into_iter().flatten().find(|route| (route.is_for)(event)) {
-            return Some((route.event)(event.clone(), ()));
+    /// How to handle events that are like their first.
+    fn handling(&self, batch: &Batch, events: Range<usize>) -> Option<HandleEvents> {
+        let first = &batch[events.start];
+        let named = self.names.get(&(first.aggregate_type(), first.event_type()));
+        if let Some(route) = named.into_iter().flatten().find(|route| (route.is_for)(first)) {
+            return Some(Arc::clone(&route.events));
         }
-        match registry.known_event(event) {
+        match batch.registry().known_event(first) {
             Some(KnownEvent::Current(_)) => None,
-            Some(KnownEvent::Retired(retired)) => self.handling_of_parts(event, *retired),
+            Some(KnownEvent::Retired(retired)) => self.handling_of_parts(*retired),
             None => match &self.unknown {
-                Unknown::Fail => Some(failing(Error::UnknownEvent(Box::new(event.place())))),
+                Unknown::Fail => Some(Arc::new(|batch, events| {
+                    Box::pin(one_by_one(batch, events, async |event| {
+                        Err(Error::UnknownEvent(Box::new(event.place())))
+                    }))
+                })),
                 Unknown::Skip => None,
-                Unknown::HandOver(handle) => Some(handle(event.clone(), ())),
+                Unknown::HandOver(handle) => Some(Arc::clone(handle)),
             },
         }
     }
 
-    fn handling_of_parts(&self, event: &RecordedEvent, retired: RetiredType) -> Option<Handling> {
+    fn handling_of_parts(&self, retired: RetiredType) -> Option<HandleEvents> {
         let is_routed = |part: &EventType| self.routes.contains_key(&part.type_id());
         if !retired.into_events().iter().any(is_routed) {
             return None;
         }
-        let (event, routes) = (event.clone(), Arc::clone(&self.routes));
-        Some(Box::pin(async move {
-            for part in event.parts(&retired)? {
-                if let Some(route) = routes.get(&part.event_type()) {
-                    (route.part)(event.clone(), part).await?;
+        let routes = Arc::clone(&self.routes);
+        Some(Arc::new(move |batch, events| {
+            let routes = Arc::clone(&routes);
+            Box::pin(one_by_one(batch, events, move |event| {
+                let routes = Arc::clone(&routes);
+                async move {
+                    for part in event.parts(&retired)? {
+                        if let Some(route) = routes.get(&part.event_type()) {
+                            (route.part)(event.clone(), part).await?;
+                        }
+                    }
+                    Ok::<_, BoxError>(())
                 }
-            }
-            Ok(())
+            }))
         }))
     }
 }
@@ -197,7 +219,7 @@ impl Router {
 impl<E> Received<E> {
     /// The event as the log has it.
     #[must_use]
-    pub const fn recorded(&self) -> &RecordedEvent {
+    pub fn recorded(&self) -> &RecordedEvent {
         &self.recorded
     }
 
@@ -218,7 +240,16 @@ impl<E> Deref for Received<E> {
 
 impl Handler for Router {
     async fn handle(&mut self, batch: Batch) -> Result<(), HandlerError> {
-        one_by_one(&batch, |event| self.handling(event, batch.registry())).await
+        let mut next = 0;
+        while let Some(first) = batch.get(next) {
+            let alike = batch[next..].iter().take_while(|event| event.is_like(first)).count();
+            let events = next..next + alike;
+            next = events.end;
+            if let Some(handle) = self.handling(&batch, events.clone()) {
+                handle(batch.clone(), events).await?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -228,8 +259,4 @@ impl fmt::Debug for Router {
         names.sort();
         f.debug_struct("Router").field("routes", &names).finish_non_exhaustive()
     }
-}
-
-fn failing(error: Error) -> Handling {
-    Box::pin(async move { Err(error.into()) })
 }

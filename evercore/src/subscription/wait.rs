@@ -6,9 +6,6 @@ use super::name::SubscriptionName;
 use crate::engine::{SubscriptionStorage, WhichParked};
 use crate::{Error, EventStore, Position, Result};
 
-/// How long to wait before a subscription at rest is looked at again.
-const RELEASED_WITHIN: Duration = Duration::from_millis(20);
-
 /// How often to look, where nobody of this process tells.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
@@ -65,14 +62,7 @@ impl EventStore {
         subscription: impl TryInto<SubscriptionName, Error: Into<Error>>,
     ) -> Result<()> {
         let name = subscription.try_into().map_err(Into::into)?;
-        self.wait_until_at_rest(&name).await?;
-        // What a transaction has just committed may be behind its own floor until its locks are released: look again.
-        tokio::time::sleep(RELEASED_WITHIN).await;
-        self.wait_until_at_rest(&name).await
-    }
-
-    async fn wait_until_at_rest(&self, name: &SubscriptionName) -> Result<()> {
-        self.wait_until(name, async |cursor, head| {
+        self.wait_until(&name, async |cursor, head| {
             if cursor < head {
                 return Ok(false);
             }

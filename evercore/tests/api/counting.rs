@@ -22,11 +22,23 @@ use evercore_memory::MemoryEngine;
 pub(crate) struct Counting {
     engine: MemoryEngine,
     calls: Arc<AtomicU64>,
+    pages: Arc<AtomicU64>,
+    settlements: Arc<AtomicU64>,
 }
 
 impl Counting {
     pub(crate) fn calls(&self) -> u64 {
         self.calls.load(Ordering::SeqCst)
+    }
+
+    /// How many pages of subscriptions were asked for.
+    pub(crate) fn pages(&self) -> u64 {
+        self.pages.load(Ordering::SeqCst)
+    }
+
+    /// How many settlements were recorded.
+    pub(crate) fn settlements(&self) -> u64 {
+        self.settlements.load(Ordering::SeqCst)
     }
 
     fn counted(&self) -> &MemoryEngine {
@@ -100,6 +112,7 @@ impl Reader for Counting {
 #[async_trait]
 impl SubscriptionStorage for Counting {
     async fn read_matching(&self, request: MatchRequest) -> Result<LogPage> {
+        self.pages.fetch_add(1, Ordering::SeqCst);
         self.counted().read_matching(request).await
     }
 
@@ -131,6 +144,7 @@ impl SubscriptionStorage for Counting {
     }
 
     async fn settle(&self, settlement: &Settlement) -> Result<Settled> {
+        self.settlements.fetch_add(1, Ordering::SeqCst);
         self.counted().settle(settlement).await
     }
 

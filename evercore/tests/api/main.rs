@@ -1,6 +1,7 @@
 //! What users rely on, through the public interface.
 
 mod caching;
+mod catching_up;
 mod closures;
 mod counting;
 mod decisions;

@@ -1,0 +1,81 @@
+//! Reading the log a page ahead of the handler.
+
+use std::panic::resume_unwind;
+use std::sync::Arc;
+
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::engine::{LogPage, MatchRequest, StorageEngine};
+use crate::{EventFilter, Partition, Position, Result};
+
+/// Reads pages of what a subscription follows, at most one of them ahead.
+///
+/// The log only grows, and a page ends where nothing earlier can appear any more: one that was read ahead is what would be
+/// read now, or the beginning of it. What is parked, paused or lost meanwhile is looked at when a page is handled. Dropping
+/// this drops the page.
+#[derive(Debug)]
+pub(super) struct ReadAhead {
+    engine: Arc<dyn StorageEngine>,
+    filter: Arc<EventFilter>,
+    partition: Partition,
+    limit: u32,
+    ahead: Option<Ahead>,
+}
+
+/// A page on its way. A task reads it, so that it comes even while nobody asks: what it holds, a handler may wait for.
+#[derive(Debug)]
+struct Ahead {
+    after: Position,
+    page: AbortOnDropHandle<Result<LogPage>>,
+}
+
+impl ReadAhead {
+    /// `limit` is the most events of a page.
+    pub(super) fn new(
+        engine: &Arc<dyn StorageEngine>,
+        filter: &Arc<EventFilter>,
+        partition: Partition,
+        limit: u32,
+    ) -> Self {
+        let (engine, filter) = (Arc::clone(engine), Arc::clone(filter));
+        Self { engine, filter, partition, limit, ahead: None }
+    }
+
+    /// The page after a position, and the one after that is read meanwhile, if there is more.
+    pub(super) async fn next(&mut self, after: Position) -> Result<LogPage> {
+        let page = match self.ahead.as_mut().filter(|ahead| ahead.after == after) {
+            Some(ahead) => match (&mut ahead.page).await {
+                Ok(read) => Some(read),
+                Err(ended) => match ended.try_into_panic() {
+                    Ok(panic) => resume_unwind(panic),
+                    Err(_cancelled) => None,
+                },
+            },
+            None => None,
+        };
+        self.ahead = None;
+        let page = match page {
+            Some(page) => page?,
+            None => self.engine.read_matching(self.request(after)).await?,
+        };
+        if !page.at_end {
+            self.begin(page.end);
+        }
+        Ok(page)
+    }
+
+    fn begin(&mut self, after: Position) {
+        let (engine, request) = (Arc::clone(&self.engine), self.request(after));
+        let page = tokio::spawn(async move { engine.read_matching(request).await });
+        self.ahead = Some(Ahead { after, page: AbortOnDropHandle::new(page) });
+    }
+
+    fn request(&self, after: Position) -> MatchRequest {
+        MatchRequest {
+            after,
+            limit: self.limit,
+            filter: Arc::clone(&self.filter),
+            partition: self.partition,
+        }
+    }
+}

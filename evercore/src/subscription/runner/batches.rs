@@ -1,0 +1,299 @@
+//! Giving the events of a page to the handler.
+
+use std::collections::HashSet;
+use std::pin::pin;
+use std::sync::Arc;
+
+use tokio::time::{Instant, sleep_until};
+use tracing::{debug, warn};
+
+use super::{Ended, Runner, patiently};
+use crate::engine::{LeaseStatus, LogPage, NewlyParked, Settlement};
+use crate::subscription::deliver::{Deliver, Recorded, Undelivered};
+use crate::subscription::failure::{AtLast, FailurePolicy};
+use crate::subscription::handler::{Batch, HandlerError};
+use crate::subscription::page::PageEvents;
+use crate::subscription::progress::SubscriptionState;
+use crate::{AggregateId, Error, Position, RecordedEvent};
+
+/// The longest text of a failure that is stored.
+const MOST_FAILURE_CHARS: usize = 2_000;
+
+/// What became of a delivery.
+type Delivered = Result<Recorded, HandlerError>;
+
+impl Runner {
+    /// Handles a page batch by batch; up to where something else is to be seen to, if that comes up.
+    pub(super) async fn process<D: Deliver>(
+        &mut self,
+        deliver: &mut D,
+        page: LogPage,
+    ) -> Result<(), Ended> {
+        let LogPage { events, end, at_end } = page;
+        if events.is_empty() {
+            return self.skip(end, at_end).await;
+        }
+        self.config.progress.set_state(SubscriptionState::CatchingUp);
+        let mut behind = self.parked_among(&events).await?;
+        let mut rest = PageEvents::from(events);
+        // Up to here, events are given one by one, to find the one that fails.
+        let mut singly = Position::START;
+        let mut failed = 0;
+        let batch_size = usize::try_from(self.config.batch_size).unwrap_or(usize::MAX);
+        while let Some(first) = rest.first().map(RecordedEvent::position) {
+            let count = if first <= singly { 1 } else { batch_size };
+            let (chunk, later) = rest.split_at(count);
+            let to = if later.is_empty() { end } else { last_position(&chunk) };
+            let (waiting, events) = set_aside(chunk, &behind);
+
+            let settlement = Settlement { parked: waiting.clone(), ..self.settlement(to) };
+            let error = match self.deliver(deliver, events.clone(), &settlement).await? {
+                Ok(recorded) => {
+                    let is_last = at_end && later.is_empty();
+                    self.handled(to, events.len(), recorded, waiting, is_last).await?;
+                    (rest, failed) = (later, 0);
+                    if self.is_interrupted() {
+                        return Ok(());
+                    }
+                    continue;
+                }
+                Err(error) => error,
+            };
+            self.record().await?;
+            if let [event] = &*events {
+                failed += 1;
+                if self.wait_to_retry(failed, event, &error).await? {
+                    continue;
+                }
+                if self.config.policy.at_last == AtLast::Stop {
+                    return Err(self.fail(event.position(), error).await);
+                }
+                let text = failure_text(&error);
+                warn!(subscription = %self.lease.subscription, position = %event.position(), error = text, "parking an event");
+                let mut parked = waiting;
+                parked.push(newly_parked(event, Some(text)));
+                parked.sort_unstable_by_key(|parked| parked.position);
+                self.park(to, parked, 0).await?;
+                self.has_parked = true;
+                behind.insert(event.aggregate_id());
+                (rest, failed) = (later, 0);
+                continue;
+            }
+            match error.failed_at().filter(|&index| index < events.len()) {
+                // Those before the failed one are handled.
+                Some(index) => {
+                    singly = events[index].position();
+                    if let Some(before) = index.checked_sub(1) {
+                        let to = events[before].position();
+                        let waiting = waiting.into_iter().filter(|event| event.position <= to);
+                        self.park(to, waiting.collect(), index).await?;
+                        rest =
+                            rest.split_at(rest.partition_point(|event| event.position() <= to)).1;
+                    }
+                }
+                None if self.config.policy == FailurePolicy::stop() => {
+                    return Err(self.fail(first, error).await);
+                }
+                None => singly = last_position(&events),
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether something else has come up that goes before the next batch.
+    fn is_interrupted(&self) -> bool {
+        let undisturbed = LeaseStatus::Held { paused: false, wanted: false, redrive: false };
+        let pulse = &self.seat.pulse;
+        let has_news = pulse.has_changed().unwrap_or(true);
+        self.stop.is_cancelled() || (has_news && pulse.borrow().status != undisturbed)
+    }
+
+    /// Gives events to the handler, if there are any. Only what the handler says comes back; whatever else can go wrong
+    /// is tried again or ends the work.
+    pub(super) async fn deliver<D: Deliver>(
+        &mut self,
+        deliver: &mut D,
+        events: PageEvents,
+        settlement: &Settlement,
+    ) -> Result<Delivered, Ended> {
+        if events.is_empty() {
+            return Ok(Ok(Recorded::NotYet));
+        }
+        let batch = Batch::of(events, &self.config.store.registry);
+        let mut waited = 0;
+        loop {
+            let delivery = deliver.deliver(batch.clone(), settlement.clone());
+            match self.attend(delivery).await? {
+                Ok(recorded) => return Ok(Ok(recorded)),
+                Err(Undelivered::Handler(error)) => return Ok(Err(error)),
+                Err(Undelivered::Store(error)) => {
+                    self.wait_for_store("record a batch", error, &mut waited).await?;
+                }
+            }
+        }
+    }
+
+    /// Waits for a delivery, unless the lease is lost. If it takes long, the batches before it are recorded beside it.
+    async fn attend(
+        &mut self,
+        delivery: impl Future<Output = Result<Recorded, Undelivered>>,
+    ) -> Result<Result<Recorded, Undelivered>, Ended> {
+        let mut pulse = self.seat.pulse.clone();
+        let mut lost = pin!(pulse.wait_for(|pulse| pulse.status == LeaseStatus::Lost));
+        let mut delivery = pin!(delivery);
+        let record_at = self.record_at().filter(|_| self.has_unrecorded_batches());
+        tokio::select! {
+            biased;
+            // What it does is to stop, or not to begin: somebody else has the events now.
+            _ = &mut lost => return Err(Ended::Lost),
+            delivered = &mut delivery => return Ok(delivered),
+            () = sleep_until(record_at.unwrap_or_else(Instant::now)), if record_at.is_some() => {}
+        }
+        let settlement = self.settlement(self.cursor);
+        let store = Arc::clone(&self.config.store);
+        // Side by side: the handler may hold what the record waits for.
+        let record = async {
+            let settled = store.engine.settle(&settlement).await;
+            store.settled.notify();
+            settled
+        };
+        let (delivered, settled) = tokio::select! {
+            biased;
+            _ = &mut lost => return Err(Ended::Lost),
+            both = async { tokio::join!(delivery, record) } => both,
+        };
+        if settled.is_err() {
+            self.settle(settlement).await?;
+        }
+        self.is_recorded();
+        Ok(delivered)
+    }
+
+    /// Moves on past a batch that was handled, and records it if that is not to wait for later ones.
+    async fn handled(
+        &mut self,
+        to: Position,
+        count: usize,
+        recorded: Recorded,
+        waiting: Vec<NewlyParked>,
+        is_last: bool,
+    ) -> Result<(), Ended> {
+        match recorded {
+            Recorded::WithItsEffects => {
+                self.moved(to, count);
+                self.is_recorded();
+                Ok(())
+            }
+            Recorded::NotYet if !waiting.is_empty() => self.park(to, waiting, count).await,
+            Recorded::NotYet => {
+                self.moved(to, count);
+                if is_last { self.record().await } else { self.record_if_due().await }
+            }
+        }
+    }
+
+    /// Moves on, and records it with the events that are parked on the way, if there are any. Not before it is recorded:
+    /// the cursor alone must not move past them.
+    async fn park(
+        &mut self,
+        to: Position,
+        parked: Vec<NewlyParked>,
+        handled: usize,
+    ) -> Result<(), Ended> {
+        self.settle(Settlement { parked, ..self.settlement(to) }).await?;
+        self.moved(to, handled);
+        self.is_recorded();
+        Ok(())
+    }
+
+    /// Moves past events that are not followed.
+    async fn skip(&mut self, to: Position, at_end: bool) -> Result<(), Ended> {
+        self.moved(to, 0);
+        if at_end && self.has_unrecorded_batches() {
+            return self.record().await;
+        }
+        self.record_if_due().await
+    }
+
+    /// Waits before an event is tried again. `false` if it is not to be.
+    pub(super) async fn wait_to_retry(
+        &mut self,
+        failed: u32,
+        event: &RecordedEvent,
+        error: &HandlerError,
+    ) -> Result<bool, Ended> {
+        let random = self.config.store.random();
+        let Some(wait) =
+            self.config.policy.retry.and_then(|retry| retry.wait_after(failed, random))
+        else {
+            return Ok(false);
+        };
+        warn!(subscription = %self.lease.subscription, position = %event.position(), %error, ?wait, "a handler failed; trying again");
+        self.config.progress.set_state(SubscriptionState::Retrying);
+        self.pause(wait).await?;
+        self.config.progress.set_state(SubscriptionState::CatchingUp);
+        Ok(true)
+    }
+
+    async fn parked_among(
+        &mut self,
+        events: &[RecordedEvent],
+    ) -> Result<HashSet<AggregateId>, Ended> {
+        if !self.has_parked {
+            return Ok(HashSet::new());
+        }
+        let mut aggregates: Vec<_> = events.iter().map(RecordedEvent::aggregate_id).collect();
+        aggregates.sort_unstable();
+        aggregates.dedup();
+        let (engine, name) =
+            (Arc::clone(&self.config.store.engine), self.lease.subscription.clone());
+        let parked =
+            patiently!(self, "read parked events", engine.parked_aggregates(&name, &aggregates));
+        Ok(parked.into_iter().collect())
+    }
+
+    /// Records what the handler failed with, and gives the error to stop with.
+    async fn fail(&mut self, position: Position, error: HandlerError) -> Ended {
+        let settlement = Settlement {
+            cursor: None,
+            failure: Some(failure_text(&error)),
+            ..self.settlement(self.cursor)
+        };
+        if let Err(ended) = self.settle(settlement).await {
+            debug!(?ended, "the failure of a handler was not recorded");
+        }
+        let (name, source) = (self.lease.subscription.to_string(), error.into_source());
+        Ended::Failed(Error::HandlerFailed { name, position, source })
+    }
+}
+
+/// Those that wait for a parked event of their aggregate, and the others.
+fn set_aside(events: PageEvents, behind: &HashSet<AggregateId>) -> (Vec<NewlyParked>, PageEvents) {
+    let waits = |event: &RecordedEvent| behind.contains(&event.aggregate_id());
+    if !events.iter().any(waits) {
+        return (Vec::new(), events);
+    }
+    let (waiting, others): (Vec<_>, Vec<_>) = events.iter().partition(|event| waits(event));
+    let waiting = waiting.into_iter().map(|event| newly_parked(event, None)).collect();
+    (waiting, others.into_iter().cloned().collect::<Vec<_>>().into())
+}
+
+fn last_position(events: &[RecordedEvent]) -> Position {
+    events.last().map_or(Position::START, RecordedEvent::position)
+}
+
+pub(super) fn newly_parked(event: &RecordedEvent, reason: Option<String>) -> NewlyParked {
+    NewlyParked { position: event.position(), aggregate_id: event.aggregate_id(), reason }
+}
+
+/// The failure with all its causes, as it is stored.
+pub(super) fn failure_text(error: &HandlerError) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.cause();
+    while let Some(source) = cause {
+        text = format!("{text}: {source}");
+        cause = source.source();
+    }
+    // Databases refuse it in a text.
+    text.chars().filter(|c| *c != '\0').take(MOST_FAILURE_CHARS).collect()
+}

@@ -1,0 +1,93 @@
+//! Recording how far a partition is handled.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{Ended, Runner, patiently};
+use crate::Position;
+use crate::engine::{CursorMove, Settlement};
+
+/// How long a cursor that only moves past what does not match may go unrecorded.
+const SKIPPED_WITHIN: Duration = Duration::from_millis(250);
+
+/// The most batches that are recorded together.
+const MOST_BATCHES: u32 = 32;
+
+/// What lies between the stored cursor and the one that has been reached.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Unrecorded {
+    since: Instant,
+    /// Batches that were handled; the rest was not followed.
+    batches: u32,
+}
+
+impl Runner {
+    /// Has moved past events that are handled, parked, or not followed. It is to be recorded.
+    pub(super) fn moved(&mut self, to: Position, handled: usize) {
+        self.cursor = to;
+        if self.cursor > self.recorded {
+            let fresh = || Unrecorded { since: Instant::now(), batches: 0 };
+            let unrecorded = self.unrecorded.get_or_insert_with(fresh);
+            unrecorded.batches += u32::from(handled > 0);
+        }
+        self.config.progress.moved(self.lease.partition, to, handled);
+    }
+
+    /// The cursor is stored as it stands.
+    pub(super) fn is_recorded(&mut self) {
+        (self.recorded, self.unrecorded) = (self.cursor, None);
+        self.config.store.settled.notify();
+    }
+
+    /// Until when what is unrecorded is to be recorded, if anything is.
+    pub(super) fn record_at(&self) -> Option<Instant> {
+        let Unrecorded { since, batches } = self.unrecorded?;
+        let within = match batches {
+            0 => SKIPPED_WITHIN,
+            1..MOST_BATCHES => self.config.record_within,
+            _ => Duration::ZERO,
+        };
+        Some(since + within)
+    }
+
+    /// Whether anything that was handled is unrecorded.
+    pub(super) fn has_unrecorded_batches(&self) -> bool {
+        self.unrecorded.is_some_and(|unrecorded| unrecorded.batches > 0)
+    }
+
+    /// Records how far it is, if that has moved.
+    pub(super) async fn record(&mut self) -> Result<(), Ended> {
+        if self.unrecorded.is_some() {
+            self.settle(self.settlement(self.cursor)).await?;
+            self.is_recorded();
+        }
+        Ok(())
+    }
+
+    /// Records how far it is if that is due.
+    pub(super) async fn record_if_due(&mut self) -> Result<(), Ended> {
+        match self.record_at() {
+            Some(at) if at <= Instant::now() => self.record().await,
+            _ => Ok(()),
+        }
+    }
+
+    /// That everything up to a position is handled.
+    pub(super) fn settlement(&self, to: Position) -> Settlement {
+        Settlement {
+            lease: self.lease.clone(),
+            cursor: Some(CursorMove { from: self.recorded, to }),
+            parked: Vec::new(),
+            unparked: None,
+            failure: None,
+        }
+    }
+
+    pub(super) async fn settle(&mut self, settlement: Settlement) -> Result<(), Ended> {
+        let engine = Arc::clone(&self.config.store.engine);
+        patiently!(self, "record a batch", engine.settle(&settlement));
+        Ok(())
+    }
+}
