@@ -28,21 +28,24 @@
 //! - Your own tables may live in the same file, and [`with_transaction`](SqliteStoreExt::with_transaction) lands their
 //!   rows together with events. The view `event_log` shows the log to people.
 
+mod blocking;
 mod connect;
 mod database;
 mod engine;
 mod error;
 mod first;
+mod handle;
 mod held;
 mod load;
 mod log;
+mod moment;
 mod nesting;
 mod options;
 mod page;
+mod pool;
 mod preflight;
 mod readers;
 mod schema;
-
 mod subscriptions;
 mod transaction;
 mod transactional;
@@ -50,6 +53,7 @@ mod turns;
 mod types;
 mod url;
 mod view;
+mod waiting;
 mod writer;
 
 pub use engine::SqliteEngine;

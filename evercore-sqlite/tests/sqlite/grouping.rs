@@ -1,7 +1,6 @@
 //! Commits that share a transaction.
 
-use std::cell::RefCell;
-use std::sync::Once;
+use std::sync::{Mutex, Once};
 
 use chrono::Utc;
 use evercore::engine::{
@@ -26,10 +25,8 @@ struct Group {
     landing: u64,
 }
 
-thread_local! {
-    /// The groups of the engines on this thread, which is that of one test.
-    static HEARD: RefCell<Vec<Group>> = const { RefCell::new(Vec::new()) };
-}
+/// The groups of all engines.
+static HEARD: Mutex<Vec<Group>> = Mutex::new(Vec::new());
 
 /// Listens to what the engine says of its groups.
 struct Listener;
@@ -58,7 +55,7 @@ impl tracing::Subscriber for Listener {
         let mut group = Group::default();
         event.record(&mut group);
         if group != Group::default() {
-            HEARD.with_borrow_mut(|heard| heard.push(group));
+            HEARD.lock().expect("no panic").push(group);
         }
     }
 
@@ -123,7 +120,7 @@ async fn a_conflict_in_a_group_leaves_its_neighbours_alone() {
     positions.sort_unstable();
     assert_eq!(logged, positions, "each caller was told the position of its own event");
 
-    let heard = HEARD.take();
+    let heard = HEARD.lock().expect("no panic").clone();
     assert!(
         heard.iter().any(|group| group.landing > 1 && group.landing < group.commits),
         "no group had both: {heard:?}"
