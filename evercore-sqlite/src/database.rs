@@ -19,9 +19,11 @@ use crate::url::Location;
 
 /// A long transaction lets the write-ahead log grow; afterwards it is cut back to this.
 const WAL_BYTES_KEPT: &str = "67108864";
-/// Page caches, as SQLite wants them: negative for KiB.
-const WRITER_CACHE: &str = "-16384";
-const READER_CACHE: &str = "-8192";
+/// Page caches stay as small as SQLite has them. The bundled SQLite has one limit for the caches of all connections of the
+/// process, the sum of theirs; one that is full takes pages of the others, and one whose share was taken keeps no page at
+/// all from then on, not even from one statement to the next. Large caches get there sooner. Readers map the file instead:
+/// what SQLite maps is in no cache.
+const MAPPED_BYTES: i64 = 1 << 30;
 /// More than there are statements.
 const CACHED_STATEMENTS: usize = 64;
 
@@ -119,7 +121,7 @@ impl Database {
     /// Opens a connection that reads.
     pub(crate) fn open_reader(&self) -> Result<Connection> {
         self.checked(self.open(OpenFlags::empty()).and_then(|connection| {
-            connection.pragma_update(None, "cache_size", READER_CACHE)?;
+            connection.pragma_update(None, "mmap_size", MAPPED_BYTES)?;
             connection.pragma_update(None, "query_only", "ON")?;
             Ok(connection)
         }))
@@ -136,7 +138,6 @@ impl Database {
             .disable_statement_logging()
             .pragma("temp_store", "MEMORY")
             .pragma("synchronous", self.synchronous())
-            .pragma("cache_size", WRITER_CACHE)
             .pragma("journal_size_limit", WAL_BYTES_KEPT);
         self.checked(options.connect().await.map_err(Problem::from))
     }
@@ -155,7 +156,6 @@ impl Database {
 
     fn prepare_writer(&self, connection: &Connection) -> Result<(), Problem> {
         connection.pragma_update(None, "synchronous", self.synchronous())?;
-        connection.pragma_update(None, "cache_size", WRITER_CACHE)?;
         connection.pragma_update(None, "journal_size_limit", WAL_BYTES_KEPT)?;
         Ok(())
     }

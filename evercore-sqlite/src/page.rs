@@ -11,8 +11,9 @@ use rusqlite::{Connection, Row, Rows};
 use crate::error::Problem;
 use crate::types::{EventName, EventTypeId, Names, Types};
 
-/// The payloads of a page share pieces of memory of about this size.
-const PIECE_BYTES: usize = 64 * 1024;
+/// The payloads of a page share pieces of memory, each larger than the one before.
+const FIRST_PIECE_BYTES: usize = 2 * 1024;
+const LARGEST_PIECE_BYTES: usize = 32 * 1024;
 
 /// Makes events of rows. The statements of pages begin with the same columns, in the order in which they are taken here.
 pub(crate) struct Page<'a> {
@@ -23,12 +24,20 @@ pub(crate) struct Page<'a> {
     last_type: Option<(EventTypeId, EventName)>,
     /// Where the payload of the next event goes.
     piece: BytesMut,
+    next_piece_bytes: usize,
 }
 
 impl<'a> Page<'a> {
     /// Asks the connection for names of types that this process has not met.
     pub(crate) fn new(connection: &'a Connection, types: &'a Types) -> Self {
-        Self { connection, types, names: types.known(), last_type: None, piece: BytesMut::new() }
+        Self {
+            connection,
+            types,
+            names: types.known(),
+            last_type: None,
+            piece: BytesMut::new(),
+            next_piece_bytes: FIRST_PIECE_BYTES,
+        }
     }
 
     /// All events.
@@ -83,7 +92,8 @@ impl<'a> Page<'a> {
     fn payload(&mut self, row: &Row<'_>) -> Result<Bytes, Problem> {
         let payload = row.get_ref(6)?.as_blob().map_err(rusqlite::Error::from)?;
         if self.piece.capacity() < payload.len() {
-            self.piece = BytesMut::with_capacity(PIECE_BYTES.max(payload.len()));
+            self.piece = BytesMut::with_capacity(self.next_piece_bytes.max(payload.len()));
+            self.next_piece_bytes = (self.next_piece_bytes * 2).min(LARGEST_PIECE_BYTES);
         }
         self.piece.extend_from_slice(payload);
         Ok(self.piece.split().freeze())

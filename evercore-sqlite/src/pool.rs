@@ -1,6 +1,4 @@
-//! Connections that are kept for the next one who needs one.
-//!
-//! A pool of our own, and a small one: they are used on threads that may block, and live as long as the engine.
+//! Connections that are kept for the next one who holds one for long.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -18,8 +16,6 @@ pub(crate) struct Pool {
     database: Arc<Database>,
     idle: Mutex<Vec<Connection>>,
     permits: Arc<Semaphore>,
-    /// What it means that all are taken.
-    all_taken: &'static str,
 }
 
 /// A connection that goes back when it is dropped. A transaction that is open on it ends then.
@@ -32,11 +28,11 @@ pub(crate) struct Lent {
 }
 
 impl Pool {
-    pub(crate) fn new(database: Arc<Database>, all_taken: &'static str) -> Arc<Self> {
+    pub(crate) fn new(database: Arc<Database>) -> Arc<Self> {
         // No platform that tokio runs on has a `usize` of less than 32 bits.
         let readers = usize::try_from(database.options().get_readers()).unwrap_or(usize::MAX);
         let permits = Arc::new(Semaphore::new(readers));
-        Arc::new(Self { database, idle: Mutex::default(), permits, all_taken })
+        Arc::new(Self { database, idle: Mutex::default(), permits })
     }
 
     /// Waits for a connection, up to the busy timeout.
@@ -44,7 +40,7 @@ impl Pool {
         let acquire = Arc::clone(&self.permits).acquire_owned();
         let permit = match timeout(self.database.options().get_busy_timeout(), acquire).await {
             Ok(permit) => permit.map_err(|_: AcquireError| Error::Closed)?,
-            Err(_) => return Err(Error::Busy { source: because(self.all_taken) }),
+            Err(_) => return Err(Error::Busy { source: because(ALL_TAKEN) }),
         };
         let connection = self.idle().pop();
         Ok(Lent { connection, pool: Arc::clone(self), _permit: permit })
@@ -61,6 +57,8 @@ impl Pool {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+const ALL_TAKEN: &str = "as many read contexts are open as may be";
 
 impl Lent {
     /// The connection, which may have to be opened. Blocks.

@@ -1,22 +1,23 @@
 //! Reads of what was committed.
 
+mod desk;
+
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use evercore::Result;
+use evercore::{Error, Result};
 use rusqlite::Connection;
 use rusqlite::backup::{Backup, StepResult};
 
 use crate::blocking::blocking;
 use crate::database::Database;
 use crate::error::{Problem, because};
-use crate::pool::{Lent, Pool};
-use crate::turns::MayRead;
+use desk::Desk;
 
-/// The connections that read.
+/// Whoever reads what was committed, now.
 #[derive(Debug)]
 pub(crate) struct Readers {
     database: Arc<Database>,
-    pool: Arc<Pool>,
+    desk: Arc<Desk>,
     /// What is read instead of a database in memory while a transaction is open: the database as it was before.
     frozen: Mutex<Option<Arc<Mutex<Connection>>>>,
 }
@@ -25,31 +26,39 @@ pub(crate) struct Readers {
 #[derive(Debug)]
 pub(crate) struct Frozen(Arc<Readers>);
 
-enum Source {
-    /// One of several, and the turn to read.
-    Pooled(Lent, MayRead),
-    /// The only one to what is frozen.
-    Frozen(Arc<Mutex<Connection>>),
-}
-
 impl Readers {
     pub(crate) fn new(database: Arc<Database>) -> Self {
-        let pool = Pool::new(Arc::clone(&database), "all connections that read are taken");
-        Self { database, pool, frozen: Mutex::default() }
+        let desk = Desk::new(Arc::clone(&database));
+        Self { database, desk, frozen: Mutex::default() }
     }
 
-    /// Reads, on a thread that may block. If this is dropped, the read goes on to its end, and nobody is told.
+    /// Reads, on a thread that may block. If this is dropped, a read that has begun goes on to its end, and nobody is told.
     pub(crate) async fn read<T: Send + 'static>(
         &self,
         operation: &'static str,
         work: impl FnOnce(&Connection) -> Result<T, Problem> + Send + 'static,
     ) -> Result<T> {
-        let mut source = self.source().await?;
         let database = Arc::clone(&self.database);
-        blocking(move || {
-            source.read(work).map_err(|found| found.undone(database.name(), operation))
-        })
-        .await?
+        let work = move |connection: &Connection| {
+            work(connection).map_err(|found| found.undone(database.name(), operation))
+        };
+        let turn = self.database.turns().read().await;
+        // Looked at in turn, so that the database is not read once it is frozen.
+        let frozen = lock(&self.frozen).clone();
+        match frozen {
+            Some(frozen) => {
+                drop(turn);
+                blocking(move || work(&lock(&frozen))).await?
+            }
+            None => {
+                let work = move |connection: &Connection| {
+                    let done = work(connection);
+                    drop(turn);
+                    done
+                };
+                self.desk.read(work).await
+            }
+        }
     }
 
     /// Has reads see a database in memory as it is now, so that they do not wait for a transaction that user code
@@ -69,42 +78,26 @@ impl Readers {
             let copied = Backup::new(connection, &mut copy)?.step(ALL_PAGES)?;
             match copied {
                 StepResult::Done => Ok(copy),
-                _ => Err(evercore::Error::Busy { source: because("it is being written") }.into()),
+                _ => Err(Error::Busy { source: because("it is being written") }.into()),
             }
         })
         .await
     }
 
-    /// Lets go of the idle connections now, and of the others when they come back. Blocks.
+    /// Refuses further reads. Blocks.
     pub(crate) fn close(&self) {
-        self.pool.close();
+        self.desk.close();
     }
+}
 
-    async fn source(&self) -> Result<Source> {
-        let lent = self.pool.take().await?;
-        let turn = self.database.turns().read().await;
-        // Looked at in turn, so that the database is not read once it is frozen.
-        let frozen = lock(&self.frozen).clone();
-        Ok(match frozen {
-            Some(frozen) => Source::Frozen(frozen),
-            None => Source::Pooled(lent, turn),
-        })
+impl Drop for Readers {
+    fn drop(&mut self) {
+        // Threads hold the desk, and end when it is closed.
+        self.desk.end();
     }
 }
 
 const ALL_PAGES: std::ffi::c_int = -1;
-
-impl Source {
-    fn read<T>(
-        &mut self,
-        work: impl FnOnce(&Connection) -> Result<T, Problem>,
-    ) -> Result<T, Problem> {
-        match self {
-            Self::Pooled(lent, _turn) => work(lent.connection()?),
-            Self::Frozen(connection) => work(&lock(connection)),
-        }
-    }
-}
 
 impl Drop for Frozen {
     fn drop(&mut self) {

@@ -48,7 +48,7 @@ enum Source {
 
 impl Views {
     pub(crate) fn new(database: Arc<Database>, types: Arc<Types>) -> Self {
-        let pool = Pool::new(Arc::clone(&database), "as many read contexts are open as may be");
+        let pool = Pool::new(Arc::clone(&database));
         Self { database, types, pool }
     }
 

@@ -1,5 +1,6 @@
 //! The one thread that writes.
 
+mod append;
 mod group;
 mod judge;
 mod land;

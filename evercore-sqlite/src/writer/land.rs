@@ -3,20 +3,19 @@
 use std::sync::Arc;
 
 use evercore::engine::{Commit, Committed, KeyChange, NewEvent, TypeName};
-use evercore::{Error, NaturalKey, Position, Result, Sequence};
+use evercore::{Error, NaturalKey, Result};
 use rusqlite::{Connection, params};
 
+use super::append::append;
 use super::judge::{Standings, judge};
 use super::outcome::Outcome;
 use super::rows::{Known, outcome_of, register_types, take_ids};
 use super::scribe::execute;
 use crate::error::Problem;
-use crate::page::checked;
 use crate::types::{Names, Types};
 
 const INSERT_AGGREGATE: &str = include_str!("insert_aggregate.sql");
 const INSERT_COMMIT: &str = include_str!("insert_commit.sql");
-const INSERT_EVENT: &str = include_str!("insert_event.sql");
 const SET_KEY: &str = "UPDATE aggregates SET natural_key = ?2 WHERE id = ?1";
 const UPSERT_SNAPSHOT: &str = include_str!("upsert_snapshot.sql");
 
@@ -121,7 +120,7 @@ fn land_one(connection: &Connection, names: &Names, commit: &Commit) -> Result<V
         Err(refusal) => return Ok(Verdict::Otherwise(Err(refusal))),
     };
     change_aggregates(connection, names, commit, &standings)?;
-    let positions = insert_events(connection, names, commit, &standings)?;
+    let positions = append(connection, names, commit, &standings)?;
     for snapshot in &commit.snapshots {
         connection.prepare_cached(UPSERT_SNAPSHOT)?.execute(params![
             snapshot.aggregate_id.get(),
@@ -189,59 +188,8 @@ fn set_key(connection: &Connection, id: i64, key: Option<&NaturalKey>) -> Result
     Ok(())
 }
 
-/// Appends the events. Returns the positions of the first and the last.
-fn insert_events(
-    connection: &Connection,
-    names: &Names,
-    commit: &Commit,
-    standings: &Standings,
-) -> Result<Option<(Position, Position)>, Problem> {
-    if commit.events.is_empty() {
-        return Ok(None);
-    }
-    let recorded_at = commit.recorded_at.timestamp_micros();
-    let mut sequences: std::collections::HashMap<_, _> = standings
-        .iter()
-        .map(|(id, standing)| {
-            (*id, standing.as_ref().map_or(Sequence::ZERO, |standing| standing.sequence))
-        })
-        .collect();
-    let mut statement = connection.prepare_cached(INSERT_EVENT)?;
-    let mut first = None;
-    for event in &commit.events {
-        let NewEvent { event_type, version, payload, meta, metadata_column } = event;
-        let id = meta.aggregate_id();
-        let number = names
-            .aggregate(aggregate_type(commit, event))
-            .and_then(|aggregate| names.event(aggregate, event_type));
-        let (Some(sequence), Some(number)) = (sequences.get_mut(&id), number) else {
-            panic!("BUG: the event `{event_type}` of {id} is not of its commit");
-        };
-        *sequence = sequence.next();
-        let metadata = meta.metadata();
-        statement.execute(params![
-            id.get(),
-            sequence.get(),
-            number.get(),
-            version,
-            payload.stored_format(),
-            &payload.bytes()[..],
-            meta.event_time().timestamp_micros(),
-            recorded_at,
-            meta.reference(),
-            metadata.correlation_id(),
-            metadata.causation_id(),
-            metadata_column,
-        ])?;
-        first.get_or_insert_with(|| connection.last_insert_rowid());
-    }
-    let position = |row_id| checked(Position::new(row_id), "events.position");
-    let last = position(connection.last_insert_rowid())?;
-    Ok(Some((first.map_or(Ok(last), position)?, last)))
-}
-
 /// The name of the type of the aggregate that an event belongs to.
-fn aggregate_type(commit: &Commit, event: &NewEvent) -> &'static str {
+pub(super) fn aggregate_type(commit: &Commit, event: &NewEvent) -> &'static str {
     let id = event.meta.aggregate_id();
     let write = commit.writes.iter().find(|write| write.id == id);
     write.expect("BUG: the aggregate of an event is among those of its commit").aggregate_type

@@ -176,7 +176,7 @@ fn statements() -> Vec<(PathBuf, String)> {
     let read = |file: PathBuf| {
         let mut sql = std::fs::read_to_string(&file).expect("a file");
         if file.ends_with("insert_events.sql") {
-            sql.push_str("(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+            sql.push_str("(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
         }
         (file, sql)
     };

@@ -1,0 +1,188 @@
+//! The threads that read, and who waits for one.
+//!
+//! Whoever reads leaves its work here, and not a claim to a connection: a thread that has done one work takes the next
+//! without being woken for it. SQLite's calls block, and a read is shorter than it takes to wake a thread.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+use evercore::{Error, Result};
+use rusqlite::Connection;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+use crate::database::Database;
+use crate::error::because;
+
+/// Where reads wait for a thread.
+#[derive(Debug)]
+pub(crate) struct Desk {
+    state: Mutex<State>,
+    /// Given when there is work, and when there will be no more.
+    news: Condvar,
+    database: Arc<Database>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    waiting: VecDeque<Read>,
+    next_number: u64,
+    threads: u32,
+    idle: usize,
+    is_closed: bool,
+}
+
+/// Something to read.
+struct Read {
+    number: u64,
+    work: Box<Work>,
+}
+
+/// It is told why, if there is no connection.
+type Work = dyn FnOnce(Result<&Connection>) + Send;
+
+impl Desk {
+    pub(crate) fn new(database: Arc<Database>) -> Arc<Self> {
+        Arc::new(Self { state: Mutex::default(), news: Condvar::new(), database })
+    }
+
+    /// Has a thread do it. Waits for one up to the busy timeout, and then for as long as it takes.
+    pub(crate) async fn read<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let (answer, mut reply) = oneshot::channel();
+        let number = self.leave(Box::new(move |connection| {
+            // Nobody waits for it any more.
+            if !answer.is_closed() {
+                answer.send(connection.and_then(work)).ok();
+            }
+        }))?;
+        let patience = self.database.options().get_busy_timeout();
+        let read = match timeout(patience, &mut reply).await {
+            Ok(read) => read,
+            Err(_) if self.take_back(number) => {
+                return Err(Error::Busy { source: because("all connections that read are taken") });
+            }
+            Err(_) => reply.await,
+        };
+        read.unwrap_or_else(|_| Err(Error::storage("read", because("its thread has panicked"))))
+    }
+
+    /// Refuses further reads, and lets the threads end. Those who wait find that there will be no answer.
+    pub(crate) fn end(&self) {
+        let mut state = self.state();
+        state.is_closed = true;
+        let refused = std::mem::take(&mut state.waiting);
+        drop(state);
+        for Read { work, .. } in refused {
+            work(Err(Error::Closed));
+        }
+        self.news.notify_all();
+    }
+
+    /// As [`end`](Self::end), and waits for reads that are under way, up to a limit. Blocks.
+    pub(crate) fn close(&self) {
+        self.end();
+        let patience = self.database.options().get_busy_timeout();
+        let waited =
+            self.news.wait_timeout_while(self.state(), patience, |state| state.threads > 0);
+        drop(waited);
+    }
+
+    /// Returns the number by which it can be taken back.
+    fn leave(self: &Arc<Self>, work: Box<Work>) -> Result<u64> {
+        let mut state = self.state();
+        if state.is_closed {
+            return Err(Error::Closed);
+        }
+        let number = state.next_number;
+        state.next_number += 1;
+        state.waiting.push_back(Read { number, work });
+        let most = self.database.options().get_readers();
+        if state.waiting.len() > state.idle && state.threads < most {
+            self.start_thread(&mut state)?;
+        }
+        let is_anyone_idle = state.idle > 0;
+        drop(state);
+        if is_anyone_idle {
+            self.news.notify_one();
+        }
+        Ok(number)
+    }
+
+    /// Whether it was still waiting.
+    fn take_back(&self, number: u64) -> bool {
+        let mut state = self.state();
+        let before = state.waiting.len();
+        state.waiting.retain(|read| read.number != number);
+        state.waiting.len() < before
+    }
+
+    fn start_thread(self: &Arc<Self>, state: &mut State) -> Result<()> {
+        let desk = Arc::clone(self);
+        let started = thread::Builder::new()
+            .name("evercore-sqlite-read".to_owned())
+            .spawn(move || desk.work());
+        match started {
+            Ok(_) => state.threads += 1,
+            // One of the others does it.
+            Err(_) if state.threads > 0 => {}
+            Err(error) => {
+                state.waiting.clear();
+                return Err(Error::storage("start a thread that reads", error));
+            }
+        }
+        Ok(())
+    }
+
+    /// What a thread does until the desk is closed.
+    fn work(&self) {
+        let _leaving = Leaving(self);
+        let mut connection = None;
+        while let Some(Read { work, .. }) = self.next() {
+            let opened = match &mut connection {
+                Some(connection) => Ok(&*connection),
+                missing => self.database.open_reader().map(|opened| &*missing.insert(opened)),
+            };
+            work(opened);
+        }
+    }
+
+    fn next(&self) -> Option<Read> {
+        let mut state = self.state();
+        loop {
+            if let Some(read) = state.waiting.pop_front() {
+                return Some(read);
+            }
+            if state.is_closed {
+                return None;
+            }
+            state.idle += 1;
+            state = self.news.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state.idle -= 1;
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Notes that a thread has ended, and be it by a panic.
+struct Leaving<'a>(&'a Desk);
+
+impl Drop for Leaving<'_> {
+    fn drop(&mut self) {
+        self.0.state().threads -= 1;
+        self.0.news.notify_all();
+    }
+}
+
+impl fmt::Debug for Read {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Read").field("number", &self.number).finish_non_exhaustive()
+    }
+}
