@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use evercore::engine::LogSignal;
 use evercore::{Error, Result};
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, SqliteConnection};
@@ -21,7 +22,7 @@ use crate::url::Location;
 const WAL_BYTES_KEPT: &str = "67108864";
 /// Page caches stay as small as SQLite has them. The bundled SQLite has one limit for the caches of all connections of the
 /// process, the sum of theirs; one that is full takes pages of the others, and one whose share was taken keeps no page at
-/// all from then on, not even from one statement to the next. Large caches get there sooner. Readers map the file instead:
+/// all from then on, not even from one statement to the next. Large caches get there sooner. The file is mapped instead:
 /// what SQLite maps is in no cache.
 const MAPPED_BYTES: i64 = 1 << 30;
 /// More than there are statements.
@@ -121,7 +122,6 @@ impl Database {
     /// Opens a connection that reads.
     pub(crate) fn open_reader(&self) -> Result<Connection> {
         self.checked(self.open(OpenFlags::empty()).and_then(|connection| {
-            connection.pragma_update(None, "mmap_size", MAPPED_BYTES)?;
             connection.pragma_update(None, "query_only", "ON")?;
             Ok(connection)
         }))
@@ -150,7 +150,10 @@ impl Database {
         };
         connection.busy_timeout(self.options.get_busy_timeout())?;
         connection.set_prepared_statement_cache_capacity(CACHED_STATEMENTS);
+        // Or a statement is prepared again whenever a value is bound that the planner may have looked at.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         connection.pragma_update(None, "temp_store", "MEMORY")?;
+        connection.pragma_update(None, "mmap_size", MAPPED_BYTES)?;
         Ok(connection)
     }
 
@@ -218,6 +221,8 @@ mod tests {
                 assert_eq!(pragma(&connection, "synchronous"), number);
                 assert_eq!(pragma(&connection, "foreign_keys"), 1);
                 assert_eq!(pragma(&connection, "busy_timeout"), 123);
+                let stays_prepared = connection.db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG);
+                assert!(stays_prepared.expect("a setting"));
             }
             let reader = database.open_reader().expect("it opens");
             assert_eq!(pragma(&reader, "query_only"), 1);

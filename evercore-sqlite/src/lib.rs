@@ -20,9 +20,9 @@
 //! # How it works
 //! - The file is in WAL mode with `synchronous = FULL`: what was acknowledged is on the disk, and readers do not wait
 //!   for the writer.
-//! - One task owns the one connection that writes. Commits that wait at the same time share a transaction, and so its
+//! - One thread owns the one connection that writes. Commits that wait at the same time share a transaction, and so its
 //!   `fsync`; each is judged by itself, so that a conflict in one leaves its neighbours alone.
-//! - A load is one statement, and so is a page of the log.
+//! - Reads run on a few threads of their own, and take plain rows: no task waits for the disk, and no row for a task.
 //! - Several processes may use one file. They wait for each other up to
 //!   [`busy_timeout`](SqliteOptions::busy_timeout), then get [`Error::Busy`](evercore::Error::Busy).
 //! - Your own tables may live in the same file, and [`with_transaction`](SqliteStoreExt::with_transaction) lands their

@@ -186,3 +186,62 @@ impl fmt::Debug for Read {
         f.debug_struct("Read").field("number", &self.number).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::options::SqliteOptions;
+    use crate::url::Location;
+
+    fn desk(patience: Duration) -> Arc<Desk> {
+        let options = SqliteOptions::default().readers(1).busy_timeout(patience);
+        Desk::new(Arc::new(Database::new(Location::Memory, options)))
+    }
+
+    #[tokio::test]
+    async fn a_read_that_no_thread_takes_up_in_time_is_busy_and_never_done() {
+        let desk = desk(Duration::from_millis(20));
+        let _anchor = desk.database.create().expect("it opens");
+        let (started, has_started) = oneshot::channel();
+        let (release, released) = mpsc::channel::<()>();
+        let long = desk.read(move |_| {
+            started.send(()).expect("somebody waits");
+            released.recv().expect("it is released");
+            Ok(17)
+        });
+        let (done, has_been_done) = mpsc::channel();
+        let other = async {
+            has_started.await.expect("the first read begins");
+            let refused = desk.read(move |_| Ok(done.send(()))).await;
+            assert!(matches!(refused, Err(Error::Busy { .. })), "{refused:?}");
+            release.send(()).expect("the first read waits");
+        };
+        let (long, ()) = tokio::join!(long, other);
+        assert_eq!(long.expect("once it has begun, it is not busy"), 17);
+        assert_eq!(desk.read(|_| Ok(18)).await.expect("the thread is free"), 18);
+        has_been_done.try_recv().expect_err("who was told that it is busy may ask again");
+    }
+
+    #[tokio::test]
+    async fn a_closed_desk_has_no_threads_and_says_so() {
+        let desk = desk(Duration::from_secs(60));
+        let _anchor = desk.database.create().expect("it opens");
+        assert_eq!(desk.read(|_| Ok(17)).await.expect("it is open"), 17);
+        desk.close();
+        assert_eq!(desk.state().threads, 0);
+        let refused = desk.read(|_| Ok(18)).await;
+        assert!(matches!(refused, Err(Error::Closed)), "{refused:?}");
+    }
+
+    #[tokio::test]
+    async fn a_read_that_panics_fails_alone() {
+        let desk = desk(Duration::from_secs(60));
+        let _anchor = desk.database.create().expect("it opens");
+        let failed = desk.read(|_| -> Result<()> { panic!("a bug") }).await;
+        assert!(matches!(failed, Err(Error::Storage { .. })), "{failed:?}");
+        assert_eq!(desk.read(|_| Ok(17)).await.expect("another thread takes its place"), 17);
+    }
+}

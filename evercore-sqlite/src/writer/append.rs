@@ -4,14 +4,13 @@ use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use evercore::engine::{Commit, NewEvent};
-use evercore::{AggregateId, Position, Sequence};
+use evercore::{AggregateId, Error, Position, Sequence};
 use rusqlite::{CachedStatement, Connection};
 
 use super::judge::Standings;
-use super::land::aggregate_type;
-use crate::error::Problem;
+use crate::error::{Problem, because};
 use crate::page::checked;
-use crate::types::{EventTypeId, Names};
+use crate::types::{AggregateTypeId, EventTypeId, Names};
 
 /// A statement for each number of events: the overhead of a statement is more than an event costs.
 static INSERTS: LazyLock<[(usize, String); 4]> =
@@ -20,6 +19,14 @@ static INSERTS: LazyLock<[(usize, String); 4]> =
 const INSERT_EVENTS: &str = include_str!("insert_events.sql");
 const TUPLE: &str = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 const COLUMNS: usize = 12;
+const LEFT_OUT: &str = "a trigger of this database has left some of them out";
+
+/// An aggregate that events are appended to.
+struct Stream {
+    aggregate_type: Option<AggregateTypeId>,
+    /// The last event's.
+    sequence: Sequence,
+}
 
 /// What the transaction gives an event.
 struct Place {
@@ -34,9 +41,14 @@ pub(super) fn append(
     commit: &Commit,
     standings: &Standings,
 ) -> Result<Option<(Position, Position)>, Problem> {
-    let mut sequences: HashMap<AggregateId, Sequence> = standings
+    let mut streams: HashMap<AggregateId, Stream> = commit
+        .writes
         .iter()
-        .map(|(id, found)| (*id, found.as_ref().map_or(Sequence::ZERO, |found| found.sequence)))
+        .map(|write| {
+            let found = standings.get(&write.id).and_then(Option::as_ref);
+            let sequence = found.map_or(Sequence::ZERO, |found| found.sequence);
+            (write.id, Stream { aggregate_type: names.aggregate(write.aggregate_type), sequence })
+        })
         .collect();
     let recorded_at = commit.recorded_at.timestamp_micros();
     let mut left = &commit.events[..];
@@ -49,10 +61,12 @@ pub(super) fn append(
         while left.len() >= *rows {
             let (now, later) = left.split_at(*rows);
             for (row, event) in now.iter().enumerate() {
-                let place = place(names, commit, event, &mut sequences);
+                let place = place(names, event, &mut streams);
                 bind(&mut statement, row * COLUMNS, event, place, recorded_at)?;
             }
-            statement.raw_execute()?;
+            if statement.raw_execute()? != *rows {
+                return Err(Error::storage("append events", because(LEFT_OUT)).into());
+            }
             // Nobody else writes, so that the rows of a statement follow each other.
             let before = i64::try_from(rows - 1).unwrap_or(0);
             first.get_or_insert_with(|| connection.last_insert_rowid() - before);
@@ -64,21 +78,15 @@ pub(super) fn append(
     Ok(Some((position(first)?, position(connection.last_insert_rowid())?)))
 }
 
-fn place(
-    names: &Names,
-    commit: &Commit,
-    event: &NewEvent,
-    sequences: &mut HashMap<AggregateId, Sequence>,
-) -> Place {
+fn place(names: &Names, event: &NewEvent, streams: &mut HashMap<AggregateId, Stream>) -> Place {
     let (id, name) = (event.meta.aggregate_id(), event.event_type);
-    let event_type = names
-        .aggregate(aggregate_type(commit, event))
-        .and_then(|aggregate| names.event(aggregate, name));
-    let (Some(sequence), Some(event_type)) = (sequences.get_mut(&id), event_type) else {
+    let stream = streams.get_mut(&id);
+    let event_type = stream.as_ref().and_then(|stream| names.event(stream.aggregate_type?, name));
+    let (Some(stream), Some(event_type)) = (stream, event_type) else {
         panic!("BUG: the event `{name}` of {id} is not of its commit");
     };
-    *sequence = sequence.next();
-    Place { sequence: *sequence, event_type }
+    stream.sequence = stream.sequence.next();
+    Place { sequence: stream.sequence, event_type }
 }
 
 /// Binds an event to the variables after so many.

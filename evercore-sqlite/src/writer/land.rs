@@ -1,8 +1,9 @@
 //! Writes the commits that may land.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use evercore::engine::{Commit, Committed, KeyChange, NewEvent, TypeName};
+use evercore::engine::{Commit, Committed, KeyChange, TypeName};
 use evercore::{Error, NaturalKey, Result};
 use rusqlite::{Connection, params};
 
@@ -60,18 +61,16 @@ pub(crate) fn land_within(
 pub(super) fn unknown_names(names: &Names, commits: &[&Commit]) -> Vec<TypeName> {
     let mut unknown = Vec::new();
     for commit in commits {
-        for write in &commit.writes {
-            let aggregate = write.aggregate_type;
-            if !names.knows(aggregate, None) {
-                unknown.push(TypeName { aggregate, event: None });
-            }
-        }
-        for event in &commit.events {
-            let aggregate = aggregate_type(commit, event);
-            if !names.knows(aggregate, Some(event.event_type)) {
-                unknown.push(TypeName { aggregate, event: Some(event.event_type) });
-            }
-        }
+        let types: HashMap<_, _> =
+            commit.writes.iter().map(|write| (write.id, write.aggregate_type)).collect();
+        let aggregates = types.values().map(|&aggregate| TypeName { aggregate, event: None });
+        let events = commit.events.iter().filter_map(|event| {
+            let aggregate = *types.get(&event.meta.aggregate_id())?;
+            Some(TypeName { aggregate, event: Some(event.event_type) })
+        });
+        unknown.extend(
+            aggregates.chain(events).filter(|name| !names.knows(name.aggregate, name.event)),
+        );
     }
     unknown
 }
@@ -186,11 +185,4 @@ fn set_key(connection: &Connection, id: i64, key: Option<&NaturalKey>) -> Result
     let row = params![id, key.map(NaturalKey::as_str)];
     connection.prepare_cached(SET_KEY)?.execute(row)?;
     Ok(())
-}
-
-/// The name of the type of the aggregate that an event belongs to.
-pub(super) fn aggregate_type(commit: &Commit, event: &NewEvent) -> &'static str {
-    let id = event.meta.aggregate_id();
-    let write = commit.writes.iter().find(|write| write.id == id);
-    write.expect("BUG: the aggregate of an event is among those of its commit").aggregate_type
 }

@@ -193,6 +193,23 @@ async fn a_row_that_the_database_refuses_fails_its_own_commit_only() {
 }
 
 #[tokio::test]
+async fn a_commit_of_which_a_trigger_leaves_out_an_event_does_not_land_in_part() {
+    let (_folder, path) = file();
+    let store = store(&path).await;
+    let id = open_account(&store, &[1]).await.expect("it commits");
+    execute(
+        &path,
+        "CREATE TRIGGER superstition BEFORE INSERT ON events WHEN NEW.payload = CAST('{\"amount\":13}' AS BLOB)
+         BEGIN SELECT RAISE(IGNORE); END",
+    )
+    .await;
+    let deposits = (10..20).map(|amount| Deposited { amount });
+    let refused = store.append::<Account, _>(Stream::Id(id), Expected::Any, deposits).await;
+    assert!(matches!(refused, Err(Error::Storage { .. })), "{refused:?}");
+    assert_eq!(balance(&store, id).await.expect("it loads"), 1);
+}
+
+#[tokio::test]
 async fn keys_change_hands_within_a_group_and_within_a_commit() {
     let (_folder, path) = file();
     let engine = engine(&path).await;
@@ -273,6 +290,31 @@ async fn a_commit_larger_than_one_statement_lands_in_order() {
         .map(|event| event.decode::<Deposited>().expect("it decodes").amount)
         .collect();
     assert_eq!(read, amounts);
+}
+
+#[tokio::test]
+async fn a_commit_of_any_size_is_told_its_own_positions() {
+    let (_folder, path) = file();
+    let store = store(&path).await;
+    let id = open_account(&store, &[1]).await.expect("it commits");
+    let mut last = 1;
+    // Each of the statements alone, and all of them together.
+    for events in [1, 3, 4, 5, 15, 16, 17, 63, 64, 85, 200] {
+        let deposits = (0..events).map(|amount| Deposited { amount });
+        let stream = Stream::Id(id);
+        let landed = store.append::<Account, _>(stream, Expected::Any, deposits).await;
+        let (first, end) = landed.expect("it lands").committed.positions.expect("it has events");
+        assert_eq!((first.get(), end.get()), (last + 1, last + events));
+        let after = Position::new(last).expect("a position");
+        let log = store.read_log(after, 1000).await.expect("a page");
+        let amounts: Vec<i64> = log
+            .events
+            .iter()
+            .map(|event| event.decode::<Deposited>().expect("it decodes").amount)
+            .collect();
+        assert_eq!(amounts, (0..events).collect::<Vec<_>>());
+        last += events;
+    }
 }
 
 fn natural(key: &str) -> NaturalKey {
