@@ -22,8 +22,8 @@ use crate::url::Location;
 const WAL_BYTES_KEPT: &str = "67108864";
 /// Page caches stay as small as SQLite has them. The bundled SQLite has one limit for the caches of all connections of the
 /// process, the sum of theirs; one that is full takes pages of the others, and one whose share was taken keeps no page at
-/// all from then on, not even from one statement to the next. Large caches get there sooner. The file is mapped instead:
-/// what SQLite maps is in no cache.
+/// all from then on, not even from one statement to the next. Large caches get there sooner. Readers map the file instead:
+/// what they map is in no cache. The writer does not; it would look for each page in the write-ahead log first.
 const MAPPED_BYTES: i64 = 1 << 30;
 /// More than there are statements.
 const CACHED_STATEMENTS: usize = 64;
@@ -122,6 +122,7 @@ impl Database {
     /// Opens a connection that reads.
     pub(crate) fn open_reader(&self) -> Result<Connection> {
         self.checked(self.open(OpenFlags::empty()).and_then(|connection| {
+            connection.pragma_update(None, "mmap_size", MAPPED_BYTES)?;
             connection.pragma_update(None, "query_only", "ON")?;
             Ok(connection)
         }))
@@ -153,7 +154,6 @@ impl Database {
         // Or a statement is prepared again whenever a value is bound that the planner may have looked at.
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         connection.pragma_update(None, "temp_store", "MEMORY")?;
-        connection.pragma_update(None, "mmap_size", MAPPED_BYTES)?;
         Ok(connection)
     }
 

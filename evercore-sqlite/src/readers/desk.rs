@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
@@ -68,7 +69,7 @@ impl Desk {
             }
             Err(_) => reply.await,
         };
-        read.unwrap_or_else(|_| Err(Error::storage("read", because("its thread has panicked"))))
+        read.unwrap_or_else(|_| Err(Error::storage("read", because("it has panicked"))))
     }
 
     /// Refuses further reads, and lets the threads end. Those who wait find that there will be no answer.
@@ -147,7 +148,10 @@ impl Desk {
                 Some(connection) => Ok(&*connection),
                 missing => self.database.open_reader().map(|opened| &*missing.insert(opened)),
             };
-            work(opened);
+            // Who waits for it is told as the answer's sender is dropped. The thread goes on, for those who wait next.
+            if catch_unwind(AssertUnwindSafe(|| work(opened))).is_err() {
+                connection = None;
+            }
         }
     }
 
@@ -171,7 +175,7 @@ impl Desk {
     }
 }
 
-/// Notes that a thread has ended, and be it by a panic.
+/// Notes that a thread has ended.
 struct Leaving<'a>(&'a Desk);
 
 impl Drop for Leaving<'_> {
@@ -242,6 +246,6 @@ mod tests {
         let _anchor = desk.database.create().expect("it opens");
         let failed = desk.read(|_| -> Result<()> { panic!("a bug") }).await;
         assert!(matches!(failed, Err(Error::Storage { .. })), "{failed:?}");
-        assert_eq!(desk.read(|_| Ok(17)).await.expect("another thread takes its place"), 17);
+        assert_eq!(desk.read(|_| Ok(17)).await.expect("the thread goes on"), 17);
     }
 }
