@@ -35,6 +35,12 @@ struct State {
     is_closed: bool,
 }
 
+/// What somebody has left, and takes back when it is dropped before there is an answer.
+struct Left<'a> {
+    desk: &'a Desk,
+    number: Option<u64>,
+}
+
 /// Something to read.
 struct Read {
     number: u64,
@@ -55,7 +61,7 @@ impl Desk {
         work: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let (answer, mut reply) = oneshot::channel();
-        let number = self.leave(Box::new(move |connection| {
+        let mut left = self.leave(Box::new(move |connection| {
             // Nobody waits for it any more.
             if !answer.is_closed() {
                 answer.send(connection.and_then(work)).ok();
@@ -64,11 +70,12 @@ impl Desk {
         let patience = self.database.options().get_busy_timeout();
         let read = match timeout(patience, &mut reply).await {
             Ok(read) => read,
-            Err(_) if self.take_back(number) => {
+            Err(_) if left.take_back() => {
                 return Err(Error::Busy { source: because("all connections that read are taken") });
             }
             Err(_) => reply.await,
         };
+        left.number = None;
         read.unwrap_or_else(|_| Err(Error::storage("read", because("it has panicked"))))
     }
 
@@ -93,8 +100,7 @@ impl Desk {
         drop(waited);
     }
 
-    /// Returns the number by which it can be taken back.
-    fn leave(self: &Arc<Self>, work: Box<Work>) -> Result<u64> {
+    fn leave(self: &Arc<Self>, work: Box<Work>) -> Result<Left<'_>> {
         let mut state = self.state();
         if state.is_closed {
             return Err(Error::Closed);
@@ -111,15 +117,7 @@ impl Desk {
         if is_anyone_idle {
             self.news.notify_one();
         }
-        Ok(number)
-    }
-
-    /// Whether it was still waiting.
-    fn take_back(&self, number: u64) -> bool {
-        let mut state = self.state();
-        let before = state.waiting.len();
-        state.waiting.retain(|read| read.number != number);
-        state.waiting.len() < before
+        Ok(Left { desk: self, number: Some(number) })
     }
 
     fn start_thread(self: &Arc<Self>, state: &mut State) -> Result<()> {
@@ -175,6 +173,24 @@ impl Desk {
     }
 }
 
+impl Left<'_> {
+    /// Whether it was still waiting.
+    fn take_back(&mut self) -> bool {
+        let Some(number) = self.number.take() else { return false };
+        let mut state = self.desk.state();
+        let place = state.waiting.iter().position(|read| read.number == number);
+        let taken_back = place.and_then(|place| state.waiting.remove(place));
+        drop(state);
+        taken_back.is_some()
+    }
+}
+
+impl Drop for Left<'_> {
+    fn drop(&mut self) {
+        self.take_back();
+    }
+}
+
 /// Notes that a thread has ended.
 struct Leaving<'a>(&'a Desk);
 
@@ -194,6 +210,7 @@ impl fmt::Debug for Read {
 #[cfg(test)]
 mod tests {
     use std::sync::mpsc;
+    use std::task::Poll;
     use std::time::Duration;
 
     use super::*;
@@ -219,6 +236,12 @@ mod tests {
         let (done, has_been_done) = mpsc::channel();
         let other = async {
             has_started.await.expect("the first read begins");
+            let mut dropped = Box::pin(desk.read(|_| Ok(())));
+            let polled =
+                std::future::poll_fn(|context| Poll::Ready(dropped.as_mut().poll(context))).await;
+            assert!(polled.is_pending());
+            drop(dropped);
+            assert!(desk.state().waiting.is_empty(), "what nobody waits for does not wait");
             let refused = desk.read(move |_| Ok(done.send(()))).await;
             assert!(matches!(refused, Err(Error::Busy { .. })), "{refused:?}");
             release.send(()).expect("the first read waits");

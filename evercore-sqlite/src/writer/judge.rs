@@ -1,6 +1,6 @@
 //! Whether a commit may land: judged on what the transaction sees, and so on what the commits before it leave.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use evercore::engine::{AggregateWrite, Commit, KeyChange, Precondition};
 use evercore::{AggregateId, ConflictReason, Error, Result, Sequence};
@@ -95,19 +95,18 @@ fn check_keys(
 ) -> Result<Result<()>, Problem> {
     let changes =
         |id| commit.writes.iter().any(|write| write.id == id && write.key != KeyChange::Keep);
-    let mut claimed = Vec::new();
+    let mut claimed = HashSet::new();
     for write in &commit.writes {
         let KeyChange::Set(key) = &write.key else { continue };
         let holder = match names.aggregate(write.aggregate_type) {
             Some(aggregate_type) => holder(connection, aggregate_type, key)?,
             None => None,
         };
-        let claim = (write.aggregate_type, key);
-        if holder.is_some_and(|holder| !changes(holder)) || claimed.contains(&claim) {
+        let is_taken = holder.is_some_and(|holder| !changes(holder));
+        if is_taken || !claimed.insert((write.aggregate_type, key)) {
             let aggregate = write.aggregate_type.to_owned();
             return Ok(Err(Error::KeyTaken { aggregate, key: key.to_string() }));
         }
-        claimed.push(claim);
     }
     Ok(Ok(()))
 }
