@@ -1,69 +1,73 @@
 //! One database: how its connections are opened.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use evercore::engine::LogSignal;
 use evercore::{Error, Result};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, Connection, SqliteConnection};
-use tokio::time::{Instant, sleep};
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, SqliteConnection};
 
-use crate::error::{Class, Failure};
+use crate::error::{Class, Failure, Problem};
 use crate::options::{MissingFile, SqliteOptions, Synchronous};
 use crate::preflight;
 use crate::turns::Turns;
 use crate::url::Location;
-use crate::writer::MOST_ROWS;
 
 /// A long transaction lets the write-ahead log grow; afterwards it is cut back to this.
 const WAL_BYTES_KEPT: &str = "67108864";
-/// Page caches, as SQLite wants them: negative for KiB.
-const WRITER_CACHE: &str = "-16384";
-const READER_CACHE: &str = "-8192";
-/// All inserts of events, and the few other statements.
-const CACHED_STATEMENTS: usize = MOST_ROWS + 32;
+/// Page caches stay as small as SQLite has them. The bundled SQLite has one limit for the caches of all connections of the
+/// process, the sum of theirs; one that is full takes pages of the others, and one whose share was taken keeps no page at
+/// all from then on, not even from one statement to the next. Large caches get there sooner. Readers map the file instead:
+/// what they map is in no cache. The writer does not; it would look for each page in the write-ahead log first.
+const MAPPED_BYTES: i64 = 1 << 30;
+/// More than there are statements.
+const CACHED_STATEMENTS: usize = 64;
 
 /// One database and how to open it.
 #[derive(Debug)]
 pub(crate) struct Database {
     name: String,
-    location: Location,
+    place: Place,
     options: SqliteOptions,
-    base: SqliteConnectOptions,
     turns: Turns,
     /// Given after each commit of this engine.
     grown: LogSignal,
 }
 
+/// Where SQLite finds it.
+#[derive(Debug)]
+enum Place {
+    File(PathBuf),
+    /// Shared by the connections that name it.
+    Memory(String),
+}
+
+const MEMORY_VFS: &str = "memdb";
+
 impl Database {
     pub(crate) fn new(location: Location, options: SqliteOptions) -> Self {
-        let base = SqliteConnectOptions::new()
-            .busy_timeout(options.get_busy_timeout())
-            .statement_cache_capacity(CACHED_STATEMENTS)
-            .disable_statement_logging()
-            .pragma("temp_store", "MEMORY");
         let patience = options.get_busy_timeout();
-        let (name, base, turns) = match &location {
+        let (name, place, turns) = match location {
             Location::File(path) => {
+                let name = path.display().to_string();
                 // SQLite would read `file:…` as a URI.
-                let plain = if path.as_os_str().as_encoded_bytes().starts_with(b"file:") {
-                    &Path::new(".").join(path)
-                } else {
-                    path
-                };
-                let turns = Turns::beside_readers(patience);
-                (path.display().to_string(), base.filename(plain), turns)
+                let is_like_uri = path.as_os_str().as_encoded_bytes().starts_with(b"file:");
+                let plain = if is_like_uri { Path::new(".").join(path) } else { path };
+                (name, Place::File(plain), Turns::beside_readers(patience))
             }
             Location::Memory => {
                 static COUNT: AtomicU64 = AtomicU64::new(0);
                 let unique = format!("/evercore-{}", COUNT.fetch_add(1, Ordering::Relaxed));
-                let base = base.filename(unique).vfs("memdb");
-                (":memory:".to_owned(), base, Turns::instead_of_readers(patience))
+                let turns = Turns::instead_of_readers(patience);
+                (":memory:".to_owned(), Place::Memory(unique), turns)
             }
         };
-        Self { name, location, options, base, turns, grown: LogSignal::new() }
+        Self { name, place, options, turns, grown: LogSignal::new() }
     }
 
     /// The file, for messages.
@@ -76,7 +80,7 @@ impl Database {
     }
 
     pub(crate) const fn is_in_memory(&self) -> bool {
-        matches!(self.location, Location::Memory)
+        matches!(self.place, Place::Memory(_))
     }
 
     pub(crate) const fn grown(&self) -> &LogSignal {
@@ -88,93 +92,119 @@ impl Database {
     }
 
     /// Opens the first connection: creates a missing file, and finds out what is wrong with one that cannot be used.
-    pub(crate) async fn create(&self) -> Result<SqliteConnection> {
-        if let Location::File(path) = &self.location {
-            preflight::check(path.clone(), &self.name, self.options.get_missing_file()).await?;
+    /// Blocks, as all that opens does.
+    pub(crate) fn create(&self) -> Result<Connection> {
+        let missing_file = self.options.get_missing_file();
+        if let Place::File(path) = &self.place {
+            preflight::check(path, &self.name, missing_file)?;
         }
-        let create = self.options.get_missing_file() == MissingFile::Create;
-        let mut connection = self.open(self.writing().create_if_missing(create)).await?;
-        if !self.is_in_memory() {
-            self.use_wal(&mut connection).await?;
-        }
-        Ok(connection)
+        let create = match missing_file {
+            MissingFile::Create => OpenFlags::SQLITE_OPEN_CREATE,
+            MissingFile::Refuse => OpenFlags::empty(),
+        };
+        self.checked(self.open(create).and_then(|connection| {
+            self.prepare_writer(&connection)?;
+            if !self.is_in_memory() {
+                self.use_wal(&connection)?;
+            }
+            Ok(connection)
+        }))
     }
 
     /// Opens a connection that writes.
-    pub(crate) async fn open_writer(&self) -> Result<SqliteConnection> {
-        self.open(self.writing()).await
+    pub(crate) fn open_writer(&self) -> Result<Connection> {
+        self.checked(self.open(OpenFlags::empty()).and_then(|connection| {
+            self.prepare_writer(&connection)?;
+            Ok(connection)
+        }))
     }
 
     /// Opens a connection that reads.
-    pub(crate) async fn open_reader(&self) -> Result<SqliteConnection> {
-        self.open(self.reading()).await
+    pub(crate) fn open_reader(&self) -> Result<Connection> {
+        self.checked(self.open(OpenFlags::empty()).and_then(|connection| {
+            connection.pragma_update(None, "mmap_size", MAPPED_BYTES)?;
+            connection.pragma_update(None, "query_only", "ON")?;
+            Ok(connection)
+        }))
     }
 
-    /// How a connection that reads is opened.
-    pub(crate) fn reading(&self) -> SqliteConnectOptions {
-        self.base.clone().pragma("cache_size", READER_CACHE).pragma("query_only", "ON")
-    }
-
-    /// Opens an empty database of its own, to hold a copy of one in memory.
-    pub(crate) async fn open_copy(&self) -> Result<SqliteConnection> {
-        self.open(SqliteConnectOptions::new().in_memory(true).disable_statement_logging()).await
-    }
-
-    fn writing(&self) -> SqliteConnectOptions {
-        let synchronous = match self.options.get_synchronous() {
-            Synchronous::Full => SqliteSynchronous::Full,
-            Synchronous::Normal => SqliteSynchronous::Normal,
+    /// Opens a connection for user code that writes.
+    pub(crate) async fn open_shared(&self) -> Result<SqliteConnection> {
+        let base = match &self.place {
+            Place::File(path) => SqliteConnectOptions::new().filename(path),
+            Place::Memory(name) => SqliteConnectOptions::new().filename(name).vfs(MEMORY_VFS),
         };
-        self.base
-            .clone()
-            .synchronous(synchronous)
-            .pragma("cache_size", WRITER_CACHE)
-            .pragma("journal_size_limit", WAL_BYTES_KEPT)
+        let options = base
+            .busy_timeout(self.options.get_busy_timeout())
+            .disable_statement_logging()
+            .pragma("temp_store", "MEMORY")
+            .pragma("synchronous", self.synchronous())
+            .pragma("journal_size_limit", WAL_BYTES_KEPT);
+        self.checked(options.connect().await.map_err(Problem::from))
     }
 
-    async fn open(&self, options: SqliteConnectOptions) -> Result<SqliteConnection> {
-        options.connect().await.map_err(|error| self.open_failure(&error.into()))
+    fn open(&self, more: OpenFlags) -> Result<Connection, Problem> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | more;
+        let connection = match &self.place {
+            Place::File(path) => Connection::open_with_flags(path, flags)?,
+            Place::Memory(name) => Connection::open_with_flags_and_vfs(name, flags, MEMORY_VFS)?,
+        };
+        connection.busy_timeout(self.options.get_busy_timeout())?;
+        connection.set_prepared_statement_cache_capacity(CACHED_STATEMENTS);
+        // Or a statement is prepared again whenever a value is bound that the planner may have looked at.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+        connection.pragma_update(None, "temp_store", "MEMORY")?;
+        Ok(connection)
+    }
+
+    fn prepare_writer(&self, connection: &Connection) -> Result<(), Problem> {
+        connection.pragma_update(None, "synchronous", self.synchronous())?;
+        connection.pragma_update(None, "journal_size_limit", WAL_BYTES_KEPT)?;
+        Ok(())
+    }
+
+    const fn synchronous(&self) -> &'static str {
+        match self.options.get_synchronous() {
+            Synchronous::Full => "FULL",
+            Synchronous::Normal => "NORMAL",
+        }
     }
 
     /// Switches the file to a write-ahead log, which it stays with for good. SQLite does not wait for the lock that
     /// the switch needs, so several processes that create the file at once have to try again.
-    async fn use_wal(&self, connection: &mut SqliteConnection) -> Result<()> {
+    fn use_wal(&self, connection: &Connection) -> Result<(), Problem> {
         const PAUSE: Duration = Duration::from_millis(5);
         let deadline = Instant::now() + self.options.get_busy_timeout();
         loop {
-            let mode: Result<String, sqlx::Error> =
-                sqlx::query_scalar("PRAGMA journal_mode = WAL").fetch_one(&mut *connection).await;
-            match mode.map_err(Failure::from) {
+            let mode = connection
+                .pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get::<_, String>(0))
+                .map_err(Failure::from);
+            match mode {
                 Ok(mode) if mode == "wal" => return Ok(()),
                 Ok(mode) => {
                     let problem = "the file system has no shared memory for a write-ahead log";
                     tracing::warn!(database = self.name, mode, problem);
-                    return Err(Error::storage("open the write-ahead log", problem));
+                    return Err(Error::storage("open the write-ahead log", problem).into());
                 }
                 Err(failure) if failure.class() == Class::Busy && Instant::now() < deadline => {
-                    sleep(PAUSE).await;
+                    sleep(PAUSE);
                 }
-                Err(failure) => return Err(self.open_failure(&failure)),
+                Err(failure) => return Err(failure.into()),
             }
         }
     }
 
-    fn open_failure(&self, failure: &Failure) -> Error {
-        failure.undone(&self.name, "open the database")
+    fn checked<T>(&self, opened: Result<T, Problem>) -> Result<T> {
+        opened.map_err(|problem| problem.undone(&self.name, "open the database"))
     }
-}
-
-/// Closes a connection and waits until its thread has let go of the file.
-pub(crate) async fn close(connection: SqliteConnection) -> Result<()> {
-    connection.close().await.map_err(|error| Error::storage("close the database", error))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    async fn pragma(connection: &mut SqliteConnection, sql: &'static str) -> i64 {
-        sqlx::query_scalar(sql).fetch_one(connection).await.expect("a number")
+    fn pragma(connection: &Connection, name: &str) -> i64 {
+        connection.pragma_query_value(None, name, |row| row.get(0)).expect("a number")
     }
 
     #[tokio::test]
@@ -185,16 +215,21 @@ mod tests {
                 .synchronous(synchronous)
                 .busy_timeout(Duration::from_millis(123));
             let database = Database::new(Location::File(folder.path().join("bank.db")), options);
-            let first = database.create().await.expect("it opens");
-            let second = database.open_writer().await.expect("it opens");
-            for mut connection in [first, second] {
-                assert_eq!(pragma(&mut connection, "PRAGMA synchronous").await, number);
-                assert_eq!(pragma(&mut connection, "PRAGMA foreign_keys").await, 1);
-                assert_eq!(pragma(&mut connection, "PRAGMA busy_timeout").await, 123);
+            let first = database.create().expect("it opens");
+            let second = database.open_writer().expect("it opens");
+            for connection in [first, second] {
+                assert_eq!(pragma(&connection, "synchronous"), number);
+                assert_eq!(pragma(&connection, "foreign_keys"), 1);
+                assert_eq!(pragma(&connection, "busy_timeout"), 123);
+                let stays_prepared = connection.db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG);
+                assert!(stays_prepared.expect("a setting"));
             }
-            let mut reader = database.open_reader().await.expect("it opens");
-            assert_eq!(pragma(&mut reader, "PRAGMA query_only").await, 1);
-            assert_eq!(pragma(&mut reader, "PRAGMA busy_timeout").await, 123);
+            let reader = database.open_reader().expect("it opens");
+            assert_eq!(pragma(&reader, "query_only"), 1);
+            assert_eq!(pragma(&reader, "busy_timeout"), 123);
+            let mut shared = database.open_shared().await.expect("it opens");
+            let found = sqlx::query_scalar("PRAGMA synchronous").fetch_one(&mut shared).await;
+            assert_eq!(found.unwrap_or(0), number);
         }
     }
 }

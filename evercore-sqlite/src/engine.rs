@@ -1,8 +1,8 @@
 //! The engine: what the contract asks for, and where each part of it is done.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -11,11 +11,12 @@ use evercore::engine::{
     LoadedAggregate, LogPage, LogRequest, LogWatch, Migration, Reader, StorageEngine, TypeName,
 };
 use evercore::{CommitId, Error, IdempotencyKey, RecordedEvent, Result};
-use sqlx::SqliteConnection;
+use rusqlite::Connection;
 use tokio::runtime::Handle;
-use tokio::sync::Mutex;
 
-use crate::database::{self, Database};
+use crate::blocking::blocking;
+use crate::database::Database;
+use crate::error::Problem;
 use crate::first::find_first;
 use crate::load::{load, read_history};
 use crate::log::read_log;
@@ -26,15 +27,15 @@ use crate::schema;
 use crate::types::Types;
 use crate::url::{self, Location};
 use crate::view::Views;
-use crate::writer::{Work, Writer};
+use crate::writer::Writer;
 
 /// How soon the commits of other processes are found.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// An event log in a SQLite database.
 ///
-/// It commits on a task of its own, in the tokio runtime that it was opened in; the task ends with
-/// [`close`](StorageEngine::close), or when the engine is dropped.
+/// It commits on a thread of its own, which ends with [`close`](StorageEngine::close), or when the engine is dropped, and
+/// reads on the threads that the tokio runtime has for work that blocks.
 #[derive(Debug)]
 pub struct SqliteEngine {
     pub(crate) database: Arc<Database>,
@@ -43,9 +44,9 @@ pub struct SqliteEngine {
     /// The one that it was opened in.
     pub(crate) runtime: Handle,
     writer: Writer,
-    views: Views,
+    views: Arc<Views>,
     /// A database in memory lives as long as a connection to it.
-    anchor: Mutex<Option<SqliteConnection>>,
+    anchor: Mutex<Option<Connection>>,
     is_closed: AtomicBool,
 }
 
@@ -85,15 +86,19 @@ impl SqliteEngine {
 
     async fn start(location: Location, options: SqliteOptions) -> Result<Self> {
         let database = Arc::new(Database::new(location, options));
-        let mut connection = database.create().await?;
-        schema::check(&database, &mut connection).await?;
+        let opened = Arc::clone(&database);
+        let (connection, anchor) = blocking(move || {
+            let connection = opened.create()?;
+            schema::check(&opened, &connection)?;
+            let anchor = if opened.is_in_memory() { Some(opened.open_reader()?) } else { None };
+            Ok::<_, Error>((connection, anchor))
+        })
+        .await??;
         let types: Arc<Types> = Arc::default();
-        let anchor =
-            if database.is_in_memory() { Some(database.open_reader().await?) } else { None };
         Ok(Self {
-            writer: Writer::start(Arc::clone(&database), Arc::clone(&types), connection),
+            writer: Writer::start(Arc::clone(&database), Arc::clone(&types), connection)?,
             readers: Arc::new(Readers::new(Arc::clone(&database))),
-            views: Views::new(Arc::clone(&database), Arc::clone(&types)),
+            views: Arc::new(Views::new(Arc::clone(&database), Arc::clone(&types))),
             anchor: Mutex::new(anchor),
             is_closed: AtomicBool::new(false),
             runtime: Handle::current(),
@@ -102,11 +107,21 @@ impl SqliteEngine {
         })
     }
 
+    /// Reads what was committed.
+    pub(crate) async fn read<T: Send + 'static>(
+        &self,
+        operation: &'static str,
+        work: impl FnOnce(&Connection, &Types) -> Result<T, Problem> + Send + 'static,
+    ) -> Result<T> {
+        let types = Arc::clone(&self.types);
+        self.readers.read(operation, move |connection| work(connection, &types)).await
+    }
+
     /// Does something in a transaction of its own, on the connection that writes.
     pub(crate) async fn write<T: Send + 'static>(
         &self,
         operation: &'static str,
-        work: impl for<'c> FnOnce(&'c mut SqliteConnection) -> Work<'c, T> + Send + 'static,
+        work: impl FnOnce(&Connection) -> Result<T, Problem> + Send + 'static,
     ) -> Result<T> {
         self.check_may_write()?;
         self.writer.transact(operation, work).await
@@ -125,10 +140,15 @@ impl SqliteEngine {
 impl StorageEngine for SqliteEngine {
     async fn migrate(&self) -> Result<()> {
         self.check_may_write()?;
-        let _turn = self.database.turns().write().await?;
-        let mut connection = self.database.open_writer().await?;
-        schema::migrate(&self.database, &mut connection).await?;
-        database::close(connection).await
+        let turn = self.database.turns().write().await?;
+        let database = Arc::clone(&self.database);
+        blocking(move || {
+            let connection = database.open_writer()?;
+            schema::migrate(&database, &connection)?;
+            drop((connection, turn));
+            Ok(())
+        })
+        .await?
     }
 
     fn migrations(&self) -> Vec<Migration> {
@@ -138,15 +158,14 @@ impl StorageEngine for SqliteEngine {
     async fn warmup(&self, types: &[TypeName]) -> Result<()> {
         self.check_may_write()?;
         self.writer.register(types.to_vec()).await?;
-        self.readers.acquire().await.map(drop)
+        self.read("open a connection that reads", |_, _| Ok(())).await
     }
 
     async fn aggregate_types(&self) -> Result<Vec<Arc<str>>> {
-        let mut reading = self.readers.acquire().await?;
-        match self.types.refresh(reading.connection()).await {
-            Ok(names) => Ok(names.aggregates().cloned().collect()),
-            Err(failure) => Err(reading.failed("read the names of types", failure.into())),
-        }
+        self.read("read the names of types", |connection, types| {
+            Ok(types.refresh(connection)?.aggregates().cloned().collect())
+        })
+        .await
     }
 
     async fn reserve_ids(&self, count: u32) -> Result<IdBlock> {
@@ -165,9 +184,9 @@ impl StorageEngine for SqliteEngine {
     }
 
     async fn find_first(&self, key: &IdempotencyKey) -> Result<Option<FirstOutcome>> {
-        let mut reading = self.readers.acquire().await?;
-        let result = find_first(reading.connection(), key).await;
-        result.map_err(|problem| reading.failed("find a commit by its idempotency key", problem))
+        let key = key.clone();
+        let find = move |connection: &_, _: &_| find_first(connection, &key);
+        self.read("find a commit by its idempotency key", find).await
     }
 
     fn watch_log(&self) -> LogWatch {
@@ -184,32 +203,31 @@ impl StorageEngine for SqliteEngine {
         self.writer.close().await?;
         // Until a transaction that is open has ended.
         drop(self.database.turns().take().await?);
-        self.views.close().await;
-        self.readers.close().await?;
-        match self.anchor.lock().await.take() {
-            Some(anchor) => database::close(anchor).await,
-            None => Ok(()),
-        }
+        let anchor = self.anchor.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let (views, readers) = (Arc::clone(&self.views), Arc::clone(&self.readers));
+        blocking(move || {
+            views.close();
+            readers.close();
+            drop(anchor);
+        })
+        .await
     }
 }
 
 #[async_trait]
 impl Reader for SqliteEngine {
     async fn load(&self, request: LoadRequest) -> Result<Option<LoadedAggregate>> {
-        let mut reading = self.readers.acquire().await?;
-        let result = load(reading.connection(), &self.types, &request).await;
-        result.map_err(|problem| reading.failed("load an aggregate", problem))
+        self.read("load an aggregate", move |connection, types| load(connection, types, &request))
+            .await
     }
 
     async fn read_history(&self, request: HistoryRequest) -> Result<Vec<RecordedEvent>> {
-        let mut reading = self.readers.acquire().await?;
-        let result = read_history(reading.connection(), &self.types, request).await;
-        result.map_err(|problem| reading.failed("read a history", problem))
+        let read = move |connection: &_, types: &_| read_history(connection, types, request);
+        self.read("read a history", read).await
     }
 
     async fn read_log(&self, request: LogRequest) -> Result<LogPage> {
-        let mut reading = self.readers.acquire().await?;
-        let result = read_log(reading.connection(), &self.types, &request).await;
-        result.map_err(|problem| reading.failed("read the log", problem))
+        let read = move |connection: &_, types: &_| read_log(connection, types, &request);
+        self.read("read the log", read).await
     }
 }

@@ -8,7 +8,10 @@ use evercore::{BoxError, CommitId, Error, OpenProblem};
 
 /// A driver error that several callers are told about: all commits of a group fail by the same one.
 #[derive(Clone, Debug)]
-pub(crate) struct Failure(Arc<sqlx::Error>);
+pub(crate) struct Failure {
+    class: Class,
+    source: Arc<dyn std::error::Error + Send + Sync>,
+}
 
 /// What can go wrong with a statement and what it returns.
 #[derive(Debug)]
@@ -40,34 +43,20 @@ pub(crate) enum Class {
     Corrupt,
     /// The disk is full. SQLite has undone the transaction, or lets us undo it.
     Full,
-    /// The connection is gone: its thread has panicked or could not be reached.
+    /// The connection that user code had is gone: its thread has panicked or could not be reached.
     ConnectionLost,
     /// Anything else; after an attempt to write, it is not known what reached the disk.
     Other,
 }
 
 impl Failure {
-    pub(crate) fn class(&self) -> Class {
-        match &*self.0 {
-            sqlx::Error::Database(error) => {
-                let code = error.code().and_then(|code| code.parse::<i32>().ok());
-                // The higher bits refine the primary code.
-                match code.map(|code| code & 0xff) {
-                    Some(5 | 6) => Class::Busy,
-                    Some(8) => Class::ReadOnly,
-                    Some(11) => Class::Corrupt,
-                    Some(13) => Class::Full,
-                    Some(14) => Class::CannotOpen,
-                    Some(18) => Class::TooBig,
-                    Some(19) => Class::Constraint,
-                    Some(26) => Class::NotADatabase,
-                    Some(1) if is_schema_missing(error.message()) => Class::SchemaOutdated,
-                    _ => Class::Other,
-                }
-            }
-            sqlx::Error::WorkerCrashed => Class::ConnectionLost,
-            _ => Class::Other,
-        }
+    pub(crate) const fn class(&self) -> Class {
+        self.class
+    }
+
+    /// Whether a savepoint was to be released which the transaction, having ended, has taken with it.
+    pub(crate) fn is_savepoint_gone(&self) -> bool {
+        self.source.to_string().starts_with("no such savepoint")
     }
 
     /// The error of a read, or of a write that is known to be undone.
@@ -77,13 +66,13 @@ impl Failure {
             problem,
             source: Some(self.boxed()),
         };
-        match self.class() {
+        match self.class {
             Class::Busy => Error::Busy { source: self.boxed() },
             Class::ReadOnly => cannot_open(OpenProblem::ReadOnly),
             Class::NotADatabase => cannot_open(OpenProblem::NotADatabase),
             Class::SchemaOutdated => cannot_open(OpenProblem::SchemaOutdated),
             Class::CannotOpen => cannot_open(OpenProblem::Other),
-            Class::Corrupt => Error::corrupt("database file", self.0.to_string()),
+            Class::Corrupt => Error::corrupt("database file", self.source.to_string()),
             Class::ConnectionLost => Error::Unavailable { source: self.boxed() },
             Class::Constraint | Class::TooBig | Class::Full | Class::Other => {
                 Error::storage(operation, self.boxed())
@@ -101,9 +90,51 @@ impl Failure {
     }
 }
 
+impl Class {
+    /// What SQLite's result code means. Its higher bits refine the primary code.
+    fn of(code: i32, message: &str) -> Self {
+        match code & 0xff {
+            5 | 6 => Self::Busy,
+            8 => Self::ReadOnly,
+            11 => Self::Corrupt,
+            13 => Self::Full,
+            14 => Self::CannotOpen,
+            18 => Self::TooBig,
+            19 => Self::Constraint,
+            26 => Self::NotADatabase,
+            1 if is_schema_missing(message) => Self::SchemaOutdated,
+            _ => Self::Other,
+        }
+    }
+}
+
+impl From<rusqlite::Error> for Failure {
+    fn from(error: rusqlite::Error) -> Self {
+        let class = match &error {
+            rusqlite::Error::SqliteFailure(code, _) => {
+                Class::of(code.extended_code, &error.to_string())
+            }
+            // Of a statement that is not as the schema is.
+            rusqlite::Error::SqlInputError { error, msg, .. } => {
+                Class::of(error.extended_code, msg)
+            }
+            _ => Class::Other,
+        };
+        Self { class, source: Arc::new(error) }
+    }
+}
+
 impl From<sqlx::Error> for Failure {
     fn from(error: sqlx::Error) -> Self {
-        Self(Arc::new(error))
+        let class = match &error {
+            sqlx::Error::Database(error) => {
+                let code = error.code().and_then(|code| code.parse().ok());
+                code.map_or(Class::Other, |code| Class::of(code, error.message()))
+            }
+            sqlx::Error::WorkerCrashed => Class::ConnectionLost,
+            _ => Class::Other,
+        };
+        Self { class, source: Arc::new(error) }
     }
 }
 
@@ -115,9 +146,11 @@ impl Problem {
             Self::Answer(error) => error,
         }
     }
+}
 
-    pub(crate) fn is_connection_lost(&self) -> bool {
-        matches!(self, Self::Driver(failure) if failure.class() == Class::ConnectionLost)
+impl From<rusqlite::Error> for Problem {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Driver(error.into())
     }
 }
 
@@ -141,13 +174,13 @@ impl From<Error> for Problem {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        self.source.fmt(f)
     }
 }
 
 impl std::error::Error for Failure {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        std::error::Error::source(&*self.0)
+        self.source.source()
     }
 }
 

@@ -2,26 +2,30 @@
 
 use evercore::engine::{Committed, FirstOutcome};
 use evercore::{CommitId, Error, IdempotencyKey};
-use sqlx::{Row, SqliteConnection};
+use rusqlite::{Connection, OptionalExtension};
 use uuid::Uuid;
 
 use crate::error::Problem;
 use crate::writer::positions;
 
-pub(crate) const FIND_FIRST: &str = include_str!("find_first.sql");
+const FIND_FIRST: &str = include_str!("find_first.sql");
 
-pub(crate) async fn find_first(
-    connection: &mut SqliteConnection,
+pub(crate) fn find_first(
+    connection: &Connection,
     key: &IdempotencyKey,
 ) -> Result<Option<FirstOutcome>, Problem> {
-    let found = sqlx::query(FIND_FIRST).bind(key.as_str()).fetch_optional(connection).await?;
-    let Some(row) = found else { return Ok(None) };
-    let id = Uuid::from_slice(row.try_get(0)?)
-        .map_err(|error| Error::corrupt("commits.id", error.to_string()))?;
-    let positions = positions(row.try_get(1)?, row.try_get(2)?)?;
+    let mut statement = connection.prepare_cached(FIND_FIRST)?;
+    let found = statement.query_row([key.as_str()], |row| {
+        let id: Vec<u8> = row.get(0)?;
+        let (command, result): (String, String) = (row.get(3)?, row.get(4)?);
+        Ok((id, row.get(1)?, row.get(2)?, command, result))
+    });
+    let Some((id, first, last, command, result)) = found.optional()? else { return Ok(None) };
+    let id =
+        Uuid::from_slice(&id).map_err(|error| Error::corrupt("commits.id", error.to_string()))?;
     Ok(Some(FirstOutcome {
-        committed: Committed { id: CommitId::from_uuid(id), positions },
-        command: row.try_get::<String, _>(3)?.into(),
-        result: row.try_get::<String, _>(4)?.into(),
+        committed: Committed { id: CommitId::from_uuid(id), positions: positions(first, last)? },
+        command: command.into(),
+        result: result.into(),
     }))
 }

@@ -8,11 +8,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use evercore::engine::{Commit, Committed, Settled, Settlement};
 use evercore::{AggregateId, Error, Result};
+use rusqlite::Connection as Handle;
 use sqlx::{Connection, SqliteConnection};
 use tracing::debug;
 
-use crate::database::{self, Database};
-use crate::error::Problem;
+use crate::database::Database;
+use crate::error::{Failure, Problem};
+use crate::handle::with_handle;
 use crate::page::checked;
 use crate::readers::{Frozen, Readers};
 use crate::subscriptions::settle;
@@ -24,7 +26,7 @@ use crate::writer::land_within;
 const BEGIN: &str = "BEGIN IMMEDIATE; SAVEPOINT evercore";
 const END_OF_USER_CODE: &str = "RELEASE evercore";
 const COMMIT: &str = "COMMIT";
-pub(crate) const READ_NEXT_ID: &str = include_str!("read_next_id.sql");
+const READ_NEXT_ID: &str = include_str!("read_next_id.sql");
 
 /// The transaction and what it holds up meanwhile.
 #[derive(Debug)]
@@ -53,7 +55,7 @@ impl Held {
     ) -> Result<Self> {
         let frozen = if database.is_in_memory() { Some(readers.freeze().await?) } else { None };
         let hold = Hold { _frozen: frozen, _turn: turn };
-        let mut connection = database.open_writer().await?;
+        let mut connection = database.open_shared().await?;
         let may_commit = Arc::default();
         let begun = begin(&mut connection, Arc::clone(&may_commit)).await;
         let first_id =
@@ -76,62 +78,61 @@ impl Held {
     }
 
     /// Lands a commit, a settlement and all that user code has written. Unless that succeeds, or if the settlement was
-    /// recorded before, the transaction is still to be undone.
-    pub(crate) async fn land(
+    /// recorded before, the transaction is still to be undone. Blocks, and so must not be on a thread of the runtime.
+    pub(crate) fn land(
         &mut self,
         types: &Types,
         commit: &Commit,
         settlement: Option<&Settlement>,
     ) -> Result<Committed> {
-        self.check_not_ended().await?;
-        if let Some(settlement) = settlement {
-            let nothing = Committed { id: commit.id, positions: None };
-            if self.settle(settlement).await? == Settled::Before {
-                return Ok(nothing);
-            }
-            if commit.writes.is_empty() {
-                self.may_commit.store(true, Ordering::Release);
-                self.run(COMMIT).await?;
-                return Ok(nothing);
-            }
-        }
-        self.may_commit.store(true, Ordering::Release);
-        land_within(&mut self.connection, self.database.name(), types, commit).await
+        let (database, may_commit) = (&self.database, &self.may_commit);
+        let landed = with_handle(&mut self.connection, |handle| {
+            land(handle, database.name(), may_commit, types, commit, settlement)
+        });
+        landed.map_err(|problem| problem.undone(self.database.name(), "land a transaction"))?
     }
 
     /// Undoes the transaction unless it has landed.
     pub(crate) async fn close(self) {
         let Self { connection, hold, .. } = self;
-        if let Err(error) = database::close(connection).await {
+        if let Err(error) = connection.close().await {
             debug!(%error, "the connection of a transaction was not closed well");
         }
         drop(hold);
     }
+}
 
-    async fn settle(&mut self, settlement: &Settlement) -> Result<Settled> {
-        settle(&mut self.connection, settlement)
-            .await
-            .map_err(|problem| problem.undone(self.database.name(), "record a batch"))
-    }
-
-    async fn run(&mut self, sql: &'static str) -> Result<()> {
-        match sqlx::raw_sql(sql).execute(&mut self.connection).await {
-            Ok(_) => Ok(()),
-            Err(error) => Err(Problem::from(error).undone(self.database.name(), "commit a batch")),
+fn land(
+    connection: &Handle,
+    database: &str,
+    may_commit: &AtomicBool,
+    types: &Types,
+    commit: &Commit,
+    settlement: Option<&Settlement>,
+) -> Result<Committed> {
+    let ended = connection.execute_batch(END_OF_USER_CODE).map_err(Failure::from);
+    ended.map_err(|failure| {
+        if failure.is_savepoint_gone() {
+            Error::TransactionEnded
+        } else {
+            failure.undone(database, "end a transaction")
+        }
+    })?;
+    if let Some(settlement) = settlement {
+        let failed = |problem: Problem| problem.undone(database, "record a batch");
+        let nothing = Committed { id: commit.id, positions: None };
+        if settle(connection, settlement).map_err(failed)? == Settled::Before {
+            return Ok(nothing);
+        }
+        if commit.writes.is_empty() {
+            may_commit.store(true, Ordering::Release);
+            let committed = connection.execute_batch(COMMIT);
+            committed.map_err(|error| Problem::from(error).undone(database, "commit a batch"))?;
+            return Ok(nothing);
         }
     }
-
-    async fn check_not_ended(&mut self) -> Result<()> {
-        match sqlx::raw_sql(END_OF_USER_CODE).execute(&mut self.connection).await {
-            Ok(_) => Ok(()),
-            Err(sqlx::Error::Database(error)) if is_savepoint_gone(error.message()) => {
-                Err(Error::TransactionEnded)
-            }
-            Err(error) => {
-                Err(Problem::from(error).undone(self.database.name(), "end a transaction"))
-            }
-        }
-    }
+    may_commit.store(true, Ordering::Release);
+    land_within(connection, database, types, commit)
 }
 
 async fn begin(
@@ -144,8 +145,4 @@ async fn begin(
     std::mem::forget(connection.begin_with(BEGIN).await?);
     let next = sqlx::query_scalar(READ_NEXT_ID).fetch_one(connection).await?;
     Ok(checked(AggregateId::new(next), "aggregate_ids.next_id")?)
-}
-
-fn is_savepoint_gone(message: &str) -> bool {
-    message.starts_with("no such savepoint")
 }

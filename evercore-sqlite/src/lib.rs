@@ -20,29 +20,32 @@
 //! # How it works
 //! - The file is in WAL mode with `synchronous = FULL`: what was acknowledged is on the disk, and readers do not wait
 //!   for the writer.
-//! - One task owns the one connection that writes. Commits that wait at the same time share a transaction, and so its
+//! - One thread owns the one connection that writes. Commits that wait at the same time share a transaction, and so its
 //!   `fsync`; each is judged by itself, so that a conflict in one leaves its neighbours alone.
-//! - A load is one statement, and so is a page of the log.
+//! - Reads run on a few threads of their own, and take plain rows: no task waits for the disk, and no row for a task.
 //! - Several processes may use one file. They wait for each other up to
 //!   [`busy_timeout`](SqliteOptions::busy_timeout), then get [`Error::Busy`](evercore::Error::Busy).
 //! - Your own tables may live in the same file, and [`with_transaction`](SqliteStoreExt::with_transaction) lands their
 //!   rows together with events. The view `event_log` shows the log to people.
 
+mod blocking;
 mod connect;
 mod database;
 mod engine;
 mod error;
 mod first;
+mod handle;
 mod held;
 mod load;
 mod log;
+mod moment;
 mod nesting;
 mod options;
 mod page;
+mod pool;
 mod preflight;
 mod readers;
 mod schema;
-
 mod subscriptions;
 mod transaction;
 mod transactional;
@@ -50,6 +53,7 @@ mod turns;
 mod types;
 mod url;
 mod view;
+mod waiting;
 mod writer;
 
 pub use engine::SqliteEngine;

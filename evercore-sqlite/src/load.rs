@@ -3,96 +3,126 @@
 use bytes::Bytes;
 use evercore::engine::{HistoryRequest, LoadRequest, LoadedAggregate, StoredSnapshot, Target};
 use evercore::{AggregateId, Error, NaturalKey, RecordedEvent, Result, Sequence};
-use sqlx::{Row, SqliteConnection};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::error::Problem;
-use crate::page::{RawPage, checked};
+use crate::moment::as_of_one_moment;
+use crate::page::{Page, checked};
 use crate::types::{AggregateTypeId, Types};
 
-pub(crate) const LOAD: &str = include_str!("load.sql");
-pub(crate) const READ_HISTORY: &str = include_str!("read_history.sql");
+const LOAD: &str = include_str!("load.sql");
+const READ_HISTORY: &str = include_str!("read_history.sql");
 
-/// An aggregate, its snapshot and the first page of its events, in one statement and so as of one moment.
-pub(crate) async fn load(
-    connection: &mut SqliteConnection,
+/// The columns of an aggregate and its snapshot.
+struct Found {
+    id: i64,
+    aggregate_type: AggregateTypeId,
+    key: Option<String>,
+    snapshot_sequence: Option<i64>,
+    snapshot_state: Option<Vec<u8>>,
+}
+
+/// An aggregate, its snapshot and the first page of its events, as of one moment.
+pub(crate) fn load(
+    connection: &Connection,
     types: &Types,
     request: &LoadRequest,
 ) -> Result<Option<LoadedAggregate>, Problem> {
-    let (id, key) = match &request.target {
-        Target::Id(id) => (Some(id.get()), None),
-        Target::Key(key) => (None, Some(key.as_str())),
-    };
-    let names = types
-        .knowing(connection, |names| names.aggregate(request.aggregate_type).is_some())
-        .await?;
+    as_of_one_moment(connection, || find(connection, types, request))
+}
+
+/// A page of an aggregate's events.
+pub(crate) fn read_history(
+    connection: &Connection,
+    types: &Types,
+    request: HistoryRequest,
+) -> Result<Vec<RecordedEvent>, Problem> {
+    let up_to = request.up_to.map_or(i64::MAX, Sequence::get);
+    let mut statement = connection.prepare_cached(READ_HISTORY)?;
+    let page = params![request.id.get(), request.after.get(), up_to, request.limit];
+    Page::new(connection, types).read(statement.query(page)?)
+}
+
+fn find(
+    connection: &Connection,
+    types: &Types,
+    request: &LoadRequest,
+) -> Result<Option<LoadedAggregate>, Problem> {
+    let names =
+        types.knowing(connection, |names| names.aggregate(request.aggregate_type).is_some())?;
     let wanted_type = names.aggregate(request.aggregate_type).unwrap_or(AggregateTypeId::NONE);
-    let row = sqlx::query(LOAD)
-        .bind(id)
-        .bind(wanted_type.get())
-        .bind(key)
-        .bind(request.snapshot.map(|fingerprint| fingerprint.get().cast_signed()))
-        .bind(request.up_to.map_or(i64::MAX, Sequence::get))
-        .bind(i64::from(request.limit))
-        .fetch_one(&mut *connection)
-        .await?;
-    let Some(id) = row.try_get::<Option<i64>, _>(0)? else {
-        return Ok(None);
-    };
-    let found_type = AggregateTypeId::new(row.try_get(1)?);
-    let key: Option<String> = row.try_get(2)?;
-    let snapshot = match (row.try_get::<Option<i64>, _>(3)?, row.try_get::<Option<Vec<u8>>, _>(4)?)
-    {
+    let Some(found) = Found::read(connection, wanted_type, request)? else { return Ok(None) };
+    let id = checked(AggregateId::new(found.id), "aggregates.id")?;
+    let snapshot = match (found.snapshot_sequence, found.snapshot_state) {
         (Some(sequence), Some(state)) => Some(StoredSnapshot {
             sequence: checked(Sequence::new(sequence), "snapshots.sequence")?,
             state: Bytes::from(state),
         }),
         _ => None,
     };
-    let events = RawPage::from_row(&row, 5)?.into_events(types, connection).await?;
-    if found_type == wanted_type {
-        let start = snapshot.as_ref().map_or(0, |snapshot| snapshot.sequence.get());
-        check_whole(start, &events, row.try_get(7)?, request)?;
-    }
-    let names = types.knowing(connection, |names| names.aggregate_name(found_type).is_ok()).await?;
+    let start = snapshot.as_ref().map_or(Sequence::ZERO, |snapshot| snapshot.sequence);
+    let events = if found.aggregate_type == wanted_type {
+        read_tail(connection, types, request, id, start)?
+    } else {
+        Vec::new()
+    };
+    let names =
+        types.knowing(connection, |names| names.aggregate_name(found.aggregate_type).is_ok())?;
     Ok(Some(LoadedAggregate {
-        id: checked(AggregateId::new(id), "aggregates.id")?,
-        aggregate_type: names.aggregate_name(found_type)?,
-        key: checked(key.map(NaturalKey::new).transpose(), "aggregates.natural_key")?,
+        id,
+        aggregate_type: names.aggregate_name(found.aggregate_type)?,
+        key: checked(found.key.map(NaturalKey::new).transpose(), "aggregates.natural_key")?,
         snapshot,
         events,
     }))
 }
 
-/// A page of an aggregate's events.
-pub(crate) async fn read_history(
-    connection: &mut SqliteConnection,
+/// The first page after the snapshot. One that lacks events would be taken for a whole one, and the state for the newest.
+fn read_tail(
+    connection: &Connection,
     types: &Types,
-    request: HistoryRequest,
+    request: &LoadRequest,
+    id: AggregateId,
+    start: Sequence,
 ) -> Result<Vec<RecordedEvent>, Problem> {
-    let row = sqlx::query(READ_HISTORY)
-        .bind(request.id.get())
-        .bind(request.after.get())
-        .bind(request.up_to.map_or(i64::MAX, Sequence::get))
-        .bind(i64::from(request.limit))
-        .fetch_one(&mut *connection)
-        .await?;
-    RawPage::from_row(&row, 0)?.into_events(types, connection).await
+    let LoadRequest { up_to, limit, .. } = *request;
+    let page = HistoryRequest { id, after: start, up_to, limit };
+    let events = read_history(connection, types, page)?;
+    let mut reached = start;
+    for event in &events {
+        if event.sequence() != reached.next() {
+            let problem = format!("{id} lacks the event with sequence {}", reached.next());
+            return Err(Error::corrupt("events", problem).into());
+        }
+        reached = event.sequence();
+    }
+    Ok(events)
 }
 
-/// A page that ends early would be taken for the last one, and the state for the newest.
-fn check_whole(
-    start: i64,
-    events: &[RecordedEvent],
-    head: Option<i64>,
-    request: &LoadRequest,
-) -> Result<()> {
-    let up_to = request.up_to.map_or(i64::MAX, Sequence::get);
-    let wanted = head.unwrap_or(0).min(up_to).min(start.saturating_add(request.limit.into()));
-    let reached = events.last().map_or(start, |event| event.sequence().get());
-    if reached < wanted {
-        let problem =
-            format!("an aggregate lacks events from sequence {} up to {wanted}", reached + 1);
-        return Err(Error::corrupt("events", problem));
+impl Found {
+    fn read(
+        connection: &Connection,
+        wanted_type: AggregateTypeId,
+        request: &LoadRequest,
+    ) -> Result<Option<Self>, Problem> {
+        let (id, key) = match &request.target {
+            Target::Id(id) => (Some(id.get()), None),
+            Target::Key(key) => (None, Some(key.as_str())),
+        };
+        let fingerprint = request.snapshot.map(|fingerprint| fingerprint.get().cast_signed());
+        let up_to = request.up_to.map_or(i64::MAX, Sequence::get);
+        let mut statement = connection.prepare_cached(LOAD)?;
+        let wanted = params![id, wanted_type.get(), key, fingerprint, up_to];
+        Ok(statement.query_row(wanted, Self::from_row).optional()?)
     }
-    Ok(())
+
+    fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            id: row.get(0)?,
+            aggregate_type: AggregateTypeId::new(row.get(1)?),
+            key: row.get(2)?,
+            snapshot_sequence: row.get(3)?,
+            snapshot_state: row.get(4)?,
+        })
+    }
 }

@@ -2,14 +2,16 @@
 
 use evercore::engine::{LogPage, LogRequest};
 use evercore::{Position, RecordedEvent, Result};
-use sqlx::{Row, SqliteConnection};
+use rusqlite::{Connection, params};
 
 use crate::error::Problem;
-use crate::page::{RawPage, checked};
+use crate::page::{Page, checked};
 use crate::types::Types;
 
-pub(crate) const READ_CORRELATED: &str = include_str!("read_correlated.sql");
-pub(crate) const READ_LOG: &str = include_str!("read_log.sql");
+const READ_CORRELATED: &str = include_str!("read_correlated.sql");
+const READ_LOG: &str = include_str!("read_log.sql");
+const IS_MORE: &str = "SELECT 1 FROM events WHERE position > ?1";
+const IS_MORE_CORRELATED: &str = "SELECT 1 FROM events WHERE position > ?1 AND correlation_id = ?2";
 
 /// A position that came out of a row.
 pub(crate) fn position(number: i64) -> Result<Position> {
@@ -18,20 +20,36 @@ pub(crate) fn position(number: i64) -> Result<Position> {
 
 /// A page of the log. There is one writer at a time, so that positions appear in their order: no event can still come
 /// before the last one.
-pub(crate) async fn read_log(
-    connection: &mut SqliteConnection,
+pub(crate) fn read_log(
+    connection: &Connection,
     types: &Types,
     request: &LogRequest,
 ) -> Result<LogPage, Problem> {
-    let sql = if request.correlation.is_some() { READ_CORRELATED } else { READ_LOG };
-    let query = sqlx::query(sql).bind(request.after.get()).bind(i64::from(request.limit));
-    let query = match &request.correlation {
-        None => query,
-        Some(correlation) => query.bind(&**correlation),
+    let LogRequest { after, limit, correlation, .. } = request;
+    let sql = if correlation.is_some() { READ_CORRELATED } else { READ_LOG };
+    let mut statement = connection.prepare_cached(sql)?;
+    let rows = match correlation {
+        None => statement.query(params![after.get(), limit])?,
+        Some(correlation) => statement.query(params![after.get(), limit, &**correlation])?,
     };
-    let row = query.fetch_one(&mut *connection).await?;
-    let head = position(row.try_get(2)?)?;
-    let events = RawPage::from_row(&row, 0)?.into_events(types, connection).await?;
-    let end = events.last().map_or(request.after, RecordedEvent::position);
-    Ok(LogPage { events, end, at_end: end >= head })
+    let events = Page::new(connection, types).read(rows)?;
+    let end = events.last().map_or(*after, RecordedEvent::position);
+    let at_end = events.len() < size(*limit)
+        || !match correlation {
+            None => is_more(connection, end)?,
+            Some(correlation) => connection
+                .prepare_cached(IS_MORE_CORRELATED)?
+                .exists(params![end.get(), &**correlation])?,
+        };
+    Ok(LogPage { events, end, at_end })
+}
+
+/// Whether there are events after a position. Asked of a full page only: one that is not has ended the log.
+pub(crate) fn is_more(connection: &Connection, after: Position) -> Result<bool, Problem> {
+    Ok(connection.prepare_cached(IS_MORE)?.exists([after.get()])?)
+}
+
+/// How many events a full page has.
+pub(crate) fn size(limit: u32) -> usize {
+    usize::try_from(limit).unwrap_or(usize::MAX)
 }

@@ -76,8 +76,8 @@ impl SqliteOptions {
         self
     }
 
-    /// Sets how many connections may read at the same time, 1 to 64, and how many read contexts may be open besides.
-    /// They are opened when they are needed. Default: 4.
+    /// Sets how many connections may read at the same time, 1 to 64, each on a thread of its own, and how many read
+    /// contexts may be open besides. They are opened when they are needed. Default: 4.
     #[must_use]
     pub fn readers(mut self, readers: u32) -> Self {
         self.readers = readers.clamp(1, MAX_READERS);

@@ -1,123 +1,102 @@
-//! A page of events: from one row to recorded events. Everything that comes out of a row is checked here.
-//!
-//! The statements return a page as two values, since the driver costs more per row than SQLite does: the columns of all
-//! events as one JSON array, and all payloads one after the other, which the events then share.
+//! A page of events: from rows to recorded events. Everything that comes out of a row is checked here.
 
 use std::sync::Arc;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use chrono::{DateTime, Utc};
 use evercore::engine::EventRow;
 use evercore::{AggregateId, Error, Metadata, Payload, Position, RecordedEvent, Result, Sequence};
-use serde::Deserialize;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteConnection};
+use rusqlite::{Connection, Row, Rows};
 
-use crate::error::{Failure, Problem};
-use crate::types::{EventTypeId, Names, Types};
+use crate::error::Problem;
+use crate::types::{EventName, EventTypeId, Names, Types};
 
-/// A page as it came from the database.
-#[derive(Debug)]
-pub(crate) struct RawPage {
-    columns: String,
-    payloads: Bytes,
+/// The payloads of a page share pieces of memory, each larger than the one before.
+const FIRST_PIECE_BYTES: usize = 2 * 1024;
+const LARGEST_PIECE_BYTES: usize = 32 * 1024;
+
+/// Makes events of rows. The statements of pages begin with the same columns, in the order in which they are taken here.
+pub(crate) struct Page<'a> {
+    connection: &'a Connection,
+    types: &'a Types,
+    names: Arc<Names>,
+    /// The type of the last event: the next one is often of the same.
+    last_type: Option<(EventTypeId, EventName)>,
+    /// Where the payload of the next event goes.
+    piece: BytesMut,
+    next_piece_bytes: usize,
 }
 
-/// The columns of an event, in the order of the statements' `json_array`. Most events have none of the last four, and
-/// their arrays end before these.
-#[derive(Debug, Deserialize)]
-struct Columns {
-    position: i64,
-    aggregate_id: i64,
-    sequence: i64,
-    event_type_id: i64,
-    version: i64,
-    codec: i64,
-    payload_bytes: usize,
-    event_time: i64,
-    recorded_at: i64,
-    #[serde(default)]
-    reference: Option<Box<str>>,
-    #[serde(default)]
-    correlation_id: Option<String>,
-    #[serde(default)]
-    causation_id: Option<String>,
-    #[serde(default)]
-    metadata: Option<String>,
-}
-
-impl RawPage {
-    /// Takes the columns `events` and `payloads`, which follow each other from `index`.
-    pub(crate) fn from_row(row: &SqliteRow, index: usize) -> Result<Self, Failure> {
-        let columns = row.try_get(index)?;
-        let payloads: Option<Vec<u8>> = row.try_get(index + 1)?;
-        Ok(Self { columns, payloads: payloads.unwrap_or_default().into() })
+impl<'a> Page<'a> {
+    /// Asks the connection for names of types that this process has not met.
+    pub(crate) fn new(connection: &'a Connection, types: &'a Types) -> Self {
+        Self {
+            connection,
+            types,
+            names: types.known(),
+            last_type: None,
+            piece: BytesMut::new(),
+            next_piece_bytes: FIRST_PIECE_BYTES,
+        }
     }
 
-    /// The events. Asks the connection for names of types that this process has not met.
-    pub(crate) async fn into_events(
-        self,
-        types: &Types,
-        connection: &mut SqliteConnection,
-    ) -> Result<Vec<RecordedEvent>, Problem> {
-        let columns: Vec<Columns> = serde_json::from_str(&self.columns)
-            .map_err(|error| Error::corrupt("events", error.to_string()))?;
-        let knows =
-            |names: &Names| columns.iter().all(|event| names.event_name(event.type_id()).is_some());
-        let names = types.knowing(connection, knows).await?;
-        Ok(self.cut(columns, &names)?)
-    }
-
-    fn cut(self, columns: Vec<Columns>, names: &Names) -> Result<Vec<RecordedEvent>> {
-        let mut payloads = self.payloads;
-        let mut events = Vec::with_capacity(columns.len());
-        for event in columns {
-            if event.payload_bytes > payloads.len() {
-                return Err(Error::corrupt(
-                    "events.payload",
-                    "a page holds less than its rows say",
-                ));
-            }
-            let payload = payloads.split_to(event.payload_bytes);
-            events.push(event.recorded(payload, names)?);
+    /// All events.
+    pub(crate) fn read(mut self, mut rows: Rows<'_>) -> Result<Vec<RecordedEvent>, Problem> {
+        let mut events = Vec::new();
+        while let Some(row) = rows.next()? {
+            events.push(self.event(row)?);
         }
         Ok(events)
     }
-}
 
-impl Columns {
-    fn type_id(&self) -> EventTypeId {
-        EventTypeId::new(self.event_type_id)
-    }
-
-    fn recorded(self, payload: Bytes, names: &Names) -> Result<RecordedEvent> {
-        let name = names.event_name(self.type_id()).ok_or_else(|| {
-            Error::corrupt("events.event_type_id", at(self.position, "there is no such type"))
-        })?;
-        let codec = i16::try_from(self.codec)
-            .map_err(|_| Error::corrupt("events.codec", at(self.position, "out of range")))?;
+    /// The event of a row.
+    pub(crate) fn event(&mut self, row: &Row<'_>) -> Result<RecordedEvent, Problem> {
+        let position = row.get(0)?;
+        let out_of_range =
+            |column: &'static str| move |_| Error::corrupt(column, at(position, "out of range"));
+        let (version, codec): (i64, i64) = (row.get(4)?, row.get(5)?);
+        let codec = i16::try_from(codec).map_err(out_of_range("events.codec"))?;
+        let name = self.name(EventTypeId::new(row.get(3)?), position)?;
         let row = EventRow {
-            position: checked(Position::new(self.position), "events.position")?,
-            aggregate_id: checked(AggregateId::new(self.aggregate_id), "events.aggregate_id")?,
-            sequence: checked(Sequence::new(self.sequence), "events.sequence")?,
-            aggregate_type: Arc::clone(&name.aggregate),
-            event_type: Arc::clone(&name.event),
-            version: u32::try_from(self.version)
-                .map_err(|_| Error::corrupt("events.version", at(self.position, "out of range")))?,
-            payload: Payload::from_stored(codec, payload)?,
-            event_time: time(self.event_time, "events.event_time")?,
-            recorded_at: time(self.recorded_at, "events.recorded_at")?,
-            reference: self.reference,
-            metadata: match (self.correlation_id, self.causation_id, self.metadata) {
-                (None, None, None) => None,
-                (correlation, causation, column) => Some(Box::new(Metadata::from_columns(
-                    correlation,
-                    causation,
-                    column.as_deref(),
-                )?)),
-            },
+            position: checked(Position::new(position), "events.position")?,
+            aggregate_id: checked(AggregateId::new(row.get(1)?), "events.aggregate_id")?,
+            sequence: checked(Sequence::new(row.get(2)?), "events.sequence")?,
+            aggregate_type: name.aggregate,
+            event_type: name.event,
+            version: u32::try_from(version).map_err(out_of_range("events.version"))?,
+            payload: Payload::from_stored(codec, self.payload(row)?)?,
+            event_time: time(row.get(7)?, "events.event_time")?,
+            recorded_at: time(row.get(8)?, "events.recorded_at")?,
+            reference: row.get(9)?,
+            metadata: metadata(row)?,
         };
         Ok(row.into())
+    }
+
+    fn name(&mut self, id: EventTypeId, position: i64) -> Result<EventName, Problem> {
+        if let Some((last, name)) = &self.last_type
+            && *last == id
+        {
+            return Ok(name.clone());
+        }
+        if self.names.event_name(id).is_none() {
+            self.names = self.types.refresh(self.connection)?;
+        }
+        let name = self.names.event_name(id).ok_or_else(|| {
+            Error::corrupt("events.event_type_id", at(position, "there is no such type"))
+        })?;
+        self.last_type = Some((id, name.clone()));
+        Ok(name.clone())
+    }
+
+    fn payload(&mut self, row: &Row<'_>) -> Result<Bytes, Problem> {
+        let payload = row.get_ref(6)?.as_blob().map_err(rusqlite::Error::from)?;
+        if self.piece.capacity() < payload.len() {
+            self.piece = BytesMut::with_capacity(self.next_piece_bytes.max(payload.len()));
+            self.next_piece_bytes = (self.next_piece_bytes * 2).min(LARGEST_PIECE_BYTES);
+        }
+        self.piece.extend_from_slice(payload);
+        Ok(self.piece.split().freeze())
     }
 }
 
@@ -129,6 +108,15 @@ pub(crate) fn checked<T>(number: Result<T>, column: &'static str) -> Result<T> {
 pub(crate) fn time(micros: i64, column: &'static str) -> Result<DateTime<Utc>> {
     DateTime::from_timestamp_micros(micros)
         .ok_or_else(|| Error::corrupt(column, "it is beyond what a calendar holds"))
+}
+
+fn metadata(row: &Row<'_>) -> Result<Option<Box<Metadata>>, Problem> {
+    let (correlation, causation): (Option<String>, Option<String>) = (row.get(10)?, row.get(11)?);
+    let column: Option<&str> = row.get_ref(12)?.as_str_or_null().map_err(rusqlite::Error::from)?;
+    if correlation.is_none() && causation.is_none() && column.is_none() {
+        return Ok(None);
+    }
+    Ok(Some(Box::new(Metadata::from_columns(correlation, causation, column)?)))
 }
 
 fn at(position: i64, problem: &str) -> String {

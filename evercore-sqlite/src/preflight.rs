@@ -2,22 +2,19 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use evercore::{Error, OpenProblem, Result};
 
 use crate::options::MissingFile;
 
-/// Refuses a path that cannot be a database to write to. Leaves everything as it is.
-pub(crate) async fn check(path: PathBuf, database: &str, missing_file: MissingFile) -> Result<()> {
-    let looked = tokio::task::spawn_blocking(move || look(&path, missing_file)).await;
-    looked.map_err(|error| Error::storage("look at the database file", error))?.map_err(
-        |(problem, source)| Error::CannotOpen {
-            database: database.to_owned(),
-            problem,
-            source: source.map(Into::into),
-        },
-    )
+/// Refuses a path that cannot be a database to write to. Leaves everything as it is. Blocks.
+pub(crate) fn check(path: &Path, database: &str, missing_file: MissingFile) -> Result<()> {
+    look(path, missing_file).map_err(|(problem, source)| Error::CannotOpen {
+        database: database.to_owned(),
+        problem,
+        source: source.map(Into::into),
+    })
 }
 
 fn look(path: &Path, missing_file: MissingFile) -> Result<(), (OpenProblem, Option<io::Error>)> {

@@ -4,7 +4,7 @@
 
 use evercore::engine::Migration;
 use evercore::{Error, OpenProblem, Result};
-use sqlx::SqliteConnection;
+use rusqlite::{Connection, OptionalExtension};
 use tracing::info;
 
 use crate::database::Database;
@@ -45,9 +45,8 @@ pub(crate) fn migrations() -> Vec<Migration> {
 }
 
 /// Refuses a schema that a newer build has made. Writes nothing.
-pub(crate) async fn check(database: &Database, connection: &mut SqliteConnection) -> Result<()> {
+pub(crate) fn check(database: &Database, connection: &Connection) -> Result<()> {
     let found = applied(connection)
-        .await
         .map_err(|failure| failure.undone(database.name(), "read the schema's version"))?;
     let known = MIGRATIONS.last().map_or(0, |step| step.version);
     if found > known {
@@ -61,32 +60,29 @@ pub(crate) async fn check(database: &Database, connection: &mut SqliteConnection
 }
 
 /// Runs the migrations that are missing, all in one transaction: whoever comes second waits, and finds it done.
-pub(crate) async fn migrate(database: &Database, connection: &mut SqliteConnection) -> Result<()> {
+pub(crate) fn migrate(database: &Database, connection: &Connection) -> Result<()> {
     let failed = |failure: Failure| failure.undone(database.name(), "migrate the schema");
-    execute(connection, "BEGIN IMMEDIATE").await.map_err(failed)?;
-    check(database, connection).await?;
-    let from = applied(connection).await.map_err(failed)?;
+    execute(connection, "BEGIN IMMEDIATE").map_err(failed)?;
+    check(database, connection)?;
+    let from = applied(connection).map_err(failed)?;
     for step in MIGRATIONS.iter().filter(|step| step.version > from) {
-        execute(connection, step.sql).await.map_err(failed)?;
+        execute(connection, step.sql).map_err(failed)?;
         info!(version = step.version, description = step.description, "migrated");
     }
-    execute(connection, "COMMIT").await.map_err(failed)
+    execute(connection, "COMMIT").map_err(failed)
 }
 
 /// The newest migration that the file has, 0 for none.
-async fn applied(connection: &mut SqliteConnection) -> Result<i64, Failure> {
-    let table: Option<String> = sqlx::query_scalar(
-        "SELECT name FROM sqlite_schema WHERE type = 'table' AND name = 'evercore_migrations'",
-    )
-    .fetch_optional(&mut *connection)
-    .await?;
+fn applied(connection: &Connection) -> Result<i64, Failure> {
+    const TABLE: &str =
+        "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'evercore_migrations'";
+    let table = connection.query_row(TABLE, [], |_| Ok(())).optional()?;
     if table.is_none() {
         return Ok(0);
     }
-    Ok(sqlx::query_scalar(READ_VERSION).fetch_one(connection).await?)
+    Ok(connection.query_row(READ_VERSION, [], |row| row.get(0))?)
 }
 
-async fn execute(connection: &mut SqliteConnection, sql: &'static str) -> Result<(), Failure> {
-    sqlx::raw_sql(sql).execute(connection).await?;
-    Ok(())
+fn execute(connection: &Connection, sql: &str) -> Result<(), Failure> {
+    Ok(connection.execute_batch(sql)?)
 }

@@ -6,23 +6,22 @@ mod settle;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
 use evercore::engine::{
     AcquireRequest, Acquired, Beat, Control, Heartbeat, LeaseKey, LeaseStatus, LogPage, LogRequest,
     MatchRequest, NewSubscription, ParkedRequest, Settled, Settlement, StoredLease,
     StoredPartition, StoredSubscription, SubscriptionStorage, WhichParked,
 };
 use evercore::{
-    AggregateId, Error, EventFilter, ParkedEvent, Partition, Position, RecordedEvent, Result,
-    Start, SubscriptionName,
+    AggregateId, Error, EventFilter, ParkedEvent, Partition, Position, Result, Start,
+    SubscriptionName,
 };
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteConnection};
+use rusqlite::{Connection, Row, params};
 
 use crate::engine::SqliteEngine;
 use crate::error::Problem;
-use crate::log::{self, read_log};
-use crate::page::{RawPage, checked, time};
+use crate::log::{self, is_more, read_log};
+use crate::moment::as_of_one_moment;
+use crate::page::{Page, checked, time};
 use crate::types::Types;
 
 pub(crate) use settle::settle;
@@ -31,6 +30,7 @@ const HEARTBEAT: &str = include_str!("subscriptions/heartbeat.sql");
 const LIST: &str = include_str!("subscriptions/list.sql");
 const PARKED_AGGREGATES: &str = include_str!("subscriptions/parked_aggregates.sql");
 const PARKED_EVENTS: &str = include_str!("subscriptions/parked_events.sql");
+const READ_LOOKED_AT: &str = include_str!("subscriptions/read_looked_at.sql");
 const READ_MATCHING: &str = include_str!("subscriptions/read_matching.sql");
 const RENEW: &str = include_str!("subscriptions/renew.sql");
 
@@ -51,56 +51,46 @@ fn micros(time: Duration) -> i64 {
 #[async_trait]
 impl SubscriptionStorage for SqliteEngine {
     async fn read_matching(&self, request: MatchRequest) -> Result<LogPage> {
-        let mut reading = self.readers.acquire().await?;
-        let result = read_matching(reading.connection(), &self.types, &request).await;
-        result.map_err(|problem| reading.failed("read the log", problem))
+        let read = move |connection: &_, types: &_| read_matching(connection, types, &request);
+        self.read("read the log", read).await
     }
 
     async fn resolve_start(&self, start: Start) -> Result<Position> {
-        let mut reading = self.readers.acquire().await?;
-        let result = places::resolve(reading.connection(), start).await;
-        result.map_err(|problem| reading.failed("find a start", problem))
+        let resolve = move |connection: &_, _: &_| places::resolve(connection, start);
+        self.read("find a start", resolve).await
     }
 
     async fn register(&self, subscription: &NewSubscription) -> Result<()> {
         let new = subscription.clone();
-        self.write("store a subscription", |connection| {
-            Box::pin(async move { places::register(connection, &new).await })
-        })
-        .await
+        let register = move |connection: &_| places::register(connection, &new);
+        self.write("store a subscription", register).await
     }
 
     async fn subscriptions(
         &self,
         name: Option<&SubscriptionName>,
     ) -> Result<Vec<StoredSubscription>> {
-        let mut reading = self.readers.acquire().await?;
-        let result = list(reading.connection(), name).await;
-        result.map_err(|problem| reading.failed("list subscriptions", problem))
+        let name = name.cloned();
+        let list = move |connection: &_, _: &_| list(connection, name.as_ref());
+        self.read("list subscriptions", list).await
     }
 
     async fn acquire(&self, request: &AcquireRequest) -> Result<Acquired> {
         // Most who ask are refused, which needs no writer.
-        let mut reading = self.readers.acquire().await?;
-        let refused = places::refusal(reading.connection(), request).await;
-        let refused = refused.map_err(|problem| reading.failed("look for a lease", problem))?;
-        drop(reading);
-        if let Some(refused) = refused {
+        let asked = request.clone();
+        let refusal = move |connection: &_, _: &_| places::refusal(connection, &asked);
+        if let Some(refused) = self.read("look for a lease", refusal).await? {
             return Ok(refused);
         }
         let request = request.clone();
-        self.write("take a lease", |connection| {
-            Box::pin(async move { places::acquire(connection, &request).await })
-        })
-        .await
+        let acquire = move |connection: &_| places::acquire(connection, &request);
+        self.write("take a lease", acquire).await
     }
 
     async fn ask_for(&self, lease: &LeaseKey, by: &str, patience: Duration) -> Result<()> {
         let (lease, by) = (lease.clone(), by.to_owned());
-        self.write("ask for a lease", move |connection| {
-            Box::pin(async move { places::ask_for(connection, &lease, &by, patience).await })
-        })
-        .await
+        let ask = move |connection: &_| places::ask_for(connection, &lease, &by, patience);
+        self.write("ask for a lease", ask).await
     }
 
     async fn heartbeat(&self, beats: &[Beat]) -> Result<Heartbeat> {
@@ -115,33 +105,27 @@ impl SubscriptionStorage for SqliteEngine {
         );
         if beats.iter().any(|beat| beat.renew.is_some()) {
             let leases = leases.clone();
-            self.write("renew leases", |connection| {
-                Box::pin(async move {
-                    sqlx::query(RENEW).bind(leases).execute(connection).await?;
-                    Ok(())
-                })
+            self.write("renew leases", move |connection| {
+                connection.prepare_cached(RENEW)?.execute([&leases])?;
+                Ok(())
             })
             .await?;
         }
-        let mut reading = self.readers.acquire().await?;
-        let result = heartbeat(reading.connection(), leases, beats.len()).await;
-        result.map_err(|problem| reading.failed("look at leases", problem))
+        let count = beats.len();
+        let look = move |connection: &_, _: &_| heartbeat(connection, &leases, count);
+        self.read("look at leases", look).await
     }
 
     async fn settle(&self, settlement: &Settlement) -> Result<Settled> {
         let settlement = settlement.clone();
-        self.write("record a batch", |connection| {
-            Box::pin(async move { settle(connection, &settlement).await })
-        })
-        .await
+        let settle = move |connection: &_| settle(connection, &settlement);
+        self.write("record a batch", settle).await
     }
 
     async fn release(&self, lease: &LeaseKey) -> Result<()> {
         let lease = lease.clone();
-        self.write("give a lease back", |connection| {
-            Box::pin(async move { places::release(connection, &lease).await })
-        })
-        .await
+        let release = move |connection: &_| places::release(connection, &lease);
+        self.write("give a lease back", release).await
     }
 
     async fn parked_aggregates(
@@ -149,88 +133,92 @@ impl SubscriptionStorage for SqliteEngine {
         subscription: &SubscriptionName,
         aggregates: &[AggregateId],
     ) -> Result<Vec<AggregateId>> {
-        let mut reading = self.readers.acquire().await?;
-        let ids = sqlx::query_scalar(PARKED_AGGREGATES)
-            .bind(subscription.as_str())
-            .bind(json(&aggregates))
-            .fetch_all(reading.connection())
-            .await;
-        let ids: Vec<i64> =
-            ids.map_err(|error| reading.failed("look for parked events", error.into()))?;
-        ids.into_iter()
-            .map(|id| checked(AggregateId::new(id), "parked_events.aggregate_id"))
-            .collect()
+        let (subscription, aggregates) = (subscription.clone(), json(&aggregates));
+        self.read("look for parked events", move |connection, _| {
+            let mut statement = connection.prepare_cached(PARKED_AGGREGATES)?;
+            let mut rows = statement.query([subscription.as_str(), &aggregates])?;
+            let mut ids = Vec::new();
+            while let Some(row) = rows.next()? {
+                ids.push(checked(AggregateId::new(row.get(0)?), "parked_events.aggregate_id")?);
+            }
+            Ok(ids)
+        })
+        .await
     }
 
     async fn parked_events(&self, request: &ParkedRequest) -> Result<Vec<ParkedEvent>> {
-        let mut reading = self.readers.acquire().await?;
-        let result = parked_events(reading.connection(), &self.types, request).await;
-        result.map_err(|problem| reading.failed("read parked events", problem))
+        let request = request.clone();
+        let read = move |connection: &_, types: &_| parked_events(connection, types, &request);
+        self.read("read parked events", read).await
     }
 
     async fn control(&self, subscription: &SubscriptionName, control: &Control) -> Result<()> {
         let (name, control) = (subscription.clone(), control.clone());
-        self.write("change a subscription", |connection| {
-            Box::pin(async move { places::control(connection, &name, &control).await })
-        })
-        .await
+        let change = move |connection: &_| places::control(connection, &name, &control);
+        self.write("change a subscription", change).await
     }
 }
 
-async fn read_matching(
-    connection: &mut SqliteConnection,
+fn read_matching(
+    connection: &Connection,
     types: &Types,
     request: &MatchRequest,
 ) -> Result<LogPage, Problem> {
     let MatchRequest { after, limit, filter, partition } = request;
     if **filter == EventFilter::new() && *partition == Partition::WHOLE {
-        return read_log(connection, types, &LogRequest::new(*after, *limit)).await;
+        return read_log(connection, types, &LogRequest::new(*after, *limit));
     }
     let named = (!filter.is_of_all_types()).then(|| {
         let whole = filter.whole_aggregates().map(|aggregate| (aggregate, None));
         let single = filter.single_events().map(|(aggregate, event)| (aggregate, Some(event)));
         json(&whole.chain(single).collect::<Vec<_>>())
     });
-    let row = sqlx::query(READ_MATCHING)
-        .bind(after.get())
-        .bind(i64::from(*limit))
-        .bind(i64::from(MOST_LOOKED_AT.max(*limit)))
-        .bind(named)
-        .bind(filter.natural_key().map(|key| key.as_str()))
-        .bind(i64::from(partition.index()))
-        .bind(i64::from(partition.count()))
-        .fetch_one(&mut *connection)
-        .await?;
-    let looked_at: i64 = row.try_get(2)?;
-    let head = log::position(row.try_get(3)?)?;
-    let events = RawPage::from_row(&row, 0)?.into_events(types, connection).await?;
-    let is_full = u32::try_from(events.len()).is_ok_and(|events| events >= *limit);
-    let end = match events.last() {
-        Some(last) if is_full => last.position(),
-        _ => log::position(looked_at.max(after.get()))?,
-    };
-    Ok(LogPage { events, end, at_end: end >= head })
+    let most_looked_at = MOST_LOOKED_AT.max(*limit);
+    as_of_one_moment(connection, || {
+        let mut statement = connection.prepare_cached(READ_MATCHING)?;
+        let rows = statement.query(params![
+            after.get(),
+            limit,
+            most_looked_at,
+            named,
+            filter.natural_key().map(|key| key.as_str()),
+            partition.index(),
+            partition.count(),
+        ])?;
+        let events = Page::new(connection, types).read(rows)?;
+        let end = match events.last() {
+            Some(last) if events.len() >= log::size(*limit) => last.position(),
+            _ => {
+                let looked_at: Option<i64> = connection
+                    .prepare_cached(READ_LOOKED_AT)?
+                    .query_one(params![after.get(), most_looked_at], |row| row.get(0))?;
+                log::position(looked_at.unwrap_or(after.get()))?
+            }
+        };
+        let at_end = !is_more(connection, end)?;
+        Ok(LogPage { events, end, at_end })
+    })
 }
 
-async fn list(
-    connection: &mut SqliteConnection,
+fn list(
+    connection: &Connection,
     name: Option<&SubscriptionName>,
 ) -> Result<Vec<StoredSubscription>, Problem> {
-    let name = name.map(|name| name.as_str());
-    let rows = sqlx::query(LIST).bind(name).fetch_all(connection).await?;
+    let mut statement = connection.prepare_cached(LIST)?;
+    let mut rows = statement.query([name.map(|name| name.as_str())])?;
     let mut subscriptions: Vec<StoredSubscription> = Vec::new();
-    for row in &rows {
-        let name = SubscriptionName::new(row.try_get(0)?)
+    while let Some(row) = rows.next()? {
+        let name = SubscriptionName::new(&row.get::<_, String>(0)?)
             .map_err(|error| Error::corrupt("subscriptions.name", error.to_string()))?;
         if subscriptions.last().is_none_or(|last| last.name != name) {
-            let parked: i64 = row.try_get(11)?;
+            let (filter, parked): (String, i64) = (row.get(1)?, row.get(11)?);
             subscriptions.push(StoredSubscription {
                 name,
-                filter: EventFilter::from_column(row.try_get(1)?)?,
-                paused: row.try_get(2)?,
+                filter: EventFilter::from_column(&filter)?,
+                paused: row.get(2)?,
                 partitions: Vec::new(),
                 parked: u64::try_from(parked).unwrap_or(0),
-                head: log::position(row.try_get(12)?)?,
+                head: log::position(row.get(12)?)?,
             });
         }
         let last = subscriptions.last_mut().expect("BUG: it was pushed just now");
@@ -239,70 +227,74 @@ async fn list(
     Ok(subscriptions)
 }
 
-fn stored_partition(row: &SqliteRow) -> Result<StoredPartition, Problem> {
-    let (owner, until): (Option<String>, Option<i64>) = (row.try_get(5)?, row.try_get(6)?);
+fn stored_partition(row: &Row<'_>) -> Result<StoredPartition, Problem> {
+    let (owner, until): (Option<String>, Option<i64>) = (row.get(5)?, row.get(6)?);
     let lease = match (owner, until) {
         (Some(owner), Some(until)) => Some(StoredLease {
-            token: row.try_get(4)?,
+            token: row.get(4)?,
             owner,
             until: places::lease_end(until),
-            ended: row.try_get(7)?,
-            wanted: row.try_get(8)?,
+            ended: row.get(7)?,
+            wanted: row.get(8)?,
         }),
         _ => None,
     };
-    let waiting_since: Option<i64> = row.try_get(10)?;
+    let waiting_since: Option<i64> = row.get(10)?;
     Ok(StoredPartition {
-        cursor: log::position(row.try_get(3)?)?,
+        cursor: log::position(row.get(3)?)?,
         waiting_since: waiting_since.map(|since| time(since, "events.recorded_at")).transpose()?,
         lease,
-        failure: row.try_get(9)?,
+        failure: row.get(9)?,
     })
 }
 
-async fn heartbeat(
-    connection: &mut SqliteConnection,
-    leases: String,
-    count: usize,
-) -> Result<Heartbeat, Problem> {
-    let rows = sqlx::query(HEARTBEAT).bind(leases).fetch_all(connection).await?;
-    let head = match rows.first() {
-        Some(row) => log::position(row.try_get(0)?)?,
-        None => return Err(Error::corrupt("heartbeat", "it has no row").into()),
-    };
-    let status = |row: &SqliteRow| -> Result<LeaseStatus, Problem> {
-        if !row.try_get::<bool, _>(1)? {
-            return Ok(LeaseStatus::Lost);
+fn heartbeat(connection: &Connection, leases: &str, count: usize) -> Result<Heartbeat, Problem> {
+    let mut statement = connection.prepare_cached(HEARTBEAT)?;
+    let mut rows = statement.query([leases])?;
+    let mut head = None;
+    let mut statuses = Vec::with_capacity(count);
+    while let Some(row) = rows.next()? {
+        head = Some(log::position(row.get(0)?)?);
+        // Without a lease there is one row all the same.
+        if statuses.len() < count {
+            statuses.push(lease_status(row)?);
         }
-        let (paused, wanted) = (row.try_get(2)?, row.try_get(3)?);
-        Ok(LeaseStatus::Held { paused, wanted, redrive: row.try_get(4)? })
-    };
-    // Without a lease there is one row all the same.
-    let leases = rows.iter().take(count).map(status).collect::<Result<_, _>>()?;
-    Ok(Heartbeat { head, leases })
+    }
+    let head = head.ok_or_else(|| Error::corrupt("heartbeat", "it has no row"))?;
+    Ok(Heartbeat { head, leases: statuses })
 }
 
-async fn parked_events(
-    connection: &mut SqliteConnection,
+fn lease_status(row: &Row<'_>) -> rusqlite::Result<LeaseStatus> {
+    if !row.get(1)? {
+        return Ok(LeaseStatus::Lost);
+    }
+    Ok(LeaseStatus::Held { paused: row.get(2)?, wanted: row.get(3)?, redrive: row.get(4)? })
+}
+
+fn parked_events(
+    connection: &Connection,
     types: &Types,
     request: &ParkedRequest,
 ) -> Result<Vec<ParkedEvent>, Problem> {
-    let row = sqlx::query(PARKED_EVENTS)
-        .bind(request.subscription.as_str())
-        .bind(request.after.get())
-        .bind(i64::from(request.limit))
-        .bind(i64::from(request.partition.index()))
-        .bind(i64::from(request.partition.count()))
-        .bind(request.which == WhichParked::ToRedrive)
-        .fetch_one(&mut *connection)
-        .await?;
-    let parkings: Vec<(Option<String>, u32, i64, u8)> = serde_json::from_str(row.try_get(2)?)
-        .map_err(|error| Error::corrupt("parked_events", error.to_string()))?;
-    let events = RawPage::from_row(&row, 0)?.into_events(types, connection).await?;
-    let parked = |(event, parking): (RecordedEvent, (Option<String>, u32, i64, u8))| {
-        let (reason, attempts, parked_at, redrive) = parking;
-        let parked_at: DateTime<Utc> = time(parked_at, "parked_events.parked_at")?;
-        Ok(ParkedEvent { event, reason, attempts, parked_at, redrive: redrive == 1 })
-    };
-    events.into_iter().zip(parkings).map(parked).collect()
+    let mut statement = connection.prepare_cached(PARKED_EVENTS)?;
+    let mut rows = statement.query(params![
+        request.subscription.as_str(),
+        request.after.get(),
+        request.limit,
+        request.partition.index(),
+        request.partition.count(),
+        request.which == WhichParked::ToRedrive,
+    ])?;
+    let mut page = Page::new(connection, types);
+    let mut parked = Vec::new();
+    while let Some(row) = rows.next()? {
+        parked.push(ParkedEvent {
+            event: page.event(row)?,
+            reason: row.get(13)?,
+            attempts: row.get(14)?,
+            parked_at: time(row.get(15)?, "parked_events.parked_at")?,
+            redrive: row.get(16)?,
+        });
+    }
+    Ok(parked)
 }

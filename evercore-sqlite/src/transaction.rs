@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -12,6 +13,7 @@ use evercore::{AggregateId, Error, EventStore, Result};
 use sqlx::SqliteConnection;
 use tokio::runtime::Handle;
 
+use crate::blocking::blocking;
 use crate::engine::SqliteEngine;
 use crate::held::Held;
 use crate::nesting;
@@ -166,7 +168,13 @@ impl Transactor for SqliteEngine {
         commit: Commit,
         settlement: Option<&Settlement>,
     ) -> Result<Committed> {
-        let landed = transaction.held_mut().land(&self.types, &commit, settlement).await;
+        let (types, settlement) = (Arc::clone(&self.types), settlement.cloned());
+        // The transaction is with whoever works on it: if this is dropped, it lands or not, and is closed then.
+        let (mut transaction, landed) = blocking(move || {
+            let landed = transaction.held_mut().land(&types, &commit, settlement.as_ref());
+            (transaction, landed)
+        })
+        .await?;
         if let Some(held) = transaction.held.take() {
             held.close().await;
         }

@@ -8,6 +8,7 @@ use tokio::sync::{Mutex, OwnedMutexGuard, OwnedRwLockReadGuard, OwnedRwLockWrite
 use tokio::time::timeout;
 
 use crate::error::because;
+use crate::waiting::wait_for;
 
 /// Those who use a database wait here for each other, in turn. SQLite would have them try again after a sleep.
 #[derive(Debug)]
@@ -64,6 +65,19 @@ impl Turns {
     pub(crate) async fn write(&self) -> Result<MayWrite, Overdue> {
         let turn = self.take().await?;
         Ok(MayWrite { _turn: turn, _gate: self.without_readers().await? })
+    }
+
+    /// As [`write`](Self::write), for a thread, which is blocked.
+    pub(crate) fn write_blocking(&self) -> Result<MayWrite, Overdue> {
+        let writer = wait_for(Arc::clone(&self.writer).lock_owned(), self.patience);
+        let turn = WriteTurn { _writer: writer.ok_or(Overdue)? };
+        let gate = match &self.gate {
+            Some(gate) => {
+                Some(wait_for(Arc::clone(gate).write_owned(), self.patience).ok_or(Overdue)?)
+            }
+            None => None,
+        };
+        Ok(MayWrite { _turn: turn, _gate: gate })
     }
 
     /// Waits until no one writes, where that matters.

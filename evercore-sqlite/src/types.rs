@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use evercore::{Error, Result};
-use sqlx::{Row, SqliteConnection};
+use rusqlite::Connection;
 
 use crate::error::Failure;
 
@@ -69,21 +69,18 @@ impl Types {
     }
 
     /// What is known, read again if that is not enough: another process may have added names.
-    pub(crate) async fn knowing(
+    pub(crate) fn knowing(
         &self,
-        connection: &mut SqliteConnection,
+        connection: &Connection,
         is_enough: impl Fn(&Names) -> bool,
     ) -> Result<Arc<Names>, Failure> {
         let known = self.known();
-        if is_enough(&known) { Ok(known) } else { self.refresh(connection).await }
+        if is_enough(&known) { Ok(known) } else { self.refresh(connection) }
     }
 
     /// Reads all names. The connection must not be in a transaction that has added some.
-    pub(crate) async fn refresh(
-        &self,
-        connection: &mut SqliteConnection,
-    ) -> Result<Arc<Names>, Failure> {
-        Ok(self.keep(Arc::new(Names::read(connection).await?)))
+    pub(crate) fn refresh(&self, connection: &Connection) -> Result<Arc<Names>, Failure> {
+        Ok(self.keep(Arc::new(Names::read(connection)?)))
     }
 
     /// What is known from now on. A view of the past reads fewer names than a writer already knows, and may be done
@@ -99,13 +96,17 @@ impl Types {
 
 impl Names {
     /// All names that the connection sees, for itself: some may be of a transaction that can still roll back.
-    pub(crate) async fn read(connection: &mut SqliteConnection) -> Result<Self, Failure> {
+    pub(crate) fn read(connection: &Connection) -> Result<Self, Failure> {
         let mut names = Self::default();
-        for row in sqlx::query(READ_TYPES).fetch_all(connection).await? {
-            let aggregate_id = AggregateTypeId(row.try_get(0)?);
-            let aggregate = names.add_aggregate(aggregate_id, row.try_get(1)?);
-            if let (Some(id), Some(event)) = (row.try_get(2)?, row.try_get(3)?) {
-                names.add_event(aggregate_id, aggregate, EventTypeId(id), event);
+        let mut statement = connection.prepare_cached(READ_TYPES)?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let aggregate_id = AggregateTypeId(row.get(0)?);
+            let name: Arc<str> = row.get(1)?;
+            let aggregate = names.add_aggregate(aggregate_id, &name);
+            let event: Option<Arc<str>> = row.get(3)?;
+            if let (Some(id), Some(event)) = (row.get(2)?, event) {
+                names.add_event(aggregate_id, aggregate, EventTypeId(id), &event);
             }
         }
         Ok(names)
@@ -121,6 +122,13 @@ impl Names {
 
     pub(crate) fn event(&self, aggregate: AggregateTypeId, name: &str) -> Option<EventTypeId> {
         self.events.get(&aggregate)?.get(name).copied()
+    }
+
+    /// Whether an aggregate type is known, and an event type of it.
+    pub(crate) fn knows(&self, aggregate: &str, event: Option<&str>) -> bool {
+        self.aggregate(aggregate).is_some_and(|aggregate| {
+            event.is_none_or(|event| self.event(aggregate, event).is_some())
+        })
     }
 
     pub(crate) fn aggregate_name(&self, id: AggregateTypeId) -> Result<Arc<str>> {

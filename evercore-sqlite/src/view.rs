@@ -4,20 +4,21 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use evercore::engine::{HistoryRequest, LoadRequest, LoadedAggregate, LogPage, LogRequest, Reader};
-use evercore::{Error, RecordedEvent, Result};
-use sqlx::SqliteConnection;
-use sqlx::sqlite::{SqlitePool, SqlitePoolOptions, SqliteTransaction};
+use evercore::{RecordedEvent, Result};
+use rusqlite::Connection;
 use tokio::sync::Mutex;
 
+use crate::blocking::blocking;
 use crate::database::Database;
-use crate::error::{Problem, because};
+use crate::error::Problem;
 use crate::load::{load, read_history};
 use crate::log::read_log;
+use crate::pool::{Lent, Pool};
 use crate::readers::Readers;
 use crate::types::Types;
 
 /// SQLite takes its snapshot at the first read, not at BEGIN.
-pub(crate) const PIN: &str = "SELECT MAX(position) FROM events";
+const PIN: &str = "BEGIN; SELECT MAX(position) FROM events";
 
 /// Opens views. They have connections of their own: a task that holds a view and waits for another read could
 /// otherwise wait for itself.
@@ -25,108 +26,99 @@ pub(crate) const PIN: &str = "SELECT MAX(position) FROM events";
 pub(crate) struct Views {
     database: Arc<Database>,
     types: Arc<Types>,
-    pool: SqlitePool,
+    pool: Arc<Pool>,
 }
 
 /// The log as it was when the view was opened.
 #[derive(Debug)]
 struct View {
-    /// Held while a statement runs: a connection takes one at a time.
-    source: Mutex<Source>,
+    /// Held while it is read: a connection is for one thread at a time.
+    source: Arc<Mutex<Source>>,
     database: Arc<Database>,
     types: Arc<Types>,
 }
 
 #[derive(Debug)]
 enum Source {
-    /// Rolled back and given back when it is dropped, whatever it was doing.
-    Transaction(SqliteTransaction<'static>),
+    /// In a transaction, which ends with it.
+    Lent(Lent),
     /// A database in memory keeps one version only, so the view has a copy.
-    Copy(SqliteConnection),
+    Copy(Connection),
 }
 
 impl Views {
     pub(crate) fn new(database: Arc<Database>, types: Arc<Types>) -> Self {
-        let pool = SqlitePoolOptions::new()
-            .max_connections(database.options().get_readers())
-            .acquire_timeout(database.options().get_busy_timeout())
-            .test_before_acquire(false)
-            .connect_lazy_with(database.reading());
+        let pool = Pool::new(Arc::clone(&database));
         Self { database, types, pool }
     }
 
     /// Opens a view as of now.
-    pub(crate) async fn open(&self, readers: &Arc<Readers>) -> Result<Box<dyn Reader>> {
+    pub(crate) async fn open(&self, readers: &Readers) -> Result<Box<dyn Reader>> {
         let source = if self.database.is_in_memory() {
             Source::Copy(readers.copy().await?)
         } else {
-            Source::Transaction(self.begin().await?)
+            Source::Lent(self.begin().await?)
         };
         let (database, types) = (Arc::clone(&self.database), Arc::clone(&self.types));
-        Ok(Box::new(View { source: Mutex::new(source), database, types }))
+        Ok(Box::new(View { source: Arc::new(Mutex::new(source)), database, types }))
     }
 
-    /// Refuses further views. Those that are open keep what they have.
-    pub(crate) async fn close(&self) {
-        let closing = self.pool.close();
-        if usize::try_from(self.pool.size()) == Ok(self.pool.num_idle()) {
-            closing.await;
-        }
+    /// Refuses further views. Those that are open keep what they have. Blocks.
+    pub(crate) fn close(&self) {
+        self.pool.close();
     }
 
-    async fn begin(&self) -> Result<SqliteTransaction<'static>> {
-        let began = async {
-            let mut transaction = self.pool.begin().await?;
-            sqlx::query(PIN).fetch_one(&mut *transaction).await?;
-            Ok(transaction)
-        };
-        began.await.map_err(|error| match error {
-            sqlx::Error::PoolClosed => Error::Closed,
-            sqlx::Error::PoolTimedOut => {
-                Error::Busy { source: because("as many read contexts are open as may be") }
-            }
-            error => Problem::from(error).undone(self.database.name(), OPEN),
+    async fn begin(&self) -> Result<Lent> {
+        let mut lent = self.pool.take().await?;
+        let database = Arc::clone(&self.database);
+        blocking(move || {
+            let begun = lent.connection()?.execute_batch(PIN);
+            begun.map_err(|error| Problem::from(error).undone(database.name(), "open a view"))?;
+            Ok(lent)
         })
-    }
-}
-
-const OPEN: &str = "open a view";
-
-#[async_trait]
-impl Reader for View {
-    async fn load(&self, request: LoadRequest) -> Result<Option<LoadedAggregate>> {
-        let mut source = self.source.lock().await;
-        load(source.connection(), &self.types, &request)
-            .await
-            .map_err(|problem| self.failed("load an aggregate", problem))
-    }
-
-    async fn read_history(&self, request: HistoryRequest) -> Result<Vec<RecordedEvent>> {
-        let mut source = self.source.lock().await;
-        read_history(source.connection(), &self.types, request)
-            .await
-            .map_err(|problem| self.failed("read a history", problem))
-    }
-
-    async fn read_log(&self, request: LogRequest) -> Result<LogPage> {
-        let mut source = self.source.lock().await;
-        read_log(source.connection(), &self.types, &request)
-            .await
-            .map_err(|problem| self.failed("read the log", problem))
+        .await?
     }
 }
 
 impl View {
-    fn failed(&self, operation: &'static str, problem: Problem) -> Error {
-        problem.undone(self.database.name(), operation)
+    async fn read<T: Send + 'static>(
+        &self,
+        operation: &'static str,
+        work: impl FnOnce(&Connection, &Types) -> Result<T, Problem> + Send + 'static,
+    ) -> Result<T> {
+        let mut source = Arc::clone(&self.source).lock_owned().await;
+        let (database, types) = (Arc::clone(&self.database), Arc::clone(&self.types));
+        blocking(move || {
+            let done = work(source.connection()?, &types);
+            done.map_err(|problem| problem.undone(database.name(), operation))
+        })
+        .await?
+    }
+}
+
+#[async_trait]
+impl Reader for View {
+    async fn load(&self, request: LoadRequest) -> Result<Option<LoadedAggregate>> {
+        self.read("load an aggregate", move |connection, types| load(connection, types, &request))
+            .await
+    }
+
+    async fn read_history(&self, request: HistoryRequest) -> Result<Vec<RecordedEvent>> {
+        let read = move |connection: &_, types: &_| read_history(connection, types, request);
+        self.read("read a history", read).await
+    }
+
+    async fn read_log(&self, request: LogRequest) -> Result<LogPage> {
+        let read = move |connection: &_, types: &_| read_log(connection, types, &request);
+        self.read("read the log", read).await
     }
 }
 
 impl Source {
-    fn connection(&mut self) -> &mut SqliteConnection {
+    fn connection(&mut self) -> Result<&Connection> {
         match self {
-            Self::Transaction(transaction) => transaction,
-            Self::Copy(connection) => connection,
+            Self::Lent(lent) => lent.connection(),
+            Self::Copy(connection) => Ok(connection),
         }
     }
 }

@@ -1,49 +1,44 @@
-//! The one task that writes.
+//! The one thread that writes.
 
+mod append;
 mod group;
 mod judge;
 mod land;
 mod outcome;
-mod plan;
-mod state;
-mod statements;
-mod task;
+mod rows;
+mod scribe;
 
 use std::fmt;
-use std::pin::Pin;
 use std::sync::Arc;
+use std::thread;
 
 use evercore::engine::{Commit, CommitOutcome, Committed, IdBlock, TypeName};
 use evercore::{CommitId, Error, Result};
-use sqlx::SqliteConnection;
+use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::database::Database;
 use crate::error::{Problem, because};
 use crate::types::Types;
-use task::Task;
+use scribe::Scribe;
 
 pub(crate) use land::land_within;
-pub(crate) use statements::MOST_ROWS;
-pub(crate) use task::positions;
+pub(crate) use rows::positions;
 
 /// Callers beyond this many wait until there is room.
 const QUEUE: usize = 1024;
 
-/// Hands work to the task that writes. The task ends when this is dropped, after what it has been given.
+/// Hands work to the thread that writes. The thread ends when this is dropped, after what it has been given.
 #[derive(Debug)]
 pub(crate) struct Writer {
     jobs: mpsc::Sender<Job>,
 }
 
-/// What the task is asked to do, and where the answer goes.
+/// What the thread is asked to do.
 #[derive(Debug)]
 enum Job {
     Commit(CommitJob),
-    FindCommit { id: CommitId, answer: Answer<CommitOutcome> },
-    ReserveIds { count: u32, answer: Answer<IdBlock> },
-    Register { names: Vec<TypeName>, answer: Answer<()> },
-    Transact(TransactJob),
+    Other(OtherJob),
     Close { answer: Answer<()> },
 }
 
@@ -54,29 +49,28 @@ struct CommitJob {
     answer: Answer<Committed>,
 }
 
-/// Something else that writes, in a transaction of its own.
-struct TransactJob(Box<dyn for<'t> FnOnce(&'t mut Task) -> Transacting<'t> + Send>);
+/// Something else that writes. It is told why, if it is not to be done.
+struct OtherJob(Box<OtherWork>);
 
-type Transacting<'t> = Pin<Box<dyn Future<Output = ()> + Send + 't>>;
-
-/// What is done in a transaction.
-pub(crate) type Work<'c, T> = Pin<Box<dyn Future<Output = Result<T, Problem>> + Send + 'c>>;
-
+type OtherWork = dyn FnOnce(Result<&mut Scribe>) + Send;
 type Answer<T> = oneshot::Sender<Result<T>>;
 
 impl Writer {
-    /// Starts the task on a connection.
+    /// Starts the thread on a connection.
     pub(crate) fn start(
         database: Arc<Database>,
         types: Arc<Types>,
-        connection: SqliteConnection,
-    ) -> Self {
+        connection: Connection,
+    ) -> Result<Self> {
         let (jobs, queue) = mpsc::channel(QUEUE);
-        tokio::spawn(Task::new(database, types, connection, queue).run());
-        Self { jobs }
+        thread::Builder::new()
+            .name("evercore-sqlite".to_owned())
+            .spawn(move || Scribe::new(database, types, connection, queue).run())
+            .map_err(|error| Error::storage("start the thread that writes", error))?;
+        Ok(Self { jobs })
     }
 
-    /// Lands a commit. If this is dropped before the task takes the commit up, it is left out.
+    /// Lands a commit. If this is dropped before the thread takes the commit up, it is left out.
     pub(crate) async fn commit(&self, commit: Commit) -> Result<Committed> {
         let id = commit.id;
         let (answer, verdict) = oneshot::channel();
@@ -87,45 +81,47 @@ impl Writer {
     }
 
     pub(crate) async fn find_commit(&self, id: CommitId) -> Result<CommitOutcome> {
-        self.ask(|answer| Job::FindCommit { id, answer }).await
+        self.ask(move |scribe| scribe.find_commit(id)).await
     }
 
     pub(crate) async fn reserve_ids(&self, count: u32) -> Result<IdBlock> {
-        self.ask(|answer| Job::ReserveIds { count, answer }).await
+        self.ask(move |scribe| scribe.reserve_ids(count)).await
     }
 
     pub(crate) async fn register(&self, names: Vec<TypeName>) -> Result<()> {
-        self.ask(|answer| Job::Register { names, answer }).await
+        self.ask(move |scribe| scribe.register_alone(&names)).await
     }
 
-    /// Does something in a transaction of its own. If this is dropped before the task takes it up, it may be done all
+    /// Does something in a transaction of its own. If this is dropped before the thread takes it up, it may be done all
     /// the same.
     pub(crate) async fn transact<T: Send + 'static>(
         &self,
         operation: &'static str,
-        work: impl for<'c> FnOnce(&'c mut SqliteConnection) -> Work<'c, T> + Send + 'static,
+        work: impl FnOnce(&Connection) -> Result<T, Problem> + Send + 'static,
     ) -> Result<T> {
-        let (answer, reply) = oneshot::channel();
-        let job = TransactJob(Box::new(move |task| {
-            Box::pin(async move {
-                answer.send(task.transact(operation, work).await).ok();
-            })
-        }));
-        self.send(Job::Transact(job)).await?;
-        reply.await.unwrap_or(Err(Error::Closed))
+        self.ask(move |scribe| scribe.transact(operation, work)).await
     }
 
-    /// Finishes what was handed over before, then ends the task. Once more does nothing.
+    /// Finishes what was handed over before, then ends the thread. Once more does nothing.
     pub(crate) async fn close(&self) -> Result<()> {
-        match self.ask(|answer| Job::Close { answer }).await {
+        let (answer, reply) = oneshot::channel();
+        match self.send(Job::Close { answer }).await {
             Err(Error::Closed) => Ok(()),
-            other => other,
+            Err(error) => Err(error),
+            Ok(()) => reply.await.unwrap_or(Ok(())),
         }
     }
 
-    async fn ask<T>(&self, job: impl FnOnce(Answer<T>) -> Job) -> Result<T> {
+    async fn ask<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Scribe) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
         let (answer, reply) = oneshot::channel();
-        self.send(job(answer)).await?;
+        let job = OtherJob(Box::new(move |scribe| {
+            // Whoever does not wait any more does not want to know.
+            answer.send(scribe.and_then(work)).ok();
+        }));
+        self.send(Job::Other(job)).await?;
         reply.await.unwrap_or_else(|_| Err(Error::storage("write", because(STOPPED))))
     }
 
@@ -134,10 +130,10 @@ impl Writer {
     }
 }
 
-impl fmt::Debug for TransactJob {
+impl fmt::Debug for OtherJob {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("TransactJob")
+        f.write_str("OtherJob")
     }
 }
 
-const STOPPED: &str = "the task that writes has stopped; its runtime has ended, or it has panicked";
+const STOPPED: &str = "the thread that writes has panicked";

@@ -7,7 +7,7 @@ use evercore::engine::{
     AcquireRequest, Acquired, Control, Grant, IfDifferent, LeaseKey, NewSubscription,
 };
 use evercore::{Error, EventFilter, Partition, Position, Result, Start, SubscriptionName};
-use sqlx::{Row, SqliteConnection};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::micros;
 use crate::error::Problem;
@@ -51,219 +51,193 @@ pub(super) fn lease_end(micros: i64) -> DateTime<Utc> {
 }
 
 /// The position that a start stands for.
-pub(super) async fn resolve(
-    connection: &mut SqliteConnection,
-    start: Start,
-) -> Result<Position, Problem> {
+pub(super) fn resolve(connection: &Connection, start: Start) -> Result<Position, Problem> {
     let from = match start {
         Start::From(time) => Some(time.timestamp_micros()),
         Start::Beginning | Start::End | Start::After(_) => None,
     };
-    let row = sqlx::query(RESOLVE_START).bind(from).fetch_one(connection).await?;
-    let head = log::position(row.try_get(1)?)?;
+    let (before, head): (i64, i64) = connection
+        .prepare_cached(RESOLVE_START)?
+        .query_row([from], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let head = log::position(head)?;
     match start {
         Start::Beginning => Ok(Position::START),
         Start::End => Ok(head),
-        Start::From(_) => Ok(log::position(row.try_get(0)?)?),
+        Start::From(_) => Ok(log::position(before)?),
         Start::After(position) if position <= head => Ok(position),
         Start::After(position) => Err(Error::StartBeyondEnd { position, end: head }.into()),
     }
 }
 
-pub(super) async fn register(
-    connection: &mut SqliteConnection,
-    new: &NewSubscription,
-) -> Result<(), Problem> {
+pub(super) fn register(connection: &Connection, new: &NewSubscription) -> Result<(), Problem> {
     let name = new.name.as_str();
-    let Some(stored) = read(connection, &new.name).await? else {
-        let cursor = resolve(connection, new.start).await?;
-        sqlx::query(INSERT_SUBSCRIPTION)
-            .bind(name)
-            .bind(new.filter.to_column())
-            .bind(i64::from(new.partitions))
-            .execute(&mut *connection)
-            .await?;
-        return insert_partitions(connection, new, cursor).await;
+    let Some(stored) = read(connection, &new.name)? else {
+        let cursor = resolve(connection, new.start)?;
+        let row = params![name, new.filter.to_column(), new.partitions];
+        connection.prepare_cached(INSERT_SUBSCRIPTION)?.execute(row)?;
+        return insert_partitions(connection, new, cursor);
     };
     let same = stored.check_same(&new.name, &new.filter, new.partitions);
     if same.is_ok() || new.if_different == IfDifferent::Refuse {
         return Ok(same?);
     }
     if stored.partitions != new.partitions {
-        let cursor = common_place(connection, &new.name).await?;
-        sqlx::query(DELETE_PARTITIONS).bind(name).execute(&mut *connection).await?;
-        insert_partitions(connection, new, cursor).await?;
+        let cursor = common_place(connection, &new.name)?;
+        connection.prepare_cached(DELETE_PARTITIONS)?.execute([name])?;
+        insert_partitions(connection, new, cursor)?;
     }
-    sqlx::query(UPDATE_SUBSCRIPTION)
-        .bind(name)
-        .bind(new.filter.to_column())
-        .bind(i64::from(new.partitions))
-        .execute(&mut *connection)
-        .await?;
-    take_away(connection, &new.name).await
+    let row = params![name, new.filter.to_column(), new.partitions];
+    connection.prepare_cached(UPDATE_SUBSCRIPTION)?.execute(row)?;
+    take_away(connection, &new.name)
 }
 
 /// Why nothing can be acquired, if so.
-pub(super) async fn refusal(
-    connection: &mut SqliteConnection,
+pub(super) fn refusal(
+    connection: &Connection,
     request: &AcquireRequest,
 ) -> Result<Option<Acquired>, Problem> {
-    let Some(stored) = read(connection, &request.subscription).await? else {
+    let Some(stored) = read(connection, &request.subscription)? else {
         return Ok(Some(Acquired::Unknown));
     };
     stored.check_same(&request.subscription, &request.filter, request.partitions)?;
     if stored.paused {
         return Ok(Some(Acquired::Paused));
     }
-    Ok(match find_free(connection, request).await? {
+    Ok(match find_free(connection, request)? {
         Free::Partition(_) => None,
         Free::None { owner, until } => Some(Acquired::Taken { owner, until }),
     })
 }
 
-pub(super) async fn acquire(
-    connection: &mut SqliteConnection,
+pub(super) fn acquire(
+    connection: &Connection,
     request: &AcquireRequest,
 ) -> Result<Acquired, Problem> {
-    if let Some(refused) = refusal(connection, request).await? {
+    if let Some(refused) = refusal(connection, request)? {
         return Ok(refused);
     }
-    let index = match find_free(connection, request).await? {
+    let index = match find_free(connection, request)? {
         Free::Partition(index) => index,
         Free::None { owner, until } => return Ok(Acquired::Taken { owner, until }),
     };
-    let token: i64 = sqlx::query_scalar(NEXT_TOKEN).fetch_one(&mut *connection).await?;
-    let row = sqlx::query(LEASE)
-        .bind(request.subscription.as_str())
-        .bind(i64::from(index))
-        .bind(token)
-        .bind(&request.owner)
-        .bind(micros(request.lease))
-        .bind(i64::from(request.partitions))
-        .fetch_one(connection)
-        .await?;
+    let token: i64 = connection.prepare_cached(NEXT_TOKEN)?.query_one([], |row| row.get(0))?;
+    let lease = params![
+        request.subscription.as_str(),
+        index,
+        token,
+        request.owner,
+        micros(request.lease),
+        request.partitions,
+    ];
+    let (cursor, has_parked) =
+        connection.prepare_cached(LEASE)?.query_one(lease, |row| Ok((row.get(0)?, row.get(1)?)))?;
     let subscription = request.subscription.clone();
     Ok(Acquired::Granted(Grant {
         lease: LeaseKey { subscription, partition: index, token },
-        cursor: log::position(row.try_get(0)?)?,
+        cursor: log::position(cursor)?,
         partition: Partition::new(index, request.partitions)?,
-        has_parked: row.try_get(1)?,
+        has_parked,
     }))
 }
 
-pub(super) async fn ask_for(
-    connection: &mut SqliteConnection,
+pub(super) fn ask_for(
+    connection: &Connection,
     lease: &LeaseKey,
     by: &str,
     patience: Duration,
 ) -> Result<(), Problem> {
-    sqlx::query(ASK_FOR)
-        .bind(lease.subscription.as_str())
-        .bind(i64::from(lease.partition))
-        .bind(lease.token)
-        .bind(by)
-        .bind(micros(patience))
-        .execute(connection)
-        .await?;
+    let wish =
+        params![lease.subscription.as_str(), lease.partition, lease.token, by, micros(patience),];
+    connection.prepare_cached(ASK_FOR)?.execute(wish)?;
     Ok(())
 }
 
-pub(super) async fn release(
-    connection: &mut SqliteConnection,
-    lease: &LeaseKey,
-) -> Result<(), Problem> {
-    sqlx::query(RELEASE)
-        .bind(lease.subscription.as_str())
-        .bind(i64::from(lease.partition))
-        .bind(lease.token)
-        .execute(connection)
-        .await?;
+pub(super) fn release(connection: &Connection, lease: &LeaseKey) -> Result<(), Problem> {
+    let lease = params![lease.subscription.as_str(), lease.partition, lease.token];
+    connection.prepare_cached(RELEASE)?.execute(lease)?;
     Ok(())
 }
 
-pub(super) async fn control(
-    connection: &mut SqliteConnection,
+pub(super) fn control(
+    connection: &Connection,
     name: &SubscriptionName,
     control: &Control,
 ) -> Result<(), Problem> {
-    if read(connection, name).await?.is_none() {
+    if read(connection, name)?.is_none() {
         return Err(Error::UnknownSubscription { name: name.to_string() }.into());
     }
-    let query = |sql: &'static str| sqlx::query(sql).bind(name.as_str().to_owned());
+    let name_only = params![name.as_str()];
     match control {
-        Control::Pause => query(SET_PAUSED).bind(true).execute(connection).await?,
-        Control::Resume => query(SET_PAUSED).bind(false).execute(connection).await?,
-        Control::Redrive => query(REDRIVE).execute(connection).await?,
-        Control::Delete => query(DELETE).execute(connection).await?,
-        Control::Reset(start) => {
-            let cursor = resolve(connection, *start).await?;
-            take_away(connection, name).await?;
-            query(FORGET_PARKED).execute(&mut *connection).await?;
-            query(RESET_CURSORS).bind(cursor.get()).execute(connection).await?
+        Control::Pause | Control::Resume => {
+            let paused = *control == Control::Pause;
+            connection.prepare_cached(SET_PAUSED)?.execute(params![name.as_str(), paused])?;
         }
-    };
+        Control::Redrive => {
+            connection.prepare_cached(REDRIVE)?.execute(name_only)?;
+        }
+        Control::Delete => {
+            connection.prepare_cached(DELETE)?.execute(name_only)?;
+        }
+        Control::Reset(start) => {
+            let cursor = resolve(connection, *start)?;
+            take_away(connection, name)?;
+            connection.prepare_cached(FORGET_PARKED)?.execute(name_only)?;
+            let place = params![name.as_str(), cursor.get()];
+            connection.prepare_cached(RESET_CURSORS)?.execute(place)?;
+        }
+    }
     Ok(())
 }
 
-async fn read(
-    connection: &mut SqliteConnection,
-    name: &SubscriptionName,
-) -> Result<Option<Stored>, Problem> {
-    let rows = sqlx::query(READ_SUBSCRIPTION).bind(name.as_str()).fetch_all(connection).await?;
-    let Some(row) = rows.first() else { return Ok(None) };
-    let partitions: i64 = row.try_get(1)?;
+fn read(connection: &Connection, name: &SubscriptionName) -> Result<Option<Stored>, Problem> {
+    let mut statement = connection.prepare_cached(READ_SUBSCRIPTION)?;
+    let found = statement.query_row([name.as_str()], |row| {
+        let (filter, partitions, paused): (String, i64, bool) =
+            (row.get(0)?, row.get(1)?, row.get(2)?);
+        Ok((filter, partitions, paused))
+    });
+    let Some((filter, partitions, paused)) = found.optional()? else { return Ok(None) };
     Ok(Some(Stored {
-        filter: EventFilter::from_column(row.try_get(0)?)?,
+        filter: EventFilter::from_column(&filter)?,
         partitions: u32::try_from(partitions)
             .map_err(|_| Error::corrupt("subscriptions.partitions", "out of range"))?,
-        paused: row.try_get(2)?,
+        paused,
     }))
 }
 
-async fn find_free(
-    connection: &mut SqliteConnection,
-    request: &AcquireRequest,
-) -> Result<Free, Problem> {
-    let row = sqlx::query(FIND_FREE)
-        .bind(request.subscription.as_str())
-        .bind(&request.owner)
-        .fetch_one(connection)
-        .await?;
-    if let Some(free) = row.try_get::<Option<i64>, _>(0)? {
+fn find_free(connection: &Connection, request: &AcquireRequest) -> Result<Free, Problem> {
+    let (free, owner, until, now): (Option<i64>, Option<String>, Option<i64>, i64) = connection
+        .prepare_cached(FIND_FREE)?
+        .query_one([request.subscription.as_str(), &request.owner], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+        })?;
+    if let Some(free) = free {
         let free = u32::try_from(free);
         let out_of_range = |_| Error::corrupt("subscription_partitions.number", "out of range");
         return Ok(Free::Partition(free.map_err(out_of_range)?));
     }
-    let (owner, until): (Option<String>, Option<i64>) = (row.try_get(1)?, row.try_get(2)?);
     Ok(Free::None {
         // Without an owner it is promised to somebody who has not come yet.
         owner: owner.unwrap_or_else(|| "somebody who asked for it".to_owned()),
-        until: lease_end(until.map_or_else(|| row.try_get(3), Ok)?),
+        until: lease_end(until.unwrap_or(now)),
     })
 }
 
-async fn insert_partitions(
-    connection: &mut SqliteConnection,
+fn insert_partitions(
+    connection: &Connection,
     new: &NewSubscription,
     cursor: Position,
 ) -> Result<(), Problem> {
-    sqlx::query(INSERT_PARTITIONS)
-        .bind(new.name.as_str())
-        .bind(i64::from(new.partitions))
-        .bind(cursor.get())
-        .execute(connection)
-        .await?;
+    let partitions = params![new.name.as_str(), new.partitions, cursor.get()];
+    connection.prepare_cached(INSERT_PARTITIONS)?.execute(partitions)?;
     Ok(())
 }
 
 /// Where all partitions stand, if they do and nobody owns one.
-async fn common_place(
-    connection: &mut SqliteConnection,
-    name: &SubscriptionName,
-) -> Result<Position, Problem> {
-    let row = sqlx::query(READ_PLACES).bind(name.as_str()).fetch_one(connection).await?;
-    let (first, last): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
-    let owner: Option<String> = row.try_get(2)?;
+fn common_place(connection: &Connection, name: &SubscriptionName) -> Result<Position, Problem> {
+    let (first, last, owner): (i64, i64, Option<String>) = connection
+        .prepare_cached(READ_PLACES)?
+        .query_one([name.as_str()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
     let problem = match owner {
         Some(owner) => format!("`{owner}` owns a partition"),
         None if first != last => "its partitions stand at different places".to_owned(),
@@ -272,11 +246,8 @@ async fn common_place(
     Err(Error::SubscriptionNotIdle { name: name.to_string(), problem }.into())
 }
 
-async fn take_away(
-    connection: &mut SqliteConnection,
-    name: &SubscriptionName,
-) -> Result<(), Problem> {
-    sqlx::query(TAKE_AWAY).bind(name.as_str()).execute(connection).await?;
+fn take_away(connection: &Connection, name: &SubscriptionName) -> Result<(), Problem> {
+    connection.prepare_cached(TAKE_AWAY)?.execute([name.as_str()])?;
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 
 use evercore::engine::{CursorMove, Settled, Settlement};
 use evercore::{Error, Position};
-use sqlx::SqliteConnection;
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::json;
 use crate::error::Problem;
@@ -14,41 +14,33 @@ const PARK: &str = include_str!("park.sql");
 const READ_CURSOR: &str = include_str!("read_cursor.sql");
 const UNPARK: &str = include_str!("unpark.sql");
 
-pub(crate) async fn settle(
-    connection: &mut SqliteConnection,
-    settlement: &Settlement,
-) -> Result<Settled, Problem> {
+pub(crate) fn settle(connection: &Connection, settlement: &Settlement) -> Result<Settled, Problem> {
     let Settlement { lease, cursor, parked, unparked, failure } = settlement;
     let lost =
         || Error::LeaseLost { name: lease.subscription.to_string(), partition: lease.partition };
     let step = match cursor {
         Some(step) => *step,
         None => {
-            let stands = cursor_of(connection, settlement).await?.ok_or_else(lost)?;
+            let stands = cursor_of(connection, settlement)?.ok_or_else(lost)?;
             CursorMove { from: stands, to: stands }
         }
     };
-    let moved = sqlx::query(MOVE_CURSOR)
-        .bind(lease.subscription.as_str())
-        .bind(i64::from(lease.partition))
-        .bind(lease.token)
-        .bind(step.from.get())
-        .bind(step.to.get())
-        .bind(failure)
-        .execute(&mut *connection)
-        .await?;
-    if moved.rows_affected() == 0 {
-        let stands = cursor_of(connection, settlement).await?;
+    let moved = connection.prepare_cached(MOVE_CURSOR)?.execute(params![
+        lease.subscription.as_str(),
+        lease.partition,
+        lease.token,
+        step.from.get(),
+        step.to.get(),
+        failure.as_deref(),
+    ])?;
+    if moved == 0 {
+        let stands = cursor_of(connection, settlement)?;
         let was_before = stands == Some(step.to) && step.from != step.to;
         return if was_before { Ok(Settled::Before) } else { Err(lost().into()) };
     }
     if let Some(position) = unparked {
-        let unparked = sqlx::query(UNPARK)
-            .bind(lease.subscription.as_str())
-            .bind(position.get())
-            .execute(&mut *connection)
-            .await?;
-        if unparked.rows_affected() == 0 {
+        let event = params![lease.subscription.as_str(), position.get()];
+        if connection.prepare_cached(UNPARK)?.execute(event)? == 0 {
             return Ok(Settled::Before);
         }
     }
@@ -57,24 +49,21 @@ pub(crate) async fn settle(
             .iter()
             .map(|event| (event.position, event.aggregate_id, event.reason.as_deref()))
             .collect();
+        let rows = json(&rows);
         for sql in [PARK, END_REDRIVE] {
-            let query = sqlx::query(sql).bind(lease.subscription.as_str()).bind(json(&rows));
-            query.execute(&mut *connection).await?;
+            connection.prepare_cached(sql)?.execute([lease.subscription.as_str(), &rows])?;
         }
     }
     Ok(Settled::Now)
 }
 
-async fn cursor_of(
-    connection: &mut SqliteConnection,
+fn cursor_of(
+    connection: &Connection,
     settlement: &Settlement,
 ) -> Result<Option<Position>, Problem> {
     let lease = &settlement.lease;
-    let cursor: Option<i64> = sqlx::query_scalar(READ_CURSOR)
-        .bind(lease.subscription.as_str())
-        .bind(i64::from(lease.partition))
-        .bind(lease.token)
-        .fetch_optional(connection)
-        .await?;
+    let partition = params![lease.subscription.as_str(), lease.partition, lease.token];
+    let mut statement = connection.prepare_cached(READ_CURSOR)?;
+    let cursor = statement.query_row(partition, |row| row.get(0)).optional()?;
     Ok(cursor.map(log::position).transpose()?)
 }

@@ -1,37 +1,52 @@
 //! Group commit: the commits that wait share a transaction, and so its fsync.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use evercore::engine::Commit;
 use tracing::debug;
 
-use super::land::{land, type_names};
+use super::land::{land, unknown_names};
 use super::outcome::Outcome;
-use super::task::Task;
+use super::scribe::Scribe;
 use super::{CommitJob, Job};
+use crate::error::Problem;
+use crate::waiting::wait_for;
 
 /// A group takes no further commit once it has so many of these.
 const MOST_COMMITS: usize = 256;
 const MOST_EVENTS: usize = 4096;
 const MOST_BYTES: usize = 16 * 1024 * 1024;
+/// The longest that a group waits for more.
+const MOST_PATIENCE: Duration = Duration::from_millis(2);
 
-impl Task {
+/// What the last group was like: the callers that it answered are about to commit again.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Pace {
+    commits: usize,
+    landing: Duration,
+}
+
+impl Pace {
+    /// How long a group waits for the callers of the last one. One that is alone is not waited for.
+    fn patience(self) -> Duration {
+        if self.commits > 1 { (self.landing / 2).min(MOST_PATIENCE) } else { Duration::ZERO }
+    }
+}
+
+impl Scribe {
     /// Lands a commit and those that wait behind it. Returns the first job that is none.
-    pub(super) async fn land_group(&mut self, first: CommitJob) -> Option<Job> {
-        // The callers that were answered last are about to commit again. Once round the other tasks lets them come along:
-        // groups become several times as large.
-        tokio::task::yield_now().await;
+    pub(super) fn land_group(&mut self, first: CommitJob) -> Option<Job> {
         let (group, next) = self.gather(first);
         if group.is_empty() {
             return next;
         }
-        match self.attempt(&group).await {
+        match self.attempt(&group) {
             Outcome::Suspect(problem) if group.len() > 1 => {
                 debug!(commits = group.len(), ?problem, "committing a group one by one");
                 for job in group {
                     let alone = vec![job];
-                    let outcome = self.attempt(&alone).await;
+                    let outcome = self.attempt(&alone);
                     self.answer(alone, outcome);
                 }
             }
@@ -41,6 +56,7 @@ impl Task {
     }
 
     fn gather(&mut self, first: CommitJob) -> (Vec<CommitJob>, Option<Job>) {
+        let (started, patience) = (Instant::now(), self.pace.patience());
         let mut group = Vec::new();
         let (mut events, mut bytes) = (0, 0);
         let mut job = Job::Commit(first);
@@ -58,37 +74,46 @@ impl Task {
             if group.len() >= MOST_COMMITS || events >= MOST_EVENTS || bytes >= MOST_BYTES {
                 return (group, None);
             }
-            match self.queue.try_recv() {
-                Ok(next) => job = next,
-                Err(_) => return (group, None),
+            match self.next_for(group.len(), patience.saturating_sub(started.elapsed())) {
+                Some(next) => job = next,
+                None => return (group, None),
             }
         }
     }
 
-    async fn attempt(&mut self, group: &[CommitJob]) -> Outcome {
+    /// The next job, waited for while the group has fewer commits than the last one.
+    fn next_for(&mut self, gathered: usize, patience: Duration) -> Option<Job> {
+        match self.queue.try_recv() {
+            Ok(next) => Some(next),
+            Err(_) if gathered >= self.pace.commits || patience.is_zero() => None,
+            Err(_) => wait_for(self.queue.recv(), patience).flatten(),
+        }
+    }
+
+    fn attempt(&mut self, group: &[CommitJob]) -> Outcome {
         let started = Instant::now();
-        let (database, types) = (Arc::clone(&self.database), Arc::clone(&self.types));
-        let _turn = match database.turns().write().await {
+        let database = Arc::clone(&self.database);
+        let _turn = match database.turns().write_blocking() {
             Ok(turn) => turn,
             Err(overdue) => return Outcome::Overdue(overdue),
         };
         let commits: Vec<_> = group.iter().map(|job| &job.commit).collect();
-        let names = match self.register(&type_names(&commits)).await {
-            Ok(names) => names,
-            Err(problem) => {
-                self.roll_back().await;
-                return Outcome::undone(problem);
-            }
-        };
-        let outcome = match self.connection().await {
-            Ok(connection) => land(connection, &types, names, &commits).await,
-            Err(error) => Outcome::undone(error.into()),
-        };
+        let outcome = self.try_landing(&commits).unwrap_or_else(Outcome::of_statement);
         if !matches!(outcome, Outcome::Landed(_)) {
-            self.roll_back().await;
+            self.roll_back();
         }
+        self.pace = Pace { commits: group.len(), landing: started.elapsed() };
         debug!(commits = group.len(), landing = outcome.landed(), took = ?started.elapsed(), "a group");
         outcome
+    }
+
+    fn try_landing(&mut self, commits: &[&Commit]) -> Result<Outcome, Problem> {
+        let mut names = self.types.known();
+        let unknown = unknown_names(&names, commits);
+        if !unknown.is_empty() {
+            names = self.register(&unknown)?;
+        }
+        Ok(land(self.connection()?, &names, commits))
     }
 
     fn answer(&self, group: Vec<CommitJob>, outcome: Outcome) {

@@ -1,8 +1,8 @@
 -- The head of the statement; one tuple for each event follows.
--- ? position, aggregate id, sequence, event type id, version, codec, payload, event time, recorded at,
+-- ? aggregate id, sequence, event type id, version, codec, payload, event time, recorded at,
 --   reference, correlation id, causation id, metadata
 INSERT INTO events (
-    position, aggregate_id, sequence, event_type_id, version, codec, payload, event_time, recorded_at,
+    aggregate_id, sequence, event_type_id, version, codec, payload, event_time, recorded_at,
     reference, correlation_id, causation_id, metadata
 )
 VALUES

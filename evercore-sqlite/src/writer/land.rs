@@ -1,59 +1,65 @@
-//! Judges commits and writes those that are to land.
+//! Writes the commits that may land.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use evercore::Result;
-use evercore::engine::{Commit, Committed, TypeName};
-use sqlx::SqliteConnection;
+use evercore::engine::{Commit, Committed, KeyChange, TypeName};
+use evercore::{Error, NaturalKey, Result};
+use rusqlite::{Connection, params};
 
+use super::append::append;
+use super::judge::{Standings, judge};
 use super::outcome::Outcome;
-use super::plan::Plan;
-use super::state::State;
-use super::statements::{REGISTER_TYPES, TAKE_IDS};
-use super::task::json;
+use super::rows::{Known, outcome_of, register_types, take_ids};
+use super::scribe::execute;
 use crate::error::Problem;
 use crate::types::{Names, Types};
 
+const INSERT_AGGREGATE: &str = include_str!("insert_aggregate.sql");
+const INSERT_COMMIT: &str = include_str!("insert_commit.sql");
+const SET_KEY: &str = "UPDATE aggregates SET natural_key = ?2 WHERE id = ?1";
+const UPSERT_SNAPSHOT: &str = include_str!("upsert_snapshot.sql");
+
+/// What a commit has come to.
+enum Verdict {
+    /// It is written.
+    Written(Committed),
+    /// Nothing of it is written.
+    Otherwise(Result<Committed>),
+}
+
 /// Lands commits in a transaction of their own. Leaves it open unless they have landed.
-pub(super) async fn land(
-    connection: &mut SqliteConnection,
-    types: &Types,
-    names: Arc<Names>,
-    commits: &[&Commit],
-) -> Outcome {
-    match State::begin(connection, types, names, commits).await {
-        Ok(state) => write(connection, state, commits).await,
-        Err(problem) => Outcome::undone(problem),
+pub(super) fn land(connection: &Connection, names: &Names, commits: &[&Commit]) -> Outcome {
+    match execute(connection, "BEGIN IMMEDIATE") {
+        Ok(()) => write(connection, names, commits),
+        Err(failure) => Outcome::Undone(failure),
     }
 }
 
 /// Lands a commit in a transaction that user code has written in, and commits both. Leaves it open unless that has
 /// landed.
-pub(crate) async fn land_within(
-    connection: &mut SqliteConnection,
+pub(crate) fn land_within(
+    connection: &Connection,
     database: &str,
     types: &Types,
     commit: &Commit,
 ) -> Result<Committed> {
-    let commits = [commit];
-    let outcome = match prepare_within(connection, &commits).await {
-        Ok(state) => {
-            let names = Arc::clone(&state.names);
-            let outcome = write(connection, state, &commits).await;
+    let outcome = match prepare_within(connection, commit) {
+        Ok(names) => {
+            let outcome = write(connection, &names, &[commit]);
             if matches!(outcome, Outcome::Landed(_)) {
-                types.keep(names);
+                types.keep(Arc::new(names));
             }
             outcome
         }
-        Err(problem) => Outcome::undone(problem),
+        Err(problem) => Outcome::of_statement(problem),
     };
     outcome.verdicts(database, &[commit.id]).pop().expect("BUG: one commit has one verdict")
 }
 
-/// The names that the commits use, each once.
-pub(super) fn type_names(commits: &[&Commit]) -> Vec<TypeName> {
-    let mut seen = HashSet::new();
+/// The names that the commits use and that are not known, some more than once.
+pub(super) fn unknown_names(names: &Names, commits: &[&Commit]) -> Vec<TypeName> {
+    let mut unknown = Vec::new();
     for commit in commits {
         let types: HashMap<_, _> =
             commit.writes.iter().map(|write| (write.id, write.aggregate_type)).collect();
@@ -62,51 +68,121 @@ pub(super) fn type_names(commits: &[&Commit]) -> Vec<TypeName> {
             let aggregate = *types.get(&event.meta.aggregate_id())?;
             Some(TypeName { aggregate, event: Some(event.event_type) })
         });
-        seen.extend(aggregates.chain(events));
+        unknown.extend(
+            aggregates.chain(events).filter(|name| !names.knows(name.aggregate, name.event)),
+        );
     }
-    seen.into_iter().collect()
+    unknown
 }
 
-async fn write(
-    connection: &mut SqliteConnection,
-    mut state: State,
-    commits: &[&Commit],
-) -> Outcome {
-    let mut plan = Plan::new(state.head);
+fn write(connection: &Connection, names: &Names, commits: &[&Commit]) -> Outcome {
     let mut verdicts = Vec::with_capacity(commits.len());
+    let mut is_idle = true;
     for commit in commits {
-        verdicts.push(match state.outcome_of(commit) {
-            Some(outcome) => outcome,
-            None => plan.add(commit, &mut state.overlay, &state.names),
-        });
+        match land_one(connection, names, commit) {
+            Ok(Verdict::Written(committed)) => {
+                is_idle = false;
+                verdicts.push(Ok(committed));
+            }
+            Ok(Verdict::Otherwise(verdict)) => verdicts.push(verdict),
+            Err(problem) => return Outcome::of_statement(problem),
+        }
     }
-    if plan.is_empty() {
+    if is_idle {
         return Outcome::Idle(verdicts);
     }
-    match plan.execute(connection, &state.overlay).await {
+    match execute(connection, "COMMIT") {
         Ok(()) => Outcome::Landed(verdicts),
-        Err(failure) => Outcome::of_writes(failure),
+        Err(failure) => Outcome::of_commit(failure),
     }
 }
 
 /// Stores what commits in transactions of their own find stored before: the names of types, and that ids are taken.
-async fn prepare_within(
-    connection: &mut SqliteConnection,
-    commits: &[&Commit],
-) -> Result<State, Problem> {
-    let names = rows(&type_names(commits));
-    sqlx::query(REGISTER_TYPES).bind(names).execute(&mut *connection).await?;
-    let writes = commits.iter().flat_map(|commit| &commit.writes);
-    let created = writes.filter(|write| write.creates()).map(|write| write.id.get());
+fn prepare_within(connection: &Connection, commit: &Commit) -> Result<Names, Problem> {
+    register_types(connection, &unknown_names(&Names::default(), &[commit]))?;
+    let created = commit.writes.iter().filter(|write| write.creates()).map(|write| write.id);
     if let Some(last) = created.max() {
-        sqlx::query(TAKE_IDS).bind(last).execute(&mut *connection).await?;
+        take_ids(connection, last)?;
     }
-    let names = Names::read(connection).await?;
-    State::read(connection, Arc::new(names), commits).await
+    Ok(Names::read(connection)?)
 }
 
-/// Names as `register_types.sql` takes them.
-pub(super) fn rows(names: &[TypeName]) -> String {
-    let rows: Vec<_> = names.iter().map(|name| (name.aggregate, name.event)).collect();
-    json(&rows)
+fn land_one(connection: &Connection, names: &Names, commit: &Commit) -> Result<Verdict, Problem> {
+    if let Some(known) = outcome_of(connection, commit.id)? {
+        return Ok(Verdict::Otherwise(match known {
+            Known::GivenUp => Err(Error::given_up(commit.id)),
+            Known::Landed(positions) => Ok(Committed { id: commit.id, positions }),
+        }));
+    }
+    let standings = match judge(connection, names, commit)? {
+        Ok(standings) => standings,
+        Err(refusal) => return Ok(Verdict::Otherwise(Err(refusal))),
+    };
+    change_aggregates(connection, names, commit, &standings)?;
+    let positions = append(connection, names, commit, &standings)?;
+    for snapshot in &commit.snapshots {
+        connection.prepare_cached(UPSERT_SNAPSHOT)?.execute(params![
+            snapshot.aggregate_id.get(),
+            snapshot.sequence.get(),
+            snapshot.fingerprint.get().cast_signed(),
+            &snapshot.state[..],
+        ])?;
+    }
+    let idempotency = commit.idempotency.as_ref();
+    connection.prepare_cached(INSERT_COMMIT)?.execute(params![
+        commit.id.as_uuid().as_bytes(),
+        positions.map(|(first, _)| first.get()),
+        positions.map(|(_, last)| last.get()),
+        commit.recorded_at.timestamp_micros(),
+        idempotency.map(|given| given.key.as_str()),
+        idempotency.map(|given| &*given.command),
+        idempotency.map(|given| &*given.result),
+    ])?;
+    Ok(Verdict::Written(Committed { id: commit.id, positions }))
+}
+
+/// Creates aggregates and changes keys. All keys are given up before any is taken, so that they can be swapped.
+fn change_aggregates(
+    connection: &Connection,
+    names: &Names,
+    commit: &Commit,
+    standings: &Standings,
+) -> Result<(), Problem> {
+    let mut claims = Vec::new();
+    for write in &commit.writes {
+        let Some(Some(standing)) = standings.get(&write.id) else { continue };
+        let key = match &write.key {
+            KeyChange::Keep => continue,
+            KeyChange::Set(key) => Some(key),
+            KeyChange::Clear => None,
+        };
+        if standing.key.as_ref() == key {
+            continue;
+        }
+        if standing.key.is_some() {
+            set_key(connection, write.id.get(), None)?;
+        }
+        claims.extend(key.map(|key| (write.id, key)));
+    }
+    for write in commit.writes.iter().filter(|write| write.creates()) {
+        let aggregate_type = names.aggregate(write.aggregate_type).ok_or_else(|| {
+            Error::corrupt("aggregate_types", format!("`{}` is gone", write.aggregate_type))
+        })?;
+        let key = match &write.key {
+            KeyChange::Set(key) => Some(key.as_str()),
+            KeyChange::Keep | KeyChange::Clear => None,
+        };
+        let row = params![write.id.get(), aggregate_type.get(), key];
+        connection.prepare_cached(INSERT_AGGREGATE)?.execute(row)?;
+    }
+    for (id, key) in claims {
+        set_key(connection, id.get(), Some(key))?;
+    }
+    Ok(())
+}
+
+fn set_key(connection: &Connection, id: i64, key: Option<&NaturalKey>) -> Result<(), Problem> {
+    let row = params![id, key.map(NaturalKey::as_str)];
+    connection.prepare_cached(SET_KEY)?.execute(row)?;
+    Ok(())
 }

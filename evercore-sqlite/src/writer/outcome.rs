@@ -25,18 +25,19 @@ pub(super) enum Outcome {
 const LAND: &str = "land a commit";
 
 impl Outcome {
-    pub(super) fn undone(problem: Problem) -> Self {
+    /// What it means that something before the end of the transaction failed.
+    pub(super) fn of_statement(problem: Problem) -> Self {
         match problem {
-            Problem::Driver(failure) => Self::Undone(failure),
-            answer @ Problem::Answer(_) => Self::Suspect(answer),
+            Problem::Driver(failure) if !is_of_one_commit(&failure) => Self::Undone(failure),
+            problem => Self::Suspect(problem),
         }
     }
 
-    /// What it means that writing failed.
-    pub(super) fn of_writes(failure: Failure) -> Self {
+    /// What it means that the end of the transaction failed.
+    pub(super) fn of_commit(failure: Failure) -> Self {
         match failure.class() {
-            Class::Constraint | Class::TooBig => Self::Suspect(failure.into()),
             Class::Other | Class::ConnectionLost => Self::Unknown(failure),
+            _ if is_of_one_commit(&failure) => Self::Suspect(failure.into()),
             _ => Self::Undone(failure),
         }
     }
@@ -60,4 +61,9 @@ impl Outcome {
             Self::Unknown(failure) => each.map(|&commit| Err(failure.unknown(commit))).collect(),
         }
     }
+}
+
+/// Whether the others of a group may land without the one that failed.
+fn is_of_one_commit(failure: &Failure) -> bool {
+    matches!(failure.class(), Class::Constraint | Class::TooBig)
 }

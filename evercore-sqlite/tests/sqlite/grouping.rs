@@ -1,7 +1,6 @@
 //! Commits that share a transaction.
 
-use std::cell::RefCell;
-use std::sync::Once;
+use std::sync::{Mutex, Once};
 
 use chrono::Utc;
 use evercore::engine::{
@@ -26,10 +25,8 @@ struct Group {
     landing: u64,
 }
 
-thread_local! {
-    /// The groups of the engines on this thread, which is that of one test.
-    static HEARD: RefCell<Vec<Group>> = const { RefCell::new(Vec::new()) };
-}
+/// The groups of all engines.
+static HEARD: Mutex<Vec<Group>> = Mutex::new(Vec::new());
 
 /// Listens to what the engine says of its groups.
 struct Listener;
@@ -58,7 +55,7 @@ impl tracing::Subscriber for Listener {
         let mut group = Group::default();
         event.record(&mut group);
         if group != Group::default() {
-            HEARD.with_borrow_mut(|heard| heard.push(group));
+            HEARD.lock().expect("no panic").push(group);
         }
     }
 
@@ -123,7 +120,7 @@ async fn a_conflict_in_a_group_leaves_its_neighbours_alone() {
     positions.sort_unstable();
     assert_eq!(logged, positions, "each caller was told the position of its own event");
 
-    let heard = HEARD.take();
+    let heard = HEARD.lock().expect("no panic").clone();
     assert!(
         heard.iter().any(|group| group.landing > 1 && group.landing < group.commits),
         "no group had both: {heard:?}"
@@ -193,6 +190,23 @@ async fn a_row_that_the_database_refuses_fails_its_own_commit_only() {
     }
     let others: i64 = (10..20).filter(|&amount| amount != 13).sum();
     assert_eq!(balance(&store, id).await.expect("it loads"), 1 + others);
+}
+
+#[tokio::test]
+async fn a_commit_of_which_a_trigger_leaves_out_an_event_does_not_land_in_part() {
+    let (_folder, path) = file();
+    let store = store(&path).await;
+    let id = open_account(&store, &[1]).await.expect("it commits");
+    execute(
+        &path,
+        "CREATE TRIGGER superstition BEFORE INSERT ON events WHEN NEW.payload = CAST('{\"amount\":13}' AS BLOB)
+         BEGIN SELECT RAISE(IGNORE); END",
+    )
+    .await;
+    let deposits = (10..20).map(|amount| Deposited { amount });
+    let refused = store.append::<Account, _>(Stream::Id(id), Expected::Any, deposits).await;
+    assert!(matches!(refused, Err(Error::Storage { .. })), "{refused:?}");
+    assert_eq!(balance(&store, id).await.expect("it loads"), 1);
 }
 
 #[tokio::test]
@@ -276,6 +290,31 @@ async fn a_commit_larger_than_one_statement_lands_in_order() {
         .map(|event| event.decode::<Deposited>().expect("it decodes").amount)
         .collect();
     assert_eq!(read, amounts);
+}
+
+#[tokio::test]
+async fn a_commit_of_any_size_is_told_its_own_positions() {
+    let (_folder, path) = file();
+    let store = store(&path).await;
+    let id = open_account(&store, &[1]).await.expect("it commits");
+    let mut last = 1;
+    // Each of the statements alone, and all of them together.
+    for events in [1, 3, 4, 5, 15, 16, 17, 63, 64, 85, 200] {
+        let deposits = (0..events).map(|amount| Deposited { amount });
+        let stream = Stream::Id(id);
+        let landed = store.append::<Account, _>(stream, Expected::Any, deposits).await;
+        let (first, end) = landed.expect("it lands").committed.positions.expect("it has events");
+        assert_eq!((first.get(), end.get()), (last + 1, last + events));
+        let after = Position::new(last).expect("a position");
+        let log = store.read_log(after, 1000).await.expect("a page");
+        let amounts: Vec<i64> = log
+            .events
+            .iter()
+            .map(|event| event.decode::<Deposited>().expect("it decodes").amount)
+            .collect();
+        assert_eq!(amounts, (0..events).collect::<Vec<_>>());
+        last += events;
+    }
 }
 
 fn natural(key: &str) -> NaturalKey {

@@ -87,9 +87,14 @@ async fn no_statement_reads_a_whole_table_of_the_log() {
     let mut connection = connect(&path).await;
     let tables = ["events", "e", "h", "aggregates", "a", "k", "commits", "c", "snapshots", "s"];
     for (file, sql) in statements() {
-        // The first two are about the names of types: few, read once, and written once. The last is for the first run of
-        // a subscription that starts at a time, by clocks that need not follow the positions.
-        let exceptions = ["read_types.sql", "register_types.sql", "resolve_start.sql"];
+        // The first are about the names of types: few, read once, and written once. The last is for the first run of a
+        // subscription that starts at a time, by clocks that need not follow the positions.
+        let exceptions = [
+            "read_types.sql",
+            "register_aggregate_types.sql",
+            "register_event_types.sql",
+            "resolve_start.sql",
+        ];
         if exceptions.iter().any(|exception| file.ends_with(exception)) {
             continue;
         }
@@ -171,7 +176,7 @@ fn statements() -> Vec<(PathBuf, String)> {
     let read = |file: PathBuf| {
         let mut sql = std::fs::read_to_string(&file).expect("a file");
         if file.ends_with("insert_events.sql") {
-            sql.push_str("(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+            sql.push_str("(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
         }
         (file, sql)
     };

@@ -1,10 +1,5 @@
--- Stores the names that are not stored yet.
+-- Stores the names of event types that are not stored yet. Those of their aggregate types are.
 -- ?1 names, as a JSON array of [aggregate type, event type or null]
-INSERT INTO aggregate_types (name)
-SELECT value ->> 0
-FROM json_each(?1)
-WHERE TRUE
-ON CONFLICT (name) DO NOTHING;
 INSERT INTO event_types (aggregate_type_id, name)
 SELECT a.id, named.value ->> 1
 FROM json_each(?1) AS named

@@ -1,0 +1,26 @@
+//! The connection that user code has, as the engine's own code takes one.
+//!
+//! User code writes through sqlx, and what lands with its rows is written by the same code that writes all commits, so
+//! that there are no two ways to judge and write one. Both drivers are bindings of one library, linked once.
+
+use rusqlite::Connection;
+use sqlx::SqliteConnection;
+use tokio::runtime::Handle;
+
+use crate::error::Problem;
+
+/// Lends the connection to the engine's own code. Blocks, and so must not be on a thread of the runtime.
+pub(crate) fn with_handle<T>(
+    connection: &mut SqliteConnection,
+    work: impl FnOnce(&Connection) -> T,
+) -> Result<T, Problem> {
+    let mut locked = Handle::current().block_on(connection.lock_handle())?;
+    #[expect(unsafe_code, reason = "there is no safe way from one driver to the other")]
+    // SAFETY: The handle is open as long as `locked` is there, and sqlx's own thread leaves it alone meanwhile. `borrowed`
+    // does not close it, and is dropped, with the statements that it has prepared, before `locked` is.
+    let borrowed = unsafe { Connection::from_handle(locked.as_raw_handle().as_ptr()) }?;
+    let done = work(&borrowed);
+    drop(borrowed);
+    drop(locked);
+    Ok(done)
+}

@@ -1,0 +1,274 @@
+//! The threads that read, and who waits for one.
+//!
+//! Whoever reads leaves its work here, and not a claim to a connection: a thread that has done one work takes the next
+//! without being woken for it. SQLite's calls block, and a read is shorter than it takes to wake a thread.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+use evercore::{Error, Result};
+use rusqlite::Connection;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+use crate::database::Database;
+use crate::error::because;
+
+/// Where reads wait for a thread.
+#[derive(Debug)]
+pub(crate) struct Desk {
+    state: Mutex<State>,
+    /// Given when there is work, and when there will be no more.
+    news: Condvar,
+    database: Arc<Database>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    waiting: VecDeque<Read>,
+    next_number: u64,
+    threads: u32,
+    idle: usize,
+    is_closed: bool,
+}
+
+/// What somebody has left, and takes back when it is dropped before there is an answer.
+struct Left<'a> {
+    desk: &'a Desk,
+    number: Option<u64>,
+}
+
+/// Something to read.
+struct Read {
+    number: u64,
+    work: Box<Work>,
+}
+
+/// It is told why, if there is no connection.
+type Work = dyn FnOnce(Result<&Connection>) + Send;
+
+impl Desk {
+    pub(crate) fn new(database: Arc<Database>) -> Arc<Self> {
+        Arc::new(Self { state: Mutex::default(), news: Condvar::new(), database })
+    }
+
+    /// Has a thread do it. Waits for one up to the busy timeout, and then for as long as it takes.
+    pub(crate) async fn read<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let (answer, mut reply) = oneshot::channel();
+        let mut left = self.leave(Box::new(move |connection| {
+            // Nobody waits for it any more.
+            if !answer.is_closed() {
+                answer.send(connection.and_then(work)).ok();
+            }
+        }))?;
+        let patience = self.database.options().get_busy_timeout();
+        let read = match timeout(patience, &mut reply).await {
+            Ok(read) => read,
+            Err(_) if left.take_back() => {
+                return Err(Error::Busy { source: because("all connections that read are taken") });
+            }
+            Err(_) => reply.await,
+        };
+        left.number = None;
+        read.unwrap_or_else(|_| Err(Error::storage("read", because("it has panicked"))))
+    }
+
+    /// Refuses further reads, and lets the threads end. Those who wait find that there will be no answer.
+    pub(crate) fn end(&self) {
+        let mut state = self.state();
+        state.is_closed = true;
+        let refused = std::mem::take(&mut state.waiting);
+        drop(state);
+        for Read { work, .. } in refused {
+            work(Err(Error::Closed));
+        }
+        self.news.notify_all();
+    }
+
+    /// As [`end`](Self::end), and waits for reads that are under way, up to a limit. Blocks.
+    pub(crate) fn close(&self) {
+        self.end();
+        let patience = self.database.options().get_busy_timeout();
+        let waited =
+            self.news.wait_timeout_while(self.state(), patience, |state| state.threads > 0);
+        drop(waited);
+    }
+
+    fn leave(self: &Arc<Self>, work: Box<Work>) -> Result<Left<'_>> {
+        let mut state = self.state();
+        if state.is_closed {
+            return Err(Error::Closed);
+        }
+        let number = state.next_number;
+        state.next_number += 1;
+        state.waiting.push_back(Read { number, work });
+        let most = self.database.options().get_readers();
+        if state.waiting.len() > state.idle && state.threads < most {
+            self.start_thread(&mut state)?;
+        }
+        let is_anyone_idle = state.idle > 0;
+        drop(state);
+        if is_anyone_idle {
+            self.news.notify_one();
+        }
+        Ok(Left { desk: self, number: Some(number) })
+    }
+
+    fn start_thread(self: &Arc<Self>, state: &mut State) -> Result<()> {
+        let desk = Arc::clone(self);
+        let started = thread::Builder::new()
+            .name("evercore-sqlite-read".to_owned())
+            .spawn(move || desk.work());
+        match started {
+            Ok(_) => state.threads += 1,
+            // One of the others does it.
+            Err(_) if state.threads > 0 => {}
+            Err(error) => {
+                state.waiting.clear();
+                return Err(Error::storage("start a thread that reads", error));
+            }
+        }
+        Ok(())
+    }
+
+    /// What a thread does until the desk is closed.
+    fn work(&self) {
+        let _leaving = Leaving(self);
+        let mut connection = None;
+        while let Some(Read { work, .. }) = self.next() {
+            let opened = match &mut connection {
+                Some(connection) => Ok(&*connection),
+                missing => self.database.open_reader().map(|opened| &*missing.insert(opened)),
+            };
+            // Who waits for it is told as the answer's sender is dropped. The thread goes on, for those who wait next.
+            if catch_unwind(AssertUnwindSafe(|| work(opened))).is_err() {
+                connection = None;
+            }
+        }
+    }
+
+    fn next(&self) -> Option<Read> {
+        let mut state = self.state();
+        loop {
+            if let Some(read) = state.waiting.pop_front() {
+                return Some(read);
+            }
+            if state.is_closed {
+                return None;
+            }
+            state.idle += 1;
+            state = self.news.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state.idle -= 1;
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Left<'_> {
+    /// Whether it was still waiting.
+    fn take_back(&mut self) -> bool {
+        let Some(number) = self.number.take() else { return false };
+        let mut state = self.desk.state();
+        let place = state.waiting.iter().position(|read| read.number == number);
+        let taken_back = place.and_then(|place| state.waiting.remove(place));
+        drop(state);
+        taken_back.is_some()
+    }
+}
+
+impl Drop for Left<'_> {
+    fn drop(&mut self) {
+        self.take_back();
+    }
+}
+
+/// Notes that a thread has ended.
+struct Leaving<'a>(&'a Desk);
+
+impl Drop for Leaving<'_> {
+    fn drop(&mut self) {
+        self.0.state().threads -= 1;
+        self.0.news.notify_all();
+    }
+}
+
+impl fmt::Debug for Read {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Read").field("number", &self.number).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::task::Poll;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::options::SqliteOptions;
+    use crate::url::Location;
+
+    fn desk(patience: Duration) -> Arc<Desk> {
+        let options = SqliteOptions::default().readers(1).busy_timeout(patience);
+        Desk::new(Arc::new(Database::new(Location::Memory, options)))
+    }
+
+    #[tokio::test]
+    async fn a_read_that_no_thread_takes_up_in_time_is_busy_and_never_done() {
+        let desk = desk(Duration::from_millis(20));
+        let _anchor = desk.database.create().expect("it opens");
+        let (started, has_started) = oneshot::channel();
+        let (release, released) = mpsc::channel::<()>();
+        let long = desk.read(move |_| {
+            started.send(()).expect("somebody waits");
+            released.recv().expect("it is released");
+            Ok(17)
+        });
+        let (done, has_been_done) = mpsc::channel();
+        let other = async {
+            has_started.await.expect("the first read begins");
+            let mut dropped = Box::pin(desk.read(|_| Ok(())));
+            let polled =
+                std::future::poll_fn(|context| Poll::Ready(dropped.as_mut().poll(context))).await;
+            assert!(polled.is_pending());
+            drop(dropped);
+            assert!(desk.state().waiting.is_empty(), "what nobody waits for does not wait");
+            let refused = desk.read(move |_| Ok(done.send(()))).await;
+            assert!(matches!(refused, Err(Error::Busy { .. })), "{refused:?}");
+            release.send(()).expect("the first read waits");
+        };
+        let (long, ()) = tokio::join!(long, other);
+        assert_eq!(long.expect("once it has begun, it is not busy"), 17);
+        assert_eq!(desk.read(|_| Ok(18)).await.expect("the thread is free"), 18);
+        has_been_done.try_recv().expect_err("who was told that it is busy may ask again");
+    }
+
+    #[tokio::test]
+    async fn a_closed_desk_has_no_threads_and_says_so() {
+        let desk = desk(Duration::from_secs(60));
+        let _anchor = desk.database.create().expect("it opens");
+        assert_eq!(desk.read(|_| Ok(17)).await.expect("it is open"), 17);
+        desk.close();
+        assert_eq!(desk.state().threads, 0);
+        let refused = desk.read(|_| Ok(18)).await;
+        assert!(matches!(refused, Err(Error::Closed)), "{refused:?}");
+    }
+
+    #[tokio::test]
+    async fn a_read_that_panics_fails_alone() {
+        let desk = desk(Duration::from_secs(60));
+        let _anchor = desk.database.create().expect("it opens");
+        let failed = desk.read(|_| -> Result<()> { panic!("a bug") }).await;
+        assert!(matches!(failed, Err(Error::Storage { .. })), "{failed:?}");
+        assert_eq!(desk.read(|_| Ok(17)).await.expect("the thread goes on"), 17);
+    }
+}

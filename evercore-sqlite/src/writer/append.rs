@@ -1,0 +1,119 @@
+//! Appends events, many in one statement.
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use evercore::engine::{Commit, NewEvent};
+use evercore::{AggregateId, Error, Position, Sequence};
+use rusqlite::{CachedStatement, Connection};
+
+use super::judge::Standings;
+use crate::error::{Problem, because};
+use crate::page::checked;
+use crate::types::{AggregateTypeId, EventTypeId, Names};
+
+/// A statement for each number of events: the overhead of a statement is more than an event costs.
+static INSERTS: LazyLock<[(usize, String); 4]> =
+    LazyLock::new(|| [64, 16, 4, 1].map(|rows| (rows, insert_events(rows))));
+
+const INSERT_EVENTS: &str = include_str!("insert_events.sql");
+const TUPLE: &str = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+const COLUMNS: usize = 12;
+const LEFT_OUT: &str = "a trigger of this database has left some of them out";
+
+/// An aggregate that events are appended to.
+struct Stream {
+    aggregate_type: Option<AggregateTypeId>,
+    /// The last event's.
+    sequence: Sequence,
+}
+
+/// What the transaction gives an event.
+struct Place {
+    sequence: Sequence,
+    event_type: EventTypeId,
+}
+
+/// Appends the events of a commit. Returns the positions of the first and the last.
+pub(super) fn append(
+    connection: &Connection,
+    names: &Names,
+    commit: &Commit,
+    standings: &Standings,
+) -> Result<Option<(Position, Position)>, Problem> {
+    let mut streams: HashMap<AggregateId, Stream> = commit
+        .writes
+        .iter()
+        .map(|write| {
+            let found = standings.get(&write.id).and_then(Option::as_ref);
+            let sequence = found.map_or(Sequence::ZERO, |found| found.sequence);
+            (write.id, Stream { aggregate_type: names.aggregate(write.aggregate_type), sequence })
+        })
+        .collect();
+    let recorded_at = commit.recorded_at.timestamp_micros();
+    let mut left = &commit.events[..];
+    let mut first = None;
+    for (rows, sql) in &*INSERTS {
+        if left.len() < *rows {
+            continue;
+        }
+        let mut statement = connection.prepare_cached(sql)?;
+        while left.len() >= *rows {
+            let (now, later) = left.split_at(*rows);
+            for (row, event) in now.iter().enumerate() {
+                let place = place(names, event, &mut streams);
+                bind(&mut statement, row * COLUMNS, event, place, recorded_at)?;
+            }
+            if statement.raw_execute()? != *rows {
+                return Err(Error::storage("append events", because(LEFT_OUT)).into());
+            }
+            // Nobody else writes, so that the rows of a statement follow each other.
+            let before = i64::try_from(rows - 1).unwrap_or(0);
+            first.get_or_insert_with(|| connection.last_insert_rowid() - before);
+            left = later;
+        }
+    }
+    let Some(first) = first else { return Ok(None) };
+    let position = |row_id| checked(Position::new(row_id), "events.position");
+    Ok(Some((position(first)?, position(connection.last_insert_rowid())?)))
+}
+
+fn place(names: &Names, event: &NewEvent, streams: &mut HashMap<AggregateId, Stream>) -> Place {
+    let (id, name) = (event.meta.aggregate_id(), event.event_type);
+    let stream = streams.get_mut(&id);
+    let event_type = stream.as_ref().and_then(|stream| names.event(stream.aggregate_type?, name));
+    let (Some(stream), Some(event_type)) = (stream, event_type) else {
+        panic!("BUG: the event `{name}` of {id} is not of its commit");
+    };
+    stream.sequence = stream.sequence.next();
+    Place { sequence: stream.sequence, event_type }
+}
+
+/// Binds an event to the variables after so many.
+fn bind(
+    statement: &mut CachedStatement<'_>,
+    after: usize,
+    event: &NewEvent,
+    place: Place,
+    recorded_at: i64,
+) -> rusqlite::Result<()> {
+    let NewEvent { version, payload, meta, metadata_column, .. } = event;
+    let metadata = meta.metadata();
+    statement.raw_bind_parameter(after + 1, meta.aggregate_id().get())?;
+    statement.raw_bind_parameter(after + 2, place.sequence.get())?;
+    statement.raw_bind_parameter(after + 3, place.event_type.get())?;
+    statement.raw_bind_parameter(after + 4, version)?;
+    statement.raw_bind_parameter(after + 5, payload.stored_format())?;
+    statement.raw_bind_parameter(after + 6, &payload.bytes()[..])?;
+    statement.raw_bind_parameter(after + 7, meta.event_time().timestamp_micros())?;
+    statement.raw_bind_parameter(after + 8, recorded_at)?;
+    statement.raw_bind_parameter(after + 9, meta.reference())?;
+    statement.raw_bind_parameter(after + 10, metadata.correlation_id())?;
+    statement.raw_bind_parameter(after + 11, metadata.causation_id())?;
+    statement.raw_bind_parameter(after + 12, metadata_column.as_deref())
+}
+
+fn insert_events(rows: usize) -> String {
+    let tuples = vec![TUPLE; rows];
+    [INSERT_EVENTS, &tuples.join(", ")].concat()
+}

@@ -1,0 +1,5 @@
+-- What became of a commit, if it is known.
+-- ?1 commit id
+SELECT outcome, first_position, last_position
+FROM commits
+WHERE id = ?1;

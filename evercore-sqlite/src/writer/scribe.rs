@@ -1,0 +1,166 @@
+//! The loop of the thread that writes.
+
+use std::sync::Arc;
+
+use evercore::engine::{CommitOutcome, Committed, IdBlock, TypeName};
+use evercore::{AggregateId, CommitId, Error, Result};
+use rusqlite::Connection;
+use tokio::sync::mpsc;
+use tracing::debug;
+
+use super::group::Pace;
+use super::rows::{positions, register_types};
+use super::{Job, OtherJob};
+use crate::database::Database;
+use crate::error::{Failure, Problem};
+use crate::page::checked;
+use crate::types::{Names, Types};
+
+const RESERVE_IDS: &str = include_str!("reserve_ids.sql");
+const SETTLE_COMMIT: &str = include_str!("settle_commit.sql");
+
+/// The thread's own: the queue and the one connection that writes.
+#[derive(Debug)]
+pub(super) struct Scribe {
+    pub(super) database: Arc<Database>,
+    pub(super) types: Arc<Types>,
+    /// `None` after a failure that leaves its state in doubt; the next job opens another.
+    connection: Option<Connection>,
+    pub(super) queue: mpsc::Receiver<Job>,
+    pub(super) pace: Pace,
+}
+
+impl Scribe {
+    pub(super) fn new(
+        database: Arc<Database>,
+        types: Arc<Types>,
+        connection: Connection,
+        queue: mpsc::Receiver<Job>,
+    ) -> Self {
+        Self { database, types, connection: Some(connection), queue, pace: Pace::default() }
+    }
+
+    /// Works until the queue is closed. An answer that nobody waits for any more is lost, as it should be.
+    pub(super) fn run(mut self) {
+        let mut next = None;
+        while let Some(job) = next.take().or_else(|| self.queue.blocking_recv()) {
+            match job {
+                Job::Commit(first) => next = self.land_group(first),
+                Job::Other(OtherJob(work)) => work(Ok(&mut self)),
+                Job::Close { answer } => {
+                    self.refuse_the_rest();
+                    drop(self.connection.take());
+                    answer.send(Ok(())).ok();
+                    return;
+                }
+            }
+        }
+    }
+
+    pub(super) fn connection(&mut self) -> Result<&Connection> {
+        match &mut self.connection {
+            Some(connection) => Ok(connection),
+            missing => Ok(missing.insert(self.database.open_writer()?)),
+        }
+    }
+
+    /// Ends what a failed job may have left open. If that fails, the connection is given up; SQLite undoes what was open
+    /// when it closes.
+    pub(super) fn roll_back(&mut self) {
+        let Some(connection) = &self.connection else { return };
+        if connection.is_autocommit() {
+            return;
+        }
+        if let Err(error) = execute(connection, "ROLLBACK") {
+            debug!(%error, "the connection that writes is given up");
+            self.connection = None;
+        }
+    }
+
+    /// Stores names, in a transaction of its own, and knows them from then on. A failure leaves it open. The caller has
+    /// the turn to write.
+    pub(super) fn register(&mut self, names: &[TypeName]) -> Result<Arc<Names>, Problem> {
+        let types = Arc::clone(&self.types);
+        let connection = self.connection()?;
+        execute(connection, "BEGIN IMMEDIATE")?;
+        register_types(connection, names)?;
+        execute(connection, "COMMIT")?;
+        Ok(types.refresh(connection)?)
+    }
+
+    /// Does something in a transaction of its own.
+    pub(super) fn transact<T>(
+        &mut self,
+        operation: &'static str,
+        work: impl FnOnce(&Connection) -> Result<T, Problem>,
+    ) -> Result<T> {
+        let database = Arc::clone(&self.database);
+        let _turn = database.turns().write_blocking()?;
+        let done = self.connection().map_err(Problem::from).and_then(|connection| {
+            execute(connection, "BEGIN IMMEDIATE")?;
+            let value = work(connection)?;
+            execute(connection, "COMMIT")?;
+            Ok(value)
+        });
+        if done.is_err() {
+            self.roll_back();
+        }
+        done.map_err(|problem| problem.undone(database.name(), operation))
+    }
+
+    pub(super) fn register_alone(&mut self, names: &[TypeName]) -> Result<()> {
+        let known = self.types.known();
+        if names.iter().all(|name| known.knows(name.aggregate, name.event)) {
+            return Ok(());
+        }
+        let database = Arc::clone(&self.database);
+        let _turn = database.turns().write_blocking()?;
+        let registered = self.register(names);
+        if registered.is_err() {
+            self.roll_back();
+        }
+        let operation = "store the names of types";
+        registered.map(drop).map_err(|problem| problem.undone(database.name(), operation))
+    }
+
+    pub(super) fn reserve_ids(&mut self, count: u32) -> Result<IdBlock> {
+        self.transact("reserve aggregate ids", |connection| {
+            let first =
+                connection.prepare_cached(RESERVE_IDS)?.query_one([count], |row| row.get(0))?;
+            let first = checked(AggregateId::new(first), "aggregate_ids.next_id")?;
+            Ok(IdBlock { first, count })
+        })
+    }
+
+    pub(super) fn find_commit(&mut self, id: CommitId) -> Result<CommitOutcome> {
+        self.transact("look for a commit", |connection| {
+            let (outcome, first, last): (i64, _, _) = connection
+                .prepare_cached(SETTLE_COMMIT)?
+                .query_one([id.as_uuid().as_bytes()], |row| {
+                    Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+                })?;
+            if outcome == 0 {
+                return Ok(CommitOutcome::NeverLands);
+            }
+            Ok(CommitOutcome::Landed(Committed { id, positions: positions(first, last)? }))
+        })
+    }
+
+    /// Whoever got into the queue behind the last job.
+    fn refuse_the_rest(&mut self) {
+        self.queue.close();
+        while let Some(job) = self.queue.blocking_recv() {
+            match job {
+                Job::Commit(job) => drop(job.answer.send(Err(Error::Closed))),
+                Job::Other(OtherJob(work)) => work(Err(Error::Closed)),
+                Job::Close { answer } => drop(answer.send(Ok(()))),
+            }
+        }
+    }
+}
+
+/// Runs a statement that begins or ends a transaction.
+pub(super) fn execute(connection: &Connection, sql: &'static str) -> Result<(), Failure> {
+    connection.prepare_cached(sql)?.execute([])?;
+    Ok(())
+}
