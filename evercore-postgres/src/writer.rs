@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use evercore::engine::Committed;
 use evercore::{Error, Result};
-use futures_util::StreamExt;
-use futures_util::stream::FuturesUnordered;
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, select_all};
 use sqlx::postgres::{PgConnectOptions, PgRow};
 use sqlx::{ConnectOptions, Connection, PgConnection};
 use tokio::sync::mpsc;
@@ -76,7 +76,7 @@ impl Writers {
     }
 
     pub(crate) async fn run(mut self) {
-        let mut working = FuturesUnordered::new();
+        let mut working = Vec::new();
         let mut is_patient = true;
         loop {
             self.take_what_is_there();
@@ -86,13 +86,13 @@ impl Writers {
             {
                 match next_group(&mut self.waiting) {
                     group if group.is_empty() => self.resting.push(writer),
-                    group => working.push(writer.land_all(group)),
+                    group => working.push(writer.land_all(group).boxed()),
                 }
             }
             is_patient = true;
             let is_free = !self.resting.is_empty();
             tokio::select! {
-                Some(writer) = working.next() => self.resting.push(writer),
+                writer = next_of(&mut working), if !working.is_empty() => self.resting.push(writer),
                 taken = self.queue.recv(), if self.is_open && is_free => {
                     self.is_open = taken.is_some();
                     self.waiting.extend(taken);
@@ -255,6 +255,14 @@ impl Writer {
         }
         self.connect.connect().await
     }
+}
+
+/// The next writer that is done. Few are at work, so they are all looked at: `FuturesUnordered` would yield to the runtime
+/// each time, which wakes another thread.
+async fn next_of(working: &mut Vec<BoxFuture<'static, Writer>>) -> Writer {
+    let (writer, index, _) = select_all(working.iter_mut()).await;
+    drop(working.swap_remove(index));
+    writer
 }
 
 /// The answers in the order of the group.
