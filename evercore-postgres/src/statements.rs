@@ -62,8 +62,11 @@ impl Statements {
 }
 
 impl Statement {
+    /// Without its comments: the server shows the beginning of a statement to who looks after it.
     pub(crate) fn new(sql: &str, schema: &Schema) -> Self {
-        Self(render(sql, schema).into())
+        let lines: Vec<_> =
+            sql.lines().filter(|line| !line.trim_start().starts_with("--")).collect();
+        Self(render(&lines.join("\n"), schema).into())
     }
 
     /// For the driver. What is in it besides our own files is a checked schema name.

@@ -23,6 +23,8 @@
 //! - One thread owns the one connection that writes. Commits that wait at the same time share a transaction, and so its
 //!   `fsync`; each is judged by itself, so that a conflict in one leaves its neighbours alone.
 //! - Reads run on a few threads of their own, and take plain rows: no task waits for the disk, and no row for a task.
+//! - Readers map the first GiB of the file into memory. A disk that fails under such a read ends the process (`SIGBUS`)
+//!   where it would otherwise be an error; what was acknowledged is on the disk, as ever.
 //! - Several processes may use one file. They wait for each other up to
 //!   [`busy_timeout`](SqliteOptions::busy_timeout), then get [`Error::Busy`](evercore::Error::Busy).
 //! - Your own tables may live in the same file, and [`with_transaction`](SqliteStoreExt::with_transaction) lands their

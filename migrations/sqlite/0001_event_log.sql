@@ -29,13 +29,16 @@ CREATE UNIQUE INDEX aggregates_by_natural_key
     ON aggregates (aggregate_type_id, natural_key)
     WHERE natural_key IS NOT NULL;
 
+-- No foreign keys from here on: each row would cost a look-up of each, and the only writer of these tables has found the
+-- aggregate and the type before it writes.
+
 -- AUTOINCREMENT: the position of a deleted event is never given again.
 -- The codec is 1 for JSON, 2 CBOR, 3 MessagePack, 4 Protocol Buffers, and 100 more if zstd compressed the payload.
 CREATE TABLE events (
     position       INTEGER PRIMARY KEY AUTOINCREMENT CHECK (position >= 1),
-    aggregate_id   INTEGER NOT NULL REFERENCES aggregates (id),
+    aggregate_id   INTEGER NOT NULL,
     sequence       INTEGER NOT NULL CHECK (sequence >= 1),
-    event_type_id  INTEGER NOT NULL REFERENCES event_types (id),
+    event_type_id  INTEGER NOT NULL,
     version        INTEGER NOT NULL CHECK (version BETWEEN 1 AND 4294967295),
     codec          INTEGER NOT NULL CHECK (codec >= 1),
     payload        BLOB    NOT NULL,
@@ -56,7 +59,7 @@ CREATE INDEX events_by_correlation
 
 -- The newest snapshot of each aggregate.
 CREATE TABLE snapshots (
-    aggregate_id INTEGER PRIMARY KEY REFERENCES aggregates (id),
+    aggregate_id INTEGER PRIMARY KEY,
     sequence     INTEGER NOT NULL CHECK (sequence >= 1),
     fingerprint  INTEGER NOT NULL,
     state        BLOB    NOT NULL

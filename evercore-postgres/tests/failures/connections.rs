@@ -44,7 +44,7 @@ async fn a_load_without_a_connection_is_told_so() {
     execute(&mut other, "BEGIN; LOCK TABLE failures_taken.events").await;
 
     let (first, second) = tokio::join!(bank.balance(account), async {
-        bank.waiting("events").await;
+        bank.waiting("aggregates").await;
         let second = bank.balance(account).await;
         execute(&mut other, "COMMIT").await;
         second
@@ -66,7 +66,7 @@ async fn a_load_that_is_given_up_gives_its_connection_back() {
         execute(&mut other, "BEGIN; LOCK TABLE failures_dropped.events").await;
         tokio::select! {
             balance = bank.balance(account) => panic!("the table is locked: {balance:?}"),
-            _ = bank.waiting("events") => {}
+            _ = bank.waiting("aggregates") => {}
         }
         execute(&mut other, "COMMIT").await;
         assert_eq!(bank.balance(account).await.expect("there is a connection"), 1);
@@ -93,7 +93,7 @@ async fn a_store_that_is_closed_finishes_what_is_under_way() {
     let mut other = sql().await;
     execute(&mut other, "BEGIN; LOCK TABLE failures_close.events").await;
     let (under_way, (closed, late, ())) = tokio::join!(bank.balance(account), async {
-        bank.waiting("events").await;
+        bank.waiting("aggregates").await;
         let release = execute(&mut other, "COMMIT");
         tokio::join!(bank.store.close(), bank.balance(account), release)
     });
