@@ -27,9 +27,9 @@ use crate::verdict;
 /// The most commits that wait for a writer. More callers wait for a place.
 pub(crate) const QUEUE: usize = 1_024;
 
-/// How many commits must wait before another writer goes to work beside one that is at it: a few are cheaper in the next
+/// How many commits must wait before another writer goes to work beside one that is at it: fewer are cheaper in the next
 /// group than in one of their own.
-const WORTH_ANOTHER: usize = 8;
+const WORTH_ANOTHER: usize = 32;
 
 /// How long fewer than those wait. The group that is under way may itself wait for a lock.
 const PATIENCE: Duration = Duration::from_millis(5);
