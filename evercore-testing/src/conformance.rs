@@ -25,6 +25,7 @@ macro_rules! __tests {
         $crate::__modules! { "" $($default)+ }
 
         mod cached {
+            #[cfg(test)]
             use super::__harness;
 
             $crate::__modules! { "cached::" $($cached)+ }
