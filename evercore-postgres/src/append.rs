@@ -5,8 +5,9 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use evercore::engine::{AggregateWrite, Commit, KeyChange, NewEvent, Precondition};
 use evercore::{AggregateId, Error, NaturalKey, Result};
-use sqlx::PgConnection;
-use sqlx::postgres::PgRow;
+use sqlx::postgres::{PgArguments, PgRow};
+use sqlx::query::Query;
+use sqlx::{PgConnection, Postgres};
 use uuid::Uuid;
 
 use crate::statements::Statements;
@@ -111,7 +112,7 @@ impl<'a> Columns<'a> {
             writes.sequences.push(sequence);
             writes.keys.push(key);
             writes.key_changes.push(key_change_code(&write.key));
-            writes.new_keys.push(new_key(write));
+            writes.new_keys.push(new_key(write).map(NaturalKey::as_str));
         }
 
         // So many events of an aggregate whose sequence nobody has looked at.
@@ -150,7 +151,7 @@ impl<'a> Columns<'a> {
         statements: &Statements,
     ) -> Result<Vec<PgRow>, sqlx::Error> {
         let Self { commits, writes, places, events, snapshots } = self;
-        sqlx::query(statements.append.sql())
+        let query = sqlx::query(statements.append.sql())
             .bind(&commits.ids)
             .bind(&commits.times)
             .bind(sparse(&commits.keys))
@@ -166,16 +167,9 @@ impl<'a> Columns<'a> {
             .bind(&writes.new_keys)
             .bind(&places.commits)
             .bind(&places.aggregates)
-            .bind(&places.sequences)
-            .bind(uniform(&events.types))
-            .bind(uniform(&events.versions))
-            .bind(uniform(&events.codecs))
-            .bind(&events.payloads)
-            .bind(uniform(&events.times))
-            .bind(sparse(&events.references))
-            .bind(sparse(&events.correlations))
-            .bind(sparse(&events.causations))
-            .bind(sparse(&events.metadata))
+            .bind(&places.sequences);
+        events
+            .bind(query)
             .bind(&snapshots.commits)
             .bind(&snapshots.aggregates)
             .bind(&snapshots.sequences)
@@ -212,7 +206,7 @@ impl<'a> One<'a> {
         let (sequence, key) = decided_on(write);
         let idempotency = commit.idempotency.as_ref();
         let snapshot = commit.snapshots.first();
-        let mut rows = sqlx::query(statements.append_one.sql())
+        let query = sqlx::query(statements.append_one.sql())
             .bind(commit.id.as_uuid())
             .bind(commit.recorded_at)
             .bind(idempotency.map(|given| given.key.as_str()))
@@ -223,16 +217,9 @@ impl<'a> One<'a> {
             .bind(precondition_code(&write.precondition))
             .bind(sequence)
             .bind(key)
-            .bind(new_key(write))
-            .bind(uniform(&events.types))
-            .bind(uniform(&events.versions))
-            .bind(uniform(&events.codecs))
-            .bind(&events.payloads)
-            .bind(uniform(&events.times))
-            .bind(sparse(&events.references))
-            .bind(sparse(&events.correlations))
-            .bind(sparse(&events.causations))
-            .bind(sparse(&events.metadata))
+            .bind(new_key(write).map(NaturalKey::as_str));
+        let mut rows = events
+            .bind(query)
             .bind(snapshot.map(|snapshot| snapshot.sequence.get()))
             .bind(snapshot.map(|snapshot| snapshot.fingerprint.get().cast_signed()))
             .bind(snapshot.map(|snapshot| &*snapshot.state))
@@ -259,6 +246,23 @@ impl<'a> EventColumns<'a> {
         self.causations.push(metadata.causation_id());
         self.metadata.push(event.metadata_column.as_deref());
         Ok(())
+    }
+
+    /// Binds them in the order in which both functions take them.
+    fn bind<'q>(
+        &'q self,
+        query: Query<'q, Postgres, PgArguments>,
+    ) -> Query<'q, Postgres, PgArguments> {
+        query
+            .bind(uniform(&self.types))
+            .bind(uniform(&self.versions))
+            .bind(uniform(&self.codecs))
+            .bind(&self.payloads)
+            .bind(uniform(&self.times))
+            .bind(sparse(&self.references))
+            .bind(sparse(&self.correlations))
+            .bind(sparse(&self.causations))
+            .bind(sparse(&self.metadata))
     }
 }
 
@@ -288,9 +292,10 @@ fn decided_on(write: &AggregateWrite) -> (Option<i64>, Option<&str>) {
     }
 }
 
-fn new_key(write: &AggregateWrite) -> Option<&str> {
+/// The key that the write takes.
+pub(crate) fn new_key(write: &AggregateWrite) -> Option<&NaturalKey> {
     match &write.key {
-        KeyChange::Set(key) => Some(key.as_str()),
+        KeyChange::Set(key) => Some(key),
         KeyChange::Keep | KeyChange::Clear => None,
     }
 }

@@ -6,6 +6,8 @@ use evercore::engine::{AggregateWrite, Commit, Committed, KeyChange, Preconditio
 use evercore::{AggregateId, IdempotencyKey, NaturalKey, Result};
 use tokio::sync::oneshot;
 
+use crate::append::new_key;
+
 /// The most commits of a group.
 pub(crate) const GROUP: usize = 256;
 
@@ -44,7 +46,8 @@ pub(crate) fn next_group(waiting: &mut VecDeque<Request>) -> Vec<Request> {
         if request.answer.is_closed() {
             continue;
         }
-        let fits = group.is_empty() || bytes + request.bytes() <= GROUP_BYTES;
+        let size = request.bytes();
+        let fits = group.is_empty() || bytes + size <= GROUP_BYTES;
         let writes = &request.commit.writes;
         let idempotency_key = request.commit.idempotency.as_ref().map(|given| &given.key);
         let shares = writes.iter().any(|write| {
@@ -55,7 +58,7 @@ pub(crate) fn next_group(waiting: &mut VecDeque<Request>) -> Vec<Request> {
             later.push_back(request);
             continue;
         }
-        bytes += request.bytes();
+        bytes += size;
         for write in writes {
             aggregates.insert(write.id);
             keys.extend(claims(write).map(|key| (write.aggregate_type, key.clone())));
@@ -69,13 +72,9 @@ pub(crate) fn next_group(waiting: &mut VecDeque<Request>) -> Vec<Request> {
 
 /// The keys that a write takes or may give up.
 fn claims(write: &AggregateWrite) -> impl Iterator<Item = &NaturalKey> {
-    let taken = match &write.key {
-        KeyChange::Set(key) => Some(key),
-        KeyChange::Keep | KeyChange::Clear => None,
-    };
     let held = match &write.precondition {
         Precondition::Unchanged { key, .. } if write.key != KeyChange::Keep => key.as_ref(),
         _ => None,
     };
-    taken.into_iter().chain(held)
+    new_key(write).into_iter().chain(held)
 }
