@@ -246,7 +246,7 @@ impl<T: Aggregate> Scenario<T> {
         EventRow {
             event_type: event_type.name().into(),
             version: event_type.version(),
-            payload,
+            payload: payload.clone(),
             event_time: meta.event_time(),
             reference: meta.reference().map(Box::from),
             metadata: (!metadata.is_empty()).then(|| Box::new(metadata.clone())),

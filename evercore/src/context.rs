@@ -18,6 +18,7 @@ use crate::{
     EventOptions, EventType, IdempotencyKey, Metadata, NaturalKey, Result, Sequence,
     StateAggregate,
 };
+pub(crate) use landing::Sending;
 use reading::Found;
 pub(crate) use reading::Reading;
 use staging::{OnKeyTaken, Staging};
@@ -81,13 +82,14 @@ impl Context {
         if self.staging.stream(id).is_some() {
             return self.reload(id).await.map(Some);
         }
+        let aggregate_type = self.store.stored_name::<T>().await?;
         if let Some(cached) = self.cache().and_then(|cache| cache.get(id))
             && let Some(found) = Found::cached(id, cached)
         {
-            return self.enter(found).await.map(Some);
+            return self.enter(aggregate_type, found).map(Some);
         }
-        match self.read::<T>(Target::Id(id), None).await? {
-            Some(found) => self.enter_stored(found).await.map(Some),
+        match self.read::<T>(aggregate_type, Target::Id(id), None).await? {
+            Some(found) => self.enter_stored(aggregate_type, found).map(Some),
             None => Ok(None),
         }
     }
@@ -241,8 +243,8 @@ impl Context {
         }
         decided.map_err(CommandError::Rejected)?;
         let mut events = Vec::with_capacity(emitted.len());
-        for Emitted { event_type, codec, encoded, meta } in emitted {
-            events.push(self.store.check(event_type, codec, encoded, meta)?);
+        for Emitted { event_type, payload, meta } in emitted {
+            events.push(self.store.check(event_type, payload, meta)?);
         }
         self.staging.push_all(&self.store.limits, events)?;
         self.keep_state(aggregate);

@@ -85,8 +85,7 @@ pub struct Decision<'a, T> {
 #[derive(Debug)]
 pub struct Emitted {
     pub(crate) event_type: &'static EventType,
-    pub(crate) codec: Codec,
-    pub(crate) encoded: Result<Vec<u8>, BoxError>,
+    pub(crate) payload: Result<Payload, BoxError>,
     pub(crate) meta: EventMeta,
 }
 
@@ -113,7 +112,8 @@ impl<'a, T: Aggregate> Decision<'a, T> {
             now: DateTime::UNIX_EPOCH,
             metadata: None,
             codec: Codec::default(),
-            emitted: Vec::new(),
+            // Most commands are one event.
+            emitted: Vec::with_capacity(1),
         }
     }
 
@@ -182,7 +182,8 @@ impl<'a, T: Aggregate> Decision<'a, T> {
         let event_type = const { &EventType::of::<E>() };
         let codec = event_type.codec_in(self.codec);
         let encoded = E::ENCODING.encode(&event, codec);
-        self.emitted.push(Emitted { event_type, codec, encoded, meta });
+        let payload = encoded.map(|bytes| Payload::from_encoded(codec, bytes));
+        self.emitted.push(Emitted { event_type, payload, meta });
     }
 
     /// The time of the decision, which its events get. The same however often it is asked for.
@@ -249,9 +250,8 @@ impl Emitted {
     ///
     /// # Errors
     /// Why it cannot be encoded.
-    pub fn payload(&self) -> Result<Payload, &BoxError> {
-        let bytes = self.encoded.as_ref()?;
-        Ok(Payload::from_encoded(self.codec, bytes.clone()))
+    pub fn payload(&self) -> Result<&Payload, &BoxError> {
+        self.payload.as_ref()
     }
 
     /// What its [`Apply`] was told.

@@ -159,7 +159,8 @@ impl ReadContext {
         target: Target,
         as_of: Option<AsOf>,
     ) -> Result<Option<StateAggregate<T>>> {
-        let found = rehydrate(&*self.reader, &self.store, target, as_of).await?;
+        let name = self.store.stored_name::<T>().await?;
+        let found = rehydrate(&*self.reader, &self.store, name, target, as_of).await?;
         Ok(found.map(|found| StateAggregate {
             context: self.id,
             id: found.id,

@@ -33,59 +33,59 @@ pub(crate) struct Rehydrated<T> {
     pub(crate) has_unknown: bool,
 }
 
-/// Loads an aggregate. `None` if there is none.
+/// Loads an aggregate, which is stored under this name of its type. `None` if there is none.
 pub(crate) async fn rehydrate<T: Aggregate>(
     reader: &dyn Reader,
     store: &Inner,
+    aggregate_type: &'static str,
     target: Target,
     as_of: Option<AsOf>,
 ) -> Result<Option<Rehydrated<T>>> {
-    let (entry, limits) = (store.registry.aggregate::<T>()?, &store.limits);
-    let (up_to, until) = match as_of {
-        None => (None, None),
-        Some(AsOf::Sequence(sequence)) => (Some(sequence), None),
-        Some(AsOf::Time(time)) => (None, Some(time)),
-    };
+    let limit = store.limits.page_events;
     // A snapshot may hold events that are later than the wanted time.
-    let policy = if until.is_none() { T::SNAPSHOTS } else { None };
-    let request = LoadRequest {
-        aggregate_type: store.stored_name::<T>().await?,
-        target,
-        snapshot: policy.as_ref().map(|policy| entry.fingerprint(policy.fingerprint())),
-        up_to,
-        limit: limits.page_events,
-    };
-
-    let Some(loaded) = load_checked::<T>(reader, request.clone()).await? else {
+    let policy = || T::SNAPSHOTS.filter(|_| until(as_of).is_none());
+    let mut replay = Replay::new(store.registry.aggregate::<T>()?);
+    let snapshot = policy().map(|policy| replay.entry.fingerprint(policy.fingerprint()));
+    let request = LoadRequest { aggregate_type, target, snapshot, up_to: up_to(as_of), limit };
+    let Some(mut loaded) = checked::<T>(reader.load(request).await?, aggregate_type)? else {
         return Ok(None);
     };
-    let (loaded, start) = match (&policy, &loaded.snapshot) {
-        (Some(policy), Some(StoredSnapshot { sequence, state })) => match policy.decode(state) {
-            Some(state) => {
-                let start = Replay { entry, sequence: *sequence, state, has_unknown: false };
-                (loaded, start)
-            }
-            None => {
-                let target = Target::Id(loaded.id);
-                let full = LoadRequest { target, snapshot: None, ..request };
-                let loaded = load_checked::<T>(reader, full).await?.ok_or_else(|| {
+
+    if let (Some(policy), Some(StoredSnapshot { sequence, state })) = (policy(), &loaded.snapshot) {
+        if let Some(state) = policy.decode(state) {
+            (replay.sequence, replay.state) = (*sequence, state);
+        } else {
+            let (target, snapshot) = (Target::Id(loaded.id), None);
+            let request =
+                LoadRequest { aggregate_type, target, snapshot, up_to: up_to(as_of), limit };
+            loaded =
+                checked::<T>(reader.load(request).await?, aggregate_type)?.ok_or_else(|| {
                     Error::corrupt("aggregate", "it was there a moment ago and is gone")
                 })?;
-                (loaded, Replay::from_default(entry))
-            }
-        },
-        _ => (loaded, Replay::from_default(entry)),
-    };
-    let LoadedAggregate { id, key, mut events, .. } = loaded;
-
-    let mut replay: Replay<'_, T> = start;
-    let page = usize::try_from(limits.page_events).unwrap_or(usize::MAX);
-    while replay.all(&events, until)?.is_continue() && events.len() >= page {
-        let request =
-            HistoryRequest { id, after: replay.sequence, up_to, limit: limits.page_events };
-        events = reader.read_history(request).await?;
+        }
     }
-    Ok(Some(replay.into_rehydrated(id, key)))
+
+    let page = usize::try_from(limit).unwrap_or(usize::MAX);
+    while replay.all(&loaded.events, until(as_of))?.is_continue() && loaded.events.len() >= page {
+        let (id, after) = (loaded.id, replay.sequence);
+        let request = HistoryRequest { id, after, up_to: up_to(as_of), limit };
+        loaded.events = reader.read_history(request).await?;
+    }
+    Ok(Some(replay.into_rehydrated(loaded.id, loaded.key)))
+}
+
+fn up_to(as_of: Option<AsOf>) -> Option<Sequence> {
+    match as_of {
+        Some(AsOf::Sequence(sequence)) => Some(sequence),
+        _ => None,
+    }
+}
+
+fn until(as_of: Option<AsOf>) -> Option<DateTime<Utc>> {
+    match as_of {
+        Some(AsOf::Time(time)) => Some(time),
+        _ => None,
+    }
 }
 
 impl Registry {
@@ -111,17 +111,19 @@ impl Registry {
     }
 }
 
-async fn load_checked<T: Aggregate>(
-    reader: &dyn Reader,
-    request: LoadRequest,
+/// What was loaded, if it is a `T`.
+fn checked<T: Aggregate>(
+    loaded: Option<LoadedAggregate>,
+    aggregate_type: &str,
 ) -> Result<Option<LoadedAggregate>> {
-    let expected = request.aggregate_type;
-    match reader.load(request).await? {
-        Some(loaded) if *loaded.aggregate_type != *expected => Err(Error::WrongAggregateType {
-            id: loaded.id,
-            expected: T::NAME.to_owned(),
-            found: loaded.aggregate_type.as_ref().to_owned(),
-        }),
+    match loaded {
+        Some(loaded) if *loaded.aggregate_type != *aggregate_type => {
+            Err(Error::WrongAggregateType {
+                id: loaded.id,
+                expected: T::NAME.to_owned(),
+                found: loaded.aggregate_type.as_ref().to_owned(),
+            })
+        }
         loaded => Ok(loaded),
     }
 }
@@ -135,7 +137,7 @@ struct Replay<'a, T> {
 }
 
 impl<'a, T: Aggregate> Replay<'a, T> {
-    fn from_default(entry: &'a AggregateEntry) -> Self {
+    fn new(entry: &'a AggregateEntry) -> Self {
         Self { entry, sequence: Sequence::ZERO, state: T::default(), has_unknown: false }
     }
 

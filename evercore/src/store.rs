@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use tracing::{Instrument, debug, debug_span, instrument};
 
-use crate::context::Reading;
+use crate::context::{Reading, Sending};
 use crate::engine::{CommitOutcome, Committed, LogPage, Migration, StorageEngine};
 use crate::ids::Ids;
 use crate::read_context::{ReadContext, read_correlated, read_history, read_log};
@@ -24,7 +24,7 @@ use crate::{
 pub use append::{Appended, Expected, Stream};
 pub use builder::{EventStoreBuilder, Migrate};
 pub use draft::EventDraft;
-pub(crate) use execute::{Completed, Done};
+pub(crate) use execute::Done;
 pub use execute::{Execute, Executed, Happened, Target, command_name};
 pub(crate) use inner::Inner;
 use inner::Writing;
@@ -296,13 +296,10 @@ impl EventStore {
         let worked = work(&mut context).await;
         let has_cached = context.has_cached();
         let answer = match worked {
-            Ok(value) => {
-                let committed = context.finish().await;
-                committed.map(|committed| (value, Landed(committed))).map_err(Attempt::Commit)
-            }
+            Ok(value) => landed(context.finish(&self.inner)).await.map(|landed| (value, landed)),
             Err(error) => Err(Attempt::Work(error)),
         };
-        if has_cached { proven(answer, |(_, landed)| *landed) } else { answer }
+        proven(has_cached, answer)
     }
 }
 
@@ -332,17 +329,22 @@ enum Attempt<E> {
     Commit(Error),
 }
 
+async fn landed<E>(sent: Option<Sending<'_>>) -> Result<Landed, Attempt<E>> {
+    let Some(sending) = sent else { return Ok(Landed(None)) };
+    sending.landed().await.map(|committed| Landed(Some(committed))).map_err(Attempt::Commit)
+}
+
 /// Lets the answer of an attempt that has read in the cache count only if it does not depend on that.
 fn proven<T, E>(
-    answer: Result<T, Attempt<E>>,
-    landed: impl FnOnce(&T) -> Landed,
-) -> Result<T, Attempt<E>> {
+    has_cached: bool,
+    answer: Result<(T, Landed), Attempt<E>>,
+) -> Result<(T, Landed), Attempt<E>> {
     let counts = match &answer {
-        Ok(value) => landed(value).commit().is_some(),
+        Ok((_, landed)) => landed.commit().is_some(),
         Err(Attempt::Commit(error)) => {
             matches!(error, Error::OutcomeUnknown { .. } | Error::IdempotencyKeyUsed { .. })
         }
         Err(Attempt::Work(_) | Attempt::Unproven) => false,
     };
-    if counts { answer } else { Err(Attempt::Unproven) }
+    if counts || !has_cached { answer } else { Err(Attempt::Unproven) }
 }

@@ -1,11 +1,34 @@
 //! How what a context has staged lands.
 
+use std::pin::Pin;
+
 use super::Context;
-use super::staging::{Base, Staging};
+use super::staging::{Base, Refusal, Staging};
+use crate::cache::{Cache, Known};
 use crate::clock::to_stored_precision;
 use crate::engine::{Committed, Idempotency, Settlement};
-use crate::store::{Completed, Done, Happened, Transactor};
+use crate::store::{Done, Happened, Inner, Transactor};
 use crate::{Aggregate, IdempotencyKey, Result, StateAggregate};
+
+/// A commit on its way. It is made before it is awaited: a future keeps room for all that it is made of.
+pub(crate) struct Sending<'a> {
+    store: &'a Inner,
+    answer: Pin<Box<dyn Future<Output = Result<Committed>> + Send + 'a>>,
+    refusal: Refusal,
+    known: Option<(&'a Cache, Vec<Known>)>,
+}
+
+impl Sending<'_> {
+    pub(crate) async fn landed(self) -> Result<Committed> {
+        let Self { store, answer, refusal, known } = self;
+        let landed = store.settle(answer).await;
+        let committed = landed.map_err(|error| refusal.explain(error))?;
+        if let Some((cache, known)) = known {
+            cache.put_all(known);
+        }
+        Ok(committed)
+    }
+}
 
 impl Context {
     /// Whether something was read in the cache, so that nothing counts unless the commit lands.
@@ -13,37 +36,32 @@ impl Context {
         self.staging.has_cached()
     }
 
-    /// Sends what is staged. `None` if there is nothing to send.
-    pub(crate) async fn finish(self) -> Result<Option<Committed>> {
-        let Self { store, staging, .. } = self;
-        let known = store.cache.as_ref().map(|_| staging.known());
-        let (commit, refusal) = staging.into_commit(to_stored_precision(store.clock.now()));
+    /// Lets go of what is staged, to be sent. `None` if there is nothing to send.
+    pub(crate) fn finish(self, store: &Inner) -> Option<Sending<'_>> {
+        let known = store.cache.as_ref().map(|cache| (cache, self.staging.known()));
+        let (commit, refusal) = self.staging.into_commit(to_stored_precision(store.clock.now()));
         if commit.writes.is_empty() && commit.idempotency.is_none() {
-            return Ok(None);
+            return None;
         }
-        let committed = store.send(commit).await.map_err(|error| refusal.explain(error))?;
-        if let (Some(cache), Some(known)) = (&store.cache, known) {
-            cache.put_all(known);
-        }
-        Ok(Some(committed))
+        Some(Sending { store, answer: store.engine.commit(commit), refusal, known })
     }
 
-    /// Sends what a command has brought about. If it has emitted nothing, that is at most the note of its idempotency
-    /// key.
-    pub(crate) async fn complete<T: Aggregate>(
+    /// What a command has brought about, and that to be sent. If it has emitted nothing, that is at most the note of its
+    /// idempotency key.
+    pub(crate) fn complete<'a, T: Aggregate>(
         mut self,
+        store: &'a Inner,
         aggregate: &StateAggregate<T>,
         key: Option<IdempotencyKey>,
-        command: &'static str,
-    ) -> Result<Completed> {
+        command: fn() -> &'static str,
+    ) -> (Vec<Happened>, Option<Sending<'a>>) {
         let events: Vec<_> = self.staging.events().iter().cloned().map(Happened::emitted).collect();
         if events.is_empty() {
-            if key.is_none() {
-                return Ok(Completed { committed: None, events });
-            }
             let stream = self.staging.stream(aggregate.id);
             if stream.is_some_and(|stream| matches!(stream.base, Base::Loaded { .. })) {
-                self.staging.guard(aggregate.id);
+                if key.is_some() {
+                    self.staging.guard(aggregate.id);
+                }
             } else {
                 // What was to be created is not.
                 self.staging = Staging::default();
@@ -53,10 +71,9 @@ impl Context {
             let (id, to) = (aggregate.id, aggregate.sequence);
             let from = events.first().map_or(to, |first| first.meta().sequence().previous());
             let result = Done { id, key: aggregate.key.clone(), from, to }.write();
-            self.staging.set_idempotency(Idempotency { key, command: command.into(), result });
+            self.staging.set_idempotency(Idempotency { key, command: command().into(), result });
         }
-        let committed = self.finish().await?;
-        Ok(Completed { committed, events })
+        (events, self.finish(store))
     }
 
     /// Lands what is staged in a transaction, and the transaction with it.
@@ -69,10 +86,12 @@ impl Context {
         let Self { store, staging, .. } = self;
         let (commit, refusal) = staging.into_commit(to_stored_precision(store.clock.now()));
         let written: Vec<_> = commit.writes.iter().map(|write| write.id).collect();
-        let answer = transactor.finish(transaction, commit, settlement).await;
-        // A settlement that was recorded before has undone the commit, so that it is not known what there is.
-        store.forget(written);
-        let landed = store.settle(answer).await;
-        landed.map(drop).map_err(|error| refusal.explain(error))
+        let answer = async {
+            let answer = transactor.finish(transaction, commit, settlement).await;
+            // A settlement that was recorded before has undone the commit, so that it is not known what there is.
+            store.forget(written);
+            answer
+        };
+        store.settle(answer).await.map(drop).map_err(|error| refusal.explain(error))
     }
 }

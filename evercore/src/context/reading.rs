@@ -6,9 +6,10 @@ use super::Context;
 use super::staging::{Base, OnKeyTaken, Origin, SharedState};
 use crate::cache::{Cache, Cached};
 use crate::engine::Target;
-use crate::error::unknown_id;
+use crate::error::{unknown_id, unknown_key};
 use crate::rehydrate::{Rehydrated, rehydrate};
 use crate::state::State;
+use crate::store::Target as CommandTarget;
 use crate::{Aggregate, AggregateId, AsOf, Error, NaturalKey, Result, Sequence, StateAggregate};
 
 /// Where a context looks for aggregates.
@@ -30,6 +31,29 @@ pub(super) struct Found<T> {
 }
 
 impl Context {
+    /// What a command is for.
+    pub(crate) async fn target<T: Aggregate>(
+        &mut self,
+        target: &CommandTarget,
+    ) -> Result<StateAggregate<T>> {
+        match target {
+            CommandTarget::Id(id) => self.load(*id).await,
+            CommandTarget::Key(key) => {
+                self.find_key(key).await?.ok_or_else(|| unknown_key::<T>(key))
+            }
+            CommandTarget::New => self.stage_new(None, OnKeyTaken::Fail).await,
+            CommandTarget::NewWithKey(key) => {
+                self.stage_new(Some(key.clone()), OnKeyTaken::Fail).await
+            }
+            CommandTarget::KeyOrNew(key) => {
+                if let Some(found) = self.find_key(key).await? {
+                    return Ok(found);
+                }
+                self.stage_new(Some(key.clone()), OnKeyTaken::Conflict).await
+            }
+        }
+    }
+
     #[instrument(level = "debug", name = "find_by_key", skip_all, fields(aggregate = T::NAME, %key), err(level = "debug"))]
     pub(super) async fn find_key<T: Aggregate>(
         &mut self,
@@ -44,27 +68,29 @@ impl Context {
         if let Some((id, cached)) = cached.filter(|(id, _)| self.staging.stream(*id).is_none())
             && let Some(found) = Found::cached(id, cached)
         {
-            return self.enter(found).await.map(Some);
+            return self.enter(aggregate_type, found).map(Some);
         }
-        match self.read::<T>(Target::Key(key.clone()), None).await? {
+        match self.read::<T>(aggregate_type, Target::Key(key.clone()), None).await? {
             // Known here, and not as the holder of this key: the context has moved the key away from it.
             Some(found) if self.staging.stream(found.id).is_some() => Ok(None),
-            Some(found) => self.enter_stored(found).await.map(Some),
+            Some(found) => self.enter_stored(aggregate_type, found).map(Some),
             None => Ok(None),
         }
     }
 
-    pub(super) async fn read<T: Aggregate>(
+    pub(super) fn read<T: Aggregate>(
         &self,
+        aggregate_type: &'static str,
         target: Target,
         as_of: Option<AsOf>,
-    ) -> Result<Option<Rehydrated<T>>> {
+    ) -> impl Future<Output = Result<Option<Rehydrated<T>>>> + Send + use<'_, T> {
         let store = &*self.store;
-        rehydrate(&*store.engine, store, target, as_of).await
+        rehydrate(&*store.engine, store, aggregate_type, target, as_of)
     }
 
-    pub(super) async fn enter_stored<T: Aggregate>(
+    pub(super) fn enter_stored<T: Aggregate>(
         &mut self,
+        aggregate_type: &'static str,
         found: Rehydrated<T>,
     ) -> Result<StateAggregate<T>> {
         let Rehydrated { id, key, sequence, state, has_unknown } = found;
@@ -72,16 +98,17 @@ impl Context {
             cache.correct(id, sequence, key.as_ref());
         }
         let state = self.store.held(state);
-        self.enter(Found { id, key, sequence, state, has_unknown, origin: Origin::Storage }).await
+        let origin = Origin::Storage;
+        self.enter(aggregate_type, Found { id, key, sequence, state, has_unknown, origin })
     }
 
-    pub(super) async fn enter<T: Aggregate>(
+    pub(super) fn enter<T: Aggregate>(
         &mut self,
+        aggregate_type: &'static str,
         found: Found<T>,
     ) -> Result<StateAggregate<T>> {
         let Found { id, key, sequence, state, has_unknown, origin } = found;
         let base = Base::Loaded { sequence, key: key.clone(), origin };
-        let aggregate_type = self.store.stored_name::<T>().await?;
         self.staging.enter(&self.store.limits, id, aggregate_type, base, key.clone())?;
         let aggregate = StateAggregate { context: self.id, id, key, sequence, state, has_unknown };
         self.keep_state(&aggregate);
@@ -102,8 +129,9 @@ impl Context {
 
     /// Another handle of an aggregate that this context knows: as it was first read, plus what is staged.
     pub(super) async fn reload<T: Aggregate>(&self, id: AggregateId) -> Result<StateAggregate<T>> {
+        let aggregate_type = self.store.stored_name::<T>().await?;
         let stream = self.staging.stream(id).expect("BUG: only known aggregates are reloaded");
-        if stream.aggregate_type != self.store.stored_name::<T>().await? {
+        if stream.aggregate_type != aggregate_type {
             return Err(Error::WrongAggregateType {
                 id,
                 expected: T::NAME.to_owned(),
@@ -120,7 +148,8 @@ impl Context {
             Base::Created { .. } => (T::default(), false),
             Base::Loaded { sequence, .. } => {
                 let as_of = Some(AsOf::Sequence(sequence));
-                let found = self.read::<T>(Target::Id(id), as_of).await?;
+                // Seldom needed, so that the futures of others need no room for it.
+                let found = Box::pin(self.read::<T>(aggregate_type, Target::Id(id), as_of)).await?;
                 let found = found.ok_or_else(|| unknown_id::<T>(id))?;
                 (found.state, found.has_unknown)
             }

@@ -1,7 +1,7 @@
 //! What a context holds until its end.
 
 use std::any::Any;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -21,14 +21,14 @@ const FEW: usize = 8;
 pub(super) struct Staging {
     streams: Vec<Stream>,
     /// Where each one is, if there are more than a few.
-    by_id: HashMap<AggregateId, usize>,
+    by_id: BTreeMap<AggregateId, usize>,
     /// Who holds a key, as this context sees it.
-    keys: HashMap<(&'static str, NaturalKey), AggregateId>,
+    keys: BTreeMap<(&'static str, NaturalKey), AggregateId>,
     events: Vec<NewEvent>,
     /// Of the events.
     bytes: usize,
     snapshot_bytes: usize,
-    idempotency: Option<Idempotency>,
+    idempotency: Option<Box<Idempotency>>,
 }
 
 /// One aggregate that the context has read or created.
@@ -218,7 +218,7 @@ impl Staging {
     }
 
     pub(super) fn set_idempotency(&mut self, idempotency: Idempotency) {
-        self.idempotency = Some(idempotency);
+        self.idempotency = Some(Box::new(idempotency));
     }
 
     pub(super) fn set_key(&mut self, id: AggregateId, key: Option<NaturalKey>) -> Result<()> {
@@ -272,7 +272,7 @@ impl Staging {
             snapshots.extend(stream.snapshot);
         }
         let id = CommitId::generate();
-        let (events, idempotency) = (self.events, self.idempotency);
+        let (events, idempotency) = (self.events, self.idempotency.map(|own| *own));
         (Commit { id, recorded_at, writes, events, snapshots, idempotency }, refusal)
     }
 }

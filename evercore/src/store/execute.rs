@@ -5,19 +5,22 @@ mod target;
 
 use std::any::type_name;
 use std::fmt;
+use std::future::ready;
 use std::marker::PhantomData;
 use std::pin::Pin;
 use std::sync::Arc;
 
 use tracing::{Instrument, debug_span};
 
-use super::{Attempt, EventStore, Landed, proven};
+use super::{Attempt, EventStore, Landed, landed, proven};
 use crate::context::Reading;
 use crate::engine::FirstOutcome;
 use crate::ids::Ids;
-use crate::{CommandError, Context, Decide, Error, IdempotencyKey, Metadata, Result};
+use crate::{
+    CommandError, Context, Decide, Error, IdempotencyKey, Metadata, Result, StateAggregate,
+};
 
-pub(crate) use executed::{Completed, Done};
+pub(crate) use executed::Done;
 pub use executed::{Executed, Happened};
 pub use target::Target;
 
@@ -28,7 +31,7 @@ pub struct Execute<'a, T, C> {
     target: Result<Target>,
     command: C,
     idempotency_key: Option<Result<IdempotencyKey>>,
-    metadata: Option<Metadata>,
+    metadata: Option<Box<Metadata>>,
     aggregate: PhantomData<fn() -> T>,
 }
 
@@ -141,32 +144,14 @@ where
     /// Sets the metadata of the events. What the decision gives them counts before it, and it before that of
     /// [`with_metadata`](crate::with_metadata).
     pub fn metadata(mut self, metadata: Metadata) -> Self {
-        self.metadata = Some(metadata);
+        self.metadata = Some(Box::new(metadata));
         self
     }
 
-    async fn run(self) -> Result<Executed<T>, CommandError<T::Error>> {
-        let Self { store, target, command, idempotency_key, metadata, .. } = self;
-        let request = Request {
-            target: target?,
-            command,
-            idempotency_key: idempotency_key.transpose()?,
-            metadata,
-        };
-        let (mut reading, mut failed) = (Reading::Cache, 0);
-        loop {
-            let failure = match store.attempt_command(&request, reading).await {
-                Ok(executed) => return Ok(executed),
-                Err(failure) => failure,
-            };
-            if let Some(key) = request.idempotency_key.as_ref().filter(|_| failure.is_final())
-                && let Some(first) = store.inner.engine.find_first(key).await?
-            {
-                return Ok(store.repetition(&request, key, first).await?);
-            }
-            store.wait_to_rerun(&mut failed, failure).await?;
-            reading = Reading::Storage;
-        }
+    fn request(self) -> Result<Request<C>> {
+        let Self { target, command, idempotency_key, metadata, .. } = self;
+        let (target, idempotency_key) = (target?, idempotency_key.transpose()?);
+        Ok(Request { target, command, idempotency_key, metadata })
     }
 }
 
@@ -179,8 +164,30 @@ where
     type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send + 'a>>;
 
     fn into_future(self) -> Self::IntoFuture {
-        let span = debug_span!("execute", aggregate = T::NAME, command = type_name::<C>());
-        Box::pin(self.run().instrument(span))
+        let store = self.store;
+        let request = match self.request() {
+            Ok(request) => request,
+            Err(error) => return Box::pin(ready(Err(error.into()))),
+        };
+        let run = async move {
+            let (mut reading, mut failed) = (Reading::Cache, 0);
+            loop {
+                let failure = match store.attempt_command(&request, reading).await {
+                    Ok(executed) => return Ok(executed),
+                    Err(failure) => failure,
+                };
+                let after = store.after_failure(&request, &mut failed, failure);
+                if let Some(repetition) = after.await? {
+                    return Ok(repetition);
+                }
+                reading = Reading::Storage;
+            }
+        };
+        Box::pin(run.instrument(debug_span!(
+            "execute",
+            aggregate = T::NAME,
+            command = type_name::<C>()
+        )))
     }
 }
 
@@ -189,10 +196,29 @@ struct Request<C> {
     target: Target,
     command: C,
     idempotency_key: Option<IdempotencyKey>,
-    metadata: Option<Metadata>,
+    metadata: Option<Box<Metadata>>,
 }
 
 impl EventStore {
+    /// Waits before the next attempt, unless the wish has come true before.
+    async fn after_failure<T, C>(
+        &self,
+        request: &Request<C>,
+        failed: &mut u32,
+        failure: Attempt<CommandError<T::Error>>,
+    ) -> Result<Option<Executed<T>>, CommandError<T::Error>>
+    where
+        T: Decide<C>,
+    {
+        if let Some(key) = request.idempotency_key.as_ref().filter(|_| failure.is_final())
+            && let Some(first) = self.inner.engine.find_first(key).await?
+        {
+            return Ok(Some(Box::pin(self.repetition(request, key, first)).await?));
+        }
+        self.wait_to_rerun(failed, failure).await?;
+        Ok(None)
+    }
+
     async fn attempt_command<T, C>(
         &self,
         request: &Request<C>,
@@ -201,28 +227,38 @@ impl EventStore {
     where
         T: Decide<C>,
     {
+        let (context, decided) = self.decide(request, reading).await;
+        let has_cached = context.has_cached();
+        let answer = match decided {
+            Ok(aggregate) => {
+                let (store, key) = (&*self.inner, request.idempotency_key.clone());
+                let (events, sent) = context.complete(store, &aggregate, key, command_name::<C>);
+                landed(sent).await.map(|landed| (Executed::new(aggregate, events, landed), landed))
+            }
+            Err(error) => Err(Attempt::Work(error)),
+        };
+        proven(has_cached, answer).map(|(executed, _)| executed)
+    }
+
+    async fn decide<T, C>(
+        &self,
+        request: &Request<C>,
+        reading: Reading,
+    ) -> (Context, Result<StateAggregate<T>, CommandError<T::Error>>)
+    where
+        T: Decide<C>,
+    {
         let mut context = Context::new(Arc::clone(&self.inner), Ids::Pool, reading);
         let decide = async {
             if let Some(metadata) = &request.metadata {
-                context.set_metadata(metadata.clone())?;
+                context.set_metadata(Metadata::clone(metadata))?;
             }
-            let mut aggregate = request.target.enter(&mut context).await?;
+            let mut aggregate = context.target(&request.target).await?;
             context.decide(&mut aggregate, &request.command)?;
             Ok(aggregate)
         };
         let decided = decide.await;
-        let has_cached = context.has_cached();
-        let answer = match decided {
-            Ok(aggregate) => {
-                let key = request.idempotency_key.clone();
-                let completed = context.complete(&aggregate, key, command_name::<C>()).await;
-                completed
-                    .map(|completed| Executed::new(aggregate, completed))
-                    .map_err(Attempt::Commit)
-            }
-            Err(error) => Err(Attempt::Work(error)),
-        };
-        if has_cached { proven(answer, Executed::landed) } else { answer }
+        (context, decided)
     }
 
     /// The answer to a command whose wish has come true before.

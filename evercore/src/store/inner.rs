@@ -17,8 +17,8 @@ use crate::payload::MissingFeature;
 use crate::state::State;
 use crate::subscription::{Hub, Starting};
 use crate::{
-    Aggregate, AggregateId, BoxError, Clock, Codec, Error, EventMeta, EventOptions, EventType,
-    Limits, Metadata, Payload, Registry, Result, RetryPolicy, Sequence,
+    Aggregate, AggregateId, BoxError, Clock, Codec, CommitId, Error, EventMeta, EventOptions,
+    EventType, Limits, Metadata, Payload, Registry, Result, RetryPolicy, Sequence,
 };
 
 /// How long the outcome of a commit is asked for again while the database cannot be reached.
@@ -113,49 +113,50 @@ impl Inner {
             metadata: metadata.map(Box::new),
         };
         let codec = event_type.codec_in(self.writing.codec);
-        self.check(event_type, codec, encode(codec), meta)
+        let payload = encode(codec).map(|bytes| Payload::from_encoded(codec, bytes));
+        self.check(event_type, payload, meta)
     }
 
     /// Checks an event that is encoded and has its place.
     pub(crate) fn check(
         &self,
         event_type: &EventType,
-        codec: Codec,
-        encoded: Result<Vec<u8>, BoxError>,
+        encoded: Result<Payload, BoxError>,
         meta: EventMeta,
     ) -> Result<NewEvent> {
         self.registry.check(event_type)?;
         let name = event_type.name();
         let encoded = encoded.map_err(|source| Error::Encode { name: name.to_owned(), source })?;
-        let payload = self.payload(event_type, codec, encoded)?;
+        let (bytes, limit) = (encoded.bytes().len(), self.limits.max_payload_bytes);
+        if bytes > limit {
+            return Err(Error::PayloadTooLarge { event: name.to_owned(), bytes, limit });
+        }
+        let payload = encoded.compressed_above(self.writing.compress_above);
         check_label("reference", meta.reference())?;
         let metadata_column = meta.metadata.as_ref().map_or(Ok(None), |own| own.check())?;
         let version = event_type.version();
         Ok(NewEvent { event_type: name, version, payload, meta, metadata_column })
     }
 
-    /// What is stored of the encoded bytes.
-    fn payload(&self, event: &EventType, codec: Codec, encoded: Vec<u8>) -> Result<Payload> {
-        let (bytes, limit) = (encoded.len(), self.limits.max_payload_bytes);
-        if bytes > limit {
-            return Err(Error::PayloadTooLarge { event: event.name().to_owned(), bytes, limit });
-        }
-        let payload = Payload::from_encoded(codec, encoded);
-        Ok(payload.compressed_above(self.writing.compress_above))
-    }
-
     /// Lands a commit. If the answer is lost, asks for the outcome before it says anything.
     pub(crate) async fn send(&self, commit: Commit) -> Result<Committed> {
-        let answer = self.engine.commit(commit).await;
-        self.settle(answer).await
+        self.settle(self.engine.commit(commit)).await
     }
 
-    /// Asks for the outcome if the answer to a commit was lost, for a while.
-    pub(crate) async fn settle(&self, answer: Result<Committed>) -> Result<Committed> {
-        let (commit, source) = match answer {
-            Err(Error::OutcomeUnknown { commit, source }) => (commit, source),
-            answer => return answer,
-        };
+    /// Asks for the outcome if the answer to a commit is lost, for a while.
+    pub(crate) async fn settle(
+        &self,
+        answer: impl Future<Output = Result<Committed>>,
+    ) -> Result<Committed> {
+        match answer.await {
+            Err(Error::OutcomeUnknown { commit, source }) => {
+                Box::pin(self.find_out(commit, source)).await
+            }
+            answer => answer,
+        }
+    }
+
+    async fn find_out(&self, commit: CommitId, source: BoxError) -> Result<Committed> {
         warn!(%commit, %source, "the answer to a commit was lost; asking for its outcome");
         let asked = Instant::now();
         let mut failed = 0;

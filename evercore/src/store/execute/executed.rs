@@ -37,12 +37,6 @@ enum Source {
     Recorded(RecordedEvent),
 }
 
-/// What a context that executed a command has sent.
-pub(crate) struct Completed {
-    pub(crate) committed: Option<Committed>,
-    pub(crate) events: Vec<Happened>,
-}
-
 /// What is stored with an idempotency key: enough to tell what was done.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Done {
@@ -55,13 +49,8 @@ pub(crate) struct Done {
 }
 
 impl<T> Executed<T> {
-    pub(super) fn new(aggregate: StateAggregate<T>, completed: Completed) -> Self {
-        let Completed { committed, events } = completed;
-        Self { aggregate, events, landed: Landed(committed), is_repetition: false }
-    }
-
-    pub(super) fn landed(&self) -> Landed {
-        self.landed
+    pub(super) fn new(aggregate: StateAggregate<T>, events: Vec<Happened>, landed: Landed) -> Self {
+        Self { aggregate, events, landed, is_repetition: false }
     }
 
     /// The aggregate. If it was to be created and nothing was emitted, there is none with this id.
@@ -200,7 +189,8 @@ impl Done {
     ) -> Result<Executed<T>> {
         let Self { id, key, from, to } = self;
         let as_of = Some(AsOf::Sequence(to));
-        let found = rehydrate::<T>(&*store.engine, store, Target::Id(id), as_of).await?;
+        let name = store.stored_name::<T>().await?;
+        let found = rehydrate::<T>(&*store.engine, store, name, Target::Id(id), as_of).await?;
         let mut events = Vec::new();
         let mut after = from;
         while after < to {

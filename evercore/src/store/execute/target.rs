@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::executed::Done;
-use crate::{Aggregate, AggregateId, Context, Error, NaturalKey, Result, StateAggregate};
+use crate::{AggregateId, Error, NaturalKey, Result};
 
 /// Which aggregate a command is for.
 ///
@@ -37,19 +37,6 @@ impl Target {
     /// [`Error::InvalidKey`] if it cannot be a key.
     pub fn key_or_new(key: impl TryInto<NaturalKey, Error: Into<Error>>) -> Result<Self> {
         key.try_into().map(Self::KeyOrNew).map_err(Into::into)
-    }
-
-    pub(super) async fn enter<T: Aggregate>(
-        &self,
-        context: &mut Context,
-    ) -> Result<StateAggregate<T>> {
-        match self {
-            Self::Id(id) => context.load(*id).await,
-            Self::Key(key) => context.load_by_key(key.clone()).await,
-            Self::New => context.create().await,
-            Self::NewWithKey(key) => context.create_with_key(key.clone()).await,
-            Self::KeyOrNew(key) => context.load_or_create(key.clone()).await,
-        }
     }
 
     /// Whether what was done may have been done to this target.
