@@ -85,6 +85,14 @@ impl Contest {
         self
     }
 
+    /// Adds a side where there is one.
+    pub(crate) fn optional(self, name: &str, side: Option<impl Side + 'static>) -> Self {
+        match side {
+            Some(side) => self.side(name, side),
+            None => self,
+        }
+    }
+
     /// Lets all sides warm up, and then takes turns. Every other round goes backwards, so that nobody is always first.
     pub(crate) async fn run(mut self, plan: &Plan) -> anyhow::Result<Vec<Row>> {
         self.sides.retain(|(name, _)| name.contains(&plan.only));

@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use throwaway_postgres::{Binaries, Server};
 
 use crate::cpu;
-use crate::raw::{PostgresLog, RawLog, SqliteLog};
+use crate::raw::{PostgresLog, RawLog, SameRows, SqliteLog};
 
 /// Which engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -198,6 +198,13 @@ impl Ground {
             Place::Folder(_) => self.raw_sqlite().await?,
             Place::Database(url) => Arc::new(PostgresLog::create(url).await?),
         })
+    }
+
+    /// The tables of a store by hand, for what is short of the driver's pace on a table of its own.
+    pub(crate) async fn same_rows(&self) -> anyhow::Result<Option<Arc<SameRows>>> {
+        let Place::Database(url) = &self.place else { return Ok(None) };
+        self.store().await?.close().await?;
+        Ok(Some(Arc::new(SameRows::connect(url).await?)))
     }
 
     /// In a file of its own: SQLite has one writer for a file.

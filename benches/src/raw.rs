@@ -6,7 +6,7 @@ mod sqlite;
 use async_trait::async_trait;
 
 use crate::domain::{Account, MoneyDeposited};
-pub(crate) use postgres::PostgresLog;
+pub(crate) use postgres::{Aggregate, PostgresLog, SameRows};
 pub(crate) use sqlite::SqliteLog;
 
 /// How many connections a program without a framework would share among its tasks.

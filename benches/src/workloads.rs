@@ -112,6 +112,9 @@ impl Workload {
 /// The name of our side in all tables.
 const EVERCORE: &str = "evercore";
 
+/// The driver on the tables that evercore has, in PostgreSQL.
+const SAME_ROWS: &str = "raw sqlx, the same rows";
+
 /// Our side with aggregates kept in memory.
 const CACHED: &str = "evercore, cached";
 

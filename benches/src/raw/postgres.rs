@@ -1,5 +1,7 @@
 //! sqlx on PostgreSQL.
 
+mod same_rows;
+
 use async_trait::async_trait;
 use chrono::Utc;
 use sqlx::postgres::{PgPoolOptions, PgRow};
@@ -8,6 +10,8 @@ use tokio::sync::Mutex;
 
 use super::{Landed, Loaded, NewRow, POOL, Page, RawLog};
 use crate::domain::MoneyDeposited;
+
+pub(crate) use same_rows::{Aggregate, SameRows};
 
 const TABLES: &str = include_str!("postgres/tables.sql");
 const INSERT: &str = include_str!("postgres/insert.sql");

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use evercore::{AggregateId, Error, EventStore, Expected, Sequence, Stream};
 
-use super::{CACHED, EVERCORE, contest};
+use super::{CACHED, EVERCORE, SAME_ROWS, contest};
 use crate::contest::Contest;
 use crate::crew::{Crew, Step, Worker};
 use crate::domain::{Account, MoneyDeposited, SavingsAccount};
 use crate::engines::Bed;
-use crate::raw::{NewRow, RawLog};
+use crate::raw::{Aggregate, NewRow, RawLog, SameRows};
 
 pub(super) const MANY: i64 = 100;
 
@@ -17,9 +17,12 @@ pub(super) const MANY: i64 = 100;
 pub(super) async fn fresh(bed: &Bed) -> anyhow::Result<Contest> {
     let ground = bed.ground().await?;
     let raw = RawFresh { log: ground.raw().await?, aggregate: 0, events: 1 };
+    let same = bed.ground().await?.same_rows().await?;
+    let same = same.map(|log| Crew::alone(SameFresh { log, aggregate: 0, events: 1 }));
     let ours = Fresh { store: ground.store().await?, events: 1 };
     Ok(contest("W1", "fresh aggregates", &ground, "commits")
         .side("raw sqlx", Crew::alone(raw))
+        .optional(SAME_ROWS, same)
         .side(EVERCORE, Crew::alone(ours)))
 }
 
@@ -27,9 +30,12 @@ pub(super) async fn fresh(bed: &Bed) -> anyhow::Result<Contest> {
 pub(super) async fn many(bed: &Bed) -> anyhow::Result<Contest> {
     let ground = bed.ground().await?;
     let raw = RawFresh { log: ground.raw().await?, aggregate: 0, events: MANY };
+    let same = bed.ground().await?.same_rows().await?;
+    let same = same.map(|log| Crew::alone(SameFresh { log, aggregate: 0, events: MANY }));
     let ours = Fresh { store: ground.store().await?, events: MANY };
     Ok(contest("W3", "100 events per commit", &ground, "events")
         .side("raw sqlx", Crew::alone(raw))
+        .optional(SAME_ROWS, same)
         .side(EVERCORE, Crew::alone(ours)))
 }
 
@@ -37,6 +43,8 @@ pub(super) async fn many(bed: &Bed) -> anyhow::Result<Contest> {
 pub(super) async fn hot(bed: &Bed) -> anyhow::Result<Contest> {
     let ground = bed.ground().await?;
     let raw = RawHot { log: ground.raw().await?, sequence: 0 };
+    let same = bed.ground().await?.same_rows().await?;
+    let same = same.map(|log| Crew::alone(SameHot { log, sequence: 0 }));
     let store = ground.store().await?;
     let id = store
         .with_context(async |ctx| {
@@ -48,6 +56,7 @@ pub(super) async fn hot(bed: &Bed) -> anyhow::Result<Contest> {
     let ours = Hot { store, id, sequence: Sequence::FIRST };
     Ok(contest("W1", "one hot aggregate, known sequence", &ground, "commits")
         .side("raw sqlx", Crew::alone(raw))
+        .optional(SAME_ROWS, same)
         .side(EVERCORE, Crew::alone(ours)))
 }
 
@@ -86,6 +95,17 @@ struct RawHot {
     sequence: i64,
 }
 
+struct SameFresh {
+    log: Arc<SameRows>,
+    aggregate: i64,
+    events: i64,
+}
+
+struct SameHot {
+    log: Arc<SameRows>,
+    sequence: i64,
+}
+
 struct HotWithLoad {
     store: EventStore,
     id: AggregateId,
@@ -119,15 +139,27 @@ impl Worker for Fresh {
 impl Worker for RawFresh {
     async fn step(&mut self) -> anyhow::Result<Step> {
         self.aggregate += 1;
-        let events: anyhow::Result<Vec<NewRow>> = (1..=self.events)
-            .map(|sequence| NewRow::new(self.aggregate, sequence, &MoneyDeposited::of(sequence)))
-            .collect();
-        match events?.as_slice() {
+        match deposits(self.aggregate, self.events)?.as_slice() {
             [event] => self.log.insert_alone(event).await?,
             events => self.log.insert_many_alone(events).await?,
         }
         Ok(Step::units(self.events.unsigned_abs()))
     }
+}
+
+impl Worker for SameFresh {
+    async fn step(&mut self) -> anyhow::Result<Step> {
+        self.aggregate += 1;
+        let events = deposits(self.aggregate, self.events)?;
+        self.log.insert(Aggregate::New, &events).await?;
+        Ok(Step::units(self.events.unsigned_abs()))
+    }
+}
+
+fn deposits(aggregate: i64, events: i64) -> anyhow::Result<Vec<NewRow>> {
+    (1..=events)
+        .map(|sequence| NewRow::new(aggregate, sequence, &MoneyDeposited::of(sequence)))
+        .collect()
 }
 
 impl Worker for Hot {
@@ -145,6 +177,16 @@ impl Worker for RawHot {
         self.sequence += 1;
         let event = MoneyDeposited::of(self.sequence % 1_000);
         self.log.insert_alone(&NewRow::new(1, self.sequence, &event)?).await?;
+        Ok(Step::ONE)
+    }
+}
+
+impl Worker for SameHot {
+    async fn step(&mut self) -> anyhow::Result<Step> {
+        self.sequence += 1;
+        let event = MoneyDeposited::of(self.sequence % 1_000);
+        let event = NewRow::new(1, self.sequence, &event)?;
+        self.log.insert(Aggregate::Known, &[event]).await?;
         Ok(Step::ONE)
     }
 }

@@ -7,12 +7,12 @@ use async_trait::async_trait;
 use evercore::{Batch, Error, EventStore, Expected, NaturalKey, Received, Router, Stream};
 use tokio::sync::Notify;
 
-use super::contest as new_contest;
+use super::{SAME_ROWS, contest as new_contest};
 use crate::contest::Contest;
 use crate::crew::{Crew, Step, Worker};
 use crate::domain::{Account, MoneyDeposited};
 use crate::engines::{Bed, Ground, Kind};
-use crate::raw::{NewRow, Page, RawLog, SqliteLog};
+use crate::raw::{NewRow, Page, RawLog, SameRows, SqliteLog};
 
 /// Events of a commit while the log is written, and of a page while it is read by hand.
 const PAGE: i64 = 1_000;
@@ -28,9 +28,12 @@ pub(super) async fn contest(bed: &Bed, events: i64) -> anyhow::Result<Contest> {
         let stream = Stream::Key(NaturalKey::new(format!("account {page}"))?);
         store.append::<Account, _>(stream, Expected::NoStream, deposits).await?;
     }
+    let same = ground.same_rows().await?;
+    let same = same.map(|log| Crew::alone(RawReader { log: Same(log), events }));
     let typed = Follower { store: store.clone(), events, runs: 0, name: "typed", follow: Typed };
     let batch = Follower { store, events, runs: 0, name: "batch", follow: Batches };
     Ok(contest
+        .optional(SAME_ROWS, same)
         .side("evercore, Router::on", Crew::alone(typed))
         .side("evercore, Batch and decode", Crew::alone(batch)))
 }
@@ -69,6 +72,9 @@ struct Rows(Arc<dyn RawLog>);
 
 struct Json(Arc<SqliteLog>);
 
+/// The log that evercore has written.
+struct Same(Arc<SameRows>);
+
 /// A way to read a page by hand.
 #[async_trait]
 trait Pages: Send + 'static {
@@ -79,6 +85,13 @@ trait Pages: Send + 'static {
 impl Pages for Rows {
     async fn read(&self, after: i64) -> anyhow::Result<Page> {
         self.0.read_page_alone(after, PAGE).await
+    }
+}
+
+#[async_trait]
+impl Pages for Same {
+    async fn read(&self, after: i64) -> anyhow::Result<Page> {
+        self.0.read_page(after, PAGE).await
     }
 }
 

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use evercore::{AggregateId, Error, EventStore};
 
-use super::{EVERCORE, contest};
+use super::{EVERCORE, SAME_ROWS, contest};
 use crate::contest::Contest;
 use crate::crew::{Crew, Step, Worker};
 use crate::domain::{Account, MoneyDeposited, MoneySaved, SavingsAccount};
 use crate::engines::Bed;
-use crate::raw::{Loaded, NewRow, RawLog};
+use crate::raw::{Loaded, NewRow, RawLog, SameRows};
 
 pub(super) const EVENTS: i64 = 1_000;
 
@@ -29,9 +29,12 @@ pub(super) async fn full(bed: &Bed) -> anyhow::Result<Contest> {
         ids.push(open::<Account, _>(&store, EVENTS, MoneyDeposited::of).await?);
     }
     let raw = RawReader { log, aggregate: 0, snapshots: false };
+    let same = ground.same_rows().await?;
+    let same = same.map(|log| Crew::alone(SameReader { log, ids: ids.clone(), next: 0 }));
     let ours = Reader { store, ids, next: 0, units: EVENTS };
     Ok(contest("W4", "1,000 events, no snapshot", &ground, "events")
         .side("raw sqlx", Crew::alone(raw))
+        .optional(SAME_ROWS, same)
         .side(EVERCORE, Crew::alone(ours)))
 }
 
@@ -105,6 +108,13 @@ struct RawReader {
     snapshots: bool,
 }
 
+/// Reads the histories that evercore has written.
+struct SameReader {
+    log: Arc<SameRows>,
+    ids: Vec<AggregateId>,
+    next: usize,
+}
+
 impl Worker for Reader {
     async fn step(&mut self) -> anyhow::Result<Step> {
         self.next += 1;
@@ -147,5 +157,15 @@ impl Worker for RawReader {
         let deposits = loaded.account.books.deposits;
         anyhow::ensure!(deposits == expected, "{deposits} deposits were replayed");
         Ok(Step::units(units.unsigned_abs()))
+    }
+}
+
+impl Worker for SameReader {
+    async fn step(&mut self) -> anyhow::Result<Step> {
+        self.next += 1;
+        let id = self.ids[self.next % self.ids.len()];
+        let deposits = self.log.load(id.get()).await?.account.books.deposits;
+        anyhow::ensure!(deposits == EVENTS, "{deposits} deposits were replayed");
+        Ok(Step::units(EVENTS.unsigned_abs()))
     }
 }
