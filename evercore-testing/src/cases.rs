@@ -27,6 +27,7 @@ mod reading_ahead;
 mod sequences;
 mod snapshots;
 mod staging;
+mod verification;
 mod views;
 
 use crate::Case;
@@ -359,6 +360,17 @@ macro_rules! __with_all_cases {
                         reserved_blocks_do_not_overlap
                         no_two_aggregates_have_one_id
                         ids_are_not_given_again_to_the_next_process
+                    }
+                    verification {
+                        a_sound_store_is_found_clean_in_pages_of_any_size
+                        writers_raise_no_alarm
+                        an_unreadable_event_is_found_at_its_place
+                        a_snapshot_that_is_not_its_events_is_found
+                        an_event_of_an_unknown_type_is_counted
+                        one_type_alone_is_looked_at_where_that_is_asked_for
+                        findings_are_all_told_and_kept_up_to_a_bound
+                        inspected_pages_hold_each_row_once
+                        what_was_given_last_is_not_behind_what_is_in_use
                     }
                     lifecycle {
                         migrating_again_changes_nothing

@@ -116,6 +116,7 @@ mod store;
 mod subscription;
 mod unknown;
 mod upcast;
+mod verify;
 
 #[doc(hidden)]
 #[path = "private.rs"]
@@ -162,3 +163,6 @@ pub use subscription::{
 };
 pub use unknown::UnknownEvents;
 pub use upcast::{Upcast, Upcaster};
+pub use verify::{
+    AggregateAt, EventAt, Finding, Numbered, UnknownKind, Verified, Verify, VerifyReport,
+};

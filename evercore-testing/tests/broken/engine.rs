@@ -7,9 +7,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use evercore::engine::{
     AcquireRequest, Acquired, Beat, Commit, CommitOutcome, Committed, Control, EventRow,
-    FirstOutcome, Heartbeat, HistoryRequest, IdBlock, LeaseKey, LoadRequest, LoadedAggregate,
-    LogPage, LogRequest, LogWatch, MatchRequest, Migration, NewSubscription, ParkedRequest, Reader,
-    Settled, Settlement, StorageEngine, StoredSubscription, SubscriptionStorage, TypeName,
+    FirstOutcome, Heartbeat, HistoryRequest, IdBlock, Inspection, LeaseKey, LoadRequest,
+    LoadedAggregate, LogPage, LogRequest, LogWatch, MatchRequest, Migration, NewSubscription,
+    ParkedRequest, Reader, Settled, Settlement, StorageEngine, StoredSubscription,
+    SubscriptionStorage, TypeName,
 };
 use evercore::{
     AggregateId, CommitId, Error, IdempotencyKey, ParkedEvent, Position, RecordedEvent, Result,
@@ -221,6 +222,10 @@ impl StorageEngine for FaultyEngine {
 
     async fn begin_read(&self) -> Result<Box<dyn Reader>> {
         Ok(Box::new(self.glasses(self.fault.begin_read(self.log()?).await?)))
+    }
+
+    fn inspection(&self) -> &dyn Inspection {
+        self.log.inspection()
     }
 
     async fn close(&self) -> Result<()> {
