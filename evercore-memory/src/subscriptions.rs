@@ -197,7 +197,8 @@ impl Subscriptions {
                     subscription: name.to_string(),
                     position: position.get(),
                     aggregate_id: parked.aggregate_id.get(),
-                    found: event.map(|event| event.aggregate_id().get()),
+                    is_there: event
+                        .is_some_and(|event| event.aggregate_id() == parked.aggregate_id),
                     cursor: place.map(|place| place.cursor.get()),
                 }
             })

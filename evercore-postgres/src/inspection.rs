@@ -15,6 +15,7 @@ use evercore::{CommitId, Error, EventFilter, Fingerprint, NaturalKey, Result};
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::query::Query;
 use sqlx::{AssertSqlSafe, Postgres};
+use uuid::Uuid;
 
 use crate::engine::{PostgresEngine, Shared};
 use crate::error::classify;
@@ -84,7 +85,7 @@ impl Inspection for PostgresEngine {
 
     async fn commits(&self, after: Option<CommitId>, limit: u32) -> Result<Vec<InspectedCommit>> {
         let page = query(&self.statements().commits)
-            .bind(after.map(|after| *after.as_uuid()))
+            .bind(after.map_or_else(Uuid::nil, |after| *after.as_uuid()))
             .bind(i64::from(limit));
         self.rows("inspect commits", page).await?.iter().map(commit).collect()
     }
@@ -111,7 +112,7 @@ impl Inspection for PostgresEngine {
                 subscription: get(row, 0)?,
                 position: get(row, 1)?,
                 aggregate_id: get(row, 2)?,
-                found: get(row, 3)?,
+                is_there: get(row, 3)?,
                 cursor: get(row, 4)?,
             })
         };

@@ -94,7 +94,7 @@ impl Inspection for SqliteEngine {
                 subscription: row.get(0)?,
                 position: row.get(1)?,
                 aggregate_id: row.get(2)?,
-                found: row.get(3)?,
+                is_there: row.get(3)?,
                 cursor: row.get(4)?,
             })
         })

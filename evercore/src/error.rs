@@ -315,6 +315,13 @@ pub enum Error {
         linked: String,
     },
 
+    /// A text is no [`LogDigest`](crate::LogDigest).
+    #[error("`{text}` is no digest of a log; copy it as `VerifyReport::digest` has shown it")]
+    InvalidDigest {
+        /// The head of the text.
+        text: String,
+    },
+
     /// A URL or an engine option that makes no sense.
     #[error("the storage URL or its options cannot be used: {problem}")]
     InvalidUrl {

@@ -82,6 +82,7 @@ extern crate self as evercore;
 
 mod aggregate;
 mod cache;
+mod chain;
 mod clock;
 mod codec;
 mod compression;
@@ -123,6 +124,7 @@ mod verify;
 pub mod __private;
 
 pub use aggregate::{Aggregate, Apply};
+pub use chain::LogDigest;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use codec::Codec;
 pub use compression::{Compression, MAX_INFLATED_BYTES};

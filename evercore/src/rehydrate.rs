@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 
 use chrono::{DateTime, Utc};
 
+use crate::chain::{Link, split_snapshot};
 use crate::engine::{HistoryRequest, LoadRequest, LoadedAggregate, Reader, StoredSnapshot, Target};
 use crate::registry::AggregateEntry;
 use crate::store::Inner;
@@ -31,6 +32,8 @@ pub(crate) struct Rehydrated<T> {
     pub(crate) state: T,
     /// Whether there were events that the program does not know.
     pub(crate) has_unknown: bool,
+    /// The hash of the last event.
+    pub(crate) link: Option<Link>,
 }
 
 /// Loads an aggregate. `None` if there is none.
@@ -59,12 +62,13 @@ pub(crate) async fn rehydrate<T: Aggregate>(
     let Some(loaded) = load_checked::<T>(reader, request.clone()).await? else {
         return Ok(None);
     };
-    let (loaded, start) = match (&policy, &loaded.snapshot) {
-        (Some(policy), Some(StoredSnapshot { sequence, state })) => match policy.decode(state) {
-            Some(state) => {
-                let start = Replay { entry, sequence: *sequence, state, has_unknown: false };
-                (loaded, start)
-            }
+    let snapshot = loaded.snapshot.as_ref().map(|StoredSnapshot { sequence, state }| {
+        let (state, link) = split_snapshot(state);
+        (*sequence, state, link)
+    });
+    let (loaded, start) = match (&policy, snapshot) {
+        (Some(policy), Some((sequence, state, link))) => match policy.decode(&state) {
+            Some(state) => (loaded, Replay { entry, sequence, state, has_unknown: false, link }),
             None => {
                 let target = Target::Id(loaded.id);
                 let full = LoadRequest { target, snapshot: None, ..request };
@@ -85,6 +89,10 @@ pub(crate) async fn rehydrate<T: Aggregate>(
             HistoryRequest { id, after: replay.sequence, up_to, limit: limits.page_events };
         events = reader.read_history(request).await?;
     }
+    // A snapshot that was taken before there was a chain.
+    if store.writing.chained && replay.link.is_none() && events.is_empty() {
+        replay.link = link_at(reader, id, replay.sequence).await?;
+    }
     Ok(Some(replay.into_rehydrated(id, key)))
 }
 
@@ -103,7 +111,7 @@ impl Registry {
         events: &[RecordedEvent],
     ) -> Result<T> {
         let entry = self.aggregate::<T>()?;
-        let mut replay = Replay { entry, sequence: at, state, has_unknown: false };
+        let mut replay = Replay { entry, sequence: at, state, has_unknown: false, link: None };
         for event in events {
             replay.one(event)?;
         }
@@ -126,17 +134,34 @@ async fn load_checked<T: Aggregate>(
     }
 }
 
+/// The hash of an event, if it is there and has one.
+pub(crate) async fn link_at(
+    reader: &dyn Reader,
+    id: AggregateId,
+    sequence: Sequence,
+) -> Result<Option<Link>> {
+    if sequence == Sequence::ZERO {
+        return Ok(None);
+    }
+    let (after, up_to) = (sequence.previous(), Some(sequence));
+    let events = reader.read_history(HistoryRequest { id, after, up_to, limit: 1 }).await?;
+    Ok(events.first().and_then(|event| event.payload().link()))
+}
+
 /// A replay under way.
 struct Replay<'a, T> {
     entry: &'a AggregateEntry,
     sequence: Sequence,
     state: T,
     has_unknown: bool,
+    /// The hash of the last event.
+    link: Option<Link>,
 }
 
 impl<'a, T: Aggregate> Replay<'a, T> {
     fn from_default(entry: &'a AggregateEntry) -> Self {
-        Self { entry, sequence: Sequence::ZERO, state: T::default(), has_unknown: false }
+        let (sequence, state) = (Sequence::ZERO, T::default());
+        Self { entry, sequence, state, has_unknown: false, link: None }
     }
 
     /// Applies a page of events. Breaks at the first one after `until`.
@@ -168,6 +193,7 @@ impl<'a, T: Aggregate> Replay<'a, T> {
             None => self.unknown(event)?,
         }
         self.sequence = event.sequence();
+        self.link = event.payload().link();
         Ok(())
     }
 
@@ -182,7 +208,7 @@ impl<'a, T: Aggregate> Replay<'a, T> {
     }
 
     fn into_rehydrated(self, id: AggregateId, key: Option<NaturalKey>) -> Rehydrated<T> {
-        let Self { sequence, state, has_unknown, .. } = self;
-        Rehydrated { id, key, sequence, state, has_unknown }
+        let Self { sequence, state, has_unknown, link, .. } = self;
+        Rehydrated { id, key, sequence, state, has_unknown, link }
     }
 }

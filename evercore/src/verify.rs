@@ -1,6 +1,7 @@
 //! Checks that what is stored is what a store would have written.
 
 mod aggregates;
+mod chain;
 mod events;
 mod finding;
 mod log;
@@ -15,9 +16,10 @@ use std::sync::Arc;
 
 use tracing::{Instrument, debug_span};
 
+use crate::chain::Digesting;
 use crate::engine::LastGiven;
 use crate::store::Inner;
-use crate::{Aggregate, Error, EventStore, Result};
+use crate::{Aggregate, Error, EventStore, LogDigest, Result, Start};
 use aggregates::Aggregates;
 pub use finding::{AggregateAt, EventAt, Finding, Numbered};
 use notes::{Listener, Notes};
@@ -53,6 +55,7 @@ impl EventStore {
             only: None,
             page_size: None,
             kept: KEPT_FINDINGS,
+            expected: None,
             on_finding: None,
             on_progress: None,
         }
@@ -73,12 +76,15 @@ impl EventStore {
 ///   owner and an end.
 /// - Commits refer to events that are there.
 /// - The numbers that are given next are not in use.
+/// - Where events are [chained](crate::EventStoreBuilder::chain_events), each is what its hash was made of, and so are the
+///   digest that is [expected](Self::expect_digest) and the snapshots.
 #[must_use = "nothing is checked before it is run"]
 pub struct Verify<'a> {
     store: Arc<Inner>,
     only: Option<fn(&Inner) -> NameOf<'_>>,
     page_size: Option<u32>,
     kept: usize,
+    expected: Option<LogDigest>,
     on_finding: Option<Listener<'a, Finding>>,
     on_progress: Option<Listener<'a, Verified>>,
 }
@@ -113,6 +119,13 @@ impl<'a> Verify<'a> {
         self
     }
 
+    /// Expects the digest that an earlier verification [has given](VerifyReport::digest): what was changed or cut off since,
+    /// of what it is of, is a finding. Where one type alone is looked at, nothing is expected.
+    pub fn expect_digest(mut self, digest: LogDigest) -> Self {
+        self.expected = Some(digest);
+        self
+    }
+
     /// Tells of each finding as it is made, also of those that the report does not keep.
     pub fn on_finding(mut self, tell: impl FnMut(&Finding) + Send + 'a) -> Self {
         self.on_finding = Some(Box::new(tell));
@@ -137,7 +150,7 @@ impl<'a> Verify<'a> {
     }
 
     async fn check(self) -> Result<VerifyReport> {
-        let Self { store, only, page_size, kept, on_finding, on_progress } = self;
+        let Self { store, only, page_size, kept, expected, on_finding, on_progress } = self;
         let page_size = page_size.unwrap_or(store.limits.page_events);
         if page_size == 0 {
             return Err(Error::InvalidNumber { what: "page size", least: 1, value: 0 });
@@ -147,19 +160,37 @@ impl<'a> Verify<'a> {
             Some(name_of) => Scope::OfType(name_of(&store).await?),
         };
         let mut notes = Notes::new(kept, on_finding, on_progress);
-        check(&store, scope, page_size, &mut notes).await?;
-        Ok(notes.into_report())
+        let digest = check(&store, scope, page_size, expected, &mut notes).await?;
+        Ok(notes.into_report(digest))
     }
 }
 
-async fn check(store: &Inner, scope: Scope, page_size: u32, notes: &mut Notes<'_>) -> Result<()> {
+async fn check(
+    store: &Inner,
+    scope: Scope,
+    page_size: u32,
+    expected: Option<LogDigest>,
+    notes: &mut Notes<'_>,
+) -> Result<Option<LogDigest>> {
     let (inspection, registry) = (store.engine.inspection(), &*store.registry);
-    let mut aggregates = Aggregates { inspection, registry, scope, page_size, highest: 0 };
+    let digests = match scope {
+        Scope::Whole => digests(store, expected).await?,
+        Scope::OfType(_) => Vec::new(),
+    };
+    let mut aggregates = Aggregates { inspection, registry, scope, page_size, highest: 0, digests };
     aggregates.run(notes).await?;
-    let highest_id = aggregates.highest;
+    let Aggregates { highest: highest_id, mut digests, .. } = aggregates;
     if let Scope::OfType(name) = scope {
-        return log::check_keys(inspection, name, page_size, notes).await;
+        log::check_keys(inspection, name, page_size, notes).await?;
+        return Ok(None);
     }
+    if let Some(expected) = expected
+        && let Some(found) = digests.pop().map(Digesting::finish)
+        && found != Some(expected)
+    {
+        notes.found(Finding::DigestDiffers { expected, found });
+    }
+    let digest = digests.pop().and_then(Digesting::finish);
     for name in store.engine.aggregate_types().await? {
         log::check_keys(inspection, &name, page_size, notes).await?;
     }
@@ -180,7 +211,18 @@ async fn check(store: &Inner, scope: Scope, page_size: u32, notes: &mut Notes<'_
             notes.found(Finding::NumbersBehind { of, last_given, in_use });
         }
     }
-    Ok(())
+    Ok(digest)
+}
+
+/// The digest as of now, unless a standby does not know what now is; and last the one that is expected.
+async fn digests(store: &Inner, expected: Option<LogDigest>) -> Result<Vec<Digesting>> {
+    let head = match store.engine.resolve_start(Start::End).await {
+        Ok(head) => Some(head),
+        Err(Error::Standby { .. }) => None,
+        Err(error) => return Err(error),
+    };
+    let expected = expected.map(|expected| expected.position());
+    Ok(head.into_iter().chain(expected).map(Digesting::up_to).collect())
 }
 
 impl fmt::Debug for Verify<'_> {

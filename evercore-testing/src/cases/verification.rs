@@ -2,9 +2,8 @@
 //! tests, behind its back.
 
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use evercore::engine::{EventPlaced, InspectEvents, LogRequest, Precondition};
 use evercore::{
@@ -99,8 +98,10 @@ pub(crate) async fn a_sound_store_is_found_clean_in_pages_of_any_size(
 pub(crate) async fn writers_raise_no_alarm(fixture: &Fixture) -> Result<()> {
     let store = fixture.store();
     let ids = [tally::create(store, &[]).await?, tally::create(store, &[1]).await?];
-    counter::create_with_key(store, "a", 1).await?;
-    counter::create_with_key(store, "b", 2).await?;
+    let counters = [
+        counter::create_with_key(store, "a", 1).await?,
+        counter::create_with_key(store, "b", 2).await?,
+    ];
     let worker = store.subscription("beside").partitions(2).on_failure(FailurePolicy::park());
     let worker = worker.spawn(fussy(ids[0]))?;
     let done = Arc::new(AtomicBool::new(false));
@@ -122,7 +123,10 @@ pub(crate) async fn writers_raise_no_alarm(fixture: &Fixture) -> Result<()> {
             for number in 0..15 {
                 tally::count(&store, ids[writer % 2], &[number]).await?;
                 tally::create(&store, &[number; 6]).await?;
-                swap_keys(&store).await?;
+                // Alone, since those who load both while they change keys may meet one key twice.
+                if writer == 0 {
+                    swap_keys(&store, counters).await?;
+                }
             }
             Ok(())
         }
@@ -133,16 +137,19 @@ pub(crate) async fn writers_raise_no_alarm(fixture: &Fixture) -> Result<()> {
     worker.shutdown().await
 }
 
-/// Two aggregates that change keys: whoever reads one before and the other after sees one key twice.
-async fn swap_keys(store: &EventStore) -> Result<()> {
+/// Two aggregates change keys: whoever reads one before and the other after sees one key twice.
+async fn swap_keys(store: &EventStore, [one, other]: [AggregateId; 2]) -> Result<()> {
     store
         .with_context(async |ctx| {
-            let mut one = ctx.load_by_key::<Counter>("a").await?;
-            let mut other = ctx.load_by_key::<Counter>("b").await?;
+            let mut one = ctx.load::<Counter>(one).await?;
+            let mut other = ctx.load::<Counter>(other).await?;
+            let keys = [&one, &other].map(|counter| counter.key().cloned());
+            let [Some(of_one), Some(of_other)] = keys else { panic!("they have keys: {keys:?}") };
             ctx.clear_key(&mut one)?;
-            ctx.change_key(&mut other, "a")?;
-            ctx.change_key(&mut one, "b")?;
-            ctx.apply(&mut one, Added { by: 1 })
+            ctx.change_key(&mut other, of_one)?;
+            ctx.change_key(&mut one, of_other)?;
+            ctx.apply(&mut one, Added { by: 1 })?;
+            ctx.apply(&mut other, Added { by: 1 })
         })
         .await
 }

@@ -15,7 +15,10 @@ impl Context {
 
     /// Sends what is staged. `None` if there is nothing to send.
     pub(crate) async fn finish(self) -> Result<Option<Committed>> {
-        let Self { store, staging, .. } = self;
+        let Self { store, mut staging, .. } = self;
+        if store.writing.chained {
+            staging.chain_events();
+        }
         let known = store.cache.as_ref().map(|_| staging.known());
         let (commit, refusal) = staging.into_commit(to_stored_precision(store.clock.now()));
         if commit.writes.is_empty() && commit.idempotency.is_none() {
@@ -66,7 +69,10 @@ impl Context {
         transaction: X::Transaction,
         settlement: Option<&Settlement>,
     ) -> Result<()> {
-        let Self { store, staging, .. } = self;
+        let Self { store, mut staging, .. } = self;
+        if store.writing.chained {
+            staging.chain_events();
+        }
         let (commit, refusal) = staging.into_commit(to_stored_precision(store.clock.now()));
         let written: Vec<_> = commit.writes.iter().map(|write| write.id).collect();
         let answer = transactor.finish(transaction, commit, settlement).await;

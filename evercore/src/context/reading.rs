@@ -5,6 +5,7 @@ use tracing::instrument;
 use super::Context;
 use super::staging::{Base, OnKeyTaken, Origin, SharedState};
 use crate::cache::{Cache, Cached};
+use crate::chain::Link;
 use crate::engine::Target;
 use crate::error::unknown_id;
 use crate::rehydrate::{Rehydrated, rehydrate};
@@ -26,6 +27,7 @@ pub(super) struct Found<T> {
     sequence: Sequence,
     state: State<T>,
     has_unknown: bool,
+    link: Option<Link>,
     origin: Origin,
 }
 
@@ -67,20 +69,21 @@ impl Context {
         &mut self,
         found: Rehydrated<T>,
     ) -> Result<StateAggregate<T>> {
-        let Rehydrated { id, key, sequence, state, has_unknown } = found;
+        let Rehydrated { id, key, sequence, state, has_unknown, link } = found;
         if let Some(cache) = &self.store.cache {
             cache.correct(id, sequence, key.as_ref());
         }
         let state = self.store.held(state);
-        self.enter(Found { id, key, sequence, state, has_unknown, origin: Origin::Storage }).await
+        let origin = Origin::Storage;
+        self.enter(Found { id, key, sequence, state, has_unknown, link, origin }).await
     }
 
     pub(super) async fn enter<T: Aggregate>(
         &mut self,
         found: Found<T>,
     ) -> Result<StateAggregate<T>> {
-        let Found { id, key, sequence, state, has_unknown, origin } = found;
-        let base = Base::Loaded { sequence, key: key.clone(), origin };
+        let Found { id, key, sequence, state, has_unknown, link, origin } = found;
+        let base = Base::Loaded { sequence, key: key.clone(), link, origin };
         let aggregate_type = self.store.stored_name::<T>().await?;
         self.staging.enter(&self.store.limits, id, aggregate_type, base, key.clone())?;
         let aggregate = StateAggregate { context: self.id, id, key, sequence, state, has_unknown };
@@ -160,8 +163,8 @@ impl Context {
 impl<T: Aggregate> Found<T> {
     /// `None` if it is of another type.
     pub(super) fn cached(id: AggregateId, cached: Cached) -> Option<Self> {
-        let Cached { sequence, key, state, has_unknown } = cached;
+        let Cached { sequence, key, state, has_unknown, link } = cached;
         let state = State::of_shared(state)?;
-        Some(Self { id, key, sequence, state, has_unknown, origin: Origin::Cache })
+        Some(Self { id, key, sequence, state, has_unknown, link, origin: Origin::Cache })
     }
 }

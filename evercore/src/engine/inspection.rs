@@ -198,8 +198,8 @@ pub struct InspectedParked {
     pub position: i64,
     /// The aggregate of the event.
     pub aggregate_id: i64,
-    /// The aggregate of the event that is at the position; `None` if there is none.
-    pub found: Option<i64>,
+    /// Whether there is an event of that aggregate at that position.
+    pub is_there: bool,
     /// The cursor of the partition that the aggregate belongs to; `None` if there is none.
     pub cursor: Option<i64>,
 }

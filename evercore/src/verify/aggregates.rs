@@ -8,6 +8,7 @@ use super::events::Events;
 use super::notes::Notes;
 use super::stream::Stream;
 use super::{AggregateAt, Finding, Scope};
+use crate::chain::Digesting;
 use crate::engine::{
     EventPlaced, InspectedAggregate, InspectedColumns, InspectedEvent, Inspection,
 };
@@ -26,9 +27,11 @@ pub(super) struct Aggregates<'a> {
     pub(super) page_size: u32,
     /// The highest id so far.
     pub(super) highest: i64,
+    /// Of all that is chained, up to some positions.
+    pub(super) digests: Vec<Digesting>,
 }
 
-impl Aggregates<'_> {
+impl<'a> Aggregates<'a> {
     /// Goes through all that the scope wants.
     pub(super) async fn run(&mut self, notes: &mut Notes<'_>) -> Result<()> {
         let (mut after, mut events_after) = (None, BEGINNING);
@@ -72,7 +75,9 @@ impl Aggregates<'_> {
         let mut previous = None;
         for row in aggregates {
             let id = row.id;
-            self.highest = self.highest.max(id);
+            if row.aggregate.is_some() {
+                self.highest = self.highest.max(id);
+            }
             let is_again = previous.replace(id) == Some(id);
             let Some(mut stream) = self.row(row, is_again, notes) else { continue };
             self.strays(&mut events, Some(id), notes).await?;
@@ -80,7 +85,7 @@ impl Aggregates<'_> {
                 notes.verified.events += 1;
                 stream.event(event, notes);
             }
-            stream.finish(notes);
+            stream.finish(&mut self.digests, notes);
         }
         self.strays(&mut events, None, notes).await
     }
@@ -91,7 +96,7 @@ impl Aggregates<'_> {
         row: InspectedAggregate,
         is_again: bool,
         notes: &mut Notes<'_>,
-    ) -> Option<Stream<'_>> {
+    ) -> Option<Stream<'a>> {
         let InspectedAggregate { id, aggregate, snapshot } = row;
         if !is_again {
             notes.verified.snapshots += u64::from(snapshot.is_some());
@@ -119,7 +124,7 @@ impl Aggregates<'_> {
                 .found(Finding::KeyDamaged { aggregate: at.clone(), problem: with_causes(&error) });
         }
         notes.verified.aggregates += 1;
-        Some(Stream::new(at, snapshot, self.registry))
+        Some(Stream::new(at, snapshot, self.registry, &self.digests))
     }
 
     /// Looks at events whose aggregates were not on the page, up to one that was.
@@ -130,7 +135,7 @@ impl Aggregates<'_> {
         notes: &mut Notes<'_>,
     ) -> Result<()> {
         let is_stray = |place: EventPlaced| up_to.is_none_or(|id| place.aggregate_id < id);
-        let mut stream: Option<(i64, Stream<'_>)> = None;
+        let mut stream: Option<(i64, Stream<'a>)> = None;
         while let Some(event) = events.next_if(is_stray).await? {
             notes.verified.events += 1;
             let id = event.place.aggregate_id;
@@ -141,8 +146,8 @@ impl Aggregates<'_> {
             }
             let newcomer = match stream.take() {
                 Some((known, stream)) if known == id => stream,
-                // The aggregate was created since its page was read.
-                _ => Stream::new(at, None, self.registry),
+                // The aggregate was created since its page was read, and so after what digests are of.
+                _ => Stream::new(at, None, self.registry, &[]),
             };
             let (_, stream) = stream.insert((id, newcomer));
             stream.event(event, notes);

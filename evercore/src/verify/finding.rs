@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use crate::CommitId;
 use crate::engine::EventPlaced;
+use crate::{CommitId, LogDigest};
 
 /// Something that is stored and cannot be right. Its `Display` says what, where, and what to do about it.
 ///
@@ -130,6 +130,30 @@ pub enum Finding {
         sequence: i64,
         /// The first field that differs, as `address.city`; `.` for the whole state.
         field: String,
+    },
+    /// The event, or the one before it, is not what its hash was made of.
+    HashDiffers {
+        /// The event.
+        event: EventAt,
+    },
+    /// An event without a hash after one that has it.
+    HashMissing {
+        /// The event.
+        event: EventAt,
+    },
+    /// A snapshot that was taken of other events.
+    SnapshotOfOtherEvents {
+        /// The aggregate.
+        aggregate: AggregateAt,
+        /// The last event that the snapshot contains.
+        sequence: i64,
+    },
+    /// What is chained up to a position has another digest than was expected.
+    DigestDiffers {
+        /// What was expected.
+        expected: LogDigest,
+        /// What it is; `None` if nothing is chained.
+        found: Option<LogDigest>,
     },
     /// A commit that refers to what is not there, or that says what cannot be.
     CommitDamaged {
@@ -312,6 +336,27 @@ impl fmt::Display for Finding {
             Self::SnapshotDiffers { aggregate, sequence, field } => write!(
                 f,
                 "the snapshot of {aggregate} at sequence {sequence} is not what its events lead to: it differs at `{field}`; if the events are as they were written, delete the snapshot, and if `Apply` has changed, raise `snapshot_version`"
+            ),
+            Self::HashDiffers { event } => write!(
+                f,
+                "{event} has the hash of another one: it was changed, or the one before it was exchanged; restore both from a backup"
+            ),
+            Self::HashMissing { event } => write!(
+                f,
+                "{event} has no hash, and earlier ones of its aggregate have: it was written by a program that does not chain events, or behind the store's back"
+            ),
+            Self::SnapshotOfOtherEvents { aggregate, sequence } => write!(
+                f,
+                "the snapshot of {aggregate} at sequence {sequence} has the hash of another event; delete the snapshot if the events are as they were written"
+            ),
+            Self::DigestDiffers { expected, found: Some(found) } => write!(
+                f,
+                "up to position {}, the digest is {found}, and {expected} was expected: events were changed or cut off; compare with a backup",
+                expected.position()
+            ),
+            Self::DigestDiffers { expected, found: None } => write!(
+                f,
+                "the digest {expected} was expected, and no event has a hash: the log is another one, or was made anew; compare with a backup"
             ),
             Self::CommitDamaged { commit, problem } => {
                 write!(

@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::Finding;
 use super::report::{UnknownKind, Verified, VerifyReport};
-use crate::RecordedEvent;
+use crate::{LogDigest, RecordedEvent};
 
 /// Of how many types the unknown events are counted apart.
 const MOST_UNKNOWN_KINDS: usize = 1_000;
@@ -64,9 +64,9 @@ impl<'a> Notes<'a> {
         tokio::task::yield_now().await;
     }
 
-    pub(super) fn into_report(self) -> VerifyReport {
+    pub(super) fn into_report(self, digest: Option<LogDigest>) -> VerifyReport {
         let Self { verified, findings, unknown, .. } = self;
-        VerifyReport { verified, findings, unknown }
+        VerifyReport { verified, findings, unknown, digest }
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::Finding;
+use crate::LogDigest;
 
 /// What has come of a verification.
 #[derive(Clone, Debug)]
@@ -12,6 +13,7 @@ pub struct VerifyReport {
     pub(super) verified: Verified,
     pub(super) findings: Vec<Finding>,
     pub(super) unknown: BTreeMap<UnknownKind, u64>,
+    pub(super) digest: Option<LogDigest>,
 }
 
 /// How much was looked at so far.
@@ -72,6 +74,15 @@ impl VerifyReport {
         self.verified
     }
 
+    /// The digest of all events that are [chained](crate::EventStoreBuilder::chain_events), as of the moment at which the
+    /// verification began. Keep it elsewhere, and [expect](super::Verify::expect_digest) it when you verify again.
+    ///
+    /// `None` if no event is chained, where one type alone was looked at, and on a standby.
+    #[must_use]
+    pub const fn digest(&self) -> Option<LogDigest> {
+        self.digest
+    }
+
     /// The types of events that this program does not know, with the number of their events. 1000 types at most;
     /// [`Verified::unknown_events`] counts all.
     pub fn unknown_types(&self) -> impl Iterator<Item = (&UnknownKind, u64)> {
@@ -83,6 +94,9 @@ impl VerifyReport {
 impl fmt::Display for VerifyReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.verified)?;
+        if let Some(digest) = self.digest {
+            write!(f, "\ndigest {digest}")?;
+        }
         for (kind, count) in self.unknown_types() {
             write!(f, "\nnot known to this program, and not decoded: {kind}, {count} events")?;
         }

@@ -3,9 +3,13 @@
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use bytes::Bytes;
+
+use super::chain::Chain;
 use super::notes::Notes;
 use super::replay::{Comparison, Replaying};
 use super::{AggregateAt, EventAt, Finding};
+use crate::chain::{Digesting, Link, split_snapshot};
 use crate::engine::{EventPlaced, InspectedEvent, InspectedSnapshot};
 use crate::error::with_causes;
 use crate::registry::{AggregateEntry, KnownEvent};
@@ -17,9 +21,17 @@ pub(super) struct Stream<'a> {
     registry: &'a Registry,
     /// The highest sequence so far, and where it stands in the log.
     last: Option<EventPlaced>,
-    snapshot: Option<InspectedSnapshot>,
+    snapshot: Option<Snapshot>,
+    chain: Chain,
     /// The state that leads to the snapshot, while it can be told.
     replay: Option<Box<dyn Replaying>>,
+}
+
+/// A snapshot, with the hash of its last event apart.
+struct Snapshot {
+    sequence: i64,
+    state: Bytes,
+    link: Option<Link>,
 }
 
 impl<'a> Stream<'a> {
@@ -27,26 +39,38 @@ impl<'a> Stream<'a> {
         at: AggregateAt,
         snapshot: Option<InspectedSnapshot>,
         registry: &'a Registry,
+        digests: &[Digesting],
     ) -> Self {
         let entry =
             at.aggregate_type.as_deref().and_then(|name| registry.aggregate_stored_as(name));
         let replay =
             snapshot.as_ref().zip(entry).and_then(|(snapshot, entry)| begin(snapshot, entry));
-        Self { at, registry, last: None, snapshot, replay }
+        let snapshot = snapshot.map(|InspectedSnapshot { sequence, state, .. }| {
+            let (state, link) = split_snapshot(&state);
+            Snapshot { sequence, state, link }
+        });
+        Self { at, registry, last: None, snapshot, chain: Chain::new(digests), replay }
     }
 
     pub(super) fn event(&mut self, inspected: InspectedEvent, notes: &mut Notes<'_>) {
         let InspectedEvent { place, event, .. } = inspected;
         let at = self.at.event(place);
         let is_next = self.follows(place, &at, notes);
+        if !is_next {
+            self.chain.interrupt();
+        }
         match event {
-            Ok(event) if place.sequence >= 1 => self.read(&event, at, notes),
+            Ok(event) if place.sequence >= 1 => {
+                self.chain.event(&event, &at).into_iter().for_each(|finding| notes.found(finding));
+                self.read(&event, at, notes);
+            }
             Ok(_) => {
                 let problem = format!("its sequence is {}, and they start at 1", place.sequence);
                 notes.found(Finding::EventDamaged { event: at, problem });
                 self.replay = None;
             }
             Err(error) => {
+                self.chain.interrupt();
                 notes.found(Finding::EventDamaged { event: at, problem: with_causes(&error) });
                 self.replay = None;
             }
@@ -58,8 +82,9 @@ impl<'a> Stream<'a> {
     }
 
     /// All events were looked at.
-    pub(super) fn finish(self, notes: &mut Notes<'_>) {
-        let Some(InspectedSnapshot { sequence, .. }) = self.snapshot else { return };
+    pub(super) fn finish(self, digests: &mut [Digesting], notes: &mut Notes<'_>) {
+        self.chain.add_to(digests, self.at.id);
+        let Some(Snapshot { sequence, .. }) = self.snapshot else { return };
         let last = self.last.map_or(0, |last| last.sequence);
         if sequence > last {
             notes.found(Finding::SnapshotBeyondEnd { aggregate: self.at, sequence, last });
@@ -121,6 +146,10 @@ impl<'a> Stream<'a> {
         else {
             return;
         };
+        if snapshot.link.is_some_and(|link| self.chain.ends_otherwise(link)) {
+            let aggregate = self.at.clone();
+            notes.found(Finding::SnapshotOfOtherEvents { aggregate, sequence });
+        }
         let Some(replay) = self.replay.take() else { return };
         notes.verified.compared_snapshots += 1;
         let aggregate = self.at.clone();

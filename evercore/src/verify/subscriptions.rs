@@ -42,8 +42,8 @@ pub(super) async fn check_parked(
         last = Some((end.subscription.clone(), end.position));
         for parked in page {
             notes.verified.parked_events += 1;
-            let InspectedParked { subscription, position, aggregate_id, found, cursor } = parked;
-            if found != Some(aggregate_id) {
+            let InspectedParked { subscription, position, aggregate_id, is_there, cursor } = parked;
+            if !is_there {
                 notes.found(Finding::ParkedMissing { subscription, position, aggregate_id });
             } else if cursor.is_none_or(|cursor| position > cursor) {
                 notes.found(Finding::ParkedAhead { subscription, position, cursor });
