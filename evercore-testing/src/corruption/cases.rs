@@ -346,7 +346,9 @@ corruptions! {
         let differs = |sequence, position| Finding::HashDiffers {
             event: EventAt { aggregate: chained.clone(), sequence, position },
         };
-        scene.assert_found(&[differs(2, 16), differs(3, 17)]).await?;
+        let (aggregate, field) = (chained.clone(), "digest".to_owned());
+        let snapshot = Finding::SnapshotDiffers { aggregate, sequence: 5, field };
+        scene.assert_found(&[differs(2, 16), differs(3, 17), snapshot]).await?;
         Ok(())
     }
 
