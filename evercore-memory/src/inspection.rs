@@ -86,7 +86,7 @@ impl Inspection for MemoryEngine {
         Ok(commits)
     }
 
-    async fn subscriptions(
+    async fn durable_subscriptions(
         &self,
         after: Option<&str>,
         limit: u32,

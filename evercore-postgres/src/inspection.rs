@@ -90,7 +90,7 @@ impl Inspection for PostgresEngine {
         self.rows("inspect commits", page).await?.iter().map(commit).collect()
     }
 
-    async fn subscriptions(
+    async fn durable_subscriptions(
         &self,
         after: Option<&str>,
         limit: u32,

@@ -76,7 +76,7 @@ impl Inspection for SqliteEngine {
         self.inspect("inspect commits", COMMITS, (after, limit), commit).await
     }
 
-    async fn subscriptions(
+    async fn durable_subscriptions(
         &self,
         after: Option<&str>,
         limit: u32,

@@ -137,7 +137,7 @@ pub(crate) trait Fault: std::fmt::Debug + Send + Sync + 'static {
         after: Option<&str>,
         limit: u32,
     ) -> Result<Vec<InspectedSubscription>> {
-        Inspection::subscriptions(engine, after, limit).await
+        Inspection::durable_subscriptions(engine, after, limit).await
     }
 
     async fn last_given(&self, engine: &MemoryEngine) -> Result<LastGiven> {
@@ -301,7 +301,7 @@ impl Inspection for FaultyEngine {
         Inspection::commits(self.log()?, after, limit).await
     }
 
-    async fn subscriptions(
+    async fn durable_subscriptions(
         &self,
         after: Option<&str>,
         limit: u32,

@@ -34,7 +34,7 @@ impl Fault for SkipsBetweenPages {
         let mut after = request.after;
         // Not where a range of aggregates begins.
         if after.sequence < i64::MAX && after.sequence > 0 {
-            after.sequence += 1;
+            (after.sequence, after.position) = (after.sequence + 1, i64::MAX);
         }
         Inspection::events(engine, &InspectEvents { after, ..*request }).await
     }
@@ -85,7 +85,7 @@ impl Fault for ShowsAnOldHead {
         after: Option<&str>,
         limit: u32,
     ) -> Result<Vec<InspectedSubscription>> {
-        let mut page = Inspection::subscriptions(engine, after, limit).await?;
+        let mut page = Inspection::durable_subscriptions(engine, after, limit).await?;
         page.iter_mut().for_each(|subscription| subscription.head -= 1);
         Ok(page)
     }

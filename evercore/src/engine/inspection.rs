@@ -36,7 +36,7 @@ pub trait Inspection: std::fmt::Debug + Send + Sync {
     async fn commits(&self, after: Option<CommitId>, limit: u32) -> Result<Vec<InspectedCommit>>;
 
     /// Subscriptions with all their partitions, in the order of their names' bytes. The limit counts subscriptions.
-    async fn subscriptions(
+    async fn durable_subscriptions(
         &self,
         after: Option<&str>,
         limit: u32,

@@ -14,7 +14,7 @@ pub(super) async fn check_subscriptions(
 ) -> Result<i64> {
     let (mut last, mut highest_token): (Option<String>, i64) = (None, 0);
     loop {
-        let page = inspection.subscriptions(last.as_deref(), page_size).await?;
+        let page = inspection.durable_subscriptions(last.as_deref(), page_size).await?;
         let Some(end) = page.last() else { return Ok(highest_token) };
         last = Some(end.name.clone());
         for subscription in page {
