@@ -8,9 +8,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use evercore::engine::{
     AcquireRequest, Acquired, Beat, Commit, CommitOutcome, Committed, Control, EngineScheme,
-    FirstOutcome, Heartbeat, HistoryRequest, IdBlock, LeaseKey, LoadRequest, LoadedAggregate,
-    LogPage, LogRequest, LogSignal, LogWatch, MatchRequest, Migration, NewSubscription,
-    ParkedRequest, Reader, Settled, Settlement, StorageEngine, StoredSubscription,
+    FirstOutcome, Heartbeat, HistoryRequest, IdBlock, Inspection, LeaseKey, LoadRequest,
+    LoadedAggregate, LogPage, LogRequest, LogSignal, LogWatch, MatchRequest, Migration,
+    NewSubscription, ParkedRequest, Reader, Settled, Settlement, StorageEngine, StoredSubscription,
     SubscriptionStorage, TypeName,
 };
 use evercore::{
@@ -76,6 +76,19 @@ impl MemoryEngine {
     #[must_use]
     pub fn faults(&self) -> &Faults {
         &self.shared.faults
+    }
+
+    pub(crate) fn read(&self) -> Result<RwLockReadGuard<'_, Log>> {
+        self.shared.read()
+    }
+
+    /// Looks at subscriptions and the log as of one moment.
+    pub(crate) fn with_subscriptions<T>(
+        &self,
+        look: impl FnOnce(&Subscriptions, &Log) -> T,
+    ) -> Result<T> {
+        let subscriptions = self.shared.subscriptions()?;
+        Ok(look(&subscriptions, &*self.shared.read()?))
     }
 }
 
@@ -155,6 +168,10 @@ impl StorageEngine for MemoryEngine {
         let log = self.shared.read()?;
         let (version, head) = (log.version, log.head());
         Ok(Box::new(MemoryView { shared: Arc::clone(&self.shared), version, head }))
+    }
+
+    fn inspection(&self) -> &dyn Inspection {
+        self
     }
 
     async fn close(&self) -> Result<()> {

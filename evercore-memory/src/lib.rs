@@ -38,6 +38,7 @@
 mod commit;
 mod engine;
 mod faults;
+mod inspection;
 mod log;
 mod read;
 mod subscriptions;

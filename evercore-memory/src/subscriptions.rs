@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use evercore::engine::{
-    AcquireRequest, Acquired, Beat, Control, Grant, Heartbeat, IfDifferent, LeaseKey, LeaseStatus,
-    LogPage, MatchRequest, NewSubscription, NewlyParked, ParkedRequest, Settled, Settlement,
-    StoredLease, StoredPartition, StoredSubscription, WhichParked,
+    AcquireRequest, Acquired, Beat, Control, Grant, Heartbeat, IfDifferent, InspectedParked,
+    InspectedPartition, InspectedSubscription, LeaseKey, LeaseStatus, LogPage, MatchRequest,
+    NewSubscription, NewlyParked, ParkedRequest, Settled, Settlement, StoredLease, StoredPartition,
+    StoredSubscription, WhichParked,
 };
 use evercore::{
     AggregateId, Error, EventFilter, ParkedEvent, Partition, Position, Result, Start,
@@ -160,6 +161,56 @@ impl Subscriptions {
                 }
             })
             .collect()
+    }
+
+    /// Those after one of this name.
+    pub(crate) fn inspect<'a>(
+        &'a self,
+        log: &'a Log,
+        after: Option<&'a str>,
+    ) -> impl Iterator<Item = InspectedSubscription> + 'a {
+        let named = self.by_name.iter();
+        let rest =
+            named.skip_while(move |(name, _)| after.is_some_and(|after| name.as_str() <= after));
+        rest.map(|(name, stored)| InspectedSubscription {
+            name: name.to_string(),
+            filter: Ok(stored.filter.clone()),
+            partitions: stored.count().into(),
+            found: (0..).zip(&stored.partitions).map(Place::inspect).collect(),
+            head: log.head().get(),
+        })
+    }
+
+    /// The parked events after one of a subscription.
+    pub(crate) fn inspect_parked<'a>(
+        &'a self,
+        log: &'a Log,
+        after: Option<(&'a str, i64)>,
+    ) -> impl Iterator<Item = InspectedParked> + 'a {
+        let parked = self.by_name.iter().flat_map(move |(name, stored)| {
+            let partitions = i64::from(stored.count());
+            stored.parked.iter().map(move |(position, parked)| {
+                let partition = usize::try_from(parked.aggregate_id.get() % partitions);
+                let place = partition.ok().and_then(|partition| stored.partitions.get(partition));
+                let event = log.events.get(index_after(*position) - 1);
+                InspectedParked {
+                    subscription: name.to_string(),
+                    position: position.get(),
+                    aggregate_id: parked.aggregate_id.get(),
+                    is_there: event
+                        .is_some_and(|event| event.aggregate_id() == parked.aggregate_id),
+                    cursor: place.map(|place| place.cursor.get()),
+                }
+            })
+        });
+        parked.skip_while(move |parked| {
+            after.is_some_and(|after| (parked.subscription.as_str(), parked.position) <= after)
+        })
+    }
+
+    /// The last token that was given.
+    pub(crate) const fn last_token(&self) -> i64 {
+        self.last_token
     }
 
     pub(crate) fn acquire(&mut self, request: &AcquireRequest) -> Result<Acquired> {
@@ -410,6 +461,16 @@ impl Place {
         self.token = token;
         self.lease = None;
         self.wanted = None;
+    }
+
+    fn inspect((number, place): (i64, &Self)) -> InspectedPartition {
+        InspectedPartition {
+            number,
+            cursor: place.cursor.get(),
+            token: place.token,
+            owner: place.lease.as_ref().map(|lease| lease.owner.clone()),
+            has_end: place.lease.is_some(),
+        }
     }
 
     fn show(&self, log: &Log, now: DateTime<Utc>) -> StoredPartition {

@@ -239,7 +239,7 @@ impl<'a> EventColumns<'a> {
         self.types.push(type_id);
         self.versions.push(version);
         self.codecs.push(event.payload.stored_format());
-        self.payloads.push(event.payload.bytes());
+        self.payloads.push(event.payload.stored_bytes());
         self.times.push(event.meta.event_time());
         self.references.push(event.meta.reference());
         self.correlations.push(metadata.correlation_id());

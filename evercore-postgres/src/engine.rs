@@ -5,8 +5,9 @@ use std::sync::{Arc, PoisonError};
 
 use async_trait::async_trait;
 use evercore::engine::{
-    Commit, CommitOutcome, Committed, FirstOutcome, HistoryRequest, IdBlock, LoadRequest,
-    LoadedAggregate, LogPage, LogRequest, LogWatch, Migration, Reader, StorageEngine, TypeName,
+    Commit, CommitOutcome, Committed, FirstOutcome, HistoryRequest, IdBlock, Inspection,
+    LoadRequest, LoadedAggregate, LogPage, LogRequest, LogWatch, Migration, Reader, StorageEngine,
+    TypeName,
 };
 use evercore::{AggregateId, CommitId, Error, IdempotencyKey, RecordedEvent, Result};
 use sqlx::{PgPool, Row};
@@ -174,6 +175,10 @@ impl StorageEngine for PostgresEngine {
 
     async fn begin_read(&self) -> Result<Box<dyn Reader>> {
         Ok(Box::new(View::open(Arc::clone(&self.shared)).await?))
+    }
+
+    fn inspection(&self) -> &dyn Inspection {
+        self
     }
 
     async fn close(&self) -> Result<()> {

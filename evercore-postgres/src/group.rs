@@ -28,7 +28,7 @@ impl Request {
     }
 
     fn bytes(&self) -> usize {
-        let events = self.commit.events.iter().map(|event| event.payload.bytes().len());
+        let events = self.commit.events.iter().map(|event| event.payload.stored_bytes().len());
         let snapshots = self.commit.snapshots.iter().map(|snapshot| snapshot.state.len());
         events.chain(snapshots).sum()
     }

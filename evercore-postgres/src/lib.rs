@@ -19,6 +19,7 @@ mod engine;
 mod error;
 mod frontier;
 mod group;
+mod inspection;
 mod load;
 mod log;
 mod notify;

@@ -61,6 +61,26 @@ pub(crate) async fn events(
     types.look_up(readers, statements, convert).await?.unwrap_or_else(|| Err(unknown_type()))
 }
 
+/// The event of each row, or why the row can be none; `types` is read anew as in [`events`].
+pub(crate) async fn each_event(
+    rows: &[PgRow],
+    types: &Types,
+    readers: &Readers,
+    statements: &Statements,
+) -> Result<Vec<Result<RecordedEvent>>> {
+    let is_known = |known: &Known, row| {
+        int(row, column::EVENT_TYPE).is_ok_and(|id| known.event_name(id).is_some())
+    };
+    let all_known = |known: &Known| rows.iter().all(|row| is_known(known, row)).then_some(());
+    types.look_up(readers, statements, all_known).await?;
+    let known = types.known();
+    let convert = |row| {
+        let name = known.event_name(int(row, column::EVENT_TYPE)?);
+        event(row, name.ok_or_else(unknown_type)?)
+    };
+    Ok(rows.iter().map(convert).collect())
+}
+
 fn event(row: &PgRow, name: &EventName) -> Result<RecordedEvent> {
     let correlation = text(row, column::CORRELATION)?;
     let causation = text(row, column::CAUSATION)?;

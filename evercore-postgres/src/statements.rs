@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use sqlx::AssertSqlSafe;
 
+use crate::inspection::InspectionStatements;
 use crate::options::Schema;
 use crate::subscriptions::SubscriptionStatements;
 
@@ -20,6 +21,7 @@ pub(crate) struct Statements {
     pub(crate) frontier: Statement,
     pub(crate) give_up: Statement,
     pub(crate) holders: Statement,
+    pub(crate) inspection: InspectionStatements,
     pub(crate) load: Statement,
     pub(crate) notify: Statement,
     pub(crate) read_correlated: Statement,
@@ -47,6 +49,7 @@ impl Statements {
             frontier: statement(include_str!("frontier.sql")),
             give_up: statement(include_str!("give_up.sql")),
             holders: statement(include_str!("holders.sql")),
+            inspection: InspectionStatements::new(schema),
             load: statement(include_str!("load.sql")),
             notify: statement(include_str!("notify.sql")),
             read_correlated: statement(include_str!("read_correlated.sql")),

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use evercore::engine::{
-    Commit, CommitOutcome, Committed, FirstOutcome, HistoryRequest, IdBlock, LoadRequest,
-    LoadedAggregate, LogPage, LogRequest, LogWatch, Migration, Reader, StorageEngine, TypeName,
+    Commit, CommitOutcome, Committed, FirstOutcome, HistoryRequest, IdBlock, Inspection,
+    LoadRequest, LoadedAggregate, LogPage, LogRequest, LogWatch, Migration, Reader, StorageEngine,
+    TypeName,
 };
 use evercore::{CommitId, Error, IdempotencyKey, RecordedEvent, Result};
 use rusqlite::Connection;
@@ -195,6 +196,10 @@ impl StorageEngine for SqliteEngine {
 
     async fn begin_read(&self) -> Result<Box<dyn Reader>> {
         self.views.open(&self.readers).await
+    }
+
+    fn inspection(&self) -> &dyn Inspection {
+        self
     }
 
     async fn close(&self) -> Result<()> {

@@ -4,6 +4,8 @@
 mod account;
 #[path = "sqlite/bank.rs"]
 mod bank;
+#[path = "sqlite/corruption.rs"]
+mod corruption;
 #[path = "sqlite/dropping.rs"]
 mod dropping;
 #[path = "sqlite/files.rs"]

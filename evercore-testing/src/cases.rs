@@ -4,6 +4,7 @@ mod administration;
 mod atomicity;
 mod bad_input;
 mod caching;
+mod chaining;
 mod codecs;
 mod conflicts;
 mod durability;
@@ -27,6 +28,7 @@ mod reading_ahead;
 mod sequences;
 mod snapshots;
 mod staging;
+mod verification;
 mod views;
 
 use crate::Case;
@@ -360,6 +362,25 @@ macro_rules! __with_all_cases {
                         no_two_aggregates_have_one_id
                         ids_are_not_given_again_to_the_next_process
                     }
+                    chaining {
+                        every_way_of_writing_goes_on_with_the_chain
+                        racing_writers_keep_the_chain
+                        a_digest_holds_for_as_long_as_its_events_do
+                        a_chain_begins_with_the_first_event_that_is_chained
+                        an_event_that_was_not_chained_is_found
+                        an_event_with_the_hash_of_another_is_found
+                    }
+                    verification {
+                        a_sound_store_is_found_clean_in_pages_of_any_size
+                        writers_raise_no_alarm
+                        an_unreadable_event_is_found_at_its_place
+                        a_snapshot_that_is_not_its_events_is_found
+                        an_event_of_an_unknown_type_is_counted
+                        one_type_alone_is_looked_at_where_that_is_asked_for
+                        findings_are_all_told_and_kept_up_to_a_bound
+                        inspected_pages_hold_each_row_once
+                        what_was_given_last_is_not_behind_what_is_in_use
+                    }
                     lifecycle {
                         migrating_again_changes_nothing
                         migrations_are_numbered_and_are_sql
@@ -385,6 +406,10 @@ macro_rules! __with_all_cases {
                         what_has_not_landed_is_nowhere
                         a_dropped_context_leaves_nothing_wrong_behind
                         what_is_written_past_the_memory_is_seen
+                    }
+                    chaining {
+                        every_way_of_writing_goes_on_with_the_chain
+                        racing_writers_keep_the_chain
                     }
                     staging {
                         a_context_sees_what_it_has_staged

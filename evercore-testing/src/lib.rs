@@ -97,6 +97,8 @@ mod case;
 mod cases;
 mod catalogue;
 mod conformance;
+#[doc(hidden)]
+pub mod corruption;
 mod domain;
 mod fixture;
 mod harness;

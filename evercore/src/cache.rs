@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use quick_cache::sync::{Cache as Bounded, EntryAction, EntryResult};
 
+use crate::chain::Link;
 use crate::{AggregateId, NaturalKey, Sequence};
 
 /// The aggregates that commits of this store have touched, as far as there is room.
@@ -26,6 +27,7 @@ pub(crate) struct Cached {
     /// Of the aggregate's Rust type.
     pub(crate) state: Arc<dyn Any + Send + Sync>,
     pub(crate) has_unknown: bool,
+    pub(crate) link: Option<Link>,
 }
 
 /// What a context knows of an aggregate at its end.
@@ -140,6 +142,7 @@ mod tests {
             key: Some(NaturalKey::new(key)?),
             state: Arc::new(sequence),
             has_unknown: false,
+            link: None,
         })
     }
 

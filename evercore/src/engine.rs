@@ -3,6 +3,7 @@
 //! Run the suite of `evercore-testing` against an engine: what these docs say, it asserts.
 
 mod commit;
+mod inspection;
 mod log_signal;
 mod scheme;
 mod subscriptions;
@@ -24,6 +25,11 @@ pub use crate::store::{TransactionContext, Transactor};
 pub use commit::{
     AggregateWrite, Commit, CommitOutcome, Committed, FirstOutcome, Idempotency, KeyChange,
     NewEvent, NewSnapshot, Precondition,
+};
+pub use inspection::{
+    EventPlaced, InspectEvents, InspectedAggregate, InspectedColumns, InspectedCommit,
+    InspectedEvent, InspectedKey, InspectedParked, InspectedPartition, InspectedPosition,
+    InspectedSnapshot, InspectedSubscription, Inspection, LastGiven,
 };
 pub use log_signal::{LogSignal, LogWatch};
 pub(crate) use scheme::connect;
@@ -85,6 +91,9 @@ pub trait StorageEngine: Reader + SubscriptionStorage + Any {
 
     /// Opens a view of the log as it is now. Later commits do not show in it. Dropping it releases what it holds.
     async fn begin_read(&self) -> Result<Box<dyn Reader>>;
+
+    /// Shows what is stored, whether or not it can be right.
+    fn inspection(&self) -> &dyn Inspection;
 
     /// Finishes what is under way and releases everything. Later calls answer [`Error::Closed`].
     async fn close(&self) -> Result<()>;

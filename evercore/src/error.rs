@@ -315,6 +315,13 @@ pub enum Error {
         linked: String,
     },
 
+    /// A text is no [`LogDigest`](crate::LogDigest).
+    #[error("`{text}` is no digest of a log; copy it as `VerifyReport::digest` has shown it")]
+    InvalidDigest {
+        /// The head of the text.
+        text: String,
+    },
+
     /// A URL or an engine option that makes no sense.
     #[error("the storage URL or its options cannot be used: {problem}")]
     InvalidUrl {
@@ -676,6 +683,17 @@ impl Error {
     pub fn storage(operation: &'static str, source: impl Into<BoxError>) -> Self {
         Self::Storage { operation, source: source.into() }
     }
+}
+
+/// An error with all its causes.
+pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
 }
 
 impl From<Infallible> for Error {

@@ -82,6 +82,7 @@ extern crate self as evercore;
 
 mod aggregate;
 mod cache;
+mod chain;
 mod clock;
 mod codec;
 mod compression;
@@ -116,12 +117,14 @@ mod store;
 mod subscription;
 mod unknown;
 mod upcast;
+mod verify;
 
 #[doc(hidden)]
 #[path = "private.rs"]
 pub mod __private;
 
 pub use aggregate::{Aggregate, Apply};
+pub use chain::LogDigest;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use codec::Codec;
 pub use compression::{Compression, MAX_INFLATED_BYTES};
@@ -162,3 +165,6 @@ pub use subscription::{
 };
 pub use unknown::UnknownEvents;
 pub use upcast::{Upcast, Upcaster};
+pub use verify::{
+    AggregateAt, EventAt, Finding, Numbered, UnknownKind, Verified, Verify, VerifyReport,
+};

@@ -5,18 +5,24 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use serde_path_to_error::Segment;
 
+use crate::chain::{LINK_BYTES, Link};
 use crate::compression::{self, Compression};
 use crate::{BoxError, Codec, Error, Event, Result, erased};
 
 /// What a compressed payload adds to the number of its codec.
 const COMPRESSED: i16 = 100;
 
+/// What a payload with a hash at its end adds to the number of its codec.
+const LINKED: i16 = 1_000;
+
 /// The bytes of an event, and how to read them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Payload {
     codec: Codec,
     compression: Compression,
-    bytes: Bytes,
+    /// Whether the last bytes are the event's hash.
+    is_linked: bool,
+    stored: Bytes,
 }
 
 /// Why bytes did not become the wanted type.
@@ -44,32 +50,51 @@ impl Payload {
     /// Bytes that are encoded already. They are taken as they are.
     #[must_use]
     pub fn from_encoded(codec: Codec, bytes: impl Into<Bytes>) -> Self {
-        Self { codec, compression: Compression::None, bytes: bytes.into() }
+        Self { codec, compression: Compression::None, is_linked: false, stored: bytes.into() }
     }
 
     /// For engines: a payload as it is stored.
     ///
     /// # Errors
-    /// [`Error::Corrupt`] for a number that no payload has. One that this build cannot read is no error until it is
+    /// [`Error::Corrupt`] for a number that no payload has, or without room for the hash that it speaks of. One that this build cannot read is no error until it is
     /// decoded.
     pub fn from_stored(format: i16, bytes: impl Into<Bytes>) -> Result<Self> {
-        let (number, compression) = if format > COMPRESSED {
-            (format - COMPRESSED, Compression::Zstd)
+        let is_linked = format > LINKED;
+        let encoding = if is_linked { format - LINKED } else { format };
+        let (number, compression) = if encoding > COMPRESSED {
+            (encoding - COMPRESSED, Compression::Zstd)
         } else {
-            (format, Compression::None)
+            (encoding, Compression::None)
         };
         let codec = Codec::ALL.into_iter().find(|codec| codec.number() == number);
         let codec = codec.ok_or_else(|| {
             let problem = format!("{format} is none that this version of evercore knows");
             Error::corrupt("codec", problem)
         })?;
-        Ok(Self { codec, compression, bytes: bytes.into() })
+        let stored = bytes.into();
+        if is_linked && stored.len() < LINK_BYTES {
+            let problem = format!("of {} bytes has no room for its hash", stored.len());
+            return Err(Error::corrupt("payload", problem));
+        }
+        Ok(Self { codec, compression, is_linked, stored })
     }
 
-    /// For engines: the number that is stored for the codec and the compression. 1 is JSON, 2 CBOR, 3 MessagePack and 4
-    /// Protocol Buffers; 100 more is the same, compressed by Zstandard.
+    /// For engines: the number that is stored for what [`stored_bytes`](Self::stored_bytes) are. 1 is JSON, 2 CBOR, 3
+    /// MessagePack and 4 Protocol Buffers; 100 more is the same, compressed by Zstandard; 1000 more is the same with the
+    /// event's [hash](crate::EventStoreBuilder::chain_events) of 32 bytes at its end.
     #[must_use]
     pub const fn stored_format(&self) -> i16 {
+        if self.is_linked { self.encoding_format() + LINKED } else { self.encoding_format() }
+    }
+
+    /// For engines: the bytes that are stored.
+    #[must_use]
+    pub const fn stored_bytes(&self) -> &Bytes {
+        &self.stored
+    }
+
+    /// The number without what it says of a hash.
+    pub(crate) const fn encoding_format(&self) -> i16 {
         match self.compression {
             Compression::None => self.codec.number(),
             Compression::Zstd => self.codec.number() + COMPRESSED,
@@ -78,9 +103,9 @@ impl Payload {
 
     /// Compresses the bytes if there are more than `limit` of them, and if it makes them fewer.
     pub(crate) fn compressed_above(self, limit: Option<usize>) -> Self {
-        let is_long = limit.is_some_and(|limit| self.bytes.len() > limit);
-        match is_long.then(|| compression::deflate(&self.bytes)).flatten() {
-            Some(bytes) => Self { compression: Compression::Zstd, bytes: bytes.into(), ..self },
+        let is_long = limit.is_some_and(|limit| self.stored.len() > limit);
+        match is_long.then(|| compression::deflate(&self.stored)).flatten() {
+            Some(bytes) => Self { compression: Compression::Zstd, stored: bytes.into(), ..self },
             None => self,
         }
     }
@@ -97,10 +122,23 @@ impl Payload {
         self.compression
     }
 
-    /// The bytes as they are stored: compressed, if [`compression`](Self::compression) says so.
+    /// The bytes of the event: compressed, if [`compression`](Self::compression) says so.
     #[must_use]
-    pub const fn bytes(&self) -> &Bytes {
-        &self.bytes
+    pub fn bytes(&self) -> &[u8] {
+        let length = self.stored.len();
+        if self.is_linked { &self.stored[..length - LINK_BYTES] } else { &self.stored }
+    }
+
+    /// The event's hash.
+    pub(crate) fn link(&self) -> Option<Link> {
+        let length = self.stored.len();
+        self.is_linked.then(|| Link::from_bytes(&self.stored[length - LINK_BYTES..])).flatten()
+    }
+
+    /// Adds the event's hash.
+    pub(crate) fn add_link(&mut self, link: Link) {
+        self.stored = [self.bytes(), link.as_bytes()].concat().into();
+        self.is_linked = true;
     }
 
     /// The encoded event: the bytes, inflated if they are compressed.
@@ -109,8 +147,8 @@ impl Payload {
     /// [`DecodeError`] if they cannot be inflated, or to more than [`MAX_INFLATED_BYTES`](crate::MAX_INFLATED_BYTES).
     pub fn encoded(&self) -> Result<Cow<'_, [u8]>, DecodeError> {
         match self.compression {
-            Compression::None => Ok(Cow::Borrowed(&self.bytes)),
-            Compression::Zstd => compression::inflate(&self.bytes).map(Cow::Owned),
+            Compression::None => Ok(Cow::Borrowed(self.bytes())),
+            Compression::Zstd => compression::inflate(self.bytes()).map(Cow::Owned),
         }
     }
 

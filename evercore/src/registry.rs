@@ -165,6 +165,11 @@ impl Registry {
             .ok_or(Error::Unregistered { rust_type: type_name::<T>() })
     }
 
+    /// What is known of the aggregate type that is stored under this name.
+    pub(crate) fn aggregate_stored_as(&self, name: &str) -> Option<&AggregateEntry> {
+        self.aggregates.get(self.names.get(name)?)
+    }
+
     /// What reads a stored event.
     pub(crate) fn known_event(&self, event: &RecordedEvent) -> Option<&KnownEvent> {
         self.find(event.aggregate_type(), event.event_type(), event.version())
@@ -180,8 +185,7 @@ impl Registry {
     }
 
     fn find(&self, aggregate_type: &str, event_type: &str, version: u32) -> Option<&KnownEvent> {
-        let name = self.names.get(aggregate_type)?;
-        self.aggregates.get(name)?.find(event_type, version)
+        self.aggregate_stored_as(aggregate_type)?.find(event_type, version)
     }
 
     fn knows_type(&self, event: &EventType) -> bool {

@@ -4,12 +4,13 @@ use std::ops::ControlFlow;
 
 use chrono::{DateTime, Utc};
 
+use crate::chain::{Link, split_snapshot};
 use crate::engine::{HistoryRequest, LoadRequest, LoadedAggregate, Reader, StoredSnapshot, Target};
 use crate::registry::AggregateEntry;
 use crate::store::Inner;
 use crate::{
     Aggregate, AggregateId, Error, NaturalKey, RecordedEvent, Registry, Result, Sequence,
-    UnknownEvents,
+    SnapshotPolicy, UnknownEvents,
 };
 
 /// Up to where an aggregate is replayed.
@@ -31,6 +32,8 @@ pub(crate) struct Rehydrated<T> {
     pub(crate) state: T,
     /// Whether there were events that the program does not know.
     pub(crate) has_unknown: bool,
+    /// The hash of the last event.
+    pub(crate) link: Option<Link>,
 }
 
 /// Loads an aggregate, which is stored under this name of its type. `None` if there is none.
@@ -51,18 +54,15 @@ pub(crate) async fn rehydrate<T: Aggregate>(
         return Ok(None);
     };
 
-    if let (Some(policy), Some(StoredSnapshot { sequence, state })) = (policy(), &loaded.snapshot) {
-        if let Some(state) = policy.decode(state) {
-            (replay.sequence, replay.state) = (*sequence, state);
-        } else {
-            let (target, snapshot) = (Target::Id(loaded.id), None);
-            let request =
-                LoadRequest { aggregate_type, target, snapshot, up_to: up_to(as_of), limit };
-            loaded =
-                checked::<T>(reader.load(request).await?, aggregate_type)?.ok_or_else(|| {
-                    Error::corrupt("aggregate", "it was there a moment ago and is gone")
-                })?;
-        }
+    let is_unusable = match (policy(), loaded.snapshot.take()) {
+        (Some(policy), Some(snapshot)) => !replay.starts_at(&policy, &snapshot),
+        _ => false,
+    };
+    if is_unusable {
+        let (target, snapshot) = (Target::Id(loaded.id), None);
+        let request = LoadRequest { aggregate_type, target, snapshot, up_to: up_to(as_of), limit };
+        loaded = checked::<T>(reader.load(request).await?, aggregate_type)?
+            .ok_or_else(|| Error::corrupt("aggregate", "it was there a moment ago and is gone"))?;
     }
 
     let page = usize::try_from(limit).unwrap_or(usize::MAX);
@@ -70,6 +70,10 @@ pub(crate) async fn rehydrate<T: Aggregate>(
         let (id, after) = (loaded.id, replay.sequence);
         let request = HistoryRequest { id, after, up_to: up_to(as_of), limit };
         loaded.events = reader.read_history(request).await?;
+    }
+    // A snapshot that was taken before there was a chain.
+    if store.writing.chained && replay.link.is_none() && loaded.events.is_empty() {
+        replay.link = Box::pin(link_at(reader, loaded.id, replay.sequence)).await?;
     }
     Ok(Some(replay.into_rehydrated(loaded.id, loaded.key)))
 }
@@ -103,7 +107,7 @@ impl Registry {
         events: &[RecordedEvent],
     ) -> Result<T> {
         let entry = self.aggregate::<T>()?;
-        let mut replay = Replay { entry, sequence: at, state, has_unknown: false };
+        let mut replay = Replay { entry, sequence: at, state, has_unknown: false, link: None };
         for event in events {
             replay.one(event)?;
         }
@@ -128,17 +132,42 @@ fn checked<T: Aggregate>(
     }
 }
 
+/// The hash of an event, if it is there and has one.
+pub(crate) async fn link_at(
+    reader: &dyn Reader,
+    id: AggregateId,
+    sequence: Sequence,
+) -> Result<Option<Link>> {
+    if sequence == Sequence::ZERO {
+        return Ok(None);
+    }
+    let (after, up_to) = (sequence.previous(), Some(sequence));
+    let events = reader.read_history(HistoryRequest { id, after, up_to, limit: 1 }).await?;
+    Ok(events.first().and_then(|event| event.payload().link()))
+}
+
 /// A replay under way.
 struct Replay<'a, T> {
     entry: &'a AggregateEntry,
     sequence: Sequence,
     state: T,
     has_unknown: bool,
+    /// The hash of the last event.
+    link: Option<Link>,
 }
 
 impl<'a, T: Aggregate> Replay<'a, T> {
     fn new(entry: &'a AggregateEntry) -> Self {
-        Self { entry, sequence: Sequence::ZERO, state: T::default(), has_unknown: false }
+        let (sequence, state) = (Sequence::ZERO, T::default());
+        Self { entry, sequence, state, has_unknown: false, link: None }
+    }
+
+    /// Starts at a snapshot, if its state can be read.
+    fn starts_at(&mut self, policy: &SnapshotPolicy<T>, snapshot: &StoredSnapshot) -> bool {
+        let (state, link) = split_snapshot(&snapshot.state);
+        let Some(state) = policy.decode(&state) else { return false };
+        (self.sequence, self.state, self.link) = (snapshot.sequence, state, link);
+        true
     }
 
     /// Applies a page of events. Breaks at the first one after `until`.
@@ -170,6 +199,7 @@ impl<'a, T: Aggregate> Replay<'a, T> {
             None => self.unknown(event)?,
         }
         self.sequence = event.sequence();
+        self.link = event.payload().link();
         Ok(())
     }
 
@@ -184,7 +214,7 @@ impl<'a, T: Aggregate> Replay<'a, T> {
     }
 
     fn into_rehydrated(self, id: AggregateId, key: Option<NaturalKey>) -> Rehydrated<T> {
-        let Self { sequence, state, has_unknown, .. } = self;
-        Rehydrated { id, key, sequence, state, has_unknown }
+        let Self { sequence, state, has_unknown, link, .. } = self;
+        Rehydrated { id, key, sequence, state, has_unknown, link }
     }
 }

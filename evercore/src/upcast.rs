@@ -6,6 +6,7 @@ use std::fmt;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::error::with_causes;
 use crate::{BoxError, Codec, DecodeError, Event, Payload, codec};
 
 /// How the next shape of an event is made of an older one.
@@ -197,6 +198,21 @@ impl Stage<'_> {
 }
 
 impl Unreadable {
+    /// What is wrong with an event, where it is clear which one is meant.
+    pub(crate) fn explain(&self) -> String {
+        match self {
+            Self::Decode { rust_type, source } => {
+                let why = with_causes(source);
+                format!("it does not fit `{rust_type}` at field `{}`: {why}", source.field())
+            }
+            Self::Upcast { from, to, source } => {
+                let why = with_causes(&**source);
+                format!("it cannot be upcast from version {from} to {to}: {why}")
+            }
+            Self::Split { source } => format!("it cannot be split: {}", with_causes(&**source)),
+        }
+    }
+
     pub(crate) fn decode<T>(source: DecodeError) -> Self {
         Self::Decode { rust_type: type_name::<T>(), source }
     }

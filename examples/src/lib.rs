@@ -52,6 +52,12 @@ pub struct Middleware;
 #[derive(Debug)]
 pub struct Decisions;
 
+/// The guide to verifying a store.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/verify.md")]
+#[derive(Debug)]
+pub struct Verifying;
+
 /// The guide to aggregates in memory.
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/caching.md")]

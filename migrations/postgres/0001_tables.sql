@@ -58,7 +58,8 @@ CREATE TABLE evercore.events (
     sequence bigint NOT NULL,
     event_type_id integer NOT NULL,
     version integer NOT NULL,
-    -- 1 JSON, 2 CBOR, 3 MessagePack, 4 Protocol Buffers; 100 more if zstd compressed the payload.
+    -- 1 JSON, 2 CBOR, 3 MessagePack, 4 Protocol Buffers; 100 more if zstd compressed the payload; 1000 more if its last 32
+    -- bytes are the event's hash.
     codec smallint NOT NULL,
     payload bytea NOT NULL,
     event_time timestamptz NOT NULL,
@@ -110,9 +111,10 @@ SELECT
     et.name AS event_type,
     e.version,
     CASE e.codec % 100 WHEN 1 THEN 'json' WHEN 2 THEN 'cbor' WHEN 3 THEN 'messagepack' WHEN 4 THEN 'protobuf' END
-        || CASE WHEN e.codec > 100 THEN ' zstd' ELSE '' END AS codec,
-    CASE WHEN e.codec = 1 THEN convert_from(e.payload, 'UTF8')::jsonb END AS payload,
-    CASE WHEN e.codec <> 1 THEN e.payload END AS encoded_payload,
+        || CASE WHEN e.codec % 1000 > 100 THEN ' zstd' ELSE '' END AS codec,
+    CASE WHEN e.codec % 1000 = 1 THEN convert_from(p.payload, 'UTF8')::jsonb END AS payload,
+    CASE WHEN e.codec % 1000 <> 1 THEN p.payload END AS encoded_payload,
+    CASE WHEN e.codec > 1000 THEN encode(substr(e.payload, octet_length(e.payload) - 31), 'hex') END AS hash,
     e.event_time,
     e.recorded_at,
     e.reference,
@@ -120,6 +122,11 @@ SELECT
     e.causation_id,
     e.metadata::jsonb AS metadata
 FROM evercore.events e
+CROSS JOIN LATERAL (
+    SELECT
+        CASE WHEN e.codec > 1000 THEN substr(e.payload, 1, octet_length(e.payload) - 32) ELSE e.payload END
+            AS payload
+) p
 JOIN evercore.event_types et ON et.id = e.event_type_id
 JOIN evercore.aggregate_types at ON at.id = et.aggregate_type_id
 JOIN evercore.aggregates a ON a.id = e.aggregate_id;

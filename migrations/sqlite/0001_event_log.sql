@@ -33,7 +33,8 @@ CREATE UNIQUE INDEX aggregates_by_natural_key
 -- aggregate and the type before it writes.
 
 -- AUTOINCREMENT: the position of a deleted event is never given again.
--- The codec is 1 for JSON, 2 CBOR, 3 MessagePack, 4 Protocol Buffers, and 100 more if zstd compressed the payload.
+-- The codec is 1 for JSON, 2 CBOR, 3 MessagePack, 4 Protocol Buffers, and 100 more if zstd compressed the payload; 1000
+-- more if the last 32 bytes of the payload are the event's hash.
 CREATE TABLE events (
     position       INTEGER PRIMARY KEY AUTOINCREMENT CHECK (position >= 1),
     aggregate_id   INTEGER NOT NULL,
@@ -111,8 +112,13 @@ SELECT
     strftime('%Y-%m-%dT%H:%M:%S', (e.recorded_at - (e.recorded_at % 1000000 + 1000000) % 1000000) / 1000000, 'unixepoch')
         || printf('.%06dZ', (e.recorded_at % 1000000 + 1000000) % 1000000) AS recorded_at,
     CASE e.codec % 100 WHEN 1 THEN 'json' WHEN 2 THEN 'cbor' WHEN 3 THEN 'messagepack' WHEN 4 THEN 'protobuf' END
-        || CASE WHEN e.codec > 100 THEN ' zstd' ELSE '' END AS codec,
-    CASE e.codec WHEN 1 THEN CAST(e.payload AS TEXT) ELSE e.payload END AS payload,
+        || CASE WHEN e.codec % 1000 > 100 THEN ' zstd' ELSE '' END AS codec,
+    CASE e.codec
+        WHEN 1 THEN CAST(e.payload AS TEXT)
+        WHEN 1001 THEN CAST(substr(e.payload, 1, length(e.payload) - 32) AS TEXT)
+        ELSE CASE WHEN e.codec > 1000 THEN substr(e.payload, 1, length(e.payload) - 32) ELSE e.payload END
+    END AS payload,
+    CASE WHEN e.codec > 1000 THEN lower(hex(substr(e.payload, -32))) END AS hash,
     e.reference,
     e.correlation_id,
     e.causation_id,

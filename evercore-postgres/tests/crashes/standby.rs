@@ -22,6 +22,9 @@ async fn a_standby_loads_and_refuses_the_log_until_it_is_promoted() {
     assert_eq!(load(&store, id).await.expect("a standby loads"), 7);
     assert_eq!(load_in_a_view(&store, id).await.expect("a standby loads"), 7);
 
+    let report = store.verify().run().await.expect("a standby shows what it has");
+    assert!(report.is_clean() && report.verified().events == 1, "{report}");
+
     let log = store.read_log(Position::START, 10).await;
     let in_a_view: Result<_, Error> =
         store.with_readonly_context(async |ctx| ctx.read_log(Position::START, 10).await).await;

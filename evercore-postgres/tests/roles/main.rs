@@ -123,6 +123,8 @@ impl Bank {
         store.read_log(Position::START, 10).await?;
         store.find_commit(evercore::CommitId::generate()).await?;
         subscribe(store.engine(), id).await?;
+        let report = store.verify().run().await?;
+        assert!(report.is_clean(), "{report}");
         store.close().await?;
 
         let mut app = self.connect("bank_app").await;

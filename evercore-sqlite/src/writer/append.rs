@@ -104,7 +104,7 @@ fn bind(
     statement.raw_bind_parameter(after + 3, place.event_type.get())?;
     statement.raw_bind_parameter(after + 4, version)?;
     statement.raw_bind_parameter(after + 5, payload.stored_format())?;
-    statement.raw_bind_parameter(after + 6, &payload.bytes()[..])?;
+    statement.raw_bind_parameter(after + 6, &payload.stored_bytes()[..])?;
     statement.raw_bind_parameter(after + 7, meta.event_time().timestamp_micros())?;
     statement.raw_bind_parameter(after + 8, recorded_at)?;
     statement.raw_bind_parameter(after + 9, meta.reference())?;

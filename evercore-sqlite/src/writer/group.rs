@@ -130,7 +130,7 @@ impl Scribe {
 }
 
 fn size(commit: &Commit) -> usize {
-    let events = commit.events.iter().map(|event| event.payload.bytes().len());
+    let events = commit.events.iter().map(|event| event.payload.stored_bytes().len());
     let snapshots = commit.snapshots.iter().map(|snapshot| snapshot.state.len());
     events.chain(snapshots).sum()
 }

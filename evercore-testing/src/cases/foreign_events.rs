@@ -78,7 +78,7 @@ pub(crate) async fn an_undecodable_payload_is_named_with_its_field(
                 && found.rust_type.ends_with("Noted")
                 && found.source.field() == field);
         let history = store.history(id, ..).await?;
-        assert_eq!(&history[1].payload().bytes()[..], payload, "bytes are kept as they are");
+        assert_eq!(history[1].payload().bytes(), payload, "bytes are kept as they are");
         assert_error!(history[1].decode::<Noted>(), Error::Decode(_));
     }
     Ok(())

@@ -199,7 +199,7 @@ pub(crate) async fn payloads_come_back_as_they_were(fixture: &Fixture) -> Result
     assert_eq!(read, texts);
     for (event, text) in store.history(id, ..).await?[1..].iter().zip(texts) {
         let json = serde_json::to_vec(&noted(text)).expect("plain data");
-        assert_eq!(&event.payload().bytes()[..], json, "byte for byte");
+        assert_eq!(event.payload().bytes(), json, "byte for byte");
     }
     Ok(())
 }

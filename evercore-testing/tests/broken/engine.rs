@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use evercore::engine::{
-    AcquireRequest, Acquired, Beat, Commit, CommitOutcome, Committed, Control, EventRow,
-    FirstOutcome, Heartbeat, HistoryRequest, IdBlock, LeaseKey, LoadRequest, LoadedAggregate,
-    LogPage, LogRequest, LogWatch, MatchRequest, Migration, NewSubscription, ParkedRequest, Reader,
-    Settled, Settlement, StorageEngine, StoredSubscription, SubscriptionStorage, TypeName,
+    AcquireRequest, Acquired, Beat, Commit, CommitOutcome, Committed, Control, EventPlaced,
+    EventRow, FirstOutcome, Heartbeat, HistoryRequest, IdBlock, InspectEvents, InspectedAggregate,
+    InspectedCommit, InspectedEvent, InspectedKey, InspectedParked, InspectedSubscription,
+    Inspection, LastGiven, LeaseKey, LoadRequest, LoadedAggregate, LogPage, LogRequest, LogWatch,
+    MatchRequest, Migration, NewSubscription, ParkedRequest, Reader, Settled, Settlement,
+    StorageEngine, StoredSubscription, SubscriptionStorage, TypeName,
 };
 use evercore::{
     AggregateId, CommitId, Error, IdempotencyKey, ParkedEvent, Position, RecordedEvent, Result,
@@ -101,6 +103,45 @@ pub(crate) trait Fault: std::fmt::Debug + Send + Sync + 'static {
         control: &Control,
     ) -> Result<()> {
         engine.control(subscription, control).await
+    }
+
+    async fn inspect_aggregates(
+        &self,
+        engine: &MemoryEngine,
+        after: Option<i64>,
+        limit: u32,
+    ) -> Result<Vec<InspectedAggregate>> {
+        Inspection::aggregates(engine, after, limit).await
+    }
+
+    async fn inspect_events(
+        &self,
+        engine: &MemoryEngine,
+        request: &InspectEvents,
+    ) -> Result<Vec<InspectedEvent>> {
+        Inspection::events(engine, request).await
+    }
+
+    async fn inspect_positions(
+        &self,
+        engine: &MemoryEngine,
+        after: Option<EventPlaced>,
+        limit: u32,
+    ) -> Result<Vec<EventPlaced>> {
+        Inspection::positions(engine, after, limit).await
+    }
+
+    async fn inspect_subscriptions(
+        &self,
+        engine: &MemoryEngine,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<InspectedSubscription>> {
+        Inspection::durable_subscriptions(engine, after, limit).await
+    }
+
+    async fn last_given(&self, engine: &MemoryEngine) -> Result<LastGiven> {
+        engine.last_given().await
     }
 
     /// Changes an event that is read.
@@ -223,9 +264,57 @@ impl StorageEngine for FaultyEngine {
         Ok(Box::new(self.glasses(self.fault.begin_read(self.log()?).await?)))
     }
 
+    fn inspection(&self) -> &dyn Inspection {
+        self
+    }
+
     async fn close(&self) -> Result<()> {
         self.closed.store(self.fault.heeds_close(), Ordering::Release);
         Ok(())
+    }
+}
+
+#[async_trait]
+impl Inspection for FaultyEngine {
+    async fn aggregates(&self, after: Option<i64>, limit: u32) -> Result<Vec<InspectedAggregate>> {
+        self.fault.inspect_aggregates(self.log()?, after, limit).await
+    }
+
+    async fn events(&self, request: &InspectEvents) -> Result<Vec<InspectedEvent>> {
+        self.fault.inspect_events(self.log()?, request).await
+    }
+
+    async fn positions(&self, after: Option<EventPlaced>, limit: u32) -> Result<Vec<EventPlaced>> {
+        self.fault.inspect_positions(self.log()?, after, limit).await
+    }
+
+    async fn keys(
+        &self,
+        aggregate_type: &str,
+        after: Option<&[u8]>,
+        limit: u32,
+    ) -> Result<Vec<InspectedKey>> {
+        Inspection::keys(self.log()?, aggregate_type, after, limit).await
+    }
+
+    async fn commits(&self, after: Option<CommitId>, limit: u32) -> Result<Vec<InspectedCommit>> {
+        Inspection::commits(self.log()?, after, limit).await
+    }
+
+    async fn durable_subscriptions(
+        &self,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<InspectedSubscription>> {
+        self.fault.inspect_subscriptions(self.log()?, after, limit).await
+    }
+
+    async fn parked(&self, after: Option<(&str, i64)>, limit: u32) -> Result<Vec<InspectedParked>> {
+        Inspection::parked(self.log()?, after, limit).await
+    }
+
+    async fn last_given(&self) -> Result<LastGiven> {
+        self.fault.last_given(self.log()?).await
     }
 }
 

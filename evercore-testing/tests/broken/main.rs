@@ -3,12 +3,17 @@
 //! `cargo test -p evercore-testing --test broken -- --nocapture` shows which case caught which fault, and its words.
 
 mod engine;
+mod inspection_faults;
 mod read_faults;
 mod subscription_faults;
 mod write_faults;
 
 use engine::{Fault, Faulty, Sound};
 use evercore_testing::{Case, cases, conformance};
+use inspection_faults::{
+    ForgetsHashes, ForgetsOneEventsHash, ForgetsWhatWasGiven, HidesSnapshots, ReadsTooFar,
+    ShowsAnOldHead, SkipsBetweenPages,
+};
 use read_faults::{
     AppliesTwice, ConfusesEventTypes, CutsPayloads, DropsMetadata, ForgetsAggregateTypes,
     ForgetsCodecs, ForgetsCompression, ForgetsEventNames, ForgetsVersions, GivesAnySnapshot,
@@ -282,6 +287,34 @@ caught! {
         "contract::a_reset_subscription_goes_on_from_there",
         "contract::a_reset_forgets_what_was_parked",
         "p12::an_unknown_subscription_is_named",
+    ];
+    an_inspection_that_skips_between_pages_is_caught: SkipsBetweenPages => [
+        "contract::inspected_pages_hold_each_row_once",
+        "contract::a_sound_store_is_found_clean_in_pages_of_any_size",
+    ];
+    an_inspection_that_reads_too_far_is_caught: ReadsTooFar => [
+        "contract::inspected_pages_hold_each_row_once",
+    ];
+    hidden_snapshots_are_caught: HidesSnapshots => [
+        "contract::a_snapshot_that_is_not_its_events_is_found",
+        "contract::a_sound_store_is_found_clean_in_pages_of_any_size",
+    ];
+    a_false_alarm_is_caught: ShowsAnOldHead => [
+        "contract::a_sound_store_is_found_clean_in_pages_of_any_size",
+    ];
+    forgotten_numbers_are_caught: ForgetsWhatWasGiven => [
+        "contract::what_was_given_last_is_not_behind_what_is_in_use",
+        "contract::a_sound_store_is_found_clean_in_pages_of_any_size",
+    ];
+    forgotten_hashes_are_caught: ForgetsHashes => [
+        "contract::every_way_of_writing_goes_on_with_the_chain",
+        "contract::racing_writers_keep_the_chain",
+        "contract::a_digest_holds_for_as_long_as_its_events_do",
+    ];
+    a_forgotten_hash_is_caught: ForgetsOneEventsHash => [
+        "contract::every_way_of_writing_goes_on_with_the_chain",
+        "contract::racing_writers_keep_the_chain",
+        "cached::contract::every_way_of_writing_goes_on_with_the_chain",
     ];
     an_engine_that_stays_open_is_caught: StaysOpen => ["contract::a_closed_store_says_so"];
 }

@@ -174,7 +174,8 @@ pub(crate) struct CutsPayloads;
 impl Fault for CutsPayloads {
     fn show(&self, row: &mut EventRow) {
         let bytes = row.payload.bytes();
-        row.payload = Payload::from_encoded(Codec::Json, bytes.slice(..bytes.len().min(64 * 1024)));
+        row.payload =
+            Payload::from_encoded(Codec::Json, bytes[..bytes.len().min(64 * 1024)].to_vec());
     }
 }
 
@@ -184,7 +185,7 @@ pub(crate) struct ForgetsCodecs;
 
 impl Fault for ForgetsCodecs {
     fn show(&self, row: &mut EventRow) {
-        row.payload = Payload::from_encoded(Codec::Json, row.payload.bytes().clone());
+        row.payload = Payload::from_encoded(Codec::Json, row.payload.bytes().to_vec());
     }
 }
 
@@ -194,7 +195,7 @@ pub(crate) struct ForgetsCompression;
 
 impl Fault for ForgetsCompression {
     fn show(&self, row: &mut EventRow) {
-        row.payload = Payload::from_encoded(row.payload.codec(), row.payload.bytes().clone());
+        row.payload = Payload::from_encoded(row.payload.codec(), row.payload.bytes().to_vec());
     }
 }
 

@@ -37,7 +37,10 @@ impl Context {
     }
 
     /// Lets go of what is staged, to be sent. `None` if there is nothing to send.
-    pub(crate) fn finish(self, store: &Inner) -> Option<Sending<'_>> {
+    pub(crate) fn finish(mut self, store: &Inner) -> Option<Sending<'_>> {
+        if store.writing.chained {
+            self.staging.chain_events();
+        }
         let known = store.cache.as_ref().map(|cache| (cache, self.staging.known()));
         let (commit, refusal) = self.staging.into_commit(to_stored_precision(store.clock.now()));
         if commit.writes.is_empty() && commit.idempotency.is_none() {
@@ -83,7 +86,10 @@ impl Context {
         transaction: X::Transaction,
         settlement: Option<&Settlement>,
     ) -> Result<()> {
-        let Self { store, staging, .. } = self;
+        let Self { store, mut staging, .. } = self;
+        if store.writing.chained {
+            staging.chain_events();
+        }
         let (commit, refusal) = staging.into_commit(to_stored_precision(store.clock.now()));
         let written: Vec<_> = commit.writes.iter().map(|write| write.id).collect();
         let answer = async {

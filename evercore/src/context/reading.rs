@@ -5,6 +5,7 @@ use tracing::instrument;
 use super::Context;
 use super::staging::{Base, OnKeyTaken, Origin, SharedState};
 use crate::cache::{Cache, Cached};
+use crate::chain::Link;
 use crate::engine::Target;
 use crate::error::{unknown_id, unknown_key};
 use crate::rehydrate::{Rehydrated, rehydrate};
@@ -27,6 +28,7 @@ pub(super) struct Found<T> {
     sequence: Sequence,
     state: State<T>,
     has_unknown: bool,
+    link: Option<Link>,
     origin: Origin,
 }
 
@@ -93,13 +95,13 @@ impl Context {
         aggregate_type: &'static str,
         found: Rehydrated<T>,
     ) -> Result<StateAggregate<T>> {
-        let Rehydrated { id, key, sequence, state, has_unknown } = found;
+        let Rehydrated { id, key, sequence, state, has_unknown, link } = found;
         if let Some(cache) = &self.store.cache {
             cache.correct(id, sequence, key.as_ref());
         }
         let state = self.store.held(state);
         let origin = Origin::Storage;
-        self.enter(aggregate_type, Found { id, key, sequence, state, has_unknown, origin })
+        self.enter(aggregate_type, Found { id, key, sequence, state, has_unknown, link, origin })
     }
 
     pub(super) fn enter<T: Aggregate>(
@@ -107,8 +109,8 @@ impl Context {
         aggregate_type: &'static str,
         found: Found<T>,
     ) -> Result<StateAggregate<T>> {
-        let Found { id, key, sequence, state, has_unknown, origin } = found;
-        let base = Base::Loaded { sequence, key: key.clone(), origin };
+        let Found { id, key, sequence, state, has_unknown, link, origin } = found;
+        let base = Base::Loaded { sequence, key: key.clone(), link, origin };
         self.staging.enter(&self.store.limits, id, aggregate_type, base, key.clone())?;
         let aggregate = StateAggregate { context: self.id, id, key, sequence, state, has_unknown };
         self.keep_state(&aggregate);
@@ -189,8 +191,8 @@ impl Context {
 impl<T: Aggregate> Found<T> {
     /// `None` if it is of another type.
     pub(super) fn cached(id: AggregateId, cached: Cached) -> Option<Self> {
-        let Cached { sequence, key, state, has_unknown } = cached;
+        let Cached { sequence, key, state, has_unknown, link } = cached;
         let state = State::of_shared(state)?;
-        Some(Self { id, key, sequence, state, has_unknown, origin: Origin::Cache })
+        Some(Self { id, key, sequence, state, has_unknown, link, origin: Origin::Cache })
     }
 }

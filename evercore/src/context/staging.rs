@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use tracing::warn;
 
 use crate::cache::{Cached, Known};
+use crate::chain::{self, Link};
 use crate::engine::{
     AggregateWrite, Commit, Idempotency, KeyChange, NewEvent, NewSnapshot, Precondition,
 };
@@ -43,6 +44,8 @@ pub(super) struct Stream {
     pub(super) sequence: Sequence,
     snapshot: Option<NewSnapshot>,
     guarded: bool,
+    /// The hash of the last event, with what is staged once [`Staging::chain_events`] was called.
+    link: Option<Link>,
     /// With what is staged, if it can be shared.
     pub(super) state: Option<SharedState>,
 }
@@ -58,7 +61,7 @@ pub(super) struct SharedState {
 #[derive(Clone, Debug)]
 pub(super) enum Base {
     Created { on_key_taken: OnKeyTaken },
-    Loaded { sequence: Sequence, key: Option<NaturalKey>, origin: Origin },
+    Loaded { sequence: Sequence, key: Option<NaturalKey>, link: Option<Link>, origin: Origin },
 }
 
 /// Where an aggregate was read.
@@ -121,9 +124,9 @@ impl Staging {
         if let Some(key) = &key {
             self.claim(id, aggregate_type, key)?;
         }
-        let sequence = match &base {
-            Base::Created { .. } => Sequence::ZERO,
-            Base::Loaded { sequence, .. } => *sequence,
+        let (sequence, link) = match &base {
+            Base::Created { .. } => (Sequence::ZERO, None),
+            Base::Loaded { sequence, link, .. } => (*sequence, *link),
         };
         self.streams.push(Stream {
             id,
@@ -133,6 +136,7 @@ impl Staging {
             sequence,
             snapshot: None,
             guarded: false,
+            link,
             state: None,
         });
         if self.streams.len() > FEW {
@@ -206,6 +210,22 @@ impl Staging {
     /// Whether something was read in the cache.
     pub(super) fn has_cached(&self) -> bool {
         self.streams.iter().any(Stream::is_cached)
+    }
+
+    /// Gives every event its hash, and every snapshot that of its last event. To be done once, when all is staged.
+    pub(super) fn chain_events(&mut self) {
+        for mut event in std::mem::take(&mut self.events) {
+            let stream = self.stream_mut(event.meta.aggregate_id());
+            let link = Link::of_new(stream.link, stream.aggregate_type, &event);
+            event.payload.add_link(link);
+            stream.link = Some(link);
+            if let Some(snapshot) = &mut stream.snapshot
+                && snapshot.sequence == event.meta.sequence()
+            {
+                chain::add_to_snapshot(snapshot, link);
+            }
+            self.events.push(event);
+        }
     }
 
     /// What there will be to know once it has landed.
@@ -312,6 +332,7 @@ impl Stream {
             key: self.key.clone(),
             state,
             has_unknown,
+            link: self.link,
         });
         Known { id: self.id, aggregate_type: self.aggregate_type, cached }
     }

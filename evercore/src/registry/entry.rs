@@ -7,6 +7,7 @@ use foldhash::{HashMap, HashMapExt};
 use super::types::{AggregateType, EventType, RetiredType, StoredType};
 use crate::metadata::MAX_LABEL_BYTES;
 use crate::upcast::{ShapeType, Unreadable};
+use crate::verify::Replaying;
 use crate::{Error, EventMeta, Fingerprint, Payload, Result};
 
 /// An aggregate type and the events that are read into it.
@@ -38,6 +39,14 @@ impl KnownEvent {
         self.stored().type_id == event.type_id()
     }
 
+    /// Reads a stored event, and does nothing with it.
+    pub(crate) fn check(&self, payload: &Payload, version: u32) -> Result<(), Unreadable> {
+        match self {
+            Self::Current(event) => event.check(payload, version),
+            Self::Retired(event) => event.parts(payload, version).map(drop),
+        }
+    }
+
     /// Applies a stored event to the state of the aggregate that this type belongs to; all of it or nothing.
     pub(crate) fn apply(
         &self,
@@ -59,6 +68,16 @@ impl KnownEvent {
 }
 
 impl AggregateEntry {
+    /// The shape of the snapshots that this program takes; `None` if it takes none.
+    pub(crate) fn snapshot_shape(&self) -> Option<Fingerprint> {
+        self.aggregate.snapshot_shape.map(|shape| self.fingerprint(shape))
+    }
+
+    /// A state without events.
+    pub(crate) fn begin_replay(&self) -> Box<dyn Replaying> {
+        (self.aggregate.begin_replay)()
+    }
+
     pub(super) fn new(aggregate: AggregateType) -> Self {
         Self { aggregate, events: HashMap::new(), evolution: 0 }
     }

@@ -7,9 +7,10 @@ use serde_json::Value;
 
 use crate::retired::{Part, Parts};
 use crate::upcast::{self, ShapeType, Unreadable, Upcaster};
+use crate::verify::{self, Replaying};
 use crate::{
-    Aggregate, Apply, Codec, DecodeError, Event, EventMeta, Payload, RetiredEvent, Shape, Split,
-    codec,
+    Aggregate, Apply, Codec, DecodeError, Event, EventMeta, Fingerprint, Payload, RetiredEvent,
+    Shape, Split, codec,
 };
 
 /// An aggregate type, as announced.
@@ -20,6 +21,8 @@ pub struct AggregateType {
     pub(super) rust_type: fn() -> &'static str,
     pub(super) type_id: TypeId,
     can_be_copied: bool,
+    pub(super) snapshot_shape: Option<Fingerprint>,
+    pub(super) begin_replay: fn() -> Box<dyn Replaying>,
 }
 
 /// An event type, as announced.
@@ -29,6 +32,7 @@ pub struct EventType {
     shape: Option<Shape>,
     own_codec: Option<Codec>,
     writes: fn(Codec) -> bool,
+    check: fn(&Payload, u32) -> Result<(), Unreadable>,
     apply: fn(&mut dyn Any, &Payload, u32, &EventMeta) -> Result<(), Unreadable>,
     json_of: fn(&Payload) -> Result<Value, DecodeError>,
 }
@@ -67,6 +71,11 @@ impl AggregateType {
             rust_type: type_name::<T>,
             type_id: TypeId::of::<T>(),
             can_be_copied: T::CLONE.is_some(),
+            snapshot_shape: match T::SNAPSHOTS {
+                Some(policy) => Some(policy.fingerprint()),
+                None => None,
+            },
+            begin_replay: verify::begin_replay::<T>,
         }
     }
 
@@ -120,6 +129,7 @@ impl EventType {
             shape: E::SHAPE,
             own_codec: E::ENCODING.own_codec(),
             writes: |codec| E::ENCODING.writes(codec),
+            check: |payload, version| upcast::read::<E>(payload, version).map(drop),
             apply: |state, payload, version, meta| {
                 let event: E = upcast::read(payload, version)?;
                 let state = state
@@ -188,6 +198,11 @@ impl EventType {
 
     pub(crate) const fn type_id(&self) -> TypeId {
         self.stored.type_id
+    }
+
+    /// Reads an event of any version that this type knows.
+    pub(super) fn check(&self, payload: &Payload, version: u32) -> Result<(), Unreadable> {
+        (self.check)(payload, version)
     }
 
     /// Reads an event of any version that this type knows, and applies it to the state of the aggregate that this type

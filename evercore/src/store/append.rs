@@ -3,13 +3,17 @@
 use tracing::{debug, instrument};
 
 use super::{EventDraft, EventStore};
+use crate::chain::Link;
 use crate::clock::to_stored_precision;
 use crate::engine::{
-    AggregateWrite, Commit, Committed, KeyChange, LoadRequest, Precondition, Target,
+    AggregateWrite, Commit, Committed, HistoryRequest, KeyChange, LoadRequest, NewEvent,
+    Precondition, Target,
 };
 use crate::error::unknown_key;
+use crate::rehydrate::link_at;
 use crate::{
-    Aggregate, AggregateId, CommitId, ConflictReason, Error, NaturalKey, Result, Sequence,
+    Aggregate, AggregateId, CommitId, ConflictReason, Error, NaturalKey, RecordedEvent, Result,
+    Sequence,
 };
 
 /// Which aggregate to append to.
@@ -98,11 +102,14 @@ impl EventStore {
 
         let mut failed = 0;
         loop {
-            let write = self.resolve::<A>(&stream, expected).await?;
+            let mut write = self.resolve::<A>(&stream, expected).await?;
             let (id, creates) = (write.id, write.creates());
             let mut events = prepared.clone();
             for event in &mut events {
                 event.meta.aggregate_id = id;
+            }
+            if self.inner.writing.chained {
+                self.chain(&mut write, &mut events).await?;
             }
             let commit = Commit {
                 id: CommitId::generate(),
@@ -126,6 +133,15 @@ impl EventStore {
                     };
                     let wait = self.inner.wait_after(failed).ok_or(conflict)?;
                     debug!(attempt = failed, ?wait, "the aggregate was created meanwhile");
+                    tokio::time::sleep(wait).await;
+                }
+                // Any sequence will do, only the hash was of another one.
+                Err(conflict @ Error::Conflict { .. })
+                    if self.inner.writing.chained && expected == Expected::Any =>
+                {
+                    failed += 1;
+                    let Some(wait) = self.inner.wait_after(failed) else { return Err(conflict) };
+                    debug!(attempt = failed, ?wait, "the aggregate was written to meanwhile");
                     tokio::time::sleep(wait).await;
                 }
                 Err(error) => return Err(error),
@@ -163,6 +179,49 @@ impl EventStore {
             Expected::Exactly(sequence) => Precondition::At(sequence),
         };
         Ok(AggregateWrite { id: existing, aggregate_type, precondition, key: KeyChange::Keep })
+    }
+
+    /// Gives events their hashes. They are of the events before them, so that these have to be those that were looked at.
+    async fn chain(&self, write: &mut AggregateWrite, events: &mut [NewEvent]) -> Result<()> {
+        let engine = &*self.inner.engine;
+        let (mut sequence, mut link) = match write.precondition {
+            Precondition::New => (Sequence::ZERO, None),
+            Precondition::At(sequence) | Precondition::Unchanged { sequence, .. } => {
+                (sequence, link_at(engine, write.id, sequence).await?)
+            }
+            Precondition::Exists => {
+                let last = self.last_event(write.id).await?;
+                let sequence = last.as_ref().map_or(Sequence::ZERO, RecordedEvent::sequence);
+                write.precondition = Precondition::At(sequence);
+                (sequence, last.and_then(|last| last.payload().link()))
+            }
+        };
+        for event in events {
+            sequence = sequence.next();
+            event.meta.sequence = sequence;
+            let hash = Link::of_new(link, write.aggregate_type, event);
+            event.payload.add_link(hash);
+            link = Some(hash);
+        }
+        Ok(())
+    }
+
+    /// The last event of an aggregate, found in steps: twice as far each time, and then back.
+    async fn last_event(&self, id: AggregateId) -> Result<Option<RecordedEvent>> {
+        let next = async |after: i64| {
+            let after = Sequence::new(after)?;
+            let request = HistoryRequest { id, after, up_to: None, limit: 1 };
+            Ok::<_, Error>(self.inner.engine.read_history(request).await?.pop())
+        };
+        let Some(mut last) = next(0).await? else { return Ok(None) };
+        let (mut step, mut is_growing) = (1, true);
+        while step > 0 {
+            let found = next(last.sequence().get() + step - 1).await?;
+            is_growing &= found.is_some();
+            last = found.unwrap_or(last);
+            step = if is_growing { step * 2 } else { step / 2 };
+        }
+        Ok(Some(last))
     }
 
     /// The aggregate that has a key.

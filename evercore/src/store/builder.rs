@@ -126,6 +126,35 @@ impl EventStoreBuilder {
         self
     }
 
+    /// Chains the events of each aggregate by hashes (SHA-256), so that [`EventStore::verify`] finds what was changed
+    /// behind the store's back. Default: they are not.
+    ///
+    /// A hash is stored with each event, 32 bytes more. Events that are stored already stay as they are: the chain of an
+    /// aggregate begins with the next one. All programs that write to a database have to chain, or none: an event without
+    /// a hash after one that has it is a finding. Programs that do not chain read what others have chained.
+    ///
+    /// A chain shows what was changed in it, not that its end was cut off, nor that all of it was made anew: for that,
+    /// keep its [digest](crate::VerifyReport::digest) elsewhere.
+    ///
+    /// [`EventStore::append`] has to know the last event, so that it reads what it does not read otherwise; and one that
+    /// expects no sequence is tried again where another writer comes between, as the [`RetryPolicy`] says.
+    ///
+    /// # Example
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> evercore::Result<()> {
+    /// use evercore::EventStore;
+    /// use evercore_memory as _;
+    ///
+    /// let store = EventStore::builder().chain_events().connect("memory:").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn chain_events(mut self) -> Self {
+        self.writing.chained = true;
+        self
+    }
+
     /// Asks `source` for metadata whenever an event is staged, in the task that stages it: for what the surroundings know,
     /// such as the trace that the task is in (`evercore-opentelemetry`). What is
     /// [set elsewhere](crate::with_metadata) counts before it.

@@ -50,6 +50,8 @@ pub(crate) struct Writing {
     pub(crate) codec: Codec,
     /// Compressed, if they are longer than this many bytes.
     pub(super) compress_above: Option<usize>,
+    /// Whether events are chained by hashes.
+    pub(crate) chained: bool,
 }
 
 impl Writing {

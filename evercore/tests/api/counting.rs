@@ -7,9 +7,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use evercore::engine::{
     AcquireRequest, Acquired, Beat, Commit, CommitOutcome, Committed, Control, FirstOutcome,
-    Heartbeat, HistoryRequest, IdBlock, LeaseKey, LoadRequest, LoadedAggregate, LogPage,
-    LogRequest, LogWatch, MatchRequest, Migration, NewSubscription, ParkedRequest, Reader, Settled,
-    Settlement, StorageEngine, StoredSubscription, SubscriptionStorage, TypeName,
+    Heartbeat, HistoryRequest, IdBlock, Inspection, LeaseKey, LoadRequest, LoadedAggregate,
+    LogPage, LogRequest, LogWatch, MatchRequest, Migration, NewSubscription, ParkedRequest, Reader,
+    Settled, Settlement, StorageEngine, StoredSubscription, SubscriptionStorage, TypeName,
 };
 use evercore::{
     AggregateId, CommitId, IdempotencyKey, ParkedEvent, Position, RecordedEvent, Result, Start,
@@ -87,6 +87,10 @@ impl StorageEngine for Counting {
 
     async fn begin_read(&self) -> Result<Box<dyn Reader>> {
         self.counted().begin_read().await
+    }
+
+    fn inspection(&self) -> &dyn Inspection {
+        self.engine.inspection()
     }
 
     async fn close(&self) -> Result<()> {

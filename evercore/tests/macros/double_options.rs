@@ -145,6 +145,6 @@ async fn a_field_without_a_name_is_written_as_serde_writes_it() {
         ctx.apply(heard, SaidTransparently { value: Some(None) })
     })
     .await;
-    let texts: Vec<_> = events.iter().map(|event| &event.payload().bytes()[..]).collect();
+    let texts: Vec<_> = events.iter().map(|event| event.payload().bytes()).collect();
     assert_eq!(texts, [&br#"{"Whole":null}"#[..], b"null"]);
 }

@@ -1,0 +1,215 @@
+//! What is stored, as it is: which statements show it.
+
+mod statements;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use evercore::engine::{
+    EventPlaced, InspectEvents, InspectedAggregate, InspectedColumns, InspectedCommit,
+    InspectedEvent, InspectedKey, InspectedParked, InspectedPartition, InspectedPosition,
+    InspectedSnapshot, InspectedSubscription, Inspection, LastGiven,
+};
+use evercore::{CommitId, Error, EventFilter, Fingerprint, NaturalKey, Result};
+use sqlx::postgres::{PgArguments, PgRow};
+use sqlx::query::Query;
+use sqlx::{AssertSqlSafe, Postgres};
+use uuid::Uuid;
+
+use crate::engine::{PostgresEngine, Shared};
+use crate::error::classify;
+use crate::row::{self, EVENT_COLUMNS, get};
+use crate::statements::Statement;
+
+pub(crate) use statements::InspectionStatements;
+
+#[async_trait]
+impl Inspection for PostgresEngine {
+    async fn aggregates(&self, after: Option<i64>, limit: u32) -> Result<Vec<InspectedAggregate>> {
+        let query = query(&self.statements().aggregates);
+        let page = query.bind(after.unwrap_or(i64::MIN)).bind(i64::from(limit));
+        self.rows("inspect aggregates", page).await?.iter().map(aggregate).collect()
+    }
+
+    async fn events(&self, request: &InspectEvents) -> Result<Vec<InspectedEvent>> {
+        let InspectEvents { after, up_to, limit } = *request;
+        let page = query(&self.statements().events)
+            .bind(after.aggregate_id)
+            .bind(after.sequence)
+            .bind(after.position)
+            .bind(up_to)
+            .bind(i64::from(limit));
+        let rows = self.rows("inspect events", page).await?;
+        let Shared { types, readers, statements, .. } = &*self.shared;
+        let events = row::each_event(&rows, types, readers, statements).await?;
+        rows.iter().zip(events).map(|(row, event)| inspected(row, event)).collect()
+    }
+
+    async fn positions(&self, after: Option<EventPlaced>, limit: u32) -> Result<Vec<EventPlaced>> {
+        let page = query(&self.statements().positions)
+            .bind(after.map_or(i64::MIN, |after| after.position))
+            .bind(after.map_or(0, |after| after.aggregate_id))
+            .bind(after.map_or(0, |after| after.sequence))
+            .bind(i64::from(limit));
+        let placed = |row: &PgRow| {
+            let (aggregate_id, sequence, position) = (get(row, 0)?, get(row, 1)?, get(row, 2)?);
+            Ok(EventPlaced { aggregate_id, sequence, position })
+        };
+        self.rows("inspect positions", page).await?.iter().map(placed).collect()
+    }
+
+    async fn keys(
+        &self,
+        aggregate_type: &str,
+        after: Option<&[u8]>,
+        limit: u32,
+    ) -> Result<Vec<InspectedKey>> {
+        let after = std::str::from_utf8(after.unwrap_or_default());
+        let after = after.map_err(|error| Error::corrupt("natural key", error.to_string()))?;
+        let page = query(&self.statements().keys)
+            .bind(aggregate_type.to_owned())
+            .bind(after.to_owned())
+            .bind(i64::from(limit));
+        let key = |row: &PgRow| {
+            let (key, holders) = (get::<String>(row, 0)?, get::<i64>(row, 1)?);
+            Ok(InspectedKey {
+                key: key.into_bytes(),
+                holders: holders.cast_unsigned(),
+                first: get(row, 2)?,
+                last: get(row, 3)?,
+            })
+        };
+        self.rows("inspect natural keys", page).await?.iter().map(key).collect()
+    }
+
+    async fn commits(&self, after: Option<CommitId>, limit: u32) -> Result<Vec<InspectedCommit>> {
+        let page = query(&self.statements().commits)
+            .bind(after.map_or_else(Uuid::nil, |after| *after.as_uuid()))
+            .bind(i64::from(limit));
+        self.rows("inspect commits", page).await?.iter().map(commit).collect()
+    }
+
+    async fn durable_subscriptions(
+        &self,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<InspectedSubscription>> {
+        let page = query(&self.statements().subscriptions)
+            .bind(after.unwrap_or_default().to_owned())
+            .bind(i64::from(limit));
+        subscriptions(&self.rows("inspect subscriptions", page).await?)
+    }
+
+    async fn parked(&self, after: Option<(&str, i64)>, limit: u32) -> Result<Vec<InspectedParked>> {
+        let (subscription, position) = after.unwrap_or_default();
+        let page = query(&self.statements().parked)
+            .bind(subscription.to_owned())
+            .bind(position)
+            .bind(i64::from(limit));
+        let parked = |row: &PgRow| {
+            Ok(InspectedParked {
+                subscription: get(row, 0)?,
+                position: get(row, 1)?,
+                aggregate_id: get(row, 2)?,
+                is_there: get(row, 3)?,
+                cursor: get(row, 4)?,
+            })
+        };
+        self.rows("inspect parked events", page).await?.iter().map(parked).collect()
+    }
+
+    async fn last_given(&self) -> Result<LastGiven> {
+        let rows =
+            self.rows("inspect what was given", query(&self.statements().last_given)).await?;
+        let row = rows.first().ok_or_else(|| Error::corrupt("last given", "there is no row"))?;
+        let (position, aggregate_id, token) = (get(row, 0)?, get(row, 1)?, get(row, 2)?);
+        Ok(LastGiven { position, aggregate_id, token })
+    }
+}
+
+impl PostgresEngine {
+    fn statements(&self) -> &InspectionStatements {
+        &self.shared.statements.inspection
+    }
+
+    /// The rows of a page, in a statement of its own.
+    async fn rows(
+        &self,
+        operation: &'static str,
+        page: Query<'_, Postgres, PgArguments>,
+    ) -> Result<Vec<PgRow>> {
+        let mut connection = self.shared.readers.acquire().await?;
+        page.fetch_all(&mut *connection).await.map_err(|error| classify(operation, error))
+    }
+}
+
+fn query(statement: &Statement) -> Query<'static, Postgres, PgArguments> {
+    let sql: AssertSqlSafe<Arc<str>> = statement.sql();
+    sqlx::query(sql)
+}
+
+fn aggregate(row: &PgRow) -> Result<InspectedAggregate> {
+    let is_there: bool = get(row, 1)?;
+    let aggregate_type: Option<String> = get(row, 2)?;
+    let snapshot = match get(row, 4)? {
+        Some(sequence) => {
+            let (fingerprint, state): (i64, &[u8]) = (get(row, 5)?, get(row, 6)?);
+            let fingerprint = Fingerprint::new(fingerprint.cast_unsigned());
+            Some(InspectedSnapshot { sequence, fingerprint, state: Bytes::copy_from_slice(state) })
+        }
+        None => None,
+    };
+    let columns = InspectedColumns {
+        aggregate_type: aggregate_type.map(Arc::from),
+        key: get::<Option<String>>(row, 3)?.map(NaturalKey::new),
+    };
+    Ok(InspectedAggregate { id: get(row, 0)?, aggregate: is_there.then_some(columns), snapshot })
+}
+
+fn inspected(row: &PgRow, event: Result<evercore::RecordedEvent>) -> Result<InspectedEvent> {
+    let (position, aggregate_id, sequence) = (get(row, 0)?, get(row, 1)?, get(row, 2)?);
+    let place = EventPlaced { aggregate_id, sequence, position };
+    Ok(InspectedEvent { place, has_aggregate: get(row, EVENT_COLUMNS)?, event })
+}
+
+fn commit(row: &PgRow) -> Result<InspectedCommit> {
+    let refer = |column| -> Result<Option<InspectedPosition>> {
+        let (position, is_there) = (get::<Option<i64>>(row, column)?, get(row, column + 1)?);
+        Ok(position.map(|position| InspectedPosition { position, is_there }))
+    };
+    Ok(InspectedCommit {
+        id: CommitId::from_uuid(get(row, 0)?),
+        landed: get(row, 1)?,
+        first: refer(2)?,
+        last: refer(4)?,
+        idempotency_key: get(row, 6)?,
+    })
+}
+
+fn subscriptions(rows: &[PgRow]) -> Result<Vec<InspectedSubscription>> {
+    let mut subscriptions: Vec<InspectedSubscription> = Vec::new();
+    for row in rows {
+        let name: &str = get(row, 0)?;
+        if subscriptions.last().is_none_or(|last| last.name != name) {
+            subscriptions.push(InspectedSubscription {
+                name: name.to_owned(),
+                filter: EventFilter::from_column(get(row, 1)?),
+                partitions: get::<i32>(row, 2)?.into(),
+                found: Vec::new(),
+                head: get(row, 8)?,
+            });
+        }
+        if let Some(number) = get::<Option<i32>>(row, 3)? {
+            let last = subscriptions.last_mut().expect("BUG: it was pushed just now");
+            last.found.push(InspectedPartition {
+                number: number.into(),
+                cursor: get(row, 4)?,
+                token: get(row, 5)?,
+                owner: get(row, 6)?,
+                has_end: get(row, 7)?,
+            });
+        }
+    }
+    Ok(subscriptions)
+}

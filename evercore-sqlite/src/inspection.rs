@@ -1,0 +1,255 @@
+//! What is stored, as it is: which statements show it.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use evercore::engine::{
+    EventPlaced, InspectEvents, InspectedAggregate, InspectedColumns, InspectedCommit,
+    InspectedEvent, InspectedKey, InspectedParked, InspectedPartition, InspectedPosition,
+    InspectedSnapshot, InspectedSubscription, Inspection, LastGiven,
+};
+use evercore::{CommitId, Error, EventFilter, Fingerprint, NaturalKey, Result};
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{Connection, Params, Row, ToSql, params};
+use uuid::Uuid;
+
+use crate::engine::SqliteEngine;
+use crate::error::{Class, Problem};
+use crate::page::Page;
+use crate::types::Types;
+
+const AGGREGATES: &str = include_str!("inspection/aggregates.sql");
+const COMMITS: &str = include_str!("inspection/commits.sql");
+const EVENTS: &str = include_str!("inspection/events.sql");
+const KEYS: &str = include_str!("inspection/keys.sql");
+const LAST_GIVEN: &str = include_str!("inspection/last_given.sql");
+const PARKED: &str = include_str!("inspection/parked.sql");
+const POSITIONS: &str = include_str!("inspection/positions.sql");
+const SUBSCRIPTIONS: &str = include_str!("inspection/subscriptions.sql");
+
+/// What follows the columns of a page.
+const HAS_AGGREGATE: usize = 13;
+
+#[async_trait]
+impl Inspection for SqliteEngine {
+    async fn aggregates(&self, after: Option<i64>, limit: u32) -> Result<Vec<InspectedAggregate>> {
+        let page = (after.unwrap_or(i64::MIN), limit);
+        self.inspect("inspect aggregates", AGGREGATES, page, aggregate).await
+    }
+
+    async fn events(&self, request: &InspectEvents) -> Result<Vec<InspectedEvent>> {
+        let request = *request;
+        let read = move |connection: &_, types: &_| events(connection, types, request);
+        self.read("inspect events", read).await
+    }
+
+    async fn positions(&self, after: Option<EventPlaced>, limit: u32) -> Result<Vec<EventPlaced>> {
+        let after = after
+            .map_or((i64::MIN, 0, 0), |after| (after.position, after.aggregate_id, after.sequence));
+        let page = (after.0, after.1, after.2, limit);
+        self.inspect("inspect positions", POSITIONS, page, |row| {
+            let (aggregate_id, sequence, position) = (row.get(0)?, row.get(1)?, row.get(2)?);
+            Ok(EventPlaced { aggregate_id, sequence, position })
+        })
+        .await
+    }
+
+    async fn keys(
+        &self,
+        aggregate_type: &str,
+        after: Option<&[u8]>,
+        limit: u32,
+    ) -> Result<Vec<InspectedKey>> {
+        let after = Text(after.unwrap_or_default().to_vec());
+        let page = (aggregate_type.to_owned(), after, limit);
+        self.inspect("inspect natural keys", KEYS, page, |row| {
+            let key = row.get_ref(0)?.as_bytes().map_err(rusqlite::Error::from)?.to_vec();
+            let (holders, first, last) = (row.get::<_, i64>(1)?, row.get(2)?, row.get(3)?);
+            Ok(InspectedKey { key, holders: holders.cast_unsigned(), first, last })
+        })
+        .await
+    }
+
+    async fn commits(&self, after: Option<CommitId>, limit: u32) -> Result<Vec<InspectedCommit>> {
+        let after = after.map_or_else(Vec::new, |after| after.as_uuid().as_bytes().to_vec());
+        self.inspect("inspect commits", COMMITS, (after, limit), commit).await
+    }
+
+    async fn durable_subscriptions(
+        &self,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<InspectedSubscription>> {
+        let after = after.unwrap_or_default().to_owned();
+        let read = move |connection: &_, _: &_| subscriptions(connection, &after, limit);
+        self.read("inspect subscriptions", read).await
+    }
+
+    async fn parked(&self, after: Option<(&str, i64)>, limit: u32) -> Result<Vec<InspectedParked>> {
+        let (subscription, position) = after.unwrap_or_default();
+        let page = (subscription.to_owned(), position, limit);
+        self.inspect("inspect parked events", PARKED, page, |row| {
+            Ok(InspectedParked {
+                subscription: row.get(0)?,
+                position: row.get(1)?,
+                aggregate_id: row.get(2)?,
+                is_there: row.get(3)?,
+                cursor: row.get(4)?,
+            })
+        })
+        .await
+    }
+
+    async fn last_given(&self) -> Result<LastGiven> {
+        let read = |connection: &Connection, _: &_| {
+            let last = connection.query_row(LAST_GIVEN, [], |row| {
+                let (position, aggregate_id, token) = (row.get(0)?, row.get(1)?, row.get(2)?);
+                Ok(LastGiven { position, aggregate_id, token })
+            });
+            Ok(last?)
+        };
+        self.read("inspect what was given", read).await
+    }
+}
+
+impl SqliteEngine {
+    /// A page, row by row.
+    async fn inspect<P, T>(
+        &self,
+        operation: &'static str,
+        sql: &'static str,
+        page: P,
+        shown: fn(&Row<'_>) -> Result<T, Problem>,
+    ) -> Result<Vec<T>>
+    where
+        P: Params + Send + 'static,
+        T: Send + 'static,
+    {
+        let read = move |connection: &Connection, _: &_| {
+            let mut statement = connection.prepare_cached(sql)?;
+            let mut rows = statement.query(page)?;
+            let mut all = Vec::new();
+            while let Some(row) = rows.next()? {
+                all.push(shown(row)?);
+            }
+            Ok(all)
+        };
+        self.read(operation, read).await
+    }
+}
+
+/// The bytes of a text, which need not be UTF-8.
+struct Text(Vec<u8>);
+
+impl ToSql for Text {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(ValueRef::Text(&self.0)))
+    }
+}
+
+fn aggregate(row: &Row<'_>) -> Result<InspectedAggregate, Problem> {
+    let is_there: bool = row.get(1)?;
+    let aggregate_type: Option<Arc<str>> = row.get(2)?;
+    let key = row.get_ref(3)?.as_bytes_or_null().map_err(rusqlite::Error::from)?.map(natural_key);
+    let snapshot = match row.get(4)? {
+        Some(sequence) => {
+            let (fingerprint, state): (i64, Vec<u8>) = (row.get(5)?, row.get(6)?);
+            let fingerprint = Fingerprint::new(fingerprint.cast_unsigned());
+            Some(InspectedSnapshot { sequence, fingerprint, state: Bytes::from(state) })
+        }
+        None => None,
+    };
+    let columns = InspectedColumns { aggregate_type, key };
+    Ok(InspectedAggregate { id: row.get(0)?, aggregate: is_there.then_some(columns), snapshot })
+}
+
+fn natural_key(bytes: &[u8]) -> Result<NaturalKey> {
+    let text = std::str::from_utf8(bytes);
+    let text = text.map_err(|error| Error::corrupt("natural key", error.to_string()))?;
+    NaturalKey::new(text)
+}
+
+fn events(
+    connection: &Connection,
+    types: &Types,
+    request: InspectEvents,
+) -> Result<Vec<InspectedEvent>, Problem> {
+    let InspectEvents { after, up_to, limit } = request;
+    let mut statement = connection.prepare_cached(EVENTS)?;
+    let mut rows = statement.query(params![
+        after.aggregate_id,
+        after.sequence,
+        after.position,
+        up_to,
+        limit
+    ])?;
+    let mut page = Page::new(connection, types);
+    let mut events = Vec::new();
+    while let Some(row) = rows.next()? {
+        let (position, aggregate_id, sequence) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        let place = EventPlaced { aggregate_id, sequence, position };
+        let event = match page.event(row) {
+            Ok(event) => Ok(event),
+            Err(Problem::Answer(error)) => Err(error),
+            // The row was there, and one of its values is not what it should be.
+            Err(Problem::Driver(failure)) if failure.class() == Class::Other => {
+                Err(Error::corrupt("events", failure.to_string()))
+            }
+            Err(problem) => return Err(problem),
+        };
+        events.push(InspectedEvent { place, has_aggregate: row.get(HAS_AGGREGATE)?, event });
+    }
+    Ok(events)
+}
+
+fn commit(row: &Row<'_>) -> Result<InspectedCommit, Problem> {
+    let id: Vec<u8> = row.get(0)?;
+    let id =
+        Uuid::from_slice(&id).map_err(|error| Error::corrupt("commits.id", error.to_string()))?;
+    let refer = |column| -> rusqlite::Result<Option<InspectedPosition>> {
+        let (position, is_there) = (row.get::<_, Option<i64>>(column)?, row.get(column + 1)?);
+        Ok(position.map(|position| InspectedPosition { position, is_there }))
+    };
+    Ok(InspectedCommit {
+        id: CommitId::from_uuid(id),
+        landed: row.get(1)?,
+        first: refer(2)?,
+        last: refer(4)?,
+        idempotency_key: row.get(6)?,
+    })
+}
+
+fn subscriptions(
+    connection: &Connection,
+    after: &str,
+    limit: u32,
+) -> Result<Vec<InspectedSubscription>, Problem> {
+    let mut statement = connection.prepare_cached(SUBSCRIPTIONS)?;
+    let mut rows = statement.query(params![after, limit])?;
+    let mut subscriptions: Vec<InspectedSubscription> = Vec::new();
+    while let Some(row) = rows.next()? {
+        let name: String = row.get(0)?;
+        if subscriptions.last().is_none_or(|last| last.name != name) {
+            let filter: String = row.get(1)?;
+            subscriptions.push(InspectedSubscription {
+                name,
+                filter: EventFilter::from_column(&filter),
+                partitions: row.get(2)?,
+                found: Vec::new(),
+                head: row.get(8)?,
+            });
+        }
+        if let Some(number) = row.get(3)? {
+            let last = subscriptions.last_mut().expect("BUG: it was pushed just now");
+            last.found.push(InspectedPartition {
+                number,
+                cursor: row.get(4)?,
+                token: row.get(5)?,
+                owner: row.get(6)?,
+                has_end: row.get(7)?,
+            });
+        }
+    }
+    Ok(subscriptions)
+}

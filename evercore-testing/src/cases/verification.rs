@@ -1,0 +1,355 @@
+//! What is stored is found to be right, and what is wrong is found. What no commit can break is tried by each engine's own
+//! tests, behind its back.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use evercore::engine::{EventPlaced, InspectEvents, LogRequest, Precondition};
+use evercore::{
+    Aggregate, AggregateAt, AggregateId, Batch, CommitId, Error, EventAt, EventStore, Expected,
+    FailurePolicy, Finding, Fingerprint, Handler, Position, RecordedEvent, Result, Stream,
+    VerifyReport, each,
+};
+
+use crate::domain::account::{self, Account, Deposit};
+use crate::domain::counter::{self, Added, Counter};
+use crate::domain::diary::{Diary, Noted};
+use crate::domain::tally::{self, FINGERPRINT, OTHER_FINGERPRINT, Tally};
+use crate::fixture::Fixture;
+use crate::journal::idle;
+use crate::race::race_all;
+use crate::raw;
+
+const PAGE_SIZES: [u32; 5] = [1, 2, 3, 7, 1_000];
+
+/// A handler that dislikes the events of one aggregate.
+fn fussy(disliked: AggregateId) -> impl Handler {
+    each(
+        async move |event: RecordedEvent| {
+            if event.aggregate_id() == disliked { Err("not to my taste") } else { Ok(()) }
+        },
+    )
+}
+
+/// Aggregates of several types with and without keys, events and snapshots; commits with keys, and one that was given up;
+/// subscriptions that have parked something.
+async fn everything(fixture: &Fixture) -> Result<()> {
+    let store = fixture.store();
+    for number in 0..7 {
+        let numbers: Vec<u64> = (0..number * 2).collect();
+        tally::create(store, &numbers).await?;
+    }
+    for (key, value) in [("one", 1), ("two", 2), ("three", 3)] {
+        counter::create_with_key(store, key, value).await?;
+    }
+    counter::create(store, 0).await?;
+    store.with_context(async |ctx| Ok::<_, Error>(ctx.create::<Counter>().await?.id())).await?;
+    let account = account::open(store, 100).await?;
+    let deposit = store.execute::<Account, _>(account, Deposit { amount: 5 });
+    deposit.idempotency_key("wish").await.expect("a deposit is never refused");
+    store.find_commit(CommitId::generate()).await?;
+
+    let policy = FailurePolicy::park();
+    let worker =
+        store.subscription("fussy").partitions(3).on_failure(policy).spawn(fussy(account))?;
+    idle(store, "fussy", &worker).await?;
+    worker.shutdown().await?;
+    let worker = store.subscription("content").spawn(async |_: Batch| Ok::<_, Error>(()))?;
+    idle(store, "content", &worker).await?;
+    worker.shutdown().await
+}
+
+async fn verify(store: &EventStore) -> Result<VerifyReport> {
+    store.verify().run().await
+}
+
+/// Asserts that exactly this is wrong, in pages of any size.
+async fn assert_found(store: &EventStore, expected: &[Finding]) -> Result<()> {
+    for page_size in PAGE_SIZES {
+        let report = store.verify().page_size(page_size).run().await?;
+        assert_eq!(report.findings(), expected, "in pages of {page_size}: {report}");
+    }
+    Ok(())
+}
+
+pub(crate) async fn a_sound_store_is_found_clean_in_pages_of_any_size(
+    fixture: &Fixture,
+) -> Result<()> {
+    let store = fixture.store();
+    assert!(verify(store).await?.is_clean(), "an empty store");
+    everything(fixture).await?;
+    let whole = verify(store).await?;
+    assert!(whole.is_clean(), "{whole}");
+    let verified = whole.verified();
+    let log = fixture.log().await?.len();
+    assert_eq!((verified.aggregates, verified.events), (13, u64::try_from(log).expect("few")));
+    // Those of 6, 8, 10 and 12 events; each has the newest.
+    assert_eq!((verified.snapshots, verified.compared_snapshots), (4, 4));
+    assert_eq!((verified.keys, verified.subscriptions, verified.parked_events), (3, 2, 2));
+    assert!(verified.commits > 13, "{verified}");
+    for page_size in PAGE_SIZES {
+        let report = store.verify().page_size(page_size).run().await?;
+        assert_eq!(report.verified(), verified, "in pages of {page_size}: {report}");
+    }
+    Ok(())
+}
+
+pub(crate) async fn writers_raise_no_alarm(fixture: &Fixture) -> Result<()> {
+    let store = fixture.store();
+    let ids = [tally::create(store, &[]).await?, tally::create(store, &[1]).await?];
+    let counters = [
+        counter::create_with_key(store, "a", 1).await?,
+        counter::create_with_key(store, "b", 2).await?,
+    ];
+    let worker = store.subscription("beside").partitions(2).on_failure(FailurePolicy::park());
+    let worker = worker.spawn(fussy(ids[0]))?;
+    let done = Arc::new(AtomicBool::new(false));
+    let verified = {
+        let (store, done) = (store.clone(), Arc::clone(&done));
+        tokio::spawn(async move {
+            let mut runs = 0;
+            while runs < 3 || !done.load(Ordering::SeqCst) {
+                let report = store.verify().page_size(3).run().await?;
+                assert!(report.is_clean(), "{report}");
+                runs += 1;
+            }
+            Ok::<_, Error>(())
+        })
+    };
+    race_all(4, |writer| {
+        let store = store.clone();
+        async move {
+            for number in 0..15 {
+                tally::count(&store, ids[writer % 2], &[number]).await?;
+                tally::create(&store, &[number; 6]).await?;
+                // Alone, since those who load both while they change keys may meet one key twice.
+                if writer == 0 {
+                    swap_keys(&store, counters).await?;
+                }
+            }
+            Ok(())
+        }
+    })
+    .await?;
+    done.store(true, Ordering::SeqCst);
+    verified.await.expect("it does not panic")?;
+    worker.shutdown().await
+}
+
+/// Two aggregates change keys: whoever reads one before and the other after sees one key twice.
+async fn swap_keys(store: &EventStore, [one, other]: [AggregateId; 2]) -> Result<()> {
+    store
+        .with_context(async |ctx| {
+            let mut one = ctx.load::<Counter>(one).await?;
+            let mut other = ctx.load::<Counter>(other).await?;
+            let keys = [&one, &other].map(|counter| counter.key().cloned());
+            let [Some(of_one), Some(of_other)] = keys else { panic!("they have keys: {keys:?}") };
+            ctx.clear_key(&mut one)?;
+            ctx.change_key(&mut other, of_one)?;
+            ctx.change_key(&mut one, of_other)?;
+            ctx.apply(&mut one, Added { by: 1 })?;
+            ctx.apply(&mut other, Added { by: 1 })
+        })
+        .await
+}
+
+pub(crate) async fn an_unreadable_event_is_found_at_its_place(fixture: &Fixture) -> Result<()> {
+    let (store, engine) = (fixture.store(), fixture.engine());
+    let id = counter::create(store, 1).await?;
+    let event = raw::encoded_event::<Added>(id, 2, &b"{\"by\":\"much\"}"[..]);
+    engine
+        .commit(raw::commit(vec![raw::write::<Counter>(id, Precondition::Exists)], vec![event]))
+        .await?;
+    store.append::<Counter, _>(Stream::Id(id), Expected::Any, [Added { by: 1 }]).await?;
+
+    for page_size in PAGE_SIZES {
+        let report = store.verify().page_size(page_size).run().await?;
+        let [Finding::EventUnreadable { event, problem }] = report.findings() else {
+            panic!("one finding, not {report}")
+        };
+        let at = fixture.log().await?[1].position().get();
+        assert_eq!(event, &EventAt { aggregate: at_id::<Counter>(id), sequence: 2, position: at });
+        assert!(problem.contains("at field `by`"), "{problem}");
+    }
+    Ok(())
+}
+
+pub(crate) async fn a_snapshot_that_is_not_its_events_is_found(fixture: &Fixture) -> Result<()> {
+    let store = fixture.store();
+    let id = tally::create(store, &[1, 2, 3]).await?;
+    let aggregate = || at_id::<Tally>(id);
+    let truth = Tally::of(&[1, 2]);
+    let json = |tally: &Tally| serde_json::to_vec(tally).expect("plain data");
+
+    plant(fixture, id, 2, FINGERPRINT, json(&truth)).await?;
+    assert_found(store, &[]).await?;
+    assert_eq!(verify(store).await?.verified().compared_snapshots, 1);
+
+    let lie = Tally { digest: truth.digest + 1, ..truth.clone() };
+    plant(fixture, id, 2, FINGERPRINT, json(&lie)).await?;
+    let differs = |field: &str| Finding::SnapshotDiffers {
+        aggregate: aggregate(),
+        sequence: 2,
+        field: field.to_owned(),
+    };
+    assert_found(store, &[differs("digest")]).await?;
+
+    plant(fixture, id, 3, FINGERPRINT, b"{".to_vec()).await?;
+    assert_found(store, &[Finding::SnapshotUnreadable { aggregate: aggregate(), sequence: 3 }])
+        .await?;
+
+    plant(fixture, id, 4, FINGERPRINT, json(&truth)).await?;
+    let beyond = Finding::SnapshotBeyondEnd { aggregate: aggregate(), sequence: 4, last: 3 };
+    assert_found(store, &[beyond]).await?;
+
+    // Of another program: what its states are cannot be told here.
+    plant(fixture, id, 2, OTHER_FINGERPRINT, json(&lie)).await?;
+    assert_found(store, &[]).await?;
+    assert_eq!(verify(store).await?.verified().compared_snapshots, 0);
+    Ok(())
+}
+
+pub(crate) async fn an_event_of_an_unknown_type_is_counted(fixture: &Fixture) -> Result<()> {
+    let store = fixture.store_with(fixture.builder().registry(tally::plain_registry()?)).await?;
+    tally::create(fixture.store(), &[1, 2]).await?;
+    counter::create(fixture.store(), 1).await?;
+    counter::create(fixture.store(), 2).await?;
+    let report = verify(&store).await?;
+    assert!(report.is_clean(), "{report}");
+    let unknown: Vec<_> =
+        report.unknown_types().map(|(kind, count)| (kind.to_string(), count)).collect();
+    assert_eq!(unknown, [("`counter`.`added` version 1".to_owned(), 2)]);
+    assert_eq!(report.verified().unknown_events, 2);
+    Ok(())
+}
+
+pub(crate) async fn one_type_alone_is_looked_at_where_that_is_asked_for(
+    fixture: &Fixture,
+) -> Result<()> {
+    let store = fixture.store();
+    everything(fixture).await?;
+    let id = tally::create(store, &[1, 2, 3]).await?;
+    plant(fixture, id, 2, FINGERPRINT, b"{".to_vec()).await?;
+    for page_size in PAGE_SIZES {
+        let counters = store.verify().aggregates::<Counter>().page_size(page_size).run().await?;
+        assert!(counters.is_clean(), "{counters}");
+        let verified = counters.verified();
+        assert_eq!((verified.aggregates, verified.events, verified.keys), (5, 4, 3));
+        assert_eq!((verified.commits, verified.subscriptions), (0, 0));
+        let tallies = store.verify().aggregates::<Tally>().page_size(page_size).run().await?;
+        assert_eq!(tallies.verified().findings, 1, "{tallies}");
+    }
+    Ok(())
+}
+
+pub(crate) async fn findings_are_all_told_and_kept_up_to_a_bound(fixture: &Fixture) -> Result<()> {
+    let store = fixture.store();
+    for _ in 0..5 {
+        let id = tally::create(store, &[1]).await?;
+        plant(fixture, id, 9, FINGERPRINT, b"{}".to_vec()).await?;
+    }
+    let (mut told, mut progress) = (Vec::new(), Vec::new());
+    let report = store
+        .verify()
+        .page_size(2)
+        .keep_findings(3)
+        .on_finding(|finding| told.push(finding.clone()))
+        .on_progress(|verified| progress.push(verified.events))
+        .run()
+        .await?;
+    assert_eq!((report.verified().findings, told.len()), (5, 5));
+    assert_eq!(report.findings(), &told[..3]);
+    assert!(report.to_string().ends_with("and 2 more"), "{report}");
+    assert!(progress.is_sorted() && progress.last() == Some(&5), "{progress:?}");
+    let refused = store.verify().page_size(0).run().await;
+    assert!(matches!(refused, Err(Error::InvalidNumber { .. })), "{refused:?}");
+    Ok(())
+}
+
+/// What `verify` goes by, for engines: pages of any size hold each row once, and in order.
+pub(crate) async fn inspected_pages_hold_each_row_once(fixture: &Fixture) -> Result<()> {
+    everything(fixture).await?;
+    let log = fixture.log().await?;
+    let inspection = fixture.engine().inspection();
+    for limit in PAGE_SIZES {
+        let most = usize::try_from(limit).expect("small");
+        let (mut after, mut found) = (None, Vec::new());
+        loop {
+            let page = inspection.positions(after, limit).await?;
+            assert!(page.len() <= most);
+            let Some(last) = page.last() else { break };
+            after = Some(*last);
+            found.extend(page);
+        }
+        let positions: Vec<_> = found.iter().map(|place| place.position).collect();
+        assert_eq!(positions, crate::journal::positions(&log));
+
+        let mut after = EventPlaced::after_all_of(0);
+        let mut events = Vec::new();
+        loop {
+            let request = InspectEvents { after, up_to: i64::MAX, limit };
+            let page = inspection.events(&request).await?;
+            assert!(page.len() <= most);
+            let Some(last) = page.last() else { break };
+            after = last.place;
+            for inspected in page {
+                assert!(inspected.has_aggregate);
+                events.push((inspected.place, inspected.event?));
+            }
+        }
+        assert!(events.is_sorted_by_key(|(place, _)| *place), "{events:?}");
+        let places: HashSet<_> =
+            found.iter().map(|place| (place.aggregate_id, place.sequence)).collect();
+        assert_eq!((places.len(), events.len()), (log.len(), log.len()));
+        events.sort_by_key(|(_, event)| event.position());
+        assert!(events.iter().map(|(_, event)| event).eq(&log), "in pages of {limit}");
+    }
+    let ids: HashSet<_> = log.iter().map(|event| event.aggregate_id().get()).collect();
+    for id in ids {
+        let request =
+            InspectEvents { after: EventPlaced::after_all_of(id - 1), up_to: id, limit: 1_000 };
+        let page = inspection.events(&request).await?;
+        assert!(page.iter().all(|inspected| inspected.place.aggregate_id == id));
+    }
+    Ok(())
+}
+
+/// The numbers that are given next are not in use, also where they were given in vain.
+pub(crate) async fn what_was_given_last_is_not_behind_what_is_in_use(
+    fixture: &Fixture,
+) -> Result<()> {
+    let (store, engine) = (fixture.store(), fixture.engine());
+    everything(fixture).await?;
+    let diary =
+        store.with_context(async |ctx| Ok::<_, Error>(ctx.create::<Diary>().await?.id())).await?;
+    let text = "the last one".to_owned();
+    let appended =
+        store.append::<Diary, _>(Stream::Id(diary), Expected::NoStream, [Noted { text }]).await?;
+    let (_, last) = appended.committed.positions.expect("it has an event");
+    let given = engine.inspection().last_given().await?;
+    assert_eq!(given.position, last.get());
+    assert!(given.aggregate_id >= diary.get() && given.token >= 4, "{given:?}");
+    let block = engine.reserve_ids(1_000).await?;
+    let given = engine.inspection().last_given().await?;
+    assert_eq!(given.aggregate_id, block.first.get() + 999);
+    assert_eq!(engine.read_log(LogRequest::new(Position::START, 1)).await?.events.len(), 1);
+    Ok(())
+}
+
+fn at_id<A: Aggregate>(id: AggregateId) -> AggregateAt {
+    AggregateAt { aggregate_type: Some(A::NAME.to_owned()), id: id.get() }
+}
+
+/// Has the engine keep a snapshot that no context made.
+async fn plant(
+    fixture: &Fixture,
+    id: AggregateId,
+    sequence: i64,
+    fingerprint: Fingerprint,
+    state: Vec<u8>,
+) -> Result<()> {
+    let mut commit = raw::commit(vec![raw::write::<Tally>(id, Precondition::Exists)], Vec::new());
+    commit.snapshots = vec![raw::snapshot(id, sequence, fingerprint, state)];
+    fixture.engine().commit(commit).await.map(drop)
+}

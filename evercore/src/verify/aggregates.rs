@@ -1,0 +1,161 @@
+//! Aggregates, each with its events and its snapshot.
+//!
+//! What refers to something is read before it: an aggregate with its snapshot before its events, and an event together
+//! with the question whether its aggregate is there. Since nothing is ever removed, what is written meanwhile raises no
+//! alarm.
+
+use super::events::Events;
+use super::notes::Notes;
+use super::stream::Stream;
+use super::{AggregateAt, Finding, Scope};
+use crate::chain::Digesting;
+use crate::engine::{
+    EventPlaced, InspectedAggregate, InspectedColumns, InspectedEvent, Inspection,
+};
+use crate::error::with_causes;
+use crate::{AggregateId, Registry, Result};
+
+/// Before all events, whatever their rows say.
+const BEGINNING: EventPlaced =
+    EventPlaced { aggregate_id: i64::MIN, sequence: i64::MIN, position: i64::MIN };
+
+/// Looks at aggregates with all that belongs to them.
+pub(super) struct Aggregates<'a> {
+    pub(super) inspection: &'a dyn Inspection,
+    pub(super) registry: &'a Registry,
+    pub(super) scope: Scope,
+    pub(super) page_size: u32,
+    /// The highest id so far.
+    pub(super) highest: i64,
+    /// Of all that is chained, up to some positions.
+    pub(super) digests: Vec<Digesting>,
+}
+
+impl<'a> Aggregates<'a> {
+    /// Goes through all that the scope wants.
+    pub(super) async fn run(&mut self, notes: &mut Notes<'_>) -> Result<()> {
+        let (mut after, mut events_after) = (None, BEGINNING);
+        loop {
+            let page = self.inspection.aggregates(after, self.page_size).await?;
+            let Some(last) = page.last().map(|last| last.id) else { break };
+            match &self.scope {
+                Scope::Whole => self.page(page, events_after, last, notes).await?,
+                Scope::OfType(name) => {
+                    let is_wanted = |row: &InspectedAggregate| {
+                        let columns = row.aggregate.as_ref();
+                        columns
+                            .is_some_and(|columns| columns.aggregate_type.as_deref() == Some(name))
+                    };
+                    let wanted: Vec<_> = page.into_iter().filter(is_wanted).collect();
+                    for row in wanted {
+                        let (after, id) = (EventPlaced::after_all_of(row.id - 1), row.id);
+                        self.page(vec![row], after, id, notes).await?;
+                    }
+                }
+            }
+            (after, events_after) = (Some(last), EventPlaced::after_all_of(last));
+            notes.page_done().await;
+        }
+        if matches!(self.scope, Scope::Whole) {
+            // Those of aggregates that are not there, or were not when the last page was read.
+            self.page(Vec::new(), events_after, i64::MAX, notes).await?;
+        }
+        Ok(())
+    }
+
+    /// Looks at some aggregates, and at all events of a range that they are in.
+    async fn page(
+        &mut self,
+        aggregates: Vec<InspectedAggregate>,
+        after: EventPlaced,
+        up_to: i64,
+        notes: &mut Notes<'_>,
+    ) -> Result<()> {
+        let mut events = Events::between(self.inspection, after, up_to, self.page_size);
+        let mut previous = None;
+        for row in aggregates {
+            let id = row.id;
+            if row.aggregate.is_some() {
+                self.highest = self.highest.max(id);
+            }
+            let is_again = previous.replace(id) == Some(id);
+            let Some(mut stream) = self.row(row, is_again, notes) else { continue };
+            self.strays(&mut events, Some(id), notes).await?;
+            while let Some(event) = events.next_if(|place| place.aggregate_id == id).await? {
+                notes.verified.events += 1;
+                stream.event(event, notes);
+            }
+            stream.finish(&mut self.digests, notes);
+        }
+        self.strays(&mut events, None, notes).await
+    }
+
+    /// Looks at the row of an aggregate. `None` if its events are to be taken as those of no aggregate.
+    fn row(
+        &self,
+        row: InspectedAggregate,
+        is_again: bool,
+        notes: &mut Notes<'_>,
+    ) -> Option<Stream<'a>> {
+        let InspectedAggregate { id, aggregate, snapshot } = row;
+        if !is_again {
+            notes.verified.snapshots += u64::from(snapshot.is_some());
+        }
+        let Some(InspectedColumns { aggregate_type, key }) = aggregate else {
+            notes.found(Finding::SnapshotWithoutAggregate { aggregate_id: id });
+            return None;
+        };
+        let at = AggregateAt { aggregate_type: aggregate_type.as_deref().map(str::to_owned), id };
+        let mut damaged = |problem: String| {
+            notes.found(Finding::AggregateDamaged { aggregate: at.clone(), problem });
+        };
+        if is_again {
+            damaged("another aggregate has the same id".to_owned());
+            return None;
+        }
+        if let Err(error) = AggregateId::new(id) {
+            damaged(error.to_string());
+        }
+        if aggregate_type.is_none() {
+            damaged("the number of its type stands for none".to_owned());
+        }
+        if let Some(Err(error)) = key {
+            notes
+                .found(Finding::KeyDamaged { aggregate: at.clone(), problem: with_causes(&error) });
+        }
+        notes.verified.aggregates += 1;
+        Some(Stream::new(at, snapshot, self.registry, &self.digests))
+    }
+
+    /// Looks at events whose aggregates were not on the page, up to one that was.
+    async fn strays(
+        &self,
+        events: &mut Events<'_>,
+        up_to: Option<i64>,
+        notes: &mut Notes<'_>,
+    ) -> Result<()> {
+        let is_stray = |place: EventPlaced| up_to.is_none_or(|id| place.aggregate_id < id);
+        let mut stream: Option<(i64, Stream<'a>)> = None;
+        while let Some(event) = events.next_if(is_stray).await? {
+            notes.verified.events += 1;
+            let id = event.place.aggregate_id;
+            let at = AggregateAt { aggregate_type: type_of(&event), id };
+            if !event.has_aggregate {
+                notes.found(Finding::EventWithoutAggregate { event: at.event(event.place) });
+                continue;
+            }
+            let newcomer = match stream.take() {
+                Some((known, stream)) if known == id => stream,
+                // The aggregate was created since its page was read, and so after what digests are of.
+                _ => Stream::new(at, None, self.registry, &[]),
+            };
+            let (_, stream) = stream.insert((id, newcomer));
+            stream.event(event, notes);
+        }
+        Ok(())
+    }
+}
+
+fn type_of(event: &InspectedEvent) -> Option<String> {
+    event.event.as_ref().ok().map(|event| event.aggregate_type().to_owned())
+}

@@ -1,0 +1,83 @@
+//! The chain of hashes of one aggregate.
+
+use super::{EventAt, Finding};
+use crate::chain::{Digesting, Link};
+use crate::{Position, RecordedEvent};
+
+/// A chain that is followed event by event.
+#[derive(Debug)]
+pub(super) struct Chain {
+    before: Before,
+    has_begun: bool,
+    /// For each digest, the last event up to its position.
+    heads: Vec<Head>,
+}
+
+/// What is known of the event before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Before {
+    /// There is none, or it has no hash.
+    WithoutHash,
+    Hash(Link),
+    /// It is missing, or cannot be read.
+    Unknown,
+}
+
+#[derive(Debug)]
+struct Head {
+    up_to: Position,
+    last: Option<(i64, Link)>,
+}
+
+impl Chain {
+    pub(super) fn new(digests: &[Digesting]) -> Self {
+        let heads = digests.iter().map(|digest| Head { up_to: digest.position(), last: None });
+        Self { before: Before::WithoutHash, has_begun: false, heads: heads.collect() }
+    }
+
+    /// The next event cannot be told, or is not the next one.
+    pub(super) fn interrupt(&mut self) {
+        self.before = Before::Unknown;
+    }
+
+    pub(super) fn event(&mut self, event: &RecordedEvent, at: &EventAt) -> Option<Finding> {
+        let Some(link) = event.payload().link() else {
+            self.before = Before::WithoutHash;
+            return self.has_begun.then(|| Finding::HashMissing { event: at.clone() });
+        };
+        let is_right = match self.before {
+            Before::Unknown => true,
+            Before::WithoutHash => is_right(None, event, link),
+            Before::Hash(before) => is_right(Some(before), event, link),
+        };
+        (self.before, self.has_begun) = (Before::Hash(link), true);
+        for head in &mut self.heads {
+            if event.position() <= head.up_to {
+                head.last = Some((event.sequence().get(), link));
+            }
+        }
+        (!is_right).then(|| Finding::HashDiffers { event: at.clone() })
+    }
+
+    /// Whether the last event has another hash than this one.
+    pub(super) fn ends_otherwise(&self, link: Link) -> bool {
+        match self.before {
+            Before::Hash(before) => before != link,
+            Before::WithoutHash => true,
+            Before::Unknown => false,
+        }
+    }
+
+    /// Adds the aggregate to the digests that the chain was made for.
+    pub(super) fn add_to(&self, digests: &mut [Digesting], aggregate_id: i64) {
+        for (head, digest) in self.heads.iter().zip(digests) {
+            if let Some((sequence, link)) = head.last {
+                digest.add(aggregate_id, sequence, link);
+            }
+        }
+    }
+}
+
+fn is_right(before: Option<Link>, event: &RecordedEvent, link: Link) -> bool {
+    Link::of_recorded(before, event).is_ok_and(|right| right == link)
+}
