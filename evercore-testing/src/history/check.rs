@@ -252,7 +252,7 @@ impl fmt::Display for Verdict {
         } = self.counts;
         write!(
             f,
-            "{events} events of {commits} commits: {acknowledged} acknowledged, {refused} refused, {unknown_landed} landed and {unknown_lost} did not without an answer; {handled} handled"
+            "{events} events of {commits} commits: {acknowledged} acknowledged, {refused} refused, and without an answer {unknown_landed} that landed and {unknown_lost} that did not; {handled} handled"
         )?;
         match &self.violations[..] {
             [] => write!(f, "; all promises were kept"),

@@ -18,7 +18,7 @@ use crate::case::{SEED_VARIABLE, message, runtime, seed, with_sources};
 use crate::fixture::Setting;
 
 /// How many sequences are tried, unless `PROPTEST_CASES` says otherwise.
-const SEQUENCES: u32 = 16;
+const SEQUENCES: u32 = 12;
 
 /// The variable of proptest for it.
 const SEQUENCES_VARIABLE: &str = "PROPTEST_CASES";
@@ -71,7 +71,7 @@ impl Default for Explorer {
 }
 
 impl Explorer {
-    /// Tries 16 sequences of up to 40 commands, or as many as `PROPTEST_CASES` says, from a random seed, or that of
+    /// Tries 12 sequences of up to 40 commands, or as many as `PROPTEST_CASES` says, from a random seed, or that of
     /// `EVERCORE_SEED`.
     ///
     /// # Panics
