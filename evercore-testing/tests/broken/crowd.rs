@@ -4,7 +4,7 @@ use evercore_testing::history::Violation;
 use evercore_testing::{Crowd, concurrent_histories};
 
 use crate::engine::{Fault, Faulty, Sound};
-use crate::read_faults::AppliesTwice;
+use crate::read_faults::{AppliesTwice, ReversesTheLog, SkipsASequence};
 use crate::subscription_faults::{ReadsBackwards, SkipsMatches};
 use crate::write_faults::{
     AcknowledgesTooEarly, BelievesTheCache, KeepsRefusedSnapshots, LandsInPart,
@@ -53,6 +53,8 @@ seen! {
     overlooked_idempotency_keys_are_seen: OverlooksIdempotency => Violation::IdempotencyKey { .. },
     snapshots_of_refused_commits_are_seen: KeepsRefusedSnapshots => Violation::State { .. },
     events_applied_twice_are_seen: AppliesTwice => Violation::State { .. },
+    sequences_left_out_are_seen: SkipsASequence => Violation::Sequence { .. },
+    a_log_read_backwards_is_seen: ReversesTheLog => Violation::Unordered { .. },
     matches_left_out_are_seen: SkipsMatches => Violation::Missed { .. },
     pages_read_backwards_are_seen: ReadsBackwards => Violation::Overtaken { .. },
 }
