@@ -27,3 +27,10 @@ impl Harness for Memory {
 }
 
 conformance!(Memory(MemoryEngine::new()));
+
+mod random {
+    use super::{Memory, MemoryEngine};
+
+    evercore_testing::state_machine!(Memory(MemoryEngine::new()));
+    evercore_testing::concurrent_histories!(Memory(MemoryEngine::new()));
+}

@@ -76,6 +76,15 @@ mod file {
             tempfile::tempdir().expect("a temporary folder")
         ));
     }
+
+    mod random {
+        use super::File;
+
+        evercore_testing::state_machine!(File(tempfile::tempdir().expect("a temporary folder")));
+        evercore_testing::concurrent_histories!(File(
+            tempfile::tempdir().expect("a temporary folder")
+        ));
+    }
 }
 
 mod memory {
@@ -155,5 +164,12 @@ mod memory {
         use super::Memory;
 
         evercore_testing::transactional_conformance!(Memory::default());
+    }
+
+    mod random {
+        use super::Memory;
+
+        evercore_testing::state_machine!(Memory::default());
+        evercore_testing::concurrent_histories!(Memory::default());
     }
 }

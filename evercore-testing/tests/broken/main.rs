@@ -2,8 +2,10 @@
 //!
 //! `cargo test -p evercore-testing --test broken -- --nocapture` shows which case caught which fault, and its words.
 
+mod crowd;
 mod engine;
 mod inspection_faults;
+mod machine;
 mod read_faults;
 mod subscription_faults;
 mod write_faults;
