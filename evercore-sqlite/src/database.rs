@@ -2,17 +2,19 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use evercore::engine::LogSignal;
-use evercore::{Error, Result};
+use evercore::{Error, OpenProblem, Result};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, SqliteConnection};
 
 use crate::error::{Class, Failure, Problem};
+use crate::identity::FileIdentity;
 use crate::options::{MissingFile, SqliteOptions, Synchronous};
 use crate::preflight;
 use crate::turns::Turns;
@@ -34,6 +36,10 @@ pub(crate) struct Database {
     name: String,
     place: Place,
     options: SqliteOptions,
+    /// The file that was opened first.
+    identity: OnceLock<Option<FileIdentity>>,
+    /// The write-ahead log and its index, which stay as long as a connection is open. `None` while it is not known.
+    beside: Mutex<Option<[FileIdentity; 2]>>,
     turns: Turns,
     /// Given after each commit of this engine.
     grown: LogSignal,
@@ -67,7 +73,15 @@ impl Database {
                 (":memory:".to_owned(), Place::Memory(unique), turns)
             }
         };
-        Self { name, place, options, turns, grown: LogSignal::new() }
+        Self {
+            name,
+            place,
+            options,
+            identity: OnceLock::new(),
+            beside: Mutex::default(),
+            turns,
+            grown: LogSignal::new(),
+        }
     }
 
     /// The file, for messages.
@@ -89,6 +103,46 @@ impl Database {
 
     pub(crate) const fn turns(&self) -> &Turns {
         &self.turns
+    }
+
+    /// Refuses to go on with files that are not those that were opened first: SQLite would write to what nobody finds any
+    /// more, or mix two databases. Blocks, for a few microseconds.
+    pub(crate) fn check_in_place(&self) -> Result<()> {
+        let Place::File(path) = &self.place else { return Ok(()) };
+        let found = FileIdentity::of(path);
+        let is_same = found.is_some() && found == *self.identity.get_or_init(|| found);
+        let known = *self.beside.lock().unwrap_or_else(PoisonError::into_inner);
+        if is_same && (known.is_none() || known == self.find_beside()) {
+            return Ok(());
+        }
+        Err(Error::CannotOpen {
+            database: self.name.clone(),
+            problem: OpenProblem::Moved,
+            source: None,
+        })
+    }
+
+    /// Remembers the files beside the database, which a connection has in use that stays open.
+    pub(crate) fn remember_files(&self) {
+        let mut beside = self.beside.lock().unwrap_or_else(PoisonError::into_inner);
+        if beside.is_none() {
+            *beside = self.find_beside();
+        }
+    }
+
+    /// Forgets them: the connection is closed, and may have been the last.
+    pub(crate) fn forget_files(&self) {
+        *self.beside.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    fn find_beside(&self) -> Option<[FileIdentity; 2]> {
+        let Place::File(path) = &self.place else { return None };
+        let of = |suffix| {
+            let mut path = path.clone().into_os_string();
+            path.push(suffix);
+            FileIdentity::of(Path::new(&path))
+        };
+        Some([of("-wal")?, of("-shm")?])
     }
 
     /// Opens the first connection: creates a missing file, and finds out what is wrong with one that cannot be used.
@@ -140,15 +194,21 @@ impl Database {
             .pragma("temp_store", "MEMORY")
             .pragma("synchronous", self.synchronous())
             .pragma("journal_size_limit", WAL_BYTES_KEPT);
-        self.checked(options.connect().await.map_err(Problem::from))
+        self.check_in_place()?;
+        let connection = self.checked(options.connect().await.map_err(Problem::from))?;
+        self.check_in_place()?;
+        Ok(connection)
     }
 
     fn open(&self, more: OpenFlags) -> Result<Connection, Problem> {
+        self.check_in_place()?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | more;
         let connection = match &self.place {
             Place::File(path) => Connection::open_with_flags(path, flags)?,
             Place::Memory(name) => Connection::open_with_flags_and_vfs(name, flags, MEMORY_VFS)?,
         };
+        // Replaced just now, maybe: SQLite opens the file with the connection, and those beside it with the first read.
+        self.check_in_place()?;
         connection.busy_timeout(self.options.get_busy_timeout())?;
         connection.set_prepared_statement_cache_capacity(CACHED_STATEMENTS);
         // Or a statement is prepared again whenever a value is bound that the planner may have looked at.

@@ -10,10 +10,15 @@ use crate::options::MissingFile;
 
 /// Refuses a path that cannot be a database to write to. Leaves everything as it is. Blocks.
 pub(crate) fn check(path: &Path, database: &str, missing_file: MissingFile) -> Result<()> {
-    look(path, missing_file).map_err(|(problem, source)| Error::CannotOpen {
-        database: database.to_owned(),
-        problem,
-        source: source.map(Into::into),
+    look(path, missing_file).map_err(|(problem, source)| match source {
+        Some(source) if source.kind() == ErrorKind::StorageFull => {
+            Error::DiskFull { source: source.into() }
+        }
+        source => Error::CannotOpen {
+            database: database.to_owned(),
+            problem,
+            source: source.map(Into::into),
+        },
     })
 }
 

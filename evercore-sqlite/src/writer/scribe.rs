@@ -57,9 +57,13 @@ impl Scribe {
         }
     }
 
+    /// The connection, which may have to be opened. What would be written to files that are gone is refused.
     pub(super) fn connection(&mut self) -> Result<&Connection> {
         match &mut self.connection {
-            Some(connection) => Ok(connection),
+            Some(connection) => {
+                self.database.check_in_place()?;
+                Ok(connection)
+            }
             missing => Ok(missing.insert(self.database.open_writer()?)),
         }
     }
@@ -74,6 +78,7 @@ impl Scribe {
         if let Err(error) = execute(connection, "ROLLBACK") {
             debug!(%error, "the connection that writes is given up");
             self.connection = None;
+            self.database.forget_files();
         }
     }
 
