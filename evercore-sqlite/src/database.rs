@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -37,7 +37,7 @@ pub(crate) struct Database {
     place: Place,
     options: SqliteOptions,
     /// The file that was opened first.
-    identity: OnceLock<Option<FileIdentity>>,
+    identity: OnceLock<FileIdentity>,
     /// The write-ahead log and its index, which stay as long as a connection is open. `None` while it is not known.
     beside: Mutex<Option<[FileIdentity; 2]>>,
     turns: Turns,
@@ -109,30 +109,41 @@ impl Database {
     /// more, or mix two databases. Blocks, for a few microseconds.
     pub(crate) fn check_in_place(&self) -> Result<()> {
         let Place::File(path) = &self.place else { return Ok(()) };
-        let found = FileIdentity::of(path);
-        let is_same = found.is_some() && found == *self.identity.get_or_init(|| found);
-        let known = *self.beside.lock().unwrap_or_else(PoisonError::into_inner);
-        if is_same && (known.is_none() || known == self.find_beside()) {
+        let Some(first) = self.identity.get() else { return Ok(()) };
+        let is_same = FileIdentity::of(path).as_ref() == Some(first);
+        let known = *self.beside();
+        let is_same = is_same && (known.is_none() || known == self.find_beside());
+        // Forgotten meanwhile, since the last connection was closed: that is what has taken them away.
+        if is_same || known != *self.beside() {
             return Ok(());
         }
-        Err(Error::CannotOpen {
-            database: self.name.clone(),
-            problem: OpenProblem::Moved,
-            source: None,
-        })
+        Err(self.cannot_open(OpenProblem::Moved))
+    }
+
+    /// Remembers the file that was opened first.
+    fn remember_file(&self) {
+        let Place::File(path) = &self.place else { return };
+        if let Some(found) = FileIdentity::of(path) {
+            // Unless there was one before.
+            self.identity.set(found).ok();
+        }
     }
 
     /// Remembers the files beside the database, which a connection has in use that stays open.
     pub(crate) fn remember_files(&self) {
-        let mut beside = self.beside.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut beside = self.beside();
         if beside.is_none() {
             *beside = self.find_beside();
         }
     }
 
-    /// Forgets them: the connection is closed, and may have been the last.
+    /// Forgets them: the connection is about to be closed, and may be the last.
     pub(crate) fn forget_files(&self) {
-        *self.beside.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *self.beside() = None;
+    }
+
+    fn beside(&self) -> MutexGuard<'_, Option<[FileIdentity; 2]>> {
+        self.beside.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn find_beside(&self) -> Option<[FileIdentity; 2]> {
@@ -156,13 +167,26 @@ impl Database {
             MissingFile::Create => OpenFlags::SQLITE_OPEN_CREATE,
             MissingFile::Refuse => OpenFlags::empty(),
         };
-        self.checked(self.open(create).and_then(|connection| {
+        let created = self.open(create).and_then(|connection| {
+            // SQLite opens what it may not write as well as it can.
+            if connection.is_readonly(rusqlite::MAIN_DB)? {
+                return Err(self.cannot_open(OpenProblem::ReadOnly).into());
+            }
             self.prepare_writer(&connection)?;
             if !self.is_in_memory() {
                 self.use_wal(&connection)?;
             }
             Ok(connection)
-        }))
+        });
+        match (created, &self.place) {
+            (Err(Problem::Driver(failure)), Place::File(path))
+                if failure.class() == Class::CannotOpen =>
+            {
+                let explained = preflight::explain(path, &self.name);
+                Err(explained.unwrap_or_else(|| failure.undone(&self.name, "open the database")))
+            }
+            (created, _) => self.checked(created),
+        }
     }
 
     /// Opens a connection that writes.
@@ -208,6 +232,7 @@ impl Database {
             Place::Memory(name) => Connection::open_with_flags_and_vfs(name, flags, MEMORY_VFS)?,
         };
         // Replaced just now, maybe: SQLite opens the file with the connection, and those beside it with the first read.
+        self.remember_file();
         self.check_in_place()?;
         connection.busy_timeout(self.options.get_busy_timeout())?;
         connection.set_prepared_statement_cache_capacity(CACHED_STATEMENTS);
@@ -252,6 +277,10 @@ impl Database {
                 Err(failure) => return Err(failure.into()),
             }
         }
+    }
+
+    fn cannot_open(&self, problem: OpenProblem) -> Error {
+        Error::CannotOpen { database: self.name.clone(), problem, source: None }
     }
 
     fn checked<T>(&self, opened: Result<T, Problem>) -> Result<T> {

@@ -49,7 +49,7 @@ impl Scribe {
                 Job::Other(OtherJob(work)) => work(Ok(&mut self)),
                 Job::Close { answer } => {
                     self.refuse_the_rest();
-                    drop(self.connection.take());
+                    self.give_up_connection();
                     answer.send(Ok(())).ok();
                     return;
                 }
@@ -77,9 +77,13 @@ impl Scribe {
         }
         if let Err(error) = execute(connection, "ROLLBACK") {
             debug!(%error, "the connection that writes is given up");
-            self.connection = None;
-            self.database.forget_files();
+            self.give_up_connection();
         }
+    }
+
+    fn give_up_connection(&mut self) {
+        self.database.forget_files();
+        self.connection = None;
     }
 
     /// Stores names, in a transaction of its own, and knows them from then on. A failure leaves it open. The caller has

@@ -5,6 +5,7 @@ mod disk;
 mod failing;
 mod files;
 mod full;
+mod locks;
 mod operations;
 mod power;
 mod wal;
