@@ -49,7 +49,8 @@ pub async fn conduct(plan: &Plan) -> Result<Report> {
     let writers: Vec<_> = (0..WRITERS)
         .map(|_| {
             let (opened, desk) = (stage.opened(), Arc::clone(&desk));
-            Writer { opened, engine: plan.engine, desk, rng: rng.fork() }
+            let direct = opened.clone();
+            Writer { opened, direct, engine: plan.engine, desk, rng: rng.fork() }
         })
         .map(|writer| tokio::spawn(writer.run(until)))
         .collect();

@@ -6,7 +6,7 @@ use evercore::{
 use serde::{Deserialize, Serialize};
 
 /// A list of entries.
-#[derive(Aggregate, Default, Serialize, Deserialize)]
+#[derive(Aggregate, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[aggregate(snapshot_every = 10)]
 pub(crate) struct Ledger {
     entries: usize,

@@ -14,10 +14,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
+use evercore_testing::history::{Check, History};
 use fastrand::Rng;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::conduct::{log, parked};
+use crate::domain::Ledger;
 use crate::journal;
 use crate::plan::{Engine, Plan};
 use crate::stage::Stage;
@@ -34,6 +36,12 @@ use post::{CommitterPost, Heard};
 
 /// The longest that it may take to begin, or to handle what is left in the end.
 const WITHIN: Duration = Duration::from_secs(120);
+
+/// A process says about four for each attempt.
+const MOST_LINES: usize = 200;
+
+/// The whole history is gone through again at one look in so many, and in the end.
+const BETWEEN_CHECKS: usize = 10;
 
 /// Which kills there are to be.
 #[derive(Clone, Debug)]
@@ -60,6 +68,8 @@ pub enum Acknowledge {
 struct Reported {
     attempts: Vec<Attempt>,
     last_attempt: i64,
+    /// What they saw of all commits but those with rows beside.
+    history: History,
     kills: usize,
     /// Kills before the process had opened the database.
     early: usize,
@@ -124,14 +134,18 @@ impl Kills {
                     written: stage.written().await?,
                     ..Evidence::default()
                 };
-                let violations = evidence.violations_so_far();
+                let mut violations = evidence.violations_so_far();
+                if reported.kills % BETWEEN_CHECKS == 0 {
+                    violations.extend(check_history(&stage, &reported.history).await?);
+                }
                 if !violations.is_empty() {
                     return Ok(self.report(&reported, &evidence, violations, started));
                 }
             }
         }
         let evidence = self.end_in_peace(&stage, reported.attempts.clone()).await?;
-        let violations = evidence.violations();
+        let mut violations = evidence.violations();
+        violations.extend(check_history(&stage, &reported.history).await?);
         Ok(self.report(&reported, &evidence, violations, started))
     }
 
@@ -141,15 +155,19 @@ impl Kills {
         if is_early {
             sleep(Duration::from_micros(rng.u64(..12_000))).await;
         } else {
-            timeout(WITHIN, post.opened()).await.context("it never opened the database")??;
+            // Counted in what it says and not in time, so that a slow machine gets as much done before a kill.
+            let lines = rng.usize(1..MOST_LINES);
+            timeout(WITHIN, post.hear(lines)).await.context("it says nothing more")??;
             let moment = match rng.u8(..8) {
                 // Long enough for the leases of the one before it to end, so that handlers are at work.
                 0 => LEASE + Duration::from_micros(rng.u64(..300_000)),
-                _ => Duration::from_micros(rng.u64(..120_000)),
+                _ => Duration::from_micros(rng.u64(..3_000)),
             };
             sleep(moment).await;
         }
-        let Heard { attempts, last_attempt, opened } = post.kill().await?;
+        let Heard { attempts, last_attempt, opened, history } = post.kill().await?;
+        // It began when those before it were gone.
+        reported.history = std::mem::take(&mut reported.history).then(history);
         reported.attempts.extend(attempts);
         reported.last_attempt = reported.last_attempt.max(last_attempt);
         reported.kills += 1;
@@ -203,4 +221,11 @@ impl Kills {
         let handled = evidence.written.as_ref().map_or(0, |written| written.handled.len());
         KillReport::new(self, reported, evidence.log.len(), handled, violations, started.elapsed())
     }
+}
+
+async fn check_history(stage: &Stage, history: &History) -> Result<Vec<Violation>> {
+    let check = Check::of(history).unobserved_writers().states_of::<Ledger>();
+    let verdict = check.run(&stage.store()).await?;
+    let found = verdict.violations().iter();
+    Ok(found.map(|found| Violation::History { problem: found.to_string() }).collect())
 }

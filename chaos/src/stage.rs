@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 use evercore::EventStore;
@@ -12,6 +13,9 @@ use throwaway_postgres::{Binaries, Server};
 use crate::plan::{Engine, Fence, Plan};
 use crate::verdict::Written;
 use crate::{postgres, sqlite};
+
+/// The longest that a server may take to notice that a client is gone.
+const NOTICED_WITHIN: Duration = Duration::from_secs(60);
 
 /// Where a run takes place. It is gone when this is dropped.
 #[derive(Debug)]
@@ -126,11 +130,21 @@ impl Stage {
         }
     }
 
-    /// Opens the store again that was closed.
+    /// Opens the store again that was closed. On a server, waits until it has noticed whose clients are gone: what they
+    /// have left open holds the frontier back, and with it what can be read.
     pub(crate) async fn step_up(&self) -> Result<()> {
-        if let Database::Sqlite { url } = &self.database {
-            let opened = EventStore::connect(url).await.context("cannot open the store")?;
-            self.opened.set(opened);
+        match &self.database {
+            Database::Memory => {}
+            Database::Sqlite { url } => {
+                let opened = EventStore::connect(url).await.context("cannot open the store")?;
+                self.opened.set(opened);
+            }
+            Database::Postgres { .. } => {
+                let store = self.store();
+                let noticed = postgres::until_nobody_writes(&store);
+                let noticed = tokio::time::timeout(NOTICED_WITHIN, noticed).await;
+                noticed.context("a client that is gone still holds the frontier back")??;
+            }
         }
         Ok(())
     }

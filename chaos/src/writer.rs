@@ -98,6 +98,8 @@ pub(crate) enum Failure {
 #[derive(Debug)]
 pub(crate) struct Writer {
     pub(crate) opened: Opened,
+    /// On the engine itself, which transactions of user code need.
+    pub(crate) direct: Opened,
     pub(crate) engine: Engine,
     pub(crate) desk: Arc<Desk>,
     pub(crate) rng: Rng,
@@ -189,7 +191,7 @@ impl Writer {
             Work::Enter { ledgers, each, guarded } => {
                 self.enter(&store, venture, ledgers, *each, *guarded).await
             }
-            Work::Transact { ledger } => self.transact(&store, venture, *ledger).await,
+            Work::Transact { ledger } => self.transact(&self.direct.get(), venture, *ledger).await,
         };
         match ended {
             Ok(()) => Ok(Told::Landed),

@@ -4,6 +4,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Result;
+use evercore::engine::StorageEngine;
+use evercore::{EventStore, Migrate};
+use evercore_postgres::PostgresEngine;
+use evercore_sqlite::SqliteEngine;
+use evercore_testing::history::Recorder;
 use fastrand::Rng;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -40,14 +45,22 @@ pub struct CommitterDuty {
 /// # Errors
 /// Why it cannot go on.
 pub(crate) async fn commit_and_follow(duty: CommitterDuty, stop: CancellationToken) -> Result<()> {
-    let store = worker::open(&duty.url).await?;
+    let engine = open(&duty).await?;
+    let recorder = Recorder::lines(std::io::stdout());
+    let observed = open_store(recorder.observe(Arc::clone(&engine))).await?;
+    let store = open_store(engine).await?;
     Line::Opened.say()?;
     let mut rng = Rng::with_seed(duty.seed);
     let desk = Arc::new(Desk::after(duty.after));
     let mut tasks = JoinSet::new();
     for _ in 0..duty.writers {
-        let (opened, desk) = (Opened::new(store.clone()), Arc::clone(&desk));
-        let writer = Writer { opened, engine: duty.engine, desk, rng: rng.fork() };
+        let writer = Writer {
+            opened: Opened::new(observed.clone()),
+            direct: Opened::new(store.clone()),
+            engine: duty.engine,
+            desk: Arc::clone(&desk),
+            rng: rng.fork(),
+        };
         tasks.spawn(write(writer, duty.acknowledge, stop.clone()));
     }
     let files = Files::of(duty.folder);
@@ -60,6 +73,22 @@ pub(crate) async fn commit_and_follow(duty: CommitterDuty, stop: CancellationTok
     };
     tokio::try_join!(writing, follower.run(duty.engine, Fence::Kept))?;
     Ok(store.close().await?)
+}
+
+async fn open(duty: &CommitterDuty) -> Result<Arc<dyn StorageEngine>> {
+    worker::patiently(async || {
+        let engine: Arc<dyn StorageEngine> = match duty.engine {
+            Engine::Sqlite => Arc::new(SqliteEngine::connect(&duty.url).await?),
+            Engine::Postgres => Arc::new(PostgresEngine::open(duty.url.parse()?).await?),
+            Engine::Memory => unreachable!("BUG: there are no processes on memory"),
+        };
+        Ok(engine)
+    })
+    .await
+}
+
+async fn open_store(engine: Arc<dyn StorageEngine>) -> evercore::Result<EventStore> {
+    EventStore::builder().migrate(Migrate::Manually).open_shared(engine).await
 }
 
 async fn write(

@@ -26,7 +26,15 @@ impl Line {
         std::io::stdout().lock().write_all(&line).context("nobody listens")
     }
 
-    pub(super) fn read(line: &str) -> Result<Self> {
-        serde_json::from_str(line).with_context(|| format!("not a statement: `{line}`"))
+    /// A line that the process itself has said; `None` for one of its recorder.
+    pub(super) fn read(line: &[u8]) -> Result<Option<Self>> {
+        if line.starts_with(OBSERVATION) {
+            return Ok(None);
+        }
+        let read = serde_json::from_slice(line);
+        read.map(Some).with_context(|| format!("no line: `{}`", String::from_utf8_lossy(line)))
     }
 }
+
+/// How a line of [`Recorder::lines`](evercore_testing::history::Recorder::lines) begins.
+const OBSERVATION: &[u8] = br#"{"saw":"#;

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::process::Stdio;
 
-use anyhow::{Context, Result, bail, ensure};
-use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+use anyhow::{Context, Result, ensure};
+use evercore_testing::history::History;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::{Child, ChildStdout, Command};
 
 use super::Kills;
@@ -19,8 +20,8 @@ const WRITERS: usize = 8;
 #[derive(Debug)]
 pub(super) struct CommitterPost {
     child: Child,
-    lines: Lines<BufReader<ChildStdout>>,
-    opened: bool,
+    output: BufReader<ChildStdout>,
+    heard: Vec<u8>,
 }
 
 /// What it said before it was killed.
@@ -30,6 +31,8 @@ pub(super) struct Heard {
     pub(super) attempts: Vec<Attempt>,
     pub(super) last_attempt: i64,
     pub(super) opened: bool,
+    /// What its recorder saw.
+    pub(super) history: History,
 }
 
 impl CommitterPost {
@@ -58,15 +61,14 @@ impl CommitterPost {
             .spawn()
             .with_context(|| format!("cannot start {:?}", kills.program))?;
         let stdout = child.stdout.take().context("BUG: its output is a pipe")?;
-        Ok(Self { child, lines: BufReader::new(stdout).lines(), opened: false })
+        Ok(Self { child, output: BufReader::new(stdout), heard: Vec::new() })
     }
 
-    /// Waits until it has opened the database.
-    pub(super) async fn opened(&mut self) -> Result<()> {
-        let first = self.lines.next_line().await?.context("it ended; see what it printed")?;
-        match Line::read(&first)? {
-            Line::Opened => self.opened = true,
-            other => bail!("it begins with {other:?}"),
+    /// Waits until it has said so many lines. The first one says that it has opened the database.
+    pub(super) async fn hear(&mut self, lines: usize) -> Result<()> {
+        for _ in 0..lines {
+            let length = self.output.read_until(b'\n', &mut self.heard).await?;
+            ensure!(length > 0, "it ended by itself; see what it printed");
         }
         Ok(())
     }
@@ -75,12 +77,19 @@ impl CommitterPost {
     pub(super) async fn kill(mut self) -> Result<Heard> {
         ensure!(self.child.try_wait()?.is_none(), "it ended by itself; see what it printed");
         self.child.start_kill()?;
+        self.output.read_to_end(&mut self.heard).await?;
+        let mut opened = false;
         let mut attempts: BTreeMap<i64, Attempt> = BTreeMap::new();
-        while let Some(line) = self.lines.next_line().await? {
-            match Line::read(&line)? {
-                Line::Opened => self.opened = true,
-                Line::Begins(attempt) => drop(attempts.insert(attempt.number, attempt)),
-                Line::Told { number, told } => {
+        let mut observations = Vec::new();
+        // A last line without an end was cut off.
+        for line in
+            self.heard.split_inclusive(|&byte| byte == b'\n').filter(|line| line.ends_with(b"\n"))
+        {
+            match Line::read(line)? {
+                None => observations.extend_from_slice(line),
+                Some(Line::Opened) => opened = true,
+                Some(Line::Begins(attempt)) => drop(attempts.insert(attempt.number, attempt)),
+                Some(Line::Told { number, told }) => {
                     let attempt = attempts.get_mut(&number);
                     attempt.with_context(|| format!("attempt {number} never began"))?.told = told;
                 }
@@ -89,13 +98,14 @@ impl CommitterPost {
         self.child.wait().await?;
         let last_attempt = attempts.keys().next_back().copied().unwrap_or_default();
         let attempts = attempts.into_values().collect();
-        Ok(Heard { attempts, last_attempt, opened: self.opened })
+        let history = History::read(&observations[..])?;
+        Ok(Heard { attempts, last_attempt, opened, history })
     }
 
     /// Asks it to leave, and waits until it has.
     pub(super) async fn leave(mut self) -> Result<()> {
         drop(self.child.stdin.take());
-        while self.lines.next_line().await?.is_some() {}
+        self.output.read_to_end(&mut Vec::new()).await?;
         let status = self.child.wait().await?;
         ensure!(status.success(), "it ended with {status}; see what it printed");
         Ok(())
