@@ -22,8 +22,12 @@ pub(crate) struct Disk {
 impl Disk {
     /// An empty folder.
     pub(crate) fn new() -> Self {
+        Self::of(folder())
+    }
+
+    /// That folder.
+    pub(crate) fn of(folder: TempDir) -> Self {
         vfs::register();
-        let folder = folder();
         // SQLite asks for files by their real name.
         let path = folder.path().canonicalize().expect("it is there");
         Self { folder, watched: Watched::begin(path) }

@@ -38,7 +38,7 @@ async fn with_ever_more_room(operation: Operation) -> (Vec<Problem>, usize) {
     (found, refused)
 }
 
-fn says_that_it_is_full(error: &Failure) -> bool {
+pub(crate) fn says_that_it_is_full(error: &Failure) -> bool {
     const FULL: &str = "13";
     match error {
         Failure::Statement(sqlx::Error::Database(error)) => error.code().as_deref() == Some(FULL),

@@ -6,6 +6,7 @@ mod failing;
 mod files;
 mod full;
 mod locks;
+mod mounts;
 mod operations;
 mod power;
 mod wal;

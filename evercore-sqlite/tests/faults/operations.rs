@@ -69,8 +69,13 @@ pub(crate) struct Trial {
 impl Trial {
     /// A database with accounts in it, or none if opening it is to be tried.
     pub(crate) async fn prepare(operation: Operation) -> Self {
+        Self::prepare_on(Disk::new(), operation).await
+    }
+
+    /// As [`prepare`](Self::prepare), on that disk.
+    pub(crate) async fn prepare_on(disk: Disk, operation: Operation) -> Self {
         let mut trial = Self {
-            disk: Disk::new(),
+            disk,
             store: None,
             accounts: Vec::new(),
             sent: Sent::default(),
