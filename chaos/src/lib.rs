@@ -7,6 +7,9 @@
 //! trouble, and what the handlers have written is compared with the log.
 //!
 //! The control removes the check of the lease's token and of the cursor's place. It must be caught.
+//!
+//! [`Kills`] are for the writers: a process that writes and follows is killed again and again, and what it was told is held
+//! against the log. There the control acknowledges a commit before it is made.
 
 mod conduct;
 mod domain;

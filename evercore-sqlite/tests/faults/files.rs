@@ -195,3 +195,16 @@ async fn a_damaged_page_is_an_error_that_names_the_file_and_says_what_to_do() {
     }
     assert!(told > 10, "only {told} damaged pages were noticed");
 }
+
+/// SQLite cannot tell: the log has checksums of its own, and nothing in it names the database. This is why the docs warn.
+#[tokio::test]
+async fn a_log_of_another_database_is_taken_for_its_own() {
+    let (bank, other) = (Bank::open().await, Bank::open().await);
+    pay(&other.store, 2, &other.accounts, "").await.expect("it commits");
+    let theirs = Books::read(&other.store, &other.file()).await.expect("it can be read");
+    bank.store.close().await.expect("it closes");
+    fs::copy(other.beside("-wal"), bank.beside("-wal")).expect("it is copied");
+    let store = open(&bank.file(), SqliteOptions::default()).await.expect("it opens");
+    let found = Books::read(&store, &bank.file()).await.expect("it can be read");
+    assert_eq!(found, theirs);
+}

@@ -1,4 +1,4 @@
-//! A write-ahead log that ends early, at any byte of its last commits.
+//! A write-ahead log that ends early or is damaged, at any byte of its last commits.
 //!
 //! `EVERCORE_EVERY_BYTE` tries all of them; else it is those around the bounds of frames, and some between.
 
@@ -32,6 +32,10 @@ struct Files {
     books: Books,
 }
 
+fn place(offset: u64) -> usize {
+    usize::try_from(offset).expect("a small file")
+}
+
 fn log_of(database: &Path) -> PathBuf {
     database.with_file_name("bank.db-wal")
 }
@@ -59,11 +63,22 @@ impl Files {
 
     /// Opens the database with so much of the log, and says what is wrong then.
     async fn open_with(&self, length: u64) -> Vec<Problem> {
+        self.open_beside(&self.log[..place(length)], length).await
+    }
+
+    /// Opens the database with a log that has another byte there, and says what is wrong then.
+    async fn open_with_damage(&self, at: u64) -> Vec<Problem> {
+        let mut log = self.log.clone();
+        log[place(at)] ^= 0x10;
+        self.open_beside(&log, at).await
+    }
+
+    /// Opens the database with a log that is good up to there.
+    async fn open_beside(&self, log: &[u8], length: u64) -> Vec<Problem> {
         let folder = folder();
         let database = folder.path().join("bank.db");
         fs::write(&database, &self.database).expect("there is room");
-        let kept = usize::try_from(length).expect("a small file");
-        fs::write(log_of(&database), &self.log[..kept]).expect("there is room");
+        fs::write(log_of(&database), log).expect("there is room");
         let acknowledged = (0..self.lengths.len()).filter(|&number| self.lengths[number] <= length);
         let acknowledged: BTreeSet<_> = acknowledged.collect();
         let last = acknowledged.last().copied();
@@ -112,6 +127,15 @@ async fn a_log_that_ends_early_holds_all_commits_before_its_end_and_none_in_part
     assert!(cuts.len() > 100, "{}", cuts.len());
     for cut in cuts {
         assert_eq!(files.open_with(cut).await, [], "cut at {cut} of {}", files.log.len());
+    }
+}
+
+#[tokio::test]
+async fn a_log_that_is_damaged_holds_all_commits_before_the_damage_and_none_in_part() {
+    let files = Files::write().await;
+    let last = u64::try_from(files.log.len()).expect("a small file");
+    for at in files.cuts().into_iter().filter(|&at| at < last) {
+        assert_eq!(files.open_with_damage(at).await, [], "damaged at {at} of {last}");
     }
 }
 
