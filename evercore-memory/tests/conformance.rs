@@ -28,8 +28,9 @@ impl Harness for Memory {
 
 conformance!(Memory(MemoryEngine::new()));
 
-mod machine {
+mod random {
     use super::{Memory, MemoryEngine};
 
     evercore_testing::state_machine!(Memory(MemoryEngine::new()));
+    evercore_testing::concurrent_histories!(Memory(MemoryEngine::new()));
 }

@@ -92,8 +92,9 @@ mod transactional {
     evercore_testing::transactional_conformance!(Schema::new());
 }
 
-mod machine {
+mod random {
     use super::Schema;
 
     evercore_testing::state_machine!(Schema::new());
+    evercore_testing::concurrent_histories!(Schema::new());
 }

@@ -77,10 +77,13 @@ mod file {
         ));
     }
 
-    mod machine {
+    mod random {
         use super::File;
 
         evercore_testing::state_machine!(File(tempfile::tempdir().expect("a temporary folder")));
+        evercore_testing::concurrent_histories!(File(
+            tempfile::tempdir().expect("a temporary folder")
+        ));
     }
 }
 
@@ -163,9 +166,10 @@ mod memory {
         evercore_testing::transactional_conformance!(Memory::default());
     }
 
-    mod machine {
+    mod random {
         use super::Memory;
 
         evercore_testing::state_machine!(Memory::default());
+        evercore_testing::concurrent_histories!(Memory::default());
     }
 }

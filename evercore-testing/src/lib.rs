@@ -5,6 +5,8 @@
 //! - [`Scenario`]: given these events, when this command comes, then these events happen. No store, no runtime.
 //! - [`Recording`]: given this log, the handler or router did that.
 //! - [`assert_catalogue!`]: no event has changed its shape since it was released.
+//! - [`history`]: what clients saw of a store, checked against what it holds; also after crashes.
+//! - [`model`]: a store in a few vectors, to compare with.
 //!
 //! What a service does when its storage fails is tried on `evercore-memory`, which fails on demand.
 //!
@@ -67,6 +69,9 @@
 //! minute of time, so that one that hangs fails with words. What is random is drawn from a seed, which a failure
 //! names; set `EVERCORE_SEED` to it to have the same again.
 //!
+//! Beside the cases, [`state_machine!`] gives random commands to an engine and to the [`model`], and
+//! [`concurrent_histories!`] lets many clients at it at once and checks their [`history`].
+//!
 //! Where tests are not the right form, [`cases`] gives the same list as values:
 //!
 //! # Example: a program that tries one case
@@ -97,6 +102,7 @@ mod case;
 mod cases;
 mod catalogue;
 mod conformance;
+mod crowd;
 mod domain;
 mod fixture;
 mod harness;
@@ -117,6 +123,7 @@ pub use cases::cases;
 pub use catalogue::{Catalogue, CatalogueError, CatalogueUpdate};
 #[doc(hidden)]
 pub use conformance::__run;
+pub use crowd::Crowd;
 pub use harness::{Durability, Harness};
 pub use machine::{Counterexample, Explored, Explorer};
 pub use recording::{Handled, Recording};

@@ -39,13 +39,14 @@ macro_rules! state_machine {
     ($harness:expr) => {
         #[test]
         fn random_commands_do_what_the_model_does() {
-            $crate::Explorer::new().explore(|| $harness).unwrap_or_else(|found| panic!("{found}"));
+            let explored = $crate::Explorer::new().explore(|| $harness);
+            println!("{}", explored.unwrap_or_else(|found| panic!("{found}")));
         }
 
         #[test]
         fn random_commands_do_what_the_model_does_where_aggregates_are_cached() {
             let explored = $crate::Explorer::new().cached().explore(|| $harness);
-            explored.unwrap_or_else(|found| panic!("{found}"));
+            println!("{}", explored.unwrap_or_else(|found| panic!("{found}")));
         }
     };
 }

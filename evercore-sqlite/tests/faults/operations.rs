@@ -251,6 +251,8 @@ async fn follow(store: &EventStore) -> Result<(), Failure> {
         store
             .subscription("follower")
             .on_failure(FailurePolicy::stop())
+            // One that could not be given back is waited for.
+            .lease(Duration::from_millis(500))
             .wait_for_lease()
             .stop_on(stop.clone())
             .run_in_transaction(handler)

@@ -157,6 +157,8 @@ impl<'a> Check<'a> {
         let landings = Landings::find(&commits, &log, &outcomes);
 
         let mut violations = evidence::check_order(&log);
+        // Where sequences are wrong, states cannot be read.
+        let can_replay = violations.is_empty();
         violations.extend(landing::check(&commits, &log, &outcomes, &landings));
         if self.others == Others::None {
             let unclaimed = landings.unclaimed.iter().map(|&place| &log[place]);
@@ -182,14 +184,13 @@ impl<'a> Check<'a> {
             counts.handled += handled;
             violations.extend(found);
         }
-        for (name, compare) in &self.states {
+        for (name, compare) in self.states.iter().filter(|_| can_replay) {
             let own = log.iter().filter(|entry| *entry.aggregate_type == **name);
             let mut own: Vec<AggregateId> = own.map(|entry| entry.place.aggregate).collect();
             own.sort_unstable();
             own.dedup();
             violations.extend(compare(store, &own).await?);
         }
-        violations.dedup();
         Ok(Verdict { counts, violations })
     }
 }
@@ -252,7 +253,7 @@ impl fmt::Display for Verdict {
         } = self.counts;
         write!(
             f,
-            "{events} events of {commits} commits: {acknowledged} acknowledged, {refused} refused, {unknown_landed} landed and {unknown_lost} did not without an answer; {handled} handled"
+            "{events} events of {commits} commits: {acknowledged} acknowledged, {refused} refused, and without an answer {unknown_landed} that landed and {unknown_lost} that did not; {handled} handled"
         )?;
         match &self.violations[..] {
             [] => write!(f, "; all promises were kept"),

@@ -76,7 +76,11 @@ impl Follower {
     }
 
     /// Sets the number of its partitions, at least 1. Within each, the order is that of the log.
+    ///
+    /// # Panics
+    /// If there are none.
     pub const fn partitions(mut self, partitions: u32) -> Self {
+        assert!(partitions > 0, "a subscription has a partition");
         self.lanes = Lanes::Partitions(partitions);
         self
     }

@@ -1,9 +1,9 @@
 //! What became of each commit, compared with what its client was told.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
+use evercore::CommitId;
 use evercore::engine::CommitOutcome;
-use evercore::{CommitId, Position};
 
 use super::commits::{Answer, Commits, Sent};
 use super::evidence::Entry;
@@ -62,7 +62,8 @@ pub(super) fn check(
             check_content(sent, &events, &mut found);
             check_decision(sent, &events, &mut found);
         }
-        check_places(sent, &events, &mut found);
+        check_answers(sent, &events, outcomes.get(&sent.begun.commit), &mut found);
+        check_floor(sent, &events, &mut found);
     }
     check_idempotency(commits, landings, &mut found);
     found
@@ -100,25 +101,6 @@ fn check_outcome(
     if (!landed && is_known_to_have) || (landed && is_known_not_to_have) {
         found.push(Violation::Outcome { commit: sent.begun.commit, landed });
     }
-    if let CommitOutcome::Landed(committed) = outcome {
-        check_told(sent.begun.commit, committed.positions, events, found);
-    }
-}
-
-fn check_told(
-    commit: CommitId,
-    told: Option<(Position, Position)>,
-    events: &[&Entry],
-    found: &mut Vec<Violation>,
-) {
-    let there = match events {
-        [] => None,
-        [first, .., last] => Some((first.place.position, last.place.position)),
-        [only] => Some((only.place.position, only.place.position)),
-    };
-    if told != there {
-        found.push(Violation::Misplaced { commit, told, found: there });
-    }
 }
 
 /// Each event is the one that was sent.
@@ -151,14 +133,34 @@ fn check_decision(sent: &Sent<'_>, events: &[&Entry], found: &mut Vec<Violation>
     }
 }
 
-/// It is where its client was told, and after all that was acknowledged before it began.
-fn check_places(sent: &Sent<'_>, events: &[&Entry], found: &mut Vec<Violation>) {
-    let commit = sent.begun.commit;
-    for answer in &sent.answers {
-        if let Answer::Landed(told) = answer {
-            check_told(commit, *told, events, found);
-        }
+/// It is where its client was told, and where the store says that it is.
+fn check_answers(
+    sent: &Sent<'_>,
+    events: &[&Entry],
+    outcome: Option<&CommitOutcome>,
+    found: &mut Vec<Violation>,
+) {
+    let mut told: BTreeSet<_> = sent
+        .answers
+        .iter()
+        .filter_map(|answer| match answer {
+            Answer::Landed(positions) => Some(*positions),
+            Answer::Refused(_) => None,
+        })
+        .collect();
+    if let Some(CommitOutcome::Landed(committed)) = outcome {
+        told.insert(committed.positions);
     }
+    let positions = || events.iter().map(|entry| entry.place.position);
+    let there = positions().next().zip(positions().next_back());
+    let commit = sent.begun.commit;
+    let wrong = told.into_iter().filter(|told| *told != there);
+    found.extend(wrong.map(|told| Violation::Misplaced { commit, told, found: there }));
+}
+
+/// It comes after all that was acknowledged before it began.
+fn check_floor(sent: &Sent<'_>, events: &[&Entry], found: &mut Vec<Violation>) {
+    let commit = sent.begun.commit;
     if let ([first, ..], Some(floor)) = (events, sent.floor)
         && first.place.position <= floor.position
         && floor.commit != commit

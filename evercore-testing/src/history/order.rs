@@ -2,14 +2,16 @@
 //!
 //! It is found as Wing and Gong test linearizability ("Testing and Verifying Concurrent Objects", 1993): a commit can
 //! come next if nothing that ended before it began is left, and if it holds on the state so far; where that leads
-//! nowhere, the last choice is taken back. The sequences in the log leave little to choose.
+//! nowhere, the last choice is taken back, and not made again on the same state ("Testing for linearizability", Lowe, 2017).
+//! The sequences in the log leave little to choose.
 
 mod search;
 mod state;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
-use evercore::{AggregateId, CommitId, EventStore, NaturalKey, Position, Result, Sequence};
+use evercore::engine::{LoadRequest, Target};
+use evercore::{AggregateId, CommitId, Error, EventStore, NaturalKey, Position, Result, Sequence};
 
 use super::commits::Commits;
 use super::evidence::Entry;
@@ -112,7 +114,7 @@ pub(super) async fn check_ended(
 ) -> Result<Vec<Violation>> {
     let mut found = Vec::new();
     for (&aggregate, standing) in ended.aggregates() {
-        let target = evercore::engine::Target::Id(aggregate);
+        let target = Target::Id(aggregate);
         let stored = load(store, &standing.aggregate_type, target).await?;
         match (stored, &standing.key) {
             (None, _) => found.push(Violation::Existence { aggregate, stored: false }),
@@ -125,7 +127,7 @@ pub(super) async fn check_ended(
     }
     for (aggregate_type, key) in claimed(nodes) {
         let expected = ended.holder(aggregate_type, key);
-        let target = evercore::engine::Target::Key(key.clone());
+        let target = Target::Key(key.clone());
         let holder = load(store, aggregate_type, target).await?.map(|(id, _)| id);
         // Where nothing is known of the keys of some, they may hold it.
         if holder != expected && (expected.is_some() || !ended.may_hold(holder)) {
@@ -143,24 +145,25 @@ fn claimed(nodes: &[Node]) -> impl Iterator<Item = (&str, &NaturalKey)> {
         KeyWish::Set(key) => Some((touch.aggregate_type.as_str(), key)),
         KeyWish::Keep | KeyWish::Clear => None,
     });
-    claims.collect::<std::collections::BTreeSet<_>>().into_iter()
+    claims.collect::<BTreeSet<_>>().into_iter()
 }
 
 /// An aggregate and its key, without events.
 async fn load(
     store: &EventStore,
     aggregate_type: &str,
-    target: evercore::engine::Target,
+    target: Target,
 ) -> Result<Option<(AggregateId, Option<NaturalKey>)>> {
     let names = store.registry().aggregates();
     let mut names = names
         .flat_map(|known| std::iter::once(known.name()).chain(known.aliases().iter().copied()));
     let aggregate_type = names.find(|name| *name == aggregate_type).ok_or_else(|| {
-        evercore::Error::UnknownFilterName {
-            name: format!("the aggregate type `{aggregate_type}`"),
-        }
+        let problem = format!(
+            "the store's registry does not know the aggregate type `{aggregate_type}`; open the store with all types that were written"
+        );
+        Error::storage("check who holds which key", problem)
     })?;
-    let request = evercore::engine::LoadRequest {
+    let request = LoadRequest {
         aggregate_type,
         target,
         snapshot: None,

@@ -95,7 +95,7 @@ impl History {
     /// What others have seen meanwhile. Nothing is known of what came first.
     ///
     /// # Panics
-    /// If both are made of several that followed each other: which of them ran beside which is not known.
+    /// If one of them is made of several that followed each other: which of those the other ran beside is not known.
     #[must_use]
     pub fn beside(self, other: Self) -> Self {
         let (mut long, short) =

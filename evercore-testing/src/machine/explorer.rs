@@ -8,7 +8,7 @@ use evercore::Result;
 use proptest::test_runner::{Config, RngSeed, TestRunner};
 
 use super::commands::Command;
-use super::reference::Reference;
+use super::reference::{Answer, Reference};
 use super::shorten::Shortening;
 use super::subject::Subject;
 use super::writing::Trouble;
@@ -18,7 +18,7 @@ use crate::case::{SEED_VARIABLE, message, runtime, seed, with_sources};
 use crate::fixture::Setting;
 
 /// How many sequences are tried, unless `PROPTEST_CASES` says otherwise.
-const SEQUENCES: u32 = 16;
+const SEQUENCES: u32 = 12;
 
 /// The variable of proptest for it.
 const SEQUENCES_VARIABLE: &str = "PROPTEST_CASES";
@@ -46,13 +46,17 @@ pub struct Explorer {
 }
 
 /// What was tried.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Explored {
     /// Sequences of commands.
     pub sequences: usize,
     /// Commands.
     pub commands: usize,
+    /// Those that were refused, as they should be.
+    pub refused: usize,
+    /// Events that were written.
+    pub events: usize,
 }
 
 /// Commands after which store and model differ.
@@ -71,7 +75,7 @@ impl Default for Explorer {
 }
 
 impl Explorer {
-    /// Tries 16 sequences of up to 40 commands, or as many as `PROPTEST_CASES` says, from a random seed, or that of
+    /// Tries 12 sequences of up to 40 commands, or as many as `PROPTEST_CASES` says, from a random seed, or that of
     /// `EVERCORE_SEED`.
     ///
     /// # Panics
@@ -118,11 +122,10 @@ impl Explorer {
     ) -> Result<Explored, Box<Counterexample>> {
         let config = Config { rng_seed: RngSeed::Fixed(self.seed), ..Config::default() };
         let mut random = TestRunner::new(config);
-        let mut explored = Explored { sequences: 0, commands: 0 };
+        let mut explored = Explored::default();
         for _ in 0..self.sequences {
             let commands = generate::sequence(&mut random);
-            explored.sequences += 1;
-            explored.commands += commands.len();
+            explored.take(&commands);
             let try_one = |commands: &[Command]| self.try_one(Arc::new(make()), commands).err();
             if let Some(difference) = try_one(&commands) {
                 let shortest = Shortening::of(commands, difference, self.most_shorter).run(try_one);
@@ -182,6 +185,19 @@ fn told(trouble: Trouble) -> String {
     }
 }
 
+impl Explored {
+    fn take(&mut self, commands: &[Command]) {
+        let mut reference = Reference::default();
+        self.sequences += 1;
+        self.commands += commands.len();
+        for command in commands {
+            let answer = reference.answer(command);
+            self.refused += usize::from(matches!(answer, Answer::Refused(_) | Answer::Unknown));
+        }
+        self.events += reference.model.log().len();
+    }
+}
+
 impl Counterexample {
     /// How many sequences were tried until one showed a difference.
     #[must_use]
@@ -193,6 +209,16 @@ impl Counterexample {
     #[must_use]
     pub fn commands(&self) -> usize {
         self.commands.len()
+    }
+}
+
+impl fmt::Display for Explored {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { sequences, commands, refused, events } = self;
+        write!(
+            f,
+            "{sequences} sequences of {commands} commands, of which {refused} were refused, with {events} events: store and model did the same"
+        )
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! `cargo test -p evercore-testing --test broken -- --nocapture` shows which case caught which fault, and its words.
 
+mod crowd;
 mod engine;
 mod machine;
 mod read_faults;

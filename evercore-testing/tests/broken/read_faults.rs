@@ -131,6 +131,19 @@ impl Fault for SkipsInTheLog {
     }
 }
 
+/// Gives pages of the log backwards.
+#[derive(Debug)]
+pub(crate) struct ReversesTheLog;
+
+#[async_trait]
+impl Fault for ReversesTheLog {
+    async fn read_log(&self, reader: &dyn Reader, request: LogRequest) -> Result<LogPage> {
+        let mut page = reader.read_log(request).await?;
+        page.events.reverse();
+        Ok(page)
+    }
+}
+
 /// Keeps times to the millisecond.
 #[derive(Debug)]
 pub(crate) struct RoundsTimes;

@@ -1,5 +1,7 @@
 //! Whether there is an order of the commits, and what they leave.
 
+use std::sync::Arc;
+
 use evercore::{EventStore, NaturalKey, Result, Sequence};
 use evercore_testing::history::{
     Check, DecidedOn, KeyWish, Observation, Obstacle, Recorder, Violation,
@@ -126,7 +128,7 @@ async fn writers_that_nobody_observed_are_taken_as_they_are() -> Result<()> {
     let past = sound().await?;
     // Another store on the same data, past the first recorder.
     let recorder = Recorder::new();
-    let observed = recorder.observe(std::sync::Arc::new(past.engine.clone()));
+    let observed = recorder.observe(Arc::new(past.engine.clone()));
     let store = EventStore::builder().open_shared(observed).await?;
     for amount in [6, 7] {
         store
@@ -140,5 +142,43 @@ async fn writers_that_nobody_observed_are_taken_as_they_are() -> Result<()> {
     let verdict = Check::of(&history).run(&store).await?;
     assert_eq!(verdict.violations().len(), 5, "{verdict}");
     Check::of(&history).unobserved_writers().run(&store).await?.assert_sound();
+    Ok(())
+}
+
+/// Accounts are opened at the same time, and one commit is decided on a key that there never was.
+async fn impossible_beside(accounts: usize) -> Result<Vec<Violation>> {
+    let mut past = sound().await?;
+    let recorder = Recorder::new();
+    let observed = recorder.observe(Arc::new(past.engine.clone()));
+    let store = EventStore::builder().open_shared(observed).await?;
+    for number in 0..accounts {
+        let key = format!("account-{number}");
+        store
+            .with_context(async |ctx| ctx.create_with_key::<Account>(key.as_str()).await.map(drop))
+            .await?;
+    }
+    let sequence = Sequence::new(3)?;
+    past.begun(3).writes[0].decided_on = DecidedOn::State { sequence, key: Some(key("zoe")) };
+    let begun_at = past.begun_at(3);
+    let place = begun_at + 1;
+    let opened = recorder.history().observations().cloned().collect::<Vec<_>>();
+    let (begun, answers): (Vec<_>, Vec<_>) =
+        opened.into_iter().partition(|seen| matches!(seen, Observation::Begun(_)));
+    past.observations.splice(place..place, begun.into_iter().chain(answers));
+    Ok(past.verdict().await?.violations().to_vec())
+}
+
+#[tokio::test]
+async fn a_commit_without_a_place_is_found_beside_others() -> Result<()> {
+    assert_only!(
+        impossible_beside(8).await?,
+        Violation::NoOrder { after: 11, stuck } if matches!(stuck[0].1, Obstacle::Key { .. })
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_search_that_would_take_too_long_says_so() -> Result<()> {
+    assert_only!(impossible_beside(16).await?, Violation::Undecided { .. });
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! The search for an order.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 
 use evercore::{AggregateId, Sequence};
 
@@ -21,6 +22,10 @@ pub(super) struct Search<'a> {
     left: Left<'a>,
     /// How many of those left were decided on this sequence of an aggregate.
     needed: HashMap<(AggregateId, Sequence), usize>,
+    /// Tells the commits that are in the order from any other set of them.
+    mark: u64,
+    /// The marks of what leads nowhere: which commits there were, and who held which key then.
+    dead_ends: HashSet<(u64, u64)>,
     /// The place at which the search has come furthest.
     furthest: Option<(usize, Vec<(usize, Obstacle)>)>,
 }
@@ -40,7 +45,8 @@ impl<'a> Search<'a> {
             *needed.entry(place).or_default() += 1;
         }
         let (state, left) = (Ended::before(nodes), Left::all(nodes));
-        Self { nodes, state, left, needed, furthest: None }
+        let (mark, dead_ends) = (0, HashSet::new());
+        Self { nodes, state, left, needed, mark, dead_ends, furthest: None }
     }
 
     pub(super) fn run(mut self) -> Result<Ended, Violation> {
@@ -52,6 +58,7 @@ impl<'a> Search<'a> {
                 return Ok(self.state);
             }
             while candidates.is_empty() {
+                self.dead_ends.insert((self.mark, self.state.mark()));
                 let Some(Choice { node, undo, others }) = order.pop() else {
                     return Err(self.stuck());
                 };
@@ -68,6 +75,9 @@ impl<'a> Search<'a> {
 
     /// The commits that can come next, the likeliest last.
     fn candidates(&mut self, depth: usize) -> Vec<usize> {
+        if self.dead_ends.contains(&(self.mark, self.state.mark())) {
+            return Vec::new();
+        }
         let mut blocked = Vec::new();
         let mut candidates = Vec::new();
         for node in self.left.first() {
@@ -102,6 +112,7 @@ impl<'a> Search<'a> {
 
     fn apply(&mut self, node: usize) -> Undo {
         self.left.take(node);
+        self.mark ^= mark_of(node);
         for place in places(&self.nodes[node]) {
             *self.needed.entry(place).or_default() -= 1;
         }
@@ -114,6 +125,7 @@ impl<'a> Search<'a> {
             *self.needed.entry(place).or_default() += 1;
         }
         self.left.put_back(node);
+        self.mark ^= mark_of(node);
     }
 
     fn stuck(self) -> Violation {
@@ -122,6 +134,10 @@ impl<'a> Search<'a> {
         let stuck = named.map(|(node, obstacle)| (self.nodes[node].commit, obstacle)).collect();
         Violation::NoOrder { after, stuck }
     }
+}
+
+fn mark_of(node: usize) -> u64 {
+    BuildHasherDefault::<DefaultHasher>::default().hash_one(node)
 }
 
 /// What a commit was decided on.

@@ -1,6 +1,7 @@
 //! What is so after some commits.
 
 use std::collections::{BTreeMap, HashMap};
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 
 use evercore::{AggregateId, NaturalKey, Sequence};
 
@@ -13,6 +14,8 @@ use super::{Node, Touch};
 pub(in crate::history) struct Ended {
     aggregates: BTreeMap<AggregateId, Standing>,
     holders: HashMap<(String, NaturalKey), AggregateId>,
+    /// Tells who holds what from any other such state.
+    mark: u64,
 }
 
 /// How an aggregate stands.
@@ -29,6 +32,7 @@ pub(in crate::history) struct Standing {
 pub(super) struct Undo {
     aggregates: Vec<(AggregateId, Option<Standing>)>,
     holders: Vec<((String, NaturalKey), Option<AggregateId>)>,
+    mark: u64,
 }
 
 impl Ended {
@@ -44,7 +48,7 @@ impl Ended {
         for touch in touches().filter(|touch| touch.decided_on == DecidedOn::New) {
             aggregates.remove(&touch.aggregate);
         }
-        Self { aggregates, holders: HashMap::new() }
+        Self { aggregates, holders: HashMap::new(), mark: 0 }
     }
 
     pub(in crate::history) const fn aggregates(&self) -> &BTreeMap<AggregateId, Standing> {
@@ -114,7 +118,7 @@ impl Ended {
     }
 
     pub(super) fn apply(&mut self, node: &Node) -> Undo {
-        let mut undo = Undo::default();
+        let mut undo = Undo { mark: self.mark, ..Undo::default() };
         for touch in &node.touches {
             undo.aggregates.push((touch.aggregate, self.aggregates.get(&touch.aggregate).cloned()));
             self.release_key(touch, &mut undo);
@@ -133,6 +137,7 @@ impl Ended {
         if let Some(Some(old)) = &standing.key {
             let place = (touch.aggregate_type.clone(), old.clone());
             let holder = self.holders.remove(&place);
+            self.mark ^= mark_of(&place, touch.aggregate);
             undo.holders.push((place, holder));
         }
     }
@@ -150,6 +155,7 @@ impl Ended {
             (KeyWish::Set(key), _) => {
                 standing.key = Some(Some(key.clone()));
                 let place = (touch.aggregate_type.clone(), key.clone());
+                self.mark ^= mark_of(&place, touch.aggregate);
                 let former = self.holders.insert(place.clone(), touch.aggregate);
                 undo.holders.push((place, former));
             }
@@ -159,6 +165,7 @@ impl Ended {
                 standing.key = Some(key.clone());
                 if let Some(key) = key {
                     let place = (touch.aggregate_type.clone(), key.clone());
+                    self.mark ^= mark_of(&place, touch.aggregate);
                     let former = self.holders.insert(place.clone(), touch.aggregate);
                     undo.holders.push((place, former));
                 }
@@ -167,7 +174,13 @@ impl Ended {
         }
     }
 
+    /// Tells who holds what from any other such state. Sequences follow from which commits there were.
+    pub(super) const fn mark(&self) -> u64 {
+        self.mark
+    }
+
     pub(super) fn take_back(&mut self, undo: Undo) {
+        self.mark = undo.mark;
         for (place, holder) in undo.holders.into_iter().rev() {
             match holder {
                 Some(holder) => self.holders.insert(place, holder),
@@ -181,6 +194,12 @@ impl Ended {
             };
         }
     }
+}
+
+/// Combined by exclusive or, as Zobrist does with the pieces of a board ("A New Hashing Method with Application for Game
+/// Playing", 1970).
+fn mark_of(place: &(String, NaturalKey), holder: AggregateId) -> u64 {
+    BuildHasherDefault::<DefaultHasher>::default().hash_one((place, holder))
 }
 
 impl Touch {

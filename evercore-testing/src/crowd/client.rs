@@ -1,0 +1,47 @@
+//! One of many.
+
+use std::sync::Arc;
+
+use evercore::{EventStore, Result};
+use fastrand::Rng;
+
+use super::deeds::{Deed, Stage, is_expected};
+use crate::poll::drop_after_polls;
+
+/// One deed of so many is dropped before it is done.
+const DROPPED: u32 = 10;
+
+/// The most polls before it is.
+const MOST_POLLS: u32 = 8;
+
+#[derive(Debug)]
+pub(super) struct Client {
+    store: EventStore,
+    stage: Arc<Stage>,
+    random: Rng,
+}
+
+impl Client {
+    pub(super) const fn new(store: EventStore, stage: Arc<Stage>, random: Rng) -> Self {
+        Self { store, stage, random }
+    }
+
+    /// Does so much, and fails with what is neither a landing nor a refusal.
+    pub(super) async fn run(mut self, operations: u32) -> Result<()> {
+        for _ in 0..operations {
+            let deed = Deed::draw(&mut self.random);
+            let done = deed.done(&self.store, &self.stage);
+            let done = if self.random.u32(..DROPPED) == 0 {
+                let polls = self.random.u32(1..=MOST_POLLS);
+                drop_after_polls(polls, done).await.unwrap_or(Ok(()))
+            } else {
+                done.await
+            };
+            match done {
+                Err(error) if !is_expected(&error) => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}

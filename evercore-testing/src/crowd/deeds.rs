@@ -1,0 +1,189 @@
+//! What a client can do.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use evercore::{
+    AggregateId, Context, Error, EventStore, Expected, NaturalKey, Result, Sequence, Stream,
+};
+use fastrand::Rng;
+
+use crate::domain::counter::{self, Added, Counter};
+use crate::domain::tally::{self, Counted, Tally};
+
+/// Few, so that clients get in each other's way.
+const AGGREGATES: usize = 3;
+
+const KEYS: u8 = 5;
+
+/// More than keys: each comes true once.
+const WISHES: u8 = 40;
+
+/// What all clients work on.
+#[derive(Debug)]
+pub(super) struct Stage {
+    tallies: Vec<AggregateId>,
+    counters: Vec<AggregateId>,
+    /// Of the next event.
+    number: AtomicU64,
+}
+
+/// Something that a client does.
+#[derive(Clone, Debug)]
+pub(super) enum Deed {
+    /// Writes to two aggregates, on condition of a third.
+    Write {
+        tally: usize,
+        counter: usize,
+        guard: usize,
+        events: u64,
+        wish: Option<u8>,
+    },
+    /// Makes sure that one aggregate has not changed since another was read.
+    Guard {
+        tally: usize,
+        counter: usize,
+    },
+    Create {
+        key: u8,
+        events: u64,
+    },
+    /// Loads the aggregate with a key, or creates it.
+    Enter {
+        key: u8,
+    },
+    ChangeKey {
+        tally: usize,
+        key: Option<u8>,
+    },
+    /// Appends, whatever the state.
+    Append {
+        counter: usize,
+    },
+    /// Appends to what may have moved on.
+    AppendAt {
+        counter: usize,
+        sequence: i64,
+    },
+}
+
+impl Stage {
+    /// Creates the aggregates.
+    pub(super) async fn set(store: &EventStore) -> Result<Self> {
+        let mut stage =
+            Self { tallies: Vec::new(), counters: Vec::new(), number: AtomicU64::new(0) };
+        for number in 0..AGGREGATES {
+            stage.tallies.push(tally::create(store, &[stage.next()]).await?);
+            let value = i64::try_from(number).expect("few");
+            stage.counters.push(counter::create(store, value).await?);
+        }
+        Ok(stage)
+    }
+
+    fn next(&self) -> u64 {
+        self.number.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+impl Deed {
+    pub(super) fn draw(random: &mut Rng) -> Self {
+        let tally = random.usize(..AGGREGATES);
+        let counter = random.usize(..AGGREGATES);
+        match random.u8(..12) {
+            0..=4 => {
+                let wish = (random.u8(..4) == 0).then(|| random.u8(..WISHES));
+                let (guard, events) = (random.usize(..AGGREGATES), random.u64(1..4));
+                Self::Write { tally, counter, guard, events, wish }
+            }
+            5 => Self::Guard { tally, counter },
+            6 => Self::Create { key: random.u8(..KEYS), events: random.u64(..3) },
+            7 => Self::Enter { key: random.u8(..KEYS) },
+            8 | 9 => {
+                let key = (random.u8(..4) > 0).then(|| random.u8(..KEYS));
+                Self::ChangeKey { tally, key }
+            }
+            10 => Self::Append { counter },
+            _ => Self::AppendAt { counter, sequence: random.i64(1..30) },
+        }
+    }
+
+    pub(super) async fn done(&self, store: &EventStore, stage: &Stage) -> Result<()> {
+        match *self {
+            Self::Append { counter } => append(store, stage, counter, Expected::Any).await,
+            Self::AppendAt { counter, sequence } => {
+                let expected = Expected::Exactly(Sequence::new(sequence)?);
+                append(store, stage, counter, expected).await
+            }
+            _ => store.with_context(async |ctx| self.within(ctx, stage).await).await,
+        }
+    }
+
+    async fn within(&self, ctx: &mut Context, stage: &Stage) -> Result<()> {
+        match *self {
+            Self::Write { tally, counter, guard, events, wish } => {
+                if let Some(wish) = wish {
+                    ctx.set_idempotency_key(format!("wish-{wish}"))?;
+                }
+                let guarded = ctx.load::<Tally>(stage.tallies[guard]).await?;
+                ctx.guard(&guarded)?;
+                let mut tally = ctx.load::<Tally>(stage.tallies[tally]).await?;
+                let mut counter = ctx.load::<Counter>(stage.counters[counter]).await?;
+                // Time for others to write.
+                tokio::task::yield_now().await;
+                for _ in 0..events {
+                    ctx.apply(&mut tally, Counted { number: stage.next() })?;
+                }
+                ctx.apply(&mut counter, Added { by: 1 })
+            }
+            Self::Guard { tally, counter } => {
+                let tally = ctx.load::<Tally>(stage.tallies[tally]).await?;
+                ctx.guard(&tally)?;
+                tokio::task::yield_now().await;
+                let counter = ctx.load::<Counter>(stage.counters[counter]).await?;
+                ctx.guard(&counter)
+            }
+            Self::Create { key, events } => {
+                let mut tally = ctx.create_with_key::<Tally>(key_text(key)).await?;
+                for _ in 0..events {
+                    ctx.apply(&mut tally, Counted { number: stage.next() })?;
+                }
+                Ok(())
+            }
+            Self::Enter { key } => {
+                let mut tally = ctx.load_or_create::<Tally>(key_text(key)).await?;
+                tokio::task::yield_now().await;
+                ctx.apply(&mut tally, Counted { number: stage.next() })
+            }
+            Self::ChangeKey { tally, key } => {
+                let mut tally = ctx.load::<Tally>(stage.tallies[tally]).await?;
+                tokio::task::yield_now().await;
+                match key {
+                    Some(key) => ctx.change_key(&mut tally, key_text(key)),
+                    None => ctx.clear_key(&mut tally),
+                }
+            }
+            Self::Append { .. } | Self::AppendAt { .. } => unreachable!("BUG: it has no context"),
+        }
+    }
+}
+
+async fn append(
+    store: &EventStore,
+    stage: &Stage,
+    counter: usize,
+    expected: Expected,
+) -> Result<()> {
+    let stream = Stream::Id(stage.counters[counter]);
+    store.append::<Counter, _>(stream, expected, [Added { by: 1 }]).await.map(drop)
+}
+
+fn key_text(key: u8) -> NaturalKey {
+    NaturalKey::new(format!("key-{key}")).expect("BUG: it is short")
+}
+
+/// Whether it is an answer that a client has to expect.
+pub(super) const fn is_expected(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::Conflict { .. } | Error::KeyTaken { .. } | Error::IdempotencyKeyUsed { .. }
+    )
+}

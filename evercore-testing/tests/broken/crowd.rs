@@ -1,0 +1,67 @@
+//! The history checker catches engines with a fault, where many clients are at them at once.
+
+use evercore_testing::history::Violation;
+use evercore_testing::{Crowd, concurrent_histories};
+
+use crate::engine::{Fault, Faulty, Sound};
+use crate::read_faults::{AppliesTwice, ReversesTheLog, SkipsASequence};
+use crate::subscription_faults::{ReadsBackwards, SkipsMatches};
+use crate::write_faults::{
+    AcknowledgesTooEarly, BelievesTheCache, KeepsRefusedSnapshots, LandsInPart,
+    LandsInPartWhenDropped, LosesUpdates, OverlooksGuards, OverlooksIdempotency,
+    OverlooksKeyChanges, SharesKeys,
+};
+
+concurrent_histories!(Faulty::new(Sound));
+
+/// Clients get in each other's way by chance: one crowd in a few may not.
+const CROWDS: usize = 20;
+
+/// Asserts that the fault shows as a violation of this form.
+fn assert_seen<F: Fault>(crowd: &Crowd, make: impl Fn() -> F, is_it: impl Fn(&Violation) -> bool) {
+    for number in 1..=CROWDS {
+        let verdict = crowd.run(Faulty::new(make()));
+        let verdict = verdict.unwrap_or_else(|problem| panic!("{:?}: {problem}", make()));
+        if let Some(violation) = verdict.violations().iter().find(|violation| is_it(violation)) {
+            println!("{:?} is seen in crowd {number}: {violation}", make());
+            return;
+        }
+    }
+    panic!("{:?} is not seen in {CROWDS} crowds", make());
+}
+
+macro_rules! seen {
+    ($($sentence:ident: $fault:expr => $violation:pat,)+) => {
+        $(
+            #[test]
+            fn $sentence() {
+                let crowd = Crowd::new().operations(60);
+                assert_seen(&crowd, || $fault, |violation| matches!(violation, $violation));
+            }
+        )+
+    };
+}
+
+seen! {
+    lost_updates_are_seen: LosesUpdates => Violation::Stale { .. },
+    overlooked_guards_are_seen: OverlooksGuards => Violation::NoOrder { .. },
+    overlooked_key_changes_are_seen: OverlooksKeyChanges => Violation::NoOrder { .. },
+    shared_keys_are_seen: SharesKeys => Violation::NoOrder { .. },
+    partial_commits_are_seen: LandsInPart => Violation::Refused { .. },
+    partial_commits_of_dropped_futures_are_seen: LandsInPartWhenDropped => Violation::Torn { .. },
+    early_acknowledgements_are_seen: AcknowledgesTooEarly::default() => Violation::Lost { .. },
+    overlooked_idempotency_keys_are_seen: OverlooksIdempotency => Violation::IdempotencyKey { .. },
+    snapshots_of_refused_commits_are_seen: KeepsRefusedSnapshots => Violation::State { .. },
+    events_applied_twice_are_seen: AppliesTwice => Violation::State { .. },
+    sequences_left_out_are_seen: SkipsASequence => Violation::Sequence { .. },
+    a_log_read_backwards_is_seen: ReversesTheLog => Violation::Unordered { .. },
+    matches_left_out_are_seen: SkipsMatches => Violation::Missed { .. },
+    pages_read_backwards_are_seen: ReadsBackwards => Violation::Overtaken { .. },
+}
+
+#[test]
+fn a_conflict_hidden_by_the_cache_is_seen() {
+    let crowd = Crowd::new().operations(60).cached();
+    let is_stale = |violation: &Violation| matches!(violation, Violation::Stale { .. });
+    assert_seen(&crowd, BelievesTheCache::default, is_stale);
+}
