@@ -1,8 +1,14 @@
 //! The user's side of a database on PostgreSQL.
 
+use std::any::Any;
+use std::time::Duration;
+
 use anyhow::{Context, ensure};
+use evercore::engine::StorageEngine;
 use evercore::{AggregateId, Batch, BoxError, EventStore, SubscriptionBuilder};
-use evercore_postgres::{PostgresContext, PostgresStoreExt, PostgresSubscriptionExt};
+use evercore_postgres::{
+    PostgresContext, PostgresEngine, PostgresStoreExt, PostgresSubscriptionExt,
+};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 
 use crate::domain::{Entered, Entry, Ledger};
@@ -41,6 +47,18 @@ pub(crate) async fn remove_fence(url: &str) -> anyhow::Result<()> {
         .await
         .context("cannot replace `evercore.settle`")?;
     Ok(connection.close().await?)
+}
+
+/// Waits until no transaction holds the frontier back.
+pub(crate) async fn until_nobody_writes(store: &EventStore) -> anyhow::Result<()> {
+    let engine: &dyn StorageEngine = store.engine();
+    let engine: &dyn Any = engine;
+    let engine: &PostgresEngine =
+        engine.downcast_ref().context("BUG: the store was opened on PostgreSQL")?;
+    while !engine.frontier_holders().await?.is_empty() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    Ok(())
 }
 
 /// What the handlers have written, in the order of their writing, and which cursors have moved back.

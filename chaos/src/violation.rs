@@ -47,6 +47,11 @@ pub enum Violation {
         /// What is wrong.
         problem: &'static str,
     },
+    /// The log is not what the history of its clients allows.
+    History {
+        /// What is wrong.
+        problem: String,
+    },
     /// The log does not hold what a writer was told.
     Told {
         /// What is wrong.
@@ -95,7 +100,7 @@ impl fmt::Display for Violation {
                 )
             }
             Self::Parked { event, problem } => write!(f, "{event}: {problem}"),
-            Self::Told { problem } => f.write_str(problem),
+            Self::History { problem } | Self::Told { problem } => f.write_str(problem),
         }
     }
 }

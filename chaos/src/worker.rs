@@ -44,9 +44,14 @@ pub(crate) struct Worker {
 
 /// Opens the store that a worker process works on. The database may be starting just now.
 pub(crate) async fn open(url: &str) -> Result<EventStore> {
+    patiently(async || EventStore::builder().migrate(Migrate::Manually).connect(url).await).await
+}
+
+/// Opens something again and again, as long as that may help.
+pub(crate) async fn patiently<T>(open: impl AsyncFn() -> evercore::Result<T>) -> Result<T> {
     let opened = async {
         loop {
-            match EventStore::builder().migrate(Migrate::Manually).connect(url).await {
+            match open().await {
                 Err(error) if error.is_retryable() => {
                     tokio::time::sleep(Duration::from_millis(20)).await;
                 }

@@ -43,6 +43,9 @@ pub(crate) enum Class {
     Corrupt,
     /// The disk is full. SQLite has undone the transaction, or lets us undo it.
     Full,
+    /// There is no room for the index of the write-ahead log to grow. At the end of a transaction, that comes after its
+    /// content was written.
+    IndexFull,
     /// The connection that user code had is gone: its thread has panicked or could not be reached.
     ConnectionLost,
     /// Anything else; after an attempt to write, it is not known what reached the disk.
@@ -72,9 +75,12 @@ impl Failure {
             Class::NotADatabase => cannot_open(OpenProblem::NotADatabase),
             Class::SchemaOutdated => cannot_open(OpenProblem::SchemaOutdated),
             Class::CannotOpen => cannot_open(OpenProblem::Other),
-            Class::Corrupt => Error::corrupt("database file", self.source.to_string()),
+            Class::Corrupt => {
+                Error::corrupt("database file", format!("{database}: {}", self.source))
+            }
+            Class::Full | Class::IndexFull => Error::DiskFull { source: self.boxed() },
             Class::ConnectionLost => Error::Unavailable { source: self.boxed() },
-            Class::Constraint | Class::TooBig | Class::Full | Class::Other => {
+            Class::Constraint | Class::TooBig | Class::Other => {
                 Error::storage(operation, self.boxed())
             }
         }
@@ -93,7 +99,10 @@ impl Failure {
 impl Class {
     /// What SQLite's result code means. Its higher bits refine the primary code.
     fn of(code: i32, message: &str) -> Self {
+        /// `SQLITE_IOERR_SHMSIZE`.
+        const NO_ROOM_FOR_INDEX: i32 = 10 | 19 << 8;
         match code & 0xff {
+            10 if code == NO_ROOM_FOR_INDEX => Self::IndexFull,
             5 | 6 => Self::Busy,
             8 => Self::ReadOnly,
             11 => Self::Corrupt,

@@ -29,6 +29,41 @@
 //!   [`busy_timeout`](SqliteOptions::busy_timeout), then get [`Error::Busy`](evercore::Error::Busy).
 //! - Your own tables may live in the same file, and [`with_transaction`](SqliteStoreExt::with_transaction) lands their
 //!   rows together with events. The view `event_log` shows the log to people.
+//!
+//! # When something gets in the way
+//! | what happens | what you get | what is in the file, and what to do |
+//! |---|---|---|
+//! | The process is killed. | | Every acknowledged commit; of the others, all or nothing. Whoever opens it next recovers it. |
+//! | The power fails. | | The same with [`Synchronous::Full`]. With [`Synchronous::Normal`] the last commits may be lost, whole. This counts on a disk that keeps what it says it has synced. |
+//! | The disk is full. | [`Error::DiskFull`]; from your own statements, sqlx's error with code 13 | Nothing of what was refused. Reads go on, and subscriptions wait. Make room, and retry. |
+//! | A write or a sync fails. | [`Error::Storage`]; if it is the commit itself, [`Error::OutcomeUnknown`] | All of the commit or nothing; [`find_commit`](evercore::EventStore::find_commit) says which, for good. |
+//! | Others write for longer than [`busy_timeout`](SqliteOptions::busy_timeout). | [`Error::Busy`] | Nothing of what was refused. Retry. |
+//! | The file, its folder or the file system is read-only. | [`Error::CannotOpen`] with [`ReadOnly`] | It stays as it is. |
+//! | The file, or the `-wal` or `-shm` beside it, is moved, deleted or replaced while it is open (on Unix). | [`Error::CannotOpen`] with [`Moved`], for every write | Nothing is acknowledged that would go to a file without a name. Once the file is back, the store goes on. |
+//! | Its content is overwritten in place while it is open, by `cp` say. | | SQLite does not notice and mixes both. Close all stores before a backup is restored, and delete `-wal` and `-shm` with the old file. |
+//! | The `-wal` of another database lies beside it. | | SQLite cannot tell it from its own and writes it into the file. Move and copy a database only when it is closed, or together with its `-wal`. |
+//! | The `-wal` is cut short or damaged. | | Every commit before the first damaged byte, and none behind it. |
+//! | The header is damaged. | [`Error::CannotOpen`] with [`NotADatabase`] | It stays as it is. Restore a backup. |
+//! | A page is damaged. | [`Error::Corrupt`], with the name of the file | The other pages can be read. Restore a backup. SQLite has no checksums: a byte that changes inside of a value is not noticed by it. |
+//!
+//! [`Error::DiskFull`]: evercore::Error::DiskFull
+//! [`Error::Storage`]: evercore::Error::Storage
+//! [`Error::OutcomeUnknown`]: evercore::Error::OutcomeUnknown
+//! [`Error::Busy`]: evercore::Error::Busy
+//! [`Error::CannotOpen`]: evercore::Error::CannotOpen
+//! [`Error::Corrupt`]: evercore::Error::Corrupt
+//! [`ReadOnly`]: evercore::OpenProblem::ReadOnly
+//! [`Moved`]: evercore::OpenProblem::Moved
+//! [`NotADatabase`]: evercore::OpenProblem::NotADatabase
+//!
+//! Do not open the file by other means than SQLite in a process that has it open, not even to read it: on POSIX systems,
+//! closing it again ends all locks of the process on it, and others may take the `-wal` away
+//! (<https://sqlite.org/howtocorrupt.html>, 2.2).
+//!
+//! # Faster syncs
+//! The bundled SQLite is built without `fdatasync`, so that each commit also writes the times of the file to the disk. Where
+//! the system has it (Linux does), build with `LIBSQLITE3_FLAGS=-DHAVE_FDATASYNC=1`, in the `[env]` table of your program's
+//! `.cargo/config.toml`. A library cannot set this for you.
 
 mod blocking;
 mod connect;
@@ -38,6 +73,7 @@ mod error;
 mod first;
 mod handle;
 mod held;
+mod identity;
 mod inspection;
 mod load;
 mod log;

@@ -367,6 +367,15 @@ pub enum Error {
         source: BoxError,
     },
 
+    /// The disk of the database is full. Can be retried: what was refused may land once there is room. Reads go on.
+    #[error(
+        "the disk of the database is full, and nothing was written; make room on it, then retry"
+    )]
+    DiskFull {
+        /// What the driver said.
+        source: BoxError,
+    },
+
     /// The server is a standby: it takes no writes, and cannot know how far the log may be read. Aggregates can be
     /// loaded from it.
     #[error("a standby cannot {operation}; connect to the primary for that")]
@@ -519,7 +528,7 @@ pub enum Error {
         problem: String,
     },
 
-    /// Anything else that the storage said: a full disk, a lost permission.
+    /// Anything else that the storage said: a disk that fails, a lost permission.
     #[error("the storage failed while it was asked to {operation}")]
     Storage {
         /// What was being done, as a verb.
@@ -558,6 +567,8 @@ pub enum OpenProblem {
     NoSuchFolder,
     /// The file or its folder cannot be written.
     ReadOnly,
+    /// The file, or one that belongs to it, was moved, replaced or deleted while it was open.
+    Moved,
     /// The file is something else than a database of this engine.
     NotADatabase,
     /// The schema was made by a newer Evercore.
@@ -608,7 +619,8 @@ pub struct UndecodableEvent {
 }
 
 impl Error {
-    /// Whether the same call may succeed if it is made again: a conflict, a full queue, a busy or unreachable database.
+    /// Whether the same call may succeed if it is made again: a conflict, a full queue, a busy or unreachable
+    /// database, a full disk.
     ///
     /// Not for [`Error::OutcomeUnknown`]: find out first.
     #[must_use]
@@ -619,6 +631,7 @@ impl Error {
                 | Self::Busy { .. }
                 | Self::QueueFull { .. }
                 | Self::Unavailable { .. }
+                | Self::DiskFull { .. }
                 | Self::CannotOpen { problem: OpenProblem::Unreachable, .. }
         )
     }
@@ -722,6 +735,9 @@ impl fmt::Display for OpenProblem {
             Self::NoSuchFolder => f.write_str("its folder does not exist; create it first"),
             Self::ReadOnly => f.write_str(
                 "it cannot be written; check the permissions of the file and of its folder",
+            ),
+            Self::Moved => f.write_str(
+                "it was moved, replaced or deleted while it was open, so nothing is written to it any more; put it back with the files beside it, or restore a backup, then open another store",
             ),
             Self::NotADatabase => f.write_str(
                 "it is not a database of this engine; name another file, it was left as it is",

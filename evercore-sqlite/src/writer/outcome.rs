@@ -36,7 +36,7 @@ impl Outcome {
     /// What it means that the end of the transaction failed.
     pub(super) fn of_commit(failure: Failure) -> Self {
         match failure.class() {
-            Class::Other | Class::ConnectionLost => Self::Unknown(failure),
+            Class::Other | Class::ConnectionLost | Class::IndexFull => Self::Unknown(failure),
             _ if is_of_one_commit(&failure) => Self::Suspect(failure.into()),
             _ => Self::Undone(failure),
         }
@@ -66,4 +66,27 @@ impl Outcome {
 /// Whether the others of a group may land without the one that failed.
 fn is_of_one_commit(failure: &Failure) -> bool {
     matches!(failure.class(), Class::Constraint | Class::TooBig)
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::ffi;
+
+    use super::*;
+
+    fn of_commit(code: i32) -> Outcome {
+        Outcome::of_commit(rusqlite::Error::SqliteFailure(ffi::Error::new(code), None).into())
+    }
+
+    #[test]
+    fn a_commit_is_undone_only_where_nothing_of_it_can_come_back() {
+        for code in [ffi::SQLITE_BUSY, ffi::SQLITE_FULL, ffi::SQLITE_READONLY] {
+            assert!(matches!(of_commit(code), Outcome::Undone(_)), "{code}");
+        }
+        // After these, the frames of the commit may be in the write-ahead log, and be found there after a crash.
+        let unknown = [ffi::SQLITE_IOERR_FSYNC, ffi::SQLITE_IOERR_WRITE, ffi::SQLITE_IOERR_SHMSIZE];
+        for code in unknown {
+            assert!(matches!(of_commit(code), Outcome::Unknown(_)), "{code}");
+        }
+    }
 }

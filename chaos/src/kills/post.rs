@@ -1,0 +1,113 @@
+//! The process that is killed, as the one sees it that kills it.
+
+use std::collections::BTreeMap;
+use std::process::Stdio;
+
+use anyhow::{Context, Result, ensure};
+use evercore_testing::history::History;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+use tokio::process::{Child, ChildStdout, Command};
+
+use super::Kills;
+use super::line::Line;
+use crate::stage::Stage;
+use crate::writer::Attempt;
+
+/// How many tasks write.
+const WRITERS: usize = 8;
+
+/// The process. Dropping it ends it.
+#[derive(Debug)]
+pub(super) struct CommitterPost {
+    child: Child,
+    output: BufReader<ChildStdout>,
+    heard: Vec<u8>,
+}
+
+/// What it said before it was killed.
+#[derive(Debug)]
+pub(super) struct Heard {
+    /// Of those that it did not live to hear of, `Unknown`.
+    pub(super) attempts: Vec<Attempt>,
+    pub(super) last_attempt: i64,
+    pub(super) opened: bool,
+    /// What its recorder saw.
+    pub(super) history: History,
+}
+
+impl CommitterPost {
+    /// Starts one whose attempts are numbered from there on.
+    pub(super) fn start(kills: &Kills, stage: &Stage, seed: u64, after: i64) -> Result<Self> {
+        Self::spawn(kills, stage, seed, after, WRITERS)
+    }
+
+    /// Starts one that only follows.
+    pub(super) fn follow(kills: &Kills, stage: &Stage) -> Result<Self> {
+        Self::spawn(kills, stage, 0, 0, 0)
+    }
+
+    fn spawn(kills: &Kills, stage: &Stage, seed: u64, after: i64, writers: usize) -> Result<Self> {
+        let url = stage.url().context("BUG: there are no processes on memory")?;
+        let mut child = Command::new(&kills.program)
+            .args(["committer", "--url", url, "--engine", &kills.engine.to_string()])
+            .args(["--acknowledge", kills.acknowledge.name(), "--seed", &seed.to_string()])
+            .args(["--after", &after.to_string(), "--writers", &writers.to_string()])
+            .arg("--folder")
+            .arg(stage.files().folder())
+            // It leaves when this closes.
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .with_context(|| format!("cannot start {:?}", kills.program))?;
+        let stdout = child.stdout.take().context("BUG: its output is a pipe")?;
+        Ok(Self { child, output: BufReader::new(stdout), heard: Vec::new() })
+    }
+
+    /// Waits until it has said so many lines. The first one says that it has opened the database.
+    pub(super) async fn hear(&mut self, lines: usize) -> Result<()> {
+        for _ in 0..lines {
+            let length = self.output.read_until(b'\n', &mut self.heard).await?;
+            ensure!(length > 0, "it ended by itself; see what it printed");
+        }
+        Ok(())
+    }
+
+    /// Ends it where it is, and listens to what it has said.
+    pub(super) async fn kill(mut self) -> Result<Heard> {
+        ensure!(self.child.try_wait()?.is_none(), "it ended by itself; see what it printed");
+        self.child.start_kill()?;
+        self.output.read_to_end(&mut self.heard).await?;
+        let mut opened = false;
+        let mut attempts: BTreeMap<i64, Attempt> = BTreeMap::new();
+        let mut observations = Vec::new();
+        // A last line without an end was cut off.
+        for line in
+            self.heard.split_inclusive(|&byte| byte == b'\n').filter(|line| line.ends_with(b"\n"))
+        {
+            match Line::read(line)? {
+                None => observations.extend_from_slice(line),
+                Some(Line::Opened) => opened = true,
+                Some(Line::Begins(attempt)) => drop(attempts.insert(attempt.number, attempt)),
+                Some(Line::Told { number, told }) => {
+                    let attempt = attempts.get_mut(&number);
+                    attempt.with_context(|| format!("attempt {number} never began"))?.told = told;
+                }
+            }
+        }
+        self.child.wait().await?;
+        let last_attempt = attempts.keys().next_back().copied().unwrap_or_default();
+        let attempts = attempts.into_values().collect();
+        let history = History::read(&observations[..])?;
+        Ok(Heard { attempts, last_attempt, opened, history })
+    }
+
+    /// Asks it to leave, and waits until it has.
+    pub(super) async fn leave(mut self) -> Result<()> {
+        drop(self.child.stdin.take());
+        self.output.read_to_end(&mut Vec::new()).await?;
+        let status = self.child.wait().await?;
+        ensure!(status.success(), "it ended with {status}; see what it printed");
+        Ok(())
+    }
+}
