@@ -100,6 +100,7 @@ mod conformance;
 mod domain;
 mod fixture;
 mod harness;
+pub mod history;
 mod journal;
 mod poll;
 mod race;

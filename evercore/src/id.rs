@@ -35,7 +35,8 @@ pub struct Position(i64);
 /// Names one commit, so that its outcome can be asked for when the answer was lost.
 ///
 /// A version 7 UUID (RFC 9562): new ids sort after old ones, which keeps the index compact.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct CommitId(Uuid);
 
 impl AggregateId {

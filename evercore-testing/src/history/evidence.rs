@@ -1,0 +1,92 @@
+//! What the store holds when all is over.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use evercore::engine::CommitOutcome;
+use evercore::{AggregateId, CommitId, EventStore, Position, RecordedEvent, Result, Sequence};
+use futures_util::{StreamExt, TryStreamExt, stream};
+
+use super::commits::Commits;
+use super::observation::{EventBegun, Fingerprint, Handled};
+use super::stamp::stamped;
+use super::violation::Violation;
+
+/// Events in a page of the log.
+const PAGE: u32 = 1_000;
+
+/// Questions that are asked at the same time.
+const AT_ONCE: usize = 16;
+
+/// An event of the log.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) place: Handled,
+    pub(super) aggregate_type: Arc<str>,
+    pub(super) event: EventBegun,
+    pub(super) commit: Option<CommitId>,
+}
+
+impl From<&RecordedEvent> for Entry {
+    fn from(event: &RecordedEvent) -> Self {
+        Self {
+            place: event.into(),
+            aggregate_type: event.aggregate_type().into(),
+            event: EventBegun {
+                aggregate: event.aggregate_id(),
+                event_type: event.event_type().to_owned(),
+                version: event.version(),
+                payload: Fingerprint::of(event.payload()),
+            },
+            commit: stamped(event.metadata()),
+        }
+    }
+}
+
+/// The whole log.
+pub(super) async fn log(store: &EventStore) -> Result<Vec<Entry>> {
+    let mut log = Vec::new();
+    let mut after = Position::START;
+    loop {
+        let page = store.read_log(after, PAGE).await?;
+        log.extend(page.events.iter().map(Entry::from));
+        if page.at_end || page.end <= after {
+            return Ok(log);
+        }
+        after = page.end;
+    }
+}
+
+/// What the store says has become of the commits, but for those that it has refused. Nothing that is still on its way
+/// lands afterwards.
+pub(super) async fn outcomes(
+    store: &EventStore,
+    commits: &Commits<'_>,
+) -> Result<HashMap<CommitId, CommitOutcome>> {
+    let asked = commits.sent.iter().filter(|sent| sent.refusal().is_none());
+    let asked: Vec<CommitId> = asked.map(|sent| sent.begun.commit).collect();
+    stream::iter(asked)
+        .map(|commit| async move { Ok((commit, store.find_commit(commit).await?)) })
+        .buffer_unordered(AT_ONCE)
+        .try_collect()
+        .await
+}
+
+/// The log goes up, and the sequences of each aggregate are 1, 2, 3 …
+pub(super) fn check_order(log: &[Entry]) -> Vec<Violation> {
+    let mut found = Vec::new();
+    let mut last_position = Position::START;
+    let mut sequences: HashMap<AggregateId, Sequence> = HashMap::new();
+    for Entry { place, .. } in log {
+        if place.position <= last_position {
+            found.push(Violation::Unordered { position: place.position, after: last_position });
+        }
+        last_position = place.position;
+        let last = sequences.entry(place.aggregate).or_default();
+        if place.sequence != last.next() {
+            found.push(Violation::Sequence { event: *place, expected: last.next() });
+        }
+        *last = place.sequence;
+    }
+    found
+}

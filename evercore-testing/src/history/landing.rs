@@ -1,0 +1,182 @@
+//! What became of each commit, compared with what its client was told.
+
+use std::collections::HashMap;
+
+use evercore::engine::CommitOutcome;
+use evercore::{CommitId, Position};
+
+use super::commits::{Answer, Commits, Sent};
+use super::evidence::Entry;
+use super::violation::Violation;
+
+/// Which events are whose.
+#[derive(Debug)]
+pub(super) struct Landings {
+    /// The places in the log, by the place of their commit among those sent.
+    pub(super) events: Vec<Vec<usize>>,
+    /// Whether it has landed, likewise.
+    pub(super) landed: Vec<bool>,
+    /// The places in the log of events that no commit of the history has written.
+    pub(super) unclaimed: Vec<usize>,
+}
+
+impl Landings {
+    pub(super) fn find(
+        commits: &Commits<'_>,
+        log: &[Entry],
+        outcomes: &HashMap<CommitId, CommitOutcome>,
+    ) -> Self {
+        let mut events = vec![Vec::new(); commits.sent.len()];
+        let mut unclaimed = Vec::new();
+        for (place, entry) in log.iter().enumerate() {
+            match entry.commit.and_then(|commit| commits.index(commit)) {
+                Some(index) => events[index].push(place),
+                None => unclaimed.push(place),
+            }
+        }
+        let landed = commits.sent.iter().zip(&events).map(|(sent, events)| {
+            let outcome = outcomes.get(&sent.begun.commit);
+            // Of one without events, the log tells nothing.
+            !events.is_empty()
+                || (sent.begun.events.is_empty()
+                    && matches!(outcome, Some(CommitOutcome::Landed(_))))
+        });
+        let landed = landed.collect();
+        Self { events, landed, unclaimed }
+    }
+}
+
+/// Compares what was told with what is there.
+pub(super) fn check(
+    commits: &Commits<'_>,
+    log: &[Entry],
+    outcomes: &HashMap<CommitId, CommitOutcome>,
+    landings: &Landings,
+) -> Vec<Violation> {
+    let mut found = Vec::new();
+    for (sent, events) in commits.sent.iter().zip(&landings.events) {
+        let events: Vec<&Entry> = events.iter().map(|&place| &log[place]).collect();
+        let whole = check_wholeness(sent, &events, &mut found);
+        check_outcome(sent, &events, outcomes.get(&sent.begun.commit), &mut found);
+        if whole && !events.is_empty() {
+            check_content(sent, &events, &mut found);
+            check_decision(sent, &events, &mut found);
+        }
+        check_places(sent, &events, &mut found);
+    }
+    check_idempotency(commits, landings, &mut found);
+    found
+}
+
+/// Whether all is there that is to be, and once.
+fn check_wholeness(sent: &Sent<'_>, events: &[&Entry], found: &mut Vec<Violation>) -> bool {
+    let commit = sent.begun.commit;
+    let (present, of) = (events.len(), sent.begun.events.len());
+    if present > of {
+        found.push(Violation::Doubled { commit, present, of });
+    } else if present < of && sent.acknowledged.is_some() {
+        found.push(Violation::Lost { commit, present, of });
+    } else if present < of && present > 0 {
+        found.push(Violation::Torn { commit, present, of });
+    }
+    if let (Some(reason), [first, ..]) = (sent.refusal(), events) {
+        let position = first.place.position;
+        found.push(Violation::Refused { commit, reason: reason.clone(), position });
+    }
+    present == of
+}
+
+/// What the store says of it is what its client was told, and what the log shows.
+fn check_outcome(
+    sent: &Sent<'_>,
+    events: &[&Entry],
+    outcome: Option<&CommitOutcome>,
+    found: &mut Vec<Violation>,
+) {
+    let Some(outcome) = outcome else { return };
+    let landed = matches!(outcome, CommitOutcome::Landed(_));
+    let is_known_to_have = sent.acknowledged.is_some() || !events.is_empty();
+    let is_known_not_to_have = events.is_empty() && !sent.begun.events.is_empty();
+    if (!landed && is_known_to_have) || (landed && is_known_not_to_have) {
+        found.push(Violation::Outcome { commit: sent.begun.commit, landed });
+    }
+    if let CommitOutcome::Landed(committed) = outcome {
+        check_told(sent.begun.commit, committed.positions, events, found);
+    }
+}
+
+fn check_told(
+    commit: CommitId,
+    told: Option<(Position, Position)>,
+    events: &[&Entry],
+    found: &mut Vec<Violation>,
+) {
+    let there = match events {
+        [] => None,
+        [first, .., last] => Some((first.place.position, last.place.position)),
+        [only] => Some((only.place.position, only.place.position)),
+    };
+    if told != there {
+        found.push(Violation::Misplaced { commit, told, found: there });
+    }
+}
+
+/// Each event is the one that was sent.
+fn check_content(sent: &Sent<'_>, events: &[&Entry], found: &mut Vec<Violation>) {
+    let altered = events.iter().zip(&sent.begun.events).filter(|(entry, event)| {
+        entry.event != **event || {
+            let is_its = sent.begun.writes.iter().find(|write| write.aggregate == event.aggregate);
+            is_its.is_none_or(|write| *write.aggregate_type != *entry.aggregate_type)
+        }
+    });
+    let commit = sent.begun.commit;
+    found.extend(altered.map(|(entry, _)| Violation::Altered { commit, event: entry.place }));
+}
+
+/// What it writes goes on from what it was decided on.
+fn check_decision(sent: &Sent<'_>, events: &[&Entry], found: &mut Vec<Violation>) {
+    for write in &sent.begun.writes {
+        let Some(decided_on) = write.decided_on.sequence() else { continue };
+        let mut own = events.iter().filter(|entry| entry.place.aggregate == write.aggregate);
+        if let Some(first) = own.next()
+            && first.place.sequence != decided_on.next()
+        {
+            found.push(Violation::Stale {
+                commit: sent.begun.commit,
+                aggregate: write.aggregate,
+                decided_on,
+                written: first.place.sequence,
+            });
+        }
+    }
+}
+
+/// It is where its client was told, and after all that was acknowledged before it began.
+fn check_places(sent: &Sent<'_>, events: &[&Entry], found: &mut Vec<Violation>) {
+    let commit = sent.begun.commit;
+    for answer in &sent.answers {
+        if let Answer::Landed(told) = answer {
+            check_told(commit, *told, events, found);
+        }
+    }
+    if let ([first, ..], Some(floor)) = (events, sent.floor)
+        && first.place.position <= floor.position
+        && floor.commit != commit
+    {
+        let position = first.place.position;
+        let (acknowledged, at) = (floor.commit, floor.position);
+        found.push(Violation::Early { commit, position, acknowledged, at });
+    }
+}
+
+/// With a key lands one commit.
+fn check_idempotency(commits: &Commits<'_>, landings: &Landings, found: &mut Vec<Violation>) {
+    let mut firsts: HashMap<&str, CommitId> = HashMap::new();
+    for (sent, landed) in commits.sent.iter().zip(&landings.landed) {
+        let (Some(key), true) = (&sent.begun.idempotency_key, landed) else { continue };
+        let second = sent.begun.commit;
+        if let Some(first) = firsts.insert(key, second) {
+            found.push(Violation::IdempotencyKey { key: key.clone(), first, second });
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! Whether there is an order of all commits in which each was decided on what was true.
+//!
+//! It is found as Wing and Gong test linearizability ("Testing and Verifying Concurrent Objects", 1993): a commit can
+//! come next if nothing that ended before it began is left, and if it holds on the state so far; where that leads
+//! nowhere, the last choice is taken back. The sequences in the log leave little to choose.
+
+mod search;
+mod state;
+
+use std::collections::HashMap;
+
+use evercore::{AggregateId, CommitId, EventStore, NaturalKey, Position, Result, Sequence};
+
+use super::commits::Commits;
+use super::evidence::Entry;
+use super::landing::Landings;
+use super::observation::{DecidedOn, KeyWish};
+use super::sessions::Moment;
+use super::violation::Violation;
+pub(super) use state::Ended;
+
+/// A commit that has landed.
+#[derive(Debug)]
+pub(super) struct Node {
+    pub(super) commit: CommitId,
+    /// `None` for one that nobody has observed: nothing is known of when it was.
+    pub(super) began: Option<Moment>,
+    /// When it was known to have landed; `None` if nobody was told.
+    pub(super) ended: Option<Moment>,
+    pub(super) position: Option<Position>,
+    pub(super) touches: Vec<Touch>,
+}
+
+/// What a commit does with an aggregate.
+#[derive(Debug)]
+pub(super) struct Touch {
+    pub(super) aggregate: AggregateId,
+    pub(super) aggregate_type: String,
+    pub(super) decided_on: DecidedOn,
+    pub(super) key: KeyWish,
+    /// The events that it writes to it, by the log.
+    pub(super) written: Option<Written>,
+}
+
+/// Events of one aggregate that follow each other.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Written {
+    /// The sequence before the first.
+    pub(super) from: Sequence,
+    pub(super) to: Sequence,
+}
+
+/// Finds an order.
+pub(super) fn find(nodes: &[Node]) -> Result<Ended, Violation> {
+    search::Search::new(nodes).run()
+}
+
+/// Everything that has landed, as far as there is an order to find in it.
+pub(super) fn nodes(commits: &Commits<'_>, log: &[Entry], landings: &Landings) -> Vec<Node> {
+    let observed = commits.sent.iter().zip(&landings.landed).zip(&landings.events);
+    let observed = observed.filter(|((_, landed), _)| **landed).map(|((sent, _), events)| {
+        let mut written: HashMap<AggregateId, Written> = HashMap::new();
+        for place in events.iter().map(|&place| log[place].place) {
+            let from = Sequence::new(place.sequence.get() - 1).unwrap_or_default();
+            let own = written.entry(place.aggregate);
+            own.or_insert(Written { from, to: place.sequence }).to = place.sequence;
+        }
+        let touches = sent.begun.writes.iter().map(|write| Touch {
+            aggregate: write.aggregate,
+            aggregate_type: write.aggregate_type.clone(),
+            decided_on: write.decided_on.clone(),
+            key: write.key.clone(),
+            written: written.get(&write.aggregate).copied(),
+        });
+        Node {
+            commit: sent.begun.commit,
+            began: Some(sent.began),
+            ended: sent.acknowledged,
+            position: events.first().map(|&place| log[place].place.position),
+            touches: touches.collect(),
+        }
+    });
+    let unclaimed = landings.unclaimed.iter().map(|&place| foreign(&log[place]));
+    observed.chain(unclaimed).collect()
+}
+
+/// An event that somebody has written whom nobody has observed.
+fn foreign(entry: &Entry) -> Node {
+    let place = entry.place;
+    let from = Sequence::new(place.sequence.get() - 1).unwrap_or_default();
+    let touch = Touch {
+        aggregate: place.aggregate,
+        aggregate_type: entry.aggregate_type.as_ref().to_owned(),
+        decided_on: DecidedOn::Existing,
+        key: KeyWish::Keep,
+        written: Some(Written { from, to: place.sequence }),
+    };
+    Node {
+        commit: entry.commit.unwrap_or_else(CommitId::generate),
+        began: None,
+        ended: None,
+        position: Some(place.position),
+        touches: vec![touch],
+    }
+}
+
+/// What the store holds is what the commits have left, in the order that was found: aggregates, and who has which key.
+pub(super) async fn check_ended(
+    store: &EventStore,
+    ended: &Ended,
+    nodes: &[Node],
+) -> Result<Vec<Violation>> {
+    let mut found = Vec::new();
+    for (&aggregate, standing) in ended.aggregates() {
+        let target = evercore::engine::Target::Id(aggregate);
+        let stored = load(store, &standing.aggregate_type, target).await?;
+        match (stored, &standing.key) {
+            (None, _) => found.push(Violation::Existence { aggregate, stored: false }),
+            (Some((_, key)), Some(expected)) if key != *expected => {
+                let expected = expected.clone();
+                found.push(Violation::Key { aggregate, expected, found: key });
+            }
+            (Some(_), _) => {}
+        }
+    }
+    for (aggregate_type, key) in claimed(nodes) {
+        let expected = ended.holder(aggregate_type, key);
+        let target = evercore::engine::Target::Key(key.clone());
+        let holder = load(store, aggregate_type, target).await?.map(|(id, _)| id);
+        // Where nothing is known of the keys of some, they may hold it.
+        if holder != expected && (expected.is_some() || !ended.may_hold(holder)) {
+            let (aggregate_type, key) = (aggregate_type.to_owned(), key.clone());
+            found.push(Violation::Holder { aggregate_type, key, expected, found: holder });
+        }
+    }
+    Ok(found)
+}
+
+/// All keys that were ever claimed.
+fn claimed(nodes: &[Node]) -> impl Iterator<Item = (&str, &NaturalKey)> {
+    let touches = nodes.iter().flat_map(|node| &node.touches);
+    let claims = touches.filter_map(|touch| match &touch.key {
+        KeyWish::Set(key) => Some((touch.aggregate_type.as_str(), key)),
+        KeyWish::Keep | KeyWish::Clear => None,
+    });
+    claims.collect::<std::collections::BTreeSet<_>>().into_iter()
+}
+
+/// An aggregate and its key, without events.
+async fn load(
+    store: &EventStore,
+    aggregate_type: &str,
+    target: evercore::engine::Target,
+) -> Result<Option<(AggregateId, Option<NaturalKey>)>> {
+    let names = store.registry().aggregates();
+    let mut names = names
+        .flat_map(|known| std::iter::once(known.name()).chain(known.aliases().iter().copied()));
+    let aggregate_type = names.find(|name| *name == aggregate_type).ok_or_else(|| {
+        evercore::Error::UnknownFilterName {
+            name: format!("the aggregate type `{aggregate_type}`"),
+        }
+    })?;
+    let request = evercore::engine::LoadRequest {
+        aggregate_type,
+        target,
+        snapshot: None,
+        up_to: Some(Sequence::ZERO),
+        limit: 1,
+    };
+    let loaded = store.engine().load(request).await?;
+    Ok(loaded.map(|loaded| (loaded.id, loaded.key)))
+}
