@@ -3,17 +3,18 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use evercore::Result;
 use evercore::engine::{EngineScheme, StorageEngine};
-use sqlx::Connection;
+use evercore::{Error, OpenProblem, Result};
 use sqlx::postgres::PgPoolOptions;
+use sqlx::{Connection, Row};
 use tokio::sync::mpsc;
+use tracing::warn;
 
 use crate::engine::{PostgresEngine, Shared, Writing};
-use crate::error::cannot_open;
+use crate::error::{cannot_open, classify};
 use crate::frontier::Frontier;
 use crate::notify::Notifications;
-use crate::options::{NotificationsTo, PostgresOptions};
+use crate::options::{LostCommits, NotificationsTo, PostgresOptions};
 use crate::readers::Readers;
 use crate::statements::Statements;
 use crate::types::Types;
@@ -52,6 +53,7 @@ pub(crate) async fn open(options: PostgresOptions) -> Result<Shared> {
         .await
         .map_err(|error| cannot_open(options.describe(), error))?;
     let readers = Readers::new(readers);
+    check_durability(&readers, &options).await?;
     let held = pool().connect_lazy_with(options.holding(connect.clone()));
     let statements = Statements::new(options.schema_name());
     let types = Arc::new(Types::default());
@@ -73,4 +75,30 @@ pub(crate) async fn open(options: PostgresOptions) -> Result<Shared> {
     let task = tokio::spawn(Writers::new(receiver, writers).run());
     let writing = Mutex::new(Some(Writing { queue: sender, task }));
     Ok(Shared { options, readers, held, statements, types, frontier, notifications, writing })
+}
+
+/// Looks whether what the server acknowledges survives a crash of it: once, since settings seldom change, and a
+/// transaction of the user may still choose for itself.
+async fn check_durability(readers: &Readers, options: &PostgresOptions) -> Result<()> {
+    let failed = |error| classify("look at the settings", error);
+    let row = sqlx::query(include_str!("durability.sql"))
+        .fetch_one(&mut *readers.acquire().await?)
+        .await
+        .map_err(failed)?;
+    let (is_waited_for, is_flushed): (bool, bool) =
+        (row.try_get(0).map_err(failed)?, row.try_get(1).map_err(failed)?);
+    if !is_flushed {
+        warn!("`fsync` is off: a crash of the machine may destroy the database");
+    }
+    if !is_waited_for && options.lost_commits == LostCommits::Refused {
+        return Err(Error::CannotOpen {
+            database: options.describe(),
+            problem: OpenProblem::LosesCommits {
+                setting: "`synchronous_commit` is off; switch it on for the role or the database, or accept the loss \
+                          with `lost_commits=accepted` in the URL",
+            },
+            source: None,
+        });
+    }
+    Ok(())
 }

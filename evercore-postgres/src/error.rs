@@ -30,6 +30,8 @@ pub(crate) fn classify(operation: &'static str, error: sqlx::Error) -> Error {
             "57P01" | "57P02" | "57P03" | "53300" | "25P03" => {
                 Error::Unavailable { source: error.into() }
             }
+            // disk_full
+            "53100" => Error::DiskFull { source: error.into() },
             // raised by `frontier`, read_only_sql_transaction
             "EV001" | "25006" => Error::Standby { operation, source: error.into() },
             _ => Error::storage(operation, error),

@@ -12,7 +12,7 @@ use sqlx::postgres::PgConnectOptions;
 /// From a URL: `postgres://user:password@host/database?schema=bank&readers=8`. Beside the options of the driver
 /// (`sslmode`, `sslrootcert`, …) it takes those of this type: `schema`, `readers`, `writers`, `statement_timeout_ms`,
 /// `lock_timeout_ms`, `acquire_timeout_ms`, `idle_in_transaction_timeout_ms`, `session_timeouts=off`,
-/// `notifications=off`, `frontier_patience_ms`.
+/// `notifications=off`, `frontier_patience_ms`, `lost_commits=accepted`.
 #[derive(Clone)]
 pub struct PostgresOptions {
     connect: PgConnectOptions,
@@ -26,6 +26,7 @@ pub struct PostgresOptions {
     session_timeouts: SessionTimeouts,
     pub(crate) notifications: NotificationsTo,
     pub(crate) frontier_patience: Duration,
+    pub(crate) lost_commits: LostCommits,
 }
 
 /// A checked schema name.
@@ -39,6 +40,13 @@ pub(crate) enum NotificationsTo {
     Everyone,
     /// Others find out when they look.
     ThisProcess,
+}
+
+/// Whether a crash of the server may take back what was acknowledged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LostCommits {
+    Refused,
+    Accepted,
 }
 
 /// Whether the time-outs are set on each session.
@@ -65,6 +73,7 @@ impl PostgresOptions {
             session_timeouts: SessionTimeouts::Set,
             notifications: NotificationsTo::Everyone,
             frontier_patience: Duration::from_secs(10),
+            lost_commits: LostCommits::Refused,
         }
     }
 
@@ -146,6 +155,15 @@ impl PostgresOptions {
         self
     }
 
+    /// Opens the engine also where `synchronous_commit` is off, and so a crash of the server takes back the last commits
+    /// that it has acknowledged: those of about `wal_writer_delay`, three times over. Subscriptions elsewhere may have
+    /// seen them. Without this, the engine is not opened there.
+    #[must_use]
+    pub fn accept_lost_commits(mut self) -> Self {
+        self.lost_commits = LostCommits::Accepted;
+        self
+    }
+
     pub(crate) fn schema_name(&self) -> &Schema {
         &self.schema
     }
@@ -210,6 +228,7 @@ impl FromStr for PostgresOptions {
                 | "acquire_timeout_ms"
                 | "idle_in_transaction_timeout_ms"
                 | "frontier_patience_ms"
+                | "lost_commits"
                 | "notifications"
                 | "session_timeouts" => ours.push((name, value)),
                 _ => drivers.push(option),
@@ -234,6 +253,7 @@ impl FromStr for PostgresOptions {
                 Ok(options.idle_in_transaction_timeout(millis(name, value)?))
             }
             "frontier_patience_ms" => Ok(options.frontier_patience(millis(name, value)?)),
+            "lost_commits" if value == "accepted" => Ok(options.accept_lost_commits()),
             "notifications" if value == "off" => Ok(options.without_notifications()),
             "session_timeouts" if value == "off" => Ok(options.without_session_timeouts()),
             _ => Err(invalid(&format!("`{name}={value}` is none of its options"))),

@@ -360,6 +360,15 @@ pub enum Error {
         source: BoxError,
     },
 
+    /// The disk of the database is full. Can be retried: what was refused may land once there is room. Reads go on.
+    #[error(
+        "the disk of the database is full, and nothing was written; make room on it, then retry"
+    )]
+    DiskFull {
+        /// What the driver said.
+        source: BoxError,
+    },
+
     /// The server is a standby: it takes no writes, and cannot know how far the log may be read. Aggregates can be
     /// loaded from it.
     #[error("a standby cannot {operation}; connect to the primary for that")]
@@ -512,7 +521,7 @@ pub enum Error {
         problem: String,
     },
 
-    /// Anything else that the storage said: a full disk, a lost permission.
+    /// Anything else that the storage said: a disk that fails, a lost permission.
     #[error("the storage failed while it was asked to {operation}")]
     Storage {
         /// What was being done, as a verb.
@@ -560,6 +569,11 @@ pub enum OpenProblem {
     },
     /// The schema is missing or older than this build needs.
     SchemaOutdated,
+    /// It may lose commits that it has acknowledged, and nobody has said that this is accepted.
+    LosesCommits {
+        /// Which setting is to blame, and what to do about it.
+        setting: &'static str,
+    },
     /// Nobody answers where the server should be, or it is starting or ending. Can be retried.
     Unreachable,
     /// Anything else.
@@ -601,7 +615,8 @@ pub struct UndecodableEvent {
 }
 
 impl Error {
-    /// Whether the same call may succeed if it is made again: a conflict, a full queue, a busy or unreachable database.
+    /// Whether the same call may succeed if it is made again: a conflict, a full queue, a busy or unreachable
+    /// database, a full disk.
     ///
     /// Not for [`Error::OutcomeUnknown`]: find out first.
     #[must_use]
@@ -612,6 +627,7 @@ impl Error {
                 | Self::Busy { .. }
                 | Self::QueueFull { .. }
                 | Self::Unavailable { .. }
+                | Self::DiskFull { .. }
                 | Self::CannotOpen { problem: OpenProblem::Unreachable, .. }
         )
     }
@@ -717,6 +733,9 @@ impl fmt::Display for OpenProblem {
             Self::SchemaOutdated => f.write_str(
                 "its schema is missing or older than this build needs; run `store.migrate()`",
             ),
+            Self::LosesCommits { setting } => {
+                write!(f, "it may lose commits that it has acknowledged: {setting}")
+            }
             Self::Unreachable => {
                 f.write_str("it does not answer; check its address and that it runs, then retry")
             }
