@@ -8,6 +8,7 @@ use evercore::{Error, OpenProblem, Result};
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{Connection, Row};
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 use tracing::warn;
 
 use crate::engine::{PostgresEngine, Shared, Writing};
@@ -54,7 +55,15 @@ pub(crate) async fn open(options: PostgresOptions) -> Result<Shared> {
         .map_err(|error| cannot_open(options.describe(), error))?;
     let readers = Readers::new(readers);
     check_durability(&readers, &options).await?;
-    let held = pool().connect_lazy_with(options.holding(connect.clone()));
+    let patience = options.answer_timeout;
+    let held = pool()
+        // The pool asks what comes back for a sign of life, without a bound.
+        .after_release(move |connection, _| {
+            Box::pin(async move {
+                Ok(matches!(timeout(patience, connection.flush()).await, Ok(Ok(()))))
+            })
+        })
+        .connect_lazy_with(options.holding(connect.clone()));
     let statements = Statements::new(options.schema_name());
     let types = Arc::new(Types::default());
     let notifications = Arc::new(match options.notifications {
@@ -69,7 +78,14 @@ pub(crate) async fn open(options: PostgresOptions) -> Result<Shared> {
     let writers = (0..options.writers)
         .map(|_| {
             let (types, notifications) = (Arc::clone(&types), Arc::clone(&notifications));
-            Writer::new(connect.clone(), statements.clone(), types, notifications)
+            Writer::new(
+                connect.clone(),
+                options.answer_timeout,
+                readers.clone(),
+                statements.clone(),
+                types,
+                notifications,
+            )
         })
         .collect();
     let task = tokio::spawn(Writers::new(receiver, writers).run());

@@ -74,3 +74,11 @@ pub(crate) fn cannot_open(database: String, error: sqlx::Error) -> Error {
     };
     Error::CannotOpen { database, problem, source: Some(source) }
 }
+
+/// The server has said nothing for so long that it may be gone.
+pub(crate) fn silence() -> sqlx::Error {
+    sqlx::Error::Io(std::io::Error::new(
+        std::io::ErrorKind::TimedOut,
+        "the server did not answer within `answer_timeout`",
+    ))
+}

@@ -11,7 +11,7 @@ use sqlx::postgres::PgConnectOptions;
 ///
 /// From a URL: `postgres://user:password@host/database?schema=bank&readers=8`. Beside the options of the driver
 /// (`sslmode`, `sslrootcert`, …) it takes those of this type: `schema`, `readers`, `writers`, `statement_timeout_ms`,
-/// `lock_timeout_ms`, `acquire_timeout_ms`, `idle_in_transaction_timeout_ms`, `session_timeouts=off`,
+/// `lock_timeout_ms`, `acquire_timeout_ms`, `answer_timeout_ms`, `idle_in_transaction_timeout_ms`, `session_timeouts=off`,
 /// `notifications=off`, `frontier_patience_ms`, `lost_commits=accepted`.
 #[derive(Clone)]
 pub struct PostgresOptions {
@@ -20,6 +20,7 @@ pub struct PostgresOptions {
     pub(crate) readers: u32,
     pub(crate) writers: u32,
     pub(crate) acquire_timeout: Duration,
+    pub(crate) answer_timeout: Duration,
     statement_timeout: Duration,
     lock_timeout: Duration,
     idle_timeout: Duration,
@@ -67,6 +68,7 @@ impl PostgresOptions {
             readers: 8,
             writers: 2,
             acquire_timeout: Duration::from_secs(10),
+            answer_timeout: Duration::from_secs(60),
             statement_timeout: Duration::from_secs(30),
             lock_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(30),
@@ -107,6 +109,15 @@ impl PostgresOptions {
     #[must_use]
     pub fn acquire_timeout(mut self, timeout: Duration) -> Self {
         self.acquire_timeout = timeout;
+        self
+    }
+
+    /// Sets how long to wait for the server's answers before the connection counts as lost: a machine that is gone sends
+    /// no word of it. Longer than a statement may run. What user code does on a transaction is not bounded by it. Default:
+    /// 60 s.
+    #[must_use]
+    pub fn answer_timeout(mut self, timeout: Duration) -> Self {
+        self.answer_timeout = timeout;
         self
     }
 
@@ -226,6 +237,7 @@ impl FromStr for PostgresOptions {
                 | "statement_timeout_ms"
                 | "lock_timeout_ms"
                 | "acquire_timeout_ms"
+                | "answer_timeout_ms"
                 | "idle_in_transaction_timeout_ms"
                 | "frontier_patience_ms"
                 | "lost_commits"
@@ -249,6 +261,7 @@ impl FromStr for PostgresOptions {
             "statement_timeout_ms" => Ok(options.statement_timeout(millis(name, value)?)),
             "lock_timeout_ms" => Ok(options.lock_timeout(millis(name, value)?)),
             "acquire_timeout_ms" => Ok(options.acquire_timeout(millis(name, value)?)),
+            "answer_timeout_ms" => Ok(options.answer_timeout(millis(name, value)?)),
             "idle_in_transaction_timeout_ms" => {
                 Ok(options.idle_in_transaction_timeout(millis(name, value)?))
             }

@@ -6,7 +6,7 @@ use crate::proxy::{Cut, Passed, Side};
 use crate::{Counted, Counter, Outcomes, Tapped, cuts};
 
 impl Tapped {
-    async fn append(&self, number: i64) -> Result<(), Error> {
+    pub(crate) async fn append(&self, number: i64) -> Result<(), Error> {
         let events = [Counted { number }];
         let stream = Stream::Id(self.counter);
         self.store.append::<Counter, _>(stream, Expected::Any, events).await.map(|_| ())

@@ -5,6 +5,7 @@
 mod appends;
 mod proxy;
 mod settlements;
+mod silence;
 mod transactions;
 
 use evercore::{Aggregate, AggregateId, Apply, Error, EventMeta, EventStore, event};
@@ -46,6 +47,10 @@ struct Outcomes {
 
 impl Tapped {
     async fn new(schema: &'static str) -> Self {
+        Self::with(schema, |options| options).await
+    }
+
+    async fn with(schema: &'static str, set: fn(PostgresOptions) -> PostgresOptions) -> Self {
         let url = throwaway_postgres::url().unwrap_or_else(|failure| panic!("{failure}"));
         let mut sql = PgConnection::connect(&url).await.expect("the server answers");
         execute(&mut sql, format!("DROP SCHEMA IF EXISTS {schema} CASCADE")).await;
@@ -56,7 +61,7 @@ impl Tapped {
         let connect = connect.host("127.0.0.1").port(proxy.port()).ssl_mode(PgSslMode::Disable);
         // One connection of a kind, so that it is known what passes: notifications go out at their own pace.
         let options = PostgresOptions::new(connect).readers(1).writers(1).without_notifications();
-        let options = options.schema(schema).expect("a schema name");
+        let options = set(options.schema(schema).expect("a schema name"));
         let engine = PostgresEngine::open(options).await.expect("the server answers");
         let store = EventStore::builder().open(engine).await.expect("it migrates");
         store.warmup().await.expect("the server answers");

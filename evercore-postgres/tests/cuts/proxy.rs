@@ -41,6 +41,9 @@ pub(crate) struct Passed {
 struct Tap {
     cut: Option<Cut>,
     passed: Passed,
+    /// How many connections there were so far, and how many of the first of them are silent.
+    connections: usize,
+    silent: usize,
 }
 
 impl Proxy {
@@ -59,7 +62,9 @@ impl Proxy {
 
     /// Makes one cut, as soon as it can be made.
     pub(crate) fn arm(&self, cut: Cut) {
-        *lock(&self.tap) = Tap { cut: Some(cut), passed: Passed::default() };
+        let mut tap = lock(&self.tap);
+        tap.cut = Some(cut);
+        tap.passed = Passed::default();
     }
 
     /// As [`arm`](Self::arm), unless a cut is still to be made.
@@ -73,7 +78,16 @@ impl Proxy {
 
     /// Whether the cut is still to be made. It is not made any more.
     pub(crate) fn disarm(&self) -> bool {
-        std::mem::take(&mut *lock(&self.tap)).cut.is_some()
+        let mut tap = lock(&self.tap);
+        tap.passed = Passed::default();
+        tap.cut.take().is_some()
+    }
+
+    /// From now on, nothing passes on the connections that there are, and none of them is closed: so it is where the
+    /// machine of a server is gone, and another one has its address.
+    pub(crate) fn silence(&self) {
+        let mut tap = lock(&self.tap);
+        tap.silent = tap.connections;
     }
 
     pub(crate) fn passed(&self) -> Passed {
@@ -106,6 +120,11 @@ impl Tap {
 async fn accept(listener: TcpListener, server: (String, u16), tap: Arc<Mutex<Tap>>) {
     while let Ok((client, _)) = listener.accept().await {
         let (server, tap) = (server.clone(), Arc::clone(&tap));
+        let number = {
+            let mut tap = lock(&tap);
+            tap.connections += 1;
+            tap.connections
+        };
         tokio::spawn(async move {
             // The server may be away.
             let Ok(server) = TcpStream::connect(server).await else { return };
@@ -116,8 +135,8 @@ async fn accept(listener: TcpListener, server: (String, u16), tap: Arc<Mutex<Tap
             let (from_server, to_server) = server.into_split();
             let cut = CancellationToken::new();
             tokio::join!(
-                forward(Side::Request, from_client, to_server, &tap, &cut),
-                forward(Side::Answer, from_server, to_client, &tap, &cut),
+                forward(Side::Request, from_client, to_server, number, &tap, &cut),
+                forward(Side::Answer, from_server, to_client, number, &tap, &cut),
             );
         });
     }
@@ -128,6 +147,7 @@ async fn forward(
     side: Side,
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
+    number: usize,
     tap: &Mutex<Tap>,
     cut: &CancellationToken,
 ) {
@@ -143,7 +163,13 @@ async fn forward(
             let _: Result<(), std::io::Error> = to.shutdown().await;
             return;
         }
-        let (passes, is_last) = lock(tap).pass(side, read);
+        let (passes, is_last) = {
+            let mut tap = lock(tap);
+            if number <= tap.silent {
+                continue;
+            }
+            tap.pass(side, read)
+        };
         let written = to.write_all(&buffer[..passes]).await;
         if is_last {
             cut.cancel();
