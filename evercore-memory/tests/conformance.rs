@@ -27,3 +27,9 @@ impl Harness for Memory {
 }
 
 conformance!(Memory(MemoryEngine::new()));
+
+mod machine {
+    use super::{Memory, MemoryEngine};
+
+    evercore_testing::state_machine!(Memory(MemoryEngine::new()));
+}

@@ -91,3 +91,9 @@ mod transactional {
 
     evercore_testing::transactional_conformance!(Schema::new());
 }
+
+mod machine {
+    use super::Schema;
+
+    evercore_testing::state_machine!(Schema::new());
+}

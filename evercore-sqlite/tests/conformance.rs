@@ -76,6 +76,12 @@ mod file {
             tempfile::tempdir().expect("a temporary folder")
         ));
     }
+
+    mod machine {
+        use super::File;
+
+        evercore_testing::state_machine!(File(tempfile::tempdir().expect("a temporary folder")));
+    }
 }
 
 mod memory {
@@ -155,5 +161,11 @@ mod memory {
         use super::Memory;
 
         evercore_testing::transactional_conformance!(Memory::default());
+    }
+
+    mod machine {
+        use super::Memory;
+
+        evercore_testing::state_machine!(Memory::default());
     }
 }

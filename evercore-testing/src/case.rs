@@ -19,7 +19,7 @@ use crate::fixture::{Fixture, Setting};
 const TIME_LIMIT: Duration = Duration::from_secs(60);
 
 /// Set to the seed of a failed run to run it again.
-const SEED_VARIABLE: &str = "EVERCORE_SEED";
+pub(crate) const SEED_VARIABLE: &str = "EVERCORE_SEED";
 
 /// One thing that an engine has to do.
 #[derive(Clone, Copy)]
@@ -108,14 +108,14 @@ impl Case {
     }
 }
 
-fn seed() -> u64 {
+pub(crate) fn seed() -> u64 {
     match std::env::var(SEED_VARIABLE) {
         Ok(seed) => seed.parse().expect("EVERCORE_SEED is a number"),
         Err(_) => fastrand::u64(..),
     }
 }
 
-fn runtime() -> Runtime {
+pub(crate) fn runtime() -> Runtime {
     Builder::new_multi_thread()
         .worker_threads(4)
         .enable_all()
@@ -123,12 +123,12 @@ fn runtime() -> Runtime {
         .expect("the operating system gives us threads")
 }
 
-fn message(panic: &(dyn Any + Send)) -> String {
+pub(crate) fn message(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("it panicked").to_owned()
 }
 
-fn with_sources(error: &dyn std::error::Error) -> String {
+pub(crate) fn with_sources(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {

@@ -102,6 +102,8 @@ mod fixture;
 mod harness;
 pub mod history;
 mod journal;
+mod machine;
+pub mod model;
 mod poll;
 mod race;
 mod raw;
@@ -116,6 +118,7 @@ pub use catalogue::{Catalogue, CatalogueError, CatalogueUpdate};
 #[doc(hidden)]
 pub use conformance::__run;
 pub use harness::{Durability, Harness};
+pub use machine::{Counterexample, Explored, Explorer};
 pub use recording::{Handled, Recording};
 pub use scenario::{Decided, Events, Scenario};
 pub use transactional::{SqlHarness, SqlTransaction};

@@ -38,12 +38,12 @@ pub(crate) struct Counted {
 
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct PlainCounted {
-    number: u64,
+    pub(crate) number: u64,
 }
 
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct ReshapedCounted {
-    number: u64,
+    pub(crate) number: u64,
 }
 
 impl Tally {

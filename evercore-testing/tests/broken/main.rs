@@ -3,6 +3,7 @@
 //! `cargo test -p evercore-testing --test broken -- --nocapture` shows which case caught which fault, and its words.
 
 mod engine;
+mod machine;
 mod read_faults;
 mod subscription_faults;
 mod write_faults;

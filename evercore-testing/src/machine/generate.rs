@@ -1,0 +1,125 @@
+//! Draws commands that make sense on what there is.
+
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::{Just, Strategy, any, prop_oneof};
+use proptest::strategy::{BoxedStrategy, ValueTree};
+use proptest::test_runner::TestRunner;
+
+use super::commands::{Command, Expected, Kind, Step, Stream, Taste, Way, Work, Writer};
+use super::reference::Reference;
+
+/// The most commands in a sequence.
+const MOST_COMMANDS: usize = 40;
+
+/// So many keys: few, so that they clash.
+pub(super) const KEYS: u8 = 4;
+
+/// So many idempotency keys.
+const WISHES: u8 = 6;
+
+/// The most events of one step: over the line at which snapshots are taken.
+const MOST_EVENTS: u64 = 7;
+
+/// Commands that make sense after each other.
+pub(super) fn sequence(random: &mut TestRunner) -> Vec<Command> {
+    let length = draw(&(1..=MOST_COMMANDS), random);
+    let mut reference = Reference::default();
+    let draw_next = |_| {
+        let (aggregates, events) =
+            (reference.model.aggregates().len(), reference.model.log().len());
+        let next = draw(&command(aggregates, events), random);
+        reference.answer(&next);
+        next
+    };
+    (0..length).map(draw_next).collect()
+}
+
+fn draw<S: Strategy>(strategy: &S, random: &mut TestRunner) -> S::Value {
+    strategy.new_tree(random).expect("BUG: nothing is ever rejected").current()
+}
+
+/// A command for a store with so many aggregates and events.
+fn command(aggregates: usize, events: usize) -> BoxedStrategy<Command> {
+    let sometimes = prop_oneof![
+        4 => any_run().prop_map(Command::Run),
+        1 => Just(Command::Pause),
+        1 => Just(Command::Resume),
+        1 => (0..=events).prop_map(|after| Command::Reset { after }),
+        2 => Just(Command::Redrive),
+        2 => Just(Command::Restart),
+    ];
+    let writing = (writer(), work(aggregates)).prop_map(|(by, work)| Command::Work { by, work });
+    let overtaken = (work(aggregates), writer(), work(aggregates))
+        .prop_map(|(work, by, other)| Command::Overtaken { work, by, other });
+    if aggregates == 0 {
+        return prop_oneof![6 => writing, 1 => sometimes].boxed();
+    }
+    prop_oneof![
+        8 => writing,
+        6 => overtaken,
+        3 => append(aggregates),
+        3 => (0..aggregates, 0..30_usize)
+            .prop_map(|(aggregate, sequence)| Command::LoadAsOf { aggregate, sequence }),
+        6 => sometimes,
+    ]
+    .boxed()
+}
+
+fn work(aggregates: usize) -> impl Strategy<Value = Work> + use<> {
+    let wish = option::weighted(0.2, 0..WISHES);
+    (vec(step(aggregates), 1..4), wish)
+        .prop_map(|(steps, idempotency_key)| Work { steps, idempotency_key })
+}
+
+fn step(aggregates: usize) -> BoxedStrategy<Step> {
+    let create = (kind(), option::of(0..KEYS), 0..MOST_EVENTS)
+        .prop_map(|(kind, key, events)| Step::Create { kind, key, events });
+    if aggregates == 0 {
+        return create.boxed();
+    }
+    // The first ones most often, so that they get many events.
+    let aggregate = move || prop_oneof![2 => 0..aggregates.min(3), 1 => 0..aggregates];
+    prop_oneof![
+        2 => create,
+        6 => (aggregate(), way(), 1..MOST_EVENTS)
+            .prop_map(|(aggregate, by, events)| Step::Write { aggregate, by, events }),
+        3 => (aggregate(), option::weighted(0.8, 0..KEYS))
+            .prop_map(|(aggregate, key)| Step::ChangeKey { aggregate, key }),
+        3 => aggregate().prop_map(|aggregate| Step::Guard { aggregate }),
+    ]
+    .boxed()
+}
+
+fn append(aggregates: usize) -> impl Strategy<Value = Command> {
+    let stream =
+        prop_oneof![(0..aggregates).prop_map(Stream::Id), (0..KEYS).prop_map(Stream::Key),];
+    let expected = prop_oneof![
+        2 => Just(Expected::Any),
+        1 => Just(Expected::NoStream),
+        2 => (0..6_usize).prop_map(Expected::Exactly),
+    ];
+    (kind(), stream, expected, 1..3_u64).prop_map(|(kind, stream, expected, events)| {
+        Command::Append { kind, stream, expected, events }
+    })
+}
+
+fn kind() -> impl Strategy<Value = Kind> {
+    prop_oneof![3 => Just(Kind::Tally), 2 => Just(Kind::Counter)]
+}
+
+fn writer() -> impl Strategy<Value = Writer> {
+    prop_oneof![
+        3 => Just(Writer::First),
+        1 => Just(Writer::Second),
+        1 => Just(Writer::WithoutSnapshots),
+    ]
+}
+
+fn way() -> impl Strategy<Value = Way> {
+    any::<bool>().prop_map(|by_key| if by_key { Way::Key } else { Way::Id })
+}
+
+fn any_run() -> impl Strategy<Value = Taste> {
+    prop_oneof![Just(Taste::Anything), Just(Taste::Fussy)]
+}

@@ -1,0 +1,188 @@
+//! What commands do to the model.
+
+use super::commands::{Command, Expected, Kind, Step, Stream, Taste, Work, is_disliked, key_text};
+use crate::model::{Following, Logged, Model, Refusal, Unit};
+
+/// The one subscription.
+pub(super) const SUBSCRIPTION: &str = "follower";
+
+/// The model, and the number of the next event.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Reference {
+    pub(super) model: Model<u64>,
+    pub(super) next: u64,
+    /// Whether the subscription has ever run: it is stored then.
+    pub(super) is_stored: bool,
+}
+
+/// What a command should answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Answer {
+    Done,
+    /// For one of these reasons.
+    Refused(Vec<Refusal>),
+    /// There is no such aggregate, or it is of another type.
+    Unknown,
+    /// What was handled, by place in the log, in an order that holds within each aggregate.
+    Handled(Vec<usize>),
+    /// These numbers.
+    Events(Vec<u64>),
+}
+
+impl Reference {
+    /// Whether a command makes sense: whether there is what it is about.
+    pub(super) fn allows(&self, command: &Command) -> bool {
+        let count = self.model.aggregates().len();
+        let exist = |work: &Work| {
+            work.steps.iter().all(|step| step.aggregate().is_none_or(|aggregate| aggregate < count))
+        };
+        match command {
+            Command::Work { work, .. } => exist(work),
+            Command::Overtaken { work, other, .. } => exist(work) && exist(other),
+            Command::Append { stream: Stream::Id(aggregate), .. }
+            | Command::LoadAsOf { aggregate, .. } => *aggregate < count,
+            Command::Reset { after } => *after <= self.model.log().len(),
+            _ => true,
+        }
+    }
+
+    /// Does what the command says, and tells what a store should answer.
+    pub(super) fn answer(&mut self, command: &Command) -> Answer {
+        match command {
+            Command::Work { work, .. } => {
+                let unit = self.read(work);
+                self.finish(unit, work)
+            }
+            Command::Overtaken { work, other, .. } => {
+                let read = self.read(work);
+                let second = self.read(other);
+                self.finish(second, other);
+                self.finish(read, work)
+            }
+            Command::Append { kind, stream, expected, events } => {
+                self.append(*kind, *stream, *expected, *events)
+            }
+            Command::LoadAsOf { aggregate, sequence } => {
+                let events = self.model.events(*aggregate).iter().copied();
+                Answer::Events(events.take(*sequence).collect())
+            }
+            Command::Restart => Answer::Done,
+            Command::Run(taste) => Answer::Handled(self.run(*taste)),
+            Command::Pause => self.control(|it| it.pause()),
+            Command::Resume => self.control(|it| it.resume()),
+            Command::Reset { after } => self.control(|it| it.reset(*after)),
+            Command::Redrive => self.control(|it| it.ask_to_redrive()),
+        }
+    }
+
+    fn control(&mut self, change: impl FnOnce(&mut crate::model::Subscription)) -> Answer {
+        if !self.is_stored {
+            return Answer::Unknown;
+        }
+        change(self.model.subscription(SUBSCRIPTION));
+        Answer::Done
+    }
+
+    /// A context reads all aggregates that it is about before it changes any.
+    fn read(&self, work: &Work) -> Unit<u64> {
+        let mut unit = self.model.begin();
+        for aggregate in work.steps.iter().filter_map(Step::aggregate) {
+            unit.open(aggregate);
+        }
+        unit
+    }
+
+    /// Numbers are given to all events of a work, whether it lands or not: the store's run has the same ones.
+    fn finish(&mut self, mut unit: Unit<u64>, work: &Work) -> Answer {
+        let staged = self.stage(&mut unit, work);
+        match staged.and_then(|()| self.model.commit(unit)) {
+            Ok(()) => Answer::Done,
+            Err(refusals) => Answer::Refused(refusals),
+        }
+    }
+
+    fn stage(&mut self, unit: &mut Unit<u64>, work: &Work) -> Result<(), Vec<Refusal>> {
+        let mut numbers = numbers(&mut self.next, work);
+        if let Some(key) = work.idempotency_key {
+            unit.idempotency_key(key_text(key));
+        }
+        for step in &work.steps {
+            let (aggregate, events) = match step {
+                Step::Create { kind, key, events } => {
+                    let key = key.map(key_text);
+                    (unit.create(kind.name(), key.as_deref())?, *events)
+                }
+                Step::Write { aggregate, events, .. } => (*aggregate, *events),
+                Step::ChangeKey { aggregate, key } => {
+                    unit.change_key(*aggregate, key.map(key_text).as_deref())?;
+                    continue;
+                }
+                Step::Guard { aggregate } => {
+                    unit.guard(*aggregate);
+                    continue;
+                }
+            };
+            (0..events).zip(&mut numbers).for_each(|(_, number)| unit.append(aggregate, number));
+        }
+        Ok(())
+    }
+
+    fn append(&mut self, kind: Kind, stream: Stream, expected: Expected, events: u64) -> Answer {
+        let found = match stream {
+            Stream::Id(aggregate) => Some(aggregate),
+            Stream::Key(key) => self.model.find(kind.name(), &key_text(key)),
+        };
+        let numbers: Vec<u64> = (self.next..).take(usize::try_from(events).unwrap_or(0)).collect();
+        self.next += events;
+        let mut unit = self.model.begin();
+        let aggregate = match (found, expected) {
+            (Some(found), _) => found,
+            (None, Expected::Exactly(_)) => return Answer::Unknown,
+            (None, _) => match stream {
+                Stream::Key(key) => {
+                    unit.create(kind.name(), Some(&key_text(key))).expect("BUG: nobody has the key")
+                }
+                Stream::Id(_) => return Answer::Unknown,
+            },
+        };
+        if let Some(existing) = found {
+            let now = &self.model.aggregates()[existing];
+            let wanted = match expected {
+                Expected::Any => now.events().len(),
+                Expected::NoStream => 0,
+                Expected::Exactly(sequence) => sequence,
+            };
+            if now.kind() != kind.name() {
+                return Answer::Unknown;
+            }
+            if wanted != now.events().len() {
+                return Answer::Refused(vec![Refusal::Stale(existing)]);
+            }
+        }
+        numbers.into_iter().for_each(|number| unit.append(aggregate, number));
+        self.model.commit(unit).map_or_else(Answer::Refused, |()| Answer::Done)
+    }
+
+    fn run(&mut self, taste: Taste) -> Vec<usize> {
+        self.is_stored = true;
+        self.model.run(SUBSCRIPTION, |logged: &Logged<u64>| match taste {
+            Taste::Fussy if is_disliked(logged.event) => Following::Fails,
+            Taste::Fussy | Taste::Anything => Following::Handles,
+        })
+    }
+}
+
+/// The numbers of a work's events, each given once.
+pub(super) fn numbers(next: &mut u64, work: &Work) -> impl Iterator<Item = u64> + use<> {
+    let count: u64 = work
+        .steps
+        .iter()
+        .map(|step| match step {
+            Step::Create { events, .. } | Step::Write { events, .. } => *events,
+            Step::ChangeKey { .. } | Step::Guard { .. } => 0,
+        })
+        .sum();
+    let first = *next;
+    *next += count;
+    first..first + count
+}

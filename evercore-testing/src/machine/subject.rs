@@ -1,0 +1,319 @@
+//! The store that is given the commands.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use evercore::engine::StorageEngine;
+use evercore::{
+    AggregateId, AsOf, Batch, Error, EventStore, EventStoreBuilder, FailurePolicy, Handler,
+    HandlerError, NaturalKey, Position, Registry, Result, RetryPolicy, Sequence, Start,
+    SubscriptionState,
+};
+
+use super::commands::{
+    Command, Expected, Kind, Stream, Taste, Work, Writer, is_disliked, key_text,
+};
+use super::reference::{Reference, SUBSCRIPTION, numbers};
+use super::writing::{self, Known, Program, Trouble, added};
+use crate::domain::counter::{Added, Counter};
+use crate::domain::registry;
+use crate::domain::tally::{Counted, PlainCounted, Tally};
+use crate::fixture::{ROOM, Setting};
+use crate::{Durability, Harness};
+
+/// Stores of three processes on the same data.
+#[derive(Debug)]
+pub(super) struct Subject {
+    harness: Arc<dyn Harness>,
+    setting: Setting,
+    pub(super) first: Process,
+    second: Process,
+    pub(super) plain: Process,
+    /// By the place of the aggregate in the model.
+    pub(super) ids: Vec<AggregateId>,
+    /// By the place of the event in the model's log.
+    pub(super) positions: Vec<Position>,
+}
+
+#[derive(Debug)]
+pub(super) struct Process {
+    pub(super) engine: Arc<dyn StorageEngine>,
+    pub(super) store: EventStore,
+}
+
+/// What a store has answered.
+#[derive(Debug)]
+pub(super) enum Said {
+    Done,
+    Handled(Vec<Position>),
+    Tally(Tally),
+    Counter(i64),
+}
+
+impl Subject {
+    pub(super) async fn new(harness: Arc<dyn Harness>, setting: Setting) -> Result<Self> {
+        let first = Process::start(&*harness, setting, registry()).await?;
+        let second = Process::start(&*harness, setting, registry()).await?;
+        let plain = Process::start(&*harness, setting, plain_registry()?).await?;
+        let (ids, positions) = (Vec::new(), Vec::new());
+        Ok(Self { harness, setting, first, second, plain, ids, positions })
+    }
+
+    /// Does what a command says. The reference is as it was before.
+    pub(super) async fn perform(
+        &mut self,
+        command: &Command,
+        before: &Reference,
+    ) -> Result<Said, Trouble> {
+        let mut next = before.next;
+        match command {
+            Command::Work { by, work } => {
+                let numbers: Vec<u64> = numbers(&mut next, work).collect();
+                let created = self.work(*by, work, &self.known(before), &numbers).await?;
+                self.ids.extend(created);
+                Ok(Said::Done)
+            }
+            Command::Overtaken { work, by, other } => {
+                let others: Vec<u64> = numbers(&mut next, other).collect();
+                let own: Vec<u64> = numbers(&mut next, work).collect();
+                self.overtaken(work, &own, (*by, other, &others), &self.known(before)).await
+            }
+            Command::Append { kind, stream, expected, events } => {
+                let numbers: Vec<u64> = (next..next + events).collect();
+                self.append(*kind, *stream, *expected, &numbers).await
+            }
+            Command::LoadAsOf { aggregate, sequence } => {
+                let sequence = i64::try_from(*sequence).unwrap_or(i64::MAX);
+                self.load_as_of(before, *aggregate, Sequence::new(sequence)?).await
+            }
+            Command::Restart => self.restart().await.map_err(Trouble::from),
+            Command::Run(taste) => {
+                let is_paused = before.model.clone().subscription(SUBSCRIPTION).is_paused();
+                Ok(Said::Handled(self.run(*taste, is_paused).await?))
+            }
+            Command::Pause => {
+                Ok(self.store().subscriptions().pause(SUBSCRIPTION).await.map(|()| Said::Done)?)
+            }
+            Command::Resume => {
+                Ok(self.store().subscriptions().resume(SUBSCRIPTION).await.map(|()| Said::Done)?)
+            }
+            Command::Reset { after } => {
+                let position = after.checked_sub(1).map(|last| self.positions[last]);
+                let start = position.map_or(Start::Beginning, Start::After);
+                Ok(self
+                    .store()
+                    .subscriptions()
+                    .reset(SUBSCRIPTION, start)
+                    .await
+                    .map(|()| Said::Done)?)
+            }
+            Command::Redrive => {
+                Ok(self.store().subscriptions().redrive(SUBSCRIPTION).await.map(|()| Said::Done)?)
+            }
+        }
+    }
+
+    pub(super) const fn store(&self) -> &EventStore {
+        &self.first.store
+    }
+
+    /// The aggregates of the model, with the ids that they have here.
+    pub(super) fn known(&self, reference: &Reference) -> Vec<Known> {
+        let aggregates = reference.model.aggregates().iter().zip(&self.ids);
+        let known = |(aggregate, id): (&crate::model::Aggregate<u64>, &AggregateId)| Known {
+            id: *id,
+            kind: Kind::named(aggregate.kind()),
+            key: aggregate.key().map(str::to_owned),
+        };
+        aggregates.map(known).collect()
+    }
+
+    async fn work(
+        &self,
+        by: Writer,
+        work: &Work,
+        known: &[Known],
+        numbers: &[u64],
+    ) -> Result<Vec<AggregateId>, Trouble> {
+        let (store, program) = match by {
+            Writer::First => (&self.first.store, Program::TakesSnapshots),
+            Writer::Second => (&self.second.store, Program::TakesSnapshots),
+            Writer::WithoutSnapshots => (&self.plain.store, Program::TakesNone),
+        };
+        store
+            .with_context(async |ctx| {
+                let opened = writing::open(ctx, program, work, known).await?;
+                writing::stage(ctx, program, work, opened, numbers).await
+            })
+            .await
+    }
+
+    /// The other work lands between this one's reading and its landing.
+    async fn overtaken(
+        &mut self,
+        work: &Work,
+        own: &[u64],
+        (by, other, others): (Writer, &Work, &[u64]),
+        known: &[Known],
+    ) -> Result<Said, Trouble> {
+        let program = Program::TakesSnapshots;
+        let mut of_other = Vec::new();
+        let landed = self
+            .store()
+            .with_context_once(async |ctx| {
+                let opened = writing::open(ctx, program, work, known).await?;
+                match self.work(by, other, known, others).await {
+                    Ok(created) => of_other = created,
+                    Err(wrong @ Trouble::Wrong(_)) => return Err(wrong),
+                    // Whether it was right to refuse it shows in what is stored.
+                    Err(Trouble::Store(_)) => {}
+                }
+                writing::stage(ctx, program, work, opened, own).await
+            })
+            .await;
+        self.ids.extend(of_other);
+        self.ids.extend(landed?);
+        Ok(Said::Done)
+    }
+
+    async fn append(
+        &mut self,
+        kind: Kind,
+        stream: Stream,
+        expected: Expected,
+        numbers: &[u64],
+    ) -> Result<Said, Trouble> {
+        let stream = match stream {
+            Stream::Id(aggregate) => evercore::Stream::Id(self.ids[aggregate]),
+            Stream::Key(key) => evercore::Stream::Key(NaturalKey::new(key_text(key))?),
+        };
+        let expected = match expected {
+            Expected::Any => evercore::Expected::Any,
+            Expected::NoStream => evercore::Expected::NoStream,
+            Expected::Exactly(sequence) => {
+                let sequence = i64::try_from(sequence).unwrap_or(i64::MAX);
+                evercore::Expected::Exactly(Sequence::new(sequence)?)
+            }
+        };
+        let numbers = numbers.iter().copied();
+        let appended = match kind {
+            Kind::Tally => {
+                let events: Vec<_> = numbers.map(|number| Counted { number }).collect();
+                self.store().append::<Tally, _>(stream, expected, events).await?
+            }
+            Kind::Counter => {
+                let events: Vec<_> = numbers.map(added).collect();
+                self.store().append::<Counter, _>(stream, expected, events).await?
+            }
+        };
+        if !self.ids.contains(&appended.id) {
+            self.ids.push(appended.id);
+        }
+        Ok(Said::Done)
+    }
+
+    async fn load_as_of(
+        &self,
+        before: &Reference,
+        aggregate: usize,
+        sequence: Sequence,
+    ) -> Result<Said, Trouble> {
+        let (id, as_of) = (self.ids[aggregate], AsOf::Sequence(sequence));
+        let kind = Kind::named(before.model.aggregates()[aggregate].kind());
+        self.store()
+            .with_readonly_context(async |ctx| {
+                Ok(match kind {
+                    Kind::Tally => {
+                        Said::Tally(ctx.load_as_of::<Tally>(id, as_of).await?.into_state())
+                    }
+                    Kind::Counter => Said::Counter(
+                        ctx.load_as_of::<Counter>(id, as_of).await?.into_state().value,
+                    ),
+                })
+            })
+            .await
+    }
+
+    /// As the next process finds it. An engine whose data survive is closed first.
+    async fn restart(&mut self) -> Result<Said> {
+        let process = Process::start(&*self.harness, self.setting, registry());
+        match self.harness.durability() {
+            Durability::Disk => {
+                self.first.engine.close().await?;
+                self.first = process.await?;
+            }
+            Durability::Process => self.first = process.await?,
+        }
+        Ok(Said::Done)
+    }
+
+    async fn run(&self, taste: Taste, is_paused: bool) -> Result<Vec<Position>> {
+        let journal = Journal { taste, handled: Arc::default() };
+        let worker = self
+            .store()
+            .subscription(SUBSCRIPTION)
+            .batch_size(4)
+            .on_failure(FailurePolicy::park())
+            .spawn(journal.clone())?;
+        if is_paused {
+            while worker.status().state != SubscriptionState::Paused && !worker.is_finished() {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        } else {
+            crate::journal::idle(self.store(), SUBSCRIPTION, &worker).await?;
+        }
+        worker.shutdown().await?;
+        let handled = journal.handled.lock().expect("no panic").clone();
+        Ok(handled)
+    }
+}
+
+impl Process {
+    async fn start(harness: &dyn Harness, setting: Setting, registry: Registry) -> Result<Self> {
+        let engine = harness.open().await?;
+        let store = builder(setting, registry).open_shared(Arc::clone(&engine)).await?;
+        Ok(Self { engine, store })
+    }
+}
+
+/// One that gives up soon: where nobody is in the way, a conflict is wrong.
+fn builder(setting: Setting, registry: Registry) -> EventStoreBuilder {
+    let hasty = RetryPolicy::default().attempts(3).longest(Duration::from_millis(1));
+    let builder = EventStore::builder().registry(registry).retry(hasty);
+    match setting {
+        Setting::Default => builder,
+        Setting::Cached => builder.cache_aggregates(ROOM),
+    }
+}
+
+fn plain_registry() -> Result<Registry> {
+    Registry::builder().event::<PlainCounted>().event::<Added>().build()
+}
+
+/// Handles what is to its taste.
+#[derive(Clone, Debug)]
+struct Journal {
+    taste: Taste,
+    handled: Arc<Mutex<Vec<Position>>>,
+}
+
+impl Handler for Journal {
+    async fn handle(&mut self, batch: Batch) -> Result<(), HandlerError> {
+        for (index, event) in batch.iter().enumerate() {
+            if self.taste == Taste::Fussy && is_disliked(number(event)?) {
+                return Err(HandlerError::at(index, "not to my taste"));
+            }
+            self.handled.lock().expect("no panic").push(event.position());
+        }
+        Ok(())
+    }
+}
+
+/// The number that an event carries.
+pub(super) fn number(event: &evercore::RecordedEvent) -> Result<u64> {
+    if event.is::<Added>() {
+        let by = event.decode::<Added>()?.by;
+        return u64::try_from(by).map_err(|_| Error::corrupt("event", format!("it adds {by}")));
+    }
+    Ok(event.decode::<Counted>()?.number)
+}

@@ -1,0 +1,190 @@
+//! What commands do in a context.
+
+use std::collections::HashMap;
+
+use evercore::{AggregateId, Context, Error, StateAggregate};
+
+use super::commands::{Kind, Step, Way, Work, key_text};
+use crate::domain::counter::{Added, Counter};
+use crate::domain::tally::{Counted, PlainCounted, PlainTally, Tally};
+
+/// Why a command was not done.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    Store(Error),
+    /// The store said something that is not so.
+    Wrong(String),
+}
+
+impl From<Error> for Trouble {
+    fn from(error: Error) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// What the writer's program is like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Program {
+    TakesSnapshots,
+    TakesNone,
+}
+
+/// An existing aggregate, as the model has it.
+#[derive(Clone, Debug)]
+pub(super) struct Known {
+    pub(super) id: AggregateId,
+    pub(super) kind: Kind,
+    pub(super) key: Option<String>,
+}
+
+/// A handle of one aggregate.
+enum Handle {
+    Tally(StateAggregate<Tally>),
+    PlainTally(StateAggregate<PlainTally>),
+    Counter(StateAggregate<Counter>),
+}
+
+/// Calls a generic method of a context with what the handle holds.
+macro_rules! with_handle {
+    ($handle:expr, $held:ident => $call:expr) => {
+        match $handle {
+            Handle::Tally($held) => $call,
+            Handle::PlainTally($held) => $call,
+            Handle::Counter($held) => $call,
+        }
+    };
+}
+
+/// The aggregates that a work has read, by their place.
+#[derive(Default)]
+pub(super) struct Opened(HashMap<usize, Handle>);
+
+/// Reads all aggregates that a work is about.
+pub(super) async fn open(
+    ctx: &mut Context,
+    program: Program,
+    work: &Work,
+    known: &[Known],
+) -> Result<Opened, Trouble> {
+    let mut opened = Opened::default();
+    for step in &work.steps {
+        let Some(place) = step.aggregate() else { continue };
+        if opened.0.contains_key(&place) {
+            continue;
+        }
+        let way = if let Step::Write { by, .. } = step { *by } else { Way::Id };
+        let known = &known[place];
+        let handle = find(ctx, program, known, way).await?;
+        let found = with_handle!(&handle, held => held.id());
+        if found != known.id {
+            return Err(Trouble::Wrong(format!("{known:?} was asked for, and {found} found")));
+        }
+        opened.0.insert(place, handle);
+    }
+    Ok(opened)
+}
+
+async fn find(
+    ctx: &mut Context,
+    program: Program,
+    known: &Known,
+    way: Way,
+) -> Result<Handle, Error> {
+    let key = known.key.as_deref().filter(|_| way == Way::Key);
+    Ok(match (known.kind, program, key) {
+        (Kind::Tally, Program::TakesSnapshots, None) => Handle::Tally(ctx.load(known.id).await?),
+        (Kind::Tally, Program::TakesSnapshots, Some(key)) => {
+            Handle::Tally(ctx.load_by_key(key).await?)
+        }
+        (Kind::Tally, Program::TakesNone, None) => Handle::PlainTally(ctx.load(known.id).await?),
+        (Kind::Tally, Program::TakesNone, Some(key)) => {
+            Handle::PlainTally(ctx.load_by_key(key).await?)
+        }
+        (Kind::Counter, _, None) => Handle::Counter(ctx.load(known.id).await?),
+        (Kind::Counter, _, Some(key)) => Handle::Counter(ctx.load_by_key(key).await?),
+    })
+}
+
+/// Stages the steps of a work. The aggregates that it creates.
+pub(super) async fn stage(
+    ctx: &mut Context,
+    program: Program,
+    work: &Work,
+    mut opened: Opened,
+    numbers: &[u64],
+) -> Result<Vec<AggregateId>, Trouble> {
+    if let Some(key) = work.idempotency_key {
+        ctx.set_idempotency_key(key_text(key))?;
+    }
+    let (mut created, mut numbers) = (Vec::new(), numbers.iter().copied());
+    for step in &work.steps {
+        match step {
+            Step::Create { kind, key, events } => {
+                let mut handle = create(ctx, program, *kind, *key).await?;
+                created.push(with_handle!(&handle, held => held.id()));
+                append(ctx, &mut handle, &mut numbers, *events)?;
+            }
+            Step::Write { aggregate, events, .. } => {
+                append(ctx, opened.get(*aggregate), &mut numbers, *events)?;
+            }
+            Step::ChangeKey { aggregate, key: Some(key) } => {
+                let key = key_text(*key);
+                with_handle!(opened.get(*aggregate), held => ctx.change_key(held, key)?);
+            }
+            Step::ChangeKey { aggregate, key: None } => {
+                with_handle!(opened.get(*aggregate), held => ctx.clear_key(held)?);
+            }
+            Step::Guard { aggregate } => {
+                with_handle!(opened.get(*aggregate), held => ctx.guard(held)?);
+            }
+        }
+    }
+    Ok(created)
+}
+
+impl Opened {
+    fn get(&mut self, place: usize) -> &mut Handle {
+        self.0.get_mut(&place).expect("BUG: all aggregates of a work are read first")
+    }
+}
+
+async fn create(
+    ctx: &mut Context,
+    program: Program,
+    kind: Kind,
+    key: Option<u8>,
+) -> Result<Handle, Error> {
+    let key = key.map(key_text);
+    Ok(match (kind, program, key) {
+        (Kind::Tally, Program::TakesSnapshots, None) => Handle::Tally(ctx.create().await?),
+        (Kind::Tally, Program::TakesSnapshots, Some(key)) => {
+            Handle::Tally(ctx.create_with_key(key).await?)
+        }
+        (Kind::Tally, Program::TakesNone, None) => Handle::PlainTally(ctx.create().await?),
+        (Kind::Tally, Program::TakesNone, Some(key)) => {
+            Handle::PlainTally(ctx.create_with_key(key).await?)
+        }
+        (Kind::Counter, _, None) => Handle::Counter(ctx.create().await?),
+        (Kind::Counter, _, Some(key)) => Handle::Counter(ctx.create_with_key(key).await?),
+    })
+}
+
+fn append(
+    ctx: &mut Context,
+    handle: &mut Handle,
+    numbers: &mut impl Iterator<Item = u64>,
+    events: u64,
+) -> Result<(), Error> {
+    for (_, number) in (0..events).zip(numbers) {
+        match handle {
+            Handle::Tally(tally) => ctx.apply(tally, Counted { number })?,
+            Handle::PlainTally(tally) => ctx.apply(tally, PlainCounted { number })?,
+            Handle::Counter(counter) => ctx.apply(counter, added(number))?,
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn added(number: u64) -> Added {
+    Added { by: i64::try_from(number).expect("BUG: there are few events") }
+}

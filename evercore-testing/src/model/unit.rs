@@ -1,0 +1,170 @@
+//! A unit of work: what it sees, and what it is to change.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Aggregate, Logged, Refusal};
+
+/// A unit of work on a [`Model`](super::Model).
+#[derive(Clone, Debug)]
+pub struct Unit<E> {
+    /// All aggregates, as they were when it began.
+    seen: Vec<Aggregate<E>>,
+    /// Those it has opened or created, as it is to leave them. New ones are known by the places after the seen ones.
+    staged: BTreeMap<usize, Aggregate<E>>,
+    /// Its events, in their order.
+    events: Vec<(usize, E)>,
+    guarded: BTreeSet<usize>,
+    idempotency_key: Option<String>,
+}
+
+impl<E: Clone> Unit<E> {
+    pub(super) const fn on(seen: Vec<Aggregate<E>>) -> Self {
+        Self {
+            seen,
+            staged: BTreeMap::new(),
+            events: Vec::new(),
+            guarded: BTreeSet::new(),
+            idempotency_key: None,
+        }
+    }
+
+    /// Reads an aggregate. From now on the unit knows who has its key.
+    ///
+    /// # Panics
+    /// If there was no such aggregate when it began.
+    pub fn open(&mut self, aggregate: usize) -> &Aggregate<E> {
+        let seen = &self.seen;
+        self.staged.entry(aggregate).or_insert_with(|| seen[aggregate].clone())
+    }
+
+    /// Creates an aggregate. The place that it will have, if the unit lands before any other does.
+    ///
+    /// # Errors
+    /// [`Refusal::KeyTaken`] if the unit knows who has the key.
+    pub fn create(&mut self, kind: &'static str, key: Option<&str>) -> Result<usize, Vec<Refusal>> {
+        let place = self.seen.len() + self.created().count();
+        let key = key.map(str::to_owned);
+        self.check_claim(place, kind, key.as_deref())?;
+        self.staged.insert(place, Aggregate { kind, key, events: Vec::new() });
+        Ok(place)
+    }
+
+    /// Appends an event.
+    pub fn append(&mut self, aggregate: usize, event: E) {
+        self.open(aggregate);
+        self.staged.entry(aggregate).and_modify(|staged| staged.events.push(event.clone()));
+        self.events.push((aggregate, event));
+    }
+
+    /// Gives an aggregate another key, or none.
+    ///
+    /// # Errors
+    /// [`Refusal::KeyTaken`] if the unit knows who has the key.
+    pub fn change_key(&mut self, aggregate: usize, key: Option<&str>) -> Result<(), Vec<Refusal>> {
+        let kind = self.open(aggregate).kind;
+        self.check_claim(aggregate, kind, key)?;
+        self.staged.entry(aggregate).and_modify(|staged| staged.key = key.map(str::to_owned));
+        Ok(())
+    }
+
+    /// Has the unit land only if the aggregate is as it was seen.
+    pub fn guard(&mut self, aggregate: usize) {
+        self.open(aggregate);
+        self.guarded.insert(aggregate);
+    }
+
+    /// Has it land only if none has landed with the same key.
+    pub fn idempotency_key(&mut self, key: impl Into<String>) {
+        self.idempotency_key = Some(key.into());
+    }
+
+    /// The places of those that it creates.
+    pub fn created(&self) -> impl Iterator<Item = usize> {
+        self.staged.keys().copied().filter(|place| *place >= self.seen.len())
+    }
+
+    fn check_claim(
+        &self,
+        aggregate: usize,
+        kind: &str,
+        key: Option<&str>,
+    ) -> Result<(), Vec<Refusal>> {
+        let Some(key) = key else { return Ok(()) };
+        let is_holder = |(place, staged): (&usize, &Aggregate<E>)| {
+            *place != aggregate && staged.kind == kind && staged.key.as_deref() == Some(key)
+        };
+        if self.staged.iter().any(is_holder) {
+            return Err(vec![Refusal::KeyTaken(key.to_owned())]);
+        }
+        Ok(())
+    }
+
+    /// The idempotency key, if it is among those used.
+    pub(super) fn used(&self, keys: &BTreeSet<String>) -> Option<&str> {
+        self.idempotency_key.as_deref().filter(|key| keys.contains(*key))
+    }
+
+    /// Those written to or guarded that are not as they were seen.
+    pub(super) fn stale(&self, now: &[Aggregate<E>]) -> Vec<Refusal> {
+        let counts = |place: usize| self.guarded.contains(&place) || self.is_changed(place);
+        let is_stale = |place: usize| {
+            let (seen, now) = (&self.seen[place], &now[place]);
+            seen.events.len() != now.events.len() || seen.key != now.key
+        };
+        let existing = (0..self.seen.len()).filter(|place| self.staged.contains_key(place));
+        existing.filter(|&place| counts(place) && is_stale(place)).map(Refusal::Stale).collect()
+    }
+
+    /// Claimed keys that belong to aggregates which do not give them up in this unit.
+    pub(super) fn taken(&self, now: &[Aggregate<E>]) -> Vec<Refusal> {
+        let claims = self.staged.iter().filter(|(place, _)| self.changes_key(**place));
+        let claims =
+            claims.filter_map(|(place, staged)| Some((place, staged, staged.key.clone()?)));
+        let is_taken = |(place, staged, key): &(&usize, &Aggregate<E>, String)| {
+            now.iter().enumerate().any(|(other, holder)| {
+                let is_another = other != **place || **place >= self.seen.len();
+                is_another
+                    && holder.kind == staged.kind
+                    && holder.key.as_ref() == Some(key)
+                    && !(other < self.seen.len() && self.changes_key(other))
+            })
+        };
+        claims.filter(is_taken).map(|(_, _, key)| Refusal::KeyTaken(key)).collect()
+    }
+
+    pub(super) fn land(
+        self,
+        aggregates: &mut Vec<Aggregate<E>>,
+        log: &mut Vec<Logged<E>>,
+        idempotency_keys: &mut BTreeSet<String>,
+    ) {
+        let mut places = BTreeMap::new();
+        for (place, staged) in &self.staged {
+            let is_new = *place >= self.seen.len();
+            places.insert(*place, if is_new { aggregates.len() } else { *place });
+            if is_new {
+                let (kind, key) = (staged.kind, staged.key.clone());
+                aggregates.push(Aggregate { kind, key, events: Vec::new() });
+            } else if self.changes_key(*place) {
+                aggregates[*place].key.clone_from(&staged.key);
+            }
+        }
+        for (place, event) in self.events {
+            let aggregate = places[&place];
+            aggregates[aggregate].events.push(event.clone());
+            let sequence = aggregates[aggregate].events.len();
+            log.push(Logged { aggregate, sequence, event });
+        }
+        idempotency_keys.extend(self.idempotency_key);
+    }
+
+    fn is_changed(&self, place: usize) -> bool {
+        self.changes_key(place) || self.events.iter().any(|(written, _)| *written == place)
+    }
+
+    /// Whether the key is to be another; a new aggregate has none before.
+    fn changes_key(&self, place: usize) -> bool {
+        let before = self.seen.get(place).and_then(|seen| seen.key.as_ref());
+        self.staged.get(&place).is_some_and(|staged| staged.key.as_ref() != before)
+    }
+}

@@ -1,0 +1,82 @@
+//! The state machine can fail: faults that random commands find, and after how many sequences.
+
+use evercore_testing::{Explorer, state_machine};
+
+use crate::engine::{Fault, Faulty, Sound};
+use crate::read_faults::{AppliesTwice, GivesAnySnapshot};
+use crate::subscription_faults::{
+    DropsParkedEvents, DropsWhatWaits, GivesPagesTwice, HidesParkedAggregates, IgnoresOperators,
+    ReadsBackwards, SkipsMatches,
+};
+use crate::write_faults::{
+    AcceptsTheFuture, AcknowledgesTooEarly, AsksForTheKeyLast, BelievesTheCache, FailsNeighbours,
+    ForgetsAtTheEnd, KeepsRefusedSnapshots, LandsInPart, LosesUpdates, OverlooksGuards,
+    OverlooksIdempotency, OverlooksKeyChanges, SharesKeys, SharesKeysAmongTypes,
+};
+
+state_machine!(Faulty::new(Sound));
+
+/// Far more than any of the faults needs.
+const SEQUENCES: u32 = 400;
+
+/// The same commands each time.
+fn explorer() -> Explorer {
+    Explorer::new().sequences(SEQUENCES).seed(7).shorten(0)
+}
+
+fn assert_found<F: Fault>(explorer: Explorer, make: impl Fn() -> F) {
+    match explorer.explore(|| Faulty::new(make())) {
+        Ok(explored) => panic!("{:?} is not found: {explored:?}", make()),
+        Err(found) => println!("{:?} is found in sequence {}", make(), found.sequences()),
+    }
+}
+
+macro_rules! found {
+    ($($sentence:ident: $fault:expr;)+) => {
+        $(
+            #[test]
+            fn $sentence() {
+                assert_found(explorer(), || $fault);
+            }
+        )+
+    };
+}
+
+found! {
+    lost_updates_are_found: LosesUpdates;
+    an_expectation_of_the_future_is_found: AcceptsTheFuture;
+    overlooked_key_changes_are_found: OverlooksKeyChanges;
+    overlooked_guards_are_found: OverlooksGuards;
+    partial_commits_are_found: LandsInPart;
+    early_acknowledgements_are_found: AcknowledgesTooEarly::default();
+    a_verdict_for_the_next_is_found: FailsNeighbours::default();
+    snapshots_of_refused_commits_are_found: KeepsRefusedSnapshots;
+    shared_keys_are_found: SharesKeys;
+    keys_shared_among_types_are_found: SharesKeysAmongTypes;
+    overlooked_idempotency_keys_are_found: OverlooksIdempotency;
+    a_key_asked_for_last_is_found: AsksForTheKeyLast;
+    forgotten_data_are_found: ForgetsAtTheEnd;
+    snapshots_of_any_shape_are_found: GivesAnySnapshot::default();
+    events_applied_twice_are_found: AppliesTwice;
+    matches_left_out_are_found: SkipsMatches;
+    pages_given_twice_are_found: GivesPagesTwice;
+    pages_read_backwards_are_found: ReadsBackwards;
+    parked_events_that_are_dropped_are_found: DropsParkedEvents;
+    waiting_events_that_are_dropped_are_found: DropsWhatWaits;
+    hidden_parked_aggregates_are_found: HidesParkedAggregates;
+    operators_that_are_ignored_are_found: IgnoresOperators;
+}
+
+#[test]
+fn a_conflict_hidden_by_the_cache_is_found() {
+    assert_found(explorer().cached(), BelievesTheCache::default);
+}
+
+#[test]
+fn what_is_found_is_shortened() {
+    let found = explorer().shorten(300).explore(|| Faulty::new(OverlooksGuards));
+    let found = found.expect_err("it is found");
+    println!("{found}");
+    // Something to guard, and a guard that is overtaken.
+    assert!(found.commands() <= 3, "{found}");
+}
