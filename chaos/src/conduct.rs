@@ -48,8 +48,8 @@ pub async fn conduct(plan: &Plan) -> Result<Report> {
     let desk = Arc::new(Desk::default());
     let writers: Vec<_> = (0..WRITERS)
         .map(|_| {
-            let (stage, desk) = (Arc::clone(&stage), Arc::clone(&desk));
-            Writer { stage, engine: plan.engine, desk, rng: rng.fork() }
+            let (opened, desk) = (stage.opened(), Arc::clone(&desk));
+            Writer { opened, engine: plan.engine, desk, rng: rng.fork() }
         })
         .map(|writer| tokio::spawn(writer.run(until)))
         .collect();
@@ -111,7 +111,7 @@ async fn settle_down(plan: &Plan, storm: &mut Storm<'_>, store: &EventStore) -> 
     Ok(())
 }
 
-async fn log(store: &EventStore) -> Result<Vec<(Entry, i64)>> {
+pub(crate) async fn log(store: &EventStore) -> Result<Vec<(Entry, i64)>> {
     let mut log = Vec::new();
     let mut after = Position::START;
     loop {
@@ -126,7 +126,7 @@ async fn log(store: &EventStore) -> Result<Vec<(Entry, i64)>> {
     }
 }
 
-async fn parked(store: &EventStore) -> Result<Vec<ParkedEvent>> {
+pub(crate) async fn parked(store: &EventStore) -> Result<Vec<ParkedEvent>> {
     let mut parked: Vec<ParkedEvent> = Vec::new();
     loop {
         let after = parked.last().map_or(Position::START, |last| last.event.position());

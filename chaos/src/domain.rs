@@ -3,9 +3,11 @@
 use evercore::{
     Aggregate, AggregateId, Apply, EventMeta, Position, RecordedEvent, Sequence, event,
 };
+use serde::{Deserialize, Serialize};
 
 /// A list of entries.
-#[derive(Aggregate, Default)]
+#[derive(Aggregate, Default, Serialize, Deserialize)]
+#[aggregate(snapshot_every = 10)]
 pub(crate) struct Ledger {
     entries: usize,
 }

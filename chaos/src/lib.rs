@@ -11,6 +11,7 @@
 mod conduct;
 mod domain;
 mod journal;
+mod kills;
 mod plan;
 mod post;
 mod postgres;
@@ -30,6 +31,7 @@ use tokio::io::AsyncReadExt;
 use tokio_util::sync::CancellationToken;
 
 pub use conduct::conduct;
+pub use kills::{Acknowledge, CommitterDuty, KillReport, Kills};
 pub use plan::{Engine, Fence, Plan};
 pub use report::{Report, Trouble};
 pub use violation::{MovedBack, Violation};
@@ -55,13 +57,27 @@ pub struct Duty {
 /// # Errors
 /// Why a subscription has ended by itself.
 pub async fn work(duty: Duty) -> anyhow::Result<()> {
-    let stop = CancellationToken::new();
-    let work = async {
+    until_asked_to_leave(async |stop| {
         let store = worker::open(&duty.url).await?;
         let files = stage::Files::of(duty.folder);
-        let worker = worker::Worker { name: duty.name, store, files, stop: stop.clone() };
+        let worker = worker::Worker { name: duty.name, store, files, stop };
         worker.run(duty.engine, duty.fence).await
-    };
+    })
+    .await
+}
+
+/// Writes and follows the log until the input ends.
+///
+/// # Errors
+/// Why it cannot go on.
+pub async fn commit(duty: CommitterDuty) -> anyhow::Result<()> {
+    until_asked_to_leave(async |stop| kills::commit_and_follow(duty, stop).await).await
+}
+
+async fn until_asked_to_leave(
+    work: impl AsyncFnOnce(CancellationToken) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let stop = CancellationToken::new();
     let asked_to_leave = async {
         // Nothing ever comes; whatever ends it is the end.
         let _: std::io::Result<usize> = tokio::io::stdin().read(&mut [0]).await;
@@ -69,7 +85,7 @@ pub async fn work(duty: Duty) -> anyhow::Result<()> {
         std::future::pending().await
     };
     tokio::select! {
-        done = work => done,
+        done = work(stop.clone()) => done,
         never = asked_to_leave => never,
     }
 }

@@ -1,11 +1,14 @@
 //! The chaos test as a program: `cargo xtask chaos`.
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
-use evercore_chaos::{Duty, Engine, Plan, conduct, work};
+use evercore_chaos::{
+    Acknowledge, CommitterDuty, Duty, Engine, Kills, Plan, commit, conduct, work,
+};
 
 /// Kills, stops and restarts what follows a log, and checks that nothing was lost.
 #[derive(Parser)]
@@ -32,20 +35,39 @@ enum Part {
     /// Work, as one of several.
     #[command(hide = true)]
     Worker(Duty),
+    /// Write and follow the log, and be killed.
+    #[command(hide = true)]
+    Committer(CommitterDuty),
+    /// Kill a process that writes, again and again, and look each time whether what it was told is so.
+    Kills(KillsWanted),
+}
+
+#[derive(clap::Args)]
+struct KillsWanted {
+    /// How many, on each engine.
+    #[arg(long, default_value_t = 300)]
+    number: usize,
+    /// Only this engine.
+    #[arg(long)]
+    engine: Option<Engine>,
+    /// What the random choices come from.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// When a commit counts as acknowledged: `beforehand` is the control.
+    #[arg(long, default_value = "afterwards")]
+    acknowledge: Acknowledge,
 }
 
 #[tokio::main]
 async fn main() -> anyhow::Result<ExitCode> {
     let Program { seconds, engine, seed, without_fence, part } = Program::parse();
-    if let Some(Part::Worker(duty)) = part {
-        let ended = work(duty).await;
-        if let Err(error) = &ended {
-            eprintln!("a worker cannot go on: {error:?}");
-        }
-        // Not to wait for the thread that reads the input: nothing wakes it.
-        std::process::exit(i32::from(ended.is_err()));
-    }
     let program = std::env::current_exe().context("cannot find this program")?;
+    match part {
+        Some(Part::Worker(duty)) => leave(work(duty).await),
+        Some(Part::Committer(duty)) => leave(commit(duty).await),
+        Some(Part::Kills(wanted)) => return kill(&program, wanted).await,
+        None => {}
+    }
     let engines = match engine {
         Some(engine) => vec![engine],
         None if without_fence => vec![Engine::Sqlite, Engine::Postgres],
@@ -64,4 +86,30 @@ async fn main() -> anyhow::Result<ExitCode> {
         broken += report.violations().len();
     }
     Ok(if broken == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn kill(program: &Path, wanted: KillsWanted) -> anyhow::Result<ExitCode> {
+    let engines = match wanted.engine {
+        Some(engine) => vec![engine],
+        None => vec![Engine::Sqlite, Engine::Postgres],
+    };
+    let mut broken = 0;
+    for engine in engines {
+        let seed = wanted.seed.unwrap_or_else(|| fastrand::u64(..));
+        let kills = Kills::new(engine, program, wanted.number);
+        let report = kills.seed(seed).acknowledge(wanted.acknowledge).run().await;
+        let report = report.with_context(|| format!("on {engine}, seed {seed}"))?;
+        println!("{report}");
+        broken += report.violations().len();
+    }
+    Ok(if broken == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Ends a process that works for another.
+fn leave(ended: anyhow::Result<()>) -> ! {
+    if let Err(error) = &ended {
+        eprintln!("a worker cannot go on: {error:?}");
+    }
+    // Not to wait for the thread that reads the input: nothing wakes it.
+    std::process::exit(i32::from(ended.is_err()))
 }

@@ -16,11 +16,14 @@ use crate::{postgres, sqlite};
 /// Where a run takes place. It is gone when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Stage {
-    /// Another one after a restart.
-    store: RwLock<EventStore>,
+    opened: Opened,
     database: Database,
     folder: TempDir,
 }
+
+/// The store as it is opened now: another one after a restart.
+#[derive(Clone, Debug)]
+pub(crate) struct Opened(Arc<RwLock<EventStore>>);
 
 #[derive(Debug)]
 enum Database {
@@ -32,6 +35,20 @@ enum Database {
 /// The files beside the database.
 #[derive(Clone, Debug)]
 pub(crate) struct Files(PathBuf);
+
+impl Opened {
+    pub(crate) fn new(store: EventStore) -> Self {
+        Self(Arc::new(RwLock::new(store)))
+    }
+
+    pub(crate) fn get(&self) -> EventStore {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set(&self, store: EventStore) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = store;
+    }
+}
 
 impl Files {
     pub(crate) fn of(folder: impl Into<PathBuf>) -> Self {
@@ -88,12 +105,34 @@ impl Stage {
                 }
             }
         }
-        Ok(Self { store: RwLock::new(store), database, folder })
+        Ok(Self { opened: Opened::new(store), database, folder })
     }
 
     /// The store as it is opened now.
     pub(crate) fn store(&self) -> EventStore {
-        self.store.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.opened.get()
+    }
+
+    /// The store as it is opened now, for those who use it for longer.
+    pub(crate) fn opened(&self) -> Opened {
+        self.opened.clone()
+    }
+
+    /// Closes this process's store on a file, so that the next one to open it is the first, and recovers it.
+    pub(crate) async fn step_back(&self) -> Result<()> {
+        match &self.database {
+            Database::Sqlite { .. } => self.store().close().await.context("cannot close the store"),
+            Database::Memory | Database::Postgres { .. } => Ok(()),
+        }
+    }
+
+    /// Opens the store again that was closed.
+    pub(crate) async fn step_up(&self) -> Result<()> {
+        if let Database::Sqlite { url } = &self.database {
+            let opened = EventStore::connect(url).await.context("cannot open the store")?;
+            self.opened.set(opened);
+        }
+        Ok(())
     }
 
     /// Where other processes find the database, if they do.
@@ -110,11 +149,9 @@ impl Stage {
     pub(crate) async fn restart(&self) -> Result<()> {
         match &self.database {
             Database::Memory => Ok(()),
-            Database::Sqlite { url } => {
-                self.store().close().await.context("cannot close the store")?;
-                let opened = EventStore::connect(url).await.context("cannot open the store")?;
-                *self.store.write().unwrap_or_else(PoisonError::into_inner) = opened;
-                Ok(())
+            Database::Sqlite { .. } => {
+                self.step_back().await?;
+                self.step_up().await
             }
             Database::Postgres { server, .. } => {
                 let server = Arc::clone(server);

@@ -21,7 +21,7 @@ pub(crate) struct Written {
 }
 
 /// All that is known when a run is over.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Evidence {
     /// The log, and which attempt wrote each event.
     pub(crate) log: Vec<(Entry, i64)>,
@@ -54,6 +54,19 @@ impl Evidence {
         at_least_once(AT_LEAST_ONCE, &log, &self.at_least_once, &mut found);
         self.parking(&log, &mut found);
         at_least_once(PARKING, &log, &self.after_redrive, &mut found);
+        self.told(&mut found);
+        found
+    }
+
+    /// Everything that is wrong while handlers are not done.
+    pub(crate) fn violations_so_far(&self) -> Vec<Violation> {
+        let mut found = Vec::new();
+        let log: Vec<Entry> = self.log.iter().map(|(entry, _)| *entry).collect();
+        if let Some(written) = &self.written {
+            found.extend(written.moved_back.iter().cloned().map(Violation::from));
+            taken_in_once(EXACTLY_ONCE, &written.handled, &mut found);
+            in_order(EXACTLY_ONCE, &log, &written.handled, &mut found);
+        }
         self.told(&mut found);
         found
     }
@@ -148,14 +161,7 @@ fn exactly_once(
     handled: &[Entry],
     found: &mut Vec<Violation>,
 ) {
-    let mut times: HashMap<Entry, usize> = HashMap::new();
-    for entry in handled {
-        *times.entry(*entry).or_default() += 1;
-    }
-    for (event, times) in times.iter().filter(|&(_, &times)| times > 1).collect::<BTreeMap<_, _>>()
-    {
-        found.push(Violation::Doubled { subscription, event: event.to_string(), times: *times });
-    }
+    taken_in_once(subscription, handled, found);
     at_least_once(subscription, log, handled, found);
 }
 
@@ -166,8 +172,32 @@ fn at_least_once(
     handled: &[Entry],
     found: &mut Vec<Violation>,
 ) {
+    in_order(subscription, log, handled, found);
+    let seen: HashSet<&Entry> = handled.iter().collect();
+    let missed = log.iter().filter(|entry| !seen.contains(entry));
+    found.extend(missed.map(|entry| Violation::Missed { subscription, event: entry.to_string() }));
+}
+
+/// No event has taken effect twice.
+fn taken_in_once(subscription: &'static str, handled: &[Entry], found: &mut Vec<Violation>) {
+    let mut times: HashMap<Entry, usize> = HashMap::new();
+    for entry in handled {
+        *times.entry(*entry).or_default() += 1;
+    }
+    for (event, times) in times.iter().filter(|&(_, &times)| times > 1).collect::<BTreeMap<_, _>>()
+    {
+        found.push(Violation::Doubled { subscription, event: event.to_string(), times: *times });
+    }
+}
+
+/// What was handled is in the log, and came in order per aggregate, but for what came again.
+fn in_order(
+    subscription: &'static str,
+    log: &[Entry],
+    handled: &[Entry],
+    found: &mut Vec<Violation>,
+) {
     let logged: HashSet<&Entry> = log.iter().collect();
-    let mut seen: HashSet<&Entry> = HashSet::new();
     let mut last: HashMap<AggregateId, Sequence> = HashMap::new();
     for entry in handled {
         if !logged.contains(entry) {
@@ -179,10 +209,7 @@ fn at_least_once(
             found.push(Violation::OutOfOrder { subscription, event, after });
         }
         *last = entry.sequence.max(*last);
-        seen.insert(entry);
     }
-    let missed = log.iter().filter(|entry| !seen.contains(entry));
-    found.extend(missed.map(|entry| Violation::Missed { subscription, event: entry.to_string() }));
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Writes to the log, in each other's way, and remembers what it was told.
+//! Writes to the log, in each other's way.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use evercore::{AggregateId, Error, EventStore};
 use fastrand::Rng;
+use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep};
 
 use crate::domain::{Entered, Ledger};
 use crate::plan::Engine;
-use crate::stage::Stage;
+use crate::stage::Opened;
 use crate::{postgres, sqlite};
 
 /// The most ledgers that are written to. Few, so that writers meet.
@@ -29,8 +30,26 @@ pub(crate) struct Desk {
     runs: AtomicU64,
 }
 
+/// What a writer is about to try.
+#[derive(Debug)]
+pub(crate) struct Venture {
+    number: i64,
+    intent: Intent,
+    work: Work,
+}
+
+#[derive(Debug)]
+enum Work {
+    /// Opens a ledger under this key, or finds it there.
+    Open { key: String },
+    /// Writes so many events to each of these, if the one that is read and not written stays as it is.
+    Enter { ledgers: Vec<AggregateId>, each: usize, guarded: Option<AggregateId> },
+    /// Writes an event, and a row with it.
+    Transact { ledger: AggregateId },
+}
+
 /// What a writer tried, and what it was told.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct Attempt {
     pub(crate) number: i64,
     /// Of how many events.
@@ -40,7 +59,7 @@ pub(crate) struct Attempt {
 }
 
 /// What a writer was told about an attempt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Told {
     Landed,
     /// It was the writer's own closure that failed.
@@ -51,7 +70,7 @@ pub(crate) enum Told {
 }
 
 /// Whether the user's own row goes with the events.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Beside {
     Row,
     Nothing,
@@ -78,7 +97,7 @@ pub(crate) enum Failure {
 /// One of the writers.
 #[derive(Debug)]
 pub(crate) struct Writer {
-    pub(crate) stage: Arc<Stage>,
+    pub(crate) opened: Opened,
     pub(crate) engine: Engine,
     pub(crate) desk: Arc<Desk>,
     pub(crate) rng: Rng,
@@ -93,7 +112,28 @@ impl Intent {
     }
 }
 
+impl Venture {
+    /// What is known of it before anyone was told anything.
+    pub(crate) fn told(&self, told: Told) -> Attempt {
+        let (events, beside) = match &self.work {
+            Work::Open { .. } => (1, Beside::Nothing),
+            Work::Enter { ledgers, each, .. } => (ledgers.len() * each, Beside::Nothing),
+            Work::Transact { .. } => (1, Beside::Row),
+        };
+        Attempt { number: self.number, events, told, beside }
+    }
+
+    pub(crate) fn is_to_land(&self) -> bool {
+        self.intent == Intent::Land
+    }
+}
+
 impl Desk {
+    /// A desk whose first attempt comes after that one.
+    pub(crate) fn after(last_attempt: i64) -> Self {
+        Self { last_attempt: AtomicI64::new(last_attempt), ..Self::default() }
+    }
+
     /// How often a closure was run again, in so many attempts.
     pub(crate) fn reruns(&self, attempts: usize) -> u64 {
         let attempts = u64::try_from(attempts).unwrap_or(u64::MAX);
@@ -106,106 +146,126 @@ impl Desk {
 }
 
 impl Writer {
-    /// Writes until then.
+    /// Writes until then, and remembers what it was told.
     ///
     /// # Errors
     /// One that no trouble with the database excuses.
     pub(crate) async fn run(mut self, until: Instant) -> Result<Vec<Attempt>, Failure> {
         let mut attempts = Vec::new();
         while Instant::now() < until {
-            attempts.push(self.attempt().await?);
-            sleep(Duration::from_micros(self.rng.u64(REST))).await;
+            let venture = self.venture();
+            attempts.push(venture.told(self.attempt(&venture).await?));
+            self.rest().await;
         }
         Ok(attempts)
     }
 
-    async fn attempt(&mut self) -> Result<Attempt, Failure> {
-        let store = self.stage.store();
+    /// Thinks of something to try.
+    pub(crate) fn venture(&mut self) -> Venture {
         let number = self.desk.last_attempt.fetch_add(1, Ordering::Relaxed) + 1;
         let ledgers = self.desk.ledgers().clone();
         let intent = if self.rng.u8(..8) == 0 { Intent::RollBack } else { Intent::Land };
-        let beside = if self.engine.is_shared() && !ledgers.is_empty() && self.rng.u8(..6) == 0 {
-            Beside::Row
+        let work = if self.engine.is_shared() && !ledgers.is_empty() && self.rng.u8(..6) == 0 {
+            Work::Transact { ledger: ledgers[self.rng.usize(..ledgers.len())] }
+        } else if ledgers.is_empty() || ledgers.len() < LEDGERS && self.rng.u8(..4) == 0 {
+            Work::Open { key: format!("ledger-{}", self.rng.usize(..LEDGERS)) }
         } else {
-            Beside::Nothing
+            let count = self.rng.usize(1..=3).min(ledgers.len());
+            let mut ledgers = self.rng.choose_multiple(ledgers, count);
+            let guarded = if ledgers.len() > 1 && self.rng.bool() { ledgers.pop() } else { None };
+            Work::Enter { ledgers, each: self.rng.usize(1..=3), guarded }
         };
-        let (events, ended) = if beside == Beside::Row {
-            self.desk.runs.fetch_add(1, Ordering::Relaxed);
-            let ledger = ledgers[self.rng.usize(..ledgers.len())];
-            (1, self.transact(&store, ledger, number, intent).await)
-        } else if ledgers.len() < LEDGERS && self.rng.u8(..4) == 0 || ledgers.is_empty() {
-            (1, self.open(&store, number, intent).await)
-        } else {
-            let count = self.rng.usize(1..=2).min(ledgers.len());
-            let chosen = self.rng.choose_multiple(&ledgers, count);
-            let chosen: Vec<_> = chosen.into_iter().copied().collect();
-            let each = self.rng.usize(1..=3);
-            (count * each, self.enter(&store, &chosen, each, number, intent).await)
+        Venture { number, intent, work }
+    }
+
+    /// Tries it, and says what it was told.
+    ///
+    /// # Errors
+    /// One that no trouble with the database excuses.
+    pub(crate) async fn attempt(&mut self, venture: &Venture) -> Result<Told, Failure> {
+        let store = self.opened.get();
+        let ended = match &venture.work {
+            Work::Open { key } => self.open(&store, venture, key).await,
+            Work::Enter { ledgers, each, guarded } => {
+                self.enter(&store, venture, ledgers, *each, *guarded).await
+            }
+            Work::Transact { ledger } => self.transact(&store, venture, *ledger).await,
         };
-        let told = match ended {
-            Ok(()) => Told::Landed,
-            Err(Failure::RolledBack) => Told::RolledBack,
-            Err(Failure::Store(Error::OutcomeUnknown { .. })) => Told::Unknown,
-            Err(Failure::Store(error)) if error.is_retryable() => Told::Refused,
+        match ended {
+            Ok(()) => Ok(Told::Landed),
+            Err(Failure::RolledBack) => Ok(Told::RolledBack),
+            Err(Failure::Store(Error::OutcomeUnknown { .. })) => Ok(Told::Unknown),
+            Err(Failure::Store(error)) if error.is_retryable() => Ok(Told::Refused),
             // Somebody has just reopened it.
-            Err(Failure::Store(Error::Closed)) => Told::Refused,
+            Err(Failure::Store(Error::Closed)) => Ok(Told::Refused),
             // The server went away in the middle of the user's own statement, so nothing was committed.
-            Err(Failure::Statement(_)) => Told::Refused,
-            Err(failure) => return Err(failure),
-        };
-        Ok(Attempt { number, events, told, beside })
+            Err(Failure::Statement(_)) => Ok(Told::Refused),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    pub(crate) async fn rest(&mut self) {
+        sleep(Duration::from_micros(self.rng.u64(REST))).await;
     }
 
     /// Writes to ledgers that others write to.
     async fn enter(
-        &self,
+        &mut self,
         store: &EventStore,
+        venture: &Venture,
         ledgers: &[AggregateId],
         each: usize,
-        attempt: i64,
-        intent: Intent,
+        guarded: Option<AggregateId>,
     ) -> Result<(), Failure> {
-        let think = Duration::from_micros(fastrand::u64(..2_000));
+        let think = Duration::from_micros(self.rng.u64(..2_000));
         store
             .with_context(async |ctx| {
                 self.desk.runs.fetch_add(1, Ordering::Relaxed);
+                if let Some(guarded) = guarded {
+                    let guarded = ctx.load::<Ledger>(guarded).await?;
+                    ctx.guard(&guarded)?;
+                }
                 for &ledger in ledgers {
                     let mut ledger = ctx.load::<Ledger>(ledger).await?;
                     sleep(think).await;
                     for _ in 0..each {
-                        ctx.apply(&mut ledger, Entered { attempt })?;
+                        ctx.apply(&mut ledger, Entered { attempt: venture.number })?;
                     }
                 }
-                intent.outcome()
+                venture.intent.outcome()
             })
             .await
     }
 
-    /// Opens another ledger.
-    async fn open(&self, store: &EventStore, attempt: i64, intent: Intent) -> Result<(), Failure> {
+    /// Opens a ledger, or writes to it if somebody has.
+    async fn open(&self, store: &EventStore, venture: &Venture, key: &str) -> Result<(), Failure> {
         let opened = store
             .with_context(async |ctx| {
                 self.desk.runs.fetch_add(1, Ordering::Relaxed);
-                let mut ledger = ctx.create::<Ledger>().await?;
-                ctx.apply(&mut ledger, Entered { attempt })?;
-                intent.outcome().map(|()| ledger.id())
+                let mut ledger = ctx.load_or_create::<Ledger>(key).await?;
+                ctx.apply(&mut ledger, Entered { attempt: venture.number })?;
+                venture.intent.outcome().map(|()| ledger.id())
             })
             .await?;
-        self.desk.ledgers().push(opened);
+        let mut ledgers = self.desk.ledgers();
+        if !ledgers.contains(&opened) {
+            ledgers.push(opened);
+        }
         Ok(())
     }
 
     async fn transact(
         &self,
         store: &EventStore,
+        venture: &Venture,
         ledger: AggregateId,
-        attempt: i64,
-        intent: Intent,
     ) -> Result<(), Failure> {
+        self.desk.runs.fetch_add(1, Ordering::Relaxed);
+        let Venture { number, intent, .. } = *venture;
         match self.engine {
             Engine::Memory => unreachable!("BUG: there are no rows beside a log in memory"),
-            Engine::Sqlite => sqlite::transact(store, ledger, attempt, intent).await,
-            Engine::Postgres => postgres::transact(store, ledger, attempt, intent).await,
+            Engine::Sqlite => sqlite::transact(store, ledger, number, intent).await,
+            Engine::Postgres => postgres::transact(store, ledger, number, intent).await,
         }
     }
 }

@@ -94,7 +94,9 @@ pub enum CommitFault {
     Busy,
     /// The database cannot be reached: [`Error::Unavailable`].
     Unavailable,
-    /// The disk is full, or a permission is gone: [`Error::Storage`], which no retry helps.
+    /// The disk is full: [`Error::DiskFull`].
+    DiskFull,
+    /// The disk fails, or a permission is gone: [`Error::Storage`], which no retry helps.
     Failed,
     /// It lands, and its answer is lost: [`Error::OutcomeUnknown`]. The store asks for the outcome by itself and hands
     /// on a success, unless [that fails as well](Faults::next_outcomes).
@@ -211,6 +213,7 @@ impl Faults {
             CommitFault::Conflict => Err(conflict(commit)),
             CommitFault::Busy => Err(busy()),
             CommitFault::Unavailable => Err(unavailable()),
+            CommitFault::DiskFull => Err(Error::DiskFull { source: source() }),
             CommitFault::Failed => Err(Error::storage("commit", source())),
             CommitFault::AnswerLost => Ok(Fate::Unheard),
             CommitFault::RequestLost => Err(outcome_unknown(commit.id)),

@@ -119,9 +119,10 @@ async fn a_services_own_retry_is_exercised() -> Result<()> {
         .faults()
         .next_commit(CommitFault::Unavailable)
         .next_commit(CommitFault::Busy)
+        .next_commit(CommitFault::DiskFull)
         .next_load(ReadFault::Unavailable);
     bank.deposit_until_reached(5).await?;
-    assert_eq!(bank.decisions.get(), 4, "one for each fault, and the one that lands");
+    assert_eq!(bank.decisions.get(), 5, "one for each fault, and the one that lands");
     assert_eq!(bank.balance().await?, 105);
     Ok(())
 }
@@ -130,7 +131,7 @@ async fn a_services_own_retry_is_exercised() -> Result<()> {
 async fn what_no_retry_helps_is_not_retried() -> Result<()> {
     let bank = Bank::open().await?;
     bank.engine.faults().next_commit(CommitFault::Failed);
-    let refused = bank.deposit_until_reached(5).await.expect_err("the disk is full");
+    let refused = bank.deposit_until_reached(5).await.expect_err("the disk fails");
     assert!(matches!(refused, Error::Storage { operation: "commit", .. }), "{refused}");
     assert_eq!(bank.decisions.get(), 1);
     Ok(())

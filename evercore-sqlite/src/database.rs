@@ -2,17 +2,19 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use evercore::engine::LogSignal;
-use evercore::{Error, Result};
+use evercore::{Error, OpenProblem, Result};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, SqliteConnection};
 
 use crate::error::{Class, Failure, Problem};
+use crate::identity::FileIdentity;
 use crate::options::{MissingFile, SqliteOptions, Synchronous};
 use crate::preflight;
 use crate::turns::Turns;
@@ -34,6 +36,10 @@ pub(crate) struct Database {
     name: String,
     place: Place,
     options: SqliteOptions,
+    /// The file that was opened first.
+    identity: OnceLock<FileIdentity>,
+    /// The write-ahead log and its index, which stay as long as a connection is open. `None` while it is not known.
+    beside: Mutex<Option<[FileIdentity; 2]>>,
     turns: Turns,
     /// Given after each commit of this engine.
     grown: LogSignal,
@@ -67,7 +73,15 @@ impl Database {
                 (":memory:".to_owned(), Place::Memory(unique), turns)
             }
         };
-        Self { name, place, options, turns, grown: LogSignal::new() }
+        Self {
+            name,
+            place,
+            options,
+            identity: OnceLock::new(),
+            beside: Mutex::default(),
+            turns,
+            grown: LogSignal::new(),
+        }
     }
 
     /// The file, for messages.
@@ -91,6 +105,57 @@ impl Database {
         &self.turns
     }
 
+    /// Refuses to go on with files that are not those that were opened first: SQLite would write to what nobody finds any
+    /// more, or mix two databases. Blocks, for a few microseconds.
+    pub(crate) fn check_in_place(&self) -> Result<()> {
+        let Place::File(path) = &self.place else { return Ok(()) };
+        let Some(first) = self.identity.get() else { return Ok(()) };
+        let is_same = FileIdentity::of(path).as_ref() == Some(first);
+        let known = *self.beside();
+        let is_same = is_same && (known.is_none() || known == self.find_beside());
+        // Forgotten meanwhile, since the last connection was closed: that is what has taken them away.
+        if is_same || known != *self.beside() {
+            return Ok(());
+        }
+        Err(self.cannot_open(OpenProblem::Moved))
+    }
+
+    /// Remembers the file that was opened first.
+    fn remember_file(&self) {
+        let Place::File(path) = &self.place else { return };
+        if let Some(found) = FileIdentity::of(path) {
+            // Unless there was one before.
+            self.identity.set(found).ok();
+        }
+    }
+
+    /// Remembers the files beside the database, which a connection has in use that stays open.
+    pub(crate) fn remember_files(&self) {
+        let mut beside = self.beside();
+        if beside.is_none() {
+            *beside = self.find_beside();
+        }
+    }
+
+    /// Forgets them: the connection is about to be closed, and may be the last.
+    pub(crate) fn forget_files(&self) {
+        *self.beside() = None;
+    }
+
+    fn beside(&self) -> MutexGuard<'_, Option<[FileIdentity; 2]>> {
+        self.beside.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn find_beside(&self) -> Option<[FileIdentity; 2]> {
+        let Place::File(path) = &self.place else { return None };
+        let of = |suffix| {
+            let mut path = path.clone().into_os_string();
+            path.push(suffix);
+            FileIdentity::of(Path::new(&path))
+        };
+        Some([of("-wal")?, of("-shm")?])
+    }
+
     /// Opens the first connection: creates a missing file, and finds out what is wrong with one that cannot be used.
     /// Blocks, as all that opens does.
     pub(crate) fn create(&self) -> Result<Connection> {
@@ -102,13 +167,26 @@ impl Database {
             MissingFile::Create => OpenFlags::SQLITE_OPEN_CREATE,
             MissingFile::Refuse => OpenFlags::empty(),
         };
-        self.checked(self.open(create).and_then(|connection| {
+        let created = self.open(create).and_then(|connection| {
+            // SQLite opens what it may not write as well as it can.
+            if connection.is_readonly(rusqlite::MAIN_DB)? {
+                return Err(self.cannot_open(OpenProblem::ReadOnly).into());
+            }
             self.prepare_writer(&connection)?;
             if !self.is_in_memory() {
                 self.use_wal(&connection)?;
             }
             Ok(connection)
-        }))
+        });
+        match (created, &self.place) {
+            (Err(Problem::Driver(failure)), Place::File(path))
+                if failure.class() == Class::CannotOpen =>
+            {
+                let explained = preflight::explain(path, &self.name);
+                Err(explained.unwrap_or_else(|| failure.undone(&self.name, "open the database")))
+            }
+            (created, _) => self.checked(created),
+        }
     }
 
     /// Opens a connection that writes.
@@ -140,15 +218,22 @@ impl Database {
             .pragma("temp_store", "MEMORY")
             .pragma("synchronous", self.synchronous())
             .pragma("journal_size_limit", WAL_BYTES_KEPT);
-        self.checked(options.connect().await.map_err(Problem::from))
+        self.check_in_place()?;
+        let connection = self.checked(options.connect().await.map_err(Problem::from))?;
+        self.check_in_place()?;
+        Ok(connection)
     }
 
     fn open(&self, more: OpenFlags) -> Result<Connection, Problem> {
+        self.check_in_place()?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | more;
         let connection = match &self.place {
             Place::File(path) => Connection::open_with_flags(path, flags)?,
             Place::Memory(name) => Connection::open_with_flags_and_vfs(name, flags, MEMORY_VFS)?,
         };
+        // Replaced just now, maybe: SQLite opens the file with the connection, and those beside it with the first read.
+        self.remember_file();
+        self.check_in_place()?;
         connection.busy_timeout(self.options.get_busy_timeout())?;
         connection.set_prepared_statement_cache_capacity(CACHED_STATEMENTS);
         // Or a statement is prepared again whenever a value is bound that the planner may have looked at.
@@ -192,6 +277,10 @@ impl Database {
                 Err(failure) => return Err(failure.into()),
             }
         }
+    }
+
+    fn cannot_open(&self, problem: OpenProblem) -> Error {
+        Error::CannotOpen { database: self.name.clone(), problem, source: None }
     }
 
     fn checked<T>(&self, opened: Result<T, Problem>) -> Result<T> {

@@ -90,6 +90,7 @@ impl SqliteEngine {
         let (connection, anchor) = blocking(move || {
             let connection = opened.create()?;
             schema::check(&opened, &connection)?;
+            opened.remember_files();
             let anchor = if opened.is_in_memory() { Some(opened.open_reader()?) } else { None };
             Ok::<_, Error>((connection, anchor))
         })

@@ -72,9 +72,12 @@ impl Failure {
             Class::NotADatabase => cannot_open(OpenProblem::NotADatabase),
             Class::SchemaOutdated => cannot_open(OpenProblem::SchemaOutdated),
             Class::CannotOpen => cannot_open(OpenProblem::Other),
-            Class::Corrupt => Error::corrupt("database file", self.source.to_string()),
+            Class::Corrupt => {
+                Error::corrupt("database file", format!("{database}: {}", self.source))
+            }
+            Class::Full => Error::DiskFull { source: self.boxed() },
             Class::ConnectionLost => Error::Unavailable { source: self.boxed() },
-            Class::Constraint | Class::TooBig | Class::Full | Class::Other => {
+            Class::Constraint | Class::TooBig | Class::Other => {
                 Error::storage(operation, self.boxed())
             }
         }

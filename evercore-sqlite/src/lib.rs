@@ -38,6 +38,7 @@ mod error;
 mod first;
 mod handle;
 mod held;
+mod identity;
 mod load;
 mod log;
 mod moment;

@@ -1,4 +1,7 @@
-//! Looks at the file before SQLite does: its messages do not tell these cases apart.
+//! What is wrong with a file that cannot be opened: SQLite's messages do not tell these cases apart.
+//!
+//! Nothing here opens a file that SQLite has open, if it can be helped. Closing it again would end all locks that this
+//! process has on it (<https://sqlite.org/howtocorrupt.html>, 2.2), those of another engine as well.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind};
@@ -8,53 +11,50 @@ use evercore::{Error, OpenProblem, Result};
 
 use crate::options::MissingFile;
 
-/// Refuses a path that cannot be a database to write to. Leaves everything as it is. Blocks.
+/// Refuses a path that cannot be a database to write to, as far as can be told by its looks. Blocks.
 pub(crate) fn check(path: &Path, database: &str, missing_file: MissingFile) -> Result<()> {
-    look(path, missing_file).map_err(|(problem, source)| Error::CannotOpen {
-        database: database.to_owned(),
-        problem,
-        source: source.map(Into::into),
-    })
-}
-
-fn look(path: &Path, missing_file: MissingFile) -> Result<(), (OpenProblem, Option<io::Error>)> {
-    match path.metadata() {
-        Ok(found) if found.is_dir() => Err((OpenProblem::IsDirectory, None)),
-        Ok(_) => OpenOptions::new().read(true).write(true).open(path).map(drop).map_err(explain),
-        Err(error) if error.kind() == ErrorKind::NotFound => look_at_folder(path, missing_file),
-        Err(error) if error.kind() == ErrorKind::NotADirectory => {
-            Err((OpenProblem::NoSuchFolder, Some(error)))
-        }
-        Err(error) => Err(explain(error)),
-    }
-}
-
-fn look_at_folder(
-    path: &Path,
-    missing_file: MissingFile,
-) -> Result<(), (OpenProblem, Option<io::Error>)> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    if folder.is_some_and(|folder| !folder.is_dir()) {
-        return Err((OpenProblem::NoSuchFolder, None));
-    }
-    match missing_file {
-        // An empty file is an empty database: what SQLite would do next, but with a telling error.
-        MissingFile::Create => match File::create_new(path) {
-            Ok(_) => Ok(()),
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
-            Err(error) => Err(explain(error)),
-        },
-        MissingFile::Refuse => {
-            let error = io::Error::new(ErrorKind::NotFound, "there is no such file");
-            Err((OpenProblem::Other, Some(error)))
-        }
-    }
-}
-
-fn explain(error: io::Error) -> (OpenProblem, Option<io::Error>) {
-    let problem = match error.kind() {
-        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => OpenProblem::ReadOnly,
-        _ => OpenProblem::Other,
+    let refuse = |problem, source: Option<io::Error>| {
+        let source = source.map(Into::into);
+        Err(Error::CannotOpen { database: database.to_owned(), problem, source })
     };
-    (problem, Some(error))
+    match path.metadata() {
+        Ok(found) if found.is_dir() => refuse(OpenProblem::IsDirectory, None),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+            if folder.is_some_and(|folder| !folder.is_dir()) {
+                return refuse(OpenProblem::NoSuchFolder, None);
+            }
+            match missing_file {
+                MissingFile::Create => Ok(()),
+                MissingFile::Refuse => {
+                    let error = io::Error::new(ErrorKind::NotFound, "there is no such file");
+                    refuse(OpenProblem::Other, Some(error))
+                }
+            }
+        }
+        Err(error) if error.kind() == ErrorKind::NotADirectory => {
+            refuse(OpenProblem::NoSuchFolder, Some(error))
+        }
+        Ok(_) | Err(_) => Ok(()),
+    }
+}
+
+/// Why SQLite could not open or create a file, if there is more to say than that it could not. Leaves everything as it
+/// is. Blocks.
+pub(crate) fn explain(path: &Path, database: &str) -> Option<Error> {
+    let tried = if path.exists() {
+        OpenOptions::new().read(true).write(true).open(path).map(drop)
+    } else {
+        File::create_new(path).and_then(|_| std::fs::remove_file(path))
+    };
+    let error = tried.err()?;
+    match error.kind() {
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => Some(Error::CannotOpen {
+            database: database.to_owned(),
+            problem: OpenProblem::ReadOnly,
+            source: Some(error.into()),
+        }),
+        ErrorKind::StorageFull => Some(Error::DiskFull { source: error.into() }),
+        _ => None,
+    }
 }

@@ -560,6 +560,8 @@ pub enum OpenProblem {
     NoSuchFolder,
     /// The file or its folder cannot be written.
     ReadOnly,
+    /// The file, or one that belongs to it, was moved, replaced or deleted while it was open.
+    Moved,
     /// The file is something else than a database of this engine.
     NotADatabase,
     /// The schema was made by a newer Evercore.
@@ -720,6 +722,9 @@ impl fmt::Display for OpenProblem {
             Self::NoSuchFolder => f.write_str("its folder does not exist; create it first"),
             Self::ReadOnly => f.write_str(
                 "it cannot be written; check the permissions of the file and of its folder",
+            ),
+            Self::Moved => f.write_str(
+                "it was moved, replaced or deleted while it was open, so nothing is written to it any more; put it back with the files beside it, or restore a backup, then open another store",
             ),
             Self::NotADatabase => f.write_str(
                 "it is not a database of this engine; name another file, it was left as it is",

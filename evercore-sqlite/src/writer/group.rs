@@ -99,8 +99,9 @@ impl Scribe {
         };
         let commits: Vec<_> = group.iter().map(|job| &job.commit).collect();
         let outcome = self.try_landing(&commits).unwrap_or_else(Outcome::of_statement);
-        if !matches!(outcome, Outcome::Landed(_)) {
-            self.roll_back();
+        match outcome {
+            Outcome::Landed(_) => self.database.remember_files(),
+            _ => self.roll_back(),
         }
         self.pace = Pace { commits: group.len(), landing: started.elapsed() };
         debug!(commits = group.len(), landing = outcome.landed(), took = ?started.elapsed(), "a group");

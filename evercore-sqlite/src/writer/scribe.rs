@@ -49,7 +49,7 @@ impl Scribe {
                 Job::Other(OtherJob(work)) => work(Ok(&mut self)),
                 Job::Close { answer } => {
                     self.refuse_the_rest();
-                    drop(self.connection.take());
+                    self.give_up_connection();
                     answer.send(Ok(())).ok();
                     return;
                 }
@@ -57,9 +57,13 @@ impl Scribe {
         }
     }
 
+    /// The connection, which may have to be opened. What would be written to files that are gone is refused.
     pub(super) fn connection(&mut self) -> Result<&Connection> {
         match &mut self.connection {
-            Some(connection) => Ok(connection),
+            Some(connection) => {
+                self.database.check_in_place()?;
+                Ok(connection)
+            }
             missing => Ok(missing.insert(self.database.open_writer()?)),
         }
     }
@@ -73,8 +77,13 @@ impl Scribe {
         }
         if let Err(error) = execute(connection, "ROLLBACK") {
             debug!(%error, "the connection that writes is given up");
-            self.connection = None;
+            self.give_up_connection();
         }
+    }
+
+    fn give_up_connection(&mut self) {
+        self.database.forget_files();
+        self.connection = None;
     }
 
     /// Stores names, in a transaction of its own, and knows them from then on. A failure leaves it open. The caller has

@@ -1,0 +1,106 @@
+//! What came of the kills.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::{Acknowledge, Kills, Reported};
+use crate::plan::Engine;
+use crate::violation::Violation;
+use crate::writer::Told;
+
+/// The most violations that are printed.
+const MOST_PRINTED: usize = 10;
+
+/// What came of the kills.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct KillReport {
+    engine: Engine,
+    acknowledge: Acknowledge,
+    seed: u64,
+    kills: usize,
+    early: usize,
+    acknowledged: usize,
+    unknown: usize,
+    events: usize,
+    handled: usize,
+    violations: Vec<Violation>,
+    took: Duration,
+}
+
+impl KillReport {
+    pub(super) fn new(
+        kills: &Kills,
+        reported: &Reported,
+        events: usize,
+        handled: usize,
+        violations: Vec<Violation>,
+        took: Duration,
+    ) -> Self {
+        let count = |told| reported.attempts.iter().filter(|attempt| attempt.told == told).count();
+        Self {
+            engine: kills.engine,
+            acknowledge: kills.acknowledge,
+            seed: kills.seed,
+            kills: reported.kills,
+            early: reported.early,
+            acknowledged: count(Told::Landed),
+            unknown: count(Told::Unknown),
+            events,
+            handled,
+            violations,
+            took,
+        }
+    }
+
+    /// The promises that were broken.
+    #[must_use]
+    pub fn violations(&self) -> &[Violation] {
+        &self.violations
+    }
+
+    /// How many processes were killed.
+    #[must_use]
+    pub const fn kills(&self) -> usize {
+        self.kills
+    }
+
+    /// How many commits were acknowledged.
+    #[must_use]
+    pub const fn acknowledged(&self) -> usize {
+        self.acknowledged
+    }
+
+    /// How many attempts were under way when their process was killed.
+    #[must_use]
+    pub const fn unknown(&self) -> usize {
+        self.unknown
+    }
+
+    /// How many events the transactional handler has taken in.
+    #[must_use]
+    pub const fn handled(&self) -> usize {
+        self.handled
+    }
+}
+
+impl fmt::Display for KillReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { engine, acknowledge, seed, kills, early, violations, took, .. } = self;
+        let acknowledge = acknowledge.name();
+        writeln!(f, "{engine}, acknowledged {acknowledge}, seed {seed}")?;
+        writeln!(f, "  {kills} kills in {took:.1?}, {early} of them before the database was open")?;
+        let Self { acknowledged, unknown, events, handled, .. } = self;
+        writeln!(
+            f,
+            "  {acknowledged} commits acknowledged, {unknown} attempts cut off; {events} events, {handled} handled in transactions"
+        )?;
+        match &violations[..] {
+            [] => write!(f, "  all promises held"),
+            found => {
+                write!(f, "  {} VIOLATIONS", found.len())?;
+                found.iter().take(MOST_PRINTED).try_for_each(|found| write!(f, "\n    {found}"))
+            }
+        }
+    }
+}
