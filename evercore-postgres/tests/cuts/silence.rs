@@ -8,11 +8,11 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::{Counted, Counter, Tapped};
 
-/// Long enough for what does get an answer.
-const ANSWERS: Duration = Duration::from_secs(2);
+/// Long enough for what does get an answer, also where others keep the machine busy.
+const ANSWERS: Duration = Duration::from_secs(5);
 
 /// A call waits for its own connection, and perhaps for another one on which it asks what became of it.
-const WITHIN: Duration = Duration::from_secs(20);
+const WITHIN: Duration = Duration::from_secs(60);
 
 async fn tapped(schema: &'static str) -> Tapped {
     Tapped::with(schema, |options| options.answer_timeout(ANSWERS)).await
