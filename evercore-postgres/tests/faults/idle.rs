@@ -38,8 +38,9 @@ async fn until_shown(store: &EventStore, wanted: usize) {
 #[tokio::test]
 async fn a_transaction_whose_closure_hangs_keeps_no_reader_waiting_and_is_ended() {
     let server = server(&["fsync=off"]);
-    let limit = Duration::from_millis(500);
-    let options = options(&server.url()).idle_in_transaction_timeout(limit);
+    let limit = Duration::from_secs(1);
+    let url = server.url() + "?idle_in_transaction_timeout_ms=1000&answer_timeout_ms=20000";
+    let options = options(&url);
     let engine = PostgresEngine::open(options).await.expect("the server answers");
     let store = EventStore::builder().open(engine).await.expect("it migrates");
     let counter = count(&store).await;
@@ -90,7 +91,6 @@ async fn a_writer_that_falls_idle_holds_the_frontier_until_the_timeout_ends_it()
     let store = open(&server.url()).await;
     count(&store).await;
     let mut writer = connect(&server).await;
-    execute(&mut writer, "SET idle_in_transaction_session_timeout = '1s'").await;
     execute(&mut writer, "BEGIN; SELECT evercore.announce_floor()").await;
     count(&store).await;
     assert_eq!(shown(&store).await, 1, "it may still append");
@@ -99,5 +99,6 @@ async fn a_writer_that_falls_idle_holds_the_frontier_until_the_timeout_ends_it()
     let engine: &PostgresEngine = engine.downcast_ref().expect("it is on PostgreSQL");
     let holders = engine.frontier_holders().await.expect("the server answers");
     assert_eq!(holders.len(), 1, "{holders:?}");
+    execute(&mut writer, "SET idle_in_transaction_session_timeout = '100ms'").await;
     until_shown(&store, 2).await;
 }

@@ -10,8 +10,6 @@ mod idle;
 mod processes;
 mod storm;
 
-use std::time::Duration;
-
 use evercore::{Aggregate, Apply, EventMeta, EventStore, event};
 use evercore_postgres::{PostgresEngine, PostgresOptions};
 use serde::{Deserialize, Serialize};
@@ -53,8 +51,7 @@ fn done<T>(outcome: Result<T, Failure>) -> T {
 }
 
 fn options(url: &str) -> PostgresOptions {
-    // A commit that is lost on the way is not waited for.
-    url.parse::<PostgresOptions>().expect("a URL").statement_timeout(Duration::from_secs(10))
+    url.parse().expect("a URL")
 }
 
 async fn open(url: &str) -> EventStore {

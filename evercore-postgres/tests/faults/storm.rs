@@ -14,7 +14,7 @@ use crate::{Counted, Counter, options};
 
 const COMMITTERS: usize = 16;
 
-/// Fewer than there are committers, so that they conflict; more than a group has.
+/// Fewer than there are committers, so that they conflict.
 const SHARED: usize = 6;
 
 /// Acknowledged commits before the first fault, between two, and after the last.
@@ -27,7 +27,7 @@ const FOLLOWER: &str = "follower";
 
 /// A store at work.
 pub(crate) struct Storm {
-    pub(crate) store: EventStore,
+    store: EventStore,
     recorder: Recorder,
     committers: Vec<JoinHandle<()>>,
     follower: SubscriptionHandle,

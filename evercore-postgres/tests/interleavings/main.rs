@@ -7,7 +7,7 @@
 //! Not split is the commit, in which the server lets others see the events before it lets go of the floor. And two writers
 //! of one aggregate come one after the other, since the second waits for the row; that is among these orders.
 //!
-//! By default one order of each class is tried. `EVERCORE_INTERLEAVINGS=all` tries every single one, for hours.
+//! By default one order of each class is tried. `EVERCORE_INTERLEAVINGS=all` tries every single one, for an hour.
 
 mod schedule;
 mod stage;

@@ -19,7 +19,7 @@ pub(crate) enum Depth {
     /// One of each class: two orders are of one class if they differ only by swaps of neighbours that cannot tell
     /// (Mazurkiewicz, "Concurrent program schemes and their interpretations", 1977).
     Classes,
-    /// Every single one.
+    /// Every single one, but that a step which shares nothing is followed by the actor's next.
     All,
 }
 
@@ -47,7 +47,13 @@ impl Play {
         for (index, (actor, steps)) in actors.into_iter().enumerate() {
             let Some(&step) = steps.get(taken[index]) else { continue };
             is_whole = false;
-            if depth == Depth::Classes && !is_least_of_its_class(so_far, actor, step) {
+            let is_tried = match depth {
+                Depth::Classes => is_least_of_its_class(so_far, actor, step),
+                Depth::All => {
+                    so_far.last().is_none_or(|(last, before)| *last == actor || before.shares_any())
+                }
+            };
+            if !is_tried {
                 continue;
             }
             let mut taken = taken;
@@ -78,11 +84,11 @@ fn is_least_of_its_class(so_far: &[(Actor, Step)], actor: Actor, step: Step) -> 
 fn each_order_is_of_one_class_that_is_tried() {
     use std::collections::HashSet;
 
-    let writer = vec![Step::Look, Step::Announce, Step::Draw, Step::Commit];
+    let writer = crate::ends(&[Step::Commit]);
     let reader = vec![Step::ReadLast, Step::ReadFloors, Step::ReadPage];
     let play = Play { first: writer.clone(), second: writer, reader };
     let all = play.schedules(Depth::All);
-    assert_eq!(all.len(), 11_550, "11! / (4! 4! 3!)");
+    assert_eq!(all.len(), 11_550, "11! / (4! 4! 3!), where the lock and the insert share nothing");
 
     let classes = play.schedules(Depth::Classes);
     let tried: HashSet<String> = classes.iter().map(|order| format!("{order:?}")).collect();

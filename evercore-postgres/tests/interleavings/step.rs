@@ -68,6 +68,12 @@ impl Step {
             || one.events.matters_to(other.events)
     }
 
+    /// Whether anybody else could tell when it was taken.
+    pub(crate) fn shares_any(self) -> bool {
+        let Shares { sequence, floors, events } = self.shares();
+        [sequence, floors, events] != [Access::None; 3]
+    }
+
     fn shares(self) -> Shares {
         let none = Shares::default();
         match self {
