@@ -3,17 +3,19 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use evercore::Result;
 use evercore::engine::{EngineScheme, StorageEngine};
-use sqlx::Connection;
+use evercore::{Error, OpenProblem, Result};
 use sqlx::postgres::PgPoolOptions;
+use sqlx::{Connection, Row};
 use tokio::sync::mpsc;
+use tokio::time::timeout;
+use tracing::warn;
 
 use crate::engine::{PostgresEngine, Shared, Writing};
-use crate::error::cannot_open;
+use crate::error::{cannot_open, classify};
 use crate::frontier::Frontier;
 use crate::notify::Notifications;
-use crate::options::{NotificationsTo, PostgresOptions};
+use crate::options::{LostCommits, NotificationsTo, PostgresOptions};
 use crate::readers::Readers;
 use crate::statements::Statements;
 use crate::types::Types;
@@ -52,7 +54,16 @@ pub(crate) async fn open(options: PostgresOptions) -> Result<Shared> {
         .await
         .map_err(|error| cannot_open(options.describe(), error))?;
     let readers = Readers::new(readers);
-    let held = pool().connect_lazy_with(options.holding(connect.clone()));
+    check_durability(&readers, &options).await?;
+    let patience = options.answer_timeout;
+    let held = pool()
+        // The pool asks what comes back for a sign of life, without a bound.
+        .after_release(move |connection, _| {
+            Box::pin(async move {
+                Ok(matches!(timeout(patience, connection.flush()).await, Ok(Ok(()))))
+            })
+        })
+        .connect_lazy_with(options.holding(connect.clone()));
     let statements = Statements::new(options.schema_name());
     let types = Arc::new(Types::default());
     let notifications = Arc::new(match options.notifications {
@@ -67,10 +78,43 @@ pub(crate) async fn open(options: PostgresOptions) -> Result<Shared> {
     let writers = (0..options.writers)
         .map(|_| {
             let (types, notifications) = (Arc::clone(&types), Arc::clone(&notifications));
-            Writer::new(connect.clone(), statements.clone(), types, notifications)
+            Writer::new(
+                connect.clone(),
+                options.answer_timeout,
+                readers.clone(),
+                statements.clone(),
+                types,
+                notifications,
+            )
         })
         .collect();
     let task = tokio::spawn(Writers::new(receiver, writers).run());
     let writing = Mutex::new(Some(Writing { queue: sender, task }));
     Ok(Shared { options, readers, held, statements, types, frontier, notifications, writing })
+}
+
+/// Looks whether what the server acknowledges survives a crash of it: once, since settings seldom change, and a
+/// transaction of the user may still choose for itself.
+async fn check_durability(readers: &Readers, options: &PostgresOptions) -> Result<()> {
+    let failed = |error| classify("look at the settings", error);
+    let row = sqlx::query(include_str!("durability.sql"))
+        .fetch_one(&mut *readers.acquire().await?)
+        .await
+        .map_err(failed)?;
+    let (is_waited_for, is_flushed): (bool, bool) =
+        (row.try_get(0).map_err(failed)?, row.try_get(1).map_err(failed)?);
+    if !is_flushed {
+        warn!("`fsync` is off: a crash of the machine may destroy the database");
+    }
+    if !is_waited_for && options.lost_commits == LostCommits::Refused {
+        return Err(Error::CannotOpen {
+            database: options.describe(),
+            problem: OpenProblem::LosesCommits {
+                setting: "`synchronous_commit` is off; switch it on for the role or the database, or accept the loss \
+                          with `lost_commits=accepted` in the URL",
+            },
+            source: None,
+        });
+    }
+    Ok(())
 }

@@ -13,8 +13,9 @@ use evercore::{AggregateId, CommitId, Error, IdempotencyKey, RecordedEvent, Resu
 use sqlx::{PgPool, Row};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
-use crate::error::classify;
+use crate::error::{classify, silence};
 use crate::frontier::{Frontier, FrontierHolder};
 use crate::group::Request;
 use crate::notify::Notifications;
@@ -73,9 +74,13 @@ impl PostgresEngine {
     /// # Errors
     /// What the server says if it cannot be asked.
     pub async fn frontier_holders(&self) -> Result<Vec<FrontierHolder>> {
-        let Shared { readers, statements, .. } = &*self.shared;
-        let (_, drawn) = frontier::read(readers, statements).await?;
-        frontier::holders(readers, statements, drawn).await
+        self.shared
+            .answered(async move {
+                let Shared { readers, statements, .. } = &*self.shared;
+                let (_, drawn) = frontier::read(readers, statements).await?;
+                frontier::holders(readers, statements, drawn).await
+            })
+            .await
     }
 
     fn queue(&self) -> Result<mpsc::Sender<Request>> {
@@ -85,8 +90,12 @@ impl PostgresEngine {
 
     /// Stores the names of types that are not stored yet.
     pub(crate) async fn store_types(&self, names: &[TypeName]) -> Result<()> {
-        let Shared { types, readers, statements, .. } = &*self.shared;
-        types.store(readers, statements, names).await
+        self.shared
+            .answered(async move {
+                let Shared { types, readers, statements, .. } = &*self.shared;
+                types.store(readers, statements, names).await
+            })
+            .await
     }
 }
 
@@ -105,21 +114,30 @@ impl StorageEngine for PostgresEngine {
     }
 
     async fn aggregate_types(&self) -> Result<Vec<Arc<str>>> {
-        let Shared { types, readers, statements, .. } = &*self.shared;
-        types.refresh(readers, statements).await?;
-        Ok(types.known().aggregates().cloned().collect())
+        self.shared
+            .answered(async move {
+                let Shared { types, readers, statements, .. } = &*self.shared;
+                types.refresh(readers, statements).await?;
+                Ok(types.known().aggregates().cloned().collect())
+            })
+            .await
     }
 
     async fn reserve_ids(&self, count: u32) -> Result<IdBlock> {
-        let failed = |error| classify("reserve aggregate ids", error);
-        let rows = sqlx::query(self.shared.statements.reserve_ids.sql())
-            .bind(i64::from(count))
-            .fetch_all(&mut *self.shared.readers.acquire().await?)
+        self.shared
+            .answered(async move {
+                let failed = |error| classify("reserve aggregate ids", error);
+                let rows = sqlx::query(self.shared.statements.reserve_ids.sql())
+                    .bind(i64::from(count))
+                    .fetch_all(&mut *self.shared.readers.acquire().await?)
+                    .await
+                    .map_err(failed)?;
+                let row =
+                    rows.first().ok_or_else(|| Error::corrupt("aggregate_ids", "it has no row"))?;
+                let last: i64 = row.try_get(0).map_err(failed)?;
+                Ok(IdBlock { first: AggregateId::new(last - i64::from(count) + 1)?, count })
+            })
             .await
-            .map_err(failed)?;
-        let row = rows.first().ok_or_else(|| Error::corrupt("aggregate_ids", "it has no row"))?;
-        let last: i64 = row.try_get(0).map_err(failed)?;
-        Ok(IdBlock { first: AggregateId::new(last - i64::from(count) + 1)?, count })
     }
 
     async fn commit(&self, commit: Commit) -> Result<Committed> {
@@ -134,39 +152,47 @@ impl StorageEngine for PostgresEngine {
     }
 
     async fn find_commit(&self, id: CommitId) -> Result<CommitOutcome> {
-        let failed = |error| classify("find a commit", error);
-        let Shared { readers, statements, .. } = &*self.shared;
-        sqlx::query(statements.give_up.sql())
-            .bind(id.as_uuid())
-            .execute(&mut *readers.acquire().await?)
+        self.shared
+            .answered(async move {
+                let failed = |error| classify("find a commit", error);
+                let Shared { readers, statements, .. } = &*self.shared;
+                sqlx::query(statements.give_up.sql())
+                    .bind(id.as_uuid())
+                    .execute(&mut *readers.acquire().await?)
+                    .await
+                    .map_err(failed)?;
+                let row = sqlx::query(statements.find_commit.sql())
+                    .bind(id.as_uuid())
+                    .fetch_one(&mut *readers.acquire().await?)
+                    .await
+                    .map_err(failed)?;
+                if !row::get::<bool>(&row, 0)? {
+                    return Ok(CommitOutcome::NeverLands);
+                }
+                let positions = row::positions(&row, 1, 2)?;
+                Ok(CommitOutcome::Landed(Committed { id, positions }))
+            })
             .await
-            .map_err(failed)?;
-        let row = sqlx::query(statements.find_commit.sql())
-            .bind(id.as_uuid())
-            .fetch_one(&mut *readers.acquire().await?)
-            .await
-            .map_err(failed)?;
-        if !row::get::<bool>(&row, 0)? {
-            return Ok(CommitOutcome::NeverLands);
-        }
-        let positions = row::positions(&row, 1, 2)?;
-        Ok(CommitOutcome::Landed(Committed { id, positions }))
     }
 
     async fn find_first(&self, key: &IdempotencyKey) -> Result<Option<FirstOutcome>> {
-        let Shared { readers, statements, .. } = &*self.shared;
-        let rows = sqlx::query(statements.find_first.sql())
-            .bind(key.as_str())
-            .fetch_all(&mut *readers.acquire().await?)
+        self.shared
+            .answered(async move {
+                let Shared { readers, statements, .. } = &*self.shared;
+                let rows = sqlx::query(statements.find_first.sql())
+                    .bind(key.as_str())
+                    .fetch_all(&mut *readers.acquire().await?)
+                    .await
+                    .map_err(|error| classify("find a commit by its idempotency key", error))?;
+                let Some(row) = rows.first() else { return Ok(None) };
+                let id = CommitId::from_uuid(row::get(row, 0)?);
+                Ok(Some(FirstOutcome {
+                    committed: Committed { id, positions: row::positions(row, 1, 2)? },
+                    command: row::get::<String>(row, 3)?.into(),
+                    result: row::get::<String>(row, 4)?.into(),
+                }))
+            })
             .await
-            .map_err(|error| classify("find a commit by its idempotency key", error))?;
-        let Some(row) = rows.first() else { return Ok(None) };
-        let id = CommitId::from_uuid(row::get(row, 0)?);
-        Ok(Some(FirstOutcome {
-            committed: Committed { id, positions: row::positions(row, 1, 2)? },
-            command: row::get::<String>(row, 3)?.into(),
-            result: row::get::<String>(row, 4)?.into(),
-        }))
     }
 
     fn watch_log(&self) -> LogWatch {
@@ -197,25 +223,50 @@ impl StorageEngine for PostgresEngine {
 #[async_trait]
 impl Reader for PostgresEngine {
     async fn load(&self, request: LoadRequest) -> Result<Option<LoadedAggregate>> {
-        let Shared { types, readers, statements, .. } = &*self.shared;
-        let type_id = load::type_id(&request, types, readers, statements).await?;
-        let rows =
-            load::rows(&mut *readers.acquire().await?, statements, &request, type_id).await?;
-        load::aggregate(rows, types, readers, statements).await
+        self.shared
+            .answered(async move {
+                let Shared { types, readers, statements, .. } = &*self.shared;
+                let type_id = load::type_id(&request, types, readers, statements).await?;
+                let rows =
+                    load::rows(&mut *readers.acquire().await?, statements, &request, type_id)
+                        .await?;
+                load::aggregate(rows, types, readers, statements).await
+            })
+            .await
     }
 
     async fn read_history(&self, request: HistoryRequest) -> Result<Vec<RecordedEvent>> {
-        let Shared { types, readers, statements, .. } = &*self.shared;
-        let rows = log::history_rows(&mut *readers.acquire().await?, statements, request).await?;
-        row::events(&rows, types, readers, statements).await
+        self.shared
+            .answered(async move {
+                let Shared { types, readers, statements, .. } = &*self.shared;
+                let rows =
+                    log::history_rows(&mut *readers.acquire().await?, statements, request).await?;
+                row::events(&rows, types, readers, statements).await
+            })
+            .await
     }
 
     async fn read_log(&self, request: LogRequest) -> Result<LogPage> {
-        let Shared { types, readers, statements, frontier, .. } = &*self.shared;
-        let frontier = frontier.read(readers, statements).await?;
-        let rows =
-            log::log_rows(&mut *readers.acquire().await?, statements, &request, frontier).await?;
-        log::page(&rows, &request, frontier, types, readers, statements).await
+        self.shared
+            .answered(async move {
+                let Shared { types, readers, statements, frontier, .. } = &*self.shared;
+                let frontier = frontier.read(readers, statements).await?;
+                let rows =
+                    log::log_rows(&mut *readers.acquire().await?, statements, &request, frontier)
+                        .await?;
+                log::page(&rows, &request, frontier, types, readers, statements).await
+            })
+            .await
+    }
+}
+
+impl Shared {
+    /// Bounds what waits for answers: the machine of a server that is gone sends none, and no word that it is.
+    pub(crate) async fn answered<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        timeout(self.options.answer_timeout, work).await.unwrap_or_else(|_elapsed| {
+            self.readers.let_go();
+            Err(Error::Unavailable { source: silence().into() })
+        })
     }
 }
 

@@ -30,6 +30,8 @@ pub(crate) fn classify(operation: &'static str, error: sqlx::Error) -> Error {
             "57P01" | "57P02" | "57P03" | "53300" | "25P03" => {
                 Error::Unavailable { source: error.into() }
             }
+            // disk_full
+            "53100" => Error::DiskFull { source: error.into() },
             // raised by `frontier`, read_only_sql_transaction
             "EV001" | "25006" => Error::Standby { operation, source: error.into() },
             _ => Error::storage(operation, error),
@@ -71,4 +73,12 @@ pub(crate) fn cannot_open(database: String, error: sqlx::Error) -> Error {
         error => (OpenProblem::Other, error.into()),
     };
     Error::CannotOpen { database, problem, source: Some(source) }
+}
+
+/// The server has said nothing for so long that it may be gone.
+pub(crate) fn silence() -> sqlx::Error {
+    sqlx::Error::Io(std::io::Error::new(
+        std::io::ErrorKind::TimedOut,
+        "the server did not answer within `answer_timeout`",
+    ))
 }

@@ -11,8 +11,8 @@ use sqlx::postgres::PgConnectOptions;
 ///
 /// From a URL: `postgres://user:password@host/database?schema=bank&readers=8`. Beside the options of the driver
 /// (`sslmode`, `sslrootcert`, …) it takes those of this type: `schema`, `readers`, `writers`, `statement_timeout_ms`,
-/// `lock_timeout_ms`, `acquire_timeout_ms`, `idle_in_transaction_timeout_ms`, `session_timeouts=off`,
-/// `notifications=off`, `frontier_patience_ms`.
+/// `lock_timeout_ms`, `acquire_timeout_ms`, `answer_timeout_ms`, `idle_in_transaction_timeout_ms`, `session_timeouts=off`,
+/// `notifications=off`, `frontier_patience_ms`, `lost_commits=accepted`.
 #[derive(Clone)]
 pub struct PostgresOptions {
     connect: PgConnectOptions,
@@ -20,12 +20,14 @@ pub struct PostgresOptions {
     pub(crate) readers: u32,
     pub(crate) writers: u32,
     pub(crate) acquire_timeout: Duration,
+    pub(crate) answer_timeout: Duration,
     statement_timeout: Duration,
     lock_timeout: Duration,
     idle_timeout: Duration,
     session_timeouts: SessionTimeouts,
     pub(crate) notifications: NotificationsTo,
     pub(crate) frontier_patience: Duration,
+    pub(crate) lost_commits: LostCommits,
 }
 
 /// A checked schema name.
@@ -39,6 +41,13 @@ pub(crate) enum NotificationsTo {
     Everyone,
     /// Others find out when they look.
     ThisProcess,
+}
+
+/// Whether a crash of the server may take back what was acknowledged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LostCommits {
+    Refused,
+    Accepted,
 }
 
 /// Whether the time-outs are set on each session.
@@ -59,12 +68,14 @@ impl PostgresOptions {
             readers: 8,
             writers: 2,
             acquire_timeout: Duration::from_secs(10),
+            answer_timeout: Duration::from_secs(60),
             statement_timeout: Duration::from_secs(30),
             lock_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(30),
             session_timeouts: SessionTimeouts::Set,
             notifications: NotificationsTo::Everyone,
             frontier_patience: Duration::from_secs(10),
+            lost_commits: LostCommits::Refused,
         }
     }
 
@@ -98,6 +109,15 @@ impl PostgresOptions {
     #[must_use]
     pub fn acquire_timeout(mut self, timeout: Duration) -> Self {
         self.acquire_timeout = timeout;
+        self
+    }
+
+    /// Sets how long to wait for the server's answers before the connection counts as lost: a machine that is gone sends
+    /// no word of it. Longer than a statement may run. What user code does on a transaction is not bounded by it. Default:
+    /// 60 s.
+    #[must_use]
+    pub fn answer_timeout(mut self, timeout: Duration) -> Self {
+        self.answer_timeout = timeout;
         self
     }
 
@@ -143,6 +163,15 @@ impl PostgresOptions {
     #[must_use]
     pub fn without_session_timeouts(mut self) -> Self {
         self.session_timeouts = SessionTimeouts::LeaveAlone;
+        self
+    }
+
+    /// Opens the engine also where `synchronous_commit` is off, and so a crash of the server takes back the last commits
+    /// that it has acknowledged: those of about `wal_writer_delay`, three times over. Subscriptions elsewhere may have
+    /// seen them. Without this, the engine is not opened there.
+    #[must_use]
+    pub fn accept_lost_commits(mut self) -> Self {
+        self.lost_commits = LostCommits::Accepted;
         self
     }
 
@@ -208,8 +237,10 @@ impl FromStr for PostgresOptions {
                 | "statement_timeout_ms"
                 | "lock_timeout_ms"
                 | "acquire_timeout_ms"
+                | "answer_timeout_ms"
                 | "idle_in_transaction_timeout_ms"
                 | "frontier_patience_ms"
+                | "lost_commits"
                 | "notifications"
                 | "session_timeouts" => ours.push((name, value)),
                 _ => drivers.push(option),
@@ -230,10 +261,12 @@ impl FromStr for PostgresOptions {
             "statement_timeout_ms" => Ok(options.statement_timeout(millis(name, value)?)),
             "lock_timeout_ms" => Ok(options.lock_timeout(millis(name, value)?)),
             "acquire_timeout_ms" => Ok(options.acquire_timeout(millis(name, value)?)),
+            "answer_timeout_ms" => Ok(options.answer_timeout(millis(name, value)?)),
             "idle_in_transaction_timeout_ms" => {
                 Ok(options.idle_in_transaction_timeout(millis(name, value)?))
             }
             "frontier_patience_ms" => Ok(options.frontier_patience(millis(name, value)?)),
+            "lost_commits" if value == "accepted" => Ok(options.accept_lost_commits()),
             "notifications" if value == "off" => Ok(options.without_notifications()),
             "session_timeouts" if value == "off" => Ok(options.without_session_timeouts()),
             _ => Err(invalid(&format!("`{name}={value}` is none of its options"))),

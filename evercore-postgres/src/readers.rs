@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use evercore::Result;
 use sqlx::{Connection, PgConnection, PgPool};
 use tokio::runtime::Handle;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::timeout;
 
 use crate::connect::RESTED;
@@ -27,6 +27,8 @@ pub(crate) struct Readers {
     pool: PgPool,
     places: Arc<Semaphore>,
     resting: Arc<Mutex<Vec<Resting>>>,
+    /// How often the server was found to be silent. Connections from before are not used again.
+    silences: Arc<watch::Sender<u64>>,
 }
 
 #[derive(Debug)]
@@ -44,6 +46,8 @@ pub(crate) struct Lent(Option<Loan>);
 struct Loan {
     connection: PgConnection,
     opened: Instant,
+    /// How often the server had been silent when it was lent.
+    silences: u64,
     readers: Readers,
     _place: OwnedSemaphorePermit,
 }
@@ -52,7 +56,7 @@ impl Readers {
     /// As many as the pool has, which nobody else uses.
     pub(crate) fn new(pool: PgPool) -> Self {
         let places = Arc::new(Semaphore::new(most(&pool) as usize));
-        Self { pool, places, resting: Arc::default() }
+        Self { pool, places, resting: Arc::default(), silences: Arc::default() }
     }
 
     /// A connection that works, as far as that can be known.
@@ -67,12 +71,19 @@ impl Readers {
             .await
             .map_err(|_elapsed| sqlx::Error::PoolTimedOut)?
             .map_err(|_closed| sqlx::Error::PoolClosed)?;
+        let silences = *self.silences.borrow();
         let resting = self.resting().pop();
         let (connection, opened) = match still_works(resting).await {
             Some(found) => found,
             None => (self.pool.acquire().await?.detach(), Instant::now()),
         };
-        Ok(Loan { connection, opened, readers: self.clone(), _place: place })
+        Ok(Loan { connection, opened, silences, readers: self.clone(), _place: place })
+    }
+
+    /// Lets go of all connections: the server on their other end has been silent for too long.
+    pub(crate) fn let_go(&self) {
+        self.silences.send_modify(|silences| *silences += 1);
+        self.resting().clear();
     }
 
     /// Waits for those on loan and closes all.
@@ -107,9 +118,10 @@ async fn still_works(resting: Option<Resting>) -> Option<(PgConnection, Instant)
 impl Loan {
     /// Gives the connection back if nothing is under way on it.
     fn end(self) {
-        let Self { connection, opened, readers, _place } = self;
+        let Self { connection, opened, silences, readers, _place } = self;
         let since = Instant::now();
-        if since.duration_since(opened) < LIFETIME {
+        let is_trusted = silences == *readers.silences.borrow();
+        if is_trusted && since.duration_since(opened) < LIFETIME {
             readers.resting().push(Resting { connection, opened, since });
         }
     }
@@ -142,8 +154,14 @@ impl Drop for Lent {
             Poll::Pending => {
                 if let Ok(runtime) = Handle::try_current() {
                     runtime.spawn(async move {
-                        if loan.connection.flush().await.is_ok() {
-                            loan.end();
+                        let mut silences = loan.readers.silences.subscribe();
+                        let since = loan.silences;
+                        tokio::select! {
+                            rested = loan.connection.flush() => if rested.is_ok() {
+                                loan.end();
+                            },
+                            // There is no answer to come.
+                            _ = silences.wait_for(|now| *now > since) => {}
                         }
                     });
                 }

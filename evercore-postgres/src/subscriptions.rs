@@ -34,108 +34,145 @@ const MOST_LOOKED_AT: u32 = 10_000;
 #[async_trait]
 impl SubscriptionStorage for PostgresEngine {
     async fn read_matching(&self, request: MatchRequest) -> Result<LogPage> {
-        let Shared { types, readers, statements, frontier, .. } = &*self.shared;
-        let MatchRequest { after, limit, filter, partition } = request;
-        let frontier = frontier.read(readers, statements).await?;
-        if *filter == EventFilter::new() && partition == Partition::WHOLE {
-            let request = LogRequest::new(after, limit);
-            let rows =
-                log::log_rows(&mut *readers.acquire().await?, statements, &request, frontier)
+        self.shared
+            .answered(async move {
+                let Shared { types, readers, statements, frontier, .. } = &*self.shared;
+                let MatchRequest { after, limit, filter, partition } = request;
+                let frontier = frontier.read(readers, statements).await?;
+                if *filter == EventFilter::new() && partition == Partition::WHOLE {
+                    let request = LogRequest::new(after, limit);
+                    let rows = log::log_rows(
+                        &mut *readers.acquire().await?,
+                        statements,
+                        &request,
+                        frontier,
+                    )
                     .await?;
-            return log::page(&rows, &request, frontier, types, readers, statements).await;
-        }
-        if frontier <= after {
-            return Ok(LogPage { events: Vec::new(), end: after, at_end: true });
-        }
-        let most = MOST_LOOKED_AT.max(limit);
-        let rows = matching_rows(self, after, limit, most, &filter, partition, frontier).await?;
-        let first = rows.first().ok_or_else(|| Error::corrupt("events", "a page has no row"))?;
-        let last: Option<i64> = get(first, EVENT_COLUMNS)?;
-        let looked_at: i64 = get(first, EVENT_COLUMNS + 1)?;
-        let is_empty = get::<Option<i64>>(first, 0)?.is_none();
-        let events = if is_empty {
-            Vec::new()
-        } else {
-            row::events(&rows, types, readers, statements).await?
-        };
-        let is_full = u32::try_from(events.len()).is_ok_and(|events| events >= limit);
-        let end = match (events.last().filter(|_| is_full), last) {
-            (Some(event), _) => event.position(),
-            (None, Some(last)) => Position::new(last)?,
-            (None, None) => after,
-        };
-        let at_end = end >= frontier || (!is_full && looked_at < i64::from(most));
-        Ok(LogPage { events, end, at_end })
+                    return log::page(&rows, &request, frontier, types, readers, statements).await;
+                }
+                if frontier <= after {
+                    return Ok(LogPage { events: Vec::new(), end: after, at_end: true });
+                }
+                let most = MOST_LOOKED_AT.max(limit);
+                let rows =
+                    matching_rows(self, after, limit, most, &filter, partition, frontier).await?;
+                let first =
+                    rows.first().ok_or_else(|| Error::corrupt("events", "a page has no row"))?;
+                let last: Option<i64> = get(first, EVENT_COLUMNS)?;
+                let looked_at: i64 = get(first, EVENT_COLUMNS + 1)?;
+                let is_empty = get::<Option<i64>>(first, 0)?.is_none();
+                let events = if is_empty {
+                    Vec::new()
+                } else {
+                    row::events(&rows, types, readers, statements).await?
+                };
+                let is_full = u32::try_from(events.len()).is_ok_and(|events| events >= limit);
+                let end = match (events.last().filter(|_| is_full), last) {
+                    (Some(event), _) => event.position(),
+                    (None, Some(last)) => Position::new(last)?,
+                    (None, None) => after,
+                };
+                let at_end = end >= frontier || (!is_full && looked_at < i64::from(most));
+                Ok(LogPage { events, end, at_end })
+            })
+            .await
     }
 
     async fn resolve_start(&self, start: Start) -> Result<Position> {
-        let mut connection = self.connection().await?;
-        places::resolve(&mut connection, self.subscription_statements(), start).await
+        self.shared
+            .answered(async move {
+                let mut connection = self.connection().await?;
+                places::resolve(&mut connection, self.subscription_statements(), start).await
+            })
+            .await
     }
 
     async fn register(&self, subscription: &NewSubscription) -> Result<()> {
-        places::register(self, subscription).await
+        self.shared.answered(async move { places::register(self, subscription).await }).await
     }
 
     async fn subscriptions(
         &self,
         name: Option<&SubscriptionName>,
     ) -> Result<Vec<StoredSubscription>> {
-        let rows = sqlx::query(self.subscription_statements().list.sql())
-            .bind(name.map(SubscriptionName::as_str))
-            .fetch_all(&mut *self.connection().await?)
+        self.shared
+            .answered(async move {
+                let rows = sqlx::query(self.subscription_statements().list.sql())
+                    .bind(name.map(SubscriptionName::as_str))
+                    .fetch_all(&mut *self.connection().await?)
+                    .await
+                    .map_err(|error| classify("list subscriptions", error))?;
+                stored_subscriptions(&rows)
+            })
             .await
-            .map_err(|error| classify("list subscriptions", error))?;
-        stored_subscriptions(&rows)
     }
 
     async fn acquire(&self, request: &AcquireRequest) -> Result<Acquired> {
-        places::acquire(self, request).await
+        self.shared.answered(async move { places::acquire(self, request).await }).await
     }
 
     async fn ask_for(&self, lease: &LeaseKey, by: &str, patience: Duration) -> Result<()> {
-        sqlx::query(self.subscription_statements().ask_for.sql())
-            .bind(lease.subscription.as_str())
-            .bind(index(lease.partition))
-            .bind(lease.token)
-            .bind(by)
-            .bind(interval(patience))
-            .execute(&mut *self.connection().await?)
+        self.shared
+            .answered(async move {
+                sqlx::query(self.subscription_statements().ask_for.sql())
+                    .bind(lease.subscription.as_str())
+                    .bind(index(lease.partition))
+                    .bind(lease.token)
+                    .bind(by)
+                    .bind(interval(patience))
+                    .execute(&mut *self.connection().await?)
+                    .await
+                    .map(drop)
+                    .map_err(|error| classify("ask for a lease", error))
+            })
             .await
-            .map(drop)
-            .map_err(|error| classify("ask for a lease", error))
     }
 
     async fn heartbeat(&self, beats: &[Beat]) -> Result<Heartbeat> {
-        let column = |beat: &Beat| beat.lease.subscription.to_string();
-        let rows = sqlx::query(self.subscription_statements().heartbeat.sql())
-            .bind(beats.iter().map(column).collect::<Vec<_>>())
-            .bind(beats.iter().map(|beat| index(beat.lease.partition)).collect::<Vec<_>>())
-            .bind(beats.iter().map(|beat| beat.lease.token).collect::<Vec<_>>())
-            .bind(beats.iter().map(|beat| beat.renew.map(interval)).collect::<Vec<_>>())
-            .fetch_all(&mut *self.connection().await?)
+        self.shared
+            .answered(async move {
+                let column = |beat: &Beat| beat.lease.subscription.to_string();
+                let rows = sqlx::query(self.subscription_statements().heartbeat.sql())
+                    .bind(beats.iter().map(column).collect::<Vec<_>>())
+                    .bind(beats.iter().map(|beat| index(beat.lease.partition)).collect::<Vec<_>>())
+                    .bind(beats.iter().map(|beat| beat.lease.token).collect::<Vec<_>>())
+                    .bind(beats.iter().map(|beat| beat.renew.map(interval)).collect::<Vec<_>>())
+                    .fetch_all(&mut *self.connection().await?)
+                    .await
+                    .map_err(|error| classify("look at leases", error))?;
+                let first =
+                    rows.first().ok_or_else(|| Error::corrupt("heartbeat", "it has no row"))?;
+                let head = Position::new(get(first, 0)?)?;
+                // Without a lease there is one row all the same.
+                let leases =
+                    rows.iter().take(beats.len()).map(lease_status).collect::<Result<_>>()?;
+                Ok(Heartbeat { head, leases })
+            })
             .await
-            .map_err(|error| classify("look at leases", error))?;
-        let first = rows.first().ok_or_else(|| Error::corrupt("heartbeat", "it has no row"))?;
-        let head = Position::new(get(first, 0)?)?;
-        // Without a lease there is one row all the same.
-        let leases = rows.iter().take(beats.len()).map(lease_status).collect::<Result<_>>()?;
-        Ok(Heartbeat { head, leases })
     }
 
     async fn settle(&self, settlement: &Settlement) -> Result<Settled> {
-        settle(&mut *self.connection().await?, self.subscription_statements(), settlement).await
+        self.shared
+            .answered(async move {
+                settle(&mut *self.connection().await?, self.subscription_statements(), settlement)
+                    .await
+            })
+            .await
     }
 
     async fn release(&self, lease: &LeaseKey) -> Result<()> {
-        sqlx::query(self.subscription_statements().release.sql())
-            .bind(lease.subscription.as_str())
-            .bind(index(lease.partition))
-            .bind(lease.token)
-            .execute(&mut *self.connection().await?)
+        self.shared
+            .answered(async move {
+                sqlx::query(self.subscription_statements().release.sql())
+                    .bind(lease.subscription.as_str())
+                    .bind(index(lease.partition))
+                    .bind(lease.token)
+                    .execute(&mut *self.connection().await?)
+                    .await
+                    .map(drop)
+                    .map_err(|error| classify("give a lease back", error))
+            })
             .await
-            .map(drop)
-            .map_err(|error| classify("give a lease back", error))
     }
 
     async fn parked_aggregates(
@@ -143,35 +180,45 @@ impl SubscriptionStorage for PostgresEngine {
         subscription: &SubscriptionName,
         aggregates: &[AggregateId],
     ) -> Result<Vec<AggregateId>> {
-        let ids: Vec<i64> = aggregates.iter().map(|id| id.get()).collect();
-        let parked: Vec<i64> =
-            sqlx::query_scalar(self.subscription_statements().parked_aggregates.sql())
-                .bind(subscription.as_str())
-                .bind(ids)
-                .fetch_all(&mut *self.connection().await?)
-                .await
-                .map_err(|error| classify("look for parked events", error))?;
-        parked.into_iter().map(AggregateId::new).collect()
+        self.shared
+            .answered(async move {
+                let ids: Vec<i64> = aggregates.iter().map(|id| id.get()).collect();
+                let parked: Vec<i64> =
+                    sqlx::query_scalar(self.subscription_statements().parked_aggregates.sql())
+                        .bind(subscription.as_str())
+                        .bind(ids)
+                        .fetch_all(&mut *self.connection().await?)
+                        .await
+                        .map_err(|error| classify("look for parked events", error))?;
+                parked.into_iter().map(AggregateId::new).collect()
+            })
+            .await
     }
 
     async fn parked_events(&self, request: &ParkedRequest) -> Result<Vec<ParkedEvent>> {
-        let Shared { types, readers, statements, .. } = &*self.shared;
-        let rows = sqlx::query(self.subscription_statements().parked_events.sql())
-            .bind(request.subscription.as_str())
-            .bind(request.after.get())
-            .bind(i64::from(request.limit))
-            .bind(i64::from(request.partition.index()))
-            .bind(i64::from(request.partition.count()))
-            .bind(request.which == WhichParked::ToRedrive)
-            .fetch_all(&mut *readers.acquire().await?)
+        self.shared
+            .answered(async move {
+                let Shared { types, readers, statements, .. } = &*self.shared;
+                let rows = sqlx::query(self.subscription_statements().parked_events.sql())
+                    .bind(request.subscription.as_str())
+                    .bind(request.after.get())
+                    .bind(i64::from(request.limit))
+                    .bind(i64::from(request.partition.index()))
+                    .bind(i64::from(request.partition.count()))
+                    .bind(request.which == WhichParked::ToRedrive)
+                    .fetch_all(&mut *readers.acquire().await?)
+                    .await
+                    .map_err(|error| classify("read parked events", error))?;
+                let events = row::events(&rows, types, readers, statements).await?;
+                events.into_iter().zip(&rows).map(parked_event).collect()
+            })
             .await
-            .map_err(|error| classify("read parked events", error))?;
-        let events = row::events(&rows, types, readers, statements).await?;
-        events.into_iter().zip(&rows).map(parked_event).collect()
     }
 
     async fn control(&self, subscription: &SubscriptionName, control: &Control) -> Result<()> {
-        places::control(self, subscription, control).await
+        self.shared
+            .answered(async move { places::control(self, subscription, control).await })
+            .await
     }
 }
 

@@ -11,11 +11,12 @@ use evercore::engine::{
 };
 use evercore::{AggregateId, ConflictReason, Error, EventStore, Result};
 use sqlx::{AssertSqlSafe, PgConnection};
+use tokio::time::timeout;
 use tracing::debug;
 
 use crate::append::Columns;
 use crate::engine::{PostgresEngine, Shared, type_names};
-use crate::error::{CommitFailure, classify, classify_commit};
+use crate::error::{CommitFailure, classify, classify_commit, silence};
 use crate::subscriptions::settle;
 use crate::verdict;
 
@@ -144,8 +145,9 @@ impl Transactor for PostgresEngine {
             let millis = most_idle.as_millis().clamp(1, MOST_MILLIS);
             begin.push_str(&format!("; SET LOCAL idle_in_transaction_session_timeout = {millis}"));
         }
-        let began = self.shared.held.begin_with(AssertSqlSafe(begin)).await;
-        let transaction = began.map_err(failed)?;
+        let began =
+            async { self.shared.held.begin_with(AssertSqlSafe(begin)).await.map_err(failed) };
+        let transaction = self.shared.answered(began).await?;
         Ok(PostgresTransaction { transaction, mark })
     }
 
@@ -155,7 +157,25 @@ impl Transactor for PostgresEngine {
 
     async fn finish(
         &self,
-        mut transaction: Self::Transaction,
+        transaction: Self::Transaction,
+        commit: Commit,
+        settlement: Option<&Settlement>,
+    ) -> Result<Committed> {
+        let id = commit.id;
+        let patience = self.shared.options.answer_timeout;
+        let finished = timeout(patience, self.land_within(transaction, commit, settlement)).await;
+        finished.unwrap_or_else(|_elapsed| {
+            // On what is left it would wait for as long to find out.
+            self.shared.readers.let_go();
+            Err(Error::OutcomeUnknown { commit: id, source: silence().into() })
+        })
+    }
+}
+
+impl PostgresEngine {
+    async fn land_within(
+        &self,
+        mut transaction: PostgresTransaction,
         commit: Commit,
         settlement: Option<&Settlement>,
     ) -> Result<Committed> {
@@ -184,9 +204,7 @@ impl Transactor for PostgresEngine {
             Err(failure) => Err(undone("commit a transaction", failure, &commit)),
         }
     }
-}
 
-impl PostgresEngine {
     async fn append_within(
         &self,
         transaction: &mut PostgresTransaction,

@@ -26,57 +26,75 @@ pub(crate) struct View {
 
 impl View {
     pub(crate) async fn open(shared: Arc<Shared>) -> Result<Self> {
-        let failed = |error| classify("open a view of the log", error);
-        let frontier = match shared.frontier.read(&shared.readers, &shared.statements).await {
-            Err(Error::Standby { .. }) => None,
-            frontier => Some(frontier?),
-        };
-        let mut transaction = shared
-            .held
-            .begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        let answered = Arc::clone(&shared);
+        answered
+            .answered(async move {
+                let failed = |error| classify("open a view of the log", error);
+                let frontier = match shared.frontier.read(&shared.readers, &shared.statements).await
+                {
+                    Err(Error::Standby { .. }) => None,
+                    frontier => Some(frontier?),
+                };
+                let mut transaction = shared
+                    .held
+                    .begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+                    .await
+                    .map_err(failed)?;
+                // The snapshot is taken by the first statement, which is to be now.
+                sqlx::query("SELECT pg_current_snapshot()")
+                    .execute(&mut *transaction)
+                    .await
+                    .map_err(failed)?;
+                Ok(Self { shared, transaction: Mutex::new(transaction), frontier })
+            })
             .await
-            .map_err(failed)?;
-        // The snapshot is taken by the first statement, which is to be now.
-        sqlx::query("SELECT pg_current_snapshot()")
-            .execute(&mut *transaction)
-            .await
-            .map_err(failed)?;
-        Ok(Self { shared, transaction: Mutex::new(transaction), frontier })
     }
 }
 
 #[async_trait]
 impl Reader for View {
     async fn load(&self, request: LoadRequest) -> Result<Option<LoadedAggregate>> {
-        let Shared { types, readers, statements, .. } = &*self.shared;
-        let type_id = load::type_id(&request, types, readers, statements).await?;
-        let rows = {
-            let mut transaction = self.transaction.lock().await;
-            load::rows(&mut **transaction, statements, &request, type_id).await?
-        };
-        load::aggregate(rows, types, readers, statements).await
+        self.shared
+            .answered(async move {
+                let Shared { types, readers, statements, .. } = &*self.shared;
+                let type_id = load::type_id(&request, types, readers, statements).await?;
+                let rows = {
+                    let mut transaction = self.transaction.lock().await;
+                    load::rows(&mut **transaction, statements, &request, type_id).await?
+                };
+                load::aggregate(rows, types, readers, statements).await
+            })
+            .await
     }
 
     async fn read_history(&self, request: HistoryRequest) -> Result<Vec<RecordedEvent>> {
-        let Shared { types, readers, statements, .. } = &*self.shared;
-        let rows = {
-            let mut transaction = self.transaction.lock().await;
-            log::history_rows(&mut **transaction, statements, request).await?
-        };
-        row::events(&rows, types, readers, statements).await
+        self.shared
+            .answered(async move {
+                let Shared { types, readers, statements, .. } = &*self.shared;
+                let rows = {
+                    let mut transaction = self.transaction.lock().await;
+                    log::history_rows(&mut **transaction, statements, request).await?
+                };
+                row::events(&rows, types, readers, statements).await
+            })
+            .await
     }
 
     async fn read_log(&self, request: LogRequest) -> Result<LogPage> {
-        let Shared { types, readers, statements, .. } = &*self.shared;
-        // Not asked for now, even if the standby was promoted meanwhile: it would be later than the snapshot.
-        let frontier = self.frontier.ok_or_else(|| Error::Standby {
-            operation: "read the log in a view",
-            source: "the view was opened on a standby".into(),
-        })?;
-        let rows = {
-            let mut transaction = self.transaction.lock().await;
-            log::log_rows(&mut **transaction, statements, &request, frontier).await?
-        };
-        log::page(&rows, &request, frontier, types, readers, statements).await
+        self.shared
+            .answered(async move {
+                let Shared { types, readers, statements, .. } = &*self.shared;
+                // Not asked for now, even if the standby was promoted meanwhile: it would be later than the snapshot.
+                let frontier = self.frontier.ok_or_else(|| Error::Standby {
+                    operation: "read the log in a view",
+                    source: "the view was opened on a standby".into(),
+                })?;
+                let rows = {
+                    let mut transaction = self.transaction.lock().await;
+                    log::log_rows(&mut **transaction, statements, &request, frontier).await?
+                };
+                log::page(&rows, &request, frontier, types, readers, statements).await
+            })
+            .await
     }
 }

@@ -11,14 +11,15 @@ use futures_util::future::{BoxFuture, select_all};
 use sqlx::postgres::{PgConnectOptions, PgRow};
 use sqlx::{ConnectOptions, Connection, PgConnection};
 use tokio::sync::mpsc;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use tracing::{debug, warn};
 
 use crate::append::{Columns, One};
 use crate::connect::RESTED;
-use crate::error::{CommitFailure, classify, classify_commit};
+use crate::error::{CommitFailure, classify, classify_commit, silence};
 use crate::group::{GROUP, Request, next_group};
 use crate::notify::Notifications;
+use crate::readers::Readers;
 use crate::row::positions;
 use crate::statements::Statements;
 use crate::types::Types;
@@ -51,6 +52,9 @@ pub(crate) struct Writers {
 #[derive(Debug)]
 pub(crate) struct Writer {
     connect: PgConnectOptions,
+    answer_timeout: Duration,
+    /// On which it is asked what became of commits without an answer.
+    readers: Readers,
     /// With the time of its last use.
     connection: Option<(PgConnection, Instant)>,
     statements: Statements,
@@ -118,11 +122,21 @@ impl Writers {
 impl Writer {
     pub(crate) fn new(
         connect: PgConnectOptions,
+        answer_timeout: Duration,
+        readers: Readers,
         statements: Statements,
         types: Arc<Types>,
         notifications: Arc<Notifications>,
     ) -> Self {
-        Self { connect, connection: None, statements, types, notifications }
+        Self {
+            connect,
+            answer_timeout,
+            readers,
+            connection: None,
+            statements,
+            types,
+            notifications,
+        }
     }
 
     async fn end(self) {
@@ -178,14 +192,22 @@ impl Writer {
     }
 
     async fn send(&mut self, group: &[Request]) -> Sent {
-        let mut connection = match self.connection().await {
-            Ok(connection) => connection,
-            Err(error) => return Sent::Unreachable(error),
+        let answer_timeout = self.answer_timeout;
+        let mut connection = match timeout(answer_timeout, self.connection()).await {
+            Ok(Ok(connection)) => connection,
+            Ok(Err(error)) => return Sent::Unreachable(error),
+            Err(_elapsed) => return Sent::Unreachable(silence()),
         };
-        let sent = match self.send_one(&mut connection, group).await {
-            Some(sent) => sent,
-            None => self.send_group(&mut connection, group).await,
+        let sending = async {
+            match self.send_one(&mut connection, group).await {
+                Some(sent) => sent,
+                None => self.send_group(&mut connection, group).await,
+            }
         };
+        let sent = timeout(answer_timeout, sending).await.unwrap_or_else(|_elapsed| {
+            self.readers.let_go();
+            Sent::Unknown(silence())
+        });
         if !matches!(sent, Sent::Unknown(_)) {
             self.connection = Some((connection, Instant::now()));
         }

@@ -578,6 +578,11 @@ pub enum OpenProblem {
     },
     /// The schema is missing or older than this build needs.
     SchemaOutdated,
+    /// It may lose commits that it has acknowledged, and nobody has said that this is accepted.
+    LosesCommits {
+        /// Which setting is to blame, and what to do about it.
+        setting: &'static str,
+    },
     /// Nobody answers where the server should be, or it is starting or ending. Can be retried.
     Unreachable,
     /// Anything else.
@@ -751,6 +756,9 @@ impl fmt::Display for OpenProblem {
             Self::SchemaOutdated => f.write_str(
                 "its schema is missing or older than this build needs; run `store.migrate()`",
             ),
+            Self::LosesCommits { setting } => {
+                write!(f, "it may lose commits that it has acknowledged: {setting}")
+            }
             Self::Unreachable => {
                 f.write_str("it does not answer; check its address and that it runs, then retry")
             }

@@ -5,6 +5,7 @@
 //! and removes its folder.
 
 mod binaries;
+mod disk;
 mod user;
 
 use std::fmt;
@@ -15,6 +16,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 
 pub use binaries::Binaries;
+pub use disk::Disk;
 use user::User;
 
 /// The variable that names a server to use instead of a throw-away one.
@@ -79,8 +81,20 @@ impl Server {
     /// # Errors
     /// [`Failure`], with nothing left behind.
     pub fn start(binaries: &Binaries, settings: &[&str]) -> Result<Self, Failure> {
+        Self::start_in(&std::env::temp_dir(), binaries, settings)
+    }
+
+    /// As [`start`](Self::start), with the folder on a disk. Drop the server first.
+    ///
+    /// # Errors
+    /// [`Failure`], with nothing left behind.
+    pub fn start_on(disk: &Disk, binaries: &Binaries, settings: &[&str]) -> Result<Self, Failure> {
+        Self::start_in(disk.path(), binaries, settings)
+    }
+
+    fn start_in(parent: &Path, binaries: &Binaries, settings: &[&str]) -> Result<Self, Failure> {
         let settings = settings.iter().map(|&setting| setting.to_owned()).collect();
-        let mut server = Self::prepare(binaries, settings)?;
+        let mut server = Self::prepare(parent, binaries, settings)?;
         server.initialise()?;
         server.launch()?;
         Ok(server)
@@ -91,7 +105,8 @@ impl Server {
     /// # Errors
     /// [`Failure`], with nothing left behind.
     pub fn standby(&self) -> Result<Self, Failure> {
-        let mut standby = Self::prepare(&self.binaries, self.settings.clone())?;
+        let mut standby =
+            Self::prepare(&std::env::temp_dir(), &self.binaries, self.settings.clone())?;
         standby.copy(self)?;
         standby.launch()?;
         Ok(standby)
@@ -118,7 +133,18 @@ impl Server {
     /// # Errors
     /// [`Failure::Step`] if it does not start.
     pub fn restart(&mut self) -> Result<(), Failure> {
-        self.start_on(self.port)
+        self.start_at(self.port)
+    }
+
+    /// Kills one of its processes, a `pid` of `pg_stat_activity`, in the way that lets it do nothing more. The server then
+    /// ends all others, recovers, and goes on.
+    ///
+    /// # Errors
+    /// [`Failure::Step`] if there is no such process.
+    pub fn kill(&self, process: i64) -> Result<(), Failure> {
+        let mut kill = self.command("pg_ctl");
+        kill.args(["kill", "KILL", &process.to_string()]);
+        run("kill a process of the server", kill)
     }
 
     /// Runs one of the programs that come with the server, such as `pg_dump`, in a folder of the server's own.
@@ -142,11 +168,11 @@ impl Server {
     }
 
     /// A folder, and who removes it.
-    fn prepare(binaries: &Binaries, settings: Vec<String>) -> Result<Self, Failure> {
+    fn prepare(parent: &Path, binaries: &Binaries, settings: Vec<String>) -> Result<Self, Failure> {
         let user = User::for_server()?;
         let folder = tempfile::Builder::new()
             .prefix("throwaway-postgres-")
-            .tempdir()
+            .tempdir_in(parent)
             .map_err(|error| step("make a folder", error))?;
         if let Some(user) = &user {
             chown(folder.path(), Some(user.uid), Some(user.gid))
@@ -183,14 +209,14 @@ impl Server {
         loop {
             tried += 1;
             self.port = free_port()?;
-            match self.start_on(self.port) {
+            match self.start_at(self.port) {
                 Err(_) if tried < TRIES => {}
                 outcome => return outcome,
             }
         }
     }
 
-    fn start_on(&self, port: u16) -> Result<(), Failure> {
+    fn start_at(&self, port: u16) -> Result<(), Failure> {
         let own = [
             format!("port={port}"),
             "listen_addresses=127.0.0.1".to_owned(),

@@ -1,7 +1,7 @@
 //! What a crash of the server, and a change of the server, leave of the promises. Each test has servers of its own.
 
-mod committers;
 mod positions;
+mod rested;
 mod standby;
 
 use evercore::{Aggregate, AggregateId, Apply, Error, EventMeta, EventStore, event};

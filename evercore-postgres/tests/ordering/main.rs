@@ -1,4 +1,5 @@
-//! What readers of the log see while many write: all that is committed, once and in order.
+//! What readers of the log see while many write: all that is committed, once and in order. Two controls read beside them;
+//! how much they miss depends on the machine, and that they do is shown in every order of steps (`tests/interleavings`).
 //!
 //! `EVERCORE_SOAK_SECONDS` makes it longer. The throughput of the writers has a run of its own:
 //! `cargo test -p evercore-postgres --release --test ordering -- --ignored --nocapture`.
@@ -45,6 +46,5 @@ async fn no_event_is_skipped_behind_24_writers() {
     println!("the one-statement control {one_statement}");
 
     assert_eq!(frontier.seen, committed, "each committed event once, in the order of positions");
-    assert!(naive.missed() > 0, "the control: following the highest position seen is not enough");
     assert_eq!(log.aggregates_with_holes().await, 0, "sequences are 1, 2, 3 …");
 }

@@ -1,0 +1,85 @@
+//! Disks without room: that of the tables, and that of the whole server.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::PathBuf;
+
+use throwaway_postgres::{Binaries, Disk, Failure, Server};
+
+use crate::storm::Storm;
+use crate::{connect, done, execute, server};
+
+const MEBIBYTE: u64 = 1024 * 1024;
+
+/// What fills a disk until it is removed.
+struct Ballast(PathBuf);
+
+impl Ballast {
+    fn fill(disk: &Disk) -> Self {
+        let path = disk.path().join("ballast");
+        let mut file = File::create(&path).expect("there is some room");
+        // To the last page.
+        for length in [MEBIBYTE, 4096] {
+            let zeros = vec![0; usize::try_from(length).expect("a small number")];
+            while file.write_all(&zeros).is_ok() {}
+        }
+        Self(path)
+    }
+
+    fn remove(self) {
+        std::fs::remove_file(self.0).expect("it is there");
+    }
+}
+
+/// A small disk, where one may be had.
+fn disk(mebibytes: u64) -> Option<Disk> {
+    match Disk::mount(mebibytes * MEBIBYTE) {
+        Ok(disk) => Some(disk),
+        Err(failure @ Failure::Step { .. }) => {
+            println!("LEFT OUT: a full disk, since none can be mounted: {failure}");
+            None
+        }
+        Err(failure) => panic!("{failure}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_tables_have_no_room_commits_are_told_so_until_there_is_some() {
+    let Some(disk) = disk(24) else { return };
+    let server = server(&["fsync=off"]);
+    let mut sql = connect(&server).await;
+    let place = disk.path().display();
+    execute(&mut sql, &format!("CREATE TABLESPACE small LOCATION '{place}'")).await;
+    execute(&mut sql, "ALTER DATABASE postgres SET default_tablespace = 'small'").await;
+    let storm = Storm::start(&server.url()).await;
+    for _ in 0..2 {
+        storm.rage().await;
+        let ballast = Ballast::fill(&disk);
+        storm.until_interrupted().await;
+        ballast.remove();
+    }
+    storm.rage().await;
+    let tally = storm.end_well().await;
+    assert!(tally.full() > 0, "the control: the disk was never full");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_whose_disk_was_full_has_lost_nothing() {
+    let Some(disk) = disk(160) else { return };
+    let small = ["fsync=off", "max_wal_size=32MB", "min_wal_size=32MB"];
+    let mut server =
+        done(Binaries::find().and_then(|found| Server::start_on(&disk, &found, &small)));
+    let storm = Storm::start(&server.url()).await;
+    storm.rage().await;
+    let ballast = Ballast::fill(&disk);
+    storm.until_interrupted().await;
+    ballast.remove();
+    // Where it found no room for its write-ahead log, it has given up.
+    tokio::task::block_in_place(|| {
+        let _: Result<(), Failure> = server.crash();
+        done(server.restart());
+    });
+    storm.rage().await;
+    let tally = storm.end_well().await;
+    assert!(tally.interrupted() > 0, "the control: nobody has noticed anything");
+}
