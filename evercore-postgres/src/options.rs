@@ -28,6 +28,42 @@ pub struct PostgresOptions {
     pub(crate) frontier_patience: Duration,
 }
 
+/// The options of a URL that are ours.
+const OPTIONS: [&str; 10] = [
+    "schema",
+    "readers",
+    "writers",
+    "statement_timeout_ms",
+    "lock_timeout_ms",
+    "acquire_timeout_ms",
+    "idle_in_transaction_timeout_ms",
+    "frontier_patience_ms",
+    "notifications",
+    "session_timeouts",
+];
+
+/// Those of the driver, as sqlx 0.9 reads them; and `options[…]` besides.
+const DRIVER_OPTIONS: [&str; 18] = [
+    "sslmode",
+    "ssl-mode",
+    "sslrootcert",
+    "ssl-root-cert",
+    "ssl-ca",
+    "sslcert",
+    "ssl-cert",
+    "sslkey",
+    "ssl-key",
+    "statement-cache-capacity",
+    "host",
+    "hostaddr",
+    "port",
+    "dbname",
+    "user",
+    "password",
+    "application_name",
+    "options",
+];
+
 /// A checked schema name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Schema(String);
@@ -195,24 +231,25 @@ impl PostgresOptions {
 impl FromStr for PostgresOptions {
     type Err = Error;
 
+    /// No message repeats what stands in the URL: any of it may be a password, once a `?` or an `@` in one was not
+    /// escaped.
     fn from_str(url: &str) -> Result<Self> {
         let (base, query) = url.split_once('?').unwrap_or((url, ""));
         let mut ours = Vec::new();
         let mut drivers = Vec::new();
         for option in query.split('&').filter(|option| !option.is_empty()) {
             let (name, value) = option.split_once('=').unwrap_or((option, ""));
-            match name {
-                "schema"
-                | "readers"
-                | "writers"
-                | "statement_timeout_ms"
-                | "lock_timeout_ms"
-                | "acquire_timeout_ms"
-                | "idle_in_transaction_timeout_ms"
-                | "frontier_patience_ms"
-                | "notifications"
-                | "session_timeouts" => ours.push((name, value)),
-                _ => drivers.push(option),
+            if let Some(name) = OPTIONS.into_iter().find(|ours| *ours == name) {
+                ours.push((name, value));
+            } else if DRIVER_OPTIONS.contains(&name) || name.starts_with("options[") {
+                drivers.push(option);
+            } else {
+                // The driver would pass over it, and write it with its value into the log.
+                return Err(invalid(&format!(
+                    "it has an option that there is not; there are {} and {}",
+                    OPTIONS.join(", "),
+                    DRIVER_OPTIONS.join(", "),
+                )));
             }
         }
         let url =
@@ -236,7 +273,7 @@ impl FromStr for PostgresOptions {
             "frontier_patience_ms" => Ok(options.frontier_patience(millis(name, value)?)),
             "notifications" if value == "off" => Ok(options.without_notifications()),
             "session_timeouts" if value == "off" => Ok(options.without_session_timeouts()),
-            _ => Err(invalid(&format!("`{name}={value}` is none of its options"))),
+            _ => Err(invalid(&format!("`{name}` takes `off`, or is left out"))),
         })
     }
 }
@@ -261,9 +298,8 @@ impl Schema {
 }
 
 fn number(name: &str, value: &str) -> Result<u32> {
-    value.parse().ok().filter(|number| *number > 0).ok_or_else(|| {
-        invalid(&format!("`{name}` takes a number from 1 on, and `{value}` is none"))
-    })
+    let number = value.parse().ok().filter(|number| *number > 0);
+    number.ok_or_else(|| invalid(&format!("`{name}` takes a number from 1 to {}", u32::MAX)))
 }
 
 fn millis(name: &str, value: &str) -> Result<Duration> {
