@@ -3,12 +3,14 @@
 //! `cargo test -p evercore-testing --test broken -- --nocapture` shows which case caught which fault, and its words.
 
 mod engine;
+mod name_faults;
 mod read_faults;
 mod subscription_faults;
 mod write_faults;
 
 use engine::{Fault, Faulty, Sound};
 use evercore_testing::{Case, cases, conformance};
+use name_faults::Splices;
 use read_faults::{
     AppliesTwice, ConfusesEventTypes, CutsPayloads, DropsMetadata, ForgetsAggregateTypes,
     ForgetsCodecs, ForgetsCompression, ForgetsEventNames, ForgetsVersions, GivesAnySnapshot,
@@ -192,6 +194,13 @@ caught! {
         "contract::an_event_has_its_own_metadata_then_the_contexts_then_the_tasks",
     ];
     cut_keys_are_caught: CutsKeys => ["p12::a_key_of_the_longest_length_is_fine"];
+    spliced_values_are_caught: Splices => [
+        "p12::an_odd_key_is_stored_as_it_is",
+        "p12::odd_labels_are_stored_as_they_are",
+        "p12::odd_idempotency_keys_are_told_apart",
+        "p12::odd_subscriptions_are_kept_apart",
+        "p12::odd_types_are_stored_as_they_are",
+    ];
     cut_payloads_are_caught: CutsPayloads => ["p12::the_largest_payload_by_default_is_stored"];
     forgotten_codecs_are_caught: ForgetsCodecs => [
         "contract::payloads_of_every_format_come_back_as_they_were",
