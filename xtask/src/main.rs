@@ -153,8 +153,12 @@ fn program(package: &str, options: &[String]) -> Result<(), Failure> {
 fn package() -> Result<(), Failure> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
     let target = format!("target/package-{now}");
-    let packed =
-        cargo(&format!("package --workspace --allow-dirty --quiet --target-dir {target}")).run();
+    // The macros as a library are the sources of another crate, and stay beside them.
+    let left_out = "--exclude evercore-derive-library --exclude evercore-fuzz-targets";
+    let packed = cargo(&format!(
+        "package --workspace {left_out} --allow-dirty --quiet --target-dir {target}"
+    ))
+    .run();
     // Nothing in it is of use to anyone.
     let _: std::io::Result<()> = std::fs::remove_dir_all(&target);
     packed
