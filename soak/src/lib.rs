@@ -41,7 +41,7 @@ pub async fn soak(plan: &Plan) -> Result<Report> {
     let mut leaks = Leaks::new(plan.leak);
     let mut rng = Rng::with_seed(plan.seed);
     let (begun, mut samples, mut events) = (Instant::now(), Vec::new(), 0);
-    while plan.length.goes_on(samples.len(), begun.elapsed()) {
+    while resident.is_there() && plan.length.goes_on(samples.len(), begun.elapsed()) {
         let number = samples.len();
         events += round::run(&place, number, rng.fork())
             .await

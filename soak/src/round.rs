@@ -23,8 +23,11 @@ const DOCUMENTS: u32 = 200;
 /// The longest that a handler takes for a batch.
 const SLOW: Duration = Duration::from_millis(10);
 
-/// How long a subscription waits for the lease of the one before, which may have been dropped without a word.
-const LEASE: Duration = Duration::from_millis(400);
+/// Long enough for a machine that does other things as well: a lease has to have room for several round trips.
+const LEASE: Duration = Duration::from_secs(10);
+
+/// How often a subscription looks at the log.
+const POLL_INTERVAL: Duration = Duration::from_millis(40);
 
 /// How much of its log a round follows. A handler that is slow may see less.
 const FOLLOWED: usize = 10;
@@ -43,6 +46,11 @@ impl Resident {
         let handled = Arc::default();
         let follower = follow(&store, "resident", &handled)?;
         Ok(Self { store, follower, handled })
+    }
+
+    /// Whether the subscription still runs. It is not to end by itself.
+    pub(crate) fn is_there(&self) -> bool {
+        !self.follower.is_finished()
     }
 
     /// How many events it has handled.
@@ -96,7 +104,7 @@ fn follow(store: &EventStore, name: &str, handled: &Arc<AtomicU64>) -> Result<Su
     let subscription: SubscriptionBuilder = store
         .subscription(name)
         .start(Start::End)
-        .poll_interval(LEASE / 10)
+        .poll_interval(POLL_INTERVAL)
         .lease(LEASE)
         .wait_for_lease();
     let handle = async move |batch: Batch| {
@@ -110,7 +118,7 @@ fn follow(store: &EventStore, name: &str, handled: &Arc<AtomicU64>) -> Result<Su
 
 /// Follows for a while and leaves without a word.
 async fn pass_by(store: EventStore) -> Result<()> {
-    let mut events = pin!(store.ephemeral().poll_interval(LEASE / 10).stream().take(FOLLOWED));
+    let mut events = pin!(store.ephemeral().poll_interval(POLL_INTERVAL).stream().take(FOLLOWED));
     while let Some(event) = events.next().await {
         event?.decode::<Written>()?;
     }

@@ -240,7 +240,7 @@ async fn the_application_changes_no_event_and_no_table() {
         "INSERT INTO evercore.events SELECT * FROM evercore.events ON CONFLICT (position) DO UPDATE SET payload = ''",
         "MERGE INTO evercore.events e USING evercore.events o ON e.position = o.position WHEN MATCHED THEN DELETE",
         "SELECT * FROM evercore.events FOR UPDATE",
-        "LOCK TABLE evercore.events IN ACCESS EXCLUSIVE MODE",
+        "DO $$ BEGIN LOCK TABLE evercore.events IN ACCESS EXCLUSIVE MODE; END $$",
         "DROP TABLE evercore.events CASCADE",
         "ALTER TABLE evercore.events DISABLE TRIGGER ALL",
         "CREATE RULE mine AS ON INSERT TO evercore.events DO INSTEAD NOTHING",
