@@ -28,6 +28,9 @@ pub struct PostgresOptions {
     pub(crate) frontier_patience: Duration,
 }
 
+const FORM: &str = "it is not of the form `postgres://user:password@host:port/database?option=value`, where `@` and `/` in a name are \
+     written `%40` and `%2F`";
+
 /// The options of a URL that are ours.
 const OPTIONS: [&str; 10] = [
     "schema",
@@ -235,6 +238,7 @@ impl FromStr for PostgresOptions {
     /// escaped.
     fn from_str(url: &str) -> Result<Self> {
         let (base, query) = url.split_once('?').unwrap_or((url, ""));
+        check_form(base)?;
         let mut ours = Vec::new();
         let mut drivers = Vec::new();
         for option in query.split('&').filter(|option| !option.is_empty()) {
@@ -246,7 +250,7 @@ impl FromStr for PostgresOptions {
             } else {
                 // The driver would pass over it, and write it with its value into the log.
                 return Err(invalid(&format!(
-                    "it has an option that there is not; there are {} and {}",
+                    "one of its options is unknown; known are {}, and of the driver {}",
                     OPTIONS.join(", "),
                     DRIVER_OPTIONS.join(", "),
                 )));
@@ -255,11 +259,7 @@ impl FromStr for PostgresOptions {
         let url =
             if drivers.is_empty() { base.to_owned() } else { [base, &drivers.join("&")].join("?") };
         // The driver's message may hold the URL, and so the password.
-        let connect = PgConnectOptions::from_str(&url).map_err(|_| {
-            invalid(
-                "it is not of the form `postgres://user:password@host:port/database?option=value`",
-            )
-        })?;
+        let connect = PgConnectOptions::from_str(&url).map_err(|_| invalid(FORM))?;
         ours.into_iter().try_fold(Self::new(connect), |options, (name, value)| match name {
             "schema" => options.schema(value),
             "readers" => Ok(options.readers(number(name, value)?)),
@@ -295,6 +295,15 @@ impl Schema {
             ))
         }
     }
+}
+
+/// Checks what the driver does not: where a colon or a slash too many makes a user and a password the name of a database,
+/// messages would repeat them.
+fn check_form(base: &str) -> Result<()> {
+    let (scheme, rest) = base.split_once("://").ok_or_else(|| invalid(FORM))?;
+    let is_ours = ["postgres", "postgresql"].iter().any(|ours| scheme.eq_ignore_ascii_case(ours));
+    let database = rest.split_once('/').map_or("", |(_, database)| database);
+    if is_ours && !database.contains('@') { Ok(()) } else { Err(invalid(FORM)) }
 }
 
 fn number(name: &str, value: &str) -> Result<u32> {

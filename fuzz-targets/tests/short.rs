@@ -21,7 +21,7 @@ const SEED: u64 = 7;
 const STEPS: u64 = 8;
 
 /// An input that takes longer than this by itself is changed less often.
-const SLOW: Duration = Duration::from_millis(10);
+const SLOW: Duration = Duration::from_millis(25);
 const CHANGES_OF_A_SLOW_ONE: u64 = 16;
 
 /// An input that takes so long stands for a way to keep a server busy.
@@ -81,7 +81,8 @@ fn run(
         Err(Found { input: input.to_vec(), seed, said })
     };
     for (input, place) in inputs.iter().zip(0_u64..) {
-        let took = attempt(input, seed)?;
+        // The first time includes what is made once.
+        let took = attempt(input, seed)?.min(attempt(input, seed)?);
         let changes = if took < SLOW { changes } else { changes.min(CHANGES_OF_A_SLOW_ONE) };
         let mut session = Session::new().seed(seed ^ (place << 32));
         let mut changed = input.clone();

@@ -30,7 +30,7 @@ pub(crate) const MUTANTS: Tool = Tool { name: "cargo-mutants", version: "27.1.0"
 impl Tool {
     /// Makes sure that it is there, and gives the search path with which cargo finds it.
     ///
-    /// One that is missing is compiled without optimisation: that takes a quarter of the time, and it has little to do.
+    /// One that is missing is compiled without optimisation, which is quicker: it has little to do.
     pub(crate) fn path(self) -> Result<OsString, Failure> {
         let ours = Path::new(ROOT).join("bin");
         let theirs = var_os("PATH").unwrap_or_default();

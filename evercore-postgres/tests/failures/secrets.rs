@@ -165,6 +165,11 @@ async fn a_url_that_cannot_be_read_is_not_repeated() {
         format!("postgres://app:%ff{PASSWORD}@localhost/bank"),
         format!("postgres:app:{PASSWORD}@localhost:port/bank?host=[::1&readers=0"),
         format!("app{PASSWORD}@localhost:5432/bank"),
+        // A colon or a slash too many, with which the rest would be the name of a database.
+        format!("postgres:://app:{PASSWORD}@localhost/bank"),
+        format!("postgres:///app:{PASSWORD}@localhost/bank"),
+        format!("postgres:/app:{PASSWORD}@localhost/bank"),
+        format!("postgres://app:5432/{PASSWORD}@localhost/bank"),
     ] {
         let error = refusal(url).await;
         assert!(matches!(&error, Error::InvalidUrl { .. }), "{error:?}");
