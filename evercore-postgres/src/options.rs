@@ -30,6 +30,47 @@ pub struct PostgresOptions {
     pub(crate) lost_commits: LostCommits,
 }
 
+const FORM: &str = "it is not of the form `postgres://user:password@host:port/database?option=value`, where `@` and `/` in a name are \
+     written `%40` and `%2F`";
+
+/// The options of a URL that are ours.
+const OPTIONS: [&str; 12] = [
+    "schema",
+    "readers",
+    "writers",
+    "statement_timeout_ms",
+    "lock_timeout_ms",
+    "acquire_timeout_ms",
+    "answer_timeout_ms",
+    "idle_in_transaction_timeout_ms",
+    "frontier_patience_ms",
+    "lost_commits",
+    "notifications",
+    "session_timeouts",
+];
+
+/// Those of the driver, as sqlx 0.9 reads them; and `options[…]` besides.
+const DRIVER_OPTIONS: [&str; 18] = [
+    "sslmode",
+    "ssl-mode",
+    "sslrootcert",
+    "ssl-root-cert",
+    "ssl-ca",
+    "sslcert",
+    "ssl-cert",
+    "sslkey",
+    "ssl-key",
+    "statement-cache-capacity",
+    "host",
+    "hostaddr",
+    "port",
+    "dbname",
+    "user",
+    "password",
+    "application_name",
+    "options",
+];
+
 /// A checked schema name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Schema(String);
@@ -224,36 +265,32 @@ impl PostgresOptions {
 impl FromStr for PostgresOptions {
     type Err = Error;
 
+    /// No message repeats what stands in the URL: any of it may be a password, once a `?` or an `@` in one was not
+    /// escaped.
     fn from_str(url: &str) -> Result<Self> {
         let (base, query) = url.split_once('?').unwrap_or((url, ""));
+        check_form(base)?;
         let mut ours = Vec::new();
         let mut drivers = Vec::new();
         for option in query.split('&').filter(|option| !option.is_empty()) {
             let (name, value) = option.split_once('=').unwrap_or((option, ""));
-            match name {
-                "schema"
-                | "readers"
-                | "writers"
-                | "statement_timeout_ms"
-                | "lock_timeout_ms"
-                | "acquire_timeout_ms"
-                | "answer_timeout_ms"
-                | "idle_in_transaction_timeout_ms"
-                | "frontier_patience_ms"
-                | "lost_commits"
-                | "notifications"
-                | "session_timeouts" => ours.push((name, value)),
-                _ => drivers.push(option),
+            if let Some(name) = OPTIONS.into_iter().find(|ours| *ours == name) {
+                ours.push((name, value));
+            } else if DRIVER_OPTIONS.contains(&name) || name.starts_with("options[") {
+                drivers.push(option);
+            } else {
+                // The driver would pass over it, and write it with its value into the log.
+                return Err(invalid(&format!(
+                    "one of its options is unknown; known are {}, and of the driver {}",
+                    OPTIONS.join(", "),
+                    DRIVER_OPTIONS.join(", "),
+                )));
             }
         }
         let url =
             if drivers.is_empty() { base.to_owned() } else { [base, &drivers.join("&")].join("?") };
         // The driver's message may hold the URL, and so the password.
-        let connect = PgConnectOptions::from_str(&url).map_err(|_| {
-            invalid(
-                "it is not of the form `postgres://user:password@host:port/database?option=value`",
-            )
-        })?;
+        let connect = PgConnectOptions::from_str(&url).map_err(|_| invalid(FORM))?;
         ours.into_iter().try_fold(Self::new(connect), |options, (name, value)| match name {
             "schema" => options.schema(value),
             "readers" => Ok(options.readers(number(name, value)?)),
@@ -269,7 +306,7 @@ impl FromStr for PostgresOptions {
             "lost_commits" if value == "accepted" => Ok(options.accept_lost_commits()),
             "notifications" if value == "off" => Ok(options.without_notifications()),
             "session_timeouts" if value == "off" => Ok(options.without_session_timeouts()),
-            _ => Err(invalid(&format!("`{name}={value}` is none of its options"))),
+            _ => Err(invalid(&format!("`{name}` takes `off`, or is left out"))),
         })
     }
 }
@@ -293,10 +330,18 @@ impl Schema {
     }
 }
 
+/// Checks what the driver does not: where a colon or a slash too many makes a user and a password the name of a database,
+/// messages would repeat them.
+fn check_form(base: &str) -> Result<()> {
+    let (scheme, rest) = base.split_once("://").ok_or_else(|| invalid(FORM))?;
+    let is_ours = ["postgres", "postgresql"].iter().any(|ours| scheme.eq_ignore_ascii_case(ours));
+    let database = rest.split_once('/').map_or("", |(_, database)| database);
+    if is_ours && !database.contains('@') { Ok(()) } else { Err(invalid(FORM)) }
+}
+
 fn number(name: &str, value: &str) -> Result<u32> {
-    value.parse().ok().filter(|number| *number > 0).ok_or_else(|| {
-        invalid(&format!("`{name}` takes a number from 1 on, and `{value}` is none"))
-    })
+    let number = value.parse().ok().filter(|number| *number > 0);
+    number.ok_or_else(|| invalid(&format!("`{name}` takes a number from 1 to {}", u32::MAX)))
 }
 
 fn millis(name: &str, value: &str) -> Result<Duration> {

@@ -99,3 +99,15 @@ pub use engine::SqliteEngine;
 pub use options::{MissingFile, SqliteOptions, Synchronous};
 pub use transaction::{SqliteContext, SqliteStoreExt, SqliteTransaction};
 pub use transactional::SqliteSubscriptionExt;
+
+/// What a fuzzer calls.
+#[doc(hidden)]
+pub mod __fuzzing {
+    /// Reads a URL, and opens nothing.
+    ///
+    /// # Errors
+    /// As [`SqliteEngine::connect`](crate::SqliteEngine::connect).
+    pub fn read_url(url: &str) -> evercore::Result<()> {
+        crate::url::parse(url).map(drop)
+    }
+}

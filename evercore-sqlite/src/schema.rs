@@ -83,6 +83,6 @@ fn applied(connection: &Connection) -> Result<i64, Failure> {
     Ok(connection.query_row(READ_VERSION, [], |row| row.get(0))?)
 }
 
-fn execute(connection: &Connection, sql: &str) -> Result<(), Failure> {
+fn execute(connection: &Connection, sql: &'static str) -> Result<(), Failure> {
     Ok(connection.execute_batch(sql)?)
 }

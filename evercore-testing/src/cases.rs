@@ -22,6 +22,7 @@ mod lifecycle;
 mod limits;
 mod log;
 mod margins;
+mod odd_names;
 mod pages;
 mod races;
 mod reading_ahead;
@@ -276,6 +277,13 @@ macro_rules! __with_all_cases {
                         a_refused_event_leaves_its_context_usable
                         the_largest_commit_by_default_lands
                         the_largest_payload_by_default_is_stored
+                    }
+                    odd_names {
+                        an_odd_key_is_stored_as_it_is
+                        odd_labels_are_stored_as_they_are
+                        odd_idempotency_keys_are_told_apart
+                        odd_subscriptions_are_kept_apart
+                        odd_types_are_stored_as_they_are
                     }
                     foreign_events {
                         an_event_of_an_unknown_name_is_named

@@ -225,6 +225,8 @@ fn field_at(path: &serde_path_to_error::Path) -> String {
             "" => ".".to_owned(),
             known => known.to_owned(),
         },
+        // A field whose name is empty.
+        _ if text.is_empty() => ".".to_owned(),
         _ => text,
     }
 }

@@ -1,5 +1,6 @@
 //! Runs a command and says what failed.
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::process::Command;
 
@@ -13,8 +14,10 @@ pub(crate) struct Cargo {
 }
 
 pub(crate) fn cargo(words: &str) -> Cargo {
-    // Set by cargo for the programs it runs: the same cargo again.
-    let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    // Set by cargo for the programs it runs: the same cargo again. Another toolchain's is found by rustup's.
+    let is_anothers = words.starts_with('+');
+    let own = std::env::var_os("CARGO").filter(|_| !is_anothers);
+    let program = own.unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(program);
     command.args(words.split(' '));
     Cargo { words: words.to_owned(), command }
@@ -22,6 +25,11 @@ pub(crate) fn cargo(words: &str) -> Cargo {
 
 impl Cargo {
     pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
+    pub(crate) fn env_os(mut self, name: &str, value: &OsStr) -> Self {
         self.command.env(name, value);
         self
     }

@@ -1,8 +1,13 @@
-//! The chores of this repository: `cargo xtask test`, `ci`, `chaos`, `bench`, `db`, `layers`.
+//! The chores of this repository: `cargo xtask test`, `ci`, `deny`, `chaos`, `soak`, `fuzz`, `mutants`, `bench`, `db`,
+//! `layers`.
 
 mod command;
 mod database;
+mod fuzz;
 mod layers;
+mod limits;
+mod statements;
+mod tools;
 
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -37,6 +42,30 @@ enum Chore {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         options: Vec<String>,
     },
+    /// Work for long, and measure whether memory, tasks, threads, file handles or connections grow.
+    #[command(disable_help_flag = true)]
+    Soak {
+        /// For the program: `--minutes 30`, `--engine sqlite`, `--leak tasks`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        options: Vec<String>,
+    },
+    /// Look by coverage for bytes that break a promise. Needs a nightly compiler.
+    Fuzz {
+        /// For how long, each target.
+        #[arg(long, default_value_t = 5)]
+        minutes: u64,
+        /// Only this target.
+        #[arg(long)]
+        target: Option<String>,
+    },
+    /// Change the code that holds the promises, a little at a time, and see whether a test fails.
+    Mutants {
+        /// For cargo-mutants: `--file evercore/src/key.rs`, `--list`, `--shard 1/8`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        options: Vec<String>,
+    },
+    /// Check licences, bans and sources of the dependencies.
+    Deny,
     /// Start a throw-away PostgreSQL for development, print its URL, and remove it at the end of input.
     Db,
     /// Measure; `cargo xtask bench --help` says what.
@@ -45,7 +74,8 @@ enum Chore {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         options: Vec<String>,
     },
-    /// Check that dependencies between the crates run one way.
+    /// Check that dependencies between the crates run one way, that nothing is put into a statement, and that the table of
+    /// limits says what the code does.
     Layers,
 }
 
@@ -53,10 +83,14 @@ fn main() -> ExitCode {
     let outcome = match Chores::parse().chore {
         Chore::Test { no_postgres } => test(no_postgres),
         Chore::Ci => ci(),
-        Chore::Chaos { options } => chaos(&options),
+        Chore::Deny => deny(),
+        Chore::Chaos { options } => program("evercore-chaos", &options),
+        Chore::Soak { options } => program("evercore-soak", &options),
+        Chore::Fuzz { minutes, target } => fuzz::run(minutes, target.as_deref()),
+        Chore::Mutants { options } => mutants(&options),
         Chore::Db => database::serve(),
         Chore::Bench { options } => bench(&options),
-        Chore::Layers => layers::check(),
+        Chore::Layers => repository(),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -78,15 +112,36 @@ fn bench(options: &[String]) -> Result<(), Failure> {
 
 fn ci() -> Result<(), Failure> {
     cargo("fmt --all --check").run()?;
-    layers::check()?;
+    repository()?;
+    deny()?;
     cargo("clippy --workspace --all-targets -- -D warnings").run()?;
     cargo("doc --no-deps --workspace").env("RUSTDOCFLAGS", "-D warnings").run()?;
     package()?;
     test(false)
 }
 
-fn chaos(options: &[String]) -> Result<(), Failure> {
-    let words = ["run --quiet --package evercore-chaos --"];
+fn repository() -> Result<(), Failure> {
+    layers::check()?;
+    statements::check()?;
+    limits::check()
+}
+
+/// Advisories are left to the workflow: their database is on the net, and changes by the day.
+fn deny() -> Result<(), Failure> {
+    cargo("deny --all-features check --hide-inclusion-graph licenses bans sources")
+        .env_os("PATH", &tools::DENY.path()?)
+        .run()
+}
+
+/// The modules and the tests that judge them are in `.cargo/mutants.toml`.
+fn mutants(options: &[String]) -> Result<(), Failure> {
+    let words = ["mutants --in-place", &options.join(" ")].join(" ");
+    cargo(words.trim_end()).env_os("PATH", &tools::MUTANTS.path()?).run()
+}
+
+/// Runs the program of a crate.
+fn program(package: &str, options: &[String]) -> Result<(), Failure> {
+    let words = ["run", "--quiet", "--package", package, "--"];
     let words: Vec<&str> = words.into_iter().chain(options.iter().map(String::as_str)).collect();
     cargo(&words.join(" ")).run()
 }
@@ -98,8 +153,12 @@ fn chaos(options: &[String]) -> Result<(), Failure> {
 fn package() -> Result<(), Failure> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
     let target = format!("target/package-{now}");
-    let packed =
-        cargo(&format!("package --workspace --allow-dirty --quiet --target-dir {target}")).run();
+    // The macros as a library are the sources of another crate, and stay beside them.
+    let left_out = "--exclude evercore-derive-library --exclude evercore-fuzz-targets";
+    let packed = cargo(&format!(
+        "package --workspace {left_out} --allow-dirty --quiet --target-dir {target}"
+    ))
+    .run();
     // Nothing in it is of use to anyone.
     let _: std::io::Result<()> = std::fs::remove_dir_all(&target);
     packed

@@ -1,6 +1,8 @@
-//! Passwords stay out of messages.
+//! Passwords stay out of messages and out of the log.
 
 use std::error::Error as _;
+use std::io::Write;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use evercore::{Error, EventStore, OpenProblem};
@@ -9,10 +11,43 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection};
 use throwaway_postgres::{Binaries, Server};
 use tokio::time::{Instant, sleep};
+use tracing::Level;
+use tracing::subscriber::DefaultGuard;
 
 use crate::execute;
 
 const PASSWORD: &str = "hunter2";
+const RIGHT_PASSWORD: &str = "correct-horse";
+
+/// All that this thread logs, and with it all that a runtime of one thread does.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    fn listen(&self) -> DefaultGuard {
+        let log = self.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_max_level(Level::TRACE)
+            .with_writer(move || log.clone())
+            .finish();
+        tracing::subscriber::set_default(subscriber)
+    }
+
+    fn text(&self) -> String {
+        let bytes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+}
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
 
 /// All that an error could say in a log.
 fn all_words(error: &Error) -> String {
@@ -26,9 +61,22 @@ fn all_words(error: &Error) -> String {
 }
 
 async fn refusal(url: String) -> Error {
+    let log = Log::default();
+    let _listening = log.listen();
     let error = EventStore::connect(url).await.expect_err("it is refused");
     assert!(!all_words(&error).contains(PASSWORD), "{}", all_words(&error));
+    assert!(!log.text().contains(PASSWORD), "{}", log.text());
     error
+}
+
+/// The control: the driver names an option that it does not know, with its value, and it is heard.
+#[tokio::test]
+async fn what_the_driver_logs_is_heard() {
+    let log = Log::default();
+    let _listening = log.listen();
+    let url = format!("postgres://app@localhost/bank?pasword={PASSWORD}");
+    let _: PgConnectOptions = url.parse().expect("the driver takes it");
+    assert!(log.text().contains(PASSWORD), "{}", log.text());
 }
 
 #[tokio::test]
@@ -39,7 +87,7 @@ async fn a_password_that_is_wrong_is_not_repeated() {
     let mut sql = PgConnection::connect(&server.url()).await.expect("it answers");
     execute(
         &mut sql,
-        "CREATE ROLE guarded LOGIN PASSWORD 'another';
+        "CREATE ROLE guarded LOGIN SUPERUSER PASSWORD 'correct-horse';
          DO $$
          BEGIN
              EXECUTE format(
@@ -67,6 +115,17 @@ async fn a_password_that_is_wrong_is_not_repeated() {
     let is_refused = matches!(&error, Error::CannotOpen { problem: OpenProblem::Other, .. });
     assert!(is_refused, "{error:?}");
     assert!(all_words(&error).contains("password authentication failed"), "{error:?}");
+
+    let log = Log::default();
+    let _listening = log.listen();
+    let store = EventStore::connect(url(RIGHT_PASSWORD)).await.expect("it is right");
+    store.warmup().await.expect("it answers");
+    let shown = format!("{store:?}");
+    store.close().await.expect("it closes");
+    assert!(log.text().contains("SELECT"), "statements are logged: {}", log.text());
+    for text in [shown, log.text()] {
+        assert!(!text.contains(RIGHT_PASSWORD), "{text}");
+    }
 }
 
 #[tokio::test]
@@ -91,6 +150,26 @@ async fn a_url_that_cannot_be_read_is_not_repeated() {
         format!("postgres://app:{PASSWORD}@[::1/bank"),
         format!("postgres://app:{PASSWORD}@localhost/bank?readers=many"),
         format!("postgres://app:{PASSWORD}@localhost/bank?sslmode=perhaps"),
+        format!("postgres://app:{PASSWORD}@localhost/bank?colour=red"),
+        format!("postgres://app:{PASSWORD}@localhost/bank?schema=Bank"),
+        // An option that is spelled wrongly.
+        format!("postgres://app@localhost/bank?pasword={PASSWORD}"),
+        format!("postgres://app@localhost/bank?{PASSWORD}"),
+        // A password with what has to be escaped in it.
+        format!("postgres://app:1?{PASSWORD}@localhost/bank"),
+        format!("postgres://app:1?readers={PASSWORD}@localhost/bank"),
+        format!("postgres://app:1?schema={PASSWORD}@localhost/bank"),
+        format!("postgres://app:1?notifications={PASSWORD}@localhost/bank"),
+        format!("postgres://app:1#{PASSWORD}@localhost/bank?readers=0"),
+        format!("postgres://app:x/{PASSWORD}@localhost/bank"),
+        format!("postgres://app:%ff{PASSWORD}@localhost/bank"),
+        format!("postgres:app:{PASSWORD}@localhost:port/bank?host=[::1&readers=0"),
+        format!("app{PASSWORD}@localhost:5432/bank"),
+        // A colon or a slash too many, with which the rest would be the name of a database.
+        format!("postgres:://app:{PASSWORD}@localhost/bank"),
+        format!("postgres:///app:{PASSWORD}@localhost/bank"),
+        format!("postgres:/app:{PASSWORD}@localhost/bank"),
+        format!("postgres://app:5432/{PASSWORD}@localhost/bank"),
     ] {
         let error = refusal(url).await;
         assert!(matches!(&error, Error::InvalidUrl { .. }), "{error:?}");

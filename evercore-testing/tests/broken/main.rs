@@ -6,6 +6,7 @@ mod crowd;
 mod engine;
 mod inspection_faults;
 mod machine;
+mod name_faults;
 mod read_faults;
 mod subscription_faults;
 mod write_faults;
@@ -16,6 +17,7 @@ use inspection_faults::{
     ForgetsHashes, ForgetsOneEventsHash, ForgetsWhatWasGiven, HidesSnapshots, ReadsTooFar,
     ShowsAnOldHead, SkipsBetweenPages,
 };
+use name_faults::Splices;
 use read_faults::{
     AppliesTwice, ConfusesEventTypes, CutsPayloads, DropsMetadata, ForgetsAggregateTypes,
     ForgetsCodecs, ForgetsCompression, ForgetsEventNames, ForgetsVersions, GivesAnySnapshot,
@@ -199,6 +201,13 @@ caught! {
         "contract::an_event_has_its_own_metadata_then_the_contexts_then_the_tasks",
     ];
     cut_keys_are_caught: CutsKeys => ["p12::a_key_of_the_longest_length_is_fine"];
+    spliced_values_are_caught: Splices => [
+        "p12::an_odd_key_is_stored_as_it_is",
+        "p12::odd_labels_are_stored_as_they_are",
+        "p12::odd_idempotency_keys_are_told_apart",
+        "p12::odd_subscriptions_are_kept_apart",
+        "p12::odd_types_are_stored_as_they_are",
+    ];
     cut_payloads_are_caught: CutsPayloads => ["p12::the_largest_payload_by_default_is_stored"];
     forgotten_codecs_are_caught: ForgetsCodecs => [
         "contract::payloads_of_every_format_come_back_as_they_were",

@@ -21,7 +21,13 @@ pub struct EngineScheme {
 inventory::collect!(EngineScheme);
 
 pub(crate) async fn connect(url: &str) -> Result<Arc<dyn StorageEngine>> {
-    let Some((scheme, _)) = url.split_once(':') else {
+    // As RFC 3986, 3.1 has it. Anything else before a colon may be a password.
+    let is_scheme = |scheme: &str| {
+        scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+            && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b))
+    };
+    let scheme = url.split_once(':').map(|(scheme, _)| scheme).filter(|scheme| is_scheme(scheme));
+    let Some(scheme) = scheme else {
         return Err(Error::InvalidUrl {
             problem: "it has no scheme; write one as in `sqlite://bank.db`".to_owned(),
         });

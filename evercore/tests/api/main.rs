@@ -15,3 +15,4 @@ mod limits;
 mod missing_codecs;
 mod progress;
 mod subscriptions;
+mod urls;

@@ -68,6 +68,20 @@ async fn bytes_that_are_missing_or_too_many_are_errors() {
     }
 }
 
+/// One that the type does not have, and whose value is cut off or no value.
+#[test]
+fn a_misfit_in_a_field_without_a_name_is_one_of_the_whole() {
+    let bytes: [(Codec, &[u8]); 3] = [
+        (Codec::Json, b"{\"\":tru}"),
+        (Codec::Cbor, &[0xA1, 0x60, 0xFF]),
+        (Codec::MessagePack, &[0x81, 0xA0, 0xC1]),
+    ];
+    for (codec, bytes) in bytes {
+        let error = Payload::from_encoded(codec, bytes).decode::<Addressed>().map(drop);
+        assert_eq!(error.expect_err("it is no value").field(), ".", "{codec}");
+    }
+}
+
 /// A few bytes that claim a long list, and a list in a list in a list.
 #[test]
 fn what_claims_to_be_huge_or_is_deeply_nested_is_an_error() {

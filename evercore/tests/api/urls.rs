@@ -1,0 +1,23 @@
+//! Which engine a URL asks for.
+
+use evercore::{Error, EventStore};
+
+#[tokio::test]
+async fn a_scheme_that_no_engine_answers_to_is_named() {
+    let refused = EventStore::connect("mysql://app:hunter2@localhost/bank").await;
+    let error = refused.expect_err("there is no such engine");
+    assert!(matches!(&error, Error::UnknownScheme { scheme, .. } if scheme == "mysql"), "{error}");
+    assert!(!format!("{error} {error:?}").contains("hunter2"), "{error:?}");
+}
+
+/// What stands before its colon may be a password.
+#[tokio::test]
+async fn a_url_without_a_scheme_is_not_repeated() {
+    for url in
+        ["hunter2@localhost:5432/bank", "//app:hunter2@localhost/bank", ":hunter2", "hunter2", ""]
+    {
+        let error = EventStore::connect(url).await.expect_err("it has no scheme");
+        assert!(matches!(error, Error::InvalidUrl { .. }), "{url}: {error}");
+        assert!(!format!("{error} {error:?}").contains("hunter2"), "{error:?}");
+    }
+}

@@ -1,0 +1,50 @@
+//! The macros of evercore as functions that any program can call: a crate of macros hands out nothing else.
+
+#[path = "../../evercore-derive/src"]
+mod pipeline {
+    pub(crate) mod aggregate;
+    pub(crate) mod event;
+    pub(crate) mod option;
+    pub(crate) mod options;
+    pub(crate) mod parts;
+    pub(crate) mod retired_event;
+    pub(crate) mod rules;
+    pub(crate) mod state_event;
+    pub(crate) mod value;
+}
+
+use proc_macro2::TokenStream;
+
+// Their own paths begin at the root of their crate.
+use pipeline::{
+    aggregate, event, option, options, parts, retired_event, rules, state_event, value,
+};
+
+/// A macro.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Macro {
+    /// `#[derive(Aggregate)]`, which has no options beside its item.
+    Aggregate,
+    /// `#[event]`
+    Event,
+    /// `#[state_event]`
+    StateEvent,
+    /// `#[retired_event]`
+    RetiredEvent,
+}
+
+impl Macro {
+    /// All there are.
+    pub const ALL: [Self; 4] = [Self::Aggregate, Self::Event, Self::StateEvent, Self::RetiredEvent];
+
+    /// What the compiler is given for an item with these options.
+    #[must_use]
+    pub fn expand(self, options: TokenStream, item: TokenStream) -> TokenStream {
+        match self {
+            Self::Aggregate => aggregate::derive(item),
+            Self::Event => event::attribute(options, item),
+            Self::StateEvent => state_event::attribute(options, item),
+            Self::RetiredEvent => retired_event::attribute(options, item),
+        }
+    }
+}

@@ -1,0 +1,287 @@
+//! What the macros are given: as text, and as tokens that are put together by numbers.
+
+use std::iter::Peekable;
+use std::slice::Iter;
+
+use evercore_derive_library::Macro;
+use proc_macro2::{Delimiter, Group, Literal, TokenStream, TokenTree};
+
+use crate::fields::{Fields, Seed};
+
+/// No person writes more, and the compiler reads no deeper.
+const MOST_BYTES: usize = 8 * 1024;
+const MOST_NESTED: usize = 64;
+
+/// Words that mean something to the macros or to Rust. The last four begin and end a group.
+const WORDS: [&str; 92] = [
+    "struct",
+    "enum",
+    "union",
+    "fn",
+    "pub",
+    "crate",
+    "where",
+    "for",
+    "impl",
+    "dyn",
+    "const",
+    "mut",
+    "r#type",
+    "Self",
+    "Account",
+    "Opened",
+    "T",
+    "'a",
+    "i64",
+    "u8",
+    "String",
+    "Option",
+    "Vec",
+    "Box",
+    "serde",
+    "Option < Option < i64 > >",
+    "balance : i64",
+    "owner : String",
+    "aggregate",
+    "aggregate = Account",
+    "name",
+    "name = \"opened\"",
+    "version",
+    "version = 2",
+    "upcast_from",
+    "oldest_version",
+    "aliases",
+    "aliases = [\"old\"]",
+    "codec",
+    "codec = cbor",
+    "protobuf",
+    "json",
+    "crate = \"facade::evercore\"",
+    "snapshot_every",
+    "snapshot_every = 100",
+    "snapshot_version",
+    "unknown_events",
+    "fail",
+    "skip",
+    "hand_to",
+    "into",
+    "raw",
+    "state",
+    "#[state(skip)]",
+    "#[aggregate(name = \"account\")]",
+    "#[event(aggregate = Account)]",
+    "#[derive(Clone)]",
+    "#[derive(Serialize, Deserialize)]",
+    "#[serde(default)]",
+    "#[serde(rename = \"x\")]",
+    "#[serde(flatten)]",
+    "#[cfg_attr(test, derive(Debug))]",
+    "#[doc = \"what\"]",
+    "#",
+    "!",
+    "=",
+    ",",
+    ";",
+    ":",
+    "::",
+    "<",
+    ">",
+    "&",
+    "*",
+    "->",
+    ".",
+    "..",
+    "|",
+    "-",
+    "$",
+    "0",
+    "1",
+    "4294967296",
+    "-1",
+    "1.5",
+    "\"\"",
+    "\"a\\0b\"",
+    "\"::\"",
+    "b\"bytes\"",
+    "'c'",
+    "true",
+    "_",
+];
+
+/// Where the numbers of groups begin: each opens one with a delimiter, and the one after them closes it.
+const DELIMITERS: [Delimiter; 4] =
+    [Delimiter::Parenthesis, Delimiter::Bracket, Delimiter::Brace, Delimiter::None];
+
+/// A text of an item and one of options.
+pub(crate) fn text(bytes: &[u8]) {
+    if bytes.len() > MOST_BYTES {
+        return;
+    }
+    let mut fields = Fields::new(bytes);
+    let options = fields.text().unwrap_or_default().parse();
+    let item = std::str::from_utf8(fields.rest()).unwrap_or_default().parse();
+    if let (Ok(options), Ok(item)) = (options, item) {
+        expand(&options, &item);
+    }
+}
+
+pub(crate) fn texts() -> Vec<Vec<u8>> {
+    let cases = [
+        (
+            "",
+            "#[derive(Default)] #[aggregate(name = \"account\", snapshot_every = 100)] struct Account { balance: i64 }",
+        ),
+        (
+            "",
+            "#[aggregate(aliases = [\"client\"], unknown_events = hand_to(keep), snapshot_version = 2)] enum State { A, B(u8) }",
+        ),
+        (
+            "aggregate = Account, name = \"moved\", version = 3, upcast_from = [V1, raw(up)]",
+            "pub struct Moved { amount: i64 }",
+        ),
+        (
+            "aggregate = Account, codec = protobuf, oldest_version = 2",
+            "#[derive(prost::Message)] struct Moved(#[prost(int64, tag = \"1\")] i64);",
+        ),
+        (
+            "aggregate = Account, aliases = [\"old\", \"older\"], crate = \"facade::evercore\"",
+            "enum Moved { In { #[serde(default)] amount: Option<Option<i64>> }, Out(i64), Nowhere }",
+        ),
+        (
+            "aggregate = Account",
+            "pub(crate) struct Opened { owner: String, #[state(skip)] by: String }",
+        ),
+        (
+            "aggregate = Account, name = \"gone\", version = 1, into = [A, B]",
+            "struct Gone { what: String }",
+        ),
+        ("aggregate = Account, dropped", "struct Gone;"),
+        (
+            "version = 0, name = \"\", name = 3, nonsense",
+            "union Wrong<'a, T> where T: Clone { a: &'a T }",
+        ),
+        ("", "fn nothing() {}"),
+    ];
+    cases.map(|(options, item)| Seed::default().bytes(options).rest(item)).into()
+}
+
+/// Options and an item, with words and groups by their numbers. The first group is the options.
+pub(crate) fn tokens(bytes: &[u8]) {
+    if bytes.len() > MOST_BYTES / 8 {
+        return;
+    }
+    let mut numbers = bytes.iter().peekable();
+    let mut tokens = group(&mut numbers, 0).into_iter().peekable();
+    let options = match tokens.next_if(|token| matches!(token, TokenTree::Group(_))) {
+        Some(TokenTree::Group(group)) => group.stream(),
+        _ => TokenStream::new(),
+    };
+    expand(&options, &tokens.collect());
+}
+
+pub(crate) fn token_numbers() -> Vec<Vec<u8>> {
+    let close = number(DELIMITERS.len());
+    let brace = number(2);
+    [
+        (
+            "aggregate = Account|,|name = \"opened\"",
+            "struct|Opened",
+            "balance : i64|,|owner : String",
+        ),
+        ("", "#[aggregate(name = \"account\")]|pub|struct|Account", "owner : String"),
+        ("aggregate = Account|,|aliases = [\"old\"]|,|codec = cbor", "enum|Opened", "Account|,|T"),
+        (
+            "aggregate = Account|,|version = 2",
+            "#[derive(Clone)]|struct|Opened",
+            "#[state(skip)]|balance : i64",
+        ),
+    ]
+    .map(|(options, head, body)| {
+        let words = |text: &str| -> Vec<u8> { text.split('|').filter_map(word).collect() };
+        [
+            vec![number(0)],
+            words(options),
+            vec![close],
+            words(head),
+            vec![brace],
+            words(body),
+            vec![close],
+        ]
+        .concat()
+    })
+    .into()
+}
+
+fn word(word: &str) -> Option<u8> {
+    let place = WORDS.iter().position(|known| *known == word)?;
+    u8::try_from(place).ok()
+}
+
+/// The number of a delimiter, or, after the last of them, of the end of a group.
+fn number(delimiter: usize) -> u8 {
+    u8::try_from(WORDS.len() + delimiter).expect("there are few words")
+}
+
+fn group(numbers: &mut Peekable<Iter<'_, u8>>, depth: usize) -> TokenStream {
+    let mut tokens = TokenStream::new();
+    while let Some(number) = numbers.next() {
+        let number = usize::from(*number);
+        if let Some(word) = WORDS.get(number) {
+            let word: TokenStream = word.parse().expect("a word is Rust");
+            tokens.extend(word);
+            continue;
+        }
+        match DELIMITERS.get(number - WORDS.len()) {
+            Some(delimiter) if depth < MOST_NESTED => {
+                let inner = group(numbers, depth + 1);
+                tokens.extend([TokenTree::Group(Group::new(*delimiter, inner))]);
+            }
+            Some(_) => {}
+            None if number == WORDS.len() + DELIMITERS.len() => return tokens,
+            None => tokens.extend([TokenTree::Literal(Literal::usize_unsuffixed(number))]),
+        }
+    }
+    tokens
+}
+
+/// What comes out is Rust, or says what is wrong.
+fn expand(options: &TokenStream, item: &TokenStream) {
+    if depth(options) > MOST_NESTED || depth(item) > MOST_NESTED {
+        return;
+    }
+    for kind in Macro::ALL {
+        let expansion = kind.expand(options.clone(), item.clone());
+        if let Err(error) = syn::parse2::<syn::File>(expansion.clone()) {
+            let text = expansion.to_string();
+            assert!(text.contains("compile_error"), "{kind:?} made {text}: {error}");
+        }
+    }
+}
+
+fn depth(tokens: &TokenStream) -> usize {
+    let deepest = tokens.clone().into_iter().map(|token| match token {
+        TokenTree::Group(group) => 1 + depth(&group.stream()),
+        _ => 0,
+    });
+    deepest.max().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The texts that no compiler would refuse, and the macros that take them.
+    #[test]
+    fn most_seeds_are_accepted_by_a_macro() {
+        let accepted = texts().into_iter().filter(|seed| {
+            let mut fields = Fields::new(seed);
+            let options: TokenStream = fields.text().unwrap_or_default().parse().expect("Rust");
+            let item = std::str::from_utf8(fields.rest()).expect("a text");
+            let item: TokenStream = item.parse().expect("Rust");
+            let mut expansions =
+                Macro::ALL.map(|kind| kind.expand(options.clone(), item.clone())).into_iter();
+            expansions.any(|expansion| !expansion.to_string().contains("compile_error"))
+        });
+        assert!(accepted.count() >= 6);
+    }
+}

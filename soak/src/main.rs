@@ -1,0 +1,52 @@
+//! The soak as a program: `cargo xtask soak`.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::Parser;
+use evercore_soak::{Engine, Leak, Length, Plan, soak};
+
+/// Works for a long time, and measures whether anything grows that should not.
+#[derive(Parser)]
+struct Program {
+    /// For how long, on each engine.
+    #[arg(long, default_value_t = 30)]
+    minutes: u64,
+    /// For so many rounds instead.
+    #[arg(long)]
+    rounds: Option<usize>,
+    /// Only this engine.
+    #[arg(long)]
+    engine: Option<Engine>,
+    /// What the random choices come from.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// The control: each round leaks this.
+    #[arg(long)]
+    leak: Option<Leak>,
+}
+
+#[tokio::main(worker_threads = 2)]
+async fn main() -> anyhow::Result<ExitCode> {
+    let Program { minutes, rounds, engine, seed, leak } = Program::parse();
+    let length = rounds.map_or_else(
+        || Length::Time(Duration::from_secs(minutes.saturating_mul(60))),
+        Length::Rounds,
+    );
+    let engines = match engine {
+        Some(engine) => vec![engine],
+        None => vec![Engine::Memory, Engine::Sqlite, Engine::Postgres],
+    };
+    let mut is_flat = true;
+    for engine in engines {
+        let seed = seed.unwrap_or_else(|| fastrand::u64(..));
+        eprintln!("{engine}, seed {seed}");
+        let plan = Plan { engine, length, seed, leak };
+        let report = soak(&plan).await.with_context(|| format!("on {engine}, seed {seed}"))?;
+        println!("{report}");
+        anyhow::ensure!(report.is_long_enough(), "too few rounds to say anything");
+        is_flat &= report.growths().is_empty();
+    }
+    Ok(if is_flat { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
