@@ -93,6 +93,8 @@
 //! ```
 
 mod assert;
+#[doc(hidden)]
+pub mod cancellation;
 mod case;
 mod cases;
 mod catalogue;
@@ -109,6 +111,7 @@ mod scenario;
 #[doc(hidden)]
 pub mod transactional;
 
+pub use cancellation::CancellationHarness;
 pub use case::{Case, Failure};
 pub use cases::cases;
 pub use catalogue::{Catalogue, CatalogueError, CatalogueUpdate};

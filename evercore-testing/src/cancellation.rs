@@ -1,0 +1,310 @@
+//! A third suite: every public future of the store, dropped at each of its await points.
+//!
+//! A future is dropped after its first, second, … poll, until it is through: once as soon as it waits, and once when what
+//! it waits for has come and was not yet looked at. Every call of the engine is an await point of its own, before it takes
+//! effect and after ([`Halting`]). After each drop, what the future would have written is there whole or not at all,
+//! nothing of it is held any more, and the store goes on.
+
+pub mod administration;
+pub mod commits;
+pub mod contexts;
+mod cut;
+pub mod following;
+mod halting;
+pub mod lifecycle;
+pub mod reads;
+mod subject;
+pub mod transactions;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use evercore::BoxError;
+use evercore::engine::StorageEngine;
+use tokio::runtime::Builder;
+
+use crate::fixture::Setting;
+use crate::{Harness, SqlHarness};
+pub use cut::Cut;
+use cut::Moment;
+pub use halting::Halting;
+pub use subject::Subject;
+
+/// The most polls after which a future is dropped.
+const MOST_POLLS: u32 = 300;
+
+/// How long all drops of one future may take.
+const TIME_LIMIT: Duration = Duration::from_secs(60);
+
+/// What the suite of [`cancellation!`](crate::cancellation) needs to know of an engine besides.
+///
+/// [`Harness::open`] is to give the least of everything that the engine works with, such as one connection that reads: the
+/// first that is not given back is then missed at once.
+#[async_trait]
+pub trait CancellationHarness: Harness {
+    /// The URL of the data.
+    fn url(&self) -> String;
+
+    /// What the engines on the data hold, as seen by somebody else: locks, transactions, connections beyond those that
+    /// one engine keeps. A line for each; none where nothing is left behind.
+    async fn held(&self) -> Result<Vec<String>, BoxError>;
+}
+
+/// A test of the suite.
+#[derive(Clone, Copy, Debug)]
+pub struct Operation {
+    /// Its name, after the file that it is in.
+    pub name: &'static str,
+    /// The public functions whose futures it drops.
+    pub covers: &'static [&'static str],
+}
+
+/// What is done with a subject while a part of it is cut short.
+pub type Outcome = Result<(), BoxError>;
+
+/// Makes a test of each operation that every engine has. It takes an expression that makes a [`CancellationHarness`],
+/// evaluated once for each.
+#[macro_export]
+macro_rules! cancellation {
+    ($harness:expr) => {
+        $crate::__with_operations! { __cancellation_tests __run [$harness] }
+    };
+}
+
+/// Makes a test of each operation of the engines of which user code takes part in the transactions. The harness is a
+/// [`SqlHarness`] as well.
+#[macro_export]
+macro_rules! transactional_cancellation {
+    ($harness:expr) => {
+        $crate::__with_transactional_operations! {
+            __cancellation_tests __run_transactional [$harness]
+        }
+    };
+}
+
+/// The list: which operation is tried in which file, and which public functions it stands for.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __with_operations {
+    ($then:ident $($pass:tt)*) => {
+        $crate::$then! {
+            { $($pass)* }
+            lifecycle {
+                open: "EventStoreBuilder::open" "EventStoreBuilder::open_shared"
+                connect: "EventStore::connect" "EventStoreBuilder::connect"
+                migrate: "EventStore::migrate"
+                warmup: "EventStore::warmup"
+                close: "EventStore::close"
+            }
+            commits {
+                with_context: "EventStore::with_context"
+                with_context_committed: "EventStore::with_context_committed"
+                with_context_once: "EventStore::with_context_once"
+                a_context_that_creates: "EventStore::with_context"
+                a_context_that_changes_a_key: "EventStore::with_context"
+                a_context_with_a_rival: "EventStore::with_context"
+                execute: "EventStore::execute"
+                execute_with_an_idempotency_key: "EventStore::execute"
+                append: "EventStore::append"
+                append_to_a_new_stream: "EventStore::append"
+                with_metadata_of_a_task: "with_metadata"
+            }
+            contexts {
+                load: "Context::load"
+                load_by_key: "Context::load_by_key"
+                find: "Context::find"
+                find_by_key: "Context::find_by_key"
+                load_or_create: "Context::load_or_create"
+                create: "Context::create"
+                create_with_key: "Context::create_with_key"
+            }
+            reads {
+                with_readonly_context: "EventStore::with_readonly_context"
+                loads_of_a_view: "ReadContext::load" "ReadContext::load_by_key" "ReadContext::find"
+                    "ReadContext::find_by_key" "ReadContext::load_as_of"
+                pages_of_a_view: "ReadContext::history" "ReadContext::read_log"
+                    "ReadContext::read_correlated"
+                history: "EventStore::history"
+                read_log: "EventStore::read_log" "EventStore::head"
+                read_correlated: "EventStore::read_correlated"
+                find_commit: "EventStore::find_commit"
+                find_first: "EventStore::find_first"
+            }
+            following {
+                run: "SubscriptionBuilder::run"
+                run_that_stops: "SubscriptionBuilder::run"
+                shutdown: "SubscriptionHandle::shutdown" "SubscriptionBuilder::spawn"
+                join: "SubscriptionHandle::join"
+                run_ephemeral: "EphemeralBuilder::run"
+                stream: "EphemeralBuilder::stream"
+                wait_for: "EventStore::wait_for"
+                wait_until_idle: "EventStore::wait_until_idle"
+                notified: "LogWatch::notified"
+            }
+            administration {
+                list: "Subscriptions::list" "Subscriptions::find"
+                pause: "Subscriptions::pause"
+                resume: "Subscriptions::resume"
+                reset: "Subscriptions::reset"
+                delete: "Subscriptions::delete"
+                redrive: "Subscriptions::redrive"
+                parked: "Subscriptions::parked"
+            }
+        }
+    };
+}
+
+/// The list of those with a transaction.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __with_transactional_operations {
+    ($then:ident $($pass:tt)*) => {
+        $crate::$then! {
+            { $($pass)* }
+            transactions {
+                with_context_in: "EventStore::with_context_in"
+                run_in: "SubscriptionBuilder::run_in"
+                run_in_that_stops: "SubscriptionBuilder::run_in"
+            }
+        }
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __cancellation_tests {
+    (
+        { $run:ident [$harness:expr] }
+        $($group:ident { $($name:ident: $($covered:literal)+)+ })+
+    ) => {
+        $(
+            mod $group {
+                $(
+                    #[test]
+                    fn $name() {
+                        #[allow(unused_imports)]
+                        use super::*;
+                        let verdict = $crate::cancellation::$run(
+                            concat!(stringify!($group), "::", stringify!($name)),
+                            $harness,
+                            async |subject, cut| {
+                                $crate::cancellation::$group::$name(subject, cut).await
+                            },
+                        );
+                        verdict.unwrap_or_else(|problem| panic!("{problem}"));
+                    }
+                )+
+            }
+        )+
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __operation_list {
+    ({} $($group:ident { $($name:ident: $($covered:literal)+)+ })+) => {
+        &[$($(
+            $crate::cancellation::Operation {
+                name: concat!(stringify!($group), "::", stringify!($name)),
+                covers: &[$($covered),+],
+            }
+        ),+),+]
+    };
+}
+
+/// All operations of both suites.
+pub fn operations() -> impl Iterator<Item = &'static Operation> {
+    const ALL: &[Operation] = crate::__with_operations! { __operation_list };
+    const TRANSACTIONAL: &[Operation] =
+        crate::__with_transactional_operations! { __operation_list };
+    ALL.iter().chain(TRANSACTIONAL)
+}
+
+/// Drops a future at each of its await points. `Err` says at which of them something was left behind.
+#[doc(hidden)]
+pub fn __run<H: CancellationHarness>(
+    name: &str,
+    harness: H,
+    operation: impl AsyncFn(&Subject, &mut Cut) -> Outcome,
+) -> Result<(), String> {
+    let harness = Arc::new(harness);
+    on_a_runtime(&*harness, async {
+        for setting in [Setting::Default, Setting::Cached] {
+            let engine = Harness::open(&*harness).await?;
+            let subject = Subject::new(Arc::clone(&harness) as _, engine, setting).await?;
+            drop_everywhere(name, &subject, async |cut| operation(&subject, cut).await).await?;
+            subject.end().await?;
+        }
+        Ok(())
+    })
+}
+
+/// As [`__run`], for operations that need the transactions of the engine.
+#[doc(hidden)]
+pub fn __run_transactional<H: CancellationHarness + SqlHarness>(
+    name: &str,
+    harness: H,
+    operation: impl AsyncFn(&transactions::WithRows<H>, &mut Cut) -> Outcome,
+) -> Result<(), String> {
+    let harness = Arc::new(harness);
+    on_a_runtime(&*harness, async {
+        let engine = SqlHarness::open(&*harness).await?;
+        let shared: Arc<dyn StorageEngine> = Arc::clone(&engine) as _;
+        let subject = Subject::new(Arc::clone(&harness) as _, shared, Setting::Default).await?;
+        let with_rows = transactions::WithRows::new(subject, harness.clone(), engine).await?;
+        let subject = &with_rows.subject;
+        drop_everywhere(name, subject, async |cut| operation(&with_rows, cut).await).await?;
+        with_rows.subject.end().await
+    })
+}
+
+fn on_a_runtime(
+    harness: &impl CancellationHarness,
+    work: impl Future<Output = Outcome>,
+) -> Result<(), String> {
+    let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime = runtime.expect("the operating system gives us threads");
+    let verdict = runtime.block_on(async {
+        let worked = tokio::time::timeout(TIME_LIMIT, work).await;
+        Harness::clean_up(harness).await.map_err(|error| error.to_string())?;
+        match worked {
+            Ok(verdict) => verdict.map_err(|error| crate::case::with_sources(&*error)),
+            Err(_) => Err(format!("it did not end within {TIME_LIMIT:?}: something is waited for")),
+        }
+    });
+    runtime.shutdown_background();
+    verdict
+}
+
+async fn drop_everywhere(
+    name: &str,
+    subject: &Subject,
+    operation: impl AsyncFn(&mut Cut) -> Outcome,
+) -> Outcome {
+    // Once to its end, so that what is opened once is open.
+    operation(&mut Cut::never()).await?;
+    subject.take_stock().await?;
+    let mut drops = 0;
+    for moment in [Moment::Waiting, Moment::Woken] {
+        for polls in 1.. {
+            let mut cut = Cut::after(polls, moment);
+            let problem = |error: BoxError| -> BoxError {
+                let left = crate::case::with_sources(&*error);
+                format!("{name}, dropped after {polls} polls ({moment:?}): {left}").into()
+            };
+            operation(&mut cut).await.map_err(problem)?;
+            subject.check_nothing_is_held().await.map_err(problem)?;
+            subject.check_it_goes_on().await.map_err(problem)?;
+            if !cut.has_cut() {
+                break;
+            }
+            if polls == MOST_POLLS {
+                return Err(problem("it is not through yet".into()));
+            }
+            drops += 1;
+        }
+    }
+    println!("{name}: dropped {drops} times");
+    Ok(())
+}
