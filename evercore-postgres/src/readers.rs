@@ -10,7 +10,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use evercore::Result;
-use sqlx::{Connection, PgConnection, PgPool};
+use sqlx::{Connection, PgConnection, PgPool, PgTransaction};
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
@@ -45,6 +45,9 @@ struct Loan {
     connection: PgConnection,
     opened: Instant,
     readers: Readers,
+    /// While a BEGIN is under way. The driver takes note of a transaction when it hears that it has begun, and rolls back
+    /// no other.
+    is_beginning: bool,
     _place: OwnedSemaphorePermit,
 }
 
@@ -72,7 +75,8 @@ impl Readers {
             Some(found) => found,
             None => (self.pool.acquire().await?.detach(), Instant::now()),
         };
-        Ok(Loan { connection, opened, readers: self.clone(), _place: place })
+        let readers = self.clone();
+        Ok(Loan { connection, opened, readers, is_beginning: false, _place: place })
     }
 
     /// Waits for those on loan and closes all.
@@ -107,7 +111,7 @@ async fn still_works(resting: Option<Resting>) -> Option<(PgConnection, Instant)
 impl Loan {
     /// Gives the connection back if nothing is under way on it.
     fn end(self) {
-        let Self { connection, opened, readers, _place } = self;
+        let Self { connection, opened, readers, is_beginning: _, _place } = self;
         let since = Instant::now();
         if since.duration_since(opened) < LIFETIME {
             readers.resting().push(Resting { connection, opened, since });
@@ -115,23 +119,42 @@ impl Loan {
     }
 }
 
+impl Lent {
+    /// Begins a transaction. If this is dropped before it has begun, so is the connection.
+    pub(crate) async fn begin_with(
+        &mut self,
+        sql: &'static str,
+    ) -> Result<PgTransaction<'_>, sqlx::Error> {
+        let Loan { connection, is_beginning, .. } = self.0.as_mut().expect(TAKEN);
+        *is_beginning = true;
+        let begun = connection.begin_with(sql).await;
+        *is_beginning = false;
+        begun
+    }
+}
+
+const TAKEN: &str = "BUG: it is taken when it is dropped";
+
 impl Deref for Lent {
     type Target = PgConnection;
 
     fn deref(&self) -> &PgConnection {
-        &self.0.as_ref().expect("BUG: it is taken when it is dropped").connection
+        &self.0.as_ref().expect(TAKEN).connection
     }
 }
 
 impl DerefMut for Lent {
     fn deref_mut(&mut self) -> &mut PgConnection {
-        &mut self.0.as_mut().expect("BUG: it is taken when it is dropped").connection
+        &mut self.0.as_mut().expect(TAKEN).connection
     }
 }
 
 impl Drop for Lent {
     fn drop(&mut self) {
         let Some(mut loan) = self.0.take() else { return };
+        if loan.is_beginning {
+            return;
+        }
         // Without an answer that is still to come, this does nothing and is done at once.
         let rest = pin!(loan.connection.flush()).poll(&mut Context::from_waker(Waker::noop()));
         match rest {
