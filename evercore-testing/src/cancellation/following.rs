@@ -187,10 +187,8 @@ pub async fn wait_until_idle(subject: &Subject, cut: &mut Cut) -> Outcome {
 pub async fn notified(subject: &Subject, cut: &mut Cut) -> Outcome {
     let mut watch = subject.store.engine().watch_log();
     let told = async {
-        tokio::join!(watch.notified(), async {
-            subject.prepare(&Subject::mark()).await.map(drop)
-        })
-        .1
+        tokio::join!(watch.notified(), async { subject.prepare(&Subject::mark()).await.map(drop) })
+            .1
     };
     cut.short(told).await.transpose()?;
     subject.prepare(&Subject::mark()).await?;

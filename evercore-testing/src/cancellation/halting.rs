@@ -128,7 +128,10 @@ impl SubscriptionStorage for Halting<dyn StorageEngine> {
         halting(self.0.register(subscription)).await
     }
 
-    async fn subscriptions(&self, name: Option<&SubscriptionName>) -> Result<Vec<StoredSubscription>> {
+    async fn subscriptions(
+        &self,
+        name: Option<&SubscriptionName>,
+    ) -> Result<Vec<StoredSubscription>> {
         halting(self.0.subscriptions(name)).await
     }
 
@@ -152,7 +155,11 @@ impl SubscriptionStorage for Halting<dyn StorageEngine> {
         halting(self.0.release(lease)).await
     }
 
-    async fn parked_aggregates(&self, subscription: &SubscriptionName, aggregates: &[AggregateId]) -> Result<Vec<AggregateId>> {
+    async fn parked_aggregates(
+        &self,
+        subscription: &SubscriptionName,
+        aggregates: &[AggregateId],
+    ) -> Result<Vec<AggregateId>> {
         halting(self.0.parked_aggregates(subscription, aggregates)).await
     }
 

@@ -18,7 +18,7 @@ use crate::domain::counter::{self, Added, Counter};
 use crate::fixture::{self, Setting};
 
 /// How long to wait for what was dropped to be undone, and for the store to go on.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How long the tasks of a store are looked at to know how many it keeps.
 const STOCK_TAKING: Duration = Duration::from_millis(30);

@@ -2,6 +2,7 @@
 //!
 //! `cargo test -p evercore-testing --test broken -- --nocapture` shows which case caught which fault, and its words.
 
+mod drops;
 mod engine;
 mod read_faults;
 mod subscription_faults;
