@@ -9,7 +9,7 @@ use sqlx::Connection;
 use sqlx::postgres::PgPoolOptions;
 use tokio::sync::mpsc;
 
-use crate::engine::{PostgresEngine, Shared, Writing};
+use crate::engine::{PostgresEngine, Shared};
 use crate::error::cannot_open;
 use crate::frontier::Frontier;
 use crate::notify::Notifications;
@@ -71,6 +71,16 @@ pub(crate) async fn open(options: PostgresOptions) -> Result<Shared> {
         })
         .collect();
     let task = tokio::spawn(Writers::new(receiver, writers).run());
-    let writing = Mutex::new(Some(Writing { queue: sender, task }));
-    Ok(Shared { options, readers, held, statements, types, frontier, notifications, writing })
+    let (queue, writers) = (Mutex::new(Some(sender)), tokio::sync::Mutex::new(Some(task)));
+    Ok(Shared {
+        options,
+        readers,
+        held,
+        statements,
+        types,
+        frontier,
+        notifications,
+        queue,
+        writers,
+    })
 }

@@ -121,3 +121,66 @@ mod transactional {
 
     evercore_testing::transactional_cancellation!(Schema::new());
 }
+
+mod closing {
+    use std::time::Duration;
+
+    use evercore::{Aggregate, Error, EventStore, state_event};
+    use evercore_testing::{CancellationHarness, Harness};
+    use futures_util::FutureExt;
+    use sqlx::{AssertSqlSafe, Connection, PgConnection};
+
+    use super::Schema;
+
+    #[derive(Aggregate, Default)]
+    #[aggregate(name = "thing")]
+    struct Thing {
+        number: i64,
+    }
+
+    #[state_event(aggregate = Thing, name = "happened")]
+    struct Happened {
+        number: i64,
+    }
+
+    async fn create(store: &EventStore) -> Result<(), Error> {
+        store
+            .with_context(async |ctx| {
+                let mut thing = ctx.create::<Thing>().await?;
+                ctx.apply(&mut thing, Happened { number: 1 })
+            })
+            .await
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_close_after_one_that_was_dropped_waits_for_the_same_commits() {
+        let schema = Schema::new();
+        let store = EventStore::connect(CancellationHarness::url(&schema)).await.expect("it opens");
+        create(&store).await.expect("it lands");
+
+        let mut blocker = PgConnection::connect(&schema.url).await.expect("the server is there");
+        let lock = format!("BEGIN; LOCK TABLE {}.events IN ACCESS EXCLUSIVE MODE", schema.name);
+        sqlx::raw_sql(AssertSqlSafe(lock)).execute(&mut blocker).await.expect("nobody else has it");
+        let committing = tokio::spawn({
+            let store = store.clone();
+            async move { create(&store).await }
+        });
+        while !schema
+            .held()
+            .await
+            .expect("the server answers")
+            .iter()
+            .any(|it| it.contains("active"))
+        {
+            tokio::task::yield_now().await;
+        }
+
+        assert!(store.close().now_or_never().is_none(), "a commit is under way");
+        let early = tokio::time::timeout(Duration::from_millis(50), store.close()).await;
+        assert!(early.is_err(), "a commit is still under way");
+        sqlx::raw_sql("ROLLBACK").execute(&mut blocker).await.expect("the server is there");
+        store.close().await.expect("it ends");
+        committing.await.expect("no panic").expect("what was under way has landed");
+        Harness::clean_up(&schema).await.expect("the schema can be dropped");
+    }
+}
