@@ -67,6 +67,9 @@
 //! minute of time, so that one that hangs fails with words. What is random is drawn from a seed, which a failure
 //! names; set `EVERCORE_SEED` to it to have the same again.
 //!
+//! [`cancellation!`] and [`transactional_cancellation!`] make a test of each public future, which is dropped at each of its
+//! await points, on an engine that a [`CancellationHarness`] opens and looks into.
+//!
 //! Where tests are not the right form, [`cases`] gives the same list as values:
 //!
 //! # Example: a program that tries one case

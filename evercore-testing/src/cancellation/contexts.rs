@@ -1,6 +1,6 @@
 //! Reads of a context that are dropped while the context goes on, as under a time-out of user code.
 
-use evercore::{Context, Error, Result};
+use evercore::{Context, Error, EventStore, Result};
 
 use super::subject::LEFT;
 use super::{Cut, Outcome, Subject};
@@ -9,11 +9,11 @@ use crate::domain::counter::{self, Added, Counter};
 /// What a context stages after one of its futures was dropped lands whole.
 async fn go_on_after(
     subject: &Subject,
+    store: &EventStore,
     dropped: impl AsyncFnOnce(&mut Context) -> Result<()>,
 ) -> Outcome {
     let mark = Subject::mark();
-    subject
-        .store
+    store
         .with_context_once(async |ctx| {
             dropped(ctx).await?;
             subject.add_to_both(ctx, &mark).await
@@ -26,28 +26,28 @@ pub async fn load(subject: &Subject, cut: &mut Cut) -> Outcome {
     let read = async |ctx: &mut Context| {
         cut.short(ctx.load::<Counter>(subject.left)).await.transpose().map(drop)
     };
-    go_on_after(subject, read).await
+    go_on_after(subject, &subject.store, read).await
 }
 
 pub async fn load_by_key(subject: &Subject, cut: &mut Cut) -> Outcome {
     let read = async |ctx: &mut Context| {
         cut.short(ctx.load_by_key::<Counter>(LEFT)).await.transpose().map(drop)
     };
-    go_on_after(subject, read).await
+    go_on_after(subject, &subject.store, read).await
 }
 
 pub async fn find(subject: &Subject, cut: &mut Cut) -> Outcome {
     let read = async |ctx: &mut Context| {
         cut.short(ctx.find::<Counter>(subject.right)).await.transpose().map(drop)
     };
-    go_on_after(subject, read).await
+    go_on_after(subject, &subject.store, read).await
 }
 
 pub async fn find_by_key(subject: &Subject, cut: &mut Cut) -> Outcome {
     let read = async |ctx: &mut Context| {
         cut.short(ctx.find_by_key::<Counter>("nobody's")).await.transpose().map(drop)
     };
-    go_on_after(subject, read).await
+    go_on_after(subject, &subject.store, read).await
 }
 
 /// The context stages the aggregate or does not know of it: asked again, it makes one and no more.
@@ -58,7 +58,7 @@ pub async fn load_or_create(subject: &Subject, cut: &mut Cut) -> Outcome {
         let mut counter = ctx.load_or_create::<Counter>(mark.as_str()).await?;
         ctx.apply(&mut counter, Added { by: 1 })
     };
-    go_on_after(subject, make).await?;
+    go_on_after(subject, &subject.fresh_store().await?, make).await?;
     check_made(subject, &mark).await
 }
 
@@ -68,7 +68,7 @@ pub async fn create(subject: &Subject, cut: &mut Cut) -> Outcome {
         let mut counter = ctx.create::<Counter>().await?;
         ctx.apply(&mut counter, Added { by: 1 })
     };
-    go_on_after(subject, make).await
+    go_on_after(subject, &subject.fresh_store().await?, make).await
 }
 
 /// A creation that was dropped has not staged the key.
@@ -82,7 +82,7 @@ pub async fn create_with_key(subject: &Subject, cut: &mut Cut) -> Outcome {
         };
         ctx.apply(&mut counter, Added { by: 1 })
     };
-    go_on_after(subject, make).await?;
+    go_on_after(subject, &subject.fresh_store().await?, make).await?;
     check_made(subject, &mark).await
 }
 

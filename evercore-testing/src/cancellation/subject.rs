@@ -60,6 +60,12 @@ impl Subject {
         Ok(Self { store, witness, left, right, harness, engine, tasks })
     }
 
+    /// A store on the same engine that has taken no ids yet, and knows no names.
+    pub(super) async fn fresh_store(&self) -> Result<EventStore> {
+        let halting: Arc<dyn StorageEngine> = Arc::new(Halting::new(Arc::clone(&self.engine)));
+        fixture::open(halting, Setting::Default, SEED).await
+    }
+
     /// Opens an engine as another process would, with await points of its own.
     pub(super) async fn open_another(&self) -> Result<Arc<dyn StorageEngine>> {
         Ok(Arc::new(Halting::new(self.harness.open().await?)))
@@ -145,16 +151,18 @@ impl Subject {
                 let mark = Self::mark();
                 store.with_context(async |ctx| self.add_to_both(ctx, &mark).await).await?;
                 self.check_whole(&mark, 2, true).await?;
-                store
+                let (left, right) = store
                     .with_readonly_context(async |ctx| {
                         let left = ctx.load_by_key::<Counter>(LEFT).await?.state().value;
-                        let right = ctx.load::<Counter>(self.right).await?.state().value;
                         // A read beside the view, which has to have connections of its own.
                         store.history(self.left, ..).await?;
-                        assert_eq!(left, right, "the counters are out of step");
-                        Ok::<_, Error>(())
+                        let right = ctx.load::<Counter>(self.right).await?.state().value;
+                        Ok::<_, Error>((left, right))
                     })
                     .await?;
+                if left != right {
+                    return Err(format!("the counters are out of step: {left} and {right}").into());
+                }
                 counter::create(store, 1).await?;
             }
             let stream = self.store.ephemeral().start(Start::After(before)).stream();
