@@ -82,7 +82,8 @@ impl<'a> Follower<'a> {
             waited
         };
         let (ran, waited) = tokio::join!(run, wait);
-        (ran?, waited?);
+        ran?;
+        waited?;
         if !self.handled().is_superset(&followed) {
             return Err(format!("of {followed:?} only {:?} were handled", self.handled()).into());
         }
