@@ -14,8 +14,8 @@ use evercore::engine::{
     SubscriptionStorage, TypeName,
 };
 use evercore::{
-    AggregateId, CommitId, Error, IdempotencyKey, ParkedEvent, Position, RecordedEvent, Result,
-    Start, SubscriptionName,
+    AggregateId, Clock, CommitId, Error, IdempotencyKey, ParkedEvent, Position, RecordedEvent,
+    Result, Start, SubscriptionName, SystemClock,
 };
 
 use crate::faults::{Fate, Faults, outcome_unknown};
@@ -29,12 +29,11 @@ const POLL_INTERVAL: Duration = Duration::from_secs(1);
 /// Keeps everything in memory, for as long as it or a store on it lives.
 ///
 /// A clone is the same engine: open a second store on one to see what another process would see.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct MemoryEngine {
     shared: Arc<Shared>,
 }
 
-#[derive(Default)]
 struct Shared {
     log: RwLock<Log>,
     /// Locked before the log, where both are.
@@ -69,7 +68,20 @@ impl MemoryEngine {
     /// An empty one.
     #[must_use]
     pub fn new() -> Self {
-        Self::default()
+        Self::with_clock(Arc::new(SystemClock))
+    }
+
+    /// An empty one by whose clock leases end, and nothing else.
+    #[must_use]
+    pub fn with_clock(clock: Arc<dyn Clock>) -> Self {
+        let shared = Shared {
+            log: RwLock::default(),
+            subscriptions: Mutex::new(Subscriptions::new(clock)),
+            closed: AtomicBool::default(),
+            grown: LogSignal::new(),
+            faults: Faults::default(),
+        };
+        Self { shared: Arc::new(shared) }
     }
 
     /// What its next calls meet: conflicts, delays, lost answers. All clones of the engine share it.
@@ -89,6 +101,12 @@ impl MemoryEngine {
     ) -> Result<T> {
         let subscriptions = self.shared.subscriptions()?;
         Ok(look(&subscriptions, &*self.shared.read()?))
+    }
+}
+
+impl Default for MemoryEngine {
+    fn default() -> Self {
+        Self::new()
     }
 }
 

@@ -1,6 +1,7 @@
 //! Subscriptions: how far they are and who moves them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -11,7 +12,7 @@ use evercore::engine::{
     StoredSubscription, WhichParked,
 };
 use evercore::{
-    AggregateId, Error, EventFilter, ParkedEvent, Partition, Position, Result, Start,
+    AggregateId, Clock, Error, EventFilter, ParkedEvent, Partition, Position, Result, Start,
     SubscriptionName,
 };
 
@@ -21,10 +22,12 @@ use crate::log::Log;
 const MOST_LOOKED_AT: usize = 10_000;
 
 /// All subscriptions, by name.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Subscriptions {
     by_name: BTreeMap<SubscriptionName, Subscription>,
     last_token: i64,
+    /// Decides whether a lease has ended.
+    clock: Arc<dyn Clock>,
 }
 
 #[derive(Debug)]
@@ -108,6 +111,10 @@ impl Log {
 }
 
 impl Subscriptions {
+    pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { by_name: BTreeMap::new(), last_token: 0, clock }
+    }
+
     pub(crate) fn register(&mut self, log: &Log, new: &NewSubscription) -> Result<()> {
         let Some(stored) = self.by_name.get_mut(&new.name) else {
             let cursor = log.resolve(new.start)?;
@@ -126,7 +133,7 @@ impl Subscriptions {
             return same;
         }
         if stored.count() != new.partitions {
-            stored.repartition(new)?;
+            stored.repartition(new, self.clock.now())?;
         }
         stored.filter = (*new.filter).clone();
         for place in &mut stored.partitions {
@@ -141,7 +148,7 @@ impl Subscriptions {
         log: &Log,
         name: Option<&SubscriptionName>,
     ) -> Vec<StoredSubscription> {
-        let now = Utc::now();
+        let now = self.clock.now();
         let wanted = |stored: &&SubscriptionName| name.is_none_or(|name| name == *stored);
         let named = self.by_name.keys().filter(wanted);
         named
@@ -214,7 +221,7 @@ impl Subscriptions {
     }
 
     pub(crate) fn acquire(&mut self, request: &AcquireRequest) -> Result<Acquired> {
-        let now = Utc::now();
+        let now = self.clock.now();
         let Some(stored) = self.by_name.get_mut(&request.subscription) else {
             return Ok(Acquired::Unknown);
         };
@@ -255,7 +262,7 @@ impl Subscriptions {
     }
 
     pub(crate) fn ask_for(&mut self, lease: &LeaseKey, by: &str, patience: Duration) {
-        let now = Utc::now();
+        let now = self.clock.now();
         let Some(place) = self.held(lease) else { return };
         if place.wanted.as_ref().is_none_or(|wanted| wanted.until <= now) {
             place.wanted = Some(Wanted { by: by.to_owned(), until: after(now, patience) });
@@ -263,7 +270,7 @@ impl Subscriptions {
     }
 
     pub(crate) fn heartbeat(&mut self, log: &Log, beats: &[Beat]) -> Heartbeat {
-        let now = Utc::now();
+        let now = self.clock.now();
         let leases = beats
             .iter()
             .map(|beat| {
@@ -285,7 +292,7 @@ impl Subscriptions {
     }
 
     pub(crate) fn settle(&mut self, settlement: &Settlement) -> Result<Settled> {
-        let now = Utc::now();
+        let now = self.clock.now();
         let Settlement { lease, cursor, parked, unparked, failure } = settlement;
         let lost = || Error::LeaseLost {
             name: lease.subscription.to_string(),
@@ -409,8 +416,7 @@ impl Subscription {
         Partition::new(lease.partition, self.count()).expect("BUG: its own number")
     }
 
-    fn repartition(&mut self, new: &NewSubscription) -> Result<()> {
-        let now = Utc::now();
+    fn repartition(&mut self, new: &NewSubscription, now: DateTime<Utc>) -> Result<()> {
         let not_idle = |problem: String| {
             Err(Error::SubscriptionNotIdle { name: new.name.to_string(), problem })
         };

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tracing::warn;
 
-use crate::engine::{PostgresEngine, Shared, Writing};
+use crate::engine::{PostgresEngine, Shared};
 use crate::error::{cannot_open, classify};
 use crate::frontier::Frontier;
 use crate::notify::Notifications;
@@ -89,8 +89,18 @@ pub(crate) async fn open(options: PostgresOptions) -> Result<Shared> {
         })
         .collect();
     let task = tokio::spawn(Writers::new(receiver, writers).run());
-    let writing = Mutex::new(Some(Writing { queue: sender, task }));
-    Ok(Shared { options, readers, held, statements, types, frontier, notifications, writing })
+    let (queue, writers) = (Mutex::new(Some(sender)), tokio::sync::Mutex::new(Some(task)));
+    Ok(Shared {
+        options,
+        readers,
+        held,
+        statements,
+        types,
+        frontier,
+        notifications,
+        queue,
+        writers,
+    })
 }
 
 /// Looks whether what the server acknowledges survives a crash of it: once, since settings seldom change, and a

@@ -46,13 +46,10 @@ pub(crate) struct Shared {
     pub(crate) types: Arc<Types>,
     pub(crate) frontier: Frontier,
     pub(crate) notifications: Arc<Notifications>,
-    pub(crate) writing: std::sync::Mutex<Option<Writing>>,
-}
-
-/// The way to the writers, until the engine is closed.
-pub(crate) struct Writing {
-    pub(crate) queue: mpsc::Sender<Request>,
-    pub(crate) task: JoinHandle<()>,
+    /// The way to the writers, until the engine is closed.
+    pub(crate) queue: std::sync::Mutex<Option<mpsc::Sender<Request>>>,
+    /// Who lands commits, until a close has waited for it.
+    pub(crate) writers: tokio::sync::Mutex<Option<JoinHandle<()>>>,
 }
 
 impl PostgresEngine {
@@ -84,8 +81,8 @@ impl PostgresEngine {
     }
 
     fn queue(&self) -> Result<mpsc::Sender<Request>> {
-        let writing = self.shared.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        writing.as_ref().map(|writing| writing.queue.clone()).ok_or(Error::Closed)
+        let queue = self.shared.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        queue.clone().ok_or(Error::Closed)
     }
 
     /// Stores the names of types that are not stored yet.
@@ -208,10 +205,14 @@ impl StorageEngine for PostgresEngine {
     }
 
     async fn close(&self) -> Result<()> {
-        let writing = self.shared.writing.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(Writing { queue, task }) = writing {
-            drop(queue);
-            task.await.map_err(|panic| Error::storage("end the writers", panic))?;
+        let queue = self.shared.queue.lock().unwrap_or_else(PoisonError::into_inner).take();
+        drop(queue);
+        // Left where it is until it has ended: if this is dropped, the next close waits for it.
+        let mut writers = self.shared.writers.lock().await;
+        if let Some(task) = &mut *writers {
+            let ended = task.await;
+            *writers = None;
+            ended.map_err(|panic| Error::storage("end the writers", panic))?;
         }
         self.shared.notifications.stop();
         self.shared.held.close().await;

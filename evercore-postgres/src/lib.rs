@@ -14,6 +14,7 @@
 //! ```
 
 mod append;
+mod begin;
 mod connect;
 mod engine;
 mod error;

@@ -10,7 +10,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use evercore::Result;
-use sqlx::{Connection, PgConnection, PgPool};
+use sqlx::{Connection, PgConnection, PgPool, PgTransaction};
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::timeout;
@@ -49,6 +49,9 @@ struct Loan {
     /// How often the server had been silent when it was lent.
     silences: u64,
     readers: Readers,
+    /// While a BEGIN is under way. The driver takes note of a transaction when it hears that it has begun, and rolls back
+    /// no other.
+    is_beginning: bool,
     _place: OwnedSemaphorePermit,
 }
 
@@ -77,7 +80,8 @@ impl Readers {
             Some(found) => found,
             None => (self.pool.acquire().await?.detach(), Instant::now()),
         };
-        Ok(Loan { connection, opened, silences, readers: self.clone(), _place: place })
+        let readers = self.clone();
+        Ok(Loan { connection, opened, silences, readers, is_beginning: false, _place: place })
     }
 
     /// Lets go of all connections: the server on their other end has been silent for too long.
@@ -118,7 +122,7 @@ async fn still_works(resting: Option<Resting>) -> Option<(PgConnection, Instant)
 impl Loan {
     /// Gives the connection back if nothing is under way on it.
     fn end(self) {
-        let Self { connection, opened, silences, readers, _place } = self;
+        let Self { connection, opened, silences, readers, is_beginning: _, _place } = self;
         let since = Instant::now();
         let is_trusted = silences == *readers.silences.borrow();
         if is_trusted && since.duration_since(opened) < LIFETIME {
@@ -127,23 +131,42 @@ impl Loan {
     }
 }
 
+impl Lent {
+    /// Begins a transaction. If this is dropped before it has begun, so is the connection.
+    pub(crate) async fn begin_with(
+        &mut self,
+        sql: &'static str,
+    ) -> Result<PgTransaction<'_>, sqlx::Error> {
+        let Loan { connection, is_beginning, .. } = self.0.as_mut().expect(TAKEN);
+        *is_beginning = true;
+        let begun = connection.begin_with(sql).await;
+        *is_beginning = false;
+        begun
+    }
+}
+
+const TAKEN: &str = "BUG: it is taken when it is dropped";
+
 impl Deref for Lent {
     type Target = PgConnection;
 
     fn deref(&self) -> &PgConnection {
-        &self.0.as_ref().expect("BUG: it is taken when it is dropped").connection
+        &self.0.as_ref().expect(TAKEN).connection
     }
 }
 
 impl DerefMut for Lent {
     fn deref_mut(&mut self) -> &mut PgConnection {
-        &mut self.0.as_mut().expect("BUG: it is taken when it is dropped").connection
+        &mut self.0.as_mut().expect(TAKEN).connection
     }
 }
 
 impl Drop for Lent {
     fn drop(&mut self) {
         let Some(mut loan) = self.0.take() else { return };
+        if loan.is_beginning {
+            return;
+        }
         // Without an answer that is still to come, this does nothing and is done at once.
         let rest = pin!(loan.connection.flush()).poll(&mut Context::from_waker(Waker::noop()));
         match rest {

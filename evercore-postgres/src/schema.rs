@@ -2,7 +2,7 @@
 
 use evercore::engine::Migration;
 use evercore::{Error, OpenProblem, Result};
-use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use sqlx::{AssertSqlSafe, PgConnection};
 use tracing::info;
 
 use crate::error::classify;

@@ -15,6 +15,7 @@ use tokio::time::timeout;
 use tracing::debug;
 
 use crate::append::Columns;
+use crate::begin::begin;
 use crate::engine::{PostgresEngine, Shared, type_names};
 use crate::error::{CommitFailure, classify, classify_commit, silence};
 use crate::subscriptions::settle;
@@ -140,13 +141,14 @@ impl Transactor for PostgresEngine {
         let failed = |error| classify("begin a transaction", error);
         let mark = uuid::Uuid::now_v7().to_string();
         // Part of BEGIN, so that it is no round trip of its own.
-        let mut begin = format!("{BEGIN}; SET LOCAL evercore.transaction = '{mark}'");
+        let mut sql = format!("{BEGIN}; SET LOCAL evercore.transaction = '{mark}'");
         if let Some(most_idle) = most_idle {
             let millis = most_idle.as_millis().clamp(1, MOST_MILLIS);
-            begin.push_str(&format!("; SET LOCAL idle_in_transaction_session_timeout = {millis}"));
+            sql.push_str(&format!("; SET LOCAL idle_in_transaction_session_timeout = {millis}"));
         }
+        let patience = self.shared.options.answer_timeout;
         let began =
-            async { self.shared.held.begin_with(AssertSqlSafe(begin)).await.map_err(failed) };
+            async { begin(&self.shared.held, AssertSqlSafe(sql), patience).await.map_err(failed) };
         let transaction = self.shared.answered(began).await?;
         Ok(PostgresTransaction { transaction, mark })
     }

@@ -8,9 +8,12 @@ use evercore::{Error, Position, RecordedEvent, Result};
 use sqlx::{Postgres, Transaction};
 use tokio::sync::Mutex;
 
+use crate::begin::begin;
 use crate::engine::Shared;
 use crate::error::classify;
 use crate::{load, log, row};
+
+const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
 /// A `REPEATABLE READ READ ONLY` transaction. Dropping it ends it.
 ///
@@ -35,11 +38,8 @@ impl View {
                     Err(Error::Standby { .. }) => None,
                     frontier => Some(frontier?),
                 };
-                let mut transaction = shared
-                    .held
-                    .begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-                    .await
-                    .map_err(failed)?;
+                let patience = shared.options.answer_timeout;
+                let mut transaction = begin(&shared.held, BEGIN, patience).await.map_err(failed)?;
                 // The snapshot is taken by the first statement, which is to be now.
                 sqlx::query("SELECT pg_current_snapshot()")
                     .execute(&mut *transaction)

@@ -86,6 +86,7 @@ mod preflight;
 mod readers;
 mod schema;
 mod subscriptions;
+mod sync;
 mod transaction;
 mod transactional;
 mod turns;

@@ -1,6 +1,7 @@
 //! Reads of what was committed.
 
 mod desk;
+mod queue;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

@@ -125,7 +125,11 @@ pub(crate) async fn whole_log(reader: &dyn Reader) -> Result<Vec<RecordedEvent>>
     }
 }
 
-async fn open(engine: Arc<dyn StorageEngine>, setting: Setting, seed: u64) -> Result<EventStore> {
+pub(crate) async fn open(
+    engine: Arc<dyn StorageEngine>,
+    setting: Setting,
+    seed: u64,
+) -> Result<EventStore> {
     builder(setting, seed).open_shared(engine).await
 }
 

@@ -72,6 +72,9 @@
 //! Beside the cases, [`state_machine!`] gives random commands to an engine and to the [`model`], and
 //! [`concurrent_histories!`] lets many clients at it at once and checks their [`history`].
 //!
+//! [`cancellation!`] and [`transactional_cancellation!`] make a test of each public future, which is dropped at each of its
+//! await points, on an engine that a [`CancellationHarness`] opens and looks into.
+//!
 //! Where tests are not the right form, [`cases`] gives the same list as values:
 //!
 //! # Example: a program that tries one case
@@ -98,6 +101,8 @@
 //! ```
 
 mod assert;
+#[doc(hidden)]
+pub mod cancellation;
 mod case;
 mod cases;
 mod catalogue;
@@ -120,6 +125,7 @@ mod scenario;
 #[doc(hidden)]
 pub mod transactional;
 
+pub use cancellation::CancellationHarness;
 pub use case::{Case, Failure};
 pub use cases::cases;
 pub use catalogue::{Catalogue, CatalogueError, CatalogueUpdate};

@@ -5,7 +5,7 @@ use evercore::engine::{
     AcquireRequest, Acquired, Control, Grant, IfDifferent, LeaseKey, NewSubscription,
 };
 use evercore::{Error, EventFilter, Partition, Position, Result, Start, SubscriptionName};
-use sqlx::{Connection, PgConnection};
+use sqlx::PgConnection;
 
 use super::{SubscriptionStatements, interval};
 use crate::engine::PostgresEngine;
@@ -14,6 +14,7 @@ use crate::log::index;
 use crate::readers::Lent;
 use crate::row::get;
 use crate::statements::Statement;
+use crate::transaction::BEGIN;
 
 impl PostgresEngine {
     pub(super) async fn connection(&self) -> Result<Lent> {
@@ -60,7 +61,7 @@ pub(super) async fn register(engine: &PostgresEngine, new: &NewSubscription) -> 
     let failed = |error| classify("store a subscription", error);
     let statements = engine.subscription_statements();
     let mut connection = engine.connection().await?;
-    let mut transaction = connection.begin().await.map_err(failed)?;
+    let mut transaction = connection.begin_with(BEGIN).await.map_err(failed)?;
     let stored = read(&mut transaction, statements, &new.name).await?;
     match stored {
         Some((filter, partitions)) => {
@@ -143,7 +144,7 @@ pub(super) async fn control(
     let failed = |error| classify("change a subscription", error);
     let statements = engine.subscription_statements();
     let mut connection = engine.connection().await?;
-    let mut transaction = connection.begin().await.map_err(failed)?;
+    let mut transaction = connection.begin_with(BEGIN).await.map_err(failed)?;
     let cursor = match control {
         Control::Reset(start) => Some(resolve(&mut transaction, statements, *start).await),
         _ => None,

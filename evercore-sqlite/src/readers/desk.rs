@@ -3,10 +3,9 @@
 //! Whoever reads leaves its work here, and not a claim to a connection: a thread that has done one work takes the next
 //! without being woken for it. SQLite's calls block, and a read is shorter than it takes to wake a thread.
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::thread;
 
 use evercore::{Error, Result};
@@ -14,25 +13,15 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
+use super::queue::{Queue, Refused};
 use crate::database::Database;
 use crate::error::because;
 
 /// Where reads wait for a thread.
 #[derive(Debug)]
 pub(crate) struct Desk {
-    state: Mutex<State>,
-    /// Given when there is work, and when there will be no more.
-    news: Condvar,
+    queue: Queue<Read>,
     database: Arc<Database>,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    waiting: VecDeque<Read>,
-    next_number: u64,
-    threads: u32,
-    idle: usize,
-    is_closed: bool,
 }
 
 /// What somebody has left, and takes back when it is dropped before there is an answer.
@@ -42,17 +31,15 @@ struct Left<'a> {
 }
 
 /// Something to read.
-struct Read {
-    number: u64,
-    work: Box<Work>,
-}
+struct Read(Box<Work>);
 
 /// It is told why, if there is no connection.
 type Work = dyn FnOnce(Result<&Connection>) + Send;
 
 impl Desk {
     pub(crate) fn new(database: Arc<Database>) -> Arc<Self> {
-        Arc::new(Self { state: Mutex::default(), news: Condvar::new(), database })
+        let queue = Queue::new(database.options().get_readers());
+        Arc::new(Self { queue, database })
     }
 
     /// Has a thread do it. Waits for one up to the busy timeout, and then for as long as it takes.
@@ -61,12 +48,12 @@ impl Desk {
         work: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let (answer, mut reply) = oneshot::channel();
-        let mut left = self.leave(Box::new(move |connection| {
+        let mut left = self.leave(Read(Box::new(move |connection| {
             // Nobody waits for it any more.
             if !answer.is_closed() {
                 answer.send(connection.and_then(work)).ok();
             }
-        }))?;
+        })))?;
         let patience = self.database.options().get_busy_timeout();
         let read = match timeout(patience, &mut reply).await {
             Ok(read) => read,
@@ -81,67 +68,35 @@ impl Desk {
 
     /// Refuses further reads, and lets the threads end. Those who wait find that there will be no answer.
     pub(crate) fn end(&self) {
-        let mut state = self.state();
-        state.is_closed = true;
-        let refused = std::mem::take(&mut state.waiting);
-        drop(state);
-        for Read { work, .. } in refused {
+        for Read(work) in self.queue.close() {
             work(Err(Error::Closed));
         }
-        self.news.notify_all();
     }
 
     /// As [`end`](Self::end), and waits for reads that are under way, up to a limit. Blocks.
     pub(crate) fn close(&self) {
         self.end();
-        let patience = self.database.options().get_busy_timeout();
-        let waited =
-            self.news.wait_timeout_while(self.state(), patience, |state| state.threads > 0);
-        drop(waited);
+        self.queue.wait_for_threads(self.database.options().get_busy_timeout());
     }
 
-    fn leave(self: &Arc<Self>, work: Box<Work>) -> Result<Left<'_>> {
-        let mut state = self.state();
-        if state.is_closed {
-            return Err(Error::Closed);
-        }
-        let number = state.next_number;
-        state.next_number += 1;
-        state.waiting.push_back(Read { number, work });
-        let most = self.database.options().get_readers();
-        if state.waiting.len() > state.idle && state.threads < most {
-            self.start_thread(&mut state)?;
-        }
-        let is_anyone_idle = state.idle > 0;
-        drop(state);
-        if is_anyone_idle {
-            self.news.notify_one();
-        }
+    fn leave(self: &Arc<Self>, read: Read) -> Result<Left<'_>> {
+        let start = || {
+            let desk = Arc::clone(self);
+            let thread = thread::Builder::new().name("evercore-sqlite-read".to_owned());
+            thread.spawn(move || desk.work()).map(drop)
+        };
+        let number = self.queue.leave(read, start).map_err(|refused| match refused {
+            Refused::Closed => Error::Closed,
+            Refused::NoThread(error) => Error::storage("start a thread that reads", error),
+        })?;
         Ok(Left { desk: self, number: Some(number) })
-    }
-
-    fn start_thread(self: &Arc<Self>, state: &mut State) -> Result<()> {
-        let desk = Arc::clone(self);
-        let started = thread::Builder::new()
-            .name("evercore-sqlite-read".to_owned())
-            .spawn(move || desk.work());
-        match started {
-            Ok(_) => state.threads += 1,
-            // One of the others does it.
-            Err(_) if state.threads > 0 => {}
-            Err(error) => {
-                state.waiting.clear();
-                return Err(Error::storage("start a thread that reads", error));
-            }
-        }
-        Ok(())
     }
 
     /// What a thread does until the desk is closed.
     fn work(&self) {
         let _leaving = Leaving(self);
         let mut connection = None;
-        while let Some(Read { work, .. }) = self.next() {
+        while let Some(Read(work)) = self.queue.next() {
             let opened = match &mut connection {
                 Some(connection) => Ok(&*connection),
                 missing => self.database.open_reader().map(|opened| &*missing.insert(opened)),
@@ -152,36 +107,12 @@ impl Desk {
             }
         }
     }
-
-    fn next(&self) -> Option<Read> {
-        let mut state = self.state();
-        loop {
-            if let Some(read) = state.waiting.pop_front() {
-                return Some(read);
-            }
-            if state.is_closed {
-                return None;
-            }
-            state.idle += 1;
-            state = self.news.wait(state).unwrap_or_else(PoisonError::into_inner);
-            state.idle -= 1;
-        }
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl Left<'_> {
     /// Whether it was still waiting.
     fn take_back(&mut self) -> bool {
-        let Some(number) = self.number.take() else { return false };
-        let mut state = self.desk.state();
-        let place = state.waiting.iter().position(|read| read.number == number);
-        let taken_back = place.and_then(|place| state.waiting.remove(place));
-        drop(state);
-        taken_back.is_some()
+        self.number.take().is_some_and(|number| self.desk.queue.take_back(number))
     }
 }
 
@@ -196,14 +127,13 @@ struct Leaving<'a>(&'a Desk);
 
 impl Drop for Leaving<'_> {
     fn drop(&mut self) {
-        self.0.state().threads -= 1;
-        self.0.news.notify_all();
+        self.0.queue.leave_thread();
     }
 }
 
 impl fmt::Debug for Read {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Read").field("number", &self.number).finish_non_exhaustive()
+        f.write_str("Read")
     }
 }
 
@@ -241,7 +171,7 @@ mod tests {
                 std::future::poll_fn(|context| Poll::Ready(dropped.as_mut().poll(context))).await;
             assert!(polled.is_pending());
             drop(dropped);
-            assert!(desk.state().waiting.is_empty(), "what nobody waits for does not wait");
+            assert_eq!(desk.queue.counts().0, 0, "what nobody waits for does not wait");
             let refused = desk.read(move |_| Ok(done.send(()))).await;
             assert!(matches!(refused, Err(Error::Busy { .. })), "{refused:?}");
             release.send(()).expect("the first read waits");
@@ -258,7 +188,7 @@ mod tests {
         let _anchor = desk.database.create().expect("it opens");
         assert_eq!(desk.read(|_| Ok(17)).await.expect("it is open"), 17);
         desk.close();
-        assert_eq!(desk.state().threads, 0);
+        assert_eq!(desk.queue.counts().1, 0);
         let refused = desk.read(|_| Ok(18)).await;
         assert!(matches!(refused, Err(Error::Closed)), "{refused:?}");
     }

@@ -3,6 +3,7 @@
 //! `cargo test -p evercore-testing --test broken -- --nocapture` shows which case caught which fault, and its words.
 
 mod crowd;
+mod drops;
 mod engine;
 mod inspection_faults;
 mod machine;

@@ -1,6 +1,6 @@
 //! One look at the log and at the leases for all subscriptions of a store.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -34,7 +34,7 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct Members {
-    by_number: HashMap<u64, Member>,
+    by_number: BTreeMap<u64, Member>,
     last_number: u64,
     has_task: bool,
 }
@@ -132,6 +132,7 @@ async fn look(shared: Arc<Shared>, engine: Arc<dyn StorageEngine>) {
         sleep_until(began + GAP).await;
         let next = shared.next_look(&log, began);
         tokio::select! {
+            biased;
             () = log.notified() => {}
             () = shared.wanted.notified() => {}
             () = sleep_until(next) => {}

@@ -146,6 +146,7 @@ impl Runner {
     async fn wait(&mut self) -> Result<(), Ended> {
         let record_at = self.record_at();
         tokio::select! {
+            biased;
             () = self.stop.cancelled() => Err(Ended::Stopped),
             changed = self.seat.pulse.changed() => {
                 changed.expect("BUG: a hub has let go of a member");
@@ -198,6 +199,7 @@ impl Runner {
     async fn pause(&mut self, wait: Duration) -> Result<(), Ended> {
         let mut pulse = self.seat.pulse.clone();
         tokio::select! {
+            biased;
             () = self.stop.cancelled() => Err(Ended::Stopped),
             _ = pulse.wait_for(|pulse| pulse.status == LeaseStatus::Lost) => Err(Ended::Lost),
             () = sleep(wait) => Ok(()),

@@ -1,14 +1,15 @@
 //! Takes partitions and works on them.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use futures_util::future::Fuse;
+use futures_util::future::{Fuse, FusedFuture};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use super::config::{Config, WhenOwned};
@@ -23,9 +24,10 @@ use crate::{Error, Result};
 pub(super) async fn run<D: Deliver>(mut config: Config, deliver: D) -> Result<()> {
     let starting = config.starting.take();
     let progress = Arc::clone(&config.progress);
-    let registered = config.register().await;
+    let registered = config.register_patiently().await;
     drop(starting);
     let result = match registered {
+        Ok(()) if config.stop.is_cancelled() => Ok(()),
         Ok(()) => work(&Arc::new(config), deliver).await,
         Err(error) => Err(error),
     };
@@ -37,11 +39,14 @@ async fn work<D: Deliver>(config: &Arc<Config>, deliver: D) -> Result<()> {
     let stop = config.stop.child_token();
     let mut runners = FuturesUnordered::new();
     // Beside the runners, never before them: a runner may hold what the search waits for.
-    let mut search = pin!(config.search(Duration::ZERO, 0).fuse());
+    let mut search = pin!(config.search(Duration::ZERO, 0, &stop).fuse());
+    // Once it is to stop: a partition that is on its way is given back and not left to its lease.
+    let mut patience = pin!(Fuse::terminated());
     let mut outcome = Ok(());
     loop {
         let partitions = config.partition_count();
         let ended = tokio::select! {
+            biased;
             Some((partition, ended)) = runners.next(), if !runners.is_empty() => {
                 debug!(partition, ?ended, "a partition's work has ended");
                 config.after(ended, &mut outcome)
@@ -50,7 +55,7 @@ async fn work<D: Deliver>(config: &Arc<Config>, deliver: D) -> Result<()> {
                 Found::Grant(grant) => {
                     runners.push(Runner::new(Arc::clone(config), stop.clone(), grant).run(deliver.clone()));
                     if runners.len() < partitions && !stop.is_cancelled() {
-                        search.set(config.search(Duration::ZERO, runners.len()).fuse());
+                        search.set(config.search(Duration::ZERO, runners.len(), &stop).fuse());
                     }
                     continue;
                 }
@@ -61,23 +66,31 @@ async fn work<D: Deliver>(config: &Arc<Config>, deliver: D) -> Result<()> {
                     Next::Search(config.search_interval())
                 }
                 Found::Refused(error) => {
-                    outcome = Err(error);
+                    if !stop.is_cancelled() {
+                        outcome = Err(error);
+                    }
                     Next::End
                 }
+                Found::Stopped => Next::End,
             },
+            () = &mut patience => {
+                search.set(Fuse::terminated());
+                Next::End
+            }
             () = stop.cancelled(), if !stop.is_cancelled() => Next::End,
         };
         match ended {
             Next::Search(wait) if !stop.is_cancelled() => {
-                search.set(config.search(wait, runners.len()).fuse());
+                search.set(config.search(wait, runners.len(), &stop).fuse());
             }
             Next::Search(_) => {}
-            Next::End => {
+            Next::End if patience.is_terminated() && !search.is_terminated() => {
                 stop.cancel();
-                search.set(Fuse::terminated());
+                patience.set(sleep(config.lease).fuse());
             }
+            Next::End => stop.cancel(),
         }
-        if stop.is_cancelled() && runners.is_empty() {
+        if stop.is_cancelled() && runners.is_empty() && search.is_terminated() {
             return outcome;
         }
     }
@@ -96,9 +109,27 @@ enum Found {
     Grant(crate::engine::Grant),
     Nothing(SubscriptionState),
     Refused(Error),
+    /// It was not looked for.
+    Stopped,
 }
 
 impl Config {
+    /// Registers it, and waits while the database cannot be reached, until it is stopped.
+    async fn register_patiently(&mut self) -> Result<()> {
+        while let Err(error) = self.register().await {
+            if !error.is_retryable() {
+                return Err(error);
+            }
+            warn!(subscription = %self.name, %error, "cannot store a subscription; trying again");
+            tokio::select! {
+                biased;
+                () = self.stop.cancelled() => return Ok(()),
+                () = sleep(self.search_interval()) => {}
+            }
+        }
+        Ok(())
+    }
+
     /// Stores the subscription, and checks that the lease is long enough for this database.
     async fn register(&mut self) -> Result<()> {
         let named = &self.followed.stored;
@@ -126,10 +157,12 @@ impl Config {
     }
 
     /// Looks for a partition that is free, after a wait.
-    async fn search(&self, wait: Duration, mine: usize) -> Found {
+    async fn search(&self, wait: Duration, mine: usize, stop: &CancellationToken) -> Found {
         if !wait.is_zero() {
             let mut settled = self.store.settled.watch(wait);
             tokio::select! {
+                biased;
+                () = stop.cancelled() => return Found::Stopped,
                 () = sleep(wait) => {}
                 // Somebody of this process may just have given one back.
                 () = settled.notified() => sleep(wait / 10).await,
@@ -153,7 +186,7 @@ impl Config {
                     let name = self.name.to_string();
                     return Found::Refused(Error::SubscriptionOwned { name, owner, until });
                 }
-                if self.partitions > 1 {
+                if self.partitions > 1 && !stop.is_cancelled() {
                     self.ask_for_a_share(mine).await;
                 }
                 Found::Nothing(SubscriptionState::StandingBy)
@@ -184,7 +217,7 @@ impl Config {
 
     /// A partition that another worker has too many of.
     fn surplus(&self, stored: &StoredSubscription, mine: usize) -> Option<LeaseKey> {
-        let mut owned: HashMap<&str, Vec<LeaseKey>> = HashMap::new();
+        let mut owned: BTreeMap<&str, Vec<LeaseKey>> = BTreeMap::new();
         for (index, partition) in stored.partitions.iter().enumerate() {
             let Some(lease) = &partition.lease else { continue };
             if lease.wanted {

@@ -1,0 +1,41 @@
+//! Futures of a store on the engine in memory, dropped at each of their await points.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use evercore::engine::StorageEngine;
+use evercore::{BoxError, Result};
+use evercore_memory::MemoryEngine;
+use evercore_testing::{CancellationHarness, Durability, Harness, cancellation};
+
+#[derive(Debug, Default)]
+struct Memory;
+
+#[async_trait]
+impl Harness for Memory {
+    // Each has data of its own: one that was closed stays so.
+    async fn open(&self) -> Result<Arc<dyn StorageEngine>> {
+        Ok(Arc::new(MemoryEngine::new()))
+    }
+
+    fn durability(&self) -> Durability {
+        Durability::Process
+    }
+
+    async fn clean_up(&self) -> Result<()> {
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl CancellationHarness for Memory {
+    fn url(&self) -> String {
+        "memory:".to_owned()
+    }
+
+    async fn held(&self) -> Result<Vec<String>, BoxError> {
+        Ok(Vec::new())
+    }
+}
+
+cancellation!(Memory);

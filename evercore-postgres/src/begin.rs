@@ -1,0 +1,48 @@
+//! Beginning a transaction on a connection of a pool.
+
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use sqlx::{PgPool, PgTransaction, SqlSafeStr, Transaction};
+use tokio::runtime::Handle;
+use tokio::time::timeout;
+
+/// A call that goes on to its end if nobody waits for it any more, for as long as an answer can be hoped for.
+struct ToItsEnd<T: Send + 'static> {
+    call: Option<BoxFuture<'static, T>>,
+    patience: Duration,
+}
+
+/// Begins a transaction. If this is dropped, what was begun is rolled back.
+///
+/// The driver takes note of a transaction when it hears that it has begun, and rolls back no other: a connection whose
+/// BEGIN was cut short would be back in the pool with a transaction that nobody knows of.
+pub(crate) async fn begin(
+    pool: &PgPool,
+    sql: impl SqlSafeStr,
+    patience: Duration,
+) -> Result<PgTransaction<'static>, sqlx::Error> {
+    let connection = pool.acquire().await?;
+    let call = Some(Transaction::begin(connection, Some(sql.into_sql_str())).boxed());
+    ToItsEnd { call, patience }.done().await
+}
+
+impl<T: Send + 'static> ToItsEnd<T> {
+    async fn done(mut self) -> T {
+        let call = self.call.as_mut().expect("BUG: it is taken when it is dropped");
+        let done = call.await;
+        self.call = None;
+        done
+    }
+}
+
+impl<T: Send + 'static> Drop for ToItsEnd<T> {
+    fn drop(&mut self) {
+        if let Some(call) = self.call.take()
+            && let Ok(runtime) = Handle::try_current()
+        {
+            runtime.spawn(timeout(self.patience, call));
+        }
+    }
+}

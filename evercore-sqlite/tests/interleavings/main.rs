@@ -1,0 +1,151 @@
+//! Every order in which those who leave reads, those who take them back, threads and a close can meet at the desk.
+//!
+//! The queue is the engine's own source, compiled here with locks that [`loom`] schedules. `LOOM_MAX_PREEMPTIONS` bounds
+//! how often a thread is interrupted; the number of orders is printed.
+
+#[allow(dead_code, reason = "not all of it is tried")]
+#[path = "../../src/readers/queue.rs"]
+mod queue;
+mod sync;
+
+use std::convert::Infallible;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use loom::sync::Arc;
+use loom::thread;
+use queue::{Queue, Refused};
+
+/// What is done with each work: how often it was done, counted outside of what loom watches.
+type Work = std::sync::Arc<AtomicUsize>;
+
+/// How often a thread may be interrupted. More finds nothing else in queues of this size and takes minutes.
+const PREEMPTIONS: usize = 2;
+
+fn try_all(name: &str, run: impl Fn() + Send + Sync + 'static) {
+    let orders = std::sync::Arc::new(AtomicUsize::new(0));
+    let counted = std::sync::Arc::clone(&orders);
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = builder.preemption_bound.or(Some(PREEMPTIONS));
+    builder.check(move || {
+        counted.fetch_add(1, Ordering::Relaxed);
+        run();
+    });
+    println!("{name}: {} orders", orders.load(Ordering::Relaxed));
+}
+
+/// A thread that reads until there is nothing more to come.
+fn start(queue: &Arc<Queue<Work>>) -> Result<(), Infallible> {
+    let queue = Arc::clone(queue);
+    thread::spawn(move || {
+        while let Some(work) = queue.next() {
+            work.fetch_add(1, Ordering::Relaxed);
+        }
+        queue.leave_thread();
+    });
+    Ok(())
+}
+
+fn leave(queue: &Arc<Queue<Work>>, work: &Work) -> Option<u64> {
+    match queue.leave(std::sync::Arc::clone(work), || start(queue)) {
+        Ok(number) => Some(number),
+        Err(Refused::Closed) => None,
+        Err(Refused::NoThread(never)) => match never {},
+    }
+}
+
+fn close(queue: &Queue<Work>) -> usize {
+    let refused = queue.close().count();
+    // Returns only when the threads have ended; one that sleeps for ever is a deadlock, which loom reports.
+    queue.wait_for_threads(std::time::Duration::MAX);
+    refused
+}
+
+#[test]
+fn what_is_left_is_done_once_whoever_leaves_it() {
+    try_all("two who leave, one thread", || {
+        let queue = Arc::new(Queue::new(1));
+        let (first, second) = (Work::default(), Work::default());
+        let other = {
+            let (queue, first) = (Arc::clone(&queue), first.clone());
+            thread::spawn(move || leave(&queue, &first))
+        };
+        let left = leave(&queue, &second);
+        assert!(left.is_some() && other.join().expect("no panic").is_some());
+        let refused = close(&queue);
+        let done = first.load(Ordering::Relaxed) + second.load(Ordering::Relaxed);
+        assert_eq!(done + refused, 2);
+    });
+}
+
+#[test]
+fn threads_that_sleep_are_woken_for_later_work() {
+    try_all("one who waits for the answer, two threads", || {
+        let queue = Arc::new(Queue::new(2));
+        for _ in 0..2 {
+            let work = Work::default();
+            leave(&queue, &work);
+            // Nothing but the work can wake us: a thread that is not woken for it is a deadlock.
+            while work.load(Ordering::Relaxed) == 0 {
+                thread::yield_now();
+            }
+        }
+        assert_eq!(close(&queue), 0);
+    });
+}
+
+#[test]
+fn what_is_taken_back_is_never_done() {
+    try_all("one who takes back, one thread", || {
+        let queue = Arc::new(Queue::new(1));
+        let (kept, taken) = (Work::default(), Work::default());
+        leave(&queue, &kept);
+        let number = leave(&queue, &taken).expect("it is open");
+        let is_taken_back = queue.take_back(number);
+        let refused = close(&queue);
+        let done = kept.load(Ordering::Relaxed) + taken.load(Ordering::Relaxed);
+        assert_eq!(done + refused + usize::from(is_taken_back), 2);
+        if is_taken_back {
+            assert_eq!(taken.load(Ordering::Relaxed), 0);
+        }
+    });
+}
+
+#[test]
+fn a_close_loses_nobody_who_comes_at_the_same_time() {
+    try_all("one who leaves, one who closes", || {
+        let queue = Arc::new(Queue::new(1));
+        let work = Work::default();
+        let closing = {
+            let queue = Arc::clone(&queue);
+            thread::spawn(move || close(&queue))
+        };
+        let left = leave(&queue, &work);
+        let refused = closing.join().expect("no panic");
+        let refused = refused + close(&queue);
+        assert_eq!(work.load(Ordering::Relaxed) + refused, usize::from(left.is_some()));
+    });
+}
+
+/// A queue that looks whether work waits, lets go of the lock, and then takes it back.
+mod control {
+    use super::*;
+    use sync::Mutex;
+
+    #[test]
+    #[should_panic(expected = "done and taken back")]
+    fn a_lock_that_is_let_go_of_between_two_steps_is_caught() {
+        try_all("a careless queue", || {
+            let waiting = Arc::new(Mutex::new(Some(())));
+            let thread = {
+                let waiting = Arc::clone(&waiting);
+                thread::spawn(move || waiting.lock().expect("no panic").take().is_some())
+            };
+            let is_taken_back = waiting.lock().expect("no panic").is_some();
+            if is_taken_back {
+                *waiting.lock().expect("no panic") = None;
+            }
+            let is_done = thread.join().expect("no panic");
+            assert!(!(is_done && is_taken_back), "it was done and taken back");
+        });
+    }
+}

@@ -1,0 +1,165 @@
+//! What operators ask for.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use evercore::engine::{
+    AcquireRequest, Acquired, CursorMove, IfDifferent, NewSubscription, NewlyParked, Settlement,
+};
+use evercore::{
+    BoxError, Condition, Error, EventFilter, Position, Result, Start, SubscriptionName,
+};
+
+use super::{Cut, Outcome, Subject};
+
+/// A stored subscription that nobody runs, with one parked event.
+struct Stored {
+    name: SubscriptionName,
+    parked: Position,
+}
+
+impl Stored {
+    async fn new(subject: &Subject) -> Result<Self, BoxError> {
+        let mark = Subject::mark();
+        let before = subject.prepare(&mark).await?;
+        let event = subject.witness.read_log(before, 1).await?.events.swap_remove(0);
+        let name = SubscriptionName::new(&mark)?;
+        let filter = Arc::new(EventFilter::new());
+        let engine = subject.witness.engine();
+        let subscription = NewSubscription {
+            name: name.clone(),
+            filter: Arc::clone(&filter),
+            partitions: 1,
+            start: Start::After(before),
+            if_different: IfDifferent::Refuse,
+        };
+        engine.register(&subscription).await?;
+        let request = AcquireRequest {
+            subscription: name.clone(),
+            owner: "somebody".to_owned(),
+            lease: Duration::from_secs(60),
+            filter,
+            partitions: 1,
+        };
+        let Acquired::Granted(grant) = engine.acquire(&request).await? else {
+            return Err("a subscription that nobody runs can be taken".into());
+        };
+        let parked = NewlyParked {
+            position: event.position(),
+            aggregate_id: event.aggregate_id(),
+            reason: Some("it is to be parked".to_owned()),
+        };
+        let settlement = Settlement {
+            lease: grant.lease.clone(),
+            cursor: Some(CursorMove { from: grant.cursor, to: event.position() }),
+            parked: vec![parked],
+            unparked: None,
+            failure: None,
+        };
+        engine.settle(&settlement).await?;
+        engine.release(&grant.lease).await?;
+        Ok(Self { name, parked: event.position() })
+    }
+
+    /// What is stored is as it was, or as it was asked for; asked again, it is as it was asked for.
+    async fn condition(&self, subject: &Subject) -> Result<Condition, BoxError> {
+        let found = subject.witness.subscriptions().find(self.name.clone()).await?;
+        Ok(found.ok_or("the subscription is gone")?.condition)
+    }
+
+    async fn end(self, subject: &Subject) -> Outcome {
+        Ok(subject.witness.subscriptions().delete(self.name).await?)
+    }
+}
+
+pub async fn list(subject: &Subject, cut: &mut Cut) -> Outcome {
+    let stored = Stored::new(subject).await?;
+    let subscriptions = subject.store.subscriptions();
+    let look = async {
+        subscriptions.list().await?;
+        subscriptions.find(stored.name.clone()).await
+    };
+    cut.short(look).await.transpose()?;
+    stored.end(subject).await
+}
+
+pub async fn pause(subject: &Subject, cut: &mut Cut) -> Outcome {
+    let stored = Stored::new(subject).await?;
+    let subscriptions = subject.store.subscriptions();
+    let done = done(subject, cut, subscriptions.pause(stored.name.clone())).await?;
+    check(done, stored.condition(subject).await?, Condition::Paused, Condition::Idle)?;
+    subscriptions.resume(stored.name.clone()).await?;
+    stored.end(subject).await
+}
+
+pub async fn resume(subject: &Subject, cut: &mut Cut) -> Outcome {
+    let stored = Stored::new(subject).await?;
+    let subscriptions = subject.store.subscriptions();
+    subscriptions.pause(stored.name.clone()).await?;
+    let done = done(subject, cut, subscriptions.resume(stored.name.clone())).await?;
+    check(done, stored.condition(subject).await?, Condition::Idle, Condition::Paused)?;
+    stored.end(subject).await
+}
+
+/// The cursor is where it was and the event is parked, or the cursor is where it was asked for and nothing is parked.
+pub async fn reset(subject: &Subject, cut: &mut Cut) -> Outcome {
+    let stored = Stored::new(subject).await?;
+    let subscriptions = subject.store.subscriptions();
+    let reset = subscriptions.reset(stored.name.clone(), Start::Beginning);
+    let done = done(subject, cut, reset).await?;
+    let found = subscriptions.find(stored.name.clone()).await?.ok_or("it is gone")?;
+    check(done, (found.cursor, found.parked), (Position::START, 0), (stored.parked, 1))?;
+    stored.end(subject).await
+}
+
+pub async fn delete(subject: &Subject, cut: &mut Cut) -> Outcome {
+    let stored = Stored::new(subject).await?;
+    let subscriptions = subject.store.subscriptions();
+    let done = done(subject, cut, subscriptions.delete(stored.name.clone())).await?;
+    let found = subscriptions.find(stored.name.clone()).await?.map(|found| found.parked);
+    check(done, found, None, Some(1))?;
+    match subject.witness.subscriptions().delete(stored.name).await {
+        // The dropped one is done by now.
+        Err(Error::UnknownSubscription { .. }) => Ok(()),
+        again => Ok(again?),
+    }
+}
+
+pub async fn redrive(subject: &Subject, cut: &mut Cut) -> Outcome {
+    let stored = Stored::new(subject).await?;
+    let subscriptions = subject.store.subscriptions();
+    done(subject, cut, subscriptions.redrive(stored.name.clone())).await?;
+    let parked = subscriptions.parked(stored.name.clone(), Position::START, 10).await?;
+    if parked.len() != 1 {
+        return Err(format!("of one parked event, {} are left", parked.len()).into());
+    }
+    stored.end(subject).await
+}
+
+pub async fn parked(subject: &Subject, cut: &mut Cut) -> Outcome {
+    let stored = Stored::new(subject).await?;
+    let subscriptions = subject.store.subscriptions();
+    let parked = subscriptions.parked(stored.name.clone(), Position::START, 10);
+    cut.short(parked).await.transpose()?;
+    stored.end(subject).await
+}
+
+/// Looks at what is held before anything else is asked for, which could put it right.
+async fn done(
+    subject: &Subject,
+    cut: &mut Cut,
+    control: impl Future<Output = Result<()>>,
+) -> Result<Option<()>, BoxError> {
+    let done = cut.short(control).await.transpose()?;
+    subject.check_nothing_is_held().await?;
+    Ok(done)
+}
+
+fn check<T: PartialEq + fmt::Debug>(done: Option<()>, found: T, after: T, before: T) -> Outcome {
+    if found == after || (done.is_none() && found == before) {
+        Ok(())
+    } else {
+        Err(format!("it is {found:?}, between {before:?} and {after:?}").into())
+    }
+}

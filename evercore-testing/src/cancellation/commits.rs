@@ -1,0 +1,185 @@
+//! What writes.
+
+use evercore::{
+    Error, EventDraft, EventOptions, Expected, NaturalKey, Position, Stream, Target, with_metadata,
+};
+
+use super::subject::correlated;
+use super::{Cut, Outcome, Subject};
+use crate::domain::account::{Account, Deposit};
+use crate::domain::counter::{self, Added, Counter};
+
+pub async fn with_context(subject: &Subject, cut: &mut Cut) -> Outcome {
+    let mark = Subject::mark();
+    let work = subject.store.with_context(async |ctx| subject.add_to_both(ctx, &mark).await);
+    let done = cut.short(work).await.transpose()?;
+    subject.check_whole(&mark, 2, done.is_some()).await
+}
+
+pub async fn with_context_committed(subject: &Subject, cut: &mut Cut) -> Outcome {
+    let mark = Subject::mark();
+    let work =
+        subject.store.with_context_committed(async |ctx| subject.add_to_both(ctx, &mark).await);
+    let done = cut.short(work).await.transpose()?;
+    subject.check_whole(&mark, 2, done.is_some()).await
+}
+
+pub async fn with_context_once(subject: &Subject, cut: &mut Cut) -> Outcome {
+    let mark = Subject::mark();
+    let work = subject.store.with_context_once(async |ctx| subject.add_to_both(ctx, &mark).await);
+    let done = cut.short(work).await.transpose()?;
+    subject.check_whole(&mark, 2, done.is_some()).await
+}
+
+/// Both keys are taken, or both are free.
+pub async fn a_context_that_creates(subject: &Subject, cut: &mut Cut) -> Outcome {
+    let mark = Subject::mark();
+    let keys = [format!("{mark} a"), format!("{mark} b")];
+    let work = subject.store.with_context(async |ctx| {
+        for key in &keys {
+            let mut made = ctx.create_with_key::<Counter>(key.as_str()).await?;
+            ctx.apply(&mut made, Added { by: 1 })?;
+        }
+        Ok::<_, Error>(())
+    });
+    let done = cut.short(work).await.transpose()?;
+    let first = counter::find_by_key(&subject.witness, &keys[0]).await?;
+    let second = counter::find_by_key(&subject.witness, &keys[1]).await?;
+    // The second look may see a commit that has landed since the first.
+    let is_in_part = first.is_some() && second.is_none();
+    if is_in_part || (done.is_some() && first.is_none()) {
+        return Err(format!("of two new aggregates there are {first:?} and {second:?}").into());
+    }
+    for key in keys {
+        take_key(subject, &key).await?;
+    }
+    Ok(())
+}
+
+/// The key is the old one or the new one, and whichever is free can be taken.
+pub async fn a_context_that_changes_a_key(subject: &Subject, cut: &mut Cut) -> Outcome {
+    let mark = Subject::mark();
+    let (old, new) = (format!("{mark} old"), format!("{mark} new"));
+    let id = counter::create_with_key(&subject.witness, &old, 1).await?;
+    let work = subject.store.with_context(async |ctx| {
+        let mut counter = ctx.load::<Counter>(id).await?;
+        ctx.change_key(&mut counter, new.as_str())?;
+        ctx.apply(&mut counter, Added { by: 1 })
+    });
+    let done = cut.short(work).await.transpose()?;
+    let (key, value) = subject
+        .witness
+        .with_readonly_context(async |ctx| {
+            let counter = ctx.load::<Counter>(id).await?;
+            Ok::<_, Error>((counter.key().cloned(), counter.state().value))
+        })
+        .await?;
+    let expected = if value == 2 { &new } else { &old };
+    if key.as_ref().map(NaturalKey::as_str) != Some(expected) || (done.is_some() && value == 1) {
+        return Err(format!("the key is {key:?} where the value is {value}").into());
+    }
+    take_key(subject, &old).await?;
+    take_key(subject, &new).await
+}
+
+/// A key is held by somebody who can be written to, or it can be taken.
+async fn take_key(subject: &Subject, key: &str) -> Outcome {
+    let take = subject.witness.with_context(async |ctx| {
+        let mut counter = ctx.load_or_create::<Counter>(key).await?;
+        ctx.apply(&mut counter, Added { by: 1 })
+    });
+    Ok(take.await?)
+}
+
+/// A conflict in the first attempt, so that the future is dropped while it waits to run again as well.
+pub async fn a_context_with_a_rival(subject: &Subject, cut: &mut Cut) -> Outcome {
+    let mark = Subject::mark();
+    let attempts = std::cell::Cell::new(0);
+    let work = subject.store.with_context(async |ctx| {
+        subject.add_to_both(ctx, &mark).await?;
+        attempts.set(attempts.get() + 1);
+        if attempts.get() == 1 {
+            subject.prepare(&Subject::mark()).await?;
+        }
+        Ok::<_, Error>(())
+    });
+    let done = cut.short(work).await.transpose()?;
+    subject.check_whole(&mark, 2, done.is_some()).await
+}
+
+pub async fn execute(subject: &Subject, cut: &mut Cut) -> Outcome {
+    let mark = Subject::mark();
+    let target = Target::key_or_new(mark.as_str())?;
+    let command = subject.store.execute::<Account, _>(target, Deposit { amount: 7 });
+    let done = cut.short(command.metadata(correlated(&mark)).into_future()).await.transpose();
+    let done = done.map_err(|refused| format!("{refused:?}"))?;
+    subject.check_whole(&mark, 1, done.is_some()).await
+}
+
+/// A wish that is sent again after its future was dropped comes true once.
+pub async fn execute_with_an_idempotency_key(subject: &Subject, cut: &mut Cut) -> Outcome {
+    let mark = Subject::mark();
+    let command = || {
+        let target = Target::key_or_new(mark.as_str());
+        let target = target.expect("a mark can be a key");
+        let command = subject.store.execute::<Account, _>(target, Deposit { amount: 7 });
+        command.metadata(correlated(&mark)).idempotency_key(mark.as_str())
+    };
+    let done = cut.short(command().into_future()).await.transpose();
+    done.map_err(|refused| format!("{refused:?}"))?;
+    let again = command().await.map_err(|refused| format!("{refused:?}"))?;
+    if again.state().balance != 7 {
+        return Err(format!("a wish came true more than once: {}", again.state().balance).into());
+    }
+    let first = subject.witness.find_first(mark.as_str()).await?;
+    if first.and_then(|first| first.commit()) != again.commit() {
+        return Err("a repetition is answered with another commit".into());
+    }
+    subject.check_whole(&mark, 1, true).await
+}
+
+pub async fn append(subject: &Subject, cut: &mut Cut) -> Outcome {
+    let mark = Subject::mark();
+    let stream = Stream::Id(counter::create(&subject.witness, 0).await?);
+    append_to(subject, cut, stream, &mark).await
+}
+
+pub async fn append_to_a_new_stream(subject: &Subject, cut: &mut Cut) -> Outcome {
+    let mark = Subject::mark();
+    let stream = Stream::Key(NaturalKey::new(mark.as_str())?);
+    append_to(subject, cut, stream, &mark).await?;
+    take_key(subject, &mark).await
+}
+
+async fn append_to(subject: &Subject, cut: &mut Cut, stream: Stream, mark: &str) -> Outcome {
+    let events = [1, 2].map(|by| {
+        let options = EventOptions::new().metadata(correlated(mark));
+        EventDraft::<Counter>::from(Added { by }).with(options)
+    });
+    let appending = subject.store.append::<Counter, _>(stream, Expected::Any, events);
+    let done = cut.short(appending).await.transpose()?;
+    subject.check_whole(mark, 2, done.is_some()).await
+}
+
+/// What travels with a task ends with the future.
+pub async fn with_metadata_of_a_task(subject: &Subject, cut: &mut Cut) -> Outcome {
+    let mark = Subject::mark();
+    let work = with_metadata(
+        correlated(&mark),
+        subject.store.with_context(async |ctx| {
+            let mut counter = ctx.load::<Counter>(subject.left).await?;
+            ctx.apply(&mut counter, Added { by: 1 })?;
+            let mut counter = ctx.load::<Counter>(subject.right).await?;
+            ctx.apply(&mut counter, Added { by: 1 })
+        }),
+    );
+    let done = cut.short(work).await.transpose()?;
+    subject.check_whole(&mark, 2, done.is_some()).await?;
+    let other = counter::create(&subject.store, 1).await?;
+    // What was dropped may land meanwhile.
+    let marked = subject.witness.read_correlated(&mark, Position::START).await?.events;
+    if marked.iter().any(|event| event.aggregate_id() == other) {
+        return Err("the metadata outlive their future".into());
+    }
+    Ok(())
+}

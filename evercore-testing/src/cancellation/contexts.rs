@@ -1,0 +1,99 @@
+//! Reads of a context that are dropped while the context goes on, as under a time-out of user code.
+
+use evercore::{Context, Error, EventStore, Result};
+
+use super::subject::LEFT;
+use super::{Cut, Outcome, Subject};
+use crate::domain::counter::{self, Added, Counter};
+
+/// What a context stages after one of its futures was dropped lands whole.
+async fn go_on_after(
+    subject: &Subject,
+    store: &EventStore,
+    dropped: impl AsyncFnOnce(&mut Context) -> Result<()>,
+) -> Outcome {
+    let mark = Subject::mark();
+    store
+        .with_context_once(async |ctx| {
+            dropped(ctx).await?;
+            subject.add_to_both(ctx, &mark).await
+        })
+        .await?;
+    subject.check_whole(&mark, 2, true).await
+}
+
+pub async fn load(subject: &Subject, cut: &mut Cut) -> Outcome {
+    let read = async |ctx: &mut Context| {
+        cut.short(ctx.load::<Counter>(subject.left)).await.transpose().map(drop)
+    };
+    go_on_after(subject, &subject.store, read).await
+}
+
+pub async fn load_by_key(subject: &Subject, cut: &mut Cut) -> Outcome {
+    let read = async |ctx: &mut Context| {
+        cut.short(ctx.load_by_key::<Counter>(LEFT)).await.transpose().map(drop)
+    };
+    go_on_after(subject, &subject.store, read).await
+}
+
+pub async fn find(subject: &Subject, cut: &mut Cut) -> Outcome {
+    let read = async |ctx: &mut Context| {
+        cut.short(ctx.find::<Counter>(subject.right)).await.transpose().map(drop)
+    };
+    go_on_after(subject, &subject.store, read).await
+}
+
+pub async fn find_by_key(subject: &Subject, cut: &mut Cut) -> Outcome {
+    let read = async |ctx: &mut Context| {
+        cut.short(ctx.find_by_key::<Counter>("nobody's")).await.transpose().map(drop)
+    };
+    go_on_after(subject, &subject.store, read).await
+}
+
+/// The context stages the aggregate or does not know of it: asked again, it makes one and no more.
+pub async fn load_or_create(subject: &Subject, cut: &mut Cut) -> Outcome {
+    let mark = Subject::mark();
+    let make = async |ctx: &mut Context| {
+        cut.short(ctx.load_or_create::<Counter>(mark.as_str())).await.transpose()?;
+        let mut counter = ctx.load_or_create::<Counter>(mark.as_str()).await?;
+        ctx.apply(&mut counter, Added { by: 1 })
+    };
+    go_on_after(subject, &subject.fresh_store().await?, make).await?;
+    check_made(subject, &mark).await
+}
+
+pub async fn create(subject: &Subject, cut: &mut Cut) -> Outcome {
+    let make = async |ctx: &mut Context| {
+        cut.short(ctx.create::<Counter>()).await.transpose()?;
+        let mut counter = ctx.create::<Counter>().await?;
+        ctx.apply(&mut counter, Added { by: 1 })
+    };
+    go_on_after(subject, &subject.fresh_store().await?, make).await
+}
+
+/// A creation that was dropped has not staged the key.
+pub async fn create_with_key(subject: &Subject, cut: &mut Cut) -> Outcome {
+    let mark = Subject::mark();
+    let make = async |ctx: &mut Context| {
+        let made = cut.short(ctx.create_with_key::<Counter>(mark.as_str())).await.transpose()?;
+        let mut counter = match made {
+            Some(counter) => counter,
+            None => ctx.create_with_key::<Counter>(mark.as_str()).await?,
+        };
+        ctx.apply(&mut counter, Added { by: 1 })
+    };
+    go_on_after(subject, &subject.fresh_store().await?, make).await?;
+    check_made(subject, &mark).await
+}
+
+async fn check_made(subject: &Subject, key: &str) -> Outcome {
+    let id = counter::find_by_key(&subject.witness, key).await?;
+    let id = id.ok_or_else(|| Error::UnknownKey {
+        aggregate: "counter".to_owned(),
+        key: key.to_owned(),
+    })?;
+    match counter::value(&subject.witness, id).await? {
+        1 => Ok(()),
+        value => Err(format!("it was made once and has the value {value}").into()),
+    }
+}

@@ -1,0 +1,102 @@
+//! Drops a future at an await point of choice.
+
+use std::future::poll_fn;
+use std::mem;
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+/// How long a future is waited for that is to be dropped once it is woken. It may wait for something that never comes.
+const PATIENCE: Duration = Duration::from_millis(30);
+
+/// Where a future is dropped.
+#[derive(Debug)]
+pub struct Cut {
+    polls: u32,
+    moment: Moment,
+    has_cut: bool,
+}
+
+/// When after a poll.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Moment {
+    /// As soon as it waits.
+    Waiting,
+    /// When what it waits for has come, before it looks.
+    Woken,
+}
+
+impl Cut {
+    pub(crate) const fn never() -> Self {
+        Self::after(u32::MAX, Moment::Waiting)
+    }
+
+    pub(crate) const fn after(polls: u32, moment: Moment) -> Self {
+        Self { polls, moment, has_cut: false }
+    }
+
+    /// Whether anything was dropped before its end.
+    pub(crate) const fn has_cut(&self) -> bool {
+        self.has_cut
+    }
+
+    /// Polls a future up to the number of times, and drops it. Its output if it was ready.
+    pub(crate) async fn short<F: Future>(&mut self, future: F) -> Option<F::Output> {
+        let mut left = self.polls;
+        let mut future = pin!(future);
+        let output = poll_fn(|context| {
+            left -= 1;
+            match future.as_mut().poll(context) {
+                Poll::Ready(output) => Poll::Ready(Some(output)),
+                Poll::Pending if left == 0 => Poll::Ready(None),
+                Poll::Pending => Poll::Pending,
+            }
+        })
+        .await;
+        if output.is_none() && self.moment == Moment::Woken {
+            // It has left our waker where it waits.
+            let _late = timeout(PATIENCE, woken()).await;
+        }
+        self.has_cut |= output.is_none();
+        output
+    }
+}
+
+/// Is done when the task is woken.
+async fn woken() {
+    let mut is_first = true;
+    poll_fn(|_| if mem::take(&mut is_first) { Poll::Pending } else { Poll::Ready(()) }).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Steps that a future takes before it is ready, one for each poll but the last.
+    async fn steps(taken: &mut u32) {
+        for _ in 0..3 {
+            *taken += 1;
+            tokio::task::yield_now().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_future_is_polled_so_often_and_dropped() {
+        for moment in [Moment::Waiting, Moment::Woken] {
+            for (polls, expected) in [(1, (1, None)), (3, (3, None)), (4, (3, Some(())))] {
+                let (mut taken, mut cut) = (0, Cut::after(polls, moment));
+                let output = cut.short(steps(&mut taken)).await;
+                assert_eq!((taken, output), expected, "{polls} polls, {moment:?}");
+                assert_eq!(cut.has_cut(), output.is_none());
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn what_never_comes_is_not_waited_for() {
+        let mut cut = Cut::after(1, Moment::Woken);
+        assert_eq!(cut.short(std::future::pending::<()>()).await, None);
+    }
+}

@@ -1,0 +1,120 @@
+//! The list of public futures. It stands here and nowhere else.
+
+/// A test of the suite.
+#[derive(Clone, Copy, Debug)]
+pub struct Operation {
+    /// Its name, after the file that it is in.
+    pub name: &'static str,
+    /// The public functions whose futures it drops.
+    pub covers: &'static [&'static str],
+}
+
+/// The list: which operation is tried in which file, and which public functions it stands for.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __with_operations {
+    ($then:ident $($pass:tt)*) => {
+        $crate::$then! {
+            { $($pass)* }
+            lifecycle {
+                open: "EventStoreBuilder::open" "EventStoreBuilder::open_shared"
+                connect: "EventStore::connect" "EventStoreBuilder::connect"
+                migrate: "EventStore::migrate"
+                warmup: "EventStore::warmup"
+                close: "EventStore::close"
+            }
+            commits {
+                with_context: "EventStore::with_context"
+                with_context_committed: "EventStore::with_context_committed"
+                with_context_once: "EventStore::with_context_once"
+                a_context_that_creates: "EventStore::with_context"
+                a_context_that_changes_a_key: "EventStore::with_context"
+                a_context_with_a_rival: "EventStore::with_context"
+                execute: "EventStore::execute"
+                execute_with_an_idempotency_key: "EventStore::execute"
+                append: "EventStore::append"
+                append_to_a_new_stream: "EventStore::append"
+                with_metadata_of_a_task: "with_metadata"
+            }
+            contexts {
+                load: "Context::load"
+                load_by_key: "Context::load_by_key"
+                find: "Context::find"
+                find_by_key: "Context::find_by_key"
+                load_or_create: "Context::load_or_create"
+                create: "Context::create"
+                create_with_key: "Context::create_with_key"
+            }
+            reads {
+                with_readonly_context: "EventStore::with_readonly_context"
+                loads_of_a_view: "ReadContext::load" "ReadContext::load_by_key" "ReadContext::find"
+                    "ReadContext::find_by_key" "ReadContext::load_as_of"
+                pages_of_a_view: "ReadContext::history" "ReadContext::read_log"
+                    "ReadContext::read_correlated"
+                history: "EventStore::history"
+                read_log: "EventStore::read_log" "EventStore::head"
+                read_correlated: "EventStore::read_correlated"
+                find_commit: "EventStore::find_commit"
+                find_first: "EventStore::find_first"
+                verify: "Verify::run"
+            }
+            following {
+                run: "SubscriptionBuilder::run"
+                run_that_stops: "SubscriptionBuilder::run"
+                shutdown: "SubscriptionHandle::shutdown" "SubscriptionBuilder::spawn"
+                join: "SubscriptionHandle::join"
+                run_ephemeral: "EphemeralBuilder::run"
+                stream: "EphemeralBuilder::stream"
+                wait_for: "EventStore::wait_for"
+                wait_until_idle: "EventStore::wait_until_idle"
+                notified: "LogWatch::notified"
+            }
+            administration {
+                list: "Subscriptions::list" "Subscriptions::find"
+                pause: "Subscriptions::pause"
+                resume: "Subscriptions::resume"
+                reset: "Subscriptions::reset"
+                delete: "Subscriptions::delete"
+                redrive: "Subscriptions::redrive"
+                parked: "Subscriptions::parked"
+            }
+        }
+    };
+}
+
+/// The list of those with a transaction.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __with_transactional_operations {
+    ($then:ident $($pass:tt)*) => {
+        $crate::$then! {
+            { $($pass)* }
+            transactions {
+                with_context_in: "EventStore::with_context_in"
+                run_in: "SubscriptionBuilder::run_in"
+                run_in_that_stops: "SubscriptionBuilder::run_in"
+            }
+        }
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __operation_list {
+    ({} $($group:ident { $($name:ident: $($covered:literal)+)+ })+) => {
+        &[$($(
+            $crate::cancellation::Operation {
+                name: concat!(stringify!($group), "::", stringify!($name)),
+                covers: &[$($covered),+],
+            }
+        ),+),+]
+    };
+}
+
+/// All operations of both suites.
+pub fn operations() -> impl Iterator<Item = &'static Operation> {
+    const ALL: &[Operation] = crate::__with_operations! { __operation_list };
+    const TRANSACTIONAL: &[Operation] =
+        crate::__with_transactional_operations! { __operation_list };
+    ALL.iter().chain(TRANSACTIONAL)
+}

@@ -1,0 +1,110 @@
+//! What reads, and leaves nothing.
+
+use evercore::{AsOf, CommitId, Error, Position, ReadContext, Result, Sequence};
+
+use super::subject::LEFT;
+use super::{Cut, Outcome, Subject};
+use crate::domain::counter::Counter;
+
+pub async fn with_readonly_context(subject: &Subject, cut: &mut Cut) -> Outcome {
+    let read = subject.store.with_readonly_context(async |ctx| {
+        let left = ctx.load_by_key::<Counter>(LEFT).await?.state().value;
+        Ok::<_, Error>(left == ctx.load::<Counter>(subject.right).await?.state().value)
+    });
+    match cut.short(read).await.transpose()? {
+        Some(false) => Err("a view sees a part of a commit".into()),
+        _ => Ok(()),
+    }
+}
+
+/// One read of a view is dropped, and the view goes on.
+async fn within_a_view(
+    subject: &Subject,
+    dropped: impl AsyncFnOnce(&ReadContext) -> Result<()>,
+) -> Outcome {
+    let before = subject.witness.head().await?;
+    let mark = Subject::mark();
+    let view = subject.store.with_readonly_context(async |ctx| {
+        subject.witness.with_context(async |ctx| subject.add_to_both(ctx, &mark).await).await?;
+        dropped(ctx).await?;
+        ctx.load::<Counter>(subject.left).await?;
+        Ok::<_, Error>(ctx.read_log(before, 10).await?.events.len())
+    });
+    match view.await? {
+        0 => Ok(()),
+        later => Err(format!("the view sees {later} events that came after it").into()),
+    }
+}
+
+pub async fn loads_of_a_view(subject: &Subject, cut: &mut Cut) -> Outcome {
+    let read = async |ctx: &ReadContext| {
+        let loads = async {
+            ctx.load::<Counter>(subject.left).await?;
+            ctx.load_by_key::<Counter>(LEFT).await?;
+            ctx.find::<Counter>(subject.left).await?;
+            ctx.find_by_key::<Counter>("nobody's").await?;
+            ctx.load_as_of::<Counter>(subject.left, AsOf::Sequence(Sequence::FIRST)).await?;
+            Ok(())
+        };
+        cut.short(loads).await.unwrap_or(Ok(()))
+    };
+    within_a_view(subject, read).await
+}
+
+pub async fn pages_of_a_view(subject: &Subject, cut: &mut Cut) -> Outcome {
+    let read = async |ctx: &ReadContext| {
+        let pages = async {
+            ctx.history(subject.left, ..).await?;
+            ctx.read_log(Position::START, 2).await?;
+            ctx.read_correlated("nobody's", Position::START).await?;
+            Ok(())
+        };
+        cut.short(pages).await.unwrap_or(Ok(()))
+    };
+    within_a_view(subject, read).await
+}
+
+pub async fn history(subject: &Subject, cut: &mut Cut) -> Outcome {
+    cut.short(subject.store.history(subject.left, ..)).await.transpose()?;
+    Ok(())
+}
+
+pub async fn read_log(subject: &Subject, cut: &mut Cut) -> Outcome {
+    let read = async {
+        let head = subject.store.head().await?;
+        subject.store.read_log(Position::START, 3).await.map(|page| (head, page))
+    };
+    cut.short(read).await.transpose()?;
+    Ok(())
+}
+
+pub async fn read_correlated(subject: &Subject, cut: &mut Cut) -> Outcome {
+    let mark = Subject::mark();
+    subject.prepare(&mark).await?;
+    cut.short(subject.store.read_correlated(&mark, Position::START)).await.transpose()?;
+    Ok(())
+}
+
+/// A question for an outcome that decides it: whatever was said before the drop is said again.
+pub async fn find_commit(subject: &Subject, cut: &mut Cut) -> Outcome {
+    let commit = CommitId::generate();
+    let first = cut.short(subject.store.find_commit(commit)).await.transpose()?;
+    let again = subject.witness.find_commit(commit).await?;
+    match first {
+        Some(first) if first != again => Err(format!("{first:?}, and then {again:?}").into()),
+        _ => Ok(()),
+    }
+}
+
+pub async fn find_first(subject: &Subject, cut: &mut Cut) -> Outcome {
+    cut.short(subject.store.find_first(Subject::mark())).await.transpose()?;
+    Ok(())
+}
+
+pub async fn verify(subject: &Subject, cut: &mut Cut) -> Outcome {
+    let report = cut.short(subject.store.verify().run()).await.transpose()?;
+    match report.filter(|report| !report.is_clean()) {
+        Some(report) => Err(format!("what is stored is wrong: {report}").into()),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,167 @@
+//! Every public future is on the list of those that are dropped at each of their await points.
+//!
+//! The sources are read, so that one which nobody thought of is seen to be missing.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use evercore_testing::cancellation::operations;
+use syn::{ImplItem, Item, ReturnType, Signature, TraitItem, Type, Visibility};
+
+/// The crates whose futures users await, beside the core.
+const CRATES: [&str; 4] = ["evercore", "evercore-memory", "evercore-sqlite", "evercore-postgres"];
+
+/// The contract of engines. Each of these calls is two await points of every operation that makes it.
+const CONTRACT: [&str; 4] = ["StorageEngine", "Reader", "SubscriptionStorage", "Transactor"];
+
+/// What is dropped as a part of something on the list.
+const PARTS: [(&str, &str); 10] = [
+    ("SqliteEngine::connect", "lifecycle::connect"),
+    ("SqliteEngine::open", "lifecycle::open"),
+    ("SqliteEngine::in_memory", "lifecycle::open"),
+    ("SqliteStoreExt::with_transaction", "transactions::with_context_in"),
+    ("SqliteSubscriptionExt::run_in_transaction", "transactions::run_in"),
+    ("PostgresEngine::open", "lifecycle::open"),
+    ("PostgresEngine::frontier_holders", "reads::read_log"),
+    ("PostgresStoreExt::with_transaction", "transactions::with_context_in"),
+    ("PostgresSubscriptionExt::run_in_transaction", "transactions::run_in"),
+    ("Handler::handle", "following::run"),
+];
+
+#[derive(Debug, Default)]
+struct Found {
+    futures: BTreeSet<String>,
+    functions: BTreeSet<String>,
+}
+
+#[test]
+fn every_public_future_is_on_the_list() {
+    let found = found();
+    let covered: BTreeSet<_> =
+        operations().flat_map(|operation| operation.covers).copied().collect();
+    let parts = || PARTS.iter().map(|(part, _)| *part);
+    let missing: Vec<_> = found
+        .futures
+        .iter()
+        .filter(|name| !covered.contains(name.as_str()) && !parts().any(|part| part == *name))
+        .collect();
+    assert!(
+        missing.is_empty(),
+        "these are not dropped anywhere; try them in `evercore-testing/src/cancellation`: {missing:#?}"
+    );
+}
+
+#[test]
+fn nothing_is_on_the_list_that_is_gone() {
+    let found = found();
+    let names = operations().flat_map(|operation| operation.covers).copied();
+    let parts = PARTS.iter().map(|(part, _)| *part);
+    let gone: Vec<_> = names.chain(parts).filter(|name| !found.functions.contains(*name)).collect();
+    assert!(gone.is_empty(), "{gone:?}");
+    for (part, whole) in PARTS {
+        assert!(operations().any(|operation| operation.name == whole), "{part} in {whole}");
+    }
+}
+
+#[test]
+fn a_future_that_is_not_on_the_list_is_seen() {
+    let mut found = Found::default();
+    let source = "
+        impl EventStore { pub async fn forgotten(&self) {} async fn hidden(&self) {} }
+        impl<T> Wrapper<T> { pub fn later(&self) -> impl Future<Output = ()> + use<T> {} }
+        pub async fn alone() {}
+        pub(crate) async fn inner() {}
+    ";
+    read(syn::parse_file(source).expect("it is Rust"), &mut found);
+    let expected = ["EventStore::forgotten", "Wrapper::later", "alone"].map(str::to_owned);
+    assert_eq!(found.futures, BTreeSet::from(expected));
+}
+
+fn found() -> Found {
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("it is in a workspace");
+    let mut found = Found::default();
+    for name in CRATES {
+        for path in sources(&workspace.join(name).join("src")) {
+            let source = fs::read_to_string(&path).expect("it can be read");
+            let file =
+                syn::parse_file(&source).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+            read(file, &mut found);
+        }
+    }
+    assert!(found.futures.len() > 40, "the sources are not where they were: {found:?}");
+    found
+}
+
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).expect("it is a folder");
+    let paths = entries.map(|entry| entry.expect("it can be read").path());
+    paths
+        .flat_map(|path| if path.is_dir() { sources(&path) } else { vec![path] })
+        .filter(|path| path.extension().is_some_and(|extension| extension == "rs"))
+        .collect()
+}
+
+fn read(file: syn::File, found: &mut Found) {
+    for item in file.items {
+        match item {
+            Item::Fn(function) if is_public(&function.vis) => {
+                found.add(None, &function.sig);
+            }
+            Item::Impl(block) if block.trait_.is_none() => {
+                let owner = type_name(&block.self_ty);
+                for item in block.items {
+                    if let ImplItem::Fn(function) = item
+                        && is_public(&function.vis)
+                    {
+                        found.add(Some(&owner), &function.sig);
+                    }
+                }
+            }
+            Item::Trait(block) if is_public(&block.vis) => {
+                let owner = block.ident.to_string();
+                for item in block.items {
+                    if let TraitItem::Fn(function) = item
+                        && !CONTRACT.contains(&owner.as_str())
+                    {
+                        found.add(Some(&owner), &function.sig);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Found {
+    fn add(&mut self, owner: Option<&str>, signature: &Signature) {
+        let name = match owner {
+            Some(owner) => format!("{owner}::{}", signature.ident),
+            None => signature.ident.to_string(),
+        };
+        let is_future = signature.asyncness.is_some()
+            || matches!(&signature.output, ReturnType::Type(_, output) if is_future(output));
+        if is_future {
+            self.futures.insert(name.clone());
+        }
+        self.functions.insert(name);
+    }
+}
+
+fn is_public(visibility: &Visibility) -> bool {
+    matches!(visibility, Visibility::Public(_))
+}
+
+fn is_future(output: &Type) -> bool {
+    let Type::ImplTrait(output) = output else { return false };
+    output.bounds.iter().any(|bound| {
+        let syn::TypeParamBound::Trait(bound) = bound else { return false };
+        let last = bound.path.segments.last();
+        last.is_some_and(|segment| segment.ident == "Future" || segment.ident == "Stream")
+    })
+}
+
+fn type_name(of: &Type) -> String {
+    let Type::Path(path) = of else { return String::new() };
+    path.path.segments.last().map(|segment| segment.ident.to_string()).unwrap_or_default()
+}

@@ -1,0 +1,41 @@
+//! The clock of the database: virtual, and not to be trusted.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use evercore::Clock;
+use tokio::time::Instant;
+
+/// Goes on with the runtime's time, and jumps when it is told to.
+#[derive(Debug)]
+pub(crate) struct JumpingClock {
+    started: Instant,
+    skew: Mutex<TimeDelta>,
+}
+
+impl JumpingClock {
+    pub(crate) fn new() -> Self {
+        Self { started: Instant::now(), skew: Mutex::default() }
+    }
+
+    /// How long the runtime has been running.
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    pub(crate) fn jump(&self, by: TimeDelta) {
+        *self.skew.lock().unwrap_or_else(PoisonError::into_inner) += by;
+    }
+}
+
+impl Clock for JumpingClock {
+    fn now(&self) -> DateTime<Utc> {
+        let skew = *self.skew.lock().unwrap_or_else(PoisonError::into_inner);
+        // A thousand days, so that no jump leads before the epoch.
+        DateTime::UNIX_EPOCH
+            + TimeDelta::days(1_000)
+            + skew
+            + TimeDelta::from_std(self.elapsed()).expect("a run is short")
+    }
+}

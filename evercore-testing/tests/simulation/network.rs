@@ -1,0 +1,251 @@
+//! The engine as a process sees it: somewhere else.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use evercore::engine::{
+    AcquireRequest, Acquired, Beat, Commit, CommitOutcome, Committed, Control, FirstOutcome,
+    Heartbeat, HistoryRequest, IdBlock, Inspection, LeaseKey, LoadRequest, LoadedAggregate,
+    LogPage, LogRequest, LogSignal, LogWatch, MatchRequest, Migration, NewSubscription,
+    ParkedRequest, Reader, Settled, Settlement, StorageEngine, StoredSubscription,
+    SubscriptionStorage, TypeName,
+};
+use evercore::{
+    AggregateId, CommitId, Error, IdempotencyKey, ParkedEvent, Position, RecordedEvent, Result,
+    Start, SubscriptionName,
+};
+use tokio::time::sleep;
+
+use crate::database::{Database, Ending, at_once};
+use crate::process::Health;
+
+/// How soon a store looks at the log without being told.
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
+
+/// A process's way to the database. A call goes on at the other end when its caller is gone.
+#[derive(Clone, Debug)]
+pub(crate) struct Network {
+    pub(crate) database: Arc<Database>,
+    pub(crate) health: Health,
+    pub(crate) ending: Ending,
+    is_lossy: bool,
+    /// Of this process alone: a signal wakes those who watch it in an order that no seed decides.
+    grown: LogSignal,
+}
+
+/// What a call meets.
+struct Journey {
+    there: Duration,
+    back: Duration,
+    is_lost_there: bool,
+    is_lost_back: bool,
+}
+
+impl Network {
+    pub(crate) fn new(
+        database: &Arc<Database>,
+        health: Health,
+        ending: Ending,
+        is_lossy: bool,
+    ) -> Self {
+        let grown = LogSignal::new();
+        database.tell(grown.clone());
+        Self { database: Arc::clone(database), health, ending, is_lossy, grown }
+    }
+
+    /// Has the database do something.
+    pub(crate) async fn call<T, F>(
+        &self,
+        name: &'static str,
+        work: impl FnOnce(Arc<Database>) -> F,
+    ) -> Result<T>
+    where
+        F: Future<Output = Result<T>> + Send + 'static,
+        T: Send + 'static,
+    {
+        self.health.awake().await;
+        let journey = self.journey();
+        if journey.is_lost_there {
+            sleep(journey.there + journey.back).await;
+            return Err(lost());
+        }
+        let work = work(Arc::clone(&self.database));
+        let database = Arc::clone(&self.database);
+        let owner = self.health.name();
+        let done = tokio::spawn(async move {
+            sleep(journey.there).await;
+            let answer = work.await;
+            database.observer().trace(&owner, name, answer.is_ok(), database.clock.elapsed());
+            answer
+        });
+        let answer = done.await.expect("the database does not panic");
+        sleep(journey.back).await;
+        self.health.awake().await;
+        if journey.is_lost_back { Err(lost()) } else { answer }
+    }
+
+    fn journey(&self) -> Journey {
+        let plan = &self.database.plan;
+        let mut random = self.database.random();
+        let most = u64::try_from(plan.distance.as_millis()).expect("short");
+        // Mostly short, so that few of many calls are overtaken.
+        let mut way = || {
+            let most = if random.u32(..4) == 0 { most } else { most.min(3) };
+            Duration::from_millis(random.u64(0..=most))
+        };
+        let (there, back) = (way(), way());
+        let lost = if self.is_lossy && self.health.is_troubled() { plan.lost } else { 0 };
+        let (is_lost_there, is_lost_back) =
+            (random.u32(..1_000) < lost, random.u32(..1_000) < lost);
+        Journey { there, back, is_lost_there, is_lost_back }
+    }
+}
+
+fn lost() -> Error {
+    Error::Unavailable { source: "the network has lost it".into() }
+}
+
+#[async_trait]
+impl StorageEngine for Network {
+    async fn migrate(&self) -> Result<()> {
+        Ok(())
+    }
+
+    fn migrations(&self) -> Vec<Migration> {
+        Vec::new()
+    }
+
+    async fn warmup(&self, types: &[TypeName]) -> Result<()> {
+        self.database.memory.warmup(types).await
+    }
+
+    async fn aggregate_types(&self) -> Result<Vec<Arc<str>>> {
+        self.database.memory.aggregate_types().await
+    }
+
+    async fn reserve_ids(&self, count: u32) -> Result<IdBlock> {
+        self.database.memory.reserve_ids(count).await
+    }
+
+    async fn commit(&self, commit: Commit) -> Result<Committed> {
+        let ending = self.ending;
+        self.call("commit", move |at| async move { at.append(commit, ending).await }).await
+    }
+
+    async fn find_commit(&self, id: CommitId) -> Result<CommitOutcome> {
+        self.call("find_commit", move |at| async move { at_once(at.memory.find_commit(id)) }).await
+    }
+
+    async fn find_first(&self, key: &IdempotencyKey) -> Result<Option<FirstOutcome>> {
+        self.database.memory.find_first(key).await
+    }
+
+    fn watch_log(&self) -> LogWatch {
+        self.grown.watch(POLL_INTERVAL)
+    }
+
+    fn inspection(&self) -> &dyn Inspection {
+        self.database.memory.inspection()
+    }
+
+    async fn begin_read(&self) -> Result<Box<dyn Reader>> {
+        self.database.memory.begin_read().await
+    }
+
+    async fn close(&self) -> Result<()> {
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Reader for Network {
+    async fn load(&self, request: LoadRequest) -> Result<Option<LoadedAggregate>> {
+        self.database.memory.load(request).await
+    }
+
+    async fn read_history(&self, request: HistoryRequest) -> Result<Vec<RecordedEvent>> {
+        self.database.memory.read_history(request).await
+    }
+
+    async fn read_log(&self, request: LogRequest) -> Result<LogPage> {
+        self.database.memory.read_log(request).await
+    }
+}
+
+#[async_trait]
+impl SubscriptionStorage for Network {
+    async fn read_matching(&self, request: MatchRequest) -> Result<LogPage> {
+        self.call("read", move |at| async move { at.read_matching(request).await }).await
+    }
+
+    async fn resolve_start(&self, start: Start) -> Result<Position> {
+        self.database.memory.resolve_start(start).await
+    }
+
+    async fn register(&self, subscription: &NewSubscription) -> Result<()> {
+        let new = subscription.clone();
+        self.call("register", move |at| async move { at_once(at.memory.register(&new)) }).await
+    }
+
+    async fn subscriptions(
+        &self,
+        name: Option<&SubscriptionName>,
+    ) -> Result<Vec<StoredSubscription>> {
+        let name = name.cloned();
+        let list =
+            move |at: Arc<Database>| async move { at_once(at.memory.subscriptions(name.as_ref())) };
+        self.call("subscriptions", list).await
+    }
+
+    async fn acquire(&self, request: &AcquireRequest) -> Result<Acquired> {
+        let request = request.clone();
+        self.call("acquire", move |at| async move { at.acquire(&request) }).await
+    }
+
+    async fn ask_for(&self, lease: &LeaseKey, by: &str, patience: Duration) -> Result<()> {
+        let (lease, by) = (lease.clone(), by.to_owned());
+        let ask = move |at: Arc<Database>| async move {
+            at_once(at.memory.ask_for(&lease, &by, patience))
+        };
+        self.call("ask_for", ask).await
+    }
+
+    async fn heartbeat(&self, beats: &[Beat]) -> Result<Heartbeat> {
+        let beats = beats.to_vec();
+        self.call("heartbeat", move |at| async move { at.heartbeat(beats).await }).await
+    }
+
+    async fn settle(&self, settlement: &Settlement) -> Result<Settled> {
+        let settlement = settlement.clone();
+        self.call("settle", move |at| async move { at.settle(&settlement, &[]) }).await
+    }
+
+    async fn release(&self, lease: &LeaseKey) -> Result<()> {
+        let lease = lease.clone();
+        self.call("release", move |at| async move { at_once(at.memory.release(&lease)) }).await
+    }
+
+    async fn parked_aggregates(
+        &self,
+        subscription: &SubscriptionName,
+        aggregates: &[AggregateId],
+    ) -> Result<Vec<AggregateId>> {
+        let (name, ids) = (subscription.clone(), aggregates.to_vec());
+        let find = move |at: Arc<Database>| async move {
+            at_once(at.memory.parked_aggregates(&name, &ids))
+        };
+        self.call("parked_aggregates", find).await
+    }
+
+    async fn parked_events(&self, request: &ParkedRequest) -> Result<Vec<ParkedEvent>> {
+        let request = request.clone();
+        let find =
+            move |at: Arc<Database>| async move { at_once(at.memory.parked_events(&request)) };
+        self.call("parked_events", find).await
+    }
+
+    async fn control(&self, subscription: &SubscriptionName, control: &Control) -> Result<()> {
+        self.database.memory.control(subscription, control).await
+    }
+}

@@ -1,0 +1,50 @@
+//! Transactions of the simulated database: effects that count when their batch is recorded.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use evercore::engine::{Commit, Committed, Settled, Settlement, Transactor};
+use evercore::{AggregateId, Error, Position, Result};
+
+use crate::network::Network;
+
+/// What a handler has written.
+#[derive(Debug, Default)]
+pub(crate) struct Effects(pub(crate) Vec<Position>);
+
+#[async_trait]
+impl Transactor for Network {
+    type Transaction = Effects;
+
+    async fn begin(&self, _most_idle: Option<Duration>) -> Result<Effects> {
+        self.call("begin", |_| async { Ok(Effects::default()) }).await
+    }
+
+    fn first_id(&self, _transaction: &Effects) -> Option<AggregateId> {
+        None
+    }
+
+    async fn finish(
+        &self,
+        transaction: Effects,
+        commit: Commit,
+        settlement: Option<&Settlement>,
+    ) -> Result<Committed> {
+        let settlement = settlement.expect("only subscriptions have transactions here").clone();
+        let nothing = Committed { id: commit.id, positions: None };
+        let finished = self
+            .call("finish", move |at| async move {
+                match at.settle(&settlement, &transaction.0)? {
+                    Settled::Now | Settled::Before => Ok(nothing),
+                }
+            })
+            .await;
+        match finished {
+            // Whether it was lost on the way there or back, nobody knows.
+            Err(Error::Unavailable { source }) => {
+                Err(Error::OutcomeUnknown { commit: nothing.id, source })
+            }
+            finished => finished,
+        }
+    }
+}
