@@ -201,3 +201,6 @@ impl fmt::Debug for Link {
         fmt::Display::fmt(self, f)
     }
 }
+
+#[cfg(test)]
+mod tests;

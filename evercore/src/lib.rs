@@ -67,6 +67,8 @@
 //! - **Following**: [`EventStore::subscription`] for durable workers, [`EventStore::ephemeral`] for followers without a
 //!   trace, [`Router`] and other [`Handler`]s, [`EventStore::subscriptions`] to look after them, and
 //!   [`EventStore::wait_for`] to read one's writes.
+//! - **Verifying**: [`EventStore::verify`] says what of all that is stored cannot be right; events chained by hashes with
+//!   [`EventStoreBuilder::chain_events`].
 //! - **Types**: [`macro@Aggregate`], [`macro@event`], [`macro@state_event`]; by hand with [`trait@Aggregate`], [`Event`],
 //!   [`Apply`]; what a store knows in [`Registry`].
 //! - **Formats**: [`Codec`] for a store or an event type, [`Encoding`] by hand, [`RecordedEvent::to_json`] for tools.

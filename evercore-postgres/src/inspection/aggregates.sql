@@ -1,6 +1,7 @@
 -- $1: only ids after this one; $2: the most ids.
 --
 -- Aggregates and snapshots in the order of their ids; what only one of the two tables has stands alone.
+-- OFFSET 0 has each row looked up by itself, where a join would let the server read both tables for a page.
 WITH found AS (
     (SELECT a.id FROM evercore.aggregates a WHERE a.id > $1 ORDER BY a.id LIMIT $2)
     UNION
@@ -11,7 +12,7 @@ WITH found AS (
 SELECT
     f.id, a.id IS NOT NULL AS is_there, t.name, a.natural_key, s.sequence, s.fingerprint, s.state
 FROM found f
-LEFT JOIN evercore.aggregates a ON a.id = f.id
+LEFT JOIN LATERAL (SELECT * FROM evercore.aggregates WHERE id = f.id OFFSET 0) a ON true
 LEFT JOIN evercore.aggregate_types t ON t.id = a.aggregate_type_id
-LEFT JOIN evercore.snapshots s ON s.aggregate_id = f.id
+LEFT JOIN LATERAL (SELECT * FROM evercore.snapshots WHERE aggregate_id = f.id OFFSET 0) s ON true
 ORDER BY f.id

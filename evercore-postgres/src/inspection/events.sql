@@ -1,10 +1,12 @@
 -- $1, $2, $3: only events after this aggregate, sequence and position; $4: the last aggregate; $5: the most events.
 --
--- Events in the order of their aggregates: the columns of an event, and whether the aggregate is there.
+-- Events in the order of their aggregates: the columns of an event, and whether the aggregate is there. As in
+-- `commits.sql`, it is looked up by itself.
 SELECT
     e.position, e.aggregate_id, e.sequence, e.event_type_id, e.version, e.codec, e.payload,
     e.event_time, e.recorded_at, e.reference, e.correlation_id, e.causation_id, e.metadata,
-    EXISTS (SELECT FROM evercore.aggregates a WHERE a.id = e.aggregate_id) AS has_aggregate
+    (SELECT true FROM evercore.aggregates a WHERE a.id = e.aggregate_id LIMIT 1) IS NOT NULL
+        AS has_aggregate
 FROM evercore.events e
 WHERE (e.aggregate_id, e.sequence, e.position) > ($1, $2, $3)
     AND e.aggregate_id <= $4

@@ -138,6 +138,12 @@ async fn work(store: &EventStore, engine: &PostgresEngine, accounts: &[(usize, A
     }
 }
 
+/// Reads everything, and each page by an index: pages are smaller than any of the tables.
+async fn verify(store: &EventStore) {
+    let report = store.verify().page_size(100).run().await.expect("it can be read");
+    assert!(report.is_clean(), "{report}");
+}
+
 /// Accounts with their numbers, which are in their keys.
 async fn seed(store: &EventStore) -> Vec<(usize, AggregateId)> {
     let mut accounts = Vec::new();
@@ -171,6 +177,7 @@ async fn no_growing_table_is_read_from_end_to_end() {
     let store = open(Arc::clone(&engine)).await;
     let accounts = seed(&store).await;
     work(&store, &engine, &accounts[..50]).await;
+    verify(&store).await;
     store.close().await.expect("nothing is under way");
     let seeded = Scans::look(&mut sql).await;
     assert!(seeded.by_index > made.by_index, "they were counted: {seeded:?}");
@@ -179,6 +186,7 @@ async fn no_growing_table_is_read_from_end_to_end() {
     let engine = self::engine().await;
     let store = open(Arc::clone(&engine)).await;
     work(&store, &engine, &accounts[50..100]).await;
+    verify(&store).await;
     store.close().await.expect("nothing is under way");
     let worked = Scans::look(&mut sql).await;
     assert!(worked.by_index > seeded.by_index, "they were counted: {worked:?}");

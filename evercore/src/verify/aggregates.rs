@@ -48,7 +48,8 @@ impl<'a> Aggregates<'a> {
                     };
                     let wanted: Vec<_> = page.into_iter().filter(is_wanted).collect();
                     for row in wanted {
-                        let (after, id) = (EventPlaced::after_all_of(row.id - 1), row.id);
+                        let (after, id) =
+                            (EventPlaced::after_all_of(row.id.saturating_sub(1)), row.id);
                         self.page(vec![row], after, id, notes).await?;
                     }
                 }
@@ -81,8 +82,7 @@ impl<'a> Aggregates<'a> {
             let is_again = previous.replace(id) == Some(id);
             let Some(mut stream) = self.row(row, is_again, notes) else { continue };
             self.strays(&mut events, Some(id), notes).await?;
-            while let Some(event) = events.next_if(|place| place.aggregate_id == id).await? {
-                notes.verified.events += 1;
+            while let Some(event) = events.next_if(notes, |place| place.aggregate_id == id).await? {
                 stream.event(event, notes);
             }
             stream.finish(&mut self.digests, notes);
@@ -136,8 +136,7 @@ impl<'a> Aggregates<'a> {
     ) -> Result<()> {
         let is_stray = |place: EventPlaced| up_to.is_none_or(|id| place.aggregate_id < id);
         let mut stream: Option<(i64, Stream<'a>)> = None;
-        while let Some(event) = events.next_if(is_stray).await? {
-            notes.verified.events += 1;
+        while let Some(event) = events.next_if(notes, is_stray).await? {
             let id = event.place.aggregate_id;
             let at = AggregateAt { aggregate_type: type_of(&event), id };
             if !event.has_aggregate {

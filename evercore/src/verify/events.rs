@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use super::notes::Notes;
 use crate::Result;
 use crate::engine::{EventPlaced, InspectEvents, InspectedEvent, Inspection};
 
@@ -26,15 +27,19 @@ impl<'a> Events<'a> {
         Self { inspection, request, page: VecDeque::new(), at_end: false }
     }
 
-    /// The next one, if its place is as wanted.
+    /// The next one, if its place is as wanted. It is counted.
     pub(super) async fn next_if(
         &mut self,
+        notes: &mut Notes<'_>,
         is_wanted: impl Fn(EventPlaced) -> bool,
     ) -> Result<Option<InspectedEvent>> {
         if self.page.is_empty() && !self.at_end {
             self.turn().await?;
+            notes.page_done().await;
         }
-        Ok(self.page.pop_front_if(|event| is_wanted(event.place)))
+        let next = self.page.pop_front_if(|event| is_wanted(event.place));
+        notes.verified.events += u64::from(next.is_some());
+        Ok(next)
     }
 
     async fn turn(&mut self) -> Result<()> {

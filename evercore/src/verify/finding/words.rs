@@ -1,0 +1,174 @@
+//! What findings say to an operator: what is wrong, where, and what to do about it.
+
+use std::fmt;
+
+use super::{AggregateAt, EventAt, Finding, Numbered};
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AggregateDamaged { aggregate, problem } => {
+                write!(f, "the row of {aggregate} is damaged: {problem}; restore it from a backup")
+            }
+            Self::KeyDamaged { aggregate, problem } => write!(
+                f,
+                "the natural key of {aggregate} is damaged: {problem}; restore it from a backup"
+            ),
+            Self::KeyShared { aggregate_type, key, holders, first, last } => write!(
+                f,
+                "the key `{key}` belongs to {holders} aggregates of the type `{aggregate_type}`, among them {first} and {last}; take it from all but one, and check that the table still has its unique index"
+            ),
+            Self::EventDamaged { event, problem } => {
+                write!(f, "the row of {event} is damaged: {problem}; restore it from a backup")
+            }
+            Self::EventWithoutAggregate { event } => write!(
+                f,
+                "{event} belongs to no aggregate; restore the aggregate's row from a backup"
+            ),
+            Self::EventOfAnotherType { event, found } => {
+                write!(f, "{event} has the type of an event of `{found}`; restore it from a backup")
+            }
+            Self::SequenceMissing { aggregate, first, last } if first == last => {
+                write!(f, "{aggregate} lacks the event {first}; restore it from a backup")
+            }
+            Self::SequenceMissing { aggregate, first, last } => {
+                write!(
+                    f,
+                    "{aggregate} lacks the events {first} to {last}; restore them from a backup"
+                )
+            }
+            Self::SequenceRepeated { event } => write!(
+                f,
+                "{event} has the sequence of another event of its aggregate; remove the one that was not acknowledged, and check that the table still has its unique index"
+            ),
+            Self::PositionOutOfOrder { event, predecessor } => write!(
+                f,
+                "{event} comes before its predecessor, which is at position {predecessor}: subscriptions are given them in the wrong order; restore them from a backup"
+            ),
+            Self::PositionShared { position, one, other } => write!(
+                f,
+                "at position {position} are two events, {} and {}; restore the log from a backup, and check that the table still has its primary key",
+                Numbers(*one),
+                Numbers(*other)
+            ),
+            Self::EventUnreadable { event, problem } => write!(
+                f,
+                "{event} cannot be read: {problem}; restore it from a backup if it was changed, or give the type a new version if its shape was"
+            ),
+            Self::EventInapplicable { event, problem } => write!(
+                f,
+                "{event} makes its aggregate panic: {problem}; restore it from a backup if it was changed, or correct `Apply`"
+            ),
+            Self::SnapshotWithoutAggregate { aggregate_id } => write!(
+                f,
+                "there is a snapshot of the aggregate {aggregate_id}, which is not there; restore the aggregate from a backup, or delete the snapshot"
+            ),
+            Self::SnapshotBeyondEnd { aggregate, sequence, last } => write!(
+                f,
+                "the snapshot of {aggregate} is of sequence {sequence}, and its last event has {last}: events are missing; restore them from a backup"
+            ),
+            Self::SnapshotUnreadable { aggregate, sequence } => write!(
+                f,
+                "the snapshot of {aggregate} at sequence {sequence} cannot be read; loads do without it; delete it"
+            ),
+            Self::SnapshotDiffers { aggregate, sequence, field } => write!(
+                f,
+                "the snapshot of {aggregate} at sequence {sequence} is not what its events lead to: it differs at `{field}`; if the events are as they were written, delete the snapshot, and if `Apply` has changed, raise `snapshot_version`"
+            ),
+            Self::HashDiffers { event } => write!(
+                f,
+                "{event} has the hash of another one: it was changed, or the one before it was exchanged; restore both from a backup"
+            ),
+            Self::HashMissing { event } => write!(
+                f,
+                "{event} has no hash, and earlier ones of its aggregate have: it was written by a program that does not chain events, or behind the store's back"
+            ),
+            Self::SnapshotOfOtherEvents { aggregate, sequence } => write!(
+                f,
+                "the snapshot of {aggregate} at sequence {sequence} has the hash of another event; delete the snapshot if the events are as they were written"
+            ),
+            Self::DigestDiffers { expected, found: Some(found) } => write!(
+                f,
+                "up to position {}, the digest is {found}, and {expected} was expected: events were changed or cut off; compare with a backup",
+                expected.position()
+            ),
+            Self::DigestDiffers { expected, found: None } => write!(
+                f,
+                "the digest {expected} was expected, and no event has a hash: the log is another one, or was made anew; compare with a backup"
+            ),
+            Self::CommitDamaged { commit, problem } => {
+                write!(
+                    f,
+                    "the record of commit {commit} is damaged: {problem}; restore the log from a backup"
+                )
+            }
+            Self::SubscriptionDamaged { subscription, problem } => write!(
+                f,
+                "the subscription `{subscription}` is damaged: {problem}; delete it and let it start where it was"
+            ),
+            Self::PartitionDamaged { subscription, partition, problem } => write!(
+                f,
+                "partition {partition} of the subscription `{subscription}` is damaged: {problem}; delete the subscription and let it start where it was"
+            ),
+            Self::CursorBeyondEnd { subscription, partition, cursor, last } => write!(
+                f,
+                "partition {partition} of the subscription `{subscription}` stands at position {cursor}, and the log ends at {last}: it would miss what is written up to there; restore the end of the log, or reset the subscription"
+            ),
+            Self::LeaseDamaged { subscription, partition, problem } => write!(
+                f,
+                "the lease of partition {partition} of the subscription `{subscription}` is damaged: {problem}; reset the subscription to where it stands"
+            ),
+            Self::ParkedMissing { subscription, position, aggregate_id } => write!(
+                f,
+                "the subscription `{subscription}` has parked the event at position {position} of the aggregate {aggregate_id}, which is not there; restore the log from a backup"
+            ),
+            Self::ParkedAhead { subscription, position, cursor: Some(cursor) } => write!(
+                f,
+                "the subscription `{subscription}` has parked the event at position {position}, and stands at {cursor}: it was set back by hand; redrive what is parked, then reset the subscription"
+            ),
+            Self::ParkedAhead { subscription, position, cursor: None } => write!(
+                f,
+                "the subscription `{subscription}`, which has parked the event at position {position}, lacks the partition that it belongs to; delete the subscription and let it start where it was"
+            ),
+            Self::NumbersBehind { of, last_given, in_use } => write!(
+                f,
+                "{of} are in use up to {in_use}, and the database goes on after {last_given}: it would give them again; set it to {in_use} before anything is written"
+            ),
+        }
+    }
+}
+
+struct Numbers((i64, i64));
+
+impl fmt::Display for Numbers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (aggregate, sequence) = self.0;
+        write!(f, "{aggregate}/{sequence}")
+    }
+}
+
+impl fmt::Display for Numbered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Positions => "positions of events",
+            Self::Aggregates => "ids of aggregates",
+            Self::Leases => "tokens of leases",
+        })
+    }
+}
+
+impl fmt::Display for AggregateAt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.aggregate_type {
+            Some(name) => write!(f, "`{name}` {}", self.id),
+            None => write!(f, "aggregate {}", self.id),
+        }
+    }
+}
+
+impl fmt::Display for EventAt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { aggregate, sequence, position } = self;
+        write!(f, "the event {sequence} of {aggregate}, at position {position},")
+    }
+}
