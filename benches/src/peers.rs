@@ -18,9 +18,10 @@ use crate::sample::Worked;
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/peers");
 
 /// The programs, what they are on, and the package that they stand for.
-const PEERS: [(&str, Kind, &str); 3] = [
+const PEERS: [(&str, Kind, &str); 4] = [
     ("peer-cqrs-es-postgres", Kind::Postgres, "cqrs-es"),
     ("peer-esrs-postgres", Kind::Postgres, "esrs"),
+    ("peer-disintegrate-postgres", Kind::Postgres, "disintegrate"),
     ("peer-cqrs-es-sqlite", Kind::Sqlite, "cqrs-es"),
 ];
 
