@@ -17,13 +17,15 @@ use crate::sample::Worked;
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/peers");
 
-const PEERS: [Program; 5] = [
+const PEERS: [Program; 7] = [
     Program::new("peer-cqrs-es-postgres", Kind::Postgres, "cqrs-es"),
     Program::new("peer-esrs-postgres", Kind::Postgres, "esrs"),
     Program::new("peer-disintegrate-postgres", Kind::Postgres, "disintegrate"),
     Program::new("peer-es-entity-postgres", Kind::Postgres, "es-entity")
         .without("w5", "it has no documented way to read the events of all entities"),
+    Program::new("peer-evento-postgres", Kind::Postgres, "evento"),
     Program::new("peer-cqrs-es-sqlite", Kind::Sqlite, "cqrs-es"),
+    Program::new("peer-evento-sqlite", Kind::Sqlite, "evento"),
 ];
 
 /// A program, what it is on, and the package that it stands for.
