@@ -17,12 +17,26 @@ use crate::sample::Worked;
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/peers");
 
-/// The programs, what they are on, and the package that they stand for.
-const PEERS: [(&str, Kind, &str); 3] = [
-    ("peer-cqrs-es-postgres", Kind::Postgres, "cqrs-es"),
-    ("peer-esrs-postgres", Kind::Postgres, "esrs"),
-    ("peer-cqrs-es-sqlite", Kind::Sqlite, "cqrs-es"),
+const PEERS: [Program; 7] = [
+    Program::new("peer-cqrs-es-postgres", Kind::Postgres, "cqrs-es"),
+    Program::new("peer-esrs-postgres", Kind::Postgres, "esrs"),
+    Program::new("peer-disintegrate-postgres", Kind::Postgres, "disintegrate"),
+    Program::new("peer-es-entity-postgres", Kind::Postgres, "es-entity")
+        .without("w5", "it has no documented way to read the events of all entities"),
+    Program::new("peer-evento-postgres", Kind::Postgres, "evento"),
+    Program::new("peer-cqrs-es-sqlite", Kind::Sqlite, "cqrs-es"),
+    Program::new("peer-evento-sqlite", Kind::Sqlite, "evento"),
 ];
+
+/// A program, what it is on, and the package that it stands for.
+#[derive(Clone, Copy, Debug)]
+struct Program {
+    file: &'static str,
+    kind: Kind,
+    package: &'static str,
+    /// The workload that it takes no part in, and why.
+    without: Option<(&'static str, &'static str)>,
+}
 
 /// Whether peers take part, and what became of them.
 #[derive(Debug, Default)]
@@ -65,11 +79,17 @@ impl Peers {
         bed: &Bed,
         task: Task,
     ) -> anyhow::Result<Contest> {
-        let wanted = PEERS.iter().filter(|(_, kind, _)| self.take_part && *kind == bed.kind());
-        for (program, _, package) in wanted {
+        let wanted = PEERS.iter().filter(|peer| self.take_part && peer.kind == bed.kind());
+        for Program { file, package, without, .. } in wanted {
             let lock = Path::new(FOLDER).join("Cargo.lock");
             let name = format!("{package} {}", locked_version(&lock, package));
-            let mut peer = Peer::start(program, &bed.ground().await?.url(), task)?;
+            if let Some((workload, reason)) = without
+                && *workload == task.workload
+            {
+                self.notes.push(format!("{workload}, {}: {name}: {reason}", contest.engine));
+                continue;
+            }
+            let mut peer = Peer::start(file, &bed.ground().await?.url(), task)?;
             // What it has to have first is made now.
             match peer.work(Duration::from_millis(1)).await {
                 Ok(_) => contest = contest.side(name, peer),
@@ -84,6 +104,16 @@ impl Peers {
     }
 }
 
+impl Program {
+    const fn new(file: &'static str, kind: Kind, package: &'static str) -> Self {
+        Self { file, kind, package, without: None }
+    }
+
+    const fn without(self, workload: &'static str, reason: &'static str) -> Self {
+        Self { without: Some((workload, reason)), ..self }
+    }
+}
+
 /// A process that works when it is told to. It ends with its input.
 struct Peer {
     task: Task,
@@ -94,8 +124,8 @@ struct Peer {
 }
 
 impl Peer {
-    fn start(program: &str, place: &str, task: Task) -> anyhow::Result<Self> {
-        let path: PathBuf = [FOLDER, "target", "release", program].iter().collect();
+    fn start(file: &str, place: &str, task: Task) -> anyhow::Result<Self> {
+        let path: PathBuf = [FOLDER, "target", "release", file].iter().collect();
         let mut process = Command::new(&path)
             .arg(place)
             .stdin(Stdio::piped())
