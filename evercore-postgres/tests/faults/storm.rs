@@ -123,7 +123,17 @@ impl Storm {
     /// Says what is wrong with what the committers were told. They have stopped.
     pub(crate) async fn judge(self) -> Verdict {
         self.follower.shutdown().await.expect("no fault is a reason to end");
-        check(&self.recorder.history(), &self.store).await.expect("it can be read")
+        let history = self.recorder.history();
+        let judged = async {
+            loop {
+                match check(&history, &self.store).await {
+                    // On a connection from before the fault.
+                    Err(error) if error.is_retryable() => {}
+                    judged => return judged.expect("it can be read"),
+                }
+            }
+        };
+        timeout(WITHIN, judged).await.expect("the server answers")
     }
 
     pub(crate) async fn stop_writing(&mut self) {

@@ -51,6 +51,9 @@ impl Recorder {
     /// [`EventStoreBuilder::open_shared`](evercore::EventStoreBuilder::open_shared). What only the engine itself can do,
     /// such as transactions of user code, is not to be had through it.
     ///
+    /// It adds a field to the metadata of each event when its hash is made already, so where events are
+    /// [chained](evercore::EventStoreBuilder::chain_events), `verify` finds each of them changed.
+    ///
     /// A commit that cannot be noted is not sent; it fails with [`Error::Storage`](evercore::Error::Storage).
     #[must_use]
     pub fn observe(&self, engine: Arc<dyn StorageEngine>) -> Arc<dyn StorageEngine> {
