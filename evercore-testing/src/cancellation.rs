@@ -42,6 +42,9 @@ const LOOK_EVERY: u32 = 4;
 /// How long all drops of one future may take.
 const TIME_LIMIT: Duration = Duration::from_secs(60);
 
+/// How long an operation may take, whatever was dropped before it.
+const OPERATION_LIMIT: Duration = Duration::from_secs(10);
+
 /// What the suite of [`cancellation!`](crate::cancellation) needs to know of an engine besides.
 ///
 /// [`Harness::open`] is to give the least of everything that the engine works with, such as one connection that reads: the
@@ -187,7 +190,8 @@ async fn drop_everywhere(
                 let left = crate::case::with_sources(&*error);
                 format!("{name}, dropped after {polls} polls ({moment:?}): {left}").into()
             };
-            operation(&mut cut).await.map_err(problem)?;
+            let done = tokio::time::timeout(OPERATION_LIMIT, operation(&mut cut)).await;
+            done.unwrap_or_else(|_| Err("the next one does not go on".into())).map_err(problem)?;
             subject.check_nothing_is_held().await.map_err(problem)?;
             let is_through = !cut.has_cut();
             // What is lost stays lost, so it is enough to look now and then.

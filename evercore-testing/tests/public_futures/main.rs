@@ -13,7 +13,8 @@ use syn::{ImplItem, Item, ReturnType, Signature, TraitItem, Type, Visibility};
 const CRATES: [&str; 4] = ["evercore", "evercore-memory", "evercore-sqlite", "evercore-postgres"];
 
 /// The contract of engines. Each of these calls is two await points of every operation that makes it.
-const CONTRACT: [&str; 4] = ["StorageEngine", "Reader", "SubscriptionStorage", "Transactor"];
+const CONTRACT: [&str; 5] =
+    ["StorageEngine", "Reader", "Inspection", "SubscriptionStorage", "Transactor"];
 
 /// What is dropped as a part of something on the list.
 const PARTS: [(&str, &str); 10] = [
