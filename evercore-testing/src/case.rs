@@ -4,6 +4,7 @@ use std::any::Any;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
+use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
@@ -109,10 +110,13 @@ impl Case {
 }
 
 pub(crate) fn seed() -> u64 {
-    match std::env::var(SEED_VARIABLE) {
-        Ok(seed) => seed.parse().expect("EVERCORE_SEED is a number"),
-        Err(_) => fastrand::u64(..),
-    }
+    number(SEED_VARIABLE).unwrap_or_else(|| fastrand::u64(..))
+}
+
+/// The number that a variable is set to, if it is set.
+pub(crate) fn number<N: FromStr<Err: fmt::Debug>>(variable: &str) -> Option<N> {
+    let text = std::env::var(variable).ok()?;
+    Some(text.parse().unwrap_or_else(|error| panic!("{variable} is a number: {error:?}")))
 }
 
 pub(crate) fn runtime() -> Runtime {

@@ -10,7 +10,7 @@ use evercore::engine::StorageEngine;
 use evercore::{Batch, Error, EventStore, Result, RetryPolicy};
 
 use crate::Harness;
-use crate::case::{SEED_VARIABLE, runtime, seed, with_sources};
+use crate::case::{SEED_VARIABLE, number, runtime, seed, with_sources};
 use crate::domain::registry;
 use crate::domain::tally::Tally;
 use crate::fixture::{ROOM, Setting};
@@ -63,10 +63,7 @@ impl Crowd {
     /// # Panics
     /// If one of the variables is set and is no number.
     pub fn new() -> Self {
-        let operations = match std::env::var(OPERATIONS_VARIABLE) {
-            Ok(operations) => operations.parse().expect("EVERCORE_OPERATIONS is a number"),
-            Err(_) => OPERATIONS,
-        };
+        let operations = number(OPERATIONS_VARIABLE).unwrap_or(OPERATIONS);
         Self { operations, seed: seed(), setting: Setting::Default }
     }
 

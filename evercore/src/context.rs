@@ -117,10 +117,7 @@ impl Context {
         key: impl TryInto<NaturalKey, Error: Into<Error>>,
     ) -> Result<StateAggregate<T>> {
         let key = key.try_into().map_err(Into::into)?;
-        match self.find_key(&key).await? {
-            Some(found) => Ok(found),
-            None => self.stage_new(Some(key), OnKeyTaken::Conflict).await,
-        }
+        self.find_or_stage(&key).await
     }
 
     /// Stages a new aggregate. It exists from the commit on, also without an event.

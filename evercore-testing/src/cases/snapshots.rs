@@ -2,7 +2,7 @@
 //!
 //! Several cases plant a snapshot that lies. It shows which loads have used it: a wrong state is a snapshot that was read.
 
-use evercore::engine::{LoadRequest, Precondition, Target};
+use evercore::engine::{LoadRequest, Target};
 use evercore::{
     Aggregate, AggregateId, AsOf, Error, EventOptions, EventStore, Expected, Fingerprint, Limits,
     Result, Sequence, Stream,
@@ -15,7 +15,6 @@ use crate::domain::tally::{
 };
 use crate::fixture::Fixture;
 use crate::race::race_all;
-use crate::raw;
 
 pub(crate) async fn snapshot_plus_tail_is_full_replay_at_every_sequence(
     fixture: &Fixture,
@@ -61,7 +60,7 @@ pub(crate) async fn a_commit_decided_on_a_snapshot_goes_on_from_it(
 /// The control of the cases below: a planted snapshot is used where it fits.
 pub(crate) async fn a_fitting_snapshot_comes_with_the_load(fixture: &Fixture) -> Result<()> {
     let id = tally::create(fixture.store(), &[1, 2, 3]).await?;
-    plant(fixture, id, 2, FINGERPRINT, lie()).await?;
+    tally::plant(fixture, id, 2, FINGERPRINT, lie()).await?;
 
     let loaded = fixture.engine().load(request(id, Some(FINGERPRINT), None)).await?;
     let loaded = loaded.expect("it was created");
@@ -87,7 +86,7 @@ pub(crate) async fn a_snapshot_of_another_fingerprint_is_a_miss(fixture: &Fixtur
     let almost_alike =
         [FINGERPRINT.get() + 1, FINGERPRINT.get() | 1 << 63, FINGERPRINT.get() | 1 << 32];
     for other in almost_alike.map(Fingerprint::new).into_iter().chain([OTHER_FINGERPRINT]) {
-        plant(fixture, id, 7, other, lie()).await?;
+        tally::plant(fixture, id, 7, other, lie()).await?;
         assert_eq!(tally::state::<Tally>(store, id).await?, Tally::of(&numbers));
         let own = fixture.engine().load(request(id, Some(other), None)).await?;
         assert!(own.is_some_and(|loaded| loaded.snapshot.is_some()), "its own shape has it");
@@ -102,7 +101,7 @@ pub(crate) async fn an_undecodable_snapshot_is_a_miss(fixture: &Fixture) -> Resu
     let store = fixture.store();
     let id = tally::create(store, &[1, 2, 3]).await?;
     for bytes in [&b""[..], b"{", b"null", b"{\"events\":3}", b"\x00\xFF\xFE"] {
-        plant(fixture, id, 3, FINGERPRINT, bytes.to_vec()).await?;
+        tally::plant(fixture, id, 3, FINGERPRINT, bytes.to_vec()).await?;
         assert_eq!(snapshot_sequence(fixture.engine(), id).await?, Some(3), "it is there");
         assert_eq!(tally::state::<Tally>(store, id).await?, Tally::of(&[1, 2, 3]), "{bytes:?}");
     }
@@ -159,7 +158,7 @@ pub(crate) async fn a_refused_commit_leaves_no_snapshot(fixture: &Fixture) -> Re
 pub(crate) async fn a_state_of_the_past_uses_no_later_snapshot(fixture: &Fixture) -> Result<()> {
     let store = fixture.store();
     let id = tally::create(store, &[1, 2, 3, 4, 5, 6]).await?;
-    plant(fixture, id, 5, FINGERPRINT, lie()).await?;
+    tally::plant(fixture, id, 5, FINGERPRINT, lie()).await?;
     for length in 0..=4_usize {
         let expected = Tally::of(&[1, 2, 3, 4][..length]);
         assert_eq!(as_of(store, id, length).await?, expected, "as of {length}");
@@ -188,7 +187,7 @@ pub(crate) async fn a_state_as_of_a_time_is_replayed(fixture: &Fixture) -> Resul
             Ok::<_, Error>(tally.id())
         })
         .await?;
-    plant(fixture, id, 5, FINGERPRINT, lie()).await?;
+    tally::plant(fixture, id, 5, FINGERPRINT, lie()).await?;
     for minute in 0..=7 {
         let length = usize::try_from(minute.min(6)).expect("small");
         let state = store
@@ -305,17 +304,4 @@ fn request(id: AggregateId, snapshot: Option<Fingerprint>, up_to: Option<Sequenc
 /// The encoded state of a tally that has seen a thousand events.
 fn lie() -> Vec<u8> {
     br#"{"events":1000,"digest":7}"#.to_vec()
-}
-
-/// Has the engine keep a snapshot that no context made.
-async fn plant(
-    fixture: &Fixture,
-    id: AggregateId,
-    sequence: i64,
-    fingerprint: Fingerprint,
-    state: Vec<u8>,
-) -> Result<()> {
-    let mut commit = raw::commit(vec![raw::write::<Tally>(id, Precondition::Exists)], Vec::new());
-    commit.snapshots = vec![raw::snapshot(id, sequence, fingerprint, state)];
-    fixture.engine().commit(commit).await.map(drop)
 }

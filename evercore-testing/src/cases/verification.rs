@@ -8,8 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use evercore::engine::{EventPlaced, InspectEvents, LogRequest, Precondition};
 use evercore::{
     Aggregate, AggregateAt, AggregateId, Batch, CommitId, Error, EventAt, EventStore, Expected,
-    FailurePolicy, Finding, Fingerprint, Handler, Position, RecordedEvent, Result, Stream,
-    VerifyReport, each,
+    FailurePolicy, Finding, Handler, Position, RecordedEvent, Result, Stream, VerifyReport, each,
 };
 
 use crate::domain::account::{self, Account, Deposit};
@@ -182,12 +181,12 @@ pub(crate) async fn a_snapshot_that_is_not_its_events_is_found(fixture: &Fixture
     let truth = Tally::of(&[1, 2]);
     let json = |tally: &Tally| serde_json::to_vec(tally).expect("plain data");
 
-    plant(fixture, id, 2, FINGERPRINT, json(&truth)).await?;
+    tally::plant(fixture, id, 2, FINGERPRINT, json(&truth)).await?;
     assert_found(store, &[]).await?;
     assert_eq!(verify(store).await?.verified().compared_snapshots, 1);
 
     let lie = Tally { digest: truth.digest + 1, ..truth.clone() };
-    plant(fixture, id, 2, FINGERPRINT, json(&lie)).await?;
+    tally::plant(fixture, id, 2, FINGERPRINT, json(&lie)).await?;
     let differs = |field: &str| Finding::SnapshotDiffers {
         aggregate: aggregate(),
         sequence: 2,
@@ -195,16 +194,16 @@ pub(crate) async fn a_snapshot_that_is_not_its_events_is_found(fixture: &Fixture
     };
     assert_found(store, &[differs("digest")]).await?;
 
-    plant(fixture, id, 3, FINGERPRINT, b"{".to_vec()).await?;
+    tally::plant(fixture, id, 3, FINGERPRINT, b"{".to_vec()).await?;
     assert_found(store, &[Finding::SnapshotUnreadable { aggregate: aggregate(), sequence: 3 }])
         .await?;
 
-    plant(fixture, id, 4, FINGERPRINT, json(&truth)).await?;
+    tally::plant(fixture, id, 4, FINGERPRINT, json(&truth)).await?;
     let beyond = Finding::SnapshotBeyondEnd { aggregate: aggregate(), sequence: 4, last: 3 };
     assert_found(store, &[beyond]).await?;
 
     // Of another program: what its states are cannot be told here.
-    plant(fixture, id, 2, OTHER_FINGERPRINT, json(&lie)).await?;
+    tally::plant(fixture, id, 2, OTHER_FINGERPRINT, json(&lie)).await?;
     assert_found(store, &[]).await?;
     assert_eq!(verify(store).await?.verified().compared_snapshots, 0);
     Ok(())
@@ -230,7 +229,7 @@ pub(crate) async fn one_type_alone_is_looked_at_where_that_is_asked_for(
     let store = fixture.store();
     everything(fixture).await?;
     let id = tally::create(store, &[1, 2, 3]).await?;
-    plant(fixture, id, 2, FINGERPRINT, b"{".to_vec()).await?;
+    tally::plant(fixture, id, 2, FINGERPRINT, b"{".to_vec()).await?;
     for page_size in PAGE_SIZES {
         let counters = store.verify().aggregates::<Counter>().page_size(page_size).run().await?;
         assert!(counters.is_clean(), "{counters}");
@@ -247,7 +246,7 @@ pub(crate) async fn findings_are_all_told_and_kept_up_to_a_bound(fixture: &Fixtu
     let store = fixture.store();
     for _ in 0..5 {
         let id = tally::create(store, &[1]).await?;
-        plant(fixture, id, 9, FINGERPRINT, b"{}".to_vec()).await?;
+        tally::plant(fixture, id, 9, FINGERPRINT, b"{}".to_vec()).await?;
     }
     let (mut told, mut progress) = (Vec::new(), Vec::new());
     let report = store
@@ -339,17 +338,4 @@ pub(crate) async fn what_was_given_last_is_not_behind_what_is_in_use(
 
 fn at_id<A: Aggregate>(id: AggregateId) -> AggregateAt {
     AggregateAt { aggregate_type: Some(A::NAME.to_owned()), id: id.get() }
-}
-
-/// Has the engine keep a snapshot that no context made.
-async fn plant(
-    fixture: &Fixture,
-    id: AggregateId,
-    sequence: i64,
-    fingerprint: Fingerprint,
-    state: Vec<u8>,
-) -> Result<()> {
-    let mut commit = raw::commit(vec![raw::write::<Tally>(id, Precondition::Exists)], Vec::new());
-    commit.snapshots = vec![raw::snapshot(id, sequence, fingerprint, state)];
-    fixture.engine().commit(commit).await.map(drop)
 }

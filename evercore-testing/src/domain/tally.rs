@@ -1,10 +1,14 @@
 //! Takes snapshots. Its state tells any two histories apart: an event that is missing, repeated or out of order shows.
 
+use evercore::engine::Precondition;
 use evercore::{
     Aggregate, AggregateId, Apply, Encoding, Error, Event, EventMeta, EventStore, Fingerprint,
     Registry, Result, SnapshotPolicy,
 };
 use serde::{Deserialize, Serialize};
+
+use crate::fixture::Fixture;
+use crate::raw;
 
 /// How many events lie between two snapshots.
 const EVERY: u32 = 5;
@@ -179,4 +183,17 @@ pub(crate) async fn state<T: Aggregate + AsRef<Tally>>(
             Ok(ctx.load::<T>(id).await?.into_state().as_ref().clone())
         })
         .await
+}
+
+/// Has the engine keep a snapshot that no context made.
+pub(crate) async fn plant(
+    fixture: &Fixture,
+    id: AggregateId,
+    sequence: i64,
+    fingerprint: Fingerprint,
+    state: Vec<u8>,
+) -> Result<()> {
+    let mut commit = raw::commit(vec![raw::write::<Tally>(id, Precondition::Exists)], Vec::new());
+    commit.snapshots = vec![raw::snapshot(id, sequence, fingerprint, state)];
+    fixture.engine().commit(commit).await.map(drop)
 }

@@ -14,7 +14,7 @@ use super::subject::Subject;
 use super::writing::Trouble;
 use super::{compare, generate};
 use crate::Harness;
-use crate::case::{SEED_VARIABLE, message, runtime, seed, with_sources};
+use crate::case::{SEED_VARIABLE, message, number, runtime, seed, with_sources};
 use crate::fixture::Setting;
 
 /// How many sequences are tried, unless `PROPTEST_CASES` says otherwise.
@@ -81,10 +81,7 @@ impl Explorer {
     /// # Panics
     /// If one of the variables is set and is no number.
     pub fn new() -> Self {
-        let sequences = match std::env::var(SEQUENCES_VARIABLE) {
-            Ok(sequences) => sequences.parse().expect("PROPTEST_CASES is a number"),
-            Err(_) => SEQUENCES,
-        };
+        let sequences = number(SEQUENCES_VARIABLE).unwrap_or(SEQUENCES);
         Self { sequences, seed: seed(), setting: Setting::Default, most_shorter: MOST_SHORTER }
     }
 

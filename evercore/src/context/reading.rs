@@ -47,13 +47,18 @@ impl Context {
             CommandTarget::NewWithKey(key) => {
                 self.stage_new(Some(key.clone()), OnKeyTaken::Fail).await
             }
-            CommandTarget::KeyOrNew(key) => {
-                if let Some(found) = self.find_key(key).await? {
-                    return Ok(found);
-                }
-                self.stage_new(Some(key.clone()), OnKeyTaken::Conflict).await
-            }
+            CommandTarget::KeyOrNew(key) => self.find_or_stage(key).await,
         }
+    }
+
+    pub(super) async fn find_or_stage<T: Aggregate>(
+        &mut self,
+        key: &NaturalKey,
+    ) -> Result<StateAggregate<T>> {
+        if let Some(found) = self.find_key(key).await? {
+            return Ok(found);
+        }
+        self.stage_new(Some(key.clone()), OnKeyTaken::Conflict).await
     }
 
     #[instrument(level = "debug", name = "find_by_key", skip_all, fields(aggregate = T::NAME, %key), err(level = "debug"))]
