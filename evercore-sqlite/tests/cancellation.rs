@@ -1,58 +1,32 @@
 //! Futures of a store on SQLite, dropped at each of their await points.
 
-use std::sync::Arc;
+#[path = "harness/file.rs"]
+mod harness;
+
 use std::time::Duration;
 
 use async_trait::async_trait;
-use evercore::engine::StorageEngine;
-use evercore::{BoxError, Result};
-use evercore_sqlite::{SqliteEngine, SqliteOptions};
-use evercore_testing::{
-    CancellationHarness, Durability, Harness, SqlHarness, SqlTransaction, cancellation,
-};
+use evercore::BoxError;
+use evercore_sqlite::SqliteOptions;
+use evercore_testing::{CancellationHarness, cancellation};
+use harness::File;
 use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Row};
-use tempfile::TempDir;
+use sqlx::{ConnectOptions, Connection, Row};
 
 /// One connection that reads, one view.
-#[derive(Debug)]
-struct File(TempDir);
-
-impl File {
-    fn new() -> Self {
-        Self(tempfile::tempdir().expect("a temporary folder"))
-    }
-
-    async fn open(&self) -> Result<Arc<SqliteEngine>> {
-        let options = SqliteOptions::default().readers(1);
-        Ok(Arc::new(SqliteEngine::open(self.0.path().join("log.db"), options).await?))
-    }
-}
-
-#[async_trait]
-impl Harness for File {
-    async fn open(&self) -> Result<Arc<dyn StorageEngine>> {
-        Ok(self.open().await?)
-    }
-
-    fn durability(&self) -> Durability {
-        Durability::Disk
-    }
-
-    async fn clean_up(&self) -> Result<()> {
-        Ok(())
-    }
+fn file() -> File {
+    File::new(SqliteOptions::default().readers(1))
 }
 
 #[async_trait]
 impl CancellationHarness for File {
     fn url(&self) -> String {
-        format!("sqlite://{}?readers=1", self.0.path().join("log.db").display())
+        format!("sqlite://{}?readers=1", self.path().display())
     }
 
     /// A writer is found when another cannot begin, and a reader when the write-ahead log cannot be cut off.
     async fn held(&self) -> Result<Vec<String>, BoxError> {
-        let options = SqliteConnectOptions::new().filename(self.0.path().join("log.db"));
+        let options = SqliteConnectOptions::new().filename(self.path());
         let mut connection = options.busy_timeout(Duration::ZERO).connect().await?;
         let mut held = Vec::new();
         if let Err(error) =
@@ -69,46 +43,10 @@ impl CancellationHarness for File {
     }
 }
 
-#[async_trait]
-impl SqlHarness for File {
-    type Engine = SqliteEngine;
-
-    const HOLDS_WRITERS_BACK: bool = true;
-
-    async fn open(&self) -> Result<Arc<SqliteEngine>> {
-        self.open().await
-    }
-
-    fn table(&self) -> String {
-        "effects".to_owned()
-    }
-
-    async fn execute(
-        &self,
-        transaction: &mut SqlTransaction<Self>,
-        sql: &str,
-    ) -> Result<(), BoxError> {
-        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut **transaction).await?;
-        Ok(())
-    }
-
-    async fn numbers(
-        &self,
-        transaction: &mut SqlTransaction<Self>,
-        sql: &str,
-    ) -> Result<Vec<i64>, BoxError> {
-        Ok(sqlx::query_scalar(AssertSqlSafe(sql)).fetch_all(&mut **transaction).await?)
-    }
-
-    async fn clean_up(&self) -> Result<()> {
-        Ok(())
-    }
-}
-
-cancellation!(File::new());
+cancellation!(file());
 
 mod transactional {
-    use super::File;
+    use super::file;
 
-    evercore_testing::transactional_cancellation!(File::new());
+    evercore_testing::transactional_cancellation!(file());
 }

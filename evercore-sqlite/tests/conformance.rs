@@ -1,89 +1,31 @@
 //! The engine keeps every promise, in a file and in memory.
 
+#[path = "harness/file.rs"]
+mod harness;
+
 mod file {
-    use std::sync::Arc;
+    use evercore_sqlite::SqliteOptions;
+    use evercore_testing::conformance;
 
-    use async_trait::async_trait;
-    use evercore::engine::StorageEngine;
-    use evercore::{BoxError, Result};
-    use evercore_sqlite::{SqliteEngine, SqliteOptions};
-    use evercore_testing::{Durability, Harness, SqlHarness, SqlTransaction, conformance};
-    use sqlx::AssertSqlSafe;
-    use tempfile::TempDir;
+    use super::harness::File;
 
-    #[derive(Debug)]
-    struct File(TempDir);
-
-    #[async_trait]
-    impl Harness for File {
-        async fn open(&self) -> Result<Arc<dyn StorageEngine>> {
-            let path = self.0.path().join("log.db");
-            Ok(Arc::new(SqliteEngine::open(path, SqliteOptions::default()).await?))
-        }
-
-        fn durability(&self) -> Durability {
-            Durability::Disk
-        }
-
-        async fn clean_up(&self) -> Result<()> {
-            Ok(())
-        }
+    fn file() -> File {
+        File::new(SqliteOptions::default())
     }
 
-    #[async_trait]
-    impl SqlHarness for File {
-        type Engine = SqliteEngine;
-
-        const HOLDS_WRITERS_BACK: bool = true;
-
-        async fn open(&self) -> Result<Arc<SqliteEngine>> {
-            let path = self.0.path().join("log.db");
-            Ok(Arc::new(SqliteEngine::open(path, SqliteOptions::default()).await?))
-        }
-
-        fn table(&self) -> String {
-            "effects".to_owned()
-        }
-
-        async fn execute(
-            &self,
-            transaction: &mut SqlTransaction<Self>,
-            sql: &str,
-        ) -> Result<(), BoxError> {
-            sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut **transaction).await?;
-            Ok(())
-        }
-
-        async fn numbers(
-            &self,
-            transaction: &mut SqlTransaction<Self>,
-            sql: &str,
-        ) -> Result<Vec<i64>, BoxError> {
-            Ok(sqlx::query_scalar(AssertSqlSafe(sql)).fetch_all(&mut **transaction).await?)
-        }
-
-        async fn clean_up(&self) -> Result<()> {
-            Ok(())
-        }
-    }
-
-    conformance!(File(tempfile::tempdir().expect("a temporary folder")));
+    conformance!(file());
 
     mod transactional {
-        use super::File;
+        use super::file;
 
-        evercore_testing::transactional_conformance!(File(
-            tempfile::tempdir().expect("a temporary folder")
-        ));
+        evercore_testing::transactional_conformance!(file());
     }
 
     mod random {
-        use super::File;
+        use super::file;
 
-        evercore_testing::state_machine!(File(tempfile::tempdir().expect("a temporary folder")));
-        evercore_testing::concurrent_histories!(File(
-            tempfile::tempdir().expect("a temporary folder")
-        ));
+        evercore_testing::state_machine!(file());
+        evercore_testing::concurrent_histories!(file());
     }
 }
 
