@@ -8,7 +8,9 @@ use tokio::sync::Mutex;
 const LENGTH: Duration = Duration::from_secs(10);
 const LENGTH_OF_A_CONTROL: Duration = Duration::from_secs(6);
 
-/// The most runs of the control. It takes some luck: a worker has to be stopped at the wrong moment.
+/// The most runs of the control. It takes some luck: a worker has to be stopped at the wrong moment. Mostly a cursor goes
+/// back; an event taking effect twice is rarer, and on PostgreSQL rare, since the server ends the transaction of a worker
+/// that is stopped for longer than its lease.
 const MOST_RUNS: usize = 10;
 
 /// Each run has several processes and is about time.
@@ -41,11 +43,15 @@ async fn assert_caught(engine: Engine) {
     let _alone = ONE_AT_A_TIME.lock().await;
     for _ in 0..MOST_RUNS {
         let report = run(&plan(engine).length(LENGTH_OF_A_CONTROL).without_fence()).await;
-        if report.violations().iter().any(|found| matches!(found, Violation::Doubled { .. })) {
+        if report.violations().iter().any(is_for_the_fence_to_prevent) {
             return;
         }
     }
     panic!("without its fence, {engine} kept all promises for {MOST_RUNS} runs");
+}
+
+fn is_for_the_fence_to_prevent(found: &Violation) -> bool {
+    matches!(found, Violation::Doubled { .. } | Violation::MovedBack(_))
 }
 
 #[tokio::test(flavor = "multi_thread")]
