@@ -58,10 +58,10 @@ impl SubscriptionStorage for PostgresEngine {
                     matching_rows(self, after, limit, most, &filter, partition, frontier).await?;
                 let first =
                     rows.first().ok_or_else(|| Error::corrupt("events", "a page has no row"))?;
+                // Null on a full page, which ends with its last event.
                 let last: Option<i64> = get(first, EVENT_COLUMNS)?;
-                let looked_at: i64 = get(first, EVENT_COLUMNS + 1)?;
-                let is_empty = get::<Option<i64>>(first, 0)?.is_none();
-                let events = if is_empty {
+                let is_cut: bool = get(first, EVENT_COLUMNS + 1)?;
+                let events = if row::is_null(first, 0)? {
                     Vec::new()
                 } else {
                     row::events(&rows, types, readers, statements).await?
@@ -72,7 +72,7 @@ impl SubscriptionStorage for PostgresEngine {
                     (None, Some(last)) => Position::new(last)?,
                     (None, None) => after,
                 };
-                let at_end = end >= frontier || (!is_full && looked_at < i64::from(most));
+                let at_end = end >= frontier || (!is_full && !is_cut);
                 Ok(LogPage { events, end, at_end })
             })
             .await

@@ -4,17 +4,20 @@
 -- $3: the most events to return          $7: natural key, or NULL
 -- $4: the most events to look at         $8: partition; $9: number of partitions
 --
--- The names are looked up each time: a type may have been stored just now, by another process.
-WITH looked_at AS MATERIALIZED (
-    SELECT e.position, e.aggregate_id, e.event_type_id
-    FROM evercore.events e
-    WHERE e.position > $1 AND e.position <= $2
-    ORDER BY e.position
-    LIMIT $4
-),
-page AS MATERIALIZED (
-    SELECT l.position
-    FROM looked_at l
+-- A full page ends with its last event. Only of one that is not full is it said how far was looked: `last`, with the
+-- most events looked at if `is_cut`. The names are looked up each time: a type may have been stored just now, by another
+-- process.
+WITH page AS MATERIALIZED (
+    SELECT l.*
+    FROM (
+        SELECT
+            e.position, e.aggregate_id, e.sequence, e.event_type_id, e.version, e.codec, e.payload, e.event_time,
+            e.recorded_at, e.reference, e.correlation_id, e.causation_id, e.metadata
+        FROM evercore.events e
+        WHERE e.position > $1 AND e.position <= $2
+        ORDER BY e.position
+        LIMIT $4
+    ) AS l
     WHERE ($5::text[] IS NULL OR l.event_type_id = ANY (ARRAY(
             SELECT et.id
             FROM unnest($5::text[], $6::text[]) AS f(aggregate, event)
@@ -28,11 +31,25 @@ page AS MATERIALIZED (
         ))
     ORDER BY l.position
     LIMIT $3
+),
+scope AS MATERIALIZED (
+    SELECT
+        -- Fewer positions than that have fewer events.
+        CASE WHEN $2 - $1 >= $4 THEN (
+            SELECT e.position
+            FROM evercore.events e
+            WHERE e.position > $1 AND e.position <= $2
+            ORDER BY e.position
+            OFFSET $4 - 1
+            LIMIT 1
+        ) END AS cut,
+        (SELECT max(e.position) FROM evercore.events e WHERE e.position > $1 AND e.position <= $2) AS newest
+    WHERE (SELECT count(*) FROM page) < $3
 )
 SELECT
-    e.position, e.aggregate_id, e.sequence, e.event_type_id, e.version, e.codec, e.payload, e.event_time,
-    e.recorded_at, e.reference, e.correlation_id, e.causation_id, e.metadata,
-    scope.last, scope.count
-FROM (SELECT max(l.position) AS last, count(*) AS count FROM looked_at l) AS scope
-LEFT JOIN (page JOIN evercore.events e USING (position)) ON true
-ORDER BY e.position
+    page.position, page.aggregate_id, page.sequence, page.event_type_id, page.version, page.codec, page.payload,
+    page.event_time, page.recorded_at, page.reference, page.correlation_id, page.causation_id, page.metadata,
+    coalesce(scope.cut, scope.newest) AS last, scope.cut IS NOT NULL AS is_cut
+FROM page
+FULL JOIN scope ON true
+ORDER BY page.position
