@@ -83,7 +83,6 @@ impl Reader for View {
     async fn read_log(&self, request: LogRequest) -> Result<LogPage> {
         self.shared
             .answered(async move {
-                let Shared { types, readers, statements, .. } = &*self.shared;
                 // Not asked for now, even if the standby was promoted meanwhile: it would be later than the snapshot.
                 let frontier = self.frontier.ok_or_else(|| Error::Standby {
                     operation: "read the log in a view",
@@ -91,9 +90,10 @@ impl Reader for View {
                 })?;
                 let rows = {
                     let mut transaction = self.transaction.lock().await;
-                    log::log_rows(&mut **transaction, statements, &request, frontier).await?
+                    let statements = &self.shared.statements;
+                    log::rows(&mut **transaction, statements, &request, frontier).await?
                 };
-                log::page(&rows, &request, frontier, types, readers, statements).await
+                rows.page(&self.shared, request.after, frontier).await
             })
             .await
     }

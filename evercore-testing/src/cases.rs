@@ -180,6 +180,7 @@ macro_rules! __with_all_cases {
                     following {
                         a_filter_passes_what_it_names_and_nothing_else
                         a_page_without_a_match_leads_to_the_last_event
+                        what_is_rare_is_found_behind_many_others
                         a_type_that_comes_later_is_followed
                         a_subscription_misses_nothing_of_racing_writers
                         a_subscription_goes_on_where_it_was

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta};
 use evercore::engine::MatchRequest;
 use evercore::{
-    Error, EventFilter, EventStore, ManualClock, NaturalKey, Partition, Position, RecordedEvent,
-    Result, Start,
+    Error, EventFilter, EventStore, Expected, ManualClock, NaturalKey, Partition, Position,
+    RecordedEvent, Result, Start, Stream,
 };
 
 use crate::assert::assert_error;
@@ -123,6 +123,24 @@ pub(crate) async fn a_page_without_a_match_leads_to_the_last_event(
     assert_eq!((page.events.len(), page.end, page.at_end), (0, last, true));
     let page = fixture.engine().read_matching(request(last)).await?;
     assert_eq!((page.events.len(), page.end, page.at_end), (0, last, true));
+    Ok(())
+}
+
+/// An engine looks at so many events and no more.
+pub(crate) async fn what_is_rare_is_found_behind_many_others(fixture: &Fixture) -> Result<()> {
+    let store = fixture.store();
+    let id = counter::create(store, 0).await?;
+    for count in [10_000, 2_000] {
+        let events = std::iter::repeat_n(Added { by: 1 }, count);
+        store.append::<Counter, _>(Stream::Id(id), Expected::Any, events).await?;
+    }
+    let rare = EventFilter::new().event::<Reset>();
+    assert!(matching(fixture, &rare, Partition::WHOLE, 10).await?.is_empty());
+
+    store.append::<Counter, _>(Stream::Id(id), Expected::Any, [Reset { to: 1 }]).await?;
+    store.append::<Counter, _>(Stream::Id(id), Expected::Any, [Added { by: 1 }]).await?;
+    let expected: Vec<_> = fixture.log().await?.into_iter().rev().skip(1).take(1).collect();
+    assert_eq!(matching(fixture, &rare, Partition::WHOLE, 10).await?, positions(&expected));
     Ok(())
 }
 
