@@ -1,6 +1,7 @@
 //! A reader of the log never passes what is still on its way, and waits for nothing else.
 
 mod holders;
+mod pages;
 
 use std::time::Duration;
 
