@@ -58,8 +58,10 @@ pub(crate) struct Row {
     pub(crate) spread: f64,
     /// The median of the rounds' ratios to the side that the others are measured by.
     pub(crate) ratio: f64,
-    /// Microseconds of processor time for each unit, client and server together.
-    pub(crate) cpu_micros: f64,
+    /// Microseconds of the program's processor time for each unit.
+    pub(crate) client_micros: f64,
+    /// Microseconds of the server's processor time for each unit.
+    pub(crate) server_micros: f64,
     /// How often a unit had to be done again.
     pub(crate) reruns: f64,
     /// Allocations for each unit, where they can be counted.
@@ -145,7 +147,8 @@ impl Contest {
                 per_second: median(rounds.clone()),
                 spread: spread(&rounds),
                 ratio: median(ratios),
-                cpu_micros: median(samples.iter().map(Sample::micros_per_unit).collect()),
+                client_micros: median(samples.iter().map(Sample::client_micros).collect()),
+                server_micros: median(samples.iter().map(Sample::server_micros).collect()),
                 reruns: median(reruns),
                 allocations: None,
                 rounds,

@@ -163,11 +163,21 @@ fn contests(engine: &str, rows: &[&Row]) -> String {
             row.unit,
             row.spread * 50.0,
             row.ratio,
-            significant(row.cpu_micros),
+            processor_time(row),
             if row.reruns > 0.0 { significant(row.reruns) } else { String::new() },
         );
     }
     text
+}
+
+/// Of the program, and of the server if there is one.
+fn processor_time(row: &Row) -> String {
+    let client = significant(row.client_micros);
+    if row.server_micros > 0.0 {
+        format!("{client} + {}", significant(row.server_micros))
+    } else {
+        client
+    }
 }
 
 /// Times in memory.

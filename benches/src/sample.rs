@@ -34,9 +34,18 @@ impl Worked {
 }
 
 impl Sample {
-    /// Microseconds of processor time for each unit, on both ends.
-    pub(crate) fn micros_per_unit(&self) -> f64 {
-        (self.cost.client + self.cost.server).as_secs_f64() * 1e6 / float(self.worked.units.max(1))
+    /// Microseconds of the program's processor time for each unit.
+    pub(crate) fn client_micros(&self) -> f64 {
+        self.micros_per_unit(self.cost.client)
+    }
+
+    /// Microseconds of the server's processor time for each unit.
+    pub(crate) fn server_micros(&self) -> f64 {
+        self.micros_per_unit(self.cost.server)
+    }
+
+    fn micros_per_unit(&self, time: Duration) -> f64 {
+        time.as_secs_f64() * 1e6 / float(self.worked.units.max(1))
     }
 }
 
@@ -76,9 +85,10 @@ mod tests {
     }
 
     #[test]
-    fn the_processor_time_of_both_ends_counts() {
+    fn the_processor_time_of_either_end_is_counted_for_each_unit() {
         let cost = Cost { client: Duration::from_micros(30), server: Duration::from_micros(70) };
         let worked = Worked { units: 10, elapsed: Duration::from_secs(1), reruns: 0 };
-        assert_eq!(Sample { worked, cost }.micros_per_unit(), 10.0);
+        let sample = Sample { worked, cost };
+        assert_eq!((sample.client_micros(), sample.server_micros()), (3.0, 7.0));
     }
 }
