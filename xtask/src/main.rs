@@ -1,11 +1,12 @@
-//! The chores of this repository: `cargo xtask test`, `ci`, `deny`, `chaos`, `soak`, `fuzz`, `mutants`, `bench`, `db`,
-//! `layers`.
+//! The chores of this repository: `cargo xtask test`, `ci`, `deny`, `chaos`, `simulate`, `soak`, `fuzz`, `mutants`,
+//! `bench`, `db`, `layers`.
 
 mod command;
 mod database;
 mod fuzz;
 mod layers;
 mod limits;
+mod simulate;
 mod statements;
 mod tools;
 
@@ -42,6 +43,8 @@ enum Chore {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         options: Vec<String>,
     },
+    /// Let workers follow a log under a seeded simulation, in virtual time and on all processors.
+    Simulate(simulate::Options),
     /// Work for long, and measure whether memory, tasks, threads, file handles or connections grow.
     #[command(disable_help_flag = true)]
     Soak {
@@ -85,6 +88,7 @@ fn main() -> ExitCode {
         Chore::Ci => ci(),
         Chore::Deny => deny(),
         Chore::Chaos { options } => program("evercore-chaos", &options),
+        Chore::Simulate(options) => simulate::run(&options),
         Chore::Soak { options } => program("evercore-soak", &options),
         Chore::Fuzz { minutes, target } => fuzz::run(minutes, target.as_deref()),
         Chore::Mutants { options } => mutants(&options),

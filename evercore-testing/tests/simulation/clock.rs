@@ -5,13 +5,20 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use evercore::Clock;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 /// Goes on with the runtime's time, and jumps when it is told to.
 #[derive(Debug)]
 pub(crate) struct JumpingClock {
     started: Instant,
     skew: Mutex<TimeDelta>,
+}
+
+/// Lets virtual time go by; no timer is set for none.
+pub(crate) async fn pause(time: Duration) {
+    if !time.is_zero() {
+        sleep(time).await;
+    }
 }
 
 impl JumpingClock {

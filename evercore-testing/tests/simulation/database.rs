@@ -15,9 +15,8 @@ use evercore::engine::{
 use evercore::{Clock, Error, Position, RecordedEvent, Result, SubscriptionName};
 use evercore_memory::MemoryEngine;
 use futures_util::FutureExt;
-use tokio::time::sleep;
 
-use crate::clock::JumpingClock;
+use crate::clock::{JumpingClock, pause};
 use crate::observer::Observer;
 use crate::plan::{Plan, Sabotage};
 
@@ -98,10 +97,8 @@ impl Database {
     }
 
     async fn pause(&self, longest: u64) {
-        let pause = self.random().u64(0..=longest);
-        if pause > 0 {
-            sleep(Duration::from_millis(pause)).await;
-        }
+        let millis = self.random().u64(0..=longest);
+        pause(Duration::from_millis(millis)).await;
     }
 
     pub(crate) async fn append(&self, commit: Commit, ending: Ending) -> Result<Committed> {

@@ -1,8 +1,8 @@
 //! Subscriptions under a seeded simulation: workers that stall, die and come back, a network that delays, loses and
 //! reorders, commits that appear late, and a clock that jumps. All of it in virtual time, on one thread, from one seed.
 //!
-//! `cargo test -p evercore-testing --test simulation -- --nocapture` runs the short form;
-//! `EVERCORE_SIMULATIONS=100000` the long one, and `EVERCORE_SEED=17` a single run, with its trace.
+//! `cargo test -p evercore-testing --test simulation -- --nocapture` runs the short form. `cargo xtask simulate` is the
+//! long one, optimised: `--seed 17` runs a single seed and shows its trace, `--controls` how often each control is caught.
 
 mod clock;
 mod database;
@@ -11,16 +11,19 @@ mod network;
 mod observer;
 mod plan;
 mod process;
+mod series;
 mod simulation;
+mod tally;
 mod transactor;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use plan::{Handling, Plan, Sabotage};
-use simulation::{Run, run};
+use series::{AfterViolation, Length, Series, Violation};
+use simulation::run;
 
 /// Runs of the short form.
-const RUNS: u64 = 400;
+const RUNS: u64 = 300;
 
 /// The most runs until a control has to be caught.
 const RUNS_OF_A_CONTROL: u64 = 2_000;
@@ -28,33 +31,31 @@ const RUNS_OF_A_CONTROL: u64 = 2_000;
 #[test]
 fn no_seed_breaks_a_promise() {
     if let Some(seed) = number("EVERCORE_SEED") {
-        let run = run(&Plan::of(seed, Sabotage::None));
-        println!("{}", run.trace.join("\n"));
-        println!("{:?}", run.tally);
+        let run = run(&Plan::of(seed, Sabotage::None).traced());
+        println!("{}\n{}", run.trace.join("\n"), run.tally);
         run.verdict.unwrap_or_else(|violation| panic!("{violation}"));
         return;
     }
     let runs = number("EVERCORE_SIMULATIONS").unwrap_or(RUNS);
-    let began = Instant::now();
-    let mut total = simulation::Tally::default();
-    for seed in 0..runs {
-        let Run { verdict, tally, .. } = run(&Plan::of(seed, Sabotage::None));
-        if let Err(violation) = verdict {
-            panic!("{violation}\nrun it again with EVERCORE_SEED={seed}");
-        }
-        total.add(&tally);
+    let length = number("EVERCORE_SIMULATION_SECONDS")
+        .map_or(Length::Runs(runs), |seconds| Length::Time(Duration::from_secs(seconds)));
+    let from = number("EVERCORE_FIRST_SEED").unwrap_or(0);
+    let series = Series { from, length, after_violation: AfterViolation::Stop };
+    let outcome = series.run(|seed| Plan::of(seed, Sabotage::None));
+    println!("from seed {from}: {outcome}");
+    if let Some((seed, Violation { what, .. })) = outcome.violations.first_key_value() {
+        panic!("{what}\nagain, with its trace: cargo xtask simulate --seed {seed}");
     }
-    let rate = per_second(runs, began.elapsed());
-    println!("{runs} runs in {:?}, {rate} a second: {total:?}", began.elapsed());
-    assert!(total.is_rough(), "nothing ever went wrong: {total:?}");
+    assert!(outcome.tally.is_rough(), "nothing ever went wrong: {:?}", outcome.tally);
 }
 
 #[test]
 fn a_seed_gives_the_same_run_again() {
     for seed in 0..20 {
-        let plan = Plan::of(seed, Sabotage::None);
+        let plan = Plan::of(seed, Sabotage::None).traced();
         let (first, again) = (run(&plan), run(&plan));
         assert_eq!(first.trace, again.trace, "seed {seed}");
+        assert_eq!(first.tally, run(&Plan::of(seed, Sabotage::None)).tally, "seed {seed}");
     }
 }
 
@@ -82,29 +83,25 @@ controls! {
 }
 
 fn assert_caught(sabotage: Sabotage, handling: Option<Handling>, words: &str) {
-    let began = Instant::now();
-    for seed in 0..RUNS_OF_A_CONTROL {
-        let mut plan = Plan::of(seed, sabotage);
-        if let Some(handling) = handling {
-            plan.handling = handling;
-        }
-        if let Err(violation) = run(&plan).verdict {
-            println!(
-                "{sabotage:?} is caught by seed {seed}, after {:?}: {violation}",
-                began.elapsed()
-            );
-            assert!(violation.contains(words), "for another reason: {violation}");
-            return;
-        }
-    }
-    panic!("{sabotage:?} passes {RUNS_OF_A_CONTROL} runs");
+    let plan = |seed| {
+        let plan = Plan::of(seed, sabotage);
+        Plan { handling: handling.unwrap_or(plan.handling), ..plan }
+    };
+    let long = number("EVERCORE_SIMULATIONS");
+    let length = Length::Runs(long.unwrap_or(RUNS_OF_A_CONTROL));
+    let after_violation = if long.is_some() { AfterViolation::GoOn } else { AfterViolation::Stop };
+    let outcome = Series { from: 0, length, after_violation }.run(plan);
+    let Some((seed, Violation { what, after })) = outcome.violations.first_key_value() else {
+        panic!("{sabotage:?} passes: {outcome}");
+    };
+    let (caught, runs) = (outcome.violations.len(), outcome.tally.runs);
+    println!(
+        "{sabotage:?} is caught by seed {seed}, after {after:.1?}: {what} ({caught} of {runs} runs)"
+    );
+    assert!(what.contains(words), "for another reason: {what}");
 }
 
 fn number(variable: &str) -> Option<u64> {
     let text = std::env::var(variable).ok()?;
     Some(text.parse().unwrap_or_else(|_| panic!("{variable} is a number")))
-}
-
-fn per_second(runs: u64, took: Duration) -> u128 {
-    u128::from(runs) * 1_000 / took.as_millis().max(1)
 }

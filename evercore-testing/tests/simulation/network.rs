@@ -15,13 +15,13 @@ use evercore::{
     AggregateId, CommitId, Error, IdempotencyKey, ParkedEvent, Position, RecordedEvent, Result,
     Start, SubscriptionName,
 };
-use tokio::time::sleep;
 
+use crate::clock::pause;
 use crate::database::{Database, Ending, at_once};
 use crate::process::Health;
 
 /// How soon a store looks at the log without being told.
-const POLL_INTERVAL: Duration = Duration::from_millis(50);
+const POLL_INTERVAL: Duration = Duration::from_millis(80);
 
 /// A process's way to the database. A call goes on at the other end when its caller is gone.
 #[derive(Clone, Debug)]
@@ -67,20 +67,20 @@ impl Network {
         self.health.awake().await;
         let journey = self.journey();
         if journey.is_lost_there {
-            sleep(journey.there + journey.back).await;
+            pause(journey.there + journey.back).await;
             return Err(lost());
         }
         let work = work(Arc::clone(&self.database));
         let database = Arc::clone(&self.database);
         let owner = self.health.name();
         let done = tokio::spawn(async move {
-            sleep(journey.there).await;
+            pause(journey.there).await;
             let answer = work.await;
             database.observer().trace(&owner, name, answer.is_ok(), database.clock.elapsed());
             answer
         });
         let answer = done.await.expect("the database does not panic");
-        sleep(journey.back).await;
+        pause(journey.back).await;
         self.health.awake().await;
         if journey.is_lost_back { Err(lost()) } else { answer }
     }
@@ -89,13 +89,15 @@ impl Network {
         let plan = &self.database.plan;
         let mut random = self.database.random();
         let most = u64::try_from(plan.distance.as_millis()).expect("short");
+        let is_troubled = self.health.is_troubled();
         // Mostly short, so that few of many calls are overtaken.
         let mut way = || {
-            let most = if random.u32(..4) == 0 { most } else { most.min(3) };
+            let is_long = is_troubled && random.u32(..4) == 0;
+            let most = if is_long { most } else { most.min(3) };
             Duration::from_millis(random.u64(0..=most))
         };
         let (there, back) = (way(), way());
-        let lost = if self.is_lossy && self.health.is_troubled() { plan.lost } else { 0 };
+        let lost = if self.is_lossy && is_troubled { plan.lost } else { 0 };
         let (is_lost_there, is_lost_back) =
             (random.u32(..1_000) < lost, random.u32(..1_000) < lost);
         Journey { there, back, is_lost_there, is_lost_back }

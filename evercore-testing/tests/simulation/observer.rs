@@ -8,6 +8,7 @@ use evercore::{AggregateId, Partition, Position, RecordedEvent};
 
 use crate::plan::{Handling, Plan};
 use crate::process::Condition;
+use crate::tally::Tally;
 
 /// What has happened, and the first thing that must not.
 #[derive(Debug)]
@@ -24,7 +25,8 @@ pub(crate) struct Observer {
     /// By owner.
     conditions: HashMap<String, Condition>,
     pub(crate) tally: Tally,
-    pub(crate) trace: Vec<String>,
+    /// If it is kept.
+    pub(crate) trace: Option<Vec<String>>,
     violation: Option<String>,
 }
 
@@ -33,19 +35,6 @@ struct Place {
     cursor: Position,
     token: i64,
     owner: Option<String>,
-}
-
-/// How much has happened.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Tally {
-    pub(crate) events: u64,
-    pub(crate) deliveries: u64,
-    pub(crate) grants: u64,
-    pub(crate) settlements: u64,
-    pub(crate) parked: u64,
-    pub(crate) kills: u64,
-    pub(crate) freezes: u64,
-    pub(crate) calls: u64,
 }
 
 impl Observer {
@@ -62,7 +51,7 @@ impl Observer {
             parked: BTreeSet::new(),
             conditions: HashMap::new(),
             tally: Tally::default(),
-            trace: Vec::new(),
+            trace: plan.is_traced.then(Vec::new),
             violation: None,
         }
     }
@@ -71,11 +60,13 @@ impl Observer {
     pub(crate) fn trace(&mut self, owner: &str, call: &str, is_ok: bool, at: Duration) {
         self.tally.calls += 1;
         let outcome = if is_ok { "" } else { " is refused" };
-        self.trace.push(format!("{:>6} ms  {owner}: {call}{outcome}", at.as_millis()));
+        self.note(at, || format!("{owner}: {call}{outcome}"));
     }
 
-    pub(crate) fn note(&mut self, at: Duration, what: String) {
-        self.trace.push(format!("{:>6} ms  {what}", at.as_millis()));
+    pub(crate) fn note(&mut self, at: Duration, what: impl FnOnce() -> String) {
+        if let Some(trace) = &mut self.trace {
+            trace.push(format!("{:>6} ms  {}", at.as_millis(), what()));
+        }
     }
 
     /// What a worker is able to do from now on.
@@ -154,6 +145,7 @@ impl Observer {
         {
             self.found(format!("partition {index} was taken from {owner}, which is well, by {to}"));
         }
+        self.tally.take_overs += u64::from(owner.is_some());
         self.places[index].token = grant.lease.token;
         self.places[index].owner = Some(to.to_owned());
     }
@@ -219,6 +211,11 @@ impl Observer {
         }
     }
 
+    /// The run is over.
+    pub(crate) fn ended(&mut self, at: Duration) {
+        (self.tally.runs, self.tally.time) = (1, at);
+    }
+
     pub(crate) fn last_event(&self) -> Position {
         self.events.last_key_value().map(|(position, _)| *position).unwrap_or_default()
     }
@@ -234,27 +231,5 @@ impl Observer {
 
     pub(crate) fn found(&mut self, violation: String) {
         self.violation.get_or_insert(violation);
-    }
-}
-
-impl Tally {
-    pub(crate) fn add(&mut self, other: &Self) {
-        self.events += other.events;
-        self.deliveries += other.deliveries;
-        self.grants += other.grants;
-        self.settlements += other.settlements;
-        self.parked += other.parked;
-        self.kills += other.kills;
-        self.freezes += other.freezes;
-        self.calls += other.calls;
-    }
-
-    /// Whether there was something to withstand.
-    pub(crate) fn is_rough(&self) -> bool {
-        self.kills > 0
-            && self.freezes > 0
-            && self.parked > 0
-            && self.deliveries > self.events
-            && self.grants > 0
     }
 }

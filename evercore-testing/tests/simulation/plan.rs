@@ -24,6 +24,8 @@ pub(crate) struct Plan {
     /// Of 1,000 batches, on how many the handler fails.
     pub(crate) failing: u32,
     pub(crate) does_clock_jump: bool,
+    /// Whether what happens is written down.
+    pub(crate) is_traced: bool,
 }
 
 /// What handles the events.
@@ -70,16 +72,23 @@ impl Plan {
             handling,
             workers: random.u64(1..=3),
             writers: random.u64(1..=3),
-            commits: random.u32(4..=10),
+            commits: random.u32(3..=6),
             partitions: random.u32(1..=3),
             batch_size: random.u32(1..=4),
-            trouble: Duration::from_millis(random.u64(300..=1_200)),
+            trouble: Duration::from_millis(random.u64(300..=800)),
             lease: Duration::from_millis(200),
             distance: Duration::from_millis(random.u64(1..=if is_calm { 8 } else { 60 })),
             lost: if is_calm { 0 } else { random.u32(0..=100) },
-            failing: random.u32(0..=200),
+            failing: random.u32(0..=if handling == Handling::Parking { 500 } else { 200 }),
             does_clock_jump: !is_calm && random.bool(),
+            is_traced: false,
         }
+    }
+
+    /// The same, with what happens written down.
+    pub(crate) const fn traced(mut self) -> Self {
+        self.is_traced = true;
+        self
     }
 
     /// Whether a worker that is alive and awake keeps its lease.

@@ -7,22 +7,22 @@ use chrono::TimeDelta;
 use evercore::engine::StorageEngine;
 use evercore::{Error, EventStore, Expected, NaturalKey, Result, Stream};
 use tokio::runtime::Builder;
-use tokio::task::LocalSet;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::database::{Database, Ending};
 use crate::domain::{Happened, Thing, registry};
 use crate::network::Network;
-pub(crate) use crate::observer::Tally;
 use crate::plan::Plan;
 use crate::process::{self, Health};
+use crate::tally::Tally;
 
 /// What a run has come to.
 #[derive(Debug)]
 pub(crate) struct Run {
     pub(crate) verdict: Result<(), String>,
     pub(crate) tally: Tally,
+    /// Empty, unless the plan says that it is kept.
     pub(crate) trace: Vec<String>,
 }
 
@@ -30,12 +30,13 @@ pub(crate) struct Run {
 pub(crate) fn run(plan: &Plan) -> Run {
     let runtime = Builder::new_current_thread().enable_time().start_paused(true).build();
     let runtime = runtime.expect("a runtime of one thread");
-    LocalSet::new().block_on(&runtime, async {
+    runtime.block_on(async {
         let database = Database::new(plan);
         let ended = trouble(&database).await;
         let mut observer = database.observer();
+        observer.ended(database.clock.elapsed());
         let observed = observer.verdict();
-        let trace = std::mem::take(&mut observer.trace);
+        let trace = observer.trace.take().unwrap_or_default();
         Run { verdict: observed.and(ended), tally: observer.tally, trace }
     })
 }
@@ -44,17 +45,15 @@ async fn trouble(database: &Arc<Database>) -> Result<(), String> {
     let calm = CancellationToken::new();
     let plan = &database.plan;
     let workers: Vec<_> = (0..plan.workers)
-        .map(|number| {
-            tokio::task::spawn_local(process::live(Arc::clone(database), number, calm.clone()))
-        })
+        .map(|number| tokio::spawn(process::live(Arc::clone(database), number, calm.clone())))
         .collect();
     let writers: Vec<_> = (0..plan.writers)
         .flat_map(|number| [(number, Ending::Commits), (number, Ending::RollsBack)])
         .map(|(number, ending)| {
-            tokio::task::spawn_local(write(Arc::clone(database), number, ending, calm.clone()))
+            tokio::spawn(write(Arc::clone(database), number, ending, calm.clone()))
         })
         .collect();
-    let jumping = tokio::task::spawn_local(jump(Arc::clone(database), calm.clone()));
+    let jumping = tokio::spawn(jump(Arc::clone(database), calm.clone()));
     sleep(plan.trouble).await;
     for writer in writers {
         let written = writer.await.expect("a writer does not panic");
@@ -112,6 +111,6 @@ async fn jump(database: Arc<Database>, calm: CancellationToken) {
         };
         sleep(Duration::from_millis(pause)).await;
         database.clock.jump(TimeDelta::milliseconds(by));
-        database.observer().note(database.clock.elapsed(), format!("the clock jumps {by} ms"));
+        database.observer().note(database.clock.elapsed(), || format!("the clock jumps {by} ms"));
     }
 }

@@ -38,11 +38,13 @@ pub(super) async fn run<D: Deliver>(mut config: Config, deliver: D) -> Result<()
 async fn work<D: Deliver>(config: &Arc<Config>, deliver: D) -> Result<()> {
     let stop = config.stop.child_token();
     let mut runners = FuturesUnordered::new();
-    // Beside the runners, never before them: a runner may hold what the search waits for.
-    let mut search = pin!(config.search(Duration::ZERO, 0, &stop).fuse());
+    let mut waiting = pin!(config.wait(Duration::ZERO).fuse());
+    // Beside the runners, never before them: a runner may hold what it waits for. And never given up for another: the
+    // partition that it is given would be nobody's until its lease ends.
+    let mut request = pin!(Fuse::terminated());
     // Once it is to stop: a partition that is on its way is given back and not left to its lease.
     let mut patience = pin!(Fuse::terminated());
-    let mut outcome = Ok(());
+    let (mut outcome, mut is_ending) = (Ok(()), false);
     loop {
         let partitions = config.partition_count();
         let ended = tokio::select! {
@@ -51,11 +53,11 @@ async fn work<D: Deliver>(config: &Arc<Config>, deliver: D) -> Result<()> {
                 debug!(partition, ?ended, "a partition's work has ended");
                 config.after(ended, &mut outcome)
             }
-            found = &mut search => match found {
+            found = &mut request => match found {
                 Found::Grant(grant) => {
                     runners.push(Runner::new(Arc::clone(config), stop.clone(), grant).run(deliver.clone()));
-                    if runners.len() < partitions && !stop.is_cancelled() {
-                        search.set(config.search(Duration::ZERO, runners.len(), &stop).fuse());
+                    if runners.len() < partitions && !is_ending {
+                        waiting.set(config.wait(Duration::ZERO).fuse());
                     }
                     continue;
                 }
@@ -71,26 +73,31 @@ async fn work<D: Deliver>(config: &Arc<Config>, deliver: D) -> Result<()> {
                     }
                     Next::End
                 }
-                Found::Stopped => Next::End,
             },
             () = &mut patience => {
-                search.set(Fuse::terminated());
+                request.set(Fuse::terminated());
                 Next::End
             }
-            () = stop.cancelled(), if !stop.is_cancelled() => Next::End,
+            () = stop.cancelled(), if !is_ending => Next::End,
+            () = &mut waiting => {
+                request.set(config.request(runners.len(), &stop).fuse());
+                continue;
+            }
         };
         match ended {
-            Next::Search(wait) if !stop.is_cancelled() => {
-                search.set(config.search(wait, runners.len(), &stop).fuse());
+            Next::Search(wait) if request.is_terminated() && !is_ending => {
+                waiting.set(config.wait(wait).fuse());
             }
             Next::Search(_) => {}
-            Next::End if patience.is_terminated() && !search.is_terminated() => {
+            Next::End => {
                 stop.cancel();
-                patience.set(sleep(config.lease).fuse());
+                waiting.set(Fuse::terminated());
+                if !std::mem::replace(&mut is_ending, true) {
+                    patience.set(sleep(config.lease).fuse());
+                }
             }
-            Next::End => stop.cancel(),
         }
-        if stop.is_cancelled() && runners.is_empty() && search.is_terminated() {
+        if is_ending && runners.is_empty() && request.is_terminated() {
             return outcome;
         }
     }
@@ -109,8 +116,6 @@ enum Found {
     Grant(crate::engine::Grant),
     Nothing(SubscriptionState),
     Refused(Error),
-    /// It was not looked for.
-    Stopped,
 }
 
 impl Config {
@@ -156,18 +161,22 @@ impl Config {
         (self.lease / 4).clamp(Duration::from_millis(10), Duration::from_secs(1))
     }
 
-    /// Looks for a partition that is free, after a wait.
-    async fn search(&self, wait: Duration, mine: usize, stop: &CancellationToken) -> Found {
-        if !wait.is_zero() {
-            let mut settled = self.store.settled.watch(wait);
-            tokio::select! {
-                biased;
-                () = stop.cancelled() => return Found::Stopped,
-                () = sleep(wait) => {}
-                // Somebody of this process may just have given one back.
-                () = settled.notified() => sleep(wait / 10).await,
-            }
+    /// Waits before a partition is looked for.
+    async fn wait(&self, wait: Duration) {
+        if wait.is_zero() {
+            return;
         }
+        let mut settled = self.store.settled.watch(wait);
+        tokio::select! {
+            biased;
+            () = sleep(wait) => {}
+            // Somebody of this process may just have given one back.
+            () = settled.notified() => sleep(wait / 10).await,
+        }
+    }
+
+    /// Looks for a partition that is free.
+    async fn request(&self, mine: usize, stop: &CancellationToken) -> Found {
         let request = AcquireRequest {
             subscription: self.name.clone(),
             owner: self.owner.clone(),

@@ -24,9 +24,15 @@ pub(crate) struct Counting {
     calls: Arc<AtomicU64>,
     pages: Arc<AtomicU64>,
     settlements: Arc<AtomicU64>,
+    grants_take: Duration,
 }
 
 impl Counting {
+    /// One whose answers to those who look for a partition are on their way for so long.
+    pub(crate) fn with_slow_grants(grants_take: Duration) -> Self {
+        Self { grants_take, ..Self::default() }
+    }
+
     pub(crate) fn calls(&self) -> u64 {
         self.calls.load(Ordering::SeqCst)
     }
@@ -136,7 +142,9 @@ impl SubscriptionStorage for Counting {
     }
 
     async fn acquire(&self, request: &AcquireRequest) -> Result<Acquired> {
-        self.counted().acquire(request).await
+        let acquired = self.counted().acquire(request).await;
+        tokio::time::sleep(self.grants_take).await;
+        acquired
     }
 
     async fn ask_for(&self, lease: &LeaseKey, by: &str, patience: Duration) -> Result<()> {

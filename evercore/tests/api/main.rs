@@ -14,5 +14,6 @@ mod limits;
 )))]
 mod missing_codecs;
 mod progress;
+mod sharing;
 mod subscriptions;
 mod urls;

@@ -1,0 +1,84 @@
+//! Workers that share the partitions of a subscription.
+
+use std::time::Duration;
+
+use evercore::engine::{LeaseKey, StoredPartition, SubscriptionStorage};
+use evercore::{
+    Aggregate, EventStore, Expected, NaturalKey, Partition, RecordedEvent, Result, Stream,
+    SubscriptionName, each, state_event,
+};
+use tokio::sync::mpsc::unbounded_channel;
+use tokio::time::{sleep, timeout};
+
+use crate::counting::Counting;
+
+/// How long an answer is on its way.
+const WAY: Duration = Duration::from_millis(500);
+
+/// Of virtual time.
+const BOUND: Duration = Duration::from_secs(20);
+
+/// Longer than the test takes, in either time.
+const LEASE: Duration = Duration::from_secs(3_600);
+
+#[derive(Aggregate, Default)]
+#[aggregate(name = "till")]
+struct Till {
+    sum: i64,
+}
+
+#[state_event(aggregate = Till, name = "counted")]
+struct Counted {
+    sum: i64,
+}
+
+fn name() -> SubscriptionName {
+    SubscriptionName::new("shared").expect("a name")
+}
+
+async fn until(engine: &Counting, what: &str, is_so: impl Fn(&[StoredPartition]) -> bool) {
+    let seen = async {
+        loop {
+            let stored = engine.subscriptions(Some(&name())).await.expect("memory answers");
+            if stored.first().is_some_and(|stored| is_so(&stored.partitions)) {
+                return;
+            }
+            sleep(Duration::from_millis(1)).await;
+        }
+    };
+    timeout(BOUND, seen).await.unwrap_or_else(|_| panic!("{what}"));
+}
+
+async fn lease_of(engine: &Counting, partition: u32) -> LeaseKey {
+    let stored = engine.subscriptions(Some(&name())).await.expect("memory answers");
+    let index = usize::try_from(partition).expect("small");
+    let lease = stored[0].partitions[index].lease.as_ref().expect("it is owned");
+    LeaseKey { subscription: name(), partition, token: lease.token }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_partition_on_its_way_is_worked_on_when_another_is_handed_over() -> Result<()> {
+    let engine = Counting::with_slow_grants(WAY);
+    let store = EventStore::builder().open(engine.clone()).await?;
+    let (handled, mut events) = unbounded_channel();
+    let worker = store
+        .subscription("shared")
+        .partitions(2)
+        .lease(LEASE)
+        .poll_interval(Duration::from_millis(10))
+        .spawn(each(async move |event: RecordedEvent| handled.send(event.aggregate_id())))?;
+    until(&engine, "it is given both", |places| places.iter().all(|place| place.lease.is_some()))
+        .await;
+
+    // Of the second, the worker does not know yet.
+    engine.ask_for(&lease_of(&engine, 0).await, "another", LEASE).await?;
+    until(&engine, "it gives the first back", |places| places[0].lease.is_none()).await;
+    for key in ["north", "south"] {
+        let stream = Stream::Key(NaturalKey::new(key)?);
+        store.append::<Till, _>(stream, Expected::Any, [Counted { sum: 1 }]).await?;
+    }
+
+    let id = timeout(BOUND, events.recv()).await.expect("one is handled").expect("it is sent");
+    assert!(Partition::new(1, 2)?.contains(id), "{id} is of the partition that was handed over");
+    worker.shutdown().await
+}
