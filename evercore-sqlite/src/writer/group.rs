@@ -135,3 +135,32 @@ fn size(commit: &Commit) -> usize {
     let snapshots = commit.snapshots.iter().map(|snapshot| snapshot.state.len());
     events.chain(snapshots).sum()
 }
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+    use evercore::engine::NewSnapshot;
+    use evercore::{AggregateId, CommitId, Fingerprint, Sequence};
+
+    use super::*;
+
+    #[test]
+    fn the_size_of_a_commit_is_that_of_what_it_holds() {
+        let snapshot = |bytes| NewSnapshot {
+            aggregate_id: AggregateId::FIRST,
+            sequence: Sequence::FIRST,
+            fingerprint: Fingerprint::new(1),
+            state: vec![0; bytes].into(),
+        };
+        let commit = |snapshots| Commit {
+            id: CommitId::generate(),
+            recorded_at: DateTime::UNIX_EPOCH,
+            writes: Vec::new(),
+            events: Vec::new(),
+            snapshots,
+            idempotency: None,
+        };
+        assert_eq!(size(&commit(Vec::new())), 0);
+        assert_eq!(size(&commit(vec![snapshot(300), snapshot(40)])), 340);
+    }
+}
