@@ -34,6 +34,26 @@ impl Pace {
     }
 }
 
+/// What a group holds.
+#[derive(Debug, Default)]
+struct Contents {
+    commits: usize,
+    events: usize,
+    bytes: usize,
+}
+
+impl Contents {
+    fn add(&mut self, commit: &Commit) {
+        self.commits += 1;
+        self.events += commit.events.len();
+        self.bytes += size(commit);
+    }
+
+    fn is_full(&self) -> bool {
+        self.commits >= MOST_COMMITS || self.events >= MOST_EVENTS || self.bytes >= MOST_BYTES
+    }
+}
+
 impl Scribe {
     /// Lands a commit and those that wait behind it. Returns the first job that is none.
     pub(super) fn land_group(&mut self, first: CommitJob) -> Option<Job> {
@@ -58,20 +78,19 @@ impl Scribe {
     fn gather(&mut self, first: CommitJob) -> (Vec<CommitJob>, Option<Job>) {
         let (started, patience) = (Instant::now(), self.pace.patience());
         let mut group = Vec::new();
-        let (mut events, mut bytes) = (0, 0);
+        let mut contents = Contents::default();
         let mut job = Job::Commit(first);
         loop {
             match job {
                 // Nobody waits for it any more.
                 Job::Commit(job) if job.answer.is_closed() => {}
                 Job::Commit(job) => {
-                    events += job.commit.events.len();
-                    bytes += size(&job.commit);
+                    contents.add(&job.commit);
                     group.push(job);
                 }
                 other => return (group, Some(other)),
             }
-            if group.len() >= MOST_COMMITS || events >= MOST_EVENTS || bytes >= MOST_BYTES {
+            if contents.is_full() {
                 return (group, None);
             }
             match self.next_for(group.len(), patience.saturating_sub(started.elapsed())) {
@@ -137,30 +156,4 @@ fn size(commit: &Commit) -> usize {
 }
 
 #[cfg(test)]
-mod tests {
-    use chrono::DateTime;
-    use evercore::engine::NewSnapshot;
-    use evercore::{AggregateId, CommitId, Fingerprint, Sequence};
-
-    use super::*;
-
-    #[test]
-    fn the_size_of_a_commit_is_that_of_what_it_holds() {
-        let snapshot = |bytes| NewSnapshot {
-            aggregate_id: AggregateId::FIRST,
-            sequence: Sequence::FIRST,
-            fingerprint: Fingerprint::new(1),
-            state: vec![0; bytes].into(),
-        };
-        let commit = |snapshots| Commit {
-            id: CommitId::generate(),
-            recorded_at: DateTime::UNIX_EPOCH,
-            writes: Vec::new(),
-            events: Vec::new(),
-            snapshots,
-            idempotency: None,
-        };
-        assert_eq!(size(&commit(Vec::new())), 0);
-        assert_eq!(size(&commit(vec![snapshot(300), snapshot(40)])), 340);
-    }
-}
+mod tests;
