@@ -76,7 +76,7 @@ impl Log {
         }
     }
 
-    /// A key is free if nobody holds it, or if its holder gives it up in the same commit.
+    /// A key is free if nobody holds it, or if its holder is given another or the same one in this commit, or none.
     fn check_key(&self, write: &AggregateWrite, writes: &[AggregateWrite]) -> Result<()> {
         let KeyChange::Set(key) = &write.key else { return Ok(()) };
         let taken =
@@ -91,7 +91,6 @@ impl Log {
         }
         match self.holder(&Arc::from(write.aggregate_type), key) {
             None => Ok(()),
-            Some(holder) if holder == write.id => Ok(()),
             Some(holder) => {
                 let gives_up =
                     |other: &&AggregateWrite| other.id == holder && other.key != KeyChange::Keep;

@@ -167,6 +167,28 @@ async fn an_outcome_that_cannot_be_found_out_is_unknown_whether_it_landed_or_not
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_outcome_is_asked_for_until_the_database_is_back() -> Result<()> {
+    let bank = Bank::open().await?;
+    let faults = bank.engine.faults();
+    faults.next_commit(CommitFault::AnswerLost).next_outcomes(5, ReadFault::Unavailable);
+    bank.deposit(5).await?;
+    assert_eq!((bank.decisions.get(), bank.balance().await?), (1, 105), "it landed once");
+    assert_eq!(faults.remaining(), 0);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outcome_is_asked_for_ten_times_at_the_most() -> Result<()> {
+    let bank = Bank::open().await?;
+    let faults = bank.engine.faults();
+    faults.next_commit(CommitFault::AnswerLost).next_outcomes(100, ReadFault::Unavailable);
+    let unknown = bank.deposit(5).await;
+    assert!(matches!(unknown, Err(Error::OutcomeUnknown { .. })), "{unknown:?}");
+    assert_eq!(faults.remaining(), 90);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_delayed_commit_lands_late_and_not_at_all_if_it_is_dropped() -> Result<()> {
     let bank = Bank::open().await?;
     let minute = Duration::from_secs(60);

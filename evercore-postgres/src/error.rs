@@ -82,3 +82,126 @@ pub(crate) fn silence() -> sqlx::Error {
         "the server did not answer within `answer_timeout`",
     ))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::borrow::Cow;
+    use std::fmt;
+
+    use sqlx::error::{DatabaseError, ErrorKind};
+
+    use super::*;
+
+    /// An answer of the server with this code.
+    #[derive(Debug)]
+    struct Answer(&'static str);
+
+    impl fmt::Display for Answer {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str(self.0)
+        }
+    }
+
+    impl std::error::Error for Answer {}
+
+    impl DatabaseError for Answer {
+        fn message(&self) -> &str {
+            self.0
+        }
+
+        fn code(&self) -> Option<Cow<'_, str>> {
+            Some(self.0.into())
+        }
+
+        fn as_error(&self) -> &(dyn std::error::Error + Send + Sync + 'static) {
+            self
+        }
+
+        fn as_error_mut(&mut self) -> &mut (dyn std::error::Error + Send + Sync + 'static) {
+            self
+        }
+
+        fn into_error(self: Box<Self>) -> Box<dyn std::error::Error + Send + Sync + 'static> {
+            self
+        }
+
+        fn kind(&self) -> ErrorKind {
+            ErrorKind::Other
+        }
+    }
+
+    fn answer(code: &'static str) -> sqlx::Error {
+        sqlx::Error::Database(Box::new(Answer(code)))
+    }
+
+    fn lost() -> [sqlx::Error; 3] {
+        let protocol = sqlx::Error::Protocol("it makes no sense".to_owned());
+        [silence(), protocol, sqlx::Error::WorkerCrashed]
+    }
+
+    #[test]
+    fn a_code_says_what_the_caller_can_do() {
+        let of = |code| classify("look", answer(code));
+        for code in ["42P01", "42883", "42704", "42703", "3F000"] {
+            let problem = OpenProblem::SchemaOutdated;
+            let error = of(code);
+            assert!(
+                matches!(&error, Error::CannotOpen { problem: found, .. } if *found == problem)
+            );
+        }
+        for code in ["55P03", "57014", "40001", "40P01"] {
+            assert!(matches!(of(code), Error::Busy { .. }), "{code}");
+        }
+        for code in ["57P01", "57P02", "57P03", "53300", "25P03"] {
+            assert!(matches!(of(code), Error::Unavailable { .. }), "{code}");
+        }
+        assert!(matches!(of("53100"), Error::DiskFull { .. }));
+        for code in ["EV001", "25006"] {
+            assert!(matches!(of(code), Error::Standby { operation: "look", .. }), "{code}");
+        }
+        for code in ["23505", "22003", "XX000", ""] {
+            assert!(matches!(of(code), Error::Storage { operation: "look", .. }), "{code}");
+        }
+    }
+
+    #[test]
+    fn a_lost_connection_is_unavailable_and_a_closed_pool_is_closed() {
+        for error in lost().into_iter().chain([sqlx::Error::PoolTimedOut]) {
+            assert!(matches!(classify("look", error), Error::Unavailable { .. }));
+        }
+        assert!(matches!(classify("look", sqlx::Error::PoolClosed), Error::Closed));
+        let other = classify("look", sqlx::Error::RowNotFound);
+        assert!(matches!(other, Error::Storage { operation: "look", .. }));
+    }
+
+    /// Wrong here would be a commit that landed and is told as refused, or made twice.
+    #[test]
+    fn only_an_answer_proves_that_a_commit_was_rolled_back() {
+        for code in ["40001", "40P01"] {
+            assert!(matches!(classify_commit(answer(code)), CommitFailure::LostRace(_)), "{code}");
+        }
+        let no_answers = ["57P01", "57P02", "40003", "08006", "08P01"].map(answer);
+        for error in no_answers.into_iter().chain(lost()).chain([sqlx::Error::RowNotFound]) {
+            let shown = error.to_string();
+            assert!(matches!(classify_commit(error), CommitFailure::Unknown(_)), "{shown}");
+        }
+        for code in ["23505", "55P03", "57014", "53100", "25P03", "0A000"] {
+            let failure = classify_commit(answer(code));
+            assert!(matches!(failure, CommitFailure::RolledBack(_)), "{code}");
+        }
+        let never_sent = sqlx::Error::Encode("too long".into());
+        assert!(matches!(classify_commit(never_sent), CommitFailure::RolledBack(_)));
+    }
+
+    #[test]
+    fn what_cannot_be_opened_says_whether_anyone_was_there() {
+        let problem = |error| match cannot_open("the bank".to_owned(), error) {
+            Error::CannotOpen { database, problem, source: Some(_) } if database == "the bank" => {
+                problem
+            }
+            other => panic!("{other}"),
+        };
+        assert_eq!(problem(silence()), OpenProblem::Unreachable);
+        assert_eq!(problem(answer("28P01")), OpenProblem::Other);
+    }
+}

@@ -157,3 +157,44 @@ impl fmt::Display for FrontierHolder {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(position: i64) -> Position {
+        Position::new(position).expect("not negative")
+    }
+
+    #[test]
+    fn a_frontier_is_stuck_once_it_is_held_back_at_one_place_for_so_long() {
+        let frontier = Frontier::new(Duration::ZERO);
+        assert!(!frontier.is_stuck(at(5), at(9)), "it was just seen there");
+        assert!(frontier.is_stuck(at(5), at(9)));
+        assert!(frontier.is_stuck(at(4), at(9)), "after a crash it may go back");
+        assert!(!frontier.is_stuck(at(6), at(9)), "it goes on");
+        assert!(frontier.is_stuck(at(6), at(9)));
+        assert!(!frontier.is_stuck(at(9), at(9)), "nobody holds it back");
+        assert!(!frontier.is_stuck(at(9), at(10)));
+    }
+
+    #[test]
+    fn a_frontier_that_stands_for_a_moment_is_not_stuck() {
+        let frontier = Frontier::new(Duration::from_secs(3_600));
+        for _ in 0..3 {
+            assert!(!frontier.is_stuck(at(5), at(9)));
+        }
+    }
+
+    #[test]
+    fn that_a_frontier_is_stuck_is_said_once_in_so_long_a_time() {
+        let mut frontier = Frontier::new(Duration::ZERO);
+        frontier.is_stuck(at(5), at(9));
+        assert!(frontier.is_stuck(at(5), at(9)));
+        let said = Instant::now();
+        let still = frontier.still.lock().expect("no panic").expect("it is held back");
+        assert!(still.since <= said);
+        frontier.patience = Duration::from_secs(3_600);
+        assert!(!frontier.is_stuck(at(5), at(9)));
+    }
+}

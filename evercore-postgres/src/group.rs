@@ -78,3 +78,6 @@ fn claims(write: &AggregateWrite) -> impl Iterator<Item = &NaturalKey> {
     };
     new_key(write).into_iter().chain(held)
 }
+
+#[cfg(test)]
+mod tests;

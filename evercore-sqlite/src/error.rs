@@ -201,3 +201,78 @@ pub(crate) fn because(reason: impl Into<Cow<'static, str>>) -> BoxError {
 fn is_schema_missing(message: &str) -> bool {
     message.starts_with("no such table") || message.contains("no such column")
 }
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::{Connection, ffi};
+
+    use super::*;
+
+    fn failure(code: i32, message: &str) -> Failure {
+        rusqlite::Error::SqliteFailure(ffi::Error::new(code), Some(message.to_owned())).into()
+    }
+
+    fn class(code: i32) -> Class {
+        failure(code, "as it is").class()
+    }
+
+    /// What SQLite itself says of a statement.
+    fn refused(sql: &str) -> Failure {
+        let connection = Connection::open_in_memory().expect("memory opens");
+        connection.prepare(sql).map(drop).expect_err("it cannot be prepared").into()
+    }
+
+    #[test]
+    fn each_code_has_its_meaning() {
+        let meanings = [
+            (ffi::SQLITE_BUSY, Class::Busy),
+            (ffi::SQLITE_BUSY_SNAPSHOT, Class::Busy),
+            (ffi::SQLITE_LOCKED, Class::Busy),
+            (ffi::SQLITE_READONLY, Class::ReadOnly),
+            (ffi::SQLITE_READONLY_DBMOVED, Class::ReadOnly),
+            (ffi::SQLITE_CORRUPT, Class::Corrupt),
+            (ffi::SQLITE_FULL, Class::Full),
+            (ffi::SQLITE_CANTOPEN, Class::CannotOpen),
+            (ffi::SQLITE_TOOBIG, Class::TooBig),
+            (ffi::SQLITE_CONSTRAINT_UNIQUE, Class::Constraint),
+            (ffi::SQLITE_NOTADB, Class::NotADatabase),
+            (ffi::SQLITE_IOERR_SHMSIZE, Class::IndexFull),
+            (ffi::SQLITE_IOERR, Class::Other),
+            (ffi::SQLITE_IOERR_WRITE, Class::Other),
+            (ffi::SQLITE_ERROR, Class::Other),
+            (ffi::SQLITE_NOMEM, Class::Other),
+        ];
+        for (code, meaning) in meanings {
+            assert_eq!(class(code), meaning, "{code}");
+        }
+        assert_eq!(Failure::from(rusqlite::Error::InvalidQuery).class(), Class::Other);
+        assert_eq!(Failure::from(sqlx::Error::WorkerCrashed).class(), Class::ConnectionLost);
+        assert_eq!(Failure::from(sqlx::Error::RowNotFound).class(), Class::Other);
+    }
+
+    #[test]
+    fn only_what_is_missing_makes_a_schema_outdated() {
+        assert_eq!(refused("SELECT 1 FROM nowhere").class(), Class::SchemaOutdated);
+        assert_eq!(refused("SELECT absent").class(), Class::SchemaOutdated);
+        assert_eq!(refused("SELECT FROM").class(), Class::Other);
+        assert_eq!(failure(ffi::SQLITE_ERROR, "no such table: t").class(), Class::SchemaOutdated);
+        assert_eq!(failure(ffi::SQLITE_ERROR, "SQL logic error").class(), Class::Other);
+    }
+
+    #[test]
+    fn a_savepoint_is_gone_where_sqlite_says_so() {
+        let connection = Connection::open_in_memory().expect("memory opens");
+        let released = connection.execute_batch("RELEASE absent").expect_err("there is none");
+        assert!(Failure::from(released).is_savepoint_gone());
+        assert!(!failure(ffi::SQLITE_IOERR, "disk I/O error").is_savepoint_gone());
+    }
+
+    #[test]
+    fn a_failure_says_what_its_cause_says() {
+        let io = || std::io::Error::other("the cable is out");
+        let (failure, alone) = (Failure::from(sqlx::Error::Io(io())), sqlx::Error::Io(io()));
+        let cause = |error: &dyn std::error::Error| error.source().map(ToString::to_string);
+        assert_eq!((failure.to_string(), cause(&failure)), (alone.to_string(), cause(&alone)));
+        assert!(cause(&failure).is_some());
+    }
+}

@@ -153,3 +153,40 @@ impl SqliteOptions {
 pub(crate) fn invalid_url(problem: impl Into<String>) -> Error {
     Error::InvalidUrl { problem: problem.into() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(query: &str) -> SqliteOptions {
+        SqliteOptions::from_query(query).unwrap_or_else(|error| panic!("{query}: {error}"))
+    }
+
+    #[test]
+    fn each_option_of_a_url_sets_what_it_names() {
+        let default = SqliteOptions::default();
+        let full = SqliteOptions::default().synchronous(Synchronous::Full);
+        assert_eq!(
+            (with(""), with("mode=rwc"), with("synchronous=full")),
+            (default.clone(), default, full)
+        );
+        assert_eq!(with("synchronous=normal").get_synchronous(), Synchronous::Normal);
+        assert_eq!(with("mode=rw").get_missing_file(), MissingFile::Refuse);
+        assert_eq!(with("busy_timeout_ms=7").get_busy_timeout(), Duration::from_millis(7));
+        for readers in [1, 3, MAX_READERS] {
+            assert_eq!(with(&format!("readers={readers}")).get_readers(), readers);
+        }
+        let both = with("&readers=3&&synchronous=normal&");
+        assert_eq!((both.get_readers(), both.get_synchronous()), (3, Synchronous::Normal));
+    }
+
+    #[test]
+    fn what_is_out_of_range_is_brought_into_it() {
+        let options = |readers| SqliteOptions::default().readers(readers).get_readers();
+        assert_eq!((options(0), options(MAX_READERS + 1)), (1, MAX_READERS));
+        let days = |days: u64| Duration::from_secs(days * 24 * 60 * 60);
+        let timeout = |timeout| SqliteOptions::default().busy_timeout(timeout).get_busy_timeout();
+        assert_eq!((timeout(days(24)), timeout(days(25))), (days(24), days(24)));
+        assert_eq!(timeout(Duration::MAX), days(24));
+    }
+}

@@ -108,3 +108,38 @@ impl From<Overdue> for Error {
         Self::Busy { source: because("others of this process kept their turn") }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SOON: Duration = Duration::from_millis(1);
+
+    #[tokio::test]
+    async fn a_reader_keeps_writers_out_where_there_is_no_log_beside_the_file() {
+        let turns = Turns::instead_of_readers(SOON);
+        let reading = turns.read().await;
+        assert!(turns.write().await.is_err());
+        assert!(turns.write_blocking().is_err());
+        let turn = turns.take().await.expect("nobody writes");
+        assert!(turns.without_readers().await.is_err());
+        drop((reading, turn));
+        assert!(turns.write().await.is_ok());
+        assert!(turns.write_blocking().is_ok());
+    }
+
+    #[tokio::test]
+    async fn there_is_one_writer_and_readers_do_not_mind() {
+        for turns in [Turns::beside_readers(SOON), Turns::instead_of_readers(SOON)] {
+            let writing = turns.write().await.expect("nobody writes");
+            assert!(turns.take().await.is_err());
+            assert!(turns.write().await.is_err());
+            assert!(turns.write_blocking().is_err());
+            let may_read = timeout(SOON, turns.read()).await.is_ok();
+            assert_eq!(may_read, turns.gate.is_none());
+            drop(writing);
+            let _reading = turns.read().await;
+            assert_eq!(turns.write().await.is_ok(), turns.gate.is_none());
+        }
+    }
+}

@@ -95,6 +95,7 @@ macro_rules! __with_cases_of_writing {
                         racing_appends_in_any_state_are_numbered_without_holes
                         each_aggregate_of_a_commit_counts_for_itself
                         the_engine_gives_the_sequence_where_none_was_expected
+                        each_aggregate_is_numbered_where_no_sequence_was_expected
                     }
                 }
                 p4 {
@@ -226,6 +227,7 @@ macro_rules! __with_all_cases {
                         who_lost_the_lease_moves_nothing
                         a_settlement_from_elsewhere_is_refused
                         a_lease_of_a_deleted_subscription_is_of_no_use
+                        a_lease_ends_when_what_is_followed_changes
                         a_second_worker_is_refused_with_the_owners_name
                         a_worker_that_stands_by_takes_over_at_once
                         a_worker_that_is_gone_is_replaced_when_its_lease_ends
@@ -233,6 +235,7 @@ macro_rules! __with_all_cases {
                         a_handler_is_stopped_when_its_lease_is_lost
                         partitions_are_shared_among_workers
                         the_number_of_partitions_changes_when_idle
+                        partitions_at_different_places_stay_as_they_are
                     }
                     reading_ahead {
                         what_was_read_ahead_goes_with_the_lease
@@ -245,6 +248,7 @@ macro_rules! __with_all_cases {
                         a_failing_batch_is_searched_for_the_event
                         a_parked_event_holds_back_its_aggregate_and_nothing_else
                         parked_events_are_redriven_in_order
+                        a_redriven_event_is_tried_as_often_as_a_new_one
                         an_undecodable_event_is_not_passed_over
                         a_panic_is_a_failure_like_any_other
                     }
@@ -373,6 +377,7 @@ macro_rules! __with_all_cases {
                     }
                     chaining {
                         every_way_of_writing_goes_on_with_the_chain
+                        a_snapshot_goes_on_from_the_last_event_before_it
                         racing_writers_keep_the_chain
                         a_digest_holds_for_as_long_as_its_events_do
                         a_chain_begins_with_the_first_event_that_is_chained

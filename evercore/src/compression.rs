@@ -68,3 +68,28 @@ mod zstd {
         Err(DecodeError::missing(MISSING))
     }
 }
+
+#[cfg(all(test, feature = "zstd"))]
+mod tests {
+    use super::*;
+
+    /// What could not be read again is never written.
+    #[test]
+    fn what_is_compressed_can_be_inflated() {
+        let largest = vec![0; MAX_INFLATED_BYTES];
+        let deflated = deflate(&largest).expect("it is all zeros");
+        assert!(inflate(&deflated).is_ok_and(|inflated| inflated == largest));
+        assert_eq!(deflate(&vec![0; MAX_INFLATED_BYTES + 1]), None);
+    }
+
+    #[test]
+    fn what_is_compressed_is_shorter() {
+        let lengths: Vec<_> = (0..100)
+            .map(|length| (length, zstd::deflate(&vec![b'x'; length]).expect("it can").len()))
+            .collect();
+        assert!(lengths.iter().any(|(plain, deflated)| plain == deflated), "{lengths:?}");
+        for (plain, deflated) in lengths {
+            assert_eq!(deflate(&vec![b'x'; plain]).is_some(), deflated < plain, "{plain} bytes");
+        }
+    }
+}

@@ -176,3 +176,15 @@ impl fmt::Display for CommitId {
         self.0.fmt(f)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_id_of_a_commit_is_read_as_it_was_stored() {
+        let id = CommitId::generate();
+        assert_eq!(CommitId::from_uuid(*id.as_uuid()), id);
+        assert_eq!(id.to_string(), id.as_uuid().to_string());
+    }
+}

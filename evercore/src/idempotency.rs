@@ -72,3 +72,15 @@ impl TryFrom<String> for IdempotencyKey {
         Self::new(key)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_read_as_it_was_written() -> Result<()> {
+        let key = IdempotencyKey::new("é 漢字")?;
+        assert_eq!((key.as_str(), key.to_string()), ("é 漢字", "é 漢字".to_owned()));
+        Ok(())
+    }
+}

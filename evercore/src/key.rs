@@ -107,3 +107,30 @@ impl From<NaturalKey> for String {
         key.0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_read_as_it_was_written() -> Result<()> {
+        let key = NaturalKey::new("é 漢字")?;
+        assert_eq!(
+            (key.as_str(), key.as_ref(), key.to_string()),
+            ("é 漢字", "é 漢字", "é 漢字".to_owned())
+        );
+        Ok(())
+    }
+
+    #[test]
+    fn a_refusal_shows_the_head_of_the_key() {
+        let Err(Error::InvalidKey { key, .. }) = NaturalKey::new("a\0b") else {
+            panic!("it holds a NUL");
+        };
+        assert_eq!(key, "a\\0b");
+        let Err(Error::InvalidKey { key, .. }) = NaturalKey::new("é".repeat(200)) else {
+            panic!("it is too long");
+        };
+        assert_eq!(key, format!("{}…", "é".repeat(40)));
+    }
+}

@@ -307,3 +307,24 @@ pub(crate) fn check_label(what: &'static str, label: Option<&str>) -> Result<()>
 fn invalid(problem: String) -> Error {
     Error::InvalidMetadata { problem }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metadata_are_read_as_they_were_stored() -> Result<()> {
+        let all = Metadata::new().correlation("c").causation("d").principal("ada").with("n", 7);
+        for metadata in [Metadata::new(), Metadata::new().principal("ada"), all] {
+            let own = |id: Option<&str>| id.map(str::to_owned);
+            let (correlation, causation) =
+                (own(metadata.correlation_id()), own(metadata.causation_id()));
+            let column = metadata.to_column()?;
+            let read = Metadata::from_columns(correlation, causation, column.as_deref())?;
+            assert_eq!(read, metadata);
+        }
+        let damaged = Metadata::from_columns(None, None, Some("{"));
+        assert!(matches!(damaged, Err(Error::Corrupt { .. })), "{damaged:?}");
+        Ok(())
+    }
+}

@@ -230,3 +230,47 @@ fn field_at(path: &serde_path_to_error::Path) -> String {
         _ => text,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every payload that there can be, of the same bytes.
+    fn all() -> impl Iterator<Item = Payload> {
+        let compressions = [Compression::None, Compression::Zstd];
+        Codec::ALL.into_iter().flat_map(move |codec| {
+            compressions.into_iter().flat_map(move |compression| {
+                [false, true].map(|is_linked| {
+                    let stored = Bytes::from_static(&[7; LINK_BYTES]);
+                    Payload { codec, compression, is_linked, stored }
+                })
+            })
+        })
+    }
+
+    #[test]
+    fn a_payload_is_read_as_it_was_stored() {
+        for payload in all() {
+            let stored = payload.stored_bytes().clone();
+            let read = Payload::from_stored(payload.stored_format(), stored);
+            assert!(read.is_ok_and(|read| read == payload), "{payload:?}");
+        }
+    }
+
+    #[test]
+    fn a_number_that_no_payload_has_is_corrupt() {
+        let known: Vec<_> = all().map(|payload| payload.stored_format()).collect();
+        for format in (-10..1_300).chain([i16::MIN, i16::MAX]) {
+            let read = Payload::from_stored(format, Bytes::from_static(&[7; LINK_BYTES]));
+            assert_eq!(read.is_ok(), known.contains(&format), "{format}");
+        }
+    }
+
+    #[test]
+    fn a_hash_has_to_have_room() {
+        for length in [0, LINK_BYTES - 1, LINK_BYTES] {
+            let read = Payload::from_stored(1_001, vec![7; length]);
+            assert_eq!(read.is_ok(), length == LINK_BYTES, "{length} bytes");
+        }
+    }
+}

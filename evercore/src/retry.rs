@@ -87,6 +87,13 @@ mod tests {
     }
 
     #[test]
+    fn the_first_wait_is_as_long_as_was_set() {
+        let policy = RetryPolicy::default().base(Duration::from_millis(100));
+        assert_eq!(policy.wait_after(1, 1.0), Some(Duration::from_millis(100)));
+        assert_eq!(policy.wait_after(1, 0.5), Some(Duration::from_millis(50)));
+    }
+
+    #[test]
     fn no_number_of_failures_overflows() {
         let policy = RetryPolicy::default().attempts(u32::MAX);
         assert_eq!(policy.wait_after(u32::MAX - 1, 1.0), Some(Duration::from_millis(250)));

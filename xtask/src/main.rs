@@ -6,6 +6,7 @@ mod database;
 mod fuzz;
 mod layers;
 mod limits;
+mod mutants;
 mod simulate;
 mod statements;
 mod tools;
@@ -63,7 +64,10 @@ enum Chore {
     },
     /// Change the code that holds the promises, a little at a time, and see whether a test fails.
     Mutants {
-        /// For cargo-mutants: `--file evercore/src/key.rs`, `--list`, `--shard 1/8`.
+        /// Only this group: `core`, `sqlite` or `postgres`.
+        #[arg(long)]
+        group: Option<String>,
+        /// For cargo-mutants: `--re src/key.rs`, `--list`, `--shard 1/8`.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         options: Vec<String>,
     },
@@ -91,7 +95,7 @@ fn main() -> ExitCode {
         Chore::Simulate(options) => simulate::run(&options),
         Chore::Soak { options } => program("evercore-soak", &options),
         Chore::Fuzz { minutes, target } => fuzz::run(minutes, target.as_deref()),
-        Chore::Mutants { options } => mutants(&options),
+        Chore::Mutants { group, options } => mutants::run(group.as_deref(), &options),
         Chore::Db => database::serve(),
         Chore::Bench { options } => bench(&options),
         Chore::Layers => repository(),
@@ -135,12 +139,6 @@ fn deny() -> Result<(), Failure> {
     cargo("deny --all-features check --hide-inclusion-graph licenses bans sources")
         .env_os("PATH", &tools::DENY.path()?)
         .run()
-}
-
-/// The modules and the tests that judge them are in `.cargo/mutants.toml`.
-fn mutants(options: &[String]) -> Result<(), Failure> {
-    let words = ["mutants --in-place", &options.join(" ")].join(" ");
-    cargo(words.trim_end()).env_os("PATH", &tools::MUTANTS.path()?).run()
 }
 
 /// Runs the program of a crate.

@@ -34,6 +34,26 @@ impl Pace {
     }
 }
 
+/// What a group holds.
+#[derive(Debug, Default)]
+struct Contents {
+    commits: usize,
+    events: usize,
+    bytes: usize,
+}
+
+impl Contents {
+    fn add(&mut self, commit: &Commit) {
+        self.commits += 1;
+        self.events += commit.events.len();
+        self.bytes += size(commit);
+    }
+
+    fn is_full(&self) -> bool {
+        self.commits >= MOST_COMMITS || self.events >= MOST_EVENTS || self.bytes >= MOST_BYTES
+    }
+}
+
 impl Scribe {
     /// Lands a commit and those that wait behind it. Returns the first job that is none.
     pub(super) fn land_group(&mut self, first: CommitJob) -> Option<Job> {
@@ -58,20 +78,19 @@ impl Scribe {
     fn gather(&mut self, first: CommitJob) -> (Vec<CommitJob>, Option<Job>) {
         let (started, patience) = (Instant::now(), self.pace.patience());
         let mut group = Vec::new();
-        let (mut events, mut bytes) = (0, 0);
+        let mut contents = Contents::default();
         let mut job = Job::Commit(first);
         loop {
             match job {
                 // Nobody waits for it any more.
                 Job::Commit(job) if job.answer.is_closed() => {}
                 Job::Commit(job) => {
-                    events += job.commit.events.len();
-                    bytes += size(&job.commit);
+                    contents.add(&job.commit);
                     group.push(job);
                 }
                 other => return (group, Some(other)),
             }
-            if group.len() >= MOST_COMMITS || events >= MOST_EVENTS || bytes >= MOST_BYTES {
+            if contents.is_full() {
                 return (group, None);
             }
             match self.next_for(group.len(), patience.saturating_sub(started.elapsed())) {
@@ -135,3 +154,6 @@ fn size(commit: &Commit) -> usize {
     let snapshots = commit.snapshots.iter().map(|snapshot| snapshot.state.len());
     events.chain(snapshots).sum()
 }
+
+#[cfg(test)]
+mod tests;

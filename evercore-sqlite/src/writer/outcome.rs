@@ -78,6 +78,25 @@ mod tests {
         Outcome::of_commit(rusqlite::Error::SqliteFailure(ffi::Error::new(code), None).into())
     }
 
+    fn of_statement(code: i32) -> Outcome {
+        let failure = rusqlite::Error::SqliteFailure(ffi::Error::new(code), None);
+        Outcome::of_statement(failure.into())
+    }
+
+    /// Those that share a transaction need not share a fault, but a disk that is full is full for all of them.
+    #[test]
+    fn a_statement_is_held_against_one_commit_only_where_it_can_be_to_blame() {
+        for code in [ffi::SQLITE_CONSTRAINT_UNIQUE, ffi::SQLITE_TOOBIG] {
+            assert!(matches!(of_statement(code), Outcome::Suspect(_)), "{code}");
+            assert!(matches!(of_commit(code), Outcome::Suspect(_)), "{code}");
+        }
+        for code in [ffi::SQLITE_BUSY, ffi::SQLITE_FULL, ffi::SQLITE_IOERR_WRITE] {
+            assert!(matches!(of_statement(code), Outcome::Undone(_)), "{code}");
+        }
+        let answer = Outcome::of_statement(Problem::Answer(evercore::Error::Closed));
+        assert!(matches!(answer, Outcome::Suspect(_)));
+    }
+
     #[test]
     fn a_commit_is_undone_only_where_nothing_of_it_can_come_back() {
         for code in [ffi::SQLITE_BUSY, ffi::SQLITE_FULL, ffi::SQLITE_READONLY] {

@@ -6,6 +6,7 @@ use evercore::{
     Finding, LogDigest, Metadata, NaturalKey, Result, Sequence, Stream, VerifyReport,
 };
 
+use crate::assert::snapshot_sequence;
 use crate::domain::account::{self, Account, Deposit, Withdraw};
 use crate::domain::counter::{self, Added, Counter};
 use crate::domain::diary::{Diary, Noted};
@@ -77,6 +78,18 @@ pub(crate) async fn every_way_of_writing_goes_on_with_the_chain(fixture: &Fixtur
     assert_eq!(tally::state::<Tally>(&plain, tally).await?.events, 37);
     assert_eq!(digest(&plain).await?, digest(&store).await?);
     Ok(())
+}
+
+/// A snapshot at the end of a commit of several events: what comes next is chained to the last of them.
+pub(crate) async fn a_snapshot_goes_on_from_the_last_event_before_it(
+    fixture: &Fixture,
+) -> Result<()> {
+    let store = chained(fixture).await?;
+    let id = tally::create(&store, &[1, 2, 3]).await?;
+    tally::count(&store, id, &[4, 5]).await?;
+    assert_eq!(snapshot_sequence(fixture.engine(), id).await?, Some(5));
+    tally::count(&store, id, &[6]).await?;
+    digest(&store).await.map(drop)
 }
 
 pub(crate) async fn racing_writers_keep_the_chain(fixture: &Fixture) -> Result<()> {

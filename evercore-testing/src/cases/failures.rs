@@ -144,31 +144,45 @@ pub(crate) async fn a_failing_event_is_tried_again_as_often_as_told(
     worker.shutdown().await
 }
 
-/// Also one that does not say which event it failed on.
+/// Does not say which event it fails on, or names one that it was not given.
+#[derive(Clone, Debug)]
+struct Vague {
+    journal: Journal,
+    bad: AggregateId,
+    failure: fn(&Batch) -> HandlerError,
+}
+
+impl Handler for Vague {
+    async fn handle(&mut self, batch: Batch) -> Result<(), HandlerError> {
+        if batch.iter().any(|event| event.aggregate_id() == self.bad) {
+            return Err((self.failure)(&batch));
+        }
+        self.journal.extend(&batch);
+        Ok(())
+    }
+}
+
 pub(crate) async fn a_failing_batch_is_searched_for_the_event(fixture: &Fixture) -> Result<()> {
     let store = fixture.store();
-    let ids = counters(store, 7).await?;
-    let (journal, bad) = (Journal::default(), ids[4]);
-    let handler = {
-        let journal = journal.clone();
-        async move |batch: Batch| {
-            if batch.iter().any(|event| event.aggregate_id() == bad) {
-                return Err("one of them is bad");
-            }
-            journal.extend(&batch);
-            Ok(())
-        }
-    };
-    let worker = store.subscription("searched").on_failure(FailurePolicy::park()).spawn(handler)?;
-    idle(store, "searched", &worker).await?;
-    worker.shutdown().await?;
-    let log = fixture.log().await?;
-    let others = log.iter().filter(|event| event.aggregate_id() != bad);
-    assert_eq!(journal.positions(), crate::journal::positions(others));
-    let parked = store.subscriptions().parked("searched", Position::START, 10).await?;
-    assert_eq!(parked.len(), 1);
-    assert_eq!((&parked[0].event, parked[0].attempts), (&log[4], 1));
-    assert_eq!(parked[0].reason.as_deref(), Some("one of them is bad"));
+    let bad = counters(store, 7).await?[4];
+    let failures: [(&str, fn(&Batch) -> HandlerError); 2] = [
+        ("of the batch", |_| HandlerError::new("one of them is bad")),
+        ("beyond it", |batch| HandlerError::at(batch.len(), "one of them is bad")),
+    ];
+    for (name, failure) in failures {
+        let vague = Vague { journal: Journal::default(), bad, failure };
+        let worker =
+            store.subscription(name).on_failure(FailurePolicy::park()).spawn(vague.clone())?;
+        idle(store, name, &worker).await?;
+        worker.shutdown().await?;
+        let log = fixture.log().await?;
+        let others = log.iter().filter(|event| event.aggregate_id() != bad);
+        assert_eq!(vague.journal.positions(), crate::journal::positions(others));
+        let parked = store.subscriptions().parked(name, Position::START, 10).await?;
+        assert_eq!(parked.len(), 1);
+        assert_eq!((&parked[0].event, parked[0].attempts), (&log[4], 1));
+        assert_eq!(parked[0].reason.as_deref(), Some("one of them is bad"));
+    }
     Ok(())
 }
 
@@ -253,6 +267,23 @@ pub(crate) async fn parked_events_are_redriven_in_order(fixture: &Fixture) -> Re
     idle(store, "redriven", &worker).await?;
     assert_eq!(info(store, "redriven").await?.parked, 0);
     assert_eq!(fussy.journal.len(), fixture.log().await?.len());
+    worker.shutdown().await
+}
+
+pub(crate) async fn a_redriven_event_is_tried_as_often_as_a_new_one(
+    fixture: &Fixture,
+) -> Result<()> {
+    let store = fixture.store();
+    let ids = counters(store, 1).await?;
+    let fussy = Fussy::default();
+    fussy.dislikes(ids[0]);
+    let policy = FailurePolicy::park().retry(quick(3));
+    let worker = store.subscription("again").on_failure(policy).spawn(fussy.clone())?;
+    idle(store, "again", &worker).await?;
+    assert_eq!((fussy.failures(), info(store, "again").await?.parked), (3, 1));
+    store.subscriptions().redrive("again").await?;
+    idle(store, "again", &worker).await?;
+    assert_eq!((fussy.failures(), info(store, "again").await?.parked), (6, 1));
     worker.shutdown().await
 }
 

@@ -263,13 +263,14 @@ pub(crate) async fn a_start_is_where_it_says(fixture: &Fixture) -> Result<()> {
         clock.advance(TimeDelta::hours(1));
     }
     let log = positions(&fixture.log().await?);
-    let third = Position::new(log[2])?;
+    let (third, last) = (Position::new(log[2])?, Position::new(log[5])?);
     let at = |hours| DateTime::UNIX_EPOCH + TimeDelta::hours(hours);
     let cases = [
         ("beginning", Start::Beginning, 0),
         ("end", Start::End, 6),
         ("after", Start::After(third), 3),
         ("after start", Start::After(Position::START), 0),
+        ("after the last", Start::After(last), 6),
         ("from", Start::From(at(2)), 2),
         ("from between", Start::From(at(2) + TimeDelta::minutes(1)), 3),
         ("from before", Start::From(at(-5)), 0),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use evercore::engine::{
-    AcquireRequest, Acquired, Beat, Control, CursorMove, Grant, LeaseKey, LeaseStatus,
+    AcquireRequest, Acquired, Beat, Control, CursorMove, Grant, IfDifferent, LeaseKey, LeaseStatus,
     NewSubscription, Settled, Settlement, StorageEngine,
 };
 use evercore::{
@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 use tokio::time::sleep;
 
 use crate::assert::assert_error;
-use crate::domain::counter;
+use crate::domain::counter::{self, Counter};
 use crate::fixture::Fixture;
 use crate::journal::{Journal, cursor, idle, info, stored, until, until_true};
 
@@ -44,7 +44,7 @@ async fn register(engine: &dyn StorageEngine) -> Result<()> {
         filter: Arc::new(EventFilter::new()),
         partitions: 1,
         start: Start::Beginning,
-        if_different: evercore::engine::IfDifferent::Refuse,
+        if_different: IfDifferent::Refuse,
     };
     engine.register(&subscription).await
 }
@@ -231,6 +231,34 @@ pub(crate) async fn a_lease_of_a_deleted_subscription_is_of_no_use(
     assert_ne!(new.token, old.token);
     assert_error!(engine.settle(&step(&old, 0, 1)).await, Error::LeaseLost { .. });
     Ok(())
+}
+
+/// What the old filter had read is nothing that the new one may be moved by.
+pub(crate) async fn a_lease_ends_when_what_is_followed_changes(fixture: &Fixture) -> Result<()> {
+    let engine = fixture.engine();
+    counter::create(fixture.store(), 1).await?;
+    register(engine).await?;
+    let old = acquire(engine, "old", LONG).await?.lease;
+    let filter = Arc::new(EventFilter::new().aggregate::<Counter>());
+    let changed = NewSubscription {
+        name: name(),
+        filter: Arc::clone(&filter),
+        partitions: 1,
+        start: Start::Beginning,
+        if_different: IfDifferent::Replace,
+    };
+    engine.register(&changed).await?;
+    assert_eq!(status(engine, &old).await?, LeaseStatus::Lost);
+    assert_error!(engine.settle(&step(&old, 0, 1)).await, Error::LeaseLost { .. });
+
+    let Acquired::Granted(new) =
+        engine.acquire(&AcquireRequest { filter, ..request("new", LONG) }).await?
+    else {
+        panic!("nobody holds it");
+    };
+    assert!(new.lease.token > old.token, "a token is never used again");
+    assert_error!(engine.settle(&step(&old, 0, 1)).await, Error::LeaseLost { .. });
+    engine.settle(&step(&new.lease, 0, 1)).await.map(drop)
 }
 
 pub(crate) async fn a_second_worker_is_refused_with_the_owners_name(
@@ -429,6 +457,38 @@ pub(crate) async fn the_order_of_an_aggregate_holds_in_partitions(fixture: &Fixt
         assert_eq!(of_one.len(), 9);
     }
     worker.shutdown().await
+}
+
+/// One place would have to be chosen for all, and events be given twice or never.
+pub(crate) async fn partitions_at_different_places_stay_as_they_are(
+    fixture: &Fixture,
+) -> Result<()> {
+    let engine = fixture.engine();
+    counter::create(fixture.store(), 1).await?;
+    let register = async |partitions| {
+        let wanted = NewSubscription {
+            name: name(),
+            filter: Arc::default(),
+            partitions,
+            start: Start::Beginning,
+            if_different: IfDifferent::Replace,
+        };
+        engine.register(&wanted).await
+    };
+    register(2).await?;
+    let acquire = AcquireRequest { partitions: 2, ..request("worker", LONG) };
+    let mut leases = Vec::new();
+    for partition in 0..2 {
+        let Acquired::Granted(grant) = engine.acquire(&acquire).await? else {
+            panic!("nobody holds partition {partition}");
+        };
+        leases.push(grant.lease);
+    }
+    engine.settle(&step(&leases[0], 0, 1)).await?;
+    engine.release(&leases[0]).await?;
+    engine.release(&leases[1]).await?;
+    assert_error!(register(3).await, Error::SubscriptionNotIdle { .. });
+    Ok(())
 }
 
 pub(crate) async fn the_number_of_partitions_changes_when_idle(fixture: &Fixture) -> Result<()> {

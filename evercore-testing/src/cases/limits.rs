@@ -1,6 +1,6 @@
 //! P12 for sizes: what is over a limit is refused, what is exactly at it is fine.
 
-use evercore::{Error, EventOptions, Expected, Limits, Result, Stream};
+use evercore::{AggregateId, Error, EventOptions, Expected, Limits, RecordedEvent, Result, Stream};
 
 use crate::assert::assert_error;
 use crate::domain::counter::{self, Added, Counter};
@@ -88,6 +88,22 @@ pub(crate) async fn too_many_aggregates_are_refused(fixture: &Fixture) -> Result
     create(3).await?;
     assert_error!(create(4).await, Error::CommitTooLarge { what: "aggregates", limit: 3 });
     assert_eq!(fixture.log().await?.len(), 3);
+
+    // Those that are only read count as well.
+    create(1).await?;
+    let ids: Vec<_> = fixture.log().await?.iter().map(RecordedEvent::aggregate_id).collect();
+    let load = async |ids: &[AggregateId]| {
+        store
+            .with_context(async |ctx| {
+                for &id in ids {
+                    ctx.load::<Counter>(id).await?;
+                }
+                Ok::<_, Error>(())
+            })
+            .await
+    };
+    load(&ids[..3]).await?;
+    assert_error!(load(&ids).await, Error::CommitTooLarge { what: "aggregates", limit: 3 });
     Ok(())
 }
 

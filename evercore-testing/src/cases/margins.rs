@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use evercore::{
     AggregateId, Error, EventDraft, EventMeta, EventOptions, Expected, MAX_LABEL_BYTES,
-    ManualClock, Metadata, RecordedEvent, Result, Stream, with_metadata,
+    MAX_METADATA_BYTES, ManualClock, Metadata, RecordedEvent, Result, Stream, with_metadata,
 };
 
 use crate::domain::counter::{self, Added, Counter};
@@ -48,11 +48,16 @@ pub(crate) async fn all_that_is_said_comes_back_as_it_was(fixture: &Fixture) -> 
         "2024-02-29T12:00:00.000001Z",
         "9999-12-31T23:59:59.999999Z",
     ];
-    let references = ["order 17".to_owned(), "é".repeat(MAX_LABEL_BYTES / 2)];
+    let longest = format!("{}!", "é".repeat(MAX_LABEL_BYTES / 2));
+    assert_eq!(longest.len(), MAX_LABEL_BYTES);
+    let references = ["order 17".to_owned(), longest.clone()];
     let metadata = [
         Metadata::new().correlation("c"),
         Metadata::new().causation("🦀 causation"),
         Metadata::new().principal("Ada 'Countess' \"Lovelace\" \\"),
+        Metadata::new().correlation(&*longest).causation(&*longest).principal(&*longest),
+        // {"f":""} is 8 bytes long.
+        Metadata::new().with("f", "x".repeat(MAX_METADATA_BYTES - 8)),
         full_metadata(),
     ];
     let mut all = vec![Said::default()];

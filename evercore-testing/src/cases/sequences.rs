@@ -117,6 +117,26 @@ pub(crate) async fn each_aggregate_of_a_commit_counts_for_itself(fixture: &Fixtu
     Ok(())
 }
 
+/// Also where it numbers the events of several, and they come in turns.
+pub(crate) async fn each_aggregate_is_numbered_where_no_sequence_was_expected(
+    fixture: &Fixture,
+) -> Result<()> {
+    let (store, engine) = (fixture.store(), fixture.engine());
+    let ids = [counter::create(store, 0).await?, counter::create(store, 0).await?];
+    counter::add(store, ids[1], 1).await?;
+    let event = |sequence, id| raw::new_event(id, sequence, &Added { by: 1 });
+    let events = (1..=2).flat_map(|sequence| ids.map(|id| event(sequence, id)));
+    let writes = ids.map(|id| raw::write::<Counter>(id, Precondition::Exists));
+    engine.commit(raw::commit(writes.into(), events.collect())).await?;
+
+    for (id, length) in ids.into_iter().zip([3, 4]) {
+        let history = store.history(id, ..).await?;
+        assert_eq!(history.len(), length);
+        assert_unbroken(&history);
+    }
+    Ok(())
+}
+
 /// An engine numbers the events itself: what the context gave is only right if it knew the state.
 pub(crate) async fn the_engine_gives_the_sequence_where_none_was_expected(
     fixture: &Fixture,

@@ -277,6 +277,7 @@ caught! {
     a_forgotten_token_is_caught: ForgetsTheToken => [
         "p10::who_lost_the_lease_moves_nothing",
         "p10::a_lease_of_a_deleted_subscription_is_of_no_use",
+        "p10::a_lease_ends_when_what_is_followed_changes",
     ];
     a_forgotten_place_is_caught: ForgetsWhereFrom => [
         "p10::a_settlement_from_elsewhere_is_refused",

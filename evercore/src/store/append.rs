@@ -103,7 +103,7 @@ impl EventStore {
         let mut failed = 0;
         loop {
             let mut write = self.resolve::<A>(&stream, expected).await?;
-            let (id, creates) = (write.id, write.creates());
+            let id = write.id;
             let mut events = prepared.clone();
             for event in &mut events {
                 event.meta.aggregate_id = id;
@@ -124,7 +124,7 @@ impl EventStore {
             match answer {
                 Ok(committed) => return Ok(Appended { id, committed }),
                 // Someone created it since it was looked for: look again.
-                Err(Error::KeyTaken { .. }) if creates => {
+                Err(Error::KeyTaken { .. }) => {
                     failed += 1;
                     let conflict = Error::Conflict {
                         aggregate: A::NAME.to_owned(),

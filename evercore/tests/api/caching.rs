@@ -208,6 +208,26 @@ async fn a_state_is_copied_once_where_it_is_changed_and_never_where_it_is_read()
     Ok(())
 }
 
+#[tokio::test]
+async fn a_state_is_copied_once_however_many_commands_are_decided_on_it() -> Result<()> {
+    let store = store(&Counting::default(), 100).await;
+    let id = open(&store).await?;
+    for commit in 1..4 {
+        let copies = store
+            .with_context(async |ctx| {
+                let mut ledger = ctx.load::<Ledger>(id).await?;
+                for _ in 0..3 {
+                    let decided = ctx.decide(&mut ledger, &Book { amount: 1 });
+                    decided.expect("a booking is never refused");
+                }
+                Ok::<_, Error>(ledger.state().copies.load(Ordering::SeqCst))
+            })
+            .await?;
+        assert_eq!(copies, commit);
+    }
+    Ok(())
+}
+
 /// Whoever still has a handle sees what it stood for.
 #[tokio::test]
 async fn what_a_closure_returns_is_not_changed_by_later_commits() -> Result<()> {

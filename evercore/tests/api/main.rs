@@ -6,6 +6,7 @@ mod closures;
 mod counting;
 mod decisions;
 mod limits;
+mod loading;
 #[cfg(not(any(
     feature = "cbor",
     feature = "messagepack",
