@@ -144,12 +144,15 @@ pub(crate) async fn a_failing_event_is_tried_again_as_often_as_told(
     worker.shutdown().await
 }
 
+/// What a handler says of a batch.
+type Failure = fn(&Batch) -> HandlerError;
+
 /// Does not say which event it fails on, or names one that it was not given.
 #[derive(Clone, Debug)]
 struct Vague {
     journal: Journal,
     bad: AggregateId,
-    failure: fn(&Batch) -> HandlerError,
+    failure: Failure,
 }
 
 impl Handler for Vague {
@@ -165,7 +168,7 @@ impl Handler for Vague {
 pub(crate) async fn a_failing_batch_is_searched_for_the_event(fixture: &Fixture) -> Result<()> {
     let store = fixture.store();
     let bad = counters(store, 7).await?[4];
-    let failures: [(&str, fn(&Batch) -> HandlerError); 2] = [
+    let failures: [(&str, Failure); 2] = [
         ("of the batch", |_| HandlerError::new("one of them is bad")),
         ("beyond it", |batch| HandlerError::at(batch.len(), "one of them is bad")),
     ];
