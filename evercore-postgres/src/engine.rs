@@ -248,7 +248,16 @@ impl Reader for PostgresEngine {
     }
 
     async fn read_log(&self, request: LogRequest) -> Result<LogPage> {
-        self.shared.answered(async move { log::read_page(&self.shared, &request).await }).await
+        self.shared
+            .answered(async move {
+                let Shared { types, readers, statements, frontier, .. } = &*self.shared;
+                let frontier = frontier.read(readers, statements).await?;
+                let rows =
+                    log::log_rows(&mut *readers.acquire().await?, statements, &request, frontier)
+                        .await?;
+                log::page(&rows, &request, frontier, types, readers, statements).await
+            })
+            .await
     }
 }
 

@@ -68,24 +68,12 @@ impl Readers {
         Ok(Lent(Some(loan)))
     }
 
-    /// A second connection for somebody who has one and can do without. `None` if all are on loan: to wait for one while
-    /// holding another might be forever.
-    pub(crate) async fn acquire_another(&self) -> Result<Option<Lent>> {
-        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else { return Ok(None) };
-        let loan = self.fill(place).await.map_err(|error| classify("get a connection", error))?;
-        Ok(Some(Lent(Some(loan))))
-    }
-
     async fn lend(&self) -> Result<Loan, sqlx::Error> {
         let patience = self.pool.options().get_acquire_timeout();
         let place = timeout(patience, Arc::clone(&self.places).acquire_owned())
             .await
             .map_err(|_elapsed| sqlx::Error::PoolTimedOut)?
             .map_err(|_closed| sqlx::Error::PoolClosed)?;
-        self.fill(place).await
-    }
-
-    async fn fill(&self, place: OwnedSemaphorePermit) -> Result<Loan, sqlx::Error> {
         let silences = *self.silences.borrow();
         let resting = self.resting().pop();
         let (connection, opened) = match still_works(resting).await {

@@ -38,10 +38,18 @@ impl SubscriptionStorage for PostgresEngine {
             .answered(async move {
                 let Shared { types, readers, statements, frontier, .. } = &*self.shared;
                 let MatchRequest { after, limit, filter, partition } = request;
-                if *filter == EventFilter::new() && partition == Partition::WHOLE {
-                    return log::read_page(&self.shared, &LogRequest::new(after, limit)).await;
-                }
                 let frontier = frontier.read(readers, statements).await?;
+                if *filter == EventFilter::new() && partition == Partition::WHOLE {
+                    let request = LogRequest::new(after, limit);
+                    let rows = log::log_rows(
+                        &mut *readers.acquire().await?,
+                        statements,
+                        &request,
+                        frontier,
+                    )
+                    .await?;
+                    return log::page(&rows, &request, frontier, types, readers, statements).await;
+                }
                 if frontier <= after {
                     return Ok(LogPage { events: Vec::new(), end: after, at_end: true });
                 }

@@ -83,6 +83,7 @@ impl Reader for View {
     async fn read_log(&self, request: LogRequest) -> Result<LogPage> {
         self.shared
             .answered(async move {
+                let Shared { types, readers, statements, .. } = &*self.shared;
                 // Not asked for now, even if the standby was promoted meanwhile: it would be later than the snapshot.
                 let frontier = self.frontier.ok_or_else(|| Error::Standby {
                     operation: "read the log in a view",
@@ -90,10 +91,9 @@ impl Reader for View {
                 })?;
                 let rows = {
                     let mut transaction = self.transaction.lock().await;
-                    let statements = &self.shared.statements;
-                    log::rows(&mut **transaction, statements, &request, frontier).await?
+                    log::log_rows(&mut **transaction, statements, &request, frontier).await?
                 };
-                rows.page(&self.shared, request.after, frontier).await
+                log::page(&rows, &request, frontier, types, readers, statements).await
             })
             .await
     }

@@ -1,4 +1,4 @@
-//! Long pages, which two connections read together.
+//! Long pages of the log.
 
 use evercore::{Expected, Position, Stream};
 use sqlx::AssertSqlSafe;
@@ -58,7 +58,7 @@ async fn long_pages_lead_over_positions_that_nobody_uses() {
 }
 
 #[tokio::test]
-async fn a_long_page_ends_before_an_open_writer_in_either_half() {
+async fn a_long_page_ends_before_an_open_writer() {
     for (before, behind) in [(10, 600), (300, 300), (600, 10)] {
         let log = Log::new("frontier_long_page").await;
         log.append_many(before).await;
