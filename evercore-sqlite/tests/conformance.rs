@@ -44,13 +44,18 @@ mod memory {
     #[derive(Debug, Default)]
     struct Memory(OnceCell<Arc<SqliteEngine>>);
 
+    impl Memory {
+        async fn open(&self) -> Result<Arc<SqliteEngine>> {
+            let open =
+                async || SqliteEngine::in_memory(SqliteOptions::default()).await.map(Arc::new);
+            Ok(Arc::clone(self.0.get_or_try_init(open).await?))
+        }
+    }
+
     #[async_trait]
     impl Harness for Memory {
         async fn open(&self) -> Result<Arc<dyn StorageEngine>> {
-            let open =
-                async || SqliteEngine::in_memory(SqliteOptions::default()).await.map(Arc::new);
-            let engine: Arc<SqliteEngine> = Arc::clone(self.0.get_or_try_init(open).await?);
-            Ok(engine)
+            Ok(self.open().await?)
         }
 
         fn durability(&self) -> Durability {
@@ -69,9 +74,7 @@ mod memory {
         const HOLDS_WRITERS_BACK: bool = true;
 
         async fn open(&self) -> Result<Arc<SqliteEngine>> {
-            let open =
-                async || SqliteEngine::in_memory(SqliteOptions::default()).await.map(Arc::new);
-            Ok(Arc::clone(self.0.get_or_try_init(open).await?))
+            self.open().await
         }
 
         fn table(&self) -> String {
