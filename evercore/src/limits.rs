@@ -28,7 +28,7 @@ impl Default for Limits {
             max_commit_bytes: 64 * 1024 * 1024,
             max_commit_aggregates: 10_000,
             max_snapshot_bytes: 8 * 1024 * 1024,
-            page_events: 1_000,
+            page_events: 2_000,
         }
     }
 }
@@ -72,7 +72,7 @@ impl Limits {
     }
 
     /// Sets the most events that are read at a time while an aggregate is replayed, and the most that one call for a
-    /// history or a page of the log returns. At least 1. Default: 1,000.
+    /// history or a page of the log returns. At least 1. Default: 2,000.
     #[must_use]
     pub const fn page_events(mut self, events: u32) -> Self {
         self.page_events = if events == 0 { 1 } else { events };

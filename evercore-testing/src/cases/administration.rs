@@ -190,7 +190,7 @@ pub(crate) async fn what_cannot_be_run_is_refused(fixture: &Fixture) -> Result<(
         (named(&long), "129 bytes"),
         (named("a\0b"), "control"),
         (some().batch_size(0), "batch of 0"),
-        (some().batch_size(1_001), "limit of 1000"),
+        (some().batch_size(2_001), "limit of 2000"),
         (some().lease(millis(20)), "too short"),
         (some().lease(millis(900)).poll_interval(millis(901)), "shorter than the poll interval"),
         (some().poll_interval(Duration::ZERO), "never rests"),

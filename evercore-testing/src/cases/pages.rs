@@ -80,11 +80,11 @@ pub(crate) async fn a_store_caps_pages_at_its_limit(fixture: &Fixture) -> Result
 
 pub(crate) async fn limits_are_finite_by_default(fixture: &Fixture) -> Result<()> {
     let store = fixture.store();
-    let id = counter_of(store, 1_001).await?;
-    assert_eq!(store.history(id, ..).await?.len(), 1_000);
+    let id = counter_of(store, 2_001).await?;
+    assert_eq!(store.history(id, ..).await?.len(), 2_000);
     let page = store.read_log(Position::START, u32::MAX).await?;
-    assert_eq!((page.events.len(), page.at_end), (1_000, false));
-    assert_eq!(counter::value(store, id).await?, 1_001);
+    assert_eq!((page.events.len(), page.at_end), (2_000, false));
+    assert_eq!(counter::value(store, id).await?, 2_001);
     Ok(())
 }
 

@@ -14,7 +14,8 @@ use super::handler::{Batch, Handler};
 use super::hub::Seat;
 use super::name::{Partition, Start};
 use super::page::PageEvents;
-use crate::engine::{LogPage, MatchRequest};
+use super::read_ahead::ReadAhead;
+use crate::engine::LogPage;
 use crate::store::Inner;
 use crate::{Error, EventFilter, EventStore, Position, RecordedEvent, Result};
 
@@ -24,7 +25,7 @@ const BATCH_SIZE: u32 = 500;
 /// Sets up an ephemeral subscription: its place in the log is in memory, nothing of it is stored, and any number of
 /// processes can follow side by side. Made by [`EventStore::ephemeral`].
 ///
-/// It pulls pages, so one that lags costs the memory of a page and no more.
+/// It pulls pages, so one that lags costs the memory of two, and no more.
 ///
 /// # Example
 /// ```standalone_crate
@@ -68,9 +69,7 @@ pub struct EphemeralBuilder {
 /// Reads on from a place in memory.
 #[derive(Debug)]
 struct Follower {
-    store: Arc<Inner>,
-    filter: Arc<EventFilter>,
-    batch_size: u32,
+    pages: ReadAhead,
     cursor: Position,
     at_end: bool,
     seat: Seat,
@@ -214,15 +213,11 @@ impl EphemeralBuilder {
             return invalid("parked events are stored, which only a durable subscription does");
         }
         let cursor = self.store.engine.resolve_start(self.start).await?;
-        let seat = self.store.hub.join(&self.store.engine, None, self.poll_interval);
-        Ok(Follower {
-            filter: Arc::new(self.store.registry.as_read(&self.filter)),
-            batch_size: self.batch_size,
-            cursor,
-            at_end: false,
-            seat,
-            store: self.store,
-        })
+        let Inner { engine, hub, registry, .. } = &*self.store;
+        let seat = hub.join(engine, None, self.poll_interval);
+        let filter = Arc::new(registry.as_read(&self.filter));
+        let pages = ReadAhead::new(engine, &filter, Partition::WHOLE, self.batch_size);
+        Ok(Follower { pages, cursor, at_end: false, seat })
     }
 }
 
@@ -236,13 +231,7 @@ impl Follower {
                 self.seat.pulse.changed().await.expect("BUG: a hub has let go of a member");
                 continue;
             }
-            let request = MatchRequest {
-                after: self.cursor,
-                limit: self.batch_size,
-                filter: Arc::clone(&self.filter),
-                partition: Partition::WHOLE,
-            };
-            let LogPage { events, end, at_end } = self.store.engine.read_matching(request).await?;
+            let LogPage { events, end, at_end } = self.pages.next(self.cursor).await?;
             (self.cursor, self.at_end) = (end, at_end);
             if !events.is_empty() {
                 return Ok(events);

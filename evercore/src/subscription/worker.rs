@@ -27,7 +27,6 @@ pub(super) async fn run<D: Deliver>(mut config: Config, deliver: D) -> Result<()
     let registered = config.register_patiently().await;
     drop(starting);
     let result = match registered {
-        Ok(()) if config.stop.is_cancelled() => Ok(()),
         Ok(()) => work(&Arc::new(config), deliver).await,
         Err(error) => Err(error),
     };
