@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use sqlx::{PgPool, PgTransaction, SqlSafeStr, Transaction};
+use sqlx::pool::PoolConnection;
+use sqlx::{PgPool, PgTransaction, Postgres, SqlSafeStr, Transaction};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
@@ -14,16 +15,24 @@ struct ToItsEnd<T: Send + 'static> {
     patience: Duration,
 }
 
-/// Begins a transaction. If this is dropped, what was begun is rolled back.
-///
-/// The driver takes note of a transaction when it hears that it has begun, and rolls back no other: a connection whose
-/// BEGIN was cut short would be back in the pool with a transaction that nobody knows of.
+/// Begins a transaction on a connection of a pool. If this is dropped, what was begun is rolled back.
 pub(crate) async fn begin(
     pool: &PgPool,
     sql: impl SqlSafeStr,
     patience: Duration,
 ) -> Result<PgTransaction<'static>, sqlx::Error> {
-    let connection = pool.acquire().await?;
+    begin_on(pool.acquire().await?, sql, patience).await
+}
+
+/// As [`begin`], on a connection that the pool has given.
+///
+/// The driver takes note of a transaction when it hears that it has begun, and rolls back no other: a connection whose
+/// BEGIN was cut short would be back in the pool with a transaction that nobody knows of.
+pub(crate) async fn begin_on(
+    connection: PoolConnection<Postgres>,
+    sql: impl SqlSafeStr,
+    patience: Duration,
+) -> Result<PgTransaction<'static>, sqlx::Error> {
     let call = Some(Transaction::begin(connection, Some(sql.into_sql_str())).boxed());
     ToItsEnd { call, patience }.done().await
 }

@@ -74,8 +74,9 @@ impl PostgresEngine {
         self.shared
             .answered(async move {
                 let Shared { readers, statements, .. } = &*self.shared;
-                let (_, drawn) = frontier::read(readers, statements).await?;
-                frontier::holders(readers, statements, drawn).await
+                let mut connection = readers.acquire().await?;
+                let (_, drawn) = frontier::read(&mut connection, statements).await?;
+                frontier::holders(&mut connection, statements, drawn).await
             })
             .await
     }
@@ -228,10 +229,11 @@ impl Reader for PostgresEngine {
             .answered(async move {
                 let Shared { types, readers, statements, .. } = &*self.shared;
                 let type_id = load::type_id(&request, types, readers, statements).await?;
-                let rows =
-                    load::rows(&mut *readers.acquire().await?, statements, &request, type_id)
-                        .await?;
-                load::aggregate(rows, types, readers, statements).await
+                let mut connection = readers.acquire().await?;
+                let fetched =
+                    load::fetch(&mut *connection, types, statements, &request, type_id).await?;
+                drop(connection);
+                load::aggregate(fetched, types, readers, statements).await
             })
             .await
     }
@@ -240,9 +242,11 @@ impl Reader for PostgresEngine {
         self.shared
             .answered(async move {
                 let Shared { types, readers, statements, .. } = &*self.shared;
-                let rows =
-                    log::history_rows(&mut *readers.acquire().await?, statements, request).await?;
-                row::events(&rows, types, readers, statements).await
+                let mut connection = readers.acquire().await?;
+                let fetched =
+                    log::fetch_history(&mut *connection, types, statements, request).await?;
+                drop(connection);
+                fetched.events(types, readers, statements).await
             })
             .await
     }
@@ -251,11 +255,13 @@ impl Reader for PostgresEngine {
         self.shared
             .answered(async move {
                 let Shared { types, readers, statements, frontier, .. } = &*self.shared;
-                let frontier = frontier.read(readers, statements).await?;
-                let rows =
-                    log::log_rows(&mut *readers.acquire().await?, statements, &request, frontier)
+                let mut connection = readers.acquire().await?;
+                let frontier = frontier.read(&mut connection, statements).await?;
+                let fetched =
+                    log::fetch_page(&mut *connection, types, statements, &request, frontier)
                         .await?;
-                log::page(&rows, &request, frontier, types, readers, statements).await
+                drop(connection);
+                log::page(fetched, &request, frontier, types, readers, statements).await
             })
             .await
     }

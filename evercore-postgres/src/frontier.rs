@@ -9,11 +9,11 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use evercore::{Position, Result};
+use sqlx::PgConnection;
 use tokio::time::Instant;
 use tracing::{debug, warn};
 
 use crate::error::classify;
-use crate::readers::Readers;
 use crate::row::get;
 use crate::statements::Statements;
 
@@ -56,16 +56,17 @@ impl Frontier {
         Self { patience, still: Mutex::default() }
     }
 
-    /// Reads the frontier. It is worked out each time: after a crash it may be lower than it was.
+    /// Reads the frontier. It is worked out each time: after a crash it may be lower than it was. So what is read up to
+    /// it is read on the same connection, which does not outlive the server.
     pub(crate) async fn read(
         &self,
-        readers: &Readers,
+        connection: &mut PgConnection,
         statements: &Statements,
     ) -> Result<Position> {
-        let (frontier, drawn) = read(readers, statements).await?;
+        let (frontier, drawn) = read(connection, statements).await?;
         if self.is_stuck(frontier, drawn) {
             // Only to be said; the reader has its frontier.
-            match holders(readers, statements, drawn).await {
+            match holders(connection, statements, drawn).await {
                 Ok(holders) => {
                     for holder in holders.iter().filter(|holder| holder.floor <= frontier) {
                         warn!(%frontier, %drawn, %holder, "the readers of the log wait for a transaction to end");
@@ -103,11 +104,11 @@ impl Frontier {
 
 /// The frontier, and the last position that anyone drew.
 pub(crate) async fn read(
-    readers: &Readers,
+    connection: &mut PgConnection,
     statements: &Statements,
 ) -> Result<(Position, Position)> {
     let row = sqlx::query(statements.frontier.sql())
-        .fetch_one(&mut *readers.acquire().await?)
+        .fetch_one(connection)
         .await
         .map_err(|error| classify("read the frontier of the log", error))?;
     Ok((Position::new(get(&row, 0)?)?, Position::new(get(&row, 1)?)?))
@@ -115,13 +116,13 @@ pub(crate) async fn read(
 
 /// Who holds a floor, the lowest first; 100 at most.
 pub(crate) async fn holders(
-    readers: &Readers,
+    connection: &mut PgConnection,
     statements: &Statements,
     drawn: Position,
 ) -> Result<Vec<FrontierHolder>> {
     let rows = sqlx::query(statements.holders.sql())
         .bind(drawn.get())
-        .fetch_all(&mut *readers.acquire().await?)
+        .fetch_all(connection)
         .await
         .map_err(|error| classify("find who holds the frontier back", error))?;
     let holder = |row| {

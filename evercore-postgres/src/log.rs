@@ -3,11 +3,9 @@
 use evercore::engine::{HistoryRequest, LogPage, LogRequest};
 use evercore::{Position, RecordedEvent, Result};
 use sqlx::PgExecutor;
-use sqlx::postgres::PgRow;
 
-use crate::error::classify;
 use crate::readers::Readers;
-use crate::row;
+use crate::row::{self, Fetched};
 use crate::statements::Statements;
 use crate::types::Types;
 
@@ -16,30 +14,30 @@ pub(crate) fn index(number: u32) -> i32 {
     i32::try_from(number).unwrap_or(i32::MAX)
 }
 
-pub(crate) async fn history_rows(
+pub(crate) async fn fetch_history(
     executor: impl PgExecutor<'_>,
+    types: &Types,
     statements: &Statements,
     request: HistoryRequest,
-) -> Result<Vec<PgRow>> {
-    sqlx::query(statements.read_history.sql())
+) -> Result<Fetched> {
+    let query = sqlx::query(statements.read_history.sql())
         .bind(request.id.get())
         .bind(request.after.get())
         .bind(request.up_to.map(evercore::Sequence::get))
-        .bind(i64::from(request.limit))
-        .fetch_all(executor)
-        .await
-        .map_err(|error| classify("read a history", error))
+        .bind(i64::from(request.limit));
+    row::fetch(query, executor, types, "read a history").await
 }
 
-/// The rows of a page that ends at the frontier at the latest. No statement is needed where there is nothing.
-pub(crate) async fn log_rows(
+/// A page that ends at the frontier at the latest. No statement is needed where there is nothing.
+pub(crate) async fn fetch_page(
     executor: impl PgExecutor<'_>,
+    types: &Types,
     statements: &Statements,
     request: &LogRequest,
     frontier: Position,
-) -> Result<Vec<PgRow>> {
+) -> Result<Fetched> {
     if frontier <= request.after {
-        return Ok(Vec::new());
+        return Ok(Fetched::default());
     }
     let statement = match request.correlation {
         None => &statements.read_log,
@@ -53,18 +51,18 @@ pub(crate) async fn log_rows(
         None => query,
         Some(correlation) => query.bind(&**correlation),
     };
-    query.fetch_all(executor).await.map_err(|error| classify("read the log", error))
+    row::fetch(query, executor, types, "read the log").await
 }
 
 pub(crate) async fn page(
-    rows: &[PgRow],
+    fetched: Fetched,
     request: &LogRequest,
     frontier: Position,
     types: &Types,
     readers: &Readers,
     statements: &Statements,
 ) -> Result<LogPage> {
-    let events = row::events(rows, types, readers, statements).await?;
+    let events = fetched.events(types, readers, statements).await?;
     let full = u32::try_from(events.len()).is_ok_and(|events| events >= request.limit);
     // Not the frontier: a writer that announces late makes it go back, and a crash may as well.
     let end = events.last().map_or(request.after, RecordedEvent::position);

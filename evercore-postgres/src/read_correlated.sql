@@ -1,7 +1,7 @@
 -- $1: only events after this position; $2: the frontier; $3: the most events; $4: correlation id.
 SELECT
-    position, aggregate_id, sequence, event_type_id, version, codec, payload, event_time,
-    recorded_at, reference, correlation_id, causation_id, metadata
+    position, aggregate_id, sequence, event_time, recorded_at, event_type_id, version,
+    codec, payload, reference, correlation_id, causation_id, metadata
 FROM evercore.events
 WHERE correlation_id = $4
     AND position > $1

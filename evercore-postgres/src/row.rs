@@ -6,8 +6,10 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use evercore::engine::EventRow;
 use evercore::{AggregateId, Error, Metadata, Payload, Position, RecordedEvent, Result, Sequence};
-use sqlx::postgres::{PgRow, PgValueFormat};
-use sqlx::{Decode, Postgres, Row, Type, ValueRef};
+use futures_util::TryStreamExt;
+use sqlx::postgres::{PgArguments, PgRow, PgValueFormat};
+use sqlx::query::Query;
+use sqlx::{Decode, PgExecutor, Postgres, Row, Type, ValueRef};
 
 use crate::error::classify;
 use crate::readers::Readers;
@@ -19,12 +21,12 @@ mod column {
     pub(super) const POSITION: usize = 0;
     pub(super) const AGGREGATE_ID: usize = 1;
     pub(super) const SEQUENCE: usize = 2;
-    pub(super) const EVENT_TYPE: usize = 3;
-    pub(super) const VERSION: usize = 4;
-    pub(super) const CODEC: usize = 5;
-    pub(super) const PAYLOAD: usize = 6;
-    pub(super) const EVENT_TIME: usize = 7;
-    pub(super) const RECORDED_AT: usize = 8;
+    pub(super) const EVENT_TIME: usize = 3;
+    pub(super) const RECORDED_AT: usize = 4;
+    pub(super) const EVENT_TYPE: usize = 5;
+    pub(super) const VERSION: usize = 6;
+    pub(super) const CODEC: usize = 7;
+    pub(super) const PAYLOAD: usize = 8;
     pub(super) const REFERENCE: usize = 9;
     pub(super) const CORRELATION: usize = 10;
     pub(super) const CAUSATION: usize = 11;
@@ -34,34 +36,67 @@ mod column {
 /// The number of columns of an event; what follows them is the statement's own.
 pub(crate) const EVENT_COLUMNS: usize = 13;
 
-/// The events of some rows; `types` is read anew if one of theirs is not known yet.
-pub(crate) async fn events(
-    rows: &[PgRow],
-    types: &Types,
-    readers: &Readers,
-    statements: &Statements,
-) -> Result<Vec<RecordedEvent>> {
-    let convert = |known: &Known| -> Option<Result<Vec<RecordedEvent>>> {
-        // Most events are of the same type as the one before.
-        let mut last = None;
-        let converted = rows.iter().map(|row| {
-            let id = match int(row, column::EVENT_TYPE) {
-                Ok(id) => id,
-                Err(error) => return Some(Err(error)),
-            };
-            let name = match last {
-                Some((last, name)) if last == id => name,
-                _ => known.event_name(id)?,
-            };
-            last = Some((id, name));
-            Some(event(row, name))
-        });
-        converted.collect()
-    };
-    types.look_up(readers, statements, convert).await?.unwrap_or_else(|| Err(unknown_type()))
+/// What a statement that reads events has answered.
+#[derive(Debug, Default)]
+pub(crate) struct Fetched {
+    /// The row that has no position, and is no event: what the statement says besides.
+    pub(crate) aside: Option<PgRow>,
+    events: Vec<RecordedEvent>,
+    /// The rows from the first on whose type was not known.
+    unknown: Vec<PgRow>,
 }
 
-/// The event of each row, or why the row can be none; `types` is read anew as in [`events`].
+/// Runs a statement that reads events. Each row becomes one when it arrives: the server works on those that follow.
+pub(crate) async fn fetch(
+    query: Query<'_, Postgres, PgArguments>,
+    executor: impl PgExecutor<'_>,
+    types: &Types,
+    operation: &'static str,
+) -> Result<Fetched> {
+    let known = types.known();
+    // Most events are of the same type as the one before.
+    let mut last = None;
+    let mut fetched = Fetched::default();
+    let mut rows = query.fetch(executor);
+    while let Some(row) = rows.try_next().await.map_err(|error| classify(operation, error))? {
+        if raw(&row, column::POSITION)?.is_none() {
+            fetched.aside = Some(row);
+            continue;
+        }
+        let id = int(&row, column::EVENT_TYPE)?;
+        let name = match last {
+            Some((last, name)) if last == id => Some(name),
+            _ => known.event_name(id),
+        };
+        last = name.map(|name| (id, name));
+        match name {
+            Some(name) if fetched.unknown.is_empty() => fetched.events.push(event(&row, name)?),
+            _ => fetched.unknown.push(row),
+        }
+    }
+    Ok(fetched)
+}
+
+impl Fetched {
+    /// The events, in the order of the rows. Types are read anew if one was not known; the connection that has answered
+    /// should be free by then.
+    pub(crate) async fn events(
+        self,
+        types: &Types,
+        readers: &Readers,
+        statements: &Statements,
+    ) -> Result<Vec<RecordedEvent>> {
+        let Self { mut events, unknown, .. } = self;
+        if !unknown.is_empty() {
+            for event in each_event(&unknown, types, readers, statements).await? {
+                events.push(event?);
+            }
+        }
+        Ok(events)
+    }
+}
+
+/// The event of each row, or why the row can be none; types are read anew if one is not known yet.
 pub(crate) async fn each_event(
     rows: &[PgRow],
     types: &Types,
@@ -108,11 +143,6 @@ fn event(row: &PgRow, name: &EventName) -> Result<RecordedEvent> {
         metadata,
     };
     Ok(row.into())
-}
-
-/// Whether a column is null.
-pub(crate) fn is_null(row: &PgRow, column: usize) -> Result<bool> {
-    Ok(raw(row, column)?.is_none())
 }
 
 fn bigint(row: &PgRow, column: usize) -> Result<i64> {

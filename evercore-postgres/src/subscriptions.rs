@@ -10,23 +10,32 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use evercore::engine::{
     AcquireRequest, Acquired, Beat, Control, Heartbeat, LeaseKey, LeaseStatus, LogPage, LogRequest,
-    MatchRequest, NewSubscription, ParkedRequest, Settled, Settlement, StoredLease,
+    MatchRequest, NewSubscription, ParkedRequest, Reader, Settled, Settlement, StoredLease,
     StoredPartition, StoredSubscription, SubscriptionStorage, WhichParked,
 };
 use evercore::{
     AggregateId, Error, EventFilter, ParkedEvent, Partition, Position, RecordedEvent, Result,
     Start, SubscriptionName,
 };
+use sqlx::PgConnection;
 use sqlx::postgres::PgRow;
 use sqlx::postgres::types::PgInterval;
 
 use crate::engine::{PostgresEngine, Shared};
 use crate::error::classify;
-use crate::log::{self, index};
-use crate::row::{self, EVENT_COLUMNS, get};
+use crate::log::index;
+use crate::row::{self, EVENT_COLUMNS, Fetched, get};
+use crate::statements::Statements;
+use crate::types::Types;
 
 pub(crate) use settle::settle;
 pub(crate) use statements::SubscriptionStatements;
+
+/// What the columns of an event are in the row that says how far was looked.
+mod column {
+    pub(super) const LAST: usize = 1;
+    pub(super) const IS_CUT: usize = 5;
+}
 
 /// The most events that one call looks at.
 const MOST_LOOKED_AT: u32 = 10_000;
@@ -34,45 +43,36 @@ const MOST_LOOKED_AT: u32 = 10_000;
 #[async_trait]
 impl SubscriptionStorage for PostgresEngine {
     async fn read_matching(&self, request: MatchRequest) -> Result<LogPage> {
+        let MatchRequest { after, limit, .. } = request;
+        if *request.filter == EventFilter::new() && request.partition == Partition::WHOLE {
+            return self.read_log(LogRequest::new(after, limit)).await;
+        }
         self.shared
             .answered(async move {
                 let Shared { types, readers, statements, frontier, .. } = &*self.shared;
-                let MatchRequest { after, limit, filter, partition } = request;
-                let frontier = frontier.read(readers, statements).await?;
-                if *filter == EventFilter::new() && partition == Partition::WHOLE {
-                    let request = LogRequest::new(after, limit);
-                    let rows = log::log_rows(
-                        &mut *readers.acquire().await?,
-                        statements,
-                        &request,
-                        frontier,
-                    )
-                    .await?;
-                    return log::page(&rows, &request, frontier, types, readers, statements).await;
-                }
+                let mut connection = readers.acquire().await?;
+                let frontier = frontier.read(&mut connection, statements).await?;
                 if frontier <= after {
                     return Ok(LogPage { events: Vec::new(), end: after, at_end: true });
                 }
-                let most = MOST_LOOKED_AT.max(limit);
-                let rows =
-                    matching_rows(self, after, limit, most, &filter, partition, frontier).await?;
-                let first =
-                    rows.first().ok_or_else(|| Error::corrupt("events", "a page has no row"))?;
-                // Null on a full page, which ends with its last event.
-                let last: Option<i64> = get(first, EVENT_COLUMNS)?;
-                let is_cut: bool = get(first, EVENT_COLUMNS + 1)?;
-                let events = if row::is_null(first, 0)? {
-                    Vec::new()
-                } else {
-                    row::events(&rows, types, readers, statements).await?
+                let mut fetched =
+                    fetch_matching(&mut connection, types, statements, &request, frontier).await?;
+                drop(connection);
+                let looked = fetched.aside.take();
+                let mut events = fetched.events(types, readers, statements).await?;
+                // They are in order; what costs nothing then sees to it.
+                events.sort_by_key(RecordedEvent::position);
+                let (end, at_end) = match (events.last(), looked) {
+                    // Full: it ends with its last event.
+                    (Some(last), None) => (last.position(), last.position() >= frontier),
+                    (_, Some(looked)) => {
+                        let last: Option<i64> = get(&looked, column::LAST)?;
+                        let end = last.map(Position::new).transpose()?.unwrap_or(after);
+                        let is_cut = get::<i32>(&looked, column::IS_CUT)? != 0;
+                        (end, end >= frontier || !is_cut)
+                    }
+                    (None, None) => return Err(Error::corrupt("events", "a page has no row")),
                 };
-                let is_full = u32::try_from(events.len()).is_ok_and(|events| events >= limit);
-                let end = match (events.last().filter(|_| is_full), last) {
-                    (Some(event), _) => event.position(),
-                    (None, Some(last)) => Position::new(last)?,
-                    (None, None) => after,
-                };
-                let at_end = end >= frontier || (!is_full && !is_cut);
                 Ok(LogPage { events, end, at_end })
             })
             .await
@@ -209,7 +209,7 @@ impl SubscriptionStorage for PostgresEngine {
                     .fetch_all(&mut *readers.acquire().await?)
                     .await
                     .map_err(|error| classify("read parked events", error))?;
-                let events = row::events(&rows, types, readers, statements).await?;
+                let events = row::each_event(&rows, types, readers, statements).await?;
                 events.into_iter().zip(&rows).map(parked_event).collect()
             })
             .await
@@ -236,32 +236,29 @@ fn interval(time: Duration) -> PgInterval {
     PgInterval { months: 0, days: 0, microseconds: microseconds.min(most) }
 }
 
-async fn matching_rows(
-    engine: &PostgresEngine,
-    after: Position,
-    limit: u32,
-    most: u32,
-    filter: &EventFilter,
-    partition: Partition,
+async fn fetch_matching(
+    connection: &mut PgConnection,
+    types: &Types,
+    statements: &Statements,
+    request: &MatchRequest,
     frontier: Position,
-) -> Result<Vec<PgRow>> {
+) -> Result<Fetched> {
+    let MatchRequest { after, limit, filter, partition } = request;
     let whole = filter.whole_aggregates().map(|aggregate| (aggregate, None));
     let single = filter.single_events().map(|(aggregate, event)| (aggregate, Some(event)));
     let (aggregates, events): (Vec<_>, Vec<_>) = whole.chain(single).unzip();
     let named = !filter.is_of_all_types();
-    sqlx::query(engine.subscription_statements().read_matching.sql())
+    let query = sqlx::query(statements.subscriptions.read_matching.sql())
         .bind(after.get())
         .bind(frontier.get())
-        .bind(i64::from(limit))
-        .bind(i64::from(most))
+        .bind(i64::from(*limit))
+        .bind(i64::from(MOST_LOOKED_AT.max(*limit)))
         .bind(named.then_some(aggregates))
         .bind(named.then_some(events))
         .bind(filter.natural_key().map(evercore::NaturalKey::as_str))
         .bind(i64::from(partition.index()))
-        .bind(i64::from(partition.count()))
-        .fetch_all(&mut *engine.connection().await?)
-        .await
-        .map_err(|error| classify("read the log", error))
+        .bind(i64::from(partition.count()));
+    row::fetch(query, connection, types, "read the log").await
 }
 
 fn lease_status(row: &PgRow) -> Result<LeaseStatus> {
@@ -314,10 +311,10 @@ fn stored_partition(row: &PgRow) -> Result<StoredPartition> {
     })
 }
 
-fn parked_event((event, row): (RecordedEvent, &PgRow)) -> Result<ParkedEvent> {
+fn parked_event((event, row): (Result<RecordedEvent>, &PgRow)) -> Result<ParkedEvent> {
     let attempts: i32 = get(row, EVENT_COLUMNS + 1)?;
     Ok(ParkedEvent {
-        event,
+        event: event?,
         reason: get(row, EVENT_COLUMNS)?,
         attempts: u32::try_from(attempts).unwrap_or(0),
         parked_at: get(row, EVENT_COLUMNS + 2)?,

@@ -1,7 +1,7 @@
 //! Names of types and the numbers that stand for them. Only what is committed is cached, and then for good.
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use evercore::engine::TypeName;
 use evercore::{Error, Result};
@@ -12,17 +12,17 @@ use crate::readers::Readers;
 use crate::statements::Statements;
 
 #[derive(Debug, Default)]
-pub(crate) struct Types(RwLock<Known>);
+pub(crate) struct Types(RwLock<Arc<Known>>);
 
 /// The names and numbers that are known so far.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Known {
     aggregates: HashMap<Arc<str>, KnownAggregate>,
     events: HashMap<i32, EventName>,
     aggregate_names: HashMap<i32, Arc<str>>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct KnownAggregate {
     id: i32,
     events: HashMap<Arc<str>, i32>,
@@ -58,8 +58,8 @@ impl Known {
 }
 
 impl Types {
-    pub(crate) fn known(&self) -> RwLockReadGuard<'_, Known> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn known(&self) -> Arc<Known> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Runs `lookup` on what is known, and once more on what is stored if something was missing.
@@ -126,6 +126,8 @@ impl Types {
             .await
             .map_err(unreadable)?;
         let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        // Added to: another one may have read more, and been faster.
+        let known = Arc::make_mut(&mut known);
         for row in rows {
             let aggregate_id: i32 = row.try_get(0).map_err(unreadable)?;
             let aggregate_type: Arc<str> = row.try_get::<&str, _>(1).map_err(unreadable)?.into();

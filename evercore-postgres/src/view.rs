@@ -8,10 +8,10 @@ use evercore::{Error, Position, RecordedEvent, Result};
 use sqlx::{Postgres, Transaction};
 use tokio::sync::Mutex;
 
-use crate::begin::begin;
+use crate::begin::begin_on;
 use crate::engine::Shared;
 use crate::error::classify;
-use crate::{load, log, row};
+use crate::{load, log};
 
 const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
@@ -33,13 +33,15 @@ impl View {
         answered
             .answered(async move {
                 let failed = |error| classify("open a view of the log", error);
-                let frontier = match shared.frontier.read(&shared.readers, &shared.statements).await
+                let mut connection = shared.held.acquire().await.map_err(failed)?;
+                let frontier = match shared.frontier.read(&mut connection, &shared.statements).await
                 {
                     Err(Error::Standby { .. }) => None,
                     frontier => Some(frontier?),
                 };
                 let patience = shared.options.answer_timeout;
-                let mut transaction = begin(&shared.held, BEGIN, patience).await.map_err(failed)?;
+                let mut transaction =
+                    begin_on(connection, BEGIN, patience).await.map_err(failed)?;
                 // The snapshot is taken by the first statement, which is to be now.
                 sqlx::query("SELECT pg_current_snapshot()")
                     .execute(&mut *transaction)
@@ -58,11 +60,11 @@ impl Reader for View {
             .answered(async move {
                 let Shared { types, readers, statements, .. } = &*self.shared;
                 let type_id = load::type_id(&request, types, readers, statements).await?;
-                let rows = {
+                let fetched = {
                     let mut transaction = self.transaction.lock().await;
-                    load::rows(&mut **transaction, statements, &request, type_id).await?
+                    load::fetch(&mut **transaction, types, statements, &request, type_id).await?
                 };
-                load::aggregate(rows, types, readers, statements).await
+                load::aggregate(fetched, types, readers, statements).await
             })
             .await
     }
@@ -71,11 +73,11 @@ impl Reader for View {
         self.shared
             .answered(async move {
                 let Shared { types, readers, statements, .. } = &*self.shared;
-                let rows = {
+                let fetched = {
                     let mut transaction = self.transaction.lock().await;
-                    log::history_rows(&mut **transaction, statements, request).await?
+                    log::fetch_history(&mut **transaction, types, statements, request).await?
                 };
-                row::events(&rows, types, readers, statements).await
+                fetched.events(types, readers, statements).await
             })
             .await
     }
@@ -89,11 +91,12 @@ impl Reader for View {
                     operation: "read the log in a view",
                     source: "the view was opened on a standby".into(),
                 })?;
-                let rows = {
+                let fetched = {
                     let mut transaction = self.transaction.lock().await;
-                    log::log_rows(&mut **transaction, statements, &request, frontier).await?
+                    log::fetch_page(&mut **transaction, types, statements, &request, frontier)
+                        .await?
                 };
-                log::page(&rows, &request, frontier, types, readers, statements).await
+                log::page(fetched, &request, frontier, types, readers, statements).await
             })
             .await
     }

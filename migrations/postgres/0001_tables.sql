@@ -52,18 +52,19 @@ INSERT INTO evercore.aggregate_ids (last) VALUES (0);
 -- CACHE 1, so that a session draws a position only when it inserts: the frontier counts on it.
 CREATE SEQUENCE evercore.event_positions AS bigint CACHE 1;
 
+-- What has one length comes first: what follows a payload has to be looked for in each row.
 CREATE TABLE evercore.events (
     position bigint NOT NULL DEFAULT nextval('evercore.event_positions'),
     aggregate_id bigint NOT NULL,
     sequence bigint NOT NULL,
+    event_time timestamptz NOT NULL,
+    recorded_at timestamptz NOT NULL,
     event_type_id integer NOT NULL,
     version integer NOT NULL,
     -- 1 JSON, 2 CBOR, 3 MessagePack, 4 Protocol Buffers; 100 more if zstd compressed the payload; 1000 more if its last 32
     -- bytes are the event's hash.
     codec smallint NOT NULL,
     payload bytea NOT NULL,
-    event_time timestamptz NOT NULL,
-    recorded_at timestamptz NOT NULL,
     reference text,
     correlation_id text,
     causation_id text,

@@ -3,8 +3,8 @@
 -- Events in the order of their aggregates: the columns of an event, and whether the aggregate is there. As in
 -- `commits.sql`, it is looked up by itself.
 SELECT
-    e.position, e.aggregate_id, e.sequence, e.event_type_id, e.version, e.codec, e.payload,
-    e.event_time, e.recorded_at, e.reference, e.correlation_id, e.causation_id, e.metadata,
+    e.position, e.aggregate_id, e.sequence, e.event_time, e.recorded_at, e.event_type_id, e.version,
+    e.codec, e.payload, e.reference, e.correlation_id, e.causation_id, e.metadata,
     (SELECT true FROM evercore.aggregates a WHERE a.id = e.aggregate_id LIMIT 1) IS NOT NULL
         AS has_aggregate
 FROM evercore.events e

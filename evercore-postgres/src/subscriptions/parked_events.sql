@@ -1,8 +1,8 @@
 -- $1: the subscription; $2: only events after this position; $3: the most events
 -- $4: the partition; $5: the number of partitions; $6: whether only those that are to be redriven
 SELECT
-    e.position, e.aggregate_id, e.sequence, e.event_type_id, e.version, e.codec, e.payload, e.event_time,
-    e.recorded_at, e.reference, e.correlation_id, e.causation_id, e.metadata,
+    e.position, e.aggregate_id, e.sequence, e.event_time, e.recorded_at, e.event_type_id, e.version,
+    e.codec, e.payload, e.reference, e.correlation_id, e.causation_id, e.metadata,
     k.reason, k.attempts, k.parked_at, k.redrive
 FROM evercore.parked_events k
 JOIN evercore.events e USING (position)

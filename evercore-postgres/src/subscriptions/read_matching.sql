@@ -4,15 +4,15 @@
 -- $3: the most events to return          $7: natural key, or NULL
 -- $4: the most events to look at         $8: partition; $9: number of partitions
 --
--- A full page ends with its last event. Only of one that is not full is it said how far was looked: `last`, with the
--- most events looked at if `is_cut`. The names are looked up each time: a type may have been stored just now, by another
--- process.
+-- A full page ends with its last event. Only of one that is not full is it said how far was looked, in a row without a
+-- position after the events: in place of `aggregate_id`, and in place of `event_type_id` a 1 if that is the most to look
+-- at. The names are looked up each time: a type may have been stored just now, by another process.
 WITH page AS MATERIALIZED (
     SELECT l.*
     FROM (
         SELECT
-            e.position, e.aggregate_id, e.sequence, e.event_type_id, e.version, e.codec, e.payload, e.event_time,
-            e.recorded_at, e.reference, e.correlation_id, e.causation_id, e.metadata
+            e.position, e.aggregate_id, e.sequence, e.event_time, e.recorded_at, e.event_type_id, e.version,
+            e.codec, e.payload, e.reference, e.correlation_id, e.causation_id, e.metadata
         FROM evercore.events e
         WHERE e.position > $1 AND e.position <= $2
         ORDER BY e.position
@@ -47,9 +47,11 @@ scope AS MATERIALIZED (
     WHERE (SELECT count(*) FROM page) < $3
 )
 SELECT
-    page.position, page.aggregate_id, page.sequence, page.event_type_id, page.version, page.codec, page.payload,
-    page.event_time, page.recorded_at, page.reference, page.correlation_id, page.causation_id, page.metadata,
-    coalesce(scope.cut, scope.newest) AS last, scope.cut IS NOT NULL AS is_cut
+    page.position, page.aggregate_id, page.sequence, page.event_time, page.recorded_at, page.event_type_id, page.version,
+    page.codec, page.payload, page.reference, page.correlation_id, page.causation_id, page.metadata
 FROM page
-FULL JOIN scope ON true
-ORDER BY page.position
+UNION ALL
+SELECT
+    NULL, coalesce(scope.cut, scope.newest), NULL, NULL, NULL, (scope.cut IS NOT NULL)::integer, NULL,
+    NULL, NULL, NULL, NULL, NULL, NULL
+FROM scope

@@ -43,8 +43,12 @@ async fn execute(connection: &mut PgConnection, sql: impl Into<String>) {
 }
 
 async fn engine() -> Arc<PostgresEngine> {
+    engine_in(SCHEMA).await
+}
+
+async fn engine_in(schema: &str) -> Arc<PostgresEngine> {
     let options: PostgresOptions = url().parse().expect("a URL");
-    let options = options.schema(SCHEMA).expect("a schema name");
+    let options = options.schema(schema).expect("a schema name");
     Arc::new(PostgresEngine::open(options).await.expect("the server answers"))
 }
 
@@ -200,4 +204,15 @@ async fn no_growing_table_is_read_from_end_to_end() {
         assert!(Instant::now() < deadline, "the control: a table that is read whole is noticed");
         sleep(Duration::from_millis(10)).await;
     }
+}
+
+/// A function that stays one is planned anew for each page of the log.
+#[tokio::test]
+async fn the_floors_are_a_part_of_the_statement_that_asks_for_them() {
+    let store = open(engine_in("floors").await).await;
+    let mut sql = PgConnection::connect(&url()).await.expect("the server answers");
+    let explain = "EXPLAIN SELECT min(f.floor) FROM floors.floors(1) AS f";
+    let plan: Vec<String> = sqlx::query_scalar(explain).fetch_all(&mut sql).await.expect("a plan");
+    assert!(plan.iter().any(|step| step.contains("on pg_lock_status")), "{plan:#?}");
+    store.close().await.expect("nothing is under way");
 }

@@ -103,14 +103,14 @@ impl Event {
         Ok(Self {
             position: row.try_get(0)?,
             sequence: row.try_get(2)?,
-            deposited: serde_json::from_slice(row.try_get(6)?)?,
+            deposited: serde_json::from_slice(row.try_get(8)?)?,
             rest: Rest {
                 aggregate: row.try_get(1)?,
-                event_type: row.try_get(3)?,
-                version: row.try_get(4)?,
-                codec: row.try_get(5)?,
-                event_time: row.try_get(7)?,
-                recorded_at: row.try_get(8)?,
+                event_time: row.try_get(3)?,
+                recorded_at: row.try_get(4)?,
+                event_type: row.try_get(5)?,
+                version: row.try_get(6)?,
+                codec: row.try_get(7)?,
                 labels,
             },
         })
