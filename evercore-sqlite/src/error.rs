@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use evercore::{BoxError, CommitId, Error, OpenProblem};
+use rusqlite::ffi;
 
 /// A driver error that several callers are told about: all commits of a group fail by the same one.
 #[derive(Clone, Debug)]
@@ -99,10 +100,8 @@ impl Failure {
 impl Class {
     /// What SQLite's result code means. Its higher bits refine the primary code.
     fn of(code: i32, message: &str) -> Self {
-        /// `SQLITE_IOERR_SHMSIZE`.
-        const NO_ROOM_FOR_INDEX: i32 = 10 | 19 << 8;
         match code & 0xff {
-            10 if code == NO_ROOM_FOR_INDEX => Self::IndexFull,
+            10 if code == ffi::SQLITE_IOERR_SHMSIZE => Self::IndexFull,
             5 | 6 => Self::Busy,
             8 => Self::ReadOnly,
             11 => Self::Corrupt,

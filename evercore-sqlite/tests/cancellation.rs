@@ -1,6 +1,6 @@
 //! Futures of a store on SQLite, dropped at each of their await points.
 
-#[path = "harness/file.rs"]
+#[path = "harness/database.rs"]
 mod harness;
 
 use std::time::Duration;
@@ -9,24 +9,24 @@ use async_trait::async_trait;
 use evercore::BoxError;
 use evercore_sqlite::SqliteOptions;
 use evercore_testing::{CancellationHarness, cancellation};
-use harness::File;
+use harness::{Database, File};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, Row};
 
 /// One connection that reads, one view.
-fn file() -> File {
-    File::new(SqliteOptions::default().readers(1))
+fn file() -> Database<File> {
+    Database::in_file(SqliteOptions::default().readers(1))
 }
 
 #[async_trait]
-impl CancellationHarness for File {
+impl CancellationHarness for Database<File> {
     fn url(&self) -> String {
-        format!("sqlite://{}?readers=1", self.path().display())
+        format!("sqlite://{}?readers=1", self.0.path().display())
     }
 
     /// A writer is found when another cannot begin, and a reader when the write-ahead log cannot be cut off.
     async fn held(&self) -> Result<Vec<String>, BoxError> {
-        let options = SqliteConnectOptions::new().filename(self.path());
+        let options = SqliteConnectOptions::new().filename(self.0.path());
         let mut connection = options.busy_timeout(Duration::ZERO).connect().await?;
         let mut held = Vec::new();
         if let Err(error) =

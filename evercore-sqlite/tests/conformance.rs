@@ -1,16 +1,16 @@
 //! The engine keeps every promise, in a file and in memory.
 
-#[path = "harness/file.rs"]
+#[path = "harness/database.rs"]
 mod harness;
 
 mod file {
     use evercore_sqlite::SqliteOptions;
     use evercore_testing::conformance;
 
-    use super::harness::File;
+    use super::harness::{Database, File};
 
-    fn file() -> File {
-        File::new(SqliteOptions::default())
+    fn file() -> Database<File> {
+        Database::in_file(SqliteOptions::default())
     }
 
     conformance!(file());
@@ -33,18 +33,21 @@ mod memory {
     use std::sync::Arc;
 
     use async_trait::async_trait;
-    use evercore::engine::StorageEngine;
-    use evercore::{BoxError, Result};
+    use evercore::Result;
     use evercore_sqlite::{SqliteEngine, SqliteOptions};
-    use evercore_testing::{Durability, Harness, SqlHarness, SqlTransaction, conformance};
-    use sqlx::AssertSqlSafe;
+    use evercore_testing::{Durability, conformance};
     use tokio::sync::OnceCell;
 
+    use super::harness::{Database, Place};
+
     /// The database is one engine's alone, so all share it.
-    #[derive(Debug, Default)]
+    #[derive(Debug)]
     struct Memory(OnceCell<Arc<SqliteEngine>>);
 
-    impl Memory {
+    #[async_trait]
+    impl Place for Memory {
+        const DURABILITY: Durability = Durability::Process;
+
         async fn open(&self) -> Result<Arc<SqliteEngine>> {
             let open =
                 async || SqliteEngine::in_memory(SqliteOptions::default()).await.map(Arc::new);
@@ -52,69 +55,22 @@ mod memory {
         }
     }
 
-    #[async_trait]
-    impl Harness for Memory {
-        async fn open(&self) -> Result<Arc<dyn StorageEngine>> {
-            Ok(self.open().await?)
-        }
-
-        fn durability(&self) -> Durability {
-            Durability::Process
-        }
-
-        async fn clean_up(&self) -> Result<()> {
-            Ok(())
-        }
+    fn memory() -> Database<Memory> {
+        Database(Memory(OnceCell::new()))
     }
 
-    #[async_trait]
-    impl SqlHarness for Memory {
-        type Engine = SqliteEngine;
-
-        const HOLDS_WRITERS_BACK: bool = true;
-
-        async fn open(&self) -> Result<Arc<SqliteEngine>> {
-            self.open().await
-        }
-
-        fn table(&self) -> String {
-            "effects".to_owned()
-        }
-
-        async fn execute(
-            &self,
-            transaction: &mut SqlTransaction<Self>,
-            sql: &str,
-        ) -> Result<(), BoxError> {
-            sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut **transaction).await?;
-            Ok(())
-        }
-
-        async fn numbers(
-            &self,
-            transaction: &mut SqlTransaction<Self>,
-            sql: &str,
-        ) -> Result<Vec<i64>, BoxError> {
-            Ok(sqlx::query_scalar(AssertSqlSafe(sql)).fetch_all(&mut **transaction).await?)
-        }
-
-        async fn clean_up(&self) -> Result<()> {
-            Ok(())
-        }
-    }
-
-    conformance!(Memory::default());
+    conformance!(memory());
 
     mod transactional {
-        use super::Memory;
+        use super::memory;
 
-        evercore_testing::transactional_conformance!(Memory::default());
+        evercore_testing::transactional_conformance!(memory());
     }
 
     mod random {
-        use super::Memory;
+        use super::memory;
 
-        evercore_testing::state_machine!(Memory::default());
-        evercore_testing::concurrent_histories!(Memory::default());
+        evercore_testing::state_machine!(memory());
+        evercore_testing::concurrent_histories!(memory());
     }
 }

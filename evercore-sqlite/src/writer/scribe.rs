@@ -81,7 +81,7 @@ impl Scribe {
         }
     }
 
-    fn give_up_connection(&mut self) {
+    pub(super) fn give_up_connection(&mut self) {
         self.database.forget_files();
         self.connection = None;
     }

@@ -1,10 +1,18 @@
+use std::fs;
+use std::path::Path;
+
 use chrono::DateTime;
-use evercore::engine::{EventRow, NewEvent, NewSnapshot};
+use evercore::engine::{AggregateWrite, EventRow, KeyChange, NewEvent, NewSnapshot, Precondition};
 use evercore::{
     AggregateId, Codec, CommitId, Fingerprint, Payload, Position, RecordedEvent, Sequence,
 };
+use tokio::sync::{mpsc, oneshot};
 
 use super::*;
+use crate::database::Database;
+use crate::options::SqliteOptions;
+use crate::schema;
+use crate::url::Location;
 
 fn commit(events: Vec<NewEvent>, snapshots: Vec<NewSnapshot>) -> Commit {
     Commit {
@@ -19,10 +27,14 @@ fn commit(events: Vec<NewEvent>, snapshots: Vec<NewSnapshot>) -> Commit {
 
 /// With a payload of so many bytes.
 fn event(bytes: usize) -> NewEvent {
+    event_of(AggregateId::FIRST, bytes)
+}
+
+fn event_of(aggregate_id: AggregateId, bytes: usize) -> NewEvent {
     let payload = Payload::from_encoded(Codec::Json, vec![b' '; bytes]);
     let row = EventRow {
         position: Position::FIRST,
-        aggregate_id: AggregateId::FIRST,
+        aggregate_id,
         sequence: Sequence::FIRST,
         aggregate_type: "account".into(),
         event_type: "deposited".into(),
@@ -71,4 +83,40 @@ fn a_group_is_full_by_whatever_comes_first() {
     assert_eq!(room_for(&commit(vec![event(0); MOST_EVENTS + 1], Vec::new())), 1);
     assert_eq!(room_for(&commit(Vec::new(), vec![snapshot(MOST_BYTES / 8)])), 8);
     assert_eq!(room_for(&commit(vec![event(MOST_BYTES)], Vec::new())), 1);
+}
+
+fn scribe_of(file: &Path) -> Scribe {
+    let location = Location::File(file.to_owned());
+    let database = Arc::new(Database::new(location, SqliteOptions::default()));
+    let connection = database.create().expect("it opens");
+    schema::migrate(&database, &connection).expect("it migrates");
+    Scribe::new(database, Arc::default(), connection, mpsc::channel(1).1)
+}
+
+/// Tries to land the first event of an aggregate.
+fn attempt(scribe: &mut Scribe, id: i64) -> Outcome {
+    let id = AggregateId::new(id).expect("it is one");
+    let write = AggregateWrite {
+        id,
+        aggregate_type: "account",
+        precondition: Precondition::New,
+        key: KeyChange::Keep,
+    };
+    let mut commit = commit(vec![event_of(id, 5)], Vec::new());
+    commit.writes.push(write);
+    scribe.attempt(&[CommitJob { commit, answer: oneshot::channel().0 }])
+}
+
+/// Those of a new connection are there once it has written.
+#[cfg(unix)]
+#[test]
+fn after_a_lost_connection_the_files_in_use_are_remembered_anew() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("bank.db");
+    let mut scribe = scribe_of(&file);
+    scribe.give_up_connection();
+    assert_eq!(attempt(&mut scribe, 1).landed(), 1);
+    fs::rename(folder.path().join("bank.db-wal"), folder.path().join("aside"))
+        .expect("it is there");
+    assert_eq!(attempt(&mut scribe, 2).landed(), 0, "it went to a file that nobody finds");
 }

@@ -1,5 +1,6 @@
-//! A database in a file, for the suites that every engine runs.
+//! A database for the suites that every engine runs.
 
+use std::fmt::Debug;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -11,6 +12,14 @@ use evercore_testing::{Durability, Harness, SqlHarness, SqlTransaction};
 use sqlx::AssertSqlSafe;
 use tempfile::TempDir;
 
+/// Where a database is.
+#[async_trait]
+pub(crate) trait Place: Debug + Send + Sync + 'static {
+    const DURABILITY: Durability;
+
+    async fn open(&self) -> Result<Arc<SqliteEngine>>;
+}
+
 /// A file in a folder of its own.
 #[derive(Debug)]
 pub(crate) struct File {
@@ -19,27 +28,38 @@ pub(crate) struct File {
 }
 
 impl File {
-    pub(crate) fn new(options: SqliteOptions) -> Self {
-        Self { folder: tempfile::tempdir().expect("a temporary folder"), options }
-    }
-
     pub(crate) fn path(&self) -> PathBuf {
         self.folder.path().join("log.db")
     }
+}
+
+#[async_trait]
+impl Place for File {
+    const DURABILITY: Durability = Durability::Disk;
 
     async fn open(&self) -> Result<Arc<SqliteEngine>> {
         Ok(Arc::new(SqliteEngine::open(self.path(), self.options.clone()).await?))
     }
 }
 
+#[derive(Debug)]
+pub(crate) struct Database<P>(pub(crate) P);
+
+impl Database<File> {
+    pub(crate) fn in_file(options: SqliteOptions) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        Self(File { folder, options })
+    }
+}
+
 #[async_trait]
-impl Harness for File {
+impl<P: Place> Harness for Database<P> {
     async fn open(&self) -> Result<Arc<dyn StorageEngine>> {
-        Ok(self.open().await?)
+        Ok(self.0.open().await?)
     }
 
     fn durability(&self) -> Durability {
-        Durability::Disk
+        P::DURABILITY
     }
 
     async fn clean_up(&self) -> Result<()> {
@@ -48,13 +68,13 @@ impl Harness for File {
 }
 
 #[async_trait]
-impl SqlHarness for File {
+impl<P: Place> SqlHarness for Database<P> {
     type Engine = SqliteEngine;
 
     const HOLDS_WRITERS_BACK: bool = true;
 
     async fn open(&self) -> Result<Arc<SqliteEngine>> {
-        self.open().await
+        self.0.open().await
     }
 
     fn table(&self) -> String {
