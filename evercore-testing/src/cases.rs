@@ -227,6 +227,7 @@ macro_rules! __with_all_cases {
                         who_lost_the_lease_moves_nothing
                         a_settlement_from_elsewhere_is_refused
                         a_lease_of_a_deleted_subscription_is_of_no_use
+                        a_lease_of_a_reset_subscription_is_of_no_use
                         a_lease_ends_when_what_is_followed_changes
                         a_second_worker_is_refused_with_the_owners_name
                         a_worker_that_stands_by_takes_over_at_once
@@ -235,6 +236,7 @@ macro_rules! __with_all_cases {
                         a_handler_is_stopped_when_its_lease_is_lost
                         partitions_are_shared_among_workers
                         the_number_of_partitions_changes_when_idle
+                        who_asks_for_a_partition_gets_it
                         partitions_at_different_places_stay_as_they_are
                     }
                     reading_ahead {
@@ -251,6 +253,9 @@ macro_rules! __with_all_cases {
                         a_redriven_event_is_tried_as_often_as_a_new_one
                         an_undecodable_event_is_not_passed_over
                         a_panic_is_a_failure_like_any_other
+                    }
+                    leases {
+                        what_is_to_be_redriven_is_told_and_no_more
                     }
                     reading_ahead {
                         what_was_read_ahead_waits_behind_what_is_parked

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use evercore::engine::{
     AcquireRequest, Acquired, Beat, Control, CursorMove, Grant, IfDifferent, LeaseKey, LeaseStatus,
-    NewSubscription, Settled, Settlement, StorageEngine,
+    NewSubscription, NewlyParked, ParkedRequest, Settled, Settlement, StorageEngine, WhichParked,
 };
 use evercore::{
-    Batch, Error, EventFilter, Position, Result, Start, SubscriptionName, SubscriptionState,
+    Batch, Error, EventFilter, Partition, Position, Result, Start, SubscriptionName,
+    SubscriptionState,
 };
 use tokio::sync::Notify;
 use tokio::time::sleep;
@@ -38,22 +39,34 @@ fn request(owner: &str, lease: Duration) -> AcquireRequest {
     }
 }
 
-async fn register(engine: &dyn StorageEngine) -> Result<()> {
-    let subscription = NewSubscription {
+fn subscription(partitions: u32) -> NewSubscription {
+    NewSubscription {
         name: name(),
         filter: Arc::new(EventFilter::new()),
-        partitions: 1,
+        partitions,
         start: Start::Beginning,
         if_different: IfDifferent::Refuse,
-    };
-    engine.register(&subscription).await
+    }
+}
+
+async fn register(engine: &dyn StorageEngine) -> Result<()> {
+    engine.register(&subscription(1)).await
 }
 
 async fn acquire(engine: &dyn StorageEngine, owner: &str, lease: Duration) -> Result<Grant> {
-    match engine.acquire(&request(owner, lease)).await? {
+    granted(engine, &request(owner, lease)).await
+}
+
+async fn granted(engine: &dyn StorageEngine, request: &AcquireRequest) -> Result<Grant> {
+    match engine.acquire(request).await? {
         Acquired::Granted(grant) => Ok(grant),
-        other => panic!("{owner} should have got the lease, not {other:?}"),
+        other => panic!("{} should have got the lease, not {other:?}", request.owner),
     }
+}
+
+/// Of two partitions.
+fn request_of_two(owner: &str) -> AcquireRequest {
+    AcquireRequest { partitions: 2, ..request(owner, LONG) }
 }
 
 fn step(lease: &LeaseKey, from: i64, to: i64) -> Settlement {
@@ -70,6 +83,17 @@ fn step(lease: &LeaseKey, from: i64, to: i64) -> Settlement {
 async fn status(engine: &dyn StorageEngine, lease: &LeaseKey) -> Result<LeaseStatus> {
     let beat = Beat { lease: lease.clone(), renew: None };
     Ok(engine.heartbeat(&[beat]).await?.leases[0])
+}
+
+/// Whether it is shown that somebody has asked for a partition, and whether its owner is told.
+async fn wanted(engine: &dyn StorageEngine, lease: &LeaseKey) -> Result<[bool; 2]> {
+    let stored = engine.subscriptions(Some(&name())).await?;
+    let partition = &stored[0].partitions[usize::try_from(lease.partition).expect("few")];
+    let told = status(engine, lease).await?;
+    Ok([
+        partition.lease.as_ref().is_some_and(|lease| lease.wanted),
+        matches!(told, LeaseStatus::Held { wanted: true, .. }),
+    ])
 }
 
 pub(crate) async fn a_lease_is_held_by_one(fixture: &Fixture) -> Result<()> {
@@ -233,6 +257,23 @@ pub(crate) async fn a_lease_of_a_deleted_subscription_is_of_no_use(
     Ok(())
 }
 
+/// Nor once somebody else has it: the token is not given again.
+pub(crate) async fn a_lease_of_a_reset_subscription_is_of_no_use(fixture: &Fixture) -> Result<()> {
+    let engine = fixture.engine();
+    counter::create(fixture.store(), 1).await?;
+    register(engine).await?;
+    let old = acquire(engine, "old", LONG).await?.lease;
+    engine.control(&name(), &Control::Reset(Start::Beginning)).await?;
+    assert_eq!(status(engine, &old).await?, LeaseStatus::Lost);
+    assert_error!(engine.settle(&step(&old, 0, 1)).await, Error::LeaseLost { .. });
+
+    let new = acquire(engine, "new", LONG).await?.lease;
+    assert_ne!(new.token, old.token);
+    assert_error!(engine.settle(&step(&old, 0, 1)).await, Error::LeaseLost { .. });
+    assert_eq!(cursor(fixture.store(), "leased").await?, Position::START);
+    Ok(())
+}
+
 /// What the old filter had read is nothing that the new one may be moved by.
 pub(crate) async fn a_lease_ends_when_what_is_followed_changes(fixture: &Fixture) -> Result<()> {
     let engine = fixture.engine();
@@ -241,21 +282,15 @@ pub(crate) async fn a_lease_ends_when_what_is_followed_changes(fixture: &Fixture
     let old = acquire(engine, "old", LONG).await?.lease;
     let filter = Arc::new(EventFilter::new().aggregate::<Counter>());
     let changed = NewSubscription {
-        name: name(),
         filter: Arc::clone(&filter),
-        partitions: 1,
-        start: Start::Beginning,
         if_different: IfDifferent::Replace,
+        ..subscription(1)
     };
     engine.register(&changed).await?;
     assert_eq!(status(engine, &old).await?, LeaseStatus::Lost);
     assert_error!(engine.settle(&step(&old, 0, 1)).await, Error::LeaseLost { .. });
 
-    let Acquired::Granted(new) =
-        engine.acquire(&AcquireRequest { filter, ..request("new", LONG) }).await?
-    else {
-        panic!("nobody holds it");
-    };
+    let new = granted(engine, &AcquireRequest { filter, ..request("new", LONG) }).await?;
     assert!(new.lease.token > old.token, "a token is never used again");
     assert_error!(engine.settle(&step(&old, 0, 1)).await, Error::LeaseLost { .. });
     engine.settle(&step(&new.lease, 0, 1)).await.map(drop)
@@ -459,35 +494,102 @@ pub(crate) async fn the_order_of_an_aggregate_holds_in_partitions(fixture: &Fixt
     worker.shutdown().await
 }
 
+/// And nobody else does, for as long as it was asked for.
+pub(crate) async fn who_asks_for_a_partition_gets_it(fixture: &Fixture) -> Result<()> {
+    let engine = fixture.engine();
+    engine.register(&subscription(2)).await?;
+    let leases = [
+        granted(engine, &request_of_two("owner")).await?.lease,
+        granted(engine, &request_of_two("owner")).await?.lease,
+    ];
+    let given_to = async |lease: &LeaseKey, owner: &str, not_to: &str| {
+        engine.release(lease).await?;
+        let refused = engine.acquire(&request_of_two(not_to)).await?;
+        assert!(matches!(refused, Acquired::Taken { .. }), "{refused:?}");
+        granted(engine, &request_of_two(owner)).await
+    };
+    engine.ask_for(&leases[0], "first", LONG).await?;
+    engine.ask_for(&leases[0], "second", LONG).await?;
+    assert_eq!(wanted(engine, &leases[0]).await?, [true, true]);
+    assert_eq!(wanted(engine, &leases[1]).await?, [false, false]);
+    given_to(&leases[0], "first", "second").await?;
+
+    // Who asked is gone, and another one asks.
+    engine.ask_for(&leases[1], "first", SHORT).await?;
+    until_true(async || Ok(wanted(engine, &leases[1]).await? == [false, false])).await?;
+    engine.ask_for(&leases[1], "second", LONG).await?;
+    assert_eq!(wanted(engine, &leases[1]).await?, [true, true]);
+    given_to(&leases[1], "second", "first").await.map(drop)
+}
+
+pub(crate) async fn what_is_to_be_redriven_is_told_and_no_more(fixture: &Fixture) -> Result<()> {
+    let (store, engine) = (fixture.store(), fixture.engine());
+    let (one, other) = (counter::create(store, 1).await?, counter::create(store, 2).await?);
+    counter::add(store, one, 1).await?;
+    counter::add(store, other, 1).await?;
+    register(engine).await?;
+    let lease = acquire(engine, "owner", LONG).await?.lease;
+    let parked = |position, aggregate_id, reason: Option<&str>| NewlyParked {
+        position: Position::new(position).expect("a position"),
+        aggregate_id,
+        reason: reason.map(str::to_owned),
+    };
+    let settle = async |cursor, parked: Vec<NewlyParked>| {
+        engine.settle(&Settlement { cursor, parked, ..step(&lease, 0, 0) }).await
+    };
+    let told = async || {
+        let found = status(engine, &lease).await?;
+        Ok::<_, Error>(matches!(found, LeaseStatus::Held { redrive: true, .. }))
+    };
+    let to_redrive = async || {
+        let request = ParkedRequest {
+            subscription: name(),
+            after: Position::START,
+            limit: 10,
+            partition: Partition::WHOLE,
+            which: WhichParked::ToRedrive,
+        };
+        let parked = engine.parked_events(&request).await?;
+        Ok::<_, Error>(
+            parked.iter().map(|parked| parked.event.position().get()).collect::<Vec<_>>(),
+        )
+    };
+
+    let both = vec![parked(1, one, Some("bad")), parked(2, other, Some("bad"))];
+    settle(step(&lease, 0, 2).cursor, both).await?;
+    assert_eq!((told().await?, to_redrive().await?), (false, vec![]));
+    engine.control(&name(), &Control::Redrive).await?;
+    assert_eq!((told().await?, to_redrive().await?), (true, vec![1, 2]));
+
+    // What is parked behind is redriven too, as long as what it waits for is.
+    settle(step(&lease, 2, 3).cursor, vec![parked(3, one, None)]).await?;
+    settle(None, vec![parked(2, other, Some("still bad"))]).await?;
+    settle(step(&lease, 3, 4).cursor, vec![parked(4, other, None)]).await?;
+    assert_eq!((told().await?, to_redrive().await?), (true, vec![1, 3]));
+
+    for position in to_redrive().await? {
+        let unparked = Some(Position::new(position).expect("a position"));
+        engine.settle(&Settlement { cursor: None, unparked, ..step(&lease, 0, 0) }).await?;
+    }
+    assert_eq!((told().await?, to_redrive().await?), (false, vec![]));
+    assert_eq!(info(store, "leased").await?.parked, 2);
+    Ok(())
+}
+
 /// One place would have to be chosen for all, and events be given twice or never.
 pub(crate) async fn partitions_at_different_places_stay_as_they_are(
     fixture: &Fixture,
 ) -> Result<()> {
     let engine = fixture.engine();
     counter::create(fixture.store(), 1).await?;
-    let register = async |partitions| {
-        let wanted = NewSubscription {
-            name: name(),
-            filter: Arc::default(),
-            partitions,
-            start: Start::Beginning,
-            if_different: IfDifferent::Replace,
-        };
-        engine.register(&wanted).await
-    };
-    register(2).await?;
-    let acquire = AcquireRequest { partitions: 2, ..request("worker", LONG) };
-    let mut leases = Vec::new();
-    for partition in 0..2 {
-        let Acquired::Granted(grant) = engine.acquire(&acquire).await? else {
-            panic!("nobody holds partition {partition}");
-        };
-        leases.push(grant.lease);
-    }
-    engine.settle(&step(&leases[0], 0, 1)).await?;
-    engine.release(&leases[0]).await?;
-    engine.release(&leases[1]).await?;
-    assert_error!(register(3).await, Error::SubscriptionNotIdle { .. });
+    engine.register(&subscription(2)).await?;
+    let first = granted(engine, &request_of_two("worker")).await?.lease;
+    let second = granted(engine, &request_of_two("worker")).await?.lease;
+    engine.settle(&step(&first, 0, 1)).await?;
+    engine.release(&first).await?;
+    engine.release(&second).await?;
+    let of_three = NewSubscription { if_different: IfDifferent::Replace, ..subscription(3) };
+    assert_error!(engine.register(&of_three).await, Error::SubscriptionNotIdle { .. });
     Ok(())
 }
 

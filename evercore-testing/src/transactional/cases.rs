@@ -324,7 +324,7 @@ pub async fn a_failing_event_is_parked_and_its_effects_are_undone<H: SqlHarness>
 ) -> Outcome {
     fixture.counters(5).await?;
     let log = fixture.log().await?;
-    let bad = log[2].aggregate_id();
+    let (bad, good) = (log[2].aggregate_id(), log[3].aggregate_id());
     let handler = async |ctx: Handed<'_, H>, batch: Batch| {
         fixture.note_all(ctx, &batch).await?;
         if batch.iter().any(|event| event.aggregate_id() == bad) {
@@ -333,11 +333,27 @@ pub async fn a_failing_event_is_parked_and_its_effects_are_undone<H: SqlHarness>
         Ok(())
     };
     let subscription = fixture.store.subscription("parks").on_failure(FailurePolicy::park());
-    fixture.run_beside(subscription, handler, fixture.idle("parks")).await?;
+    let scenario = async {
+        fixture.idle("parks").await?;
+        // In one batch, of which one event is handled, and the other parked with what was handled.
+        let both = fixture.store.with_context(async |ctx| {
+            for id in [bad, good] {
+                let mut counter = ctx.load::<Counter>(id).await?;
+                ctx.apply(&mut counter, Added { by: 1 })?;
+            }
+            Ok::<_, Error>(())
+        });
+        both.await?;
+        fixture.idle("parks").await
+    };
+    fixture.run_beside(subscription, handler, scenario).await?;
+    let log = fixture.log().await?;
     let expected = log.iter().filter(|event| event.aggregate_id() != bad);
     assert_eq!(fixture.effects().await?, positions(expected));
     let parked = fixture.store.subscriptions().parked("parks", Position::START, 10).await?;
-    assert_eq!((parked.len(), &parked[0].event), (1, &log[2]));
+    let parked: Vec<_> = parked.into_iter().map(|parked| parked.event).collect();
+    let waiting: Vec<_> = log.iter().filter(|event| event.aggregate_id() == bad).cloned().collect();
+    assert_eq!(parked, waiting);
     Ok(())
 }
 

@@ -1,13 +1,20 @@
-//! What a subscription that is far behind asks of the engine.
+//! What a subscription that is far behind asks of the engine, and what it does with the answers.
 
 use std::future::pending;
 use std::time::Duration;
 
 use evercore::{
-    Aggregate, Apply, Batch, Error, EventMeta, EventStore, Result, SubscriptionBuilder, event,
+    Aggregate, Apply, Batch, BoxError, Error, EventFilter, EventMeta, EventStore, Result,
+    SubscriptionBuilder, event,
 };
+use tokio::sync::mpsc::error::TryRecvError;
+use tokio::sync::mpsc::unbounded_channel;
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::counting::Counting;
+
+/// Of virtual time.
+const BOUND: Duration = Duration::from_secs(60);
 
 const EVENTS: u64 = 200;
 
@@ -26,8 +33,21 @@ impl Apply<Climbed> for Ladder {
     }
 }
 
+/// Nobody does.
+#[event(aggregate = Ladder, name = "fell")]
+struct Fell {}
+
+impl Apply<Fell> for Ladder {
+    fn apply(&mut self, _: &Fell, _: &EventMeta) {
+        self.rungs = 0;
+    }
+}
+
 async fn ladder() -> Result<(Counting, EventStore)> {
-    let engine = Counting::default();
+    ladder_on(Counting::default()).await
+}
+
+async fn ladder_on(engine: Counting) -> Result<(Counting, EventStore)> {
     let store = EventStore::builder().open(engine.clone()).await?;
     store
         .with_context(async |ctx| {
@@ -66,6 +86,29 @@ async fn each_batch_is_recorded_where_that_is_asked_for() -> Result<()> {
     Ok(())
 }
 
+#[tokio::test(start_paused = true)]
+async fn what_is_not_followed_is_recorded_later() -> Result<()> {
+    let (engine, store) = ladder().await?;
+    let subscription = store.subscription("climbers").filter(EventFilter::new().event::<Fell>());
+    let worker = subscription.spawn(async |_: Batch| Ok::<_, Error>(()))?;
+    for (after, settlements) in [(200, 0), (100, 1), (1_000, 1)] {
+        sleep(Duration::from_millis(after)).await;
+        assert_eq!(engine.settlements(), settlements, "after another {after} ms");
+    }
+    worker.shutdown().await
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_recorded_where_nothing_has_moved() -> Result<()> {
+    let engine = Counting::default();
+    let store = EventStore::builder().open(engine.clone()).await?;
+    let worker = store.subscription("climbers").spawn(async |_: Batch| Ok::<_, Error>(()))?;
+    sleep(Duration::from_secs(10)).await;
+    assert!(engine.pages() > 0, "it has looked");
+    assert_eq!(engine.settlements(), 0);
+    worker.shutdown().await
+}
+
 #[tokio::test]
 async fn a_page_is_read_ahead_and_no_more() -> Result<()> {
     let (engine, store) = ladder().await?;
@@ -90,5 +133,61 @@ async fn more_time_than_the_lease_lasts_is_refused() -> Result<()> {
     let subscription = store.subscription("climbers").record_within(Duration::from_secs(60));
     let refused = subscription.run(async |_: Batch| Ok::<_, Error>(())).await;
     assert!(matches!(refused, Err(Error::InvalidSubscription { .. })), "{refused:?}");
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_that_is_out_of_reach_is_asked_for_again() -> Result<()> {
+    let silence = |_| Error::Unavailable { source: "nobody answers".into() };
+    let (_, store) = ladder_on(Counting::with_page_errors((0..9).map(silence))).await?;
+    let begun = Instant::now();
+    let worker = store.subscription("climbers").spawn(async |_: Batch| Ok::<_, Error>(()))?;
+    timeout(BOUND, store.wait_until_idle("climbers")).await.expect("it is reached")?;
+    // Up to 2.5 s, by chance. Waits that do not grow come to 45 ms at most.
+    assert!(begun.elapsed() > Duration::from_millis(45), "{:?}", begun.elapsed());
+    assert_eq!(worker.status().handled, EVENTS);
+    worker.shutdown().await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_that_makes_no_sense_ends_the_work() -> Result<()> {
+    let nonsense = Error::corrupt("an event", "without a type");
+    let (_, store) = ladder_on(Counting::with_page_errors([nonsense])).await?;
+    let worker = store.subscription("climbers").spawn(async |_: Batch| Ok::<_, Error>(()))?;
+    let ended = timeout(BOUND, worker.join()).await.expect("it says so");
+    assert!(matches!(ended, Err(Error::Corrupt { .. })), "{ended:?}");
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_that_is_to_stop_finishes_its_batch_and_no_more() -> Result<()> {
+    let (_, store) = ladder().await?;
+    let (begun, mut batches) = unbounded_channel();
+    let worker = store.subscription("climbers").batch_size(1).spawn(async move |_: Batch| {
+        begun.send(())?;
+        sleep(Duration::from_millis(1)).await;
+        Ok::<_, BoxError>(())
+    })?;
+    batches.recv().await.expect("there are some");
+    worker.shutdown().await?;
+    assert_eq!(batches.try_recv(), Err(TryRecvError::Disconnected), "another one was begun");
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_that_ends_the_work_is_given_once() -> Result<()> {
+    let (_, store) = ladder().await?;
+    let (begun, mut batches) = unbounded_channel();
+    let work = store.subscription("climbers").run(async move |batch: Batch| {
+        begun.send(batch.len())?;
+        Err::<(), BoxError>("it is slippery".into())
+    });
+    let ended = work.await;
+    assert!(
+        matches!(ended, Err(Error::HandlerFailed { position, .. }) if position.get() == 1),
+        "{ended:?}"
+    );
+    assert!(batches.recv().await.expect("there are some") > 1);
+    assert_eq!(batches.try_recv(), Err(TryRecvError::Disconnected), "it was given again");
     Ok(())
 }

@@ -1,7 +1,8 @@
 //! An engine that counts what it is asked.
 
-use std::sync::Arc;
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -12,8 +13,8 @@ use evercore::engine::{
     Settled, Settlement, StorageEngine, StoredSubscription, SubscriptionStorage, TypeName,
 };
 use evercore::{
-    AggregateId, CommitId, IdempotencyKey, ParkedEvent, Position, RecordedEvent, Result, Start,
-    SubscriptionName,
+    AggregateId, CommitId, Error, IdempotencyKey, ParkedEvent, Position, RecordedEvent, Result,
+    Start, SubscriptionName,
 };
 use evercore_memory::MemoryEngine;
 
@@ -25,12 +26,27 @@ pub(crate) struct Counting {
     pages: Arc<AtomicU64>,
     settlements: Arc<AtomicU64>,
     grants_take: Duration,
+    /// How many of those who look for a partition do not reach it yet.
+    unreachable: Arc<AtomicU64>,
+    /// What the next pages of subscriptions meet.
+    page_errors: Arc<Mutex<VecDeque<Error>>>,
 }
 
 impl Counting {
     /// One whose answers to those who look for a partition are on their way for so long.
     pub(crate) fn with_slow_grants(grants_take: Duration) -> Self {
         Self { grants_take, ..Self::default() }
+    }
+
+    /// One that the first so many who look for a partition do not reach.
+    pub(crate) fn unreachable_at_first(times: u64) -> Self {
+        Self { unreachable: Arc::new(times.into()), ..Self::default() }
+    }
+
+    /// One whose first pages of subscriptions meet these.
+    pub(crate) fn with_page_errors(errors: impl IntoIterator<Item = Error>) -> Self {
+        let errors = VecDeque::from_iter(errors);
+        Self { page_errors: Arc::new(Mutex::new(errors)), ..Self::default() }
     }
 
     pub(crate) fn calls(&self) -> u64 {
@@ -123,6 +139,10 @@ impl Reader for Counting {
 impl SubscriptionStorage for Counting {
     async fn read_matching(&self, request: MatchRequest) -> Result<LogPage> {
         self.pages.fetch_add(1, Ordering::SeqCst);
+        let error = self.page_errors.lock().expect("no test panics here").pop_front();
+        if let Some(error) = error {
+            return Err(error);
+        }
         self.counted().read_matching(request).await
     }
 
@@ -142,6 +162,10 @@ impl SubscriptionStorage for Counting {
     }
 
     async fn acquire(&self, request: &AcquireRequest) -> Result<Acquired> {
+        let less = |times: u64| times.checked_sub(1);
+        if self.unreachable.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less).is_ok() {
+            return Err(Error::Unavailable { source: "nobody answers".into() });
+        }
         let acquired = self.counted().acquire(request).await;
         tokio::time::sleep(self.grants_take).await;
         acquired

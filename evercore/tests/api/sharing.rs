@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use evercore::engine::{LeaseKey, StoredPartition, SubscriptionStorage};
 use evercore::{
-    Aggregate, EventStore, Expected, NaturalKey, Partition, RecordedEvent, Result, Stream,
+    Aggregate, Error, EventStore, Expected, NaturalKey, Partition, RecordedEvent, Result, Stream,
     SubscriptionName, each, state_event,
 };
 use tokio::sync::mpsc::unbounded_channel;
@@ -12,8 +12,8 @@ use tokio::time::{sleep, timeout};
 
 use crate::counting::Counting;
 
-/// How long an answer is on its way.
-const WAY: Duration = Duration::from_millis(500);
+/// How long an answer is on its way: longer than a worker waits before it asks again.
+const WAY: Duration = Duration::from_secs(3);
 
 /// Of virtual time.
 const BOUND: Duration = Duration::from_secs(20);
@@ -80,5 +80,14 @@ async fn a_partition_on_its_way_is_worked_on_when_another_is_handed_over() -> Re
 
     let id = timeout(BOUND, events.recv()).await.expect("one is handled").expect("it is sent");
     assert!(Partition::new(1, 2)?.contains(id), "{id} is of the partition that was handed over");
+    worker.shutdown().await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_that_does_not_reach_its_partition_looks_for_it_again() -> Result<()> {
+    let engine = Counting::unreachable_at_first(3);
+    let store = EventStore::builder().open(engine.clone()).await?;
+    let worker = store.subscription("shared").spawn(each(async move |_| Ok::<_, Error>(())))?;
+    until(&engine, "it is given its partition", |places| places[0].lease.is_some()).await;
     worker.shutdown().await
 }
