@@ -96,8 +96,8 @@ impl<E: Clone> Model<E> {
     /// # Errors
     /// All that stands in its way; an idempotency key that was used speaks before all else.
     pub fn commit(&mut self, unit: Unit<E>) -> Result<(), Vec<Refusal>> {
-        if let Some(key) = unit.used(&self.idempotency_keys) {
-            return Err(vec![Refusal::IdempotencyKeyUsed(key.to_owned())]);
+        if let Some(used) = self.used_key(&unit) {
+            return Err(vec![used]);
         }
         let mut refusals = unit.stale(&self.aggregates);
         refusals.extend(unit.taken(&self.aggregates));
@@ -106,6 +106,13 @@ impl<E: Clone> Model<E> {
             return Ok(());
         }
         Err(refusals)
+    }
+
+    /// The refusal of a unit of work whose idempotency key another one has landed with.
+    #[must_use]
+    pub fn used_key(&self, unit: &Unit<E>) -> Option<Refusal> {
+        let key = unit.used(&self.idempotency_keys)?;
+        Some(Refusal::IdempotencyKeyUsed(key.to_owned()))
     }
 
     /// The aggregates, in the order of their creation.

@@ -94,11 +94,15 @@ impl Reference {
 
     /// Numbers are given to all events of a work, whether it lands or not: the store's run has the same ones.
     fn finish(&mut self, mut unit: Unit<u64>, work: &Work) -> Answer {
-        let staged = self.stage(&mut unit, work);
-        match staged.and_then(|()| self.model.commit(unit)) {
-            Ok(()) => Answer::Done,
-            Err(refusals) => Answer::Refused(refusals),
-        }
+        let landed = match self.stage(&mut unit, work) {
+            Ok(()) => self.model.commit(unit),
+            // A store whose cache does not know yet who has the key is refused when it commits.
+            Err(mut refusals) => {
+                refusals.extend(self.model.used_key(&unit));
+                Err(refusals)
+            }
+        };
+        landed.map_or_else(Answer::Refused, |()| Answer::Done)
     }
 
     fn stage(&mut self, unit: &mut Unit<u64>, work: &Work) -> Result<(), Vec<Refusal>> {
