@@ -34,6 +34,16 @@ impl Cargo {
         self
     }
 
+    /// Words that somebody has typed, each as it is.
+    pub(crate) fn args(mut self, typed: &[String]) -> Self {
+        for word in typed {
+            self.words.push(' ');
+            self.words.push_str(word);
+        }
+        self.command.args(typed);
+        self
+    }
+
     pub(crate) fn run(mut self) -> Result<(), Failure> {
         eprintln!("$ cargo {}", self.words);
         let status = self.command.status().map_err(|error| self.failure(error))?;

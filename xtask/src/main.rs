@@ -113,9 +113,7 @@ fn bench(options: &[String]) -> Result<(), Failure> {
     if options.iter().any(|option| option == "--peers") {
         cargo("build --quiet --release --manifest-path benches/peers/Cargo.toml").run()?;
     }
-    let words =
-        ["run --quiet --release --package evercore-benches --", &options.join(" ")].join(" ");
-    cargo(words.trim_end()).run()
+    cargo("run --quiet --release --package evercore-benches --").args(options).run()
 }
 
 fn ci() -> Result<(), Failure> {
@@ -143,23 +141,31 @@ fn deny() -> Result<(), Failure> {
 
 /// Runs the program of a crate.
 fn program(package: &str, options: &[String]) -> Result<(), Failure> {
-    let words = ["run", "--quiet", "--package", package, "--"];
-    let words: Vec<&str> = words.into_iter().chain(options.iter().map(String::as_str)).collect();
-    cargo(&words.join(" ")).run()
+    cargo(&format!("run --quiet --package {package} --")).args(options).run()
 }
 
-/// Packs every crate and builds it from what it packs, also from a checkout with changes.
+/// Packs every crate that is published and builds it from what it packs, also from a checkout with changes.
 ///
 /// In a target folder that was never used: cargo keeps what it unpacks under the folder's path and the crate's version,
 /// and would build the crates of an earlier run.
 fn package() -> Result<(), Failure> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
     let target = format!("target/package-{now}");
-    // The macros as a library are the sources of another crate, and stay beside them.
-    let left_out = "--exclude evercore-derive-library --exclude evercore-fuzz-targets";
+    let unpublished = [
+        "evercore-benches",
+        "evercore-chaos",
+        "evercore-derive-library",
+        "evercore-examples",
+        "evercore-fuzz-targets",
+        "evercore-soak",
+        "xtask",
+    ];
+    let left_out = unpublished.map(|name| format!("--exclude {name}")).join(" ");
     let packed = cargo(&format!(
         "package --workspace {left_out} --allow-dirty --quiet --target-dir {target}"
     ))
+    // What is packed does not know the workspace's profiles, and nobody runs what is built.
+    .env("CARGO_PROFILE_DEV_DEBUG", "none")
     .run();
     // Nothing in it is of use to anyone.
     let _: std::io::Result<()> = std::fs::remove_dir_all(&target);

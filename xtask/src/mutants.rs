@@ -1,21 +1,32 @@
 //! Changes the code that holds the promises, a little at a time, and sees whether a test fails.
 
+use std::fs::create_dir_all;
+
 use crate::command::{Failure, cargo};
 use crate::tools;
+
+/// What was tried, and what came of it; a folder for each group.
+const OUTPUT: &str = "target/mutants";
+
+/// How long a build or the tests may take. A change that has them wait for ever is noticed by that.
+const MOST_SECONDS: u32 = 300;
 
 /// Crates whose code is changed, and the tests that judge it: theirs, and the fewest that cost no more than a minute.
 struct Group {
     name: &'static str,
     packages: &'static [&'static str],
+    /// Others that have some of the tests.
+    judges: &'static [&'static str],
     tests: &'static [&'static str],
 }
 
-/// The engine in memory judges the core, and the core's tests that engine. Left out are the tests of compiler messages,
-/// and on PostgreSQL those that crash servers.
+/// The engine in memory judges the core, and the core's tests that engine; the simulation judges what works through a
+/// subscription. Left out are the tests of compiler messages, and on PostgreSQL those that crash servers.
 const GROUPS: [Group; 3] = [
     Group {
         name: "core",
         packages: &["evercore", "evercore-memory"],
+        judges: &["evercore-testing"],
         tests: &[
             "api",
             "cancellation",
@@ -25,16 +36,19 @@ const GROUPS: [Group; 3] = [
             "faults",
             "macros",
             "rivals",
+            "simulation",
         ],
     },
     Group {
         name: "sqlite",
         packages: &["evercore-sqlite"],
+        judges: &[],
         tests: &["cancellation", "conformance", "faults", "sqlite"],
     },
     Group {
         name: "postgres",
         packages: &["evercore-postgres"],
+        judges: &[],
         tests: &[
             "conformance",
             "cuts",
@@ -56,23 +70,41 @@ pub(crate) fn run(only: Option<&str>, options: &[String]) -> Result<(), Failure>
         let names = GROUPS.map(|group| group.name).join(", ");
         return Err(Failure(format!("there is no such group; there are {names}")));
     }
+    let unwritable = |error| Failure(format!("{OUTPUT} cannot be made: {error}"));
+    create_dir_all(OUTPUT).map_err(unwritable)?;
     for group in chosen {
-        cargo(&group.words(options).join(" ")).env_os("PATH", &path).run()?;
+        // cargo-mutants would try what was not changed by its own packages' tests alone.
+        cargo(&group.unchanged().join(" ")).run()?;
+        cargo(&group.words().join(" "))
+            .args(options)
+            .env_os("PATH", &path)
+            // What fails here is no case to try again.
+            .env("PROPTEST_DISABLE_FAILURE_PERSISTENCE", "true")
+            .run()?;
     }
     Ok(())
 }
 
 impl Group {
-    fn words(&self, options: &[String]) -> Vec<String> {
-        let mut words = vec!["mutants".to_owned(), "--in-place".to_owned()];
-        words.push(format!("--output=target/mutants/{}", self.name));
-        for package in self.packages {
-            words.push(format!("--package={package}"));
-            words.push(format!("--test-package={package}"));
-        }
+    fn tested(&self) -> impl Iterator<Item = &str> {
+        self.packages.iter().chain(self.judges).copied()
+    }
+
+    fn unchanged(&self) -> Vec<String> {
+        let mut words = vec!["test --quiet --all-features --lib".to_owned()];
+        words.extend(self.tested().map(|package| format!("--package={package}")));
+        words.extend(self.tests.iter().map(|test| format!("--test={test}")));
+        words
+    }
+
+    fn words(&self) -> Vec<String> {
+        let mut words = vec!["mutants --in-place --baseline=skip".to_owned()];
+        words.push(format!("--timeout={MOST_SECONDS}"));
+        words.push(format!("--output={OUTPUT}/{}", self.name));
+        words.extend(self.packages.iter().map(|package| format!("--package={package}")));
+        words.extend(self.tested().map(|package| format!("--test-package={package}")));
         words.push("--cargo-test-arg=--lib".to_owned());
         words.extend(self.tests.iter().map(|test| format!("--cargo-test-arg=--test={test}")));
-        words.extend(options.iter().cloned());
         words
     }
 }
