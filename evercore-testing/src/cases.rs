@@ -140,6 +140,8 @@ macro_rules! __with_cases_of_writing {
                         two_aggregates_can_swap_their_keys
                         keys_can_move_along_a_chain
                         a_freed_key_can_be_claimed_in_the_same_context
+                        a_key_that_moves_between_two_reads_is_in_nobodys_way
+                        a_claimed_key_can_be_taken_from_who_has_it
                         an_aggregate_may_be_given_the_key_that_it_has
                         racing_claims_in_opposite_orders_end
                         keys_compare_byte_for_byte

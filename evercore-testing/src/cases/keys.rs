@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use evercore::engine::Precondition;
-use evercore::{Aggregate, Error, Expected, NaturalKey, Result, Stream};
+use evercore::{Aggregate, AggregateId, Error, EventStore, Expected, NaturalKey, Result, Stream};
 use tokio::sync::Barrier;
 
 use crate::assert::{Witness, assert_error, holder};
@@ -234,6 +234,87 @@ pub(crate) async fn a_freed_key_can_be_claimed_in_the_same_context(
     assert_eq!(counter::find_by_key(store, "key").await?, Some(newest));
     assert_eq!(counter::find_by_key(store, "other").await?, Some(newer));
     assert_eq!(counter::value(store, old).await?, 1);
+    Ok(())
+}
+
+/// Two reads of a context may be of different moments. The later one counts for the key.
+pub(crate) async fn a_key_that_moves_between_two_reads_is_in_nobodys_way(
+    fixture: &Fixture,
+) -> Result<()> {
+    let store = fixture.store();
+    let old = counter::create_with_key(store, "moving", 1).await?;
+    let new = counter::create(store, 1).await?;
+    store
+        .with_context_once(async |ctx| {
+            let left = ctx.load::<Counter>(old).await?;
+            pass_on(store, "moving", new).await?;
+            let mut new = ctx.load::<Counter>(new).await?;
+            assert_eq!(new.key().map(NaturalKey::as_str), Some("moving"));
+            assert_eq!(ctx.load_by_key::<Counter>("moving").await?.id(), new.id());
+            ctx.apply(&mut new, Added { by: 1 })?;
+            // One that has lost it does not take it from the other.
+            let taken = ctx.create_with_key::<Counter>("moving").await;
+            assert_error!(taken, Error::KeyTaken { key, .. } if key == "moving");
+            assert_eq!(left.key().map(NaturalKey::as_str), Some("moving"), "as it was read");
+            Ok::<_, Error>(())
+        })
+        .await?;
+    assert_eq!(counter::value(store, new).await?, 2);
+
+    let next = counter::create(store, 1).await?;
+    let stale = store
+        .with_context_once(async |ctx| {
+            let mut left = ctx.load::<Counter>(new).await?;
+            pass_on(store, "moving", next).await?;
+            ctx.load::<Counter>(next).await?;
+            ctx.clear_key(&mut left)?;
+            let found = ctx.load_by_key::<Counter>("moving").await?;
+            assert_eq!(found.id(), next, "what is cleared is another's key");
+            Ok::<_, Error>(())
+        })
+        .await;
+    assert_error!(stale, Error::Conflict { .. });
+    assert_eq!(counter::find_by_key(store, "moving").await?, Some(next));
+    Ok(())
+}
+
+/// Gives a key to another counter than the one that has it.
+async fn pass_on(store: &EventStore, key: &str, to: AggregateId) -> Result<()> {
+    store
+        .with_context(async |ctx| {
+            let mut old = ctx.load_by_key::<Counter>(key).await?;
+            ctx.clear_key(&mut old)?;
+            let mut new = ctx.load::<Counter>(to).await?;
+            ctx.change_key(&mut new, key)
+        })
+        .await
+}
+
+/// In whatever order a context claims a key and reads who has it.
+pub(crate) async fn a_claimed_key_can_be_taken_from_who_has_it(fixture: &Fixture) -> Result<()> {
+    let store = fixture.store();
+    let old = counter::create_with_key(store, "key", 1).await?;
+    let heir = store
+        .with_context(async |ctx| {
+            let mut heir = ctx.create::<Counter>().await?;
+            ctx.change_key(&mut heir, "key")?;
+            let mut old = ctx.load::<Counter>(old).await?;
+            assert_eq!(ctx.load_by_key::<Counter>("key").await?.id(), heir.id());
+            ctx.clear_key(&mut old)?;
+            assert_eq!(ctx.load_by_key::<Counter>("key").await?.id(), heir.id());
+            Ok::<_, Error>(heir.id())
+        })
+        .await?;
+    assert_eq!(counter::find_by_key(store, "key").await?, Some(heir));
+
+    let kept = store
+        .with_context(async |ctx| {
+            ctx.create_with_key::<Counter>("key").await?;
+            ctx.load::<Counter>(heir).await.map(drop)
+        })
+        .await;
+    assert_error!(kept, Error::KeyTaken { key, .. } if key == "key");
+    assert_eq!(counter::find_by_key(store, "key").await?, Some(heir));
     Ok(())
 }
 

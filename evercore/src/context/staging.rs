@@ -121,8 +121,10 @@ impl Staging {
         key: Option<NaturalKey>,
     ) -> Result<()> {
         limits.check_commit(self.streams.len() + 1, self.events.len(), self.bytes)?;
-        if let Some(key) = &key {
-            self.claim(id, aggregate_type, key)?;
+        match (&key, &base) {
+            (Some(key), Base::Created { .. }) => self.claim(id, aggregate_type, key)?,
+            (Some(key), Base::Loaded { .. }) => self.note_holder(id, aggregate_type, key),
+            (None, _) => {}
         }
         let (sequence, link) = match &base {
             Base::Created { .. } => (Sequence::ZERO, None),
@@ -250,10 +252,21 @@ impl Staging {
         if let Some(key) = &key {
             self.claim(id, aggregate_type, key)?;
         }
-        if let Some(old) = std::mem::replace(&mut self.stream_mut(id).key, key) {
+        if let Some(old) = std::mem::replace(&mut self.stream_mut(id).key, key)
+            && self.holder(aggregate_type, &old) == Some(id)
+        {
             self.keys.remove(&(aggregate_type, old));
         }
         Ok(())
+    }
+
+    /// Takes note of who has a key in the storage. If another one had it when that was read, it is the later one that
+    /// counts; one that this context has given it to keeps it.
+    fn note_holder(&mut self, id: AggregateId, aggregate_type: &'static str, key: &NaturalKey) {
+        let known = self.holder(aggregate_type, key).and_then(|holder| self.stream(holder));
+        if known.is_none_or(Stream::has_stored_key) {
+            self.keys.insert((aggregate_type, key.clone()), id);
+        }
     }
 
     fn claim(
@@ -305,6 +318,11 @@ impl Stream {
             Base::Loaded { sequence, key, .. } => self.sequence != *sequence || self.key != *key,
         };
         is_changed || self.guarded
+    }
+
+    /// Whether its key is the one that it was read with.
+    fn has_stored_key(&self) -> bool {
+        matches!(&self.base, Base::Loaded { key, .. } if *key == self.key)
     }
 
     fn is_cached(&self) -> bool {
