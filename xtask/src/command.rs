@@ -2,7 +2,9 @@
 
 use std::ffi::OsStr;
 use std::fmt;
-use std::process::Command;
+use std::io;
+use std::process::{Child, Command};
+use std::time::Instant;
 
 /// Why a chore did not finish.
 pub(crate) struct Failure(pub(crate) String);
@@ -11,6 +13,12 @@ pub(crate) struct Failure(pub(crate) String);
 pub(crate) struct Cargo {
     words: String,
     command: Command,
+}
+
+/// A cargo command that is on its way.
+pub(crate) struct Running {
+    words: String,
+    child: Child,
 }
 
 pub(crate) fn cargo(words: &str) -> Cargo {
@@ -46,18 +54,47 @@ impl Cargo {
 
     pub(crate) fn run(mut self) -> Result<(), Failure> {
         eprintln!("$ cargo {}", self.words);
-        let status = self.command.status().map_err(|error| self.failure(error))?;
-        if status.success() { Ok(()) } else { Err(self.failure(status)) }
+        let begun = Instant::now();
+        let status = self.command.status().map_err(|error| failure(&self.words, error))?;
+        eprintln!("  after {} s", begun.elapsed().as_secs());
+        if status.success() { Ok(()) } else { Err(failure(&self.words, status)) }
     }
 
     pub(crate) fn output(mut self) -> Result<Vec<u8>, Failure> {
-        let output = self.command.output().map_err(|error| self.failure(error))?;
-        if output.status.success() { Ok(output.stdout) } else { Err(self.failure(output.status)) }
+        let output = self.command.output().map_err(|error| failure(&self.words, error))?;
+        let status = output.status;
+        if status.success() { Ok(output.stdout) } else { Err(failure(&self.words, status)) }
     }
 
-    fn failure(&self, reason: impl fmt::Display) -> Failure {
-        Failure(format!("`cargo {}` failed: {reason}", self.words))
+    /// Starts it, behind all others that want a processor.
+    pub(crate) fn start(self) -> Result<Running, Failure> {
+        eprintln!("$ cargo {} &", self.words);
+        let mut behind = Command::new("nice");
+        behind.arg("-n19").arg(self.command.get_program()).args(self.command.get_args());
+        behind.envs(self.command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        let child = behind.spawn().map_err(|error| failure(&self.words, error))?;
+        Ok(Running { words: self.words, child })
     }
+}
+
+impl Running {
+    /// Waits for its end.
+    pub(crate) fn finish(&mut self) -> Result<(), Failure> {
+        eprintln!("$ wait # for cargo {}", self.words);
+        let status = self.child.wait().map_err(|error| failure(&self.words, error))?;
+        if status.success() { Ok(()) } else { Err(failure(&self.words, status)) }
+    }
+
+    /// Ends it, unless it has ended.
+    pub(crate) fn stop(&mut self) {
+        // Refused if it has ended.
+        let _: io::Result<()> = self.child.kill();
+        let _: io::Result<_> = self.child.wait().map(drop);
+    }
+}
+
+fn failure(words: &str, reason: impl fmt::Display) -> Failure {
+    Failure(format!("`cargo {words}` failed: {reason}"))
 }
 
 impl fmt::Display for Failure {

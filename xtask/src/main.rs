@@ -7,17 +7,18 @@ mod fuzz;
 mod layers;
 mod limits;
 mod mutants;
+mod packing;
 mod simulate;
 mod statements;
 mod tools;
 
 use std::process::ExitCode;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::{Parser, Subcommand};
 
 use command::{Failure, cargo};
 use database::TestDatabase;
+use packing::Packing;
 
 /// The chores of this repository.
 #[derive(Parser)]
@@ -122,8 +123,9 @@ fn ci() -> Result<(), Failure> {
     deny()?;
     cargo("clippy --workspace --all-targets -- -D warnings").run()?;
     cargo("doc --no-deps --workspace").env("RUSTDOCFLAGS", "-D warnings").run()?;
-    package()?;
-    test(false)
+    let packing = Packing::start()?;
+    test(false)?;
+    packing.finish()
 }
 
 fn repository() -> Result<(), Failure> {
@@ -144,34 +146,6 @@ fn program(package: &str, options: &[String]) -> Result<(), Failure> {
     cargo(&format!("run --quiet --package {package} --")).args(options).run()
 }
 
-/// Packs every crate that is published and builds it from what it packs, also from a checkout with changes.
-///
-/// In a target folder that was never used: cargo keeps what it unpacks under the folder's path and the crate's version,
-/// and would build the crates of an earlier run.
-fn package() -> Result<(), Failure> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
-    let target = format!("target/package-{now}");
-    let unpublished = [
-        "evercore-benches",
-        "evercore-chaos",
-        "evercore-derive-library",
-        "evercore-examples",
-        "evercore-fuzz-targets",
-        "evercore-soak",
-        "xtask",
-    ];
-    let left_out = unpublished.map(|name| format!("--exclude {name}")).join(" ");
-    let packed = cargo(&format!(
-        "package --workspace {left_out} --allow-dirty --quiet --target-dir {target}"
-    ))
-    // What is packed does not know the workspace's profiles, and nobody runs what is built.
-    .env("CARGO_PROFILE_DEV_DEBUG", "none")
-    .run();
-    // Nothing in it is of use to anyone.
-    let _: std::io::Result<()> = std::fs::remove_dir_all(&target);
-    packed
-}
-
 fn test(no_postgres: bool) -> Result<(), Failure> {
     let database = if no_postgres { TestDatabase::left_out() } else { TestDatabase::start()? };
     let packages = database.packages();
@@ -179,7 +153,8 @@ fn test(no_postgres: bool) -> Result<(), Failure> {
     database.apply(cargo(&format!("test {packages} --all-targets{left_out}"))).run()?;
     database.apply(cargo(&format!("test {packages} --doc"))).run()?;
     // Together with the other crates it has all features; alone it lacks the codecs, and has to say so.
-    cargo("test --package evercore --test api --test ui").run()?;
+    cargo("test --package evercore --test api").run()?;
+    cargo("test --package evercore --test ui codecs").run()?;
     for url in database.example_urls() {
         cargo(&format!("run --quiet --example bank -- --db {url}")).run()?;
         cargo(&format!("run --quiet --example loans -- --db {url}")).run()?;
