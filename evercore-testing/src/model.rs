@@ -144,6 +144,10 @@ impl<E: Clone> Model<E> {
 }
 
 impl<E> Aggregate<E> {
+    fn holds_key_of(&self, other: &Self) -> bool {
+        self.key.is_some() && self.kind == other.kind && self.key == other.key
+    }
+
     /// Its type.
     #[must_use]
     pub const fn kind(&self) -> &'static str {

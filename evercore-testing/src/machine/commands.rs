@@ -8,9 +8,11 @@ pub(super) enum Command {
         by: Writer,
         work: Work,
     },
-    /// A unit of work, and another one that lands after this one has read and before it lands.
+    /// A unit of work, and another one that lands after this one has read so many aggregates, or all of them, and before
+    /// it lands.
     Overtaken {
         work: Work,
+        reads: usize,
         by: Writer,
         other: Work,
     },
@@ -112,6 +114,21 @@ impl Kind {
 
     pub(super) fn named(name: &str) -> Self {
         if name == Self::Tally.name() { Self::Tally } else { Self::Counter }
+    }
+}
+
+impl Work {
+    /// The existing aggregates that it is about, each once, and how each is found.
+    pub(super) fn aggregates(&self) -> Vec<(usize, Way)> {
+        let mut all: Vec<(usize, Way)> = Vec::new();
+        for step in &self.steps {
+            let Some(aggregate) = step.aggregate() else { continue };
+            if all.iter().all(|(known, _)| *known != aggregate) {
+                let by = if let Step::Write { by, .. } = step { *by } else { Way::Id };
+                all.push((aggregate, by));
+            }
+        }
+        all
     }
 }
 

@@ -18,6 +18,9 @@ pub(super) const KEYS: u8 = 4;
 /// So many idempotency keys.
 const WISHES: u8 = 6;
 
+/// The most steps of a unit of work.
+const MOST_STEPS: usize = 3;
+
 /// The most events of one step: over the line at which snapshots are taken.
 const MOST_EVENTS: u64 = 7;
 
@@ -50,8 +53,8 @@ fn command(aggregates: usize, events: usize) -> BoxedStrategy<Command> {
         2 => Just(Command::Restart),
     ];
     let writing = (writer(), work(aggregates)).prop_map(|(by, work)| Command::Work { by, work });
-    let overtaken = (work(aggregates), writer(), work(aggregates))
-        .prop_map(|(work, by, other)| Command::Overtaken { work, by, other });
+    let overtaken = (work(aggregates), 1..=MOST_STEPS, writer(), work(aggregates))
+        .prop_map(|(work, reads, by, other)| Command::Overtaken { work, reads, by, other });
     if aggregates == 0 {
         return prop_oneof![6 => writing, 1 => sometimes].boxed();
     }
@@ -68,7 +71,7 @@ fn command(aggregates: usize, events: usize) -> BoxedStrategy<Command> {
 
 fn work(aggregates: usize) -> impl Strategy<Value = Work> + use<> {
     let wish = option::weighted(0.2, 0..WISHES);
-    (vec(step(aggregates), 1..4), wish)
+    (vec(step(aggregates), 1..=MOST_STEPS), wish)
         .prop_map(|(steps, idempotency_key)| Work { steps, idempotency_key })
 }
 

@@ -1,6 +1,8 @@
 //! What commands do to the model.
 
-use super::commands::{Command, Expected, Kind, Step, Stream, Taste, Work, is_disliked, key_text};
+use super::commands::{
+    Command, Expected, Kind, Step, Stream, Taste, Way, Work, is_disliked, key_text,
+};
 use crate::model::{Following, Logged, Model, Refusal, Unit};
 
 /// The one subscription.
@@ -53,11 +55,16 @@ impl Reference {
                 let unit = self.read(work);
                 self.finish(unit, work)
             }
-            Command::Overtaken { work, other, .. } => {
-                let read = self.read(work);
+            Command::Overtaken { work, reads, other, .. } => {
+                let mut unit = self.model.begin();
+                let aggregates = work.aggregates();
+                let (before, after) = aggregates.split_at(aggregates.len().min(*reads));
+                open(&mut unit, before);
                 let second = self.read(other);
                 self.finish(second, other);
-                self.finish(read, work)
+                unit.look_again(&self.model);
+                open(&mut unit, after);
+                self.finish(unit, work)
             }
             Command::Append { kind, stream, expected, events } => {
                 self.append(*kind, *stream, *expected, *events)
@@ -86,9 +93,7 @@ impl Reference {
     /// A context reads all aggregates that it is about before it changes any.
     fn read(&self, work: &Work) -> Unit<u64> {
         let mut unit = self.model.begin();
-        for aggregate in work.steps.iter().filter_map(Step::aggregate) {
-            unit.open(aggregate);
-        }
+        open(&mut unit, &work.aggregates());
         unit
     }
 
@@ -173,6 +178,12 @@ impl Reference {
             Taste::Fussy if is_disliked(logged.event) => Following::Fails,
             Taste::Fussy | Taste::Anything => Following::Handles,
         })
+    }
+}
+
+fn open(unit: &mut Unit<u64>, aggregates: &[(usize, Way)]) {
+    for (aggregate, _) in aggregates {
+        unit.open(*aggregate);
     }
 }
 

@@ -94,7 +94,7 @@ fn smaller(command: &Command) -> Vec<Command> {
             let works = smaller_works(work).into_iter();
             works.map(|work| Command::Work { by: *by, work }).collect()
         }
-        Command::Overtaken { work, by, other } => {
+        Command::Overtaken { work, reads, by, other } => {
             let mut all = vec![
                 Command::Work { by: *by, work: other.clone() },
                 Command::Work { by: *by, work: work.clone() },
@@ -102,12 +102,14 @@ fn smaller(command: &Command) -> Vec<Command> {
             let works = smaller_works(work).into_iter();
             all.extend(works.map(|work| Command::Overtaken {
                 work,
+                reads: *reads,
                 by: *by,
                 other: other.clone(),
             }));
             let others = smaller_works(other).into_iter();
             all.extend(others.map(|other| Command::Overtaken {
                 work: work.clone(),
+                reads: *reads,
                 by: *by,
                 other,
             }));

@@ -11,10 +11,10 @@ use evercore::{
 };
 
 use super::commands::{
-    Command, Expected, Kind, Stream, Taste, Work, Writer, is_disliked, key_text,
+    Command, Expected, Kind, Stream, Taste, Way, Work, Writer, is_disliked, key_text,
 };
 use super::reference::{Reference, SUBSCRIPTION, numbers};
-use super::writing::{self, Known, Program, Trouble, added};
+use super::writing::{self, Known, Opened, Program, Trouble, added};
 use crate::domain::counter::{Added, Counter};
 use crate::domain::registry;
 use crate::domain::tally::{Counted, PlainCounted, Tally};
@@ -73,10 +73,11 @@ impl Subject {
                 self.ids.extend(created);
                 Ok(Said::Done)
             }
-            Command::Overtaken { work, by, other } => {
+            Command::Overtaken { work, reads, by, other } => {
                 let others: Vec<u64> = numbers(&mut next, other).collect();
                 let own: Vec<u64> = numbers(&mut next, work).collect();
-                self.overtaken(work, &own, (*by, other, &others), &self.known(before)).await
+                let known = self.known(before);
+                self.overtaken((work, *reads, &own), (*by, other, &others), &known).await
             }
             Command::Append { kind, stream, expected, events } => {
                 let numbers: Vec<u64> = (next..next + events).collect();
@@ -142,32 +143,38 @@ impl Subject {
         };
         store
             .with_context(async |ctx| {
-                let opened = writing::open(ctx, program, work, known).await?;
+                let mut opened = Opened::default();
+                writing::open(ctx, program, &work.aggregates(), known, &mut opened).await?;
                 writing::stage(ctx, program, work, opened, numbers).await
             })
             .await
     }
 
-    /// The other work lands between this one's reading and its landing.
+    /// The other work lands while this one reads, or between its reading and its landing.
     async fn overtaken(
         &mut self,
-        work: &Work,
-        own: &[u64],
+        (work, reads, own): (&Work, usize, &[u64]),
         (by, other, others): (Writer, &Work, &[u64]),
         known: &[Known],
     ) -> Result<Said, Trouble> {
         let program = Program::TakesSnapshots;
+        let aggregates = work.aggregates();
+        let (before, after) = aggregates.split_at(aggregates.len().min(reads));
+        // The keys may be others by then.
+        let after: Vec<_> = after.iter().map(|(place, _)| (*place, Way::Id)).collect();
         let mut of_other = Vec::new();
         let landed = self
             .store()
             .with_context_once(async |ctx| {
-                let opened = writing::open(ctx, program, work, known).await?;
+                let mut opened = Opened::default();
+                writing::open(ctx, program, before, known, &mut opened).await?;
                 match self.work(by, other, known, others).await {
                     Ok(created) => of_other = created,
                     Err(wrong @ Trouble::Wrong(_)) => return Err(wrong),
                     // Whether it was right to refuse it shows in what is stored.
                     Err(Trouble::Store(_)) => {}
                 }
+                writing::open(ctx, program, &after, known, &mut opened).await?;
                 writing::stage(ctx, program, work, opened, own).await
             })
             .await;

@@ -59,20 +59,15 @@ macro_rules! with_handle {
 #[derive(Default)]
 pub(super) struct Opened(HashMap<usize, Handle>);
 
-/// Reads all aggregates that a work is about.
+/// Reads aggregates that a work is about.
 pub(super) async fn open(
     ctx: &mut Context,
     program: Program,
-    work: &Work,
+    aggregates: &[(usize, Way)],
     known: &[Known],
-) -> Result<Opened, Trouble> {
-    let mut opened = Opened::default();
-    for step in &work.steps {
-        let Some(place) = step.aggregate() else { continue };
-        if opened.0.contains_key(&place) {
-            continue;
-        }
-        let way = if let Step::Write { by, .. } = step { *by } else { Way::Id };
+    opened: &mut Opened,
+) -> Result<(), Trouble> {
+    for &(place, way) in aggregates {
         let known = &known[place];
         let handle = find(ctx, program, known, way).await?;
         let found = with_handle!(&handle, held => held.id());
@@ -81,7 +76,7 @@ pub(super) async fn open(
         }
         opened.0.insert(place, handle);
     }
-    Ok(opened)
+    Ok(())
 }
 
 async fn find(

@@ -2,13 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Aggregate, Logged, Refusal};
+use super::{Aggregate, Logged, Model, Refusal};
 
 /// A unit of work on a [`Model`](super::Model).
 #[derive(Clone, Debug)]
 pub struct Unit<E> {
-    /// All aggregates, as they were when it began.
+    /// All aggregates, as they were when it opened them, or looked last.
     seen: Vec<Aggregate<E>>,
+    /// Those whose key a later look has shown at another one.
+    passed_on: BTreeSet<usize>,
     /// Those it has opened or created, as it is to leave them. New ones are known by the places after the seen ones.
     staged: BTreeMap<usize, Aggregate<E>>,
     /// Its events, in their order.
@@ -21,6 +23,7 @@ impl<E: Clone> Unit<E> {
     pub(super) const fn on(seen: Vec<Aggregate<E>>) -> Self {
         Self {
             seen,
+            passed_on: BTreeSet::new(),
             staged: BTreeMap::new(),
             events: Vec::new(),
             guarded: BTreeSet::new(),
@@ -31,10 +34,30 @@ impl<E: Clone> Unit<E> {
     /// Reads an aggregate. From now on the unit knows who has its key.
     ///
     /// # Panics
-    /// If there was no such aggregate when it began.
+    /// If there was no such aggregate when it began, or looked again.
     pub fn open(&mut self, aggregate: usize) -> &Aggregate<E> {
-        let seen = &self.seen;
-        self.staged.entry(aggregate).or_insert_with(|| seen[aggregate].clone())
+        if !self.staged.contains_key(&aggregate) {
+            let read = self.seen[aggregate].clone();
+            let had_it = self.staged.iter().filter(|(_, former)| former.holds_key_of(&read));
+            self.passed_on.extend(had_it.map(|(place, _)| *place));
+            self.staged.insert(aggregate, read);
+        }
+        &self.staged[&aggregate]
+    }
+
+    /// Has it see what it has not opened as it is now: a context reads each aggregate by itself.
+    ///
+    /// # Panics
+    /// If it has created aggregates.
+    pub fn look_again(&mut self, model: &Model<E>) {
+        assert_eq!(self.created().count(), 0, "it is to read before it writes");
+        for (place, now) in model.aggregates().iter().enumerate() {
+            if place == self.seen.len() {
+                self.seen.push(now.clone());
+            } else if !self.staged.contains_key(&place) {
+                self.seen[place] = now.clone();
+            }
+        }
     }
 
     /// Creates an aggregate. The place that it will have, if the unit lands before any other does.
@@ -61,8 +84,13 @@ impl<E: Clone> Unit<E> {
     /// # Errors
     /// [`Refusal::KeyTaken`] if the unit knows who has the key.
     pub fn change_key(&mut self, aggregate: usize, key: Option<&str>) -> Result<(), Vec<Refusal>> {
-        let kind = self.open(aggregate).kind;
+        let staged = self.open(aggregate);
+        if staged.key.as_deref() == key {
+            return Ok(());
+        }
+        let kind = staged.kind;
         self.check_claim(aggregate, kind, key)?;
+        self.passed_on.remove(&aggregate);
         self.staged.entry(aggregate).and_modify(|staged| staged.key = key.map(str::to_owned));
         Ok(())
     }
@@ -91,7 +119,8 @@ impl<E: Clone> Unit<E> {
     ) -> Result<(), Vec<Refusal>> {
         let Some(key) = key else { return Ok(()) };
         let is_holder = |(place, staged): (&usize, &Aggregate<E>)| {
-            *place != aggregate && staged.kind == kind && staged.key.as_deref() == Some(key)
+            let has_it = staged.kind == kind && staged.key.as_deref() == Some(key);
+            *place != aggregate && has_it && !self.passed_on.contains(place)
         };
         if self.staged.iter().any(is_holder) {
             return Err(vec![Refusal::KeyTaken(key.to_owned())]);
