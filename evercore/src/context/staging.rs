@@ -252,10 +252,11 @@ impl Staging {
         if let Some(key) = &key {
             self.claim(id, aggregate_type, key)?;
         }
-        if let Some(old) = std::mem::replace(&mut self.stream_mut(id).key, key)
-            && self.holder(aggregate_type, &old) == Some(id)
-        {
-            self.keys.remove(&(aggregate_type, old));
+        if let Some(old) = std::mem::replace(&mut self.stream_mut(id).key, key) {
+            let old = (aggregate_type, old);
+            if self.keys.get(&old) == Some(&id) {
+                self.keys.remove(&old);
+            }
         }
         Ok(())
     }
@@ -263,8 +264,8 @@ impl Staging {
     /// Takes note of who has a key in the storage. If another one had it when that was read, it is the later one that
     /// counts; one that this context has given it to keeps it.
     fn note_holder(&mut self, id: AggregateId, aggregate_type: &'static str, key: &NaturalKey) {
-        let known = self.holder(aggregate_type, key).and_then(|holder| self.stream(holder));
-        if known.is_none_or(Stream::has_stored_key) {
+        let holder = *self.keys.entry((aggregate_type, key.clone())).or_insert(id);
+        if holder != id && self.stream(holder).is_some_and(Stream::has_stored_key) {
             self.keys.insert((aggregate_type, key.clone()), id);
         }
     }
