@@ -137,14 +137,7 @@ pub(crate) async fn a_key_that_moved_leads_to_its_new_holder(fixture: &Fixture) 
     let (store, neighbour) = (fixture.store(), fixture.neighbour().await?);
     let former = counter::create_with_key(store, "key", 1).await?;
     let present = counter::create(store, 2).await?;
-    neighbour
-        .with_context(async |ctx| {
-            let mut former = ctx.load::<Counter>(former).await?;
-            ctx.clear_key(&mut former)?;
-            let mut present = ctx.load::<Counter>(present).await?;
-            ctx.change_key(&mut present, "key")
-        })
-        .await?;
+    counter::pass_on(&neighbour, "key", present).await?;
     let found = add_by_key(store, "key", 100).await?;
     assert_eq!(found, present);
     assert_eq!(counter::value(store, former).await?, 1);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use evercore::engine::Precondition;
-use evercore::{Aggregate, AggregateId, Error, EventStore, Expected, NaturalKey, Result, Stream};
+use evercore::{Aggregate, Error, Expected, NaturalKey, Result, Stream};
 use tokio::sync::Barrier;
 
 use crate::assert::{Witness, assert_error, holder};
@@ -247,7 +247,7 @@ pub(crate) async fn a_key_that_moves_between_two_reads_is_in_nobodys_way(
     store
         .with_context_once(async |ctx| {
             let left = ctx.load::<Counter>(old).await?;
-            pass_on(store, "moving", new).await?;
+            counter::pass_on(store, "moving", new).await?;
             let mut new = ctx.load::<Counter>(new).await?;
             assert_eq!(new.key().map(NaturalKey::as_str), Some("moving"));
             assert_eq!(ctx.load_by_key::<Counter>("moving").await?.id(), new.id());
@@ -265,7 +265,7 @@ pub(crate) async fn a_key_that_moves_between_two_reads_is_in_nobodys_way(
     let stale = store
         .with_context_once(async |ctx| {
             let mut left = ctx.load::<Counter>(new).await?;
-            pass_on(store, "moving", next).await?;
+            counter::pass_on(store, "moving", next).await?;
             ctx.load::<Counter>(next).await?;
             ctx.clear_key(&mut left)?;
             let found = ctx.load_by_key::<Counter>("moving").await?;
@@ -276,18 +276,6 @@ pub(crate) async fn a_key_that_moves_between_two_reads_is_in_nobodys_way(
     assert_error!(stale, Error::Conflict { .. });
     assert_eq!(counter::find_by_key(store, "moving").await?, Some(next));
     Ok(())
-}
-
-/// Gives a key to another counter than the one that has it.
-async fn pass_on(store: &EventStore, key: &str, to: AggregateId) -> Result<()> {
-    store
-        .with_context(async |ctx| {
-            let mut old = ctx.load_by_key::<Counter>(key).await?;
-            ctx.clear_key(&mut old)?;
-            let mut new = ctx.load::<Counter>(to).await?;
-            ctx.change_key(&mut new, key)
-        })
-        .await
 }
 
 /// In whatever order a context claims a key and reads who has it.

@@ -90,6 +90,18 @@ pub(crate) async fn value(store: &EventStore, id: AggregateId) -> Result<i64> {
     store.with_readonly_context(async |ctx| Ok(ctx.load::<Counter>(id).await?.state().value)).await
 }
 
+/// Gives a key to another counter than the one that has it.
+pub(crate) async fn pass_on(store: &EventStore, key: &str, to: AggregateId) -> Result<()> {
+    store
+        .with_context(async |ctx| {
+            let mut old = ctx.load_by_key::<Counter>(key).await?;
+            ctx.clear_key(&mut old)?;
+            let mut new = ctx.load::<Counter>(to).await?;
+            ctx.change_key(&mut new, key)
+        })
+        .await
+}
+
 pub(crate) async fn find_by_key(store: &EventStore, key: &str) -> Result<Option<AggregateId>> {
     store
         .with_readonly_context(async |ctx| {
