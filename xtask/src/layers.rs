@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use crate::command::{Failure, cargo};
+use crate::command::Failure;
+use crate::metadata;
 
 /// What each published crate may name among its dependencies, of ours and of databases' drivers.
 const ALLOWED: [(&str, &[&str]); 8] = [
@@ -17,11 +18,7 @@ const ALLOWED: [(&str, &[&str]); 8] = [
 ];
 
 pub(crate) fn check() -> Result<(), Failure> {
-    let json = cargo("metadata --format-version 1 --no-deps").output()?;
-    let metadata: Value = serde_json::from_slice(&json)
-        .map_err(|error| Failure(format!("cannot read cargo's metadata: {error}")))?;
-    let packages = metadata["packages"].as_array().map(Vec::as_slice).unwrap_or_default();
-
+    let packages = metadata::packages()?;
     let mut faults = Vec::new();
     for (name, allowed) in ALLOWED {
         let Some(package) = packages.iter().find(|package| package["name"] == name) else {

@@ -6,6 +6,7 @@ mod database;
 mod fuzz;
 mod layers;
 mod limits;
+mod metadata;
 mod mutants;
 mod packing;
 mod simulate;
@@ -153,8 +154,7 @@ fn test(no_postgres: bool) -> Result<(), Failure> {
     database.apply(cargo(&format!("test {packages} --all-targets{left_out}"))).run()?;
     database.apply(cargo(&format!("test {packages} --doc"))).run()?;
     // Together with the other crates it has all features; alone it lacks the codecs, and has to say so.
-    cargo("test --package evercore --test api").run()?;
-    cargo("test --package evercore --test ui codecs").run()?;
+    cargo("test --package evercore --test api --test ui").run()?;
     for url in database.example_urls() {
         cargo(&format!("run --quiet --example bank -- --db {url}")).run()?;
         cargo(&format!("run --quiet --example loans -- --db {url}")).run()?;

@@ -5,16 +5,7 @@ use std::io;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::command::{Failure, Running, cargo};
-
-const UNPUBLISHED: [&str; 7] = [
-    "evercore-benches",
-    "evercore-chaos",
-    "evercore-derive-library",
-    "evercore-examples",
-    "evercore-fuzz-targets",
-    "evercore-soak",
-    "xtask",
-];
+use crate::metadata;
 
 /// Goes on beside what comes next, and takes what that leaves of the processors: most tests wait.
 pub(crate) struct Packing {
@@ -28,9 +19,15 @@ impl Packing {
     pub(crate) fn start() -> Result<Self, Failure> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
         let target = format!("target/package-{now}");
-        let left_out = UNPUBLISHED.map(|name| format!("--exclude {name}")).join(" ");
+        let left_out: Vec<_> = metadata::packages()?
+            .iter()
+            // The registries that it may go to: none.
+            .filter(|package| package["publish"].as_array().is_some_and(Vec::is_empty))
+            .filter_map(|package| Some(format!(" --exclude {}", package["name"].as_str()?)))
+            .collect();
         let cargo = cargo(&format!(
-            "package --workspace {left_out} --allow-dirty --quiet --target-dir {target}"
+            "package --workspace{} --allow-dirty --quiet --target-dir {target}",
+            left_out.concat()
         ))
         // What is packed does not know the workspace's profiles, and nobody runs what is built.
         .env("CARGO_PROFILE_DEV_DEBUG", "none")
