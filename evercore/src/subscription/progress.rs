@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::Position;
+use crate::engine::LeaseKey;
 
 /// How a running subscription is getting on.
 #[derive(Clone, Debug, PartialEq)]
@@ -70,8 +71,8 @@ pub(super) struct Progress(Mutex<Numbers>);
 #[derive(Debug)]
 struct Numbers {
     state: SubscriptionState,
-    /// By partition.
-    positions: Vec<(u32, Position)>,
+    /// In the order of the partitions.
+    places: Vec<Place>,
     last_position: Position,
     head: Position,
     handled: u64,
@@ -79,11 +80,19 @@ struct Numbers {
     rated_at: Instant,
 }
 
+/// How far a partition is, under the lease that it was taken by last.
+#[derive(Debug)]
+struct Place {
+    partition: u32,
+    token: i64,
+    position: Position,
+}
+
 impl Progress {
     pub(super) fn new() -> Self {
         Self(Mutex::new(Numbers {
             state: SubscriptionState::StandingBy,
-            positions: Vec::new(),
+            places: Vec::new(),
             last_position: Position::START,
             head: Position::START,
             handled: 0,
@@ -95,7 +104,7 @@ impl Progress {
     pub(super) fn status(&self) -> SubscriptionStatus {
         let mut numbers = self.numbers();
         numbers.rate_after(0);
-        let position = numbers.positions.iter().map(|(_, position)| *position).min();
+        let position = numbers.places.iter().map(|place| place.position).min();
         let position = position.unwrap_or(numbers.last_position);
         let state = match numbers.state {
             // One of its partitions is; another one is not.
@@ -108,7 +117,7 @@ impl Progress {
             head: numbers.head,
             handled: numbers.handled,
             rate: numbers.rate,
-            partitions: numbers.positions.iter().map(|(partition, _)| *partition).collect(),
+            partitions: numbers.places.iter().map(|place| place.partition).collect(),
         }
     }
 
@@ -120,30 +129,42 @@ impl Progress {
         self.numbers().head = head;
     }
 
-    /// A partition was taken, or has moved on.
-    pub(super) fn moved(&self, partition: u32, position: Position, handled: usize) {
+    /// A partition was taken. The worker may have had it before, under a lease that has ended meanwhile.
+    pub(super) fn took(&self, lease: &LeaseKey, position: Position) {
+        let LeaseKey { partition, token, .. } = *lease;
+        let mut numbers = self.numbers();
+        numbers.last_position = position;
+        numbers.places.retain(|place| place.partition != partition);
+        numbers.places.push(Place { partition, token, position });
+        numbers.places.sort_unstable_by_key(|place| place.partition);
+    }
+
+    /// A partition has moved on.
+    pub(super) fn moved(&self, lease: &LeaseKey, position: Position, handled: usize) {
         let mut numbers = self.numbers();
         let handled = u64::try_from(handled).unwrap_or(u64::MAX);
         numbers.handled += handled;
-        numbers.last_position = position;
         if handled > 0 {
             numbers.rate_after(handled);
         }
-        match numbers.positions.iter_mut().find(|(known, _)| *known == partition) {
-            Some((_, known)) => *known = position,
-            None => {
-                numbers.positions.push((partition, position));
-                numbers.positions.sort_unstable();
-            }
+        if let Some(place) = numbers.places.iter_mut().find(|place| place.is_of(lease)) {
+            place.position = position;
+            numbers.last_position = position;
         }
     }
 
-    pub(super) fn gave_back(&self, partition: u32) {
-        self.numbers().positions.retain(|(known, _)| *known != partition);
+    pub(super) fn gave_back(&self, lease: &LeaseKey) {
+        self.numbers().places.retain(|place| !place.is_of(lease));
     }
 
     fn numbers(&self) -> MutexGuard<'_, Numbers> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Place {
+    fn is_of(&self, lease: &LeaseKey) -> bool {
+        (self.partition, self.token) == (lease.partition, lease.token)
     }
 }
 

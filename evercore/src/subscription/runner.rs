@@ -80,7 +80,7 @@ impl Runner {
         let seat = config.store.hub.join(engine, renewed, config.poll_interval);
         let limit = config.page_size();
         let pages = ReadAhead::new(engine, &config.followed.read, partition, limit);
-        config.progress.moved(lease.partition, cursor, 0);
+        config.progress.took(&lease, cursor);
         debug!(subscription = %lease.subscription, partition = lease.partition, %cursor, "took the lease");
         let (recorded, unrecorded) = (cursor, None);
         Self {
@@ -103,7 +103,7 @@ impl Runner {
             Ok(never) => match never {},
             Err(ended) => ended,
         };
-        self.config.progress.gave_back(self.lease.partition);
+        self.config.progress.gave_back(&self.lease);
         if !matches!(ended, Ended::Lost) {
             self.give_back().await;
         }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use evercore::engine::{
     AcquireRequest, Acquired, Beat, Commit, CommitOutcome, Committed, Control, FirstOutcome,
     Heartbeat, HistoryRequest, IdBlock, Inspection, LeaseKey, LoadRequest, LoadedAggregate,
@@ -13,10 +14,11 @@ use evercore::engine::{
     Settled, Settlement, StorageEngine, StoredSubscription, SubscriptionStorage, TypeName,
 };
 use evercore::{
-    AggregateId, CommitId, Error, IdempotencyKey, ParkedEvent, Position, RecordedEvent, Result,
-    Start, SubscriptionName,
+    AggregateId, Clock, CommitId, Error, IdempotencyKey, ParkedEvent, Position, RecordedEvent,
+    Result, Start, SubscriptionName,
 };
 use evercore_memory::MemoryEngine;
+use tokio::time::Instant;
 
 /// The engine in memory, and how many calls were made: each would be a round trip to a database.
 #[derive(Clone, Debug, Default)]
@@ -28,14 +30,33 @@ pub(crate) struct Counting {
     grants_take: Duration,
     /// How many of those who look for a partition do not reach it yet.
     unreachable: Arc<AtomicU64>,
+    /// How long the first heartbeat of a lease takes.
+    late_heartbeat: Arc<Mutex<Option<Duration>>>,
     /// What the next pages of subscriptions meet.
     page_errors: Arc<Mutex<VecDeque<Error>>>,
+}
+
+/// Counts from its first moment, so that a test can hold it still.
+#[derive(Debug)]
+struct TokioClock(Instant);
+
+impl Clock for TokioClock {
+    fn now(&self) -> DateTime<Utc> {
+        DateTime::UNIX_EPOCH + self.0.elapsed()
+    }
 }
 
 impl Counting {
     /// One whose answers to those who look for a partition are on their way for so long.
     pub(crate) fn with_slow_grants(grants_take: Duration) -> Self {
         Self { grants_take, ..Self::default() }
+    }
+
+    /// One whose first heartbeat of a lease is on its way for so long. Leases end by tokio's clock.
+    pub(crate) fn with_a_late_heartbeat(takes: Duration) -> Self {
+        let engine = MemoryEngine::with_clock(Arc::new(TokioClock(Instant::now())));
+        let late_heartbeat = Arc::new(Mutex::new(Some(takes)));
+        Self { engine, late_heartbeat, ..Self::default() }
     }
 
     /// One that the first so many who look for a partition do not reach.
@@ -176,6 +197,10 @@ impl SubscriptionStorage for Counting {
     }
 
     async fn heartbeat(&self, beats: &[Beat]) -> Result<Heartbeat> {
+        if !beats.is_empty() {
+            let late = self.late_heartbeat.lock().expect("no test panics here").take();
+            tokio::time::sleep(late.unwrap_or_default()).await;
+        }
         self.counted().heartbeat(beats).await
     }
 

@@ -1,11 +1,14 @@
 //! Workers that share the partitions of a subscription.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use evercore::engine::{LeaseKey, StoredPartition, SubscriptionStorage};
+use evercore::engine::{
+    AcquireRequest, IfDifferent, LeaseKey, NewSubscription, StoredPartition, SubscriptionStorage,
+};
 use evercore::{
-    Aggregate, Error, EventStore, Expected, NaturalKey, Partition, RecordedEvent, Result, Stream,
-    SubscriptionName, each, state_event,
+    Aggregate, Error, EventStore, Expected, NaturalKey, Partition, RecordedEvent, Result, Start,
+    Stream, SubscriptionName, each, state_event,
 };
 use tokio::sync::mpsc::unbounded_channel;
 use tokio::time::{sleep, timeout};
@@ -80,6 +83,35 @@ async fn a_partition_on_its_way_is_worked_on_when_another_is_handed_over() -> Re
 
     let id = timeout(BOUND, events.recv()).await.expect("one is handled").expect("it is sent");
     assert!(Partition::new(1, 2)?.contains(id), "{id} is of the partition that was handed over");
+    worker.shutdown().await
+}
+
+/// Its lease ends while the heartbeat is on its way, so that the partition is free when the worker looks for another one.
+#[tokio::test(start_paused = true)]
+async fn a_partition_that_a_worker_takes_from_itself_is_its_own() -> Result<()> {
+    let engine = Counting::with_a_late_heartbeat(WAY);
+    let store = EventStore::builder().open(engine.clone()).await?;
+    let new = NewSubscription {
+        name: name(),
+        filter: Arc::default(),
+        partitions: 2,
+        start: Start::Beginning,
+        if_different: IfDifferent::Refuse,
+    };
+    engine.register(&new).await?;
+    let NewSubscription { name: subscription, filter, partitions, .. } = new;
+    let owner = "another".to_owned();
+    engine
+        .acquire(&AcquireRequest { subscription, owner, lease: LEASE, filter, partitions })
+        .await?;
+
+    let worker = store.subscription("shared").partitions(2).lease(WAY / 2);
+    let worker = worker.spawn(each(async move |_| Ok::<_, Error>(())))?;
+    until(&engine, "it is given the other", |places| places[1].lease.is_some()).await;
+    let first = lease_of(&engine, 1).await;
+    sleep(WAY * 2).await;
+    assert!(lease_of(&engine, 1).await.token > first.token, "it was not taken anew");
+    assert_eq!(worker.status().partitions, [1]);
     worker.shutdown().await
 }
 

@@ -32,7 +32,7 @@ impl Runner {
             let unrecorded = self.unrecorded.get_or_insert_with(fresh);
             unrecorded.batches += u32::from(handled > 0);
         }
-        self.config.progress.moved(self.lease.partition, to, handled);
+        self.config.progress.moved(&self.lease, to, handled);
     }
 
     /// The cursor is stored as it stands.
