@@ -53,8 +53,20 @@ pub(crate) async fn idle(
     worker: &SubscriptionHandle,
 ) -> Result<()> {
     stored(store, name, worker).await?;
-    until_true(async || Ok(!worker.status().partitions.is_empty())).await?;
+    owns(worker, |partitions| !partitions.is_empty()).await?;
     store.wait_until_idle(name).await
+}
+
+/// Waits until the partitions that a worker owns are as they should be.
+pub(crate) async fn owns(
+    worker: &SubscriptionHandle,
+    are_right: impl Fn(&[u32]) -> bool,
+) -> Result<()> {
+    until_true(async || {
+        assert!(!worker.is_finished(), "the worker has ended: {:?}", worker.status());
+        Ok(are_right(&worker.status().partitions))
+    })
+    .await
 }
 
 /// Waits until a subscription that was just started is stored.

@@ -17,7 +17,7 @@ use tokio::time::sleep;
 use crate::assert::assert_error;
 use crate::domain::counter::{self, Counter};
 use crate::fixture::Fixture;
-use crate::journal::{Journal, cursor, idle, info, stored, until, until_true};
+use crate::journal::{Journal, cursor, idle, info, owns, stored, until, until_true};
 
 /// A lease that does not end while a case runs.
 const LONG: Duration = Duration::from_secs(600);
@@ -302,7 +302,7 @@ pub(crate) async fn a_second_worker_is_refused_with_the_owners_name(
     let store = fixture.store();
     let journal = Journal::default();
     let worker = store.subscription("owned").owner("the first").spawn(journal.handler())?;
-    until_true(async || Ok(worker.status().partitions == [0])).await?;
+    owns(&worker, |partitions| partitions == [0]).await?;
     let second = fixture.neighbour().await?;
     let refused = second.subscription("owned").run(journal.handler()).await;
     assert_error!(refused, Error::SubscriptionOwned { owner, .. } if owner == "the first");
@@ -314,7 +314,7 @@ pub(crate) async fn a_worker_that_stands_by_takes_over_at_once(fixture: &Fixture
     let neighbour = fixture.neighbour().await?;
     let (first, second) = (Journal::default(), Journal::default());
     let owner = store.subscription("handed over").spawn(first.handler())?;
-    until_true(async || Ok(owner.status().partitions == [0])).await?;
+    owns(&owner, |partitions| partitions == [0]).await?;
     let waiting = neighbour.subscription("handed over").wait_for_lease().spawn(second.handler())?;
     counter::create(store, 1).await?;
     idle(store, "handed over", &owner).await?;
@@ -366,7 +366,7 @@ pub(crate) async fn a_slow_handler_keeps_its_lease(fixture: &Fixture) -> Result<
     let store = fixture.store();
     let neighbour = fixture.neighbour().await?;
     counter::create(store, 1).await?;
-    let lease = Duration::from_millis(1_200);
+    let lease = Duration::from_secs(3);
     let journal = Journal::default();
     let slow = {
         let journal = journal.clone();
@@ -377,7 +377,7 @@ pub(crate) async fn a_slow_handler_keeps_its_lease(fixture: &Fixture) -> Result<
         }
     };
     let worker = store.subscription("slow").lease(lease).spawn(slow)?;
-    until_true(async || Ok(worker.status().partitions == [0])).await?;
+    owns(&worker, |partitions| partitions == [0]).await?;
     let other = Journal::default();
     let waiting =
         neighbour.subscription("slow").lease(lease).wait_for_lease().spawn(other.handler())?;
@@ -445,18 +445,17 @@ pub(crate) async fn a_shut_down_worker_finishes_its_batch(fixture: &Fixture) -> 
 pub(crate) async fn partitions_are_shared_among_workers(fixture: &Fixture) -> Result<()> {
     let store = fixture.store();
     let neighbour = fixture.neighbour().await?;
-    let lease = Duration::from_millis(1_200);
     let journal = Journal::default();
+    // Nothing is taken away: what is owned was given.
     let subscription =
-        |store: &evercore::EventStore| store.subscription("shared").partitions(4).lease(lease);
+        |store: &evercore::EventStore| store.subscription("shared").partitions(4).lease(LONG);
     let first = subscription(store).spawn(journal.handler())?;
-    until_true(async || Ok(first.status().partitions == [0, 1, 2, 3])).await?;
+    owns(&first, |partitions| partitions == [0, 1, 2, 3]).await?;
 
     let second = subscription(&neighbour).spawn(journal.handler())?;
-    until_true(async || {
-        Ok(first.status().partitions.len() == 2 && second.status().partitions.len() == 2)
-    })
-    .await?;
+    for worker in [&first, &second] {
+        owns(worker, |partitions| partitions.len() == 2).await?;
+    }
     for value in 0..40 {
         counter::create(store, value).await?;
     }
@@ -466,7 +465,7 @@ pub(crate) async fn partitions_are_shared_among_workers(fixture: &Fixture) -> Re
     assert_eq!(seen, crate::journal::positions(&fixture.log().await?), "each was given once");
 
     second.shutdown().await?;
-    until_true(async || Ok(first.status().partitions == [0, 1, 2, 3])).await?;
+    owns(&first, |partitions| partitions == [0, 1, 2, 3]).await?;
     first.shutdown().await
 }
 
