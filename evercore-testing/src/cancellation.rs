@@ -39,8 +39,9 @@ const MOST_POLLS: u32 = 300;
 /// After how many drops it is looked whether the store goes on.
 const LOOK_EVERY: u32 = 4;
 
-/// How long all drops of one future may take.
-const TIME_LIMIT: Duration = Duration::from_secs(60);
+/// How long all drops of one future may take: some seconds, and many times that beside other work. What waits for ever
+/// is found within the limit of one operation.
+const TIME_LIMIT: Duration = Duration::from_secs(240);
 
 /// How long an operation may take, whatever was dropped before it.
 const OPERATION_LIMIT: Duration = Duration::from_secs(10);

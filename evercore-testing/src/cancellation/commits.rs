@@ -26,8 +26,15 @@ pub async fn with_context_committed(subject: &Subject, cut: &mut Cut) -> Outcome
 
 pub async fn with_context_once(subject: &Subject, cut: &mut Cut) -> Outcome {
     let mark = Subject::mark();
-    let work = subject.store.with_context_once(async |ctx| subject.add_to_both(ctx, &mark).await);
-    let done = cut.short(work).await.transpose()?;
+    let done = loop {
+        let work =
+            subject.store.with_context_once(async |ctx| subject.add_to_both(ctx, &mark).await);
+        match cut.short(work).await {
+            // The one that was dropped before has landed just now.
+            Some(Err(Error::Conflict { .. })) => {}
+            done => break done.transpose()?,
+        }
+    };
     subject.check_whole(&mark, 2, done.is_some()).await
 }
 
