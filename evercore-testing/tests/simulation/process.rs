@@ -6,10 +6,10 @@ use std::time::Duration;
 use evercore::engine::StorageEngine;
 use evercore::{
     Batch, Error, EventStore, FailurePolicy, Position, Result, RetryPolicy, Start,
-    SubscriptionBuilder,
+    SubscriptionBuilder, SubscriptionProgress,
 };
 use tokio::sync::Notify;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -82,6 +82,7 @@ impl Health {
 /// A running worker.
 struct Process {
     network: Network,
+    progress: SubscriptionProgress,
     stop: CancellationToken,
     running: AbortOnDropHandle<Result<()>>,
 }
@@ -95,8 +96,9 @@ impl Process {
         let store = store.open_shared(engine).await?;
         let stop = CancellationToken::new();
         let subscription = subscription(&store, &network, &stop);
+        let progress = subscription.progress();
         let running = tokio::spawn(run(subscription, network.clone()));
-        Ok(Self { network, stop, running: AbortOnDropHandle::new(running) })
+        Ok(Self { network, progress, stop, running: AbortOnDropHandle::new(running) })
     }
 
     fn turn(&self, condition: Condition) {
@@ -105,6 +107,33 @@ impl Process {
         database.observer().note(at, || format!("{} is {condition:?}", health.name));
         database.observer().is_in(&health.name, condition);
         health.turn(condition);
+    }
+
+    /// What it says it owns is what it owns, once it has had the time to find out.
+    async fn check_what_it_owns(&self) {
+        let Network { database, health, .. } = &self.network;
+        let name = NAME.try_into().expect("it is a name");
+        let owned = || {
+            let stored = database.stored(&name).map_or_else(Vec::new, |stored| stored.partitions);
+            let owners = stored.into_iter().map(|place| Some(place.lease?.owner));
+            (0..)
+                .zip(owners)
+                .filter(|(_, owner)| owner.as_deref() == Some(&*health.name))
+                .map(|(partition, _)| partition)
+                .collect::<Vec<u32>>()
+        };
+        let lease = database.plan.lease;
+        sleep(lease * 2).await;
+        let is_known = async {
+            while self.progress.status().partitions != owned() {
+                sleep(Duration::from_millis(10)).await;
+            }
+        };
+        if timeout(lease * 50, is_known).await.is_err() {
+            let (says, owned) = (self.progress.status().partitions, owned());
+            let violation = format!("{} owns {owned:?} and says {says:?}", health.name);
+            database.observer().found(violation);
+        }
     }
 
     async fn shut_down(self) -> Result<()> {
@@ -220,6 +249,7 @@ pub(crate) async fn live(
             match fate {
                 _ if calm.is_cancelled() => {
                     process.turn(Condition::Awake);
+                    process.check_what_it_owns().await;
                     return process.shut_down().await;
                 }
                 0 => {
