@@ -166,6 +166,32 @@ async fn an_outcome_that_cannot_be_found_out_is_unknown_whether_it_landed_or_not
     Ok(())
 }
 
+#[tokio::test]
+async fn a_request_whose_outcome_is_unknown_can_be_made_again() -> Result<()> {
+    for (fault, is_repetition) in
+        [(CommitFault::AnswerLost, true), (CommitFault::RequestLost, false)]
+    {
+        let bank = Bank::open().await?;
+        let request = async |answer: u32| {
+            let request = bank.store.once_committed("wish", async |ctx| {
+                let mut account = ctx.create_with_key::<Account>("a new one").await?;
+                ctx.apply(&mut account, BalanceSet { balance: 5 })?;
+                Ok::<_, Error>(answer)
+            });
+            request.await
+        };
+        bank.engine.faults().next_commit(fault.clone()).next_outcomes(1, ReadFault::Failed);
+        let unknown = request(1).await;
+        assert!(matches!(unknown, Err(Error::OutcomeUnknown { .. })), "{fault:?}: {unknown:?}");
+        let again = request(2).await?;
+        let answer = if is_repetition { 1 } else { 2 };
+        assert_eq!((*again.value(), again.is_repetition()), (answer, is_repetition), "{fault:?}");
+        let found = bank.store.find_first("wish").await?;
+        assert_eq!(found.and_then(|found| found.commit()), again.commit());
+    }
+    Ok(())
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_outcome_is_asked_for_until_the_database_is_back() -> Result<()> {
     let bank = Bank::open().await?;

@@ -11,7 +11,7 @@ use crate::append::new_key;
 /// The most commits of a group.
 pub(crate) const GROUP: usize = 256;
 
-/// The most bytes of payloads and snapshots of a group, unless a single commit has more.
+/// The most bytes of payloads, snapshots and results of a group, unless a single commit has more.
 const GROUP_BYTES: usize = 16 * 1024 * 1024;
 
 /// A commit and who waits for its answer.
@@ -30,7 +30,8 @@ impl Request {
     fn bytes(&self) -> usize {
         let events = self.commit.events.iter().map(|event| event.payload.stored_bytes().len());
         let snapshots = self.commit.snapshots.iter().map(|snapshot| snapshot.state.len());
-        events.chain(snapshots).sum()
+        let result = self.commit.idempotency.as_ref().map(|given| given.result.len());
+        events.chain(snapshots).chain(result).sum()
     }
 }
 

@@ -23,6 +23,7 @@ mod limits;
 mod log;
 mod margins;
 mod odd_names;
+mod once;
 mod pages;
 mod races;
 mod reading_ahead;
@@ -86,6 +87,14 @@ macro_rules! __with_cases_of_writing {
                         a_used_key_is_told_before_a_conflict
                         a_used_key_in_a_group_does_not_fail_its_neighbours
                         a_key_without_a_landed_commit_is_found_nowhere
+                    }
+                    once {
+                        a_repeated_request_is_answered_as_the_first
+                        racing_requests_with_one_key_land_once
+                        a_failed_request_leaves_its_key_free
+                        a_request_that_changes_nothing_keeps_its_answer
+                        a_key_of_another_request_is_refused
+                        a_result_that_cannot_be_given_again_is_refused
                     }
                 }
                 p3 {

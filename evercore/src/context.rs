@@ -330,10 +330,12 @@ impl Context {
     }
 
     /// Lets what is staged land only if no commit with this key has landed, by this process or another. A closure that
-    /// is called again with the same key fails with [`Error::IdempotencyKeyUsed`], and writes nothing.
+    /// is called again with the same key fails with [`Error::IdempotencyKeyUsed`], and writes nothing; where its own rules
+    /// refuse what is done already, with what they say. [`EventStore::once`](crate::EventStore::once) gives the first
+    /// answer instead.
     ///
     /// # Errors
-    /// [`Error::InvalidIdempotencyKey`] if it cannot be one.
+    /// [`Error::InvalidIdempotencyKey`] if it cannot be one, or the context has another one.
     pub fn set_idempotency_key(
         &mut self,
         key: impl TryInto<IdempotencyKey, Error: Into<Error>>,
@@ -341,8 +343,12 @@ impl Context {
         let key = key.try_into().map_err(Into::into)?;
         // A context answers with what its closure returns, which is not stored.
         let (command, result) = ("a context".into(), "null".into());
-        self.staging.set_idempotency(Idempotency { key, command, result });
-        Ok(())
+        self.set_idempotency(Idempotency { key, command, result })
+    }
+
+    /// Takes the key of the whole context, and what is stored with it.
+    pub(crate) fn set_idempotency(&mut self, idempotency: Idempotency) -> Result<()> {
+        self.staging.set_idempotency(idempotency)
     }
 
     #[instrument(

@@ -119,7 +119,10 @@ pub enum Error {
         key: String,
     },
 
-    /// The idempotency key belongs to another command, or to another aggregate.
+    /// The idempotency key belongs to another command, to another aggregate, or to a closure of [`once`] that returns
+    /// another type.
+    ///
+    /// [`once`]: crate::EventStore::once
     #[error(
         "the idempotency key `{key}` was used for {used_for}, and cannot be used for {wanted}; give each request its own"
     )]
@@ -130,6 +133,30 @@ pub enum Error {
         used_for: String,
         /// What it was to be used for now.
         wanted: String,
+    },
+
+    /// A value over [`Limits::max_result_bytes`](crate::Limits::max_result_bytes).
+    #[error(
+        "the result of `once` is {bytes} bytes long, and {limit} is the limit; return what identifies it and load the rest, or raise `Limits::max_result_bytes`"
+    )]
+    ResultTooLarge {
+        /// Its length, as JSON.
+        bytes: usize,
+        /// The limit.
+        limit: usize,
+    },
+
+    /// A result that [`EventStore::once`](crate::EventStore::once) has stored does not fit its type any more.
+    #[error(
+        "the result that is stored with the idempotency key `{key}` is no `{rust_type}`; let the type read what it has written before"
+    )]
+    UnreadableResult {
+        /// The key.
+        key: String,
+        /// The Rust type that it should have become.
+        rust_type: &'static str,
+        /// Where reading stopped.
+        source: BoxError,
     },
 
     /// A natural key that no engine would store.
@@ -192,10 +219,11 @@ pub enum Error {
         limit: usize,
     },
 
-    /// An event that cannot be written: its own `Serialize` refuses, or the codec has no form for what it holds.
+    /// An event, or the result of a [`once`](crate::EventStore::once), that cannot be written: its own `Serialize`
+    /// refuses, or the codec has no form for what it holds.
     #[error("`{name}` cannot be encoded; check its `Serialize`")]
     Encode {
-        /// The event's name.
+        /// The event's name, or the result's Rust type.
         name: String,
         /// What its `Serialize` or the codec said.
         source: BoxError,

@@ -157,7 +157,7 @@ pub use snapshot::{Fingerprint, SnapshotPolicy};
 pub use state_aggregate::StateAggregate;
 pub use store::{
     Appended, EventDraft, EventStore, EventStoreBuilder, Execute, Executed, Expected, Happened,
-    Landed, Migrate, Stream, Target, command_name,
+    Landed, Migrate, Once, Stream, Target, command_name,
 };
 pub use subscription::{
     Batch, Condition, Each, EphemeralBuilder, FailurePolicy, Handler, HandlerError, MAX_PARTITIONS,

@@ -17,6 +17,7 @@ pub struct Limits {
     pub(crate) max_commit_bytes: usize,
     pub(crate) max_commit_aggregates: usize,
     pub(crate) max_snapshot_bytes: usize,
+    pub(crate) max_result_bytes: usize,
     pub(crate) page_events: u32,
 }
 
@@ -28,6 +29,7 @@ impl Default for Limits {
             max_commit_bytes: 64 * 1024 * 1024,
             max_commit_aggregates: 10_000,
             max_snapshot_bytes: 8 * 1024 * 1024,
+            max_result_bytes: 64 * 1024,
             page_events: 2_000,
         }
     }
@@ -68,6 +70,14 @@ impl Limits {
     #[must_use]
     pub const fn max_snapshot_bytes(mut self, bytes: usize) -> Self {
         self.max_snapshot_bytes = bytes;
+        self
+    }
+
+    /// Sets the largest value that [`EventStore::once`](crate::EventStore::once) stores with a commit, in bytes of JSON.
+    /// Default: 64 KiB.
+    #[must_use]
+    pub const fn max_result_bytes(mut self, bytes: usize) -> Self {
+        self.max_result_bytes = bytes;
         self
     }
 

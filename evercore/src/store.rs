@@ -1,20 +1,21 @@
 //! The store: where contexts begin and commits end.
 
 mod append;
+mod attempt;
 mod builder;
 mod draft;
 mod execute;
 mod inner;
 mod names;
+mod once;
 mod transact;
 
 use std::sync::Arc;
 
-use tracing::{Instrument, debug, debug_span, instrument};
+use tracing::{Instrument, debug_span, instrument};
 
-use crate::context::{Reading, Sending};
+use crate::context::Reading;
 use crate::engine::{CommitOutcome, Committed, LogPage, Migration, StorageEngine};
-use crate::ids::Ids;
 use crate::read_context::{ReadContext, read_correlated, read_history, read_log};
 use crate::{
     AggregateId, CommitId, Context, Error, Position, RecordedEvent, Registry, Result, Sequence,
@@ -22,6 +23,7 @@ use crate::{
 };
 
 pub use append::{Appended, Expected, Stream};
+use attempt::{Attempt, Reruns};
 pub use builder::{EventStoreBuilder, Migrate};
 pub use draft::EventDraft;
 pub(crate) use execute::Done;
@@ -29,6 +31,7 @@ pub use execute::{Execute, Executed, Happened, Target, command_name};
 pub(crate) use inner::Inner;
 use inner::Writing;
 pub(crate) use names::StoredNames;
+pub use once::Once;
 pub use transact::{TransactionContext, Transactor};
 
 /// A store of events, on whichever engine.
@@ -116,13 +119,12 @@ impl EventStore {
         E: From<Error>,
     {
         let run = async move {
-            let (mut reading, mut failed) = (Reading::Cache, 0);
+            let mut reruns = Reruns::reading(Reading::Cache);
             loop {
-                match self.attempt(reading, work.clone()).await {
+                match self.attempt(&mut reruns, work.clone()).await {
                     Ok(landed) => return Ok(landed),
-                    Err(failure) => self.wait_to_rerun(&mut failed, failure).await?,
+                    Err(failure) => self.wait_to_rerun(&mut reruns, failure).await?,
                 }
-                reading = Reading::Storage;
             }
         };
         run.instrument(debug_span!("with_context")).await
@@ -138,12 +140,8 @@ impl EventStore {
         E: From<Error>,
     {
         let run = async move {
-            let answer = self.attempt(Reading::Storage, work).await;
-            answer.map(|(value, _)| value).map_err(|failure| match failure {
-                Attempt::Unproven => unreachable!("BUG: nothing was read in the cache"),
-                Attempt::Work(error) => error,
-                Attempt::Commit(error) => error.into(),
-            })
+            let answer = self.attempt(&mut Reruns::reading(Reading::Storage), work).await;
+            answer.map(|(value, _)| value).map_err(Attempt::into_error)
         };
         run.instrument(debug_span!("with_context_once")).await
     }
@@ -263,44 +261,6 @@ impl EventStore {
     pub async fn close(&self) -> Result<()> {
         self.inner.engine.close().await
     }
-
-    /// Waits before the next attempt. If there is to be none, fails as the last one did.
-    async fn wait_to_rerun<E: From<Error>>(
-        &self,
-        failed: &mut u32,
-        failure: Attempt<E>,
-    ) -> Result<(), E> {
-        let conflict = match failure {
-            Attempt::Unproven => {
-                debug!("running on what is stored");
-                return Ok(());
-            }
-            Attempt::Commit(conflict) if conflict.is_conflict() => conflict,
-            Attempt::Commit(error) => return Err(error.into()),
-            Attempt::Work(error) => return Err(error),
-        };
-        *failed += 1;
-        let Some(wait) = self.inner.wait_after(*failed) else {
-            return Err(conflict.into());
-        };
-        debug!(attempt = *failed, ?wait, %conflict, "running the context again");
-        tokio::time::sleep(wait).await;
-        Ok(())
-    }
-
-    async fn attempt<F, T, E>(&self, reading: Reading, work: F) -> Result<(T, Landed), Attempt<E>>
-    where
-        F: AsyncFnOnce(&mut Context) -> Result<T, E>,
-    {
-        let mut context = Context::new(Arc::clone(&self.inner), Ids::Pool, reading);
-        let worked = work(&mut context).await;
-        let has_cached = context.has_cached();
-        let answer = match worked {
-            Ok(value) => landed(context.finish(&self.inner)).await.map(|landed| (value, landed)),
-            Err(error) => Err(Attempt::Work(error)),
-        };
-        proven(has_cached, answer)
-    }
 }
 
 /// Where a context landed. Given by [`EventStore::with_context_committed`].
@@ -308,6 +268,14 @@ impl EventStore {
 pub struct Landed(Option<Committed>);
 
 impl Landed {
+    const fn of(committed: Committed) -> Self {
+        Self(Some(committed))
+    }
+
+    const fn nowhere() -> Self {
+        Self(None)
+    }
+
     /// The commit's name; `None` if the context changed and guarded nothing.
     #[must_use]
     pub fn commit(&self) -> Option<CommitId> {
@@ -319,32 +287,4 @@ impl Landed {
     pub fn position(&self) -> Option<Position> {
         self.0?.positions.map(|(_, last)| last)
     }
-}
-
-/// Where an attempt failed.
-enum Attempt<E> {
-    /// It was decided on cached states, and no commit says that they are true.
-    Unproven,
-    Work(E),
-    Commit(Error),
-}
-
-async fn landed<E>(sent: Option<Sending<'_>>) -> Result<Landed, Attempt<E>> {
-    let Some(sending) = sent else { return Ok(Landed(None)) };
-    sending.landed().await.map(|committed| Landed(Some(committed))).map_err(Attempt::Commit)
-}
-
-/// Lets the answer of an attempt that has read in the cache count only if it does not depend on that.
-fn proven<T, E>(
-    has_cached: bool,
-    answer: Result<(T, Landed), Attempt<E>>,
-) -> Result<(T, Landed), Attempt<E>> {
-    let counts = match &answer {
-        Ok((_, landed)) => landed.commit().is_some(),
-        Err(Attempt::Commit(error)) => {
-            matches!(error, Error::OutcomeUnknown { .. } | Error::IdempotencyKeyUsed { .. })
-        }
-        Err(Attempt::Work(_) | Attempt::Unproven) => false,
-    };
-    if counts || !has_cached { answer } else { Err(Attempt::Unproven) }
 }

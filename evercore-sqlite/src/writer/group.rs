@@ -152,7 +152,8 @@ impl Scribe {
 fn size(commit: &Commit) -> usize {
     let events = commit.events.iter().map(|event| event.payload.stored_bytes().len());
     let snapshots = commit.snapshots.iter().map(|snapshot| snapshot.state.len());
-    events.chain(snapshots).sum()
+    let result = commit.idempotency.as_ref().map(|given| given.result.len());
+    events.chain(snapshots).chain(result).sum()
 }
 
 #[cfg(test)]

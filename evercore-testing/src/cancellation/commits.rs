@@ -145,6 +145,30 @@ pub async fn execute_with_an_idempotency_key(subject: &Subject, cut: &mut Cut) -
     subject.check_whole(&mark, 1, true).await
 }
 
+/// A closure whose future was dropped lands once, and gives the answer of the time when it did.
+pub async fn once(subject: &Subject, cut: &mut Cut) -> Outcome {
+    let mark = Subject::mark();
+    let request = async |answer: u32| {
+        let work = subject.store.once_committed(mark.as_str(), async |ctx| {
+            subject.add_to_both(ctx, &mark).await?;
+            Ok::<_, Error>(answer)
+        });
+        work.await
+    };
+    let done = cut.short(request(1)).await.transpose()?;
+    let again = request(2).await?;
+    let expected = match done {
+        Some(_) => 1,
+        None if again.is_repetition() => 1,
+        None => 2,
+    };
+    let first = subject.witness.find_first(mark.as_str()).await?;
+    if *again.value() != expected || first.and_then(|first| first.commit()) != again.commit() {
+        return Err(format!("{again:?} is the answer after {done:?}").into());
+    }
+    subject.check_whole(&mark, 2, true).await
+}
+
 pub async fn append(subject: &Subject, cut: &mut Cut) -> Outcome {
     let mark = Subject::mark();
     let stream = Stream::Id(counter::create(&subject.witness, 0).await?);

@@ -32,6 +32,7 @@ macro_rules! __with_operations {
                 a_context_with_a_rival: "EventStore::with_context"
                 execute: "EventStore::execute"
                 execute_with_an_idempotency_key: "EventStore::execute"
+                once: "EventStore::once" "EventStore::once_committed"
                 append: "EventStore::append"
                 append_to_a_new_stream: "EventStore::append"
                 with_metadata_of_a_task: "with_metadata"

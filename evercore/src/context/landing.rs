@@ -74,7 +74,8 @@ impl Context {
             let (id, to) = (aggregate.id, aggregate.sequence);
             let from = events.first().map_or(to, |first| first.meta().sequence().previous());
             let result = Done { id, key: aggregate.key.clone(), from, to }.write();
-            self.staging.set_idempotency(Idempotency { key, command: command().into(), result });
+            let idempotency = Idempotency { key, command: command().into(), result };
+            self.staging.set_idempotency(idempotency).expect("BUG: a command has one key");
         }
         (events, self.finish(store))
     }

@@ -239,8 +239,15 @@ impl Staging {
         &self.events
     }
 
-    pub(super) fn set_idempotency(&mut self, idempotency: Idempotency) {
+    pub(super) fn set_idempotency(&mut self, idempotency: Idempotency) -> Result<()> {
+        if let Some(former) = self.idempotency.as_ref().filter(|own| own.key != idempotency.key) {
+            return Err(Error::InvalidIdempotencyKey {
+                key: idempotency.key.to_string(),
+                problem: format!("the context lands under `{}` already", former.key),
+            });
+        }
         self.idempotency = Some(Box::new(idempotency));
+        Ok(())
     }
 
     pub(super) fn set_key(&mut self, id: AggregateId, key: Option<NaturalKey>) -> Result<()> {

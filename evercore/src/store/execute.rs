@@ -12,7 +12,8 @@ use std::sync::Arc;
 
 use tracing::{Instrument, debug_span};
 
-use super::{Attempt, EventStore, Landed, landed, proven};
+use super::attempt::{Attempt, Reruns, landed, proven};
+use super::{EventStore, Landed};
 use crate::context::Reading;
 use crate::engine::FirstOutcome;
 use crate::ids::Ids;
@@ -119,7 +120,7 @@ impl EventStore {
     ) -> Result<Option<Landed>> {
         let key = key.try_into().map_err(Into::into)?;
         let first = self.inner.engine.find_first(&key).await?;
-        Ok(first.map(|first| Landed(Some(first.committed))))
+        Ok(first.map(|first| Landed::of(first.committed)))
     }
 }
 
@@ -170,17 +171,16 @@ where
             Err(error) => return Box::pin(ready(Err(error.into()))),
         };
         let run = async move {
-            let (mut reading, mut failed) = (Reading::Cache, 0);
+            let mut reruns = Reruns::reading(Reading::Cache);
             loop {
-                let failure = match store.attempt_command(&request, reading).await {
+                let failure = match store.attempt_command(&request, &mut reruns).await {
                     Ok(executed) => return Ok(executed),
                     Err(failure) => failure,
                 };
-                let after = store.after_failure(&request, &mut failed, failure);
+                let after = store.after_failure(&request, &mut reruns, failure);
                 if let Some(repetition) = after.await? {
                     return Ok(repetition);
                 }
-                reading = Reading::Storage;
             }
         };
         Box::pin(run.instrument(debug_span!(
@@ -204,30 +204,34 @@ impl EventStore {
     async fn after_failure<T, C>(
         &self,
         request: &Request<C>,
-        failed: &mut u32,
+        reruns: &mut Reruns,
         failure: Attempt<CommandError<T::Error>>,
     ) -> Result<Option<Executed<T>>, CommandError<T::Error>>
     where
         T: Decide<C>,
     {
-        if let Some(key) = request.idempotency_key.as_ref().filter(|_| failure.is_final())
+        let may_be_known = match &failure {
+            Attempt::Work(CommandError::Store(error)) if error.is_retryable() => false,
+            failure => failure.is_final(),
+        };
+        if let Some(key) = request.idempotency_key.as_ref().filter(|_| may_be_known)
             && let Some(first) = self.inner.engine.find_first(key).await?
         {
             return Ok(Some(Box::pin(self.repetition(request, key, first)).await?));
         }
-        self.wait_to_rerun(failed, failure).await?;
+        self.wait_to_rerun(reruns, failure).await?;
         Ok(None)
     }
 
     async fn attempt_command<T, C>(
         &self,
         request: &Request<C>,
-        reading: Reading,
+        reruns: &mut Reruns,
     ) -> Result<Executed<T>, Attempt<CommandError<T::Error>>>
     where
         T: Decide<C>,
     {
-        let (context, decided) = self.decide(request, reading).await;
+        let (context, decided) = self.decide(request, reruns).await;
         let has_cached = context.has_cached();
         let answer = match decided {
             Ok(aggregate) => {
@@ -243,12 +247,12 @@ impl EventStore {
     async fn decide<T, C>(
         &self,
         request: &Request<C>,
-        reading: Reading,
+        reruns: &mut Reruns,
     ) -> (Context, Result<StateAggregate<T>, CommandError<T::Error>>)
     where
         T: Decide<C>,
     {
-        let mut context = Context::new(Arc::clone(&self.inner), Ids::Pool, reading);
+        let mut context = Context::new(Arc::clone(&self.inner), Ids::Pool, reruns.reading);
         let decide = async {
             if let Some(metadata) = &request.metadata {
                 context.set_metadata(Metadata::clone(metadata))?;
@@ -285,19 +289,6 @@ impl EventStore {
             return Err(reused(format!("{done}")));
         }
         done.replay(&self.inner, first.committed).await
-    }
-}
-
-impl<E> Attempt<CommandError<E>> {
-    /// Whether trying again changes nothing, unless the wish has come true meanwhile.
-    fn is_final(&self) -> bool {
-        match self {
-            Self::Unproven => false,
-            Self::Work(CommandError::Rejected(_)) => true,
-            Self::Work(CommandError::Store(error)) | Self::Commit(error) => {
-                !error.is_retryable() && !matches!(error, Error::OutcomeUnknown { .. })
-            }
-        }
     }
 }
 

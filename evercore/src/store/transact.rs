@@ -7,7 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tracing::{Instrument, debug_span};
 
-use super::{Attempt, EventStore, Inner};
+use super::attempt::{Attempt, Reruns};
+use super::{EventStore, Inner};
 use crate::context::Reading;
 use crate::engine::{Commit, Committed, Settlement};
 use crate::ids::Ids;
@@ -105,11 +106,11 @@ impl EventStore {
         E: From<Error>,
     {
         let run = async move {
-            let mut failed = 0;
+            let mut reruns = Reruns::reading(Reading::Storage);
             loop {
                 match self.attempt_in(transactor, work.clone()).await {
                     Ok(value) => return Ok(value),
-                    Err(failure) => self.wait_to_rerun(&mut failed, failure).await?,
+                    Err(failure) => self.wait_to_rerun(&mut reruns, failure).await?,
                 }
             }
         };

@@ -210,7 +210,7 @@ impl Done {
         Ok(Executed {
             aggregate: StateAggregate { context, id, key, sequence: to, state, has_unknown },
             events,
-            landed: Landed(Some(committed)),
+            landed: Landed::of(committed),
             is_repetition: true,
         })
     }

@@ -1,0 +1,228 @@
+//! Lands a context once, whoever asks for it how often, and keeps what its closure returned.
+
+use std::any::type_name;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tracing::{Instrument, debug_span};
+
+use super::attempt::Reruns;
+use super::{EventStore, Landed};
+use crate::context::Reading;
+use crate::engine::{FirstOutcome, Idempotency};
+use crate::{CommitId, Context, Error, IdempotencyKey, Limits, Position, Result};
+
+/// What a closure has returned, the first time that it landed. Given by [`EventStore::once_committed`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Once<T> {
+    value: T,
+    landed: Landed,
+    is_repetition: bool,
+}
+
+impl<T> Once<T> {
+    /// What the closure returned when it landed.
+    #[must_use]
+    pub const fn value(&self) -> &T {
+        &self.value
+    }
+
+    /// What the closure returned when it landed, taken out.
+    #[must_use]
+    pub fn into_value(self) -> T {
+        self.value
+    }
+
+    /// The name of the commit that landed.
+    #[must_use]
+    pub fn commit(&self) -> Option<CommitId> {
+        self.landed.commit()
+    }
+
+    /// The position of the commit's last event, for [`EventStore::wait_for`]; `None` without events.
+    #[must_use]
+    pub fn position(&self) -> Option<Position> {
+        self.landed.position()
+    }
+
+    /// Whether the key had been used before, so that this call has written nothing.
+    #[must_use]
+    pub const fn is_repetition(&self) -> bool {
+        self.is_repetition
+    }
+}
+
+impl EventStore {
+    /// Runs `work` in a context that lands once, however often it is asked for with the same key: by this process or
+    /// another, now or after a restart. Returns what the closure returned when it landed, which is stored with the commit.
+    ///
+    /// For requests that come twice: a client that got no answer asks again, a queue delivers again. A repetition writes
+    /// nothing. Its closure may run, as in [`with_context`](Self::with_context), and what it returns is thrown away, its
+    /// errors included: an order that is placed cannot be placed again, and the answer is the first one. A closure that
+    /// failed has not landed and leaves the key free.
+    ///
+    /// The value is stored as JSON, and each caller, the first included, is given what that JSON says. The key belongs
+    /// to the store and is kept for good.
+    ///
+    /// # Errors
+    /// - What `work` returns, unless the key has been used.
+    /// - [`Error::IdempotencyKeyReused`] if the key was used for something else: a command, or a closure that returned
+    ///   another type.
+    /// - [`Error::UnreadableResult`] if what was stored is no `T` any more.
+    /// - [`Error::ResultTooLarge`] if the value takes more than [`Limits::max_result_bytes`], or [`Error::Encode`] if JSON
+    ///   has no form for it from which it can be read again. Nothing is written.
+    /// - As [`with_context`](Self::with_context).
+    ///
+    /// # Example
+    /// ```standalone_crate
+    /// # use evercore::{Aggregate, Error, EventStore, state_event};
+    /// # use evercore_memory as _;
+    /// # #[derive(Aggregate, Default)]
+    /// # struct Seat { guest: String }
+    /// # #[state_event(aggregate = Seat)]
+    /// # struct SeatTaken { guest: String }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    /// # let store = EventStore::connect("memory:").await?;
+    /// let take = async |key: &str, guest: &str| {
+    ///     store
+    ///         .once(key, async |ctx| {
+    ///             let mut seat = ctx.load_or_create::<Seat>("12A").await?;
+    ///             if !seat.state().guest.is_empty() {
+    ///                 return Err("the seat is taken".into());
+    ///             }
+    ///             ctx.apply(&mut seat, SeatTaken { guest: guest.to_owned() })?;
+    ///             Ok::<_, Box<dyn std::error::Error + Send + Sync>>(seat.id())
+    ///         })
+    ///         .await
+    /// };
+    /// let first = take("request-17", "Ada").await?;
+    /// let again = take("request-17", "Ada").await?; // by its own rule, the seat is taken by now
+    /// assert_eq!(again, first);
+    /// assert!(take("request-18", "Grace").await.is_err());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn once<F, T, E>(
+        &self,
+        key: impl TryInto<IdempotencyKey, Error: Into<Error>>,
+        work: F,
+    ) -> Result<T, E>
+    where
+        F: AsyncFnOnce(&mut Context) -> Result<T, E> + Clone,
+        T: Serialize + DeserializeOwned,
+        E: From<Error>,
+    {
+        self.once_committed(key, work).await.map(Once::into_value)
+    }
+
+    /// Does as [`once`](Self::once), and says where the closure landed, and whether that was before.
+    ///
+    /// # Errors
+    /// As [`once`](Self::once).
+    pub async fn once_committed<F, T, E>(
+        &self,
+        key: impl TryInto<IdempotencyKey, Error: Into<Error>>,
+        work: F,
+    ) -> Result<Once<T>, E>
+    where
+        F: AsyncFnOnce(&mut Context) -> Result<T, E> + Clone,
+        T: Serialize + DeserializeOwned,
+        E: From<Error>,
+    {
+        let key = key.try_into().map_err(Into::into)?;
+        let run = async move {
+            let mut reruns = Reruns::reading(Reading::Cache);
+            loop {
+                let complete = |context: &mut Context, value: T| {
+                    let (value, result) = through_storage(&value, &self.inner.limits)?;
+                    let (key, command) = (key.clone(), command::<T>());
+                    context.set_idempotency(Idempotency { key, command, result })?;
+                    Ok(value)
+                };
+                let failure = match self.attempt_then(&mut reruns, work.clone(), complete).await {
+                    Ok((value, landed)) => return Ok(Once { value, landed, is_repetition: false }),
+                    Err(failure) => failure,
+                };
+                // It may fail because it has landed before: by its own rules, or by the key.
+                if failure.is_final()
+                    && let Some(first) = self.inner.engine.find_first(&key).await?
+                {
+                    return Ok(repetition(&key, first)?);
+                }
+                self.wait_to_rerun(&mut reruns, failure).await?;
+            }
+        };
+        run.instrument(debug_span!("once")).await
+    }
+}
+
+/// What is stored of a value, and the value that is read from that.
+fn through_storage<T: Serialize + DeserializeOwned>(
+    value: &T,
+    limits: &Limits,
+) -> Result<(T, Box<str>)> {
+    let refused = |error: serde_json::Error| Error::Encode {
+        name: type_name::<T>().to_owned(),
+        source: error.into(),
+    };
+    let result = serde_json::to_string(value).map_err(refused)?;
+    let (bytes, limit) = (result.len(), limits.max_result_bytes);
+    if bytes > limit {
+        return Err(Error::ResultTooLarge { bytes, limit });
+    }
+    let value = serde_json::from_str(&result).map_err(refused)?;
+    Ok((value, result.into()))
+}
+
+/// The answer to a call whose key was used before.
+fn repetition<T: DeserializeOwned>(key: &IdempotencyKey, first: FirstOutcome) -> Result<Once<T>> {
+    let wanted = command::<T>();
+    if first.command != wanted {
+        return Err(Error::IdempotencyKeyReused {
+            key: key.to_string(),
+            used_for: format!("`{}`", first.command),
+            wanted: format!("`{wanted}`"),
+        });
+    }
+    let value = serde_json::from_str(&first.result).map_err(|error| Error::UnreadableResult {
+        key: key.to_string(),
+        rust_type: type_name::<T>(),
+        source: error.into(),
+    })?;
+    Ok(Once { value, landed: Landed::of(first.committed), is_repetition: true })
+}
+
+/// What is stored as a closure's command: what it returns is all that tells it from others. No type's name is one, so
+/// that it is not taken for a command of [`execute`](EventStore::execute).
+fn command<T>() -> Box<str> {
+    format!("once: {}", without_paths(type_name::<T>())).into()
+}
+
+/// A type's name, as in the program rather than with the modules that it is in, which move with refactorings.
+fn without_paths(name: &str) -> String {
+    let mut short = String::with_capacity(name.len());
+    for part in name.split_inclusive(|c: char| !(c.is_alphanumeric() || c == '_' || c == ':')) {
+        short.push_str(part.rsplit("::").next().unwrap_or(part));
+    }
+    short
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn types_are_named_without_their_paths() {
+        for (name, short) in [
+            ("()", "()"),
+            ("i64", "i64"),
+            ("alloc::string::String", "String"),
+            ("alloc::vec::Vec<shop::orders::OrderId>", "Vec<OrderId>"),
+            ("(shop::A, core::option::Option<b::B>)", "(A, Option<B>)"),
+            ("[shop::Größe; 3]", "[Größe; 3]"),
+        ] {
+            assert_eq!(without_paths(name), short);
+        }
+    }
+}
