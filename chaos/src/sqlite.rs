@@ -128,6 +128,14 @@ impl Transactor for Unfenced<'_> {
         self.0.first_id(transaction)
     }
 
+    async fn has_failed(
+        &self,
+        transaction: &mut Self::Transaction,
+        error: &(dyn std::error::Error + Send + Sync + 'static),
+    ) -> bool {
+        self.0.has_failed(transaction, error).await
+    }
+
     async fn finish(
         &self,
         mut transaction: Self::Transaction,

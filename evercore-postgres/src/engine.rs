@@ -14,8 +14,9 @@ use sqlx::{PgPool, Row};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
+use tracing::debug;
 
-use crate::error::{classify, silence};
+use crate::error::{classify, met_an_ended_session, silence};
 use crate::frontier::{Frontier, FrontierHolder};
 use crate::group::Request;
 use crate::notify::Notifications;
@@ -72,7 +73,7 @@ impl PostgresEngine {
     /// What the server says if it cannot be asked.
     pub async fn frontier_holders(&self) -> Result<Vec<FrontierHolder>> {
         self.shared
-            .answered(async move {
+            .answered(|| async move {
                 let Shared { readers, statements, .. } = &*self.shared;
                 let mut connection = readers.acquire().await?;
                 let (_, drawn) = frontier::read(&mut connection, statements).await?;
@@ -89,7 +90,7 @@ impl PostgresEngine {
     /// Stores the names of types that are not stored yet.
     pub(crate) async fn store_types(&self, names: &[TypeName]) -> Result<()> {
         self.shared
-            .answered(async move {
+            .answered(|| async move {
                 let Shared { types, readers, statements, .. } = &*self.shared;
                 types.store(readers, statements, names).await
             })
@@ -113,7 +114,7 @@ impl StorageEngine for PostgresEngine {
 
     async fn aggregate_types(&self) -> Result<Vec<Arc<str>>> {
         self.shared
-            .answered(async move {
+            .answered(|| async move {
                 let Shared { types, readers, statements, .. } = &*self.shared;
                 types.refresh(readers, statements).await?;
                 Ok(types.known().aggregates().cloned().collect())
@@ -123,7 +124,7 @@ impl StorageEngine for PostgresEngine {
 
     async fn reserve_ids(&self, count: u32) -> Result<IdBlock> {
         self.shared
-            .answered(async move {
+            .answered(|| async move {
                 let failed = |error| classify("reserve aggregate ids", error);
                 let rows = sqlx::query(self.shared.statements.reserve_ids.sql())
                     .bind(i64::from(count))
@@ -151,7 +152,7 @@ impl StorageEngine for PostgresEngine {
 
     async fn find_commit(&self, id: CommitId) -> Result<CommitOutcome> {
         self.shared
-            .answered(async move {
+            .answered(|| async move {
                 let failed = |error| classify("find a commit", error);
                 let Shared { readers, statements, .. } = &*self.shared;
                 sqlx::query(statements.give_up.sql())
@@ -175,7 +176,7 @@ impl StorageEngine for PostgresEngine {
 
     async fn find_first(&self, key: &IdempotencyKey) -> Result<Option<FirstOutcome>> {
         self.shared
-            .answered(async move {
+            .answered(|| async move {
                 let Shared { readers, statements, .. } = &*self.shared;
                 let rows = sqlx::query(statements.find_first.sql())
                     .bind(key.as_str())
@@ -225,13 +226,14 @@ impl StorageEngine for PostgresEngine {
 #[async_trait]
 impl Reader for PostgresEngine {
     async fn load(&self, request: LoadRequest) -> Result<Option<LoadedAggregate>> {
+        let request = &request;
         self.shared
-            .answered(async move {
+            .answered(|| async move {
                 let Shared { types, readers, statements, .. } = &*self.shared;
-                let type_id = load::type_id(&request, types, readers, statements).await?;
+                let type_id = load::type_id(request, types, readers, statements).await?;
                 let mut connection = readers.acquire().await?;
                 let fetched =
-                    load::fetch(&mut *connection, types, statements, &request, type_id).await?;
+                    load::fetch(&mut *connection, types, statements, request, type_id).await?;
                 drop(connection);
                 load::aggregate(fetched, types, readers, statements).await
             })
@@ -240,7 +242,7 @@ impl Reader for PostgresEngine {
 
     async fn read_history(&self, request: HistoryRequest) -> Result<Vec<RecordedEvent>> {
         self.shared
-            .answered(async move {
+            .answered(|| async move {
                 let Shared { types, readers, statements, .. } = &*self.shared;
                 let mut connection = readers.acquire().await?;
                 let fetched =
@@ -252,25 +254,41 @@ impl Reader for PostgresEngine {
     }
 
     async fn read_log(&self, request: LogRequest) -> Result<LogPage> {
+        let request = &request;
         self.shared
-            .answered(async move {
+            .answered(|| async move {
                 let Shared { types, readers, statements, frontier, .. } = &*self.shared;
                 let mut connection = readers.acquire().await?;
                 let frontier = frontier.read(&mut connection, statements).await?;
                 let fetched =
-                    log::fetch_page(&mut *connection, types, statements, &request, frontier)
-                        .await?;
+                    log::fetch_page(&mut *connection, types, statements, request, frontier).await?;
                 drop(connection);
-                log::page(fetched, &request, frontier, types, readers, statements).await
+                log::page(fetched, request, frontier, types, readers, statements).await
             })
             .await
     }
 }
 
 impl Shared {
-    /// Bounds what waits for answers: the machine of a server that is gone sends none, and no word that it is.
-    pub(crate) async fn answered<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
-        timeout(self.options.answer_timeout, work).await.unwrap_or_else(|_elapsed| {
+    /// Bounds what waits for answers: the machine of a server that is gone sends none, and no word that it is. Work that
+    /// meets sessions which the server has ended while they rested is done on another connection: none of it has run.
+    pub(crate) async fn answered<T, W>(&self, work: impl Fn() -> W) -> Result<T>
+    where
+        W: Future<Output = Result<T>>,
+    {
+        let done = async {
+            // Each time, one that rested is gone; a new one has not rested.
+            for _ in 0..self.options.readers {
+                match work().await {
+                    Err(error) if met_an_ended_session(&error) => {
+                        debug!("a connection had rested for too long; taking another one");
+                    }
+                    done => return done,
+                }
+            }
+            work().await
+        };
+        timeout(self.options.answer_timeout, done).await.unwrap_or_else(|_elapsed| {
             self.readers.let_go();
             Err(Error::Unavailable { source: silence().into() })
         })

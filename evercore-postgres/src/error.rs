@@ -1,10 +1,22 @@
-//! What the driver's errors mean: who may retry, and whether a commit may have landed.
+//! Says what the driver's errors mean: who may retry, and whether a commit may have landed.
+//!
+//! The server's answers are judged by the class of their SQLSTATE, with overrides for single codes ([PostgreSQL's
+//! documentation, appendix A](https://www.postgresql.org/docs/current/errcodes-appendix.html)). One table serves reads,
+//! background work and commits, so that they cannot disagree.
 
-use evercore::{Error, OpenProblem};
+use std::error::Error as StdError;
+use std::iter::successors;
+use std::sync::Arc;
+
+use evercore::{BoxError, Error, OpenProblem};
+use sqlx::error::DatabaseError;
+use sqlx::postgres::{PgDatabaseError, PgSeverity};
 
 /// What is left to do with a group of commits whose statement failed.
 #[derive(Debug)]
 pub(crate) enum CommitFailure {
+    /// The server has ended the session before it read the statement; on another connection the same may work.
+    NotRun(sqlx::Error),
     /// The server has rolled it back.
     RolledBack(sqlx::Error),
     /// The server has rolled it back in favour of another transaction; the same again may work.
@@ -13,66 +25,202 @@ pub(crate) enum CommitFailure {
     Unknown(sqlx::Error),
 }
 
-/// A failure of anything but a commit, while doing `operation`.
-pub(crate) fn classify(operation: &'static str, error: sqlx::Error) -> Error {
-    match &error {
-        sqlx::Error::Database(database) => match database.code().as_deref().unwrap_or_default() {
-            // undefined_table, undefined_function, undefined_object, undefined_column, invalid_schema_name
-            "42P01" | "42883" | "42704" | "42703" | "3F000" => Error::CannotOpen {
-                database: "the PostgreSQL schema".to_owned(),
-                problem: OpenProblem::SchemaOutdated,
-                source: Some(error.into()),
-            },
-            // lock_not_available, query_canceled, serialization_failure, deadlock_detected
-            "55P03" | "57014" | "40001" | "40P01" => Error::Busy { source: error.into() },
-            // admin_shutdown, crash_shutdown, cannot_connect_now, too_many_connections,
-            // idle_in_transaction_session_timeout
-            "57P01" | "57P02" | "57P03" | "53300" | "25P03" => {
-                Error::Unavailable { source: error.into() }
-            }
-            // disk_full
-            "53100" => Error::DiskFull { source: error.into() },
-            // raised by `frontier`, read_only_sql_transaction
-            "EV001" | "25006" => Error::Standby { operation, source: error.into() },
-            _ => Error::storage(operation, error),
+/// What a failure means for the caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Class {
+    /// The server is there and has not got to it: a lock, a time-out, a lost race, too little memory. Passes.
+    Busy,
+    /// The session or the way to the server is gone, or its system fails. Passes.
+    Unavailable,
+    /// The disk is full. Passes once there is room.
+    DiskFull,
+    /// The server takes no writes.
+    Standby,
+    /// A table, column, function or schema is missing.
+    SchemaOutdated,
+    /// The engine was closed.
+    Closed,
+    /// Anything else. The same call fails again.
+    Other,
+}
+
+/// What a failure proves about the statement that commits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    NotRun,
+    RolledBack,
+    LostRace,
+    Unknown,
+}
+
+/// What an SQLSTATE means.
+fn meaning(code: &str) -> (Class, Fate) {
+    match code {
+        // idle_in_transaction_session_timeout, idle_session_timeout: the server looks for both before it runs what it has
+        // read, and runs nothing after either.
+        "25P03" | "57P05" => (Class::Unavailable, Fate::NotRun),
+        // transaction_timeout: the transaction may have ended before it struck.
+        "25P04" => (Class::Unavailable, Fate::Unknown),
+        // read_only_sql_transaction; raised by `frontier`
+        "25006" | "EV001" => (Class::Standby, Fate::RolledBack),
+        // transaction_integrity_constraint_violation: the same again is refused again.
+        "40002" => (Class::Other, Fate::RolledBack),
+        // statement_completion_unknown
+        "40003" => (Class::Unavailable, Fate::Unknown),
+        // undefined_table, undefined_function, undefined_object, undefined_column, invalid_schema_name
+        "42P01" | "42883" | "42704" | "42703" | "3F000" => {
+            (Class::SchemaOutdated, Fate::RolledBack)
+        }
+        // disk_full
+        "53100" => (Class::DiskFull, Fate::RolledBack),
+        // too_many_connections: there is no session to run anything.
+        "53300" => (Class::Unavailable, Fate::RolledBack),
+        // object_in_use, lock_not_available
+        "55006" | "55P03" => (Class::Busy, Fate::RolledBack),
+        // query_canceled, by an operator or a time-out
+        "57014" => (Class::Busy, Fate::RolledBack),
+        // database_dropped
+        "57P04" => (Class::Other, Fate::Unknown),
+        // undefined_file, duplicate_file: damage, which stays.
+        "58P01" | "58P02" => (Class::Other, Fate::Unknown),
+        _ => match code.get(..2).unwrap_or_default() {
+            // Connection exception. 08P01 is what PgBouncer says for whatever goes wrong with it.
+            "08" => (Class::Unavailable, Fate::Unknown),
+            // Transaction rollback: serialization_failure, deadlock_detected.
+            "40" => (Class::Busy, Fate::LostRace),
+            // Insufficient resources: out_of_memory, configuration_limit_exceeded.
+            "53" => (Class::Busy, Fate::RolledBack),
+            // Operator intervention: admin_shutdown, crash_shutdown, cannot_connect_now.
+            "57" => (Class::Unavailable, Fate::Unknown),
+            // System error: io_error, and 58000 is what some poolers say when they have lost their server.
+            "58" => (Class::Unavailable, Fate::Unknown),
+            // Mistakes in a statement or its data, lost permissions, damage (XX): the same call fails again.
+            _ => (Class::Other, Fate::RolledBack),
         },
-        sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::PoolTimedOut => {
-            Error::Unavailable { source: error.into() }
-        }
-        sqlx::Error::PoolClosed => Error::Closed,
-        sqlx::Error::Protocol(_) | sqlx::Error::WorkerCrashed => {
-            Error::Unavailable { source: error.into() }
-        }
-        _ => Error::storage(operation, error),
     }
 }
 
-/// A failure of the statement that commits. Only an answer of the server proves that it rolled back, and an order to
-/// shut down is no such answer.
-pub(crate) fn classify_commit(error: sqlx::Error) -> CommitFailure {
-    let sqlx::Error::Database(database) = &error else {
-        return match error {
-            // Never sent: a value that cannot be encoded.
-            sqlx::Error::Encode(_) => CommitFailure::RolledBack(error),
-            _ => CommitFailure::Unknown(error),
-        };
-    };
-    match database.code().as_deref().unwrap_or_default() {
-        "40001" | "40P01" => CommitFailure::LostRace(error),
-        // admin_shutdown, crash_shutdown; connection exceptions; transaction_resolution_unknown
-        "57P01" | "57P02" | "40003" => CommitFailure::Unknown(error),
-        code if code.starts_with("08") => CommitFailure::Unknown(error),
-        _ => CommitFailure::RolledBack(error),
+impl Class {
+    fn of(error: &sqlx::Error) -> Self {
+        match error {
+            sqlx::Error::Database(answer) => meaning(&code(&**answer)).0,
+            sqlx::Error::Io(_)
+            | sqlx::Error::Tls(_)
+            | sqlx::Error::PoolTimedOut
+            | sqlx::Error::Protocol(_)
+            | sqlx::Error::WorkerCrashed => Self::Unavailable,
+            sqlx::Error::PoolClosed => Self::Closed,
+            _ => Self::Other,
+        }
     }
+
+    /// The error of this class, while doing `operation`.
+    fn error(self, operation: &'static str, source: BoxError) -> Error {
+        match self {
+            Self::Busy => Error::Busy { source },
+            Self::Unavailable => Error::Unavailable { source },
+            Self::DiskFull => Error::DiskFull { source },
+            Self::Standby => Error::Standby { operation, source },
+            Self::SchemaOutdated => Error::CannotOpen {
+                database: "the PostgreSQL schema".to_owned(),
+                problem: OpenProblem::SchemaOutdated,
+                source: Some(source),
+            },
+            Self::Closed => Error::Closed,
+            Self::Other => Error::storage(operation, source),
+        }
+    }
+}
+
+impl Fate {
+    fn of(error: &sqlx::Error) -> Self {
+        match error {
+            sqlx::Error::Database(answer) => Self::of_answer(&code(&**answer), is_fatal(&**answer)),
+            // Never sent: a value that cannot be encoded.
+            sqlx::Error::Encode(_) => Self::RolledBack,
+            _ => Self::Unknown,
+        }
+    }
+
+    fn of_answer(code: &str, is_fatal: bool) -> Self {
+        match meaning(code).1 {
+            Self::NotRun => Self::NotRun,
+            // What ends the session, or the server, may come after the commit record was written.
+            _ if is_fatal => Self::Unknown,
+            fate => fate,
+        }
+    }
+}
+
+fn code(answer: &dyn DatabaseError) -> String {
+    answer.code().unwrap_or_default().into_owned()
+}
+
+fn is_fatal(answer: &dyn DatabaseError) -> bool {
+    answer
+        .try_downcast_ref::<PgDatabaseError>()
+        .is_some_and(|answer| matches!(answer.severity(), PgSeverity::Fatal | PgSeverity::Panic))
+}
+
+/// A failure of anything but a commit, while doing `operation`.
+pub(crate) fn classify(operation: &'static str, error: sqlx::Error) -> Error {
+    Class::of(&error).error(operation, error.into())
+}
+
+/// As [`classify`], of a failure that several callers are told about.
+pub(crate) fn classify_shared(operation: &'static str, error: &Arc<sqlx::Error>) -> Error {
+    Class::of(error).error(operation, Arc::clone(error).into())
+}
+
+/// A failure of the statement that commits. Only an answer of the server proves that it rolled back, and one that ends
+/// the session or the server is no such answer, unless it says that the statement was not read.
+pub(crate) fn classify_commit(error: sqlx::Error) -> CommitFailure {
+    match Fate::of(&error) {
+        Fate::NotRun => CommitFailure::NotRun(error),
+        Fate::RolledBack => CommitFailure::RolledBack(error),
+        Fate::LostRace => CommitFailure::LostRace(error),
+        Fate::Unknown => CommitFailure::Unknown(error),
+    }
+}
+
+/// Whether a call met a session that the server had ended before it was asked anything: on another connection the same
+/// call may work.
+pub(crate) fn met_an_ended_session(error: &Error) -> bool {
+    let Error::Unavailable { source } = error else { return false };
+    source.downcast_ref().is_some_and(is_ended_session)
+}
+
+/// As [`met_an_ended_session`], of the driver's error.
+pub(crate) fn is_ended_session(error: &sqlx::Error) -> bool {
+    // idle_session_timeout
+    matches!(error, sqlx::Error::Database(answer) if code(&**answer) == "57P05")
+}
+
+/// Whether an error has a cause that the server gave for a transaction which it has aborted, and that has nothing to do
+/// with what the transaction did: another one was let go first, a lock was not had in time, the server lacks something.
+/// A cancelled statement is not among them: whoever sends one that takes too long sends it again.
+pub(crate) fn is_caused_by_what_passes(error: &(dyn StdError + 'static)) -> bool {
+    let passes = |answer: &dyn DatabaseError| {
+        let code = code(answer);
+        code != "57014"
+            && matches!(meaning(&code).0, Class::Busy | Class::Unavailable | Class::DiskFull)
+    };
+    successors(Some(error), |&cause| cause.source()).any(|cause| {
+        // The second is the source of the first, and stands alone where it was wrapped in an opaque error.
+        match (cause.downcast_ref(), cause.downcast_ref::<Box<dyn DatabaseError>>()) {
+            (Some(sqlx::Error::Database(answer)), _) | (None, Some(answer)) => passes(&**answer),
+            _ => false,
+        }
+    })
 }
 
 /// The database could not be opened at all.
 pub(crate) fn cannot_open(database: String, error: sqlx::Error) -> Error {
-    let (problem, source) = match classify("connect", error) {
-        Error::Unavailable { source } => (OpenProblem::Unreachable, source),
-        error => (OpenProblem::Other, error.into()),
+    let problem = match Class::of(&error) {
+        Class::Unavailable | Class::Busy => OpenProblem::Unreachable,
+        _ => OpenProblem::Other,
     };
-    Error::CannotOpen { database, problem, source: Some(source) }
+    Error::CannotOpen { database, problem, source: Some(error.into()) }
 }
 
 /// The server has said nothing for so long that it may be gone.
@@ -91,6 +239,19 @@ mod tests {
     use sqlx::error::{DatabaseError, ErrorKind};
 
     use super::*;
+
+    #[test]
+    fn a_transaction_is_aborted_for_what_passes_or_for_what_the_work_did() {
+        let wrapped = |code| std::io::Error::other(answer(code));
+        for code in ["40001", "40P01", "55P03", "53200", "53100", "57P01"] {
+            assert!(is_caused_by_what_passes(&answer(code)), "{code}");
+            assert!(is_caused_by_what_passes(&wrapped(code)), "{code}");
+        }
+        for code in ["23505", "22012", "57014", "P0001", "42P01", "25P02"] {
+            assert!(!is_caused_by_what_passes(&wrapped(code)), "{code}");
+        }
+        assert!(!is_caused_by_what_passes(&sqlx::Error::RowNotFound));
+    }
 
     /// An answer of the server with this code.
     #[derive(Debug)]
@@ -139,28 +300,52 @@ mod tests {
         [silence(), protocol, sqlx::Error::WorkerCrashed]
     }
 
+    /// Codes of each class of appendix A, with what they mean for a read and for a commit.
     #[test]
     fn a_code_says_what_the_caller_can_do() {
-        let of = |code| classify("look", answer(code));
-        for code in ["42P01", "42883", "42704", "42703", "3F000"] {
-            let problem = OpenProblem::SchemaOutdated;
-            let error = of(code);
-            assert!(
-                matches!(&error, Error::CannotOpen { problem: found, .. } if *found == problem)
-            );
+        use Class::{Busy, DiskFull, Other, SchemaOutdated, Standby, Unavailable};
+        use Fate::{LostRace, NotRun, RolledBack, Unknown};
+        let classes: [(&[&str], Class, Fate); 17] = [
+            (&["", "00000", "01000", "02000", "03000"], Other, RolledBack),
+            (
+                &["08000", "08001", "08003", "08004", "08006", "08007", "08P01"],
+                Unavailable,
+                Unknown,
+            ),
+            (&["0A000", "21000", "22003", "22P05", "23505", "23503"], Other, RolledBack),
+            (&["25000", "25001", "25P02", "26000", "28000", "28P01"], Other, RolledBack),
+            (&["25006", "EV001"], Standby, RolledBack),
+            (&["25P03", "57P05"], Unavailable, NotRun),
+            (&["25P04", "40003"], Unavailable, Unknown),
+            (&["40000", "40001", "40P01"], Busy, LostRace),
+            (&["40002", "42501", "42601", "42P05"], Other, RolledBack),
+            (&["42P01", "42883", "42704", "42703", "3F000"], SchemaOutdated, RolledBack),
+            (&["53000", "53200", "53400", "55006", "55P03", "57014"], Busy, RolledBack),
+            (&["53100"], DiskFull, RolledBack),
+            (&["53300"], Unavailable, RolledBack),
+            (&["54000", "54023", "55000", "P0001", "XX000", "XX001"], Other, RolledBack),
+            (&["57000", "57P01", "57P02", "57P03"], Unavailable, Unknown),
+            (&["57P04", "58P01", "58P02"], Other, Unknown),
+            (&["58000", "58030"], Unavailable, Unknown),
+        ];
+        for (codes, class, fate) in classes {
+            for code in codes {
+                assert_eq!(meaning(code), (class, fate), "{code}");
+                let passes = matches!(class, Busy | Unavailable | DiskFull);
+                assert_eq!(classify("look", answer(code)).is_retryable(), passes, "{code}");
+            }
         }
-        for code in ["55P03", "57014", "40001", "40P01"] {
-            assert!(matches!(of(code), Error::Busy { .. }), "{code}");
+    }
+
+    /// A server that ends may have written the commit record before: a disk that fills up under the write-ahead log is a
+    /// PANIC with the code of a full disk.
+    #[test]
+    fn an_answer_that_ends_the_session_proves_nothing_unless_the_statement_was_not_read() {
+        for code in ["53100", "58030", "40001", "23505", "25P04", "57P01"] {
+            assert_eq!(Fate::of_answer(code, true), Fate::Unknown, "{code}");
         }
-        for code in ["57P01", "57P02", "57P03", "53300", "25P03"] {
-            assert!(matches!(of(code), Error::Unavailable { .. }), "{code}");
-        }
-        assert!(matches!(of("53100"), Error::DiskFull { .. }));
-        for code in ["EV001", "25006"] {
-            assert!(matches!(of(code), Error::Standby { operation: "look", .. }), "{code}");
-        }
-        for code in ["23505", "22003", "XX000", ""] {
-            assert!(matches!(of(code), Error::Storage { operation: "look", .. }), "{code}");
+        for code in ["57P05", "25P03"] {
+            assert_eq!(Fate::of_answer(code, true), Fate::NotRun, "{code}");
         }
     }
 
@@ -185,7 +370,10 @@ mod tests {
             let shown = error.to_string();
             assert!(matches!(classify_commit(error), CommitFailure::Unknown(_)), "{shown}");
         }
-        for code in ["23505", "55P03", "57014", "53100", "25P03", "0A000"] {
+        for code in ["57P05", "25P03"] {
+            assert!(matches!(classify_commit(answer(code)), CommitFailure::NotRun(_)), "{code}");
+        }
+        for code in ["23505", "55P03", "57014", "53100", "0A000"] {
             let failure = classify_commit(answer(code));
             assert!(matches!(failure, CommitFailure::RolledBack(_)), "{code}");
         }
@@ -202,6 +390,7 @@ mod tests {
             other => panic!("{other}"),
         };
         assert_eq!(problem(silence()), OpenProblem::Unreachable);
+        assert_eq!(problem(answer("53200")), OpenProblem::Unreachable);
         assert_eq!(problem(answer("28P01")), OpenProblem::Other);
     }
 }

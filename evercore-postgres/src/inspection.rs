@@ -139,7 +139,7 @@ impl PostgresEngine {
         operation: &'static str,
         page: Query<'_, Postgres, PgArguments>,
     ) -> Result<Vec<PgRow>> {
-        let mut connection = self.shared.readers.acquire().await?;
+        let mut connection = self.shared.readers.acquire_tested().await?;
         page.fetch_all(&mut *connection).await.map_err(|error| classify(operation, error))
     }
 }

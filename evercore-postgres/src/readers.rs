@@ -68,6 +68,19 @@ impl Readers {
         Ok(Lent(Some(loan)))
     }
 
+    /// As [`acquire`](Self::acquire), of one that is asked whether it works however short it has rested: for work that is
+    /// not done again where it does not.
+    pub(crate) async fn acquire_tested(&self) -> Result<Lent> {
+        let mut lent = self.acquire().await?;
+        if lent.ping().await.is_err() {
+            // Of several that have rested for too long, each is gone once it is asked.
+            self.resting().clear();
+            drop(lent);
+            lent = self.acquire().await?;
+        }
+        Ok(lent)
+    }
+
     async fn lend(&self) -> Result<Loan, sqlx::Error> {
         let patience = self.pool.options().get_acquire_timeout();
         let place = timeout(patience, Arc::clone(&self.places).acquire_owned())

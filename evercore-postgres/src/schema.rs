@@ -36,7 +36,7 @@ pub(crate) fn migrations(schema: &Schema) -> Vec<Migration> {
 pub(crate) async fn migrate(readers: &Readers, options: &PostgresOptions) -> Result<()> {
     let schema = options.schema_name();
     let failed = |error| classify("bring the schema up to date", error);
-    let mut connection = readers.acquire().await?;
+    let mut connection = readers.acquire_tested().await?;
     let done = applied(&mut connection, schema).await.map_err(failed)?;
     if missing(&done, options)?.is_empty() {
         return Ok(());

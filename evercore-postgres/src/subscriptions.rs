@@ -43,12 +43,13 @@ const MOST_LOOKED_AT: u32 = 10_000;
 #[async_trait]
 impl SubscriptionStorage for PostgresEngine {
     async fn read_matching(&self, request: MatchRequest) -> Result<LogPage> {
-        let MatchRequest { after, limit, .. } = request;
+        let request = &request;
+        let MatchRequest { after, limit, .. } = *request;
         if *request.filter == EventFilter::new() && request.partition == Partition::WHOLE {
             return self.read_log(LogRequest::new(after, limit)).await;
         }
         self.shared
-            .answered(async move {
+            .answered(|| async move {
                 let Shared { types, readers, statements, frontier, .. } = &*self.shared;
                 let mut connection = readers.acquire().await?;
                 let frontier = frontier.read(&mut connection, statements).await?;
@@ -56,7 +57,7 @@ impl SubscriptionStorage for PostgresEngine {
                     return Ok(LogPage { events: Vec::new(), end: after, at_end: true });
                 }
                 let mut fetched =
-                    fetch_matching(&mut connection, types, statements, &request, frontier).await?;
+                    fetch_matching(&mut connection, types, statements, request, frontier).await?;
                 drop(connection);
                 let looked = fetched.aside.take();
                 let mut events = fetched.events(types, readers, statements).await?;
@@ -80,7 +81,7 @@ impl SubscriptionStorage for PostgresEngine {
 
     async fn resolve_start(&self, start: Start) -> Result<Position> {
         self.shared
-            .answered(async move {
+            .answered(|| async move {
                 let mut connection = self.connection().await?;
                 places::resolve(&mut connection, self.subscription_statements(), start).await
             })
@@ -88,7 +89,7 @@ impl SubscriptionStorage for PostgresEngine {
     }
 
     async fn register(&self, subscription: &NewSubscription) -> Result<()> {
-        self.shared.answered(async move { places::register(self, subscription).await }).await
+        self.shared.answered(|| async move { places::register(self, subscription).await }).await
     }
 
     async fn subscriptions(
@@ -96,7 +97,7 @@ impl SubscriptionStorage for PostgresEngine {
         name: Option<&SubscriptionName>,
     ) -> Result<Vec<StoredSubscription>> {
         self.shared
-            .answered(async move {
+            .answered(|| async move {
                 let rows = sqlx::query(self.subscription_statements().list.sql())
                     .bind(name.map(SubscriptionName::as_str))
                     .fetch_all(&mut *self.connection().await?)
@@ -108,12 +109,12 @@ impl SubscriptionStorage for PostgresEngine {
     }
 
     async fn acquire(&self, request: &AcquireRequest) -> Result<Acquired> {
-        self.shared.answered(async move { places::acquire(self, request).await }).await
+        self.shared.answered(|| async move { places::acquire(self, request).await }).await
     }
 
     async fn ask_for(&self, lease: &LeaseKey, by: &str, patience: Duration) -> Result<()> {
         self.shared
-            .answered(async move {
+            .answered(|| async move {
                 sqlx::query(self.subscription_statements().ask_for.sql())
                     .bind(lease.subscription.as_str())
                     .bind(index(lease.partition))
@@ -130,7 +131,7 @@ impl SubscriptionStorage for PostgresEngine {
 
     async fn heartbeat(&self, beats: &[Beat]) -> Result<Heartbeat> {
         self.shared
-            .answered(async move {
+            .answered(|| async move {
                 let column = |beat: &Beat| beat.lease.subscription.to_string();
                 let rows = sqlx::query(self.subscription_statements().heartbeat.sql())
                     .bind(beats.iter().map(column).collect::<Vec<_>>())
@@ -153,7 +154,7 @@ impl SubscriptionStorage for PostgresEngine {
 
     async fn settle(&self, settlement: &Settlement) -> Result<Settled> {
         self.shared
-            .answered(async move {
+            .answered(|| async move {
                 settle(&mut *self.connection().await?, self.subscription_statements(), settlement)
                     .await
             })
@@ -162,7 +163,7 @@ impl SubscriptionStorage for PostgresEngine {
 
     async fn release(&self, lease: &LeaseKey) -> Result<()> {
         self.shared
-            .answered(async move {
+            .answered(|| async move {
                 sqlx::query(self.subscription_statements().release.sql())
                     .bind(lease.subscription.as_str())
                     .bind(index(lease.partition))
@@ -181,7 +182,7 @@ impl SubscriptionStorage for PostgresEngine {
         aggregates: &[AggregateId],
     ) -> Result<Vec<AggregateId>> {
         self.shared
-            .answered(async move {
+            .answered(|| async move {
                 let ids: Vec<i64> = aggregates.iter().map(|id| id.get()).collect();
                 let parked: Vec<i64> =
                     sqlx::query_scalar(self.subscription_statements().parked_aggregates.sql())
@@ -197,7 +198,7 @@ impl SubscriptionStorage for PostgresEngine {
 
     async fn parked_events(&self, request: &ParkedRequest) -> Result<Vec<ParkedEvent>> {
         self.shared
-            .answered(async move {
+            .answered(|| async move {
                 let Shared { types, readers, statements, .. } = &*self.shared;
                 let rows = sqlx::query(self.subscription_statements().parked_events.sql())
                     .bind(request.subscription.as_str())
@@ -217,7 +218,7 @@ impl SubscriptionStorage for PostgresEngine {
 
     async fn control(&self, subscription: &SubscriptionName, control: &Control) -> Result<()> {
         self.shared
-            .answered(async move { places::control(self, subscription, control).await })
+            .answered(|| async move { places::control(self, subscription, control).await })
             .await
     }
 }

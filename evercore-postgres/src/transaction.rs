@@ -17,7 +17,7 @@ use tracing::debug;
 use crate::append::Columns;
 use crate::begin::begin;
 use crate::engine::{PostgresEngine, Shared, type_names};
-use crate::error::{CommitFailure, classify, classify_commit, silence};
+use crate::error::{CommitFailure, classify, classify_commit, is_caused_by_what_passes, silence};
 use crate::subscriptions::settle;
 use crate::verdict;
 
@@ -35,6 +35,16 @@ pub struct PostgresTransaction {
     transaction: sqlx::PgTransaction<'static>,
     /// Set for as long as the transaction lasts, so that one that user code has ended is recognised.
     mark: String,
+}
+
+/// What has become of a transaction while user code had it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    Open,
+    /// A statement has failed in it; the server takes no other but a ROLLBACK.
+    Aborted,
+    /// User code has ended it.
+    Ended,
 }
 
 /// A context and the transaction that it lands in: `ctx.transaction()`.
@@ -103,16 +113,23 @@ impl PostgresStoreExt for EventStore {
 
 impl PostgresTransaction {
     async fn check_not_ended(&mut self) -> Result<()> {
+        match self.standing().await? {
+            Standing::Open => Ok(()),
+            Standing::Aborted | Standing::Ended => Err(Error::TransactionEnded),
+        }
+    }
+
+    async fn standing(&mut self) -> Result<Standing> {
         let is_same = sqlx::query_scalar(include_str!("is_same_transaction.sql"))
             .bind(&self.mark)
             .fetch_one(&mut *self.transaction)
             .await;
         match is_same {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(Error::TransactionEnded),
+            Ok(true) => Ok(Standing::Open),
+            Ok(false) => Ok(Standing::Ended),
             // in_failed_sql_transaction
             Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("25P02") => {
-                Err(Error::TransactionEnded)
+                Ok(Standing::Aborted)
             }
             Err(error) => Err(classify("end a transaction", error)),
         }
@@ -147,14 +164,34 @@ impl Transactor for PostgresEngine {
             sql.push_str(&format!("; SET LOCAL idle_in_transaction_session_timeout = {millis}"));
         }
         let patience = self.shared.options.answer_timeout;
-        let began =
-            async { begin(&self.shared.held, AssertSqlSafe(sql), patience).await.map_err(failed) };
-        let transaction = self.shared.answered(began).await?;
+        let sql = &sql;
+        let begun = self.shared.answered(|| async move {
+            begin(&self.shared.held, AssertSqlSafe(sql.clone()), patience).await.map_err(failed)
+        });
+        let transaction = begun.await?;
         Ok(PostgresTransaction { transaction, mark })
     }
 
     fn first_id(&self, _: &Self::Transaction) -> Option<AggregateId> {
         None
+    }
+
+    async fn has_failed(
+        &self,
+        transaction: &mut Self::Transaction,
+        error: &(dyn std::error::Error + Send + Sync + 'static),
+    ) -> bool {
+        let patience = self.shared.options.answer_timeout;
+        match timeout(patience, transaction.standing()).await {
+            Ok(Ok(Standing::Open | Standing::Ended)) => false,
+            // Why, only the statement that failed was told.
+            Ok(Ok(Standing::Aborted)) => is_caused_by_what_passes(error),
+            Ok(Err(error)) => error.is_retryable(),
+            Err(_elapsed) => {
+                self.shared.readers.let_go();
+                true
+            }
+        }
     }
 
     async fn finish(
@@ -228,9 +265,9 @@ impl PostgresEngine {
 fn undone(operation: &'static str, failure: CommitFailure, commit: &Commit) -> Error {
     let error = match failure {
         CommitFailure::LostRace(error) => error,
-        CommitFailure::RolledBack(error) | CommitFailure::Unknown(error) => {
-            return classify(operation, error);
-        }
+        CommitFailure::NotRun(error)
+        | CommitFailure::RolledBack(error)
+        | CommitFailure::Unknown(error) => return classify(operation, error),
     };
     match commit.writes.first() {
         // Run again, it finds the other transaction's work done.

@@ -29,9 +29,9 @@ pub(crate) struct View {
 
 impl View {
     pub(crate) async fn open(shared: Arc<Shared>) -> Result<Self> {
-        let answered = Arc::clone(&shared);
-        answered
-            .answered(async move {
+        let shared = &shared;
+        shared
+            .answered(|| async move {
                 let failed = |error| classify("open a view of the log", error);
                 let mut connection = shared.held.acquire().await.map_err(failed)?;
                 let frontier = match shared.frontier.read(&mut connection, &shared.statements).await
@@ -47,6 +47,7 @@ impl View {
                     .execute(&mut *transaction)
                     .await
                     .map_err(failed)?;
+                let shared = Arc::clone(shared);
                 Ok(Self { shared, transaction: Mutex::new(transaction), frontier })
             })
             .await
@@ -56,13 +57,14 @@ impl View {
 #[async_trait]
 impl Reader for View {
     async fn load(&self, request: LoadRequest) -> Result<Option<LoadedAggregate>> {
+        let request = &request;
         self.shared
-            .answered(async move {
+            .answered(|| async move {
                 let Shared { types, readers, statements, .. } = &*self.shared;
-                let type_id = load::type_id(&request, types, readers, statements).await?;
+                let type_id = load::type_id(request, types, readers, statements).await?;
                 let fetched = {
                     let mut transaction = self.transaction.lock().await;
-                    load::fetch(&mut **transaction, types, statements, &request, type_id).await?
+                    load::fetch(&mut **transaction, types, statements, request, type_id).await?
                 };
                 load::aggregate(fetched, types, readers, statements).await
             })
@@ -71,7 +73,7 @@ impl Reader for View {
 
     async fn read_history(&self, request: HistoryRequest) -> Result<Vec<RecordedEvent>> {
         self.shared
-            .answered(async move {
+            .answered(|| async move {
                 let Shared { types, readers, statements, .. } = &*self.shared;
                 let fetched = {
                     let mut transaction = self.transaction.lock().await;
@@ -83,8 +85,9 @@ impl Reader for View {
     }
 
     async fn read_log(&self, request: LogRequest) -> Result<LogPage> {
+        let request = &request;
         self.shared
-            .answered(async move {
+            .answered(|| async move {
                 let Shared { types, readers, statements, .. } = &*self.shared;
                 // Not asked for now, even if the standby was promoted meanwhile: it would be later than the snapshot.
                 let frontier = self.frontier.ok_or_else(|| Error::Standby {
@@ -93,10 +96,10 @@ impl Reader for View {
                 })?;
                 let fetched = {
                     let mut transaction = self.transaction.lock().await;
-                    log::fetch_page(&mut **transaction, types, statements, &request, frontier)
+                    log::fetch_page(&mut **transaction, types, statements, request, frontier)
                         .await?
                 };
-                log::page(fetched, &request, frontier, types, readers, statements).await
+                log::page(fetched, request, frontier, types, readers, statements).await
             })
             .await
     }

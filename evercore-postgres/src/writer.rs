@@ -16,7 +16,7 @@ use tracing::{debug, warn};
 
 use crate::append::{Columns, One};
 use crate::connect::RESTED;
-use crate::error::{CommitFailure, classify, classify_commit, silence};
+use crate::error::{CommitFailure, classify, classify_commit, classify_shared, silence};
 use crate::group::{GROUP, Request, next_group};
 use crate::notify::Notifications;
 use crate::readers::Readers;
@@ -70,6 +70,8 @@ enum Sent {
     Refused(Error),
     /// It never left.
     Unreachable(sqlx::Error),
+    /// The server had ended the session before.
+    NotRun(sqlx::Error),
     /// The connection was lost before the answer.
     Unknown(sqlx::Error),
 }
@@ -173,10 +175,10 @@ impl Writer {
                     }
                 }
             },
-            Sent::Unreachable(error) => {
+            Sent::Unreachable(error) | Sent::NotRun(error) => {
                 let error = Arc::new(error);
                 for request in group {
-                    request.answer(Err(Error::Unavailable { source: Arc::clone(&error).into() }));
+                    request.answer(Err(classify_shared("connect", &error)));
                 }
             }
             Sent::Unknown(error) => {
@@ -192,6 +194,16 @@ impl Writer {
     }
 
     async fn send(&mut self, group: &[Request]) -> Sent {
+        match self.send_once(group).await {
+            Sent::NotRun(error) => {
+                debug!(%error, "a connection had rested for too long; sending a group on another one");
+                self.send_once(group).await
+            }
+            sent => sent,
+        }
+    }
+
+    async fn send_once(&mut self, group: &[Request]) -> Sent {
         let answer_timeout = self.answer_timeout;
         let mut connection = match timeout(answer_timeout, self.connection()).await {
             Ok(Ok(connection)) => connection,
@@ -208,7 +220,7 @@ impl Writer {
             self.readers.let_go();
             Sent::Unknown(silence())
         });
-        if !matches!(sent, Sent::Unknown(_)) {
+        if !matches!(sent, Sent::Unknown(_) | Sent::NotRun(_)) {
             self.connection = Some((connection, Instant::now()));
         }
         sent
@@ -238,6 +250,7 @@ impl Writer {
                 None
             }
             Err(CommitFailure::RolledBack(error)) => Some(Sent::Refused(classify("commit", error))),
+            Err(CommitFailure::NotRun(error)) => Some(Sent::NotRun(error)),
             Err(CommitFailure::Unknown(error)) => Some(Sent::Unknown(error)),
         }
     }
@@ -263,6 +276,7 @@ impl Writer {
                 Err(CommitFailure::LostRace(error) | CommitFailure::RolledBack(error)) => {
                     return Sent::Refused(classify("commit", error));
                 }
+                Err(CommitFailure::NotRun(error)) => return Sent::NotRun(error),
                 Err(CommitFailure::Unknown(error)) => return Sent::Unknown(error),
             }
         }

@@ -183,7 +183,11 @@ impl Database {
                 if failure.class() == Class::CannotOpen =>
             {
                 let explained = preflight::explain(path, &self.name);
-                Err(explained.unwrap_or_else(|| failure.undone(&self.name, "open the database")))
+                Err(explained.unwrap_or_else(|| Error::CannotOpen {
+                    database: self.name.clone(),
+                    problem: OpenProblem::Other,
+                    source: Some(failure.boxed()),
+                }))
             }
             (created, _) => self.checked(created),
         }

@@ -1,11 +1,17 @@
-//! What a failure of SQLite means for the caller.
+//! Says what a failure of SQLite means for the caller.
+//!
+//! One table ([`Class::of`]) judges [SQLite's result codes](https://www.sqlite.org/rescode.html) for reads, background work
+//! and commits.
 
 use std::borrow::Cow;
 use std::fmt;
+use std::iter::successors;
 use std::sync::Arc;
 
 use evercore::{BoxError, CommitId, Error, OpenProblem};
 use rusqlite::ffi;
+use sqlx::error::DatabaseError;
+use sqlx::sqlite::SqliteError;
 
 /// A driver error that several callers are told about: all commits of a group fail by the same one.
 #[derive(Clone, Debug)]
@@ -23,18 +29,26 @@ pub(crate) enum Problem {
     Answer(Error),
 }
 
-/// What a failure means. The codes are SQLite's primary result codes.
+/// What a failure means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Class {
-    /// Another connection holds the lock, and did so for the whole busy timeout.
+    /// Another connection holds the lock, and did so for the whole busy timeout. Nothing was done.
     Busy,
+    /// Too little memory, a lock that the system did not give, or an interrupt. Passes; after an attempt to write, it is
+    /// not known what reached the disk.
+    Passing,
+    /// The system failed at reading or writing, or the connection that user code had is gone. Passes as far as anyone
+    /// knows; after an attempt to write, it is not known what reached the disk.
+    Unavailable,
     /// A constraint of the schema refused a row.
     Constraint,
     /// The file cannot be written.
     ReadOnly,
+    /// The file was moved while it was open.
+    Moved,
     /// The file is no SQLite database.
     NotADatabase,
-    /// The file, or one of those beside it, cannot be opened.
+    /// The file, or one of those beside it, cannot be opened: where it could be before, there are too many open files.
     CannotOpen,
     /// A table or column is missing.
     SchemaOutdated,
@@ -47,9 +61,7 @@ pub(crate) enum Class {
     /// There is no room for the index of the write-ahead log to grow. At the end of a transaction, that comes after its
     /// content was written.
     IndexFull,
-    /// The connection that user code had is gone: its thread has panicked or could not be reached.
-    ConnectionLost,
-    /// Anything else; after an attempt to write, it is not known what reached the disk.
+    /// Anything else: a mistake in a statement, a row that is not as it should be. The same call fails again; after an attempt to write, it is not known what reached the disk.
     Other,
 }
 
@@ -71,16 +83,16 @@ impl Failure {
             source: Some(self.boxed()),
         };
         match self.class {
-            Class::Busy => Error::Busy { source: self.boxed() },
+            Class::Busy | Class::Passing => Error::Busy { source: self.boxed() },
+            Class::Unavailable | Class::CannotOpen => Error::Unavailable { source: self.boxed() },
+            Class::Moved => cannot_open(OpenProblem::Moved),
             Class::ReadOnly => cannot_open(OpenProblem::ReadOnly),
             Class::NotADatabase => cannot_open(OpenProblem::NotADatabase),
             Class::SchemaOutdated => cannot_open(OpenProblem::SchemaOutdated),
-            Class::CannotOpen => cannot_open(OpenProblem::Other),
             Class::Corrupt => {
                 Error::corrupt("database file", format!("{database}: {}", self.source))
             }
             Class::Full | Class::IndexFull => Error::DiskFull { source: self.boxed() },
-            Class::ConnectionLost => Error::Unavailable { source: self.boxed() },
             Class::Constraint | Class::TooBig | Class::Other => {
                 Error::storage(operation, self.boxed())
             }
@@ -100,19 +112,47 @@ impl Failure {
 impl Class {
     /// What SQLite's result code means. Its higher bits refine the primary code.
     fn of(code: i32, message: &str) -> Self {
+        match code {
+            ffi::SQLITE_IOERR_SHMSIZE => return Self::IndexFull,
+            ffi::SQLITE_IOERR_CORRUPTFS | ffi::SQLITE_IOERR_DATA => return Self::Corrupt,
+            ffi::SQLITE_IOERR_NOMEM
+            | ffi::SQLITE_IOERR_BLOCKED
+            | ffi::SQLITE_IOERR_CHECKRESERVEDLOCK
+            | ffi::SQLITE_IOERR_LOCK
+            | ffi::SQLITE_IOERR_RDLOCK
+            | ffi::SQLITE_IOERR_SHMLOCK
+            | ffi::SQLITE_IOERR_UNLOCK => return Self::Passing,
+            ffi::SQLITE_READONLY_DBMOVED => return Self::Moved,
+            ffi::SQLITE_ERROR_RETRY | ffi::SQLITE_ERROR_SNAPSHOT => return Self::Busy,
+            _ => {}
+        }
         match code & 0xff {
-            10 if code == ffi::SQLITE_IOERR_SHMSIZE => Self::IndexFull,
-            5 | 6 => Self::Busy,
-            8 => Self::ReadOnly,
-            11 => Self::Corrupt,
-            13 => Self::Full,
-            14 => Self::CannotOpen,
-            18 => Self::TooBig,
-            19 => Self::Constraint,
-            26 => Self::NotADatabase,
-            1 if is_schema_missing(message) => Self::SchemaOutdated,
+            // The last two: of several that open the database at once, and of a schema that changes all the time.
+            ffi::SQLITE_BUSY | ffi::SQLITE_LOCKED | ffi::SQLITE_PROTOCOL | ffi::SQLITE_SCHEMA => {
+                Self::Busy
+            }
+            ffi::SQLITE_NOMEM | ffi::SQLITE_INTERRUPT => Self::Passing,
+            ffi::SQLITE_IOERR => Self::Unavailable,
+            ffi::SQLITE_READONLY => Self::ReadOnly,
+            ffi::SQLITE_CORRUPT => Self::Corrupt,
+            ffi::SQLITE_FULL => Self::Full,
+            ffi::SQLITE_CANTOPEN => Self::CannotOpen,
+            ffi::SQLITE_TOOBIG => Self::TooBig,
+            ffi::SQLITE_CONSTRAINT => Self::Constraint,
+            ffi::SQLITE_NOTADB => Self::NotADatabase,
+            ffi::SQLITE_ERROR if is_schema_missing(message) => Self::SchemaOutdated,
             _ => Self::Other,
         }
+    }
+}
+
+impl Class {
+    /// As [`of`](Self::of), of what sqlx has made of it.
+    fn of_driver(error: &dyn DatabaseError) -> Self {
+        // Of SQLite: user code may speak with other databases.
+        let Some(error) = error.try_downcast_ref::<SqliteError>() else { return Self::Other };
+        let code = error.code().and_then(|code| code.parse().ok());
+        code.map_or(Self::Other, |code| Self::of(code, error.message()))
     }
 }
 
@@ -135,11 +175,8 @@ impl From<rusqlite::Error> for Failure {
 impl From<sqlx::Error> for Failure {
     fn from(error: sqlx::Error) -> Self {
         let class = match &error {
-            sqlx::Error::Database(error) => {
-                let code = error.code().and_then(|code| code.parse().ok());
-                code.map_or(Class::Other, |code| Class::of(code, error.message()))
-            }
-            sqlx::Error::WorkerCrashed => Class::ConnectionLost,
+            sqlx::Error::Database(error) => Class::of_driver(&**error),
+            sqlx::Error::WorkerCrashed => Class::Unavailable,
             _ => Class::Other,
         };
         Self { class, source: Arc::new(error) }
@@ -192,6 +229,22 @@ impl std::error::Error for Failure {
     }
 }
 
+/// Whether an error has a cause that SQLite gave for a statement of a transaction, and that has nothing to do with what
+/// the transaction did: a full disk, one that fails, too little memory. A lock is not among them: a transaction has the
+/// only one there is, so it is another database's.
+pub(crate) fn is_caused_by_what_passes(error: &(dyn std::error::Error + 'static)) -> bool {
+    successors(Some(error), |&cause| cause.source()).any(|cause| {
+        let class = match (cause.downcast_ref(), cause.downcast_ref::<Box<dyn DatabaseError>>()) {
+            (Some(sqlx::Error::Database(error)), _) | (None, Some(error)) => {
+                Class::of_driver(&**error)
+            }
+            (Some(sqlx::Error::WorkerCrashed), _) => Class::Unavailable,
+            _ => return false,
+        };
+        matches!(class, Class::Passing | Class::Unavailable | Class::Full | Class::IndexFull)
+    })
+}
+
 /// A reason that SQLite did not give.
 pub(crate) fn because(reason: impl Into<Cow<'static, str>>) -> BoxError {
     reason.into().into()
@@ -221,6 +274,53 @@ mod tests {
         connection.prepare(sql).map(drop).expect_err("it cannot be prepared").into()
     }
 
+    /// What passes is for the caller to try again; what stays is not.
+    #[test]
+    fn a_code_says_whether_the_caller_can_retry() {
+        let passing = [
+            ffi::SQLITE_BUSY,
+            ffi::SQLITE_BUSY_RECOVERY,
+            ffi::SQLITE_LOCKED_SHAREDCACHE,
+            ffi::SQLITE_NOMEM,
+            ffi::SQLITE_INTERRUPT,
+            ffi::SQLITE_IOERR,
+            ffi::SQLITE_IOERR_READ,
+            ffi::SQLITE_IOERR_FSYNC,
+            ffi::SQLITE_IOERR_LOCK,
+            ffi::SQLITE_IOERR_SHMMAP,
+            ffi::SQLITE_IOERR_NOMEM,
+            ffi::SQLITE_FULL,
+            ffi::SQLITE_CANTOPEN,
+            ffi::SQLITE_PROTOCOL,
+            ffi::SQLITE_SCHEMA,
+        ];
+        for code in passing {
+            let error = failure(code, "as it is").undone("the bank", "look");
+            assert!(error.is_retryable(), "{code}: {error:?}");
+        }
+        let staying = [
+            ffi::SQLITE_ERROR,
+            ffi::SQLITE_INTERNAL,
+            ffi::SQLITE_PERM,
+            ffi::SQLITE_READONLY,
+            ffi::SQLITE_READONLY_DBMOVED,
+            ffi::SQLITE_IOERR_DATA,
+            ffi::SQLITE_IOERR_CORRUPTFS,
+            ffi::SQLITE_CORRUPT,
+            ffi::SQLITE_TOOBIG,
+            ffi::SQLITE_CONSTRAINT,
+            ffi::SQLITE_MISMATCH,
+            ffi::SQLITE_MISUSE,
+            ffi::SQLITE_AUTH,
+            ffi::SQLITE_RANGE,
+            ffi::SQLITE_NOTADB,
+        ];
+        for code in staying {
+            let error = failure(code, "as it is").undone("the bank", "look");
+            assert!(!error.is_retryable(), "{code}: {error:?}");
+        }
+    }
+
     #[test]
     fn each_code_has_its_meaning() {
         let meanings = [
@@ -228,7 +328,7 @@ mod tests {
             (ffi::SQLITE_BUSY_SNAPSHOT, Class::Busy),
             (ffi::SQLITE_LOCKED, Class::Busy),
             (ffi::SQLITE_READONLY, Class::ReadOnly),
-            (ffi::SQLITE_READONLY_DBMOVED, Class::ReadOnly),
+            (ffi::SQLITE_READONLY_DBMOVED, Class::Moved),
             (ffi::SQLITE_CORRUPT, Class::Corrupt),
             (ffi::SQLITE_FULL, Class::Full),
             (ffi::SQLITE_CANTOPEN, Class::CannotOpen),
@@ -236,16 +336,21 @@ mod tests {
             (ffi::SQLITE_CONSTRAINT_UNIQUE, Class::Constraint),
             (ffi::SQLITE_NOTADB, Class::NotADatabase),
             (ffi::SQLITE_IOERR_SHMSIZE, Class::IndexFull),
-            (ffi::SQLITE_IOERR, Class::Other),
-            (ffi::SQLITE_IOERR_WRITE, Class::Other),
+            (ffi::SQLITE_IOERR, Class::Unavailable),
+            (ffi::SQLITE_IOERR_WRITE, Class::Unavailable),
+            (ffi::SQLITE_IOERR_DATA, Class::Corrupt),
+            (ffi::SQLITE_IOERR_LOCK, Class::Passing),
+            (ffi::SQLITE_IOERR_NOMEM, Class::Passing),
+            (ffi::SQLITE_PROTOCOL, Class::Busy),
+            (ffi::SQLITE_INTERRUPT, Class::Passing),
             (ffi::SQLITE_ERROR, Class::Other),
-            (ffi::SQLITE_NOMEM, Class::Other),
+            (ffi::SQLITE_NOMEM, Class::Passing),
         ];
         for (code, meaning) in meanings {
             assert_eq!(class(code), meaning, "{code}");
         }
         assert_eq!(Failure::from(rusqlite::Error::InvalidQuery).class(), Class::Other);
-        assert_eq!(Failure::from(sqlx::Error::WorkerCrashed).class(), Class::ConnectionLost);
+        assert_eq!(Failure::from(sqlx::Error::WorkerCrashed).class(), Class::Unavailable);
         assert_eq!(Failure::from(sqlx::Error::RowNotFound).class(), Class::Other);
     }
 

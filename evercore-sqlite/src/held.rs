@@ -77,6 +77,11 @@ impl Held {
         self.first_id
     }
 
+    /// Whether the connection takes no statement any more.
+    pub(crate) async fn is_lost(&mut self) -> bool {
+        self.connection.ping().await.is_err()
+    }
+
     /// Lands a commit, a settlement and all that user code has written. Unless that succeeds, or if the settlement was
     /// recorded before, the transaction is still to be undone. Blocks, and so must not be on a thread of the runtime.
     pub(crate) fn land(

@@ -36,7 +36,7 @@
 //! | The process is killed. | | Every acknowledged commit; of the others, all or nothing. Whoever opens it next recovers it. |
 //! | The power fails. | | The same with [`Synchronous::Full`]. With [`Synchronous::Normal`] the last commits may be lost, whole. This counts on a disk that keeps what it says it has synced. |
 //! | The disk is full. | [`Error::DiskFull`]; from your own statements, sqlx's error with code 13 | Nothing of what was refused. Reads go on, and subscriptions wait. Make room, and retry. |
-//! | A write or a sync fails. | [`Error::Storage`]; if it is the commit itself, [`Error::OutcomeUnknown`] | All of the commit or nothing; [`find_commit`](evercore::EventStore::find_commit) says which, for good. |
+//! | A read, a write or a sync fails. | [`Error::Unavailable`]; if it is the commit itself, [`Error::OutcomeUnknown`] | All of the commit or nothing; [`find_commit`](evercore::EventStore::find_commit) says which, for good. Subscriptions try again, with a warning each time. |
 //! | Others write for longer than [`busy_timeout`](SqliteOptions::busy_timeout). | [`Error::Busy`] | Nothing of what was refused. Retry. |
 //! | The file, its folder or the file system is read-only. | [`Error::CannotOpen`] with [`ReadOnly`] | It stays as it is. |
 //! | The file, or the `-wal` or `-shm` beside it, is moved, deleted or replaced while it is open (on Unix). | [`Error::CannotOpen`] with [`Moved`], for every write | Nothing is acknowledged that would go to a file without a name. Once the file is back, the store goes on. |
@@ -47,7 +47,7 @@
 //! | A page is damaged. | [`Error::Corrupt`], with the name of the file | The other pages can be read. Restore a backup. SQLite has no checksums: a byte that changes inside of a value is not noticed by it. |
 //!
 //! [`Error::DiskFull`]: evercore::Error::DiskFull
-//! [`Error::Storage`]: evercore::Error::Storage
+//! [`Error::Unavailable`]: evercore::Error::Unavailable
 //! [`Error::OutcomeUnknown`]: evercore::Error::OutcomeUnknown
 //! [`Error::Busy`]: evercore::Error::Busy
 //! [`Error::CannotOpen`]: evercore::Error::CannotOpen

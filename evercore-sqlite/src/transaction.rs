@@ -15,6 +15,7 @@ use tokio::runtime::Handle;
 
 use crate::blocking::blocking;
 use crate::engine::SqliteEngine;
+use crate::error::is_caused_by_what_passes;
 use crate::held::Held;
 use crate::nesting;
 
@@ -160,6 +161,14 @@ impl Transactor for SqliteEngine {
 
     fn first_id(&self, transaction: &Self::Transaction) -> Option<AggregateId> {
         Some(transaction.held().first_id())
+    }
+
+    async fn has_failed(
+        &self,
+        transaction: &mut Self::Transaction,
+        error: &(dyn std::error::Error + Send + Sync + 'static),
+    ) -> bool {
+        is_caused_by_what_passes(error) || transaction.held_mut().is_lost().await
     }
 
     async fn finish(

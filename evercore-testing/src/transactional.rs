@@ -48,6 +48,9 @@ pub trait SqlHarness: fmt::Debug + Send + Sync + 'static {
         sql: &str,
     ) -> Result<Vec<i64>, BoxError>;
 
+    /// Has the database break a transaction off in the middle of a statement, and gives what the driver says.
+    async fn break_off(&self, transaction: &mut SqlTransaction<Self>) -> BoxError;
+
     /// Removes the data.
     async fn clean_up(&self) -> Result<()>;
 }
@@ -69,6 +72,7 @@ macro_rules! transactional_conformance {
                 what_a_handler_applies_lands_with_its_record
                 a_conflict_in_a_handler_is_tried_again
                 racing_workers_handle_each_event_once
+                a_transaction_that_breaks_off_is_no_failure_of_its_handler
             }
             p10 {
                 who_lost_the_lease_commits_nothing
@@ -77,6 +81,8 @@ macro_rules! transactional_conformance {
             p11 {
                 a_failing_event_is_parked_and_its_effects_are_undone
                 a_redriven_event_takes_effect_once
+                a_statement_that_is_wrong_is_a_failure_of_its_handler
+                what_cannot_land_is_a_failure_of_its_handler
             }
         }
     };

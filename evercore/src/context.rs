@@ -5,6 +5,7 @@ mod reading;
 mod staging;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tracing::{instrument, warn};
 
@@ -36,12 +37,20 @@ pub struct Context {
     ids: Ids,
     reading: Reading,
     metadata: Option<Box<Metadata>>,
+    /// Whether the store failed at a read, in a way that passes.
+    has_met_trouble: AtomicBool,
 }
 
 impl Context {
     pub(crate) fn new(store: Arc<Inner>, ids: Ids, reading: Reading) -> Self {
         let (id, staging) = (ContextId::next(), Staging::default());
-        Self { store, id, staging, ids, reading, metadata: None }
+        let has_met_trouble = AtomicBool::new(false);
+        Self { store, id, staging, ids, reading, metadata: None, has_met_trouble }
+    }
+
+    /// Whether the store failed at a read, in a way that passes: what the work ended with may come of that.
+    pub(crate) fn has_met_trouble(&self) -> bool {
+        self.has_met_trouble.load(Ordering::Relaxed)
     }
 
     /// Loads an aggregate by its id.

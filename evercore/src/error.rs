@@ -368,7 +368,7 @@ pub enum Error {
         source: Option<BoxError>,
     },
 
-    /// The database stayed busy for longer than the engine waits. Can be retried.
+    /// The database stayed busy for longer than the engine waits, or has too little memory. Can be retried.
     #[error(
         "the database was busy for longer than the engine waits; retry, or look for a writer that holds it"
     )]
@@ -388,7 +388,7 @@ pub enum Error {
         waiting: usize,
     },
 
-    /// The database could not be reached; nothing was sent. Can be retried.
+    /// The database could not be reached, or its system failed; nothing has landed. Can be retried.
     #[error("the database cannot be reached; check that it runs, then retry")]
     Unavailable {
         /// What the driver said.
@@ -556,7 +556,7 @@ pub enum Error {
         problem: String,
     },
 
-    /// Anything else that the storage said: a disk that fails, a lost permission.
+    /// Anything else that the storage said: a lost permission, a statement that it does not take.
     #[error("the storage failed while it was asked to {operation}")]
     Storage {
         /// What was being done, as a verb.

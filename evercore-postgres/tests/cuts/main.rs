@@ -3,6 +3,7 @@
 //! Whoever commits is told what became of it, or that it never lands; made again then, it lands once.
 
 mod appends;
+mod pooler;
 mod proxy;
 mod settlements;
 mod silence;

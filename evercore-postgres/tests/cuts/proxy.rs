@@ -41,6 +41,8 @@ pub(crate) struct Passed {
 struct Tap {
     cut: Option<Cut>,
     passed: Passed,
+    /// What the client is told where a connection is cut.
+    last_words: Vec<u8>,
     /// How many connections there were so far, and how many of the first of them are silent.
     connections: usize,
     silent: usize,
@@ -67,6 +69,11 @@ impl Proxy {
         tap.passed = Passed::default();
     }
 
+    /// From now on, the client of a connection that is cut is told this first, as a pooler does.
+    pub(crate) fn say_before_cuts(&self, words: Vec<u8>) {
+        lock(&self.tap).last_words = words;
+    }
+
     /// As [`arm`](Self::arm), unless a cut is still to be made.
     pub(crate) fn arm_again(&self, cut: Cut) -> bool {
         let is_made = lock(&self.tap).cut.is_none();
@@ -74,6 +81,11 @@ impl Proxy {
             self.arm(cut);
         }
         is_made
+    }
+
+    /// Whether the cut was made.
+    pub(crate) fn is_cut(&self) -> bool {
+        lock(&self.tap).cut.is_none()
     }
 
     /// Whether the cut is still to be made. It is not made any more.
@@ -155,7 +167,14 @@ async fn forward(
     loop {
         let read = tokio::select! {
             biased;
-            () = cut.cancelled() => return,
+            () = cut.cancelled() => {
+                if side == Side::Answer {
+                    let words = lock(tap).last_words.clone();
+                    // The client may be gone.
+                    let _: Result<(), std::io::Error> = to.write_all(&words).await;
+                }
+                return;
+            }
             read = from.read(&mut buffer) => read.unwrap_or_default(),
         };
         if read == 0 {

@@ -2,6 +2,7 @@
 
 mod connections;
 mod deadlocks;
+mod idle;
 mod secrets;
 mod terminations;
 mod timeouts;

@@ -6,6 +6,7 @@
 mod clocks;
 mod disks;
 mod failover;
+mod handlers;
 mod idle;
 mod processes;
 mod storm;

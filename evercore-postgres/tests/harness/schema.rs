@@ -98,6 +98,11 @@ impl SqlHarness for Schema {
         Ok(sqlx::query_scalar(AssertSqlSafe(sql)).fetch_all(&mut **transaction).await?)
     }
 
+    async fn break_off(&self, transaction: &mut SqlTransaction<Self>) -> BoxError {
+        let ended = self.execute(transaction, "SELECT pg_terminate_backend(pg_backend_pid())");
+        ended.await.expect_err("the session was ended")
+    }
+
     async fn clean_up(&self) -> Result<()> {
         Harness::clean_up(self).await
     }

@@ -1,6 +1,9 @@
 //! Subscriptions that write in the transaction which records them: what is PostgreSQL's own.
 
-use evercore::{Batch, Error, EventStore};
+use std::pin::pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use evercore::{Batch, BoxError, Error, EventStore, FailurePolicy};
 use evercore_memory::MemoryEngine;
 use evercore_postgres::{PostgresContext, PostgresSubscriptionExt};
 use sqlx::AssertSqlSafe;
@@ -81,4 +84,102 @@ async fn a_store_on_another_engine_runs_no_projection() {
         .run_in_transaction(async |_: &mut PostgresContext, _: Batch| Ok::<_, Error>(()))
         .await;
     assert!(matches!(refused, Err(Error::WrongEngine { wanted: "PostgreSQL" })), "{refused:?}");
+}
+
+/// What the handler makes of it that its session was ended.
+#[derive(Clone, Copy, Debug)]
+enum Says {
+    Error,
+    OpaqueError,
+    Panic,
+    Nothing,
+}
+
+#[tokio::test]
+async fn a_session_that_is_terminated_is_no_failure_of_the_handler_whatever_it_says() {
+    let bank = Bank::new("tx_terminated").await;
+    bank.deposit("ada", 1).await.expect("it lands");
+    let policies = [("stopping", FailurePolicy::stop()), ("parking", FailurePolicy::park())];
+    for (name, policy) in policies {
+        let what_it_says = [Says::Error, Says::OpaqueError, Says::Panic, Says::Nothing];
+        let given = AtomicUsize::new(0);
+        let handler = async |ctx: &mut PostgresContext, _: Batch| {
+            let Some(says) = what_it_says.get(given.fetch_add(1, Ordering::Relaxed)) else {
+                return Ok(());
+            };
+            let ended = sqlx::query("SELECT pg_terminate_backend(pg_backend_pid())")
+                .execute(&mut **ctx.transaction())
+                .await
+                .expect_err("the session was ended");
+            match says {
+                Says::Error => Err(BoxError::from(ended)),
+                Says::OpaqueError => Err(ended.to_string().into()),
+                Says::Panic => panic!("{ended}"),
+                Says::Nothing => Ok(()),
+            }
+        };
+        run_until_idle(&bank, name, policy, handler).await.expect("it goes on");
+        assert_eq!(given.into_inner(), what_it_says.len() + 1);
+        let stored = bank.store.subscriptions().find(name).await.expect("it answers");
+        assert_eq!(stored.expect("it was run").parked, 0);
+    }
+}
+
+/// Raises an error with a code in the first transactions, and says what became of the subscription.
+async fn raised(bank: &Bank, name: &str, code: &str) -> Result<usize, Error> {
+    let given = AtomicUsize::new(0);
+    let raise = format!("DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '{code}'; END $$");
+    let handler = async |ctx: &mut PostgresContext, _: Batch| {
+        if given.fetch_add(1, Ordering::Relaxed) < 2 {
+            sqlx::raw_sql(AssertSqlSafe(raise.as_str())).execute(&mut **ctx.transaction()).await?;
+        }
+        Ok::<_, BoxError>(())
+    };
+    run_until_idle(bank, name, FailurePolicy::stop(), handler).await?;
+    Ok(given.into_inner())
+}
+
+#[tokio::test]
+async fn what_the_server_ends_a_transaction_for_tells_whose_failure_it_is() {
+    let bank = Bank::new("tx_raised").await;
+    bank.deposit("ada", 1).await.expect("it lands");
+    for code in ["40001", "40P01", "55P03", "53200"] {
+        let given = raised(&bank, &format!("passes_{code}"), code).await;
+        assert_eq!(given.expect("it goes on"), 3, "{code}");
+    }
+    for code in ["23505", "22012", "57014"] {
+        let ended = raised(&bank, &format!("stays_{code}"), code).await;
+        assert!(matches!(ended, Err(Error::HandlerFailed { .. })), "{code}: {ended:?}");
+    }
+}
+
+async fn run_until_idle<F>(
+    bank: &Bank,
+    name: &str,
+    policy: FailurePolicy,
+    handler: F,
+) -> Result<(), Error>
+where
+    F: AsyncFnOnce(&mut PostgresContext, Batch) -> Result<(), BoxError> + Clone,
+{
+    let stop = CancellationToken::new();
+    let subscription = bank.store.subscription(name).on_failure(policy).stop_on(stop.clone());
+    let idle = async {
+        while bank.store.subscriptions().find(name).await.expect("it answers").is_none() {
+            tokio::task::yield_now().await;
+        }
+        bank.store.wait_until_idle(name).await.expect("it answers");
+        stop.cancel();
+    };
+    let mut worker = pin!(subscription.run_in_transaction(handler));
+    let until_idle = async {
+        tokio::select! {
+            biased;
+            ended = &mut worker => return ended,
+            () = idle => {}
+        }
+        worker.await
+    };
+    let within = std::time::Duration::from_secs(30);
+    tokio::time::timeout(within, until_idle).await.expect("it is idle or ends")
 }

@@ -36,7 +36,9 @@ impl Outcome {
     /// What it means that the end of the transaction failed.
     pub(super) fn of_commit(failure: Failure) -> Self {
         match failure.class() {
-            Class::Other | Class::ConnectionLost | Class::IndexFull => Self::Unknown(failure),
+            Class::Other | Class::Unavailable | Class::Passing | Class::IndexFull => {
+                Self::Unknown(failure)
+            }
             _ if is_of_one_commit(&failure) => Self::Suspect(failure.into()),
             _ => Self::Undone(failure),
         }
@@ -103,7 +105,14 @@ mod tests {
             assert!(matches!(of_commit(code), Outcome::Undone(_)), "{code}");
         }
         // After these, the frames of the commit may be in the write-ahead log, and be found there after a crash.
-        let unknown = [ffi::SQLITE_IOERR_FSYNC, ffi::SQLITE_IOERR_WRITE, ffi::SQLITE_IOERR_SHMSIZE];
+        let unknown = [
+            ffi::SQLITE_IOERR_FSYNC,
+            ffi::SQLITE_IOERR_WRITE,
+            ffi::SQLITE_IOERR_SHMSIZE,
+            ffi::SQLITE_IOERR_NOMEM,
+            ffi::SQLITE_NOMEM,
+            ffi::SQLITE_INTERRUPT,
+        ];
         for code in unknown {
             assert!(matches!(of_commit(code), Outcome::Unknown(_)), "{code}");
         }

@@ -52,7 +52,7 @@ fn says_that_it_failed(error: &Failure) -> bool {
             error.message().contains("disk I/O error")
         }
         Failure::Store(
-            Error::Storage { .. } | Error::OutcomeUnknown { .. } | Error::HandlerFailed { .. },
+            Error::Unavailable { .. } | Error::OutcomeUnknown { .. } | Error::HandlerFailed { .. },
         ) => true,
         _ => false,
     }

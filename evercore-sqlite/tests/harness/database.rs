@@ -98,6 +98,13 @@ impl<P: Place> SqlHarness for Database<P> {
         Ok(sqlx::query_scalar(AssertSqlSafe(sql)).fetch_all(&mut **transaction).await?)
     }
 
+    async fn break_off(&self, transaction: &mut SqlTransaction<Self>) -> BoxError {
+        let handle = transaction.lock_handle().await;
+        handle.expect("it is open").set_progress_handler(1, || false);
+        let interrupted = self.execute(transaction, "INSERT INTO effects VALUES (0, 0)").await;
+        interrupted.expect_err("it was interrupted")
+    }
+
     async fn clean_up(&self) -> Result<()> {
         Ok(())
     }

@@ -234,6 +234,14 @@ impl<T: Transactor> Transactor for Halting<T> {
         self.0.first_id(transaction)
     }
 
+    async fn has_failed(
+        &self,
+        transaction: &mut Self::Transaction,
+        error: &(dyn std::error::Error + Send + Sync + 'static),
+    ) -> bool {
+        halting(self.0.has_failed(transaction, error)).await
+    }
+
     async fn finish(
         &self,
         transaction: Self::Transaction,

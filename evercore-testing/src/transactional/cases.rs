@@ -377,3 +377,78 @@ pub async fn a_redriven_event_takes_effect_once<H: SqlHarness>(fixture: SqlFixtu
     assert_eq!(info(&fixture.store, "redriven").await?.parked, 0);
     Ok(())
 }
+
+/// A driver's error as applications wrap it.
+#[derive(Debug, thiserror::Error)]
+#[error("the balance could not be written")]
+struct Wrapped(#[source] BoxError);
+
+pub async fn a_transaction_that_breaks_off_is_no_failure_of_its_handler<H: SqlHarness>(
+    fixture: SqlFixture<H>,
+) -> Outcome {
+    fixture.counters(3).await?;
+    let policies = [("stopping", FailurePolicy::stop()), ("parking", FailurePolicy::park())];
+    for (name, policy) in policies {
+        let given = AtomicU32::new(0);
+        let handler = async |ctx: Handed<'_, H>, batch: Batch| {
+            fixture.note_all(ctx, &batch).await?;
+            match given.fetch_add(1, Ordering::Relaxed) {
+                0 => Err(fixture.harness.break_off(ctx.transaction()).await),
+                1 => Err(Wrapped(fixture.harness.break_off(ctx.transaction()).await).into()),
+                _ => Ok(()),
+            }
+        };
+        let subscription = fixture.store.subscription(name).on_failure(policy);
+        fixture.run_beside(subscription, handler, fixture.idle(name)).await?;
+        assert_eq!(given.into_inner(), 3, "each time the whole batch");
+        let stored = info(&fixture.store, name).await?;
+        assert_eq!((stored.parked, stored.partitions[0].failure.as_deref()), (0, None));
+    }
+    assert_eq!(fixture.effects().await?, [1, 1, 2, 2, 3, 3]);
+    Ok(())
+}
+
+/// The first event is parked for `handler`'s failure at it, and the other one is handled.
+async fn assert_parks_the_first<H, F>(fixture: &SqlFixture<H>, name: &str, handler: F) -> Outcome
+where
+    H: SqlHarness,
+    F: AsyncFnOnce(Handed<'_, H>, Batch) -> Outcome + Clone,
+{
+    let ended = fixture.store.subscription(name).run_in(&*fixture.engine, handler.clone()).await;
+    assert_error!(ended, Error::HandlerFailed { position, .. } if position.get() == 1);
+    let parking = fixture.store.subscription(name).on_failure(FailurePolicy::park());
+    fixture.run_beside(parking, handler, fixture.idle(name)).await?;
+    let parked = fixture.store.subscriptions().parked(name, Position::START, 10).await?;
+    let parked: Vec<_> = parked.iter().map(|parked| parked.event.position().get()).collect();
+    assert_eq!(parked, [1]);
+    assert_eq!(fixture.effects().await?, [2]);
+    Ok(())
+}
+
+pub async fn a_statement_that_is_wrong_is_a_failure_of_its_handler<H: SqlHarness>(
+    fixture: SqlFixture<H>,
+) -> Outcome {
+    fixture.counters(2).await?;
+    let handler = async |ctx: Handed<'_, H>, batch: Batch| {
+        if batch.iter().any(|event| event.position().get() == 1) {
+            fixture.harness.execute(ctx.transaction(), "SELECT absent").await?;
+        }
+        fixture.note_all(ctx, &batch).await
+    };
+    assert_parks_the_first(&fixture, "wrong", handler).await
+}
+
+pub async fn what_cannot_land_is_a_failure_of_its_handler<H: SqlHarness>(
+    fixture: SqlFixture<H>,
+) -> Outcome {
+    counter::create_with_key(&fixture.store, "taken", 0).await?;
+    fixture.counters(1).await?;
+    let handler = async |ctx: Handed<'_, H>, batch: Batch| {
+        if batch.iter().any(|event| event.position().get() == 1) {
+            let mut counter = ctx.create_with_key::<Counter>("taken").await?;
+            ctx.apply(&mut counter, Added { by: 1 })?;
+        }
+        fixture.note_all(ctx, &batch).await
+    };
+    assert_parks_the_first(&fixture, "taken", handler).await
+}

@@ -24,6 +24,15 @@ impl Transactor for Network {
         None
     }
 
+    // No statement of it goes over the network.
+    async fn has_failed(
+        &self,
+        _transaction: &mut Effects,
+        _error: &(dyn std::error::Error + Send + Sync + 'static),
+    ) -> bool {
+        false
+    }
+
     async fn finish(
         &self,
         transaction: Effects,

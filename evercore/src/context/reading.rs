@@ -1,5 +1,7 @@
 //! How a context comes by aggregates.
 
+use std::sync::atomic::Ordering;
+
 use tracing::instrument;
 
 use super::Context;
@@ -92,7 +94,16 @@ impl Context {
         as_of: Option<AsOf>,
     ) -> impl Future<Output = Result<Option<Rehydrated<T>>>> + Send + use<'_, T> {
         let store = &*self.store;
-        rehydrate(&*store.engine, store, aggregate_type, target, as_of)
+        let read = rehydrate(&*store.engine, store, aggregate_type, target, as_of);
+        async { self.noted(read.await) }
+    }
+
+    /// Takes note of trouble with the store.
+    fn noted<T>(&self, done: Result<T>) -> Result<T> {
+        if done.as_ref().is_err_and(Error::is_retryable) {
+            self.has_met_trouble.store(true, Ordering::Relaxed);
+        }
+        done
     }
 
     pub(super) fn enter_stored<T: Aggregate>(
@@ -181,7 +192,8 @@ impl Context {
         on_key_taken: OnKeyTaken,
     ) -> Result<StateAggregate<T>> {
         self.store.registry.aggregate::<T>()?;
-        let id = self.ids.next(&self.store.ids, &*self.store.engine).await?;
+        let id = self.ids.next(&self.store.ids, &*self.store.engine).await;
+        let id = self.noted(id)?;
         let base = Base::Created { on_key_taken };
         let aggregate_type = self.store.stored_name::<T>().await?;
         self.staging.enter(&self.store.limits, id, aggregate_type, base, key.clone())?;

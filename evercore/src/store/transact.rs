@@ -30,6 +30,18 @@ pub trait Transactor: Send + Sync {
     /// For engines that cannot reserve ids while a transaction is open. They take note of those that the commit uses.
     fn first_id(&self, transaction: &Self::Transaction) -> Option<AggregateId>;
 
+    /// Tells, after the work in a transaction has ended with `error`, whether it was the transaction that failed: its
+    /// connection is lost, the database has ended it or let another one go first, or the disk is full. Then the work has
+    /// not failed, and is to be done again in another transaction. What the work did on anything else is its own affair.
+    ///
+    /// The engine asks the database; where the answer does not say why a transaction came to its end, the drivers' errors
+    /// among the causes of `error` do.
+    async fn has_failed(
+        &self,
+        transaction: &mut Self::Transaction,
+        error: &(dyn std::error::Error + Send + Sync + 'static),
+    ) -> bool;
+
     /// Lands a commit in the transaction, after all that it did before, then records the settlement, and commits all of
     /// it together. If one is refused, the transaction is rolled back; if the settlement was recorded before, it is
     /// rolled back as well, and that is no error. With a settlement, a commit without writes leaves no trace.
@@ -69,6 +81,15 @@ impl<X> TransactionContext<X> {
 
     pub(crate) fn into_parts(self) -> (Context, X) {
         (self.context, self.transaction)
+    }
+
+    /// Whether it was the transaction, or a read of the context, that failed when the work ended with an error.
+    pub(crate) async fn has_failed<T: Transactor<Transaction = X>>(
+        &mut self,
+        transactor: &T,
+        error: &(dyn std::error::Error + Send + Sync + 'static),
+    ) -> bool {
+        self.context.has_met_trouble() || transactor.has_failed(&mut self.transaction, error).await
     }
 
     /// The transaction, for the user's own statements.

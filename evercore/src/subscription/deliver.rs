@@ -75,11 +75,31 @@ where
         let handler = self.handler.clone();
         let handled =
             caught(async { handler(&mut context, batch).await.map_err(HandlerError::new) });
-        handled.await.and_then(std::convert::identity)?;
+        if let Err(error) = handled.await.and_then(std::convert::identity) {
+            if context.has_failed(self.transactor, error.source()).await {
+                return Err(Undelivered::Store(Error::Unavailable { source: error.into_source() }));
+            }
+            return Err(Undelivered::Handler(error));
+        }
         let (context, transaction) = context.into_parts();
         let landed = context.finish_in(self.transactor, transaction, Some(&settlement)).await;
-        landed.map_err(Undelivered::Store)?;
+        landed.map_err(unlanded)?;
         Ok(Recorded::WithItsEffects)
+    }
+}
+
+/// Whose failure it is that a batch did not land: the store's, or that of the handler, which has applied what cannot land,
+/// or has ended the transaction.
+fn unlanded(error: Error) -> Undelivered {
+    match error {
+        Error::LeaseLost { .. }
+        | Error::OutcomeUnknown { .. }
+        | Error::CannotOpen { .. }
+        | Error::Standby { .. }
+        | Error::Corrupt { .. }
+        | Error::Closed => Undelivered::Store(error),
+        error if error.is_retryable() => Undelivered::Store(error),
+        error => Undelivered::Handler(HandlerError::new(error)),
     }
 }
 

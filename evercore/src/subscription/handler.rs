@@ -131,6 +131,10 @@ impl HandlerError {
         self.failed_at
     }
 
+    pub(crate) fn source(&self) -> &(dyn std::error::Error + Send + Sync + 'static) {
+        &*self.source
+    }
+
     pub(crate) fn cause(&self) -> Option<&(dyn std::error::Error + 'static)> {
         self.source.source()
     }
