@@ -7,6 +7,7 @@ mod execute;
 mod inner;
 mod names;
 mod transact;
+mod transaction;
 
 use std::sync::Arc;
 
@@ -30,6 +31,7 @@ pub(crate) use inner::Inner;
 use inner::Writing;
 pub(crate) use names::StoredNames;
 pub use transact::{TransactionContext, Transactor};
+pub use transaction::Transaction;
 
 /// A store of events, on whichever engine.
 ///

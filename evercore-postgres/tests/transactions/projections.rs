@@ -2,7 +2,7 @@
 
 use evercore::{Batch, Error, EventStore};
 use evercore_memory::MemoryEngine;
-use evercore_postgres::{PostgresContext, PostgresSubscriptionExt};
+use evercore_postgres::PostgresContext;
 use sqlx::AssertSqlSafe;
 use tokio_util::sync::CancellationToken;
 
