@@ -6,9 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 use evercore::engine::StorageEngine;
 use evercore::{AggregateId, Batch, BoxError, EventStore, SubscriptionBuilder};
-use evercore_postgres::{
-    PostgresContext, PostgresEngine, PostgresStoreExt, PostgresSubscriptionExt,
-};
+use evercore_postgres::{PostgresContext, PostgresEngine};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 
 use crate::domain::{Entered, Entry, Ledger};
@@ -116,7 +114,7 @@ pub(crate) async fn transact(
     intent: Intent,
 ) -> Result<(), Failure> {
     store
-        .with_transaction(async |ctx| {
+        .with_transaction(async |ctx: &mut PostgresContext| {
             let mut ledger = ctx.load::<Ledger>(ledger).await?;
             ctx.apply(&mut ledger, Entered { attempt })?;
             sqlx::query("INSERT INTO chaos.written_beside (attempt) VALUES ($1)")

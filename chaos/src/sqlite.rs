@@ -5,9 +5,7 @@ use std::any::Any;
 use async_trait::async_trait;
 use evercore::engine::{Commit, Committed, Settlement, StorageEngine, Transactor};
 use evercore::{AggregateId, Batch, BoxError, EventStore, SubscriptionBuilder};
-use evercore_sqlite::{
-    SqliteContext, SqliteEngine, SqliteStoreExt, SqliteSubscriptionExt, SqliteTransaction,
-};
+use evercore_sqlite::{SqliteContext, SqliteEngine, SqliteTransaction};
 use sqlx::{Connection, Row, SqliteConnection};
 
 use crate::domain::{Entered, Entry, Ledger};
@@ -91,7 +89,7 @@ pub(crate) async fn transact(
     intent: Intent,
 ) -> Result<(), Failure> {
     store
-        .with_transaction(async |ctx| {
+        .with_transaction(async |ctx: &mut SqliteContext| {
             let mut ledger = ctx.load::<Ledger>(ledger).await?;
             ctx.apply(&mut ledger, Entered { attempt })?;
             sqlx::query("INSERT INTO written_beside (attempt) VALUES (?)")

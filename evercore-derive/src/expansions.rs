@@ -21,16 +21,20 @@ fn an_aggregate_without_options() {
         }),
         expect![[r##"
             #[automatically_derived]
+            #[allow(deprecated)]
             impl ::evercore::Aggregate for Account {
-                const NAME: &'static str = "Account";
-                const CLONE: ::core::option::Option<fn(&Self) -> Self> = {
+                const NAME: &'static ::evercore::__private::core::primitive::str = "Account";
+                const CLONE: ::evercore::__private::core::option::Option<fn(&Self) -> Self> = {
                     use ::evercore::__private::WithoutClone as _;
                     ::evercore::__private::Copying::<Self>::CLONE
                 };
             }
-            ::evercore::__private::inventory::submit! {
-                ::evercore::AggregateType::of:: < Account > ()
-            }
+            #[allow(deprecated)]
+            const _: () = {
+                ::evercore::__private::inventory::submit! {
+                    ::evercore::AggregateType::of:: < Account > ()
+                }
+            };
         "##]],
     );
 }
@@ -45,21 +49,27 @@ fn an_aggregate_with_all_options() {
         }),
         expect![[r##"
             #[automatically_derived]
+            #[allow(deprecated)]
             impl facade::evercore::Aggregate for Account {
-                const NAME: &'static str = "account";
-                const SNAPSHOTS: ::core::option::Option<facade::evercore::SnapshotPolicy<Self>> = ::core::option::Option::Some(
+                const NAME: &'static facade::evercore::__private::core::primitive::str = "account";
+                const SNAPSHOTS: facade::evercore::__private::core::option::Option<
+                    facade::evercore::SnapshotPolicy<Self>,
+                > = facade::evercore::__private::core::option::Option::Some(
                     facade::evercore::__private::snapshots::<
                         Account,
                     >(100u32, 17936386212721918796u64),
                 );
-                const CLONE: ::core::option::Option<fn(&Self) -> Self> = {
+                const CLONE: facade::evercore::__private::core::option::Option<fn(&Self) -> Self> = {
                     use facade::evercore::__private::WithoutClone as _;
                     facade::evercore::__private::Copying::<Self>::CLONE
                 };
             }
-            facade::evercore::__private::inventory::submit! {
-                facade::evercore::AggregateType::of:: < Account > ()
-            }
+            #[allow(deprecated)]
+            const _: () = {
+                facade::evercore::__private::inventory::submit! {
+                    facade::evercore::AggregateType::of:: < Account > ()
+                }
+            };
         "##]],
     );
 }
@@ -81,11 +91,12 @@ fn an_aggregate_that_is_rejected() {
             #[automatically_derived]
             impl<'a, T> ::evercore::Aggregate for Account<'a, T>
             where
-                Self: ::core::default::Default + ::core::marker::Send + ::core::marker::Sync
-                    + 'static,
+                Self: ::evercore::__private::core::default::Default
+                    + ::evercore::__private::core::marker::Send
+                    + ::evercore::__private::core::marker::Sync + 'static,
                 T: Clone,
             {
-                const NAME: &'static str = "";
+                const NAME: &'static ::evercore::__private::core::primitive::str = "";
             }
         "#]],
     );
@@ -112,18 +123,22 @@ fn an_event_without_options() {
                 amount: i64,
             }
             #[automatically_derived]
+            #[allow(deprecated)]
             impl ::evercore::Event for MoneyDeposited {
                 type Aggregate = Account;
-                const NAME: &'static str = "MoneyDeposited";
-                const VERSION: u32 = 1u32;
-                const SHAPE: ::core::option::Option<::evercore::Shape> = ::core::option::Option::Some(
+                const NAME: &'static ::evercore::__private::core::primitive::str = "MoneyDeposited";
+                const VERSION: ::evercore::__private::core::primitive::u32 = 1u32;
+                const SHAPE: ::evercore::__private::core::option::Option<::evercore::Shape> = ::evercore::__private::core::option::Option::Some(
                     ::evercore::Shape::new(&[("amount", "i64")]),
                 );
                 const ENCODING: ::evercore::Encoding<Self> = ::evercore::Encoding::serde();
             }
-            ::evercore::__private::inventory::submit! {
-                ::evercore::EventType::of:: < MoneyDeposited > ()
-            }
+            #[allow(deprecated)]
+            const _: () = {
+                ::evercore::__private::inventory::submit! {
+                    ::evercore::EventType::of:: < MoneyDeposited > ()
+                }
+            };
         "##]],
     );
 }
@@ -155,12 +170,18 @@ fn an_event_with_all_options_and_derives_of_its_own() {
                 Out { amount: i64 },
             }
             #[automatically_derived]
+            #[allow(deprecated)]
             impl facade::evercore::Event for MoneyMoved {
                 type Aggregate = bank::Account;
-                const NAME: &'static str = "money-moved";
-                const VERSION: u32 = 3u32;
-                const ALIASES: &'static [&'static str] = &["MoneyMoved", "moved"];
-                const SHAPE: ::core::option::Option<facade::evercore::Shape> = ::core::option::Option::Some(
+                const NAME: &'static facade::evercore::__private::core::primitive::str = "money-moved";
+                const VERSION: facade::evercore::__private::core::primitive::u32 = 3u32;
+                const ALIASES: &'static [&'static facade::evercore::__private::core::primitive::str] = &[
+                    "MoneyMoved",
+                    "moved",
+                ];
+                const SHAPE: facade::evercore::__private::core::option::Option<
+                    facade::evercore::Shape,
+                > = facade::evercore::__private::core::option::Option::Some(
                     facade::evercore::Shape::new(
                         &[
                             ("#[serde(tag = \"kind\")]", ""),
@@ -173,9 +194,12 @@ fn an_event_with_all_options_and_derives_of_its_own() {
                 );
                 const ENCODING: facade::evercore::Encoding<Self> = facade::evercore::Encoding::serde();
             }
-            facade::evercore::__private::inventory::submit! {
-                facade::evercore::EventType::of:: < MoneyMoved > ()
-            }
+            #[allow(deprecated)]
+            const _: () = {
+                facade::evercore::__private::inventory::submit! {
+                    facade::evercore::EventType::of:: < MoneyMoved > ()
+                }
+            };
         "##]],
     );
 }
@@ -194,18 +218,22 @@ fn an_event_that_leaves_serde_to_the_item() {
             #[derive(serde::Serialize, serde::Deserialize)]
             struct Closed;
             #[automatically_derived]
+            #[allow(deprecated)]
             impl ::evercore::Event for Closed {
                 type Aggregate = Account;
-                const NAME: &'static str = "Closed";
-                const VERSION: u32 = 1u32;
-                const SHAPE: ::core::option::Option<::evercore::Shape> = ::core::option::Option::Some(
+                const NAME: &'static ::evercore::__private::core::primitive::str = "Closed";
+                const VERSION: ::evercore::__private::core::primitive::u32 = 1u32;
+                const SHAPE: ::evercore::__private::core::option::Option<::evercore::Shape> = ::evercore::__private::core::option::Option::Some(
                     ::evercore::Shape::new(&[("()", "")]),
                 );
                 const ENCODING: ::evercore::Encoding<Self> = ::evercore::Encoding::serde();
             }
-            ::evercore::__private::inventory::submit! {
-                ::evercore::EventType::of:: < Closed > ()
-            }
+            #[allow(deprecated)]
+            const _: () = {
+                ::evercore::__private::inventory::submit! {
+                    ::evercore::EventType::of:: < Closed > ()
+                }
+            };
         "##]],
     );
 }
@@ -227,18 +255,22 @@ fn an_event_that_says_itself_where_serde_is() {
             #[serde(crate = "facade::serde")]
             struct Closed;
             #[automatically_derived]
+            #[allow(deprecated)]
             impl ::evercore::Event for Closed {
                 type Aggregate = Account;
-                const NAME: &'static str = "Closed";
-                const VERSION: u32 = 1u32;
-                const SHAPE: ::core::option::Option<::evercore::Shape> = ::core::option::Option::Some(
+                const NAME: &'static ::evercore::__private::core::primitive::str = "Closed";
+                const VERSION: ::evercore::__private::core::primitive::u32 = 1u32;
+                const SHAPE: ::evercore::__private::core::option::Option<::evercore::Shape> = ::evercore::__private::core::option::Option::Some(
                     ::evercore::Shape::new(&[("()", "")]),
                 );
                 const ENCODING: ::evercore::Encoding<Self> = ::evercore::Encoding::serde();
             }
-            ::evercore::__private::inventory::submit! {
-                ::evercore::EventType::of:: < Closed > ()
-            }
+            #[allow(deprecated)]
+            const _: () = {
+                ::evercore::__private::inventory::submit! {
+                    ::evercore::EventType::of:: < Closed > ()
+                }
+            };
         "##]],
     );
 }
@@ -258,19 +290,23 @@ fn an_event_with_a_codec_of_its_own() {
             #[serde(crate = "::evercore::__private::serde")]
             struct Closed;
             #[automatically_derived]
+            #[allow(deprecated)]
             impl ::evercore::Event for Closed {
                 type Aggregate = Account;
-                const NAME: &'static str = "Closed";
-                const VERSION: u32 = 1u32;
-                const SHAPE: ::core::option::Option<::evercore::Shape> = ::core::option::Option::Some(
+                const NAME: &'static ::evercore::__private::core::primitive::str = "Closed";
+                const VERSION: ::evercore::__private::core::primitive::u32 = 1u32;
+                const SHAPE: ::evercore::__private::core::option::Option<::evercore::Shape> = ::evercore::__private::core::option::Option::Some(
                     ::evercore::Shape::new(&[("()", "")]),
                 );
                 const ENCODING: ::evercore::Encoding<Self> = ::evercore::Encoding::serde()
                     .codec(::evercore::Codec::Cbor);
             }
-            ::evercore::__private::inventory::submit! {
-                ::evercore::EventType::of:: < Closed > ()
-            }
+            #[allow(deprecated)]
+            const _: () = {
+                ::evercore::__private::inventory::submit! {
+                    ::evercore::EventType::of:: < Closed > ()
+                }
+            };
         "##]],
     );
 }
@@ -295,11 +331,12 @@ fn a_message_of_protocol_buffers() {
                 reason: Option<String>,
             }
             #[automatically_derived]
+            #[allow(deprecated)]
             impl ::evercore::Event for Closed {
                 type Aggregate = Account;
-                const NAME: &'static str = "Closed";
-                const VERSION: u32 = 1u32;
-                const SHAPE: ::core::option::Option<::evercore::Shape> = ::core::option::Option::Some(
+                const NAME: &'static ::evercore::__private::core::primitive::str = "Closed";
+                const VERSION: ::evercore::__private::core::primitive::u32 = 1u32;
+                const SHAPE: ::evercore::__private::core::option::Option<::evercore::Shape> = ::evercore::__private::core::option::Option::Some(
                     ::evercore::Shape::new(
                         &[("reason", "Option<String> #[prost(string, optional, tag = \"1\")]")],
                     ),
@@ -309,9 +346,12 @@ fn a_message_of_protocol_buffers() {
                     ::evercore::__private::Serde::<Self>::ENCODING
                 });
             }
-            ::evercore::__private::inventory::submit! {
-                ::evercore::EventType::of:: < Closed > ()
-            }
+            #[allow(deprecated)]
+            const _: () = {
+                ::evercore::__private::inventory::submit! {
+                    ::evercore::EventType::of:: < Closed > ()
+                }
+            };
         "##]],
     );
 }
@@ -340,11 +380,12 @@ fn an_event_that_is_rejected() {
             #[serde(crate = "::evercore::__private::serde")]
             struct Closed(String);
             #[automatically_derived]
+            #[allow(deprecated)]
             impl ::evercore::Event for Closed {
                 type Aggregate = ::evercore::__private::UnknownAggregate;
-                const NAME: &'static str = "Closed";
-                const VERSION: u32 = 0u32;
-                const SHAPE: ::core::option::Option<::evercore::Shape> = ::core::option::Option::Some(
+                const NAME: &'static ::evercore::__private::core::primitive::str = "Closed";
+                const VERSION: ::evercore::__private::core::primitive::u32 = 0u32;
+                const SHAPE: ::evercore::__private::core::option::Option<::evercore::Shape> = ::evercore::__private::core::option::Option::Some(
                     ::evercore::Shape::new(&[("0", "String")]),
                 );
                 const ENCODING: ::evercore::Encoding<Self> = ::evercore::Encoding::serde();
@@ -385,11 +426,15 @@ fn a_state_event() {
                 /// Clears with `Some(None)`.
                 #[serde(with = "::evercore::__private::double_option")]
                 #[serde(default)]
-                #[serde(skip_serializing_if = "::core::option::Option::is_none")]
+                #[serde(
+                    skip_serializing_if = "::evercore::__private::core::option::Option::is_none"
+                )]
                 limit: Option<Option<i64>>,
                 #[serde(default, rename = "memo")]
                 #[serde(with = "::evercore::__private::double_option")]
-                #[serde(skip_serializing_if = "::core::option::Option::is_none")]
+                #[serde(
+                    skip_serializing_if = "::evercore::__private::core::option::Option::is_none"
+                )]
                 note: std::option::Option<Option<String>>,
                 #[serde(with = "my_own")]
                 opened: Option<Option<Date>>,
@@ -398,11 +443,12 @@ fn a_state_event() {
                 reason: String,
             }
             #[automatically_derived]
+            #[allow(deprecated)]
             impl ::evercore::Event for Changed {
                 type Aggregate = Account;
-                const NAME: &'static str = "Changed";
-                const VERSION: u32 = 1u32;
-                const SHAPE: ::core::option::Option<::evercore::Shape> = ::core::option::Option::Some(
+                const NAME: &'static ::evercore::__private::core::primitive::str = "Changed";
+                const VERSION: ::evercore::__private::core::primitive::u32 = 1u32;
+                const SHAPE: ::evercore::__private::core::option::Option<::evercore::Shape> = ::evercore::__private::core::option::Option::Some(
                     ::evercore::Shape::new(
                         &[
                             ("owner", "String"),
@@ -418,28 +464,38 @@ fn a_state_event() {
                 );
                 const ENCODING: ::evercore::Encoding<Self> = ::evercore::Encoding::serde();
             }
-            ::evercore::__private::inventory::submit! {
-                ::evercore::EventType::of:: < Changed > ()
-            }
+            #[allow(deprecated)]
+            const _: () = {
+                ::evercore::__private::inventory::submit! {
+                    ::evercore::EventType::of:: < Changed > ()
+                }
+            };
             #[automatically_derived]
+            #[allow(deprecated)]
             impl ::evercore::Apply<Changed> for Account {
-                #[allow(unused_variables)]
-                fn apply(&mut self, event: &Changed, _meta: &::evercore::EventMeta) {
-                    ::evercore::__private::set(&event.owner, &mut self.owner);
-                    if let ::core::option::Option::Some(value) = &event.r#type {
-                        ::evercore::__private::set(value, &mut self.r#type);
+                fn apply(&mut self, __event: &Changed, _: &::evercore::EventMeta) {
+                    ::evercore::__private::set(&__event.owner, &mut self.owner);
+                    if let ::evercore::__private::core::option::Option::Some(__value) = &__event
+                        .r#type
+                    {
+                        ::evercore::__private::set(__value, &mut self.r#type);
                     }
-                    if let ::core::option::Option::Some(value) = &event.limit {
-                        ::evercore::__private::set(value, &mut self.limit);
+                    if let ::evercore::__private::core::option::Option::Some(__value) = &__event
+                        .limit
+                    {
+                        ::evercore::__private::set(__value, &mut self.limit);
                     }
-                    if let ::core::option::Option::Some(value) = &event.note {
-                        ::evercore::__private::set(value, &mut self.note);
+                    if let ::evercore::__private::core::option::Option::Some(__value) = &__event.note
+                    {
+                        ::evercore::__private::set(__value, &mut self.note);
                     }
-                    if let ::core::option::Option::Some(value) = &event.opened {
-                        ::evercore::__private::set(value, &mut self.opened);
+                    if let ::evercore::__private::core::option::Option::Some(__value) = &__event
+                        .opened
+                    {
+                        ::evercore::__private::set(__value, &mut self.opened);
                     }
                     #[cfg(feature = "branches")]
-                    ::evercore::__private::set(&event.branch, &mut self.branch);
+                    ::evercore::__private::set(&__event.branch, &mut self.branch);
                 }
             }
         "##]],
@@ -469,19 +525,20 @@ fn a_state_event_that_is_rejected() {
                 owner: String,
             }
             #[automatically_derived]
+            #[allow(deprecated)]
             impl ::evercore::Event for Changed {
                 type Aggregate = Account;
-                const NAME: &'static str = "Changed";
-                const VERSION: u32 = 1u32;
-                const SHAPE: ::core::option::Option<::evercore::Shape> = ::core::option::Option::Some(
+                const NAME: &'static ::evercore::__private::core::primitive::str = "Changed";
+                const VERSION: ::evercore::__private::core::primitive::u32 = 1u32;
+                const SHAPE: ::evercore::__private::core::option::Option<::evercore::Shape> = ::evercore::__private::core::option::Option::Some(
                     ::evercore::Shape::new(&[("owner", "String")]),
                 );
                 const ENCODING: ::evercore::Encoding<Self> = ::evercore::Encoding::serde();
             }
             #[automatically_derived]
+            #[allow(deprecated)]
             impl ::evercore::Apply<Changed> for Account {
-                #[allow(unused_variables)]
-                fn apply(&mut self, event: &Changed, _meta: &::evercore::EventMeta) {}
+                fn apply(&mut self, __event: &Changed, _: &::evercore::EventMeta) {}
             }
         "#]],
     );

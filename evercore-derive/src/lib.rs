@@ -5,6 +5,8 @@
 //! rest of the program from adding errors of its own.
 
 mod aggregate;
+mod conditional;
+mod deprecated;
 mod event;
 #[cfg(test)]
 mod expansions;
@@ -93,8 +95,8 @@ pub fn aggregate(item: TokenStream) -> TokenStream {
 /// # With other attributes
 ///
 /// Put it **above** `#[derive(Serialize)]` and `#[derive(Deserialize)]`, if you write them yourself: it leaves out what
-/// it sees, and it sees only what stands below it and not inside of a `cfg_attr`. Otherwise the compiler finds
-/// `conflicting implementations of trait`. Other derives may stand on either side. `#[serde(…)]` works as always.
+/// it sees, and it sees only what stands below it. Otherwise the compiler finds `conflicting implementations of trait`.
+/// Other derives may stand on either side. `#[serde(…)]` works as always, and all of them may stand in a `cfg_attr`.
 ///
 /// An `Option<Option<T>>` in a field with a name, also of a variant, is written so that it reads back as it was: nothing
 /// at all for `None`, null for `Some(None)`. A field that says by `#[serde(…)]` how it is written is left at that. In a

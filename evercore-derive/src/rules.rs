@@ -3,8 +3,10 @@
 use std::collections::HashSet;
 
 use darling::error::Accumulator;
+use proc_macro2::TokenStream;
+use quote::quote;
 use syn::ext::IdentExt;
-use syn::{Generics, Ident, LitStr, Path, parse_quote};
+use syn::{Attribute, Generics, Ident, LitStr, Path, parse_quote};
 
 use crate::value::{CratePath, Number, Texts};
 
@@ -83,4 +85,25 @@ pub(crate) fn no_generics(what: &str, generics: &Generics, mistakes: &mut Accumu
     }
     let problem = format!("{what} cannot be generic: its stored name stands for exactly one type");
     mistakes.push(darling::Error::custom(problem).with_span(&generics.params));
+}
+
+/// The constant of the other names; none if there are none.
+pub(crate) fn aliases_constant(krate: &Path, aliases: &[LitStr]) -> Option<TokenStream> {
+    let text = quote!(#krate::__private::core::primitive::str);
+    (!aliases.is_empty())
+        .then(|| quote!(const ALIASES: &'static [&'static #text] = &[#(#aliases),*];))
+}
+
+/// Announces a type.
+pub(crate) fn announcement(
+    krate: &Path,
+    allowed: Option<&Attribute>,
+    described: TokenStream,
+) -> TokenStream {
+    quote! {
+        #allowed
+        const _: () = {
+            #krate::__private::inventory::submit! { #described }
+        };
+    }
 }

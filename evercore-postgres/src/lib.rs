@@ -29,10 +29,8 @@ mod readers;
 mod row;
 mod schema;
 mod statements;
-
 mod subscriptions;
 mod transaction;
-mod transactional;
 mod types;
 mod verdict;
 mod view;
@@ -41,5 +39,4 @@ mod writer;
 pub use engine::PostgresEngine;
 pub use frontier::FrontierHolder;
 pub use options::PostgresOptions;
-pub use transaction::{PostgresContext, PostgresStoreExt, PostgresTransaction};
-pub use transactional::PostgresSubscriptionExt;
+pub use transaction::{PostgresContext, PostgresTransaction};

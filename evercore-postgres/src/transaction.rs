@@ -1,15 +1,14 @@
 //! Contexts whose events land together with the user's own rows.
 
-use std::any::Any;
 use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use evercore::engine::{
-    AggregateWrite, Commit, Committed, Settled, Settlement, StorageEngine, TransactionContext,
+    AggregateWrite, Commit, Committed, Settled, Settlement, Transaction, TransactionContext,
     Transactor,
 };
-use evercore::{AggregateId, ConflictReason, Error, EventStore, Result};
+use evercore::{AggregateId, ConflictReason, Error, Result};
 use sqlx::{AssertSqlSafe, PgConnection};
 use tokio::time::timeout;
 use tracing::debug;
@@ -48,66 +47,81 @@ enum Standing {
 }
 
 /// A context and the transaction that it lands in: `ctx.transaction()`.
+///
+/// As an argument, it makes [`EventStore::with_transaction`](evercore::EventStore::with_transaction) and
+/// [`SubscriptionBuilder::run_in_transaction`](evercore::SubscriptionBuilder::run_in_transaction) open one in PostgreSQL.
+///
+/// User code must neither commit nor roll back, or nothing that it applied lands, and the answer is
+/// [`Error::TransactionEnded`]; rows that it has committed by itself stay. Savepoints are fine.
+///
+/// The transaction of a subscription may do nothing for as long as the lease lasts at most; then the server ends it, so
+/// that a worker that is stuck holds no lock that its successor needs.
+///
+/// # Example: rows that land with the events
+/// ```no_run
+/// # use evercore::{Aggregate, Error, EventStore, state_event};
+/// # #[derive(Aggregate, Default)]
+/// # struct Account { balance: i64 }
+/// # #[state_event(aggregate = Account)]
+/// # struct BalanceSet { balance: i64 }
+/// # #[derive(Debug)]
+/// # enum BankError { Sql(sqlx::Error), Store(Error) }
+/// # impl From<sqlx::Error> for BankError { fn from(e: sqlx::Error) -> Self { Self::Sql(e) } }
+/// # impl From<Error> for BankError { fn from(e: Error) -> Self { Self::Store(e) } }
+/// # async fn example(store: EventStore) -> Result<(), BankError> {
+/// use evercore_postgres::PostgresContext;
+///
+/// store
+///     .with_transaction(async |ctx: &mut PostgresContext| {
+///         let mut account = ctx.load_by_key::<Account>("NL91ABNA0417164300").await?;
+///         ctx.apply(&mut account, BalanceSet { balance: 7 })?;
+///         sqlx::query("UPDATE balances SET amount = 7 WHERE account = $1")
+///             .bind(account.id().get())
+///             .execute(&mut **ctx.transaction())
+///             .await?;
+///         Ok::<_, BankError>(())
+///     })
+///     .await
+/// # }
+/// ```
+///
+/// # Example: a read model that takes each event into account once
+/// ```no_run
+/// # use evercore::{Aggregate, Batch, EventStore, state_event};
+/// # #[derive(Aggregate, Default)]
+/// # struct Account { balance: i64 }
+/// # #[state_event(aggregate = Account)]
+/// # struct BalanceSet { balance: i64 }
+/// # async fn example(store: EventStore) -> evercore::Result<()> {
+/// use evercore::BoxError;
+/// use evercore_postgres::PostgresContext;
+///
+/// store
+///     .subscription("balances")
+///     .event::<BalanceSet>()
+///     .run_in_transaction(async |ctx: &mut PostgresContext, batch: Batch| {
+///         for event in &batch {
+///             sqlx::query("INSERT INTO balances VALUES ($1, $2)")
+///                 .bind(event.aggregate_id().get())
+///                 .bind(event.decode::<BalanceSet>()?.balance)
+///                 .execute(&mut **ctx.transaction())
+///                 .await?;
+///         }
+///         Ok::<_, BoxError>(())
+///     })
+///     .await
+/// # }
+/// ```
 pub type PostgresContext = TransactionContext<PostgresTransaction>;
 
-/// What a store on PostgreSQL can do besides.
-pub trait PostgresStoreExt {
-    /// As [`EventStore::with_context`], with a transaction of the database beside the context: the rows that `work`
-    /// writes in it and the events that it applies land together or not at all.
-    ///
-    /// `work` must neither commit nor roll back, or nothing that it applied lands, and the answer is
-    /// [`Error::TransactionEnded`]; rows that it has committed by itself stay. Savepoints are fine. It runs again on a conflict, in a new transaction. Keep the transaction short: such a commit is not grouped
-    /// with others, and locks that it takes are held to its end.
-    ///
-    /// # Errors
-    /// - As [`EventStore::with_context`].
-    /// - [`Error::WrongEngine`] if the store is on another engine.
-    /// - [`Error::TransactionEnded`] if `work` has ended the transaction.
-    ///
-    /// # Example
-    /// ```no_run
-    /// # use evercore::{Aggregate, Error, EventStore, state_event};
-    /// # #[derive(Aggregate, Default)]
-    /// # struct Account { balance: i64 }
-    /// # #[state_event(aggregate = Account)]
-    /// # struct BalanceSet { balance: i64 }
-    /// # #[derive(Debug)]
-    /// # enum BankError { Sql(sqlx::Error), Store(Error) }
-    /// # impl From<sqlx::Error> for BankError { fn from(e: sqlx::Error) -> Self { Self::Sql(e) } }
-    /// # impl From<Error> for BankError { fn from(e: Error) -> Self { Self::Store(e) } }
-    /// # async fn example(store: EventStore) -> Result<(), BankError> {
-    /// use evercore_postgres::PostgresStoreExt;
-    ///
-    /// store
-    ///     .with_transaction(async |ctx| {
-    ///         let mut account = ctx.load_by_key::<Account>("NL91ABNA0417164300").await?;
-    ///         ctx.apply(&mut account, BalanceSet { balance: 7 })?;
-    ///         sqlx::query("UPDATE balances SET amount = 7 WHERE account = $1")
-    ///             .bind(account.id().get())
-    ///             .execute(&mut **ctx.transaction())
-    ///             .await?;
-    ///         Ok::<_, BankError>(())
-    ///     })
-    ///     .await
-    /// # }
-    /// ```
-    fn with_transaction<F, T, E>(&self, work: F) -> impl Future<Output = Result<T, E>>
-    where
-        F: AsyncFnOnce(&mut PostgresContext) -> Result<T, E> + Clone,
-        E: From<Error>;
-}
+impl Transaction for PostgresTransaction {
+    type Engine = PostgresEngine;
 
-impl PostgresStoreExt for EventStore {
-    async fn with_transaction<F, T, E>(&self, work: F) -> Result<T, E>
-    where
-        F: AsyncFnOnce(&mut PostgresContext) -> Result<T, E> + Clone,
-        E: From<Error>,
-    {
-        let engine: &dyn StorageEngine = self.engine();
-        let engine: &dyn Any = engine;
-        let engine: &PostgresEngine =
-            engine.downcast_ref().ok_or(Error::WrongEngine { wanted: "PostgreSQL" })?;
-        self.with_context_in(engine, work).await
+    const DATABASE: &'static str = "PostgreSQL";
+
+    // A write to the store is on another connection, and waits for no more than the rows that both write.
+    fn within<F: Future>(_: &PostgresEngine, work: F) -> impl Future<Output = F::Output> {
+        work
     }
 }
 

@@ -27,7 +27,7 @@
 //!   where it would otherwise be an error; what was acknowledged is on the disk, as ever.
 //! - Several processes may use one file. They wait for each other up to
 //!   [`busy_timeout`](SqliteOptions::busy_timeout), then get [`Error::Busy`](evercore::Error::Busy).
-//! - Your own tables may live in the same file, and [`with_transaction`](SqliteStoreExt::with_transaction) lands their
+//! - Your own tables may live in the same file, and [`with_transaction`](SqliteContext) lands their
 //!   rows together with events. The view `event_log` shows the log to people.
 //!
 //! # When something gets in the way
@@ -88,7 +88,6 @@ mod schema;
 mod subscriptions;
 mod sync;
 mod transaction;
-mod transactional;
 mod turns;
 mod types;
 mod url;
@@ -98,8 +97,7 @@ mod writer;
 
 pub use engine::SqliteEngine;
 pub use options::{MissingFile, SqliteOptions, Synchronous};
-pub use transaction::{SqliteContext, SqliteStoreExt, SqliteTransaction};
-pub use transactional::SqliteSubscriptionExt;
+pub use transaction::{SqliteContext, SqliteTransaction};
 
 /// What a fuzzer calls.
 #[doc(hidden)]

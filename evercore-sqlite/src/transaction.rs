@@ -1,15 +1,14 @@
 //! Contexts whose events land together with the user's own rows.
 
-use std::any::Any;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use evercore::engine::{
-    Commit, Committed, Settlement, StorageEngine, TransactionContext, Transactor,
+    Commit, Committed, Settlement, Transaction, TransactionContext, Transactor,
 };
-use evercore::{AggregateId, Error, EventStore, Result};
+use evercore::{AggregateId, Result};
 use sqlx::SqliteConnection;
 use tokio::runtime::Handle;
 
@@ -28,84 +27,93 @@ pub struct SqliteTransaction {
 }
 
 /// A context and the transaction that it lands in: `ctx.transaction()`.
+///
+/// As an argument, it makes [`EventStore::with_transaction`](evercore::EventStore::with_transaction) and
+/// [`SubscriptionBuilder::run_in_transaction`](evercore::SubscriptionBuilder::run_in_transaction) open one in SQLite.
+///
+/// Keep the transaction short. SQLite has one writer: commits and other transactions wait until this one ends, up to
+/// [`busy_timeout`](crate::SqliteOptions::busy_timeout), and then fail with [`Error::Busy`]. Reads do not wait; they see
+/// what was committed before. In memory, the transaction begins with a copy of the database for them. While the
+/// transaction of a subscription is open, nobody else writes, and so nobody takes its lease.
+///
+/// User code must not
+/// - write to the store but through its context; that is an [`Error::NestedCommit`] at once, or an [`Error::Busy`] in the
+///   end if it is done on a task that it has spawned and waits for,
+/// - commit or roll back; that undoes all, and is an [`Error::TransactionEnded`]. Savepoints are fine.
+///
+/// The connection is opened for this transaction, so that pragmas, temporary tables and hooks end with it; its commit
+/// hook is taken. The id of an aggregate that is created in a transaction which does not land is given to another one
+/// later.
+///
+/// # Example: rows that land with the events
+/// ```
+/// # use evercore::{Aggregate, Error, EventStore, state_event};
+/// # #[derive(Aggregate, Default)]
+/// # struct Account { balance: i64 }
+/// # #[state_event(aggregate = Account)]
+/// # struct BalanceSet { balance: i64 }
+/// # #[derive(Debug)]
+/// # enum BankError { Sql(sqlx::Error), Store(Error) }
+/// # impl From<sqlx::Error> for BankError { fn from(e: sqlx::Error) -> Self { Self::Sql(e) } }
+/// # impl From<Error> for BankError { fn from(e: Error) -> Self { Self::Store(e) } }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), BankError> {
+/// use evercore_sqlite::SqliteContext;
+///
+/// let store = EventStore::connect("sqlite::memory:").await?;
+/// store
+///     .with_transaction(async |ctx: &mut SqliteContext| {
+///         sqlx::query("CREATE TABLE balances (account INTEGER PRIMARY KEY, amount INTEGER)")
+///             .execute(&mut **ctx.transaction())
+///             .await?;
+///         let mut account = ctx.create_with_key::<Account>("NL91ABNA0417164300").await?;
+///         ctx.apply(&mut account, BalanceSet { balance: 7 })?;
+///         sqlx::query("INSERT INTO balances VALUES (?, 7)")
+///             .bind(account.id().get())
+///             .execute(&mut **ctx.transaction())
+///             .await?;
+///         Ok::<_, BankError>(())
+///     })
+///     .await
+/// # }
+/// ```
+///
+/// # Example: a read model that takes each event into account once
+/// ```no_run,standalone_crate
+/// # use evercore::{Aggregate, Batch, EventStore, state_event};
+/// # #[derive(Aggregate, Default)]
+/// # struct Account { balance: i64 }
+/// # #[state_event(aggregate = Account)]
+/// # struct BalanceSet { balance: i64 }
+/// # async fn example(store: EventStore) -> evercore::Result<()> {
+/// use evercore::BoxError;
+/// use evercore_sqlite::SqliteContext;
+///
+/// store
+///     .subscription("balances")
+///     .event::<BalanceSet>()
+///     .run_in_transaction(async |ctx: &mut SqliteContext, batch: Batch| {
+///         for event in &batch {
+///             sqlx::query("INSERT INTO balances VALUES (?, ?)")
+///                 .bind(event.aggregate_id().get())
+///                 .bind(event.decode::<BalanceSet>()?.balance)
+///                 .execute(&mut **ctx.transaction())
+///                 .await?;
+///         }
+///         Ok::<_, BoxError>(())
+///     })
+///     .await
+/// # }
+/// ```
 pub type SqliteContext = TransactionContext<SqliteTransaction>;
 
-/// What a store on SQLite can do besides.
-pub trait SqliteStoreExt {
-    /// As [`EventStore::with_context`], with a transaction of the database beside the context: the rows that `work`
-    /// writes in it and the events that it applies land together or not at all.
-    ///
-    /// Keep the transaction short. SQLite has one writer: commits and other transactions wait until this one ends, up
-    /// to [`busy_timeout`](crate::SqliteOptions::busy_timeout). Reads do not wait; they see what was committed before.
-    /// In memory, the transaction begins with a copy of the database for them.
-    ///
-    /// `work` must not
-    /// - write to the store but through its context; that is an [`Error::NestedCommit`] at once, or an [`Error::Busy`]
-    ///   in the end if it is done on a task that `work` has spawned and waits for,
-    /// - commit or roll back; that undoes all, and is an [`Error::TransactionEnded`]. Savepoints are fine.
-    ///
-    /// The connection is opened for this transaction, so that pragmas, temporary tables and hooks end with it; its
-    /// commit hook is taken. The id of an aggregate that is created in a transaction which does not land is given to
-    /// another one later.
-    ///
-    /// # Errors
-    /// - As [`EventStore::with_context`].
-    /// - [`Error::WrongEngine`] if the store is on another engine.
-    /// - [`Error::Busy`] if others write for too long.
-    /// - [`Error::NestedCommit`] inside of another transaction of this store.
-    /// - [`Error::TransactionEnded`] if `work` has ended the transaction.
-    ///
-    /// # Example
-    /// ```
-    /// # use evercore::{Aggregate, Error, EventStore, state_event};
-    /// # #[derive(Aggregate, Default)]
-    /// # struct Account { balance: i64 }
-    /// # #[state_event(aggregate = Account)]
-    /// # struct BalanceSet { balance: i64 }
-    /// # #[derive(Debug)]
-    /// # enum BankError { Sql(sqlx::Error), Store(Error) }
-    /// # impl From<sqlx::Error> for BankError { fn from(e: sqlx::Error) -> Self { Self::Sql(e) } }
-    /// # impl From<Error> for BankError { fn from(e: Error) -> Self { Self::Store(e) } }
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), BankError> {
-    /// use evercore_sqlite::SqliteStoreExt;
-    ///
-    /// let store = EventStore::connect("sqlite::memory:").await?;
-    /// store
-    ///     .with_transaction(async |ctx| {
-    ///         sqlx::query("CREATE TABLE balances (account INTEGER PRIMARY KEY, amount INTEGER)")
-    ///             .execute(&mut **ctx.transaction())
-    ///             .await?;
-    ///         let mut account = ctx.create_with_key::<Account>("NL91ABNA0417164300").await?;
-    ///         ctx.apply(&mut account, BalanceSet { balance: 7 })?;
-    ///         sqlx::query("INSERT INTO balances VALUES (?, 7)")
-    ///             .bind(account.id().get())
-    ///             .execute(&mut **ctx.transaction())
-    ///             .await?;
-    ///         Ok::<_, BankError>(())
-    ///     })
-    ///     .await
-    /// # }
-    /// ```
-    fn with_transaction<F, T, E>(&self, work: F) -> impl Future<Output = Result<T, E>>
-    where
-        F: AsyncFnOnce(&mut SqliteContext) -> Result<T, E> + Clone,
-        E: From<Error>;
-}
+impl Transaction for SqliteTransaction {
+    type Engine = SqliteEngine;
 
-impl SqliteStoreExt for EventStore {
-    async fn with_transaction<F, T, E>(&self, work: F) -> Result<T, E>
-    where
-        F: AsyncFnOnce(&mut SqliteContext) -> Result<T, E> + Clone,
-        E: From<Error>,
-    {
-        let engine: &dyn StorageEngine = self.engine();
-        let engine: &dyn Any = engine;
-        let engine: &SqliteEngine =
-            engine.downcast_ref().ok_or(Error::WrongEngine { wanted: "SQLite" })?;
-        let work =
-            async move |ctx: &mut SqliteContext| nesting::within(&engine.database, work(ctx)).await;
-        self.with_context_in(engine, work).await
+    const DATABASE: &'static str = "SQLite";
+
+    fn within<F: Future>(engine: &SqliteEngine, work: F) -> impl Future<Output = F::Output> {
+        nesting::within(&engine.database, work)
     }
 }
 

@@ -21,7 +21,7 @@ use crate::{
 };
 
 pub use crate::recorded::EventRow;
-pub use crate::store::{TransactionContext, Transactor};
+pub use crate::store::{Transaction, TransactionContext, Transactor};
 pub use commit::{
     AggregateWrite, Commit, CommitOutcome, Committed, FirstOutcome, Idempotency, KeyChange,
     NewEvent, NewSnapshot, Precondition,

@@ -1,10 +1,28 @@
 //! What generated code calls. Not public interface: it changes without notice.
+//!
+//! Programs of older editions use the macros as well, with names that are keywords by now:
+//!
+//! ```edition2021,standalone_crate
+//! use evercore::{Aggregate, Registry, state_event};
+//!
+//! #[derive(Aggregate, Default)]
+//! struct Account { gen: u8, r#async: Option<u8> }
+//!
+//! #[state_event(aggregate = Account)]
+//! struct Opened { gen: u8, r#async: Option<Option<u8>> }
+//!
+//! # fn main() -> evercore::Result<()> {
+//! assert!(Registry::linked()?.knows_event::<Opened>());
+//! # Ok(())
+//! # }
+//! ```
 
 use std::marker::PhantomData;
 
 use ::serde::Serialize;
 use ::serde::de::DeserializeOwned;
 
+pub use ::core;
 pub use inventory;
 pub use serde;
 pub use serde_json;

@@ -9,6 +9,7 @@ mod inner;
 mod names;
 mod once;
 mod transact;
+mod transaction;
 
 use std::sync::Arc;
 
@@ -33,6 +34,7 @@ use inner::Writing;
 pub(crate) use names::StoredNames;
 pub use once::Once;
 pub use transact::{TransactionContext, Transactor};
+pub use transaction::Transaction;
 
 /// A store of events, on whichever engine.
 ///

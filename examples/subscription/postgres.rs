@@ -12,7 +12,7 @@ mod worker;
 
 use clap::Parser;
 use evercore::{Batch, EventStore, SubscriptionBuilder};
-use evercore_postgres::{PostgresContext, PostgresStoreExt, PostgresSubscriptionExt};
+use evercore_postgres::PostgresContext;
 
 use worker::{ADD, Balance, CREATE, MoneyDeposited, Options, READ, ReadModel, Worker};
 

@@ -11,7 +11,7 @@ mod worker;
 
 use clap::Parser;
 use evercore::{Batch, EventStore, SubscriptionBuilder};
-use evercore_sqlite::{SqliteContext, SqliteStoreExt, SqliteSubscriptionExt};
+use evercore_sqlite::SqliteContext;
 
 use worker::{ADD, Balance, CREATE, MoneyDeposited, Options, READ, ReadModel, Worker};
 

@@ -4,20 +4,22 @@ use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 
 use super::model::{Aggregate, Snapshots};
+use crate::rules;
 use crate::value::UnknownEvents;
 
 /// The implementation and its announcement.
 pub(crate) fn aggregate(model: &Aggregate<'_>) -> TokenStream {
-    let Aggregate { krate, ident, name, aliases, snapshots, unknown_events, .. } = model;
-    let aliases = (!aliases.is_empty())
-        .then(|| quote!(const ALIASES: &'static [&'static str] = &[#(#aliases),*];));
+    let Aggregate { krate, ident, allowed, name, aliases, snapshots, unknown_events, .. } = model;
+    let aliases = rules::aliases_constant(krate, aliases);
+    let described = quote!(#krate::AggregateType::of::<#ident>());
+    let announcement = rules::announcement(krate, allowed.as_ref(), described);
     let snapshots = snapshots.as_ref().map(|Snapshots { every, fingerprint }| {
         let policy = quote_spanned! {ident.span()=>
             #krate::__private::snapshots::<#ident>(#every, #fingerprint)
         };
         quote! {
-            const SNAPSHOTS: ::core::option::Option<#krate::SnapshotPolicy<Self>> =
-                ::core::option::Option::Some(#policy);
+            const SNAPSHOTS: #krate::__private::core::option::Option<#krate::SnapshotPolicy<Self>> =
+                #krate::__private::core::option::Option::Some(#policy);
         }
     });
     let unknown_events = unknown_events.as_ref().map(|policy| {
@@ -32,20 +34,19 @@ pub(crate) fn aggregate(model: &Aggregate<'_>) -> TokenStream {
     });
     quote! {
         #[automatically_derived]
+        #allowed
         impl #krate::Aggregate for #ident {
-            const NAME: &'static str = #name;
+            const NAME: &'static #krate::__private::core::primitive::str = #name;
             #aliases
             #snapshots
-            const CLONE: ::core::option::Option<fn(&Self) -> Self> = {
+            const CLONE: #krate::__private::core::option::Option<fn(&Self) -> Self> = {
                 use #krate::__private::WithoutClone as _;
                 #krate::__private::Copying::<Self>::CLONE
             };
             #unknown_events
         }
 
-        #krate::__private::inventory::submit! {
-            #krate::AggregateType::of::<#ident>()
-        }
+        #announcement
     }
 }
 
@@ -58,7 +59,10 @@ pub(crate) fn rejected(model: &Aggregate<'_>, mistakes: darling::Error) -> Token
         let predicates = where_clause.map(|clause| &clause.predicates);
         quote! {
             where
-                Self: ::core::default::Default + ::core::marker::Send + ::core::marker::Sync + 'static,
+                Self: #krate::__private::core::default::Default
+                    + #krate::__private::core::marker::Send
+                    + #krate::__private::core::marker::Sync
+                    + 'static,
                 #predicates
         }
     });
@@ -67,7 +71,7 @@ pub(crate) fn rejected(model: &Aggregate<'_>, mistakes: darling::Error) -> Token
 
         #[automatically_derived]
         impl #impl_generics #krate::Aggregate for #ident #ty_generics #bounds {
-            const NAME: &'static str = #name;
+            const NAME: &'static #krate::__private::core::primitive::str = #name;
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use quote::ToTokens;
+use syn::ext::IdentExt;
 use syn::{Attribute, Data, DeriveInput, Field, Fields};
 
 /// A number that changes when the shape of the state does: the names, order and types of its fields and variants, and
@@ -22,7 +23,7 @@ pub(crate) fn fingerprint(item: &DeriveInput, version: u32) -> u64 {
             hash.token("enum");
             for variant in &data.variants {
                 hash.serde(&variant.attrs);
-                hash.token(&variant.ident.to_string());
+                hash.token(&variant.ident.unraw().to_string());
                 hash.fields(&variant.fields);
             }
         }
@@ -75,7 +76,8 @@ impl Fnv1a {
                 }
                 // One by one: whether two of them touch is a matter of layout.
                 TokenTree::Punct(punct) => self.token(punct.as_char().encode_utf8(&mut [0; 4])),
-                TokenTree::Ident(ident) => self.token(&ident.to_string()),
+                // A later edition may want it raw.
+                TokenTree::Ident(ident) => self.token(&ident.unraw().to_string()),
                 TokenTree::Literal(literal) => self.token(&literal.to_string()),
             }
         }

@@ -7,13 +7,15 @@ use syn::{Attribute, Data, DeriveInput, Generics, Ident, LitStr, Meta, Path};
 use super::fingerprint::fingerprint;
 use super::input::Input;
 use crate::value::{Number, UnknownEvents};
-use crate::{options, parts, rules};
+use crate::{deprecated, options, parts, rules};
 
 /// An aggregate as declared.
 pub(crate) struct Aggregate<'a> {
     pub(crate) krate: Path,
     pub(crate) ident: &'a Ident,
     pub(crate) generics: &'a Generics,
+    /// For the use of what is deprecated.
+    pub(crate) allowed: Option<Attribute>,
     pub(crate) name: LitStr,
     pub(crate) aliases: Vec<LitStr>,
     pub(crate) snapshots: Option<Snapshots>,
@@ -46,6 +48,7 @@ pub(crate) fn read(item: &DeriveInput) -> (Aggregate<'_>, darling::Result<()>) {
         krate: rules::krate(input.krate.0),
         ident: &item.ident,
         generics: &item.generics,
+        allowed: deprecated::allowed(item),
         aliases: rules::aliases("aggregate", input.aliases.0, &name, &mut mistakes),
         name,
         unknown_events: input.unknown_events.0,

@@ -3,76 +3,96 @@
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
 use syn::punctuated::Punctuated;
-use syn::{Attribute, Path, Token};
+use syn::{Attribute, Meta, Path, Token};
 
-/// The derives that an item does not name itself.
+use crate::conditional::{self, Presence};
+
+/// What an item says of serde's derives itself.
 pub(crate) struct Derives {
-    serialize: bool,
-    deserialize: bool,
-    /// Whether the item tells serde itself where it is.
-    has_crate: bool,
+    serialize: Presence,
+    deserialize: Presence,
+    /// Where serde is found.
+    krate: Presence,
+}
+
+/// An option of `#[serde(…)]`.
+pub(crate) struct SerdeOption {
+    pub(crate) name: String,
+    pub(crate) conditions: Vec<TokenStream>,
 }
 
 impl Derives {
-    /// None are added.
-    pub(crate) const fn none() -> Self {
-        Self { serialize: false, deserialize: false, has_crate: false }
-    }
-
     /// Looks at the attributes of an item. Those above the macro's own are gone by now.
-    pub(crate) fn missing(attrs: &[Attribute]) -> Self {
-        let derived: Vec<String> = attrs
-            .iter()
-            .filter(|attr| attr.path().is_ident("derive"))
-            .filter_map(|attr| {
-                attr.parse_args_with(Punctuated::<Path, Token![,]>::parse_terminated).ok()
-            })
-            .flatten()
-            .filter_map(|path| path.segments.last().map(|segment| segment.ident.to_string()))
-            .collect();
+    pub(crate) fn of(attrs: &[Attribute]) -> Self {
+        let mut derived = Vec::new();
+        for attr in conditional::all(attrs) {
+            // However it is reached.
+            let is_derive = attr.meta.path().segments.last().is_some_and(|it| it.ident == "derive");
+            let Some(list) = is_derive.then(|| attr.meta.require_list().ok()).flatten() else {
+                continue;
+            };
+            let paths = list.parse_args_with(Punctuated::<Path, Token![,]>::parse_terminated);
+            for path in paths.into_iter().flatten() {
+                let name = path.segments.last().map(|segment| segment.ident.to_string());
+                derived.push((name.unwrap_or_default(), attr.conditions.clone()));
+            }
+        }
+        let derives = |name: &str| {
+            Presence::new(derived.iter().filter(|it| it.0 == name).map(|it| it.1.as_slice()))
+        };
         Self {
-            serialize: !derived.iter().any(|name| name == "Serialize"),
-            deserialize: !derived.iter().any(|name| name == "Deserialize"),
-            has_crate: serde_options(attrs).any(|option| option == "crate"),
+            serialize: derives("Serialize"),
+            deserialize: derives("Deserialize"),
+            krate: given(&serde_options(attrs), &["crate"]),
         }
     }
 
-    /// The attributes that add them.
+    /// The attributes that add both to what lacks them.
     pub(crate) fn attributes(&self, krate: &Path) -> TokenStream {
-        self.added(self.serialize, krate)
+        let serialize = self.serialize.unless(derive(krate, quote!(Serialize)));
+        self.with_reading(serialize, krate)
     }
 
     /// As [`attributes`](Self::attributes), for what is not written any more.
     pub(crate) fn for_reading(&self, krate: &Path) -> TokenStream {
-        self.added(false, krate)
+        self.with_reading(None, krate)
     }
 
-    fn added(&self, serialize: bool, krate: &Path) -> TokenStream {
-        let place = ((serialize || self.deserialize) && !self.has_crate).then(|| {
+    fn with_reading(&self, serialize: Option<Attribute>, krate: &Path) -> TokenStream {
+        let deserialize = self.deserialize.unless(derive(krate, quote!(Deserialize)));
+        let place = (serialize.is_some() || deserialize.is_some()).then(|| {
             let path = spelled(krate, "__private::serde");
-            quote!(#[serde(crate = #path)])
+            self.krate.unless(quote!(serde(crate = #path)))
         });
-        let serialize = serialize.then(|| quote!(#[derive(#krate::__private::serde::Serialize)]));
-        let deserialize =
-            self.deserialize.then(|| quote!(#[derive(#krate::__private::serde::Deserialize)]));
+        let place = place.flatten();
         quote!(#serialize #deserialize #place)
     }
 }
 
-/// The names of the options in all `#[serde(…)]`. What serde would not understand is left for it to say.
-pub(crate) fn serde_options(attrs: &[Attribute]) -> impl Iterator<Item = String> {
-    attrs
-        .iter()
-        .filter(|attr| attr.path().is_ident("serde"))
-        .filter_map(|attr| attr.meta.require_list().ok())
-        .filter_map(|list| darling::ast::NestedMeta::parse_meta_list(list.tokens.clone()).ok())
-        .flatten()
-        .filter_map(|option| match option {
-            darling::ast::NestedMeta::Meta(meta) => {
-                meta.path().get_ident().map(ToString::to_string)
-            }
-            _ => None,
-        })
+fn derive(krate: &Path, name: TokenStream) -> TokenStream {
+    quote!(derive(#krate::__private::serde::#name))
+}
+
+/// The options in all `#[serde(…)]`. What serde would not understand is left for it to say.
+pub(crate) fn serde_options(attrs: &[Attribute]) -> Vec<SerdeOption> {
+    let mut options = Vec::new();
+    for attr in conditional::named(attrs, "serde") {
+        let Ok(list) = attr.meta.require_list() else { continue };
+        let said = list.parse_args_with(Punctuated::<Meta, Token![,]>::parse_terminated);
+        let names = said
+            .into_iter()
+            .flatten()
+            .filter_map(|option| option.path().get_ident().map(ToString::to_string));
+        let conditions = &attr.conditions;
+        options.extend(names.map(|name| SerdeOption { name, conditions: conditions.clone() }));
+    }
+    options
+}
+
+/// When one of these options is among those of serde.
+pub(crate) fn given(options: &[SerdeOption], names: &[&str]) -> Presence {
+    let named = options.iter().filter(|option| names.contains(&&*option.name));
+    Presence::new(named.map(|option| option.conditions.as_slice()))
 }
 
 /// A path below the crate's, as the text that serde's attributes take.

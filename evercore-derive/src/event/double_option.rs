@@ -1,9 +1,11 @@
 //! Serde for fields that tell absent from null.
 
 use darling::error::Accumulator;
-use syn::{Attribute, Data, Field, Fields, Path, Type, parse_quote};
+use quote::quote;
+use syn::{Attribute, Data, Fields, Path, Type};
 
-use super::derives::{serde_options, spelled};
+use super::derives::{given, serde_options, spelled};
+use crate::conditional::Presence;
 use crate::option;
 
 /// What a field may say itself about how it is written; it is left at that.
@@ -18,15 +20,16 @@ pub(super) fn annotate(
     mistakes: &mut Accumulator,
 ) {
     // Such an item is written as its one field is, which cannot be absent.
-    if serde_options(attrs).any(|said| said == "transparent") {
+    let transparent = given(&serde_options(attrs), &["transparent"]);
+    if transparent.is_certain() {
         return;
     }
-    let module = spelled(krate, "__private::double_option");
+    let mut annotate = |fields: &mut Fields| annotate_fields(fields, krate, &transparent, mistakes);
     match data {
-        Data::Struct(data) => annotate_fields(&mut data.fields, &module, mistakes),
+        Data::Struct(data) => annotate(&mut data.fields),
         Data::Enum(data) => {
             for variant in &mut data.variants {
-                annotate_fields(&mut variant.fields, &module, mistakes);
+                annotate(&mut variant.fields);
             }
         }
         // Refused as an event.
@@ -35,12 +38,18 @@ pub(super) fn annotate(
 }
 
 /// Only a field with a name can be absent.
-fn annotate_fields(fields: &mut Fields, module: &str, mistakes: &mut Accumulator) {
+fn annotate_fields(
+    fields: &mut Fields,
+    krate: &Path,
+    transparent: &Presence,
+    mistakes: &mut Accumulator,
+) {
     let Fields::Named(fields) = fields else { return };
     for field in &mut fields.named {
-        let said: Vec<String> = serde_options(&field.attrs).collect();
         let Some(inner) = doubly_optional(&field.ty) else { continue };
-        if said.iter().any(|said| OWN_WAYS.contains(&&**said)) {
+        let said = serde_options(&field.attrs);
+        let own_way = given(&said, &OWN_WAYS).or(transparent);
+        if own_way.is_certain() {
             continue;
         }
         if option::inner(inner).is_some() {
@@ -48,23 +57,20 @@ fn annotate_fields(fields: &mut Fields, module: &str, mistakes: &mut Accumulator
                            absent is `None`, null is `Some(None)`";
             mistakes.push(darling::Error::custom(problem).with_span(inner));
         }
-        annotate_field(field, &said, module);
+        let module = spelled(krate, "__private::double_option");
+        let is_none = spelled(krate, "__private::core::option::Option::is_none");
+        let missing = [
+            own_way.unless(quote!(serde(with = #module))),
+            own_way.or(&given(&said, &["default"])).unless(quote!(serde(default))),
+            own_way
+                .or(&given(&said, &["skip_serializing_if"]))
+                .unless(quote!(serde(skip_serializing_if = #is_none))),
+        ];
+        field.attrs.extend(missing.into_iter().flatten());
     }
 }
 
 /// The `T` of an `Option<Option<T>>`.
 fn doubly_optional(ty: &Type) -> Option<&Type> {
     option::inner(ty).and_then(option::inner)
-}
-
-fn annotate_field(field: &mut Field, said: &[String], module: &str) {
-    let says = |option: &str| said.iter().any(|said| said == option);
-    field.attrs.push(parse_quote!(#[serde(with = #module)]));
-    if !says("default") {
-        field.attrs.push(parse_quote!(#[serde(default)]));
-    }
-    if !says("skip_serializing_if") {
-        let is_none = "::core::option::Option::is_none";
-        field.attrs.push(parse_quote!(#[serde(skip_serializing_if = #is_none)]));
-    }
 }

@@ -7,23 +7,24 @@ use syn::Path;
 use super::model::Event;
 use super::shape::Part;
 use super::versions::Versions;
+use crate::rules;
 use crate::value::{Codec, CodecKind, Older};
 
 /// The item, its implementation and its announcement.
 pub(crate) fn event(model: &Event) -> TokenStream {
     let Event { krate, item, derives, aggregate, .. } = model;
     let ident = &item.ident;
-    let derives = derives.attributes(krate);
+    let derives = derives.as_ref().map(|derives| derives.attributes(krate));
     let implementation = implementation(model, quote!(#aggregate));
     // The name carries the span of the error that `Apply` is missing.
     let event_type = quote_spanned!(ident.span()=> #krate::EventType::of::<#ident>());
+    let announcement = rules::announcement(krate, model.allowed.as_ref(), event_type);
     quote! {
         #derives
         #item
 
         #implementation
-
-        #krate::__private::inventory::submit! { #event_type }
+        #announcement
     }
 }
 
@@ -34,7 +35,7 @@ pub(crate) fn rejected(model: &Event, mistakes: darling::Error) -> TokenStream {
     if !model.can_stand_in() {
         return quote!(#mistakes #item);
     }
-    let derives = derives.attributes(krate);
+    let derives = derives.as_ref().map(|derives| derives.attributes(krate));
     let implementation = implementation(model, stand_in_aggregate(model));
     quote! {
         #mistakes
@@ -56,15 +57,15 @@ pub(crate) fn stand_in_aggregate(model: &Event) -> TokenStream {
 /// How it is found in the log, and read.
 pub(crate) fn stored_constants(model: &Event) -> TokenStream {
     let Event { krate, name, aliases, versions: Versions { current, oldest, .. }, .. } = model;
-    let aliases = (!aliases.is_empty())
-        .then(|| quote!(const ALIASES: &'static [&'static str] = &[#(#aliases),*];));
-    let oldest = oldest.map(|oldest| quote!(const OLDEST_VERSION: u32 = #oldest;));
+    let aliases = rules::aliases_constant(krate, aliases);
+    let number = quote!(#krate::__private::core::primitive::u32);
+    let oldest = oldest.map(|oldest| quote!(const OLDEST_VERSION: #number = #oldest;));
     let upcasters = upcasters(model);
     let upcasters = (!upcasters.is_empty())
         .then(|| quote!(const UPCASTERS: &'static [#krate::Upcaster] = &[#(#upcasters),*];));
     quote! {
-        const NAME: &'static str = #name;
-        const VERSION: u32 = #current;
+        const NAME: &'static #krate::__private::core::primitive::str = #name;
+        const VERSION: #number = #current;
         #aliases
         #oldest
         #upcasters
@@ -106,7 +107,7 @@ pub(crate) fn located(tokens: TokenStream, place: Span) -> TokenStream {
 }
 
 fn implementation(model: &Event, aggregate: TokenStream) -> TokenStream {
-    let Event { krate, item, codec, .. } = model;
+    let Event { krate, item, allowed, codec, .. } = model;
     let ident = &item.ident;
     let encoding = encoding(krate, *codec);
     let constants = stored_constants(model);
@@ -116,11 +117,12 @@ fn implementation(model: &Event, aggregate: TokenStream) -> TokenStream {
         .map(|Part { name, ty, conditions }| quote!(#(#conditions)* (#name, #ty)));
     quote! {
         #[automatically_derived]
+        #allowed
         impl #krate::Event for #ident {
             type Aggregate = #aggregate;
             #constants
-            const SHAPE: ::core::option::Option<#krate::Shape> =
-                ::core::option::Option::Some(#krate::Shape::new(&[#(#parts),*]));
+            const SHAPE: #krate::__private::core::option::Option<#krate::Shape> =
+                #krate::__private::core::option::Option::Some(#krate::Shape::new(&[#(#parts),*]));
             const ENCODING: #krate::Encoding<Self> = #encoding;
         }
     }

@@ -12,7 +12,7 @@ use super::shape::{self, Part};
 use super::versions::{self, Versions};
 use crate::options::Options;
 use crate::value::{AggregateType, Codec, CodecKind};
-use crate::{options, parts, rules};
+use crate::{conditional, deprecated, options, parts, rules};
 
 /// Which of the attributes makes the event.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -27,7 +27,10 @@ pub(crate) struct Event {
     pub(crate) krate: Path,
     /// The item as written, without what only our macros understand.
     pub(crate) item: DeriveInput,
-    pub(crate) derives: Derives,
+    /// `None` if serde's derives are left to the user.
+    pub(crate) derives: Option<Derives>,
+    /// For the use of what is deprecated.
+    pub(crate) allowed: Option<Attribute>,
     /// `None` only together with a mistake.
     pub(crate) aggregate: Option<TypePath>,
     pub(crate) name: LitStr,
@@ -98,7 +101,8 @@ pub(crate) fn read_with<O: Options, T>(
     let name = rules::name(input.name.0, &item.ident, &mut mistakes);
     let mut event = Event {
         krate,
-        derives: if is_message { Derives::none() } else { Derives::missing(&item.attrs) },
+        allowed: deprecated::allowed(&item),
+        derives: (!is_message).then(|| Derives::of(&item.attrs)),
         codec,
         aggregate: input.aggregate.0.map(|AggregateType(path)| path),
         versions: versions::read(
@@ -153,20 +157,18 @@ fn is_ours(path: &Path, name: &str) -> bool {
 /// Without a derive of serde's, its attributes would be unknown.
 fn forget_serde(item: &mut DeriveInput) {
     for attrs in parts::attributes_mut(&mut item.data).into_iter().chain([&mut item.attrs]) {
-        attrs.retain(|attr| !attr.path().is_ident("serde"));
+        conditional::take(attrs, "serde");
     }
 }
 
 /// `#[state(…)]` belongs to the fields of a state event, which has read them by now.
 fn take_state_attributes(kind: Kind, data: &mut Data, mistakes: &mut Accumulator) {
     for attrs in parts::attributes_mut(data) {
-        attrs.retain(|attr| {
-            let ours = attr.path().is_ident("state");
-            if ours && kind != Kind::StateEvent {
+        for taken in conditional::take(attrs, "state") {
+            if kind != Kind::StateEvent {
                 let problem = "`#[state(…)]` goes on the fields of a `#[state_event]`; an `#[event]` changes the state by its `Apply`";
-                mistakes.push(darling::Error::custom(problem).with_span(attr.path()));
+                mistakes.push(darling::Error::custom(problem).with_span(taken.path()));
             }
-            !ours
-        });
+        }
     }
 }

@@ -6,6 +6,8 @@ use syn::ext::IdentExt;
 use syn::punctuated::Punctuated;
 use syn::{Attribute, Data, DeriveInput, Field, Fields, Ident, LitStr, Meta, Token};
 
+use crate::conditional::{self, cfgs};
+
 /// A field, a variant, or what serde is told about the whole.
 pub(crate) struct Part {
     pub(crate) name: String,
@@ -22,15 +24,23 @@ struct Told {
     serde: Vec<String>,
     /// What prost is told, as it is written.
     prost: Vec<String>,
+    /// What either is told behind a condition, and the condition.
+    conditional: Vec<(String, Attribute)>,
 }
 
 /// The parts of an item, in order.
 pub(crate) fn shape(item: &DeriveInput) -> Vec<Part> {
     let mut parts = Vec::new();
-    let whole = Told::of(&item.attrs).spelled();
+    let told = Told::of(&item.attrs);
+    let whole = told.spelled();
     if !whole.is_empty() {
         parts.push(Part { name: whole, ty: String::new(), conditions: Vec::new() });
     }
+    parts.extend(told.conditional.into_iter().map(|(told, condition)| Part {
+        name: told,
+        ty: String::new(),
+        conditions: vec![condition],
+    }));
     match &item.data {
         Data::Struct(data) => {
             if matches!(data.fields, Fields::Unit) {
@@ -50,11 +60,14 @@ pub(crate) fn shape(item: &DeriveInput) -> Vec<Part> {
                     Fields::Unnamed(_) => "()",
                     Fields::Unit => "",
                 };
-                let conditions = conditions(&variant.attrs);
+                let conditions = cfgs(&variant.attrs);
                 let name = told.name.clone().unwrap_or_else(|| unraw(&variant.ident));
                 let of_variant = format!("{name}.");
                 let ty = told.spelled();
-                parts.push(Part { name: name + kind, ty, conditions: conditions.clone() });
+                told.push(
+                    Part { name: name + kind, ty, conditions: conditions.clone() },
+                    &mut parts,
+                );
                 fields(&of_variant, &conditions, &variant.fields, &mut parts);
             }
         }
@@ -77,8 +90,8 @@ fn fields(before: &str, of_variant: &[Attribute], fields: &Fields, parts: &mut V
         if !said.is_empty() {
             ty = format!("{ty} {said}");
         }
-        let conditions = of_variant.iter().cloned().chain(conditions(attrs)).collect();
-        parts.push(Part { name, ty, conditions });
+        let conditions = of_variant.iter().cloned().chain(cfgs(attrs)).collect();
+        told.push(Part { name, ty, conditions }, parts);
     }
 }
 
@@ -86,30 +99,60 @@ fn unraw(ident: &Ident) -> String {
     ident.unraw().to_string()
 }
 
-fn conditions(attrs: &[Attribute]) -> Vec<Attribute> {
-    attrs.iter().filter(|attr| attr.path().is_ident("cfg")).cloned().collect()
-}
-
 impl Told {
     fn of(attrs: &[Attribute]) -> Self {
-        let mut told = Self { name: None, is_skipped: false, serde: Vec::new(), prost: Vec::new() };
-        for attr in attrs.iter().filter(|attr| attr.path().is_ident("prost")) {
-            told.prost.push(spelled(attr.to_token_stream()));
-        }
-        for attr in attrs.iter().filter(|attr| attr.path().is_ident("serde")) {
+        let mut told = Self {
+            name: None,
+            is_skipped: false,
+            serde: Vec::new(),
+            prost: Vec::new(),
+            conditional: Vec::new(),
+        };
+        for attr in conditional::all(attrs) {
+            let is_prost = attr.meta.path().is_ident("prost");
+            if !is_prost && !attr.meta.path().is_ident("serde") {
+                continue;
+            }
+            let condition = attr.cfg();
+            if is_prost {
+                let text = format!("#[{}]", spelled(attr.meta.to_token_stream()));
+                match condition {
+                    Some(condition) => told.conditional.push((text, condition)),
+                    None => told.prost.push(text),
+                }
+                continue;
+            }
             // What serde would not understand is left for it to say.
-            let options = attr.parse_args_with(Punctuated::<Meta, Token![,]>::parse_terminated);
-            for option in options.into_iter().flatten() {
-                told.take(option);
+            let Ok(list) = attr.meta.require_list() else { continue };
+            let options = list.parse_args_with(Punctuated::<Meta, Token![,]>::parse_terminated);
+            let options = options.into_iter().flatten().filter(|option| !is_place(option));
+            match condition {
+                Some(condition) => {
+                    let options: Vec<String> =
+                        options.map(|option| spelled(option.to_token_stream())).collect();
+                    if !options.is_empty() {
+                        told.conditional.push((in_serde(&options), condition));
+                    }
+                }
+                None => options.for_each(|option| told.take(option)),
             }
         }
         told
     }
 
+    /// Adds a part, and what it is told behind conditions.
+    fn push(self, part: Part, parts: &mut Vec<Part>) {
+        let (name, conditions) = (part.name.clone(), part.conditions.clone());
+        parts.push(part);
+        parts.extend(self.conditional.into_iter().map(|(told, condition)| Part {
+            name: name.clone(),
+            ty: told,
+            conditions: conditions.iter().cloned().chain([condition]).collect(),
+        }));
+    }
+
     fn take(&mut self, option: Meta) {
         match &option {
-            // Where the crate is found changes nothing that is written.
-            Meta::NameValue(pair) if pair.path.is_ident("crate") => {}
             Meta::NameValue(pair) if pair.path.is_ident("rename") => {
                 match syn::parse2::<LitStr>(pair.value.to_token_stream()) {
                     Ok(name) => self.name = Some(name.value()),
@@ -122,11 +165,19 @@ impl Told {
     }
 
     fn spelled(&self) -> String {
-        let serde =
-            (!self.serde.is_empty()).then(|| format!("#[serde({})]", self.serde.join(", ")));
+        let serde = (!self.serde.is_empty()).then(|| in_serde(&self.serde));
         let said: Vec<String> = self.prost.iter().cloned().chain(serde).collect();
         said.join(" ")
     }
+}
+
+fn in_serde(options: &[String]) -> String {
+    format!("#[serde({})]", options.join(", "))
+}
+
+/// Where the crate is found changes nothing that is written.
+fn is_place(option: &Meta) -> bool {
+    option.path().is_ident("crate")
 }
 
 /// Tokens as one would write them. The same in every build, which is more than a compiler promises of its own spelling.
@@ -163,7 +214,7 @@ fn spell(tokens: TokenStream, text: &mut String) {
                 }
                 sign => text.push(sign),
             },
-            TokenTree::Ident(ident) => word(&ident.to_string(), text),
+            TokenTree::Ident(ident) => word(&unraw(&ident), text),
             TokenTree::Literal(literal) => word(&literal.to_string(), text),
         }
     }

@@ -15,10 +15,13 @@ fn an_aggregate_with_a_past() {
         }),
         expect![[r##"
             #[automatically_derived]
+            #[allow(deprecated)]
             impl ::evercore::Aggregate for Customer {
-                const NAME: &'static str = "customer";
-                const ALIASES: &'static [&'static str] = &["client"];
-                const CLONE: ::core::option::Option<fn(&Self) -> Self> = {
+                const NAME: &'static ::evercore::__private::core::primitive::str = "customer";
+                const ALIASES: &'static [&'static ::evercore::__private::core::primitive::str] = &[
+                    "client",
+                ];
+                const CLONE: ::evercore::__private::core::option::Option<fn(&Self) -> Self> = {
                     use ::evercore::__private::WithoutClone as _;
                     ::evercore::__private::Copying::<Self>::CLONE
                 };
@@ -26,9 +29,12 @@ fn an_aggregate_with_a_past() {
                     Self::note,
                 );
             }
-            ::evercore::__private::inventory::submit! {
-                ::evercore::AggregateType::of:: < Customer > ()
-            }
+            #[allow(deprecated)]
+            const _: () = {
+                ::evercore::__private::inventory::submit! {
+                    ::evercore::AggregateType::of:: < Customer > ()
+                }
+            };
         "##]],
     );
 }
@@ -55,11 +61,12 @@ fn an_event_with_older_shapes() {
                 cents: i64,
             }
             #[automatically_derived]
+            #[allow(deprecated)]
             impl ::evercore::Event for Deposited {
                 type Aggregate = Account;
-                const NAME: &'static str = "Deposited";
-                const VERSION: u32 = 5u32;
-                const OLDEST_VERSION: u32 = 2u32;
+                const NAME: &'static ::evercore::__private::core::primitive::str = "Deposited";
+                const VERSION: ::evercore::__private::core::primitive::u32 = 5u32;
+                const OLDEST_VERSION: ::evercore::__private::core::primitive::u32 = 2u32;
                 const UPCASTERS: &'static [::evercore::Upcaster] = &[
                     ::evercore::Upcaster::raw(in_cents),
                     ::evercore::__private::upcaster::<
@@ -68,14 +75,17 @@ fn an_event_with_older_shapes() {
                     >(),
                     ::evercore::Upcaster::raw(|json| Ok(json)),
                 ];
-                const SHAPE: ::core::option::Option<::evercore::Shape> = ::core::option::Option::Some(
+                const SHAPE: ::evercore::__private::core::option::Option<::evercore::Shape> = ::evercore::__private::core::option::Option::Some(
                     ::evercore::Shape::new(&[("cents", "i64")]),
                 );
                 const ENCODING: ::evercore::Encoding<Self> = ::evercore::Encoding::serde();
             }
-            ::evercore::__private::inventory::submit! {
-                ::evercore::EventType::of:: < Deposited > ()
-            }
+            #[allow(deprecated)]
+            const _: () = {
+                ::evercore::__private::inventory::submit! {
+                    ::evercore::EventType::of:: < Deposited > ()
+                }
+            };
         "##]],
     );
 }
@@ -96,26 +106,34 @@ fn a_retired_event_that_is_split() {
                 name: String,
                 #[serde(with = "::evercore::__private::double_option")]
                 #[serde(default)]
-                #[serde(skip_serializing_if = "::core::option::Option::is_none")]
+                #[serde(
+                    skip_serializing_if = "::evercore::__private::core::option::Option::is_none"
+                )]
                 city: Option<Option<String>>,
             }
             #[automatically_derived]
+            #[allow(deprecated)]
             impl ::evercore::RetiredEvent for Changed {
                 type Aggregate = Customer;
-                const NAME: &'static str = "changed";
-                const VERSION: u32 = 1u32;
+                const NAME: &'static ::evercore::__private::core::primitive::str = "changed";
+                const VERSION: ::evercore::__private::core::primitive::u32 = 1u32;
                 const INTO: &'static [::evercore::EventType] = &[
                     ::evercore::__private::part::<Changed, Renamed>(),
                     ::evercore::__private::part::<Changed, address::Moved>(),
                 ];
             }
             #[automatically_derived]
+            #[allow(deprecated)]
             impl ::evercore::SplitInto<Renamed> for Changed {}
             #[automatically_derived]
+            #[allow(deprecated)]
             impl ::evercore::SplitInto<address::Moved> for Changed {}
-            ::evercore::__private::inventory::submit! {
-                ::evercore::RetiredType::split:: < Changed > ()
-            }
+            #[allow(deprecated)]
+            const _: () = {
+                ::evercore::__private::inventory::submit! {
+                    ::evercore::RetiredType::split:: < Changed > ()
+                }
+            };
         "##]],
     );
 }
@@ -137,15 +155,21 @@ fn a_retired_event_that_is_dropped() {
                 pages: u32,
             }
             #[automatically_derived]
+            #[allow(deprecated)]
             impl ::evercore::RetiredEvent for Printed {
                 type Aggregate = Customer;
-                const NAME: &'static str = "Printed";
-                const VERSION: u32 = 2u32;
-                const ALIASES: &'static [&'static str] = &["Print"];
+                const NAME: &'static ::evercore::__private::core::primitive::str = "Printed";
+                const VERSION: ::evercore::__private::core::primitive::u32 = 2u32;
+                const ALIASES: &'static [&'static ::evercore::__private::core::primitive::str] = &[
+                    "Print",
+                ];
             }
-            ::evercore::__private::inventory::submit! {
-                ::evercore::RetiredType::dropped:: < Printed > ()
-            }
+            #[allow(deprecated)]
+            const _: () = {
+                ::evercore::__private::inventory::submit! {
+                    ::evercore::RetiredType::dropped:: < Printed > ()
+                }
+            };
         "##]],
     );
 }
@@ -172,15 +196,17 @@ fn a_retired_event_that_is_rejected() {
                 name: String,
             }
             #[automatically_derived]
+            #[allow(deprecated)]
             impl some::path::RetiredEvent for Changed {
                 type Aggregate = <Renamed as some::path::Event>::Aggregate;
-                const NAME: &'static str = "Changed";
-                const VERSION: u32 = 1u32;
+                const NAME: &'static some::path::__private::core::primitive::str = "Changed";
+                const VERSION: some::path::__private::core::primitive::u32 = 1u32;
                 const INTO: &'static [some::path::EventType] = &[
                     some::path::__private::part::<Changed, Renamed>(),
                 ];
             }
             #[automatically_derived]
+            #[allow(deprecated)]
             impl some::path::SplitInto<Renamed> for Changed {}
         "#]],
     );

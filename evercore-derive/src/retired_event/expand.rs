@@ -6,6 +6,7 @@ use syn::spanned::Spanned;
 
 use super::model::RetiredEvent;
 use crate::event::expand as event;
+use crate::rules;
 
 /// The item, its implementation and its announcement.
 pub(crate) fn retired_event(model: &RetiredEvent) -> TokenStream {
@@ -17,11 +18,11 @@ pub(crate) fn retired_event(model: &RetiredEvent) -> TokenStream {
     let described = if model.into.is_empty() { quote!(dropped) } else { quote!(split) };
     // The name carries the span of the error that `Split` is missing.
     let retired = quote_spanned!(ident.span()=> #krate::RetiredType::#described::<#ident>());
+    let announcement = rules::announcement(krate, model.event.allowed.as_ref(), retired);
     quote! {
         #item
         #implementation
-
-        #krate::__private::inventory::submit! { #retired }
+        #announcement
     }
 }
 
@@ -44,7 +45,8 @@ pub(crate) fn rejected(model: &RetiredEvent, mistakes: darling::Error) -> TokenS
 }
 
 fn item(model: &RetiredEvent) -> TokenStream {
-    let derives = model.event.derives.for_reading(&model.event.krate);
+    let krate = &model.event.krate;
+    let derives = model.event.derives.as_ref().map(|derives| derives.for_reading(krate));
     let item = &model.event.item;
     // Nothing reads the fields of what is dropped.
     let allowed = model.into.is_empty().then(|| quote!(#[allow(dead_code)]));
@@ -53,7 +55,7 @@ fn item(model: &RetiredEvent) -> TokenStream {
 
 fn implementation(model: &RetiredEvent, aggregate: TokenStream) -> TokenStream {
     let RetiredEvent { event, into } = model;
-    let krate = &event.krate;
+    let (krate, allowed) = (&event.krate, &event.allowed);
     let ident = &event.item.ident;
     let constants = event::stored_constants(event);
     let parts = into.iter().map(|part| {
@@ -63,6 +65,7 @@ fn implementation(model: &RetiredEvent, aggregate: TokenStream) -> TokenStream {
         .then(|| quote!(const INTO: &'static [#krate::EventType] = &[#(#parts),*];));
     quote! {
         #[automatically_derived]
+        #allowed
         impl #krate::RetiredEvent for #ident {
             type Aggregate = #aggregate;
             #constants
@@ -71,6 +74,7 @@ fn implementation(model: &RetiredEvent, aggregate: TokenStream) -> TokenStream {
 
         #(
             #[automatically_derived]
+            #allowed
             impl #krate::SplitInto<#into> for #ident {}
         )*
     }

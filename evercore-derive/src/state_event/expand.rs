@@ -6,6 +6,11 @@ use quote::{quote, quote_spanned};
 use super::model::{CopiedField, StateEvent, When};
 use crate::event::expand as event;
 
+const STATE: &str = "self";
+// Names that no constant of the user's has, which a pattern would compare with.
+const EVENT: &str = "__event";
+const VALUE: &str = "__value";
+
 /// The event, and how it changes the state.
 pub(crate) fn state_event(model: &StateEvent) -> TokenStream {
     let event = event::event(&model.event);
@@ -22,15 +27,15 @@ pub(crate) fn rejected(model: &StateEvent, mistakes: darling::Error) -> TokenStr
 }
 
 fn apply(model: &StateEvent, body: TokenStream) -> Option<TokenStream> {
-    let krate = &model.event.krate;
+    let (krate, allowed) = (&model.event.krate, &model.event.allowed);
     let ident = &model.event.item.ident;
     let aggregate = model.event.aggregate.as_ref()?;
-    let [state, event] = ["self", "event"].map(|name| Ident::new(name, ident.span()));
+    let [state, event] = [STATE, EVENT].map(|name| Ident::new(name, ident.span()));
     Some(quote! {
         #[automatically_derived]
+        #allowed
         impl #krate::Apply<#ident> for #aggregate {
-            #[allow(unused_variables)]
-            fn apply(&mut #state, #event: &#ident, _meta: &#krate::EventMeta) {
+            fn apply(&mut #state, #event: &#ident, _: &#krate::EventMeta) {
                 #body
             }
         }
@@ -45,7 +50,7 @@ fn copy(model: &StateEvent, copied: &CopiedField) -> TokenStream {
     let place = ident.span().resolved_at(model.event.item.ident.span());
     let mut ident = ident.clone();
     ident.set_span(place);
-    let [state, event, value] = ["self", "event", "value"].map(|name| Ident::new(name, place));
+    let [state, event, value] = [STATE, EVENT, VALUE].map(|name| Ident::new(name, place));
     match when {
         When::Always => quote_spanned! {place=>
             #(#conditions)*
@@ -53,7 +58,7 @@ fn copy(model: &StateEvent, copied: &CopiedField) -> TokenStream {
         },
         When::IfSome => quote_spanned! {place=>
             #(#conditions)*
-            if let ::core::option::Option::Some(#value) = &#event.#ident {
+            if let #krate::__private::core::option::Option::Some(#value) = &#event.#ident {
                 #krate::__private::set(#value, &mut #state.#ident);
             }
         },

@@ -7,7 +7,7 @@ use syn::{Attribute, Data, DeriveInput, Field, Fields, Ident, Meta};
 
 use super::input::FieldInput;
 use crate::event::model::{self, Event, Kind};
-use crate::{option, options};
+use crate::{conditional, option, options};
 
 /// A state event as declared.
 pub(crate) struct StateEvent {
@@ -63,19 +63,28 @@ fn named(item: &DeriveInput) -> darling::Result<&Fields> {
 }
 
 fn copied(field: &Field, mistakes: &mut Accumulator) -> Option<CopiedField> {
+    let mut conditions = conditional::cfgs(&field.attrs);
     let mut given = Vec::new();
-    for attr in field.attrs.iter().filter(|attr| attr.path().is_ident("state")) {
-        if let Meta::List(list) = &attr.meta {
-            given.push(list.tokens.clone());
-        } else {
+    for attr in conditional::named(&field.attrs, "state") {
+        let Meta::List(list) = &attr.meta else {
             let problem = "expected an option in parentheses, as in `#[state(skip)]`";
-            mistakes.push(darling::Error::custom(problem).with_span(attr.path()));
+            mistakes.push(darling::Error::custom(problem).with_span(attr.meta.path()));
+            continue;
+        };
+        if attr.conditions.is_empty() {
+            given.push(list.tokens.clone());
+        } else if skips([list.tokens.clone()], mistakes) {
+            conditions.push(attr.cfg_not());
         }
     }
-    let input: FieldInput = options::read(given, mistakes).options;
-    let ident = field.ident.clone().filter(|_| !input.skip.0)?;
-    let conditions =
-        field.attrs.iter().filter(|attr| attr.path().is_ident("cfg")).cloned().collect();
+    let is_skipped = skips(given, mistakes);
+    let ident = field.ident.clone().filter(|_| !is_skipped)?;
     let when = if option::inner(&field.ty).is_some() { When::IfSome } else { When::Always };
     Some(CopiedField { ident, conditions, when })
+}
+
+/// Whether these options keep a field in the event.
+fn skips(given: impl IntoIterator<Item = TokenStream>, mistakes: &mut Accumulator) -> bool {
+    let input: FieldInput = options::read(given, mistakes).options;
+    input.skip.0
 }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use evercore::{Batch, BoxError, Expected, FailurePolicy, RetryPolicy, Stream};
-use evercore_postgres::{PostgresContext, PostgresSubscriptionExt};
+use evercore_postgres::PostgresContext;
 use sqlx::AssertSqlSafe;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;

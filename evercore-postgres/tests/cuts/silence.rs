@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use evercore::{Batch, Error, EventStore, Position};
-use evercore_postgres::PostgresStoreExt;
+use evercore_postgres::PostgresContext;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::{Counted, Counter, Tapped};
@@ -47,7 +47,7 @@ async fn a_transaction_without_an_answer_is_found_out_about() {
     let mut tapped = tapped("cuts_silence_transaction").await;
     let transact = async |store: &EventStore, falls_silent: bool| {
         store
-            .with_transaction(async |ctx| {
+            .with_transaction(async |ctx: &mut PostgresContext| {
                 let mut counter = ctx.load::<Counter>(tapped.counter).await?;
                 ctx.apply(&mut counter, Counted { number: 1 })?;
                 if falls_silent {

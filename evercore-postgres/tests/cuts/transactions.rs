@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use evercore::Error;
-use evercore_postgres::PostgresStoreExt;
+use evercore_postgres::PostgresContext;
 use sqlx::AssertSqlSafe;
 
 use crate::proxy::{Cut, Passed, Side};
@@ -32,7 +32,7 @@ impl Tapped {
     async fn transact(&self, cut: Option<Cut>, number: i64) -> Result<(), Error> {
         let insert = format!("INSERT INTO {}.notes VALUES ($1)", self.schema);
         let runs = AtomicUsize::new(0);
-        let done = self.store.with_transaction(async |ctx| {
+        let done = self.store.with_transaction(async |ctx: &mut PostgresContext| {
             let mut counter = ctx.load::<Counter>(self.counter).await?;
             ctx.apply(&mut counter, Counted { number })?;
             sqlx::query(AssertSqlSafe(insert.as_str()))

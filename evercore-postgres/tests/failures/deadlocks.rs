@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use evercore::Error;
-use evercore_postgres::PostgresStoreExt;
+use evercore_postgres::PostgresContext;
 use sqlx::AssertSqlSafe;
 
 use crate::{Account, Bank, Deposited, execute};
@@ -52,7 +52,7 @@ async fn a_transaction_that_loses_a_deadlock_is_run_again() {
     execute(&mut other, PATIENT).await;
 
     let runs = AtomicUsize::new(0);
-    let commit = bank.store.with_transaction(async |ctx| {
+    let commit = bank.store.with_transaction(async |ctx: &mut PostgresContext| {
         runs.fetch_add(1, Ordering::Relaxed);
         let mut account = ctx.load::<Account>(account).await?;
         ctx.apply(&mut account, Deposited { amount: 1 })?;

@@ -1,7 +1,7 @@
 //! A server process that is ended while it works.
 
 use evercore::Error;
-use evercore_postgres::PostgresStoreExt;
+use evercore_postgres::PostgresContext;
 
 use crate::{Account, Bank, Deposited, execute, sql, terminate};
 
@@ -31,7 +31,7 @@ async fn a_transaction_whose_process_is_terminated_can_be_made_again() {
     let account = bank.account().await;
     let mut other = bank.lock(account).await;
 
-    let commit = bank.store.with_transaction(async |ctx| {
+    let commit = bank.store.with_transaction(async |ctx: &mut PostgresContext| {
         let mut account = ctx.load::<Account>(account).await?;
         ctx.apply(&mut account, Deposited { amount: 1 })
     });

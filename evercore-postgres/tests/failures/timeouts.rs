@@ -4,7 +4,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use evercore::Error;
-use evercore_postgres::PostgresStoreExt;
+use evercore_postgres::PostgresContext;
 
 use crate::{Account, Bank, Deposited, execute, sql};
 
@@ -31,7 +31,7 @@ async fn commits_are_busy(bank: &Bank) {
     assert!(matches!(error, Error::Busy { .. }), "{error:?}");
     assert!(error.is_retryable());
 
-    let commit = bank.store.with_transaction(async |ctx| {
+    let commit = bank.store.with_transaction(async |ctx: &mut PostgresContext| {
         let mut account = ctx.load::<Account>(account).await?;
         ctx.apply(&mut account, Deposited { amount: 1 })
     });

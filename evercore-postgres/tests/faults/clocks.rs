@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use evercore::{Batch, Clock, Error, EventStore, Start};
-use evercore_postgres::{PostgresContext, PostgresEngine, PostgresSubscriptionExt};
+use evercore_postgres::{PostgresContext, PostgresEngine};
 use sqlx::PgConnection;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use evercore::engine::StorageEngine;
 use evercore::{AggregateId, Batch, Error, EventStore, Position};
-use evercore_postgres::{PostgresEngine, PostgresStoreExt};
+use evercore_postgres::{PostgresContext, PostgresEngine};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 
@@ -48,7 +48,7 @@ async fn a_transaction_whose_closure_hangs_keeps_no_reader_waiting_and_is_ended(
     let follower = follower.expect("a name");
 
     let hangs = Notify::new();
-    let hanging = store.with_transaction(async |ctx| {
+    let hanging = store.with_transaction(async |ctx: &mut PostgresContext| {
         let mut counter = ctx.load::<Counter>(counter).await?;
         ctx.apply(&mut counter, Counted { number: 2 })?;
         hangs.notify_one();

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use evercore::{AggregateId, Error, EventStore, Expected, Position, Stream};
-use evercore_postgres::PostgresStoreExt;
+use evercore_postgres::PostgresContext;
 use sqlx::{AssertSqlSafe, PgConnection};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
@@ -142,7 +142,7 @@ async fn write_slowly(store: EventStore, schema: &str, end: Instant) -> usize {
     let insert = format!("INSERT INTO {schema}.slow VALUES ($1)");
     let mut commits = 0;
     while Instant::now() < end {
-        let commit = store.with_transaction(async |ctx| {
+        let commit = store.with_transaction(async |ctx: &mut PostgresContext| {
             let mut counter = ctx.load::<Counter>(counter).await?;
             ctx.apply(&mut counter, Counted)?;
             sqlx::query(AssertSqlSafe(insert.as_str()))

@@ -12,7 +12,7 @@ use evercore::{
     Aggregate, AggregateId, Apply, Error, EventFilter, EventMeta, EventStore, Migrate, Position,
     Start, SubscriptionName, event,
 };
-use evercore_postgres::PostgresStoreExt;
+use evercore_postgres::PostgresContext;
 use serde::{Deserialize, Serialize};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use throwaway_postgres::{Binaries, Server};
@@ -272,7 +272,7 @@ async fn a_role_has_the_time_outs_that_a_pooler_does_not_pass_on() {
         let url = format!("{}{options}", bank.url("bank_app"));
         let store = EventStore::connect(url).await.expect("the server answers");
         let found: Result<(String, String), Refusal> = store
-            .with_transaction(async |ctx| {
+            .with_transaction(async |ctx: &mut PostgresContext| {
                 let show = "SELECT current_setting('application_name'), current_setting('statement_timeout')";
                 Ok(sqlx::query_as(show).fetch_one(&mut **ctx.transaction()).await?)
             })

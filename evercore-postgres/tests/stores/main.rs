@@ -6,7 +6,7 @@ use evercore::engine::StorageEngine;
 use evercore::{
     Aggregate, AggregateId, Apply, Codec, Error, EventMeta, EventStore, Migrate, Position, event,
 };
-use evercore_postgres::{PostgresEngine, PostgresOptions, PostgresStoreExt};
+use evercore_postgres::{PostgresContext, PostgresEngine, PostgresOptions};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, PgConnection};
 
@@ -134,7 +134,7 @@ async fn a_transaction_in_one_store_holds_nobody_up_in_the_other() {
     let store = slow.clone();
     let commit = tokio::spawn(async move {
         store
-            .with_transaction(async |ctx| {
+            .with_transaction(async |ctx: &mut PostgresContext| {
                 let mut account = ctx.create_with_key::<Account>("ada").await?;
                 ctx.apply(&mut account, Deposited { amount: 1 })?;
                 sqlx::query("INSERT INTO stores_slow.gate VALUES (1)")

@@ -1,7 +1,7 @@
 //! A transaction that its closure ends is recognised.
 
 use evercore::Error;
-use evercore_postgres::{PostgresContext, PostgresStoreExt};
+use evercore_postgres::PostgresContext;
 
 use super::{Account, Bank, BankError, Deposited};
 

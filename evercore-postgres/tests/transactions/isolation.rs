@@ -1,7 +1,7 @@
 //! Commits are judged in READ COMMITTED, whatever a database's sessions begin with.
 
 use evercore::{Error, EventStore};
-use evercore_postgres::PostgresStoreExt;
+use evercore_postgres::PostgresContext;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 use crate::{Account, BankError, Deposited};
@@ -35,7 +35,7 @@ async fn the_default_isolation_of_a_database_changes_nothing() {
     let store = EventStore::connect(url).await.expect("the server answers");
     deposit(&store).await.expect("it lands");
     let isolation: Result<String, BankError> = store
-        .with_transaction(async |ctx| {
+        .with_transaction(async |ctx: &mut PostgresContext| {
             let mut account = ctx.load_by_key::<Account>("ada").await?;
             ctx.apply(&mut account, Deposited { amount: 1 })?;
             let show = sqlx::query_scalar("SHOW transaction_isolation");

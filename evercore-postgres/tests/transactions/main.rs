@@ -7,7 +7,7 @@ mod projections;
 use evercore::{Aggregate, ConflictReason, Error, EventStore, RetryPolicy, event};
 use evercore::{Apply, EventMeta};
 use evercore_memory::MemoryEngine;
-use evercore_postgres::{PostgresEngine, PostgresOptions, PostgresStoreExt};
+use evercore_postgres::{PostgresContext, PostgresEngine, PostgresOptions};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 #[derive(Aggregate, Default)]
@@ -113,7 +113,7 @@ async fn deposit(
     amount: i64,
 ) -> Result<(), BankError> {
     store
-        .with_transaction(async |ctx| {
+        .with_transaction(async |ctx: &mut PostgresContext| {
             let mut account = ctx.load_or_create::<Account>(key).await?;
             ctx.apply(&mut account, Deposited { amount })?;
             sqlx::query(AssertSqlSafe(upsert))
@@ -151,7 +151,7 @@ async fn a_statement_that_fails_leaves_neither() {
     let mut bank = Bank::new("tx_statement").await;
     let failed: Result<(), BankError> = bank
         .store
-        .with_transaction(async |ctx| {
+        .with_transaction(async |ctx: &mut PostgresContext| {
             let mut account = ctx.create_with_key::<Account>("ada").await?;
             ctx.apply(&mut account, Deposited { amount: 1 })?;
             sqlx::query("SELECT 1 / 0").execute(&mut **ctx.transaction()).await?;
@@ -176,7 +176,7 @@ async fn a_conflict_undoes_the_rows_as_well() {
         .expect("it opens");
     let upsert = bank.upsert();
     let conflict: Result<(), BankError> = single
-        .with_transaction(async |ctx| {
+        .with_transaction(async |ctx: &mut PostgresContext| {
             let mut account = ctx.load_by_key::<Account>("ada").await?;
             ctx.apply(&mut account, Deposited { amount: 100 })?;
             // Not `deposit`, which would wait for our row in the table.
@@ -229,7 +229,8 @@ async fn racing_transactions_lose_nothing() {
 #[tokio::test]
 async fn a_store_on_another_engine_says_so() {
     let store = EventStore::builder().open(MemoryEngine::new()).await.expect("it opens");
-    let refused: Result<(), Error> = store.with_transaction(async |_| Ok(())).await;
+    let refused: Result<(), Error> =
+        store.with_transaction(async |_: &mut PostgresContext| Ok(())).await;
     assert!(matches!(refused, Err(Error::WrongEngine { wanted: "PostgreSQL" })), "{refused:?}");
 }
 

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use evercore::{Batch, BoxError, Error, EventStore, FailurePolicy};
 use evercore_memory::MemoryEngine;
-use evercore_postgres::{PostgresContext, PostgresSubscriptionExt};
+use evercore_postgres::PostgresContext;
 use sqlx::AssertSqlSafe;
 use tokio_util::sync::CancellationToken;
 

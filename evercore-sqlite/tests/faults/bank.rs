@@ -6,7 +6,7 @@ use std::path::Path;
 use evercore::{
     Aggregate, AggregateId, Apply, EventMeta, EventStore, Position, RetryPolicy, Sequence, event,
 };
-use evercore_sqlite::{SqliteContext, SqliteEngine, SqliteOptions, SqliteStoreExt};
+use evercore_sqlite::{SqliteContext, SqliteEngine, SqliteOptions};
 use serde::{Deserialize, Serialize};
 
 #[derive(Aggregate, Default, Serialize, Deserialize)]
@@ -95,7 +95,7 @@ pub(crate) async fn open_accounts(
     accounts: usize,
 ) -> Result<Vec<AggregateId>, Failure> {
     store
-        .with_transaction(async |ctx| {
+        .with_transaction(async |ctx: &mut SqliteContext| {
             sqlx::query("CREATE TABLE IF NOT EXISTS receipts (number INTEGER NOT NULL)")
                 .execute(&mut **ctx.transaction())
                 .await?;
@@ -153,7 +153,7 @@ pub(crate) async fn pay_with_receipt(
     accounts: &[AggregateId],
 ) -> Result<(), Failure> {
     store
-        .with_transaction(async |ctx| {
+        .with_transaction(async |ctx: &mut SqliteContext| {
             write_receipt(ctx, number).await?;
             for &id in accounts {
                 let mut account = ctx.load::<Account>(id).await?;

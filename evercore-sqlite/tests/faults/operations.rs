@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use evercore::engine::CommitOutcome;
 use evercore::{AggregateId, Batch, BoxError, CommitId, Error, EventStore, FailurePolicy};
-use evercore_sqlite::{SqliteContext, SqliteOptions, SqliteSubscriptionExt};
+use evercore_sqlite::{SqliteContext, SqliteOptions};
 use tokio_util::sync::CancellationToken;
 
 use crate::bank::{

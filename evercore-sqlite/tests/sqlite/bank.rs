@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use evercore::{Error, EventStore, RetryPolicy};
-use evercore_sqlite::{SqliteContext, SqliteEngine, SqliteOptions, SqliteStoreExt};
+use evercore_sqlite::{SqliteContext, SqliteEngine, SqliteOptions};
 use tempfile::TempDir;
 
 use crate::account::{Account, Deposited, file};
@@ -73,7 +73,7 @@ impl Bank {
         let id = account.as_ref().map_or(0, |account| account.id().get());
         let row: Result<_, BankError> = self
             .store
-            .with_transaction(async |ctx| {
+            .with_transaction(async |ctx: &mut SqliteContext| {
                 let row = sqlx::query_scalar("SELECT amount FROM balances WHERE account = ?");
                 Ok(row.bind(id).fetch_optional(&mut **ctx.transaction()).await?)
             })
@@ -85,7 +85,7 @@ impl Bank {
     pub(crate) async fn rows(&self) -> i64 {
         let rows: Result<_, BankError> = self
             .store
-            .with_transaction(async |ctx| {
+            .with_transaction(async |ctx: &mut SqliteContext| {
                 let count = sqlx::query_scalar("SELECT COUNT(*) FROM balances");
                 Ok(count.fetch_one(&mut **ctx.transaction()).await?)
             })
@@ -97,7 +97,7 @@ impl Bank {
 /// Deposits, and keeps the balance in the table as well.
 pub(crate) async fn deposit(store: &EventStore, key: &str, amount: i64) -> Result<(), BankError> {
     store
-        .with_transaction(async |ctx| {
+        .with_transaction(async |ctx: &mut SqliteContext| {
             let mut account = ctx.load_or_create::<Account>(key).await?;
             ctx.apply(&mut account, Deposited { amount })?;
             upsert(ctx, account.id().get(), account.state().balance).await?;
@@ -121,7 +121,7 @@ pub(crate) async fn upsert(
 /// Runs the user's own SQL, in a transaction of its own.
 pub(crate) async fn execute(store: &EventStore, sql: &'static str) -> Result<(), BankError> {
     store
-        .with_transaction(async |ctx| {
+        .with_transaction(async |ctx: &mut SqliteContext| {
             sqlx::raw_sql(sql).execute(&mut **ctx.transaction()).await?;
             Ok(())
         })

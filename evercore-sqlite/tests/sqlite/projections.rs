@@ -2,7 +2,7 @@
 
 use evercore::{Batch, Error, EventStore, Result};
 use evercore_memory::MemoryEngine;
-use evercore_sqlite::{SqliteContext, SqliteSubscriptionExt};
+use evercore_sqlite::SqliteContext;
 use tokio_util::sync::CancellationToken;
 
 use crate::account::{Account, Deposited};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use evercore::{Error, EventStore, Expected, NaturalKey, Position, Stream};
-use evercore_sqlite::{SqliteContext, SqliteStoreExt};
+use evercore_sqlite::SqliteContext;
 use sqlx::Connection;
 use tokio::sync::oneshot;
 
@@ -33,14 +33,16 @@ async fn a_write_beside_the_context_is_refused_at_once() {
             let refused = [
                 open_account(store, &[1]).await.map(drop),
                 store.append::<Account, _>(Stream::Key(key), Expected::Any, event).await.map(drop),
-                store.with_transaction(async |_| Ok::<_, Error>(())).await,
+                store.with_transaction(async |_: &mut SqliteContext| Ok::<_, Error>(())).await,
                 store.find_commit(evercore::CommitId::generate()).await.map(drop),
                 store.migrate().await,
                 store.warmup().await,
                 store.close().await,
             ];
             deposit(&other.store, "ada", 3).await.expect("another store is another store");
-            let within = other.store.with_transaction(async |_| open_account(store, &[1]).await);
+            let within = other
+                .store
+                .with_transaction(async |_: &mut SqliteContext| open_account(store, &[1]).await);
             let within = within.await.map(drop);
             upsert(ctx, id.get(), 1).await?;
             Ok(refused.into_iter().chain([within]).collect::<Vec<_>>())
@@ -255,7 +257,7 @@ async fn names_of_a_transaction_that_was_undone_are_not_known() {
         .await
         .expect("it is new");
     let undone: Result<(), BankError> = one
-        .with_transaction(async |ctx| {
+        .with_transaction(async |ctx: &mut SqliteContext| {
             let mut account = ctx.create::<Account>().await?;
             ctx.apply(&mut account, Deposited { amount: 1 })?;
             let orphan = sqlx::query("INSERT INTO orphans VALUES (99)");
@@ -271,7 +273,7 @@ async fn names_of_a_transaction_that_was_undone_are_not_known() {
     crate::raw::execute(&path, others).await;
     let id = open_account(&one, &[7]).await.expect("it lands");
     assert_eq!(balance(&store(&path).await, id).await.expect("it is an account"), 7);
-    let lands = one.with_transaction(async |ctx| {
+    let lands = one.with_transaction(async |ctx: &mut SqliteContext| {
         let mut account = ctx.load::<Account>(id).await?;
         ctx.apply(&mut account, Deposited { amount: 1 })
     });

@@ -8,7 +8,7 @@ use axum::extract::{Path, State};
 use axum::routing::post;
 use evercore::{AggregateId, ConflictReason, Error, EventStore, RetryPolicy};
 use evercore_memory::MemoryEngine;
-use evercore_sqlite::SqliteStoreExt;
+use evercore_sqlite::SqliteContext;
 
 use crate::account::{Account, Deposited, balance, file, open_account, store};
 use crate::bank::{Bank, BankError, deposit, execute, upsert};
@@ -31,7 +31,7 @@ async fn rows_land_without_events_and_events_without_rows() {
         assert_eq!(bank.rows().await, 1);
         let id: Result<_, Error> = bank
             .store
-            .with_transaction(async |ctx| {
+            .with_transaction(async |ctx: &mut SqliteContext| {
                 let mut account = ctx.create::<Account>().await?;
                 ctx.apply(&mut account, Deposited { amount: 7 })?;
                 Ok(account.id())
@@ -61,7 +61,7 @@ async fn a_statement_that_fails_leaves_neither() {
     for bank in Bank::each().await {
         let failed: Result<(), BankError> = bank
             .store
-            .with_transaction(async |ctx| {
+            .with_transaction(async |ctx: &mut SqliteContext| {
                 let mut account = ctx.create_with_key::<Account>("ada").await?;
                 ctx.apply(&mut account, Deposited { amount: 1 })?;
                 upsert(ctx, account.id().get(), 1).await?;
@@ -88,7 +88,7 @@ async fn what_fails_at_the_very_end_leaves_neither() {
         execute(&bank.store, orphans).await.expect("it is new");
         let failed: Result<(), BankError> = bank
             .store
-            .with_transaction(async |ctx| {
+            .with_transaction(async |ctx: &mut SqliteContext| {
                 let mut account = ctx.create_with_key::<Account>("ada").await?;
                 ctx.apply(&mut account, Deposited { amount: 1 })?;
                 let orphan = sqlx::query("INSERT INTO orphans VALUES (99)");
@@ -116,7 +116,7 @@ async fn a_conflict_runs_the_closure_again_in_a_fresh_transaction() {
         let runs = Cell::new(0);
         let landed: Result<(), BankError> = bank
             .store
-            .with_transaction(async |ctx| {
+            .with_transaction(async |ctx: &mut SqliteContext| {
                 runs.set(runs.get() + 1);
                 let mut account = ctx.load_by_key::<Account>("ada").await?;
                 ctx.apply(&mut account, Deposited { amount: 100 })?;
@@ -145,7 +145,7 @@ async fn a_conflict_that_is_not_tried_again_undoes_the_rows_as_well() {
         .expect("new");
     let id = open_account(&single, &[7]).await.expect("it commits");
     let conflict: Result<(), BankError> = single
-        .with_transaction(async |ctx| {
+        .with_transaction(async |ctx: &mut SqliteContext| {
             let mut account = ctx.load::<Account>(id).await?;
             ctx.apply(&mut account, Deposited { amount: 100 })?;
             upsert(ctx, id.get(), 107).await?;
@@ -212,7 +212,7 @@ async fn ids_of_a_transaction_are_nobody_elses() {
         let before = open_account(&bank.store, &[1]).await.expect("it commits");
         let created: Result<Vec<AggregateId>, Error> = bank
             .store
-            .with_transaction(async |ctx| {
+            .with_transaction(async |ctx: &mut SqliteContext| {
                 let mut ids = Vec::new();
                 for _ in 0..3000 {
                     ids.push(ctx.create::<Account>().await?.id());
@@ -242,7 +242,7 @@ async fn a_spawned_task_borrows_its_captures() {
         let task = tokio::spawn(async move {
             let (key, amount) = (String::from("ada"), String::from("7"));
             store
-                .with_transaction(async |ctx| {
+                .with_transaction(async |ctx: &mut SqliteContext| {
                     let mut account = ctx.load_or_create::<Account>(key.as_str()).await?;
                     let amount = amount.parse().expect("a number");
                     ctx.apply(&mut account, Deposited { amount })?;
@@ -260,7 +260,7 @@ async fn a_spawned_task_borrows_its_captures() {
 async fn an_axum_handler_borrows_its_arguments() {
     async fn handler(State(store): State<Arc<EventStore>>, Path(key): Path<String>) -> String {
         let landed: Result<i64, BankError> = store
-            .with_transaction(async |ctx| {
+            .with_transaction(async |ctx: &mut SqliteContext| {
                 let account = ctx.load_or_create::<Account>(key.as_str()).await?;
                 upsert(ctx, account.id().get(), 0).await?;
                 Ok(account.state().balance)
@@ -282,6 +282,7 @@ async fn an_axum_handler_borrows_its_arguments() {
 #[tokio::test]
 async fn a_store_on_another_engine_says_so() {
     let store = EventStore::builder().open(MemoryEngine::new()).await.expect("it opens");
-    let refused: Result<(), Error> = store.with_transaction(async |_| Ok(())).await;
+    let refused: Result<(), Error> =
+        store.with_transaction(async |_: &mut SqliteContext| Ok(())).await;
     assert!(matches!(refused, Err(Error::WrongEngine { wanted: "SQLite" })), "{refused:?}");
 }

@@ -13,20 +13,18 @@ use syn::{ImplItem, Item, ReturnType, Signature, TraitItem, Type, Visibility};
 const CRATES: [&str; 4] = ["evercore", "evercore-memory", "evercore-sqlite", "evercore-postgres"];
 
 /// The contract of engines. Each of these calls is two await points of every operation that makes it.
-const CONTRACT: [&str; 5] =
-    ["StorageEngine", "Reader", "Inspection", "SubscriptionStorage", "Transactor"];
+const CONTRACT: [&str; 6] =
+    ["StorageEngine", "Reader", "Inspection", "SubscriptionStorage", "Transactor", "Transaction"];
 
 /// What is dropped as a part of something on the list.
-const PARTS: [(&str, &str); 10] = [
+const PARTS: [(&str, &str); 8] = [
     ("SqliteEngine::connect", "lifecycle::connect"),
     ("SqliteEngine::open", "lifecycle::open"),
     ("SqliteEngine::in_memory", "lifecycle::open"),
-    ("SqliteStoreExt::with_transaction", "transactions::with_context_in"),
-    ("SqliteSubscriptionExt::run_in_transaction", "transactions::run_in"),
     ("PostgresEngine::open", "lifecycle::open"),
     ("PostgresEngine::frontier_holders", "reads::read_log"),
-    ("PostgresStoreExt::with_transaction", "transactions::with_context_in"),
-    ("PostgresSubscriptionExt::run_in_transaction", "transactions::run_in"),
+    ("EventStore::with_transaction", "transactions::with_context_in"),
+    ("SubscriptionBuilder::run_in_transaction", "transactions::run_in"),
     ("Handler::handle", "following::run"),
 ];
 

@@ -116,7 +116,8 @@ impl EventStore {
     /// As [`with_context`](Self::with_context), in a transaction of the engine's database: what `work` does in it and
     /// what the context applies land together or not at all.
     ///
-    /// Engine crates give this a pleasant form. Such a commit is not grouped with others.
+    /// For engines that stand before others; [`with_transaction`](Self::with_transaction) finds the store's own one. Such a
+    /// commit is not grouped with others.
     ///
     /// # Errors
     /// As [`with_context`](Self::with_context), and what the transactor says.

@@ -15,7 +15,7 @@ use super::name::{Start, SubscriptionName};
 use super::naming::Followed;
 use super::progress::{Progress, SubscriptionProgress};
 use super::worker;
-use crate::engine::{IfDifferent, TransactionContext, Transactor};
+use crate::engine::{IfDifferent, Transaction, TransactionContext, Transactor};
 use crate::store::Inner;
 use crate::{BoxError, EventFilter, EventStore, Result};
 
@@ -240,11 +240,31 @@ impl SubscriptionBuilder {
         Ok(SubscriptionHandle::new(task, stop, progress))
     }
 
-    /// As [`run`](Self::run), with each batch in a transaction of the engine's database: what the handler writes in it,
-    /// the events that it applies and the subscription's own record land together or not at all. So an event takes
-    /// effect **exactly once**, whatever fails.
+    /// As [`run`](Self::run), with each batch in a transaction of the database: the rows that the handler writes in it,
+    /// the events that it applies and the subscription's own record land together or not at all. An event takes effect
+    /// **exactly once**, whatever fails.
     ///
-    /// Engine crates give this a pleasant form.
+    /// The type of the handler's first argument says which engine the store is on: `PostgresContext` or `SqliteContext`,
+    /// whose docs have an example and what holds on the engine. The handler must neither commit nor roll back.
+    ///
+    /// # Errors
+    /// - As [`run`](Self::run).
+    /// - [`Error::WrongEngine`](crate::Error::WrongEngine) if the store is on another engine.
+    pub async fn run_in_transaction<X, F, E>(self, handler: F) -> Result<()>
+    where
+        X: Transaction,
+        F: AsyncFnOnce(&mut TransactionContext<X>, Batch) -> Result<(), E> + Clone,
+        E: Into<BoxError>,
+    {
+        let store = self.store();
+        let engine = store.engine_of::<X>()?;
+        let handler = async move |ctx: &mut TransactionContext<X>, batch: Batch| {
+            X::within(engine, handler(ctx, batch)).await
+        };
+        self.run_in(engine, handler).await
+    }
+
+    /// As [`run_in_transaction`](Self::run_in_transaction), in transactions of an engine that stands before others.
     ///
     /// # Errors
     /// As [`run`](Self::run).

@@ -1,7 +1,7 @@
 //! The tables in PostgreSQL.
 
 use evercore::{Batch, Error, EventStore, SubscriptionBuilder};
-use evercore_postgres::{PostgresContext, PostgresStoreExt, PostgresSubscriptionExt};
+use evercore_postgres::PostgresContext;
 
 use super::{
     Additions, COUNT_ACTIVITY, CREATE_ACTIVITIES, CREATE_CASES, READ_ACTIVITIES, READ_CASES, Rows,

@@ -1,7 +1,7 @@
 //! The tables in SQLite.
 
 use evercore::{Batch, Error, EventStore, SubscriptionBuilder};
-use evercore_sqlite::{SqliteContext, SqliteStoreExt, SqliteSubscriptionExt};
+use evercore_sqlite::SqliteContext;
 
 use super::{
     Additions, COUNT_ACTIVITY, CREATE_ACTIVITIES, CREATE_CASES, READ_ACTIVITIES, READ_CASES, Rows,

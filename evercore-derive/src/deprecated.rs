@@ -1,0 +1,31 @@
+//! Whether generated code may use what is deprecated.
+
+use quote::ToTokens;
+use syn::punctuated::Punctuated;
+use syn::{Attribute, DeriveInput, Meta, Path, Token, parse_quote};
+
+use crate::{conditional, parts};
+
+/// An attribute that allows it, for an item that is deprecated, has a deprecated part, or allows it itself.
+///
+/// Not in any case: in a crate that forbids the lint, the attribute would be an error.
+pub(crate) fn allowed(item: &DeriveInput) -> Option<Attribute> {
+    let mut attrs = parts::attributes(&item.data).into_iter().chain([&item.attrs]).flatten();
+    attrs.any(mentions).then(|| parse_quote!(#[allow(deprecated)]))
+}
+
+fn mentions(attr: &Attribute) -> bool {
+    conditional::all(std::slice::from_ref(attr)).iter().any(|attr| {
+        let path = attr.meta.path();
+        path.is_ident("deprecated")
+            || (path.is_ident("allow") || path.is_ident("expect")) && names_deprecated(&attr.meta)
+    })
+}
+
+/// `#[allow(deprecated)]`, maybe among others, or with a reason.
+fn names_deprecated(meta: &Meta) -> bool {
+    let Ok(list) = meta.require_list() else { return false };
+    let lints = list.parse_args_with(Punctuated::<Meta, Token![,]>::parse_terminated);
+    let is_it = |path: &Path| path.to_token_stream().to_string() == "deprecated";
+    lints.into_iter().flatten().any(|lint| is_it(lint.path()))
+}

@@ -1,0 +1,128 @@
+//! What is deprecated is still declared, replayed and split, and the compiler says nothing of what the macros write: of
+//! their own item and its parts, and of others where the item allows it.
+#![deny(deprecated, warnings)]
+
+#[expect(deprecated, reason = "the user's own code says so")]
+mod declared {
+    use evercore::{Apply, BoxError, EventMeta, Parts, Split, Upcast};
+
+    use super::{Closed, Ledger, Moved, MovedV1, Noted, Renamed};
+
+    impl Apply<Moved> for Ledger {
+        fn apply(&mut self, event: &Moved, _: &EventMeta) {
+            self.amount += event.amount;
+        }
+    }
+
+    impl Upcast<MovedV1> for Moved {
+        fn upcast(old: MovedV1) -> Result<Self, BoxError> {
+            Ok(Self { amount: old.amount })
+        }
+    }
+
+    impl Split for Closed {
+        fn split(self, parts: &mut Parts<Self>) -> Result<(), BoxError> {
+            parts.push(Moved { amount: -self.amount });
+            Ok(())
+        }
+    }
+
+    pub(super) fn all() -> (Renamed, Moved) {
+        let _ = Noted::Aloud;
+        (Renamed { owner: String::new(), by: None }, Moved { amount: 1 })
+    }
+}
+
+use evercore::{Aggregate, BoxError, Registry, event, retired_event, state_event};
+
+#[derive(Aggregate, Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
+#[aggregate(name = "deprecations.ledger", snapshot_every = 2, unknown_events = hand_to(Ledger::note))]
+#[deprecated = "there are accounts"]
+pub(crate) struct Ledger {
+    #[deprecated]
+    pub(crate) owner: String,
+    #[deprecated(note = "this is said elsewhere")]
+    pub(crate) by: Option<String>,
+    #[deprecated]
+    pub(crate) amount: i64,
+}
+
+#[allow(deprecated)]
+impl Ledger {
+    #[deprecated]
+    fn note(&mut self, _: &evercore::RecordedEvent) {}
+}
+
+#[state_event(aggregate = Ledger, name = "deprecations.renamed")]
+#[deprecated]
+pub(crate) struct Renamed {
+    #[deprecated]
+    pub(crate) owner: String,
+    #[deprecated]
+    pub(crate) by: Option<Option<String>>,
+}
+
+#[deprecated]
+#[derive(serde::Deserialize)]
+pub(crate) struct MovedV1 {
+    #[deprecated]
+    pub(crate) amount: i64,
+}
+
+#[deprecated]
+fn oldest(json: serde_json::Value) -> Result<serde_json::Value, BoxError> {
+    Ok(json)
+}
+
+#[event(aggregate = Ledger, name = "deprecations.moved", version = 3, upcast_from = [raw(oldest), MovedV1])]
+#[deprecated]
+pub(crate) struct Moved {
+    #[deprecated]
+    pub(crate) amount: i64,
+}
+
+#[retired_event(aggregate = Ledger, name = "deprecations.closed", into = [Moved])]
+#[deprecated]
+pub(crate) struct Closed {
+    #[deprecated]
+    pub(crate) amount: i64,
+}
+
+#[retired_event(aggregate = Ledger, name = "deprecations.noted")]
+#[deprecated]
+pub(crate) enum Noted {
+    #[deprecated]
+    Aloud,
+}
+
+/// Nothing but a field is deprecated.
+#[derive(Aggregate, Clone, Default)]
+#[aggregate(name = "deprecations.shelf")]
+struct Shelf {
+    label: String,
+    books: u8,
+}
+
+#[state_event(aggregate = Shelf, name = "deprecations.labelled")]
+struct Labelled {
+    #[deprecated]
+    label: String,
+    #[cfg_attr(all(), deprecated)]
+    books: u8,
+}
+
+/// Nothing of its own is deprecated.
+#[state_event(aggregate = Ledger, name = "deprecations.owned")]
+#[expect(deprecated, reason = "the ledger is on its way out")]
+struct Owned {
+    owner: String,
+}
+
+#[test]
+fn what_is_deprecated_is_known() {
+    let registry = Registry::linked().expect("all names differ");
+    assert!(registry.knows("deprecations.ledger", "deprecations.renamed", 1));
+    assert!(registry.knows("deprecations.ledger", "deprecations.moved", 3));
+    assert!(registry.knows_event::<Labelled>() && registry.knows_event::<Owned>());
+    let _ = declared::all();
+}
