@@ -3,6 +3,8 @@
 #[path = "../../evercore-derive/src"]
 mod pipeline {
     pub(crate) mod aggregate;
+    pub(crate) mod conditional;
+    pub(crate) mod deprecated;
     pub(crate) mod event;
     pub(crate) mod option;
     pub(crate) mod options;
@@ -17,7 +19,8 @@ use proc_macro2::TokenStream;
 
 // Their own paths begin at the root of their crate.
 use pipeline::{
-    aggregate, event, option, options, parts, retired_event, rules, state_event, value,
+    aggregate, conditional, deprecated, event, option, options, parts, retired_event, rules,
+    state_event, value,
 };
 
 /// A macro.
