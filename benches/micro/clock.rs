@@ -21,6 +21,9 @@ fn measure(criterion: &mut Criterion) {
     let mut many = criterion.benchmark_group("a hundred events");
     many.throughput(Throughput::Elements(EVENTS.unsigned_abs()));
     many.bench_function("stage", |bencher| bencher.iter(|| parts.stage()));
+    many.bench_function("stage, each read back", |bencher| {
+        bencher.iter(|| parts.stage_checked());
+    });
     many.bench_function("replay", |bencher| bencher.iter(|| black_box(parts.replay())));
     many.finish();
 }

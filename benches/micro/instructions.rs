@@ -42,11 +42,21 @@ fn stage(parts: Parts) -> Parts {
 
 #[library_benchmark(setup = Parts::new)]
 #[bench::events()]
+fn stage_checked(parts: Parts) -> Parts {
+    parts.stage_checked();
+    parts
+}
+
+#[library_benchmark(setup = Parts::new)]
+#[bench::events()]
 fn replay(parts: Parts) -> (Parts, i64) {
     let deposits = black_box(parts.replay());
     (parts, deposits)
 }
 
-library_benchmark_group!(name = small_parts, benchmarks = [decode, look_up, stage, replay]);
+library_benchmark_group!(
+    name = small_parts,
+    benchmarks = [decode, look_up, stage, stage_checked, replay]
+);
 
 main!(library_benchmark_groups = small_parts);

@@ -13,6 +13,8 @@ pub(crate) const EVENTS: i64 = 100;
 pub(crate) struct Parts {
     runtime: Runtime,
     store: EventStore,
+    /// Reads back what it writes.
+    checking: EventStore,
     event: RecordedEvent,
     id: AggregateId,
 }
@@ -34,7 +36,9 @@ impl Parts {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.expect("a runtime");
         let (store, event, id) = runtime.block_on(prepare()).expect("a store in memory");
-        Self { runtime, store, event, id }
+        let checking = EventStore::builder().check_round_trips().open(MemoryEngine::new());
+        let checking = runtime.block_on(checking).expect("a store in memory");
+        Self { runtime, store, checking, event, id }
     }
 
     /// An event as its type: the part that the macro writes.
@@ -50,7 +54,16 @@ impl Parts {
 
     /// A hundred events are encoded, checked, applied and staged.
     pub(crate) fn stage(&self) {
-        let outcome = self.runtime.block_on(self.store.with_context_once(async |ctx| {
+        self.stage_in(&self.store);
+    }
+
+    /// The same, with each event read back and compared.
+    pub(crate) fn stage_checked(&self) {
+        self.stage_in(&self.checking);
+    }
+
+    fn stage_in(&self, store: &EventStore) {
+        let outcome = self.runtime.block_on(store.with_context_once(async |ctx| {
             let mut account = ctx.create::<Account>().await?;
             for amount in 1..=EVENTS {
                 ctx.apply(&mut account, MoneyDeposited::of(amount))?;

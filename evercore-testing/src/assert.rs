@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use evercore::engine::{LoadRequest, Reader, Target};
 use evercore::{Aggregate, AggregateId, NaturalKey, RecordedEvent, Result, Sequence};
 
-use crate::domain::tally::{FINGERPRINT, Tally};
+use crate::domain::tally::Tally;
 use crate::fixture::whole_log;
 
 /// Asserts that a result is an error of this shape, and shows it if it is another.
@@ -84,10 +84,18 @@ pub(crate) async fn snapshot_sequence(
     reader: &dyn Reader,
     tally: AggregateId,
 ) -> Result<Option<i64>> {
+    snapshot_sequence_of::<Tally>(reader, tally).await
+}
+
+/// The same of another type.
+pub(crate) async fn snapshot_sequence_of<A: Aggregate>(
+    reader: &dyn Reader,
+    id: AggregateId,
+) -> Result<Option<i64>> {
     let request = LoadRequest {
-        aggregate_type: Tally::NAME,
-        target: Target::Id(tally),
-        snapshot: Some(FINGERPRINT),
+        aggregate_type: A::NAME,
+        target: Target::Id(id),
+        snapshot: A::SNAPSHOTS.map(|policy| policy.fingerprint()),
         up_to: None,
         limit: 100,
     };

@@ -170,6 +170,7 @@ macro_rules! __with_cases_of_writing {
                         a_view_uses_no_snapshot_that_is_newer_than_itself
                         a_load_is_of_one_moment_while_snapshots_are_taken
                         a_long_tail_after_a_snapshot_is_read_in_pages
+                        a_snapshot_that_would_not_restore_the_state_is_not_written
                     }
                 }
             }
@@ -344,6 +345,7 @@ macro_rules! __with_all_cases {
                         a_log_of_several_codecs_is_read_as_one
                         a_compressed_payload_is_read_as_any_other
                         an_unreadable_payload_leaves_the_others_readable
+                        an_event_that_would_not_come_back_leaves_all_as_it_was
                     }
                     staging {
                         a_context_sees_what_it_has_staged
@@ -382,6 +384,7 @@ macro_rules! __with_all_cases {
                         every_part_of_the_metadata_is_kept
                         what_was_not_said_stays_unsaid
                         times_are_kept_to_the_microsecond
+                        a_leap_second_is_the_second_after_it_from_the_beginning
                         time_is_taken_from_the_stores_clock
                         an_event_has_its_own_metadata_then_the_contexts_then_the_tasks
                         payloads_come_back_as_they_were
@@ -405,6 +408,7 @@ macro_rules! __with_all_cases {
                         writers_raise_no_alarm
                         an_unreadable_event_is_found_at_its_place
                         a_snapshot_that_is_not_its_events_is_found
+                        a_snapshot_that_its_format_has_changed_is_found
                         an_event_of_an_unknown_type_is_counted
                         one_type_alone_is_looked_at_where_that_is_asked_for
                         findings_are_all_told_and_kept_up_to_a_bound

@@ -4,6 +4,7 @@ pub(crate) mod account;
 pub(crate) mod counter;
 pub(crate) mod customer;
 pub(crate) mod diary;
+pub(crate) mod gauge;
 pub(crate) mod tally;
 
 use evercore::Registry;
@@ -16,6 +17,7 @@ pub(crate) fn registry() -> Registry {
         .event::<counter::Added>()
         .event::<counter::Reset>()
         .event::<diary::Noted>()
+        .event::<gauge::Read>()
         .event::<tally::Counted>()
         .build()
         .expect("BUG: the suite's names are distinct")

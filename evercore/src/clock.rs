@@ -63,8 +63,34 @@ impl Clock for ManualClock {
     }
 }
 
-/// Cuts a time to what every engine stores: microseconds. What an event shows when it is applied is then what it shows
-/// when it is replayed.
+/// Makes a time what every engine stores: microseconds since the epoch, in which a leap second is the second after it.
+/// What an event shows when it is applied is then what it shows when it is replayed.
 pub(crate) fn to_stored_precision(time: DateTime<Utc>) -> DateTime<Utc> {
-    time.trunc_subsecs(6)
+    // Only a leap second in the last one that chrono has is beyond.
+    DateTime::from_timestamp_micros(time.timestamp_micros())
+        .unwrap_or_else(|| time.trunc_subsecs(6))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_what_its_microseconds_are_read_as() {
+        let times = [
+            "2016-12-31T23:59:60Z",
+            "2016-12-31T23:59:60.999999999Z",
+            "2017-01-01T00:00:00.0000019Z",
+            "1969-12-31T23:59:59.9999999Z",
+            "-262143-01-01T00:00:00.0000001Z",
+            "+262142-12-31T23:59:59.9999999Z",
+        ];
+        let times = times.map(|text| text.parse().expect("a time"));
+        for time in times.into_iter().chain([DateTime::<Utc>::MIN_UTC, DateTime::<Utc>::MAX_UTC]) {
+            let stored = to_stored_precision(time);
+            let read = DateTime::from_timestamp_micros(stored.timestamp_micros());
+            assert_eq!(read, Some(stored), "{time}");
+            assert!((stored - time).abs() <= TimeDelta::seconds(1), "{time} is {stored}");
+        }
+    }
 }

@@ -31,7 +31,7 @@ use crate::{BoxError, DecodeError};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Codec {
-    /// JSON text (RFC 8259), UTF-8. What is no number in JSON, as infinity, is written as null.
+    /// JSON text (RFC 8259), UTF-8. What is no number in JSON, as infinity, is refused.
     #[default]
     Json,
     /// CBOR (RFC 8949), with the names of fields. Feature `cbor`.
@@ -55,6 +55,11 @@ impl Codec {
             Self::MessagePack => cfg!(feature = "messagepack"),
             Self::Protobuf => cfg!(feature = "protobuf"),
         }
+    }
+
+    /// Whether types that have two forms write the one for people.
+    pub(crate) const fn is_human_readable(self) -> bool {
+        matches!(self, Self::Json)
     }
 
     /// How it is called.
@@ -95,8 +100,15 @@ impl fmt::Display for Codec {
     }
 }
 
+/// A value in a codec.
+pub(crate) struct Encoded {
+    pub(crate) bytes: Vec<u8>,
+    /// Whether it holds a null of which the codec may not know what it was.
+    pub(crate) may_lose: bool,
+}
+
 /// Writes what serde knows.
-pub(crate) fn encode<E: Serialize>(value: &E, codec: Codec) -> Result<Vec<u8>, BoxError> {
+pub(crate) fn encode<E: Serialize>(value: &E, codec: Codec) -> Result<Encoded, BoxError> {
     match codec {
         Codec::Json => json::encode(value),
         #[cfg(feature = "cbor")]

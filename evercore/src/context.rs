@@ -7,7 +7,7 @@ mod staging;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use tracing::{instrument, warn};
+use tracing::instrument;
 
 use crate::engine::{Idempotency, NewSnapshot, Target};
 use crate::error::{unknown_id, unknown_key};
@@ -162,7 +162,7 @@ impl Context {
     /// - [`Error::ForeignAggregate`] if the aggregate was loaded in another context.
     /// - [`Error::StaleHandle`] if events were applied through another handle of it.
     /// - [`Error::Unregistered`] if the store does not know the event.
-    /// - [`Error::Encode`], [`Error::PayloadTooLarge`] or [`Error::CommitTooLarge`].
+    /// - [`Error::Encode`], [`Error::NotRoundTrip`], [`Error::PayloadTooLarge`] or [`Error::CommitTooLarge`].
     pub fn apply<T, E>(&mut self, aggregate: &mut StateAggregate<T>, event: E) -> Result<()>
     where
         T: Apply<E>,
@@ -195,7 +195,7 @@ impl Context {
         let sequence = aggregate.sequence.next();
         let staged = self.store.prepare(
             const { &EventType::of::<E>() },
-            |codec| E::ENCODING.encode(&event, codec),
+            |codec, round_trips| E::ENCODING.encode(&event, codec, round_trips),
             options,
             (aggregate.id, sequence),
             self.metadata.as_deref(),
@@ -239,7 +239,8 @@ impl Context {
             .of(aggregate.id, aggregate.sequence)
             .at(self.store.clock.now())
             .with_metadata(metadata)
-            .in_codec(self.store.codec());
+            .in_codec(self.store.codec())
+            .checking(self.store.writing.round_trips);
         let decided = T::decide(&mut decision, command);
         // Whether it is kept or not, the state has them.
         let former = std::mem::replace(&mut aggregate.sequence, decision.sequence());
@@ -269,7 +270,7 @@ impl Context {
             return;
         }
         let Ok(entry) = self.store.registry.aggregate::<T>() else { return };
-        match policy.encode(aggregate.state.get()) {
+        match policy.encode(aggregate.state.get(), self.store.writing.round_trips) {
             Ok(state) => {
                 let snapshot = NewSnapshot {
                     aggregate_id: aggregate.id,
@@ -279,8 +280,7 @@ impl Context {
                 };
                 self.staging.set_snapshot(&self.store.limits, snapshot);
             }
-            // Loads replay without it, as they did before.
-            Err(error) => warn!(aggregate = T::NAME, %error, "the snapshot cannot be encoded"),
+            Err(error) => self.store.warn_without_snapshot(T::NAME, &error),
         }
     }
 

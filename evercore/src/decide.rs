@@ -6,6 +6,7 @@ use std::ops::Deref;
 use chrono::{DateTime, Utc};
 
 use crate::clock::to_stored_precision;
+use crate::round_trip::RoundTrips;
 use crate::{
     Aggregate, AggregateId, Apply, BoxError, Codec, Error, Event, EventMeta, EventOptions,
     EventType, Metadata, Payload, Sequence,
@@ -78,6 +79,7 @@ pub struct Decision<'a, T> {
     now: DateTime<Utc>,
     metadata: Option<Box<Metadata>>,
     codec: Codec,
+    round_trips: RoundTrips,
     emitted: Vec<Emitted>,
 }
 
@@ -112,6 +114,7 @@ impl<'a, T: Aggregate> Decision<'a, T> {
             now: DateTime::UNIX_EPOCH,
             metadata: None,
             codec: Codec::default(),
+            round_trips: RoundTrips::Checked,
             // Most commands are one event.
             emitted: Vec::with_capacity(1),
         }
@@ -142,6 +145,12 @@ impl<'a, T: Aggregate> Decision<'a, T> {
     #[must_use]
     pub const fn in_codec(mut self, codec: Codec) -> Self {
         self.codec = codec;
+        self
+    }
+
+    /// Sets which events are read back: all of them, where no store says otherwise.
+    pub(crate) const fn checking(mut self, round_trips: RoundTrips) -> Self {
+        self.round_trips = round_trips;
         self
     }
 
@@ -181,7 +190,7 @@ impl<'a, T: Aggregate> Decision<'a, T> {
         self.sequence = meta.sequence;
         let event_type = const { &EventType::of::<E>() };
         let codec = event_type.codec_in(self.codec);
-        let encoded = E::ENCODING.encode(&event, codec);
+        let encoded = E::ENCODING.encode(&event, codec, self.round_trips);
         let payload = encoded.map(|bytes| Payload::from_encoded(codec, bytes));
         self.emitted.push(Emitted { event_type, payload, meta });
     }
@@ -249,7 +258,7 @@ impl Emitted {
     /// The encoded event.
     ///
     /// # Errors
-    /// Why it cannot be encoded.
+    /// Why it cannot be encoded; a [`RoundTripMismatch`](crate::RoundTripMismatch) if it would not be read as it is.
     pub fn payload(&self) -> Result<&Payload, &BoxError> {
         self.payload.as_ref()
     }

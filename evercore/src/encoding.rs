@@ -5,6 +5,11 @@ use std::fmt;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+#[cfg(feature = "protobuf")]
+use crate::RoundTripMismatch;
+#[cfg(feature = "protobuf")]
+use crate::error::with_causes;
+use crate::round_trip::{self, RoundTrips};
 use crate::{BoxError, Codec, DecodeError, codec};
 
 /// How the events of a type become bytes, and bytes become events. `#[event]` and `#[state_event]` choose it; a
@@ -36,13 +41,13 @@ pub struct Encoding<E> {
 
 /// What serde does for a type.
 struct ViaSerde<E> {
-    encode: fn(&E, Codec) -> Result<Vec<u8>, BoxError>,
+    encode: fn(&E, Codec, RoundTrips) -> Result<Vec<u8>, BoxError>,
     decode: fn(Codec, &[u8]) -> Result<E, DecodeError>,
 }
 
 /// What prost does for a type.
 struct ViaProtobuf<E> {
-    encode: fn(&E) -> Vec<u8>,
+    encode: fn(&E, RoundTrips) -> Result<Vec<u8>, BoxError>,
     decode: fn(&[u8]) -> Result<E, DecodeError>,
 }
 
@@ -50,7 +55,7 @@ impl<E: Serialize + DeserializeOwned> Encoding<E> {
     /// By serde, in the store's codec.
     #[must_use]
     pub const fn serde() -> Self {
-        let serde = ViaSerde { encode: codec::encode::<E>, decode: codec::decode::<E> };
+        let serde = ViaSerde { encode: round_trip::encode::<E>, decode: codec::decode::<E> };
         Self { codec: None, serde: Some(serde), protobuf: None }
     }
 }
@@ -58,7 +63,7 @@ impl<E: Serialize + DeserializeOwned> Encoding<E> {
 #[cfg(feature = "protobuf")]
 impl<E: prost::Message + Default> Encoding<E> {
     const MESSAGE: ViaProtobuf<E> = ViaProtobuf {
-        encode: |event| event.encode_to_vec(),
+        encode: encode_message::<E>,
         decode: |bytes| E::decode(bytes).map_err(DecodeError::whole),
     };
 
@@ -74,6 +79,27 @@ impl<E: prost::Message + Default> Encoding<E> {
     pub const fn and_protobuf(self) -> Self {
         Self { protobuf: Some(Self::MESSAGE), ..self }
     }
+}
+
+/// Writes a message. What Protocol Buffers may lose is a message whose messages stand in each other too deep to be read.
+#[cfg(feature = "protobuf")]
+fn encode_message<E: prost::Message + Default>(
+    message: &E,
+    round_trips: RoundTrips,
+) -> Result<Vec<u8>, BoxError> {
+    let bytes = message.encode_to_vec();
+    if round_trips == RoundTrips::Checked
+        && let Err(error) = E::decode(&*bytes)
+    {
+        return Err(RoundTripMismatch {
+            codec: Codec::Protobuf,
+            field: ".".to_owned(),
+            given: "a message".to_owned(),
+            read: format!("an error ({})", with_causes(&error)),
+        }
+        .into());
+    }
+    Ok(bytes)
 }
 
 impl<E> Encoding<E> {
@@ -124,12 +150,17 @@ impl<E> Encoding<E> {
         speaks && codec.is_built()
     }
 
-    /// Writes an event.
+    /// Writes an event, after the checks that are asked for.
     #[inline]
-    pub(crate) fn encode(&self, event: &E, codec: Codec) -> Result<Vec<u8>, BoxError> {
+    pub(crate) fn encode(
+        &self,
+        event: &E,
+        codec: Codec,
+        round_trips: RoundTrips,
+    ) -> Result<Vec<u8>, BoxError> {
         match (codec, &self.protobuf, &self.serde) {
-            (Codec::Protobuf, Some(protobuf), _) => Ok((protobuf.encode)(event)),
-            (_, _, Some(serde)) => (serde.encode)(event, codec),
+            (Codec::Protobuf, Some(protobuf), _) => (protobuf.encode)(event, round_trips),
+            (_, _, Some(serde)) => (serde.encode)(event, codec, round_trips),
             (_, _, None) => Err(WITHOUT_SERDE.into()),
         }
     }

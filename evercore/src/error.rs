@@ -6,7 +6,8 @@ use std::fmt;
 use crate::payload::{DecodeError, MissingFeature};
 use crate::upcast::Unreadable;
 use crate::{
-    Aggregate, AggregateId, CommitId, EventFilter, NaturalKey, Position, Sequence, SubscriptionName,
+    Aggregate, AggregateId, CommitId, EventFilter, NaturalKey, Position, RoundTripMismatch,
+    Sequence, SubscriptionName,
 };
 
 /// What every fallible function of Evercore returns.
@@ -227,6 +228,17 @@ pub enum Error {
         name: String,
         /// What its `Serialize` or the codec said.
         source: BoxError,
+    },
+
+    /// An event that its codec would not give back as it is: a replay would see another one than the state has seen.
+    #[error(
+        "`{name}` would not come back as it is: {mismatch}; choose a codec that keeps it, or a type that reads what it writes"
+    )]
+    NotRoundTrip {
+        /// The event's name.
+        name: String,
+        /// Where it would differ.
+        mismatch: Box<RoundTripMismatch>,
     },
 
     /// A stored event that does not fit its type.
@@ -703,6 +715,15 @@ impl Error {
             stored: describe(stored),
             wanted: describe(wanted),
         })
+    }
+
+    /// An event that was not encoded: its own `Serialize` or the codec refuses it, or it would not come back.
+    pub(crate) fn unencodable(name: &str, problem: BoxError) -> Self {
+        let name = name.to_owned();
+        match problem.downcast() {
+            Ok(mismatch) => Self::NotRoundTrip { name, mismatch },
+            Err(source) => Self::Encode { name, source },
+        }
     }
 
     /// An event that was not decoded: it does not fit, or the program was not built for it.

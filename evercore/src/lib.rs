@@ -84,6 +84,7 @@ extern crate self as evercore;
 
 mod aggregate;
 mod cache;
+mod capture;
 mod chain;
 mod clock;
 mod codec;
@@ -111,6 +112,7 @@ mod registry;
 mod rehydrate;
 mod retired;
 mod retry;
+mod round_trip;
 mod shape;
 mod snapshot;
 mod state;
@@ -152,6 +154,7 @@ pub use registry::{AggregateType, EventType, Registry, RegistryBuilder, RetiredT
 pub use rehydrate::AsOf;
 pub use retired::{Parts, RetiredEvent, Split, SplitInto};
 pub use retry::RetryPolicy;
+pub use round_trip::RoundTripMismatch;
 pub use shape::Shape;
 pub use snapshot::{Fingerprint, SnapshotPolicy};
 pub use state_aggregate::StateAggregate;

@@ -6,6 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::codec::json;
 use crate::subscription::PageEvent;
 use crate::{Error, RecordedEvent, Result};
 
@@ -181,13 +182,13 @@ impl Metadata {
     /// of their own. `None` if there is nothing to keep.
     ///
     /// # Errors
-    /// [`Error::InvalidMetadata`] if it is larger than [`MAX_METADATA_BYTES`].
+    /// [`Error::InvalidMetadata`] if it is larger than [`MAX_METADATA_BYTES`], or nested deeper than can be read.
     pub fn to_column(&self) -> Result<Option<String>> {
         if self.stored == Stored::default() {
             return Ok(None);
         }
-        let json =
-            serde_json::to_string(&self.stored).map_err(|source| invalid(source.to_string()))?;
+        let written = json::encode(&self.stored).map_err(|source| invalid(source.to_string()))?;
+        let json = String::from_utf8(written.bytes).expect("BUG: JSON is UTF-8");
         if json.len() > MAX_METADATA_BYTES {
             return Err(invalid(format!(
                 "its JSON form is {} bytes long, and {MAX_METADATA_BYTES} is the limit",
@@ -323,6 +324,15 @@ mod tests {
             let read = Metadata::from_columns(correlation, causation, column.as_deref())?;
             assert_eq!(read, metadata);
         }
+        // As deep as it can be read.
+        let nested =
+            |levels| (0..levels).fold(Value::from(7), |inner, _| Value::Array(vec![inner]));
+        let deepest = Metadata::new().with("n", nested(126));
+        let column = deepest.to_column()?;
+        assert_eq!(Metadata::from_columns(None, None, column.as_deref())?, deepest);
+        let refused = Metadata::new().with("n", nested(127)).to_column();
+        assert!(matches!(refused, Err(Error::InvalidMetadata { .. })), "{refused:?}");
+
         let damaged = Metadata::from_columns(None, None, Some("{"));
         assert!(matches!(damaged, Err(Error::Corrupt { .. })), "{damaged:?}");
         Ok(())

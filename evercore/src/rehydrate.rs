@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use chrono::{DateTime, Utc};
 
 use crate::chain::{Link, split_snapshot};
+use crate::clock::to_stored_precision;
 use crate::engine::{HistoryRequest, LoadRequest, LoadedAggregate, Reader, StoredSnapshot, Target};
 use crate::registry::AggregateEntry;
 use crate::store::Inner;
@@ -87,7 +88,8 @@ fn up_to(as_of: Option<AsOf>) -> Option<Sequence> {
 
 fn until(as_of: Option<AsOf>) -> Option<DateTime<Utc>> {
     match as_of {
-        Some(AsOf::Time(time)) => Some(time),
+        // In the form in which event times are compared with it.
+        Some(AsOf::Time(time)) => Some(to_stored_precision(time)),
         _ => None,
     }
 }

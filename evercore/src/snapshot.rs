@@ -6,8 +6,10 @@ use std::num::NonZeroU32;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::Sequence;
+use crate::capture::Captured;
 use crate::codec::json;
+use crate::round_trip::{self, RoundTrips};
+use crate::{BoxError, Codec, Sequence};
 
 /// Tells one shape of a state from another. A snapshot of another fingerprint is not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -15,13 +17,14 @@ pub struct Fingerprint(u64);
 
 /// How an aggregate's snapshots are taken and read.
 ///
-/// A snapshot is written with the commit that crosses a multiple of `every`. One that cannot be used is a miss: the
-/// state is replayed.
+/// A snapshot is written with the commit that crosses a multiple of `every`, unless it would not restore the state as it
+/// is. One that cannot be used is a miss: the state is replayed.
 pub struct SnapshotPolicy<T> {
     every: NonZeroU32,
     fingerprint: Fingerprint,
-    encode: fn(&T) -> Result<Vec<u8>, serde_json::Error>,
+    encode: fn(&T, RoundTrips) -> Result<Vec<u8>, BoxError>,
     decode: fn(&[u8]) -> Option<T>,
+    capture: fn(&T) -> Option<Captured>,
 }
 
 impl Fingerprint {
@@ -57,12 +60,18 @@ impl<T> SnapshotPolicy<T> {
         to.get() / every > from.get() / every
     }
 
-    pub(crate) fn encode(&self, state: &T) -> Result<Vec<u8>, serde_json::Error> {
-        (self.encode)(state)
+    /// Writes a state, after the checks that are asked for.
+    pub(crate) fn encode(&self, state: &T, round_trips: RoundTrips) -> Result<Vec<u8>, BoxError> {
+        (self.encode)(state, round_trips)
     }
 
     pub(crate) fn decode(&self, bytes: &[u8]) -> Option<T> {
         (self.decode)(bytes)
+    }
+
+    /// The state as it can be compared. `None` if its own `Serialize` refuses.
+    pub(crate) fn capture(&self, state: &T) -> Option<Captured> {
+        (self.capture)(state)
     }
 }
 
@@ -79,8 +88,9 @@ impl<T: Serialize + DeserializeOwned> SnapshotPolicy<T> {
         Self {
             every,
             fingerprint,
-            encode: |state| serde_json::to_vec(state),
+            encode: |state, round_trips| round_trip::encode(state, Codec::Json, round_trips),
             decode: |bytes| json::decode(bytes).ok(),
+            capture: |state| Captured::of(state, Codec::Json.is_human_readable()).ok(),
         }
     }
 }

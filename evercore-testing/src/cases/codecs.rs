@@ -3,10 +3,14 @@
 use std::collections::BTreeSet;
 
 use evercore::engine::Precondition;
-use evercore::{Codec, Compression, EventOptions, EventStore, Expected, Payload, Result, Stream};
+use evercore::{
+    Codec, Compression, Error, Event, EventOptions, EventStore, Expected, Payload, Result, Stream,
+};
 
+use crate::assert::assert_error;
 use crate::domain::counter::{self, Added, Counter};
 use crate::domain::diary::{self, Diary, Noted, noted};
+use crate::domain::gauge::{self, Gauge, Read};
 use crate::fixture::Fixture;
 use crate::raw;
 
@@ -125,6 +129,49 @@ pub(crate) async fn an_unreadable_payload_leaves_the_others_readable(
     }
     counter::add(store, good, 1).await?;
     assert_eq!(counter::value(store, good).await?, 2);
+    Ok(())
+}
+
+/// JSON has no number for what is none, and `Apply` is not told of one that would not be there again.
+pub(crate) async fn an_event_that_would_not_come_back_leaves_all_as_it_was(
+    fixture: &Fixture,
+) -> Result<()> {
+    let store = fixture.store();
+    let lost = Read { precision: f64::NAN, ..gauge::read(Some(3)) };
+    let (id, live) = store
+        .with_context(async |ctx| {
+            let mut gauge = ctx.create::<Gauge>().await?;
+            ctx.apply(&mut gauge, gauge::read(Some(1)))?;
+            let before = (gauge.sequence(), gauge.state().clone());
+            assert_error!(
+                ctx.apply(&mut gauge, lost),
+                Error::NotRoundTrip { name, mismatch }
+                    if name == Read::NAME && mismatch.field == "precision" && mismatch.given == "NaN"
+            );
+            assert_eq!((gauge.sequence(), gauge.state().clone()), before);
+            ctx.apply(&mut gauge, gauge::read(Some(2)))?;
+            Ok::<_, Error>((gauge.id(), gauge.into_state()))
+        })
+        .await?;
+    assert_eq!(gauge::state(store, id).await?, live);
+    let before = fixture.log().await?;
+    assert_eq!(before.len(), 2);
+
+    // One of several.
+    for lost in [[lost, gauge::read(None)], [gauge::read(None), lost]] {
+        let refused = store.append::<Gauge, _>(Stream::Id(id), Expected::Any, lost).await;
+        assert_error!(refused, Error::NotRoundTrip { .. });
+    }
+    let refused = store
+        .with_context(async |ctx| {
+            let mut gauge = ctx.load::<Gauge>(id).await?;
+            ctx.apply(&mut gauge, gauge::read(None))?;
+            ctx.apply(&mut gauge, lost)
+        })
+        .await;
+    assert_error!(refused, Error::NotRoundTrip { .. });
+    assert_eq!(fixture.log().await?, before);
+    assert_eq!(gauge::state(store, id).await?, live);
     Ok(())
 }
 

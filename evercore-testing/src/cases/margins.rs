@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use evercore::{
-    AggregateId, Error, EventDraft, EventMeta, EventOptions, Expected, MAX_LABEL_BYTES,
+    AggregateId, AsOf, Error, EventDraft, EventMeta, EventOptions, Expected, MAX_LABEL_BYTES,
     MAX_METADATA_BYTES, ManualClock, Metadata, RecordedEvent, Result, Stream, with_metadata,
 };
 
@@ -123,6 +123,36 @@ pub(crate) async fn times_are_kept_to_the_microsecond(fixture: &Fixture) -> Resu
         })
         .await?;
     assert_eq!(only_event(fixture, id).await?.event_time(), precise.trunc_subsecs(6));
+    Ok(())
+}
+
+/// Databases count seconds without it, so that it is not there at a replay.
+pub(crate) async fn a_leap_second_is_the_second_after_it_from_the_beginning(
+    fixture: &Fixture,
+) -> Result<()> {
+    let leap = time("2016-12-31T23:59:60.123456789Z");
+    let after = time("2017-01-01T00:00:00.123456Z");
+    let clock = Arc::new(ManualClock::new(leap));
+    let store = fixture.store_with(fixture.builder().clock(clock)).await?;
+    for options in [EventOptions::new(), EventOptions::new().at(leap)] {
+        let (id, live) = store
+            .with_context(async |ctx| {
+                let mut diary = ctx.create::<Diary>().await?;
+                ctx.apply_with(&mut diary, noted("entry"), options.clone())?;
+                Ok::<_, Error>((diary.id(), diary.into_state()))
+            })
+            .await?;
+        assert_eq!(live.entries[0].1.event_time(), after);
+        assert_eq!(diary::read(&store, id).await?, live);
+        let event = only_event(fixture, id).await?;
+        assert_eq!((event.event_time(), event.recorded_at()), (after, after));
+        let as_of = store
+            .with_readonly_context(async |ctx| {
+                ctx.load_as_of::<Diary>(id, AsOf::Time(leap)).await.map(|found| found.into_state())
+            })
+            .await?;
+        assert_eq!(as_of, live, "the moment is the same, whatever it is called");
+    }
     Ok(())
 }
 

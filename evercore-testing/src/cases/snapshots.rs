@@ -8,8 +8,9 @@ use evercore::{
     Result, Sequence, Stream,
 };
 
-use crate::assert::{assert_error, snapshot_sequence};
+use crate::assert::{assert_error, snapshot_sequence, snapshot_sequence_of};
 use crate::domain::account::Refused;
+use crate::domain::gauge::{self, Gauge};
 use crate::domain::tally::{
     self, Counted, FINGERPRINT, OTHER_FINGERPRINT, PlainTally, ReshapedTally, Tally,
 };
@@ -277,6 +278,30 @@ pub(crate) async fn a_long_tail_after_a_snapshot_is_read_in_pages(fixture: &Fixt
         assert_eq!(tally::state::<Tally>(&store, id).await?, Tally::of(&numbers));
     }
     assert_eq!(snapshot_sequence(fixture.engine(), id).await?, Some(5));
+    Ok(())
+}
+
+/// Snapshots are JSON, which has neither infinity nor `Some(None)`. The state is replayed, as if there were none.
+pub(crate) async fn a_snapshot_that_would_not_restore_the_state_is_not_written(
+    fixture: &Fixture,
+) -> Result<()> {
+    let (store, engine) = (fixture.store(), fixture.engine());
+    let id =
+        store.with_context(async |ctx| Ok::<_, Error>(ctx.create::<Gauge>().await?.id())).await?;
+    // After each reading, the last one of which there is a snapshot.
+    let readings = [(None, None), (Some(3), Some(2)), (None, Some(2)), (Some(2), Some(4))];
+    for (value, snapshot) in readings {
+        let live = store
+            .with_context(async |ctx| {
+                let mut gauge = ctx.load::<Gauge>(id).await?;
+                ctx.apply(&mut gauge, gauge::read(value))?;
+                Ok::<_, Error>(gauge.into_state())
+            })
+            .await?;
+        assert_eq!(live.last, Some(value));
+        assert_eq!(gauge::state(store, id).await?, live);
+        assert_eq!(snapshot_sequence_of::<Gauge>(engine, id).await?, snapshot, "{value:?}");
+    }
     Ok(())
 }
 

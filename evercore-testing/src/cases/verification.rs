@@ -14,6 +14,7 @@ use evercore::{
 use crate::domain::account::{self, Account, Deposit};
 use crate::domain::counter::{self, Added, Counter};
 use crate::domain::diary::{Diary, Noted};
+use crate::domain::gauge::{self, Gauge};
 use crate::domain::tally::{self, FINGERPRINT, OTHER_FINGERPRINT, Tally};
 use crate::fixture::Fixture;
 use crate::journal::idle;
@@ -206,6 +207,37 @@ pub(crate) async fn a_snapshot_that_is_not_its_events_is_found(fixture: &Fixture
     tally::plant(fixture, id, 2, OTHER_FINGERPRINT, json(&lie)).await?;
     assert_found(store, &[]).await?;
     assert_eq!(verify(store).await?.verified().compared_snapshots, 0);
+    Ok(())
+}
+
+/// JSON writes two states alike: that its bytes are those of the replayed state says nothing.
+pub(crate) async fn a_snapshot_that_its_format_has_changed_is_found(
+    fixture: &Fixture,
+) -> Result<()> {
+    let store = fixture.store();
+    let id = store
+        .with_context(async |ctx| {
+            let mut gauge = ctx.create::<Gauge>().await?;
+            ctx.apply(&mut gauge, gauge::read(Some(3)))?;
+            ctx.apply(&mut gauge, gauge::read(None))?;
+            ctx.apply(&mut gauge, gauge::read(Some(3)))?;
+            Ok::<_, Error>(gauge.id())
+        })
+        .await?;
+    let plant = async |sequence, state: &'static str| {
+        let write = raw::write::<Gauge>(id, Precondition::Exists);
+        let mut commit = raw::commit(vec![write], Vec::new());
+        commit.snapshots =
+            vec![raw::snapshot(id, sequence, gauge::FINGERPRINT, state.as_bytes().to_vec())];
+        fixture.engine().commit(commit).await
+    };
+    plant(1, r#"{"last":3,"lowest":3.0}"#).await?;
+    assert_found(store, &[]).await?;
+
+    plant(2, r#"{"last":null,"lowest":3.0}"#).await?;
+    let aggregate = at_id::<Gauge>(id);
+    let differs = Finding::SnapshotDiffers { aggregate, sequence: 2, field: "last".to_owned() };
+    assert_found(store, &[differs]).await?;
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use evercore::{EventDraft, EventOptions, Metadata};
+use evercore::{Apply, Decide, Decision, EventDraft, EventMeta, EventOptions, Metadata, event};
 use evercore_testing::{Recording, Scenario};
 use expect_test::{Expect, expect};
 use serde_json::json;
@@ -11,6 +11,40 @@ use crate::library::{
     Book, BookBought, BookLent, BookReturned, FineDue, Lend, LibraryError, Lose, Reader, Replace,
     Return, bought, day, lent_to,
 };
+
+#[event(aggregate = Book)]
+struct BookWeighed {
+    grams: f64,
+}
+
+/// Options within each other that the macro does not see.
+#[event(aggregate = Book)]
+struct BookMeasured {
+    grams: Measure,
+}
+
+type Measure = Option<Option<u32>>;
+
+struct Weigh {
+    grams: Measure,
+}
+
+impl Apply<BookWeighed> for Book {
+    fn apply(&mut self, _: &BookWeighed, _: &EventMeta) {}
+}
+
+impl Apply<BookMeasured> for Book {
+    fn apply(&mut self, _: &BookMeasured, _: &EventMeta) {}
+}
+
+impl Decide<Weigh> for Book {
+    type Error = LibraryError;
+
+    fn decide(book: &mut Decision<'_, Self>, command: &Weigh) -> Result<(), LibraryError> {
+        book.emit(BookMeasured { grams: command.grams });
+        Ok(())
+    }
+}
 
 /// What a scenario panics with.
 pub(crate) fn assert_says(scenario: impl FnOnce(), expected: &Expect) {
@@ -106,6 +140,25 @@ fn what_is_said_beside_an_event_is_compared() {
               book-returned: event time: expected "1970-01-02T00:00:00Z", got "1970-01-01T00:00:00Z"
               book-returned: metadata: expected {"principal":"ada"}, got nothing
               book-returned: reference: expected nothing, got "desk 2"
+        "#]],
+    );
+}
+
+/// Also in a build that checks nothing by itself.
+#[test]
+fn an_event_that_would_not_come_back_is_no_event() {
+    assert_says(
+        || drop(Scenario::<Book>::given([BookWeighed { grams: f64::NAN }])),
+        &expect![[r#"
+        "#]],
+    );
+    assert_says(
+        || {
+            Scenario::<Book>::new()
+                .when(Weigh { grams: Some(None) })
+                .then([BookMeasured { grams: Some(None) }]);
+        },
+        &expect![[r#"
         "#]],
     );
 }

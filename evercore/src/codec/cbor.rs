@@ -1,15 +1,38 @@
-//! CBOR, by `cbor4ii`.
+//! Writes and reads CBOR (RFC 8949) as serde's data model has it.
+//!
+//! The parts are those of `cbor4ii`, and only what serde makes of them is here: `cbor4ii::serde` writes a unit as an empty
+//! array, so that the null of a JSON value comes back as `[]`, and `Some(None)` as `None`. Here a unit is null, as in JSON,
+//! and `Some` of what is null has a tag.
+
+mod de;
+mod ser;
 
 use cbor4ii::core::dec::Read;
 use cbor4ii::core::utils::SliceReader;
-use cbor4ii::serde::Deserializer;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::Encoded;
 use crate::{BoxError, DecodeError};
+use de::Deserializer;
+use ser::Serializer;
 
-pub(super) fn encode<E: Serialize>(value: &E) -> Result<Vec<u8>, BoxError> {
-    Ok(cbor4ii::serde::to_vec(Vec::new(), value)?)
+/// The most levels of values inside each other, so that damaged bytes do not exhaust the stack. More are refused where
+/// they are written, too.
+const MOST_NESTED: u16 = 256;
+
+/// The second of two alternatives, as in `draft-bormann-cbor-notable-tags`: `Some` of a value that is null, or is of this
+/// tag itself.
+const SOME_TAG: u8 = 122;
+
+/// The bytes of [`SOME_TAG`].
+const SOME: [u8; 2] = [0xD8, SOME_TAG];
+
+/// Writes a value. No null stands for two things here.
+pub(super) fn encode<E: Serialize>(value: &E) -> Result<Encoded, BoxError> {
+    let mut bytes = Vec::with_capacity(128);
+    value.serialize(&mut Serializer::new(&mut bytes))?;
+    Ok(Encoded { bytes, may_lose: false })
 }
 
 pub(super) fn decode<E: DeserializeOwned>(bytes: &[u8]) -> Result<E, DecodeError> {
@@ -26,6 +49,9 @@ pub(super) fn decode<E: DeserializeOwned>(bytes: &[u8]) -> Result<E, DecodeError
     if byte.as_ref().is_empty() { Ok(value) } else { Err(DecodeError::trailing()) }
 }
 
-fn reader(bytes: &[u8]) -> Deserializer<SliceReader<'_>> {
+fn reader(bytes: &[u8]) -> Deserializer<'_> {
     Deserializer::new(SliceReader::new(bytes))
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,12 +1,70 @@
-//! JSON, by `serde_json`.
+//! Writes and reads JSON, by `serde_json`.
+
+use std::cell::Cell;
+use std::io;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::ser::Formatter;
 
+use super::Encoded;
 use crate::{BoxError, DecodeError};
 
-pub(crate) fn encode<E: Serialize>(value: &E) -> Result<Vec<u8>, BoxError> {
-    Ok(serde_json::to_vec(value)?)
+/// The most levels of values inside each other: as many as `serde_json` reads. More are not written.
+const MOST_NESTED: u8 = 127;
+
+pub(crate) fn encode<E: Serialize + ?Sized>(value: &E) -> Result<Encoded, BoxError> {
+    let (mut bytes, may_lose) = (Vec::with_capacity(128), Cell::new(false));
+    let watching = Watching { has_null: &may_lose, depth: 0 };
+    value.serialize(&mut serde_json::Serializer::with_formatter(&mut bytes, watching))?;
+    Ok(Encoded { bytes, may_lose: may_lose.get() })
+}
+
+/// Writes compactly, and takes note of what JSON may lose.
+struct Watching<'a> {
+    /// Whether null was written: for `None`, for a unit, for what is no number in JSON.
+    has_null: &'a Cell<bool>,
+    depth: u8,
+}
+
+impl Watching<'_> {
+    fn step_in(&mut self) -> io::Result<()> {
+        if self.depth == MOST_NESTED {
+            let problem = format!(
+                "it has values inside each other deeper than {MOST_NESTED} levels, which cannot be read"
+            );
+            return Err(io::Error::other(problem));
+        }
+        self.depth += 1;
+        Ok(())
+    }
+}
+
+impl Formatter for Watching<'_> {
+    fn write_null<W: io::Write + ?Sized>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.has_null.set(true);
+        writer.write_all(b"null")
+    }
+
+    fn begin_array<W: io::Write + ?Sized>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.step_in()?;
+        writer.write_all(b"[")
+    }
+
+    fn end_array<W: io::Write + ?Sized>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.depth -= 1;
+        writer.write_all(b"]")
+    }
+
+    fn begin_object<W: io::Write + ?Sized>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.step_in()?;
+        writer.write_all(b"{")
+    }
+
+    fn end_object<W: io::Write + ?Sized>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.depth -= 1;
+        writer.write_all(b"}")
+    }
 }
 
 /// Paths cost time, so they are looked for only once it is known that there is an error to place.

@@ -1,26 +1,31 @@
-//! MessagePack, by `rmp-serde`.
+//! Writes and reads MessagePack, by `rmp-serde`.
 
 use rmp_serde::decode::ReadReader;
 use rmp_serde::{Deserializer, Serializer};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::{Deserialize, Serialize};
 
+use super::Encoded;
 use crate::{BoxError, DecodeError};
 
-/// How deep values may stand in each other: as deep as in CBOR, so that damaged bytes do not exhaust the stack. More is
-/// refused when it is written.
+/// The byte of what is nothing. In a text it is none: UTF-8 does not have it.
+const NIL: u8 = 0xC0;
+
+/// The most levels of values inside each other: as many as in CBOR, so that damaged bytes do not exhaust the stack. More
+/// are not written.
 const MOST_NESTED: usize = 256;
 
 /// With the names of fields: an event may lose a field or gain one, and the absent is not null.
-pub(super) fn encode<E: Serialize>(value: &E) -> Result<Vec<u8>, BoxError> {
-    let mut bytes = Vec::new();
-    let mut messagepack = Serializer::new(&mut bytes).with_struct_map();
-    messagepack.unstable_set_max_depth(MOST_NESTED);
-    value.serialize(&mut messagepack)?;
-    Ok(bytes)
+pub(super) fn encode<E: Serialize>(value: &E) -> Result<Encoded, BoxError> {
+    let mut bytes = Vec::with_capacity(128);
+    value.serialize(&mut Serializer::new(&mut bytes).with_struct_map())?;
+    check_depth(&bytes)?;
+    let may_lose = bytes.contains(&NIL);
+    Ok(Encoded { bytes, may_lose })
 }
 
 pub(super) fn decode<E: DeserializeOwned>(bytes: &[u8]) -> Result<E, DecodeError> {
+    check_depth(bytes).map_err(DecodeError::whole)?;
     let mut messagepack = reader(bytes);
     let value =
         E::deserialize(&mut messagepack).map_err(
@@ -32,9 +37,72 @@ pub(super) fn decode<E: DeserializeOwned>(bytes: &[u8]) -> Result<E, DecodeError
     if messagepack.get_ref().is_empty() { Ok(value) } else { Err(DecodeError::trailing()) }
 }
 
+/// Looks for values that stand in each other too deep: `rmp_serde` does not count the levels that it writes, and of those
+/// that it reads it does not count variants of enums. Only bytes that could hold so many arrays and maps are gone through.
+fn check_depth(bytes: &[u8]) -> Result<(), TooDeep> {
+    let begins_one = |byte: &&u8| matches!(byte, 0x80..=0x9F | 0xDC..=0xDF);
+    if bytes.len() <= MOST_NESTED || bytes.iter().filter(begins_one).count() <= MOST_NESTED {
+        return Ok(());
+    }
+    match IgnoredAny::deserialize(&mut reader(bytes)) {
+        Err(rmp_serde::decode::Error::DepthLimitExceeded) => Err(TooDeep),
+        // Other damage is for the type to say.
+        _ => Ok(()),
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("it has values inside each other deeper than {MOST_NESTED} levels, which cannot be read")]
+struct TooDeep;
+
 /// Of the readers there are, the one that tells what it has left.
 fn reader(bytes: &[u8]) -> Deserializer<ReadReader<&[u8]>> {
     let mut messagepack = Deserializer::new(bytes);
-    messagepack.set_max_depth(MOST_NESTED);
+    // The last level that it counts is refused.
+    messagepack.set_max_depth(MOST_NESTED + 1);
     messagepack
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    enum Nested {
+        End,
+        Around(Box<Nested>),
+        Beside(u8, Box<Nested>),
+    }
+
+    fn nested(levels: usize, wrap: fn(Nested) -> Nested) -> Nested {
+        (0..levels).fold(Nested::End, |inner, _| wrap(inner))
+    }
+
+    #[test]
+    fn what_is_too_deep_to_be_read_is_not_written() {
+        let around = |inner| Nested::Around(Box::new(inner));
+        let beside = |inner| Nested::Beside(0, Box::new(inner));
+        for (most, wrap) in [(MOST_NESTED, around as fn(_) -> _), (MOST_NESTED / 2, beside)] {
+            let deepest = nested(most, wrap);
+            let bytes = encode(&deepest).expect("it is written").bytes;
+            assert_eq!(decode::<Nested>(&bytes).expect("it is read"), deepest);
+            assert!(encode(&nested(most + 1, wrap)).is_err());
+        }
+    }
+
+    /// As many of them as would exhaust the stack.
+    #[test]
+    fn a_variant_in_a_variant_in_a_variant_is_an_error() {
+        let around = [&[0x81, 0xA6][..], b"Around"].concat();
+        decode::<Nested>(&around.repeat(100_000)).expect_err("it is too deep");
+        decode::<Nested>(&[0x91].repeat(100_000)).expect_err("it is too deep");
+    }
+
+    /// Texts and numbers may look like lists.
+    #[test]
+    fn many_values_beside_each_other_are_fine() {
+        let many: Vec<(u8, Vec<u32>)> = (0..1_000).map(|number| (0x91, vec![number])).collect();
+        let bytes = encode(&many).expect("it is written").bytes;
+        assert_eq!(decode::<Vec<(u8, Vec<u32>)>>(&bytes).expect("it is read"), many);
+    }
 }

@@ -6,6 +6,7 @@ use std::fmt;
 use serde_json::Value;
 
 use crate::retired::{Part, Parts};
+use crate::round_trip::RoundTrips;
 use crate::upcast::{self, ShapeType, Unreadable, Upcaster};
 use crate::verify::{self, Replaying};
 use crate::{
@@ -140,7 +141,9 @@ impl EventType {
             },
             json_of: |payload| {
                 let event: E = payload.decode()?;
-                let json = E::ENCODING.encode(&event, Codec::Json).map_err(DecodeError::whole)?;
+                let json = E::ENCODING
+                    .encode(&event, Codec::Json, RoundTrips::Trusted)
+                    .map_err(DecodeError::whole)?;
                 codec::json::decode(&json)
             },
         }

@@ -9,6 +9,7 @@ use crate::cache::Cache;
 use crate::engine::{self, LogSignal, StorageEngine};
 use crate::ids::IdPool;
 use crate::metadata::MetadataSource;
+use crate::round_trip::RoundTrips;
 use crate::subscription::{Hub, Starting};
 use crate::{
     Clock, Codec, Error, Limits, Metadata, OpenProblem, Registry, Result, RetryPolicy, SystemClock,
@@ -155,6 +156,29 @@ impl EventStoreBuilder {
         self
     }
 
+    /// Reads every event and every snapshot back before it is written, and compares it with what it was. An event that its
+    /// codec would not give back is [`Error::NotRoundTrip`](crate::Error::NotRoundTrip), and such a snapshot is left out.
+    ///
+    /// A debug build does so whatever is set here, and so do scenarios. A release build without it looks only at what the
+    /// codec itself may have lost: numbers that JSON does not have, and options that hold nothing. It costs about what it
+    /// costs to read the event: see the [guide](https://github.com/evercore-rs/evercore/blob/main/docs/codecs.md).
+    ///
+    /// # Example
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> evercore::Result<()> {
+    /// use evercore::EventStore;
+    /// use evercore_memory as _;
+    ///
+    /// let store = EventStore::builder().check_round_trips().connect("memory:").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn check_round_trips(mut self) -> Self {
+        self.writing.round_trips = RoundTrips::Checked;
+        self
+    }
+
     /// Asks `source` for metadata whenever an event is staged, in the task that stages it: for what the surroundings know,
     /// such as the trace that the task is in (`evercore-opentelemetry`). What is
     /// [set elsewhere](crate::with_metadata) counts before it.
@@ -233,6 +257,7 @@ impl EventStoreBuilder {
             starting: Starting::default(),
             settled: LogSignal::new(),
             writing: self.writing,
+            warned: Mutex::default(),
             surroundings: self.surroundings,
             retry: self.retry,
             random: Mutex::new(random),

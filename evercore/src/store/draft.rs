@@ -8,10 +8,15 @@ use chrono::{DateTime, Utc};
 use crate::clock::to_stored_precision;
 use crate::engine::EventRow;
 use crate::metadata::check_label;
+use crate::round_trip::RoundTrips;
 use crate::{
     Aggregate, AggregateId, Apply, BoxError, Codec, Error, Event, EventOptions, EventType,
     Metadata, Payload, Position, Result, Sequence,
 };
+
+/// Writes an event.
+pub(super) type Encode =
+    Box<dyn FnOnce(Codec, RoundTrips) -> Result<Vec<u8>, BoxError> + Send + Sync>;
 
 /// An event to append, and what is said of it.
 ///
@@ -19,7 +24,7 @@ use crate::{
 pub struct EventDraft<A> {
     pub(super) event_type: &'static EventType,
     /// In which codec is for the store to say.
-    pub(super) encode: Box<dyn FnOnce(Codec) -> Result<Vec<u8>, BoxError> + Send + Sync>,
+    pub(super) encode: Encode,
     pub(super) options: EventOptions,
     aggregate: PhantomData<fn() -> A>,
 }
@@ -37,6 +42,7 @@ impl<A: Aggregate> EventDraft<A> {
     ///
     /// # Errors
     /// - [`Error::Encode`] if its own `Serialize` refuses it.
+    /// - [`Error::NotRoundTrip`] if it would not be read as it is.
     /// - [`Error::InvalidMetadata`] if what is said of it cannot be stored.
     ///
     /// # Example
@@ -64,8 +70,8 @@ impl<A: Aggregate> EventDraft<A> {
         let EventOptions { event_time, reference, metadata } = options;
         let codec = event_type.codec_in(Codec::default());
         let name = event_type.name();
-        let encoded =
-            encode(codec).map_err(|source| Error::Encode { name: name.to_owned(), source })?;
+        let encoded = encode(codec, RoundTrips::Checked)
+            .map_err(|source| Error::unencodable(name, source))?;
         check_label("reference", reference.as_deref())?;
         metadata.as_ref().map_or(Ok(None), Metadata::check)?;
         let now = to_stored_precision(now);
@@ -93,7 +99,9 @@ where
     fn from(event: E) -> Self {
         Self {
             event_type: const { &EventType::of::<E>() },
-            encode: Box::new(move |codec| E::ENCODING.encode(&event, codec)),
+            encode: Box::new(move |codec, round_trips| {
+                E::ENCODING.encode(&event, codec, round_trips)
+            }),
             options: EventOptions::new(),
             aggregate: PhantomData,
         }

@@ -1,5 +1,6 @@
 //! What all clones of a store share.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use crate::engine::{Commit, CommitOutcome, Committed, LogSignal, NewEvent, Stora
 use crate::ids::IdPool;
 use crate::metadata::{MetadataSource, check_label};
 use crate::payload::MissingFeature;
+use crate::round_trip::RoundTrips;
 use crate::state::State;
 use crate::subscription::{Hub, Starting};
 use crate::{
@@ -38,6 +40,8 @@ pub(crate) struct Inner {
     /// Given when a subscription of this process has moved on, or a lease was given back.
     pub(crate) settled: LogSignal,
     pub(crate) writing: Writing,
+    /// The aggregate types of which it was said that a state has no snapshot.
+    pub(super) warned: Mutex<BTreeSet<&'static str>>,
     /// What is said of every event.
     pub(crate) surroundings: Option<MetadataSource>,
     pub(super) retry: RetryPolicy,
@@ -52,6 +56,8 @@ pub(crate) struct Writing {
     pub(super) compress_above: Option<usize>,
     /// Whether events are chained by hashes.
     pub(crate) chained: bool,
+    /// Which of them are read back before they are written.
+    pub(crate) round_trips: RoundTrips,
 }
 
 impl Writing {
@@ -90,6 +96,18 @@ impl Inner {
         }
     }
 
+    /// Says that a state is left without a snapshot, once for each aggregate type. Loads replay, as they did before.
+    pub(crate) fn warn_without_snapshot(&self, aggregate: &'static str, error: &BoxError) {
+        let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
+        if warned.insert(aggregate) {
+            warn!(
+                aggregate,
+                %error,
+                "the state is replayed from its events, since a snapshot would not restore it; further ones of this type are not mentioned"
+            );
+        }
+    }
+
     /// The codec of events that have none of their own.
     pub(crate) const fn codec(&self) -> Codec {
         self.writing.codec
@@ -99,7 +117,7 @@ impl Inner {
     pub(crate) fn prepare(
         &self,
         event_type: &EventType,
-        encode: impl FnOnce(Codec) -> Result<Vec<u8>, BoxError>,
+        encode: impl FnOnce(Codec, RoundTrips) -> Result<Vec<u8>, BoxError>,
         options: EventOptions,
         (aggregate_id, sequence): (AggregateId, Sequence),
         context_metadata: Option<&Metadata>,
@@ -115,7 +133,8 @@ impl Inner {
             metadata: metadata.map(Box::new),
         };
         let codec = event_type.codec_in(self.writing.codec);
-        let payload = encode(codec).map(|bytes| Payload::from_encoded(codec, bytes));
+        let encoded = encode(codec, self.writing.round_trips);
+        let payload = encoded.map(|bytes| Payload::from_encoded(codec, bytes));
         self.check(event_type, payload, meta)
     }
 
@@ -128,7 +147,7 @@ impl Inner {
     ) -> Result<NewEvent> {
         self.registry.check(event_type)?;
         let name = event_type.name();
-        let encoded = encoded.map_err(|source| Error::Encode { name: name.to_owned(), source })?;
+        let encoded = encoded.map_err(|source| Error::unencodable(name, source))?;
         let (bytes, limit) = (encoded.bytes().len(), self.limits.max_payload_bytes);
         if bytes > limit {
             return Err(Error::PayloadTooLarge { event: name.to_owned(), bytes, limit });

@@ -18,3 +18,4 @@ mod progress;
 mod sharing;
 mod subscriptions;
 mod urls;
+mod warnings;

@@ -2,6 +2,7 @@
 
 mod choosing;
 mod compressing;
+mod data_model;
 mod erased;
 mod merging;
 mod messages;

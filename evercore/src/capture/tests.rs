@@ -1,0 +1,180 @@
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use serde::{Serialize, Serializer};
+
+use super::{Captured, Sets, first_difference};
+
+fn captured(value: &impl Serialize) -> Captured {
+    Captured::of(value, true).expect("nothing refuses")
+}
+
+/// Where two values differ, if they do.
+fn difference(one: &impl Serialize, other: &impl Serialize) -> Option<String> {
+    let difference = first_difference(&captured(one), &captured(other), &Sets::default());
+    difference.map(|difference| difference.path)
+}
+
+#[derive(Serialize)]
+struct Wrapped<T>(T);
+
+#[derive(Serialize)]
+struct Unit;
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Either {
+    Round(Circle),
+    Solid(Sphere),
+    Small(u8),
+    Large(u16),
+}
+
+#[derive(Serialize)]
+struct Circle {
+    radius: u32,
+}
+
+#[derive(Serialize)]
+struct Sphere {
+    radius: u32,
+}
+
+/// Codecs write some of them alike.
+#[test]
+fn all_that_serde_tells_apart_is_apart() {
+    let all = [
+        captured(&()),
+        captured(&Unit),
+        captured(&None::<()>),
+        captured(&Some(())),
+        captured(&Some(None::<()>)),
+        captured(&Some(Some(()))),
+        captured(&Wrapped(())),
+        captured(&Vec::<u8>::new()),
+        captured(&BTreeMap::<u8, u8>::new()),
+        captured(&""),
+        captured(&"1"),
+        captured(&'1'),
+        captured(&1_u8),
+        captured(&1_u64),
+        captured(&1_i64),
+        captured(&1_i128),
+        captured(&1_f32),
+        captured(&1_f64),
+        captured(&0.0),
+        captured(&-0.0),
+        captured(&f64::NAN),
+        captured(&f64::INFINITY),
+        captured(&f64::NEG_INFINITY),
+        captured(&u128::MAX),
+        captured(&vec![1]),
+        captured(&(1,)),
+        captured(&true),
+        captured(&Ok::<_, ()>(1)),
+        captured(&Err::<(), _>(1)),
+    ];
+    for (index, one) in all.iter().enumerate() {
+        for (other_index, other) in all.iter().enumerate() {
+            let is_same = first_difference(one, other, &Sets::default()).is_none();
+            assert_eq!(is_same, index == other_index, "{one} and {other}");
+        }
+    }
+    assert_eq!(difference(&f64::NAN, &-f64::NAN), None);
+}
+
+#[test]
+fn variants_that_are_written_alike_are_apart() {
+    let apart = Some(".".to_owned());
+    let (round, solid) = (Circle { radius: 1 }, Sphere { radius: 1 });
+    assert_eq!(difference(&Either::Round(round), &Either::Solid(solid)), apart);
+    assert_eq!(difference(&Either::Small(1), &Either::Large(1)), apart);
+    let shown = captured(&Either::Small(1)).shown_beside(&captured(&Either::Large(1)));
+    assert_eq!(shown, "1 (u8)");
+}
+
+#[test]
+fn what_differs_is_at_its_path() {
+    #[derive(Clone, Serialize)]
+    struct Order {
+        lines: Vec<Line>,
+        stock: BTreeMap<u32, Option<u32>>,
+        state: State,
+    }
+
+    #[derive(Clone, Serialize)]
+    struct Line {
+        price: f64,
+    }
+
+    #[derive(Clone, Serialize)]
+    enum State {
+        Paid { by: (String, u8) },
+    }
+
+    let order = Order {
+        lines: vec![Line { price: 1.0 }, Line { price: 2.0 }],
+        stock: [(7, Some(1))].into(),
+        state: State::Paid { by: ("Ada".to_owned(), 1) },
+    };
+    let changed = |change: fn(&mut Order)| {
+        let mut changed = order.clone();
+        change(&mut changed);
+        let (one, other) = (captured(&order), captured(&changed));
+        let path = first_difference(&one, &other, &Sets::default()).expect("it differs").path;
+        if !path.contains('9') {
+            one.at(&path).expect("the path leads there");
+        }
+        path
+    };
+    assert_eq!(changed(|order| order.lines[1].price = f64::NAN), "lines[1].price");
+    assert_eq!(changed(|order| order.lines.truncate(1)), "lines");
+    assert_eq!(changed(|order| order.stock = [(7, None)].into()), "stock.7");
+    assert_eq!(changed(|order| order.stock = [(7, Some(1)), (9, None)].into()), "stock.9");
+    assert_eq!(
+        changed(|order| order.state = State::Paid { by: ("Ada".to_owned(), 2) }),
+        "state.Paid.by[1]"
+    );
+}
+
+#[test]
+fn maps_are_the_same_in_any_order_and_so_are_sets_once_they_are_known() {
+    let map = || (0..50).map(|key| (key, vec![key, 1])).collect::<HashMap<u32, _>>();
+    let set = || (0..50).collect::<HashSet<u32>>();
+    assert_eq!(difference(&map(), &map()), None);
+    let (one, other) = (captured(&(map(), set())), captured(&(map(), set())));
+    let mut sets = Sets::default();
+    assert!(first_difference(&one, &other, &sets).is_some(), "a list has an order");
+    sets.learn(&one, &other);
+    assert_eq!(first_difference(&one, &other, &sets), None);
+    let fewer = captured(&(map(), (1..50).collect::<HashSet<u32>>()));
+    assert!(first_difference(&one, &fewer, &sets).is_some(), "an element is missing");
+}
+
+/// Sets have each element once, whatever is in another order.
+#[test]
+fn a_list_with_an_element_twice_is_no_set() {
+    let (one, other) = (captured(&[1, 1, 2]), captured(&[2, 1, 1]));
+    let mut sets = Sets::default();
+    sets.learn(&one, &other);
+    assert!(first_difference(&one, &other, &sets).is_some());
+}
+
+#[test]
+fn a_refusal_of_the_value_is_one_of_its_capture() {
+    struct Stubborn;
+
+    impl Serialize for Stubborn {
+        fn serialize<S: Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+            Err(serde::ser::Error::custom("not today"))
+        }
+    }
+
+    let refusal = Captured::of(&Some(Stubborn), true).expect_err("it refuses");
+    assert_eq!(refusal.to_string(), "not today");
+}
+
+#[test]
+fn a_long_value_is_cut_off_where_it_is_shown() {
+    let shown = captured(&"é".repeat(1_000)).shown();
+    assert_eq!(shown.chars().count(), 81);
+}

@@ -1,0 +1,118 @@
+//! Refuses to write what its codec does not give back as it was.
+//!
+//! The state that a command leaves has seen the value that was given, and each replay sees the one that is read: were they
+//! two, there would be two states. So a value is read back before it is written, and compared with what it was. That costs
+//! as much as reading it, and is done where [`RoundTrips`] says so.
+
+use std::fmt;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::capture::{Captured, Difference, Sets, first_difference};
+use crate::codec::{self, Encoded};
+use crate::error::with_causes;
+use crate::{BoxError, Codec};
+
+/// Which values are read back before they are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RoundTrips {
+    /// None: what is written is only shown.
+    Trusted,
+    /// Those of which the codec has written something that it may not tell from something else.
+    CheckedIfDoubtful,
+    /// All.
+    Checked,
+}
+
+impl Default for RoundTrips {
+    /// In a debug build, all.
+    fn default() -> Self {
+        if cfg!(debug_assertions) { Self::Checked } else { Self::CheckedIfDoubtful }
+    }
+}
+
+/// Where a value is another one after it was written and read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RoundTripMismatch {
+    /// The codec.
+    pub codec: Codec,
+    /// The path of the field, as `address.city` or `lines[3]`; `.` for the whole value.
+    pub field: String,
+    /// The value that the field holds.
+    pub given: String,
+    /// The value that the field is read as, or an error that says why it cannot be read.
+    pub read: String,
+}
+
+impl fmt::Display for RoundTripMismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { codec, field, given, read } = self;
+        write!(f, "in {codec}, `{field}` is written as {given} and read as {read}")
+    }
+}
+
+impl std::error::Error for RoundTripMismatch {}
+
+/// Writes what serde knows, after the checks that are asked for. An error that is a [`RoundTripMismatch`] says that it
+/// would not come back.
+pub(crate) fn encode<T: Serialize + DeserializeOwned>(
+    value: &T,
+    codec: Codec,
+    round_trips: RoundTrips,
+) -> Result<Vec<u8>, BoxError> {
+    let Encoded { bytes, may_lose } = codec::encode(value, codec)?;
+    match round_trips {
+        RoundTrips::Checked => {
+            let given = Captured::of(value, codec.is_human_readable())?;
+            check::<T>(&given, codec, &bytes)?;
+        }
+        RoundTrips::CheckedIfDoubtful if may_lose => {
+            let given = Captured::of(value, codec.is_human_readable())?;
+            if given.holds_written_as_null(codec == Codec::Json) {
+                check::<T>(&given, codec, &bytes)?;
+            }
+        }
+        RoundTrips::CheckedIfDoubtful | RoundTrips::Trusted => {}
+    }
+    Ok(bytes)
+}
+
+/// Reads bytes and compares what they say with what was given.
+fn check<T: Serialize + DeserializeOwned>(
+    given: &Captured,
+    codec: Codec,
+    bytes: &[u8],
+) -> Result<(), BoxError> {
+    let read = match codec::decode::<T>(codec, bytes) {
+        Ok(read) => Captured::of(&read, codec.is_human_readable())?,
+        Err(error) => {
+            let field = error.field().to_owned();
+            let given = given.at(&field).unwrap_or(given).shown();
+            let read = format!("an error ({})", with_causes(&error));
+            return Err(RoundTripMismatch { codec, field, given, read }.into());
+        }
+    };
+    if *given == read {
+        return Ok(());
+    }
+    let mut sets = Sets::default();
+    sets.learn(given, &read);
+    match first_difference(given, &read, &sets) {
+        None => Ok(()),
+        Some(Difference { path, one, other }) => {
+            let shown = |value: &Option<Captured>, beside: &Option<Captured>| match (value, beside)
+            {
+                (Some(value), Some(beside)) => value.shown_beside(beside),
+                (Some(value), None) => value.shown(),
+                (None, _) => "nothing".to_owned(),
+            };
+            let (given, read) = (shown(&one, &other), shown(&other, &one));
+            Err(RoundTripMismatch { codec, field: path, given, read }.into())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
