@@ -1,8 +1,11 @@
 //! A program that links both engines uses the transactions of both, in tasks of their own.
 
+use std::time::Duration;
+
 use evercore::{Aggregate, Batch, BoxError, Error, EventStore, state_event};
 use evercore_postgres::PostgresContext;
 use evercore_sqlite::SqliteContext;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 #[derive(Aggregate, Clone, Default)]
@@ -15,7 +18,7 @@ struct BalanceSet {
     balance: i64,
 }
 
-/// One closure for either engine, from the statement that it makes.
+/// Opens an account, in a transaction of whichever engine.
 async fn set_balance<X: Send>(
     ctx: &mut evercore::engine::TransactionContext<X>,
 ) -> Result<(), Error> {
@@ -80,10 +83,12 @@ async fn a_subscription_knows_by_the_context_which_engine_it_needs() {
         },
     );
     let counting = tokio::spawn(counting);
-    let head = async || store.head().await.expect("it is read").get();
-    while head().await < 3 {
-        tokio::task::yield_now().await;
-    }
+    let all_handled = async {
+        while store.head().await.expect("it is read").get() < 3 {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(Duration::from_secs(60), all_handled).await.expect("each event leads to the next");
     stop.cancel();
     counting.await.expect("it does not panic").expect("it stops");
 

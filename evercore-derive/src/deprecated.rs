@@ -17,8 +17,7 @@ pub(crate) fn allowed(item: &DeriveInput) -> Option<Attribute> {
 fn mentions(attr: &Attribute) -> bool {
     conditional::all(std::slice::from_ref(attr)).iter().any(|attr| {
         let path = attr.meta.path();
-        path.is_ident("deprecated")
-            || (path.is_ident("allow") || path.is_ident("expect")) && names_deprecated(&attr.meta)
+        path.is_ident("deprecated") || path.is_ident("allow") && names_deprecated(&attr.meta)
     })
 }
 

@@ -21,7 +21,6 @@ fn an_aggregate_without_options() {
         }),
         expect![[r##"
             #[automatically_derived]
-            #[allow(deprecated)]
             impl ::evercore::Aggregate for Account {
                 const NAME: &'static ::evercore::__private::core::primitive::str = "Account";
                 const CLONE: ::evercore::__private::core::option::Option<fn(&Self) -> Self> = {
@@ -29,7 +28,6 @@ fn an_aggregate_without_options() {
                     ::evercore::__private::Copying::<Self>::CLONE
                 };
             }
-            #[allow(deprecated)]
             const _: () = {
                 ::evercore::__private::inventory::submit! {
                     ::evercore::AggregateType::of:: < Account > ()
@@ -49,7 +47,6 @@ fn an_aggregate_with_all_options() {
         }),
         expect![[r##"
             #[automatically_derived]
-            #[allow(deprecated)]
             impl facade::evercore::Aggregate for Account {
                 const NAME: &'static facade::evercore::__private::core::primitive::str = "account";
                 const SNAPSHOTS: facade::evercore::__private::core::option::Option<
@@ -64,7 +61,6 @@ fn an_aggregate_with_all_options() {
                     facade::evercore::__private::Copying::<Self>::CLONE
                 };
             }
-            #[allow(deprecated)]
             const _: () = {
                 facade::evercore::__private::inventory::submit! {
                     facade::evercore::AggregateType::of:: < Account > ()
@@ -123,7 +119,6 @@ fn an_event_without_options() {
                 amount: i64,
             }
             #[automatically_derived]
-            #[allow(deprecated)]
             impl ::evercore::Event for MoneyDeposited {
                 type Aggregate = Account;
                 const NAME: &'static ::evercore::__private::core::primitive::str = "MoneyDeposited";
@@ -133,7 +128,6 @@ fn an_event_without_options() {
                 );
                 const ENCODING: ::evercore::Encoding<Self> = ::evercore::Encoding::serde();
             }
-            #[allow(deprecated)]
             const _: () = {
                 ::evercore::__private::inventory::submit! {
                     ::evercore::EventType::of:: < MoneyDeposited > ()
@@ -170,7 +164,6 @@ fn an_event_with_all_options_and_derives_of_its_own() {
                 Out { amount: i64 },
             }
             #[automatically_derived]
-            #[allow(deprecated)]
             impl facade::evercore::Event for MoneyMoved {
                 type Aggregate = bank::Account;
                 const NAME: &'static facade::evercore::__private::core::primitive::str = "money-moved";
@@ -194,7 +187,6 @@ fn an_event_with_all_options_and_derives_of_its_own() {
                 );
                 const ENCODING: facade::evercore::Encoding<Self> = facade::evercore::Encoding::serde();
             }
-            #[allow(deprecated)]
             const _: () = {
                 facade::evercore::__private::inventory::submit! {
                     facade::evercore::EventType::of:: < MoneyMoved > ()
@@ -218,7 +210,6 @@ fn an_event_that_leaves_serde_to_the_item() {
             #[derive(serde::Serialize, serde::Deserialize)]
             struct Closed;
             #[automatically_derived]
-            #[allow(deprecated)]
             impl ::evercore::Event for Closed {
                 type Aggregate = Account;
                 const NAME: &'static ::evercore::__private::core::primitive::str = "Closed";
@@ -228,7 +219,6 @@ fn an_event_that_leaves_serde_to_the_item() {
                 );
                 const ENCODING: ::evercore::Encoding<Self> = ::evercore::Encoding::serde();
             }
-            #[allow(deprecated)]
             const _: () = {
                 ::evercore::__private::inventory::submit! {
                     ::evercore::EventType::of:: < Closed > ()
@@ -255,7 +245,6 @@ fn an_event_that_says_itself_where_serde_is() {
             #[serde(crate = "facade::serde")]
             struct Closed;
             #[automatically_derived]
-            #[allow(deprecated)]
             impl ::evercore::Event for Closed {
                 type Aggregate = Account;
                 const NAME: &'static ::evercore::__private::core::primitive::str = "Closed";
@@ -265,7 +254,6 @@ fn an_event_that_says_itself_where_serde_is() {
                 );
                 const ENCODING: ::evercore::Encoding<Self> = ::evercore::Encoding::serde();
             }
-            #[allow(deprecated)]
             const _: () = {
                 ::evercore::__private::inventory::submit! {
                     ::evercore::EventType::of:: < Closed > ()
@@ -290,7 +278,6 @@ fn an_event_with_a_codec_of_its_own() {
             #[serde(crate = "::evercore::__private::serde")]
             struct Closed;
             #[automatically_derived]
-            #[allow(deprecated)]
             impl ::evercore::Event for Closed {
                 type Aggregate = Account;
                 const NAME: &'static ::evercore::__private::core::primitive::str = "Closed";
@@ -301,7 +288,6 @@ fn an_event_with_a_codec_of_its_own() {
                 const ENCODING: ::evercore::Encoding<Self> = ::evercore::Encoding::serde()
                     .codec(::evercore::Codec::Cbor);
             }
-            #[allow(deprecated)]
             const _: () = {
                 ::evercore::__private::inventory::submit! {
                     ::evercore::EventType::of:: < Closed > ()
@@ -331,7 +317,6 @@ fn a_message_of_protocol_buffers() {
                 reason: Option<String>,
             }
             #[automatically_derived]
-            #[allow(deprecated)]
             impl ::evercore::Event for Closed {
                 type Aggregate = Account;
                 const NAME: &'static ::evercore::__private::core::primitive::str = "Closed";
@@ -346,7 +331,6 @@ fn a_message_of_protocol_buffers() {
                     ::evercore::__private::Serde::<Self>::ENCODING
                 });
             }
-            #[allow(deprecated)]
             const _: () = {
                 ::evercore::__private::inventory::submit! {
                     ::evercore::EventType::of:: < Closed > ()
@@ -380,7 +364,6 @@ fn an_event_that_is_rejected() {
             #[serde(crate = "::evercore::__private::serde")]
             struct Closed(String);
             #[automatically_derived]
-            #[allow(deprecated)]
             impl ::evercore::Event for Closed {
                 type Aggregate = ::evercore::__private::UnknownAggregate;
                 const NAME: &'static ::evercore::__private::core::primitive::str = "Closed";
@@ -443,7 +426,6 @@ fn a_state_event() {
                 reason: String,
             }
             #[automatically_derived]
-            #[allow(deprecated)]
             impl ::evercore::Event for Changed {
                 type Aggregate = Account;
                 const NAME: &'static ::evercore::__private::core::primitive::str = "Changed";
@@ -464,14 +446,12 @@ fn a_state_event() {
                 );
                 const ENCODING: ::evercore::Encoding<Self> = ::evercore::Encoding::serde();
             }
-            #[allow(deprecated)]
             const _: () = {
                 ::evercore::__private::inventory::submit! {
                     ::evercore::EventType::of:: < Changed > ()
                 }
             };
             #[automatically_derived]
-            #[allow(deprecated)]
             impl ::evercore::Apply<Changed> for Account {
                 fn apply(&mut self, __event: &Changed, _: &::evercore::EventMeta) {
                     ::evercore::__private::set(&__event.owner, &mut self.owner);
@@ -525,7 +505,6 @@ fn a_state_event_that_is_rejected() {
                 owner: String,
             }
             #[automatically_derived]
-            #[allow(deprecated)]
             impl ::evercore::Event for Changed {
                 type Aggregate = Account;
                 const NAME: &'static ::evercore::__private::core::primitive::str = "Changed";
@@ -536,7 +515,6 @@ fn a_state_event_that_is_rejected() {
                 const ENCODING: ::evercore::Encoding<Self> = ::evercore::Encoding::serde();
             }
             #[automatically_derived]
-            #[allow(deprecated)]
             impl ::evercore::Apply<Changed> for Account {
                 fn apply(&mut self, __event: &Changed, _: &::evercore::EventMeta) {}
             }

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
+use evercore::engine::timeout;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use sqlx::pool::PoolConnection;
-use sqlx::{PgPool, PgTransaction, Postgres, SqlSafeStr, Transaction};
+use sqlx::{PgTransaction, Postgres, SqlSafeStr, Transaction};
 use tokio::runtime::Handle;
-use tokio::time::timeout;
 
 /// A call that goes on to its end if nobody waits for it any more, for as long as an answer can be hoped for.
 struct ToItsEnd<T: Send + 'static> {
@@ -15,20 +15,11 @@ struct ToItsEnd<T: Send + 'static> {
     patience: Duration,
 }
 
-/// Begins a transaction on a connection of a pool. If this is dropped, what was begun is rolled back.
-pub(crate) async fn begin(
-    pool: &PgPool,
-    sql: impl SqlSafeStr,
-    patience: Duration,
-) -> Result<PgTransaction<'static>, sqlx::Error> {
-    begin_on(pool.acquire().await?, sql, patience).await
-}
-
-/// As [`begin`], on a connection that the pool has given.
+/// Begins a transaction on a connection that a pool has given. If this is dropped, what was begun is rolled back.
 ///
 /// The driver takes note of a transaction when it hears that it has begun, and rolls back no other: a connection whose
 /// BEGIN was cut short would be back in the pool with a transaction that nobody knows of.
-pub(crate) async fn begin_on(
+pub(crate) async fn begin(
     connection: PoolConnection<Postgres>,
     sql: impl SqlSafeStr,
     patience: Duration,

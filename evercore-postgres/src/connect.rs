@@ -3,18 +3,19 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use evercore::engine::{EngineScheme, StorageEngine};
+use evercore::engine::{EngineRuntime, EngineScheme, StorageEngine, timeout};
 use evercore::{Error, OpenProblem, Result};
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{Connection, Row};
 use tokio::sync::mpsc;
-use tokio::time::timeout;
 use tracing::warn;
 
 use crate::engine::{PostgresEngine, Shared};
 use crate::error::{cannot_open, classify};
 use crate::frontier::Frontier;
+use crate::held::Held;
 use crate::notify::Notifications;
+use crate::opening::opened;
 use crate::options::{LostCommits, NotificationsTo, PostgresOptions};
 use crate::readers::Readers;
 use crate::statements::Statements;
@@ -36,6 +37,7 @@ inventory::submit! {
 pub(crate) const RESTED: Duration = Duration::from_millis(500);
 
 pub(crate) async fn open(options: PostgresOptions) -> Result<Shared> {
+    let runtime = Arc::new(EngineRuntime::current()?);
     let connect = options.connect_options();
     let pool = || {
         PgPoolOptions::new()
@@ -49,12 +51,11 @@ pub(crate) async fn open(options: PostgresOptions) -> Result<Shared> {
                 )
             })
     };
-    let readers = pool()
-        .connect_with(connect.clone())
+    let readers = opened(options.acquire_timeout, pool().connect_with(connect.clone()))
         .await
         .map_err(|error| cannot_open(options.describe(), error))?;
-    let readers = Readers::new(readers);
-    check_durability(&readers, &options).await?;
+    let readers = Readers::new(readers, Arc::clone(&runtime));
+    check_settings(&readers, &options).await?;
     let patience = options.answer_timeout;
     let held = pool()
         // The pool asks what comes back for a sign of life, without a bound.
@@ -64,6 +65,7 @@ pub(crate) async fn open(options: PostgresOptions) -> Result<Shared> {
             })
         })
         .connect_lazy_with(options.holding(connect.clone()));
+    let held = Held::new(held);
     let statements = Statements::new(options.schema_name());
     let types = Arc::new(Types::default());
     let notifications = Arc::new(match options.notifications {
@@ -91,6 +93,7 @@ pub(crate) async fn open(options: PostgresOptions) -> Result<Shared> {
     let task = tokio::spawn(Writers::new(receiver, writers).run());
     let (queue, writers) = (Mutex::new(Some(sender)), tokio::sync::Mutex::new(Some(task)));
     Ok(Shared {
+        runtime,
         options,
         readers,
         held,
@@ -103,16 +106,27 @@ pub(crate) async fn open(options: PostgresOptions) -> Result<Shared> {
     })
 }
 
-/// Looks whether what the server acknowledges survives a crash of it: once, since settings seldom change, and a
-/// transaction of the user may still choose for itself.
-async fn check_durability(readers: &Readers, options: &PostgresOptions) -> Result<()> {
+/// Looks whether what the server acknowledges survives a crash of it, and whether it can keep every text: once, since
+/// settings seldom change, and a transaction of the user may still choose for itself.
+async fn check_settings(readers: &Readers, options: &PostgresOptions) -> Result<()> {
     let failed = |error| classify("look at the settings", error);
-    let row = sqlx::query(include_str!("durability.sql"))
+    let row = sqlx::query(include_str!("settings.sql"))
         .fetch_one(&mut *readers.acquire().await?)
         .await
         .map_err(failed)?;
-    let (is_waited_for, is_flushed): (bool, bool) =
-        (row.try_get(0).map_err(failed)?, row.try_get(1).map_err(failed)?);
+    let setting = |column| row.try_get::<bool, usize>(column).map_err(failed);
+    let (is_waited_for, is_flushed, is_mended) = (setting(0)?, setting(1)?, setting(2)?);
+    let encoding: String = row.try_get(3).map_err(failed)?;
+    if encoding != "UTF8" {
+        return Err(Error::CannotOpen {
+            database: options.describe(),
+            problem: OpenProblem::NotUtf8 { encoding },
+            source: None,
+        });
+    }
+    if !is_mended {
+        warn!("`full_page_writes` is off: a crash of the machine may destroy the database");
+    }
     if !is_flushed {
         warn!("`fsync` is off: a crash of the machine may destroy the database");
     }

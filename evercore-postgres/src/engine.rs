@@ -5,20 +5,20 @@ use std::sync::{Arc, PoisonError};
 
 use async_trait::async_trait;
 use evercore::engine::{
-    Commit, CommitOutcome, Committed, FirstOutcome, HistoryRequest, IdBlock, Inspection,
-    LoadRequest, LoadedAggregate, LogPage, LogRequest, LogWatch, Migration, Reader, StorageEngine,
-    TypeName,
+    Commit, CommitOutcome, Committed, EngineRuntime, FirstOutcome, HistoryRequest, IdBlock,
+    Inspection, LoadRequest, LoadedAggregate, LogPage, LogRequest, LogWatch, Migration, Reader,
+    StorageEngine, TypeName, timeout,
 };
 use evercore::{AggregateId, CommitId, Error, IdempotencyKey, RecordedEvent, Result};
-use sqlx::{PgPool, Row};
+use sqlx::Row;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
 use tracing::debug;
 
 use crate::error::{classify, met_an_ended_session, silence};
 use crate::frontier::{Frontier, FrontierHolder};
 use crate::group::Request;
+use crate::held::Held;
 use crate::notify::Notifications;
 use crate::options::PostgresOptions;
 use crate::readers::Readers;
@@ -37,12 +37,14 @@ pub struct PostgresEngine {
 
 /// What all clones and views share.
 pub(crate) struct Shared {
+    /// The tasks and the connections end with it.
+    pub(crate) runtime: Arc<EngineRuntime>,
     pub(crate) options: PostgresOptions,
     /// For one statement at a time.
     pub(crate) readers: Readers,
     /// For views and transactions, which user code holds. Were they of the same pool, code that holds one and reads
     /// besides could wait for itself.
-    pub(crate) held: PgPool,
+    pub(crate) held: Held,
     pub(crate) statements: Statements,
     pub(crate) types: Arc<Types>,
     pub(crate) frontier: Frontier,
@@ -57,7 +59,8 @@ impl PostgresEngine {
     /// Opens the engine. The schema is left as it is: see [`StorageEngine::migrate`].
     ///
     /// # Errors
-    /// [`Error::CannotOpen`] if the database cannot be reached.
+    /// - [`Error::CannotOpen`] if the database cannot be reached, or would break a promise.
+    /// - [`Error::NoRuntime`] outside of a tokio runtime. The engine works on the one that it is opened in.
     pub async fn open(options: PostgresOptions) -> Result<Self> {
         let shared = connect::open(options).await?;
         Ok(Self { shared: Arc::new(shared) })
@@ -143,7 +146,10 @@ impl StorageEngine for PostgresEngine {
         self.store_types(&type_names(&commit)).await?;
         let id = commit.id;
         let (answer, answered) = oneshot::channel();
-        self.queue()?.send(Request { commit, answer }).await.map_err(|_closed| Error::Closed)?;
+        self.queue()?
+            .send(Request { commit, answer })
+            .await
+            .map_err(|_closed| self.shared.runtime.reason(Error::Closed))?;
         answered.await.unwrap_or_else(|lost| {
             // The writer ended with the commit in its hands.
             Err(Error::OutcomeUnknown { commit: id, source: lost.into() })
@@ -214,7 +220,13 @@ impl StorageEngine for PostgresEngine {
         if let Some(task) = &mut *writers {
             let ended = task.await;
             *writers = None;
-            ended.map_err(|panic| Error::storage("end the writers", panic))?;
+            match ended {
+                Err(panic) if panic.is_panic() => {
+                    return Err(Error::storage("end the writers", panic));
+                }
+                // Otherwise they have ended with their runtime.
+                _ => {}
+            }
         }
         self.shared.notifications.stop();
         self.shared.held.close().await;
@@ -276,6 +288,7 @@ impl Shared {
     where
         W: Future<Output = Result<T>>,
     {
+        self.runtime.check()?;
         let done = async {
             // Each time, one that rested is gone; a new one has not rested.
             for _ in 0..self.options.readers {
@@ -288,10 +301,11 @@ impl Shared {
             }
             work().await
         };
-        timeout(self.options.answer_timeout, done).await.unwrap_or_else(|_elapsed| {
+        let answer = timeout(self.options.answer_timeout, done).await.unwrap_or_else(|_elapsed| {
             self.readers.let_go();
             Err(Error::Unavailable { source: silence().into() })
-        })
+        });
+        answer.map_err(|error| self.runtime.reason(error))
     }
 }
 

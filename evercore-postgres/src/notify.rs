@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use evercore::Result;
-use evercore::engine::{LogSignal, LogWatch};
+use evercore::engine::{self, LogSignal, LogWatch};
 use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 use tokio::task::JoinHandle;
@@ -162,7 +162,7 @@ async fn listen(grown: LogSignal, pool: PgPool, channel: Arc<str>, process: Arc<
         failed += 1;
         let wait = LONGEST_WAIT.min(Duration::from_millis(50) * 2_u32.pow(failed.min(10)));
         warn!(error = %lost, ?wait, "not listening for commits of other processes; polling goes on");
-        sleep(wait).await;
+        engine::sleep(wait).await;
     }
 }
 

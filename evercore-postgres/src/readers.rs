@@ -10,13 +10,14 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use evercore::Result;
+use evercore::engine::{EngineRuntime, timeout};
 use sqlx::{Connection, PgConnection, PgPool, PgTransaction};
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
-use tokio::time::timeout;
 
 use crate::connect::RESTED;
 use crate::error::classify;
+use crate::opening::opened;
 
 /// How long a connection is used: what its server process keeps in memory grows with its age.
 const LIFETIME: Duration = Duration::from_secs(30 * 60);
@@ -29,6 +30,7 @@ pub(crate) struct Readers {
     resting: Arc<Mutex<Vec<Resting>>>,
     /// How often the server was found to be silent. Connections from before are not used again.
     silences: Arc<watch::Sender<u64>>,
+    runtime: Arc<EngineRuntime>,
 }
 
 #[derive(Debug)]
@@ -57,13 +59,14 @@ struct Loan {
 
 impl Readers {
     /// As many as the pool has, which nobody else uses.
-    pub(crate) fn new(pool: PgPool) -> Self {
+    pub(crate) fn new(pool: PgPool, runtime: Arc<EngineRuntime>) -> Self {
         let places = Arc::new(Semaphore::new(most(&pool) as usize));
-        Self { pool, places, resting: Arc::default(), silences: Arc::default() }
+        Self { pool, places, resting: Arc::default(), silences: Arc::default(), runtime }
     }
 
     /// A connection that works, as far as that can be known.
     pub(crate) async fn acquire(&self) -> Result<Lent> {
+        self.runtime.check()?;
         let loan = self.lend().await.map_err(|error| classify("get a connection", error))?;
         Ok(Lent(Some(loan)))
     }
@@ -91,7 +94,7 @@ impl Readers {
         let resting = self.resting().pop();
         let (connection, opened) = match still_works(resting).await {
             Some(found) => found,
-            None => (self.pool.acquire().await?.detach(), Instant::now()),
+            None => (opened(patience, self.pool.acquire()).await?.detach(), Instant::now()),
         };
         let readers = self.clone();
         Ok(Loan { connection, opened, silences, readers, is_beginning: false, _place: place })

@@ -6,17 +6,17 @@ use std::time::Duration;
 use async_trait::async_trait;
 use evercore::engine::{
     AggregateWrite, Commit, Committed, Settled, Settlement, Transaction, TransactionContext,
-    Transactor,
+    Transactor, timeout,
 };
 use evercore::{AggregateId, ConflictReason, Error, Result};
 use sqlx::{AssertSqlSafe, PgConnection};
-use tokio::time::timeout;
 use tracing::debug;
 
 use crate::append::Columns;
 use crate::begin::begin;
 use crate::engine::{PostgresEngine, Shared, type_names};
 use crate::error::{CommitFailure, classify, classify_commit, is_caused_by_what_passes, silence};
+use crate::held::Place;
 use crate::subscriptions::settle;
 use crate::verdict;
 
@@ -34,6 +34,7 @@ pub struct PostgresTransaction {
     transaction: sqlx::PgTransaction<'static>,
     /// Set for as long as the transaction lasts, so that one that user code has ended is recognised.
     mark: String,
+    _place: Place,
 }
 
 /// What has become of a transaction while user code had it.
@@ -180,10 +181,12 @@ impl Transactor for PostgresEngine {
         let patience = self.shared.options.answer_timeout;
         let sql = &sql;
         let begun = self.shared.answered(|| async move {
-            begin(&self.shared.held, AssertSqlSafe(sql.clone()), patience).await.map_err(failed)
+            let (connection, place) = self.shared.held.acquire().await.map_err(failed)?;
+            let begun = begin(connection, AssertSqlSafe(sql.clone()), patience).await;
+            Ok((begun.map_err(failed)?, place))
         });
-        let transaction = begun.await?;
-        Ok(PostgresTransaction { transaction, mark })
+        let (transaction, place) = begun.await?;
+        Ok(PostgresTransaction { transaction, mark, _place: place })
     }
 
     fn first_id(&self, _: &Self::Transaction) -> Option<AggregateId> {
@@ -217,11 +220,12 @@ impl Transactor for PostgresEngine {
         let id = commit.id;
         let patience = self.shared.options.answer_timeout;
         let finished = timeout(patience, self.land_within(transaction, commit, settlement)).await;
-        finished.unwrap_or_else(|_elapsed| {
+        let finished = finished.unwrap_or_else(|_elapsed| {
             // On what is left it would wait for as long to find out.
             self.shared.readers.let_go();
             Err(Error::OutcomeUnknown { commit: id, source: silence().into() })
-        })
+        });
+        finished.map_err(|error| self.shared.runtime.reason(error))
     }
 }
 

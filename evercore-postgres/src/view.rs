@@ -8,9 +8,10 @@ use evercore::{Error, Position, RecordedEvent, Result};
 use sqlx::{Postgres, Transaction};
 use tokio::sync::Mutex;
 
-use crate::begin::begin_on;
+use crate::begin::begin;
 use crate::engine::Shared;
 use crate::error::classify;
+use crate::held::Place;
 use crate::{load, log};
 
 const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
@@ -23,6 +24,7 @@ const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 pub(crate) struct View {
     shared: Arc<Shared>,
     transaction: Mutex<Transaction<'static, Postgres>>,
+    _place: Place,
     /// None on a standby, which does not know it.
     frontier: Option<Position>,
 }
@@ -33,22 +35,21 @@ impl View {
         shared
             .answered(|| async move {
                 let failed = |error| classify("open a view of the log", error);
-                let mut connection = shared.held.acquire().await.map_err(failed)?;
+                let (mut connection, place) = shared.held.acquire().await.map_err(failed)?;
                 let frontier = match shared.frontier.read(&mut connection, &shared.statements).await
                 {
                     Err(Error::Standby { .. }) => None,
                     frontier => Some(frontier?),
                 };
                 let patience = shared.options.answer_timeout;
-                let mut transaction =
-                    begin_on(connection, BEGIN, patience).await.map_err(failed)?;
+                let mut transaction = begin(connection, BEGIN, patience).await.map_err(failed)?;
                 // The snapshot is taken by the first statement, which is to be now.
                 sqlx::query("SELECT pg_current_snapshot()")
                     .execute(&mut *transaction)
                     .await
                     .map_err(failed)?;
                 let shared = Arc::clone(shared);
-                Ok(Self { shared, transaction: Mutex::new(transaction), frontier })
+                Ok(Self { shared, transaction: Mutex::new(transaction), _place: place, frontier })
             })
             .await
     }

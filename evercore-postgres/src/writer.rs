@@ -4,14 +4,14 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use evercore::engine::Committed;
+use evercore::engine::{Committed, timeout};
 use evercore::{Error, Result};
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, select_all};
 use sqlx::postgres::{PgConnectOptions, PgRow};
 use sqlx::{ConnectOptions, Connection, PgConnection};
 use tokio::sync::mpsc;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 use tracing::{debug, warn};
 
 use crate::append::{Columns, One};

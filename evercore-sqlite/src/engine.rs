@@ -70,6 +70,7 @@ impl SqliteEngine {
     /// # Errors
     /// - [`Error::CannotOpen`] if the file cannot be used; it stays as it was.
     /// - [`Error::Busy`] if another process holds it for too long.
+    /// - [`Error::NoRuntime`] outside of a tokio runtime.
     pub async fn open(path: impl AsRef<Path>, options: SqliteOptions) -> Result<Self> {
         Self::start(Location::File(path.as_ref().to_owned()), options).await
     }

@@ -12,7 +12,7 @@ use evercore::{AggregateId, Result};
 use sqlx::SqliteConnection;
 use tokio::runtime::Handle;
 
-use crate::blocking::blocking;
+use crate::blocking::{blocking, current};
 use crate::engine::SqliteEngine;
 use crate::error::is_caused_by_what_passes;
 use crate::held::Held;
@@ -160,6 +160,8 @@ impl Transactor for SqliteEngine {
     // Nobody waits for a lock of the transaction but writers, and they for as long as the busy time-out at most.
     async fn begin(&self, _most_idle: Option<Duration>) -> Result<Self::Transaction> {
         self.check_may_write()?;
+        // The driver and the end of the transaction need one.
+        current()?;
         let turn = self.database.turns().take().await?;
         // Closed while this waited, maybe.
         self.check_may_write()?;

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use evercore::Error;
+use evercore::engine::timeout;
 use tokio::sync::{Mutex, OwnedMutexGuard, OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
-use tokio::time::timeout;
 
 use crate::error::because;
 use crate::waiting::wait_for;

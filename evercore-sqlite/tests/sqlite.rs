@@ -22,6 +22,8 @@ mod projections;
 mod raw;
 #[path = "sqlite/reading.rs"]
 mod reading;
+#[path = "sqlite/runtimes.rs"]
+mod runtimes;
 #[path = "sqlite/transaction_rules.rs"]
 mod transaction_rules;
 #[path = "sqlite/transactions.rs"]

@@ -286,6 +286,8 @@ macro_rules! __with_all_cases {
                         a_type_that_is_not_registered_is_refused
                         an_append_without_an_event_is_refused
                         metadata_over_its_limits_is_refused
+                        metadata_that_could_not_be_read_again_are_refused
+                        a_time_that_not_every_engine_can_store_is_refused
                         a_page_of_no_events_is_refused
                         a_handle_of_another_context_is_refused
                         a_handle_that_another_has_overtaken_is_refused

@@ -5,6 +5,8 @@
 mod commit;
 mod inspection;
 mod log_signal;
+mod patience;
+mod runtime;
 mod scheme;
 mod subscriptions;
 
@@ -32,6 +34,9 @@ pub use inspection::{
     InspectedSnapshot, InspectedSubscription, Inspection, LastGiven,
 };
 pub use log_signal::{LogSignal, LogWatch};
+pub use patience::{Elapsed, sleep, timeout};
+pub use runtime::EngineRuntime;
+pub(crate) use runtime::in_runtime;
 pub(crate) use scheme::connect;
 pub use scheme::{ConnectFuture, EngineScheme};
 pub use subscriptions::{

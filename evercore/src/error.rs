@@ -555,9 +555,27 @@ pub enum Error {
         wanted: &'static str,
     },
 
+    /// A time that not every engine could store.
+    #[error(
+        "the {what} {time} is before 1 January 4713 BC, with which the times begin that a store keeps"
+    )]
+    TimeOutOfRange {
+        /// What it is the time of.
+        what: &'static str,
+        /// The time.
+        time: chrono::DateTime<chrono::Utc>,
+    },
+
     /// The store was closed.
     #[error("the store is closed; open another one")]
     Closed,
+
+    /// There is no tokio runtime to work on.
+    #[error("there is no tokio runtime to work on: {problem}")]
+    NoRuntime {
+        /// What has become of it.
+        problem: RuntimeProblem,
+    },
 
     /// The stored data breaks a rule that every write keeps. Someone else wrote to the tables, or the file is damaged.
     #[error("the stored {what} is damaged: {problem}; restore it from a backup")]
@@ -597,6 +615,23 @@ pub enum ConflictReason {
     Deadlock,
 }
 
+/// Why there is no tokio runtime to work on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RuntimeProblem {
+    /// The call is made outside of a runtime.
+    #[error(
+        "the call is made outside of one; make it in `#[tokio::main]`, or in `Runtime::block_on`"
+    )]
+    Missing,
+    /// The runtime in which the store was opened has ended.
+    #[error(
+        "the one in which the store was opened has ended, and the store's connections with it; \
+         open a store in the runtime that uses it, or keep that one for as long as the store is used"
+    )]
+    Ended,
+}
+
 /// What stands in the way of opening a database.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -622,6 +657,11 @@ pub enum OpenProblem {
     LosesCommits {
         /// Which setting is to blame, and what to do about it.
         setting: &'static str,
+    },
+    /// Its encoding is not UTF-8, so that it cannot keep every text.
+    NotUtf8 {
+        /// The encoding that it has.
+        encoding: String,
     },
     /// Nobody answers where the server should be, or it is starting or ending. Can be retried.
     Unreachable,
@@ -808,6 +848,11 @@ impl fmt::Display for OpenProblem {
             Self::LosesCommits { setting } => {
                 write!(f, "it may lose commits that it has acknowledged: {setting}")
             }
+            Self::NotUtf8 { encoding } => write!(
+                f,
+                "its encoding is {encoding}, in which it cannot keep every text; create one with \
+                 `CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0`, and copy what is in this one by `pg_dump`"
+            ),
             Self::Unreachable => {
                 f.write_str("it does not answer; check its address and that it runs, then retry")
             }

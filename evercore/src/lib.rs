@@ -119,6 +119,7 @@ mod state;
 mod state_aggregate;
 mod store;
 mod subscription;
+mod time_range;
 mod unknown;
 mod upcast;
 mod verify;
@@ -137,7 +138,8 @@ pub use decide::{CommandError, Decide, Decision, Emitted};
 pub use decider::Decider;
 pub use encoding::Encoding;
 pub use error::{
-    BoxError, ConflictReason, Error, EventPlace, OpenProblem, Result, UndecodableEvent,
+    BoxError, ConflictReason, Error, EventPlace, OpenProblem, Result, RuntimeProblem,
+    UndecodableEvent,
 };
 pub use event::{Event, EventMeta, EventOptions};
 pub use evercore_derive::{Aggregate, event, retired_event, state_event};
@@ -168,6 +170,7 @@ pub use subscription::{
     SubscriptionBuilder, SubscriptionHandle, SubscriptionInfo, SubscriptionName,
     SubscriptionProgress, SubscriptionState, SubscriptionStatus, Subscriptions, each,
 };
+pub use time_range::MIN_EVENT_TIME;
 pub use unknown::UnknownEvents;
 pub use upcast::{Upcast, Upcaster};
 pub use verify::{

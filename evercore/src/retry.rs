@@ -3,6 +3,8 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use crate::engine::{self, in_runtime};
+
 /// How often [`with_context`](crate::EventStore::with_context) runs its closure, and how long it waits in between.
 ///
 /// The wait before attempt `n + 1` is drawn evenly from zero to `base · 2ⁿ⁻¹`, at most `longest`: exponential backoff
@@ -21,6 +23,14 @@ pub struct RetryPolicy {
     attempts: NonZeroU32,
     base: Duration,
     longest: Duration,
+}
+
+/// Waits before another attempt: by tokio's clock, or by the machine's where there is no runtime.
+pub(crate) async fn pause(wait: Duration) {
+    match in_runtime() {
+        Ok(()) => tokio::time::sleep(wait).await,
+        Err(_) => engine::sleep(wait).await,
+    }
 }
 
 impl Default for RetryPolicy {

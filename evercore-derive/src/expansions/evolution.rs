@@ -15,7 +15,6 @@ fn an_aggregate_with_a_past() {
         }),
         expect![[r##"
             #[automatically_derived]
-            #[allow(deprecated)]
             impl ::evercore::Aggregate for Customer {
                 const NAME: &'static ::evercore::__private::core::primitive::str = "customer";
                 const ALIASES: &'static [&'static ::evercore::__private::core::primitive::str] = &[
@@ -29,7 +28,6 @@ fn an_aggregate_with_a_past() {
                     Self::note,
                 );
             }
-            #[allow(deprecated)]
             const _: () = {
                 ::evercore::__private::inventory::submit! {
                     ::evercore::AggregateType::of:: < Customer > ()
@@ -61,7 +59,6 @@ fn an_event_with_older_shapes() {
                 cents: i64,
             }
             #[automatically_derived]
-            #[allow(deprecated)]
             impl ::evercore::Event for Deposited {
                 type Aggregate = Account;
                 const NAME: &'static ::evercore::__private::core::primitive::str = "Deposited";
@@ -80,7 +77,6 @@ fn an_event_with_older_shapes() {
                 );
                 const ENCODING: ::evercore::Encoding<Self> = ::evercore::Encoding::serde();
             }
-            #[allow(deprecated)]
             const _: () = {
                 ::evercore::__private::inventory::submit! {
                     ::evercore::EventType::of:: < Deposited > ()
@@ -112,7 +108,6 @@ fn a_retired_event_that_is_split() {
                 city: Option<Option<String>>,
             }
             #[automatically_derived]
-            #[allow(deprecated)]
             impl ::evercore::RetiredEvent for Changed {
                 type Aggregate = Customer;
                 const NAME: &'static ::evercore::__private::core::primitive::str = "changed";
@@ -123,12 +118,9 @@ fn a_retired_event_that_is_split() {
                 ];
             }
             #[automatically_derived]
-            #[allow(deprecated)]
             impl ::evercore::SplitInto<Renamed> for Changed {}
             #[automatically_derived]
-            #[allow(deprecated)]
             impl ::evercore::SplitInto<address::Moved> for Changed {}
-            #[allow(deprecated)]
             const _: () = {
                 ::evercore::__private::inventory::submit! {
                     ::evercore::RetiredType::split:: < Changed > ()
@@ -155,7 +147,6 @@ fn a_retired_event_that_is_dropped() {
                 pages: u32,
             }
             #[automatically_derived]
-            #[allow(deprecated)]
             impl ::evercore::RetiredEvent for Printed {
                 type Aggregate = Customer;
                 const NAME: &'static ::evercore::__private::core::primitive::str = "Printed";
@@ -164,7 +155,6 @@ fn a_retired_event_that_is_dropped() {
                     "Print",
                 ];
             }
-            #[allow(deprecated)]
             const _: () = {
                 ::evercore::__private::inventory::submit! {
                     ::evercore::RetiredType::dropped:: < Printed > ()
@@ -196,7 +186,6 @@ fn a_retired_event_that_is_rejected() {
                 name: String,
             }
             #[automatically_derived]
-            #[allow(deprecated)]
             impl some::path::RetiredEvent for Changed {
                 type Aggregate = <Renamed as some::path::Event>::Aggregate;
                 const NAME: &'static some::path::__private::core::primitive::str = "Changed";
@@ -206,7 +195,6 @@ fn a_retired_event_that_is_rejected() {
                 ];
             }
             #[automatically_derived]
-            #[allow(deprecated)]
             impl some::path::SplitInto<Renamed> for Changed {}
         "#]],
     );

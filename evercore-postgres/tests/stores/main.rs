@@ -1,10 +1,13 @@
 //! Several stores in one database, and several processes that make one.
 
+mod runtimes;
+
 use std::time::Duration;
 
 use evercore::engine::StorageEngine;
 use evercore::{
-    Aggregate, AggregateId, Apply, Codec, Error, EventMeta, EventStore, Migrate, Position, event,
+    Aggregate, AggregateId, Apply, Codec, Error, EventMeta, EventStore, Migrate, OpenProblem,
+    Position, event,
 };
 use evercore_postgres::{PostgresContext, PostgresEngine, PostgresOptions};
 use sqlx::postgres::PgConnectOptions;
@@ -248,4 +251,27 @@ async fn the_longest_name_of_a_schema_is_no_worse_than_others() {
     assert_eq!(positions(&store).await, [1]);
     let mut sql = server().connect().await.expect("the server answers");
     execute(&mut sql, format!("DROP SCHEMA {name} CASCADE")).await;
+}
+
+#[tokio::test]
+async fn a_database_that_cannot_keep_every_text_is_not_opened() {
+    let mut sql = server().connect().await.expect("the server answers");
+    for encoding in ["SQL_ASCII", "LATIN1"] {
+        let name = format!("stores_{}", encoding.to_lowercase());
+        execute(&mut sql, format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await;
+        let create = format!(
+            "CREATE DATABASE {name} ENCODING '{encoding}' TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'"
+        );
+        execute(&mut sql, create).await;
+        let opened = PostgresEngine::open(PostgresOptions::new(server().database(&name))).await;
+        let refused = opened.map(drop).expect_err("it cannot keep every text");
+        let Error::CannotOpen { problem: OpenProblem::NotUtf8 { encoding: found }, .. } = &refused
+        else {
+            panic!("it is about the encoding: {refused}")
+        };
+        assert_eq!(found, encoding);
+        assert!(refused.to_string().contains("ENCODING 'UTF8'"), "{refused}");
+        assert!(!refused.is_retryable());
+        execute(&mut sql, format!("DROP DATABASE {name} WITH (FORCE)")).await;
+    }
 }

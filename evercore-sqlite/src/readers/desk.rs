@@ -8,10 +8,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread;
 
+use evercore::engine::timeout;
 use evercore::{Error, Result};
 use rusqlite::Connection;
 use tokio::sync::oneshot;
-use tokio::time::timeout;
 
 use super::queue::{Queue, Refused};
 use crate::database::Database;

@@ -1,10 +1,11 @@
 //! P12: what cannot be stored or does not exist is a typed error that names it, before anything is written.
 
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use evercore::engine::{LoadRequest, Target};
 use evercore::{
-    Aggregate, AggregateId, Context, Error, EventOptions, Expected, MAX_LABEL_BYTES,
-    MAX_METADATA_BYTES, MAX_NATURAL_KEY_BYTES, Metadata, NaturalKey, Position, Registry, Result,
-    Sequence, Stream,
+    Aggregate, AggregateId, Batch, Context, Error, EventDraft, EventOptions, Expected,
+    MAX_LABEL_BYTES, MAX_METADATA_BYTES, MAX_NATURAL_KEY_BYTES, MIN_EVENT_TIME, Metadata,
+    NaturalKey, Position, Registry, Result, Sequence, Start, Stream,
 };
 
 use crate::assert::{Witness, assert_error};
@@ -201,6 +202,85 @@ pub(crate) async fn metadata_over_its_limits_is_refused(fixture: &Fixture) -> Re
     let answer =
         store.with_context(async |ctx| ctx.set_metadata(Metadata::new().correlation(&*long))).await;
     assert_error!(answer, Error::InvalidMetadata { .. });
+    assert_eq!(fixture.log().await?, before);
+    Ok(())
+}
+
+pub(crate) async fn a_time_that_not_every_engine_can_store_is_refused(
+    fixture: &Fixture,
+) -> Result<()> {
+    let store = fixture.store();
+    let at = |time| EventOptions::new().at(time);
+    let (first, last) = (MIN_EVENT_TIME, DateTime::<Utc>::MAX_UTC.trunc_subsecs(6));
+    let id = store
+        .with_context(async |ctx| {
+            let mut counter = ctx.create::<Counter>().await?;
+            ctx.apply_with(&mut counter, Added { by: 1 }, at(first))?;
+            ctx.apply_with(&mut counter, Added { by: 1 }, at(last))?;
+            Ok::<_, Error>(counter.id())
+        })
+        .await?;
+    let times: Vec<_> =
+        store.history(id, ..).await?.iter().map(|event| event.event_time()).collect();
+    assert_eq!(times, [first, last]);
+
+    let before = fixture.log().await?;
+    for early in [first - TimeDelta::microseconds(1), DateTime::<Utc>::MIN_UTC] {
+        let answer = store
+            .with_context(async |ctx| {
+                let mut counter = ctx.load::<Counter>(id).await?;
+                let refused = ctx.apply_with(&mut counter, Added { by: 1 }, at(early));
+                assert_error!(refused, Error::TimeOutOfRange { what: "event time", .. });
+                assert_eq!(counter.state().value, 2);
+                Ok::<_, Error>(())
+            })
+            .await;
+        answer?;
+        let draft = EventDraft::<Counter>::from(Added { by: 1 }).with(at(early));
+        let answer = store.append::<Counter, _>(Stream::Id(id), Expected::Any, [draft]).await;
+        assert_error!(answer, Error::TimeOutOfRange { what: "event time", .. });
+
+        let start = Start::From(early);
+        let answer =
+            store.subscription("early").start(start).run(async |_: Batch| Ok::<_, Error>(())).await;
+        assert_error!(answer, Error::TimeOutOfRange { what: "start", .. });
+        let answer = store.ephemeral().start(start).run(async |_: Batch| Ok::<_, Error>(())).await;
+        assert_error!(answer, Error::TimeOutOfRange { what: "start", .. });
+        let answer = store.subscriptions().reset("early", start).await;
+        assert_error!(answer, Error::TimeOutOfRange { what: "start", .. });
+    }
+    assert_eq!(fixture.log().await?, before);
+    assert!(store.subscriptions().list().await?.is_empty());
+    Ok(())
+}
+
+pub(crate) async fn metadata_that_could_not_be_read_again_are_refused(
+    fixture: &Fixture,
+) -> Result<()> {
+    let store = fixture.store();
+    /// They stand in an object, and JSON is read 128 deep.
+    const DEEPEST: usize = 126;
+    let nested = |depth| {
+        let value = (0..depth).fold(serde_json::Value::Null, |inner, _| serde_json::json!([inner]));
+        Metadata::new().with("nested", value)
+    };
+    let append = async |metadata: &Metadata| {
+        store
+            .with_context(async |ctx| {
+                let mut counter = ctx.create::<Counter>().await?;
+                let options = EventOptions::new().metadata(metadata.clone());
+                ctx.apply_with(&mut counter, Added { by: 1 }, options)?;
+                Ok::<_, Error>(counter.id())
+            })
+            .await
+    };
+    let deepest = nested(DEEPEST);
+    let id = append(&deepest).await?;
+    assert_eq!(*store.history(id, ..).await?[0].metadata(), deepest);
+    let before = fixture.log().await?;
+    for depth in [DEEPEST + 1, 4_000] {
+        assert_error!(append(&nested(depth)).await, Error::InvalidMetadata { .. });
+    }
     assert_eq!(fixture.log().await?, before);
     Ok(())
 }

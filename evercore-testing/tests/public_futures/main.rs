@@ -17,7 +17,9 @@ const CONTRACT: [&str; 6] =
     ["StorageEngine", "Reader", "Inspection", "SubscriptionStorage", "Transactor", "Transaction"];
 
 /// What is dropped as a part of something on the list.
-const PARTS: [(&str, &str); 8] = [
+const PARTS: [(&str, &str); 10] = [
+    ("timeout", "reads::read_log"),
+    ("sleep", "commits::a_context_with_a_rival"),
     ("SqliteEngine::connect", "lifecycle::connect"),
     ("SqliteEngine::open", "lifecycle::open"),
     ("SqliteEngine::in_memory", "lifecycle::open"),

@@ -11,6 +11,7 @@ use crate::engine::{
 };
 use crate::error::unknown_key;
 use crate::rehydrate::link_at;
+use crate::retry::pause;
 use crate::{
     Aggregate, AggregateId, CommitId, ConflictReason, Error, NaturalKey, RecordedEvent, Result,
     Sequence,
@@ -133,7 +134,7 @@ impl EventStore {
                     };
                     let wait = self.inner.wait_after(failed).ok_or(conflict)?;
                     debug!(attempt = failed, ?wait, "the aggregate was created meanwhile");
-                    tokio::time::sleep(wait).await;
+                    pause(wait).await;
                 }
                 // Any sequence will do, only the hash was of another one.
                 Err(conflict @ Error::Conflict { .. })
@@ -142,7 +143,7 @@ impl EventStore {
                     failed += 1;
                     let Some(wait) = self.inner.wait_after(failed) else { return Err(conflict) };
                     debug!(attempt = failed, ?wait, "the aggregate was written to meanwhile");
-                    tokio::time::sleep(wait).await;
+                    pause(wait).await;
                 }
                 Err(error) => return Err(error),
             }

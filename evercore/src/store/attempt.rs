@@ -7,6 +7,7 @@ use tracing::debug;
 use super::{EventStore, Landed};
 use crate::context::{Reading, Sending};
 use crate::ids::Ids;
+use crate::retry::pause;
 use crate::{Context, Error, Result};
 
 /// Where an attempt failed.
@@ -52,7 +53,7 @@ impl EventStore {
             return Err(conflict.into());
         };
         debug!(attempt = reruns.failed, ?wait, %conflict, "running the context again");
-        tokio::time::sleep(wait).await;
+        pause(wait).await;
         Ok(())
     }
 

@@ -9,6 +9,7 @@ use crate::clock::to_stored_precision;
 use crate::engine::EventRow;
 use crate::metadata::check_label;
 use crate::round_trip::RoundTrips;
+use crate::time_range::check_time;
 use crate::{
     Aggregate, AggregateId, Apply, BoxError, Codec, Error, Event, EventOptions, EventType,
     Metadata, Payload, Position, Result, Sequence,
@@ -75,6 +76,8 @@ impl<A: Aggregate> EventDraft<A> {
         check_label("reference", reference.as_deref())?;
         metadata.as_ref().map_or(Ok(None), Metadata::check)?;
         let now = to_stored_precision(now);
+        let event_time = event_time.map_or(now, to_stored_precision);
+        check_time("event time", event_time)?;
         Ok(EventRow {
             position: Position::FIRST,
             aggregate_id: AggregateId::FIRST,
@@ -83,7 +86,7 @@ impl<A: Aggregate> EventDraft<A> {
             event_type: name.into(),
             version: event_type.version(),
             payload: Payload::from_encoded(codec, encoded),
-            event_time: event_time.map_or(now, to_stored_precision),
+            event_time,
             recorded_at: now,
             reference,
             metadata: metadata.filter(|metadata| !metadata.is_empty()).map(Box::new),

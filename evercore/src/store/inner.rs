@@ -15,9 +15,11 @@ use crate::engine::{Commit, CommitOutcome, Committed, LogSignal, NewEvent, Stora
 use crate::ids::IdPool;
 use crate::metadata::{MetadataSource, check_label};
 use crate::payload::MissingFeature;
+use crate::retry::pause;
 use crate::round_trip::RoundTrips;
 use crate::state::State;
 use crate::subscription::{Hub, Starting};
+use crate::time_range::check_time;
 use crate::{
     Aggregate, AggregateId, BoxError, Clock, Codec, CommitId, Error, EventMeta, EventOptions,
     EventType, Limits, Metadata, Payload, Registry, Result, RetryPolicy, Sequence,
@@ -146,6 +148,7 @@ impl Inner {
         meta: EventMeta,
     ) -> Result<NewEvent> {
         self.registry.check(event_type)?;
+        check_time("event time", meta.event_time)?;
         let name = event_type.name();
         let encoded = encoded.map_err(|source| Error::unencodable(name, source))?;
         let (bytes, limit) = (encoded.bytes().len(), self.limits.max_payload_bytes);
@@ -192,7 +195,7 @@ impl Inner {
             let is_lost = matches!(error, Error::Unavailable { .. });
             let wait = RetryPolicy::default().wait_after(failed, self.random());
             match wait.filter(|_| is_lost && asked.elapsed() < PATIENCE) {
-                Some(wait) => tokio::time::sleep(wait).await,
+                Some(wait) => pause(wait).await,
                 None => {
                     warn!(%commit, %error, "the outcome of the commit cannot be found out");
                     return Err(Error::OutcomeUnknown { commit, source });

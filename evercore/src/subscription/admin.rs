@@ -134,11 +134,13 @@ impl Subscriptions {
     /// # Errors
     /// - [`Error::UnknownSubscription`] if there is none of this name.
     /// - [`Error::StartBeyondEnd`] for a position after the last event.
+    /// - [`Error::TimeOutOfRange`] for a time that no event can have.
     pub async fn reset(
         &self,
         name: impl TryInto<SubscriptionName, Error: Into<Error>>,
         start: Start,
     ) -> Result<()> {
+        start.check()?;
         self.control(name, Control::Reset(start)).await
     }
 

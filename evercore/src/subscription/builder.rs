@@ -15,7 +15,7 @@ use super::name::{Start, SubscriptionName};
 use super::naming::Followed;
 use super::progress::{Progress, SubscriptionProgress};
 use super::worker;
-use crate::engine::{IfDifferent, Transaction, TransactionContext, Transactor};
+use crate::engine::{IfDifferent, Transaction, TransactionContext, Transactor, in_runtime};
 use crate::store::Inner;
 use crate::{BoxError, EventFilter, EventStore, Result};
 
@@ -222,6 +222,7 @@ impl SubscriptionBuilder {
     ///   [`Error::UnknownFilterName`](crate::Error::UnknownFilterName) or
     ///   [`Error::StartBeyondEnd`](crate::Error::StartBeyondEnd) if it cannot be run as it is set up.
     /// - [`Error::UnknownSubscription`](crate::Error::UnknownSubscription) if it is deleted while it runs.
+    /// - [`Error::NoRuntime`](crate::Error::NoRuntime) outside of a tokio runtime.
     /// - What the engine says. While the database cannot be reached, it waits and tries again.
     pub async fn run<H: Handler>(self, handler: H) -> Result<()> {
         let config = self.config()?;
@@ -231,7 +232,8 @@ impl SubscriptionBuilder {
     /// Runs it in a task of its own.
     ///
     /// # Errors
-    /// Those of a name that cannot be one. The rest comes out of the handle.
+    /// Those of a name that cannot be one, and [`Error::NoRuntime`](crate::Error::NoRuntime) outside of a tokio runtime.
+    /// The rest comes out of the handle.
     pub fn spawn<H: Handler>(mut self, handler: H) -> Result<SubscriptionHandle> {
         self.stop = self.stop.child_token();
         let (stop, progress) = (self.stop.clone(), self.progress());
@@ -286,6 +288,7 @@ impl SubscriptionBuilder {
     }
 
     fn config(self) -> Result<Config> {
+        in_runtime()?;
         let owner = self.owner.unwrap_or_else(|| {
             let random = uuid::Uuid::now_v7().simple().to_string();
             format!("{}-{}", std::process::id(), &random[random.len() - 8..])

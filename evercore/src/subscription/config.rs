@@ -66,6 +66,7 @@ impl Config {
 
     pub(super) fn check(&self) -> Result<()> {
         Partition::new(0, self.partitions)?;
+        self.start.check()?;
         let poll_interval =
             self.poll_interval.unwrap_or_else(|| self.store.engine.watch_log().poll_interval());
         let problem = if self.batch_size == 0 {

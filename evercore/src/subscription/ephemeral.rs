@@ -15,7 +15,7 @@ use super::hub::Seat;
 use super::name::{Partition, Start};
 use super::page::PageEvents;
 use super::read_ahead::ReadAhead;
-use crate::engine::LogPage;
+use crate::engine::{LogPage, in_runtime};
 use crate::store::Inner;
 use crate::{Error, EventFilter, EventStore, Position, RecordedEvent, Result};
 
@@ -154,6 +154,7 @@ impl EphemeralBuilder {
     /// - [`Error::HandlerFailed`] if the handler failed, and its retries are used up.
     /// - [`Error::InvalidSubscription`], [`Error::UnknownFilterName`] or [`Error::StartBeyondEnd`] if it cannot be run
     ///   as it is set up.
+    /// - [`Error::NoRuntime`] outside of a tokio runtime.
     /// - What the engine says. While the database cannot be reached, it waits and tries again.
     pub async fn run<H: Handler>(self, mut handler: H) -> Result<()> {
         let (policy, stop, store) = (self.policy, self.stop.clone(), Arc::clone(&self.store));
@@ -195,6 +196,8 @@ impl EphemeralBuilder {
     }
 
     async fn follow(self) -> Result<Follower> {
+        in_runtime()?;
+        self.start.check()?;
         self.filter.check(&self.store.registry)?;
         let invalid = |problem: &str| {
             let (name, problem) = ("an ephemeral one".to_owned(), problem.to_owned());

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
+use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep, sleep_until};
 use tracing::{debug, warn};
 
@@ -36,7 +37,8 @@ struct Shared {
 struct Members {
     by_number: BTreeMap<u64, Member>,
     last_number: u64,
-    has_task: bool,
+    /// The one that looks. It may have ended with the runtime that it was started in.
+    task: Option<AbortHandle>,
 }
 
 /// One who wants to be told.
@@ -93,8 +95,9 @@ impl Hub {
         members.last_number += 1;
         let number = members.last_number;
         members.by_number.insert(number, Member { poll_interval, lease, pulse: sender });
-        if !std::mem::replace(&mut members.has_task, true) {
-            tokio::spawn(look(Arc::clone(&self.shared), Arc::clone(engine)));
+        if members.task.as_ref().is_none_or(AbortHandle::is_finished) {
+            let task = tokio::spawn(look(Arc::clone(&self.shared), Arc::clone(engine)));
+            members.task = Some(task.abort_handle());
         }
         drop(members);
         self.shared.wanted.notify_one();
@@ -150,7 +153,7 @@ impl Shared {
     fn next_beats(&self) -> Option<(Vec<u64>, Vec<Beat>)> {
         let mut members = self.members();
         if members.by_number.is_empty() {
-            members.has_task = false;
+            members.task = None;
             return None;
         }
         let now = Instant::now();
@@ -210,6 +213,7 @@ impl Pulse {
         match self.failure.as_deref() {
             None => Ok(()),
             Some(Error::Closed) => Err(Error::Closed),
+            Some(&Error::NoRuntime { problem }) => Err(Error::NoRuntime { problem }),
             Some(error) => Err(Error::storage("look at the log", error.to_string())),
         }
     }

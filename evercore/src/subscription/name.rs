@@ -6,6 +6,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use crate::key::shorten;
+use crate::time_range::check_time;
 use crate::{AggregateId, Error, Position, Result};
 
 /// The longest name of a subscription, and of an owner, in bytes of UTF-8.
@@ -37,6 +38,16 @@ pub enum Start {
 pub struct Partition {
     index: u32,
     count: u32,
+}
+
+impl Start {
+    /// Refuses a time that no event can have.
+    pub(super) fn check(self) -> Result<()> {
+        match self {
+            Self::From(time) => check_time("start", time),
+            Self::Beginning | Self::End | Self::After(_) => Ok(()),
+        }
+    }
 }
 
 impl SubscriptionName {

@@ -113,7 +113,7 @@ struct Labelled {
 
 /// Nothing of its own is deprecated.
 #[state_event(aggregate = Ledger, name = "deprecations.owned")]
-#[expect(deprecated, reason = "the ledger is on its way out")]
+#[allow(deprecated, reason = "the ledger is on its way out")]
 struct Owned {
     owner: String,
 }

@@ -1,0 +1,53 @@
+//! Connections that user code holds, for views and transactions.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use evercore::engine::timeout;
+use sqlx::pool::PoolConnection;
+use sqlx::{PgPool, Postgres};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::opening::opened;
+
+/// The connections. Those who wait for one do so before the pool, which waits by tokio's clock.
+#[derive(Debug)]
+pub(crate) struct Held {
+    pool: PgPool,
+    places: Arc<Semaphore>,
+}
+
+/// The right to a connection. It is given back when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Place {
+    _place: OwnedSemaphorePermit,
+}
+
+impl Held {
+    /// As many as the pool has, which nobody else uses.
+    pub(crate) fn new(pool: PgPool) -> Self {
+        let most = pool.options().get_max_connections() as usize;
+        Self { pool, places: Arc::new(Semaphore::new(most)) }
+    }
+
+    /// A connection that works, as far as that can be known.
+    pub(crate) async fn acquire(&self) -> Result<(PoolConnection<Postgres>, Place), sqlx::Error> {
+        let patience = self.patience();
+        let place = timeout(patience, Arc::clone(&self.places).acquire_owned())
+            .await
+            .map_err(|_elapsed| sqlx::Error::PoolTimedOut)?
+            .map_err(|_closed| sqlx::Error::PoolClosed)?;
+        let connection = opened(patience, self.pool.acquire()).await?;
+        Ok((connection, Place { _place: place }))
+    }
+
+    /// Waits for those on loan and closes all.
+    pub(crate) async fn close(&self) {
+        self.places.close();
+        self.pool.close().await;
+    }
+
+    fn patience(&self) -> Duration {
+        self.pool.options().get_acquire_timeout()
+    }
+}

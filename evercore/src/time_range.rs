@@ -1,0 +1,36 @@
+//! The times that every engine can store.
+
+use chrono::{DateTime, Utc};
+
+use crate::{Error, Result};
+
+/// The earliest time of an event: 1 January 4713 BC, with which PostgreSQL begins. The latest is that of chrono, in the
+/// year 262142.
+pub const MIN_EVENT_TIME: DateTime<Utc> =
+    DateTime::from_timestamp_secs(-210_863_520_000).expect("chrono begins earlier");
+
+/// Refuses a time that not every engine could store.
+pub(crate) fn check_time(what: &'static str, time: DateTime<Utc>) -> Result<()> {
+    if time < MIN_EVENT_TIME { Err(Error::TimeOutOfRange { what, time }) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::{NaiveDate, TimeDelta};
+
+    use super::*;
+
+    #[test]
+    fn the_first_moment_is_the_first_of_january_4713_bc() {
+        // There is no year 0 before Christ, but there is to astronomers.
+        let first = NaiveDate::from_ymd_opt(-4712, 1, 1).and_then(|day| day.and_hms_opt(0, 0, 0));
+        assert_eq!(Some(MIN_EVENT_TIME.naive_utc()), first);
+        assert!(check_time("event time", MIN_EVENT_TIME).is_ok());
+        assert!(check_time("event time", DateTime::<Utc>::MAX_UTC).is_ok());
+        let before = MIN_EVENT_TIME - TimeDelta::microseconds(1);
+        for time in [before, DateTime::<Utc>::MIN_UTC] {
+            let refused = check_time("event time", time);
+            assert!(matches!(refused, Err(Error::TimeOutOfRange { .. })), "{refused:?}");
+        }
+    }
+}
