@@ -101,7 +101,20 @@ CREATE TABLE evercore.commits (
 CREATE UNIQUE INDEX commits_by_idempotency_key ON evercore.commits (idempotency_key)
     WHERE idempotency_key IS NOT NULL;
 
--- Events as people read them. A payload that is not JSON, or compressed, is in `encoded_payload`.
+-- A text as JSON, or NULL where the server cannot hold it: not UTF-8, a NUL in a string, half of a surrogate pair, a number
+-- beyond `numeric`.
+CREATE FUNCTION evercore.as_json(bytes bytea) RETURNS jsonb
+LANGUAGE plpgsql IMMUTABLE STRICT AS $$
+BEGIN
+    RETURN convert_from(bytes, 'UTF8')::jsonb;
+EXCEPTION
+    WHEN OTHERS THEN
+        RETURN NULL;
+END
+$$;
+
+-- Events as people read them, all of them, whatever is in a row. A payload that the server cannot show as JSON is in
+-- `encoded_payload` as it is; metadata of this kind are a JSON string.
 CREATE VIEW evercore.event_log AS
 SELECT
     e.position,
@@ -113,23 +126,29 @@ SELECT
     e.version,
     CASE e.codec % 100 WHEN 1 THEN 'json' WHEN 2 THEN 'cbor' WHEN 3 THEN 'messagepack' WHEN 4 THEN 'protobuf' END
         || CASE WHEN e.codec % 1000 > 100 THEN ' zstd' ELSE '' END AS codec,
-    CASE WHEN e.codec % 1000 = 1 THEN convert_from(p.payload, 'UTF8')::jsonb END AS payload,
-    CASE WHEN e.codec % 1000 <> 1 THEN p.payload END AS encoded_payload,
+    j.payload,
+    CASE WHEN j.payload IS NULL THEN p.payload END AS encoded_payload,
     CASE WHEN e.codec > 1000 THEN encode(substr(e.payload, octet_length(e.payload) - 31), 'hex') END AS hash,
     e.event_time,
     e.recorded_at,
     e.reference,
     e.correlation_id,
     e.causation_id,
-    e.metadata::jsonb AS metadata
+    coalesce(evercore.as_json(convert_to(e.metadata, 'UTF8')), to_jsonb(e.metadata)) AS metadata
 FROM evercore.events e
 CROSS JOIN LATERAL (
     SELECT
-        CASE WHEN e.codec > 1000 THEN substr(e.payload, 1, octet_length(e.payload) - 32) ELSE e.payload END
-            AS payload
+        CASE
+            WHEN e.codec > 1000 THEN substr(e.payload, 1, greatest(octet_length(e.payload) - 32, 0))
+            ELSE e.payload
+        END AS payload
 ) p
-JOIN evercore.event_types et ON et.id = e.event_type_id
-JOIN evercore.aggregate_types at ON at.id = et.aggregate_type_id
-JOIN evercore.aggregates a ON a.id = e.aggregate_id;
+-- OFFSET 0 has the server read a payload once and not for each column.
+CROSS JOIN LATERAL (
+    SELECT CASE WHEN e.codec % 1000 = 1 THEN evercore.as_json(p.payload) END AS payload OFFSET 0
+) j
+LEFT JOIN evercore.event_types et ON et.id = e.event_type_id
+LEFT JOIN evercore.aggregate_types at ON at.id = et.aggregate_type_id
+LEFT JOIN evercore.aggregates a ON a.id = e.aggregate_id;
 
 INSERT INTO evercore.evercore_migrations (version, description) VALUES (1, 'tables');

@@ -97,7 +97,8 @@ CREATE TABLE aggregate_ids (
 
 INSERT INTO aggregate_ids (only_row, next_id) VALUES (1, 1);
 
--- For people: the log with names and readable times, and the payload as text where it is JSON, else as its bytes.
+-- For people: the log with names and readable times, and the payload as text where it is JSON, else as its bytes. All rows
+-- are shown, whatever is in them.
 CREATE VIEW event_log AS
 SELECT
     e.position,
@@ -113,19 +114,22 @@ SELECT
         || printf('.%06dZ', (e.recorded_at % 1000000 + 1000000) % 1000000) AS recorded_at,
     CASE e.codec % 100 WHEN 1 THEN 'json' WHEN 2 THEN 'cbor' WHEN 3 THEN 'messagepack' WHEN 4 THEN 'protobuf' END
         || CASE WHEN e.codec % 1000 > 100 THEN ' zstd' ELSE '' END AS codec,
-    CASE e.codec
-        WHEN 1 THEN CAST(e.payload AS TEXT)
-        WHEN 1001 THEN CAST(substr(e.payload, 1, length(e.payload) - 32) AS TEXT)
-        ELSE CASE WHEN e.codec > 1000 THEN substr(e.payload, 1, length(e.payload) - 32) ELSE e.payload END
-    END AS payload,
+    CASE WHEN e.codec % 1000 = 1 AND json_valid(CAST(p.payload AS TEXT)) THEN CAST(p.payload AS TEXT) ELSE p.payload END
+        AS payload,
     CASE WHEN e.codec > 1000 THEN lower(hex(substr(e.payload, -32))) END AS hash,
     e.reference,
     e.correlation_id,
     e.causation_id,
     e.metadata
 FROM events AS e
-JOIN aggregates AS a ON a.id = e.aggregate_id
-JOIN event_types AS n ON n.id = e.event_type_id
-JOIN aggregate_types AS t ON t.id = n.aggregate_type_id;
+JOIN (
+    SELECT
+        position,
+        CASE WHEN codec > 1000 THEN substr(payload, 1, MAX(length(payload) - 32, 0)) ELSE payload END AS payload
+    FROM events
+) AS p ON p.position = e.position
+LEFT JOIN aggregates AS a ON a.id = e.aggregate_id
+LEFT JOIN event_types AS n ON n.id = e.event_type_id
+LEFT JOIN aggregate_types AS t ON t.id = n.aggregate_type_id;
 
 INSERT INTO evercore_migrations (version, description) VALUES (1, 'event log');

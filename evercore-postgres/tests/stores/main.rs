@@ -116,6 +116,62 @@ async fn the_view_shows_json_and_the_bytes_of_all_else() {
     assert_eq!(rows, expected);
 }
 
+#[tokio::test]
+async fn the_view_shows_every_row_whatever_is_in_it() {
+    let options = fresh("stores_view_all").await;
+    let engine = PostgresEngine::open(options).await.expect("the server answers");
+    let store = EventStore::builder().open(engine).await.expect("it migrates");
+    deposit(&store, "ada", 7).await;
+    let mut sql = server().connect().await.expect("the server answers");
+    execute(
+        &mut sql,
+        r#"INSERT INTO stores_view_all.events (
+               aggregate_id, sequence, event_type_id, version, codec, payload, metadata, event_time, recorded_at
+           )
+           SELECT
+               e.aggregate_id + more.elsewhere, more.n, e.event_type_id + more.elsewhere, 1, more.codec,
+               more.payload, more.metadata, 'infinity', '-infinity'
+           FROM stores_view_all.events e
+           CROSS JOIN (VALUES
+               (2, 1, '{"a":"\\u0000"}'::bytea, '{"b":"\u0000"}', 0),
+               (3, 1, '\xff00', NULL, 0),
+               (4, 1, '{"a":', 'no JSON', 0),
+               (5, 1, '{"a":1e400000}', '{"b":1}', 0),
+               (6, 1, '{"a":"\\ud800"}', NULL, 0),
+               (7, 1, (repeat('[', 20000) || repeat(']', 20000))::bytea, NULL, 0),
+               (8, 1001, '\x07', NULL, 0),
+               (9, 77, '\x00', NULL, 0),
+               (10, 1, 'null', NULL, 77)
+           ) AS more(n, codec, payload, metadata, elsewhere)"#,
+    )
+    .await;
+    let rows: Vec<(i64, Option<String>, Option<i32>, Option<String>)> = sqlx::query_as(
+        "SELECT sequence, payload::text, octet_length(encoded_payload), metadata::text
+         FROM stores_view_all.event_log ORDER BY sequence",
+    )
+    .fetch_all(&mut sql)
+    .await
+    .expect("they are shown");
+    let text = |text: &str| Some(text.to_owned());
+    let expected = [
+        (1, text(r#"{"amount": 7}"#), None, None),
+        (2, None, Some(14), text(r#""{\"b\":\"\\u0000\"}""#)),
+        (3, None, Some(2), None),
+        (4, None, Some(5), text(r#""no JSON""#)),
+        (5, None, Some(14), text(r#"{"b": 1}"#)),
+        (6, None, Some(14), None),
+        (7, None, Some(40_000), None),
+        (8, None, Some(0), None),
+        (9, None, Some(1), None),
+        (10, text("null"), None, None),
+    ];
+    assert_eq!(rows, expected);
+    sqlx::query("SELECT * FROM stores_view_all.event_log")
+        .fetch_all(&mut sql)
+        .await
+        .expect("they are shown");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_transaction_in_one_store_holds_nobody_up_in_the_other() {
     let slow = open(fresh("stores_slow").await).await;

@@ -120,6 +120,48 @@ async fn no_statement_reads_a_whole_table_of_the_log() {
 }
 
 #[tokio::test]
+async fn the_view_shows_every_row_whatever_is_in_it() {
+    let (_folder, path) = file();
+    let store = store(&path).await;
+    open_account(&store, &[1, 2, 3, 4, 5, 6, 7, 8]).await.expect("it commits");
+    store.close().await.expect("it closes");
+    execute(
+        &path,
+        r#"UPDATE events SET payload = CAST('{"amount":"\u0000"}' AS BLOB) WHERE position = 1;
+           UPDATE events SET payload = x'FF00' WHERE position = 2;
+           UPDATE events SET payload = CAST('{"amount":' AS BLOB) WHERE position = 3;
+           UPDATE events SET payload = CAST('{"amount":1e400000}' AS BLOB) WHERE position = 4;
+           UPDATE events SET codec = 1001, payload = x'07' WHERE position = 5;
+           UPDATE events SET codec = 77, metadata = 'no JSON' WHERE position = 6;
+           UPDATE events SET event_type_id = 77, event_time = 9223372036854775807 WHERE position = 7;
+           UPDATE events SET aggregate_id = 77 WHERE position = 8;"#,
+    )
+    .await;
+    let mut connection = connect(&path).await;
+    let rows: Vec<(i64, String, Vec<u8>)> = sqlx::query_as(
+        "SELECT position, typeof(payload), CAST(payload AS BLOB) FROM event_log ORDER BY position",
+    )
+    .fetch_all(&mut connection)
+    .await
+    .expect("they are shown");
+    let shown: Vec<_> = rows.iter().map(|(_, kind, payload)| (&**kind, &**payload)).collect();
+    let json: &[u8] = br#"{"amount":8}"#;
+    let expected: [(&str, &[u8]); 8] = [
+        ("text", br#"{"amount":"\u0000"}"#),
+        ("blob", b"\xFF\x00"),
+        ("blob", br#"{"amount":"#),
+        ("text", br#"{"amount":1e400000}"#),
+        ("blob", b""),
+        ("blob", br#"{"amount":6}"#),
+        ("text", br#"{"amount":7}"#),
+        ("text", json),
+    ];
+    assert_eq!(shown, expected);
+    let all = sqlx::query("SELECT * FROM event_log").fetch_all(&mut connection).await;
+    assert_eq!(all.expect("they are shown").len(), 8);
+}
+
+#[tokio::test]
 async fn the_view_shows_the_log_to_people() {
     let (_folder, path) = file();
     let store = store(&path).await;
