@@ -17,6 +17,7 @@ use crate::error::{Class, Failure, Problem};
 use crate::identity::FileIdentity;
 use crate::options::{MissingFile, SqliteOptions, Synchronous};
 use crate::preflight;
+use crate::schema;
 use crate::turns::Turns;
 use crate::url::Location;
 
@@ -176,6 +177,7 @@ impl Database {
             if !self.is_in_memory() {
                 self.use_wal(&connection)?;
             }
+            schema::forget_statistics(&connection)?;
             Ok(connection)
         });
         match (created, &self.place) {

@@ -25,6 +25,8 @@
 //! - Reads run on a few threads of their own, and take plain rows: no task waits for the disk, and no row for a task.
 //! - Readers map the first GiB of the file into memory. A disk that fails under such a read ends the process (`SIGBUS`)
 //!   where it would otherwise be an error; what was acknowledged is on the disk, as ever.
+//! - What `ANALYZE` or `PRAGMA optimize` has found out about the store's tables is forgotten when it is opened: a log that
+//!   was analysed when it had one event would be read whole for each page.
 //! - Several processes may use one file. They wait for each other up to
 //!   [`busy_timeout`](SqliteOptions::busy_timeout), then get [`Error::Busy`](evercore::Error::Busy).
 //! - Your own tables may live in the same file, and [`with_transaction`](SqliteContext) lands their

@@ -71,6 +71,7 @@ async fn the_printed_migrations_are_the_files_and_make_the_schema() {
 async fn every_statement_prepares() {
     let (_folder, path) = file();
     engine(&path).await.close().await.expect("it closes");
+    execute(&path, "ANALYZE").await;
     let mut connection = connect(&path).await;
     let statements = statements();
     assert!(statements.len() > 10, "found only {}", statements.len());
@@ -84,6 +85,8 @@ async fn every_statement_prepares() {
 async fn no_statement_reads_a_whole_table_of_the_log() {
     let (_folder, path) = file();
     engine(&path).await.close().await.expect("it closes");
+    // There is nothing to be found out yet, but a place to keep it.
+    execute(&path, "ANALYZE").await;
     let mut connection = connect(&path).await;
     let tables = ["events", "e", "h", "aggregates", "a", "k", "commits", "c", "snapshots", "s"];
     for (file, sql) in statements() {
@@ -117,6 +120,43 @@ async fn no_statement_reads_a_whole_table_of_the_log() {
             assert!(sorts_a_few || !line.contains("TEMP B-TREE"), "{}: {line}", file.display());
         }
     }
+}
+
+/// What ANALYZE has found out about a log says how to read it then, and not when it has grown.
+#[tokio::test]
+async fn no_statement_is_planned_by_what_the_tables_were_like() {
+    let plans = async |path: &Path| {
+        let mut connection = connect(path).await;
+        let mut plans = Vec::new();
+        for (file, sql) in statements() {
+            plans.push((file, plan(&mut connection, &sql).await));
+        }
+        plans
+    };
+    let (_folder, path) = file();
+    engine(&path).await.close().await.expect("it closes");
+    execute(&path, "ANALYZE").await;
+    let right = plans(&path).await;
+
+    let store = store(&path).await;
+    open_account(&store, &[7]).await.expect("it commits");
+    store.close().await.expect("it closes");
+    execute(&path, "CREATE TABLE mine (n INTEGER); INSERT INTO mine VALUES (1); ANALYZE").await;
+    assert_ne!(plans(&path).await, right, "the control: of one event, it would be read whole");
+    engine(&path).await.close().await.expect("it closes");
+    let after_one = plans(&path).await;
+    assert_eq!(after_one, right);
+    let kept = "SELECT count(*) FROM sqlite_stat1";
+    assert_eq!(number(&path, kept).await, 1, "those of the user's table");
+
+    let store = self::store(&path).await;
+    for _ in 0..10 {
+        open_account(&store, &[1; 100]).await.expect("it commits");
+    }
+    store.close().await.expect("it closes");
+    execute(&path, "ANALYZE").await;
+    engine(&path).await.close().await.expect("it closes");
+    assert_eq!(plans(&path).await, right);
 }
 
 #[tokio::test]
