@@ -103,7 +103,12 @@ impl Log {
             }
             Start::After(position) => Ok(position),
             Start::From(time) => {
-                let before = self.events.iter().take_while(|event| event.recorded_at() < time);
+                // To the microsecond, as engines store it.
+                let from = time.timestamp_micros();
+                let before = self
+                    .events
+                    .iter()
+                    .take_while(|event| event.recorded_at().timestamp_micros() < from);
                 Ok(before.last().map_or(Position::START, |event| event.position()))
             }
         }

@@ -200,6 +200,7 @@ macro_rules! __with_all_cases {
                         a_stopped_subscription_has_stored_its_place
                         a_place_outlives_the_process
                         a_start_is_where_it_says
+                        a_start_that_lies_ahead_is_refused
                         an_ephemeral_follower_misses_nothing
                         a_commit_wakes_those_who_follow
                         a_changed_filter_leaves_nothing_of_the_old_one

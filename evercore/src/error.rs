@@ -3,6 +3,8 @@
 use std::convert::Infallible;
 use std::fmt;
 
+use chrono::{DateTime, Utc};
+
 use crate::payload::{DecodeError, MissingFeature};
 use crate::upcast::Unreadable;
 use crate::{
@@ -523,6 +525,17 @@ pub enum Error {
         position: Position,
         /// The last event there is.
         end: Position,
+    },
+
+    /// A start at a time that has not come.
+    #[error(
+        "events from {time} on cannot be started with before that time, and the store's clock says {now}; start then, or use `Start::End` to start with what comes next"
+    )]
+    StartAhead {
+        /// When it was to start.
+        time: DateTime<Utc>,
+        /// What the store's clock says.
+        now: DateTime<Utc>,
     },
 
     /// The handler of a subscription failed, and its policy says to stop. The event comes again when it is run again.

@@ -42,7 +42,8 @@ pub(super) async fn resolve(
         Start::From(time) => {
             let head = number(connection, &statements.head).await?;
             sqlx::query_scalar(statements.find_start.sql())
-                .bind(time)
+                // To the microsecond, as times are stored: the driver would round those before 2000 up.
+                .bind(DateTime::from_timestamp_micros(time.timestamp_micros()))
                 .bind(head)
                 .fetch_one(connection)
                 .await

@@ -274,7 +274,9 @@ pub(crate) async fn a_start_is_where_it_says(fixture: &Fixture) -> Result<()> {
         ("from", Start::From(at(2)), 2),
         ("from between", Start::From(at(2) + TimeDelta::minutes(1)), 3),
         ("from before", Start::From(at(-5)), 0),
-        ("from later", Start::From(at(50)), 6),
+        ("from a moment after", Start::From(at(2) + TimeDelta::nanoseconds(900)), 2),
+        ("from after the last", Start::From(at(5) + TimeDelta::minutes(1)), 6),
+        ("from now", Start::From(at(6)), 6),
     ];
     for (name, start, skipped) in cases {
         let journal = Journal::default();
@@ -292,6 +294,42 @@ pub(crate) async fn a_start_is_where_it_says(fixture: &Fixture) -> Result<()> {
     let refused = store.subscription("beyond").start(Start::After(beyond));
     let refused = refused.run(Journal::default().handler()).await;
     assert_error!(refused, Error::StartBeyondEnd { position, .. } if position == beyond);
+    Ok(())
+}
+
+/// Until it comes, nobody knows which event is the first one; what is recorded meanwhile is none of them.
+pub(crate) async fn a_start_that_lies_ahead_is_refused(fixture: &Fixture) -> Result<()> {
+    let clock = Arc::new(ManualClock::new(DateTime::UNIX_EPOCH));
+    let store = fixture.store_with(fixture.builder().clock(clock.clone())).await?;
+    counter::create(&store, 1).await?;
+    let noon = DateTime::UNIX_EPOCH + TimeDelta::hours(12);
+    let ahead = Start::From(noon);
+    let journal = Journal::default();
+    let refused = store.subscription("ahead").start(ahead).run(journal.handler()).await;
+    assert_error!(refused, Error::StartAhead { time, now } if time == noon && now < noon);
+    assert!(store.subscriptions().list().await?.is_empty(), "nothing is stored");
+    let refused = store.ephemeral().start(ahead).run(journal.handler()).await;
+    assert_error!(refused, Error::StartAhead { .. });
+
+    // It has its place, and needs no other.
+    let worker = store.subscription("stored").spawn(journal.handler())?;
+    idle(&store, "stored", &worker).await?;
+    worker.shutdown().await?;
+    let refused = store.subscriptions().reset("stored", ahead).await;
+    assert_error!(refused, Error::StartAhead { .. });
+    let worker = store.subscription("stored").start(ahead).spawn(journal.handler())?;
+    idle(&store, "stored", &worker).await?;
+    worker.shutdown().await?;
+    assert_eq!(journal.positions().len(), 1);
+
+    clock.advance(TimeDelta::hours(12));
+    let journal = Journal::default();
+    let worker = store.subscription("ahead").start(ahead).spawn(journal.handler())?;
+    counter::create(&store, 2).await?;
+    idle(&store, "ahead", &worker).await?;
+    worker.shutdown().await?;
+    let last = positions(&fixture.log().await?)[1];
+    assert_eq!(journal.positions(), [last]);
     Ok(())
 }
 

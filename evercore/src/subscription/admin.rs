@@ -135,12 +135,14 @@ impl Subscriptions {
     /// - [`Error::UnknownSubscription`] if there is none of this name.
     /// - [`Error::StartBeyondEnd`] for a position after the last event.
     /// - [`Error::TimeOutOfRange`] for a time that no event can have.
+    /// - [`Error::StartAhead`] for a time that has not come.
     pub async fn reset(
         &self,
         name: impl TryInto<SubscriptionName, Error: Into<Error>>,
         start: Start,
     ) -> Result<()> {
         start.check()?;
+        start.check_reached(&*self.store.clock)?;
         self.control(name, Control::Reset(start)).await
     }
 

@@ -219,8 +219,9 @@ impl SubscriptionBuilder {
     /// - [`Error::SubscriptionDiffers`](crate::Error::SubscriptionDiffers) if it is stored with another filter or
     ///   number of partitions.
     /// - [`Error::InvalidSubscription`](crate::Error::InvalidSubscription),
-    ///   [`Error::UnknownFilterName`](crate::Error::UnknownFilterName) or
-    ///   [`Error::StartBeyondEnd`](crate::Error::StartBeyondEnd) if it cannot be run as it is set up.
+    ///   [`Error::UnknownFilterName`](crate::Error::UnknownFilterName),
+    ///   [`Error::StartBeyondEnd`](crate::Error::StartBeyondEnd) or
+    ///   [`Error::StartAhead`](crate::Error::StartAhead) if it cannot be run as it is set up.
     /// - [`Error::UnknownSubscription`](crate::Error::UnknownSubscription) if it is deleted while it runs.
     /// - [`Error::NoRuntime`](crate::Error::NoRuntime) outside of a tokio runtime.
     /// - What the engine says. While the database cannot be reached, it waits and tries again.

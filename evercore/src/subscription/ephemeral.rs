@@ -152,8 +152,8 @@ impl EphemeralBuilder {
     ///
     /// # Errors
     /// - [`Error::HandlerFailed`] if the handler failed, and its retries are used up.
-    /// - [`Error::InvalidSubscription`], [`Error::UnknownFilterName`] or [`Error::StartBeyondEnd`] if it cannot be run
-    ///   as it is set up.
+    /// - [`Error::InvalidSubscription`], [`Error::UnknownFilterName`], [`Error::StartBeyondEnd`] or
+    ///   [`Error::StartAhead`] if it cannot be run as it is set up.
     /// - [`Error::NoRuntime`] outside of a tokio runtime.
     /// - What the engine says. While the database cannot be reached, it waits and tries again.
     pub async fn run<H: Handler>(self, mut handler: H) -> Result<()> {
@@ -215,6 +215,7 @@ impl EphemeralBuilder {
         if self.policy.at_last == super::failure::AtLast::Park {
             return invalid("parked events are stored, which only a durable subscription does");
         }
+        self.start.check_reached(&*self.store.clock)?;
         let cursor = self.store.engine.resolve_start(self.start).await?;
         let Inner { engine, hub, registry, .. } = &*self.store;
         let seat = hub.join(engine, None, self.poll_interval);

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 
 use crate::key::shorten;
 use crate::time_range::check_time;
-use crate::{AggregateId, Error, Position, Result};
+use crate::{AggregateId, Clock, Error, Position, Result};
 
 /// The longest name of a subscription, and of an owner, in bytes of UTF-8.
 pub const MAX_SUBSCRIPTION_NAME_BYTES: usize = 128;
@@ -29,7 +29,12 @@ pub enum Start {
     End,
     /// After this position. It may not lie beyond the last event there is.
     After(Position),
-    /// With the first event that was recorded at this time or later, by the clock of its writer.
+    /// With the first event that was recorded at this time or later, by the clock of its writer; after the last event
+    /// there is, if there is none. The time must not lie ahead of the store's clock: it is looked for once, and what is
+    /// recorded between now and then would come before it.
+    ///
+    /// Events follow in the order of the log. Where the clocks of writers differ, one that was recorded a little earlier
+    /// may be among them.
     From(DateTime<Utc>),
 }
 
@@ -46,6 +51,14 @@ impl Start {
         match self {
             Self::From(time) => check_time("start", time),
             Self::Beginning | Self::End | Self::After(_) => Ok(()),
+        }
+    }
+
+    /// Refuses a time that lies ahead.
+    pub(super) fn check_reached(self, clock: &dyn Clock) -> Result<()> {
+        match (self, clock.now()) {
+            (Self::From(time), now) if time > now => Err(Error::StartAhead { time, now }),
+            _ => Ok(()),
         }
     }
 }

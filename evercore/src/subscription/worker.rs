@@ -147,6 +147,12 @@ impl Config {
             start: self.start,
             if_different: self.followed.if_different(self.if_different),
         };
+        if let Err(ahead) = self.start.check_reached(&*self.store.clock)
+            // One that is stored has its place.
+            && self.store.engine.subscriptions(Some(&self.name)).await?.is_empty()
+        {
+            return Err(ahead);
+        }
         self.store.engine.register(&new).await?;
         self.check_round_trip(began.elapsed()).await
     }
