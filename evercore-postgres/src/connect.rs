@@ -1,21 +1,21 @@
 //! Opens the engine, and announces it for its URL schemes.
 
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use evercore::engine::{EngineRuntime, EngineScheme, StorageEngine, timeout};
+use evercore::engine::{EngineRuntime, EngineScheme, StorageEngine, sleep, timeout};
 use evercore::{Error, OpenProblem, Result};
-use sqlx::postgres::PgPoolOptions;
-use sqlx::{Connection, Row};
+use sqlx::error::DatabaseError;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{ConnectOptions, Connection, PgConnection, Row};
 use tokio::sync::mpsc;
-use tracing::warn;
+use tracing::{debug, warn};
 
 use crate::engine::{PostgresEngine, Shared};
 use crate::error::{cannot_open, classify};
 use crate::frontier::Frontier;
 use crate::held::Held;
 use crate::notify::Notifications;
-use crate::opening::opened;
 use crate::options::{LostCommits, NotificationsTo, PostgresOptions};
 use crate::readers::Readers;
 use crate::statements::Statements;
@@ -36,6 +36,9 @@ inventory::submit! {
 /// restarted.
 pub(crate) const RESTED: Duration = Duration::from_millis(500);
 
+/// How long a server that is starting is let be.
+const NOT_READY: Duration = Duration::from_millis(50);
+
 pub(crate) async fn open(options: PostgresOptions) -> Result<Shared> {
     let runtime = Arc::new(EngineRuntime::current()?);
     let connect = options.connect_options();
@@ -51,10 +54,9 @@ pub(crate) async fn open(options: PostgresOptions) -> Result<Shared> {
                 )
             })
     };
-    let readers = opened(options.acquire_timeout, pool().connect_with(connect.clone()))
-        .await
-        .map_err(|error| cannot_open(options.describe(), error))?;
-    let readers = Readers::new(readers, Arc::clone(&runtime));
+    let first = first(&connect, &options).await?;
+    let readers = pool().connect_lazy_with(connect.clone());
+    let readers = Readers::new(readers, first, Arc::clone(&runtime));
     check_settings(&readers, &options).await?;
     let patience = options.answer_timeout;
     let held = pool()
@@ -104,6 +106,41 @@ pub(crate) async fn open(options: PostgresOptions) -> Result<Shared> {
         queue,
         writers,
     })
+}
+
+/// The first connection. Where there is no server, or it refuses, that is said at once; one that is starting is waited
+/// for. The pool would take the one for the other.
+async fn first(connect: &PgConnectOptions, options: &PostgresOptions) -> Result<PgConnection> {
+    let deadline = Instant::now() + options.acquire_timeout;
+    let mut not_ready = None;
+    let error = loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        match timeout(left, connect.connect()).await {
+            Ok(Ok(connection)) => return Ok(connection),
+            Ok(Err(error)) if is_passing(&error) => {
+                debug!(%error, "the server is not ready");
+                not_ready = Some(error);
+                sleep(NOT_READY.min(left)).await;
+            }
+            Ok(Err(error)) => break error,
+            Err(_elapsed) => break not_ready.unwrap_or(sqlx::Error::PoolTimedOut),
+        }
+    };
+    let database = options.describe();
+    if matches!(error, sqlx::Error::Io(_)) && connect.get_socket().is_none() {
+        let address = (connect.get_host(), connect.get_port());
+        if let Err(error) = tokio::net::lookup_host(address).await {
+            let problem = OpenProblem::UnknownHost;
+            return Err(Error::CannotOpen { database, problem, source: Some(error.into()) });
+        }
+    }
+    Err(cannot_open(database, error))
+}
+
+/// Whether the server has said that it is starting or ending, or has no place now.
+fn is_passing(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(DatabaseError::code);
+    code.is_some_and(|code| ["57P03", "53300"].contains(&&*code))
 }
 
 /// Looks whether what the server acknowledges survives a crash of it, and whether it can keep every text: once, since

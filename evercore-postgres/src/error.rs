@@ -5,6 +5,7 @@
 //! background work and commits, so that they cannot disagree.
 
 use std::error::Error as StdError;
+use std::io::ErrorKind;
 use std::iter::successors;
 use std::sync::Arc;
 
@@ -216,11 +217,28 @@ pub(crate) fn is_caused_by_what_passes(error: &(dyn StdError + 'static)) -> bool
 
 /// The database could not be opened at all.
 pub(crate) fn cannot_open(database: String, error: sqlx::Error) -> Error {
-    let problem = match Class::of(&error) {
+    let problem = known_problem(&error).unwrap_or_else(|| match Class::of(&error) {
         Class::Unavailable | Class::Busy => OpenProblem::Unreachable,
         _ => OpenProblem::Other,
-    };
+    });
     Error::CannotOpen { database, problem, source: Some(error.into()) }
+}
+
+fn known_problem(error: &sqlx::Error) -> Option<OpenProblem> {
+    match error {
+        // A socket that is a file, and is not there, is a port on which nothing listens.
+        sqlx::Error::Io(error)
+            if matches!(error.kind(), ErrorKind::ConnectionRefused | ErrorKind::NotFound) =>
+        {
+            Some(OpenProblem::ConnectionRefused)
+        }
+        sqlx::Error::Database(answer) => match code(&**answer).as_ref() {
+            "3D000" => Some(OpenProblem::NoSuchDatabase),
+            code if code.starts_with("28") => Some(OpenProblem::AccessDenied),
+            _ => None,
+        },
+        _ => None,
+    }
 }
 
 /// The server has said nothing for so long that it may be gone.
@@ -236,7 +254,7 @@ mod tests {
     use std::borrow::Cow;
     use std::fmt;
 
-    use sqlx::error::{DatabaseError, ErrorKind};
+    use sqlx::error::DatabaseError;
 
     use super::*;
 
@@ -286,8 +304,8 @@ mod tests {
             self
         }
 
-        fn kind(&self) -> ErrorKind {
-            ErrorKind::Other
+        fn kind(&self) -> sqlx::error::ErrorKind {
+            sqlx::error::ErrorKind::Other
         }
     }
 
@@ -391,6 +409,13 @@ mod tests {
         };
         assert_eq!(problem(silence()), OpenProblem::Unreachable);
         assert_eq!(problem(answer("53200")), OpenProblem::Unreachable);
-        assert_eq!(problem(answer("28P01")), OpenProblem::Other);
+        let refused = sqlx::Error::Io(ErrorKind::ConnectionRefused.into());
+        assert_eq!(problem(refused), OpenProblem::ConnectionRefused);
+        assert_eq!(problem(answer("57P03")), OpenProblem::Unreachable);
+        for code in ["28000", "28P01"] {
+            assert_eq!(problem(answer(code)), OpenProblem::AccessDenied);
+        }
+        assert_eq!(problem(answer("3D000")), OpenProblem::NoSuchDatabase);
+        assert_eq!(problem(answer("XX000")), OpenProblem::Other);
     }
 }

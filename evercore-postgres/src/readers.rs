@@ -58,10 +58,13 @@ struct Loan {
 }
 
 impl Readers {
-    /// As many as the pool has, which nobody else uses.
-    pub(crate) fn new(pool: PgPool, runtime: Arc<EngineRuntime>) -> Self {
+    /// As many as the pool has, which nobody else uses; the first one is open.
+    pub(crate) fn new(pool: PgPool, first: PgConnection, runtime: Arc<EngineRuntime>) -> Self {
         let places = Arc::new(Semaphore::new(most(&pool) as usize));
-        Self { pool, places, resting: Arc::default(), silences: Arc::default(), runtime }
+        let now = Instant::now();
+        let resting = vec![Resting { connection: first, opened: now, since: now }];
+        let resting = Arc::new(Mutex::new(resting));
+        Self { pool, places, resting, silences: Arc::default(), runtime }
     }
 
     /// A connection that works, as far as that can be known.

@@ -676,8 +676,16 @@ pub enum OpenProblem {
         /// The encoding that it has.
         encoding: String,
     },
-    /// Nobody answers where the server should be, or it is starting or ending. Can be retried.
+    /// Nothing answers where the server should be, or it is starting or ending. Can be retried.
     Unreachable,
+    /// Nothing listens where the server should be. Can be retried.
+    ConnectionRefused,
+    /// The name of the server's host cannot be looked up. Can be retried.
+    UnknownHost,
+    /// The server does not let the user in: an unknown name, a wrong password, or a rule of the server.
+    AccessDenied,
+    /// The server has no database of this name.
+    NoSuchDatabase,
     /// Anything else.
     Other,
 }
@@ -730,7 +738,12 @@ impl Error {
                 | Self::QueueFull { .. }
                 | Self::Unavailable { .. }
                 | Self::DiskFull { .. }
-                | Self::CannotOpen { problem: OpenProblem::Unreachable, .. }
+                | Self::CannotOpen {
+                    problem: OpenProblem::Unreachable
+                        | OpenProblem::ConnectionRefused
+                        | OpenProblem::UnknownHost,
+                    ..
+                }
         )
     }
 
@@ -868,6 +881,18 @@ impl fmt::Display for OpenProblem {
             ),
             Self::Unreachable => {
                 f.write_str("it does not answer; check its address and that it runs, then retry")
+            }
+            Self::ConnectionRefused => f.write_str(
+                "nothing listens at its address; check host and port, start the server, then retry",
+            ),
+            Self::UnknownHost => {
+                f.write_str("the name of its host is unknown; check how it is spelled, then retry")
+            }
+            Self::AccessDenied => f.write_str(
+                "the server does not let this user in; check the name and the password, and which users it accepts from here",
+            ),
+            Self::NoSuchDatabase => {
+                f.write_str("the server has no such database; create it, or name another")
             }
             Self::Other => f.write_str("the database refused; see the source of this error"),
         }

@@ -3,6 +3,7 @@
 mod connections;
 mod deadlocks;
 mod idle;
+mod opening;
 mod secrets;
 mod terminations;
 mod timeouts;

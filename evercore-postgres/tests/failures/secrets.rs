@@ -112,7 +112,7 @@ async fn a_password_that_is_wrong_is_not_repeated() {
     }
 
     let error = refusal(url(PASSWORD)).await;
-    let is_refused = matches!(&error, Error::CannotOpen { problem: OpenProblem::Other, .. });
+    let is_refused = matches!(&error, Error::CannotOpen { problem: OpenProblem::AccessDenied, .. });
     assert!(is_refused, "{error:?}");
     assert!(all_words(&error).contains("password authentication failed"), "{error:?}");
 
@@ -138,7 +138,7 @@ async fn a_server_that_is_not_there_is_named_without_the_password() {
     let url = format!("postgres://app:{PASSWORD}@127.0.0.1:{port}/bank?acquire_timeout_ms=200");
     let error = refusal(url).await;
     let is_unreachable =
-        matches!(&error, Error::CannotOpen { problem: OpenProblem::Unreachable, .. });
+        matches!(&error, Error::CannotOpen { problem: OpenProblem::ConnectionRefused, .. });
     assert!(is_unreachable && error.is_retryable(), "{error:?}");
     assert!(error.to_string().contains(&format!("127.0.0.1:{port}/bank")), "{error}");
 }

@@ -1,0 +1,115 @@
+//! Why a store cannot be opened is said at once, and a server that is starting is waited for.
+
+use std::time::Duration;
+
+use evercore::{Error, EventStore, OpenProblem};
+use sqlx::postgres::PgConnectOptions;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
+
+/// Far less than a store waits for a server that says nothing.
+const AT_ONCE: Duration = Duration::from_secs(5);
+
+async fn problem(url: &str) -> OpenProblem {
+    let opened = timeout(AT_ONCE, EventStore::connect(url)).await.expect("it is said at once");
+    match opened {
+        Err(Error::CannotOpen { problem, source: Some(_), .. }) => problem,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn options() -> PgConnectOptions {
+    crate::url().parse().expect("a URL")
+}
+
+/// A port on which nothing listens: it was free a moment ago.
+async fn unused_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    listener.local_addr().expect("it has an address").port()
+}
+
+#[tokio::test]
+async fn a_refused_connection_is_said_at_once() {
+    let url = format!("postgres://app@127.0.0.1:{}/bank", unused_port().await);
+    assert_eq!(problem(&url).await, OpenProblem::ConnectionRefused);
+    let socket = "postgres:///bank?host=/no/such/folder&user=app";
+    assert_eq!(problem(socket).await, OpenProblem::ConnectionRefused);
+}
+
+#[tokio::test]
+async fn an_unknown_host_is_said_at_once() {
+    // Longer than the part of a name may be, so that nobody is asked.
+    let url = format!("postgres://app@{}/bank", "h".repeat(100));
+    assert_eq!(problem(&url).await, OpenProblem::UnknownHost);
+}
+
+#[tokio::test]
+async fn a_missing_database_is_said_at_once() {
+    let options = options();
+    let url = format!(
+        "postgres://{}@{}:{}/no_such_database",
+        options.get_username(),
+        options.get_host(),
+        options.get_port()
+    );
+    assert_eq!(problem(&url).await, OpenProblem::NoSuchDatabase);
+}
+
+#[tokio::test]
+async fn an_unknown_user_is_said_at_once() {
+    let options = options();
+    let url =
+        format!("postgres://no_such_user@{}:{}/postgres", options.get_host(), options.get_port());
+    assert_eq!(problem(&url).await, OpenProblem::AccessDenied);
+}
+
+/// Refuses the first connections as a server does that is starting, and hands the others on to one that has started.
+async fn starting(refused: usize) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let port = listener.local_addr().expect("it has an address").port();
+    let (host, server_port) = (options().get_host().to_owned(), options().get_port());
+    tokio::spawn(async move {
+        let mut connections = 0;
+        while let Ok((mut client, _)) = listener.accept().await {
+            connections += 1;
+            if connections <= refused {
+                let mut request = [0; 512];
+                let asked = client.read(&mut request).await.expect("it says who it is");
+                assert_ne!(asked, 0);
+                let fields = b"SFATAL\0VFATAL\0C57P03\0Mthe database system is starting up\0\0";
+                let length = u32::try_from(fields.len() + 4).expect("it is short");
+                let answer = [&b"E"[..], &length.to_be_bytes(), fields].concat();
+                client.write_all(&answer).await.expect("it waits for the answer");
+                continue;
+            }
+            let mut server =
+                TcpStream::connect((&*host, server_port)).await.expect("the server answers");
+            tokio::spawn(async move {
+                // Whichever end is closed first.
+                let _: Result<_, _> = copy_bidirectional(&mut client, &mut server).await;
+            });
+        }
+    });
+    port
+}
+
+fn through(port: u16, options: &str) -> String {
+    let user = self::options().get_username().to_owned();
+    format!(
+        "postgres://{user}@127.0.0.1:{port}/postgres?sslmode=disable&schema=failures_opening{options}"
+    )
+}
+
+#[tokio::test]
+async fn a_server_that_is_starting_is_waited_for() {
+    let port = starting(3).await;
+    let store = EventStore::connect(through(port, "")).await.expect("it has started");
+    store.close().await.expect("nothing is under way");
+}
+
+#[tokio::test]
+async fn a_server_that_never_starts_is_waited_for_so_long() {
+    let port = starting(usize::MAX).await;
+    assert_eq!(problem(&through(port, "&acquire_timeout_ms=200")).await, OpenProblem::Unreachable);
+}
