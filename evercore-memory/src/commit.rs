@@ -27,9 +27,7 @@ impl Log {
         for write in &commit.writes {
             self.check_precondition(write)?;
         }
-        for write in &commit.writes {
-            self.check_key(write, &commit.writes)?;
-        }
+        self.check_keys(&commit.writes)?;
         Ok(self.land(commit))
     }
 
@@ -76,27 +74,22 @@ impl Log {
         }
     }
 
-    /// A key is free if nobody holds it, or if its holder is given another or the same one in this commit, or none.
-    fn check_key(&self, write: &AggregateWrite, writes: &[AggregateWrite]) -> Result<()> {
-        let KeyChange::Set(key) = &write.key else { return Ok(()) };
-        let taken =
-            || Error::KeyTaken { aggregate: write.aggregate_type.to_owned(), key: key.to_string() };
-        let claimed_twice = writes.iter().any(|other| {
-            other.id != write.id
-                && other.aggregate_type == write.aggregate_type
-                && other.key == write.key
-        });
-        if claimed_twice {
-            return Err(taken());
-        }
-        match self.holder(&Arc::from(write.aggregate_type), key) {
-            None => Ok(()),
-            Some(holder) => {
-                let gives_up =
-                    |other: &&AggregateWrite| other.id == holder && other.key != KeyChange::Keep;
-                writes.iter().find(gives_up).map(drop).ok_or_else(taken)
+    /// A key is free if nobody holds it, or if its holder is given another or the same one in this commit, or none. No
+    /// two writes of a commit may take the same key.
+    fn check_keys(&self, writes: &[AggregateWrite]) -> Result<()> {
+        let changed = || writes.iter().filter(|write| write.key != KeyChange::Keep);
+        let changing: HashSet<AggregateId> = changed().map(|write| write.id).collect();
+        let mut claimed = HashSet::default();
+        for write in changed() {
+            let KeyChange::Set(key) = &write.key else { continue };
+            let holder = self.holder(&Arc::from(write.aggregate_type), key);
+            let is_taken = holder.is_some_and(|holder| !changing.contains(&holder));
+            if is_taken || !claimed.insert((write.aggregate_type, key)) {
+                let aggregate = write.aggregate_type.to_owned();
+                return Err(Error::KeyTaken { aggregate, key: key.to_string() });
             }
         }
+        Ok(())
     }
 
     /// Writes a commit that nothing refuses.

@@ -115,17 +115,17 @@ impl<'a> Columns<'a> {
             writes.new_keys.push(new_key(write).map(NaturalKey::as_str));
         }
 
-        // So many events of an aggregate whose sequence nobody has looked at.
-        let mut open: HashMap<AggregateId, i64> = HashMap::new();
+        // With how many events so far.
+        let mut written: HashMap<AggregateId, (&AggregateWrite, i64)> =
+            commit.writes.iter().map(|write| (write.id, (write, 0))).collect();
         for event in &commit.events {
             let id = event.meta.aggregate_id();
-            let write = commit.writes.iter().find(|write| write.id == id).ok_or_else(not_stored)?;
-            let sequence = if write.precondition == Precondition::Exists {
-                let count = open.entry(id).or_default();
-                *count += 1;
-                -*count
-            } else {
-                event.meta.sequence().get()
+            let (write, count) = written.get_mut(&id).ok_or_else(not_stored)?;
+            *count += 1;
+            let sequence = match write.precondition {
+                // Nobody has looked at it.
+                Precondition::Exists => -*count,
+                _ => event.meta.sequence().get(),
             };
             self.places.commits.push(index);
             self.places.aggregates.push(id.get());

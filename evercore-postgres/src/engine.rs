@@ -147,7 +147,7 @@ impl StorageEngine for PostgresEngine {
         let id = commit.id;
         let (answer, answered) = oneshot::channel();
         self.queue()?
-            .send(Request { commit, answer })
+            .send(Request::new(commit, answer))
             .await
             .map_err(|_closed| self.shared.runtime.reason(Error::Closed))?;
         answered.await.unwrap_or_else(|lost| {

@@ -19,19 +19,22 @@ const GROUP_BYTES: usize = 16 * 1024 * 1024;
 pub(crate) struct Request {
     pub(crate) commit: Commit,
     pub(crate) answer: oneshot::Sender<Result<Committed>>,
+    /// Of payloads, snapshots and its result.
+    bytes: usize,
 }
 
 impl Request {
+    pub(crate) fn new(commit: Commit, answer: oneshot::Sender<Result<Committed>>) -> Self {
+        let events = commit.events.iter().map(|event| event.payload.stored_bytes().len());
+        let snapshots = commit.snapshots.iter().map(|snapshot| snapshot.state.len());
+        let result = commit.idempotency.as_ref().map(|given| given.result.len());
+        let bytes = events.chain(snapshots).chain(result).sum();
+        Self { commit, answer, bytes }
+    }
+
     /// Whoever stopped waiting does not need the answer.
     pub(crate) fn answer(self, answer: Result<Committed>) {
         let _: Result<(), Result<Committed>> = self.answer.send(answer);
-    }
-
-    fn bytes(&self) -> usize {
-        let events = self.commit.events.iter().map(|event| event.payload.stored_bytes().len());
-        let snapshots = self.commit.snapshots.iter().map(|snapshot| snapshot.state.len());
-        let result = self.commit.idempotency.as_ref().map(|given| given.result.len());
-        events.chain(snapshots).chain(result).sum()
     }
 }
 
@@ -47,8 +50,7 @@ pub(crate) fn next_group(waiting: &mut VecDeque<Request>) -> Vec<Request> {
         if request.answer.is_closed() {
             continue;
         }
-        let size = request.bytes();
-        let fits = group.is_empty() || bytes + size <= GROUP_BYTES;
+        let fits = group.is_empty() || bytes + request.bytes <= GROUP_BYTES;
         let writes = &request.commit.writes;
         let idempotency_key = request.commit.idempotency.as_ref().map(|given| &given.key);
         let shares = writes.iter().any(|write| {
@@ -59,7 +61,7 @@ pub(crate) fn next_group(waiting: &mut VecDeque<Request>) -> Vec<Request> {
             later.push_back(request);
             continue;
         }
-        bytes += size;
+        bytes += request.bytes;
         for write in writes {
             aggregates.insert(write.id);
             keys.extend(claims(write).map(|key| (write.aggregate_type, key.clone())));

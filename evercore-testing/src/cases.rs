@@ -301,6 +301,8 @@ macro_rules! __with_all_cases {
                         too_many_aggregates_are_refused
                         a_refused_event_leaves_its_context_usable
                         the_largest_commit_by_default_lands
+                        the_most_keys_of_a_commit_land
+                        the_most_bytes_of_a_commit_land
                         the_largest_payload_by_default_is_stored
                     }
                     odd_names {

@@ -2,8 +2,8 @@
 -- one aggregate, or nothing.
 --
 -- The order of its steps is what keeps the promises:
---   1. rows are locked in id order, then natural and idempotency keys in the order of their hashes, so that commits
---      cannot deadlock;
+--   1. rows are locked in id order, then kinds of keys and then natural and idempotency keys, each in the order of their
+--      hashes, so that commits cannot deadlock;
 --   2. what is decided on is read in statements after the locks, so with a snapshot that sees who held them before;
 --   3. the floor is announced before the first position is drawn, so that no reader passes what is still on its way.
 --
@@ -31,7 +31,8 @@ LANGUAGE sql VOLATILE AS $$
     ) IS NOT NULL
 $$;
 
--- The number that stands for a natural key, or for an idempotency key, where one is locked.
+-- The number that stands for a natural key, or for an idempotency key, where one is locked; of the kind 'kind', for all
+-- keys of a kind.
 CREATE FUNCTION evercore.key_hash(kind text, key text) RETURNS bigint
 LANGUAGE sql STABLE AS $$
     SELECT hashtextextended(kind || ':' || key, 'evercore.aggregates'::regclass::oid::bigint)
@@ -89,12 +90,17 @@ DECLARE
     unchanged CONSTANT smallint := 3;
     keep_key CONSTANT smallint := 0;
     set_key CONSTANT smallint := 1;
+    -- The server has room for some thousand locks, those of all sessions together. More keys than this are locked by
+    -- their kinds.
+    most_locks CONSTANT integer := 500;
 
     verdicts evercore.verdict[] := '{}';
     refused integer[];
     has_keys boolean := set_key = ANY (write_key_changes) OR 2 = ANY (write_key_changes);
     -- Without any, the client sends none.
     is_keyed boolean := cardinality(commit_keys) > 0;
+    key_kinds text[];
+    key_names text[];
     is_announced boolean;
 BEGIN
     -- Elsewhere the statements after the locks see no more than those before.
@@ -112,20 +118,35 @@ BEGIN
     FOR NO KEY UPDATE;
 
     IF has_keys OR is_keyed THEN
-        PERFORM pg_advisory_xact_lock(claim.hash)
+        SELECT array_agg(named.kind), array_agg(named.key) INTO key_kinds, key_names
         FROM (
-            SELECT DISTINCT evercore.key_hash(named.kind, named.key) AS hash
-            FROM (
-                SELECT w.type::text, w.key
-                FROM unnest(write_types, write_new_keys) AS w(type, key)
-                WHERE w.key IS NOT NULL
-                UNION ALL
-                SELECT 'idempotency', k.key
-                FROM unnest(commit_keys) AS k(key)
-                WHERE k.key IS NOT NULL
-            ) AS named(kind, key)
+            SELECT w.type::text, w.key
+            FROM unnest(write_types, write_new_keys) AS w(type, key)
+            WHERE w.key IS NOT NULL
+            UNION ALL
+            SELECT 'idempotency', k.key
+            FROM unnest(commit_keys) AS k(key)
+            WHERE k.key IS NOT NULL
+        ) AS named(kind, key);
+
+        PERFORM CASE
+            WHEN cardinality(key_names) > most_locks THEN pg_advisory_xact_lock(claim.hash)
+            ELSE pg_advisory_xact_lock_shared(claim.hash)
+        END
+        FROM (
+            SELECT DISTINCT evercore.key_hash('kind', named.kind) AS hash
+            FROM unnest(key_kinds) AS named(kind)
             ORDER BY 1
         ) AS claim;
+
+        IF cardinality(key_names) <= most_locks THEN
+            PERFORM pg_advisory_xact_lock(claim.hash)
+            FROM (
+                SELECT DISTINCT evercore.key_hash(named.kind, named.key) AS hash
+                FROM unnest(key_kinds, key_names) AS named(kind, key)
+                ORDER BY 1
+            ) AS claim;
+        END IF;
     END IF;
 
     -- Commits that were seen before: landed (8) or given up (7).
@@ -206,35 +227,29 @@ BEGIN
         )::evercore.verdict), '{}') INTO verdicts
         FROM (
             SELECT DISTINCT ON (w.commit_index) w.*
-            FROM unnest(
-                write_commits, write_ids, write_types, write_key_changes, write_new_keys
-            ) WITH ORDINALITY AS w(commit_index, id, type, key_change, new_key, n)
-            WHERE w.key_change = set_key
-                AND (
-                    EXISTS (
-                        SELECT
-                        FROM evercore.aggregates holder
-                        WHERE holder.aggregate_type_id = w.type
-                            AND holder.natural_key = w.new_key
-                            AND holder.id <> w.id
-                            AND NOT EXISTS (
-                                SELECT
-                                FROM unnest(write_commits, write_ids, write_key_changes)
-                                    AS other(commit_index, id, key_change)
-                                WHERE other.commit_index = w.commit_index
-                                    AND other.id = holder.id
-                                    AND other.key_change <> keep_key
-                            )
-                    )
-                    OR EXISTS (
-                        SELECT
-                        FROM unnest(write_commits, write_ids, write_types, write_new_keys)
-                            AS other(commit_index, id, type, new_key)
-                        WHERE other.commit_index = w.commit_index
-                            AND other.id <> w.id
-                            AND other.type = w.type
-                            AND other.new_key = w.new_key
-                    )
+            FROM (
+                SELECT
+                    u.*,
+                    count(*) OVER (PARTITION BY u.commit_index, u.type, u.new_key) AS claims,
+                    (
+                        SELECT a.id
+                        FROM evercore.aggregates a
+                        WHERE a.aggregate_type_id = u.type AND a.natural_key = u.new_key
+                    ) AS holder
+                FROM unnest(
+                    write_commits, write_ids, write_types, write_key_changes, write_new_keys
+                ) WITH ORDINALITY AS u(commit_index, id, type, key_change, new_key, n)
+                WHERE u.key_change = set_key
+            ) AS w
+            WHERE w.claims > 1
+                -- NOT IN looks a holder up in a hash table. A NULL would have it look through all of it.
+                OR w.holder IS NOT NULL
+                AND w.holder <> w.id
+                AND (w.commit_index, w.holder) NOT IN (
+                    SELECT other.commit_index, other.id
+                    FROM unnest(write_commits, write_ids, write_key_changes)
+                        AS other(commit_index, id, key_change)
+                    WHERE other.key_change <> keep_key
                 )
             ORDER BY w.commit_index, w.n
         ) AS taken
@@ -399,6 +414,8 @@ CREATE FUNCTION evercore.append_one(
 )
 LANGUAGE plpgsql VOLATILE
 SET enable_seqscan = off
+-- Whatever is off is taken to cost so much that compiling the statement seems worth it.
+SET jit = off
 AS $$
 DECLARE
     -- As above.
@@ -433,9 +450,11 @@ BEGIN
 
     -- Assigned and not performed, an expression needs no statement of its own.
     IF write_new_key IS NOT NULL THEN
+        is_locked := pg_advisory_xact_lock_shared(evercore.key_hash('kind', write_type::text)) IS NOT NULL;
         is_locked := pg_advisory_xact_lock(evercore.key_hash(write_type::text, write_new_key))
             IS NOT NULL;
     ELSIF commit_key IS NOT NULL THEN
+        is_locked := pg_advisory_xact_lock_shared(evercore.key_hash('kind', 'idempotency')) IS NOT NULL;
         is_locked := pg_advisory_xact_lock(evercore.key_hash('idempotency', commit_key))
             IS NOT NULL;
     END IF;

@@ -58,7 +58,7 @@ fn queue(commits: Vec<Commit>) -> (VecDeque<Request>, Answers) {
         .into_iter()
         .map(|commit| {
             let (answer, awaited) = oneshot::channel();
-            (Request { commit, answer }, awaited)
+            (Request::new(commit, answer), awaited)
         })
         .unzip()
 }

@@ -12,6 +12,7 @@ use evercore::{
 use evercore_postgres::{PostgresContext, PostgresEngine, PostgresOptions};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, PgConnection};
+use throwaway_postgres::{Binaries, Server};
 
 #[derive(Aggregate, Default)]
 struct Account {
@@ -170,6 +171,42 @@ async fn the_view_shows_every_row_whatever_is_in_it() {
         .fetch_all(&mut sql)
         .await
         .expect("they are shown");
+}
+
+/// The server's table of locks has room for `max_locks_per_transaction` in each of its connections, taken together.
+#[tokio::test]
+async fn a_commit_of_many_keys_needs_few_locks() {
+    let small = ["fsync=off", "max_connections=15", "max_prepared_transactions=0"];
+    let server = Binaries::find()
+        .and_then(|binaries| Server::start(&binaries, &small))
+        .unwrap_or_else(|failure| panic!("{failure}"));
+    let options: PostgresOptions = server.url().parse().expect("a URL");
+    let engine = PostgresEngine::open(options.readers(2)).await.expect("the server answers");
+    let store = EventStore::builder().open(engine).await.expect("it migrates");
+    let create = async |name: &str| {
+        let created = store.with_context(async |ctx| {
+            for n in 0..10_000 {
+                ctx.create_with_key::<Account>(format!("{name} {n}")).await?;
+            }
+            Ok::<_, Error>(())
+        });
+        created.await
+    };
+    create("first").await.expect("there is room for its locks");
+    // And such a commit and those of few keys still keep each other from the same one.
+    let few = async |key: &str| {
+        let created =
+            store.with_context(async |ctx| ctx.create_with_key::<Account>(key).await.map(drop));
+        created.await
+    };
+    for round in 0..3 {
+        let name = format!("round {round}");
+        let key = format!("{name} 9999");
+        let (many, one) = tokio::join!(create(&name), few(&key));
+        assert!(many.is_ok() != one.is_ok(), "{many:?}, {one:?}");
+        let refused = many.err().or(one.err());
+        assert!(matches!(&refused, Some(Error::KeyTaken { .. })), "{refused:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

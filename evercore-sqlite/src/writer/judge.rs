@@ -93,16 +93,16 @@ fn check_keys(
     names: &Names,
     commit: &Commit,
 ) -> Result<Result<()>, Problem> {
-    let changes =
-        |id| commit.writes.iter().any(|write| write.id == id && write.key != KeyChange::Keep);
+    let changed = || commit.writes.iter().filter(|write| write.key != KeyChange::Keep);
+    let changing: HashSet<AggregateId> = changed().map(|write| write.id).collect();
     let mut claimed = HashSet::new();
-    for write in &commit.writes {
+    for write in changed() {
         let KeyChange::Set(key) = &write.key else { continue };
         let holder = match names.aggregate(write.aggregate_type) {
             Some(aggregate_type) => holder(connection, aggregate_type, key)?,
             None => None,
         };
-        let is_taken = holder.is_some_and(|holder| !changes(holder));
+        let is_taken = holder.is_some_and(|holder| !changing.contains(&holder));
         if is_taken || !claimed.insert((write.aggregate_type, key)) {
             let aggregate = write.aggregate_type.to_owned();
             return Ok(Err(Error::KeyTaken { aggregate, key: key.to_string() }));

@@ -160,6 +160,70 @@ pub(crate) async fn the_largest_commit_by_default_lands(fixture: &Fixture) -> Re
     Ok(())
 }
 
+/// As many aggregates and keys as a commit may have, created and then moved round: each takes the key of the next.
+pub(crate) async fn the_most_keys_of_a_commit_land(fixture: &Fixture) -> Result<()> {
+    const KEYS: usize = 10_000;
+    let store = fixture.store();
+    let key = |index: usize| format!("key {}", index % KEYS);
+    let ids = store
+        .with_context(async |ctx| {
+            let mut ids = Vec::with_capacity(KEYS);
+            for index in 0..KEYS {
+                let mut counter = ctx.create_with_key::<Counter>(key(index)).await?;
+                ctx.apply(&mut counter, Added { by: 1 })?;
+                ids.push(counter.id());
+            }
+            assert_error!(
+                ctx.create::<Counter>().await,
+                Error::CommitTooLarge { what: "aggregates", limit: 10_000 }
+            );
+            for (index, id) in ids.iter().enumerate() {
+                let counter = ctx.load_by_key::<Counter>(key(index)).await?;
+                assert_eq!((counter.id(), counter.state().value), (*id, 1));
+            }
+            Ok::<_, Error>(ids)
+        })
+        .await?;
+    store
+        .with_context(async |ctx| {
+            // A context knows no key twice, so first all of them let go of theirs.
+            let mut counters = Vec::with_capacity(KEYS);
+            for (index, id) in ids.iter().enumerate() {
+                let mut counter = ctx.load::<Counter>(*id).await?;
+                ctx.change_key(&mut counter, format!("moving {index}"))?;
+                counters.push(counter);
+            }
+            for (index, counter) in counters.iter_mut().enumerate() {
+                ctx.change_key(counter, key(index + 1))?;
+            }
+            Ok::<_, Error>(())
+        })
+        .await?;
+    for index in [0, 1, KEYS - 1] {
+        let found = counter::find_by_key(store, &key(index + 1)).await?;
+        assert_eq!(found, Some(ids[index]));
+    }
+    Ok(())
+}
+
+/// As many bytes as a commit may have.
+pub(crate) async fn the_most_bytes_of_a_commit_land(fixture: &Fixture) -> Result<()> {
+    const EVENTS: usize = 64;
+    let text = "x".repeat(1024 * 1024 - FRAME_BYTES);
+    let store = fixture.store();
+    let entries = |count| -> Vec<Noted> { vec![noted(&text); count] };
+    let key = evercore::NaturalKey::new("a diary")?;
+    let append = async |count| {
+        let stream = Stream::Key(key.clone());
+        store.append::<Diary, _>(stream, Expected::NoStream, entries(count)).await
+    };
+    let refused = append(EVENTS + 1).await;
+    assert_error!(refused, Error::CommitTooLarge { what: "bytes of payload and metadata", .. });
+    append(EVENTS).await?;
+    assert_eq!(fixture.log().await?.len(), EVENTS);
+    Ok(())
+}
+
 /// An engine stores what the limits allow, whatever its own page and packet sizes.
 pub(crate) async fn the_largest_payload_by_default_is_stored(fixture: &Fixture) -> Result<()> {
     const LARGEST: usize = 1024 * 1024;

@@ -146,7 +146,10 @@ impl Context {
     }
 
     /// Another handle of an aggregate that this context knows: as it was first read, plus what is staged.
-    pub(super) async fn reload<T: Aggregate>(&self, id: AggregateId) -> Result<StateAggregate<T>> {
+    pub(super) async fn reload<T: Aggregate>(
+        &mut self,
+        id: AggregateId,
+    ) -> Result<StateAggregate<T>> {
         let aggregate_type = self.store.stored_name::<T>().await?;
         let stream = self.staging.stream(id).expect("BUG: only known aggregates are reloaded");
         if stream.aggregate_type != aggregate_type {

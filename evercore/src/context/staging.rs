@@ -26,6 +26,9 @@ pub(super) struct Staging {
     /// Who holds a key, as this context sees it.
     keys: BTreeMap<(&'static str, NaturalKey), AggregateId>,
     events: Vec<NewEvent>,
+    /// Which events each aggregate has, as far as that was asked for: of so many events.
+    places: BTreeMap<AggregateId, Vec<usize>>,
+    placed: usize,
     /// Of the events.
     bytes: usize,
     snapshot_bytes: usize,
@@ -107,8 +110,13 @@ impl Staging {
         self.keys.get(&(aggregate_type, key.clone())).copied()
     }
 
-    pub(super) fn events_of(&self, id: AggregateId) -> impl Iterator<Item = &NewEvent> {
-        self.events.iter().filter(move |event| event.meta.aggregate_id() == id)
+    /// The staged events of an aggregate. All are looked through once, and not for each aggregate.
+    pub(super) fn events_of(&mut self, id: AggregateId) -> impl Iterator<Item = &NewEvent> {
+        for (index, event) in self.events.iter().enumerate().skip(self.placed) {
+            self.places.entry(event.meta.aggregate_id()).or_default().push(index);
+        }
+        self.placed = self.events.len();
+        self.places.get(&id).into_iter().flatten().map(|&index| &self.events[index])
     }
 
     /// Takes in an aggregate that was read or is to be created.
