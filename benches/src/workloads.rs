@@ -4,6 +4,7 @@ mod appending;
 mod catching_up;
 mod contention;
 mod deciding;
+mod growing;
 mod in_memory;
 mod rehydrating;
 mod scale;
@@ -39,6 +40,8 @@ pub(crate) enum Workload {
     W9,
     /// What an event takes on the disk.
     W10,
+    /// Commits of 1,250 to 10,000 of everything that a commit may have.
+    W11,
 }
 
 /// How large the stores are that are built for reading.
@@ -54,7 +57,7 @@ impl Workload {
     /// The engines that it says something about.
     pub(crate) fn runs_on(self, kind: Kind) -> bool {
         match self {
-            Self::W6 => true,
+            Self::W6 | Self::W11 => true,
             Self::W9 => kind == Kind::Memory,
             _ => kind != Kind::Memory,
         }
@@ -99,11 +102,17 @@ impl Workload {
                 let task = Task { workload: "w5", size: sizes.log };
                 let contest = catching_up::contest(bed, sizes.log).await?;
                 rows.extend(peers.join(contest, bed, task).await?.run(plan).await?);
+                rows.extend(scale::by_type(bed, sizes.log).await?.run(plan).await?);
             }
             Self::W6 | Self::W10 => {}
             Self::W7 => rows.extend(scale::run(bed, sizes.large, plan).await?),
             Self::W8 => rows.extend(contention::contest(bed).await?.run(plan).await?),
             Self::W9 => rows.extend(in_memory::run(plan).await?),
+            Self::W11 => {
+                for contest in growing::contests(bed).await? {
+                    rows.extend(contest.run(plan).await?);
+                }
+            }
         }
         Ok(rows)
     }

@@ -37,7 +37,7 @@ UNION ALL
     FROM evercore.events e
     WHERE e.aggregate_id = (SELECT t.id FROM target t WHERE t.aggregate_type_id = $2)
         AND e.sequence > (SELECT coalesce(t.sequence, 0) FROM target t)
-        AND e.sequence <= coalesce($5, 9223372036854775807)
+        AND e.sequence <= (SELECT coalesce($5, 9223372036854775807))
     ORDER BY e.sequence
-    LIMIT $6
+    LIMIT (SELECT $6::bigint)
 )

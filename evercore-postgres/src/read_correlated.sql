@@ -1,10 +1,19 @@
 -- $1: only events after this position; $2: the frontier; $3: the most events; $4: correlation id.
+--
+-- By a range of one id and not by equality, for the order to be that of the index of correlation ids alone: where many
+-- events had one id when the table was analysed, the server would search all of the log for those of another.
 SELECT
-    position, aggregate_id, sequence, event_time, recorded_at, event_type_id, version,
-    codec, payload, reference, correlation_id, causation_id, metadata
-FROM evercore.events
-WHERE correlation_id = $4
-    AND position > $1
-    AND position <= $2
-ORDER BY position
-LIMIT $3
+    e.position, e.aggregate_id, e.sequence, e.event_time, e.recorded_at, e.event_type_id, e.version,
+    e.codec, e.payload, e.reference, e.correlation_id, e.causation_id, e.metadata
+FROM (
+    SELECT *
+    FROM evercore.events
+    WHERE correlation_id IS NOT NULL
+        AND correlation_id >= (SELECT $4::text)
+        AND correlation_id <= (SELECT $4::text)
+        AND (correlation_id, position) > ((SELECT $4::text), (SELECT $1::bigint))
+    ORDER BY correlation_id, position
+    LIMIT (SELECT $3::bigint)
+) AS e
+WHERE e.position <= $2
+ORDER BY e.correlation_id, e.position

@@ -5,7 +5,7 @@ SELECT
     codec, payload, reference, correlation_id, causation_id, metadata
 FROM evercore.events
 WHERE aggregate_id = $1
-    AND sequence > $2
-    AND sequence <= coalesce($3, 9223372036854775807)
+    AND sequence > (SELECT $2::bigint)
+    AND sequence <= (SELECT coalesce($3, 9223372036854775807))
 ORDER BY sequence
-LIMIT $4
+LIMIT (SELECT $4::bigint)

@@ -3,7 +3,7 @@ SELECT
     position, aggregate_id, sequence, event_time, recorded_at, event_type_id, version,
     codec, payload, reference, correlation_id, causation_id, metadata
 FROM evercore.events
-WHERE position > $1
-    AND position <= $2
+WHERE position > (SELECT $1::bigint)
+    AND position <= (SELECT $2::bigint)
 ORDER BY position
-LIMIT $3
+LIMIT (SELECT $3::bigint)

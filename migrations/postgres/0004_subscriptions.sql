@@ -118,11 +118,14 @@ BEGIN
     WHERE p.subscription = wanted AND p.number = acquire_lease.number
     RETURNING p.token, p.cursor INTO token, cursor;
     outcome := 0;
-    has_parked := EXISTS (
-        SELECT
+    -- In an order, for the server to stop at the first one: without, it may gather all of them before it looks.
+    has_parked := (
+        SELECT true
         FROM evercore.parked_events k
         WHERE k.subscription = wanted AND k.aggregate_id % wanted_partitions = acquire_lease.number
-    );
+        ORDER BY k.position
+        LIMIT 1
+    ) IS NOT NULL;
 END
 $$;
 

@@ -118,6 +118,16 @@ impl Server {
         format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)
     }
 
+    /// What the server has logged so far.
+    ///
+    /// # Errors
+    /// [`Failure::Step`] if the log cannot be read.
+    pub fn log(&self) -> Result<String, Failure> {
+        let log = std::fs::read(self.folder.join("log"));
+        let log = log.map_err(|error| step("read the server's log", error))?;
+        Ok(String::from_utf8_lossy(&log).into_owned())
+    }
+
     /// Stops the server the way a power cut would stop it, as far as the server is concerned.
     ///
     /// # Errors

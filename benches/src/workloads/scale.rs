@@ -2,15 +2,20 @@
 
 mod build;
 
-use evercore::{AggregateId, EventStore};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use evercore::{AggregateId, Batch, Error, EventStore};
+use tokio::sync::Notify;
 
 use super::contest;
 use super::deciding::deposit;
 use super::rehydrating::Reader;
 use crate::contest::{Contest, Plan, Row};
 use crate::crew::{Crew, Step, Worker};
+use crate::domain::MoneyDeposited;
 use crate::engines::{Bed, Ground};
-use build::Layout;
+use build::{Analysed, Layout};
 
 /// Events of the store that the large one is measured by.
 const SMALL: i64 = 100_000;
@@ -21,11 +26,23 @@ const TASKS: usize = 16;
 const WRITTEN_TO: usize = 8_000;
 
 pub(super) async fn run(bed: &Bed, large: i64, plan: &Plan) -> anyhow::Result<Vec<Row>> {
-    let small = Scaled::build(bed.ground().await?, SMALL).await?;
-    let large = Scaled::build(bed.ground().await?, large).await?;
+    let small = Scaled::build(bed.ground().await?, SMALL, Analysed::Afterwards).await?;
+    let large = Scaled::build(bed.ground().await?, large, Analysed::Afterwards).await?;
     let mut rows = loading(&small, &large)?.run(plan).await?;
     rows.extend(writing(&small, &large)?.run(plan).await?);
     Ok(rows)
+}
+
+/// W5 by event type, on logs of growing size that were filled at once and never analysed: what an import leaves behind.
+pub(super) async fn by_type(bed: &Bed, events: i64) -> anyhow::Result<Contest> {
+    let ground = bed.ground().await?;
+    let mut contest = contest("W5", "by event type, never analysed", &ground, "events");
+    for events in [events, 4 * events] {
+        let scaled = Scaled::build(bed.ground().await?, events, Analysed::Never).await?;
+        let follower = ByType { store: scaled.store, events: scaled.layout.events(), runs: 0 };
+        contest = contest.side(scaled.layout.to_string(), Crew::alone(follower));
+    }
+    Ok(contest)
 }
 
 fn writing(small: &Scaled, large: &Scaled) -> anyhow::Result<Contest> {
@@ -49,8 +66,8 @@ struct Scaled {
 }
 
 impl Scaled {
-    async fn build(ground: Ground, events: i64) -> anyhow::Result<Self> {
-        let layout = build::build(&ground, events).await?;
+    async fn build(ground: Ground, events: i64, analysed: Analysed) -> anyhow::Result<Self> {
+        let layout = build::build(&ground, events, analysed).await?;
         let store = ground.store().await?;
         Ok(Self { ground, store, layout })
     }
@@ -72,6 +89,37 @@ impl Scaled {
                 .take(TASKS)
                 .map(|ids| Teller { store: self.store.clone(), ids: ids.to_vec() }),
         ))
+    }
+}
+
+/// Lets a new subscription of one type of events follow the log to its end.
+struct ByType {
+    store: EventStore,
+    events: u64,
+    runs: u64,
+}
+
+impl Worker for ByType {
+    async fn step(&mut self) -> anyhow::Result<Step> {
+        self.runs += 1;
+        let (events, seen) = (self.events, Arc::new(AtomicU64::new(0)));
+        let (all, counted) = (Arc::new(Notify::new()), Arc::clone(&seen));
+        let ended = Arc::clone(&all);
+        let following = self
+            .store
+            .subscription(format!("by type {}", self.runs))
+            .event::<MoneyDeposited>()
+            .spawn(async move |batch: Batch| {
+                let handled = batch.iter().count() as u64;
+                if counted.fetch_add(handled, Ordering::Relaxed) + handled >= events {
+                    ended.notify_one();
+                }
+                Ok::<_, Error>(())
+            })?;
+        all.notified().await;
+        following.shutdown().await?;
+        anyhow::ensure!(seen.load(Ordering::Relaxed) == events, "each comes once");
+        Ok(Step::units(events))
     }
 }
 

@@ -3,9 +3,21 @@
 -- Aggregates and snapshots in the order of their ids; what only one of the two tables has stands alone.
 -- OFFSET 0 has each row looked up by itself, where a join would let the server read both tables for a page.
 WITH found AS (
-    (SELECT a.id FROM evercore.aggregates a WHERE a.id > $1 ORDER BY a.id LIMIT $2)
+    (
+        SELECT a.id
+        FROM evercore.aggregates a
+        WHERE a.id > (SELECT $1::bigint) AND a.id <= 9223372036854775807
+        ORDER BY a.id
+        LIMIT (SELECT $2::bigint)
+    )
     UNION
-    (SELECT s.aggregate_id FROM evercore.snapshots s WHERE s.aggregate_id > $1 ORDER BY s.aggregate_id LIMIT $2)
+    (
+        SELECT s.aggregate_id
+        FROM evercore.snapshots s
+        WHERE s.aggregate_id > (SELECT $1::bigint) AND s.aggregate_id <= 9223372036854775807
+        ORDER BY s.aggregate_id
+        LIMIT (SELECT $2::bigint)
+    )
     ORDER BY id
     LIMIT $2
 )

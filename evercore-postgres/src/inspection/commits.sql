@@ -8,6 +8,7 @@ SELECT
     c.last_position, (SELECT true FROM evercore.events e WHERE e.position = c.last_position LIMIT 1) IS NOT NULL,
     c.idempotency_key
 FROM evercore.commits c
-WHERE c.id > $1
+WHERE c.id > (SELECT $1::uuid)
+    AND c.id <= 'ffffffff-ffff-ffff-ffff-ffffffffffff'
 ORDER BY c.id
-LIMIT $2
+LIMIT (SELECT $2::bigint)

@@ -8,7 +8,9 @@ SELECT
     (SELECT true FROM evercore.aggregates a WHERE a.id = e.aggregate_id LIMIT 1) IS NOT NULL
         AS has_aggregate
 FROM evercore.events e
-WHERE (e.aggregate_id, e.sequence, e.position) > ($1, $2, $3)
-    AND e.aggregate_id <= $4
+WHERE (e.aggregate_id, e.sequence, e.position)
+        > ((SELECT $1::bigint), (SELECT $2::bigint), (SELECT $3::bigint))
+    AND e.aggregate_id >= (SELECT $1::bigint)
+    AND e.aggregate_id <= (SELECT $4::bigint)
 ORDER BY e.aggregate_id, e.sequence, e.position
-LIMIT $5
+LIMIT (SELECT $5::bigint)

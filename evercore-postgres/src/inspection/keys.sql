@@ -1,8 +1,13 @@
 -- $1: the type's name; $2: only keys after this one; $3: the most keys.
+--
+-- The type is given as a range, for the order to be that of the index of keys.
 SELECT a.natural_key, count(*), min(a.id), max(a.id)
 FROM evercore.aggregates a
-WHERE a.aggregate_type_id = (SELECT t.id FROM evercore.aggregate_types t WHERE t.name = $1)
-    AND a.natural_key > $2
-GROUP BY a.natural_key
-ORDER BY a.natural_key
-LIMIT $3
+WHERE a.natural_key IS NOT NULL
+    AND a.aggregate_type_id >= (SELECT t.id FROM evercore.aggregate_types t WHERE t.name = $1)
+    AND a.aggregate_type_id <= (SELECT t.id FROM evercore.aggregate_types t WHERE t.name = $1)
+    AND (a.aggregate_type_id, a.natural_key)
+        > ((SELECT t.id FROM evercore.aggregate_types t WHERE t.name = $1), (SELECT $2::text))
+GROUP BY a.aggregate_type_id, a.natural_key
+ORDER BY a.aggregate_type_id, a.natural_key
+LIMIT (SELECT $3::bigint)

@@ -11,11 +11,15 @@ SELECT
         LIMIT 1
     ) IS NOT NULL AS is_there,
     p.cursor
-FROM evercore.parked_events k
+FROM (
+    SELECT *
+    FROM evercore.parked_events
+    WHERE (subscription, position) > ((SELECT $1::text), (SELECT $2::bigint))
+    ORDER BY subscription, position
+    LIMIT (SELECT $3::bigint)
+) AS k
 LEFT JOIN evercore.subscriptions s ON s.name = k.subscription
 LEFT JOIN evercore.subscription_partitions p
     ON p.subscription = k.subscription
     AND p.number = k.aggregate_id % s.partitions
-WHERE (k.subscription, k.position) > ($1, $2)
 ORDER BY k.subscription, k.position
-LIMIT $3

@@ -5,9 +5,9 @@
 WITH found AS (
     SELECT s.name, s.filter, s.partitions
     FROM evercore.subscriptions s
-    WHERE s.name > $1
+    WHERE s.name > (SELECT $1::text)
     ORDER BY s.name
-    LIMIT $2
+    LIMIT (SELECT $2::bigint)
 )
 SELECT
     f.name, f.filter, f.partitions, p.number, p.cursor, p.token, p.owner,

@@ -5,10 +5,11 @@ SELECT
     e.codec, e.payload, e.reference, e.correlation_id, e.causation_id, e.metadata,
     k.reason, k.attempts, k.parked_at, k.redrive
 FROM evercore.parked_events k
-JOIN evercore.events e USING (position)
+-- OFFSET 0 has each event looked up by itself, where a join would let the server read the log.
+CROSS JOIN LATERAL (SELECT * FROM evercore.events WHERE position = k.position OFFSET 0) e
 WHERE k.subscription = $1
-    AND k.position > $2
+    AND k.position > (SELECT $2::bigint)
     AND k.aggregate_id % $5::bigint = $4::bigint
     AND (k.redrive OR NOT $6)
 ORDER BY k.position
-LIMIT $3
+LIMIT (SELECT $3::bigint)

@@ -14,9 +14,9 @@ WITH page AS MATERIALIZED (
             e.position, e.aggregate_id, e.sequence, e.event_time, e.recorded_at, e.event_type_id, e.version,
             e.codec, e.payload, e.reference, e.correlation_id, e.causation_id, e.metadata
         FROM evercore.events e
-        WHERE e.position > $1 AND e.position <= $2
+        WHERE e.position > (SELECT $1::bigint) AND e.position <= (SELECT $2::bigint)
         ORDER BY e.position
-        LIMIT $4
+        LIMIT (SELECT $4::bigint)
     ) AS l
     WHERE ($5::text[] IS NULL OR l.event_type_id = ANY (ARRAY(
             SELECT et.id
@@ -26,9 +26,12 @@ WITH page AS MATERIALIZED (
                 ON et.aggregate_type_id = at.id AND (f.event IS NULL OR et.name = f.event)
         )))
         AND l.aggregate_id % $9::bigint = $8::bigint
-        AND ($7::text IS NULL OR EXISTS (
-            SELECT FROM evercore.aggregates a WHERE a.id = l.aggregate_id AND a.natural_key = $7
-        ))
+        -- For each type the one that holds the key, and not for each event whether its aggregate does: the server may
+        -- take that for a reason to read all aggregates.
+        AND ($7::text IS NULL OR l.aggregate_id = ANY (ARRAY(
+            SELECT (SELECT a.id FROM evercore.aggregates a WHERE a.aggregate_type_id = at.id AND a.natural_key = $7)
+            FROM evercore.aggregate_types at
+        )))
     ORDER BY l.position
     LIMIT $3
 ),
@@ -38,12 +41,18 @@ scope AS MATERIALIZED (
         CASE WHEN $2 - $1 >= $4 THEN (
             SELECT e.position
             FROM evercore.events e
-            WHERE e.position > $1 AND e.position <= $2
+            WHERE e.position > (SELECT $1::bigint) AND e.position <= (SELECT $2::bigint)
             ORDER BY e.position
-            OFFSET $4 - 1
+            OFFSET (SELECT $4::bigint - 1)
             LIMIT 1
         ) END AS cut,
-        (SELECT max(e.position) FROM evercore.events e WHERE e.position > $1 AND e.position <= $2) AS newest
+        (
+            SELECT e.position
+            FROM evercore.events e
+            WHERE e.position > (SELECT $1::bigint) AND e.position <= (SELECT $2::bigint)
+            ORDER BY e.position DESC
+            LIMIT 1
+        ) AS newest
     WHERE (SELECT count(*) FROM page) < $3
 )
 SELECT

@@ -31,6 +31,10 @@ impl Layout {
         Self { events: step * LONG, step, first_id }
     }
 
+    pub(super) fn events(self) -> u64 {
+        self.events.unsigned_abs()
+    }
+
     pub(super) fn long_accounts(self) -> Range<i64> {
         self.first_id..self.first_id + LONG_ACCOUNTS
     }
@@ -52,13 +56,24 @@ impl fmt::Display for Layout {
     }
 }
 
+/// What the server knows of the tables when they are full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Analysed {
+    Afterwards,
+    Never,
+}
+
 /// Fills the tables of a store, which must not be open.
-pub(super) async fn build(ground: &Ground, events: i64) -> anyhow::Result<Layout> {
+pub(super) async fn build(
+    ground: &Ground,
+    events: i64,
+    analysed: Analysed,
+) -> anyhow::Result<Layout> {
     // Makes the tables and stores the names of the types.
     ground.store().await?.close().await?;
     let payload = serde_json::to_string(&MoneyDeposited::of(123))?;
     match ground.kind {
-        Kind::Postgres => postgres(&ground.url(), events, &payload).await,
+        Kind::Postgres => postgres(&ground.url(), events, &payload, analysed).await,
         Kind::Sqlite => {
             sqlite(&Path::new(&ground.url()).join("evercore.db"), events, &payload).await
         }
@@ -66,8 +81,18 @@ pub(super) async fn build(ground: &Ground, events: i64) -> anyhow::Result<Layout
     }
 }
 
-async fn postgres(url: &str, events: i64, payload: &str) -> anyhow::Result<Layout> {
+async fn postgres(
+    url: &str,
+    events: i64,
+    payload: &str,
+    analysed: Analysed,
+) -> anyhow::Result<Layout> {
     let mut connection = PgConnection::connect(url).await?;
+    if analysed == Analysed::Never {
+        sqlx::query("ALTER TABLE evercore.events SET (autovacuum_enabled = false)")
+            .execute(&mut connection)
+            .await?;
+    }
     let last: i64 = sqlx::query_scalar("SELECT last FROM evercore.aggregate_ids")
         .fetch_one(&mut connection)
         .await?;
@@ -91,8 +116,10 @@ async fn postgres(url: &str, events: i64, payload: &str) -> anyhow::Result<Layou
         .execute(&mut connection)
         .await?;
     // What autovacuum does some time after so many rows came in.
-    sqlx::query("VACUUM (ANALYZE) evercore.events").execute(&mut connection).await?;
-    sqlx::query("VACUUM (ANALYZE) evercore.aggregates").execute(&mut connection).await?;
+    if analysed == Analysed::Afterwards {
+        sqlx::query("VACUUM (ANALYZE) evercore.events").execute(&mut connection).await?;
+        sqlx::query("VACUUM (ANALYZE) evercore.aggregates").execute(&mut connection).await?;
+    }
     sqlx::query("CHECKPOINT").execute(&mut connection).await?;
     Ok(layout)
 }

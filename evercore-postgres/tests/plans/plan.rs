@@ -1,0 +1,92 @@
+//! Reads the plans that the server has logged, and finds what is wrong with them.
+
+use serde_json::Value;
+
+use crate::{MOST_LOOKED_AT, PAGE};
+
+/// The tables that grow with the log.
+const GROWING: [&str; 5] = ["events", "aggregates", "snapshots", "commits", "parked_events"];
+
+/// A statement that has run.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub(crate) text: String,
+    plan: Value,
+}
+
+/// The plans of a database that a part of the log has.
+pub(crate) fn read(log: &str, database: &str) -> Vec<Ran> {
+    let prefix = format!("{database}:LOG:  duration: ");
+    // The lines of a message but the first begin with a tab.
+    let mut messages: Vec<String> = Vec::new();
+    for line in log.lines() {
+        match (line.strip_prefix('\t'), messages.last_mut()) {
+            (Some(more), Some(last)) => {
+                last.push('\n');
+                last.push_str(more);
+            }
+            _ => messages.push(line.to_owned()),
+        }
+    }
+    let of_database = messages.iter().filter_map(|message| message.strip_prefix(&prefix));
+    of_database
+        .filter_map(|message| message.split_once("plan:\n"))
+        .map(|(_, plan)| {
+            let mut plan: Value = serde_json::from_str(plan).expect("the server writes JSON");
+            let text = plan["Query Text"].as_str().expect("a plan is of a statement").to_owned();
+            Ran { text, plan: plan["Plan"].take() }
+        })
+        .collect()
+}
+
+impl Ran {
+    /// What is wrong with the plan.
+    pub(crate) fn faults(&self) -> Vec<String> {
+        let most =
+            if self.text.contains("OFFSET") { MOST_LOOKED_AT } else { 0 } + 4 * u64::from(PAGE);
+        let mut faults = Vec::new();
+        // What is written and read back outside of the server's memory.
+        if number(&self.plan, "Temp Written Blocks") > 0 {
+            faults.push("it works on disk".to_owned());
+        }
+        find_faults(&self.plan, most, &mut faults);
+        let shared =
+            number(&self.plan, "Shared Hit Blocks") + number(&self.plan, "Shared Read Blocks");
+        if !faults.is_empty() {
+            faults.push(format!("{shared} blocks, {}", self.plan));
+        } else if shared > 20 * most {
+            faults.push(format!("it touches {shared} blocks"));
+        }
+        let text = self.text.split_whitespace().collect::<Vec<_>>().join(" ");
+        faults.into_iter().map(|fault| format!("{fault}: {text}")).collect()
+    }
+}
+
+fn find_faults(node: &Value, most: u64, faults: &mut Vec<String>) {
+    let kind = node["Node Type"].as_str().unwrap_or_default();
+    let table = node["Relation Name"].as_str().unwrap_or_default();
+    let left_out: u64 = ["Filter", "Index Recheck", "Join Filter"]
+        .map(|by| number(node, &format!("Rows Removed by {by}")))
+        .iter()
+        .sum();
+    let rows = (number(node, "Actual Rows") + left_out) * number(node, "Actual Loops");
+    if GROWING.contains(&table) && (kind == "Seq Scan" || rows > most) {
+        faults.push(format!("a {kind} of {table} reads {rows} rows"));
+    }
+    if kind == "Sort" && rows > most {
+        faults.push(format!("it sorts {rows} rows"));
+    }
+    for child in node["Plans"].as_array().into_iter().flatten() {
+        find_faults(child, most, faults);
+    }
+}
+
+/// Newer servers give averages of rows with fractions.
+fn number(node: &Value, name: &str) -> u64 {
+    let value = &node[name];
+    value.as_u64().unwrap_or_else(|| {
+        let text = value.to_string();
+        let whole = text.split('.').next().unwrap_or_default();
+        whole.parse::<u64>().map_or(0, |whole| whole + 1)
+    })
+}

@@ -1,0 +1,1 @@
+SELECT * FROM evercore.events ORDER BY event_time, sequence OFFSET 40000

@@ -1,0 +1,1 @@
+SELECT count(*) FROM evercore.aggregates WHERE natural_key = 'account 7'

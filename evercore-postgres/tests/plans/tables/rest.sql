@@ -1,0 +1,39 @@
+-- A log to its end: every other event is of the first aggregate, every fourth has one correlation id, and the rest of both
+-- are spread thin. Ten events make a commit; every tenth event is parked.
+INSERT INTO evercore.aggregates (id, aggregate_type_id, natural_key)
+SELECT n, t.id, 'account ' || n
+FROM generate_series(1, current_setting('plans.last')::bigint / 10) AS n
+JOIN evercore.aggregate_types t ON t.name = 'account'
+ON CONFLICT (id) DO NOTHING;
+
+INSERT INTO evercore.events (
+    position, aggregate_id, sequence, event_time, recorded_at, event_type_id, version, codec, payload, correlation_id
+)
+SELECT
+    n,
+    CASE WHEN n % 2 = 0 THEN 1 ELSE 2 + (n / 2) % (current_setting('plans.last')::bigint / 10 - 1) END,
+    n / 2 + CASE WHEN n % 2 = 0 THEN current_setting('plans.first')::bigint / 2 ELSE 1 END,
+    now(),
+    now() + n * interval '1 second' - current_setting('plans.last')::bigint * interval '1 second',
+    t.id,
+    1,
+    1,
+    '{"amount":1}',
+    CASE n % 4 WHEN 0 THEN 'often' WHEN 1 THEN 'seldom ' || n END
+FROM generate_series(current_setting('plans.first')::bigint, current_setting('plans.last')::bigint) AS n
+JOIN evercore.event_types t ON t.name = 'deposited';
+
+INSERT INTO evercore.snapshots (aggregate_id, sequence, fingerprint, state)
+SELECT a.id, 1, 1, '{}' FROM evercore.aggregates a;
+
+INSERT INTO evercore.commits (id, landed, first_position, last_position, recorded_at, idempotency_key, command, result)
+SELECT
+    gen_random_uuid(), true, n * 10 - 9, n * 10, now(), 'key ' || n, 'command', 'result'
+FROM generate_series(1, current_setting('plans.last')::bigint / 10) AS n;
+
+INSERT INTO evercore.parked_events (subscription, position, aggregate_id, parked_at)
+SELECT 'much', e.position, e.aggregate_id, now() FROM evercore.events e WHERE e.position % 10 = 0;
+
+SELECT setval('evercore.event_positions', current_setting('plans.last')::bigint);
+
+UPDATE evercore.aggregate_ids SET last = current_setting('plans.last')::bigint;

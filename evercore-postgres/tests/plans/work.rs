@@ -1,0 +1,329 @@
+//! Has the engine do everything that it can do.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::Utc;
+use evercore::engine::{
+    AcquireRequest, Acquired, AggregateWrite, Beat, Commit, Control, CursorMove, EventPlaced,
+    Grant, HistoryRequest, IfDifferent, InspectEvents, Inspection, KeyChange, LoadRequest,
+    LogRequest, MatchRequest, NewSubscription, NewlyParked, ParkedRequest, Precondition, Reader,
+    Settlement, StorageEngine, SubscriptionStorage, Target, WhichParked,
+};
+use evercore::{
+    Aggregate, AggregateId, Apply, CommitId, Error, EventFilter, EventMeta, EventStore, Expected,
+    Fingerprint, IdempotencyKey, NaturalKey, Partition, Position, Result, Sequence, Start, Stream,
+    SubscriptionName, event,
+};
+use evercore_postgres::{PostgresEngine, PostgresOptions, PostgresStoreExt};
+use serde::{Deserialize, Serialize};
+
+use crate::PAGE;
+
+const ACCOUNT: &str = "account";
+
+#[derive(Aggregate, Default, Serialize, Deserialize)]
+#[aggregate(name = "account", snapshot_every = 2)]
+struct Account {
+    balance: i64,
+}
+
+#[event(aggregate = Account, name = "deposited")]
+struct Deposited {
+    amount: i64,
+}
+
+/// None is in the log.
+#[event(aggregate = Account, name = "closed")]
+struct Closed {
+    number: i64,
+}
+
+impl Apply<Deposited> for Account {
+    fn apply(&mut self, event: &Deposited, _meta: &EventMeta) {
+        self.balance += event.amount;
+    }
+}
+
+impl Apply<Closed> for Account {
+    fn apply(&mut self, event: &Closed, _meta: &EventMeta) {
+        self.balance -= event.number;
+    }
+}
+
+fn name(name: &str) -> SubscriptionName {
+    SubscriptionName::new(name).expect("a name")
+}
+
+fn key(key: &str) -> NaturalKey {
+    NaturalKey::new(key).expect("a key")
+}
+
+fn id(id: i64) -> AggregateId {
+    AggregateId::new(id).expect("an id")
+}
+
+fn position(position: i64) -> Position {
+    Position::new(position).expect("a position")
+}
+
+/// Stores a subscription of two partitions.
+pub(crate) async fn register(engine: &PostgresEngine, subscription: &str) {
+    engine.register(&wanted(subscription)).await.expect("it can be stored");
+}
+
+fn wanted(subscription: &str) -> NewSubscription {
+    NewSubscription {
+        name: name(subscription),
+        filter: Arc::default(),
+        partitions: 2,
+        start: Start::Beginning,
+        if_different: IfDifferent::Refuse,
+    }
+}
+
+/// Runs every statement there is, on a database that [`fill`](crate::tables::fill) has made.
+pub(crate) async fn all(url: &str) {
+    let options: PostgresOptions = url.parse().expect("a URL");
+    let engine = Arc::new(PostgresEngine::open(options).await.expect("the server answers"));
+    let store = EventStore::builder().open_shared(engine.clone()).await.expect("it migrates");
+    for part in [0, 1, 2] {
+        read(&engine, part).await.expect("it can be read");
+    }
+    inspect(engine.inspection()).await.expect("it can be read");
+    write(&store, &engine).await.expect("nobody else writes");
+    follow(&engine).await.expect("nobody else follows");
+    store.close().await.expect("nothing is under way");
+}
+
+/// From the beginning of the log, from its middle, and near its end.
+async fn read(engine: &PostgresEngine, part: i64) -> Result<()> {
+    let end =
+        engine.read_matching(of(EventFilter::new().key(key("account 1")), position(0))).await?;
+    assert_eq!(end.events.len(), PAGE as usize);
+    let head = engine.resolve_start(Start::End).await?;
+    let after = position((head.get() - 1_000) * part / 2);
+
+    engine.read_log(LogRequest::new(after, PAGE)).await?;
+    for id in ["often", "seldom 1001", "never"] {
+        let correlation = Some(id.into());
+        engine.read_log(LogRequest { correlation, ..LogRequest::new(after, PAGE) }).await?;
+    }
+    for filter in [
+        EventFilter::new().aggregate::<Account>(),
+        EventFilter::new().event::<Deposited>(),
+        EventFilter::new().event::<Closed>(),
+        EventFilter::new().key(key("account 1")),
+        EventFilter::new().key(key("account 77")),
+        EventFilter::new().key(key("none has this")),
+    ] {
+        engine.read_matching(of(filter, after)).await?;
+    }
+
+    // The first aggregate has half of all events.
+    let sequence = Sequence::new(after.get() / 2)?;
+    for id in [id(1), id(7)] {
+        engine
+            .read_history(HistoryRequest { id, after: sequence, up_to: None, limit: PAGE })
+            .await?;
+        for snapshot in [None, Some(Fingerprint::new(1))] {
+            for target in [Target::Id(id), Target::Key(key(&format!("account {id}")))] {
+                let load = LoadRequest {
+                    aggregate_type: ACCOUNT,
+                    target,
+                    snapshot,
+                    up_to: None,
+                    limit: PAGE,
+                };
+                engine.load(load).await?.expect("it is there");
+            }
+        }
+    }
+    let view = engine.begin_read().await?;
+    view.read_log(LogRequest::new(after, PAGE)).await?;
+    engine.find_first(&IdempotencyKey::new("key 7")?).await?.expect("it is there");
+    engine.frontier_holders().await?;
+    engine.aggregate_types().await?;
+    engine.resolve_start(Start::After(after)).await?;
+    engine.resolve_start(Start::From(Utc::now() - Duration::from_secs(1_000))).await?;
+    Ok(())
+}
+
+fn of(filter: EventFilter, after: Position) -> MatchRequest {
+    MatchRequest { after, limit: PAGE, filter: Arc::new(filter), partition: Partition::WHOLE }
+}
+
+async fn inspect(inspection: &dyn Inspection) -> Result<()> {
+    for after in [None, Some(100)] {
+        inspection.aggregates(after, PAGE).await?;
+        for up_to in [1, 1_000, i64::MAX] {
+            let after = EventPlaced { aggregate_id: 1, sequence: after.unwrap_or(0), position: 0 };
+            inspection.events(&InspectEvents { after, up_to, limit: PAGE }).await?;
+        }
+        let place = after.map(|at| EventPlaced { aggregate_id: 1, sequence: 1, position: at });
+        inspection.positions(place, PAGE).await?;
+        let account = after.map(|number| format!("account {number}"));
+        inspection.keys(ACCOUNT, account.as_deref().map(str::as_bytes), PAGE).await?;
+        inspection.parked(after.map(|after| ("much", after)), PAGE).await?;
+    }
+    let commits = inspection.commits(None, PAGE).await?;
+    inspection.commits(commits.last().map(|commit| commit.id), PAGE).await?;
+    inspection.durable_subscriptions(None, PAGE).await?;
+    inspection.last_given().await?;
+    Ok(())
+}
+
+async fn write(store: &EventStore, engine: &PostgresEngine) -> Result<()> {
+    let new = format!("account {}", CommitId::generate());
+    let single = store.with_context(async |ctx| {
+        let mut account = ctx.create_with_key::<Account>(new.as_str()).await?;
+        ctx.apply(&mut account, Deposited { amount: 1 })?;
+        ctx.apply(&mut account, Deposited { amount: 1 })?;
+        Ok::<_, Error>(account.id())
+    });
+    let created = single.await?;
+    let more = [Deposited { amount: 1 }];
+    let appended = store.append::<Account, _>(Stream::Id(created), Expected::Any, more).await?;
+    let several = store.with_context(async |ctx| {
+        let mut account = ctx.load::<Account>(created).await?;
+        ctx.change_key(&mut account, format!("{new} renamed"))?;
+        ctx.set_idempotency_key(new.as_str())?;
+        for n in 0..3 {
+            let mut other = ctx.create_with_key::<Account>(format!("{new} {n}")).await?;
+            ctx.apply(&mut other, Deposited { amount: 1 })?;
+            ctx.apply(&mut other, Deposited { amount: 1 })?;
+        }
+        Ok::<_, Error>(())
+    });
+    several.await?;
+    let again = store.with_context(async |ctx| {
+        ctx.set_idempotency_key(new.as_str())?;
+        ctx.create_with_key::<Account>(format!("{new} 0")).await.map(drop)
+    });
+    again.await.expect_err("the keys are used");
+    let taken = store.with_context(async |ctx| {
+        ctx.create_with_key::<Account>("account 9").await?;
+        ctx.create_with_key::<Account>("account 10").await.map(drop)
+    });
+    taken.await.expect_err("the keys are used");
+    let in_transaction = store.with_transaction(async |ctx| {
+        let mut account = ctx.load::<Account>(created).await?;
+        ctx.apply(&mut account, Deposited { amount: 1 })?;
+        Ok::<_, Error>(())
+    });
+    in_transaction.await?;
+
+    engine.find_commit(appended.committed.id).await?;
+    engine.find_commit(CommitId::generate()).await?;
+    let guards = guards([created, id(9)]);
+    engine.commit(guards.clone()).await.expect_err("the sequence is another");
+    let mut exist = guards;
+    exist.writes.iter_mut().for_each(|write| write.precondition = Precondition::Exists);
+    let first = engine.commit(exist.clone()).await?;
+    assert_eq!(engine.commit(exist).await?, first);
+    Ok(())
+}
+
+fn guards(ids: [AggregateId; 2]) -> Commit {
+    let write = |id| AggregateWrite {
+        id,
+        aggregate_type: ACCOUNT,
+        precondition: Precondition::At(Sequence::FIRST),
+        key: KeyChange::Keep,
+    };
+    Commit {
+        id: CommitId::generate(),
+        recorded_at: Utc::now(),
+        writes: ids.map(write).into(),
+        events: Vec::new(),
+        snapshots: Vec::new(),
+        idempotency: None,
+    }
+}
+
+async fn follow(engine: &PostgresEngine) -> Result<()> {
+    register(engine, "little").await;
+    let (much, little) = (acquire(engine, "much").await?, acquire(engine, "little").await?);
+    acquire(engine, "little").await?;
+    let taken = engine.acquire(&request("little")).await?;
+    assert!(matches!(taken, Acquired::Taken { .. }), "{taken:?}");
+    let beat =
+        |grant: &Grant| Beat { lease: grant.lease.clone(), renew: Some(Duration::from_secs(9)) };
+    engine.heartbeat(&[beat(&much), beat(&little)]).await?;
+    engine.ask_for(&little.lease, "another", Duration::from_secs(1)).await?;
+
+    let park = |number: i64, reason: Option<&str>| NewlyParked {
+        position: position(number),
+        aggregate_id: id(1),
+        reason: reason.map(str::to_owned),
+    };
+    let step = |grant: &Grant, to| CursorMove { from: grant.cursor, to: position(to) };
+    let nothing = |grant: &Grant| Settlement {
+        lease: grant.lease.clone(),
+        cursor: None,
+        parked: Vec::new(),
+        unparked: None,
+        failure: None,
+    };
+    let parked = vec![park(2, Some("it failed")), park(4, None), park(6, None)];
+    let cursor = Some(step(&little, 10));
+    let parks = Settlement { cursor, parked, ..nothing(&little) };
+    engine.settle(&parks).await?;
+    // It had been recorded before.
+    engine.settle(&Settlement { parked: Vec::new(), ..parks }).await?;
+    for unparked in [4, 4] {
+        let unparks = Settlement { unparked: Some(position(unparked)), ..nothing(&little) };
+        engine.settle(&unparks).await?;
+    }
+
+    let ids: Vec<_> = (1..=i64::from(PAGE)).map(id).collect();
+    for subscription in ["much", "little"] {
+        engine.parked_aggregates(&name(subscription), &ids).await?;
+        for after in [0, 20_000] {
+            for which in [WhichParked::All, WhichParked::ToRedrive] {
+                let parked = ParkedRequest {
+                    subscription: name(subscription),
+                    after: position(after),
+                    limit: PAGE,
+                    partition: Partition::WHOLE,
+                    which,
+                };
+                engine.parked_events(&parked).await?;
+            }
+        }
+    }
+    engine.subscriptions(None).await?;
+    engine.subscriptions(Some(&name("little"))).await?;
+
+    engine.release(&much.lease).await?;
+    let control = async |control: Control| engine.control(&name("little"), &control).await;
+    control(Control::Pause).await?;
+    control(Control::Resume).await?;
+    control(Control::Redrive).await?;
+    control(Control::Reset(Start::Beginning)).await?;
+    let replaced = NewSubscription {
+        partitions: 3,
+        filter: Arc::new(EventFilter::new().aggregate::<Account>()),
+        if_different: IfDifferent::Replace,
+        ..wanted("little")
+    };
+    engine.register(&replaced).await?;
+    control(Control::Delete).await
+}
+
+fn request(subscription: &str) -> AcquireRequest {
+    AcquireRequest {
+        subscription: name(subscription),
+        owner: "the owner".to_owned(),
+        lease: Duration::from_secs(30),
+        filter: Arc::default(),
+        partitions: 2,
+    }
+}
+
+async fn acquire(engine: &PostgresEngine, subscription: &str) -> Result<Grant> {
+    match engine.acquire(&request(subscription)).await? {
+        Acquired::Granted(grant) => Ok(grant),
+        other => panic!("{other:?}"),
+    }
+}
