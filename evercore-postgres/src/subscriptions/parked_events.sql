@@ -3,12 +3,13 @@
 SELECT
     e.position, e.aggregate_id, e.sequence, e.event_time, e.recorded_at, e.event_type_id, e.version,
     e.codec, e.payload, e.reference, e.correlation_id, e.causation_id, e.metadata,
-    k.reason, k.attempts, k.parked_at, k.redrive
+    k.reason, k.attempts, k.parked_at, k.redrive_at,
+    k.redrive OR coalesce(k.redrive_at <= clock_timestamp(), false)
 FROM evercore.parked_events k
 JOIN evercore.events e USING (position)
 WHERE k.subscription = $1
     AND k.position > $2
     AND k.aggregate_id % $5::bigint = $4::bigint
-    AND (k.redrive OR NOT $6)
+    AND (NOT $6 OR k.redrive OR k.redrive_at <= clock_timestamp())
 ORDER BY k.position
 LIMIT $3
