@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use evercore::{
-    Batch, EventStore, FailurePolicy, Migrate, RecordedEvent, RetryPolicy, SubscriptionBuilder,
-    each,
+    Batch, EventStore, FailurePolicy, Migrate, RecordedEvent, SubscriptionBuilder, each,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -121,8 +120,6 @@ impl Worker {
     }
 
     fn subscription(&self, name: &str) -> SubscriptionBuilder {
-        // A handler whose statement fails since the server is away has failed, too.
-        let patient = RetryPolicy::default().attempts(10_000);
         self.store
             .subscription(name)
             .partitions(PARTITIONS)
@@ -130,7 +127,6 @@ impl Worker {
             .lease(LEASE)
             .poll_interval(Duration::from_millis(50))
             .owner(&self.name)
-            .on_failure(FailurePolicy::stop().retry(patient))
             .stop_on(self.stop.clone())
     }
 }

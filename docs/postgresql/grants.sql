@@ -16,5 +16,6 @@ GRANT SELECT, UPDATE (last) ON evercore.aggregate_ids TO bank_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON evercore.subscriptions TO bank_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON evercore.subscription_partitions TO bank_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON evercore.parked_events TO bank_app;
+GRANT SELECT, INSERT, UPDATE ON evercore.discarded_events TO bank_app;
 -- SELECT for `verify` alone.
 GRANT SELECT, USAGE ON SEQUENCE evercore.subscription_tokens TO bank_app;

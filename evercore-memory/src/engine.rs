@@ -7,15 +7,15 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use evercore::engine::{
-    AcquireRequest, Acquired, Beat, Commit, CommitOutcome, Committed, Control, EngineScheme,
-    FirstOutcome, Heartbeat, HistoryRequest, IdBlock, Inspection, LeaseKey, LoadRequest,
-    LoadedAggregate, LogPage, LogRequest, LogSignal, LogWatch, MatchRequest, Migration,
-    NewSubscription, ParkedRequest, Reader, Settled, Settlement, StorageEngine, StoredSubscription,
-    SubscriptionStorage, TypeName,
+    AcquireRequest, Acquired, Beat, Commit, CommitOutcome, Committed, Control, DiscardedRequest,
+    EngineScheme, FirstOutcome, Heartbeat, HistoryRequest, IdBlock, Inspection, LeaseKey,
+    LoadRequest, LoadedAggregate, LogPage, LogRequest, LogSignal, LogWatch, MatchRequest,
+    Migration, NewSubscription, ParkedRequest, Reader, Settled, Settlement, StorageEngine,
+    StoredSubscription, SubscriptionStorage, TypeName,
 };
 use evercore::{
-    AggregateId, Clock, CommitId, Error, IdempotencyKey, ParkedEvent, Position, RecordedEvent,
-    Result, Start, SubscriptionName, SystemClock,
+    AggregateId, Clock, CommitId, DiscardedEvent, Error, IdempotencyKey, ParkedEvent, Position,
+    RecordedEvent, Result, Start, SubscriptionName, SystemClock,
 };
 
 use crate::faults::{Fate, Faults, outcome_unknown};
@@ -269,6 +269,11 @@ impl SubscriptionStorage for MemoryEngine {
         aggregates: &[AggregateId],
     ) -> Result<Vec<AggregateId>> {
         Ok(self.shared.subscriptions()?.parked_aggregates(subscription, aggregates))
+    }
+
+    async fn discarded_events(&self, request: &DiscardedRequest) -> Result<Vec<DiscardedEvent>> {
+        let subscriptions = self.shared.subscriptions()?;
+        Ok(subscriptions.discarded_events(&*self.shared.read()?, request))
     }
 
     async fn parked_events(&self, request: &ParkedRequest) -> Result<Vec<ParkedEvent>> {

@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use evercore::engine::{
-    AcquireRequest, Acquired, Beat, Control, Grant, Heartbeat, IfDifferent, InspectedParked,
-    InspectedPartition, InspectedSubscription, LeaseKey, LeaseStatus, LogPage, MatchRequest,
-    NewSubscription, NewlyParked, ParkedRequest, Settled, Settlement, StoredLease, StoredPartition,
-    StoredSubscription, WhichParked,
+    AcquireRequest, Acquired, Beat, Control, DiscardedRequest, Grant, Heartbeat, IfDifferent,
+    InspectedParked, InspectedPartition, InspectedSubscription, LeaseKey, LeaseStatus, LogPage,
+    MatchRequest, NewSubscription, NewlyParked, ParkedRequest, Settled, Settlement, StoredLease,
+    StoredPartition, StoredSubscription, WhichParked,
 };
 use evercore::{
-    AggregateId, Clock, Error, EventFilter, ParkedEvent, Partition, Position, Result, Start,
-    SubscriptionName,
+    AggregateId, Clock, DiscardedEvent, Error, EventFilter, ParkedEvent, Partition, Position,
+    Result, Start, SubscriptionName,
 };
 
 use crate::log::Log;
@@ -36,6 +36,7 @@ struct Subscription {
     paused: bool,
     partitions: Vec<Place>,
     parked: BTreeMap<Position, Parked>,
+    discarded: BTreeMap<Position, Discarded>,
 }
 
 /// A partition.
@@ -68,6 +69,15 @@ struct Parked {
     attempts: u32,
     parked_at: DateTime<Utc>,
     redrive: bool,
+    redrive_at: Option<DateTime<Utc>>,
+}
+
+#[derive(Debug)]
+struct Discarded {
+    parked: Parked,
+    discarded_at: DateTime<Utc>,
+    by: String,
+    reason: String,
 }
 
 impl Log {
@@ -129,6 +139,7 @@ impl Subscriptions {
                 paused: false,
                 partitions,
                 parked: BTreeMap::new(),
+                discarded: BTreeMap::new(),
             };
             self.by_name.insert(new.name.clone(), subscription);
             return Ok(());
@@ -289,7 +300,7 @@ impl Subscriptions {
                 let redrive = stored
                     .parked
                     .values()
-                    .any(|parked| parked.redrive && partition.contains(parked.aggregate_id));
+                    .any(|parked| parked.is_due(now) && partition.contains(parked.aggregate_id));
                 LeaseStatus::Held { paused: stored.paused, wanted, redrive }
             })
             .collect();
@@ -316,13 +327,17 @@ impl Subscriptions {
         place.failure.clone_from(failure);
         let stored =
             self.by_name.get_mut(&lease.subscription).expect("BUG: it has a lease that is held");
-        if let Some(position) = unparked
-            && stored.parked.remove(position).is_none()
-        {
-            return Ok(Settled::Before);
+        if let Some(position) = unparked {
+            let Some(handled) = stored.parked.remove(position) else {
+                return Ok(Settled::Before);
+            };
+            stored.redrive_aggregate(handled.aggregate_id);
         }
         for event in parked {
-            stored.park(event, now);
+            // Without a cursor that moves it is parked anew, unless it was discarded meanwhile.
+            if cursor.is_some() || stored.parked.contains_key(&event.position) {
+                stored.park(event, now);
+            }
         }
         Ok(Settled::Now)
     }
@@ -345,6 +360,7 @@ impl Subscriptions {
     }
 
     pub(crate) fn parked_events(&self, log: &Log, request: &ParkedRequest) -> Vec<ParkedEvent> {
+        let now = self.clock.now();
         let ParkedRequest { subscription, after, limit, partition, which } = request;
         let Some(stored) = self.by_name.get(subscription) else { return Vec::new() };
         let most = usize::try_from(*limit).unwrap_or(usize::MAX);
@@ -354,7 +370,7 @@ impl Subscriptions {
             .filter(|(position, parked)| {
                 **position > *after
                     && partition.contains(parked.aggregate_id)
-                    && (*which == WhichParked::All || parked.redrive)
+                    && (*which == WhichParked::All || parked.is_due(now))
             })
             .take(most)
             .map(|(position, parked)| ParkedEvent {
@@ -362,7 +378,33 @@ impl Subscriptions {
                 reason: parked.reason.clone(),
                 attempts: parked.attempts,
                 parked_at: parked.parked_at,
-                redrive: parked.redrive,
+                redrive: parked.is_due(now),
+                redrive_at: parked.redrive_at,
+            })
+            .collect()
+    }
+
+    pub(crate) fn discarded_events(
+        &self,
+        log: &Log,
+        request: &DiscardedRequest,
+    ) -> Vec<DiscardedEvent> {
+        let DiscardedRequest { subscription, after, limit } = request;
+        let Some(stored) = self.by_name.get(subscription) else { return Vec::new() };
+        let most = usize::try_from(*limit).unwrap_or(usize::MAX);
+        stored
+            .discarded
+            .iter()
+            .filter(|(position, _)| **position > *after)
+            .take(most)
+            .map(|(position, discarded)| DiscardedEvent {
+                event: log.event(*position).clone(),
+                failure: discarded.parked.reason.clone(),
+                attempts: discarded.parked.attempts,
+                parked_at: discarded.parked.parked_at,
+                discarded_at: discarded.discarded_at,
+                by: discarded.by.clone(),
+                reason: discarded.reason.clone(),
             })
             .collect()
     }
@@ -373,12 +415,33 @@ impl Subscriptions {
         name: &SubscriptionName,
         control: &Control,
     ) -> Result<()> {
+        let now = self.clock.now();
         let unknown = || Error::UnknownSubscription { name: name.to_string() };
         let stored = self.by_name.get_mut(name).ok_or_else(unknown)?;
         match control {
             Control::Pause => stored.paused = true,
             Control::Resume => stored.paused = false,
             Control::Redrive => stored.parked.values_mut().for_each(|parked| parked.redrive = true),
+            Control::RedriveEvent(position) => {
+                let first = stored.first_parked_beside(name, *position)?;
+                if first != *position {
+                    let (name, position) = (name.to_string(), *position);
+                    return Err(Error::ParkedBehind { name, position, first });
+                }
+                if let Some(parked) = stored.parked.get_mut(position) {
+                    parked.redrive = true;
+                }
+            }
+            Control::Discard { position, by, reason } => {
+                let first = stored.first_parked_beside(name, *position)?;
+                let Some(parked) = stored.parked.remove(position) else { return Ok(()) };
+                if first == *position {
+                    stored.redrive_aggregate(parked.aggregate_id);
+                }
+                let (by, reason) = (by.clone(), reason.clone());
+                let discarded = Discarded { parked, discarded_at: now, by, reason };
+                stored.discarded.insert(*position, discarded);
+            }
             Control::Reset(start) => {
                 let cursor = log.resolve(*start)?;
                 stored.parked.clear();
@@ -437,19 +500,41 @@ impl Subscription {
         Ok(())
     }
 
+    /// The first parked event of the aggregate that a parked event belongs to.
+    fn first_parked_beside(&self, name: &SubscriptionName, position: Position) -> Result<Position> {
+        let Some(parked) = self.parked.get(&position) else {
+            return Err(Error::NotParked { name: name.to_string(), position });
+        };
+        let mut of_aggregate =
+            self.parked.iter().filter(|(_, other)| other.aggregate_id == parked.aggregate_id);
+        Ok(of_aggregate.next().map_or(position, |(first, _)| *first))
+    }
+
+    /// Has the parked events of an aggregate handled again.
+    fn redrive_aggregate(&mut self, aggregate_id: AggregateId) {
+        let parked = self.parked.values_mut();
+        parked
+            .filter(|parked| parked.aggregate_id == aggregate_id)
+            .for_each(|parked| parked.redrive = true);
+    }
+
     fn park(&mut self, event: &NewlyParked, now: DateTime<Utc>) {
-        let behind_redriven = self
-            .parked
-            .values()
-            .any(|parked| parked.aggregate_id == event.aggregate_id && parked.redrive);
+        let mut of_aggregate =
+            self.parked.iter().filter(|(_, parked)| parked.aggregate_id == event.aggregate_id);
+        let is_behind = of_aggregate.clone().any(|(position, _)| *position < event.position);
+        // What it waits for is to be handled again, or was discarded meanwhile.
+        let is_due = of_aggregate.any(|(_, parked)| parked.redrive)
+            || (event.reason.is_none() && !is_behind);
         let parked = self.parked.entry(event.position).or_insert(Parked {
             aggregate_id: event.aggregate_id,
             reason: None,
             attempts: 0,
             parked_at: now,
-            redrive: behind_redriven,
+            redrive: is_due,
+            redrive_at: None,
         });
         parked.parked_at = now;
+        parked.redrive_at = event.redrive_after.map(|wait| after(now, wait));
         if event.reason.is_some() {
             parked.reason.clone_from(&event.reason);
             parked.attempts += 1;
@@ -459,6 +544,12 @@ impl Subscription {
                 }
             }
         }
+    }
+}
+
+impl Parked {
+    fn is_due(&self, now: DateTime<Utc>) -> bool {
+        self.redrive || self.redrive_at.is_some_and(|at| at <= now)
     }
 }
 

@@ -9,13 +9,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use evercore::engine::{
-    AcquireRequest, Acquired, Beat, Control, Heartbeat, LeaseKey, LeaseStatus, LogPage, LogRequest,
-    MatchRequest, NewSubscription, ParkedRequest, Reader, Settled, Settlement, StoredLease,
-    StoredPartition, StoredSubscription, SubscriptionStorage, WhichParked,
+    AcquireRequest, Acquired, Beat, Control, DiscardedRequest, Heartbeat, LeaseKey, LeaseStatus,
+    LogPage, LogRequest, MatchRequest, NewSubscription, ParkedRequest, Reader, Settled, Settlement,
+    StoredLease, StoredPartition, StoredSubscription, SubscriptionStorage, WhichParked,
 };
 use evercore::{
-    AggregateId, Error, EventFilter, ParkedEvent, Partition, Position, RecordedEvent, Result,
-    Start, SubscriptionName,
+    AggregateId, DiscardedEvent, Error, EventFilter, ParkedEvent, Partition, Position,
+    RecordedEvent, Result, Start, SubscriptionName,
 };
 use sqlx::PgConnection;
 use sqlx::postgres::PgRow;
@@ -216,6 +216,23 @@ impl SubscriptionStorage for PostgresEngine {
             .await
     }
 
+    async fn discarded_events(&self, request: &DiscardedRequest) -> Result<Vec<DiscardedEvent>> {
+        self.shared
+            .answered(|| async move {
+                let Shared { types, readers, statements, .. } = &*self.shared;
+                let rows = sqlx::query(self.subscription_statements().discarded_events.sql())
+                    .bind(request.subscription.as_str())
+                    .bind(request.after.get())
+                    .bind(i64::from(request.limit))
+                    .fetch_all(&mut *readers.acquire().await?)
+                    .await
+                    .map_err(|error| classify("read discarded events", error))?;
+                let events = row::each_event(&rows, types, readers, statements).await?;
+                events.into_iter().zip(&rows).map(discarded_event).collect()
+            })
+            .await
+    }
+
     async fn control(&self, subscription: &SubscriptionName, control: &Control) -> Result<()> {
         self.shared
             .answered(|| async move { places::control(self, subscription, control).await })
@@ -319,6 +336,20 @@ fn parked_event((event, row): (Result<RecordedEvent>, &PgRow)) -> Result<ParkedE
         reason: get(row, EVENT_COLUMNS)?,
         attempts: u32::try_from(attempts).unwrap_or(0),
         parked_at: get(row, EVENT_COLUMNS + 2)?,
-        redrive: get(row, EVENT_COLUMNS + 3)?,
+        redrive_at: get(row, EVENT_COLUMNS + 3)?,
+        redrive: get(row, EVENT_COLUMNS + 4)?,
+    })
+}
+
+fn discarded_event((event, row): (Result<RecordedEvent>, &PgRow)) -> Result<DiscardedEvent> {
+    let attempts: i32 = get(row, EVENT_COLUMNS + 1)?;
+    Ok(DiscardedEvent {
+        event: event?,
+        failure: get(row, EVENT_COLUMNS)?,
+        attempts: u32::try_from(attempts).unwrap_or(0),
+        parked_at: get(row, EVENT_COLUMNS + 2)?,
+        discarded_at: get(row, EVENT_COLUMNS + 3)?,
+        by: get(row, EVENT_COLUMNS + 4)?,
+        reason: get(row, EVENT_COLUMNS + 5)?,
     })
 }

@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use evercore::engine::{
-    AcquireRequest, Acquired, Beat, Control, Heartbeat, LeaseKey, LeaseStatus, LogPage, LogRequest,
-    MatchRequest, NewSubscription, ParkedRequest, Settled, Settlement, StoredLease,
-    StoredPartition, StoredSubscription, SubscriptionStorage, WhichParked,
+    AcquireRequest, Acquired, Beat, Control, DiscardedRequest, Heartbeat, LeaseKey, LeaseStatus,
+    LogPage, LogRequest, MatchRequest, NewSubscription, ParkedRequest, Settled, Settlement,
+    StoredLease, StoredPartition, StoredSubscription, SubscriptionStorage, WhichParked,
 };
 use evercore::{
-    AggregateId, Error, EventFilter, ParkedEvent, Partition, Position, Result, Start,
-    SubscriptionName,
+    AggregateId, DiscardedEvent, Error, EventFilter, ParkedEvent, Partition, Position, Result,
+    Start, SubscriptionName,
 };
 use rusqlite::{Connection, Row, params};
 
@@ -26,6 +26,7 @@ use crate::types::Types;
 
 pub(crate) use settle::settle;
 
+const DISCARDED_EVENTS: &str = include_str!("subscriptions/discarded_events.sql");
 const HEARTBEAT: &str = include_str!("subscriptions/heartbeat.sql");
 const LIST: &str = include_str!("subscriptions/list.sql");
 const PARKED_AGGREGATES: &str = include_str!("subscriptions/parked_aggregates.sql");
@@ -150,6 +151,12 @@ impl SubscriptionStorage for SqliteEngine {
         let request = request.clone();
         let read = move |connection: &_, types: &_| parked_events(connection, types, &request);
         self.read("read parked events", read).await
+    }
+
+    async fn discarded_events(&self, request: &DiscardedRequest) -> Result<Vec<DiscardedEvent>> {
+        let request = request.clone();
+        let read = move |connection: &_, types: &_| discarded_events(connection, types, &request);
+        self.read("read discarded events", read).await
     }
 
     async fn control(&self, subscription: &SubscriptionName, control: &Control) -> Result<()> {
@@ -293,8 +300,33 @@ fn parked_events(
             reason: row.get(13)?,
             attempts: row.get(14)?,
             parked_at: time(row.get(15)?, "parked_events.parked_at")?,
-            redrive: row.get(16)?,
+            redrive_at: row.get::<_, Option<i64>>(16)?.map(places::lease_end),
+            redrive: row.get(17)?,
         });
     }
     Ok(parked)
+}
+
+fn discarded_events(
+    connection: &Connection,
+    types: &Types,
+    request: &DiscardedRequest,
+) -> Result<Vec<DiscardedEvent>, Problem> {
+    let DiscardedRequest { subscription, after, limit } = request;
+    let mut statement = connection.prepare_cached(DISCARDED_EVENTS)?;
+    let mut rows = statement.query(params![subscription.as_str(), after.get(), limit])?;
+    let mut page = Page::new(connection, types);
+    let mut discarded = Vec::new();
+    while let Some(row) = rows.next()? {
+        discarded.push(DiscardedEvent {
+            event: page.event(row)?,
+            failure: row.get(13)?,
+            attempts: row.get(14)?,
+            parked_at: time(row.get(15)?, "discarded_events.parked_at")?,
+            discarded_at: time(row.get(16)?, "discarded_events.discarded_at")?,
+            by: row.get(17)?,
+            reason: row.get(18)?,
+        });
+    }
+    Ok(discarded)
 }

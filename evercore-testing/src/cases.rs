@@ -264,11 +264,15 @@ macro_rules! __with_all_cases {
                         a_parked_event_holds_back_its_aggregate_and_nothing_else
                         parked_events_are_redriven_in_order
                         a_redriven_event_is_tried_as_often_as_a_new_one
+                        one_parked_event_is_redriven_alone
+                        a_discarded_event_is_kept_with_its_reason
+                        a_parked_event_is_redriven_by_itself_as_often_as_told
                         an_undecodable_event_is_not_passed_over
                         a_panic_is_a_failure_like_any_other
                     }
                     leases {
                         what_is_to_be_redriven_is_told_and_no_more
+                        what_is_discarded_under_way_holds_nothing_back
                     }
                     reading_ahead {
                         what_was_read_ahead_waits_behind_what_is_parked

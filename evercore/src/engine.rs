@@ -40,9 +40,10 @@ pub(crate) use runtime::in_runtime;
 pub(crate) use scheme::connect;
 pub use scheme::{ConnectFuture, EngineScheme};
 pub use subscriptions::{
-    AcquireRequest, Acquired, Beat, Control, CursorMove, Grant, Heartbeat, IfDifferent, LeaseKey,
-    LeaseStatus, MatchRequest, NewSubscription, NewlyParked, ParkedRequest, Settled, Settlement,
-    StoredLease, StoredPartition, StoredSubscription, SubscriptionStorage, WhichParked,
+    AcquireRequest, Acquired, Beat, Control, CursorMove, DiscardedRequest, Grant, Heartbeat,
+    IfDifferent, LeaseKey, LeaseStatus, MatchRequest, NewSubscription, NewlyParked, ParkedRequest,
+    Settled, Settlement, StoredLease, StoredPartition, StoredSubscription, SubscriptionStorage,
+    WhichParked,
 };
 
 /// Stores commits and reads them back.

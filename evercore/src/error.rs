@@ -516,6 +516,39 @@ pub enum Error {
         partition: u32,
     },
 
+    /// An event that is to be redriven or discarded, and is not parked.
+    #[error(
+        "the subscription `{name}` has no parked event at position {position}; it may have been handled or discarded meanwhile, `parked` lists those that are left"
+    )]
+    NotParked {
+        /// The subscription.
+        name: String,
+        /// Where the event is, or would be.
+        position: Position,
+    },
+
+    /// A parked event that is to be redriven, and waits for an earlier one of its aggregate.
+    #[error(
+        "the event at position {position} waits for the one at position {first} of its aggregate; redrive or discard that one first"
+    )]
+    ParkedBehind {
+        /// The subscription.
+        name: String,
+        /// Where the event is.
+        position: Position,
+        /// Where the first parked event of its aggregate is.
+        first: Position,
+    },
+
+    /// A parked event that cannot be discarded so.
+    #[error("the event at position {position} cannot be discarded: {problem}")]
+    InvalidDiscard {
+        /// Where the event is.
+        position: Position,
+        /// What is wrong.
+        problem: String,
+    },
+
     /// A start beyond the last event of the log.
     #[error(
         "position {position} lies beyond the end of the log, {end}; use `Start::End` to start with what comes next"

@@ -155,7 +155,7 @@ pub use recorded::RecordedEvent;
 pub use registry::{AggregateType, EventType, Registry, RegistryBuilder, RetiredType};
 pub use rehydrate::AsOf;
 pub use retired::{Parts, RetiredEvent, Split, SplitInto};
-pub use retry::RetryPolicy;
+pub use retry::{HandlerRetry, RetryPolicy};
 pub use round_trip::RoundTripMismatch;
 pub use shape::Shape;
 pub use snapshot::{Fingerprint, SnapshotPolicy};
@@ -165,9 +165,9 @@ pub use store::{
     Landed, Migrate, Once, Stream, Target, command_name,
 };
 pub use subscription::{
-    Batch, Condition, Each, EphemeralBuilder, FailurePolicy, Handler, HandlerError, MAX_PARTITIONS,
-    MAX_SUBSCRIPTION_NAME_BYTES, ParkedEvent, Partition, PartitionInfo, Received, Router, Start,
-    SubscriptionBuilder, SubscriptionHandle, SubscriptionInfo, SubscriptionName,
+    Batch, Condition, DiscardedEvent, Each, EphemeralBuilder, FailurePolicy, Handler, HandlerError,
+    MAX_PARTITIONS, MAX_SUBSCRIPTION_NAME_BYTES, ParkedEvent, Partition, PartitionInfo, Received,
+    Router, Start, SubscriptionBuilder, SubscriptionHandle, SubscriptionInfo, SubscriptionName,
     SubscriptionProgress, SubscriptionState, SubscriptionStatus, Subscriptions, each,
 };
 pub use time_range::MIN_EVENT_TIME;

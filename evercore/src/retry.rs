@@ -1,4 +1,4 @@
-//! How often a context is run again after a conflict, and after how long.
+//! Sets how often work is done again after a failure, and after how long.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -9,6 +9,9 @@ use crate::engine::{self, in_runtime};
 ///
 /// The wait before attempt `n + 1` is drawn evenly from zero to `base · 2ⁿ⁻¹`, at most `longest`: exponential backoff
 /// with full jitter (M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015).
+///
+/// For conflicts, which pass within milliseconds. Handlers of subscriptions have a policy of their own:
+/// [`HandlerRetry`].
 ///
 /// # Example
 /// ```
@@ -21,6 +24,31 @@ use crate::engine::{self, in_runtime};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RetryPolicy {
     attempts: NonZeroU32,
+    backoff: Backoff,
+}
+
+/// How often the handler of a subscription is given an event that it fails on, and how long it waits in between.
+///
+/// As in a [`RetryPolicy`], the wait before attempt `n + 1` is drawn evenly from zero to `base · 2ⁿ⁻¹`, at most
+/// `longest`. The defaults outlast a restart of what a handler calls: 10 attempts, within a quarter of an hour at most.
+///
+/// # Example
+/// ```
+/// use std::time::Duration;
+/// use evercore::{FailurePolicy, HandlerRetry};
+///
+/// let patient = HandlerRetry::default().attempts(20).longest(Duration::from_secs(3_600));
+/// let policy = FailurePolicy::park().retry(patient);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HandlerRetry {
+    attempts: NonZeroU32,
+    backoff: Backoff,
+}
+
+/// Waits that double up to a longest one, each with full jitter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Backoff {
     base: Duration,
     longest: Duration,
 }
@@ -33,12 +61,28 @@ pub(crate) async fn pause(wait: Duration) {
     }
 }
 
+/// Longer than anyone waits.
+const MOST: Duration = Duration::from_secs(u32::MAX as u64);
+
+impl Backoff {
+    pub(crate) const fn new(base: Duration, longest: Duration) -> Self {
+        Self { base, longest }
+    }
+
+    /// The wait after so many failures. `random` is in `0.0..=1.0`.
+    pub(crate) fn wait_after(&self, failed: u32, random: f64) -> Duration {
+        let doubled = 2_u32.saturating_pow(failed.saturating_sub(1));
+        let longest = self.base.saturating_mul(doubled).min(self.longest);
+        // A share of more than a duration holds can't be computed.
+        longest.min(MOST).mul_f64(random)
+    }
+}
+
 impl Default for RetryPolicy {
     fn default() -> Self {
         Self {
             attempts: const { NonZeroU32::new(10).expect("not zero") },
-            base: Duration::from_millis(2),
-            longest: Duration::from_millis(250),
+            backoff: Backoff::new(Duration::from_millis(2), Duration::from_millis(250)),
         }
     }
 }
@@ -53,34 +97,71 @@ impl RetryPolicy {
     /// Sets how often the closure runs at the most, the first time included. 0 counts as 1. Default: 10.
     #[must_use]
     pub const fn attempts(mut self, attempts: u32) -> Self {
-        self.attempts = match NonZeroU32::new(attempts) {
-            Some(attempts) => attempts,
-            None => NonZeroU32::MIN,
-        };
+        self.attempts = at_least_one(attempts);
         self
     }
 
     /// Sets the longest first wait. Default: 2 ms.
     #[must_use]
     pub const fn base(mut self, base: Duration) -> Self {
-        self.base = base;
+        self.backoff.base = base;
         self
     }
 
     /// Sets the longest wait of all. Default: 250 ms.
     #[must_use]
     pub const fn longest(mut self, longest: Duration) -> Self {
-        self.longest = longest;
+        self.backoff.longest = longest;
         self
     }
 
     /// The wait after `failed` attempts, or `None` if there is no further one. `random` is in `0.0..1.0`.
     pub(crate) fn wait_after(&self, failed: u32, random: f64) -> Option<Duration> {
-        if failed >= self.attempts.get() {
-            return None;
+        (failed < self.attempts.get()).then(|| self.backoff.wait_after(failed, random))
+    }
+}
+
+impl Default for HandlerRetry {
+    fn default() -> Self {
+        Self {
+            attempts: const { NonZeroU32::new(10).expect("not zero") },
+            backoff: Backoff::new(Duration::from_secs(1), Duration::from_secs(600)),
         }
-        let doubled = 2_u32.saturating_pow(failed.saturating_sub(1));
-        Some(self.base.saturating_mul(doubled).min(self.longest).mul_f64(random))
+    }
+}
+
+impl HandlerRetry {
+    /// Sets how often the handler is given the event at the most, the first time included. 0 counts as 1. Default: 10.
+    #[must_use]
+    pub const fn attempts(mut self, attempts: u32) -> Self {
+        self.attempts = at_least_one(attempts);
+        self
+    }
+
+    /// Sets the longest first wait. Default: 1 s.
+    #[must_use]
+    pub const fn base(mut self, base: Duration) -> Self {
+        self.backoff.base = base;
+        self
+    }
+
+    /// Sets the longest wait of all. Default: 10 min.
+    #[must_use]
+    pub const fn longest(mut self, longest: Duration) -> Self {
+        self.backoff.longest = longest;
+        self
+    }
+
+    /// The wait after `failed` attempts, or `None` if there is no further one. `random` is in `0.0..1.0`.
+    pub(crate) fn wait_after(&self, failed: u32, random: f64) -> Option<Duration> {
+        (failed < self.attempts.get()).then(|| self.backoff.wait_after(failed, random))
+    }
+}
+
+const fn at_least_one(attempts: u32) -> NonZeroU32 {
+    match NonZeroU32::new(attempts) {
+        Some(attempts) => attempts,
+        None => NonZeroU32::MIN,
     }
 }
 
@@ -107,5 +188,20 @@ mod tests {
     fn no_number_of_failures_overflows() {
         let policy = RetryPolicy::default().attempts(u32::MAX);
         assert_eq!(policy.wait_after(u32::MAX - 1, 1.0), Some(Duration::from_millis(250)));
+        let endless = policy.base(Duration::MAX).longest(Duration::MAX);
+        assert_eq!(endless.wait_after(1, 1.0), Some(MOST));
+    }
+
+    /// A mail server that is away for ten minutes is not the event's fault.
+    #[test]
+    fn the_defaults_of_handlers_are_those_of_the_outside_world() {
+        let waits: Vec<_> =
+            (1..=10).map(|failed| HandlerRetry::default().wait_after(failed, 1.0)).collect();
+        let seconds = |n| Some(Duration::from_secs(n));
+        let doubling = [1, 2, 4, 8, 16, 32, 64, 128, 256].map(seconds);
+        assert_eq!(waits[..9], doubling);
+        assert_eq!(waits[9], None);
+        let patient = HandlerRetry::default().attempts(20);
+        assert_eq!(patient.wait_after(19, 1.0), seconds(600));
     }
 }

@@ -33,7 +33,7 @@ pub use handler::{Batch, Each, Handler, HandlerError, each};
 pub(crate) use hub::Hub;
 pub use name::{MAX_PARTITIONS, MAX_SUBSCRIPTION_NAME_BYTES, Partition, Start, SubscriptionName};
 pub(crate) use page::PageEvent;
-pub use parked::ParkedEvent;
+pub use parked::{DiscardedEvent, ParkedEvent};
 pub use progress::{SubscriptionProgress, SubscriptionState, SubscriptionStatus};
 pub use router::{Received, Router};
 pub(crate) use starting::Starting;

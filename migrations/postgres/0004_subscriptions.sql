@@ -35,10 +35,26 @@ CREATE TABLE evercore.parked_events (
     attempts integer NOT NULL DEFAULT 0,
     parked_at timestamptz NOT NULL,
     redrive boolean NOT NULL DEFAULT false,
+    -- When it is redriven by itself.
+    redrive_at timestamptz,
     PRIMARY KEY (subscription, position)
 );
 
 CREATE INDEX parked_events_by_aggregate ON evercore.parked_events (subscription, aggregate_id);
+
+-- Parked events that will not be handled, and why.
+CREATE TABLE evercore.discarded_events (
+    subscription text COLLATE "C" NOT NULL REFERENCES evercore.subscriptions ON DELETE CASCADE,
+    position bigint NOT NULL,
+    aggregate_id bigint NOT NULL,
+    failure text,
+    attempts integer NOT NULL,
+    parked_at timestamptz NOT NULL,
+    discarded_at timestamptz NOT NULL,
+    discarded_by text NOT NULL,
+    reason text NOT NULL,
+    PRIMARY KEY (subscription, position)
+);
 
 -- The last event that can be read. The frontier alone may lie beyond it, on a position that was drawn in vain.
 CREATE FUNCTION evercore.head() RETURNS bigint
@@ -163,7 +179,7 @@ BEGIN
             SELECT
             FROM evercore.parked_events k
             WHERE k.subscription = s.name
-                AND k.redrive
+                AND (k.redrive OR k.redrive_at <= clock_timestamp())
                 AND k.aggregate_id % s.partitions = p.number
         )
     FROM (SELECT) AS always
@@ -188,11 +204,13 @@ CREATE FUNCTION evercore.settle(
     failed_with text,
     parked_positions bigint[],
     parked_aggregates bigint[],
-    parked_reasons text[]
+    parked_reasons text[],
+    parked_redrives interval[]
 ) RETURNS smallint
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     stands bigint;
+    handled_aggregate bigint;
 BEGIN
     UPDATE evercore.subscription_partitions p
     SET cursor = coalesce(moves_to, p.cursor), failure = failed_with
@@ -209,16 +227,21 @@ BEGIN
 
     IF unparked IS NOT NULL THEN
         DELETE FROM evercore.parked_events k
-        WHERE k.subscription = settled AND k.position = unparked;
+        WHERE k.subscription = settled AND k.position = unparked
+        RETURNING k.aggregate_id INTO handled_aggregate;
         IF NOT FOUND THEN
             RETURN 1;
         END IF;
+        UPDATE evercore.parked_events k
+        SET redrive = true
+        WHERE k.subscription = settled AND k.aggregate_id = handled_aggregate AND NOT k.redrive;
     END IF;
 
     IF cardinality(parked_positions) > 0 THEN
-        -- One that waits for an earlier one of its aggregate is redriven when that one is.
+        -- One that waits for an earlier one of its aggregate is redriven when that one is, or at once where that one was
+        -- discarded meanwhile.
         INSERT INTO evercore.parked_events AS kept
-            (subscription, position, aggregate_id, reason, attempts, parked_at, redrive)
+            (subscription, position, aggregate_id, reason, attempts, parked_at, redrive, redrive_at)
         SELECT
             settled,
             n.position,
@@ -231,12 +254,31 @@ BEGIN
                 FROM evercore.parked_events k
                 WHERE k.subscription = settled AND k.aggregate_id = n.aggregate_id AND k.redrive
             )
-        FROM unnest(parked_positions, parked_aggregates, parked_reasons)
-            AS n(position, aggregate_id, reason)
+            OR (
+                n.reason IS NULL
+                AND NOT EXISTS (
+                    SELECT
+                    FROM evercore.parked_events k
+                    WHERE k.subscription = settled
+                        AND k.aggregate_id = n.aggregate_id
+                        AND k.position < n.position
+                )
+            ),
+            clock_timestamp() + n.redrive_after
+        FROM unnest(parked_positions, parked_aggregates, parked_reasons, parked_redrives)
+            AS n(position, aggregate_id, reason, redrive_after)
+        -- Without a cursor that moves they are parked anew, unless they were discarded meanwhile.
+        WHERE moves_to IS NOT NULL
+            OR EXISTS (
+                SELECT
+                FROM evercore.parked_events k
+                WHERE k.subscription = settled AND k.position = n.position
+            )
         ON CONFLICT (subscription, position) DO UPDATE
         SET reason = coalesce(excluded.reason, kept.reason),
             attempts = kept.attempts + excluded.attempts,
-            parked_at = excluded.parked_at;
+            parked_at = excluded.parked_at,
+            redrive_at = excluded.redrive_at;
 
         -- What a handler has failed on again ends the redrive of its aggregate.
         UPDATE evercore.parked_events k
@@ -244,7 +286,10 @@ BEGIN
         WHERE k.subscription = settled
             AND k.aggregate_id IN (
                 SELECT n.aggregate_id
-                FROM unnest(parked_aggregates, parked_reasons) AS n(aggregate_id, reason)
+                FROM unnest(parked_positions, parked_aggregates, parked_reasons)
+                    AS n(position, aggregate_id, reason)
+                JOIN evercore.parked_events still
+                    ON still.subscription = settled AND still.position = n.position
                 WHERE n.reason IS NOT NULL
             );
     END IF;

@@ -40,9 +40,25 @@ CREATE TABLE parked_events (
     attempts     INTEGER NOT NULL DEFAULT 0,
     parked_at    INTEGER NOT NULL,
     redrive      INTEGER NOT NULL DEFAULT 0 CHECK (redrive IN (0, 1)),
+    -- When it is redriven by itself.
+    redrive_at   INTEGER,
     PRIMARY KEY (subscription, position)
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX parked_events_by_aggregate ON parked_events (subscription, aggregate_id);
+
+-- Parked events that will not be handled, and why.
+CREATE TABLE discarded_events (
+    subscription TEXT    NOT NULL REFERENCES subscriptions (name) ON DELETE CASCADE,
+    position     INTEGER NOT NULL REFERENCES events (position),
+    aggregate_id INTEGER NOT NULL,
+    failure      TEXT,
+    attempts     INTEGER NOT NULL,
+    parked_at    INTEGER NOT NULL,
+    discarded_at INTEGER NOT NULL,
+    discarded_by TEXT    NOT NULL,
+    reason       TEXT    NOT NULL,
+    PRIMARY KEY (subscription, position)
+) STRICT, WITHOUT ROWID;
 
 INSERT INTO evercore_migrations (version, description) VALUES (2, 'subscriptions');

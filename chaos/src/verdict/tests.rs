@@ -57,7 +57,14 @@ fn parked(entry: Entry, reason: Option<&str>, attempts: u32) -> ParkedEvent {
         metadata: None,
     });
     let reason = reason.map(str::to_owned);
-    ParkedEvent { event, reason, attempts, parked_at: DateTime::UNIX_EPOCH, redrive: false }
+    ParkedEvent {
+        event,
+        reason,
+        attempts,
+        parked_at: DateTime::UNIX_EPOCH,
+        redrive: false,
+        redrive_at: None,
+    }
 }
 
 fn handled(evidence: &mut Evidence) -> &mut Vec<Entry> {

@@ -160,6 +160,27 @@ pub(super) async fn control(
             query(&statements.set_paused).bind(false).execute(&mut *transaction).await
         }
         Control::Redrive => query(&statements.redrive).execute(&mut *transaction).await,
+        Control::RedriveEvent(position) => {
+            let Parked { first, .. } =
+                parked(&mut transaction, statements, name, *position).await?;
+            if first != *position {
+                let (name, position) = (name.to_string(), *position);
+                return Err(Error::ParkedBehind { name, position, first });
+            }
+            let event = query(&statements.redrive_event).bind(position.get());
+            event.execute(&mut *transaction).await
+        }
+        Control::Discard { position, by, reason } => {
+            let Parked { aggregate_id, first } =
+                parked(&mut transaction, statements, name, *position).await?;
+            let discard = query(&statements.discard).bind(position.get()).bind(by).bind(reason);
+            let mut done = discard.execute(&mut *transaction).await;
+            if done.is_ok() && first == *position {
+                let later = query(&statements.redrive_aggregate).bind(aggregate_id);
+                done = later.execute(&mut *transaction).await;
+            }
+            done
+        }
         Control::Delete => query(&statements.delete).execute(&mut *transaction).await,
         Control::Reset(_) => {
             let cursor = cursor.unwrap_or(Ok(Position::START))?;
@@ -172,6 +193,38 @@ pub(super) async fn control(
     };
     done.map_err(failed)?;
     transaction.commit().await.map_err(failed)
+}
+
+/// A parked event, and the first of its aggregate.
+struct Parked {
+    aggregate_id: i64,
+    first: Position,
+}
+
+/// Finds a parked event. No worker records anything from here to the end of the transaction, so that none parks an event
+/// behind one that is about to go.
+async fn parked(
+    connection: &mut PgConnection,
+    statements: &SubscriptionStatements,
+    name: &SubscriptionName,
+    position: Position,
+) -> Result<Parked> {
+    let failed = |error| classify("look for a parked event", error);
+    sqlx::query(statements.lock_places.sql())
+        .bind(name.as_str())
+        .execute(&mut *connection)
+        .await
+        .map_err(failed)?;
+    let rows = sqlx::query(statements.find_parked.sql())
+        .bind(name.as_str())
+        .bind(position.get())
+        .fetch_all(connection)
+        .await
+        .map_err(failed)?;
+    let Some(row) = rows.first() else {
+        return Err(Error::NotParked { name: name.to_string(), position });
+    };
+    Ok(Parked { aggregate_id: get(row, 0)?, first: Position::new(get(row, 1)?)? })
 }
 
 /// The filter and the number of partitions, held as they are.

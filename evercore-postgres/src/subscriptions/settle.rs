@@ -4,7 +4,7 @@ use evercore::engine::{Settled, Settlement};
 use evercore::{Error, Result};
 use sqlx::PgExecutor;
 
-use super::SubscriptionStatements;
+use super::{SubscriptionStatements, interval};
 use crate::error::classify;
 use crate::log::index;
 
@@ -28,6 +28,7 @@ pub(crate) async fn settle(
         .bind(parked.iter().map(|event| event.position.get()).collect::<Vec<_>>())
         .bind(parked.iter().map(|event| event.aggregate_id.get()).collect::<Vec<_>>())
         .bind(parked.iter().map(|event| event.reason.as_deref()).collect::<Vec<_>>())
+        .bind(parked.iter().map(|event| event.redrive_after.map(interval)).collect::<Vec<_>>())
         .fetch_one(executor)
         .await
         .map_err(|error| classify("record a batch", error))?;

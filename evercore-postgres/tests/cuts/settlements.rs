@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use evercore::{Batch, BoxError, Expected, FailurePolicy, RetryPolicy, Stream};
+use evercore::{Batch, BoxError, Expected, Stream};
 use evercore_postgres::PostgresContext;
 use sqlx::AssertSqlSafe;
 use tokio::time::{Instant, sleep};
@@ -42,10 +42,8 @@ async fn a_handler_in_a_transaction_takes_effect_once_however_often_it_is_cut() 
         }
         Ok::<_, BoxError>(())
     };
-    // A handler whose statement fails has failed, whatever the reason.
-    let again = FailurePolicy::stop().retry(RetryPolicy::default().attempts(10_000));
     let (store, proxy) = (tapped.store.clone(), &tapped.proxy);
-    let subscription = store.subscription("handled").batch_size(1).on_failure(again);
+    let subscription = store.subscription("handled").batch_size(1);
     let progress = subscription.progress();
     let stop = CancellationToken::new();
     let work = subscription.stop_on(stop.clone()).run_in_transaction(handler);

@@ -3,9 +3,7 @@
 use std::time::Duration;
 
 use evercore::{Error, EventStore, Expected, Position, Stream};
-use evercore_postgres::{
-    PostgresContext, PostgresEngine, PostgresOptions, PostgresStoreExt, PostgresSubscriptionExt,
-};
+use evercore_postgres::{PostgresContext, PostgresEngine, PostgresOptions};
 use sqlx::PgConnection;
 use sqlx::postgres::PgConnectOptions;
 use tokio::time::{Instant, sleep};
@@ -81,7 +79,7 @@ async fn reads_and_commits_do_not_notice_that_sessions_have_ended() {
             store.append::<Account, _>(Stream::Id(id), Expected::Any, [Deposited { amount: 1 }]);
         append.await.expect("it lands");
         until_none_rests(&mut sql, name).await;
-        let transaction = store.with_transaction(async |ctx| {
+        let transaction = store.with_transaction(async |ctx: &mut PostgresContext| {
             let mut account = ctx.load::<Account>(id).await?;
             ctx.apply(&mut account, Deposited { amount: 1 })
         });

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use evercore::{Batch, BoxError, Error, FailurePolicy};
-use evercore_postgres::{PostgresContext, PostgresSubscriptionExt};
+use evercore_postgres::PostgresContext;
 use tokio::sync::Notify;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;

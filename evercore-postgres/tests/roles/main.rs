@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use evercore::engine::{
-    AcquireRequest, Acquired, Beat, Control, CursorMove, Grant, IfDifferent, NewSubscription,
-    NewlyParked, Settlement, StorageEngine,
+    AcquireRequest, Acquired, Beat, Control, CursorMove, DiscardedRequest, Grant, IfDifferent,
+    NewSubscription, NewlyParked, Settlement, StorageEngine,
 };
 use evercore::{
     Aggregate, AggregateId, Apply, Error, EventFilter, EventMeta, EventStore, Migrate, Position,
@@ -182,11 +182,16 @@ async fn subscribe(engine: &dyn StorageEngine, id: AggregateId) -> Result<(), Er
     };
     engine.heartbeat(&[Beat { lease: lease.clone(), renew: Some(lasts) }]).await?;
     let position = engine.resolve_start(Start::End).await?;
-    let parked = NewlyParked { position, aggregate_id: id, reason: Some("no".to_owned()) };
+    let parked = NewlyParked {
+        position,
+        aggregate_id: id,
+        reason: Some("no".to_owned()),
+        redrive_after: None,
+    };
     let mut settlement = Settlement {
         lease: lease.clone(),
         cursor: Some(CursorMove { from: Position::START, to: position }),
-        parked: vec![parked],
+        parked: vec![parked.clone()],
         unparked: None,
         failure: None,
     };
@@ -195,6 +200,18 @@ async fn subscribe(engine: &dyn StorageEngine, id: AggregateId) -> Result<(), Er
     settlement =
         Settlement { cursor: None, parked: Vec::new(), unparked: Some(position), ..settlement };
     engine.settle(&settlement).await?;
+    let here = Some(CursorMove { from: position, to: position });
+    settlement = Settlement { cursor: here, parked: vec![parked], unparked: None, ..settlement };
+    engine.settle(&settlement).await?;
+    engine.control(&subscription.name, &Control::RedriveEvent(position)).await?;
+    let (by, reason) = ("ada".to_owned(), "no use".to_owned());
+    engine.control(&subscription.name, &Control::Discard { position, by, reason }).await?;
+    let request = DiscardedRequest {
+        subscription: subscription.name.clone(),
+        after: Position::START,
+        limit: 1,
+    };
+    engine.discarded_events(&request).await?;
     engine.ask_for(&lease, "another", lasts).await?;
     engine.release(&lease).await?;
     engine.subscriptions(None).await?;

@@ -11,7 +11,7 @@ SELECT
         FROM parked_events AS kept
         WHERE
             kept.subscription = sub.name
-            AND kept.redrive
+            AND (kept.redrive OR kept.redrive_at <= clock.now)
             AND kept.aggregate_id % sub.partitions = p.number
     ) AS redrive
 FROM clock

@@ -1,6 +1,9 @@
--- Parks events. One that waits for an earlier one of its aggregate is redriven when that one is.
--- ?1 subscription    ?2 events as JSON, [[position, aggregate, reason or null], …]
-INSERT INTO parked_events (subscription, position, aggregate_id, reason, attempts, parked_at, redrive)
+-- Parks events. One that waits for an earlier one of its aggregate is redriven when that one is, or at once where that one
+-- was discarded meanwhile.
+-- ?1 subscription    ?2 events as JSON, [[position, aggregate, reason or null, microseconds to its redrive or null], …]
+-- ?3 whether they are parked for the first time; anew is parked only what is parked still
+INSERT INTO parked_events
+    (subscription, position, aggregate_id, reason, attempts, parked_at, redrive, redrive_at)
 SELECT
     ?1,
     n.value ->> 0,
@@ -12,11 +15,29 @@ SELECT
         SELECT 1
         FROM parked_events AS kept
         WHERE kept.subscription = ?1 AND kept.aggregate_id = n.value ->> 1 AND kept.redrive
-    )
+    ) OR (
+        n.value ->> 2 IS NULL
+        AND NOT EXISTS (
+            SELECT 1
+            FROM parked_events AS kept
+            WHERE
+                kept.subscription = ?1
+                AND kept.aggregate_id = n.value ->> 1
+                AND kept.position < n.value ->> 0
+        )
+    ),
+    CAST(unixepoch('subsec') * 1000000 AS INTEGER) + (n.value ->> 3)
 FROM json_each(?2) AS n
-WHERE TRUE
+WHERE
+    ?3
+    OR EXISTS (
+        SELECT 1
+        FROM parked_events AS kept
+        WHERE kept.subscription = ?1 AND kept.position = n.value ->> 0
+    )
 ON CONFLICT (subscription, position) DO UPDATE
 SET
     reason = COALESCE(excluded.reason, reason),
     attempts = attempts + excluded.attempts,
-    parked_at = excluded.parked_at;
+    parked_at = excluded.parked_at,
+    redrive_at = excluded.redrive_at;

@@ -5,7 +5,8 @@
 SELECT
     e.position, e.aggregate_id, e.sequence, e.event_type_id, e.version, e.codec, e.payload, e.event_time,
     e.recorded_at, e.reference, e.correlation_id, e.causation_id, e.metadata,
-    kept.reason, kept.attempts, kept.parked_at, kept.redrive
+    kept.reason, kept.attempts, kept.parked_at, kept.redrive_at,
+    kept.redrive OR COALESCE(kept.redrive_at <= CAST(unixepoch('subsec') * 1000000 AS INTEGER), FALSE) AS is_due
 -- CROSS: what is parked is the outer loop, and so in its order.
 FROM parked_events AS kept
 CROSS JOIN events AS e ON e.position = kept.position
@@ -13,6 +14,6 @@ WHERE
     kept.subscription = ?1
     AND kept.position > ?2
     AND kept.aggregate_id % ?5 = ?4
-    AND (kept.redrive OR NOT ?6)
+    AND (is_due OR NOT ?6)
 ORDER BY kept.position
 LIMIT ?3;

@@ -10,12 +10,16 @@ use evercore::{Error, EventFilter, Partition, Position, Result, Start, Subscript
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::micros;
+use super::settle::unpark;
 use crate::error::Problem;
 use crate::log;
 
 const ASK_FOR: &str = include_str!("ask_for.sql");
 const DELETE: &str = include_str!("delete.sql");
 const DELETE_PARTITIONS: &str = include_str!("delete_partitions.sql");
+const DISCARD: &str = include_str!("discard.sql");
+const FIND_PARKED: &str = include_str!("find_parked.sql");
+const FORGET_EVENT: &str = include_str!("forget_event.sql");
 const FIND_FREE: &str = include_str!("find_free.sql");
 const FORGET_PARKED: &str = include_str!("forget_parked.sql");
 const INSERT_PARTITIONS: &str = include_str!("insert_partitions.sql");
@@ -25,6 +29,7 @@ const NEXT_TOKEN: &str = include_str!("next_token.sql");
 const READ_PLACES: &str = include_str!("read_places.sql");
 const READ_SUBSCRIPTION: &str = include_str!("read_subscription.sql");
 const REDRIVE: &str = include_str!("redrive.sql");
+const REDRIVE_EVENT: &str = include_str!("redrive_event.sql");
 const RELEASE: &str = include_str!("release.sql");
 const RESET_CURSORS: &str = include_str!("reset_cursors.sql");
 const RESOLVE_START: &str = include_str!("resolve_start.sql");
@@ -178,6 +183,26 @@ pub(super) fn control(
         Control::Delete => {
             connection.prepare_cached(DELETE)?.execute(name_only)?;
         }
+        Control::RedriveEvent(position) => {
+            let first = first_parked_beside(connection, name, *position)?;
+            if first != *position {
+                let (name, position) = (name.to_string(), *position);
+                return Err(Error::ParkedBehind { name, position, first }.into());
+            }
+            let event = params![name.as_str(), position.get()];
+            connection.prepare_cached(REDRIVE_EVENT)?.execute(event)?;
+        }
+        Control::Discard { position, by, reason } => {
+            let first = first_parked_beside(connection, name, *position)?;
+            let discarded = params![name.as_str(), position.get(), by, reason];
+            connection.prepare_cached(DISCARD)?.execute(discarded)?;
+            if first == *position {
+                unpark(connection, name, *position)?;
+            } else {
+                let event = params![name.as_str(), position.get()];
+                connection.prepare_cached(FORGET_EVENT)?.execute(event)?;
+            }
+        }
         Control::Reset(start) => {
             let cursor = resolve(connection, *start)?;
             take_away(connection, name)?;
@@ -187,6 +212,20 @@ pub(super) fn control(
         }
     }
     Ok(())
+}
+
+/// The first parked event of the aggregate that a parked event belongs to.
+fn first_parked_beside(
+    connection: &Connection,
+    name: &SubscriptionName,
+    position: Position,
+) -> Result<Position, Problem> {
+    let mut statement = connection.prepare_cached(FIND_PARKED)?;
+    let event = params![name.as_str(), position.get()];
+    match statement.query_row(event, |row| row.get(0)).optional()? {
+        Some(first) => Ok(log::position(first)?),
+        None => Err(Error::NotParked { name: name.to_string(), position }.into()),
+    }
 }
 
 fn read(connection: &Connection, name: &SubscriptionName) -> Result<Option<Stored>, Problem> {

@@ -1,10 +1,10 @@
 //! Recording what became of a batch. The caller has a transaction open, and commits it only if this is [`Settled::Now`].
 
 use evercore::engine::{CursorMove, Settled, Settlement};
-use evercore::{Error, Position};
+use evercore::{Error, Position, SubscriptionName};
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::json;
+use super::{json, micros};
 use crate::error::Problem;
 use crate::log;
 
@@ -12,6 +12,7 @@ const END_REDRIVE: &str = include_str!("end_redrive.sql");
 const MOVE_CURSOR: &str = include_str!("move_cursor.sql");
 const PARK: &str = include_str!("park.sql");
 const READ_CURSOR: &str = include_str!("read_cursor.sql");
+const REDRIVE_AGGREGATE: &str = include_str!("redrive_aggregate.sql");
 const UNPARK: &str = include_str!("unpark.sql");
 
 pub(crate) fn settle(connection: &Connection, settlement: &Settlement) -> Result<Settled, Problem> {
@@ -38,23 +39,38 @@ pub(crate) fn settle(connection: &Connection, settlement: &Settlement) -> Result
         let was_before = stands == Some(step.to) && step.from != step.to;
         return if was_before { Ok(Settled::Before) } else { Err(lost().into()) };
     }
-    if let Some(position) = unparked {
-        let event = params![lease.subscription.as_str(), position.get()];
-        if connection.prepare_cached(UNPARK)?.execute(event)? == 0 {
-            return Ok(Settled::Before);
-        }
+    if let Some(position) = unparked
+        && !unpark(connection, &lease.subscription, *position)?
+    {
+        return Ok(Settled::Before);
     }
     if !parked.is_empty() {
         let rows: Vec<_> = parked
             .iter()
-            .map(|event| (event.position, event.aggregate_id, event.reason.as_deref()))
+            .map(|event| {
+                let reason = event.reason.as_deref();
+                (event.position, event.aggregate_id, reason, event.redrive_after.map(micros))
+            })
             .collect();
-        let rows = json(&rows);
-        for sql in [PARK, END_REDRIVE] {
-            connection.prepare_cached(sql)?.execute([lease.subscription.as_str(), &rows])?;
-        }
+        let (name, rows) = (lease.subscription.as_str(), json(&rows));
+        connection.prepare_cached(PARK)?.execute(params![name, rows, cursor.is_some()])?;
+        connection.prepare_cached(END_REDRIVE)?.execute(params![name, rows])?;
     }
     Ok(Settled::Now)
+}
+
+/// Takes an event out of the parked ones, and has the later ones of its aggregate handled. `false` if it is not parked.
+pub(super) fn unpark(
+    connection: &Connection,
+    name: &SubscriptionName,
+    position: Position,
+) -> Result<bool, Problem> {
+    let mut statement = connection.prepare_cached(UNPARK)?;
+    let aggregate: Option<i64> =
+        statement.query_row(params![name.as_str(), position.get()], |row| row.get(0)).optional()?;
+    let Some(aggregate) = aggregate else { return Ok(false) };
+    connection.prepare_cached(REDRIVE_AGGREGATE)?.execute(params![name.as_str(), aggregate])?;
+    Ok(true)
 }
 
 fn cursor_of(

@@ -64,9 +64,9 @@ impl Disk {
         self.watched.failures()
     }
 
-    /// Has a full one have room again, and remembers what has failed.
-    pub(crate) fn make_room(&self) {
-        self.watched.make_room();
+    /// Has it work again, and remembers what has failed.
+    pub(crate) fn repair(&self) {
+        self.watched.repair();
     }
 
     /// Has it work again. Says how many changes have failed.

@@ -180,12 +180,12 @@ impl Trial {
     }
 
     /// Follows the log on a disk that works again once it has failed.
-    pub(crate) async fn follow_until_there_is_room(&mut self) -> Result<(), Failure> {
+    pub(crate) async fn follow_until_it_works(&mut self) -> Result<(), Failure> {
         let mended = async {
             while self.disk.failures() == 0 {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
-            self.disk.make_room();
+            self.disk.repair();
             std::future::pending().await
         };
         tokio::select! {
@@ -268,10 +268,9 @@ async fn follow(store: &EventStore) -> Result<(), Failure> {
 async fn until_idle(store: &EventStore) -> Result<(), Error> {
     loop {
         match store.wait_until_idle("follower").await {
-            // It is about to be stored, or will be once there is room.
-            Err(Error::UnknownSubscription { .. } | Error::DiskFull { .. }) => {
-                tokio::task::yield_now().await;
-            }
+            // It is about to be stored, or will be once the disk works again.
+            Err(Error::UnknownSubscription { .. }) => tokio::task::yield_now().await,
+            Err(error) if error.is_retryable() => tokio::task::yield_now().await,
             idle => return idle,
         }
     }

@@ -49,6 +49,7 @@ impl Stored {
             position: event.position(),
             aggregate_id: event.aggregate_id(),
             reason: Some("it is to be parked".to_owned()),
+            redrive_after: None,
         };
         let settlement = Settlement {
             lease: grant.lease.clone(),
@@ -134,6 +135,38 @@ pub async fn redrive(subject: &Subject, cut: &mut Cut) -> Outcome {
     if parked.len() != 1 {
         return Err(format!("of one parked event, {} are left", parked.len()).into());
     }
+    stored.end(subject).await
+}
+
+pub async fn redrive_event(subject: &Subject, cut: &mut Cut) -> Outcome {
+    let stored = Stored::new(subject).await?;
+    let subscriptions = subject.store.subscriptions();
+    let redrive = subscriptions.redrive_event(stored.name.clone(), stored.parked);
+    done(subject, cut, redrive).await?;
+    let parked = subscriptions.parked(stored.name.clone(), Position::START, 10).await?;
+    if parked.len() != 1 {
+        return Err(format!("of one parked event, {} are left", parked.len()).into());
+    }
+    stored.end(subject).await
+}
+
+/// The event is parked, or it is not and there is a record of it.
+pub async fn discard(subject: &Subject, cut: &mut Cut) -> Outcome {
+    let stored = Stored::new(subject).await?;
+    let subscriptions = subject.store.subscriptions();
+    let discard = subscriptions.discard(stored.name.clone(), stored.parked, "ada", "no use");
+    let done = done(subject, cut, discard).await?;
+    let parked = subscriptions.parked(stored.name.clone(), Position::START, 10).await?;
+    let discarded = subscriptions.discarded(stored.name.clone(), Position::START, 10).await?;
+    check(done, (parked.len(), discarded.len()), (0, 1), (1, 0))?;
+    stored.end(subject).await
+}
+
+pub async fn discarded(subject: &Subject, cut: &mut Cut) -> Outcome {
+    let stored = Stored::new(subject).await?;
+    let subscriptions = subject.store.subscriptions();
+    let discarded = subscriptions.discarded(stored.name.clone(), Position::START, 10);
+    cut.short(discarded).await.transpose()?;
     stored.end(subject).await
 }
 

@@ -5,16 +5,16 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use evercore::engine::{
-    AcquireRequest, Acquired, Beat, Commit, CommitOutcome, Committed, Control, EventPlaced,
-    FirstOutcome, Heartbeat, HistoryRequest, IdBlock, InspectEvents, InspectedAggregate,
-    InspectedCommit, InspectedEvent, InspectedKey, InspectedParked, InspectedSubscription,
-    Inspection, LastGiven, LeaseKey, LoadRequest, LoadedAggregate, LogPage, LogRequest, LogWatch,
-    MatchRequest, Migration, NewSubscription, ParkedRequest, Reader, Settled, Settlement,
-    StorageEngine, StoredSubscription, SubscriptionStorage, Transactor, TypeName,
+    AcquireRequest, Acquired, Beat, Commit, CommitOutcome, Committed, Control, DiscardedRequest,
+    EventPlaced, FirstOutcome, Heartbeat, HistoryRequest, IdBlock, InspectEvents,
+    InspectedAggregate, InspectedCommit, InspectedEvent, InspectedKey, InspectedParked,
+    InspectedSubscription, Inspection, LastGiven, LeaseKey, LoadRequest, LoadedAggregate, LogPage,
+    LogRequest, LogWatch, MatchRequest, Migration, NewSubscription, ParkedRequest, Reader, Settled,
+    Settlement, StorageEngine, StoredSubscription, SubscriptionStorage, Transactor, TypeName,
 };
 use evercore::{
-    AggregateId, CommitId, IdempotencyKey, ParkedEvent, Position, RecordedEvent, Result, Start,
-    SubscriptionName,
+    AggregateId, CommitId, DiscardedEvent, IdempotencyKey, ParkedEvent, Position, RecordedEvent,
+    Result, Start, SubscriptionName,
 };
 use tokio::task::yield_now;
 
@@ -211,6 +211,10 @@ impl SubscriptionStorage for Halting<dyn StorageEngine> {
         aggregates: &[AggregateId],
     ) -> Result<Vec<AggregateId>> {
         halting(self.0.parked_aggregates(subscription, aggregates)).await
+    }
+
+    async fn discarded_events(&self, request: &DiscardedRequest) -> Result<Vec<DiscardedEvent>> {
+        halting(self.0.discarded_events(request)).await
     }
 
     async fn parked_events(&self, request: &ParkedRequest) -> Result<Vec<ParkedEvent>> {

@@ -77,6 +77,9 @@ macro_rules! __with_operations {
                 reset: "Subscriptions::reset"
                 delete: "Subscriptions::delete"
                 redrive: "Subscriptions::redrive"
+                redrive_event: "Subscriptions::redrive_event"
+                discard: "Subscriptions::discard"
+                discarded: "Subscriptions::discarded"
                 parked: "Subscriptions::parked"
             }
         }

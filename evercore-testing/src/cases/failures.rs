@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use evercore::engine::StorageEngine;
 use evercore::{
-    AggregateId, Batch, Condition, Error, EventStore, FailurePolicy, Handler, HandlerError,
-    Metadata, Position, Received, Result, RetryPolicy, Router, each,
+    AggregateId, Batch, Condition, DiscardedEvent, Error, EventStore, FailurePolicy, Handler,
+    HandlerError, HandlerRetry, Metadata, ParkedEvent, Position, Received, Result, Router, each,
 };
 
 use crate::assert::assert_error;
@@ -61,8 +61,8 @@ async fn counters(store: &EventStore, count: usize) -> Result<Vec<AggregateId>> 
 }
 
 /// Waits for a few ms and not much longer.
-fn quick(attempts: u32) -> RetryPolicy {
-    RetryPolicy::default().attempts(attempts).longest(Duration::from_millis(5))
+fn quick(attempts: u32) -> HandlerRetry {
+    HandlerRetry::default().attempts(attempts).longest(Duration::from_millis(5))
 }
 
 /// A worker that falls over between handling and recording.
@@ -287,6 +287,155 @@ pub(crate) async fn a_redriven_event_is_tried_as_often_as_a_new_one(
     store.subscriptions().redrive("again").await?;
     idle(store, "again", &worker).await?;
     assert_eq!((fussy.failures(), info(store, "again").await?.parked), (6, 1));
+    worker.shutdown().await
+}
+
+/// Waits until so many events are parked.
+async fn parked(store: &EventStore, name: &str, count: u64) -> Result<Vec<ParkedEvent>> {
+    until_true(async || Ok(info(store, name).await?.parked == count)).await?;
+    store.subscriptions().parked(name, Position::START, 100).await
+}
+
+pub(crate) async fn one_parked_event_is_redriven_alone(fixture: &Fixture) -> Result<()> {
+    let store = fixture.store();
+    let ids = counters(store, 2).await?;
+    let fussy = Fussy::default();
+    ids.iter().for_each(|&id| fussy.dislikes(id));
+    let parking = store.subscription("alone").on_failure(FailurePolicy::park());
+    let worker = parking.spawn(fussy.clone())?;
+    for id in [ids[0], ids[1], ids[0]] {
+        counter::add(store, id, 1).await?;
+    }
+    idle(store, "alone", &worker).await?;
+    let log = fixture.log().await?;
+    let at = |index: usize| log[index].position();
+    ids.iter().for_each(|&id| fussy.likes(id));
+
+    let admin = store.subscriptions();
+    assert_error!(admin.redrive_event("alone", at(2)).await,
+        Error::ParkedBehind { position, first, .. } if (position, first) == (at(2), at(0)));
+    admin.redrive_event("alone", at(0)).await?;
+    let left = parked(store, "alone", 2).await?;
+    assert!(left.iter().all(|parked| parked.event.aggregate_id() == ids[1]));
+    let handled = [0, 2, 4].map(|index: usize| log[index].clone());
+    assert_eq!(fussy.journal.events(), handled, "with those that waited for it, in order");
+    assert_error!(admin.redrive_event("alone", at(0)).await, Error::NotParked { position, .. }
+        if position == at(0));
+    worker.shutdown().await
+}
+
+pub(crate) async fn a_discarded_event_is_kept_with_its_reason(fixture: &Fixture) -> Result<()> {
+    let store = fixture.store();
+    let ids = counters(store, 2).await?;
+    let fussy = Fussy::default();
+    ids.iter().for_each(|&id| fussy.dislikes(id));
+    let parking = store.subscription("discards").on_failure(FailurePolicy::park());
+    let worker = parking.spawn(fussy.clone())?;
+    for id in [ids[0], ids[1], ids[0], ids[1]] {
+        counter::add(store, id, 1).await?;
+    }
+    idle(store, "discards", &worker).await?;
+    let log = fixture.log().await?;
+    let at = |index: usize| log[index].position();
+    ids.iter().for_each(|&id| fussy.likes(id));
+
+    // The first of its aggregate: those that waited for it are handled.
+    let admin = store.subscriptions();
+    admin.discard("discards", at(0), "ada", "it is a test").await?;
+    parked(store, "discards", 3).await?;
+    assert_eq!(fussy.journal.events(), [2, 4].map(|index: usize| log[index].clone()));
+    let discarded = admin.discarded("discards", Position::START, 10).await?;
+    assert_eq!(discarded.len(), 1);
+    let DiscardedEvent { event, failure, attempts, by, reason, .. } = &discarded[0];
+    assert_eq!((event, *attempts), (&log[0], 1));
+    assert_eq!(failure.as_deref(), Some("not to my taste"));
+    assert_eq!((by.as_str(), reason.as_str()), ("ada", "it is a test"));
+    assert!(discarded[0].parked_at <= discarded[0].discarded_at);
+
+    // One that waits: nothing else changes.
+    admin.discard("discards", at(3), "bob", "twice the same").await?;
+    idle(store, "discards", &worker).await?;
+    let left = admin.parked("discards", Position::START, 10).await?;
+    let left: Vec<_> = left.iter().map(|parked| parked.event.clone()).collect();
+    assert_eq!(left, [1, 5].map(|index: usize| log[index].clone()));
+    let later = admin.discarded("discards", at(0), 10).await?;
+    assert_eq!((later.len(), &later[0].event, &later[0].failure), (1, &log[3], &None));
+
+    assert_error!(admin.discard("discards", at(3), "bob", "again").await, Error::NotParked { .. });
+    for (by, reason) in [("", "why not"), ("bob", ""), ("b\0b", "why not"), ("bob", "\0")] {
+        let refused = admin.discard("discards", at(1), by, reason).await;
+        assert_error!(refused, Error::InvalidDiscard { .. });
+    }
+    worker.shutdown().await?;
+
+    // A record outlasts a reset, and a second one takes its place.
+    admin.reset("discards", evercore::Start::Beginning).await?;
+    assert_eq!(admin.discarded("discards", Position::START, 10).await?.len(), 2);
+    fussy.dislikes(ids[0]);
+    let parking = store.subscription("discards").on_failure(FailurePolicy::park());
+    let worker = parking.spawn(fussy.clone())?;
+    parked(store, "discards", 3).await?;
+    admin.discard("discards", at(0), "eve", "once more").await?;
+    let discarded = admin.discarded("discards", Position::START, 1).await?;
+    assert_eq!((&discarded[0].event, discarded[0].by.as_str()), (&log[0], "eve"));
+    worker.shutdown().await?;
+    admin.delete("discards").await?;
+    let gone = admin.discarded("discards", Position::START, 10).await;
+    assert_error!(gone, Error::UnknownSubscription { .. });
+    Ok(())
+}
+
+pub(crate) async fn a_parked_event_is_redriven_by_itself_as_often_as_told(
+    fixture: &Fixture,
+) -> Result<()> {
+    let store = fixture.store();
+    let ids = counters(store, 2).await?;
+    let fussy = Fussy::default();
+    ids.iter().for_each(|&id| fussy.dislikes(id));
+    let subscription = |policy| {
+        let poll = Duration::from_millis(20);
+        store.subscription("by itself").poll_interval(poll).on_failure(policy)
+    };
+    let worker = subscription(FailurePolicy::park().redrive(quick(3))).spawn(fussy.clone())?;
+    until_true(async || {
+        let parked = store.subscriptions().parked("by itself", Position::START, 10).await;
+        let parked = match parked {
+            Err(Error::UnknownSubscription { .. }) => return Ok(false),
+            parked => parked?,
+        };
+        Ok(parked.len() == 2 && parked.iter().all(|parked| parked.attempts == 3))
+    })
+    .await?;
+    let parked_now = parked(store, "by itself", 2).await?;
+    assert!(parked_now.iter().all(|it| !it.redrive && it.redrive_at.is_none()), "{parked_now:?}");
+    worker.shutdown().await?;
+
+    // What waits behind it goes after it, and a worker that parks for good keeps to the time that another has set.
+    let hourly = quick(10).base(Duration::from_secs(3_600)).longest(Duration::from_secs(3_600));
+    let worker = subscription(FailurePolicy::park().redrive(hourly)).spawn(fussy.clone())?;
+    store.subscriptions().redrive("by itself").await?;
+    until_true(async || {
+        let parked = store.subscriptions().parked("by itself", Position::START, 10).await?;
+        Ok(parked.iter().all(|parked| parked.attempts == 4))
+    })
+    .await?;
+    let due = parked(store, "by itself", 2).await?;
+    assert!(due.iter().all(|parked| !parked.redrive && parked.redrive_at.is_some()), "{due:?}");
+    worker.shutdown().await?;
+
+    let soon = quick(10).base(Duration::from_millis(500)).longest(Duration::from_millis(500));
+    let worker = subscription(FailurePolicy::park().redrive(soon)).spawn(fussy.clone())?;
+    store.subscriptions().redrive("by itself").await?;
+    until_true(async || Ok(parked(store, "by itself", 2).await?[0].attempts >= 5)).await?;
+    worker.shutdown().await?;
+    counter::add(store, ids[0], 1).await?;
+    ids.iter().for_each(|&id| fussy.likes(id));
+    let worker = subscription(FailurePolicy::park()).spawn(fussy.clone())?;
+    parked(store, "by itself", 0).await?;
+    idle(store, "by itself", &worker).await?;
+    let of_first = fussy.journal.events().into_iter().filter(|it| it.aggregate_id() == ids[0]);
+    let log = fixture.log().await?;
+    assert_eq!(of_first.collect::<Vec<_>>(), [log[0].clone(), log[2].clone()]);
     worker.shutdown().await
 }
 

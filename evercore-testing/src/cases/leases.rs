@@ -532,6 +532,7 @@ pub(crate) async fn what_is_to_be_redriven_is_told_and_no_more(fixture: &Fixture
         position: Position::new(position).expect("a position"),
         aggregate_id,
         reason: reason.map(str::to_owned),
+        redrive_after: None,
     };
     let settle = async |cursor, parked: Vec<NewlyParked>| {
         engine.settle(&Settlement { cursor, parked, ..step(&lease, 0, 0) }).await
@@ -572,6 +573,59 @@ pub(crate) async fn what_is_to_be_redriven_is_told_and_no_more(fixture: &Fixture
     }
     assert_eq!((told().await?, to_redrive().await?), (false, vec![]));
     assert_eq!(info(store, "leased").await?.parked, 2);
+    Ok(())
+}
+
+/// A worker is at it while an operator discards it.
+pub(crate) async fn what_is_discarded_under_way_holds_nothing_back(
+    fixture: &Fixture,
+) -> Result<()> {
+    let (store, engine) = (fixture.store(), fixture.engine());
+    let id = counter::create(store, 1).await?;
+    for _ in 0..3 {
+        counter::add(store, id, 1).await?;
+    }
+    register(engine).await?;
+    let lease = acquire(engine, "owner", LONG).await?.lease;
+    let at = |position| Position::new(position).expect("a position");
+    let park = |position, reason: Option<&str>| NewlyParked {
+        position: at(position),
+        aggregate_id: id,
+        reason: reason.map(str::to_owned),
+        redrive_after: None,
+    };
+    let settle = async |cursor, parked| {
+        let settlement = Settlement { cursor, parked: vec![parked], ..step(&lease, 0, 0) };
+        engine.settle(&settlement).await
+    };
+    let to_redrive = async || {
+        let (after, which) = (Position::START, WhichParked::ToRedrive);
+        let (subscription, partition) = (name(), Partition::WHOLE);
+        let request = ParkedRequest { subscription, after, limit: 10, partition, which };
+        let parked = engine.parked_events(&request).await?;
+        let positions = parked.iter().map(|parked| parked.event.position().get());
+        Ok::<_, Error>(positions.collect::<Vec<_>>())
+    };
+    let discard = |position| Control::Discard {
+        position: at(position),
+        by: "ada".to_owned(),
+        reason: "no use".to_owned(),
+    };
+    settle(step(&lease, 0, 1).cursor, park(1, Some("bad"))).await?;
+    settle(step(&lease, 1, 2).cursor, park(2, None)).await?;
+    engine.control(&name(), &Control::RedriveEvent(at(1))).await?;
+    assert_eq!(to_redrive().await?, [1]);
+
+    // The handler fails on it once more: it is not parked again, and the later one is to be handled all the same.
+    engine.control(&name(), &discard(1)).await?;
+    settle(None, park(1, Some("still bad"))).await?;
+    assert_eq!((to_redrive().await?, info(store, "leased").await?.parked), (vec![2], 1));
+
+    // One was put aside behind what is gone by now.
+    engine.control(&name(), &discard(2)).await?;
+    settle(step(&lease, 2, 3).cursor, park(3, None)).await?;
+    settle(step(&lease, 3, 4).cursor, park(4, None)).await?;
+    assert_eq!(to_redrive().await?, [3, 4]);
     Ok(())
 }
 

@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use evercore::engine::{
-    AcquireRequest, Acquired, Beat, Commit, CommitOutcome, Committed, Control, FirstOutcome,
-    Heartbeat, HistoryRequest, IdBlock, Inspection, LeaseKey, LoadRequest, LoadedAggregate,
-    LogPage, LogRequest, LogWatch, MatchRequest, Migration, NewSubscription, ParkedRequest, Reader,
-    Settled, Settlement, StorageEngine, StoredSubscription, SubscriptionStorage, TypeName,
+    AcquireRequest, Acquired, Beat, Commit, CommitOutcome, Committed, Control, DiscardedRequest,
+    FirstOutcome, Heartbeat, HistoryRequest, IdBlock, Inspection, LeaseKey, LoadRequest,
+    LoadedAggregate, LogPage, LogRequest, LogWatch, MatchRequest, Migration, NewSubscription,
+    ParkedRequest, Reader, Settled, Settlement, StorageEngine, StoredSubscription,
+    SubscriptionStorage, TypeName,
 };
 use evercore::{
-    AggregateId, CommitId, Error, IdempotencyKey, ParkedEvent, Position, RecordedEvent, Result,
-    Start, SubscriptionName,
+    AggregateId, CommitId, DiscardedEvent, Error, IdempotencyKey, ParkedEvent, Position,
+    RecordedEvent, Result, Start, SubscriptionName,
 };
 
 use super::observation::{CommitBegun, Observation, Refusal};
@@ -167,6 +168,10 @@ impl SubscriptionStorage for Observed {
         aggregates: &[AggregateId],
     ) -> Result<Vec<AggregateId>> {
         self.engine.parked_aggregates(subscription, aggregates).await
+    }
+
+    async fn discarded_events(&self, request: &DiscardedRequest) -> Result<Vec<DiscardedEvent>> {
+        self.engine.discarded_events(request).await
     }
 
     async fn parked_events(&self, request: &ParkedRequest) -> Result<Vec<ParkedEvent>> {

@@ -39,6 +39,14 @@ pub(super) enum Command {
         after: usize,
     },
     Redrive,
+    /// The first event that is parked beside one of those that are.
+    RedriveEvent {
+        nth: usize,
+    },
+    /// One of those that are parked.
+    Discard {
+        nth: usize,
+    },
 }
 
 /// Who writes.

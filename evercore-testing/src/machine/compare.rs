@@ -185,18 +185,25 @@ async fn parked(subject: &Subject, after: &mut Reference) -> Result<(), Trouble>
     if !after.is_stored {
         return Ok(());
     }
-    let parked = subject.store().subscriptions();
-    let parked = parked.parked(SUBSCRIPTION, Position::START, 1_000).await?;
+    let subscriptions = subject.store().subscriptions();
+    let parked = subscriptions.parked(SUBSCRIPTION, Position::START, 1_000).await?;
     let found: Vec<_> =
         parked.iter().map(|it| (it.event.position(), it.reason.is_some())).collect();
     let wanted = after.model.subscription(SUBSCRIPTION).parked().iter();
     let wanted: Vec<_> = wanted.map(|it| (subject.positions[it.place], it.failed)).collect();
+    if found != wanted {
+        return Err(Trouble::Wrong(format!(
+            "parked (position, failed) are {found:?}, and should be {wanted:?}"
+        )));
+    }
+    let discarded = subscriptions.discarded(SUBSCRIPTION, Position::START, 1_000).await?;
+    let found: Vec<_> = discarded.iter().map(|it| it.event.position()).collect();
+    let wanted = after.model.subscription(SUBSCRIPTION).discarded();
+    let wanted: Vec<_> = wanted.map(|place| subject.positions[place]).collect();
     if found == wanted {
         return Ok(());
     }
-    Err(Trouble::Wrong(format!(
-        "parked (position, failed) are {found:?}, and should be {wanted:?}"
-    )))
+    Err(Trouble::Wrong(format!("discarded are {found:?}, and should be {wanted:?}")))
 }
 
 fn sum(numbers: &[u64]) -> i64 {

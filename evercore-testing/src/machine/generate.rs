@@ -50,6 +50,8 @@ fn command(aggregates: usize, events: usize) -> BoxedStrategy<Command> {
         1 => Just(Command::Resume),
         1 => (0..=events).prop_map(|after| Command::Reset { after }),
         2 => Just(Command::Redrive),
+        1 => (0..20_usize).prop_map(|nth| Command::RedriveEvent { nth }),
+        1 => (0..20_usize).prop_map(|nth| Command::Discard { nth }),
         2 => Just(Command::Restart),
     ];
     let writing = (writer(), work(aggregates)).prop_map(|(by, work)| Command::Work { by, work });

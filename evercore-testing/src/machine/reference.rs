@@ -79,7 +79,26 @@ impl Reference {
             Command::Resume => self.control(|it| it.resume()),
             Command::Reset { after } => self.control(|it| it.reset(*after)),
             Command::Redrive => self.control(|it| it.ask_to_redrive()),
+            Command::RedriveEvent { nth } => {
+                if let Some(place) = self.parked(*nth) {
+                    self.model.ask_to_redrive_event(SUBSCRIPTION, place);
+                }
+                Answer::Done
+            }
+            Command::Discard { nth } => {
+                if let Some(place) = self.parked(*nth) {
+                    self.model.discard(SUBSCRIPTION, place);
+                }
+                Answer::Done
+            }
         }
+    }
+
+    /// The place in the log of one of the parked events, if any is.
+    pub(super) fn parked(&mut self, nth: usize) -> Option<usize> {
+        let parked = self.model.subscription(SUBSCRIPTION).parked();
+        let index = nth.checked_rem(parked.len())?;
+        Some(parked[index].place)
     }
 
     fn control(&mut self, change: impl FnOnce(&mut crate::model::Subscription)) -> Answer {

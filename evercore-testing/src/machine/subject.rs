@@ -108,6 +108,25 @@ impl Subject {
                     .await
                     .map(|()| Said::Done)?)
             }
+            Command::RedriveEvent { nth } => {
+                let mut before = before.clone();
+                let place = before.parked(*nth);
+                let first =
+                    place.and_then(|it| before.model.ask_to_redrive_event(SUBSCRIPTION, it));
+                if let Some(first) = first {
+                    let position = self.positions[first];
+                    self.store().subscriptions().redrive_event(SUBSCRIPTION, position).await?;
+                }
+                Ok(Said::Done)
+            }
+            Command::Discard { nth } => {
+                if let Some(place) = before.clone().parked(*nth) {
+                    let position = self.positions[place];
+                    let subscriptions = self.store().subscriptions();
+                    subscriptions.discard(SUBSCRIPTION, position, "a command", "at random").await?;
+                }
+                Ok(Said::Done)
+            }
             Command::Redrive => {
                 Ok(self.store().subscriptions().redrive(SUBSCRIPTION).await.map(|()| Said::Done)?)
             }

@@ -1,5 +1,7 @@
 //! Durable subscriptions that park what their handler fails on.
 
+use std::collections::BTreeSet;
+
 use super::{Logged, Model};
 
 /// What is known of a subscription.
@@ -8,6 +10,7 @@ pub struct Subscription {
     cursor: usize,
     paused: bool,
     parked: Vec<Parked>,
+    discarded: BTreeSet<usize>,
 }
 
 /// An event that was put aside.
@@ -59,12 +62,43 @@ impl Subscription {
     pub fn parked(&self) -> &[Parked] {
         &self.parked
     }
+
+    /// The places in the log of what was discarded, in its order.
+    pub fn discarded(&self) -> impl Iterator<Item = usize> {
+        self.discarded.iter().copied()
+    }
+
+    fn first_beside<E>(&self, log: &[Logged<E>], place: usize) -> Option<usize> {
+        let is_beside = |parked: &&Parked| log[parked.place].aggregate == log[place].aggregate;
+        self.parked.iter().find(is_beside).map(|first| first.place)
+    }
 }
 
 impl<E: Clone> Model<E> {
     /// What is known of a subscription; one that never ran is at the beginning of the log.
     pub fn subscription(&mut self, name: &str) -> &mut Subscription {
         self.subscriptions.entry(name.to_owned()).or_default()
+    }
+
+    /// Has a subscription handle the first parked event of the aggregate that an event belongs to, and then the later ones,
+    /// when it runs. The place of that one; `None` if nothing is parked there.
+    pub fn ask_to_redrive_event(&mut self, name: &str, place: usize) -> Option<usize> {
+        let subscription = self.subscriptions.get_mut(name)?;
+        let first = subscription.first_beside(&self.log, place)?;
+        let parked = subscription.parked.iter_mut().find(|parked| parked.place == first)?;
+        parked.redrive = Redrive::Due;
+        Some(first)
+    }
+
+    /// Discards a parked event. If it was the first of its aggregate, the later ones are handled when it runs.
+    pub fn discard(&mut self, name: &str, place: usize) {
+        let Some(subscription) = self.subscriptions.get_mut(name) else { return };
+        let is_first = subscription.first_beside(&self.log, place) == Some(place);
+        subscription.parked.retain(|parked| parked.place != place);
+        subscription.discarded.insert(place);
+        if is_first {
+            make_due(&mut subscription.parked, &self.log, place);
+        }
     }
 
     /// Runs a subscription until there is nothing left to do. The places of what was handled, in an order that holds
@@ -113,11 +147,14 @@ impl Subscription {
         handled: &mut Vec<usize>,
     ) {
         let mut left: Vec<Parked> = Vec::new();
-        for mut parked in std::mem::take(&mut self.parked) {
+        let mut all = std::mem::take(&mut self.parked);
+        for index in 0..all.len() {
+            let mut parked = all[index];
             let waits = is_behind(&left, log, parked.place);
             if parked.redrive == Redrive::Due && !waits {
                 if follow(&log[parked.place]) == Following::Handles {
                     handled.push(parked.place);
+                    make_due(&mut all[index..], log, parked.place);
                     continue;
                 }
                 parked.failed = true;
@@ -147,6 +184,15 @@ impl Subscription {
             }
         }
         self.cursor = log.len();
+    }
+}
+
+/// Has what is parked of the same aggregate handled when the subscription runs.
+fn make_due<E>(parked: &mut [Parked], log: &[Logged<E>], place: usize) {
+    for other in parked {
+        if log[other.place].aggregate == log[place].aggregate {
+            other.redrive = Redrive::Due;
+        }
     }
 }
 

@@ -6,16 +6,16 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use evercore::engine::{
-    AcquireRequest, Acquired, Beat, Commit, CommitOutcome, Committed, Control, EventPlaced,
-    EventRow, FirstOutcome, Heartbeat, HistoryRequest, IdBlock, InspectEvents, InspectedAggregate,
-    InspectedCommit, InspectedEvent, InspectedKey, InspectedParked, InspectedSubscription,
-    Inspection, LastGiven, LeaseKey, LoadRequest, LoadedAggregate, LogPage, LogRequest, LogWatch,
-    MatchRequest, Migration, NewSubscription, ParkedRequest, Reader, Settled, Settlement,
-    StorageEngine, StoredSubscription, SubscriptionStorage, TypeName,
+    AcquireRequest, Acquired, Beat, Commit, CommitOutcome, Committed, Control, DiscardedRequest,
+    EventPlaced, EventRow, FirstOutcome, Heartbeat, HistoryRequest, IdBlock, InspectEvents,
+    InspectedAggregate, InspectedCommit, InspectedEvent, InspectedKey, InspectedParked,
+    InspectedSubscription, Inspection, LastGiven, LeaseKey, LoadRequest, LoadedAggregate, LogPage,
+    LogRequest, LogWatch, MatchRequest, Migration, NewSubscription, ParkedRequest, Reader, Settled,
+    Settlement, StorageEngine, StoredSubscription, SubscriptionStorage, TypeName,
 };
 use evercore::{
-    AggregateId, CommitId, Error, IdempotencyKey, ParkedEvent, Position, RecordedEvent, Result,
-    Start, SubscriptionName,
+    AggregateId, CommitId, DiscardedEvent, Error, IdempotencyKey, ParkedEvent, Position,
+    RecordedEvent, Result, Start, SubscriptionName,
 };
 use evercore_memory::MemoryEngine;
 use evercore_testing::{Durability, Harness};
@@ -381,6 +381,10 @@ impl SubscriptionStorage for FaultyEngine {
         aggregates: &[AggregateId],
     ) -> Result<Vec<AggregateId>> {
         self.fault.parked_aggregates(self.log()?, subscription, aggregates).await
+    }
+
+    async fn discarded_events(&self, request: &DiscardedRequest) -> Result<Vec<DiscardedEvent>> {
+        self.log()?.discarded_events(request).await
     }
 
     async fn parked_events(&self, request: &ParkedRequest) -> Result<Vec<ParkedEvent>> {

@@ -25,9 +25,10 @@ use read_faults::{
     IgnoresLimits, MistakesTypes, RoundsTimes, SeesLaterCommits, SkipsASequence, SkipsInTheLog,
 };
 use subscription_faults::{
-    DropsParkedEvents, DropsWhatWaits, ForgetsTheToken, ForgetsWhereFrom, GivesLeasesTwice,
-    GivesPagesTwice, HidesLostLeases, HidesParkedAggregates, IgnoresFilters, IgnoresOperators,
-    IgnoresPartitions, KeepsLeases, ReadsBackwards, SkipsMatches, StandsStill, WakesNobody,
+    DropsParkedEvents, DropsWhatWaits, ForgetsReasons, ForgetsRedriveTimes, ForgetsTheToken,
+    ForgetsWhereFrom, GivesLeasesTwice, GivesPagesTwice, HidesLostLeases, HidesParkedAggregates,
+    IgnoresFilters, IgnoresOperators, IgnoresPartitions, KeepsLeases, ParksDiscardedEvents,
+    ReadsBackwards, SkipsMatches, StandsStill, WakesNobody,
 };
 use write_faults::{
     AcceptsTheFuture, AcknowledgesTooEarly, AsksForTheKeyLast, BelievesTheCache, CutsKeys,
@@ -297,6 +298,15 @@ caught! {
     dropped_events_behind_a_parked_one_are_caught: DropsWhatWaits => [
         "p11::a_parked_event_holds_back_its_aggregate_and_nothing_else",
         "p11::parked_events_are_redriven_in_order",
+    ];
+    forgotten_times_of_redrives_are_caught: ForgetsRedriveTimes => [
+        "p11::a_parked_event_is_redriven_by_itself_as_often_as_told",
+    ];
+    a_discarded_event_that_is_parked_again_is_caught: ParksDiscardedEvents => [
+        "p11::what_is_discarded_under_way_holds_nothing_back",
+    ];
+    forgotten_reasons_of_discards_are_caught: ForgetsReasons => [
+        "p11::a_discarded_event_is_kept_with_its_reason",
     ];
     ignored_operators_are_caught: IgnoresOperators => [
         "contract::a_reset_subscription_goes_on_from_there",

@@ -200,6 +200,57 @@ impl Fault for DropsWhatWaits {
     }
 }
 
+/// Forgets when parked events are to be handled again.
+#[derive(Debug)]
+pub(crate) struct ForgetsRedriveTimes;
+
+#[async_trait]
+impl Fault for ForgetsRedriveTimes {
+    async fn settle(&self, engine: &MemoryEngine, settlement: &Settlement) -> Result<Settled> {
+        let mut settlement = settlement.clone();
+        settlement.parked.iter_mut().for_each(|parked| parked.redrive_after = None);
+        engine.settle(&settlement).await
+    }
+}
+
+/// Parks events anew that were discarded meanwhile.
+#[derive(Debug)]
+pub(crate) struct ParksDiscardedEvents;
+
+#[async_trait]
+impl Fault for ParksDiscardedEvents {
+    async fn settle(&self, engine: &MemoryEngine, settlement: &Settlement) -> Result<Settled> {
+        let mut settlement = settlement.clone();
+        if settlement.cursor.is_none() && !settlement.parked.is_empty() {
+            let stored = engine.subscriptions(Some(&settlement.lease.subscription)).await?;
+            let index = usize::try_from(settlement.lease.partition).unwrap_or(usize::MAX);
+            let place = stored.first().and_then(|stored| stored.partitions.get(index));
+            settlement.cursor = place.map(|it| CursorMove { from: it.cursor, to: it.cursor });
+        }
+        engine.settle(&settlement).await
+    }
+}
+
+/// Keeps no record of why events were discarded.
+#[derive(Debug)]
+pub(crate) struct ForgetsReasons;
+
+#[async_trait]
+impl Fault for ForgetsReasons {
+    async fn control(
+        &self,
+        engine: &MemoryEngine,
+        subscription: &SubscriptionName,
+        control: &Control,
+    ) -> Result<()> {
+        let mut control = control.clone();
+        if let Control::Discard { by, reason, .. } = &mut control {
+            (by.clear(), reason.clear());
+        }
+        engine.control(subscription, &control).await
+    }
+}
+
 /// Says that nothing is parked, and keeps it.
 #[derive(Debug)]
 pub(crate) struct HidesParkedAggregates;

@@ -5,15 +5,15 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use evercore::engine::{
-    AcquireRequest, Acquired, Beat, Commit, CommitOutcome, Committed, Control, FirstOutcome,
-    Heartbeat, HistoryRequest, IdBlock, Inspection, LeaseKey, LoadRequest, LoadedAggregate,
-    LogPage, LogRequest, LogSignal, LogWatch, MatchRequest, Migration, NewSubscription,
-    ParkedRequest, Reader, Settled, Settlement, StorageEngine, StoredSubscription,
+    AcquireRequest, Acquired, Beat, Commit, CommitOutcome, Committed, Control, DiscardedRequest,
+    FirstOutcome, Heartbeat, HistoryRequest, IdBlock, Inspection, LeaseKey, LoadRequest,
+    LoadedAggregate, LogPage, LogRequest, LogSignal, LogWatch, MatchRequest, Migration,
+    NewSubscription, ParkedRequest, Reader, Settled, Settlement, StorageEngine, StoredSubscription,
     SubscriptionStorage, TypeName,
 };
 use evercore::{
-    AggregateId, CommitId, Error, IdempotencyKey, ParkedEvent, Position, RecordedEvent, Result,
-    Start, SubscriptionName,
+    AggregateId, CommitId, DiscardedEvent, Error, IdempotencyKey, ParkedEvent, Position,
+    RecordedEvent, Result, Start, SubscriptionName,
 };
 
 use crate::clock::pause;
@@ -238,6 +238,13 @@ impl SubscriptionStorage for Network {
             at_once(at.memory.parked_aggregates(&name, &ids))
         };
         self.call("parked_aggregates", find).await
+    }
+
+    async fn discarded_events(&self, request: &DiscardedRequest) -> Result<Vec<DiscardedEvent>> {
+        let request = request.clone();
+        let find =
+            move |at: Arc<Database>| async move { at_once(at.memory.discarded_events(&request)) };
+        self.call("discarded_events", find).await
     }
 
     async fn parked_events(&self, request: &ParkedRequest) -> Result<Vec<ParkedEvent>> {

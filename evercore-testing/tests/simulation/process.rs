@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use evercore::engine::StorageEngine;
 use evercore::{
-    Batch, Error, EventStore, FailurePolicy, Position, Result, RetryPolicy, Start,
+    Batch, Error, EventStore, FailurePolicy, HandlerRetry, Position, Result, Start,
     SubscriptionBuilder, SubscriptionProgress,
 };
 use tokio::sync::Notify;
@@ -158,13 +158,11 @@ fn subscription(
     stop: &CancellationToken,
 ) -> SubscriptionBuilder {
     let plan = &network.database.plan;
-    let retry = RetryPolicy::default().attempts(if plan.handling == Handling::Parking {
-        2
-    } else {
-        100_000
-    });
+    let hasty =
+        HandlerRetry::default().base(Duration::from_millis(2)).longest(Duration::from_millis(250));
+    let retry = hasty.attempts(if plan.handling == Handling::Parking { 2 } else { 100_000 });
     let policy = match plan.handling {
-        Handling::Parking => FailurePolicy::park(),
+        Handling::Parking => FailurePolicy::park().redrive(hasty.attempts(3)),
         Handling::Plain | Handling::Transactional => FailurePolicy::stop(),
     };
     store

@@ -10,7 +10,8 @@ use chrono::{DateTime, Utc};
 use crate::Error;
 use crate::engine::LogPage;
 use crate::{
-    AggregateId, EventFilter, ParkedEvent, Partition, Position, Result, Start, SubscriptionName,
+    AggregateId, DiscardedEvent, EventFilter, ParkedEvent, Partition, Position, Result, Start,
+    SubscriptionName,
 };
 
 /// Stores subscriptions.
@@ -84,10 +85,15 @@ pub trait SubscriptionStorage: std::fmt::Debug + Send + Sync + 'static {
     /// Parked events, in position order.
     async fn parked_events(&self, request: &ParkedRequest) -> Result<Vec<ParkedEvent>>;
 
+    /// Discarded events, in position order.
+    async fn discarded_events(&self, request: &DiscardedRequest) -> Result<Vec<DiscardedEvent>>;
+
     /// Does what an operator asks for.
     ///
     /// # Errors
     /// - [`Error::UnknownSubscription`] if there is none of this name.
+    /// - [`Error::NotParked`] for an event that is to be redriven or discarded and is not parked.
+    /// - [`Error::ParkedBehind`] for one that is to be redriven and waits for an earlier one of its aggregate.
     /// - [`Error::StartBeyondEnd`] for a reset to after the last event.
     async fn control(&self, subscription: &SubscriptionName, control: &Control) -> Result<()>;
 }
@@ -274,9 +280,11 @@ pub struct Settlement {
     pub lease: LeaseKey,
     /// How far the cursor moves. `None` where parked events were handled again, or nothing was.
     pub cursor: Option<CursorMove>,
-    /// Events that are parked, or parked anew, in position order.
+    /// Events that are parked, or, without a cursor that moves, parked anew, in position order. One that is to be parked
+    /// anew and is not parked any more was discarded meanwhile, and is left alone.
     pub parked: Vec<NewlyParked>,
-    /// A parked event that is handled now. If it is not parked any more, the settlement was recorded before.
+    /// A parked event that is handled now; the later ones of its aggregate are redriven. If it is not parked any more, the
+    /// settlement was recorded before, or the event was discarded meanwhile.
     pub unparked: Option<Position>,
     /// What the handler failed with; `None` forgets what it failed with before.
     pub failure: Option<String>,
@@ -299,8 +307,11 @@ pub struct NewlyParked {
     /// Its aggregate.
     pub aggregate_id: AggregateId,
     /// What the handler failed with; the redrive of the aggregate's events ends here. `None` for an event that only
-    /// waits for an earlier one of its aggregate: it is handled again when that one is.
+    /// waits for an earlier one of its aggregate: it is handled again when that one is, or at once if that one is not
+    /// parked any more.
     pub reason: Option<String>,
+    /// After how long it is to be handled again by itself.
+    pub redrive_after: Option<Duration>,
 }
 
 /// What [`SubscriptionStorage::settle`] found.
@@ -332,8 +343,19 @@ pub struct ParkedRequest {
 pub enum WhichParked {
     /// All.
     All,
-    /// Those that are to be handled again.
+    /// Those that are to be handled again now: they were asked for, or their time has come.
     ToRedrive,
+}
+
+/// Which discarded events to read.
+#[derive(Clone, Debug)]
+pub struct DiscardedRequest {
+    /// The subscription.
+    pub subscription: SubscriptionName,
+    /// Only events after this position.
+    pub after: Position,
+    /// The most events to return, at least 1.
+    pub limit: u32,
 }
 
 /// What an operator can ask for.
@@ -348,6 +370,18 @@ pub enum Control {
     Reset(Start),
     /// Handle the parked events again.
     Redrive,
+    /// Handle a parked event again, the first of its aggregate.
+    RedriveEvent(Position),
+    /// Forget a parked event, and keep a record of that: one for each event, the last. If it was the first of its
+    /// aggregate, the later ones are redriven.
+    Discard {
+        /// The event.
+        position: Position,
+        /// Who discards it.
+        by: String,
+        /// Why.
+        reason: String,
+    },
     /// Forget it with all that belongs to it.
     Delete,
 }

@@ -4,13 +4,17 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::name::{Partition, Start, SubscriptionName};
-use super::parked::ParkedEvent;
+use super::name::{MAX_SUBSCRIPTION_NAME_BYTES, Partition, Start, SubscriptionName};
+use super::parked::{DiscardedEvent, ParkedEvent};
 use crate::engine::{
-    Control, ParkedRequest, StoredPartition, StoredSubscription, SubscriptionStorage, WhichParked,
+    Control, DiscardedRequest, ParkedRequest, StoredPartition, StoredSubscription,
+    SubscriptionStorage, WhichParked,
 };
 use crate::store::Inner;
 use crate::{Error, EventFilter, EventStore, Position, Result};
+
+/// The longest reason for which an event is discarded.
+const MAX_DISCARD_REASON_CHARS: usize = 2_000;
 
 /// Looks after the durable subscriptions of a store. Made by [`EventStore::subscriptions`].
 #[derive(Clone, Debug)]
@@ -170,6 +174,80 @@ impl Subscriptions {
         self.control(name, Control::Redrive).await
     }
 
+    /// Has its worker handle one parked event again, and then the later ones of its aggregate that wait for it, in order.
+    /// If it fails again it stays parked, and so do they. Other parked events stay as they are.
+    ///
+    /// # Errors
+    /// - [`Error::UnknownSubscription`] if there is none of this name.
+    /// - [`Error::NotParked`] if there is no such parked event.
+    /// - [`Error::ParkedBehind`] if it waits for an earlier one of its aggregate.
+    pub async fn redrive_event(
+        &self,
+        name: impl TryInto<SubscriptionName, Error: Into<Error>>,
+        position: Position,
+    ) -> Result<()> {
+        self.control(name, Control::RedriveEvent(position)).await
+    }
+
+    /// Gives a parked event up: it will not be handled, and the later ones of its aggregate that wait for it are handled,
+    /// in order. Who discarded it, and why, is kept with what the handler failed with: see
+    /// [`discarded`](Self::discarded). If the event is parked and discarded again, after a
+    /// [`reset`](Self::reset), the later record takes the place of the first.
+    ///
+    /// `by` has 1 to 128 bytes, `reason` 1 to 2,000 characters.
+    ///
+    /// # Errors
+    /// - [`Error::UnknownSubscription`] if there is none of this name.
+    /// - [`Error::NotParked`] if there is no such parked event.
+    /// - [`Error::InvalidDiscard`] for a name or a reason that is empty, too long, or has control characters (other than
+    ///   line breaks and tabs, in a reason).
+    ///
+    /// # Example
+    /// ```no_run
+    /// # async fn example(store: evercore::EventStore) -> evercore::Result<()> {
+    /// use evercore::Position;
+    ///
+    /// let subscriptions = store.subscriptions();
+    /// for parked in subscriptions.parked("letters", Position::START, 100).await? {
+    ///     if parked.reason.as_deref() == Some("there is no such address") {
+    ///         let position = parked.event.position();
+    ///         subscriptions.discard("letters", position, "ada", "the customer has moved").await?;
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn discard(
+        &self,
+        name: impl TryInto<SubscriptionName, Error: Into<Error>>,
+        position: Position,
+        by: impl Into<String>,
+        reason: impl Into<String>,
+    ) -> Result<()> {
+        let (by, reason) = (by.into(), reason.into());
+        check_discard(&by, &reason)
+            .map_err(|problem| Error::InvalidDiscard { position, problem })?;
+        self.control(name, Control::Discard { position, by, reason }).await
+    }
+
+    /// A page of its discarded events, in position order: after a position, and at most `limit`.
+    ///
+    /// # Errors
+    /// As [`parked`](Self::parked).
+    pub async fn discarded(
+        &self,
+        name: impl TryInto<SubscriptionName, Error: Into<Error>>,
+        after: Position,
+        limit: u32,
+    ) -> Result<Vec<DiscardedEvent>> {
+        let subscription = name.try_into().map_err(Into::into)?;
+        let limit = self.page_size(limit)?;
+        let request = DiscardedRequest { subscription, after, limit };
+        let discarded = self.engine().discarded_events(&request).await?;
+        self.check_known(discarded.is_empty(), &request.subscription).await?;
+        Ok(discarded)
+    }
+
     /// A page of its parked events, in position order: after a position, and at most `limit`.
     ///
     /// # Errors
@@ -182,19 +260,27 @@ impl Subscriptions {
         limit: u32,
     ) -> Result<Vec<ParkedEvent>> {
         let subscription = name.try_into().map_err(Into::into)?;
-        if limit == 0 {
-            return Err(Error::InvalidNumber { what: "page size", least: 1, value: 0 });
-        }
-        let limit = limit.min(self.store.limits.page_events);
+        let limit = self.page_size(limit)?;
         let (partition, which) = (Partition::WHOLE, WhichParked::All);
         let request = ParkedRequest { subscription, after, limit, partition, which };
         let parked = self.engine().parked_events(&request).await?;
-        if parked.is_empty()
-            && self.engine().subscriptions(Some(&request.subscription)).await?.is_empty()
-        {
-            return Err(Error::UnknownSubscription { name: request.subscription.to_string() });
-        }
+        self.check_known(parked.is_empty(), &request.subscription).await?;
         Ok(parked)
+    }
+
+    fn page_size(&self, limit: u32) -> Result<u32> {
+        if limit == 0 {
+            return Err(Error::InvalidNumber { what: "page size", least: 1, value: 0 });
+        }
+        Ok(limit.min(self.store.limits.page_events))
+    }
+
+    /// That a page which is empty is one of a subscription that there is.
+    async fn check_known(&self, is_empty: bool, name: &SubscriptionName) -> Result<()> {
+        if is_empty && self.engine().subscriptions(Some(name)).await?.is_empty() {
+            return Err(Error::UnknownSubscription { name: name.to_string() });
+        }
+        Ok(())
     }
 
     async fn control(
@@ -210,6 +296,23 @@ impl Subscriptions {
 
     fn engine(&self) -> &dyn SubscriptionStorage {
         &*self.store.engine
+    }
+}
+
+/// What is wrong with a record of a discarded event.
+fn check_discard(by: &str, reason: &str) -> Result<(), String> {
+    let is_bad = |c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t');
+    if by.is_empty() || by.len() > MAX_SUBSCRIPTION_NAME_BYTES || by.contains(char::is_control) {
+        let most = MAX_SUBSCRIPTION_NAME_BYTES;
+        Err(format!("say by whom, in 1 to {most} bytes without control characters"))
+    } else if reason.trim().is_empty()
+        || reason.chars().count() > MAX_DISCARD_REASON_CHARS
+        || reason.contains(is_bad)
+    {
+        let most = MAX_DISCARD_REASON_CHARS;
+        Err(format!("give a reason, of 1 to {most} characters without control characters"))
+    } else {
+        Ok(())
     }
 }
 

@@ -247,6 +247,10 @@ impl SubscriptionBuilder {
     /// the events that it applies and the subscription's own record land together or not at all. An event takes effect
     /// **exactly once**, whatever fails.
     ///
+    /// Trouble of the transaction, such as a lost connection, a deadlock or a full disk, is not the handler's failure: the
+    /// batch is undone and given again, whatever [`on_failure`](Self::on_failure) says. What the handler applies and cannot
+    /// land is.
+    ///
     /// The type of the handler's first argument says which engine the store is on: `PostgresContext` or `SqliteContext`,
     /// whose docs have an example and what holds on the engine. The handler must neither commit nor roll back.
     ///

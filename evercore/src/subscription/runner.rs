@@ -17,6 +17,7 @@ use super::hub::Seat;
 use super::progress::SubscriptionState;
 use super::read_ahead::ReadAhead;
 use crate::engine::{Grant, LeaseKey, LeaseStatus};
+use crate::retry::Backoff;
 use crate::{Error, Partition, Position, Result};
 use records::Unrecorded;
 
@@ -35,8 +36,8 @@ macro_rules! patiently {
 }
 use patiently;
 
-/// The longest wait while the store cannot be reached.
-const LONGEST_WAIT: Duration = Duration::from_secs(2);
+/// The waits while the store cannot be reached.
+const BACKOFF: Backoff = Backoff::new(Duration::from_millis(5), Duration::from_secs(2));
 
 /// Works on one partition.
 #[derive(Debug)]
@@ -185,9 +186,8 @@ impl Runner {
         match error {
             Error::LeaseLost { .. } => Err(Ended::Lost),
             error if error.is_retryable() || matches!(error, Error::OutcomeUnknown { .. }) => {
-                let longest = Duration::from_millis(5) * 2_u32.pow((*waited).min(9));
-                let wait = longest.min(LONGEST_WAIT).mul_f64(self.config.store.random());
                 *waited += 1;
+                let wait = BACKOFF.wait_after(*waited, self.config.store.random());
                 warn!(subscription = %self.lease.subscription, %error, ?wait, "cannot {what}; trying again");
                 self.pause(wait).await
             }

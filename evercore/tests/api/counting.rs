@@ -8,14 +8,15 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use evercore::engine::{
-    AcquireRequest, Acquired, Beat, Commit, CommitOutcome, Committed, Control, FirstOutcome,
-    Heartbeat, HistoryRequest, IdBlock, Inspection, LeaseKey, LoadRequest, LoadedAggregate,
-    LogPage, LogRequest, LogWatch, MatchRequest, Migration, NewSubscription, ParkedRequest, Reader,
-    Settled, Settlement, StorageEngine, StoredSubscription, SubscriptionStorage, TypeName,
+    AcquireRequest, Acquired, Beat, Commit, CommitOutcome, Committed, Control, DiscardedRequest,
+    FirstOutcome, Heartbeat, HistoryRequest, IdBlock, Inspection, LeaseKey, LoadRequest,
+    LoadedAggregate, LogPage, LogRequest, LogWatch, MatchRequest, Migration, NewSubscription,
+    ParkedRequest, Reader, Settled, Settlement, StorageEngine, StoredSubscription,
+    SubscriptionStorage, TypeName,
 };
 use evercore::{
-    AggregateId, Clock, CommitId, Error, IdempotencyKey, ParkedEvent, Position, RecordedEvent,
-    Result, Start, SubscriptionName,
+    AggregateId, Clock, CommitId, DiscardedEvent, Error, IdempotencyKey, ParkedEvent, Position,
+    RecordedEvent, Result, Start, SubscriptionName,
 };
 use evercore_memory::MemoryEngine;
 use tokio::time::Instant;
@@ -221,6 +222,10 @@ impl SubscriptionStorage for Counting {
         aggregates: &[AggregateId],
     ) -> Result<Vec<AggregateId>> {
         self.counted().parked_aggregates(subscription, aggregates).await
+    }
+
+    async fn discarded_events(&self, request: &DiscardedRequest) -> Result<Vec<DiscardedEvent>> {
+        self.counted().discarded_events(request).await
     }
 
     async fn parked_events(&self, request: &ParkedRequest) -> Result<Vec<ParkedEvent>> {

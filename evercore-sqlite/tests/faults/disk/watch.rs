@@ -102,7 +102,7 @@ impl Watched {
         state.failures = 0;
     }
 
-    pub(super) fn make_room(&self) {
+    pub(super) fn repair(&self) {
         lock(&self.state).fault = None;
     }
 

@@ -10,7 +10,7 @@ use tracing::{debug, warn};
 use super::{Ended, Runner, patiently};
 use crate::engine::{LeaseStatus, LogPage, NewlyParked, Settlement};
 use crate::subscription::deliver::{Deliver, Recorded, Undelivered};
-use crate::subscription::failure::{AtLast, FailurePolicy};
+use crate::subscription::failure::AtLast;
 use crate::subscription::handler::{Batch, HandlerError};
 use crate::subscription::page::PageEvents;
 use crate::subscription::progress::SubscriptionState;
@@ -71,7 +71,7 @@ impl Runner {
                 let text = failure_text(&error);
                 warn!(subscription = %self.lease.subscription, position = %event.position(), error = text, "parking an event");
                 let mut parked = waiting;
-                parked.push(newly_parked(event, Some(text)));
+                parked.push(self.given_up(event, text, 1));
                 parked.sort_unstable_by_key(|parked| parked.position);
                 self.park(to, parked, 0).await?;
                 self.has_parked = true;
@@ -91,7 +91,7 @@ impl Runner {
                             rest.split_at(rest.partition_point(|event| event.position() <= to)).1;
                     }
                 }
-                None if self.config.policy == FailurePolicy::stop() => {
+                None if self.config.policy.stops_at_once() => {
                     return Err(self.fail(first, error).await);
                 }
                 None => singly = last_position(&events),
@@ -235,6 +235,17 @@ impl Runner {
         Ok(true)
     }
 
+    /// An event that the handler has failed on for good, for the moment: it was given up so often.
+    pub(super) fn given_up(
+        &self,
+        event: &RecordedEvent,
+        reason: String,
+        given_up: u32,
+    ) -> NewlyParked {
+        let redrive_after = self.config.policy.redrive_after(given_up, self.config.store.random());
+        NewlyParked { reason: Some(reason), redrive_after, ..waiting(event) }
+    }
+
     async fn parked_among(
         &mut self,
         events: &[RecordedEvent],
@@ -274,7 +285,7 @@ fn set_aside(events: PageEvents, behind: &HashSet<AggregateId>) -> (Vec<NewlyPar
         return (Vec::new(), events);
     }
     let (waiting, others): (Vec<_>, Vec<_>) = events.iter().partition(|event| waits(event));
-    let waiting = waiting.into_iter().map(|event| newly_parked(event, None)).collect();
+    let waiting = waiting.into_iter().map(self::waiting).collect();
     (waiting, others.into_iter().cloned().collect::<Vec<_>>().into())
 }
 
@@ -282,8 +293,10 @@ fn last_position(events: &[RecordedEvent]) -> Position {
     events.last().map_or(Position::START, RecordedEvent::position)
 }
 
-pub(super) fn newly_parked(event: &RecordedEvent, reason: Option<String>) -> NewlyParked {
-    NewlyParked { position: event.position(), aggregate_id: event.aggregate_id(), reason }
+/// An event that waits for a parked one of its aggregate.
+fn waiting(event: &RecordedEvent) -> NewlyParked {
+    let (position, aggregate_id) = (event.position(), event.aggregate_id());
+    NewlyParked { position, aggregate_id, reason: None, redrive_after: None }
 }
 
 /// The failure with all its causes, as it is stored.

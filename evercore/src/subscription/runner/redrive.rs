@@ -3,11 +3,11 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::batches::{failure_text, newly_parked};
+use super::batches::failure_text;
 use super::{Ended, Runner, patiently};
 use crate::engine::{ParkedRequest, Settlement, WhichParked};
 use crate::subscription::deliver::{Deliver, Recorded};
-use crate::{Position, RecordedEvent};
+use crate::{ParkedEvent, Position};
 
 impl Runner {
     pub(super) async fn redrive<D: Deliver>(&mut self, deliver: &mut D) -> Result<(), Ended> {
@@ -25,15 +25,16 @@ impl Runner {
                 return Ok(());
             }
             let mut given_up = HashSet::new();
-            for event in parked.into_iter().map(|parked| parked.event) {
-                if given_up.contains(&event.aggregate_id()) {
+            for parked in parked {
+                let aggregate_id = parked.event.aggregate_id();
+                if given_up.contains(&aggregate_id) {
                     continue;
                 }
                 if self.stop.is_cancelled() {
                     return Err(Ended::Stopped);
                 }
-                if !self.redrive_one(deliver, &event).await? {
-                    given_up.insert(event.aggregate_id());
+                if !self.redrive_one(deliver, &parked).await? {
+                    given_up.insert(aggregate_id);
                 }
             }
         }
@@ -43,8 +44,9 @@ impl Runner {
     async fn redrive_one<D: Deliver>(
         &mut self,
         deliver: &mut D,
-        event: &RecordedEvent,
+        parked: &ParkedEvent,
     ) -> Result<bool, Ended> {
+        let event = &parked.event;
         let mut failed = 0;
         let mut settlement = Settlement { cursor: None, ..self.settlement(self.cursor) };
         settlement.unparked = Some(event.position());
@@ -59,9 +61,13 @@ impl Runner {
                 }
                 Err(error) => {
                     failed += 1;
-                    if !self.wait_to_retry(failed, event, &error).await? {
+                    // What is redriven by itself comes again, and nothing waits for it until then.
+                    let comes_again = self.config.policy.redrive.is_some();
+                    if comes_again || !self.wait_to_retry(failed, event, &error).await? {
                         settlement.unparked = None;
-                        settlement.parked = vec![newly_parked(event, Some(failure_text(&error)))];
+                        let given_up = parked.attempts.saturating_add(1);
+                        settlement.parked =
+                            vec![self.given_up(event, failure_text(&error), given_up)];
                         self.settle(settlement).await?;
                         return Ok(false);
                     }

@@ -1,0 +1,10 @@
+-- $1: the subscription; $2: the position of a parked event. Its aggregate, and the first parked event of that.
+SELECT
+    found.aggregate_id,
+    (
+        SELECT min(k.position)
+        FROM evercore.parked_events k
+        WHERE k.subscription = $1 AND k.aggregate_id = found.aggregate_id
+    )
+FROM evercore.parked_events found
+WHERE found.subscription = $1 AND found.position = $2
