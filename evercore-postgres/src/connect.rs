@@ -17,7 +17,7 @@ use crate::frontier::Frontier;
 use crate::held::Held;
 use crate::notify::Notifications;
 use crate::options::{LostCommits, NotificationsTo, PostgresOptions};
-use crate::readers::Readers;
+use crate::readers::{LIFETIME, Readers};
 use crate::statements::Statements;
 use crate::types::Types;
 use crate::writer::{QUEUE, Writer, Writers};
@@ -48,10 +48,15 @@ pub(crate) async fn open(options: PostgresOptions) -> Result<Shared> {
             .acquire_timeout(options.acquire_timeout)
             // A ping before each use is a quarter of a load.
             .test_before_acquire(false)
+            // Looked at before each use. The pool's own task for it sleeps by tokio's clock: paused, that clock would jump
+            // to its next round whenever all else waits for the server.
+            .idle_timeout(None)
+            .max_lifetime(None)
             .before_acquire(|connection, usage| {
-                Box::pin(
-                    async move { Ok(usage.idle_for < RESTED || connection.ping().await.is_ok()) },
-                )
+                Box::pin(async move {
+                    let is_rested = usage.idle_for >= RESTED;
+                    Ok(usage.age < LIFETIME && (!is_rested || connection.ping().await.is_ok()))
+                })
             })
     };
     let first = first(&connect, &options).await?;

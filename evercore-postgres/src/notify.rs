@@ -101,8 +101,11 @@ impl Notifications {
 impl Tasks {
     fn listen(&self, grown: &LogSignal) {
         self.listener.get_or_init(|| {
-            let pool =
-                PgPoolOptions::new().max_connections(1).connect_lazy_with(self.connect.clone());
+            let pool = PgPoolOptions::new()
+                .max_connections(1)
+                .idle_timeout(None)
+                .max_lifetime(None)
+                .connect_lazy_with(self.connect.clone());
             let (channel, process) = (Arc::clone(&self.channel), Arc::clone(&self.process));
             tokio::spawn(listen(grown.clone(), pool, channel, process))
         });

@@ -20,7 +20,7 @@ use crate::error::classify;
 use crate::opening::opened;
 
 /// How long a connection is used: what its server process keeps in memory grows with its age.
-const LIFETIME: Duration = Duration::from_secs(30 * 60);
+pub(crate) const LIFETIME: Duration = Duration::from_secs(30 * 60);
 
 /// The connections that read. Cheap to clone; all clones are one.
 #[derive(Clone, Debug)]

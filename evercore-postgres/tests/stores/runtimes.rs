@@ -46,14 +46,15 @@ fn follow(store: &EventStore) -> SubscriptionHandle {
 #[test]
 fn every_call_says_that_the_runtime_has_ended_in_which_the_store_was_opened() {
     let first = runtime();
-    let store = first.block_on(async {
+    let (store, running) = first.block_on(async {
         let store = open(fresh("stores_runtimes").await).await;
         deposit(&store, "ada", 1).await;
-        drop(follow(&store));
+        let running = follow(&store);
         store.wait_until_idle("all").await.expect("it goes on");
-        store
+        (store, running)
     });
-    drop(first);
+    // The task that follows ends with its runtime, and so does what looks at the log for it.
+    drop((first, running));
     let ended = RuntimeProblem::Ended;
     runtime().block_on(async {
         // Again and again: the first call meets what is left of the connections, the next ones do not.

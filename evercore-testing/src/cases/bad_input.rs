@@ -257,9 +257,9 @@ pub(crate) async fn a_time_that_not_every_engine_can_store_is_refused(
 pub(crate) async fn metadata_that_could_not_be_read_again_are_refused(
     fixture: &Fixture,
 ) -> Result<()> {
-    let store = fixture.store();
-    /// They stand in an object, and JSON is read 128 deep.
+    /// They stand in an object, and JSON is read 127 deep.
     const DEEPEST: usize = 126;
+    let store = fixture.store();
     let nested = |depth| {
         let value = (0..depth).fold(serde_json::Value::Null, |inner, _| serde_json::json!([inner]));
         Metadata::new().with("nested", value)
