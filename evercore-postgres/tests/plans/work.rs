@@ -15,7 +15,7 @@ use evercore::{
     Fingerprint, IdempotencyKey, NaturalKey, Partition, Position, Result, Sequence, Start, Stream,
     SubscriptionName, event,
 };
-use evercore_postgres::{PostgresEngine, PostgresOptions, PostgresStoreExt};
+use evercore_postgres::{PostgresContext, PostgresEngine, PostgresOptions};
 use serde::{Deserialize, Serialize};
 
 use crate::PAGE;
@@ -206,7 +206,7 @@ async fn write(store: &EventStore, engine: &PostgresEngine) -> Result<()> {
         ctx.create_with_key::<Account>("account 10").await.map(drop)
     });
     taken.await.expect_err("the keys are used");
-    let in_transaction = store.with_transaction(async |ctx| {
+    let in_transaction = store.with_transaction(async |ctx: &mut PostgresContext| {
         let mut account = ctx.load::<Account>(created).await?;
         ctx.apply(&mut account, Deposited { amount: 1 })?;
         Ok::<_, Error>(())
@@ -256,6 +256,7 @@ async fn follow(engine: &PostgresEngine) -> Result<()> {
         position: position(number),
         aggregate_id: id(1),
         reason: reason.map(str::to_owned),
+        redrive_after: None,
     };
     let step = |grant: &Grant, to| CursorMove { from: grant.cursor, to: position(to) };
     let nothing = |grant: &Grant| Settlement {
