@@ -85,7 +85,15 @@ impl Captured {
         value: &T,
         is_human_readable: bool,
     ) -> Result<Self, Refusal> {
-        value.serialize(Capturing { is_human_readable })
+        value.serialize(Capturing { is_human_readable, with_texts: true })
+    }
+
+    /// Captures a value without its texts and bytes, which is faster: for a look at its form.
+    pub(crate) fn form_of<T: Serialize + ?Sized>(
+        value: &T,
+        is_human_readable: bool,
+    ) -> Result<Self, Refusal> {
+        value.serialize(Capturing { is_human_readable, with_texts: false })
     }
 
     /// Whether it holds something that codecs without a form for it write as null: an option that holds nothing, or,

@@ -63,43 +63,43 @@ pub(crate) fn encode<T: Serialize + DeserializeOwned>(
     round_trips: RoundTrips,
 ) -> Result<Vec<u8>, BoxError> {
     let Encoded { bytes, may_lose } = codec::encode(value, codec)?;
-    match round_trips {
-        RoundTrips::Checked => {
-            let given = Captured::of(value, codec.is_human_readable())?;
-            check::<T>(&given, codec, &bytes)?;
+    let is_checked = match round_trips {
+        RoundTrips::Trusted => false,
+        RoundTrips::CheckedIfDoubtful => {
+            may_lose
+                && Captured::form_of(value, codec.is_human_readable())?
+                    .holds_written_as_null(codec == Codec::Json)
         }
-        RoundTrips::CheckedIfDoubtful if may_lose => {
-            let given = Captured::of(value, codec.is_human_readable())?;
-            if given.holds_written_as_null(codec == Codec::Json) {
-                check::<T>(&given, codec, &bytes)?;
-            }
-        }
-        RoundTrips::CheckedIfDoubtful | RoundTrips::Trusted => {}
+        RoundTrips::Checked => true,
+    };
+    if is_checked {
+        check(value, codec, &bytes)?;
     }
     Ok(bytes)
 }
 
-/// Reads bytes and compares what they say with what was given.
+/// Reads a value's bytes and compares what they say with the value.
 fn check<T: Serialize + DeserializeOwned>(
-    given: &Captured,
+    value: &T,
     codec: Codec,
     bytes: &[u8],
 ) -> Result<(), BoxError> {
+    let given = Captured::of(value, codec.is_human_readable())?;
     let read = match codec::decode::<T>(codec, bytes) {
         Ok(read) => Captured::of(&read, codec.is_human_readable())?,
         Err(error) => {
             let field = error.field().to_owned();
-            let given = given.at(&field).unwrap_or(given).shown();
+            let given = given.at(&field).unwrap_or(&given).shown();
             let read = format!("an error ({})", with_causes(&error));
             return Err(RoundTripMismatch { codec, field, given, read }.into());
         }
     };
-    if *given == read {
+    if given == read {
         return Ok(());
     }
     let mut sets = Sets::default();
-    sets.learn(given, &read);
-    match first_difference(given, &read, &sets) {
+    sets.learn(&given, &read);
+    match first_difference(&given, &read, &sets) {
         None => Ok(()),
         Some(Difference { path, one, other }) => {
             let shown = |value: &Option<Captured>, beside: &Option<Captured>| match (value, beside)

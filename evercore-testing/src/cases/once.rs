@@ -205,7 +205,9 @@ pub(crate) async fn a_result_that_cannot_be_given_again_is_refused(
     let once = async |text: String| store.once("wish", async |_| Ok::<_, Error>(text)).await;
     assert_error!(once("x".repeat(99)).await, Error::ResultTooLarge { bytes: 101, limit: 100 });
     let no_number = store.once("wish", async |_| Ok::<_, Error>(f64::NAN)).await;
-    assert_error!(no_number, Error::Encode { .. });
+    assert_error!(no_number, Error::NotRoundTrip { .. });
+    let nothing = store.once("wish", async |_| Ok::<_, Error>(Some(None::<u8>))).await;
+    assert_error!(nothing, Error::NotRoundTrip { mismatch, .. } if mismatch.read == "None");
     let key = IdempotencyKey::new("wish")?;
     assert_eq!(fixture.engine().find_first(&key).await?, None);
 

@@ -13,6 +13,8 @@ use super::{Captured, Real, Width};
 #[derive(Clone, Copy)]
 pub(super) struct Capturing {
     pub(super) is_human_readable: bool,
+    /// Whether texts and bytes are kept. Without them, most fields take no memory of their own.
+    pub(super) with_texts: bool,
 }
 
 /// Why a value cannot be captured: its own `Serialize` says so.
@@ -107,11 +109,11 @@ impl Serializer for Capturing {
     }
 
     fn serialize_str(self, value: &str) -> Result<Captured, Refusal> {
-        Ok(Captured::Text(value.to_owned()))
+        Ok(Captured::Text(if self.with_texts { value.to_owned() } else { String::new() }))
     }
 
     fn serialize_bytes(self, value: &[u8]) -> Result<Captured, Refusal> {
-        Ok(Captured::Bytes(value.to_vec()))
+        Ok(Captured::Bytes(if self.with_texts { value.to_vec() } else { Vec::new() }))
     }
 
     fn serialize_none(self) -> Result<Captured, Refusal> {

@@ -7,10 +7,11 @@ use serde::de::DeserializeOwned;
 use tracing::{Instrument, debug_span};
 
 use super::attempt::Reruns;
-use super::{EventStore, Landed};
+use super::{EventStore, Inner, Landed};
 use crate::context::Reading;
 use crate::engine::{FirstOutcome, Idempotency};
-use crate::{CommitId, Context, Error, IdempotencyKey, Limits, Position, Result};
+use crate::round_trip;
+use crate::{Codec, CommitId, Context, Error, IdempotencyKey, Position, Result};
 
 /// What a closure has returned, the first time that it landed. Given by [`EventStore::once_committed`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,8 +70,9 @@ impl EventStore {
     /// - [`Error::IdempotencyKeyReused`] if the key was used for something else: a command, or a closure that returned
     ///   another type.
     /// - [`Error::UnreadableResult`] if what was stored is no `T` any more.
-    /// - [`Error::ResultTooLarge`] if the value takes more than [`Limits::max_result_bytes`], or [`Error::Encode`] if JSON
-    ///   has no form for it from which it can be read again. Nothing is written.
+    /// - [`Error::ResultTooLarge`] if the value takes more than
+    ///   [`Limits::max_result_bytes`](crate::Limits::max_result_bytes), or [`Error::NotRoundTrip`] or [`Error::Encode`] if
+    ///   JSON has no form for it from which it is read as it was. Nothing is written.
     /// - As [`with_context`](Self::with_context).
     ///
     /// # Example
@@ -135,7 +137,7 @@ impl EventStore {
             let mut reruns = Reruns::reading(Reading::Cache);
             loop {
                 let complete = |context: &mut Context, value: T| {
-                    let (value, result) = through_storage(&value, &self.inner.limits)?;
+                    let (value, result) = through_storage(&value, &self.inner)?;
                     let (key, command) = (key.clone(), command::<T>());
                     context.set_idempotency(Idempotency { key, command, result })?;
                     Ok(value)
@@ -160,18 +162,16 @@ impl EventStore {
 /// What is stored of a value, and the value that is read from that.
 fn through_storage<T: Serialize + DeserializeOwned>(
     value: &T,
-    limits: &Limits,
+    store: &Inner,
 ) -> Result<(T, Box<str>)> {
-    let refused = |error: serde_json::Error| Error::Encode {
-        name: type_name::<T>().to_owned(),
-        source: error.into(),
-    };
-    let result = serde_json::to_string(value).map_err(refused)?;
-    let (bytes, limit) = (result.len(), limits.max_result_bytes);
+    let refused = |problem| Error::unencodable(type_name::<T>(), problem);
+    let encoded = round_trip::encode(value, Codec::Json, store.writing.round_trips);
+    let result = String::from_utf8(encoded.map_err(refused)?).expect("BUG: JSON is UTF-8");
+    let (bytes, limit) = (result.len(), store.limits.max_result_bytes);
     if bytes > limit {
         return Err(Error::ResultTooLarge { bytes, limit });
     }
-    let value = serde_json::from_str(&result).map_err(refused)?;
+    let value = serde_json::from_str(&result).map_err(|error| refused(error.into()))?;
     Ok((value, result.into()))
 }
 
