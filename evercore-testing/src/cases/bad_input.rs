@@ -278,7 +278,7 @@ pub(crate) async fn metadata_that_could_not_be_read_again_are_refused(
     let id = append(&deepest).await?;
     assert_eq!(*store.history(id, ..).await?[0].metadata(), deepest);
     let before = fixture.log().await?;
-    for depth in [DEEPEST + 1, 4_000] {
+    for depth in [DEEPEST + 1, 500] {
         assert_error!(append(&nested(depth)).await, Error::InvalidMetadata { .. });
     }
     assert_eq!(fixture.log().await?, before);
