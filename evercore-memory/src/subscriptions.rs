@@ -428,8 +428,9 @@ impl Subscriptions {
                     let (name, position) = (name.to_string(), *position);
                     return Err(Error::ParkedBehind { name, position, first });
                 }
-                if let Some(parked) = stored.parked.get_mut(position) {
-                    parked.redrive = true;
+                // All of its aggregate: a later one that is parked now is to be handled after them.
+                if let Some(Parked { aggregate_id, .. }) = stored.parked.get(position) {
+                    stored.redrive_aggregate(*aggregate_id);
                 }
             }
             Control::Discard { position, by, reason } => {

@@ -1,2 +1,8 @@
--- $1: the subscription; $2: the position
-UPDATE evercore.parked_events SET redrive = true WHERE subscription = $1 AND position = $2
+-- $1: the subscription; $2: the position of a parked event. All of its aggregate: a later one that is parked now is to be
+-- handled after them.
+UPDATE evercore.parked_events
+SET redrive = true
+WHERE subscription = $1
+    AND aggregate_id = (
+        SELECT k.aggregate_id FROM evercore.parked_events k WHERE k.subscription = $1 AND k.position = $2
+    )

@@ -1,2 +1,9 @@
--- ?1 subscription    ?2 position
-UPDATE parked_events SET redrive = 1 WHERE subscription = ?1 AND position = ?2;
+-- All of its aggregate: a later one that is parked now is to be handled after them.
+-- ?1 subscription    ?2 position of a parked event
+UPDATE parked_events
+SET redrive = 1
+WHERE
+    subscription = ?1
+    AND aggregate_id = (
+        SELECT kept.aggregate_id FROM parked_events AS kept WHERE kept.subscription = ?1 AND kept.position = ?2
+    );

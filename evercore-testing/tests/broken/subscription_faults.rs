@@ -245,7 +245,8 @@ impl Fault for ForgetsReasons {
     ) -> Result<()> {
         let mut control = control.clone();
         if let Control::Discard { by, reason, .. } = &mut control {
-            (by.clear(), reason.clear());
+            by.clear();
+            reason.clear();
         }
         engine.control(subscription, &control).await
     }

@@ -370,7 +370,7 @@ pub enum Control {
     Reset(Start),
     /// Handle the parked events again.
     Redrive,
-    /// Handle a parked event again, the first of its aggregate.
+    /// Handle a parked event again, the first of its aggregate, and then the later ones.
     RedriveEvent(Position),
     /// Forget a parked event, and keep a record of that: one for each event, the last. If it was the first of its
     /// aggregate, the later ones are redriven.
