@@ -60,8 +60,14 @@ impl Runner {
                 Err(error) => {
                     failed += 1;
                     if !self.wait_to_retry(failed, event, &error).await? {
+                        let text = failure_text(error.report());
+                        self.say_it_failed(
+                            event,
+                            &text,
+                            "a handler failed; the event stays parked",
+                        );
                         settlement.unparked = None;
-                        settlement.parked = vec![newly_parked(event, Some(failure_text(&error)))];
+                        settlement.parked = vec![newly_parked(event, Some(text))];
                         self.settle(settlement).await?;
                         return Ok(false);
                     }
