@@ -44,11 +44,13 @@
 //! # }
 //! ```
 
+use std::panic::AssertUnwindSafe;
 use std::str::FromStr;
 
-use evercore::{Batch, Handler, HandlerError, Metadata, RecordedEvent};
+use evercore::{Batch, Handler, HandlerError, Metadata, RecordedEvent, Report};
+use futures_util::FutureExt;
 use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId, TraceState};
-use tracing::{Instrument, Span, info_span};
+use tracing::{Instrument, Span, error, info_span};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
 const TRACEPARENT: &str = "traceparent";
@@ -59,6 +61,7 @@ const VERSION: &str = "00";
 
 /// A handler that works in a span for each event. Made by [`traced`].
 #[derive(Clone, Debug)]
+#[must_use = "a handler does nothing until a subscription runs it"]
 pub struct Traced<H>(H);
 
 /// The span that the task is in, as metadata: `traceparent`, and `tracestate` if there is one. Nothing outside of any
@@ -117,7 +120,7 @@ pub fn link<'a>(span: &Span, events: impl IntoIterator<Item = &'a RecordedEvent>
 /// Has a handler work in a span for each event, which begins a trace and links to the span in which the event was
 /// staged.
 ///
-/// The handler is given its events one at a time.
+/// The handler is given its events one at a time. What it fails with, or panics with, is an error of the event's span.
 pub const fn traced<H: Handler>(handler: H) -> Traced<H> {
     Traced(handler)
 }
@@ -134,11 +137,14 @@ impl<H: Handler> Handler for Traced<H> {
             );
             link(&span, [event]);
             let one = Batch::new(std::slice::from_ref(event), batch.registry());
-            self.0
-                .handle(one)
-                .instrument(span)
-                .await
-                .map_err(|error| HandlerError::at(index, error.into_source()))?;
+            let handling = AssertUnwindSafe(self.0.handle(one).instrument(span.clone()));
+            let handled = handling.catch_unwind().await;
+            let handled = handled.unwrap_or_else(|panic| Err(HandlerError::panicked(&*panic)));
+            if let Err(error) = handled {
+                let source = error.into_source();
+                error!(parent: &span, error = %Report::new(&*source), "the handler failed");
+                return Err(HandlerError::at(index, source));
+            }
         }
         Ok(())
     }

@@ -80,5 +80,17 @@ async fn a_failure_is_that_of_the_event_that_failed() -> Result<(), BoxError> {
     let error = handler.handle(batch).await.expect_err("the second is bad");
     assert_eq!(error.failed_at(), Some(1));
     assert_eq!(error.to_string(), "bad");
+
+    let mut handler = traced(async |batch: Batch| {
+        assert_ne!(batch[0].metadata().get(TRACEPARENT), Some(&"c".into()), "a spider");
+        Ok::<_, BoxError>(())
+    });
+    let batch = Batch::new(&events, &Arc::new(Registry::linked()?));
+    let error = handler.handle(batch).await.expect_err("it panics at the third");
+    assert_eq!(error.failed_at(), Some(2));
+    assert!(
+        error.to_string().contains("the handler panicked: ")
+            && error.to_string().contains("a spider")
+    );
     Ok(())
 }

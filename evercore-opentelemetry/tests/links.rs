@@ -6,7 +6,7 @@ use std::time::Duration;
 use evercore::{Aggregate, BoxError, EventStore, Position, RecordedEvent, each, state_event};
 use evercore_memory::MemoryEngine;
 use evercore_opentelemetry::{span_context, trace_metadata, traced};
-use opentelemetry::trace::TracerProvider;
+use opentelemetry::trace::{Status, TracerProvider};
 use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider};
 use tracing::{Instrument, info_span};
 use tracing_subscriber::layer::SubscriberExt;
@@ -62,5 +62,17 @@ async fn a_handlers_span_links_to_the_one_that_committed() -> Result<(), BoxErro
     for span in handling {
         assert_ne!(span.span_context.trace_id(), request.span_context.trace_id(), "a trace anew");
     }
+
+    let failing = traced(each(async |_event: RecordedEvent| {
+        let cause = std::io::Error::other("no mail server");
+        Err::<(), _>(evercore::Error::storage("send a mail", cause))
+    }));
+    store.subscription("mails").run(failing).await.expect_err("its handler fails");
+    provider.force_flush()?;
+    let spans = exporter.get_finished_spans()?;
+    let failed = spans.iter().rfind(|span| span.name == "handle").expect("it has handled one");
+    assert!(matches!(failed.status, Status::Error { .. }), "{:?}", failed.status);
+    let said = format!("{:?}", failed.events);
+    assert!(said.contains("asked to send a mail: no mail server"), "{said}");
     Ok(())
 }

@@ -8,10 +8,10 @@ use std::fmt;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use evercore::{Position, Result};
+use evercore::{Position, Report, Result};
 use sqlx::PgConnection;
 use tokio::time::Instant;
-use tracing::{debug, warn};
+use tracing::warn;
 
 use crate::error::classify;
 use crate::row::get;
@@ -72,7 +72,9 @@ impl Frontier {
                         warn!(%frontier, %drawn, %holder, "the readers of the log wait for a transaction to end");
                     }
                 }
-                Err(error) => debug!(%error, "who holds the frontier back cannot be found out"),
+                Err(error) => {
+                    warn!(%frontier, %drawn, error = %Report::new(&error), "the readers of the log wait for a transaction to end, and it cannot be found out for which");
+                }
             }
         }
         Ok(frontier)

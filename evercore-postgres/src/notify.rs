@@ -6,13 +6,13 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use evercore::Result;
 use evercore::engine::{self, LogSignal, LogWatch};
+use evercore::{Report, Result};
 use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 
 use crate::error::classify;
 use crate::options::Schema;
@@ -133,10 +133,18 @@ async fn tell(
     channel: Arc<str>,
     process: Arc<str>,
 ) {
+    let mut is_failing = false;
     loop {
         committed.notified().await;
-        if let Err(error) = tell_once(&readers, &statements, &channel, &process).await {
-            debug!(%error, "other processes were not told of a commit; they find it when they look");
+        match tell_once(&readers, &statements, &channel, &process).await {
+            Ok(()) => is_failing = false,
+            // Once for all that fail in a row.
+            Err(error) if !std::mem::replace(&mut is_failing, true) => {
+                warn!(error = %Report::new(&error), "other processes are not told of commits; they find them when they look");
+            }
+            Err(error) => {
+                debug!(error = %Report::new(&error), "other processes are still not told of commits");
+            }
         }
         sleep(GAP).await;
     }
@@ -164,7 +172,7 @@ async fn listen(grown: LogSignal, pool: PgPool, channel: Arc<str>, process: Arc<
         let lost = hear(&grown, &pool, &channel, &process, &mut failed).await;
         failed += 1;
         let wait = LONGEST_WAIT.min(Duration::from_millis(50) * 2_u32.pow(failed.min(10)));
-        warn!(error = %lost, ?wait, "not listening for commits of other processes; polling goes on");
+        warn!(error = %Report::new(&lost), ?wait, "not listening for commits of other processes; polling goes on");
         engine::sleep(wait).await;
     }
 }
@@ -197,6 +205,8 @@ async fn hear(
                 Err(error) => return error,
             }
         }
-        debug!("the connection that listens for commits was lost");
+        info!(
+            "the connection that listens for commits of other processes was lost; opening another"
+        );
     }
 }

@@ -8,7 +8,7 @@ use evercore::engine::{
     AggregateWrite, Commit, Committed, Settled, Settlement, Transaction, TransactionContext,
     Transactor, timeout,
 };
-use evercore::{AggregateId, ConflictReason, Error, Result};
+use evercore::{AggregateId, ConflictReason, Error, Report, Result};
 use sqlx::{AssertSqlSafe, PgConnection};
 use tracing::debug;
 
@@ -290,7 +290,7 @@ fn undone(operation: &'static str, failure: CommitFailure, commit: &Commit) -> E
     match commit.writes.first() {
         // Run again, it finds the other transaction's work done.
         Some(AggregateWrite { id, aggregate_type, .. }) => {
-            debug!(%error, "the server let another transaction go first");
+            debug!(error = %Report::new(&error), "the server let another transaction go first");
             let aggregate = (*aggregate_type).to_owned();
             Error::Conflict { aggregate, id: *id, reason: ConflictReason::Deadlock }
         }

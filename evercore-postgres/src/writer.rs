@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use evercore::engine::{Committed, timeout};
-use evercore::{Error, Result};
+use evercore::{Error, Report, Result};
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, select_all};
 use sqlx::postgres::{PgConnectOptions, PgRow};
@@ -182,7 +182,7 @@ impl Writer {
                 }
             }
             Sent::Unknown(error) => {
-                warn!(%error, commits = group.len(), "a connection was lost while it committed");
+                warn!(error = %Report::new(&error), commits = group.len(), "a connection was lost while it committed");
                 let error = Arc::new(error);
                 for request in group {
                     let commit = request.commit.id;
@@ -196,7 +196,7 @@ impl Writer {
     async fn send(&mut self, group: &[Request]) -> Sent {
         match self.send_once(group).await {
             Sent::NotRun(error) => {
-                debug!(%error, "a connection had rested for too long; sending a group on another one");
+                debug!(error = %Report::new(&error), "a connection had rested for too long; sending a group on another one");
                 self.send_once(group).await
             }
             sent => sent,
@@ -271,7 +271,7 @@ impl Writer {
                 }
                 Err(CommitFailure::LostRace(error)) if races < RACES => {
                     races += 1;
-                    debug!(%error, races, "sending a group again");
+                    debug!(error = %Report::new(&error), races, "sending a group again");
                 }
                 Err(CommitFailure::LostRace(error) | CommitFailure::RolledBack(error)) => {
                     return Sent::Refused(classify("commit", error));

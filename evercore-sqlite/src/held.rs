@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use evercore::engine::{Commit, Committed, Settled, Settlement};
-use evercore::{AggregateId, Error, Result};
+use evercore::{AggregateId, Error, Report, Result};
 use rusqlite::Connection as Handle;
 use sqlx::{Connection, SqliteConnection};
-use tracing::debug;
+use tracing::warn;
 
 use crate::database::Database;
 use crate::error::{Failure, Problem};
@@ -101,7 +101,7 @@ impl Held {
     pub(crate) async fn close(self) {
         let Self { connection, hold, .. } = self;
         if let Err(error) = connection.close().await {
-            debug!(%error, "the connection of a transaction was not closed well");
+            warn!(error = %Report::new(&error), "the connection of a transaction was not closed well");
         }
         drop(hold);
     }

@@ -9,6 +9,7 @@ mod rows;
 mod scribe;
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::thread;
 
@@ -16,6 +17,7 @@ use evercore::engine::{Commit, CommitOutcome, Committed, IdBlock, TypeName};
 use evercore::{CommitId, Error, Result};
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
+use tracing::error;
 
 use crate::database::Database;
 use crate::error::{Problem, because};
@@ -65,7 +67,13 @@ impl Writer {
         let (jobs, queue) = mpsc::channel(QUEUE);
         thread::Builder::new()
             .name("evercore-sqlite".to_owned())
-            .spawn(move || Scribe::new(database, types, connection, queue).run())
+            .spawn(move || {
+                let scribe = Scribe::new(database, types, connection, queue);
+                if let Err(panic) = catch_unwind(AssertUnwindSafe(|| scribe.run())) {
+                    error!("{STOPPED}; the store takes no more writes");
+                    resume_unwind(panic);
+                }
+            })
             .map_err(|error| Error::storage("start the thread that writes", error))?;
         Ok(Self { jobs })
     }

@@ -21,8 +21,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use evercore::BoxError;
 use evercore::engine::StorageEngine;
+use evercore::{BoxError, Report};
 use tokio::runtime::Builder;
 
 use crate::fixture::Setting;
@@ -167,7 +167,7 @@ fn on_a_runtime(
         let worked = tokio::time::timeout(TIME_LIMIT, work).await;
         Harness::clean_up(harness).await.map_err(|error| error.to_string())?;
         match worked {
-            Ok(verdict) => verdict.map_err(|error| crate::case::with_sources(&*error)),
+            Ok(verdict) => verdict.map_err(|error| Report::new(&*error).to_string()),
             Err(_) => Err(format!("it did not end within {TIME_LIMIT:?}: something is waited for")),
         }
     });
@@ -188,7 +188,7 @@ async fn drop_everywhere(
         for polls in 1.. {
             let mut cut = Cut::after(polls, moment);
             let problem = |error: BoxError| -> BoxError {
-                let left = crate::case::with_sources(&*error);
+                let left = Report::new(&*error).to_string();
                 format!("{name}, dropped after {polls} polls ({moment:?}): {left}").into()
             };
             let done = tokio::time::timeout(OPERATION_LIMIT, operation(&mut cut)).await;

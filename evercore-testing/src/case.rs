@@ -10,7 +10,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
-use evercore::Result;
+use evercore::{Report, Result};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::Harness;
@@ -103,8 +103,8 @@ impl Case {
         runtime.shutdown_background();
         match told {
             Err(panic) => Err(message(&*panic)),
-            Ok(Err(error)) => Err(with_sources(&error)),
-            Ok(Ok(())) => cleaned.map_err(|error| format!("clean-up: {}", with_sources(&error))),
+            Ok(Err(error)) => Err(Report::new(&error).to_string()),
+            Ok(Ok(())) => cleaned.map_err(|error| format!("clean-up: {}", Report::new(&error))),
         }
     }
 }
@@ -130,16 +130,6 @@ pub(crate) fn runtime() -> Runtime {
 pub(crate) fn message(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("it panicked").to_owned()
-}
-
-pub(crate) fn with_sources(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text = format!("{text}: {error}");
-        source = error.source();
-    }
-    text
 }
 
 impl fmt::Display for Case {

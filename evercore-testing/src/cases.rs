@@ -4,6 +4,7 @@ mod administration;
 mod atomicity;
 mod bad_input;
 mod caching;
+mod causes;
 mod chaining;
 mod codecs;
 mod conflicts;
@@ -30,6 +31,7 @@ mod reading_ahead;
 mod sequences;
 mod snapshots;
 mod staging;
+mod stopping;
 mod verification;
 mod views;
 
@@ -423,6 +425,27 @@ macro_rules! __with_all_cases {
                         findings_are_all_told_and_kept_up_to_a_bound
                         inspected_pages_hold_each_row_once
                         what_was_given_last_is_not_behind_what_is_in_use
+                    }
+                    causes {
+                        a_worker_says_what_it_has_ended_with
+                        a_worker_says_what_it_tries_again
+                        what_has_failed_is_not_waited_for
+                        what_has_panicked_is_not_waited_for
+                        what_cannot_be_run_is_not_waited_for
+                        a_worker_that_was_dropped_is_not_waited_for
+                        what_another_process_has_failed_at_is_not_waited_for
+                        one_that_another_worker_has_taken_over_is_waited_for
+                    }
+                    stopping {
+                        a_stop_is_heard_while_there_is_nothing_to_do
+                        a_stop_is_heard_after_the_batch_that_is_handled
+                        a_stop_is_heard_while_another_worker_has_the_lease
+                        a_stop_is_heard_before_a_failed_event_is_tried_again
+                        a_stop_is_heard_while_one_event_after_another_is_parked
+                        a_stop_is_heard_while_the_store_is_away
+                        a_stop_is_heard_while_it_is_paused
+                        a_pause_is_heard_before_a_failed_event_is_tried_again
+                        a_closed_store_ends_its_workers
                     }
                     lifecycle {
                         migrating_again_changes_nothing

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use evercore::engine::StorageEngine;
-use evercore::{Batch, Error, EventStore, Result, RetryPolicy};
+use evercore::{Batch, Error, EventStore, Report, Result, RetryPolicy};
 
 use crate::Harness;
-use crate::case::{SEED_VARIABLE, number, runtime, seed, with_sources};
+use crate::case::{SEED_VARIABLE, number, runtime, seed};
 use crate::domain::registry;
 use crate::domain::tally::Tally;
 use crate::fixture::{ROOM, Setting};
@@ -101,14 +101,14 @@ impl Crowd {
         runtime.shutdown_background();
         let at_seed = |problem: String| format!("{problem} ({SEED_VARIABLE}={})", self.seed);
         let verdict = verdict.map_err(at_seed)?;
-        cleaned.map_err(|error| format!("clean-up: {}", with_sources(&error)))?;
+        cleaned.map_err(|error| format!("clean-up: {}", Report::new(&error)))?;
         Ok(verdict)
     }
 
     /// Where a promise was broken, clients may have been told anything: the history says more than they do.
     async fn run_here(&self, harness: &dyn Harness) -> Result<Verdict, String> {
         let recorder = Recorder::new();
-        let told = |error: Error| with_sources(&error);
+        let told = |error: Error| Report::new(&error).to_string();
         let first = self.process(&recorder, harness).await.map_err(told)?;
         let second = self.process(&recorder, harness).await.map_err(told)?;
         let done = self.let_loose(&recorder, &first, &second).await;

@@ -11,7 +11,7 @@ use chrono::{DateTime, Utc};
 use evercore::engine::EventRow;
 use evercore::{
     Aggregate, AggregateId, Codec, Decide, Decision, Emitted, Metadata, Payload, Position,
-    RecordedEvent, Registry, Sequence,
+    RecordedEvent, Registry, Report, Sequence,
 };
 use serde_json::Value;
 
@@ -209,7 +209,7 @@ impl<T: Aggregate> Scenario<T> {
     fn state(&self) -> T {
         match self.registry.replay((self.start)(), self.start_at, &self.events) {
             Ok(state) => state,
-            Err(error) => panic!("the events cannot be read back: {}", with_causes(&error)),
+            Err(error) => panic!("the events cannot be read back: {}", Report::new(&error)),
         }
     }
 
@@ -230,7 +230,7 @@ impl<T: Aggregate> Scenario<T> {
                 let metadata = row.metadata.or_else(|| self.metadata.clone().map(Box::new));
                 EventRow { metadata, ..row }
             }
-            Err(error) => panic!("{}", with_causes(&error)),
+            Err(error) => panic!("{}", Report::new(&error)),
         });
         rows.collect()
     }
@@ -295,9 +295,4 @@ fn short_name<C>() -> &'static str {
     let name = std::any::type_name::<C>();
     let path = &name[..name.find('<').unwrap_or(name.len())];
     &name[path.rfind("::").map_or(0, |at| at + 2)..]
-}
-
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |cause| cause.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }

@@ -2,6 +2,7 @@
 //! handler of a subscription writes in the transaction that records its batch.
 
 mod cases;
+mod stopping;
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,6 +16,8 @@ use crate::domain::registry;
 
 #[doc(hidden)]
 pub use cases::*;
+#[doc(hidden)]
+pub use stopping::*;
 
 /// How long a case may take.
 const TIME_LIMIT: Duration = Duration::from_secs(60);
@@ -77,6 +80,14 @@ macro_rules! transactional_conformance {
             p10 {
                 who_lost_the_lease_commits_nothing
                 a_worker_that_loses_its_lease_while_it_handles_commits_nothing
+            }
+            contract {
+                a_stop_is_heard_while_there_is_nothing_to_do
+                a_stop_is_heard_after_the_transaction_that_is_open
+                a_stop_is_heard_while_another_worker_has_the_lease
+                a_stop_is_heard_before_a_failed_event_is_tried_again
+                a_stop_is_heard_while_it_is_paused
+                a_closed_store_ends_its_workers
             }
             p11 {
                 a_failing_event_is_parked_and_its_effects_are_undone

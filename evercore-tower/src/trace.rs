@@ -1,9 +1,8 @@
 //! A span and an event for each command.
 
-use std::error::Error as StdError;
 use std::task::{Context, Poll};
 
-use evercore::{Aggregate, AggregateId, CommandError, Executed, command_name};
+use evercore::{Aggregate, AggregateId, CommandError, Executed, Report, command_name};
 use tower_layer::Layer;
 use tower_service::Service;
 use tracing::{Instrument, info, info_span, warn};
@@ -15,7 +14,7 @@ use crate::{CommandFuture, CommandRequest, Ended, Outcome};
 ///
 /// The span is `command`, with the `aggregate`'s and the `command`'s name. The event at its end has the `outcome` as
 /// [`Outcome::as_str`] words it, `took_ms`, and the `id` of the aggregate where it is known: at level `WARN` with the
-/// `error` if the command failed, else at `INFO`. All have the target `evercore_tower`. What is in the command and its
+/// `error` and its causes if the command failed, else at `INFO`. All have the target `evercore_tower`. What is in the command and its
 /// events is not logged, nor why the aggregate refused; an `error` may name the key that the command was sent to.
 ///
 /// # Example
@@ -104,8 +103,7 @@ fn log(ended: &Ended<'_>) {
     let took_ms = ended.took().as_secs_f64() * 1e3;
     match ended.outcome() {
         Outcome::Failed(error) => {
-            let error: &(dyn StdError + 'static) = error;
-            warn!(target: "evercore_tower", id, outcome, took_ms, error, "command ended");
+            warn!(target: "evercore_tower", id, outcome, took_ms, error = %Report::new(error), "command ended");
         }
         _ => info!(target: "evercore_tower", id, outcome, took_ms, "command ended"),
     }

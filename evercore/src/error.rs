@@ -504,6 +504,17 @@ pub enum Error {
         until: chrono::DateTime<chrono::Utc>,
     },
 
+    /// The subscription that is waited for was not handled so far, its worker has failed, and no other one runs it.
+    #[error(
+        "the subscription `{name}` has failed and no worker runs it: {failure}; mend what it failed with, and run it again"
+    )]
+    SubscriptionFailed {
+        /// The name.
+        name: String,
+        /// What its worker has ended with, with all causes.
+        failure: String,
+    },
+
     /// The lease of a subscription went to another worker, or the subscription was reset or replaced. What the handler
     /// was doing is not recorded; in a transaction, it is undone.
     #[error(
@@ -853,13 +864,7 @@ impl Error {
 
 /// An error with all its causes.
 pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
+    crate::Report::new(error).to_string()
 }
 
 impl From<Infallible> for Error {

@@ -74,7 +74,7 @@
 //! - **Formats**: [`Codec`] for a store or an event type, [`Encoding`] by hand, [`RecordedEvent::to_json`] for tools.
 //! - **Evolving**: older shapes by [`Upcast`], retired events by [`macro@retired_event`] and [`Split`], other names by
 //!   `aliases`, and [`UnknownEvents`].
-//! - **When something fails**: [`Error`] says what to do next.
+//! - **When something fails**: [`Error`] says what to do next, and [`Report`] shows it with its causes.
 //! - **Bounds**: [`Limits`]; states in memory: [`EventStoreBuilder::cache_aggregates`].
 //! - **Features**, all off by default: `cbor`, `messagepack`, `protobuf`, `zstd`.
 //! - **Engines**: `evercore-postgres`, `evercore-sqlite`, `evercore-memory`; the contract for your own in [`engine`].
@@ -110,6 +110,7 @@ mod recorded;
 mod register;
 mod registry;
 mod rehydrate;
+mod report;
 mod retired;
 mod retry;
 mod round_trip;
@@ -154,6 +155,7 @@ pub use read_context::ReadContext;
 pub use recorded::RecordedEvent;
 pub use registry::{AggregateType, EventType, Registry, RegistryBuilder, RetiredType};
 pub use rehydrate::AsOf;
+pub use report::Report;
 pub use retired::{Parts, RetiredEvent, Split, SplitInto};
 pub use retry::{HandlerRetry, RetryPolicy};
 pub use round_trip::RoundTripMismatch;

@@ -49,7 +49,7 @@ pub struct Registry {
 
 /// Collects the types of a [`Registry`].
 #[derive(Debug, Default)]
-#[must_use]
+#[must_use = "there is no registry before `build`"]
 pub struct RegistryBuilder {
     aggregates: Vec<AggregateType>,
     events: Vec<EventType>,

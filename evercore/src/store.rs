@@ -98,6 +98,12 @@ impl EventStore {
     /// keep what it does outside of the context harmless to repeat. If it fails, nothing is written. Where
     /// [aggregates are kept in memory](EventStoreBuilder::cache_aggregates), it may run once more for other reasons.
     ///
+    /// The future is `Send` if that of the closure is, also where the closure borrows what it captures: it can be awaited in
+    /// an axum handler and in a spawned task. A function of yours over **any** closure cannot say that the closure's future
+    /// is `Send`; let it take one that boxes its future,
+    /// `F: for<'c> FnOnce(&'c mut Context) -> BoxFuture<'c, Result<T, E>> + Clone + Send`, and call it in a closure of its
+    /// own: `with_context(async move |ctx| work(ctx).await)`.
+    ///
     /// # Errors
     /// - What `work` returns.
     /// - [`Error::Conflict`] if the last attempt met one as well.

@@ -20,9 +20,9 @@ mod progress;
 mod read_ahead;
 mod router;
 mod runner;
-mod starting;
 mod wait;
 mod worker;
+mod workers;
 
 pub use admin::{Condition, PartitionInfo, SubscriptionInfo, Subscriptions};
 pub use builder::SubscriptionBuilder;
@@ -36,4 +36,4 @@ pub(crate) use page::PageEvent;
 pub use parked::{DiscardedEvent, ParkedEvent};
 pub use progress::{SubscriptionProgress, SubscriptionState, SubscriptionStatus};
 pub use router::{Received, Router};
-pub(crate) use starting::Starting;
+pub(crate) use workers::Workers;

@@ -12,6 +12,7 @@ use evercore::engine::timeout;
 use evercore::{Error, Result};
 use rusqlite::Connection;
 use tokio::sync::oneshot;
+use tracing::error;
 
 use super::queue::{Queue, Refused};
 use crate::database::Database;
@@ -103,6 +104,7 @@ impl Desk {
             };
             // Who waits for it is told as the answer's sender is dropped. The thread goes on, for those who wait next.
             if catch_unwind(AssertUnwindSafe(|| work(opened))).is_err() {
+                error!("a read has panicked; its connection is given up");
                 connection = None;
             }
         }

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use evercore::engine::{CommitOutcome, Committed, IdBlock, TypeName};
-use evercore::{AggregateId, CommitId, Error, Result};
+use evercore::{AggregateId, CommitId, Error, Report, Result};
 use rusqlite::Connection;
 use tokio::sync::mpsc;
-use tracing::debug;
+use tracing::warn;
 
 use super::group::Pace;
 use super::rows::{positions, register_types};
@@ -76,7 +76,7 @@ impl Scribe {
             return;
         }
         if let Err(error) = execute(connection, "ROLLBACK") {
-            debug!(%error, "the connection that writes is given up");
+            warn!(error = %Report::new(&error), "the connection that writes is given up, and another one opened");
             self.give_up_connection();
         }
     }

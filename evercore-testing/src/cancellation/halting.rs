@@ -1,6 +1,8 @@
-//! An engine whose every call is two await points: before it takes effect, and after.
+//! Stands between a store and its engine: makes two await points of every call, before it takes effect and after, or
+//! loses what is sent.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -13,21 +15,43 @@ use evercore::engine::{
     Settlement, StorageEngine, StoredSubscription, SubscriptionStorage, Transactor, TypeName,
 };
 use evercore::{
-    AggregateId, CommitId, DiscardedEvent, IdempotencyKey, ParkedEvent, Position, RecordedEvent,
-    Result, Start, SubscriptionName,
+    AggregateId, CommitId, DiscardedEvent, Error, IdempotencyKey, ParkedEvent, Position,
+    RecordedEvent, Result, Start, SubscriptionName,
 };
 use tokio::task::yield_now;
 
 /// Yields before each call of an engine takes effect, and again before its answer is heard.
+///
+/// While it is cut off, no call reaches the engine: each is [`Error::Unavailable`], as if the database were away.
 #[derive(Debug)]
-pub struct Halting<E: ?Sized>(Arc<E>);
+pub struct Halting<E: ?Sized>(Arc<E>, Way);
 
 #[derive(Debug)]
-struct HaltingView(Box<dyn Reader>);
+struct HaltingView(Box<dyn Reader>, Way);
+
+/// Whether calls come through.
+#[derive(Clone, Debug, Default)]
+struct Way {
+    is_cut_off: Arc<AtomicBool>,
+}
 
 impl<E: ?Sized> Halting<E> {
-    pub(crate) const fn new(engine: Arc<E>) -> Self {
-        Self(engine)
+    pub(crate) fn new(engine: Arc<E>) -> Self {
+        Self(engine, Way::default())
+    }
+
+    /// One that is cut off for as long as this is `true`.
+    pub(crate) const fn cut_off_while(is_cut_off: Arc<AtomicBool>, engine: Arc<E>) -> Self {
+        Self(engine, Way { is_cut_off })
+    }
+}
+
+impl Way {
+    async fn go<T>(&self, call: impl Future<Output = Result<T>>) -> Result<T> {
+        if self.is_cut_off.load(Ordering::SeqCst) {
+            return Err(Error::Unavailable { source: "it is cut off".into() });
+        }
+        halting(call).await
     }
 }
 
@@ -41,31 +65,31 @@ async fn halting<F: Future>(call: F) -> F::Output {
 #[async_trait]
 impl StorageEngine for Halting<dyn StorageEngine> {
     async fn migrate(&self) -> Result<()> {
-        halting(self.0.migrate()).await
+        self.1.go(self.0.migrate()).await
     }
 
     async fn warmup(&self, types: &[TypeName]) -> Result<()> {
-        halting(self.0.warmup(types)).await
+        self.1.go(self.0.warmup(types)).await
     }
 
     async fn aggregate_types(&self) -> Result<Vec<Arc<str>>> {
-        halting(self.0.aggregate_types()).await
+        self.1.go(self.0.aggregate_types()).await
     }
 
     async fn reserve_ids(&self, count: u32) -> Result<IdBlock> {
-        halting(self.0.reserve_ids(count)).await
+        self.1.go(self.0.reserve_ids(count)).await
     }
 
     async fn commit(&self, commit: Commit) -> Result<Committed> {
-        halting(self.0.commit(commit)).await
+        self.1.go(self.0.commit(commit)).await
     }
 
     async fn find_commit(&self, id: CommitId) -> Result<CommitOutcome> {
-        halting(self.0.find_commit(id)).await
+        self.1.go(self.0.find_commit(id)).await
     }
 
     async fn find_first(&self, key: &IdempotencyKey) -> Result<Option<FirstOutcome>> {
-        halting(self.0.find_first(key)).await
+        self.1.go(self.0.find_first(key)).await
     }
 
     fn migrations(&self) -> Vec<Migration> {
@@ -81,57 +105,57 @@ impl StorageEngine for Halting<dyn StorageEngine> {
     }
 
     async fn begin_read(&self) -> Result<Box<dyn Reader>> {
-        let view = halting(self.0.begin_read()).await?;
-        Ok(Box::new(HaltingView(view)))
+        let view = self.1.go(self.0.begin_read()).await?;
+        Ok(Box::new(HaltingView(view, self.1.clone())))
     }
 
     async fn close(&self) -> Result<()> {
-        halting(self.0.close()).await
+        self.1.go(self.0.close()).await
     }
 }
 
 #[async_trait]
 impl Reader for Halting<dyn StorageEngine> {
     async fn load(&self, request: LoadRequest) -> Result<Option<LoadedAggregate>> {
-        halting(self.0.load(request)).await
+        self.1.go(self.0.load(request)).await
     }
 
     async fn read_history(&self, request: HistoryRequest) -> Result<Vec<RecordedEvent>> {
-        halting(self.0.read_history(request)).await
+        self.1.go(self.0.read_history(request)).await
     }
 
     async fn read_log(&self, request: LogRequest) -> Result<LogPage> {
-        halting(self.0.read_log(request)).await
+        self.1.go(self.0.read_log(request)).await
     }
 }
 
 #[async_trait]
 impl Reader for HaltingView {
     async fn load(&self, request: LoadRequest) -> Result<Option<LoadedAggregate>> {
-        halting(self.0.load(request)).await
+        self.1.go(self.0.load(request)).await
     }
 
     async fn read_history(&self, request: HistoryRequest) -> Result<Vec<RecordedEvent>> {
-        halting(self.0.read_history(request)).await
+        self.1.go(self.0.read_history(request)).await
     }
 
     async fn read_log(&self, request: LogRequest) -> Result<LogPage> {
-        halting(self.0.read_log(request)).await
+        self.1.go(self.0.read_log(request)).await
     }
 }
 
 #[async_trait]
 impl Inspection for Halting<dyn StorageEngine> {
     async fn aggregates(&self, after: Option<i64>, limit: u32) -> Result<Vec<InspectedAggregate>> {
-        halting(self.0.inspection().aggregates(after, limit)).await
+        self.1.go(self.0.inspection().aggregates(after, limit)).await
     }
 
     async fn events(&self, request: &InspectEvents) -> Result<Vec<InspectedEvent>> {
-        halting(self.0.inspection().events(request)).await
+        self.1.go(self.0.inspection().events(request)).await
     }
 
     async fn positions(&self, after: Option<EventPlaced>, limit: u32) -> Result<Vec<EventPlaced>> {
-        halting(self.0.inspection().positions(after, limit)).await
+        self.1.go(self.0.inspection().positions(after, limit)).await
     }
 
     async fn keys(
@@ -140,11 +164,11 @@ impl Inspection for Halting<dyn StorageEngine> {
         after: Option<&[u8]>,
         limit: u32,
     ) -> Result<Vec<InspectedKey>> {
-        halting(self.0.inspection().keys(aggregate_type, after, limit)).await
+        self.1.go(self.0.inspection().keys(aggregate_type, after, limit)).await
     }
 
     async fn commits(&self, after: Option<CommitId>, limit: u32) -> Result<Vec<InspectedCommit>> {
-        halting(self.0.inspection().commits(after, limit)).await
+        self.1.go(self.0.inspection().commits(after, limit)).await
     }
 
     async fn durable_subscriptions(
@@ -152,57 +176,57 @@ impl Inspection for Halting<dyn StorageEngine> {
         after: Option<&str>,
         limit: u32,
     ) -> Result<Vec<InspectedSubscription>> {
-        halting(self.0.inspection().durable_subscriptions(after, limit)).await
+        self.1.go(self.0.inspection().durable_subscriptions(after, limit)).await
     }
 
     async fn parked(&self, after: Option<(&str, i64)>, limit: u32) -> Result<Vec<InspectedParked>> {
-        halting(self.0.inspection().parked(after, limit)).await
+        self.1.go(self.0.inspection().parked(after, limit)).await
     }
 
     async fn last_given(&self) -> Result<LastGiven> {
-        halting(self.0.inspection().last_given()).await
+        self.1.go(self.0.inspection().last_given()).await
     }
 }
 
 #[async_trait]
 impl SubscriptionStorage for Halting<dyn StorageEngine> {
     async fn read_matching(&self, request: MatchRequest) -> Result<LogPage> {
-        halting(self.0.read_matching(request)).await
+        self.1.go(self.0.read_matching(request)).await
     }
 
     async fn resolve_start(&self, start: Start) -> Result<Position> {
-        halting(self.0.resolve_start(start)).await
+        self.1.go(self.0.resolve_start(start)).await
     }
 
     async fn register(&self, subscription: &NewSubscription) -> Result<()> {
-        halting(self.0.register(subscription)).await
+        self.1.go(self.0.register(subscription)).await
     }
 
     async fn subscriptions(
         &self,
         name: Option<&SubscriptionName>,
     ) -> Result<Vec<StoredSubscription>> {
-        halting(self.0.subscriptions(name)).await
+        self.1.go(self.0.subscriptions(name)).await
     }
 
     async fn acquire(&self, request: &AcquireRequest) -> Result<Acquired> {
-        halting(self.0.acquire(request)).await
+        self.1.go(self.0.acquire(request)).await
     }
 
     async fn ask_for(&self, lease: &LeaseKey, by: &str, patience: Duration) -> Result<()> {
-        halting(self.0.ask_for(lease, by, patience)).await
+        self.1.go(self.0.ask_for(lease, by, patience)).await
     }
 
     async fn heartbeat(&self, beats: &[Beat]) -> Result<Heartbeat> {
-        halting(self.0.heartbeat(beats)).await
+        self.1.go(self.0.heartbeat(beats)).await
     }
 
     async fn settle(&self, settlement: &Settlement) -> Result<Settled> {
-        halting(self.0.settle(settlement)).await
+        self.1.go(self.0.settle(settlement)).await
     }
 
     async fn release(&self, lease: &LeaseKey) -> Result<()> {
-        halting(self.0.release(lease)).await
+        self.1.go(self.0.release(lease)).await
     }
 
     async fn parked_aggregates(
@@ -210,19 +234,19 @@ impl SubscriptionStorage for Halting<dyn StorageEngine> {
         subscription: &SubscriptionName,
         aggregates: &[AggregateId],
     ) -> Result<Vec<AggregateId>> {
-        halting(self.0.parked_aggregates(subscription, aggregates)).await
+        self.1.go(self.0.parked_aggregates(subscription, aggregates)).await
     }
 
     async fn discarded_events(&self, request: &DiscardedRequest) -> Result<Vec<DiscardedEvent>> {
-        halting(self.0.discarded_events(request)).await
+        self.1.go(self.0.discarded_events(request)).await
     }
 
     async fn parked_events(&self, request: &ParkedRequest) -> Result<Vec<ParkedEvent>> {
-        halting(self.0.parked_events(request)).await
+        self.1.go(self.0.parked_events(request)).await
     }
 
     async fn control(&self, subscription: &SubscriptionName, control: &Control) -> Result<()> {
-        halting(self.0.control(subscription, control)).await
+        self.1.go(self.0.control(subscription, control)).await
     }
 }
 
@@ -231,7 +255,7 @@ impl<T: Transactor> Transactor for Halting<T> {
     type Transaction = T::Transaction;
 
     async fn begin(&self, most_idle: Option<Duration>) -> Result<Self::Transaction> {
-        halting(self.0.begin(most_idle)).await
+        self.1.go(self.0.begin(most_idle)).await
     }
 
     fn first_id(&self, transaction: &Self::Transaction) -> Option<AggregateId> {
@@ -252,6 +276,6 @@ impl<T: Transactor> Transactor for Halting<T> {
         commit: Commit,
         settlement: Option<&Settlement>,
     ) -> Result<Committed> {
-        halting(self.0.finish(transaction, commit, settlement)).await
+        self.1.go(self.0.finish(transaction, commit, settlement)).await
     }
 }

@@ -184,7 +184,8 @@ impl<'a> Check<'a> {
             counts.handled += handled;
             violations.extend(found);
         }
-        for (name, compare) in self.states.iter().filter(|_| can_replay) {
+        let states: &[_] = if can_replay { &self.states } else { &[] };
+        for (name, compare) in states {
             let own = log.iter().filter(|entry| *entry.aggregate_type == **name);
             let mut own: Vec<AggregateId> = own.map(|entry| entry.place.aggregate).collect();
             own.sort_unstable();

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use evercore::engine::CommitOutcome;
 use evercore::{AggregateId, CommitId, EventStore, Position, RecordedEvent, Result, Sequence};
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::TryStreamExt;
+use futures_util::stream::FuturesUnordered;
 
 use super::commits::Commits;
 use super::observation::{EventBegun, Fingerprint, Handled};
@@ -65,11 +66,22 @@ pub(super) async fn outcomes(
 ) -> Result<HashMap<CommitId, CommitOutcome>> {
     let asked = commits.sent.iter().filter(|sent| sent.refusal().is_none());
     let asked: Vec<CommitId> = asked.map(|sent| sent.begun.commit).collect();
-    stream::iter(asked)
-        .map(|commit| async move { Ok((commit, store.find_commit(commit).await?)) })
-        .buffer_unordered(AT_ONCE)
-        .try_collect()
-        .await
+    // No adapter of streams: a closure that borrows the store would cost the future its `Send`.
+    let (mut asking, mut outcomes) = (FuturesUnordered::new(), HashMap::new());
+    for commit in asked {
+        asking.push(outcome(store, commit));
+        if asking.len() == AT_ONCE {
+            outcomes.extend(asking.try_next().await?);
+        }
+    }
+    while let Some(answer) = asking.try_next().await? {
+        outcomes.extend([answer]);
+    }
+    Ok(outcomes)
+}
+
+async fn outcome(store: &EventStore, commit: CommitId) -> Result<(CommitId, CommitOutcome)> {
+    Ok((commit, store.find_commit(commit).await?))
 }
 
 /// The log goes up, and the sequences of each aggregate are 1, 2, 3 …

@@ -125,7 +125,7 @@ pub(super) async fn check_ended(
             (Some(_), _) => {}
         }
     }
-    for (aggregate_type, key) in claimed(nodes) {
+    for (aggregate_type, key) in claimed(nodes).collect::<Vec<_>>() {
         let expected = ended.holder(aggregate_type, key);
         let target = Target::Key(key.clone());
         let holder = load(store, aggregate_type, target).await?.map(|(id, _)| id);

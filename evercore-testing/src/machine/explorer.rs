@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use evercore::Result;
+use evercore::{Report, Result};
 use proptest::test_runner::{Config, RngSeed, TestRunner};
 
 use super::commands::Command;
@@ -14,7 +14,7 @@ use super::subject::Subject;
 use super::writing::Trouble;
 use super::{compare, generate};
 use crate::Harness;
-use crate::case::{SEED_VARIABLE, message, number, runtime, seed, with_sources};
+use crate::case::{SEED_VARIABLE, message, number, runtime, seed};
 use crate::fixture::Setting;
 
 /// How many sequences are tried, unless `PROPTEST_CASES` says otherwise.
@@ -150,7 +150,7 @@ impl Explorer {
         let cleaned = runtime.block_on(harness.clean_up());
         runtime.shutdown_background();
         ended?;
-        cleaned.map_err(|error| format!("clean-up: {}", with_sources(&error)))
+        cleaned.map_err(|error| format!("clean-up: {}", Report::new(&error)))
     }
 }
 
@@ -160,7 +160,7 @@ async fn run(
     commands: &[Command],
 ) -> Result<(), String> {
     let started = Subject::new(harness, setting).await;
-    let mut subject = started.map_err(|error| with_sources(&error))?;
+    let mut subject = started.map_err(|error| Report::new(&error).to_string())?;
     let mut reference = Reference::default();
     for (place, command) in commands.iter().enumerate() {
         let before = reference.clone();
@@ -177,7 +177,7 @@ async fn run(
 
 fn told(trouble: Trouble) -> String {
     match trouble {
-        Trouble::Store(error) => format!("it cannot be read: {}", with_sources(&error)),
+        Trouble::Store(error) => format!("it cannot be read: {}", Report::new(&error)),
         Trouble::Wrong(difference) => difference,
     }
 }

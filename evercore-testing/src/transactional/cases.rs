@@ -21,8 +21,8 @@ use crate::domain::counter::{self, Added, Counter};
 use crate::fixture::whole_log;
 use crate::journal::{cursor, info, positions, until_true};
 
-type Outcome = Result<(), BoxError>;
-type Handed<'a, H> = &'a mut TransactionContext<SqlTransaction<H>>;
+pub(super) type Outcome = Result<(), BoxError>;
+pub(super) type Handed<'a, H> = &'a mut TransactionContext<SqlTransaction<H>>;
 
 impl<H: SqlHarness> SqlFixture<H> {
     /// Notes in the table that an event took effect.
@@ -32,14 +32,14 @@ impl<H: SqlHarness> SqlFixture<H> {
         self.harness.execute(ctx.transaction(), &sql).await
     }
 
-    async fn note_all(&self, ctx: Handed<'_, H>, batch: &Batch) -> Outcome {
+    pub(super) async fn note_all(&self, ctx: Handed<'_, H>, batch: &Batch) -> Outcome {
         for event in batch {
             self.note(ctx, event).await?;
         }
         Ok(())
     }
 
-    async fn counters(&self, count: i64) -> Outcome {
+    pub(super) async fn counters(&self, count: i64) -> Outcome {
         for value in 0..count {
             counter::create(&self.store, value).await?;
         }
@@ -73,13 +73,13 @@ impl<H: SqlHarness> SqlFixture<H> {
     }
 
     /// Waits until a subscription that is about to be run has handled everything.
-    async fn idle(&self, name: &str) -> Outcome {
+    pub(super) async fn idle(&self, name: &str) -> Outcome {
         until_true(async || Ok(self.store.subscriptions().find(name).await?.is_some())).await?;
         Ok(self.store.wait_until_idle(name).await?)
     }
 
     /// Stores a subscription and takes its lease, as a worker does.
-    async fn lease(&self, name: &str, lasts: Duration) -> Result<LeaseKey, BoxError> {
+    pub(super) async fn lease(&self, name: &str, lasts: Duration) -> Result<LeaseKey, BoxError> {
         let new = NewSubscription {
             name: SubscriptionName::new(name)?,
             filter: Arc::default(),

@@ -1,6 +1,9 @@
-//! Every public future is on the list of those that are dropped at each of their await points.
+//! Holds every public future to two rules: it is on the list of those that are dropped at each of their await points, and
+//! it is `Send` where a service awaits it.
 //!
 //! The sources are read, so that one which nobody thought of is seen to be missing.
+
+mod sendable;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -11,6 +14,13 @@ use syn::{ImplItem, Item, ReturnType, Signature, TraitItem, Type, Visibility};
 
 /// The crates whose futures users await, beside the core.
 const CRATES: [&str; 4] = ["evercore", "evercore-memory", "evercore-sqlite", "evercore-postgres"];
+
+/// The crates whose futures users await as well, of which nothing is dropped: they are layers over the others, or tools
+/// for tests.
+const TOOLS: [&str; 3] = ["evercore-opentelemetry", "evercore-testing", "evercore-tower"];
+
+/// The suites of `evercore-testing`, which its macros call.
+const SUITES: [&str; 4] = ["cancellation", "cases", "corruption", "transactional"];
 
 /// The contract of engines. Each of these calls is two await points of every operation that makes it.
 const CONTRACT: [&str; 6] =
@@ -66,6 +76,38 @@ fn nothing_is_on_the_list_that_is_gone() {
 }
 
 #[test]
+fn every_public_future_is_send_where_a_service_awaits_it() {
+    sendable::every_public_future_is_send();
+    let found = found_in(CRATES.iter().chain(&TOOLS));
+    let names = || sendable::SENDABLE.iter().map(|(name, _)| *name);
+    let missing: Vec<_> =
+        found.futures.iter().filter(|future| names().all(|name| name != *future)).collect();
+    assert!(
+        missing.is_empty(),
+        "these are not known to be `Send`; await them in `sendable.rs` as a service would: {missing:#?}"
+    );
+    let listed = operations().flat_map(|operation| operation.covers).copied();
+    let unlisted: Vec<_> = listed
+        .chain(PARTS.iter().map(|(part, _)| *part))
+        .filter(|listed| *listed != "SubscriptionBuilder::spawn")
+        .filter(|listed| names().all(|name| name != *listed))
+        .collect();
+    assert!(unlisted.is_empty(), "these are dropped, and not known to be `Send`: {unlisted:?}");
+}
+
+#[test]
+fn each_check_of_a_future_awaits_what_it_names() {
+    for (name, body) in sendable::SENDABLE {
+        let function = name.rsplit("::").next().expect("a name has a last part");
+        // As the macro prints them, some tokens are apart.
+        let body: String = body.split_whitespace().collect();
+        let is_called =
+            body.contains(&format!("{function}(")) || body.contains(&format!("{function}::<"));
+        assert!(is_called && body.contains(".await"), "{name}: {body}");
+    }
+}
+
+#[test]
 fn a_future_that_is_not_on_the_list_is_seen() {
     let mut found = Found::default();
     let source = "
@@ -80,10 +122,15 @@ fn a_future_that_is_not_on_the_list_is_seen() {
 }
 
 fn found() -> Found {
+    found_in(CRATES.iter())
+}
+
+fn found_in<'a>(crates: impl Iterator<Item = &'a &'a str>) -> Found {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("it is in a workspace");
     let mut found = Found::default();
-    for name in CRATES {
-        for path in sources(&workspace.join(name).join("src")) {
+    for name in crates {
+        let sources = sources(&workspace.join(name).join("src")).into_iter();
+        for path in sources.filter(|path| !is_of_a_suite(path)) {
             let source = fs::read_to_string(&path).expect("it can be read");
             let file =
                 syn::parse_file(&source).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
@@ -92,6 +139,12 @@ fn found() -> Found {
     }
     assert!(found.futures.len() > 40, "the sources are not where they were: {found:?}");
     found
+}
+
+fn is_of_a_suite(path: &Path) -> bool {
+    let parts: Vec<_> = path.with_extension("").iter().map(|part| part.to_owned()).collect();
+    let own = parts.iter().skip_while(|part| *part != "evercore-testing").skip(2);
+    own.into_iter().next().is_some_and(|first| SUITES.iter().any(|suite| first == suite))
 }
 
 fn sources(folder: &Path) -> Vec<PathBuf> {

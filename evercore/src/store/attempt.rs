@@ -8,7 +8,7 @@ use super::{EventStore, Landed};
 use crate::context::{Reading, Sending};
 use crate::ids::Ids;
 use crate::retry::pause;
-use crate::{Context, Error, Result};
+use crate::{Context, Error, Report, Result};
 
 /// Where an attempt failed.
 pub(super) enum Attempt<E> {
@@ -52,7 +52,7 @@ impl EventStore {
         let Some(wait) = self.inner.wait_after(reruns.failed) else {
             return Err(conflict.into());
         };
-        debug!(attempt = reruns.failed, ?wait, %conflict, "running the context again");
+        debug!(attempt = reruns.failed, ?wait, error = %Report::new(&conflict), "running the context again");
         pause(wait).await;
         Ok(())
     }

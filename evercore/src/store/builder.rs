@@ -10,7 +10,7 @@ use crate::engine::{self, LogSignal, StorageEngine};
 use crate::ids::IdPool;
 use crate::metadata::MetadataSource;
 use crate::round_trip::RoundTrips;
-use crate::subscription::{Hub, Starting};
+use crate::subscription::{Hub, Workers};
 use crate::{
     Clock, Codec, Error, Limits, Metadata, OpenProblem, Registry, Result, RetryPolicy, SystemClock,
 };
@@ -33,7 +33,7 @@ use crate::{
 /// # }
 /// ```
 #[derive(Debug, Default)]
-#[must_use]
+#[must_use = "no store is opened before `connect`, `open` or `open_shared` is awaited"]
 pub struct EventStoreBuilder {
     registry: Option<Registry>,
     clock: Option<Arc<dyn Clock>>,
@@ -254,7 +254,7 @@ impl EventStoreBuilder {
             cache: (self.cached_aggregates > 0).then(|| Cache::of(self.cached_aggregates)),
             ids: IdPool::new(),
             hub: Hub::default(),
-            starting: Starting::default(),
+            workers: Workers::default(),
             settled: LogSignal::new(),
             writing: self.writing,
             warned: Mutex::default(),

@@ -18,11 +18,11 @@ use crate::payload::MissingFeature;
 use crate::retry::pause;
 use crate::round_trip::RoundTrips;
 use crate::state::State;
-use crate::subscription::{Hub, Starting};
+use crate::subscription::{Hub, Workers};
 use crate::time_range::check_time;
 use crate::{
     Aggregate, AggregateId, BoxError, Clock, Codec, CommitId, Error, EventMeta, EventOptions,
-    EventType, Limits, Metadata, Payload, Registry, Result, RetryPolicy, Sequence,
+    EventType, Limits, Metadata, Payload, Registry, Report, Result, RetryPolicy, Sequence,
 };
 
 /// How long the outcome of a commit is asked for again while the database cannot be reached.
@@ -38,7 +38,7 @@ pub(crate) struct Inner {
     pub(crate) cache: Option<Cache>,
     pub(crate) ids: IdPool,
     pub(crate) hub: Hub,
-    pub(crate) starting: Starting,
+    pub(crate) workers: Workers,
     /// Given when a subscription of this process has moved on, or a lease was given back.
     pub(crate) settled: LogSignal,
     pub(crate) writing: Writing,
@@ -104,7 +104,7 @@ impl Inner {
         if warned.insert(aggregate) {
             warn!(
                 aggregate,
-                %error,
+                error = %Report::new(&**error),
                 "the state is replayed from its events, since a snapshot would not restore it; further ones of this type are not mentioned"
             );
         }
@@ -181,7 +181,7 @@ impl Inner {
     }
 
     async fn find_out(&self, commit: CommitId, source: BoxError) -> Result<Committed> {
-        warn!(%commit, %source, "the answer to a commit was lost; asking for its outcome");
+        warn!(%commit, error = %Report::new(&*source), "the answer to a commit was lost; asking for its outcome");
         let asked = Instant::now();
         let mut failed = 0;
         loop {
@@ -197,7 +197,7 @@ impl Inner {
             match wait.filter(|_| is_lost && asked.elapsed() < PATIENCE) {
                 Some(wait) => pause(wait).await,
                 None => {
-                    warn!(%commit, %error, "the outcome of the commit cannot be found out");
+                    warn!(%commit, error = %Report::new(&error), "the outcome of the commit cannot be found out");
                     return Err(Error::OutcomeUnknown { commit, source });
                 }
             }

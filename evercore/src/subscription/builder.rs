@@ -15,9 +15,10 @@ use super::name::{Start, SubscriptionName};
 use super::naming::Followed;
 use super::progress::{Progress, SubscriptionProgress};
 use super::worker;
+use super::workers::Worker;
 use crate::engine::{IfDifferent, Transaction, TransactionContext, Transactor, in_runtime};
 use crate::store::Inner;
-use crate::{BoxError, EventFilter, EventStore, Result};
+use crate::{BoxError, EventFilter, EventStore, Report, Result};
 
 /// The events of a batch, unless the subscription says otherwise.
 const BATCH_SIZE: u32 = 500;
@@ -59,7 +60,7 @@ const RECORD_WITHIN: Duration = Duration::from_millis(100);
 /// # }
 /// ```
 #[derive(Debug)]
-#[must_use = "a subscription does nothing until it is run"]
+#[must_use = "a subscription does nothing until `run`, `spawn` or `run_in` is called"]
 pub struct SubscriptionBuilder {
     store: Arc<Inner>,
     name: Result<SubscriptionName>,
@@ -226,8 +227,8 @@ impl SubscriptionBuilder {
     /// - [`Error::NoRuntime`](crate::Error::NoRuntime) outside of a tokio runtime.
     /// - What the engine says. While the database cannot be reached, it waits and tries again.
     pub async fn run<H: Handler>(self, handler: H) -> Result<()> {
-        let config = self.config()?;
-        worker::run(config, Plain { handler }).await
+        let (config, worker) = self.config()?;
+        worker::run(config, worker, Plain { handler }).await
     }
 
     /// Runs it in a task of its own.
@@ -238,8 +239,8 @@ impl SubscriptionBuilder {
     pub fn spawn<H: Handler>(mut self, handler: H) -> Result<SubscriptionHandle> {
         self.stop = self.stop.child_token();
         let (stop, progress) = (self.stop.clone(), self.progress());
-        let config = self.config()?;
-        let task = tokio::spawn(worker::run(config, Plain { handler }));
+        let (config, worker) = self.config()?;
+        let task = tokio::spawn(worker::run(config, worker, Plain { handler }));
         Ok(SubscriptionHandle::new(task, stop, progress))
     }
 
@@ -281,9 +282,9 @@ impl SubscriptionBuilder {
         F: AsyncFnOnce(&mut TransactionContext<X::Transaction>, Batch) -> Result<(), E> + Clone,
         E: Into<BoxError>,
     {
-        let config = self.config()?;
+        let (config, worker) = self.config()?;
         let (store, most_idle) = (Arc::clone(&config.store), config.lease);
-        worker::run(config, Transactional { handler, transactor, store, most_idle }).await
+        worker::run(config, worker, Transactional { handler, transactor, store, most_idle }).await
     }
 
     /// The store that it is of.
@@ -292,15 +293,17 @@ impl SubscriptionBuilder {
         EventStore { inner: Arc::clone(&self.store) }
     }
 
-    fn config(self) -> Result<Config> {
+    fn config(self) -> Result<(Config, Worker)> {
         in_runtime()?;
         let owner = self.owner.unwrap_or_else(|| {
             let random = uuid::Uuid::now_v7().simple().to_string();
             format!("{}-{}", std::process::id(), &random[random.len() - 8..])
         });
-        let name = self.name?;
-        Ok(Config {
-            starting: Some(self.store.starting.add(&name)),
+        let name = self.name.inspect_err(|error| {
+            self.progress.end(Some(&Report::new(error).to_string()));
+        })?;
+        let worker = self.store.workers.begin(&name, &self.progress, &self.store.settled);
+        let config = Config {
             store: self.store,
             name,
             followed: Followed::as_named(self.filter),
@@ -316,6 +319,7 @@ impl SubscriptionBuilder {
             when_owned: self.when_owned,
             stop: self.stop,
             progress: self.progress,
-        })
+        };
+        Ok((config, worker))
     }
 }

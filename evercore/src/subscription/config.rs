@@ -10,7 +10,6 @@ use super::failure::FailurePolicy;
 use super::name::{MAX_SUBSCRIPTION_NAME_BYTES, Partition, Start, SubscriptionName};
 use super::naming::Followed;
 use super::progress::Progress;
-use super::starting::IsStarting;
 use crate::engine::IfDifferent;
 use crate::store::Inner;
 use crate::{Error, Result};
@@ -44,8 +43,6 @@ pub(super) struct Config {
     pub(super) when_owned: WhenOwned,
     pub(super) stop: CancellationToken,
     pub(super) progress: Arc<Progress>,
-    /// Until it is stored.
-    pub(super) starting: Option<IsStarting>,
 }
 
 /// What to do when somebody else owns the subscription.

@@ -4,9 +4,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::stream::{self, Stream};
+use futures_util::stream::{self, Stream, StreamExt};
 use tokio_util::sync::CancellationToken;
-use tracing::warn;
+use tracing::{error, warn};
 
 use super::failure::FailurePolicy;
 use super::following::following;
@@ -17,7 +17,7 @@ use super::page::PageEvents;
 use super::read_ahead::ReadAhead;
 use crate::engine::{LogPage, in_runtime};
 use crate::store::Inner;
-use crate::{Error, EventFilter, EventStore, Position, RecordedEvent, Result};
+use crate::{Error, EventFilter, EventStore, Position, RecordedEvent, Report, Result};
 
 /// The events that are read at a time.
 const BATCH_SIZE: u32 = 500;
@@ -55,7 +55,7 @@ const BATCH_SIZE: u32 = 500;
 /// # }
 /// ```
 #[derive(Debug)]
-#[must_use = "a subscription does nothing until it is run"]
+#[must_use = "a subscription does nothing until `run` is awaited, or the `stream` is polled"]
 pub struct EphemeralBuilder {
     store: Arc<Inner>,
     filter: EventFilter,
@@ -106,13 +106,15 @@ impl EphemeralBuilder {
         self
     }
 
-    /// Stops when the token is cancelled, after the batch that is being handled.
+    /// Stops when the token is cancelled: [`run`](Self::run) after the batch that is being handled, and before what has
+    /// failed is tried again; a [`stream`](Self::stream) ends when it is asked for its next event.
     pub fn stop_on(mut self, token: CancellationToken) -> Self {
         self.stop = token;
         self
     }
 
-    /// The events, one by one, from the start on and without an end. Reading waits while nobody takes them.
+    /// The events, one by one, from the start on, until it is stopped ([`stop_on`](Self::stop_on)). Reading waits while
+    /// nobody takes them.
     ///
     /// The first item is the error of a start or filter that makes no sense. After an error the stream goes on where it
     /// was, if that can be: an unreachable database is an error that can be waited out by asking for the next item.
@@ -122,7 +124,8 @@ impl EphemeralBuilder {
             Following(Follower, VecDeque<RecordedEvent>),
             Over,
         }
-        stream::unfold(State::Ready(self), async |mut state| {
+        let stop = self.stop.clone();
+        let events = stream::unfold(State::Ready(self), async |mut state| {
             loop {
                 state = match state {
                     State::Ready(builder) => match builder.follow().await {
@@ -144,7 +147,8 @@ impl EphemeralBuilder {
                     State::Over => return None,
                 };
             }
-        })
+        });
+        events.take_until(stop.cancelled_owned())
     }
 
     /// Hands the events to a handler until it is stopped ([`stop_on`](Self::stop_on)) or cannot go on. Dropping the
@@ -156,43 +160,46 @@ impl EphemeralBuilder {
     ///   [`Error::StartAhead`] if it cannot be run as it is set up.
     /// - [`Error::NoRuntime`] outside of a tokio runtime.
     /// - What the engine says. While the database cannot be reached, it waits and tries again.
-    pub async fn run<H: Handler>(self, mut handler: H) -> Result<()> {
-        let (policy, stop, store) = (self.policy, self.stop.clone(), Arc::clone(&self.store));
-        let following = async {
-            let mut follower = self.follow().await?;
-            loop {
-                let mut rest = PageEvents::from(follower.next_patiently().await?);
-                let mut failed = 0;
-                while !rest.is_empty() && !stop.is_cancelled() {
-                    let Err(error) = super::deliver::handle(
-                        &mut handler,
-                        Batch::of(rest.clone(), &store.registry),
-                    )
-                    .await
-                    else {
-                        break;
-                    };
-                    let index = error.failed_at().filter(|index| *index < rest.len()).unwrap_or(0);
-                    if index > 0 {
-                        (rest, failed) = (rest.split_at(index).1, 0);
-                    }
-                    failed += 1;
-                    let wait =
-                        policy.retry.and_then(|retry| retry.wait_after(failed, store.random()));
-                    let Some(wait) = wait else {
-                        let (name, position) = ("an ephemeral one".to_owned(), rest[0].position());
-                        let source = error.into_source();
-                        return Err(Error::HandlerFailed { name, position, source });
-                    };
-                    warn!(position = %rest[0].position(), %error, ?wait, "a handler failed; trying again");
-                    tokio::time::sleep(wait).await;
+    pub async fn run<H: Handler>(self, handler: H) -> Result<()> {
+        let stop = self.stop.clone();
+        let result = self.handle(handler, &stop).await;
+        if let Err(error) = &result {
+            error!(error = %Report::new(error), "an ephemeral subscription has ended");
+        }
+        result
+    }
+
+    async fn handle<H: Handler>(self, mut handler: H, stop: &CancellationToken) -> Result<()> {
+        let (policy, store) = (self.policy, Arc::clone(&self.store));
+        let Some(follower) = stop.run_until_cancelled(self.follow()).await else { return Ok(()) };
+        let mut follower = follower?;
+        while let Some(events) = stop.run_until_cancelled(follower.next_patiently()).await {
+            let mut rest = PageEvents::from(events?);
+            let mut failed = 0;
+            while !rest.is_empty() && !stop.is_cancelled() {
+                let batch = Batch::of(rest.clone(), &store.registry);
+                let Err(error) = super::deliver::handle(&mut handler, batch).await else { break };
+                let index = error.failed_at().filter(|index| *index < rest.len()).unwrap_or(0);
+                if index > 0 {
+                    (rest, failed) = (rest.split_at(index).1, 0);
                 }
-                if stop.is_cancelled() {
-                    return Ok(());
+                failed += 1;
+                let (position, event) = (rest[0].position(), rest[0].event_type());
+                let wait = policy.retry.and_then(|retry| retry.wait_after(failed, store.random()));
+                let Some(wait) = wait else {
+                    let (name, source) = ("an ephemeral one".to_owned(), error.into_source());
+                    return Err(Error::HandlerFailed { name, position, source });
+                };
+                warn!(%position, event, error = %error.report(), ?wait, "a handler failed; trying again");
+                tokio::select! {
+                    biased;
+                    () = stop.cancelled() => return Ok(()),
+                    error = follower.seat.failed() => return Err(error),
+                    () = tokio::time::sleep(wait) => {}
                 }
             }
-        };
-        following.await
+        }
+        Ok(())
     }
 
     async fn follow(self) -> Result<Follower> {
@@ -249,7 +256,7 @@ impl Follower {
         loop {
             match self.next().await {
                 Err(error) if error.is_retryable() => {
-                    warn!(%error, ?wait, "cannot read the log; trying again");
+                    warn!(error = %Report::new(&error), ?wait, "cannot read the log; trying again");
                     tokio::time::sleep(wait).await;
                     wait = (wait * 2).min(Duration::from_secs(2));
                 }

@@ -6,10 +6,11 @@ use tokio_util::sync::CancellationToken;
 use super::progress::{SubscriptionProgress, SubscriptionStatus};
 use crate::Result;
 
-/// A subscription that runs in a task of its own. Dropping it stops the task where it is: the lease then ends by itself,
-/// and a batch that was being handled comes again. [`shutdown`](Self::shutdown) is the graceful way.
+/// A subscription that runs in a task of its own. Dropping the handle stops the task where it is, and a line at level
+/// `WARN` says so: the lease then ends by itself, and a batch that was being handled comes again.
+/// [`shutdown`](Self::shutdown) is the graceful way.
 #[derive(Debug)]
-#[must_use = "dropping it stops the subscription"]
+#[must_use = "dropping the handle stops the worker where it is, and its lease stays taken until it ends by itself: keep the handle, and call `shutdown`"]
 pub struct SubscriptionHandle {
     task: JoinHandle<Result<()>>,
     stop: CancellationToken,

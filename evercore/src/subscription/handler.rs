@@ -10,7 +10,7 @@ use futures_util::FutureExt;
 
 use super::page::{PageEvent, PageEvents};
 use crate::metadata::with_cause;
-use crate::{BoxError, RecordedEvent, Registry};
+use crate::{BoxError, RecordedEvent, Registry, Report};
 
 /// Handles the events that a subscription follows.
 ///
@@ -56,6 +56,7 @@ pub struct HandlerError {
 
 /// A handler of single events. Made by [`each`].
 #[derive(Clone)]
+#[must_use = "a handler does nothing until a subscription runs it"]
 pub struct Each<F>(F);
 
 /// A handler that is given one event at a time. What such an event causes is linked to it: events that the handler
@@ -125,6 +126,13 @@ impl HandlerError {
         Self { failed_at: Some(index), source: source.into() }
     }
 
+    /// A failure by a panic, as [`catch_unwind`](std::panic::catch_unwind) gives it. What is called for a subscription
+    /// has its panics caught already; this is for handlers that call others.
+    #[must_use]
+    pub fn panicked(panic: &(dyn Any + Send)) -> Self {
+        Self::new(format!("the handler panicked: {}", said(panic)))
+    }
+
     /// The index of the event that failed, if one did rather than the batch as a whole.
     #[must_use]
     pub const fn failed_at(&self) -> Option<usize> {
@@ -135,8 +143,9 @@ impl HandlerError {
         &*self.source
     }
 
-    pub(crate) fn cause(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.source.source()
+    /// What went wrong, with all causes.
+    pub(crate) fn report(&self) -> Report<'_> {
+        Report::new(&*self.source)
     }
 
     /// What went wrong.
@@ -218,13 +227,10 @@ where
 
 /// A panic of user code is a failure like any other.
 pub(super) async fn caught<T>(handling: impl Future<Output = T>) -> Result<T, HandlerError> {
-    AssertUnwindSafe(handling).catch_unwind().await.map_err(|panic| {
-        let message = said(&*panic);
-        HandlerError::new(format!("the handler panicked: {message}"))
-    })
+    AssertUnwindSafe(handling).catch_unwind().await.map_err(|panic| HandlerError::panicked(&*panic))
 }
 
-fn said(panic: &(dyn Any + Send)) -> &str {
+pub(super) fn said(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("without a word")
 }

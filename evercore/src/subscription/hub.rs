@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tracing::{debug, warn};
 
 use crate::engine::{Beat, LeaseKey, LeaseStatus, LogWatch, StorageEngine};
-use crate::{Error, Position};
+use crate::{Error, Position, Report};
 
 /// The least time between two looks, however many commits there are.
 const GAP: Duration = Duration::from_millis(1);
@@ -124,7 +124,7 @@ async fn look(shared: Arc<Shared>, engine: Arc<dyn StorageEngine>) {
             Err(error) => {
                 failed += 1;
                 let wait = LONGEST_WAIT.min(Duration::from_millis(20) * 2_u32.pow(failed.min(8)));
-                warn!(%error, ?wait, "subscriptions cannot look at the log; trying again");
+                warn!(error = %Report::new(&error), ?wait, "subscriptions cannot look at the log; trying again");
                 if !error.is_retryable() {
                     shared.fail(error);
                 }
@@ -210,11 +210,26 @@ impl Shared {
 impl Pulse {
     /// The error to end with, if there is no going on.
     pub(super) fn check(&self) -> Result<(), Error> {
-        match self.failure.as_deref() {
+        match &self.failure {
             None => Ok(()),
-            Some(Error::Closed) => Err(Error::Closed),
-            Some(&Error::NoRuntime { problem }) => Err(Error::NoRuntime { problem }),
-            Some(error) => Err(Error::storage("look at the log", error.to_string())),
+            Some(error) => Err(match **error {
+                Error::Closed => Error::Closed,
+                Error::NoRuntime { problem } => Error::NoRuntime { problem },
+                _ => Error::storage("look at the log", Arc::clone(error)),
+            }),
+        }
+    }
+}
+
+impl Seat {
+    /// Waits until there is no going on, and gives the reason.
+    pub(super) async fn failed(&self) -> Error {
+        let mut pulse = self.pulse.clone();
+        loop {
+            if let Err(error) = pulse.borrow_and_update().check() {
+                return error;
+            }
+            pulse.changed().await.expect("BUG: a hub has let go of a member");
         }
     }
 }

@@ -24,6 +24,9 @@ pub struct SubscriptionStatus {
     pub rate: f64,
     /// The partitions that this worker owns.
     pub partitions: Vec<u32>,
+    /// What failed last, with all causes: what the worker has ended with, or what it tries again. `None` once it has
+    /// gone on.
+    pub failure: Option<String>,
 }
 
 /// What a running subscription is doing.
@@ -36,11 +39,11 @@ pub enum SubscriptionState {
     CatchingUp,
     /// It has handled all there is, of its partitions.
     Live,
-    /// It waits before it tries an event again.
+    /// It waits before it tries again what has failed: an event, or a call of the store.
     Retrying,
     /// It was paused.
     Paused,
-    /// It has ended.
+    /// It has ended; [`SubscriptionStatus::failure`] says why, unless it was stopped.
     Ended,
 }
 
@@ -78,6 +81,8 @@ struct Numbers {
     handled: u64,
     rate: f64,
     rated_at: Instant,
+    /// What failed last outside of any partition.
+    failure: Option<String>,
 }
 
 /// How far a partition is, under the lease that it was taken by last.
@@ -86,6 +91,8 @@ struct Place {
     partition: u32,
     token: i64,
     position: Position,
+    /// What failed last, unless it has gone on since.
+    failure: Option<String>,
 }
 
 impl Progress {
@@ -98,6 +105,7 @@ impl Progress {
             handled: 0,
             rate: 0.0,
             rated_at: Instant::now(),
+            failure: None,
         }))
     }
 
@@ -118,11 +126,46 @@ impl Progress {
             handled: numbers.handled,
             rate: numbers.rate,
             partitions: numbers.places.iter().map(|place| place.partition).collect(),
+            failure: numbers
+                .failure
+                .as_ref()
+                .or_else(|| numbers.places.iter().find_map(|place| place.failure.as_ref()))
+                .cloned(),
         }
     }
 
     pub(super) fn set_state(&self, state: SubscriptionState) {
         self.numbers().state = state;
+    }
+
+    /// Nothing failed that is still to be tried again, in a partition that is at the end of the log.
+    pub(super) fn is_live(&self, lease: &LeaseKey) {
+        let mut numbers = self.numbers();
+        numbers.state = SubscriptionState::Live;
+        if let Some(place) = numbers.place_of(lease) {
+            place.failure = None;
+        }
+    }
+
+    /// Something has failed, and is tried again.
+    pub(super) fn retries(&self, lease: Option<&LeaseKey>, failure: String) {
+        let mut numbers = self.numbers();
+        numbers.state = SubscriptionState::Retrying;
+        match lease {
+            Some(lease) => {
+                if let Some(place) = numbers.place_of(lease) {
+                    place.failure = Some(failure);
+                }
+            }
+            None => numbers.failure = Some(failure),
+        }
+    }
+
+    /// The worker has ended: by a failure, or because it was stopped.
+    pub(super) fn end(&self, failure: Option<&str>) {
+        let mut numbers = self.numbers();
+        numbers.state = SubscriptionState::Ended;
+        numbers.failure = failure.map(str::to_owned);
     }
 
     pub(super) fn saw_head(&self, head: Position) {
@@ -134,8 +177,9 @@ impl Progress {
         let LeaseKey { partition, token, .. } = *lease;
         let mut numbers = self.numbers();
         numbers.last_position = position;
+        numbers.failure = None;
         numbers.places.retain(|place| place.partition != partition);
-        numbers.places.push(Place { partition, token, position });
+        numbers.places.push(Place { partition, token, position, failure: None });
         numbers.places.sort_unstable_by_key(|place| place.partition);
     }
 
@@ -147,8 +191,11 @@ impl Progress {
         if handled > 0 {
             numbers.rate_after(handled);
         }
-        if let Some(place) = numbers.places.iter_mut().find(|place| place.is_of(lease)) {
+        if let Some(place) = numbers.place_of(lease) {
             place.position = position;
+            if handled > 0 {
+                place.failure = None;
+            }
             numbers.last_position = position;
         }
     }
@@ -169,6 +216,10 @@ impl Place {
 }
 
 impl Numbers {
+    fn place_of(&mut self, lease: &LeaseKey) -> Option<&mut Place> {
+        self.places.iter_mut().find(|place| place.is_of(lease))
+    }
+
     /// An exponentially weighted mean: what is older than [`MEMORY`] counts for little.
     #[expect(clippy::cast_precision_loss, reason = "a rate is a rough figure")]
     fn rate_after(&mut self, handled: u64) {

@@ -13,12 +13,12 @@ use tracing::{debug, warn};
 
 use super::config::Config;
 use super::deliver::Deliver;
-use super::hub::Seat;
-use super::progress::SubscriptionState;
+use super::hub::{Pulse, Seat};
 use super::read_ahead::ReadAhead;
-use crate::engine::{Grant, LeaseKey, LeaseStatus};
+use crate::engine::{Grant, LeaseKey, LeaseStatus, Settlement};
 use crate::retry::Backoff;
-use crate::{Error, Partition, Position, Result};
+use crate::{Error, Partition, Position, Report, Result};
+use batches::failure_text;
 use records::Unrecorded;
 
 /// Does something with the store, again and again while it cannot be reached. A macro, since a closure that borrows what
@@ -105,8 +105,12 @@ impl Runner {
             Err(ended) => ended,
         };
         self.config.progress.gave_back(&self.lease);
-        if !matches!(ended, Ended::Lost) {
-            self.give_back().await;
+        match &ended {
+            Ended::Lost => {}
+            // Recorded with the event that it failed on.
+            Ended::Failed(Error::HandlerFailed { .. }) => self.give_back(None).await,
+            Ended::Failed(error) => self.give_back(Some(failure_text(Report::new(error)))).await,
+            Ended::Stopped | Ended::HandedOver | Ended::Paused => self.give_back(None).await,
         }
         (self.lease.partition, ended)
     }
@@ -132,11 +136,15 @@ impl Runner {
                 LeaseStatus::Held { .. } => {}
             }
             if at_end && pulse.head <= self.cursor {
-                self.config.progress.set_state(SubscriptionState::Live);
+                self.config.progress.is_live(&self.lease);
                 self.wait().await?;
                 continue;
             }
-            let page = patiently!(self, "read the log", self.pages.next(self.cursor));
+            let stop = self.stop.clone();
+            let reading = async {
+                Ok::<_, Ended>(patiently!(self, "read the log", self.pages.next(self.cursor)))
+            };
+            let page = stop.run_until_cancelled(reading).await.ok_or(Ended::Stopped)??;
             let (end, is_last) = (page.end, page.at_end);
             self.process(deliver, page).await?;
             at_end = is_last && self.cursor >= end;
@@ -158,8 +166,13 @@ impl Runner {
     }
 
     /// Gives the lease back, so that somebody else can have it at once.
-    async fn give_back(&mut self) {
-        let last = self.unrecorded.is_some().then(|| self.settlement(self.cursor));
+    async fn give_back(&mut self, failure: Option<String>) {
+        let cursor = self.unrecorded.is_some().then(|| self.settlement(self.cursor).cursor);
+        let last = (cursor.is_some() || failure.is_some()).then(|| Settlement {
+            cursor: cursor.flatten(),
+            failure,
+            ..self.settlement(self.cursor)
+        });
         let Self { config, lease, .. } = self;
         let engine = Arc::clone(&config.store.engine);
         let given_back = async {
@@ -171,8 +184,12 @@ impl Runner {
         // If it cannot be given back it ends by itself.
         match tokio::time::timeout(config.lease, given_back).await {
             Ok(Ok(())) => config.store.settled.notify(),
-            Ok(Err(error)) => debug!(%error, "a lease was not given back"),
-            Err(_) => debug!("a lease was not given back in time"),
+            Ok(Err(error)) => {
+                warn!(subscription = %lease.subscription, partition = lease.partition, error = %Report::new(&error), "the lease was not given back; it ends by itself");
+            }
+            Err(_) => {
+                warn!(subscription = %lease.subscription, partition = lease.partition, "the lease was not given back in time; it ends by itself");
+            }
         }
     }
 
@@ -188,20 +205,32 @@ impl Runner {
             error if error.is_retryable() || matches!(error, Error::OutcomeUnknown { .. }) => {
                 *waited += 1;
                 let wait = BACKOFF.wait_after(*waited, self.config.store.random());
-                warn!(subscription = %self.lease.subscription, %error, ?wait, "cannot {what}; trying again");
+                let LeaseKey { subscription, partition, .. } = &self.lease;
+                let error = Report::new(&error).to_string();
+                warn!(%subscription, partition, position = %self.cursor, error, ?wait, "cannot {what}; trying again");
+                self.config.progress.retries(Some(&self.lease), error);
                 self.pause(wait).await
             }
-            error => Err(Ended::Failed(error)),
+            error => {
+                let LeaseKey { subscription, partition, .. } = &self.lease;
+                warn!(%subscription, partition, position = %self.cursor, error = %Report::new(&error), "cannot {what}; the worker ends");
+                Err(Ended::Failed(error))
+            }
         }
     }
 
     /// Waits, unless something ends the work.
     async fn pause(&mut self, wait: Duration) -> Result<(), Ended> {
         let mut pulse = self.seat.pulse.clone();
+        let mut paused = self.seat.pulse.clone();
+        let is_paused =
+            |pulse: &Pulse| matches!(pulse.status, LeaseStatus::Held { paused: true, .. });
         tokio::select! {
             biased;
             () = self.stop.cancelled() => Err(Ended::Stopped),
             _ = pulse.wait_for(|pulse| pulse.status == LeaseStatus::Lost) => Err(Ended::Lost),
+            _ = paused.wait_for(is_paused) => Err(Ended::Paused),
+            error = self.seat.failed() => Err(Ended::Failed(error)),
             () = sleep(wait) => Ok(()),
         }
     }

@@ -1,6 +1,7 @@
 //! Takes partitions and works on them.
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,28 +11,41 @@ use futures_util::future::{Fuse, FusedFuture};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 
 use super::config::{Config, WhenOwned};
 use super::deliver::Deliver;
+use super::handler::said;
 use super::naming::Followed;
 use super::progress::SubscriptionState;
 use super::runner::{Ended, Runner};
+use super::workers::Worker;
 use crate::engine::{AcquireRequest, Acquired, LeaseKey, NewSubscription, StoredSubscription};
-use crate::{Error, Result};
+use crate::{Error, Report, Result};
 
 /// Works on a subscription until it is stopped or cannot go on.
-pub(super) async fn run<D: Deliver>(mut config: Config, deliver: D) -> Result<()> {
-    let starting = config.starting.take();
-    let progress = Arc::clone(&config.progress);
-    let registered = config.register_patiently().await;
-    drop(starting);
-    let result = match registered {
-        Ok(()) => work(&Arc::new(config), deliver).await,
-        Err(error) => Err(error),
+pub(super) async fn run<D: Deliver>(
+    mut config: Config,
+    mut worker: Worker,
+    deliver: D,
+) -> Result<()> {
+    let working = async {
+        let registered = config.register_patiently().await;
+        worker.is_stored();
+        registered?;
+        work(&Arc::new(config), deliver).await
     };
-    progress.set_state(SubscriptionState::Ended);
-    result
+    // Handlers' panics are caught where they are called: this is user code elsewhere, or a bug of ours.
+    match AssertUnwindSafe(working).catch_unwind().await {
+        Ok(result) => {
+            worker.end(&result);
+            result
+        }
+        Err(panic) => {
+            worker.panicked(said(&*panic));
+            resume_unwind(panic)
+        }
+    }
 }
 
 async fn work<D: Deliver>(config: &Arc<Config>, deliver: D) -> Result<()> {
@@ -44,16 +58,17 @@ async fn work<D: Deliver>(config: &Arc<Config>, deliver: D) -> Result<()> {
     // Once it is to stop: a partition that is on its way is given back and not left to its lease.
     let mut patience = pin!(Fuse::terminated());
     let (mut outcome, mut is_ending) = (Ok(()), false);
+    let mut waits = None;
     loop {
         let partitions = config.partition_count();
         let ended = tokio::select! {
             biased;
             Some((partition, ended)) = runners.next(), if !runners.is_empty() => {
-                debug!(partition, ?ended, "a partition's work has ended");
-                config.after(ended, &mut outcome)
+                config.after(partition, ended, &mut outcome)
             }
             found = &mut request => match found {
                 Found::Grant(grant) => {
+                    waits = None;
                     runners.push(Runner::new(Arc::clone(config), stop.clone(), grant).run(deliver.clone()));
                     if runners.len() < partitions && !is_ending {
                         waiting.set(config.wait(Duration::ZERO).fuse());
@@ -63,9 +78,13 @@ async fn work<D: Deliver>(config: &Arc<Config>, deliver: D) -> Result<()> {
                 Found::Nothing(state) => {
                     if runners.is_empty() {
                         config.progress.set_state(state);
+                        if waits.replace(state) != Some(state) {
+                            config.say_it_waits(state);
+                        }
                     }
                     Next::Search(config.search_interval())
                 }
+                Found::Unreachable => Next::Search(config.search_interval()),
                 Found::Refused(error) => {
                     if !stop.is_cancelled() {
                         outcome = Err(error);
@@ -114,24 +133,43 @@ enum Next {
 enum Found {
     Grant(crate::engine::Grant),
     Nothing(SubscriptionState),
+    /// The store could not be asked.
+    Unreachable,
     Refused(Error),
 }
 
 impl Config {
     /// Registers it, and waits while the database cannot be reached, until it is stopped.
     async fn register_patiently(&mut self) -> Result<()> {
-        while let Err(error) = self.register().await {
-            if !error.is_retryable() {
-                return Err(error);
+        let stop = self.stop.clone();
+        let registering = async {
+            while let Err(error) = self.register().await {
+                if !error.is_retryable() {
+                    return Err(error);
+                }
+                self.say_it_retries("cannot store a subscription; trying again", &error);
+                sleep(self.search_interval()).await;
             }
-            warn!(subscription = %self.name, %error, "cannot store a subscription; trying again");
-            tokio::select! {
-                biased;
-                () = self.stop.cancelled() => return Ok(()),
-                () = sleep(self.search_interval()) => {}
+            Ok(())
+        };
+        stop.run_until_cancelled(registering).await.unwrap_or(Ok(()))
+    }
+
+    fn say_it_waits(&self, state: SubscriptionState) {
+        match state {
+            SubscriptionState::Paused => {
+                info!(subscription = %self.name, "a worker waits: the subscription is paused");
+            }
+            _ => {
+                info!(subscription = %self.name, "a worker stands by: another one has the lease");
             }
         }
-        Ok(())
+    }
+
+    fn say_it_retries(&self, message: &'static str, error: &Error) {
+        let error = Report::new(error).to_string();
+        warn!(subscription = %self.name, error, "{message}");
+        self.progress.retries(None, error);
     }
 
     /// Stores the subscription, and checks that the lease is long enough for this database.
@@ -206,8 +244,8 @@ impl Config {
                 Found::Nothing(SubscriptionState::StandingBy)
             }
             Err(error) if error.is_retryable() => {
-                warn!(subscription = %self.name, %error, "cannot look for a partition; trying again");
-                Found::Nothing(SubscriptionState::StandingBy)
+                self.say_it_retries("cannot look for a partition; trying again", &error);
+                Found::Unreachable
             }
             Err(error) => Found::Refused(error),
         }
@@ -225,7 +263,7 @@ impl Config {
             engine.ask_for(&lease, &self.owner, self.lease).await
         };
         if let Err(error) = asked.await {
-            debug!(%error, "could not ask for a partition");
+            warn!(subscription = %self.name, error = %Report::new(&error), "could not ask another worker for a partition; trying again");
         }
     }
 
@@ -255,13 +293,23 @@ impl Config {
     }
 
     /// What follows when the work on a partition has ended.
-    fn after(&self, ended: Ended, outcome: &mut Result<()>) -> Next {
+    fn after(&self, partition: u32, ended: Ended, outcome: &mut Result<()>) -> Next {
         match ended {
-            Ended::Stopped => Next::End,
-            Ended::HandedOver | Ended::Paused => Next::Search(self.search_interval()),
+            Ended::Stopped => {
+                debug!(subscription = %self.name, partition, "the work on a partition was stopped");
+                Next::End
+            }
+            Ended::HandedOver => {
+                info!(subscription = %self.name, partition, "gave the partition to another worker");
+                Next::Search(self.search_interval())
+            }
+            Ended::Paused => {
+                info!(subscription = %self.name, partition, "gave the partition back, since the subscription is paused");
+                Next::Search(self.search_interval())
+            }
             // Somebody took it over, or it was reset, replaced or deleted. The search finds out which.
             Ended::Lost => {
-                warn!(subscription = %self.name, "lost the lease; what was being handled is not recorded");
+                warn!(subscription = %self.name, partition, "lost the lease; what was being handled is not recorded");
                 Next::Search(Duration::ZERO)
             }
             Ended::Failed(error) => {

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use axum::extract::{Path, State};
 use axum::routing::post;
 use axum::{Json, Router};
-use evercore::{Aggregate, Error, EventStore, state_event};
+use evercore::{Aggregate, Batch, Context, Error, EventStore, state_event};
 use evercore_memory::MemoryEngine;
+use futures_util::future::BoxFuture;
 
 #[derive(Aggregate, Default)]
 struct Account {
@@ -129,4 +130,64 @@ async fn an_axum_handler_borrows_its_arguments() {
     let path = Path("1".to_owned());
     let said = handler(State(store), path, Json("Ada".to_owned())).await;
     assert_eq!(said, "Ada opened 1");
+}
+
+#[tokio::test]
+async fn an_axum_handler_waits_for_its_own_write() {
+    async fn handler(State(store): State<EventStore>, Path(key): Path<String>) -> String {
+        let opened = store.with_context_committed(async |ctx| {
+            let mut account = ctx.create_with_key::<Account>(&key).await?;
+            ctx.apply(&mut account, AccountOpened { owner: key.clone() })
+        });
+        let ((), landed) = opened.await.expect("the key is free");
+        let position = landed.position().expect("an event was applied");
+        match store.wait_for("owners", position).await {
+            Ok(()) => format!("{key} is in the read model"),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    let store = memory().await;
+    // A service runs its worker in a task.
+    let worker = tokio::spawn({
+        let store = store.clone();
+        async move { store.subscription("owners").run(async |_: Batch| Ok::<_, Error>(())).await }
+    });
+    while store.subscriptions().find("owners").await.expect("memory answers").is_none() {
+        tokio::task::yield_now().await;
+    }
+    let _: Router = Router::new().route("/{key}", post(handler)).with_state(store.clone());
+    let said = tokio::spawn(handler(State(store.clone()), Path("Ada".to_owned()))).await;
+    assert_eq!(said.expect("no panic"), "Ada is in the read model");
+    store.close().await.expect("it closes");
+    assert!(matches!(worker.await.expect("no panic"), Err(Error::Closed)));
+}
+
+/// A function over any closure cannot say that the closure's future is `Send`; with a boxed one it can.
+#[tokio::test]
+async fn a_spawned_function_over_any_closure_takes_a_boxed_future() {
+    async fn audited<F>(store: &EventStore, owner: &str, work: F) -> Result<i64, Error>
+    where
+        F: for<'c> FnOnce(&'c mut Context) -> BoxFuture<'c, Result<i64, Error>> + Clone + Send,
+    {
+        let id = store.with_context(async move |ctx| work(ctx).await).await?;
+        Ok(if owner.is_empty() { 0 } else { id })
+    }
+
+    let store = memory().await;
+    let task = tokio::spawn(async move {
+        let owner = String::from("Ada");
+        audited(&store, &owner, {
+            let owner = owner.clone();
+            move |ctx| {
+                Box::pin(async move {
+                    let mut account = ctx.create::<Account>().await?;
+                    ctx.apply(&mut account, AccountOpened { owner })?;
+                    Ok(account.id().get())
+                })
+            }
+        })
+        .await
+    });
+    assert_eq!(task.await.expect("no panic").expect("no error"), 1);
 }

@@ -91,7 +91,7 @@ async fn a_subscription_that_cannot_start_is_not_waited_for() -> Result<()> {
     let refused = store.subscription("bad").batch_size(0);
     let refused = refused.spawn(async |_: Batch| Ok::<_, Error>(()))?;
     let waited = store.wait_until_idle("bad").await;
-    assert!(matches!(waited, Err(Error::UnknownSubscription { .. })), "{waited:?}");
+    assert!(matches!(waited, Err(Error::SubscriptionFailed { .. })), "{waited:?}");
     assert!(matches!(refused.join().await, Err(Error::InvalidSubscription { .. })));
     Ok(())
 }

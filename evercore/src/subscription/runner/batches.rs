@@ -5,16 +5,16 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use tokio::time::{Instant, sleep_until};
-use tracing::{debug, warn};
+use tracing::warn;
 
 use super::{Ended, Runner, patiently};
-use crate::engine::{LeaseStatus, LogPage, NewlyParked, Settlement};
+use crate::engine::{LeaseKey, LeaseStatus, LogPage, NewlyParked, Settlement};
 use crate::subscription::deliver::{Deliver, Recorded, Undelivered};
 use crate::subscription::failure::AtLast;
 use crate::subscription::handler::{Batch, HandlerError};
 use crate::subscription::page::PageEvents;
 use crate::subscription::progress::SubscriptionState;
-use crate::{AggregateId, Error, Position, RecordedEvent};
+use crate::{AggregateId, Error, Position, RecordedEvent, Report};
 
 /// The longest text of a failure that is stored.
 const MOST_FAILURE_CHARS: usize = 2_000;
@@ -41,6 +41,9 @@ impl Runner {
         let mut failed = 0;
         let batch_size = usize::try_from(self.config.batch_size).unwrap_or(usize::MAX);
         while let Some(first) = rest.first().map(RecordedEvent::position) {
+            if self.is_interrupted() {
+                return Ok(());
+            }
             let count = if first <= singly { 1 } else { batch_size };
             let (chunk, later) = rest.split_at(count);
             let to = if later.is_empty() { end } else { last_position(&chunk) };
@@ -52,9 +55,6 @@ impl Runner {
                     let is_last = at_end && later.is_empty();
                     self.handled(to, events.len(), recorded, waiting, is_last).await?;
                     (rest, failed) = (later, 0);
-                    if self.is_interrupted() {
-                        return Ok(());
-                    }
                     continue;
                 }
                 Err(error) => error,
@@ -66,10 +66,10 @@ impl Runner {
                     continue;
                 }
                 if self.config.policy.at_last == AtLast::Stop {
-                    return Err(self.fail(event.position(), error).await);
+                    return Err(self.fail(event, error).await);
                 }
-                let text = failure_text(&error);
-                warn!(subscription = %self.lease.subscription, position = %event.position(), error = text, "parking an event");
+                let text = failure_text(error.report());
+                self.say_it_failed(event, &text, "a handler failed; parking the event");
                 let mut parked = waiting;
                 parked.push(self.given_up(event, text, 1));
                 parked.sort_unstable_by_key(|parked| parked.position);
@@ -92,7 +92,7 @@ impl Runner {
                     }
                 }
                 None if self.config.policy.stops_at_once() => {
-                    return Err(self.fail(first, error).await);
+                    return Err(self.fail(&events[0], error).await);
                 }
                 None => singly = last_position(&events),
             }
@@ -180,6 +180,7 @@ impl Runner {
     ) -> Result<(), Ended> {
         match recorded {
             Recorded::WithItsEffects => {
+                self.say_they_wait(&waiting);
                 self.moved(to, count);
                 self.is_recorded();
                 Ok(())
@@ -200,6 +201,7 @@ impl Runner {
         parked: Vec<NewlyParked>,
         handled: usize,
     ) -> Result<(), Ended> {
+        self.say_they_wait(&parked);
         self.settle(Settlement { parked, ..self.settlement(to) }).await?;
         self.moved(to, handled);
         self.is_recorded();
@@ -228,11 +230,19 @@ impl Runner {
         else {
             return Ok(false);
         };
-        warn!(subscription = %self.lease.subscription, position = %event.position(), %error, ?wait, "a handler failed; trying again");
-        self.config.progress.set_state(SubscriptionState::Retrying);
+        let error = error.report().to_string();
+        self.say_it_failed(event, &error, &format!("a handler failed; trying again in {wait:?}"));
+        self.config.progress.retries(Some(&self.lease), error);
         self.pause(wait).await?;
         self.config.progress.set_state(SubscriptionState::CatchingUp);
         Ok(true)
+    }
+
+    /// Logs what a handler failed with, and what follows.
+    pub(super) fn say_it_failed(&self, event: &RecordedEvent, error: &str, what_follows: &str) {
+        let LeaseKey { subscription, partition, .. } = &self.lease;
+        let (position, event) = (event.position(), event.event_type());
+        warn!(%subscription, partition, %position, event, error, "{what_follows}");
     }
 
     /// An event that the handler has failed on for good, for the moment: it was given up so often.
@@ -263,15 +273,25 @@ impl Runner {
         Ok(parked.into_iter().collect())
     }
 
+    /// Logs that events are parked because earlier ones of their aggregates are.
+    fn say_they_wait(&self, parked: &[NewlyParked]) {
+        let mut waiting = parked.iter().filter(|event| event.reason.is_none());
+        if let Some(first) = waiting.next() {
+            let LeaseKey { subscription, partition, .. } = &self.lease;
+            let (position, events) = (first.position, waiting.count() + 1);
+            warn!(%subscription, partition, %position, events, "parking events behind parked ones of their aggregates");
+        }
+    }
+
     /// Records what the handler failed with, and gives the error to stop with.
-    async fn fail(&mut self, position: Position, error: HandlerError) -> Ended {
-        let settlement = Settlement {
-            cursor: None,
-            failure: Some(failure_text(&error)),
-            ..self.settlement(self.cursor)
-        };
+    async fn fail(&mut self, event: &RecordedEvent, error: HandlerError) -> Ended {
+        let (position, text) = (event.position(), failure_text(error.report()));
+        self.say_it_failed(event, &text, "a handler failed; the worker ends");
+        let settlement =
+            Settlement { cursor: None, failure: Some(text), ..self.settlement(self.cursor) };
         if let Err(ended) = self.settle(settlement).await {
-            debug!(?ended, "the failure of a handler was not recorded");
+            let LeaseKey { subscription, partition, .. } = &self.lease;
+            warn!(%subscription, partition, %position, ?ended, "the failure of a handler was not recorded");
         }
         let (name, source) = (self.lease.subscription.to_string(), error.into_source());
         Ended::Failed(Error::HandlerFailed { name, position, source })
@@ -300,13 +320,7 @@ fn waiting(event: &RecordedEvent) -> NewlyParked {
 }
 
 /// The failure with all its causes, as it is stored.
-pub(super) fn failure_text(error: &HandlerError) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.cause();
-    while let Some(source) = cause {
-        text = format!("{text}: {source}");
-        cause = source.source();
-    }
-    // Databases refuse it in a text.
-    text.chars().filter(|c| *c != '\0').take(MOST_FAILURE_CHARS).collect()
+pub(super) fn failure_text(report: Report<'_>) -> String {
+    // Databases refuse NUL in a text.
+    report.to_string().chars().filter(|c| *c != '\0').take(MOST_FAILURE_CHARS).collect()
 }

@@ -64,10 +64,15 @@ impl Runner {
                     // What is redriven by itself comes again, and nothing waits for it until then.
                     let comes_again = self.config.policy.redrive.is_some();
                     if comes_again || !self.wait_to_retry(failed, event, &error).await? {
+                        let text = failure_text(error.report());
+                        self.say_it_failed(
+                            event,
+                            &text,
+                            "a handler failed; the event stays parked",
+                        );
                         settlement.unparked = None;
                         let given_up = parked.attempts.saturating_add(1);
-                        settlement.parked =
-                            vec![self.given_up(event, failure_text(&error), given_up)];
+                        settlement.parked = vec![self.given_up(event, text, given_up)];
                         self.settle(settlement).await?;
                         return Ok(false);
                     }

@@ -1,0 +1,185 @@
+//! A stop is heard wherever a worker waits whose handler writes in a transaction, and soon.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use evercore::{Batch, BoxError, Error, FailurePolicy, HandlerRetry, SubscriptionState};
+use tokio::sync::Notify;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use super::cases::{Handed, Outcome};
+use super::{SqlFixture, SqlHarness};
+use crate::assert::assert_error;
+use crate::journal::{info, until_true};
+
+/// How long a stop may take. It takes milliseconds; a lease lasts 30 s here, and an event waits an hour.
+const BOUND: Duration = Duration::from_secs(10);
+
+async fn soon<T>(stopping: impl Future<Output = T>) -> T {
+    timeout(BOUND, stopping).await.expect("what was stopped should end soon")
+}
+
+impl<H: SqlHarness> SqlFixture<H> {
+    /// Runs a subscription until something is so, does something about it, and gives what the worker ends with then.
+    async fn run_until<F>(
+        &self,
+        subscription: evercore::SubscriptionBuilder,
+        handler: F,
+        is_so: impl Future<Output = Outcome>,
+        end: impl AsyncFnOnce() -> Outcome,
+    ) -> Result<evercore::Result<()>, BoxError>
+    where
+        F: AsyncFnOnce(Handed<'_, H>, Batch) -> Outcome + Clone,
+    {
+        let mut worker = pin!(subscription.run_in(&*self.engine, handler));
+        tokio::select! {
+            ended = &mut worker => panic!("it has ended before it was stopped: {ended:?}"),
+            is_so = is_so => is_so?,
+        }
+        let (ended, did) = soon(async { tokio::join!(worker, end()) }).await;
+        did?;
+        Ok(ended)
+    }
+}
+
+pub async fn a_stop_is_heard_while_there_is_nothing_to_do<H: SqlHarness>(
+    fixture: SqlFixture<H>,
+) -> Outcome {
+    fixture.counters(2).await?;
+    let stop = CancellationToken::new();
+    let subscription = fixture.store.subscription("idle").stop_on(stop.clone());
+    let handler = async |ctx: Handed<'_, H>, batch: Batch| fixture.note_all(ctx, &batch).await;
+    let cancel = async || {
+        stop.cancel();
+        Ok(())
+    };
+    Ok(fixture.run_until(subscription, handler, fixture.idle("idle"), cancel).await??)
+}
+
+pub async fn a_stop_is_heard_after_the_transaction_that_is_open<H: SqlHarness>(
+    fixture: SqlFixture<H>,
+) -> Outcome {
+    fixture.counters(3).await?;
+    let (stop, entered, go_on) = (CancellationToken::new(), Notify::new(), Notify::new());
+    let subscription = fixture.store.subscription("busy").batch_size(1).stop_on(stop.clone());
+    let handler = async |ctx: Handed<'_, H>, batch: Batch| {
+        fixture.note_all(ctx, &batch).await?;
+        entered.notify_one();
+        go_on.notified().await;
+        Ok(())
+    };
+    let is_busy = async {
+        entered.notified().await;
+        Ok(())
+    };
+    let cancel = async || {
+        stop.cancel();
+        go_on.notify_one();
+        Ok(())
+    };
+    fixture.run_until(subscription, handler, is_busy, cancel).await??;
+    assert_eq!(fixture.effects().await?, [1], "it has landed, and the next was not begun");
+    assert_eq!(info(&fixture.store, "busy").await?.lag, 2);
+    Ok(())
+}
+
+pub async fn a_stop_is_heard_while_another_worker_has_the_lease<H: SqlHarness>(
+    fixture: SqlFixture<H>,
+) -> Outcome {
+    fixture.lease("owned", Duration::from_secs(600)).await?;
+    let stop = CancellationToken::new();
+    let subscription = fixture.store.subscription("owned").wait_for_lease().stop_on(stop.clone());
+    let progress = subscription.progress();
+    let handler = async |ctx: Handed<'_, H>, batch: Batch| fixture.note_all(ctx, &batch).await;
+    let stands_by = async {
+        let state = || progress.status().state;
+        Ok(until_true(async || Ok(state() == SubscriptionState::StandingBy)).await?)
+    };
+    let cancel = async || {
+        stop.cancel();
+        Ok(())
+    };
+    Ok(fixture.run_until(subscription, handler, stands_by, cancel).await??)
+}
+
+pub async fn a_stop_is_heard_before_a_failed_event_is_tried_again<H: SqlHarness>(
+    fixture: SqlFixture<H>,
+) -> Outcome {
+    fixture.counters(1).await?;
+    let stop = CancellationToken::new();
+    let subscription = fixture.store.subscription("fails").on_failure(in_an_hour());
+    let subscription = subscription.stop_on(stop.clone());
+    let progress = subscription.progress();
+    let handler = async |_: Handed<'_, H>, _: Batch| Err::<(), BoxError>("no".into());
+    let retries = async {
+        let state = || progress.status().state;
+        Ok(until_true(async || Ok(state() == SubscriptionState::Retrying)).await?)
+    };
+    let cancel = async || {
+        stop.cancel();
+        Ok(())
+    };
+    Ok(fixture.run_until(subscription, handler, retries, cancel).await??)
+}
+
+pub async fn a_stop_is_heard_while_it_is_paused<H: SqlHarness>(fixture: SqlFixture<H>) -> Outcome {
+    let stop = CancellationToken::new();
+    let subscription = fixture.store.subscription("paused").stop_on(stop.clone());
+    let progress = subscription.progress();
+    let handler = async |ctx: Handed<'_, H>, batch: Batch| fixture.note_all(ctx, &batch).await;
+    let pauses = async {
+        fixture.idle("paused").await?;
+        fixture.store.subscriptions().pause("paused").await?;
+        let state = || progress.status().state;
+        Ok(until_true(async || Ok(state() == SubscriptionState::Paused)).await?)
+    };
+    let cancel = async || {
+        stop.cancel();
+        Ok(())
+    };
+    Ok(fixture.run_until(subscription, handler, pauses, cancel).await??)
+}
+
+/// Closed while a transaction is open, and while an event waits to be tried again.
+pub async fn a_closed_store_ends_its_workers<H: SqlHarness>(fixture: SqlFixture<H>) -> Outcome {
+    fixture.counters(1).await?;
+    let other = fixture.neighbour().await?;
+    let subscription = other.store.subscription("fails").on_failure(in_an_hour());
+    let progress = subscription.progress();
+    let failing = async |_: Handed<'_, H>, _: Batch| Err::<(), BoxError>("no".into());
+    let retries = async {
+        let state = || progress.status().state;
+        Ok(until_true(async || Ok(state() == SubscriptionState::Retrying)).await?)
+    };
+    let close = async || Ok(other.store.close().await?);
+    assert_error!(other.run_until(subscription, failing, retries, close).await?, Error::Closed);
+
+    let (entered, go_on) = (Notify::new(), Arc::new(Notify::new()));
+    let subscription = fixture.store.subscription("busy");
+    let busy = async |ctx: Handed<'_, H>, batch: Batch| {
+        fixture.note_all(ctx, &batch).await?;
+        entered.notify_one();
+        go_on.notified().await;
+        Ok(())
+    };
+    let is_busy = async {
+        entered.notified().await;
+        Ok(())
+    };
+    let close = async || {
+        let closing = fixture.store.close();
+        let (closed, ()) = tokio::join!(closing, async { go_on.notify_one() });
+        Ok(closed?)
+    };
+    // The batch that is being handled may land yet.
+    assert_error!(fixture.run_until(subscription, busy, is_busy, close).await?, Error::Closed);
+    Ok(())
+}
+
+/// Tries again after an hour or a hundred.
+fn in_an_hour() -> FailurePolicy {
+    let hour = Duration::from_secs(360_000);
+    FailurePolicy::stop().retry(HandlerRetry::default().attempts(100).base(hour).longest(hour))
+}

@@ -1,0 +1,67 @@
+//! Shows an error together with what caused it.
+
+use std::error::Error;
+use std::fmt;
+
+/// Displays an error with all its causes, in one line: `what failed: why: why that`.
+///
+/// The `Display` of an error says only what that error adds, as is usual in Rust. Log a `Report` of it, so that the line
+/// names the root cause. Every line that Evercore logs does so.
+///
+/// # Example
+/// ```
+/// use evercore::{Error, Report};
+///
+/// let error = Error::storage("read the log", std::io::Error::other("the disk is gone"));
+/// assert_eq!(error.to_string(), "the storage failed while it was asked to read the log");
+/// assert_eq!(
+///     Report::new(&error).to_string(),
+///     "the storage failed while it was asked to read the log: the disk is gone"
+/// );
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Report<'a>(&'a dyn Error);
+
+impl<'a> Report<'a> {
+    /// A report of this error.
+    #[must_use]
+    pub fn new(error: &'a dyn Error) -> Self {
+        Self(error)
+    }
+}
+
+impl fmt::Display for Report<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = self.0.to_string();
+        let mut cause = self.0.source();
+        while let Some(error) = cause {
+            let why = error.to_string();
+            // Some errors end with what their cause says.
+            if !text.ends_with(&why) {
+                text = format!("{text}: {why}");
+            }
+            cause = error.source();
+        }
+        f.write_str(&text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("refused by the server: {0}")]
+    struct Repeating(#[source] std::io::Error);
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("no mail was sent")]
+    struct Outer(#[source] Repeating);
+
+    #[test]
+    fn every_cause_is_shown_once() {
+        let error = Outer(Repeating(std::io::Error::other("it is full")));
+        let shown = Report::new(&error).to_string();
+        assert_eq!(shown, "no mail was sent: refused by the server: it is full");
+    }
+}

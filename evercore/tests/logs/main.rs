@@ -1,0 +1,174 @@
+//! What production sees of a worker that is in trouble: lines at level `WARN` and above.
+
+mod lines;
+mod sources;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use evercore::{
+    Aggregate, Apply, Batch, Error, EventMeta, EventStore, FailurePolicy, Handler, Result,
+    HandlerRetry, Start, event,
+};
+use evercore_memory::MemoryEngine;
+use lines::Lines;
+use tracing::Level;
+
+const ROOT: &str = "no route to the mail server";
+
+#[derive(Aggregate, Default)]
+struct Mile {
+    walked: u32,
+}
+
+#[event(aggregate = Mile, name = "walked")]
+struct Walked {}
+
+impl Apply<Walked> for Mile {
+    fn apply(&mut self, _: &Walked, _: &EventMeta) {
+        self.walked += 1;
+    }
+}
+
+async fn miles(count: u32) -> Result<EventStore> {
+    let store = EventStore::builder().open(MemoryEngine::new()).await?;
+    let walk = store.with_context(async |ctx| {
+        let mut mile = ctx.create::<Mile>().await?;
+        for _ in 0..count {
+            ctx.apply(&mut mile, Walked {})?;
+        }
+        Ok::<_, Error>(())
+    });
+    walk.await?;
+    Ok(store)
+}
+
+/// Fails with an error whose cause has a cause.
+fn failing() -> impl Handler {
+    async |_: Batch| {
+        let root = std::io::Error::other(ROOT);
+        Err::<(), _>(Error::storage("send a mail", Error::Unavailable { source: root.into() }))
+    }
+}
+
+#[tokio::test]
+async fn a_worker_that_fails_says_what_where_and_why() -> Result<()> {
+    let store = miles(1).await?;
+    let (lines, _guard) = Lines::watch();
+    store.subscription("mails").run(failing()).await.expect_err("its handler fails");
+    let failed = lines.one(Level::WARN, "a handler failed; the worker ends");
+    for part in ["subscription=mails", "partition=0", "position=1", "event=walked", ROOT] {
+        assert!(failed.contains(part), "{part} is missing: {failed}");
+    }
+    let ended = lines.one(Level::ERROR, "a worker has ended");
+    for part in ["subscription=mails", "failed at position 1", ROOT] {
+        assert!(ended.contains(part), "{part} is missing: {ended}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_panic_is_said_with_its_message() -> Result<()> {
+    let store = miles(1).await?;
+    let (lines, _guard) = Lines::watch();
+    let panicking = async |batch: Batch| {
+        assert!(batch.is_empty(), "there is a spider in it");
+        Ok::<_, Error>(())
+    };
+    store.subscription("spiders").run(panicking).await.expect_err("its handler panics");
+    let ended = lines.one(Level::ERROR, "a worker has ended");
+    assert!(ended.contains("the handler panicked") && ended.contains("a spider"), "{ended}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_is_tried_again_and_what_is_parked_is_said() -> Result<()> {
+    let store = miles(2).await?;
+    let (lines, _guard) = Lines::watch();
+    let twice = HandlerRetry::default().attempts(2).longest(Duration::from_millis(1));
+    let subscription = store.subscription("mails").on_failure(FailurePolicy::park().retry(twice));
+    let worker = subscription.spawn(failing())?;
+    store.wait_until_idle("mails").await?;
+    for what in ["a handler failed; trying again", "a handler failed; parking the event"] {
+        let line = lines.one(Level::WARN, what);
+        for part in ["subscription=mails", "partition=0", "position=1", "event=walked", ROOT] {
+            assert!(line.contains(part), "{part} is missing: {line}");
+        }
+    }
+    let behind = lines.one(Level::WARN, "parking events behind parked ones");
+    for part in ["subscription=mails", "position=2", "events=1"] {
+        assert!(behind.contains(part), "{part} is missing: {behind}");
+    }
+
+    store.subscriptions().redrive("mails").await?;
+    store.wait_until_idle("mails").await?;
+    let again = lines.one(Level::WARN, "the event stays parked");
+    assert!(again.contains("position=1") && again.contains(ROOT), "{again}");
+    worker.shutdown().await
+}
+
+#[tokio::test]
+async fn a_worker_that_is_dropped_says_so() -> Result<()> {
+    let store = miles(1).await?;
+    let (lines, _guard) = Lines::watch();
+    drop(store.subscription("dropped").spawn(failing())?);
+    store.wait_until_idle("dropped").await.expect_err("nobody runs it");
+    let line = lines.one(Level::WARN, "a worker was dropped while it ran");
+    assert!(line.contains("subscription=dropped"), "{line}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_cannot_be_run_says_so() -> Result<()> {
+    let store = miles(1).await?;
+    let (lines, _guard) = Lines::watch();
+    let beyond = Start::After(evercore::Position::new(100)?);
+    store.subscription("beyond").start(beyond).run(failing()).await.expect_err("it lies beyond");
+    let line = lines.one(Level::ERROR, "a worker has ended");
+    assert!(line.contains("subscription=beyond") && line.contains("the end of the log"), "{line}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_worker_that_waits_or_is_stopped_says_so() -> Result<()> {
+    let store = miles(1).await?;
+    let (lines, _guard) = Lines::watch();
+    let is_given = Arc::new(AtomicBool::new(false));
+    let handler = {
+        let is_given = Arc::clone(&is_given);
+        async move |_: Batch| {
+            is_given.store(true, Ordering::SeqCst);
+            Ok::<_, Error>(())
+        }
+    };
+    let first = store.subscription("shared").spawn(handler.clone())?;
+    store.wait_until_idle("shared").await?;
+    let second = store.subscription("shared").wait_for_lease().spawn(handler)?;
+    while lines.all(Level::INFO, "a worker stands by").is_empty() {
+        tokio::task::yield_now().await;
+    }
+    first.shutdown().await?;
+    second.shutdown().await?;
+    assert_eq!(lines.all(Level::INFO, "a worker stands by").len(), 1, "once, not at each look");
+    assert_eq!(lines.all(Level::INFO, "a worker was stopped").len(), 2);
+    assert_eq!(lines.all(Level::WARN, "").len(), 0, "nothing went wrong");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_follower_that_fails_says_what_and_why() -> Result<()> {
+    let store = miles(1).await?;
+    let (lines, _guard) = Lines::watch();
+    let twice = HandlerRetry::default().attempts(2).longest(Duration::from_millis(1));
+    let follower = store.ephemeral().start(Start::Beginning);
+    let ended = follower.on_failure(FailurePolicy::stop().retry(twice)).run(failing()).await;
+    ended.expect_err("its handler fails");
+    let again = lines.one(Level::WARN, "a handler failed; trying again");
+    for part in ["position=1", "event=walked", ROOT] {
+        assert!(again.contains(part), "{part} is missing: {again}");
+    }
+    let line = lines.one(Level::ERROR, "an ephemeral subscription has ended");
+    assert!(line.contains(ROOT), "{line}");
+    Ok(())
+}
