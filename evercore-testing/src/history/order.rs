@@ -125,7 +125,7 @@ pub(super) async fn check_ended(
             (Some(_), _) => {}
         }
     }
-    for (aggregate_type, key) in claimed(nodes).collect::<Vec<_>>() {
+    for (aggregate_type, key) in claimed(nodes) {
         let expected = ended.holder(aggregate_type, key);
         let target = Target::Key(key.clone());
         let holder = load(store, aggregate_type, target).await?.map(|(id, _)| id);
@@ -154,17 +154,8 @@ async fn load(
     aggregate_type: &str,
     target: Target,
 ) -> Result<Option<(AggregateId, Option<NaturalKey>)>> {
-    let names = store.registry().aggregates();
-    let mut names = names
-        .flat_map(|known| std::iter::once(known.name()).chain(known.aliases().iter().copied()));
-    let aggregate_type = names.find(|name| *name == aggregate_type).ok_or_else(|| {
-        let problem = format!(
-            "the store's registry does not know the aggregate type `{aggregate_type}`; open the store with all types that were written"
-        );
-        Error::storage("check who holds which key", problem)
-    })?;
     let request = LoadRequest {
-        aggregate_type,
+        aggregate_type: registered(store, aggregate_type)?,
         target,
         snapshot: None,
         up_to: Some(Sequence::ZERO),
@@ -172,4 +163,17 @@ async fn load(
     };
     let loaded = store.engine().load(request).await?;
     Ok(loaded.map(|loaded| (loaded.id, loaded.key)))
+}
+
+/// The name as the registry has it.
+fn registered(store: &EventStore, aggregate_type: &str) -> Result<&'static str> {
+    let names = store.registry().aggregates();
+    let mut names = names
+        .flat_map(|known| std::iter::once(known.name()).chain(known.aliases().iter().copied()));
+    names.find(|name| *name == aggregate_type).ok_or_else(|| {
+        let problem = format!(
+            "the store's registry does not know the aggregate type `{aggregate_type}`; open the store with all types that were written"
+        );
+        Error::storage("check who holds which key", problem)
+    })
 }

@@ -90,62 +90,59 @@ fn spawned<T: Send, F: Future<Output = T> + Send + 'static>(_: fn(Owned) -> F) {
 
 /// Names each public future, and awaits it in a task of its own.
 macro_rules! sendable {
-    ($($name:literal => $owned:pat => $body:expr;)+) => {
+    ($($name:literal => $task:expr;)+) => {
         /// The names, and how each is awaited.
-        pub(crate) const SENDABLE: &[(&str, &str)] = &[$(($name, stringify!($body))),+];
+        pub(crate) const SENDABLE: &[(&str, &str)] = &[$(($name, stringify!($task))),+];
 
         /// Compiled, and never called.
         pub(crate) fn every_public_future_is_send() {
-            $(spawned(|owned: Owned| async move {
-                let $owned = owned;
-                $body
-            });)+
+            $(spawned($task);)+
         }
     };
 }
 
 sendable! {
-    "EventStore::connect" => own => EventStore::connect(&own.key).await;
-    "EventStoreBuilder::connect" => own => EventStore::builder().connect(&own.key).await;
-    "EventStoreBuilder::open" => own => EventStore::builder().open(own.sqlite).await;
-    "EventStoreBuilder::open_shared" => own => EventStore::builder().open_shared(own.engine).await;
-    "EventStore::migrate" => own => own.store.migrate().await;
-    "EventStore::warmup" => own => own.store.warmup().await;
-    "EventStore::close" => own => own.store.close().await;
+    "EventStore::connect" => |own| async move { EventStore::connect(&own.key).await };
+    "EventStoreBuilder::connect" => |own| async move { EventStore::builder().connect(&own.key).await };
+    "EventStoreBuilder::open" => |own| async move { EventStore::builder().open(own.sqlite).await };
+    "EventStoreBuilder::open_shared" => |own| async move { EventStore::builder().open_shared(own.engine).await };
+    "EventStore::migrate" => |own| async move { own.store.migrate().await };
+    "EventStore::warmup" => |own| async move { own.store.warmup().await };
+    "EventStore::close" => |own| async move { own.store.close().await };
 
-    "EventStore::with_context" => own => own.store.with_context(async |ctx| {
+    "EventStore::with_context" => |own| async move { own.store.with_context(async |ctx| {
         let mut account = ctx.load_by_key::<Account>(&own.key).await?;
         ctx.apply(&mut account, Deposited { amount: own.amount })
-    }).await;
-    "EventStore::with_context_committed" => own => own.store.with_context_committed(async |ctx| {
+    }).await };
+    "EventStore::with_context_committed" => |own| async move { own.store.with_context_committed(async |ctx| {
         let mut account = ctx.load_by_key::<Account>(&own.key).await?;
         ctx.apply(&mut account, Deposited { amount: own.amount })
-    }).await;
-    "EventStore::with_context_once" => own => own.store.with_context_once(async |ctx| {
+    }).await };
+    "EventStore::with_context_once" => |own| async move { own.store.with_context_once(async |ctx| {
         let mut account = ctx.load_by_key::<Account>(&own.key).await?;
         ctx.apply(&mut account, Deposited { amount: own.amount })
-    }).await;
-    "EventStore::execute" => own => {
+    }).await };
+    "EventStore::execute" => |own| async move {
         let deposit = Deposit { amount: own.amount };
         let execute = own.store.execute::<Account, _>(Target::key_or_new(own.key.as_str())?, deposit);
         execute.idempotency_key(own.key.as_str()).await?;
         Ok::<_, CommandError<Error>>(())
     };
-    "EventStore::once" => own => own.store.once(own.key.as_str(), async |ctx| {
+    "EventStore::once" => |own| async move { own.store.once(own.key.as_str(), async |ctx| {
         let mut account = ctx.load_by_key::<Account>(&own.key).await?;
         ctx.apply(&mut account, Deposited { amount: own.amount })
-    }).await;
-    "EventStore::once_committed" => own => own.store.once_committed(own.key.as_str(), async |ctx| {
+    }).await };
+    "EventStore::once_committed" => |own| async move { own.store.once_committed(own.key.as_str(), async |ctx| {
         let mut account = ctx.load_by_key::<Account>(&own.key).await?;
         ctx.apply(&mut account, Deposited { amount: own.amount })
-    }).await.map(drop);
-    "timeout" => own => engine::timeout(Duration::from_secs(1), own.store.head()).await;
-    "sleep" => own => engine::sleep(Duration::from_millis(own.position.get().unsigned_abs())).await;
-    "EventStore::append" => own => {
+    }).await.map(drop) };
+    "timeout" => |own| async move { engine::timeout(Duration::from_secs(1), own.store.head()).await };
+    "sleep" => |own| async move { engine::sleep(Duration::from_millis(own.position.get().unsigned_abs())).await };
+    "EventStore::append" => |own| async move {
         let events = [own.amount].into_iter().map(|amount| Deposited { amount });
         own.store.append::<Account, _>(Stream::Id(own.id), Expected::Any, events).await
     };
-    "with_metadata" => own => {
+    "with_metadata" => |own| async move {
         let request = Metadata::new().correlation(own.key.as_str());
         with_metadata(request, async { own.store.with_context(async |ctx| {
             let mut account = ctx.load_by_key::<Account>(&own.key).await?;
@@ -153,65 +150,65 @@ sendable! {
         }).await }).await
     };
 
-    "Context::load" => own => own.store.with_context(async |ctx| {
+    "Context::load" => |own| async move { own.store.with_context(async |ctx| {
         ctx.load::<Account>(own.id).await.map(drop)
-    }).await;
-    "Context::load_by_key" => own => own.store.with_context(async |ctx| {
+    }).await };
+    "Context::load_by_key" => |own| async move { own.store.with_context(async |ctx| {
         ctx.load_by_key::<Account>(&own.key).await.map(drop)
-    }).await;
-    "Context::find" => own => own.store.with_context(async |ctx| {
+    }).await };
+    "Context::find" => |own| async move { own.store.with_context(async |ctx| {
         ctx.find::<Account>(own.id).await.map(drop)
-    }).await;
-    "Context::find_by_key" => own => own.store.with_context(async |ctx| {
+    }).await };
+    "Context::find_by_key" => |own| async move { own.store.with_context(async |ctx| {
         ctx.find_by_key::<Account>(&own.key).await.map(drop)
-    }).await;
-    "Context::load_or_create" => own => own.store.with_context(async |ctx| {
+    }).await };
+    "Context::load_or_create" => |own| async move { own.store.with_context(async |ctx| {
         ctx.load_or_create::<Account>(&own.key).await.map(drop)
-    }).await;
-    "Context::create" => own => own.store.with_context(async |ctx| {
+    }).await };
+    "Context::create" => |own| async move { own.store.with_context(async |ctx| {
         let mut account = ctx.create::<Account>().await?;
         ctx.apply(&mut account, Deposited { amount: own.amount })
-    }).await;
-    "Context::create_with_key" => own => own.store.with_context(async |ctx| {
+    }).await };
+    "Context::create_with_key" => |own| async move { own.store.with_context(async |ctx| {
         ctx.create_with_key::<Account>(&own.key).await.map(drop)
-    }).await;
+    }).await };
 
-    "EventStore::with_readonly_context" => own => own.store.with_readonly_context(async |ctx| {
+    "EventStore::with_readonly_context" => |own| async move { own.store.with_readonly_context(async |ctx| {
         Ok::<_, Error>(ctx.load_by_key::<Account>(&own.key).await?.state().balance + own.amount)
-    }).await;
-    "ReadContext::load" => own => own.store.with_readonly_context(async |ctx| {
+    }).await };
+    "ReadContext::load" => |own| async move { own.store.with_readonly_context(async |ctx| {
         ctx.load::<Account>(own.id).await.map(drop)
-    }).await;
-    "ReadContext::load_by_key" => own => own.store.with_readonly_context(async |ctx| {
+    }).await };
+    "ReadContext::load_by_key" => |own| async move { own.store.with_readonly_context(async |ctx| {
         ctx.load_by_key::<Account>(&own.key).await.map(drop)
-    }).await;
-    "ReadContext::find" => own => own.store.with_readonly_context(async |ctx| {
+    }).await };
+    "ReadContext::find" => |own| async move { own.store.with_readonly_context(async |ctx| {
         ctx.find::<Account>(own.id).await.map(drop)
-    }).await;
-    "ReadContext::find_by_key" => own => own.store.with_readonly_context(async |ctx| {
+    }).await };
+    "ReadContext::find_by_key" => |own| async move { own.store.with_readonly_context(async |ctx| {
         ctx.find_by_key::<Account>(&own.key).await.map(drop)
-    }).await;
-    "ReadContext::load_as_of" => own => own.store.with_readonly_context(async |ctx| {
+    }).await };
+    "ReadContext::load_as_of" => |own| async move { own.store.with_readonly_context(async |ctx| {
         ctx.load_as_of::<Account>(own.id, AsOf::Sequence(Sequence::FIRST)).await.map(drop)
-    }).await;
-    "ReadContext::history" => own => own.store.with_readonly_context(async |ctx| {
+    }).await };
+    "ReadContext::history" => |own| async move { own.store.with_readonly_context(async |ctx| {
         ctx.history(own.id, ..).await
-    }).await;
-    "ReadContext::read_log" => own => own.store.with_readonly_context(async |ctx| {
+    }).await };
+    "ReadContext::read_log" => |own| async move { own.store.with_readonly_context(async |ctx| {
         ctx.read_log(own.position, 10).await
-    }).await;
-    "ReadContext::read_correlated" => own => own.store.with_readonly_context(async |ctx| {
+    }).await };
+    "ReadContext::read_correlated" => |own| async move { own.store.with_readonly_context(async |ctx| {
         ctx.read_correlated(&own.key, own.position).await
-    }).await;
-    "EventStore::history" => own => own.store.history(own.id, ..).await;
-    "EventStore::read_log" => own => own.store.read_log(own.position, 10).await;
-    "EventStore::head" => own => own.store.head().await;
-    "EventStore::read_correlated" => own => own.store.read_correlated(&own.key, own.position).await;
-    "EventStore::find_commit" => own => own.store.find_commit(CommitId::generate()).await;
-    "EventStore::find_first" => own => own.store.find_first(own.key.as_str()).await;
-    "Verify::run" => own => own.store.verify().run().await;
+    }).await };
+    "EventStore::history" => |own| async move { own.store.history(own.id, ..).await };
+    "EventStore::read_log" => |own| async move { own.store.read_log(own.position, 10).await };
+    "EventStore::head" => |own| async move { own.store.head().await };
+    "EventStore::read_correlated" => |own| async move { own.store.read_correlated(&own.key, own.position).await };
+    "EventStore::find_commit" => |own| async move { own.store.find_commit(CommitId::generate()).await };
+    "EventStore::find_first" => |own| async move { own.store.find_first(own.key.as_str()).await };
+    "Verify::run" => |own| async move { own.store.verify().run().await };
 
-    "SubscriptionBuilder::run" => own => {
+    "SubscriptionBuilder::run" => |own| async move {
         let Owned { store, key, .. } = own;
         store.subscription(key.as_str()).run({
             let (store, key) = (store.clone(), key.clone());
@@ -221,52 +218,52 @@ sendable! {
             }).await
         }).await
     };
-    "SubscriptionHandle::shutdown" => own => {
+    "SubscriptionHandle::shutdown" => |own| async move {
         let worker: SubscriptionHandle =
             own.store.subscription(own.key.as_str()).spawn(Noting(own.key.as_str().into()))?;
         own.store.wait_for(own.key.as_str(), own.position).await?;
         worker.shutdown().await
     };
-    "SubscriptionHandle::join" => own => {
+    "SubscriptionHandle::join" => |own| async move {
         own.store.subscription(own.key.as_str()).spawn(Noting(own.key.into()))?.join().await
     };
-    "EphemeralBuilder::run" => own => {
+    "EphemeralBuilder::run" => |own| async move {
         own.store.ephemeral().start(Start::After(own.position)).run(Noting(own.key.into())).await
     };
-    "EphemeralBuilder::stream" => own => {
+    "EphemeralBuilder::stream" => |own| async move {
         let mut events = Box::pin(own.store.ephemeral().start(Start::After(own.position)).stream());
         while let Some(event) = events.next().await {
             own.store.wait_for(own.key.as_str(), event?.position()).await?;
         }
         Ok::<_, Error>(())
     };
-    "EventStore::wait_for" => own => own.store.wait_for(own.key.as_str(), own.position).await;
-    "EventStore::wait_until_idle" => own => own.store.wait_until_idle(own.key.as_str()).await;
-    "LogWatch::notified" => own => own.engine.watch_log().notified().await;
-    "Handler::handle" => own => {
+    "EventStore::wait_for" => |own| async move { own.store.wait_for(own.key.as_str(), own.position).await };
+    "EventStore::wait_until_idle" => |own| async move { own.store.wait_until_idle(own.key.as_str()).await };
+    "LogWatch::notified" => |own| async move { own.engine.watch_log().notified().await };
+    "Handler::handle" => |own| async move {
         let batch = Batch::new(&[], &Arc::new(Registry::linked()?));
         let mut handler = Noting(own.key.into());
         handler.handle(batch).await.map_err(|error| Error::storage("handle", error.into_source()))
     };
 
-    "Subscriptions::list" => own => own.store.subscriptions().list().await;
-    "Subscriptions::find" => own => own.store.subscriptions().find(own.key.as_str()).await;
-    "Subscriptions::pause" => own => own.store.subscriptions().pause(own.key.as_str()).await;
-    "Subscriptions::resume" => own => own.store.subscriptions().resume(own.key.as_str()).await;
-    "Subscriptions::reset" => own => {
+    "Subscriptions::list" => |own| async move { own.store.subscriptions().list().await };
+    "Subscriptions::find" => |own| async move { own.store.subscriptions().find(own.key.as_str()).await };
+    "Subscriptions::pause" => |own| async move { own.store.subscriptions().pause(own.key.as_str()).await };
+    "Subscriptions::resume" => |own| async move { own.store.subscriptions().resume(own.key.as_str()).await };
+    "Subscriptions::reset" => |own| async move {
         own.store.subscriptions().reset(own.key.as_str(), Start::Beginning).await
     };
-    "Subscriptions::delete" => own => own.store.subscriptions().delete(own.key.as_str()).await;
-    "Subscriptions::redrive" => own => own.store.subscriptions().redrive(own.key.as_str()).await;
-    "Subscriptions::parked" => own => {
+    "Subscriptions::delete" => |own| async move { own.store.subscriptions().delete(own.key.as_str()).await };
+    "Subscriptions::redrive" => |own| async move { own.store.subscriptions().redrive(own.key.as_str()).await };
+    "Subscriptions::parked" => |own| async move {
         own.store.subscriptions().parked(own.key.as_str(), own.position, 10).await
     };
 
-    "EventStore::with_context_in" => own => own.store.with_context_in(&own.sqlite, async |ctx| {
+    "EventStore::with_context_in" => |own| async move { own.store.with_context_in(&own.sqlite, async |ctx| {
         let mut account = ctx.load_by_key::<Account>(&own.key).await?;
         ctx.apply(&mut account, Deposited { amount: own.amount })
-    }).await;
-    "SubscriptionBuilder::run_in" => own => {
+    }).await };
+    "SubscriptionBuilder::run_in" => |own| async move {
         let handler = async |ctx: &mut PostgresContext, _: Batch| {
             let mut account = ctx.load_by_key::<Account>(&own.key).await?;
             ctx.apply(&mut account, Deposited { amount: own.amount })
@@ -274,33 +271,33 @@ sendable! {
         own.store.subscription(own.key.as_str()).run_in(&own.postgres, handler).await
     };
 
-    "SqliteEngine::connect" => own => SqliteEngine::connect(&own.key).await;
-    "SqliteEngine::open" => own => SqliteEngine::open(&own.key, SqliteOptions::default()).await;
-    "SqliteEngine::in_memory" => _ => SqliteEngine::in_memory(SqliteOptions::default()).await;
-    "PostgresEngine::open" => own => {
+    "SqliteEngine::connect" => |own| async move { SqliteEngine::connect(&own.key).await };
+    "SqliteEngine::open" => |own| async move { SqliteEngine::open(&own.key, SqliteOptions::default()).await };
+    "SqliteEngine::in_memory" => |_| async move { SqliteEngine::in_memory(SqliteOptions::default()).await };
+    "PostgresEngine::open" => |own| async move {
         PostgresEngine::open(own.key.parse::<PostgresOptions>()?).await
     };
-    "PostgresEngine::frontier_holders" => own => own.postgres.frontier_holders().await;
-    "EventStore::with_transaction" => own => {
+    "PostgresEngine::frontier_holders" => |own| async move { own.postgres.frontier_holders().await };
+    "EventStore::with_transaction" => |own| async move {
         own.store.with_transaction(async |ctx: &mut SqliteContext| {
             let mut account = ctx.load_by_key::<Account>(&own.key).await?;
             ctx.apply(&mut account, Deposited { amount: own.amount })
         }).await
     };
-    "SubscriptionBuilder::run_in_transaction" => own => {
+    "SubscriptionBuilder::run_in_transaction" => |own| async move {
         let handler = async |ctx: &mut SqliteContext, _: Batch| {
             let mut account = ctx.load_by_key::<Account>(&own.key).await?;
             ctx.apply(&mut account, Deposited { amount: own.amount })
         };
         own.store.subscription(own.key.as_str()).run_in_transaction(handler).await
     };
-    "EventStore::with_transaction" => own => {
+    "EventStore::with_transaction" => |own| async move {
         own.store.with_transaction(async |ctx: &mut PostgresContext| {
             let mut account = ctx.load_by_key::<Account>(&own.key).await?;
             ctx.apply(&mut account, Deposited { amount: own.amount })
         }).await
     };
-    "SubscriptionBuilder::run_in_transaction" => own => {
+    "SubscriptionBuilder::run_in_transaction" => |own| async move {
         let handler = async |ctx: &mut PostgresContext, _: Batch| {
             let mut account = ctx.load_by_key::<Account>(&own.key).await?;
             ctx.apply(&mut account, Deposited { amount: own.amount })
@@ -308,22 +305,22 @@ sendable! {
         own.store.subscription(own.key.as_str()).run_in_transaction(handler).await
     };
 
-    "Check::check" => own => {
+    "Check::check" => |own| async move {
         let target = Target::key_or_new(own.key.as_str())?;
         let request = CommandRequest::new(target, Deposit { amount: own.amount })?;
         Clerks(vec![own.key]).check(&request).await
     };
-    "CommandService::call" => own => {
+    "CommandService::call" => |own| async move {
         let target = Target::key_or_new(own.key.as_str())?;
         let request = CommandRequest::new(target, Deposit { amount: own.amount })?;
         CommandService::<Account>::new(own.store).call(request).await.map(drop)
     };
 
-    "check" => own => history::check(&History::default(), &own.store).await;
-    "Check::run" => own => {
+    "check" => |own| async move { history::check(&History::default(), &own.store).await };
+    "Check::run" => |own| async move {
         history::Check::of(&History::default()).run(&own.store).await
     };
-    "Recording::handled_by" => own => {
+    "Recording::handled_by" => |own| async move {
         Recording::new().handled_by(&mut Noting(own.key.into())).await
     };
 }
