@@ -238,6 +238,13 @@ impl Runner {
         Ok(true)
     }
 
+    /// Logs what a handler failed with, and what follows.
+    pub(super) fn say_it_failed(&self, event: &RecordedEvent, error: &str, what_follows: &str) {
+        let LeaseKey { subscription, partition, .. } = &self.lease;
+        let (position, event) = (event.position(), event.event_type());
+        warn!(%subscription, partition, %position, event, error, "{what_follows}");
+    }
+
     /// An event that the handler has failed on for good, for the moment: it was given up so often.
     pub(super) fn given_up(
         &self,
