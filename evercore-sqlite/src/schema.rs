@@ -84,8 +84,11 @@ pub(crate) fn forget_statistics(connection: &Connection) -> Result<(), Failure> 
         names.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
     let mut forgotten = 0;
     for name in names {
-        let forget = if name == "sqlite_stat1" { FORGET_ROWS } else { FORGET_SAMPLES };
-        forgotten += connection.execute(forget, [])?;
+        forgotten += if name == "sqlite_stat1" {
+            connection.execute(FORGET_ROWS, [])?
+        } else {
+            connection.execute(FORGET_SAMPLES, [])?
+        };
     }
     if forgotten > 0 {
         info!(forgotten, "forgot statistics of the store's tables");

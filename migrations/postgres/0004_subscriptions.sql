@@ -175,13 +175,16 @@ BEGIN
         p.number IS NOT NULL,
         coalesce(s.paused, false),
         coalesce(p.wanted_until > clock_timestamp(), false),
-        EXISTS (
-            SELECT
+        -- As in `acquire_lease`.
+        (
+            SELECT true
             FROM evercore.parked_events k
             WHERE k.subscription = s.name
                 AND (k.redrive OR k.redrive_at <= clock_timestamp())
                 AND k.aggregate_id % s.partitions = p.number
-        )
+            ORDER BY k.position
+            LIMIT 1
+        ) IS NOT NULL
     FROM (SELECT) AS always
     LEFT JOIN unnest(subscriptions, numbers, tokens) WITH ORDINALITY
         AS b(subscription, number, token, n) ON true

@@ -3,8 +3,14 @@ SELECT
     e.position, e.aggregate_id, e.sequence, e.event_time, e.recorded_at, e.event_type_id, e.version,
     e.codec, e.payload, e.reference, e.correlation_id, e.causation_id, e.metadata,
     d.failure, d.attempts, d.parked_at, d.discarded_at, d.discarded_by, d.reason
-FROM evercore.discarded_events d
-JOIN evercore.events e USING (position)
-WHERE d.subscription = $1 AND d.position > $2
+FROM (
+    SELECT *
+    FROM evercore.discarded_events
+    WHERE subscription = $1
+        AND position > (SELECT $2::bigint)
+    ORDER BY position
+    LIMIT (SELECT $3::bigint)
+) AS d
+-- As in `parked_events.sql`, each event is looked up by itself.
+CROSS JOIN LATERAL (SELECT * FROM evercore.events WHERE position = d.position OFFSET 0) AS e
 ORDER BY d.position
-LIMIT $3

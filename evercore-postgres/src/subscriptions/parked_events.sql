@@ -5,12 +5,16 @@ SELECT
     e.codec, e.payload, e.reference, e.correlation_id, e.causation_id, e.metadata,
     k.reason, k.attempts, k.parked_at, k.redrive_at,
     k.redrive OR coalesce(k.redrive_at <= clock_timestamp(), false)
-FROM evercore.parked_events k
+FROM (
+    SELECT *
+    FROM evercore.parked_events
+    WHERE subscription = $1
+        AND position > (SELECT $2::bigint)
+        AND aggregate_id % $5::bigint = $4::bigint
+        AND (NOT $6 OR redrive OR redrive_at <= clock_timestamp())
+    ORDER BY position
+    LIMIT (SELECT $3::bigint)
+) AS k
 -- OFFSET 0 has each event looked up by itself, where a join would let the server read the log.
-CROSS JOIN LATERAL (SELECT * FROM evercore.events WHERE position = k.position OFFSET 0) e
-WHERE k.subscription = $1
-    AND k.position > (SELECT $2::bigint)
-    AND k.aggregate_id % $5::bigint = $4::bigint
-    AND (NOT $6 OR k.redrive OR k.redrive_at <= clock_timestamp())
+CROSS JOIN LATERAL (SELECT * FROM evercore.events WHERE position = k.position OFFSET 0) AS e
 ORDER BY k.position
-LIMIT (SELECT $3::bigint)

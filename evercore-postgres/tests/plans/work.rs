@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use chrono::Utc;
 use evercore::engine::{
-    AcquireRequest, Acquired, AggregateWrite, Beat, Commit, Control, CursorMove, EventPlaced,
-    Grant, HistoryRequest, IfDifferent, InspectEvents, Inspection, KeyChange, LoadRequest,
-    LogRequest, MatchRequest, NewSubscription, NewlyParked, ParkedRequest, Precondition, Reader,
-    Settlement, StorageEngine, SubscriptionStorage, Target, WhichParked,
+    AcquireRequest, Acquired, AggregateWrite, Beat, Commit, Control, CursorMove, DiscardedRequest,
+    EventPlaced, Grant, HistoryRequest, IfDifferent, InspectEvents, Inspection, KeyChange,
+    LoadRequest, LogRequest, MatchRequest, NewSubscription, NewlyParked, ParkedRequest,
+    Precondition, Reader, Settlement, StorageEngine, SubscriptionStorage, Target, TypeName,
+    WhichParked,
 };
 use evercore::{
     Aggregate, AggregateId, Apply, CommitId, Error, EventFilter, EventMeta, EventStore, Expected,
@@ -144,6 +145,9 @@ async fn read(engine: &PostgresEngine, part: i64) -> Result<()> {
     engine.find_first(&IdempotencyKey::new("key 7")?).await?.expect("it is there");
     engine.frontier_holders().await?;
     engine.aggregate_types().await?;
+    // Names that are stored are not sent again.
+    let new: &'static str = Box::leak(CommitId::generate().to_string().into_boxed_str());
+    engine.warmup(&[TypeName { aggregate: new, event: Some(new) }]).await?;
     engine.resolve_start(Start::After(after)).await?;
     engine.resolve_start(Start::From(Utc::now() - Duration::from_secs(1_000))).await?;
     Ok(())
@@ -256,7 +260,7 @@ async fn follow(engine: &PostgresEngine) -> Result<()> {
         position: position(number),
         aggregate_id: id(1),
         reason: reason.map(str::to_owned),
-        redrive_after: None,
+        redrive_after: reason.map(|_| Duration::from_secs(60)),
     };
     let step = |grant: &Grant, to| CursorMove { from: grant.cursor, to: position(to) };
     let nothing = |grant: &Grant| Settlement {
@@ -293,6 +297,9 @@ async fn follow(engine: &PostgresEngine) -> Result<()> {
             }
         }
     }
+    let discarded =
+        DiscardedRequest { subscription: name("little"), after: position(0), limit: PAGE };
+    engine.discarded_events(&discarded).await?;
     engine.subscriptions(None).await?;
     engine.subscriptions(Some(&name("little"))).await?;
 
@@ -301,6 +308,9 @@ async fn follow(engine: &PostgresEngine) -> Result<()> {
     control(Control::Pause).await?;
     control(Control::Resume).await?;
     control(Control::Redrive).await?;
+    control(Control::RedriveEvent(position(2))).await?;
+    let (by, reason) = ("ada".to_owned(), "it is of no use".to_owned());
+    control(Control::Discard { position: position(2), by, reason }).await?;
     control(Control::Reset(Start::Beginning)).await?;
     let replaced = NewSubscription {
         partitions: 3,

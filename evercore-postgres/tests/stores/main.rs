@@ -146,7 +146,8 @@ async fn the_view_shows_every_row_whatever_is_in_it() {
            ) AS more(n, codec, payload, metadata, elsewhere)"#,
     )
     .await;
-    let rows: Vec<(i64, Option<String>, Option<i32>, Option<String>)> = sqlx::query_as(
+    type Shown = (i64, Option<String>, Option<i32>, Option<String>);
+    let rows: Vec<Shown> = sqlx::query_as(
         "SELECT sequence, payload::text, octet_length(encoded_payload), metadata::text
          FROM stores_view_all.event_log ORDER BY sequence",
     )

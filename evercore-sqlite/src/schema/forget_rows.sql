@@ -1,6 +1,6 @@
 -- What ANALYZE has counted. The table is there once it was run.
 DELETE FROM sqlite_stat1
 WHERE tbl IN (
-    'aggregate_ids', 'aggregate_types', 'aggregates', 'commits', 'event_types', 'events', 'evercore_migrations',
-    'parked_events', 'snapshots', 'subscription_partitions', 'subscription_tokens', 'subscriptions'
+    'aggregate_ids', 'aggregate_types', 'aggregates', 'commits', 'discarded_events', 'event_types', 'events',
+    'evercore_migrations', 'parked_events', 'snapshots', 'subscription_partitions', 'subscription_tokens', 'subscriptions'
 );

@@ -1,5 +1,5 @@
 SELECT *
 FROM evercore.events
-WHERE aggregate_id = 1 AND sequence > 100 AND sequence <= 9223372036854775807
+WHERE aggregate_id = 1 AND sequence > 100
 ORDER BY sequence
 LIMIT 500
