@@ -1,6 +1,7 @@
 //! A unit of work: what is applied in it lands together or not at all.
 
 mod landing;
+mod queueing;
 mod reading;
 mod staging;
 
@@ -18,10 +19,11 @@ use crate::{
     EventOptions, EventType, IdempotencyKey, Metadata, NaturalKey, Result, Sequence,
     StateAggregate,
 };
-pub(crate) use landing::Sending;
+pub(crate) use landing::{Refused, Sending};
+pub(crate) use queueing::{Lane, Queueing};
 use reading::Found;
 pub(crate) use reading::Reading;
-use staging::{OnKeyTaken, Staging};
+use staging::{AskedBy, OnKeyTaken, Staging};
 
 /// A unit of work inside [`EventStore::with_context`](crate::EventStore::with_context).
 ///
@@ -35,13 +37,14 @@ pub struct Context {
     staging: Staging,
     ids: Ids,
     reading: Reading,
+    queueing: Queueing,
     metadata: Option<Box<Metadata>>,
 }
 
 impl Context {
-    pub(crate) fn new(store: Arc<Inner>, ids: Ids, reading: Reading) -> Self {
+    pub(crate) fn new(store: Arc<Inner>, ids: Ids, reading: Reading, queueing: Queueing) -> Self {
         let (id, staging) = (ContextId::next(), Staging::default());
-        Self { store, id, staging, ids, reading, metadata: None }
+        Self { store, id, staging, ids, reading, queueing, metadata: None }
     }
 
     /// Loads an aggregate by its id.
@@ -83,13 +86,14 @@ impl Context {
             return self.reload(id).await.map(Some);
         }
         let aggregate_type = self.store.stored_name::<T>().await?;
+        self.join_queue(|| Lane::Id(id)).await;
         if let Some(cached) = self.cache().and_then(|cache| cache.get(id))
-            && let Some(found) = Found::cached(id, cached)
+            && let Some(found) = Found::cached(id, cached, AskedBy::Id)
         {
             return self.enter(aggregate_type, found).map(Some);
         }
         match self.read::<T>(aggregate_type, Target::Id(id), None).await? {
-            Some(found) => self.enter_stored(aggregate_type, found).map(Some),
+            Some(found) => self.enter_stored(aggregate_type, found, AskedBy::Id).map(Some),
             None => Ok(None),
         }
     }

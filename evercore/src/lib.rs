@@ -117,6 +117,7 @@ mod state;
 mod state_aggregate;
 mod store;
 mod subscription;
+mod turns;
 mod unknown;
 mod upcast;
 mod verify;
@@ -165,6 +166,7 @@ pub use subscription::{
     SubscriptionBuilder, SubscriptionHandle, SubscriptionInfo, SubscriptionName,
     SubscriptionProgress, SubscriptionState, SubscriptionStatus, Subscriptions, each,
 };
+pub use turns::{Place, Turn, Turns};
 pub use unknown::UnknownEvents;
 pub use upcast::{Upcast, Upcaster};
 pub use verify::{

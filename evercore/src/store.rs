@@ -7,6 +7,7 @@ mod draft;
 mod execute;
 mod inner;
 mod names;
+mod nesting;
 mod once;
 mod transact;
 
@@ -23,7 +24,7 @@ use crate::{
 };
 
 pub use append::{Appended, Expected, Stream};
-use attempt::{Attempt, Reruns};
+use attempt::Attempt;
 pub use builder::{EventStoreBuilder, Migrate};
 pub use draft::EventDraft;
 pub(crate) use execute::Done;
@@ -68,9 +69,14 @@ pub use transact::{TransactionContext, Transactor};
 #[derive(Clone, Debug)]
 pub struct EventStore {
     pub(crate) inner: Arc<Inner>,
+    is_detached: bool,
 }
 
 impl EventStore {
+    pub(crate) const fn of(inner: Arc<Inner>) -> Self {
+        Self { inner, is_detached: false }
+    }
+
     /// Opens the store at a URL and brings its schema up to date. The engine is found by the URL's scheme.
     ///
     /// An engine's crate is linked only if your program names it: `use evercore_sqlite as _;`.
@@ -96,8 +102,13 @@ impl EventStore {
     /// keep what it does outside of the context harmless to repeat. If it fails, nothing is written. Where
     /// [aggregates are kept in memory](EventStoreBuilder::cache_aggregates), it may run once more for other reasons.
     ///
+    /// What is to land together goes through the context that `work` is given. A commit of the same store beside it, by
+    /// another [`with_context`](Self::with_context) or an [`execute`](Self::execute), is refused; reads are not.
+    ///
     /// # Errors
     /// - What `work` returns.
+    /// - [`Error::NestedCommit`] inside the closure of another context of this store; [`detached`](Self::detached) is the
+    ///   way out.
     /// - [`Error::Conflict`] if the last attempt met one as well.
     /// - [`Error::KeyTaken`] if a key that was staged belongs to another aggregate.
     /// - [`Error::OutcomeUnknown`] if the commit may have landed and asking for it failed, too.
@@ -119,7 +130,7 @@ impl EventStore {
         E: From<Error>,
     {
         let run = async move {
-            let mut reruns = Reruns::reading(Reading::Cache);
+            let mut reruns = self.begin(Reading::Cache)?;
             loop {
                 match self.attempt(&mut reruns, work.clone()).await {
                     Ok(landed) => return Ok(landed),
@@ -140,7 +151,7 @@ impl EventStore {
         E: From<Error>,
     {
         let run = async move {
-            let answer = self.attempt(&mut Reruns::reading(Reading::Storage), work).await;
+            let answer = self.attempt(&mut self.begin(Reading::Storage)?, work).await;
             answer.map(|(value, _)| value).map_err(Attempt::into_error)
         };
         run.instrument(debug_span!("with_context_once")).await

@@ -143,7 +143,8 @@ pub(crate) async fn a_refused_commit_leaves_no_snapshot(fixture: &Fixture) -> Re
     let conflict = store
         .with_context_once(async |ctx| {
             let mut stale = ctx.load::<Tally>(id).await?;
-            store
+            fixture
+                .rival()
                 .append::<Tally, _>(Stream::Id(id), Expected::Any, [Counted { number: 6 }])
                 .await?;
             ctx.apply(&mut stale, Counted { number: 5 })

@@ -235,6 +235,7 @@ impl EventStoreBuilder {
             writing: self.writing,
             surroundings: self.surroundings,
             retry: self.retry,
+            turns: Arc::default(),
             random: Mutex::new(random),
         };
         match inner.look_up_names().await {
@@ -243,6 +244,6 @@ impl EventStoreBuilder {
                 if self.migrate == Migrate::Manually => {}
             looked_up => looked_up?,
         }
-        Ok(EventStore { inner: Arc::new(inner) })
+        Ok(EventStore::of(Arc::new(inner)))
     }
 }

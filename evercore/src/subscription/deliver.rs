@@ -78,7 +78,7 @@ where
         handled.await.and_then(std::convert::identity)?;
         let (context, transaction) = context.into_parts();
         let landed = context.finish_in(self.transactor, transaction, Some(&settlement)).await;
-        landed.map_err(Undelivered::Store)?;
+        landed.map_err(|refused| Undelivered::Store(refused.error))?;
         Ok(Recorded::WithItsEffects)
     }
 }
