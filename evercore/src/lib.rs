@@ -147,7 +147,7 @@ pub use key::{MAX_NATURAL_KEY_BYTES, NaturalKey};
 pub use limits::Limits;
 pub use metadata::{MAX_LABEL_BYTES, MAX_METADATA_BYTES, Metadata, with_metadata};
 pub use payload::{DecodeError, Payload};
-pub use read_context::ReadContext;
+pub use read_context::{HistoryPage, ReadContext};
 pub use recorded::RecordedEvent;
 pub use registry::{AggregateType, EventType, Registry, RegistryBuilder, RetiredType};
 pub use rehydrate::AsOf;

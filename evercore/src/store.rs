@@ -17,11 +17,8 @@ use tracing::{Instrument, debug_span, instrument};
 
 use crate::context::Reading;
 use crate::engine::{CommitOutcome, Committed, LogPage, Migration, StorageEngine};
-use crate::read_context::{ReadContext, read_correlated, read_history, read_log};
-use crate::{
-    AggregateId, CommitId, Context, Error, Position, RecordedEvent, Registry, Result, Sequence,
-    Start,
-};
+use crate::read_context::{HistoryPage, ReadContext, read_correlated, read_history, read_log};
+use crate::{AggregateId, CommitId, Context, Error, Position, Registry, Result, Sequence, Start};
 
 pub use append::{Appended, Expected, Stream};
 use attempt::Attempt;
@@ -175,7 +172,7 @@ impl EventStore {
         run.instrument(debug_span!("with_readonly_context")).await
     }
 
-    /// Events of one aggregate in sequence order, as [`ReadContext::history`].
+    /// Reads a page of the events of one aggregate, as [`ReadContext::history`].
     ///
     /// # Errors
     /// As [`ReadContext::history`].
@@ -184,7 +181,7 @@ impl EventStore {
         &self,
         id: AggregateId,
         range: impl std::ops::RangeBounds<Sequence> + Send,
-    ) -> Result<Vec<RecordedEvent>> {
+    ) -> Result<HistoryPage> {
         read_history(&*self.inner.engine, &self.inner.limits, id, range).await
     }
 

@@ -127,7 +127,7 @@ async fn work(store: &EventStore, engine: &PostgresEngine, accounts: &[(usize, A
             ctx.load_as_of::<Account>(id, evercore::AsOf::Sequence(Sequence::FIRST)).await?;
             ctx.history(id, Sequence::FIRST..).await
         });
-        assert!(history.await.expect("it can be read").len() > 1);
+        assert!(history.await.expect("it can be read").events.len() > 1);
         let key = NaturalKey::new(key).expect("a key");
         for filter in [EventFilter::new().aggregate::<Account>(), EventFilter::new().key(key)] {
             let request = MatchRequest {

@@ -72,7 +72,7 @@ pub(crate) async fn an_unknown_id_or_key_is_named(fixture: &Fixture) -> Result<(
             let answer = store.append::<Counter, _>(Stream::Id(nobody), expected, events).await;
             assert_error!(answer, Error::UnknownId { id, .. } if id == nobody);
         }
-        assert_eq!(store.history(nobody, ..).await?, []);
+        assert_eq!(store.history(nobody, ..).await?.events, []);
     }
     let answer =
         store.with_context(async |ctx| ctx.load_by_key::<Counter>("nobody").await.map(drop)).await;

@@ -31,7 +31,7 @@ pub(crate) async fn a_stale_write_is_a_conflict(fixture: &Fixture) -> Result<()>
     assert_error!(answer, Error::Conflict { id: conflicting, reason: found, aggregate }
         if conflicting == id && found == reason && aggregate == Counter::NAME);
     assert_eq!(counter::value(store, id).await?, 11);
-    assert_eq!(store.history(id, ..).await?.len(), 2);
+    assert_eq!(store.history(id, ..).await?.events.len(), 2);
     Ok(())
 }
 

@@ -42,7 +42,7 @@ pub(crate) async fn a_guard_of_an_unchanged_aggregate_is_no_conflict(
     let rival = fixture.rival();
     guarded_write(store, guarded, written, async || counter::add(&rival, other, 1).await).await?;
     assert_eq!(counter::value(store, written).await?, 101);
-    assert_eq!(store.history(guarded, ..).await?.len(), 1, "a guard writes nothing");
+    assert_eq!(store.history(guarded, ..).await?.events.len(), 1, "a guard writes nothing");
     Ok(())
 }
 

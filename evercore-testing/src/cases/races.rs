@@ -33,7 +33,7 @@ pub(crate) async fn racing_writers_lose_no_acknowledged_update(fixture: &Fixture
     .into_iter()
     .sum();
     assert_eq!(lost_updates(store, id, acknowledged).await?, 0);
-    assert_unbroken(&store.history(id, ..).await?);
+    assert_unbroken(&store.history(id, ..).await?.events);
     Ok(())
 }
 
@@ -190,7 +190,7 @@ pub(crate) async fn a_conflict_in_a_group_does_not_fail_its_neighbours(
     .await;
 
     for (runner, (answer, id)) in answers.into_iter().zip(counters).enumerate() {
-        let history = store.history(id, ..).await?;
+        let history = store.history(id, ..).await?.events;
         if is_stale(runner) {
             assert_error!(answer, Error::Conflict { id: conflicting, .. } if conflicting == id);
             assert_eq!(history.len(), 1, "of a stale commit, something landed");

@@ -53,7 +53,7 @@ pub(crate) async fn a_commit_decided_on_a_snapshot_goes_on_from_it(
     }
     assert_eq!(snapshot_sequence(fixture.engine(), id).await?, Some(20));
     assert_eq!(tally::state::<Tally>(store, id).await?, Tally::of(&numbers));
-    assert_eq!(store.history(id, ..).await?.len(), 23);
+    assert_eq!(store.history(id, ..).await?.events.len(), 23);
     Ok(())
 }
 

@@ -128,7 +128,7 @@ pub(crate) async fn an_aggregate_without_events_exists(fixture: &Fixture) -> Res
     assert_eq!(fixture.log().await?, []);
     for id in [plain, keyed] {
         assert!(exists(fixture.engine(), Counter::NAME, id).await?);
-        assert_eq!(store.history(id, ..).await?, []);
+        assert_eq!(store.history(id, ..).await?.events, []);
         counter::add(store, id, 5).await?;
         assert_eq!(counter::value(store, id).await?, 5);
     }

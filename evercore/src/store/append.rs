@@ -74,7 +74,7 @@ impl EventStore {
     /// let stream = Stream::Key(NaturalKey::new("NL91ABNA0417164300")?);
     /// let events = [BalanceImported { balance: 7 }, BalanceImported { balance: 9 }];
     /// let appended = store.append::<Account, _>(stream, Expected::NoStream, events).await?;
-    /// assert_eq!(store.history(appended.id, ..).await?.len(), 2);
+    /// assert_eq!(store.history(appended.id, ..).await?.events.len(), 2);
     /// # Ok(())
     /// # }
     /// ```
