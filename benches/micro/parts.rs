@@ -97,6 +97,6 @@ async fn prepare() -> Result<(EventStore, RecordedEvent, AggregateId), Error> {
             Ok::<_, Error>(account.id())
         })
         .await?;
-    let event = store.history(id, ..).await?.remove(0);
+    let event = store.history(id, ..).await?.events.remove(0);
     Ok((store, event, id))
 }

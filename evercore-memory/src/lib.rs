@@ -25,7 +25,7 @@
 //!         Ok::<_, Error>(account.id())
 //!     })
 //!     .await?;
-//! assert_eq!(store.history(id, ..).await?.len(), 1);
+//! assert_eq!(store.history(id, ..).await?.events.len(), 1);
 //! # Ok(())
 //! # }
 //! ```

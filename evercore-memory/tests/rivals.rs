@@ -61,7 +61,7 @@ async fn an_append_in_any_state_is_chained_to_what_another_wrote_meanwhile() -> 
     let id = append(&store, key("a"), Expected::Any).await?;
     engine.faults().before_next_commit(rival(&store, Stream::Id(id)));
     append(&store, Stream::Id(id), Expected::Any).await?;
-    assert_eq!(store.history(id, ..).await?.len(), 3);
+    assert_eq!(store.history(id, ..).await?.events.len(), 3);
     let report = store.verify().run().await?;
     assert!(report.is_clean() && report.digest().is_some(), "{report}");
     Ok(())
@@ -112,7 +112,7 @@ async fn an_append_to_a_key_that_another_took_meanwhile_goes_on_there() -> Resul
     let store = open(&engine, Chain::Plain, 2).await?;
     engine.faults().before_next_commit(rival(&store, key("a")));
     let id = append(&store, key("a"), Expected::Any).await?;
-    assert_eq!(store.history(id, ..).await?.len(), 2, "the rival's and its own");
+    assert_eq!(store.history(id, ..).await?.events.len(), 2, "the rival's and its own");
 
     let impatient = open(&engine, Chain::Plain, 1).await?;
     engine.faults().before_next_commit(rival(&store, key("b")));

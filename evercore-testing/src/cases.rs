@@ -23,6 +23,7 @@ mod lifecycle;
 mod limits;
 mod log;
 mod margins;
+mod nesting;
 mod odd_names;
 mod once;
 mod pages;
@@ -126,6 +127,9 @@ macro_rules! __with_cases_of_writing {
                     races {
                         racing_writers_lose_no_acknowledged_update
                         racing_processes_lose_no_acknowledged_update
+                        many_writers_of_one_key_all_land
+                        many_appends_to_one_chain_all_land
+                        a_turn_is_not_waited_for_without_end
                         appending_in_any_state_is_no_way_to_read_and_write
                         of_writers_with_one_expectation_one_wins
                         a_conflict_in_a_group_does_not_fail_its_neighbours
@@ -414,6 +418,10 @@ macro_rules! __with_all_cases {
                         an_event_that_was_not_chained_is_found
                         an_event_with_the_hash_of_another_is_found
                     }
+                    nesting {
+                        a_commit_inside_the_closure_of_a_context_is_refused
+                        a_context_is_in_nobody_elses_way
+                    }
                     verification {
                         a_sound_store_is_found_clean_in_pages_of_any_size
                         writers_raise_no_alarm
@@ -461,6 +469,9 @@ macro_rules! __with_all_cases {
             cached {
                 $($writing)*
                 contract {
+                    nesting {
+                        a_commit_inside_the_closure_of_a_context_is_refused
+                    }
                     caching {
                         a_stale_state_is_decided_on_anew
                         a_rejection_on_a_stale_state_is_judged_anew

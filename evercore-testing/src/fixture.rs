@@ -53,6 +53,11 @@ impl Fixture {
         &self.store
     }
 
+    /// The store for a writer who is faster: what it commits within the closure of a context lands at once.
+    pub(crate) fn rival(&self) -> EventStore {
+        self.store.detached()
+    }
+
     pub(crate) fn engine(&self) -> &dyn StorageEngine {
         &*self.engine
     }

@@ -1,20 +1,20 @@
 //! One command at a time on each aggregate.
 
-mod lanes;
-
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use evercore::{Aggregate, CommandError, Error, Executed};
+use evercore::{Aggregate, AggregateId, CommandError, Error, Executed, NaturalKey, Target, Turns};
 use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::service::call_when_ready;
 use crate::{CommandFuture, CommandRequest};
-use lanes::{Lane, Lanes};
 
 /// Queues the commands of each aggregate, so that writers of this process wait for each other instead of meeting in
 /// conflicts.
+///
+/// A store has its writers take turns by itself, from the first conflict on. This layer does so before there is one, and
+/// bounds how many wait.
 ///
 /// A command joins the queue when its future is first polled, and has its turn when those before it have been answered,
 /// reruns included. Dropping the future leaves the queue, wherever it stands in it. A command that waits takes none of
@@ -73,7 +73,7 @@ use lanes::{Lane, Lanes};
 /// ```
 #[derive(Clone, Debug)]
 pub struct QueueLayer {
-    lanes: Arc<Lanes>,
+    turns: Arc<Turns<Lane>>,
     max_waiting: usize,
 }
 
@@ -83,15 +83,35 @@ pub struct QueueLayer {
 #[derive(Clone, Debug)]
 pub struct Queued<S> {
     inner: S,
-    lanes: Arc<Lanes>,
+    turns: Arc<Turns<Lane>>,
     max_waiting: usize,
+}
+
+/// What is written by one at a time.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Lane {
+    Id(AggregateId),
+    Key { aggregate: &'static str, key: NaturalKey },
+}
+
+impl Lane {
+    /// Where the commands for a target queue. What is new and has no key is nobody else's.
+    fn of<T: Aggregate>(target: &Target) -> Option<Self> {
+        match target {
+            Target::Id(id) => Some(Self::Id(*id)),
+            Target::Key(key) | Target::NewWithKey(key) | Target::KeyOrNew(key) => {
+                Some(Self::Key { aggregate: T::NAME, key: key.clone() })
+            }
+            Target::New => None,
+        }
+    }
 }
 
 impl QueueLayer {
     /// A queue for each aggregate, in which 1,000 commands may wait.
     #[must_use]
     pub fn new() -> Self {
-        Self { lanes: Arc::default(), max_waiting: 1_000 }
+        Self { turns: Arc::default(), max_waiting: 1_000 }
     }
 
     /// Sets how many commands may wait for one aggregate, besides the one that has its turn. The next one is
@@ -113,7 +133,7 @@ impl<S> Layer<S> for QueueLayer {
     type Service = Queued<S>;
 
     fn layer(&self, inner: S) -> Queued<S> {
-        Queued { inner, lanes: Arc::clone(&self.lanes), max_waiting: self.max_waiting }
+        Queued { inner, turns: Arc::clone(&self.turns), max_waiting: self.max_waiting }
     }
 }
 
@@ -134,12 +154,12 @@ where
     }
 
     fn call(&mut self, request: CommandRequest<C>) -> Self::Future {
-        let (inner, lanes, max_waiting) =
-            (self.inner.clone(), Arc::clone(&self.lanes), self.max_waiting);
+        let (inner, turns, max_waiting) =
+            (self.inner.clone(), Arc::clone(&self.turns), self.max_waiting);
         Box::pin(async move {
             let _turn = match Lane::of::<T>(request.target()) {
                 None => None,
-                Some(lane) => match lanes.enter(lane, max_waiting) {
+                Some(lane) => match turns.enter(lane, max_waiting) {
                     Some(place) => Some(place.turn().await),
                     None => {
                         let target = request.target().to_string();

@@ -1,6 +1,7 @@
 //! A unit of work: what is applied in it lands together or not at all.
 
 mod landing;
+mod queueing;
 mod reading;
 mod staging;
 
@@ -19,10 +20,11 @@ use crate::{
     EventOptions, EventType, IdempotencyKey, Metadata, NaturalKey, Result, Sequence,
     StateAggregate,
 };
-pub(crate) use landing::Sending;
+pub(crate) use landing::{Refused, Sending};
+pub(crate) use queueing::{Lane, Queueing};
 use reading::Found;
 pub(crate) use reading::Reading;
-use staging::{OnKeyTaken, Staging};
+use staging::{AskedBy, OnKeyTaken, Staging};
 
 /// A unit of work inside [`EventStore::with_context`](crate::EventStore::with_context).
 ///
@@ -36,16 +38,17 @@ pub struct Context {
     staging: Staging,
     ids: Ids,
     reading: Reading,
+    queueing: Queueing,
     metadata: Option<Box<Metadata>>,
     /// Whether the store failed at a read, in a way that passes.
     has_met_trouble: AtomicBool,
 }
 
 impl Context {
-    pub(crate) fn new(store: Arc<Inner>, ids: Ids, reading: Reading) -> Self {
+    pub(crate) fn new(store: Arc<Inner>, ids: Ids, reading: Reading, queueing: Queueing) -> Self {
         let (id, staging) = (ContextId::next(), Staging::default());
         let has_met_trouble = AtomicBool::new(false);
-        Self { store, id, staging, ids, reading, metadata: None, has_met_trouble }
+        Self { store, id, staging, ids, reading, queueing, metadata: None, has_met_trouble }
     }
 
     /// Whether the store failed at a read, in a way that passes: what the work ended with may come of that.
@@ -92,13 +95,14 @@ impl Context {
             return self.reload(id).await.map(Some);
         }
         let aggregate_type = self.store.stored_name::<T>().await?;
+        self.join_queue(|| Lane::Id(id)).await;
         if let Some(cached) = self.cache().and_then(|cache| cache.get(id))
-            && let Some(found) = Found::cached(id, cached)
+            && let Some(found) = Found::cached(id, cached, AskedBy::Id)
         {
             return self.enter(aggregate_type, found).map(Some);
         }
         match self.read::<T>(aggregate_type, Target::Id(id), None).await? {
-            Some(found) => self.enter_stored(aggregate_type, found).map(Some),
+            Some(found) => self.enter_stored(aggregate_type, found, AskedBy::Id).map(Some),
             None => Ok(None),
         }
     }

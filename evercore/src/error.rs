@@ -593,9 +593,10 @@ pub enum Error {
         source: BoxError,
     },
 
-    /// The call would wait for the transaction whose closure makes it.
+    /// A commit inside the closure of a context or a transaction of the same store: it would not be part of it, and on
+    /// SQLite it would wait for the transaction that runs it.
     #[error(
-        "a write inside the closure of a transaction would wait for that transaction to end; use the context that the closure was given, or write after it"
+        "a commit inside the closure of a context of the same store would be no part of it; use the context that the closure was given, or commit after it; where it is to land on its own, whatever becomes of the context, call `detached()` on the store (not in a transaction on SQLite, which such a commit would wait for)"
     )]
     NestedCommit,
 

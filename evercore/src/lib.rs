@@ -121,6 +121,7 @@ mod state_aggregate;
 mod store;
 mod subscription;
 mod time_range;
+mod turns;
 mod unknown;
 mod upcast;
 mod verify;
@@ -151,7 +152,7 @@ pub use key::{MAX_NATURAL_KEY_BYTES, NaturalKey};
 pub use limits::Limits;
 pub use metadata::{MAX_LABEL_BYTES, MAX_METADATA_BYTES, Metadata, with_metadata};
 pub use payload::{DecodeError, Payload};
-pub use read_context::ReadContext;
+pub use read_context::{HistoryPage, ReadContext};
 pub use recorded::RecordedEvent;
 pub use registry::{AggregateType, EventType, Registry, RegistryBuilder, RetiredType};
 pub use rehydrate::AsOf;
@@ -173,6 +174,7 @@ pub use subscription::{
     SubscriptionProgress, SubscriptionState, SubscriptionStatus, Subscriptions, each,
 };
 pub use time_range::MIN_EVENT_TIME;
+pub use turns::{Place, Turn, Turns};
 pub use unknown::UnknownEvents;
 pub use upcast::{Upcast, Upcaster};
 pub use verify::{

@@ -17,6 +17,35 @@ use crate::{
     Sequence, StateAggregate,
 };
 
+/// A page of the events of one aggregate.
+///
+/// # Example
+/// ```standalone_crate
+/// # use evercore::{Aggregate, AggregateId, EventStore, RecordedEvent, Result, Sequence};
+/// /// All events of an aggregate, however many there are.
+/// async fn whole_history(store: &EventStore, id: AggregateId) -> Result<Vec<RecordedEvent>> {
+///     let mut events = Vec::new();
+///     let mut next = Sequence::FIRST;
+///     loop {
+///         let page = store.history(id, next..).await?;
+///         events.extend(page.events);
+///         if page.at_end {
+///             return Ok(events);
+///         }
+///         next = page.end.next();
+///     }
+/// }
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct HistoryPage {
+    /// The events, in sequence order.
+    pub events: Vec<RecordedEvent>,
+    /// The sequence of the last of them, or the one before the range if there is none. The next page starts after it.
+    pub end: Sequence,
+    /// Whether the range holds no further event now.
+    pub at_end: bool,
+}
+
 /// One consistent view of the log, inside [`EventStore::with_readonly_context`](crate::EventStore::with_readonly_context).
 ///
 /// All reads see the log as it was when the view was opened.
@@ -112,10 +141,9 @@ impl ReadContext {
         self.read(Target::Id(id), Some(as_of)).await?.ok_or_else(|| unknown_id::<T>(id))
     }
 
-    /// Events of one aggregate in sequence order: those in `range`, and at most
-    /// [`Limits::page_events`](crate::Limits::page_events) of them. Empty if there are none.
-    ///
-    /// Where there may be more, call again from the last event's [`Sequence::next`].
+    /// Reads a page of the events of one aggregate, in sequence order: those in `range`, at most
+    /// [`Limits::page_events`](crate::Limits::page_events) of them. The page tells whether there are more, and where the
+    /// next one starts.
     ///
     /// # Errors
     /// What the engine says if it cannot read.
@@ -124,7 +152,7 @@ impl ReadContext {
         &self,
         id: AggregateId,
         range: impl RangeBounds<Sequence> + Send,
-    ) -> Result<Vec<RecordedEvent>> {
+    ) -> Result<HistoryPage> {
         read_history(&*self.reader, &self.store.limits, id, range).await
     }
 
@@ -177,7 +205,7 @@ pub(crate) async fn read_history(
     limits: &Limits,
     id: AggregateId,
     range: impl RangeBounds<Sequence> + Send,
-) -> Result<Vec<RecordedEvent>> {
+) -> Result<HistoryPage> {
     let after = match range.start_bound() {
         Bound::Unbounded => Sequence::ZERO,
         Bound::Excluded(after) => *after,
@@ -188,7 +216,15 @@ pub(crate) async fn read_history(
         Bound::Included(last) => Some(*last),
         Bound::Excluded(end) => Some(end.previous()),
     };
-    reader.read_history(HistoryRequest { id, after, up_to, limit: limits.page_events }).await
+    // One more than the page holds: it says whether there are any.
+    let limit = limits.page_events.saturating_add(1);
+    let mut events = reader.read_history(HistoryRequest { id, after, up_to, limit }).await?;
+    let at_end = events.len() < limit as usize;
+    if !at_end {
+        events.pop();
+    }
+    let end = events.last().map_or(after, RecordedEvent::sequence);
+    Ok(HistoryPage { events, end, at_end })
 }
 
 pub(crate) async fn read_log(

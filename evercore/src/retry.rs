@@ -13,6 +13,12 @@ use crate::engine::{self, in_runtime};
 /// For conflicts, which pass within milliseconds. Handlers of subscriptions have a policy of their own:
 /// [`HandlerRetry`].
 ///
+/// That is for conflicts with other processes. Among the clones of one store, attempts take turns: after a first conflict
+/// on an aggregate, an attempt waits for its turn in place of a time at random, in order of arrival, and has it until its
+/// commit is answered. While others wait for an aggregate, a first attempt that loads it waits as well. No attempt waits
+/// for a second turn while it has one, and none for a turn that lasts longer than `longest`: it goes on without. An
+/// aggregate that some name by its id and others by its key has two queues.
+///
 /// # Example
 /// ```
 /// use std::time::Duration;
@@ -108,11 +114,15 @@ impl RetryPolicy {
         self
     }
 
-    /// Sets the longest wait of all. Default: 250 ms.
+    /// Sets the longest wait of all, and how long one turn of another attempt is waited for. Default: 250 ms.
     #[must_use]
     pub const fn longest(mut self, longest: Duration) -> Self {
         self.backoff.longest = longest;
         self
+    }
+
+    pub(crate) const fn longest_wait(&self) -> Duration {
+        self.backoff.longest
     }
 
     /// The wait after `failed` attempts, or `None` if there is no further one. `random` is in `0.0..1.0`.

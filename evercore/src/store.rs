@@ -7,6 +7,7 @@ mod draft;
 mod execute;
 mod inner;
 mod names;
+mod nesting;
 mod once;
 mod transact;
 mod transaction;
@@ -17,14 +18,11 @@ use tracing::{Instrument, debug_span, instrument};
 
 use crate::context::Reading;
 use crate::engine::{CommitOutcome, Committed, LogPage, Migration, StorageEngine};
-use crate::read_context::{ReadContext, read_correlated, read_history, read_log};
-use crate::{
-    AggregateId, CommitId, Context, Error, Position, RecordedEvent, Registry, Result, Sequence,
-    Start,
-};
+use crate::read_context::{HistoryPage, ReadContext, read_correlated, read_history, read_log};
+use crate::{AggregateId, CommitId, Context, Error, Position, Registry, Result, Sequence, Start};
 
 pub use append::{Appended, Expected, Stream};
-use attempt::{Attempt, Reruns};
+use attempt::Attempt;
 pub use builder::{EventStoreBuilder, Migrate};
 pub use draft::EventDraft;
 pub(crate) use execute::Done;
@@ -70,9 +68,14 @@ pub use transaction::Transaction;
 #[derive(Clone, Debug)]
 pub struct EventStore {
     pub(crate) inner: Arc<Inner>,
+    is_detached: bool,
 }
 
 impl EventStore {
+    pub(crate) const fn of(inner: Arc<Inner>) -> Self {
+        Self { inner, is_detached: false }
+    }
+
     /// Opens the store at a URL and brings its schema up to date. The engine is found by the URL's scheme.
     ///
     /// An engine's crate is linked only if your program names it: `use evercore_sqlite as _;`.
@@ -98,6 +101,9 @@ impl EventStore {
     /// keep what it does outside of the context harmless to repeat. If it fails, nothing is written. Where
     /// [aggregates are kept in memory](EventStoreBuilder::cache_aggregates), it may run once more for other reasons.
     ///
+    /// What is to land together goes through the context that `work` is given. A commit of the same store beside it, by
+    /// another [`with_context`](Self::with_context) or an [`execute`](Self::execute), is refused; reads are not.
+    ///
     /// The future is `Send` if that of the closure is, also where the closure borrows what it captures: it can be awaited in
     /// an axum handler and in a spawned task. A function of yours over **any** closure cannot say that the closure's future
     /// is `Send`; let it take one that boxes its future,
@@ -106,6 +112,8 @@ impl EventStore {
     ///
     /// # Errors
     /// - What `work` returns.
+    /// - [`Error::NestedCommit`] inside the closure of another context of this store; [`detached`](Self::detached) is the
+    ///   way out.
     /// - [`Error::Conflict`] if the last attempt met one as well.
     /// - [`Error::KeyTaken`] if a key that was staged belongs to another aggregate.
     /// - [`Error::OutcomeUnknown`] if the commit may have landed and asking for it failed, too.
@@ -127,7 +135,7 @@ impl EventStore {
         E: From<Error>,
     {
         let run = async move {
-            let mut reruns = Reruns::reading(Reading::Cache);
+            let mut reruns = self.begin(Reading::Cache)?;
             loop {
                 match self.attempt(&mut reruns, work.clone()).await {
                     Ok(landed) => return Ok(landed),
@@ -148,7 +156,7 @@ impl EventStore {
         E: From<Error>,
     {
         let run = async move {
-            let answer = self.attempt(&mut Reruns::reading(Reading::Storage), work).await;
+            let answer = self.attempt(&mut self.begin(Reading::Storage)?, work).await;
             answer.map(|(value, _)| value).map_err(Attempt::into_error)
         };
         run.instrument(debug_span!("with_context_once")).await
@@ -172,7 +180,7 @@ impl EventStore {
         run.instrument(debug_span!("with_readonly_context")).await
     }
 
-    /// Events of one aggregate in sequence order, as [`ReadContext::history`].
+    /// Reads a page of the events of one aggregate, as [`ReadContext::history`].
     ///
     /// # Errors
     /// As [`ReadContext::history`].
@@ -181,7 +189,7 @@ impl EventStore {
         &self,
         id: AggregateId,
         range: impl std::ops::RangeBounds<Sequence> + Send,
-    ) -> Result<Vec<RecordedEvent>> {
+    ) -> Result<HistoryPage> {
         read_history(&*self.inner.engine, &self.inner.limits, id, range).await
     }
 

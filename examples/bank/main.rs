@@ -98,7 +98,7 @@ async fn main() -> anyhow::Result<()> {
         let account = account(&store, iban).await?;
         let Account { owner, balance, .. } = account.state();
         println!("\n{owner} has {balance} after {} events:", account.sequence());
-        for event in store.history(account.id(), ..).await? {
+        for event in store.history(account.id(), ..).await?.events {
             println!("  {:>3}  {}", event.sequence(), event.event_type());
         }
     }

@@ -65,7 +65,7 @@ async fn run(url: &str) -> anyhow::Result<Vec<Story>> {
     let store = open(url, present::registry()).await?;
     let mut stories = Vec::new();
     for (generation, id) in accounts {
-        let stored = store.history(id, ..).await?;
+        let stored = store.history(id, ..).await?.events;
         stories.push(Story { generation, stored, account: load(&store, id).await? });
     }
     Ok(stories)

@@ -105,13 +105,13 @@ pub(crate) async fn story(store: &EventStore, case: &str) -> Result<String, Erro
 
 /// All events of a case, however many there are.
 async fn history(store: &EventStore, id: AggregateId) -> Result<Vec<RecordedEvent>, Error> {
-    let mut events: Vec<RecordedEvent> = Vec::new();
+    let (mut events, mut next) = (Vec::new(), Sequence::FIRST);
     loop {
-        let next = events.last().map_or(Sequence::FIRST, |event| event.sequence().next());
         let page = store.history(id, next..).await?;
-        if page.is_empty() {
+        events.extend(page.events);
+        if page.at_end {
             return Ok(events);
         }
-        events.extend(page);
+        next = page.end.next();
     }
 }

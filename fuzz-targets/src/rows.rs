@@ -68,8 +68,8 @@ async fn read(store: &EventStore) {
             read_or_refused(event.decode::<Opened>());
         }
     }
-    if let Some(events) = read_or_refused(store.history(id, ..).await) {
-        assert!(events.iter().all(|event| event.aggregate_id() == id));
+    if let Some(page) = read_or_refused(store.history(id, ..).await) {
+        assert!(page.events.iter().all(|event| event.aggregate_id() == id));
     }
     let state = store.with_readonly_context(async |ctx| ctx.load::<Account>(id).await).await;
     if let Some(state) = read_or_refused(state) {

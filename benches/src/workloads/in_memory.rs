@@ -67,7 +67,7 @@ async fn replay() -> anyhow::Result<Contest> {
 async fn decode() -> anyhow::Result<Contest> {
     let store = store().await?;
     let id = open(&store, PIECES).await?;
-    let events = store.history(id, ..).await?;
+    let events = store.history(id, ..).await?.events;
     Ok(contest("decode")
         .side("serde_json", Solo::new(Parser { events: events.clone() }))
         .side(EVERCORE, Solo::new(Decoder { events })))

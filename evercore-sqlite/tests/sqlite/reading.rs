@@ -45,7 +45,7 @@ async fn more_views_than_there_may_be_are_busy_and_leave_other_reads_alone() {
     let refused = store.engine().begin_read().await.expect_err("both connections are held");
     assert!(matches!(refused, Error::Busy { .. }), "{refused:?}");
     assert!(refused.is_retryable());
-    assert_eq!(store.history(id, ..).await.expect("a history").len(), 1);
+    assert_eq!(store.history(id, ..).await.expect("a history").events.len(), 1);
     drop(held);
     assert_eq!(balance(&store, id).await.expect("it loads"), 1);
 }
@@ -59,7 +59,7 @@ async fn dropped_reads_give_their_connections_back() {
         drop_after(polls, store.history(id, ..)).await;
         drop_after(polls, store.read_log(Position::START, 10)).await;
     }
-    assert_eq!(store.history(id, ..).await.expect("a history").len(), 1);
+    assert_eq!(store.history(id, ..).await.expect("a history").events.len(), 1);
 }
 
 #[tokio::test]
@@ -90,7 +90,7 @@ async fn readers_and_writers_of_a_database_in_memory_do_not_fail_each_other() {
                 for _ in 0..50 {
                     let id = open_account(&store, &[1, 2]).await?;
                     assert_eq!(balance(&store, id).await?, 3);
-                    assert_eq!(store.history(id, ..).await?.len(), 2);
+                    assert_eq!(store.history(id, ..).await?.events.len(), 2);
                 }
                 Ok::<_, Error>(())
             })

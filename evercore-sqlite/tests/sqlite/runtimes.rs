@@ -118,7 +118,7 @@ fn without_a_runtime_a_store_says_so_or_works() {
     let account = outside(open_account(&store, &[1])).expect("it lands");
     outside(deposit(&store, account, 2)).expect("it lands");
     let history = outside(store.history(account, ..)).expect("it is read");
-    assert_eq!(history.len(), 2);
+    assert_eq!(history.events.len(), 2);
     outside(store.read_log(Position::START, 10)).expect("it is read");
 
     let within = store.with_transaction(async |_: &mut SqliteContext| Ok::<_, Error>(()));

@@ -114,7 +114,7 @@ async fn reads_see_what_was_committed_before() {
             // More than there are connections that read.
             for _ in 0..10 {
                 assert_eq!(balance(store, id).await?, 7);
-                assert_eq!(store.history(id, ..).await?.len(), 1);
+                assert_eq!(store.history(id, ..).await?.events.len(), 1);
             }
             let beside = store.clone();
             let read = tokio::spawn(async move { balance(&beside, id).await });
@@ -124,7 +124,7 @@ async fn reads_see_what_was_committed_before() {
         });
         let id = id.await.expect("it lands");
         assert_eq!(balance(store, id).await.expect("it loads"), 107);
-        assert_eq!(store.history(id, ..).await.expect("a history").len(), 2);
+        assert_eq!(store.history(id, ..).await.expect("a history").events.len(), 2);
     }
 }
 
@@ -149,7 +149,7 @@ async fn a_read_that_was_begun_before_a_transaction_ends_in_it() {
             let read = tokio::sync::Mutex::new(read);
             let landed = in_transaction(store, async |_| {
                 let history = (&mut *read.lock().await).await;
-                assert_eq!(history.expect("it does not wait for the transaction").len(), 1);
+                assert_eq!(history.expect("it does not wait for the transaction").events.len(), 1);
                 Ok(())
             });
             match landed.await {
@@ -159,7 +159,7 @@ async fn a_read_that_was_begun_before_a_transaction_ends_in_it() {
                     let refused = open_account(store, &[1]).await;
                     assert!(matches!(refused, Err(Error::Busy { .. })), "{refused:?}");
                     drop(other);
-                    assert_eq!(read.into_inner().await.expect("a history").len(), 1);
+                    assert_eq!(read.into_inner().await.expect("a history").events.len(), 1);
                     open_account(store, &[1]).await.expect("it is out of the way");
                 }
                 Err(error) => panic!("{error:?}"),

@@ -1,8 +1,13 @@
 //! What writes.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use evercore::{
-    Error, EventDraft, EventOptions, Expected, NaturalKey, Position, Stream, Target, with_metadata,
+    Error, EventDraft, EventOptions, Expected, NaturalKey, Position, Stream, Target, Turns,
+    with_metadata,
 };
+use tokio::sync::Notify;
 
 use super::subject::correlated;
 use super::{Cut, Outcome, Subject};
@@ -112,6 +117,51 @@ pub async fn a_context_with_a_rival(subject: &Subject, cut: &mut Cut) -> Outcome
     });
     let done = cut.short(work).await.transpose()?;
     subject.check_whole(&mark, 2, done.is_some()).await
+}
+
+/// Another context of the store has the turn, and gives it back while the future is polled.
+pub async fn a_context_that_waits_its_turn(subject: &Subject, cut: &mut Cut) -> Outcome {
+    let (mark, others) = (Subject::mark(), Subject::mark());
+    let attempts = std::cell::Cell::new(0);
+    let (has_turn, is_awaited) = (Notify::new(), Notify::new());
+    let hold = subject.store.with_context(async |ctx| {
+        subject.add_to_both(ctx, &others).await?;
+        attempts.set(attempts.get() + 1);
+        if attempts.get() == 1 {
+            subject.prepare(&Subject::mark()).await?;
+            return Ok(());
+        }
+        has_turn.notify_one();
+        is_awaited.notified().await;
+        Ok::<_, Error>(())
+    });
+    let wait = async {
+        has_turn.notified().await;
+        let work = subject.store.with_context(async |ctx| subject.add_to_both(ctx, &mark).await);
+        // Polled first, so that it is in the queue before the turn is given back.
+        let (done, ()) = tokio::join!(biased; cut.short(work), async { is_awaited.notify_one() });
+        done.transpose()
+    };
+    let (held, done) = tokio::join!(hold, wait);
+    held?;
+    subject.check_whole(&mark, 2, done?.is_some()).await
+}
+
+/// Who stops waiting leaves the queue, and whoever has the turn gives it back.
+pub async fn a_turn(_: &Subject, cut: &mut Cut) -> Outcome {
+    let turns = Arc::new(Turns::new());
+    let enter = || turns.enter("till", 1).expect("nobody waits");
+    let first = enter().turn().await;
+    let give_back = async {
+        tokio::task::yield_now().await;
+        drop(first);
+    };
+    let (turn, ()) = tokio::join!(cut.short(enter().turn()), give_back);
+    let patience = Duration::from_secs(10);
+    let second = enter().turn_within(patience);
+    let (second, ()) = tokio::join!(cut.short(second), async { drop(turn) });
+    drop(second);
+    if turns.is_empty() { Ok(()) } else { Err("the queue stays".into()) }
 }
 
 pub async fn execute(subject: &Subject, cut: &mut Cut) -> Outcome {

@@ -30,6 +30,8 @@ macro_rules! __with_operations {
                 a_context_that_creates: "EventStore::with_context"
                 a_context_that_changes_a_key: "EventStore::with_context"
                 a_context_with_a_rival: "EventStore::with_context"
+                a_context_that_waits_its_turn: "EventStore::with_context"
+                a_turn: "Place::turn" "Place::turn_within"
                 execute: "EventStore::execute"
                 execute_with_an_idempotency_key: "EventStore::execute"
                 once: "EventStore::once" "EventStore::once_committed"

@@ -71,7 +71,7 @@ pub(crate) async fn a_conflict_on_one_aggregate_leaves_nothing_of_the_others(
                         ctx.change_key(&mut counter, &moved)?;
                     }
                 }
-                counter::add(store, counters[stale_at], 1).await
+                counter::add(&fixture.rival(), counters[stale_at], 1).await
             })
             .await;
 

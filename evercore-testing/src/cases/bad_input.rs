@@ -73,7 +73,7 @@ pub(crate) async fn an_unknown_id_or_key_is_named(fixture: &Fixture) -> Result<(
             let answer = store.append::<Counter, _>(Stream::Id(nobody), expected, events).await;
             assert_error!(answer, Error::UnknownId { id, .. } if id == nobody);
         }
-        assert_eq!(store.history(nobody, ..).await?, []);
+        assert_eq!(store.history(nobody, ..).await?.events, []);
     }
     let answer =
         store.with_context(async |ctx| ctx.load_by_key::<Counter>("nobody").await.map(drop)).await;
@@ -221,7 +221,7 @@ pub(crate) async fn a_time_that_not_every_engine_can_store_is_refused(
         })
         .await?;
     let times: Vec<_> =
-        store.history(id, ..).await?.iter().map(|event| event.event_time()).collect();
+        store.history(id, ..).await?.events.iter().map(|event| event.event_time()).collect();
     assert_eq!(times, [first, last]);
 
     let before = fixture.log().await?;
@@ -276,7 +276,7 @@ pub(crate) async fn metadata_that_could_not_be_read_again_are_refused(
     };
     let deepest = nested(DEEPEST);
     let id = append(&deepest).await?;
-    assert_eq!(*store.history(id, ..).await?[0].metadata(), deepest);
+    assert_eq!(*store.history(id, ..).await?.events[0].metadata(), deepest);
     let before = fixture.log().await?;
     for depth in [DEEPEST + 1, 500] {
         assert_error!(append(&nested(depth)).await, Error::InvalidMetadata { .. });

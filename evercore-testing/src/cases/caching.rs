@@ -205,7 +205,7 @@ pub(crate) async fn a_dropped_context_leaves_nothing_wrong_behind(fixture: &Fixt
         let finished = drop_after_polls(polls, work).await;
         // It may still land while nobody waits: then what is in memory is stale, and noticed.
         increment(store, id).await?;
-        let history = store.history(id, ..).await?;
+        let history = store.history(id, ..).await?.events;
         let values = i64::try_from(history.len()).expect("few") - 1;
         assert_eq!(counter::value(store, id).await?, values, "each event adds one");
         if let Some(answer) = finished {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use evercore::{
-    Batch, Condition, Error, EventStore, FailurePolicy, Handler, Position, Result, HandlerRetry,
+    Batch, Condition, Error, EventStore, FailurePolicy, Handler, HandlerRetry, Position, Result,
     Start, SubscriptionHandle, SubscriptionState,
 };
 

@@ -169,7 +169,7 @@ pub(crate) async fn an_event_that_was_not_chained_is_found(fixture: &Fixture) ->
 pub(crate) async fn an_event_with_the_hash_of_another_is_found(fixture: &Fixture) -> Result<()> {
     let store = chained(fixture).await?;
     let id = counter::create(&store, 1).await?;
-    let first = store.history(id, ..).await?.remove(0);
+    let first = store.history(id, ..).await?.events.remove(0);
     let mut event = raw::new_event(id, 2, &Added { by: 1 });
     event.payload = first.payload().clone();
     let writes = vec![raw::write::<Counter>(id, Precondition::Exists)];

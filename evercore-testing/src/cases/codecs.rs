@@ -46,7 +46,7 @@ pub(crate) async fn payloads_of_every_format_come_back_as_they_were(
     let write = raw::write::<Diary>(id, Precondition::New);
     engine.commit(raw::commit(vec![write], events)).await?;
 
-    let history = store.history(id, ..).await?;
+    let history = store.history(id, ..).await?.events;
     let log = fixture.log().await?;
     for events in [&history, &log] {
         let read: Vec<_> = events.iter().map(|event| event.payload().clone()).collect();
@@ -71,7 +71,7 @@ pub(crate) async fn a_log_of_several_codecs_is_read_as_one(fixture: &Fixture) ->
             assert_eq!(texts, expected);
         }
     }
-    let history = store.history(id, ..).await?;
+    let history = store.history(id, ..).await?.events;
     let written: Vec<_> = history.iter().map(|event| event.payload().codec()).collect();
     let codecs: Vec<_> = [Codec::Json].into_iter().chain(by_serde()).chain(by_serde()).collect();
     assert_eq!(written, codecs);
@@ -100,7 +100,7 @@ pub(crate) async fn a_compressed_payload_is_read_as_any_other(fixture: &Fixture)
     let read: Vec<_> = entries.iter().skip(1).map(|(text, _)| text.as_str()).collect();
     assert!(read == texts, "a text is not as it was");
     assert_eq!(counter::value(store, other).await?, 1);
-    let history = store.history(id, ..).await?;
+    let history = store.history(id, ..).await?.events;
     let compressed: BTreeSet<_> = history
         .iter()
         .filter(|event| event.payload().compression() == Compression::Zstd)
@@ -125,7 +125,7 @@ pub(crate) async fn an_unreadable_payload_leaves_the_others_readable(
         engine.commit(raw::commit(vec![write], vec![event])).await?;
         assert!(counter::value(store, id).await.is_err(), "nothing is written like that");
         assert_eq!(fixture.log().await?.last().map(|event| event.aggregate_id()), Some(id));
-        assert!(store.history(id, ..).await?[0].decode::<Added>().is_err());
+        assert!(store.history(id, ..).await?.events[0].decode::<Added>().is_err());
     }
     counter::add(store, good, 1).await?;
     assert_eq!(counter::value(store, good).await?, 2);

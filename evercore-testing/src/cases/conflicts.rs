@@ -21,7 +21,7 @@ pub(crate) async fn a_stale_write_is_a_conflict(fixture: &Fixture) -> Result<()>
     let answer = store
         .with_context_once(async |ctx| {
             let mut stale = ctx.load::<Counter>(id).await?;
-            counter::add(store, id, 10).await?;
+            counter::add(&fixture.rival(), id, 10).await?;
             ctx.apply(&mut stale, Added { by: 100 })
         })
         .await;
@@ -31,7 +31,7 @@ pub(crate) async fn a_stale_write_is_a_conflict(fixture: &Fixture) -> Result<()>
     assert_error!(answer, Error::Conflict { id: conflicting, reason: found, aggregate }
         if conflicting == id && found == reason && aggregate == Counter::NAME);
     assert_eq!(counter::value(store, id).await?, 11);
-    assert_eq!(store.history(id, ..).await?.len(), 2);
+    assert_eq!(store.history(id, ..).await?.events.len(), 2);
     Ok(())
 }
 
@@ -43,7 +43,7 @@ pub(crate) async fn a_rerun_decides_on_fresh_state(fixture: &Fixture) -> Result<
         .with_context(async |ctx| {
             let mut counter = ctx.load::<Counter>(id).await?;
             if runs.fetch_add(1, Ordering::Relaxed) == 0 {
-                counter::add(store, id, 10).await?;
+                counter::add(&fixture.rival(), id, 10).await?;
             }
             let seen = counter.state().value;
             ctx.apply(&mut counter, Added { by: 100 })?;
@@ -100,7 +100,8 @@ pub(crate) async fn a_key_change_conflicts_with_a_decision_on_the_old_key(
         let answer = store
             .with_context_once(async |ctx| {
                 let mut stale = ctx.load_by_key::<Counter>("old").await?;
-                store
+                fixture
+                    .rival()
                     .with_context(async |other| {
                         let mut counter = other.load::<Counter>(id).await?;
                         match new_key {
@@ -125,7 +126,7 @@ pub(crate) async fn a_stale_key_change_is_a_conflict(fixture: &Fixture) -> Resul
     let answer = store
         .with_context_once(async |ctx| {
             let mut stale = ctx.load::<Counter>(id).await?;
-            counter::add(store, id, 1).await?;
+            counter::add(&fixture.rival(), id, 1).await?;
             ctx.change_key(&mut stale, "new")
         })
         .await;
@@ -217,7 +218,7 @@ pub(crate) async fn a_context_run_once_is_not_run_again(fixture: &Fixture) -> Re
         .with_context_once(async |ctx| {
             runs += 1;
             let mut stale = ctx.load::<Counter>(id).await?;
-            counter::add(store, id, 1).await?;
+            counter::add(&fixture.rival(), id, 1).await?;
             ctx.apply(&mut stale, Added { by: 100 })
         })
         .await;

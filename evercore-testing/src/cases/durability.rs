@@ -60,7 +60,7 @@ pub(crate) async fn racing_acknowledged_commits_are_there_exactly_once(
 
     let next = fixture.successor().await?;
     assert_eq!(counter::value(&next.store, id).await?, 40);
-    let history = next.store.history(id, ..).await?;
+    let history = next.store.history(id, ..).await?.events;
     assert_eq!(history.len(), 41);
     assert_unbroken(&history);
     Ok(())
@@ -212,7 +212,7 @@ pub(crate) async fn the_outcome_of_a_dropped_commit_can_be_found(fixture: &Fixtu
         let (id, aggregate) = (commit.id, commit.writes[0].id);
         let finished = drop_after_polls(polls, engine.commit(commit)).await.transpose()?;
         let outcome = engine.find_commit(id).await?;
-        let events = fixture.store().history(aggregate, ..).await?.len();
+        let events = fixture.store().history(aggregate, ..).await?.events.len();
         match outcome {
             CommitOutcome::Landed(_) => assert_eq!(events, 1, "said to have landed"),
             CommitOutcome::NeverLands => assert_eq!(events, 0, "said never to land"),

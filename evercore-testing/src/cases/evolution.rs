@@ -46,7 +46,7 @@ pub(crate) async fn an_older_event_is_read_in_its_present_shape(fixture: &Fixtur
     assert_eq!(*customer.state(), Customer { name: "Ada".to_owned(), cents: 105 });
     assert_eq!(customer.sequence().get(), 2, "an event that is split counts once");
 
-    let history = store.history(id, ..).await?;
+    let history = store.history(id, ..).await?.events;
     assert_eq!(history[1].decode::<MoneyDeposited>()?, deposited(100));
     assert_eq!(store.registry().decode_all::<MoneyDeposited>(&history[0])?, [deposited(5)]);
     let stored: Vec<_> =

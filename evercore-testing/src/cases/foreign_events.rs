@@ -41,7 +41,11 @@ async fn assert_unknown(
                 && place.event_type == name
                 && place.version == version);
     }
-    assert_eq!(fixture.store().history(id, ..).await?.len(), 2, "the log itself can be read");
+    assert_eq!(
+        fixture.store().history(id, ..).await?.events.len(),
+        2,
+        "the log itself can be read"
+    );
     Ok(())
 }
 
@@ -51,7 +55,7 @@ pub(crate) async fn an_event_under_its_old_name_is_read(fixture: &Fixture) -> Re
     let texts: Vec<_> = diary.entries.iter().map(|(text, _)| text.as_str()).collect();
     assert_eq!(texts, ["first", "of old"]);
 
-    let history = fixture.store().history(id, ..).await?;
+    let history = fixture.store().history(id, ..).await?.events;
     assert_eq!(history[1].event_type(), Jotted::NAME, "it is stored as it was written");
     assert_eq!(history[1].decode::<Noted>()?.text, "of old");
     assert_error!(history[1].decode::<Added>(), Error::WrongEventType { .. });
@@ -77,7 +81,7 @@ pub(crate) async fn an_undecodable_payload_is_named_with_its_field(
                 && found.event.event_type == Noted::NAME
                 && found.rust_type.ends_with("Noted")
                 && found.source.field() == field);
-        let history = store.history(id, ..).await?;
+        let history = store.history(id, ..).await?.events;
         assert_eq!(history[1].payload().bytes(), payload, "bytes are kept as they are");
         assert_error!(history[1].decode::<Noted>(), Error::Decode(_));
     }

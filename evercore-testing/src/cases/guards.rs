@@ -12,13 +12,14 @@ pub(crate) async fn a_guard_conflicts_if_the_aggregate_changed(fixture: &Fixture
     let store = fixture.store();
     let guarded = counter::create_with_key(store, "old", 1).await?;
     let written = counter::create(store, 1).await?;
+    let rival = fixture.rival();
     let answer =
-        guarded_write(store, guarded, written, async || counter::add(store, guarded, 1).await)
+        guarded_write(store, guarded, written, async || counter::add(&rival, guarded, 1).await)
             .await;
     assert_error!(answer, Error::Conflict { id, .. } if id == guarded);
 
     let answer = guarded_write(store, guarded, written, async || {
-        store
+        rival
             .with_context(async |ctx| {
                 let mut counter = ctx.load::<Counter>(guarded).await?;
                 ctx.change_key(&mut counter, "new")
@@ -38,9 +39,10 @@ pub(crate) async fn a_guard_of_an_unchanged_aggregate_is_no_conflict(
     let guarded = counter::create_with_key(store, "key", 1).await?;
     let written = counter::create(store, 1).await?;
     let other = counter::create(store, 1).await?;
-    guarded_write(store, guarded, written, async || counter::add(store, other, 1).await).await?;
+    let rival = fixture.rival();
+    guarded_write(store, guarded, written, async || counter::add(&rival, other, 1).await).await?;
     assert_eq!(counter::value(store, written).await?, 101);
-    assert_eq!(store.history(guarded, ..).await?.len(), 1, "a guard writes nothing");
+    assert_eq!(store.history(guarded, ..).await?.events.len(), 1, "a guard writes nothing");
     Ok(())
 }
 
@@ -59,7 +61,7 @@ pub(crate) async fn a_context_of_nothing_but_guards_is_checked(fixture: &Fixture
     let answer = store
         .with_context_once(async |ctx| {
             let counter = ctx.load::<Counter>(id).await?;
-            counter::add(store, id, 1).await?;
+            counter::add(&fixture.rival(), id, 1).await?;
             ctx.guard(&counter)
         })
         .await;
@@ -72,7 +74,7 @@ pub(crate) async fn write_skew_is_possible_without_guards(fixture: &Fixture) -> 
     let store = fixture.store();
     let (left, right) = (account::open(store, 100).await?, account::open(store, 100).await?);
     let first = withdraw(store, left, right, Guard::No, async || {
-        withdraw(store, right, left, Guard::No, async || Ok(())).await
+        withdraw(&fixture.rival(), right, left, Guard::No, async || Ok(())).await
     });
     assert!(first.await.is_ok());
     assert_eq!(account::total(store, &[left, right]).await?, -100);
@@ -83,7 +85,7 @@ pub(crate) async fn guards_prevent_write_skew(fixture: &Fixture) -> Result<()> {
     let store = fixture.store();
     let (left, right) = (account::open(store, 100).await?, account::open(store, 100).await?);
     let first = withdraw(store, left, right, Guard::Yes, async || {
-        withdraw(store, right, left, Guard::Yes, async || Ok(())).await
+        withdraw(&fixture.rival(), right, left, Guard::Yes, async || Ok(())).await
     });
     assert_error!(first.await, Refused::Store(Error::Conflict { id, .. }) if id == right);
     assert_eq!(account::total(store, &[left, right]).await?, 50);

@@ -24,8 +24,9 @@ pub(crate) async fn history_comes_in_any_range(fixture: &Fixture) -> Result<()> 
         let direct = store.history(id, range).await?;
         let viewed = store.with_readonly_context(async |ctx| ctx.history(id, range).await).await?;
         assert_eq!(direct, viewed);
-        assert!(direct.iter().all(|event| event.aggregate_id() == id));
-        Ok(direct.iter().map(|event| event.sequence().get()).collect())
+        assert!(direct.at_end);
+        assert!(direct.events.iter().all(|event| event.aggregate_id() == id));
+        Ok(direct.events.iter().map(|event| event.sequence().get()).collect())
     };
     for start in 0..=7 {
         let first = Sequence::new(start)?;

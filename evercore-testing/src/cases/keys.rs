@@ -247,7 +247,7 @@ pub(crate) async fn a_key_that_moves_between_two_reads_is_in_nobodys_way(
     store
         .with_context_once(async |ctx| {
             let left = ctx.load::<Counter>(old).await?;
-            counter::pass_on(store, "moving", new).await?;
+            counter::pass_on(&fixture.rival(), "moving", new).await?;
             let mut new = ctx.load::<Counter>(new).await?;
             assert_eq!(new.key().map(NaturalKey::as_str), Some("moving"));
             assert_eq!(ctx.load_by_key::<Counter>("moving").await?.id(), new.id());
@@ -265,7 +265,7 @@ pub(crate) async fn a_key_that_moves_between_two_reads_is_in_nobodys_way(
     let stale = store
         .with_context_once(async |ctx| {
             let mut left = ctx.load::<Counter>(new).await?;
-            counter::pass_on(store, "moving", next).await?;
+            counter::pass_on(&fixture.rival(), "moving", next).await?;
             ctx.load::<Counter>(next).await?;
             ctx.clear_key(&mut left)?;
             let found = ctx.load_by_key::<Counter>("moving").await?;

@@ -38,7 +38,7 @@ pub(crate) async fn positions_grow_and_follow_the_sequences(fixture: &Fixture) -
     for id in ids {
         let own: Vec<_> = log.iter().filter(|event| event.aggregate_id() == id).cloned().collect();
         assert_unbroken(&own);
-        assert_eq!(own, store.history(id, ..).await?, "history and log tell the same");
+        assert_eq!(own, store.history(id, ..).await?.events, "history and log tell the same");
     }
     Ok(())
 }

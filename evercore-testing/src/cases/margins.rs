@@ -74,7 +74,7 @@ pub(crate) async fn all_that_is_said_comes_back_as_it_was(fixture: &Fixture) -> 
             })
             .await?;
         assert_eq!(diary::read(store, id).await?, applied, "at replay as when it was applied");
-        let history = store.history(id, ..).await?;
+        let history = store.history(id, ..).await?.events;
         assert!(fixture.log().await?.ends_with(&history), "history and log tell the same");
         for (event, (_, meta)) in history.iter().zip(&applied.entries) {
             assert_eq!(event.meta(), meta);
@@ -170,6 +170,7 @@ pub(crate) async fn time_is_taken_from_the_stores_clock(fixture: &Fixture) -> Re
     let times: Vec<_> = store
         .history(id, ..)
         .await?
+        .events
         .iter()
         .map(|event| (event.event_time(), event.recorded_at()))
         .collect();
@@ -201,7 +202,7 @@ pub(crate) async fn an_event_has_its_own_metadata_then_the_contexts_then_the_tas
             .await
     };
     let read = async |id| {
-        let history = store.history(id, ..).await?;
+        let history = store.history(id, ..).await?.events;
         Ok::<Vec<_>, Error>(history.iter().map(|event| event.metadata().clone()).collect())
     };
     let none = Metadata::new();
@@ -232,7 +233,7 @@ pub(crate) async fn payloads_come_back_as_they_were(fixture: &Fixture) -> Result
     let diary = diary::read(store, id).await?;
     let read: Vec<_> = diary.entries.iter().skip(1).map(|(text, _)| text.as_str()).collect();
     assert_eq!(read, texts);
-    for (event, text) in store.history(id, ..).await?[1..].iter().zip(texts) {
+    for (event, text) in store.history(id, ..).await?.events[1..].iter().zip(texts) {
         let json = serde_json::to_vec(&noted(text)).expect("plain data");
         assert_eq!(event.payload().bytes(), json, "byte for byte");
     }
@@ -252,7 +253,7 @@ fn full_metadata() -> Metadata {
 }
 
 async fn only_event(fixture: &Fixture, id: AggregateId) -> Result<RecordedEvent> {
-    let mut history = fixture.store().history(id, ..).await?;
+    let mut history = fixture.store().history(id, ..).await?.events;
     assert_eq!(history.len(), 1);
     Ok(history.remove(0))
 }

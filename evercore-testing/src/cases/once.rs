@@ -1,7 +1,5 @@
 //! P2 for whole requests: a closure lands once for each key, and what it returned is the answer to all repetitions.
 
-use std::sync::atomic::{AtomicU32, Ordering};
-
 use evercore::{
     AggregateId, CommandError, Error, EventStore, IdempotencyKey, Limits, Once, Position, Result,
 };
@@ -83,11 +81,9 @@ pub(crate) async fn racing_requests_with_one_key_land_once(fixture: &Fixture) ->
     const WISHES: usize = 4;
     let stores = [fixture.store().clone(), fixture.neighbour().await?];
     let accounts = two_accounts(&stores[0]).await?;
-    let runs = std::sync::Arc::new(AtomicU32::new(0));
     let answers = race(8 * WISHES, |runner| {
-        let (store, runs) = (stores[runner % 2].clone(), runs.clone());
+        let store = stores[runner % 2].clone();
         async move {
-            runs.fetch_add(1, Ordering::Relaxed);
             transfer(&store, &format!("wish {}", runner / 2 % WISHES), accounts, 15).await
         }
     })

@@ -1,7 +1,5 @@
 //! P13: memory stays bounded, since everything is read in pages.
 
-use std::ops::Bound;
-
 use evercore::engine::{HistoryRequest, LoadRequest, LogRequest, Target};
 use evercore::{
     Aggregate, AggregateId, Error, EventStore, Expected, Limits, Position, Result, Sequence, Stream,
@@ -57,19 +55,23 @@ pub(crate) async fn a_store_caps_pages_at_its_limit(fixture: &Fixture) -> Result
     let limits = Limits::default().page_events(7);
     let store = fixture.store_with(fixture.builder().limits(limits)).await?;
 
-    let mut next = Bound::Unbounded;
-    let mut lengths = Vec::new();
-    loop {
-        let page = store.history(id, (next, Bound::Unbounded)).await?;
-        let Some(last) = page.last() else { break };
-        lengths.push(page.len());
-        next = Bound::Excluded(last.sequence());
+    let (mut pages, mut next) = (Vec::new(), Sequence::FIRST);
+    for _ in 0..3 {
+        let page = store.history(id, next..).await?;
+        next = page.end.next();
+        pages.push((page.events.len(), page.end.get(), page.at_end));
     }
-    assert_eq!(lengths, [7, 7, 6]);
+    assert_eq!(pages, [(7, 7, false), (7, 14, false), (6, 20, true)]);
+    // A range that ends with a page, and one that is empty.
+    let first = store.history(id, ..=Sequence::new(7)?).await?;
+    assert_eq!((first.events.len(), first.at_end), (7, true));
+    let after = store.history(id, Sequence::new(21)?..).await?;
+    assert_eq!((after.events.len(), after.end.get(), after.at_end), (0, 20, true));
     assert_eq!(store.read_log(Position::START, u32::MAX).await?.events.len(), 7);
     store
         .with_readonly_context(async |ctx| {
-            assert_eq!(ctx.history(id, ..).await?.len(), 7);
+            let page = ctx.history(id, ..).await?;
+            assert_eq!((page.events.len(), page.at_end), (7, false));
             assert_eq!(ctx.read_log(Position::START, u32::MAX).await?.events.len(), 7);
             Ok::<_, Error>(())
         })
@@ -81,7 +83,8 @@ pub(crate) async fn a_store_caps_pages_at_its_limit(fixture: &Fixture) -> Result
 pub(crate) async fn limits_are_finite_by_default(fixture: &Fixture) -> Result<()> {
     let store = fixture.store();
     let id = counter_of(store, 2_001).await?;
-    assert_eq!(store.history(id, ..).await?.len(), 2_000);
+    let page = store.history(id, ..).await?;
+    assert_eq!((page.events.len(), page.end.get(), page.at_end), (2_000, 2_000, false));
     let page = store.read_log(Position::START, u32::MAX).await?;
     assert_eq!((page.events.len(), page.at_end), (2_000, false));
     assert_eq!(counter::value(store, id).await?, 2_001);

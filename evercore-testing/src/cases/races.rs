@@ -1,12 +1,16 @@
 //! P4 under load: writers race, and nothing that was acknowledged is lost.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
-use evercore::{AggregateId, Error, EventStore, Expected, Result, Sequence, Stream};
+use evercore::{
+    AggregateId, Error, EventStore, Expected, NaturalKey, Result, RetryPolicy, Sequence, Stream,
+};
 use tokio::sync::Barrier;
 
 use crate::assert::{assert_error, assert_unbroken};
-use crate::domain::counter::{self, Counter, Reset};
+use crate::domain::counter::{self, Added, Counter, Reset};
 use crate::fixture::Fixture;
 use crate::race::{race, race_all};
 
@@ -29,7 +33,7 @@ pub(crate) async fn racing_writers_lose_no_acknowledged_update(fixture: &Fixture
     .into_iter()
     .sum();
     assert_eq!(lost_updates(store, id, acknowledged).await?, 0);
-    assert_unbroken(&store.history(id, ..).await?);
+    assert_unbroken(&store.history(id, ..).await?.events);
     Ok(())
 }
 
@@ -51,6 +55,71 @@ pub(crate) async fn racing_processes_lose_no_acknowledged_update(fixture: &Fixtu
     .into_iter()
     .sum();
     assert_eq!(lost_updates(&stores[1], id, acknowledged).await?, 0);
+    Ok(())
+}
+
+/// With the policy that users have who set none. All begin at once, and none gives up.
+pub(crate) async fn many_writers_of_one_key_all_land(fixture: &Fixture) -> Result<()> {
+    const ROUNDS: i64 = 3;
+    let usual = fixture.builder().retry(RetryPolicy::default());
+    let store = fixture.store_with(usual).await?;
+    let landed = race_all(64, |_| {
+        let store = store.clone();
+        async move {
+            for _ in 0..ROUNDS {
+                store
+                    .with_context(async |ctx| {
+                        let mut counter = ctx.load_or_create::<Counter>("hot").await?;
+                        let to = counter.state().value + 1;
+                        tokio::task::yield_now().await;
+                        ctx.apply(&mut counter, Reset { to })
+                    })
+                    .await?;
+            }
+            Ok(ROUNDS)
+        }
+    })
+    .await?;
+    let id = counter::find_by_key(&store, "hot").await?.expect("it was created");
+    assert_eq!(lost_updates(&store, id, landed.into_iter().sum()).await?, 0);
+    Ok(())
+}
+
+/// As above, where it is the chain of hashes that each has to go on with.
+pub(crate) async fn many_appends_to_one_chain_all_land(fixture: &Fixture) -> Result<()> {
+    let usual = fixture.builder().retry(RetryPolicy::default()).chain_events();
+    let store = fixture.store_with(usual).await?;
+    let landed = race_all(64, |_| {
+        let store = store.clone();
+        async move {
+            let stream = Stream::Key(NaturalKey::new("hot")?);
+            store.append::<Counter, _>(stream, Expected::Any, [Added { by: 1 }]).await
+        }
+    })
+    .await?;
+    assert_eq!(counter::value(&store, landed[0].id).await?, 64);
+    let report = store.verify().run().await?;
+    assert!(report.is_clean(), "{report}");
+    Ok(())
+}
+
+/// A closure in its turn waits for a writer who waits for that turn.
+pub(crate) async fn a_turn_is_not_waited_for_without_end(fixture: &Fixture) -> Result<()> {
+    let store = fixture.store();
+    let id = counter::create(store, 0).await?;
+    let runs = AtomicU32::new(0);
+    let work = store.with_context(async |ctx| {
+        let mut counter = ctx.load::<Counter>(id).await?;
+        if runs.fetch_add(1, Ordering::Relaxed) < 2 {
+            let beside = store.clone();
+            let other = tokio::spawn(async move { counter::add(&beside, id, 10).await });
+            other.await.expect("no panic")?;
+        }
+        ctx.apply(&mut counter, Added { by: 1 })
+    });
+    let done = tokio::time::timeout(Duration::from_secs(60), work).await;
+    done.expect("it does not wait for itself")?;
+    assert_eq!((runs.into_inner(), counter::value(store, id).await?), (3, 21));
     Ok(())
 }
 
@@ -121,7 +190,7 @@ pub(crate) async fn a_conflict_in_a_group_does_not_fail_its_neighbours(
     .await;
 
     for (runner, (answer, id)) in answers.into_iter().zip(counters).enumerate() {
-        let history = store.history(id, ..).await?;
+        let history = store.history(id, ..).await?.events;
         if is_stale(runner) {
             assert_error!(answer, Error::Conflict { id: conflicting, .. } if conflicting == id);
             assert_eq!(history.len(), 1, "of a stale commit, something landed");

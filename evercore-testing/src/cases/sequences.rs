@@ -24,7 +24,7 @@ pub(crate) async fn sequences_have_no_holes_under_racing_writers(fixture: &Fixtu
     })
     .await?;
 
-    let history = store.history(id, ..).await?;
+    let history = store.history(id, ..).await?.events;
     assert_eq!(history.len(), 81);
     assert_unbroken(&history);
     Ok(())
@@ -52,7 +52,7 @@ pub(crate) async fn sequences_have_no_holes_after_conflicts_and_failures(
         counter::add(store, id, 1).await?;
     }
 
-    let history = store.history(id, ..).await?;
+    let history = store.history(id, ..).await?.events;
     assert_eq!(history.len(), 6);
     assert_unbroken(&history);
     assert_eq!(counter::value(store, id).await?, 5);
@@ -78,7 +78,7 @@ pub(crate) async fn racing_appends_in_any_state_are_numbered_without_holes(
     })
     .await?;
 
-    let history = store.history(id, ..).await?;
+    let history = store.history(id, ..).await?.events;
     assert_eq!(history.len(), 1 + 8 * 5 * 3);
     assert_unbroken(&history);
     for events in history[1..].chunks(3) {
@@ -109,8 +109,8 @@ pub(crate) async fn each_aggregate_of_a_commit_counts_for_itself(fixture: &Fixtu
             Ok::<_, Error>(second.id())
         })
         .await?;
-    assert_unbroken(&store.history(first, ..).await?);
-    assert_unbroken(&store.history(second, ..).await?);
+    assert_unbroken(&store.history(first, ..).await?.events);
+    assert_unbroken(&store.history(second, ..).await?.events);
     let order: Vec<_> = fixture.log().await?.iter().map(|event| event.aggregate_id()).collect();
     let together = [first, second, first, second, first, second];
     assert_eq!(order[1..], together, "positions follow the order within the commit");
@@ -130,7 +130,7 @@ pub(crate) async fn each_aggregate_is_numbered_where_no_sequence_was_expected(
     engine.commit(raw::commit(writes.into(), events.collect())).await?;
 
     for (id, length) in ids.into_iter().zip([3, 4]) {
-        let history = store.history(id, ..).await?;
+        let history = store.history(id, ..).await?.events;
         assert_eq!(history.len(), length);
         assert_unbroken(&history);
     }
@@ -148,7 +148,7 @@ pub(crate) async fn the_engine_gives_the_sequence_where_none_was_expected(
     let writes = vec![raw::write::<Counter>(id, Precondition::Exists)];
     engine.commit(raw::commit(writes, events)).await?;
 
-    let history = store.history(id, ..).await?;
+    let history = store.history(id, ..).await?.events;
     assert_eq!(history.len(), 3);
     assert_unbroken(&history);
     Ok(())

@@ -54,7 +54,7 @@ pub(crate) async fn a_commit_decided_on_a_snapshot_goes_on_from_it(
     }
     assert_eq!(snapshot_sequence(fixture.engine(), id).await?, Some(20));
     assert_eq!(tally::state::<Tally>(store, id).await?, Tally::of(&numbers));
-    assert_eq!(store.history(id, ..).await?.len(), 23);
+    assert_eq!(store.history(id, ..).await?.events.len(), 23);
     Ok(())
 }
 
@@ -144,7 +144,8 @@ pub(crate) async fn a_refused_commit_leaves_no_snapshot(fixture: &Fixture) -> Re
     let conflict = store
         .with_context_once(async |ctx| {
             let mut stale = ctx.load::<Tally>(id).await?;
-            store
+            fixture
+                .rival()
                 .append::<Tally, _>(Stream::Id(id), Expected::Any, [Counted { number: 6 }])
                 .await?;
             ctx.apply(&mut stale, Counted { number: 5 })

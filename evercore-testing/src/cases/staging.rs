@@ -81,7 +81,7 @@ pub(crate) async fn a_context_reads_an_aggregate_the_same_each_time(
     let answer = store
         .with_context_once(async |ctx| {
             let first = ctx.load::<Counter>(id).await?;
-            counter::add(store, id, 10).await?;
+            counter::add(&fixture.rival(), id, 10).await?;
             let again = ctx.load::<Counter>(id).await?;
             let by_key = ctx.load_by_key::<Counter>("key").await?;
             for handle in [&first, &again, &by_key] {
@@ -105,7 +105,7 @@ pub(crate) async fn a_context_reads_the_same_again_past_a_new_snapshot(
     let answer = store
         .with_context_once(async |ctx| {
             let mut first = ctx.load::<Tally>(id).await?;
-            tally::count(store, id, &[5, 6]).await?;
+            tally::count(&fixture.rival(), id, &[5, 6]).await?;
             ctx.apply(&mut first, Counted { number: 9 })?;
             let again = ctx.load::<Tally>(id).await?;
             assert_eq!(again.state(), &Tally::of(&[1, 2, 3, 4, 9]));
@@ -128,7 +128,7 @@ pub(crate) async fn an_aggregate_without_events_exists(fixture: &Fixture) -> Res
     assert_eq!(fixture.log().await?, []);
     for id in [plain, keyed] {
         assert!(exists(fixture.engine(), Counter::NAME, id).await?);
-        assert_eq!(store.history(id, ..).await?, []);
+        assert_eq!(store.history(id, ..).await?.events, []);
         counter::add(store, id, 5).await?;
         assert_eq!(counter::value(store, id).await?, 5);
     }
@@ -143,7 +143,7 @@ pub(crate) async fn a_context_that_only_reads_writes_nothing(fixture: &Fixture) 
     store
         .with_context(async |ctx| {
             let counter = ctx.load::<Counter>(id).await?;
-            counter::add(store, id, 0).await?;
+            counter::add(&fixture.rival(), id, 0).await?;
             Ok::<_, Error>(counter.state().value)
         })
         .await?;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use evercore::engine::StorageEngine;
 use evercore::{
-    Batch, Error, EventStore, FailurePolicy, Handler, Result, HandlerRetry, Start,
+    Batch, Error, EventStore, FailurePolicy, Handler, HandlerRetry, Result, Start,
     SubscriptionState, each,
 };
 use futures_util::StreamExt;

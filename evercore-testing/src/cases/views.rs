@@ -32,8 +32,8 @@ pub(crate) async fn a_view_does_not_see_later_commits(fixture: &Fixture) -> Resu
             assert_eq!(view.load_by_key::<Counter>("old").await?.id(), id);
             assert!(view.find_by_key::<Counter>("new").await?.is_none());
             assert!(view.find::<Counter>(created).await?.is_none());
-            assert_eq!(view.history(id, ..).await?, before);
-            assert_eq!(view.history(created, ..).await?, []);
+            assert_eq!(view.history(id, ..).await?.events, before);
+            assert_eq!(view.history(created, ..).await?.events, []);
             let page = view.read_log(Position::START, 100).await?;
             assert_eq!((page.events, page.at_end), (before.clone(), true));
             let as_of = AsOf::Sequence(Sequence::new(2)?);
@@ -135,7 +135,7 @@ pub(crate) async fn a_read_dropped_at_any_await_point_leaves_nothing_behind(
     for polls in 0..=MOST_POLLS {
         let read = store.with_readonly_context(async |view| {
             let counter = view.load_by_key::<Counter>("key").await?;
-            let history = view.history(counter.id(), ..).await?;
+            let history = view.history(counter.id(), ..).await?.events;
             let page = view.read_log(Position::START, 10_000).await?;
             Ok::<_, Error>((history.len(), page.events.len()))
         });

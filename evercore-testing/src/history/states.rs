@@ -32,9 +32,9 @@ async fn replayed<T: Aggregate>(
     let (mut state, mut at) = (T::default(), Sequence::ZERO);
     while at < up_to {
         let page = store.history(aggregate, at.next()..=up_to).await?;
-        let Some(last) = page.last() else { break };
+        let Some(last) = page.events.last() else { break };
         let reached = last.sequence();
-        state = store.registry().replay(state, at, &page)?;
+        state = store.registry().replay(state, at, &page.events)?;
         at = reached;
     }
     Ok(state)

@@ -160,7 +160,9 @@ impl Subject {
             Writer::Second => (&self.second.store, Program::TakesSnapshots),
             Writer::WithoutSnapshots => (&self.plain.store, Program::TakesNone),
         };
+        // It may be done in the midst of another.
         store
+            .detached()
             .with_context(async |ctx| {
                 let mut opened = Opened::default();
                 writing::open(ctx, program, &work.aggregates(), known, &mut opened).await?;

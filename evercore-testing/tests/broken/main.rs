@@ -128,7 +128,6 @@ caught! {
         "p2::racing_repetitions_come_true_once",
         "p2::a_key_of_another_command_or_aggregate_is_refused",
         "p2::a_used_key_in_a_group_does_not_fail_its_neighbours",
-        "p2::racing_requests_with_one_key_land_once",
         "p2::a_request_that_changes_nothing_keeps_its_answer",
     ];
     a_key_that_is_looked_for_too_early_is_caught: LooksForTheKeyFirst => [

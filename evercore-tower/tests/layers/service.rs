@@ -29,7 +29,7 @@ async fn idempotency_key_and_metadata_reach_the_store() -> Outcome {
     let again = accounts.oneshot(request).await?;
     assert!(again.is_repetition());
     assert_eq!(again.state().balance, 30);
-    let history = store.history(first.id(), ..).await?;
+    let history = store.history(first.id(), ..).await?.events;
     let principals: Vec<_> = history.iter().map(|event| event.metadata().principal_id()).collect();
     assert_eq!(principals, [Some("ada")]);
     Ok(())

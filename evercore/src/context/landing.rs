@@ -2,13 +2,13 @@
 
 use std::pin::Pin;
 
-use super::Context;
 use super::staging::{Base, Refusal, Staging};
+use super::{Context, Lane};
 use crate::cache::{Cache, Known};
 use crate::clock::to_stored_precision;
 use crate::engine::{Committed, Idempotency, Settlement};
 use crate::store::{Done, Happened, Inner, Transactor};
-use crate::{Aggregate, IdempotencyKey, Result, StateAggregate};
+use crate::{Aggregate, Error, IdempotencyKey, Result, StateAggregate};
 
 /// A commit on its way. It is made before it is awaited: a future keeps room for all that it is made of.
 pub(crate) struct Sending<'a> {
@@ -18,8 +18,16 @@ pub(crate) struct Sending<'a> {
     known: Option<(&'a Cache, Vec<Known>)>,
 }
 
+/// Why a commit has not landed.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    pub(crate) error: Error,
+    /// Of a conflict: where to wait for a turn before a rerun.
+    pub(crate) lane: Option<Lane>,
+}
+
 impl Sending<'_> {
-    pub(crate) async fn landed(self) -> Result<Committed> {
+    pub(crate) async fn landed(self) -> Result<Committed, Refused> {
         let Self { store, answer, refusal, known } = self;
         let landed = store.settle(answer).await;
         let committed = landed.map_err(|error| refusal.explain(error))?;
@@ -86,7 +94,7 @@ impl Context {
         transactor: &X,
         transaction: X::Transaction,
         settlement: Option<&Settlement>,
-    ) -> Result<()> {
+    ) -> Result<(), Refused> {
         let Self { store, mut staging, .. } = self;
         if store.writing.chained {
             staging.chain_events();

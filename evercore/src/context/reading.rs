@@ -5,8 +5,8 @@ use std::sync::atomic::Ordering;
 use futures_util::FutureExt;
 use tracing::instrument;
 
-use super::Context;
-use super::staging::{Base, OnKeyTaken, Origin, SharedState};
+use super::staging::{AskedBy, Base, OnKeyTaken, Origin, SharedState};
+use super::{Context, Lane};
 use crate::cache::{Cache, Cached};
 use crate::chain::Link;
 use crate::engine::Target;
@@ -33,6 +33,7 @@ pub(super) struct Found<T> {
     has_unknown: bool,
     link: Option<Link>,
     origin: Origin,
+    asked_by: AskedBy,
 }
 
 impl Context {
@@ -73,17 +74,18 @@ impl Context {
         if let Some(id) = self.staging.holder(aggregate_type, key) {
             return self.reload(id).await.map(Some);
         }
+        self.join_queue(|| Lane::Key(aggregate_type, key.clone())).await;
         // Known here, and not as the holder of this key: only the storage knows who is.
         let cached = self.cache().and_then(|cache| cache.holder(aggregate_type, key));
         if let Some((id, cached)) = cached.filter(|(id, _)| self.staging.stream(*id).is_none())
-            && let Some(found) = Found::cached(id, cached)
+            && let Some(found) = Found::cached(id, cached, AskedBy::Key)
         {
             return self.enter(aggregate_type, found).map(Some);
         }
         match self.read::<T>(aggregate_type, Target::Key(key.clone()), None).await? {
             // Known here, and not as the holder of this key: the context has moved the key away from it.
             Some(found) if self.staging.stream(found.id).is_some() => Ok(None),
-            Some(found) => self.enter_stored(aggregate_type, found).map(Some),
+            Some(found) => self.enter_stored(aggregate_type, found, AskedBy::Key).map(Some),
             None => Ok(None),
         }
     }
@@ -112,6 +114,7 @@ impl Context {
         &mut self,
         aggregate_type: &'static str,
         found: Rehydrated<T>,
+        asked_by: AskedBy,
     ) -> Result<StateAggregate<T>> {
         let Rehydrated { id, key, sequence, state, has_unknown, link } = found;
         if let Some(cache) = &self.store.cache {
@@ -119,7 +122,8 @@ impl Context {
         }
         let state = self.store.held(state);
         let origin = Origin::Storage;
-        self.enter(aggregate_type, Found { id, key, sequence, state, has_unknown, link, origin })
+        let found = Found { id, key, sequence, state, has_unknown, link, origin, asked_by };
+        self.enter(aggregate_type, found)
     }
 
     pub(super) fn enter<T: Aggregate>(
@@ -127,8 +131,8 @@ impl Context {
         aggregate_type: &'static str,
         found: Found<T>,
     ) -> Result<StateAggregate<T>> {
-        let Found { id, key, sequence, state, has_unknown, link, origin } = found;
-        let base = Base::Loaded { sequence, key: key.clone(), link, origin };
+        let Found { id, key, sequence, state, has_unknown, link, origin, asked_by } = found;
+        let base = Base::Loaded { sequence, key: key.clone(), link, origin, asked_by };
         self.staging.enter(&self.store.limits, id, aggregate_type, base, key.clone())?;
         let aggregate = StateAggregate { context: self.id, id, key, sequence, state, has_unknown };
         self.keep_state(&aggregate);
@@ -212,9 +216,10 @@ impl Context {
 
 impl<T: Aggregate> Found<T> {
     /// `None` if it is of another type.
-    pub(super) fn cached(id: AggregateId, cached: Cached) -> Option<Self> {
+    pub(super) fn cached(id: AggregateId, cached: Cached, asked_by: AskedBy) -> Option<Self> {
         let Cached { sequence, key, state, has_unknown, link } = cached;
         let state = State::of_shared(state)?;
-        Some(Self { id, key, sequence, state, has_unknown, link, origin: Origin::Cache })
+        let origin = Origin::Cache;
+        Some(Self { id, key, sequence, state, has_unknown, link, origin, asked_by })
     }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use tracing::warn;
 
+use super::{Lane, Refused};
 use crate::cache::{Cached, Known};
 use crate::chain::{self, Link};
 use crate::engine::{
@@ -63,8 +64,23 @@ pub(super) struct SharedState {
 /// What the decisions of the context are made on.
 #[derive(Clone, Debug)]
 pub(super) enum Base {
-    Created { on_key_taken: OnKeyTaken },
-    Loaded { sequence: Sequence, key: Option<NaturalKey>, link: Option<Link>, origin: Origin },
+    Created {
+        on_key_taken: OnKeyTaken,
+    },
+    Loaded {
+        sequence: Sequence,
+        key: Option<NaturalKey>,
+        link: Option<Link>,
+        origin: Origin,
+        asked_by: AskedBy,
+    },
+}
+
+/// How the closure has named an aggregate that it loaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum AskedBy {
+    Id,
+    Key,
 }
 
 /// Where an aggregate was read.
@@ -302,26 +318,21 @@ impl Staging {
 
     /// What is to be sent, and how to read its refusal. Without writes if the context changes and guards nothing;
     /// otherwise, what was read in the cache is guarded as well.
-    pub(super) fn into_commit(self, recorded_at: DateTime<Utc>) -> (Commit, Refusal) {
+    pub(super) fn into_commit(mut self, recorded_at: DateTime<Utc>) -> (Commit, Refusal) {
         let mut writes = Vec::new();
         let mut snapshots = Vec::new();
-        let mut refusal = Refusal::default();
         let is_sent = self.idempotency.is_some() || self.streams.iter().any(Stream::is_wanted);
-        for stream in self.streams {
+        for stream in &mut self.streams {
+            stream.state = None;
             if !(stream.is_wanted() || is_sent && stream.is_cached()) {
                 continue;
             }
-            let write = stream.write();
-            if let (Base::Created { on_key_taken: OnKeyTaken::Conflict }, Some(key)) =
-                (&stream.base, &stream.key)
-            {
-                refusal.would_have_loaded.push((stream.aggregate_type, key.clone(), stream.id));
-            }
-            writes.push(write);
-            snapshots.extend(stream.snapshot);
+            writes.push(stream.write());
+            snapshots.extend(stream.snapshot.take());
         }
         let id = CommitId::generate();
         let (events, idempotency) = (self.events, self.idempotency.map(|own| *own));
+        let refusal = Refusal { streams: self.streams };
         (Commit { id, recorded_at, writes, events, snapshots, idempotency }, refusal)
     }
 }
@@ -339,6 +350,23 @@ impl Stream {
     /// Whether its key is the one that it was read with.
     fn has_stored_key(&self) -> bool {
         matches!(&self.base, Base::Loaded { key, .. } if *key == self.key)
+    }
+
+    /// Where those queue who want to write to it.
+    fn lane(&self) -> Lane {
+        let asked_for = match &self.base {
+            Base::Created { .. } => self.key.as_ref(),
+            Base::Loaded { key, asked_by: AskedBy::Key, .. } => key.as_ref(),
+            Base::Loaded { asked_by: AskedBy::Id, .. } => None,
+        };
+        asked_for.map_or(Lane::Id(self.id), |key| Lane::Key(self.aggregate_type, key.clone()))
+    }
+
+    /// Whether it was to be created with this key, and would be loaded if another had it.
+    fn would_be_loaded(&self, aggregate_type: &str, key: &str) -> bool {
+        matches!(self.base, Base::Created { on_key_taken: OnKeyTaken::Conflict })
+            && self.aggregate_type == aggregate_type
+            && self.key.as_ref().is_some_and(|own| own.as_str() == key)
     }
 
     fn is_cached(&self) -> bool {
@@ -375,26 +403,30 @@ impl Stream {
 /// How to read an engine's refusal of a commit.
 #[derive(Debug, Default)]
 pub(super) struct Refusal {
-    would_have_loaded: Vec<(&'static str, NaturalKey, AggregateId)>,
+    streams: Vec<Stream>,
 }
 
 impl Refusal {
-    /// Turns "the key is taken" into a conflict where a rerun would load the aggregate that took it.
-    pub(super) fn explain(&self, error: Error) -> Error {
-        if let Error::KeyTaken { aggregate, key } = &error {
-            let created = self
-                .would_have_loaded
-                .iter()
-                .find(|(kind, wanted, _)| kind == aggregate && wanted.as_str() == key);
-            if let Some(&(_, _, id)) = created {
-                return Error::Conflict {
+    /// Turns "the key is taken" into a conflict where a rerun would load the aggregate that took it, and says where a
+    /// rerun after a conflict waits for its turn.
+    pub(super) fn explain(&self, error: Error) -> Refused {
+        match &error {
+            Error::KeyTaken { aggregate, key } => {
+                let created = self.streams.iter().find(|own| own.would_be_loaded(aggregate, key));
+                let Some(created) = created else { return Refused { error, lane: None } };
+                let error = Error::Conflict {
                     aggregate: aggregate.clone(),
-                    id,
+                    id: created.id,
                     reason: ConflictReason::Created,
                 };
+                Refused { error, lane: Some(created.lane()) }
             }
+            Error::Conflict { id, .. } => {
+                let lane = self.streams.iter().find(|own| own.id == *id).map(Stream::lane);
+                Refused { error, lane }
+            }
+            _ => Refused { error, lane: None },
         }
-        error
     }
 }
 

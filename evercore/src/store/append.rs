@@ -1,17 +1,18 @@
 //! Appending events without loading their aggregate.
 
-use tracing::{debug, instrument};
+use tracing::instrument;
 
+use super::attempt::Attempt;
 use super::{EventDraft, EventStore};
 use crate::chain::Link;
 use crate::clock::to_stored_precision;
+use crate::context::{Lane, Reading};
 use crate::engine::{
     AggregateWrite, Commit, Committed, HistoryRequest, KeyChange, LoadRequest, NewEvent,
     Precondition, Target,
 };
 use crate::error::unknown_key;
 use crate::rehydrate::link_at;
-use crate::retry::pause;
 use crate::{
     Aggregate, AggregateId, CommitId, ConflictReason, Error, NaturalKey, RecordedEvent, Result,
     Sequence,
@@ -53,6 +54,7 @@ impl EventStore {
     /// # Errors
     /// Nothing is written.
     /// - [`Error::EmptyAppend`] if there is no event.
+    /// - [`Error::NestedCommit`] as [`with_context`](Self::with_context).
     /// - [`Error::Conflict`] if the aggregate is not as expected.
     /// - [`Error::UnknownId`], [`Error::UnknownKey`] or [`Error::WrongAggregateType`] if it has to exist and does not.
     /// - What [`Context::apply`](crate::Context::apply) says of an event.
@@ -72,7 +74,7 @@ impl EventStore {
     /// let stream = Stream::Key(NaturalKey::new("NL91ABNA0417164300")?);
     /// let events = [BalanceImported { balance: 7 }, BalanceImported { balance: 9 }];
     /// let appended = store.append::<Account, _>(stream, Expected::NoStream, events).await?;
-    /// assert_eq!(store.history(appended.id, ..).await?.len(), 2);
+    /// assert_eq!(store.history(appended.id, ..).await?.events.len(), 2);
     /// # Ok(())
     /// # }
     /// ```
@@ -83,6 +85,7 @@ impl EventStore {
         expected: Expected,
         events: impl IntoIterator<Item = D, IntoIter: Send> + Send,
     ) -> Result<Appended> {
+        let mut reruns = self.begin(Reading::Storage)?;
         // Sequences count from 1 here; the engine gives the real ones. Encoding happens once, whatever the retries.
         let mut sequence = Sequence::ZERO;
         let mut bytes = 0;
@@ -101,7 +104,14 @@ impl EventStore {
             return Err(Error::EmptyAppend { aggregate: A::NAME.to_owned() });
         }
 
-        let mut failed = 0;
+        let lane = match &stream {
+            Stream::Id(id) => Lane::Id(*id),
+            Stream::Key(key) => Lane::Key(self.inner.stored_name::<A>().await?, key.clone()),
+        };
+        // One that expects a sequence does not hold after the turns of others.
+        if !matches!(expected, Expected::Exactly(_)) {
+            self.join(&mut reruns, &lane).await;
+        }
         loop {
             let mut write = self.resolve::<A>(&stream, expected).await?;
             let id = write.id;
@@ -126,24 +136,20 @@ impl EventStore {
                 Ok(committed) => return Ok(Appended { id, committed }),
                 // Someone created it since it was looked for: look again.
                 Err(Error::KeyTaken { .. }) => {
-                    failed += 1;
                     let conflict = Error::Conflict {
                         aggregate: A::NAME.to_owned(),
                         id,
                         reason: ConflictReason::Created,
                     };
-                    let wait = self.inner.wait_after(failed).ok_or(conflict)?;
-                    debug!(attempt = failed, ?wait, "the aggregate was created meanwhile");
-                    pause(wait).await;
+                    let failure = Attempt::Conflict(conflict, Some(lane.clone()));
+                    self.wait_to_rerun::<Error>(&mut reruns, failure).await?;
                 }
                 // Any sequence will do, only the hash was of another one.
                 Err(conflict @ Error::Conflict { .. })
                     if self.inner.writing.chained && expected == Expected::Any =>
                 {
-                    failed += 1;
-                    let Some(wait) = self.inner.wait_after(failed) else { return Err(conflict) };
-                    debug!(attempt = failed, ?wait, "the aggregate was written to meanwhile");
-                    pause(wait).await;
+                    let failure = Attempt::Conflict(conflict, Some(lane.clone()));
+                    self.wait_to_rerun::<Error>(&mut reruns, failure).await?;
                 }
                 Err(error) => return Err(error),
             }

@@ -1,20 +1,24 @@
 //! Runs a unit of work, and says what its failure means for a further attempt.
 
+use std::mem::replace;
 use std::sync::Arc;
 
 use tracing::debug;
 
-use super::{EventStore, Landed};
-use crate::context::{Reading, Sending};
+use super::{EventStore, Landed, nesting};
+use crate::context::{Lane, Queueing, Reading, Refused, Sending};
 use crate::ids::Ids;
 use crate::retry::pause;
 use crate::{Context, Error, Report, Result};
 
 /// Where an attempt failed.
 pub(super) enum Attempt<E> {
-    /// It was decided on cached states, and no commit says that they are true.
-    Unproven,
+    /// It was decided on cached states, and no commit says that they are true. If one was refused, where to wait for a
+    /// turn.
+    Unproven(Option<Lane>),
     Work(E),
+    /// Another writer was faster, and where to wait for a turn.
+    Conflict(Error, Option<Lane>),
     Commit(Error),
 }
 
@@ -23,28 +27,42 @@ pub(super) enum Attempt<E> {
 pub(super) struct Reruns {
     pub(super) reading: Reading,
     failed: u32,
-}
-
-impl Reruns {
-    pub(super) const fn reading(reading: Reading) -> Self {
-        Self { reading, failed: 0 }
-    }
+    pub(super) queueing: Queueing,
+    is_nested: bool,
 }
 
 impl EventStore {
+    /// Before the first attempt, unless it is inside the closure of a context of the same store.
+    pub(super) fn begin(&self, reading: Reading) -> Result<Reruns> {
+        let is_nested = nesting::is_within(&self.inner);
+        if is_nested && !self.is_detached {
+            return Err(Error::NestedCommit);
+        }
+        // The turn that it would wait for may be that of the context around it.
+        let queueing = if is_nested { Queueing::Passes } else { Queueing::Joins };
+        Ok(Reruns { reading, failed: 0, queueing, is_nested })
+    }
+
     /// Waits before the next attempt, which reads what is stored. If there is to be none, fails as the last one did.
+    ///
+    /// After the first conflict on an aggregate, that is the turn among those of this process who want to write to it,
+    /// held until the next attempt is answered. An attempt that has met a conflict in its turn has met a writer who takes
+    /// none, such as another process, and waits at random besides.
     pub(super) async fn wait_to_rerun<E: From<Error>>(
         &self,
         reruns: &mut Reruns,
         failure: Attempt<E>,
     ) -> Result<(), E> {
         reruns.reading = Reading::Storage;
-        let conflict = match failure {
-            Attempt::Unproven => {
+        let (conflict, lane) = match failure {
+            Attempt::Unproven(lane) => {
                 debug!("running on what is stored");
+                if lane.is_some() {
+                    self.queue(reruns, lane).await;
+                }
                 return Ok(());
             }
-            Attempt::Commit(conflict) if conflict.is_conflict() => conflict,
+            Attempt::Conflict(conflict, lane) => (conflict, lane),
             Attempt::Commit(error) => return Err(error.into()),
             Attempt::Work(error) => return Err(error),
         };
@@ -53,8 +71,33 @@ impl EventStore {
             return Err(conflict.into());
         };
         debug!(attempt = reruns.failed, ?wait, error = %Report::new(&conflict), "running the context again");
-        pause(wait).await;
+        let had_turn = matches!(reruns.queueing, Queueing::Holds(_));
+        self.queue(reruns, lane).await;
+        if had_turn || !matches!(reruns.queueing, Queueing::Holds(_)) {
+            pause(wait).await;
+        }
         Ok(())
+    }
+
+    /// Waits for the turn in a lane, unless the attempt has had it and keeps it.
+    async fn queue(&self, reruns: &mut Reruns, lane: Option<Lane>) {
+        if let (Queueing::Holds(turn), Some(lane)) = (&reruns.queueing, &lane)
+            && turn.key() == lane
+        {
+            return;
+        }
+        // Given back before another one is waited for.
+        drop(replace(&mut reruns.queueing, Queueing::Passes));
+        if let Some(lane) = lane.filter(|_| !reruns.is_nested) {
+            reruns.queueing = self.inner.queue(lane).await;
+        }
+    }
+
+    /// Waits for the turn in a lane if others queue in it.
+    pub(super) async fn join(&self, reruns: &mut Reruns, lane: &Lane) {
+        if matches!(reruns.queueing, Queueing::Joins) && self.inner.turns.has_queue(lane) {
+            self.queue(reruns, Some(lane.clone())).await;
+        }
     }
 
     pub(super) async fn attempt<F, T, E>(
@@ -78,8 +121,9 @@ impl EventStore {
     where
         F: AsyncFnOnce(&mut Context) -> Result<T, E>,
     {
-        let mut context = Context::new(Arc::clone(&self.inner), Ids::Pool, reruns.reading);
-        let worked = work(&mut context).await.map_err(Attempt::Work);
+        let mut context = reruns.context(self);
+        let worked = nesting::within(&self.inner, work(&mut context)).await.map_err(Attempt::Work);
+        reruns.queueing = context.take_queueing();
         let has_cached = context.has_cached();
         let completed =
             worked.and_then(|value| complete(&mut context, value).map_err(Attempt::Commit));
@@ -91,11 +135,19 @@ impl EventStore {
     }
 }
 
+impl Reruns {
+    /// The context of the next attempt. It is given the turn, and gives it back by [`Context::take_queueing`].
+    pub(super) fn context(&mut self, store: &EventStore) -> Context {
+        let queueing = replace(&mut self.queueing, Queueing::Passes);
+        Context::new(Arc::clone(&store.inner), Ids::Pool, self.reading, queueing)
+    }
+}
+
 impl<E> Attempt<E> {
     /// Whether trying again changes nothing, unless the same has landed meanwhile.
     pub(super) const fn is_final(&self) -> bool {
         match self {
-            Self::Unproven => false,
+            Self::Unproven(_) | Self::Conflict(..) => false,
             Self::Work(_) => true,
             Self::Commit(error) => {
                 !error.is_retryable() && !matches!(error, Error::OutcomeUnknown { .. })
@@ -109,16 +161,22 @@ impl<E> Attempt<E> {
         E: From<Error>,
     {
         match self {
-            Self::Unproven => unreachable!("BUG: nothing was read in the cache"),
+            Self::Unproven(_) => unreachable!("BUG: nothing was read in the cache"),
             Self::Work(error) => error,
-            Self::Commit(error) => error.into(),
+            Self::Conflict(error, _) | Self::Commit(error) => error.into(),
         }
+    }
+}
+
+impl<E> From<Refused> for Attempt<E> {
+    fn from(Refused { error, lane }: Refused) -> Self {
+        if error.is_conflict() { Self::Conflict(error, lane) } else { Self::Commit(error) }
     }
 }
 
 pub(super) async fn landed<E>(sent: Option<Sending<'_>>) -> Result<Landed, Attempt<E>> {
     let Some(sending) = sent else { return Ok(Landed::nowhere()) };
-    sending.landed().await.map(Landed::of).map_err(Attempt::Commit)
+    Ok(Landed::of(sending.landed().await?))
 }
 
 /// Lets the answer of an attempt that has read in the cache count only if it does not depend on that.
@@ -131,7 +189,11 @@ pub(super) fn proven<T, E>(
         Err(Attempt::Commit(error)) => {
             matches!(error, Error::OutcomeUnknown { .. } | Error::IdempotencyKeyUsed { .. })
         }
-        Err(Attempt::Work(_) | Attempt::Unproven) => false,
+        Err(Attempt::Work(_) | Attempt::Conflict(..) | Attempt::Unproven(_)) => false,
     };
-    if counts || !has_cached { answer } else { Err(Attempt::Unproven) }
+    match answer {
+        answer if counts || !has_cached => answer,
+        Err(Attempt::Conflict(_, lane)) => Err(Attempt::Unproven(lane)),
+        _ => Err(Attempt::Unproven(None)),
+    }
 }

@@ -260,6 +260,7 @@ impl EventStoreBuilder {
             warned: Mutex::default(),
             surroundings: self.surroundings,
             retry: self.retry,
+            turns: Arc::default(),
             random: Mutex::new(random),
         };
         match inner.look_up_names().await {
@@ -268,6 +269,6 @@ impl EventStoreBuilder {
                 if self.migrate == Migrate::Manually => {}
             looked_up => looked_up?,
         }
-        Ok(EventStore { inner: Arc::new(inner) })
+        Ok(EventStore::of(Arc::new(inner)))
     }
 }

@@ -8,7 +8,6 @@ use std::fmt;
 use std::future::ready;
 use std::marker::PhantomData;
 use std::pin::Pin;
-use std::sync::Arc;
 
 use tracing::{Instrument, debug_span};
 
@@ -16,7 +15,6 @@ use super::attempt::{Attempt, Reruns, landed, proven};
 use super::{EventStore, Landed};
 use crate::context::Reading;
 use crate::engine::FirstOutcome;
-use crate::ids::Ids;
 use crate::{
     CommandError, Context, Decide, Error, IdempotencyKey, Metadata, Result, StateAggregate,
 };
@@ -171,7 +169,7 @@ where
             Err(error) => return Box::pin(ready(Err(error.into()))),
         };
         let run = async move {
-            let mut reruns = Reruns::reading(Reading::Cache);
+            let mut reruns = store.begin(Reading::Cache)?;
             loop {
                 let failure = match store.attempt_command(&request, &mut reruns).await {
                     Ok(executed) => return Ok(executed),
@@ -252,7 +250,7 @@ impl EventStore {
     where
         T: Decide<C>,
     {
-        let mut context = Context::new(Arc::clone(&self.inner), Ids::Pool, reruns.reading);
+        let mut context = reruns.context(self);
         let decide = async {
             if let Some(metadata) = &request.metadata {
                 context.set_metadata(Metadata::clone(metadata))?;
@@ -262,6 +260,7 @@ impl EventStore {
             Ok(aggregate)
         };
         let decided = decide.await;
+        reruns.queueing = context.take_queueing();
         (context, decided)
     }
 

@@ -11,6 +11,7 @@ use super::StoredNames;
 use crate::cache::Cache;
 use crate::clock::to_stored_precision;
 use crate::compression::{self, MISSING};
+use crate::context::Lane;
 use crate::engine::{Commit, CommitOutcome, Committed, LogSignal, NewEvent, StorageEngine};
 use crate::ids::IdPool;
 use crate::metadata::{MetadataSource, check_label};
@@ -22,7 +23,7 @@ use crate::subscription::{Hub, Workers};
 use crate::time_range::check_time;
 use crate::{
     Aggregate, AggregateId, BoxError, Clock, Codec, CommitId, Error, EventMeta, EventOptions,
-    EventType, Limits, Metadata, Payload, Registry, Report, Result, RetryPolicy, Sequence,
+    EventType, Limits, Metadata, Payload, Registry, Report, Result, RetryPolicy, Sequence, Turns,
 };
 
 /// How long the outcome of a commit is asked for again while the database cannot be reached.
@@ -47,6 +48,8 @@ pub(crate) struct Inner {
     /// What is said of every event.
     pub(crate) surroundings: Option<MetadataSource>,
     pub(super) retry: RetryPolicy,
+    /// Where attempts wait for each other after a conflict.
+    pub(crate) turns: Arc<Turns<Lane>>,
     pub(super) random: Mutex<fastrand::Rng>,
 }
 
@@ -78,6 +81,11 @@ impl Writing {
 impl Inner {
     pub(super) fn wait_after(&self, failed: u32) -> Option<Duration> {
         self.retry.wait_after(failed, self.random())
+    }
+
+    /// How long one turn may last before those that wait behind it go on.
+    pub(crate) const fn patience(&self) -> Duration {
+        self.retry.longest_wait()
     }
 
     /// From 0 to 1, for jitter.

@@ -6,7 +6,6 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tracing::{Instrument, debug_span};
 
-use super::attempt::Reruns;
 use super::{EventStore, Inner, Landed};
 use crate::context::Reading;
 use crate::engine::{FirstOutcome, Idempotency};
@@ -134,7 +133,7 @@ impl EventStore {
     {
         let key = key.try_into().map_err(Into::into)?;
         let run = async move {
-            let mut reruns = Reruns::reading(Reading::Cache);
+            let mut reruns = self.begin(Reading::Cache)?;
             loop {
                 let complete = |context: &mut Context, value: T| {
                     let (value, result) = through_storage(&value, &self.inner)?;

@@ -7,9 +7,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tracing::{Instrument, debug_span};
 
-use super::attempt::{Attempt, Reruns};
-use super::{EventStore, Inner};
-use crate::context::Reading;
+use super::attempt::Attempt;
+use super::{EventStore, Inner, nesting};
+use crate::context::{Queueing, Reading};
 use crate::engine::{Commit, Committed, Settlement};
 use crate::ids::Ids;
 use crate::{AggregateId, Context, Error, Result};
@@ -76,7 +76,8 @@ impl<X> TransactionContext<X> {
     ) -> Result<Self> {
         let transaction = transactor.begin(most_idle).await?;
         let ids = transactor.first_id(&transaction).map_or(Ids::Pool, Ids::From);
-        Ok(Self { context: Context::new(Arc::clone(store), ids, Reading::Storage), transaction })
+        let context = Context::new(Arc::clone(store), ids, Reading::Storage, Queueing::Passes);
+        Ok(Self { context, transaction })
     }
 
     pub(crate) fn into_parts(self) -> (Context, X) {
@@ -128,7 +129,8 @@ impl EventStore {
         E: From<Error>,
     {
         let run = async move {
-            let mut reruns = Reruns::reading(Reading::Storage);
+            // A turn is waited for between the transactions, never in one, which others may wait for in turn.
+            let mut reruns = self.begin(Reading::Storage)?;
             loop {
                 match self.attempt_in(transactor, work.clone()).await {
                     Ok(value) => return Ok(value),
@@ -147,9 +149,10 @@ impl EventStore {
         let mut context = TransactionContext::begin(&self.inner, transactor, None)
             .await
             .map_err(Attempt::Commit)?;
-        let value = work(&mut context).await.map_err(Attempt::Work)?;
+        let worked = nesting::within(&self.inner, work(&mut context)).await;
+        let value = worked.map_err(Attempt::Work)?;
         let (context, transaction) = context.into_parts();
-        context.finish_in(transactor, transaction, None).await.map_err(Attempt::Commit)?;
+        context.finish_in(transactor, transaction, None).await?;
         Ok(value)
     }
 }

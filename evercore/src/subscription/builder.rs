@@ -290,7 +290,7 @@ impl SubscriptionBuilder {
     /// The store that it is of.
     #[must_use]
     pub fn store(&self) -> EventStore {
-        EventStore { inner: Arc::clone(&self.store) }
+        EventStore::of(Arc::clone(&self.store))
     }
 
     fn config(self) -> Result<(Config, Worker)> {

@@ -83,7 +83,7 @@ where
         }
         let (context, transaction) = context.into_parts();
         let landed = context.finish_in(self.transactor, transaction, Some(&settlement)).await;
-        landed.map_err(unlanded)?;
+        landed.map_err(|refused| unlanded(refused.error))?;
         Ok(Recorded::WithItsEffects)
     }
 }

@@ -82,7 +82,7 @@ async fn add(store: &EventStore, counts: &[u32]) -> Outcome<AggregateId> {
 }
 
 async fn names(store: &EventStore, id: AggregateId) -> Vec<String> {
-    let history = store.history(id, ..).await.expect("memory reads");
+    let history = store.history(id, ..).await.expect("memory reads").events;
     history.iter().map(|event| event.event_type().to_owned()).collect()
 }
 
@@ -191,7 +191,7 @@ async fn what_a_decision_emits_has_the_metadata_of_the_context_or_its_own() -> O
             Outcome::Ok(jar.id())
         })
         .await?;
-    let history = store.history(id, ..).await?;
+    let history = store.history(id, ..).await?.events;
     let who: Vec<_> = history.iter().map(|event| event.metadata().principal_id()).collect();
     assert_eq!(who, [Some("ada"), Some("eve")]);
     assert_eq!(history[1].event_time(), DateTime::UNIX_EPOCH);

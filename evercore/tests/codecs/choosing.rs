@@ -62,7 +62,7 @@ async fn a_log_of_all_codecs_is_one_log() {
     let store = open(EventStore::builder(), &engine).await;
     let id = apply(&store, "lamp", Dimmed { level: 4 }).await.expect("it loads and goes on");
     assert_eq!(state::<Lamp>(&store, id).await.expect("it loads").level, 4);
-    let history = store.history(id, ..).await.expect("it reads");
+    let history = store.history(id, ..).await.expect("it reads").events;
     let codecs: Vec<_> = history.iter().map(|event| event.payload().codec()).collect();
     assert_eq!(codecs, [Codec::Json, Codec::Cbor, Codec::MessagePack, Codec::Json]);
     for (level, event) in (1..).zip(&history) {
@@ -78,7 +78,7 @@ async fn the_codec_of_an_event_type_wins_over_the_stores() {
     apply(&store, "lamp", Coloured { colour: "red".to_owned() }).await.expect("it lands");
     apply(&store, "lamp", Flickered).await.expect("it lands");
     apply(&open(EventStore::builder(), &engine).await, "lamp", Broken).await.expect("it lands");
-    let history = store.history(id, ..).await.expect("it reads");
+    let history = store.history(id, ..).await.expect("it reads").events;
     let codecs: Vec<_> = history.iter().map(|event| event.payload().codec()).collect();
     assert_eq!(codecs, [Codec::Cbor, Codec::MessagePack, Codec::Json, Codec::Cbor]);
     let lamp = Lamp { level: 1, colour: "red".to_owned() };
@@ -115,7 +115,7 @@ async fn decisions_and_appends_write_in_the_same_codecs() {
         [EventDraft::from(Dimmed { level: 4 }), Coloured { colour: "blue".to_owned() }.into()];
     let appended = store.append::<Lamp, _>(Stream::Key(key()), Expected::Any, events).await;
     let id = appended.expect("it lands").id;
-    let history = store.history(id, ..).await.expect("it reads");
+    let history = store.history(id, ..).await.expect("it reads").events;
     let codecs: Vec<_> = history.iter().map(|event| event.payload().codec()).collect();
     let both = [Codec::Cbor, Codec::MessagePack];
     assert_eq!(codecs, [both, both].concat());

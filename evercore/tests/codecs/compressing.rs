@@ -46,7 +46,7 @@ async fn all_codecs_are_compressed_and_read_by_stores_that_do_not_compress() {
         let id = apply(&small, "page", written(5_000)).await.expect("it lands");
         let plain = open(EventStore::builder(), &engine).await;
         assert_eq!(state::<Page>(&plain, id).await.expect("it loads").text, written(5_000).text);
-        let payload = plain.history(id, ..).await.expect("it reads")[0].payload().clone();
+        let payload = plain.history(id, ..).await.expect("it reads").events[0].payload().clone();
         assert_eq!(payload.compression(), Compression::Zstd);
         assert!(payload.bytes().len() < 100, "{} bytes", payload.bytes().len());
     }

@@ -307,7 +307,7 @@ async fn is_kept(store: &EventStore, event: &Shelved) -> bool {
     match (written, live) {
         (Ok(appended), Ok((id, live))) => {
             let history = store.history(appended.id, ..).await.expect("memory reads");
-            assert_eq!(&history[0].decode::<Shelved>().expect("it is read"), event);
+            assert_eq!(&history.events[0].decode::<Shelved>().expect("it is read"), event);
             let replayed = store
                 .with_readonly_context(async |ctx| ctx.load::<Shelf>(id).await)
                 .await

@@ -181,7 +181,7 @@ where
             let stream = Stream::Key(NaturalKey::new("chest").expect("a key"));
             let written = store.append::<Chest, _>(stream, Expected::Any, [event.clone()]).await;
             let id = written.expect("it lands").id;
-            let history = store.history(id, ..).await.expect("memory reads");
+            let history = store.history(id, ..).await.expect("memory reads").events;
             read.push(history[0].decode::<E>().expect("it decodes"));
         }
         read

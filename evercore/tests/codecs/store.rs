@@ -47,7 +47,7 @@ where
     let stream = Stream::Key(NaturalKey::new("key").expect("a key"));
     let appended = store.append::<E::Aggregate, _>(stream, evercore::Expected::Any, [event]).await;
     let id = appended.expect("it can be written").id;
-    store.history(id, ..).await.expect("memory reads").remove(0)
+    store.history(id, ..).await.expect("memory reads").events.remove(0)
 }
 
 pub(crate) fn in_codec(codec: evercore::Codec) -> EventStoreBuilder {

@@ -99,7 +99,7 @@ async fn an_old_event_is_upcast_from_every_codec_that_says_what_it_holds() -> Re
         let store = EventStore::builder().registry(registry).open(engine).await?;
         let scale = store.with_readonly_context(async |ctx| ctx.load::<Scale>(id).await).await?;
         assert_eq!(scale.state().0, 4000, "in {codec}");
-        let event = store.history(id, ..).await?.remove(0);
+        let event = store.history(id, ..).await?.events.remove(0);
         assert_eq!(event.payload().codec(), codec);
         assert_eq!(event.decode::<Weighed>()?.grams, 4000, "in {codec}");
         let as_stored = event.to_json(store.registry())?;

@@ -47,7 +47,7 @@ async fn a_database_goes_on_with_the_name_that_it_has() -> Test {
         store.append::<Customer, _>(Stream::Key(key), Expected::Any, [deposit(2)]).await?;
     assert_eq!(appended.id, id);
     assert_eq!(types(&engine).await, ["client"]);
-    assert_eq!(store.history(grace, ..).await?[0].aggregate_type(), "client");
+    assert_eq!(store.history(grace, ..).await?.events[0].aggregate_type(), "client");
 
     // The same aggregates and keys for the older program, which knows but the name.
     let older = open_first(&engine).await;

@@ -45,7 +45,7 @@ async fn sequences_count_what_is_stored_whatever_it_has_become() -> Test {
     let id = ada(&engine).await?;
     let store = open_third(&engine).await;
     let sequences: Vec<i64> =
-        store.history(id, ..).await?.iter().map(|event| event.sequence().get()).collect();
+        store.history(id, ..).await?.events.iter().map(|event| event.sequence().get()).collect();
     assert_eq!(sequences, [1, 2, 3, 4, 5, 6]);
     let london = async |sequence| {
         let as_of = evercore::AsOf::Sequence(Sequence::new(sequence)?);
@@ -64,7 +64,7 @@ async fn a_recorded_event_is_decoded_in_its_present_shape() -> Test {
     let engine = MemoryEngine::new();
     let id = ada(&engine).await?;
     let store = open_third(&engine).await;
-    let history = store.history(id, ..).await?;
+    let history = store.history(id, ..).await?.events;
     let decoded: Vec<MoneyDeposited> = history
         .iter()
         .filter(|event| event.is::<MoneyDeposited>())
@@ -84,7 +84,7 @@ async fn a_retired_event_is_decoded_as_what_has_become_of_it() -> Test {
     let engine = MemoryEngine::new();
     let id = ada(&engine).await?;
     let store = open_third(&engine).await;
-    let history = store.history(id, ..).await?;
+    let history = store.history(id, ..).await?.events;
     let registry = store.registry();
     let [changed, deposited, printed] = [&history[0], &history[1], &history[2]];
     assert_eq!(registry.decode_all::<Renamed>(changed)?, [Renamed { name: "Ada".to_owned() }]);
@@ -158,7 +158,7 @@ async fn an_upcaster_that_fails_names_the_event_and_the_step() -> Test {
         let wanted = wanted.replace("{id}", &id.to_string());
         let loaded = load(&store, id).await.expect_err("it cannot be read");
         assert_eq!(said(&loaded), wanted);
-        let event = store.history(id, ..).await?.remove(0);
+        let event = store.history(id, ..).await?.events.remove(0);
         let decoded = event.decode::<MoneyDeposited>().expect_err("it cannot be read");
         assert_eq!(said(&decoded), wanted);
         assert!(matches!(decoded, Error::Upcast { to: Some(_), .. }));

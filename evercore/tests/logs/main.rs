@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use evercore::{
-    Aggregate, Apply, Batch, Error, EventMeta, EventStore, FailurePolicy, Handler, Result,
-    HandlerRetry, Start, event,
+    Aggregate, Apply, Batch, Error, EventMeta, EventStore, FailurePolicy, Handler, HandlerRetry,
+    Result, Start, event,
 };
 use evercore_memory::MemoryEngine;
 use lines::Lines;

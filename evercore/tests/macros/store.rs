@@ -29,7 +29,7 @@ pub(crate) async fn recorded<T: Aggregate + Clone>(
     write: impl FnOnce(&mut Context, &mut StateAggregate<T>) -> Result<()>,
 ) -> Vec<RecordedEvent> {
     let (store, id, _) = written(write).await;
-    store.history(id, ..).await.expect("what was written reads")
+    store.history(id, ..).await.expect("what was written reads").events
 }
 
 async fn written<T: Aggregate + Clone>(

@@ -256,13 +256,6 @@ impl Runner {
         NewlyParked { reason: Some(reason), redrive_after, ..waiting(event) }
     }
 
-    /// Logs what a handler failed with, and what follows.
-    pub(super) fn say_it_failed(&self, event: &RecordedEvent, error: &str, what_follows: &str) {
-        let LeaseKey { subscription, partition, .. } = &self.lease;
-        let (position, event) = (event.position(), event.event_type());
-        warn!(%subscription, partition, %position, event, error, "{what_follows}");
-    }
-
     async fn parked_among(
         &mut self,
         events: &[RecordedEvent],
