@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use tokio::sync::OwnedMutexGuard;
 
+use crate::retry::pause;
+
 /// A queue for each key, which exists while somebody is in it. For authors of middleware.
 ///
 /// Dropping a [`Place`] leaves its queue, and dropping a [`Turn`] gives it to the next one.
@@ -133,10 +135,13 @@ impl<K: Eq + Hash> Place<K> {
         let mut turn = pin!(Arc::clone(&self.gate.turn).lock_owned());
         loop {
             let given = self.gate.given.load(Ordering::Relaxed);
-            match tokio::time::timeout(patience, turn.as_mut()).await {
-                Ok(held) => return Some(self.taken(held)),
-                Err(_) if self.gate.given.load(Ordering::Relaxed) != given => {}
-                Err(_) => return None,
+            tokio::select! {
+                biased;
+                held = turn.as_mut() => return Some(self.taken(held)),
+                () = pause(patience) => {}
+            }
+            if self.gate.given.load(Ordering::Relaxed) == given {
+                return None;
             }
         }
     }

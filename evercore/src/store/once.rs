@@ -1,4 +1,4 @@
-//! Lands a context once, whoever asks for it how often, and keeps what its closure returned.
+//! Lands a context once for each idempotency key, and stores what its closure returned.
 
 use std::any::type_name;
 

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 use super::name::SubscriptionName;
 use super::workers::Here;
 use crate::engine::{ParkedRequest, StoredPartition, StoredSubscription, WhichParked};
+use crate::retry::pause;
 use crate::{Error, EventStore, Partition, Position, Result};
 
 /// How often to look, where nobody of this process tells.
@@ -129,7 +130,7 @@ impl EventStore {
             }
             tokio::select! {
                 () = settled.notified() => {}
-                () = tokio::time::sleep(LOOK_EVERY) => {}
+                () = pause(LOOK_EVERY) => {}
             }
         }
     }
