@@ -128,13 +128,13 @@ pub(crate) async fn log(store: &EventStore) -> Result<Vec<(Entry, i64)>> {
 }
 
 pub(crate) async fn parked(store: &EventStore) -> Result<Vec<ParkedEvent>> {
-    let mut parked: Vec<ParkedEvent> = Vec::new();
+    let (mut parked, mut after) = (Vec::new(), Position::START);
     loop {
-        let after = parked.last().map_or(Position::START, |last| last.event.position());
         let page = store.subscriptions().parked(PARKING, after, PAGE).await?;
-        if page.is_empty() {
+        parked.extend(page.events);
+        if page.at_end {
             return Ok(parked);
         }
-        parked.extend(page);
+        after = page.end;
     }
 }

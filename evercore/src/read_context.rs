@@ -216,15 +216,25 @@ pub(crate) async fn read_history(
         Bound::Included(last) => Some(*last),
         Bound::Excluded(end) => Some(end.previous()),
     };
-    // One more than the page holds: it says whether there are any.
-    let limit = limits.page_events.saturating_add(1);
-    let mut events = reader.read_history(HistoryRequest { id, after, up_to, limit }).await?;
-    let at_end = events.len() < limit as usize;
-    if !at_end {
-        events.pop();
-    }
+    let size = limits.page_events;
+    let request = HistoryRequest { id, after, up_to, limit: one_more(size) };
+    let mut events = reader.read_history(request).await?;
+    let at_end = cut_to_page(&mut events, size);
     let end = events.last().map_or(after, RecordedEvent::sequence);
     Ok(HistoryPage { events, end, at_end })
+}
+
+/// What to read for a page of this size: the one beyond it says whether there are more.
+pub(crate) const fn one_more(size: u32) -> u32 {
+    size.saturating_add(1)
+}
+
+/// Takes away what was read beyond a page of this size. Returns whether there was nothing.
+pub(crate) fn cut_to_page<T>(read: &mut Vec<T>, size: u32) -> bool {
+    let size = usize::try_from(size).unwrap_or(usize::MAX);
+    let at_end = read.len() <= size;
+    read.truncate(size);
+    at_end
 }
 
 pub(crate) async fn read_log(

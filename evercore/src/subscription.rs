@@ -24,7 +24,7 @@ mod wait;
 mod worker;
 mod workers;
 
-pub use admin::{Condition, PartitionInfo, SubscriptionInfo, Subscriptions};
+pub use admin::{Condition, Page, PartitionInfo, SubscriptionInfo, Subscriptions};
 pub use builder::SubscriptionBuilder;
 pub use ephemeral::EphemeralBuilder;
 pub use failure::FailurePolicy;

@@ -131,7 +131,7 @@ pub async fn redrive(subject: &Subject, cut: &mut Cut) -> Outcome {
     let stored = Stored::new(subject).await?;
     let subscriptions = subject.store.subscriptions();
     done(subject, cut, subscriptions.redrive(stored.name.clone())).await?;
-    let parked = subscriptions.parked(stored.name.clone(), Position::START, 10).await?;
+    let parked = subscriptions.parked(stored.name.clone(), Position::START, 10).await?.events;
     if parked.len() != 1 {
         return Err(format!("of one parked event, {} are left", parked.len()).into());
     }
@@ -143,7 +143,7 @@ pub async fn redrive_event(subject: &Subject, cut: &mut Cut) -> Outcome {
     let subscriptions = subject.store.subscriptions();
     let redrive = subscriptions.redrive_event(stored.name.clone(), stored.parked);
     done(subject, cut, redrive).await?;
-    let parked = subscriptions.parked(stored.name.clone(), Position::START, 10).await?;
+    let parked = subscriptions.parked(stored.name.clone(), Position::START, 10).await?.events;
     if parked.len() != 1 {
         return Err(format!("of one parked event, {} are left", parked.len()).into());
     }
@@ -156,8 +156,8 @@ pub async fn discard(subject: &Subject, cut: &mut Cut) -> Outcome {
     let subscriptions = subject.store.subscriptions();
     let discard = subscriptions.discard(stored.name.clone(), stored.parked, "ada", "no use");
     let done = done(subject, cut, discard).await?;
-    let parked = subscriptions.parked(stored.name.clone(), Position::START, 10).await?;
-    let discarded = subscriptions.discarded(stored.name.clone(), Position::START, 10).await?;
+    let parked = subscriptions.parked(stored.name.clone(), Position::START, 10).await?.events;
+    let discarded = subscriptions.discarded(stored.name.clone(), Position::START, 10).await?.events;
     check(done, (parked.len(), discarded.len()), (0, 1), (1, 0))?;
     stored.end(subject).await
 }

@@ -181,7 +181,7 @@ pub(crate) async fn a_failing_batch_is_searched_for_the_event(fixture: &Fixture)
         let log = fixture.log().await?;
         let others = log.iter().filter(|event| event.aggregate_id() != bad);
         assert_eq!(vague.journal.positions(), crate::journal::positions(others));
-        let parked = store.subscriptions().parked(name, Position::START, 10).await?;
+        let parked = store.subscriptions().parked(name, Position::START, 10).await?.events;
         assert_eq!(parked.len(), 1);
         assert_eq!((&parked[0].event, parked[0].attempts), (&log[4], 1));
         assert_eq!(parked[0].reason.as_deref(), Some("one of them is bad"));
@@ -210,14 +210,17 @@ pub(crate) async fn a_parked_event_holds_back_its_aggregate_and_nothing_else(
         log.iter().cloned().partition(|event| event.aggregate_id() == ids[1]);
     assert_eq!(fussy.journal.events(), others);
     let admin = store.subscriptions();
-    let parked = admin.parked("parks", Position::START, 10).await?;
+    let parked = admin.parked("parks", Position::START, 10).await?.events;
     let found: Vec<_> = parked.iter().map(|parked| parked.event.clone()).collect();
     assert_eq!(found, of_parked);
     let reasons: Vec<_> = parked.iter().map(|parked| parked.reason.as_deref()).collect();
     assert_eq!(reasons, [Some("not to my taste"), None, None]);
     assert_eq!(info(store, "parks").await?.parked, 3);
     let page = admin.parked("parks", of_parked[0].position(), 1).await?;
-    assert_eq!(page[0].event, of_parked[1], "pages of parked events");
+    assert_eq!(page.events[0].event, of_parked[1], "pages of parked events");
+    assert_eq!((page.end, page.at_end), (of_parked[1].position(), false));
+    let last = admin.parked("parks", page.end, 1).await?;
+    assert_eq!((last.events.len(), last.end, last.at_end), (1, of_parked[2].position(), true));
     worker.shutdown().await?;
 
     // A worker that comes later knows of them, too.
@@ -252,7 +255,7 @@ pub(crate) async fn parked_events_are_redriven_in_order(fixture: &Fixture) -> Re
     let (stay, go): (Vec<_>, Vec<_>) =
         log.iter().cloned().partition(|event| event.aggregate_id() == ids[1]);
     assert_eq!(fussy.journal.events(), go);
-    let parked = store.subscriptions().parked("redriven", Position::START, 10).await?;
+    let parked = store.subscriptions().parked("redriven", Position::START, 10).await?.events;
     let left: Vec<_> = parked.iter().map(|parked| parked.event.clone()).collect();
     assert_eq!(left, stay);
     assert_eq!((parked[0].attempts, parked[1].attempts, parked[0].redrive), (2, 0, false));
@@ -293,7 +296,7 @@ pub(crate) async fn a_redriven_event_is_tried_as_often_as_a_new_one(
 /// Waits until so many events are parked.
 async fn parked(store: &EventStore, name: &str, count: u64) -> Result<Vec<ParkedEvent>> {
     until_true(async || Ok(info(store, name).await?.parked == count)).await?;
-    store.subscriptions().parked(name, Position::START, 100).await
+    Ok(store.subscriptions().parked(name, Position::START, 100).await?.events)
 }
 
 pub(crate) async fn one_parked_event_is_redriven_alone(fixture: &Fixture) -> Result<()> {
@@ -344,7 +347,7 @@ pub(crate) async fn a_discarded_event_is_kept_with_its_reason(fixture: &Fixture)
     admin.discard("discards", at(0), "ada", "it is a test").await?;
     parked(store, "discards", 3).await?;
     assert_eq!(fussy.journal.events(), [2, 4].map(|index: usize| log[index].clone()));
-    let discarded = admin.discarded("discards", Position::START, 10).await?;
+    let discarded = admin.discarded("discards", Position::START, 10).await?.events;
     assert_eq!(discarded.len(), 1);
     let DiscardedEvent { event, failure, attempts, by, reason, .. } = &discarded[0];
     assert_eq!((event, *attempts), (&log[0], 1));
@@ -355,10 +358,10 @@ pub(crate) async fn a_discarded_event_is_kept_with_its_reason(fixture: &Fixture)
     // One that waits: nothing else changes.
     admin.discard("discards", at(3), "bob", "twice the same").await?;
     idle(store, "discards", &worker).await?;
-    let left = admin.parked("discards", Position::START, 10).await?;
+    let left = admin.parked("discards", Position::START, 10).await?.events;
     let left: Vec<_> = left.iter().map(|parked| parked.event.clone()).collect();
     assert_eq!(left, [1, 5].map(|index: usize| log[index].clone()));
-    let later = admin.discarded("discards", at(0), 10).await?;
+    let later = admin.discarded("discards", at(0), 10).await?.events;
     assert_eq!((later.len(), &later[0].event, &later[0].failure), (1, &log[3], &None));
 
     assert_error!(admin.discard("discards", at(3), "bob", "again").await, Error::NotParked { .. });
@@ -370,13 +373,13 @@ pub(crate) async fn a_discarded_event_is_kept_with_its_reason(fixture: &Fixture)
 
     // A record outlasts a reset, and a second one takes its place.
     admin.reset("discards", evercore::Start::Beginning).await?;
-    assert_eq!(admin.discarded("discards", Position::START, 10).await?.len(), 2);
+    assert_eq!(admin.discarded("discards", Position::START, 10).await?.events.len(), 2);
     fussy.dislikes(ids[0]);
     let parking = store.subscription("discards").on_failure(FailurePolicy::park());
     let worker = parking.spawn(fussy.clone())?;
     parked(store, "discards", 3).await?;
     admin.discard("discards", at(0), "eve", "once more").await?;
-    let discarded = admin.discarded("discards", Position::START, 1).await?;
+    let discarded = admin.discarded("discards", Position::START, 1).await?.events;
     assert_eq!((&discarded[0].event, discarded[0].by.as_str()), (&log[0], "eve"));
     worker.shutdown().await?;
     admin.delete("discards").await?;
@@ -406,7 +409,7 @@ pub(crate) async fn a_parked_event_is_redriven_by_itself_as_often_as_told(
     let worker = subscription(FailurePolicy::park().redrive(quick(3))).spawn(fussy.clone())?;
     store.subscriptions().redrive("by itself").await?;
     until_true(async || {
-        let parked = store.subscriptions().parked("by itself", Position::START, 10).await?;
+        let parked = store.subscriptions().parked("by itself", Position::START, 10).await?.events;
         Ok(parked.iter().all(|parked| parked.attempts == 3))
     })
     .await?;
@@ -452,7 +455,7 @@ pub(crate) async fn an_undecodable_event_is_not_passed_over(fixture: &Fixture) -
     idle(store, "lenient", &worker).await?;
     worker.shutdown().await?;
     assert_eq!(journal.events()[0].aggregate_id(), good);
-    let parked = store.subscriptions().parked("lenient", Position::START, 10).await?;
+    let parked = store.subscriptions().parked("lenient", Position::START, 10).await?.events;
     assert_eq!((parked.len(), parked[0].event.aggregate_id()), (1, bad));
     Ok(())
 }
@@ -482,7 +485,7 @@ pub(crate) async fn a_panic_is_a_failure_like_any_other(fixture: &Fixture) -> Re
     idle(store, "timid", &worker).await?;
     worker.shutdown().await?;
     assert_eq!(journal.len(), 2);
-    let parked = store.subscriptions().parked("timid", Position::START, 10).await?;
+    let parked = store.subscriptions().parked("timid", Position::START, 10).await?.events;
     assert_eq!(parked[0].reason.as_deref(), Some("the handler panicked: a spider"));
     Ok(())
 }

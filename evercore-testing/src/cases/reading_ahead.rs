@@ -115,7 +115,7 @@ pub(crate) async fn what_was_read_ahead_waits_behind_what_is_parked(
         failures, 2,
         "the first has failed in its batch and alone; the later ones wait for it"
     );
-    let stored = store.subscriptions().parked("behind", Position::START, 20).await?;
+    let stored = store.subscriptions().parked("behind", Position::START, 20).await?.events;
     assert_eq!(positions(stored.iter().map(|parked| &parked.event)), positions(waiting));
     assert_eq!(stored.iter().filter(|parked| parked.reason.is_some()).count(), 1);
     worker.shutdown().await

@@ -186,7 +186,7 @@ async fn parked(subject: &Subject, after: &mut Reference) -> Result<(), Trouble>
         return Ok(());
     }
     let subscriptions = subject.store().subscriptions();
-    let parked = subscriptions.parked(SUBSCRIPTION, Position::START, 1_000).await?;
+    let parked = subscriptions.parked(SUBSCRIPTION, Position::START, 1_000).await?.events;
     let found: Vec<_> =
         parked.iter().map(|it| (it.event.position(), it.reason.is_some())).collect();
     let wanted = after.model.subscription(SUBSCRIPTION).parked().iter();
@@ -196,7 +196,7 @@ async fn parked(subject: &Subject, after: &mut Reference) -> Result<(), Trouble>
             "parked (position, failed) are {found:?}, and should be {wanted:?}"
         )));
     }
-    let discarded = subscriptions.discarded(SUBSCRIPTION, Position::START, 1_000).await?;
+    let discarded = subscriptions.discarded(SUBSCRIPTION, Position::START, 1_000).await?.events;
     let found: Vec<_> = discarded.iter().map(|it| it.event.position()).collect();
     let wanted = after.model.subscription(SUBSCRIPTION).discarded();
     let wanted: Vec<_> = wanted.map(|place| subject.positions[place]).collect();

@@ -350,7 +350,7 @@ pub async fn a_failing_event_is_parked_and_its_effects_are_undone<H: SqlHarness>
     let log = fixture.log().await?;
     let expected = log.iter().filter(|event| event.aggregate_id() != bad);
     assert_eq!(fixture.effects().await?, positions(expected));
-    let parked = fixture.store.subscriptions().parked("parks", Position::START, 10).await?;
+    let parked = fixture.store.subscriptions().parked("parks", Position::START, 10).await?.events;
     let parked: Vec<_> = parked.into_iter().map(|parked| parked.event).collect();
     let waiting: Vec<_> = log.iter().filter(|event| event.aggregate_id() == bad).cloned().collect();
     assert_eq!(parked, waiting);
@@ -418,7 +418,7 @@ where
     assert_error!(ended, Error::HandlerFailed { position, .. } if position.get() == 1);
     let parking = fixture.store.subscription(name).on_failure(FailurePolicy::park());
     fixture.run_beside(parking, handler, fixture.idle(name)).await?;
-    let parked = fixture.store.subscriptions().parked(name, Position::START, 10).await?;
+    let parked = fixture.store.subscriptions().parked(name, Position::START, 10).await?.events;
     let parked: Vec<_> = parked.iter().map(|parked| parked.event.position().get()).collect();
     assert_eq!(parked, [1]);
     assert_eq!(fixture.effects().await?, [2]);

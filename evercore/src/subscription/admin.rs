@@ -10,6 +10,7 @@ use crate::engine::{
     Control, DiscardedRequest, ParkedRequest, StoredPartition, StoredSubscription,
     SubscriptionStorage, WhichParked,
 };
+use crate::read_context::{cut_to_page, one_more};
 use crate::store::Inner;
 use crate::{Error, EventFilter, EventStore, Position, Result};
 
@@ -74,6 +75,27 @@ pub struct PartitionInfo {
     pub leased_until: Option<DateTime<Utc>>,
     /// What its handler failed with last, unless it has succeeded since.
     pub failure: Option<String>,
+}
+
+/// A page of the parked or discarded events of a subscription.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Page<T> {
+    /// The events, in position order.
+    pub events: Vec<T>,
+    /// The position of the last of them, or that which the page was to start after if there is none. The next page starts
+    /// after it.
+    pub end: Position,
+    /// Whether there is none after them now.
+    pub at_end: bool,
+}
+
+impl<T> Page<T> {
+    /// From what was read after a position: [one more](one_more) than the page holds, if there is one.
+    fn of(mut events: Vec<T>, after: Position, size: u32, position: fn(&T) -> Position) -> Self {
+        let at_end = cut_to_page(&mut events, size);
+        let end = events.last().map_or(after, position);
+        Self { events, end, at_end }
+    }
 }
 
 impl EventStore {
@@ -230,7 +252,8 @@ impl Subscriptions {
         self.control(name, Control::Discard { position, by, reason }).await
     }
 
-    /// A page of its discarded events, in position order: after a position, and at most `limit`.
+    /// Reads a page of its discarded events, in position order: after a position, and at most `limit`, or
+    /// [`Limits::page_events`](crate::Limits::page_events) if that is less.
     ///
     /// # Errors
     /// As [`parked`](Self::parked).
@@ -239,16 +262,17 @@ impl Subscriptions {
         name: impl TryInto<SubscriptionName, Error: Into<Error>>,
         after: Position,
         limit: u32,
-    ) -> Result<Vec<DiscardedEvent>> {
+    ) -> Result<Page<DiscardedEvent>> {
         let subscription = name.try_into().map_err(Into::into)?;
-        let limit = self.page_size(limit)?;
-        let request = DiscardedRequest { subscription, after, limit };
+        let size = self.page_size(limit)?;
+        let request = DiscardedRequest { subscription, after, limit: one_more(size) };
         let discarded = self.engine().discarded_events(&request).await?;
         self.check_known(discarded.is_empty(), &request.subscription).await?;
-        Ok(discarded)
+        Ok(Page::of(discarded, after, size, |discarded| discarded.event.position()))
     }
 
-    /// A page of its parked events, in position order: after a position, and at most `limit`.
+    /// Reads a page of its parked events, in position order: after a position, and at most `limit`, or
+    /// [`Limits::page_events`](crate::Limits::page_events) if that is less.
     ///
     /// # Errors
     /// - [`Error::InvalidNumber`] if `limit` is 0.
@@ -258,14 +282,15 @@ impl Subscriptions {
         name: impl TryInto<SubscriptionName, Error: Into<Error>>,
         after: Position,
         limit: u32,
-    ) -> Result<Vec<ParkedEvent>> {
+    ) -> Result<Page<ParkedEvent>> {
         let subscription = name.try_into().map_err(Into::into)?;
-        let limit = self.page_size(limit)?;
+        let size = self.page_size(limit)?;
         let (partition, which) = (Partition::WHOLE, WhichParked::All);
+        let limit = one_more(size);
         let request = ParkedRequest { subscription, after, limit, partition, which };
         let parked = self.engine().parked_events(&request).await?;
         self.check_known(parked.is_empty(), &request.subscription).await?;
-        Ok(parked)
+        Ok(Page::of(parked, after, size, |parked| parked.event.position()))
     }
 
     fn page_size(&self, limit: u32) -> Result<u32> {

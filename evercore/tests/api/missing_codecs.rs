@@ -127,7 +127,7 @@ async fn a_subscription_does_with_it_what_its_policy_says() {
         store.wait_until_idle("lenient").await.expect("it goes past it");
         worker.shutdown().await.expect("it stops");
         let parked = store.subscriptions().parked("lenient", Position::START, 10).await;
-        let reason = parked.expect("memory answers")[0].reason.clone().expect("it failed");
+        let reason = parked.expect("memory answers").events[0].reason.clone().expect("it failed");
         assert!(reason.contains(&format!("{format} is not built into this program")), "{reason}");
     }
 }
