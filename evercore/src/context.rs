@@ -95,7 +95,9 @@ impl Context {
             return self.reload(id).await.map(Some);
         }
         let aggregate_type = self.store.stored_name::<T>().await?;
-        self.join_queue(|| Lane::Id(id)).await;
+        if let Some(turn) = self.join_queue(|| Lane::Id(id)) {
+            self.queueing = turn.await;
+        }
         if let Some(cached) = self.cache().and_then(|cache| cache.get(id))
             && let Some(found) = Found::cached(id, cached, AskedBy::Id)
         {

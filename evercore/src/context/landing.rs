@@ -23,14 +23,14 @@ pub(crate) struct Sending<'a> {
 pub(crate) struct Refused {
     pub(crate) error: Error,
     /// Of a conflict: where to wait for a turn before a rerun.
-    pub(crate) lane: Option<Lane>,
+    pub(crate) lane: Option<Box<Lane>>,
 }
 
 impl Sending<'_> {
-    pub(crate) async fn landed(self) -> Result<Committed, Refused> {
+    pub(crate) async fn landed(self) -> Result<Committed, Box<Refused>> {
         let Self { store, answer, refusal, known } = self;
         let landed = store.settle(answer).await;
-        let committed = landed.map_err(|error| refusal.explain(error))?;
+        let committed = landed.map_err(|error| Box::new(refusal.explain(error)))?;
         if let Some((cache, known)) = known {
             cache.put_all(known);
         }
@@ -94,7 +94,7 @@ impl Context {
         transactor: &X,
         transaction: X::Transaction,
         settlement: Option<&Settlement>,
-    ) -> Result<(), Refused> {
+    ) -> Result<(), Box<Refused>> {
         let Self { store, mut staging, .. } = self;
         if store.writing.chained {
             staging.chain_events();
@@ -107,6 +107,6 @@ impl Context {
             store.forget(written);
             answer
         };
-        store.settle(answer).await.map(drop).map_err(|error| refusal.explain(error))
+        store.settle(answer).await.map(drop).map_err(|error| Box::new(refusal.explain(error)))
     }
 }

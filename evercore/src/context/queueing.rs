@@ -1,5 +1,6 @@
 //! Has a context wait where others queue for an aggregate.
 
+use std::pin::Pin;
 use std::sync::Arc;
 
 use super::Context;
@@ -23,7 +24,7 @@ pub(crate) enum Queueing {
     /// It joins the first queue that it comes upon.
     Joins,
     /// It has its turn, and waits for no other one: who holds one and waits for another is in the way of all.
-    Holds(Turn<Lane>),
+    Holds(Box<Turn<Lane>>),
     /// It waits for nothing.
     Passes,
 }
@@ -33,25 +34,29 @@ impl Inner {
     pub(crate) async fn queue(&self, lane: Lane) -> Queueing {
         let place = self.turns.enter(lane, MOST_WAITING);
         let turn = match place {
-            // Seldom needed, so that the futures of others need no room for it.
-            Some(place) => Box::pin(place.turn_within(self.patience())).await,
+            Some(place) => place.turn_within(self.patience()).await,
             None => None,
         };
-        turn.map_or(Queueing::Passes, Queueing::Holds)
+        turn.map_or(Queueing::Passes, |turn| Queueing::Holds(Box::new(turn)))
     }
 }
 
 impl Context {
-    /// Waits for its turn if others queue for an aggregate that is about to be read.
-    pub(super) async fn join_queue(&mut self, lane: impl FnOnce() -> Lane) {
+    /// Joins the queue if others wait for an aggregate that is about to be read: to be awaited before. In a box, so that
+    /// the futures of loads, which seldom wait, need no room for it.
+    pub(super) fn join_queue(
+        &self,
+        lane: impl FnOnce() -> Lane,
+    ) -> Option<Pin<Box<dyn Future<Output = Queueing> + Send>>> {
         if self.store.turns.is_empty() || !matches!(self.queueing, Queueing::Joins) {
-            return;
+            return None;
         }
         let lane = lane();
-        if self.store.turns.has_queue(&lane) {
-            let store = Arc::clone(&self.store);
-            self.queueing = Box::pin(store.queue(lane)).await;
+        if !self.store.turns.has_queue(&lane) {
+            return None;
         }
+        let store = Arc::clone(&self.store);
+        Some(Box::pin(async move { store.queue(lane).await }))
     }
 
     /// The turn that it has, to be held until its commit is answered.

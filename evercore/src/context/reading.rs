@@ -74,7 +74,9 @@ impl Context {
         if let Some(id) = self.staging.holder(aggregate_type, key) {
             return self.reload(id).await.map(Some);
         }
-        self.join_queue(|| Lane::Key(aggregate_type, key.clone())).await;
+        if let Some(turn) = self.join_queue(|| Lane::Key(aggregate_type, key.clone())) {
+            self.queueing = turn.await;
+        }
         // Known here, and not as the holder of this key: only the storage knows who is.
         let cached = self.cache().and_then(|cache| cache.holder(aggregate_type, key));
         if let Some((id, cached)) = cached.filter(|(id, _)| self.staging.stream(*id).is_none())

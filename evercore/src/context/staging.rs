@@ -22,18 +22,24 @@ const FEW: usize = 8;
 #[derive(Debug, Default)]
 pub(super) struct Staging {
     streams: Vec<Stream>,
-    /// Where each one is, if there are more than a few.
-    by_id: BTreeMap<AggregateId, usize>,
     /// Who holds a key, as this context sees it.
     keys: BTreeMap<(&'static str, NaturalKey), AggregateId>,
     events: Vec<NewEvent>,
-    /// Which events each aggregate has, as far as that was asked for: of so many events.
-    places: BTreeMap<AggregateId, Vec<usize>>,
-    placed: usize,
+    /// Where to find what is held, which few contexts need: in a box, so that the futures of others have no room for it.
+    index: Option<Box<Index>>,
     /// Of the events.
     bytes: usize,
     snapshot_bytes: usize,
     idempotency: Option<Box<Idempotency>>,
+}
+
+#[derive(Debug, Default)]
+struct Index {
+    /// Where each stream is, if there are more than a few.
+    streams: BTreeMap<AggregateId, usize>,
+    /// Which events each aggregate has, as far as that was asked for: of so many events.
+    events: BTreeMap<AggregateId, Vec<usize>>,
+    indexed: usize,
 }
 
 /// One aggregate that the context has read or created.
@@ -114,7 +120,7 @@ impl Staging {
         if self.streams.len() <= FEW {
             self.streams.iter().position(|stream| stream.id == id)
         } else {
-            self.by_id.get(&id).copied()
+            self.index.as_ref()?.streams.get(&id).copied()
         }
     }
 
@@ -128,11 +134,12 @@ impl Staging {
 
     /// The staged events of an aggregate. All are looked through once, and not for each aggregate.
     pub(super) fn events_of(&mut self, id: AggregateId) -> impl Iterator<Item = &NewEvent> {
-        for (index, event) in self.events.iter().enumerate().skip(self.placed) {
-            self.places.entry(event.meta.aggregate_id()).or_default().push(index);
+        let index = self.index.get_or_insert_default();
+        for (place, event) in self.events.iter().enumerate().skip(index.indexed) {
+            index.events.entry(event.meta.aggregate_id()).or_default().push(place);
         }
-        self.placed = self.events.len();
-        self.places.get(&id).into_iter().flatten().map(|&index| &self.events[index])
+        index.indexed = self.events.len();
+        index.events.get(&id).into_iter().flatten().map(|&place| &self.events[place])
     }
 
     /// Takes in an aggregate that was read or is to be created.
@@ -166,9 +173,9 @@ impl Staging {
             state: None,
         });
         if self.streams.len() > FEW {
-            let known = self.by_id.len();
-            let new = self.streams.iter().enumerate().skip(known);
-            self.by_id.extend(new.map(|(index, stream)| (stream.id, index)));
+            let index = self.index.get_or_insert_default();
+            let new = self.streams.iter().enumerate().skip(index.streams.len());
+            index.streams.extend(new.map(|(place, stream)| (stream.id, place)));
         }
         Ok(())
     }
@@ -419,10 +426,11 @@ impl Refusal {
                     id: created.id,
                     reason: ConflictReason::Created,
                 };
-                Refused { error, lane: Some(created.lane()) }
+                Refused { error, lane: Some(Box::new(created.lane())) }
             }
             Error::Conflict { id, .. } => {
-                let lane = self.streams.iter().find(|own| own.id == *id).map(Stream::lane);
+                let lane = self.streams.iter().find(|own| own.id == *id);
+                let lane = lane.map(|own| Box::new(own.lane()));
                 Refused { error, lane }
             }
             _ => Refused { error, lane: None },

@@ -141,14 +141,14 @@ impl EventStore {
                         id,
                         reason: ConflictReason::Created,
                     };
-                    let failure = Attempt::Conflict(conflict, Some(lane.clone()));
+                    let failure = Attempt::conflict(conflict, &lane);
                     self.wait_to_rerun::<Error>(&mut reruns, failure).await?;
                 }
                 // Any sequence will do, only the hash was of another one.
                 Err(conflict @ Error::Conflict { .. })
                     if self.inner.writing.chained && expected == Expected::Any =>
                 {
-                    let failure = Attempt::Conflict(conflict, Some(lane.clone()));
+                    let failure = Attempt::conflict(conflict, &lane);
                     self.wait_to_rerun::<Error>(&mut reruns, failure).await?;
                 }
                 Err(error) => return Err(error),

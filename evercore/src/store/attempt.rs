@@ -15,11 +15,9 @@ use crate::{Context, Error, Report, Result};
 pub(super) enum Attempt<E> {
     /// It was decided on cached states, and no commit says that they are true. If one was refused, where to wait for a
     /// turn.
-    Unproven(Option<Lane>),
+    Unproven(Option<Box<Lane>>),
     Work(E),
-    /// Another writer was faster, and where to wait for a turn.
-    Conflict(Error, Option<Lane>),
-    Commit(Error),
+    Commit(Box<Refused>),
 }
 
 /// What is kept from one attempt to the next.
@@ -58,13 +56,14 @@ impl EventStore {
             Attempt::Unproven(lane) => {
                 debug!("running on what is stored");
                 if lane.is_some() {
-                    self.queue(reruns, lane).await;
+                    Box::pin(self.queue(reruns, lane)).await;
                 }
                 return Ok(());
             }
-            Attempt::Conflict(conflict, lane) => (conflict, lane),
-            Attempt::Commit(error) => return Err(error.into()),
-            Attempt::Work(error) => return Err(error),
+            Attempt::Commit(refused) if refused.error.is_conflict() => {
+                (refused.error, refused.lane)
+            }
+            failure => return Err(failure.into_error()),
         };
         reruns.failed += 1;
         let Some(wait) = self.inner.wait_after(reruns.failed) else {
@@ -72,7 +71,8 @@ impl EventStore {
         };
         debug!(attempt = reruns.failed, ?wait, error = %Report::new(&conflict), "running the context again");
         let had_turn = matches!(reruns.queueing, Queueing::Holds(_));
-        self.queue(reruns, lane).await;
+        // In a box, as are the other futures of what is seldom needed: the future of a command has no room for it.
+        Box::pin(self.queue(reruns, lane)).await;
         if had_turn || !matches!(reruns.queueing, Queueing::Holds(_)) {
             pause(wait).await;
         }
@@ -80,23 +80,23 @@ impl EventStore {
     }
 
     /// Waits for the turn in a lane, unless the attempt has had it and keeps it.
-    async fn queue(&self, reruns: &mut Reruns, lane: Option<Lane>) {
+    async fn queue(&self, reruns: &mut Reruns, lane: Option<Box<Lane>>) {
         if let (Queueing::Holds(turn), Some(lane)) = (&reruns.queueing, &lane)
-            && turn.key() == lane
+            && *turn.key() == **lane
         {
             return;
         }
         // Given back before another one is waited for.
         drop(replace(&mut reruns.queueing, Queueing::Passes));
         if let Some(lane) = lane.filter(|_| !reruns.is_nested) {
-            reruns.queueing = self.inner.queue(lane).await;
+            reruns.queueing = self.inner.queue(*lane).await;
         }
     }
 
     /// Waits for the turn in a lane if others queue in it.
     pub(super) async fn join(&self, reruns: &mut Reruns, lane: &Lane) {
         if matches!(reruns.queueing, Queueing::Joins) && self.inner.turns.has_queue(lane) {
-            self.queue(reruns, Some(lane.clone())).await;
+            self.queue(reruns, Some(Box::new(lane.clone()))).await;
         }
     }
 
@@ -126,7 +126,7 @@ impl EventStore {
         reruns.queueing = context.take_queueing();
         let has_cached = context.has_cached();
         let completed =
-            worked.and_then(|value| complete(&mut context, value).map_err(Attempt::Commit));
+            worked.and_then(|value| complete(&mut context, value).map_err(Attempt::from));
         let answer = match completed {
             Ok(value) => landed(context.finish(&self.inner)).await.map(|landed| (value, landed)),
             Err(failure) => Err(failure),
@@ -144,12 +144,17 @@ impl Reruns {
 }
 
 impl<E> Attempt<E> {
+    pub(super) fn conflict(error: Error, lane: &Lane) -> Self {
+        Self::Commit(Box::new(Refused { error, lane: Some(Box::new(lane.clone())) }))
+    }
+
     /// Whether trying again changes nothing, unless the same has landed meanwhile.
     pub(super) const fn is_final(&self) -> bool {
         match self {
-            Self::Unproven(_) | Self::Conflict(..) => false,
+            Self::Unproven(_) => false,
             Self::Work(_) => true,
-            Self::Commit(error) => {
+            Self::Commit(refused) => {
+                let error = &refused.error;
                 !error.is_retryable() && !matches!(error, Error::OutcomeUnknown { .. })
             }
         }
@@ -163,20 +168,20 @@ impl<E> Attempt<E> {
         match self {
             Self::Unproven(_) => unreachable!("BUG: nothing was read in the cache"),
             Self::Work(error) => error,
-            Self::Conflict(error, _) | Self::Commit(error) => error.into(),
+            Self::Commit(refused) => refused.error.into(),
         }
     }
 }
 
-impl<E> From<Refused> for Attempt<E> {
-    fn from(Refused { error, lane }: Refused) -> Self {
-        if error.is_conflict() { Self::Conflict(error, lane) } else { Self::Commit(error) }
+impl<E> From<Error> for Attempt<E> {
+    fn from(error: Error) -> Self {
+        Self::Commit(Box::new(Refused { error, lane: None }))
     }
 }
 
 pub(super) async fn landed<E>(sent: Option<Sending<'_>>) -> Result<Landed, Attempt<E>> {
     let Some(sending) = sent else { return Ok(Landed::nowhere()) };
-    Ok(Landed::of(sending.landed().await?))
+    sending.landed().await.map(Landed::of).map_err(Attempt::Commit)
 }
 
 /// Lets the answer of an attempt that has read in the cache count only if it does not depend on that.
@@ -186,14 +191,14 @@ pub(super) fn proven<T, E>(
 ) -> Result<(T, Landed), Attempt<E>> {
     let counts = match &answer {
         Ok((_, landed)) => landed.commit().is_some(),
-        Err(Attempt::Commit(error)) => {
-            matches!(error, Error::OutcomeUnknown { .. } | Error::IdempotencyKeyUsed { .. })
+        Err(Attempt::Commit(refused)) => {
+            matches!(refused.error, Error::OutcomeUnknown { .. } | Error::IdempotencyKeyUsed { .. })
         }
-        Err(Attempt::Work(_) | Attempt::Conflict(..) | Attempt::Unproven(_)) => false,
+        Err(Attempt::Work(_) | Attempt::Unproven(_)) => false,
     };
     match answer {
         answer if counts || !has_cached => answer,
-        Err(Attempt::Conflict(_, lane)) => Err(Attempt::Unproven(lane)),
+        Err(Attempt::Commit(refused)) => Err(Attempt::Unproven(refused.lane)),
         _ => Err(Attempt::Unproven(None)),
     }
 }

@@ -148,11 +148,11 @@ impl EventStore {
     {
         let mut context = TransactionContext::begin(&self.inner, transactor, None)
             .await
-            .map_err(Attempt::Commit)?;
+            .map_err(Attempt::from)?;
         let worked = nesting::within(&self.inner, work(&mut context)).await;
         let value = worked.map_err(Attempt::Work)?;
         let (context, transaction) = context.into_parts();
-        context.finish_in(transactor, transaction, None).await?;
+        context.finish_in(transactor, transaction, None).await.map_err(Attempt::Commit)?;
         Ok(value)
     }
 }
