@@ -87,7 +87,8 @@ macro_rules! transactional_conformance {
                 a_stop_is_heard_while_another_worker_has_the_lease
                 a_stop_is_heard_before_a_failed_event_is_tried_again
                 a_stop_is_heard_while_it_is_paused
-                a_closed_store_ends_its_workers
+                a_closed_store_ends_a_worker_that_waits
+                a_closed_store_ends_a_worker_that_has_a_transaction_open
             }
             p11 {
                 a_failing_event_is_parked_and_its_effects_are_undone

@@ -4,7 +4,9 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use evercore::{Batch, BoxError, Error, FailurePolicy, HandlerRetry, SubscriptionState};
+use evercore::{
+    Batch, BoxError, Error, FailurePolicy, HandlerRetry, SubscriptionProgress, SubscriptionState,
+};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -19,6 +21,15 @@ const BOUND: Duration = Duration::from_secs(10);
 
 async fn soon<T>(stopping: impl Future<Output = T>) -> T {
     timeout(BOUND, stopping).await.expect("what was stopped should end soon")
+}
+
+async fn reaches(progress: &SubscriptionProgress, state: SubscriptionState) -> Outcome {
+    Ok(until_true(async || Ok(progress.status().state == state)).await?)
+}
+
+fn cancel(stop: &CancellationToken) -> Outcome {
+    stop.cancel();
+    Ok(())
 }
 
 impl<H: SqlHarness> SqlFixture<H> {
@@ -51,10 +62,7 @@ pub async fn a_stop_is_heard_while_there_is_nothing_to_do<H: SqlHarness>(
     let stop = CancellationToken::new();
     let subscription = fixture.store.subscription("idle").stop_on(stop.clone());
     let handler = async |ctx: Handed<'_, H>, batch: Batch| fixture.note_all(ctx, &batch).await;
-    let cancel = async || {
-        stop.cancel();
-        Ok(())
-    };
+    let cancel = async || cancel(&stop);
     Ok(fixture.run_until(subscription, handler, fixture.idle("idle"), cancel).await??)
 }
 
@@ -93,14 +101,8 @@ pub async fn a_stop_is_heard_while_another_worker_has_the_lease<H: SqlHarness>(
     let subscription = fixture.store.subscription("owned").wait_for_lease().stop_on(stop.clone());
     let progress = subscription.progress();
     let handler = async |ctx: Handed<'_, H>, batch: Batch| fixture.note_all(ctx, &batch).await;
-    let stands_by = async {
-        let state = || progress.status().state;
-        Ok(until_true(async || Ok(state() == SubscriptionState::StandingBy)).await?)
-    };
-    let cancel = async || {
-        stop.cancel();
-        Ok(())
-    };
+    let stands_by = reaches(&progress, SubscriptionState::StandingBy);
+    let cancel = async || cancel(&stop);
     Ok(fixture.run_until(subscription, handler, stands_by, cancel).await??)
 }
 
@@ -113,14 +115,8 @@ pub async fn a_stop_is_heard_before_a_failed_event_is_tried_again<H: SqlHarness>
     let subscription = subscription.stop_on(stop.clone());
     let progress = subscription.progress();
     let handler = async |_: Handed<'_, H>, _: Batch| Err::<(), BoxError>("no".into());
-    let retries = async {
-        let state = || progress.status().state;
-        Ok(until_true(async || Ok(state() == SubscriptionState::Retrying)).await?)
-    };
-    let cancel = async || {
-        stop.cancel();
-        Ok(())
-    };
+    let retries = reaches(&progress, SubscriptionState::Retrying);
+    let cancel = async || cancel(&stop);
     Ok(fixture.run_until(subscription, handler, retries, cancel).await??)
 }
 
@@ -132,30 +128,30 @@ pub async fn a_stop_is_heard_while_it_is_paused<H: SqlHarness>(fixture: SqlFixtu
     let pauses = async {
         fixture.idle("paused").await?;
         fixture.store.subscriptions().pause("paused").await?;
-        let state = || progress.status().state;
-        Ok(until_true(async || Ok(state() == SubscriptionState::Paused)).await?)
+        reaches(&progress, SubscriptionState::Paused).await
     };
-    let cancel = async || {
-        stop.cancel();
-        Ok(())
-    };
+    let cancel = async || cancel(&stop);
     Ok(fixture.run_until(subscription, handler, pauses, cancel).await??)
 }
 
-/// Closed while a transaction is open, and while an event waits to be tried again.
-pub async fn a_closed_store_ends_its_workers<H: SqlHarness>(fixture: SqlFixture<H>) -> Outcome {
+pub async fn a_closed_store_ends_a_worker_that_waits<H: SqlHarness>(
+    fixture: SqlFixture<H>,
+) -> Outcome {
     fixture.counters(1).await?;
-    let other = fixture.neighbour().await?;
-    let subscription = other.store.subscription("fails").on_failure(in_an_hour());
+    let subscription = fixture.store.subscription("fails").on_failure(in_an_hour());
     let progress = subscription.progress();
     let failing = async |_: Handed<'_, H>, _: Batch| Err::<(), BoxError>("no".into());
-    let retries = async {
-        let state = || progress.status().state;
-        Ok(until_true(async || Ok(state() == SubscriptionState::Retrying)).await?)
-    };
-    let close = async || Ok(other.store.close().await?);
-    assert_error!(other.run_until(subscription, failing, retries, close).await?, Error::Closed);
+    let retries = reaches(&progress, SubscriptionState::Retrying);
+    let close = async || Ok(fixture.store.close().await?);
+    assert_error!(fixture.run_until(subscription, failing, retries, close).await?, Error::Closed);
+    Ok(())
+}
 
+/// The batch that is being handled may land yet.
+pub async fn a_closed_store_ends_a_worker_that_has_a_transaction_open<H: SqlHarness>(
+    fixture: SqlFixture<H>,
+) -> Outcome {
+    fixture.counters(1).await?;
     let (entered, go_on) = (Notify::new(), Arc::new(Notify::new()));
     let subscription = fixture.store.subscription("busy");
     let busy = async |ctx: Handed<'_, H>, batch: Batch| {
@@ -173,7 +169,6 @@ pub async fn a_closed_store_ends_its_workers<H: SqlHarness>(fixture: SqlFixture<
         let (closed, ()) = tokio::join!(closing, async { go_on.notify_one() });
         Ok(closed?)
     };
-    // The batch that is being handled may land yet.
     assert_error!(fixture.run_until(subscription, busy, is_busy, close).await?, Error::Closed);
     Ok(())
 }

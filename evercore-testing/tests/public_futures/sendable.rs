@@ -255,6 +255,16 @@ sendable! {
     };
     "Subscriptions::delete" => |own| async move { own.store.subscriptions().delete(own.key.as_str()).await };
     "Subscriptions::redrive" => |own| async move { own.store.subscriptions().redrive(own.key.as_str()).await };
+    "Subscriptions::redrive_event" => |own| async move {
+        own.store.subscriptions().redrive_event(own.key.as_str(), own.position).await
+    };
+    "Subscriptions::discard" => |own| async move {
+        let admin = own.store.subscriptions();
+        admin.discard(own.key.as_str(), own.position, own.key.as_str(), "it is spam").await
+    };
+    "Subscriptions::discarded" => |own| async move {
+        own.store.subscriptions().discarded(own.key.as_str(), own.position, 10).await
+    };
     "Subscriptions::parked" => |own| async move {
         own.store.subscriptions().parked(own.key.as_str(), own.position, 10).await
     };
