@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use evercore::engine::{EngineRuntime, EngineScheme, StorageEngine, sleep, timeout};
-use evercore::{Error, OpenProblem, Result};
+use evercore::{Error, OpenProblem, Report, Result};
 use sqlx::error::DatabaseError;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection, PgConnection, Row};
@@ -123,7 +123,7 @@ async fn first(connect: &PgConnectOptions, options: &PostgresOptions) -> Result<
         match timeout(left, connect.connect()).await {
             Ok(Ok(connection)) => return Ok(connection),
             Ok(Err(error)) if is_passing(&error) => {
-                debug!(%error, "the server is not ready");
+                debug!(error = %Report::new(&error), "the server is not ready");
                 not_ready = Some(error);
                 sleep(NOT_READY.min(left)).await;
             }

@@ -184,6 +184,14 @@ impl From<sqlx::Error> for Failure {
 }
 
 impl Problem {
+    /// The failure or the answer, for logs.
+    pub(crate) fn as_error(&self) -> &(dyn std::error::Error + 'static) {
+        match self {
+            Self::Driver(failure) => failure,
+            Self::Answer(error) => error,
+        }
+    }
+
     /// The error of a read, or of a write that is known to be undone.
     pub(crate) fn undone(self, database: &str, operation: &'static str) -> Error {
         match self {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use evercore::Report;
 use evercore::engine::Commit;
 use tracing::debug;
 
@@ -63,7 +64,7 @@ impl Scribe {
         }
         match self.attempt(&group) {
             Outcome::Suspect(problem) if group.len() > 1 => {
-                debug!(commits = group.len(), ?problem, "committing a group one by one");
+                debug!(commits = group.len(), error = %Report::new(problem.as_error()), "committing a group one by one");
                 for job in group {
                     let alone = vec![job];
                     let outcome = self.attempt(&alone);
