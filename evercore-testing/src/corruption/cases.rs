@@ -212,7 +212,7 @@ corruptions! {
     async fn a_snapshot_that_differs(scene: &Scene<'_>) -> Spoilt {
         let state = (scene.dialect().bytes)(r#"{"events":11,"digest":7}"#);
         scene.spoil(&format!("UPDATE snapshots SET state = {state}")).await?;
-        let (aggregate, field) = (scene.tally_at(), "digest".to_owned());
+        let (aggregate, field) = (scene.tally_at(), "events".to_owned());
         scene.assert_found(&[Finding::SnapshotDiffers { aggregate, sequence: 10, field }]).await?;
         Ok(())
     }
@@ -362,7 +362,7 @@ corruptions! {
                  DELETE FROM snapshots WHERE aggregate_id = {other}"
             ))
             .await?;
-        let field = "digest".to_owned();
+        let field = "events".to_owned();
         scene
             .assert_found(&[
                 Finding::SnapshotOfOtherEvents { aggregate: aggregate.clone(), sequence: 4 },
