@@ -9,7 +9,7 @@ use evercore::engine::{self, StorageEngine};
 use evercore::{
     Aggregate, AggregateId, Apply, AsOf, Batch, CommandError, CommitId, Decide, Decision, Error,
     EventMeta, EventStore, Expected, Handler, HandlerError, Metadata, Position, Registry, Sequence,
-    Start, Stream, SubscriptionHandle, Target, event, with_metadata,
+    Start, Stream, SubscriptionHandle, Target, Turns, event, with_metadata,
 };
 use evercore_postgres::{PostgresContext, PostgresEngine, PostgresOptions};
 use evercore_sqlite::{SqliteContext, SqliteEngine, SqliteOptions};
@@ -138,6 +138,13 @@ sendable! {
     }).await.map(drop) };
     "timeout" => |own| async move { engine::timeout(Duration::from_secs(1), own.store.head()).await };
     "sleep" => |own| async move { engine::sleep(Duration::from_millis(own.position.get().unsigned_abs())).await };
+    "Place::turn" => |own| async move {
+        Arc::new(Turns::new()).enter(own.key, 1).expect("nobody waits").turn().await
+    };
+    "Place::turn_within" => |own| async move {
+        let place = Arc::new(Turns::new()).enter(own.key, 1).expect("nobody waits");
+        place.turn_within(Duration::from_secs(1)).await
+    };
     "EventStore::append" => |own| async move {
         let events = [own.amount].into_iter().map(|amount| Deposited { amount });
         own.store.append::<Account, _>(Stream::Id(own.id), Expected::Any, events).await
