@@ -50,7 +50,11 @@ pub(crate) async fn a_commit_inside_the_closure_of_a_context_is_refused(
         assert_refused(&clone).await;
         // However deep, and in whichever closure around it.
         let neighbour = fixture.store_with(fixture.builder()).await?;
-        neighbour.with_context(async |_| Ok::<_, Error>(assert_refused(store).await)).await?;
+        let beside = neighbour.with_context(async |_| {
+            assert_refused(store).await;
+            Ok::<_, Error>(())
+        });
+        beside.await?;
         ctx.apply(&mut counter, Added { by: 1 })
     };
     store.with_context(work).await?;
