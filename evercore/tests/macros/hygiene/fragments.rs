@@ -97,7 +97,7 @@ evolved! {
         count: u8,
     },
     self::CountedV2,
-    |json| Ok::<serde_json::Value, BoxError>(json),
+    Ok::<serde_json::Value, BoxError>,
     crate::hygiene::fragments::Basket,
     Lost,
     json

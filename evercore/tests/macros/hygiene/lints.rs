@@ -35,6 +35,13 @@
     clippy::pedantic,
     clippy::nursery
 )]
+// Of what this file itself says, whatever the macros make of it.
+#![allow(
+    clippy::missing_const_for_fn,
+    clippy::option_option,
+    clippy::redundant_pub_crate,
+    clippy::unnecessary_wraps
+)]
 
 // Imported so that their whole paths are more than is needed.
 use evercore::{
