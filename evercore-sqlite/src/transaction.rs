@@ -32,14 +32,14 @@ pub struct SqliteTransaction {
 /// [`SubscriptionBuilder::run_in_transaction`](evercore::SubscriptionBuilder::run_in_transaction) open one in SQLite.
 ///
 /// Keep the transaction short. SQLite has one writer: commits and other transactions wait until this one ends, up to
-/// [`busy_timeout`](crate::SqliteOptions::busy_timeout), and then fail with [`Error::Busy`]. Reads do not wait; they see
+/// [`busy_timeout`](crate::SqliteOptions::busy_timeout), and then fail with [`Error::Busy`](evercore::Error::Busy). Reads do not wait; they see
 /// what was committed before. In memory, the transaction begins with a copy of the database for them. While the
 /// transaction of a subscription is open, nobody else writes, and so nobody takes its lease.
 ///
 /// User code must not
-/// - write to the store but through its context; that is an [`Error::NestedCommit`] at once, or an [`Error::Busy`] in the
+/// - write to the store but through its context; that is an [`Error::NestedCommit`](evercore::Error::NestedCommit) at once, or an [`Error::Busy`](evercore::Error::Busy) in the
 ///   end if it is done on a task that it has spawned and waits for,
-/// - commit or roll back; that undoes all, and is an [`Error::TransactionEnded`]. Savepoints are fine.
+/// - commit or roll back; that undoes all, and is an [`Error::TransactionEnded`](evercore::Error::TransactionEnded). Savepoints are fine.
 ///
 /// The connection is opened for this transaction, so that pragmas, temporary tables and hooks end with it; its commit
 /// hook is taken. The id of an aggregate that is created in a transaction which does not land is given to another one

@@ -46,7 +46,7 @@ impl EventStore {
     ///
     /// Such a commit lands on its own and at once, and again each time that the closure runs again. One that changes an
     /// aggregate of the context around it makes that one conflict with it. Inside a transaction on SQLite it would wait
-    /// for the transaction to end, and is [`Error::NestedCommit`] all the same.
+    /// for the transaction to end, and is [`Error::NestedCommit`](crate::Error::NestedCommit) all the same.
     ///
     /// # Example
     /// ```standalone_crate
