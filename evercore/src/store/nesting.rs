@@ -50,26 +50,24 @@ impl EventStore {
     ///
     /// # Example
     /// ```standalone_crate
-    /// # use evercore::{Aggregate, Error, EventStore, state_event};
+    /// # use evercore::{Aggregate, Error, EventStore, Expected, Stream, state_event};
     /// # use evercore_memory as _;
     /// # #[derive(Aggregate, Default)]
     /// # struct Attempt { by: String }
     /// # #[state_event(aggregate = Attempt)]
     /// # struct AttemptMade { by: String }
+    /// # fn made() -> AttemptMade { AttemptMade { by: "Ada".into() } }
+    /// # fn adas() -> Stream { Stream::Key(evercore::NaturalKey::new("Ada's").expect("a key")) }
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Error> {
     /// # let store = EventStore::connect("memory:").await?;
-    /// let record = async |store: &EventStore| {
-    ///     let recorded = store.with_context(async |ctx| {
-    ///         let mut attempt = ctx.load_or_create::<Attempt>("Ada's").await?;
-    ///         ctx.apply(&mut attempt, AttemptMade { by: "Ada".into() })
-    ///     });
-    ///     recorded.await
-    /// };
+    /// let store = &store;
     /// store
     ///     .with_context(async |_| {
-    ///         assert!(matches!(record(&store).await, Err(Error::NestedCommit)));
-    ///         record(&store.detached()).await
+    ///         let refused = store.append::<Attempt, _>(adas(), Expected::Any, [made()]).await;
+    ///         assert!(matches!(refused, Err(Error::NestedCommit)));
+    ///         let apart = store.detached();
+    ///         apart.append::<Attempt, _>(adas(), Expected::Any, [made()]).await.map(drop)
     ///     })
     ///     .await
     /// # }

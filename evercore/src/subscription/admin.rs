@@ -230,7 +230,7 @@ impl Subscriptions {
     /// use evercore::Position;
     ///
     /// let subscriptions = store.subscriptions();
-    /// for parked in subscriptions.parked("letters", Position::START, 100).await? {
+    /// for parked in subscriptions.parked("letters", Position::START, 100).await?.events {
     ///     if parked.reason.as_deref() == Some("there is no such address") {
     ///         let position = parked.event.position();
     ///         subscriptions.discard("letters", position, "ada", "the customer has moved").await?;
