@@ -146,9 +146,13 @@ impl Crowd {
                 tokio::spawn(client.run(self.operations))
             })
             .collect();
+        // All of them, whatever one was told: what is done after the history was taken would be missing in it.
+        let mut done = Ok(());
         for client in clients {
-            client.await.map_err(|panic| Error::storage("run a client", panic))??;
+            let client = client.await.map_err(|panic| Error::storage("run a client", panic));
+            done = done.and(client.and_then(|done| done));
         }
+        done?;
         first.wait_until_idle(SUBSCRIPTION).await?;
         for worker in workers {
             worker.shutdown().await?;
