@@ -76,6 +76,7 @@ macro_rules! transactional_conformance {
                 a_conflict_in_a_handler_is_tried_again
                 racing_workers_handle_each_event_once
                 a_transaction_that_breaks_off_is_no_failure_of_its_handler
+                a_commit_beside_the_context_of_a_handler_is_refused
             }
             p10 {
                 who_lost_the_lease_commits_nothing

@@ -7,7 +7,7 @@ mod draft;
 mod execute;
 mod inner;
 mod names;
-mod nesting;
+pub(crate) mod nesting;
 mod once;
 mod transact;
 mod transaction;

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
+use crate::engine::Commit;
 use crate::{Error, Result};
 
 /// The earliest time of an event: 1 January 4713 BC, with which PostgreSQL begins. The latest is that of chrono, in the
@@ -12,6 +13,11 @@ pub const MIN_EVENT_TIME: DateTime<Utc> =
 /// Refuses a time that not every engine could store.
 pub(crate) fn check_time(what: &'static str, time: DateTime<Utc>) -> Result<()> {
     if time < MIN_EVENT_TIME { Err(Error::TimeOutOfRange { what, time }) } else { Ok(()) }
+}
+
+/// Refuses a commit whose time no engine could store: its store has a clock of its own.
+pub(crate) fn check_recorded_at(commit: &Commit) -> Result<()> {
+    check_time("time of the store's clock", commit.recorded_at)
 }
 
 #[cfg(test)]

@@ -1,11 +1,13 @@
 //! P12: what cannot be stored or does not exist is a typed error that names it, before anything is written.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use evercore::engine::{LoadRequest, Target};
 use evercore::{
     Aggregate, AggregateId, Batch, Context, Error, EventDraft, EventOptions, Expected,
-    MAX_LABEL_BYTES, MAX_METADATA_BYTES, MAX_NATURAL_KEY_BYTES, MIN_EVENT_TIME, Metadata,
-    NaturalKey, Position, Registry, Result, Sequence, Start, Stream,
+    MAX_LABEL_BYTES, MAX_METADATA_BYTES, MAX_NATURAL_KEY_BYTES, MIN_EVENT_TIME, ManualClock,
+    Metadata, NaturalKey, Position, Registry, Result, Sequence, Start, Stream,
 };
 
 use crate::assert::{Witness, assert_error};
@@ -249,6 +251,20 @@ pub(crate) async fn a_time_that_not_every_engine_can_store_is_refused(
         let answer = store.subscriptions().reset("early", start).await;
         assert_error!(answer, Error::TimeOutOfRange { what: "start", .. });
     }
+
+    let clock = Arc::new(ManualClock::new(DateTime::<Utc>::MIN_UTC));
+    let early = fixture.store_with(fixture.builder().clock(clock)).await?;
+    let dated = early
+        .with_context(async |ctx| {
+            let mut counter = ctx.create::<Counter>().await?;
+            ctx.apply_with(&mut counter, Added { by: 1 }, at(first))
+        })
+        .await;
+    assert_error!(dated, Error::TimeOutOfRange { what: "time of the store's clock", .. });
+    let draft = EventDraft::<Counter>::from(Added { by: 1 }).with(at(first));
+    let answer = early.append::<Counter, _>(Stream::Id(id), Expected::Any, [draft]).await;
+    assert_error!(answer, Error::TimeOutOfRange { what: "time of the store's clock", .. });
+
     assert_eq!(fixture.log().await?, before);
     assert!(store.subscriptions().list().await?.is_empty());
     Ok(())

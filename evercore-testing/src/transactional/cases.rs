@@ -9,8 +9,8 @@ use evercore::engine::{
     SubscriptionStorage, TransactionContext, Transactor,
 };
 use evercore::{
-    Batch, BoxError, Error, FailurePolicy, Position, RecordedEvent, Start, SubscriptionBuilder,
-    SubscriptionName,
+    Batch, BoxError, Error, FailurePolicy, Position, RecordedEvent, Report, Start,
+    SubscriptionBuilder, SubscriptionName,
 };
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -451,4 +451,23 @@ pub async fn what_cannot_land_is_a_failure_of_its_handler<H: SqlHarness>(
         fixture.note_all(ctx, &batch).await
     };
     assert_parks_the_first(&fixture, "taken", handler).await
+}
+
+pub async fn a_commit_beside_the_context_of_a_handler_is_refused<H: SqlHarness>(
+    fixture: SqlFixture<H>,
+) -> Outcome {
+    fixture.counters(2).await?;
+    let handler = async |ctx: Handed<'_, H>, batch: Batch| -> Outcome {
+        fixture.note_all(ctx, &batch).await?;
+        if batch.iter().any(|event| event.position().get() == 1) {
+            counter::create(&fixture.store, 7).await?;
+        }
+        Ok(())
+    };
+    let first = fixture.store.subscription("beside").batch_size(1);
+    let ended = first.run_in(&*fixture.engine, handler).await.expect_err("it was refused");
+    assert!(Report::new(&ended).to_string().contains("detached()"), "{ended:?}");
+    assert_eq!(fixture.effects().await?, [] as [i64; 0]);
+    assert_eq!(fixture.log().await?.len(), 2, "nothing has landed beside");
+    Ok(())
 }

@@ -1,6 +1,6 @@
 //! How what a context has staged lands.
 
-use std::pin::Pin;
+use futures_util::future::BoxFuture;
 
 use super::staging::{Base, Refusal, Staging};
 use super::{Context, Lane};
@@ -8,12 +8,13 @@ use crate::cache::{Cache, Known};
 use crate::clock::to_stored_precision;
 use crate::engine::{Committed, Idempotency, Settlement};
 use crate::store::{Done, Happened, Inner, Transactor};
+use crate::time_range::check_recorded_at;
 use crate::{Aggregate, Error, IdempotencyKey, Result, StateAggregate};
 
 /// A commit on its way. It is made before it is awaited: a future keeps room for all that it is made of.
 pub(crate) struct Sending<'a> {
     store: &'a Inner,
-    answer: Pin<Box<dyn Future<Output = Result<Committed>> + Send + 'a>>,
+    answer: BoxFuture<'a, Result<Committed>>,
     refusal: Refusal,
     known: Option<(&'a Cache, Vec<Known>)>,
 }
@@ -54,7 +55,7 @@ impl Context {
         if commit.writes.is_empty() && commit.idempotency.is_none() {
             return None;
         }
-        Some(Sending { store, answer: store.engine.commit(commit), refusal, known })
+        Some(Sending { store, answer: store.commit(commit), refusal, known })
     }
 
     /// What a command has brought about, and that to be sent. If it has emitted nothing, that is at most the note of its
@@ -102,6 +103,7 @@ impl Context {
         let (commit, refusal) = staging.into_commit(to_stored_precision(store.clock.now()));
         let written: Vec<_> = commit.writes.iter().map(|write| write.id).collect();
         let answer = async {
+            check_recorded_at(&commit)?;
             let answer = transactor.finish(transaction, commit, settlement).await;
             // A settlement that was recorded before has undone the commit, so that it is not known what there is.
             store.forget(written);

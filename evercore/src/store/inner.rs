@@ -1,9 +1,11 @@
 //! What all clones of a store share.
 
 use std::collections::BTreeSet;
+use std::future::ready;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 use tracing::warn;
 
@@ -20,7 +22,7 @@ use crate::retry::pause;
 use crate::round_trip::RoundTrips;
 use crate::state::State;
 use crate::subscription::{Hub, Workers};
-use crate::time_range::check_time;
+use crate::time_range::{check_recorded_at, check_time};
 use crate::{
     Aggregate, AggregateId, BoxError, Clock, Codec, CommitId, Error, EventMeta, EventOptions,
     EventType, Limits, Metadata, Payload, Registry, Report, Result, RetryPolicy, Sequence, Turns,
@@ -172,7 +174,15 @@ impl Inner {
 
     /// Lands a commit. If the answer is lost, asks for the outcome before it says anything.
     pub(crate) async fn send(&self, commit: Commit) -> Result<Committed> {
-        self.settle(self.engine.commit(commit)).await
+        self.settle(self.commit(commit)).await
+    }
+
+    /// Sends a commit to the engine, unless the store's clock gives a time that not every engine could store.
+    pub(crate) fn commit(&self, commit: Commit) -> BoxFuture<'_, Result<Committed>> {
+        match check_recorded_at(&commit) {
+            Ok(()) => self.engine.commit(commit),
+            Err(error) => Box::pin(ready(Err(error))),
+        }
     }
 
     /// Asks for the outcome if the answer to a commit is lost, for a while.

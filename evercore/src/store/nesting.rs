@@ -21,7 +21,7 @@ struct Open {
 }
 
 /// Runs the closure of a context.
-pub(super) async fn within<F: Future>(store: &Arc<Inner>, work: F) -> F::Output {
+pub(crate) async fn within<F: Future>(store: &Arc<Inner>, work: F) -> F::Output {
     let outer = OPEN.try_with(|outer| Arc::new(outer.clone())).ok();
     OPEN.scope(Open { store: address(store), outer }, work).await
 }

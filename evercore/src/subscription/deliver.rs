@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::handler::{Batch, Handler, HandlerError, caught};
 use crate::engine::{Settlement, TransactionContext, Transactor};
-use crate::store::Inner;
+use crate::store::{Inner, nesting};
 use crate::{BoxError, Error};
 
 /// Gives a batch to a handler.
@@ -73,8 +73,8 @@ where
         let began = TransactionContext::begin(&self.store, self.transactor, most_idle).await;
         let mut context = began.map_err(Undelivered::Store)?;
         let handler = self.handler.clone();
-        let handled =
-            caught(async { handler(&mut context, batch).await.map_err(HandlerError::new) });
+        let handled = async { handler(&mut context, batch).await.map_err(HandlerError::new) };
+        let handled = caught(nesting::within(&self.store, handled));
         if let Err(error) = handled.await.and_then(std::convert::identity) {
             if context.has_failed(self.transactor, error.source()).await {
                 return Err(Undelivered::Store(Error::Unavailable { source: error.into_source() }));
