@@ -314,6 +314,7 @@ macro_rules! __with_all_cases {
                         the_most_keys_of_a_commit_land
                         the_most_bytes_of_a_commit_land
                         the_largest_payload_by_default_is_stored
+                        the_largest_snapshot_by_default_is_stored
                     }
                     odd_names {
                         an_odd_key_is_stored_as_it_is

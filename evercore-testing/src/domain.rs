@@ -5,6 +5,7 @@ pub(crate) mod counter;
 pub(crate) mod customer;
 pub(crate) mod diary;
 pub(crate) mod gauge;
+pub(crate) mod hoard;
 pub(crate) mod tally;
 
 use evercore::Registry;

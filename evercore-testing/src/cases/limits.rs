@@ -1,10 +1,13 @@
 //! P12 for sizes: what is over a limit is refused, what is exactly at it is fine.
 
-use evercore::{AggregateId, Error, EventOptions, Expected, Limits, RecordedEvent, Result, Stream};
+use evercore::{
+    AggregateId, Error, EventOptions, Expected, Limits, RecordedEvent, Registry, Result, Stream,
+};
 
-use crate::assert::assert_error;
+use crate::assert::{assert_error, snapshot_sequence_of};
 use crate::domain::counter::{self, Added, Counter};
 use crate::domain::diary::{self, Diary, Noted, noted};
+use crate::domain::hoard::{Hoard, Hoarded};
 use crate::fixture::Fixture;
 
 /// What JSON adds to the text of an entry: `{"text":""}`.
@@ -236,5 +239,30 @@ pub(crate) async fn the_largest_payload_by_default_is_stored(fixture: &Fixture) 
     let too_large = "x".repeat(LARGEST - FRAME_BYTES + 1);
     let answer = diary::start(store, &too_large, EventOptions::new()).await;
     assert_error!(answer, Error::PayloadTooLarge { .. });
+    Ok(())
+}
+
+/// What is larger by one byte is left without a snapshot, and replayed.
+pub(crate) async fn the_largest_snapshot_by_default_is_stored(fixture: &Fixture) -> Result<()> {
+    const LARGEST: usize = 8 * 1024 * 1024;
+    let registry = Registry::builder().event::<Hoarded>().build()?;
+    let store = fixture.store_with(fixture.builder().registry(registry)).await?;
+    for (length, snapshot) in [(LARGEST - FRAME_BYTES, Some(1)), (LARGEST - FRAME_BYTES + 1, None)]
+    {
+        let id = store
+            .with_context(async |ctx| {
+                let mut hoard = ctx.create::<Hoard>().await?;
+                ctx.apply(&mut hoard, Hoarded { length })?;
+                Ok::<_, Error>(hoard.id())
+            })
+            .await?;
+        assert_eq!(snapshot_sequence_of::<Hoard>(fixture.engine(), id).await?, snapshot);
+        let loaded = store
+            .with_readonly_context(async |ctx| {
+                Ok::<_, Error>(ctx.load::<Hoard>(id).await?.into_state())
+            })
+            .await?;
+        assert_eq!(loaded.text.len(), length);
+    }
     Ok(())
 }
