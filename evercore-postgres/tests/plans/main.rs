@@ -68,7 +68,7 @@ async fn execute(connection: &mut PgConnection, sql: &str) {
 
 /// Has the engine do everything in a database about whose tables the server knows this much.
 async fn looks_up_what_it_is_asked_for(database: &str, knowledge: Knowledge) {
-    tables::fill(database, knowledge).await;
+    tables::fill(database, knowledge, tables::wanted_events()).await;
     for plans in PLANS {
         let before = server().log().expect("the server has a log").len();
         work::all(&format!("{}?options[plan_cache_mode]={plans}", url(database))).await;
@@ -106,7 +106,8 @@ async fn no_plan_depends_on_the_log_where_all_is_known_of_it() {
 /// Statements as they were once, which read the log for each page.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_statement_that_depends_on_the_log_is_found() {
-    tables::fill("control", Knowledge::None).await;
+    // The bounds in the statements are chosen for this length.
+    tables::fill("control", Knowledge::None, tables::EVENTS).await;
     let mut control = connect(&url("control")).await;
     for (planted, fault) in [
         (include_str!("planted/range.sql"), "Bitmap Heap Scan"),

@@ -8,7 +8,7 @@ use evercore_postgres::{PostgresEngine, PostgresOptions};
 use crate::{connect, execute, server, url, work};
 
 /// The smallest log on which wrong plans show.
-const EVENTS: u64 = 60_000;
+pub(crate) const EVENTS: u64 = 60_000;
 
 /// What the server knows of the tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,12 +36,16 @@ pub(crate) async fn migrate(database: &str) {
     store.close().await.expect("nothing is under way");
 }
 
-/// Makes a database with a long log.
-pub(crate) async fn fill(database: &str, knowledge: Knowledge) {
-    migrate(database).await;
-    let events = std::env::var("EVERCORE_PLANS_EVENTS").map_or(EVENTS, |events| {
+/// How many events the log of a test has.
+pub(crate) fn wanted_events() -> u64 {
+    std::env::var("EVERCORE_PLANS_EVENTS").map_or(EVENTS, |events| {
         events.parse().expect("EVERCORE_PLANS_EVENTS is a number of events")
-    });
+    })
+}
+
+/// Makes a database with a log of so many events.
+pub(crate) async fn fill(database: &str, knowledge: Knowledge, events: u64) {
+    migrate(database).await;
     let mut sql = connect(&url(database)).await;
     // These plans are not what the tests are about.
     execute(&mut sql, "SET auto_explain.log_min_duration = -1").await;
