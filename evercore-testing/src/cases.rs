@@ -448,6 +448,8 @@ macro_rules! __with_all_cases {
                     stopping {
                         a_stop_is_heard_while_there_is_nothing_to_do
                         a_stop_is_heard_after_the_batch_that_is_handled
+                        a_stop_is_heard_between_the_events_of_a_batch
+                        a_slow_handler_is_recorded_between_its_events
                         a_stop_is_heard_while_another_worker_has_the_lease
                         a_stop_is_heard_before_a_failed_event_is_tried_again
                         a_stop_is_heard_while_one_event_after_another_is_parked

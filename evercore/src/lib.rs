@@ -169,10 +169,10 @@ pub use store::{
 };
 pub use subscription::{
     Batch, Condition, DiscardedEvent, Each, EphemeralBuilder, FailurePolicy, Handler, HandlerError,
-    MAX_PARTITIONS, MAX_SUBSCRIPTION_NAME_BYTES, Page, ParkedEvent, Partition, PartitionInfo,
-    Received, Router, Start, SubscriptionBuilder, SubscriptionHandle, SubscriptionInfo,
-    SubscriptionName, SubscriptionProgress, SubscriptionState, SubscriptionStatus, Subscriptions,
-    each,
+    Interrupt, MAX_PARTITIONS, MAX_SUBSCRIPTION_NAME_BYTES, Page, ParkedEvent, Partition,
+    PartitionInfo, Received, Router, Start, SubscriptionBuilder, SubscriptionHandle,
+    SubscriptionInfo, SubscriptionName, SubscriptionProgress, SubscriptionState,
+    SubscriptionStatus, Subscriptions, each,
 };
 pub use time_range::MIN_EVENT_TIME;
 pub use turns::{Place, Turn, Turns};

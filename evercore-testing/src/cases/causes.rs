@@ -8,6 +8,7 @@ use evercore::{
     Batch, Condition, Error, EventStore, FailurePolicy, Handler, HandlerRetry, Position, Result,
     Start, SubscriptionHandle, SubscriptionState,
 };
+use tokio::time::timeout;
 
 use crate::assert::assert_error;
 use crate::domain::counter;
@@ -138,7 +139,14 @@ pub(crate) async fn a_worker_that_was_dropped_is_not_waited_for(fixture: &Fixtur
     assert!(failure.contains("dropped"), "{failure}");
     let status = progress.status();
     assert_eq!((status.state, status.failure), (SubscriptionState::Ended, Some(failure)));
-    Ok(())
+
+    // Its lease lasts for half a minute, and nobody works under it.
+    let worker = store.subscription("leased").spawn(Journal::default().handler())?;
+    idle(store, "leased", &worker).await?;
+    drop(worker);
+    counter::create(store, 2).await?;
+    let at_once = timeout(Duration::from_secs(10), refused(store, "leased")).await;
+    at_once.expect("it does not wait for the lease to end").map(drop)
 }
 
 pub(crate) async fn what_another_process_has_failed_at_is_not_waited_for(

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use evercore::engine::StorageEngine;
 use evercore::{
-    Batch, Error, EventStore, FailurePolicy, Handler, HandlerRetry, Result, Start,
-    SubscriptionState, each,
+    Batch, Error, EventStore, FailurePolicy, Handler, HandlerRetry, Received, RecordedEvent,
+    Result, Router, Start, SubscriptionState, each,
 };
 use futures_util::StreamExt;
 use tokio::sync::Notify;
@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::assert::assert_error;
 use crate::cancellation::Halting;
-use crate::domain::counter;
+use crate::domain::counter::{self, Added};
 use crate::fixture::Fixture;
 use crate::journal::{Journal, idle, info, until_true};
 
@@ -134,6 +134,107 @@ pub(crate) async fn a_stop_is_heard_after_the_batch_that_is_handled(
     }
     assert_eq!(info(store, "token").await?.lag, 2);
     Ok(())
+}
+
+/// Handles events one by one, each after a notice.
+#[derive(Clone, Debug, Default)]
+struct OnNotice {
+    entered: Arc<Notify>,
+    go_on: Arc<Notify>,
+    journal: Journal,
+}
+
+impl OnNotice {
+    async fn take(self, event: &RecordedEvent) -> Result<()> {
+        self.entered.notify_one();
+        self.go_on.notified().await;
+        self.journal.extend(std::slice::from_ref(event));
+        Ok(())
+    }
+
+    fn each(&self) -> impl Handler {
+        let this = self.clone();
+        each(async move |event: RecordedEvent| this.take(&event).await)
+    }
+
+    fn router(&self) -> impl Handler {
+        let this = self.clone();
+        Router::new().on(async move |added: Received<Added>| this.take(added.recorded()).await)
+    }
+
+    /// Lets `count` events be handled, and waits until the next one has begun.
+    async fn handles(&self, count: usize) {
+        for _ in 0..count {
+            self.entered.notified().await;
+            self.go_on.notify_one();
+        }
+        self.entered.notified().await;
+    }
+}
+
+/// Handles two of five events, and stops in the middle of the third, which is handled as well.
+async fn stops_after_three(
+    notice: &OnNotice,
+    task: JoinHandle<Result<()>>,
+    stop: &CancellationToken,
+) -> Result<()> {
+    notice.handles(2).await;
+    stop.cancel();
+    notice.go_on.notify_one();
+    soon(task).await.expect("it does not panic")?;
+    assert_eq!(notice.journal.positions(), [1, 2, 3]);
+    Ok(())
+}
+
+pub(crate) async fn a_stop_is_heard_between_the_events_of_a_batch(fixture: &Fixture) -> Result<()> {
+    let store = fixture.store();
+    counters(store, 5).await?;
+
+    let (notice, stop) = (OnNotice::default(), CancellationToken::new());
+    let durable = store.subscription("each").stop_on(stop.clone()).run(notice.each());
+    stops_after_three(&notice, tokio::spawn(durable), &stop).await?;
+    let (notice, stop) = (OnNotice::default(), CancellationToken::new());
+    let durable = store.subscription("router").stop_on(stop.clone()).run(notice.router());
+    stops_after_three(&notice, tokio::spawn(durable), &stop).await?;
+    for name in ["each", "router"] {
+        assert_eq!(info(store, name).await?.cursor.get(), 3, "what was handled is recorded");
+    }
+
+    let (notice, stop) = (OnNotice::default(), CancellationToken::new());
+    let ephemeral = store.ephemeral().start(Start::Beginning).stop_on(stop.clone());
+    stops_after_three(&notice, tokio::spawn(ephemeral.run(notice.each())), &stop).await
+}
+
+/// The default of [`record_within`](evercore::SubscriptionBuilder::record_within) is a tenth of a second.
+pub(crate) async fn a_slow_handler_is_recorded_between_its_events(fixture: &Fixture) -> Result<()> {
+    let store = fixture.store();
+    counters(store, 200).await?;
+
+    let notice = OnNotice::default();
+    let strict = store.subscription("strict").record_within(Duration::ZERO);
+    let worker = strict.spawn(notice.each())?;
+    notice.handles(3).await;
+    assert_eq!(info(store, "strict").await?.cursor.get(), 3);
+    assert_eq!((worker.status().position.get(), worker.status().handled), (3, 3));
+    drop(worker);
+    store.subscriptions().pause("strict").await?;
+
+    let notice = OnNotice::default();
+    let worker = store.subscription("usual").spawn(notice.router())?;
+    notice.handles(1).await;
+    tokio::time::sleep(Duration::from_millis(150)).await;
+    // The second one takes long, so that both are recorded before the third is begun.
+    notice.go_on.notify_one();
+    notice.entered.notified().await;
+    assert_eq!(info(store, "usual").await?.cursor.get(), 2);
+    // A pause is heard in the middle of a batch as well.
+    store.subscriptions().pause("usual").await?;
+    while worker.status().state != SubscriptionState::Paused {
+        notice.go_on.notify_one();
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(info(store, "usual").await?.cursor.get() < 200, "the pause was heard");
+    soon(worker.shutdown()).await
 }
 
 pub(crate) async fn a_stop_is_heard_while_another_worker_has_the_lease(

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::handler::{Batch, Handler, HandlerError, caught};
+use super::interrupt::Interrupt;
 use crate::engine::{Settlement, TransactionContext, Transactor};
 use crate::store::{Inner, nesting};
 use crate::{BoxError, Error};
@@ -15,6 +16,7 @@ pub(super) trait Deliver: Clone {
         &mut self,
         batch: Batch,
         settlement: Settlement,
+        interrupt: &Interrupt,
     ) -> Result<Recorded, Undelivered>;
 }
 
@@ -23,8 +25,8 @@ pub(super) trait Deliver: Clone {
 pub(super) enum Recorded {
     /// In one transaction with what the handler did.
     WithItsEffects,
-    /// It may be recorded together with later ones.
-    NotYet,
+    /// So many of its events are handled. They may be recorded together with later ones.
+    NotYet(usize),
 }
 
 /// Why a batch was not handled.
@@ -52,9 +54,13 @@ pub(super) struct Transactional<'a, X, F> {
 }
 
 impl<H: Handler> Deliver for Plain<H> {
-    async fn deliver(&mut self, batch: Batch, _: Settlement) -> Result<Recorded, Undelivered> {
-        handle(&mut self.handler, batch).await?;
-        Ok(Recorded::NotYet)
+    async fn deliver(
+        &mut self,
+        batch: Batch,
+        _: Settlement,
+        interrupt: &Interrupt,
+    ) -> Result<Recorded, Undelivered> {
+        Ok(Recorded::NotYet(handle(&mut self.handler, batch, interrupt).await?))
     }
 }
 
@@ -68,6 +74,7 @@ where
         &mut self,
         batch: Batch,
         settlement: Settlement,
+        _: &Interrupt,
     ) -> Result<Recorded, Undelivered> {
         let most_idle = Some(self.most_idle);
         let began = TransactionContext::begin(&self.store, self.transactor, most_idle).await;
@@ -120,7 +127,13 @@ impl From<HandlerError> for Undelivered {
     }
 }
 
-/// Gives a batch to a handler.
-pub(super) async fn handle<H: Handler>(handler: &mut H, batch: Batch) -> Result<(), HandlerError> {
-    caught(handler.handle(batch)).await.and_then(std::convert::identity)
+/// Gives a batch to a handler. Gives how many of its events are handled: one at least.
+pub(super) async fn handle<H: Handler>(
+    handler: &mut H,
+    batch: Batch,
+    interrupt: &Interrupt,
+) -> Result<usize, HandlerError> {
+    let count = batch.len();
+    let handled = caught(handler.handle_until(batch, interrupt)).await;
+    handled.and_then(std::convert::identity).map(|handled| handled.clamp(1, count))
 }

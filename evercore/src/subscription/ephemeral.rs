@@ -1,17 +1,20 @@
 //! Following the log without leaving a trace.
 
 use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::stream::{self, Stream, StreamExt};
 use tokio_util::sync::CancellationToken;
-use tracing::{error, warn};
+use tracing::{error, info, warn};
 
 use super::failure::FailurePolicy;
 use super::following::following;
 use super::handler::{Batch, Handler};
 use super::hub::Seat;
+use super::interrupt::Interrupt;
 use super::name::{Partition, Start};
 use super::page::PageEvents;
 use super::read_ahead::ReadAhead;
@@ -178,7 +181,19 @@ impl EphemeralBuilder {
             let mut failed = 0;
             while !rest.is_empty() && !stop.is_cancelled() {
                 let batch = Batch::of(rest.clone(), &store.registry);
-                let Err(error) = super::deliver::handle(&mut handler, batch).await else { break };
+                let interrupt = Interrupt::of(stop.clone());
+                let handled = tokio::select! {
+                    biased;
+                    handled = super::deliver::handle(&mut handler, batch, &interrupt) => handled,
+                    never = say_it_stops(stop) => match never {},
+                };
+                let error = match handled {
+                    Ok(count) => {
+                        (rest, failed) = (rest.split_at(count).1, 0);
+                        continue;
+                    }
+                    Err(error) => error,
+                };
                 let index = error.failed_at().filter(|index| *index < rest.len()).unwrap_or(0);
                 if index > 0 {
                     (rest, failed) = (rest.split_at(index).1, 0);
@@ -230,6 +245,13 @@ impl EphemeralBuilder {
         let pages = ReadAhead::new(engine, &filter, Partition::WHOLE, self.batch_size);
         Ok(Follower { pages, cursor, at_end: false, seat })
     }
+}
+
+/// Logs that it is to stop while the handler has events.
+async fn say_it_stops(stop: &CancellationToken) -> Infallible {
+    stop.cancelled().await;
+    info!("an ephemeral subscription is to stop, and waits for its handler");
+    pending().await
 }
 
 impl Follower {

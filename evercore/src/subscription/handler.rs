@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 
+use super::interrupt::Interrupt;
 use super::page::{PageEvent, PageEvents};
 use crate::metadata::with_cause;
 use crate::{BoxError, RecordedEvent, Registry, Report};
@@ -34,6 +35,25 @@ pub trait Handler: Clone + Send + 'static {
     /// [`HandlerError`], which any error converts to. The batch comes again, as the subscription's
     /// [`FailurePolicy`](super::FailurePolicy) says.
     fn handle(&mut self, batch: Batch) -> impl Future<Output = Result<(), HandlerError>> + Send;
+
+    /// Handles a batch up to where `interrupt` asks it to return, and gives how many of its events it has handled: one at
+    /// least. Workers call this, and give the rest of the batch later.
+    ///
+    /// By default a batch is handled as a whole. [`each`] and [`Router`](super::Router) return between two events, so that
+    /// a stop does not wait for the rest of a batch, and what a slow handler has handled is recorded as
+    /// [`record_within`](super::SubscriptionBuilder::record_within) says. A handler that passes its batch on to several
+    /// others calls their [`handle`](Self::handle).
+    ///
+    /// # Errors
+    /// As [`handle`](Self::handle).
+    fn handle_until(
+        &mut self,
+        batch: Batch,
+        interrupt: &Interrupt,
+    ) -> impl Future<Output = Result<usize, HandlerError>> + Send {
+        let (_, count) = (interrupt, batch.len());
+        async move { self.handle(batch).await.map(|()| count) }
+    }
 }
 
 /// Events that a handler is given together: one at least, in position order, as they are stored.
@@ -192,8 +212,17 @@ where
     E: Into<BoxError>,
 {
     async fn handle(&mut self, batch: Batch) -> Result<(), HandlerError> {
+        self.handle_until(batch, &Interrupt::new()).await.map(drop)
+    }
+
+    async fn handle_until(
+        &mut self,
+        batch: Batch,
+        interrupt: &Interrupt,
+    ) -> Result<usize, HandlerError> {
         let (handle, all) = (self.0.clone(), 0..batch.len());
-        one_by_one(batch, all, move |event| handle.clone()(RecordedEvent::clone(&event))).await
+        let handle = move |event: PageEvent| handle.clone()(RecordedEvent::clone(&event));
+        one_by_one(batch, all, interrupt.clone(), handle).await
     }
 }
 
@@ -203,17 +232,23 @@ impl<F> fmt::Debug for Each<F> {
     }
 }
 
-/// Hands some events of a batch to `handle` one by one. What each causes is linked to it.
+/// Hands some events of a batch to `handle` one by one, until it is interrupted. What each causes is linked to it. Gives
+/// the index of the first that it has not handled.
 pub(super) async fn one_by_one<Fut, E>(
     batch: Batch,
     events: Range<usize>,
+    interrupt: Interrupt,
     mut handle: impl FnMut(PageEvent) -> Fut + Send,
-) -> Result<(), HandlerError>
+) -> Result<usize, HandlerError>
 where
     Fut: Future<Output = Result<(), E>> + Send,
     E: Into<BoxError>,
 {
+    let end = events.end;
     for index in events {
+        if index > 0 && interrupt.is_requested() {
+            return Ok(index);
+        }
         let event = batch.events.event(index);
         let handling = handle(event.clone());
         match caught(with_cause(event, handling)).await {
@@ -222,7 +257,7 @@ where
             Err(panic) => return Err(HandlerError::at(index, panic.into_source())),
         }
     }
-    Ok(())
+    Ok(end)
 }
 
 /// A panic of user code is a failure like any other.

@@ -103,6 +103,11 @@ impl Hub {
         self.shared.wanted.notify_one();
         Seat { shared: Arc::clone(&self.shared), number, pulse }
     }
+
+    /// Has the next look made at once, if there are members.
+    pub(super) fn look_now(&self) {
+        self.shared.wanted.notify_one();
+    }
 }
 
 /// A third of the lease, so that one renewal may fail.

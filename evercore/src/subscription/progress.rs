@@ -16,7 +16,7 @@ pub struct SubscriptionStatus {
     pub state: SubscriptionState,
     /// Everything up to here is handled, by this worker's partitions.
     pub position: Position,
-    /// The last event of the log, as of the last look.
+    /// The last event of the log, as of the last look. Never before `position`.
     pub head: Position,
     /// The events handled since it was started.
     pub handled: u64,
@@ -168,8 +168,15 @@ impl Progress {
         numbers.failure = failure.map(str::to_owned);
     }
 
+    /// The log goes up to here, at least.
     pub(super) fn saw_head(&self, head: Position) {
-        self.numbers().head = head;
+        let mut numbers = self.numbers();
+        numbers.head = numbers.head.max(head);
+    }
+
+    /// The tokens of the leases that it holds.
+    pub(super) fn tokens(&self) -> Vec<i64> {
+        self.numbers().places.iter().map(|place| place.token).collect()
     }
 
     /// A partition was taken. The worker may have had it before, under a lease that has ended meanwhile.
@@ -177,6 +184,7 @@ impl Progress {
         let LeaseKey { partition, token, .. } = *lease;
         let mut numbers = self.numbers();
         numbers.last_position = position;
+        numbers.head = numbers.head.max(position);
         numbers.failure = None;
         numbers.places.retain(|place| place.partition != partition);
         numbers.places.push(Place { partition, token, position, failure: None });
@@ -197,6 +205,7 @@ impl Progress {
                 place.failure = None;
             }
             numbers.last_position = position;
+            numbers.head = numbers.head.max(position);
         }
     }
 

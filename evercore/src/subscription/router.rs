@@ -8,6 +8,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use super::handler::{Batch, Handler, HandlerError, one_by_one};
+use super::interrupt::Interrupt;
 use super::page::PageEvent;
 use crate::registry::KnownEvent;
 use crate::retired::Part;
@@ -80,8 +81,9 @@ enum Unknown {
 }
 
 /// Handles events of a batch that are alike: what is to be looked up and boxed, is so once for all of them.
-type HandleEvents =
-    Arc<dyn Fn(Batch, Range<usize>) -> Handling<Result<(), HandlerError>> + Send + Sync>;
+type HandleEvents = Arc<
+    dyn Fn(Batch, Range<usize>, Interrupt) -> Handling<Result<usize, HandlerError>> + Send + Sync,
+>;
 type HandlePart = Arc<dyn Fn(PageEvent, Part) -> Handling<Result<(), BoxError>> + Send + Sync>;
 type Handling<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
@@ -106,9 +108,9 @@ impl Router {
         let route = Arc::new(Route {
             event_type: TypeId::of::<E>(),
             is_for: RecordedEvent::is::<E>,
-            events: Arc::new(move |batch, events| {
+            events: Arc::new(move |batch, events, interrupt| {
                 let handle = handle.clone();
-                Box::pin(one_by_one(batch, events, move |recorded| {
+                Box::pin(one_by_one(batch, events, interrupt, move |recorded| {
                     let handle = handle.clone();
                     async move {
                         let event = recorded.decode_known()?;
@@ -161,9 +163,9 @@ impl Router {
         Fut: Future<Output = Result<(), Failure>> + Send,
         Failure: Into<BoxError>,
     {
-        self.unknown = Unknown::HandOver(Arc::new(move |batch, events| {
+        self.unknown = Unknown::HandOver(Arc::new(move |batch, events, interrupt| {
             let handle = handle.clone();
-            Box::pin(one_by_one(batch, events, move |event| {
+            Box::pin(one_by_one(batch, events, interrupt, move |event| {
                 let handle = handle.clone();
                 async move { handle(RecordedEvent::clone(&event)).await.map_err(Into::into) }
             }))
@@ -182,8 +184,8 @@ impl Router {
             Some(KnownEvent::Current(_)) => None,
             Some(KnownEvent::Retired(retired)) => self.handling_of_parts(*retired),
             None => match &self.unknown {
-                Unknown::Fail => Some(Arc::new(|batch, events| {
-                    Box::pin(one_by_one(batch, events, async |event| {
+                Unknown::Fail => Some(Arc::new(|batch, events, interrupt| {
+                    Box::pin(one_by_one(batch, events, interrupt, async |event| {
                         Err(Error::UnknownEvent(Box::new(event.place())))
                     }))
                 })),
@@ -199,9 +201,9 @@ impl Router {
             return None;
         }
         let routes = Arc::clone(&self.routes);
-        Some(Arc::new(move |batch, events| {
+        Some(Arc::new(move |batch, events, interrupt| {
             let routes = Arc::clone(&routes);
-            Box::pin(one_by_one(batch, events, move |event| {
+            Box::pin(one_by_one(batch, events, interrupt, move |event| {
                 let routes = Arc::clone(&routes);
                 async move {
                     for part in event.parts(&retired)? {
@@ -240,16 +242,27 @@ impl<E> Deref for Received<E> {
 
 impl Handler for Router {
     async fn handle(&mut self, batch: Batch) -> Result<(), HandlerError> {
+        self.handle_until(batch, &Interrupt::new()).await.map(drop)
+    }
+
+    async fn handle_until(
+        &mut self,
+        batch: Batch,
+        interrupt: &Interrupt,
+    ) -> Result<usize, HandlerError> {
         let mut next = 0;
         while let Some(first) = batch.get(next) {
             let alike = batch[next..].iter().take_while(|event| event.is_like(first)).count();
             let events = next..next + alike;
             next = events.end;
             if let Some(handle) = self.handling(&batch, events.clone()) {
-                handle(batch.clone(), events).await?;
+                let handled = handle(batch.clone(), events, interrupt.clone()).await?;
+                if handled < next {
+                    return Ok(handled);
+                }
             }
         }
-        Ok(())
+        Ok(next)
     }
 }
 

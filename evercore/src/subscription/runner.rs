@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, warn};
+use tracing::{info, warn};
 
 use super::config::Config;
 use super::deliver::Deliver;
@@ -82,7 +82,7 @@ impl Runner {
         let limit = config.page_size();
         let pages = ReadAhead::new(engine, &config.followed.read, partition, limit);
         config.progress.took(&lease, cursor);
-        debug!(subscription = %lease.subscription, partition = lease.partition, %cursor, "took the lease");
+        info!(subscription = %lease.subscription, partition = lease.partition, position = %cursor, "a worker took a partition, and goes on after this position");
         let (recorded, unrecorded) = (cursor, None);
         Self {
             config,
@@ -127,7 +127,7 @@ impl Runner {
             }
             let pulse = self.seat.pulse.borrow_and_update().clone();
             pulse.check().map_err(Ended::Failed)?;
-            self.config.progress.saw_head(pulse.head.max(self.cursor));
+            self.config.progress.saw_head(pulse.head);
             match pulse.status {
                 LeaseStatus::Lost => return Err(Ended::Lost),
                 LeaseStatus::Held { paused: true, .. } => return Err(Ended::Paused),
@@ -146,6 +146,7 @@ impl Runner {
             };
             let page = stop.run_until_cancelled(reading).await.ok_or(Ended::Stopped)??;
             let (end, is_last) = (page.end, page.at_end);
+            self.config.progress.saw_head(page.end);
             self.process(deliver, page).await?;
             at_end = is_last && self.cursor >= end;
         }

@@ -157,8 +157,10 @@ impl EventStore {
 impl<'a> Failure<'a> {
     /// What it has failed with, if no worker is known to run it.
     fn of(here: &'a Here, stored: &'a StoredSubscription) -> Option<Self> {
-        let is_held =
-            |place: &StoredPartition| place.lease.as_ref().is_some_and(|lease| !lease.ended);
+        let is_held = |place: &StoredPartition| {
+            let lease = place.lease.as_ref();
+            lease.is_some_and(|lease| !lease.ended && !here.abandoned.contains(&lease.token))
+        };
         if here.running > 0 || stored.paused || stored.partitions.iter().any(is_held) {
             return None;
         }

@@ -6,6 +6,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use futures_util::FutureExt;
 use futures_util::future::{Fuse, FusedFuture};
 use futures_util::stream::{FuturesUnordered, StreamExt};
@@ -75,11 +76,12 @@ async fn work<D: Deliver>(config: &Arc<Config>, deliver: D) -> Result<()> {
                     }
                     continue;
                 }
-                Found::Nothing(state) => {
+                Found::Nothing(why) => {
                     if runners.is_empty() {
+                        let state = why.state();
                         config.progress.set_state(state);
                         if waits.replace(state) != Some(state) {
-                            config.say_it_waits(state);
+                            config.say_it_waits(&why);
                         }
                     }
                     Next::Search(config.search_interval())
@@ -132,10 +134,29 @@ enum Next {
 /// What a search has come to.
 enum Found {
     Grant(crate::engine::Grant),
-    Nothing(SubscriptionState),
+    Nothing(WhyNothing),
     /// The store could not be asked.
     Unreachable,
     Refused(Error),
+}
+
+/// Why no partition is free.
+enum WhyNothing {
+    Paused,
+    /// Others have them, the one that is free first until then.
+    Taken {
+        owner: String,
+        until: DateTime<Utc>,
+    },
+}
+
+impl WhyNothing {
+    const fn state(&self) -> SubscriptionState {
+        match self {
+            Self::Paused => SubscriptionState::Paused,
+            Self::Taken { .. } => SubscriptionState::StandingBy,
+        }
+    }
 }
 
 impl Config {
@@ -155,13 +176,13 @@ impl Config {
         stop.run_until_cancelled(registering).await.unwrap_or(Ok(()))
     }
 
-    fn say_it_waits(&self, state: SubscriptionState) {
-        match state {
-            SubscriptionState::Paused => {
+    fn say_it_waits(&self, why: &WhyNothing) {
+        match why {
+            WhyNothing::Paused => {
                 info!(subscription = %self.name, "a worker waits: the subscription is paused");
             }
-            _ => {
-                info!(subscription = %self.name, "a worker stands by: another one has the lease");
+            WhyNothing::Taken { owner, until } => {
+                info!(subscription = %self.name, %owner, %until, "a worker stands by: another one has the lease, which ends then unless it is renewed");
             }
         }
     }
@@ -229,7 +250,7 @@ impl Config {
         };
         match self.store.engine.acquire(&request).await {
             Ok(Acquired::Granted(grant)) => Found::Grant(grant),
-            Ok(Acquired::Paused) => Found::Nothing(SubscriptionState::Paused),
+            Ok(Acquired::Paused) => Found::Nothing(WhyNothing::Paused),
             Ok(Acquired::Unknown) => {
                 Found::Refused(Error::UnknownSubscription { name: self.name.to_string() })
             }
@@ -241,7 +262,7 @@ impl Config {
                 if self.partitions > 1 && !stop.is_cancelled() {
                     self.ask_for_a_share(mine).await;
                 }
-                Found::Nothing(SubscriptionState::StandingBy)
+                Found::Nothing(WhyNothing::Taken { owner, until })
             }
             Err(error) if error.is_retryable() => {
                 self.say_it_retries("cannot look for a partition; trying again", &error);

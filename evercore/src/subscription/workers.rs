@@ -26,6 +26,8 @@ pub(super) struct Here {
     pub(super) starting: usize,
     /// What the last one failed with, unless another one was started since.
     pub(super) failure: Option<Arc<str>>,
+    /// The tokens of leases that the last worker which was dropped has held: nobody works under them.
+    pub(super) abandoned: Vec<i64>,
 }
 
 /// A worker, from the moment that it is set up until it has ended. Dropping it without [`end`](Self::end) says that the
@@ -137,6 +139,9 @@ impl Drop for Worker {
         if !self.has_ended {
             let (name, position) = (&self.name, self.progress.status().position);
             warn!(subscription = %name, %position, "a worker was dropped while it ran; the lease that it may hold ends by itself");
+            if let Some(here) = self.all.lock().get_mut(&self.name) {
+                here.abandoned = self.progress.tokens();
+            }
             self.leave(Some(DROPPED), Some(DROPPED));
         }
     }

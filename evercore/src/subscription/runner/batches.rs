@@ -1,23 +1,29 @@
 //! Giving the events of a page to the handler.
 
 use std::collections::HashSet;
+use std::convert::Infallible;
+use std::future::pending;
 use std::pin::pin;
 use std::sync::Arc;
 
-use tokio::time::{Instant, sleep_until};
-use tracing::warn;
+use tokio::time::{Instant, sleep, sleep_until};
+use tracing::{info, warn};
 
 use super::{Ended, Runner, patiently};
 use crate::engine::{LeaseKey, LeaseStatus, LogPage, NewlyParked, Settlement};
 use crate::subscription::deliver::{Deliver, Recorded, Undelivered};
 use crate::subscription::failure::AtLast;
 use crate::subscription::handler::{Batch, HandlerError};
+use crate::subscription::interrupt::Interrupt;
 use crate::subscription::page::PageEvents;
 use crate::subscription::progress::SubscriptionState;
 use crate::{AggregateId, Error, Position, RecordedEvent, Report};
 
 /// The longest text of a failure that is stored.
 const MOST_FAILURE_CHARS: usize = 2_000;
+
+/// The state of a lease whose partition is to be worked on, and nothing else.
+const UNDISTURBED: LeaseStatus = LeaseStatus::Held { paused: false, wanted: false, redrive: false };
 
 /// What became of a delivery.
 type Delivered = Result<Recorded, HandlerError>;
@@ -51,6 +57,11 @@ impl Runner {
 
             let settlement = Settlement { parked: waiting.clone(), ..self.settlement(to) };
             let error = match self.deliver(deliver, events.clone(), &settlement).await? {
+                Ok(Recorded::NotYet(count)) if count < events.len() => {
+                    rest = self.handled_first(count, &events, waiting, &rest).await?;
+                    failed = 0;
+                    continue;
+                }
                 Ok(recorded) => {
                     let is_last = at_end && later.is_empty();
                     self.handled(to, events.len(), recorded, waiting, is_last).await?;
@@ -68,10 +79,10 @@ impl Runner {
                 if self.config.policy.at_last == AtLast::Stop {
                     return Err(self.fail(event, error).await);
                 }
-                let text = failure_text(error.report());
-                self.say_it_failed(event, &text, "a handler failed; parking the event");
+                let given_up = self.given_up(event, failure_text(error.report()), 1);
+                self.say_it_is_parked(event, &given_up, "parking the event");
                 let mut parked = waiting;
-                parked.push(self.given_up(event, text, 1));
+                parked.push(given_up);
                 parked.sort_unstable_by_key(|parked| parked.position);
                 self.park(to, parked, 0).await?;
                 self.has_parked = true;
@@ -83,12 +94,8 @@ impl Runner {
                 // Those before the failed one are handled.
                 Some(index) => {
                     singly = events[index].position();
-                    if let Some(before) = index.checked_sub(1) {
-                        let to = events[before].position();
-                        let waiting = waiting.into_iter().filter(|event| event.position <= to);
-                        self.park(to, waiting.collect(), index).await?;
-                        rest =
-                            rest.split_at(rest.partition_point(|event| event.position() <= to)).1;
+                    if index > 0 {
+                        rest = self.handled_first(index, &events, waiting, &rest).await?;
                     }
                 }
                 None if self.config.policy.stops_at_once() => {
@@ -100,12 +107,26 @@ impl Runner {
         Ok(())
     }
 
+    /// Records that the first `count` of the events that were given are handled. Gives those of the page that come after
+    /// them.
+    async fn handled_first(
+        &mut self,
+        count: usize,
+        given: &PageEvents,
+        waiting: Vec<NewlyParked>,
+        page: &PageEvents,
+    ) -> Result<PageEvents, Ended> {
+        let to = given[count - 1].position();
+        let waiting = waiting.into_iter().filter(|event| event.position <= to);
+        self.park(to, waiting.collect(), count).await?;
+        Ok(page.split_at(page.partition_point(|event| event.position() <= to)).1)
+    }
+
     /// Whether something else has come up that goes before the next batch.
     fn is_interrupted(&self) -> bool {
-        let undisturbed = LeaseStatus::Held { paused: false, wanted: false, redrive: false };
         let pulse = &self.seat.pulse;
         let has_news = pulse.has_changed().unwrap_or(true);
-        self.stop.is_cancelled() || (has_news && pulse.borrow().status != undisturbed)
+        self.stop.is_cancelled() || (has_news && pulse.borrow().status != UNDISTURBED)
     }
 
     /// Gives events to the handler, if there are any. Only what the handler says comes back; whatever else can go wrong
@@ -117,13 +138,13 @@ impl Runner {
         settlement: &Settlement,
     ) -> Result<Delivered, Ended> {
         if events.is_empty() {
-            return Ok(Ok(Recorded::NotYet));
+            return Ok(Ok(Recorded::NotYet(0)));
         }
         let batch = Batch::of(events, &self.config.store.registry);
-        let mut waited = 0;
+        let (interrupt, mut waited) = (Interrupt::of(self.stop.clone()), 0);
         loop {
-            let delivery = deliver.deliver(batch.clone(), settlement.clone());
-            match self.attend(delivery).await? {
+            let delivery = deliver.deliver(batch.clone(), settlement.clone(), &interrupt);
+            match self.attend(delivery, &interrupt).await? {
                 Ok(recorded) => return Ok(Ok(recorded)),
                 Err(Undelivered::Handler(error)) => return Ok(Err(error)),
                 Err(Undelivered::Store(error)) => {
@@ -137,16 +158,19 @@ impl Runner {
     async fn attend(
         &mut self,
         delivery: impl Future<Output = Result<Recorded, Undelivered>>,
+        interrupt: &Interrupt,
     ) -> Result<Result<Recorded, Undelivered>, Ended> {
         let mut pulse = self.seat.pulse.clone();
         let mut lost = pin!(pulse.wait_for(|pulse| pulse.status == LeaseStatus::Lost));
         let mut delivery = pin!(delivery);
+        let mut interrupting = pin!(self.interrupt(interrupt.clone()));
         let record_at = self.record_at().filter(|_| self.has_unrecorded_batches());
         tokio::select! {
             biased;
             // What it does is to stop, or not to begin: somebody else has the events now.
             _ = &mut lost => return Err(Ended::Lost),
             delivered = &mut delivery => return Ok(delivered),
+            never = &mut interrupting => match never {},
             () = sleep_until(record_at.unwrap_or_else(Instant::now)), if record_at.is_some() => {}
         }
         let settlement = self.settlement(self.cursor);
@@ -161,12 +185,44 @@ impl Runner {
             biased;
             _ = &mut lost => return Err(Ended::Lost),
             both = async { tokio::join!(delivery, record) } => both,
+            never = &mut interrupting => match never {},
         };
         if settled.is_err() {
             self.settle(settlement).await?;
         }
         self.is_recorded();
         Ok(delivered)
+    }
+
+    /// Asks the handler to return before the rest of its batch, as soon as that is to be recorded or something else has
+    /// come up.
+    fn interrupt(&self, interrupt: Interrupt) -> impl Future<Output = Infallible> + use<> {
+        let (stop, mut pulse) = (self.stop.clone(), self.seat.pulse.clone());
+        let (lease, cursor, within) = (self.lease.clone(), self.cursor, self.config.record_within);
+        if within.is_zero() {
+            interrupt.request();
+        }
+        let interrupting = async move {
+            let disturbed = async {
+                while pulse.changed().await.is_ok()
+                    && pulse.borrow_and_update().status == UNDISTURBED
+                {}
+            };
+            tokio::select! {
+                () = disturbed => {}
+                () = sleep(within) => {}
+            }
+            interrupt.request();
+        };
+        let stopping = async move {
+            stop.cancelled().await;
+            let LeaseKey { subscription, partition, .. } = &lease;
+            info!(%subscription, partition, position = %cursor, "a worker is to stop, and waits for its handler, which has events after this position");
+        };
+        async {
+            tokio::join!(interrupting, stopping);
+            pending().await
+        }
     }
 
     /// Moves on past a batch that was handled, and records it if that is not to wait for later ones.
@@ -185,8 +241,8 @@ impl Runner {
                 self.is_recorded();
                 Ok(())
             }
-            Recorded::NotYet if !waiting.is_empty() => self.park(to, waiting, count).await,
-            Recorded::NotYet => {
+            Recorded::NotYet(_) if !waiting.is_empty() => self.park(to, waiting, count).await,
+            Recorded::NotYet(_) => {
                 self.moved(to, count);
                 if is_last { self.record().await } else { self.record_if_due().await }
             }
@@ -230,6 +286,7 @@ impl Runner {
         else {
             return Ok(false);
         };
+        self.config.progress.saw_head(self.seat.pulse.borrow().head);
         let error = error.report().to_string();
         self.say_it_failed(event, &error, &format!("a handler failed; trying again in {wait:?}"));
         self.config.progress.retries(Some(&self.lease), error);
@@ -241,8 +298,19 @@ impl Runner {
     /// Logs what a handler failed with, and what follows.
     pub(super) fn say_it_failed(&self, event: &RecordedEvent, error: &str, what_follows: &str) {
         let LeaseKey { subscription, partition, .. } = &self.lease;
-        let (position, event) = (event.position(), event.event_type());
-        warn!(%subscription, partition, %position, event, error, "{what_follows}");
+        let (position, aggregate_id) = (event.position(), event.aggregate_id());
+        let event = event.event_type();
+        warn!(%subscription, partition, %position, %aggregate_id, event, error, "{what_follows}");
+    }
+
+    /// Logs that an event is parked, and whether it is given to the handler again.
+    pub(super) fn say_it_is_parked(&self, event: &RecordedEvent, parked: &NewlyParked, how: &str) {
+        let what_follows = match parked.redrive_after {
+            Some(after) => format!("it is redriven in {after:?}"),
+            None => "redrive or discard it".to_owned(),
+        };
+        let error = parked.reason.as_deref().unwrap_or_default();
+        self.say_it_failed(event, error, &format!("a handler failed; {how}: {what_follows}"));
     }
 
     /// An event that the handler has failed on for good, for the moment: it was given up so often.

@@ -3,9 +3,11 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use tracing::info;
+
 use super::batches::failure_text;
 use super::{Ended, Runner, patiently};
-use crate::engine::{ParkedRequest, Settlement, WhichParked};
+use crate::engine::{LeaseKey, ParkedRequest, Settlement, WhichParked};
 use crate::subscription::deliver::{Deliver, Recorded};
 use crate::{ParkedEvent, Position};
 
@@ -54,9 +56,11 @@ impl Runner {
             let events = vec![event.clone()].into();
             match self.deliver(deliver, events, &settlement).await? {
                 Ok(recorded) => {
-                    if recorded == Recorded::NotYet {
+                    if recorded != Recorded::WithItsEffects {
                         self.settle(settlement).await?;
                     }
+                    let LeaseKey { subscription, partition, .. } = &self.lease;
+                    info!(%subscription, partition, position = %event.position(), "a parked event was handled");
                     return Ok(true);
                 }
                 Err(error) => {
@@ -64,15 +68,11 @@ impl Runner {
                     // What is redriven by itself comes again, and nothing waits for it until then.
                     let comes_again = self.config.policy.redrive.is_some();
                     if comes_again || !self.wait_to_retry(failed, event, &error).await? {
-                        let text = failure_text(error.report());
-                        self.say_it_failed(
-                            event,
-                            &text,
-                            "a handler failed; the event stays parked",
-                        );
+                        let (text, often) = (failure_text(error.report()), parked.attempts);
+                        let given_up = self.given_up(event, text, often.saturating_add(1));
+                        self.say_it_is_parked(event, &given_up, "the event stays parked");
                         settlement.unparked = None;
-                        let given_up = parked.attempts.saturating_add(1);
-                        settlement.parked = vec![self.given_up(event, text, given_up)];
+                        settlement.parked = vec![given_up];
                         self.settle(settlement).await?;
                         return Ok(false);
                     }
