@@ -273,6 +273,7 @@ macro_rules! __with_all_cases {
                         one_parked_event_is_redriven_alone
                         a_discarded_event_is_kept_with_its_reason
                         a_parked_event_is_redriven_by_itself_as_often_as_told
+                        what_is_redriven_again_and_again_holds_up_nothing_else
                         an_undecodable_event_is_not_passed_over
                         a_panic_is_a_failure_like_any_other
                     }
@@ -444,6 +445,8 @@ macro_rules! __with_all_cases {
                         a_worker_that_was_dropped_is_not_waited_for
                         what_another_process_has_failed_at_is_not_waited_for
                         one_that_another_worker_has_taken_over_is_waited_for
+                        a_failure_that_another_process_has_mended_is_forgotten
+                        no_wait_is_too_long_to_be_computed
                     }
                     stopping {
                         a_stop_is_heard_while_there_is_nothing_to_do

@@ -67,8 +67,8 @@ pub(crate) async fn pause(wait: Duration) {
     }
 }
 
-/// Longer than anyone waits.
-const MOST: Duration = Duration::from_secs(u32::MAX as u64);
+/// The longest time that anything is waited for, some 136 years: a later moment could not be computed.
+pub(crate) const MOST: Duration = Duration::from_secs(u32::MAX as u64);
 
 impl Backoff {
     pub(crate) const fn new(base: Duration, longest: Duration) -> Self {

@@ -184,3 +184,45 @@ pub(crate) async fn one_that_another_worker_has_taken_over_is_waited_for(
     assert_eq!(info(store, "shared").await?.condition, Condition::Running);
     second.shutdown().await
 }
+
+pub(crate) async fn a_failure_that_another_process_has_mended_is_forgotten(
+    fixture: &Fixture,
+) -> Result<()> {
+    let (store, other) = (fixture.store(), fixture.neighbour().await?);
+    counter::create(store, 1).await?;
+    let ended = store.subscription("mails").run(failing()).await;
+    assert_error!(ended, Error::HandlerFailed { .. });
+    refused(store, "mails").await?;
+
+    let second = other.subscription("mails").spawn(Journal::default().handler())?;
+    other.wait_until_idle("mails").await?;
+    second.shutdown().await?;
+    counter::create(store, 2).await?;
+    let end = store.head().await?;
+    let waiting = timeout(Duration::from_secs(1), store.wait_for("mails", end)).await;
+    assert!(waiting.is_err(), "the other one may come back: {waiting:?}");
+    let second = other.subscription("mails").spawn(Journal::default().handler())?;
+    store.wait_for("mails", end).await?;
+    second.shutdown().await
+}
+
+/// Those of a subscription that is never to poll, say. Beside it, others go on.
+pub(crate) async fn no_wait_is_too_long_to_be_computed(fixture: &Fixture) -> Result<()> {
+    let store = fixture.store();
+    let journal = Journal::default();
+    let follower = store.ephemeral().poll_interval(Duration::MAX).run(journal.handler());
+    let follower = tokio::spawn(follower);
+    let subscription = store.subscription("patient").lease(Duration::MAX);
+    let subscription = subscription.poll_interval(Duration::MAX).record_within(Duration::MAX);
+    let worker = subscription.spawn(Journal::default().handler())?;
+    let usual = store.subscription("usual").spawn(Journal::default().handler())?;
+    idle(store, "usual", &usual).await?;
+    counter::create(store, 1).await?;
+    until_true(async || Ok(journal.len() == 1)).await?;
+    for name in ["usual", "patient"] {
+        store.wait_until_idle(name).await?;
+    }
+    follower.abort();
+    worker.shutdown().await?;
+    usual.shutdown().await
+}

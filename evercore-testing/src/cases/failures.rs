@@ -1,6 +1,6 @@
 //! P9 and P11: every event is handled at least once, and none is dropped in silence.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -8,8 +8,10 @@ use std::time::Duration;
 use evercore::engine::StorageEngine;
 use evercore::{
     AggregateId, Batch, Condition, DiscardedEvent, Error, EventStore, FailurePolicy, Handler,
-    HandlerError, HandlerRetry, Metadata, ParkedEvent, Position, Received, Result, Router, each,
+    HandlerError, HandlerRetry, Metadata, ParkedEvent, Position, Received, RecordedEvent, Result,
+    Router, SubscriptionState, each,
 };
+use tokio::time::{sleep, timeout};
 
 use crate::assert::assert_error;
 use crate::domain::counter::{self, Added, Counter};
@@ -431,6 +433,47 @@ pub(crate) async fn a_parked_event_is_redriven_by_itself_as_often_as_told(
     let of_first = fussy.journal.events().into_iter().filter(|it| it.aggregate_id() == ids[0]);
     let log = fixture.log().await?;
     assert_eq!(of_first.collect::<Vec<_>>(), [log[0].clone(), log[2].clone()]);
+    worker.shutdown().await
+}
+
+/// Neither an event that is new, nor one that is tried again as often as the policy says, nor a pause.
+pub(crate) async fn what_is_redriven_again_and_again_holds_up_nothing_else(
+    fixture: &Fixture,
+) -> Result<()> {
+    let store = fixture.store();
+    let mut ids = counters(store, 8).await?;
+    let bad: BTreeSet<_> = ids.iter().copied().collect();
+    let failures = Arc::new(AtomicU32::new(0));
+    let last_bad = ids.pop().expect("there are eight");
+    let handler = {
+        let failures = Arc::clone(&failures);
+        each(async move |event: RecordedEvent| {
+            sleep(Duration::from_millis(5)).await;
+            if event.aggregate_id() == last_bad {
+                failures.fetch_add(1, Ordering::Relaxed);
+            }
+            if bad.contains(&event.aggregate_id()) { Err("not to my taste") } else { Ok(()) }
+        })
+    };
+    let millis = Duration::from_millis;
+    let often = quick(u32::MAX).base(millis(20)).longest(millis(20));
+    let policy = FailurePolicy::park().retry(quick(4).base(millis(40))).redrive(often);
+    let fresh = counter::create(store, 1).await?;
+    let subscription = store.subscription("busy").poll_interval(millis(10)).on_failure(policy);
+    let worker = subscription.spawn(handler)?;
+    let end = store.head().await?;
+    let waiting = timeout(Duration::from_secs(20), store.wait_for("busy", end));
+    waiting.await.expect("the redriven ones hold up the others")?;
+    assert!(failures.load(Ordering::Relaxed) >= 4, "as often as the policy says");
+    assert_eq!(info(store, "busy").await?.parked, 8);
+
+    counter::add(store, fresh, 1).await?;
+    let end = store.head().await?;
+    let waiting = timeout(Duration::from_secs(20), store.wait_for("busy", end));
+    waiting.await.expect("the redriven ones hold up a new one")?;
+
+    store.subscriptions().pause("busy").await?;
+    until_true(async || Ok(worker.status().state == SubscriptionState::Paused)).await?;
     worker.shutdown().await
 }
 

@@ -154,6 +154,14 @@ pub struct StoredSubscription {
     pub head: Position,
 }
 
+impl StoredSubscription {
+    /// The position up to which all partitions have handled everything.
+    #[must_use]
+    pub fn cursor(&self) -> Position {
+        self.partitions.iter().map(|place| place.cursor).min().unwrap_or_default()
+    }
+}
+
 /// A partition as stored.
 #[derive(Clone, Debug)]
 pub struct StoredPartition {

@@ -343,8 +343,8 @@ fn check_discard(by: &str, reason: &str) -> Result<(), String> {
 }
 
 fn info(stored: StoredSubscription, now: DateTime<Utc>) -> SubscriptionInfo {
+    let cursor = stored.cursor();
     let StoredSubscription { name, filter, paused, partitions, parked, head } = stored;
-    let cursor = partitions.iter().map(|place| place.cursor).min().unwrap_or_default();
     let waiting_since = partitions.iter().filter_map(|place| place.waiting_since).min();
     let is_running =
         partitions.iter().any(|place| place.lease.as_ref().is_some_and(|lease| !lease.ended));

@@ -17,6 +17,7 @@ use super::progress::{Progress, SubscriptionProgress};
 use super::worker;
 use super::workers::Worker;
 use crate::engine::{IfDifferent, Transaction, TransactionContext, Transactor, in_runtime};
+use crate::retry::MOST;
 use crate::store::Inner;
 use crate::{BoxError, EventFilter, EventStore, Report, Result};
 
@@ -302,6 +303,7 @@ impl SubscriptionBuilder {
         let name = self.name.inspect_err(|error| {
             self.progress.end(Some(&Report::new(error).to_string()));
         })?;
+        let lease = self.lease.min(MOST);
         let worker = self.store.workers.begin(&name, &self.progress, &self.store.settled);
         let config = Config {
             store: self.store,
@@ -310,9 +312,11 @@ impl SubscriptionBuilder {
             start: self.start,
             partitions: self.partitions,
             batch_size: self.batch_size,
-            poll_interval: self.poll_interval,
-            lease: self.lease,
-            record_within: self.record_within.unwrap_or_else(|| RECORD_WITHIN.min(self.lease)),
+            poll_interval: self.poll_interval.map(|interval| interval.min(MOST)),
+            lease,
+            record_within: self
+                .record_within
+                .map_or(RECORD_WITHIN.min(lease), |within| within.min(MOST)),
             owner,
             policy: self.policy,
             if_different: self.if_different,

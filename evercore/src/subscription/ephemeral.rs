@@ -19,6 +19,7 @@ use super::name::{Partition, Start};
 use super::page::PageEvents;
 use super::read_ahead::ReadAhead;
 use crate::engine::{LogPage, in_runtime};
+use crate::retry::MOST;
 use crate::store::Inner;
 use crate::{Error, EventFilter, EventStore, Position, RecordedEvent, Report, Result};
 
@@ -240,7 +241,8 @@ impl EphemeralBuilder {
         self.start.check_reached(&*self.store.clock)?;
         let cursor = self.store.engine.resolve_start(self.start).await?;
         let Inner { engine, hub, registry, .. } = &*self.store;
-        let seat = hub.join(engine, None, self.poll_interval);
+        let poll_interval = self.poll_interval.map(|interval| interval.min(MOST));
+        let seat = hub.join(engine, None, poll_interval);
         let filter = Arc::new(registry.as_read(&self.filter));
         let pages = ReadAhead::new(engine, &filter, Partition::WHOLE, self.batch_size);
         Ok(Follower { pages, cursor, at_end: false, seat })

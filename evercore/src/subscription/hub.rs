@@ -7,8 +7,9 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep, sleep_until};
-use tracing::{debug, warn};
+use tracing::{debug, error, warn};
 
+use super::handler::caught;
 use crate::engine::{Beat, LeaseKey, LeaseStatus, LogWatch, StorageEngine};
 use crate::{Error, Position, Report};
 
@@ -96,7 +97,7 @@ impl Hub {
         let number = members.last_number;
         members.by_number.insert(number, Member { poll_interval, lease, pulse: sender });
         if members.task.as_ref().is_none_or(AbortHandle::is_finished) {
-            let task = tokio::spawn(look(Arc::clone(&self.shared), Arc::clone(engine)));
+            let task = tokio::spawn(run(Arc::clone(&self.shared), Arc::clone(engine)));
             members.task = Some(task.abort_handle());
         }
         drop(members);
@@ -115,7 +116,14 @@ fn renew_after(lasts: Duration) -> Duration {
     lasts / 3
 }
 
-/// The task of a hub.
+/// The task of a hub. A panic in it ends its members, since nobody would look at their leases.
+async fn run(shared: Arc<Shared>, engine: Arc<dyn StorageEngine>) {
+    if let Err(panic) = caught(look(Arc::clone(&shared), engine)).await {
+        error!(error = %panic.report(), "subscriptions cannot look at the log any more");
+        shared.fail(Error::storage("look at the log", panic.into_source()));
+    }
+}
+
 async fn look(shared: Arc<Shared>, engine: Arc<dyn StorageEngine>) {
     let mut log = engine.watch_log();
     let mut failed = 0;

@@ -56,6 +56,10 @@ pub(super) struct Runner {
     unrecorded: Option<Unrecorded>,
     /// Whether any event of the partition may be parked.
     has_parked: bool,
+    /// Up to here, events are given one by one, to find the one that fails.
+    singly: Position,
+    /// The last event that has failed alone, and how often.
+    failing: Option<(Position, u32)>,
 }
 
 /// Why the work on a partition has ended.
@@ -95,6 +99,8 @@ impl Runner {
             recorded,
             unrecorded,
             has_parked,
+            singly: Position::START,
+            failing: None,
         }
     }
 
@@ -128,14 +134,14 @@ impl Runner {
             let pulse = self.seat.pulse.borrow_and_update().clone();
             pulse.check().map_err(Ended::Failed)?;
             self.config.progress.saw_head(pulse.head);
-            match pulse.status {
+            let has_redriven = match pulse.status {
                 LeaseStatus::Lost => return Err(Ended::Lost),
                 LeaseStatus::Held { paused: true, .. } => return Err(Ended::Paused),
                 LeaseStatus::Held { wanted: true, .. } => return Err(Ended::HandedOver),
                 LeaseStatus::Held { redrive: true, .. } => self.redrive(deliver).await?,
-                LeaseStatus::Held { .. } => {}
-            }
-            if at_end && pulse.head <= self.cursor {
+                LeaseStatus::Held { .. } => true,
+            };
+            if at_end && pulse.head <= self.cursor && has_redriven {
                 self.config.progress.is_live(&self.lease);
                 self.wait().await?;
                 continue;

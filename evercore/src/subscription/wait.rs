@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::name::SubscriptionName;
-use super::workers::Here;
+use super::workers::{Failed, Here};
 use crate::engine::{ParkedRequest, StoredPartition, StoredSubscription, WhichParked};
 use crate::retry::pause;
 use crate::{Error, EventStore, Partition, Position, Result};
@@ -123,7 +123,7 @@ impl EventStore {
                 None if here.starting > 0 => {}
                 None => {
                     return match here.failure {
-                        Some(failure) => failed(&failure),
+                        Some(here) => failed(&here.failure),
                         None => Err(Error::UnknownSubscription { name: name.to_string() }),
                     };
                 }
@@ -136,7 +136,7 @@ impl EventStore {
     }
 
     async fn has_reached(&self, stored: &StoredSubscription, until: Until) -> Result<bool> {
-        let cursor = stored.partitions.iter().map(|place| place.cursor).min().unwrap_or_default();
+        let cursor = stored.cursor();
         match until {
             Until::Handled(position) => Ok(cursor >= position),
             Until::Idle if cursor < stored.head => Ok(false),
@@ -165,9 +165,11 @@ impl<'a> Failure<'a> {
             return None;
         }
         let elsewhere = || stored.partitions.iter().find_map(|place| place.failure.as_deref());
+        // Where it stands further on, a worker of another process has worked on it since.
+        let has_gone_on = |failed: &Failed| stored.cursor() > failed.position;
         match &here.failure {
-            Some(failure) => Some(Self::Here(failure)),
-            None => elsewhere().map(Self::Elsewhere),
+            Some(failed) if !has_gone_on(failed) => Some(Self::Here(&failed.failure)),
+            _ => elsewhere().map(Self::Elsewhere),
         }
     }
 }

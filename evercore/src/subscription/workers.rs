@@ -8,7 +8,7 @@ use tracing::{error, info, warn};
 use super::name::SubscriptionName;
 use super::progress::Progress;
 use crate::engine::LogSignal;
-use crate::{Error, Report, Result};
+use crate::{Error, Position, Report, Result};
 
 /// What is known of a worker that was dropped.
 const DROPPED: &str = "its worker was dropped while it ran; keep the handle or the future, and end it by `shutdown` or `stop_on`";
@@ -25,9 +25,17 @@ pub(super) struct Here {
     /// Those that have not stored the subscription yet.
     pub(super) starting: usize,
     /// What the last one failed with, unless another one was started since.
-    pub(super) failure: Option<Arc<str>>,
+    pub(super) failure: Option<Failed>,
     /// The tokens of leases that the last worker which was dropped has held: nobody works under them.
     pub(super) abandoned: Vec<i64>,
+}
+
+/// What a worker has failed with.
+#[derive(Clone, Debug)]
+pub(super) struct Failed {
+    pub(super) failure: Arc<str>,
+    /// How far it was.
+    pub(super) position: Position,
 }
 
 /// A worker, from the moment that it is set up until it has ended. Dropping it without [`end`](Self::end) says that the
@@ -123,7 +131,8 @@ impl Worker {
         if let Some(here) = all.get_mut(&self.name) {
             here.running -= 1;
             if let Some(told) = told {
-                here.failure = Some(told.into());
+                let position = self.progress.status().position;
+                here.failure = Some(Failed { failure: told.into(), position });
             }
             if here.running == 0 && here.failure.is_none() {
                 all.remove(&self.name);

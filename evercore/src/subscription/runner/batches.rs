@@ -42,15 +42,15 @@ impl Runner {
         self.config.progress.set_state(SubscriptionState::CatchingUp);
         let mut behind = self.parked_among(&events).await?;
         let mut rest = PageEvents::from(events);
-        // Up to here, events are given one by one, to find the one that fails.
-        let mut singly = Position::START;
-        let mut failed = 0;
+        // Those that are redriven again and again would let nothing else through.
+        let mut redrive_waits = true;
         let batch_size = usize::try_from(self.config.batch_size).unwrap_or(usize::MAX);
         while let Some(first) = rest.first().map(RecordedEvent::position) {
-            if self.is_interrupted() {
+            if self.is_interrupted(redrive_waits) {
                 return Ok(());
             }
-            let count = if first <= singly { 1 } else { batch_size };
+            redrive_waits = false;
+            let count = if first <= self.singly { 1 } else { batch_size };
             let (chunk, later) = rest.split_at(count);
             let to = if later.is_empty() { end } else { last_position(&chunk) };
             let (waiting, events) = set_aside(chunk, &behind);
@@ -59,20 +59,19 @@ impl Runner {
             let error = match self.deliver(deliver, events.clone(), &settlement).await? {
                 Ok(Recorded::NotYet(count)) if count < events.len() => {
                     rest = self.handled_first(count, &events, waiting, &rest).await?;
-                    failed = 0;
                     continue;
                 }
                 Ok(recorded) => {
                     let is_last = at_end && later.is_empty();
                     self.handled(to, events.len(), recorded, waiting, is_last).await?;
-                    (rest, failed) = (later, 0);
+                    rest = later;
                     continue;
                 }
                 Err(error) => error,
             };
             self.record().await?;
             if let [event] = &*events {
-                failed += 1;
+                let failed = self.fails_again(event);
                 if self.wait_to_retry(failed, event, &error).await? {
                     continue;
                 }
@@ -87,13 +86,13 @@ impl Runner {
                 self.park(to, parked, 0).await?;
                 self.has_parked = true;
                 behind.insert(event.aggregate_id());
-                (rest, failed) = (later, 0);
+                rest = later;
                 continue;
             }
             match error.failed_at().filter(|&index| index < events.len()) {
                 // Those before the failed one are handled.
                 Some(index) => {
-                    singly = events[index].position();
+                    self.singly = events[index].position();
                     if index > 0 {
                         rest = self.handled_first(index, &events, waiting, &rest).await?;
                     }
@@ -101,7 +100,7 @@ impl Runner {
                 None if self.config.policy.stops_at_once() => {
                     return Err(self.fail(&events[0], error).await);
                 }
-                None => singly = last_position(&events),
+                None => self.singly = last_position(&events),
             }
         }
         Ok(())
@@ -122,11 +121,26 @@ impl Runner {
         Ok(page.split_at(page.partition_point(|event| event.position() <= to)).1)
     }
 
+    /// How often an event has failed alone, with this time. Work of other kinds may have come between.
+    fn fails_again(&mut self, event: &RecordedEvent) -> u32 {
+        let position = event.position();
+        let before = self.failing.filter(|(failing, _)| *failing == position);
+        let failed = before.map_or(0, |(_, failed)| failed).saturating_add(1);
+        self.failing = Some((position, failed));
+        failed
+    }
+
     /// Whether something else has come up that goes before the next batch.
-    fn is_interrupted(&self) -> bool {
+    fn is_interrupted(&self, redrive_waits: bool) -> bool {
         let pulse = &self.seat.pulse;
         let has_news = pulse.has_changed().unwrap_or(true);
-        self.stop.is_cancelled() || (has_news && pulse.borrow().status != UNDISTURBED)
+        let is_disturbed = || match pulse.borrow().status {
+            LeaseStatus::Held { paused: false, wanted: false, redrive } => {
+                redrive && !redrive_waits
+            }
+            _ => true,
+        };
+        self.stop.is_cancelled() || (has_news && is_disturbed())
     }
 
     /// Gives events to the handler, if there are any. Only what the handler says comes back; whatever else can go wrong

@@ -7,39 +7,42 @@ use tracing::info;
 
 use super::batches::failure_text;
 use super::{Ended, Runner, patiently};
-use crate::engine::{LeaseKey, ParkedRequest, Settlement, WhichParked};
+use crate::engine::{LeaseKey, LeaseStatus, ParkedRequest, Settlement, WhichParked};
 use crate::subscription::deliver::{Deliver, Recorded};
 use crate::{ParkedEvent, Position};
 
 impl Runner {
-    pub(super) async fn redrive<D: Deliver>(&mut self, deliver: &mut D) -> Result<(), Ended> {
-        loop {
-            let request = ParkedRequest {
-                subscription: self.lease.subscription.clone(),
-                after: Position::START,
-                limit: self.config.batch_size,
-                partition: self.partition,
-                which: WhichParked::ToRedrive,
-            };
-            let engine = Arc::clone(&self.config.store.engine);
-            let parked = patiently!(self, "read parked events", engine.parked_events(&request));
-            if parked.is_empty() {
-                return Ok(());
+    /// Handles some of the parked events again that are to be. Returns `false` if there may be more: what is new in the
+    /// log has its turn in between, so that it does not wait for those that fail again and again.
+    pub(super) async fn redrive<D: Deliver>(&mut self, deliver: &mut D) -> Result<bool, Ended> {
+        let request = ParkedRequest {
+            subscription: self.lease.subscription.clone(),
+            after: Position::START,
+            limit: self.config.batch_size,
+            partition: self.partition,
+            which: WhichParked::ToRedrive,
+        };
+        let engine = Arc::clone(&self.config.store.engine);
+        let parked = patiently!(self, "read parked events", engine.parked_events(&request));
+        let is_done = parked.is_empty();
+        let mut given_up = HashSet::new();
+        for parked in parked {
+            let aggregate_id = parked.event.aggregate_id();
+            if given_up.contains(&aggregate_id) {
+                continue;
             }
-            let mut given_up = HashSet::new();
-            for parked in parked {
-                let aggregate_id = parked.event.aggregate_id();
-                if given_up.contains(&aggregate_id) {
-                    continue;
-                }
-                if self.stop.is_cancelled() {
-                    return Err(Ended::Stopped);
-                }
-                if !self.redrive_one(deliver, &parked).await? {
-                    given_up.insert(aggregate_id);
-                }
+            if self.stop.is_cancelled() {
+                return Err(Ended::Stopped);
+            }
+            let status = self.seat.pulse.borrow().status;
+            if !matches!(status, LeaseStatus::Held { paused: false, wanted: false, .. }) {
+                return Ok(false);
+            }
+            if !self.redrive_one(deliver, &parked).await? {
+                given_up.insert(aggregate_id);
             }
         }
+        Ok(is_done)
     }
 
     /// Handles a parked event again. `false` if it stays parked.
@@ -59,6 +62,7 @@ impl Runner {
                     if recorded != Recorded::WithItsEffects {
                         self.settle(settlement).await?;
                     }
+                    self.config.progress.moved(&self.lease, self.cursor, 1);
                     let LeaseKey { subscription, partition, .. } = &self.lease;
                     info!(%subscription, partition, position = %event.position(), "a parked event was handled");
                     return Ok(true);
