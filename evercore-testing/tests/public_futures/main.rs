@@ -30,7 +30,7 @@ const CONTRACT: [&str; 6] =
 const HARNESSES: [&str; 3] = ["Harness", "SqlHarness", "CancellationHarness"];
 
 /// What is dropped as a part of something on the list.
-const PARTS: [(&str, &str); 10] = [
+const PARTS: [(&str, &str); 11] = [
     ("timeout", "reads::read_log"),
     ("sleep", "commits::a_context_with_a_rival"),
     ("SqliteEngine::connect", "lifecycle::connect"),
@@ -41,6 +41,7 @@ const PARTS: [(&str, &str); 10] = [
     ("EventStore::with_transaction", "transactions::with_context_in"),
     ("SubscriptionBuilder::run_in_transaction", "transactions::run_in"),
     ("Handler::handle", "following::run"),
+    ("Handler::handle_until", "following::run"),
 ];
 
 #[derive(Debug, Default)]

@@ -8,8 +8,8 @@ use std::time::Duration;
 use evercore::engine::{self, StorageEngine};
 use evercore::{
     Aggregate, AggregateId, Apply, AsOf, Batch, CommandError, CommitId, Decide, Decision, Error,
-    EventMeta, EventStore, Expected, Handler, HandlerError, Metadata, Position, Registry, Sequence,
-    Start, Stream, SubscriptionHandle, Target, Turns, event, with_metadata,
+    EventMeta, EventStore, Expected, Handler, HandlerError, Interrupt, Metadata, Position,
+    Registry, Sequence, Start, Stream, SubscriptionHandle, Target, Turns, event, with_metadata,
 };
 use evercore_postgres::{PostgresContext, PostgresEngine, PostgresOptions};
 use evercore_sqlite::{SqliteContext, SqliteEngine, SqliteOptions};
@@ -251,6 +251,12 @@ sendable! {
         let batch = Batch::new(&[], &Arc::new(Registry::linked()?));
         let mut handler = Noting(own.key.into());
         handler.handle(batch).await.map_err(|error| Error::storage("handle", error.into_source()))
+    };
+    "Handler::handle_until" => |own| async move {
+        let batch = Batch::new(&[], &Arc::new(Registry::linked()?));
+        let mut handler = Noting(own.key.into());
+        let handled = handler.handle_until(batch, &Interrupt::new()).await;
+        handled.map_err(|error| Error::storage("handle", error.into_source()))
     };
 
     "Subscriptions::list" => |own| async move { own.store.subscriptions().list().await };
