@@ -1,4 +1,5 @@
-//! Dependencies between the crates run one way: engines and tools → `evercore` → nothing of ours but its macros.
+//! Dependencies between the crates run one way: engines and tools → `evercore` → nothing of ours but its macros. An
+//! engine has the driver of its own database, and the core has none.
 
 use serde_json::Value;
 
@@ -12,13 +13,31 @@ const ALLOWED: [(&str, &[&str]); 8] = [
     ("evercore-memory", &["evercore"]),
     ("evercore-opentelemetry", &["evercore"]),
     ("evercore-postgres", &["evercore", "sqlx"]),
-    ("evercore-sqlite", &["evercore", "sqlx"]),
+    ("evercore-sqlite", &["evercore", "rusqlite", "sqlx"]),
     ("evercore-testing", &["evercore", "evercore-memory"]),
     ("evercore-tower", &["evercore"]),
 ];
 
+/// Drivers of databases and of message brokers, by how their names begin.
+const DRIVERS: [&str; 10] = [
+    "async-nats",
+    "deadpool-postgres",
+    "diesel",
+    "libsql",
+    "libsqlite3-sys",
+    "postgres",
+    "redis",
+    "rusqlite",
+    "sqlx",
+    "tokio-postgres",
+];
+
 pub(crate) fn check() -> Result<(), Failure> {
-    let packages = metadata::packages()?;
+    let faults = faults(&metadata::packages()?);
+    if faults.is_empty() { Ok(()) } else { Err(Failure(faults.join("; "))) }
+}
+
+fn faults(packages: &[Value]) -> Vec<String> {
     let mut faults = Vec::new();
     for (name, allowed) in ALLOWED {
         let Some(package) = packages.iter().find(|package| package["name"] == name) else {
@@ -31,7 +50,7 @@ pub(crate) fn check() -> Result<(), Failure> {
             }
         }
     }
-    if faults.is_empty() { Ok(()) } else { Err(Failure(faults.join("; "))) }
+    faults
 }
 
 /// The normal dependencies that have a layer: our own crates, and whatever does I/O on a database.
@@ -41,5 +60,26 @@ fn layered_dependencies(package: &Value) -> impl Iterator<Item = &str> {
         .iter()
         .filter(|dependency| dependency["kind"].is_null())
         .filter_map(|dependency| dependency["name"].as_str())
-        .filter(|name| name.starts_with("evercore") || name.starts_with("sqlx"))
+        .filter(|name| {
+            let is_driver = DRIVERS.iter().any(|driver| name.starts_with(driver));
+            name.starts_with("evercore") || is_driver
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_driver_in_the_core_is_found() {
+        let mut packages = metadata::packages().unwrap_or_else(|failure| panic!("{failure}"));
+        assert_eq!(faults(&packages), [] as [String; 0]);
+        let core = packages.iter_mut().find(|package| package["name"] == "evercore");
+        let dependencies = &mut core.expect("it is there")["dependencies"];
+        let planted = json!({ "name": "rusqlite", "kind": null });
+        dependencies.as_array_mut().expect("it has some").push(planted);
+        assert_eq!(faults(&packages), ["`evercore` must not depend on `rusqlite`"]);
+    }
 }

@@ -1,6 +1,7 @@
 //! The chores of this repository: `cargo xtask test`, `ci`, `deny`, `chaos`, `simulate`, `soak`, `fuzz`, `mutants`,
-//! `bench`, `db`, `layers`.
+//! `bench`, `db`, `layers`, `circles`.
 
+mod circles;
 mod command;
 mod database;
 mod fuzz;
@@ -86,6 +87,8 @@ enum Chore {
     /// Check that dependencies between the crates run one way, that nothing is put into a statement, and that the table of
     /// limits says what the code does.
     Layers,
+    /// Check that no modules of the core and of the engines with a database import each other.
+    Circles,
 }
 
 fn main() -> ExitCode {
@@ -101,6 +104,7 @@ fn main() -> ExitCode {
         Chore::Db => database::serve(),
         Chore::Bench { options } => bench(&options),
         Chore::Layers => repository(),
+        Chore::Circles => circles::check(),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
