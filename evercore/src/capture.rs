@@ -13,7 +13,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-pub(crate) use difference::{Difference, Sets, first_difference};
+pub(crate) use difference::{Difference, Sets, first_difference, is_same_in_any_order};
 use serializer::Capturing;
 pub(crate) use serializer::Refusal;
 

@@ -1,12 +1,12 @@
 //! Compares two captured values of one type.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Captured;
 
 /// The paths of the lists that are sets. Serde does not tell them apart, so it is learned from two captures of one value:
-/// a list that comes back in another order, each of its elements once, is taken for a set. An element of a list,
-/// whichever it is, is `[]` in a path.
+/// no codec moves the elements of a list, so one that comes back in another order is taken for a set, or for a bag that
+/// has some elements several times. An element of a list, whichever it is, is `[]` in a path.
 #[derive(Debug, Default)]
 pub(crate) struct Sets(BTreeSet<String>);
 
@@ -44,27 +44,68 @@ impl Sets {
                     self.learn_at(value, again, &within(path, &key.as_key()));
                 }
             }
-            (Captured::List(value), Captured::List(again)) => {
-                let (mut value, mut again) = (named(value), named(again));
-                if value.iter().map(name).ne(again.iter().map(name)) {
-                    value.sort();
-                    again.sort();
-                    let is_same = value.iter().map(name).eq(again.iter().map(name));
-                    if is_same && value.windows(2).all(|pair| pair[0].0 != pair[1].0) {
-                        self.0.insert(path.to_owned());
-                    }
-                }
-                for ((_, value), (_, again)) in value.into_iter().zip(again) {
-                    self.learn_at(value, again, &format!("{path}[]"));
-                }
-            }
+            (Captured::List(value), Captured::List(again)) => self.learn_list(value, again, path),
             _ => {}
         }
+    }
+
+    /// Takes the list for a set before any list in it: `[[1, 2], [2, 1]]` that comes back as `[[2, 1], [1, 2]]` is a set of
+    /// lists.
+    fn learn_list(&mut self, value: &[Captured], again: &[Captured], path: &str) {
+        let within = format!("{path}[]");
+        let (mut value, mut again) = (self.elements(value, &within), self.elements(again, &within));
+        let is_moved = !is_same_by(&value, &again, |element| &element.in_any_order);
+        let as_they_came: Vec<_> =
+            value.iter().zip(&again).map(|(value, again)| (value.value, again.value)).collect();
+        value.sort();
+        again.sort();
+        if is_same_by(&value, &again, |element| &element.in_order) {
+            self.0.insert(path.to_owned());
+            return;
+        }
+        let pairs = if is_moved && is_same_by(&value, &again, |element| &element.in_any_order) {
+            self.0.insert(path.to_owned());
+            value.iter().zip(&again).map(|(value, again)| (value.value, again.value)).collect()
+        } else {
+            as_they_came
+        };
+        for (value, again) in pairs {
+            self.learn_at(value, again, &within);
+        }
+    }
+
+    /// The elements of the list whose elements are at a path.
+    fn elements<'a>(&self, list: &'a [Captured], path: &str) -> Vec<Element<'a>> {
+        let element = |value| Element {
+            in_any_order: in_any_order(value),
+            in_order: in_order(value, self, path),
+            value,
+        };
+        list.iter().map(element).collect()
     }
 
     fn holds(&self, path: &str) -> bool {
         self.0.contains(path)
     }
+}
+
+/// An element of a list, under the names by which it is found in another list.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Element<'a> {
+    /// As if all lists in it were sets.
+    in_any_order: Captured,
+    /// With the sets that are known.
+    in_order: Captured,
+    value: &'a Captured,
+}
+
+/// Whether two lists have the same elements at the same places.
+fn is_same_by(
+    one: &[Element<'_>],
+    other: &[Element<'_>],
+    name: for<'e> fn(&'e Element<'_>) -> &'e Captured,
+) -> bool {
+    one.iter().map(name).eq(other.iter().map(name))
 }
 
 /// Where two values differ first.
@@ -76,6 +117,12 @@ pub(crate) struct Difference {
     pub(crate) one: Option<Captured>,
     /// The other's value at the path.
     pub(crate) other: Option<Captured>,
+}
+
+/// Whether two values are the same if no list in them has an order. A value that was written and read is the same then,
+/// whichever of its lists are sets: that cannot always be told from one look at each.
+pub(crate) fn is_same_in_any_order(one: &Captured, other: &Captured) -> bool {
+    in_any_order(one) == in_any_order(other)
 }
 
 /// Finds where two values differ first. `None` if they are the same: maps in any order, and sets too.
@@ -103,19 +150,11 @@ fn first_in(one: &Captured, other: &Captured, path: &str) -> Option<Difference> 
             first_in(one, other, &within(path, variant))
         }
         (Captured::Struct(name, one), Captured::Struct(again, other)) if name == again => {
-            let entries = |fields: &[(&'static str, Captured)]| -> Vec<_> {
-                let named = fields.iter();
-                named.map(|(name, value)| ((*name).to_owned(), value.clone())).collect()
-            };
-            first_of_entries(&entries(one), &entries(other), path)
+            first_of_entries(one, other, |name| (*name).to_owned(), path)
         }
-        (Captured::Map(entries), Captured::Map(again)) => {
-            let keyed = |entries: &[(Captured, Captured)]| -> Vec<_> {
-                let entries = entries.iter();
-                entries.map(|(key, value)| (key.as_key(), value.clone())).collect()
-            };
-            let first = first_of_entries(&keyed(entries), &keyed(again), path);
-            // Keys may differ and be called the same.
+        (Captured::Map(one_entries), Captured::Map(other_entries)) => {
+            let first = first_of_entries(one_entries, other_entries, Captured::as_key, path);
+            // A key may be there twice.
             first.or_else(|| Some(difference(Some(one.clone()), Some(other.clone()), path)))
         }
         (Captured::List(one), Captured::List(other)) if one.len() == other.len() => {
@@ -135,23 +174,27 @@ fn first_of(one: &[Captured], other: &[Captured], path: &str) -> Option<Differen
     pairs.find_map(|(index, (one, other))| first_in(one, other, &format!("{path}[{index}]")))
 }
 
-/// Of entries with different names, the one that is missing counts.
-fn first_of_entries(
-    one: &[(String, Captured)],
-    other: &[(String, Captured)],
+/// Of entries with different keys, the one that is missing counts.
+fn first_of_entries<K: Ord>(
+    one: &[(K, Captured)],
+    other: &[(K, Captured)],
+    name: impl Fn(&K) -> String,
     path: &str,
 ) -> Option<Difference> {
-    let find = |entries: &[(String, Captured)], wanted: &str| {
-        entries.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.clone())
-    };
-    let names = one.iter().chain(other).map(|(name, _)| name);
-    names.into_iter().find_map(|name| {
-        let path = within(path, name);
-        match (find(one, name), find(other, name)) {
-            (Some(one), Some(other)) => first_in(&one, &other, &path),
-            (one, other) => Some(difference(one, other, &path)),
+    let (of_one, of_other) = (indexed(one), indexed(other));
+    let mut keys = one.iter().chain(other).map(|(key, _)| key);
+    keys.find_map(|key| match (of_one.get(key), of_other.get(key)) {
+        (Some(one), Some(other)) if one == other => None,
+        (Some(one), Some(other)) => first_in(one, other, &within(path, &name(key))),
+        (one, other) => {
+            let value = |value: Option<&&Captured>| value.copied().cloned();
+            Some(difference(value(one), value(other), &within(path, &name(key))))
         }
     })
+}
+
+fn indexed<K: Ord>(entries: &[(K, Captured)]) -> BTreeMap<&K, &Captured> {
+    entries.iter().map(|(key, value)| (key, value)).collect()
 }
 
 fn difference(one: Option<Captured>, other: Option<Captured>, path: &str) -> Difference {
@@ -226,15 +269,6 @@ fn in_any_order(value: &Captured) -> Captured {
         }
         other => other.clone(),
     }
-}
-
-/// The elements of a list, each with what it is in any order.
-fn named(list: &[Captured]) -> Vec<(Captured, &Captured)> {
-    list.iter().map(|value| (in_any_order(value), value)).collect()
-}
-
-fn name<'a>(element: &'a (Captured, &Captured)) -> &'a Captured {
-    &element.0
 }
 
 fn by_key(entries: &[(Captured, Captured)]) -> Vec<(&Captured, &Captured)> {

@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde::{Serialize, Serializer};
 
-use super::{Captured, Sets, first_difference};
+use super::{Captured, Sets, first_difference, is_same_in_any_order};
 
 fn captured(value: &impl Serialize) -> Captured {
     Captured::of(value, true).expect("nothing refuses")
@@ -150,13 +150,71 @@ fn maps_are_the_same_in_any_order_and_so_are_sets_once_they_are_known() {
     assert!(first_difference(&one, &fewer, &sets).is_some(), "an element is missing");
 }
 
-/// Sets have each element once, whatever is in another order.
-#[test]
-fn a_list_with_an_element_twice_is_no_set() {
-    let (one, other) = (captured(&[1, 1, 2]), captured(&[2, 1, 1]));
+/// Whether a value and what it was read as are the same; and where another value differs, by what was learned from the two.
+fn learned<T: Serialize>(value: T, again: T, changed: T) -> (bool, Option<String>) {
+    let [value, again, changed] = [&value, &again, &changed].map(captured);
     let mut sets = Sets::default();
-    sets.learn(&one, &other);
-    assert!(first_difference(&one, &other, &sets).is_some());
+    sets.learn(&value, &again);
+    let is_same = first_difference(&value, &again, &sets).is_none();
+    assert_eq!(is_same, is_same_in_any_order(&value, &again));
+    (is_same, first_difference(&value, &changed, &sets).map(|difference| difference.path))
+}
+
+#[test]
+fn the_elements_of_a_set_may_be_lists_of_the_same() {
+    let [ab, ba, c] = [[1, 2], [2, 1], [3, 4]];
+    let orders = [[ab, ba, c], [ba, ab, c], [c, ab, ba], [ab, c, ba], [ba, c, ab], [c, ba, ab]];
+    for again in &orders[1..] {
+        let list = |of: [[u8; 2]; 3]| of.map(Vec::from).to_vec();
+        let (is_same, other) = learned(list(orders[0]), list(*again), list([ab, c, [4, 3]]));
+        // That the lists have an order is still known.
+        assert_eq!((is_same, other.is_some()), (true, true), "{again:?}");
+    }
+}
+
+/// A bag is a list in any order, and so are the sets in a list or in a set.
+#[test]
+fn what_moves_is_found_at_every_depth() {
+    let bag = learned(vec![1, 1, 2], vec![2, 1, 1], vec![2, 2, 1]);
+    assert_eq!(bag, (true, Some("[1]".to_owned())));
+    let list = |of: [[u8; 2]; 2]| of.map(Vec::from).to_vec();
+    let in_a_list = learned(list([[1, 2], [3, 4]]), list([[2, 1], [4, 3]]), list([[4, 3], [1, 2]]));
+    assert_eq!(in_a_list, (true, Some("[0][0]".to_owned())));
+    let pair = |key: [u8; 2], set: [u8; 2]| (key.to_vec(), set.to_vec());
+    let in_a_set = learned(
+        vec![pair([1, 2], [5, 6]), pair([3, 4], [7, 8])],
+        vec![pair([3, 4], [8, 7]), pair([1, 2], [6, 5])],
+        vec![pair([3, 4], [8, 7]), pair([2, 1], [6, 5])],
+    );
+    assert_eq!(in_a_set, (true, Some("[0][0][0]".to_owned())));
+}
+
+#[test]
+fn a_list_of_other_elements_is_another_one() {
+    for again in [vec![1, 2, 2], vec![1, 2], vec![2, 1, 1, 1], vec![3, 1, 2]] {
+        let (is_same, _) = learned(vec![1, 1, 2], again.clone(), again);
+        assert!(!is_same);
+    }
+}
+
+/// In an instant; a search for each key would take minutes.
+#[test]
+fn a_large_map_is_compared_in_one_pass() {
+    let map = |last| {
+        let entries =
+            (0..200_000).map(|key| (format!("{key:06}"), (key < 199_999).then_some(last)));
+        entries.collect::<BTreeMap<_, _>>()
+    };
+    let other = || {
+        let mut map = map(1);
+        map.insert("199999".to_owned(), Some(1));
+        map
+    };
+    let began = std::time::Instant::now();
+    assert_eq!(difference(&map(1), &other()), Some("199999".to_owned()));
+    let hashed = || other().into_iter().collect::<HashMap<_, _>>();
+    assert_eq!(difference(&map(1), &hashed()), Some("199999".to_owned()));
+    assert!(began.elapsed().as_secs() < 20, "it took {:?}", began.elapsed());
 }
 
 #[test]

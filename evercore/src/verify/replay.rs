@@ -60,7 +60,7 @@ fn compare<T>(policy: &SnapshotPolicy<T>, replayed: &T, snapshot: &[u8]) -> Comp
     let Some(mut difference) = first_difference(&loaded, &state, &sets) else {
         return Comparison::Same;
     };
-    let written = policy.encode(replayed, RoundTrips::Trusted).ok();
+    let written = policy.encode(replayed, RoundTrips::TRUSTED).ok();
     let written_again = || policy.capture(&policy.decode(written.as_deref()?)?);
     for _ in 0..ROUND_TRIPS {
         for (value, again) in [(&loaded, load()), (&state, written_again())] {

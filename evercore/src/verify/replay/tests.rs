@@ -41,6 +41,16 @@ fn maps_and_sets_are_the_same_in_any_order() {
     assert!((0..100).all(|_| compared(&pair(), &pair()) == Comparison::Same));
 }
 
+/// As they are, and not as the numbers in them.
+#[test]
+fn the_elements_of_a_set_may_be_lists_of_the_same() {
+    let routes = |last: [u8; 1]| HashSet::from([vec![1, 2], vec![2, 1], last.to_vec(), vec![4]]);
+    for _ in 0..20 {
+        assert_eq!(compared(&routes([3]), &routes([3])), Comparison::Same);
+        assert!(matches!(compared(&routes([3]), &routes([5])), Comparison::Differs(_)));
+    }
+}
+
 #[test]
 fn what_differs_is_named_by_its_path() {
     let changed = |change: fn(&mut Library)| {
