@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use bytes::Bytes;
 use evercore::{
-    Aggregate, Apply, Codec, Error, EventMeta, EventStore, Expected, NaturalKey, Stream, event,
+    Aggregate, Apply, Codec, Error, EventMeta, EventStore, Expected, Limits, NaturalKey, Stream,
+    event,
 };
 use evercore_memory::MemoryEngine;
 use proptest::collection::{btree_map, hash_map, hash_set, vec};
@@ -90,6 +91,10 @@ enum Shape {
     BoolKeys(BTreeMap<bool, u8>),
     NamedKeys(BTreeMap<Named, u8>),
     PairKeys(BTreeMap<(u8, u8), u8>),
+    Lists(HashSet<Vec<bool>>),
+    Flat(Flat),
+    Keyed(Keyed),
+    AnyKeys(AnyKeys),
     Json(serde_json::Value),
     Result(Result<u8, Box<Shape>>),
     Tagged(Tagged),
@@ -143,6 +148,54 @@ struct Flattened {
     inner: Inner,
     #[serde(flatten)]
     rest: BTreeMap<String, serde_json::Value>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+enum Flat {
+    Whole {
+        beside: bool,
+        #[serde(flatten)]
+        rest: BTreeMap<u32, String>,
+    },
+    Signed {
+        #[serde(flatten)]
+        rest: BTreeMap<i64, String>,
+    },
+    Longest {
+        #[serde(flatten)]
+        rest: BTreeMap<u64, String>,
+    },
+    Bool {
+        #[serde(flatten)]
+        rest: BTreeMap<bool, u8>,
+    },
+    Char {
+        #[serde(flatten)]
+        rest: BTreeMap<char, u8>,
+    },
+    Pairs {
+        #[serde(flatten)]
+        rest: BTreeMap<(u8, u8), u8>,
+    },
+}
+
+/// Flattened into a struct without a tag.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Keyed {
+    beside: Option<u8>,
+    #[serde(flatten)]
+    rest: BTreeMap<Key, String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+struct Key(i16);
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+enum AnyKeys {
+    Whole(BTreeMap<u64, u8>),
+    Bool(BTreeMap<bool, u8>),
+    Text(BTreeMap<String, u8>),
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -228,6 +281,32 @@ fn keyed() -> impl Strategy<Value = Shape> {
         btree_map(any::<bool>(), any::<u8>(), 0..3).prop_map(Shape::BoolKeys),
         btree_map(named, any::<u8>(), 0..3).prop_map(Shape::NamedKeys),
         btree_map(any::<(u8, u8)>(), any::<u8>(), 0..3).prop_map(Shape::PairKeys),
+        hash_set(vec(any::<bool>(), 0..3), 0..5).prop_map(Shape::Lists),
+        flat().prop_map(Shape::Flat),
+        (any::<Option<u8>>(), btree_map(any::<i16>().prop_map(Key), any::<String>(), 0..3))
+            .prop_map(|(beside, rest)| Shape::Keyed(Keyed { beside, rest })),
+        any_keys().prop_map(Shape::AnyKeys),
+    ]
+}
+
+fn flat() -> impl Strategy<Value = Flat> {
+    prop_oneof![
+        (any::<bool>(), btree_map(any::<u32>(), any::<String>(), 0..3))
+            .prop_map(|(beside, rest)| Flat::Whole { beside, rest }),
+        btree_map(any::<i64>(), any::<String>(), 0..3).prop_map(|rest| Flat::Signed { rest }),
+        btree_map(any::<u64>(), any::<String>(), 0..3).prop_map(|rest| Flat::Longest { rest }),
+        btree_map(any::<bool>(), any::<u8>(), 0..3).prop_map(|rest| Flat::Bool { rest }),
+        btree_map(any::<char>(), any::<u8>(), 0..3).prop_map(|rest| Flat::Char { rest }),
+        btree_map(any::<(u8, u8)>(), any::<u8>(), 0..2).prop_map(|rest| Flat::Pairs { rest }),
+    ]
+}
+
+/// Empty ones are the same to serde.
+fn any_keys() -> impl Strategy<Value = AnyKeys> {
+    prop_oneof![
+        btree_map(any::<u64>(), any::<u8>(), 1..3).prop_map(AnyKeys::Whole),
+        btree_map(any::<bool>(), any::<u8>(), 1..3).prop_map(AnyKeys::Bool),
+        btree_map(any::<String>(), any::<u8>(), 1..3).prop_map(AnyKeys::Text),
     ]
 }
 
@@ -347,6 +426,18 @@ proptest! {
     }
 }
 
+/// Its length is all that has to be known of it.
+#[tokio::test]
+async fn what_is_too_long_is_refused_for_that_before_it_is_read_back() {
+    let limits = Limits::default().max_payload_bytes(100);
+    let store = in_codec(Codec::Json).limits(limits).open(MemoryEngine::new()).await;
+    let shape = Shape::List(vec![Shape::Double(Real(f64::NAN)); 100]);
+    let stream = Stream::Key(NaturalKey::new("shelf").expect("a key"));
+    let store = store.expect("memory opens");
+    let refused = store.append::<Shelf, _>(stream, Expected::Any, [Shelved { shape }]).await;
+    assert!(matches!(refused, Err(Error::PayloadTooLarge { .. })), "{refused:?}");
+}
+
 /// Of each form, one that is kept: a check that refuses all would let nothing land.
 #[tokio::test]
 async fn each_codec_keeps_each_form() {
@@ -364,6 +455,8 @@ async fn each_codec_keeps_each_form() {
         Shape::MaybeMaybe(Some(Some(1))),
         Shape::Json(serde_json::json!({ "paid": null, "of": [[], {}, null, -1.5] })),
         Shape::Set(HashSet::from([(1, "a".to_owned()), (2, "b".to_owned())])),
+        Shape::Lists(HashSet::from([vec![true, false], vec![false, true], vec![]])),
+        Shape::Flat(Flat::Char { rest: [('x', 1)].into() }),
         Shape::Hashed(HashMap::from([(1, None), (2, Some(true))])),
         Shape::Raw(Bytes::from_static(b"\0\xFF")),
         Shape::Tagged(Tagged::Empty),
@@ -379,6 +472,8 @@ async fn each_codec_keeps_each_form() {
         Shape::Unwritten(Unwritten { secret: 0, forgotten: 0 }),
         // Serde keeps what is tagged aside, without a place for a number of 128 bits.
         Shape::Tagged(Tagged::Large { large: 1 }),
+        // Serde has no name for a field that is a pair.
+        Shape::Flat(Flat::Pairs { rest: [((1, 2), 3)].into() }),
         // It is read as the variant before it.
         Shape::Untagged(Untagged::Signed(1)),
     ];
@@ -394,6 +489,17 @@ async fn each_codec_keeps_each_form() {
         }
         let event = Shelved { shape: Shape::Tagged(keyed([(1, 2)].into())) };
         assert_eq!(is_kept(&store().await, &event).await, codec != Codec::Json);
+        let keyed = BTreeMap::from([(Key(0), "x".to_owned()), (Key(-1), "y".to_owned())]);
+        for shape in [
+            Shape::Flat(Flat::Whole { beside: true, rest: [(0, "x".to_owned())].into() }),
+            Shape::Flat(Flat::Longest { rest: [(u64::MAX, "x".to_owned())].into() }),
+            Shape::Flat(Flat::Bool { rest: [(true, 1)].into() }),
+            Shape::Keyed(Keyed { beside: None, rest: keyed }),
+            Shape::AnyKeys(AnyKeys::Whole([(7, 1)].into())),
+        ] {
+            let event = Shelved { shape };
+            assert_eq!(is_kept(&store().await, &event).await, codec != Codec::Json, "{event:?}");
+        }
         let event = Shelved { shape: Shape::MaybeMaybe(Some(None)) };
         assert_eq!(is_kept(&store().await, &event).await, codec == Codec::Cbor);
     }

@@ -197,11 +197,18 @@ impl<'de> serde::Deserializer<'de> for &mut Deserializer<'de> {
         }
     }
 
-    /// Names of fields and variants are texts.
+    /// Names of fields and variants are texts. Others are keys of a map under `#[serde(flatten)]`, which serde asks for by
+    /// this, too. It takes an unsigned number for the place of a field, so none is called that if it need not be.
     fn deserialize_identifier<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misread> {
         match self.major()? {
-            major::STRING => self.deserialize_any(visitor),
-            _ => Err(Misread::invalid_type(Unexpected::Other("no text"), &visitor)),
+            major::UNSIGNED => {
+                let value: u64 = self.read()?;
+                match i64::try_from(value) {
+                    Ok(value) => visitor.visit_i64(value),
+                    Err(_) => visitor.visit_u64(value),
+                }
+            }
+            _ => self.deserialize_any(visitor),
         }
     }
 
