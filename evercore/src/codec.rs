@@ -103,8 +103,16 @@ impl fmt::Display for Codec {
 /// A value in a codec.
 pub(crate) struct Encoded {
     pub(crate) bytes: Vec<u8>,
-    /// Whether it holds a null of which the codec may not know what it was.
-    pub(crate) may_lose: bool,
+    pub(crate) doubt: Option<Doubt>,
+}
+
+/// Something in what was written that depends on the value, and may not be read as it was.
+pub(crate) enum Doubt {
+    /// A null of which the codec may not know what it was.
+    Null,
+    /// A key of a map that is no text and was written as one. Serde keeps the text where a map is read under
+    /// `#[serde(flatten)]`, `tag` or `untagged`.
+    Key,
 }
 
 /// Writes what serde knows.

@@ -246,7 +246,7 @@ impl Context {
             .at(self.store.clock.now())
             .with_metadata(metadata)
             .in_codec(self.store.codec())
-            .checking(self.store.writing.round_trips);
+            .checking(self.store.round_trips());
         let decided = T::decide(&mut decision, command);
         // Whether it is kept or not, the state has them.
         let former = std::mem::replace(&mut aggregate.sequence, decision.sequence());
@@ -276,7 +276,9 @@ impl Context {
             return;
         }
         let Ok(entry) = self.store.registry.aggregate::<T>() else { return };
-        match policy.encode(aggregate.state.get(), self.store.writing.round_trips) {
+        let Inner { writing, limits, .. } = &*self.store;
+        let round_trips = writing.round_trips.up_to(limits.max_snapshot_bytes);
+        match policy.encode(aggregate.state.get(), round_trips) {
             Ok(state) => {
                 let snapshot = NewSnapshot {
                     aggregate_id: aggregate.id,

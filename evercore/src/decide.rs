@@ -114,7 +114,7 @@ impl<'a, T: Aggregate> Decision<'a, T> {
             now: DateTime::UNIX_EPOCH,
             metadata: None,
             codec: Codec::default(),
-            round_trips: RoundTrips::Checked,
+            round_trips: RoundTrips::CHECKED,
             // Most commands are one event.
             emitted: Vec::with_capacity(1),
         }

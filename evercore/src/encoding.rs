@@ -88,7 +88,7 @@ fn encode_message<E: prost::Message + Default>(
     round_trips: RoundTrips,
 ) -> Result<Vec<u8>, BoxError> {
     let bytes = message.encode_to_vec();
-    if round_trips == RoundTrips::Checked
+    if round_trips.check_message(&bytes)
         && let Err(error) = E::decode(&*bytes)
     {
         return Err(RoundTripMismatch {

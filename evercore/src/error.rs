@@ -224,7 +224,7 @@ pub enum Error {
 
     /// An event, or the result of a [`once`](crate::EventStore::once), that cannot be written: its own `Serialize`
     /// refuses, or the codec has no form for what it holds.
-    #[error("`{name}` cannot be encoded; check its `Serialize`")]
+    #[error("`{name}` cannot be encoded as its `Serialize` writes it: {source}")]
     Encode {
         /// The event's name, or the result's Rust type.
         name: String,
@@ -232,12 +232,13 @@ pub enum Error {
         source: BoxError,
     },
 
-    /// An event that its codec would not give back as it is: a replay would see another one than the state has seen.
+    /// An event, or the result of a [`once`](crate::EventStore::once), that its codec would not give back as it is: a replay
+    /// would see another event than the state has seen.
     #[error(
-        "`{name}` would not come back as it is: {mismatch}; choose a codec that keeps it, or a type that reads what it writes"
+        "`{name}` would not come back as it is: {mismatch}; use a type that reads what it writes, or for an event a codec that keeps it"
     )]
     NotRoundTrip {
-        /// The event's name.
+        /// The event's name, or the result's Rust type.
         name: String,
         /// Where it would differ.
         mismatch: Box<RoundTripMismatch>,

@@ -162,7 +162,8 @@ impl Payload {
     }
 
     /// The event as JSON, by what its bytes say alone: for types that this program does not know. What JSON has no form
-    /// for is written as serde_json would: bytes as an array of numbers, keys as texts, infinity as null. Fields whose
+    /// for is written as serde_json would: bytes as an array of numbers, keys as texts, infinity as null, and whole
+    /// numbers of more than 64 bits as floating-point ones. Fields whose
     /// types write themselves differently in binary codecs, as UUIDs and IP addresses do, come out as they stand there.
     ///
     /// # Errors
@@ -218,7 +219,7 @@ impl DecodeError {
 }
 
 /// A text that breaks off between two fields is misplaced in the struct around them.
-fn field_at(path: &serde_path_to_error::Path) -> String {
+pub(crate) fn field_at(path: &serde_path_to_error::Path) -> String {
     let text = path.to_string();
     match path.iter().next_back() {
         Some(Segment::Unknown) => match text.trim_end_matches('?').trim_end_matches('.') {

@@ -9,26 +9,50 @@ use std::fmt;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::capture::{Captured, Difference, Sets, first_difference};
-use crate::codec::{self, Encoded};
+use crate::capture::{Captured, Difference, Sets, first_difference, is_same_in_any_order};
+use crate::codec::{self, Doubt, Encoded};
 use crate::error::with_causes;
 use crate::{BoxError, Codec};
 
 /// Which values are read back before they are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum RoundTrips {
+pub(crate) struct RoundTrips {
+    which: Which,
+    /// Those that are longer are refused for it, which needs no look at what they would be read as.
+    most_bytes: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Which {
+    None,
+    Doubtful,
+    All,
+}
+
+impl RoundTrips {
     /// None: what is written is only shown.
-    Trusted,
+    pub(crate) const TRUSTED: Self = Self { which: Which::None, most_bytes: usize::MAX };
     /// Those of which the codec has written something that it may not tell from something else.
-    CheckedIfDoubtful,
+    pub(crate) const CHECKED_IF_DOUBTFUL: Self = Self { which: Which::Doubtful, ..Self::TRUSTED };
     /// All.
-    Checked,
+    pub(crate) const CHECKED: Self = Self { which: Which::All, ..Self::TRUSTED };
+
+    /// The same, but for values that take more bytes.
+    pub(crate) const fn up_to(self, most_bytes: usize) -> Self {
+        Self { most_bytes, ..self }
+    }
+
+    /// Whether a message of Protocol Buffers is read back.
+    #[cfg(feature = "protobuf")]
+    pub(crate) fn check_message(self, bytes: &[u8]) -> bool {
+        self.which == Which::All && bytes.len() <= self.most_bytes
+    }
 }
 
 impl Default for RoundTrips {
     /// In a debug build, all.
     fn default() -> Self {
-        if cfg!(debug_assertions) { Self::Checked } else { Self::CheckedIfDoubtful }
+        if cfg!(debug_assertions) { Self::CHECKED } else { Self::CHECKED_IF_DOUBTFUL }
     }
 }
 
@@ -49,7 +73,10 @@ pub struct RoundTripMismatch {
 impl fmt::Display for RoundTripMismatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { codec, field, given, read } = self;
-        write!(f, "in {codec}, `{field}` is written as {given} and read as {read}")
+        match &**field {
+            "." => write!(f, "in {codec}, the whole value is {given}, which is read as {read}"),
+            _ => write!(f, "in {codec}, `{field}` holds {given}, which is read as {read}"),
+        }
     }
 }
 
@@ -62,15 +89,15 @@ pub(crate) fn encode<T: Serialize + DeserializeOwned>(
     codec: Codec,
     round_trips: RoundTrips,
 ) -> Result<Vec<u8>, BoxError> {
-    let Encoded { bytes, may_lose } = codec::encode(value, codec)?;
-    let is_checked = match round_trips {
-        RoundTrips::Trusted => false,
-        RoundTrips::CheckedIfDoubtful => {
-            may_lose
-                && Captured::form_of(value, codec.is_human_readable())?
-                    .holds_written_as_null(codec == Codec::Json)
+    let Encoded { bytes, doubt } = codec::encode(value, codec)?;
+    let is_checked = match (round_trips.which, doubt) {
+        _ if bytes.len() > round_trips.most_bytes => false,
+        (Which::None, _) | (Which::Doubtful, None) => false,
+        (Which::Doubtful, Some(Doubt::Null)) => {
+            Captured::form_of(value, codec.is_human_readable())?
+                .holds_written_as_null(codec == Codec::Json)
         }
-        RoundTrips::Checked => true,
+        (Which::Doubtful, Some(Doubt::Key)) | (Which::All, _) => true,
     };
     if is_checked {
         check(value, codec, &bytes)?;
@@ -94,9 +121,10 @@ fn check<T: Serialize + DeserializeOwned>(
             return Err(RoundTripMismatch { codec, field, given, read }.into());
         }
     };
-    if given == read {
+    if given == read || is_same_in_any_order(&given, &read) {
         return Ok(());
     }
+    // From here on, only where it differs is open.
     let mut sets = Sets::default();
     sets.learn(&given, &read);
     match first_difference(&given, &read, &sets) {

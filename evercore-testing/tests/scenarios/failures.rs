@@ -150,7 +150,7 @@ fn an_event_that_would_not_come_back_is_no_event() {
     assert_says(
         || drop(Scenario::<Book>::given([BookWeighed { grams: f64::NAN }])),
         &expect![[r#"
-            `book-weighed` would not come back as it is: in JSON, `grams` is written as NaN and read as an error (the payload does not fit at `grams`: invalid type: null, expected f64 at line 1 column 13); choose a codec that keeps it, or a type that reads what it writes
+            `book-weighed` would not come back as it is: in JSON, `grams` holds NaN, which is read as an error (the payload does not fit at `grams`: invalid type: null, expected f64 at line 1 column 13); use a type that reads what it writes, or for an event a codec that keeps it
         "#]],
     );
     assert_says(
@@ -160,7 +160,7 @@ fn an_event_that_would_not_come_back_is_no_event() {
                 .then([BookMeasured { grams: Some(None) }]);
         },
         &expect![[r#"
-            book-measured cannot be encoded: in JSON, `grams` is written as Some(None) and read as None
+            book-measured cannot be encoded: in JSON, `grams` holds Some(None), which is read as None
         "#]],
     );
 }
@@ -252,7 +252,7 @@ fn an_event_that_cannot_be_read_back_fails_though_it_was_decided() {
             let _ = Scenario::<Book>::new().when(Lose);
         },
         &expect![[r#"
-            book-lost cannot be encoded: in JSON, `at` is written as "3" and read as an error (the payload does not fit at `at`: invalid type: string "3", expected u32 at line 1 column 9)
+            book-lost cannot be encoded: in JSON, `at` holds "3", which is read as an error (the payload does not fit at `at`: invalid type: string "3", expected u32 at line 1 column 9)
         "#]],
     );
 }

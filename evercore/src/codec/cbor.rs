@@ -28,11 +28,11 @@ const SOME_TAG: u8 = 122;
 /// The bytes of [`SOME_TAG`].
 const SOME: [u8; 2] = [0xD8, SOME_TAG];
 
-/// Writes a value. No null stands for two things here.
+/// Writes a value. No null stands for two things here, and keys are what they are.
 pub(super) fn encode<E: Serialize>(value: &E) -> Result<Encoded, BoxError> {
     let mut bytes = Vec::with_capacity(128);
     value.serialize(&mut Serializer::new(&mut bytes))?;
-    Ok(Encoded { bytes, may_lose: false })
+    Ok(Encoded { bytes, doubt: None })
 }
 
 pub(super) fn decode<E: DeserializeOwned>(bytes: &[u8]) -> Result<E, DecodeError> {

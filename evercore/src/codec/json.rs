@@ -5,26 +5,67 @@ use std::io;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::ser::Formatter;
+use serde_json::ser::{CompactFormatter, Formatter};
 
-use super::Encoded;
+use super::{Doubt, Encoded};
+use crate::payload::field_at;
 use crate::{BoxError, DecodeError};
 
 /// The most levels of values inside each other: as many as `serde_json` reads. More are not written.
 const MOST_NESTED: u8 = 127;
 
 pub(crate) fn encode<E: Serialize + ?Sized>(value: &E) -> Result<Encoded, BoxError> {
-    let (mut bytes, may_lose) = (Vec::with_capacity(128), Cell::new(false));
-    let watching = Watching { has_null: &may_lose, depth: 0 };
-    value.serialize(&mut serde_json::Serializer::with_formatter(&mut bytes, watching))?;
-    Ok(Encoded { bytes, may_lose: may_lose.get() })
+    let (mut bytes, seen) = (Vec::with_capacity(128), Seen::default());
+    let watching = Watching { seen: &seen, is_in_key: false, depth: 0 };
+    value
+        .serialize(&mut serde_json::Serializer::with_formatter(&mut bytes, watching))
+        .map_err(|error| explained(value, error))?;
+    Ok(Encoded { bytes, doubt: seen.doubt() })
+}
+
+/// Says where a key stands that JSON has no form for; `serde_json` calls that an error of syntax.
+fn explained<E: Serialize + ?Sized>(value: &E, error: serde_json::Error) -> BoxError {
+    if !error.is_syntax() {
+        return error.into();
+    }
+    let mut nowhere = serde_json::Serializer::new(io::sink());
+    match serde_path_to_error::serialize(value, &mut nowhere) {
+        Err(located) => {
+            Box::new(UnfitKey { field: field_at(located.path()), source: located.into_inner() })
+        }
+        Ok(()) => error.into(),
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "JSON has no form for a key of the map at `{field}`; write the map as a list of pairs, or an event in CBOR"
+)]
+struct UnfitKey {
+    field: String,
+    source: serde_json::Error,
 }
 
 /// Writes compactly, and takes note of what JSON may lose.
 struct Watching<'a> {
-    /// Whether null was written: for `None`, for a unit, for what is no number in JSON.
-    has_null: &'a Cell<bool>,
+    seen: &'a Seen,
+    is_in_key: bool,
     depth: u8,
+}
+
+#[derive(Default)]
+struct Seen {
+    /// Whether null was written: for `None`, for a unit, for what is no number in JSON.
+    null: Cell<bool>,
+    /// Whether a key was written as a text that is none.
+    key: Cell<bool>,
+}
+
+impl Seen {
+    fn doubt(&self) -> Option<Doubt> {
+        let key = self.key.get().then_some(Doubt::Key);
+        key.or_else(|| self.null.get().then_some(Doubt::Null))
+    }
 }
 
 impl Watching<'_> {
@@ -40,10 +81,55 @@ impl Watching<'_> {
     }
 }
 
+/// What becomes a text where it is a key.
+macro_rules! watched {
+    ($($method:ident: $type:ty;)*) => {
+        $(#[inline]
+        fn $method<W: io::Write + ?Sized>(&mut self, writer: &mut W, value: $type) -> io::Result<()> {
+            if self.is_in_key {
+                self.seen.key.set(true);
+            }
+            CompactFormatter.$method(writer, value)
+        })*
+    };
+}
+
 impl Formatter for Watching<'_> {
+    watched! {
+        write_bool: bool;
+        write_i8: i8;
+        write_i16: i16;
+        write_i32: i32;
+        write_i64: i64;
+        write_i128: i128;
+        write_u8: u8;
+        write_u16: u16;
+        write_u32: u32;
+        write_u64: u64;
+        write_u128: u128;
+        write_f32: f32;
+        write_f64: f64;
+    }
+
     fn write_null<W: io::Write + ?Sized>(&mut self, writer: &mut W) -> io::Result<()> {
-        self.has_null.set(true);
+        self.seen.null.set(true);
         writer.write_all(b"null")
+    }
+
+    #[inline]
+    fn begin_object_key<W: io::Write + ?Sized>(
+        &mut self,
+        writer: &mut W,
+        is_first: bool,
+    ) -> io::Result<()> {
+        self.is_in_key = true;
+        CompactFormatter.begin_object_key(writer, is_first)
+    }
+
+    #[inline]
+    fn end_object_key<W: io::Write + ?Sized>(&mut self, _: &mut W) -> io::Result<()> {
+        self.is_in_key = false;
+        Ok(())
     }
 
     fn begin_array<W: io::Write + ?Sized>(&mut self, writer: &mut W) -> io::Result<()> {

@@ -5,7 +5,7 @@ use rmp_serde::{Deserializer, Serializer};
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Serialize};
 
-use super::Encoded;
+use super::{Doubt, Encoded};
 use crate::{BoxError, DecodeError};
 
 /// The byte of what is nothing. In a text it is none: UTF-8 does not have it.
@@ -20,8 +20,8 @@ pub(super) fn encode<E: Serialize>(value: &E) -> Result<Encoded, BoxError> {
     let mut bytes = Vec::with_capacity(128);
     value.serialize(&mut Serializer::new(&mut bytes).with_struct_map())?;
     check_depth(&bytes)?;
-    let may_lose = bytes.contains(&NIL);
-    Ok(Encoded { bytes, may_lose })
+    let doubt = bytes.contains(&NIL).then_some(Doubt::Null);
+    Ok(Encoded { bytes, doubt })
 }
 
 pub(super) fn decode<E: DeserializeOwned>(bytes: &[u8]) -> Result<E, DecodeError> {

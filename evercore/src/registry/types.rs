@@ -142,7 +142,7 @@ impl EventType {
             json_of: |payload| {
                 let event: E = payload.decode()?;
                 let json = E::ENCODING
-                    .encode(&event, Codec::Json, RoundTrips::Trusted)
+                    .encode(&event, Codec::Json, RoundTrips::TRUSTED)
                     .map_err(DecodeError::whole)?;
                 codec::json::decode(&json)
             },

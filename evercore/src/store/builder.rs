@@ -160,8 +160,8 @@ impl EventStoreBuilder {
     /// codec would not give back is [`Error::NotRoundTrip`](crate::Error::NotRoundTrip), and such a snapshot is left out.
     ///
     /// A debug build does so whatever is set here, and so do scenarios. A release build without it looks only at what the
-    /// codec itself may have lost: numbers that JSON does not have, and options that hold nothing. It costs about what it
-    /// costs to read the event: see the [guide](https://github.com/evercore-rs/evercore/blob/main/docs/codecs.md).
+    /// codec itself may have lost: numbers that JSON does not have, keys that it has as texts, and options that hold nothing.
+    /// It costs about what it costs to read the event: see the [guide](https://github.com/evercore-rs/evercore/blob/main/docs/codecs.md).
     ///
     /// # Example
     /// ```
@@ -175,7 +175,7 @@ impl EventStoreBuilder {
     /// # }
     /// ```
     pub fn check_round_trips(mut self) -> Self {
-        self.writing.round_trips = RoundTrips::Checked;
+        self.writing.round_trips = RoundTrips::CHECKED;
         self
     }
 

@@ -71,7 +71,7 @@ impl<A: Aggregate> EventDraft<A> {
         let EventOptions { event_time, reference, metadata } = options;
         let codec = event_type.codec_in(Codec::default());
         let name = event_type.name();
-        let encoded = encode(codec, RoundTrips::Checked)
+        let encoded = encode(codec, RoundTrips::CHECKED)
             .map_err(|source| Error::unencodable(name, source))?;
         check_label("reference", reference.as_deref())?;
         metadata.as_ref().map_or(Ok(None), Metadata::check)?;

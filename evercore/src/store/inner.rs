@@ -125,6 +125,11 @@ impl Inner {
         self.writing.codec
     }
 
+    /// Which events are read back.
+    pub(crate) const fn round_trips(&self) -> RoundTrips {
+        self.writing.round_trips.up_to(self.limits.max_payload_bytes)
+    }
+
     /// Checks and encodes an event that is to have this sequence.
     pub(crate) fn prepare(
         &self,
@@ -145,7 +150,7 @@ impl Inner {
             metadata: metadata.map(Box::new),
         };
         let codec = event_type.codec_in(self.writing.codec);
-        let encoded = encode(codec, self.writing.round_trips);
+        let encoded = encode(codec, self.round_trips());
         let payload = encoded.map(|bytes| Payload::from_encoded(codec, bytes));
         self.check(event_type, payload, meta)
     }

@@ -164,9 +164,11 @@ fn through_storage<T: Serialize + DeserializeOwned>(
     store: &Inner,
 ) -> Result<(T, Box<str>)> {
     let refused = |problem| Error::unencodable(type_name::<T>(), problem);
-    let encoded = round_trip::encode(value, Codec::Json, store.writing.round_trips);
+    let limit = store.limits.max_result_bytes;
+    let round_trips = store.writing.round_trips.up_to(limit);
+    let encoded = round_trip::encode(value, Codec::Json, round_trips);
     let result = String::from_utf8(encoded.map_err(refused)?).expect("BUG: JSON is UTF-8");
-    let (bytes, limit) = (result.len(), store.limits.max_result_bytes);
+    let bytes = result.len();
     if bytes > limit {
         return Err(Error::ResultTooLarge { bytes, limit });
     }

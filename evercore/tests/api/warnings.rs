@@ -87,7 +87,7 @@ async fn a_state_that_no_snapshot_restores_is_warned_of_once_for_its_type() {
     }
     let warnings = listener.0.lock().expect("no panic");
     let [warning] = &warnings[..] else { panic!("one warning, not {warnings:?}") };
-    for said in ["Thermometer", "`coldest` is written as inf", "is replayed"] {
+    for said in ["Thermometer", "`coldest` holds inf", "is replayed"] {
         assert!(warning.contains(said), "{warning}");
     }
 }
