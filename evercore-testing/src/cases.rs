@@ -128,6 +128,7 @@ macro_rules! __with_cases_of_writing {
                         racing_writers_lose_no_acknowledged_update
                         racing_processes_lose_no_acknowledged_update
                         many_writers_of_one_key_all_land
+                        a_crowd_of_writers_of_one_key_all_land
                         many_appends_to_one_chain_all_land
                         a_turn_is_not_waited_for_without_end
                         appending_in_any_state_is_no_way_to_read_and_write

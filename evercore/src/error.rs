@@ -25,7 +25,8 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 #[non_exhaustive]
 pub enum Error {
     /// Another writer was faster. [`with_context`](crate::EventStore::with_context) retries this by itself; you see it
-    /// when its attempts are used up.
+    /// when its attempts are used up. The writer may be a task that the closure has started and waits for: it comes first
+    /// in each attempt.
     #[error("{aggregate} {id} was changed by another writer ({reason}); load it again and retry")]
     Conflict {
         /// The aggregate's type.

@@ -15,9 +15,10 @@ use crate::engine::{self, in_runtime};
 ///
 /// That is for conflicts with other processes. Among the clones of one store, attempts take turns: after a first conflict
 /// on an aggregate, an attempt waits for its turn in place of a time at random, in order of arrival, and has it until its
-/// commit is answered. While others wait for an aggregate, a first attempt that loads it waits as well. No attempt waits
-/// for a second turn while it has one, and none for a turn that lasts longer than `longest`: it goes on without. An
-/// aggregate that some name by its id and others by its key has two queues.
+/// commit is answered. While others wait for an aggregate, a first attempt that loads it waits as well, however many wait.
+/// No attempt waits for a second turn while it has one. A turn that lasts longer than `longest`, or 5 s, is overtaken: the
+/// next attempt has its turn beside it, and a line at `WARN` says so. An aggregate that some name by its id and others by
+/// its key has two queues.
 ///
 /// # Example
 /// ```
@@ -114,7 +115,8 @@ impl RetryPolicy {
         self
     }
 
-    /// Sets the longest wait of all, and how long one turn of another attempt is waited for. Default: 250 ms.
+    /// Sets the longest wait of all, and how long one turn of another attempt is waited for, which is never more than 5 s.
+    /// Default: 250 ms.
     #[must_use]
     pub const fn longest(mut self, longest: Duration) -> Self {
         self.backoff.longest = longest;

@@ -2,12 +2,11 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::pin::pin;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::OwnedMutexGuard;
+use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use crate::retry::pause;
 
@@ -32,7 +31,7 @@ use crate::retry::pause;
 /// ```
 #[derive(Debug)]
 pub struct Turns<K> {
-    queues: Mutex<HashMap<K, Queue>>,
+    queues: std::sync::Mutex<HashMap<K, Queue>>,
     /// How many queues there are, to be looked at without the lock.
     number: AtomicUsize,
 }
@@ -46,8 +45,9 @@ struct Queue {
 
 #[derive(Debug, Default)]
 struct Gate {
-    /// Given in the order in which it is asked for.
-    turn: Arc<tokio::sync::Mutex<()>>,
+    /// Held by the first of those that wait, while it waits for the present turn to be given back: in the order in which
+    /// they came.
+    line: Mutex<Arc<Mutex<()>>>,
     /// How many turns were given.
     given: AtomicU64,
 }
@@ -67,13 +67,16 @@ pub struct Turn<K: Eq + Hash> {
     // is still held.
     _held: OwnedMutexGuard<()>,
     place: Place<K>,
+    /// How many were given before it.
+    number: u64,
+    overtakes: bool,
 }
 
 impl<K: Clone + Eq + Hash> Turns<K> {
     /// Queues for all keys, with nobody in them.
     #[must_use]
     pub fn new() -> Self {
-        Self { queues: Mutex::default(), number: AtomicUsize::new(0) }
+        Self { queues: std::sync::Mutex::default(), number: AtomicUsize::new(0) }
     }
 
     /// Returns a place at the end of the queue for a key; `None` if more than `max_waiting` wait in it, besides the one
@@ -126,29 +129,33 @@ impl<K: Clone + Eq + Hash> Default for Turns<K> {
 impl<K: Eq + Hash> Place<K> {
     /// Waits for its turn.
     pub async fn turn(self) -> Turn<K> {
-        let held = Arc::clone(&self.gate.turn).lock_owned().await;
-        self.taken(held)
+        let gate = Arc::clone(&self.gate);
+        let present = gate.line.lock().await;
+        let held = Arc::clone(&present).lock_owned().await;
+        self.taken(held, false)
     }
 
-    /// Waits for its turn for as long as the queue moves; `None` if one turn in it lasts longer than `patience`.
-    pub async fn turn_within(self, patience: Duration) -> Option<Turn<K>> {
-        let mut turn = pin!(Arc::clone(&self.gate.turn).lock_owned());
-        loop {
-            let given = self.gate.given.load(Ordering::Relaxed);
-            tokio::select! {
-                biased;
-                held = turn.as_mut() => return Some(self.taken(held)),
-                () = pause(patience) => {}
-            }
-            if self.gate.given.load(Ordering::Relaxed) == given {
-                return None;
-            }
+    /// Waits for its turn, which comes beside the one before if that is not given back within `patience` from when this
+    /// one is next. Those behind it wait for it, and no longer for the other.
+    pub async fn turn_within(self, patience: Duration) -> Turn<K> {
+        let gate = Arc::clone(&self.gate);
+        let mut present = gate.line.lock().await;
+        let held = tokio::select! {
+            biased;
+            held = Arc::clone(&present).lock_owned() => Some(held),
+            () = pause(patience) => None,
+        };
+        if let Some(held) = held {
+            return self.taken(held, false);
         }
+        *present = Arc::default();
+        let held = Arc::clone(&present).try_lock_owned().expect("BUG: nobody else knows it");
+        self.taken(held, true)
     }
 
-    fn taken(self, held: OwnedMutexGuard<()>) -> Turn<K> {
-        self.gate.given.fetch_add(1, Ordering::Relaxed);
-        Turn { _held: held, place: self }
+    fn taken(self, held: OwnedMutexGuard<()>, overtakes: bool) -> Turn<K> {
+        let number = self.gate.given.fetch_add(1, Ordering::Relaxed);
+        Turn { _held: held, place: self, number, overtakes }
     }
 }
 
@@ -156,6 +163,16 @@ impl<K: Eq + Hash> Turn<K> {
     /// What it is the turn for.
     pub const fn key(&self) -> &K {
         &self.place.key
+    }
+
+    /// Whether it came before the one before it was given back.
+    pub const fn overtakes(&self) -> bool {
+        self.overtakes
+    }
+
+    /// Whether another one has overtaken it.
+    pub fn is_over(&self) -> bool {
+        self.place.gate.given.load(Ordering::Relaxed) != self.number + 1
     }
 }
 
@@ -225,28 +242,47 @@ mod tests {
 
     /// The clock stands still unless all wait for it.
     #[tokio::test(start_paused = true)]
-    async fn a_queue_is_waited_in_while_it_moves() {
+    async fn a_turn_that_lasts_too_long_is_overtaken_by_the_next_one_alone() {
         let turns = Arc::new(Turns::new());
-        let (patience, turn_takes) = (Duration::from_millis(10), Duration::from_millis(9));
-        let first = turns.enter(1, 9).expect("it is empty").turn().await;
-        let enter = || Box::pin(turns.enter(1, 9).expect("few wait").turn());
-        let mut between: Vec<_> = (0..5).map(|_| enter()).collect();
-        for waiting in &mut between {
-            assert!(poll!(waiting).is_pending());
+        let patience = Duration::from_millis(10);
+        let enter = || turns.enter(1, 9).expect("few wait").turn_within(patience);
+        let first = enter().await;
+        let [second, third, fourth] = [(); 3].map(|()| tokio::spawn(enter()));
+        tokio::time::sleep(patience * 9 / 10).await;
+        assert!(!second.is_finished() && !first.is_over());
+
+        let second = second.await.expect("no panic");
+        assert!(first.is_over() && second.overtakes() && !second.is_over());
+        tokio::time::sleep(patience * 9 / 10).await;
+        drop(first);
+        assert!(!third.is_finished(), "it is the second that is waited for");
+        drop(second);
+        let third = third.await.expect("no panic");
+        assert!(!third.overtakes() && !third.is_over());
+
+        fourth.abort();
+        fourth.await.expect_err("it waits no more");
+        drop(third);
+        assert_eq!(queues(&turns), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_long_queue_of_short_turns_is_waited_in() {
+        let turns = Arc::new(Turns::new());
+        let patience = Duration::from_millis(10);
+        let waiting: Vec<_> = (0..5_000)
+            .map(|_| {
+                let place = turns.enter(1, usize::MAX).expect("any number may wait");
+                tokio::spawn(async move {
+                    let turn = place.turn_within(patience).await;
+                    tokio::time::sleep(patience * 9 / 10).await;
+                    (turn.overtakes(), turn.is_over())
+                })
+            })
+            .collect();
+        for turn in waiting {
+            assert_eq!(turn.await.expect("no panic"), (false, false));
         }
-        let waiting = turns.enter(1, 9).expect("few wait").turn_within(patience);
-        let waiting = tokio::spawn(waiting);
-        tokio::task::yield_now().await;
-        let mut held = first;
-        for place in between {
-            tokio::time::sleep(turn_takes).await;
-            drop(held);
-            held = place.await;
-        }
-        assert!(!waiting.is_finished(), "each turn was short, and there were many");
-        tokio::time::sleep(patience * 2).await;
-        assert!(waiting.await.expect("no panic").is_none(), "one turn lasted too long");
-        drop(held);
         assert_eq!(queues(&turns), 0);
     }
 }

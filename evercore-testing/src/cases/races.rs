@@ -1,5 +1,6 @@
 //! P4 under load: writers race, and nothing that was acknowledged is lost.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -11,6 +12,7 @@ use tokio::sync::Barrier;
 
 use crate::assert::{assert_error, assert_unbroken};
 use crate::domain::counter::{self, Added, Counter, Reset};
+use crate::domain::tally::{Counted, Tally};
 use crate::fixture::Fixture;
 use crate::race::{race, race_all};
 
@@ -82,6 +84,29 @@ pub(crate) async fn many_writers_of_one_key_all_land(fixture: &Fixture) -> Resul
     .await?;
     let id = counter::find_by_key(&store, "hot").await?.expect("it was created");
     assert_eq!(lost_updates(&store, id, landed.into_iter().sum()).await?, 0);
+    Ok(())
+}
+
+/// As above, with so many that their first conflicts alone last longer than a turn may.
+pub(crate) async fn a_crowd_of_writers_of_one_key_all_land(fixture: &Fixture) -> Result<()> {
+    const CROWD: u32 = 1_500;
+    let usual = fixture.builder().retry(RetryPolicy::default());
+    let store = fixture.store_with(usual).await?;
+    let counted = race_all(CROWD as usize, |_| {
+        let store = store.clone();
+        async move {
+            store
+                .with_context(async |ctx| {
+                    let mut tally = ctx.load_or_create::<Tally>("hot").await?;
+                    let number = tally.state().events;
+                    ctx.apply(&mut tally, Counted { number })?;
+                    Ok::<_, Error>(number)
+                })
+                .await
+        }
+    })
+    .await?;
+    assert!(counted.into_iter().collect::<BTreeSet<_>>().into_iter().eq(0..u64::from(CROWD)));
     Ok(())
 }
 

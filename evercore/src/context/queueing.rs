@@ -2,13 +2,16 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
+
+use tracing::warn;
 
 use super::Context;
 use crate::store::Inner;
 use crate::{AggregateId, NaturalKey, Turn};
 
-/// The most attempts that wait for one aggregate. Further ones go on without a turn.
-const MOST_WAITING: usize = 1_000;
+/// The longest that the turn of one attempt is waited for, whatever the retry policy says.
+const MOST_PATIENCE: Duration = Duration::from_secs(5);
 
 /// What attempts queue for: an aggregate, as the closure has asked for it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -29,15 +32,29 @@ pub(crate) enum Queueing {
     Passes,
 }
 
+impl Queueing {
+    /// Whether it has its turn, and nobody has overtaken it.
+    pub(crate) fn has_turn(&self) -> bool {
+        matches!(self, Self::Holds(turn) if !turn.is_over())
+    }
+}
+
 impl Inner {
-    /// Waits for a turn, and goes on without one where one turn lasts longer than the longest wait for a rerun.
+    /// Waits for a turn, together with all who want it: an attempt that went on without would be in the way of those who
+    /// wait. A turn that lasts too long is overtaken, by one attempt and not by all.
     pub(crate) async fn queue(&self, lane: Lane) -> Queueing {
-        let place = self.turns.enter(lane, MOST_WAITING);
-        let turn = match place {
-            Some(place) => place.turn_within(self.patience()).await,
-            None => None,
-        };
-        turn.map_or(Queueing::Passes, |turn| Queueing::Holds(Box::new(turn)))
+        let patience = self.longest_wait().min(MOST_PATIENCE);
+        let place = self.turns.enter(lane, usize::MAX).expect("BUG: any number may wait");
+        let turn = place.turn_within(patience).await;
+        if turn.overtakes() {
+            let lane = turn.key();
+            warn!(
+                ?lane,
+                ?patience,
+                "an attempt holds its turn for longer than others wait for it, so that the next one runs beside it: its closure is slow, or waits for a task that writes to the same aggregate"
+            );
+        }
+        Queueing::Holds(Box::new(turn))
     }
 }
 

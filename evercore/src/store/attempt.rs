@@ -70,19 +70,20 @@ impl EventStore {
             return Err(conflict.into());
         };
         debug!(attempt = reruns.failed, ?wait, error = %Report::new(&conflict), "running the context again");
-        let had_turn = matches!(reruns.queueing, Queueing::Holds(_));
+        let had_turn = reruns.queueing.has_turn();
         // In a box, as are the other futures of what is seldom needed: the future of a command has no room for it.
         Box::pin(self.queue(reruns, lane)).await;
-        if had_turn || !matches!(reruns.queueing, Queueing::Holds(_)) {
+        if had_turn || !reruns.queueing.has_turn() {
             pause(wait).await;
         }
         Ok(())
     }
 
-    /// Waits for the turn in a lane, unless the attempt has had it and keeps it.
+    /// Waits for the turn in a lane, unless the attempt has had it and keeps it. One that was overtaken queues anew.
     async fn queue(&self, reruns: &mut Reruns, lane: Option<Box<Lane>>) {
         if let (Queueing::Holds(turn), Some(lane)) = (&reruns.queueing, &lane)
             && *turn.key() == **lane
+            && !turn.is_over()
         {
             return;
         }

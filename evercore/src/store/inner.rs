@@ -85,8 +85,8 @@ impl Inner {
         self.retry.wait_after(failed, self.random())
     }
 
-    /// How long one turn may last before those that wait behind it go on.
-    pub(crate) const fn patience(&self) -> Duration {
+    /// The longest that an attempt waits for whatever it waits for.
+    pub(crate) const fn longest_wait(&self) -> Duration {
         self.retry.longest_wait()
     }
 

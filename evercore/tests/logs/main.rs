@@ -4,12 +4,12 @@ mod lines;
 mod sources;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use evercore::{
     Aggregate, Apply, Batch, Error, EventMeta, EventStore, FailurePolicy, Handler, HandlerRetry,
-    Result, Start, event,
+    Result, RetryPolicy, Start, event,
 };
 use evercore_memory::MemoryEngine;
 use lines::Lines;
@@ -42,6 +42,15 @@ async fn miles(count: u32) -> Result<EventStore> {
     });
     walk.await?;
     Ok(store)
+}
+
+async fn walk_hot(store: &EventStore) -> Result<()> {
+    store
+        .with_context(async |ctx| {
+            let mut mile = ctx.load_or_create::<Mile>("hot").await?;
+            ctx.apply(&mut mile, Walked {})
+        })
+        .await
 }
 
 /// Fails with an error whose cause has a cause.
@@ -170,5 +179,29 @@ async fn a_follower_that_fails_says_what_and_why() -> Result<()> {
     }
     let line = lines.one(Level::ERROR, "an ephemeral subscription has ended");
     assert!(line.contains(ROOT), "{line}");
+    Ok(())
+}
+
+/// A closure in its turn waits for a writer who waits for that turn, and the retry policy would have it wait for good.
+#[tokio::test(start_paused = true)]
+async fn a_turn_that_lasts_too_long_is_said() -> Result<()> {
+    let patient = RetryPolicy::default().longest(Duration::MAX);
+    let store = EventStore::builder().retry(patient).open(MemoryEngine::new()).await?;
+    let (lines, _guard) = Lines::watch();
+    let runs = AtomicU32::new(0);
+    let walk = store.with_context(async |ctx| {
+        let mut mile = ctx.load_or_create::<Mile>("hot").await?;
+        if runs.fetch_add(1, Ordering::Relaxed) < 3 {
+            let beside = store.clone();
+            tokio::spawn(async move { walk_hot(&beside).await }).await.expect("no panic")?;
+        }
+        ctx.apply(&mut mile, Walked {})?;
+        Ok::<_, Error>(mile.state().walked)
+    });
+    let walked = tokio::time::timeout(Duration::from_secs(3_600), walk).await;
+    assert_eq!(walked.expect("it does not wait for itself")?, 4);
+    let said = lines.all(Level::WARN, "waits for a task that writes to the same aggregate");
+    assert_eq!(said.len(), 2, "the first run has no turn: {said:?}");
+    assert!(said.iter().all(|line| line.contains("hot") && line.contains("patience=5s")));
     Ok(())
 }
