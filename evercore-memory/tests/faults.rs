@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use evercore::engine::CommitOutcome;
 use evercore::{
-    Aggregate, ConflictReason, Context, Error, EventStore, ReadContext, Result, RetryPolicy,
-    Sequence, state_event,
+    Aggregate, CommandError, ConflictReason, Context, Decide, Decision, Error, EventStore,
+    ReadContext, Result, RetryPolicy, Sequence, Target, state_event,
 };
 use evercore_memory::{CommitFault, MemoryEngine, ReadFault};
 use tokio::time::Instant;
@@ -20,6 +20,17 @@ struct Account {
 #[state_event(aggregate = Account)]
 struct BalanceSet {
     balance: i64,
+}
+
+struct Deposit(i64);
+
+impl Decide<Deposit> for Account {
+    type Error = std::convert::Infallible;
+
+    fn decide(account: &mut Decision<'_, Self>, command: &Deposit) -> Result<(), Self::Error> {
+        account.emit(BalanceSet { balance: account.balance + command.0 });
+        Ok(())
+    }
 }
 
 /// A service with an account: what the tests exercise.
@@ -95,6 +106,45 @@ async fn a_conflict_too_many_is_the_answer() -> Result<()> {
     assert_eq!((expected, actual), (Sequence::new(1)?, Sequence::new(2)?));
     assert_eq!(bank.engine.faults().remaining(), 0);
     assert_eq!(bank.balance().await?, 100, "nothing landed");
+    Ok(())
+}
+
+/// As where another writer comes between, and then the repetition.
+#[tokio::test]
+async fn a_last_conflict_does_not_hide_that_the_same_has_landed() -> Result<()> {
+    let engine = MemoryEngine::new();
+    let store = EventStore::builder().retry(RetryPolicy::none()).open(engine.clone()).await?;
+    let runs = Cell::new(0);
+    let once = async || {
+        let request = store.once_committed("request", async |ctx| {
+            runs.set(runs.get() + 1);
+            deposit(ctx, 5).await?;
+            Ok::<_, Error>(runs.get())
+        });
+        request.await
+    };
+    let execute = async || {
+        let ada = Target::key_or_new("ada")?;
+        store.execute::<Account, _>(ada, Deposit(7)).idempotency_key("command").await
+    };
+    let conflict = CommitFault::Conflict;
+
+    engine.faults().next_commit(conflict.clone());
+    assert!(matches!(once().await, Err(Error::Conflict { .. })), "nothing has landed");
+    let first = once().await?;
+    engine.faults().next_commit(conflict.clone());
+    let again = once().await?;
+    assert_eq!((first.value(), again.value(), runs.get()), (&2, &2, 3));
+    assert_eq!(again.commit(), first.commit());
+
+    engine.faults().next_commit(conflict.clone());
+    let refused = execute().await;
+    assert!(matches!(refused, Err(CommandError::Store(Error::Conflict { .. }))));
+    let first = execute().await.expect("it lands");
+    engine.faults().next_commit(conflict);
+    let again = execute().await.expect("it has landed");
+    assert_eq!((again.state().balance, again.commit()), (12, first.commit()));
+    assert_eq!(engine.faults().remaining(), 0);
     Ok(())
 }
 

@@ -94,6 +94,7 @@ macro_rules! __with_cases_of_writing {
                     once {
                         a_repeated_request_is_answered_as_the_first
                         racing_requests_with_one_key_land_once
+                        a_conflict_with_its_own_repetition_is_answered_as_that_is
                         a_failed_request_leaves_its_key_free
                         a_request_that_changes_nothing_keeps_its_answer
                         a_key_of_another_request_is_refused

@@ -1,14 +1,19 @@
 //! P2 for whole requests: a closure lands once for each key, and what it returned is the answer to all repetitions.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use evercore::{
     AggregateId, CommandError, Error, EventStore, IdempotencyKey, Limits, Once, Position, Result,
+    RetryPolicy,
 };
 use serde::{Deserialize, Serialize};
+use tokio::sync::Barrier;
 
 use crate::assert::assert_error;
 use crate::domain::account::{self, Account, Deposit, Deposited, Refused, Withdrawn};
 use crate::fixture::Fixture;
-use crate::race::race;
+use crate::race::{race, race_all};
 
 /// What a transfer of a service answers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -105,6 +110,47 @@ pub(crate) async fn racing_requests_with_one_key_land_once(fixture: &Fixture) ->
     }
     assert_eq!(landed, 2, "there was money for two");
     assert_eq!(account::total(&stores[0], &accounts[1..]).await?, 30);
+    Ok(())
+}
+
+/// Both have loaded before either lands, and neither runs again.
+pub(crate) async fn a_conflict_with_its_own_repetition_is_answered_as_that_is(
+    fixture: &Fixture,
+) -> Result<()> {
+    let store = fixture.store_with(fixture.builder().retry(RetryPolicy::none())).await?;
+    let id = account::open(&store, 0).await?;
+    let (both_have_loaded, runs) = (Arc::new(Barrier::new(2)), Arc::new(AtomicU32::new(0)));
+    let answers = race_all(2, |_| {
+        let (store, both_have_loaded) = (store.clone(), Arc::clone(&both_have_loaded));
+        let runs = Arc::clone(&runs);
+        async move {
+            store
+                .once_committed("request", async |ctx| {
+                    let mut account = ctx.load::<Account>(id).await?;
+                    let run = runs.fetch_add(1, Ordering::Relaxed);
+                    if run < 2 {
+                        both_have_loaded.wait().await;
+                    }
+                    ctx.apply(&mut account, Deposited { amount: 5 })?;
+                    Ok::<_, Error>(run)
+                })
+                .await
+        }
+    })
+    .await?;
+    assert_eq!(answers[0].value(), answers[1].value());
+    assert_ne!(answers[0].is_repetition(), answers[1].is_repetition());
+
+    let executed = race(16, |_| {
+        let store = store.clone();
+        async move {
+            store.execute::<Account, _>(id, Deposit { amount: 5 }).idempotency_key("command").await
+        }
+    });
+    for answer in executed.await {
+        assert_eq!(answer.expect("it conflicts with itself alone").state().balance, 10);
+    }
+    assert_eq!(account::total(&store, &[id]).await?, 10);
     Ok(())
 }
 

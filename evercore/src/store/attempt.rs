@@ -149,14 +149,15 @@ impl<E> Attempt<E> {
         Self::Commit(Box::new(Refused { error, lane: Some(Box::new(lane.clone())) }))
     }
 
-    /// Whether trying again changes nothing, unless the same has landed meanwhile.
-    pub(super) const fn is_final(&self) -> bool {
+    /// Whether it may have failed because the same has landed before: what trying again does not change, and a conflict.
+    pub(super) const fn may_be_known(&self) -> bool {
         match self {
             Self::Unproven(_) => false,
             Self::Work(_) => true,
             Self::Commit(refused) => {
                 let error = &refused.error;
-                !error.is_retryable() && !matches!(error, Error::OutcomeUnknown { .. })
+                error.is_conflict()
+                    || (!error.is_retryable() && !matches!(error, Error::OutcomeUnknown { .. }))
             }
         }
     }

@@ -198,7 +198,7 @@ struct Request<C> {
 }
 
 impl EventStore {
-    /// Waits before the next attempt, unless the wish has come true before.
+    /// Waits before the next attempt. If there is to be none, the wish may have come true before.
     async fn after_failure<T, C>(
         &self,
         request: &Request<C>,
@@ -210,15 +210,15 @@ impl EventStore {
     {
         let may_be_known = match &failure {
             Attempt::Work(CommandError::Store(error)) if error.is_retryable() => false,
-            failure => failure.is_final(),
+            failure => failure.may_be_known(),
         };
+        let Err(error) = self.wait_to_rerun(reruns, failure).await else { return Ok(None) };
         if let Some(key) = request.idempotency_key.as_ref().filter(|_| may_be_known)
             && let Some(first) = self.inner.engine.find_first(key).await?
         {
             return Ok(Some(Box::pin(self.repetition(request, key, first)).await?));
         }
-        self.wait_to_rerun(reruns, failure).await?;
-        Ok(None)
+        Err(error)
     }
 
     async fn attempt_command<T, C>(

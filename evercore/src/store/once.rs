@@ -64,6 +64,10 @@ impl EventStore {
     /// The value is stored as JSON, and each caller, the first included, is given what that JSON says. The key belongs
     /// to the store and is kept for good.
     ///
+    /// What else a key was used for is told by the name of the result's type alone. So put the route and the principal
+    /// before a key that comes from a client: one customer's key would give another one the first one's answer. Renaming the
+    /// type makes each repetition of an older request [`Error::IdempotencyKeyReused`].
+    ///
     /// # Errors
     /// - What `work` returns, unless the key has been used.
     /// - [`Error::IdempotencyKeyReused`] if the key was used for something else: a command, or a closure that returned
@@ -85,9 +89,9 @@ impl EventStore {
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     /// # let store = EventStore::connect("memory:").await?;
-    /// let take = async |key: &str, guest: &str| {
+    /// let take = async |from_client: &str, guest: &str| {
     ///     store
-    ///         .once(key, async |ctx| {
+    ///         .once(format!("take-seat:{guest}:{from_client}"), async |ctx| {
     ///             let mut seat = ctx.load_or_create::<Seat>("12A").await?;
     ///             if !seat.state().guest.is_empty() {
     ///                 return Err("the seat is taken".into());
@@ -145,13 +149,12 @@ impl EventStore {
                     Ok((value, landed)) => return Ok(Once { value, landed, is_repetition: false }),
                     Err(failure) => failure,
                 };
-                // It may fail because it has landed before: by its own rules, or by the key.
-                if failure.is_final()
-                    && let Some(first) = self.inner.engine.find_first(&key).await?
-                {
+                let may_be_known = failure.may_be_known();
+                let Err(error) = self.wait_to_rerun(&mut reruns, failure).await else { continue };
+                if may_be_known && let Some(first) = self.inner.engine.find_first(&key).await? {
                     return Ok(repetition(&key, first)?);
                 }
-                self.wait_to_rerun(&mut reruns, failure).await?;
+                return Err(error);
             }
         };
         run.instrument(debug_span!("once")).await
