@@ -1,4 +1,4 @@
-//! Beginning a transaction on a connection of a pool.
+//! Begins transactions.
 
 use std::time::Duration;
 
@@ -8,6 +8,9 @@ use futures_util::future::BoxFuture;
 use sqlx::pool::PoolConnection;
 use sqlx::{PgTransaction, Postgres, SqlSafeStr, Transaction};
 use tokio::runtime::Handle;
+
+/// What is decided under a lock must see what was committed before the lock.
+pub(crate) const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
 
 /// A call that goes on to its end if nobody waits for it any more, for as long as an answer can be hoped for.
 struct ToItsEnd<T: Send + 'static> {

@@ -5,27 +5,22 @@ use std::sync::{Arc, PoisonError};
 
 use async_trait::async_trait;
 use evercore::engine::{
-    Commit, CommitOutcome, Committed, EngineRuntime, FirstOutcome, HistoryRequest, IdBlock,
-    Inspection, LoadRequest, LoadedAggregate, LogPage, LogRequest, LogWatch, Migration, Reader,
-    StorageEngine, TypeName, timeout,
+    Commit, CommitOutcome, Committed, FirstOutcome, HistoryRequest, IdBlock, Inspection,
+    LoadRequest, LoadedAggregate, LogPage, LogRequest, LogWatch, Migration, Reader, StorageEngine,
+    TypeName,
 };
 use evercore::{AggregateId, CommitId, Error, IdempotencyKey, RecordedEvent, Result};
 use sqlx::Row;
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinHandle;
-use tracing::debug;
 
-use crate::error::{classify, met_an_ended_session, silence};
-use crate::frontier::{Frontier, FrontierHolder};
-use crate::group::Request;
-use crate::held::Held;
-use crate::notify::Notifications;
+use crate::error::classify;
+use crate::frontier::FrontierHolder;
 use crate::options::PostgresOptions;
-use crate::readers::Readers;
-use crate::statements::Statements;
-use crate::types::Types;
+use crate::shared::Shared;
+use crate::types::type_names;
 use crate::view::View;
-use crate::{connect, frontier, load, log, row, schema};
+use crate::writer::Request;
+use crate::{frontier, load, log, row, schema};
 
 /// Evercore's engine on PostgreSQL.
 ///
@@ -35,26 +30,6 @@ pub struct PostgresEngine {
     pub(crate) shared: Arc<Shared>,
 }
 
-/// What all clones and views share.
-pub(crate) struct Shared {
-    /// The tasks and the connections end with it.
-    pub(crate) runtime: Arc<EngineRuntime>,
-    pub(crate) options: PostgresOptions,
-    /// For one statement at a time.
-    pub(crate) readers: Readers,
-    /// For views and transactions, which user code holds. Were they of the same pool, code that holds one and reads
-    /// besides could wait for itself.
-    pub(crate) held: Held,
-    pub(crate) statements: Statements,
-    pub(crate) types: Arc<Types>,
-    pub(crate) frontier: Frontier,
-    pub(crate) notifications: Arc<Notifications>,
-    /// The way to the writers, until the engine is closed.
-    pub(crate) queue: std::sync::Mutex<Option<mpsc::Sender<Request>>>,
-    /// Who lands commits, until a close has waited for it.
-    pub(crate) writers: tokio::sync::Mutex<Option<JoinHandle<()>>>,
-}
-
 impl PostgresEngine {
     /// Opens the engine. The schema is left as it is: see [`StorageEngine::migrate`].
     ///
@@ -62,7 +37,7 @@ impl PostgresEngine {
     /// - [`Error::CannotOpen`] if the database cannot be reached, or would break a promise.
     /// - [`Error::NoRuntime`] outside of a tokio runtime. The engine works on the one that it is opened in.
     pub async fn open(options: PostgresOptions) -> Result<Self> {
-        let shared = connect::open(options).await?;
+        let shared = Shared::open(options).await?;
         Ok(Self { shared: Arc::new(shared) })
     }
 
@@ -281,57 +256,8 @@ impl Reader for PostgresEngine {
     }
 }
 
-impl Shared {
-    /// Bounds what waits for answers: the machine of a server that is gone sends none, and no word that it is. Work that
-    /// meets sessions which the server has ended while they rested is done on another connection: none of it has run.
-    pub(crate) async fn answered<T, W>(&self, work: impl Fn() -> W) -> Result<T>
-    where
-        W: Future<Output = Result<T>>,
-    {
-        self.runtime.check()?;
-        let done = async {
-            // Each time, one that rested is gone; a new one has not rested.
-            for _ in 0..self.options.readers {
-                match work().await {
-                    Err(error) if met_an_ended_session(&error) => {
-                        debug!("a connection had rested for too long; taking another one");
-                    }
-                    done => return done,
-                }
-            }
-            work().await
-        };
-        let answer = timeout(self.options.answer_timeout, done).await.unwrap_or_else(|_elapsed| {
-            self.readers.let_go();
-            Err(Error::Unavailable { source: silence().into() })
-        });
-        answer.map_err(|error| self.runtime.reason(error))
-    }
-}
-
-/// The types that a commit writes, each once.
-pub(crate) fn type_names(commit: &Commit) -> Vec<TypeName> {
-    let aggregates =
-        commit.writes.iter().map(|write| TypeName { aggregate: write.aggregate_type, event: None });
-    let events = commit.events.iter().filter_map(|event| {
-        let id = event.meta.aggregate_id();
-        let write = commit.writes.iter().find(|write| write.id == id)?;
-        Some(TypeName { aggregate: write.aggregate_type, event: Some(event.event_type) })
-    });
-    let mut names: Vec<_> = aggregates.chain(events).collect();
-    names.sort_unstable();
-    names.dedup();
-    names
-}
-
 impl fmt::Debug for PostgresEngine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.shared.fmt(f)
-    }
-}
-
-impl fmt::Debug for Shared {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PostgresEngine").field("options", &self.options).finish_non_exhaustive()
     }
 }

@@ -1,7 +1,5 @@
 //! What is stored, as it is: which statements show it.
 
-mod statements;
-
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -17,12 +15,11 @@ use sqlx::query::Query;
 use sqlx::{AssertSqlSafe, Postgres};
 use uuid::Uuid;
 
-use crate::engine::{PostgresEngine, Shared};
+use crate::engine::PostgresEngine;
 use crate::error::classify;
 use crate::row::{self, EVENT_COLUMNS, get};
-use crate::statements::Statement;
-
-pub(crate) use statements::InspectionStatements;
+use crate::shared::Shared;
+use crate::statements::{InspectionStatements, Statement};
 
 #[async_trait]
 impl Inspection for PostgresEngine {

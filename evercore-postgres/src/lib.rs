@@ -13,13 +13,11 @@
 //! # }
 //! ```
 
-mod append;
 mod begin;
 mod connect;
 mod engine;
 mod error;
 mod frontier;
-mod group;
 mod held;
 mod inspection;
 mod load;
@@ -30,11 +28,11 @@ mod options;
 mod readers;
 mod row;
 mod schema;
+mod shared;
 mod statements;
 mod subscriptions;
 mod transaction;
 mod types;
-mod verdict;
 mod view;
 mod writer;
 

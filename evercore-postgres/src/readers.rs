@@ -15,9 +15,12 @@ use sqlx::{Connection, PgConnection, PgPool, PgTransaction};
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
-use crate::connect::RESTED;
 use crate::error::classify;
 use crate::opening::opened;
+
+/// A connection that was not used for so long is asked whether it still works before it is: the server may have been
+/// restarted.
+pub(crate) const RESTED: Duration = Duration::from_millis(500);
 
 /// How long a connection is used: what its server process keeps in memory grows with its age.
 pub(crate) const LIFETIME: Duration = Duration::from_secs(30 * 60);

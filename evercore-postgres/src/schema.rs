@@ -5,11 +5,11 @@ use evercore::{Error, OpenProblem, Result};
 use sqlx::{AssertSqlSafe, PgConnection};
 use tracing::info;
 
+use crate::begin::BEGIN;
 use crate::error::classify;
 use crate::options::{PostgresOptions, Schema};
 use crate::readers::Readers;
 use crate::statements::render;
-use crate::transaction::BEGIN;
 
 /// The steps, oldest first. Each records itself, with the version and description that it has here.
 const STEPS: [(i64, &str, &str); 4] = [

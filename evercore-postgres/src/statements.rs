@@ -1,12 +1,15 @@
 //! The SQL of this engine, made for its schema.
 
+mod inspection;
+mod subscriptions;
+
 use std::sync::Arc;
 
 use sqlx::AssertSqlSafe;
 
-use crate::inspection::InspectionStatements;
 use crate::options::Schema;
-use crate::subscriptions::SubscriptionStatements;
+pub(crate) use inspection::InspectionStatements;
+pub(crate) use subscriptions::SubscriptionStatements;
 
 /// The schema's name in the SQL files, which so can be read and run as they are.
 const WRITTEN: &str = "evercore";

@@ -2,7 +2,6 @@
 
 mod places;
 mod settle;
-mod statements;
 
 use std::time::Duration;
 
@@ -21,15 +20,15 @@ use sqlx::PgConnection;
 use sqlx::postgres::PgRow;
 use sqlx::postgres::types::PgInterval;
 
-use crate::engine::{PostgresEngine, Shared};
+use crate::engine::PostgresEngine;
 use crate::error::classify;
 use crate::log::index;
 use crate::row::{self, EVENT_COLUMNS, Fetched, get};
-use crate::statements::Statements;
+use crate::shared::Shared;
+use crate::statements::{Statements, SubscriptionStatements};
 use crate::types::Types;
 
 pub(crate) use settle::settle;
-pub(crate) use statements::SubscriptionStatements;
 
 /// What the columns of an event are in the row that says how far was looked.
 mod column {

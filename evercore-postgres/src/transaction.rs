@@ -12,16 +12,14 @@ use evercore::{AggregateId, ConflictReason, Error, Report, Result};
 use sqlx::{AssertSqlSafe, PgConnection};
 use tracing::debug;
 
-use crate::append::Columns;
-use crate::begin::begin;
-use crate::engine::{PostgresEngine, Shared, type_names};
+use crate::begin::{BEGIN, begin};
+use crate::engine::PostgresEngine;
 use crate::error::{CommitFailure, classify, classify_commit, is_caused_by_what_passes, silence};
 use crate::held::Place;
+use crate::shared::Shared;
 use crate::subscriptions::settle;
-use crate::verdict;
-
-/// What is decided under a lock must see what was committed before the lock.
-pub(crate) const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
+use crate::types::type_names;
+use crate::writer::{Columns, verdict};
 
 /// The longest time-out that the server takes.
 const MOST_MILLIS: u128 = 2_147_483_647;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use evercore::engine::TypeName;
+use evercore::engine::{Commit, TypeName};
 use evercore::{Error, Result};
 use sqlx::Row;
 
@@ -153,4 +153,19 @@ impl Types {
 /// A type's number that no row explains.
 pub(crate) fn unknown_type() -> Error {
     Error::corrupt("events", "an event type's number has no row in `event_types`")
+}
+
+/// The types that a commit writes, each once.
+pub(crate) fn type_names(commit: &Commit) -> Vec<TypeName> {
+    let aggregates =
+        commit.writes.iter().map(|write| TypeName { aggregate: write.aggregate_type, event: None });
+    let events = commit.events.iter().filter_map(|event| {
+        let id = event.meta.aggregate_id();
+        let write = commit.writes.iter().find(|write| write.id == id)?;
+        Some(TypeName { aggregate: write.aggregate_type, event: Some(event.event_type) })
+    });
+    let mut names: Vec<_> = aggregates.chain(events).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
 }

@@ -9,9 +9,9 @@ use sqlx::{Postgres, Transaction};
 use tokio::sync::Mutex;
 
 use crate::begin::begin;
-use crate::engine::Shared;
 use crate::error::classify;
 use crate::held::Place;
+use crate::shared::Shared;
 use crate::{load, log};
 
 const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";

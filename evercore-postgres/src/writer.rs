@@ -1,5 +1,9 @@
 //! Group commit: commits that wait at the same time share a transaction and its fsync.
 
+mod append;
+mod group;
+pub(crate) mod verdict;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,16 +18,16 @@ use tokio::sync::mpsc;
 use tokio::time::sleep;
 use tracing::{debug, warn};
 
-use crate::append::{Columns, One};
-use crate::connect::RESTED;
 use crate::error::{CommitFailure, classify, classify_commit, classify_shared, silence};
-use crate::group::{GROUP, Request, next_group};
 use crate::notify::Notifications;
-use crate::readers::Readers;
+use crate::readers::{RESTED, Readers};
 use crate::row::positions;
 use crate::statements::Statements;
 use crate::types::Types;
-use crate::verdict;
+pub(crate) use append::Columns;
+use append::One;
+pub(crate) use group::Request;
+use group::{GROUP, next_group};
 
 /// The most commits that wait for a writer. More callers wait for a place.
 pub(crate) const QUEUE: usize = 1_024;

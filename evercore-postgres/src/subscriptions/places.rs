@@ -8,13 +8,13 @@ use evercore::{Error, EventFilter, Partition, Position, Result, Start, Subscript
 use sqlx::PgConnection;
 
 use super::{SubscriptionStatements, interval};
+use crate::begin::BEGIN;
 use crate::engine::PostgresEngine;
 use crate::error::classify;
 use crate::log::index;
 use crate::readers::Lent;
 use crate::row::get;
 use crate::statements::Statement;
-use crate::transaction::BEGIN;
 
 impl PostgresEngine {
     pub(super) async fn connection(&self) -> Result<Lent> {

@@ -10,9 +10,9 @@ use sqlx::query::Query;
 use sqlx::{PgConnection, Postgres};
 use uuid::Uuid;
 
+use super::verdict::{key_change_code, precondition_code};
 use crate::statements::Statements;
 use crate::types::Known;
-use crate::verdict::{key_change_code, precondition_code};
 
 /// A group of commits as the columns that `append` takes.
 #[derive(Debug, Default)]

@@ -6,7 +6,7 @@ use evercore::engine::{AggregateWrite, Commit, Committed, KeyChange, Preconditio
 use evercore::{AggregateId, IdempotencyKey, NaturalKey, Result};
 use tokio::sync::oneshot;
 
-use crate::append::new_key;
+use super::append::new_key;
 
 /// The most commits of a group.
 pub(crate) const GROUP: usize = 256;
