@@ -40,6 +40,7 @@ mod engine;
 mod faults;
 mod inspection;
 mod log;
+mod parked;
 mod read;
 mod subscriptions;
 

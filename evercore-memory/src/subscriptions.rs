@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use evercore::engine::{
     AcquireRequest, Acquired, Beat, Control, DiscardedRequest, Grant, Heartbeat, IfDifferent,
     InspectedParked, InspectedPartition, InspectedSubscription, LeaseKey, LeaseStatus, LogPage,
-    MatchRequest, NewSubscription, NewlyParked, ParkedRequest, Settled, Settlement, StoredLease,
+    MatchRequest, NewSubscription, ParkedRequest, Settled, Settlement, StoredLease,
     StoredPartition, StoredSubscription, WhichParked,
 };
 use evercore::{
@@ -17,6 +17,7 @@ use evercore::{
 };
 
 use crate::log::Log;
+use crate::parked::{Parked, ParkedEvents};
 
 /// The most events that one call looks at.
 const MOST_LOOKED_AT: usize = 10_000;
@@ -35,7 +36,7 @@ struct Subscription {
     filter: EventFilter,
     paused: bool,
     partitions: Vec<Place>,
-    parked: BTreeMap<Position, Parked>,
+    parked: ParkedEvents,
     discarded: BTreeMap<Position, Discarded>,
 }
 
@@ -60,16 +61,6 @@ struct Lease {
 struct Wanted {
     by: String,
     until: DateTime<Utc>,
-}
-
-#[derive(Debug)]
-struct Parked {
-    aggregate_id: AggregateId,
-    reason: Option<String>,
-    attempts: u32,
-    parked_at: DateTime<Utc>,
-    redrive: bool,
-    redrive_at: Option<DateTime<Utc>>,
 }
 
 #[derive(Debug)]
@@ -138,7 +129,7 @@ impl Subscriptions {
                 filter: (*new.filter).clone(),
                 paused: false,
                 partitions,
-                parked: BTreeMap::new(),
+                parked: ParkedEvents::default(),
                 discarded: BTreeMap::new(),
             };
             self.by_name.insert(new.name.clone(), subscription);
@@ -215,7 +206,7 @@ impl Subscriptions {
             stored.parked.iter().map(move |(position, parked)| {
                 let partition = usize::try_from(parked.aggregate_id.get() % partitions);
                 let place = partition.ok().and_then(|partition| stored.partitions.get(partition));
-                let event = log.events.get(index_after(*position) - 1);
+                let event = log.events.get(index_after(position) - 1);
                 InspectedParked {
                     subscription: name.to_string(),
                     position: position.get(),
@@ -265,10 +256,10 @@ impl Subscriptions {
         place.token = self.last_token;
         place.wanted = None;
         place.lease =
-            Some(Lease { owner: request.owner.clone(), until: after(now, request.lease) });
+            Some(Lease { owner: request.owner.clone(), until: later(now, request.lease) });
         let index = u32::try_from(index).expect("BUG: partitions are counted in 32 bits");
         let partition = Partition::new(index, count).expect("BUG: its own number");
-        let has_parked = stored.parked.values().any(|p| partition.contains(p.aggregate_id));
+        let has_parked = stored.parked.aggregates().any(|id| partition.contains(id));
         let lease = LeaseKey {
             subscription: request.subscription.clone(),
             partition: index,
@@ -281,7 +272,7 @@ impl Subscriptions {
         let now = self.clock.now();
         let Some(place) = self.held(lease) else { return };
         if place.wanted.as_ref().is_none_or(|wanted| wanted.until <= now) {
-            place.wanted = Some(Wanted { by: by.to_owned(), until: after(now, patience) });
+            place.wanted = Some(Wanted { by: by.to_owned(), until: later(now, patience) });
         }
     }
 
@@ -292,15 +283,12 @@ impl Subscriptions {
             .map(|beat| {
                 let Some(place) = self.held(&beat.lease) else { return LeaseStatus::Lost };
                 if let (Some(lease), Some(renew)) = (&mut place.lease, beat.renew) {
-                    lease.until = after(now, renew);
+                    lease.until = later(now, renew);
                 }
                 let wanted = place.wanted.as_ref().is_some_and(|wanted| wanted.until > now);
                 let stored = &self.by_name[&beat.lease.subscription];
                 let partition = stored.partition(&beat.lease);
-                let redrive = stored
-                    .parked
-                    .values()
-                    .any(|parked| parked.is_due(now) && partition.contains(parked.aggregate_id));
+                let redrive = stored.parked.are_due(partition, now);
                 LeaseStatus::Held { paused: stored.paused, wanted, redrive }
             })
             .collect();
@@ -328,15 +316,15 @@ impl Subscriptions {
         let stored =
             self.by_name.get_mut(&lease.subscription).expect("BUG: it has a lease that is held");
         if let Some(position) = unparked {
-            let Some(handled) = stored.parked.remove(position) else {
+            let Some(handled) = stored.parked.remove(*position) else {
                 return Ok(Settled::Before);
             };
-            stored.redrive_aggregate(handled.aggregate_id);
+            stored.parked.redrive(handled.aggregate_id);
         }
         for event in parked {
             // Without a cursor that moves it is parked anew, unless it was discarded meanwhile.
-            if cursor.is_some() || stored.parked.contains_key(&event.position) {
-                stored.park(event, now);
+            if cursor.is_some() || stored.parked.contains(event.position) {
+                stored.parked.park(event, now);
             }
         }
         Ok(Settled::Now)
@@ -355,7 +343,7 @@ impl Subscriptions {
         aggregates: &[AggregateId],
     ) -> Vec<AggregateId> {
         let Some(stored) = self.by_name.get(name) else { return Vec::new() };
-        let is_parked = |id: &&AggregateId| stored.parked.values().any(|p| p.aggregate_id == **id);
+        let is_parked = |id: &&AggregateId| stored.parked.has_aggregate(**id);
         aggregates.iter().filter(is_parked).copied().collect()
     }
 
@@ -366,21 +354,13 @@ impl Subscriptions {
         let most = usize::try_from(*limit).unwrap_or(usize::MAX);
         stored
             .parked
-            .iter()
-            .filter(|(position, parked)| {
-                **position > *after
-                    && partition.contains(parked.aggregate_id)
-                    && (*which == WhichParked::All || parked.is_due(now))
+            .after(*after)
+            .filter(|(_, parked)| {
+                partition.contains(parked.aggregate_id)
+                    && (*which == WhichParked::All || stored.parked.is_due(parked, now))
             })
             .take(most)
-            .map(|(position, parked)| ParkedEvent {
-                event: log.event(*position).clone(),
-                reason: parked.reason.clone(),
-                attempts: parked.attempts,
-                parked_at: parked.parked_at,
-                redrive: parked.is_due(now),
-                redrive_at: parked.redrive_at,
-            })
+            .map(|(position, parked)| stored.parked.show(parked, log.event(position).clone(), now))
             .collect()
     }
 
@@ -421,7 +401,7 @@ impl Subscriptions {
         match control {
             Control::Pause => stored.paused = true,
             Control::Resume => stored.paused = false,
-            Control::Redrive => stored.parked.values_mut().for_each(|parked| parked.redrive = true),
+            Control::Redrive => stored.parked.redrive_all(),
             Control::RedriveEvent(position) => {
                 let first = stored.first_parked_beside(name, *position)?;
                 if first != *position {
@@ -429,15 +409,15 @@ impl Subscriptions {
                     return Err(Error::ParkedBehind { name, position, first });
                 }
                 // All of its aggregate: a later one that is parked now is to be handled after them.
-                if let Some(Parked { aggregate_id, .. }) = stored.parked.get(position) {
-                    stored.redrive_aggregate(*aggregate_id);
+                if let Some(aggregate_id) = stored.parked.get(*position).map(|it| it.aggregate_id) {
+                    stored.parked.redrive(aggregate_id);
                 }
             }
             Control::Discard { position, by, reason } => {
                 let first = stored.first_parked_beside(name, *position)?;
-                let Some(parked) = stored.parked.remove(position) else { return Ok(()) };
+                let Some(parked) = stored.parked.remove(*position) else { return Ok(()) };
                 if first == *position {
-                    stored.redrive_aggregate(parked.aggregate_id);
+                    stored.parked.redrive(parked.aggregate_id);
                 }
                 let (by, reason) = (by.clone(), reason.clone());
                 let discarded = Discarded { parked, discarded_at: now, by, reason };
@@ -503,54 +483,8 @@ impl Subscription {
 
     /// The first parked event of the aggregate that a parked event belongs to.
     fn first_parked_beside(&self, name: &SubscriptionName, position: Position) -> Result<Position> {
-        let Some(parked) = self.parked.get(&position) else {
-            return Err(Error::NotParked { name: name.to_string(), position });
-        };
-        let mut of_aggregate =
-            self.parked.iter().filter(|(_, other)| other.aggregate_id == parked.aggregate_id);
-        Ok(of_aggregate.next().map_or(position, |(first, _)| *first))
-    }
-
-    /// Has the parked events of an aggregate handled again.
-    fn redrive_aggregate(&mut self, aggregate_id: AggregateId) {
-        let parked = self.parked.values_mut();
-        parked
-            .filter(|parked| parked.aggregate_id == aggregate_id)
-            .for_each(|parked| parked.redrive = true);
-    }
-
-    fn park(&mut self, event: &NewlyParked, now: DateTime<Utc>) {
-        let mut of_aggregate =
-            self.parked.iter().filter(|(_, parked)| parked.aggregate_id == event.aggregate_id);
-        let is_behind = of_aggregate.clone().any(|(position, _)| *position < event.position);
-        // What it waits for is to be handled again, or was discarded meanwhile.
-        let is_due = of_aggregate.any(|(_, parked)| parked.redrive)
-            || (event.reason.is_none() && !is_behind);
-        let parked = self.parked.entry(event.position).or_insert(Parked {
-            aggregate_id: event.aggregate_id,
-            reason: None,
-            attempts: 0,
-            parked_at: now,
-            redrive: is_due,
-            redrive_at: None,
-        });
-        parked.parked_at = now;
-        parked.redrive_at = event.redrive_after.map(|wait| after(now, wait));
-        if event.reason.is_some() {
-            parked.reason.clone_from(&event.reason);
-            parked.attempts += 1;
-            for other in self.parked.values_mut() {
-                if other.aggregate_id == event.aggregate_id {
-                    other.redrive = false;
-                }
-            }
-        }
-    }
-}
-
-impl Parked {
-    fn is_due(&self, now: DateTime<Utc>) -> bool {
-        self.redrive || self.redrive_at.is_some_and(|at| at <= now)
+        let not_parked = || Error::NotParked { name: name.to_string(), position };
+        self.parked.first_beside(position).ok_or_else(not_parked)
     }
 }
 
@@ -593,8 +527,10 @@ impl Place {
     }
 }
 
-fn after(now: DateTime<Utc>, time: Duration) -> DateTime<Utc> {
-    now + chrono::TimeDelta::from_std(time).unwrap_or(chrono::TimeDelta::MAX)
+/// The time after another one by so much, or the last one that there is.
+pub(crate) fn later(now: DateTime<Utc>, time: Duration) -> DateTime<Utc> {
+    let delta = chrono::TimeDelta::from_std(time).ok();
+    delta.and_then(|delta| now.checked_add_signed(delta)).unwrap_or(DateTime::<Utc>::MAX_UTC)
 }
 
 /// The index in [`Log::events`] of the first event after a position.

@@ -244,6 +244,7 @@ macro_rules! __with_all_cases {
                         racing_workers_get_one_lease
                         an_ended_lease_can_be_taken_over
                         a_renewed_lease_does_not_end
+                        a_lease_may_be_as_long_as_a_duration
                         a_lease_that_ended_and_was_not_taken_can_be_renewed
                         who_lost_the_lease_moves_nothing
                         a_settlement_from_elsewhere_is_refused
@@ -276,6 +277,8 @@ macro_rules! __with_all_cases {
                         a_discarded_event_is_kept_with_its_reason
                         a_parked_event_is_redriven_by_itself_as_often_as_told
                         what_is_redriven_again_and_again_holds_up_nothing_else
+                        many_events_behind_a_parked_one_are_parked_and_redriven
+                        a_wait_may_be_as_long_as_a_duration
                         an_undecodable_event_is_not_passed_over
                         a_panic_is_a_failure_like_any_other
                     }

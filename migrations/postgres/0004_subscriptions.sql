@@ -40,7 +40,13 @@ CREATE TABLE evercore.parked_events (
     PRIMARY KEY (subscription, position)
 );
 
-CREATE INDEX parked_events_by_aggregate ON evercore.parked_events (subscription, aggregate_id);
+-- With `redrive`, so that those of an aggregate that are to be redriven, and those that are not, are found among many.
+CREATE INDEX parked_events_by_aggregate ON evercore.parked_events (subscription, aggregate_id, redrive);
+
+-- For heartbeats, which look for what is to be redriven and not at all that is parked.
+CREATE INDEX parked_events_to_redrive ON evercore.parked_events (subscription, parked_at) WHERE redrive;
+CREATE INDEX parked_events_by_redrive_time ON evercore.parked_events (subscription, redrive_at)
+WHERE redrive_at IS NOT NULL;
 
 -- Parked events that will not be handled, and why.
 CREATE TABLE evercore.discarded_events (
@@ -175,16 +181,27 @@ BEGIN
         p.number IS NOT NULL,
         coalesce(s.paused, false),
         coalesce(p.wanted_until > clock_timestamp(), false),
-        -- As in `acquire_lease`.
-        (
-            SELECT true
-            FROM evercore.parked_events k
-            WHERE k.subscription = s.name
-                AND (k.redrive OR k.redrive_at <= clock_timestamp())
-                AND k.aggregate_id % s.partitions = p.number
-            ORDER BY k.position
-            LIMIT 1
-        ) IS NOT NULL
+        -- Each in the order of its index, which no other index has: it is the one that is read, and no further than to
+        -- the first one.
+        coalesce(
+            (
+                SELECT true
+                FROM evercore.parked_events k
+                WHERE k.subscription = s.name AND k.redrive AND k.aggregate_id % s.partitions = p.number
+                ORDER BY k.parked_at
+                LIMIT 1
+            ),
+            (
+                SELECT true
+                FROM evercore.parked_events k
+                WHERE k.subscription = s.name
+                    AND k.redrive_at <= clock_timestamp()
+                    AND k.aggregate_id % s.partitions = p.number
+                ORDER BY k.redrive_at
+                LIMIT 1
+            ),
+            false
+        )
     FROM (SELECT) AS always
     LEFT JOIN unnest(subscriptions, numbers, tokens) WITH ORDINALITY
         AS b(subscription, number, token, n) ON true
@@ -283,18 +300,20 @@ BEGIN
             parked_at = excluded.parked_at,
             redrive_at = excluded.redrive_at;
 
-        -- What a handler has failed on again ends the redrive of its aggregate.
+        -- What a handler has failed on again ends the redrive of its aggregate. As an array, its aggregates are looked up
+        -- one by one.
         UPDATE evercore.parked_events k
         SET redrive = false
         WHERE k.subscription = settled
-            AND k.aggregate_id IN (
+            AND k.redrive
+            AND k.aggregate_id = ANY (ARRAY(
                 SELECT n.aggregate_id
                 FROM unnest(parked_positions, parked_aggregates, parked_reasons)
                     AS n(position, aggregate_id, reason)
                 JOIN evercore.parked_events still
                     ON still.subscription = settled AND still.position = n.position
                 WHERE n.reason IS NOT NULL
-            );
+            ));
     END IF;
     RETURN 0;
 END

@@ -45,7 +45,12 @@ CREATE TABLE parked_events (
     PRIMARY KEY (subscription, position)
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX parked_events_by_aggregate ON parked_events (subscription, aggregate_id);
+-- With `redrive`, so that those of an aggregate that are to be redriven, and those that are not, are found among many.
+CREATE INDEX parked_events_by_aggregate ON parked_events (subscription, aggregate_id, redrive);
+
+-- For heartbeats, which look for what is to be redriven and not at all that is parked.
+CREATE INDEX parked_events_to_redrive ON parked_events (subscription, parked_at) WHERE redrive = 1;
+CREATE INDEX parked_events_by_redrive_time ON parked_events (subscription, redrive_at) WHERE redrive_at IS NOT NULL;
 
 -- Parked events that will not be handled, and why.
 CREATE TABLE discarded_events (

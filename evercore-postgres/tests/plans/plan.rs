@@ -4,8 +4,11 @@ use serde_json::Value;
 
 use crate::{MOST_LOOKED_AT, PAGE};
 
-/// The tables that grow with the log. What subscriptions have put aside is counted and looked through by itself.
+/// The tables that grow with the log.
 const GROWING: [&str; 4] = ["events", "aggregates", "snapshots", "commits"];
+
+/// What subscriptions have put aside. It is counted and looked through by itself, but not by heartbeats.
+const PARKED: &str = "parked_events";
 
 /// A statement that has run.
 #[derive(Debug)]
@@ -53,7 +56,9 @@ impl Ran {
         if number(&self.plan, "Temp Written Blocks") > 0 {
             faults.push("it works on disk".to_owned());
         }
-        find_faults(&self.plan, most, &mut faults);
+        let is_heartbeat = self.text.contains("WITH ORDINALITY");
+        let growing = GROWING.into_iter().chain(is_heartbeat.then_some(PARKED)).collect::<Vec<_>>();
+        find_faults(&self.plan, &growing, most, &mut faults);
         let shared =
             number(&self.plan, "Shared Hit Blocks") + number(&self.plan, "Shared Read Blocks");
         if !faults.is_empty() {
@@ -66,7 +71,7 @@ impl Ran {
     }
 }
 
-fn find_faults(node: &Value, most: u64, faults: &mut Vec<String>) {
+fn find_faults(node: &Value, growing: &[&str], most: u64, faults: &mut Vec<String>) {
     let kind = node["Node Type"].as_str().unwrap_or_default();
     let table = node["Relation Name"].as_str().unwrap_or_default();
     let left_out: u64 = ["Filter", "Index Recheck", "Join Filter"]
@@ -74,14 +79,14 @@ fn find_faults(node: &Value, most: u64, faults: &mut Vec<String>) {
         .iter()
         .sum();
     let rows = (number(node, "Actual Rows") + left_out) * number(node, "Actual Loops");
-    if GROWING.contains(&table) && (kind == "Seq Scan" || rows > most) {
+    if growing.contains(&table) && (kind == "Seq Scan" || rows > most) {
         faults.push(format!("a {kind} of {table} reads {rows} rows"));
     }
     if kind == "Sort" && rows > most {
         faults.push(format!("it sorts {rows} rows"));
     }
     for child in node["Plans"].as_array().into_iter().flatten() {
-        find_faults(child, most, faults);
+        find_faults(child, growing, most, faults);
     }
 }
 

@@ -6,12 +6,20 @@ SELECT
     p.number IS NOT NULL AS held,
     COALESCE(sub.paused, FALSE) AS paused,
     COALESCE(p.wanted_until > clock.now, FALSE) AS wanted,
+    -- One after the other, each by its index: together, they look at all that is parked.
     EXISTS (
         SELECT 1
-        FROM parked_events AS kept
+        FROM parked_events AS kept INDEXED BY parked_events_to_redrive
         WHERE
             kept.subscription = sub.name
-            AND (kept.redrive OR kept.redrive_at <= clock.now)
+            AND kept.redrive = 1
+            AND kept.aggregate_id % sub.partitions = p.number
+    ) OR EXISTS (
+        SELECT 1
+        FROM parked_events AS kept INDEXED BY parked_events_by_redrive_time
+        WHERE
+            kept.subscription = sub.name
+            AND kept.redrive_at <= clock.now
             AND kept.aggregate_id % sub.partitions = p.number
     ) AS redrive
 FROM clock

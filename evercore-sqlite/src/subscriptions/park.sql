@@ -14,7 +14,7 @@ SELECT
     EXISTS (
         SELECT 1
         FROM parked_events AS kept
-        WHERE kept.subscription = ?1 AND kept.aggregate_id = n.value ->> 1 AND kept.redrive
+        WHERE kept.subscription = ?1 AND kept.aggregate_id = n.value ->> 1 AND kept.redrive = 1
     ) OR (
         n.value ->> 2 IS NULL
         AND NOT EXISTS (
@@ -23,7 +23,8 @@ SELECT
             WHERE
                 kept.subscription = ?1
                 AND kept.aggregate_id = n.value ->> 1
-                AND kept.position < n.value ->> 0
+                -- `+`: by its aggregate, and not through all that is parked before it.
+                AND +kept.position < n.value ->> 0
         )
     ),
     CAST(unixepoch('subsec') * 1000000 AS INTEGER) + (n.value ->> 3)

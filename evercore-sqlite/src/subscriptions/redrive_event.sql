@@ -1,9 +1,11 @@
--- All of its aggregate: a later one that is parked now is to be handled after them.
+-- All of its aggregate: a later one that is parked now is to be handled after them. INDEXED BY: as in
+-- `redrive_aggregate.sql`.
 -- ?1 subscription    ?2 position of a parked event
-UPDATE parked_events
+UPDATE parked_events INDEXED BY parked_events_by_aggregate
 SET redrive = 1
 WHERE
     subscription = ?1
     AND aggregate_id = (
         SELECT kept.aggregate_id FROM parked_events AS kept WHERE kept.subscription = ?1 AND kept.position = ?2
-    );
+    )
+    AND redrive = 0;

@@ -54,7 +54,9 @@ pub(crate) fn settle(connection: &Connection, settlement: &Settlement) -> Result
             .collect();
         let (name, rows) = (lease.subscription.as_str(), json(&rows));
         connection.prepare_cached(PARK)?.execute(params![name, rows, cursor.is_some()])?;
-        connection.prepare_cached(END_REDRIVE)?.execute(params![name, rows])?;
+        if parked.iter().any(|event| event.reason.is_some()) {
+            connection.prepare_cached(END_REDRIVE)?.execute(params![name, rows])?;
+        }
     }
     Ok(Settled::Now)
 }

@@ -122,6 +122,37 @@ async fn no_statement_reads_a_whole_table_of_the_log() {
     }
 }
 
+/// A batch may be parked, and a parked event handled, behind many that are parked.
+#[tokio::test]
+async fn what_records_a_batch_looks_through_nothing_that_is_parked() {
+    let (_folder, path) = file();
+    engine(&path).await.close().await.expect("it closes");
+    let mut connection = connect(&path).await;
+    let recording = [
+        "end_redrive.sql",
+        "heartbeat.sql",
+        "park.sql",
+        "parked_aggregates.sql",
+        "redrive_aggregate.sql",
+        "redrive_event.sql",
+        "unpark.sql",
+    ];
+    let is_recording = |file: &PathBuf| recording.iter().any(|recording| file.ends_with(recording));
+    let statements: Vec<_> =
+        statements().into_iter().filter(|(file, _)| is_recording(file)).collect();
+    assert_eq!(statements.len(), recording.len());
+    for (file, sql) in statements {
+        for line in plan(&mut connection, &sql).await {
+            let is_of_parked = ["kept ", "parked_events "].iter().any(|table| line.contains(table));
+            let is_looked_up =
+                ["position=?)", "aggregate_id=?", "redrive_at<?)", "parked_events_to_redrive"]
+                    .iter()
+                    .any(|by| line.contains(by));
+            assert!(!is_of_parked || is_looked_up, "{}: {line}", file.display());
+        }
+    }
+}
+
 /// What ANALYZE has found out about a log says how to read it then, and not when it has grown.
 #[tokio::test]
 async fn no_statement_is_planned_by_what_the_tables_were_like() {

@@ -3,13 +3,13 @@
 use std::collections::{BTreeSet, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use evercore::engine::StorageEngine;
 use evercore::{
-    AggregateId, Batch, Condition, DiscardedEvent, Error, EventStore, FailurePolicy, Handler,
-    HandlerError, HandlerRetry, Metadata, ParkedEvent, Position, Received, RecordedEvent, Result,
-    Router, SubscriptionState, each,
+    AggregateId, Batch, Condition, DiscardedEvent, Error, EventStore, Expected, FailurePolicy,
+    Handler, HandlerError, HandlerRetry, Metadata, ParkedEvent, Position, Received, RecordedEvent,
+    Result, Router, Stream, SubscriptionState, each,
 };
 use tokio::time::{sleep, timeout};
 
@@ -474,6 +474,65 @@ pub(crate) async fn what_is_redriven_again_and_again_holds_up_nothing_else(
 
     store.subscriptions().pause("busy").await?;
     until_true(async || Ok(worker.status().state == SubscriptionState::Paused)).await?;
+    worker.shutdown().await
+}
+
+/// What one event costs must not grow with how many are parked.
+pub(crate) async fn many_events_behind_a_parked_one_are_parked_and_redriven(
+    fixture: &Fixture,
+) -> Result<()> {
+    const BEHIND: usize = 4_000;
+    const BOUND: Duration = Duration::from_secs(20);
+    let store = fixture.store();
+    let ids = counters(store, 1).await?;
+    for _ in 0..BEHIND / 500 {
+        let more = std::iter::repeat_with(|| Added { by: 1 }).take(500);
+        store.append::<Counter, _>(Stream::Id(ids[0]), Expected::Any, more).await?;
+    }
+    let fussy = Fussy::default();
+    fussy.dislikes(ids[0]);
+    let began = Instant::now();
+    let parking = store.subscription("many").on_failure(FailurePolicy::park());
+    let worker = parking.spawn(fussy.clone())?;
+    idle(store, "many", &worker).await?;
+    assert_eq!(info(store, "many").await?.parked, BEHIND as u64 + 1);
+
+    fussy.likes(ids[0]);
+    store.subscriptions().redrive("many").await?;
+    // Each look at what is stored counts what is parked.
+    until_true(async || Ok(fussy.journal.len() > BEHIND)).await?;
+    idle(store, "many", &worker).await?;
+    let took = began.elapsed();
+    worker.shutdown().await?;
+    assert_eq!(fussy.journal.events(), fixture.log().await?);
+    assert!(took < BOUND, "it took {took:?}");
+    Ok(())
+}
+
+/// A wait for a failed event, and for one that is parked.
+pub(crate) async fn a_wait_may_be_as_long_as_a_duration(fixture: &Fixture) -> Result<()> {
+    let store = fixture.store();
+    let ids = counters(store, 2).await?;
+    let fussy = Fussy::default();
+    fussy.dislikes(ids[0]);
+    let endless = HandlerRetry::default().attempts(9).base(Duration::MAX).longest(Duration::MAX);
+    let subscription = |policy| {
+        store.subscription("endless").lease(Duration::MAX).on_failure(policy).batch_size(1)
+    };
+    let worker = subscription(FailurePolicy::stop().retry(endless)).spawn(fussy.clone())?;
+    until_true(async || Ok(fussy.failures() > 0)).await?;
+    let owner = info(store, "endless").await?.partitions[0].owner.clone();
+    assert!(owner.is_some(), "its lease has not ended");
+    worker.shutdown().await?;
+
+    let worker = subscription(FailurePolicy::park().redrive(endless)).spawn(fussy.clone())?;
+    idle(store, "endless", &worker).await?;
+    let waiting = parked(store, "endless", 1).await?;
+    assert!(!waiting[0].redrive && waiting[0].redrive_at.is_some(), "{waiting:?}");
+    fussy.likes(ids[0]);
+    store.subscriptions().redrive("endless").await?;
+    idle(store, "endless", &worker).await?;
+    assert_eq!((fussy.journal.len(), info(store, "endless").await?.parked), (2, 0));
     worker.shutdown().await
 }
 

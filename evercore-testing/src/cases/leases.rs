@@ -168,6 +168,34 @@ pub(crate) async fn a_renewed_lease_does_not_end(fixture: &Fixture) -> Result<()
 }
 
 /// Nobody has taken it, so nothing is lost by going on.
+pub(crate) async fn a_lease_may_be_as_long_as_a_duration(fixture: &Fixture) -> Result<()> {
+    let (store, engine) = (fixture.store(), fixture.engine());
+    let id = counter::create(store, 1).await?;
+    register(engine).await?;
+    let lease = acquire(engine, "owner", Duration::MAX).await?.lease;
+    let beat = Beat { lease: lease.clone(), renew: Some(Duration::MAX) };
+    for _ in 0..2 {
+        engine.heartbeat(std::slice::from_ref(&beat)).await?;
+        let refused = engine.acquire(&request("another", Duration::MAX)).await?;
+        assert!(matches!(refused, Acquired::Taken { .. }), "{refused:?}");
+    }
+    engine.ask_for(&lease, "another", Duration::MAX).await?;
+    assert_eq!(wanted(engine, &lease).await?, [true, true]);
+
+    let parked = NewlyParked {
+        position: Position::new(1).expect("a position"),
+        aggregate_id: id,
+        reason: Some("bad".to_owned()),
+        redrive_after: Some(Duration::MAX),
+    };
+    engine.settle(&Settlement { parked: vec![parked], ..step(&lease, 0, 1) }).await?;
+    let told = status(engine, &lease).await?;
+    assert!(matches!(told, LeaseStatus::Held { redrive: false, .. }), "{told:?}");
+    let parked = store.subscriptions().parked("leased", Position::START, 10).await?.events;
+    assert!(!parked[0].redrive && parked[0].redrive_at.is_some(), "{parked:?}");
+    Ok(())
+}
+
 pub(crate) async fn a_lease_that_ended_and_was_not_taken_can_be_renewed(
     fixture: &Fixture,
 ) -> Result<()> {

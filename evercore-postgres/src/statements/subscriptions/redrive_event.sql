@@ -6,3 +6,4 @@ WHERE subscription = $1
     AND aggregate_id = (
         SELECT k.aggregate_id FROM evercore.parked_events k WHERE k.subscription = $1 AND k.position = $2
     )
+    AND NOT redrive
