@@ -147,6 +147,11 @@ impl Class {
 }
 
 impl Class {
+    /// Whether it has nothing to do with what a transaction did that has met it.
+    const fn passes(self) -> bool {
+        matches!(self, Self::Passing | Self::Unavailable | Self::Full | Self::IndexFull)
+    }
+
     /// As [`of`](Self::of), of what sqlx has made of it.
     fn of_driver(error: &dyn DatabaseError) -> Self {
         // Of SQLite: user code may speak with other databases.
@@ -249,8 +254,13 @@ pub(crate) fn is_caused_by_what_passes(error: &(dyn std::error::Error + 'static)
             (Some(sqlx::Error::WorkerCrashed), _) => Class::Unavailable,
             _ => return false,
         };
-        matches!(class, Class::Passing | Class::Unavailable | Class::Full | Class::IndexFull)
+        class.passes()
     })
+}
+
+/// Whether a result code of a transaction's own connection is of what passes, as in [`is_caused_by_what_passes`].
+pub(crate) fn passes(code: i32) -> bool {
+    Class::of(code, "").passes()
 }
 
 /// A reason that SQLite did not give.

@@ -3,7 +3,7 @@
 //! User code writes through sqlx, and what lands with its rows is written by the same code that writes all commits, so
 //! that there are no two ways to judge and write one. Both drivers are bindings of one library, linked once.
 
-use rusqlite::Connection;
+use rusqlite::{Connection, ffi};
 use sqlx::SqliteConnection;
 use tokio::runtime::Handle;
 
@@ -23,4 +23,24 @@ pub(crate) fn with_handle<T>(
     drop(borrowed);
     drop(locked);
     Ok(done)
+}
+
+/// What SQLite knows of a connection.
+pub(crate) struct Standing {
+    /// Whether a transaction is open.
+    pub(crate) is_open: bool,
+    /// The result of the last call.
+    pub(crate) last_code: i32,
+}
+
+/// Asks without a statement, whose result would be the last one.
+pub(crate) async fn standing(connection: &mut SqliteConnection) -> Result<Standing, Problem> {
+    let mut locked = connection.lock_handle().await?;
+    let handle = locked.as_raw_handle().as_ptr();
+    #[expect(unsafe_code, reason = "neither driver has a safe way")]
+    // SAFETY: The handle is open as long as `locked` is there, and sqlx's own thread leaves it alone meanwhile.
+    let (autocommit, last_code) =
+        unsafe { (ffi::sqlite3_get_autocommit(handle), ffi::sqlite3_extended_errcode(handle)) };
+    drop(locked);
+    Ok(Standing { is_open: autocommit == 0, last_code })
 }

@@ -13,8 +13,8 @@ use sqlx::{Connection, SqliteConnection};
 use tracing::warn;
 
 use crate::database::Database;
-use crate::error::{Failure, Problem};
-use crate::handle::with_handle;
+use crate::error::{Failure, Problem, passes};
+use crate::handle::{Standing, standing, with_handle};
 use crate::page::checked;
 use crate::readers::{Frozen, Readers};
 use crate::subscriptions::settle;
@@ -75,6 +75,15 @@ impl Held {
     /// The first aggregate id that is the transaction's to give: nobody can reserve it while this is open.
     pub(crate) const fn first_id(&self) -> AggregateId {
         self.first_id
+    }
+
+    /// Whether the transaction has ended before its time, or its last statement has failed at what passes. SQLite ends it
+    /// for most of that.
+    pub(crate) async fn has_met_what_passes(&mut self) -> bool {
+        match standing(&mut self.connection).await {
+            Ok(Standing { is_open, last_code }) => !is_open || passes(last_code),
+            Err(_) => true,
+        }
     }
 
     /// Whether the connection takes no statement any more.

@@ -178,7 +178,10 @@ impl Transactor for SqliteEngine {
         transaction: &mut Self::Transaction,
         error: &(dyn std::error::Error + Send + Sync + 'static),
     ) -> bool {
-        is_caused_by_what_passes(error) || transaction.held_mut().is_lost().await
+        let held = transaction.held_mut();
+        // SQLite says the same of another file, which user code may have written to.
+        (is_caused_by_what_passes(error) && held.has_met_what_passes().await)
+            || held.is_lost().await
     }
 
     async fn finish(

@@ -95,6 +95,7 @@ macro_rules! transactional_conformance {
                 a_failing_event_is_parked_and_its_effects_are_undone
                 a_redriven_event_takes_effect_once
                 a_statement_that_is_wrong_is_a_failure_of_its_handler
+                trouble_of_another_database_is_a_failure_of_its_handler
                 what_cannot_land_is_a_failure_of_its_handler
             }
         }

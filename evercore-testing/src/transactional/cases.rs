@@ -1,5 +1,6 @@
 //! The cases.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
@@ -406,6 +407,40 @@ pub async fn a_transaction_that_breaks_off_is_no_failure_of_its_handler<H: SqlHa
     }
     assert_eq!(fixture.effects().await?, [1, 1, 2, 2, 3, 3]);
     Ok(())
+}
+
+/// An error of something that the handler has to do with beside its transaction, and that others share.
+#[derive(Clone, Debug)]
+struct Elsewhere(Arc<dyn std::error::Error + Send + Sync>);
+
+impl fmt::Display for Elsewhere {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the other database could not be written")
+    }
+}
+
+impl std::error::Error for Elsewhere {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&*self.0)
+    }
+}
+
+/// The other database is of the same kind, so that its driver says the same.
+pub async fn trouble_of_another_database_is_a_failure_of_its_handler<H: SqlHarness>(
+    fixture: SqlFixture<H>,
+) -> Outcome {
+    fixture.counters(2).await?;
+    let mut other = fixture.engine.begin(None).await?;
+    let trouble = Elsewhere(fixture.harness.break_off(&mut other).await.into());
+    drop(other);
+    let handler = async |ctx: Handed<'_, H>, batch: Batch| {
+        fixture.note_all(ctx, &batch).await?;
+        if batch.iter().any(|event| event.position().get() == 1) {
+            return Err(trouble.clone().into());
+        }
+        Ok(())
+    };
+    assert_parks_the_first(&fixture, "elsewhere", handler).await
 }
 
 /// The first event is parked for `handler`'s failure at it, and the other one is handled.
