@@ -265,8 +265,8 @@ impl PostgresOptions {
 impl FromStr for PostgresOptions {
     type Err = Error;
 
-    /// No message repeats what stands in the URL: any of it may be a password, once a `?` or an `@` in one was not
-    /// escaped.
+    /// No message repeats what stands in the URL, but for the name of an option: any of it may be a password, once a `?`
+    /// or an `@` in one was not escaped.
     fn from_str(url: &str) -> Result<Self> {
         let (base, query) = url.split_once('?').unwrap_or((url, ""));
         check_form(base)?;
@@ -280,8 +280,10 @@ impl FromStr for PostgresOptions {
                 drivers.push(option);
             } else {
                 // The driver would pass over it, and write it with its value into the log.
+                let is_named = option.contains('=') && is_no_secret(name, query, &drivers);
+                let which = if is_named { format!("`{name}`") } else { "one of them".to_owned() };
                 return Err(invalid(&format!(
-                    "one of its options is unknown; known are {}, and of the driver {}",
+                    "of its options, {which} is unknown; known are {}, and of the driver {}",
                     OPTIONS.join(", "),
                     DRIVER_OPTIONS.join(", "),
                 )));
@@ -337,6 +339,13 @@ fn check_form(base: &str) -> Result<()> {
     let is_ours = ["postgres", "postgresql"].iter().any(|ours| scheme.eq_ignore_ascii_case(ours));
     let database = rest.split_once('/').map_or("", |(_, database)| database);
     if is_ours && !database.contains('@') { Ok(()) } else { Err(invalid(FORM)) }
+}
+
+/// Whether what stands where an option has its name is no part of a password that was not escaped: one before the host, of
+/// which an `@` would follow, or one that is an option, and was cut at an `&`.
+fn is_no_secret(name: &str, query: &str, before: &[&str]) -> bool {
+    let is_word = name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b));
+    is_word && !query.contains('@') && !before.iter().any(|option| option.starts_with("password"))
 }
 
 fn number(name: &str, value: &str) -> Result<u32> {

@@ -349,8 +349,8 @@ pub enum Error {
 
     /// No linked engine answers to the URL's scheme.
     #[error(
-        "no storage engine for `{scheme}:` URLs is linked ({linked}); add the engine's crate and name it once in your program, as in `use evercore_{} as _;`",
-        crate_for(.scheme)
+        "no storage engine for `{scheme}:` URLs is linked ({linked}); {}",
+        engine_for(.scheme)
     )]
     UnknownScheme {
         /// The scheme.
@@ -987,12 +987,19 @@ fn written_in(event: Option<&EventPlace>) -> String {
     event.map(|event| format!("{event} cannot be read: ")).unwrap_or_default()
 }
 
-/// The crate that most likely serves a scheme.
-fn crate_for(scheme: &str) -> &str {
-    match scheme {
+/// How to get the engine that serves a scheme, or which schemes there are.
+fn engine_for(scheme: &str) -> String {
+    let engine = match scheme {
+        "memory" | "sqlite" | "postgres" => scheme,
         "postgresql" => "postgres",
-        other => other,
-    }
+        _ => {
+            return "evercore's own engines have `memory:`, `sqlite:`, `postgres:` and `postgresql:`"
+                .to_owned();
+        }
+    };
+    format!(
+        "add the engine's crate and name it once in your program, as in `use evercore_{engine} as _;`"
+    )
 }
 
 pub(crate) fn unknown_id<T: Aggregate>(id: AggregateId) -> Error {

@@ -66,6 +66,25 @@ fn what_an_option_cannot_be_is_refused() {
 }
 
 #[test]
+fn an_unknown_option_is_named_unless_it_may_be_a_part_of_a_password() {
+    for query in ["readrs=3", "readers=2&readrs=3", "readrs=3&password=x", "readrs=secret"] {
+        let problem = refusal(&format!("postgres://ada@db/bank?{query}"));
+        assert!(problem.contains("`readrs`") && !problem.contains("secret"), "{problem}");
+    }
+    for url in [
+        "postgres://ada:p?secret=x@db/bank",
+        "postgres://ada:p?x&secret=x@db/bank",
+        "postgres://ada@db/bank?password=p&secret=x",
+        "postgres://ada@db/bank?secret",
+        "postgres://ada@db/bank?se%63ret=3",
+    ] {
+        let problem = refusal(url);
+        assert!(problem.contains("one of them is unknown"), "{problem}");
+        assert!(!problem.contains("secret") && !problem.contains("ret`"), "{problem}");
+    }
+}
+
+#[test]
 fn the_options_of_the_driver_are_left_to_it() {
     let options = with("application_name=till&readers=3&options[work_mem]=8MB&port=77");
     let connect = options.connect_options();

@@ -10,6 +10,28 @@ async fn a_scheme_that_no_engine_answers_to_is_named() {
     assert!(!format!("{error} {error:?}").contains("hunter2"), "{error:?}");
 }
 
+/// There is no crate to be named for a scheme that no engine of evercore has.
+#[test]
+fn only_an_engine_that_there_is_is_recommended() {
+    let advice = |scheme: &str| {
+        let linked = "none is".to_owned();
+        Error::UnknownScheme { scheme: scheme.to_owned(), linked }.to_string()
+    };
+    for (scheme, engine) in [
+        ("memory", "evercore_memory"),
+        ("sqlite", "evercore_sqlite"),
+        ("postgres", "evercore_postgres"),
+        ("postgresql", "evercore_postgres"),
+    ] {
+        assert!(advice(scheme).contains(&format!("`use {engine} as _;`")), "{}", advice(scheme));
+    }
+    for scheme in ["sqlit", "mysql"] {
+        let advice = advice(scheme);
+        assert!(!advice.contains("evercore_"), "{advice}");
+        assert!(advice.contains("`sqlite:`") && advice.contains("`postgres:`"), "{advice}");
+    }
+}
+
 /// What stands before its colon may be a password.
 #[tokio::test]
 async fn a_url_without_a_scheme_is_not_repeated() {
