@@ -15,10 +15,10 @@ use sqlx::{ConnectOptions, SqliteConnection};
 
 use crate::error::{Class, Failure, Problem};
 use crate::identity::FileIdentity;
+use crate::locks::Locks;
 use crate::options::{MissingFile, SqliteOptions, Synchronous};
 use crate::preflight;
-use crate::schema;
-use crate::turns::Turns;
+use crate::statistics::forget_statistics;
 use crate::url::Location;
 
 /// A long transaction lets the write-ahead log grow; afterwards it is cut back to this.
@@ -41,7 +41,7 @@ pub(crate) struct Database {
     identity: OnceLock<FileIdentity>,
     /// The write-ahead log and its index, which stay as long as a connection is open. `None` while it is not known.
     beside: Mutex<Option<[FileIdentity; 2]>>,
-    turns: Turns,
+    turns: Locks,
     /// Given after each commit of this engine.
     grown: LogSignal,
 }
@@ -65,12 +65,12 @@ impl Database {
                 // SQLite would read `file:…` as a URI.
                 let is_like_uri = path.as_os_str().as_encoded_bytes().starts_with(b"file:");
                 let plain = if is_like_uri { Path::new(".").join(path) } else { path };
-                (name, Place::File(plain), Turns::beside_readers(patience))
+                (name, Place::File(plain), Locks::beside_readers(patience))
             }
             Location::Memory => {
                 static COUNT: AtomicU64 = AtomicU64::new(0);
                 let unique = format!("/evercore-{}", COUNT.fetch_add(1, Ordering::Relaxed));
-                let turns = Turns::instead_of_readers(patience);
+                let turns = Locks::instead_of_readers(patience);
                 (":memory:".to_owned(), Place::Memory(unique), turns)
             }
         };
@@ -102,7 +102,7 @@ impl Database {
         &self.grown
     }
 
-    pub(crate) const fn turns(&self) -> &Turns {
+    pub(crate) const fn locks(&self) -> &Locks {
         &self.turns
     }
 
@@ -177,7 +177,7 @@ impl Database {
             if !self.is_in_memory() {
                 self.use_wal(&connection)?;
             }
-            schema::forget_statistics(&connection)?;
+            forget_statistics(&connection)?;
             Ok(connection)
         });
         match (created, &self.place) {

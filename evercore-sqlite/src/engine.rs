@@ -18,7 +18,7 @@ use tokio::runtime::Handle;
 use crate::blocking::blocking;
 use crate::database::Database;
 use crate::error::Problem;
-use crate::first::find_first;
+use crate::idempotency::find_by_idempotency_key;
 use crate::load::{load, read_history};
 use crate::log::read_log;
 use crate::nesting;
@@ -143,7 +143,7 @@ impl SqliteEngine {
 impl StorageEngine for SqliteEngine {
     async fn migrate(&self) -> Result<()> {
         self.check_may_write()?;
-        let turn = self.database.turns().write().await?;
+        let turn = self.database.locks().write().await?;
         let database = Arc::clone(&self.database);
         blocking(move || {
             let connection = database.open_writer()?;
@@ -188,7 +188,7 @@ impl StorageEngine for SqliteEngine {
 
     async fn find_first(&self, key: &IdempotencyKey) -> Result<Option<FirstOutcome>> {
         let key = key.clone();
-        let find = move |connection: &_, _: &_| find_first(connection, &key);
+        let find = move |connection: &_, _: &_| find_by_idempotency_key(connection, &key);
         self.read("find a commit by its idempotency key", find).await
     }
 
@@ -209,7 +209,7 @@ impl StorageEngine for SqliteEngine {
         self.is_closed.store(true, Ordering::Release);
         self.writer.close().await?;
         // Until a transaction that is open has ended.
-        drop(self.database.turns().take().await?);
+        drop(self.database.locks().take().await?);
         let anchor = self.anchor.lock().unwrap_or_else(PoisonError::into_inner).take();
         let (views, readers) = (Arc::clone(&self.views), Arc::clone(&self.readers));
         blocking(move || {

@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use crate::engine::SqliteEngine;
 use crate::error::{Class, Problem};
-use crate::page::Page;
+use crate::row::Page;
 use crate::types::Types;
 
 const AGGREGATES: &str = include_str!("inspection/aggregates.sql");

@@ -67,34 +67,35 @@
 //! the system has it (Linux does), build with `LIBSQLITE3_FLAGS=-DHAVE_FDATASYNC=1`, in the `[env]` table of your program's
 //! `.cargo/config.toml`. A library cannot set this for you.
 
+mod block_on;
 mod blocking;
 mod connect;
 mod database;
 mod engine;
 mod error;
-mod first;
 mod handle;
-mod held;
+mod idempotency;
 mod identity;
 mod inspection;
 mod load;
+mod locks;
 mod log;
-mod moment;
 mod nesting;
 mod options;
-mod page;
 mod pool;
 mod preflight;
+mod read_transaction;
 mod readers;
+mod row;
 mod schema;
+mod statistics;
 mod subscriptions;
 mod sync;
 mod transaction;
-mod turns;
 mod types;
 mod url;
+mod user_transaction;
 mod view;
-mod waiting;
 mod writer;
 
 pub use engine::SqliteEngine;

@@ -6,8 +6,8 @@ use evercore::{AggregateId, Error, NaturalKey, RecordedEvent, Result, Sequence};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::error::Problem;
-use crate::moment::as_of_one_moment;
-use crate::page::{Page, checked};
+use crate::read_transaction::read_transaction;
+use crate::row::{Page, checked};
 use crate::types::{AggregateTypeId, Types};
 
 const LOAD: &str = include_str!("load.sql");
@@ -28,7 +28,7 @@ pub(crate) fn load(
     types: &Types,
     request: &LoadRequest,
 ) -> Result<Option<LoadedAggregate>, Problem> {
-    as_of_one_moment(connection, || find(connection, types, request))
+    read_transaction(connection, || find(connection, types, request))
 }
 
 /// A page of an aggregate's events.

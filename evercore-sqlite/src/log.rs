@@ -5,7 +5,7 @@ use evercore::{Position, RecordedEvent, Result};
 use rusqlite::{Connection, params};
 
 use crate::error::Problem;
-use crate::page::{Page, checked};
+use crate::row::{Page, checked};
 use crate::types::Types;
 
 const READ_CORRELATED: &str = include_str!("read_correlated.sql");

@@ -1,7 +1,7 @@
 //! Reads of what was committed.
 
-mod desk;
 mod queue;
+mod threads;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -12,13 +12,13 @@ use rusqlite::backup::{Backup, StepResult};
 use crate::blocking::blocking;
 use crate::database::Database;
 use crate::error::{Problem, because};
-use desk::Desk;
+use threads::ReaderThreads;
 
 /// Whoever reads what was committed, now.
 #[derive(Debug)]
 pub(crate) struct Readers {
     database: Arc<Database>,
-    desk: Arc<Desk>,
+    desk: Arc<ReaderThreads>,
     /// What is read instead of a database in memory while a transaction is open: the database as it was before.
     frozen: Mutex<Option<Arc<Mutex<Connection>>>>,
 }
@@ -29,7 +29,7 @@ pub(crate) struct Frozen(Arc<Readers>);
 
 impl Readers {
     pub(crate) fn new(database: Arc<Database>) -> Self {
-        let desk = Desk::new(Arc::clone(&database));
+        let desk = ReaderThreads::new(Arc::clone(&database));
         Self { database, desk, frozen: Mutex::default() }
     }
 
@@ -43,7 +43,7 @@ impl Readers {
         let work = move |connection: &Connection| {
             work(connection).map_err(|found| found.undone(database.name(), operation))
         };
-        let turn = self.database.turns().read().await;
+        let turn = self.database.locks().read().await;
         // Looked at in turn, so that the database is not read once it is frozen.
         let frozen = lock(&self.frozen).clone();
         match frozen {
@@ -67,7 +67,7 @@ impl Readers {
     pub(crate) async fn freeze(self: &Arc<Self>) -> Result<Frozen> {
         let copy = self.copy().await?;
         // Those that read the database itself would keep the transaction from landing.
-        let _gate = self.database.turns().without_readers().await?;
+        let _gate = self.database.locks().without_readers().await?;
         *lock(&self.frozen) = Some(Arc::new(Mutex::new(copy)));
         Ok(Frozen(Arc::clone(self)))
     }

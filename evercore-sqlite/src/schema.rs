@@ -25,8 +25,6 @@ const MIGRATIONS: [Step; 2] = [
 ];
 
 const READ_VERSION: &str = include_str!("schema/read_version.sql");
-const FORGET_ROWS: &str = include_str!("schema/forget_rows.sql");
-const FORGET_SAMPLES: &str = include_str!("schema/forget_samples.sql");
 
 struct Step {
     version: i64,
@@ -72,30 +70,6 @@ pub(crate) fn migrate(database: &Database, connection: &Connection) -> Result<()
         info!(version = step.version, description = step.description, "migrated");
     }
     execute(connection, "COMMIT").map_err(failed)
-}
-
-/// Forgets what `ANALYZE` has found out about the store's tables. Our plans are right without, and wrong with what is no
-/// longer true: an index is not worth its cost in a table of one row, and once it was analysed as that, the table may be
-/// read whole for each page of a log of a million.
-pub(crate) fn forget_statistics(connection: &Connection) -> Result<(), Failure> {
-    const TABLES: &str = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name IN ('sqlite_stat1', 'sqlite_stat4')";
-    let mut names = connection.prepare(TABLES)?;
-    let names: Vec<String> =
-        names.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
-    let mut forgotten = 0;
-    for name in names {
-        forgotten += if name == "sqlite_stat1" {
-            connection.execute(FORGET_ROWS, [])?
-        } else {
-            connection.execute(FORGET_SAMPLES, [])?
-        };
-    }
-    if forgotten > 0 {
-        info!(forgotten, "forgot statistics of the store's tables");
-        // Has the connection read what is left.
-        connection.execute_batch("ANALYZE sqlite_schema")?;
-    }
-    Ok(())
 }
 
 /// The newest migration that the file has, 0 for none.

@@ -20,8 +20,8 @@ use rusqlite::{Connection, Row, params};
 use crate::engine::SqliteEngine;
 use crate::error::Problem;
 use crate::log::{self, is_more, read_log};
-use crate::moment::as_of_one_moment;
-use crate::page::{Page, checked, time};
+use crate::read_transaction::read_transaction;
+use crate::row::{Page, checked, time};
 use crate::types::Types;
 
 pub(crate) use settle::settle;
@@ -181,7 +181,7 @@ fn read_matching(
         json(&whole.chain(single).collect::<Vec<_>>())
     });
     let most_looked_at = MOST_LOOKED_AT.max(*limit);
-    as_of_one_moment(connection, || {
+    read_transaction(connection, || {
         let mut statement = connection.prepare_cached(READ_MATCHING)?;
         let rows = statement.query(params![
             after.get(),

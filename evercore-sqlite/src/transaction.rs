@@ -15,14 +15,14 @@ use tokio::runtime::Handle;
 use crate::blocking::{blocking, current};
 use crate::engine::SqliteEngine;
 use crate::error::is_caused_by_what_passes;
-use crate::held::Held;
 use crate::nesting;
+use crate::user_transaction::UserTransaction;
 
 /// A transaction of the database, for the user's own statements: it derefs to the connection.
 #[derive(Debug)]
 pub struct SqliteTransaction {
     /// Taken when it ends.
-    held: Option<Held>,
+    held: Option<UserTransaction>,
     runtime: Handle,
 }
 
@@ -118,11 +118,11 @@ impl Transaction for SqliteTransaction {
 }
 
 impl SqliteTransaction {
-    fn held(&self) -> &Held {
+    fn held(&self) -> &UserTransaction {
         self.held.as_ref().expect(TAKEN)
     }
 
-    fn held_mut(&mut self) -> &mut Held {
+    fn held_mut(&mut self) -> &mut UserTransaction {
         self.held.as_mut().expect(TAKEN)
     }
 }
@@ -162,10 +162,10 @@ impl Transactor for SqliteEngine {
         self.check_may_write()?;
         // The driver and the end of the transaction need one.
         current()?;
-        let turn = self.database.turns().take().await?;
+        let turn = self.database.locks().take().await?;
         // Closed while this waited, maybe.
         self.check_may_write()?;
-        let held = Held::begin(&self.database, &self.readers, turn).await?;
+        let held = UserTransaction::begin(&self.database, &self.readers, turn).await?;
         Ok(SqliteTransaction { held: Some(held), runtime: self.runtime.clone() })
     }
 

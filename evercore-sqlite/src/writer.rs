@@ -2,16 +2,17 @@
 
 mod append;
 mod group;
-mod judge;
+mod group_size;
 mod land;
 mod outcome;
+mod preconditions;
 mod rows;
-mod scribe;
+mod thread;
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
-use std::thread;
+use std::thread::Builder;
 
 use evercore::engine::{Commit, CommitOutcome, Committed, IdBlock, TypeName};
 use evercore::{CommitId, Error, Result};
@@ -22,7 +23,7 @@ use tracing::error;
 use crate::database::Database;
 use crate::error::{Problem, because};
 use crate::types::Types;
-use scribe::Scribe;
+use thread::WriterThread;
 
 pub(crate) use land::land_within;
 pub(crate) use rows::positions;
@@ -54,7 +55,7 @@ struct CommitJob {
 /// Something else that writes. It is told why, if it is not to be done.
 struct OtherJob(Box<OtherWork>);
 
-type OtherWork = dyn FnOnce(Result<&mut Scribe>) + Send;
+type OtherWork = dyn FnOnce(Result<&mut WriterThread>) + Send;
 type Answer<T> = oneshot::Sender<Result<T>>;
 
 impl Writer {
@@ -65,10 +66,10 @@ impl Writer {
         connection: Connection,
     ) -> Result<Self> {
         let (jobs, queue) = mpsc::channel(QUEUE);
-        thread::Builder::new()
+        Builder::new()
             .name("evercore-sqlite".to_owned())
             .spawn(move || {
-                let scribe = Scribe::new(database, types, connection, queue);
+                let scribe = WriterThread::new(database, types, connection, queue);
                 if let Err(panic) = catch_unwind(AssertUnwindSafe(|| scribe.run())) {
                     error!("{STOPPED}; the store takes no more writes");
                     resume_unwind(panic);
@@ -122,7 +123,7 @@ impl Writer {
 
     async fn ask<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&mut Scribe) -> Result<T> + Send + 'static,
+        work: impl FnOnce(&mut WriterThread) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let (answer, reply) = oneshot::channel();
         let job = OtherJob(Box::new(move |scribe| {

@@ -56,7 +56,7 @@ const KNOWN: [(&str, &str, &str); 11] = [
         "a file, and binds for as many rows as there are",
     ),
     ("evercore-sqlite/src/writer/rows.rs", "sql", "one of two constants"),
-    ("evercore-sqlite/src/writer/scribe.rs", "sql", "`&'static str`"),
+    ("evercore-sqlite/src/writer/rows.rs", "sql", "`&'static str`"),
 ];
 
 /// A statement that is no constant.

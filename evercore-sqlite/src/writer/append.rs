@@ -7,9 +7,9 @@ use evercore::engine::{Commit, NewEvent};
 use evercore::{AggregateId, Error, Position, Sequence};
 use rusqlite::{CachedStatement, Connection};
 
-use super::judge::Standings;
+use super::preconditions::StoredAggregates;
 use crate::error::{Problem, because};
-use crate::page::checked;
+use crate::row::checked;
 use crate::types::{AggregateTypeId, EventTypeId, Names};
 
 /// A statement for each number of events: the overhead of a statement is more than an event costs.
@@ -39,7 +39,7 @@ pub(super) fn append(
     connection: &Connection,
     names: &Names,
     commit: &Commit,
-    standings: &Standings,
+    standings: &StoredAggregates,
 ) -> Result<Option<(Position, Position)>, Problem> {
     let mut streams: HashMap<AggregateId, Stream> = commit
         .writes

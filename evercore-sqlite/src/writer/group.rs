@@ -7,33 +7,18 @@ use evercore::Report;
 use evercore::engine::Commit;
 use tracing::debug;
 
+use super::group_size::GroupSize;
 use super::land::{land, unknown_names};
 use super::outcome::Outcome;
-use super::scribe::Scribe;
+use super::thread::WriterThread;
 use super::{CommitJob, Job};
+use crate::block_on::block_on_timeout;
 use crate::error::Problem;
-use crate::waiting::wait_for;
 
 /// A group takes no further commit once it has so many of these.
 const MOST_COMMITS: usize = 256;
 const MOST_EVENTS: usize = 4096;
 const MOST_BYTES: usize = 16 * 1024 * 1024;
-/// The longest that a group waits for more.
-const MOST_PATIENCE: Duration = Duration::from_millis(2);
-
-/// What the last group was like: the callers that it answered are about to commit again.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Pace {
-    commits: usize,
-    landing: Duration,
-}
-
-impl Pace {
-    /// How long a group waits for the callers of the last one. One that is alone is not waited for.
-    fn patience(self) -> Duration {
-        if self.commits > 1 { (self.landing / 2).min(MOST_PATIENCE) } else { Duration::ZERO }
-    }
-}
 
 /// What a group holds.
 #[derive(Debug, Default)]
@@ -55,7 +40,7 @@ impl Contents {
     }
 }
 
-impl Scribe {
+impl WriterThread {
     /// Lands a commit and those that wait behind it. Returns the first job that is none.
     pub(super) fn land_group(&mut self, first: CommitJob) -> Option<Job> {
         let (group, next) = self.gather(first);
@@ -77,7 +62,7 @@ impl Scribe {
     }
 
     fn gather(&mut self, first: CommitJob) -> (Vec<CommitJob>, Option<Job>) {
-        let (started, patience) = (Instant::now(), self.pace.patience());
+        let (started, patience) = (Instant::now(), self.group_size.patience());
         let mut group = Vec::new();
         let mut contents = Contents::default();
         let mut job = Job::Commit(first);
@@ -105,15 +90,15 @@ impl Scribe {
     fn next_for(&mut self, gathered: usize, patience: Duration) -> Option<Job> {
         match self.queue.try_recv() {
             Ok(next) => Some(next),
-            Err(_) if gathered >= self.pace.commits || patience.is_zero() => None,
-            Err(_) => wait_for(self.queue.recv(), patience).flatten(),
+            Err(_) if gathered >= self.group_size.commits || patience.is_zero() => None,
+            Err(_) => block_on_timeout(self.queue.recv(), patience).flatten(),
         }
     }
 
     fn attempt(&mut self, group: &[CommitJob]) -> Outcome {
         let started = Instant::now();
         let database = Arc::clone(&self.database);
-        let _turn = match database.turns().write_blocking() {
+        let _turn = match database.locks().write_blocking() {
             Ok(turn) => turn,
             Err(overdue) => return Outcome::Overdue(overdue),
         };
@@ -123,7 +108,7 @@ impl Scribe {
             Outcome::Landed(_) => self.database.remember_files(),
             _ => self.roll_back(),
         }
-        self.pace = Pace { commits: group.len(), landing: started.elapsed() };
+        self.group_size = GroupSize { commits: group.len(), landing: started.elapsed() };
         debug!(commits = group.len(), landing = outcome.landed(), took = ?started.elapsed(), "a group");
         outcome
     }

@@ -8,10 +8,9 @@ use evercore::{Error, NaturalKey, Result};
 use rusqlite::{Connection, params};
 
 use super::append::append;
-use super::judge::{Standings, judge};
 use super::outcome::Outcome;
-use super::rows::{Known, outcome_of, register_types, take_ids};
-use super::scribe::execute;
+use super::preconditions::{StoredAggregates, check_preconditions};
+use super::rows::{Known, execute, outcome_of, register_types, take_ids};
 use crate::error::Problem;
 use crate::types::{Names, Types};
 
@@ -114,7 +113,7 @@ fn land_one(connection: &Connection, names: &Names, commit: &Commit) -> Result<V
             Known::Landed(positions) => Ok(Committed { id: commit.id, positions }),
         }));
     }
-    let standings = match judge(connection, names, commit)? {
+    let standings = match check_preconditions(connection, names, commit)? {
         Ok(standings) => standings,
         Err(refusal) => return Ok(Verdict::Otherwise(Err(refusal))),
     };
@@ -146,7 +145,7 @@ fn change_aggregates(
     connection: &Connection,
     names: &Names,
     commit: &Commit,
-    standings: &Standings,
+    standings: &StoredAggregates,
 ) -> Result<(), Problem> {
     let mut claims = Vec::new();
     for write in &commit.writes {

@@ -4,7 +4,7 @@ use evercore::engine::Committed;
 use evercore::{CommitId, Result};
 
 use crate::error::{Class, Failure, Problem};
-use crate::turns::Overdue;
+use crate::locks::Overdue;
 
 /// What became of the commits as a whole.
 pub(super) enum Outcome {

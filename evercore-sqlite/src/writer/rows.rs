@@ -6,8 +6,8 @@ use evercore::{
 };
 use rusqlite::{Connection, OptionalExtension};
 
-use crate::error::Problem;
-use crate::page::checked;
+use crate::error::{Failure, Problem};
+use crate::row::checked;
 use crate::types::AggregateTypeId;
 
 const FIND_HOLDER: &str =
@@ -21,7 +21,7 @@ const TAKE_IDS: &str = include_str!("take_ids.sql");
 
 /// An aggregate as a commit finds it.
 #[derive(Clone, Debug)]
-pub(super) struct Standing {
+pub(super) struct StoredAggregate {
     pub(super) aggregate_type: AggregateTypeId,
     pub(super) key: Option<NaturalKey>,
     pub(super) sequence: Sequence,
@@ -68,14 +68,14 @@ pub(super) fn is_used(connection: &Connection, key: &IdempotencyKey) -> Result<b
 pub(super) fn standing(
     connection: &Connection,
     id: AggregateId,
-) -> Result<Option<Standing>, Problem> {
+) -> Result<Option<StoredAggregate>, Problem> {
     let mut statement = connection.prepare_cached(READ_STANDING)?;
     let found = statement.query_row([id.get()], |row| {
         let key: Option<String> = row.get(1)?;
         Ok((row.get(0)?, key, row.get(2)?))
     });
     let Some((aggregate_type, key, sequence)) = found.optional()? else { return Ok(None) };
-    Ok(Some(Standing {
+    Ok(Some(StoredAggregate {
         aggregate_type: AggregateTypeId::new(aggregate_type),
         key: checked(key.map(NaturalKey::new).transpose(), "aggregates.natural_key")?,
         sequence: checked(Sequence::new(sequence), "events.sequence")?,
@@ -107,5 +107,11 @@ pub(super) fn register_types(connection: &Connection, names: &[TypeName]) -> Res
 /// Notes that ids have been given which were not reserved before.
 pub(super) fn take_ids(connection: &Connection, last: AggregateId) -> Result<(), Problem> {
     connection.prepare_cached(TAKE_IDS)?.execute([last.get()])?;
+    Ok(())
+}
+
+/// Runs a statement that begins or ends a transaction.
+pub(super) fn execute(connection: &Connection, sql: &'static str) -> Result<(), Failure> {
+    connection.prepare_cached(sql)?.execute([])?;
     Ok(())
 }

@@ -85,16 +85,16 @@ fn a_group_is_full_by_whatever_comes_first() {
     assert_eq!(room_for(&commit(vec![event(MOST_BYTES)], Vec::new())), 1);
 }
 
-fn scribe_of(file: &Path) -> Scribe {
+fn scribe_of(file: &Path) -> WriterThread {
     let location = Location::File(file.to_owned());
     let database = Arc::new(Database::new(location, SqliteOptions::default()));
     let connection = database.create().expect("it opens");
     schema::migrate(&database, &connection).expect("it migrates");
-    Scribe::new(database, Arc::default(), connection, mpsc::channel(1).1)
+    WriterThread::new(database, Arc::default(), connection, mpsc::channel(1).1)
 }
 
 /// Tries to land the first event of an aggregate.
-fn attempt(scribe: &mut Scribe, id: i64) -> Outcome {
+fn attempt(scribe: &mut WriterThread, id: i64) -> Outcome {
     let id = AggregateId::new(id).expect("it is one");
     let write = AggregateWrite {
         id,

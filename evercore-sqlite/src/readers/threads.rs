@@ -20,14 +20,14 @@ use crate::error::because;
 
 /// Where reads wait for a thread.
 #[derive(Debug)]
-pub(crate) struct Desk {
+pub(crate) struct ReaderThreads {
     queue: Queue<Read>,
     database: Arc<Database>,
 }
 
 /// What somebody has left, and takes back when it is dropped before there is an answer.
-struct Left<'a> {
-    desk: &'a Desk,
+struct PendingRead<'a> {
+    desk: &'a ReaderThreads,
     number: Option<u64>,
 }
 
@@ -37,7 +37,7 @@ struct Read(Box<Work>);
 /// It is told why, if there is no connection.
 type Work = dyn FnOnce(Result<&Connection>) + Send;
 
-impl Desk {
+impl ReaderThreads {
     pub(crate) fn new(database: Arc<Database>) -> Arc<Self> {
         let queue = Queue::new(database.options().get_readers());
         Arc::new(Self { queue, database })
@@ -80,7 +80,7 @@ impl Desk {
         self.queue.wait_for_threads(self.database.options().get_busy_timeout());
     }
 
-    fn leave(self: &Arc<Self>, read: Read) -> Result<Left<'_>> {
+    fn leave(self: &Arc<Self>, read: Read) -> Result<PendingRead<'_>> {
         let start = || {
             let desk = Arc::clone(self);
             let thread = thread::Builder::new().name("evercore-sqlite-read".to_owned());
@@ -90,7 +90,7 @@ impl Desk {
             Refused::Closed => Error::Closed,
             Refused::NoThread(error) => Error::storage("start a thread that reads", error),
         })?;
-        Ok(Left { desk: self, number: Some(number) })
+        Ok(PendingRead { desk: self, number: Some(number) })
     }
 
     /// What a thread does until the desk is closed.
@@ -111,21 +111,21 @@ impl Desk {
     }
 }
 
-impl Left<'_> {
+impl PendingRead<'_> {
     /// Whether it was still waiting.
     fn take_back(&mut self) -> bool {
         self.number.take().is_some_and(|number| self.desk.queue.take_back(number))
     }
 }
 
-impl Drop for Left<'_> {
+impl Drop for PendingRead<'_> {
     fn drop(&mut self) {
         self.take_back();
     }
 }
 
 /// Notes that a thread has ended.
-struct Leaving<'a>(&'a Desk);
+struct Leaving<'a>(&'a ReaderThreads);
 
 impl Drop for Leaving<'_> {
     fn drop(&mut self) {
@@ -149,9 +149,9 @@ mod tests {
     use crate::options::SqliteOptions;
     use crate::url::Location;
 
-    fn desk(patience: Duration) -> Arc<Desk> {
+    fn desk(patience: Duration) -> Arc<ReaderThreads> {
         let options = SqliteOptions::default().readers(1).busy_timeout(patience);
-        Desk::new(Arc::new(Database::new(Location::Memory, options)))
+        ReaderThreads::new(Arc::new(Database::new(Location::Memory, options)))
     }
 
     #[tokio::test]

@@ -7,7 +7,7 @@ use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 /// Blocks until the future is done, or the time is up. The future must not need a runtime; a tokio timer would.
-pub(crate) fn wait_for<F: Future>(future: F, patience: Duration) -> Option<F::Output> {
+pub(crate) fn block_on_timeout<F: Future>(future: F, patience: Duration) -> Option<F::Output> {
     let waker = Waker::from(Arc::new(Unpark(thread::current())));
     let mut context = Context::from_waker(&waker);
     let mut future = pin!(future);
@@ -40,9 +40,9 @@ mod tests {
     fn a_thread_goes_on_when_what_it_waits_for_is_done_and_when_its_time_is_up() {
         let (send, receive) = tokio::sync::oneshot::channel();
         let sender = thread::spawn(move || send.send(7).expect("somebody waits"));
-        let received = wait_for(receive, Duration::from_secs(60));
+        let received = block_on_timeout(receive, Duration::from_secs(60));
         assert_eq!(received.expect("in time").expect("it was sent"), 7);
         sender.join().expect("no panic");
-        assert!(wait_for(std::future::pending::<()>(), Duration::from_millis(1)).is_none());
+        assert!(block_on_timeout(std::future::pending::<()>(), Duration::from_millis(1)).is_none());
     }
 }

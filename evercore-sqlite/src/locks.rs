@@ -7,12 +7,12 @@ use evercore::Error;
 use evercore::engine::timeout;
 use tokio::sync::{Mutex, OwnedMutexGuard, OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
 
+use crate::block_on::block_on_timeout;
 use crate::error::because;
-use crate::waiting::wait_for;
 
 /// Those who use a database wait here for each other, in turn. SQLite would have them try again after a sleep.
 #[derive(Debug)]
-pub(crate) struct Turns {
+pub(crate) struct Locks {
     /// SQLite has one writer.
     writer: Arc<Mutex<()>>,
     /// A database in memory has no write-ahead log, so a writer keeps readers out.
@@ -22,20 +22,20 @@ pub(crate) struct Turns {
 
 /// Held while a transaction is open that user code takes part in. Other writers wait; readers do not.
 #[derive(Debug)]
-pub(crate) struct WriteTurn {
+pub(crate) struct WriteLock {
     _writer: OwnedMutexGuard<()>,
 }
 
 /// Held while a connection writes.
 #[derive(Debug)]
-pub(crate) struct MayWrite {
-    _turn: WriteTurn,
+pub(crate) struct WriteGuard {
+    _turn: WriteLock,
     _gate: Option<OwnedRwLockWriteGuard<()>>,
 }
 
 /// Held while a connection reads.
 #[derive(Debug)]
-pub(crate) struct MayRead {
+pub(crate) struct ReadLock {
     _gate: Option<OwnedRwLockReadGuard<()>>,
 }
 
@@ -44,7 +44,7 @@ pub(crate) struct MayRead {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Overdue;
 
-impl Turns {
+impl Locks {
     /// The turns of a database whose readers see what was committed whoever writes.
     pub(crate) fn beside_readers(patience: Duration) -> Self {
         Self { writer: Arc::default(), gate: None, patience }
@@ -56,35 +56,35 @@ impl Turns {
     }
 
     /// Waits until no one else writes.
-    pub(crate) async fn take(&self) -> Result<WriteTurn, Overdue> {
+    pub(crate) async fn take(&self) -> Result<WriteLock, Overdue> {
         let writer = self.wait(Arc::clone(&self.writer).lock_owned()).await?;
-        Ok(WriteTurn { _writer: writer })
+        Ok(WriteLock { _writer: writer })
     }
 
     /// Waits until no one else writes, nor reads where that matters.
-    pub(crate) async fn write(&self) -> Result<MayWrite, Overdue> {
+    pub(crate) async fn write(&self) -> Result<WriteGuard, Overdue> {
         let turn = self.take().await?;
-        Ok(MayWrite { _turn: turn, _gate: self.without_readers().await? })
+        Ok(WriteGuard { _turn: turn, _gate: self.without_readers().await? })
     }
 
     /// As [`write`](Self::write), for a thread, which is blocked.
-    pub(crate) fn write_blocking(&self) -> Result<MayWrite, Overdue> {
-        let writer = wait_for(Arc::clone(&self.writer).lock_owned(), self.patience);
-        let turn = WriteTurn { _writer: writer.ok_or(Overdue)? };
+    pub(crate) fn write_blocking(&self) -> Result<WriteGuard, Overdue> {
+        let writer = block_on_timeout(Arc::clone(&self.writer).lock_owned(), self.patience);
+        let turn = WriteLock { _writer: writer.ok_or(Overdue)? };
         let gate = match &self.gate {
-            Some(gate) => {
-                Some(wait_for(Arc::clone(gate).write_owned(), self.patience).ok_or(Overdue)?)
-            }
+            Some(gate) => Some(
+                block_on_timeout(Arc::clone(gate).write_owned(), self.patience).ok_or(Overdue)?,
+            ),
             None => None,
         };
-        Ok(MayWrite { _turn: turn, _gate: gate })
+        Ok(WriteGuard { _turn: turn, _gate: gate })
     }
 
     /// Waits until no one writes, where that matters.
-    pub(crate) async fn read(&self) -> MayRead {
+    pub(crate) async fn read(&self) -> ReadLock {
         match &self.gate {
-            Some(gate) => MayRead { _gate: Some(Arc::clone(gate).read_owned().await) },
-            None => MayRead { _gate: None },
+            Some(gate) => ReadLock { _gate: Some(Arc::clone(gate).read_owned().await) },
+            None => ReadLock { _gate: None },
         }
     }
 
@@ -117,7 +117,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_reader_keeps_writers_out_where_there_is_no_log_beside_the_file() {
-        let turns = Turns::instead_of_readers(SOON);
+        let turns = Locks::instead_of_readers(SOON);
         let reading = turns.read().await;
         assert!(turns.write().await.is_err());
         assert!(turns.write_blocking().is_err());
@@ -130,7 +130,7 @@ mod tests {
 
     #[tokio::test]
     async fn there_is_one_writer_and_readers_do_not_mind() {
-        for turns in [Turns::beside_readers(SOON), Turns::instead_of_readers(SOON)] {
+        for turns in [Locks::beside_readers(SOON), Locks::instead_of_readers(SOON)] {
             let writing = turns.write().await.expect("nobody writes");
             assert!(turns.take().await.is_err());
             assert!(turns.write().await.is_err());

@@ -5,7 +5,7 @@ use rusqlite::Connection;
 use crate::error::Problem;
 
 /// Has all that is read see the database as of one moment. What is in a transaction already does.
-pub(crate) fn as_of_one_moment<T>(
+pub(crate) fn read_transaction<T>(
     connection: &Connection,
     read: impl FnOnce() -> Result<T, Problem>,
 ) -> Result<T, Problem> {

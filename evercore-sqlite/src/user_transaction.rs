@@ -15,10 +15,10 @@ use tracing::warn;
 use crate::database::Database;
 use crate::error::{Failure, Problem, passes};
 use crate::handle::{Standing, standing, with_handle};
-use crate::page::checked;
+use crate::locks::WriteLock;
 use crate::readers::{Frozen, Readers};
+use crate::row::checked;
 use crate::subscriptions::settle;
-use crate::turns::WriteTurn;
 use crate::types::Types;
 use crate::writer::land_within;
 
@@ -30,31 +30,31 @@ const READ_NEXT_ID: &str = include_str!("read_next_id.sql");
 
 /// The transaction and what it holds up meanwhile.
 #[derive(Debug)]
-pub(crate) struct Held {
+pub(crate) struct UserTransaction {
     connection: SqliteConnection,
     first_id: AggregateId,
     /// Until it says so, SQLite turns a COMMIT into a ROLLBACK.
     may_commit: Arc<AtomicBool>,
     database: Arc<Database>,
-    hold: Hold,
+    hold: Guards,
 }
 
 /// What others wait for, given up when the connection is closed, in this order.
 #[derive(Debug)]
-struct Hold {
+struct Guards {
     _frozen: Option<Frozen>,
-    _turn: WriteTurn,
+    _turn: WriteLock,
 }
 
-impl Held {
+impl UserTransaction {
     /// Opens a transaction.
     pub(crate) async fn begin(
         database: &Arc<Database>,
         readers: &Arc<Readers>,
-        turn: WriteTurn,
+        turn: WriteLock,
     ) -> Result<Self> {
         let frozen = if database.is_in_memory() { Some(readers.freeze().await?) } else { None };
-        let hold = Hold { _frozen: frozen, _turn: turn };
+        let hold = Guards { _frozen: frozen, _turn: turn };
         let mut connection = database.open_shared().await?;
         let may_commit = Arc::default();
         let begun = begin(&mut connection, Arc::clone(&may_commit)).await;

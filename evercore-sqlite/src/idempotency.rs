@@ -10,7 +10,7 @@ use crate::writer::positions;
 
 const FIND_FIRST: &str = include_str!("find_first.sql");
 
-pub(crate) fn find_first(
+pub(crate) fn find_by_idempotency_key(
     connection: &Connection,
     key: &IdempotencyKey,
 ) -> Result<Option<FirstOutcome>, Problem> {

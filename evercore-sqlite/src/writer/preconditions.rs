@@ -6,19 +6,19 @@ use evercore::engine::{AggregateWrite, Commit, KeyChange, Precondition};
 use evercore::{AggregateId, ConflictReason, Error, Result, Sequence};
 use rusqlite::Connection;
 
-use super::rows::{Standing, holder, is_used, standing};
+use super::rows::{StoredAggregate, holder, is_used, standing};
 use crate::error::Problem;
 use crate::types::Names;
 
 /// The aggregates of a commit as it finds them; `None` for one that it creates.
-pub(super) type Standings = HashMap<AggregateId, Option<Standing>>;
+pub(super) type StoredAggregates = HashMap<AggregateId, Option<StoredAggregate>>;
 
 /// Judges a commit: what it finds, or why it must not land.
-pub(super) fn judge(
+pub(super) fn check_preconditions(
     connection: &Connection,
     names: &Names,
     commit: &Commit,
-) -> Result<Result<Standings>, Problem> {
+) -> Result<Result<StoredAggregates>, Problem> {
     if let Some(given) = &commit.idempotency
         && is_used(connection, &given.key)?
     {
@@ -46,7 +46,7 @@ fn wrong_type(
     connection: &Connection,
     names: &Names,
     write: &AggregateWrite,
-    standing: &Standing,
+    standing: &StoredAggregate,
 ) -> Result<Error, Problem> {
     let found = match names.aggregate_name(standing.aggregate_type) {
         Ok(found) => found,
@@ -60,7 +60,7 @@ fn wrong_type(
     })
 }
 
-fn check_precondition(write: &AggregateWrite, standing: Option<&Standing>) -> Result<()> {
+fn check_precondition(write: &AggregateWrite, standing: Option<&StoredAggregate>) -> Result<()> {
     let aggregate = || write.aggregate_type.to_owned();
     let conflict = |reason| Err(Error::Conflict { aggregate: aggregate(), id: write.id, reason });
     let standing = match (standing, &write.precondition) {

@@ -8,12 +8,12 @@ use rusqlite::Connection;
 use tokio::sync::mpsc;
 use tracing::warn;
 
-use super::group::Pace;
-use super::rows::{positions, register_types};
+use super::group_size::GroupSize;
+use super::rows::{execute, positions, register_types};
 use super::{Job, OtherJob};
 use crate::database::Database;
-use crate::error::{Failure, Problem};
-use crate::page::checked;
+use crate::error::Problem;
+use crate::row::checked;
 use crate::types::{Names, Types};
 
 const RESERVE_IDS: &str = include_str!("reserve_ids.sql");
@@ -21,23 +21,29 @@ const SETTLE_COMMIT: &str = include_str!("settle_commit.sql");
 
 /// The thread's own: the queue and the one connection that writes.
 #[derive(Debug)]
-pub(super) struct Scribe {
+pub(super) struct WriterThread {
     pub(super) database: Arc<Database>,
     pub(super) types: Arc<Types>,
     /// `None` after a failure that leaves its state in doubt; the next job opens another.
     connection: Option<Connection>,
     pub(super) queue: mpsc::Receiver<Job>,
-    pub(super) pace: Pace,
+    pub(super) group_size: GroupSize,
 }
 
-impl Scribe {
+impl WriterThread {
     pub(super) fn new(
         database: Arc<Database>,
         types: Arc<Types>,
         connection: Connection,
         queue: mpsc::Receiver<Job>,
     ) -> Self {
-        Self { database, types, connection: Some(connection), queue, pace: Pace::default() }
+        Self {
+            database,
+            types,
+            connection: Some(connection),
+            queue,
+            group_size: GroupSize::default(),
+        }
     }
 
     /// Works until the queue is closed. An answer that nobody waits for any more is lost, as it should be.
@@ -104,7 +110,7 @@ impl Scribe {
         work: impl FnOnce(&Connection) -> Result<T, Problem>,
     ) -> Result<T> {
         let database = Arc::clone(&self.database);
-        let _turn = database.turns().write_blocking()?;
+        let _turn = database.locks().write_blocking()?;
         let done = self.connection().map_err(Problem::from).and_then(|connection| {
             execute(connection, "BEGIN IMMEDIATE")?;
             let value = work(connection)?;
@@ -123,7 +129,7 @@ impl Scribe {
             return Ok(());
         }
         let database = Arc::clone(&self.database);
-        let _turn = database.turns().write_blocking()?;
+        let _turn = database.locks().write_blocking()?;
         let registered = self.register(names);
         if registered.is_err() {
             self.roll_back();
@@ -166,10 +172,4 @@ impl Scribe {
             }
         }
     }
-}
-
-/// Runs a statement that begins or ends a transaction.
-pub(super) fn execute(connection: &Connection, sql: &'static str) -> Result<(), Failure> {
-    connection.prepare_cached(sql)?.execute([])?;
-    Ok(())
 }
