@@ -6,7 +6,7 @@ use std::ops::Deref;
 use chrono::{DateTime, Utc};
 
 use crate::clock::to_stored_precision;
-use crate::round_trip::RoundTrips;
+use crate::format::round_trip::RoundTrips;
 use crate::{
     Aggregate, AggregateId, Apply, BoxError, Codec, Error, Event, EventMeta, EventOptions,
     EventType, Metadata, Payload, Sequence,

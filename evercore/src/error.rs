@@ -5,8 +5,8 @@ use std::fmt;
 
 use chrono::{DateTime, Utc};
 
-use crate::payload::{DecodeError, MissingFeature};
-use crate::upcast::Unreadable;
+use crate::evolution::upcast::Unreadable;
+use crate::format::payload::{DecodeError, MissingFeature};
 use crate::{
     Aggregate, AggregateId, CommitId, EventFilter, NaturalKey, Position, RoundTripMismatch,
     Sequence, SubscriptionName,

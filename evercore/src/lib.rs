@@ -84,37 +84,30 @@ extern crate self as evercore;
 
 mod aggregate;
 mod cache;
-mod capture;
 mod chain;
 mod clock;
-mod codec;
-mod compression;
 mod context;
 mod decide;
 mod decider;
-mod encoding;
 pub mod engine;
-mod erased;
 mod error;
 mod event;
+mod evolution;
 mod filter;
+mod format;
 mod id;
 mod idempotency;
 mod ids;
 mod key;
 mod limits;
 mod metadata;
-mod payload;
 mod read_context;
 mod recorded;
 mod register;
 mod registry;
 mod rehydrate;
 mod report;
-mod retired;
 mod retry;
-mod round_trip;
-mod shape;
 mod snapshot;
 mod state;
 mod state_aggregate;
@@ -122,8 +115,6 @@ mod store;
 mod subscription;
 mod time_range;
 mod turns;
-mod unknown;
-mod upcast;
 mod verify;
 
 #[doc(hidden)]
@@ -133,34 +124,36 @@ pub mod __private;
 pub use aggregate::{Aggregate, Apply};
 pub use chain::LogDigest;
 pub use clock::{Clock, ManualClock, SystemClock};
-pub use codec::Codec;
-pub use compression::{Compression, MAX_INFLATED_BYTES};
 pub use context::Context;
 pub use decide::{CommandError, Decide, Decision, Emitted};
 pub use decider::Decider;
-pub use encoding::Encoding;
 pub use error::{
     BoxError, ConflictReason, Error, EventPlace, OpenProblem, Result, RuntimeProblem,
     UndecodableEvent,
 };
 pub use event::{Event, EventMeta, EventOptions};
 pub use evercore_derive::{Aggregate, event, retired_event, state_event};
+pub use evolution::retired::{Parts, RetiredEvent, Split, SplitInto};
+pub use evolution::shape::Shape;
+pub use evolution::unknown::UnknownEvents;
+pub use evolution::upcast::{Upcast, Upcaster};
 pub use filter::EventFilter;
+pub use format::codec::Codec;
+pub use format::compression::{Compression, MAX_INFLATED_BYTES};
+pub use format::encoding::Encoding;
+pub use format::payload::{DecodeError, Payload};
+pub use format::round_trip::RoundTripMismatch;
 pub use id::{AggregateId, CommitId, Position, Sequence};
 pub use idempotency::{IdempotencyKey, MAX_IDEMPOTENCY_KEY_BYTES};
 pub use key::{MAX_NATURAL_KEY_BYTES, NaturalKey};
 pub use limits::Limits;
 pub use metadata::{MAX_LABEL_BYTES, MAX_METADATA_BYTES, Metadata, with_metadata};
-pub use payload::{DecodeError, Payload};
 pub use read_context::{HistoryPage, ReadContext};
 pub use recorded::RecordedEvent;
 pub use registry::{AggregateType, EventType, Registry, RegistryBuilder, RetiredType};
 pub use rehydrate::AsOf;
 pub use report::Report;
-pub use retired::{Parts, RetiredEvent, Split, SplitInto};
 pub use retry::{HandlerRetry, RetryPolicy};
-pub use round_trip::RoundTripMismatch;
-pub use shape::Shape;
 pub use snapshot::{Fingerprint, SnapshotPolicy};
 pub use state_aggregate::StateAggregate;
 pub use store::{
@@ -176,8 +169,6 @@ pub use subscription::{
 };
 pub use time_range::MIN_EVENT_TIME;
 pub use turns::{Place, Turn, Turns};
-pub use unknown::UnknownEvents;
-pub use upcast::{Upcast, Upcaster};
 pub use verify::{
     AggregateAt, EventAt, Finding, Numbered, UnknownKind, Verified, Verify, VerifyReport,
 };

@@ -6,7 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::codec::json;
+use crate::format::codec::json;
 use crate::subscription::PageEvent;
 use crate::{Error, RecordedEvent, Result};
 

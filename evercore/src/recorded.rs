@@ -5,8 +5,8 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use crate::error::EventPlace;
-use crate::retired::Part;
-use crate::upcast::{self, Unreadable};
+use crate::evolution::retired::Part;
+use crate::evolution::upcast::{self, Unreadable};
 use crate::{
     Aggregate, AggregateId, Codec, Error, Event, EventMeta, EventType, Metadata, Payload, Position,
     Registry, Result, RetiredType, Sequence,
@@ -240,7 +240,7 @@ impl RecordedEvent {
     pub(crate) fn undecodable(
         &self,
         rust_type: &'static str,
-        source: crate::payload::DecodeError,
+        source: crate::format::payload::DecodeError,
     ) -> Error {
         Error::undecodable(self.place(), rust_type, source)
     }

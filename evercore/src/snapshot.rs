@@ -6,9 +6,9 @@ use std::num::NonZeroU32;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::capture::Captured;
-use crate::codec::json;
-use crate::round_trip::{self, RoundTrips};
+use crate::format::capture::Captured;
+use crate::format::codec::json;
+use crate::format::round_trip::{self, RoundTrips};
 use crate::{BoxError, Codec, Sequence};
 
 /// Tells one shape of a state from another. A snapshot of another fingerprint is not read.

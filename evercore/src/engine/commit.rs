@@ -4,7 +4,7 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
 use crate::error::EventPlace;
-use crate::upcast::Unreadable;
+use crate::evolution::upcast::Unreadable;
 use crate::{
     AggregateId, CommitId, Error, EventMeta, Fingerprint, IdempotencyKey, NaturalKey, Payload,
     Position, Sequence,

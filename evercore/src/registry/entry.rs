@@ -5,8 +5,8 @@ use std::any::Any;
 use foldhash::{HashMap, HashMapExt};
 
 use super::types::{AggregateType, EventType, RetiredType, StoredType};
+use crate::evolution::upcast::{ShapeType, Unreadable};
 use crate::metadata::MAX_LABEL_BYTES;
-use crate::upcast::{ShapeType, Unreadable};
 use crate::verify::Replaying;
 use crate::{Error, EventMeta, Fingerprint, Payload, Result};
 
@@ -206,7 +206,7 @@ pub(super) fn duplicate(
 
 fn check_versions(stored: &StoredType) -> Result<()> {
     let StoredType { version, oldest_version, upcasters, rust_type, .. } = stored;
-    let reads_from = crate::upcast::oldest_readable(*version, upcasters);
+    let reads_from = crate::evolution::upcast::oldest_readable(*version, upcasters);
     let problem = if *version == 0 || *oldest_version == 0 {
         "versions start at 1".to_owned()
     } else if oldest_version > version {

@@ -5,13 +5,14 @@ use std::fmt;
 
 use serde_json::Value;
 
-use crate::retired::{Part, Parts};
-use crate::round_trip::RoundTrips;
-use crate::upcast::{self, ShapeType, Unreadable, Upcaster};
+use crate::evolution::retired::{Part, Parts};
+use crate::evolution::upcast::{self, ShapeType, Unreadable, Upcaster};
+use crate::format::codec;
+use crate::format::round_trip::RoundTrips;
 use crate::verify::{self, Replaying};
 use crate::{
     Aggregate, Apply, Codec, DecodeError, Event, EventMeta, Fingerprint, Payload, RetiredEvent,
-    Shape, Split, codec,
+    Shape, Split,
 };
 
 /// An aggregate type, as announced.

@@ -7,9 +7,9 @@ use tracing::{info, instrument};
 use super::{EventStore, Inner, StoredNames, Writing};
 use crate::cache::Cache;
 use crate::engine::{self, LogSignal, StorageEngine};
+use crate::format::round_trip::RoundTrips;
 use crate::ids::IdPool;
 use crate::metadata::MetadataSource;
-use crate::round_trip::RoundTrips;
 use crate::subscription::{Hub, Workers};
 use crate::{
     Clock, Codec, Error, Limits, Metadata, OpenProblem, Registry, Result, RetryPolicy, SystemClock,

@@ -7,8 +7,8 @@ use chrono::{DateTime, Utc};
 
 use crate::clock::to_stored_precision;
 use crate::engine::EventRow;
+use crate::format::round_trip::RoundTrips;
 use crate::metadata::check_label;
-use crate::round_trip::RoundTrips;
 use crate::time_range::check_time;
 use crate::{
     Aggregate, AggregateId, Apply, BoxError, Codec, Error, Event, EventOptions, EventType,

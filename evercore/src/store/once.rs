@@ -9,7 +9,7 @@ use tracing::{Instrument, debug_span};
 use super::{EventStore, Inner, Landed};
 use crate::context::Reading;
 use crate::engine::{FirstOutcome, Idempotency};
-use crate::round_trip;
+use crate::format::round_trip;
 use crate::{Codec, CommitId, Context, Error, IdempotencyKey, Position, Result};
 
 /// What a closure has returned, the first time that it landed. Given by [`EventStore::once_committed`].

@@ -10,8 +10,8 @@ use std::sync::Arc;
 use super::handler::{Batch, Handler, HandlerError, one_by_one};
 use super::interrupt::Interrupt;
 use super::page::PageEvent;
+use crate::evolution::retired::Part;
 use crate::registry::KnownEvent;
-use crate::retired::Part;
 use crate::{Aggregate, BoxError, Error, Event, EventType, RecordedEvent, RetiredType};
 
 /// Hands each event to the closure for its type, one at a time and in order.

@@ -2,8 +2,8 @@
 
 use std::any::Any;
 
-use crate::capture::{Sets, first_difference};
-use crate::round_trip::RoundTrips;
+use crate::format::capture::{Sets, first_difference};
+use crate::format::round_trip::RoundTrips;
 use crate::{Aggregate, SnapshotPolicy};
 
 /// How often a state is read and written again to find out which of its lists keep their order. A set of two, written in

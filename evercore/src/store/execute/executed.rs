@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use super::super::{Inner, Landed};
 use crate::engine::{Committed, FirstOutcome, HistoryRequest, NewEvent, Target};
+use crate::evolution::upcast;
 use crate::rehydrate::{AsOf, rehydrate};
 use crate::state::State;
 use crate::state_aggregate::ContextId;
-use crate::upcast;
 use crate::{
     Aggregate, AggregateId, CommitId, Error, Event, EventMeta, NaturalKey, Payload, Position,
     RecordedEvent, Result, Sequence, StateAggregate,

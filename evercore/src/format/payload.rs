@@ -6,8 +6,9 @@ use bytes::Bytes;
 use serde_path_to_error::Segment;
 
 use crate::chain::{LINK_BYTES, Link};
-use crate::compression::{self, Compression};
-use crate::{BoxError, Codec, Error, Event, Result, erased};
+use crate::format::compression::{self, Compression};
+use crate::format::to_json;
+use crate::{BoxError, Codec, Error, Event, Result};
 
 /// What a compressed payload adds to the number of its codec.
 const COMPRESSED: i16 = 100;
@@ -170,7 +171,7 @@ impl Payload {
     /// [`DecodeError`] if the bytes are not what their codec has them be, and for Protocol Buffers, which do not say
     /// what they are: [`RecordedEvent::to_json`](crate::RecordedEvent::to_json) goes by the type.
     pub fn to_json(&self) -> Result<serde_json::Value, DecodeError> {
-        erased::decode(self.codec, &self.encoded()?)
+        to_json::decode(self.codec, &self.encoded()?)
     }
 }
 

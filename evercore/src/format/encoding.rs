@@ -9,8 +9,9 @@ use serde::de::DeserializeOwned;
 use crate::RoundTripMismatch;
 #[cfg(feature = "protobuf")]
 use crate::error::with_causes;
-use crate::round_trip::{self, RoundTrips};
-use crate::{BoxError, Codec, DecodeError, codec};
+use crate::format::codec;
+use crate::format::round_trip::{self, RoundTrips};
+use crate::{BoxError, Codec, DecodeError};
 
 /// How the events of a type become bytes, and bytes become events. `#[event]` and `#[state_event]` choose it; a
 /// hand-written [`Event`](crate::Event) names one.

@@ -6,7 +6,8 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
-use crate::{Codec, DecodeError, codec};
+use crate::format::codec;
+use crate::{Codec, DecodeError};
 
 /// What the bytes say, where they say what they are.
 pub(crate) fn decode(codec: Codec, bytes: &[u8]) -> Result<Value, DecodeError> {

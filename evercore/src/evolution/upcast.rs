@@ -7,7 +7,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::error::with_causes;
-use crate::{BoxError, Codec, DecodeError, Event, Payload, codec};
+use crate::format::codec;
+use crate::{BoxError, Codec, DecodeError, Event, Payload};
 
 /// How the next shape of an event is made of an older one.
 ///
