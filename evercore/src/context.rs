@@ -1,29 +1,32 @@
 //! A unit of work: what is applied in it lands together or not at all.
 
-mod landing;
+pub(crate) mod commit;
+pub(crate) mod load;
 mod queueing;
-mod reading;
+pub(crate) mod read_context;
+pub(crate) mod rehydrate;
 mod staging;
+pub(crate) mod state_aggregate;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tracing::instrument;
 
+use crate::context::state_aggregate::ContextId;
 use crate::engine::{Idempotency, NewSnapshot, Target};
 use crate::error::{unknown_id, unknown_key};
-use crate::ids::Ids;
-use crate::state_aggregate::ContextId;
-use crate::store::Inner;
+use crate::shared::id_pool::Ids;
+use crate::shared::{Lane, Shared};
 use crate::{
     Aggregate, AggregateId, Apply, CommandError, Decide, Decision, Emitted, Error, Event,
     EventOptions, EventType, IdempotencyKey, Metadata, NaturalKey, Result, Sequence,
     StateAggregate,
 };
-pub(crate) use landing::{Refused, Sending};
-pub(crate) use queueing::{Lane, Queueing};
-use reading::Found;
-pub(crate) use reading::Reading;
+pub(crate) use commit::{Refused, Sending};
+use load::Found;
+pub(crate) use load::Reading;
+pub(crate) use queueing::Queueing;
 use staging::{AskedBy, OnKeyTaken, Staging};
 
 /// A unit of work inside [`EventStore::with_context`](crate::EventStore::with_context).
@@ -33,7 +36,7 @@ use staging::{AskedBy, OnKeyTaken, Staging};
 /// conflict. Reads see what the context has staged.
 #[derive(Debug)]
 pub struct Context {
-    store: Arc<Inner>,
+    store: Arc<Shared>,
     id: ContextId,
     staging: Staging,
     ids: Ids,
@@ -45,7 +48,7 @@ pub struct Context {
 }
 
 impl Context {
-    pub(crate) fn new(store: Arc<Inner>, ids: Ids, reading: Reading, queueing: Queueing) -> Self {
+    pub(crate) fn new(store: Arc<Shared>, ids: Ids, reading: Reading, queueing: Queueing) -> Self {
         let (id, staging) = (ContextId::next(), Staging::default());
         let has_met_trouble = AtomicBool::new(false);
         Self { store, id, staging, ids, reading, queueing, metadata: None, has_met_trouble }
@@ -276,7 +279,7 @@ impl Context {
             return;
         }
         let Ok(entry) = self.store.registry.aggregate::<T>() else { return };
-        let Inner { writing, limits, .. } = &*self.store;
+        let Shared { writing, limits, .. } = &*self.store;
         let round_trips = writing.round_trips.up_to(limits.max_snapshot_bytes);
         match policy.encode(aggregate.state.get(), round_trips) {
             Ok(state) => {

@@ -83,9 +83,9 @@
 extern crate self as evercore;
 
 mod aggregate;
-mod cache;
 mod chain;
 mod clock;
+mod command;
 mod context;
 mod decide;
 mod decider;
@@ -97,20 +97,15 @@ mod filter;
 mod format;
 mod id;
 mod idempotency;
-mod ids;
 mod key;
 mod limits;
 mod metadata;
-mod read_context;
 mod recorded;
-mod register;
 mod registry;
-mod rehydrate;
 mod report;
 mod retry;
+mod shared;
 mod snapshot;
-mod state;
-mod state_aggregate;
 mod store;
 mod subscription;
 mod time_range;
@@ -125,6 +120,9 @@ pub use aggregate::{Aggregate, Apply};
 pub use chain::LogDigest;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use context::Context;
+pub use context::read_context::{HistoryPage, ReadContext};
+pub use context::rehydrate::AsOf;
+pub use context::state_aggregate::StateAggregate;
 pub use decide::{CommandError, Decide, Decision, Emitted};
 pub use decider::Decider;
 pub use error::{
@@ -148,14 +146,11 @@ pub use idempotency::{IdempotencyKey, MAX_IDEMPOTENCY_KEY_BYTES};
 pub use key::{MAX_NATURAL_KEY_BYTES, NaturalKey};
 pub use limits::Limits;
 pub use metadata::{MAX_LABEL_BYTES, MAX_METADATA_BYTES, Metadata, with_metadata};
-pub use read_context::{HistoryPage, ReadContext};
 pub use recorded::RecordedEvent;
 pub use registry::{AggregateType, EventType, Registry, RegistryBuilder, RetiredType};
-pub use rehydrate::AsOf;
 pub use report::Report;
 pub use retry::{HandlerRetry, RetryPolicy};
 pub use snapshot::{Fingerprint, SnapshotPolicy};
-pub use state_aggregate::StateAggregate;
 pub use store::{
     Appended, EventDraft, EventStore, EventStoreBuilder, Execute, Executed, Expected, Happened,
     Landed, Migrate, Once, Stream, Target, command_name,

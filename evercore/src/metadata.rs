@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::format::codec::json;
-use crate::subscription::PageEvent;
+use crate::recorded::page::PageEvent;
 use crate::{Error, RecordedEvent, Result};
 
 /// The longest correlation id, causation id, principal, reference or metadata name, in bytes of UTF-8.

@@ -1,5 +1,7 @@
 //! Events as the log holds them.
 
+pub(crate) mod page;
+
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};

@@ -2,6 +2,8 @@
 
 mod entry;
 mod naming;
+pub(crate) mod register;
+pub(crate) mod replay;
 mod types;
 
 use std::any::{TypeId, type_name};

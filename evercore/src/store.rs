@@ -5,8 +5,6 @@ mod attempt;
 mod builder;
 mod draft;
 mod execute;
-mod inner;
-mod names;
 pub(crate) mod nesting;
 mod once;
 mod transact;
@@ -17,8 +15,11 @@ use std::sync::Arc;
 use tracing::{Instrument, debug_span, instrument};
 
 use crate::context::Reading;
+use crate::context::read_context::{
+    HistoryPage, ReadContext, read_correlated, read_history, read_log,
+};
 use crate::engine::{CommitOutcome, Committed, LogPage, Migration, StorageEngine};
-use crate::read_context::{HistoryPage, ReadContext, read_correlated, read_history, read_log};
+use crate::shared::Shared;
 use crate::{AggregateId, CommitId, Context, Error, Position, Registry, Result, Sequence, Start};
 
 pub use append::{Appended, Expected, Stream};
@@ -27,9 +28,6 @@ pub use builder::{EventStoreBuilder, Migrate};
 pub use draft::EventDraft;
 pub(crate) use execute::Done;
 pub use execute::{Execute, Executed, Happened, Target, command_name};
-pub(crate) use inner::Inner;
-use inner::Writing;
-pub(crate) use names::StoredNames;
 pub use once::Once;
 pub use transact::{TransactionContext, Transactor};
 pub use transaction::Transaction;
@@ -67,12 +65,12 @@ pub use transaction::Transaction;
 /// ```
 #[derive(Clone, Debug)]
 pub struct EventStore {
-    pub(crate) inner: Arc<Inner>,
+    pub(crate) inner: Arc<Shared>,
     is_detached: bool,
 }
 
 impl EventStore {
-    pub(crate) const fn of(inner: Arc<Inner>) -> Self {
+    pub(crate) const fn of(inner: Arc<Shared>) -> Self {
         Self { inner, is_detached: false }
     }
 

@@ -6,7 +6,6 @@ mod events;
 mod finding;
 mod log;
 mod notes;
-mod replay;
 mod report;
 mod stream;
 mod subscriptions;
@@ -18,12 +17,11 @@ use tracing::{Instrument, debug_span};
 
 use crate::chain::Digesting;
 use crate::engine::LastGiven;
-use crate::store::Inner;
+use crate::shared::Shared;
 use crate::{Aggregate, Error, EventStore, LogDigest, Result, Start};
 use aggregates::Aggregates;
 pub use finding::{AggregateAt, EventAt, Finding, Numbered};
 use notes::{Listener, Notes};
-pub(crate) use replay::{Replaying, begin as begin_replay};
 pub use report::{UnknownKind, Verified, VerifyReport};
 
 /// How many findings are kept, unless something else is asked for.
@@ -80,8 +78,8 @@ impl EventStore {
 ///   digest that is [expected](Self::expect_digest) and the snapshots.
 #[must_use = "nothing is checked before it is run"]
 pub struct Verify<'a> {
-    store: Arc<Inner>,
-    only: Option<fn(&Inner) -> NameOf<'_>>,
+    store: Arc<Shared>,
+    only: Option<fn(&Shared) -> NameOf<'_>>,
     page_size: Option<u32>,
     kept: usize,
     expected: Option<LogDigest>,
@@ -166,7 +164,7 @@ impl<'a> Verify<'a> {
 }
 
 async fn check(
-    store: &Inner,
+    store: &Shared,
     scope: Scope,
     page_size: u32,
     expected: Option<LogDigest>,
@@ -215,7 +213,7 @@ async fn check(
 }
 
 /// The digest as of now, unless a standby does not know what now is; and last the one that is expected.
-async fn digests(store: &Inner, expected: Option<LogDigest>) -> Result<Vec<Digesting>> {
+async fn digests(store: &Shared, expected: Option<LogDigest>) -> Result<Vec<Digesting>> {
     let head = match store.engine.resolve_start(Start::End).await {
         Ok(head) => Some(head),
         Err(Error::Standby { .. }) => None,

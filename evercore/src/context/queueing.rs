@@ -7,19 +7,11 @@ use std::time::Duration;
 use tracing::warn;
 
 use super::Context;
-use crate::store::Inner;
-use crate::{AggregateId, NaturalKey, Turn};
+use crate::Turn;
+use crate::shared::{Lane, Shared};
 
 /// The longest that the turn of one attempt is waited for, whatever the retry policy says.
 const MOST_PATIENCE: Duration = Duration::from_secs(5);
-
-/// What attempts queue for: an aggregate, as the closure has asked for it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Lane {
-    Id(AggregateId),
-    /// With the stored name of its type.
-    Key(&'static str, NaturalKey),
-}
 
 /// Whether a context waits where others queue.
 #[derive(Debug)]
@@ -39,7 +31,7 @@ impl Queueing {
     }
 }
 
-impl Inner {
+impl Shared {
     /// Waits for a turn, together with all who want it: an attempt that went on without would be in the way of those who
     /// wait. A turn that lasts too long is overtaken, by one attempt and not by all.
     pub(crate) async fn queue(&self, lane: Lane) -> Queueing {

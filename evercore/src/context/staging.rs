@@ -7,12 +7,13 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use tracing::warn;
 
-use super::{Lane, Refused};
-use crate::cache::{Cached, Known};
+use super::Refused;
 use crate::chain::{self, Link};
 use crate::engine::{
     AggregateWrite, Commit, Idempotency, KeyChange, NewEvent, NewSnapshot, Precondition,
 };
+use crate::shared::Lane;
+use crate::shared::cache::{Cached, Known};
 use crate::{AggregateId, CommitId, ConflictReason, Error, Limits, NaturalKey, Result, Sequence};
 
 /// So many aggregates are looked through faster than one is looked up.

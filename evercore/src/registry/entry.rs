@@ -7,7 +7,7 @@ use foldhash::{HashMap, HashMapExt};
 use super::types::{AggregateType, EventType, RetiredType, StoredType};
 use crate::evolution::upcast::{ShapeType, Unreadable};
 use crate::metadata::MAX_LABEL_BYTES;
-use crate::verify::Replaying;
+use crate::registry::replay::Replaying;
 use crate::{Error, EventMeta, Fingerprint, Payload, Result};
 
 /// An aggregate type and the events that are read into it.

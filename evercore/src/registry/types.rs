@@ -5,11 +5,11 @@ use std::fmt;
 
 use serde_json::Value;
 
+use super::replay::{self, Replaying};
 use crate::evolution::retired::{Part, Parts};
 use crate::evolution::upcast::{self, ShapeType, Unreadable, Upcaster};
 use crate::format::codec;
 use crate::format::round_trip::RoundTrips;
-use crate::verify::{self, Replaying};
 use crate::{
     Aggregate, Apply, Codec, DecodeError, Event, EventMeta, Fingerprint, Payload, RetiredEvent,
     Shape, Split,
@@ -77,7 +77,7 @@ impl AggregateType {
                 Some(policy) => Some(policy.fingerprint()),
                 None => None,
             },
-            begin_replay: verify::begin_replay::<T>,
+            begin_replay: replay::begin::<T>,
         }
     }
 

@@ -6,13 +6,14 @@ use super::attempt::Attempt;
 use super::{EventDraft, EventStore};
 use crate::chain::Link;
 use crate::clock::to_stored_precision;
-use crate::context::{Lane, Reading};
+use crate::context::Reading;
+use crate::context::rehydrate::link_at;
 use crate::engine::{
     AggregateWrite, Commit, Committed, HistoryRequest, KeyChange, LoadRequest, NewEvent,
     Precondition, Target,
 };
 use crate::error::unknown_key;
-use crate::rehydrate::link_at;
+use crate::shared::Lane;
 use crate::{
     Aggregate, AggregateId, CommitId, ConflictReason, Error, NaturalKey, RecordedEvent, Result,
     Sequence,

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use tracing::debug;
 
 use super::{EventStore, Landed, nesting};
-use crate::context::{Lane, Queueing, Reading, Refused, Sending};
-use crate::ids::Ids;
+use crate::context::{Queueing, Reading, Refused, Sending};
 use crate::retry::pause;
+use crate::shared::Lane;
+use crate::shared::id_pool::Ids;
 use crate::{Context, Error, Report, Result};
 
 /// Where an attempt failed.

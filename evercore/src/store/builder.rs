@@ -4,12 +4,13 @@ use std::sync::{Arc, Mutex};
 
 use tracing::{info, instrument};
 
-use super::{EventStore, Inner, StoredNames, Writing};
-use crate::cache::Cache;
+use super::EventStore;
 use crate::engine::{self, LogSignal, StorageEngine};
 use crate::format::round_trip::RoundTrips;
-use crate::ids::IdPool;
 use crate::metadata::MetadataSource;
+use crate::shared::cache::Cache;
+use crate::shared::id_pool::IdPool;
+use crate::shared::{Shared, StoredNames, Writing};
 use crate::subscription::{Hub, Workers};
 use crate::{
     Clock, Codec, Error, Limits, Metadata, OpenProblem, Registry, Result, RetryPolicy, SystemClock,
@@ -245,7 +246,7 @@ impl EventStoreBuilder {
             }
         }
         let random = self.seed.map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed);
-        let inner = Inner {
+        let inner = Shared {
             engine,
             registry: Arc::new(registry),
             names: StoredNames::default(),

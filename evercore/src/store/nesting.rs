@@ -6,7 +6,8 @@
 
 use std::sync::Arc;
 
-use super::{EventStore, Inner};
+use super::EventStore;
+use crate::shared::Shared;
 
 tokio::task_local! {
     static OPEN: Open;
@@ -21,13 +22,13 @@ struct Open {
 }
 
 /// Runs the closure of a context.
-pub(crate) async fn within<F: Future>(store: &Arc<Inner>, work: F) -> F::Output {
+pub(crate) async fn within<F: Future>(store: &Arc<Shared>, work: F) -> F::Output {
     let outer = OPEN.try_with(|outer| Arc::new(outer.clone())).ok();
     OPEN.scope(Open { store: address(store), outer }, work).await
 }
 
 /// Whether this code runs inside the closure of a context of this store.
-pub(super) fn is_within(store: &Arc<Inner>) -> bool {
+pub(super) fn is_within(store: &Arc<Shared>) -> bool {
     let store = address(store);
     let includes = |open: &Open| {
         let outer = std::iter::successors(Some(open), |open| open.outer.as_deref());
@@ -36,7 +37,7 @@ pub(super) fn is_within(store: &Arc<Inner>) -> bool {
     OPEN.try_with(includes).unwrap_or(false)
 }
 
-fn address(store: &Arc<Inner>) -> usize {
+fn address(store: &Arc<Shared>) -> usize {
     Arc::as_ptr(store).addr()
 }
 

@@ -6,10 +6,11 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tracing::{Instrument, debug_span};
 
-use super::{EventStore, Inner, Landed};
+use super::{EventStore, Landed};
 use crate::context::Reading;
 use crate::engine::{FirstOutcome, Idempotency};
 use crate::format::round_trip;
+use crate::shared::Shared;
 use crate::{Codec, CommitId, Context, Error, IdempotencyKey, Position, Result};
 
 /// What a closure has returned, the first time that it landed. Given by [`EventStore::once_committed`].
@@ -164,7 +165,7 @@ impl EventStore {
 /// What is stored of a value, and the value that is read from that.
 fn through_storage<T: Serialize + DeserializeOwned>(
     value: &T,
-    store: &Inner,
+    store: &Shared,
 ) -> Result<(T, Box<str>)> {
     let refused = |problem| Error::unencodable(type_name::<T>(), problem);
     let limit = store.limits.max_result_bytes;

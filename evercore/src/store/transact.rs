@@ -8,10 +8,11 @@ use async_trait::async_trait;
 use tracing::{Instrument, debug_span};
 
 use super::attempt::Attempt;
-use super::{EventStore, Inner, nesting};
+use super::{EventStore, nesting};
 use crate::context::{Queueing, Reading};
 use crate::engine::{Commit, Committed, Settlement};
-use crate::ids::Ids;
+use crate::shared::Shared;
+use crate::shared::id_pool::Ids;
 use crate::{AggregateId, Context, Error, Result};
 
 /// Opens and ends the transactions of a database that holds a store and its user's own tables.
@@ -70,7 +71,7 @@ pub struct TransactionContext<X> {
 impl<X> TransactionContext<X> {
     /// Opens a transaction, and the context that lands in it.
     pub(crate) async fn begin<T: Transactor<Transaction = X>>(
-        store: &Arc<Inner>,
+        store: &Arc<Shared>,
         transactor: &T,
         most_idle: Option<Duration>,
     ) -> Result<Self> {

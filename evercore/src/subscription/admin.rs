@@ -6,12 +6,12 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::name::{MAX_SUBSCRIPTION_NAME_BYTES, Partition, Start, SubscriptionName};
 use super::parked::{DiscardedEvent, ParkedEvent};
+use crate::context::read_context::{cut_to_page, one_more};
 use crate::engine::{
     Control, DiscardedRequest, ParkedRequest, StoredPartition, StoredSubscription,
     SubscriptionStorage, WhichParked,
 };
-use crate::read_context::{cut_to_page, one_more};
-use crate::store::Inner;
+use crate::shared::Shared;
 use crate::{Error, EventFilter, EventStore, Position, Result};
 
 /// The longest reason for which an event is discarded.
@@ -20,7 +20,7 @@ const MAX_DISCARD_REASON_CHARS: usize = 2_000;
 /// Looks after the durable subscriptions of a store. Made by [`EventStore::subscriptions`].
 #[derive(Clone, Debug)]
 pub struct Subscriptions {
-    store: Arc<Inner>,
+    store: Arc<Shared>,
 }
 
 /// A durable subscription as it is stored, wherever it runs.

@@ -18,7 +18,7 @@ use super::worker;
 use super::workers::Worker;
 use crate::engine::{IfDifferent, Transaction, TransactionContext, Transactor, in_runtime};
 use crate::retry::MOST;
-use crate::store::Inner;
+use crate::shared::Shared;
 use crate::{BoxError, EventFilter, EventStore, Report, Result};
 
 /// The events of a batch, unless the subscription says otherwise.
@@ -63,7 +63,7 @@ const RECORD_WITHIN: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 #[must_use = "a subscription does nothing until `run`, `spawn` or `run_in` is called"]
 pub struct SubscriptionBuilder {
-    store: Arc<Inner>,
+    store: Arc<Shared>,
     name: Result<SubscriptionName>,
     filter: EventFilter,
     start: Start,

@@ -11,7 +11,7 @@ use super::name::{MAX_SUBSCRIPTION_NAME_BYTES, Partition, Start, SubscriptionNam
 use super::naming::Followed;
 use super::progress::Progress;
 use crate::engine::IfDifferent;
-use crate::store::Inner;
+use crate::shared::Shared;
 use crate::{Error, Result};
 
 /// The shortest lease.
@@ -26,7 +26,7 @@ const LOOKS: u32 = 3;
 /// How a durable subscription is set up.
 #[derive(Debug)]
 pub(super) struct Config {
-    pub(super) store: Arc<Inner>,
+    pub(super) store: Arc<Shared>,
     pub(super) name: SubscriptionName,
     pub(super) followed: Followed,
     pub(super) start: Start,

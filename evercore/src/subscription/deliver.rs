@@ -6,7 +6,8 @@ use std::time::Duration;
 use super::handler::{Batch, Handler, HandlerError, caught};
 use super::interrupt::Interrupt;
 use crate::engine::{Settlement, TransactionContext, Transactor};
-use crate::store::{Inner, nesting};
+use crate::shared::Shared;
+use crate::store::nesting;
 use crate::{BoxError, Error};
 
 /// Gives a batch to a handler.
@@ -49,7 +50,7 @@ pub(super) struct Plain<H> {
 pub(super) struct Transactional<'a, X, F> {
     pub(super) handler: F,
     pub(super) transactor: &'a X,
-    pub(super) store: Arc<Inner>,
+    pub(super) store: Arc<Shared>,
     pub(super) most_idle: Duration,
 }
 

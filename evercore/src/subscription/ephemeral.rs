@@ -16,11 +16,11 @@ use super::handler::{Batch, Handler};
 use super::hub::Seat;
 use super::interrupt::Interrupt;
 use super::name::{Partition, Start};
-use super::page::PageEvents;
 use super::read_ahead::ReadAhead;
 use crate::engine::{LogPage, in_runtime};
+use crate::recorded::page::PageEvents;
 use crate::retry::MOST;
-use crate::store::Inner;
+use crate::shared::Shared;
 use crate::{Error, EventFilter, EventStore, Position, RecordedEvent, Report, Result};
 
 /// The events that are read at a time.
@@ -61,7 +61,7 @@ const BATCH_SIZE: u32 = 500;
 #[derive(Debug)]
 #[must_use = "a subscription does nothing until `run` is awaited, or the `stream` is polled"]
 pub struct EphemeralBuilder {
-    store: Arc<Inner>,
+    store: Arc<Shared>,
     filter: EventFilter,
     start: Start,
     batch_size: u32,
@@ -240,7 +240,7 @@ impl EphemeralBuilder {
         }
         self.start.check_reached(&*self.store.clock)?;
         let cursor = self.store.engine.resolve_start(self.start).await?;
-        let Inner { engine, hub, registry, .. } = &*self.store;
+        let Shared { engine, hub, registry, .. } = &*self.store;
         let poll_interval = self.poll_interval.map(|interval| interval.min(MOST));
         let seat = hub.join(engine, None, poll_interval);
         let filter = Arc::new(registry.as_read(&self.filter));

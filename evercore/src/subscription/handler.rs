@@ -9,8 +9,8 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 
 use super::interrupt::Interrupt;
-use super::page::{PageEvent, PageEvents};
 use crate::metadata::with_cause;
+use crate::recorded::page::{PageEvent, PageEvents};
 use crate::{BoxError, RecordedEvent, Registry, Report};
 
 /// Handles the events that a subscription follows.

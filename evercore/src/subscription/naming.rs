@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::name::SubscriptionName;
 use crate::engine::IfDifferent;
-use crate::store::Inner;
+use crate::shared::Shared;
 use crate::{EventFilter, Result};
 
 /// What a subscription follows.
@@ -27,7 +27,7 @@ impl Followed {
 
     /// What a filter follows, by the names that types have now.
     pub(super) async fn find(
-        store: &Inner,
+        store: &Shared,
         name: &SubscriptionName,
         partitions: u32,
         filter: &EventFilter,

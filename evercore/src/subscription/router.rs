@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use super::handler::{Batch, Handler, HandlerError, one_by_one};
 use super::interrupt::Interrupt;
-use super::page::PageEvent;
 use crate::evolution::retired::Part;
+use crate::recorded::page::PageEvent;
 use crate::registry::KnownEvent;
 use crate::{Aggregate, BoxError, Error, Event, EventType, RecordedEvent, RetiredType};
 

@@ -7,11 +7,11 @@ use bytes::Bytes;
 
 use super::chain::Chain;
 use super::notes::Notes;
-use super::replay::{Comparison, Replaying};
 use super::{AggregateAt, EventAt, Finding};
 use crate::chain::{Digesting, Link, split_snapshot};
 use crate::engine::{EventPlaced, InspectedEvent, InspectedSnapshot};
 use crate::error::with_causes;
+use crate::registry::replay::{Comparison, Replaying};
 use crate::registry::{AggregateEntry, KnownEvent};
 use crate::{RecordedEvent, Registry};
 

@@ -4,12 +4,13 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::super::{Inner, Landed};
+use super::super::Landed;
+use crate::context::rehydrate::{AsOf, rehydrate};
+use crate::context::state_aggregate::ContextId;
 use crate::engine::{Committed, FirstOutcome, HistoryRequest, NewEvent, Target};
 use crate::evolution::upcast;
-use crate::rehydrate::{AsOf, rehydrate};
-use crate::state::State;
-use crate::state_aggregate::ContextId;
+use crate::shared::Shared;
+use crate::shared::state::State;
 use crate::{
     Aggregate, AggregateId, CommitId, Error, Event, EventMeta, NaturalKey, Payload, Position,
     RecordedEvent, Result, Sequence, StateAggregate,
@@ -184,7 +185,7 @@ impl Done {
     /// What was answered the first time.
     pub(super) async fn replay<T: Aggregate>(
         self,
-        store: &Inner,
+        store: &Shared,
         committed: Committed,
     ) -> Result<Executed<T>> {
         let Self { id, key, from, to } = self;

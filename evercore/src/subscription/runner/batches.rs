@@ -11,11 +11,11 @@ use tracing::{info, warn};
 
 use super::{Ended, Runner, patiently};
 use crate::engine::{LeaseKey, LeaseStatus, LogPage, NewlyParked, Settlement};
+use crate::recorded::page::PageEvents;
 use crate::subscription::deliver::{Deliver, Recorded, Undelivered};
 use crate::subscription::failure::AtLast;
 use crate::subscription::handler::{Batch, HandlerError};
 use crate::subscription::interrupt::Interrupt;
-use crate::subscription::page::PageEvents;
 use crate::subscription::progress::SubscriptionState;
 use crate::{AggregateId, Error, Position, RecordedEvent, Report};
 

@@ -22,14 +22,14 @@ pub(crate) struct PageEvent {
 
 impl PageEvents {
     /// The first `count` of them, and those that follow.
-    pub(super) fn split_at(&self, count: usize) -> (Self, Self) {
+    pub(crate) fn split_at(&self, count: usize) -> (Self, Self) {
         let middle = self.range.end.min(self.range.start + count);
         let part = |range| Self { page: Arc::clone(&self.page), range };
         (part(self.range.start..middle), part(middle..self.range.end))
     }
 
     /// The one with this index among them.
-    pub(super) fn event(&self, index: usize) -> PageEvent {
+    pub(crate) fn event(&self, index: usize) -> PageEvent {
         PageEvent { page: Arc::clone(&self.page), index: self.range.start + index }
     }
 }

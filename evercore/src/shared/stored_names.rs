@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use super::Inner;
+use super::Shared;
 use crate::engine::TypeName;
 use crate::{Aggregate, AggregateType, Error, EventFilter, Result};
 
@@ -12,14 +12,14 @@ use crate::{Aggregate, AggregateType, Error, EventFilter, Result};
 #[derive(Debug, Default)]
 pub(crate) struct StoredNames(RwLock<HashMap<&'static str, &'static str>>);
 
-impl Inner {
+impl Shared {
     /// The name under which the database knows an aggregate type; its present one, if it knows none.
     pub(crate) async fn stored_name<T: Aggregate>(&self) -> Result<&'static str> {
         self.stored_name_of(&AggregateType::of::<T>()).await
     }
 
     /// Looks up the names of all types that have more than one.
-    pub(super) async fn look_up_names(&self) -> Result<()> {
+    pub(crate) async fn look_up_names(&self) -> Result<()> {
         for aggregate in self.registry.aggregates() {
             self.stored_name_of(aggregate).await?;
         }
@@ -27,7 +27,7 @@ impl Inner {
     }
 
     /// The stored names of everything in the registry.
-    pub(super) async fn type_names(&self) -> Result<Vec<TypeName>> {
+    pub(crate) async fn type_names(&self) -> Result<Vec<TypeName>> {
         let mut names = Vec::new();
         for aggregate in self.registry.aggregates() {
             let aggregate = self.stored_name_of(aggregate).await?;

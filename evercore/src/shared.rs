@@ -1,5 +1,11 @@
 //! What all clones of a store share.
 
+pub(crate) mod cache;
+pub(crate) mod id_pool;
+mod lane;
+pub(crate) mod state;
+pub(crate) mod stored_names;
+
 use std::collections::BTreeSet;
 use std::future::ready;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,30 +15,30 @@ use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 use tracing::warn;
 
-use super::StoredNames;
-use crate::cache::Cache;
 use crate::clock::to_stored_precision;
-use crate::context::Lane;
 use crate::engine::{Commit, CommitOutcome, Committed, LogSignal, NewEvent, StorageEngine};
 use crate::format::compression::{self, MISSING};
 use crate::format::payload::MissingFeature;
 use crate::format::round_trip::RoundTrips;
-use crate::ids::IdPool;
 use crate::metadata::{MetadataSource, check_label};
 use crate::retry::pause;
-use crate::state::State;
+use crate::shared::cache::Cache;
+use crate::shared::id_pool::IdPool;
+use crate::shared::state::State;
 use crate::subscription::{Hub, Workers};
 use crate::time_range::{check_recorded_at, check_time};
 use crate::{
     Aggregate, AggregateId, BoxError, Clock, Codec, CommitId, Error, EventMeta, EventOptions,
     EventType, Limits, Metadata, Payload, Registry, Report, Result, RetryPolicy, Sequence, Turns,
 };
+pub(crate) use lane::Lane;
+pub(crate) use stored_names::StoredNames;
 
 /// How long the outcome of a commit is asked for again while the database cannot be reached.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
-pub(crate) struct Inner {
+pub(crate) struct Shared {
     pub(crate) engine: Arc<dyn StorageEngine>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) names: StoredNames,
@@ -80,7 +86,7 @@ impl Writing {
     }
 }
 
-impl Inner {
+impl Shared {
     pub(super) fn wait_after(&self, failed: u32) -> Option<Duration> {
         self.retry.wait_after(failed, self.random())
     }

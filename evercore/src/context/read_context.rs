@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use tracing::instrument;
 
+use crate::context::rehydrate::rehydrate;
+use crate::context::state_aggregate::ContextId;
 use crate::engine::{HistoryRequest, LogPage, LogRequest, Reader, Target};
 use crate::error::{unknown_id, unknown_key};
 use crate::metadata::check_label;
-use crate::rehydrate::rehydrate;
-use crate::state::State;
-use crate::state_aggregate::ContextId;
-use crate::store::Inner;
+use crate::shared::Shared;
+use crate::shared::state::State;
 use crate::{
     Aggregate, AggregateId, AsOf, Error, Limits, NaturalKey, Position, RecordedEvent, Result,
     Sequence, StateAggregate,
@@ -51,13 +51,13 @@ pub struct HistoryPage {
 /// All reads see the log as it was when the view was opened.
 #[derive(Debug)]
 pub struct ReadContext {
-    store: Arc<Inner>,
+    store: Arc<Shared>,
     id: ContextId,
     reader: Box<dyn Reader>,
 }
 
 impl ReadContext {
-    pub(crate) fn new(store: Arc<Inner>, reader: Box<dyn Reader>) -> Self {
+    pub(crate) fn new(store: Arc<Shared>, reader: Box<dyn Reader>) -> Self {
         Self { store, id: ContextId::next(), reader }
     }
 

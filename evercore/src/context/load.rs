@@ -5,14 +5,15 @@ use std::sync::atomic::Ordering;
 use futures_util::FutureExt;
 use tracing::instrument;
 
+use super::Context;
 use super::staging::{AskedBy, Base, OnKeyTaken, Origin, SharedState};
-use super::{Context, Lane};
-use crate::cache::{Cache, Cached};
 use crate::chain::Link;
+use crate::context::rehydrate::{Rehydrated, rehydrate};
 use crate::engine::Target;
 use crate::error::{unknown_id, unknown_key};
-use crate::rehydrate::{Rehydrated, rehydrate};
-use crate::state::State;
+use crate::shared::Lane;
+use crate::shared::cache::{Cache, Cached};
+use crate::shared::state::State;
 use crate::store::Target as CommandTarget;
 use crate::{Aggregate, AggregateId, AsOf, Error, NaturalKey, Result, Sequence, StateAggregate};
 

@@ -8,7 +8,7 @@ use crate::chain::{Link, split_snapshot};
 use crate::clock::to_stored_precision;
 use crate::engine::{HistoryRequest, LoadRequest, LoadedAggregate, Reader, StoredSnapshot, Target};
 use crate::registry::AggregateEntry;
-use crate::store::Inner;
+use crate::shared::Shared;
 use crate::{
     Aggregate, AggregateId, Error, NaturalKey, RecordedEvent, Registry, Result, Sequence,
     SnapshotPolicy, UnknownEvents,
@@ -40,7 +40,7 @@ pub(crate) struct Rehydrated<T> {
 /// Loads an aggregate, which is stored under this name of its type. `None` if there is none.
 pub(crate) async fn rehydrate<T: Aggregate>(
     reader: &dyn Reader,
-    store: &Inner,
+    store: &Shared,
     aggregate_type: &'static str,
     target: Target,
     as_of: Option<AsOf>,

@@ -2,18 +2,20 @@
 
 use futures_util::future::BoxFuture;
 
+use super::Context;
 use super::staging::{Base, Refusal, Staging};
-use super::{Context, Lane};
-use crate::cache::{Cache, Known};
 use crate::clock::to_stored_precision;
 use crate::engine::{Committed, Idempotency, Settlement};
-use crate::store::{Done, Happened, Inner, Transactor};
+use crate::shared::Lane;
+use crate::shared::Shared;
+use crate::shared::cache::{Cache, Known};
+use crate::store::{Done, Happened, Transactor};
 use crate::time_range::check_recorded_at;
 use crate::{Aggregate, Error, IdempotencyKey, Result, StateAggregate};
 
 /// A commit on its way. It is made before it is awaited: a future keeps room for all that it is made of.
 pub(crate) struct Sending<'a> {
-    store: &'a Inner,
+    store: &'a Shared,
     answer: BoxFuture<'a, Result<Committed>>,
     refusal: Refusal,
     known: Option<(&'a Cache, Vec<Known>)>,
@@ -46,7 +48,7 @@ impl Context {
     }
 
     /// Lets go of what is staged, to be sent. `None` if there is nothing to send.
-    pub(crate) fn finish(mut self, store: &Inner) -> Option<Sending<'_>> {
+    pub(crate) fn finish(mut self, store: &Shared) -> Option<Sending<'_>> {
         if store.writing.chained {
             self.staging.chain_events();
         }
@@ -62,7 +64,7 @@ impl Context {
     /// idempotency key.
     pub(crate) fn complete<'a, T: Aggregate>(
         mut self,
-        store: &'a Inner,
+        store: &'a Shared,
         aggregate: &StateAggregate<T>,
         key: Option<IdempotencyKey>,
         command: fn() -> &'static str,

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::state::State;
+use crate::shared::state::State;
 use crate::{AggregateId, NaturalKey, Sequence};
 
 /// A loaded aggregate: its id, key, sequence and state.
