@@ -10,10 +10,8 @@ use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
 use crate::engine::{NewEvent, NewSnapshot};
+use crate::format::link::{LINK_BYTES, Link};
 use crate::{Error, EventMeta, Payload, Position, RecordedEvent, Result};
-
-/// How long a hash is: SHA-256 (FIPS 180-4).
-pub(crate) const LINK_BYTES: usize = 32;
 
 /// What is hashed first. Another way of hashing would have another.
 const EVENT: &[u8] = b"evercore event 1";
@@ -21,10 +19,6 @@ const DIGEST: &[u8] = b"evercore digest 1";
 
 /// What the bytes of a snapshot end with if a hash comes before it. JSON holds no NUL, so that no other state does.
 const SNAPSHOT_END: &[u8] = b"\0link\0";
-
-/// The hash of an event and of all events of its aggregate before it.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Link([u8; LINK_BYTES]);
 
 /// A digest of all that is chained up to a position. Keep it where those who can write to the database cannot, and
 /// [expect](crate::Verify::expect_digest) it later: what was changed, or cut off, up to there shows.
@@ -48,15 +42,6 @@ pub(crate) struct Digesting {
 struct Fields(Sha256);
 
 impl Link {
-    /// Those bytes, if they are as many as a hash has.
-    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        bytes.try_into().ok().map(Self)
-    }
-
-    pub(crate) const fn as_bytes(&self) -> &[u8; LINK_BYTES] {
-        &self.0
-    }
-
     /// The hash of a stored event after this one.
     pub(crate) fn of_recorded(previous: Option<Self>, event: &RecordedEvent) -> Result<Self> {
         let column = event.metadata().to_column()?;
@@ -78,7 +63,7 @@ impl Link {
         metadata: Option<&str>,
     ) -> Self {
         let mut fields = Fields(Sha256::new_with_prefix(EVENT));
-        fields.optional(previous.as_ref().map(|previous| &previous.0[..]));
+        fields.optional(previous.as_ref().map(|previous| &previous.as_bytes()[..]));
         fields.bytes(aggregate_type.as_bytes());
         fields.number(meta.aggregate_id().get());
         fields.number(meta.sequence().get());
@@ -113,20 +98,20 @@ impl Fields {
     }
 
     fn finish(self) -> Link {
-        Link(self.0.finalize().into())
+        Link::new(self.0.finalize().into())
     }
 }
 
 /// Adds the hash of its last event to a snapshot.
 pub(crate) fn add_to_snapshot(snapshot: &mut NewSnapshot, link: Link) {
-    snapshot.state = [&*snapshot.state, &link.0, SNAPSHOT_END].concat().into();
+    snapshot.state = [&*snapshot.state, link.as_bytes(), SNAPSHOT_END].concat().into();
 }
 
 /// The encoded state of a snapshot, and the hash of its last event if it has one.
 pub(crate) fn split_snapshot(stored: &Bytes) -> (Bytes, Option<Link>) {
     let parts = stored.strip_suffix(SNAPSHOT_END).and_then(<[u8]>::split_last_chunk);
     match parts {
-        Some((state, link)) => (stored.slice(..state.len()), Some(Link(*link))),
+        Some((state, link)) => (stored.slice(..state.len()), Some(Link::new(*link))),
         None => (stored.clone(), None),
     }
 }
@@ -147,13 +132,13 @@ impl Digesting {
         for number in [aggregate_id, sequence] {
             self.hash.update(number.to_le_bytes());
         }
-        self.hash.update(link.0);
+        self.hash.update(link.as_bytes());
     }
 
     /// `None` if nothing is chained.
     pub(crate) fn finish(self) -> Option<LogDigest> {
         let Self { position, hash, is_empty } = self;
-        (!is_empty).then(|| LogDigest { position, hash: Link(hash.finalize().into()) })
+        (!is_empty).then(|| LogDigest { position, hash: Link::new(hash.finalize().into()) })
     }
 }
 
@@ -184,21 +169,9 @@ impl FromStr for LogDigest {
             for (index, byte) in hash.iter_mut().enumerate().take_while(|_| is_hex) {
                 *byte = u8::from_str_radix(digits.get(2 * index..2 * index + 2)?, 16).ok()?;
             }
-            is_hex.then_some(Self { position, hash: Link(hash) })
+            is_hex.then_some(Self { position, hash: Link::new(hash) })
         };
         parse().ok_or_else(|| Error::InvalidDigest { text: crate::key::shorten(text) })
-    }
-}
-
-impl fmt::Display for Link {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
-
-impl fmt::Debug for Link {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
     }
 }
 

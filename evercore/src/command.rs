@@ -1,1 +1,9 @@
 //! Runs commands: loads an aggregate, lets it decide, and commits what was emitted.
+
+mod execute;
+mod executed;
+mod target;
+
+pub use execute::{Execute, command_name};
+pub use executed::{Executed, Happened};
+pub use target::Target;

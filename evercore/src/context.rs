@@ -1,12 +1,14 @@
 //! A unit of work: what is applied in it lands together or not at all.
 
 pub(crate) mod commit;
+mod landed;
 pub(crate) mod load;
 mod queueing;
 pub(crate) mod read_context;
 pub(crate) mod rehydrate;
 mod staging;
 pub(crate) mod state_aggregate;
+mod transaction;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -24,10 +26,12 @@ use crate::{
     StateAggregate,
 };
 pub(crate) use commit::{Refused, Sending};
+pub use landed::Landed;
 use load::Found;
 pub(crate) use load::Reading;
 pub(crate) use queueing::Queueing;
 use staging::{AskedBy, OnKeyTaken, Staging};
+pub use transaction::TransactionContext;
 
 /// A unit of work inside [`EventStore::with_context`](crate::EventStore::with_context).
 ///

@@ -9,6 +9,7 @@ mod patience;
 mod runtime;
 mod scheme;
 mod subscriptions;
+mod transactor;
 
 use std::any::Any;
 use std::sync::Arc;
@@ -23,7 +24,6 @@ use crate::{
 };
 
 pub use crate::recorded::EventRow;
-pub use crate::store::{Transaction, TransactionContext, Transactor};
 pub use commit::{
     AggregateWrite, Commit, CommitOutcome, Committed, FirstOutcome, Idempotency, KeyChange,
     NewEvent, NewSnapshot, Precondition,
@@ -45,6 +45,7 @@ pub use subscriptions::{
     Settled, Settlement, StoredLease, StoredPartition, StoredSubscription, SubscriptionStorage,
     WhichParked,
 };
+pub use transactor::{Transaction, Transactor};
 
 /// Stores commits and reads them back.
 ///

@@ -6,7 +6,7 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 
 use crate::evolution::upcast::Unreadable;
-use crate::format::payload::{DecodeError, MissingFeature};
+use crate::format::error::{DecodeError, MissingFeature};
 use crate::{
     Aggregate, AggregateId, CommitId, EventFilter, NaturalKey, Position, RoundTripMismatch,
     Sequence, SubscriptionName,
@@ -863,11 +863,6 @@ impl Error {
     pub fn storage(operation: &'static str, source: impl Into<BoxError>) -> Self {
         Self::Storage { operation, source: source.into() }
     }
-}
-
-/// An error with all its causes.
-pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
-    crate::Report::new(error).to_string()
 }
 
 impl From<Infallible> for Error {

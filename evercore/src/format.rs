@@ -4,6 +4,8 @@ pub(crate) mod capture;
 pub(crate) mod codec;
 pub(crate) mod compression;
 pub(crate) mod encoding;
+pub(crate) mod error;
+pub(crate) mod link;
 pub(crate) mod payload;
 pub(crate) mod round_trip;
 pub(crate) mod to_json;

@@ -119,10 +119,11 @@ pub mod __private;
 pub use aggregate::{Aggregate, Apply};
 pub use chain::LogDigest;
 pub use clock::{Clock, ManualClock, SystemClock};
-pub use context::Context;
+pub use command::{Execute, Executed, Happened, Target, command_name};
 pub use context::read_context::{HistoryPage, ReadContext};
 pub use context::rehydrate::AsOf;
 pub use context::state_aggregate::StateAggregate;
+pub use context::{Context, Landed, TransactionContext};
 pub use decide::{CommandError, Decide, Decision, Emitted};
 pub use decider::Decider;
 pub use error::{
@@ -139,7 +140,8 @@ pub use filter::EventFilter;
 pub use format::codec::Codec;
 pub use format::compression::{Compression, MAX_INFLATED_BYTES};
 pub use format::encoding::Encoding;
-pub use format::payload::{DecodeError, Payload};
+pub use format::error::DecodeError;
+pub use format::payload::Payload;
 pub use format::round_trip::RoundTripMismatch;
 pub use id::{AggregateId, CommitId, Position, Sequence};
 pub use idempotency::{IdempotencyKey, MAX_IDEMPOTENCY_KEY_BYTES};
@@ -152,8 +154,7 @@ pub use report::Report;
 pub use retry::{HandlerRetry, RetryPolicy};
 pub use snapshot::{Fingerprint, SnapshotPolicy};
 pub use store::{
-    Appended, EventDraft, EventStore, EventStoreBuilder, Execute, Executed, Expected, Happened,
-    Landed, Migrate, Once, Stream, Target, command_name,
+    Appended, EventDraft, EventStore, EventStoreBuilder, Expected, Migrate, Once, Stream,
 };
 pub use subscription::{
     Batch, Condition, DiscardedEvent, Each, EphemeralBuilder, FailurePolicy, Handler, HandlerError,

@@ -242,7 +242,7 @@ impl RecordedEvent {
     pub(crate) fn undecodable(
         &self,
         rust_type: &'static str,
-        source: crate::format::payload::DecodeError,
+        source: crate::format::error::DecodeError,
     ) -> Error {
         Error::undecodable(self.place(), rust_type, source)
     }

@@ -46,6 +46,11 @@ impl fmt::Display for Report<'_> {
     }
 }
 
+/// An error with all its causes.
+pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
+    Report::new(error).to_string()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

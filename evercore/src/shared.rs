@@ -3,6 +3,7 @@
 pub(crate) mod cache;
 pub(crate) mod id_pool;
 mod lane;
+pub(crate) mod nesting;
 pub(crate) mod state;
 pub(crate) mod stored_names;
 
@@ -18,7 +19,7 @@ use tracing::warn;
 use crate::clock::to_stored_precision;
 use crate::engine::{Commit, CommitOutcome, Committed, LogSignal, NewEvent, StorageEngine};
 use crate::format::compression::{self, MISSING};
-use crate::format::payload::MissingFeature;
+use crate::format::error::MissingFeature;
 use crate::format::round_trip::RoundTrips;
 use crate::metadata::{MetadataSource, check_label};
 use crate::retry::pause;

@@ -1,13 +1,11 @@
 //! The store: where contexts begin and commits end.
 
 mod append;
-mod attempt;
+pub(crate) mod attempt;
 mod builder;
+mod detached;
 mod draft;
-mod execute;
-pub(crate) mod nesting;
 mod once;
-mod transact;
 mod transaction;
 
 use std::sync::Arc;
@@ -18,19 +16,17 @@ use crate::context::Reading;
 use crate::context::read_context::{
     HistoryPage, ReadContext, read_correlated, read_history, read_log,
 };
-use crate::engine::{CommitOutcome, Committed, LogPage, Migration, StorageEngine};
+use crate::engine::{CommitOutcome, LogPage, Migration, StorageEngine};
 use crate::shared::Shared;
-use crate::{AggregateId, CommitId, Context, Error, Position, Registry, Result, Sequence, Start};
+use crate::{
+    AggregateId, CommitId, Context, Error, Landed, Position, Registry, Result, Sequence, Start,
+};
 
 pub use append::{Appended, Expected, Stream};
 use attempt::Attempt;
 pub use builder::{EventStoreBuilder, Migrate};
 pub use draft::EventDraft;
-pub(crate) use execute::Done;
-pub use execute::{Execute, Executed, Happened, Target, command_name};
 pub use once::Once;
-pub use transact::{TransactionContext, Transactor};
-pub use transaction::Transaction;
 
 /// A store of events, on whichever engine.
 ///
@@ -274,31 +270,5 @@ impl EventStore {
     #[instrument(level = "debug", skip_all, err(level = "debug"))]
     pub async fn close(&self) -> Result<()> {
         self.inner.engine.close().await
-    }
-}
-
-/// Where a context landed. Given by [`EventStore::with_context_committed`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Landed(Option<Committed>);
-
-impl Landed {
-    const fn of(committed: Committed) -> Self {
-        Self(Some(committed))
-    }
-
-    const fn nowhere() -> Self {
-        Self(None)
-    }
-
-    /// The commit's name; `None` if the context changed and guarded nothing.
-    #[must_use]
-    pub fn commit(&self) -> Option<CommitId> {
-        self.0.map(|committed| committed.id)
-    }
-
-    /// The position of its last event; `None` if it has none.
-    #[must_use]
-    pub fn position(&self) -> Option<Position> {
-        self.0?.positions.map(|(_, last)| last)
     }
 }

@@ -5,13 +5,13 @@ use futures_util::future::BoxFuture;
 use super::Context;
 use super::staging::{Base, Refusal, Staging};
 use crate::clock::to_stored_precision;
-use crate::engine::{Committed, Idempotency, Settlement};
+use crate::engine::Transactor;
+use crate::engine::{Committed, Idempotency, NewEvent, Settlement};
 use crate::shared::Lane;
 use crate::shared::Shared;
 use crate::shared::cache::{Cache, Known};
-use crate::store::{Done, Happened, Transactor};
 use crate::time_range::check_recorded_at;
-use crate::{Aggregate, Error, IdempotencyKey, Result, StateAggregate};
+use crate::{AggregateId, Error, Result};
 
 /// A commit on its way. It is made before it is awaited: a future keeps room for all that it is made of.
 pub(crate) struct Sending<'a> {
@@ -60,35 +60,25 @@ impl Context {
         Some(Sending { store, answer: store.commit(commit), refusal, known })
     }
 
-    /// What a command has brought about, and that to be sent. If it has emitted nothing, that is at most the note of its
-    /// idempotency key.
-    pub(crate) fn complete<'a, T: Aggregate>(
-        mut self,
-        store: &'a Shared,
-        aggregate: &StateAggregate<T>,
-        key: Option<IdempotencyKey>,
-        command: fn() -> &'static str,
-    ) -> (Vec<Happened>, Option<Sending<'a>>) {
-        let events: Vec<_> = self.staging.events().iter().cloned().map(Happened::emitted).collect();
-        if events.is_empty() {
-            let stream = self.staging.stream(aggregate.id);
-            if stream.is_some_and(|stream| matches!(stream.base, Base::Loaded { .. })) {
-                if key.is_some() {
-                    self.staging.guard(aggregate.id);
-                }
-            } else {
-                // What was to be created is not.
-                self.staging = Staging::default();
-            }
+    /// The events that are staged.
+    pub(crate) fn staged_events(&self) -> &[NewEvent] {
+        self.staging.events()
+    }
+
+    /// Takes note that a command for an aggregate has emitted nothing: one that was to be created is not, and one that was
+    /// loaded is guarded if the answer is to be kept.
+    pub(crate) fn emitted_nothing(&mut self, id: AggregateId, is_kept: bool) {
+        let stream = self.staging.stream(id);
+        if !stream.is_some_and(|stream| matches!(stream.base, Base::Loaded { .. })) {
+            self.staging = Staging::default();
+        } else if is_kept {
+            self.staging.guard(id);
         }
-        if let Some(key) = key {
-            let (id, to) = (aggregate.id, aggregate.sequence);
-            let from = events.first().map_or(to, |first| first.meta().sequence().previous());
-            let result = Done { id, key: aggregate.key.clone(), from, to }.write();
-            let idempotency = Idempotency { key, command: command().into(), result };
-            self.staging.set_idempotency(idempotency).expect("BUG: a command has one key");
-        }
-        (events, self.finish(store))
+    }
+
+    /// Has the commit keep an answer under a key.
+    pub(crate) fn keep(&mut self, answer: Idempotency) -> Result<()> {
+        self.staging.set_idempotency(answer)
     }
 
     /// Lands what is staged in a transaction, and the transaction with it.

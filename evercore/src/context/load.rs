@@ -7,14 +7,13 @@ use tracing::instrument;
 
 use super::Context;
 use super::staging::{AskedBy, Base, OnKeyTaken, Origin, SharedState};
-use crate::chain::Link;
 use crate::context::rehydrate::{Rehydrated, rehydrate};
 use crate::engine::Target;
-use crate::error::{unknown_id, unknown_key};
+use crate::error::unknown_id;
+use crate::format::link::Link;
 use crate::shared::Lane;
 use crate::shared::cache::{Cache, Cached};
 use crate::shared::state::State;
-use crate::store::Target as CommandTarget;
 use crate::{Aggregate, AggregateId, AsOf, Error, NaturalKey, Result, Sequence, StateAggregate};
 
 /// Where a context looks for aggregates.
@@ -38,24 +37,6 @@ pub(super) struct Found<T> {
 }
 
 impl Context {
-    /// What a command is for.
-    pub(crate) async fn target<T: Aggregate>(
-        &mut self,
-        target: &CommandTarget,
-    ) -> Result<StateAggregate<T>> {
-        match target {
-            CommandTarget::Id(id) => self.load(*id).await,
-            CommandTarget::Key(key) => {
-                self.find_key(key).await?.ok_or_else(|| unknown_key::<T>(key))
-            }
-            CommandTarget::New => self.stage_new(None, OnKeyTaken::Fail).await,
-            CommandTarget::NewWithKey(key) => {
-                self.stage_new(Some(key.clone()), OnKeyTaken::Fail).await
-            }
-            CommandTarget::KeyOrNew(key) => self.find_or_stage(key).await,
-        }
-    }
-
     pub(super) async fn find_or_stage<T: Aggregate>(
         &mut self,
         key: &NaturalKey,

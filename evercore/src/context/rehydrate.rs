@@ -4,9 +4,10 @@ use std::ops::ControlFlow;
 
 use chrono::{DateTime, Utc};
 
-use crate::chain::{Link, split_snapshot};
+use crate::chain::split_snapshot;
 use crate::clock::to_stored_precision;
 use crate::engine::{HistoryRequest, LoadRequest, LoadedAggregate, Reader, StoredSnapshot, Target};
+use crate::format::link::Link;
 use crate::registry::AggregateEntry;
 use crate::shared::Shared;
 use crate::{

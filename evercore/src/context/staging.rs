@@ -8,10 +8,11 @@ use chrono::{DateTime, Utc};
 use tracing::warn;
 
 use super::Refused;
-use crate::chain::{self, Link};
+use crate::chain;
 use crate::engine::{
     AggregateWrite, Commit, Idempotency, KeyChange, NewEvent, NewSnapshot, Precondition,
 };
+use crate::format::link::Link;
 use crate::shared::Lane;
 use crate::shared::cache::{Cached, Known};
 use crate::{AggregateId, CommitId, ConflictReason, Error, Limits, NaturalKey, Result, Sequence};

@@ -6,8 +6,8 @@ use std::fmt;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::error::with_causes;
 use crate::format::codec;
+use crate::report::with_causes;
 use crate::{BoxError, Codec, DecodeError, Event, Payload};
 
 /// How the next shape of an event is made of an older one.

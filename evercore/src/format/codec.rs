@@ -11,7 +11,7 @@ use std::fmt;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::format::payload::MissingFeature;
+use crate::format::error::MissingFeature;
 use crate::{BoxError, DecodeError};
 
 /// The format of a payload. A store has one for what it writes, an event type may have its own, and every row keeps the

@@ -1,7 +1,7 @@
 //! Compressed payloads.
 
 use crate::DecodeError;
-use crate::format::payload::MissingFeature;
+use crate::format::error::MissingFeature;
 
 /// What a compressed payload may grow to when it is read: 64 MiB. What is larger is written as it is.
 pub const MAX_INFLATED_BYTES: usize = 64 * 1024 * 1024;

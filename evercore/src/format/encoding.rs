@@ -7,10 +7,10 @@ use serde::de::DeserializeOwned;
 
 #[cfg(feature = "protobuf")]
 use crate::RoundTripMismatch;
-#[cfg(feature = "protobuf")]
-use crate::error::with_causes;
 use crate::format::codec;
 use crate::format::round_trip::{self, RoundTrips};
+#[cfg(feature = "protobuf")]
+use crate::report::with_causes;
 use crate::{BoxError, Codec, DecodeError};
 
 /// How the events of a type become bytes, and bytes become events. `#[event]` and `#[state_event]` choose it; a

@@ -9,9 +9,9 @@ use std::fmt;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::error::with_causes;
 use crate::format::capture::{Captured, Difference, Sets, first_difference, is_same_in_any_order};
 use crate::format::codec::{self, Doubt, Encoded};
+use crate::report::with_causes;
 use crate::{BoxError, Codec};
 
 /// Which values are read back before they are written.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use quick_cache::sync::{Cache as Bounded, EntryAction, EntryResult};
 
-use crate::chain::Link;
+use crate::format::link::Link;
 use crate::{AggregateId, NaturalKey, Sequence};
 
 /// The aggregates that commits of this store have touched, as far as there is room.

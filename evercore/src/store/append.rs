@@ -4,7 +4,6 @@ use tracing::instrument;
 
 use super::attempt::Attempt;
 use super::{EventDraft, EventStore};
-use crate::chain::Link;
 use crate::clock::to_stored_precision;
 use crate::context::Reading;
 use crate::context::rehydrate::link_at;
@@ -13,6 +12,7 @@ use crate::engine::{
     Precondition, Target,
 };
 use crate::error::unknown_key;
+use crate::format::link::Link;
 use crate::shared::Lane;
 use crate::{
     Aggregate, AggregateId, CommitId, ConflictReason, Error, NaturalKey, RecordedEvent, Result,

@@ -5,15 +5,17 @@ use std::sync::Arc;
 
 use tracing::debug;
 
-use super::{EventStore, Landed, nesting};
+use super::EventStore;
+use crate::Landed;
 use crate::context::{Queueing, Reading, Refused, Sending};
 use crate::retry::pause;
 use crate::shared::Lane;
 use crate::shared::id_pool::Ids;
+use crate::shared::nesting;
 use crate::{Context, Error, Report, Result};
 
 /// Where an attempt failed.
-pub(super) enum Attempt<E> {
+pub(crate) enum Attempt<E> {
     /// It was decided on cached states, and no commit says that they are true. If one was refused, where to wait for a
     /// turn.
     Unproven(Option<Box<Lane>>),
@@ -23,16 +25,16 @@ pub(super) enum Attempt<E> {
 
 /// What is kept from one attempt to the next.
 #[derive(Debug)]
-pub(super) struct Reruns {
-    pub(super) reading: Reading,
+pub(crate) struct Reruns {
+    pub(crate) reading: Reading,
     failed: u32,
-    pub(super) queueing: Queueing,
+    pub(crate) queueing: Queueing,
     is_nested: bool,
 }
 
 impl EventStore {
     /// Before the first attempt, unless it is inside the closure of a context of the same store.
-    pub(super) fn begin(&self, reading: Reading) -> Result<Reruns> {
+    pub(crate) fn begin(&self, reading: Reading) -> Result<Reruns> {
         let is_nested = nesting::is_within(&self.inner);
         if is_nested && !self.is_detached {
             return Err(Error::NestedCommit);
@@ -47,7 +49,7 @@ impl EventStore {
     /// After the first conflict on an aggregate, that is the turn among those of this process who want to write to it,
     /// held until the next attempt is answered. An attempt that has met a conflict in its turn has met a writer who takes
     /// none, such as another process, and waits at random besides.
-    pub(super) async fn wait_to_rerun<E: From<Error>>(
+    pub(crate) async fn wait_to_rerun<E: From<Error>>(
         &self,
         reruns: &mut Reruns,
         failure: Attempt<E>,
@@ -96,13 +98,13 @@ impl EventStore {
     }
 
     /// Waits for the turn in a lane if others queue in it.
-    pub(super) async fn join(&self, reruns: &mut Reruns, lane: &Lane) {
+    pub(crate) async fn join(&self, reruns: &mut Reruns, lane: &Lane) {
         if matches!(reruns.queueing, Queueing::Joins) && self.inner.turns.has_queue(lane) {
             self.queue(reruns, Some(Box::new(lane.clone()))).await;
         }
     }
 
-    pub(super) async fn attempt<F, T, E>(
+    pub(crate) async fn attempt<F, T, E>(
         &self,
         reruns: &mut Reruns,
         work: F,
@@ -114,7 +116,7 @@ impl EventStore {
     }
 
     /// As [`attempt`](Self::attempt). What the closure returns becomes the answer by `complete`, which may stage more.
-    pub(super) async fn attempt_then<F, T, U, E>(
+    pub(crate) async fn attempt_then<F, T, U, E>(
         &self,
         reruns: &mut Reruns,
         work: F,
@@ -139,19 +141,19 @@ impl EventStore {
 
 impl Reruns {
     /// The context of the next attempt. It is given the turn, and gives it back by [`Context::take_queueing`].
-    pub(super) fn context(&mut self, store: &EventStore) -> Context {
+    pub(crate) fn context(&mut self, store: &EventStore) -> Context {
         let queueing = replace(&mut self.queueing, Queueing::Passes);
         Context::new(Arc::clone(&store.inner), Ids::Pool, self.reading, queueing)
     }
 }
 
 impl<E> Attempt<E> {
-    pub(super) fn conflict(error: Error, lane: &Lane) -> Self {
+    pub(crate) fn conflict(error: Error, lane: &Lane) -> Self {
         Self::Commit(Box::new(Refused { error, lane: Some(Box::new(lane.clone())) }))
     }
 
     /// Whether it may have failed because the same has landed before: what trying again does not change, and a conflict.
-    pub(super) const fn may_be_known(&self) -> bool {
+    pub(crate) const fn may_be_known(&self) -> bool {
         match self {
             Self::Unproven(_) => false,
             Self::Work(_) => true,
@@ -164,7 +166,7 @@ impl<E> Attempt<E> {
     }
 
     /// What the caller is told.
-    pub(super) fn into_error(self) -> E
+    pub(crate) fn into_error(self) -> E
     where
         E: From<Error>,
     {
@@ -182,13 +184,13 @@ impl<E> From<Error> for Attempt<E> {
     }
 }
 
-pub(super) async fn landed<E>(sent: Option<Sending<'_>>) -> Result<Landed, Attempt<E>> {
+pub(crate) async fn landed<E>(sent: Option<Sending<'_>>) -> Result<Landed, Attempt<E>> {
     let Some(sending) = sent else { return Ok(Landed::nowhere()) };
     sending.landed().await.map(Landed::of).map_err(Attempt::Commit)
 }
 
 /// Lets the answer of an attempt that has read in the cache count only if it does not depend on that.
-pub(super) fn proven<T, E>(
+pub(crate) fn proven<T, E>(
     has_cached: bool,
     answer: Result<(T, Landed), Attempt<E>>,
 ) -> Result<(T, Landed), Attempt<E>> {

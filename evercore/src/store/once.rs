@@ -6,7 +6,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tracing::{Instrument, debug_span};
 
-use super::{EventStore, Landed};
+use super::EventStore;
+use crate::Landed;
 use crate::context::Reading;
 use crate::engine::{FirstOutcome, Idempotency};
 use crate::format::round_trip;

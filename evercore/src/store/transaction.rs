@@ -2,26 +2,14 @@
 
 use std::any::Any;
 
-use super::{EventStore, TransactionContext, Transactor};
-use crate::engine::StorageEngine;
+use tracing::{Instrument, debug_span};
+
+use super::EventStore;
+use super::attempt::Attempt;
+use crate::context::{Reading, TransactionContext};
+use crate::engine::{Transaction, Transactor};
+use crate::shared::nesting;
 use crate::{Error, Result};
-
-/// A transaction as user code holds it. For authors of engines.
-///
-/// By its type, [`EventStore::with_transaction`] and
-/// [`SubscriptionBuilder::run_in_transaction`](crate::SubscriptionBuilder::run_in_transaction) know the engine that they
-/// need.
-pub trait Transaction: Sized + Send {
-    /// The engine that begins and ends it.
-    type Engine: StorageEngine + Transactor<Transaction = Self>;
-
-    /// The database of that engine, as [`Error::WrongEngine`] names it.
-    const DATABASE: &'static str;
-
-    /// Runs user code while it holds a transaction of the engine, so that the engine can tell which of its calls come
-    /// from in there.
-    fn within<F: Future>(engine: &Self::Engine, work: F) -> impl Future<Output = F::Output>;
-}
 
 impl EventStore {
     /// As [`with_context`](Self::with_context), with a transaction of the database beside the context: the rows that
@@ -50,5 +38,47 @@ impl EventStore {
     pub(crate) fn engine_of<X: Transaction>(&self) -> Result<&X::Engine> {
         let engine: &dyn Any = self.engine();
         engine.downcast_ref().ok_or(Error::WrongEngine { wanted: X::DATABASE })
+    }
+
+    /// As [`with_context`](Self::with_context), in a transaction of the engine's database: what `work` does in it and
+    /// what the context applies land together or not at all.
+    ///
+    /// For engines that stand before others; [`with_transaction`](Self::with_transaction) finds the store's own one. Such a
+    /// commit is not grouped with others.
+    ///
+    /// # Errors
+    /// As [`with_context`](Self::with_context), and what the transactor says.
+    pub async fn with_context_in<X, F, T, E>(&self, transactor: &X, work: F) -> Result<T, E>
+    where
+        X: Transactor,
+        F: AsyncFnOnce(&mut TransactionContext<X::Transaction>) -> Result<T, E> + Clone,
+        E: From<Error>,
+    {
+        let run = async move {
+            // A turn is waited for between the transactions, never in one, which others may wait for in turn.
+            let mut reruns = self.begin(Reading::Storage)?;
+            loop {
+                match self.attempt_in(transactor, work.clone()).await {
+                    Ok(value) => return Ok(value),
+                    Err(failure) => self.wait_to_rerun(&mut reruns, failure).await?,
+                }
+            }
+        };
+        run.instrument(debug_span!("with_context_in")).await
+    }
+
+    async fn attempt_in<X, F, T, E>(&self, transactor: &X, work: F) -> Result<T, Attempt<E>>
+    where
+        X: Transactor,
+        F: AsyncFnOnce(&mut TransactionContext<X::Transaction>) -> Result<T, E>,
+    {
+        let mut context = TransactionContext::begin(&self.inner, transactor, None)
+            .await
+            .map_err(Attempt::from)?;
+        let worked = nesting::within(&self.inner, work(&mut context)).await;
+        let value = worked.map_err(Attempt::Work)?;
+        let (context, transaction) = context.into_parts();
+        context.finish_in(transactor, transaction, None).await.map_err(Attempt::Commit)?;
+        Ok(value)
     }
 }

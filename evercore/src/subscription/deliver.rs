@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use super::handler::{Batch, Handler, HandlerError, caught};
 use super::interrupt::Interrupt;
-use crate::engine::{Settlement, TransactionContext, Transactor};
+use crate::TransactionContext;
+use crate::engine::{Settlement, Transactor};
 use crate::shared::Shared;
-use crate::store::nesting;
+use crate::shared::nesting;
 use crate::{BoxError, Error};
 
 /// Gives a batch to a handler.

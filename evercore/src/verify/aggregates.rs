@@ -12,7 +12,7 @@ use crate::chain::Digesting;
 use crate::engine::{
     EventPlaced, InspectedAggregate, InspectedColumns, InspectedEvent, Inspection,
 };
-use crate::error::with_causes;
+use crate::report::with_causes;
 use crate::{AggregateId, Registry, Result};
 
 /// Before all events, whatever their rows say.

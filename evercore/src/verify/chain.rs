@@ -1,7 +1,8 @@
 //! The chain of hashes of one aggregate.
 
 use super::{EventAt, Finding};
-use crate::chain::{Digesting, Link};
+use crate::chain::Digesting;
+use crate::format::link::Link;
 use crate::{Position, RecordedEvent};
 
 /// A chain that is followed event by event.

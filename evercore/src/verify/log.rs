@@ -3,7 +3,7 @@
 use super::Finding;
 use super::notes::Notes;
 use crate::engine::{EventPlaced, InspectedCommit, InspectedKey, InspectedPosition, Inspection};
-use crate::error::with_causes;
+use crate::report::with_causes;
 use crate::{Error, IdempotencyKey, Result};
 
 /// No two events have one position. Gives the highest.

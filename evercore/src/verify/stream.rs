@@ -8,11 +8,12 @@ use bytes::Bytes;
 use super::chain::Chain;
 use super::notes::Notes;
 use super::{AggregateAt, EventAt, Finding};
-use crate::chain::{Digesting, Link, split_snapshot};
+use crate::chain::{Digesting, split_snapshot};
 use crate::engine::{EventPlaced, InspectedEvent, InspectedSnapshot};
-use crate::error::with_causes;
+use crate::format::link::Link;
 use crate::registry::replay::{Comparison, Replaying};
 use crate::registry::{AggregateEntry, KnownEvent};
+use crate::report::with_causes;
 use crate::{RecordedEvent, Registry};
 
 /// An aggregate whose events are looked at.

@@ -3,7 +3,7 @@
 use super::Finding;
 use super::notes::Notes;
 use crate::engine::{InspectedParked, InspectedPartition, InspectedSubscription, Inspection};
-use crate::error::with_causes;
+use crate::report::with_causes;
 use crate::{MAX_PARTITIONS, Result, SubscriptionName};
 
 /// Looks at all of them. Gives the highest token that is in use.

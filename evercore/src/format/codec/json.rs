@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::ser::{CompactFormatter, Formatter};
 
 use super::{Doubt, Encoded};
-use crate::format::payload::field_at;
+use crate::format::error::field_at;
 use crate::{BoxError, DecodeError};
 
 /// The most levels of values inside each other: as many as `serde_json` reads. More are not written.

@@ -1,8 +1,5 @@
 //! Commands: load, decide, commit, and again after a conflict.
 
-mod executed;
-mod target;
-
 use std::any::type_name;
 use std::fmt;
 use std::future::ready;
@@ -11,17 +8,16 @@ use std::pin::Pin;
 
 use tracing::{Instrument, debug_span};
 
-use super::attempt::{Attempt, Reruns, landed, proven};
-use super::{EventStore, Landed};
+use super::executed::{Done, Executed, complete};
+use super::target::Target;
+use crate::EventStore;
+use crate::Landed;
 use crate::context::Reading;
 use crate::engine::FirstOutcome;
+use crate::store::attempt::{Attempt, Reruns, landed, proven};
 use crate::{
     CommandError, Context, Decide, Error, IdempotencyKey, Metadata, Result, StateAggregate,
 };
-
-pub(crate) use executed::Done;
-pub use executed::{Executed, Happened};
-pub use target::Target;
 
 /// A command that is to be executed: await it. Made by [`EventStore::execute`].
 #[must_use = "a command does nothing until it is awaited"]
@@ -234,7 +230,7 @@ impl EventStore {
         let answer = match decided {
             Ok(aggregate) => {
                 let (store, key) = (&*self.inner, request.idempotency_key.clone());
-                let (events, sent) = context.complete(store, &aggregate, key, command_name::<C>);
+                let (events, sent) = complete(context, store, &aggregate, key, command_name::<C>);
                 landed(sent).await.map(|landed| (Executed::new(aggregate, events, landed), landed))
             }
             Err(error) => Err(Attempt::Work(error)),

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::executed::Done;
-use crate::{AggregateId, Error, NaturalKey, Result};
+use crate::{Aggregate, AggregateId, Context, Error, NaturalKey, Result, StateAggregate};
 
 /// Which aggregate a command is for.
 ///
@@ -88,5 +88,21 @@ impl TryFrom<String> for Target {
 
     fn try_from(key: String) -> Result<Self> {
         NaturalKey::new(key).map(Self::Key)
+    }
+}
+
+impl Context {
+    /// What a command is for.
+    pub(crate) async fn target<T: Aggregate>(
+        &mut self,
+        target: &Target,
+    ) -> Result<StateAggregate<T>> {
+        match target {
+            Target::Id(id) => self.load(*id).await,
+            Target::Key(key) => self.load_by_key(key.clone()).await,
+            Target::New => self.create().await,
+            Target::NewWithKey(key) => self.create_with_key(key.clone()).await,
+            Target::KeyOrNew(key) => self.load_or_create(key.clone()).await,
+        }
     }
 }

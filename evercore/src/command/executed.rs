@@ -4,16 +4,17 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::super::Landed;
+use crate::Landed;
+use crate::context::Sending;
 use crate::context::rehydrate::{AsOf, rehydrate};
 use crate::context::state_aggregate::ContextId;
-use crate::engine::{Committed, FirstOutcome, HistoryRequest, NewEvent, Target};
+use crate::engine::{Committed, FirstOutcome, HistoryRequest, Idempotency, NewEvent, Target};
 use crate::evolution::upcast;
 use crate::shared::Shared;
 use crate::shared::state::State;
 use crate::{
-    Aggregate, AggregateId, CommitId, Error, Event, EventMeta, NaturalKey, Payload, Position,
-    RecordedEvent, Result, Sequence, StateAggregate,
+    Aggregate, AggregateId, CommitId, Context, Error, Event, EventMeta, IdempotencyKey, NaturalKey,
+    Payload, Position, RecordedEvent, Result, Sequence, StateAggregate,
 };
 
 /// What a command has brought about.
@@ -222,4 +223,27 @@ impl fmt::Display for Done {
         write!(f, "aggregate {}", self.id)?;
         self.key.as_ref().map_or(Ok(()), |key| write!(f, " with the key `{key}`"))
     }
+}
+
+/// What a command has brought about, and that to be sent. If it has emitted nothing, that is at most the note of its
+/// idempotency key.
+pub(super) fn complete<'a, T: Aggregate>(
+    mut context: Context,
+    store: &'a Shared,
+    aggregate: &StateAggregate<T>,
+    key: Option<IdempotencyKey>,
+    command: fn() -> &'static str,
+) -> (Vec<Happened>, Option<Sending<'a>>) {
+    let events: Vec<_> = context.staged_events().iter().cloned().map(Happened::emitted).collect();
+    if events.is_empty() {
+        context.emitted_nothing(aggregate.id(), key.is_some());
+    }
+    if let Some(key) = key {
+        let (id, to) = (aggregate.id(), aggregate.sequence());
+        let from = events.first().map_or(to, |first| first.meta().sequence().previous());
+        let result = Done { id, key: aggregate.key().cloned(), from, to }.write();
+        let idempotency = Idempotency { key, command: command().into(), result };
+        context.keep(idempotency).expect("BUG: a command has one key");
+    }
+    (events, context.finish(store))
 }
