@@ -19,9 +19,7 @@ struct BalanceSet {
 }
 
 /// Opens an account, in a transaction of whichever engine.
-async fn set_balance<X: Send>(
-    ctx: &mut evercore::engine::TransactionContext<X>,
-) -> Result<(), Error> {
+async fn set_balance<X: Send>(ctx: &mut evercore::TransactionContext<X>) -> Result<(), Error> {
     let mut account = ctx.create::<Account>().await?;
     ctx.apply(&mut account, BalanceSet { balance: 7 })
 }

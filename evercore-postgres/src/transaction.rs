@@ -5,10 +5,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use evercore::engine::{
-    AggregateWrite, Commit, Committed, Settled, Settlement, Transaction, TransactionContext,
-    Transactor, timeout,
+    AggregateWrite, Commit, Committed, Settled, Settlement, Transaction, Transactor, timeout,
 };
-use evercore::{AggregateId, ConflictReason, Error, Report, Result};
+use evercore::{AggregateId, ConflictReason, Error, Report, Result, TransactionContext};
 use sqlx::{AssertSqlSafe, PgConnection};
 use tracing::debug;
 

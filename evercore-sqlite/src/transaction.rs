@@ -5,10 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use evercore::engine::{
-    Commit, Committed, Settlement, Transaction, TransactionContext, Transactor,
-};
-use evercore::{AggregateId, Result};
+use evercore::engine::{Commit, Committed, Settlement, Transaction, Transactor};
+use evercore::{AggregateId, Result, TransactionContext};
 use sqlx::SqliteConnection;
 use tokio::runtime::Handle;
 

@@ -1,5 +1,6 @@
 //! Shows an error together with what caused it.
 
+use std::any::Any;
 use std::error::Error;
 use std::fmt;
 
@@ -49,6 +50,12 @@ impl fmt::Display for Report<'_> {
 /// An error with all its causes.
 pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
     Report::new(error).to_string()
+}
+
+/// The message of a panic, if it has one.
+pub(crate) fn panic_message(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("without a word")
 }
 
 #[cfg(test)]

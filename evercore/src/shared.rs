@@ -1,11 +1,13 @@
 //! What all clones of a store share.
 
 pub(crate) mod cache;
+pub(crate) mod heartbeat;
 pub(crate) mod id_pool;
 mod lane;
 pub(crate) mod nesting;
 pub(crate) mod state;
 pub(crate) mod stored_names;
+pub(crate) mod workers;
 
 use std::collections::BTreeSet;
 use std::future::ready;
@@ -26,14 +28,15 @@ use crate::retry::pause;
 use crate::shared::cache::Cache;
 use crate::shared::id_pool::IdPool;
 use crate::shared::state::State;
-use crate::subscription::{Hub, Workers};
 use crate::time_range::{check_recorded_at, check_time};
 use crate::{
     Aggregate, AggregateId, BoxError, Clock, Codec, CommitId, Error, EventMeta, EventOptions,
     EventType, Limits, Metadata, Payload, Registry, Report, Result, RetryPolicy, Sequence, Turns,
 };
+use heartbeat::Hub;
 pub(crate) use lane::Lane;
 pub(crate) use stored_names::StoredNames;
+use workers::Workers;
 
 /// How long the outcome of a commit is asked for again while the database cannot be reached.
 const PATIENCE: Duration = Duration::from_secs(1);

@@ -135,6 +135,7 @@ fn ci() -> Result<(), Failure> {
 
 fn repository() -> Result<(), Failure> {
     layers::check()?;
+    circles::check()?;
     statements::check()?;
     limits::check()
 }

@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use evercore::engine::{
     AcquireRequest, Acquired, CursorMove, Grant, LeaseKey, NewSubscription, Settlement,
-    SubscriptionStorage, TransactionContext, Transactor,
+    SubscriptionStorage, Transactor,
 };
 use evercore::{
     Batch, BoxError, Error, FailurePolicy, Position, RecordedEvent, Report, Start,
-    SubscriptionBuilder, SubscriptionName,
+    SubscriptionBuilder, SubscriptionName, TransactionContext,
 };
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;

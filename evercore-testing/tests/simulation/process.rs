@@ -179,8 +179,7 @@ fn subscription(
 
 async fn run(subscription: SubscriptionBuilder, network: Network) -> Result<()> {
     if network.database.plan.handling == Handling::Transactional {
-        let handler = async |ctx: &mut evercore::engine::TransactionContext<Effects>,
-                             batch: Batch| {
+        let handler = async |ctx: &mut evercore::TransactionContext<Effects>, batch: Batch| {
             work(&network, &batch).await?;
             ctx.transaction().0.extend(positions(&batch));
             Ok::<_, String>(())

@@ -9,9 +9,10 @@ use crate::engine::{self, LogSignal, StorageEngine};
 use crate::format::round_trip::RoundTrips;
 use crate::metadata::MetadataSource;
 use crate::shared::cache::Cache;
+use crate::shared::heartbeat::Hub;
 use crate::shared::id_pool::IdPool;
+use crate::shared::workers::Workers;
 use crate::shared::{Shared, StoredNames, Writing};
-use crate::subscription::{Hub, Workers};
 use crate::{
     Clock, Codec, Error, Limits, Metadata, OpenProblem, Registry, Result, RetryPolicy, SystemClock,
 };

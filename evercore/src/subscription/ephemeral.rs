@@ -13,7 +13,6 @@ use tracing::{error, info, warn};
 use super::failure::FailurePolicy;
 use super::following::following;
 use super::handler::{Batch, Handler};
-use super::hub::Seat;
 use super::interrupt::Interrupt;
 use super::name::{Partition, Start};
 use super::read_ahead::ReadAhead;
@@ -21,6 +20,7 @@ use crate::engine::{LogPage, in_runtime};
 use crate::recorded::page::PageEvents;
 use crate::retry::MOST;
 use crate::shared::Shared;
+use crate::shared::heartbeat::Seat;
 use crate::{Error, EventFilter, EventStore, Position, RecordedEvent, Report, Result};
 
 /// The events that are read at a time.

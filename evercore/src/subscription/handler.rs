@@ -11,6 +11,7 @@ use futures_util::FutureExt;
 use super::interrupt::Interrupt;
 use crate::metadata::with_cause;
 use crate::recorded::page::{PageEvent, PageEvents};
+use crate::report::panic_message;
 use crate::{BoxError, RecordedEvent, Registry, Report};
 
 /// Handles the events that a subscription follows.
@@ -150,7 +151,7 @@ impl HandlerError {
     /// has its panics caught already; this is for handlers that call others.
     #[must_use]
     pub fn panicked(panic: &(dyn Any + Send)) -> Self {
-        Self::new(format!("the handler panicked: {}", said(panic)))
+        Self::new(format!("the handler panicked: {}", panic_message(panic)))
     }
 
     /// The index of the event that failed, if one did rather than the batch as a whole.
@@ -263,9 +264,4 @@ where
 /// A panic of user code is a failure like any other.
 pub(super) async fn caught<T>(handling: impl Future<Output = T>) -> Result<T, HandlerError> {
     AssertUnwindSafe(handling).catch_unwind().await.map_err(|panic| HandlerError::panicked(&*panic))
-}
-
-pub(super) fn said(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("without a word")
 }

@@ -13,10 +13,10 @@ use tracing::{info, warn};
 
 use super::config::Config;
 use super::deliver::Deliver;
-use super::hub::{Pulse, Seat};
 use super::read_ahead::ReadAhead;
 use crate::engine::{Grant, LeaseKey, LeaseStatus, Settlement};
 use crate::retry::Backoff;
+use crate::shared::heartbeat::{Pulse, Seat};
 use crate::{Error, Partition, Position, Report, Result};
 use batches::failure_text;
 use records::Unrecorded;

@@ -5,9 +5,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::name::SubscriptionName;
-use super::workers::{Failed, Here};
 use crate::engine::{ParkedRequest, StoredPartition, StoredSubscription, WhichParked};
 use crate::retry::pause;
+use crate::shared::workers::{Failed, Here};
 use crate::{Error, EventStore, Partition, Position, Result};
 
 /// How often to look, where nobody of this process tells.

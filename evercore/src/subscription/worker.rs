@@ -16,12 +16,12 @@ use tracing::{debug, info, warn};
 
 use super::config::{Config, WhenOwned};
 use super::deliver::Deliver;
-use super::handler::said;
 use super::naming::Followed;
 use super::progress::SubscriptionState;
 use super::runner::{Ended, Runner};
 use super::workers::Worker;
 use crate::engine::{AcquireRequest, Acquired, LeaseKey, NewSubscription, StoredSubscription};
+use crate::report::panic_message;
 use crate::{Error, Report, Result};
 
 /// Works on a subscription until it is stopped or cannot go on.
@@ -43,7 +43,7 @@ pub(super) async fn run<D: Deliver>(
             result
         }
         Err(panic) => {
-            worker.panicked(said(&*panic));
+            worker.panicked(panic_message(&*panic));
             resume_unwind(panic)
         }
     }

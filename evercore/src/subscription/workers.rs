@@ -1,42 +1,17 @@
 //! Knows the workers that were started from a store, and what they have ended with.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use tracing::{error, info, warn};
 
 use super::name::SubscriptionName;
 use super::progress::Progress;
 use crate::engine::LogSignal;
-use crate::{Error, Position, Report, Result};
+use crate::shared::workers::{Failed, Workers};
+use crate::{Error, Report, Result};
 
 /// What is known of a worker that was dropped.
 const DROPPED: &str = "its worker was dropped while it ran; keep the handle or the future, and end it by `shutdown` or `stop_on`";
-
-/// The workers of a store, by the subscription that they run.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Workers(Arc<Mutex<BTreeMap<SubscriptionName, Here>>>);
-
-/// What the workers of a store do for one subscription.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Here {
-    /// The workers that have not ended.
-    pub(super) running: usize,
-    /// Those that have not stored the subscription yet.
-    pub(super) starting: usize,
-    /// What the last one failed with, unless another one was started since.
-    pub(super) failure: Option<Failed>,
-    /// The tokens of leases that the last worker which was dropped has held: nobody works under them.
-    pub(super) abandoned: Vec<i64>,
-}
-
-/// What a worker has failed with.
-#[derive(Clone, Debug)]
-pub(super) struct Failed {
-    pub(super) failure: Arc<str>,
-    /// How far it was.
-    pub(super) position: Position,
-}
 
 /// A worker, from the moment that it is set up until it has ended. Dropping it without [`end`](Self::end) says that the
 /// worker was dropped.
@@ -72,14 +47,6 @@ impl Workers {
             is_starting: true,
             has_ended: false,
         }
-    }
-
-    pub(super) fn of(&self, name: &SubscriptionName) -> Here {
-        self.lock().get(name).cloned().unwrap_or_default()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<SubscriptionName, Here>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

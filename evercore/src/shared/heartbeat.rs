@@ -1,16 +1,18 @@
 //! One look at the log and at the leases for all subscriptions of a store.
 
 use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep, sleep_until};
 use tracing::{debug, error, warn};
 
-use super::handler::caught;
 use crate::engine::{Beat, LeaseKey, LeaseStatus, LogWatch, StorageEngine};
+use crate::report::panic_message;
 use crate::{Error, Position, Report};
 
 /// The least time between two looks, however many commits there are.
@@ -60,28 +62,28 @@ struct Renewing {
 
 /// What a look has found.
 #[derive(Clone, Debug)]
-pub(super) struct Pulse {
+pub(crate) struct Pulse {
     /// The last event that can be read, as of some moment ago. A hint: it may have gone on.
-    pub(super) head: Position,
+    pub(crate) head: Position,
     /// The member's lease.
-    pub(super) status: LeaseStatus,
+    pub(crate) status: LeaseStatus,
     /// Why there was nothing to be found, if trying again is of no use.
     failure: Option<Arc<Error>>,
 }
 
 /// A member's place. Leaving it is dropping it.
 #[derive(Debug)]
-pub(super) struct Seat {
+pub(crate) struct Seat {
     shared: Arc<Shared>,
     number: u64,
-    pub(super) pulse: watch::Receiver<Pulse>,
+    pub(crate) pulse: watch::Receiver<Pulse>,
 }
 
 const HELD: LeaseStatus = LeaseStatus::Held { paused: false, wanted: false, redrive: false };
 
 impl Hub {
     /// Takes a place. The first pulse comes soon, and then one with each look.
-    pub(super) fn join(
+    pub(crate) fn join(
         &self,
         engine: &Arc<dyn StorageEngine>,
         lease: Option<(LeaseKey, Duration)>,
@@ -106,7 +108,7 @@ impl Hub {
     }
 
     /// Has the next look made at once, if there are members.
-    pub(super) fn look_now(&self) {
+    pub(crate) fn look_now(&self) {
         self.shared.wanted.notify_one();
     }
 }
@@ -118,9 +120,11 @@ fn renew_after(lasts: Duration) -> Duration {
 
 /// The task of a hub. A panic in it ends its members, since nobody would look at their leases.
 async fn run(shared: Arc<Shared>, engine: Arc<dyn StorageEngine>) {
-    if let Err(panic) = caught(look(Arc::clone(&shared), engine)).await {
-        error!(error = %panic.report(), "subscriptions cannot look at the log any more");
-        shared.fail(Error::storage("look at the log", panic.into_source()));
+    let looking = AssertUnwindSafe(look(Arc::clone(&shared), engine));
+    if let Err(panic) = looking.catch_unwind().await {
+        let error = format!("a panic: {}", panic_message(&*panic));
+        error!(error, "subscriptions cannot look at the log any more");
+        shared.fail(Error::storage("look at the log", error));
     }
 }
 
@@ -222,7 +226,7 @@ impl Shared {
 
 impl Pulse {
     /// The error to end with, if there is no going on.
-    pub(super) fn check(&self) -> Result<(), Error> {
+    pub(crate) fn check(&self) -> Result<(), Error> {
         match &self.failure {
             None => Ok(()),
             Some(error) => Err(match **error {
@@ -236,7 +240,7 @@ impl Pulse {
 
 impl Seat {
     /// Waits until there is no going on, and gives the reason.
-    pub(super) async fn failed(&self) -> Error {
+    pub(crate) async fn failed(&self) -> Error {
         let mut pulse = self.pulse.clone();
         loop {
             if let Err(error) = pulse.borrow_and_update().check() {
