@@ -1,4 +1,4 @@
-//! `#[derive(Aggregate)]`.
+//! Expands `#[derive(Aggregate)]`.
 
 mod expand;
 mod fingerprint;

@@ -1,32 +1,32 @@
-//! Reads attributes through the conditions that they stand behind: what `cfg_attr` adds to an item below a macro is not
-//! there yet when the macro runs.
+//! Reads attributes that stand behind conditions: when a macro runs, the `cfg_attr` attributes of the items below it
+//! are not expanded yet.
 
 use proc_macro2::{TokenStream, TokenTree};
 use syn::parse::Parser;
 use syn::punctuated::Punctuated;
 use syn::{Attribute, Meta, Token, parse_quote};
 
-/// An attribute, and the conditions under which it is there.
+/// An attribute, and the conditions under which it applies.
 pub(crate) struct Conditional {
     pub(crate) meta: Meta,
-    /// All of them have to hold. Empty for an attribute that is there in any case.
+    /// The conditions, all of which must hold. Empty for an unconditional attribute.
     pub(crate) conditions: Vec<TokenStream>,
 }
 
-/// When something that would be added is there already.
+/// The conditions under which something that would be added exists already.
 pub(crate) struct Presence {
-    /// Each list of conditions adds it once all of them hold.
+    /// The cases in which it exists. In each, all conditions of the list hold.
     cases: Vec<Vec<TokenStream>>,
 }
 
 impl Conditional {
-    /// The condition as an attribute, for what depends on it.
+    /// Returns the conditions as a `cfg` attribute, for code that depends on them.
     pub(crate) fn cfg(&self) -> Option<Attribute> {
         let Self { conditions, .. } = self;
         (!conditions.is_empty()).then(|| parse_quote!(#[cfg(all(#(#conditions),*))]))
     }
 
-    /// As [`cfg`](Self::cfg), for what is there unless they hold.
+    /// Like [`cfg`](Self::cfg), for code that applies unless the conditions hold.
     pub(crate) fn cfg_not(&self) -> Attribute {
         let Self { conditions, .. } = self;
         parse_quote!(#[cfg(not(all(#(#conditions),*)))])
@@ -34,22 +34,22 @@ impl Conditional {
 }
 
 impl Presence {
-    /// From the conditions of each time that it is said.
+    /// Creates it from the conditions of each occurrence.
     pub(crate) fn new<'a>(said: impl IntoIterator<Item = &'a [TokenStream]>) -> Self {
         Self { cases: said.into_iter().map(<[TokenStream]>::to_vec).collect() }
     }
 
-    /// Whether it is there whatever holds.
+    /// Whether it exists under all conditions.
     pub(crate) fn is_certain(&self) -> bool {
         self.cases.iter().any(Vec::is_empty)
     }
 
-    /// As well when `other` is.
+    /// Returns the presence of either of the two.
     pub(crate) fn or(&self, other: &Self) -> Self {
         Self { cases: self.cases.iter().chain(&other.cases).cloned().collect() }
     }
 
-    /// An attribute that is added unless it is given.
+    /// Returns an attribute that applies unless it is present already.
     pub(crate) fn unless(&self, meta: TokenStream) -> Option<Attribute> {
         let cases = &self.cases;
         if self.is_certain() {
@@ -62,12 +62,12 @@ impl Presence {
     }
 }
 
-/// The attributes with this name.
+/// Returns the attributes with this name.
 pub(crate) fn named(attrs: &[Attribute], name: &str) -> impl Iterator<Item = Conditional> {
     all(attrs).into_iter().filter(move |attr| attr.meta.path().is_ident(name))
 }
 
-/// All attributes.
+/// Returns all attributes, with their conditions.
 pub(crate) fn all(attrs: &[Attribute]) -> Vec<Conditional> {
     let mut found = Vec::new();
     for attr in attrs {
@@ -76,7 +76,7 @@ pub(crate) fn all(attrs: &[Attribute]) -> Vec<Conditional> {
     found
 }
 
-/// Under which conditions that what carries the attributes is there, as attributes.
+/// Returns the conditions under which the item with these attributes exists, as attributes.
 pub(crate) fn cfgs(attrs: &[Attribute]) -> Vec<Attribute> {
     named(attrs, "cfg")
         .filter_map(|Conditional { meta, conditions }| {
@@ -131,7 +131,7 @@ fn without(meta: Meta, name: &str, taken: &mut Vec<Meta>) -> Option<Meta> {
     (!attrs.is_empty()).then(|| parse_quote!(#path(#condition, #(#attrs),*)))
 }
 
-/// The condition of a `cfg_attr`, and the attributes behind it. One that the compiler will not understand has none.
+/// Returns the condition of a `cfg_attr`, and the attributes behind it. `None` for one that is malformed.
 fn parts(meta: &Meta) -> Option<(TokenStream, Vec<Meta>)> {
     if !meta.path().is_ident("cfg_attr") {
         return None;

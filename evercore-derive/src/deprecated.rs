@@ -1,4 +1,4 @@
-//! Whether generated code may use what is deprecated.
+//! Allows generated code to use deprecated items.
 
 use quote::ToTokens;
 use syn::punctuated::Punctuated;
@@ -6,9 +6,10 @@ use syn::{Attribute, DeriveInput, Meta, Path, Token, parse_quote};
 
 use crate::{conditional, parts};
 
-/// An attribute that allows it, for an item that is deprecated, has a deprecated part, or allows it itself.
+/// Returns an attribute that allows the use of deprecated items, if the item is deprecated, has a deprecated part, or
+/// allows it itself.
 ///
-/// Not in any case: in a crate that forbids the lint, the attribute would be an error.
+/// It is not added otherwise: in a crate that forbids the lint, the attribute would be an error.
 pub(crate) fn allowed(item: &DeriveInput) -> Option<Attribute> {
     let mut attrs = parts::attributes(&item.data).into_iter().chain([&item.attrs]).flatten();
     attrs.any(mentions).then(|| parse_quote!(#[allow(deprecated)]))
@@ -21,7 +22,7 @@ fn mentions(attr: &Attribute) -> bool {
     })
 }
 
-/// `#[allow(deprecated)]`, maybe among others, or with a reason.
+/// Whether the attribute is `#[allow(deprecated)]`, possibly with other lints or a reason.
 fn names_deprecated(meta: &Meta) -> bool {
     let Ok(list) = meta.require_list() else { return false };
     let lints = list.parse_args_with(Punctuated::<Meta, Token![,]>::parse_terminated);

@@ -1,4 +1,4 @@
-//! `#[event]`.
+//! Expands `#[event]`.
 
 pub(crate) mod derives;
 mod double_option;

@@ -1,4 +1,4 @@
-//! What the macros write, as Rust that can be read. `UPDATE_EXPECT=1 cargo test -p evercore-derive` brings it up to date.
+//! Tests the expansions of the macros, as formatted Rust. `UPDATE_EXPECT=1 cargo test -p evercore-derive` updates them.
 
 mod evolution;
 

@@ -1,8 +1,9 @@
-//! The macros of [evercore](https://docs.rs/evercore). Use them through that crate: what they write leads there.
+//! Provides the macros of [evercore](https://docs.rs/evercore). Use them through that crate: the generated code refers
+//! to it.
 //!
-//! Each macro is a pipeline of files: `input` is what the user wrote, `model` holds the rules and says what breaks
-//! them, `expand` writes code. Independent mistakes are reported together, along with an implementation that keeps the
-//! rest of the program from adding errors of its own.
+//! Each macro is a pipeline of files: `input` holds what the user wrote, `model` the rules and the mistakes against
+//! them, and `expand` writes code. Independent mistakes are reported together, along with an implementation that keeps
+//! the rest of the program from adding errors of its own.
 
 mod aggregate;
 mod conditional;
@@ -20,7 +21,7 @@ mod value;
 
 use proc_macro::TokenStream;
 
-/// Makes a struct or an enum an aggregate, and announces it to `Registry::linked`.
+/// Makes a struct or an enum an aggregate, and registers it for `Registry::linked`.
 ///
 /// Implements the trait `Aggregate`. The type needs `Default`, which is the state before the first event. With
 /// `snapshot_every` it also needs serde's `Serialize` and `Deserialize`. It cannot be generic, since its name stands
@@ -32,19 +33,19 @@ use proc_macro::TokenStream;
 ///
 /// | option | default | |
 /// |---|---|---|
-/// | `name = "account"` | the type's name | The stored name: 1 to 255 bytes without a NUL, unique in a program. It stays as it is once something was written. |
-/// | `aliases = ["client"]` | none | Names that older programs know it by. A database that knows one of them goes on with that one. |
+/// | `name = "account"` | the type's name | The stored name: 1 to 255 bytes without a NUL, unique in a program. It must not change once an event was stored. |
+/// | `aliases = ["client"]` | none | Names that older programs used. A database that has stored one of them keeps it. |
 /// | `snapshot_every = 100` | no snapshots | The number of events from one snapshot to the next, from 1. |
-/// | `snapshot_version = 2` | 1 | A number to raise when old snapshots are no longer right although the fields look the same. Needs `snapshot_every`. |
-/// | `unknown_events = skip` | `fail` | What becomes of stored events that the program does not know, where the aggregate is loaded: `fail`, `skip`, or `hand_to(f)` with a `fn(&mut Self, &RecordedEvent)`. |
-/// | `crate = "facade::evercore"` | `::evercore` | Where the crate is found, for one that hands the macros on. |
+/// | `snapshot_version = 2` | 1 | A number to raise when old snapshots are no longer valid although the fields look the same. Needs `snapshot_every`. |
+/// | `unknown_events = skip` | `fail` | The treatment of stored events that the program does not know, when the aggregate is loaded: `fail`, `skip`, or `hand_to(f)` with a `fn(&mut Self, &RecordedEvent)`. |
+/// | `crate = "facade::evercore"` | `::evercore` | The path of the crate `evercore`, for a crate that re-exports the macros. |
 ///
 /// # Snapshots
 ///
 /// A snapshot is only read back into the shape that it was taken of. The derive computes a fingerprint of the shape:
-/// the names, order and types of the fields and variants, what `#[serde(…)]` says about them, and `snapshot_version`.
-/// The types are taken as they are written: when a type *inside* the state changes its own shape, raise
-/// `snapshot_version`. Comments, layout and the name of the type play no part.
+/// the names, order and types of the fields and variants, their `#[serde(…)]` options, and `snapshot_version`. The
+/// types are compared as they are written: when a type *inside* the state changes its own shape, raise
+/// `snapshot_version`. Comments, layout and the name of the type do not matter.
 ///
 /// # Example
 /// ```
@@ -65,11 +66,11 @@ pub fn aggregate(item: TokenStream) -> TokenStream {
     aggregate::derive(item.into()).into()
 }
 
-/// Makes a struct or an enum an event, and announces it to `Registry::linked`.
+/// Makes a struct or an enum an event, and registers it for `Registry::linked`.
 ///
 /// Implements the trait `Event`, and derives serde's `Serialize` and `Deserialize`; the crate that uses it needs no
-/// serde of its own. How the event changes the state is yours to write, as `impl Apply<TheEvent> for TheAggregate`. An
-/// event that only copies its fields into the state is a [`macro@state_event`].
+/// serde of its own. How the event changes the state is written by hand, as `impl Apply<TheEvent> for TheAggregate`. An
+/// event that only copies its fields into the state can be a [`macro@state_event`].
 ///
 /// Structs with named fields, tuple structs, unit structs and enums can be events; generic types and unions cannot.
 ///
@@ -77,32 +78,34 @@ pub fn aggregate(item: TokenStream) -> TokenStream {
 ///
 /// | option | default | |
 /// |---|---|---|
-/// | `aggregate = Account` | required | The type of the aggregate that it happens to. |
-/// | `name = "money-deposited"` | the type's name | The stored name: 1 to 255 bytes without a NUL. An aggregate has one event of a name and version; that two types claim it is found when a store is opened. It stays as it is once something was written. |
+/// | `aggregate = Account` | required | The type of the event's aggregate. |
+/// | `name = "money-deposited"` | the type's name | The stored name: 1 to 255 bytes without a NUL. An aggregate has one event of each name and version; opening a store fails if two types claim the same. It must not change once an event was stored. |
 /// | `version = 2` | 1 | The version of the event's shape, from 1. |
-/// | `upcast_from = [DepositedV1, DepositedV2]` | none | The older shapes, the oldest first; the last is that of the version before this one. Types that derive serde's `Deserialize`, and `raw(f)` for a shape that has none any more, with a `fn(serde_json::Value) -> Result<serde_json::Value, BoxError>`. Each turns into the next, and the last into the event, by the trait `Upcast`. |
-/// | `oldest_version = 2` | 1 | The oldest version that any database holds. Each from there on needs a way up, or an event type of its own; which is found when a store is opened. |
-/// | `aliases = ["Deposited"]` | none | Other names under which older programs wrote it. |
-/// | `codec = cbor` | the store's | The codec that it is written in: `json`, `cbor`, `messagepack` or `protobuf`. All but `json` are features of `evercore`. |
-/// | `crate = "facade::evercore"` | `::evercore` | Where the crate is found, for one that hands the macros on. |
+/// | `upcast_from = [DepositedV1, DepositedV2]` | none | The older shapes, the oldest first; the last is that of the version before this one. Each is a type that derives serde's `Deserialize`, or `raw(f)` for a shape that has no type any more, with a `fn(serde_json::Value) -> Result<serde_json::Value, BoxError>`. Each turns into the next, and the last into the event, by the trait `Upcast`. |
+/// | `oldest_version = 2` | 1 | The oldest version that any database holds. Each version from there on needs an upcast, or an event type of its own; opening a store fails if one is missing. |
+/// | `aliases = ["Deposited"]` | none | Other names under which older programs stored the event. |
+/// | `codec = cbor` | the store's | The codec that encodes the event: `json`, `cbor`, `messagepack` or `protobuf`. All but `json` are features of `evercore`. |
+/// | `crate = "facade::evercore"` | `::evercore` | The path of the crate `evercore`, for a crate that re-exports the macros. |
 ///
 /// # Messages of Protocol Buffers
 ///
 /// With `codec = protobuf` the type is a message made with prost: put the attribute above `#[derive(prost::Message)]`.
-/// Serde is not derived for it. If serde knows it nevertheless, it can be shown as JSON, and read from rows of other
-/// codecs.
+/// Serde is not derived for it. If it implements serde's traits nevertheless, it can be shown as JSON, and read from
+/// rows of other codecs.
 ///
 /// # With other attributes
 ///
-/// Put it **above** `#[derive(Serialize)]` and `#[derive(Deserialize)]`, if you write them yourself: it leaves out what
-/// it sees, and it sees only what stands below it. Otherwise the compiler finds `conflicting implementations of trait`.
-/// Other derives may stand on either side. `#[serde(…)]` works as always, and all of them may stand in a `cfg_attr`.
+/// Put the attribute **above** `#[derive(Serialize)]` and `#[derive(Deserialize)]`, if you write them yourself: it adds
+/// only derives that it does not see, and it sees only those below it. Otherwise the compiler finds `conflicting
+/// implementations of trait`. Other derives may stand on either side. `#[serde(…)]` works as always, and all of them
+/// may stand in a `cfg_attr`.
 ///
-/// An `Option<Option<T>>` in a field with a name, also of a variant, is written so that it reads back as it was: nothing
-/// at all for `None`, null for `Some(None)`. A field that says by `#[serde(…)]` how it is written is left at that. In a
-/// tuple, where nothing can be absent, both are null and read back as `None`.
+/// An `Option<Option<T>>` in a named field, of a struct or of a variant, is written so that it reads back unchanged:
+/// `None` as an absent field, `Some(None)` as null. A field whose `#[serde(…)]` says how it is written is left alone.
+/// In a tuple, where no field can be absent, both are written as null and read back as `None`.
 ///
-/// Where serde itself is written by hand, implement `Event` by hand as well and announce it with `register_event!`.
+/// If the serde implementations are written by hand, implement `Event` by hand as well and register it with
+/// `register_event!`.
 ///
 /// # Example
 /// ```
@@ -139,7 +142,7 @@ pub fn event(args: TokenStream, item: TokenStream) -> TokenStream {
 /// Makes a struct with named fields an event that copies them into the state.
 ///
 /// It is an [`macro@event`], with the same options, that also implements `Apply`: each field is copied into the state's
-/// field of the same name. That the state has no such field, or has it with another type, is an error at the field.
+/// field of the same name. If the state has no such field, or one of another type, the error is shown at the field.
 ///
 /// | the event's field | the state's field | |
 /// |---|---|---|
@@ -147,14 +150,14 @@ pub fn event(args: TokenStream, item: TokenStream) -> TokenStream {
 /// | `T` | `Option<T>` | is set to `Some` |
 /// | `Option<T>` | `T` or `Option<T>` | is set by `Some`, and left as it is by `None` |
 /// | `Option<Option<T>>` | `Option<T>` | is set by `Some(Some(…))`, cleared by `Some(None)`, and left as it is by `None` |
-/// | `#[state(skip)]` | | stays in the event only |
+/// | `#[state(skip)]` | | is stored with the event only |
 ///
-/// `T` has to be `Clone`. An `Option` is recognised by how it is written, as `Option`, `std::option::Option` or
-/// `core::option::Option`; under a name of your own it counts as a `T`.
+/// `T` must be `Clone`. An `Option` is recognised by how it is written, as `Option`, `std::option::Option` or
+/// `core::option::Option`; an alias of it counts as a `T`.
 ///
-/// An `Option<Option<T>>` is written so that it reads back as it was: nothing at all for `None`, null for `Some(None)`.
-/// If the field says itself how it is written, by serde's `with`, `serialize_with`, `deserialize_with`, `flatten`,
-/// `skip` or `skip_serializing`, it is left at that.
+/// An `Option<Option<T>>` is written so that it reads back unchanged: `None` as an absent field, `Some(None)` as null.
+/// A field that has one of serde's options `with`, `serialize_with`, `deserialize_with`, `flatten`, `skip` or
+/// `skip_serializing` is left alone.
 ///
 /// # Example
 /// ```standalone_crate
@@ -204,19 +207,19 @@ pub fn state_event(args: TokenStream, item: TokenStream) -> TokenStream {
     state_event::attribute(args.into(), item.into()).into()
 }
 
-/// Makes a struct or an enum the shape of an event that happens no more, and announces it to `Registry::linked`.
+/// Makes a struct or an enum the shape of an event that is no longer emitted, and registers it for `Registry::linked`.
 ///
-/// Where such an event is stored, it is read as other events that it is split into, or dropped. Implements the trait
-/// `RetiredEvent`, and derives serde's `Deserialize`. With `into`, how it is split is yours to write, as
-/// `impl Split for TheEvent`.
+/// Stored events of this type are split into other events when they are read, or dropped. Implements the trait
+/// `RetiredEvent`, and derives serde's `Deserialize`. With `into`, how the event is split is written by hand, as `impl
+/// Split for TheEvent`.
 ///
 /// # Options
 ///
 /// | option | default | |
 /// |---|---|---|
-/// | `aggregate = Account` | required | The type of the aggregate that it happened to. |
-/// | `into = [MoneyWithdrawn, FeeCharged]` | none | The events that it may become; all of them of the same aggregate. Without any it is dropped: wherever it is stored, nothing happens. |
-/// | `name`, `version`, `oldest_version`, `upcast_from`, `aliases`, `crate` | | As in [`macro@event`], with the last version that was written. What is dropped is not read, in none of its versions. |
+/// | `aggregate = Account` | required | The type of the event's aggregate. |
+/// | `into = [MoneyWithdrawn, FeeCharged]` | none | The events that it may be split into, all of the same aggregate. Without any, stored events of this type are dropped when they are read. |
+/// | `name`, `version`, `oldest_version`, `upcast_from`, `aliases`, `crate` | | As in [`macro@event`]; `version` is the last version that was written. A dropped event is not decoded, whatever its version. |
 ///
 /// # Example
 /// ```standalone_crate

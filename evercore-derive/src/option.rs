@@ -1,11 +1,11 @@
-//! Types that read as an `Option`.
+//! Recognises types that are written as an `Option`.
 
 use syn::{GenericArgument, Path, PathArguments, Type};
 
-/// The `T` of a type that is written `Option<T>`. A macro sees no further than that: an alias is not an `Option` to it.
+/// Returns the `T` of a type that is written `Option<T>`. A macro sees only the tokens: an alias is not recognised.
 pub(crate) fn inner(ty: &Type) -> Option<&Type> {
     match ty {
-        // Only there because a macro passed the type on.
+        // Invisible delimiters come from another macro that passed the type on.
         Type::Group(group) => inner(&group.elem),
         Type::Paren(paren) => inner(&paren.elem),
         Type::Path(path) if path.qself.is_none() && is_option(&path.path) => {

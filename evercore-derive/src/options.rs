@@ -9,13 +9,13 @@ use darling::util::path_to_string;
 use proc_macro2::TokenStream;
 use syn::Path;
 
-/// The options of an attribute, none of which is required for reading them.
+/// The options of an attribute. None is required when they are parsed.
 pub(crate) trait Options: FromMeta {
-    /// The names of all of them.
+    /// The names of all options.
     const NAMES: &'static [&'static str];
 }
 
-/// What could be read.
+/// The options that could be read.
 pub(crate) struct Read<T> {
     pub(crate) options: T,
     names: HashSet<String>,
@@ -29,8 +29,8 @@ impl<T> Read<T> {
     }
 }
 
-/// Reads the options of one attribute, or of several: `name = value, …`. What cannot be read is a mistake of its own
-/// and hides none of the rest.
+/// Reads the options of one attribute, or of several: `name = value, …`. An option that cannot be read is a separate
+/// mistake and does not hide the others.
 pub(crate) fn read<T: Options>(
     attributes: impl IntoIterator<Item = TokenStream>,
     mistakes: &mut Accumulator,
@@ -51,7 +51,7 @@ pub(crate) fn read<T: Options>(
     let mut readable = Vec::new();
     for item in items {
         let checked = check_name::<T>(&item, &mut names).and_then(|()| {
-            // Alone, so that its mistakes are its own.
+            // Parsed alone, so that its mistakes affect no other option.
             T::from_list(std::slice::from_ref(&item))
         });
         if mistakes.handle(checked).is_some() {
@@ -89,7 +89,7 @@ fn check_name<T: Options>(item: &NestedMeta, names: &mut HashSet<String>) -> dar
     Ok(())
 }
 
-/// Like darling's own error, which would speak of a field where the user sees an option.
+/// Reports an unknown option, like darling's own error, which would call it a field.
 fn unknown(path: &Path, name: &str, names: &[&str]) -> darling::Error {
     let alike = |known: &str| strsim::jaro_winkler(name, known);
     let problem = names

@@ -1,8 +1,8 @@
-//! The parts of an item that can carry attributes: its variants and fields.
+//! Lists the parts of an item that can carry attributes: its variants and fields.
 
 use syn::{Attribute, Data};
 
-/// The attributes of each part.
+/// Returns the attributes of each part.
 pub(crate) fn attributes(data: &Data) -> Vec<&Vec<Attribute>> {
     match data {
         Data::Struct(data) => data.fields.iter().map(|field| &field.attrs).collect(),
@@ -18,7 +18,7 @@ pub(crate) fn attributes(data: &Data) -> Vec<&Vec<Attribute>> {
     }
 }
 
-/// The attributes of each part, to be changed.
+/// Returns the attributes of each part, for changes.
 pub(crate) fn attributes_mut(data: &mut Data) -> Vec<&mut Vec<Attribute>> {
     match data {
         Data::Struct(data) => data.fields.iter_mut().map(|field| &mut field.attrs).collect(),

@@ -1,4 +1,4 @@
-//! `#[retired_event]`.
+//! Expands `#[retired_event]`.
 
 mod expand;
 mod input;

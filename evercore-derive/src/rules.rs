@@ -1,4 +1,4 @@
-//! The rules that all macros share.
+//! Checks the rules that all macros share.
 
 use std::collections::HashSet;
 
@@ -10,15 +10,15 @@ use syn::{Attribute, Generics, Ident, LitStr, Path, parse_quote};
 
 use crate::value::{CratePath, Number, Texts};
 
-/// As in `evercore`, where the registry checks hand-written types.
+/// The longest stored name; the same as in `evercore`, where the registry checks hand-written types.
 const MAX_NAME_BYTES: usize = 255;
 
-/// The path that generated code starts with.
+/// Returns the path that generated code starts with.
 pub(crate) fn krate(given: Option<CratePath>) -> Path {
     given.map_or_else(|| parse_quote!(::evercore), |CratePath(path)| path)
 }
 
-/// The stored name: what was given, or else the type's name.
+/// Returns the stored name: the given one, or else the type's name.
 pub(crate) fn name(given: Option<LitStr>, ident: &Ident, mistakes: &mut Accumulator) -> LitStr {
     match given {
         Some(name) => {
@@ -29,7 +29,7 @@ pub(crate) fn name(given: Option<LitStr>, ident: &Ident, mistakes: &mut Accumula
     }
 }
 
-/// A name must be storable.
+/// Checks that a name can be stored.
 pub(crate) fn check_name(name: &LitStr) -> darling::Result<()> {
     let text = name.value();
     let problem = if text.is_empty() {
@@ -44,7 +44,7 @@ pub(crate) fn check_name(name: &LitStr) -> darling::Result<()> {
     Err(darling::Error::custom(problem).with_span(name))
 }
 
-/// The other names that were given.
+/// Checks the given aliases and returns them.
 pub(crate) fn aliases(
     what: &str,
     given: Option<Texts>,
@@ -69,7 +69,7 @@ pub(crate) fn aliases(
     aliases
 }
 
-/// The version: what was given, or else 1.
+/// Returns the version: the given one, or else 1.
 pub(crate) fn version(given: Option<Number>, mistakes: &mut Accumulator) -> u32 {
     let Some(Number { value, span }) = given else { return 1 };
     if value == 0 {
@@ -78,7 +78,7 @@ pub(crate) fn version(given: Option<Number>, mistakes: &mut Accumulator) -> u32 
     value
 }
 
-/// A stored type is one type: it takes no parameters.
+/// Refuses generic parameters: a stored name stands for exactly one type.
 pub(crate) fn no_generics(what: &str, generics: &Generics, mistakes: &mut Accumulator) {
     if generics.params.is_empty() {
         return;
@@ -87,14 +87,14 @@ pub(crate) fn no_generics(what: &str, generics: &Generics, mistakes: &mut Accumu
     mistakes.push(darling::Error::custom(problem).with_span(&generics.params));
 }
 
-/// The constant of the other names; none if there are none.
+/// Writes the constant of the aliases; nothing if there are none.
 pub(crate) fn aliases_constant(krate: &Path, aliases: &[LitStr]) -> Option<TokenStream> {
     let text = quote!(#krate::__private::core::primitive::str);
     (!aliases.is_empty())
         .then(|| quote!(const ALIASES: &'static [&'static #text] = &[#(#aliases),*];))
 }
 
-/// Announces a type.
+/// Writes the registration of a type.
 pub(crate) fn announcement(
     krate: &Path,
     allowed: Option<&Attribute>,

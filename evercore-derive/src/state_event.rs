@@ -1,4 +1,4 @@
-//! `#[state_event]`.
+//! Expands `#[state_event]`.
 
 mod expand;
 mod input;

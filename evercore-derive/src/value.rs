@@ -1,4 +1,4 @@
-//! The values that options take.
+//! Parses the values of options.
 
 use darling::FromMeta;
 use darling::ast::MetaNameValueInvalidExpr;
@@ -13,13 +13,14 @@ use syn::{
 
 /// The value that was given for an option, `name = value`, if it was given.
 ///
-/// Not an `Option` itself: darling would take only those values for one that are expressions, and some types are not.
+/// It is not an `Option` itself: for that, darling would accept only values that are expressions, and some types are
+/// not.
 #[derive(Debug)]
 pub(crate) struct Given<T>(pub(crate) Option<T>);
 
-/// What can be given for an option.
+/// A value that an option can take.
 pub(crate) trait Value: Parse {
-    /// Says what is expected, with an example.
+    /// The expected form, with an example.
     const EXPECTED: &'static str;
 }
 
@@ -31,7 +32,7 @@ pub(crate) struct AggregateType(pub(crate) TypePath);
 #[derive(Clone, Debug)]
 pub(crate) struct CratePath(pub(crate) Path);
 
-/// A number of 32 bits without a sign, and where it stands.
+/// An unsigned 32-bit number, and its place.
 #[derive(Clone, Debug)]
 pub(crate) struct Number {
     pub(crate) value: u32,
@@ -49,9 +50,9 @@ pub(crate) struct OlderShapes(pub(crate) Vec<Older>);
 /// An older shape of an event.
 #[derive(Clone, Debug)]
 pub(crate) enum Older {
-    /// One that has a type.
+    /// A shape that has a type.
     Typed(TypePath),
-    /// One that has none any more, and the function that makes the next one of its JSON.
+    /// A shape that has no type any more, with the function that converts its JSON to the next shape.
     Raw { upcast: Box<Expr> },
 }
 
@@ -59,7 +60,7 @@ pub(crate) enum Older {
 #[derive(Clone, Debug)]
 pub(crate) struct Events(pub(crate) Vec<TypePath>);
 
-/// What becomes of events that the program does not know.
+/// The treatment of events that the program does not know.
 #[derive(Clone, Debug)]
 pub(crate) enum UnknownEvents {
     Fail,
@@ -67,14 +68,14 @@ pub(crate) enum UnknownEvents {
     HandTo(Box<Expr>),
 }
 
-/// The name of a codec, and where it stands.
+/// The name of a codec, and its place.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Codec {
     pub(crate) kind: CodecKind,
     pub(crate) span: Span,
 }
 
-/// Which codec.
+/// A codec.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CodecKind {
     Json,
@@ -83,7 +84,7 @@ pub(crate) enum CodecKind {
     Protobuf,
 }
 
-/// Whether an option is there that takes no value.
+/// Whether an option without a value is given.
 #[derive(Debug, Default)]
 pub(crate) struct Word(pub(crate) bool);
 
@@ -210,7 +211,7 @@ impl Parse for Older {
 }
 
 impl Older {
-    /// Where it is listed.
+    /// Returns its place in the list.
     pub(crate) fn span(&self) -> Span {
         match self {
             Self::Typed(path) => path.span(),

@@ -1,4 +1,4 @@
-//! Landing a commit: first all that can refuse it, then all that it changes.
+//! Stores commits: first checks everything that can refuse one, then changes the log.
 
 use std::sync::Arc;
 
@@ -74,8 +74,8 @@ impl Log {
         }
     }
 
-    /// A key is free if nobody holds it, or if its holder is given another or the same one in this commit, or none. No
-    /// two writes of a commit may take the same key.
+    /// Checks the natural keys that a commit sets. A key is free if no aggregate holds it, or if its holder's key is
+    /// set or cleared in the same commit. No two writes of a commit may set the same key.
     fn check_keys(&self, writes: &[AggregateWrite]) -> Result<()> {
         let changed = || writes.iter().filter(|write| write.key != KeyChange::Keep);
         let changing: HashSet<AggregateId> = changed().map(|write| write.id).collect();
@@ -92,7 +92,7 @@ impl Log {
         Ok(())
     }
 
-    /// Writes a commit that nothing refuses.
+    /// Writes a commit that has passed the checks.
     fn land(&mut self, commit: Commit) -> Committed {
         let Commit { id, recorded_at, writes, events, snapshots, idempotency } = commit;
         self.version += 1;
@@ -141,7 +141,7 @@ impl Log {
         self.aggregates.insert(write.id, stored);
     }
 
-    /// A type's name, which is stored from now on.
+    /// Returns the shared name of a type, and stores it if it is new.
     pub(crate) fn aggregate_type(&mut self, name: &str) -> Arc<str> {
         shared(&mut self.aggregate_types, name)
     }
@@ -188,7 +188,7 @@ impl Log {
     }
 }
 
-/// A name, once for all who use it.
+/// Returns the shared copy of a name, and adds it if it is new.
 fn shared(names: &mut HashSet<Arc<str>>, name: &str) -> Arc<str> {
     if let Some(known) = names.get(name) {
         return Arc::clone(known);

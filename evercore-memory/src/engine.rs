@@ -1,4 +1,4 @@
-//! The engine: one log behind one lock.
+//! Implements the engine, with one log behind one lock.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,12 +23,12 @@ use crate::log::{Log, Version};
 use crate::read::View;
 use crate::subscriptions::Subscriptions;
 
-/// Every commit is told of, so this is but a safety net.
+/// The poll interval. Every commit is signalled, so this is only a safety net.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Keeps everything in memory, for as long as it or a store on it lives.
+/// A storage engine that keeps everything in memory, for as long as it or a store on it exists.
 ///
-/// A clone is the same engine: open a second store on one to see what another process would see.
+/// A clone is the same engine: open a second store on a clone to see what another process would see.
 #[derive(Clone)]
 pub struct MemoryEngine {
     shared: Arc<Shared>,
@@ -36,7 +36,7 @@ pub struct MemoryEngine {
 
 struct Shared {
     log: RwLock<Log>,
-    /// Locked before the log, where both are.
+    /// Locked before the log if both are locked.
     subscriptions: Mutex<Subscriptions>,
     closed: AtomicBool,
     grown: LogSignal,
@@ -65,13 +65,13 @@ inventory::submit! {
 }
 
 impl MemoryEngine {
-    /// An empty one.
+    /// Creates an empty engine.
     #[must_use]
     pub fn new() -> Self {
         Self::with_clock(Arc::new(SystemClock))
     }
 
-    /// An empty one by whose clock leases end, and nothing else.
+    /// Creates an empty engine that takes the end of leases, and nothing else, from `clock`.
     #[must_use]
     pub fn with_clock(clock: Arc<dyn Clock>) -> Self {
         let shared = Shared {
@@ -84,7 +84,8 @@ impl MemoryEngine {
         Self { shared: Arc::new(shared) }
     }
 
-    /// What its next calls meet: conflicts, delays, lost answers. All clones of the engine share it.
+    /// Returns the faults planned for its next calls: conflicts, delays, lost answers. All clones of the engine share
+    /// them.
     #[must_use]
     pub fn faults(&self) -> &Faults {
         &self.shared.faults
@@ -94,7 +95,7 @@ impl MemoryEngine {
         self.shared.read()
     }
 
-    /// Looks at subscriptions and the log as of one moment.
+    /// Reads subscriptions and the log as of one moment.
     pub(crate) fn with_subscriptions<T>(
         &self,
         look: impl FnOnce(&Subscriptions, &Log) -> T,

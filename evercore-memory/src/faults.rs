@@ -1,4 +1,4 @@
-//! Faults on demand, for tests of what a program does when its storage fails.
+//! Injects faults, for tests of what a program does when its storage fails.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -10,11 +10,12 @@ use std::time::Duration;
 use evercore::engine::{AggregateWrite, Commit, Precondition};
 use evercore::{BoxError, CommitId, ConflictReason, Error, Result};
 
-/// What the next calls to an engine meet. Given by [`MemoryEngine::faults`](crate::MemoryEngine::faults).
+/// The faults planned for the next calls to an engine. Returned by
+/// [`MemoryEngine::faults`](crate::MemoryEngine::faults).
 ///
-/// Faults are met in the order in which they were planned, one by each call of their kind; calls after the last one
-/// find a sound engine again. Every commit counts, whichever store or task sends it. What a subscription reads and records
-/// meets no faults.
+/// Faults occur in the order in which they were planned, one for each call of their kind; calls after the last one
+/// succeed again. Every commit counts, whichever store or task sends it. Reads and settlements of subscriptions meet no
+/// faults.
 ///
 /// # Example: a service that survives two conflicts
 /// ```standalone_crate
@@ -48,7 +49,7 @@ use evercore::{BoxError, CommitId, ConflictReason, Error, Result};
 /// # }
 /// ```
 ///
-/// # Example: another writer that is really there
+/// # Example: a real concurrent writer
 /// ```standalone_crate
 /// # use evercore::{Aggregate, Error, EventStore, state_event};
 /// # use evercore_memory::MemoryEngine;
@@ -84,11 +85,11 @@ use evercore::{BoxError, CommitId, ConflictReason, Error, Result};
 #[derive(Clone, Default)]
 pub struct Faults(Arc<Plan>);
 
-/// What a commit meets.
+/// A fault of a commit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CommitFault {
-    /// Another writer is faster: [`Error::Conflict`]. `with_context` runs again.
+    /// Another writer commits first: [`Error::Conflict`]. `with_context` reruns its closure.
     Conflict,
     /// The database stays busy: [`Error::Busy`].
     Busy,
@@ -96,19 +97,19 @@ pub enum CommitFault {
     Unavailable,
     /// The disk is full: [`Error::DiskFull`].
     DiskFull,
-    /// The disk fails, or a permission is gone: [`Error::Storage`], which no retry helps.
+    /// The disk fails, or a permission is missing: [`Error::Storage`], for which no retry helps.
     Failed,
-    /// It lands, and its answer is lost: [`Error::OutcomeUnknown`]. The store asks for the outcome by itself and hands
-    /// on a success, unless [that fails as well](Faults::next_outcomes).
+    /// The commit is stored, and its answer is lost: [`Error::OutcomeUnknown`]. The store asks for the outcome by
+    /// itself and returns success, unless [that fails as well](Faults::next_outcomes).
     AnswerLost,
-    /// It is lost on its way, so that nothing lands: [`Error::OutcomeUnknown`]. The store asks for the outcome by itself
-    /// and hands on [`Error::Unavailable`], unless [that fails as well](Faults::next_outcomes).
+    /// The commit is lost on its way, so that nothing is stored: [`Error::OutcomeUnknown`]. The store asks for the
+    /// outcome by itself and returns [`Error::Unavailable`], unless [that fails as well](Faults::next_outcomes).
     RequestLost,
-    /// It lands after this time.
+    /// The commit is stored after this delay.
     Delay(Duration),
 }
 
-/// What a call meets that writes nothing.
+/// A fault of a call that writes nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ReadFault {
@@ -118,13 +119,13 @@ pub enum ReadFault {
     Unavailable,
     /// The disk cannot be read: [`Error::Storage`].
     Failed,
-    /// It is answered after this time.
+    /// The answer comes after this delay.
     Delay(Duration),
 }
 
 #[derive(Default)]
 struct Plan {
-    /// Whether anything is planned; a sound engine looks no further.
+    /// Whether a fault was ever planned; without one, the queues are not locked.
     armed: AtomicBool,
     queues: Mutex<Queues>,
 }
@@ -141,21 +142,21 @@ enum BeforeCommit {
     Work(Pin<Box<dyn Future<Output = ()> + Send>>),
 }
 
-/// What becomes of a commit once its fault is met.
+/// The further path of a commit after its fault.
 pub(crate) enum Fate {
-    /// It is sent on.
+    /// The commit is executed.
     Sent,
-    /// It is sent on, and what it answers is not heard.
+    /// The commit is executed, and its answer is lost.
     Unheard,
 }
 
 impl Faults {
-    /// Plans what the next commit meets that nothing is planned for yet.
+    /// Plans a fault for the next commit that has none yet.
     pub fn next_commit(&self, fault: CommitFault) -> &Self {
         self.next_commits(1, fault)
     }
 
-    /// Plans what the next `count` commits meet.
+    /// Plans the same fault for the next `count` commits that have none yet.
     pub fn next_commits(&self, count: usize, fault: CommitFault) -> &Self {
         self.plan(|queues| {
             let faults = std::iter::repeat_n(fault, count);
@@ -163,43 +164,44 @@ impl Faults {
         })
     }
 
-    /// Plans work that is done when the next commit arrives and before it is looked at, such as a write by someone
-    /// else. What that work commits itself meets the faults that are planned after it.
+    /// Plans work that runs when the next commit arrives and before it is checked, such as a write by another task.
+    /// Commits of that work meet the faults planned after it.
     pub fn before_next_commit(&self, work: impl Future<Output = ()> + Send + 'static) -> &Self {
         self.plan(|queues| queues.commits.push_back(BeforeCommit::Work(Box::pin(work))))
     }
 
-    /// Plans what the next load of an aggregate meets.
+    /// Plans a fault for the next load of an aggregate.
     pub fn next_load(&self, fault: ReadFault) -> &Self {
         self.next_loads(1, fault)
     }
 
-    /// Plans what the next `count` loads of aggregates meet.
+    /// Plans the same fault for the next `count` loads of aggregates.
     pub fn next_loads(&self, count: usize, fault: ReadFault) -> &Self {
         self.plan(|queues| queues.loads.extend(std::iter::repeat_n(fault, count)))
     }
 
-    /// Plans what the next `count` questions for a commit's outcome meet, which the store asks when an answer was lost.
+    /// Plans the same fault for the next `count` queries for a commit's outcome, which the store sends when an answer
+    /// was lost.
     ///
-    /// It asks again for up to a second while the database is [unavailable](ReadFault::Unavailable), and hands on
-    /// [`Error::OutcomeUnknown`] when that does not help, or on any other fault at once.
+    /// The store repeats the query for up to a second while the database is [unavailable](ReadFault::Unavailable). If
+    /// that does not help, or on any other fault at once, it returns [`Error::OutcomeUnknown`].
     pub fn next_outcomes(&self, count: usize, fault: ReadFault) -> &Self {
         self.plan(|queues| queues.outcomes.extend(std::iter::repeat_n(fault, count)))
     }
 
-    /// How many faults are planned and not yet met.
+    /// Returns the number of faults that are planned and have not occurred yet.
     #[must_use]
     pub fn remaining(&self) -> usize {
         let queues = self.queues();
         queues.commits.len() + queues.loads.len() + queues.outcomes.len()
     }
 
-    /// Forgets what is planned: the engine is sound again.
+    /// Removes all planned faults.
     pub fn clear(&self) {
         *self.queues() = Queues::default();
     }
 
-    /// Lets a commit meet its fault. `Err` if it goes no further.
+    /// Applies the next fault to a commit. `Err` if the commit is not executed.
     pub(crate) async fn meet_commit(&self, commit: &Commit) -> Result<Fate> {
         let fault = match self.next(|queues| queues.commits.pop_front()) {
             None => return Ok(Fate::Sent),
@@ -224,12 +226,12 @@ impl Faults {
         }
     }
 
-    /// Lets a load meet its fault.
+    /// Applies the next fault to a load.
     pub(crate) async fn meet_load(&self) -> Result<()> {
         meet(self.next(|queues| queues.loads.pop_front()), "load an aggregate").await
     }
 
-    /// Lets a question for an outcome meet its fault.
+    /// Applies the next fault to a query for an outcome.
     pub(crate) async fn meet_outcome(&self) -> Result<()> {
         meet(self.next(|queues| queues.outcomes.pop_front()), "look for a commit").await
     }
@@ -249,7 +251,7 @@ impl Faults {
     }
 }
 
-/// The answer that is heard if a commit's own is lost.
+/// Returns the error of a commit whose answer was lost.
 pub(crate) fn outcome_unknown(commit: CommitId) -> Error {
     Error::OutcomeUnknown { commit, source: source() }
 }
@@ -267,11 +269,12 @@ async fn meet(fault: Option<ReadFault>, operation: &'static str) -> Result<()> {
     }
 }
 
-/// As if another writer had added an event to the first aggregate of the commit, or created it.
+/// Returns the conflict that would follow if another writer had added an event to the first aggregate of the commit, or
+/// created it.
 fn conflict(commit: &Commit) -> Error {
     let Some(AggregateWrite { id, aggregate_type, precondition, .. }) = commit.writes.first()
     else {
-        // Nothing that could have changed.
+        // Without a write, there is nothing to conflict with.
         return busy();
     };
     let reason = match precondition {

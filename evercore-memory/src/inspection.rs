@@ -1,4 +1,4 @@
-//! What is stored, as it is. Nothing is ever wrong with it here.
+//! Shows the stored data as they are, for verification. In memory, they are never damaged.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -26,7 +26,7 @@ impl Inspection for MemoryEngine {
     async fn events(&self, request: &InspectEvents) -> Result<Vec<InspectedEvent>> {
         let log = self.read()?;
         let InspectEvents { after, up_to, limit } = *request;
-        // Those of the same aggregate as well, as far as they come after.
+        // Includes the aggregate of `after` itself, for its later events.
         let aggregates = log.aggregates.range(after_id(after.aggregate_id.checked_sub(1)));
         let wanted = aggregates.take_while(|(id, _)| id.get() <= up_to);
         let events = wanted.flat_map(|(_, stored)| &stored.events).map(|&at| log.event(at));

@@ -1,8 +1,8 @@
-//! Evercore's storage engine in memory, for unit tests.
+//! Stores Evercore's events in memory, for unit tests.
 //!
-//! It keeps the whole contract of [`StorageEngine`](evercore::engine::StorageEngine) but for durability: commits land
-//! whole or not at all, views are consistent, and any number of tasks may use it. It is written to be obviously right:
-//! read it as the specification of what the engines with a database do.
+//! It fulfils the whole contract of [`StorageEngine`](evercore::engine::StorageEngine) except durability: commits are
+//! atomic, views are consistent, and any number of tasks may use it. It is written to be obviously right, so it can be
+//! read as the specification of the engines with a database.
 //!
 //! # Example
 //! ```standalone_crate
@@ -30,9 +30,9 @@
 //! # }
 //! ```
 //!
-//! What a program does when its storage fails is tested with [`Faults`]: conflicts, delays, lost answers.
+//! [`Faults`] test what a program does when its storage fails: conflicts, delays, lost answers.
 //!
-//! Code that takes a URL gets a store of its own from each `memory:`, once the program names this crate:
+//! Code that takes a URL can be given `memory:`, which opens a new store each time, once the program names this crate:
 //! `use evercore_memory as _;`.
 
 mod commit;

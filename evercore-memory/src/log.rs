@@ -1,4 +1,4 @@
-//! What is stored. Nothing is overwritten that an open view may still need.
+//! Holds the stored data. Data that an open view may still need are never overwritten.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,22 +9,22 @@ use evercore::{
 };
 use foldhash::{HashMap, HashSet};
 
-/// Everything that was committed.
+/// All committed data.
 #[derive(Debug, Default)]
 pub(crate) struct Log {
-    /// An event's position is its index plus one.
+    /// All events; an event's position is its index plus one.
     pub(crate) events: Vec<RecordedEvent>,
-    /// New ids come after old ones, so that the tree grows at its end.
+    /// All aggregates by id. New ids come after old ones, so that the tree grows at its end.
     pub(crate) aggregates: BTreeMap<AggregateId, StoredAggregate>,
     /// The names of event types, each once.
     pub(crate) event_types: HashSet<Arc<str>>,
-    /// The types that there are or may be aggregates of.
+    /// The names of aggregate types that are registered or stored.
     pub(crate) aggregate_types: HashSet<Arc<str>>,
-    /// Who held a key since when.
+    /// The holders of each natural key over time.
     pub(crate) keys: HashMap<(Arc<str>, NaturalKey), History<Option<AggregateId>>>,
-    /// So do these.
+    /// The outcomes of commits. New ids come after old ones here, too.
     pub(crate) outcomes: BTreeMap<CommitId, CommitOutcome>,
-    /// What landed with a key.
+    /// The commit that was stored with each idempotency key.
     pub(crate) firsts: HashMap<IdempotencyKey, FirstOutcome>,
     /// The number of commits so far.
     pub(crate) version: Version,
@@ -42,10 +42,10 @@ pub(crate) struct StoredAggregate {
     pub(crate) snapshot: Option<NewSnapshot>,
 }
 
-/// A moment in the life of the log.
+/// A state of the log, as the number of commits before it.
 pub(crate) type Version = u64;
 
-/// The values that something has had, each with the version that set it.
+/// The values of something over time, each with the version that set it.
 #[derive(Debug)]
 pub(crate) struct History<T>(Vec<(Version, T)>);
 
@@ -60,7 +60,7 @@ impl<T> History<T> {
         self.0.push((version, value));
     }
 
-    /// The value at a version.
+    /// Returns the value at a version.
     pub(crate) fn at(&self, version: Version) -> Option<&T> {
         self.0.iter().rev().find(|(set, _)| *set <= version).map(|(_, value)| value)
     }
@@ -75,7 +75,7 @@ impl Log {
         &self.events[index(position)]
     }
 
-    /// The aggregate that holds a key now.
+    /// Returns the aggregate that holds a key now.
     pub(crate) fn holder(
         &self,
         aggregate_type: &Arc<str>,
@@ -87,33 +87,33 @@ impl Log {
 }
 
 impl StoredAggregate {
-    /// Its last event's number.
+    /// Returns the sequence of its last event.
     pub(crate) fn sequence(&self) -> Sequence {
         sequence(self.events.len())
     }
 
-    /// Its key now.
+    /// Returns its current key.
     pub(crate) fn current_key(&self) -> Option<&NaturalKey> {
         self.key.at(Version::MAX).and_then(Option::as_ref)
     }
 }
 
-/// The index in [`Log::events`] of a position.
+/// Returns the index in [`Log::events`] of a position.
 pub(crate) fn index(position: Position) -> usize {
     usize::try_from(position.get() - 1).expect("BUG: positions in memory start at 1")
 }
 
-/// The position of the `count`th event.
+/// Returns the position of the `count`th event.
 pub(crate) fn position(count: usize) -> Position {
     i64::try_from(count).ok().and_then(|count| Position::new(count).ok()).expect("BUG: a count")
 }
 
-/// The sequence of an aggregate's `count`th event.
+/// Returns the sequence of an aggregate's `count`th event.
 pub(crate) fn sequence(count: usize) -> Sequence {
     i64::try_from(count).ok().and_then(|count| Sequence::new(count).ok()).expect("BUG: a count")
 }
 
-/// A count of events from a sequence.
+/// Converts a sequence to a count of events.
 pub(crate) fn count(sequence: Sequence) -> usize {
     usize::try_from(sequence.get()).unwrap_or(usize::MAX)
 }

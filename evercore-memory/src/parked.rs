@@ -1,4 +1,4 @@
-//! Parked events, in the order of the log and by aggregate.
+//! Keeps parked events, in the order of the log and by aggregate.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
@@ -62,7 +62,7 @@ impl ParkedEvents {
         rest.map(|(position, parked)| (*position, parked))
     }
 
-    /// The first one of the aggregate that a parked event belongs to.
+    /// Returns the first parked event of the aggregate that a parked event belongs to.
     pub(crate) fn first_beside(&self, position: Position) -> Option<Position> {
         let parked = self.by_position.get(&position)?;
         self.queues.get(&parked.aggregate_id)?.positions.first().copied()
@@ -73,7 +73,7 @@ impl ParkedEvents {
         is_redriven || parked.redrive_at.is_some_and(|at| at <= now)
     }
 
-    /// Whether any event of a partition is to be handled again.
+    /// Whether any event of a partition is due to be redriven.
     pub(crate) fn are_due(&self, partition: Partition, now: DateTime<Utc>) -> bool {
         let mut of_partition = self.queues.iter().filter(|(id, _)| partition.contains(**id));
         of_partition.any(|(_, queue)| queue.redrive)
@@ -103,7 +103,7 @@ impl ParkedEvents {
         self.queues.values_mut().for_each(|queue| queue.redrive = true);
     }
 
-    /// Has the parked events of an aggregate handled again.
+    /// Marks the parked events of an aggregate to be redriven.
     pub(crate) fn redrive(&mut self, aggregate_id: AggregateId) {
         if let Some(queue) = self.queues.get_mut(&aggregate_id) {
             queue.redrive = true;
@@ -118,7 +118,7 @@ impl ParkedEvents {
         if reason.is_some() {
             queue.redrive = false;
         } else if is_new && !is_behind {
-            // It waits for what was discarded meanwhile.
+            // The event that it waits for was discarded meanwhile.
             queue.redrive = true;
         }
         let parked = self.by_position.entry(*position).or_insert(Parked {

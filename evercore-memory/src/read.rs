@@ -1,4 +1,4 @@
-//! Reading, as of a moment.
+//! Reads the log as of a moment.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use evercore::{AggregateId, Position, RecordedEvent, Sequence};
 
 use crate::log::{Log, StoredAggregate, Version, count};
 
-/// The log as it was at some moment.
+/// The log as it was at one moment.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct View<'a> {
     pub(crate) log: &'a Log,
@@ -87,7 +87,7 @@ impl View<'_> {
         events.iter().take(limit(most)).map(|&position| self.log.event(position).clone()).collect()
     }
 
-    /// The positions of the events that this view shows of an aggregate, up to a sequence.
+    /// Returns the positions of an aggregate's events that this view shows, up to a sequence.
     fn events_of<'s>(
         &self,
         stored: &'s StoredAggregate,

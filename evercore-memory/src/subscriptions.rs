@@ -1,4 +1,4 @@
-//! Subscriptions: how far they are and who moves them.
+//! Keeps subscriptions: their partitions, leases and parked events.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use evercore::{
 use crate::log::Log;
 use crate::parked::{Parked, ParkedEvents};
 
-/// The most events that one call looks at.
+/// The most events that one call looks at, unless it asks for more.
 const MOST_LOOKED_AT: usize = 10_000;
 
 /// All subscriptions, by name.
@@ -40,7 +40,7 @@ struct Subscription {
     discarded: BTreeMap<Position, Discarded>,
 }
 
-/// A partition.
+/// A stored partition.
 #[derive(Debug)]
 struct Place {
     cursor: Position,
@@ -56,7 +56,7 @@ struct Lease {
     until: DateTime<Utc>,
 }
 
-/// Somebody has asked for a partition.
+/// A worker's request for a partition.
 #[derive(Debug)]
 struct Wanted {
     by: String,
@@ -94,7 +94,7 @@ impl Log {
         page
     }
 
-    /// The position that a start stands for.
+    /// Returns the position that a start stands for.
     pub(crate) fn resolve(&self, start: Start) -> Result<Position> {
         match start {
             Start::Beginning => Ok(Position::START),
@@ -104,7 +104,7 @@ impl Log {
             }
             Start::After(position) => Ok(position),
             Start::From(time) => {
-                // To the microsecond, as engines store it.
+                // Cut to the microsecond, as engines store times.
                 let from = time.timestamp_micros();
                 let before = self
                     .events
@@ -177,7 +177,7 @@ impl Subscriptions {
             .collect()
     }
 
-    /// Those after one of this name.
+    /// Returns the subscriptions after this name, in order.
     pub(crate) fn inspect<'a>(
         &'a self,
         log: &'a Log,
@@ -195,7 +195,7 @@ impl Subscriptions {
         })
     }
 
-    /// The parked events after one of a subscription.
+    /// Returns the parked events after this subscription and position, in order.
     pub(crate) fn inspect_parked<'a>(
         &'a self,
         log: &'a Log,
@@ -222,7 +222,7 @@ impl Subscriptions {
         })
     }
 
-    /// The last token that was given.
+    /// Returns the last token that was given.
     pub(crate) const fn last_token(&self) -> i64 {
         self.last_token
     }
@@ -246,7 +246,7 @@ impl Subscriptions {
             let leases = stored.partitions.iter().filter_map(|place| place.lease.as_ref());
             return Ok(match leases.min_by_key(|lease| lease.until) {
                 Some(lease) => Acquired::Taken { owner: lease.owner.clone(), until: lease.until },
-                // Promised to somebody who has not come yet.
+                // Reserved for a worker that has asked for it and not acquired it yet.
                 None => {
                     Acquired::Taken { owner: "somebody who asked for it".to_owned(), until: now }
                 }
@@ -322,7 +322,8 @@ impl Subscriptions {
             stored.parked.redrive(handled.aggregate_id);
         }
         for event in parked {
-            // Without a cursor that moves it is parked anew, unless it was discarded meanwhile.
+            // If the cursor does not move, the event was parked before: it is parked again, unless it was discarded
+            // meanwhile.
             if cursor.is_some() || stored.parked.contains(event.position) {
                 stored.parked.park(event, now);
             }
@@ -408,7 +409,7 @@ impl Subscriptions {
                     let (name, position) = (name.to_string(), *position);
                     return Err(Error::ParkedBehind { name, position, first });
                 }
-                // All of its aggregate: a later one that is parked now is to be handled after them.
+                // Redrives all events of the aggregate, so that one parked later is handled after them.
                 if let Some(aggregate_id) = stored.parked.get(*position).map(|it| it.aggregate_id) {
                     stored.parked.redrive(aggregate_id);
                 }
@@ -481,7 +482,7 @@ impl Subscription {
         Ok(())
     }
 
-    /// The first parked event of the aggregate that a parked event belongs to.
+    /// Returns the first parked event of the aggregate that a parked event belongs to.
     fn first_parked_beside(&self, name: &SubscriptionName, position: Position) -> Result<Position> {
         let not_parked = || Error::NotParked { name: name.to_string(), position };
         self.parked.first_beside(position).ok_or_else(not_parked)
@@ -493,7 +494,7 @@ impl Place {
         Self { cursor, token: 0, lease: None, wanted: None, failure: None }
     }
 
-    /// Ends the lease, whoever has it.
+    /// Ends the lease and any request for the partition.
     fn take_away(&mut self, token: i64) {
         self.token = token;
         self.lease = None;
@@ -527,13 +528,13 @@ impl Place {
     }
 }
 
-/// The time after another one by so much, or the last one that there is.
+/// Returns the time that is `time` after `now`, at most the last one that the calendar has.
 pub(crate) fn later(now: DateTime<Utc>, time: Duration) -> DateTime<Utc> {
     let delta = chrono::TimeDelta::from_std(time).ok();
     delta.and_then(|delta| now.checked_add_signed(delta)).unwrap_or(DateTime::<Utc>::MAX_UTC)
 }
 
-/// The index in [`Log::events`] of the first event after a position.
+/// Returns the index in [`Log::events`] of the first event after a position.
 fn index_after(position: Position) -> usize {
     usize::try_from(position.get()).unwrap_or(usize::MAX)
 }

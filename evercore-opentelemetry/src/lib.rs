@@ -1,8 +1,8 @@
-//! Traces that lead from a commit to what its events cause.
+//! Links traces from a commit to the handlers of its events.
 //!
-//! A store with [`trace_metadata`] notes on every event in which span it was staged, as W3C Trace Context says it: the
-//! metadata `traceparent` and `tracestate` (<https://www.w3.org/TR/trace-context/>). A [`traced`] handler works in a span
-//! of its own for each event, which links to that one, in whichever process and however much later.
+//! A store with [`trace_metadata`] records on every event the span in which it was staged, in the form of W3C Trace
+//! Context: the metadata `traceparent` and `tracestate` (<https://www.w3.org/TR/trace-context/>). A [`traced`] handler
+//! works in a span of its own for each event, which links to that span, in any process and at any later time.
 //!
 //! # Example
 //! ```standalone_crate
@@ -56,7 +56,7 @@ use tracing_opentelemetry::OpenTelemetrySpanExt;
 const TRACEPARENT: &str = "traceparent";
 const TRACESTATE: &str = "tracestate";
 
-/// The only version of `traceparent` that there is.
+/// The only existing version of `traceparent`.
 const VERSION: &str = "00";
 
 /// A handler that works in a span for each event. Made by [`traced`].
@@ -64,8 +64,8 @@ const VERSION: &str = "00";
 #[must_use = "a handler does nothing until a subscription runs it"]
 pub struct Traced<H>(H);
 
-/// The span that the task is in, as metadata: `traceparent`, and `tracestate` if there is one. Nothing outside of any
-/// trace.
+/// Returns the current span as metadata: `traceparent`, and `tracestate` if there is one. Outside of any trace, the
+/// metadata are empty.
 ///
 /// For [`EventStoreBuilder::metadata_source`](evercore::EventStoreBuilder::metadata_source).
 #[must_use]
@@ -85,7 +85,7 @@ pub fn trace_metadata() -> Metadata {
     }
 }
 
-/// The span in which an event was staged. `None` if it is not known, or not as W3C Trace Context says it.
+/// Returns the span in which an event was staged. `None` if the event has no valid `traceparent`.
 #[must_use]
 pub fn span_context(event: &RecordedEvent) -> Option<SpanContext> {
     let text = |name| event.metadata().get(name).and_then(|value| value.as_str());
@@ -110,17 +110,17 @@ pub fn span_context(event: &RecordedEvent) -> Option<SpanContext> {
     context.is_valid().then_some(context)
 }
 
-/// Links a span to those in which events were staged: for handlers of your own, and transactional ones.
+/// Links a span to the spans in which events were staged: for handlers that make their own spans, and for transactional
+/// ones.
 pub fn link<'a>(span: &Span, events: impl IntoIterator<Item = &'a RecordedEvent>) {
     for context in events.into_iter().filter_map(span_context) {
         span.add_link(context);
     }
 }
 
-/// Has a handler work in a span for each event, which begins a trace and links to the span in which the event was
-/// staged.
+/// Runs a handler in a span for each event, which begins a trace and links to the span in which the event was staged.
 ///
-/// The handler is given its events one at a time. What it fails with, or panics with, is an error of the event's span.
+/// The handler gets its events one at a time. Its errors and panics are recorded as an error of the event's span.
 pub const fn traced<H: Handler>(handler: H) -> Traced<H> {
     Traced(handler)
 }

@@ -1,4 +1,4 @@
-//! Begins transactions.
+//! Begins transactions so that a dropped future leaves none open.
 
 use std::time::Duration;
 
@@ -9,19 +9,19 @@ use sqlx::pool::PoolConnection;
 use sqlx::{PgTransaction, Postgres, SqlSafeStr, Transaction};
 use tokio::runtime::Handle;
 
-/// What is decided under a lock must see what was committed before the lock.
+/// Begins a transaction in which decisions made under a lock see what was committed before the lock was taken.
 pub(crate) const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
 
-/// A call that goes on to its end if nobody waits for it any more, for as long as an answer can be hoped for.
+/// A call that, when its caller stops waiting, continues in the background for up to `patience`.
 struct ToItsEnd<T: Send + 'static> {
     call: Option<BoxFuture<'static, T>>,
     patience: Duration,
 }
 
-/// Begins a transaction on a connection that a pool has given. If this is dropped, what was begun is rolled back.
+/// Begins a transaction on a pool's connection. If this future is dropped, the transaction is rolled back.
 ///
-/// The driver takes note of a transaction when it hears that it has begun, and rolls back no other: a connection whose
-/// BEGIN was cut short would be back in the pool with a transaction that nobody knows of.
+/// The driver registers a transaction only once the server has confirmed it, and rolls back no other. A connection
+/// whose BEGIN was cut short would return to the pool with an open transaction unknown to the driver.
 pub(crate) async fn begin(
     connection: PoolConnection<Postgres>,
     sql: impl SqlSafeStr,

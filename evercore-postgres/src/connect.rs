@@ -1,4 +1,4 @@
-//! Announces the engine for its URL schemes.
+//! Registers the engine for its URL schemes.
 
 use std::sync::Arc;
 

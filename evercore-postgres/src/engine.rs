@@ -1,4 +1,4 @@
-//! The engine: readers in a pool, writers behind a queue.
+//! Implements the storage engine with a pool of connections that read and a queue to the writers.
 
 use std::fmt;
 use std::sync::{Arc, PoisonError};
@@ -31,24 +31,24 @@ pub struct PostgresEngine {
 }
 
 impl PostgresEngine {
-    /// Opens the engine. The schema is left as it is: see [`StorageEngine::migrate`].
+    /// Opens the engine. It does not change the schema: see [`StorageEngine::migrate`].
     ///
     /// # Errors
-    /// - [`Error::CannotOpen`] if the database cannot be reached, or would break a promise.
+    /// - [`Error::CannotOpen`] if the database cannot be reached, or its settings break a guarantee of the engine.
     /// - [`Error::NoRuntime`] outside of a tokio runtime. The engine works on the one that it is opened in.
     pub async fn open(options: PostgresOptions) -> Result<Self> {
         let shared = Shared::open(options).await?;
         Ok(Self { shared: Arc::new(shared) })
     }
 
-    /// The transactions that append and have not ended: readers of the log are shown nothing beyond the lowest of their
-    /// floors. At most 100, the lowest first.
+    /// Returns the transactions that append and have not ended, the lowest floor first, at most 100. Readers of the log
+    /// are shown nothing beyond the lowest floor.
     ///
-    /// The engine looks by itself when the log has not gone on for
-    /// [`frontier_patience`](PostgresOptions::frontier_patience), and warns.
+    /// The engine looks for these transactions by itself, and logs a warning, when the log has not advanced for
+    /// [`frontier_patience`](PostgresOptions::frontier_patience).
     ///
     /// # Errors
-    /// What the server says if it cannot be asked.
+    /// The server's error if the query fails.
     pub async fn frontier_holders(&self) -> Result<Vec<FrontierHolder>> {
         self.shared
             .answered(|| async move {
@@ -126,7 +126,7 @@ impl StorageEngine for PostgresEngine {
             .await
             .map_err(|_closed| self.shared.runtime.reason(Error::Closed))?;
         answered.await.unwrap_or_else(|lost| {
-            // The writer ended with the commit in its hands.
+            // The writer ended while it held the commit.
             Err(Error::OutcomeUnknown { commit: id, source: lost.into() })
         })
     }
@@ -190,7 +190,8 @@ impl StorageEngine for PostgresEngine {
     async fn close(&self) -> Result<()> {
         let queue = self.shared.queue.lock().unwrap_or_else(PoisonError::into_inner).take();
         drop(queue);
-        // Left where it is until it has ended: if this is dropped, the next close waits for it.
+        // The handle stays in place until the task has ended: if this future is dropped, the next close waits for the
+        // task.
         let mut writers = self.shared.writers.lock().await;
         if let Some(task) = &mut *writers {
             let ended = task.await;
@@ -199,7 +200,7 @@ impl StorageEngine for PostgresEngine {
                 Err(panic) if panic.is_panic() => {
                     return Err(Error::storage("end the writers", panic));
                 }
-                // Otherwise they have ended with their runtime.
+                // Otherwise the writers have ended, by themselves or with their runtime.
                 _ => {}
             }
         }

@@ -1,4 +1,4 @@
-//! Says what the driver's errors mean: who may retry, and whether a commit may have landed.
+//! Classifies the driver's errors: whether a retry may succeed, and whether a commit may have been stored.
 //!
 //! The server's answers are judged by the class of their SQLSTATE, with overrides for single codes ([PostgreSQL's
 //! documentation, appendix A](https://www.postgresql.org/docs/current/errcodes-appendix.html)). One table serves reads,
@@ -13,25 +13,25 @@ use evercore::{BoxError, Error, OpenProblem};
 use sqlx::error::DatabaseError;
 use sqlx::postgres::{PgDatabaseError, PgSeverity};
 
-/// What is left to do with a group of commits whose statement failed.
+/// The failure of the statement that stores a group of commits, by what is left to do.
 #[derive(Debug)]
 pub(crate) enum CommitFailure {
-    /// The server has ended the session before it read the statement; on another connection the same may work.
+    /// The server ended the session before it read the statement; on another connection it may succeed.
     NotRun(sqlx::Error),
-    /// The server has rolled it back.
+    /// The server has rolled the statement back.
     RolledBack(sqlx::Error),
-    /// The server has rolled it back in favour of another transaction; the same again may work.
+    /// The server has rolled the statement back in favour of another transaction; a retry may succeed.
     LostRace(sqlx::Error),
-    /// The connection is gone, and nobody knows.
+    /// The connection is gone, and the outcome is unknown.
     Unknown(sqlx::Error),
 }
 
-/// What a failure means for the caller.
+/// The meaning of a failure for the caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Class {
-    /// The server is there and has not got to it: a lock, a time-out, a lost race, too little memory. Passes.
+    /// The server is up but could not do it now: a lock, a time-out, a lost race, too little memory. Passes.
     Busy,
-    /// The session or the way to the server is gone, or its system fails. Passes.
+    /// The session or the connection to the server is lost, or the server's system fails. Passes.
     Unavailable,
     /// The disk is full. Passes once there is room.
     DiskFull,
@@ -45,7 +45,7 @@ enum Class {
     Other,
 }
 
-/// What a failure proves about the statement that commits.
+/// The fate of the statement that commits, as far as a failure proves it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fate {
     NotRun,
@@ -54,17 +54,17 @@ enum Fate {
     Unknown,
 }
 
-/// What an SQLSTATE means.
+/// Returns the meaning of an SQLSTATE for the caller, and for a statement that commits.
 fn meaning(code: &str) -> (Class, Fate) {
     match code {
-        // idle_in_transaction_session_timeout, idle_session_timeout: the server looks for both before it runs what it has
+        // idle_in_transaction_session_timeout, idle_session_timeout: the server checks both before it runs what it has
         // read, and runs nothing after either.
         "25P03" | "57P05" => (Class::Unavailable, Fate::NotRun),
-        // transaction_timeout: the transaction may have ended before it struck.
+        // transaction_timeout: the transaction may have ended before the time-out fired.
         "25P04" => (Class::Unavailable, Fate::Unknown),
         // read_only_sql_transaction; raised by `frontier`
         "25006" | "EV001" => (Class::Standby, Fate::RolledBack),
-        // transaction_integrity_constraint_violation: the same again is refused again.
+        // transaction_integrity_constraint_violation: a retry is refused again.
         "40002" => (Class::Other, Fate::RolledBack),
         // statement_completion_unknown
         "40003" => (Class::Unavailable, Fate::Unknown),
@@ -82,10 +82,10 @@ fn meaning(code: &str) -> (Class, Fate) {
         "57014" => (Class::Busy, Fate::RolledBack),
         // database_dropped
         "57P04" => (Class::Other, Fate::Unknown),
-        // undefined_file, duplicate_file: damage, which stays.
+        // undefined_file, duplicate_file: permanent damage.
         "58P01" | "58P02" => (Class::Other, Fate::Unknown),
         _ => match code.get(..2).unwrap_or_default() {
-            // Connection exception. 08P01 is what PgBouncer says for whatever goes wrong with it.
+            // Connection exception. PgBouncer reports all its failures as 08P01.
             "08" => (Class::Unavailable, Fate::Unknown),
             // Transaction rollback: serialization_failure, deadlock_detected.
             "40" => (Class::Busy, Fate::LostRace),
@@ -93,7 +93,7 @@ fn meaning(code: &str) -> (Class, Fate) {
             "53" => (Class::Busy, Fate::RolledBack),
             // Operator intervention: admin_shutdown, crash_shutdown, cannot_connect_now.
             "57" => (Class::Unavailable, Fate::Unknown),
-            // System error: io_error, and 58000 is what some poolers say when they have lost their server.
+            // System error: io_error; some poolers report a lost server as 58000.
             "58" => (Class::Unavailable, Fate::Unknown),
             // Mistakes in a statement or its data, lost permissions, damage (XX): the same call fails again.
             _ => (Class::Other, Fate::RolledBack),
@@ -115,7 +115,7 @@ impl Class {
         }
     }
 
-    /// The error of this class, while doing `operation`.
+    /// Returns the error of this class, for a failure of `operation`.
     fn error(self, operation: &'static str, source: BoxError) -> Error {
         match self {
             Self::Busy => Error::Busy { source },
@@ -146,7 +146,7 @@ impl Fate {
     fn of_answer(code: &str, is_fatal: bool) -> Self {
         match meaning(code).1 {
             Self::NotRun => Self::NotRun,
-            // What ends the session, or the server, may come after the commit record was written.
+            // An error that ends the session or the server may come after the commit record was written.
             _ if is_fatal => Self::Unknown,
             fate => fate,
         }
@@ -163,18 +163,18 @@ fn is_fatal(answer: &dyn DatabaseError) -> bool {
         .is_some_and(|answer| matches!(answer.severity(), PgSeverity::Fatal | PgSeverity::Panic))
 }
 
-/// A failure of anything but a commit, while doing `operation`.
+/// Converts a failure of `operation`, which is anything but a commit.
 pub(crate) fn classify(operation: &'static str, error: sqlx::Error) -> Error {
     Class::of(&error).error(operation, error.into())
 }
 
-/// As [`classify`], of a failure that several callers are told about.
+/// Converts a failure like [`classify`] does, for several callers that share it.
 pub(crate) fn classify_shared(operation: &'static str, error: &Arc<sqlx::Error>) -> Error {
     Class::of(error).error(operation, Arc::clone(error).into())
 }
 
-/// A failure of the statement that commits. Only an answer of the server proves that it rolled back, and one that ends
-/// the session or the server is no such answer, unless it says that the statement was not read.
+/// Converts a failure of the statement that commits. Only an answer of the server proves a rollback. An answer that
+/// ends the session or the server proves nothing, unless it says that the statement was not read.
 pub(crate) fn classify_commit(error: sqlx::Error) -> CommitFailure {
     match Fate::of(&error) {
         Fate::NotRun => CommitFailure::NotRun(error),
@@ -184,22 +184,22 @@ pub(crate) fn classify_commit(error: sqlx::Error) -> CommitFailure {
     }
 }
 
-/// Whether a call met a session that the server had ended before it was asked anything: on another connection the same
-/// call may work.
+/// Whether a call failed because the server had ended the session before the call reached it: on another connection the
+/// same call may succeed.
 pub(crate) fn met_an_ended_session(error: &Error) -> bool {
     let Error::Unavailable { source } = error else { return false };
     source.downcast_ref().is_some_and(is_ended_session)
 }
 
-/// As [`met_an_ended_session`], of the driver's error.
+/// Like [`met_an_ended_session`], for the driver's error.
 pub(crate) fn is_ended_session(error: &sqlx::Error) -> bool {
     // idle_session_timeout
     matches!(error, sqlx::Error::Database(answer) if code(&**answer) == "57P05")
 }
 
-/// Whether an error has a cause that the server gave for a transaction which it has aborted, and that has nothing to do
-/// with what the transaction did: another one was let go first, a lock was not had in time, the server lacks something.
-/// A cancelled statement is not among them: whoever sends one that takes too long sends it again.
+/// Whether an error was caused by a failure that aborted the transaction and has nothing to do with the transaction's
+/// own work: another transaction was preferred, a lock was not granted in time, the server lacks a resource. A
+/// cancelled statement does not count: a retry would send the same statement, which takes too long again.
 pub(crate) fn is_caused_by_what_passes(error: &(dyn StdError + 'static)) -> bool {
     let passes = |answer: &dyn DatabaseError| {
         let code = code(answer);
@@ -207,7 +207,8 @@ pub(crate) fn is_caused_by_what_passes(error: &(dyn StdError + 'static)) -> bool
             && matches!(meaning(&code).0, Class::Busy | Class::Unavailable | Class::DiskFull)
     };
     successors(Some(error), |&cause| cause.source()).any(|cause| {
-        // The second is the source of the first, and stands alone where it was wrapped in an opaque error.
+        // The source of an `sqlx::Error::Database` is a `Box<dyn DatabaseError>`, which stands alone where an opaque
+        // error has wrapped it.
         match (cause.downcast_ref(), cause.downcast_ref::<Box<dyn DatabaseError>>()) {
             (Some(sqlx::Error::Database(answer)), _) | (None, Some(answer)) => passes(&**answer),
             _ => false,
@@ -215,7 +216,7 @@ pub(crate) fn is_caused_by_what_passes(error: &(dyn StdError + 'static)) -> bool
     })
 }
 
-/// The database could not be opened at all.
+/// Converts a failure to open the database.
 pub(crate) fn cannot_open(database: String, error: sqlx::Error) -> Error {
     let problem = known_problem(&error).unwrap_or_else(|| match Class::of(&error) {
         Class::Unavailable | Class::Busy => OpenProblem::Unreachable,
@@ -226,7 +227,7 @@ pub(crate) fn cannot_open(database: String, error: sqlx::Error) -> Error {
 
 fn known_problem(error: &sqlx::Error) -> Option<OpenProblem> {
     match error {
-        // A socket that is a file, and is not there, is a port on which nothing listens.
+        // A missing socket file is like a port on which nothing listens.
         sqlx::Error::Io(error)
             if matches!(error.kind(), ErrorKind::ConnectionRefused | ErrorKind::NotFound) =>
         {
@@ -241,7 +242,7 @@ fn known_problem(error: &sqlx::Error) -> Option<OpenProblem> {
     }
 }
 
-/// The server has said nothing for so long that it may be gone.
+/// Returns the error for a server that has been silent for so long that it may be gone.
 pub(crate) fn silence() -> sqlx::Error {
     sqlx::Error::Io(std::io::Error::new(
         std::io::ErrorKind::TimedOut,
@@ -271,7 +272,7 @@ mod tests {
         assert!(!is_caused_by_what_passes(&sqlx::Error::RowNotFound));
     }
 
-    /// An answer of the server with this code.
+    /// A server's answer with this SQLSTATE.
     #[derive(Debug)]
     struct Answer(&'static str);
 
@@ -318,7 +319,7 @@ mod tests {
         [silence(), protocol, sqlx::Error::WorkerCrashed]
     }
 
-    /// Codes of each class of appendix A, with what they mean for a read and for a commit.
+    /// Covers codes of each class of appendix A, with their meaning for a read and for a commit.
     #[test]
     fn a_code_says_what_the_caller_can_do() {
         use Class::{Busy, DiskFull, Other, SchemaOutdated, Standby, Unavailable};
@@ -355,8 +356,8 @@ mod tests {
         }
     }
 
-    /// A server that ends may have written the commit record before: a disk that fills up under the write-ahead log is a
-    /// PANIC with the code of a full disk.
+    /// A server that shuts down may already have written the commit record: a disk that fills up under the write-ahead
+    /// log is a PANIC with the code of a full disk.
     #[test]
     fn an_answer_that_ends_the_session_proves_nothing_unless_the_statement_was_not_read() {
         for code in ["53100", "58030", "40001", "23505", "25P04", "57P01"] {
@@ -377,7 +378,7 @@ mod tests {
         assert!(matches!(other, Error::Storage { operation: "look", .. }));
     }
 
-    /// Wrong here would be a commit that landed and is told as refused, or made twice.
+    /// A mistake here would report a stored commit as refused, or store it twice.
     #[test]
     fn only_an_answer_proves_that_a_commit_was_rolled_back() {
         for code in ["40001", "40P01"] {

@@ -1,4 +1,5 @@
--- Not by `to_regclass`: that a name was not there is remembered by the session, also over the wait for a lock.
+-- Reads the catalogue and does not call `to_regclass`: a session caches that a name is missing, even across the wait
+-- for a lock.
 SELECT EXISTS (
     SELECT
     FROM pg_class c

@@ -1,8 +1,9 @@
-//! How far the log can be read without skipping what is still on its way.
+//! Reads the frontier of the log: the position up to which it can be read without skipping commits that are still on
+//! their way.
 //!
-//! The rule and why it holds stand beside the functions that keep it, in the migration that defines them. Here is only
-//! the order of the two statements, the frontier first and the events after it in a statement of their own, and the
-//! search for those who hold it back.
+//! The rule, and why it holds, is documented with the functions that keep it, in the migration that defines them. This
+//! module only keeps the order of two statements, the frontier first and then the events in a statement of their own,
+//! and finds the transactions that hold the frontier back.
 
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
@@ -17,37 +18,37 @@ use crate::error::classify;
 use crate::row::get;
 use crate::statements::Statements;
 
-/// Reads the frontier, and says who holds it back when it stands still.
+/// Reads the frontier, and logs which transactions hold it back when it stands still.
 #[derive(Debug)]
 pub(crate) struct Frontier {
-    /// How long it may stand still before that is said.
+    /// The time that the frontier may stand still before a warning.
     patience: Duration,
     still: Mutex<Option<Still>>,
 }
 
-/// Since when a frontier is held back.
+/// A frontier that is held back, and since when.
 #[derive(Clone, Copy, Debug)]
 struct Still {
     at: Position,
-    /// When it was first seen there, or when that was last said.
+    /// The time when it was first seen there, or of the last warning.
     since: Instant,
 }
 
-/// Who keeps the readers of the log from going on: a transaction that appends and has not ended.
+/// A transaction that appends and has not ended, and so holds back the readers of the log.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct FrontierHolder {
-    /// Nothing after this position is shown before the transaction ends.
+    /// The position after which readers are shown nothing until the transaction ends.
     pub floor: Position,
-    /// The server process; `None` for a prepared transaction.
+    /// The process id at the server; `None` for a prepared transaction.
     pub pid: Option<i32>,
     /// The name of a prepared transaction.
     pub prepared: Option<String>,
-    /// How long ago the transaction began or was prepared, if the role may see it.
+    /// The time since the transaction began or was prepared, if the role may see it.
     pub age: Option<Duration>,
-    /// What the process is doing, such as `idle in transaction`, if the role may see it.
+    /// The state of the process, such as `idle in transaction`, if the role may see it.
     pub state: Option<String>,
-    /// Its last statement, if the role may see it.
+    /// The last statement of the process, if the role may see it.
     pub query: Option<String>,
 }
 
@@ -56,8 +57,8 @@ impl Frontier {
         Self { patience, still: Mutex::default() }
     }
 
-    /// Reads the frontier. It is worked out each time: after a crash it may be lower than it was. So what is read up to
-    /// it is read on the same connection, which does not outlive the server.
+    /// Reads the frontier. It is computed each time, because after a crash it may be lower than before. For the same
+    /// reason, events up to it must be read on the same connection, which does not outlive the server.
     pub(crate) async fn read(
         &self,
         connection: &mut PgConnection,
@@ -65,7 +66,7 @@ impl Frontier {
     ) -> Result<Position> {
         let (frontier, drawn) = read(connection, statements).await?;
         if self.is_stuck(frontier, drawn) {
-            // Only to be said; the reader has its frontier.
+            // Only for the log: the reader has its frontier, so an error here is no failure.
             match holders(connection, statements, drawn).await {
                 Ok(holders) => {
                     for holder in holders.iter().filter(|holder| holder.floor <= frontier) {
@@ -80,7 +81,8 @@ impl Frontier {
         Ok(frontier)
     }
 
-    /// Whether the frontier has been held back for too long, once in so long a time.
+    /// Whether the frontier has been held back for longer than `patience`. Returns `true` at most once in each
+    /// `patience`.
     fn is_stuck(&self, frontier: Position, drawn: Position) -> bool {
         let mut still = self.still.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
@@ -104,7 +106,7 @@ impl Frontier {
     }
 }
 
-/// The frontier, and the last position that anyone drew.
+/// Reads the frontier and the last position that any transaction drew.
 pub(crate) async fn read(
     connection: &mut PgConnection,
     statements: &Statements,
@@ -116,7 +118,7 @@ pub(crate) async fn read(
     Ok((Position::new(get(&row, 0)?)?, Position::new(get(&row, 1)?)?))
 }
 
-/// Who holds a floor, the lowest first; 100 at most.
+/// Finds the transactions that hold a floor, the lowest first, 100 at most.
 pub(crate) async fn holders(
     connection: &mut PgConnection,
     statements: &Statements,

@@ -1,4 +1,4 @@
-//! Connections that user code holds, for views and transactions.
+//! Lends connections that user code holds, for views and transactions.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::opening::opened;
 
-/// The connections. Those who wait for one do so before the pool, which waits by tokio's clock.
+/// The connections. Callers wait for a free one at a semaphore and not in the pool, which waits by tokio's clock.
 #[derive(Debug)]
 pub(crate) struct Held {
     pool: PgPool,
@@ -24,13 +24,13 @@ pub(crate) struct Place {
 }
 
 impl Held {
-    /// As many as the pool has, which nobody else uses.
+    /// Wraps a pool that has no other user, with a place for each of its connections.
     pub(crate) fn new(pool: PgPool) -> Self {
         let most = pool.options().get_max_connections() as usize;
         Self { pool, places: Arc::new(Semaphore::new(most)) }
     }
 
-    /// A connection that works, as far as that can be known.
+    /// Lends a connection that works, as far as that can be known.
     pub(crate) async fn acquire(&self) -> Result<(PoolConnection<Postgres>, Place), sqlx::Error> {
         let patience = self.patience();
         let place = timeout(patience, Arc::clone(&self.places).acquire_owned())
@@ -41,7 +41,7 @@ impl Held {
         Ok((connection, Place { _place: place }))
     }
 
-    /// Waits for those on loan and closes all.
+    /// Waits for connections on loan and closes all.
     pub(crate) async fn close(&self) {
         self.places.close();
         self.pool.close().await;

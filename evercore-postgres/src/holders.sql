@@ -1,5 +1,5 @@
--- $1: the last position that was drawn. Whoever holds a floor, the lowest first. A prepared transaction has no process;
--- the lock on its own number leads to its name.
+-- $1: the last position that was drawn. Lists the transactions that hold a floor, the lowest first. A prepared
+-- transaction has no process; the lock on its own transaction number leads to its name.
 SELECT
     f.floor,
     f.pid,

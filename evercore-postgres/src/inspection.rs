@@ -1,4 +1,4 @@
-//! What is stored, as it is: which statements show it.
+//! Shows the stored rows as they are, for verification.
 
 use std::sync::Arc;
 
@@ -130,7 +130,7 @@ impl PostgresEngine {
         &self.shared.statements.inspection
     }
 
-    /// The rows of a page, in a statement of its own.
+    /// Reads the rows of a page in one statement.
     async fn rows(
         &self,
         operation: &'static str,

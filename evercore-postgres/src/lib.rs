@@ -1,7 +1,7 @@
-//! Evercore on PostgreSQL: for production, with any number of processes on one database.
+//! Stores Evercore's events in PostgreSQL: for production, with any number of processes on one database.
 //!
-//! A commit is one call of one server-side function, and commits that wait at the same time share it. A load is one
-//! statement. Readers of the log follow a frontier that no late commit can undercut.
+//! A commit is one call of a server-side function, and commits that wait at the same time share one transaction. A load
+//! is one statement. Readers of the log follow a frontier below which no late commit can appear.
 //!
 //! ```no_run
 //! use evercore::EventStore;

@@ -1,4 +1,4 @@
-//! Loading an aggregate: itself, its snapshot and the first page of its tail, in one statement.
+//! Loads an aggregate: its row, its snapshot and the first page of its later events, in one statement.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::row::{self, Fetched, get};
 use crate::statements::Statements;
 use crate::types::Types;
 
-/// What the columns of an event are in the row of the aggregate, which has no position.
+/// The indexes of the aggregate's columns in its row. It has the columns of an event, without a position.
 mod column {
     pub(super) const ID: usize = 1;
     pub(super) const SNAPSHOT_SEQUENCE: usize = 2;
@@ -21,7 +21,7 @@ mod column {
     pub(super) const KEY: usize = 9;
 }
 
-/// The number of the requested type; 0, which no type has, if it was never stored.
+/// Returns the number of the requested type; 0, which no type has, if it was never stored.
 pub(crate) async fn type_id(
     request: &LoadRequest,
     types: &Types,
@@ -39,7 +39,7 @@ pub(crate) async fn fetch(
     request: &LoadRequest,
     type_id: i32,
 ) -> Result<Fetched> {
-    // The fingerprint's bits, as the number that the column holds.
+    // The fingerprint's bits, as the signed number that the column holds.
     let fingerprint = request.snapshot.map(|fingerprint| fingerprint.get().cast_signed());
     let (id, key) = match &request.target {
         Target::Id(id) => (Some(id.get()), None),
@@ -85,7 +85,7 @@ pub(crate) async fn aggregate(
         _ => None,
     };
     let mut events = fetched.events(types, readers, statements).await?;
-    // They are in order; what costs nothing then sees to it.
+    // The events arrive in order; sorting a sorted list costs little and makes sure of it.
     events.sort_by_key(RecordedEvent::sequence);
     Ok(Some(LoadedAggregate { id, aggregate_type, key, snapshot, events }))
 }

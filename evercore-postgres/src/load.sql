@@ -2,11 +2,11 @@
 -- $2: the number of the type that the aggregate should have.
 -- $3: the natural key, or null.
 -- $4: the fingerprint of a usable snapshot, or null for none.
--- $5: nothing after this sequence; null for no bound.
+-- $5: the last sequence to load; null for no bound.
 -- $6: the most events.
 --
--- First the aggregate with its snapshot, in a row without a position, and then its events. So nothing that there is once
--- is sent, or joined, for each of them.
+-- Returns the aggregate with its snapshot in a row without a position, and then its events. So the aggregate's columns
+-- are not sent, or joined, for each event.
 WITH target AS MATERIALIZED (
     SELECT a.id, a.aggregate_type_id, a.natural_key, s.sequence, s.state
     FROM evercore.aggregates a

@@ -1,4 +1,4 @@
-//! Reading histories and the log.
+//! Reads histories and pages of the log.
 
 use evercore::engine::{HistoryRequest, LogPage, LogRequest};
 use evercore::{Position, RecordedEvent, Result};
@@ -9,7 +9,7 @@ use crate::row::{self, Fetched};
 use crate::statements::Statements;
 use crate::types::Types;
 
-/// A small number as a column holds it.
+/// Converts a small number to a column's type.
 pub(crate) fn index(number: u32) -> i32 {
     i32::try_from(number).unwrap_or(i32::MAX)
 }
@@ -28,7 +28,7 @@ pub(crate) async fn fetch_history(
     row::fetch(query, executor, types, "read a history").await
 }
 
-/// A page that ends at the frontier at the latest. No statement is needed where there is nothing.
+/// Reads a page that ends at the frontier or before it. No statement runs if nothing can be there.
 pub(crate) async fn fetch_page(
     executor: impl PgExecutor<'_>,
     types: &Types,
@@ -64,7 +64,8 @@ pub(crate) async fn page(
 ) -> Result<LogPage> {
     let events = fetched.events(types, readers, statements).await?;
     let full = u32::try_from(events.len()).is_ok_and(|events| events >= request.limit);
-    // Not the frontier: a writer that announces late makes it go back, and a crash may as well.
+    // The end is the last event and not the frontier, which goes back when a writer announces its floor late, or after
+    // a crash.
     let end = events.last().map_or(request.after, RecordedEvent::position);
     let at_end = !full || end >= frontier;
     Ok(LogPage { events, end, at_end })

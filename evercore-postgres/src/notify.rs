@@ -1,7 +1,8 @@
-//! Wake-ups between processes. Hints: a lost one costs a poll interval and nothing else.
+//! Wakes other processes after commits. Notifications are hints: losing one costs a poll interval and nothing else.
 //!
-//! Never in the transaction that appends: `NOTIFY` takes a lock of the whole cluster until its transaction ends, so
-//! appends would wait for each other. A task notifies after commits instead, once for all that landed meanwhile.
+//! They are never sent in the transaction that appends: `NOTIFY` takes a lock of the whole cluster until its
+//! transaction ends, so appends would wait for each other. Instead, a task notifies after commits, once for all that
+//! were committed meanwhile.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -22,28 +23,28 @@ use crate::statements::Statements;
 /// The least time between two notifications of a process.
 const GAP: Duration = Duration::from_millis(5);
 
-/// How often to look at the log without being told: where notifications do their part, and where they do not.
+/// The poll intervals of the log: with notifications, and without.
 const POLL_NOTIFIED: Duration = Duration::from_secs(1);
 const POLL_ALONE: Duration = Duration::from_millis(200);
 
 /// The longest wait between attempts to listen again.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
-/// Tells of commits, to this process and to others, and hears of theirs.
+/// Notifies this process and others of commits, and listens for those of others.
 #[derive(Debug)]
 pub(crate) struct Notifications {
-    /// Given after each commit that this process knows of, its own or another's.
+    /// Signalled after each commit that this process knows of, its own or another's.
     grown: LogSignal,
-    /// Given after each commit of its own.
+    /// Signalled after each commit of this process.
     committed: LogSignal,
     tasks: Option<Tasks>,
 }
 
-/// The tasks that speak with the server. Dropping them ends them.
+/// The tasks that notify and listen. Dropping them ends them.
 #[derive(Debug)]
 struct Tasks {
     teller: JoinHandle<()>,
-    /// Started by the first who watches.
+    /// Started by the first watch of the log.
     listener: OnceLock<JoinHandle<()>>,
     connect: PgConnectOptions,
     channel: Arc<str>,
@@ -51,7 +52,7 @@ struct Tasks {
 }
 
 impl Notifications {
-    /// Those of a store, told over a connection of `readers`.
+    /// Starts notifying other processes, over connections of `readers`.
     pub(crate) fn start(
         readers: &Readers,
         connect: &PgConnectOptions,
@@ -73,12 +74,12 @@ impl Notifications {
         Self { grown: LogSignal::new(), committed, tasks: Some(tasks) }
     }
 
-    /// Within the process only.
+    /// Creates notifications within the process only.
     pub(crate) fn within_process() -> Self {
         Self { grown: LogSignal::new(), committed: LogSignal::new(), tasks: None }
     }
 
-    /// Says that something was committed here.
+    /// Signals a commit of this process.
     pub(crate) fn committed(&self) {
         self.grown.notify();
         self.committed.notify();
@@ -138,7 +139,7 @@ async fn tell(
         committed.notified().await;
         match tell_once(&readers, &statements, &channel, &process).await {
             Ok(()) => is_failing = false,
-            // Once for all that fail in a row.
+            // Warns once for all failures in a row.
             Err(error) if !std::mem::replace(&mut is_failing, true) => {
                 warn!(error = %Report::new(&error), "other processes are not told of commits; they find them when they look");
             }
@@ -165,7 +166,7 @@ async fn tell_once(
         .map_err(|error| classify("notify", error))
 }
 
-/// Passes on what other processes tell, over a connection that it opens again whenever it is lost.
+/// Passes on notifications of other processes, over a connection that it opens again whenever it is lost.
 async fn listen(grown: LogSignal, pool: PgPool, channel: Arc<str>, process: Arc<str>) {
     let mut failed = 0;
     loop {
@@ -193,7 +194,7 @@ async fn hear(
         return error;
     }
     loop {
-        // Something may have been told before there was anyone to hear it.
+        // Commits may have been notified before this process listened.
         grown.notify();
         *failed = 0;
         loop {

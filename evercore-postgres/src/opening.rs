@@ -1,8 +1,9 @@
 //! Waits for the driver's pools by the machine's clock.
 //!
-//! A pool bounds its waits by tokio's clock, which a test may have paused. Then it jumps ahead whenever all tasks wait,
-//! and no connection is opened in time, unless a thread that blocks is at work meanwhile. So that is where a pool is
-//! waited for: seldom and briefly, while it opens a connection or asks one for a sign of life.
+//! A pool bounds its waits by tokio's clock, which a test may have paused. A paused clock jumps ahead whenever all
+//! tasks wait, so that no connection is opened in time, unless a blocking thread is at work meanwhile. So the engine
+//! waits for a pool on a blocking thread. This is seldom and brief: only while the pool opens a connection or pings
+//! one.
 
 use std::future::poll_fn;
 use std::panic::resume_unwind;
@@ -13,7 +14,7 @@ use evercore::engine::timeout;
 use tokio::runtime::Handle;
 use tokio::task::spawn_blocking;
 
-/// Waits for a connection of a pool. It is opened to its end, even if this is dropped.
+/// Waits for a connection of a pool. The connection is opened completely even if this future is dropped.
 pub(crate) async fn opened<T: Send + 'static>(
     patience: Duration,
     work: impl Future<Output = Result<T, sqlx::Error>> + Send + 'static,
@@ -29,7 +30,7 @@ pub(crate) async fn opened<T: Send + 'static>(
         Ok(opened) => opened.unwrap_or(Err(sqlx::Error::PoolTimedOut)),
         Err(error) => match error.try_into_panic() {
             Ok(panic) => resume_unwind(panic),
-            // The runtime ends.
+            // The runtime is shutting down.
             Err(_) => Err(sqlx::Error::PoolClosed),
         },
     }

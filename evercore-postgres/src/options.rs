@@ -1,4 +1,4 @@
-//! How to reach the database and what the engine may use of it.
+//! Configures how the engine reaches the database and what it may use of it.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,12 +7,13 @@ use std::time::Duration;
 use evercore::{Error, Result};
 use sqlx::postgres::PgConnectOptions;
 
-/// How to reach the database and what the engine may use of it.
+/// The settings of the engine: how it reaches the database and what it may use of it.
 ///
-/// From a URL: `postgres://user:password@host/database?schema=bank&readers=8`. Beside the options of the driver
-/// (`sslmode`, `sslrootcert`, …) it takes those of this type: `schema`, `readers`, `writers`, `statement_timeout_ms`,
-/// `lock_timeout_ms`, `acquire_timeout_ms`, `answer_timeout_ms`, `idle_in_transaction_timeout_ms`, `session_timeouts=off`,
-/// `notifications=off`, `frontier_patience_ms`, `lost_commits=accepted`.
+/// They can be parsed from a URL: `postgres://user:password@host/database?schema=bank&readers=8`. Beside the driver's
+/// options (`sslmode`, `sslrootcert`, …), the URL takes those of this type: `schema`, `readers`, `writers`,
+/// `statement_timeout_ms`, `lock_timeout_ms`, `acquire_timeout_ms`, `answer_timeout_ms`,
+/// `idle_in_transaction_timeout_ms`, `session_timeouts=off`, `notifications=off`, `frontier_patience_ms`,
+/// `lost_commits=accepted`.
 #[derive(Clone)]
 pub struct PostgresOptions {
     connect: PgConnectOptions,
@@ -33,7 +34,7 @@ pub struct PostgresOptions {
 const FORM: &str = "it is not of the form `postgres://user:password@host:port/database?option=value`, where `@` and `/` in a name are \
      written `%40` and `%2F`";
 
-/// The options of a URL that are ours.
+/// The URL options of this engine.
 const OPTIONS: [&str; 12] = [
     "schema",
     "readers",
@@ -49,7 +50,7 @@ const OPTIONS: [&str; 12] = [
     "session_timeouts",
 ];
 
-/// Those of the driver, as sqlx 0.9 reads them; and `options[…]` besides.
+/// The driver's URL options, as sqlx 0.9 reads them; it also reads `options[…]`.
 const DRIVER_OPTIONS: [&str; 18] = [
     "sslmode",
     "ssl-mode",
@@ -75,16 +76,16 @@ const DRIVER_OPTIONS: [&str; 18] = [
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Schema(String);
 
-/// Who is told of commits.
+/// The processes that are notified of a commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NotificationsTo {
     /// All processes, through `LISTEN` and `NOTIFY`.
     Everyone,
-    /// Others find out when they look.
+    /// This one only; others find commits when they poll.
     ThisProcess,
 }
 
-/// Whether a crash of the server may take back what was acknowledged.
+/// Whether the engine opens on a server that may lose acknowledged commits in a crash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LostCommits {
     Refused,
@@ -95,12 +96,12 @@ pub(crate) enum LostCommits {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum SessionTimeouts {
     Set,
-    /// Behind a pooler that refuses start-up parameters; set them on the role instead.
+    /// Not set, because a pooler refuses start-up parameters; they can be set on the role instead.
     LeaveAlone,
 }
 
 impl PostgresOptions {
-    /// Options for a database that is reached as the driver's options say.
+    /// Creates options for the database that the driver's options describe.
     #[must_use]
     pub fn new(connect: PgConnectOptions) -> Self {
         Self {
@@ -130,8 +131,8 @@ impl PostgresOptions {
         Ok(self)
     }
 
-    /// Sets the most connections that read, and also the most that read contexts and transactions hold. At least 1.
-    /// Default: 8.
+    /// Sets the most connections that read, and separately the most that read contexts and transactions hold. The
+    /// minimum is 1. Default: 8.
     #[must_use]
     pub fn readers(mut self, readers: u32) -> Self {
         self.readers = readers.max(1);
@@ -153,9 +154,9 @@ impl PostgresOptions {
         self
     }
 
-    /// Sets how long to wait for the server's answers before the connection counts as lost: a machine that is gone sends
-    /// no word of it. Longer than a statement may run. What user code does on a transaction is not bounded by it. Default:
-    /// 60 s.
+    /// Sets how long to wait for the server's answer before the connection counts as lost: a machine that is gone sends
+    /// no sign of it. Must be longer than a statement may run. It does not bound statements that user code runs in a
+    /// transaction. Default: 60 s.
     #[must_use]
     pub fn answer_timeout(mut self, timeout: Duration) -> Self {
         self.answer_timeout = timeout;
@@ -176,7 +177,7 @@ impl PostgresOptions {
         self
     }
 
-    /// Sets how long a transaction that user code holds may do nothing before the server ends it, and with it the locks
+    /// Sets how long a transaction that user code holds may be idle before the server ends it, and releases the locks
     /// that others may wait for. Default: 30 s.
     #[must_use]
     pub fn idle_in_transaction_timeout(mut self, timeout: Duration) -> Self {
@@ -184,16 +185,16 @@ impl PostgresOptions {
         self
     }
 
-    /// Tells no other process of commits and hears of none: they are found when the log is looked at, five times a
-    /// second. For poolers, which `LISTEN` does not work through.
+    /// Turns notifications between processes off: this process sends none and receives none, and finds commits of
+    /// others by polling the log, five times a second. For poolers that do not support `LISTEN`.
     #[must_use]
     pub fn without_notifications(mut self) -> Self {
         self.notifications = NotificationsTo::ThisProcess;
         self
     }
 
-    /// Sets how long readers of the log may wait for a transaction that appends before a warning says whose it is.
-    /// Default: 10 s.
+    /// Sets how long an unfinished transaction that appends may hold back the readers of the log before a warning names
+    /// it. Default: 10 s.
     #[must_use]
     pub fn frontier_patience(mut self, patience: Duration) -> Self {
         self.frontier_patience = patience;
@@ -207,9 +208,9 @@ impl PostgresOptions {
         self
     }
 
-    /// Opens the engine also where `synchronous_commit` is off, and so a crash of the server takes back the last commits
-    /// that it has acknowledged: those of about `wal_writer_delay`, three times over. Subscriptions elsewhere may have
-    /// seen them. Without this, the engine is not opened there.
+    /// Opens the engine even where `synchronous_commit` is off. There, a crash of the server loses the last commits
+    /// that it has acknowledged: those of up to about three times `wal_writer_delay`. Subscriptions in other processes
+    /// may have seen them. Without this setting, opening the engine fails there.
     #[must_use]
     pub fn accept_lost_commits(mut self) -> Self {
         self.lost_commits = LostCommits::Accepted;
@@ -226,20 +227,21 @@ impl PostgresOptions {
             connect = connect.application_name("evercore");
         }
         match self.session_timeouts {
-            // The driver would send this one by itself. It is about numbers as text, and ours are binary.
+            // The driver would send this parameter by itself. It concerns numbers sent as text; the engine's are
+            // binary.
             SessionTimeouts::LeaveAlone => connect.extra_float_digits(None),
             SessionTimeouts::Set => connect.options([
                 ("statement_timeout", self.statement_timeout.as_millis().to_string()),
                 ("lock_timeout", self.lock_timeout.as_millis().to_string()),
-                // What is decided under a lock must see what was committed before the lock.
+                // Decisions made under a lock must see what was committed before the lock was taken.
                 ("default_transaction_isolation", "read committed".to_owned()),
-                // Compiling a statement takes longer than any of ours.
+                // Compiling a statement takes longer than running any of the engine's.
                 ("jit", "off".to_owned()),
             ]),
         }
     }
 
-    /// As `connect`, for the transactions that user code holds.
+    /// Adds the idle time-out to `connect`, for the transactions that user code holds.
     pub(crate) fn holding(&self, connect: PgConnectOptions) -> PgConnectOptions {
         let idle = self.idle_timeout.as_millis().to_string();
         match self.session_timeouts {
@@ -250,7 +252,7 @@ impl PostgresOptions {
         }
     }
 
-    /// The database for a message: no password.
+    /// Describes the database for messages, without the password.
     pub(crate) fn describe(&self) -> String {
         format!(
             "postgres://{}:{}/{} (schema {})",
@@ -265,8 +267,8 @@ impl PostgresOptions {
 impl FromStr for PostgresOptions {
     type Err = Error;
 
-    /// No message repeats what stands in the URL, but for the name of an option: any of it may be a password, once a `?`
-    /// or an `@` in one was not escaped.
+    /// Parses a URL. Messages repeat no part of it except the name of an unknown option: any part may belong to a
+    /// password in which a `?` or an `@` was not escaped.
     fn from_str(url: &str) -> Result<Self> {
         let (base, query) = url.split_once('?').unwrap_or((url, ""));
         check_form(base)?;
@@ -279,7 +281,7 @@ impl FromStr for PostgresOptions {
             } else if DRIVER_OPTIONS.contains(&name) || name.starts_with("options[") {
                 drivers.push(option);
             } else {
-                // The driver would pass over it, and write it with its value into the log.
+                // The driver would ignore it, and log it with its value.
                 let is_named = option.contains('=') && is_no_secret(name, query, &drivers);
                 let which = if is_named { format!("`{name}`") } else { "one of them".to_owned() };
                 return Err(invalid(&format!(
@@ -314,7 +316,7 @@ impl FromStr for PostgresOptions {
 }
 
 impl Schema {
-    /// The longest name whose indexes still have names of their own: PostgreSQL cuts names at 63 bytes.
+    /// The longest schema name with which all derived names stay distinct: PostgreSQL cuts names at 63 bytes.
     const MAX_BYTES: usize = 48;
 
     fn new(name: &str) -> Result<Self> {
@@ -332,8 +334,8 @@ impl Schema {
     }
 }
 
-/// Checks what the driver does not: where a colon or a slash too many makes a user and a password the name of a database,
-/// messages would repeat them.
+/// Checks what the driver does not. With a colon or a slash too many, the driver would take a user and a password for
+/// the name of the database, which messages repeat.
 fn check_form(base: &str) -> Result<()> {
     let (scheme, rest) = base.split_once("://").ok_or_else(|| invalid(FORM))?;
     let is_ours = ["postgres", "postgresql"].iter().any(|ours| scheme.eq_ignore_ascii_case(ours));
@@ -341,8 +343,9 @@ fn check_form(base: &str) -> Result<()> {
     if is_ours && !database.contains('@') { Ok(()) } else { Err(invalid(FORM)) }
 }
 
-/// Whether what stands where an option has its name is no part of a password that was not escaped: one before the host, of
-/// which an `@` would follow, or one that is an option, and was cut at an `&`.
+/// Whether the name of an unknown option can be repeated in a message, because it is no part of a password that was not
+/// escaped. A password before the host would be followed by an `@`; a password given as an option would come first, and
+/// have been cut at an `&`.
 fn is_no_secret(name: &str, query: &str, before: &[&str]) -> bool {
     let is_word = name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b));
     is_word && !query.contains('@') && !before.iter().any(|option| option.starts_with("password"))

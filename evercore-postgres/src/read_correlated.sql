@@ -1,7 +1,8 @@
 -- $1: only events after this position; $2: the frontier; $3: the most events; $4: correlation id.
 --
--- By a range of one id and not by equality, for the order to be that of the index of correlation ids alone: where many
--- events had one id when the table was analysed, the server would search all of the log for those of another.
+-- Compares with a range of one id instead of `=`, so that only the index of correlation ids has the wanted order. With
+-- `=`, if many events shared one id when the table was analysed, the server would search the whole log for those of
+-- another.
 SELECT
     e.position, e.aggregate_id, e.sequence, e.event_time, e.recorded_at, e.event_type_id, e.version,
     e.codec, e.payload, e.reference, e.correlation_id, e.causation_id, e.metadata

@@ -1,5 +1,5 @@
--- $1: the aggregate's id; $2: only events after this sequence; $3: nothing after this one, null for no bound;
--- $4: the most events.
+-- $1: the aggregate's id; $2: only events after this sequence; $3: the last sequence, null for no bound; $4: the most
+-- events.
 SELECT
     position, aggregate_id, sequence, event_time, recorded_at, event_type_id, version,
     codec, payload, reference, correlation_id, causation_id, metadata

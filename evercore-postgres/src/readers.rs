@@ -1,7 +1,7 @@
-//! Connections for one statement, or a few, at a time.
+//! Lends connections for one statement, or a few, at a time.
 //!
-//! The driver's pool asks every connection that comes back for a sign of life, which makes two round trips of a load.
-//! So the pool only opens them; they are kept here, and one that comes back at rest is asked nothing.
+//! The driver's pool pings every connection that comes back, which doubles the round trips of a load. So the pool only
+//! opens connections; idle ones are kept here, and one with nothing under way comes back without a ping.
 
 use std::ops::{Deref, DerefMut};
 use std::pin::pin;
@@ -18,20 +18,19 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use crate::error::classify;
 use crate::opening::opened;
 
-/// A connection that was not used for so long is asked whether it still works before it is: the server may have been
-/// restarted.
+/// The idle time after which a connection is pinged before its next use: the server may have been restarted.
 pub(crate) const RESTED: Duration = Duration::from_millis(500);
 
-/// How long a connection is used: what its server process keeps in memory grows with its age.
+/// The age up to which a connection is used: the memory of its server process grows with its age.
 pub(crate) const LIFETIME: Duration = Duration::from_secs(30 * 60);
 
-/// The connections that read. Cheap to clone; all clones are one.
+/// The connections that read. Cheap to clone; all clones share them.
 #[derive(Clone, Debug)]
 pub(crate) struct Readers {
     pool: PgPool,
     places: Arc<Semaphore>,
     resting: Arc<Mutex<Vec<Resting>>>,
-    /// How often the server was found to be silent. Connections from before are not used again.
+    /// The number of times that the server was found silent. Connections lent before the last time are not used again.
     silences: Arc<watch::Sender<u64>>,
     runtime: Arc<EngineRuntime>,
 }
@@ -51,17 +50,17 @@ pub(crate) struct Lent(Option<Loan>);
 struct Loan {
     connection: PgConnection,
     opened: Instant,
-    /// How often the server had been silent when it was lent.
+    /// The value of `Readers::silences` when the connection was lent.
     silences: u64,
     readers: Readers,
-    /// While a BEGIN is under way. The driver takes note of a transaction when it hears that it has begun, and rolls back
-    /// no other.
+    /// Set while a BEGIN is under way. The driver registers a transaction only once the server has confirmed it, and
+    /// rolls back no other.
     is_beginning: bool,
     _place: OwnedSemaphorePermit,
 }
 
 impl Readers {
-    /// As many as the pool has, which nobody else uses; the first one is open.
+    /// Wraps a pool that has no other user, with a place for each of its connections; the first one is open.
     pub(crate) fn new(pool: PgPool, first: PgConnection, runtime: Arc<EngineRuntime>) -> Self {
         let places = Arc::new(Semaphore::new(most(&pool) as usize));
         let now = Instant::now();
@@ -70,19 +69,19 @@ impl Readers {
         Self { pool, places, resting, silences: Arc::default(), runtime }
     }
 
-    /// A connection that works, as far as that can be known.
+    /// Lends a connection that works, as far as that can be known.
     pub(crate) async fn acquire(&self) -> Result<Lent> {
         self.runtime.check()?;
         let loan = self.lend().await.map_err(|error| classify("get a connection", error))?;
         Ok(Lent(Some(loan)))
     }
 
-    /// As [`acquire`](Self::acquire), of one that is asked whether it works however short it has rested: for work that is
-    /// not done again where it does not.
+    /// Like [`acquire`](Self::acquire), but pings the connection however briefly it was idle: for work that is not
+    /// repeated on another connection.
     pub(crate) async fn acquire_tested(&self) -> Result<Lent> {
         let mut lent = self.acquire().await?;
         if lent.ping().await.is_err() {
-            // Of several that have rested for too long, each is gone once it is asked.
+            // If the server has ended one idle session, it has probably ended the others.
             self.resting().clear();
             drop(lent);
             lent = self.acquire().await?;
@@ -106,21 +105,21 @@ impl Readers {
         Ok(Loan { connection, opened, silences, readers, is_beginning: false, _place: place })
     }
 
-    /// Lets go of all connections: the server on their other end has been silent for too long.
+    /// Drops all connections: the server at their other end has been silent for too long.
     pub(crate) fn let_go(&self) {
         self.silences.send_modify(|silences| *silences += 1);
         self.resting().clear();
     }
 
-    /// Waits for those on loan and closes all.
+    /// Waits for connections on loan and closes all.
     pub(crate) async fn close(&self) {
-        // Whoever asks from now on stands behind this, and then before a closed door.
+        // Later callers queue behind this, and then find the semaphore closed.
         let all = self.places.acquire_many(most(&self.pool)).await;
         self.places.close();
         drop(all);
         let resting = std::mem::take(&mut *self.resting());
         for Resting { connection, .. } in resting {
-            // Nothing is under way on it.
+            // A failure loses nothing: no statement is under way on it.
             let _: Result<(), sqlx::Error> = connection.close().await;
         }
         self.pool.close().await;
@@ -142,7 +141,8 @@ async fn still_works(resting: Option<Resting>) -> Option<(PgConnection, Instant)
 }
 
 impl Loan {
-    /// Gives the connection back if nothing is under way on it.
+    /// Gives the connection back, unless it is too old or was lent before the server fell silent. Nothing may be under
+    /// way on it.
     fn end(self) {
         let Self { connection, opened, silences, readers, is_beginning: _, _place } = self;
         let since = Instant::now();
@@ -154,7 +154,7 @@ impl Loan {
 }
 
 impl Lent {
-    /// Begins a transaction. If this is dropped before it has begun, so is the connection.
+    /// Begins a transaction. If this future is dropped before that is done, the connection is closed.
     pub(crate) async fn begin_with(
         &mut self,
         sql: &'static str,
@@ -189,13 +189,14 @@ impl Drop for Lent {
         if loan.is_beginning {
             return;
         }
-        // Without an answer that is still to come, this does nothing and is done at once.
+        // If no answer is outstanding, this is ready at once.
         let rest = pin!(loan.connection.flush()).poll(&mut Context::from_waker(Waker::noop()));
         match rest {
             Poll::Ready(Ok(())) => loan.end(),
-            // Broken, and closed by this.
+            // The connection is broken; dropping it closes it.
             Poll::Ready(Err(_)) => {}
-            // A statement or a transaction was cut short. Without a runtime there is nobody to see to it, or to use it.
+            // A statement or a transaction was cut short, and a task waits for its end. Without a runtime there is no
+            // task, and no user for the connection either: it is closed.
             Poll::Pending => {
                 if let Ok(runtime) = Handle::try_current() {
                     runtime.spawn(async move {
@@ -205,7 +206,7 @@ impl Drop for Lent {
                             rested = loan.connection.flush() => if rested.is_ok() {
                                 loan.end();
                             },
-                            // There is no answer to come.
+                            // The server fell silent: no answer will come.
                             _ = silences.wait_for(|now| *now > since) => {}
                         }
                     });

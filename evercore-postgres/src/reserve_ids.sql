@@ -1,4 +1,4 @@
--- $1: how many. Gives the last of them.
+-- $1: the number of ids. Returns the last of them.
 UPDATE evercore.aggregate_ids
 SET last = last + $1
 RETURNING last

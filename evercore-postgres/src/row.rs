@@ -1,4 +1,4 @@
-//! From rows to events. Every number is checked here.
+//! Converts rows to events, and checks every number.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::readers::Readers;
 use crate::statements::Statements;
 use crate::types::{EventName, Known, Types, unknown_type};
 
-/// Where the columns of an event stand in a row, in the order of the statements that read events.
+/// The indexes of an event's columns in a row, in the order of the statements that read events.
 mod column {
     pub(super) const POSITION: usize = 0;
     pub(super) const AGGREGATE_ID: usize = 1;
@@ -33,20 +33,20 @@ mod column {
     pub(super) const METADATA: usize = 12;
 }
 
-/// The number of columns of an event; what follows them is the statement's own.
+/// The number of columns of an event; any that follow are the statement's own.
 pub(crate) const EVENT_COLUMNS: usize = 13;
 
-/// What a statement that reads events has answered.
+/// The result of a statement that reads events.
 #[derive(Debug, Default)]
 pub(crate) struct Fetched {
-    /// The row that has no position, and is no event: what the statement says besides.
+    /// The row without a position, which is no event but carries the statement's other results.
     pub(crate) aside: Option<PgRow>,
     events: Vec<RecordedEvent>,
-    /// The rows from the first on whose type was not known.
+    /// The rows from the first one on whose event type was not in the cache.
     unknown: Vec<PgRow>,
 }
 
-/// Runs a statement that reads events. Each row becomes one when it arrives: the server works on those that follow.
+/// Runs a statement that reads events. Each row is converted when it arrives, while the server works on the next ones.
 pub(crate) async fn fetch(
     query: Query<'_, Postgres, PgArguments>,
     executor: impl PgExecutor<'_>,
@@ -78,8 +78,8 @@ pub(crate) async fn fetch(
 }
 
 impl Fetched {
-    /// The events, in the order of the rows. Types are read anew if one was not known; the connection that has answered
-    /// should be free by then.
+    /// Returns the events, in the order of the rows. Types are read again if one was not in the cache; the connection
+    /// that ran the statement should be free by then.
     pub(crate) async fn events(
         self,
         types: &Types,
@@ -96,7 +96,8 @@ impl Fetched {
     }
 }
 
-/// The event of each row, or why the row can be none; types are read anew if one is not known yet.
+/// Returns the event of each row, or the reason why the row is no event. Types are read again if one is not in the
+/// cache.
 pub(crate) async fn each_event(
     rows: &[PgRow],
     types: &Types,
@@ -157,7 +158,7 @@ fn smallint(row: &PgRow, column: usize) -> Result<i16> {
     fixed(row, column).map(i16::from_be_bytes)
 }
 
-/// Microseconds since the year 2000.
+/// Decodes a time, which the server sends in microseconds since the year 2000.
 fn time(row: &PgRow, column: usize) -> Result<DateTime<Utc>> {
     const YEAR_2000: i64 = 946_684_800_000_000;
     let micros = bigint(row, column)?.checked_add(YEAR_2000);
@@ -180,8 +181,8 @@ fn needed(row: &PgRow, column: usize) -> Result<&[u8]> {
     raw(row, column)?.ok_or_else(|| unexpected(column, "is null"))
 }
 
-/// A column as the server has sent it, in its binary form. The driver's own way compares types for each value, which
-/// takes longer than the value itself; these statements are ours, and a test runs each of them.
+/// Returns a column as the server has sent it, in binary form. The driver's own way compares types for each value,
+/// which takes longer than decoding the value; these statements are the engine's own, and a test runs each of them.
 fn raw(row: &PgRow, column: usize) -> Result<Option<&[u8]>> {
     let value =
         row.try_get_raw(column).map_err(|error| classify("read the row of an event", error))?;
@@ -200,7 +201,7 @@ fn unexpected(column: usize, problem: &str) -> Error {
     Error::corrupt("events", format!("column {column} of the row {problem}"))
 }
 
-/// A column's value.
+/// Returns a column's value.
 pub(crate) fn get<'r, T>(row: &'r PgRow, column: usize) -> Result<T>
 where
     T: Decode<'r, Postgres> + Type<Postgres>,
@@ -208,7 +209,7 @@ where
     row.try_get(column).map_err(|error| classify("read a row", error))
 }
 
-/// The first and the last position of a commit.
+/// Returns the first and the last position of a commit, if it has any.
 pub(crate) fn positions(
     row: &PgRow,
     first: usize,

@@ -1,4 +1,4 @@
-//! The schema and its migrations.
+//! Renders and runs the migrations of the schema.
 
 use evercore::engine::Migration;
 use evercore::{Error, OpenProblem, Result};
@@ -11,7 +11,7 @@ use crate::options::{PostgresOptions, Schema};
 use crate::readers::Readers;
 use crate::statements::render;
 
-/// The steps, oldest first. Each records itself, with the version and description that it has here.
+/// The migrations, oldest first. Each records itself in the database, with the version and description given here.
 const STEPS: [(i64, &str, &str); 4] = [
     (1, "tables", include_str!("../migrations/0001_tables.sql")),
     (2, "append", include_str!("../migrations/0002_append.sql")),
@@ -19,7 +19,7 @@ const STEPS: [(i64, &str, &str); 4] = [
     (4, "subscriptions", include_str!("../migrations/0004_subscriptions.sql")),
 ];
 
-/// The steps as SQL for this schema.
+/// Renders the migrations as SQL for this schema.
 pub(crate) fn migrations(schema: &Schema) -> Vec<Migration> {
     let step = |(version, description, sql): (i64, &str, &str)| Migration {
         version,
@@ -29,10 +29,10 @@ pub(crate) fn migrations(schema: &Schema) -> Vec<Migration> {
     STEPS.into_iter().map(step).collect()
 }
 
-/// Runs the steps that were not run yet, in one transaction. Of several processes, one does and the others wait.
+/// Runs the migrations that have not run yet, in one transaction. Of several processes, one runs them and the others
+/// wait.
 ///
-/// Where there is nothing to run, it only reads: so a standby can be opened, and so can a schema by a role that may not
-/// change it.
+/// If there is nothing to run, it only reads: so it works on a standby, and for a role that may not change the schema.
 pub(crate) async fn migrate(readers: &Readers, options: &PostgresOptions) -> Result<()> {
     let schema = options.schema_name();
     let failed = |error| classify("bring the schema up to date", error);
@@ -55,7 +55,7 @@ pub(crate) async fn migrate(readers: &Readers, options: &PostgresOptions) -> Res
     transaction.commit().await.map_err(failed)
 }
 
-/// The versions of the steps that were run.
+/// Returns the versions of the migrations that have run.
 async fn applied(connection: &mut PgConnection, schema: &Schema) -> Result<Vec<i64>, sqlx::Error> {
     let find = AssertSqlSafe(render(include_str!("find_migrations.sql"), schema));
     let is_there: bool = sqlx::query_scalar(find).fetch_one(&mut *connection).await?;
@@ -66,7 +66,7 @@ async fn applied(connection: &mut PgConnection, schema: &Schema) -> Result<Vec<i
     sqlx::query_scalar(read).fetch_all(connection).await
 }
 
-/// The steps that are still to be run.
+/// Returns the migrations that have not run yet.
 fn missing(applied: &[i64], options: &PostgresOptions) -> Result<Vec<Migration>> {
     let newest = STEPS.iter().map(|(version, ..)| *version).max().unwrap_or_default();
     if let Some(&found) = applied.iter().find(|&&version| version > newest) {

@@ -1,5 +1,5 @@
--- Whether commits are flushed before they are acknowledged, whether flushing reaches the disk, whether a page that a crash
--- has cut in two is mended, and in which encoding texts are kept.
+-- Returns whether commits are flushed before they are acknowledged, whether flushing reaches the disk, whether a page
+-- that was half written in a crash is repaired, and the encoding of texts.
 SELECT
     current_setting('synchronous_commit') <> 'off',
     current_setting('fsync')::boolean,

@@ -1,4 +1,4 @@
-//! What all clones, views and transactions of an engine share.
+//! Holds the state that all clones, views and transactions of an engine share.
 
 use std::fmt;
 use std::sync::{Arc, Mutex};
@@ -23,26 +23,26 @@ use crate::statements::Statements;
 use crate::types::Types;
 use crate::writer::{QUEUE, Request, Writer, Writers};
 
-/// How long a server that is starting is let be.
+/// The pause between attempts to connect to a server that is starting.
 const NOT_READY: Duration = Duration::from_millis(50);
 
-/// What all clones and views share.
+/// The state that all clones, views and transactions of an engine share.
 pub(crate) struct Shared {
-    /// The tasks and the connections end with it.
+    /// The runtime of the engine. The tasks and connections end with it.
     pub(crate) runtime: Arc<EngineRuntime>,
     pub(crate) options: PostgresOptions,
-    /// For one statement at a time.
+    /// Connections for one statement at a time.
     pub(crate) readers: Readers,
-    /// For views and transactions, which user code holds. Were they of the same pool, code that holds one and reads
-    /// besides could wait for itself.
+    /// Connections for views and transactions, which user code holds. With one pool for both, code that holds a
+    /// connection and reads on another could wait for itself.
     pub(crate) held: Held,
     pub(crate) statements: Statements,
     pub(crate) types: Arc<Types>,
     pub(crate) frontier: Frontier,
     pub(crate) notifications: Arc<Notifications>,
-    /// The way to the writers, until the engine is closed.
+    /// The queue of the writers; `None` once the engine is closed.
     pub(crate) queue: Mutex<Option<mpsc::Sender<Request>>>,
-    /// Who lands commits, until a close has waited for it.
+    /// The task that commits; `None` once a close has waited for it.
     pub(crate) writers: tokio::sync::Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -55,10 +55,11 @@ impl Shared {
             PgPoolOptions::new()
                 .max_connections(options.readers)
                 .acquire_timeout(options.acquire_timeout)
-                // A ping before each use is a quarter of a load.
+                // A ping before each use would take a quarter of the time of a load.
                 .test_before_acquire(false)
-                // Looked at before each use. The pool's own task for it sleeps by tokio's clock: paused, that clock would jump
-                // to its next round whenever all else waits for the server.
+                // Age and idle time are checked before each use instead. The pool's own task for them sleeps by tokio's
+                // clock: where a test has paused that clock, it would jump to the task's next round whenever everything
+                // else waits for the server.
                 .idle_timeout(None)
                 .max_lifetime(None)
                 .before_acquire(|connection, usage| {
@@ -74,7 +75,8 @@ impl Shared {
         check_settings(&readers, &options).await?;
         let patience = options.answer_timeout;
         let held = pool()
-            // The pool asks what comes back for a sign of life, without a bound.
+            // The pool pings a connection that comes back, without a time limit; this hook waits for the connection
+            // first, with one.
             .after_release(move |connection, _| {
                 Box::pin(async move {
                     Ok(matches!(timeout(patience, connection.flush()).await, Ok(Ok(()))))
@@ -122,15 +124,15 @@ impl Shared {
         })
     }
 
-    /// Bounds what waits for answers: the machine of a server that is gone sends none, and no word that it is. Work that
-    /// meets sessions which the server has ended while they rested is done on another connection: none of it has run.
+    /// Runs `work` within `answer_timeout`: when a server's machine is gone, no message says so. If `work` meets a
+    /// session that the server ended while it was idle, none of it has run, and it is run again on another connection.
     pub(crate) async fn answered<T, W>(&self, work: impl Fn() -> W) -> Result<T>
     where
         W: Future<Output = Result<T>>,
     {
         self.runtime.check()?;
         let done = async {
-            // Each time, one that rested is gone; a new one has not rested.
+            // Each round uses up one idle connection; a new connection was not idle.
             for _ in 0..self.options.readers {
                 match work().await {
                     Err(error) if met_an_ended_session(&error) => {
@@ -149,8 +151,8 @@ impl Shared {
     }
 }
 
-/// The first connection. Where there is no server, or it refuses, that is said at once; one that is starting is waited
-/// for. The pool would take the one for the other.
+/// Opens the first connection. Fails at once if there is no server or it refuses the connection; waits for a server
+/// that is starting. The pool would not tell these cases apart.
 async fn first(connect: &PgConnectOptions, options: &PostgresOptions) -> Result<PgConnection> {
     let deadline = Instant::now() + options.acquire_timeout;
     let mut not_ready = None;
@@ -178,14 +180,14 @@ async fn first(connect: &PgConnectOptions, options: &PostgresOptions) -> Result<
     Err(cannot_open(database, error))
 }
 
-/// Whether the server has said that it is starting or ending, or has no place now.
+/// Whether the server has answered that it is starting or shutting down, or has no free session now.
 fn is_passing(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(DatabaseError::code);
     code.is_some_and(|code| ["57P03", "53300"].contains(&&*code))
 }
 
-/// Looks whether what the server acknowledges survives a crash of it, and whether it can keep every text: once, since
-/// settings seldom change, and a transaction of the user may still choose for itself.
+/// Checks that acknowledged commits survive a crash of the server, and that its encoding can hold every text. This is
+/// done once, since settings seldom change, and a transaction of the user may still choose its own.
 async fn check_settings(readers: &Readers, options: &PostgresOptions) -> Result<()> {
     let failed = |error| classify("look at the settings", error);
     let row = sqlx::query(include_str!("settings.sql"))

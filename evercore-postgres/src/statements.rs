@@ -1,4 +1,4 @@
-//! The SQL of this engine, made for its schema.
+//! Holds the SQL of this engine, rendered for its schema.
 
 mod inspection;
 mod subscriptions;
@@ -11,10 +11,10 @@ use crate::options::Schema;
 pub(crate) use inspection::InspectionStatements;
 pub(crate) use subscriptions::SubscriptionStatements;
 
-/// The schema's name in the SQL files, which so can be read and run as they are.
+/// The schema's name in the SQL files, with which they can be read and run as they are.
 const WRITTEN: &str = "evercore";
 
-/// Every statement, with the configured schema in place of the written one.
+/// All statements, with the configured schema in place of the written one.
 #[derive(Clone, Debug)]
 pub(crate) struct Statements {
     pub(crate) append: Statement,
@@ -68,14 +68,14 @@ impl Statements {
 }
 
 impl Statement {
-    /// Without its comments: the server shows the beginning of a statement to who looks after it.
+    /// Renders a statement without its comments, since monitoring shows only the beginning of a statement.
     pub(crate) fn new(sql: &str, schema: &Schema) -> Self {
         let lines: Vec<_> =
             sql.lines().filter(|line| !line.trim_start().starts_with("--")).collect();
         Self(render(&lines.join("\n"), schema).into())
     }
 
-    /// For the driver. What is in it besides our own files is a checked schema name.
+    /// Returns the SQL for the driver. It consists of the engine's own files and a checked schema name.
     pub(crate) fn sql(&self) -> AssertSqlSafe<Arc<str>> {
         AssertSqlSafe(Arc::clone(&self.0))
     }

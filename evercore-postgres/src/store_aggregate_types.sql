@@ -1,4 +1,4 @@
--- $1: names. In one order, so that two processes cannot wait for each other.
+-- $1: names. Stored in one order, so that two processes cannot deadlock.
 INSERT INTO evercore.aggregate_types (name)
 SELECT name
 FROM unnest($1::text[]) AS name

@@ -1,4 +1,4 @@
-//! Subscriptions: what the contract asks for, and which statements do it.
+//! Implements the storage of subscriptions.
 
 mod places;
 mod settle;
@@ -30,13 +30,14 @@ use crate::types::Types;
 
 pub(crate) use settle::settle;
 
-/// What the columns of an event are in the row that says how far was looked.
+/// The indexes of the results in the row that says how far the statement looked. It has the columns of an event,
+/// without a position.
 mod column {
     pub(super) const LAST: usize = 1;
     pub(super) const IS_CUT: usize = 5;
 }
 
-/// The most events that one call looks at.
+/// The most events that one call looks at, unless it asks for more.
 const MOST_LOOKED_AT: u32 = 10_000;
 
 #[async_trait]
@@ -60,10 +61,10 @@ impl SubscriptionStorage for PostgresEngine {
                 drop(connection);
                 let looked = fetched.aside.take();
                 let mut events = fetched.events(types, readers, statements).await?;
-                // They are in order; what costs nothing then sees to it.
+                // The events arrive in order; sorting a sorted list costs little and makes sure of it.
                 events.sort_by_key(RecordedEvent::position);
                 let (end, at_end) = match (events.last(), looked) {
-                    // Full: it ends with its last event.
+                    // A full page ends with its last event.
                     (Some(last), None) => (last.position(), last.position() >= frontier),
                     (_, Some(looked)) => {
                         let last: Option<i64> = get(&looked, column::LAST)?;
@@ -143,7 +144,7 @@ impl SubscriptionStorage for PostgresEngine {
                 let first =
                     rows.first().ok_or_else(|| Error::corrupt("heartbeat", "it has no row"))?;
                 let head = Position::new(get(first, 0)?)?;
-                // Without a lease there is one row all the same.
+                // Without leases there is still one row, for the head.
                 let leases =
                     rows.iter().take(beats.len()).map(lease_status).collect::<Result<_>>()?;
                 Ok(Heartbeat { head, leases })
@@ -245,10 +246,10 @@ impl PostgresEngine {
     }
 }
 
-/// A span of time as the server counts it; one that does not fit is cut to some hundred thousand years.
+/// Converts a duration to an interval; one that does not fit is cut to about 68,000 years.
 fn interval(time: Duration) -> PgInterval {
     let microseconds = i64::try_from(time.as_micros()).unwrap_or(i64::MAX);
-    // Far below what a timestamp takes when it is added to the time of day.
+    // Well within the range of a timestamp, even when added to the current time.
     let most = i64::from(i32::MAX) * 1_000_000 * 1_000;
     PgInterval { months: 0, days: 0, microseconds: microseconds.min(most) }
 }

@@ -1,4 +1,4 @@
-//! Contexts whose events land together with the user's own rows.
+//! Implements contexts whose events are committed together with the user's own rows.
 
 use std::ops::{Deref, DerefMut};
 use std::time::Duration;
@@ -20,40 +20,43 @@ use crate::subscriptions::settle;
 use crate::types::type_names;
 use crate::writer::{Columns, verdict};
 
-/// The longest time-out that the server takes.
+/// The longest time-out that the server accepts, in milliseconds.
 const MOST_MILLIS: u128 = 2_147_483_647;
 
 /// A transaction of the database, for the user's own statements: it derefs to the connection.
 ///
-/// A type without a lifetime, since a future that holds the driver's, which has one, is not known to be `Send`.
+/// The type has no lifetime parameter: the compiler cannot prove that a future holding the driver's own type, which has
+/// one, is `Send`.
 #[derive(Debug)]
 pub struct PostgresTransaction {
     transaction: sqlx::PgTransaction<'static>,
-    /// Set for as long as the transaction lasts, so that one that user code has ended is recognised.
+    /// A setting that lasts as long as the transaction, so that the engine recognises a transaction that user code has
+    /// ended.
     mark: String,
     _place: Place,
 }
 
-/// What has become of a transaction while user code had it.
+/// The state of a transaction after user code had it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Standing {
     Open,
-    /// A statement has failed in it; the server takes no other but a ROLLBACK.
+    /// A statement has failed in it; the server accepts only a ROLLBACK.
     Aborted,
     /// User code has ended it.
     Ended,
 }
 
-/// A context and the transaction that it lands in: `ctx.transaction()`.
+/// A context and the transaction that commits it, as `ctx.transaction()`.
 ///
-/// As an argument, it makes [`EventStore::with_transaction`](evercore::EventStore::with_transaction) and
-/// [`SubscriptionBuilder::run_in_transaction`](evercore::SubscriptionBuilder::run_in_transaction) open one in PostgreSQL.
+/// As the closure's argument, it makes [`EventStore::with_transaction`](evercore::EventStore::with_transaction) and
+/// [`SubscriptionBuilder::run_in_transaction`](evercore::SubscriptionBuilder::run_in_transaction) open a PostgreSQL
+/// transaction.
 ///
-/// User code must neither commit nor roll back, or nothing that it applied lands, and the answer is
-/// [`Error::TransactionEnded`]; rows that it has committed by itself stay. Savepoints are fine.
+/// User code must neither commit nor roll back. If it does, no applied event is stored, and the result is
+/// [`Error::TransactionEnded`]; rows that user code committed itself stay. Savepoints are fine.
 ///
-/// The transaction of a subscription may do nothing for as long as the lease lasts at most; then the server ends it, so
-/// that a worker that is stuck holds no lock that its successor needs.
+/// The transaction of a subscription may be idle for at most the duration of the lease. Then the server ends it, so
+/// that a stuck worker holds no lock that its successor needs.
 ///
 /// # Example: rows that land with the events
 /// ```no_run
@@ -117,7 +120,7 @@ impl Transaction for PostgresTransaction {
 
     const DATABASE: &'static str = "PostgreSQL";
 
-    // A write to the store is on another connection, and waits for no more than the rows that both write.
+    // Needs no check: a write to the store uses another connection, and waits only for rows that both write.
     fn within<F: Future>(_: &PostgresEngine, work: F) -> impl Future<Output = F::Output> {
         work
     }
@@ -169,7 +172,7 @@ impl Transactor for PostgresEngine {
     async fn begin(&self, most_idle: Option<Duration>) -> Result<Self::Transaction> {
         let failed = |error| classify("begin a transaction", error);
         let mark = uuid::Uuid::now_v7().to_string();
-        // Part of BEGIN, so that it is no round trip of its own.
+        // Sent with BEGIN, to save a round trip.
         let mut sql = format!("{BEGIN}; SET LOCAL evercore.transaction = '{mark}'");
         if let Some(most_idle) = most_idle {
             let millis = most_idle.as_millis().clamp(1, MOST_MILLIS);
@@ -198,7 +201,7 @@ impl Transactor for PostgresEngine {
         let patience = self.shared.options.answer_timeout;
         match timeout(patience, transaction.standing()).await {
             Ok(Ok(Standing::Open | Standing::Ended)) => false,
-            // Why, only the statement that failed was told.
+            // Only the error of the statement that failed says why.
             Ok(Ok(Standing::Aborted)) => is_caused_by_what_passes(error),
             Ok(Err(error)) => error.is_retryable(),
             Err(_elapsed) => {
@@ -218,7 +221,7 @@ impl Transactor for PostgresEngine {
         let patience = self.shared.options.answer_timeout;
         let finished = timeout(patience, self.land_within(transaction, commit, settlement)).await;
         let finished = finished.unwrap_or_else(|_elapsed| {
-            // On what is left it would wait for as long to find out.
+            // Finding out the outcome on one of the other connections would wait as long again.
             self.shared.readers.let_go();
             Err(Error::OutcomeUnknown { commit: id, source: silence().into() })
         });
@@ -235,7 +238,7 @@ impl PostgresEngine {
     ) -> Result<Committed> {
         transaction.check_not_ended().await?;
         let nothing = Committed { id: commit.id, positions: None };
-        // Whatever goes wrong before COMMIT was sent is undone by the server.
+        // The server undoes everything if a failure comes before COMMIT is sent.
         let committed = if settlement.is_some() && commit.writes.is_empty() {
             nothing
         } else {
@@ -276,7 +279,8 @@ impl PostgresEngine {
     }
 }
 
-/// What it means that the server has undone a transaction that was to end with this commit.
+/// Converts the rollback, by the server, of a transaction that was to end with this commit. A lost race becomes a
+/// conflict if the commit writes to an aggregate.
 fn undone(operation: &'static str, failure: CommitFailure, commit: &Commit) -> Error {
     let error = match failure {
         CommitFailure::LostRace(error) => error,
@@ -285,7 +289,7 @@ fn undone(operation: &'static str, failure: CommitFailure, commit: &Commit) -> E
         | CommitFailure::Unknown(error) => return classify(operation, error),
     };
     match commit.writes.first() {
-        // Run again, it finds the other transaction's work done.
+        // A rerun sees the other transaction's result.
         Some(AggregateWrite { id, aggregate_type, .. }) => {
             debug!(error = %Report::new(&error), "the server let another transaction go first");
             let aggregate = (*aggregate_type).to_owned();

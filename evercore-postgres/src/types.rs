@@ -1,4 +1,4 @@
-//! Names of types and the numbers that stand for them. Only what is committed is cached, and then for good.
+//! Maps the names of types to the numbers that stand for them. Only committed rows are cached, and they never change.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -14,7 +14,7 @@ use crate::statements::Statements;
 #[derive(Debug, Default)]
 pub(crate) struct Types(RwLock<Arc<Known>>);
 
-/// The names and numbers that are known so far.
+/// The names and numbers that are cached so far.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Known {
     aggregates: HashMap<Arc<str>, KnownAggregate>,
@@ -62,7 +62,7 @@ impl Types {
         Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Runs `lookup` on what is known, and once more on what is stored if something was missing.
+    /// Runs `lookup` on the cache, and once more on the stored types if it finds nothing.
     pub(crate) async fn look_up<T>(
         &self,
         readers: &Readers,
@@ -76,7 +76,8 @@ impl Types {
         Ok(lookup(&self.known()))
     }
 
-    /// Stores what is not stored yet of these names: an aggregate's, and one of its events' if there is one.
+    /// Stores those of the names that are not stored yet. Each is the name of an aggregate type, and of one of its
+    /// event types if there is one.
     pub(crate) async fn store(
         &self,
         readers: &Readers,
@@ -126,7 +127,7 @@ impl Types {
             .await
             .map_err(unreadable)?;
         let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        // Added to: another one may have read more, and been faster.
+        // Rows are only added: a concurrent call may have read more and finished first.
         let known = Arc::make_mut(&mut known);
         for row in rows {
             let aggregate_id: i32 = row.try_get(0).map_err(unreadable)?;
@@ -150,12 +151,12 @@ impl Types {
     }
 }
 
-/// A type's number that no row explains.
+/// Returns the error for an event type's number that no row explains.
 pub(crate) fn unknown_type() -> Error {
     Error::corrupt("events", "an event type's number has no row in `event_types`")
 }
 
-/// The types that a commit writes, each once.
+/// Returns the types that a commit writes, each once.
 pub(crate) fn type_names(commit: &Commit) -> Vec<TypeName> {
     let aggregates =
         commit.writes.iter().map(|write| TypeName { aggregate: write.aggregate_type, event: None });

@@ -1,4 +1,4 @@
-//! One consistent view of the log: a transaction on one snapshot.
+//! Reads a consistent view of the log: a transaction on one snapshot.
 
 use std::sync::Arc;
 
@@ -18,14 +18,14 @@ const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
 /// A `REPEATABLE READ READ ONLY` transaction. Dropping it ends it.
 ///
-/// States and histories are those of the transaction's snapshot, so what was acknowledged before the view was opened is
-/// in them. Pages of the log end at the frontier, which was read before the snapshot was taken.
+/// States and histories are those of the transaction's snapshot, so everything acknowledged before the view was opened
+/// is in them. Pages of the log end at the frontier that was read before the snapshot was taken.
 #[derive(Debug)]
 pub(crate) struct View {
     shared: Arc<Shared>,
     transaction: Mutex<Transaction<'static, Postgres>>,
     _place: Place,
-    /// None on a standby, which does not know it.
+    /// The frontier read before the snapshot; `None` on a standby, which does not know it.
     frontier: Option<Position>,
 }
 
@@ -43,7 +43,7 @@ impl View {
                 };
                 let patience = shared.options.answer_timeout;
                 let mut transaction = begin(connection, BEGIN, patience).await.map_err(failed)?;
-                // The snapshot is taken by the first statement, which is to be now.
+                // PostgreSQL takes the snapshot at the first statement, so one runs now.
                 sqlx::query("SELECT pg_current_snapshot()")
                     .execute(&mut *transaction)
                     .await
@@ -90,7 +90,8 @@ impl Reader for View {
         self.shared
             .answered(|| async move {
                 let Shared { types, readers, statements, .. } = &*self.shared;
-                // Not asked for now, even if the standby was promoted meanwhile: it would be later than the snapshot.
+                // Not read again, even if the standby was promoted meanwhile: a new frontier would be later than the
+                // snapshot.
                 let frontier = self.frontier.ok_or_else(|| Error::Standby {
                     operation: "read the log in a view",
                     source: "the view was opened on a standby".into(),

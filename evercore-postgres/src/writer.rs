@@ -1,4 +1,4 @@
-//! Group commit: commits that wait at the same time share a transaction and its fsync.
+//! Commits in groups: commits that wait at the same time share a transaction and its fsync.
 
 mod append;
 mod group;
@@ -29,52 +29,53 @@ use append::One;
 pub(crate) use group::Request;
 use group::{GROUP, next_group};
 
-/// The most commits that wait for a writer. More callers wait for a place.
+/// The most commits that wait for a writer. More callers wait for a place in the queue.
 pub(crate) const QUEUE: usize = 1_024;
 
-/// How many commits must wait before another writer goes to work beside one that is at it: fewer are cheaper in the next
+/// The number of waiting commits from which a second writer works beside a busy one: fewer are cheaper in the next
 /// group than in one of their own.
 const WORTH_ANOTHER: usize = 32;
 
-/// How long fewer than those wait. The group that is under way may itself wait for a lock.
+/// The longest wait for fewer than [`WORTH_ANOTHER`] commits. The group that is under way may itself wait for a lock.
 const PATIENCE: Duration = Duration::from_millis(5);
 
-/// How often a group is sent again after it lost a race that the server settled.
+/// The most times that a group is sent again after the server rolled it back in favour of another transaction.
 const RACES: usize = 5;
 
-/// Hands what the queue brings to the writers, until the queue is closed and empty.
+/// Hands queued commits to the writers, until the queue is closed and empty.
 #[derive(Debug)]
 pub(crate) struct Writers {
     queue: mpsc::Receiver<Request>,
     is_open: bool,
     waiting: VecDeque<Request>,
-    /// Who rested last works first: its process at the server is warm.
+    /// The idle writers. The one that became idle last works first: its process at the server is warm.
     resting: Vec<Writer>,
 }
 
-/// Owns a connection and lands one group at a time.
+/// Owns a connection and commits one group at a time.
 #[derive(Debug)]
 pub(crate) struct Writer {
     connect: PgConnectOptions,
     answer_timeout: Duration,
-    /// On which it is asked what became of commits without an answer.
+    /// The connections on which callers look up the outcome of commits without an answer. They are dropped when the
+    /// server falls silent.
     readers: Readers,
-    /// With the time of its last use.
+    /// The connection, with the time of its last use.
     connection: Option<(PgConnection, Instant)>,
     statements: Statements,
     types: Arc<Types>,
     notifications: Arc<Notifications>,
 }
 
-/// What became of a group that was sent.
+/// The result of sending a group.
 enum Sent {
-    /// It went through, with an answer for each commit.
+    /// The server has processed it, with an answer for each commit.
     Answered(Vec<Result<Committed>>),
-    /// None of it landed.
+    /// None of it was committed.
     Refused(Error),
-    /// It never left.
+    /// It was never sent.
     Unreachable(sqlx::Error),
-    /// The server had ended the session before.
+    /// The server had ended the session before it read the statement.
     NotRun(sqlx::Error),
     /// The connection was lost before the answer.
     Unknown(sqlx::Error),
@@ -147,18 +148,18 @@ impl Writer {
 
     async fn end(self) {
         if let Some((connection, _)) = self.connection {
-            // Nothing is under way on it.
+            // A failure loses nothing: no statement is under way on it.
             let _: Result<(), sqlx::Error> = connection.close().await;
         }
     }
 
-    /// Lands a group, and comes back for another.
+    /// Commits a group, and returns the writer for the next one.
     async fn land_all(mut self, group: Vec<Request>) -> Self {
         self.land(group).await;
         self
     }
 
-    /// Lands a group and answers it.
+    /// Commits a group and answers its callers.
     async fn land(&mut self, group: Vec<Request>) {
         debug!(commits = group.len(), "sending a group");
         match self.send(&group).await {
@@ -172,7 +173,7 @@ impl Writer {
             }
             Sent::Refused(error) => match <[Request; 1]>::try_from(group) {
                 Ok([request]) => request.answer(Err(error)),
-                // One of them is at fault. Alone, each gets what is its own.
+                // One commit is at fault. Sent alone, each gets its own answer.
                 Err(group) => {
                     for request in group {
                         Box::pin(self.land(vec![request])).await;
@@ -230,8 +231,8 @@ impl Writer {
         sent
     }
 
-    /// The short way of the usual commit, if it is that and comes alone. `None` if it has to be judged as a group is:
-    /// nothing of it landed.
+    /// Sends a single commit through `append_one`, if it is of the kind which that function takes. `None` if it must be
+    /// sent as a group instead; then none of it was committed.
     async fn send_one(&self, connection: &mut PgConnection, group: &[Request]) -> Option<Sent> {
         let [Request { commit, .. }] = group else { return None };
         let one = One::new(commit, &self.types.known());
@@ -259,7 +260,7 @@ impl Writer {
         }
     }
 
-    /// Sends a group, and again while it loses races that the server settled.
+    /// Sends a group, and again if the server rolls it back in favour of another transaction, up to [`RACES`] times.
     async fn send_group(&self, connection: &mut PgConnection, group: &[Request]) -> Sent {
         let commits = group.iter().map(|request| &request.commit);
         let columns = Columns::new(commits, &self.types.known());
@@ -286,7 +287,7 @@ impl Writer {
         }
     }
 
-    /// A connection that works, as far as that can be known.
+    /// Lends a connection that works, as far as that can be known.
     async fn connection(&mut self) -> Result<PgConnection, sqlx::Error> {
         if let Some((mut connection, used)) = self.connection.take()
             && (used.elapsed() < RESTED || connection.ping().await.is_ok())
@@ -297,15 +298,15 @@ impl Writer {
     }
 }
 
-/// The next writer that is done. Few are at work, so they are all looked at: `FuturesUnordered` would yield to the runtime
-/// each time, which wakes another thread.
+/// Waits for the next writer that is done. Few are at work, so all are polled: `FuturesUnordered` would yield to the
+/// runtime each time, which wakes another thread.
 async fn next_of(working: &mut Vec<BoxFuture<'static, Writer>>) -> Writer {
     let (writer, index, _) = select_all(working.iter_mut()).await;
     drop(working.swap_remove(index));
     writer
 }
 
-/// The answers in the order of the group.
+/// Returns the answers in the order of the group.
 fn answers(rows: &[PgRow], group: &[Request]) -> Result<Vec<Result<Committed>>> {
     let mut answers: Vec<Option<Result<Committed>>> = group.iter().map(|_| None).collect();
     for row in rows {

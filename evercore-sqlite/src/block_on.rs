@@ -1,4 +1,4 @@
-//! A thread that waits for what tasks wait for.
+//! Blocks a thread on a future, with a time-out.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -6,7 +6,8 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
-/// Blocks until the future is done, or the time is up. The future must not need a runtime; a tokio timer would.
+/// Blocks until the future is done, or the time-out has passed. The future must not need a runtime, as a tokio timer
+/// does.
 pub(crate) fn block_on_timeout<F: Future>(future: F, patience: Duration) -> Option<F::Output> {
     let waker = Waker::from(Arc::new(Unpark(thread::current())));
     let mut context = Context::from_waker(&waker);

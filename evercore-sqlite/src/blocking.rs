@@ -1,9 +1,9 @@
-//! Work that waits for the disk.
+//! Runs blocking work outside of the runtime's worker threads.
 
 use evercore::{Error, Result, RuntimeProblem};
 use tokio::runtime::Handle;
 
-/// Does it on a thread where no task waits for it. It is done to its end, even if this is dropped.
+/// Runs `work` on a thread for blocking work. It runs to its end even if this future is dropped.
 pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T> {
@@ -17,7 +17,7 @@ pub(crate) async fn blocking<T: Send + 'static>(
     }
 }
 
-/// The runtime that this is called in.
+/// Returns the runtime of the caller.
 pub(crate) fn current() -> Result<Handle> {
     Handle::try_current().map_err(|_| Error::NoRuntime { problem: RuntimeProblem::Missing })
 }

@@ -1,4 +1,4 @@
-//! Answers to `sqlite:` URLs.
+//! Registers the engine for `sqlite:` URLs.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! One database: how its connections are opened.
+//! Opens the connections of one database.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,36 +21,38 @@ use crate::preflight;
 use crate::statistics::forget_statistics;
 use crate::url::Location;
 
-/// A long transaction lets the write-ahead log grow; afterwards it is cut back to this.
+/// The size in bytes to which the write-ahead log is cut back after a long transaction has let it grow.
 const WAL_BYTES_KEPT: &str = "67108864";
-/// Page caches stay as small as SQLite has them. The bundled SQLite has one limit for the caches of all connections of the
-/// process, the sum of theirs; one that is full takes pages of the others, and one whose share was taken keeps no page at
-/// all from then on, not even from one statement to the next. Large caches get there sooner. Readers map the file instead:
-/// what they map is in no cache. The writer does not; it would look for each page in the write-ahead log first.
+/// The number of bytes of the file that readers map into memory. Page caches keep SQLite's small default size, because
+/// the bundled SQLite has one limit for all caches of the process, the sum of their sizes. A full cache takes pages
+/// from the others, and a cache that has lost its share keeps no page at all from then on, not even between two
+/// statements. Large caches reach that state sooner; mapped pages are in no cache. The writer maps nothing, because it
+/// would look for each page in the write-ahead log first.
 const MAPPED_BYTES: i64 = 1 << 30;
-/// More than there are statements.
+/// The capacity of the statement cache; there are fewer statements than this.
 const CACHED_STATEMENTS: usize = 64;
 
-/// One database and how to open it.
+/// A database, and the settings to open it.
 #[derive(Debug)]
 pub(crate) struct Database {
     name: String,
     place: Place,
     options: SqliteOptions,
-    /// The file that was opened first.
+    /// The identity of the file that was opened first.
     identity: OnceLock<FileIdentity>,
-    /// The write-ahead log and its index, which stay as long as a connection is open. `None` while it is not known.
+    /// The write-ahead log and its index, which stay the same as long as a connection is open. `None` while they are
+    /// unknown.
     beside: Mutex<Option<[FileIdentity; 2]>>,
     turns: Locks,
-    /// Given after each commit of this engine.
+    /// Signalled after each commit of this engine.
     grown: LogSignal,
 }
 
-/// Where SQLite finds it.
+/// The place where SQLite finds the database.
 #[derive(Debug)]
 enum Place {
     File(PathBuf),
-    /// Shared by the connections that name it.
+    /// The name of a database in memory, shared by the connections that open it.
     Memory(String),
 }
 
@@ -85,7 +87,7 @@ impl Database {
         }
     }
 
-    /// The file, for messages.
+    /// Returns the file's name, for messages.
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
@@ -106,15 +108,15 @@ impl Database {
         &self.turns
     }
 
-    /// Refuses to go on with files that are not those that were opened first: SQLite would write to what nobody finds any
-    /// more, or mix two databases. Blocks, for a few microseconds.
+    /// Refuses to continue if the files are not those that were opened first: SQLite would write to files that no
+    /// longer have a name, or mix two databases. Blocks for a few microseconds.
     pub(crate) fn check_in_place(&self) -> Result<()> {
         let Place::File(path) = &self.place else { return Ok(()) };
         let Some(first) = self.identity.get() else { return Ok(()) };
         let is_same = FileIdentity::of(path).as_ref() == Some(first);
         let known = *self.beside();
         let is_same = is_same && (known.is_none() || known == self.find_beside());
-        // Forgotten meanwhile, since the last connection was closed: that is what has taken them away.
+        // If the files were forgotten meanwhile, the last connection was closed, which removes them.
         if is_same || known != *self.beside() {
             return Ok(());
         }
@@ -125,12 +127,12 @@ impl Database {
     fn remember_file(&self) {
         let Place::File(path) = &self.place else { return };
         if let Some(found) = FileIdentity::of(path) {
-            // Unless there was one before.
+            // Keeps the first one.
             self.identity.set(found).ok();
         }
     }
 
-    /// Remembers the files beside the database, which a connection has in use that stays open.
+    /// Remembers the `-wal` and `-shm` files. A connection that uses them must be open and stay so.
     pub(crate) fn remember_files(&self) {
         let mut beside = self.beside();
         if beside.is_none() {
@@ -138,7 +140,7 @@ impl Database {
         }
     }
 
-    /// Forgets them: the connection is about to be closed, and may be the last.
+    /// Forgets the `-wal` and `-shm` files: the connection is about to be closed, and may be the last one.
     pub(crate) fn forget_files(&self) {
         *self.beside() = None;
     }
@@ -157,8 +159,8 @@ impl Database {
         Some([of("-wal")?, of("-shm")?])
     }
 
-    /// Opens the first connection: creates a missing file, and finds out what is wrong with one that cannot be used.
-    /// Blocks, as all that opens does.
+    /// Opens the first connection: creates a missing file, and finds out why an existing one cannot be used. Blocks,
+    /// like all functions that open.
     pub(crate) fn create(&self) -> Result<Connection> {
         let missing_file = self.options.get_missing_file();
         if let Place::File(path) = &self.place {
@@ -169,7 +171,7 @@ impl Database {
             MissingFile::Refuse => OpenFlags::empty(),
         };
         let created = self.open(create).and_then(|connection| {
-            // SQLite opens what it may not write as well as it can.
+            // SQLite opens a file that it may not write as read-only.
             if connection.is_readonly(rusqlite::MAIN_DB)? {
                 return Err(self.cannot_open(OpenProblem::ReadOnly).into());
             }
@@ -237,12 +239,13 @@ impl Database {
             Place::File(path) => Connection::open_with_flags(path, flags)?,
             Place::Memory(name) => Connection::open_with_flags_and_vfs(name, flags, MEMORY_VFS)?,
         };
-        // Replaced just now, maybe: SQLite opens the file with the connection, and those beside it with the first read.
+        // Checked again, since the files may just have been replaced: SQLite opens the database file with the
+        // connection, and the files beside it with the first read.
         self.remember_file();
         self.check_in_place()?;
         connection.busy_timeout(self.options.get_busy_timeout())?;
         connection.set_prepared_statement_cache_capacity(CACHED_STATEMENTS);
-        // Or a statement is prepared again whenever a value is bound that the planner may have looked at.
+        // Otherwise SQLite prepares a statement again whenever a value is bound that the planner may have looked at.
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         connection.pragma_update(None, "temp_store", "MEMORY")?;
         Ok(connection)
@@ -261,8 +264,8 @@ impl Database {
         }
     }
 
-    /// Switches the file to a write-ahead log, which it stays with for good. SQLite does not wait for the lock that
-    /// the switch needs, so several processes that create the file at once have to try again.
+    /// Switches the file to a write-ahead log, permanently. SQLite does not wait for the lock that this needs, so it is
+    /// retried: several processes may create the file at once.
     fn use_wal(&self, connection: &Connection) -> Result<(), Problem> {
         const PAUSE: Duration = Duration::from_millis(5);
         let deadline = Instant::now() + self.options.get_busy_timeout();

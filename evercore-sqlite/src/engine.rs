@@ -1,4 +1,4 @@
-//! The engine: what the contract asks for, and where each part of it is done.
+//! Implements the storage engine, by calls into the modules that do the work.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -30,23 +30,24 @@ use crate::url::{self, Location};
 use crate::view::Views;
 use crate::writer::Writer;
 
-/// How soon the commits of other processes are found.
+/// The interval of the polls that find commits of other processes.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// An event log in a SQLite database.
 ///
-/// It commits on a thread of its own, which ends with [`close`](StorageEngine::close), or when the engine is dropped, and
-/// reads on the threads that the tokio runtime has for work that blocks.
+/// It commits on a thread of its own, which ends with [`close`](StorageEngine::close), or when the engine is dropped.
+/// It reads on up to [`readers`](SqliteOptions::readers) further threads; read contexts run on the tokio runtime's
+/// threads for blocking work.
 #[derive(Debug)]
 pub struct SqliteEngine {
     pub(crate) database: Arc<Database>,
     pub(crate) types: Arc<Types>,
     pub(crate) readers: Arc<Readers>,
-    /// The one that it was opened in.
+    /// The runtime in which the engine was opened.
     pub(crate) runtime: Handle,
     writer: Writer,
     views: Arc<Views>,
-    /// A database in memory lives as long as a connection to it.
+    /// Keeps a database in memory alive, which ends with its last connection.
     anchor: Mutex<Option<Connection>>,
     is_closed: AtomicBool,
 }
@@ -59,7 +60,7 @@ impl SqliteEngine {
     ///
     /// # Errors
     /// - [`Error::InvalidUrl`] if the URL makes no sense.
-    /// - As [`open`](Self::open).
+    /// - The errors of [`open`](Self::open).
     pub async fn connect(url: &str) -> Result<Self> {
         let (location, options) = url::parse(url)?;
         Self::start(location, options).await
@@ -68,14 +69,14 @@ impl SqliteEngine {
     /// Opens a database in a file, and creates it if it is missing.
     ///
     /// # Errors
-    /// - [`Error::CannotOpen`] if the file cannot be used; it stays as it was.
-    /// - [`Error::Busy`] if another process holds it for too long.
+    /// - [`Error::CannotOpen`] if the file cannot be used; the file is unchanged.
+    /// - [`Error::Busy`] if another process locks it for too long.
     /// - [`Error::NoRuntime`] outside of a tokio runtime.
     pub async fn open(path: impl AsRef<Path>, options: SqliteOptions) -> Result<Self> {
         Self::start(Location::File(path.as_ref().to_owned()), options).await
     }
 
-    /// Opens a database in memory. It is this engine's alone, and is gone with it.
+    /// Opens a database in memory. It belongs to this engine alone, and is gone with it.
     ///
     /// SQLite keeps one version of such a database: writers and readers wait for each other, and a read context works on
     /// a copy of it, as do all reads while a transaction is open. For tests and small data.
@@ -110,7 +111,7 @@ impl SqliteEngine {
         })
     }
 
-    /// Reads what was committed.
+    /// Reads committed data on a thread that reads.
     pub(crate) async fn read<T: Send + 'static>(
         &self,
         operation: &'static str,
@@ -120,7 +121,7 @@ impl SqliteEngine {
         self.readers.read(operation, move |connection| work(connection, &types)).await
     }
 
-    /// Does something in a transaction of its own, on the connection that writes.
+    /// Runs `work` in a transaction of its own, on the connection that writes.
     pub(crate) async fn write<T: Send + 'static>(
         &self,
         operation: &'static str,
@@ -130,7 +131,8 @@ impl SqliteEngine {
         self.writer.transact(operation, work).await
     }
 
-    /// Refuses work after the close, and a write that would wait for the transaction that it is made in.
+    /// Refuses writes after the engine was closed, and writes from inside a transaction's closure, which would wait for
+    /// that transaction.
     pub(crate) fn check_may_write(&self) -> Result<()> {
         if self.is_closed.load(Ordering::Acquire) {
             return Err(Error::Closed);
@@ -208,7 +210,7 @@ impl StorageEngine for SqliteEngine {
         nesting::check(&self.database)?;
         self.is_closed.store(true, Ordering::Release);
         self.writer.close().await?;
-        // Until a transaction that is open has ended.
+        // Waits until an open transaction has ended.
         drop(self.database.locks().take().await?);
         let anchor = self.anchor.lock().unwrap_or_else(PoisonError::into_inner).take();
         let (views, readers) = (Arc::clone(&self.views), Arc::clone(&self.readers));

@@ -1,7 +1,7 @@
-//! Says what a failure of SQLite means for the caller.
+//! Classifies failures of SQLite by what they mean for the caller.
 //!
-//! One table ([`Class::of`]) judges [SQLite's result codes](https://www.sqlite.org/rescode.html) for reads, background work
-//! and commits.
+//! One table ([`Class::of`]) classifies [SQLite's result codes](https://www.sqlite.org/rescode.html) for reads,
+//! background work and commits.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -13,32 +13,32 @@ use rusqlite::ffi;
 use sqlx::error::DatabaseError;
 use sqlx::sqlite::SqliteError;
 
-/// A driver error that several callers are told about: all commits of a group fail by the same one.
+/// A driver error that several callers can share, since all commits of a group fail by the same one.
 #[derive(Clone, Debug)]
 pub(crate) struct Failure {
     class: Class,
     source: Arc<dyn std::error::Error + Send + Sync>,
 }
 
-/// What can go wrong with a statement and what it returns.
+/// A failure of a statement, or an error that its result stands for.
 #[derive(Debug)]
 pub(crate) enum Problem {
     /// The driver failed.
     Driver(Failure),
-    /// The statement ran, and this is the answer.
+    /// The statement ran, and its result stands for this error.
     Answer(Error),
 }
 
-/// What a failure means.
+/// The meaning of a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Class {
-    /// Another connection holds the lock, and did so for the whole busy timeout. Nothing was done.
+    /// Another connection held the lock for the whole busy timeout. Nothing was done.
     Busy,
-    /// Too little memory, a lock that the system did not give, or an interrupt. Passes; after an attempt to write, it is
-    /// not known what reached the disk.
+    /// Too little memory, a lock that the system did not grant, or an interrupt. Passes; after an attempt to write, it
+    /// is unknown what reached the disk.
     Passing,
-    /// The system failed at reading or writing, or the connection that user code had is gone. Passes as far as anyone
-    /// knows; after an attempt to write, it is not known what reached the disk.
+    /// The system failed to read or write, or the connection of user code is gone. Probably passes; after an attempt to
+    /// write, it is unknown what reached the disk.
     Unavailable,
     /// A constraint of the schema refused a row.
     Constraint,
@@ -48,20 +48,22 @@ pub(crate) enum Class {
     Moved,
     /// The file is no SQLite database.
     NotADatabase,
-    /// The file, or one of those beside it, cannot be opened: where it could be before, there are too many open files.
+    /// The file, or its `-wal` or `-shm`, cannot be opened. If it could be opened before, the process has too many open
+    /// files.
     CannotOpen,
     /// A table or column is missing.
     SchemaOutdated,
     /// A value, such as a page of events, is larger than SQLite can hold.
     TooBig,
-    /// SQLite says that the file breaks its format.
+    /// The file's content breaks SQLite's format.
     Corrupt,
-    /// The disk is full. SQLite has undone the transaction, or lets us undo it.
+    /// The disk is full. SQLite has undone the transaction, or lets the engine undo it.
     Full,
-    /// There is no room for the index of the write-ahead log to grow. At the end of a transaction, that comes after its
-    /// content was written.
+    /// There is no room for the index of the write-ahead log to grow. At the end of a transaction, this error comes
+    /// after the transaction's content was written.
     IndexFull,
-    /// Anything else: a mistake in a statement, a row that is not as it should be. The same call fails again; after an attempt to write, it is not known what reached the disk.
+    /// Anything else: a mistake in a statement, an invalid row. The same call fails again; after an attempt to write,
+    /// it is unknown what reached the disk.
     Other,
 }
 
@@ -70,12 +72,12 @@ impl Failure {
         self.class
     }
 
-    /// Whether a savepoint was to be released which the transaction, having ended, has taken with it.
+    /// Whether the release of a savepoint failed because the transaction, and the savepoint with it, had already ended.
     pub(crate) fn is_savepoint_gone(&self) -> bool {
         self.source.to_string().starts_with("no such savepoint")
     }
 
-    /// The error of a read, or of a write that is known to be undone.
+    /// Converts the failure of a read, or of a write that is known to be undone.
     pub(crate) fn undone(&self, database: &str, operation: &'static str) -> Error {
         let cannot_open = |problem| Error::CannotOpen {
             database: database.to_owned(),
@@ -99,7 +101,7 @@ impl Failure {
         }
     }
 
-    /// The error of a commit that may have landed.
+    /// Converts the failure of a commit that may have been stored.
     pub(crate) fn unknown(&self, commit: CommitId) -> Error {
         Error::OutcomeUnknown { commit, source: self.boxed() }
     }
@@ -110,7 +112,7 @@ impl Failure {
 }
 
 impl Class {
-    /// What SQLite's result code means. Its higher bits refine the primary code.
+    /// Classifies a result code of SQLite. The higher bits of an extended code refine the primary code.
     fn of(code: i32, message: &str) -> Self {
         match code {
             ffi::SQLITE_IOERR_SHMSIZE => return Self::IndexFull,
@@ -127,7 +129,7 @@ impl Class {
             _ => {}
         }
         match code & 0xff {
-            // The last two: of several that open the database at once, and of a schema that changes all the time.
+            // The last two occur when several processes open the database at once, and when the schema keeps changing.
             ffi::SQLITE_BUSY | ffi::SQLITE_LOCKED | ffi::SQLITE_PROTOCOL | ffi::SQLITE_SCHEMA => {
                 Self::Busy
             }
@@ -147,14 +149,14 @@ impl Class {
 }
 
 impl Class {
-    /// Whether it has nothing to do with what a transaction did that has met it.
+    /// Whether the failure has nothing to do with the statements of the transaction that met it.
     const fn passes(self) -> bool {
         matches!(self, Self::Passing | Self::Unavailable | Self::Full | Self::IndexFull)
     }
 
-    /// As [`of`](Self::of), of what sqlx has made of it.
+    /// Classifies an error of SQLite that came through sqlx.
     fn of_driver(error: &dyn DatabaseError) -> Self {
-        // Of SQLite: user code may speak with other databases.
+        // User code may also use other databases; their errors say nothing about this one.
         let Some(error) = error.try_downcast_ref::<SqliteError>() else { return Self::Other };
         let code = error.code().and_then(|code| code.parse().ok());
         code.map_or(Self::Other, |code| Self::of(code, error.message()))
@@ -167,7 +169,7 @@ impl From<rusqlite::Error> for Failure {
             rusqlite::Error::SqliteFailure(code, _) => {
                 Class::of(code.extended_code, &error.to_string())
             }
-            // Of a statement that is not as the schema is.
+            // A statement that does not match the schema.
             rusqlite::Error::SqlInputError { error, msg, .. } => {
                 Class::of(error.extended_code, msg)
             }
@@ -189,7 +191,7 @@ impl From<sqlx::Error> for Failure {
 }
 
 impl Problem {
-    /// The failure or the answer, for logs.
+    /// Returns the failure or the error, for logs.
     pub(crate) fn as_error(&self) -> &(dyn std::error::Error + 'static) {
         match self {
             Self::Driver(failure) => failure,
@@ -197,7 +199,7 @@ impl Problem {
         }
     }
 
-    /// The error of a read, or of a write that is known to be undone.
+    /// Converts the failure of a read, or of a write that is known to be undone.
     pub(crate) fn undone(self, database: &str, operation: &'static str) -> Error {
         match self {
             Self::Driver(failure) => failure.undone(database, operation),
@@ -242,9 +244,9 @@ impl std::error::Error for Failure {
     }
 }
 
-/// Whether an error has a cause that SQLite gave for a statement of a transaction, and that has nothing to do with what
-/// the transaction did: a full disk, one that fails, too little memory. A lock is not among them: a transaction has the
-/// only one there is, so it is another database's.
+/// Whether an error was caused by a failure of SQLite that has nothing to do with the transaction's own work: a full or
+/// failing disk, too little memory. A lock does not count: the transaction holds the database's only write lock, so the
+/// lock must belong to another database.
 pub(crate) fn is_caused_by_what_passes(error: &(dyn std::error::Error + 'static)) -> bool {
     successors(Some(error), |&cause| cause.source()).any(|cause| {
         let class = match (cause.downcast_ref(), cause.downcast_ref::<Box<dyn DatabaseError>>()) {
@@ -258,12 +260,13 @@ pub(crate) fn is_caused_by_what_passes(error: &(dyn std::error::Error + 'static)
     })
 }
 
-/// Whether a result code of a transaction's own connection is of what passes, as in [`is_caused_by_what_passes`].
+/// Whether a result code of the transaction's own connection is of a failure that passes, as in
+/// [`is_caused_by_what_passes`].
 pub(crate) fn passes(code: i32) -> bool {
     Class::of(code, "").passes()
 }
 
-/// A reason that SQLite did not give.
+/// Makes an error source of a reason that does not come from SQLite.
 pub(crate) fn because(reason: impl Into<Cow<'static, str>>) -> BoxError {
     reason.into().into()
 }
@@ -286,13 +289,13 @@ mod tests {
         failure(code, "as it is").class()
     }
 
-    /// What SQLite itself says of a statement.
+    /// Returns SQLite's own failure for a statement.
     fn refused(sql: &str) -> Failure {
         let connection = Connection::open_in_memory().expect("memory opens");
         connection.prepare(sql).map(drop).expect_err("it cannot be prepared").into()
     }
 
-    /// What passes is for the caller to try again; what stays is not.
+    /// A failure that passes can be retried; a permanent one cannot.
     #[test]
     fn a_code_says_whether_the_caller_can_retry() {
         let passing = [

@@ -1,4 +1,4 @@
-//! Reads the commit that has landed with an idempotency key.
+//! Finds the commit that was stored with an idempotency key.
 
 use evercore::engine::{Committed, FirstOutcome};
 use evercore::{CommitId, Error, IdempotencyKey};

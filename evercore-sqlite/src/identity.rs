@@ -1,21 +1,21 @@
-//! Which file a path names, to notice when it has become another one.
+//! Identifies the file that a path names, to notice when it has been replaced.
 //!
-//! SQLite goes on with a file that was deleted or replaced, and what it commits there is gone with the process.
+//! SQLite continues to write to a file that was deleted or replaced, and those commits are lost when the process ends.
 
 use std::path::Path;
 
-/// A file, whatever it is called.
+/// The identity of a file, independent of its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct FileIdentity(Numbers);
 
 #[cfg(unix)]
 type Numbers = (u64, u64);
-/// Other systems do not let go of the name of a file that is open.
+/// Other systems do not let an open file be renamed or deleted.
 #[cfg(not(unix))]
 type Numbers = ();
 
 impl FileIdentity {
-    /// Of the file that is there; `None` if there is none. Blocks, for about a microsecond.
+    /// Returns the identity of the file at a path; `None` if there is none. Blocks for about a microsecond.
     pub(crate) fn of(path: &Path) -> Option<Self> {
         path.metadata().ok().map(|found| Self(numbers(&found)))
     }

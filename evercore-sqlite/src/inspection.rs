@@ -1,4 +1,4 @@
-//! What is stored, as it is: which statements show it.
+//! Shows the stored rows as they are, for verification.
 
 use std::sync::Arc;
 
@@ -28,7 +28,7 @@ const PARKED: &str = include_str!("inspection/parked.sql");
 const POSITIONS: &str = include_str!("inspection/positions.sql");
 const SUBSCRIPTIONS: &str = include_str!("inspection/subscriptions.sql");
 
-/// What follows the columns of a page.
+/// The index of the column that follows those of an event.
 const HAS_AGGREGATE: usize = 13;
 
 #[async_trait]
@@ -114,7 +114,7 @@ impl Inspection for SqliteEngine {
 }
 
 impl SqliteEngine {
-    /// A page, row by row.
+    /// Reads a page and converts each row.
     async fn inspect<P, T>(
         &self,
         operation: &'static str,
@@ -139,7 +139,7 @@ impl SqliteEngine {
     }
 }
 
-/// The bytes of a text, which need not be UTF-8.
+/// The bytes of a text, which may not be UTF-8.
 struct Text(Vec<u8>);
 
 impl ToSql for Text {
@@ -192,7 +192,7 @@ fn events(
         let event = match page.event(row) {
             Ok(event) => Ok(event),
             Err(Problem::Answer(error)) => Err(error),
-            // The row was there, and one of its values is not what it should be.
+            // The row exists, but one of its values is invalid.
             Err(Problem::Driver(failure)) if failure.class() == Class::Other => {
                 Err(Error::corrupt("events", failure.to_string()))
             }

@@ -1,7 +1,7 @@
-//! Evercore on SQLite.
+//! Stores Evercore's events in SQLite.
 //!
-//! An event log in one file, or in memory, without a server. Name the crate once, and
-//! [`EventStore::connect`](evercore::EventStore::connect) answers to `sqlite:` URLs:
+//! The event log is one file, or in memory, without a server. Name the crate once, and
+//! [`EventStore::connect`](evercore::EventStore::connect) accepts `sqlite:` URLs:
 //!
 //! ```
 //! use evercore::EventStore;
@@ -18,35 +18,36 @@
 //! [`EventStore::builder`](evercore::EventStore::builder).
 //!
 //! # How it works
-//! - The file is in WAL mode with `synchronous = FULL`: what was acknowledged is on the disk, and readers do not wait
+//! - The file is in WAL mode with `synchronous = FULL`: an acknowledged commit is on the disk, and readers do not wait
 //!   for the writer.
-//! - One thread owns the one connection that writes. Commits that wait at the same time share a transaction, and so its
-//!   `fsync`; each is judged by itself, so that a conflict in one leaves its neighbours alone.
-//! - Reads run on a few threads of their own, and take plain rows: no task waits for the disk, and no row for a task.
-//! - Readers map the first GiB of the file into memory. A disk that fails under such a read ends the process (`SIGBUS`)
-//!   where it would otherwise be an error; what was acknowledged is on the disk, as ever.
-//! - What `ANALYZE` or `PRAGMA optimize` has found out about the store's tables is forgotten when it is opened: a log that
-//!   was analysed when it had one event would be read whole for each page.
+//! - One thread owns the only connection that writes. Commits that wait at the same time share a transaction, and so
+//!   its `fsync`; each is checked by itself, so that a conflict in one does not affect the others.
+//! - Reads run on a few threads of their own and return whole results: no task waits for the disk, and no read waits
+//!   for a task.
+//! - Readers map the first GiB of the file into memory. A disk that fails during such a read ends the process
+//!   (`SIGBUS`), where it would otherwise cause an error. Acknowledged commits are on the disk in this case, too.
+//! - Opening a store deletes the statistics that `ANALYZE` or `PRAGMA optimize` has collected about its tables: a log
+//!   that was analysed when it had one event would be read whole for each page.
 //! - Several processes may use one file. They wait for each other up to
 //!   [`busy_timeout`](SqliteOptions::busy_timeout), then get [`Error::Busy`](evercore::Error::Busy).
-//! - Your own tables may live in the same file, and [`with_transaction`](SqliteContext) lands their
-//!   rows together with events. The view `event_log` shows the log to people.
+//! - Your own tables may live in the same file, and [`with_transaction`](SqliteContext) commits their rows together
+//!   with events. The view `event_log` shows the log to people.
 //!
 //! # When something gets in the way
 //! | what happens | what you get | what is in the file, and what to do |
 //! |---|---|---|
-//! | The process is killed. | | Every acknowledged commit; of the others, all or nothing. Whoever opens it next recovers it. |
-//! | The power fails. | | The same with [`Synchronous::Full`]. With [`Synchronous::Normal`] the last commits may be lost, whole. This counts on a disk that keeps what it says it has synced. |
-//! | The disk is full. | [`Error::DiskFull`]; from your own statements, sqlx's error with code 13 | Nothing of what was refused. Reads go on, and subscriptions wait. Make room, and retry. |
-//! | A read, a write or a sync fails. | [`Error::Unavailable`]; if it is the commit itself, [`Error::OutcomeUnknown`] | All of the commit or nothing; [`find_commit`](evercore::EventStore::find_commit) says which, for good. Subscriptions try again, with a warning each time. |
-//! | Others write for longer than [`busy_timeout`](SqliteOptions::busy_timeout). | [`Error::Busy`] | Nothing of what was refused. Retry. |
-//! | The file, its folder or the file system is read-only. | [`Error::CannotOpen`] with [`ReadOnly`] | It stays as it is. |
-//! | The file, or the `-wal` or `-shm` beside it, is moved, deleted or replaced while it is open (on Unix). | [`Error::CannotOpen`] with [`Moved`], for every write | Nothing is acknowledged that would go to a file without a name. Once the file is back, the store goes on. |
-//! | Its content is overwritten in place while it is open, by `cp` say. | | SQLite does not notice and mixes both. Close all stores before a backup is restored, and delete `-wal` and `-shm` with the old file. |
+//! | The process is killed. | | Every acknowledged commit; every other commit is there as a whole or not at all. The next process that opens the file recovers it. |
+//! | The power fails. | | The same with [`Synchronous::Full`]. With [`Synchronous::Normal`] the last commits may be lost, each as a whole. This relies on a disk that keeps what it reports as synced. |
+//! | The disk is full. | [`Error::DiskFull`]; from your own statements, sqlx's error with code 13 | Nothing of a refused commit. Reads continue, and subscriptions wait. Free some space, and retry. |
+//! | A read, a write or a sync fails. | [`Error::Unavailable`]; if it is the commit itself, [`Error::OutcomeUnknown`] | All of the commit or nothing; [`find_commit`](evercore::EventStore::find_commit) tells which, and its answer is final. Subscriptions retry, with a warning each time. |
+//! | Other processes or transactions write for longer than [`busy_timeout`](SqliteOptions::busy_timeout). | [`Error::Busy`] | Nothing of a refused commit. Retry. |
+//! | The file, its folder or the file system is read-only. | [`Error::CannotOpen`] with [`ReadOnly`] | The file is unchanged. |
+//! | The file, or the `-wal` or `-shm` beside it, is moved, deleted or replaced while it is open (on Unix). | [`Error::CannotOpen`] with [`Moved`], for every write | No commit is acknowledged that would go to a file without a name. Once the file is back, the store continues. |
+//! | Its content is overwritten in place while it is open, for example by `cp`. | | SQLite does not notice, and mixes both contents. Close all stores before you restore a backup, and delete `-wal` and `-shm` with the old file. |
 //! | The `-wal` of another database lies beside it. | | SQLite cannot tell it from its own and writes it into the file. Move and copy a database only when it is closed, or together with its `-wal`. |
 //! | The `-wal` is cut short or damaged. | | Every commit before the first damaged byte, and none behind it. |
-//! | The header is damaged. | [`Error::CannotOpen`] with [`NotADatabase`] | It stays as it is. Restore a backup. |
-//! | A page is damaged. | [`Error::Corrupt`], with the name of the file | The other pages can be read. Restore a backup. SQLite has no checksums: a byte that changes inside of a value is not noticed by it. |
+//! | The header is damaged. | [`Error::CannotOpen`] with [`NotADatabase`] | The file is unchanged. Restore a backup. |
+//! | A page is damaged. | [`Error::Corrupt`], with the name of the file | The other pages can be read. Restore a backup. SQLite has no checksums: it does not notice a byte that changes inside a value. |
 //!
 //! [`Error::DiskFull`]: evercore::Error::DiskFull
 //! [`Error::Unavailable`]: evercore::Error::Unavailable
@@ -58,8 +59,8 @@
 //! [`Moved`]: evercore::OpenProblem::Moved
 //! [`NotADatabase`]: evercore::OpenProblem::NotADatabase
 //!
-//! Do not open the file by other means than SQLite in a process that has it open, not even to read it: on POSIX systems,
-//! closing it again ends all locks of the process on it, and others may take the `-wal` away
+//! While a process has the file open, do not open it there by other means than SQLite, not even to read it: on POSIX
+//! systems, closing it again ends all locks of the process on it, and other processes may remove the `-wal`
 //! (<https://sqlite.org/howtocorrupt.html>, 2.2).
 //!
 //! # Faster syncs
@@ -102,13 +103,13 @@ pub use engine::SqliteEngine;
 pub use options::{MissingFile, SqliteOptions, Synchronous};
 pub use transaction::{SqliteContext, SqliteTransaction};
 
-/// What a fuzzer calls.
+/// Functions for the fuzzer.
 #[doc(hidden)]
 pub mod __fuzzing {
-    /// Reads a URL, and opens nothing.
+    /// Parses a URL without opening a database.
     ///
     /// # Errors
-    /// As [`SqliteEngine::connect`](crate::SqliteEngine::connect).
+    /// Those of [`SqliteEngine::connect`](crate::SqliteEngine::connect) for a URL that makes no sense.
     pub fn read_url(url: &str) -> evercore::Result<()> {
         crate::url::parse(url).map(drop)
     }

@@ -1,4 +1,4 @@
-//! Reads an aggregate.
+//! Reads aggregates and their histories.
 
 use bytes::Bytes;
 use evercore::engine::{HistoryRequest, LoadRequest, LoadedAggregate, StoredSnapshot, Target};
@@ -22,7 +22,7 @@ struct Found {
     snapshot_state: Option<Vec<u8>>,
 }
 
-/// An aggregate, its snapshot and the first page of its events, as of one moment.
+/// Reads an aggregate, its snapshot and the first page of its events, as of one moment.
 pub(crate) fn load(
     connection: &Connection,
     types: &Types,
@@ -31,7 +31,7 @@ pub(crate) fn load(
     read_transaction(connection, || find(connection, types, request))
 }
 
-/// A page of an aggregate's events.
+/// Reads a page of an aggregate's events.
 pub(crate) fn read_history(
     connection: &Connection,
     types: &Types,
@@ -77,7 +77,8 @@ fn find(
     }))
 }
 
-/// The first page after the snapshot. One that lacks events would be taken for a whole one, and the state for the newest.
+/// Reads the first page after the snapshot, and refuses gaps: a page without its last events would be taken for the end
+/// of the history, and the state for the newest.
 fn read_tail(
     connection: &Connection,
     types: &Types,

@@ -1,4 +1,4 @@
--- An aggregate and its usable snapshot.
+-- Reads an aggregate and its usable snapshot.
 -- ?1 aggregate id, or NULL to look for the key    ?4 fingerprint of a usable snapshot, or NULL
 -- ?2 id of the wanted aggregate type              ?5 the last sequence to return
 -- ?3 natural key, or NULL

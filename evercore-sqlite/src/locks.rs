@@ -1,4 +1,4 @@
-//! Who may write and who may read, among the tasks of this process.
+//! Coordinates the writers and readers of a database among the tasks of this process.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,64 +10,65 @@ use tokio::sync::{Mutex, OwnedMutexGuard, OwnedRwLockReadGuard, OwnedRwLockWrite
 use crate::block_on::block_on_timeout;
 use crate::error::because;
 
-/// Those who use a database wait here for each other, in turn. SQLite would have them try again after a sleep.
+/// The locks at which users of a database wait for each other, in order of arrival. SQLite would make them retry after
+/// a sleep.
 #[derive(Debug)]
 pub(crate) struct Locks {
-    /// SQLite has one writer.
+    /// Held by the one writer that SQLite allows.
     writer: Arc<Mutex<()>>,
-    /// A database in memory has no write-ahead log, so a writer keeps readers out.
+    /// Keeps readers out while a database in memory is written, which has no write-ahead log.
     gate: Option<Arc<RwLock<()>>>,
     patience: Duration,
 }
 
-/// Held while a transaction is open that user code takes part in. Other writers wait; readers do not.
+/// The lock held while a transaction of user code is open. Other writers wait; readers do not.
 #[derive(Debug)]
 pub(crate) struct WriteLock {
     _writer: OwnedMutexGuard<()>,
 }
 
-/// Held while a connection writes.
+/// The locks held while a connection writes.
 #[derive(Debug)]
 pub(crate) struct WriteGuard {
     _turn: WriteLock,
     _gate: Option<OwnedRwLockWriteGuard<()>>,
 }
 
-/// Held while a connection reads.
+/// The lock held while a connection reads.
 #[derive(Debug)]
 pub(crate) struct ReadLock {
     _gate: Option<OwnedRwLockReadGuard<()>>,
 }
 
-/// Another one kept its turn for longer than one waits for it. It may be user code that has it, or a read that user code
-/// has begun and does not go on with, so there is an end to waiting.
+/// A lock was not released within the time-out. Its holder may be user code with a transaction, or a read that user
+/// code has begun and does not continue, so the wait must be bounded.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Overdue;
 
 impl Locks {
-    /// The turns of a database whose readers see what was committed whoever writes.
+    /// The locks of a database whose readers do not wait for writers.
     pub(crate) fn beside_readers(patience: Duration) -> Self {
         Self { writer: Arc::default(), gate: None, patience }
     }
 
-    /// The turns of a database that is either written or read.
+    /// The locks of a database that is either written or read.
     pub(crate) fn instead_of_readers(patience: Duration) -> Self {
         Self { writer: Arc::default(), gate: Some(Arc::default()), patience }
     }
 
-    /// Waits until no one else writes.
+    /// Waits until there is no other writer.
     pub(crate) async fn take(&self) -> Result<WriteLock, Overdue> {
         let writer = self.wait(Arc::clone(&self.writer).lock_owned()).await?;
         Ok(WriteLock { _writer: writer })
     }
 
-    /// Waits until no one else writes, nor reads where that matters.
+    /// Waits until there is no other writer, and no reader either if readers and writers exclude each other.
     pub(crate) async fn write(&self) -> Result<WriteGuard, Overdue> {
         let turn = self.take().await?;
         Ok(WriteGuard { _turn: turn, _gate: self.without_readers().await? })
     }
 
-    /// As [`write`](Self::write), for a thread, which is blocked.
+    /// Like [`write`](Self::write), but blocks the thread.
     pub(crate) fn write_blocking(&self) -> Result<WriteGuard, Overdue> {
         let writer = block_on_timeout(Arc::clone(&self.writer).lock_owned(), self.patience);
         let turn = WriteLock { _writer: writer.ok_or(Overdue)? };
@@ -80,7 +81,7 @@ impl Locks {
         Ok(WriteGuard { _turn: turn, _gate: gate })
     }
 
-    /// Waits until no one writes, where that matters.
+    /// Waits until there is no writer, if readers and writers exclude each other.
     pub(crate) async fn read(&self) -> ReadLock {
         match &self.gate {
             Some(gate) => ReadLock { _gate: Some(Arc::clone(gate).read_owned().await) },
@@ -88,7 +89,7 @@ impl Locks {
         }
     }
 
-    /// Waits until those who read have ended, where that matters.
+    /// Waits until all reads have ended, if readers and writers exclude each other.
     pub(crate) async fn without_readers(
         &self,
     ) -> Result<Option<OwnedRwLockWriteGuard<()>>, Overdue> {

@@ -13,13 +13,13 @@ const READ_LOG: &str = include_str!("read_log.sql");
 const IS_MORE: &str = "SELECT 1 FROM events WHERE position > ?1";
 const IS_MORE_CORRELATED: &str = "SELECT 1 FROM events WHERE position > ?1 AND correlation_id = ?2";
 
-/// A position that came out of a row.
+/// Checks a position that was read from a row.
 pub(crate) fn position(number: i64) -> Result<Position> {
     checked(Position::new(number), "events.position")
 }
 
-/// A page of the log. There is one writer at a time, so that positions appear in their order: no event can still come
-/// before the last one.
+/// Reads a page of the log. There is one writer at a time, so positions become visible in order: no event can appear
+/// before the last visible one.
 pub(crate) fn read_log(
     connection: &Connection,
     types: &Types,
@@ -44,12 +44,12 @@ pub(crate) fn read_log(
     Ok(LogPage { events, end, at_end })
 }
 
-/// Whether there are events after a position. Asked of a full page only: one that is not has ended the log.
+/// Whether there are events after a position. Needed for a full page only: any other page reaches the end of the log.
 pub(crate) fn is_more(connection: &Connection, after: Position) -> Result<bool, Problem> {
     Ok(connection.prepare_cached(IS_MORE)?.exists([after.get()])?)
 }
 
-/// How many events a full page has.
+/// The number of events in a full page.
 pub(crate) fn size(limit: u32) -> usize {
     usize::try_from(limit).unwrap_or(usize::MAX)
 }

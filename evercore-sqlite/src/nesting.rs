@@ -1,4 +1,4 @@
-//! Recognises a write that would wait for the transaction whose closure makes it.
+//! Detects a write that would wait for the transaction whose closure makes it.
 
 use std::sync::Arc;
 
@@ -7,18 +7,18 @@ use evercore::{Error, Result};
 use crate::database::Database;
 
 tokio::task_local! {
-    /// The databases whose transactions this code runs in.
+    /// The databases in whose transactions the current code runs.
     static OPEN: Vec<Arc<Database>>;
 }
 
-/// Runs the closure of a transaction.
+/// Runs the closure of a transaction, and marks it as such.
 pub(crate) async fn within<F: Future>(database: &Arc<Database>, work: F) -> F::Output {
     let mut open = OPEN.try_with(Vec::clone).unwrap_or_default();
     open.push(Arc::clone(database));
     OPEN.scope(open, work).await
 }
 
-/// Refuses a write to a database inside of a transaction of it. A task that the closure has spawned is not recognised.
+/// Refuses a write to a database inside a transaction of it. A task that the closure has spawned is not detected.
 pub(crate) fn check(database: &Arc<Database>) -> Result<()> {
     let is_open = |open: &Vec<_>| open.iter().any(|open| Arc::ptr_eq(open, database));
     if OPEN.try_with(is_open).unwrap_or(false) { Err(Error::NestedCommit) } else { Ok(()) }

@@ -1,4 +1,4 @@
-//! How a database is opened.
+//! Configures how a database is opened.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use evercore::{Error, Result};
 /// The most connections that read at the same time.
 const MAX_READERS: u32 = 64;
 
-/// How a database is opened. [`Default`] is safe and good for most.
+/// The settings with which a database is opened. [`Default`] is safe and good for most uses.
 ///
 /// # Example
 /// ```
@@ -27,24 +27,24 @@ pub struct SqliteOptions {
     missing_file: MissingFile,
 }
 
-/// When a commit counts as written.
+/// The point at which a commit counts as written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Synchronous {
     /// Once it is on the disk: an acknowledged commit survives a power cut.
     #[default]
     Full,
     /// Once the operating system has it. An acknowledged commit survives a crash of the program, but a power cut may
-    /// take the last ones; the log stays whole.
+    /// lose the last commits; the log stays consistent.
     Normal,
 }
 
-/// What to do when there is no file yet.
+/// The action if the file does not exist.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum MissingFile {
-    /// Create it. Its folder has to exist.
+    /// Creates it. Its folder must exist.
     #[default]
     Create,
-    /// Refuse to open.
+    /// Refuses to open.
     Refuse,
 }
 
@@ -60,8 +60,8 @@ impl Default for SqliteOptions {
 }
 
 impl SqliteOptions {
-    /// Sets how long to wait for another process that writes, for a transaction of this one, or for a reader to become
-    /// free, before [`Error::Busy`]. To the millisecond, at most 24 days. Default: 5 s.
+    /// Sets how long to wait for another process that writes, for a transaction of this process, or for a free reader,
+    /// before [`Error::Busy`]. To the millisecond, at most 24 days. Default: 5 s.
     #[must_use]
     pub fn busy_timeout(mut self, timeout: Duration) -> Self {
         const LONGEST: Duration = Duration::from_secs(24 * 24 * 60 * 60);
@@ -76,15 +76,15 @@ impl SqliteOptions {
         self
     }
 
-    /// Sets how many connections may read at the same time, 1 to 64, each on a thread of its own, and how many read
-    /// contexts may be open besides. They are opened when they are needed. Default: 4.
+    /// Sets how many connections may read at the same time, 1 to 64, each on a thread of its own, and separately how
+    /// many read contexts may be open. Connections are opened when they are needed. Default: 4.
     #[must_use]
     pub fn readers(mut self, readers: u32) -> Self {
         self.readers = readers.clamp(1, MAX_READERS);
         self
     }
 
-    /// Sets what to do when there is no file yet. Default: [`MissingFile::Create`].
+    /// Sets the action if the file does not exist. Default: [`MissingFile::Create`].
     #[must_use]
     pub const fn missing_file(mut self, missing_file: MissingFile) -> Self {
         self.missing_file = missing_file;
@@ -107,7 +107,7 @@ impl SqliteOptions {
         self.missing_file
     }
 
-    /// Reads the part of a URL after `?`.
+    /// Parses the part of a URL after `?`.
     pub(crate) fn from_query(query: &str) -> Result<Self> {
         query.split('&').filter(|pair| !pair.is_empty()).try_fold(
             Self::default(),

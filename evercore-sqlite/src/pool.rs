@@ -1,4 +1,4 @@
-//! Connections that are kept for the next one who holds one for long.
+//! Keeps idle connections for read contexts, which hold one for long.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -10,7 +10,7 @@ use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 use crate::database::Database;
 use crate::error::because;
 
-/// Connections that read, opened when they are first needed.
+/// The connections of read contexts, opened when they are first needed.
 #[derive(Debug)]
 pub(crate) struct Pool {
     database: Arc<Database>,
@@ -18,7 +18,7 @@ pub(crate) struct Pool {
     permits: Arc<Semaphore>,
 }
 
-/// A connection that goes back when it is dropped. A transaction that is open on it ends then.
+/// A connection on loan, which returns to the pool when this is dropped. A transaction that is open on it ends then.
 #[derive(Debug)]
 pub(crate) struct Lent {
     /// `None` until it is opened.
@@ -29,7 +29,7 @@ pub(crate) struct Lent {
 
 impl Pool {
     pub(crate) fn new(database: Arc<Database>) -> Arc<Self> {
-        // No platform that tokio runs on has a `usize` of less than 32 bits.
+        // Cannot fail: a `usize` has at least 32 bits on every platform that tokio supports.
         let readers = usize::try_from(database.options().get_readers()).unwrap_or(usize::MAX);
         let permits = Arc::new(Semaphore::new(readers));
         Arc::new(Self { database, idle: Mutex::default(), permits })
@@ -46,7 +46,7 @@ impl Pool {
         Ok(Lent { connection, pool: Arc::clone(self), _permit: permit })
     }
 
-    /// Lets go of the idle connections now, and of the others when they come back. Blocks.
+    /// Closes the idle connections now, and the others when they come back. Blocks.
     pub(crate) fn close(&self) {
         self.permits.close();
         let idle = std::mem::take(&mut *self.idle());
@@ -61,7 +61,7 @@ impl Pool {
 const ALL_TAKEN: &str = "as many read contexts are open as may be";
 
 impl Lent {
-    /// The connection, which may have to be opened. Blocks.
+    /// Returns the connection, and opens it if necessary. Blocks.
     pub(crate) fn connection(&mut self) -> Result<&Connection> {
         match &mut self.connection {
             Some(connection) => Ok(connection),
@@ -77,7 +77,7 @@ impl Drop for Lent {
             return;
         }
         let mut idle = self.pool.idle();
-        // Looked at under the lock, so that `close` misses no connection.
+        // Checked under the lock, so that `close` misses no connection.
         if !self.pool.permits.is_closed() {
             idle.push(connection);
         }

@@ -1,7 +1,7 @@
-//! What is wrong with a file that cannot be opened: SQLite's messages do not tell these cases apart.
+//! Finds out why a file cannot be opened: SQLite's messages do not tell these cases apart.
 //!
-//! Nothing here opens a file that SQLite has open, if it can be helped. Closing it again would end all locks that this
-//! process has on it (<https://sqlite.org/howtocorrupt.html>, 2.2), those of another engine as well.
+//! Avoids opening a file that SQLite has open: closing it again would end all locks that this process has on it
+//! (<https://sqlite.org/howtocorrupt.html>, 2.2), even those of another engine.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind};
@@ -11,7 +11,7 @@ use evercore::{Error, OpenProblem, Result};
 
 use crate::options::MissingFile;
 
-/// Refuses a path that cannot be a database to write to, as far as can be told by its looks. Blocks.
+/// Refuses a path that cannot be a writable database, as far as its metadata show. Blocks.
 pub(crate) fn check(path: &Path, database: &str, missing_file: MissingFile) -> Result<()> {
     let refuse = |problem, source: Option<io::Error>| {
         let source = source.map(Into::into);
@@ -39,8 +39,7 @@ pub(crate) fn check(path: &Path, database: &str, missing_file: MissingFile) -> R
     }
 }
 
-/// Why SQLite could not open or create a file, if there is more to say than that it could not. Leaves everything as it
-/// is. Blocks.
+/// Returns the reason why SQLite could not open or create a file, if one can be found. Changes nothing. Blocks.
 pub(crate) fn explain(path: &Path, database: &str) -> Option<Error> {
     let tried = if path.exists() {
         OpenOptions::new().read(true).write(true).open(path).map(drop)

@@ -1,4 +1,4 @@
--- A page of the events with a correlation id, in position order.
+-- Reads a page of the events with a correlation id, in position order.
 -- ?1 the position before the page    ?2 the most events to return    ?3 correlation id
 SELECT
     position, aggregate_id, sequence, event_type_id, version, codec, payload, event_time, recorded_at,

@@ -1,4 +1,4 @@
--- A page of the events of one aggregate, in sequence order.
+-- Reads a page of the events of one aggregate, in sequence order.
 -- ?1 aggregate id                   ?2 the sequence before the page
 -- ?3 the last sequence to return    ?4 the most events to return
 SELECT

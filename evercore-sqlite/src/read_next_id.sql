@@ -1,3 +1,3 @@
--- The first aggregate id that nobody has reserved.
+-- Reads the first aggregate id that is not reserved.
 SELECT next_id
 FROM aggregate_ids;

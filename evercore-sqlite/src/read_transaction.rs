@@ -1,10 +1,11 @@
-//! Several statements that see the same.
+//! Runs several SELECTs in one read transaction.
 
 use rusqlite::Connection;
 
 use crate::error::Problem;
 
-/// Has all that is read see the database as of one moment. What is in a transaction already does.
+/// Runs `read` in a read transaction, so that all its statements see the database as of one moment. If the connection
+/// is already in a transaction, that one is used.
 pub(crate) fn read_transaction<T>(
     connection: &Connection,
     read: impl FnOnce() -> Result<T, Problem>,

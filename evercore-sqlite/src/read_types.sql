@@ -1,4 +1,4 @@
--- All type names. The event's columns are NULL for an aggregate type without events.
+-- Reads all type names. The event's columns are NULL for an aggregate type without events.
 SELECT
     a.id AS aggregate_type_id,
     a.name AS aggregate_type,

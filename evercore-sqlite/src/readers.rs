@@ -1,4 +1,4 @@
-//! Reads of what was committed.
+//! Reads committed data.
 
 mod queue;
 mod threads;
@@ -14,16 +14,16 @@ use crate::database::Database;
 use crate::error::{Problem, because};
 use threads::ReaderThreads;
 
-/// Whoever reads what was committed, now.
+/// The readers of the newest committed data.
 #[derive(Debug)]
 pub(crate) struct Readers {
     database: Arc<Database>,
     desk: Arc<ReaderThreads>,
-    /// What is read instead of a database in memory while a transaction is open: the database as it was before.
+    /// A copy of a database in memory from before the open transaction, which is read while that is open.
     frozen: Mutex<Option<Arc<Mutex<Connection>>>>,
 }
 
-/// While it is there, reads see the database as it was before.
+/// A guard during whose lifetime reads see the database as it was before.
 #[derive(Debug)]
 pub(crate) struct Frozen(Arc<Readers>);
 
@@ -33,7 +33,8 @@ impl Readers {
         Self { database, desk, frozen: Mutex::default() }
     }
 
-    /// Reads, on a thread that may block. If this is dropped, a read that has begun goes on to its end, and nobody is told.
+    /// Runs `work` on a thread that may block. If this future is dropped, a read that has begun runs to its end, and
+    /// its result is dropped.
     pub(crate) async fn read<T: Send + 'static>(
         &self,
         operation: &'static str,
@@ -44,7 +45,7 @@ impl Readers {
             work(connection).map_err(|found| found.undone(database.name(), operation))
         };
         let turn = self.database.locks().read().await;
-        // Looked at in turn, so that the database is not read once it is frozen.
+        // Checked under the lock, so that the database itself is not read once it is frozen.
         let frozen = lock(&self.frozen).clone();
         match frozen {
             Some(frozen) => {
@@ -62,17 +63,17 @@ impl Readers {
         }
     }
 
-    /// Has reads see a database in memory as it is now, so that they do not wait for a transaction that user code
-    /// takes part in. The caller has the turn to write.
+    /// Makes reads see a database in memory as it is now, so that they do not wait for a transaction of user code. The
+    /// caller holds the write lock.
     pub(crate) async fn freeze(self: &Arc<Self>) -> Result<Frozen> {
         let copy = self.copy().await?;
-        // Those that read the database itself would keep the transaction from landing.
+        // Waits for reads of the database itself, which would block the commit of the transaction.
         let _gate = self.database.locks().without_readers().await?;
         *lock(&self.frozen) = Some(Arc::new(Mutex::new(copy)));
         Ok(Frozen(Arc::clone(self)))
     }
 
-    /// A copy of a database in memory, which keeps one version only.
+    /// Copies a database in memory, of which SQLite keeps one version only.
     pub(crate) async fn copy(&self) -> Result<Connection> {
         self.read("copy the database", |connection| {
             let mut copy = Connection::open_in_memory()?;
@@ -93,7 +94,7 @@ impl Readers {
 
 impl Drop for Readers {
     fn drop(&mut self) {
-        // Threads hold the desk, and end when it is closed.
+        // The threads hold the desk, and end when it is closed.
         self.desk.end();
     }
 }

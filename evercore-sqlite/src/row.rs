@@ -1,4 +1,4 @@
-//! A page of events: from rows to recorded events. Everything that comes out of a row is checked here.
+//! Converts a page of rows to recorded events, and checks every value.
 
 use std::sync::Arc;
 
@@ -11,24 +11,25 @@ use rusqlite::{Connection, Row, Rows};
 use crate::error::Problem;
 use crate::types::{EventName, EventTypeId, Names, Types};
 
-/// The payloads of a page share pieces of memory, each larger than the one before.
+/// The sizes of the pieces of memory that payloads of a page share. Each piece is larger than the one before.
 const FIRST_PIECE_BYTES: usize = 2 * 1024;
 const LARGEST_PIECE_BYTES: usize = 32 * 1024;
 
-/// Makes events of rows. The statements of pages begin with the same columns, in the order in which they are taken here.
+/// Converts rows to events. All statements that read pages begin with the same columns, in the order in which they are
+/// read here.
 pub(crate) struct Page<'a> {
     connection: &'a Connection,
     types: &'a Types,
     names: Arc<Names>,
-    /// The type of the last event: the next one is often of the same.
+    /// The type of the last event, which the next event often has, too.
     last_type: Option<(EventTypeId, EventName)>,
-    /// Where the payload of the next event goes.
+    /// The memory for the payload of the next event.
     piece: BytesMut,
     next_piece_bytes: usize,
 }
 
 impl<'a> Page<'a> {
-    /// Asks the connection for names of types that this process has not met.
+    /// Starts a page. Names of types that are not in the cache are read from the connection.
     pub(crate) fn new(connection: &'a Connection, types: &'a Types) -> Self {
         Self {
             connection,
@@ -40,7 +41,7 @@ impl<'a> Page<'a> {
         }
     }
 
-    /// All events.
+    /// Follows all events.
     pub(crate) fn read(mut self, mut rows: Rows<'_>) -> Result<Vec<RecordedEvent>, Problem> {
         let mut events = Vec::new();
         while let Some(row) = rows.next()? {
@@ -49,7 +50,7 @@ impl<'a> Page<'a> {
         Ok(events)
     }
 
-    /// The event of a row.
+    /// Converts one row.
     pub(crate) fn event(&mut self, row: &Row<'_>) -> Result<RecordedEvent, Problem> {
         let position = row.get(0)?;
         let out_of_range =
@@ -100,7 +101,7 @@ impl<'a> Page<'a> {
     }
 }
 
-/// Names the column that a number out of its range came from.
+/// Adds the column's name to the error of a number that is out of range.
 pub(crate) fn checked<T>(number: Result<T>, column: &'static str) -> Result<T> {
     number.map_err(|error| Error::corrupt(column, error.to_string()))
 }

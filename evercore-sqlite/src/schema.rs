@@ -1,6 +1,7 @@
-//! The schema and how it comes about.
+//! Runs and checks the migrations of the schema.
 //!
-//! Not sqlx's migrator: it takes no lock on SQLite, so that two processes that start at once disturb each other.
+//! It does not use sqlx's migrator, which takes no lock on SQLite, so that two processes starting at once would
+//! conflict.
 
 use evercore::engine::Migration;
 use evercore::{Error, OpenProblem, Result};
@@ -10,7 +11,7 @@ use tracing::info;
 use crate::database::Database;
 use crate::error::Failure;
 
-/// Append-only, in order.
+/// The migrations, in order; only ever appended to.
 const MIGRATIONS: [Step; 2] = [
     Step {
         version: 1,
@@ -32,7 +33,7 @@ struct Step {
     sql: &'static str,
 }
 
-/// The migrations, for people who run them by other means.
+/// Returns the migrations, for users who run them by other means.
 pub(crate) fn migrations() -> Vec<Migration> {
     MIGRATIONS
         .iter()
@@ -44,7 +45,7 @@ pub(crate) fn migrations() -> Vec<Migration> {
         .collect()
 }
 
-/// Refuses a schema that a newer build has made. Writes nothing.
+/// Refuses a schema that a newer version has created. Writes nothing.
 pub(crate) fn check(database: &Database, connection: &Connection) -> Result<()> {
     let found = applied(connection)
         .map_err(|failure| failure.undone(database.name(), "read the schema's version"))?;
@@ -59,7 +60,7 @@ pub(crate) fn check(database: &Database, connection: &Connection) -> Result<()> 
     Ok(())
 }
 
-/// Runs the migrations that are missing, all in one transaction: whoever comes second waits, and finds it done.
+/// Runs the missing migrations in one transaction. A second process waits, and then finds nothing to do.
 pub(crate) fn migrate(database: &Database, connection: &Connection) -> Result<()> {
     let failed = |failure: Failure| failure.undone(database.name(), "migrate the schema");
     execute(connection, "BEGIN IMMEDIATE").map_err(failed)?;
@@ -72,7 +73,7 @@ pub(crate) fn migrate(database: &Database, connection: &Connection) -> Result<()
     execute(connection, "COMMIT").map_err(failed)
 }
 
-/// The newest migration that the file has, 0 for none.
+/// Returns the version of the newest applied migration, 0 for none.
 fn applied(connection: &Connection) -> Result<i64, Failure> {
     const TABLE: &str =
         "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'evercore_migrations'";

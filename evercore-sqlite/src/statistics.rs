@@ -8,9 +8,9 @@ use crate::error::Failure;
 const FORGET_ROWS: &str = include_str!("statistics/forget_rows.sql");
 const FORGET_SAMPLES: &str = include_str!("statistics/forget_samples.sql");
 
-/// Forgets what `ANALYZE` has found out about the store's tables. Our plans are right without, and wrong with what is no
-/// longer true: an index is not worth its cost in a table of one row, and once it was analysed as that, the table may be
-/// read whole for each page of a log of a million.
+/// Deletes the statistics that `ANALYZE` has collected about the store's tables. The engine's statements have good
+/// plans without them, and bad ones with outdated statistics: for a table that had one row when it was analysed, SQLite
+/// avoids the index, and would read a log of a million events whole for each page.
 pub(crate) fn forget_statistics(connection: &Connection) -> Result<(), Failure> {
     const TABLES: &str = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name IN ('sqlite_stat1', 'sqlite_stat4')";
     let mut names = connection.prepare(TABLES)?;
@@ -26,7 +26,7 @@ pub(crate) fn forget_statistics(connection: &Connection) -> Result<(), Failure> 
     }
     if forgotten > 0 {
         info!(forgotten, "forgot statistics of the store's tables");
-        // Has the connection read what is left.
+        // Makes the connection load the remaining statistics.
         connection.execute_batch("ANALYZE sqlite_schema")?;
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! Subscriptions: what the contract asks for, and which statements do it.
+//! Implements the storage of subscriptions.
 
 mod places;
 mod settle;
@@ -35,17 +35,17 @@ const READ_LOOKED_AT: &str = include_str!("subscriptions/read_looked_at.sql");
 const READ_MATCHING: &str = include_str!("subscriptions/read_matching.sql");
 const RENEW: &str = include_str!("subscriptions/renew.sql");
 
-/// The most events that one call looks at.
+/// The most events that one call looks at, unless it asks for more.
 const MOST_LOOKED_AT: u32 = 10_000;
 
-/// A list for `json_each`.
+/// Encodes a list for `json_each`.
 fn json(list: &impl serde::Serialize) -> String {
     serde_json::to_string(list).expect("BUG: lists of numbers and texts have a JSON form")
 }
 
-/// A span of time as the tables count it. One that does not fit never ends.
+/// Converts a duration to microseconds. One that does not fit becomes a time that never ends.
 fn micros(time: Duration) -> i64 {
-    // Half of what fits, so that adding the time of day does not overflow.
+    // Half of the range, so that adding the current time does not overflow.
     i64::try_from(time.as_micros()).unwrap_or(i64::MAX / 2).min(i64::MAX / 2)
 }
 
@@ -77,7 +77,7 @@ impl SubscriptionStorage for SqliteEngine {
     }
 
     async fn acquire(&self, request: &AcquireRequest) -> Result<Acquired> {
-        // Most who ask are refused, which needs no writer.
+        // Most requests are refused, which needs no writer.
         let asked = request.clone();
         let refusal = move |connection: &_, _: &_| places::refusal(connection, &asked);
         if let Some(refused) = self.read("look for a lease", refusal).await? {
@@ -262,7 +262,7 @@ fn heartbeat(connection: &Connection, leases: &str, count: usize) -> Result<Hear
     let mut statuses = Vec::with_capacity(count);
     while let Some(row) = rows.next()? {
         head = Some(log::position(row.get(0)?)?);
-        // Without a lease there is one row all the same.
+        // Without leases there is still one row, for the head.
         if statuses.len() < count {
             statuses.push(lease_status(row)?);
         }

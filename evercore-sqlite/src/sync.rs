@@ -1,3 +1,3 @@
-//! What threads wait with. `tests/interleavings` has others in their place.
+//! The primitives that synchronize threads. `tests/interleavings` replaces them.
 
 pub(crate) use std::sync::{Condvar, Mutex, MutexGuard};

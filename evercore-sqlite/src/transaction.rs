@@ -1,4 +1,4 @@
-//! Contexts whose events land together with the user's own rows.
+//! Implements contexts whose events are committed together with the user's own rows.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
@@ -19,29 +19,33 @@ use crate::user_transaction::UserTransaction;
 /// A transaction of the database, for the user's own statements: it derefs to the connection.
 #[derive(Debug)]
 pub struct SqliteTransaction {
-    /// Taken when it ends.
+    /// `None` once the transaction has ended.
     held: Option<UserTransaction>,
     runtime: Handle,
 }
 
-/// A context and the transaction that it lands in: `ctx.transaction()`.
+/// A context and the transaction that commits it, as `ctx.transaction()`.
 ///
-/// As an argument, it makes [`EventStore::with_transaction`](evercore::EventStore::with_transaction) and
-/// [`SubscriptionBuilder::run_in_transaction`](evercore::SubscriptionBuilder::run_in_transaction) open one in SQLite.
+/// As the closure's argument, it makes [`EventStore::with_transaction`](evercore::EventStore::with_transaction) and
+/// [`SubscriptionBuilder::run_in_transaction`](evercore::SubscriptionBuilder::run_in_transaction) open a SQLite
+/// transaction.
 ///
 /// Keep the transaction short. SQLite has one writer: commits and other transactions wait until this one ends, up to
-/// [`busy_timeout`](crate::SqliteOptions::busy_timeout), and then fail with [`Error::Busy`](evercore::Error::Busy). Reads do not wait; they see
-/// what was committed before. In memory, the transaction begins with a copy of the database for them. While the
-/// transaction of a subscription is open, nobody else writes, and so nobody takes its lease.
+/// [`busy_timeout`](crate::SqliteOptions::busy_timeout), and then fail with [`Error::Busy`](evercore::Error::Busy).
+/// Reads do not wait; they see the data from before the transaction. For a database in memory, the transaction begins
+/// by copying it for them. While the transaction of a subscription is open, no other worker can write, and so none can
+/// take its lease.
 ///
 /// User code must not
-/// - write to the store but through its context; that is an [`Error::NestedCommit`](evercore::Error::NestedCommit) at once, or an [`Error::Busy`](evercore::Error::Busy) in the
-///   end if it is done on a task that it has spawned and waits for,
-/// - commit or roll back; that undoes all, and is an [`Error::TransactionEnded`](evercore::Error::TransactionEnded). Savepoints are fine.
+/// - write to the store except through its context; such a write fails with
+///   [`Error::NestedCommit`](evercore::Error::NestedCommit) at once, or with [`Error::Busy`](evercore::Error::Busy)
+///   after the busy timeout if the closure waits for a spawned task that makes it,
+/// - commit or roll back; that undoes everything, and the result is
+///   [`Error::TransactionEnded`](evercore::Error::TransactionEnded). Savepoints are fine.
 ///
 /// The connection is opened for this transaction, so that pragmas, temporary tables and hooks end with it; its commit
-/// hook is taken. The id of an aggregate that is created in a transaction which does not land is given to another one
-/// later.
+/// hook is used by the engine. If a transaction that creates an aggregate is not committed, the aggregate's id is given
+/// to another one later.
 ///
 /// # Example: rows that land with the events
 /// ```
@@ -144,8 +148,8 @@ impl DerefMut for SqliteTransaction {
 impl Drop for SqliteTransaction {
     fn drop(&mut self) {
         if let Some(held) = self.held.take() {
-            // Others have their turn when the transaction is undone. A runtime that has ended drops it, which undoes it
-            // as well.
+            // Other writers continue once the transaction is undone. If the runtime has ended, the task is dropped,
+            // which undoes the transaction as well.
             self.runtime.spawn(held.close());
         }
     }
@@ -155,13 +159,13 @@ impl Drop for SqliteTransaction {
 impl Transactor for SqliteEngine {
     type Transaction = SqliteTransaction;
 
-    // Nobody waits for a lock of the transaction but writers, and they for as long as the busy time-out at most.
+    // Needs no limit on idle time: only writers wait for a transaction's lock, and only up to the busy timeout.
     async fn begin(&self, _most_idle: Option<Duration>) -> Result<Self::Transaction> {
         self.check_may_write()?;
-        // The driver and the end of the transaction need one.
+        // The driver and the end of the transaction need a runtime.
         current()?;
         let turn = self.database.locks().take().await?;
-        // Closed while this waited, maybe.
+        // The engine may have been closed while this waited.
         self.check_may_write()?;
         let held = UserTransaction::begin(&self.database, &self.readers, turn).await?;
         Ok(SqliteTransaction { held: Some(held), runtime: self.runtime.clone() })
@@ -177,7 +181,7 @@ impl Transactor for SqliteEngine {
         error: &(dyn std::error::Error + Send + Sync + 'static),
     ) -> bool {
         let held = transaction.held_mut();
-        // SQLite says the same of another file, which user code may have written to.
+        // The error may come from another SQLite file that user code writes to, so the connection is asked as well.
         (is_caused_by_what_passes(error) && held.has_met_what_passes().await)
             || held.is_lost().await
     }
@@ -189,7 +193,8 @@ impl Transactor for SqliteEngine {
         settlement: Option<&Settlement>,
     ) -> Result<Committed> {
         let (types, settlement) = (Arc::clone(&self.types), settlement.cloned());
-        // The transaction is with whoever works on it: if this is dropped, it lands or not, and is closed then.
+        // The transaction moves into the blocking task: if this future is dropped, the task still commits or fails, and
+        // then drops the transaction.
         let (mut transaction, landed) = blocking(move || {
             let landed = transaction.held_mut().land(&types, &commit, settlement.as_ref());
             (transaction, landed)

@@ -1,4 +1,4 @@
-//! The names of aggregate and event types, and the numbers that stand for them in the tables.
+//! Maps the names of aggregate and event types to the numbers that stand for them in the tables.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -18,12 +18,12 @@ pub(crate) struct AggregateTypeId(i64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct EventTypeId(i64);
 
-/// What this process knows of the names. They are never changed nor deleted, so what is known stays true; only what
-/// was committed gets here.
+/// The names that this process has cached. Names are never changed nor deleted, so the cache stays valid; only
+/// committed names get into it.
 #[derive(Debug, Default)]
 pub(crate) struct Types(RwLock<Arc<Names>>);
 
-/// Names as they were known at one time.
+/// The cached names at one point in time.
 #[derive(Debug, Default)]
 pub(crate) struct Names {
     aggregates: HashMap<Arc<str>, AggregateTypeId>,
@@ -32,7 +32,7 @@ pub(crate) struct Names {
     event_names: HashMap<EventTypeId, EventName>,
 }
 
-/// An event type's name, and that of the aggregate type that it belongs to.
+/// The name of an event type, and of the aggregate type that it belongs to.
 #[derive(Clone, Debug)]
 pub(crate) struct EventName {
     pub(crate) aggregate: Arc<str>,
@@ -40,7 +40,7 @@ pub(crate) struct EventName {
 }
 
 impl AggregateTypeId {
-    /// Belongs to no type.
+    /// A number that no type has.
     pub(crate) const NONE: Self = Self(0);
 
     pub(crate) const fn new(id: i64) -> Self {
@@ -63,12 +63,12 @@ impl EventTypeId {
 }
 
 impl Types {
-    /// What is known now.
+    /// Returns the cached names.
     pub(crate) fn known(&self) -> Arc<Names> {
         Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// What is known, read again if that is not enough: another process may have added names.
+    /// Returns the cached names, read again if they are not enough: another process may have added names.
     pub(crate) fn knowing(
         &self,
         connection: &Connection,
@@ -78,13 +78,14 @@ impl Types {
         if is_enough(&known) { Ok(known) } else { self.refresh(connection) }
     }
 
-    /// Reads all names. The connection must not be in a transaction that has added some.
+    /// Reads all names into the cache. The connection must not be in a transaction that has added some.
     pub(crate) fn refresh(&self, connection: &Connection) -> Result<Arc<Names>, Failure> {
         Ok(self.keep(Arc::new(Names::read(connection)?)))
     }
 
-    /// What is known from now on. A view of the past reads fewer names than a writer already knows, and may be done
-    /// later; since names are only ever added, more is newer. All of them must be committed.
+    /// Replaces the cached names if `read` has more. A view of the past may read fewer names than a writer has already
+    /// cached, and finish later; since names are only ever added, the larger set is the newer one. All of them must be
+    /// committed.
     pub(crate) fn keep(&self, read: Arc<Names>) -> Arc<Names> {
         let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
         if read.count() > known.count() {
@@ -95,7 +96,8 @@ impl Types {
 }
 
 impl Names {
-    /// All names that the connection sees, for itself: some may be of a transaction that can still roll back.
+    /// Reads all names that the connection sees, without caching them: some may belong to a transaction that can still
+    /// roll back.
     pub(crate) fn read(connection: &Connection) -> Result<Self, Failure> {
         let mut names = Self::default();
         let mut statement = connection.prepare_cached(READ_TYPES)?;

@@ -1,4 +1,4 @@
-//! Which database a URL names.
+//! Parses the URLs that name databases.
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -8,17 +8,17 @@ use sqlx::sqlite::SqliteConnectOptions;
 
 use crate::options::{SqliteOptions, invalid_url};
 
-/// Where a database lives.
+/// The place of a database.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Location {
     /// In a file.
     File(PathBuf),
-    /// In the memory of this process, and of one engine.
+    /// In the memory of this process, for one engine alone.
     Memory,
 }
 
-/// Reads `sqlite://bank.db`, `sqlite:bank.db`, `sqlite:///var/lib/bank.db` or `sqlite::memory:`, with options after
-/// a `?`.
+/// Parses `sqlite://bank.db`, `sqlite:bank.db`, `sqlite:///var/lib/bank.db` or `sqlite::memory:`, with options after a
+/// `?`.
 pub(crate) fn parse(url: &str) -> Result<(Location, SqliteOptions)> {
     let (scheme, rest) = url.split_once(':').unwrap_or(("", url));
     if !scheme.eq_ignore_ascii_case("sqlite") {
@@ -35,7 +35,7 @@ pub(crate) fn parse(url: &str) -> Result<(Location, SqliteOptions)> {
     Ok((location, options))
 }
 
-/// Percent-decodes a path, so that it can hold a `?` or a `%`. The driver does it just so.
+/// Percent-decodes a path, so that it can hold a `?` or a `%`. The driver's own parser does it.
 fn decode(path: &str) -> Result<PathBuf> {
     let decoded = SqliteConnectOptions::from_str(&format!("sqlite:{path}"))
         .map_err(|_| invalid_url("the path is not UTF-8 once it is percent-decoded"))?;

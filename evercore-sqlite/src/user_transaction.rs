@@ -1,7 +1,7 @@
-//! A transaction that user code writes in, on a connection of its own.
+//! Runs a transaction of user code, on a connection of its own.
 //!
 //! The connection is opened for the transaction and closed with it. Whatever user code leaves on it, such as a pragma,
-//! a temporary table or a hook, goes with it, and closing is what undoes a transaction that was not committed.
+//! a temporary table or a hook, ends with it, and closing undoes a transaction that was not committed.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,24 +22,25 @@ use crate::subscriptions::settle;
 use crate::types::Types;
 use crate::writer::land_within;
 
-/// The savepoint is gone once the transaction has ended, even if another was begun in its place.
+/// Begins the transaction and sets a savepoint, which is gone once the transaction has ended, even if user code has
+/// begun another one in its place.
 const BEGIN: &str = "BEGIN IMMEDIATE; SAVEPOINT evercore";
 const END_OF_USER_CODE: &str = "RELEASE evercore";
 const COMMIT: &str = "COMMIT";
 const READ_NEXT_ID: &str = include_str!("read_next_id.sql");
 
-/// The transaction and what it holds up meanwhile.
+/// A transaction, and the locks that it holds meanwhile.
 #[derive(Debug)]
 pub(crate) struct UserTransaction {
     connection: SqliteConnection,
     first_id: AggregateId,
-    /// Until it says so, SQLite turns a COMMIT into a ROLLBACK.
+    /// Until it is set, the commit hook turns a COMMIT into a ROLLBACK.
     may_commit: Arc<AtomicBool>,
     database: Arc<Database>,
     hold: Guards,
 }
 
-/// What others wait for, given up when the connection is closed, in this order.
+/// The locks that other callers wait for, released in this order after the connection was closed.
 #[derive(Debug)]
 struct Guards {
     _frozen: Option<Frozen>,
@@ -72,13 +73,14 @@ impl UserTransaction {
         &mut self.connection
     }
 
-    /// The first aggregate id that is the transaction's to give: nobody can reserve it while this is open.
+    /// The first aggregate id that the transaction may give: no other caller can reserve it while the transaction is
+    /// open.
     pub(crate) const fn first_id(&self) -> AggregateId {
         self.first_id
     }
 
-    /// Whether the transaction has ended before its time, or its last statement has failed at what passes. SQLite ends it
-    /// for most of that.
+    /// Whether the transaction has ended prematurely, or its last statement failed for a reason that passes. For most
+    /// such reasons, SQLite ends the transaction.
     pub(crate) async fn has_met_what_passes(&mut self) -> bool {
         match standing(&mut self.connection).await {
             Ok(Standing { is_open, last_code }) => !is_open || passes(last_code),
@@ -86,13 +88,14 @@ impl UserTransaction {
         }
     }
 
-    /// Whether the connection takes no statement any more.
+    /// Whether the connection no longer accepts statements.
     pub(crate) async fn is_lost(&mut self) -> bool {
         self.connection.ping().await.is_err()
     }
 
-    /// Lands a commit, a settlement and all that user code has written. Unless that succeeds, or if the settlement was
-    /// recorded before, the transaction is still to be undone. Blocks, and so must not be on a thread of the runtime.
+    /// Commits the commit, the settlement and everything that user code has written. If this fails, or if the
+    /// settlement was recorded before, the transaction must still be undone. Blocks, so it must not run on a thread of
+    /// the runtime.
     pub(crate) fn land(
         &mut self,
         types: &Types,
@@ -106,7 +109,7 @@ impl UserTransaction {
         landed.map_err(|problem| problem.undone(self.database.name(), "land a transaction"))?
     }
 
-    /// Undoes the transaction unless it has landed.
+    /// Closes the connection, which undoes the transaction unless it was committed.
     pub(crate) async fn close(self) {
         let Self { connection, hold, .. } = self;
         if let Err(error) = connection.close().await {
@@ -154,8 +157,8 @@ async fn begin(
     may_commit: Arc<AtomicBool>,
 ) -> Result<AggregateId, Problem> {
     connection.lock_handle().await?.set_commit_hook(move || may_commit.load(Ordering::Acquire));
-    // Forgotten, it stays open; it borrows the connection and holds nothing else. Begun this way, the driver knows that
-    // it is open, and makes a savepoint of what user code begins.
+    // Forgetting the driver's transaction leaves it open; it only borrows the connection. Since it was begun through
+    // the driver, the driver knows about it, and makes a savepoint of any transaction that user code begins.
     std::mem::forget(connection.begin_with(BEGIN).await?);
     let next = sqlx::query_scalar(READ_NEXT_ID).fetch_one(connection).await?;
     Ok(checked(AggregateId::new(next), "aggregate_ids.next_id")?)

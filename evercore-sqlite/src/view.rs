@@ -1,4 +1,4 @@
-//! One consistent view of the log.
+//! Reads consistent views of the log.
 
 use std::sync::Arc;
 
@@ -17,11 +17,11 @@ use crate::pool::{Lent, Pool};
 use crate::readers::Readers;
 use crate::types::Types;
 
-/// SQLite takes its snapshot at the first read, not at BEGIN.
+/// Begins a transaction and reads, because SQLite takes the snapshot at the first read and not at BEGIN.
 const PIN: &str = "BEGIN; SELECT MAX(position) FROM events";
 
-/// Opens views. They have connections of their own: a task that holds a view and waits for another read could
-/// otherwise wait for itself.
+/// Opens views. They have connections of their own: otherwise, a task that holds a view and waits for another read
+/// could wait for itself.
 #[derive(Debug)]
 pub(crate) struct Views {
     database: Arc<Database>,
@@ -32,7 +32,7 @@ pub(crate) struct Views {
 /// The log as it was when the view was opened.
 #[derive(Debug)]
 struct View {
-    /// Held while it is read: a connection is for one thread at a time.
+    /// Locked during a read: only one thread at a time may use a connection.
     source: Arc<Mutex<Source>>,
     database: Arc<Database>,
     types: Arc<Types>,
@@ -40,9 +40,9 @@ struct View {
 
 #[derive(Debug)]
 enum Source {
-    /// In a transaction, which ends with it.
+    /// A connection in a transaction, which ends with the loan.
     Lent(Lent),
-    /// A database in memory keeps one version only, so the view has a copy.
+    /// A copy of a database in memory, of which SQLite keeps one version only.
     Copy(Connection),
 }
 
@@ -63,7 +63,7 @@ impl Views {
         Ok(Box::new(View { source: Arc::new(Mutex::new(source)), database, types }))
     }
 
-    /// Refuses further views. Those that are open keep what they have. Blocks.
+    /// Refuses further views. Open ones keep their connections. Blocks.
     pub(crate) fn close(&self) {
         self.pool.close();
     }

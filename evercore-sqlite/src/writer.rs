@@ -1,4 +1,4 @@
-//! The one thread that writes.
+//! Runs the one thread that writes.
 
 mod append;
 mod group;
@@ -28,16 +28,16 @@ use thread::WriterThread;
 pub(crate) use land::land_within;
 pub(crate) use rows::positions;
 
-/// Callers beyond this many wait until there is room.
+/// The most jobs in the queue; further callers wait until there is room.
 const QUEUE: usize = 1024;
 
-/// Hands work to the thread that writes. The thread ends when this is dropped, after what it has been given.
+/// Hands work to the thread that writes. When this is dropped, the thread finishes its queued work and ends.
 #[derive(Debug)]
 pub(crate) struct Writer {
     jobs: mpsc::Sender<Job>,
 }
 
-/// What the thread is asked to do.
+/// A request to the thread.
 #[derive(Debug)]
 enum Job {
     Commit(CommitJob),
@@ -45,14 +45,14 @@ enum Job {
     Close { answer: Answer<()> },
 }
 
-/// A commit and where its verdict goes.
+/// A commit and the channel for its result.
 #[derive(Debug)]
 struct CommitJob {
     commit: Commit,
     answer: Answer<Committed>,
 }
 
-/// Something else that writes. It is told why, if it is not to be done.
+/// Other work that writes. It gets an error if it will not be done.
 struct OtherJob(Box<OtherWork>);
 
 type OtherWork = dyn FnOnce(Result<&mut WriterThread>) + Send;
@@ -79,7 +79,7 @@ impl Writer {
         Ok(Self { jobs })
     }
 
-    /// Lands a commit. If this is dropped before the thread takes the commit up, it is left out.
+    /// Stores a commit. If this future is dropped before the thread takes the commit up, the commit is skipped.
     pub(crate) async fn commit(&self, commit: Commit) -> Result<Committed> {
         let id = commit.id;
         let (answer, verdict) = oneshot::channel();
@@ -101,8 +101,8 @@ impl Writer {
         self.ask(move |scribe| scribe.register_alone(&names)).await
     }
 
-    /// Does something in a transaction of its own. If this is dropped before the thread takes it up, it may be done all
-    /// the same.
+    /// Runs `work` in a transaction of its own. If this future is dropped before the thread takes the work up, it may
+    /// still be done.
     pub(crate) async fn transact<T: Send + 'static>(
         &self,
         operation: &'static str,
@@ -111,7 +111,7 @@ impl Writer {
         self.ask(move |scribe| scribe.transact(operation, work)).await
     }
 
-    /// Finishes what was handed over before, then ends the thread. Once more does nothing.
+    /// Finishes the jobs queued before, then ends the thread. Does nothing if it has ended.
     pub(crate) async fn close(&self) -> Result<()> {
         let (answer, reply) = oneshot::channel();
         match self.send(Job::Close { answer }).await {
@@ -127,7 +127,7 @@ impl Writer {
     ) -> Result<T> {
         let (answer, reply) = oneshot::channel();
         let job = OtherJob(Box::new(move |scribe| {
-            // Whoever does not wait any more does not want to know.
+            // A caller that has stopped waiting does not need the answer.
             answer.send(scribe.and_then(work)).ok();
         }));
         self.send(Job::Other(job)).await?;

@@ -1,4 +1,4 @@
-//! What may refuse a command before the aggregate sees it: validation and authorization.
+//! Refuses commands before the aggregate sees them: validation and authorization.
 
 use std::fmt;
 use std::future::ready;
@@ -12,11 +12,11 @@ use tower_service::Service;
 use crate::service::call_when_ready;
 use crate::{CommandFuture, CommandRequest};
 
-/// Refuses commands before the aggregate is loaded, by what their requests say.
+/// Refuses commands before the aggregate is loaded, on the basis of their requests.
 ///
 /// A closure over a `&CommandRequest<C>` is a check on one type of command. Implement the trait for a check on several
-/// of them, or for one that asks another service: its method may be an `async fn`. What depends on the state belongs into
-/// the decision; what was true when a check asked may have changed when the command is decided on.
+/// types, or for one that asks another service: its method may be an `async fn`. A rule that depends on the state
+/// belongs in the decision: the result of a check may be out of date when the command is decided on.
 ///
 /// # Example: authorization of all commands, by asking
 /// ```
@@ -29,7 +29,7 @@ use crate::{CommandFuture, CommandRequest};
 /// #[derive(Debug, PartialEq)]
 /// enum BankError { NotAllowed }
 ///
-/// /// Lets clerks through, and nobody else.
+/// /// Accepts clerks only.
 /// struct ClerksOnly { clerks: Arc<RwLock<HashSet<String>>> }
 ///
 /// impl<C: Sync> Check<C> for ClerksOnly {
@@ -48,20 +48,21 @@ use crate::{CommandFuture, CommandRequest};
     note = "a closure that checks it takes `request: &CommandRequest<{C}>` and gives a `Result<(), _>`; for an `async` check, implement `Check<{C}>` for a type of yours"
 )]
 pub trait Check<C>: Send + Sync + 'static {
-    /// Why a command is refused: the `Error` of the aggregate's [`Decide`](evercore::Decide).
+    /// The reason why a command is refused: the `Error` of the aggregate's [`Decide`](evercore::Decide).
     type Error;
 
-    /// Checks a command, each time that it is sent: repetitions with an idempotency key as well.
+    /// Checks a command, each time that it is sent, including repetitions with an idempotency key.
     ///
     /// # Errors
-    /// Why it is refused.
+    /// The reason why the command is refused.
     fn check(
         &self,
         request: &CommandRequest<C>,
     ) -> impl Future<Output = Result<(), Self::Error>> + Send;
 }
 
-/// Puts a [`Check`] before the commands. What it refuses is [`CommandError::Rejected`], as if the aggregate had.
+/// Puts a [`Check`] before the commands. A refusal is [`CommandError::Rejected`], as if the aggregate had rejected the
+/// command.
 ///
 /// # Example: validation of one command
 /// ```standalone_crate
@@ -152,7 +153,7 @@ pub struct CheckLayer<K> {
 
 /// A service whose commands are checked. Made by [`CheckLayer`].
 ///
-/// It is always ready; that of what it is put around is awaited once a command has passed.
+/// It is always ready; after a command has passed the check, it waits until the inner service is ready.
 pub struct Checked<S, K> {
     inner: S,
     check: Arc<K>,

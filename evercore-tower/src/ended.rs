@@ -1,4 +1,4 @@
-//! How commands end, for those who watch.
+//! Reports how commands end, to timing and tracing.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use crate::CommandRequest;
 
-/// A command that has ended, as a [`TimingLayer`](crate::TimingLayer) tells it.
+/// A command that has ended, as passed to the closure of a [`TimingLayer`](crate::TimingLayer).
 #[derive(Debug)]
 pub struct Ended<'a> {
     aggregate: &'static str,
@@ -17,26 +17,26 @@ pub struct Ended<'a> {
     took: Duration,
 }
 
-/// How a command has ended.
+/// The outcome of a command.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum Outcome<'a> {
-    /// Its events have happened.
+    /// Its events are committed.
     Happened,
-    /// The decision emitted nothing, and so nothing has changed.
+    /// The decision emitted no event, so nothing was stored.
     Nothing,
-    /// It had come true before, by its idempotency key.
+    /// A command with the same idempotency key had taken effect before.
     Repetition,
-    /// The aggregate refused it, or a check did.
+    /// The aggregate or a check rejected it.
     Rejected,
-    /// It could not be loaded, decided on, or landed.
+    /// The aggregate could not be loaded, or the events could not be staged or committed.
     Failed(&'a Error),
-    /// Nobody waits for the answer any more: the future was dropped, by a timeout for instance. A commit that was sent
-    /// before may have landed.
+    /// The future was dropped before the answer, for example by a timeout. A commit that was sent before may have been
+    /// stored.
     Abandoned,
 }
 
-/// Tells how a command ends, once: by its answer, or when it is dropped without one.
+/// Reports the end of a command once: with its answer, or when it is dropped without one.
 #[derive(Debug)]
 pub(crate) struct Watch<F: Fn(&Ended<'_>)> {
     aggregate: &'static str,
@@ -47,7 +47,7 @@ pub(crate) struct Watch<F: Fn(&Ended<'_>)> {
 }
 
 impl Ended<'_> {
-    /// The stored name of the aggregate's type.
+    /// Returns the stored name of the aggregate's type.
     #[must_use]
     pub const fn aggregate(&self) -> &'static str {
         self.aggregate
@@ -59,19 +59,19 @@ impl Ended<'_> {
         self.command
     }
 
-    /// The aggregate, if the command names it by its id or has made something happen to it.
+    /// The id of the aggregate, if the command names it, or its events are committed.
     #[must_use]
     pub const fn id(&self) -> Option<AggregateId> {
         self.id
     }
 
-    /// How it has ended.
+    /// The outcome of the command.
     #[must_use]
     pub const fn outcome(&self) -> Outcome<'_> {
         self.outcome
     }
 
-    /// How long it took, from the call of the service to the answer. To the clock of tokio, which tests can stop.
+    /// The time from the call of the service to the answer. It is measured by tokio's clock, which tests can pause.
     #[must_use]
     pub const fn took(&self) -> Duration {
         self.took
@@ -79,7 +79,7 @@ impl Ended<'_> {
 }
 
 impl Outcome<'_> {
-    /// One lower-case word, to label metrics with.
+    /// Returns one lower-case word, to label metrics with.
     #[must_use]
     pub const fn as_str(&self) -> &'static str {
         match self {
@@ -120,12 +120,12 @@ impl<F: Fn(&Ended<'_>)> Watch<F> {
         }
     }
 
-    /// Tells of the answer, and gives it back.
+    /// Reports the answer, and returns it.
     pub(crate) fn end<T, E>(
         mut self,
         answer: Result<Executed<T>, CommandError<E>>,
     ) -> Result<Executed<T>, CommandError<E>> {
-        // A decision that emitted nothing may leave an id that nothing has.
+        // If the decision emitted nothing, the id may be one that no aggregate has.
         if let Ok(executed) = &answer
             && executed.position().is_some()
         {

@@ -1,10 +1,10 @@
-//! Evercore's commands as [`tower`](https://docs.rs/tower) services, and layers to put around them.
+//! Executes Evercore's commands as [`tower`](https://docs.rs/tower) services, with layers to put around them.
 //!
 //! # A first look
 //!
 //! [`CommandService`] executes [`CommandRequest`]s in a store. [`TraceLayer`] logs them, [`TimingLayer`] measures them,
-//! [`CheckLayer`] refuses them before the aggregate sees them, and [`QueueLayer`] has those for one aggregate wait for
-//! each other. The first layer is the outermost:
+//! [`CheckLayer`] refuses them before the aggregate sees them, and [`QueueLayer`] makes those for one aggregate wait
+//! for each other. The first layer is the outermost:
 //!
 //! ```standalone_crate
 //! use evercore::{
@@ -64,9 +64,9 @@
 //! # Together with other layers
 //!
 //! The layers of this crate are put around services that answer with an [`Executed`](evercore::Executed) or a
-//! [`CommandError`](evercore::CommandError). Layers of others go anywhere between, as tower's concurrency limit and
-//! retry, unless they change the error, as its timeout does: put such a one outermost. What is dropped by it has left the
-//! queue, and is [`Outcome::Abandoned`] to those who watch.
+//! [`CommandError`](evercore::CommandError). Other layers, such as tower's concurrency limit and retry, may go anywhere
+//! between them, unless they change the error, as tower's timeout does: put such a layer outermost. A command that it
+//! drops has left the queue, and is reported as [`Outcome::Abandoned`].
 
 mod check;
 mod ended;

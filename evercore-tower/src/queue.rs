@@ -1,4 +1,4 @@
-//! One command at a time on each aggregate.
+//! Executes one command at a time on each aggregate.
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -10,22 +10,23 @@ use tower_service::Service;
 use crate::service::call_when_ready;
 use crate::{CommandFuture, CommandRequest};
 
-/// Queues the commands of each aggregate, so that writers of this process wait for each other instead of meeting in
+/// Queues the commands of each aggregate, so that writers of this process wait for each other instead of causing
 /// conflicts.
 ///
-/// A store has its writers take turns by itself, from the first conflict on. This layer does so before there is one, and
-/// bounds how many wait.
+/// A store by itself makes writers take turns from the first conflict on. This layer does so before any conflict, and
+/// bounds how many commands wait.
 ///
 /// A command joins the queue when its future is first polled, and has its turn when those before it have been answered,
-/// reruns included. Dropping the future leaves the queue, wherever it stands in it. A command that waits takes none of
-/// the room that limits below the queue give. What creates an aggregate without a key does not queue.
+/// including their reruns. Dropping the future leaves the queue, whether the command waits or has its turn. A waiting
+/// command takes no place in limits below the queue. A command that creates an aggregate without a natural key does not
+/// queue.
 ///
-/// The queue saves work, and is not what keeps writes apart: that is the store. Conflicts are left, and handled as ever,
-/// - with other processes, and with what is written past this layer;
+/// The queue only saves work; the store keeps writes apart. Conflicts are still possible, and handled as usual,
+/// - with other processes, and with writes that bypass this layer;
 /// - between commands that name an aggregate by its id and by its natural key: these are two queues;
 /// - with the commit of a command whose future was dropped, which may still be on its way.
 ///
-/// All that one layer and its clones are put around shares the queues.
+/// All services that one layer and its clones are put around share the queues.
 ///
 /// # Example
 /// ```standalone_crate
@@ -79,7 +80,7 @@ pub struct QueueLayer {
 
 /// A service whose commands queue. Made by [`QueueLayer`].
 ///
-/// It is always ready; that of what it is put around is awaited when a command has its turn.
+/// It is always ready; when a command has its turn, it waits until the inner service is ready.
 #[derive(Clone, Debug)]
 pub struct Queued<S> {
     inner: S,
@@ -87,7 +88,7 @@ pub struct Queued<S> {
     max_waiting: usize,
 }
 
-/// What is written by one at a time.
+/// The key of a queue.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Lane {
     Id(AggregateId),
@@ -95,7 +96,7 @@ enum Lane {
 }
 
 impl Lane {
-    /// Where the commands for a target queue. What is new and has no key is nobody else's.
+    /// Returns the queue for a target. A new aggregate without a key needs none: no other command names it.
     fn of<T: Aggregate>(target: &Target) -> Option<Self> {
         match target {
             Target::Id(id) => Some(Self::Id(*id)),
@@ -108,13 +109,13 @@ impl Lane {
 }
 
 impl QueueLayer {
-    /// A queue for each aggregate, in which 1,000 commands may wait.
+    /// Creates a queue for each aggregate, in which 1,000 commands may wait.
     #[must_use]
     pub fn new() -> Self {
         Self { turns: Arc::default(), max_waiting: 1_000 }
     }
 
-    /// Sets how many commands may wait for one aggregate, besides the one that has its turn. The next one is
+    /// Sets how many commands may wait for one aggregate, besides the one that has its turn. The next one fails with
     /// [`Error::QueueFull`] at once. Default: 1,000.
     #[must_use]
     pub fn max_waiting(mut self, commands: usize) -> Self {

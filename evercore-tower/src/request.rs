@@ -1,13 +1,13 @@
-//! A command on its way: what it is for, and what travels beside it.
+//! Carries a command to a service, with its target and metadata.
 
 use std::fmt;
 
 use evercore::{Error, IdempotencyKey, Metadata, Result, Target, command_name};
 
-/// A command, the aggregate that it is for, and what travels beside it: what a
-/// [`CommandService`](crate::CommandService) is called with.
+/// A command, the aggregate that it is for, its idempotency key and its metadata: the request of a
+/// [`CommandService`](crate::CommandService).
 ///
-/// Its `Debug` names the command and leaves out what is in it.
+/// Its `Debug` shows the name of the command and not its content.
 ///
 /// # Example
 /// ```
@@ -33,8 +33,8 @@ pub struct CommandRequest<C> {
 }
 
 impl<C> CommandRequest<C> {
-    /// A command for an [`AggregateId`](evercore::AggregateId), a natural key as text, or one of [`Target`] that creates
-    /// the aggregate.
+    /// Creates a request for an [`AggregateId`](evercore::AggregateId), a natural key as text, or one of the
+    /// [`Target`]s that create the aggregate.
     ///
     /// # Errors
     /// [`Error::InvalidKey`] if the text cannot be a key.
@@ -43,7 +43,8 @@ impl<C> CommandRequest<C> {
         Ok(Self { target, command, idempotency_key: None, metadata: None })
     }
 
-    /// Names the wish behind the command, as [`Execute::idempotency_key`](evercore::Execute::idempotency_key).
+    /// Sets the idempotency key, with which the command takes effect once, as
+    /// [`Execute::idempotency_key`](evercore::Execute::idempotency_key) does.
     ///
     /// # Errors
     /// [`Error::InvalidIdempotencyKey`] if it cannot be one.
@@ -55,41 +56,41 @@ impl<C> CommandRequest<C> {
         Ok(self)
     }
 
-    /// Sets the metadata of the events, as [`Execute::metadata`](evercore::Execute::metadata).
+    /// Sets the metadata of the events, as [`Execute::metadata`](evercore::Execute::metadata) does.
     ///
-    /// Unlike that of [`with_metadata`](evercore::with_metadata), it goes where the request goes, into other tasks as
-    /// well, and layers see it.
+    /// Unlike the metadata of [`with_metadata`](evercore::with_metadata), it stays with the request when that moves to
+    /// another task, and layers see it.
     #[must_use]
     pub fn with_metadata(mut self, metadata: Metadata) -> Self {
         self.metadata = Some(metadata);
         self
     }
 
-    /// The aggregate that it is for.
+    /// Returns the aggregate that the command is for.
     #[must_use]
     pub const fn target(&self) -> &Target {
         &self.target
     }
 
-    /// The command.
+    /// Returns the command.
     #[must_use]
     pub const fn command(&self) -> &C {
         &self.command
     }
 
-    /// What makes it happen once.
+    /// Returns the idempotency key, if it was set.
     #[must_use]
     pub const fn idempotency_key(&self) -> Option<&IdempotencyKey> {
         self.idempotency_key.as_ref()
     }
 
-    /// What was set for its events. That of the task is not in it.
+    /// Returns the metadata that were set on the request. They do not include the metadata of the task.
     #[must_use]
     pub const fn metadata(&self) -> Option<&Metadata> {
         self.metadata.as_ref()
     }
 
-    /// Who sends it, by the metadata that was set. The principal of the task is not looked at.
+    /// Returns the principal in the metadata of the request. The principal of the task is ignored.
     #[must_use]
     pub fn principal(&self) -> Option<&str> {
         self.metadata.as_ref()?.principal_id()

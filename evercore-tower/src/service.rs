@@ -1,4 +1,4 @@
-//! The service at the bottom of every stack.
+//! Executes commands in a store: the innermost service of every stack.
 
 use std::fmt;
 use std::future::poll_fn;
@@ -11,14 +11,14 @@ use tower_service::Service;
 
 use crate::CommandRequest;
 
-/// The answer to a command on an aggregate `T` that refuses with an `E`, to be awaited.
+/// The future of the answer to a command on an aggregate `T` that rejects with an `E`.
 pub type CommandFuture<T, E> =
     Pin<Box<dyn Future<Output = Result<Executed<T>, CommandError<E>>> + Send>>;
 
 /// Executes commands on aggregates of one type, as [`EventStore::execute`] does: one service for all commands that the
 /// aggregate [decides](Decide) on.
 ///
-/// It is always ready. Cheap to clone; the clones are over one store.
+/// It is always ready. Cheap to clone; the clones share one store.
 ///
 /// # Example
 /// ```standalone_crate
@@ -58,7 +58,7 @@ pub struct CommandService<T> {
 }
 
 impl<T: Aggregate> CommandService<T> {
-    /// Executes commands in this store.
+    /// Creates a service that executes commands in this store.
     #[must_use]
     pub const fn new(store: EventStore) -> Self {
         Self { store, aggregate: PhantomData }
@@ -106,8 +106,8 @@ impl<T: Aggregate> fmt::Debug for CommandService<T> {
     }
 }
 
-/// Waits until the service is ready, and calls it. For layers that keep a command back: while they do, it takes none of
-/// the room that a limit below them gives.
+/// Waits until the service is ready, and calls it. For layers that delay a command: while they do, it takes no place in
+/// a limit below them.
 pub(crate) async fn call_when_ready<S, R>(
     mut service: S,
     request: R,

@@ -1,4 +1,4 @@
-//! What metrics are made of.
+//! Reports the outcome and duration of commands, for metrics.
 
 use std::fmt;
 use std::task::{Context, Poll};
@@ -10,9 +10,9 @@ use tower_service::Service;
 use crate::ended::Watch;
 use crate::{CommandFuture, CommandRequest, Ended};
 
-/// Tells a closure of each command that has ended: how, and how long it took.
+/// Calls a closure for each command that has ended, with its outcome and duration.
 ///
-/// The closure runs in the command's task; keep it short. It is told of commands whose future is dropped as well.
+/// The closure runs in the command's task; keep it short. It is also called for commands whose future is dropped.
 ///
 /// # Example
 /// ```standalone_crate
@@ -74,7 +74,7 @@ impl<F> TimingLayer<F>
 where
     F: Fn(&Ended<'_>) + Clone,
 {
-    /// Tells `tell` of each command that has ended.
+    /// Calls `tell` for each command that has ended.
     pub const fn new(tell: F) -> Self {
         Self { tell }
     }

@@ -1,4 +1,4 @@
-//! A span and an event for each command.
+//! Writes a span and an event for each command.
 
 use std::task::{Context, Poll};
 
@@ -10,12 +10,13 @@ use tracing::{Instrument, info, info_span, warn};
 use crate::ended::Watch;
 use crate::{CommandFuture, CommandRequest, Ended, Outcome};
 
-/// Runs each command in a span, and says there how it ended.
+/// Runs each command in a span, and logs how it ended.
 ///
 /// The span is `command`, with the `aggregate`'s and the `command`'s name. The event at its end has the `outcome` as
-/// [`Outcome::as_str`] words it, `took_ms`, and the `id` of the aggregate where it is known: at level `WARN` with the
-/// `error` and its causes if the command failed, else at `INFO`. All have the target `evercore_tower`. What is in the command and its
-/// events is not logged, nor why the aggregate refused; an `error` may name the key that the command was sent to.
+/// [`Outcome::as_str`] words it, `took_ms`, and the `id` of the aggregate if it is known: at level `WARN` with the
+/// `error` and its causes if the command failed, else at `INFO`. All have the target `evercore_tower`. The content of
+/// the command and its events is not logged, nor the reason of a rejection; an `error` may name the key that the
+/// command was sent to.
 ///
 /// # Example
 /// ```standalone_crate
@@ -59,7 +60,7 @@ pub struct Traced<S> {
 }
 
 impl TraceLayer {
-    /// Traces commands.
+    /// Creates a layer that traces commands.
     #[must_use]
     pub const fn new() -> Self {
         Self(())

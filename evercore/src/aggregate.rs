@@ -1,4 +1,4 @@
-//! What has a state: aggregates, and how events change them.
+//! Defines aggregates, and the trait by which events change their state.
 
 use crate::snapshot::SnapshotPolicy;
 use crate::{Event, EventMeta, UnknownEvents};
@@ -7,7 +7,7 @@ use crate::{Event, EventMeta, UnknownEvents};
 ///
 /// `#[derive(Aggregate)]` writes this implementation. [`Default`] is the state before the first event.
 ///
-/// A hand-written implementation works as well; announce it with [`register_aggregate!`](crate::register_aggregate), or
+/// A hand-written implementation works as well; register it with [`register_aggregate!`](crate::register_aggregate), or
 /// put it into a [`Registry`](crate::Registry) of your own.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an aggregate",
@@ -15,31 +15,30 @@ use crate::{Event, EventMeta, UnknownEvents};
     note = "add `#[derive(evercore::Aggregate, Default)]` to `{Self}`"
 )]
 pub trait Aggregate: Default + Send + Sync + 'static {
-    /// The stored name, unique in a program. Once something was written, a name that is given up moves to
-    /// [`ALIASES`](Self::ALIASES).
+    /// The stored name, unique in a program. If the aggregate is renamed after something was written, add the former
+    /// name to [`ALIASES`](Self::ALIASES).
     const NAME: &'static str;
 
-    /// Names that older programs know it by. A database keeps the name under which it knows the type; it may know one of
-    /// them and no more.
+    /// Earlier names of the type. Each database knows the type under exactly one of its names, and keeps that name.
     const ALIASES: &'static [&'static str] = &[];
 
-    /// How snapshots are taken, if they are.
+    /// The policy by which snapshots are taken; `None` for no snapshots.
     const SNAPSHOTS: Option<SnapshotPolicy<Self>> = None;
 
-    /// How a state is copied. States that cannot be are not kept by
+    /// A function that copies a state. Without it, states are not kept by
     /// [`cache_aggregates`](crate::EventStoreBuilder::cache_aggregates).
     ///
     /// The derive sets it where the type is [`Clone`]; by hand, it is `Some(Self::clone)`.
     const CLONE: Option<fn(&Self) -> Self> = None;
 
-    /// What becomes of stored events that the program does not know.
+    /// The treatment of stored events that the program does not know.
     const UNKNOWN_EVENTS: UnknownEvents<Self> = UnknownEvents::Fail;
 }
 
-/// How an event changes a state.
+/// Changes a state by an event.
 ///
-/// It runs when the event happens and at each replay, so it depends on nothing but its arguments and cannot fail: what
-/// may be refused is refused before the event is made.
+/// It runs when the event is first applied and at each replay, so it must depend on nothing but its arguments, and it
+/// cannot fail: rules that may reject an event are checked before the event is created.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not say how `{E}` changes it",
     label = "`impl Apply<{E}> for {Self}` is missing",

@@ -1,7 +1,8 @@
-//! Hashes that chain the events of an aggregate, so that a change of what is stored shows.
+//! Chains the events of an aggregate by hashes, so that changes to stored events can be detected.
 //!
-//! A hash is of everything that is stored of an event and does not depend on when it lands, and of the hash of the event
-//! before it. It travels at the end of the payload's bytes, and at the end of a snapshot's that contains the event.
+//! Each hash covers everything that is stored of an event, except for the values that are only known when it is
+//! committed (its position and its recording time), and the hash of the event before it. The hash is stored at the end
+//! of the payload's bytes, and at the end of a snapshot for the last event that it contains.
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,24 +14,25 @@ use crate::engine::{NewEvent, NewSnapshot};
 use crate::format::link::{LINK_BYTES, Link};
 use crate::{Error, EventMeta, Payload, Position, RecordedEvent, Result};
 
-/// What is hashed first. Another way of hashing would have another.
+/// The prefixes of the hashed bytes. Another way of hashing would have another number.
 const EVENT: &[u8] = b"evercore event 1";
 const DIGEST: &[u8] = b"evercore digest 1";
 
-/// What the bytes of a snapshot end with if a hash comes before it. JSON holds no NUL, so that no other state does.
+/// The end of a snapshot's bytes if a hash precedes it. JSON never contains a NUL, so no other state ends like this.
 const SNAPSHOT_END: &[u8] = b"\0link\0";
 
-/// A digest of all that is chained up to a position. Keep it where those who can write to the database cannot, and
-/// [expect](crate::Verify::expect_digest) it later: what was changed, or cut off, up to there shows.
+/// A digest of all chained events up to a position. Keep it where those who can write to the database cannot reach it,
+/// and pass it to [`expect_digest`](crate::Verify::expect_digest) later: changed or removed events up to that position
+/// are detected.
 ///
-/// As text it is the position and 64 hexadecimal digits, as in `42:9f86d0…`.
+/// As text, it is the position and 64 hexadecimal digits, as in `42:9f86d0…`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LogDigest {
     position: Position,
     hash: Link,
 }
 
-/// Makes a [`LogDigest`].
+/// Computes a [`LogDigest`].
 #[derive(Clone, Debug)]
 pub(crate) struct Digesting {
     position: Position,
@@ -38,18 +40,18 @@ pub(crate) struct Digesting {
     is_empty: bool,
 }
 
-/// Hashes fields so that no two lists of them look the same.
+/// Hashes fields with their lengths, so that no two different lists of fields produce the same input.
 struct Fields(Sha256);
 
 impl Link {
-    /// The hash of a stored event after this one.
+    /// Computes the hash of a stored event that follows an event with the hash `previous`.
     pub(crate) fn of_recorded(previous: Option<Self>, event: &RecordedEvent) -> Result<Self> {
         let column = event.metadata().to_column()?;
         let kind = (event.aggregate_type(), event.event_type(), event.version());
         Ok(Self::of(previous, kind, event.payload(), event.meta(), column.as_deref()))
     }
 
-    /// The hash of a new event after this one.
+    /// Computes the hash of a new event that follows an event with the hash `previous`.
     pub(crate) fn of_new(previous: Option<Self>, aggregate_type: &str, event: &NewEvent) -> Self {
         let kind = (aggregate_type, event.event_type, event.version);
         Self::of(previous, kind, &event.payload, &event.meta, event.metadata_column.as_deref())
@@ -102,12 +104,12 @@ impl Fields {
     }
 }
 
-/// Adds the hash of its last event to a snapshot.
+/// Appends the hash of its last event to a snapshot.
 pub(crate) fn add_to_snapshot(snapshot: &mut NewSnapshot, link: Link) {
     snapshot.state = [&*snapshot.state, link.as_bytes(), SNAPSHOT_END].concat().into();
 }
 
-/// The encoded state of a snapshot, and the hash of its last event if it has one.
+/// Splits a stored snapshot into the encoded state and the hash of its last event, if it has one.
 pub(crate) fn split_snapshot(stored: &Bytes) -> (Bytes, Option<Link>) {
     let parts = stored.strip_suffix(SNAPSHOT_END).and_then(<[u8]>::split_last_chunk);
     match parts {
@@ -117,7 +119,7 @@ pub(crate) fn split_snapshot(stored: &Bytes) -> (Bytes, Option<Link>) {
 }
 
 impl Digesting {
-    /// Of what is chained up to a position.
+    /// Starts a digest of the events up to a position.
     pub(crate) fn up_to(position: Position) -> Self {
         Self { position, hash: Sha256::new_with_prefix(DIGEST), is_empty: true }
     }
@@ -126,7 +128,8 @@ impl Digesting {
         self.position
     }
 
-    /// Adds an aggregate; those with lower ids come before it. The hash is of its last event up to the position.
+    /// Adds an aggregate and the hash of its last event up to the position. Aggregates are added in the order of their
+    /// ids.
     pub(crate) fn add(&mut self, aggregate_id: i64, sequence: i64, link: Link) {
         self.is_empty = false;
         for number in [aggregate_id, sequence] {
@@ -135,7 +138,7 @@ impl Digesting {
         self.hash.update(link.as_bytes());
     }
 
-    /// `None` if nothing is chained.
+    /// Returns the digest; `None` if no event is chained.
     pub(crate) fn finish(self) -> Option<LogDigest> {
         let Self { position, hash, is_empty } = self;
         (!is_empty).then(|| LogDigest { position, hash: Link::new(hash.finalize().into()) })
@@ -143,7 +146,7 @@ impl Digesting {
 }
 
 impl LogDigest {
-    /// The last position that it is of.
+    /// Returns the last position that the digest covers.
     #[must_use]
     pub const fn position(&self) -> Position {
         self.position

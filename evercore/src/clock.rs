@@ -1,13 +1,13 @@
-//! Where the store takes the time from.
+//! Defines the clocks that a store can take the time from.
 
 use std::fmt;
 use std::sync::Mutex;
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 
-/// Tells the time. The store takes it from here and nowhere else, so that tests can set it.
+/// A source of the current time. A store reads the time only from its clock, so that tests can control it.
 pub trait Clock: fmt::Debug + Send + Sync {
-    /// The time now.
+    /// Returns the current time.
     fn now(&self) -> DateTime<Utc>;
 }
 
@@ -15,7 +15,7 @@ pub trait Clock: fmt::Debug + Send + Sync {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 
-/// A clock that stands still until it is told otherwise. For tests.
+/// A clock that moves only when it is set or advanced. For tests.
 ///
 /// # Example
 /// ```
@@ -36,7 +36,7 @@ impl Clock for SystemClock {
 }
 
 impl ManualClock {
-    /// A clock that shows `now`.
+    /// Creates a clock that shows `now`.
     #[must_use]
     pub const fn new(now: DateTime<Utc>) -> Self {
         Self(Mutex::new(now))
@@ -63,10 +63,10 @@ impl Clock for ManualClock {
     }
 }
 
-/// Makes a time what every engine stores: microseconds since the epoch, in which a leap second is the second after it.
-/// What an event shows when it is applied is then what it shows when it is replayed.
+/// Truncates a time to what every engine stores: microseconds since the epoch, with a leap second as the second after
+/// it. So an event shows the same time when it is first applied and when it is replayed.
 pub(crate) fn to_stored_precision(time: DateTime<Utc>) -> DateTime<Utc> {
-    // Only a leap second in the last one that chrono has is beyond.
+    // Only a leap second at the very end of chrono's range has no such representation.
     DateTime::from_timestamp_micros(time.timestamp_micros())
         .unwrap_or_else(|| time.trunc_subsecs(6))
 }

@@ -1,4 +1,4 @@
-//! A unit of work: what is applied in it lands together or not at all.
+//! Defines [`Context`], a unit of work whose events are committed together or not at all.
 
 pub(crate) mod commit;
 mod landed;
@@ -35,9 +35,9 @@ pub use transaction::TransactionContext;
 
 /// A unit of work inside [`EventStore::with_context`](crate::EventStore::with_context).
 ///
-/// It stages what is applied and holds no database transaction. At its end, everything is sent as one commit, which
-/// lands together or not at all; if an aggregate that it writes to or guards was changed in the meantime, that is a
-/// conflict. Reads see what the context has staged.
+/// It stages the events that are applied, and holds no database transaction. When the closure ends, everything is sent
+/// as one commit, which succeeds or fails as a whole. If an aggregate that the context writes to or guards has changed
+/// in the meantime, the commit fails with a conflict. Reads see what the context has staged.
 #[derive(Debug)]
 pub struct Context {
     store: Arc<Shared>,
@@ -47,7 +47,7 @@ pub struct Context {
     reading: Reading,
     queueing: Queueing,
     metadata: Option<Box<Metadata>>,
-    /// Whether the store failed at a read, in a way that passes.
+    /// Whether a read of the store failed with an error that may pass.
     has_met_trouble: AtomicBool,
 }
 
@@ -58,7 +58,8 @@ impl Context {
         Self { store, id, staging, ids, reading, queueing, metadata: None, has_met_trouble }
     }
 
-    /// Whether the store failed at a read, in a way that passes: what the work ended with may come of that.
+    /// Returns whether a read of the store failed with an error that may pass; an error of the closure may be due to
+    /// that.
     pub(crate) fn has_met_trouble(&self) -> bool {
         self.has_met_trouble.load(Ordering::Relaxed)
     }
@@ -66,10 +67,10 @@ impl Context {
     /// Loads an aggregate by its id.
     ///
     /// # Errors
-    /// - [`Error::UnknownId`] if there is none; [`find`](Self::find) gives `None` instead.
+    /// - [`Error::UnknownId`] if there is none; [`find`](Self::find) returns `None` instead.
     /// - [`Error::WrongAggregateType`] if it is not a `T`.
-    /// - [`Error::UnknownEvent`], [`Error::Decode`], [`Error::Upcast`] or [`Error::MissingCodec`] if its events cannot be
-    ///   read.
+    /// - [`Error::UnknownEvent`], [`Error::Decode`], [`Error::Upcast`] or [`Error::MissingCodec`] if its events cannot
+    ///   be read.
     pub async fn load<T: Aggregate>(&mut self, id: AggregateId) -> Result<StateAggregate<T>> {
         self.find(id).await?.ok_or_else(|| unknown_id::<T>(id))
     }
@@ -77,10 +78,10 @@ impl Context {
     /// Loads an aggregate by its natural key.
     ///
     /// # Errors
-    /// - [`Error::UnknownKey`] if there is none; [`find_by_key`](Self::find_by_key) gives `None` instead.
-    /// - [`Error::InvalidKey`] if it cannot be a key.
-    /// - [`Error::UnknownEvent`], [`Error::Decode`], [`Error::Upcast`] or [`Error::MissingCodec`] if its events cannot be
-    ///   read.
+    /// - [`Error::UnknownKey`] if there is none; [`find_by_key`](Self::find_by_key) returns `None` instead.
+    /// - [`Error::InvalidKey`] if the text is not a valid key.
+    /// - [`Error::UnknownEvent`], [`Error::Decode`], [`Error::Upcast`] or [`Error::MissingCodec`] if its events cannot
+    ///   be read.
     pub async fn load_by_key<T: Aggregate>(
         &mut self,
         key: impl TryInto<NaturalKey, Error: Into<Error>>,
@@ -92,7 +93,7 @@ impl Context {
     /// Loads an aggregate by its id, if there is one.
     ///
     /// # Errors
-    /// As [`load`](Self::load), but for [`Error::UnknownId`].
+    /// As [`load`](Self::load), except for [`Error::UnknownId`].
     #[instrument(level = "debug", skip_all, fields(aggregate = T::NAME, %id), err(level = "debug"))]
     pub async fn find<T: Aggregate>(
         &mut self,
@@ -119,7 +120,7 @@ impl Context {
     /// Loads an aggregate by its natural key, if there is one.
     ///
     /// # Errors
-    /// As [`load_by_key`](Self::load_by_key), but for [`Error::UnknownKey`].
+    /// As [`load_by_key`](Self::load_by_key), except for [`Error::UnknownKey`].
     pub async fn find_by_key<T: Aggregate>(
         &mut self,
         key: impl TryInto<NaturalKey, Error: Into<Error>>,
@@ -128,9 +129,9 @@ impl Context {
         self.find_key(&key).await
     }
 
-    /// Loads the aggregate with this natural key, or stages a new one that has it.
+    /// Loads the aggregate with this natural key, or stages a new one with it.
     ///
-    /// If two contexts create it at the same time, one of them has a conflict and, being run again, loads it.
+    /// If two contexts create it at the same time, one of them conflicts, and its rerun loads the other's aggregate.
     ///
     /// # Errors
     /// As [`find_by_key`](Self::find_by_key) and [`create_with_key`](Self::create_with_key).
@@ -142,23 +143,23 @@ impl Context {
         self.find_or_stage(&key).await
     }
 
-    /// Stages a new aggregate. It exists from the commit on, also without an event.
+    /// Stages a new aggregate. It exists once committed, even without events.
     ///
     /// # Errors
     /// - [`Error::Unregistered`] if the store does not know the type.
-    /// - What the engine says if it has to be asked for ids, which it is once in a while.
+    /// - The engine's error if it cannot reserve more ids, which it is asked for once in a while.
     pub async fn create<T: Aggregate>(&mut self) -> Result<StateAggregate<T>> {
         self.stage_new(None, OnKeyTaken::Fail).await
     }
 
     /// Stages a new aggregate with a natural key.
     ///
-    /// That the key is free shows at the commit: [`Error::KeyTaken`] comes from
-    /// [`with_context`](crate::EventStore::with_context), unless this context itself has seen who holds it.
+    /// The commit checks that the key is free: [`Error::KeyTaken`] is returned by
+    /// [`with_context`](crate::EventStore::with_context), unless this context itself has seen the key's holder.
     ///
     /// # Errors
-    /// - [`Error::InvalidKey`] if it cannot be a key.
-    /// - [`Error::KeyTaken`] if this context has seen another aggregate that holds it.
+    /// - [`Error::InvalidKey`] if the text is not a valid key.
+    /// - [`Error::KeyTaken`] if this context has seen another aggregate with that key.
     /// - As [`create`](Self::create).
     pub async fn create_with_key<T: Aggregate>(
         &mut self,
@@ -168,12 +169,12 @@ impl Context {
         self.stage_new(Some(key), OnKeyTaken::Fail).await
     }
 
-    /// Stages an event and changes the state by it.
+    /// Stages an event and applies it to the state.
     ///
     /// # Errors
-    /// The aggregate and the context stay as they were.
+    /// On an error, the aggregate and the context stay as they were.
     /// - [`Error::ForeignAggregate`] if the aggregate was loaded in another context.
-    /// - [`Error::StaleHandle`] if events were applied through another handle of it.
+    /// - [`Error::StaleHandle`] if events were applied through another handle to the aggregate.
     /// - [`Error::Unregistered`] if the store does not know the event.
     /// - [`Error::Encode`], [`Error::NotRoundTrip`], [`Error::PayloadTooLarge`] or [`Error::CommitTooLarge`].
     pub fn apply<T, E>(&mut self, aggregate: &mut StateAggregate<T>, event: E) -> Result<()>
@@ -184,7 +185,7 @@ impl Context {
         self.apply_with(aggregate, event, EventOptions::new())
     }
 
-    /// Stages an event with a time, a reference or metadata of its own, and changes the state by it.
+    /// Stages an event with its own time, reference or metadata, and applies it to the state.
     ///
     /// # Errors
     /// As [`apply`](Self::apply), and [`Error::InvalidMetadata`].
@@ -224,11 +225,11 @@ impl Context {
 
     /// Lets the aggregate [decide](Decide) on a command, and stages the events that it emits.
     ///
-    /// [`EventStore::execute`](crate::EventStore::execute) is this for a single aggregate.
+    /// [`EventStore::execute`](crate::EventStore::execute) does this for a single aggregate.
     ///
     /// # Errors
-    /// Nothing is staged. If events had been emitted before, the handle has them and cannot be used again: load the
-    /// aggregate anew.
+    /// On an error, nothing is staged. If the decision had already emitted events, the handle is stale: reload the
+    /// aggregate.
     /// - [`CommandError::Rejected`] if the aggregate refuses.
     /// - [`CommandError::Store`] as [`apply_with`](Self::apply_with).
     #[instrument(
@@ -255,7 +256,7 @@ impl Context {
             .in_codec(self.store.codec())
             .checking(self.store.round_trips());
         let decided = T::decide(&mut decision, command);
-        // Whether it is kept or not, the state has them.
+        // Whether the events are staged or not, the state has them, so the handle's sequence moves with the state.
         let former = std::mem::replace(&mut aggregate.sequence, decision.sequence());
         let emitted = decision.into_emitted();
         if emitted.is_empty() {
@@ -278,7 +279,7 @@ impl Context {
         former: Sequence,
     ) {
         let Some(policy) = T::SNAPSHOTS else { return };
-        // A program that knows the unknown events would start from a state that lacks them.
+        // No snapshot without the unknown events: a program that knows them would start from a state that lacks them.
         if aggregate.has_unknown || !policy.is_due_within(former, aggregate.sequence) {
             return;
         }
@@ -299,9 +300,10 @@ impl Context {
         }
     }
 
-    /// Makes the commit fail with a conflict if the aggregate changes before it, though nothing is written to it.
+    /// Makes the commit fail with a conflict if the aggregate changes before it, although nothing is written to it.
     ///
-    /// For decisions that depend on an aggregate they only read. One that is written to is guarded anyway.
+    /// For decisions that depend on an aggregate that they only read. An aggregate that is written to is guarded
+    /// anyway.
     ///
     /// # Errors
     /// [`Error::ForeignAggregate`] or [`Error::StaleHandle`], as [`apply`](Self::apply).
@@ -320,9 +322,9 @@ impl Context {
     /// Stages another natural key for the aggregate.
     ///
     /// # Errors
-    /// - [`Error::InvalidKey`] if it cannot be a key.
-    /// - [`Error::KeyTaken`] if this context has seen another aggregate that holds it; otherwise that shows at the
-    ///   commit.
+    /// - [`Error::InvalidKey`] if the text is not a valid key.
+    /// - [`Error::KeyTaken`] if this context has seen another aggregate with that key; otherwise the commit checks that
+    ///   the key is free.
     /// - [`Error::ForeignAggregate`] or [`Error::StaleHandle`], as [`apply`](Self::apply).
     pub fn change_key<T: Aggregate>(
         &mut self,
@@ -333,8 +335,8 @@ impl Context {
         self.set_key(aggregate, Some(key))
     }
 
-    /// Stages the removal of the aggregate's natural key. It is free for others from the commit on, and in this
-    /// context at once.
+    /// Stages the removal of the aggregate's natural key. Other contexts can use the key after the commit, this context
+    /// at once.
     ///
     /// # Errors
     /// [`Error::ForeignAggregate`] or [`Error::StaleHandle`], as [`apply`](Self::apply).
@@ -342,8 +344,8 @@ impl Context {
         self.set_key(aggregate, None)
     }
 
-    /// Sets the metadata of the events that are applied from now on. What they bring of their own counts before it, and it
-    /// before that of [`with_metadata`](crate::with_metadata).
+    /// Sets the metadata of the events that are applied from now on. Precedence: the event's own metadata, then this,
+    /// then that of [`with_metadata`](crate::with_metadata).
     ///
     /// # Errors
     /// [`Error::InvalidMetadata`] if it cannot be stored.
@@ -353,24 +355,24 @@ impl Context {
         Ok(())
     }
 
-    /// Lets what is staged land only if no commit with this key has landed, by this process or another. A closure that
-    /// is called again with the same key fails with [`Error::IdempotencyKeyUsed`], and writes nothing; where its own rules
-    /// refuse what is done already, with what they say. [`EventStore::once`](crate::EventStore::once) gives the first
-    /// answer instead.
+    /// Lets the context commit only if no commit with this key exists, by this process or another. When a closure is
+    /// called again with the same key, it fails with [`Error::IdempotencyKeyUsed`] and writes nothing; it may fail
+    /// earlier with an error of its own, if its rules reject the repetition.
+    /// [`EventStore::once`](crate::EventStore::once) returns the first answer instead.
     ///
     /// # Errors
-    /// [`Error::InvalidIdempotencyKey`] if it cannot be one, or the context has another one.
+    /// [`Error::InvalidIdempotencyKey`] if the text is not a valid key, or if the context already has a different key.
     pub fn set_idempotency_key(
         &mut self,
         key: impl TryInto<IdempotencyKey, Error: Into<Error>>,
     ) -> Result<()> {
         let key = key.try_into().map_err(Into::into)?;
-        // A context answers with what its closure returns, which is not stored.
+        // The closure's value is the answer, and it is not stored here.
         let (command, result) = ("a context".into(), "null".into());
         self.set_idempotency(Idempotency { key, command, result })
     }
 
-    /// Takes the key of the whole context, and what is stored with it.
+    /// Sets the idempotency key of the context and what is stored with it.
     pub(crate) fn set_idempotency(&mut self, idempotency: Idempotency) -> Result<()> {
         self.staging.set_idempotency(idempotency)
     }

@@ -1,4 +1,4 @@
-//! Decisions: from a state and a command to events, without storage in sight.
+//! Decides on commands: turns a state and a command into events, without access to storage.
 
 use std::fmt;
 use std::ops::Deref;
@@ -12,11 +12,12 @@ use crate::{
     EventType, Metadata, Payload, Sequence,
 };
 
-/// How an aggregate decides on a command: which events happen, or why none do.
+/// Decides on a command: which events happen, or why the command is rejected.
 ///
-/// The command is any type; the decision reads the state, and [emits](Decision::emit) events. Each is applied at once,
-/// so later rules see it. It may be made more than once for one command, since a conflict means that it was made on a
-/// stale state: keep it free of effects, and prepare before it what needs another service.
+/// A command can be any type. The decision reads the state and [emits](Decision::emit) events, each of which is applied
+/// at once, so that later rules see it. The decision may run more than once for one command, because a conflict means
+/// that the state was stale. So it must have no side effects: call other services beforehand and put their answers into
+/// the command.
 ///
 /// # Example
 /// ```standalone_crate
@@ -59,19 +60,19 @@ use crate::{
     note = "write `impl Decide<{C}> for {Self} {{ type Error = …; fn decide(decision: &mut Decision<'_, Self>, command: &{C}) -> Result<(), Self::Error> {{ … }} }}`"
 )]
 pub trait Decide<C>: Aggregate {
-    /// Why a command is refused.
+    /// The type of a rejection.
     type Error;
 
     /// Decides on a command.
     ///
     /// # Errors
-    /// Why it is refused. Nothing happens then, whatever was emitted before.
+    /// The reason why the command is rejected. Nothing is stored then, even if events were emitted before.
     fn decide(decision: &mut Decision<'_, Self>, command: &C) -> Result<(), Self::Error>;
 }
 
-/// A decision under way: the state, which it derefs to, and the events that were emitted.
+/// A decision in progress: the state, which it derefs to, and the events emitted so far.
 ///
-/// The state changes through events only.
+/// The state changes only through events.
 pub struct Decision<'a, T> {
     state: &'a mut T,
     id: AggregateId,
@@ -83,7 +84,7 @@ pub struct Decision<'a, T> {
     emitted: Vec<Emitted>,
 }
 
-/// An event that a decision has emitted. It is encoded, and checked when it is staged.
+/// An event that a decision has emitted. It is encoded at once, but checked only when it is staged.
 #[derive(Debug)]
 pub struct Emitted {
     pub(crate) event_type: &'static EventType,
@@ -91,21 +92,22 @@ pub struct Emitted {
     pub(crate) meta: EventMeta,
 }
 
-/// Why a command did not happen.
+/// The reason why a command failed.
 #[derive(Debug, thiserror::Error)]
 pub enum CommandError<E> {
-    /// The aggregate refused it.
+    /// The aggregate rejected it.
     #[error(transparent)]
     Rejected(E),
-    /// It could not be loaded, decided on, or landed.
+    /// The aggregate could not be loaded, or the events could not be staged or committed.
     #[error(transparent)]
     Store(#[from] Error),
 }
 
 impl<'a, T: Aggregate> Decision<'a, T> {
-    /// A decision on a state, without a store. For unit tests of domain logic.
+    /// Starts a decision on a state, without a store. For unit tests of domain logic.
     ///
-    /// It stands at aggregate 1, before its first event, at the beginning of the Unix epoch; the setters say otherwise.
+    /// By default, it is about aggregate 1, before its first event, at the start of the Unix epoch; the setters change
+    /// that.
     pub fn on(state: &'a mut T) -> Self {
         Self {
             state,
@@ -115,46 +117,46 @@ impl<'a, T: Aggregate> Decision<'a, T> {
             metadata: None,
             codec: Codec::default(),
             round_trips: RoundTrips::CHECKED,
-            // Most commands are one event.
+            // Most commands emit one event.
             emitted: Vec::with_capacity(1),
         }
     }
 
-    /// Sets which aggregate it is, and the last event that its state contains.
+    /// Sets the id of the aggregate, and the sequence of the last event that its state contains.
     #[must_use]
     pub fn of(mut self, id: AggregateId, sequence: Sequence) -> Self {
         (self.id, self.sequence) = (id, sequence);
         self
     }
 
-    /// Sets the time of the decision. Kept to the microsecond.
+    /// Sets the time of the decision, which is truncated to the microsecond.
     #[must_use]
     pub fn at(mut self, now: DateTime<Utc>) -> Self {
         self.now = to_stored_precision(now);
         self
     }
 
-    /// Sets the metadata of the events. What they bring of their own counts before it.
+    /// Sets the metadata of the events. An event's own metadata takes precedence.
     #[must_use]
     pub fn with_metadata(mut self, metadata: Option<Metadata>) -> Self {
         self.metadata = metadata.filter(|metadata| !metadata.is_empty()).map(Box::new);
         self
     }
 
-    /// Sets the codec of the events that have none of their own. Default: JSON.
+    /// Sets the codec for events that have none of their own. Default: JSON.
     #[must_use]
     pub const fn in_codec(mut self, codec: Codec) -> Self {
         self.codec = codec;
         self
     }
 
-    /// Sets which events are read back: all of them, where no store says otherwise.
+    /// Sets which events are read back. Default: all of them.
     pub(crate) const fn checking(mut self, round_trips: RoundTrips) -> Self {
         self.round_trips = round_trips;
         self
     }
 
-    /// Emits an event: it happens if the decision succeeds, and the state has it from now on.
+    /// Emits an event and applies it to the state. It is stored only if the decision succeeds.
     pub fn emit<E>(&mut self, event: E)
     where
         T: Apply<E>,
@@ -163,7 +165,7 @@ impl<'a, T: Aggregate> Decision<'a, T> {
         self.emit_with(event, EventOptions::new());
     }
 
-    /// Emits an event with a time, a reference or metadata of its own.
+    /// Emits an event with its own time, reference or metadata.
     pub fn emit_with<E>(&mut self, event: E, options: EventOptions)
     where
         T: Apply<E>,
@@ -195,32 +197,33 @@ impl<'a, T: Aggregate> Decision<'a, T> {
         self.emitted.push(Emitted { event_type, payload, meta });
     }
 
-    /// The time of the decision, which its events get. The same however often it is asked for.
+    /// Returns the time of the decision, which is also the default time of its events. It does not change during the
+    /// decision.
     #[must_use]
     pub const fn now(&self) -> DateTime<Utc> {
         self.now
     }
 
-    /// The aggregate.
+    /// Returns the aggregate's id.
     #[must_use]
     pub const fn id(&self) -> AggregateId {
         self.id
     }
 
-    /// The last event that the state contains, emitted ones included. [`Sequence::ZERO`] before the first, which is how
-    /// to tell a new aggregate.
+    /// Returns the sequence of the last event that the state contains, including emitted ones. [`Sequence::ZERO`] means
+    /// that the aggregate has no events yet: it is new.
     #[must_use]
     pub const fn sequence(&self) -> Sequence {
         self.sequence
     }
 
-    /// The state.
+    /// Returns the state.
     #[must_use]
     pub const fn state(&self) -> &T {
         self.state
     }
 
-    /// What was emitted, in order.
+    /// Returns the events emitted so far, in order.
     #[must_use]
     pub fn emitted(&self) -> &[Emitted] {
         &self.emitted
@@ -249,21 +252,22 @@ impl<T: fmt::Debug> fmt::Debug for Decision<'_, T> {
 }
 
 impl Emitted {
-    /// The type of the event.
+    /// Returns the type of the event.
     #[must_use]
     pub const fn event_type(&self) -> &EventType {
         self.event_type
     }
 
-    /// The encoded event.
+    /// Returns the encoded event.
     ///
     /// # Errors
-    /// Why it cannot be encoded; a [`RoundTripMismatch`](crate::RoundTripMismatch) if it would not be read as it is.
+    /// The reason why it cannot be encoded; a [`RoundTripMismatch`](crate::RoundTripMismatch) if decoding would not
+    /// give the same event.
     pub fn payload(&self) -> Result<&Payload, &BoxError> {
         self.payload.as_ref()
     }
 
-    /// What its [`Apply`] was told.
+    /// Returns the data that its [`Apply`] received.
     #[must_use]
     pub const fn meta(&self) -> &EventMeta {
         &self.meta
@@ -271,7 +275,7 @@ impl Emitted {
 }
 
 impl<E> CommandError<E> {
-    /// Why the aggregate refused, if that is what happened.
+    /// Returns the rejection, if the aggregate rejected the command.
     #[must_use]
     pub fn rejection(&self) -> Option<&E> {
         match self {

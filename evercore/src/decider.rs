@@ -1,21 +1,21 @@
-//! Decisions as functions: one state, one command type, one event type.
+//! Defines decisions as functions: one state, one command type, one event type.
 
 /// An aggregate as three functions, for teams that prefer functions to traits: the decider pattern (J. Chassaing,
 /// "Functional Event Sourcing Decider", 2021).
 ///
-/// Pure: it needs no store. [`decider!`](crate::decider) puts one on a store.
+/// It is pure and needs no store. [`decider!`](crate::decider) connects it to stores.
 #[derive(Clone, Copy, Debug)]
 pub struct Decider<S, C, E, X> {
     /// The state before the first event.
     pub initial: fn() -> S,
-    /// Which events a command leads to, or why to none. It sees the state before all of them.
+    /// Decides which events a command leads to, or why it is rejected. It sees the state before all of these events.
     pub decide: fn(&C, &S) -> Result<Vec<E>, X>,
-    /// How an event changes the state.
+    /// Applies an event to the state.
     pub evolve: fn(S, &E) -> S,
 }
 
 impl<S, C, E, X> Decider<S, C, E, X> {
-    /// The state after events.
+    /// Returns the state after events.
     pub fn replay<'a>(&self, events: impl IntoIterator<Item = &'a E>) -> S
     where
         E: 'a,
@@ -23,10 +23,10 @@ impl<S, C, E, X> Decider<S, C, E, X> {
         events.into_iter().fold((self.initial)(), self.evolve)
     }
 
-    /// What a command leads to after events.
+    /// Returns the events that a command leads to after earlier events.
     ///
     /// # Errors
-    /// Why it is refused.
+    /// The reason why the command is rejected.
     pub fn decide_after<'a>(
         &self,
         events: impl IntoIterator<Item = &'a E>,
@@ -39,10 +39,11 @@ impl<S, C, E, X> Decider<S, C, E, X> {
     }
 }
 
-/// Puts a [`Decider`] on stores: its state becomes an [`Aggregate`](trait@crate::Aggregate) with the given name, its event type
-/// an [`Event`](crate::Event), and [`EventStore::execute`](crate::EventStore::execute) takes its commands.
+/// Connects a [`Decider`] to stores: its state becomes an [`Aggregate`](trait@crate::Aggregate) with the given name,
+/// its event type becomes an [`Event`](crate::Event), and [`EventStore::execute`](crate::EventStore::execute) takes its
+/// commands.
 ///
-/// The event type is stored under the name of the aggregate with `-event` behind it; subscriptions follow it as one type,
+/// The event type is stored under the name of the aggregate followed by `-event`; subscriptions follow it as one type,
 /// whichever variant it holds. The state's `Default` is the decider's `initial`: do not derive it.
 ///
 /// # Example

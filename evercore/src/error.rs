@@ -1,4 +1,4 @@
-//! The one error type, worded for what the caller can do next.
+//! Defines the one error type of Evercore. Each variant is worded by what the caller can do next.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -12,28 +12,28 @@ use crate::{
     Sequence, SubscriptionName,
 };
 
-/// What every fallible function of Evercore returns.
+/// The result of every fallible function of Evercore.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Any error, as engines hand it on.
+/// A boxed error of any type: a driver's, a codec's or a handler's.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// What went wrong, and what to do next.
+/// The error of every Evercore call. Its message names the failure and what to do next.
 ///
 /// Unless a variant says otherwise, nothing was written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// Another writer was faster. [`with_context`](crate::EventStore::with_context) retries this by itself; you see it
-    /// when its attempts are used up. The writer may be a task that the closure has started and waits for: it comes first
-    /// in each attempt.
+    /// Another writer changed an aggregate that the commit depends on.
+    /// [`with_context`](crate::EventStore::with_context) retries by itself and returns this once its attempts are used
+    /// up. The other writer may be a task that the closure starts and awaits: it then commits first in each attempt.
     #[error("{aggregate} {id} was changed by another writer ({reason}); load it again and retry")]
     Conflict {
         /// The aggregate's type.
         aggregate: String,
-        /// The aggregate.
+        /// Returns the aggregate's id.
         id: AggregateId,
-        /// What had changed.
+        /// The change that the other writer made.
         reason: ConflictReason,
     },
 
@@ -86,35 +86,36 @@ pub enum Error {
     ForeignAggregate {
         /// The aggregate's type.
         aggregate: String,
-        /// The aggregate.
+        /// Returns the aggregate's id.
         id: AggregateId,
     },
 
-    /// Events were applied through another handle of the same aggregate.
+    /// The handle does not match the aggregate in its context: events were applied through another handle of the
+    /// aggregate, or a decision through this one was refused after it had emitted events.
     #[error(
         "{aggregate} {id} is at sequence {current} in this context and at {handle} in this handle: events were applied through another one, or a decision was refused; load it again"
     )]
     StaleHandle {
         /// The aggregate's type.
         aggregate: String,
-        /// The aggregate.
+        /// Returns the aggregate's id.
         id: AggregateId,
-        /// Where the handle stands.
+        /// The sequence of the handle.
         handle: Sequence,
-        /// Where the context stands.
+        /// The aggregate's sequence in the context.
         current: Sequence,
     },
 
-    /// An idempotency key that no engine would store.
+    /// The text cannot be an idempotency key. No engine would store it.
     #[error("`{key}` cannot be an idempotency key: {problem}")]
     InvalidIdempotencyKey {
-        /// The head of the key.
+        /// The beginning of the key.
         key: String,
-        /// What is wrong with it.
+        /// The problem, as part of a sentence.
         problem: String,
     },
 
-    /// A commit with this idempotency key has landed before; this one has not.
+    /// Another commit with this idempotency key is stored, and this one was not written.
     #[error(
         "a commit with the idempotency key `{key}` has landed already; `find_first` says what came of it"
     )]
@@ -133,49 +134,50 @@ pub enum Error {
     IdempotencyKeyReused {
         /// The key.
         key: String,
-        /// What it was used for.
+        /// The earlier use of the key.
         used_for: String,
-        /// What it was to be used for now.
+        /// The use that was refused.
         wanted: String,
     },
 
-    /// A value over [`Limits::max_result_bytes`](crate::Limits::max_result_bytes).
+    /// The result of [`EventStore::once`](crate::EventStore::once) is longer than
+    /// [`Limits::max_result_bytes`](crate::Limits::max_result_bytes).
     #[error(
         "the result of `once` is {bytes} bytes long, and {limit} is the limit; return what identifies it and load the rest, or raise `Limits::max_result_bytes`"
     )]
     ResultTooLarge {
-        /// Its length, as JSON.
+        /// The length of the result as JSON, in bytes.
         bytes: usize,
-        /// The limit.
+        /// The limit in bytes.
         limit: usize,
     },
 
-    /// A result that [`EventStore::once`](crate::EventStore::once) has stored does not fit its type any more.
+    /// A result that [`EventStore::once`](crate::EventStore::once) stored earlier cannot be read as its present type.
     #[error(
         "the result that is stored with the idempotency key `{key}` is no `{rust_type}`; let the type read what it has written before"
     )]
     UnreadableResult {
         /// The key.
         key: String,
-        /// The Rust type that it should have become.
+        /// The Rust type that was asked for.
         rust_type: &'static str,
-        /// Where reading stopped.
+        /// The decoder's error, with the place where reading stopped.
         source: BoxError,
     },
 
-    /// A natural key that no engine would store.
+    /// The text cannot be a natural key. No engine would store it.
     #[error("`{key}` cannot be a natural key: {problem}")]
     InvalidKey {
-        /// The head of the key.
+        /// The beginning of the key.
         key: String,
-        /// What is wrong with it.
+        /// The problem, as part of a sentence.
         problem: String,
     },
 
-    /// A number out of its range.
+    /// A number is below its least value, or above a fixed upper bound.
     #[error("{value} is no {what}: the least is {least}")]
     InvalidNumber {
-        /// What the number stands for.
+        /// The quantity that the number stands for.
         what: &'static str,
         /// The least value.
         least: i64,
@@ -183,14 +185,14 @@ pub enum Error {
         value: i64,
     },
 
-    /// Metadata or a reference that no engine would store.
+    /// The metadata or the reference of an event cannot be stored.
     #[error("the metadata cannot be stored: {problem}")]
     InvalidMetadata {
-        /// What is wrong with it.
+        /// The problem, as part of a sentence.
         problem: String,
     },
 
-    /// An append without an event.
+    /// An append was called without any event.
     #[error(
         "an append to {aggregate} without an event; leave the call out where there is nothing to say"
     )]
@@ -199,73 +201,74 @@ pub enum Error {
         aggregate: String,
     },
 
-    /// A payload over [`Limits::max_payload_bytes`](crate::Limits).
+    /// The payload of an event is longer than [`Limits::max_payload_bytes`](crate::Limits::max_payload_bytes).
     #[error(
         "the payload of `{event}` is {bytes} bytes long, and {limit} is the limit; store large data elsewhere and keep a reference, or raise `Limits::max_payload_bytes`"
     )]
     PayloadTooLarge {
         /// The event's name.
         event: String,
-        /// Its length.
+        /// The length of the payload in bytes.
         bytes: usize,
-        /// The limit.
+        /// The limit in bytes.
         limit: usize,
     },
 
-    /// A commit over one of the [`Limits`](crate::Limits).
+    /// The commit exceeds one of the [`Limits`](crate::Limits).
     #[error(
         "the context holds more than {limit} {what}; split the work into several contexts, or raise the limit"
     )]
     CommitTooLarge {
-        /// What there is too much of.
+        /// The things that there are too many of.
         what: &'static str,
-        /// The limit.
+        /// The limit in bytes.
         limit: usize,
     },
 
-    /// An event, or the result of a [`once`](crate::EventStore::once), that cannot be written: its own `Serialize`
-    /// refuses, or the codec has no form for what it holds.
+    /// An event, or the result of [`once`](crate::EventStore::once), cannot be encoded: its `Serialize` fails, or the
+    /// codec has no form for a value in it.
     #[error("`{name}` cannot be encoded as its `Serialize` writes it: {source}")]
     Encode {
         /// The event's name, or the result's Rust type.
         name: String,
-        /// What its `Serialize` or the codec said.
+        /// The error of the `Serialize` or of the codec.
         source: BoxError,
     },
 
-    /// An event, or the result of a [`once`](crate::EventStore::once), that its codec would not give back as it is: a replay
-    /// would see another event than the state has seen.
+    /// An event, or the result of [`once`](crate::EventStore::once), would be read back as another value than was
+    /// written. A replay would then apply another event than the state has seen.
     #[error(
         "`{name}` would not come back as it is: {mismatch}; use a type that reads what it writes, or for an event a codec that keeps it"
     )]
     NotRoundTrip {
         /// The event's name, or the result's Rust type.
         name: String,
-        /// Where it would differ.
+        /// The place where the two values differ.
         mismatch: Box<RoundTripMismatch>,
     },
 
-    /// A stored event that does not fit its type.
+    /// A stored event cannot be decoded as its type.
     #[error(transparent)]
     Decode(Box<UndecodableEvent>),
 
-    /// A stored event that an upcaster, or the way in which it is split, refuses.
+    /// An upcaster, or the [`Split`](crate::Split) of a retired event, fails on a stored event.
     #[error("{event} cannot be read: {} failed; correct it, since the event stays as it is", step(*.from, *.to))]
     Upcast {
-        /// The event.
+        /// The position of the event.
         event: Box<EventPlace>,
-        /// The version of the shape that it had got to.
+        /// The version of the shape that the failing step takes.
         from: u32,
-        /// The version that it was to get to; `None` if it was to be split.
+        /// The version of the shape that the failing step makes; `None` if the step is the split.
         to: Option<u32>,
-        /// What the upcaster said.
+        /// The error of the upcaster or of the split.
         source: BoxError,
     },
 
-    /// A codec that this program was built without: an event was written in it, or a store is to write in it.
+    /// A codec or compression is not built into this program. A stored event needs it to be read, or a store is to
+    /// write in it.
     #[error("{}{format} is not built into this program; switch on the feature `{feature}` of the crate `evercore`", written_in(.event.as_deref()))]
     MissingCodec {
-        /// The event; `None` where a store was opened.
+        /// The event that needs it; `None` if opening the store does.
         event: Option<Box<EventPlace>>,
         /// The codec, or the compression.
         format: &'static str,
@@ -273,22 +276,22 @@ pub enum Error {
         feature: &'static str,
     },
 
-    /// A stored event whose name or version no linked type carries.
+    /// No registered type reads the name and version of a stored event.
     #[error(
         "{0}: no type is registered for it; is the crate that defines it linked into this program?"
     )]
     UnknownEvent(Box<EventPlace>),
 
-    /// A recorded event was decoded as a type that it is not.
+    /// A recorded event was decoded as a type that does not read it.
     #[error("{event} is not a `{wanted}`; ask `is::<E>()` first")]
     WrongEventType {
-        /// The event.
+        /// The position of the event.
         event: Box<EventPlace>,
         /// The name of the type asked for.
         wanted: &'static str,
     },
 
-    /// A type that the store's registry does not hold.
+    /// The type is not in the store's registry.
     #[error("`{rust_type}` is not in the store's registry; add it where the registry is built")]
     Unregistered {
         /// The Rust type.
@@ -308,20 +311,21 @@ pub enum Error {
         second: String,
     },
 
-    /// A database that knows an aggregate type under two of its names. Loading it under one would miss the other's.
+    /// The database knows an aggregate type under two of its names. A load under one name would miss the aggregates
+    /// stored under the other.
     #[error(
         "the database knows both `{first}` and `{second}`, and `{rust_type}` claims both; take one of them out of its `aliases`, and read it by a type of its own"
     )]
     AmbiguousAlias {
         /// The Rust type.
         rust_type: &'static str,
-        /// One name that is stored.
+        /// One of the stored names.
         first: &'static str,
-        /// Another.
+        /// Another stored name.
         second: &'static str,
     },
 
-    /// A version of an event's shape that has no way up to the present one.
+    /// A version of an event's shape has no chain of upcasters up to the present version.
     #[error(
         "version {missing} of the event `{event}` of `{aggregate}` has no way up to version {version}: add its shape to the `upcast_from` of `{rust_type}`; if no database holds that version, say from which on they do by `oldest_version`"
     )]
@@ -338,12 +342,12 @@ pub enum Error {
         version: u32,
     },
 
-    /// A name or number in a type's declaration that cannot be stored.
+    /// A name or version in a type's declaration cannot be stored, or its upcasters do not fit each other.
     #[error("`{rust_type}` cannot be registered: {problem}")]
     InvalidDeclaration {
         /// The Rust type.
         rust_type: &'static str,
-        /// What is wrong with it.
+        /// The problem, as part of a sentence.
         problem: String,
     },
 
@@ -359,28 +363,28 @@ pub enum Error {
         linked: String,
     },
 
-    /// A text is no [`LogDigest`](crate::LogDigest).
+    /// The text is not a [`LogDigest`](crate::LogDigest).
     #[error("`{text}` is no digest of a log; copy it as `VerifyReport::digest` has shown it")]
     InvalidDigest {
-        /// The head of the text.
+        /// The beginning of the text.
         text: String,
     },
 
-    /// A URL or an engine option that makes no sense.
+    /// The URL or one of its options cannot be used.
     #[error("the storage URL or its options cannot be used: {problem}")]
     InvalidUrl {
-        /// What is wrong. Holds no password.
+        /// The problem, as part of a sentence. Contains no password.
         problem: String,
     },
 
-    /// The database cannot be opened as it is.
+    /// The database cannot be opened.
     #[error("cannot open {database}: {problem}")]
     CannotOpen {
         /// The database, without secrets.
         database: String,
-        /// What stands in the way.
+        /// The reason.
         problem: OpenProblem,
-        /// What the driver said.
+        /// The driver's error.
         source: Option<BoxError>,
     },
 
@@ -389,74 +393,74 @@ pub enum Error {
         "the database was busy for longer than the engine waits; retry, or look for a writer that holds it"
     )]
     Busy {
-        /// What the driver said.
+        /// The driver's error.
         source: BoxError,
     },
 
-    /// As many commands wait for the aggregate, in this process, as its queue lets wait. Can be retried.
+    /// The queue of commands for the aggregate, within this process, is full. Can be retried.
     #[error(
         "the queue for {target} is full ({waiting} wait in it); retry when fewer do, or let it hold more"
     )]
     QueueFull {
         /// The aggregate, by the id or the key that the command names.
         target: String,
-        /// How many commands wait.
+        /// The number of commands that wait in the queue.
         waiting: usize,
     },
 
-    /// The database could not be reached, or its system failed; nothing has landed. Can be retried.
+    /// The database cannot be reached, or the system that it runs on failed. Nothing was committed. Can be retried.
     #[error("the database cannot be reached; check that it runs, then retry")]
     Unavailable {
-        /// What the driver said.
+        /// The driver's error.
         source: BoxError,
     },
 
-    /// The disk of the database is full. Can be retried: what was refused may land once there is room. Reads go on.
+    /// The disk of the database is full. Can be retried: a write may succeed once there is room. Reads still work.
     #[error(
         "the disk of the database is full, and nothing was written; make room on it, then retry"
     )]
     DiskFull {
-        /// What the driver said.
+        /// The driver's error.
         source: BoxError,
     },
 
-    /// The server is a standby: it takes no writes, and cannot know how far the log may be read. Aggregates can be
-    /// loaded from it.
+    /// The server is a standby: it accepts no writes, and does not know up to which position the log can be read.
+    /// Aggregates can be loaded from it.
     #[error("a standby cannot {operation}; connect to the primary for that")]
     Standby {
-        /// What was being done, as a verb.
+        /// The operation, as a verb: `read the log`.
         operation: &'static str,
-        /// What the driver said.
+        /// The driver's error.
         source: BoxError,
     },
 
-    /// The commit was sent and its answer was lost: **it may have landed**. `with_context` finds out by itself before
-    /// it reruns anything; you see this when finding out failed as well.
+    /// The commit was sent and its answer was lost: **it may have been stored**. `with_context` looks the outcome up
+    /// before it reruns its closure, and returns this only if the look-up failed as well.
     #[error(
         "commit {commit} may or may not have landed; ask `EventStore::find_commit` before you do the work again"
     )]
     OutcomeUnknown {
         /// The commit.
         commit: CommitId,
-        /// What the driver said.
+        /// The driver's error.
         source: BoxError,
     },
 
-    /// A filter that names a type which the store's registry does not hold. It would never match.
+    /// The filter names a type that is not in the store's registry, so it would never match.
     #[error(
         "the filter names {name}, which no registered type is called; check the spelling, or link the crate that defines it"
     )]
     UnknownFilterName {
-        /// What it names.
+        /// The name in the filter.
         name: String,
     },
 
-    /// A subscription that cannot be run as it is set up.
+    /// The subscription cannot be run with the options that it was given.
     #[error("the subscription `{name}` cannot be run: {problem}")]
     InvalidSubscription {
-        /// Its name, or the head of it.
+        /// The name, or its beginning if it is too long.
         name: String,
-        /// What is wrong with it.
+        /// The problem, as part of a sentence.
         problem: String,
     },
 
@@ -465,31 +469,31 @@ pub enum Error {
         "there is no subscription `{name}`; it is stored when it is first run, and gone once it is deleted"
     )]
     UnknownSubscription {
-        /// The name.
+        /// Returns the name that the type is stored under.
         name: String,
     },
 
-    /// A subscription is stored under this name with other options.
+    /// A subscription with other options is stored under this name.
     #[error(
         "the subscription `{name}` is stored with {stored}, and this worker wants {wanted}; choose another name, or call `replace_stored` to change the stored one"
     )]
     SubscriptionDiffers {
-        /// The name.
+        /// Returns the name that the type is stored under.
         name: String,
-        /// What is stored.
+        /// The filter and the number of partitions that are stored.
         stored: String,
-        /// What is wanted.
+        /// The filter and the number of partitions that this worker was given.
         wanted: String,
     },
 
-    /// A subscription whose number of partitions is to change is at work.
+    /// The number of partitions cannot be changed: a worker owns a partition, or the cursors of the partitions differ.
     #[error(
         "the number of partitions of `{name}` cannot change now: {problem}; let its workers reach the end of the log, stop them, and try again"
     )]
     SubscriptionNotIdle {
-        /// The name.
+        /// Returns the name that the type is stored under.
         name: String,
-        /// What stands in the way.
+        /// The reason.
         problem: String,
     },
 
@@ -498,129 +502,130 @@ pub enum Error {
         "the subscription `{name}` is owned by `{owner}` until {until} at least; stop that worker, or call `wait_for_lease` to stand by"
     )]
     SubscriptionOwned {
-        /// The name.
+        /// Returns the name that the type is stored under.
         name: String,
-        /// Who owns it.
+        /// The name of its owner.
         owner: String,
-        /// When its lease ends, if it is not renewed.
+        /// The time when its lease ends, if it is not renewed.
         until: chrono::DateTime<chrono::Utc>,
     },
 
-    /// The subscription that is waited for was not handled so far, its worker has failed, and no other one runs it.
+    /// A wait for the subscription ended early: it is not handled that far, its worker has failed, and no other worker
+    /// runs it.
     #[error(
         "the subscription `{name}` has failed and no worker runs it: {failure}; mend what it failed with, and run it again"
     )]
     SubscriptionFailed {
-        /// The name.
+        /// Returns the name that the type is stored under.
         name: String,
-        /// What its worker has ended with, with all causes.
+        /// The worker's failure, with all causes.
         failure: String,
     },
 
-    /// The lease of a subscription went to another worker, or the subscription was reset or replaced. What the handler
-    /// was doing is not recorded; in a transaction, it is undone.
+    /// The lease of a subscription went to another worker, or the subscription was reset or replaced. The batch in
+    /// progress is not recorded; in a transaction, it is rolled back.
     #[error(
         "the lease of the subscription `{name}` (partition {partition}) was lost; run it again"
     )]
     LeaseLost {
-        /// The name.
+        /// Returns the name that the type is stored under.
         name: String,
         /// The partition.
         partition: u32,
     },
 
-    /// An event that is to be redriven or discarded, and is not parked.
+    /// The event to redrive or discard is not parked.
     #[error(
         "the subscription `{name}` has no parked event at position {position}; it may have been handled or discarded meanwhile, `parked` lists those that are left"
     )]
     NotParked {
         /// The subscription.
         name: String,
-        /// Where the event is, or would be.
+        /// The position that was asked for.
         position: Position,
     },
 
-    /// A parked event that is to be redriven, and waits for an earlier one of its aggregate.
+    /// The event to redrive is parked behind an earlier event of its aggregate.
     #[error(
         "the event at position {position} waits for the one at position {first} of its aggregate; redrive or discard that one first"
     )]
     ParkedBehind {
         /// The subscription.
         name: String,
-        /// Where the event is.
+        /// The position of the event.
         position: Position,
-        /// Where the first parked event of its aggregate is.
+        /// The position of the first parked event of its aggregate.
         first: Position,
     },
 
-    /// A parked event that cannot be discarded so.
+    /// The name or the reason that was given for discarding a parked event is not valid.
     #[error("the event at position {position} cannot be discarded: {problem}")]
     InvalidDiscard {
-        /// Where the event is.
+        /// The position of the event.
         position: Position,
-        /// What is wrong.
+        /// The problem, as part of a sentence.
         problem: String,
     },
 
-    /// A start beyond the last event of the log.
+    /// The start position lies after the last event of the log.
     #[error(
         "position {position} lies beyond the end of the log, {end}; use `Start::End` to start with what comes next"
     )]
     StartBeyondEnd {
-        /// Where it was to start.
+        /// The start position.
         position: Position,
-        /// The last event there is.
+        /// The position of the last event.
         end: Position,
     },
 
-    /// A start at a time that has not come.
+    /// The start time lies in the future.
     #[error(
         "events from {time} on cannot be started with before that time, and the store's clock says {now}; start then, or use `Start::End` to start with what comes next"
     )]
     StartAhead {
-        /// When it was to start.
+        /// The start time.
         time: DateTime<Utc>,
-        /// What the store's clock says.
+        /// The time of the store's clock.
         now: DateTime<Utc>,
     },
 
-    /// The handler of a subscription failed, and its policy says to stop. The event comes again when it is run again.
+    /// The handler of a subscription failed, and its policy says to stop. The event is given again at the next run.
     #[error("the handler of `{name}` failed at position {position}")]
     HandlerFailed {
         /// The subscription; `an ephemeral one` if it has no name.
         name: String,
-        /// The first event that is not handled.
+        /// The position of the first event that is not handled.
         position: Position,
-        /// What the handler said.
+        /// The handler's error.
         source: BoxError,
     },
 
-    /// A commit inside the closure of a context or a transaction of the same store: it would not be part of it, and on
-    /// SQLite it would wait for the transaction that runs it.
+    /// A commit was made inside the closure of a context or a transaction of the same store. It would not be part of
+    /// that context, and on SQLite it would wait for the transaction that runs the closure.
     #[error(
         "a commit inside the closure of a context of the same store would be no part of it; use the context that the closure was given, or commit after it; where it is to land on its own, whatever becomes of the context, call `detached()` on the store (not in a transaction on SQLite, which such a commit would wait for)"
     )]
     NestedCommit,
 
-    /// The transaction was ended while its closure still ran.
+    /// The transaction ended while its closure was still running.
     #[error(
         "the closure's transaction was ended before its time, by COMMIT, by ROLLBACK or by a statement whose failure undid it all; leave both to the store, and return what a statement fails with"
     )]
     TransactionEnded,
 
-    /// The store is on another engine than the call is for.
+    /// The store runs on another engine than the call needs.
     #[error("the store is not on {wanted}; open it with a URL of that engine")]
     WrongEngine {
-        /// The engine that the call is for.
+        /// The engine that the call needs.
         wanted: &'static str,
     },
 
-    /// A time that not every engine could store.
+    /// The time is before 1 January 4713 BC, which not every engine can store.
     #[error(
         "the {what} {time} is before 1 January 4713 BC, with which the times begin that a store keeps"
     )]
     TimeOutOfRange {
-        /// What it is the time of.
+        /// The quantity that the time belongs to.
         what: &'static str,
         /// The time.
         time: chrono::DateTime<chrono::Utc>,
@@ -630,52 +635,54 @@ pub enum Error {
     #[error("the store is closed; open another one")]
     Closed,
 
-    /// There is no tokio runtime to work on.
+    /// There is no tokio runtime to run on.
     #[error("there is no tokio runtime to work on: {problem}")]
     NoRuntime {
-        /// What has become of it.
+        /// The reason why there is none.
         problem: RuntimeProblem,
     },
 
-    /// The stored data breaks a rule that every write keeps. Someone else wrote to the tables, or the file is damaged.
+    /// The stored data breaks a rule that every write keeps: another program wrote to the tables, or the file is
+    /// damaged.
     #[error("the stored {what} is damaged: {problem}; restore it from a backup")]
     Corrupt {
         /// The table, column or record.
         what: &'static str,
-        /// What is wrong with it.
+        /// The problem, as part of a sentence.
         problem: String,
     },
 
-    /// Anything else that the storage said: a lost permission, a statement that it does not take.
+    /// Any other failure of the storage, such as a missing permission or a statement that it rejects.
     #[error("the storage failed while it was asked to {operation}")]
     Storage {
-        /// What was being done, as a verb.
+        /// The operation, as a verb: `read the log`.
         operation: &'static str,
-        /// What the driver said.
+        /// The driver's error.
         source: BoxError,
     },
 }
 
-/// What a conflicting writer had changed.
+/// The change that a conflicting writer made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ConflictReason {
-    /// The aggregate has other events than the decision was made on.
+    /// The aggregate has other events than those the decision was based on.
     Sequence {
-        /// Where the decision was made.
+        /// The aggregate's sequence when the decision was made.
         expected: Sequence,
-        /// Where the aggregate stands.
+        /// The aggregate's sequence now.
         actual: Sequence,
     },
-    /// The aggregate has another natural key than the decision was made on.
+    /// The aggregate has another natural key than the decision was based on.
     Key,
-    /// Another writer created the aggregate that [`load_or_create`](crate::Context::load_or_create) was about to.
+    /// Another writer created the aggregate that [`load_or_create`](crate::Context::load_or_create) was about to
+    /// create.
     Created,
-    /// Each of two transactions waited for the other, and the database let the other one go on.
+    /// Two transactions waited for each other, and the database aborted this one.
     Deadlock,
 }
 
-/// Why there is no tokio runtime to work on.
+/// The reason why there is no tokio runtime to run on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RuntimeProblem {
@@ -692,7 +699,7 @@ pub enum RuntimeProblem {
     Ended,
 }
 
-/// What stands in the way of opening a database.
+/// The reason why a database cannot be opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OpenProblem {
@@ -704,58 +711,58 @@ pub enum OpenProblem {
     ReadOnly,
     /// The file, or one that belongs to it, was moved, replaced or deleted while it was open.
     Moved,
-    /// The file is something else than a database of this engine.
+    /// The file is not a database of this engine.
     NotADatabase,
     /// The schema was made by a newer Evercore.
     SchemaTooNew {
-        /// The migration that this build does not know.
+        /// The number of the migration that this build does not know.
         found: i64,
     },
     /// The schema is missing or older than this build needs.
     SchemaOutdated,
-    /// It may lose commits that it has acknowledged, and nobody has said that this is accepted.
+    /// The database may lose commits that it has acknowledged, and the options of the store do not accept that.
     LosesCommits {
-        /// Which setting is to blame, and what to do about it.
+        /// The setting that causes it, and the remedy.
         setting: &'static str,
     },
-    /// Its encoding is not UTF-8, so that it cannot keep every text.
+    /// The encoding of the database is not UTF-8, so it cannot store every text.
     NotUtf8 {
-        /// The encoding that it has.
+        /// The encoding of the database.
         encoding: String,
     },
-    /// Nothing answers where the server should be, or it is starting or ending. Can be retried.
+    /// The server does not answer at its address, or it is starting or shutting down. Can be retried.
     Unreachable,
-    /// Nothing listens where the server should be. Can be retried.
+    /// Nothing listens at the server's address. Can be retried.
     ConnectionRefused,
     /// The name of the server's host cannot be looked up. Can be retried.
     UnknownHost,
-    /// The server does not let the user in: an unknown name, a wrong password, or a rule of the server.
+    /// The server refuses the login: an unknown user, a wrong password, or a rule of the server.
     AccessDenied,
     /// The server has no database of this name.
     NoSuchDatabase,
-    /// Anything else.
+    /// Any other reason; the source of the error says more.
     Other,
 }
 
-/// Which event, for a message: its place and its stored type.
+/// Identifies an event in a message: its place and its stored type.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct EventPlace {
-    /// The position in the global log.
+    /// The position in the global log, or [`Position::START`] for an event that is not stored yet.
     pub position: Position,
     /// The aggregate's stored type.
     pub aggregate_type: String,
-    /// The aggregate.
+    /// Returns the aggregate's id.
     pub aggregate_id: AggregateId,
     /// The sequence within the aggregate.
     pub sequence: Sequence,
     /// The event's stored name.
     pub event_type: String,
-    /// The version of the event's shape.
+    /// Returns the version of the event's shape.
     pub version: u32,
 }
 
-/// Which event could not be decoded, as what, and where in it reading stopped.
+/// A stored event that could not be decoded, with the type and the field at which decoding failed.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "{event} does not fit `{rust_type}` at field `{}`; give the type a new version if its shape changed",
@@ -763,19 +770,19 @@ pub struct EventPlace {
 )]
 #[non_exhaustive]
 pub struct UndecodableEvent {
-    /// The event.
+    /// The position of the event.
     pub event: EventPlace,
-    /// The Rust type that it should have become.
+    /// The Rust type that was asked for.
     pub rust_type: &'static str,
-    /// The field, and what was wrong with it.
+    /// The decoder's error, with the field at which it failed.
     pub source: DecodeError,
 }
 
 impl Error {
-    /// Whether the same call may succeed if it is made again: a conflict, a full queue, a busy or unreachable
+    /// Returns whether the same call may succeed if it is made again: a conflict, a full queue, a busy or unreachable
     /// database, a full disk.
     ///
-    /// Not for [`Error::OutcomeUnknown`]: find out first.
+    /// `false` for [`Error::OutcomeUnknown`]: look up the outcome first.
     #[must_use]
     pub const fn is_retryable(&self) -> bool {
         matches!(
@@ -794,20 +801,20 @@ impl Error {
         )
     }
 
-    /// Whether this is a lost race, as opposed to trouble with the database.
+    /// Returns whether another writer was faster, as opposed to trouble with the database.
     #[must_use]
     pub const fn is_conflict(&self) -> bool {
         matches!(self, Self::Conflict { .. })
     }
 
-    /// For engines: a commit arrives after its outcome was asked for and given as
+    /// For engines: the error for a commit that arrives after its outcome was asked for and answered with
     /// [`NeverLands`](crate::engine::CommitOutcome::NeverLands).
     #[must_use]
     pub fn given_up(commit: CommitId) -> Self {
         Self::storage("commit", format!("commit {commit} was given up before it arrived"))
     }
 
-    /// For engines: compares the filter and the number of partitions that are stored with those that are wanted.
+    /// For engines: compares the stored filter and number of partitions with the wanted ones.
     ///
     /// # Errors
     /// [`Error::SubscriptionDiffers`] unless they are the same.
@@ -830,7 +837,8 @@ impl Error {
         })
     }
 
-    /// An event that was not encoded: its own `Serialize` or the codec refuses it, or it would not come back.
+    /// Makes the error for an event that was not encoded: its `Serialize` or the codec fails, or it would be read back
+    /// as another value.
     pub(crate) fn unencodable(name: &str, problem: BoxError) -> Self {
         let name = name.to_owned();
         match problem.downcast() {
@@ -839,7 +847,7 @@ impl Error {
         }
     }
 
-    /// An event that was not decoded: it does not fit, or the program was not built for it.
+    /// Makes the error for an event that was not decoded: it does not fit its type, or its codec is not built in.
     pub(crate) fn undecodable(
         event: EventPlace,
         rust_type: &'static str,
@@ -854,12 +862,12 @@ impl Error {
         }
     }
 
-    /// For engines: stored data that breaks a rule.
+    /// For engines: the error for stored data that breaks a rule.
     pub fn corrupt(what: &'static str, problem: impl Into<String>) -> Self {
         Self::Corrupt { what, problem: problem.into() }
     }
 
-    /// For engines: a failure of no finer class, while doing `operation` (a verb: `read the log`).
+    /// For engines: the error for a failure of no finer class, during `operation` (a verb: `read the log`).
     pub fn storage(operation: &'static str, source: impl Into<BoxError>) -> Self {
         Self::Storage { operation, source: source.into() }
     }
@@ -936,7 +944,7 @@ impl fmt::Display for OpenProblem {
 }
 
 impl EventPlace {
-    /// Why this event cannot be read.
+    /// Makes the error for this event, which cannot be read because of `problem`.
     pub(crate) fn unreadable(self, problem: Unreadable) -> Error {
         let event = Box::new(self);
         match problem {
@@ -969,7 +977,7 @@ impl fmt::Display for EventPlace {
     }
 }
 
-/// What an event did not get through.
+/// Names the step that an event failed at: an upcaster, or its `Split` if `to` is `None`.
 fn step(from: u32, to: Option<u32>) -> String {
     match to {
         Some(to) => format!("its upcaster from version {from} to {to}"),
@@ -977,12 +985,12 @@ fn step(from: u32, to: Option<u32>) -> String {
     }
 }
 
-/// How a message begins that may be about an event.
+/// The beginning of a message that may be about an event: empty without one.
 fn written_in(event: Option<&EventPlace>) -> String {
     event.map(|event| format!("{event} cannot be read: ")).unwrap_or_default()
 }
 
-/// How to get the engine that serves a scheme, or which schemes there are.
+/// Says how to link the engine that serves a scheme, or lists the known schemes if none does.
 fn engine_for(scheme: &str) -> String {
     let engine = match scheme {
         "memory" | "sqlite" | "postgres" => scheme,

@@ -1,4 +1,4 @@
-//! What has happened: events, and what is known about each when it is applied.
+//! Defines events, and the data that accompanies them.
 
 use chrono::{DateTime, Utc};
 
@@ -7,14 +7,14 @@ use crate::{Aggregate, AggregateId, Encoding, Metadata, Sequence, Shape, Upcaste
 /// Something that has happened to an aggregate.
 ///
 /// `#[event]` and `#[state_event]` write this implementation. The name and the version are stored with every event, so
-/// they stay as they are once something was written.
+/// they must not change once events have been written.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an event",
     label = "not an event",
     note = "put `#[evercore::event(aggregate = …)]` on `{Self}`"
 )]
 pub trait Event: Sized + Send + Sync + 'static {
-    /// What it happens to.
+    /// The aggregate that the event belongs to.
     type Aggregate: Aggregate;
 
     /// The stored name, unique among the events of the aggregate.
@@ -23,25 +23,26 @@ pub trait Event: Sized + Send + Sync + 'static {
     /// The version of the event's shape, from 1.
     const VERSION: u32 = 1;
 
-    /// Names under which older programs wrote it.
+    /// Earlier names of the event.
     const ALIASES: &'static [&'static str] = &[];
 
-    /// The way up from the older versions of its shape: the oldest first, the last one from the version before
+    /// The upcasters from the older versions of its shape: the oldest first, the last one from the version before
     /// [`VERSION`](Self::VERSION). See [`Upcast`](crate::Upcast).
     const UPCASTERS: &'static [Upcaster] = &[];
 
-    /// The oldest version that is stored anywhere, from 1. Each from here on needs a way up, or an event type of its
-    /// own; which is checked when a store is opened.
+    /// The oldest version that is stored anywhere, from 1. Each version from this one on needs an upcaster or an event
+    /// type of its own, which is checked when a store is opened.
     const OLDEST_VERSION: u32 = 1;
 
-    /// What the type looks like, where that is known: for a catalogue of what was released.
+    /// A description of the type's fields, if known: for a catalogue of released shapes.
     const SHAPE: Option<Shape> = None;
 
-    /// How it becomes bytes and back: [`Encoding::serde`] for a type that serde knows.
+    /// The conversion to bytes and back: [`Encoding::serde`] for a type that implements serde's traits.
     const ENCODING: Encoding<Self>;
 }
 
-/// What is known about an event when it is applied. The same when it is first applied and at each replay.
+/// The data about an event that is known when it is applied. It is the same when the event is first applied and at each
+/// replay.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EventMeta {
     pub(crate) aggregate_id: AggregateId,
@@ -51,7 +52,7 @@ pub struct EventMeta {
     pub(crate) metadata: Option<Box<Metadata>>,
 }
 
-/// What can be said of an event beside its fields, for [`Context::apply_with`](crate::Context::apply_with).
+/// Optional data of an event beside its fields, for [`Context::apply_with`](crate::Context::apply_with).
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct EventOptions {
     pub(crate) event_time: Option<DateTime<Utc>>,
@@ -60,31 +61,32 @@ pub struct EventOptions {
 }
 
 impl EventMeta {
-    /// The aggregate.
+    /// Returns the aggregate's id.
     #[must_use]
     pub const fn aggregate_id(&self) -> AggregateId {
         self.aggregate_id
     }
 
-    /// The event's number within the aggregate.
+    /// Returns the event's number within the aggregate.
     #[must_use]
     pub const fn sequence(&self) -> Sequence {
         self.sequence
     }
 
-    /// When it happened, to the microsecond: what the writer said, or else when it was staged.
+    /// Returns the time of the event, to the microsecond: as set by the writer, or else the time at which it was
+    /// staged.
     #[must_use]
     pub const fn event_time(&self) -> DateTime<Utc> {
         self.event_time
     }
 
-    /// The writer's own reference, such as the number of an order in another system.
+    /// Returns the writer's own reference, such as the number of an order in another system.
     #[must_use]
     pub fn reference(&self) -> Option<&str> {
         self.reference.as_deref()
     }
 
-    /// Who caused it and what it belongs to.
+    /// Returns the event's metadata, such as its principal and its correlation id.
     #[must_use]
     pub fn metadata(&self) -> &Metadata {
         static NONE: std::sync::LazyLock<Metadata> = std::sync::LazyLock::new(Metadata::new);
@@ -93,13 +95,13 @@ impl EventMeta {
 }
 
 impl EventOptions {
-    /// Nothing beside the event's fields.
+    /// Sets nothing yet.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Sets when it happened. Kept to the microsecond. The default is the store's clock.
+    /// Sets the time of the event, which is truncated to the microsecond. Default: the store's clock.
     #[must_use]
     pub const fn at(mut self, time: DateTime<Utc>) -> Self {
         self.event_time = Some(time);
@@ -113,7 +115,8 @@ impl EventOptions {
         self
     }
 
-    /// Sets the event's own metadata. The context's and the task's are added to it, where it says nothing itself.
+    /// Sets the event's own metadata. It takes precedence over that of the context and the task, which fill in the
+    /// rest.
     #[must_use]
     pub fn metadata(mut self, metadata: Metadata) -> Self {
         self.metadata = Some(metadata);

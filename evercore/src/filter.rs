@@ -1,4 +1,4 @@
-//! Which events to follow.
+//! Defines which events a subscription follows.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -7,13 +7,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Aggregate, Error, Event, NaturalKey, Registry, Result};
 
-/// Which events to follow. The default is all of them.
+/// The events that a subscription follows. By default, all of them.
 ///
-/// A name stands for its type, whatever that was called: a subscription reads what its events were written as before
-/// they were renamed, and [retired](crate::RetiredEvent) events that may become them.
+/// A name stands for its type, including the type's earlier names: a subscription also reads events that were written
+/// before a rename, and [retired](crate::RetiredEvent) events that may be split into them.
 ///
-/// What is named adds up: the events of `Account` and those of `Loan`. An aggregate of which single events are named is
-/// followed for these alone. A key narrows all of it down to the aggregates that hold it when their event is read.
+/// Types that are added accumulate: the events of `Account` and those of `Loan`. If single events of an aggregate type
+/// are added, only these are followed. A key restricts the filter to aggregates that hold the key at the time their
+/// event is read.
 ///
 /// # Example
 /// ```standalone_crate
@@ -33,7 +34,7 @@ use crate::{Aggregate, Error, Event, NaturalKey, Registry, Result};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EventFilter {
-    /// Aggregate types, and the events of each; none named means all of its events. Empty: all types.
+    /// The aggregate types, each with its events; an empty set means all events of the type. Empty: all types.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     aggregates: BTreeMap<String, BTreeSet<String>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -41,7 +42,7 @@ pub struct EventFilter {
 }
 
 impl EventFilter {
-    /// All events.
+    /// Follows all events.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -59,29 +60,29 @@ impl EventFilter {
         self.event_named(E::Aggregate::NAME, E::NAME)
     }
 
-    /// As [`aggregate`](Self::aggregate), by one of its names.
+    /// Follows the events of an aggregate type, by one of its names.
     #[must_use]
     pub fn aggregate_named(mut self, name: impl Into<String>) -> Self {
         self.aggregates.entry(name.into()).or_default();
         self
     }
 
-    /// As [`event`](Self::event), by names of the aggregate and of the event.
+    /// Follows an event, by a name of the aggregate type and a name of the event.
     #[must_use]
     pub fn event_named(mut self, aggregate: impl Into<String>, event: impl Into<String>) -> Self {
         self.aggregates.entry(aggregate.into()).or_default().insert(event.into());
         self
     }
 
-    /// Follows only aggregates that hold this natural key.
+    /// Follows only the events of aggregates that hold this natural key.
     #[must_use]
     pub fn key(mut self, key: NaturalKey) -> Self {
         self.key = Some(key);
         self
     }
 
-    /// Whether an event with these names, and not others of its type, is followed, where its aggregate holds this key
-    /// now.
+    /// Returns whether the filter selects an event with exactly these names (other names of the same types are not
+    /// considered) whose aggregate holds this key now.
     #[must_use]
     pub fn matches(
         &self,
@@ -97,47 +98,47 @@ impl EventFilter {
         is_named && (self.key.is_none() || self.key.as_ref() == key)
     }
 
-    /// For engines: whether all types are followed.
+    /// Returns whether all types are followed. For engines.
     #[must_use]
     pub fn is_of_all_types(&self) -> bool {
         self.aggregates.is_empty()
     }
 
-    /// For engines: the aggregate types that are followed for all of their events.
+    /// Returns the aggregate types of which all events are followed. For engines.
     pub fn whole_aggregates(&self) -> impl Iterator<Item = &str> {
         let whole = self.aggregates.iter().filter(|(_, events)| events.is_empty());
         whole.map(|(aggregate, _)| aggregate.as_str())
     }
 
-    /// For engines: the events that are followed one by one, each with its aggregate type.
+    /// Returns the events that are followed individually, each with its aggregate type. For engines.
     pub fn single_events(&self) -> impl Iterator<Item = (&str, &str)> {
         self.aggregates.iter().flat_map(|(aggregate, events)| {
             events.iter().map(|event| (aggregate.as_str(), event.as_str()))
         })
     }
 
-    /// For engines: the natural key.
+    /// Returns the natural key. For engines.
     #[must_use]
     pub fn natural_key(&self) -> Option<&NaturalKey> {
         self.key.as_ref()
     }
 
-    /// For engines: the form in which it is stored. The same for the same filter, however it was put together.
+    /// Encodes the filter as it is stored. Equal filters have equal encodings, however they were built. For engines.
     #[must_use]
     pub fn to_column(&self) -> String {
         serde_json::to_string(self).expect("BUG: names have a JSON form")
     }
 
-    /// For engines: the filter again from its stored form.
+    /// Decodes the filter from its stored form. For engines.
     ///
     /// # Errors
-    /// [`Error::Corrupt`] if that is not what [`to_column`](Self::to_column) writes.
+    /// [`Error::Corrupt`] if the text was not written by [`to_column`](Self::to_column).
     pub fn from_column(column: &str) -> Result<Self> {
         serde_json::from_str(column)
             .map_err(|error| Error::corrupt("subscription filter", error.to_string()))
     }
 
-    /// The same filter with other names in place of each: of an aggregate type, and of an aggregate type's event.
+    /// Returns the filter with each name replaced by several: of an aggregate type, and of an aggregate type's event.
     pub(crate) fn with_names(
         &self,
         aggregates: impl Fn(&str) -> Vec<String>,
@@ -154,12 +155,12 @@ impl EventFilter {
         Self { aggregates: named, key: self.key.clone() }
     }
 
-    /// The aggregate types that are named.
+    /// Returns the aggregate types that are named.
     pub(crate) fn aggregates(&self) -> impl Iterator<Item = &str> {
         self.aggregates.keys().map(String::as_str)
     }
 
-    /// A name that no type of the registry has would never match, which nobody means.
+    /// Refuses names that are not in the registry: they would never match, so they are most likely a mistake.
     pub(crate) fn check(&self, registry: &Registry) -> Result<()> {
         let unknown = |name: String| Err(Error::UnknownFilterName { name });
         for aggregate in self.aggregates.keys() {

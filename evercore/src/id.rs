@@ -1,4 +1,4 @@
-//! The numbers that name things in the log. All are checked where they enter.
+//! Defines the numbers that identify aggregates, events and commits. Each checks its range when it is created.
 
 mod fresh;
 
@@ -9,12 +9,12 @@ use uuid::Uuid;
 
 use crate::{Error, Result};
 
-/// Names one aggregate in a store. At least 1; unique over all aggregate types.
+/// The id of an aggregate in a store. At least 1; unique across all aggregate types.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "i64", into = "i64")]
 pub struct AggregateId(i64);
 
-/// The number of an event within its aggregate: 1, 2, 3 … without a hole.
+/// The number of an event within its aggregate: 1, 2, 3 … without gaps.
 ///
 /// [`Sequence::ZERO`] is the sequence of an aggregate that has no event yet.
 #[derive(
@@ -23,16 +23,16 @@ pub struct AggregateId(i64);
 #[serde(try_from = "i64", into = "i64")]
 pub struct Sequence(i64);
 
-/// The place of an event in the global log. Grows with every commit; may have holes.
+/// The place of an event in the global log. Grows with every commit; may have gaps.
 ///
-/// [`Position::START`] stands before the first event.
+/// [`Position::START`] is the place before the first event.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
 #[serde(try_from = "i64", into = "i64")]
 pub struct Position(i64);
 
-/// Names one commit, so that its outcome can be asked for when the answer was lost.
+/// The id of a commit, by which its outcome can be looked up if the answer was lost.
 ///
 /// A version 7 UUID (RFC 9562): new ids sort after old ones, which keeps the index compact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -43,7 +43,7 @@ impl AggregateId {
     /// The lowest id.
     pub const FIRST: Self = Self(1);
 
-    /// Checks that `id` is at least 1.
+    /// Creates an id after checking that it is at least 1.
     ///
     /// # Errors
     /// [`Error::InvalidNumber`] if it is not.
@@ -51,7 +51,7 @@ impl AggregateId {
         at_least("aggregate id", 1, id).map(Self)
     }
 
-    /// The plain number.
+    /// Returns the plain number.
     #[must_use]
     pub const fn get(self) -> i64 {
         self.0
@@ -65,7 +65,7 @@ impl Sequence {
     /// The first event's sequence.
     pub const FIRST: Self = Self(1);
 
-    /// Checks that `sequence` is not negative.
+    /// Creates a sequence after checking that it is not negative.
     ///
     /// # Errors
     /// [`Error::InvalidNumber`] if it is.
@@ -73,18 +73,18 @@ impl Sequence {
         at_least("sequence", 0, sequence).map(Self)
     }
 
-    /// The plain number.
+    /// Returns the plain number.
     #[must_use]
     pub const fn get(self) -> i64 {
         self.0
     }
 
-    /// The sequence before; that of [`Sequence::ZERO`] is itself.
+    /// Returns the sequence before this one; [`Sequence::ZERO`] returns itself.
     pub(crate) const fn previous(self) -> Self {
         if self.0 == 0 { self } else { Self(self.0 - 1) }
     }
 
-    /// The sequence that follows.
+    /// Returns the sequence after this one.
     #[must_use]
     pub const fn next(self) -> Self {
         Self(self.0 + 1)
@@ -92,13 +92,13 @@ impl Sequence {
 }
 
 impl Position {
-    /// Before the first event.
+    /// The place before the first event.
     pub const START: Self = Self(0);
 
     /// The first event's position.
     pub const FIRST: Self = Self(1);
 
-    /// Checks that `position` is not negative.
+    /// Creates a position after checking that it is not negative.
     ///
     /// # Errors
     /// [`Error::InvalidNumber`] if it is.
@@ -106,7 +106,7 @@ impl Position {
         at_least("position", 0, position).map(Self)
     }
 
-    /// The plain number.
+    /// Returns the plain number.
     #[must_use]
     pub const fn get(self) -> i64 {
         self.0
@@ -114,19 +114,19 @@ impl Position {
 }
 
 impl CommitId {
-    /// A fresh id: a UUID of version 7, as of the system's clock.
+    /// Creates a new id: a UUID of version 7, by the system's clock.
     #[must_use]
     pub fn generate() -> Self {
         Self(fresh::uuid())
     }
 
-    /// The id of a stored commit.
+    /// Wraps the id of a stored commit.
     #[must_use]
     pub const fn from_uuid(id: Uuid) -> Self {
         Self(id)
     }
 
-    /// The id as stored.
+    /// Returns the id as it is stored.
     #[must_use]
     pub const fn as_uuid(&self) -> &Uuid {
         &self.0

@@ -1,4 +1,4 @@
-//! What makes a commit happen once, however often it is tried.
+//! Defines idempotency keys, which make a commit happen once, however often it is tried.
 
 use std::fmt;
 
@@ -8,10 +8,10 @@ use crate::{Error, Result};
 /// The longest idempotency key, in bytes of UTF-8.
 pub const MAX_IDEMPOTENCY_KEY_BYTES: usize = 255;
 
-/// A name for one wish of a caller, such as the id of a request: of all commits with the same key, one lands.
+/// A caller's name for one request, such as the request's id: of all commits with the same key, only one succeeds.
 ///
-/// 1 to [`MAX_IDEMPOTENCY_KEY_BYTES`] bytes of UTF-8 without a NUL. A key belongs to the store, not to an aggregate, and
-/// is kept for good.
+/// 1 to [`MAX_IDEMPOTENCY_KEY_BYTES`] bytes of UTF-8 without a NUL. Keys are unique within the store, not per
+/// aggregate, and are kept forever.
 ///
 /// # Example
 /// ```
@@ -26,10 +26,10 @@ pub const MAX_IDEMPOTENCY_KEY_BYTES: usize = 255;
 pub struct IdempotencyKey(Box<str>);
 
 impl IdempotencyKey {
-    /// Checks and takes `key`.
+    /// Creates a key after checking it.
     ///
     /// # Errors
-    /// [`Error::InvalidIdempotencyKey`] if it is empty, too long, or holds a NUL.
+    /// [`Error::InvalidIdempotencyKey`] if it is empty, too long, or contains a NUL.
     pub fn new(key: impl Into<Box<str>>) -> Result<Self> {
         let key = key.into();
         let problem = if key.is_empty() {
@@ -44,7 +44,7 @@ impl IdempotencyKey {
         Err(Error::InvalidIdempotencyKey { key: shorten(&key), problem })
     }
 
-    /// The key as text.
+    /// Returns the key as text.
     #[must_use]
     pub const fn as_str(&self) -> &str {
         &self.0

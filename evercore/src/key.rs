@@ -1,4 +1,4 @@
-//! Natural keys: the name by which the outside world knows an aggregate.
+//! Defines natural keys: names by which the outside world identifies aggregates.
 
 use std::fmt;
 
@@ -9,10 +9,10 @@ use crate::{Error, Result};
 /// The longest natural key, in bytes of UTF-8. Fits a B-tree entry on every engine with room to spare.
 pub const MAX_NATURAL_KEY_BYTES: usize = 255;
 
-/// The name by which the outside world knows an aggregate: an account number, an e-mail address.
+/// The name by which the outside world identifies an aggregate, such as an account number or an e-mail address.
 ///
-/// 1 to [`MAX_NATURAL_KEY_BYTES`] bytes of UTF-8 without a NUL. Compared byte for byte, so normalise case and form
-/// before you make one. A key belongs to at most one aggregate of a type.
+/// 1 to [`MAX_NATURAL_KEY_BYTES`] bytes of UTF-8 without a NUL. Keys are compared byte for byte, so normalise case and
+/// Unicode form before you create one. A key belongs to at most one aggregate of a type.
 ///
 /// # Example
 /// ```
@@ -28,10 +28,10 @@ pub const MAX_NATURAL_KEY_BYTES: usize = 255;
 pub struct NaturalKey(String);
 
 impl NaturalKey {
-    /// Checks and takes `key`.
+    /// Creates a key after checking it.
     ///
     /// # Errors
-    /// [`Error::InvalidKey`] if it is empty, too long, or holds a NUL.
+    /// [`Error::InvalidKey`] if it is empty, too long, or contains a NUL.
     pub fn new(key: impl Into<String>) -> Result<Self> {
         let key = key.into();
         let problem = if key.is_empty() {
@@ -46,14 +46,14 @@ impl NaturalKey {
         Err(Error::InvalidKey { key: shorten(&key), problem })
     }
 
-    /// The key as text.
+    /// Returns the key as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// The head of a text that came from outside, fit for a message.
+/// Shortens and escapes a text from outside for a message.
 pub(crate) fn shorten(text: &str) -> String {
     const KEPT_CHARS: usize = 40;
     let head: String = text.chars().take(KEPT_CHARS).flat_map(char::escape_debug).collect();

@@ -25,7 +25,8 @@
 //! }
 //! ```
 //!
-//! An [`EventStore`] runs closures in a [`Context`]. What a closure applies lands together or not at all:
+//! An [`EventStore`] runs closures in a [`Context`]. The events that a closure applies are committed together or not at
+//! all:
 //!
 //! ```standalone_crate
 //! # use evercore::{Aggregate, Apply, EventMeta, event, state_event};
@@ -57,29 +58,29 @@
 //!
 //! # Where to go on
 //!
-//! - **Writing**: [`EventStore::with_context`] and [`Context`]; conflicts and reruns in [`RetryPolicy`]; time, reference
-//!   and [`Metadata`] of an event in [`EventOptions`].
-//! - **Deciding**: [`Decide`] for domain logic without storage in sight, [`EventStore::execute`] to load, decide and commit,
-//!   with [idempotency keys](Execute::idempotency_key); [`Decider`] for functions instead of traits. `evercore-tower` has
-//!   what stands around a command: tracing, metrics, checks, queues.
+//! - **Writing**: [`EventStore::with_context`] and [`Context`]; conflicts and reruns in [`RetryPolicy`]; time,
+//!   reference and [`Metadata`] of an event in [`EventOptions`].
+//! - **Deciding**: [`Decide`] for domain logic that knows nothing of storage, [`EventStore::execute`] to load, decide
+//!   and commit, with [idempotency keys](Execute::idempotency_key); [`Decider`] for functions instead of traits.
+//!   `evercore-tower` adds layers around commands: tracing, metrics, checks, queues.
 //! - **Reading**: [`EventStore::with_readonly_context`] and [`ReadContext`], states [as of](AsOf) a sequence or a time,
 //!   [`history`](EventStore::history) and [`read_log`](EventStore::read_log) with [`RecordedEvent`]s.
-//! - **Following**: [`EventStore::subscription`] for durable workers, [`EventStore::ephemeral`] for followers without a
-//!   trace, [`Router`] and other [`Handler`]s, [`EventStore::subscriptions`] to look after them, and
-//!   [`EventStore::wait_for`] to read one's writes.
-//! - **Verifying**: [`EventStore::verify`] says what of all that is stored cannot be right; events chained by hashes with
-//!   [`EventStoreBuilder::chain_events`].
-//! - **Types**: [`macro@Aggregate`], [`macro@event`], [`macro@state_event`]; by hand with [`trait@Aggregate`], [`Event`],
-//!   [`Apply`]; what a store knows in [`Registry`].
+//! - **Following**: [`EventStore::subscription`] for durable workers, [`EventStore::ephemeral`] for followers that
+//!   store nothing, [`Router`] and other [`Handler`]s, [`EventStore::subscriptions`] to administer them, and
+//!   [`EventStore::wait_for`] to read your own writes.
+//! - **Verifying**: [`EventStore::verify`] reports inconsistent data; [`EventStoreBuilder::chain_events`] chains events
+//!   by hashes.
+//! - **Types**: [`macro@Aggregate`], [`macro@event`], [`macro@state_event`]; by hand with [`trait@Aggregate`],
+//!   [`Event`], [`Apply`]; the types that a store knows in [`Registry`].
 //! - **Formats**: [`Codec`] for a store or an event type, [`Encoding`] by hand, [`RecordedEvent::to_json`] for tools.
 //! - **Evolving**: older shapes by [`Upcast`], retired events by [`macro@retired_event`] and [`Split`], other names by
 //!   `aliases`, and [`UnknownEvents`].
-//! - **When something fails**: [`Error`] says what to do next, and [`Report`] shows it with its causes.
+//! - **Errors**: [`Error`] says what to do next, and [`Report`] shows it with its causes.
 //! - **Bounds**: [`Limits`]; states in memory: [`EventStoreBuilder::cache_aggregates`].
 //! - **Features**, all off by default: `cbor`, `messagepack`, `protobuf`, `zstd`.
 //! - **Engines**: `evercore-postgres`, `evercore-sqlite`, `evercore-memory`; the contract for your own in [`engine`].
 
-// The macros write absolute paths; inside this crate's own tests they lead here.
+// The macros write absolute paths; this makes `::evercore` resolve in this crate's own tests.
 extern crate self as evercore;
 
 mod aggregate;

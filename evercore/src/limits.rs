@@ -1,8 +1,8 @@
-//! What keeps memory bounded.
+//! Defines the limits that keep memory bounded.
 
 use crate::{Error, Result};
 
-/// What one context, commit or page may hold. All limits are finite.
+/// Limits for a context, a commit or a page. All of them are finite.
 ///
 /// # Example
 /// ```
@@ -43,46 +43,46 @@ impl Limits {
         self
     }
 
-    /// Sets the most events of one context. Default: 10,000.
+    /// Sets the largest number of events in one context. Default: 10,000.
     #[must_use]
     pub const fn max_commit_events(mut self, events: usize) -> Self {
         self.max_commit_events = events;
         self
     }
 
-    /// Sets the most bytes of payload, as it is stored, of metadata and of references in one context or append. Its
-    /// snapshots have as much room of their own. Default: 64 MiB.
+    /// Sets the largest size of one context or append, in bytes: payloads as they are stored, metadata and references.
+    /// Snapshots have a separate budget of the same size. Default: 64 MiB.
     #[must_use]
     pub const fn max_commit_bytes(mut self, bytes: usize) -> Self {
         self.max_commit_bytes = bytes;
         self
     }
 
-    /// Sets the most aggregates that one context loads or creates. Default: 10,000.
+    /// Sets the largest number of aggregates that one context loads or creates. Default: 10,000.
     #[must_use]
     pub const fn max_commit_aggregates(mut self, aggregates: usize) -> Self {
         self.max_commit_aggregates = aggregates;
         self
     }
 
-    /// Sets the largest snapshot, in bytes of the encoded state. A state that is larger is left without one and replayed
-    /// from its events, as are those that find no room in their commit; a warning says so. Default: 8 MiB.
+    /// Sets the largest snapshot, in bytes of the encoded state. If a state is larger, or the commit has no room left
+    /// for it, no snapshot is taken, and the state is replayed from its events; a warning is logged. Default: 8 MiB.
     #[must_use]
     pub const fn max_snapshot_bytes(mut self, bytes: usize) -> Self {
         self.max_snapshot_bytes = bytes;
         self
     }
 
-    /// Sets the largest value that [`EventStore::once`](crate::EventStore::once) stores with a commit, in bytes of JSON.
-    /// Default: 64 KiB.
+    /// Sets the largest value that [`EventStore::once`](crate::EventStore::once) stores with a commit, in bytes of
+    /// JSON. Default: 64 KiB.
     #[must_use]
     pub const fn max_result_bytes(mut self, bytes: usize) -> Self {
         self.max_result_bytes = bytes;
         self
     }
 
-    /// Sets the most events that are read at a time while an aggregate is replayed, and the most that one call for a
-    /// history or a page of the log returns. At least 1. Default: 2,000.
+    /// Sets the largest number of events that are read at a time while an aggregate is replayed, and that one call for
+    /// a history or a page of the log returns. At least 1. Default: 2,000.
     #[must_use]
     pub const fn page_events(mut self, events: u32) -> Self {
         self.page_events = if events == 0 { 1 } else { events };
@@ -91,7 +91,7 @@ impl Limits {
 }
 
 impl Limits {
-    /// Checks what a commit is about to hold.
+    /// Checks the size that a commit is about to have.
     pub(crate) fn check_commit(
         &self,
         aggregates: usize,
@@ -109,7 +109,7 @@ impl Limits {
         }
     }
 
-    /// Whether a commit that holds so many bytes of snapshots takes one more.
+    /// Returns whether a snapshot fits into a commit that already holds `held` bytes of snapshots.
     pub(crate) const fn has_room(&self, held: usize, snapshot: usize) -> bool {
         snapshot <= self.max_snapshot_bytes
             && held.saturating_add(snapshot) <= self.max_commit_bytes

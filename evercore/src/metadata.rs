@@ -1,4 +1,4 @@
-//! What travels beside an event: who caused it, and what it belongs to.
+//! Defines metadata: data that accompanies an event, such as its cause and its principal.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -20,17 +20,18 @@ tokio::task_local! {
     static CURRENT: Surroundings;
 }
 
-/// What a task says of the events that it writes.
+/// The metadata that a task adds to the events that it writes.
 enum Surroundings {
     Given(Metadata),
-    /// They are caused by an event. Put into words when one is written: most handlers write none.
+    /// The events are caused by another event. Metadata are built only when one is written, since most handlers write
+    /// none.
     Caused {
         by: PageEvent,
         around: Option<Metadata>,
     },
 }
 
-/// What travels beside an event: correlation, causation, principal, and free fields.
+/// Data that accompanies an event: correlation, causation, principal, and free fields.
 ///
 /// # Example
 /// ```
@@ -47,7 +48,7 @@ pub struct Metadata {
     stored: Stored,
 }
 
-/// The part that an engine keeps in its `metadata` column.
+/// The part that an engine stores in its `metadata` column.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Stored {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -56,7 +57,7 @@ struct Stored {
     fields: BTreeMap<String, Value>,
 }
 
-/// What a store's surroundings say of all its events.
+/// Supplies default metadata for all events of a store.
 pub(crate) struct MetadataSource(Box<dyn Fn() -> Metadata + Send + Sync>);
 
 impl MetadataSource {
@@ -72,14 +73,14 @@ impl fmt::Debug for MetadataSource {
 }
 
 impl Metadata {
-    /// Nothing at all.
+    /// Creates empty metadata.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Metadata for what an event causes: it belongs to what that event belongs to, or else to that event, and names it
-    /// as its cause.
+    /// Creates metadata for an event that is caused by `event`: that event is its causation, and its correlation id is
+    /// passed on, or else that event's id.
     #[must_use]
     pub fn caused_by(event: &RecordedEvent) -> Self {
         let id = event.id();
@@ -87,12 +88,12 @@ impl Metadata {
         Self::new().correlation(correlation).causation(id)
     }
 
-    /// What [`with_metadata`] gives to the task that asks.
+    /// Returns the metadata that [`with_metadata`] has set for the current task.
     pub(crate) fn current() -> Option<Self> {
         CURRENT.try_with(Surroundings::metadata).ok()
     }
 
-    /// This, and where it says nothing, what stands around it.
+    /// Fills in what is not set here from `around`.
     pub(crate) fn within(mut self, around: Self) -> Self {
         let Self { correlation, causation, stored: Stored { principal, fields } } = around;
         self.correlation = self.correlation.or(correlation);
@@ -104,7 +105,8 @@ impl Metadata {
         self
     }
 
-    /// What an event gets: its own, then the context's, the task's, and the surroundings'. `None` if none says anything.
+    /// Merges the metadata of an event, by precedence: its own, the context's, the task's, and the store's source.
+    /// `None` if all are empty.
     pub(crate) fn of_event(
         own: Option<Self>,
         context: Option<&Self>,
@@ -119,70 +121,70 @@ impl Metadata {
         all.filter(|all| !all.is_empty())
     }
 
-    /// Sets what the event belongs to: all events of one request share it.
+    /// Sets the correlation id, which all events of one request share.
     #[must_use]
     pub fn correlation(mut self, id: impl Into<String>) -> Self {
         self.correlation = Some(id.into());
         self
     }
 
-    /// Sets what directly caused the event: a command's or another event's id.
+    /// Sets the id of the direct cause of the event: a command or another event.
     #[must_use]
     pub fn causation(mut self, id: impl Into<String>) -> Self {
         self.causation = Some(id.into());
         self
     }
 
-    /// Sets who acted.
+    /// Sets the principal: the user or service that acted.
     #[must_use]
     pub fn principal(mut self, id: impl Into<String>) -> Self {
         self.stored.principal = Some(id.into());
         self
     }
 
-    /// Sets a free field. The name `principal` is taken by [`Metadata::principal`] and refused when the event is
-    /// staged.
+    /// Sets a free field. The name `principal` is reserved for [`Metadata::principal`], and is refused when the event
+    /// is staged.
     #[must_use]
     pub fn with(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
         self.stored.fields.insert(name.into(), value.into());
         self
     }
 
-    /// What the event belongs to.
+    /// Returns the correlation id.
     #[must_use]
     pub fn correlation_id(&self) -> Option<&str> {
         self.correlation.as_deref()
     }
 
-    /// What directly caused the event.
+    /// Returns the id of the event's direct cause.
     #[must_use]
     pub fn causation_id(&self) -> Option<&str> {
         self.causation.as_deref()
     }
 
-    /// Who acted.
+    /// Returns the principal: the user or service that acted.
     #[must_use]
     pub fn principal_id(&self) -> Option<&str> {
         self.stored.principal.as_deref()
     }
 
-    /// A free field.
+    /// Returns a free field.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Value> {
         self.stored.fields.get(name)
     }
 
-    /// Whether nothing is set.
+    /// Returns whether nothing is set.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 
-    /// For engines: the JSON text of the `metadata` column, which holds everything but the two ids that have columns
-    /// of their own. `None` if there is nothing to keep.
+    /// Encodes the JSON text of the `metadata` column, which holds everything but the two ids that have columns of
+    /// their own. `None` if there is nothing to store. For engines.
     ///
     /// # Errors
-    /// [`Error::InvalidMetadata`] if it is larger than [`MAX_METADATA_BYTES`], or nested deeper than can be read.
+    /// [`Error::InvalidMetadata`] if it is larger than [`MAX_METADATA_BYTES`], or nested too deeply to be read again.
     pub fn to_column(&self) -> Result<Option<String>> {
         if self.stored == Stored::default() {
             return Ok(None);
@@ -198,10 +200,10 @@ impl Metadata {
         Ok(Some(json))
     }
 
-    /// For engines: the metadata again from its three columns.
+    /// Decodes the metadata from its three columns. For engines.
     ///
     /// # Errors
-    /// [`Error::Corrupt`] if `column` is not what [`Metadata::to_column`] writes.
+    /// [`Error::Corrupt`] if `column` was not written by [`Metadata::to_column`].
     pub fn from_columns(
         correlation: Option<String>,
         causation: Option<String>,
@@ -215,7 +217,7 @@ impl Metadata {
         Ok(Self { correlation, causation, stored })
     }
 
-    /// Checks it all, and gives [`to_column`](Self::to_column).
+    /// Checks all values and names, and returns [`to_column`](Self::to_column).
     pub(crate) fn check(&self) -> Result<Option<String>> {
         check_label("correlation id", self.correlation_id())?;
         check_label("causation id", self.causation_id())?;
@@ -232,11 +234,11 @@ impl Metadata {
     }
 }
 
-/// Gives metadata to all events that are staged while `work` runs: by contexts, decisions and appends, however deep they
-/// are. Contexts and events add their own; where both say something, theirs counts. Scopes add up likewise.
+/// Adds metadata to all events that are staged while `work` runs: by contexts, decisions and appends at any depth. The
+/// metadata of contexts and events takes precedence, field by field. Nested scopes are merged in the same way.
 ///
-/// It does not follow into tasks that `work` spawns: give it to them, too. Subscriptions give it to their handlers, so
-/// that what a handler causes names its cause.
+/// Tasks that `work` spawns do not inherit it: wrap them, too. Subscriptions wrap their handlers, so that events
+/// written by a handler name the event that caused them.
 ///
 /// # Example
 /// ```standalone_crate
@@ -274,7 +276,7 @@ pub async fn with_metadata<T>(metadata: Metadata, work: impl Future<Output = T>)
     CURRENT.scope(Surroundings::Given(metadata), work).await
 }
 
-/// As [`with_metadata`], with that of what an event causes.
+/// Adds metadata to all events that are staged while `work` runs, naming `event` as their cause.
 pub(crate) async fn with_cause<T>(event: PageEvent, work: impl Future<Output = T>) -> T {
     let around = Metadata::current();
     CURRENT.scope(Surroundings::Caused { by: event, around }, work).await
@@ -292,7 +294,7 @@ impl Surroundings {
     }
 }
 
-/// Checks a short text that is stored beside an event.
+/// Checks a short text that is stored with an event.
 pub(crate) fn check_label(what: &'static str, label: Option<&str>) -> Result<()> {
     let problem = match label {
         Some("") => format!("the {what} is empty; leave it out instead"),
@@ -324,7 +326,7 @@ mod tests {
             let read = Metadata::from_columns(correlation, causation, column.as_deref())?;
             assert_eq!(read, metadata);
         }
-        // As deep as it can be read.
+        // The deepest nesting that can be read.
         let nested =
             |levels| (0..levels).fold(Value::from(7), |inner, _| Value::Array(vec![inner]));
         let deepest = Metadata::new().with("n", nested(126));

@@ -1,4 +1,4 @@
-//! Events as the log holds them.
+//! Defines events as they are stored in the log.
 
 pub(crate) mod page;
 
@@ -14,7 +14,7 @@ use crate::{
     Registry, Result, RetiredType, Sequence,
 };
 
-/// An event as the log holds it.
+/// An event as it is stored in the log.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RecordedEvent {
     position: Position,
@@ -26,7 +26,7 @@ pub struct RecordedEvent {
     meta: EventMeta,
 }
 
-/// The columns of an event's row, for engines to make a [`RecordedEvent`] of.
+/// The columns of an event's row, from which engines create a [`RecordedEvent`].
 #[derive(Clone, Debug)]
 #[expect(missing_docs, reason = "each field is the accessor of the same name")]
 pub struct EventRow {
@@ -64,86 +64,87 @@ impl From<EventRow> for RecordedEvent {
 }
 
 impl RecordedEvent {
-    /// A text that names this event and no other of the store: its aggregate's id and its sequence, as in `17/3`. Made
-    /// of what is stored anyway, so it is the same wherever the event is read.
+    /// Returns a text that identifies this event in the store: its aggregate's id and its sequence, as in `17/3`. It is
+    /// derived from stored values, so it is the same wherever the event is read.
     #[must_use]
     pub fn id(&self) -> String {
         format!("{}/{}", self.aggregate_id(), self.sequence())
     }
 
-    /// The place in the global log.
+    /// Returns the place in the global log.
     #[must_use]
     pub const fn position(&self) -> Position {
         self.position
     }
 
-    /// The aggregate.
+    /// Returns the aggregate's id.
     #[must_use]
     pub const fn aggregate_id(&self) -> AggregateId {
         self.meta.aggregate_id
     }
 
-    /// The number within the aggregate.
+    /// Returns the number within the aggregate.
     #[must_use]
     pub const fn sequence(&self) -> Sequence {
         self.meta.sequence
     }
 
-    /// The stored name of the aggregate's type.
+    /// Returns the stored name of the aggregate's type.
     #[must_use]
     pub fn aggregate_type(&self) -> &str {
         &self.aggregate_type
     }
 
-    /// The stored name of the event's type.
+    /// Returns the stored name of the event's type.
     #[must_use]
     pub fn event_type(&self) -> &str {
         &self.event_type
     }
 
-    /// The version of the event's shape.
+    /// Returns the version of the event's shape.
     #[must_use]
     pub const fn version(&self) -> u32 {
         self.version
     }
 
-    /// The encoded event.
+    /// Returns the encoded event.
     #[must_use]
     pub const fn payload(&self) -> &Payload {
         &self.payload
     }
 
-    /// When it happened, as its writer said.
+    /// Returns the time of the event, as its writer set it.
     #[must_use]
     pub const fn event_time(&self) -> DateTime<Utc> {
         self.meta.event_time
     }
 
-    /// When the store took it, by the clock of the writer's store.
+    /// Returns the time at which the event was committed, by the clock of the writer's store.
     #[must_use]
     pub const fn recorded_at(&self) -> DateTime<Utc> {
         self.recorded_at
     }
 
-    /// The writer's own reference.
+    /// Returns the writer's own reference.
     #[must_use]
     pub fn reference(&self) -> Option<&str> {
         self.meta.reference()
     }
 
-    /// Who caused it and what it belongs to.
+    /// Returns the event's metadata, such as its principal and its correlation id.
     #[must_use]
     pub fn metadata(&self) -> &Metadata {
         self.meta.metadata()
     }
 
-    /// What [`Apply::apply`](crate::Apply::apply) is told about it.
+    /// Returns the data that [`Apply::apply`](crate::Apply::apply) receives with the event.
     #[must_use]
     pub const fn meta(&self) -> &EventMeta {
         &self.meta
     }
 
-    /// Whether it is an `E`: the aggregate's type and the event's name, or aliases of them, and a version that `E` reads.
+    /// Returns whether it is an `E`: the aggregate type and the event have the names of `E` or aliases of them, and `E`
+    /// can read the version.
     #[must_use]
     pub fn is<E: Event>(&self) -> bool {
         is_one_of(&self.event_type, E::NAME, E::ALIASES)
@@ -152,14 +153,14 @@ impl RecordedEvent {
             && self.version >= upcast::oldest_readable(E::VERSION, E::UPCASTERS)
     }
 
-    /// The event as its type, in its present shape.
+    /// Decodes the event as an `E`, in its present shape.
     ///
-    /// A [retired](crate::RetiredEvent) event has no type any more:
-    /// [`Registry::decode_all`](crate::Registry::decode_all) gives what has become of it.
+    /// A [retired](crate::RetiredEvent) event no longer has an event type:
+    /// [`Registry::decode_all`](crate::Registry::decode_all) returns the events that it splits into.
     ///
     /// # Errors
     /// - [`Error::WrongEventType`] if it is not an `E`.
-    /// - [`Error::Decode`] if it does not fit its type, or the older shape that it is stored in.
+    /// - [`Error::Decode`] if the payload does not fit the type, or the older shape that it is stored in.
     /// - [`Error::Upcast`] if an upcaster failed.
     /// - [`Error::MissingCodec`] if this build lacks the codec that it was written in.
     pub fn decode<E: Event>(&self) -> Result<E> {
@@ -169,21 +170,21 @@ impl RecordedEvent {
         self.decode_known()
     }
 
-    /// [`decode`](Self::decode) where it is known to be an `E`.
+    /// Decodes the event without checking that it is an `E`.
     pub(crate) fn decode_known<E: Event>(&self) -> Result<E> {
         upcast::read(&self.payload, self.version).map_err(|problem| self.unreadable(problem))
     }
 
-    /// Whether the other event has the same type, stored under the same names and in the same version.
+    /// Returns whether the other event has the same type, stored under the same names and in the same version.
     pub(crate) fn is_like(&self, other: &Self) -> bool {
-        // Engines share the names of a page's events.
+        // Engines share the names among the events of a page, so comparing pointers is mostly enough.
         let same = |a: &Arc<str>, b: &Arc<str>| Arc::ptr_eq(a, b) || a == b;
         self.version == other.version
             && same(&self.event_type, &other.event_type)
             && same(&self.aggregate_type, &other.aggregate_type)
     }
 
-    /// What has become of a retired event.
+    /// Splits a retired event into its parts.
     pub(crate) fn parts(&self, retired: &RetiredType) -> Result<Vec<Part>> {
         retired.parts(&self.payload, self.version).map_err(|problem| self.unreadable(problem))
     }
@@ -192,13 +193,13 @@ impl RecordedEvent {
         self.place().unreadable(problem)
     }
 
-    /// The event as JSON, whatever its codec, for tools: as its type would write it, where `registry` knows the type in
-    /// this version and the event fits it, and else by what its bytes say, as [`Payload::to_json`] has it.
+    /// Returns the event as JSON, whatever its codec, for tools. If `registry` knows the type in this version and the
+    /// payload fits it, the type serializes it; otherwise the bytes alone decide, as in [`Payload::to_json`].
     ///
     /// # Errors
-    /// Where the type does not help:
+    /// If the type cannot be used:
     /// - [`Error::UnknownEvent`] for a message in Protocol Buffers whose type is not in the registry.
-    /// - [`Error::Decode`] if the bytes are damaged, or the message is one that serde does not know.
+    /// - [`Error::Decode`] if the bytes are damaged, or if the message has no serde implementation.
     /// - [`Error::MissingCodec`] if this build lacks the codec that it was written in.
     ///
     /// # Example
@@ -247,7 +248,7 @@ impl RecordedEvent {
         Error::undecodable(self.place(), rust_type, source)
     }
 
-    /// Which event this is, for a message.
+    /// Identifies the event in a message.
     pub(crate) fn place(&self) -> EventPlace {
         EventPlace {
             position: self.position,
@@ -260,7 +261,7 @@ impl RecordedEvent {
     }
 }
 
-/// The present name is by far the likeliest.
+/// Compares the present name first, which is by far the likeliest.
 fn is_one_of(found: &str, name: &str, aliases: &[&str]) -> bool {
     *found == *name || aliases.contains(&found)
 }

@@ -1,4 +1,4 @@
-//! Which aggregates and events a store knows.
+//! Knows the aggregates and events that a store reads and writes, and checks them against each other.
 
 mod entry;
 mod naming;
@@ -18,15 +18,17 @@ pub use types::{AggregateType, EventType, RetiredType};
 
 /// The aggregates and events that a store knows.
 ///
-/// By default a store takes all types that are linked into the program: the macros announce them through
-/// [`inventory`](https://docs.rs/inventory). Build one by hand to know exactly what a store reads and writes.
+/// By default, a store knows all types that are linked into the program: the macros announce them through
+/// [`inventory`](https://docs.rs/inventory). Build a registry by hand to choose exactly the types that a store reads
+/// and writes.
 ///
 /// # In tests
 ///
-/// "Linked" goes by program, not by module. All unit tests of a crate are one program, and so are, from edition 2024
-/// on, most of its doctests: two modules that both declare an `Account` claim one name, and every store that takes the
-/// linked types refuses to open with [`Error::DuplicateName`]. Share the types, give one of them another `name`, or
-/// build the registry of a store by hand. A doctest gets a program of its own by ```` ```standalone_crate ````.
+/// Types are linked into a program, not into a module. All unit tests of a crate are one program, and so are, from
+/// edition 2024 on, most of its doctests: two modules that both declare an `Account` claim one name, and every store
+/// that uses the linked types refuses to open with [`Error::DuplicateName`]. Share the types, give one of them another
+/// `name`, or build the registry of a store by hand. A doctest gets a program of its own by ````
+/// ```standalone_crate ````.
 ///
 /// # Example
 /// ```standalone_crate
@@ -45,7 +47,7 @@ pub use types::{AggregateType, EventType, RetiredType};
 #[derive(Debug)]
 pub struct Registry {
     aggregates: HashMap<&'static str, AggregateEntry>,
-    /// From every name that an aggregate type is or was stored under to the one in the map above.
+    /// Maps every name that an aggregate type is or was stored under to its key in the map above.
     names: HashMap<&'static str, &'static str>,
 }
 
@@ -63,11 +65,11 @@ inventory::collect!(EventType);
 inventory::collect!(RetiredType);
 
 impl Registry {
-    /// All types that are linked into this program.
+    /// Makes a registry of all types that are linked into this program.
     ///
     /// # Errors
     /// - [`Error::DuplicateName`] if two types claim one name.
-    /// - [`Error::MissingUpcaster`] if a version of an event has no way up to the present one.
+    /// - [`Error::MissingUpcaster`] if a version of an event has no chain of upcasters up to the present one.
     /// - [`Error::InvalidDeclaration`] if a name or version cannot be stored, or upcasters do not fit each other.
     pub fn linked() -> Result<Self> {
         RegistryBuilder {
@@ -78,17 +80,17 @@ impl Registry {
         .build()
     }
 
-    /// A registry of exactly the types that are added to it.
+    /// Makes a builder of a registry with exactly the types that are added to it.
     pub fn builder() -> RegistryBuilder {
         RegistryBuilder::default()
     }
 
-    /// The aggregate types, in no particular order.
+    /// Returns the aggregate types, in no particular order.
     pub fn aggregates(&self) -> impl Iterator<Item = &AggregateType> {
         self.aggregates.values().map(|entry| &entry.aggregate)
     }
 
-    /// The event types, in no particular order; each once, under the name that is written.
+    /// Returns the event types, in no particular order; each once, under the name that it is written under.
     pub fn events(&self) -> impl Iterator<Item = &EventType> {
         self.known().filter_map(|known| match known {
             KnownEvent::Current(event) => Some(event),
@@ -96,7 +98,7 @@ impl Registry {
         })
     }
 
-    /// The types of retired events, in no particular order; each once.
+    /// Returns the types of retired events, in no particular order; each once.
     pub fn retired_events(&self) -> impl Iterator<Item = &RetiredType> {
         self.known().filter_map(|known| match known {
             KnownEvent::Current(_) => None,
@@ -104,7 +106,7 @@ impl Registry {
         })
     }
 
-    /// The type that a stored event is of, in the shape that it is stored in.
+    /// Returns the type of a stored event, if the event is stored in the type's present shape.
     pub(crate) fn type_as_stored(&self, event: &RecordedEvent) -> Option<&EventType> {
         match self.known_event(event)? {
             KnownEvent::Current(known) if known.version() == event.version() => Some(known),
@@ -125,7 +127,7 @@ impl Registry {
         }
     }
 
-    /// Whether `E` can be written and read.
+    /// Returns whether `E` can be written and read.
     #[must_use]
     pub fn knows_event<E: Event>(&self) -> bool
     where
@@ -134,16 +136,17 @@ impl Registry {
         self.knows_type(&EventType::of::<E>())
     }
 
-    /// Whether an event with these stored names and this version can be read.
+    /// Returns whether an event with these stored names and this version can be read.
     #[must_use]
     pub fn knows(&self, aggregate_type: &str, event_type: &str, version: u32) -> bool {
         self.find(aggregate_type, event_type, version).is_some()
     }
 
-    /// The events that a stored one stands for, as far as they are `E`s: itself, in its present shape, or the parts of
-    /// a [retired](RetiredEvent) one that are. None if it stands for others.
+    /// Decodes a stored event to those of the events that it stands for which are `E`s: the event itself in its present
+    /// shape, or, if it is [retired](RetiredEvent), those of its parts. Empty if it stands for other events only.
     ///
-    /// For handlers of batches, and readers of the log. A [`Router`](crate::Router) does it by itself.
+    /// For handlers of batches, and for code that reads the log. A [`Router`](crate::Router) decodes its events by
+    /// itself.
     ///
     /// # Errors
     /// - [`Error::UnknownEvent`] if no type reads it.
@@ -167,12 +170,12 @@ impl Registry {
             .ok_or(Error::Unregistered { rust_type: type_name::<T>() })
     }
 
-    /// What is known of the aggregate type that is stored under this name.
+    /// Returns the entry of the aggregate type that is stored under this name.
     pub(crate) fn aggregate_stored_as(&self, name: &str) -> Option<&AggregateEntry> {
         self.aggregates.get(self.names.get(name)?)
     }
 
-    /// What reads a stored event.
+    /// Returns the type that reads a stored event.
     pub(crate) fn known_event(&self, event: &RecordedEvent) -> Option<&KnownEvent> {
         self.find(event.aggregate_type(), event.event_type(), event.version())
     }
@@ -197,7 +200,7 @@ impl Registry {
             .is_some_and(|known| known.is_same_type(event))
     }
 
-    /// Each once, under its present name.
+    /// Iterates over the events and retired events, each once, under its present name.
     fn known(&self) -> impl Iterator<Item = &KnownEvent> {
         self.aggregates.values().flat_map(|entry| {
             entry.events.iter().flat_map(|(name, known)| {
@@ -208,7 +211,8 @@ impl Registry {
 }
 
 impl RegistryBuilder {
-    /// Adds an aggregate. An event brings its aggregate along, so this is for one without events.
+    /// Adds an aggregate. Adding an event adds its aggregate too, so this is only needed for an aggregate without
+    /// events.
     pub fn aggregate<T: Aggregate>(mut self) -> Self {
         self.aggregates.push(AggregateType::of::<T>());
         self
@@ -223,23 +227,23 @@ impl RegistryBuilder {
         self
     }
 
-    /// Adds a retired event, which is split, and its aggregate.
+    /// Adds a retired event that is split, and its aggregate.
     pub fn retired<R: Split>(mut self) -> Self {
         self.retired.push(RetiredType::split::<R>());
         self
     }
 
-    /// Adds a retired event, which is dropped, and its aggregate.
+    /// Adds a retired event that is dropped, and its aggregate.
     pub fn dropped<R: RetiredEvent>(mut self) -> Self {
         self.retired.push(RetiredType::dropped::<R>());
         self
     }
 
-    /// Checks the types against each other.
+    /// Checks the types against each other and builds the registry.
     ///
     /// # Errors
     /// - [`Error::DuplicateName`] if two types claim one name.
-    /// - [`Error::MissingUpcaster`] if a version of an event has no way up to the present one.
+    /// - [`Error::MissingUpcaster`] if a version of an event has no chain of upcasters up to the present one.
     /// - [`Error::InvalidDeclaration`] if a name or version cannot be stored, or upcasters do not fit each other.
     pub fn build(self) -> Result<Registry> {
         let mut registry = Registry { aggregates: HashMap::new(), names: HashMap::new() };

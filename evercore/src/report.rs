@@ -1,4 +1,4 @@
-//! Shows an error together with what caused it.
+//! Shows an error together with its causes.
 
 use std::any::Any;
 use std::error::Error;
@@ -6,8 +6,8 @@ use std::fmt;
 
 /// Displays an error with all its causes, in one line: `what failed: why: why that`.
 ///
-/// The `Display` of an error says only what that error adds, as is usual in Rust. Log a `Report` of it, so that the line
-/// names the root cause. Every line that Evercore logs does so.
+/// The `Display` of an error says only what that error adds, as is usual in Rust. Log a `Report` of it, so that the
+/// line names the root cause. Every line that Evercore logs does so.
 ///
 /// # Example
 /// ```
@@ -24,7 +24,7 @@ use std::fmt;
 pub struct Report<'a>(&'a dyn Error);
 
 impl<'a> Report<'a> {
-    /// A report of this error.
+    /// Makes a report of this error.
     #[must_use]
     pub fn new(error: &'a dyn Error) -> Self {
         Self(error)
@@ -37,7 +37,7 @@ impl fmt::Display for Report<'_> {
         let mut cause = self.0.source();
         while let Some(error) = cause {
             let why = error.to_string();
-            // Some errors end with what their cause says.
+            // Some errors end with the text of their cause, which is not repeated.
             if !text.ends_with(&why) {
                 text = format!("{text}: {why}");
             }
@@ -47,7 +47,7 @@ impl fmt::Display for Report<'_> {
     }
 }
 
-/// An error with all its causes.
+/// Formats an error with all its causes.
 pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
     Report::new(error).to_string()
 }

@@ -1,24 +1,24 @@
-//! Sets how often work is done again after a failure, and after how long.
+//! Sets how often failed work is retried, and how long to wait in between.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
 
 use crate::engine::{self, in_runtime};
 
-/// How often [`with_context`](crate::EventStore::with_context) runs its closure, and how long it waits in between.
+/// Sets how often [`with_context`](crate::EventStore::with_context) runs its closure, and the waits in between.
 ///
-/// The wait before attempt `n + 1` is drawn evenly from zero to `base · 2ⁿ⁻¹`, at most `longest`: exponential backoff
-/// with full jitter (M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015).
+/// The wait before attempt `n + 1` is drawn uniformly from zero to `base · 2ⁿ⁻¹`, at most `longest`: exponential
+/// backoff with full jitter (M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015).
 ///
-/// For conflicts, which pass within milliseconds. Handlers of subscriptions have a policy of their own:
+/// The policy is for conflicts, which pass within milliseconds. Handlers of subscriptions have a policy of their own:
 /// [`HandlerRetry`].
 ///
-/// That is for conflicts with other processes. Among the clones of one store, attempts take turns: after a first conflict
-/// on an aggregate, an attempt waits for its turn in place of a time at random, in order of arrival, and has it until its
-/// commit is answered. While others wait for an aggregate, a first attempt that loads it waits as well, however many wait.
-/// No attempt waits for a second turn while it has one. A turn that lasts longer than `longest`, or 5 s, is overtaken: the
-/// next attempt has its turn beside it, and a line at `WARN` says so. An aggregate that some name by its id and others by
-/// its key has two queues.
+/// Random waits are for conflicts with other processes. Among the clones of one store, attempts take turns instead:
+/// after a first conflict on an aggregate, an attempt waits for its turn, in order of arrival, and holds it until its
+/// commit is answered. While others wait for an aggregate, a first attempt that loads it queues as well, however many
+/// wait. No attempt waits for a second turn while it holds one. A turn that lasts longer than `longest`, or 5 s if that
+/// is shorter, is overtaken: the next attempt runs beside it, and a warning is logged. An aggregate that is loaded both
+/// by id and by key has two queues.
 ///
 /// # Example
 /// ```
@@ -34,10 +34,11 @@ pub struct RetryPolicy {
     backoff: Backoff,
 }
 
-/// How often the handler of a subscription is given an event that it fails on, and how long it waits in between.
+/// Sets how often a subscription's handler is given an event that it fails on, and the waits in between.
 ///
-/// As in a [`RetryPolicy`], the wait before attempt `n + 1` is drawn evenly from zero to `base · 2ⁿ⁻¹`, at most
-/// `longest`. The defaults outlast a restart of what a handler calls: 10 attempts, within a quarter of an hour at most.
+/// As in a [`RetryPolicy`], the wait before attempt `n + 1` is drawn uniformly from zero to `base · 2ⁿ⁻¹`, at most
+/// `longest`. The defaults outlast the restart of a service that the handler calls: 10 attempts, within a quarter of an
+/// hour at most.
 ///
 /// # Example
 /// ```
@@ -53,14 +54,14 @@ pub struct HandlerRetry {
     backoff: Backoff,
 }
 
-/// Waits that double up to a longest one, each with full jitter.
+/// Waits that double up to a maximum, each with full jitter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Backoff {
     base: Duration,
     longest: Duration,
 }
 
-/// Waits before another attempt: by tokio's clock, or by the machine's where there is no runtime.
+/// Waits before another attempt: by tokio's clock, or by the machine's clock outside of a runtime.
 pub(crate) async fn pause(wait: Duration) {
     match in_runtime() {
         Ok(()) => tokio::time::sleep(wait).await,
@@ -68,7 +69,7 @@ pub(crate) async fn pause(wait: Duration) {
     }
 }
 
-/// The longest time that anything is waited for, some 136 years: a later moment could not be computed.
+/// The longest wait, some 136 years: a later point in time might not be representable.
 pub(crate) const MOST: Duration = Duration::from_secs(u32::MAX as u64);
 
 impl Backoff {
@@ -76,11 +77,11 @@ impl Backoff {
         Self { base, longest }
     }
 
-    /// The wait after so many failures. `random` is in `0.0..=1.0`.
+    /// Returns the wait after this many failures. `random` is in `0.0..=1.0`.
     pub(crate) fn wait_after(&self, failed: u32, random: f64) -> Duration {
         let doubled = 2_u32.saturating_pow(failed.saturating_sub(1));
         let longest = self.base.saturating_mul(doubled).min(self.longest);
-        // A share of more than a duration holds can't be computed.
+        // `mul_f64` panics if the product overflows a `Duration`.
         longest.min(MOST).mul_f64(random)
     }
 }
@@ -95,28 +96,28 @@ impl Default for RetryPolicy {
 }
 
 impl RetryPolicy {
-    /// One attempt: the first conflict is returned.
+    /// Allows one attempt: the first conflict is returned.
     #[must_use]
     pub fn none() -> Self {
         Self::default().attempts(1)
     }
 
-    /// Sets how often the closure runs at the most, the first time included. 0 counts as 1. Default: 10.
+    /// Sets the largest number of times the closure runs, including the first. 0 counts as 1. Default: 10.
     #[must_use]
     pub const fn attempts(mut self, attempts: u32) -> Self {
         self.attempts = at_least_one(attempts);
         self
     }
 
-    /// Sets the longest first wait. Default: 2 ms.
+    /// Sets the upper bound of the first wait. Default: 2 ms.
     #[must_use]
     pub const fn base(mut self, base: Duration) -> Self {
         self.backoff.base = base;
         self
     }
 
-    /// Sets the longest wait of all, and how long one turn of another attempt is waited for, which is never more than 5 s.
-    /// Default: 250 ms.
+    /// Sets the upper bound of all waits, and the longest time to wait for another attempt's turn, which is capped at
+    /// 5 s. Default: 250 ms.
     #[must_use]
     pub const fn longest(mut self, longest: Duration) -> Self {
         self.backoff.longest = longest;
@@ -127,7 +128,7 @@ impl RetryPolicy {
         self.backoff.longest
     }
 
-    /// The wait after `failed` attempts, or `None` if there is no further one. `random` is in `0.0..1.0`.
+    /// Returns the wait after `failed` attempts, or `None` if there is no further attempt. `random` is in `0.0..1.0`.
     pub(crate) fn wait_after(&self, failed: u32, random: f64) -> Option<Duration> {
         (failed < self.attempts.get()).then(|| self.backoff.wait_after(failed, random))
     }
@@ -143,28 +144,29 @@ impl Default for HandlerRetry {
 }
 
 impl HandlerRetry {
-    /// Sets how often the handler is given the event at the most, the first time included. 0 counts as 1. Default: 10.
+    /// Sets the largest number of times the handler is given the event, including the first. 0 counts as 1.
+    /// Default: 10.
     #[must_use]
     pub const fn attempts(mut self, attempts: u32) -> Self {
         self.attempts = at_least_one(attempts);
         self
     }
 
-    /// Sets the longest first wait. Default: 1 s.
+    /// Sets the upper bound of the first wait. Default: 1 s.
     #[must_use]
     pub const fn base(mut self, base: Duration) -> Self {
         self.backoff.base = base;
         self
     }
 
-    /// Sets the longest wait of all. Default: 10 min.
+    /// Sets the upper bound of all waits. Default: 10 min.
     #[must_use]
     pub const fn longest(mut self, longest: Duration) -> Self {
         self.backoff.longest = longest;
         self
     }
 
-    /// The wait after `failed` attempts, or `None` if there is no further one. `random` is in `0.0..1.0`.
+    /// Returns the wait after `failed` attempts, or `None` if there is no further attempt. `random` is in `0.0..1.0`.
     pub(crate) fn wait_after(&self, failed: u32, random: f64) -> Option<Duration> {
         (failed < self.attempts.get()).then(|| self.backoff.wait_after(failed, random))
     }
@@ -204,7 +206,7 @@ mod tests {
         assert_eq!(endless.wait_after(1, 1.0), Some(MOST));
     }
 
-    /// A mail server that is away for ten minutes is not the event's fault.
+    /// An event should not fail for good because a mail server is down for ten minutes.
     #[test]
     fn the_defaults_of_handlers_are_those_of_the_outside_world() {
         let waits: Vec<_> =

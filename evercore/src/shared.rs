@@ -1,4 +1,4 @@
-//! What all clones of a store share.
+//! Defines the state that all clones of a store share, and how it prepares events and sends commits.
 
 pub(crate) mod cache;
 pub(crate) mod heartbeat;
@@ -38,7 +38,7 @@ pub(crate) use lane::Lane;
 pub(crate) use stored_names::StoredNames;
 use workers::Workers;
 
-/// How long the outcome of a commit is asked for again while the database cannot be reached.
+/// The longest time to keep asking for the outcome of a commit while the database cannot be reached.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
@@ -52,33 +52,33 @@ pub(crate) struct Shared {
     pub(crate) ids: IdPool,
     pub(crate) hub: Hub,
     pub(crate) workers: Workers,
-    /// Given when a subscription of this process has moved on, or a lease was given back.
+    /// Signaled when a subscription of this process has moved its cursor, or has given back a lease.
     pub(crate) settled: LogSignal,
     pub(crate) writing: Writing,
-    /// The aggregate types of which it was said that a state has no snapshot.
+    /// The aggregate types for which a warning about missing snapshots has been logged.
     pub(super) warned: Mutex<BTreeSet<&'static str>>,
-    /// What is said of every event.
+    /// Supplies default metadata for every event (`EventStoreBuilder::metadata_source`).
     pub(crate) surroundings: Option<MetadataSource>,
     pub(super) retry: RetryPolicy,
-    /// Where attempts wait for each other after a conflict.
+    /// Queues in which attempts wait for each other after a conflict.
     pub(crate) turns: Arc<Turns<Lane>>,
     pub(super) random: Mutex<fastrand::Rng>,
 }
 
-/// How payloads are written.
+/// The settings for writing payloads.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Writing {
     pub(crate) codec: Codec,
-    /// Compressed, if they are longer than this many bytes.
+    /// Payloads longer than this many bytes are compressed.
     pub(super) compress_above: Option<usize>,
     /// Whether events are chained by hashes.
     pub(crate) chained: bool,
-    /// Which of them are read back before they are written.
+    /// Which payloads are read back before they are written.
     pub(crate) round_trips: RoundTrips,
 }
 
 impl Writing {
-    /// Checks that all of it can be done.
+    /// Checks that this build and the registered types support the settings.
     pub(super) fn check(&self, registry: &Registry) -> Result<()> {
         let codec = (!self.codec.is_built()).then(|| self.codec.missing());
         let compression =
@@ -95,30 +95,30 @@ impl Shared {
         self.retry.wait_after(failed, self.random())
     }
 
-    /// The longest that an attempt waits for whatever it waits for.
+    /// The longest wait of the retry policy.
     pub(crate) const fn longest_wait(&self) -> Duration {
         self.retry.longest_wait()
     }
 
-    /// From 0 to 1, for jitter.
+    /// Returns a random number from 0 to 1, for jitter.
     pub(crate) fn random(&self) -> f64 {
         self.random.lock().unwrap_or_else(PoisonError::into_inner).f64()
     }
 
-    /// A state for a handle. It can be shared where there is a cache to share it with.
+    /// Wraps a state for a handle. It can be shared if there is a cache to share it with.
     pub(crate) fn held<T: Aggregate>(&self, state: T) -> State<T> {
         let state = State::Own(state);
         if self.cache.is_some() { state.shareable() } else { state }
     }
 
-    /// Takes out of the cache what was written without knowing the state.
+    /// Removes aggregates from the cache that were written without their state being known.
     pub(crate) fn forget(&self, written: impl IntoIterator<Item = AggregateId>) {
         if let Some(cache) = &self.cache {
             written.into_iter().for_each(|id| cache.forget(id));
         }
     }
 
-    /// Says that a state is left without a snapshot, once for each aggregate type. Loads replay, as they did before.
+    /// Warns, once per aggregate type, that a state has no snapshot. Loads replay its events instead.
     pub(crate) fn warn_without_snapshot(&self, aggregate: &'static str, error: &BoxError) {
         let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
         if warned.insert(aggregate) {
@@ -130,17 +130,17 @@ impl Shared {
         }
     }
 
-    /// The codec of events that have none of their own.
+    /// Returns the codec for events that have none of their own.
     pub(crate) const fn codec(&self) -> Codec {
         self.writing.codec
     }
 
-    /// Which events are read back.
+    /// Returns which events are read back before they are written.
     pub(crate) const fn round_trips(&self) -> RoundTrips {
         self.writing.round_trips.up_to(self.limits.max_payload_bytes)
     }
 
-    /// Checks and encodes an event that is to have this sequence.
+    /// Checks and encodes an event that will have this sequence.
     pub(crate) fn prepare(
         &self,
         event_type: &EventType,
@@ -187,12 +187,12 @@ impl Shared {
         Ok(NewEvent { event_type: name, version, payload, meta, metadata_column })
     }
 
-    /// Lands a commit. If the answer is lost, asks for the outcome before it says anything.
+    /// Commits. If the answer is lost, asks for the outcome before it returns.
     pub(crate) async fn send(&self, commit: Commit) -> Result<Committed> {
         self.settle(self.commit(commit)).await
     }
 
-    /// Sends a commit to the engine, unless the store's clock gives a time that not every engine could store.
+    /// Sends a commit to the engine, unless the store's clock returns a time that not every engine can store.
     pub(crate) fn commit(&self, commit: Commit) -> BoxFuture<'_, Result<Committed>> {
         match check_recorded_at(&commit) {
             Ok(()) => self.engine.commit(commit),
@@ -200,7 +200,7 @@ impl Shared {
         }
     }
 
-    /// Asks for the outcome if the answer to a commit is lost, for a while.
+    /// Waits for the answer to a commit. If it is lost, asks the engine for the outcome, for a while.
     pub(crate) async fn settle(
         &self,
         answer: impl Future<Output = Result<Committed>>,
@@ -224,7 +224,7 @@ impl Shared {
                 Err(error) => error,
             };
             failed += 1;
-            // What took the answer away may have taken more connections with it.
+            // The failure that lost the answer may have broken more connections, so asking is retried.
             let is_lost = matches!(error, Error::Unavailable { .. });
             let wait = RetryPolicy::default().wait_after(failed, self.random());
             match wait.filter(|_| is_lost && asked.elapsed() < PATIENCE) {

@@ -1,4 +1,4 @@
-//! Snapshots: a state kept beside its events, so that a load need not replay them all.
+//! Defines snapshots: stored states, so that a load need not replay all events.
 
 use std::fmt;
 use std::num::NonZeroU32;
@@ -11,14 +11,14 @@ use crate::format::codec::json;
 use crate::format::round_trip::{self, RoundTrips};
 use crate::{BoxError, Codec, Sequence};
 
-/// Tells one shape of a state from another. A snapshot of another fingerprint is not read.
+/// Identifies the shape of a state. A snapshot with another fingerprint is ignored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Fingerprint(u64);
 
-/// How an aggregate's snapshots are taken and read.
+/// The policy by which snapshots of an aggregate are taken and read.
 ///
-/// A snapshot is written with the commit that crosses a multiple of `every`, unless it would not restore the state as it
-/// is. One that cannot be used is a miss: the state is replayed.
+/// A snapshot is written with the commit that crosses a multiple of `every`, unless it would not restore the same
+/// state. If a stored snapshot cannot be used, the state is replayed from all events.
 pub struct SnapshotPolicy<T> {
     every: NonZeroU32,
     fingerprint: Fingerprint,
@@ -28,13 +28,13 @@ pub struct SnapshotPolicy<T> {
 }
 
 impl Fingerprint {
-    /// A fingerprint from any 64 bits that change when the shape does.
+    /// Creates a fingerprint from any 64 bits that change when the shape does.
     #[must_use]
     pub const fn new(bits: u64) -> Self {
         Self(bits)
     }
 
-    /// The 64 bits.
+    /// Returns the 64 bits.
     #[must_use]
     pub const fn get(self) -> u64 {
         self.0
@@ -42,25 +42,25 @@ impl Fingerprint {
 }
 
 impl<T> SnapshotPolicy<T> {
-    /// The number of events from one snapshot to the next.
+    /// Returns the number of events from one snapshot to the next.
     #[must_use]
     pub const fn every(&self) -> NonZeroU32 {
         self.every
     }
 
-    /// The shape of the state.
+    /// Returns the fingerprint of the state's shape.
     #[must_use]
     pub const fn fingerprint(&self) -> Fingerprint {
         self.fingerprint
     }
 
-    /// Whether one of the events after `from`, up to `to`, completes a stretch of `every` events.
+    /// Returns whether the events after `from`, up to `to`, include one whose sequence is a multiple of `every`.
     pub(crate) fn is_due_within(&self, from: Sequence, to: Sequence) -> bool {
         let every = i64::from(self.every.get());
         to.get() / every > from.get() / every
     }
 
-    /// Writes a state, after the checks that are asked for.
+    /// Encodes a state, after the requested checks.
     pub(crate) fn encode(&self, state: &T, round_trips: RoundTrips) -> Result<Vec<u8>, BoxError> {
         (self.encode)(state, round_trips)
     }
@@ -69,14 +69,14 @@ impl<T> SnapshotPolicy<T> {
         (self.decode)(bytes)
     }
 
-    /// The state as it can be compared. `None` if its own `Serialize` refuses.
+    /// Captures the state in a form that can be compared. `None` if its own `Serialize` fails.
     pub(crate) fn capture(&self, state: &T) -> Option<Captured> {
         (self.capture)(state)
     }
 }
 
 impl<T: Serialize + DeserializeOwned> SnapshotPolicy<T> {
-    /// Snapshots as JSON, one for each `every` events.
+    /// Takes snapshots as JSON, one per `every` events.
     ///
     /// # Panics
     /// At compile time, when used in a constant with an `every` of 0.

@@ -1,4 +1,4 @@
-//! The store: where contexts begin and commits end.
+//! Defines [`EventStore`], the entry point for writing, reading and following events.
 
 mod append;
 pub(crate) mod attempt;
@@ -28,9 +28,9 @@ pub use builder::{EventStoreBuilder, Migrate};
 pub use draft::EventDraft;
 pub use once::Once;
 
-/// A store of events, on whichever engine.
+/// A store of events, on any engine.
 ///
-/// Cheap to clone; all clones are one store.
+/// Cheap to clone; all clones are handles to the same store.
 ///
 /// # Example
 /// ```standalone_crate
@@ -70,47 +70,49 @@ impl EventStore {
         Self { inner, is_detached: false }
     }
 
-    /// Opens the store at a URL and brings its schema up to date. The engine is found by the URL's scheme.
+    /// Opens the store at a URL and brings its schema up to date. The URL's scheme selects the engine.
     ///
     /// An engine's crate is linked only if your program names it: `use evercore_sqlite as _;`.
     ///
     /// # Errors
     /// - [`Error::UnknownScheme`] if no linked engine serves the scheme.
     /// - [`Error::InvalidUrl`] or [`Error::CannotOpen`] if there is no such database.
-    /// - [`Error::DuplicateName`] or [`Error::InvalidDeclaration`] if the linked types cannot live together.
-    /// - [`Error::MissingUpcaster`] if a version of an event has no way up to the present one.
+    /// - [`Error::DuplicateName`] or [`Error::InvalidDeclaration`] if the declarations of the linked types contradict
+    ///   each other.
+    /// - [`Error::MissingUpcaster`] if an older version of an event has no chain of upcasters to the present one.
     /// - [`Error::AmbiguousAlias`] if the database knows an aggregate type under two of its names.
     pub async fn connect(url: impl AsRef<str>) -> Result<Self> {
         Self::builder().connect(url).await
     }
 
-    /// Sets what [`connect`](Self::connect) leaves at its defaults.
+    /// Returns a builder to set what [`connect`](Self::connect) leaves at its defaults.
     pub fn builder() -> EventStoreBuilder {
         EventStoreBuilder::default()
     }
 
-    /// Runs `work` in a context and lands what it applied, together or not at all.
+    /// Runs `work` in a context and commits the events that it applied, together or not at all.
     ///
-    /// On a conflict, `work` **runs again** in a new context, as the store's [`RetryPolicy`](crate::RetryPolicy) says:
-    /// keep what it does outside of the context harmless to repeat. If it fails, nothing is written. Where
-    /// [aggregates are kept in memory](EventStoreBuilder::cache_aggregates), it may run once more for other reasons.
+    /// On a conflict, `work` **runs again** in a new context, as the store's [`RetryPolicy`](crate::RetryPolicy) says,
+    /// so its side effects outside of the context must be harmless to repeat. If `work` fails, nothing is written. With
+    /// [aggregates kept in memory](EventStoreBuilder::cache_aggregates), it may run once more for other reasons.
     ///
-    /// What is to land together goes through the context that `work` is given. A commit of the same store beside it, by
-    /// another [`with_context`](Self::with_context) or an [`execute`](Self::execute), is refused; reads are not.
+    /// Everything that belongs to one commit goes through the context that `work` is given. A second commit to the same
+    /// store from inside the closure, by another [`with_context`](Self::with_context) or an [`execute`](Self::execute),
+    /// is refused; reads are allowed.
     ///
-    /// The future is `Send` if that of the closure is, also where the closure borrows what it captures: it can be awaited in
-    /// an axum handler and in a spawned task. A function of yours over **any** closure cannot say that the closure's future
-    /// is `Send`; let it take one that boxes its future,
-    /// `F: for<'c> FnOnce(&'c mut Context) -> BoxFuture<'c, Result<T, E>> + Clone + Send`, and call it in a closure of its
-    /// own: `with_context(async move |ctx| work(ctx).await)`.
+    /// The future is `Send` if the closure's future is, even if the closure borrows what it captures: it can be awaited
+    /// in an axum handler or a spawned task. A function of yours that is generic over the closure cannot state that the
+    /// closure's future is `Send`. Let it take a closure that boxes its future,
+    /// `F: for<'c> FnOnce(&'c mut Context) -> BoxFuture<'c, Result<T, E>> + Clone + Send`, and call it in a closure of
+    /// its own: `with_context(async move |ctx| work(ctx).await)`.
     ///
     /// # Errors
-    /// - What `work` returns.
-    /// - [`Error::NestedCommit`] inside the closure of another context of this store; [`detached`](Self::detached) is the
-    ///   way out.
-    /// - [`Error::Conflict`] if the last attempt met one as well.
-    /// - [`Error::KeyTaken`] if a key that was staged belongs to another aggregate.
-    /// - [`Error::OutcomeUnknown`] if the commit may have landed and asking for it failed, too.
+    /// - Any error that `work` returns.
+    /// - [`Error::NestedCommit`] inside the closure of another context of this store; use [`detached`](Self::detached)
+    ///   if the second commit is deliberate.
+    /// - [`Error::Conflict`] if the last attempt conflicted as well.
+    /// - [`Error::KeyTaken`] if a staged key belongs to another aggregate.
+    /// - [`Error::OutcomeUnknown`] if the commit may have succeeded and asking for its outcome failed, too.
     pub async fn with_context<F, T, E>(&self, work: F) -> Result<T, E>
     where
         F: AsyncFnOnce(&mut Context) -> Result<T, E> + Clone,
@@ -119,7 +121,8 @@ impl EventStore {
         self.with_context_committed(work).await.map(|(value, _)| value)
     }
 
-    /// As [`with_context`](Self::with_context), and says where it landed: for [`wait_for`](Self::wait_for).
+    /// Does the same as [`with_context`](Self::with_context), and also returns the commit and its position, for
+    /// [`wait_for`](Self::wait_for).
     ///
     /// # Errors
     /// As [`with_context`](Self::with_context).
@@ -140,7 +143,7 @@ impl EventStore {
         run.instrument(debug_span!("with_context")).await
     }
 
-    /// Runs `work` in a context once, whatever happens. For closures that cannot be cloned.
+    /// Runs `work` in a context exactly once, without reruns after a conflict. For closures that cannot be cloned.
     ///
     /// # Errors
     /// As [`with_context`](Self::with_context), with the first conflict.
@@ -156,11 +159,11 @@ impl EventStore {
         run.instrument(debug_span!("with_context_once")).await
     }
 
-    /// Runs `work` on one consistent view of the log: later commits do not show in it.
+    /// Runs `work` on one consistent view of the log: later commits are not visible in it.
     ///
     /// # Errors
-    /// - What `work` returns.
-    /// - What the engine says if it cannot open the view.
+    /// - Any error that `work` returns.
+    /// - The engine's error if it cannot open the view.
     pub async fn with_readonly_context<F, T, E>(&self, work: F) -> Result<T, E>
     where
         F: AsyncFnOnce(&ReadContext) -> Result<T, E>,
@@ -174,7 +177,7 @@ impl EventStore {
         run.instrument(debug_span!("with_readonly_context")).await
     }
 
-    /// Reads a page of the events of one aggregate, as [`ReadContext::history`].
+    /// Reads a page of the events of one aggregate, as [`ReadContext::history`] does.
     ///
     /// # Errors
     /// As [`ReadContext::history`].
@@ -187,7 +190,7 @@ impl EventStore {
         read_history(&*self.inner.engine, &self.inner.limits, id, range).await
     }
 
-    /// A page of the global log, as [`ReadContext::read_log`].
+    /// Reads a page of the global log, as [`ReadContext::read_log`] does.
     ///
     /// # Errors
     /// As [`ReadContext::read_log`].
@@ -196,7 +199,7 @@ impl EventStore {
         read_log(&*self.inner.engine, &self.inner.limits, after, limit).await
     }
 
-    /// A page of the events with a correlation id, as [`ReadContext::read_correlated`].
+    /// Reads a page of the events with a correlation id, as [`ReadContext::read_correlated`] does.
     ///
     /// # Errors
     /// As [`ReadContext::read_correlated`].
@@ -205,68 +208,71 @@ impl EventStore {
         read_correlated(&*self.inner.engine, &self.inner.limits, correlation_id, after).await
     }
 
-    /// The position of the last event of the log that can be read now; [`Position::START`] if there is none. A
-    /// subscription that starts [after](Start::After) it is given all that comes later.
+    /// Returns the position of the last event of the log that can be read now; [`Position::START`] if the log is empty.
+    /// A subscription that starts [after](Start::After) this position receives all later events.
     ///
     /// # Errors
-    /// What the engine says.
+    /// The engine's error if it cannot read the log.
+    /// The engine's error if it cannot read the log.
     #[instrument(level = "debug", skip_all, err(level = "debug"))]
     pub async fn head(&self) -> Result<Position> {
         self.inner.engine.resolve_start(Start::End).await
     }
 
-    /// Finds out about a commit whose answer was lost ([`Error::OutcomeUnknown`]).
+    /// Looks up the outcome of a commit whose answer was lost ([`Error::OutcomeUnknown`]).
     ///
     /// # Errors
-    /// What the engine says if it cannot be asked.
+    /// The engine's error if it cannot be asked.
     #[instrument(level = "debug", skip_all, fields(%commit), err(level = "debug"))]
     pub async fn find_commit(&self, commit: CommitId) -> Result<CommitOutcome> {
         self.inner.engine.find_commit(commit).await
     }
 
-    /// Opens connections, stores the names of the types and reserves ids, so that the first context finds it done.
+    /// Opens connections, stores the names of the types and reserves ids ahead of time, so that the first context need
+    /// not.
     ///
     /// # Errors
-    /// What the engine says if it cannot.
+    /// The engine's error if any of these steps fails.
     #[instrument(level = "debug", skip_all, err(level = "debug"))]
     pub async fn warmup(&self) -> Result<()> {
         self.inner.engine.warmup(&self.inner.type_names().await?).await?;
         self.inner.ids.warmup(&*self.inner.engine).await
     }
 
-    /// Brings the schema up to what this build needs. Safe to call again, and from several processes at once.
+    /// Brings the schema up to the version that this build needs. Safe to call again, and from several processes at
+    /// once.
     ///
     /// # Errors
     /// - [`Error::CannotOpen`] if the schema is newer than this build.
-    /// - What the engine says if it cannot.
+    /// - The engine's error if a migration fails.
     #[instrument(level = "debug", skip_all, err(level = "debug"))]
     pub async fn migrate(&self) -> Result<()> {
         self.inner.engine.migrate().await
     }
 
-    /// The schema's migrations as SQL, for people who run them by other means.
+    /// Returns the schema's migrations as SQL, to be run by other means.
     #[must_use]
     pub fn migrations(&self) -> Vec<Migration> {
         self.inner.engine.migrations()
     }
 
-    /// The types that this store knows.
+    /// Returns the types that this store knows.
     #[must_use]
     pub fn registry(&self) -> &Registry {
         &self.inner.registry
     }
 
-    /// The engine, for what only it can do.
+    /// Returns the engine, to be downcast for features that only that engine has.
     #[must_use]
     pub fn engine(&self) -> &dyn StorageEngine {
         &*self.inner.engine
     }
 
-    /// Finishes what is under way and releases everything, for all clones of this store. Later calls answer
+    /// Finishes work in progress and releases all resources, for all clones of this store. Later calls return
     /// [`Error::Closed`].
     ///
     /// # Errors
-    /// What the engine says if it cannot finish.
+    /// The engine's error if work in progress cannot be finished.
     #[instrument(level = "debug", skip_all, err(level = "debug"))]
     pub async fn close(&self) -> Result<()> {
         self.inner.engine.close().await

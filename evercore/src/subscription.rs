@@ -1,6 +1,7 @@
-//! Following the log: durable subscriptions and ephemeral ones.
+//! Follows the log with durable and ephemeral subscriptions.
 //!
-//! One pull loop over the store, and wake-ups; there is no second, live path to hand over to.
+//! Every subscription reads pages of the log in one loop, and wake-ups only tell it to look earlier. There is no
+//! separate live path, and so no hand-over between reading the past and reading what is new.
 
 mod admin;
 mod builder;

@@ -1,4 +1,4 @@
-//! Gives turns to those who want the same thing, in the order in which they ask for it.
+//! Gives turns to waiters for the same key, in the order in which they ask.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -10,9 +10,9 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use crate::retry::pause;
 
-/// A queue for each key, which exists while somebody is in it. For authors of middleware.
+/// A queue for each key, which exists only while it has a waiter or a turn is held. For authors of middleware.
 ///
-/// Dropping a [`Place`] leaves its queue, and dropping a [`Turn`] gives it to the next one.
+/// Dropping a [`Place`] leaves its queue, and dropping a [`Turn`] passes it to the next waiter.
 ///
 /// # Example
 /// ```
@@ -32,23 +32,23 @@ use crate::retry::pause;
 #[derive(Debug)]
 pub struct Turns<K> {
     queues: std::sync::Mutex<HashMap<K, Queue>>,
-    /// How many queues there are, to be looked at without the lock.
+    /// The number of queues, readable without the lock.
     number: AtomicUsize,
 }
 
 #[derive(Debug, Default)]
 struct Queue {
-    /// Those that wait, and the one whose turn it is.
+    /// The number of waiters, plus the holder of the turn.
     places: usize,
     gate: Arc<Gate>,
 }
 
 #[derive(Debug, Default)]
 struct Gate {
-    /// Held by the first of those that wait, while it waits for the present turn to be given back: in the order in which
-    /// they came.
+    /// The lock that waiters queue for, in order of arrival. Its holder is the next in line, and waits for the inner
+    /// lock, which is the present turn.
     line: Mutex<Arc<Mutex<()>>>,
-    /// How many turns were given.
+    /// The number of turns that were given.
     given: AtomicU64,
 }
 
@@ -60,27 +60,27 @@ pub struct Place<K: Eq + Hash> {
     gate: Arc<Gate>,
 }
 
-/// The right to go on.
+/// The right to proceed, until dropped.
 #[derive(Debug)]
 pub struct Turn<K: Eq + Hash> {
-    // Passed on before the place is given up: else the queue could go, and come again with a turn to give, while this one
-    // is still held.
+    // Dropped first, before the place: otherwise the queue could be removed, and a new one for the same key could give
+    // a turn, while this turn is still held.
     _held: OwnedMutexGuard<()>,
     place: Place<K>,
-    /// How many were given before it.
+    /// The number of turns that were given before this one.
     number: u64,
     overtakes: bool,
 }
 
 impl<K: Clone + Eq + Hash> Turns<K> {
-    /// Queues for all keys, with nobody in them.
+    /// Creates queues for all keys, all of them empty.
     #[must_use]
     pub fn new() -> Self {
         Self { queues: std::sync::Mutex::default(), number: AtomicUsize::new(0) }
     }
 
-    /// Returns a place at the end of the queue for a key; `None` if more than `max_waiting` wait in it, besides the one
-    /// whose turn it is.
+    /// Returns a place at the end of the queue for a key; `None` if `max_waiting` places already wait in it, besides
+    /// the one whose turn it is.
     pub fn enter(self: &Arc<Self>, key: K, max_waiting: usize) -> Option<Place<K>> {
         let mut queues = self.lock();
         let queue = queues.entry(key.clone()).or_default();
@@ -93,14 +93,14 @@ impl<K: Clone + Eq + Hash> Turns<K> {
         Some(Place { turns: Arc::clone(self), key, gate })
     }
 
-    /// Whether somebody is in the queue for a key.
+    /// Returns whether the queue for a key has a waiter or a holder.
     pub fn has_queue(&self, key: &K) -> bool {
         !self.is_empty() && self.lock().contains_key(key)
     }
 }
 
 impl<K: Eq + Hash> Turns<K> {
-    /// Whether nobody is in any queue. A hint, at the price of a load.
+    /// Returns whether all queues are empty. A hint that takes no lock.
     pub fn is_empty(&self) -> bool {
         self.number.load(Ordering::Relaxed) == 0
     }
@@ -127,7 +127,7 @@ impl<K: Clone + Eq + Hash> Default for Turns<K> {
 }
 
 impl<K: Eq + Hash> Place<K> {
-    /// Waits for its turn.
+    /// Waits until it is this place's turn.
     pub async fn turn(self) -> Turn<K> {
         let gate = Arc::clone(&self.gate);
         let present = gate.line.lock().await;
@@ -135,8 +135,9 @@ impl<K: Eq + Hash> Place<K> {
         self.taken(held, false)
     }
 
-    /// Waits for its turn, which comes beside the one before if that is not given back within `patience` from when this
-    /// one is next. Those behind it wait for it, and no longer for the other.
+    /// Waits until it is this place's turn. If the turn before is not given back within `patience`, counted from when
+    /// this place is the next in line, this turn starts beside it. Later places then wait for this turn, and no longer
+    /// for the overtaken one.
     pub async fn turn_within(self, patience: Duration) -> Turn<K> {
         let gate = Arc::clone(&self.gate);
         let mut present = gate.line.lock().await;
@@ -160,17 +161,17 @@ impl<K: Eq + Hash> Place<K> {
 }
 
 impl<K: Eq + Hash> Turn<K> {
-    /// What it is the turn for.
+    /// Returns the key of the queue.
     pub const fn key(&self) -> &K {
         &self.place.key
     }
 
-    /// Whether it came before the one before it was given back.
+    /// Returns whether this turn started before the previous one was given back.
     pub const fn overtakes(&self) -> bool {
         self.overtakes
     }
 
-    /// Whether another one has overtaken it.
+    /// Returns whether another turn has overtaken this one.
     pub fn is_over(&self) -> bool {
         self.place.gate.given.load(Ordering::Relaxed) != self.number + 1
     }
@@ -240,7 +241,7 @@ mod tests {
         assert!(turns.enter(1, 0).is_some(), "the turn itself needs no waiting");
     }
 
-    /// The clock stands still unless all wait for it.
+    /// Tokio's paused clock advances only while all tasks wait for it.
     #[tokio::test(start_paused = true)]
     async fn a_turn_that_lasts_too_long_is_overtaken_by_the_next_one_alone() {
         let turns = Arc::new(Turns::new());

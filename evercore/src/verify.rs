@@ -1,4 +1,4 @@
-//! Checks that what is stored is what a store would have written.
+//! Checks the stored data for inconsistencies.
 
 mod aggregates;
 mod chain;
@@ -24,15 +24,15 @@ pub use finding::{AggregateAt, EventAt, Finding, Numbered};
 use notes::{Listener, Notes};
 pub use report::{UnknownKind, Verified, VerifyReport};
 
-/// How many findings are kept, unless something else is asked for.
+/// The default number of findings that a report keeps.
 const KEPT_FINDINGS: usize = 1_000;
 
 impl EventStore {
-    /// Checks that what is stored is what a store would have written. For operators: after a crash of a disk, a restored
-    /// backup or a change by hand, and now and then.
+    /// Checks the stored data for inconsistencies. For operators: after a disk failure, a restored backup or a change
+    /// by hand, and now and then.
     ///
-    /// It reads all of it, page by page, in memory that does not grow with the log, and writes nothing. Others may write
-    /// meanwhile, and what they write raises no alarm. No transaction stays open between pages.
+    /// The check reads all data page by page, in memory that does not grow with the log, and writes nothing. Other
+    /// processes may write meanwhile without raising a false alarm. No transaction stays open between pages.
     ///
     /// # Example
     /// ```
@@ -60,22 +60,22 @@ impl EventStore {
     }
 }
 
-/// Checks what is stored. Made by [`EventStore::verify`].
+/// Checks the stored data. Made by [`EventStore::verify`].
 ///
 /// # What is checked
-/// - The sequences of each aggregate are 1, 2, 3 …, and their positions grow. No position is there twice.
-/// - Each event belongs to an aggregate, of the type that its own type is of.
-/// - Each event of a type that this program knows can be read, in its present shape. Those of other types are counted.
-/// - Natural keys are well formed, and no two aggregates of a type hold the same.
-/// - Snapshots in the shape that this program reads are the state that its events lead to, as it is written; no snapshot
-///   is beyond the last event. Not compared are snapshots of other shapes, and those of aggregates with events up to
-///   there that this program cannot read.
-/// - Cursors of subscriptions are not past the last event; parked events are there, and were come to; leases have an
-///   owner and an end.
-/// - Commits refer to events that are there.
-/// - The numbers that are given next are not in use.
-/// - Where events are [chained](crate::EventStoreBuilder::chain_events), each is what its hash was made of, and so are the
-///   digest that is [expected](Self::expect_digest) and the snapshots.
+/// - The sequences of each aggregate are 1, 2, 3 …, and their positions increase. No two events share a position.
+/// - Each event belongs to an aggregate, and its own type to the type of that aggregate.
+/// - Each event of a type that this program knows can be read in its present shape. Events of other types are counted.
+/// - Natural keys are well formed, and no two aggregates of a type have the same.
+/// - Each snapshot in the shape that this program reads equals the state that its events lead to, and no snapshot is
+///   beyond the last event. A snapshot is not compared if it has another shape, or if this program cannot read all of
+///   its events.
+/// - No cursor of a subscription is past the last event; every parked event exists, at or before its partition's
+///   cursor; and every lease has both an owner and an end, or neither.
+/// - Commits refer to events that exist.
+/// - The next ids, positions and lease tokens that the database will give out are not in use.
+/// - Each event that is [chained](crate::EventStoreBuilder::chain_events) matches its hash, and so do the snapshots and
+///   the digest that is [expected](Self::expect_digest).
 #[must_use = "nothing is checked before it is run"]
 pub struct Verify<'a> {
     store: Arc<Shared>,
@@ -89,60 +89,59 @@ pub struct Verify<'a> {
 
 type NameOf<'s> = std::pin::Pin<Box<dyn Future<Output = Result<&'static str>> + Send + 's>>;
 
-/// What is looked at.
+/// The part of the data to check.
 #[derive(Clone, Copy, Debug)]
 enum Scope {
     Whole,
-    /// Aggregates of the type with this stored name.
+    /// The aggregates of the type with this stored name.
     OfType(&'static str),
 }
 
 impl<'a> Verify<'a> {
-    /// Looks at aggregates of this type only, with their events, keys and snapshots, and not at subscriptions and commits.
+    /// Checks only aggregates of this type, with their events, keys and snapshots, and no subscriptions or commits.
     pub fn aggregates<T: Aggregate>(mut self) -> Self {
         self.only = Some(|store| Box::pin(store.stored_name::<T>()));
         self
     }
 
-    /// Sets how many aggregates, events and other rows are read at a time, at least 1. Default:
-    /// [`Limits::page_events`](crate::Limits::page_events). A page is in memory as a whole, with payloads and snapshots.
+    /// Sets how many aggregates, events and other rows are read at a time, at least 1. A page is held in memory as a
+    /// whole, with payloads and snapshots. Default: [`Limits::page_events`](crate::Limits::page_events).
     pub fn page_size(mut self, rows: u32) -> Self {
         self.page_size = Some(rows);
         self
     }
 
-    /// Sets how many findings the report keeps; all are counted. Default: 1000.
+    /// Sets how many findings the report keeps. All are counted. Default: 1000.
     pub fn keep_findings(mut self, most: usize) -> Self {
         self.kept = most;
         self
     }
 
-    /// Expects the digest that an earlier verification [has given](VerifyReport::digest): what was changed or cut off since,
-    /// of what it is of, is a finding. Where one type alone is looked at, nothing is expected.
+    /// Expects the digest that an earlier verification [returned](VerifyReport::digest). If the events that it covers
+    /// were changed or cut off since, that is a finding. Has no effect if only one aggregate type is checked.
     pub fn expect_digest(mut self, digest: LogDigest) -> Self {
         self.expected = Some(digest);
         self
     }
 
-    /// Tells of each finding as it is made, also of those that the report does not keep.
+    /// Calls `tell` with each finding as it is made, including those that the report does not keep.
     pub fn on_finding(mut self, tell: impl FnMut(&Finding) + Send + 'a) -> Self {
         self.on_finding = Some(Box::new(tell));
         self
     }
 
-    /// Tells after each page how much was looked at so far.
+    /// Calls `tell` after each page with the counts so far.
     pub fn on_progress(mut self, tell: impl FnMut(&Verified) + Send + 'a) -> Self {
         self.on_progress = Some(Box::new(tell));
         self
     }
 
-    /// Looks at everything, once. What is wrong is in the report; dropping the future ends it.
+    /// Runs the check once and returns its findings in a report. Dropping the future ends the check.
     ///
     /// # Errors
     /// - [`Error::InvalidNumber`] for a page of no rows.
     /// - [`Error::Unregistered`] if the store does not know the type that it is limited to.
-    /// - What the engine says if it cannot read: what was found until then was told to
-    ///   [`on_finding`](Self::on_finding).
+    /// - The engine's errors, if it cannot read. Findings up to then were passed to [`on_finding`](Self::on_finding).
     pub async fn run(self) -> Result<VerifyReport> {
         self.check().instrument(debug_span!("verify")).await
     }
@@ -197,7 +196,7 @@ async fn check(
     let highest_token = subscriptions::check_subscriptions(inspection, page_size, notes).await?;
     subscriptions::check_parked(inspection, page_size, notes).await?;
 
-    // Read last: what is in use by then was given before.
+    // Read last: every number that was found in use above was given out before now.
     let LastGiven { position, aggregate_id, token } = inspection.last_given().await?;
     let given = [
         (Numbered::Positions, position, highest_position),
@@ -212,7 +211,8 @@ async fn check(
     Ok(digest)
 }
 
-/// The digest as of now, unless a standby does not know what now is; and last the one that is expected.
+/// Makes the digests to compute: one up to the present end of the log, except on a standby, which does not know that
+/// end; and after it the one to compare with the expected digest.
 async fn digests(store: &Shared, expected: Option<LogDigest>) -> Result<Vec<Digesting>> {
     let head = match store.engine.resolve_start(Start::End).await {
         Ok(head) => Some(head),

@@ -1,4 +1,4 @@
-//! Accounts: what can happen to them, and by which rules. Nothing here knows of a store.
+//! Defines accounts: their events, commands and rules. The module is independent of any store.
 
 use evercore::{Aggregate, Apply, Decide, Decision, EventMeta, Sequence, event, state_event};
 
@@ -61,7 +61,7 @@ pub(crate) struct Withdraw {
     pub(crate) amount: i64,
 }
 
-/// Pays out what is left, and closes the account for good.
+/// Pays out the balance, and closes the account permanently.
 pub(crate) struct Close;
 
 #[derive(Debug, PartialEq, thiserror::Error)]
@@ -130,7 +130,7 @@ impl Decide<Close> for Account {
 }
 
 impl Account {
-    /// What is true of all money that moves.
+    /// Checks the rules of all movements of money.
     fn check_move(&self, amount: i64) -> Result<(), BankError> {
         if self.is_closed {
             Err(BankError::Closed)

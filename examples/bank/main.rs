@@ -1,6 +1,6 @@
-//! The smallest whole program: accounts that are opened, paid into, and transferred between.
+//! A small complete program: accounts that are opened, paid into, and transferred between.
 //!
-//! `cargo run --example bank` keeps its accounts in `bank.db`; run it again and they have moved on.
+//! `cargo run --example bank` keeps its accounts in `bank.db`. Each further run adds to them.
 
 mod domain;
 
@@ -12,7 +12,7 @@ use evercore_sqlite as _;
 
 type Outcome = Result<(), CommandError<BankError>>;
 
-/// Opens an account, unless there is one with this number already.
+/// Opens an account, unless one with this number exists.
 async fn open(store: &EventStore, iban: &str, owner: &str) -> Outcome {
     let command = Open { owner: owner.to_owned() };
     match store.execute::<Account, _>(Target::key_or_new(iban)?, command).await {
@@ -29,7 +29,7 @@ async fn withdraw(store: &EventStore, iban: &str, amount: i64) -> Outcome {
     store.execute::<Account, _>(iban, Withdraw { amount }).await.map(drop)
 }
 
-/// Both accounts change, or neither does.
+/// Transfers money in one commit: both accounts change, or neither does.
 async fn transfer(store: &EventStore, from: &str, to: &str, amount: i64) -> Outcome {
     store
         .with_context(async |ctx| {
@@ -41,7 +41,7 @@ async fn transfer(store: &EventStore, from: &str, to: &str, amount: i64) -> Outc
         .await
 }
 
-/// An account without a number, for as long as someone saves. Closing it pays out what is left.
+/// Opens a savings account without a number, and closes it, which pays out the balance.
 async fn save_for_a_while(store: &EventStore, owner: &str, amount: i64) -> Outcome {
     let command = Open { owner: owner.to_owned() };
     let savings = store.execute::<Account, _>(Target::New, command).await?.id();
@@ -63,7 +63,7 @@ const GRACE: &str = "DE89370400440532013000";
 /// Opens two accounts and moves money between them.
 #[derive(Parser)]
 struct Args {
-    /// Where the accounts are kept.
+    /// The URL of the database of the accounts.
     #[arg(long, default_value = "sqlite://bank.db")]
     db: String,
 }

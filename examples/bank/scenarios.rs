@@ -1,4 +1,4 @@
-//! The bank's rules, as scenarios: `cargo test -p evercore-examples --test bank`.
+//! Tests the bank's rules with scenarios: `cargo test -p evercore-examples --test bank`.
 
 mod domain;
 

@@ -1,4 +1,4 @@
-//! Balances in memory, for as long as they are true.
+//! Caches balances in memory, for as long as they are valid.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,17 +11,17 @@ use crate::Account;
 /// The most balances that are kept.
 const MOST: usize = 10_000;
 
-/// Balances of accounts, from the store when they are not at hand.
+/// A cache of account balances, which reads missing ones from the store.
 pub(crate) struct Cache {
     store: EventStore,
     kept: Arc<Kept>,
 }
 
-/// What the subscription's handler and those who ask share.
+/// The state shared by the subscription's handler and the readers of the cache.
 #[derive(Default)]
 struct Kept {
     balances: Mutex<Balances>,
-    /// How many events have made the cache forget something; `None` before it follows the log.
+    /// The number of events that have invalidated a balance; `None` while the cache does not follow the log.
     forgotten: watch::Sender<Option<u64>>,
 }
 
@@ -32,7 +32,8 @@ struct Balances {
     misses: u64,
 }
 
-/// The log is followed. Once this is dropped, nobody tells of changes any more, and nothing is kept.
+/// A guard that exists while the cache follows the log. Once it is dropped, changes are not noticed any more, so the
+/// cache is emptied and stays empty.
 struct Followed<'a>(&'a Kept);
 
 impl Drop for Followed<'_> {
@@ -48,9 +49,9 @@ impl Cache {
         Arc::new(Self { store: store.clone(), kept: Arc::default() })
     }
 
-    /// Forgets what changes, for as long as the future is polled.
+    /// Removes balances that change, for as long as the future is polled.
     pub(crate) async fn follow(&self) -> Result<(), Error> {
-        // What is kept from now on was read after this position, so whatever changes it comes after it.
+        // Balances cached from now on are read after this position, so any event that changes them comes after it.
         let head = self.store.head().await?;
         let _followed = self.kept.followed();
         let kept = Arc::clone(&self.kept);
@@ -73,12 +74,12 @@ impl Cache {
         Ok(balance)
     }
 
-    /// Returns once the log is followed.
+    /// Waits until the cache follows the log.
     pub(crate) async fn followed(&self) {
         self.wait_until(|forgotten| forgotten.is_some()).await;
     }
 
-    /// Returns once more has been forgotten than so much.
+    /// Waits until more than `before` events have invalidated a balance.
     pub(crate) async fn forgets_more_than(&self, before: u64) {
         self.wait_until(|forgotten| forgotten.is_some_and(|forgotten| forgotten > before)).await;
     }
@@ -97,7 +98,7 @@ impl Cache {
 
     async fn wait_until(&self, is_so: impl Fn(Option<u64>) -> bool) {
         let mut forgotten = self.kept.forgotten.subscribe();
-        // It cannot fail: the sender lives as long as the cache.
+        // Cannot fail: the sender lives as long as the cache.
         let _changed = forgotten.wait_for(|forgotten| is_so(*forgotten)).await;
     }
 }
@@ -118,7 +119,8 @@ impl Kept {
         found
     }
 
-    /// Keeps a balance, unless something was forgotten since before it was read: it might be older than that.
+    /// Caches a balance, unless an event has invalidated one since before it was read: the balance might be out of
+    /// date.
     fn keep(&self, account: AggregateId, balance: i64, before: Option<u64>) {
         let mut balances = self.balances();
         if before.is_none() || *self.forgotten.borrow() != before {

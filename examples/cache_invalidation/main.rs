@@ -1,12 +1,12 @@
-//! A cache of account balances that an ephemeral subscription keeps honest.
+//! Caches account balances, and invalidates them with an ephemeral subscription.
 //!
 //! ```sh
 //! cargo run --example cache_invalidation
 //! ```
 //!
 //! Two stores on one file stand for two processes: one takes deposits, the other answers from its cache. The cache
-//! follows the log and forgets an account as soon as the other has changed it. Nothing of the subscription is stored:
-//! a program that is started again begins with an empty cache, and so needs no old events.
+//! follows the log and removes an account as soon as the other process has changed it. The subscription stores nothing:
+//! after a restart, the program begins with an empty cache, and so needs no old events.
 
 mod cache;
 
@@ -35,14 +35,14 @@ impl Apply<MoneyDeposited> for Account {
     }
 }
 
-/// Answers from a cache while somebody else takes deposits.
+/// Answers from a cache while another process takes deposits.
 #[derive(Parser)]
 struct Args {
-    /// The file that the accounts are kept in.
+    /// The file of the accounts.
     #[arg(long, default_value = "cache.db")]
     db: String,
 
-    /// How many deposits are taken.
+    /// The number of deposits.
     #[arg(long, default_value_t = 5)]
     deposits: u32,
 }
@@ -57,7 +57,7 @@ async fn run(Args { db, deposits }: Args) -> anyhow::Result<Arc<Cache>> {
     let (bank, shop) = (EventStore::connect(&url).await?, EventStore::connect(&url).await?);
     let account = deposit(&bank, None).await?;
     let cache = Cache::new(&shop);
-    // Whichever ends first ends the other.
+    // The first one to end also ends the other.
     tokio::select! {
         ended = cache.follow() => ended?,
         served = serve(&bank, &cache, account, deposits) => served?,

@@ -10,7 +10,7 @@ fn args(db: &Path, deposits: u32) -> Args {
 async fn the_cache_answers_until_the_account_changes_elsewhere() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let cache = run(args(&folder.path().join("cache.db"), 10)).await?;
-    // Of each round, one answer comes from the store, and one from the cache.
+    // In each round, one answer comes from the store, and one from the cache.
     assert_eq!((cache.hits(), cache.misses()), (10, 11));
     Ok(())
 }
@@ -26,7 +26,7 @@ async fn a_balance_is_never_older_than_what_was_forgotten() -> anyhow::Result<()
         cache.followed().await;
         for round in 1..=20 {
             let forgotten = cache.forgotten();
-            // Asked while it changes, it may be told of either.
+            // A query during the change may get the old or the new balance.
             let (changed, asked) =
                 tokio::join!(deposit(&bank, Some(account)), cache.balance(account));
             changed?;

@@ -1,4 +1,4 @@
-//! The program as it began: it counts in euros, and says more than one thing at a time.
+//! The first generation of the program: it counts in euros, and has events with more than one meaning.
 
 use evercore::{Aggregate, AggregateId, Apply, Error, EventMeta, EventStore, Registry, event};
 
@@ -9,18 +9,18 @@ struct Account {
     euros: i64,
 }
 
-/// Opened, and something paid in at once.
+/// The account was opened, with a first deposit.
 #[event(aggregate = Account, name = "opened")]
 struct Opened {
     owner: String,
     euros: i64,
 }
 
-/// A number and nothing else.
+/// A deposit, as a bare number.
 #[event(aggregate = Account, name = "deposited")]
 struct Deposited(i64);
 
-/// Nobody has ever asked for it since.
+/// An event that later generations do not need.
 #[event(aggregate = Account, name = "statement-printed")]
 struct StatementPrinted;
 

@@ -1,15 +1,15 @@
-//! Events that outlive the code that wrote them.
+//! Reads events that have outlived the code that wrote them.
 //!
 //! ```sh
 //! cargo run --example evolution
 //! ```
 //!
-//! Three generations of one program write the same story to one file, each in its own words. The one of today then reads
-//! all three: by typed and raw upcasters, by aliases, and by splitting and dropping what it retired. The states are the
-//! same, and nothing that was stored has changed.
+//! Three generations of one program write the same story to one file, each with its own events. The present one then
+//! reads all three: with typed and raw upcasters, with aliases, and by splitting and dropping retired events. The
+//! states are the same, and no stored event has changed.
 //!
-//! A real program has one generation in it and takes the types that are linked. Here there are three, so that each store
-//! is given the registry of its own.
+//! A real program contains only one generation and uses the types that are linked. This one contains three, so each
+//! store is given the registry of its generation.
 
 mod first;
 mod present;
@@ -23,10 +23,10 @@ use evercore_sqlite as _;
 
 use present::{Account, MoneyDeposited};
 
-/// Reads what three generations of a program have written.
+/// Reads the events that three generations of a program have written.
 #[derive(Parser)]
 struct Args {
-    /// The file that they write to.
+    /// The file of the events.
     #[arg(long, default_value = "evolution.db")]
     db: String,
 }
@@ -55,7 +55,7 @@ async fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Writes a story by each generation, and reads all of them by the last one.
+/// Writes a story with each generation, and reads all of them with the last one.
 async fn run(url: &str) -> anyhow::Result<Vec<Story>> {
     let accounts = [
         ("The first generation", first::write(&open(url, first::registry()).await?).await?),
@@ -75,7 +75,7 @@ async fn load(store: &EventStore, id: AggregateId) -> evercore::Result<Account> 
     store.with_readonly_context(async |ctx| Ok(ctx.load::<Account>(id).await?.into_state())).await
 }
 
-/// What a subscription makes of all deposits, whatever they were stored as.
+/// Collects all deposits with a subscription, in whichever version they were stored.
 async fn deposits(url: &str) -> anyhow::Result<Vec<i64>> {
     let store = open(url, present::registry()).await?;
     let deposits: Arc<Mutex<Vec<i64>>> = Arc::default();

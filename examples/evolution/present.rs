@@ -1,4 +1,4 @@
-//! The program of today. It has other names for things, knows currencies, and says one thing at a time.
+//! The present generation of the program: it has new names, knows currencies, and has one meaning per event.
 
 use evercore::{
     Aggregate, AggregateId, Apply, BoxError, Error, EventMeta, EventStore, Parts, Registry, Split,
@@ -7,7 +7,7 @@ use evercore::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// By its alias, a database that older programs have filled is read and written under the name that it has.
+/// The alias makes a database of older programs keep the name that it has stored.
 #[derive(Aggregate, Clone, Debug, Default, PartialEq)]
 #[aggregate(name = "account", aliases = ["client-account"])]
 pub(crate) struct Account {
@@ -21,7 +21,7 @@ struct AccountOpened {
     owner: String,
 }
 
-/// Of version 1 there is no type any more: it is changed as JSON, into what version 2 looked like.
+/// Version 1 has no type any more: it is converted as JSON to the shape of version 2.
 #[event(
     aggregate = Account,
     name = "money-deposited",
@@ -51,7 +51,7 @@ impl Upcast<DepositedV2> for MoneyDeposited {
     }
 }
 
-/// What said two things at once is read as two events.
+/// A retired event with two meanings, which is read as two events.
 #[retired_event(aggregate = Account, name = "opened", into = [AccountOpened, MoneyDeposited])]
 struct Opened {
     owner: String,
@@ -68,7 +68,7 @@ impl Split for Opened {
     }
 }
 
-/// Where it is stored, nothing happens.
+/// A retired event that is dropped when it is read.
 #[retired_event(aggregate = Account, name = "statement-printed")]
 struct StatementPrinted;
 

@@ -1,4 +1,5 @@
-//! Two years on, it counts in cents: version 2 of a deposit, and the shape of version 1 to read the older ones.
+//! The second generation of the program: it counts in cents, with version 2 of a deposit, and the shape of version 1 to
+//! read older ones.
 
 use evercore::{
     Aggregate, AggregateId, Apply, BoxError, Error, EventMeta, EventStore, Registry, Upcast, event,

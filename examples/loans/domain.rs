@@ -1,4 +1,4 @@
-//! A loan application, its offers, and the work done on it.
+//! Defines a loan application, its offers, and the work done on it.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,9 +13,9 @@ use serde::{Deserialize, Serialize};
 pub(crate) struct LoanApplication {
     pub(crate) amount_requested: i64,
     pub(crate) step: Option<ApplicationStep>,
-    /// How many offers have reached each step.
+    /// The number of offers that have reached each step.
     pub(crate) offers: BTreeMap<OfferStep, u32>,
-    /// Where each work item stands.
+    /// The lifecycle of each work item.
     pub(crate) work: BTreeMap<WorkItem, Lifecycle>,
     /// The line of the log that the last event came from.
     pub(crate) last_line: u64,
@@ -42,7 +42,7 @@ pub(crate) struct WorkItemMoved {
     pub(crate) to: Lifecycle,
 }
 
-/// Names that are written in the log and in payloads alike.
+/// Defines an enum whose variants have the same names in the log and in payloads.
 macro_rules! names {
     ($(#[$meta:meta])* $type:ident { $($variant:ident = $name:literal,)+ }) => {
         $(#[$meta])*
@@ -69,7 +69,7 @@ macro_rules! names {
 }
 
 names! {
-    /// What has become of an application.
+    /// The steps of an application.
     ApplicationStep {
         Submitted = "A_SUBMITTED",
         PartlySubmitted = "A_PARTLYSUBMITTED",
@@ -85,7 +85,7 @@ names! {
 }
 
 names! {
-    /// What has become of an offer.
+    /// The steps of an offer.
     OfferStep {
         Selected = "O_SELECTED",
         Created = "O_CREATED",
@@ -98,7 +98,7 @@ names! {
 }
 
 names! {
-    /// Work that people do on an application. The bank is Dutch, and so are its names.
+    /// Work that people do on an application. The bank is Dutch, and so are the names.
     WorkItem {
         FollowUpLeads = "W_Afhandelen leads",
         CompleteApplication = "W_Completeren aanvraag",
@@ -111,7 +111,7 @@ names! {
 }
 
 names! {
-    /// Where a work item stands.
+    /// The lifecycle of a work item.
     Lifecycle {
         Scheduled = "SCHEDULE",
         Started = "START",

@@ -1,4 +1,4 @@
-//! How often what has happened, and how long it took.
+//! Counts activities and the durations of cases.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,12 +7,12 @@ use chrono::{DateTime, Utc};
 
 use crate::domain::Lifecycle;
 
-/// How often what has happened, and how long it took.
+/// The numbers of activities, and the durations of cases.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Figures {
     /// The number of events by activity and lifecycle.
     pub(crate) activities: BTreeMap<(String, Lifecycle), u64>,
-    /// The number of cases by how long they took.
+    /// The number of cases by their duration.
     pub(crate) durations: BTreeMap<Duration, u64>,
 }
 
@@ -23,7 +23,7 @@ pub(crate) struct Span {
     pub(crate) last_at: i64,
 }
 
-/// How long a case took, roughly.
+/// The duration of a case, as a rough class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Duration {
     Minute,
@@ -36,7 +36,7 @@ pub(crate) enum Duration {
     Longer,
 }
 
-/// Each but the last, with its name and the days that it ends before.
+/// Each class but the last, with its name and its upper bound in days, which is exclusive.
 const DURATIONS: [(Duration, &str, f64); 7] = [
     (Duration::Minute, "under a minute", 1.0 / 1_440.0),
     (Duration::Hour, "under an hour", 1.0 / 24.0),
@@ -53,7 +53,7 @@ impl Span {
         Self { first_at: at, last_at: at }
     }
 
-    /// The span of both.
+    /// Returns the span that covers both.
     pub(crate) fn and(self, other: Self) -> Self {
         Self {
             first_at: self.first_at.min(other.first_at),
@@ -84,7 +84,7 @@ impl fmt::Display for Duration {
     }
 }
 
-/// As charts.
+/// Formats the figures as charts.
 impl fmt::Display for Figures {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut activities = BTreeMap::<&str, u64>::new();
@@ -106,7 +106,7 @@ fn chart<K: fmt::Display>(
     let most = counts.values().copied().max().unwrap_or(0).max(1);
     writeln!(f, "{title}")?;
     for (name, &count) in counts {
-        // Something is not nothing.
+        // Any count above zero has a visible bar.
         let length = (count * WIDTH).div_ceil(most);
         let bar = "█".repeat(usize::try_from(length).unwrap_or(0));
         writeln!(f, "{name:<32} {count:>9}  {bar}")?;

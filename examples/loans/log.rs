@@ -14,19 +14,19 @@ use flate2::read::MultiGzDecoder;
 
 use crate::domain::{ApplicationStep, Lifecycle, OfferStep, WorkItem};
 
-/// What happened, case by case.
+/// The entries of the log, by case.
 #[derive(Debug, Default)]
 pub(crate) struct Log {
-    /// In the order of their first entries.
+    /// The cases, in the order of their first entries.
     pub(crate) cases: Vec<Case>,
-    /// Lines that say nothing that can be understood.
+    /// The lines that cannot be parsed.
     pub(crate) broken: Vec<BrokenLine>,
 }
 
 #[derive(Debug)]
 pub(crate) struct Case {
     pub(crate) id: String,
-    /// In the order of the log.
+    /// The entries of the case, in the order of the log.
     pub(crate) entries: Vec<Entry>,
 }
 
@@ -62,9 +62,10 @@ impl Log {
         log.with_context(|| format!("cannot read {}", path.display()))
     }
 
-    /// Reads text. Fails only if no more of it can be had; a broken line is set aside.
+    /// Reads text. Fails only if the text cannot be read further; a line that cannot be parsed is collected in
+    /// `broken`.
     pub(crate) fn read(text: impl Read) -> anyhow::Result<Self> {
-        // Without quoting, what is wrong with a line cannot reach the next one.
+        // Without quoting, a mistake in one line cannot affect the next one.
         let mut lines = csv::ReaderBuilder::new().quoting(false).flexible(true).from_reader(text);
         let mut log = Self::default();
         let mut by_id = HashMap::new();

@@ -1,14 +1,14 @@
-//! Replays a real loan-application log, case by case, and says what became of the applications.
+//! Replays a real loan-application log, case by case, and reports the outcomes of the applications.
 //!
 //! ```sh
 //! cargo run --release --example loans -- --log bpic2012.csv.gz --db loans.db
 //! ```
 //!
-//! The log is the BPI Challenge 2012 (doi:10.4121/uuid:3926db30-f712-4394-aebc-75976070e91f) as CSV. Stop the program
-//! when you like: the next run goes on where it was. Without `--log` it replays a small sample.
+//! The log is the BPI Challenge 2012 (doi:10.4121/uuid:3926db30-f712-4394-aebc-75976070e91f) as CSV. The program can be
+//! stopped at any time: the next run continues where it was. Without `--log` it replays a small sample.
 //!
-//! In the end, a subscription counts what is in the store, in tables of its own beside it (`read_model.rs`), and the
-//! program draws what it has found.
+//! In the end, a subscription counts the events of the store, in tables of its own in the same database
+//! (`read_model.rs`), and the program draws the figures as charts.
 
 mod domain;
 mod figures;
@@ -30,17 +30,17 @@ use log::Log;
 use read_model::ReadModel;
 use report::Totals;
 
-/// A few cases in the shape of the real ones.
+/// A few cases in the format of the real log.
 const SAMPLE: &str = include_str!("sample.csv");
 
-/// Replays a loan-application log and says what became of the applications.
+/// Replays a loan-application log and reports the outcomes of the applications.
 #[derive(Parser)]
 struct Args {
-    /// The log, as CSV or CSV in gzip. A small sample if there is none.
+    /// The log, as CSV, which may be compressed with gzip. If not given, a small sample.
     #[arg(long)]
     log: Option<PathBuf>,
 
-    /// Where the events are kept: a file for SQLite, or a storage URL.
+    /// The database of the events: a file for SQLite, or a storage URL.
     #[arg(long, default_value = "loans.db")]
     db: String,
 
@@ -48,7 +48,7 @@ struct Args {
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=5_000))]
     batch: u32,
 
-    /// The case to tell; the log's first if not given.
+    /// The case to show; the log's first if not given.
     #[arg(long)]
     case: Option<String>,
 }
@@ -110,7 +110,7 @@ async fn catch_up(read_model: ReadModel, store: &EventStore) -> anyhow::Result<(
     Ok(())
 }
 
-/// Prints, and does not mind if whoever reads has seen enough.
+/// Prints a text. A reader that has closed the pipe is no error.
 fn print(text: &str) -> anyhow::Result<()> {
     match std::io::stdout().write_all(text.as_bytes()) {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),

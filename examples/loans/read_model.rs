@@ -1,7 +1,7 @@
-//! Figures that a subscription keeps in tables of their own, in the database of the events.
+//! Keeps figures with a subscription, in tables of their own in the database of the events.
 //!
-//! Each batch of events and the place of the subscription are committed together, so that every event is counted once,
-//! however often the program is killed.
+//! Each batch of events is counted in the same transaction in which the subscription's cursor moves, so that every
+//! event is counted once, even if the program is killed.
 
 mod postgres;
 mod sqlite;
@@ -30,17 +30,17 @@ const STRETCH_CASE: &str = include_str!("read_model/stretch_case.sql");
 const READ_ACTIVITIES: &str = "SELECT activity, lifecycle, events FROM loan_activities";
 const READ_CASES: &str = "SELECT first_at, last_at FROM loan_cases";
 
-/// How often to look how far it is.
+/// The interval between two queries for the progress.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
-/// Which engine keeps the tables.
+/// The engine that keeps the tables.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum ReadModel {
     Postgres,
     Sqlite,
 }
 
-/// What a batch adds to the figures.
+/// The additions of a batch to the figures.
 #[derive(Default)]
 struct Additions {
     activities: BTreeMap<(String, Lifecycle), i64>,
@@ -48,12 +48,12 @@ struct Additions {
 }
 
 impl ReadModel {
-    /// For the store at a URL.
+    /// Returns the read model for the store at a URL.
     pub(crate) fn at(url: &str) -> Self {
         if url.starts_with("postgres") { Self::Postgres } else { Self::Sqlite }
     }
 
-    /// Works until all events of the store are counted. `show` is told now and then how far it is.
+    /// Works until all events of the store are counted. `show` is called with the progress from time to time.
     pub(crate) async fn catch_up(
         self,
         store: &EventStore,
@@ -65,7 +65,7 @@ impl ReadModel {
             .subscription(NAME)
             .aggregate::<LoanApplication>()
             .batch_size(1_000)
-            // If an earlier run was killed, its lease has to end first.
+            // If an earlier run was killed, its lease must end first.
             .lease(Duration::from_secs(5))
             .wait_for_lease()
             .stop_on(stop.clone());
@@ -84,7 +84,7 @@ impl ReadModel {
         Ok(keeping.await?)
     }
 
-    /// What the tables say.
+    /// Reads the figures from the tables.
     pub(crate) async fn read(self, store: &EventStore) -> anyhow::Result<Figures> {
         let (activities, cases) = match self {
             Self::Postgres => postgres::read(store).await?,

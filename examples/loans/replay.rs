@@ -1,4 +1,4 @@
-//! Brings the log into the store, and goes on where an earlier run was stopped.
+//! Replays the log into the store, and continues where an earlier run was stopped.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -11,11 +11,11 @@ use crate::domain::{
 };
 use crate::log::{Activity, Case, Entry};
 
-/// Contexts at work at the same time: while one's commit is on its way to the disk, the next ones load their cases.
+/// The number of concurrent contexts: while one commit is on its way to the disk, the next contexts load their cases.
 const AT_ONCE: usize = 4;
 
-/// Replays the cases in commits of whole cases, each of about `batch` events, and returns how many events were added.
-/// `progress` is told how many entries each commit has dealt with.
+/// Replays the cases in commits of whole cases, each of about `batch` events, and returns the number of added events.
+/// `progress` is called with the number of entries that each commit has handled.
 pub(crate) async fn replay(
     store: &EventStore,
     cases: &Arc<[Case]>,
@@ -43,7 +43,7 @@ pub(crate) async fn replay(
     }
 }
 
-/// Cuts the cases into stretches of at least `batch` entries, but for the last.
+/// Cuts the cases into ranges of at least `batch` entries each, except for the last.
 fn batches(cases: &[Case], batch: usize) -> impl Iterator<Item = Range<usize>> {
     let mut start = 0;
     std::iter::from_fn(move || {
@@ -59,7 +59,7 @@ fn batches(cases: &[Case], batch: usize) -> impl Iterator<Item = Range<usize>> {
     })
 }
 
-/// What a commit has done.
+/// The result of a commit.
 struct Replayed {
     added: u64,
     entries: usize,

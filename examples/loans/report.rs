@@ -1,4 +1,4 @@
-//! What the store says about the loans.
+//! Reports on the loans in the store.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt;
@@ -10,12 +10,12 @@ use crate::domain::{
     OfferMoved, WorkItemMoved,
 };
 
-/// How often everything has happened.
+/// The numbers of cases, events and activities.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Totals {
     pub(crate) cases: usize,
     pub(crate) events: u64,
-    /// By activity and lifecycle.
+    /// The number of events by activity and lifecycle.
     pub(crate) activities: BTreeMap<(String, Lifecycle), u64>,
 }
 
@@ -28,7 +28,7 @@ impl Totals {
         let mut position = Position::START;
         loop {
             let page = store.read_log(position, PAGE).await?;
-            // Others may keep their events in the same store.
+            // The store may also have events of other programs.
             let loans = |event: &&RecordedEvent| event.aggregate_type() == LoanApplication::NAME;
             for event in page.events.iter().filter(loans) {
                 cases.insert(event.aggregate_id());
@@ -52,7 +52,7 @@ impl Totals {
     }
 }
 
-/// What an event is called in the log.
+/// Returns the name of an event in the log.
 pub(crate) fn activity(event: &RecordedEvent) -> Result<(String, Lifecycle), Error> {
     if event.is::<WorkItemMoved>() {
         let WorkItemMoved { item, to } = event.decode()?;
@@ -84,7 +84,7 @@ impl fmt::Display for Totals {
     }
 }
 
-/// One case from its first event to its last.
+/// Describes one case from its first event to its last.
 pub(crate) async fn story(store: &EventStore, case: &str) -> Result<String, Error> {
     let application = store
         .with_readonly_context(async |ctx| ctx.load_by_key::<LoanApplication>(case).await)
@@ -103,7 +103,7 @@ pub(crate) async fn story(store: &EventStore, case: &str) -> Result<String, Erro
     Ok(lines.join("\n"))
 }
 
-/// All events of a case, however many there are.
+/// Reads all events of a case, page by page.
 async fn history(store: &EventStore, id: AggregateId) -> Result<Vec<RecordedEvent>, Error> {
     let (mut events, mut next) = (Vec::new(), Sequence::FIRST);
     loop {

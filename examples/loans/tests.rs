@@ -111,7 +111,7 @@ async fn the_read_model_says_what_the_log_says_after_each_run() -> anyhow::Resul
     Ok(())
 }
 
-/// The figures as the CSV has them.
+/// Returns the figures of the CSV.
 fn in_the_log(cases: &[Case]) -> Figures {
     let mut figures = Figures::default();
     for case in cases {
@@ -153,7 +153,8 @@ fn a_chart_shows_every_figure() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The real log, in a checkout that has it beside. Where it is missing, that is said past the capture of output.
+/// Returns the real log, if it exists beside the checkout. If it is missing, a message is written that the test runner
+/// does not capture.
 fn real_log() -> Option<PathBuf> {
     let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/data/bpic2012.csv.gz");
     let path = PathBuf::from(beside);

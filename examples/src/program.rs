@@ -1,17 +1,17 @@
-//! Programs that tests start and kill.
+//! Starts and kills programs in tests.
 
 use std::io;
 use std::process::{Child, Command, ExitStatus, Stdio};
 
-/// A test of the running test binary, in a process of its own. It is killed when this is dropped.
+/// A test of the running test binary, in a process of its own. The process is killed when this is dropped.
 #[derive(Debug)]
 pub struct Program(Child);
 
 impl Program {
-    /// Starts an ignored test, by its full name, with some variables in its environment.
+    /// Starts an ignored test, by its full name, with additional environment variables.
     ///
     /// # Errors
-    /// What the system says.
+    /// The error of the system.
     pub fn start(test: &str, variables: &[(&str, &str)]) -> io::Result<Self> {
         let child = Command::new(std::env::current_exe()?)
             .args(["--exact", test, "--ignored", "--nocapture"])
@@ -22,10 +22,10 @@ impl Program {
         Ok(Self(child))
     }
 
-    /// Fails if it has ended.
+    /// Fails if the program has ended.
     ///
     /// # Errors
-    /// How it has ended.
+    /// An error with the exit status.
     pub fn check_runs(&mut self) -> io::Result<()> {
         match self.0.try_wait()? {
             None => Ok(()),
@@ -33,10 +33,10 @@ impl Program {
         }
     }
 
-    /// Sends it SIGKILL, which has to be what it ends of.
+    /// Sends SIGKILL to the program, and checks that this is what ended it.
     ///
     /// # Errors
-    /// How it had ended before.
+    /// An error with the exit status, if the program had ended before.
     pub fn kill(mut self) -> io::Result<()> {
         self.0.kill()?;
         match self.0.wait()? {
@@ -45,10 +45,10 @@ impl Program {
         }
     }
 
-    /// Waits until it ends.
+    /// Waits until the program ends.
     ///
     /// # Errors
-    /// What the system says.
+    /// The error of the system.
     pub fn ended(mut self) -> io::Result<ExitStatus> {
         self.0.wait()
     }
@@ -56,7 +56,7 @@ impl Program {
 
 impl Drop for Program {
     fn drop(&mut self) {
-        // Most have ended by now; those of a test that failed have not.
+        // Most programs have ended by now; that of a failed test may still run.
         let _: io::Result<()> = self.0.kill();
         let _: io::Result<_> = self.0.wait();
     }

@@ -1,12 +1,13 @@
-//! A durable worker that keeps a read model in the same PostgreSQL database as the events.
+//! Keeps a read model in the same PostgreSQL database as the events, with a durable worker.
 //!
 //! ```sh
 //! cargo xtask db   # prints the URL of a server that lives until it is stopped
 //! cargo run --example subscription_postgres -- --db postgres://postgres@127.0.0.1:5432/postgres
 //! ```
 //!
-//! Run it in two terminals: one keeps the balances, the other stands by. End the first with Ctrl-C, and the other goes
-//! on at once; kill it, and the other goes on when its lease has ended. No deposit is missing, and none counts twice.
+//! Run it in two terminals: one worker keeps the balances, the other stands by. End the first with Ctrl-C, and the
+//! other takes over at once; kill it, and the other takes over when its lease has ended. No deposit is missing, and
+//! none counts twice.
 
 mod worker;
 
@@ -19,7 +20,7 @@ use worker::{ADD, Balance, CREATE, MoneyDeposited, Options, READ, ReadModel, Wor
 /// Takes deposits, and keeps the balances in a table beside the events.
 #[derive(Parser)]
 struct Args {
-    /// The database that events and balances are kept in.
+    /// The database of the events and the balances.
     #[arg(long, default_value = "postgres://postgres@127.0.0.1:5432/postgres")]
     db: String,
 
@@ -32,7 +33,7 @@ struct OnPostgres;
 impl ReadModel for OnPostgres {
     async fn create(&self, store: &EventStore) -> anyhow::Result<()> {
         let create = async |ctx: &mut PostgresContext| {
-            // Two that create a table at the same moment would both find that there is none.
+            // Without a lock, two processes that create a table at once would both find that it does not exist.
             let lock = sqlx::query("SELECT pg_advisory_xact_lock(hashtext('balances'))");
             lock.execute(&mut **ctx.transaction()).await?;
             sqlx::query(CREATE).execute(&mut **ctx.transaction()).await?;
@@ -86,7 +87,7 @@ mod on_postgres {
     use crate::takeover;
     use throwaway_postgres::{Binaries, Server};
 
-    /// Not a test but the program, in a process that the test below can kill.
+    /// The program itself and not a test, run in a process that the test below can kill.
     #[tokio::test]
     #[ignore = "it is run by the test that kills it"]
     async fn program() -> anyhow::Result<()> {

@@ -1,11 +1,12 @@
-//! A durable worker that keeps a read model in the same SQLite file as the events.
+//! Keeps a read model in the same SQLite file as the events, with a durable worker.
 //!
 //! ```sh
 //! cargo run --example subscription_sqlite
 //! ```
 //!
-//! Run it in two terminals: one keeps the balances, the other stands by. End the first with Ctrl-C, and the other goes
-//! on at once; kill it, and the other goes on when its lease has ended. No deposit is missing, and none counts twice.
+//! Run it in two terminals: one worker keeps the balances, the other stands by. End the first with Ctrl-C, and the
+//! other takes over at once; kill it, and the other takes over when its lease has ended. No deposit is missing, and
+//! none counts twice.
 
 mod worker;
 
@@ -18,7 +19,7 @@ use worker::{ADD, Balance, CREATE, MoneyDeposited, Options, READ, ReadModel, Wor
 /// Takes deposits, and keeps the balances in a table beside the events.
 #[derive(Parser)]
 struct Args {
-    /// The file that events and balances are kept in.
+    /// The file of the events and the balances.
     #[arg(long, default_value = "subscription.db")]
     db: String,
 
@@ -81,7 +82,7 @@ mod tests {
     use super::*;
     use crate::takeover;
 
-    /// Not a test but the program, in a process that the test below can kill.
+    /// The program itself and not a test, run in a process that the test below can kill.
     #[tokio::test]
     #[ignore = "it is run by the test that kills it"]
     async fn program() -> anyhow::Result<()> {

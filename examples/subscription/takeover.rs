@@ -1,4 +1,4 @@
-//! The tests of both engines.
+//! Tests the take-over by another worker, on both engines.
 
 use std::collections::BTreeMap;
 use std::pin::pin;
@@ -11,20 +11,20 @@ use tokio_util::sync::CancellationToken;
 
 use crate::worker::{Balance, MoneyDeposited, NAME, Options, ReadModel, run};
 
-/// The variable that tells [`program`] its database.
+/// The variable that holds the database URL of [`program`].
 const DB: &str = "SUBSCRIPTION_TEST_DB";
 
-/// How the worker that is killed is called.
+/// The name of the worker that is killed.
 const FIRST: &str = "the first";
 
-/// And the one that stands by.
+/// The name of the worker that stands by.
 const SECOND: &str = "the second";
 
 fn options(owner: &str, deposits: Option<u32>, pause: u64) -> Options {
     Options { owner: Some(owner.to_owned()), deposits, pause, lease: 2 }
 }
 
-/// Takes deposits without an end, in a process of its own.
+/// Takes deposits without end, in a process of its own.
 pub(crate) async fn program(read_model: &impl ReadModel) -> anyhow::Result<()> {
     let Ok(url) = std::env::var(DB) else { return Ok(()) };
     let store = EventStore::connect(url).await?;
@@ -58,7 +58,7 @@ pub(crate) async fn kill_one(read_model: &impl ReadModel, url: &str) -> anyhow::
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 
-    // It takes its deposits for longer than the first one lives on.
+    // It takes deposits for longer than the first worker lives.
     let stop = CancellationToken::new();
     let second = run(&store, read_model, options(SECOND, Some(20), 50), stop);
     let (outcome, killed) = tokio::join!(second, async {
@@ -77,7 +77,7 @@ pub(crate) async fn kill_one(read_model: &impl ReadModel, url: &str) -> anyhow::
     Ok(())
 }
 
-/// The balances as the events have them.
+/// Computes the balances from the events.
 async fn in_the_log(store: &EventStore) -> anyhow::Result<Vec<Balance>> {
     let mut balances = BTreeMap::new();
     let mut after = Position::START;

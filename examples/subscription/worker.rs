@@ -1,4 +1,4 @@
-//! What is the same on both engines: a bank that takes deposits, and the worker that keeps its balances.
+//! Runs a bank that takes deposits and the worker that keeps its balances: the part that is the same on both engines.
 
 use std::time::Duration;
 
@@ -9,10 +9,10 @@ use evercore::{
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-/// The name of the subscription: who runs one of this name shares its place in the log.
+/// The name of the subscription: all workers with this name share its cursor.
 pub(crate) const NAME: &str = "balances";
 
-/// Adds a deposit to the read model. Not harmless to repeat: that it takes effect once is the transaction's doing.
+/// Adds a deposit to the read model. The statement is not idempotent: the transaction makes it take effect once.
 pub(crate) const ADD: &str = include_str!("add.sql");
 pub(crate) const CREATE: &str = include_str!("create.sql");
 pub(crate) const READ: &str = "SELECT owner, amount, deposits FROM balances ORDER BY owner";
@@ -38,12 +38,12 @@ impl Apply<MoneyDeposited> for Account {
 /// A row of the read model: owner, amount, and the number of deposits.
 pub(crate) type Balance = (String, i64, i64);
 
-/// The part that each engine has its own types for.
+/// The part that needs types of the engine.
 pub(crate) trait ReadModel {
-    /// Creates its table, unless there is one.
+    /// Creates its table, unless it exists.
     async fn create(&self, store: &EventStore) -> anyhow::Result<()>;
 
-    /// Keeps it up to date until the subscription is stopped, telling `worker` of each batch.
+    /// Keeps the read model up to date until the subscription is stopped, and reports each batch to `worker`.
     async fn keep(
         &self,
         subscription: SubscriptionBuilder,
@@ -55,7 +55,7 @@ pub(crate) trait ReadModel {
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// What this worker is called; by its process number if not given.
+    /// The name of this worker; if not given, it has its process number.
     #[arg(long)]
     pub(crate) owner: Option<String>,
 
@@ -67,24 +67,24 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 500)]
     pub(crate) pause: u64,
 
-    /// The seconds that others wait when this worker is gone without a word.
+    /// The seconds that others wait when this worker disappears without releasing its lease.
     #[arg(long, default_value_t = 5)]
     pub(crate) lease: u64,
 }
 
-/// Says what a worker does.
+/// Prints what a worker does.
 pub(crate) struct Worker {
     name: String,
 }
 
-/// What a run comes to.
+/// The result of a run.
 pub(crate) struct Outcome {
     pub(crate) balances: Vec<Balance>,
     /// The events that this worker has handled; others may have handled the rest.
     pub(crate) handled: u64,
 }
 
-/// Takes deposits, and keeps the balances meanwhile; until it is stopped, or has taken as many as it should.
+/// Takes deposits and keeps the balances, until it is stopped or has taken the number of deposits in the options.
 pub(crate) async fn run(
     store: &EventStore,
     read_model: &impl ReadModel,
@@ -105,7 +105,7 @@ pub(crate) async fn run(
     let progress = subscription.progress();
 
     let keep = async {
-        // It ends by itself only if it cannot go on; then the rest is to end as well.
+        // The subscription ends by itself only if it cannot continue; then the rest is stopped as well.
         let _stop = stop.clone().drop_guard();
         read_model.keep(subscription, &worker).await
     };
@@ -125,7 +125,8 @@ pub(crate) async fn run(
 }
 
 impl Worker {
-    /// Takes one deposit after the other, then waits until the read model shows them all, whoever keeps it.
+    /// Takes one deposit after the other, then waits until the read model has them all, even if another worker keeps
+    /// it.
     async fn take_deposits(
         &self,
         store: &EventStore,
@@ -151,14 +152,14 @@ impl Worker {
         store.wait_for(NAME, last).await
     }
 
-    /// A batch may come again, if its transaction does not commit; what is said of it cannot be taken back.
+    /// Prints that a batch is handled. A batch may be printed twice, if its transaction does not commit.
     pub(crate) fn handles(&self, batch: &Batch) {
         if let Some(last) = batch.last() {
             self.say(format_args!("handles {}, up to position {}", batch.len(), last.position()));
         }
     }
 
-    /// Says whenever the subscription comes or goes, until it is stopped.
+    /// Prints the owner of the subscription whenever it changes, until it is stopped.
     async fn say_who_works(
         &self,
         store: &EventStore,
@@ -197,7 +198,7 @@ impl Worker {
     }
 }
 
-/// Cancelled at the first Ctrl-C: the batch that is being handled is finished, and the lease given back.
+/// Returns a token that the first Ctrl-C cancels: the current batch is finished, and the lease released.
 pub(crate) fn ctrl_c() -> CancellationToken {
     let stop = CancellationToken::new();
     let token = stop.clone();

@@ -1,6 +1,6 @@
--- The tables of a store. `evercore.` stands for the schema that the store is configured with.
+-- Creates the tables of a store. `evercore.` stands for the schema that the store is configured with.
 
--- `CREATE SCHEMA IF NOT EXISTS` asks for the right to create one even where it is there.
+-- `CREATE SCHEMA IF NOT EXISTS` needs the right to create a schema even if it exists.
 DO $$
 BEGIN
     IF to_regnamespace('evercore') IS NULL THEN
@@ -9,7 +9,7 @@ BEGIN
 END
 $$;
 
--- Each migration says here that it was run, also where people run it by hand.
+-- Each migration records itself here, even when it is run by hand.
 CREATE TABLE evercore.evercore_migrations (
     version bigint PRIMARY KEY,
     description text NOT NULL,
@@ -28,9 +28,9 @@ CREATE TABLE evercore.event_types (
     UNIQUE (aggregate_type_id, name)
 );
 
--- From here on, what every commit writes to. These tables have no CHECK and no foreign key: the server would parse the
--- one and look up the other anew in each statement, which is half of what a commit costs. Their only writer is `append`,
--- and its values were checked by the types that carry them.
+-- The following tables are written by every commit. They have no CHECK and no foreign key: the server would parse each
+-- CHECK and look up each foreign key again in every statement, which is half of the cost of a commit. Their only writer
+-- is `append`, and its values were checked by the Rust types that carry them.
 
 CREATE TABLE evercore.aggregates (
     id bigint PRIMARY KEY,
@@ -41,7 +41,7 @@ CREATE TABLE evercore.aggregates (
 CREATE UNIQUE INDEX aggregates_by_key ON evercore.aggregates (aggregate_type_id, natural_key)
     WHERE natural_key IS NOT NULL;
 
--- The last aggregate id that was reserved. One row.
+-- The last reserved aggregate id, in one row.
 CREATE TABLE evercore.aggregate_ids (
     one boolean PRIMARY KEY DEFAULT true CHECK (one),
     last bigint NOT NULL CHECK (last >= 0)
@@ -49,10 +49,10 @@ CREATE TABLE evercore.aggregate_ids (
 
 INSERT INTO evercore.aggregate_ids (last) VALUES (0);
 
--- CACHE 1, so that a session draws a position only when it inserts: the frontier counts on it.
+-- CACHE 1, so that a session draws a position only when it inserts: the frontier relies on it.
 CREATE SEQUENCE evercore.event_positions AS bigint CACHE 1;
 
--- What has one length comes first: what follows a payload has to be looked for in each row.
+-- Columns of fixed length come first: the place of a column after the payload must be computed for each row.
 CREATE TABLE evercore.events (
     position bigint NOT NULL DEFAULT nextval('evercore.event_positions'),
     aggregate_id bigint NOT NULL,
@@ -61,8 +61,8 @@ CREATE TABLE evercore.events (
     recorded_at timestamptz NOT NULL,
     event_type_id integer NOT NULL,
     version integer NOT NULL,
-    -- 1 JSON, 2 CBOR, 3 MessagePack, 4 Protocol Buffers; 100 more if zstd compressed the payload; 1000 more if its last 32
-    -- bytes are the event's hash.
+    -- 1 JSON, 2 CBOR, 3 MessagePack, 4 Protocol Buffers; plus 100 if zstd compressed the payload; plus 1000 if its last
+    -- 32 bytes are the event's hash.
     codec smallint NOT NULL,
     payload bytea NOT NULL,
     reference text,
@@ -73,11 +73,11 @@ CREATE TABLE evercore.events (
     UNIQUE (aggregate_id, sequence)
 );
 
--- What belongs together. Events without a correlation id are not in it, and cost nothing.
+-- Finds events by their correlation id. Events without one are not in the index, and cost nothing.
 CREATE INDEX events_by_correlation ON evercore.events (correlation_id, position)
     WHERE correlation_id IS NOT NULL;
 
--- The newest of each aggregate.
+-- The newest snapshot of each aggregate.
 CREATE TABLE evercore.snapshots (
     aggregate_id bigint PRIMARY KEY,
     sequence bigint NOT NULL,
@@ -92,7 +92,8 @@ CREATE TABLE evercore.commits (
     first_position bigint,
     last_position bigint,
     recorded_at timestamptz NOT NULL,
-    -- Of all commits with one key, one lands. What it was for, and what came of it, in the core's words.
+    -- Of all commits with one key, only one lands. `command` and `result` hold its command and its result, encoded by
+    -- the core.
     idempotency_key text COLLATE "C",
     command text,
     result text
@@ -101,8 +102,8 @@ CREATE TABLE evercore.commits (
 CREATE UNIQUE INDEX commits_by_idempotency_key ON evercore.commits (idempotency_key)
     WHERE idempotency_key IS NOT NULL;
 
--- A text as JSON, or NULL where the server cannot hold it: not UTF-8, a NUL in a string, half of a surrogate pair, a number
--- beyond `numeric`.
+-- Returns a text as JSON, or NULL if the server cannot hold it: not UTF-8, a NUL in a string, half of a surrogate pair,
+-- a number beyond `numeric`.
 CREATE FUNCTION evercore.as_json(bytes bytea) RETURNS jsonb
 LANGUAGE plpgsql IMMUTABLE STRICT AS $$
 BEGIN
@@ -113,8 +114,8 @@ EXCEPTION
 END
 $$;
 
--- Events as people read them, all of them, whatever is in a row. A payload that the server cannot show as JSON is in
--- `encoded_payload` as it is; metadata of this kind are a JSON string.
+-- Shows all events in readable form, whatever is in a row. A payload that the server cannot show as JSON is in
+-- `encoded_payload`, unchanged; metadata of this kind are a JSON string.
 CREATE VIEW evercore.event_log AS
 SELECT
     e.position,
@@ -143,7 +144,7 @@ CROSS JOIN LATERAL (
             ELSE e.payload
         END AS payload
 ) p
--- OFFSET 0 has the server read a payload once and not for each column.
+-- OFFSET 0 makes the server read a payload once and not for each column.
 CROSS JOIN LATERAL (
     SELECT CASE WHEN e.codec % 1000 = 1 THEN evercore.as_json(p.payload) END AS payload OFFSET 0
 ) j

@@ -1,16 +1,18 @@
--- Lands commits in one round trip: `append` a group of them, with what became of each; `append_one` the usual commit to
--- one aggregate, or nothing.
+-- Stores commits in one round trip. `append` takes a group of commits and returns the outcome of each; `append_one`
+-- takes a common kind of commit, to one aggregate, and stores it or does nothing.
 --
--- The order of its steps is what keeps the promises:
---   1. rows are locked in id order, then kinds of keys and then natural and idempotency keys, each in the order of their
---      hashes, so that commits cannot deadlock;
---   2. what is decided on is read in statements after the locks, so with a snapshot that sees who held them before;
---   3. the floor is announced before the first position is drawn, so that no reader passes what is still on its way.
+-- Correctness depends on the order of the steps:
+--   1. rows are locked in id order, then kinds of keys, and then natural and idempotency keys, each in the order of
+--      their hashes, so that commits cannot deadlock;
+--   2. preconditions are read in statements after the locks, so with a snapshot that sees the commits of previous
+--      holders;
+--   3. the floor is announced before the first position is drawn, so that no reader passes an event that is still on
+--      its way.
 --
--- `append` refuses single commits and lands the others. No two commits of a group name the same aggregate or key of either
--- kind.
+-- `append` can refuse single commits of a group and store the others. No two commits of a group name the same
+-- aggregate, natural key or idempotency key.
 
--- What became of a commit. The codes are those of `verdict.rs`.
+-- The outcome of a commit. The codes are those of `verdict.rs`.
 CREATE TYPE evercore.verdict AS (
     commit_index integer,
     code smallint,
@@ -21,8 +23,8 @@ CREATE TYPE evercore.verdict AS (
     last_position bigint
 );
 
--- The positions from which a writer may still draw: announced here, looked at by `frontier`. The sequence has no last
--- value before it was drawn from.
+-- Announces the position after which a writer may still draw its own, as a lock that `frontier` looks at. The sequence
+-- has no last value until it is first drawn from.
 CREATE FUNCTION evercore.announce_floor() RETURNS boolean
 LANGUAGE sql VOLATILE AS $$
     SELECT pg_advisory_xact_lock_shared(
@@ -31,16 +33,16 @@ LANGUAGE sql VOLATILE AS $$
     ) IS NOT NULL
 $$;
 
--- The number that stands for a natural key, or for an idempotency key, where one is locked; of the kind 'kind', for all
--- keys of a kind.
+-- Returns the number under which a natural key or an idempotency key is locked; with the kind 'kind', the number under
+-- which all keys of a kind are locked.
 CREATE FUNCTION evercore.key_hash(kind text, key text) RETURNS bigint
 LANGUAGE sql STABLE AS $$
     SELECT hashtextextended(kind || ':' || key, 'evercore.aggregates'::regclass::oid::bigint)
 $$;
 
--- Optional columns of commits and events are empty if no row has a value. Types, versions, codecs and times of events are
--- one value if all have the same. A sequence is what its commit was decided on and so many more; where it was decided on
--- nothing, it is negative: so many after the last.
+-- Optional columns of commits and events are empty if no row has a value. Types, versions, codecs and times of events
+-- have a single value if it is the same for all. An event's sequence counts on from the sequence that its commit
+-- expects; if the commit expects none, it is negative, and counts from the last stored sequence.
 CREATE FUNCTION evercore.append(
     commit_ids uuid[],
     commit_times timestamptz[],
@@ -74,36 +76,36 @@ CREATE FUNCTION evercore.append(
     snapshot_states bytea[]
 ) RETURNS SETOF evercore.verdict
 LANGUAGE plpgsql VOLATILE
--- Tables that were never analysed get plans that scan them, and the plans are kept.
+-- Tables that were never analysed get plans that scan them, and such plans are kept.
 SET enable_seqscan = off
 SET jit = off
 SET enable_hashjoin = off
 SET enable_mergejoin = off
--- Planning costs more than running, and the server would plan anew for each call: it has no idea of arrays.
+-- Planning costs more than running, and the server would plan again for each call, because it cannot estimate arrays.
 SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
-    -- Preconditions and key changes; the same numbers as in `verdict.rs`.
+    -- Preconditions and key changes, numbered as in `verdict.rs`.
     is_new CONSTANT smallint := 0;
     exists_somehow CONSTANT smallint := 1;
     at_sequence CONSTANT smallint := 2;
     unchanged CONSTANT smallint := 3;
     keep_key CONSTANT smallint := 0;
     set_key CONSTANT smallint := 1;
-    -- The server has room for some thousand locks, those of all sessions together. More keys than this are locked by
-    -- their kinds.
+    -- The server has room for a few thousand locks of all sessions together. If a group names more keys than this, all
+    -- keys of their kinds are locked instead.
     most_locks CONSTANT integer := 500;
 
     verdicts evercore.verdict[] := '{}';
     refused integer[];
     has_keys boolean := set_key = ANY (write_key_changes) OR 2 = ANY (write_key_changes);
-    -- Without any, the client sends none.
+    -- The client sends an empty array if no commit has a key.
     is_keyed boolean := cardinality(commit_keys) > 0;
     key_kinds text[];
     key_names text[];
     is_announced boolean;
 BEGIN
-    -- Elsewhere the statements after the locks see no more than those before.
+    -- At other isolation levels, statements after the locks see no more than those before.
     IF current_setting('transaction_isolation') <> 'read committed' THEN
         RAISE EXCEPTION 'a commit is judged in READ COMMITTED only, not in %',
             upper(current_setting('transaction_isolation'))
@@ -149,7 +151,7 @@ BEGIN
         END IF;
     END IF;
 
-    -- Commits that were seen before: landed (8) or given up (7).
+    -- Commits that are already stored: landed (8) or given up (7).
     IF EXISTS (SELECT FROM evercore.commits known WHERE known.id = ANY (commit_ids)) THEN
         SELECT array_agg(ROW(
             c.n - 1,
@@ -220,7 +222,7 @@ BEGIN
         SELECT FROM unnest(verdicts) AS v WHERE v.commit_index = failed.commit_index
     );
 
-    -- Keys: free, or given up by their holder in the same commit.
+    -- Natural keys: each must be free, or given up by its holder in the same commit (else 6).
     IF has_keys THEN
         SELECT verdicts || coalesce(array_agg(ROW(
             taken.commit_index, 6, taken.id, NULL, taken.new_key, NULL, NULL
@@ -242,7 +244,7 @@ BEGIN
                 WHERE u.key_change = set_key
             ) AS w
             WHERE w.claims > 1
-                -- NOT IN looks a holder up in a hash table. A NULL would have it look through all of it.
+                -- NOT IN looks holders up in a hash table. For a NULL it would scan the whole table.
                 OR w.holder IS NOT NULL
                 AND w.holder <> w.id
                 AND (w.commit_index, w.holder) NOT IN (
@@ -333,7 +335,7 @@ BEGIN
         ORDER BY e.n
         RETURNING position, aggregate_id
     ),
-    -- Grouped and not joined: a plan that knows nothing of the number of rows would join each with each.
+    -- Grouped instead of joined: a plan without row estimates would join every row with every row.
     spans AS (
         SELECT told.commit_index, min(told.first) AS first, max(told.last) AS last
         FROM (
@@ -382,9 +384,9 @@ BEGIN
 END
 $$;
 
--- Lands a commit to one aggregate, of at least one event, that changes the key of no aggregate that is there. Where there
--- is anything to be said against it, nothing was done and no positions are told, or a unique index has refused it: then
--- `append` judges it.
+-- Stores a commit to one aggregate, with at least one event, that changes no stored key. If anything forbids it, either
+-- nothing is done and no positions are returned, or a unique index raises an error: then the commit is sent to
+-- `append`, which says why.
 CREATE FUNCTION evercore.append_one(
     commit_id uuid,
     commit_time timestamptz,
@@ -414,11 +416,11 @@ CREATE FUNCTION evercore.append_one(
 )
 LANGUAGE plpgsql VOLATILE
 SET enable_seqscan = off
--- Whatever is off is taken to cost so much that compiling the statement seems worth it.
+-- With scans off, the server estimates costs so high that compiling the statement seems worth it.
 SET jit = off
 AS $$
 DECLARE
-    -- As above.
+    -- As in `append`.
     is_new CONSTANT smallint := 0;
     exists_somehow CONSTANT smallint := 1;
     unchanged CONSTANT smallint := 3;
@@ -430,7 +432,7 @@ DECLARE
     is_announced boolean;
 BEGIN
     IF current_setting('transaction_isolation') <> 'read committed'
-        -- Keys are locked in the order of their hashes; here, one at most.
+        -- Keys must be locked in the order of their hashes; this function locks one at most.
         OR write_new_key IS NOT NULL AND commit_key IS NOT NULL
     THEN
         RETURN;
@@ -448,7 +450,7 @@ BEGIN
         END IF;
     END IF;
 
-    -- Assigned and not performed, an expression needs no statement of its own.
+    -- An assigned expression, unlike PERFORM, needs no statement of its own.
     IF write_new_key IS NOT NULL THEN
         is_locked := pg_advisory_xact_lock_shared(evercore.key_hash('kind', write_type::text)) IS NOT NULL;
         is_locked := pg_advisory_xact_lock(evercore.key_hash(write_type::text, write_new_key))

@@ -1,14 +1,15 @@
--- Durable subscriptions.
+-- Creates the tables and functions of durable subscriptions.
 
 CREATE TABLE evercore.subscriptions (
     name text COLLATE "C" PRIMARY KEY CHECK (octet_length(name) BETWEEN 1 AND 128),
-    -- What it follows, as JSON; the same text for the same filter.
+    -- The filter, as JSON; equal filters have the same text.
     filter text NOT NULL,
     partitions integer NOT NULL CHECK (partitions > 0),
     paused boolean NOT NULL DEFAULT false
 );
 
--- Each moves on by itself. A lease is held by the token, not by the owner's name, and ends at `leased_until`.
+-- The partitions of a subscription, each with its own cursor. A lease is held by its token, not by the owner's name,
+-- and ends at `leased_until`.
 CREATE TABLE evercore.subscription_partitions (
     subscription text COLLATE "C" NOT NULL REFERENCES evercore.subscriptions ON DELETE CASCADE,
     number integer NOT NULL CHECK (number >= 0),
@@ -26,7 +27,7 @@ CREATE TABLE evercore.subscription_partitions (
 -- No token is ever given twice, not even after a subscription was deleted.
 CREATE SEQUENCE evercore.subscription_tokens AS bigint;
 
--- Events that were put aside, and those that wait behind them.
+-- Parked events, and the later events of their aggregates, which wait behind them.
 CREATE TABLE evercore.parked_events (
     subscription text COLLATE "C" NOT NULL REFERENCES evercore.subscriptions ON DELETE CASCADE,
     position bigint NOT NULL,
@@ -35,20 +36,21 @@ CREATE TABLE evercore.parked_events (
     attempts integer NOT NULL DEFAULT 0,
     parked_at timestamptz NOT NULL,
     redrive boolean NOT NULL DEFAULT false,
-    -- When it is redriven by itself.
+    -- The time at which it is redriven automatically.
     redrive_at timestamptz,
     PRIMARY KEY (subscription, position)
 );
 
--- With `redrive`, so that those of an aggregate that are to be redriven, and those that are not, are found among many.
+-- Includes `redrive`, so that the events of an aggregate that are to be redriven, and those that are not, are found
+-- among many.
 CREATE INDEX parked_events_by_aggregate ON evercore.parked_events (subscription, aggregate_id, redrive);
 
--- For heartbeats, which look for what is to be redriven and not at all that is parked.
+-- For heartbeats, which look only for events to redrive, among all that are parked.
 CREATE INDEX parked_events_to_redrive ON evercore.parked_events (subscription, parked_at) WHERE redrive;
 CREATE INDEX parked_events_by_redrive_time ON evercore.parked_events (subscription, redrive_at)
 WHERE redrive_at IS NOT NULL;
 
--- Parked events that will not be handled, and why.
+-- Parked events that were discarded: they will not be handled.
 CREATE TABLE evercore.discarded_events (
     subscription text COLLATE "C" NOT NULL REFERENCES evercore.subscriptions ON DELETE CASCADE,
     position bigint NOT NULL,
@@ -62,19 +64,20 @@ CREATE TABLE evercore.discarded_events (
     PRIMARY KEY (subscription, position)
 );
 
--- The last event that can be read. The frontier alone may lie beyond it, on a position that was drawn in vain.
+-- Returns the position of the last event that can be read. The frontier itself may lie beyond it, on a position whose
+-- transaction was rolled back.
 CREATE FUNCTION evercore.head() RETURNS bigint
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     reachable bigint;
 BEGIN
     SELECT f.frontier INTO reachable FROM evercore.frontier() AS f;
-    -- A statement of its own: its snapshot is taken after the look at the locks.
+    -- A separate statement, so that its snapshot is taken after the look at the locks.
     RETURN (SELECT coalesce(max(e.position), 0) FROM evercore.events e WHERE e.position <= reachable);
 END
 $$;
 
--- Takes a partition that is free. The outcomes are numbered as in `places.rs`.
+-- Acquires a free partition. The outcomes are numbered as in `places.rs`.
 CREATE FUNCTION evercore.acquire_lease(
     wanted text,
     who text,
@@ -118,7 +121,7 @@ BEGIN
         AND (p.wanted_until IS NULL OR p.wanted_until <= clock_timestamp() OR p.wanted_by = who)
     ORDER BY p.number
     LIMIT 1
-    -- Whoever has the row is about to take it, or to move it on.
+    -- A transaction that has locked the row is about to acquire the partition or to move its cursor.
     FOR UPDATE SKIP LOCKED;
 
     IF NOT FOUND THEN
@@ -140,7 +143,7 @@ BEGIN
     WHERE p.subscription = wanted AND p.number = acquire_lease.number
     RETURNING p.token, p.cursor INTO token, cursor;
     outcome := 0;
-    -- In an order, for the server to stop at the first one: without, it may gather all of them before it looks.
+    -- The order makes the server stop at the first row: without it, the server may gather all rows first.
     has_parked := (
         SELECT true
         FROM evercore.parked_events k
@@ -151,7 +154,7 @@ BEGIN
 END
 $$;
 
--- Looks at the end of the log and at leases, and renews those that have a span to be renewed for.
+-- Returns the head of the log and the state of leases, and renews those with a duration to renew for.
 CREATE FUNCTION evercore.heartbeat(
     subscriptions text[],
     numbers integer[],
@@ -181,8 +184,7 @@ BEGIN
         p.number IS NOT NULL,
         coalesce(s.paused, false),
         coalesce(p.wanted_until > clock_timestamp(), false),
-        -- Each in the order of its index, which no other index has: it is the one that is read, and no further than to
-        -- the first one.
+        -- Each in an order that only its index has, so that the server reads that index, and only up to the first row.
         coalesce(
             (
                 SELECT true
@@ -212,8 +214,8 @@ BEGIN
 END
 $$;
 
--- Records what became of a batch: 0 if it is recorded now, 1 if it had been before, 2 if the lease is not held or the
--- cursor stands elsewhere. In 1 and 2 nothing is changed, but for a failure that is forgotten.
+-- Records the outcome of a batch. Returns 0 if it is recorded now, 1 if it was recorded before, 2 if the lease is not
+-- held or the cursor stands elsewhere. With 1 and 2 nothing changes, except that a recorded failure may be cleared.
 CREATE FUNCTION evercore.settle(
     settled text,
     settled_number integer,
@@ -258,7 +260,7 @@ BEGIN
     END IF;
 
     IF cardinality(parked_positions) > 0 THEN
-        -- One that waits for an earlier one of its aggregate is redriven when that one is, or at once where that one was
+        -- An event that waits for an earlier one of its aggregate is redriven with that one, or at once if that one was
         -- discarded meanwhile.
         INSERT INTO evercore.parked_events AS kept
             (subscription, position, aggregate_id, reason, attempts, parked_at, redrive, redrive_at)
@@ -287,7 +289,8 @@ BEGIN
             clock_timestamp() + n.redrive_after
         FROM unnest(parked_positions, parked_aggregates, parked_reasons, parked_redrives)
             AS n(position, aggregate_id, reason, redrive_after)
-        -- Without a cursor that moves they are parked anew, unless they were discarded meanwhile.
+        -- If the cursor does not move, these events were parked before: they are parked again, unless they were
+        -- discarded meanwhile.
         WHERE moves_to IS NOT NULL
             OR EXISTS (
                 SELECT
@@ -300,8 +303,8 @@ BEGIN
             parked_at = excluded.parked_at,
             redrive_at = excluded.redrive_at;
 
-        -- What a handler has failed on again ends the redrive of its aggregate. As an array, its aggregates are looked up
-        -- one by one.
+        -- An event on which the handler has failed again ends the redrive of its aggregate. As an array, the aggregates
+        -- are looked up one by one.
         UPDATE evercore.parked_events k
         SET redrive = false
         WHERE k.subscription = settled

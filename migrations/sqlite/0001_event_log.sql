@@ -1,6 +1,6 @@
--- The event log. Times are integer microseconds since the Unix epoch, UTC.
+-- Creates the event log. Times are integer microseconds since the Unix epoch, UTC.
 
--- Each migration notes itself here, so that it does not matter by which means it was run.
+-- Each migration records itself here, even when it is run by hand.
 CREATE TABLE evercore_migrations (
     version     INTEGER PRIMARY KEY,
     description TEXT NOT NULL,
@@ -29,12 +29,12 @@ CREATE UNIQUE INDEX aggregates_by_natural_key
     ON aggregates (aggregate_type_id, natural_key)
     WHERE natural_key IS NOT NULL;
 
--- No foreign keys from here on: each row would cost a look-up of each, and the only writer of these tables has found the
--- aggregate and the type before it writes.
+-- The following tables have no foreign keys: each would cost a look-up per row, and the only writer of these tables has
+-- found the aggregate and the type before it writes.
 
 -- AUTOINCREMENT: the position of a deleted event is never given again.
--- The codec is 1 for JSON, 2 CBOR, 3 MessagePack, 4 Protocol Buffers, and 100 more if zstd compressed the payload; 1000
--- more if the last 32 bytes of the payload are the event's hash.
+-- The codec is 1 for JSON, 2 for CBOR, 3 for MessagePack, 4 for Protocol Buffers; plus 100 if zstd compressed the
+-- payload; plus 1000 if the last 32 bytes of the payload are the event's hash.
 CREATE TABLE events (
     position       INTEGER PRIMARY KEY AUTOINCREMENT CHECK (position >= 1),
     aggregate_id   INTEGER NOT NULL,
@@ -52,8 +52,8 @@ CREATE TABLE events (
     UNIQUE (aggregate_id, sequence)
 ) STRICT;
 
--- What belongs together. Events without a correlation id are not in it, and cost nothing. The position is the row id,
--- which every index ends with.
+-- Finds events by their correlation id. Events without one are not in the index, and cost nothing. The position is the
+-- row id, which every index ends with.
 CREATE INDEX events_by_correlation
     ON events (correlation_id)
     WHERE correlation_id IS NOT NULL;
@@ -73,7 +73,8 @@ CREATE TABLE commits (
     first_position INTEGER,
     last_position  INTEGER,
     recorded_at    INTEGER NOT NULL,
-    -- Of all commits with one key, one lands. What it was for, and what came of it, in the core's words.
+    -- Of all commits with one key, only one lands. `command` and `result` hold its command and its result, encoded by
+    -- the core.
     idempotency_key TEXT CHECK (idempotency_key <> ''),
     command         TEXT,
     result          TEXT,
@@ -89,7 +90,7 @@ CREATE UNIQUE INDEX commits_by_idempotency_key
     ON commits (idempotency_key)
     WHERE idempotency_key IS NOT NULL;
 
--- One row: the next aggregate id that nobody has reserved.
+-- One row: the next aggregate id that is not reserved.
 CREATE TABLE aggregate_ids (
     only_row INTEGER PRIMARY KEY CHECK (only_row = 1),
     next_id  INTEGER NOT NULL CHECK (next_id >= 1)
@@ -97,8 +98,8 @@ CREATE TABLE aggregate_ids (
 
 INSERT INTO aggregate_ids (only_row, next_id) VALUES (1, 1);
 
--- For people: the log with names and readable times, and the payload as text where it is JSON, else as its bytes. All rows
--- are shown, whatever is in them.
+-- Shows the log to people, with names and readable times, and the payload as text if it is JSON, else as its bytes. All
+-- rows are shown, whatever is in them.
 CREATE VIEW event_log AS
 SELECT
     e.position,

@@ -1,14 +1,15 @@
--- Durable subscriptions. Times are integer microseconds since the Unix epoch, UTC.
+-- Creates the tables of durable subscriptions. Times are integer microseconds since the Unix epoch, UTC.
 
 CREATE TABLE subscriptions (
     name       TEXT    NOT NULL PRIMARY KEY CHECK (name <> ''),
-    -- What it follows, as JSON.
+    -- The filter, as JSON.
     filter     TEXT    NOT NULL,
     partitions INTEGER NOT NULL CHECK (partitions >= 1),
     paused     INTEGER NOT NULL DEFAULT 0 CHECK (paused IN (0, 1))
 ) STRICT, WITHOUT ROWID;
 
--- Each moves on by itself. A lease is held by the token, not by the owner's name, and ends at `leased_until`.
+-- The partitions of a subscription, each with its own cursor. A lease is held by its token, not by the owner's name,
+-- and ends at `leased_until`.
 CREATE TABLE subscription_partitions (
     subscription TEXT    NOT NULL REFERENCES subscriptions (name) ON DELETE CASCADE,
     number       INTEGER NOT NULL CHECK (number >= 0),
@@ -31,7 +32,7 @@ CREATE TABLE subscription_tokens (
 
 INSERT INTO subscription_tokens (only_row, last) VALUES (1, 0);
 
--- Events that were put aside, and those that wait behind them.
+-- Parked events, and the later events of their aggregates, which wait behind them.
 CREATE TABLE parked_events (
     subscription TEXT    NOT NULL REFERENCES subscriptions (name) ON DELETE CASCADE,
     position     INTEGER NOT NULL REFERENCES events (position),
@@ -40,19 +41,20 @@ CREATE TABLE parked_events (
     attempts     INTEGER NOT NULL DEFAULT 0,
     parked_at    INTEGER NOT NULL,
     redrive      INTEGER NOT NULL DEFAULT 0 CHECK (redrive IN (0, 1)),
-    -- When it is redriven by itself.
+    -- The time at which it is redriven automatically.
     redrive_at   INTEGER,
     PRIMARY KEY (subscription, position)
 ) STRICT, WITHOUT ROWID;
 
--- With `redrive`, so that those of an aggregate that are to be redriven, and those that are not, are found among many.
+-- Includes `redrive`, so that the events of an aggregate that are to be redriven, and those that are not, are found
+-- among many.
 CREATE INDEX parked_events_by_aggregate ON parked_events (subscription, aggregate_id, redrive);
 
--- For heartbeats, which look for what is to be redriven and not at all that is parked.
+-- For heartbeats, which look only for events to redrive, among all that are parked.
 CREATE INDEX parked_events_to_redrive ON parked_events (subscription, parked_at) WHERE redrive = 1;
 CREATE INDEX parked_events_by_redrive_time ON parked_events (subscription, redrive_at) WHERE redrive_at IS NOT NULL;
 
--- Parked events that will not be handled, and why.
+-- Parked events that were discarded: they will not be handled.
 CREATE TABLE discarded_events (
     subscription TEXT    NOT NULL REFERENCES subscriptions (name) ON DELETE CASCADE,
     position     INTEGER NOT NULL REFERENCES events (position),

@@ -14,7 +14,7 @@ pub struct Binaries {
 }
 
 impl Binaries {
-    /// The folder that `EVERCORE_POSTGRES_BIN` names, or the newest installed.
+    /// Returns the folder that `EVERCORE_POSTGRES_BIN` names, or the newest installed version.
     ///
     /// # Errors
     /// [`Failure::NotInstalled`] if there is none.
@@ -25,7 +25,7 @@ impl Binaries {
         Self::installed().pop().ok_or(Failure::NotInstalled)
     }
 
-    /// All that are installed in the usual places, oldest first; those on the `PATH` come first.
+    /// Returns all versions installed in the usual places, oldest first; one on the `PATH` comes first.
     #[must_use]
     pub fn installed() -> Vec<Self> {
         let path = std::env::var_os("PATH").unwrap_or_default();
@@ -45,8 +45,8 @@ impl Binaries {
         on_path.chain(versioned.into_iter().map(|(_, binaries)| binaries)).collect()
     }
 
-    /// The folder, if it holds a server's programs, or links to them: then the one that the links lead to, where all
-    /// that belong together are.
+    /// Returns the folder if it holds a server's programs. If it holds links to them, returns the folder that the links
+    /// lead to, which has all programs of the version.
     #[must_use]
     pub fn in_folder(folder: PathBuf) -> Option<Self> {
         let complete = |folder: &Path| {
@@ -56,14 +56,14 @@ impl Binaries {
         [linked, folder].into_iter().find(|folder| complete(folder)).map(|folder| Self { folder })
     }
 
-    /// A program of the server; one that is not in its folder is left to the `PATH`.
+    /// Returns the path of a program of the server; one that is not in the folder is looked up on the `PATH`.
     pub(crate) fn program(&self, name: &str) -> PathBuf {
         let program = self.folder.join(name);
         if program.is_file() { program } else { PathBuf::from(name) }
     }
 }
 
-/// `15` of `/usr/lib/postgresql/15` and of `/opt/homebrew/opt/postgresql@15`.
+/// Returns the version in a folder's name: `15` for `/usr/lib/postgresql/15` and `/opt/homebrew/opt/postgresql@15`.
 fn version_of(folder: &Path) -> Option<u32> {
     let name = folder.file_name()?.to_str()?;
     name.rsplit('@').next()?.parse().ok()

@@ -1,4 +1,4 @@
-//! A small disk, to be filled.
+//! Mounts a small disk, for tests that fill it.
 
 use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use crate::user::User;
 use crate::{Failure, run, step};
 
-/// A file system in memory, of a given size. Dropping it removes it; so does the end of the process, however it ends.
+/// A file system in memory, of a given size. It is removed when this is dropped, or when the process ends in any way.
 #[derive(Debug)]
 pub struct Disk {
     path: PathBuf,
@@ -15,7 +15,7 @@ pub struct Disk {
 }
 
 impl Disk {
-    /// Mounts one, for the user that servers run as.
+    /// Mounts a disk for the user that servers run as.
     ///
     /// # Errors
     /// [`Failure::Step`] if this process may not mount anything, with nothing left behind.
@@ -29,7 +29,7 @@ impl Disk {
         mount.arg(folder.path());
         run("mount a disk", mount)?;
         let watcher = watch(folder.path());
-        // From here on the watcher removes it.
+        // From here on, the watcher removes the folder.
         let disk = Self { path: folder.keep(), watcher: watcher? };
         if let Some(User { uid, gid }) = User::for_server()? {
             chown(&disk.path, Some(uid), Some(gid))
@@ -38,7 +38,7 @@ impl Disk {
         Ok(disk)
     }
 
-    /// Where it is mounted.
+    /// Returns the folder where it is mounted.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
@@ -48,7 +48,7 @@ impl Disk {
 impl Drop for Disk {
     fn drop(&mut self) {
         drop(self.watcher.stdin.take());
-        // There is nobody to tell if it could not be removed.
+        // An error cannot be reported from here.
         let _: Result<_, _> = self.watcher.wait();
     }
 }
@@ -67,7 +67,7 @@ fn watch(folder: &Path) -> Result<Child, Failure> {
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::null());
-    // A signal to the terminal's foreground processes is not for it.
+    // Its own process group protects it from signals to the terminal's foreground processes.
     std::os::unix::process::CommandExt::process_group(&mut watcher, 0);
     watcher.spawn().map_err(|error| step("start the watcher", error))
 }

@@ -1,8 +1,8 @@
-//! Starts a PostgreSQL server for tests and removes it when the process ends, however it ends.
+//! Starts a PostgreSQL server for tests and removes it when the process ends, in whatever way.
 //!
-//! The server listens on a free port of the loopback interface only and trusts everyone there. A watcher process holds
-//! the other end of a pipe: when this process is gone, killed or not, the pipe closes, and the watcher stops the server
-//! and removes its folder.
+//! The server listens only on a free port of the loopback interface and trusts all connections there. A watcher process
+//! holds the other end of a pipe: when this process ends, even if it is killed, the pipe closes, and the watcher stops
+//! the server and removes its folder.
 
 mod binaries;
 mod disk;
@@ -22,7 +22,7 @@ use user::User;
 /// The variable that names a server to use instead of a throw-away one.
 pub const URL_VARIABLE: &str = "EVERCORE_TEST_POSTGRES_URL";
 
-/// Why there is no server.
+/// The reason why there is no server.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Failure {
@@ -36,7 +36,7 @@ pub enum Failure {
                    {URL_VARIABLE}=postgres://postgres@127.0.0.1/postgres"
     )]
     NotInstalled,
-    /// The server refuses to run as root, and there is nobody else.
+    /// The server refuses to run as root, and there is no other user to run it.
     #[error(
         "PostgreSQL does not run as root, and neither `postgres` nor `nobody` is a user of this machine"
     )]
@@ -44,9 +44,9 @@ pub enum Failure {
     /// A step failed.
     #[error("cannot {step}: {reason}")]
     Step {
-        /// What was being done.
+        /// The step that failed.
         step: &'static str,
-        /// What the system or the program said.
+        /// The message of the system or the program.
         reason: String,
     },
 }
@@ -61,10 +61,11 @@ pub struct Server {
     watcher: Child,
 }
 
-/// The URL of a server for tests: the one that the environment names, or else one that lives as long as this process.
+/// Returns the URL of a server for tests: the one that the environment names, or else one that lives as long as this
+/// process.
 ///
 /// # Errors
-/// As [`Server::start`].
+/// The errors of [`Server::start`].
 pub fn url() -> Result<String, &'static Failure> {
     static SERVER: OnceLock<Result<Server, Failure>> = OnceLock::new();
     if let Ok(url) = std::env::var(URL_VARIABLE) {
@@ -75,19 +76,19 @@ pub fn url() -> Result<String, &'static Failure> {
 }
 
 impl Server {
-    /// Makes a cluster in a folder of its own and starts a server on it. `settings` are as in `postgresql.conf`:
+    /// Creates a cluster in a folder of its own and starts a server on it. `settings` are as in `postgresql.conf`:
     /// `name=value`.
     ///
     /// # Errors
-    /// [`Failure`], with nothing left behind.
+    /// [`Failure`]; nothing is left behind.
     pub fn start(binaries: &Binaries, settings: &[&str]) -> Result<Self, Failure> {
         Self::start_in(&std::env::temp_dir(), binaries, settings)
     }
 
-    /// As [`start`](Self::start), with the folder on a disk. Drop the server first.
+    /// Like [`start`](Self::start), with the folder on a disk. Drop the server before the disk.
     ///
     /// # Errors
-    /// [`Failure`], with nothing left behind.
+    /// [`Failure`]; nothing is left behind.
     pub fn start_on(disk: &Disk, binaries: &Binaries, settings: &[&str]) -> Result<Self, Failure> {
         Self::start_in(disk.path(), binaries, settings)
     }
@@ -100,10 +101,10 @@ impl Server {
         Ok(server)
     }
 
-    /// Makes a copy of this server that follows it, and can be read from.
+    /// Starts a standby of this server, which can be read from.
     ///
     /// # Errors
-    /// [`Failure`], with nothing left behind.
+    /// [`Failure`]; nothing is left behind.
     pub fn standby(&self) -> Result<Self, Failure> {
         let mut standby =
             Self::prepare(&std::env::temp_dir(), &self.binaries, self.settings.clone())?;
@@ -112,13 +113,13 @@ impl Server {
         Ok(standby)
     }
 
-    /// A URL of its `postgres` database.
+    /// Returns the URL of its `postgres` database.
     #[must_use]
     pub fn url(&self) -> String {
         format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)
     }
 
-    /// What the server has logged so far.
+    /// Returns the server's log so far.
     ///
     /// # Errors
     /// [`Failure::Step`] if the log cannot be read.
@@ -128,7 +129,7 @@ impl Server {
         Ok(String::from_utf8_lossy(&log).into_owned())
     }
 
-    /// Stops the server the way a power cut would stop it, as far as the server is concerned.
+    /// Stops the server without a shutdown, which for the server is like a power cut.
     ///
     /// # Errors
     /// [`Failure::Step`] if it cannot be stopped.
@@ -138,7 +139,7 @@ impl Server {
         run("stop the server", stop)
     }
 
-    /// Starts it again, on the same port.
+    /// Starts the server again, on the same port.
     ///
     /// # Errors
     /// [`Failure::Step`] if it does not start.
@@ -146,8 +147,8 @@ impl Server {
         self.start_at(self.port)
     }
 
-    /// Kills one of its processes, a `pid` of `pg_stat_activity`, in the way that lets it do nothing more. The server then
-    /// ends all others, recovers, and goes on.
+    /// Kills one of the server's processes, given as a `pid` of `pg_stat_activity`, with SIGKILL. The server then ends
+    /// all its other processes, recovers, and continues.
     ///
     /// # Errors
     /// [`Failure::Step`] if there is no such process.
@@ -160,24 +161,24 @@ impl Server {
     /// Runs one of the programs that come with the server, such as `pg_dump`, in a folder of the server's own.
     ///
     /// # Errors
-    /// [`Failure::Step`] if it cannot be run, or says that it failed.
+    /// [`Failure::Step`] if the program cannot be run, or reports a failure.
     pub fn run(&self, program: &str, arguments: &[&str]) -> Result<(), Failure> {
         let mut command = self.command(program);
         command.args(arguments);
         run("run a program of the server", command)
     }
 
-    /// Makes a standby a server of its own.
+    /// Promotes a standby to a primary.
     ///
     /// # Errors
-    /// [`Failure::Step`] if it follows nobody.
+    /// [`Failure::Step`] if the server is not a standby.
     pub fn promote(&mut self) -> Result<(), Failure> {
         let mut promote = self.command("pg_ctl");
         promote.args(["promote", "--wait", "--pgdata"]).arg(self.data());
         run("promote the server", promote)
     }
 
-    /// A folder, and who removes it.
+    /// Creates the folder, and starts the watcher that removes it.
     fn prepare(parent: &Path, binaries: &Binaries, settings: Vec<String>) -> Result<Self, Failure> {
         let user = User::for_server()?;
         let folder = tempfile::Builder::new()
@@ -189,7 +190,7 @@ impl Server {
                 .map_err(|error| step("give the folder away", error))?;
         }
         let watcher = watch(binaries, user.as_ref(), folder.path())?;
-        // From here on the watcher removes it.
+        // From here on, the watcher removes the folder.
         let folder = folder.keep();
         Ok(Self { binaries: binaries.clone(), user, folder, port: 0, settings, watcher })
     }
@@ -212,7 +213,7 @@ impl Server {
         run("copy the server", copy)
     }
 
-    /// Starts on a free port. Somebody may take it in between, so a few are tried.
+    /// Starts on a free port. Another process may take the port in between, so a few are tried.
     fn launch(&mut self) -> Result<(), Failure> {
         const TRIES: u32 = 5;
         let mut tried = 0;
@@ -259,7 +260,7 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         drop(self.watcher.stdin.take());
-        // It ends once the server is stopped and the folder removed; there is nobody to tell if it could not.
+        // The watcher ends once the server is stopped and the folder removed. An error cannot be reported from here.
         let _: Result<_, _> = self.watcher.wait();
     }
 }
@@ -285,7 +286,7 @@ fn watch(binaries: &Binaries, user: Option<&User>, folder: &Path) -> Result<Chil
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::null());
-    // A signal to the terminal's foreground processes is not for it.
+    // Its own process group protects it from signals to the terminal's foreground processes.
     std::os::unix::process::CommandExt::process_group(&mut watcher, 0);
     watcher.spawn().map_err(|error| step("start the watcher", error))
 }
@@ -299,9 +300,9 @@ fn command(binaries: &Binaries, user: Option<&User>, folder: &Path, program: &st
     command
 }
 
-/// Runs a step to its end. What it prints goes into the failure, if there is one.
+/// Runs a step to its end. On failure, its output is part of the error.
 fn run(what: &'static str, mut command: Command) -> Result<(), Failure> {
-    // Not by pipes: the server inherits them and keeps them open.
+    // The output goes to files and not to pipes: the server inherits pipes and keeps them open.
     let log = tempfile::tempfile().map_err(|error| step(what, error))?;
     let output = log.try_clone().map_err(|error| step(what, error))?;
     let errors = log.try_clone().map_err(|error| step(what, error))?;

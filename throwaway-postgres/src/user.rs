@@ -1,4 +1,4 @@
-//! Who the server runs as: it refuses root.
+//! Finds the user that the server runs as, since it refuses root.
 
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
@@ -14,7 +14,7 @@ pub(crate) struct User {
 }
 
 impl User {
-    /// Nobody else, unless this process is root's.
+    /// Returns another user if this process runs as root, otherwise `None`.
     pub(crate) fn for_server() -> Result<Option<Self>, Failure> {
         let probe = tempfile::tempfile().map_err(|error| step("make a file", error))?;
         let own = probe.metadata().map_err(|error| step("look at a file", error))?;
@@ -27,7 +27,7 @@ impl User {
         find("postgres").or_else(|| find("nobody")).map(Some).ok_or(Failure::NobodyElse)
     }
 
-    /// A line of `/etc/passwd`: name, password, uid, gid, …
+    /// Parses a line of `/etc/passwd`: name, password, uid, gid, …
     fn parse(line: &str, wanted: &str) -> Option<Self> {
         let mut fields = line.split(':');
         let name = fields.next()?;
@@ -36,7 +36,7 @@ impl User {
         (name == wanted).then_some(Self { uid, gid })
     }
 
-    /// Makes a command theirs.
+    /// Makes a command run as this user.
     pub(crate) fn run(&self, command: &mut Command) {
         command.uid(self.uid).gid(self.gid);
     }

@@ -1,8 +1,8 @@
-//! No two modules of a crate import each other, by whatever way round.
+//! Checks that no two modules of a crate import each other, directly or through others.
 //!
-//! The modules that stand beside each other are compared, each with all that is below it. An import counts for the module
-//! that its path names. Three kinds are left out: what is named by the root of the crate, which is the vocabulary of all of
-//! it; imports between a module and those below it, which make one module together; and tests.
+//! Sibling modules are compared, each together with all modules below it. An import counts for the module that its path
+//! names. Three kinds are ignored: items named by the root of the crate, which are the vocabulary of the whole crate;
+//! imports between a module and those below it, which form one module together; and tests.
 
 mod graph;
 mod source;
@@ -13,10 +13,10 @@ use std::path::Path;
 use crate::command::Failure;
 use source::Crate;
 
-/// The crates that have to be without circles.
+/// The crates that must have no circles.
 const CRATES: [&str; 3] = ["evercore", "evercore-postgres", "evercore-sqlite"];
 
-/// An import: the module that has it, and the one that defines what it names.
+/// An import: the module that has it, and the module that defines the imported item.
 type Import = (Vec<String>, Vec<String>);
 
 pub(crate) fn check() -> Result<(), Failure> {
@@ -30,7 +30,7 @@ pub(crate) fn check() -> Result<(), Failure> {
 
 /// Describes each circle.
 fn find(imports: &BTreeMap<Import, String>) -> Vec<String> {
-    // For each module, the imports between those right below it.
+    // For each module, the imports between its direct submodules.
     let mut within: BTreeMap<&[String], BTreeMap<(&str, &str), String>> = BTreeMap::new();
     for ((from, to), path) in imports {
         let common = from.iter().zip(to).take_while(|(from, to)| from == to).count();

@@ -1,4 +1,4 @@
-//! Runs a command and says what failed.
+//! Runs commands and reports failures.
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -6,23 +6,24 @@ use std::io;
 use std::process::{Child, Command};
 use std::time::Instant;
 
-/// Why a chore did not finish.
+/// The reason why a chore did not finish.
 pub(crate) struct Failure(pub(crate) String);
 
-/// A cargo command, given as it would be typed.
+/// A cargo command, as it would be typed.
 pub(crate) struct Cargo {
     words: String,
     command: Command,
 }
 
-/// A cargo command that is on its way.
+/// A cargo command that is running.
 pub(crate) struct Running {
     words: String,
     child: Child,
 }
 
 pub(crate) fn cargo(words: &str) -> Cargo {
-    // Set by cargo for the programs it runs: the same cargo again. Another toolchain's is found by rustup's.
+    // Cargo sets the variable for the programs that it runs, so that they use the same cargo. A cargo of another
+    // toolchain is found by rustup's.
     let is_anothers = words.starts_with('+');
     let own = std::env::var_os("CARGO").filter(|_| !is_anothers);
     let program = own.unwrap_or_else(|| "cargo".into());
@@ -42,7 +43,7 @@ impl Cargo {
         self
     }
 
-    /// Words that somebody has typed, each as it is.
+    /// Adds words that a user has typed, each unchanged.
     pub(crate) fn args(mut self, typed: &[String]) -> Self {
         for word in typed {
             self.words.push(' ');
@@ -66,7 +67,7 @@ impl Cargo {
         if status.success() { Ok(output.stdout) } else { Err(failure(&self.words, status)) }
     }
 
-    /// Starts it, behind all others that want a processor.
+    /// Starts the command with the lowest priority.
     pub(crate) fn start(self) -> Result<Running, Failure> {
         eprintln!("$ cargo {} &", self.words);
         let mut behind = Command::new("nice");
@@ -78,16 +79,16 @@ impl Cargo {
 }
 
 impl Running {
-    /// Waits for its end.
+    /// Waits until the command has ended.
     pub(crate) fn finish(&mut self) -> Result<(), Failure> {
         eprintln!("$ wait # for cargo {}", self.words);
         let status = self.child.wait().map_err(|error| failure(&self.words, error))?;
         if status.success() { Ok(()) } else { Err(failure(&self.words, status)) }
     }
 
-    /// Ends it, unless it has ended.
+    /// Kills the command, unless it has ended.
     pub(crate) fn stop(&mut self) {
-        // Refused if it has ended.
+        // Fails if it has ended.
         let _: io::Result<()> = self.child.kill();
         let _: io::Result<_> = self.child.wait().map(drop);
     }

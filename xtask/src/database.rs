@@ -1,4 +1,4 @@
-//! The PostgreSQL server that tests use.
+//! Provides the PostgreSQL server that tests use.
 
 use std::io::Read;
 
@@ -6,11 +6,11 @@ use throwaway_postgres::{Binaries, Server, URL_VARIABLE};
 
 use crate::command::{Cargo, Failure};
 
-/// Where the tests find PostgreSQL, if they are to.
+/// The PostgreSQL server of the tests, if they use one.
 pub(crate) enum TestDatabase {
-    /// The caller's own, from the environment.
+    /// The caller's own server, from the environment.
     Named(String),
-    /// Ours, until the tests are over.
+    /// A throw-away server, until the tests are over.
     ThrowAway(Server),
     LeftOut,
 }
@@ -29,7 +29,7 @@ impl TestDatabase {
         Self::LeftOut
     }
 
-    /// The packages to test, as arguments.
+    /// Returns the packages to test, as arguments.
     pub(crate) fn packages(&self) -> &'static str {
         match self {
             Self::Named(_) | Self::ThrowAway(_) => "--workspace",
@@ -37,7 +37,7 @@ impl TestDatabase {
         }
     }
 
-    /// The tests to leave out of these packages, as arguments.
+    /// Returns the tests of these packages to leave out, as arguments.
     pub(crate) fn left_out_tests(&self) -> &'static str {
         match self {
             Self::Named(_) | Self::ThrowAway(_) => "",
@@ -45,7 +45,7 @@ impl TestDatabase {
         }
     }
 
-    /// Tells the tests of a command where the server is.
+    /// Passes the URL of the server to the tests of a command.
     pub(crate) fn apply(&self, cargo: Cargo) -> Cargo {
         match self.url() {
             Some(url) => cargo.env(URL_VARIABLE, &url),
@@ -53,7 +53,7 @@ impl TestDatabase {
         }
     }
 
-    /// Where the examples are run.
+    /// Returns the URLs on which the examples are run.
     pub(crate) fn example_urls(&self) -> Vec<String> {
         let own_schema = |url: String| {
             let separator = if url.contains('?') { '&' } else { '?' };

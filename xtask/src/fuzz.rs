@@ -1,14 +1,14 @@
-//! Looks for bytes that break a promise, by coverage.
+//! Runs coverage-guided fuzzing.
 
 use std::path::Path;
 
 use crate::command::{Failure, cargo};
 use crate::tools;
 
-/// What an input may take: the largest payload that can be inflated, a few times over.
+/// The limits for an input: memory for a few of the largest payloads that can be inflated, the time, and the length.
 const LIMITS: &str = "-rss_limit_mb=2048 -timeout=10 -max_len=65536";
 
-/// Runs each target, or one, for so many minutes.
+/// Runs each target, or only one, for so many minutes.
 pub(crate) fn run(minutes: u64, only: Option<&str>) -> Result<(), Failure> {
     let path = tools::FUZZ.path()?;
     let targets = targets()?;
@@ -38,7 +38,7 @@ fn what_to_do(target: &str) -> String {
     )
 }
 
-/// The programs, by name.
+/// Returns the names of the targets.
 fn targets() -> Result<Vec<String>, Failure> {
     let folder = Path::new("fuzz/fuzz_targets");
     let unreadable = |error| Failure(format!("cannot read {}: {error}", folder.display()));

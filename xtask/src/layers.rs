@@ -1,12 +1,12 @@
-//! Dependencies between the crates run one way: engines and tools → `evercore` → nothing of ours but its macros. An
-//! engine has the driver of its own database, and the core has none.
+//! Checks that dependencies between the crates run one way: engines and tools → `evercore` → none of the workspace but
+//! its macros. An engine depends on the driver of its own database, and the core on none.
 
 use serde_json::Value;
 
 use crate::command::Failure;
 use crate::metadata;
 
-/// What each published crate may name among its dependencies, of ours and of databases' drivers.
+/// The crates of the workspace, and the drivers of databases, that each published crate may depend on.
 const ALLOWED: [(&str, &[&str]); 8] = [
     ("evercore-derive", &[]),
     ("evercore", &["evercore-derive"]),
@@ -18,7 +18,7 @@ const ALLOWED: [(&str, &[&str]); 8] = [
     ("evercore-tower", &["evercore"]),
 ];
 
-/// Drivers of databases and of message brokers, by how their names begin.
+/// Drivers of databases and of message brokers, by the beginnings of their names.
 const DRIVERS: [&str; 10] = [
     "async-nats",
     "deadpool-postgres",
@@ -53,7 +53,7 @@ fn faults(packages: &[Value]) -> Vec<String> {
     faults
 }
 
-/// The normal dependencies that have a layer: our own crates, and whatever does I/O on a database.
+/// Returns the normal dependencies that have a layer: crates of the workspace, and drivers.
 fn layered_dependencies(package: &Value) -> impl Iterator<Item = &str> {
     let dependencies = package["dependencies"].as_array().map(Vec::as_slice).unwrap_or_default();
     dependencies

@@ -1,10 +1,10 @@
-//! The limits in `docs/limits.md` are those of the code.
+//! Checks that the limits in `docs/limits.md` are those of the code.
 
 use crate::command::Failure;
 
 const TABLE: &str = "docs/limits.md";
 
-/// Whose fields have a row each.
+/// The file with the struct whose fields have a row each.
 const LIMITS: &str = "evercore/src/limits.rs";
 
 pub(crate) fn check() -> Result<(), Failure> {
@@ -16,14 +16,14 @@ pub(crate) fn check() -> Result<(), Failure> {
     if faults.is_empty() { Ok(()) } else { Err(Failure(faults.join("\n"))) }
 }
 
-/// The names of a struct's fields, each on a line.
+/// Returns the names of a struct's fields, each of which is on a line of its own.
 fn fields(source: &str) -> impl Iterator<Item = &str> {
     let fields =
         source.lines().filter_map(|line| line.strip_prefix("    pub(crate) ")?.split_once(": "));
     fields.map(|(name, _)| name).filter(|name| !name.contains(' '))
 }
 
-/// Where a row says something else than the file that it names.
+/// Returns the rows that differ from the file that they name.
 fn faults(table: &str, source: impl Fn(&str) -> Option<String>) -> Vec<String> {
     let mut faults = Vec::new();
     for row in table.lines().filter(|line| line.starts_with("| ")) {
@@ -31,7 +31,7 @@ fn faults(table: &str, source: impl Fn(&str) -> Option<String>) -> Vec<String> {
         let (Some(stated), Some(code)) = (cells.get(1), cells.last()) else { continue };
         let ["", file, " ", name, ""] = code.split('`').collect::<Vec<_>>()[..] else { continue };
         let found = source(file).and_then(|source| value(&source, name));
-        // Of `1, at most 1,024`, one is the constant.
+        // A cell such as `1, at most 1,024` has several numbers; one of them must be the constant.
         if found.is_none_or(|found| !readings(stated).contains(&found)) {
             faults.push(format!("{TABLE} says {stated}, and `{name}` in {file} is {found:?}"));
         }
@@ -39,7 +39,7 @@ fn faults(table: &str, source: impl Fn(&str) -> Option<String>) -> Vec<String> {
     faults
 }
 
-/// The numbers in a cell: bytes, milliseconds, or how many.
+/// Returns the numbers in a cell: bytes, milliseconds, or counts.
 fn readings(cell: &str) -> Vec<u64> {
     cell.split(", ")
         .filter_map(|part| {
@@ -58,7 +58,7 @@ fn readings(cell: &str) -> Vec<u64> {
         .collect()
 }
 
-/// What a constant or a field is set to where it is set first.
+/// Returns the value to which a constant or a field is first set.
 fn value(source: &str, name: &str) -> Option<u64> {
     source.lines().map(str::trim).find_map(|line| {
         let line = line.trim_start_matches("pub(crate) ").trim_start_matches("pub ");
@@ -70,7 +70,7 @@ fn value(source: &str, name: &str) -> Option<u64> {
     })
 }
 
-/// A product of numbers, or a time in milliseconds.
+/// Evaluates a product of numbers, or a time in milliseconds.
 fn evaluate(expression: &str) -> Option<u64> {
     let times = [("Duration::from_millis(", 1), ("Duration::from_secs(", 1_000)];
     for (begin, factor) in times {

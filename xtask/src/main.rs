@@ -1,5 +1,5 @@
-//! The chores of this repository: `cargo xtask test`, `ci`, `deny`, `chaos`, `simulate`, `soak`, `fuzz`, `mutants`,
-//! `bench`, `db`, `layers`, `circles`.
+//! Runs the chores of this repository: `cargo xtask test`, `ci`, `deny`, `chaos`, `simulate`, `soak`, `fuzz`,
+//! `mutants`, `bench`, `db`, `layers`, `circles`.
 
 mod circles;
 mod command;
@@ -34,13 +34,13 @@ struct Chores {
 enum Chore {
     /// Run every test: units, conformance, macros, docs, and the examples as programs.
     Test {
-        /// Leave out what needs PostgreSQL.
+        /// Leave out tests that need PostgreSQL.
         #[arg(long)]
         no_postgres: bool,
     },
-    /// What continuous integration runs: formatting, lints, docs, layers and packages, then the tests.
+    /// Run the checks of continuous integration: formatting, lints, docs, layers and packages, then the tests.
     Ci,
-    /// Kill, stop and restart what follows a log, and check that nothing was lost. `--help` lists the options.
+    /// Kill, stop and restart workers that follow a log, and check that nothing was lost. `--help` lists the options.
     #[command(disable_help_flag = true)]
     Chaos {
         /// For the program: `--seconds 60`, `--engine sqlite`, `--seed 7`, `--without-fence`.
@@ -56,16 +56,16 @@ enum Chore {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         options: Vec<String>,
     },
-    /// Look by coverage for bytes that break a promise. Needs a nightly compiler.
+    /// Run coverage-guided fuzzing. Needs a nightly compiler.
     Fuzz {
-        /// For how long, each target.
+        /// The minutes for each target.
         #[arg(long, default_value_t = 5)]
         minutes: u64,
         /// Only this target.
         #[arg(long)]
         target: Option<String>,
     },
-    /// Change the code that holds the promises, a little at a time, and see whether a test fails.
+    /// Make small changes to the code that the guarantees depend on, and check that a test fails.
     Mutants {
         /// Only this group: `core`, `sqlite` or `postgres`.
         #[arg(long)]
@@ -78,14 +78,14 @@ enum Chore {
     Deny,
     /// Start a throw-away PostgreSQL for development, print its URL, and remove it at the end of input.
     Db,
-    /// Measure; `cargo xtask bench --help` says what.
+    /// Run the benchmarks; `cargo xtask bench --help` lists them.
     Bench {
-        /// What the program of the bench crate takes.
+        /// Options for the program of the bench crate.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         options: Vec<String>,
     },
-    /// Check that dependencies between the crates run one way, that nothing is put into a statement, and that the table of
-    /// limits says what the code does.
+    /// Check that dependencies between the crates run one way, that no value is put into the text of a statement, and
+    /// that the table of limits matches the code.
     Layers,
     /// Check that no modules of the core and of the engines with a database import each other.
     Circles,
@@ -140,14 +140,15 @@ fn repository() -> Result<(), Failure> {
     limits::check()
 }
 
-/// Advisories are left to the workflow: their database is on the net, and changes by the day.
+/// Checks licences, bans and sources. Advisories are left to the workflow: their database is on the internet and
+/// changes daily.
 fn deny() -> Result<(), Failure> {
     cargo("deny --all-features check --hide-inclusion-graph licenses bans sources")
         .env_os("PATH", &tools::DENY.path()?)
         .run()
 }
 
-/// Runs the program of a crate.
+/// Runs the program of a package.
 fn program(package: &str, options: &[String]) -> Result<(), Failure> {
     cargo(&format!("run --quiet --package {package} --")).args(options).run()
 }
@@ -158,7 +159,8 @@ fn test(no_postgres: bool) -> Result<(), Failure> {
     let left_out = database.left_out_tests();
     database.apply(cargo(&format!("test {packages} --all-targets{left_out}"))).run()?;
     database.apply(cargo(&format!("test {packages} --doc"))).run()?;
-    // Together with the other crates it has all features; alone it lacks the codecs, and has to say so.
+    // Tested alone as well: together with the other crates, the core has all features; alone it lacks the codecs, and
+    // must report that.
     cargo("test --package evercore --test api --test ui").run()?;
     for url in database.example_urls() {
         cargo(&format!("run --quiet --example bank -- --db {url}")).run()?;

@@ -1,10 +1,10 @@
-//! What cargo knows of the workspace.
+//! Reads cargo's metadata of the workspace.
 
 use serde_json::Value;
 
 use crate::command::{Failure, cargo};
 
-/// The crates of the workspace.
+/// Returns the crates of the workspace.
 pub(crate) fn packages() -> Result<Vec<Value>, Failure> {
     let json = cargo("metadata --format-version 1 --no-deps").output()?;
     let mut metadata: Value = serde_json::from_slice(&json)

@@ -1,27 +1,29 @@
-//! Changes the code that holds the promises, a little at a time, and sees whether a test fails.
+//! Makes small changes to the code that the guarantees depend on, and checks that a test fails.
 
 use std::fs::create_dir_all;
 
 use crate::command::{Failure, cargo};
 use crate::tools;
 
-/// What was tried, and what came of it; a folder for each group.
+/// The folder of the results, with a subfolder for each group.
 const OUTPUT: &str = "target/mutants";
 
-/// How long a build or the tests may take. A change that has them wait for ever is noticed by that.
+/// The time limit for a build or the tests, in seconds. A change that makes them wait forever is found by it.
 const MOST_SECONDS: u32 = 300;
 
-/// Crates whose code is changed, and the tests that judge it: theirs, and the fewest that cost no more than a minute.
+/// Crates whose code is changed, and the tests that must notice: their unit tests, and a few others that cost no more
+/// than a minute.
 struct Group {
     name: &'static str,
     packages: &'static [&'static str],
-    /// Others that have some of the tests.
+    /// Other packages that have some of the tests.
     judges: &'static [&'static str],
     tests: &'static [&'static str],
 }
 
-/// The engine in memory judges the core, and the core's tests that engine; the simulation judges what works through a
-/// subscription. Left out are the tests of compiler messages, and on PostgreSQL those that crash servers.
+/// The groups. The engine in memory tests the core, and the core's tests test that engine; the simulation tests the
+/// code that works through a subscription. Left out are the tests of compiler messages, and on PostgreSQL those that
+/// crash servers.
 const GROUPS: [Group; 3] = [
     Group {
         name: "core",
@@ -61,7 +63,7 @@ const GROUPS: [Group; 3] = [
     },
 ];
 
-/// Runs one group or all, one after the other. The modules are in `.cargo/mutants.toml`.
+/// Runs one group, or all of them one after the other. The modules are listed in `.cargo/mutants.toml`.
 pub(crate) fn run(only: Option<&str>, options: &[String]) -> Result<(), Failure> {
     let path = tools::MUTANTS.path()?;
     let chosen: Vec<_> =
@@ -73,12 +75,12 @@ pub(crate) fn run(only: Option<&str>, options: &[String]) -> Result<(), Failure>
     let unwritable = |error| Failure(format!("{OUTPUT} cannot be made: {error}"));
     create_dir_all(OUTPUT).map_err(unwritable)?;
     for group in chosen {
-        // cargo-mutants would try what was not changed by its own packages' tests alone.
+        // Run here, because cargo-mutants would test the unchanged code with its own packages' tests only.
         cargo(&group.unchanged().join(" ")).run()?;
         cargo(&group.words().join(" "))
             .args(options)
             .env_os("PATH", &path)
-            // What fails here is no case to try again.
+            // Failures of changed code must not be saved as regressions.
             .env("PROPTEST_DISABLE_FAILURE_PERSISTENCE", "true")
             .run()?;
     }

@@ -1,4 +1,4 @@
-//! Packs every crate that is published and builds it from what it packs, also from a checkout with changes.
+//! Packages every published crate and builds it from the package, even from a checkout with changes.
 
 use std::fs::remove_dir_all;
 use std::io;
@@ -7,21 +7,21 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use crate::command::{Failure, Running, cargo};
 use crate::metadata;
 
-/// Goes on beside what comes next, and takes what that leaves of the processors: most tests wait.
+/// A packaging run in the background. It uses the processor time that the following chores leave: most tests wait.
 pub(crate) struct Packing {
     cargo: Running,
     target: String,
 }
 
 impl Packing {
-    /// In a target folder that was never used: cargo keeps what it unpacks under the folder's path and the crate's
-    /// version, and would build the crates of an earlier run.
+    /// Starts in an unused target folder: cargo keeps what it unpacks under the folder's path and the crate's version,
+    /// and would build the crates of an earlier run.
     pub(crate) fn start() -> Result<Self, Failure> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
         let target = format!("target/package-{now}");
         let left_out: Vec<_> = metadata::packages()?
             .iter()
-            // The registries that it may go to: none.
+            // An empty list of registries means that the crate is not published.
             .filter(|package| package["publish"].as_array().is_some_and(Vec::is_empty))
             .filter_map(|package| Some(format!(" --exclude {}", package["name"].as_str()?)))
             .collect();
@@ -29,7 +29,8 @@ impl Packing {
             "package --workspace{} --allow-dirty --quiet --target-dir {target}",
             left_out.concat()
         ))
-        // What is packed does not know the workspace's profiles, and nobody runs what is built.
+        // The packages do not see the workspace's profiles, and the built programs are never run, so debug information
+        // is left out.
         .env("CARGO_PROFILE_DEV_DEBUG", "none")
         .start()?;
         Ok(Self { cargo, target })
@@ -43,7 +44,7 @@ impl Packing {
 impl Drop for Packing {
     fn drop(&mut self) {
         self.cargo.stop();
-        // Nothing in it is of use to anyone.
+        // The folder is not needed any more.
         let _: io::Result<()> = remove_dir_all(&self.target);
     }
 }

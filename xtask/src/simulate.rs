@@ -1,4 +1,4 @@
-//! Runs workers, leases and the log under a seeded simulation, for long.
+//! Runs workers, leases and the log under a seeded simulation, for a long time.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -6,24 +6,24 @@ use clap::Args;
 
 use crate::command::{Failure, cargo};
 
-/// Runs that each of the controls has.
+/// The number of runs of each control.
 const RUNS_OF_A_CONTROL: u64 = 10_000;
 
 #[derive(Args)]
 pub(crate) struct Options {
-    /// For how long.
+    /// The seconds to run.
     #[arg(long, default_value_t = 60)]
     seconds: u64,
-    /// So many runs, however long they take.
+    /// The number of runs, instead of a time.
     #[arg(long)]
     runs: Option<u64>,
-    /// The first seed. Others each time, unless it is given.
+    /// The first seed. If it is not given, each call uses new seeds.
     #[arg(long)]
     from: Option<u64>,
-    /// This seed alone, with its trace.
+    /// Run this seed alone, with its trace.
     #[arg(long, conflicts_with_all = ["runs", "from", "controls"])]
     seed: Option<u64>,
-    /// How often a database that is broken on purpose is caught, for each way to break it.
+    /// Measure how often a database that is broken on purpose is caught, for each way to break it.
     #[arg(long, conflicts_with = "from")]
     controls: bool,
 }
@@ -32,7 +32,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     let Options { seconds, runs, from, seed, controls } = *options;
     let what = if controls { "is_caught" } else { "--exact no_seed_breaks_a_promise" };
     let words = "test --release --quiet --package evercore-testing --test simulation";
-    // One after the other: each takes all processors.
+    // The tests run one after the other, since each uses all processors.
     let simulation = cargo(&format!("{words} -- --nocapture --test-threads 1 {what}"));
     let simulation = match (seed, runs) {
         (Some(seed), _) => simulation.env("EVERCORE_SEED", &seed.to_string()),
@@ -47,7 +47,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     simulation.env("EVERCORE_FIRST_SEED", &from.unwrap_or_else(unused).to_string()).run()
 }
 
-/// A seed with a million after it that nobody has run yet.
+/// Returns a seed that, like the million after it, has not been used before.
 fn unused() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs() * 1_000_000
 }

@@ -1,15 +1,16 @@
-//! Every value is bound: what reaches a driver as a statement is a constant, a file, or one of a few that are known.
+//! Checks that every value is bound: a statement that reaches a driver is a constant, a file, or one of a few known
+//! ones.
 //!
-//! sqlx takes nothing but constants unless it is told `AssertSqlSafe`; rusqlite takes any text.
+//! sqlx accepts only constants unless it is given an `AssertSqlSafe`; rusqlite accepts any text.
 
 use std::path::{Path, PathBuf};
 
 use crate::command::Failure;
 
-/// Where statements are.
+/// The folders with statements.
 const ENGINES: [&str; 2] = ["evercore-postgres/src", "evercore-sqlite/src"];
 
-/// What is followed by a statement, or by what makes one of a text.
+/// The calls that take a statement, or that make a statement of a text.
 const CALLS: [&str; 7] = [
     "AssertSqlSafe(",
     ".prepare_cached(",
@@ -20,7 +21,7 @@ const CALLS: [&str; 7] = [
     "connection.query_one(",
 ];
 
-/// What else is a statement: in which file, by which expression, and why it holds no value.
+/// The known other statements: the file, the expression, and the reason why it holds no value.
 const KNOWN: [(&str, &str, &str); 11] = [
     (
         "evercore-postgres/src/statements.rs",
@@ -59,7 +60,7 @@ const KNOWN: [(&str, &str, &str); 11] = [
     ("evercore-sqlite/src/writer/rows.rs", "sql", "`&'static str`"),
 ];
 
-/// A statement that is no constant.
+/// A statement that is not a constant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Made {
     file: String,
@@ -96,7 +97,7 @@ impl Made {
     }
 }
 
-/// The statements of a source that are no constants. Its tests come last, and may do as they like.
+/// Finds the statements of a source that are not constants. Its tests, which come last, are exempt.
 fn find(file: &str, source: &str) -> Vec<Made> {
     let code = source.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
     let mut made = Vec::new();
@@ -114,7 +115,7 @@ fn find(file: &str, source: &str) -> Vec<Made> {
     made
 }
 
-/// What stands before the comma or the bracket that ends it.
+/// Returns the text up to the comma or the bracket that ends the first argument.
 fn first_argument(rest: &str) -> String {
     let mut depth = 0_usize;
     let end = rest.char_indices().find_map(|(at, c)| {
@@ -130,7 +131,7 @@ fn first_argument(rest: &str) -> String {
     rest[..end.unwrap_or(rest.len())].trim().to_owned()
 }
 
-/// A literal, an `include_str!`, or the name of a constant.
+/// Whether an expression is a literal, an `include_str!`, or the name of a constant.
 fn is_constant(expression: &str) -> bool {
     let is_name = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
     expression.starts_with('"')
@@ -139,7 +140,7 @@ fn is_constant(expression: &str) -> bool {
             && expression.chars().all(is_name)
 }
 
-/// But for tests.
+/// Returns the Rust files of a folder, without tests.
 fn rust_files(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
     let unreadable = |error| Failure(format!("cannot read {}: {error}", folder.display()));
     let mut files = Vec::new();

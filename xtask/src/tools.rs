@@ -1,4 +1,4 @@
-//! Subcommands of cargo that do not come with it.
+//! Installs the subcommands of cargo that do not come with it.
 
 use std::env::{join_paths, split_paths, var_os};
 use std::ffi::OsString;
@@ -7,30 +7,30 @@ use std::process::{Command, Stdio};
 
 use crate::command::{Failure, cargo};
 
-/// Where they are installed, if they are missing.
+/// The folder in which missing ones are installed.
 const ROOT: &str = "target/tools";
 
 /// A subcommand, as a package of crates.io.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Tool {
-    /// Of the package and of the program.
+    /// The name of the package and of the program.
     pub(crate) name: &'static str,
     pub(crate) version: &'static str,
 }
 
-/// Licences, bans, sources and advisories.
+/// Checks licences, bans, sources and advisories.
 pub(crate) const DENY: Tool = Tool { name: "cargo-deny", version: "0.20.2" };
 
-/// Fuzzing by coverage.
+/// Runs coverage-guided fuzzing.
 pub(crate) const FUZZ: Tool = Tool { name: "cargo-fuzz", version: "0.13.2" };
 
-/// Programs with a small fault each, which a test has to catch.
+/// Builds programs with one small fault each, which a test must find.
 pub(crate) const MUTANTS: Tool = Tool { name: "cargo-mutants", version: "27.1.0" };
 
 impl Tool {
-    /// Makes sure that it is there, and gives the search path with which cargo finds it.
+    /// Makes sure that the tool is installed, and returns the search path with which cargo finds it.
     ///
-    /// One that is missing is compiled without optimisation, which is quicker: it has little to do.
+    /// A missing tool is compiled without optimisation, which is quicker: it has little to do.
     pub(crate) fn path(self) -> Result<OsString, Failure> {
         let ours = Path::new(ROOT).join("bin");
         let theirs = var_os("PATH").unwrap_or_default();

@@ -1,4 +1,4 @@
-//! What `#[derive(Aggregate)]` writes.
+//! Writes the code of `#[derive(Aggregate)]`.
 
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
@@ -7,7 +7,7 @@ use super::model::{Aggregate, Snapshots};
 use crate::rules;
 use crate::value::UnknownEvents;
 
-/// The implementation and its announcement.
+/// Writes the implementation and its registration.
 pub(crate) fn aggregate(model: &Aggregate<'_>) -> TokenStream {
     let Aggregate { krate, ident, allowed, name, aliases, snapshots, unknown_events, .. } = model;
     let aliases = rules::aliases_constant(krate, aliases);
@@ -50,7 +50,7 @@ pub(crate) fn aggregate(model: &Aggregate<'_>) -> TokenStream {
     }
 }
 
-/// The mistakes, and an implementation that keeps the rest of the program from adding to them.
+/// Writes the mistakes as errors, and an implementation that keeps the rest of the program from adding errors to them.
 pub(crate) fn rejected(model: &Aggregate<'_>, mistakes: darling::Error) -> TokenStream {
     let Aggregate { krate, ident, generics, name, .. } = model;
     let mistakes = mistakes.write_errors();

@@ -1,15 +1,15 @@
-//! The shape of a state, as a number.
+//! Computes a fingerprint of the shape of a state.
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::{Attribute, Data, DeriveInput, Field, Fields};
 
-/// A number that changes when the shape of the state does: the names, order and types of its fields and variants, and
-/// what serde is told about them. Comments, line breaks and the type's own name leave it as it is.
+/// Returns a number that changes when the shape of the state does: the names, order and types of its fields and
+/// variants, and their serde options. Comments, line breaks and the type's own name do not change it.
 ///
-/// It has to be the same in every build, so it is made by [FNV-1a](http://www.isthe.com/chongo/tech/comp/fnv/) over
-/// tokens, not by a hasher of the standard library over text that a compiler formats.
+/// It must be the same in every build, so it is a hash by [FNV-1a](http://www.isthe.com/chongo/tech/comp/fnv/) over
+/// tokens, and not by a hasher of the standard library over text that a compiler formats.
 pub(crate) fn fingerprint(item: &DeriveInput, version: u32) -> u64 {
     let mut hash = Fnv1a::new();
     hash.write(&version.to_le_bytes());
@@ -50,7 +50,7 @@ impl Fnv1a {
         self.0
     }
 
-    /// A token, and an end that no token contains.
+    /// Writes a token and a terminator that no token contains.
     fn token(&mut self, text: &str) {
         self.write(text.as_bytes());
         self.write(&[0]);
@@ -64,7 +64,7 @@ impl Fnv1a {
                         Delimiter::Parenthesis => ("(", ")"),
                         Delimiter::Brace => ("{", "}"),
                         Delimiter::Bracket => ("[", "]"),
-                        // Only there because a macro passed the tokens on.
+                        // Invisible delimiters come from another macro that passed the tokens on.
                         Delimiter::None => {
                             self.tokens(group.stream());
                             continue;
@@ -74,9 +74,9 @@ impl Fnv1a {
                     self.tokens(group.stream());
                     self.token(close);
                 }
-                // One by one: whether two of them touch is a matter of layout.
+                // Written one by one: whether two of them are adjacent is a matter of layout.
                 TokenTree::Punct(punct) => self.token(punct.as_char().encode_utf8(&mut [0; 4])),
-                // A later edition may want it raw.
+                // A later edition may require the raw form.
                 TokenTree::Ident(ident) => self.token(&ident.unraw().to_string()),
                 TokenTree::Literal(literal) => self.token(&literal.to_string()),
             }

@@ -1,4 +1,4 @@
-//! What `#[aggregate(…)]` says.
+//! Parses the options of `#[aggregate(…)]`.
 
 use darling::FromMeta;
 use syn::LitStr;

@@ -1,4 +1,4 @@
-//! The rules of an aggregate.
+//! Checks the declaration of an aggregate.
 
 use darling::error::Accumulator;
 use proc_macro2::TokenStream;
@@ -14,7 +14,7 @@ pub(crate) struct Aggregate<'a> {
     pub(crate) krate: Path,
     pub(crate) ident: &'a Ident,
     pub(crate) generics: &'a Generics,
-    /// For the use of what is deprecated.
+    /// An `#[allow(deprecated)]`, if the generated code needs it.
     pub(crate) allowed: Option<Attribute>,
     pub(crate) name: LitStr,
     pub(crate) aliases: Vec<LitStr>,
@@ -22,13 +22,13 @@ pub(crate) struct Aggregate<'a> {
     pub(crate) unknown_events: Option<UnknownEvents>,
 }
 
-/// How its snapshots are taken.
+/// The snapshot policy of an aggregate.
 pub(crate) struct Snapshots {
     pub(crate) every: u32,
     pub(crate) fingerprint: u64,
 }
 
-/// Reads a declaration, and says all that is wrong with it.
+/// Reads a declaration, and reports all mistakes in it.
 pub(crate) fn read(item: &DeriveInput) -> (Aggregate<'_>, darling::Result<()>) {
     let mut mistakes = darling::Error::accumulator();
     rules::no_generics("an aggregate", &item.generics, &mut mistakes);
@@ -57,7 +57,7 @@ pub(crate) fn read(item: &DeriveInput) -> (Aggregate<'_>, darling::Result<()>) {
     (aggregate, mistakes.finish())
 }
 
-/// The options of all `#[aggregate(…)]`.
+/// Collects the options of all `#[aggregate(…)]` attributes.
 fn given(attrs: &[Attribute], mistakes: &mut Accumulator) -> Vec<TokenStream> {
     let mut options = Vec::new();
     for attr in attrs.iter().filter(|attr| attr.path().is_ident("aggregate")) {
@@ -73,7 +73,7 @@ fn given(attrs: &[Attribute], mistakes: &mut Accumulator) -> Vec<TokenStream> {
     options
 }
 
-/// The options describe the type, not its parts.
+/// Refuses the attribute on fields and variants: its options describe the type.
 fn refuse_misplaced(data: &Data, mistakes: &mut Accumulator) {
     if let Data::Union(data) = data {
         let problem = "an aggregate is a struct or an enum";

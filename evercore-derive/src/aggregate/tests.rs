@@ -1,4 +1,4 @@
-//! Fingerprints.
+//! Tests the fingerprints of aggregates.
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -9,7 +9,7 @@ fn of(item: TokenStream) -> u64 {
     fingerprint(&syn::parse2(item).expect("an item"), 1)
 }
 
-/// As a file has it: with the layout and the comments that `quote!` does not keep.
+/// Computes the fingerprint of source text, with the layout and comments that `quote!` does not keep.
 fn of_text(item: &str) -> u64 {
     fingerprint(&syn::parse_str(item).expect("an item"), 1)
 }
@@ -22,7 +22,7 @@ fn account() -> TokenStream {
 
 #[test]
 fn it_is_the_same_in_every_build() {
-    // Snapshots in the field carry this number. A change here makes all of them misses.
+    // Existing snapshots carry this number. A change would invalidate all of them.
     assert_eq!(of(account()), 0x29b0_18c7_3427_4636);
 }
 

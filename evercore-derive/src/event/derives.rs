@@ -1,4 +1,4 @@
-//! Which of serde's derives an event still needs.
+//! Finds out which of serde's derives an event still needs.
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
@@ -7,11 +7,11 @@ use syn::{Attribute, Meta, Path, Token};
 
 use crate::conditional::{self, Presence};
 
-/// What an item says of serde's derives itself.
+/// The derives of serde that an item has by itself.
 pub(crate) struct Derives {
     serialize: Presence,
     deserialize: Presence,
-    /// Where serde is found.
+    /// Whether the item names the path of serde.
     krate: Presence,
 }
 
@@ -22,11 +22,11 @@ pub(crate) struct SerdeOption {
 }
 
 impl Derives {
-    /// Looks at the attributes of an item. Those above the macro's own are gone by now.
+    /// Reads the attributes of an item. Those above the macro's own have been expanded already.
     pub(crate) fn of(attrs: &[Attribute]) -> Self {
         let mut derived = Vec::new();
         for attr in conditional::all(attrs) {
-            // However it is reached.
+            // The attribute may be named by any path.
             let is_derive = attr.meta.path().segments.last().is_some_and(|it| it.ident == "derive");
             let Some(list) = is_derive.then(|| attr.meta.require_list().ok()).flatten() else {
                 continue;
@@ -47,13 +47,13 @@ impl Derives {
         }
     }
 
-    /// The attributes that add both to what lacks them.
+    /// Returns the attributes that add the missing derives.
     pub(crate) fn attributes(&self, krate: &Path) -> TokenStream {
         let serialize = self.serialize.unless(derive(krate, quote!(Serialize)));
         self.with_reading(serialize, krate)
     }
 
-    /// As [`attributes`](Self::attributes), for what is not written any more.
+    /// Like [`attributes`](Self::attributes), for a type that is no longer written.
     pub(crate) fn for_reading(&self, krate: &Path) -> TokenStream {
         self.with_reading(None, krate)
     }
@@ -73,7 +73,7 @@ fn derive(krate: &Path, name: TokenStream) -> TokenStream {
     quote!(derive(#krate::__private::serde::#name))
 }
 
-/// The options in all `#[serde(…)]`. What serde would not understand is left for it to say.
+/// Returns the options of all `#[serde(…)]` attributes. Malformed ones are skipped, since serde itself reports them.
 pub(crate) fn serde_options(attrs: &[Attribute]) -> Vec<SerdeOption> {
     let mut options = Vec::new();
     for attr in conditional::named(attrs, "serde") {
@@ -89,13 +89,13 @@ pub(crate) fn serde_options(attrs: &[Attribute]) -> Vec<SerdeOption> {
     options
 }
 
-/// When one of these options is among those of serde.
+/// Returns the conditions under which one of these options is given.
 pub(crate) fn given(options: &[SerdeOption], names: &[&str]) -> Presence {
     let named = options.iter().filter(|option| names.contains(&&*option.name));
     Presence::new(named.map(|option| option.conditions.as_slice()))
 }
 
-/// A path below the crate's, as the text that serde's attributes take.
+/// Returns a path below the crate's, as the text that serde's attributes take.
 pub(crate) fn spelled(krate: &Path, below: &str) -> String {
     let krate: String =
         krate.to_token_stream().into_iter().map(|token| token.to_string()).collect();

@@ -1,4 +1,4 @@
-//! Serde for fields that tell absent from null.
+//! Adds serde attributes to fields that distinguish absent from null.
 
 use darling::error::Accumulator;
 use quote::quote;
@@ -8,18 +8,18 @@ use super::derives::{given, serde_options, spelled};
 use crate::conditional::Presence;
 use crate::option;
 
-/// What a field may say itself about how it is written; it is left at that.
+/// The serde options by which a field says itself how it is written; such a field is left alone.
 const OWN_WAYS: [&str; 6] =
     ["with", "serialize_with", "deserialize_with", "flatten", "skip", "skip_serializing"];
 
-/// Adds what an `Option<Option<T>>` needs so that absent is `None` and null is `Some(None)`.
+/// Adds the attributes that each `Option<Option<T>>` needs, so that absent is `None` and null is `Some(None)`.
 pub(super) fn annotate(
     krate: &Path,
     attrs: &[Attribute],
     data: &mut Data,
     mistakes: &mut Accumulator,
 ) {
-    // Such an item is written as its one field is, which cannot be absent.
+    // A transparent item is written as its only field, which cannot be absent.
     let transparent = given(&serde_options(attrs), &["transparent"]);
     if transparent.is_certain() {
         return;
@@ -32,12 +32,12 @@ pub(super) fn annotate(
                 annotate(&mut variant.fields);
             }
         }
-        // Refused as an event.
+        // A union is refused as an event.
         Data::Union(_) => {}
     }
 }
 
-/// Only a field with a name can be absent.
+/// Annotates named fields: only they can be absent.
 fn annotate_fields(
     fields: &mut Fields,
     krate: &Path,
@@ -70,7 +70,7 @@ fn annotate_fields(
     }
 }
 
-/// The `T` of an `Option<Option<T>>`.
+/// Returns the `T` of an `Option<Option<T>>`.
 fn doubly_optional(ty: &Type) -> Option<&Type> {
     option::inner(ty).and_then(option::inner)
 }

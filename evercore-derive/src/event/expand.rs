@@ -1,4 +1,4 @@
-//! What `#[event]` writes.
+//! Writes the code of `#[event]`.
 
 use proc_macro2::{Group, Span, TokenStream, TokenTree};
 use quote::{quote, quote_spanned};
@@ -10,13 +10,13 @@ use super::versions::Versions;
 use crate::rules;
 use crate::value::{Codec, CodecKind, Older};
 
-/// The item, its implementation and its announcement.
+/// Writes the item, its implementation and its registration.
 pub(crate) fn event(model: &Event) -> TokenStream {
     let Event { krate, item, derives, aggregate, .. } = model;
     let ident = &item.ident;
     let derives = derives.as_ref().map(|derives| derives.attributes(krate));
     let implementation = implementation(model, quote!(#aggregate));
-    // The name carries the span of the error that `Apply` is missing.
+    // The event's name is the span of the error that `Apply` is missing.
     let event_type = quote_spanned!(ident.span()=> #krate::EventType::of::<#ident>());
     let announcement = rules::announcement(krate, model.allowed.as_ref(), event_type);
     quote! {
@@ -28,7 +28,7 @@ pub(crate) fn event(model: &Event) -> TokenStream {
     }
 }
 
-/// The mistakes, and as much of the event as keeps the rest of the program from adding to them.
+/// Writes the mistakes as errors, and as much of the event as keeps the rest of the program from adding errors to them.
 pub(crate) fn rejected(model: &Event, mistakes: darling::Error) -> TokenStream {
     let Event { krate, item, derives, .. } = model;
     let mistakes = mistakes.write_errors();
@@ -45,7 +45,7 @@ pub(crate) fn rejected(model: &Event, mistakes: darling::Error) -> TokenStream {
     }
 }
 
-/// The aggregate, or what stands in for it beside the mistake that it is missing.
+/// Returns the aggregate, or a placeholder if it is missing, which is reported as a mistake.
 pub(crate) fn stand_in_aggregate(model: &Event) -> TokenStream {
     let Event { krate, aggregate, .. } = model;
     match aggregate {
@@ -54,7 +54,7 @@ pub(crate) fn stand_in_aggregate(model: &Event) -> TokenStream {
     }
 }
 
-/// How it is found in the log, and read.
+/// Writes the constants by which stored events are found and read.
 pub(crate) fn stored_constants(model: &Event) -> TokenStream {
     let Event { krate, name, aliases, versions: Versions { current, oldest, .. }, .. } = model;
     let aliases = rules::aliases_constant(krate, aliases);
@@ -72,7 +72,7 @@ pub(crate) fn stored_constants(model: &Event) -> TokenStream {
     }
 }
 
-/// One for each older shape, to the next.
+/// Writes an upcaster from each older shape to the next one.
 fn upcasters(model: &Event) -> Vec<TokenStream> {
     let Event { krate, item, versions: Versions { older, .. }, .. } = model;
     let ident = &item.ident;
@@ -83,7 +83,8 @@ fn upcasters(model: &Event) -> Vec<TokenStream> {
     let steps = older.iter().zip(next.chain([quote!(#ident)]));
     steps
         .map(|(older, next)| match older {
-            // All of it is where the older shape is listed: so is then the error that it has no way up.
+            // All of its tokens have the span of the listed shape, so that the error about a missing `Upcast` is shown
+            // there.
             Older::Typed(path) => {
                 located(quote!(#krate::__private::upcaster::<#path, #next>()), older.span())
             }
@@ -92,7 +93,7 @@ fn upcasters(model: &Event) -> Vec<TokenStream> {
         .collect()
 }
 
-/// Tokens that stand elsewhere and mean what they meant.
+/// Moves tokens to another place for error messages, and keeps how their names resolve.
 pub(crate) fn located(tokens: TokenStream, place: Span) -> TokenStream {
     let moved = tokens.into_iter().map(|mut token| {
         if let TokenTree::Group(group) = &token {
@@ -128,7 +129,7 @@ fn implementation(model: &Event, aggregate: TokenStream) -> TokenStream {
     }
 }
 
-/// What is wrong with the codec is said at its name.
+/// Writes the encoding. Errors about the codec are shown at its name.
 fn encoding(krate: &Path, codec: Option<Codec>) -> TokenStream {
     let serde = quote!(#krate::Encoding::serde());
     let Some(Codec { kind, span }) = codec else { return serde };

@@ -1,4 +1,4 @@
-//! What `#[event(…)]` and `#[state_event(…)]` say.
+//! Parses the options of `#[event(…)]` and `#[state_event(…)]`.
 
 use darling::FromMeta;
 use syn::LitStr;

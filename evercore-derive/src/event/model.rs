@@ -1,4 +1,4 @@
-//! The rules of an event.
+//! Checks the declaration of an event.
 
 use darling::error::Accumulator;
 use proc_macro2::{Span, TokenStream};
@@ -14,7 +14,7 @@ use crate::options::Options;
 use crate::value::{AggregateType, Codec, CodecKind};
 use crate::{conditional, deprecated, options, parts, rules};
 
-/// Which of the attributes makes the event.
+/// The attribute that declares the event.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Event,
@@ -25,31 +25,32 @@ pub(crate) enum Kind {
 /// An event as declared.
 pub(crate) struct Event {
     pub(crate) krate: Path,
-    /// The item as written, without what only our macros understand.
+    /// The item as written, without the attributes that only these macros understand.
     pub(crate) item: DeriveInput,
     /// `None` if serde's derives are left to the user.
     pub(crate) derives: Option<Derives>,
-    /// For the use of what is deprecated.
+    /// An `#[allow(deprecated)]`, if the generated code needs it.
     pub(crate) allowed: Option<Attribute>,
-    /// `None` only together with a mistake.
+    /// `None` only if a mistake was reported.
     pub(crate) aggregate: Option<TypePath>,
     pub(crate) name: LitStr,
     pub(crate) versions: Versions,
     pub(crate) aliases: Vec<LitStr>,
     pub(crate) shape: Vec<Part>,
-    /// Its own one, whatever the store's.
+    /// Its own codec, if it does not use the store's.
     pub(crate) codec: Option<Codec>,
 }
 
 impl Event {
-    /// Whether an implementation can stand in for one that is wrong: not where it would add errors of its own.
+    /// Whether a placeholder implementation can be written despite mistakes. It cannot if it would cause errors of its
+    /// own.
     pub(crate) fn can_stand_in(&self) -> bool {
         !matches!(self.item.data, Data::Union(_)) && self.item.generics.params.is_empty()
     }
 }
 
 impl Kind {
-    /// How users write it.
+    /// Returns the attribute as users write it.
     pub(crate) const fn attribute(self) -> &'static str {
         match self {
             Self::Event => "#[event]",
@@ -59,13 +60,13 @@ impl Kind {
     }
 }
 
-/// Reads a declaration, and collects what is wrong with it.
+/// Reads a declaration, and collects the mistakes in it.
 pub(crate) fn read(kind: Kind, args: TokenStream, item: DeriveInput) -> (Event, Accumulator) {
     let (event, (), mistakes) = read_with(kind, args, item, |input: Input| (input, ()));
     (event, mistakes)
 }
 
-/// As [`read`], of options that hold more than those of an event.
+/// Like [`read`], for options that include more than those of an event.
 pub(crate) fn read_with<O: Options, T>(
     kind: Kind,
     args: TokenStream,
@@ -85,7 +86,7 @@ pub(crate) fn read_with<O: Options, T>(
     if read.lacks("aggregate") {
         let problem =
             format!("`{}` needs the aggregate of the event: `aggregate = …`", kind.attribute());
-        // At the attribute, as if the user had written it there.
+        // The span is the attribute, and names resolve as if the user had written them there.
         let place = Span::call_site().resolved_at(item.ident.span());
         mistakes.push(syn::Error::new(place, problem).into());
     }
@@ -93,7 +94,7 @@ pub(crate) fn read_with<O: Options, T>(
     let krate = rules::krate(input.krate.0);
     let shape = shape::shape(&item);
     let codec = input.codec.0;
-    // Its fields are written by prost, in prost's way; serde's derives are the user's choice.
+    // The fields of a message are written by prost; serde's derives are the user's choice.
     let is_message = codec.is_some_and(|codec| codec.kind == CodecKind::Protobuf);
     if !is_message {
         double_option::annotate(&krate, &item.attrs, &mut item.data, &mut mistakes);
@@ -122,14 +123,14 @@ pub(crate) fn read_with<O: Options, T>(
     (event, rest, mistakes)
 }
 
-/// Answers to an attribute on something that is no item with a shape.
+/// Reports an attribute on something that is neither a struct nor an enum.
 pub(crate) fn not_an_item(kind: Kind, item: TokenStream, error: syn::Error) -> TokenStream {
     let problem = format!("`{}` goes on a struct or an enum", kind.attribute());
     let mistake = syn::Error::new(error.span(), problem).into_compile_error();
     quote!(#mistake #item)
 }
 
-/// An item is one event.
+/// Refuses a second event attribute: an item is one event.
 fn refuse_second_attribute(kind: Kind, attrs: &mut Vec<Attribute>, mistakes: &mut Accumulator) {
     attrs.retain(|attr| {
         let second = ["event", "state_event", "retired_event"]
@@ -154,14 +155,14 @@ fn is_ours(path: &Path, name: &str) -> bool {
     }
 }
 
-/// Without a derive of serde's, its attributes would be unknown.
+/// Removes serde's attributes, which would be unknown without a derive of serde.
 fn forget_serde(item: &mut DeriveInput) {
     for attrs in parts::attributes_mut(&mut item.data).into_iter().chain([&mut item.attrs]) {
         conditional::take(attrs, "serde");
     }
 }
 
-/// `#[state(…)]` belongs to the fields of a state event, which has read them by now.
+/// Removes `#[state(…)]`, which belongs to the fields of a state event and has been read by now.
 fn take_state_attributes(kind: Kind, data: &mut Data, mistakes: &mut Accumulator) {
     for attrs in parts::attributes_mut(data) {
         for taken in conditional::take(attrs, "state") {

@@ -1,4 +1,4 @@
-//! The shape of an event, as text.
+//! Describes the shape of an event as text.
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use quote::ToTokens;
@@ -8,27 +8,27 @@ use syn::{Attribute, Data, DeriveInput, Field, Fields, Ident, LitStr, Meta, Toke
 
 use crate::conditional::{self, cfgs};
 
-/// A field, a variant, or what serde is told about the whole.
+/// A field, a variant, or the serde and prost options of the whole item.
 pub(crate) struct Part {
     pub(crate) name: String,
     pub(crate) ty: String,
-    /// Under which conditions it is there.
+    /// The conditions under which it exists.
     pub(crate) conditions: Vec<Attribute>,
 }
 
-/// What serde and prost are told about a field or variant.
+/// The serde and prost options of a field or variant.
 struct Told {
     name: Option<String>,
     is_skipped: bool,
-    /// The rest of what serde is told, as it is written.
+    /// The other serde options, as they are written.
     serde: Vec<String>,
-    /// What prost is told, as it is written.
+    /// The prost options, as they are written.
     prost: Vec<String>,
-    /// What either is told behind a condition, and the condition.
+    /// The options of either behind a condition, and the condition.
     conditional: Vec<(String, Attribute)>,
 }
 
-/// The parts of an item, in order.
+/// Returns the parts of an item, in order.
 pub(crate) fn shape(item: &DeriveInput) -> Vec<Part> {
     let mut parts = Vec::new();
     let told = Told::of(&item.attrs);
@@ -71,7 +71,7 @@ pub(crate) fn shape(item: &DeriveInput) -> Vec<Part> {
                 fields(&of_variant, &conditions, &variant.fields, &mut parts);
             }
         }
-        // Refused as an event.
+        // A union is refused as an event.
         Data::Union(_) => {}
     }
     parts
@@ -122,7 +122,7 @@ impl Told {
                 }
                 continue;
             }
-            // What serde would not understand is left for it to say.
+            // A malformed attribute is skipped, since serde itself reports it.
             let Ok(list) = attr.meta.require_list() else { continue };
             let options = list.parse_args_with(Punctuated::<Meta, Token![,]>::parse_terminated);
             let options = options.into_iter().flatten().filter(|option| !is_place(option));
@@ -140,7 +140,7 @@ impl Told {
         told
     }
 
-    /// Adds a part, and what it is told behind conditions.
+    /// Adds a part, and its conditional options.
     fn push(self, part: Part, parts: &mut Vec<Part>) {
         let (name, conditions) = (part.name.clone(), part.conditions.clone());
         parts.push(part);
@@ -175,12 +175,13 @@ fn in_serde(options: &[String]) -> String {
     format!("#[serde({})]", options.join(", "))
 }
 
-/// Where the crate is found changes nothing that is written.
+/// Whether an option only says where a crate is found, which does not change what is written.
 fn is_place(option: &Meta) -> bool {
     option.path().is_ident("crate")
 }
 
-/// Tokens as one would write them. The same in every build, which is more than a compiler promises of its own spelling.
+/// Formats tokens in the usual notation. The text is the same in every build, which a compiler does not promise of its
+/// own formatting.
 fn spelled(tokens: TokenStream) -> String {
     let mut text = String::new();
     spell(tokens, &mut text);
@@ -195,7 +196,7 @@ fn spell(tokens: TokenStream, text: &mut String) {
                     Delimiter::Parenthesis => ("(", ")"),
                     Delimiter::Brace => ("{", "}"),
                     Delimiter::Bracket => ("[", "]"),
-                    // Only there because a macro passed the tokens on.
+                    // Invisible delimiters come from another macro that passed the tokens on.
                     Delimiter::None => ("", ""),
                 };
                 text.push_str(open);
@@ -220,7 +221,7 @@ fn spell(tokens: TokenStream, text: &mut String) {
     }
 }
 
-/// Two words need a space in between.
+/// Appends a word, with a space after another word.
 fn word(word: &str, text: &mut String) {
     if text.ends_with(|last: char| last.is_alphanumeric() || last == '_') {
         text.push(' ');

@@ -1,4 +1,4 @@
-//! The rules of an event's versions and older shapes.
+//! Checks an event's versions and older shapes.
 
 use darling::error::Accumulator;
 
@@ -9,11 +9,11 @@ use crate::value::{Number, Older, OlderShapes};
 pub(crate) struct Versions {
     pub(crate) current: u32,
     pub(crate) oldest: Option<u32>,
-    /// The oldest first.
+    /// The older shapes, the oldest first.
     pub(crate) older: Vec<Older>,
 }
 
-/// Reads the versions, and says what is wrong with them.
+/// Reads the versions, and reports the mistakes in them.
 pub(super) fn read(
     current: Option<Number>,
     oldest: Option<Number>,

@@ -1,4 +1,4 @@
-//! Older shapes, other names and retired events.
+//! Tests the expansions of older shapes, aliases and retired events.
 
 use expect_test::expect;
 use quote::quote;

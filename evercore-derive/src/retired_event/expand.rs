@@ -1,4 +1,4 @@
-//! What `#[retired_event]` writes.
+//! Writes the code of `#[retired_event]`.
 
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
@@ -8,7 +8,7 @@ use super::model::RetiredEvent;
 use crate::event::expand as event;
 use crate::rules;
 
-/// The item, its implementation and its announcement.
+/// Writes the item, its implementation and its registration.
 pub(crate) fn retired_event(model: &RetiredEvent) -> TokenStream {
     let krate = &model.event.krate;
     let ident = &model.event.item.ident;
@@ -16,7 +16,7 @@ pub(crate) fn retired_event(model: &RetiredEvent) -> TokenStream {
     let aggregate = &model.event.aggregate;
     let implementation = implementation(model, quote!(#aggregate));
     let described = if model.into.is_empty() { quote!(dropped) } else { quote!(split) };
-    // The name carries the span of the error that `Split` is missing.
+    // The event's name is the span of the error that `Split` is missing.
     let retired = quote_spanned!(ident.span()=> #krate::RetiredType::#described::<#ident>());
     let announcement = rules::announcement(krate, model.event.allowed.as_ref(), retired);
     quote! {
@@ -26,7 +26,7 @@ pub(crate) fn retired_event(model: &RetiredEvent) -> TokenStream {
     }
 }
 
-/// The mistakes, and as much of the event as keeps the rest of the program from adding to them.
+/// Writes the mistakes as errors, and as much of the event as keeps the rest of the program from adding errors to them.
 pub(crate) fn rejected(model: &RetiredEvent, mistakes: darling::Error) -> TokenStream {
     let mistakes = mistakes.write_errors();
     let krate = &model.event.krate;
@@ -35,7 +35,7 @@ pub(crate) fn rejected(model: &RetiredEvent, mistakes: darling::Error) -> TokenS
         return quote!(#mistakes #item);
     }
     let item = item(model);
-    // What it becomes says as well what it happened to.
+    // If the aggregate is missing, it is that of the first event in `into`.
     let aggregate = match (&model.event.aggregate, model.into.first()) {
         (None, Some(part)) => quote!(<#part as #krate::Event>::Aggregate),
         _ => event::stand_in_aggregate(&model.event),
@@ -48,7 +48,7 @@ fn item(model: &RetiredEvent) -> TokenStream {
     let krate = &model.event.krate;
     let derives = model.event.derives.as_ref().map(|derives| derives.for_reading(krate));
     let item = &model.event.item;
-    // Nothing reads the fields of what is dropped.
+    // The fields of a dropped event are never read.
     let allowed = model.into.is_empty().then(|| quote!(#[allow(dead_code)]));
     quote!(#derives #allowed #item)
 }

@@ -1,4 +1,4 @@
-//! What `#[retired_event(…)]` says.
+//! Parses the options of `#[retired_event(…)]`.
 
 use darling::FromMeta;
 use syn::LitStr;
@@ -36,7 +36,7 @@ impl Options for Input {
 }
 
 impl Input {
-    /// What it has in common with an event that happens, and the events that it becomes.
+    /// Returns the options that it shares with other events, and the events that it is split into.
     pub(super) fn into_common(self) -> (event::Input, Option<Events>) {
         let Self { aggregate, name, version, oldest_version, upcast_from, aliases, into, krate } =
             self;

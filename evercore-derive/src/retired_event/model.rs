@@ -1,4 +1,4 @@
-//! The rules of a retired event.
+//! Checks the declaration of a retired event.
 
 use std::collections::HashSet;
 
@@ -14,11 +14,11 @@ use crate::value::Events;
 /// A retired event as declared.
 pub(crate) struct RetiredEvent {
     pub(crate) event: Event,
-    /// Empty if it is dropped.
+    /// The events that it is split into; empty if it is dropped.
     pub(crate) into: Vec<TypePath>,
 }
 
-/// Reads a declaration, and collects what is wrong with it.
+/// Reads a declaration, and collects the mistakes in it.
 pub(crate) fn read(args: TokenStream, item: DeriveInput) -> (RetiredEvent, Accumulator) {
     let (event, into, mut mistakes) =
         model::read_with(Kind::RetiredEvent, args, item, Input::into_common);

@@ -1,4 +1,4 @@
-//! What `#[state_event]` writes.
+//! Writes the code of `#[state_event]`.
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{quote, quote_spanned};
@@ -7,11 +7,11 @@ use super::model::{CopiedField, StateEvent, When};
 use crate::event::expand as event;
 
 const STATE: &str = "self";
-// Names that no constant of the user's has, which a pattern would compare with.
+// Names that no constant of the user should have: a pattern would compare with the constant.
 const EVENT: &str = "__event";
 const VALUE: &str = "__value";
 
-/// The event, and how it changes the state.
+/// Writes the event, and how it changes the state.
 pub(crate) fn state_event(model: &StateEvent) -> TokenStream {
     let event = event::event(&model.event);
     let copies = model.copies.iter().map(|copied| copy(model, copied));
@@ -19,7 +19,7 @@ pub(crate) fn state_event(model: &StateEvent) -> TokenStream {
     quote!(#event #apply)
 }
 
-/// The mistakes, and as much of the event as keeps the rest of the program from adding to them.
+/// Writes the mistakes as errors, and as much of the event as keeps the rest of the program from adding errors to them.
 pub(crate) fn rejected(model: &StateEvent, mistakes: darling::Error) -> TokenStream {
     let event = event::rejected(&model.event, mistakes);
     let apply = (model.event.can_stand_in()).then(|| apply(model, TokenStream::new()));
@@ -45,8 +45,8 @@ fn apply(model: &StateEvent, body: TokenStream) -> Option<TokenStream> {
 fn copy(model: &StateEvent, copied: &CopiedField) -> TokenStream {
     let krate = &model.event.krate;
     let CopiedField { ident, conditions, when } = copied;
-    // An expression is where all of its tokens are: only then is it said at the field that the state has no such field,
-    // or has it with another type. The names resolve as the item's does, whoever wrote the field.
+    // All tokens of the expression have the field's span: only then is the error shown at the field if the state has no
+    // such field, or one of another type. The names resolve as the item's does, even if another macro wrote the field.
     let place = ident.span().resolved_at(model.event.item.ident.span());
     let mut ident = ident.clone();
     ident.set_span(place);

@@ -1,4 +1,4 @@
-//! What `#[state(…)]` says on a field.
+//! Parses the options of `#[state(…)]` on a field.
 
 use darling::FromMeta;
 

@@ -1,4 +1,4 @@
-//! The rules of a state event.
+//! Checks the declaration of a state event.
 
 use darling::error::Accumulator;
 use proc_macro2::TokenStream;
@@ -18,19 +18,19 @@ pub(crate) struct StateEvent {
 /// A field that is copied into the state's field of the same name.
 pub(crate) struct CopiedField {
     pub(crate) ident: Ident,
-    /// Under which conditions the field is there.
+    /// The conditions under which the field exists.
     pub(crate) conditions: Vec<Attribute>,
     pub(crate) when: When,
 }
 
-/// When a field is copied.
+/// The values for which a field is copied.
 #[derive(Clone, Copy)]
 pub(crate) enum When {
     Always,
     IfSome,
 }
 
-/// Reads a declaration, and collects what is wrong with it.
+/// Reads a declaration, and collects the mistakes in it.
 pub(crate) fn read(args: TokenStream, item: DeriveInput) -> (StateEvent, Accumulator) {
     let mut field_mistakes = darling::Error::accumulator();
     let fields = field_mistakes.handle(named(&item));
@@ -45,7 +45,7 @@ pub(crate) fn read(args: TokenStream, item: DeriveInput) -> (StateEvent, Accumul
     (StateEvent { event, copies }, mistakes)
 }
 
-/// The fields, if they have names to find the state's by.
+/// Returns the fields, if they are named; the names identify the state's fields.
 fn named(item: &DeriveInput) -> darling::Result<&Fields> {
     let place = match &item.data {
         Data::Struct(data) => match &data.fields {
@@ -54,7 +54,7 @@ fn named(item: &DeriveInput) -> darling::Result<&Fields> {
             Fields::Unit => item.ident.span(),
         },
         Data::Enum(data) => data.enum_token.span(),
-        // Refused as an event.
+        // A union is refused as an event.
         Data::Union(_) => return Ok(&Fields::Unit),
     };
     let problem = "`#[state_event]` copies fields by their names, so it takes a struct with named fields; \

@@ -1,9 +1,9 @@
-//! The SQL of inspections, made for the engine's schema.
+//! Holds the SQL of inspections, rendered for the engine's schema.
 
 use super::Statement;
 use crate::options::Schema;
 
-/// Every statement of inspections.
+/// All statements of inspections.
 #[derive(Clone, Debug)]
 pub(crate) struct InspectionStatements {
     pub(crate) aggregates: Statement,

@@ -1,9 +1,9 @@
-//! The SQL of subscriptions, made for the engine's schema.
+//! Holds the SQL of subscriptions, rendered for the engine's schema.
 
 use super::Statement;
 use crate::options::Schema;
 
-/// Every statement of subscriptions.
+/// All statements of subscriptions.
 #[derive(Clone, Debug)]
 pub(crate) struct SubscriptionStatements {
     pub(crate) acquire: Statement,

@@ -6,7 +6,7 @@ use sqlx::{Connection, Executor, PgConnection, SqlSafeStr};
 use super::{Schema, Statement};
 use crate::{PostgresEngine, PostgresOptions};
 
-/// The SQL files beside the modules, without those of migrations.
+/// Returns the SQL files beside the modules, without those of migrations.
 fn files(folder: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder).expect("the crate's source is there") {
@@ -41,7 +41,7 @@ async fn every_statement_fits_the_migrated_schema_whatever_its_name() {
             let prepared = connection.prepare(statement.sql().into_sql_str()).await;
             prepared.unwrap_or_else(|error| panic!("{}: {error}", file.display()));
         }
-        // No other schema has lent the next one anything.
+        // The next schema's statements must not work because this schema is still there.
         engine.close().await.expect("nothing is under way");
         connection.execute(drop.sql()).await.expect("it is ours");
     }

@@ -1,4 +1,4 @@
-//! Where subscriptions stand, and who moves them.
+//! Registers subscriptions, acquires their partitions, and controls them.
 
 use chrono::{DateTime, Utc};
 use evercore::engine::{
@@ -22,7 +22,7 @@ impl PostgresEngine {
     }
 }
 
-/// The position that a start stands for.
+/// Returns the position that a start stands for.
 pub(super) async fn resolve(
     connection: &mut PgConnection,
     statements: &SubscriptionStatements,
@@ -42,7 +42,7 @@ pub(super) async fn resolve(
         Start::From(time) => {
             let head = number(connection, &statements.head).await?;
             sqlx::query_scalar(statements.find_start.sql())
-                // To the microsecond, as times are stored: the driver would round those before 2000 up.
+                // Cut to the microsecond, as times are stored: the driver would round times before 2000 up.
                 .bind(DateTime::from_timestamp_micros(time.timestamp_micros()))
                 .bind(head)
                 .fetch_one(connection)
@@ -74,7 +74,7 @@ pub(super) async fn register(engine: &PostgresEngine, new: &NewSubscription) -> 
             replace(&mut transaction, statements, new, partitions).await?;
         }
         None => {
-            // It waits for the log alone, so before anything is locked.
+            // Resolving the start may wait for the log, so it comes before any lock.
             let cursor = resolve(&mut transaction, statements, new.start).await?;
             let stored = sqlx::query(statements.insert_subscription.sql())
                 .bind(new.name.as_str())
@@ -84,7 +84,7 @@ pub(super) async fn register(engine: &PostgresEngine, new: &NewSubscription) -> 
                 .await
                 .map_err(failed)?;
             if stored.rows_affected() == 0 {
-                // Somebody else has stored it just now.
+                // Another process has just stored it.
                 drop(transaction);
                 drop(connection);
                 return Box::pin(register(engine, new)).await;
@@ -117,7 +117,7 @@ pub(super) async fn acquire(engine: &PostgresEngine, request: &AcquireRequest) -
             }))
         }
         1 => {
-            // Without an owner it is promised to somebody who has not come yet.
+            // Without an owner, the partition is reserved for a worker that has asked for it and not acquired it yet.
             let owner: Option<String> = get(&row, 5)?;
             let until: Option<DateTime<Utc>> = get(&row, 6)?;
             Ok(Acquired::Taken {
@@ -195,14 +195,14 @@ pub(super) async fn control(
     transaction.commit().await.map_err(failed)
 }
 
-/// A parked event, and the first of its aggregate.
+/// The aggregate of a parked event, and the aggregate's first parked event.
 struct Parked {
     aggregate_id: i64,
     first: Position,
 }
 
-/// Finds a parked event. No worker records anything from here to the end of the transaction, so that none parks an event
-/// behind one that is about to go.
+/// Finds a parked event. Until the transaction ends, no worker can record anything, so that none parks an event behind
+/// one that is about to be removed.
 async fn parked(
     connection: &mut PgConnection,
     statements: &SubscriptionStatements,
@@ -227,7 +227,7 @@ async fn parked(
     Ok(Parked { aggregate_id: get(row, 0)?, first: Position::new(get(row, 1)?)? })
 }
 
-/// The filter and the number of partitions, held as they are.
+/// Reads the filter and the number of partitions, and locks them against changes.
 async fn read(
     connection: &mut PgConnection,
     statements: &SubscriptionStatements,
@@ -242,7 +242,7 @@ async fn read(
     Ok(Some((EventFilter::from_column(get(row, 0)?)?, partition_number(get(row, 1)?)?)))
 }
 
-/// Makes a stored subscription what is wanted now.
+/// Gives a stored subscription the filter and partitions that are requested now.
 async fn replace(
     connection: &mut PgConnection,
     statements: &SubscriptionStatements,
@@ -269,7 +269,7 @@ async fn replace(
     take_away(connection, statements, &new.name).await
 }
 
-/// Where all partitions stand, if they do and nobody owns one.
+/// Returns the cursor that all partitions share. Fails if the cursors differ or a worker owns a partition.
 async fn common_place(
     connection: &mut PgConnection,
     statements: &SubscriptionStatements,

@@ -1,4 +1,4 @@
-//! Recording what became of a batch.
+//! Records the outcome of a batch.
 
 use evercore::engine::{Settled, Settlement};
 use evercore::{Error, Result};
@@ -8,7 +8,7 @@ use super::{SubscriptionStatements, interval};
 use crate::error::classify;
 use crate::log::index;
 
-/// Records a settlement in one statement. In a transaction, that is to be its last one: it locks the row that a
+/// Records a settlement in one statement. In a transaction, it must be the last statement: it locks the row that a
 /// successor needs.
 pub(crate) async fn settle(
     executor: impl PgExecutor<'_>,

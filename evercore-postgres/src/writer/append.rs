@@ -1,4 +1,4 @@
-//! Sends commits to the server-side functions that land them.
+//! Sends commits to the server-side functions that store them.
 
 use std::collections::HashMap;
 
@@ -14,7 +14,7 @@ use super::verdict::{key_change_code, precondition_code};
 use crate::statements::Statements;
 use crate::types::Known;
 
-/// A group of commits as the columns that `append` takes.
+/// A group of commits, as the columns that `append` takes.
 #[derive(Debug, Default)]
 pub(crate) struct Columns<'a> {
     commits: CommitColumns<'a>,
@@ -24,7 +24,7 @@ pub(crate) struct Columns<'a> {
     snapshots: SnapshotColumns<'a>,
 }
 
-/// A commit as `append_one` takes it: to one aggregate, of at least one event, without a change of a stored key.
+/// A commit as `append_one` takes it: to one aggregate, with at least one event, and without a change of a stored key.
 #[derive(Debug)]
 pub(crate) struct One<'a> {
     commit: &'a Commit,
@@ -54,7 +54,7 @@ struct WriteColumns<'a> {
     new_keys: Vec<Option<&'a str>>,
 }
 
-/// Where in a group each event stands.
+/// The commit, the aggregate and the sequence of each event.
 #[derive(Debug, Default)]
 struct EventPlaces {
     commits: Vec<i32>,
@@ -85,7 +85,7 @@ struct SnapshotColumns<'a> {
 }
 
 impl<'a> Columns<'a> {
-    /// The columns of a group. All its types have been stored.
+    /// Builds the columns of a group, whose types must all be stored.
     pub(crate) fn new(group: impl IntoIterator<Item = &'a Commit>, known: &Known) -> Result<Self> {
         let mut columns = Self::default();
         for (index, commit) in (0_i32..).zip(group) {
@@ -115,7 +115,7 @@ impl<'a> Columns<'a> {
             writes.new_keys.push(new_key(write).map(NaturalKey::as_str));
         }
 
-        // With how many events so far.
+        // Each write, with the number of its events so far.
         let mut written: HashMap<AggregateId, (&AggregateWrite, i64)> =
             commit.writes.iter().map(|write| (write.id, (write, 0))).collect();
         for event in &commit.events {
@@ -123,7 +123,7 @@ impl<'a> Columns<'a> {
             let (write, count) = written.get_mut(&id).ok_or_else(not_stored)?;
             *count += 1;
             let sequence = match write.precondition {
-                // Nobody has looked at it.
+                // Negative: the aggregate was not loaded, so the server counts from its last sequence.
                 Precondition::Exists => -*count,
                 _ => event.meta.sequence().get(),
             };
@@ -144,7 +144,7 @@ impl<'a> Columns<'a> {
         Ok(())
     }
 
-    /// Sends them. Comes back when the server has committed, or has said that it has not.
+    /// Sends the group. Returns once the server has committed, or has said that it has not.
     pub(crate) async fn send(
         &self,
         connection: &mut PgConnection,
@@ -175,14 +175,14 @@ impl<'a> Columns<'a> {
             .bind(&snapshots.sequences)
             .bind(&snapshots.fingerprints)
             .bind(&snapshots.states)
-            // To the end of the answer: the commit comes after the last row.
+            // Reads to the end of the answer: the server commits after the last row.
             .fetch_all(connection)
             .await
     }
 }
 
 impl<'a> One<'a> {
-    /// The commit, if it is of the kind. All its types have been stored.
+    /// Builds the arguments of `append_one`; `None` if the commit is not of its kind. All its types must be stored.
     pub(crate) fn new(commit: &'a Commit, known: &Known) -> Result<Option<Self>> {
         let ([write], [_, ..]) = (&*commit.writes, &*commit.events) else { return Ok(None) };
         if write.key != KeyChange::Keep && write.precondition != Precondition::New {
@@ -195,8 +195,8 @@ impl<'a> One<'a> {
         Ok(Some(Self { commit, write, type_id: type_id(write, known)?, events }))
     }
 
-    /// Sends it. Comes back when the server has committed, or has said that it has not: with positions, or without if
-    /// nothing was done.
+    /// Sends the commit. Returns once the server has committed, or has said that it has not. The row has positions, or
+    /// none if nothing was done.
     pub(crate) async fn send(
         &self,
         connection: &mut PgConnection,
@@ -223,7 +223,7 @@ impl<'a> One<'a> {
             .bind(snapshot.map(|snapshot| snapshot.sequence.get()))
             .bind(snapshot.map(|snapshot| snapshot.fingerprint.get().cast_signed()))
             .bind(snapshot.map(|snapshot| &*snapshot.state))
-            // To the end of the answer: the commit comes after the last row.
+            // Reads to the end of the answer: the server commits after the last row.
             .fetch_all(connection)
             .await?;
         rows.pop().ok_or(sqlx::Error::RowNotFound)
@@ -248,7 +248,7 @@ impl<'a> EventColumns<'a> {
         Ok(())
     }
 
-    /// Binds them in the order in which both functions take them.
+    /// Binds the columns in the order in which both functions take them.
     fn bind<'q>(
         &'q self,
         query: Query<'q, Postgres, PgArguments>,
@@ -266,13 +266,13 @@ impl<'a> EventColumns<'a> {
     }
 }
 
-/// One value for all, if they are the same.
+/// Shortens a column of equal values to a single value.
 fn uniform<T: PartialEq>(column: &[T]) -> &[T] {
     let is_uniform = column.windows(2).all(|pair| pair[0] == pair[1]);
     if is_uniform { &column[..column.len().min(1)] } else { column }
 }
 
-/// No value at all, if all are missing.
+/// Empties a column in which every value is missing.
 fn sparse<T>(column: &[Option<T>]) -> &[Option<T>] {
     if column.iter().all(Option::is_none) { &[] } else { column }
 }
@@ -281,7 +281,7 @@ fn type_id(write: &AggregateWrite, known: &Known) -> Result<i32> {
     known.aggregate_id(write.aggregate_type).ok_or_else(not_stored)
 }
 
-/// The sequence and the key that the write was decided on, as far as it was.
+/// The sequence and the key that the write's precondition expects, if any.
 fn decided_on(write: &AggregateWrite) -> (Option<i64>, Option<&str>) {
     match &write.precondition {
         Precondition::New | Precondition::Exists => (None, None),
@@ -292,7 +292,7 @@ fn decided_on(write: &AggregateWrite) -> (Option<i64>, Option<&str>) {
     }
 }
 
-/// The key that the write takes.
+/// The natural key that the write sets, if it sets one.
 pub(crate) fn new_key(write: &AggregateWrite) -> Option<&NaturalKey> {
     match &write.key {
         KeyChange::Set(key) => Some(key),

@@ -1,4 +1,4 @@
-//! Commits that wait, and which of them can share a transaction.
+//! Selects waiting commits that can share a transaction.
 
 use std::collections::{HashSet, VecDeque};
 
@@ -14,12 +14,12 @@ pub(crate) const GROUP: usize = 256;
 /// The most bytes of payloads, snapshots and results of a group, unless a single commit has more.
 const GROUP_BYTES: usize = 16 * 1024 * 1024;
 
-/// A commit and who waits for its answer.
+/// A commit and the channel for its answer.
 #[derive(Debug)]
 pub(crate) struct Request {
     pub(crate) commit: Commit,
     pub(crate) answer: oneshot::Sender<Result<Committed>>,
-    /// Of payloads, snapshots and its result.
+    /// The size of its payloads, snapshots and result.
     bytes: usize,
 }
 
@@ -32,13 +32,14 @@ impl Request {
         Self { commit, answer, bytes }
     }
 
-    /// Whoever stopped waiting does not need the answer.
+    /// Sends the answer. A caller that has stopped waiting does not need it.
     pub(crate) fn answer(self, answer: Result<Committed>) {
         let _: Result<(), Result<Committed>> = self.answer.send(answer);
     }
 }
 
-/// Takes commits that can share a transaction: none names an aggregate or a key, of either kind, of another.
+/// Takes commits that can share a transaction: no two of them name the same aggregate, natural key or idempotency key.
+/// Drops commits whose callers have stopped waiting.
 pub(crate) fn next_group(waiting: &mut VecDeque<Request>) -> Vec<Request> {
     let mut group: Vec<Request> = Vec::new();
     let mut later = VecDeque::new();
@@ -73,7 +74,7 @@ pub(crate) fn next_group(waiting: &mut VecDeque<Request>) -> Vec<Request> {
     group
 }
 
-/// The keys that a write takes or may give up.
+/// The natural keys that a write takes or may give up.
 fn claims(write: &AggregateWrite) -> impl Iterator<Item = &NaturalKey> {
     let held = match &write.precondition {
         Precondition::Unchanged { key, .. } if write.key != KeyChange::Keep => key.as_ref(),

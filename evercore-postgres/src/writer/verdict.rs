@@ -1,4 +1,4 @@
-//! What the server-side function says of each commit.
+//! Decodes the server-side function's answer for each commit.
 
 use evercore::engine::{AggregateWrite, Commit, Committed, KeyChange, Precondition};
 use evercore::{AggregateId, ConflictReason, Error, Result, Sequence};
@@ -6,7 +6,8 @@ use sqlx::postgres::PgRow;
 
 use crate::row::{get, positions};
 
-/// The numbers of preconditions and key changes, as in the migration that defines `append`.
+/// Returns the number of a precondition. As for key changes, the numbers are those in the migration that defines
+/// `append`.
 pub(crate) fn precondition_code(precondition: &Precondition) -> i16 {
     match precondition {
         Precondition::New => 0,
@@ -24,13 +25,13 @@ pub(crate) fn key_change_code(change: &KeyChange) -> i16 {
     }
 }
 
-/// The commit that a row is about, by its index in the group.
+/// Returns the index in the group of the commit that a row is about.
 pub(crate) fn commit_index(row: &PgRow) -> Result<usize> {
     let index: i32 = get(row, 0)?;
     usize::try_from(index).map_err(|_| Error::corrupt("verdict", format!("about commit {index}")))
 }
 
-/// The answer for the commit.
+/// Converts a row to the commit's answer.
 pub(crate) fn read(row: &PgRow, commit: &Commit) -> Result<Committed> {
     let code: i16 = get(row, 1)?;
     match code {

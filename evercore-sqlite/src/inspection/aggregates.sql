@@ -1,4 +1,4 @@
--- Aggregates and snapshots in the order of their ids; what only one of the two tables has stands alone.
+-- Lists aggregates and snapshots in the order of their ids, including rows that only one of the two tables has.
 -- ?1 only ids after this one    ?2 the most ids
 WITH found (id) AS (
     SELECT id FROM (SELECT id FROM aggregates WHERE id > ?1 ORDER BY id LIMIT ?2)

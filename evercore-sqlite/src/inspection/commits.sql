@@ -1,4 +1,4 @@
--- Commits in the order of their ids, and whether the events are there that they refer to.
+-- Lists commits in the order of their ids, and whether the events that they refer to exist.
 -- ?1 only commits after this id    ?2 the most commits
 SELECT
     c.id, c.outcome,

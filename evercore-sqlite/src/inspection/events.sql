@@ -1,4 +1,4 @@
--- Events in the order of their aggregates: the columns of a page, and whether the aggregate is there.
+-- Lists events in the order of their aggregates: the columns of a page, and whether the aggregate exists.
 -- ?1, ?2, ?3 only events after this aggregate, sequence and position    ?4 the last aggregate    ?5 the most events
 SELECT
     e.position, e.aggregate_id, e.sequence, e.event_type_id, e.version, e.codec, e.payload, e.event_time,

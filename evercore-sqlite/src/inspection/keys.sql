@@ -1,4 +1,4 @@
--- The natural keys of a type in their order, and who holds them.
+-- Lists the natural keys of a type in order, and the aggregates that hold them.
 -- ?1 the type's name    ?2 only keys after this one    ?3 the most keys
 SELECT natural_key, COUNT(*), MIN(id), MAX(id)
 FROM aggregates

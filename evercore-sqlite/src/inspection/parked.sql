@@ -1,5 +1,5 @@
--- Parked events, whether they are where they should be, and the cursors of their partitions.
--- ?1, ?2 only those after this subscription and position    ?3 the most
+-- Lists parked events, whether they exist in the log, and the cursors of their partitions.
+-- ?1, ?2 only events after this subscription and position    ?3 the most events
 SELECT
     kept.subscription, kept.position, kept.aggregate_id,
     EXISTS (

@@ -1,5 +1,5 @@
--- Where events are, in the order of their positions.
--- ?1, ?2, ?3 only those after this position, aggregate and sequence    ?4 the most
+-- Lists the aggregates, sequences and positions of events, in position order.
+-- ?1, ?2, ?3 only events after this position, aggregate and sequence    ?4 the most events
 SELECT aggregate_id, sequence, position
 FROM events
 WHERE (position, aggregate_id, sequence) > (?1, ?2, ?3)

@@ -1,4 +1,4 @@
--- Subscriptions in the order of their names, with their partitions.
+-- Lists subscriptions in the order of their names, with their partitions.
 -- ?1 only names after this one    ?2 the most subscriptions
 WITH found AS (
     SELECT name, filter, partitions FROM subscriptions WHERE name > ?1 ORDER BY name LIMIT ?2

@@ -1,6 +1,6 @@
-//! Work that waits for a thread, and threads that wait for work: all that they share.
+//! Shares a queue of work between callers and threads.
 //!
-//! `tests/interleavings` compiles this file with locks of its own and tries every order in which threads can meet here.
+//! `tests/interleavings` compiles this file with other locks and tries every order in which threads can meet here.
 
 use std::collections::VecDeque;
 use std::sync::PoisonError;
@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 
 use crate::sync::{Condvar, Mutex, MutexGuard};
 
-/// A queue and those who work on it.
+/// A queue and the state of the threads that work on it.
 #[derive(Debug)]
 pub(crate) struct Queue<W> {
     state: Mutex<State<W>>,
-    /// Given when there is work, and when there will be no more.
+    /// Signalled when there is work, when the queue is closed, and when a thread has ended.
     news: Condvar,
     most_threads: u32,
 }
@@ -26,7 +26,7 @@ struct State<W> {
     is_closed: bool,
 }
 
-/// Why work was not taken.
+/// The reason why work was not accepted.
 #[derive(Debug)]
 pub(crate) enum Refused<E> {
     Closed,
@@ -46,7 +46,8 @@ impl<W> Queue<W> {
         Self { state: Mutex::new(state), news: Condvar::new(), most_threads }
     }
 
-    /// Leaves work for a thread; `start` starts one more, if it takes that. The number that the work is taken back by.
+    /// Queues work for a thread; `start` is called to start one more, if that is needed. Returns the number by which
+    /// the work can be taken back.
     pub(crate) fn leave<E>(
         &self,
         work: W,
@@ -59,7 +60,7 @@ impl<W> Queue<W> {
         if state.waiting.len() >= state.idle && state.threads < self.most_threads {
             match start() {
                 Ok(()) => state.threads += 1,
-                // One of the others does it.
+                // One of the other threads will do the work.
                 Err(_) if state.threads > 0 => {}
                 Err(error) => return Err(Refused::NoThread(error)),
             }
@@ -75,7 +76,7 @@ impl<W> Queue<W> {
         Ok(number)
     }
 
-    /// Takes work back that no thread has begun. Whether there was any.
+    /// Removes work that no thread has begun. Returns whether it was still queued.
     pub(crate) fn take_back(&self, number: u64) -> bool {
         let mut state = self.state();
         let place = state.waiting.iter().position(|(waiting, _)| *waiting == number);
@@ -84,7 +85,7 @@ impl<W> Queue<W> {
         taken_back.is_some()
     }
 
-    /// The next work for a thread that has none. `None` if there will be no more.
+    /// Waits for the next work. `None` if the queue is closed and empty.
     pub(crate) fn next(&self) -> Option<W> {
         let mut state = self.state();
         loop {
@@ -100,13 +101,13 @@ impl<W> Queue<W> {
         }
     }
 
-    /// Notes that a thread has ended.
+    /// Records the end of a thread when it is dropped.
     pub(crate) fn leave_thread(&self) {
         self.state().threads -= 1;
         self.news.notify_all();
     }
 
-    /// Refuses further work, and lets the threads end. What nobody has begun.
+    /// Refuses further work, and lets the threads end. Returns the work that no thread has begun.
     pub(crate) fn close(&self) -> impl Iterator<Item = W> + use<W> {
         let mut state = self.state();
         state.is_closed = true;
@@ -134,7 +135,7 @@ impl<W> Queue<W> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How much work waits, and how many threads there are.
+    /// Returns the number of queued items and of threads.
     #[cfg(test)]
     pub(crate) fn counts(&self) -> (usize, u32) {
         let state = self.state();

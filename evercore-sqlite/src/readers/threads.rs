@@ -1,7 +1,7 @@
-//! The threads that read, and who waits for one.
+//! Runs reads on a few threads.
 //!
-//! Whoever reads leaves its work here, and not a claim to a connection: a thread that has done one work takes the next
-//! without being woken for it. SQLite's calls block, and a read is shorter than it takes to wake a thread.
+//! A caller leaves its work here instead of claiming a connection: a thread that has finished a read takes the next one
+//! without being woken for it. SQLite's calls block, and a read takes less time than waking a thread.
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -18,23 +18,23 @@ use super::queue::{Queue, Refused};
 use crate::database::Database;
 use crate::error::because;
 
-/// Where reads wait for a thread.
+/// The queue of reads, and the threads that run them.
 #[derive(Debug)]
 pub(crate) struct ReaderThreads {
     queue: Queue<Read>,
     database: Arc<Database>,
 }
 
-/// What somebody has left, and takes back when it is dropped before there is an answer.
+/// A read that a caller has left, which is withdrawn if this is dropped before a thread has begun it.
 struct PendingRead<'a> {
     desk: &'a ReaderThreads,
     number: Option<u64>,
 }
 
-/// Something to read.
+/// A read that waits for a thread.
 struct Read(Box<Work>);
 
-/// It is told why, if there is no connection.
+/// The closure of a read. It gets an error if there is no connection.
 type Work = dyn FnOnce(Result<&Connection>) + Send;
 
 impl ReaderThreads {
@@ -43,14 +43,14 @@ impl ReaderThreads {
         Arc::new(Self { queue, database })
     }
 
-    /// Has a thread do it. Waits for one up to the busy timeout, and then for as long as it takes.
+    /// Runs `work` on a thread. Waits up to the busy timeout for a thread, and then without a limit for the result.
     pub(crate) async fn read<T: Send + 'static>(
         self: &Arc<Self>,
         work: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let (answer, mut reply) = oneshot::channel();
         let mut left = self.leave(Read(Box::new(move |connection| {
-            // Nobody waits for it any more.
+            // Skipped if the caller has stopped waiting.
             if !answer.is_closed() {
                 answer.send(connection.and_then(work)).ok();
             }
@@ -67,14 +67,14 @@ impl ReaderThreads {
         read.unwrap_or_else(|_| Err(Error::storage("read", because("it has panicked"))))
     }
 
-    /// Refuses further reads, and lets the threads end. Those who wait find that there will be no answer.
+    /// Refuses further reads, and lets the threads end. Waiting reads fail with [`Error::Closed`].
     pub(crate) fn end(&self) {
         for Read(work) in self.queue.close() {
             work(Err(Error::Closed));
         }
     }
 
-    /// As [`end`](Self::end), and waits for reads that are under way, up to a limit. Blocks.
+    /// Like [`end`](Self::end), and waits for reads that are under way, up to the busy timeout. Blocks.
     pub(crate) fn close(&self) {
         self.end();
         self.queue.wait_for_threads(self.database.options().get_busy_timeout());
@@ -93,7 +93,7 @@ impl ReaderThreads {
         Ok(PendingRead { desk: self, number: Some(number) })
     }
 
-    /// What a thread does until the desk is closed.
+    /// Runs reads on the current thread until the desk is closed.
     fn work(&self) {
         let _leaving = Leaving(self);
         let mut connection = None;
@@ -102,7 +102,7 @@ impl ReaderThreads {
                 Some(connection) => Ok(&*connection),
                 missing => self.database.open_reader().map(|opened| &*missing.insert(opened)),
             };
-            // Who waits for it is told as the answer's sender is dropped. The thread goes on, for those who wait next.
+            // The caller gets an error because the answer's sender is dropped. The thread continues with the next read.
             if catch_unwind(AssertUnwindSafe(|| work(opened))).is_err() {
                 error!("a read has panicked; its connection is given up");
                 connection = None;
@@ -112,7 +112,7 @@ impl ReaderThreads {
 }
 
 impl PendingRead<'_> {
-    /// Whether it was still waiting.
+    /// Withdraws the read. Returns whether it was still waiting.
     fn take_back(&mut self) -> bool {
         self.number.take().is_some_and(|number| self.desk.queue.take_back(number))
     }
@@ -124,7 +124,7 @@ impl Drop for PendingRead<'_> {
     }
 }
 
-/// Notes that a thread has ended.
+/// Records the end of a thread when it is dropped.
 struct Leaving<'a>(&'a ReaderThreads);
 
 impl Drop for Leaving<'_> {

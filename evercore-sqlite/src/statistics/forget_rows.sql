@@ -1,4 +1,4 @@
--- What ANALYZE has counted. The table is there once it was run.
+-- Deletes the row counts of ANALYZE. The table exists once ANALYZE has run.
 DELETE FROM sqlite_stat1
 WHERE tbl IN (
     'aggregate_ids', 'aggregate_types', 'aggregates', 'commits', 'discarded_events', 'event_types', 'events',

@@ -1,4 +1,4 @@
--- What ANALYZE has drawn samples of. The table is there once it was run.
+-- Deletes the samples of ANALYZE. The table exists once ANALYZE has run.
 DELETE FROM sqlite_stat4
 WHERE tbl IN (
     'aggregate_ids', 'aggregate_types', 'aggregates', 'commits', 'discarded_events', 'event_types', 'events',

@@ -1,5 +1,5 @@
--- ?1 subscription    ?3 token       ?5 for how long, in microseconds
--- ?2 partition       ?4 who asks
+-- ?1 subscription    ?3 token                   ?5 microseconds that the request stays valid
+-- ?2 partition       ?4 the worker that asks
 UPDATE subscription_partitions
 SET wanted_by = ?4, wanted_until = CAST(unixepoch('subsec') * 1000000 AS INTEGER) + ?5
 WHERE

@@ -1,5 +1,5 @@
--- Keeps a record of a parked event that is discarded.
--- ?1 subscription    ?2 position    ?3 who discards it    ?4 why
+-- Records that a parked event is discarded.
+-- ?1 subscription    ?2 position    ?3 name of the person or program that discards it    ?4 reason
 INSERT OR REPLACE INTO discarded_events (
     subscription, position, aggregate_id, failure, attempts, parked_at, discarded_at, discarded_by, reason
 )

@@ -1,4 +1,4 @@
--- Ends the redrive of the aggregates on which a handler has failed again.
+-- Ends the redrive of the aggregates on which the handler has failed again.
 -- INDEXED BY: as in `redrive_aggregate.sql`.
 -- ?1 subscription    ?2 events as JSON, [[position, aggregate, reason or null, …], …]
 UPDATE parked_events INDEXED BY parked_events_by_aggregate
@@ -9,7 +9,8 @@ WHERE
     AND aggregate_id IN (
         SELECT n.value ->> 1
         FROM json_each(?2) AS n
-        -- One that was discarded meanwhile holds nothing back. CROSS: else all that is parked may be the outer loop.
+        -- An event that was discarded meanwhile ends no redrive. Without CROSS, SQLite could loop over all parked
+        -- events.
         CROSS JOIN parked_events AS kept ON kept.subscription = ?1 AND kept.position = n.value ->> 0
         WHERE n.value ->> 2 IS NOT NULL
     );

@@ -1,5 +1,5 @@
--- The free partition with the lowest number, and else whose lease ends first.
--- ?1 subscription    ?2 who asks
+-- Finds the free partition with the lowest number, and the owner of the lease that ends first.
+-- ?1 subscription    ?2 the worker that asks
 WITH clock (now) AS (SELECT CAST(unixepoch('subsec') * 1000000 AS INTEGER))
 SELECT
     (

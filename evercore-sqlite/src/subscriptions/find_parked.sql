@@ -1,4 +1,4 @@
--- The first parked event of the aggregate that a parked event belongs to.
+-- Finds the first parked event of the aggregate that a parked event belongs to.
 -- ?1 subscription    ?2 position
 SELECT
     (

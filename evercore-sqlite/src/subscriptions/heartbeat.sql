@@ -1,4 +1,4 @@
--- The end of the log, and what became of leases.
+-- Returns the head of the log and the state of leases.
 -- ?1 leases as JSON, [[subscription, partition, token, …], …]
 WITH clock (now) AS (SELECT CAST(unixepoch('subsec') * 1000000 AS INTEGER))
 SELECT
@@ -6,7 +6,7 @@ SELECT
     p.number IS NOT NULL AS held,
     COALESCE(sub.paused, FALSE) AS paused,
     COALESCE(p.wanted_until > clock.now, FALSE) AS wanted,
-    -- One after the other, each by its index: together, they look at all that is parked.
+    -- Two searches, each by its own index: a single one would look at all parked events.
     EXISTS (
         SELECT 1
         FROM parked_events AS kept INDEXED BY parked_events_to_redrive

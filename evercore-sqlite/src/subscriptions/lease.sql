@@ -1,4 +1,4 @@
--- ?1 subscription    ?3 token    ?5 how long it lasts, in microseconds
+-- ?1 subscription    ?3 token    ?5 duration of the lease in microseconds
 -- ?2 partition       ?4 owner    ?6 number of partitions
 UPDATE subscription_partitions
 SET

@@ -1,4 +1,4 @@
--- Subscriptions with their partitions.
+-- Lists subscriptions with their partitions.
 -- ?1 name, or NULL for all
 WITH clock (now) AS (SELECT CAST(unixepoch('subsec') * 1000000 AS INTEGER))
 SELECT

@@ -1,7 +1,7 @@
--- Parks events. One that waits for an earlier one of its aggregate is redriven when that one is, or at once where that one
--- was discarded meanwhile.
+-- Parks events. An event that waits for an earlier one of its aggregate is redriven with that one, or at once if that
+-- one was discarded meanwhile.
 -- ?1 subscription    ?2 events as JSON, [[position, aggregate, reason or null, microseconds to its redrive or null], …]
--- ?3 whether they are parked for the first time; anew is parked only what is parked still
+-- ?3 whether the events are parked for the first time; if not, only those that are still parked are parked again
 INSERT INTO parked_events
     (subscription, position, aggregate_id, reason, attempts, parked_at, redrive, redrive_at)
 SELECT
@@ -23,7 +23,7 @@ SELECT
             WHERE
                 kept.subscription = ?1
                 AND kept.aggregate_id = n.value ->> 1
-                -- `+`: by its aggregate, and not through all that is parked before it.
+                -- `+` makes SQLite search by the aggregate, and not through all events parked before.
                 AND +kept.position < n.value ->> 0
         )
     ),

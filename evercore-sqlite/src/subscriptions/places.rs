@@ -1,4 +1,4 @@
-//! Where subscriptions stand, and who moves them.
+//! Registers subscriptions, acquires their partitions, and controls them.
 
 use std::time::Duration;
 
@@ -37,25 +37,25 @@ const SET_PAUSED: &str = include_str!("set_paused.sql");
 const TAKE_AWAY: &str = include_str!("take_away.sql");
 const UPDATE_SUBSCRIPTION: &str = include_str!("update_subscription.sql");
 
-/// What is stored of a subscription itself.
+/// The row of a subscription.
 struct Stored {
     filter: EventFilter,
     partitions: u32,
     paused: bool,
 }
 
-/// What there is to be had.
+/// The result of the search for a free partition.
 enum Free {
     Partition(u32),
     None { owner: String, until: DateTime<Utc> },
 }
 
-/// When a lease ends, which may be beyond what a calendar holds.
+/// Returns the time when a lease ends, cut to the last one that the calendar can hold.
 pub(super) fn lease_end(micros: i64) -> DateTime<Utc> {
     DateTime::from_timestamp_micros(micros).unwrap_or(DateTime::<Utc>::MAX_UTC)
 }
 
-/// The position that a start stands for.
+/// Returns the position that a start stands for.
 pub(super) fn resolve(connection: &Connection, start: Start) -> Result<Position, Problem> {
     let from = match start {
         Start::From(time) => Some(time.timestamp_micros()),
@@ -96,7 +96,7 @@ pub(super) fn register(connection: &Connection, new: &NewSubscription) -> Result
     take_away(connection, &new.name)
 }
 
-/// Why nothing can be acquired, if so.
+/// Returns the reason why no partition can be acquired; `None` if one can.
 pub(super) fn refusal(
     connection: &Connection,
     request: &AcquireRequest,
@@ -214,7 +214,7 @@ pub(super) fn control(
     Ok(())
 }
 
-/// The first parked event of the aggregate that a parked event belongs to.
+/// Returns the first parked event of the aggregate that a parked event belongs to.
 fn first_parked_beside(
     connection: &Connection,
     name: &SubscriptionName,
@@ -256,7 +256,7 @@ fn find_free(connection: &Connection, request: &AcquireRequest) -> Result<Free, 
         return Ok(Free::Partition(free.map_err(out_of_range)?));
     }
     Ok(Free::None {
-        // Without an owner it is promised to somebody who has not come yet.
+        // Without an owner, the partition is reserved for a worker that has asked for it and not acquired it yet.
         owner: owner.unwrap_or_else(|| "somebody who asked for it".to_owned()),
         until: lease_end(until.unwrap_or(now)),
     })
@@ -272,7 +272,7 @@ fn insert_partitions(
     Ok(())
 }
 
-/// Where all partitions stand, if they do and nobody owns one.
+/// Returns the cursor that all partitions share. Fails if the cursors differ or a worker owns a partition.
 fn common_place(connection: &Connection, name: &SubscriptionName) -> Result<Position, Problem> {
     let (first, last, owner): (i64, i64, Option<String>) = connection
         .prepare_cached(READ_PLACES)?

@@ -1,4 +1,4 @@
--- The last position that a page has looked at which is not full.
+-- Returns the last position that was looked at for a page that is not full.
 -- ?1 the position before the page    ?2 the most events to look at
 SELECT MAX(seen.position)
 FROM (

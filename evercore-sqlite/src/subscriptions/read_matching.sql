@@ -1,11 +1,11 @@
--- A page of the events that a subscription follows, in position order.
+-- Reads a page of the events that a subscription follows, in position order.
 -- ?1 the position before the page       ?5 natural key, or NULL
 -- ?2 the most events to return          ?6 partition
 -- ?3 the most events to look at         ?7 number of partitions
 -- ?4 types as JSON, [[aggregate, event or null], …], or NULL for all
 --
--- The names are looked up each time: a type may have been stored just now, by another process. Events are looked at one by
--- one, and no further than the page is full.
+-- Type names are looked up each time, since another process may have stored a type just now. Events are looked at one
+-- by one, only until the page is full.
 WITH wanted AS MATERIALIZED (
     SELECT n.id
     FROM json_each(?4) AS f
@@ -24,7 +24,7 @@ FROM (
     ORDER BY position
     LIMIT ?3
 ) AS seen
--- CROSS: what is looked at is the outer loop, and so in its order.
+-- CROSS makes the events that are looked at the outer loop, and keeps their order.
 CROSS JOIN events AS e ON e.position = seen.position
 WHERE
     (?4 IS NULL OR seen.event_type_id IN (SELECT w.id FROM wanted AS w))

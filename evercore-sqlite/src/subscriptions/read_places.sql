@@ -1,4 +1,4 @@
--- Whether the partitions stand at one place, where, and who owns one of them.
+-- Reads the lowest and the highest cursor of the partitions, and an owner of one of them.
 -- ?1 subscription
 SELECT
     MIN(p.cursor) AS first,

@@ -1,6 +1,7 @@
--- Not those that are to be redriven already: of many, each that is handled comes here.
+-- Marks the parked events of an aggregate to be redriven, and skips those already marked: with many of them, this runs
+-- for each one that is handled.
 -- ?1 subscription    ?2 aggregate
--- INDEXED BY: SQLite avoids an index that it is to change, and would look through all that is parked.
+-- INDEXED BY, because SQLite avoids an index that the statement changes, and would look through all parked events.
 UPDATE parked_events INDEXED BY parked_events_by_aggregate
 SET redrive = 1
 WHERE subscription = ?1 AND aggregate_id = ?2 AND redrive = 0;

@@ -1,5 +1,5 @@
--- All of its aggregate: a later one that is parked now is to be handled after them. INDEXED BY: as in
--- `redrive_aggregate.sql`.
+-- Marks all parked events of the aggregate to be redriven, so that one parked later is handled after them.
+-- INDEXED BY: as in `redrive_aggregate.sql`.
 -- ?1 subscription    ?2 position of a parked event
 UPDATE parked_events INDEXED BY parked_events_by_aggregate
 SET redrive = 1

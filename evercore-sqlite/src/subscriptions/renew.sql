@@ -1,4 +1,4 @@
--- ?1 leases as JSON, [[subscription, partition, token, how long in microseconds or null], …]
+-- ?1 leases as JSON, [[subscription, partition, token, microseconds to renew for or null], …]
 UPDATE subscription_partitions
 SET leased_until = CAST(unixepoch('subsec') * 1000000 AS INTEGER) + (b.value ->> 3)
 FROM json_each(?1) AS b

@@ -1,4 +1,4 @@
--- The last position before the first event that was recorded at or after a time, and the end of the log.
+-- Returns the last position before the first event recorded at or after a time, and the end of the log.
 -- ?1 the time, or NULL
 SELECT
     COALESCE(

@@ -1,4 +1,5 @@
-//! Recording what became of a batch. The caller has a transaction open, and commits it only if this is [`Settled::Now`].
+//! Records the outcome of a batch, in a transaction that the caller has opened. If that transaction also has writes of
+//! user code, it may be committed only if the result is [`Settled::Now`].
 
 use evercore::engine::{CursorMove, Settled, Settlement};
 use evercore::{Error, Position, SubscriptionName};
@@ -61,7 +62,7 @@ pub(crate) fn settle(connection: &Connection, settlement: &Settlement) -> Result
     Ok(Settled::Now)
 }
 
-/// Takes an event out of the parked ones, and has the later ones of its aggregate handled. `false` if it is not parked.
+/// Removes a parked event, and marks the later ones of its aggregate to be redriven. `false` if it is not parked.
 pub(super) fn unpark(
     connection: &Connection,
     name: &SubscriptionName,

@@ -1,4 +1,4 @@
--- Ends all leases of a subscription, whoever has them.
+-- Ends all leases of a subscription.
 -- ?1 subscription
 UPDATE subscription_partitions
 SET token = 0, owner = NULL, leased_until = NULL, wanted_by = NULL, wanted_until = NULL

@@ -1,4 +1,4 @@
-//! Appends events, many in one statement.
+//! Appends events, several in each statement.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -12,7 +12,7 @@ use crate::error::{Problem, because};
 use crate::row::checked;
 use crate::types::{AggregateTypeId, EventTypeId, Names};
 
-/// A statement for each number of events: the overhead of a statement is more than an event costs.
+/// A statement for each of several numbers of events: the overhead of a statement is larger than the cost of an event.
 static INSERTS: LazyLock<[(usize, String); 4]> =
     LazyLock::new(|| [64, 16, 4, 1].map(|rows| (rows, insert_events(rows))));
 
@@ -21,14 +21,14 @@ const TUPLE: &str = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 const COLUMNS: usize = 12;
 const LEFT_OUT: &str = "a trigger of this database has left some of them out";
 
-/// An aggregate that events are appended to.
+/// An aggregate to which events are appended.
 struct Stream {
     aggregate_type: Option<AggregateTypeId>,
-    /// The last event's.
+    /// The sequence of its last event.
     sequence: Sequence,
 }
 
-/// What the transaction gives an event.
+/// The values that the transaction gives an event.
 struct Place {
     sequence: Sequence,
     event_type: EventTypeId,
@@ -67,7 +67,7 @@ pub(super) fn append(
             if statement.raw_execute()? != *rows {
                 return Err(Error::storage("append events", because(LEFT_OUT)).into());
             }
-            // Nobody else writes, so that the rows of a statement follow each other.
+            // There is no other writer, so the row ids of a statement are consecutive.
             let before = i64::try_from(rows - 1).unwrap_or(0);
             first.get_or_insert_with(|| connection.last_insert_rowid() - before);
             left = later;
@@ -89,7 +89,7 @@ fn place(names: &Names, event: &NewEvent, streams: &mut HashMap<AggregateId, Str
     Place { sequence: stream.sequence, event_type }
 }
 
-/// Binds an event to the variables after so many.
+/// Binds an event to the parameters that follow the first `after` ones.
 fn bind(
     statement: &mut CachedStatement<'_>,
     after: usize,

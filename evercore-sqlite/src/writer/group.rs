@@ -1,4 +1,4 @@
-//! Group commit: the commits that wait share a transaction, and so its fsync.
+//! Commits in groups: waiting commits share a transaction, and so its fsync.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,12 +15,12 @@ use super::{CommitJob, Job};
 use crate::block_on::block_on_timeout;
 use crate::error::Problem;
 
-/// A group takes no further commit once it has so many of these.
+/// The sizes at which a group takes no further commit.
 const MOST_COMMITS: usize = 256;
 const MOST_EVENTS: usize = 4096;
 const MOST_BYTES: usize = 16 * 1024 * 1024;
 
-/// What a group holds.
+/// The size of a group.
 #[derive(Debug, Default)]
 struct Contents {
     commits: usize,
@@ -41,7 +41,7 @@ impl Contents {
 }
 
 impl WriterThread {
-    /// Lands a commit and those that wait behind it. Returns the first job that is none.
+    /// Stores a commit and those that wait behind it. Returns the first job that is not a commit.
     pub(super) fn land_group(&mut self, first: CommitJob) -> Option<Job> {
         let (group, next) = self.gather(first);
         if group.is_empty() {
@@ -68,7 +68,7 @@ impl WriterThread {
         let mut job = Job::Commit(first);
         loop {
             match job {
-                // Nobody waits for it any more.
+                // Skipped if the caller has stopped waiting.
                 Job::Commit(job) if job.answer.is_closed() => {}
                 Job::Commit(job) => {
                     contents.add(&job.commit);
@@ -86,7 +86,7 @@ impl WriterThread {
         }
     }
 
-    /// The next job, waited for while the group has fewer commits than the last one.
+    /// Returns the next job. Waits for one while the group has fewer commits than the last one.
     fn next_for(&mut self, gathered: usize, patience: Duration) -> Option<Job> {
         match self.queue.try_recv() {
             Ok(next) => Some(next),
@@ -129,7 +129,7 @@ impl WriterThread {
         let ids: Vec<_> = group.iter().map(|job| job.commit.id).collect();
         let verdicts = outcome.verdicts(self.database.name(), &ids);
         for (job, verdict) in group.into_iter().zip(verdicts) {
-            // Whoever does not wait any more does not want to know.
+            // A caller that has stopped waiting does not need the answer.
             job.answer.send(verdict).ok();
         }
     }

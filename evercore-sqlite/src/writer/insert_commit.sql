@@ -1,4 +1,4 @@
--- Notes that a commit has landed.
+-- Records that a commit has landed.
 -- ?1 id                ?3 last position    ?5 idempotency key, or NULL    ?7 result, or NULL
 -- ?2 first position    ?4 recorded at      ?6 command, or NULL
 INSERT INTO commits (

@@ -1,4 +1,4 @@
--- The head of the statement; one tuple for each event follows.
+-- The beginning of the statement; one tuple for each event follows.
 -- ? aggregate id, sequence, event type id, version, codec, payload, event time, recorded at,
 --   reference, correlation id, causation id, metadata
 INSERT INTO events (

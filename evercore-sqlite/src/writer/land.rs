@@ -1,4 +1,4 @@
-//! Writes the commits that may land.
+//! Writes commits that pass the checks.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -19,15 +19,15 @@ const INSERT_COMMIT: &str = include_str!("insert_commit.sql");
 const SET_KEY: &str = "UPDATE aggregates SET natural_key = ?2 WHERE id = ?1";
 const UPSERT_SNAPSHOT: &str = include_str!("upsert_snapshot.sql");
 
-/// What a commit has come to.
+/// The result of writing one commit.
 enum Verdict {
-    /// It is written.
+    /// The commit is written.
     Written(Committed),
-    /// Nothing of it is written.
+    /// Nothing is written: the commit is refused, or was stored or given up before.
     Otherwise(Result<Committed>),
 }
 
-/// Lands commits in a transaction of their own. Leaves it open unless they have landed.
+/// Stores commits in a transaction of their own. Leaves the transaction open unless it was committed.
 pub(super) fn land(connection: &Connection, names: &Names, commits: &[&Commit]) -> Outcome {
     match execute(connection, "BEGIN IMMEDIATE") {
         Ok(()) => write(connection, names, commits),
@@ -35,8 +35,8 @@ pub(super) fn land(connection: &Connection, names: &Names, commits: &[&Commit]) 
     }
 }
 
-/// Lands a commit in a transaction that user code has written in, and commits both. Leaves it open unless that has
-/// landed.
+/// Stores a commit in a transaction that user code has written in, and commits the transaction. Leaves the transaction
+/// open unless it was committed.
 pub(crate) fn land_within(
     connection: &Connection,
     database: &str,
@@ -56,7 +56,7 @@ pub(crate) fn land_within(
     outcome.verdicts(database, &[commit.id]).pop().expect("BUG: one commit has one verdict")
 }
 
-/// The names that the commits use and that are not known, some more than once.
+/// Returns the names that the commits use and that are not in `names`, some more than once.
 pub(super) fn unknown_names(names: &Names, commits: &[&Commit]) -> Vec<TypeName> {
     let mut unknown = Vec::new();
     for commit in commits {
@@ -96,7 +96,8 @@ fn write(connection: &Connection, names: &Names, commits: &[&Commit]) -> Outcome
     }
 }
 
-/// Stores what commits in transactions of their own find stored before: the names of types, and that ids are taken.
+/// Prepares a transaction of user code: stores the names of types and marks ids as taken, which other commits find
+/// stored already.
 fn prepare_within(connection: &Connection, commit: &Commit) -> Result<Names, Problem> {
     register_types(connection, &unknown_names(&Names::default(), &[commit]))?;
     let created = commit.writes.iter().filter(|write| write.creates()).map(|write| write.id);

@@ -1,4 +1,4 @@
-//! What became of the commits that shared a transaction.
+//! Classifies the outcome of commits that shared a transaction.
 
 use evercore::engine::Committed;
 use evercore::{CommitId, Result};
@@ -6,26 +6,26 @@ use evercore::{CommitId, Result};
 use crate::error::{Class, Failure, Problem};
 use crate::locks::Overdue;
 
-/// What became of the commits as a whole.
+/// The outcome of the commits as a whole.
 pub(super) enum Outcome {
     /// The transaction was committed; a verdict for each commit.
     Landed(Vec<Result<Committed>>),
     /// There was nothing to write; a verdict for each commit.
     Idle(Vec<Result<Committed>>),
-    /// Nothing of it was written.
+    /// Nothing was written.
     Undone(Failure),
-    /// Nothing of it was written, and one of its commits may be to blame.
+    /// Nothing was written, and a single commit may be the cause.
     Suspect(Problem),
-    /// It had no chance to be written.
+    /// The write lock was not free in time, so nothing was tried.
     Overdue(Overdue),
-    /// It may have been written.
+    /// The transaction may have been committed.
     Unknown(Failure),
 }
 
 const LAND: &str = "land a commit";
 
 impl Outcome {
-    /// What it means that something before the end of the transaction failed.
+    /// Classifies a failure before the end of the transaction.
     pub(super) fn of_statement(problem: Problem) -> Self {
         match problem {
             Problem::Driver(failure) if !is_of_one_commit(&failure) => Self::Undone(failure),
@@ -33,7 +33,7 @@ impl Outcome {
         }
     }
 
-    /// What it means that the end of the transaction failed.
+    /// Classifies a failure at the end of the transaction.
     pub(super) fn of_commit(failure: Failure) -> Self {
         match failure.class() {
             Class::Other | Class::Unavailable | Class::Passing | Class::IndexFull => {
@@ -44,7 +44,7 @@ impl Outcome {
         }
     }
 
-    /// How many commits landed.
+    /// The number of commits that were stored.
     pub(super) fn landed(&self) -> usize {
         match self {
             Self::Landed(verdicts) => verdicts.iter().filter(|verdict| verdict.is_ok()).count(),
@@ -52,7 +52,7 @@ impl Outcome {
         }
     }
 
-    /// What each of the commits is told. Of a suspect outcome, there is one.
+    /// Returns the result for each commit. A suspect outcome has only one.
     pub(super) fn verdicts(self, database: &str, commits: &[CommitId]) -> Vec<Result<Committed>> {
         let each = commits.iter();
         match self {
@@ -65,7 +65,7 @@ impl Outcome {
     }
 }
 
-/// Whether the others of a group may land without the one that failed.
+/// Whether the other commits of a group may succeed without the one that failed.
 fn is_of_one_commit(failure: &Failure) -> bool {
     matches!(failure.class(), Class::Constraint | Class::TooBig)
 }
@@ -85,7 +85,7 @@ mod tests {
         Outcome::of_statement(failure.into())
     }
 
-    /// Those that share a transaction need not share a fault, but a disk that is full is full for all of them.
+    /// A fault of one commit need not affect the others, but a full disk affects them all.
     #[test]
     fn a_statement_is_held_against_one_commit_only_where_it_can_be_to_blame() {
         for code in [ffi::SQLITE_CONSTRAINT_UNIQUE, ffi::SQLITE_TOOBIG] {
@@ -104,7 +104,7 @@ mod tests {
         for code in [ffi::SQLITE_BUSY, ffi::SQLITE_FULL, ffi::SQLITE_READONLY] {
             assert!(matches!(of_commit(code), Outcome::Undone(_)), "{code}");
         }
-        // After these, the frames of the commit may be in the write-ahead log, and be found there after a crash.
+        // After these failures, the commit's frames may be in the write-ahead log, and be recovered after a crash.
         let unknown = [
             ffi::SQLITE_IOERR_FSYNC,
             ffi::SQLITE_IOERR_WRITE,

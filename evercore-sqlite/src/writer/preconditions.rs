@@ -1,4 +1,5 @@
-//! Whether a commit may land: judged on what the transaction sees, and so on what the commits before it leave.
+//! Decides whether a commit may be stored, from the data that the transaction sees, which includes the commits before
+//! it in the group.
 
 use std::collections::{HashMap, HashSet};
 
@@ -10,10 +11,10 @@ use super::rows::{StoredAggregate, holder, is_used, standing};
 use crate::error::Problem;
 use crate::types::Names;
 
-/// The aggregates of a commit as it finds them; `None` for one that it creates.
+/// The aggregates of a commit as they are stored; `None` for one that the commit creates.
 pub(super) type StoredAggregates = HashMap<AggregateId, Option<StoredAggregate>>;
 
-/// Judges a commit: what it finds, or why it must not land.
+/// Checks a commit. Returns its aggregates as they are stored, or the reason to refuse the commit.
 pub(super) fn check_preconditions(
     connection: &Connection,
     names: &Names,
@@ -50,7 +51,7 @@ fn wrong_type(
 ) -> Result<Error, Problem> {
     let found = match names.aggregate_name(standing.aggregate_type) {
         Ok(found) => found,
-        // Another process has added it.
+        // Another process has added the type.
         Err(_) => Names::read(connection)?.aggregate_name(standing.aggregate_type)?,
     };
     Ok(Error::WrongAggregateType {
@@ -87,7 +88,8 @@ fn check_precondition(write: &AggregateWrite, standing: Option<&StoredAggregate>
     }
 }
 
-/// The key changes of a commit take effect together, so that a key which one aggregate gives up is free for another.
+/// Checks the natural keys that a commit sets. Its key changes take effect together, so that a key which one aggregate
+/// gives up is free for another.
 fn check_keys(
     connection: &Connection,
     names: &Names,

@@ -1,4 +1,4 @@
--- What became of a commit, if it is known.
+-- Returns the outcome of a commit, if it is known.
 -- ?1 commit id
 SELECT outcome, first_position, last_position
 FROM commits

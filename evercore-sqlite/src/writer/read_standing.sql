@@ -1,4 +1,4 @@
--- An aggregate as a commit finds it.
+-- Reads the type, the natural key and the last sequence of an aggregate.
 -- ?1 aggregate id
 SELECT
     a.aggregate_type_id,

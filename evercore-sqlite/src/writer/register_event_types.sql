@@ -1,4 +1,4 @@
--- Stores the names of event types that are not stored yet. Those of their aggregate types are.
+-- Stores the names of event types that are not stored yet. Their aggregate types must be stored.
 -- ?1 names, as a JSON array of [aggregate type, event type or null]
 INSERT INTO event_types (aggregate_type_id, name)
 SELECT a.id, named.value ->> 1

@@ -1,4 +1,4 @@
-//! Rows that commits read and write.
+//! Reads and writes the rows of commits.
 
 use evercore::engine::TypeName;
 use evercore::{
@@ -19,7 +19,7 @@ const REGISTER_AGGREGATE_TYPES: &str = include_str!("register_aggregate_types.sq
 const REGISTER_EVENT_TYPES: &str = include_str!("register_event_types.sql");
 const TAKE_IDS: &str = include_str!("take_ids.sql");
 
-/// An aggregate as a commit finds it.
+/// An aggregate as it is stored.
 #[derive(Clone, Debug)]
 pub(super) struct StoredAggregate {
     pub(super) aggregate_type: AggregateTypeId,
@@ -27,14 +27,14 @@ pub(super) struct StoredAggregate {
     pub(super) sequence: Sequence,
 }
 
-/// What a row says of a commit.
+/// The stored outcome of a commit.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Known {
     GivenUp,
     Landed(Option<(Position, Position)>),
 }
 
-/// Positions as a row of `commits` has them.
+/// Checks the positions of a row of `commits`.
 pub(crate) fn positions(
     first: Option<i64>,
     last: Option<i64>,
@@ -104,7 +104,7 @@ pub(super) fn register_types(connection: &Connection, names: &[TypeName]) -> Res
     Ok(())
 }
 
-/// Notes that ids have been given which were not reserved before.
+/// Marks ids as taken that were given without being reserved before.
 pub(super) fn take_ids(connection: &Connection, last: AggregateId) -> Result<(), Problem> {
     connection.prepare_cached(TAKE_IDS)?.execute([last.get()])?;
     Ok(())

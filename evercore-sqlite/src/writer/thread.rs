@@ -1,4 +1,4 @@
-//! The loop of the thread that writes.
+//! Runs the loop of the thread that writes.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use crate::types::{Names, Types};
 const RESERVE_IDS: &str = include_str!("reserve_ids.sql");
 const SETTLE_COMMIT: &str = include_str!("settle_commit.sql");
 
-/// The thread's own: the queue and the one connection that writes.
+/// The state of the thread: its queue and the only connection that writes.
 #[derive(Debug)]
 pub(super) struct WriterThread {
     pub(super) database: Arc<Database>,
@@ -46,7 +46,7 @@ impl WriterThread {
         }
     }
 
-    /// Works until the queue is closed. An answer that nobody waits for any more is lost, as it should be.
+    /// Works until the queue is closed. Answers to callers that have stopped waiting are dropped.
     pub(super) fn run(mut self) {
         let mut next = None;
         while let Some(job) = next.take().or_else(|| self.queue.blocking_recv()) {
@@ -63,7 +63,7 @@ impl WriterThread {
         }
     }
 
-    /// The connection, which may have to be opened. What would be written to files that are gone is refused.
+    /// Returns the connection, and opens one if necessary. Fails if the database's files were moved or replaced.
     pub(super) fn connection(&mut self) -> Result<&Connection> {
         match &mut self.connection {
             Some(connection) => {
@@ -74,8 +74,8 @@ impl WriterThread {
         }
     }
 
-    /// Ends what a failed job may have left open. If that fails, the connection is given up; SQLite undoes what was open
-    /// when it closes.
+    /// Rolls back the transaction that a failed job may have left open. If that fails, the connection is closed;
+    /// closing makes SQLite undo the transaction.
     pub(super) fn roll_back(&mut self) {
         let Some(connection) = &self.connection else { return };
         if connection.is_autocommit() {
@@ -92,8 +92,8 @@ impl WriterThread {
         self.connection = None;
     }
 
-    /// Stores names, in a transaction of its own, and knows them from then on. A failure leaves it open. The caller has
-    /// the turn to write.
+    /// Stores names in a transaction of its own, and caches them. A failure leaves the transaction open. The caller
+    /// holds the write lock.
     pub(super) fn register(&mut self, names: &[TypeName]) -> Result<Arc<Names>, Problem> {
         let types = Arc::clone(&self.types);
         let connection = self.connection()?;
@@ -103,7 +103,7 @@ impl WriterThread {
         Ok(types.refresh(connection)?)
     }
 
-    /// Does something in a transaction of its own.
+    /// Runs `work` in a transaction of its own.
     pub(super) fn transact<T>(
         &mut self,
         operation: &'static str,
@@ -161,7 +161,7 @@ impl WriterThread {
         })
     }
 
-    /// Whoever got into the queue behind the last job.
+    /// Refuses the jobs that were queued behind the last one.
     fn refuse_the_rest(&mut self) {
         self.queue.close();
         while let Some(job) = self.queue.blocking_recv() {

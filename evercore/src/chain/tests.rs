@@ -23,7 +23,7 @@ fn event(sequence: i64, change: impl FnOnce(&mut EventRow)) -> Result<RecordedEv
     Ok(row.into())
 }
 
-/// Worked out by another program, from what the docs of this module say: what is stored must be found again for ever.
+/// The expected hashes were computed by another program from this module's docs: stored hashes must stay valid forever.
 #[test]
 fn hashes_stay_what_they_are() -> Result<()> {
     let first = Link::of_recorded(None, &event(3, |_| {})?)?;

@@ -1,4 +1,4 @@
-//! Commands: load, decide, commit, and again after a conflict.
+//! Executes commands: loads the aggregate, lets it decide, commits, and starts over after a conflict.
 
 use std::any::type_name;
 use std::fmt;
@@ -19,7 +19,7 @@ use crate::{
     CommandError, Context, Decide, Error, IdempotencyKey, Metadata, Result, StateAggregate,
 };
 
-/// A command that is to be executed: await it. Made by [`EventStore::execute`].
+/// A command that is executed when awaited. Created by [`EventStore::execute`].
 #[must_use = "a command does nothing until it is awaited"]
 pub struct Execute<'a, T, C> {
     store: &'a EventStore,
@@ -31,17 +31,17 @@ pub struct Execute<'a, T, C> {
 }
 
 impl EventStore {
-    /// Executes a command: loads the aggregate, lets it [decide](Decide), and commits what it emits. On a conflict it
-    /// does so again, as the store's [`RetryPolicy`](crate::RetryPolicy) says. With
-    /// [aggregates in memory](crate::EventStoreBuilder::cache_aggregates), it decides on those first, and once more on what
-    /// is stored unless that has landed.
+    /// Executes a command: loads the aggregate, lets it [decide](Decide), and commits the events that it emits. After a
+    /// conflict, all of this is repeated as the store's [`RetryPolicy`](crate::RetryPolicy) says. With
+    /// [aggregates in memory](crate::EventStoreBuilder::cache_aggregates), the command is decided on the cached state
+    /// first, and again on the stored state unless that commit succeeds.
     ///
-    /// The target is an [`AggregateId`](crate::AggregateId), a natural key as text, or one of [`Target`] that creates
-    /// the aggregate. A decision that emits nothing changes nothing, and creates nothing.
+    /// The target is an [`AggregateId`](crate::AggregateId), a natural key as text, or a [`Target`] that creates the
+    /// aggregate. If a decision emits no event, no aggregate is changed or created.
     ///
     /// # Errors
-    /// Awaiting it gives
-    /// - [`CommandError::Rejected`] with what the decision said;
+    /// Awaiting it returns
+    /// - [`CommandError::Rejected`] with the decision's error;
     /// - [`CommandError::Store`] as [`with_context`](Self::with_context), with [`Error::UnknownId`] or
     ///   [`Error::UnknownKey`] if there is no such aggregate, and [`Error::IdempotencyKeyReused`].
     ///
@@ -103,11 +103,11 @@ impl EventStore {
         }
     }
 
-    /// Where the commit has landed that has an idempotency key, if one has.
+    /// Finds the commit that was made with an idempotency key, if there is one.
     ///
     /// # Errors
-    /// - [`Error::InvalidIdempotencyKey`] if it cannot be one.
-    /// - What the engine says if it cannot be asked.
+    /// - [`Error::InvalidIdempotencyKey`] if the text is not a valid key.
+    /// - The engine's error if it cannot be asked.
     pub async fn find_first(
         &self,
         key: impl TryInto<IdempotencyKey, Error: Into<Error>>,
@@ -122,12 +122,12 @@ impl<T, C> Execute<'_, T, C>
 where
     T: Decide<C>,
 {
-    /// Names the wish behind the command, so that it comes true once, however often it is sent: by this process or
-    /// another, now or after a restart. A repetition writes nothing and is answered as the first was. A command that was
-    /// refused has not come true; it is decided on again.
+    /// Makes the command take effect once, however often it is sent with this key: by this process or another, now or
+    /// after a restart. A repetition writes nothing and returns the result of the first execution. A rejected command
+    /// has not taken effect; it is decided on again.
     ///
-    /// The key belongs to the store. Give each wish its own: one that was used for another command or another aggregate
-    /// is [`Error::IdempotencyKeyReused`].
+    /// Keys are unique within the store. Give each request a key of its own: a key that was used for another command or
+    /// another aggregate is [`Error::IdempotencyKeyReused`].
     pub fn idempotency_key(
         mut self,
         key: impl TryInto<IdempotencyKey, Error: Into<Error>>,
@@ -136,7 +136,7 @@ where
         self
     }
 
-    /// Sets the metadata of the events. What the decision gives them counts before it, and it before that of
+    /// Sets the metadata of the events. Precedence: the metadata that the decision sets, then this, then that of
     /// [`with_metadata`](crate::with_metadata).
     pub fn metadata(mut self, metadata: Metadata) -> Self {
         self.metadata = Some(Box::new(metadata));
@@ -185,7 +185,7 @@ where
     }
 }
 
-/// What [`Execute`] asks for, checked.
+/// The parts of [`Execute`], validated.
 struct Request<C> {
     target: Target,
     command: C,
@@ -194,7 +194,8 @@ struct Request<C> {
 }
 
 impl EventStore {
-    /// Waits before the next attempt. If there is to be none, the wish may have come true before.
+    /// Waits before the next attempt. If there is to be none, returns the first result of the idempotency key, if it
+    /// has been committed before.
     async fn after_failure<T, C>(
         &self,
         request: &Request<C>,
@@ -260,7 +261,8 @@ impl EventStore {
         (context, decided)
     }
 
-    /// The answer to a command whose wish has come true before.
+    /// Returns the result of an idempotency key that was committed before, after checking that command and target are
+    /// the same.
     async fn repetition<T, C>(
         &self,
         request: &Request<C>,
@@ -287,8 +289,8 @@ impl EventStore {
     }
 }
 
-/// What a command is called in messages, traces and metrics, and beside its idempotency key: its type without the path,
-/// which moves with refactorings, and without parameters.
+/// Returns the name of a command in messages, traces and metrics, and beside its idempotency key: its type without the
+/// path, which changes when code is moved, and without type parameters.
 ///
 /// # Example
 /// ```

@@ -1,4 +1,4 @@
-//! What a command has brought about.
+//! Defines the result of a command.
 
 use std::fmt;
 
@@ -17,10 +17,10 @@ use crate::{
     Payload, Position, RecordedEvent, Result, Sequence, StateAggregate,
 };
 
-/// What a command has brought about.
+/// The result of a command.
 ///
-/// Of one that was repeated with its [idempotency key](super::Execute::idempotency_key), all of it is as it was the
-/// first time.
+/// For a repetition with the same [idempotency key](super::Execute::idempotency_key), all values are those of the first
+/// execution.
 #[derive(Debug)]
 pub struct Executed<T> {
     aggregate: StateAggregate<T>,
@@ -29,7 +29,8 @@ pub struct Executed<T> {
     is_repetition: bool,
 }
 
-/// An event that a command has brought about. Its [position](Executed::position) is the commit's.
+/// An event that a command emitted. It has no position of its own: the result has the [position](Executed::position) of
+/// the last event.
 #[derive(Clone, Debug)]
 pub struct Happened(Source);
 
@@ -39,13 +40,13 @@ enum Source {
     Recorded(RecordedEvent),
 }
 
-/// What is stored with an idempotency key: enough to tell what was done.
+/// The result that is stored with an idempotency key: enough to rebuild the answer.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Done {
     pub(crate) id: AggregateId,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) key: Option<NaturalKey>,
-    /// The sequences before and after.
+    /// The sequences of the aggregate before and after the command.
     pub(crate) from: Sequence,
     pub(crate) to: Sequence,
 }
@@ -55,49 +56,50 @@ impl<T> Executed<T> {
         Self { aggregate, events, landed, is_repetition: false }
     }
 
-    /// The aggregate. If it was to be created and nothing was emitted, there is none with this id.
+    /// Returns the aggregate's id. If it was to be created and nothing was emitted, no aggregate with this id exists.
     #[must_use]
     pub const fn id(&self) -> AggregateId {
         self.aggregate.id()
     }
 
-    /// The aggregate, with the state that the events led to.
+    /// Returns the aggregate, with its state after the events.
     #[must_use]
     pub const fn aggregate(&self) -> &StateAggregate<T> {
         &self.aggregate
     }
 
-    /// The state that the events led to.
+    /// Returns the state after the events.
     #[must_use]
     pub fn state(&self) -> &T {
         self.aggregate.state()
     }
 
-    /// The state that the events led to, taken out.
+    /// Consumes this and returns the state after the events.
     #[must_use]
     pub fn into_state(self) -> T {
         self.aggregate.into_state()
     }
 
-    /// What happened, in order. Empty if the decision emitted nothing.
+    /// Returns the events of the command, in order. Empty if the decision emitted nothing.
     #[must_use]
     pub fn events(&self) -> &[Happened] {
         &self.events
     }
 
-    /// The commit's name; `None` if there was nothing to commit.
+    /// Returns the commit's id; `None` if there was nothing to commit.
     #[must_use]
     pub fn commit(&self) -> Option<CommitId> {
         self.landed.commit()
     }
 
-    /// The position of the last event, for [`EventStore::wait_for`](crate::EventStore::wait_for); `None` without events.
+    /// Returns the position of the last event, for [`EventStore::wait_for`](crate::EventStore::wait_for); `None` if
+    /// there are no events.
     #[must_use]
     pub fn position(&self) -> Option<Position> {
         self.landed.position()
     }
 
-    /// Whether the command had come true before, by its idempotency key.
+    /// Returns whether the command had taken effect before, under the same idempotency key.
     #[must_use]
     pub const fn is_repetition(&self) -> bool {
         self.is_repetition
@@ -109,7 +111,7 @@ impl Happened {
         Self(Source::Emitted(event))
     }
 
-    /// The stored name of its type.
+    /// Returns the stored name of its type.
     #[must_use]
     pub fn event_type(&self) -> &str {
         match &self.0 {
@@ -118,7 +120,7 @@ impl Happened {
         }
     }
 
-    /// The version of its shape.
+    /// Returns the version of its shape.
     #[must_use]
     pub const fn version(&self) -> u32 {
         match &self.0 {
@@ -127,7 +129,7 @@ impl Happened {
         }
     }
 
-    /// The encoded event.
+    /// Returns the encoded event.
     #[must_use]
     pub const fn payload(&self) -> &Payload {
         match &self.0 {
@@ -136,7 +138,7 @@ impl Happened {
         }
     }
 
-    /// Aggregate, sequence, time, reference and metadata.
+    /// Returns its aggregate, sequence, time, reference and metadata.
     #[must_use]
     pub const fn meta(&self) -> &EventMeta {
         match &self.0 {
@@ -145,7 +147,7 @@ impl Happened {
         }
     }
 
-    /// Whether it is an `E`.
+    /// Returns whether the event is an `E`.
     #[must_use]
     pub fn is<E: Event>(&self) -> bool {
         match &self.0 {
@@ -154,11 +156,11 @@ impl Happened {
         }
     }
 
-    /// The event as its type.
+    /// Decodes the event as an `E`.
     ///
     /// # Errors
     /// - [`Error::WrongEventType`] if it is not an `E`.
-    /// - [`Error::Decode`] if it does not fit its type.
+    /// - [`Error::Decode`] if the payload does not fit the type.
     pub fn decode<E: Event>(&self) -> Result<E> {
         let event = match &self.0 {
             Source::Emitted(event) => event,
@@ -183,7 +185,7 @@ impl Done {
         serde_json::to_string(self).expect("BUG: numbers and a text are JSON").into()
     }
 
-    /// What was answered the first time.
+    /// Rebuilds the answer of the first execution from storage.
     pub(super) async fn replay<T: Aggregate>(
         self,
         store: &Shared,
@@ -225,7 +227,7 @@ impl fmt::Display for Done {
     }
 }
 
-/// What a command has brought about, and that to be sent. If it has emitted nothing, that is at most the note of its
+/// Returns the events of a command, and its commit. If no events were emitted, the commit records at most the
 /// idempotency key.
 pub(super) fn complete<'a, T: Aggregate>(
     mut context: Context,

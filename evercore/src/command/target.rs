@@ -1,45 +1,45 @@
-//! Which aggregate a command is for.
+//! Defines [`Target`], the aggregate that a command is for.
 
 use std::fmt;
 
 use super::executed::Done;
 use crate::{Aggregate, AggregateId, Context, Error, NaturalKey, Result, StateAggregate};
 
-/// Which aggregate a command is for.
+/// The aggregate that a command is for.
 ///
-/// An [`AggregateId`], a [`NaturalKey`], or the text of one turns into it.
+/// An [`AggregateId`], a [`NaturalKey`], or the text of a key converts into it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
-    /// The one with this id. It has to exist.
+    /// The aggregate with this id. It has to exist.
     Id(AggregateId),
-    /// The one with this natural key. It has to exist.
+    /// The aggregate with this natural key. It has to exist.
     Key(NaturalKey),
-    /// A new one.
+    /// A new aggregate.
     New,
-    /// A new one with this natural key.
+    /// A new aggregate with this natural key.
     NewWithKey(NaturalKey),
-    /// The one with this natural key, or a new one that has it.
+    /// The aggregate with this natural key, or a new one that gets the key.
     KeyOrNew(NaturalKey),
 }
 
 impl Target {
-    /// A new one with this natural key.
+    /// Targets a new aggregate with this natural key.
     ///
     /// # Errors
-    /// [`Error::InvalidKey`] if it cannot be a key.
+    /// [`Error::InvalidKey`] if the text is not a valid key.
     pub fn new_with_key(key: impl TryInto<NaturalKey, Error: Into<Error>>) -> Result<Self> {
         key.try_into().map(Self::NewWithKey).map_err(Into::into)
     }
 
-    /// The one with this natural key, or a new one that has it.
+    /// Targets the aggregate with this natural key, or a new one that gets the key.
     ///
     /// # Errors
-    /// [`Error::InvalidKey`] if it cannot be a key.
+    /// [`Error::InvalidKey`] if the text is not a valid key.
     pub fn key_or_new(key: impl TryInto<NaturalKey, Error: Into<Error>>) -> Result<Self> {
         key.try_into().map(Self::KeyOrNew).map_err(Into::into)
     }
 
-    /// Whether what was done may have been done to this target.
+    /// Returns whether the stored result of an idempotency key can belong to this target.
     pub(super) fn may_be(&self, done: &Done) -> bool {
         match self {
             Self::Id(id) => *id == done.id,
@@ -92,7 +92,7 @@ impl TryFrom<String> for Target {
 }
 
 impl Context {
-    /// What a command is for.
+    /// Loads or stages the aggregate that a command is for.
     pub(crate) async fn target<T: Aggregate>(
         &mut self,
         target: &Target,

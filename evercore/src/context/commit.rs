@@ -1,4 +1,4 @@
-//! How what a context has staged lands.
+//! Turns what a context has staged into a commit, sends it, and updates the cache when it succeeds.
 
 use futures_util::future::BoxFuture;
 
@@ -13,7 +13,8 @@ use crate::shared::cache::{Cache, Known};
 use crate::time_range::check_recorded_at;
 use crate::{AggregateId, Error, Result};
 
-/// A commit on its way. It is made before it is awaited: a future keeps room for all that it is made of.
+/// A commit that has been handed to the engine. Created before it is awaited, to keep its parts out of the awaiting
+/// future's size.
 pub(crate) struct Sending<'a> {
     store: &'a Shared,
     answer: BoxFuture<'a, Result<Committed>>,
@@ -21,11 +22,11 @@ pub(crate) struct Sending<'a> {
     known: Option<(&'a Cache, Vec<Known>)>,
 }
 
-/// Why a commit has not landed.
+/// The reason why a commit failed.
 #[derive(Debug)]
 pub(crate) struct Refused {
     pub(crate) error: Error,
-    /// Of a conflict: where to wait for a turn before a rerun.
+    /// After a conflict, the lane in which a rerun waits for its turn.
     pub(crate) lane: Option<Box<Lane>>,
 }
 
@@ -42,12 +43,12 @@ impl Sending<'_> {
 }
 
 impl Context {
-    /// Whether something was read in the cache, so that nothing counts unless the commit lands.
+    /// Returns whether anything was read from the cache, so that results count only if the commit succeeds.
     pub(crate) fn has_cached(&self) -> bool {
         self.staging.has_cached()
     }
 
-    /// Lets go of what is staged, to be sent. `None` if there is nothing to send.
+    /// Consumes the context and hands its commit to the engine. `None` if there is nothing to send.
     pub(crate) fn finish(mut self, store: &Shared) -> Option<Sending<'_>> {
         if store.writing.chained {
             self.staging.chain_events();
@@ -81,7 +82,7 @@ impl Context {
         self.staging.set_idempotency(answer)
     }
 
-    /// Lands what is staged in a transaction, and the transaction with it.
+    /// Writes what is staged in a transaction and commits it.
     pub(crate) async fn finish_in<X: Transactor>(
         self,
         transactor: &X,
@@ -97,7 +98,8 @@ impl Context {
         let answer = async {
             check_recorded_at(&commit)?;
             let answer = transactor.finish(transaction, commit, settlement).await;
-            // A settlement that was recorded before has undone the commit, so that it is not known what there is.
+            // If the settlement had been recorded before, the engine has rolled the commit back, so the stored state is
+            // unknown.
             store.forget(written);
             answer
         };

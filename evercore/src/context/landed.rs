@@ -3,7 +3,7 @@
 use crate::engine::Committed;
 use crate::{CommitId, Position};
 
-/// Where a context landed. Given by [`EventStore::with_context_committed`].
+/// The commit of a context and its position. Returned by [`EventStore::with_context_committed`](crate::EventStore::with_context_committed).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Landed(Option<Committed>);
 
@@ -16,13 +16,13 @@ impl Landed {
         Self(None)
     }
 
-    /// The commit's name; `None` if the context changed and guarded nothing.
+    /// Returns the commit's id; `None` if the context neither changed nor guarded anything.
     #[must_use]
     pub fn commit(&self) -> Option<CommitId> {
         self.0.map(|committed| committed.id)
     }
 
-    /// The position of its last event; `None` if it has none.
+    /// Returns the position of the commit's last event; `None` if it wrote no event.
     #[must_use]
     pub fn position(&self) -> Option<Position> {
         self.0?.positions.map(|(_, last)| last)

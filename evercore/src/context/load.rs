@@ -1,4 +1,4 @@
-//! How a context comes by aggregates.
+//! Finds aggregates for a context: in its own staging, in the cache, or in storage.
 
 use std::sync::atomic::Ordering;
 
@@ -19,12 +19,12 @@ use crate::{Aggregate, AggregateId, AsOf, Error, NaturalKey, Result, Sequence, S
 /// Where a context looks for aggregates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reading {
-    /// In the cache first. What was decided on it counts if the commit lands, and not otherwise.
+    /// The cache first. A decision on cached states counts only if the commit succeeds.
     Cache,
     Storage,
 }
 
-/// An aggregate that was found, in the cache or in the storage.
+/// An aggregate that was found in the cache or in storage.
 pub(super) struct Found<T> {
     id: AggregateId,
     key: Option<NaturalKey>,
@@ -59,7 +59,8 @@ impl Context {
         if let Some(turn) = self.join_queue(|| Lane::Key(aggregate_type, key.clone())) {
             self.queueing = turn.await;
         }
-        // Known here, and not as the holder of this key: only the storage knows who is.
+        // The cached holder may be an aggregate that this context knows, but without this key. Then only storage can
+        // tell who holds the key now.
         let cached = self.cache().and_then(|cache| cache.holder(aggregate_type, key));
         if let Some((id, cached)) = cached.filter(|(id, _)| self.staging.stream(*id).is_none())
             && let Some(found) = Found::cached(id, cached, AskedBy::Key)
@@ -67,7 +68,7 @@ impl Context {
             return self.enter(aggregate_type, found).map(Some);
         }
         match self.read::<T>(aggregate_type, Target::Key(key.clone()), None).await? {
-            // Known here, and not as the holder of this key: the context has moved the key away from it.
+            // This context knows the aggregate, but without this key: it has moved the key away.
             Some(found) if self.staging.stream(found.id).is_some() => Ok(None),
             Some(found) => self.enter_stored(aggregate_type, found, AskedBy::Key).map(Some),
             None => Ok(None),
@@ -82,11 +83,11 @@ impl Context {
     ) -> impl Future<Output = Result<Option<Rehydrated<T>>>> + Send + use<'_, T> {
         let store = &*self.store;
         let read = rehydrate(&*store.engine, store, aggregate_type, target, as_of);
-        // As a block of its own, the future would be twice as large.
+        // A combinator instead of an async block: the block's future would be twice as large.
         read.map(|found| self.noted(found))
     }
 
-    /// Takes note of trouble with the store.
+    /// Records that a read failed with an error that may pass.
     fn noted<T>(&self, done: Result<T>) -> Result<T> {
         if done.as_ref().is_err_and(Error::is_retryable) {
             self.has_met_trouble.store(true, Ordering::Relaxed);
@@ -127,7 +128,7 @@ impl Context {
         self.store.cache.as_ref().filter(|_| self.reading == Reading::Cache)
     }
 
-    /// Shares the handle's state, so that it is at hand when the context lands.
+    /// Shares the handle's state with the staging, so that it is available when the context commits.
     pub(super) fn keep_state<T: Aggregate>(&mut self, aggregate: &StateAggregate<T>) {
         if let Some(state) = aggregate.state.share() {
             let has_unknown = aggregate.has_unknown;
@@ -135,7 +136,7 @@ impl Context {
         }
     }
 
-    /// Another handle of an aggregate that this context knows: as it was first read, plus what is staged.
+    /// Returns another handle to an aggregate that this context knows: as first read, plus the staged events.
     pub(super) async fn reload<T: Aggregate>(
         &mut self,
         id: AggregateId,
@@ -159,7 +160,7 @@ impl Context {
             Base::Created { .. } => (T::default(), false),
             Base::Loaded { sequence, .. } => {
                 let as_of = Some(AsOf::Sequence(sequence));
-                // Seldom needed, so that the futures of others need no room for it.
+                // Boxed, as it is seldom needed, to keep it out of the size of other futures.
                 let found = Box::pin(self.read::<T>(aggregate_type, Target::Id(id), as_of)).await?;
                 let found = found.ok_or_else(|| unknown_id::<T>(id))?;
                 (found.state, found.has_unknown)
@@ -199,7 +200,7 @@ impl Context {
 }
 
 impl<T: Aggregate> Found<T> {
-    /// `None` if it is of another type.
+    /// Wraps a cached aggregate. `None` if its state is of another type.
     pub(super) fn cached(id: AggregateId, cached: Cached, asked_by: AskedBy) -> Option<Self> {
         let Cached { sequence, key, state, has_unknown, link } = cached;
         let state = State::of_shared(state)?;

@@ -1,4 +1,4 @@
-//! Has a context wait where others queue for an aggregate.
+//! Makes a context wait for its turn where others already queue for an aggregate.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -10,30 +10,31 @@ use super::Context;
 use crate::Turn;
 use crate::shared::{Lane, Shared};
 
-/// The longest that the turn of one attempt is waited for, whatever the retry policy says.
+/// The longest that one attempt waits for its turn, whatever the retry policy says.
 const MOST_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Whether a context waits where others queue.
 #[derive(Debug)]
 pub(crate) enum Queueing {
-    /// It joins the first queue that it comes upon.
+    /// The context joins the first queue that it meets.
     Joins,
-    /// It has its turn, and waits for no other one: who holds one and waits for another is in the way of all.
+    /// The context has its turn and waits for no other: waiting while holding a turn would block all who wait for that
+    /// turn.
     Holds(Box<Turn<Lane>>),
-    /// It waits for nothing.
+    /// The context waits for no turn.
     Passes,
 }
 
 impl Queueing {
-    /// Whether it has its turn, and nobody has overtaken it.
+    /// Returns whether the context has its turn and has not been overtaken.
     pub(crate) fn has_turn(&self) -> bool {
         matches!(self, Self::Holds(turn) if !turn.is_over())
     }
 }
 
 impl Shared {
-    /// Waits for a turn, together with all who want it: an attempt that went on without would be in the way of those who
-    /// wait. A turn that lasts too long is overtaken, by one attempt and not by all.
+    /// Waits for a turn in a lane, however many wait already: an attempt that went ahead would conflict with those that
+    /// wait. A turn that lasts too long is overtaken by one attempt, not by all.
     pub(crate) async fn queue(&self, lane: Lane) -> Queueing {
         let patience = self.longest_wait().min(MOST_PATIENCE);
         let place = self.turns.enter(lane, usize::MAX).expect("BUG: any number may wait");
@@ -51,8 +52,8 @@ impl Shared {
 }
 
 impl Context {
-    /// Joins the queue if others wait for an aggregate that is about to be read: to be awaited before. In a box, so that
-    /// the futures of loads, which seldom wait, need no room for it.
+    /// Joins the queue if others wait for an aggregate that is about to be read. The caller awaits the result before it
+    /// reads. Boxed, to keep the rare wait out of the size of the futures of loads.
     pub(super) fn join_queue(
         &self,
         lane: impl FnOnce() -> Lane,
@@ -68,7 +69,7 @@ impl Context {
         Some(Box::pin(async move { store.queue(lane).await }))
     }
 
-    /// The turn that it has, to be held until its commit is answered.
+    /// Takes the turn out of the context, to be held until its commit is answered.
     pub(crate) fn take_queueing(&mut self) -> Queueing {
         std::mem::replace(&mut self.queueing, Queueing::Passes)
     }

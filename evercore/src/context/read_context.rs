@@ -1,4 +1,4 @@
-//! Reading on one consistent view.
+//! Reads aggregates and the log on one consistent view.
 
 use std::ops::{Bound, RangeBounds};
 use std::sync::Arc;
@@ -40,13 +40,15 @@ use crate::{
 pub struct HistoryPage {
     /// The events, in sequence order.
     pub events: Vec<RecordedEvent>,
-    /// The sequence of the last of them, or the one before the range if there is none. The next page starts after it.
+    /// The sequence of the last of these events, or the one before the range if there are none. The next page starts
+    /// after it.
     pub end: Sequence,
-    /// Whether the range holds no further event now.
+    /// Whether the range has no further events now.
     pub at_end: bool,
 }
 
-/// One consistent view of the log, inside [`EventStore::with_readonly_context`](crate::EventStore::with_readonly_context).
+/// One consistent view of the log, inside
+/// [`EventStore::with_readonly_context`](crate::EventStore::with_readonly_context).
 ///
 /// All reads see the log as it was when the view was opened.
 #[derive(Debug)]
@@ -101,7 +103,7 @@ impl ReadContext {
         self.read(Target::Key(key), None).await
     }
 
-    /// Loads an aggregate as it was.
+    /// Loads an aggregate as it was at an earlier sequence or time.
     ///
     /// # Errors
     /// As [`load`](Self::load).
@@ -142,11 +144,11 @@ impl ReadContext {
     }
 
     /// Reads a page of the events of one aggregate, in sequence order: those in `range`, at most
-    /// [`Limits::page_events`](crate::Limits::page_events) of them. The page tells whether there are more, and where the
-    /// next one starts.
+    /// [`Limits::page_events`](crate::Limits::page_events) of them. The page tells whether there are more, and where
+    /// the next one starts.
     ///
     /// # Errors
-    /// What the engine says if it cannot read.
+    /// The engine's error if it cannot read.
     #[instrument(level = "debug", skip_all, fields(%id), err(level = "debug"))]
     pub async fn history(
         &self,
@@ -156,26 +158,26 @@ impl ReadContext {
         read_history(&*self.reader, &self.store.limits, id, range).await
     }
 
-    /// A page of the global log: up to `limit` events after a position, in position order. The page tells where the
-    /// next one starts.
+    /// Reads a page of the global log: up to `limit` events after a position, in position order. The page tells where
+    /// the next one starts.
     ///
-    /// `limit` is at least 1; more than [`Limits::page_events`](crate::Limits::page_events) counts as that.
+    /// `limit` is at least 1; values above [`Limits::page_events`](crate::Limits::page_events) are reduced to it.
     ///
     /// # Errors
     /// - [`Error::InvalidNumber`] for a limit of 0.
-    /// - What the engine says if it cannot read.
+    /// - The engine's error if it cannot read.
     #[instrument(level = "debug", skip_all, fields(%after, limit), err(level = "debug"))]
     pub async fn read_log(&self, after: Position, limit: u32) -> Result<LogPage> {
         read_log(&*self.reader, &self.store.limits, after, limit).await
     }
 
-    /// A page of the events with a [correlation id](crate::Metadata::correlation), in position order: those after a
-    /// position, at most [`Limits::page_events`](crate::Limits::page_events) of them. The page tells where the next one
-    /// starts.
+    /// Reads a page of the events with a [correlation id](crate::Metadata::correlation), in position order: those after
+    /// a position, at most [`Limits::page_events`](crate::Limits::page_events) of them. The page tells where the next
+    /// one starts.
     ///
     /// # Errors
-    /// - [`Error::InvalidMetadata`] if it cannot be a correlation id.
-    /// - What the engine says if it cannot read.
+    /// - [`Error::InvalidMetadata`] if the text is not a valid correlation id.
+    /// - The engine's error if it cannot read.
     #[instrument(level = "debug", skip_all, fields(correlation_id, %after), err(level = "debug"))]
     pub async fn read_correlated(&self, correlation_id: &str, after: Position) -> Result<LogPage> {
         read_correlated(&*self.reader, &self.store.limits, correlation_id, after).await
@@ -224,12 +226,12 @@ pub(crate) async fn read_history(
     Ok(HistoryPage { events, end, at_end })
 }
 
-/// What to read for a page of this size: the one beyond it says whether there are more.
+/// Returns the number of items to read for a page of this size: one more, which tells whether there are more.
 pub(crate) const fn one_more(size: u32) -> u32 {
     size.saturating_add(1)
 }
 
-/// Takes away what was read beyond a page of this size. Returns whether there was nothing.
+/// Removes items beyond a page of this size. Returns whether there were none, so that the page is the last one.
 pub(crate) fn cut_to_page<T>(read: &mut Vec<T>, size: u32) -> bool {
     let size = usize::try_from(size).unwrap_or(usize::MAX);
     let at_end = read.len() <= size;

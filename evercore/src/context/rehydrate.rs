@@ -1,4 +1,4 @@
-//! From stored events to a state.
+//! Rebuilds a state from a snapshot and stored events.
 
 use std::ops::ControlFlow;
 
@@ -15,30 +15,30 @@ use crate::{
     SnapshotPolicy, UnknownEvents,
 };
 
-/// Up to where an aggregate is replayed.
+/// The point up to which an aggregate is replayed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AsOf {
-    /// Up to the event with this sequence, or the last one if there are fewer.
+    /// Up to the event with this sequence, or the last event if there are fewer.
     Sequence(Sequence),
-    /// Up to, and without, the first event whose event time is later.
+    /// Up to, but excluding, the first event whose event time is later.
     Time(DateTime<Utc>),
 }
 
-/// A state and where it stands.
+/// A rebuilt state, with the last sequence that it contains.
 #[derive(Debug)]
 pub(crate) struct Rehydrated<T> {
     pub(crate) id: AggregateId,
     pub(crate) key: Option<NaturalKey>,
     pub(crate) sequence: Sequence,
     pub(crate) state: T,
-    /// Whether there were events that the program does not know.
+    /// Whether the aggregate has events that the program does not know.
     pub(crate) has_unknown: bool,
     /// The hash of the last event.
     pub(crate) link: Option<Link>,
 }
 
-/// Loads an aggregate, which is stored under this name of its type. `None` if there is none.
+/// Loads an aggregate that is stored under this name of its type. `None` if there is none.
 pub(crate) async fn rehydrate<T: Aggregate>(
     reader: &dyn Reader,
     store: &Shared,
@@ -47,7 +47,7 @@ pub(crate) async fn rehydrate<T: Aggregate>(
     as_of: Option<AsOf>,
 ) -> Result<Option<Rehydrated<T>>> {
     let limit = store.limits.page_events;
-    // A snapshot may hold events that are later than the wanted time.
+    // A snapshot may contain events that are later than the requested time.
     let policy = || T::SNAPSHOTS.filter(|_| until(as_of).is_none());
     let mut replay = Replay::new(store.registry.aggregate::<T>()?);
     let snapshot = policy().map(|policy| replay.entry.fingerprint(policy.fingerprint()));
@@ -73,7 +73,7 @@ pub(crate) async fn rehydrate<T: Aggregate>(
         let request = HistoryRequest { id, after, up_to: up_to(as_of), limit };
         loaded.events = reader.read_history(request).await?;
     }
-    // A snapshot that was taken before there was a chain.
+    // The snapshot was taken before events were chained, so the hash is read from the event itself.
     if store.writing.chained && replay.link.is_none() && loaded.events.is_empty() {
         replay.link = Box::pin(link_at(reader, loaded.id, replay.sequence)).await?;
     }
@@ -89,20 +89,20 @@ fn up_to(as_of: Option<AsOf>) -> Option<Sequence> {
 
 fn until(as_of: Option<AsOf>) -> Option<DateTime<Utc>> {
     match as_of {
-        // In the form in which event times are compared with it.
+        // Event times are stored in this precision, so the bound needs the same.
         Some(AsOf::Time(time)) => Some(to_stored_precision(time)),
         _ => None,
     }
 }
 
 impl Registry {
-    /// For tests and tools: what becomes of a state by stored events, as when it is loaded. `at` is the last event that
-    /// the state contains; the events go on from there.
+    /// Applies stored events to a state, as a load does. `at` is the sequence of the last event that the state
+    /// contains; the events continue from there. For tests and tools.
     ///
     /// # Errors
     /// - [`Error::Unregistered`] if the registry does not hold the aggregate's type.
     /// - [`Error::UnknownEvent`], [`Error::Decode`] or [`Error::Upcast`] if an event cannot be read.
-    /// - [`Error::Corrupt`] if the sequences do not follow each other.
+    /// - [`Error::Corrupt`] if the events' sequences are not consecutive.
     pub fn replay<T: Aggregate>(
         &self,
         state: T,
@@ -118,7 +118,7 @@ impl Registry {
     }
 }
 
-/// What was loaded, if it is a `T`.
+/// Checks that the loaded aggregate is of type `T`.
 fn checked<T: Aggregate>(
     loaded: Option<LoadedAggregate>,
     aggregate_type: &str,
@@ -135,7 +135,7 @@ fn checked<T: Aggregate>(
     }
 }
 
-/// The hash of an event, if it is there and has one.
+/// Returns the hash of an event, if the event exists and has one.
 pub(crate) async fn link_at(
     reader: &dyn Reader,
     id: AggregateId,
@@ -149,7 +149,7 @@ pub(crate) async fn link_at(
     Ok(events.first().and_then(|event| event.payload().link()))
 }
 
-/// A replay under way.
+/// A replay in progress.
 struct Replay<'a, T> {
     entry: &'a AggregateEntry,
     sequence: Sequence,
@@ -165,7 +165,7 @@ impl<'a, T: Aggregate> Replay<'a, T> {
         Self { entry, sequence, state, has_unknown: false, link: None }
     }
 
-    /// Starts at a snapshot, if its state can be read.
+    /// Starts from a snapshot. `false` if its state cannot be decoded.
     fn starts_at(&mut self, policy: &SnapshotPolicy<T>, snapshot: &StoredSnapshot) -> bool {
         let (state, link) = split_snapshot(&snapshot.state);
         let Some(state) = policy.decode(&state) else { return false };
@@ -173,7 +173,7 @@ impl<'a, T: Aggregate> Replay<'a, T> {
         true
     }
 
-    /// Applies a page of events. Breaks at the first one after `until`.
+    /// Applies a page of events. Breaks at the first event that is later than `until`.
     fn all(
         &mut self,
         events: &[RecordedEvent],

@@ -1,4 +1,4 @@
-//! What a context holds until its end.
+//! Holds everything that a context has read and staged, until it becomes a commit.
 
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -17,19 +17,19 @@ use crate::shared::Lane;
 use crate::shared::cache::{Cached, Known};
 use crate::{AggregateId, CommitId, ConflictReason, Error, Limits, NaturalKey, Result, Sequence};
 
-/// So many aggregates are looked through faster than one is looked up.
+/// Up to this many aggregates, a linear search is faster than the index.
 const FEW: usize = 8;
 
 /// Everything that a context has read and wants to write.
 #[derive(Debug, Default)]
 pub(super) struct Staging {
     streams: Vec<Stream>,
-    /// Who holds a key, as this context sees it.
+    /// The holder of each key, as this context sees it.
     keys: BTreeMap<(&'static str, NaturalKey), AggregateId>,
     events: Vec<NewEvent>,
-    /// Where to find what is held, which few contexts need: in a box, so that the futures of others have no room for it.
+    /// Indexes of streams and events, which few contexts need. Boxed, to keep them out of the size of the futures.
     index: Option<Box<Index>>,
-    /// Of the events.
+    /// The total size of the events.
     bytes: usize,
     snapshot_bytes: usize,
     idempotency: Option<Box<Idempotency>>,
@@ -37,9 +37,9 @@ pub(super) struct Staging {
 
 #[derive(Debug, Default)]
 struct Index {
-    /// Where each stream is, if there are more than a few.
+    /// The place of each stream in the list, if there are more than [`FEW`].
     streams: BTreeMap<AggregateId, usize>,
-    /// Which events each aggregate has, as far as that was asked for: of so many events.
+    /// The places of each aggregate's events, as far as they are indexed: the first `indexed` events.
     events: BTreeMap<AggregateId, Vec<usize>>,
     indexed: usize,
 }
@@ -50,26 +50,26 @@ pub(super) struct Stream {
     pub(super) id: AggregateId,
     pub(super) aggregate_type: &'static str,
     pub(super) base: Base,
-    /// With what is staged.
+    /// Includes staged changes.
     pub(super) key: Option<NaturalKey>,
-    /// With what is staged.
+    /// Includes staged changes.
     pub(super) sequence: Sequence,
     snapshot: Option<NewSnapshot>,
     guarded: bool,
-    /// The hash of the last event, with what is staged once [`Staging::chain_events`] was called.
+    /// The hash of the last event; includes staged events once [`Staging::chain_events`] was called.
     link: Option<Link>,
-    /// With what is staged, if it can be shared.
+    /// The state with the staged events, if it can be shared.
     pub(super) state: Option<SharedState>,
 }
 
-/// The state of a handle, whatever becomes of the handle.
+/// The state of a handle, which outlives the handle.
 #[derive(Clone, Debug)]
 pub(super) struct SharedState {
     pub(super) state: Arc<dyn Any + Send + Sync>,
     pub(super) has_unknown: bool,
 }
 
-/// What the decisions of the context are made on.
+/// The version of an aggregate that the context's decisions are based on.
 #[derive(Clone, Debug)]
 pub(super) enum Base {
     Created {
@@ -84,27 +84,27 @@ pub(super) enum Base {
     },
 }
 
-/// How the closure has named an aggregate that it loaded.
+/// Whether the closure loaded an aggregate by id or by key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum AskedBy {
     Id,
     Key,
 }
 
-/// Where an aggregate was read.
+/// Where an aggregate was read from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Origin {
-    /// In the cache: it may be stale, and is guarded if anything is written.
+    /// From the cache: it may be stale, and is guarded if anything is written.
     Cache,
     Storage,
 }
 
-/// What it means that someone else has the key of a new aggregate.
+/// The consequence if another aggregate already holds the key of a new one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum OnKeyTaken {
-    /// The caller asked for a new aggregate: tell them.
+    /// The caller asked for a new aggregate: return the error.
     Fail,
-    /// The caller would have loaded it: a rerun does.
+    /// The caller would have loaded the other aggregate: report a conflict, so that a rerun loads it.
     Conflict,
 }
 
@@ -134,7 +134,7 @@ impl Staging {
         self.keys.get(&(aggregate_type, key.clone())).copied()
     }
 
-    /// The staged events of an aggregate. All are looked through once, and not for each aggregate.
+    /// Returns the staged events of an aggregate. Each event is indexed once, however many aggregates are asked for.
     pub(super) fn events_of(&mut self, id: AggregateId) -> impl Iterator<Item = &NewEvent> {
         let index = self.index.get_or_insert_default();
         for (place, event) in self.events.iter().enumerate().skip(index.indexed) {
@@ -144,7 +144,7 @@ impl Staging {
         index.events.get(&id).into_iter().flatten().map(|&place| &self.events[place])
     }
 
-    /// Takes in an aggregate that was read or is to be created.
+    /// Adds an aggregate that was read or is to be created.
     pub(super) fn enter(
         &mut self,
         limits: &Limits,
@@ -182,14 +182,14 @@ impl Staging {
         Ok(())
     }
 
-    /// Stages an event as the next of its aggregate.
+    /// Stages an event as the next one of its aggregate.
     pub(super) fn push(&mut self, limits: &Limits, event: NewEvent) -> Result<()> {
         self.advance(limits, std::slice::from_ref(&event))?;
         self.events.push(event);
         Ok(())
     }
 
-    /// Stages events as the next ones of their aggregate, all or none.
+    /// Stages events as the next ones of their aggregates, all or none.
     pub(super) fn push_all(&mut self, limits: &Limits, mut events: Vec<NewEvent>) -> Result<()> {
         self.advance(limits, &events)?;
         if self.events.is_empty() {
@@ -200,7 +200,7 @@ impl Staging {
         Ok(())
     }
 
-    /// Makes room for events, and has their aggregates stand after them.
+    /// Checks the limits for more events, and moves their aggregates' sequences past them.
     fn advance(&mut self, limits: &Limits, events: &[NewEvent]) -> Result<()> {
         let bytes = self.bytes + events.iter().map(NewEvent::bytes).sum::<usize>();
         limits.check_commit(self.streams.len(), self.events.len() + events.len(), bytes)?;
@@ -214,7 +214,7 @@ impl Staging {
         Ok(())
     }
 
-    /// Stages a snapshot in place of the aggregate's former one, if there is room for it.
+    /// Stages a snapshot in place of the aggregate's former one, if the limits have room for it.
     pub(super) fn set_snapshot(&mut self, limits: &Limits, snapshot: NewSnapshot) {
         let (id, bytes) = (snapshot.aggregate_id, snapshot.state.len());
         let former = self.stream_mut(id).snapshot.as_ref().map_or(0, |former| former.state.len());
@@ -223,7 +223,7 @@ impl Staging {
             self.snapshot_bytes = others + bytes;
             self.stream_mut(id).snapshot = Some(snapshot);
         } else {
-            // Loads replay without it, as they did before.
+            // Loads replay without the snapshot, as they did before.
             warn!(aggregate = self.stream_mut(id).aggregate_type, %id, bytes, "the snapshot is over the limits");
         }
     }
@@ -232,22 +232,23 @@ impl Staging {
         self.stream_mut(id).guarded = true;
     }
 
-    /// Keeps the state that an aggregate has with what is staged.
+    /// Keeps the state of an aggregate with its staged events.
     pub(super) fn keep_state(&mut self, id: AggregateId, state: SharedState) {
         self.stream_mut(id).state = Some(state);
     }
 
-    /// Lets go of it, so that the handle's is the only one.
+    /// Drops the shared state, so that the handle is its only owner.
     pub(super) fn release_state(&mut self, id: AggregateId) {
         self.stream_mut(id).state = None;
     }
 
-    /// Whether something was read in the cache.
+    /// Returns whether anything was read from the cache.
     pub(super) fn has_cached(&self) -> bool {
         self.streams.iter().any(Stream::is_cached)
     }
 
-    /// Gives every event its hash, and every snapshot that of its last event. To be done once, when all is staged.
+    /// Adds its hash to every event, and to every snapshot the hash of its last event. Called once, when everything is
+    /// staged.
     pub(super) fn chain_events(&mut self) {
         for mut event in std::mem::take(&mut self.events) {
             let stream = self.stream_mut(event.meta.aggregate_id());
@@ -263,7 +264,7 @@ impl Staging {
         }
     }
 
-    /// What there will be to know once it has landed.
+    /// Returns the cache entries to store if the commit succeeds.
     pub(super) fn known(&self) -> Vec<Known> {
         self.streams.iter().map(Stream::known).collect()
     }
@@ -301,8 +302,8 @@ impl Staging {
         Ok(())
     }
 
-    /// Takes note of who has a key in the storage. If another one had it when that was read, it is the later one that
-    /// counts; one that this context has given it to keeps it.
+    /// Records the holder of a key that was read from storage. If another aggregate was read as its holder earlier, the
+    /// later read counts; an aggregate that this context has given the key to keeps it.
     fn note_holder(&mut self, id: AggregateId, aggregate_type: &'static str, key: &NaturalKey) {
         let holder = *self.keys.entry((aggregate_type, key.clone())).or_insert(id);
         if holder != id && self.stream(holder).is_some_and(Stream::has_stored_key) {
@@ -325,8 +326,8 @@ impl Staging {
         }
     }
 
-    /// What is to be sent, and how to read its refusal. Without writes if the context changes and guards nothing;
-    /// otherwise, what was read in the cache is guarded as well.
+    /// Returns the commit, and how to interpret its refusal. The commit has no writes if the context changes and guards
+    /// nothing and has no idempotency key; otherwise, aggregates that were read from the cache are guarded as well.
     pub(super) fn into_commit(mut self, recorded_at: DateTime<Utc>) -> (Commit, Refusal) {
         let mut writes = Vec::new();
         let mut snapshots = Vec::new();
@@ -347,7 +348,7 @@ impl Staging {
 }
 
 impl Stream {
-    /// Whether it was more than read.
+    /// Returns whether the aggregate is created, changed or guarded, and not only read.
     fn is_wanted(&self) -> bool {
         let is_changed = match &self.base {
             Base::Created { .. } => true,
@@ -356,12 +357,12 @@ impl Stream {
         is_changed || self.guarded
     }
 
-    /// Whether its key is the one that it was read with.
+    /// Returns whether its key is the one that it was read with.
     fn has_stored_key(&self) -> bool {
         matches!(&self.base, Base::Loaded { key, .. } if *key == self.key)
     }
 
-    /// Where those queue who want to write to it.
+    /// Returns the queue of those that want to write to this aggregate.
     fn lane(&self) -> Lane {
         let asked_for = match &self.base {
             Base::Created { .. } => self.key.as_ref(),
@@ -371,7 +372,7 @@ impl Stream {
         asked_for.map_or(Lane::Id(self.id), |key| Lane::Key(self.aggregate_type, key.clone()))
     }
 
-    /// Whether it was to be created with this key, and would be loaded if another had it.
+    /// Returns whether this is a new aggregate with the given key, and a rerun would load the one that holds it.
     fn would_be_loaded(&self, aggregate_type: &str, key: &str) -> bool {
         matches!(self.base, Base::Created { on_key_taken: OnKeyTaken::Conflict })
             && self.aggregate_type == aggregate_type
@@ -409,15 +410,15 @@ impl Stream {
     }
 }
 
-/// How to read an engine's refusal of a commit.
+/// Interprets an engine's refusal of a commit.
 #[derive(Debug, Default)]
 pub(super) struct Refusal {
     streams: Vec<Stream>,
 }
 
 impl Refusal {
-    /// Turns "the key is taken" into a conflict where a rerun would load the aggregate that took it, and says where a
-    /// rerun after a conflict waits for its turn.
+    /// Turns [`Error::KeyTaken`] into a conflict where a rerun would load the aggregate that holds the key, and returns
+    /// the lane in which a rerun after a conflict waits for its turn.
     pub(super) fn explain(&self, error: Error) -> Refused {
         match &error {
             Error::KeyTaken { aggregate, key } => {

@@ -1,4 +1,4 @@
-//! A loaded aggregate.
+//! Defines the handle of a loaded aggregate.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -7,8 +7,8 @@ use crate::{AggregateId, NaturalKey, Sequence};
 
 /// A loaded aggregate: its id, key, sequence and state.
 ///
-/// The state is for reading; only events change it, through [`Context::apply`](crate::Context::apply) in the context
-/// that loaded it.
+/// The state is read-only: only events change it, through [`Context::apply`](crate::Context::apply) in the context that
+/// loaded it.
 #[derive(Debug)]
 pub struct StateAggregate<T> {
     pub(crate) context: ContextId,
@@ -19,7 +19,7 @@ pub struct StateAggregate<T> {
     pub(crate) has_unknown: bool,
 }
 
-/// Tells the contexts of a process apart.
+/// Distinguishes the contexts of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ContextId(u64);
 
@@ -31,38 +31,38 @@ impl ContextId {
 }
 
 impl<T> StateAggregate<T> {
-    /// Its id.
+    /// Returns its id.
     #[must_use]
     pub const fn id(&self) -> AggregateId {
         self.id
     }
 
-    /// Its natural key, if it has one.
+    /// Returns its natural key, if it has one.
     #[must_use]
     pub const fn key(&self) -> Option<&NaturalKey> {
         self.key.as_ref()
     }
 
-    /// The last event that the state contains; [`Sequence::ZERO`] before the first.
+    /// Returns the sequence of the last event that the state contains; [`Sequence::ZERO`] before the first.
     #[must_use]
     pub const fn sequence(&self) -> Sequence {
         self.sequence
     }
 
-    /// The state.
+    /// Returns the state.
     #[must_use]
     pub fn state(&self) -> &T {
         self.state.get()
     }
 
-    /// Whether it has events that the program does not know, and that its
-    /// [`UNKNOWN_EVENTS`](crate::Aggregate::UNKNOWN_EVENTS) let pass. No snapshot is taken of such a state.
+    /// Returns whether it has events that the program does not know, and that its
+    /// [`UNKNOWN_EVENTS`](crate::Aggregate::UNKNOWN_EVENTS) allow. No snapshot is taken of such a state.
     #[must_use]
     pub const fn has_unknown_events(&self) -> bool {
         self.has_unknown
     }
 
-    /// The state, taken out.
+    /// Consumes this and returns the state.
     #[must_use]
     pub fn into_state(self) -> T {
         self.state.into_inner()

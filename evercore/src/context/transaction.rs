@@ -10,10 +10,10 @@ use crate::shared::Shared;
 use crate::shared::id_pool::Ids;
 use crate::{Context, Result};
 
-/// A [`Context`] and the transaction that it lands in.
+/// A [`Context`] and the transaction that it is committed in.
 ///
-/// It is used as the context that it derefs to. The context's reads are not part of the transaction: they see what was
-/// committed, and what the context has staged.
+/// It derefs to the context. The context's reads are not part of the transaction: they see committed data, and what the
+/// context has staged.
 #[derive(Debug)]
 pub struct TransactionContext<X> {
     context: Context,
@@ -21,7 +21,7 @@ pub struct TransactionContext<X> {
 }
 
 impl<X> TransactionContext<X> {
-    /// Opens a transaction, and the context that lands in it.
+    /// Opens a transaction, and a context that will be committed in it.
     pub(crate) async fn begin<T: Transactor<Transaction = X>>(
         store: &Arc<Shared>,
         transactor: &T,
@@ -37,7 +37,7 @@ impl<X> TransactionContext<X> {
         (self.context, self.transaction)
     }
 
-    /// Whether it was the transaction, or a read of the context, that failed when the work ended with an error.
+    /// Returns whether the work's error comes from a failure of the transaction, or of a read of the context.
     pub(crate) async fn has_failed<T: Transactor<Transaction = X>>(
         &mut self,
         transactor: &T,
@@ -46,7 +46,7 @@ impl<X> TransactionContext<X> {
         self.context.has_met_trouble() || transactor.has_failed(&mut self.transaction, error).await
     }
 
-    /// The transaction, for the user's own statements.
+    /// Returns the transaction, for the user's own statements.
     pub fn transaction(&mut self) -> &mut X {
         &mut self.transaction
     }

@@ -1,4 +1,4 @@
-//! What a context hands to an engine at its end, and what the engine answers. For authors of engines.
+//! Defines the commit that a context sends to its engine at its end, and the engine's answer. For authors of engines.
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -10,70 +10,73 @@ use crate::{
     Position, Sequence,
 };
 
-/// Everything that one context wants to land, together or not at all.
+/// Everything that one context wants to store, together or not at all.
 ///
-/// The core has checked all of it: no aggregate stands in `writes` twice, each event's aggregate is among them and is
-/// not a mere guard, and keys, names and payloads are within their limits. The key changes take effect together: one
-/// aggregate may take the key that another gives up, and two may swap.
+/// The core has checked all of it: no aggregate is in `writes` twice, each event's aggregate is in `writes` and is not
+/// a mere guard, and keys, names and payloads are within their limits. The key changes take effect together: one
+/// aggregate may take the key that another gives up, and two may swap theirs.
 #[derive(Clone, Debug)]
 pub struct Commit {
-    /// Names this commit.
+    /// The id of this commit.
     pub id: CommitId,
-    /// The time of the store's clock.
+    /// The time of recording, by the store's clock.
     pub recorded_at: DateTime<Utc>,
-    /// The aggregates that are created, changed or guarded, in the order in which they were first touched.
+    /// The aggregates that are created, changed or guarded, in the order in which they were first used.
     pub writes: Vec<AggregateWrite>,
     /// The events, in the order of their global positions.
     pub events: Vec<NewEvent>,
-    /// At most one for each aggregate of `writes`.
+    /// The snapshots, at most one for each aggregate of `writes`.
     pub snapshots: Vec<NewSnapshot>,
-    /// Lets it land only if no commit with this key has landed. One that has a key may write nothing else.
+    /// The idempotency key, if it has one: the commit is refused if a commit with the same key is stored. A commit with
+    /// a key may have neither writes nor events.
     pub idempotency: Option<Idempotency>,
 }
 
-/// What is stored with a commit so that it lands once, however often the wish behind it is repeated.
+/// The idempotency key of a commit, with the request and the result that are stored with it. However often the request
+/// is repeated, it is committed once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Idempotency {
-    /// The caller's name for the wish.
+    /// The key that the caller has given to the request.
     pub key: IdempotencyKey,
-    /// What was wished for; a repetition wishes for the same.
+    /// The kind of request: the command's type name, or a text for a closure of [`once`](crate::EventStore::once).
+    /// Using the key for another kind is [`Error::IdempotencyKeyReused`].
     pub command: Box<str>,
-    /// What came of it, in the core's words.
+    /// The result of the request, in a form that the core reads.
     pub result: Box<str>,
 }
 
-/// The commit that has landed with an idempotency key.
+/// The commit that is stored with an idempotency key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FirstOutcome {
     /// The commit.
     pub committed: Committed,
-    /// [`Idempotency::command`] of it.
+    /// Its [`Idempotency::command`].
     pub command: Box<str>,
-    /// [`Idempotency::result`] of it.
+    /// Its [`Idempotency::result`].
     pub result: Box<str>,
 }
 
-/// One aggregate of a commit: on what condition it lands, and what becomes of its key.
+/// One aggregate of a commit: the condition for the commit, and the change of the aggregate's key.
 ///
 /// Without events and with [`KeyChange::Keep`] it is a guard: a condition and nothing else.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AggregateWrite {
-    /// The aggregate.
+    /// Returns the aggregate's id.
     pub id: AggregateId,
     /// Its type's stored name.
     pub aggregate_type: &'static str,
-    /// What must be true for the commit to land.
+    /// The condition for the commit.
     pub precondition: Precondition,
-    /// What becomes of its natural key.
+    /// The change of its natural key.
     pub key: KeyChange,
 }
 
-/// What must be true of an aggregate for a commit to land.
+/// The condition that an aggregate must meet for a commit to be stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Precondition {
     /// It does not exist; the commit creates it. The id was reserved for it.
     New,
-    /// It exists, in whatever state.
+    /// It exists, in any state.
     Exists,
     /// It exists with exactly this sequence, whatever its key.
     At(Sequence),
@@ -86,7 +89,7 @@ pub enum Precondition {
     },
 }
 
-/// What becomes of a natural key.
+/// The change of a natural key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KeyChange {
     /// It stays as it is; a new aggregate has none.
@@ -99,36 +102,36 @@ pub enum KeyChange {
 
 /// An event to be written.
 ///
-/// Its sequence and position are the engine's to give: the aggregate's next, and the log's next.
+/// The engine assigns its sequence and position: the aggregate's next, and the log's next.
 #[derive(Clone, Debug)]
 pub struct NewEvent {
-    /// The stored name of its type. Together with the aggregate's type, this is what the engine resolves to a number.
+    /// The stored name of its type. The engine resolves it to a number, together with the aggregate's type.
     pub event_type: &'static str,
-    /// The version of its shape.
+    /// Returns the version of its shape.
     pub version: u32,
-    /// The encoded event.
+    /// Returns the encoded event.
     pub payload: Payload,
-    /// Aggregate, time, reference and metadata. The sequence in it is what the context gave; it equals what the engine
-    /// gives unless the precondition is [`Precondition::Exists`].
+    /// The aggregate, time, reference and metadata. The sequence in it was assigned by the context; it equals the
+    /// engine's unless the precondition is [`Precondition::Exists`].
     pub meta: EventMeta,
-    /// [`Metadata::to_column`](crate::Metadata::to_column) of its metadata, made once.
+    /// The metadata as [`Metadata::to_column`](crate::Metadata::to_column) returns it, encoded once.
     pub metadata_column: Option<String>,
 }
 
 /// A snapshot to be written. It replaces the aggregate's older one.
 #[derive(Clone, Debug)]
 pub struct NewSnapshot {
-    /// The aggregate.
+    /// Returns the aggregate's id.
     pub aggregate_id: AggregateId,
-    /// The last event that it contains.
+    /// The sequence of the last event that it contains.
     pub sequence: Sequence,
-    /// The shape of the state.
+    /// Returns the fingerprint of the state's shape.
     pub fingerprint: Fingerprint,
     /// The encoded state.
     pub state: Bytes,
 }
 
-/// A commit that landed.
+/// A commit that was stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Committed {
     /// The commit.
@@ -137,17 +140,17 @@ pub struct Committed {
     pub positions: Option<(Position, Position)>,
 }
 
-/// What is known of a commit whose answer was lost.
+/// The outcome of a commit whose answer was lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CommitOutcome {
-    /// It landed.
+    /// It was stored.
     Landed(Committed),
-    /// It did not land and never will.
+    /// It was not stored and never will be.
     NeverLands,
 }
 
 impl AggregateWrite {
-    /// Whether the commit creates the aggregate.
+    /// Returns whether the commit creates the aggregate.
     #[must_use]
     pub fn creates(&self) -> bool {
         self.precondition == Precondition::New
@@ -155,7 +158,7 @@ impl AggregateWrite {
 }
 
 impl NewEvent {
-    /// What it counts for in [`Limits::max_commit_bytes`](crate::Limits::max_commit_bytes).
+    /// Returns its size for [`Limits::max_commit_bytes`](crate::Limits::max_commit_bytes).
     pub(crate) fn bytes(&self) -> usize {
         let metadata = self.meta.metadata();
         let column = self.metadata_column.as_deref();
@@ -167,7 +170,7 @@ impl NewEvent {
             + self.payload.bytes().len()
     }
 
-    /// Which event this is, for a message; it has no position yet.
+    /// Identifies the event in a message. It has no position yet.
     pub(crate) fn place(&self, aggregate_type: &str) -> EventPlace {
         EventPlace {
             position: Position::START,
@@ -179,7 +182,7 @@ impl NewEvent {
         }
     }
 
-    /// Why the event cannot be read.
+    /// Makes the error for this event, which cannot be read because of `problem`.
     pub(crate) fn unreadable(&self, aggregate_type: &str, problem: Unreadable) -> Error {
         self.place(aggregate_type).unreadable(problem)
     }

@@ -1,4 +1,4 @@
-//! What is stored, shown as it is: for [`EventStore::verify`](crate::EventStore::verify).
+//! Shows the stored rows as they are, for [`EventStore::verify`](crate::EventStore::verify).
 
 use std::sync::Arc;
 
@@ -7,24 +7,24 @@ use bytes::Bytes;
 
 use crate::{CommitId, EventFilter, Fingerprint, NaturalKey, RecordedEvent, Result};
 
-/// Shows what is stored, whether or not it can be right.
+/// Shows the stored rows as they are, valid or not.
 ///
-/// Reads only. Each page is of one moment, and that moment is over when the page is there: no view stays open between
-/// pages. A later page may show what was written since, and never less than an earlier one of what is only ever added.
+/// An inspection only reads. Each page is as of one moment, and no view stays open between pages. A later page may show
+/// rows that were written since, and shows at least as much as an earlier one of rows that are only ever added.
 ///
-/// What cannot be read becomes part of the page. An error says that the page itself could not be had.
+/// A row that cannot be read is part of the page. An error says that the page as a whole cannot be read.
 #[async_trait]
 pub trait Inspection: std::fmt::Debug + Send + Sync {
-    /// Aggregates in the order of their ids, each with its snapshot; snapshots without an aggregate among them.
+    /// Reads aggregates in the order of their ids, each with its snapshot, including snapshots that lack an aggregate.
     async fn aggregates(&self, after: Option<i64>, limit: u32) -> Result<Vec<InspectedAggregate>>;
 
-    /// Events in the order of their [places](EventPlaced), and whatever their aggregate is.
+    /// Reads events in the order of their [places](EventPlaced), of any aggregate.
     async fn events(&self, request: &InspectEvents) -> Result<Vec<InspectedEvent>>;
 
-    /// Where events are, in the order of their positions, then of their aggregates and sequences.
+    /// Reads the places of events, in the order of their positions, then of their aggregates and sequences.
     async fn positions(&self, after: Option<EventPlaced>, limit: u32) -> Result<Vec<EventPlaced>>;
 
-    /// The natural keys of a type in the order of their bytes, each once, with the number of those who hold it.
+    /// Reads the natural keys of a type in the order of their bytes, each once, with the number of its holders.
     async fn keys(
         &self,
         aggregate_type: &str,
@@ -32,20 +32,21 @@ pub trait Inspection: std::fmt::Debug + Send + Sync {
         limit: u32,
     ) -> Result<Vec<InspectedKey>>;
 
-    /// Commits in the order of their ids.
+    /// Reads commits in the order of their ids.
     async fn commits(&self, after: Option<CommitId>, limit: u32) -> Result<Vec<InspectedCommit>>;
 
-    /// Subscriptions with all their partitions, in the order of their names' bytes. The limit counts subscriptions.
+    /// Reads subscriptions with all their partitions, in the order of their names' bytes. The limit counts
+    /// subscriptions.
     async fn durable_subscriptions(
         &self,
         after: Option<&str>,
         limit: u32,
     ) -> Result<Vec<InspectedSubscription>>;
 
-    /// Parked events in the order of their subscriptions and positions.
+    /// Reads parked events in the order of their subscriptions and positions.
     async fn parked(&self, after: Option<(&str, i64)>, limit: u32) -> Result<Vec<InspectedParked>>;
 
-    /// The last numbers that were given out.
+    /// Reads the last numbers that were given out.
     async fn last_given(&self) -> Result<LastGiven>;
 }
 
@@ -54,33 +55,33 @@ pub trait Inspection: std::fmt::Debug + Send + Sync {
 pub struct InspectedAggregate {
     /// The id.
     pub id: i64,
-    /// `None` if only a snapshot has this id.
+    /// The columns of its row; `None` if only a snapshot has this id.
     pub aggregate: Option<InspectedColumns>,
-    /// The snapshot, of whatever shape.
+    /// The snapshot, with a state of any shape.
     pub snapshot: Option<InspectedSnapshot>,
 }
 
-/// What is said of an aggregate.
+/// The columns of an aggregate's row.
 #[derive(Debug)]
 pub struct InspectedColumns {
-    /// The stored name of its type; `None` if its number stands for none.
+    /// The stored name of its type; `None` if no type has the number that is stored.
     pub aggregate_type: Option<Arc<str>>,
-    /// Its natural key, or why it can be none.
+    /// Its natural key, or the error that makes it invalid.
     pub key: Option<Result<NaturalKey>>,
 }
 
-/// A snapshot.
+/// A stored snapshot.
 #[derive(Clone, Debug)]
 pub struct InspectedSnapshot {
-    /// The last event that it contains.
+    /// The sequence of the last event that it contains.
     pub sequence: i64,
-    /// The shape of the state.
+    /// Returns the fingerprint of the state's shape.
     pub fingerprint: Fingerprint,
     /// The encoded state.
     pub state: Bytes,
 }
 
-/// Which events to show.
+/// The events to show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InspectEvents {
     /// Only events after this place.
@@ -91,20 +92,20 @@ pub struct InspectEvents {
     pub limit: u32,
 }
 
-/// Where a row says that its event is: in which aggregate, with which sequence, and where in the log. In this order, it is
-/// how events of aggregates follow each other.
+/// The place of an event by its row: its aggregate, its sequence, and its position in the log. Compared in this order,
+/// so that sorting puts events by aggregate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct EventPlaced {
     /// The id of the aggregate.
     pub aggregate_id: i64,
-    /// The number within the aggregate.
+    /// Returns the number within the aggregate.
     pub sequence: i64,
-    /// The place in the global log.
+    /// Returns the place in the global log.
     pub position: i64,
 }
 
 impl EventPlaced {
-    /// After all events of aggregates with this id or a lower one.
+    /// Makes a place after all events of aggregates with this id or a lower one.
     #[must_use]
     pub const fn after_all_of(aggregate_id: i64) -> Self {
         Self { aggregate_id, sequence: i64::MAX, position: i64::MAX }
@@ -114,20 +115,20 @@ impl EventPlaced {
 /// A row of the log.
 #[derive(Debug)]
 pub struct InspectedEvent {
-    /// Where it is.
+    /// The place of the event.
     pub place: EventPlaced,
-    /// Whether there is an aggregate with its aggregate's id.
+    /// Whether its aggregate exists.
     pub has_aggregate: bool,
-    /// The event, or why the row can be none.
+    /// The event, or the error that makes the row invalid.
     pub event: Result<RecordedEvent>,
 }
 
-/// A natural key and those who hold it.
+/// A natural key and its holders.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InspectedKey {
     /// The key's bytes.
     pub key: Vec<u8>,
-    /// How many aggregates of the type hold it.
+    /// The number of aggregates of the type that hold it.
     pub holders: u64,
     /// The lowest id among them.
     pub first: i64,
@@ -135,12 +136,12 @@ pub struct InspectedKey {
     pub last: i64,
 }
 
-/// A commit.
+/// The record of a commit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InspectedCommit {
-    /// Its id.
+    /// Returns its id.
     pub id: CommitId,
-    /// Whether it has landed; if not, it was given up.
+    /// Whether it landed; if not, it was given up.
     pub landed: bool,
     /// The position of its first event.
     pub first: Option<InspectedPosition>,
@@ -155,62 +156,62 @@ pub struct InspectedCommit {
 pub struct InspectedPosition {
     /// The position.
     pub position: i64,
-    /// Whether there is an event at it.
+    /// Whether an event has this position.
     pub is_there: bool,
 }
 
-/// A subscription.
+/// A stored subscription.
 #[derive(Debug)]
 pub struct InspectedSubscription {
     /// Its name.
     pub name: String,
-    /// What it follows, or why that cannot be read.
+    /// Its filter, or the error that makes it unreadable.
     pub filter: Result<EventFilter>,
-    /// How many partitions it is to have.
+    /// The number of partitions that it should have.
     pub partitions: i64,
-    /// Those that it has, in the order of their numbers.
+    /// The partitions that are stored, in the order of their numbers.
     pub found: Vec<InspectedPartition>,
-    /// The position of the last event, as of the moment of the cursors.
+    /// The position of the last event, as of the same moment as the cursors.
     pub head: i64,
 }
 
-/// A partition.
+/// A stored partition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InspectedPartition {
-    /// Its number, from 0.
+    /// Returns its number, from 0.
     pub number: i64,
-    /// Everything up to here is handled.
+    /// The position up to which everything is handled.
     pub cursor: i64,
     /// The token of the last lease.
     pub token: i64,
-    /// Who holds the lease.
+    /// The name of the lease's owner.
     pub owner: Option<String>,
-    /// Whether the lease has an end.
+    /// Whether the lease has a time of expiry.
     pub has_end: bool,
 }
 
 /// A parked event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InspectedParked {
-    /// By which subscription.
+    /// The name of the subscription.
     pub subscription: String,
     /// The position of the event.
     pub position: i64,
     /// The aggregate of the event.
     pub aggregate_id: i64,
-    /// Whether there is an event of that aggregate at that position.
+    /// Whether that aggregate has an event at that position.
     pub is_there: bool,
     /// The cursor of the partition that the aggregate belongs to; `None` if there is none.
     pub cursor: Option<i64>,
 }
 
-/// The last numbers that were given out. No lower number is given again.
+/// The last numbers that were given out. No lower number is given out again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LastGiven {
-    /// The position of an event.
+    /// The last position of an event.
     pub position: i64,
-    /// The id of an aggregate.
+    /// The last id of an aggregate.
     pub aggregate_id: i64,
-    /// The token of a lease.
+    /// The last token of a lease.
     pub token: i64,
 }

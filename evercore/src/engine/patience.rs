@@ -1,8 +1,8 @@
-//! Bounds what waits for the world outside of the program, by the machine's clock.
+//! Bounds waits for something outside of the program, such as a database, by the machine's clock.
 //!
-//! Tokio's clock can be paused, in tests: then it jumps to the next timer whenever all tasks wait, be it for a database,
-//! and each time-out of such a wait has passed at once. It also needs a runtime to be there. These timers do without:
-//! they are kept by a thread, which is started with the first of them.
+//! Tests can pause tokio's clock. It then jumps to the next timer whenever all tasks wait, so a time-out on an answer
+//! of a database would pass at once. Tokio's timers also need a runtime. The timers here do without either: a thread
+//! keeps them, which is started with the first one.
 
 use std::collections::BTreeMap;
 use std::future::poll_fn;
@@ -12,7 +12,7 @@ use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Time is up.
+/// The error of a wait that took too long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("there was no answer in time")]
 pub struct Elapsed;
@@ -22,30 +22,31 @@ static TIMERS: Timers = Timers { state: Mutex::new(State::new()), earlier: Condv
 
 struct Timers {
     state: Mutex<State>,
-    /// A timer was set that ends before the thread would have woken.
+    /// Signalled when a timer is set that ends before the thread would wake.
     earlier: Condvar,
 }
 
 struct State {
-    /// By the time when they end. The number tells those of one moment apart.
+    /// The timers by the time when they end. The number tells apart timers of the same time.
     set: BTreeMap<(Instant, u64), Waker>,
     last_number: u64,
-    /// Until when the thread sleeps; for ever if there is nothing to wait for.
+    /// The time until which the thread sleeps; `None` if there is no timer to wait for.
     sleeps_until: Option<Instant>,
     has_thread: bool,
 }
 
 /// A timer, from its first poll until it is dropped.
 struct Timer {
-    /// Never, if that is more than the clock can show.
+    /// The time when it ends; `None` if that is beyond the range of the clock, so that it never ends.
     ends: Option<Instant>,
     number: Option<u64>,
 }
 
-/// Waits for what comes from outside of the program, as long as `patience` lasts by the machine's clock. For engines.
+/// Waits for a future that depends on something outside of the program, for at most `patience` by the machine's clock.
+/// For engines.
 ///
 /// # Errors
-/// [`Elapsed`] if it has not come by then; what was waited for is dropped.
+/// [`Elapsed`] if the future is not ready by then; it is dropped.
 pub async fn timeout<F: Future>(patience: Duration, work: F) -> Result<F::Output, Elapsed> {
     let mut work = pin!(work);
     let mut timer = Timer::new(patience);
@@ -56,7 +57,7 @@ pub async fn timeout<F: Future>(patience: Duration, work: F) -> Result<F::Output
     .await
 }
 
-/// Waits before the world outside of the program is asked once more, by the machine's clock. For engines.
+/// Sleeps by the machine's clock, before something outside of the program is asked once more. For engines.
 pub async fn sleep(time: Duration) {
     let Elapsed = Timer::new(time).await;
 }
@@ -93,7 +94,7 @@ impl Timers {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Sets a timer, or one again that was set before.
+    /// Sets a timer, or updates one that was set before.
     fn set(&'static self, ends: Instant, number: Option<u64>, waker: &Waker) -> u64 {
         let mut state = self.state();
         let number = number.unwrap_or_else(|| {
@@ -102,7 +103,7 @@ impl Timers {
         });
         state.set.entry((ends, number)).or_insert_with(|| waker.clone()).clone_from(waker);
         if !state.has_thread {
-            // Without a thread for it now, the next timer tries again.
+            // If the thread cannot be started now, the next timer tries again.
             let thread = thread::Builder::new().name("evercore-timers".to_owned());
             state.has_thread = thread.spawn(|| self.run()).is_ok();
         } else if state.sleeps_until.is_none_or(|until| ends < until) {
@@ -163,7 +164,7 @@ mod tests {
             thread::sleep(SOON);
             answer.send(7)
         });
-        // On tokio's clock this would be over at once, since nothing else is to be done.
+        // On tokio's paused clock this ends at once, since no task has anything else to do.
         let by_tokio = tokio::time::timeout(Duration::from_secs(60), &mut answered).await;
         assert!(by_tokio.is_err(), "{by_tokio:?}");
         let answer = timeout(Duration::from_secs(60), answered).await;
@@ -217,7 +218,7 @@ mod tests {
         assert!(Timer::new(Duration::MAX).ends.is_none());
     }
 
-    /// Without a runtime.
+    /// Runs a future without a runtime.
     fn block_on<F: Future>(work: F) -> F::Output {
         struct Unpark(thread::Thread);
         impl std::task::Wake for Unpark {

@@ -1,4 +1,4 @@
-//! Knows whether the tokio runtime that an engine works on is still there.
+//! Tells whether the tokio runtime that an engine runs on still exists.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,23 +8,23 @@ use tokio::task::AbortHandle;
 
 use crate::{Error, Result, RuntimeProblem};
 
-/// The tokio runtime that an engine was opened in. For engines whose tasks and connections end with it.
+/// The tokio runtime that an engine was opened in. For engines whose tasks and connections end with their runtime.
 #[derive(Debug)]
 pub struct EngineRuntime {
     handle: Handle,
     has_ended: Arc<AtomicBool>,
-    /// Lives as long as the runtime does.
+    /// A task that lives as long as the runtime does.
     witness: AbortHandle,
 }
 
-/// Notes that it is dropped.
+/// Sets its flag when it is dropped.
 struct Ending(Arc<AtomicBool>);
 
 impl EngineRuntime {
-    /// The one that this is called in.
+    /// Returns the runtime that this is called in.
     ///
     /// # Errors
-    /// [`Error::NoRuntime`] if there is none.
+    /// [`Error::NoRuntime`] if it is called outside of one.
     pub fn current() -> Result<Self> {
         let handle = Handle::try_current().map_err(|_| missing())?;
         let has_ended = Arc::default();
@@ -36,16 +36,17 @@ impl EngineRuntime {
         Ok(Self { handle, has_ended, witness: witness.abort_handle() })
     }
 
-    /// The runtime itself.
+    /// Returns a handle to the runtime.
     #[must_use]
     pub const fn handle(&self) -> &Handle {
         &self.handle
     }
 
-    /// Whether the engine can work: its own runtime has not ended, and this is called in one, be it another.
+    /// Checks that the engine can work: its own runtime has not ended, and this is called in a runtime, possibly
+    /// another one.
     ///
     /// # Errors
-    /// [`Error::NoRuntime`] if it cannot.
+    /// [`Error::NoRuntime`] if it cannot work.
     pub fn check(&self) -> Result<()> {
         if self.has_ended.load(Ordering::Acquire) {
             return Err(Error::NoRuntime { problem: RuntimeProblem::Ended });
@@ -53,8 +54,8 @@ impl EngineRuntime {
         in_runtime()
     }
 
-    /// The reason why work has failed: the end of the runtime, if it has ended by now, in place of the trouble that comes
-    /// of that.
+    /// Returns the reason why a call has failed: the end of the runtime, if it has ended by now and `error` may follow
+    /// from that, and `error` otherwise.
     #[must_use]
     pub fn reason(&self, error: Error) -> Error {
         let is_trouble =
@@ -66,7 +67,7 @@ impl EngineRuntime {
     }
 }
 
-/// Refuses what needs a runtime where there is none.
+/// Checks that this is called within a tokio runtime.
 pub(crate) fn in_runtime() -> Result<()> {
     Handle::try_current().map(drop).map_err(|_| missing())
 }

@@ -1,4 +1,4 @@
-//! Finds the engine that answers to a URL.
+//! Finds the engine that serves a URL.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::StorageEngine;
 use crate::{Error, Result};
 
-/// What [`EngineScheme::connect`] returns.
+/// The future that [`EngineScheme::connect`] returns.
 pub type ConnectFuture = Pin<Box<dyn Future<Output = Result<Arc<dyn StorageEngine>>> + Send>>;
 
 /// Announces an engine to [`EventStore::connect`](crate::EventStore::connect), through `inventory::submit!`.
@@ -21,7 +21,7 @@ pub struct EngineScheme {
 inventory::collect!(EngineScheme);
 
 pub(crate) async fn connect(url: &str) -> Result<Arc<dyn StorageEngine>> {
-    // As RFC 3986, 3.1 has it. Anything else before a colon may be a password.
+    // A scheme as in RFC 3986, section 3.1. Anything else before a colon may be a password, which must not be shown.
     let is_scheme = |scheme: &str| {
         scheme.starts_with(|c: char| c.is_ascii_alphabetic())
             && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b))

@@ -1,4 +1,4 @@
-//! What an engine stores of subscriptions: what they follow, how far they are, and who moves them.
+//! Defines the storage of subscriptions: their filters, cursors, leases and parked events.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,123 +16,125 @@ use crate::{
 
 /// Stores subscriptions.
 ///
-/// The time of leases is the database's, never the caller's. As with [`StorageEngine`](super::StorageEngine), every
-/// future may be dropped at any point.
+/// Leases are measured by the database's clock, never by the caller's. As with [`StorageEngine`](super::StorageEngine),
+/// every future may be dropped at any point.
 #[async_trait]
 pub trait SubscriptionStorage: std::fmt::Debug + Send + Sync + 'static {
-    /// A page of the events that a subscription follows, in position order. As
-    /// [`read_log`](super::Reader::read_log), it never holds a position beyond which an earlier one can still appear.
+    /// Reads a page of the events that a subscription follows, in position order. As with
+    /// [`read_log`](super::Reader::read_log), the page never holds a position before which another event can still
+    /// appear.
     ///
-    /// The engine looks at a bounded number of events, so a page can be short, or empty, and not the last.
+    /// The engine looks at a bounded number of events, so a page can be short, or even empty, without being the last.
     async fn read_matching(&self, request: MatchRequest) -> Result<LogPage>;
 
-    /// The position that a start stands for, as of now.
+    /// Resolves a start to a position, as of now.
     ///
     /// # Errors
     /// [`Error::StartBeyondEnd`] if it lies after the last event.
     async fn resolve_start(&self, start: Start) -> Result<Position>;
 
-    /// Stores a subscription if there is none of this name. The stored one has to be the same, unless
-    /// [`IfDifferent::Replace`] is asked for: then it takes on the filter and the number of partitions of the new one,
-    /// and keeps its place in the log. Whoever owns it loses it if anything is replaced.
+    /// Stores a subscription if none has this name. A stored one must have the same filter and number of partitions,
+    /// unless [`IfDifferent::Replace`] is given: then both are replaced, and the subscription keeps its cursor. If
+    /// anything is replaced, its owners lose their leases.
     ///
     /// # Errors
-    /// - [`Error::SubscriptionDiffers`] if the stored one is another.
-    /// - [`Error::StartBeyondEnd`] for a new one that starts after the last event.
-    /// - [`Error::SubscriptionNotIdle`] if the number of partitions is to change while one is owned, or while they
-    ///   stand at different places.
+    /// - [`Error::SubscriptionDiffers`] if the stored subscription differs.
+    /// - [`Error::StartBeyondEnd`] if a new subscription starts after the last event.
+    /// - [`Error::SubscriptionNotIdle`] if the number of partitions is to change while one of them is owned, or while
+    ///   their cursors differ.
     async fn register(&self, subscription: &NewSubscription) -> Result<()>;
 
-    /// The subscriptions in the order of their names, or the one of this name.
+    /// Returns all subscriptions in the order of their names, or only the one with this name.
     async fn subscriptions(
         &self,
         name: Option<&SubscriptionName>,
     ) -> Result<Vec<StoredSubscription>>;
 
-    /// Takes a partition that nobody owns, or whose owner's lease has ended; the one with the lowest number. A
-    /// partition that was asked for by somebody else ([`ask_for`](Self::ask_for)) is left to them.
+    /// Acquires the partition with the lowest number that has no owner, or whose owner's lease has ended. A partition
+    /// that another worker has asked for ([`ask_for`](Self::ask_for)) is left to that worker.
     ///
     /// # Errors
-    /// [`Error::SubscriptionDiffers`] if the stored one is not the one that the request is for.
+    /// [`Error::SubscriptionDiffers`] if the stored subscription differs from the one in the request.
     async fn acquire(&self, request: &AcquireRequest) -> Result<Acquired>;
 
-    /// Asks the owner of a partition to hand it over: it sees [`LeaseStatus::Held::wanted`], and nobody but `by` can
-    /// acquire the partition for as long as `patience`. Changes nothing if the lease is not held any more, or if
-    /// somebody else has asked already.
+    /// Asks the owner of a partition to hand it over: the owner sees [`LeaseStatus::Held::wanted`], and only `by` can
+    /// acquire the partition within `patience`. Changes nothing if the lease is not held any more, or if another worker
+    /// has asked already.
     async fn ask_for(&self, lease: &LeaseKey, by: &str, patience: Duration) -> Result<()>;
 
-    /// Looks at the end of the log and at leases, and renews those that are to be renewed, all in one round trip.
-    /// A lease that has ended and was not taken by anyone can be renewed.
+    /// Looks at the end of the log and at leases, and renews those that are to be renewed, all in one round trip. A
+    /// lease that has ended can be renewed as long as no worker has acquired its partition.
     async fn heartbeat(&self, beats: &[Beat]) -> Result<Heartbeat>;
 
-    /// Records what became of a batch, whole or not at all. If it was recorded before, this says so and changes
-    /// nothing.
+    /// Records the outcome of a batch, whole or not at all. If it was recorded before, this returns [`Settled::Before`]
+    /// and changes nothing.
     ///
     /// # Errors
-    /// [`Error::LeaseLost`] if the lease is not held any more, or the cursor stands elsewhere.
+    /// [`Error::LeaseLost`] if the lease is not held any more, or the stored cursor is not the one that the move starts
+    /// from.
     async fn settle(&self, settlement: &Settlement) -> Result<Settled>;
 
     /// Gives a partition back. Changes nothing if the lease is not held any more.
     async fn release(&self, lease: &LeaseKey) -> Result<()>;
 
-    /// Which of these aggregates have parked events.
+    /// Returns those of these aggregates that have parked events.
     async fn parked_aggregates(
         &self,
         subscription: &SubscriptionName,
         aggregates: &[AggregateId],
     ) -> Result<Vec<AggregateId>>;
 
-    /// Parked events, in position order.
+    /// Reads parked events, in position order.
     async fn parked_events(&self, request: &ParkedRequest) -> Result<Vec<ParkedEvent>>;
 
-    /// Discarded events, in position order.
+    /// Reads discarded events, in position order.
     async fn discarded_events(&self, request: &DiscardedRequest) -> Result<Vec<DiscardedEvent>>;
 
-    /// Does what an operator asks for.
+    /// Does what an operator requests.
     ///
     /// # Errors
-    /// - [`Error::UnknownSubscription`] if there is none of this name.
-    /// - [`Error::NotParked`] for an event that is to be redriven or discarded and is not parked.
-    /// - [`Error::ParkedBehind`] for one that is to be redriven and waits for an earlier one of its aggregate.
-    /// - [`Error::StartBeyondEnd`] for a reset to after the last event.
+    /// - [`Error::UnknownSubscription`] if no subscription has this name.
+    /// - [`Error::NotParked`] if the event to redrive or discard is not parked.
+    /// - [`Error::ParkedBehind`] if the event to redrive waits for an earlier event of its aggregate.
+    /// - [`Error::StartBeyondEnd`] for a reset to a position after the last event.
     async fn control(&self, subscription: &SubscriptionName, control: &Control) -> Result<()>;
 }
 
-/// Which events to read.
+/// The events to read.
 #[derive(Clone, Debug)]
 pub struct MatchRequest {
     /// Only events after this position.
     pub after: Position,
     /// The most events to return, at least 1.
     pub limit: u32,
-    /// Which events.
+    /// The filter that they match.
     pub filter: Arc<EventFilter>,
-    /// Of which aggregates.
+    /// The partition that their aggregates belong to.
     pub partition: Partition,
 }
 
-/// A subscription that is to be stored.
+/// A subscription to store.
 #[derive(Clone, Debug)]
 pub struct NewSubscription {
     /// Its name.
     pub name: SubscriptionName,
-    /// What it follows.
+    /// Its filter.
     pub filter: Arc<EventFilter>,
     /// The number of its partitions, at least 1.
     pub partitions: u32,
-    /// Where it starts, if it is not stored yet.
+    /// The place where it starts, if it is not stored yet.
     pub start: Start,
-    /// What to do with a stored one that is not the same.
+    /// The reaction to a stored subscription that differs.
     pub if_different: IfDifferent,
 }
 
-/// What to do with a stored subscription that differs from the wanted one.
+/// The reaction to a stored subscription that differs from the wanted one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum IfDifferent {
-    /// Nothing: it is an error.
+    /// Fails with [`Error::SubscriptionDiffers`].
     #[default]
     Refuse,
-    /// Make it what is wanted now.
+    /// Replaces what is stored by what is wanted.
     Replace,
 }
 
@@ -141,7 +143,7 @@ pub enum IfDifferent {
 pub struct StoredSubscription {
     /// Its name.
     pub name: SubscriptionName,
-    /// What it follows.
+    /// Its filter.
     pub filter: EventFilter,
     /// Whether it is paused.
     pub paused: bool,
@@ -149,13 +151,14 @@ pub struct StoredSubscription {
     pub partitions: Vec<StoredPartition>,
     /// The number of its parked events.
     pub parked: u64,
-    /// The position of the last event that is stored, as of the moment of the cursors. Where writers overtake each other
-    /// it may not be readable yet; it is waited for all the same.
+    /// The position of the last event that is stored, as of the same moment as the cursors. It may not be readable yet,
+    /// if an earlier position is still being written; [`wait_until_idle`](crate::EventStore::wait_until_idle) waits for
+    /// it all the same.
     pub head: Position,
 }
 
 impl StoredSubscription {
-    /// The position up to which all partitions have handled everything.
+    /// Returns the position up to which all partitions have handled everything.
     #[must_use]
     pub fn cursor(&self) -> Position {
         self.partitions.iter().map(|place| place.cursor).min().unwrap_or_default()
@@ -165,61 +168,61 @@ impl StoredSubscription {
 /// A partition as stored.
 #[derive(Clone, Debug)]
 pub struct StoredPartition {
-    /// Everything up to here is handled.
+    /// The position up to which everything is handled.
     pub cursor: Position,
-    /// When the first event after the cursor was recorded, of those that are visible; `None` at the end of the log.
+    /// The time when the first visible event after the cursor was recorded; `None` at the end of the log.
     pub waiting_since: Option<DateTime<Utc>>,
     /// The lease, ended or not; `None` if it was given back.
     pub lease: Option<StoredLease>,
-    /// What the handler failed with last, unless it has succeeded since.
+    /// The handler's last failure, unless it has succeeded since.
     pub failure: Option<String>,
 }
 
 /// A lease as stored.
 #[derive(Clone, Debug)]
 pub struct StoredLease {
-    /// Grows at each take-over.
+    /// Its token, which grows at each take-over.
     pub token: i64,
-    /// Who holds it.
+    /// The name of its owner.
     pub owner: String,
-    /// When it ends, if it is not renewed.
+    /// The time when it ends, if it is not renewed.
     pub until: DateTime<Utc>,
-    /// Whether it has ended, by the database's time.
+    /// Whether it has ended, by the database's clock.
     pub ended: bool,
-    /// Whether somebody has asked for it.
+    /// Whether another worker has asked for the partition.
     pub wanted: bool,
 }
 
-/// Who wants a partition, and for how long.
+/// The request of a worker for a partition.
 #[derive(Clone, Debug)]
 pub struct AcquireRequest {
     /// The subscription.
     pub subscription: SubscriptionName,
-    /// Who asks. 1 to 255 bytes without a NUL.
+    /// The name of the worker that asks: 1 to 255 bytes without a NUL.
     pub owner: String,
-    /// How long the lease lasts without renewal.
+    /// The time that the lease lasts without renewal.
     pub lease: Duration,
-    /// What the stored subscription has to follow.
+    /// The filter that the stored subscription must have.
     pub filter: Arc<EventFilter>,
-    /// How many partitions the stored subscription has to have.
+    /// The number of partitions that the stored subscription must have.
     pub partitions: u32,
 }
 
 /// The answer to [`SubscriptionStorage::acquire`].
 #[derive(Clone, Debug)]
 pub enum Acquired {
-    /// A partition.
+    /// A stored partition.
     Granted(Grant),
-    /// None is free; this is the one whose lease ends first.
+    /// No partition is free. This is the one whose lease ends first.
     Taken {
-        /// Who owns it.
+        /// The name of its owner.
         owner: String,
-        /// When its lease ends, if it is not renewed.
+        /// The time when its lease ends, if it is not renewed.
         until: DateTime<Utc>,
     },
     /// The subscription is paused.
     Paused,
-    /// There is no such subscription.
+    /// No such subscription is stored.
     Unknown,
 }
 
@@ -228,31 +231,31 @@ pub enum Acquired {
 pub struct Grant {
     /// The lease.
     pub lease: LeaseKey,
-    /// Everything up to here is handled.
+    /// The position up to which everything is handled.
     pub cursor: Position,
-    /// Which share of the aggregates it is.
+    /// The share of the aggregates that it covers.
     pub partition: Partition,
     /// Whether any of its events is parked.
     pub has_parked: bool,
 }
 
-/// Names a lease.
+/// Identifies a lease.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct LeaseKey {
     /// The subscription.
     pub subscription: SubscriptionName,
     /// The number of the partition, from 0.
     pub partition: u32,
-    /// Never the same for two leases of a database.
+    /// The token of the lease. No two leases of a database have the same.
     pub token: i64,
 }
 
-/// A lease to look at.
+/// A lease to look at in a heartbeat.
 #[derive(Clone, Debug)]
 pub struct Beat {
     /// The lease.
     pub lease: LeaseKey,
-    /// Makes the lease last so long from now.
+    /// The time that the lease is to last from now; `None` does not renew it.
     pub renew: Option<Duration>,
 }
 
@@ -261,77 +264,76 @@ pub struct Beat {
 pub struct Heartbeat {
     /// The position of the last event that can be read.
     pub head: Position,
-    /// One for each beat, in their order.
+    /// The status of each lease, in the order of the beats.
     pub leases: Vec<LeaseStatus>,
 }
 
-/// What became of a lease.
+/// The status of a lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LeaseStatus {
     /// It is held.
     Held {
         /// The subscription is paused.
         paused: bool,
-        /// Somebody has asked for the partition.
+        /// Another worker has asked for the partition.
         wanted: bool,
-        /// Parked events of the partition are to be handled again.
+        /// Parked events of the partition are to be redriven.
         redrive: bool,
     },
-    /// Somebody else has taken it, or it was taken away.
+    /// Another worker has acquired the partition, or the lease was revoked.
     Lost,
 }
 
-/// What became of a batch.
+/// The outcome of a batch.
 #[derive(Clone, Debug)]
 pub struct Settlement {
-    /// By whom it was handled.
+    /// The lease that it was handled under.
     pub lease: LeaseKey,
-    /// How far the cursor moves. `None` where parked events were handled again, or nothing was.
+    /// The move of the cursor. `None` if parked events were redriven, or nothing was handled.
     pub cursor: Option<CursorMove>,
-    /// Events that are parked, or, without a cursor that moves, parked anew, in position order. One that is to be parked
-    /// anew and is not parked any more was discarded meanwhile, and is left alone.
+    /// The events to park or, if the cursor does not move, to park anew, in position order. An event to park anew that
+    /// is not parked any more was discarded meanwhile, and is left alone.
     pub parked: Vec<NewlyParked>,
-    /// A parked event that is handled now; the later ones of its aggregate are redriven. If it is not parked any more, the
-    /// settlement was recorded before, or the event was discarded meanwhile.
+    /// A parked event that was handled now; the later ones of its aggregate are redriven. If it is not parked any more,
+    /// the settlement was recorded before, or the event was discarded meanwhile.
     pub unparked: Option<Position>,
-    /// What the handler failed with; `None` forgets what it failed with before.
+    /// The handler's failure; `None` clears the one that was recorded before.
     pub failure: Option<String>,
 }
 
-/// How far a cursor moves.
+/// A move of a cursor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CursorMove {
-    /// Where it has to stand.
+    /// The position that it must have now.
     pub from: Position,
-    /// Where it goes.
+    /// The position that it moves to.
     pub to: Position,
 }
 
-/// An event that is to be parked.
+/// An event to park.
 #[derive(Clone, Debug)]
 pub struct NewlyParked {
-    /// The event.
+    /// The position of the event.
     pub position: Position,
     /// Its aggregate.
     pub aggregate_id: AggregateId,
-    /// What the handler failed with; the redrive of the aggregate's events ends here. `None` for an event that only
-    /// waits for an earlier one of its aggregate: it is handled again when that one is, or at once if that one is not
-    /// parked any more.
+    /// The handler's failure; the redrive of the aggregate's events ends here. `None` for an event that only waits for
+    /// an earlier one of its aggregate: it is redriven when that one is, or at once if that one is not parked any more.
     pub reason: Option<String>,
-    /// After how long it is to be handled again by itself.
+    /// The time after which it is redriven by itself; `None` if it is not.
     pub redrive_after: Option<Duration>,
 }
 
-/// What [`SubscriptionStorage::settle`] found.
+/// The answer to [`SubscriptionStorage::settle`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Settled {
-    /// It is recorded.
+    /// It was recorded by this call.
     Now,
-    /// It had been recorded already: the answer to the call that did was lost.
+    /// It had been recorded before: the answer to an earlier call was lost.
     Before,
 }
 
-/// Which parked events to read.
+/// The parked events to read.
 #[derive(Clone, Debug)]
 pub struct ParkedRequest {
     /// The subscription.
@@ -340,22 +342,22 @@ pub struct ParkedRequest {
     pub after: Position,
     /// The most events to return, at least 1.
     pub limit: u32,
-    /// Of which aggregates.
+    /// The partition that their aggregates belong to.
     pub partition: Partition,
-    /// Which of them.
+    /// The selection among them.
     pub which: WhichParked,
 }
 
-/// Which parked events.
+/// A selection among parked events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WhichParked {
-    /// All.
+    /// Reads back all values.
     All,
-    /// Those that are to be handled again now: they were asked for, or their time has come.
+    /// Those to redrive now: they were asked for, or their time has come.
     ToRedrive,
 }
 
-/// Which discarded events to read.
+/// The discarded events to read.
 #[derive(Clone, Debug)]
 pub struct DiscardedRequest {
     /// The subscription.
@@ -366,30 +368,31 @@ pub struct DiscardedRequest {
     pub limit: u32,
 }
 
-/// What an operator can ask for.
+/// The requests of an operator.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Control {
-    /// Handle nothing until resumed. The owner finishes its batch and gives the subscription back.
+    /// Pauses the subscription: nothing is handled until it is resumed. The owner finishes its batch and gives its
+    /// partition back.
     Pause,
-    /// Go on.
+    /// Resumes the subscription after a pause.
     Resume,
-    /// Go on from somewhere else. Whoever owns it loses it; parked events are forgotten, since a reset says what is to
-    /// be handled.
+    /// Moves the subscription to another place in the log. The owners lose their leases, and parked events are
+    /// forgotten: the reset decides which events are handled.
     Reset(Start),
-    /// Handle the parked events again.
+    /// Redrives all parked events.
     Redrive,
-    /// Handle a parked event again, the first of its aggregate, and then the later ones.
+    /// Redrives a parked event, the first of its aggregate, and then the later ones.
     RedriveEvent(Position),
-    /// Forget a parked event, and keep a record of that: one for each event, the last. If it was the first of its
-    /// aggregate, the later ones are redriven.
+    /// Discards a parked event and keeps a record of that, which replaces an earlier one of the same event. If it was
+    /// the first of its aggregate, the later ones are redriven.
     Discard {
-        /// The event.
+        /// The position of the event.
         position: Position,
-        /// Who discards it.
+        /// The name of the person or program that discards it.
         by: String,
-        /// Why.
+        /// The reason.
         reason: String,
     },
-    /// Forget it with all that belongs to it.
+    /// Deletes the subscription with all that belongs to it.
     Delete,
 }

@@ -13,31 +13,34 @@ pub trait Transactor: Send + Sync {
     /// A transaction. Dropping it rolls it back.
     type Transaction: Send;
 
-    /// Opens a transaction. If it does nothing for `most_idle`, the database may end it, so that its locks are free for
-    /// somebody else; `None` leaves that to the engine.
+    /// Opens a transaction. If it is idle for longer than `most_idle`, the database may end it, to free its locks for
+    /// others; with `None`, the engine decides.
     async fn begin(&self, most_idle: Option<Duration>) -> Result<Self::Transaction>;
 
-    /// The id of the first aggregate that the transaction creates; the next ones follow it. `None` if they come from
-    /// [`StorageEngine::reserve_ids`](crate::engine::StorageEngine::reserve_ids), as in other contexts.
+    /// Returns the id of the first aggregate that the transaction creates; the next ones follow it. `None` if ids come
+    /// from [`StorageEngine::reserve_ids`](crate::engine::StorageEngine::reserve_ids), as in other contexts.
     ///
-    /// For engines that cannot reserve ids while a transaction is open. They take note of those that the commit uses.
+    /// For engines that cannot reserve ids while a transaction is open. Such an engine records the ids that the commit
+    /// uses.
     fn first_id(&self, transaction: &Self::Transaction) -> Option<AggregateId>;
 
-    /// Tells, after the work in a transaction has ended with `error`, whether it was the transaction that failed: its
-    /// connection is lost, the database has ended it or let another one go first, or the disk is full. Then the work has
-    /// not failed, and is to be done again in another transaction. What the work did on anything else is its own affair.
+    /// Determines, after the work in a transaction has ended with `error`, whether the transaction failed rather than
+    /// the work: its connection is lost, the database has ended it or preferred another one, or the disk is full. Then
+    /// the work is to be repeated in another transaction. Failures of other resources that the work used are the work's
+    /// own.
     ///
-    /// The engine asks the database; where the answer does not say why a transaction came to its end, the drivers' errors
-    /// among the causes of `error` do.
+    /// The engine asks the database. Where the database does not say why the transaction ended, the drivers' errors
+    /// among the causes of `error` decide.
     async fn has_failed(
         &self,
         transaction: &mut Self::Transaction,
         error: &(dyn std::error::Error + Send + Sync + 'static),
     ) -> bool;
 
-    /// Lands a commit in the transaction, after all that it did before, then records the settlement, and commits all of
-    /// it together. If one is refused, the transaction is rolled back; if the settlement was recorded before, it is
-    /// rolled back as well, and that is no error. With a settlement, a commit without writes leaves no trace.
+    /// Writes a commit in the transaction after the statements that it has run, records the settlement, and commits all
+    /// of it together. If the commit or the settlement is refused, the transaction is rolled back. If the settlement
+    /// was recorded before, the transaction is rolled back too, but that is no error. With a settlement, a commit
+    /// without writes leaves no trace.
     ///
     /// # Errors
     /// As [`StorageEngine::commit`](crate::engine::StorageEngine::commit), and
@@ -52,17 +55,17 @@ pub trait Transactor: Send + Sync {
 
 /// A transaction as user code holds it. For authors of engines.
 ///
-/// By its type, [`EventStore::with_transaction`] and
-/// [`SubscriptionBuilder::run_in_transaction`](crate::SubscriptionBuilder::run_in_transaction) know the engine that they
+/// From its type, [`EventStore::with_transaction`](crate::EventStore::with_transaction) and
+/// [`SubscriptionBuilder::run_in_transaction`](crate::SubscriptionBuilder::run_in_transaction) know which engine they
 /// need.
 pub trait Transaction: Sized + Send {
     /// The engine that begins and ends it.
     type Engine: StorageEngine + Transactor<Transaction = Self>;
 
-    /// The database of that engine, as [`Error::WrongEngine`] names it.
+    /// The name of that engine's database in [`Error::WrongEngine`](crate::Error::WrongEngine).
     const DATABASE: &'static str;
 
-    /// Runs user code while it holds a transaction of the engine, so that the engine can tell which of its calls come
-    /// from in there.
+    /// Runs user code that holds a transaction of the engine, so that the engine can tell which calls come from inside
+    /// of it.
     fn within<F: Future>(engine: &Self::Engine, work: F) -> impl Future<Output = F::Output>;
 }

@@ -1,4 +1,4 @@
-//! Events that happen no more, and what has become of those that did.
+//! Defines retired events, which are no longer written, and how stored ones are read.
 
 use std::any::{Any, TypeId, type_name};
 use std::fmt;
@@ -8,44 +8,41 @@ use serde::de::DeserializeOwned;
 
 use crate::{Aggregate, Apply, BoxError, Event, EventMeta, EventType, Upcaster};
 
-/// An event that happens no more. Where it is stored, it is read as the events that it [splits](Split) into, or not at
-/// all.
+/// An event that is no longer written. Stored ones are read as the events that it [splits](Split) into, or skipped.
 ///
-/// `#[retired_event]` writes this implementation and announces it. One that is written by hand goes into a registry by
-/// [`RegistryBuilder::retired`](crate::RegistryBuilder::retired) or
-/// [`dropped`](crate::RegistryBuilder::dropped).
+/// `#[retired_event]` writes this implementation and registers it. A hand-written one is added to a registry by
+/// [`RegistryBuilder::retired`](crate::RegistryBuilder::retired) or [`dropped`](crate::RegistryBuilder::dropped).
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a retired event",
     label = "not a retired event",
     note = "put `#[evercore::retired_event(aggregate = …)]` on `{Self}`"
 )]
 pub trait RetiredEvent: Sized + 'static {
-    /// What it happened to.
+    /// The aggregate that the event belongs to.
     type Aggregate: Aggregate;
 
-    /// The stored name.
+    /// Returns the name that the events are stored under.
     const NAME: &'static str;
 
     /// The last version of its shape, from 1.
     const VERSION: u32 = 1;
 
-    /// Other names under which it was written.
+    /// Earlier names of the event.
     const ALIASES: &'static [&'static str] = &[];
 
-    /// The way up from older versions of its shape, as [`Event::UPCASTERS`].
+    /// The upcasters from older versions of its shape, as [`Event::UPCASTERS`].
     const UPCASTERS: &'static [Upcaster] = &[];
 
     /// The oldest version that is stored anywhere, as [`Event::OLDEST_VERSION`].
     const OLDEST_VERSION: u32 = 1;
 
-    /// The events that it may become; none if it is dropped.
+    /// The events that it may split into; none if it is dropped.
     const INTO: &'static [EventType] = &[];
 }
 
-/// What a retired event has become.
+/// Splits a retired event into present ones.
 ///
-/// All parts count as the one event that is stored: they have its sequence, its position and its
-/// [`EventMeta`].
+/// All parts share the one stored event's sequence, position and [`EventMeta`].
 ///
 /// # Example
 /// ```standalone_crate
@@ -60,7 +57,7 @@ pub trait RetiredEvent: Sized + 'static {
 /// #[state_event(aggregate = Customer)]
 /// struct Moved { city: String }
 ///
-/// /// Said both at once, whether or not there was something to say.
+/// /// Held the name and possibly the city, whether or not they had changed.
 /// #[retired_event(aggregate = Customer, into = [Renamed, Moved])]
 /// struct Changed { name: String, city: Option<String> }
 ///
@@ -80,16 +77,16 @@ pub trait RetiredEvent: Sized + 'static {
     note = "write `impl Split for {Self} {{ fn split(self, parts: &mut Parts<Self>) -> Result<(), BoxError> {{ … }} }}`, or leave out `into`, and it is dropped"
 )]
 pub trait Split: RetiredEvent + DeserializeOwned {
-    /// Pushes the events that it stands for, in the order in which they happened. It depends on nothing but the event,
-    /// so that it reads the same each time.
+    /// Pushes the events that it stands for, in the order in which they happened. It must depend on nothing but the
+    /// event, so that it reads the same each time.
     ///
     /// # Errors
-    /// Why it cannot be split. Whoever reads the event fails with [`Error::Upcast`](crate::Error::Upcast), which says
-    /// which event it is.
+    /// The reason why it cannot be split. Reading the event then fails with [`Error::Upcast`](crate::Error::Upcast),
+    /// which names the event.
     fn split(self, parts: &mut Parts<Self>) -> Result<(), BoxError>;
 }
 
-/// Says that a retired event may become an `E`. `#[retired_event(into = […])]` writes it.
+/// Declares that a retired event may split into an `E`. `#[retired_event(into = […])]` writes it.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not say that it may become `{E}`",
     label = "not in the `into` of `{Self}`",
@@ -97,13 +94,13 @@ pub trait Split: RetiredEvent + DeserializeOwned {
 )]
 pub trait SplitInto<E>: RetiredEvent {}
 
-/// The events that a retired one has become. Filled by [`Split::split`].
+/// The events that a retired one is split into. Filled by [`Split::split`].
 pub struct Parts<R> {
     parts: Vec<Part>,
     retired: PhantomData<fn() -> R>,
 }
 
-/// One event that a retired one has become.
+/// One event that a retired one is split into.
 pub(crate) struct Part {
     event_type: TypeId,
     event: Box<dyn Any + Send + Sync>,
@@ -150,7 +147,7 @@ impl Part {
         (self.apply)(state, &*self.event, meta);
     }
 
-    /// The event as its type, if it is of that type.
+    /// Returns the event as an `E`, if it is of that type.
     pub(crate) fn into_event<E: Event>(self) -> Option<E> {
         let event: Box<dyn Any> = self.event;
         event.downcast().ok().map(|event| *event)

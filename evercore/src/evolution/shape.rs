@@ -1,14 +1,14 @@
-//! What an event's type looks like, for people and tools that look after what was released.
+//! Describes the shape of an event's type, for tools that check what was released.
 
 /// The fields and variants of an event's type, as they are declared.
 ///
-/// `#[event]` and `#[state_event]` describe their types by it; `evercore-testing` keeps a file of all shapes and tells
-/// when one that was released has changed.
+/// `#[event]` and `#[state_event]` describe their types with it; `evercore-testing` keeps a file of all shapes and
+/// reports when a released one has changed.
 ///
-/// A part is a name and a type: `("amount", "i64")`. The name is the one that serde writes where a field or variant is
-/// renamed on its own, `0`, `1`, … in a tuple, and begins with the variant's in an enum: `("In {}", "")`,
-/// `("In.amount", "i64")`. What else serde is told stands with the type: `i64 #[serde(default)]`. **Types are taken as
-/// they are written**: what is inside of them plays no part.
+/// A part is a name and a type: `("amount", "i64")`. If a field or variant is renamed individually, the name is the one
+/// that serde writes. Fields of tuples are named `0`, `1`, …, and fields of enums begin with the variant:
+/// `("In {}", "")`, `("In.amount", "i64")`. Other serde attributes are part of the type: `i64 #[serde(default)]`.
+/// **Types are taken as they are written**: their definitions are not inspected.
 ///
 /// # Example
 /// ```standalone_crate
@@ -30,13 +30,13 @@
 pub struct Shape(&'static [(&'static str, &'static str)]);
 
 impl Shape {
-    /// A shape of these parts.
+    /// Creates a shape from its parts.
     #[must_use]
     pub const fn new(parts: &'static [(&'static str, &'static str)]) -> Self {
         Self(parts)
     }
 
-    /// Names and types, in the order in which they are declared.
+    /// Returns the names and types, in declaration order.
     #[must_use]
     pub const fn parts(&self) -> &'static [(&'static str, &'static str)] {
         self.0

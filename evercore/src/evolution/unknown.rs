@@ -1,22 +1,22 @@
-//! Events of types that the program does not know.
+//! Defines how stored events of unknown types are treated.
 
 use std::fmt;
 
 use crate::RecordedEvent;
 
-/// What becomes of a stored event that no type reads, where its aggregate is loaded.
+/// The treatment of a stored event that no known type can read, when its aggregate is loaded.
 ///
 /// `#[aggregate(unknown_events = …)]` sets it. For followers of the log, see
 /// [`Router::skip_unknown`](crate::Router::skip_unknown) and [`Router::on_unknown`](crate::Router::on_unknown).
 ///
-/// A state that lacks events is no state to keep: [no snapshot](crate::StateAggregate::has_unknown_events) is taken of
-/// it, so that a program that knows the events does not start from it.
+/// [No snapshot](crate::StateAggregate::has_unknown_events) is taken of a state that lacks events, so that a program
+/// that knows the events does not start from it.
 ///
 /// # Example
 /// ```standalone_crate
 /// use evercore::{Aggregate, RecordedEvent, state_event};
 ///
-/// /// Cares for balances, whatever else other programs write.
+/// /// Reads balances, and counts the events that only other programs know.
 /// #[derive(Aggregate, Default)]
 /// #[aggregate(name = "account", unknown_events = hand_to(Account::note))]
 /// struct Account { balance: i64, others: u32 }
@@ -33,9 +33,9 @@ use crate::RecordedEvent;
 pub enum UnknownEvents<T> {
     /// The load fails with [`Error::UnknownEvent`](crate::Error::UnknownEvent). The default.
     Fail,
-    /// The state goes without it.
+    /// The event is skipped.
     Skip,
-    /// The state is given it as it is stored.
+    /// The function is given the state and the event as it is stored.
     HandTo(fn(&mut T, &RecordedEvent)),
 }
 

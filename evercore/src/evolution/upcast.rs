@@ -1,4 +1,4 @@
-//! From the older shapes of an event to its present one.
+//! Converts events from older shapes to their present one.
 
 use std::any::{Any, TypeId, type_name};
 use std::fmt;
@@ -10,15 +10,16 @@ use crate::format::codec;
 use crate::report::with_causes;
 use crate::{BoxError, Codec, DecodeError, Event, Payload};
 
-/// How the next shape of an event is made of an older one.
+/// Converts an older shape of an event to the next one.
 ///
-/// An event that changes its shape gets a new version, and keeps the older shapes as plain structs that only have to be
-/// read. `upcast_from` lists them, the oldest first: each turns into the next, and the last into the event. A shape that
-/// has no type any more is changed as JSON, by `raw(…)` with a `fn(serde_json::Value) -> Result<serde_json::Value,
-/// BoxError>`; what comes after it is read of the JSON that it gives.
+/// An event that changes its shape gets a new version, and its older shapes remain as plain structs that only need
+/// `Deserialize`. `upcast_from` lists them, the oldest first: each is converted to the next, and the last to the event.
+/// A shape without a type is changed as JSON, by `raw(…)` with a
+/// `fn(serde_json::Value) -> Result<serde_json::Value, BoxError>`; the next shape is decoded from the JSON that it
+/// returns.
 ///
 /// Events are upcast when they are read: where an aggregate is loaded, in [`RecordedEvent::decode`] and in the
-/// [`Router`]. What is stored stays as it was written.
+/// [`Router`]. Stored events do not change.
 ///
 /// [`RecordedEvent::decode`]: crate::RecordedEvent::decode
 /// [`Router`]: crate::Router
@@ -35,7 +36,7 @@ use crate::{BoxError, Codec, DecodeError, Event, Payload};
 /// #[event(aggregate = Account, version = 3, upcast_from = [raw(name_the_amount), DepositedV2])]
 /// struct Deposited { cents: i64, currency: String }
 ///
-/// /// Version 1 was a number alone.
+/// /// Version 1 was a bare number.
 /// fn name_the_amount(old: Value) -> Result<Value, BoxError> {
 ///     Ok(serde_json::json!({ "euros": old }))
 /// }
@@ -59,15 +60,15 @@ use crate::{BoxError, Codec, DecodeError, Event, Payload};
     note = "each shape of `upcast_from` turns into the next one, and the last into the event: write `impl Upcast<{Old}> for {Self} {{ fn upcast(old: {Old}) -> Result<Self, BoxError> {{ … }} }}`"
 )]
 pub trait Upcast<Old>: Sized {
-    /// Makes the newer shape. It depends on nothing but the older one, so that an event reads the same each time.
+    /// Creates the newer shape. It must depend on nothing but the older one, so that an event reads the same each time.
     ///
     /// # Errors
-    /// Why it cannot be made. Whoever reads the event fails with [`Error::Upcast`](crate::Error::Upcast), which says
-    /// which event it is, and from which version it was to come.
+    /// The reason why it cannot be created. Reading the event then fails with [`Error::Upcast`](crate::Error::Upcast),
+    /// which names the event and the version.
     fn upcast(old: Old) -> Result<Self, BoxError>;
 }
 
-/// One step up, from a version of an event's shape to the next. For [`Event::UPCASTERS`].
+/// A step from a version of an event's shape to the next. For [`Event::UPCASTERS`].
 #[derive(Clone, Copy)]
 pub struct Upcaster {
     old: ShapeType,
@@ -75,7 +76,7 @@ pub struct Upcaster {
     step: Step,
 }
 
-/// A shape's type.
+/// The type of a shape.
 #[derive(Clone, Copy)]
 pub(crate) struct ShapeType {
     id: TypeId,
@@ -88,22 +89,22 @@ enum Step {
     Raw(fn(Value) -> Result<Value, BoxError>),
 }
 
-/// An event on its way up.
+/// An event between two steps.
 enum Stage<'a> {
     Stored(&'a Payload),
     Made(Box<dyn Any>),
 }
 
-/// Why a step did not succeed.
+/// The reason why a step failed.
 enum Failure {
     Decode(Unreadable),
     Upcast(BoxError),
 }
 
-/// Why an event cannot be read.
+/// The reason why an event cannot be read.
 #[derive(Debug)]
 pub(crate) enum Unreadable {
-    /// The payload, or what a raw upcaster has made of it, does not fit this type.
+    /// The payload, or the result of a raw upcaster, does not fit this type.
     Decode { rust_type: &'static str, source: DecodeError },
     /// The upcaster between these versions failed.
     Upcast { from: u32, to: u32, source: BoxError },
@@ -112,8 +113,8 @@ pub(crate) enum Unreadable {
 }
 
 impl Upcaster {
-    /// From a shape that has a type, by its [`Upcast`]. To [`serde_json::Value`], if the next one is
-    /// [`raw`](Self::raw).
+    /// Converts from a shape that has a type, by its [`Upcast`]. The newer shape is [`serde_json::Value`] if the next
+    /// step is [`raw`](Self::raw).
     #[must_use]
     pub const fn typed<Old, New>() -> Self
     where
@@ -131,18 +132,19 @@ impl Upcaster {
         }
     }
 
-    /// From a shape that has no type any more, as JSON to JSON. Works on any codec that can be read without its type.
+    /// Converts from a shape that has no type any more, as JSON to JSON. Works with every codec whose payloads can be
+    /// read without their type.
     #[must_use]
     pub const fn raw(upcast: fn(Value) -> Result<Value, BoxError>) -> Self {
         Self { old: ShapeType::JSON, new: ShapeType::JSON, step: Step::Raw(upcast) }
     }
 
-    /// The type of the older shape.
+    /// Returns the type of the older shape.
     pub(crate) fn old(&self) -> ShapeType {
         self.old
     }
 
-    /// The type of the newer shape.
+    /// Returns the type of the newer shape.
     pub(crate) fn new_shape(&self) -> ShapeType {
         self.new
     }
@@ -169,7 +171,7 @@ impl ShapeType {
         (self.name)()
     }
 
-    /// Whether a value of this shape can be read as the other: the same type, or JSON.
+    /// Returns whether the next step can take this shape as `other`: it is the same type, or JSON.
     pub(crate) fn can_become(self, other: Self) -> bool {
         self.id == other.id || self.id == Self::JSON.id
     }
@@ -199,7 +201,7 @@ impl Stage<'_> {
 }
 
 impl Unreadable {
-    /// What is wrong with an event, where it is clear which one is meant.
+    /// Describes the problem, for a message that already names the event.
     pub(crate) fn explain(&self) -> String {
         match self {
             Self::Decode { rust_type, source } => {
@@ -219,7 +221,7 @@ impl Unreadable {
     }
 }
 
-/// Reads an event of any version that its type knows.
+/// Decodes an event of any version that its type can read.
 pub(crate) fn read<E: Event>(payload: &Payload, version: u32) -> Result<E, Unreadable> {
     if version == E::VERSION {
         payload.decode().map_err(Unreadable::decode::<E>)
@@ -232,7 +234,7 @@ pub(crate) fn read<E: Event>(payload: &Payload, version: u32) -> Result<E, Unrea
 fn read_old<E: Event>(payload: &Payload, version: u32) -> Result<E, Unreadable> {
     match climb(payload, version, E::VERSION, E::UPCASTERS)?.downcast::<E>() {
         Ok(event) => Ok(*event),
-        // Its encoding knows how it is read, which need not be serde.
+        // Read by the event's own encoding, which need not use serde.
         Err(made) => json_of(made)
             .and_then(|json| serde_json::to_vec(&json).map_err(DecodeError::whole))
             .and_then(|json| E::ENCODING.decode(Codec::Json, &json))
@@ -240,7 +242,7 @@ fn read_old<E: Event>(payload: &Payload, version: u32) -> Result<E, Unreadable> 
     }
 }
 
-/// Reads a shape that nobody writes any more, in any version up to `current`.
+/// Decodes a retired shape, stored in any version up to `current`.
 pub(crate) fn read_shape<T: DeserializeOwned + 'static>(
     payload: &Payload,
     version: u32,
@@ -255,7 +257,7 @@ pub(crate) fn read_shape<T: DeserializeOwned + 'static>(
     stage.read()
 }
 
-/// The oldest version from which upcasters lead to the current one.
+/// Returns the oldest version from which the upcasters lead to the current one.
 pub(crate) const fn oldest_readable(current: u32, upcasters: &[Upcaster]) -> u32 {
     let mut oldest = current;
     let mut steps = upcasters;
@@ -296,7 +298,7 @@ fn climb(
 
 fn json_of(made: Box<dyn Any>) -> Result<Value, DecodeError> {
     made.downcast::<Value>().map(|json| *json).map_err(|_other| {
-        // The registry refuses such a chain, so this is one that was never registered.
+        // The registry refuses such a chain, so these upcasters were never registered.
         DecodeError::whole("an upcaster gives another shape than the next one takes")
     })
 }

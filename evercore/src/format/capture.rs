@@ -1,8 +1,8 @@
-//! Captures what a value tells serde, so that it can be compared with what its bytes are read as.
+//! Captures what a value passes to serde, so that the original can be compared with the value decoded from its bytes.
 //!
-//! Encoded bytes cannot be compared for this: a `HashSet` is written in another order each time, and a codec may write
-//! two values alike. A [`Captured`] keeps what serde's data model tells apart, and two of one type are compared by
-//! [`first_difference`].
+//! Encoded bytes cannot be compared for this: a `HashSet` is written in another order each time, and a codec may encode
+//! two different values alike. A [`Captured`] keeps all distinctions of serde's data model, and two of the same type
+//! are compared by [`first_difference`].
 
 mod difference;
 mod serializer;
@@ -17,16 +17,16 @@ pub(crate) use difference::{Difference, Sets, first_difference, is_same_in_any_o
 use serializer::Capturing;
 pub(crate) use serializer::Refusal;
 
-/// The most characters of a value that a message shows.
+/// The largest number of characters of a value that a message shows.
 const SHOWN_CHARS: usize = 80;
 
 /// A value in the form of serde's data model.
 ///
-/// Names of types are part of it: where an untagged enum is read as another of its variants, they tell.
+/// It includes the names of types: they reveal an untagged enum that was decoded as another of its variants.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Captured {
     Bool(bool),
-    /// The type's width, and the value; an [`u128`] bit by bit.
+    /// The type's width, and the value; a [`u128`] is stored bit by bit.
     Integer(Width, i128),
     Float(Width, Real),
     Char(char),
@@ -37,13 +37,13 @@ pub(crate) enum Captured {
     Unit,
     UnitStruct(&'static str),
     Newtype(&'static str, Box<Captured>),
-    /// The enum, the variant, and what the variant holds: [`Unit`](Self::Unit) if it is nothing.
+    /// The enum, the variant, and the variant's content: [`Unit`](Self::Unit) if it has none.
     Variant(&'static str, &'static str, Box<Captured>),
     List(Vec<Captured>),
-    /// With the name of the type, which is empty for one without.
+    /// The name of the type, which is empty for a plain tuple, and the elements.
     Tuple(&'static str, Vec<Captured>),
     Map(Vec<(Captured, Captured)>),
-    /// With the name of the type.
+    /// The name of the type, and the fields.
     Struct(&'static str, Vec<(&'static str, Captured)>),
 }
 
@@ -64,7 +64,7 @@ pub(crate) enum Width {
     F64,
 }
 
-/// A floating-point number by its bits, so that 0 is not -0. All that are no numbers are the same.
+/// A floating-point number by its bits, so that 0 differs from -0. All NaNs are equal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Real(u64);
 
@@ -79,8 +79,8 @@ impl Real {
 }
 
 impl Captured {
-    /// Captures a value as a codec sees it: some types write themselves differently in formats that people read.
-    /// Fails where the value's own `Serialize` does.
+    /// Captures a value for a codec: some types serialize differently in human-readable formats. Fails where the
+    /// value's own `Serialize` does.
     pub(crate) fn of<T: Serialize + ?Sized>(
         value: &T,
         is_human_readable: bool,
@@ -88,7 +88,7 @@ impl Captured {
         value.serialize(Capturing { is_human_readable, with_texts: true })
     }
 
-    /// Captures a value without its texts and bytes, which is faster: for a look at its form.
+    /// Captures a value without the contents of its strings and bytes, which is faster and enough to inspect its form.
     pub(crate) fn form_of<T: Serialize + ?Sized>(
         value: &T,
         is_human_readable: bool,
@@ -96,8 +96,8 @@ impl Captured {
         value.serialize(Capturing { is_human_readable, with_texts: false })
     }
 
-    /// Whether it holds something that codecs without a form for it write as null: an option that holds nothing, or,
-    /// where `finite` says that the codec has only finite numbers, one that is not.
+    /// Returns whether it contains a value that a codec may write as an ambiguous null: an option whose content is
+    /// written as null, or, if `finite` says that the codec has only finite numbers, a number that is not finite.
     pub(crate) fn holds_written_as_null(&self, finite: bool) -> bool {
         let within = |value: &Self| value.holds_written_as_null(finite);
         match self {
@@ -119,7 +119,7 @@ impl Captured {
         }
     }
 
-    /// Returns the value at a path, as [`first_difference`] and serde's errors give one.
+    /// Returns the value at a path, in the form of [`first_difference`] and of serde's errors.
     pub(crate) fn at(&self, path: &str) -> Option<&Self> {
         let path = path.trim_start_matches('.');
         match self {
@@ -142,7 +142,7 @@ impl Captured {
         }
     }
 
-    /// Writes the value as the key of a map in a path.
+    /// Formats the value as a map key in a path.
     fn as_key(&self) -> String {
         match self {
             Self::Text(text) => text.clone(),
@@ -152,7 +152,7 @@ impl Captured {
         }
     }
 
-    /// Shows the value in a message, with the type of a number if the other one looks the same.
+    /// Formats the value for a message, with the type of a number if the other value looks the same.
     pub(crate) fn shown_beside(&self, other: &Self) -> String {
         let shown = self.shown();
         match self {
@@ -163,7 +163,7 @@ impl Captured {
         }
     }
 
-    /// Shows the value in a message, cut off where it is long.
+    /// Formats the value for a message, truncated if it is long.
     pub(crate) fn shown(&self) -> String {
         let whole = self.to_string();
         match whole.char_indices().nth(SHOWN_CHARS) {
@@ -216,7 +216,7 @@ impl fmt::Display for Captured {
     }
 }
 
-/// A value that is debugged as it is displayed.
+/// Formats a value's `Debug` like its `Display`.
 struct AsShown<'a>(&'a Captured);
 
 impl fmt::Debug for AsShown<'_> {

@@ -1,31 +1,33 @@
-//! Compressed payloads.
+//! Compresses and decompresses payloads.
 
 use crate::DecodeError;
 use crate::format::error::MissingFeature;
 
-/// What a compressed payload may grow to when it is read: 64 MiB. What is larger is written as it is.
+/// The largest size to which a compressed payload may grow when it is read: 64 MiB. Larger payloads are stored
+/// uncompressed.
 pub const MAX_INFLATED_BYTES: usize = 64 * 1024 * 1024;
 
-/// Whether a payload is compressed, and by what.
+/// The compression of a payload.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Compression {
-    /// It is not.
+    /// Not compressed.
     #[default]
     None,
-    /// Zstandard (RFC 8878). Feature `zstd`.
+    /// Zstandard (RFC 8878). Requires the feature `zstd`.
     Zstd,
 }
 
-/// What is to be said where compressed payloads are wanted and not built in.
+/// The error for a build that lacks compression.
 pub(crate) const MISSING: MissingFeature = MissingFeature { format: "zstd", feature: "zstd" };
 
-/// Whether this program can write and read compressed payloads.
+/// Returns whether this build supports compressed payloads.
 pub(crate) const fn is_built() -> bool {
     cfg!(feature = "zstd")
 }
 
-/// The compressed bytes, if they are fewer. What cannot be compressed is written as it is.
+/// Returns the compressed bytes; `None` if they would not be fewer, or if the payload is too large to be decompressed
+/// again.
 pub(crate) fn deflate(bytes: &[u8]) -> Option<Vec<u8>> {
     if bytes.len() > MAX_INFLATED_BYTES {
         return None;
@@ -33,7 +35,7 @@ pub(crate) fn deflate(bytes: &[u8]) -> Option<Vec<u8>> {
     zstd::deflate(bytes).filter(|deflated| deflated.len() < bytes.len())
 }
 
-/// What was compressed: up to [`MAX_INFLATED_BYTES`], whatever the bytes claim.
+/// Decompresses bytes to at most [`MAX_INFLATED_BYTES`], whatever size they claim.
 pub(crate) fn inflate(bytes: &[u8]) -> Result<Vec<u8>, DecodeError> {
     zstd::inflate(bytes)
 }
@@ -73,7 +75,7 @@ mod zstd {
 mod tests {
     use super::*;
 
-    /// What could not be read again is never written.
+    /// A payload that could not be read again is never written.
     #[test]
     fn what_is_compressed_can_be_inflated() {
         let largest = vec![0; MAX_INFLATED_BYTES];

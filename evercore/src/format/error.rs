@@ -4,7 +4,7 @@ use serde_path_to_error::Segment;
 
 use crate::BoxError;
 
-/// Why bytes did not become the wanted type.
+/// The reason why a payload could not be decoded.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
 pub struct DecodeError(#[from] Undecodable);
@@ -17,7 +17,7 @@ enum Undecodable {
     Missing(#[from] MissingFeature),
 }
 
-/// What this program was built without.
+/// A format that this build does not support.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("this build lacks {format}; switch on the feature `{feature}` of the crate `evercore`")]
 pub(crate) struct MissingFeature {
@@ -26,12 +26,12 @@ pub(crate) struct MissingFeature {
 }
 
 impl DecodeError {
-    /// What is wrong is wrong with the payload as a whole.
+    /// Creates an error without a field path: the payload as a whole could not be decoded.
     pub(crate) fn whole(source: impl Into<BoxError>) -> Self {
         Undecodable::Misfit { field: ".".to_owned(), source: source.into() }.into()
     }
 
-    /// What is wrong has a place.
+    /// Creates an error with the path of the field.
     pub(crate) fn located<E>(error: serde_path_to_error::Error<E>) -> Self
     where
         E: std::error::Error + Send + Sync + 'static,
@@ -40,18 +40,18 @@ impl DecodeError {
             .into()
     }
 
-    /// There is more than one event.
+    /// Creates an error for bytes after the end of the event.
     #[cfg(any(feature = "cbor", feature = "messagepack"))]
     pub(crate) fn trailing() -> Self {
         Self::whole("there are bytes after its end")
     }
 
-    /// The program was built without what it takes to read it.
+    /// Creates an error for a format that this build does not support.
     pub(crate) fn missing(feature: MissingFeature) -> Self {
         Undecodable::Missing(feature).into()
     }
 
-    /// What the program would have to be built with.
+    /// Returns the feature that this build would need to decode the payload.
     pub(crate) const fn missing_feature(&self) -> Option<MissingFeature> {
         match self.0 {
             Undecodable::Missing(feature) => Some(feature),
@@ -59,7 +59,7 @@ impl DecodeError {
         }
     }
 
-    /// The path of the field where reading stopped, as `address.city`; `.` for the whole payload.
+    /// Returns the path of the field at which decoding failed, such as `address.city`; `.` for the whole payload.
     #[must_use]
     pub fn field(&self) -> &str {
         match &self.0 {
@@ -69,7 +69,8 @@ impl DecodeError {
     }
 }
 
-/// A text that breaks off between two fields is misplaced in the struct around them.
+/// Formats the path of a field. A path that ends in an unknown segment (input that breaks off between two fields) is
+/// reported as the enclosing struct.
 pub(crate) fn field_at(path: &serde_path_to_error::Path) -> String {
     let text = path.to_string();
     match path.iter().next_back() {
@@ -77,7 +78,7 @@ pub(crate) fn field_at(path: &serde_path_to_error::Path) -> String {
             "" => ".".to_owned(),
             known => known.to_owned(),
         },
-        // A field whose name is empty.
+        // The field's name is empty.
         _ if text.is_empty() => ".".to_owned(),
         _ => text,
     }

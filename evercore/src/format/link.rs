@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// How long a hash is: SHA-256 (FIPS 180-4).
+/// The length of a hash: SHA-256 (FIPS 180-4).
 pub(crate) const LINK_BYTES: usize = 32;
 
 /// The hash of an event and of all events of its aggregate before it.
@@ -14,7 +14,7 @@ impl Link {
         Self(hash)
     }
 
-    /// Those bytes, if they are as many as a hash has.
+    /// Wraps bytes as a hash. `None` if their number is not that of a hash.
     pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
         bytes.try_into().ok().map(Self)
     }

@@ -1,4 +1,4 @@
-//! The bytes of an event.
+//! Defines the encoded form of an event.
 
 use std::borrow::Cow;
 
@@ -9,13 +9,13 @@ use crate::format::link::{LINK_BYTES, Link};
 use crate::format::to_json;
 use crate::{Codec, DecodeError, Error, Event, Result};
 
-/// What a compressed payload adds to the number of its codec.
+/// Added to the codec's number if the payload is compressed.
 const COMPRESSED: i16 = 100;
 
-/// What a payload with a hash at its end adds to the number of its codec.
+/// Added to the codec's number if the payload ends with a hash.
 const LINKED: i16 = 1_000;
 
-/// The bytes of an event, and how to read them.
+/// An encoded event: its bytes, and how to read them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Payload {
     codec: Codec,
@@ -26,17 +26,17 @@ pub struct Payload {
 }
 
 impl Payload {
-    /// Bytes that are encoded already. They are taken as they are.
+    /// Wraps bytes that are already encoded. They are not checked.
     #[must_use]
     pub fn from_encoded(codec: Codec, bytes: impl Into<Bytes>) -> Self {
         Self { codec, compression: Compression::None, is_linked: false, stored: bytes.into() }
     }
 
-    /// For engines: a payload as it is stored.
+    /// Creates a payload from its stored form. For engines.
     ///
     /// # Errors
-    /// [`Error::Corrupt`] for a number that no payload has, or without room for the hash that it speaks of. One that this build cannot read is no error until it is
-    /// decoded.
+    /// [`Error::Corrupt`] for a format number that does not exist, or if the bytes are too short for the hash that the
+    /// number announces. A format that this build lacks is not an error until the payload is decoded.
     pub fn from_stored(format: i16, bytes: impl Into<Bytes>) -> Result<Self> {
         let is_linked = format > LINKED;
         let encoding = if is_linked { format - LINKED } else { format };
@@ -58,21 +58,21 @@ impl Payload {
         Ok(Self { codec, compression, is_linked, stored })
     }
 
-    /// For engines: the number that is stored for what [`stored_bytes`](Self::stored_bytes) are. 1 is JSON, 2 CBOR, 3
-    /// MessagePack and 4 Protocol Buffers; 100 more is the same, compressed by Zstandard; 1000 more is the same with the
-    /// event's [hash](crate::EventStoreBuilder::chain_events) of 32 bytes at its end.
+    /// Returns the format number to store with [`stored_bytes`](Self::stored_bytes): 1 for JSON, 2 for CBOR, 3 for
+    /// MessagePack and 4 for Protocol Buffers; plus 100 if compressed by Zstandard; plus 1000 if the event's
+    /// [hash](crate::EventStoreBuilder::chain_events) of 32 bytes is at the end. For engines.
     #[must_use]
     pub const fn stored_format(&self) -> i16 {
         if self.is_linked { self.encoding_format() + LINKED } else { self.encoding_format() }
     }
 
-    /// For engines: the bytes that are stored.
+    /// Returns the bytes to store. For engines.
     #[must_use]
     pub const fn stored_bytes(&self) -> &Bytes {
         &self.stored
     }
 
-    /// The number without what it says of a hash.
+    /// Returns the format number without the hash flag.
     pub(crate) const fn encoding_format(&self) -> i16 {
         match self.compression {
             Compression::None => self.codec.number(),
@@ -80,7 +80,7 @@ impl Payload {
         }
     }
 
-    /// Compresses the bytes if there are more than `limit` of them, and if it makes them fewer.
+    /// Compresses the bytes if there are more than `limit` of them, and if that makes them fewer.
     pub(crate) fn compressed_above(self, limit: Option<usize>) -> Self {
         let is_long = limit.is_some_and(|limit| self.stored.len() > limit);
         match is_long.then(|| compression::deflate(&self.stored)).flatten() {
@@ -89,26 +89,26 @@ impl Payload {
         }
     }
 
-    /// How the event is encoded.
+    /// Returns the codec of the event.
     #[must_use]
     pub const fn codec(&self) -> Codec {
         self.codec
     }
 
-    /// Whether the encoded event is compressed.
+    /// Returns whether the encoded event is compressed.
     #[must_use]
     pub const fn compression(&self) -> Compression {
         self.compression
     }
 
-    /// The bytes of the event: compressed, if [`compression`](Self::compression) says so.
+    /// Returns the bytes of the event, without its hash; compressed if [`compression`](Self::compression) says so.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         let length = self.stored.len();
         if self.is_linked { &self.stored[..length - LINK_BYTES] } else { &self.stored }
     }
 
-    /// The event's hash.
+    /// Returns the event's hash.
     pub(crate) fn link(&self) -> Option<Link> {
         let length = self.stored.len();
         self.is_linked.then(|| Link::from_bytes(&self.stored[length - LINK_BYTES..])).flatten()
@@ -120,10 +120,10 @@ impl Payload {
         self.is_linked = true;
     }
 
-    /// The encoded event: the bytes, inflated if they are compressed.
+    /// Returns the encoded event: the bytes, decompressed if necessary.
     ///
     /// # Errors
-    /// [`DecodeError`] if they cannot be inflated, or to more than [`MAX_INFLATED_BYTES`](crate::MAX_INFLATED_BYTES).
+    /// [`DecodeError`] if they cannot be decompressed to at most [`MAX_INFLATED_BYTES`](crate::MAX_INFLATED_BYTES).
     pub fn encoded(&self) -> Result<Cow<'_, [u8]>, DecodeError> {
         match self.compression {
             Compression::None => Ok(Cow::Borrowed(self.bytes())),
@@ -131,23 +131,23 @@ impl Payload {
         }
     }
 
-    /// Decodes the event, as the type's [`Encoding`](crate::Encoding) says. Whether it is an `E` at all is for the
-    /// caller to know; [`RecordedEvent::decode`](crate::RecordedEvent::decode) looks.
+    /// Decodes the event with the type's [`Encoding`](crate::Encoding). The caller has to know that it is an `E`;
+    /// [`RecordedEvent::decode`](crate::RecordedEvent::decode) checks that.
     ///
     /// # Errors
-    /// [`DecodeError`] with the path of the field where reading stopped.
+    /// [`DecodeError`] with the path of the field at which decoding failed.
     pub fn decode<E: Event>(&self) -> Result<E, DecodeError> {
         E::ENCODING.decode(self.codec, &self.encoded()?)
     }
 
-    /// The event as JSON, by what its bytes say alone: for types that this program does not know. What JSON has no form
-    /// for is written as serde_json would: bytes as an array of numbers, keys as texts, infinity as null, and whole
-    /// numbers of more than 64 bits as floating-point ones. Fields whose
-    /// types write themselves differently in binary codecs, as UUIDs and IP addresses do, come out as they stand there.
+    /// Returns the event as JSON, judged by its bytes alone: for types that this program does not know. Values that
+    /// JSON cannot represent are written as serde_json does: bytes as an array of numbers, keys as strings, infinity as
+    /// null, and integers of more than 64 bits as floating-point numbers. Types that serialize differently in binary
+    /// codecs, such as UUIDs and IP addresses, appear in their binary form.
     ///
     /// # Errors
-    /// [`DecodeError`] if the bytes are not what their codec has them be, and for Protocol Buffers, which do not say
-    /// what they are: [`RecordedEvent::to_json`](crate::RecordedEvent::to_json) goes by the type.
+    /// [`DecodeError`] if the bytes are not valid in their codec, and for Protocol Buffers, which are not
+    /// self-describing: [`RecordedEvent::to_json`](crate::RecordedEvent::to_json) uses the type.
     pub fn to_json(&self) -> Result<serde_json::Value, DecodeError> {
         to_json::decode(self.codec, &self.encoded()?)
     }
@@ -157,7 +157,7 @@ impl Payload {
 mod tests {
     use super::*;
 
-    /// Every payload that there can be, of the same bytes.
+    /// Returns a payload of each possible format, all with the same bytes.
     fn all() -> impl Iterator<Item = Payload> {
         let compressions = [Compression::None, Compression::Zstd];
         Codec::ALL.into_iter().flat_map(move |codec| {

@@ -1,8 +1,8 @@
-//! Refuses to write what its codec does not give back as it was.
+//! Refuses to write a value that its codec would not restore.
 //!
-//! The state that a command leaves has seen the value that was given, and each replay sees the one that is read: were they
-//! two, there would be two states. So a value is read back before it is written, and compared with what it was. That costs
-//! as much as reading it, and is done where [`RoundTrips`] says so.
+//! The state after a command was built from the original value, but each replay builds it from the decoded one. If they
+//! differed, so would the states. So a value is decoded before it is written, and compared with the original. This
+//! costs as much as decoding, and is done only where [`RoundTrips`] asks for it.
 
 use std::fmt;
 
@@ -14,11 +14,11 @@ use crate::format::codec::{self, Doubt, Encoded};
 use crate::report::with_causes;
 use crate::{BoxError, Codec};
 
-/// Which values are read back before they are written.
+/// Selects the values that are read back before they are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct RoundTrips {
     which: Which,
-    /// Those that are longer are refused for it, which needs no look at what they would be read as.
+    /// Longer values are not read back: they are refused for their length anyway.
     most_bytes: usize,
 }
 
@@ -30,19 +30,19 @@ enum Which {
 }
 
 impl RoundTrips {
-    /// None: what is written is only shown.
+    /// Reads back no value: for encodings that are shown or compared, and not stored.
     pub(crate) const TRUSTED: Self = Self { which: Which::None, most_bytes: usize::MAX };
-    /// Those of which the codec has written something that it may not tell from something else.
+    /// Reads back values for which the codec has written something ambiguous.
     pub(crate) const CHECKED_IF_DOUBTFUL: Self = Self { which: Which::Doubtful, ..Self::TRUSTED };
-    /// All.
+    /// Reads back all values.
     pub(crate) const CHECKED: Self = Self { which: Which::All, ..Self::TRUSTED };
 
-    /// The same, but for values that take more bytes.
+    /// Excludes values of more than this many bytes.
     pub(crate) const fn up_to(self, most_bytes: usize) -> Self {
         Self { most_bytes, ..self }
     }
 
-    /// Whether a message of Protocol Buffers is read back.
+    /// Returns whether a message in Protocol Buffers is read back.
     #[cfg(feature = "protobuf")]
     pub(crate) fn check_message(self, bytes: &[u8]) -> bool {
         self.which == Which::All && bytes.len() <= self.most_bytes
@@ -50,13 +50,13 @@ impl RoundTrips {
 }
 
 impl Default for RoundTrips {
-    /// In a debug build, all.
+    /// Returns the default: all values in a debug build, ambiguous ones in a release build.
     fn default() -> Self {
         if cfg!(debug_assertions) { Self::CHECKED } else { Self::CHECKED_IF_DOUBTFUL }
     }
 }
 
-/// Where a value is another one after it was written and read.
+/// The place at which a decoded value differs from the original.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RoundTripMismatch {
@@ -66,7 +66,7 @@ pub struct RoundTripMismatch {
     pub field: String,
     /// The value that the field holds.
     pub given: String,
-    /// The value that the field is read as, or an error that says why it cannot be read.
+    /// The value that the field is decoded as, or an error if it cannot be decoded.
     pub read: String,
 }
 
@@ -82,8 +82,8 @@ impl fmt::Display for RoundTripMismatch {
 
 impl std::error::Error for RoundTripMismatch {}
 
-/// Writes what serde knows, after the checks that are asked for. An error that is a [`RoundTripMismatch`] says that it
-/// would not come back.
+/// Encodes a value with serde, after the requested checks. The error is a [`RoundTripMismatch`] if the value would not
+/// be restored.
 pub(crate) fn encode<T: Serialize + DeserializeOwned>(
     value: &T,
     codec: Codec,
@@ -105,7 +105,7 @@ pub(crate) fn encode<T: Serialize + DeserializeOwned>(
     Ok(bytes)
 }
 
-/// Reads a value's bytes and compares what they say with the value.
+/// Decodes a value's bytes and compares the result with the value.
 fn check<T: Serialize + DeserializeOwned>(
     value: &T,
     codec: Codec,
@@ -124,7 +124,7 @@ fn check<T: Serialize + DeserializeOwned>(
     if given == read || is_same_in_any_order(&given, &read) {
         return Ok(());
     }
-    // From here on, only where it differs is open.
+    // The values differ; the rest finds out where.
     let mut sets = Sets::default();
     sets.learn(&given, &read);
     match first_difference(&given, &read, &sets) {

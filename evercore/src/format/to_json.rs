@@ -1,4 +1,4 @@
-//! Any event as JSON, without its type.
+//! Decodes any event as JSON, without its type.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use serde_json::{Map, Number, Value};
 use crate::format::codec;
 use crate::{Codec, DecodeError};
 
-/// What the bytes say, where they say what they are.
+/// Decodes bytes as JSON, if their codec is self-describing.
 pub(crate) fn decode(codec: Codec, bytes: &[u8]) -> Result<Value, DecodeError> {
     match codec {
         Codec::Json => codec::json::decode(bytes),
@@ -22,10 +22,10 @@ pub(crate) fn decode(codec: Codec, bytes: &[u8]) -> Result<Value, DecodeError> {
     }
 }
 
-/// A value of any codec that says what it holds, in the form that serde_json gives it.
+/// A value of any self-describing codec, in the form that serde_json gives it.
 struct Json(Value);
 
-/// The key of a map, as JSON has it.
+/// The key of a map, as a JSON string.
 struct Key(String);
 
 struct JsonVisitor;
@@ -156,7 +156,7 @@ impl Visitor<'_> for KeyVisitor {
     }
 }
 
-/// A number that may be too large for 64 bits, as serde_json reads such a one.
+/// Converts a number of up to 128 bits as serde_json reads it: as a floating-point number if it exceeds 64 bits.
 fn large<E: Error>(number: &impl fmt::Display) -> Result<Value, E> {
     serde_json::from_str(&number.to_string()).map_err(E::custom)
 }

@@ -1,4 +1,4 @@
-//! Fresh UUIDs, without a call to the operating system for each.
+//! Generates UUIDs without a system call for randomness each time.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -6,16 +6,16 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use uuid::{Builder, Uuid};
 
-/// What is random about this process, and where its numbers start.
+/// Random numbers of this process: one that identifies it, and one at which its sequence starts.
 struct Seed {
     process: u64,
     first: u64,
 }
 
-/// A UUID of version 7: the time in milliseconds, then 64 bits that no other UUID of this process has, and 10 that tell
-/// processes apart.
+/// Generates a UUID of version 7: the time in milliseconds, then 64 bits that are unique within this process, and 10
+/// bits that distinguish processes.
 ///
-/// Two processes meet only if they have the same 10 bits, and are at the same one of 2⁶⁴ numbers within the same
+/// Two processes collide only if they have the same 10 bits and reach the same one of 2⁶⁴ numbers within the same
 /// millisecond.
 pub(super) fn uuid() -> Uuid {
     static SEED: OnceLock<Seed> = OnceLock::new();
@@ -31,8 +31,8 @@ pub(super) fn uuid() -> Uuid {
     Builder::from_unix_timestamp_millis(millis, &around(seed.process, number)).into_uuid()
 }
 
-/// The `count`th of the numbers that start at `first`: SplitMix64 (Steele, Lea, Flood: "Fast Splittable Pseudorandom
-/// Number Generators", 2014). It maps no two counts to one number.
+/// Returns the `count`th number of the sequence that starts at `first`: SplitMix64 (Steele, Lea, Flood: "Fast
+/// Splittable Pseudorandom Number Generators", 2014). No two counts give the same number.
 fn scattered(first: u64, count: u64) -> u64 {
     let mut number = first.wrapping_add(count.wrapping_mul(0x9E37_79B9_7F4A_7C15));
     number = (number ^ (number >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -40,8 +40,8 @@ fn scattered(first: u64, count: u64) -> u64 {
     number ^ (number >> 31)
 }
 
-/// The number in the bytes that a UUID keeps whole. Those that it shares with its version and its variant are the
-/// process's.
+/// Places the number in the bytes that a UUID keeps whole. The bytes that also hold its version and its variant come
+/// from the process.
 fn around(process: u64, number: u64) -> [u8; 10] {
     let ([a, b, ..], [first, rest @ ..]) = (process.to_le_bytes(), number.to_be_bytes());
     let mut bytes = [a, first, b, 0, 0, 0, 0, 0, 0, 0];

@@ -1,4 +1,4 @@
-//! Events that were read together, shared by all who look at some of them.
+//! Shares the events of a page among the batches that are cut from it.
 
 use std::fmt;
 use std::ops::{Deref, Range};
@@ -6,14 +6,14 @@ use std::sync::Arc;
 
 use crate::RecordedEvent;
 
-/// Events that follow each other in a page of the log. Cheap to clone and to cut.
+/// A run of events in a page of the log. Cheap to clone and to split.
 #[derive(Clone, Debug)]
 pub(crate) struct PageEvents {
     page: Arc<Vec<RecordedEvent>>,
     range: Range<usize>,
 }
 
-/// One event of a page. Cheap to clone; it keeps the page.
+/// One event of a page. Cheap to clone; it keeps the whole page alive.
 #[derive(Clone)]
 pub(crate) struct PageEvent {
     page: Arc<Vec<RecordedEvent>>,
@@ -21,14 +21,14 @@ pub(crate) struct PageEvent {
 }
 
 impl PageEvents {
-    /// The first `count` of them, and those that follow.
+    /// Returns the first `count` events, and those that follow.
     pub(crate) fn split_at(&self, count: usize) -> (Self, Self) {
         let middle = self.range.end.min(self.range.start + count);
         let part = |range| Self { page: Arc::clone(&self.page), range };
         (part(self.range.start..middle), part(middle..self.range.end))
     }
 
-    /// The one with this index among them.
+    /// Returns the event with this index.
     pub(crate) fn event(&self, index: usize) -> PageEvent {
         PageEvent { page: Arc::clone(&self.page), index: self.range.start + index }
     }

@@ -1,4 +1,4 @@
-//! What is known of one aggregate type: which types read the events that are stored of it.
+//! Keeps one aggregate type with the types that read its stored events, and checks that every version has a reader.
 
 use std::any::Any;
 
@@ -10,17 +10,18 @@ use crate::metadata::MAX_LABEL_BYTES;
 use crate::registry::replay::Replaying;
 use crate::{Error, EventMeta, Fingerprint, Payload, Result};
 
-/// An aggregate type and the events that are read into it.
+/// An aggregate type and the types that read its events.
 #[derive(Debug)]
 pub(crate) struct AggregateEntry {
     pub(super) aggregate: AggregateType,
-    /// By every name that they are or were written under.
+    /// The types by every name that their events are or were written under.
     pub(super) events: HashMap<&'static str, Vec<KnownEvent>>,
-    /// Of all that makes old events read otherwise than they were written; 0 if nothing does.
+    /// A hash of the upcasters and retired events, which read old events otherwise than they were written; 0 if there
+    /// are none.
     evolution: u64,
 }
 
-/// What reads a stored event.
+/// Returns the type that reads a stored event.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum KnownEvent {
     Current(EventType),
@@ -39,7 +40,7 @@ impl KnownEvent {
         self.stored().type_id == event.type_id()
     }
 
-    /// Reads a stored event, and does nothing with it.
+    /// Checks that a stored event can be read.
     pub(crate) fn check(&self, payload: &Payload, version: u32) -> Result<(), Unreadable> {
         match self {
             Self::Current(event) => event.check(payload, version),
@@ -47,7 +48,8 @@ impl KnownEvent {
         }
     }
 
-    /// Applies a stored event to the state of the aggregate that this type belongs to; all of it or nothing.
+    /// Applies a stored event, or all of its parts, to the state of the aggregate that this type belongs to. Applies
+    /// nothing if the event cannot be read.
     pub(crate) fn apply(
         &self,
         state: &mut dyn Any,
@@ -68,12 +70,12 @@ impl KnownEvent {
 }
 
 impl AggregateEntry {
-    /// The shape of the snapshots that this program takes; `None` if it takes none.
+    /// Returns the fingerprint of the snapshots that this program takes; `None` if it takes none.
     pub(crate) fn snapshot_shape(&self) -> Option<Fingerprint> {
         self.aggregate.snapshot_shape.map(|shape| self.fingerprint(shape))
     }
 
-    /// A state without events.
+    /// Makes a state without events.
     pub(crate) fn begin_replay(&self) -> Box<dyn Replaying> {
         (self.aggregate.begin_replay)()
     }
@@ -86,8 +88,8 @@ impl AggregateEntry {
         self.events.get(name)?.iter().find(|event| event.stored().reads(version))
     }
 
-    /// Tells the states that this program makes of events from those of another, which took them otherwise: a snapshot
-    /// of one is no state of the other.
+    /// Combines the fingerprint of a state's shape with the way in which this program reads old events. Programs that
+    /// read them differently cannot use each other's snapshots.
     pub(crate) fn fingerprint(&self, shape: Fingerprint) -> Fingerprint {
         if self.evolution == 0 {
             return shape;
@@ -126,7 +128,7 @@ impl AggregateEntry {
         Ok(())
     }
 
-    /// Checks what can only be checked once all types are there.
+    /// Checks the rules that need all types to be added: every version down to the oldest has a type that reads it.
     pub(super) fn finish(&mut self) -> Result<()> {
         let mut stored: Vec<_> = self
             .events
@@ -162,7 +164,7 @@ impl AggregateEntry {
     }
 }
 
-/// FNV-1a: the same in every program and build, which the standard library's hashers do not promise.
+/// The FNV-1a hash, which is the same in every program and build. The standard library's hashers do not promise that.
 struct Hash(u64);
 
 impl Default for Hash {
@@ -197,7 +199,7 @@ pub(super) fn duplicate(
     first: fn() -> &'static str,
     second: fn() -> &'static str,
 ) -> Error {
-    // Link order is arbitrary; the message is not.
+    // Sorted, since the order of linking is arbitrary and the message should not be.
     let mut types = [first().to_owned(), second().to_owned()];
     types.sort();
     let [first, second] = types;
@@ -223,7 +225,8 @@ fn check_versions(stored: &StoredType) -> Result<()> {
     Err(Error::InvalidDeclaration { rust_type: rust_type(), problem })
 }
 
-/// Each step has to give what the next one takes. The macros see to it; a list made by hand may be wrong.
+/// Checks that each upcaster returns the shape that the next one takes. The macros ensure it; a list that is made by
+/// hand may be wrong.
 fn check_upcasters(stored: &StoredType) -> Result<()> {
     let taken = stored.upcasters.iter().skip(1).map(|next| next.old());
     for (step, taken) in stored.upcasters.iter().zip(taken.chain([stored.shape])) {

@@ -1,4 +1,4 @@
-//! Which stored names a name of a filter stands for.
+//! Resolves the names in a filter to the stored names that they stand for.
 
 use std::collections::BTreeSet;
 
@@ -6,18 +6,18 @@ use super::{AggregateEntry, AggregateType, KnownEvent, Registry};
 use crate::EventFilter;
 
 impl Registry {
-    /// The aggregate type that is or was stored under a name.
+    /// Returns the aggregate type that is or was stored under a name.
     pub(crate) fn aggregate_named(&self, name: &str) -> Option<&AggregateType> {
         self.named(name).map(|entry| &entry.aggregate)
     }
 
-    /// Whether an event of any version is or was written under this name.
+    /// Returns whether an event of any version is or was written under this name.
     pub(crate) fn has_event(&self, aggregate_type: &str, event_type: &str) -> bool {
         self.named(aggregate_type).is_some_and(|entry| entry.events.contains_key(event_type))
     }
 
-    /// A filter as the log is read by it. Each of its names stands for a type, and for all that the type reads: what is
-    /// stored under its aliases, and retired events that may become it.
+    /// Expands a filter for reading the log. Each of its names stands for a type, and for everything that the type
+    /// reads: events under its aliases, and retired events that may become it.
     pub(crate) fn as_read(&self, filter: &EventFilter) -> EventFilter {
         filter.with_names(
             |aggregate| match self.named(aggregate) {
@@ -31,7 +31,7 @@ impl Registry {
         )
     }
 
-    /// A filter by present names, so that two can be compared whichever names they were written with.
+    /// Rewrites a filter to present names, so that two filters can be compared whichever names they were written with.
     pub(crate) fn by_present_names(&self, filter: &EventFilter) -> EventFilter {
         filter.with_names(
             |aggregate| {
@@ -51,7 +51,7 @@ impl Registry {
 }
 
 impl AggregateEntry {
-    /// The stored names of all that has to be read for an event with this name.
+    /// Returns the stored names of all events that must be read for an event with this name.
     fn read_for(&self, event: &str) -> BTreeSet<&'static str> {
         let wanted = self.events.get(event).map_or(&[][..], Vec::as_slice);
         let retired = self.events.values().flatten().filter(|known| match known {
@@ -64,7 +64,7 @@ impl AggregateEntry {
         wanted.iter().chain(retired).flat_map(|known| known.stored().names()).collect()
     }
 
-    /// The name under which the newest type that reads this name is written.
+    /// Returns the present name of the newest type that reads this name.
     fn present_name(&self, event: &str) -> Option<&'static str> {
         let known = self.events.get(event)?.iter();
         known.max_by_key(|known| known.stored().version).map(|known| known.stored().name)

@@ -1,8 +1,8 @@
-//! Announces hand-written types, as the macros do for theirs.
+//! Registers hand-written types, as the macros do for theirs.
 
-/// Announces a hand-written [`Aggregate`](crate::Aggregate) to [`Registry::linked`](crate::Registry::linked).
+/// Registers a hand-written [`Aggregate`](crate::Aggregate) with [`Registry::linked`](crate::Registry::linked).
 ///
-/// Only needed for one without events: an event brings its aggregate along.
+/// Only needed for an aggregate without events: registering an event also registers its aggregate.
 #[macro_export]
 macro_rules! register_aggregate {
     ($aggregate:ty) => {
@@ -10,7 +10,7 @@ macro_rules! register_aggregate {
     };
 }
 
-/// Announces a hand-written [`Event`](crate::Event) and its aggregate to
+/// Registers a hand-written [`Event`](crate::Event) and its aggregate with
 /// [`Registry::linked`](crate::Registry::linked).
 ///
 /// # Example

@@ -1,4 +1,4 @@
-//! Replaying an aggregate of which only the registry knows the type, and comparing it with its snapshot.
+//! Replays an aggregate whose Rust type only the registry knows, and compares it with its snapshot.
 
 use std::any::Any;
 
@@ -6,30 +6,30 @@ use crate::format::capture::{Sets, first_difference};
 use crate::format::round_trip::RoundTrips;
 use crate::{Aggregate, SnapshotPolicy};
 
-/// How often a state is read and written again to find out which of its lists keep their order. A set of two, written in
-/// random order, keeps it each time with a probability of 2 to the power of -64.
+/// The number of times that a state is decoded and encoded again to find out which of its lists keep their order. A set
+/// of two elements that is written in random order keeps it in all of them with a probability of 2⁻⁶⁴.
 const ROUND_TRIPS: u32 = 32;
 
-/// A state under replay.
+/// An aggregate's state during a replay.
 pub(crate) trait Replaying: Send {
-    /// The state, of the aggregate's Rust type.
+    /// Returns the state, of the aggregate's Rust type.
     fn state(&mut self) -> &mut dyn Any;
 
-    /// Compares it with a snapshot.
+    /// Compares the state with a snapshot.
     fn compare(&self, snapshot: &[u8]) -> Comparison;
 }
 
-/// What has come of it.
+/// The result of a comparison.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Comparison {
     Same,
-    /// At this field first.
+    /// They differ, first at this field.
     Differs(String),
-    /// The snapshot is not read as the type.
+    /// The snapshot cannot be decoded as the type.
     Unreadable,
 }
 
-/// Begins with the default state.
+/// Begins a replay with the default state.
 pub(crate) fn begin<T: Aggregate>() -> Box<dyn Replaying> {
     Box::new(Typed(T::default()))
 }
@@ -49,8 +49,8 @@ impl<T: Aggregate> Replaying for Typed<T> {
     }
 }
 
-/// Compares what the snapshot would be loaded as with the replayed state, value by value: the bytes of a snapshot may be
-/// the same for two states.
+/// Compares the decoded snapshot with the replayed state, value by value. The bytes do not decide: two different states
+/// may be encoded alike.
 fn compare<T>(policy: &SnapshotPolicy<T>, replayed: &T, snapshot: &[u8]) -> Comparison {
     let load = || policy.capture(&policy.decode(snapshot)?);
     let (Some(loaded), Some(state)) = (load(), policy.capture(replayed)) else {

@@ -1,4 +1,4 @@
-//! What is announced of a type.
+//! Describes aggregate and event types as they are announced to a registry.
 
 use std::any::{Any, TypeId, type_name};
 use std::fmt;
@@ -15,7 +15,7 @@ use crate::{
     Shape, Split,
 };
 
-/// An aggregate type, as announced.
+/// The description of an aggregate type in a [`Registry`](crate::Registry).
 #[derive(Clone, Copy)]
 pub struct AggregateType {
     pub(super) name: &'static str,
@@ -27,7 +27,7 @@ pub struct AggregateType {
     pub(super) begin_replay: fn() -> Box<dyn Replaying>,
 }
 
-/// An event type, as announced.
+/// The description of an event type in a [`Registry`](crate::Registry).
 #[derive(Clone, Copy)]
 pub struct EventType {
     pub(super) stored: StoredType,
@@ -39,7 +39,7 @@ pub struct EventType {
     json_of: fn(&Payload) -> Result<Value, DecodeError>,
 }
 
-/// The type of a retired event, as announced.
+/// The description of a retired event's type in a [`Registry`](crate::Registry).
 #[derive(Clone, Copy)]
 pub struct RetiredType {
     pub(super) stored: StoredType,
@@ -47,7 +47,7 @@ pub struct RetiredType {
     split: fn(&Payload, u32) -> Result<Vec<Part>, Unreadable>,
 }
 
-/// How the events of a type are found in the log.
+/// The names and versions under which the events of a type are stored.
 #[derive(Clone, Copy)]
 pub(super) struct StoredType {
     pub(super) aggregate: AggregateType,
@@ -55,7 +55,7 @@ pub(super) struct StoredType {
     pub(super) aliases: &'static [&'static str],
     pub(super) version: u32,
     pub(super) oldest_version: u32,
-    /// The first version that it reads.
+    /// The oldest version that it reads.
     pub(super) reads_from: u32,
     pub(super) upcasters: &'static [Upcaster],
     pub(super) rust_type: fn() -> &'static str,
@@ -64,7 +64,7 @@ pub(super) struct StoredType {
 }
 
 impl AggregateType {
-    /// Describes `T`.
+    /// Describes the aggregate type `T`.
     #[must_use]
     pub const fn of<T: Aggregate>() -> Self {
         Self {
@@ -81,18 +81,18 @@ impl AggregateType {
         }
     }
 
-    /// Whether a state can be kept in memory while it is worked on.
+    /// Returns whether states can be copied, so that one can stay in memory while a copy is changed.
     pub(crate) const fn can_be_copied(&self) -> bool {
         self.can_be_copied
     }
 
-    /// The name.
+    /// Returns the name that the type is stored under.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         self.name
     }
 
-    /// Names that older programs know it by.
+    /// Returns the names that older programs know it by.
     #[must_use]
     pub const fn aliases(&self) -> &'static [&'static str] {
         self.aliases
@@ -102,14 +102,14 @@ impl AggregateType {
         (self.rust_type)()
     }
 
-    /// All names that it is or was stored under, the present one first.
+    /// Returns all names that it is or was stored under, the present one first.
     pub(crate) fn names(&self) -> impl Iterator<Item = &'static str> + use<> {
         std::iter::once(self.name).chain(self.aliases.iter().copied())
     }
 }
 
 impl EventType {
-    /// Describes `E`.
+    /// Describes the event type `E`.
     #[must_use]
     pub const fn of<E: Event>() -> Self
     where
@@ -150,37 +150,37 @@ impl EventType {
         }
     }
 
-    /// The stored name.
+    /// Returns the name that the events are stored under.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         self.stored.name
     }
 
-    /// The aggregate that it happens to.
+    /// Returns the type of its aggregate.
     #[must_use]
     pub const fn aggregate(&self) -> AggregateType {
         self.stored.aggregate
     }
 
-    /// Other names under which it was written.
+    /// Earlier names of the event.
     #[must_use]
     pub const fn aliases(&self) -> &'static [&'static str] {
         self.stored.aliases
     }
 
-    /// The version of its shape.
+    /// Returns the version of its shape.
     #[must_use]
     pub const fn version(&self) -> u32 {
         self.stored.version
     }
 
-    /// What the type looks like, where that is known.
+    /// Returns the shape of the Rust type, if it is known.
     #[must_use]
     pub const fn shape(&self) -> Option<Shape> {
         self.shape
     }
 
-    /// The codec that it is written in by a store that writes in `codec`.
+    /// Returns the codec that a store which writes in `codec` uses for it: its own, if it has one.
     pub(crate) fn codec_in(&self, codec: Codec) -> Codec {
         self.own_codec.unwrap_or(codec)
     }
@@ -189,12 +189,12 @@ impl EventType {
         (self.writes)(codec)
     }
 
-    /// Decodes an event and writes it as JSON.
+    /// Decodes an event and encodes it as JSON.
     pub(crate) fn json_of(&self, payload: &Payload) -> Result<Value, DecodeError> {
         (self.json_of)(payload)
     }
 
-    /// The Rust type, for a message.
+    /// Returns the name of the Rust type, for a message.
     #[must_use]
     pub fn rust_type(&self) -> &'static str {
         (self.stored.rust_type)()
@@ -204,13 +204,12 @@ impl EventType {
         self.stored.type_id
     }
 
-    /// Reads an event of any version that this type knows.
+    /// Checks that an event of a version which this type reads can be read.
     pub(super) fn check(&self, payload: &Payload, version: u32) -> Result<(), Unreadable> {
         (self.check)(payload, version)
     }
 
-    /// Reads an event of any version that this type knows, and applies it to the state of the aggregate that this type
-    /// belongs to.
+    /// Reads an event of a version which this type reads, and applies it to the state of the type's aggregate.
     pub(crate) fn apply(
         &self,
         state: &mut dyn Any,
@@ -226,7 +225,7 @@ impl RetiredType {
     /// Describes a retired event that is dropped.
     #[must_use]
     pub const fn dropped<R: RetiredEvent>() -> Self {
-        // What is dropped is not read, so that any version will do.
+        // A dropped event is never decoded, so it reads every version.
         Self { stored: StoredType::retired::<R>(1), into: &[], split: |_, _| Ok(Vec::new()) }
     }
 
@@ -245,31 +244,31 @@ impl RetiredType {
         }
     }
 
-    /// The stored name.
+    /// Returns the name that the events are stored under.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         self.stored.name
     }
 
-    /// The aggregate that it happened to.
+    /// Returns the type of its aggregate.
     #[must_use]
     pub const fn aggregate(&self) -> AggregateType {
         self.stored.aggregate
     }
 
-    /// The last version of its shape.
+    /// Returns the last version of its shape.
     #[must_use]
     pub const fn version(&self) -> u32 {
         self.stored.version
     }
 
-    /// The events that it may become; none if it is dropped.
+    /// The events that it may split into; none if it is dropped.
     #[must_use]
     pub const fn into_events(&self) -> &'static [EventType] {
         self.into
     }
 
-    /// What a stored event has become.
+    /// Splits a stored event into its parts.
     pub(crate) fn parts(&self, payload: &Payload, version: u32) -> Result<Vec<Part>, Unreadable> {
         (self.split)(payload, version)
     }
@@ -291,7 +290,7 @@ impl StoredType {
         }
     }
 
-    /// All names that it is or was written under, the present one first.
+    /// Returns all names that it is or was written under, the present one first.
     pub(super) fn names(&self) -> impl Iterator<Item = &'static str> + use<> {
         std::iter::once(self.name).chain(self.aliases.iter().copied())
     }

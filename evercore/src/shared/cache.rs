@@ -1,4 +1,4 @@
-//! States of aggregates, kept in memory from one commit to the next.
+//! Keeps the states of aggregates in memory from one commit to the next.
 
 use std::any::Any;
 use std::cmp::Ordering;
@@ -10,12 +10,12 @@ use quick_cache::sync::{Cache as Bounded, EntryAction, EntryResult};
 use crate::format::link::Link;
 use crate::{AggregateId, NaturalKey, Sequence};
 
-/// The aggregates that commits of this store have touched, as far as there is room.
+/// The states of the aggregates that commits of this store have touched last, up to a capacity.
 ///
-/// What it gives may be stale, since others write as well: it holds only if a commit has checked it.
+/// A cached state may be stale, since other processes write as well: it counts only once a commit has checked it.
 pub(crate) struct Cache {
     states: Bounded<AggregateId, Cached>,
-    /// By the stored name of the type. Who is named here need not have the key any more.
+    /// Aggregates by the stored name of their type and their key. An aggregate in here may have lost the key since.
     holders: Bounded<(&'static str, NaturalKey), AggregateId>,
 }
 
@@ -24,23 +24,23 @@ pub(crate) struct Cache {
 pub(crate) struct Cached {
     pub(crate) sequence: Sequence,
     pub(crate) key: Option<NaturalKey>,
-    /// Of the aggregate's Rust type.
+    /// A value of the aggregate's Rust type.
     pub(crate) state: Arc<dyn Any + Send + Sync>,
     pub(crate) has_unknown: bool,
     pub(crate) link: Option<Link>,
 }
 
-/// What a context knows of an aggregate at its end.
+/// The cache entry that a context would store for an aggregate.
 #[derive(Debug)]
 pub(crate) struct Known {
     pub(crate) id: AggregateId,
     pub(crate) aggregate_type: &'static str,
-    /// `None` if it has no state at hand that could be kept.
+    /// `None` if the context holds no state that could be cached.
     pub(crate) cached: Option<Cached>,
 }
 
 impl Cache {
-    /// With room for about so many aggregates.
+    /// Creates a cache for about this many aggregates.
     pub(crate) fn of(aggregates: usize) -> Self {
         Self { states: Bounded::new(aggregates), holders: Bounded::new(aggregates) }
     }
@@ -49,7 +49,7 @@ impl Cache {
         self.states.get(&id)
     }
 
-    /// The aggregate that had a key when it was put here last.
+    /// Returns the aggregate that had a key when it was last stored here.
     pub(crate) fn holder(
         &self,
         aggregate_type: &'static str,
@@ -60,7 +60,7 @@ impl Cache {
         (cached.key.as_ref() == Some(key)).then_some((id, cached))
     }
 
-    /// Takes what a commit has left, once it has landed.
+    /// Stores the states after a commit that succeeded.
     pub(crate) fn put_all(&self, known: Vec<Known>) {
         for Known { id, aggregate_type, cached } in known {
             match cached {
@@ -74,7 +74,7 @@ impl Cache {
         self.states.remove(&id);
     }
 
-    /// Drops what is older than what a load has found.
+    /// Drops an entry that is older than what a load has found.
     pub(crate) fn correct(&self, id: AggregateId, sequence: Sequence, key: Option<&NaturalKey>) {
         self.states.remove_if(&id, |known| match known.sequence.cmp(&sequence) {
             Ordering::Less => true,
@@ -83,7 +83,7 @@ impl Cache {
         });
     }
 
-    /// Tasks come here in any order after their commits.
+    /// Stores an entry unless a newer one exists: tasks arrive here in any order after their commits.
     fn put(&self, id: AggregateId, aggregate_type: &'static str, mut newcomer: Cached) {
         if let Some(key) = &newcomer.key {
             let holder = (aggregate_type, key.clone());
@@ -94,10 +94,10 @@ impl Cache {
         let entry = self.states.entry(&id, None, |_, known| {
             match newcomer.sequence.cmp(&known.sequence) {
                 Ordering::Less => EntryAction::Retain(()),
-                // A change of the key does not count in the sequence: which one is newer cannot be told.
+                // A key change does not advance the sequence, so it is unknown which of the two is newer.
                 Ordering::Equal if newcomer.key != known.key => EntryAction::Remove,
                 Ordering::Equal => EntryAction::Retain(()),
-                // The former state is dropped after this, and not under the lock.
+                // The swap lets the former state be dropped after this call, outside of the lock.
                 Ordering::Greater => {
                     std::mem::swap(known, &mut newcomer);
                     EntryAction::Retain(())
@@ -105,7 +105,8 @@ impl Cache {
             }
         });
         if let EntryResult::Vacant(place) = entry {
-            // Refused if somebody else has taken the place: what is there is checked as this would have been.
+            // Fails if another task was faster. That is fine: its state is checked by a commit, as this one would have
+            // been.
             let _ = place.insert(newcomer);
         }
     }

@@ -1,4 +1,4 @@
-//! One look at the log and at the leases for all subscriptions of a store.
+//! Makes one heartbeat for all subscriptions of a store: a look at the end of the log and at every lease.
 
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
@@ -18,12 +18,13 @@ use crate::{Error, Position, Report};
 /// The least time between two looks, however many commits there are.
 const GAP: Duration = Duration::from_millis(1);
 
-/// The longest wait after looks that failed.
+/// The longest wait after a failed look.
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
-/// Looks at the log whenever there may be something new, renews leases when that is due, and tells the members.
+/// Looks at the log whenever it may have grown, renews leases when that is due, and sends the result to the members:
+/// the running partitions and ephemeral subscriptions.
 ///
-/// A task does it for as long as there are members.
+/// A task does this for as long as there are members.
 #[derive(Debug, Default)]
 pub(crate) struct Hub {
     shared: Arc<Shared>,
@@ -32,7 +33,7 @@ pub(crate) struct Hub {
 #[derive(Debug, Default)]
 struct Shared {
     members: Mutex<Members>,
-    /// Somebody wants a look at once.
+    /// Wakes the task for a look at once.
     wanted: Notify,
 }
 
@@ -40,11 +41,11 @@ struct Shared {
 struct Members {
     by_number: BTreeMap<u64, Member>,
     last_number: u64,
-    /// The one that looks. It may have ended with the runtime that it was started in.
+    /// The task that looks. It may have ended with the runtime that it was started in.
     task: Option<AbortHandle>,
 }
 
-/// One who wants to be told.
+/// A running partition or ephemeral subscription that receives each heartbeat's result.
 #[derive(Debug)]
 struct Member {
     poll_interval: Option<Duration>,
@@ -52,7 +53,7 @@ struct Member {
     pulse: watch::Sender<Pulse>,
 }
 
-/// A lease that is kept alive.
+/// A lease that the heartbeat renews.
 #[derive(Debug)]
 struct Renewing {
     key: LeaseKey,
@@ -60,18 +61,18 @@ struct Renewing {
     renew_at: Instant,
 }
 
-/// What a look has found.
+/// The result of a heartbeat, for one member.
 #[derive(Clone, Debug)]
 pub(crate) struct Pulse {
-    /// The last event that can be read, as of some moment ago. A hint: it may have gone on.
+    /// The position of the last event that can be read, as of the last look. A hint: the log may have grown since.
     pub(crate) head: Position,
-    /// The member's lease.
+    /// The status of the member's lease.
     pub(crate) status: LeaseStatus,
-    /// Why there was nothing to be found, if trying again is of no use.
+    /// The error of the look, if trying again is of no use.
     failure: Option<Arc<Error>>,
 }
 
-/// A member's place. Leaving it is dropping it.
+/// The registration of a member. Dropping it unregisters the member.
 #[derive(Debug)]
 pub(crate) struct Seat {
     shared: Arc<Shared>,
@@ -82,7 +83,7 @@ pub(crate) struct Seat {
 const HELD: LeaseStatus = LeaseStatus::Held { paused: false, wanted: false, redrive: false };
 
 impl Hub {
-    /// Takes a place. The first pulse comes soon, and then one with each look.
+    /// Registers a member. It receives its first pulse soon, and then one with each look.
     pub(crate) fn join(
         &self,
         engine: &Arc<dyn StorageEngine>,
@@ -107,18 +108,18 @@ impl Hub {
         Seat { shared: Arc::clone(&self.shared), number, pulse }
     }
 
-    /// Has the next look made at once, if there are members.
+    /// Makes the next look happen at once, if there are members.
     pub(crate) fn look_now(&self) {
         self.shared.wanted.notify_one();
     }
 }
 
-/// A third of the lease, so that one renewal may fail.
+/// Returns a third of the lease, so that one renewal may fail.
 fn renew_after(lasts: Duration) -> Duration {
     lasts / 3
 }
 
-/// The task of a hub. A panic in it ends its members, since nobody would look at their leases.
+/// Runs the task of a hub. A panic in it is an error for all members, since nothing would renew their leases any more.
 async fn run(shared: Arc<Shared>, engine: Arc<dyn StorageEngine>) {
     let looking = AssertUnwindSafe(look(Arc::clone(&shared), engine));
     if let Err(panic) = looking.catch_unwind().await {
@@ -166,7 +167,7 @@ impl Shared {
         self.members.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The leases to look at. `None` if there is nobody left; then the task is over.
+    /// Returns the leases to look at. `None` if there are no members left; then the task ends.
     fn next_beats(&self) -> Option<(Vec<u64>, Vec<Beat>)> {
         let mut members = self.members();
         if members.by_number.is_empty() {
@@ -203,7 +204,7 @@ impl Shared {
         }
     }
 
-    /// Tells all that there is no going on.
+    /// Sends an error to all members after which none of them can continue.
     fn fail(&self, error: Error) {
         let error = Arc::new(error);
         for member in self.members().by_number.values() {
@@ -211,7 +212,7 @@ impl Shared {
         }
     }
 
-    /// When to look without being told.
+    /// Returns the time of the next look without a wake-up.
     fn next_look(&self, log: &LogWatch, last: Instant) -> Instant {
         let members = self.members();
         let polls = members
@@ -225,7 +226,7 @@ impl Shared {
 }
 
 impl Pulse {
-    /// The error to end with, if there is no going on.
+    /// Returns the error to end with, if the member cannot continue.
     pub(crate) fn check(&self) -> Result<(), Error> {
         match &self.failure {
             None => Ok(()),
@@ -239,7 +240,7 @@ impl Pulse {
 }
 
 impl Seat {
-    /// Waits until there is no going on, and gives the reason.
+    /// Waits until the member cannot continue, and returns the reason.
     pub(crate) async fn failed(&self) -> Error {
         let mut pulse = self.pulse.clone();
         loop {
@@ -254,7 +255,7 @@ impl Seat {
 impl Drop for Seat {
     fn drop(&mut self) {
         self.shared.members().by_number.remove(&self.number);
-        // The task looks whether it still has to.
+        // The task ends if this was the last member.
         self.shared.wanted.notify_one();
     }
 }

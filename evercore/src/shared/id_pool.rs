@@ -1,28 +1,28 @@
-//! Aggregate ids, taken from the engine in blocks.
+//! Hands out aggregate ids, which are reserved from the engine in blocks.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::engine::{IdBlock, StorageEngine};
 use crate::{AggregateId, Result};
 
-/// A short-lived program wastes few ids; a busy one asks seldom.
+/// Blocks start small and grow: a short-lived program wastes few ids, and a busy one seldom asks.
 const FIRST_BLOCK: u32 = 32;
 const LARGEST_BLOCK: u32 = 1024;
 
-/// Where a context takes the ids of new aggregates from.
+/// The source of ids for the new aggregates of a context.
 #[derive(Debug)]
 pub(crate) enum Ids {
     /// The store's pool.
     Pool,
-    /// Its transaction: this one, and those that follow it.
+    /// The transaction's own ids: this one and the following.
     From(AggregateId),
 }
 
-/// Hands out ids and asks the engine for the next block when there are none left.
+/// Hands out ids, and asks the engine for the next block when there are none left.
 #[derive(Debug)]
 pub(crate) struct IdPool {
     pool: Mutex<Pool>,
-    /// Held by whoever asks the engine.
+    /// Held by the task that asks the engine.
     asking: tokio::sync::Mutex<()>,
 }
 
@@ -70,7 +70,7 @@ impl IdPool {
         let _asking = self.asking.lock().await;
         let block = match *self.pool() {
             Pool { left: 0, block, .. } => block,
-            // Another task has asked meanwhile.
+            // Another task has refilled the pool meanwhile.
             _ => return Ok(()),
         };
         let reserved = engine.reserve_ids(block).await?;

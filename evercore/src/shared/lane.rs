@@ -2,10 +2,10 @@
 
 use crate::{AggregateId, NaturalKey};
 
-/// What attempts queue for: an aggregate, as the closure has asked for it.
+/// The key of a queue: an aggregate, named the way the closure has asked for it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Lane {
     Id(AggregateId),
-    /// With the stored name of its type.
+    /// With the stored name of the aggregate's type.
     Key(&'static str, NaturalKey),
 }

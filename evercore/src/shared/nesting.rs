@@ -1,8 +1,8 @@
-//! Recognises a commit that is made inside the closure of a context of the same store.
+//! Detects a commit that is made inside the closure of a context of the same store.
 //!
-//! It would land on its own, whatever becomes of the context around it, and where both change one aggregate, each attempt
-//! of the outer one would meet the inner one as a conflict. The code is known by its task: a task that the closure has
-//! spawned is another one, and commits as it likes.
+//! Such a commit would succeed or fail independently of the enclosing context. If both change the same aggregate, each
+//! attempt of the outer context would conflict with the inner commit. The closure is identified by its task: a task
+//! that the closure spawns is a different one, and may commit.
 
 use std::sync::Arc;
 
@@ -12,21 +12,21 @@ tokio::task_local! {
     static OPEN: Open;
 }
 
-/// The store whose context's closure runs, and those of the closures around it.
+/// The store whose context's closure runs in this task, and the stores of the closures around it.
 #[derive(Clone, Debug)]
 struct Open {
-    /// Its address: nobody else's while the closure runs, since the call that runs it borrows the store.
+    /// The store's address. It is unique while the closure runs, since the call that runs it borrows the store.
     store: usize,
     outer: Option<Arc<Self>>,
 }
 
-/// Runs the closure of a context.
+/// Runs the closure of a context, and records that it does.
 pub(crate) async fn within<F: Future>(store: &Arc<Shared>, work: F) -> F::Output {
     let outer = OPEN.try_with(|outer| Arc::new(outer.clone())).ok();
     OPEN.scope(Open { store: address(store), outer }, work).await
 }
 
-/// Whether this code runs inside the closure of a context of this store.
+/// Returns whether this code runs inside the closure of a context of this store.
 pub(crate) fn is_within(store: &Arc<Shared>) -> bool {
     let store = address(store);
     let includes = |open: &Open| {

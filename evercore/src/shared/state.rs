@@ -1,4 +1,4 @@
-//! A state in a handle: its own, or shared with the cache.
+//! Holds the state of a handle: owned by it, or shared with the cache.
 
 use std::any::Any;
 use std::fmt;
@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use crate::Aggregate;
 
-/// A state. What is shared is copied before it is changed.
+/// A state. A shared one is copied before it is changed.
 pub(crate) enum State<T> {
     Own(T),
     Shared(Arc<T>, Copied<T>),
 }
 
-/// How a state is copied.
+/// A function that copies a state.
 type Copied<T> = fn(&T) -> T;
 
 impl<T> State<T> {
@@ -46,7 +46,7 @@ impl<T> State<T> {
 }
 
 impl<T: Aggregate> State<T> {
-    /// One that can be shared, if the type allows for it.
+    /// Makes the state shareable, if the type can be copied.
     pub(crate) fn shareable(self) -> Self {
         match (self, T::CLONE) {
             (Self::Own(state), Some(copied)) => Self::Shared(Arc::new(state), copied),
@@ -54,12 +54,12 @@ impl<T: Aggregate> State<T> {
         }
     }
 
-    /// What somebody shares as a `T`. `None` if it is none.
+    /// Downcasts a shared state to `T`; `None` if it is of another type or `T` cannot be copied.
     pub(crate) fn of_shared(state: Arc<dyn Any + Send + Sync>) -> Option<Self> {
         Some(Self::Shared(state.downcast().ok()?, T::CLONE?))
     }
 
-    /// Lets somebody else share it, if it can be shared.
+    /// Returns the state for sharing, if it can be shared.
     pub(crate) fn share(&self) -> Option<Arc<dyn Any + Send + Sync>> {
         match self {
             Self::Own(_) => None,

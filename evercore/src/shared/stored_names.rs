@@ -1,4 +1,4 @@
-//! Under which names a database knows the aggregate types.
+//! Finds the names under which a database knows the aggregate types.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -7,13 +7,14 @@ use super::Shared;
 use crate::engine::TypeName;
 use crate::{Aggregate, AggregateType, Error, EventFilter, Result};
 
-/// The names that are known to be stored, each under the type's present one. What is stored stays, so what is known
-/// stays true.
+/// The stored names that have been looked up, by the type's present name. A stored name never changes, so entries stay
+/// valid.
 #[derive(Debug, Default)]
 pub(crate) struct StoredNames(RwLock<HashMap<&'static str, &'static str>>);
 
 impl Shared {
-    /// The name under which the database knows an aggregate type; its present one, if it knows none.
+    /// Returns the name under which the database knows an aggregate type; the present name if the type is not stored
+    /// yet.
     pub(crate) async fn stored_name<T: Aggregate>(&self) -> Result<&'static str> {
         self.stored_name_of(&AggregateType::of::<T>()).await
     }
@@ -26,7 +27,7 @@ impl Shared {
         Ok(())
     }
 
-    /// The stored names of everything in the registry.
+    /// Returns the stored names of everything in the registry.
     pub(crate) async fn type_names(&self) -> Result<Vec<TypeName>> {
         let mut names = Vec::new();
         for aggregate in self.registry.aggregates() {
@@ -40,7 +41,7 @@ impl Shared {
         Ok(names)
     }
 
-    /// A filter with the names under which the database knows the aggregate types.
+    /// Returns the filter with the names under which the database knows the aggregate types.
     pub(crate) async fn by_stored_names(&self, filter: &EventFilter) -> Result<EventFilter> {
         let mut stored = HashMap::new();
         for name in filter.aggregates() {
@@ -67,7 +68,7 @@ impl Shared {
                 self.names.keep(aggregate.name(), name);
                 Ok(name)
             }
-            // Another program may yet store it under an older name, so that this is not kept.
+            // Not cached: another program may yet store the type under an older name.
             None => Ok(aggregate.name()),
         }
     }
@@ -83,7 +84,7 @@ impl StoredNames {
     }
 }
 
-/// The one of a type's names that is stored.
+/// Returns the one name of a type that is stored, and an error if two of them are.
 fn only(aggregate: &AggregateType, stored: &[Arc<str>]) -> Result<Option<&'static str>> {
     let mut known = aggregate.names().filter(|name| stored.iter().any(|stored| **stored == **name));
     match (known.next(), known.next()) {

@@ -9,24 +9,24 @@ use crate::{Position, SubscriptionName};
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Workers(Arc<Mutex<BTreeMap<SubscriptionName, Here>>>);
 
-/// What the workers of a store do for one subscription.
+/// The workers that a store has started for one subscription.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Here {
-    /// The workers that have not ended.
+    /// The number of workers that have not ended.
     pub(crate) running: usize,
-    /// Those that have not stored the subscription yet.
+    /// The number of those that have not stored the subscription yet.
     pub(crate) starting: usize,
-    /// What the last one failed with, unless another one was started since.
+    /// The failure of the last worker that ended, unless another one was started since.
     pub(crate) failure: Option<Failed>,
-    /// The tokens of leases that the last worker which was dropped has held: nobody works under them.
+    /// The tokens of the leases that the last dropped worker held. No worker works under them.
     pub(crate) abandoned: Vec<i64>,
 }
 
-/// What a worker has failed with.
+/// The failure of a worker.
 #[derive(Clone, Debug)]
 pub(crate) struct Failed {
     pub(crate) failure: Arc<str>,
-    /// How far it was.
+    /// The position that the worker had reached.
     pub(crate) position: Position,
 }
 

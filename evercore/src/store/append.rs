@@ -1,4 +1,4 @@
-//! Appending events without loading their aggregate.
+//! Appends events without loading their aggregate.
 
 use tracing::instrument;
 
@@ -19,30 +19,30 @@ use crate::{
     Sequence,
 };
 
-/// Which aggregate to append to.
+/// The aggregate to append to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Stream {
-    /// The one with this id. It has to exist.
+    /// The aggregate with this id. It has to exist.
     Id(AggregateId),
-    /// The one with this natural key. It is created where [`Expected`] allows it.
+    /// The aggregate with this natural key. It is created where [`Expected`] allows it.
     Key(NaturalKey),
 }
 
-/// In what state an aggregate is expected to be when events are appended to it.
+/// The state that an aggregate is expected to be in when events are appended to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Expected {
-    /// In any. A [`Stream::Key`] that does not exist is created.
+    /// Any state. A [`Stream::Key`] that does not exist is created.
     Any,
-    /// Without events. A [`Stream::Key`] that does not exist is created.
+    /// No events. A [`Stream::Key`] that does not exist is created.
     NoStream,
-    /// Existing, with exactly this sequence.
+    /// An existing aggregate with exactly this sequence.
     Exactly(Sequence),
 }
 
-/// What an append has written.
+/// The result of an append.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Appended {
-    /// The aggregate.
+    /// Returns the aggregate's id.
     pub id: AggregateId,
     /// The commit, with the positions of the events.
     pub committed: Committed,
@@ -50,7 +50,7 @@ pub struct Appended {
 
 impl EventStore {
     /// Appends events to one aggregate without loading its state, and so without a decision. For imports and tools;
-    /// domain code wants [`with_context`](Self::with_context).
+    /// domain code uses [`with_context`](Self::with_context).
     ///
     /// # Errors
     /// Nothing is written.
@@ -58,7 +58,7 @@ impl EventStore {
     /// - [`Error::NestedCommit`] as [`with_context`](Self::with_context).
     /// - [`Error::Conflict`] if the aggregate is not as expected.
     /// - [`Error::UnknownId`], [`Error::UnknownKey`] or [`Error::WrongAggregateType`] if it has to exist and does not.
-    /// - What [`Context::apply`](crate::Context::apply) says of an event.
+    /// - The errors of [`Context::apply`](crate::Context::apply) about an event.
     ///
     /// # Example
     /// ```standalone_crate
@@ -87,7 +87,8 @@ impl EventStore {
         events: impl IntoIterator<Item = D, IntoIter: Send> + Send,
     ) -> Result<Appended> {
         let mut reruns = self.begin(Reading::Storage)?;
-        // Sequences count from 1 here; the engine gives the real ones. Encoding happens once, whatever the retries.
+        // Sequences count from 1 here; the engine assigns the real ones. Events are encoded once, however often the
+        // append is retried.
         let mut sequence = Sequence::ZERO;
         let mut bytes = 0;
         let mut prepared = Vec::new();
@@ -109,7 +110,7 @@ impl EventStore {
             Stream::Id(id) => Lane::Id(*id),
             Stream::Key(key) => Lane::Key(self.inner.stored_name::<A>().await?, key.clone()),
         };
-        // One that expects a sequence does not hold after the turns of others.
+        // An append that expects a sequence does not queue: the turns of others would only make its expectation stale.
         if !matches!(expected, Expected::Exactly(_)) {
             self.join(&mut reruns, &lane).await;
         }
@@ -135,7 +136,7 @@ impl EventStore {
             self.inner.forget([id]);
             match answer {
                 Ok(committed) => return Ok(Appended { id, committed }),
-                // Someone created it since it was looked for: look again.
+                // Another writer has created the aggregate since the lookup: look it up again.
                 Err(Error::KeyTaken { .. }) => {
                     let conflict = Error::Conflict {
                         aggregate: A::NAME.to_owned(),
@@ -145,7 +146,8 @@ impl EventStore {
                     let failure = Attempt::conflict(conflict, &lane);
                     self.wait_to_rerun::<Error>(&mut reruns, failure).await?;
                 }
-                // Any sequence will do, only the hash was of another one.
+                // `Expected::Any` accepts every sequence; the conflict is only about the hash, which was made for an
+                // older one.
                 Err(conflict @ Error::Conflict { .. })
                     if self.inner.writing.chained && expected == Expected::Any =>
                 {
@@ -157,7 +159,7 @@ impl EventStore {
         }
     }
 
-    /// Which aggregate a stream is, and on what condition it is written to.
+    /// Finds the stream's aggregate, or reserves an id for a new one, and derives the precondition of the write.
     async fn resolve<A: Aggregate>(
         &self,
         stream: &Stream,
@@ -189,7 +191,8 @@ impl EventStore {
         Ok(AggregateWrite { id: existing, aggregate_type, precondition, key: KeyChange::Keep })
     }
 
-    /// Gives events their hashes. They are of the events before them, so that these have to be those that were looked at.
+    /// Adds hashes to the events. Each hash includes that of the event before, so the precondition is set to the
+    /// sequence that was read.
     async fn chain(&self, write: &mut AggregateWrite, events: &mut [NewEvent]) -> Result<()> {
         let engine = &*self.inner.engine;
         let (mut sequence, mut link) = match write.precondition {
@@ -214,7 +217,7 @@ impl EventStore {
         Ok(())
     }
 
-    /// The last event of an aggregate, found in steps: twice as far each time, and then back.
+    /// Finds the last event of an aggregate by galloping: the step doubles while events are found, then halves.
     async fn last_event(&self, id: AggregateId) -> Result<Option<RecordedEvent>> {
         let next = async |after: i64| {
             let after = Sequence::new(after)?;
@@ -232,7 +235,7 @@ impl EventStore {
         Ok(Some(last))
     }
 
-    /// The aggregate that has a key.
+    /// Returns the id of the aggregate that has a natural key.
     async fn holder<A: Aggregate>(&self, key: &NaturalKey) -> Result<Option<AggregateId>> {
         let request = LoadRequest {
             aggregate_type: self.inner.stored_name::<A>().await?,

@@ -1,4 +1,4 @@
-//! Runs a unit of work, and says what its failure means for a further attempt.
+//! Runs one attempt of a unit of work, and decides after a failure whether and when the next one runs.
 
 use std::mem::replace;
 use std::sync::Arc;
@@ -14,16 +14,16 @@ use crate::shared::id_pool::Ids;
 use crate::shared::nesting;
 use crate::{Context, Error, Report, Result};
 
-/// Where an attempt failed.
+/// The stage at which an attempt failed.
 pub(crate) enum Attempt<E> {
-    /// It was decided on cached states, and no commit says that they are true. If one was refused, where to wait for a
-    /// turn.
+    /// The attempt was decided on cached states, and no commit has confirmed them. If the commit was refused with a
+    /// conflict, the lane in which to wait for a turn.
     Unproven(Option<Box<Lane>>),
     Work(E),
     Commit(Box<Refused>),
 }
 
-/// What is kept from one attempt to the next.
+/// State that is kept from one attempt to the next.
 #[derive(Debug)]
 pub(crate) struct Reruns {
     pub(crate) reading: Reading,
@@ -33,22 +33,25 @@ pub(crate) struct Reruns {
 }
 
 impl EventStore {
-    /// Before the first attempt, unless it is inside the closure of a context of the same store.
+    /// Prepares the first attempt; fails inside the closure of a context of the same store, unless the store is
+    /// detached.
     pub(crate) fn begin(&self, reading: Reading) -> Result<Reruns> {
         let is_nested = nesting::is_within(&self.inner);
         if is_nested && !self.is_detached {
             return Err(Error::NestedCommit);
         }
-        // The turn that it would wait for may be that of the context around it.
+        // The turn to wait for may be held by the enclosing context, which would be a deadlock.
         let queueing = if is_nested { Queueing::Passes } else { Queueing::Joins };
         Ok(Reruns { reading, failed: 0, queueing, is_nested })
     }
 
-    /// Waits before the next attempt, which reads what is stored. If there is to be none, fails as the last one did.
+    /// Waits before the next attempt, which reads from storage. Returns the last attempt's error if there is to be no
+    /// other.
     ///
-    /// After the first conflict on an aggregate, that is the turn among those of this process who want to write to it,
-    /// held until the next attempt is answered. An attempt that has met a conflict in its turn has met a writer who takes
-    /// none, such as another process, and waits at random besides.
+    /// After the first conflict on an aggregate, the attempt waits for its turn among the writers of this process that
+    /// want the same aggregate, and holds the turn until its commit is answered. An attempt that conflicts while it
+    /// holds a turn has met a writer that takes no turns, such as another process, so that it waits for a random time
+    /// as well.
     pub(crate) async fn wait_to_rerun<E: From<Error>>(
         &self,
         reruns: &mut Reruns,
@@ -74,7 +77,8 @@ impl EventStore {
         };
         debug!(attempt = reruns.failed, ?wait, error = %Report::new(&conflict), "running the context again");
         let had_turn = reruns.queueing.has_turn();
-        // In a box, as are the other futures of what is seldom needed: the future of a command has no room for it.
+        // Boxed, as are the other futures that are seldom needed, to keep them out of the size of every command's
+        // future.
         Box::pin(self.queue(reruns, lane)).await;
         if had_turn || !reruns.queueing.has_turn() {
             pause(wait).await;
@@ -82,7 +86,7 @@ impl EventStore {
         Ok(())
     }
 
-    /// Waits for the turn in a lane, unless the attempt has had it and keeps it. One that was overtaken queues anew.
+    /// Waits for a turn in a lane, unless the attempt still holds it. An attempt whose turn was overtaken queues again.
     async fn queue(&self, reruns: &mut Reruns, lane: Option<Box<Lane>>) {
         if let (Queueing::Holds(turn), Some(lane)) = (&reruns.queueing, &lane)
             && *turn.key() == **lane
@@ -90,14 +94,14 @@ impl EventStore {
         {
             return;
         }
-        // Given back before another one is waited for.
+        // The old turn is given back first: holding one turn while waiting for another could deadlock.
         drop(replace(&mut reruns.queueing, Queueing::Passes));
         if let Some(lane) = lane.filter(|_| !reruns.is_nested) {
             reruns.queueing = self.inner.queue(*lane).await;
         }
     }
 
-    /// Waits for the turn in a lane if others queue in it.
+    /// Waits for a turn in a lane if others already queue in it.
     pub(crate) async fn join(&self, reruns: &mut Reruns, lane: &Lane) {
         if matches!(reruns.queueing, Queueing::Joins) && self.inner.turns.has_queue(lane) {
             self.queue(reruns, Some(Box::new(lane.clone()))).await;
@@ -115,7 +119,8 @@ impl EventStore {
         self.attempt_then(reruns, work, |_, value| Ok(value)).await
     }
 
-    /// As [`attempt`](Self::attempt). What the closure returns becomes the answer by `complete`, which may stage more.
+    /// Does the same as [`attempt`](Self::attempt), and turns the closure's value into the answer with `complete`,
+    /// which may stage more.
     pub(crate) async fn attempt_then<F, T, U, E>(
         &self,
         reruns: &mut Reruns,
@@ -140,7 +145,8 @@ impl EventStore {
 }
 
 impl Reruns {
-    /// The context of the next attempt. It is given the turn, and gives it back by [`Context::take_queueing`].
+    /// Creates the context of the next attempt. The context takes the turn, and returns it by
+    /// [`Context::take_queueing`].
     pub(crate) fn context(&mut self, store: &EventStore) -> Context {
         let queueing = replace(&mut self.queueing, Queueing::Passes);
         Context::new(Arc::clone(&store.inner), Ids::Pool, self.reading, queueing)
@@ -152,7 +158,8 @@ impl<E> Attempt<E> {
         Self::Commit(Box::new(Refused { error, lane: Some(Box::new(lane.clone())) }))
     }
 
-    /// Whether it may have failed because the same has landed before: what trying again does not change, and a conflict.
+    /// Returns whether the attempt may have failed because the same idempotency key was committed before: after an
+    /// error of the closure, a conflict, or another error that a retry would not change.
     pub(crate) const fn may_be_known(&self) -> bool {
         match self {
             Self::Unproven(_) => false,
@@ -165,7 +172,7 @@ impl<E> Attempt<E> {
         }
     }
 
-    /// What the caller is told.
+    /// Returns the error for the caller.
     pub(crate) fn into_error(self) -> E
     where
         E: From<Error>,
@@ -189,7 +196,8 @@ pub(crate) async fn landed<E>(sent: Option<Sending<'_>>) -> Result<Landed, Attem
     sending.landed().await.map(Landed::of).map_err(Attempt::Commit)
 }
 
-/// Lets the answer of an attempt that has read in the cache count only if it does not depend on that.
+/// Lets an answer that was decided on cached states count only if a commit has confirmed those states, or if the answer
+/// does not depend on them.
 pub(crate) fn proven<T, E>(
     has_cached: bool,
     answer: Result<(T, Landed), Attempt<E>>,

@@ -1,4 +1,4 @@
-//! Opens a store.
+//! Configures and opens a store.
 
 use std::sync::{Arc, Mutex};
 
@@ -51,10 +51,10 @@ pub struct EventStoreBuilder {
 /// When a store brings its schema up to date.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Migrate {
-    /// When it is opened.
+    /// When the store is opened.
     #[default]
     OnOpen,
-    /// When [`EventStore::migrate`] is called, or by other means. Until then, calls fail with
+    /// Only when [`EventStore::migrate`] is called, or by other means. Until then, calls fail with
     /// [`OpenProblem::SchemaOutdated`](crate::OpenProblem::SchemaOutdated).
     Manually,
 }
@@ -66,36 +66,36 @@ impl EventStoreBuilder {
         self
     }
 
-    /// Sets where the store takes the time from. Default: [`SystemClock`].
+    /// Sets the clock of the store. Default: [`SystemClock`].
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = Some(clock);
         self
     }
 
-    /// Sets what contexts, commits and pages may hold.
+    /// Sets the bounds of contexts, commits and pages.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self
     }
 
-    /// Keeps the states of up to about so many aggregates in memory, those that commits of this store have touched last:
-    /// a context that finds them there costs one round trip, that of its commit. Default: 0, none.
+    /// Keeps the states of about this many aggregates in memory, those that commits of this store touched last. A
+    /// context that finds all its aggregates there costs one round trip, that of its commit. Default: 0, no cache.
     ///
-    /// Others may have written meanwhile, so that a state from memory holds only if a commit has checked it. Every
-    /// aggregate that comes from there is [guarded](crate::Context::guard), also one that is only read. A closure or a
-    /// command that fails, conflicts or writes nothing runs again at once on what is stored, whatever the
-    /// [`RetryPolicy`] says, and only that counts. So all that is ever returned is as true as it is without a cache.
+    /// Other processes may have written meanwhile, so a cached state counts only once a commit has checked it. Every
+    /// aggregate that is read from the cache is [guarded](crate::Context::guard), even if it is only read. A closure or
+    /// a command that fails, conflicts or writes nothing runs again at once on stored states, whatever the
+    /// [`RetryPolicy`] says, and only that run counts. So every result is as correct as without a cache.
     ///
-    /// It pays where one process has most of the writes of an aggregate. Three things to know:
+    /// The cache pays off where one process has most of the writes of an aggregate. Note that:
     /// - [`with_context_once`](EventStore::with_context_once), transactions, transactional handlers and read contexts
-    ///   always read what is stored: they run once, or want a view of one moment.
-    /// - A context that writes nothing is run twice, if it finds an aggregate in memory: use
-    ///   [`with_readonly_context`](EventStore::with_readonly_context) for it.
-    /// - Since they are guarded, aggregates that many contexts read beside those that they write to let these conflict
-    ///   with the writers of the former.
+    ///   always read from storage: they run once, or need one consistent view.
+    /// - A context that writes nothing runs twice if it finds an aggregate in memory: use
+    ///   [`with_readonly_context`](EventStore::with_readonly_context) instead.
+    /// - Guards cause conflicts: if many contexts read an aggregate beside the ones that they write to, they conflict
+    ///   with its writers.
     ///
-    /// Only states that can be [copied](crate::Aggregate::CLONE) are kept: derive `Clone`. A log entry at level info names
-    /// the types that are not.
+    /// Only states that can be [copied](crate::Aggregate::CLONE) are cached: derive `Clone`. A log entry at level info
+    /// names the types that are not.
     ///
     /// # Example
     /// ```
@@ -113,34 +113,35 @@ impl EventStoreBuilder {
         self
     }
 
-    /// Sets the codec that payloads are written in, but for those of event types that have a codec of their own. What is
-    /// stored already stays as it is and is read as before. Default: [`Codec::Json`].
+    /// Sets the codec for new payloads, except for event types that have a codec of their own. Stored payloads stay as
+    /// they are and are still readable. Default: [`Codec::Json`].
     pub fn codec(mut self, codec: Codec) -> Self {
         self.writing.codec = codec;
         self
     }
 
-    /// Compresses payloads of more than so many bytes by Zstandard, if that makes them smaller. Default: none. Feature
-    /// `zstd`.
+    /// Compresses payloads of more than this many bytes with Zstandard, if that makes them smaller. Default: no
+    /// compression. Requires the feature `zstd`.
     ///
-    /// It pays for payloads of some hundred bytes and more. [`Limits::max_payload_bytes`] counts before it.
+    /// Compression pays off for payloads of a few hundred bytes and more. [`Limits::max_payload_bytes`] applies to the
+    /// size before compression.
     pub fn compress_above(mut self, bytes: usize) -> Self {
         self.writing.compress_above = Some(bytes);
         self
     }
 
-    /// Chains the events of each aggregate by hashes (SHA-256), so that [`EventStore::verify`] finds what was changed
-    /// behind the store's back. Default: they are not.
+    /// Chains the events of each aggregate by hashes (SHA-256), so that [`EventStore::verify`] finds changes that were
+    /// not made through the store. Default: events are not chained.
     ///
-    /// A hash is stored with each event, 32 bytes more. Events that are stored already stay as they are: the chain of an
-    /// aggregate begins with the next one. All programs that write to a database have to chain, or none: an event without
-    /// a hash after one that has it is a finding. Programs that do not chain read what others have chained.
+    /// Each event takes 32 more bytes, for its hash. Events that are stored already stay as they are: the chain of an
+    /// aggregate begins with its next event. Either all programs that write to a database chain events, or none: an
+    /// event without a hash after one that has a hash is a finding. Programs that do not chain can read chained events.
     ///
-    /// A chain shows what was changed in it, not that its end was cut off, nor that all of it was made anew: for that,
-    /// keep its [digest](crate::VerifyReport::digest) elsewhere.
+    /// A chain reveals changes within it. It reveals neither that its end was cut off nor that the whole chain was
+    /// rebuilt: for that, keep its [digest](crate::VerifyReport::digest) elsewhere.
     ///
-    /// [`EventStore::append`] has to know the last event, so that it reads what it does not read otherwise; and one that
-    /// expects no sequence is tried again where another writer comes between, as the [`RetryPolicy`] says.
+    /// With chaining, [`EventStore::append`] reads the last event first. An append without an expected sequence is
+    /// retried if another writer gets in between, as the [`RetryPolicy`] says.
     ///
     /// # Example
     /// ```
@@ -158,12 +159,13 @@ impl EventStoreBuilder {
         self
     }
 
-    /// Reads every event and every snapshot back before it is written, and compares it with what it was. An event that its
-    /// codec would not give back is [`Error::NotRoundTrip`](crate::Error::NotRoundTrip), and such a snapshot is left out.
+    /// Reads every event and every snapshot back before it is written, and compares it with the original. An event that
+    /// its codec would not restore is [`Error::NotRoundTrip`](crate::Error::NotRoundTrip); such a snapshot is omitted.
     ///
-    /// A debug build does so whatever is set here, and so do scenarios. A release build without it looks only at what the
-    /// codec itself may have lost: numbers that JSON does not have, keys that it has as texts, and options that hold nothing.
-    /// It costs about what it costs to read the event: see the [guide](https://github.com/evercore-rs/evercore/blob/main/docs/codecs.md).
+    /// Debug builds and scenarios always do so. A release build without this setting checks only for what the codec
+    /// itself may lose: numbers that JSON cannot represent, map keys that JSON stores as strings, and options whose
+    /// content is written as null. The check costs about as much as decoding the event: see the
+    /// [guide](https://github.com/evercore-rs/evercore/blob/main/docs/codecs.md).
     ///
     /// # Example
     /// ```
@@ -181,9 +183,9 @@ impl EventStoreBuilder {
         self
     }
 
-    /// Asks `source` for metadata whenever an event is staged, in the task that stages it: for what the surroundings know,
-    /// such as the trace that the task is in (`evercore-opentelemetry`). What is
-    /// [set elsewhere](crate::with_metadata) counts before it.
+    /// Sets a source of default metadata. It is called whenever an event is staged, in the task that stages it, to
+    /// supply metadata from the environment, such as the task's current trace (`evercore-opentelemetry`). Metadata that
+    /// is [set elsewhere](crate::with_metadata) takes precedence.
     pub fn metadata_source(
         mut self,
         source: impl Fn() -> Metadata + Send + Sync + 'static,
@@ -192,13 +194,13 @@ impl EventStoreBuilder {
         self
     }
 
-    /// Sets how contexts are run again after a conflict.
+    /// Sets how often and after which waits contexts run again after a conflict.
     pub fn retry(mut self, retry: RetryPolicy) -> Self {
         self.retry = retry;
         self
     }
 
-    /// Sets the seed of the jitter between attempts, for tests that want the same waits each time. Default: random.
+    /// Sets the seed of the jitter between attempts, for tests that need the same waits each time. Default: random.
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = Some(seed);
         self
@@ -210,31 +212,32 @@ impl EventStoreBuilder {
         self
     }
 
-    /// Opens the store at a URL; the engine is found by its scheme.
+    /// Opens the store at a URL, whose scheme selects the engine.
     ///
     /// # Errors
     /// - As [`EventStore::connect`].
-    /// - [`Error::MissingCodec`](crate::Error::MissingCodec) if it is to write in a codec, or to compress, and this build
-    ///   lacks what that takes.
-    /// - [`Error::InvalidDeclaration`](crate::Error::InvalidDeclaration) if an event type cannot be written in the codec.
+    /// - [`Error::MissingCodec`](crate::Error::MissingCodec) if this build lacks the feature for the codec or the
+    ///   compression.
+    /// - [`Error::InvalidDeclaration`](crate::Error::InvalidDeclaration) if an event type cannot be written in the
+    ///   codec.
     #[instrument(level = "debug", skip_all, err(level = "debug"))]
     pub async fn connect(self, url: impl AsRef<str>) -> Result<EventStore> {
         let engine = engine::connect(url.as_ref()).await?;
         self.open_shared(engine).await
     }
 
-    /// Opens the store on an engine that is made already.
+    /// Opens the store on an existing engine.
     ///
     /// # Errors
-    /// As [`connect`](Self::connect), but for those about the URL.
+    /// As [`connect`](Self::connect), except for those about the URL.
     pub async fn open(self, engine: impl StorageEngine) -> Result<EventStore> {
         self.open_shared(Arc::new(engine)).await
     }
 
-    /// Opens the store on an engine that others use as well.
+    /// Opens the store on an engine that is shared with other owners.
     ///
     /// # Errors
-    /// As [`connect`](Self::connect), but for those about the URL.
+    /// As [`connect`](Self::connect), except for those about the URL.
     pub async fn open_shared(self, engine: Arc<dyn StorageEngine>) -> Result<EventStore> {
         let registry = self.registry.map_or_else(Registry::linked, Ok)?;
         self.writing.check(&registry)?;
@@ -266,7 +269,7 @@ impl EventStoreBuilder {
             random: Mutex::new(random),
         };
         match inner.look_up_names().await {
-            // The names are looked up again where they are needed.
+            // There is no schema to read yet. The names are looked up again when they are needed.
             Err(Error::CannotOpen { problem: OpenProblem::SchemaOutdated, .. })
                 if self.migrate == Migrate::Manually => {}
             looked_up => looked_up?,

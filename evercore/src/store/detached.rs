@@ -5,12 +5,13 @@ use std::sync::Arc;
 use super::EventStore;
 
 impl EventStore {
-    /// Returns the same store for commits that are made inside the closure of a context and are deliberately no part of
-    /// it: an attempt that is to be recorded whether or not the context lands, say.
+    /// Returns the same store, for commits from inside the closure of a context that are deliberately no part of that
+    /// context: for example, to record an attempt whether or not the context commits.
     ///
-    /// Such a commit lands on its own and at once, and again each time that the closure runs again. One that changes an
-    /// aggregate of the context around it makes that one conflict with it. Inside a transaction on SQLite it would wait
-    /// for the transaction to end, and is [`Error::NestedCommit`](crate::Error::NestedCommit) all the same.
+    /// Such a commit takes effect on its own and at once, and again each time the closure runs again. If it changes an
+    /// aggregate of the enclosing context, that context conflicts with it. Inside a transaction on SQLite, it would
+    /// wait for the transaction to end, so there it is [`Error::NestedCommit`](crate::Error::NestedCommit) even on a
+    /// detached store.
     ///
     /// # Example
     /// ```standalone_crate

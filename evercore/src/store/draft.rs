@@ -1,4 +1,4 @@
-//! An event on its way to a store.
+//! Defines [`EventDraft`], an event that is not stored yet.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -15,36 +15,38 @@ use crate::{
     Metadata, Payload, Position, Result, Sequence,
 };
 
-/// Writes an event.
+/// Encodes an event.
 pub(super) type Encode =
     Box<dyn FnOnce(Codec, RoundTrips) -> Result<Vec<u8>, BoxError> + Send + Sync>;
 
-/// An event to append, and what is said of it.
+/// An event to append, with its options.
 ///
-/// Any event of `A` turns into one, so that `[Opened { .. }.into(), Deposited { .. }.into()]` is a list of drafts.
+/// Every event of `A` converts into a draft, so that `[Opened { .. }.into(), Deposited { .. }.into()]` is a list of
+/// drafts.
 pub struct EventDraft<A> {
     pub(super) event_type: &'static EventType,
-    /// In which codec is for the store to say.
+    /// Called with the codec that the store selects.
     pub(super) encode: Encode,
     pub(super) options: EventOptions,
     aggregate: PhantomData<fn() -> A>,
 }
 
 impl<A: Aggregate> EventDraft<A> {
-    /// Sets a time, a reference or metadata.
+    /// Sets the event's time, reference or metadata.
     #[must_use]
     pub fn with(mut self, options: EventOptions) -> Self {
         self.options = options;
         self
     }
 
-    /// For tests and tools: the row that an engine would give back for it, written at `now`, in JSON unless its type has
-    /// a codec of its own. It is the first event of aggregate 1 and of the log; set the row's fields for another place.
+    /// Returns the row that an engine would return for this event, for tests and tools: recorded at `now`, in JSON
+    /// unless the event's type has a codec of its own. It is the first event of aggregate 1 and of the log; change the
+    /// row's fields to put it elsewhere.
     ///
     /// # Errors
-    /// - [`Error::Encode`] if its own `Serialize` refuses it.
-    /// - [`Error::NotRoundTrip`] if it would not be read as it is.
-    /// - [`Error::InvalidMetadata`] if what is said of it cannot be stored.
+    /// - [`Error::Encode`] if the event's own `Serialize` fails.
+    /// - [`Error::NotRoundTrip`] if decoding would not give the same event.
+    /// - [`Error::InvalidMetadata`] if its time, reference or metadata cannot be stored.
     ///
     /// # Example
     /// ```standalone_crate

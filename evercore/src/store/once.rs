@@ -1,4 +1,4 @@
-//! Lands a context once for each idempotency key, and stores what its closure returned.
+//! Commits a context once per idempotency key, and stores the value that its closure returned.
 
 use std::any::type_name;
 
@@ -14,7 +14,7 @@ use crate::format::round_trip;
 use crate::shared::Shared;
 use crate::{Codec, CommitId, Context, Error, IdempotencyKey, Position, Result};
 
-/// What a closure has returned, the first time that it landed. Given by [`EventStore::once_committed`].
+/// The value of the closure that was committed. Returned by [`EventStore::once_committed`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Once<T> {
     value: T,
@@ -23,31 +23,31 @@ pub struct Once<T> {
 }
 
 impl<T> Once<T> {
-    /// What the closure returned when it landed.
+    /// Returns the value that the committed closure returned.
     #[must_use]
     pub const fn value(&self) -> &T {
         &self.value
     }
 
-    /// What the closure returned when it landed, taken out.
+    /// Consumes this and returns the value that the committed closure returned.
     #[must_use]
     pub fn into_value(self) -> T {
         self.value
     }
 
-    /// The name of the commit that landed.
+    /// Returns the id of the commit.
     #[must_use]
     pub fn commit(&self) -> Option<CommitId> {
         self.landed.commit()
     }
 
-    /// The position of the commit's last event, for [`EventStore::wait_for`]; `None` without events.
+    /// Returns the position of the commit's last event, for [`EventStore::wait_for`]; `None` if it has no events.
     #[must_use]
     pub fn position(&self) -> Option<Position> {
         self.landed.position()
     }
 
-    /// Whether the key had been used before, so that this call has written nothing.
+    /// Returns whether the key was used before, so that this call wrote nothing.
     #[must_use]
     pub const fn is_repetition(&self) -> bool {
         self.is_repetition
@@ -55,29 +55,30 @@ impl<T> Once<T> {
 }
 
 impl EventStore {
-    /// Runs `work` in a context that lands once, however often it is asked for with the same key: by this process or
-    /// another, now or after a restart. Returns what the closure returned when it landed, which is stored with the commit.
+    /// Runs `work` in a context that is committed once, however often this is called with the same key: by this process
+    /// or another, now or after a restart. Returns the value that the committed closure returned, which is stored with
+    /// the commit.
     ///
-    /// For requests that come twice: a client that got no answer asks again, a queue delivers again. A repetition writes
-    /// nothing. Its closure may run, as in [`with_context`](Self::with_context), and what it returns is thrown away, its
-    /// errors included: an order that is placed cannot be placed again, and the answer is the first one. A closure that
-    /// failed has not landed and leaves the key free.
+    /// For requests that may arrive twice: a client that got no answer asks again, a queue delivers again. A repetition
+    /// writes nothing. Its closure may run, as in [`with_context`](Self::with_context), but its value is discarded, and
+    /// so are its errors: an order that is already placed cannot be placed again, and the answer is the first one. A
+    /// closure that fails commits nothing and leaves the key free.
     ///
-    /// The value is stored as JSON, and each caller, the first included, is given what that JSON says. The key belongs
-    /// to the store and is kept for good.
+    /// The value is stored as JSON, and every caller, including the first, receives the value decoded from that JSON.
+    /// Keys are unique within the store and are kept forever.
     ///
-    /// What else a key was used for is told by the name of the result's type alone. So put the route and the principal
-    /// before a key that comes from a client: one customer's key would give another one the first one's answer. Renaming the
-    /// type makes each repetition of an older request [`Error::IdempotencyKeyReused`].
+    /// The only thing that tells two uses of a key apart is the name of the result's type. So put the route and the
+    /// principal in front of a key that comes from a client; otherwise one customer's key could return another
+    /// customer's answer. Renaming the type makes each repetition of an older request [`Error::IdempotencyKeyReused`].
     ///
     /// # Errors
-    /// - What `work` returns, unless the key has been used.
+    /// - Any error that `work` returns, unless the key has been used.
     /// - [`Error::IdempotencyKeyReused`] if the key was used for something else: a command, or a closure that returned
     ///   another type.
-    /// - [`Error::UnreadableResult`] if what was stored is no `T` any more.
+    /// - [`Error::UnreadableResult`] if the stored value no longer decodes as a `T`.
     /// - [`Error::ResultTooLarge`] if the value takes more than
-    ///   [`Limits::max_result_bytes`](crate::Limits::max_result_bytes), or [`Error::NotRoundTrip`] or [`Error::Encode`] if
-    ///   JSON has no form for it from which it is read as it was. Nothing is written.
+    ///   [`Limits::max_result_bytes`](crate::Limits::max_result_bytes), or [`Error::NotRoundTrip`] or [`Error::Encode`]
+    ///   if JSON cannot represent it so that the same value is read back. Nothing is written.
     /// - As [`with_context`](Self::with_context).
     ///
     /// # Example
@@ -123,7 +124,8 @@ impl EventStore {
         self.once_committed(key, work).await.map(Once::into_value)
     }
 
-    /// Does as [`once`](Self::once), and says where the closure landed, and whether that was before.
+    /// Does the same as [`once`](Self::once), and also returns the commit, its position, and whether the key had been
+    /// used before.
     ///
     /// # Errors
     /// As [`once`](Self::once).
@@ -163,7 +165,7 @@ impl EventStore {
     }
 }
 
-/// What is stored of a value, and the value that is read from that.
+/// Encodes a value as JSON, and returns the value decoded from that with the JSON itself.
 fn through_storage<T: Serialize + DeserializeOwned>(
     value: &T,
     store: &Shared,
@@ -181,7 +183,7 @@ fn through_storage<T: Serialize + DeserializeOwned>(
     Ok((value, result.into()))
 }
 
-/// The answer to a call whose key was used before.
+/// Returns the stored value for a call whose key was used before.
 fn repetition<T: DeserializeOwned>(key: &IdempotencyKey, first: FirstOutcome) -> Result<Once<T>> {
     let wanted = command::<T>();
     if first.command != wanted {
@@ -199,13 +201,14 @@ fn repetition<T: DeserializeOwned>(key: &IdempotencyKey, first: FirstOutcome) ->
     Ok(Once { value, landed: Landed::of(first.committed), is_repetition: true })
 }
 
-/// What is stored as a closure's command: what it returns is all that tells it from others. No type's name is one, so
-/// that it is not taken for a command of [`execute`](EventStore::execute).
+/// Returns the command name that is stored with the key. The closure's return type is all that tells it from others. No
+/// type's name begins with `once: `, so that it cannot be mistaken for a command of
+/// [`execute`](EventStore::execute).
 fn command<T>() -> Box<str> {
     format!("once: {}", without_paths(type_name::<T>())).into()
 }
 
-/// A type's name, as in the program rather than with the modules that it is in, which move with refactorings.
+/// Removes module paths from a type's name, since they change when code is moved.
 fn without_paths(name: &str) -> String {
     let mut short = String::with_capacity(name.len());
     for part in name.split_inclusive(|c: char| !(c.is_alphanumeric() || c == '_' || c == ':')) {

@@ -1,4 +1,4 @@
-//! Opens contexts in a transaction of the store's own database, which the type of the context names.
+//! Opens contexts in a transaction of the store's own database. The type of the context selects the kind of database.
 
 use std::any::Any;
 
@@ -12,12 +12,13 @@ use crate::shared::nesting;
 use crate::{Error, Result};
 
 impl EventStore {
-    /// As [`with_context`](Self::with_context), with a transaction of the database beside the context: the rows that
-    /// `work` writes in it and the events that it applies land together or not at all.
+    /// Does the same as [`with_context`](Self::with_context), with a database transaction beside the context: the rows
+    /// that `work` writes in it and the events that it applies are committed together or not at all.
     ///
-    /// The type of `work`'s argument says which engine the store is on: `PostgresContext` or `SqliteContext`, whose docs
-    /// have an example and what holds on the engine. `work` runs again on a conflict, in a new transaction. It must neither commit nor roll back. Keep the
-    /// transaction short: such a commit is not grouped with others, and locks that it takes are held to its end.
+    /// The type of `work`'s argument names the engine of the store: `PostgresContext` or `SqliteContext`, whose docs
+    /// have an example and the rules of that engine. `work` runs again on a conflict, in a new transaction. It must
+    /// neither commit nor roll back. Keep the transaction short: such a commit is not grouped with others, and its
+    /// locks are held until it ends.
     ///
     /// # Errors
     /// - As [`with_context`](Self::with_context).
@@ -34,20 +35,20 @@ impl EventStore {
         self.with_context_in(engine, work).await
     }
 
-    /// The engine as the one that this transaction is of.
+    /// Downcasts the engine to the one that this type of transaction belongs to.
     pub(crate) fn engine_of<X: Transaction>(&self) -> Result<&X::Engine> {
         let engine: &dyn Any = self.engine();
         engine.downcast_ref().ok_or(Error::WrongEngine { wanted: X::DATABASE })
     }
 
-    /// As [`with_context`](Self::with_context), in a transaction of the engine's database: what `work` does in it and
-    /// what the context applies land together or not at all.
+    /// Does the same as [`with_context`](Self::with_context), in a transaction of the engine's database: the rows that
+    /// `work` writes in it and the events that the context applies are committed together or not at all.
     ///
-    /// For engines that stand before others; [`with_transaction`](Self::with_transaction) finds the store's own one. Such a
+    /// For engines that wrap others; [`with_transaction`](Self::with_transaction) uses the store's own engine. Such a
     /// commit is not grouped with others.
     ///
     /// # Errors
-    /// As [`with_context`](Self::with_context), and what the transactor says.
+    /// As [`with_context`](Self::with_context), and the transactor's errors.
     pub async fn with_context_in<X, F, T, E>(&self, transactor: &X, work: F) -> Result<T, E>
     where
         X: Transactor,
@@ -55,7 +56,8 @@ impl EventStore {
         E: From<Error>,
     {
         let run = async move {
-            // A turn is waited for between the transactions, never in one, which others may wait for in turn.
+            // A turn is awaited between transactions, never inside one: an open transaction may itself be blocking
+            // others.
             let mut reruns = self.begin(Reading::Storage)?;
             loop {
                 match self.attempt_in(transactor, work.clone()).await {

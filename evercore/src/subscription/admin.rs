@@ -1,4 +1,4 @@
-//! Looking after subscriptions.
+//! Lists and controls the durable subscriptions of a store.
 
 use std::sync::Arc;
 
@@ -14,32 +14,33 @@ use crate::engine::{
 use crate::shared::Shared;
 use crate::{Error, EventFilter, EventStore, Position, Result};
 
-/// The longest reason for which an event is discarded.
+/// The most characters of a reason for discarding an event.
 const MAX_DISCARD_REASON_CHARS: usize = 2_000;
 
-/// Looks after the durable subscriptions of a store. Made by [`EventStore::subscriptions`].
+/// Lists and controls the durable subscriptions of a store, in whichever process they run. Made by
+/// [`EventStore::subscriptions`].
 #[derive(Clone, Debug)]
 pub struct Subscriptions {
     store: Arc<Shared>,
 }
 
-/// A durable subscription as it is stored, wherever it runs.
+/// A durable subscription as it is stored, in whichever process it runs.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct SubscriptionInfo {
     /// Its name.
     pub name: SubscriptionName,
-    /// What it follows.
+    /// Its filter.
     pub filter: EventFilter,
-    /// What it is doing.
+    /// Its condition.
     pub condition: Condition,
-    /// Everything up to here is handled, in all partitions.
+    /// The position up to which all partitions have handled everything.
     pub cursor: Position,
-    /// The last event of the log that can be read.
+    /// The position of the last event of the log.
     pub head: Position,
-    /// How far it is behind, in positions: at most so many events are not handled yet.
+    /// The distance from the cursor to the head, in positions. At most this many events are not handled yet.
     pub lag: u64,
-    /// How long the oldest event that is not handled yet has been recorded; zero at the end of the log.
+    /// The time since the oldest unhandled event was recorded; zero at the end of the log.
     pub lag_time: TimeDelta,
     /// The number of parked events.
     pub parked: u64,
@@ -47,11 +48,11 @@ pub struct SubscriptionInfo {
     pub partitions: Vec<PartitionInfo>,
 }
 
-/// What a stored subscription is doing.
+/// The condition of a stored subscription.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Condition {
-    /// A worker owns a partition at least.
+    /// A worker owns at least one partition.
     Running,
     /// No worker runs it.
     Idle,
@@ -65,15 +66,15 @@ pub enum Condition {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct PartitionInfo {
-    /// Its number, from 0.
+    /// Returns its number, from 0.
     pub index: u32,
-    /// Everything up to here is handled.
+    /// The position up to which everything is handled.
     pub cursor: Position,
-    /// The worker that owns it.
+    /// The name of the worker that owns it.
     pub owner: Option<String>,
-    /// When the worker's lease ends, if it is not renewed.
+    /// The time when the worker's lease ends, if it is not renewed.
     pub leased_until: Option<DateTime<Utc>>,
-    /// What its handler failed with last, unless it has succeeded since.
+    /// The handler's last failure, unless it has succeeded since.
     pub failure: Option<String>,
 }
 
@@ -82,15 +83,16 @@ pub struct PartitionInfo {
 pub struct Page<T> {
     /// The events, in position order.
     pub events: Vec<T>,
-    /// The position of the last of them, or that which the page was to start after if there is none. The next page starts
-    /// after it.
+    /// The position of the last of them, or the position that the page starts after if there are none. Ask for the next
+    /// page after this position.
     pub end: Position,
-    /// Whether there is none after them now.
+    /// Whether no more events follow now.
     pub at_end: bool,
 }
 
 impl<T> Page<T> {
-    /// From what was read after a position: [one more](one_more) than the page holds, if there is one.
+    /// Makes a page of events that were read after a position: [one more](one_more) than the page holds, if there is
+    /// one.
     fn of(mut events: Vec<T>, after: Position, size: u32, position: fn(&T) -> Position) -> Self {
         let at_end = cut_to_page(&mut events, size);
         let end = events.last().map_or(after, position);
@@ -99,7 +101,8 @@ impl<T> Page<T> {
 }
 
 impl EventStore {
-    /// Looks after durable subscriptions: what they are doing, pausing, resetting, parked events.
+    /// Returns the administration of durable subscriptions: it lists, pauses, resets and deletes them, and redrives or
+    /// discards their parked events.
     #[must_use]
     pub fn subscriptions(&self) -> Subscriptions {
         Subscriptions { store: Arc::clone(&self.inner) }
@@ -107,21 +110,21 @@ impl EventStore {
 }
 
 impl Subscriptions {
-    /// All subscriptions, in the order of their names.
+    /// Lists all subscriptions, in the order of their names.
     ///
     /// # Errors
-    /// What the engine says.
+    /// The engine's errors.
     pub async fn list(&self) -> Result<Vec<SubscriptionInfo>> {
         let now = self.store.clock.now();
         let stored = self.engine().subscriptions(None).await?;
         Ok(stored.into_iter().map(|stored| info(stored, now)).collect())
     }
 
-    /// One subscription, if there is one of this name.
+    /// Returns the subscription with this name; `None` if there is none.
     ///
     /// # Errors
-    /// - [`Error::InvalidSubscription`] if it cannot be a name.
-    /// - What the engine says.
+    /// - [`Error::InvalidSubscription`] if the name is not valid.
+    /// - The engine's errors.
     pub async fn find(
         &self,
         name: impl TryInto<SubscriptionName, Error: Into<Error>>,
@@ -132,10 +135,10 @@ impl Subscriptions {
         Ok(stored.into_iter().next().map(|stored| info(stored, now)))
     }
 
-    /// Has its workers finish their batches and wait until it is resumed.
+    /// Pauses a subscription: its workers finish their batches and wait until it is resumed.
     ///
     /// # Errors
-    /// [`Error::UnknownSubscription`] if there is none of this name.
+    /// [`Error::UnknownSubscription`] if no subscription has this name.
     pub async fn pause(
         &self,
         name: impl TryInto<SubscriptionName, Error: Into<Error>>,
@@ -143,10 +146,10 @@ impl Subscriptions {
         self.control(name, Control::Pause).await
     }
 
-    /// Lets it go on after a pause.
+    /// Resumes a paused subscription.
     ///
     /// # Errors
-    /// [`Error::UnknownSubscription`] if there is none of this name.
+    /// [`Error::UnknownSubscription`] if no subscription has this name.
     pub async fn resume(
         &self,
         name: impl TryInto<SubscriptionName, Error: Into<Error>>,
@@ -154,14 +157,14 @@ impl Subscriptions {
         self.control(name, Control::Resume).await
     }
 
-    /// Has it go on from somewhere else, and forgets its parked events. What a worker is handling meanwhile is not
-    /// recorded; the worker goes on from the new place.
+    /// Moves a subscription to another place in the log, and forgets its parked events. A batch that a worker is
+    /// handling meanwhile is not recorded; the worker continues from the new place.
     ///
     /// # Errors
-    /// - [`Error::UnknownSubscription`] if there is none of this name.
+    /// - [`Error::UnknownSubscription`] if no subscription has this name.
     /// - [`Error::StartBeyondEnd`] for a position after the last event.
     /// - [`Error::TimeOutOfRange`] for a time that no event can have.
-    /// - [`Error::StartAhead`] for a time that has not come.
+    /// - [`Error::StartAhead`] for a time in the future.
     pub async fn reset(
         &self,
         name: impl TryInto<SubscriptionName, Error: Into<Error>>,
@@ -172,11 +175,11 @@ impl Subscriptions {
         self.control(name, Control::Reset(start)).await
     }
 
-    /// Forgets it, with its place in the log and its parked events. Workers that run it end with
+    /// Deletes a subscription with its cursor and its parked events. Workers that run it end with
     /// [`Error::UnknownSubscription`].
     ///
     /// # Errors
-    /// [`Error::UnknownSubscription`] if there is none of this name.
+    /// [`Error::UnknownSubscription`] if no subscription has this name.
     pub async fn delete(
         &self,
         name: impl TryInto<SubscriptionName, Error: Into<Error>>,
@@ -184,11 +187,11 @@ impl Subscriptions {
         self.control(name, Control::Delete).await
     }
 
-    /// Has its worker handle all parked events again, in order. One that fails again stays parked, with the later ones
-    /// of its aggregate. If no worker runs, the next one does it.
+    /// Redrives all parked events: the subscription's worker handles them again, in order. An event that fails again
+    /// stays parked, with the later events of its aggregate. If no worker runs, the next one redrives them.
     ///
     /// # Errors
-    /// [`Error::UnknownSubscription`] if there is none of this name.
+    /// [`Error::UnknownSubscription`] if no subscription has this name.
     pub async fn redrive(
         &self,
         name: impl TryInto<SubscriptionName, Error: Into<Error>>,
@@ -196,13 +199,14 @@ impl Subscriptions {
         self.control(name, Control::Redrive).await
     }
 
-    /// Has its worker handle one parked event again, and then the later ones of its aggregate that wait for it, in order.
-    /// If it fails again it stays parked, and so do they. Other parked events stay as they are.
+    /// Redrives one parked event: the subscription's worker handles it again, and then the later events of its
+    /// aggregate that wait for it, in order. If it fails again, it stays parked, and so do they. Other parked events
+    /// stay as they are.
     ///
     /// # Errors
-    /// - [`Error::UnknownSubscription`] if there is none of this name.
-    /// - [`Error::NotParked`] if there is no such parked event.
-    /// - [`Error::ParkedBehind`] if it waits for an earlier one of its aggregate.
+    /// - [`Error::UnknownSubscription`] if no subscription has this name.
+    /// - [`Error::NotParked`] if no event is parked at this position.
+    /// - [`Error::ParkedBehind`] if the event waits for an earlier event of its aggregate.
     pub async fn redrive_event(
         &self,
         name: impl TryInto<SubscriptionName, Error: Into<Error>>,
@@ -211,16 +215,16 @@ impl Subscriptions {
         self.control(name, Control::RedriveEvent(position)).await
     }
 
-    /// Gives a parked event up: it will not be handled, and the later ones of its aggregate that wait for it are handled,
-    /// in order. Who discarded it, and why, is kept with what the handler failed with: see
-    /// [`discarded`](Self::discarded). If the event is parked and discarded again, after a
-    /// [`reset`](Self::reset), the later record takes the place of the first.
+    /// Discards a parked event: it will not be handled, and the later events of its aggregate that wait for it are
+    /// handled, in order. A record keeps the name, the reason and the handler's failure: see
+    /// [`discarded`](Self::discarded). If the event is parked and discarded again after a [`reset`](Self::reset), the
+    /// later record replaces the first.
     ///
-    /// `by` has 1 to 128 bytes, `reason` 1 to 2,000 characters.
+    /// `by` names the person or program that discards the event, in 1 to 128 bytes; `reason` has 1 to 2,000 characters.
     ///
     /// # Errors
-    /// - [`Error::UnknownSubscription`] if there is none of this name.
-    /// - [`Error::NotParked`] if there is no such parked event.
+    /// - [`Error::UnknownSubscription`] if no subscription has this name.
+    /// - [`Error::NotParked`] if no event is parked at this position.
     /// - [`Error::InvalidDiscard`] for a name or a reason that is empty, too long, or has control characters (other than
     ///   line breaks and tabs, in a reason).
     ///
@@ -252,11 +256,11 @@ impl Subscriptions {
         self.control(name, Control::Discard { position, by, reason }).await
     }
 
-    /// Reads a page of its discarded events, in position order: after a position, and at most `limit`, or
-    /// [`Limits::page_events`](crate::Limits::page_events) if that is less.
+    /// Reads a page of the discarded events that come after a position, in position order. The page holds at most
+    /// `limit` events, or [`Limits::page_events`](crate::Limits::page_events) if that is less.
     ///
     /// # Errors
-    /// As [`parked`](Self::parked).
+    /// Those of [`parked`](Self::parked).
     pub async fn discarded(
         &self,
         name: impl TryInto<SubscriptionName, Error: Into<Error>>,
@@ -271,12 +275,12 @@ impl Subscriptions {
         Ok(Page::of(discarded, after, size, |discarded| discarded.event.position()))
     }
 
-    /// Reads a page of its parked events, in position order: after a position, and at most `limit`, or
-    /// [`Limits::page_events`](crate::Limits::page_events) if that is less.
+    /// Reads a page of the parked events that come after a position, in position order. The page holds at most `limit`
+    /// events, or [`Limits::page_events`](crate::Limits::page_events) if that is less.
     ///
     /// # Errors
     /// - [`Error::InvalidNumber`] if `limit` is 0.
-    /// - [`Error::UnknownSubscription`] if there is none of this name.
+    /// - [`Error::UnknownSubscription`] if no subscription has this name.
     pub async fn parked(
         &self,
         name: impl TryInto<SubscriptionName, Error: Into<Error>>,
@@ -300,7 +304,7 @@ impl Subscriptions {
         Ok(limit.min(self.store.limits.page_events))
     }
 
-    /// That a page which is empty is one of a subscription that there is.
+    /// Refuses an empty page of a subscription that does not exist.
     async fn check_known(&self, is_empty: bool, name: &SubscriptionName) -> Result<()> {
         if is_empty && self.engine().subscriptions(Some(name)).await?.is_empty() {
             return Err(Error::UnknownSubscription { name: name.to_string() });
@@ -325,7 +329,7 @@ impl Subscriptions {
     }
 }
 
-/// What is wrong with a record of a discarded event.
+/// Checks the name and the reason for discarding an event, and returns what is wrong with them.
 fn check_discard(by: &str, reason: &str) -> Result<(), String> {
     let is_bad = |c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t');
     if by.is_empty() || by.len() > MAX_SUBSCRIPTION_NAME_BYTES || by.contains(char::is_control) {

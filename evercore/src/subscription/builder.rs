@@ -1,4 +1,4 @@
-//! Setting up a durable subscription and running it.
+//! Sets up a durable subscription and runs it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,20 +22,20 @@ use crate::retry::MOST;
 use crate::shared::Shared;
 use crate::{BoxError, EventFilter, EventStore, Report, Result};
 
-/// The events of a batch, unless the subscription says otherwise.
+/// The default number of events in a batch.
 const BATCH_SIZE: u32 = 500;
 
-/// How long a lease lasts without renewal, unless the subscription says otherwise.
+/// The default time that a lease lasts without renewal.
 const LEASE: Duration = Duration::from_secs(30);
 
-/// How long handled batches may be unrecorded while it catches up, unless the subscription says otherwise.
+/// The default time that handled batches may stay unrecorded while the subscription catches up.
 const RECORD_WITHIN: Duration = Duration::from_millis(100);
 
 /// Sets up a durable subscription and runs it. Made by [`EventStore::subscription`].
 ///
-/// Its place in the log is stored, so that it goes on where it was. One worker at a time moves it, by a lease that is
-/// renewed while it works; when that worker is gone, another can take over. See [`Handler`] for how often an event is
-/// handled.
+/// The subscription's cursor is stored, so a later run resumes where the last one ended. One worker at a time moves the
+/// cursor, under a lease that it renews while it works; if that worker is gone, another one can take over. See
+/// [`Handler`] for how often an event is handled.
 ///
 /// # Example
 /// ```standalone_crate
@@ -82,7 +82,8 @@ pub struct SubscriptionBuilder {
 }
 
 impl EventStore {
-    /// Sets up a durable subscription: 1 to 128 bytes of name. A bad name is reported when it is run.
+    /// Sets up a durable subscription with this name, of 1 to 128 bytes. An invalid name is reported when the
+    /// subscription is run.
     pub fn subscription(
         &self,
         name: impl TryInto<SubscriptionName, Error: Into<crate::Error>>,
@@ -110,56 +111,58 @@ impl EventStore {
 following!(SubscriptionBuilder);
 
 impl SubscriptionBuilder {
-    /// Sets where it starts when it is run for the first time. Later runs go on where it was. Default: the beginning.
+    /// Sets where the subscription starts when it is run for the first time. Later runs resume from the stored cursor.
+    /// Default: the beginning.
     pub const fn start(mut self, start: Start) -> Self {
         self.start = start;
         self
     }
 
-    /// Splits it into so many cursors, each for a share of the aggregates, over however many workers run it. The order
-    /// of events holds within an aggregate. Workers stand by and share evenly. At least 1, at most
-    /// [`MAX_PARTITIONS`](crate::MAX_PARTITIONS). Default: 1.
+    /// Splits the subscription into this many partitions, each with a cursor of its own and a share of the aggregates.
+    /// Any number of workers can run them: they divide the partitions evenly and stand by for more. The order of events
+    /// is kept within each aggregate. At least 1, at most [`MAX_PARTITIONS`](crate::MAX_PARTITIONS). Default: 1.
     ///
-    /// The number can be changed by [`replace_stored`](Self::replace_stored), while no worker runs and all partitions
-    /// stand at the same place, such as the end of the log.
+    /// The number can be changed with [`replace_stored`](Self::replace_stored), while no worker runs and all partitions
+    /// stand at the same position, such as the end of the log.
     pub const fn partitions(mut self, partitions: u32) -> Self {
         self.partitions = partitions;
         self
     }
 
-    /// Sets how long the lease lasts without renewal, and so how long others wait when this worker is gone without a
-    /// word. At least 50 ms, and longer than the poll interval. Default: 30 s.
+    /// Sets how long the lease lasts without renewal. This is also how long other workers wait when this one is gone
+    /// without giving its lease back. At least 50 ms, and not shorter than the poll interval. Default: 30 s.
     pub const fn lease(mut self, lease: Duration) -> Self {
         self.lease = lease;
         self
     }
 
-    /// Sets how long batches that were handled may be unrecorded while the subscription catches up: as long as it is
-    /// behind the end of the log, a few of them are recorded together, 32 at most, as each record costs a commit. What is
-    /// unrecorded when the worker falls over is handled again. `Duration::ZERO` records each batch before the next one is
+    /// Sets how long handled batches may stay unrecorded while the subscription catches up. Each record costs a commit,
+    /// so while the subscription is behind the end of the log, up to 32 batches are recorded together. Batches that are
+    /// unrecorded when the worker crashes are handled again. `Duration::ZERO` records each batch before the next one is
     /// handled. At most as long as the lease. Default: 100 ms.
     ///
-    /// At the end of the log each batch is recorded at once. So is each in a transaction
-    /// ([`run_in`](Self::run_in)), wherever it is.
+    /// At the end of the log, each batch is recorded at once. A batch that is handled in a transaction
+    /// ([`run_in`](Self::run_in)) is always recorded in that transaction.
     pub const fn record_within(mut self, time: Duration) -> Self {
         self.record_within = Some(time);
         self
     }
 
-    /// Sets the name by which others see who owns it: 1 to 128 bytes. Default: the process number and a random part.
+    /// Sets the owner's name that other workers and [`Subscriptions`](crate::Subscriptions) show: 1 to 128 bytes.
+    /// Default: the process id and a random part.
     pub fn owner(mut self, owner: impl Into<String>) -> Self {
         self.owner = Some(owner.into());
         self
     }
 
-    /// Sets what to do when the handler fails. Default: [`FailurePolicy::stop`].
+    /// Sets the policy for failures of the handler. Default: [`FailurePolicy::stop`].
     pub const fn on_failure(mut self, policy: FailurePolicy) -> Self {
         self.policy = policy;
         self
     }
 
-    /// Makes the stored subscription what is wanted here, if it follows something else or has another number of
-    /// partitions. It keeps its place in the log, and its parked events. A worker that runs it as it was, stops.
+    /// Replaces the stored filter and number of partitions with those given here, if they differ. The subscription
+    /// keeps its cursor and its parked events. A worker that runs it with the former settings stops.
     ///
     /// Without this, a difference is [`Error::SubscriptionDiffers`](crate::Error::SubscriptionDiffers).
     pub const fn replace_stored(mut self) -> Self {
@@ -167,7 +170,7 @@ impl SubscriptionBuilder {
         self
     }
 
-    /// Waits while another worker owns it, and takes over when that one stops or is gone.
+    /// Waits while another worker owns the subscription, and takes over when that worker stops or is gone.
     ///
     /// Without this, a second worker fails with [`Error::SubscriptionOwned`](crate::Error::SubscriptionOwned).
     pub const fn wait_for_lease(mut self) -> Self {
@@ -175,13 +178,14 @@ impl SubscriptionBuilder {
         self
     }
 
-    /// Stops when the token is cancelled: the batch that is being handled is finished and recorded first.
+    /// Stops the worker when the token is cancelled: the batch that is being handled is finished and recorded first.
     pub fn stop_on(mut self, token: CancellationToken) -> Self {
         self.stop = token;
         self
     }
 
-    /// Watches how it is getting on, whichever way it is run: for progress bars, and to see when it has caught up.
+    /// Returns a watch on the progress of the subscription, whichever way it is run: for progress bars, and to see when
+    /// it has caught up.
     ///
     /// # Example
     /// ```standalone_crate
@@ -213,8 +217,8 @@ impl SubscriptionBuilder {
         SubscriptionProgress::new(&self.progress)
     }
 
-    /// Runs it in the caller's task until it is stopped ([`stop_on`](Self::stop_on)) or cannot go on. Dropping the
-    /// future stops it where it is; its lease then ends by itself.
+    /// Runs the subscription in the caller's task until it is stopped ([`stop_on`](Self::stop_on)) or cannot continue.
+    /// Dropping the future stops it at once; its lease then stays taken until it expires.
     ///
     /// # Errors
     /// - [`Error::HandlerFailed`](crate::Error::HandlerFailed) if the handler failed and the policy says to stop.
@@ -227,17 +231,17 @@ impl SubscriptionBuilder {
     ///   [`Error::StartAhead`](crate::Error::StartAhead) if it cannot be run as it is set up.
     /// - [`Error::UnknownSubscription`](crate::Error::UnknownSubscription) if it is deleted while it runs.
     /// - [`Error::NoRuntime`](crate::Error::NoRuntime) outside of a tokio runtime.
-    /// - What the engine says. While the database cannot be reached, it waits and tries again.
+    /// - The engine's errors. While the database cannot be reached, the worker waits and tries again.
     pub async fn run<H: Handler>(self, handler: H) -> Result<()> {
         let (config, worker) = self.config()?;
         worker::run(config, worker, Plain { handler }).await
     }
 
-    /// Runs it in a task of its own.
+    /// Runs the subscription in a task of its own.
     ///
     /// # Errors
-    /// Those of a name that cannot be one, and [`Error::NoRuntime`](crate::Error::NoRuntime) outside of a tokio runtime.
-    /// The rest comes out of the handle.
+    /// [`Error::InvalidSubscription`](crate::Error::InvalidSubscription) for an invalid name, and
+    /// [`Error::NoRuntime`](crate::Error::NoRuntime) outside of a tokio runtime. The handle returns all other errors.
     pub fn spawn<H: Handler>(mut self, handler: H) -> Result<SubscriptionHandle> {
         self.stop = self.stop.child_token();
         let (stop, progress) = (self.stop.clone(), self.progress());
@@ -246,19 +250,19 @@ impl SubscriptionBuilder {
         Ok(SubscriptionHandle::new(task, stop, progress))
     }
 
-    /// As [`run`](Self::run), with each batch in a transaction of the database: the rows that the handler writes in it,
-    /// the events that it applies and the subscription's own record land together or not at all. An event takes effect
+    /// Like [`run`](Self::run), with each batch in a database transaction: the rows that the handler writes in it, the
+    /// events that it applies and the subscription's cursor are committed together or not at all. An event takes effect
     /// **exactly once**, whatever fails.
     ///
-    /// Trouble of the transaction, such as a lost connection, a deadlock or a full disk, is not the handler's failure: the
-    /// batch is undone and given again, whatever [`on_failure`](Self::on_failure) says. What the handler applies and cannot
-    /// land is.
+    /// A failure of the transaction, such as a lost connection, a deadlock or a full disk, does not count as the
+    /// handler's: the batch is rolled back and given again, whatever [`on_failure`](Self::on_failure) says. If the
+    /// handler applies something that cannot be committed, that counts as the handler's failure.
     ///
-    /// The type of the handler's first argument says which engine the store is on: `PostgresContext` or `SqliteContext`,
-    /// whose docs have an example and what holds on the engine. The handler must neither commit nor roll back.
+    /// The type of the handler's first argument names the store's engine: `PostgresContext` or `SqliteContext`. Their
+    /// docs have an example and the rules of each engine. The handler must neither commit nor roll back.
     ///
     /// # Errors
-    /// - As [`run`](Self::run).
+    /// - Those of [`run`](Self::run).
     /// - [`Error::WrongEngine`](crate::Error::WrongEngine) if the store is on another engine.
     pub async fn run_in_transaction<X, F, E>(self, handler: F) -> Result<()>
     where
@@ -274,10 +278,11 @@ impl SubscriptionBuilder {
         self.run_in(engine, handler).await
     }
 
-    /// As [`run_in_transaction`](Self::run_in_transaction), in transactions of an engine that stands before others.
+    /// Like [`run_in_transaction`](Self::run_in_transaction), with the transactions of an engine that wraps the
+    /// store's.
     ///
     /// # Errors
-    /// As [`run`](Self::run).
+    /// Those of [`run`](Self::run).
     pub async fn run_in<X, F, E>(self, transactor: &X, handler: F) -> Result<()>
     where
         X: Transactor,
@@ -289,7 +294,7 @@ impl SubscriptionBuilder {
         worker::run(config, worker, Transactional { handler, transactor, store, most_idle }).await
     }
 
-    /// The store that it is of.
+    /// Returns the store that the subscription belongs to.
     #[must_use]
     pub fn store(&self) -> EventStore {
         EventStore::of(Arc::clone(&self.store))

@@ -1,4 +1,4 @@
-//! How a durable subscription is set up.
+//! Holds and checks the options of a durable subscription.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,13 +17,13 @@ use crate::{Error, Result};
 /// The shortest lease.
 const SHORTEST_LEASE: Duration = Duration::from_millis(50);
 
-/// How many round trips to the database a lease has to have room for.
+/// The number of round trips to the database that a lease must have room for.
 const ROUND_TRIPS: u32 = 5;
 
-/// The most looks to find out how long a round trip takes.
+/// The most extra looks at the database to measure a round trip.
 const LOOKS: u32 = 3;
 
-/// How a durable subscription is set up.
+/// The options of a durable subscription.
 #[derive(Debug)]
 pub(super) struct Config {
     pub(super) store: Arc<Shared>,
@@ -32,10 +32,10 @@ pub(super) struct Config {
     pub(super) start: Start,
     pub(super) partitions: u32,
     pub(super) batch_size: u32,
-    /// `None` for the engine's.
+    /// `None` stands for the engine's interval.
     pub(super) poll_interval: Option<Duration>,
     pub(super) lease: Duration,
-    /// How long handled batches may be unrecorded while it catches up.
+    /// The time that handled batches may stay unrecorded while the subscription catches up.
     pub(super) record_within: Duration,
     pub(super) owner: String,
     pub(super) policy: FailurePolicy,
@@ -45,18 +45,18 @@ pub(super) struct Config {
     pub(super) progress: Arc<Progress>,
 }
 
-/// What to do when somebody else owns the subscription.
+/// The reaction to another worker that owns the subscription.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum WhenOwned {
     Refuse,
     StandBy,
 }
 
-/// The most batches of a page: what is asked once for a page is not asked for each batch.
+/// The most batches in a page. Several, since some look-ups are made once for each page rather than for each batch.
 const BATCHES: u32 = 4;
 
 impl Config {
-    /// The most events that are read together.
+    /// Returns the most events that are read together.
     pub(super) fn page_size(&self) -> u32 {
         self.batch_size.saturating_mul(BATCHES).min(self.store.limits.page_events)
     }
@@ -100,9 +100,9 @@ impl Config {
         Err(self.invalid(problem))
     }
 
-    /// A lease that a few round trips use up is lost as soon as anything is slow.
+    /// Refuses a lease that a few round trips to the database use up: it would be lost as soon as anything is slow.
     ///
-    /// One that took long may have waited for somebody's lock, so that the shortest of a few looks counts.
+    /// A round trip that took long may have waited for another transaction's lock, so the shortest of a few counts.
     pub(super) async fn check_round_trip(&self, mut took: Duration) -> Result<()> {
         let mut looks = 0;
         while self.lease < took * ROUND_TRIPS {

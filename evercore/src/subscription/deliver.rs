@@ -1,4 +1,4 @@
-//! Giving a batch to a handler.
+//! Delivers batches to a handler, with or without a transaction around each.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,9 +11,10 @@ use crate::shared::Shared;
 use crate::shared::nesting;
 use crate::{BoxError, Error};
 
-/// Gives a batch to a handler.
+/// Delivers batches to a handler.
 pub(super) trait Deliver: Clone {
-    /// `settlement` is for those who record it themselves.
+    /// Delivers one batch. A transactional handler records `settlement` in its transaction; for a plain handler, the
+    /// caller records it later.
     async fn deliver(
         &mut self,
         batch: Batch,
@@ -22,31 +23,31 @@ pub(super) trait Deliver: Clone {
     ) -> Result<Recorded, Undelivered>;
 }
 
-/// Whether a batch that was handled is recorded.
+/// Says whether a handled batch is recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Recorded {
-    /// In one transaction with what the handler did.
+    /// It was recorded in one transaction with the handler's effects.
     WithItsEffects,
-    /// So many of its events are handled. They may be recorded together with later ones.
+    /// It is not recorded. This many of its events are handled, and may be recorded together with later ones.
     NotYet(usize),
 }
 
-/// Why a batch was not handled.
+/// The reason why a batch was not handled.
 #[derive(Debug)]
 pub(super) enum Undelivered {
-    /// The handler did not handle it.
+    /// The handler failed.
     Handler(HandlerError),
-    /// The store did not land what the handler did.
+    /// The store failed to commit the handler's effects.
     Store(Error),
 }
 
-/// A handler whose effects are its own affair: it may be given a batch twice.
+/// A handler whose effects are outside of the store's transactions: it may be given a batch twice.
 #[derive(Clone, Debug)]
 pub(super) struct Plain<H> {
     pub(super) handler: H,
 }
 
-/// A handler whose effects land in one transaction with the record.
+/// A handler whose effects are committed in one transaction with the record.
 #[derive(Debug)]
 pub(super) struct Transactional<'a, X, F> {
     pub(super) handler: F,
@@ -97,8 +98,8 @@ where
     }
 }
 
-/// Whose failure it is that a batch did not land: the store's, or that of the handler, which has applied what cannot land,
-/// or has ended the transaction.
+/// Tells whose failure it is that a batch was not committed: the store's, or that of the handler, which has applied
+/// something that cannot be committed, or has ended the transaction.
 fn unlanded(error: Error) -> Undelivered {
     match error {
         Error::LeaseLost { .. }
@@ -129,7 +130,7 @@ impl From<HandlerError> for Undelivered {
     }
 }
 
-/// Gives a batch to a handler. Gives how many of its events are handled: one at least.
+/// Gives a batch to a handler, and returns how many of its events are handled, at least one.
 pub(super) async fn handle<H: Handler>(
     handler: &mut H,
     batch: Batch,

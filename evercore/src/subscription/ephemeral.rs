@@ -1,4 +1,4 @@
-//! Following the log without leaving a trace.
+//! Follows the log with a cursor in memory, without storing anything.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -23,13 +23,13 @@ use crate::shared::Shared;
 use crate::shared::heartbeat::Seat;
 use crate::{Error, EventFilter, EventStore, Position, RecordedEvent, Report, Result};
 
-/// The events that are read at a time.
+/// The default number of events in a batch.
 const BATCH_SIZE: u32 = 500;
 
-/// Sets up an ephemeral subscription: its place in the log is in memory, nothing of it is stored, and any number of
-/// processes can follow side by side. Made by [`EventStore::ephemeral`].
+/// Sets up an ephemeral subscription: its cursor is in memory, nothing of it is stored, and any number of processes can
+/// follow the log side by side. Made by [`EventStore::ephemeral`].
 ///
-/// It pulls pages, so one that lags costs the memory of two, and no more.
+/// It reads the log page by page, so a slow consumer costs the memory of two pages at most.
 ///
 /// # Example
 /// ```standalone_crate
@@ -70,7 +70,7 @@ pub struct EphemeralBuilder {
     stop: CancellationToken,
 }
 
-/// Reads on from a place in memory.
+/// Reads the log from a cursor in memory.
 #[derive(Debug)]
 struct Follower {
     pages: ReadAhead,
@@ -97,31 +97,32 @@ impl EventStore {
 following!(EphemeralBuilder);
 
 impl EphemeralBuilder {
-    /// Sets where it starts. Default: [`Start::End`], as of when it is run.
+    /// Sets where the subscription starts. Default: [`Start::End`], at the time when it is run.
     pub const fn start(mut self, start: Start) -> Self {
         self.start = start;
         self
     }
 
-    /// Sets what to do when the handler fails. Parking needs a durable subscription. Default:
+    /// Sets the policy for failures of the handler. Parking needs a durable subscription. Default:
     /// [`FailurePolicy::stop`].
     pub const fn on_failure(mut self, policy: FailurePolicy) -> Self {
         self.policy = policy;
         self
     }
 
-    /// Stops when the token is cancelled: [`run`](Self::run) after the batch that is being handled, and before what has
-    /// failed is tried again; a [`stream`](Self::stream) ends when it is asked for its next event.
+    /// Stops the subscription when the token is cancelled: [`run`](Self::run) stops after the batch that is being
+    /// handled, and does not retry a failed one; a [`stream`](Self::stream) ends when it is asked for its next event.
     pub fn stop_on(mut self, token: CancellationToken) -> Self {
         self.stop = token;
         self
     }
 
-    /// The events, one by one, from the start on, until it is stopped ([`stop_on`](Self::stop_on)). Reading waits while
-    /// nobody takes them.
+    /// Returns a stream of the events from the start on, one by one, until the subscription is stopped
+    /// ([`stop_on`](Self::stop_on)). Nothing is read while the stream is not polled, apart from one page ahead.
     ///
-    /// The first item is the error of a start or filter that makes no sense. After an error the stream goes on where it
-    /// was, if that can be: an unreachable database is an error that can be waited out by asking for the next item.
+    /// An invalid start or filter is the error of the first item, and ends the stream. After an error that can be
+    /// retried, such as an unreachable database, the next item is read from where the stream was; any other error ends
+    /// the stream.
     pub fn stream(self) -> impl Stream<Item = Result<RecordedEvent>> + Send + 'static {
         enum State {
             Ready(EphemeralBuilder),
@@ -155,15 +156,15 @@ impl EphemeralBuilder {
         events.take_until(stop.cancelled_owned())
     }
 
-    /// Hands the events to a handler until it is stopped ([`stop_on`](Self::stop_on)) or cannot go on. Dropping the
-    /// future stops it where it is.
+    /// Passes the events to a handler until the subscription is stopped ([`stop_on`](Self::stop_on)) or cannot
+    /// continue. Dropping the future stops it at once.
     ///
     /// # Errors
     /// - [`Error::HandlerFailed`] if the handler failed, and its retries are used up.
     /// - [`Error::InvalidSubscription`], [`Error::UnknownFilterName`], [`Error::StartBeyondEnd`] or
     ///   [`Error::StartAhead`] if it cannot be run as it is set up.
     /// - [`Error::NoRuntime`] outside of a tokio runtime.
-    /// - What the engine says. While the database cannot be reached, it waits and tries again.
+    /// - The engine's errors. While the database cannot be reached, the subscription waits and tries again.
     pub async fn run<H: Handler>(self, handler: H) -> Result<()> {
         let stop = self.stop.clone();
         let result = self.handle(handler, &stop).await;
@@ -249,7 +250,7 @@ impl EphemeralBuilder {
     }
 }
 
-/// Logs that it is to stop while the handler has events.
+/// Logs that the subscription is to stop while its handler is working.
 async fn say_it_stops(stop: &CancellationToken) -> Infallible {
     stop.cancelled().await;
     info!("an ephemeral subscription is to stop, and waits for its handler");
@@ -257,7 +258,7 @@ async fn say_it_stops(stop: &CancellationToken) -> Infallible {
 }
 
 impl Follower {
-    /// The next events, as soon as there are any.
+    /// Waits for the next events and returns them.
     async fn next(&mut self) -> Result<Vec<RecordedEvent>> {
         loop {
             let pulse = self.seat.pulse.borrow_and_update().clone();
@@ -274,7 +275,7 @@ impl Follower {
         }
     }
 
-    /// As [`next`](Self::next), waiting for a database that cannot be reached.
+    /// Like [`next`](Self::next), but tries again while the database cannot be reached.
     async fn next_patiently(&mut self) -> Result<Vec<RecordedEvent>> {
         let mut wait = Duration::from_millis(10);
         loop {

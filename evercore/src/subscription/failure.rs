@@ -1,17 +1,17 @@
-//! What to do when a handler fails.
+//! Decides what a subscription does when its handler fails.
 
 use std::time::Duration;
 
 use crate::HandlerRetry;
 
-/// What to do when a handler fails on an event, or the event cannot be decoded.
+/// The policy for an event that the handler fails on, or that cannot be decoded: stop or park, with or without retries.
 ///
 /// # Example
 /// ```
 /// use std::time::Duration;
 /// use evercore::{FailurePolicy, HandlerRetry};
 ///
-/// // Ten attempts while everything behind the event waits; then others go on, and it is handled again by and by.
+/// // Ten attempts, while later events wait. Then the event is parked, and redriven after hours.
 /// let by_and_by = HandlerRetry::default().base(Duration::from_secs(3_600)).longest(Duration::from_secs(86_400));
 /// let policy = FailurePolicy::park().retry(HandlerRetry::default()).redrive(by_and_by);
 /// ```
@@ -23,7 +23,7 @@ pub struct FailurePolicy {
     pub(super) at_last: AtLast,
 }
 
-/// What to do when all attempts have failed.
+/// The last resort when all attempts have failed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum AtLast {
     #[default]
@@ -32,43 +32,44 @@ pub(super) enum AtLast {
 }
 
 impl FailurePolicy {
-    /// Stops the subscription with [`Error::HandlerFailed`](crate::Error::HandlerFailed). The event comes again when it
-    /// is run again. The default.
+    /// Stops the subscription with [`Error::HandlerFailed`](crate::Error::HandlerFailed). The event is given again at
+    /// the next run. The default.
     pub const fn stop() -> Self {
         Self { retry: None, redrive: None, at_last: AtLast::Stop }
     }
 
-    /// Puts the event aside, and with it all later events of its aggregate, so that their order holds; everything else
-    /// goes on. Parked events can be looked at and handled again: see
-    /// [`Subscriptions`](crate::Subscriptions). Durable subscriptions only.
+    /// Parks the event, and with it all later events of its aggregate, so that their order is kept; all other events
+    /// are handled. Parked events can be listed and redriven: see [`Subscriptions`](crate::Subscriptions). Durable
+    /// subscriptions only.
     pub const fn park() -> Self {
         Self { retry: None, redrive: None, at_last: AtLast::Park }
     }
 
-    /// Tries an event again so often, and after such waits, before it does what it would have done at once. Everything
-    /// behind the event waits.
+    /// Retries an event as the policy says before the subscription stops or parks it. All later events of the partition
+    /// wait meanwhile.
     pub const fn retry(mut self, policy: HandlerRetry) -> Self {
         self.retry = Some(policy);
         self
     }
 
-    /// Handles a parked event again by itself, after such waits, until it was parked so often. Then it stays parked until
-    /// somebody sees to it ([`Subscriptions::redrive`](crate::Subscriptions::redrive)). Each time it is given to the handler
-    /// once, without the attempts of [`retry`](Self::retry), so that nothing but the later events of its aggregate waits.
+    /// Redrives a parked event by itself, after the waits of the policy. Once the event was parked as often as the
+    /// policy allows attempts, it stays parked until it is redriven by hand
+    /// ([`Subscriptions::redrive`](crate::Subscriptions::redrive)). Each redrive gives the event to the handler once,
+    /// without the attempts of [`retry`](Self::retry), so that only the later events of its aggregate wait.
     ///
-    /// When an event is to be handled again is stored with it, by the database's time, so that it holds whichever worker
-    /// runs then. Without [`park`](Self::park), this does nothing.
+    /// The time of the next redrive is stored with the event, by the database's clock, so that any worker that runs by
+    /// then keeps it. Without [`park`](Self::park), this setting has no effect.
     pub const fn redrive(mut self, policy: HandlerRetry) -> Self {
         self.redrive = Some(policy);
         self
     }
 
-    /// Whether the first failure ends it, whichever event it is of.
+    /// Returns whether the first failure stops the subscription, whichever event of the batch failed.
     pub(super) fn stops_at_once(self) -> bool {
         self.retry.is_none() && self.at_last == AtLast::Stop
     }
 
-    /// How long an event stays parked that has been given up so often, before it is handled again.
+    /// Returns how long an event that was parked `given_up` times stays parked before it is redriven.
     pub(super) fn redrive_after(self, given_up: u32, random: f64) -> Option<Duration> {
         self.redrive?.wait_after(given_up, random)
     }

@@ -1,4 +1,4 @@
-//! A subscription that runs in a task of its own.
+//! Holds a subscription that runs in a task of its own.
 
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -6,8 +6,8 @@ use tokio_util::sync::CancellationToken;
 use super::progress::{SubscriptionProgress, SubscriptionStatus};
 use crate::Result;
 
-/// A subscription that runs in a task of its own. Dropping the handle stops the task where it is, and a line at level
-/// `WARN` says so: the lease then ends by itself, and a batch that was being handled comes again.
+/// A subscription that runs in a task of its own. Dropping the handle stops the task at once, and logs a line at level
+/// `WARN`: the lease then stays taken until it expires, and a batch that was being handled is given again.
 /// [`shutdown`](Self::shutdown) is the graceful way.
 #[derive(Debug)]
 #[must_use = "dropping the handle stops the worker where it is, and its lease stays taken until it ends by itself: keep the handle, and call `shutdown`"]
@@ -26,23 +26,24 @@ impl SubscriptionHandle {
         Self { task, stop, progress }
     }
 
-    /// Stops it: the batch that is being handled is finished and recorded, and the lease given back, so that another
-    /// worker can go on at once.
+    /// Stops the subscription: finishes and records the batch that is being handled, and gives the lease back, so that
+    /// another worker can take over at once.
     ///
     /// # Errors
-    /// What the subscription ended with, if it had ended already.
+    /// The error that the subscription ended with, if it had already ended.
     pub async fn shutdown(self) -> Result<()> {
         self.stop.cancel();
         self.join().await
     }
 
-    /// Waits until it ends by itself.
+    /// Waits until the subscription ends by itself.
     ///
     /// # Errors
-    /// As [`SubscriptionBuilder::run`](crate::SubscriptionBuilder::run).
+    /// Those of [`SubscriptionBuilder::run`](crate::SubscriptionBuilder::run).
     ///
     /// # Panics
-    /// If the task was ended from outside, as a runtime does that shuts down.
+    /// If the task panicked outside of a handler, whose panics are failures, or was ended from outside, as by a runtime
+    /// that shuts down.
     pub async fn join(mut self) -> Result<()> {
         match (&mut self.task).await {
             Ok(result) => result,
@@ -53,13 +54,13 @@ impl SubscriptionHandle {
         }
     }
 
-    /// How it is getting on.
+    /// Returns the progress of the subscription.
     #[must_use]
     pub fn status(&self) -> SubscriptionStatus {
         self.progress.status()
     }
 
-    /// Whether it has ended.
+    /// Returns whether the subscription has ended.
     #[must_use]
     pub fn is_finished(&self) -> bool {
         self.task.is_finished()

@@ -1,4 +1,4 @@
-//! What handles the events of a subscription.
+//! Defines handlers, which handle the events of a subscription, and the batches that they are given.
 
 use std::any::Any;
 use std::fmt;
@@ -16,37 +16,37 @@ use crate::{BoxError, RecordedEvent, Registry, Report};
 
 /// Handles the events that a subscription follows.
 ///
-/// Closures over a [`Batch`] are handlers; [`each`] makes one of a closure over single events, and
-/// [`Router`](super::Router) one of a closure for each type of event. Implement the trait for a handler with a state of
+/// Closures over a [`Batch`] are handlers. [`each`] makes a handler of a closure over single events, and
+/// [`Router`](super::Router) one of a closure for each event type. Implement the trait for a handler with a state of
 /// its own: each partition works on a clone, made anew whenever its lease is taken.
 ///
-/// A handler is given every event **at least once**. One that was given batches and fell over before they were recorded is
-/// given them again, so keep what it does harmless to repeat, or use
-/// [`run_in`](super::SubscriptionBuilder::run_in): what it writes in its transaction takes effect exactly once.
+/// A handler is given every event **at least once**. Batches that were handled but not recorded before a crash are
+/// given again, so make the handler's effects harmless to repeat, or use
+/// [`run_in`](super::SubscriptionBuilder::run_in): writes in its transaction take effect exactly once.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot handle events",
     label = "not a handler of events",
     note = "a closure that handles events takes a `Batch` by value, can be cloned, and its future is `Send`: `async move |batch: Batch| {{ …; Ok::<_, Error>(()) }}`"
 )]
 pub trait Handler: Clone + Send + 'static {
-    /// Handles a batch. The next one comes when this one is done; it is recorded by then, or soon after
+    /// Handles a batch. The next batch is given once this call returns; this one is recorded by then, or soon after
     /// ([`record_within`](super::SubscriptionBuilder::record_within)).
     ///
     /// # Errors
-    /// [`HandlerError`], which any error converts to. The batch comes again, as the subscription's
+    /// [`HandlerError`], which any error converts to. The batch is given again, or not, as the subscription's
     /// [`FailurePolicy`](super::FailurePolicy) says.
     fn handle(&mut self, batch: Batch) -> impl Future<Output = Result<(), HandlerError>> + Send;
 
-    /// Handles a batch up to where `interrupt` asks it to return, and gives how many of its events it has handled: one at
-    /// least. Workers call this, and give the rest of the batch later.
+    /// Handles a batch until `interrupt` asks to return, and returns how many of its events are handled, at least one.
+    /// Workers call this method, and give the rest of the batch later.
     ///
-    /// By default a batch is handled as a whole. [`each`] and [`Router`](super::Router) return between two events, so that
-    /// a stop does not wait for the rest of a batch, and what a slow handler has handled is recorded as
-    /// [`record_within`](super::SubscriptionBuilder::record_within) says. A handler that passes its batch on to several
-    /// others calls their [`handle`](Self::handle).
+    /// By default, the batch is handled as a whole. [`each`] and [`Router`](super::Router) can return between two
+    /// events, so that a stop does not wait for the rest of a batch, and the events that a slow handler has handled are
+    /// recorded within [`record_within`](super::SubscriptionBuilder::record_within). A handler that passes its batch on
+    /// to several others calls their [`handle`](Self::handle).
     ///
     /// # Errors
-    /// As [`handle`](Self::handle).
+    /// Those of [`handle`](Self::handle).
     fn handle_until(
         &mut self,
         batch: Batch,
@@ -57,18 +57,18 @@ pub trait Handler: Clone + Send + 'static {
     }
 }
 
-/// Events that a handler is given together: one at least, in position order, as they are stored.
+/// Events that a handler is given together: at least one, in position order, as they are stored.
 ///
 /// An event that was written in an older shape or under an older name is given as it was written;
-/// [`decode`](RecordedEvent::decode) makes the present one of it. So is a [retired](crate::RetiredEvent) one, of which
-/// [`Registry::decode_all`] gives what has become of it.
+/// [`decode`](RecordedEvent::decode) returns it in its present shape. A [retired](crate::RetiredEvent) event is also
+/// given as it was written; [`Registry::decode_all`] returns the events that have replaced it.
 #[derive(Clone, Debug)]
 pub struct Batch {
     events: PageEvents,
     registry: Arc<Registry>,
 }
 
-/// Why a batch was not handled.
+/// The reason why a batch was not handled.
 #[derive(Debug)]
 pub struct HandlerError {
     failed_at: Option<usize>,
@@ -80,8 +80,8 @@ pub struct HandlerError {
 #[must_use = "a handler does nothing until a subscription runs it"]
 pub struct Each<F>(F);
 
-/// A handler that is given one event at a time. What such an event causes is linked to it: events that the handler
-/// writes carry its correlation, and name it as their cause.
+/// Makes a handler that is given one event at a time. Events that the handler writes are linked to the event that it
+/// handles: they carry its correlation id, and name it as their cause.
 ///
 /// # Example
 /// ```standalone_crate
@@ -102,7 +102,8 @@ where
 }
 
 impl Batch {
-    /// For tests of handlers: a batch of these events, as a subscription of a store that knows these types would give it.
+    /// For tests of handlers: makes a batch of these events, as a subscription of a store with this registry would give
+    /// it.
     #[must_use]
     pub fn new(events: &[RecordedEvent], registry: &Arc<Registry>) -> Self {
         Self::of(events.to_vec().into(), registry)
@@ -112,7 +113,7 @@ impl Batch {
         Self { events, registry: Arc::clone(registry) }
     }
 
-    /// The types that the store knows: for [`Registry::decode_all`].
+    /// Returns the registry of the store, for [`Registry::decode_all`].
     #[must_use]
     pub const fn registry(&self) -> &Arc<Registry> {
         &self.registry
@@ -137,24 +138,25 @@ impl<'a> IntoIterator for &'a Batch {
 }
 
 impl HandlerError {
-    /// A failure of the batch as a whole.
+    /// Makes a failure of the batch as a whole.
     pub fn new(source: impl Into<BoxError>) -> Self {
         Self { failed_at: None, source: source.into() }
     }
 
-    /// A failure at the event with this index in the batch. Those before it are handled and do not come again.
+    /// Makes a failure at the event with this index in the batch. The events before it count as handled and are not
+    /// given again.
     pub fn at(index: usize, source: impl Into<BoxError>) -> Self {
         Self { failed_at: Some(index), source: source.into() }
     }
 
-    /// A failure by a panic, as [`catch_unwind`](std::panic::catch_unwind) gives it. What is called for a subscription
-    /// has its panics caught already; this is for handlers that call others.
+    /// Makes a failure of a panic, as [`catch_unwind`](std::panic::catch_unwind) returns it. Subscriptions catch the
+    /// panics of their handlers already; this is for handlers that call other handlers.
     #[must_use]
     pub fn panicked(panic: &(dyn Any + Send)) -> Self {
         Self::new(format!("the handler panicked: {}", panic_message(panic)))
     }
 
-    /// The index of the event that failed, if one did rather than the batch as a whole.
+    /// Returns the index of the event that failed; `None` if the batch failed as a whole.
     #[must_use]
     pub const fn failed_at(&self) -> Option<usize> {
         self.failed_at
@@ -164,19 +166,19 @@ impl HandlerError {
         &*self.source
     }
 
-    /// What went wrong, with all causes.
+    /// Returns a display of the failure with all its causes.
     pub(crate) fn report(&self) -> Report<'_> {
         Report::new(&*self.source)
     }
 
-    /// What went wrong.
+    /// Returns the error that the handler failed with.
     #[must_use]
     pub fn into_source(self) -> BoxError {
         self.source
     }
 }
 
-/// `?` makes one of any error.
+/// Lets `?` convert any error.
 impl<E: std::error::Error + Send + Sync + 'static> From<E> for HandlerError {
     fn from(error: E) -> Self {
         Self::new(error)
@@ -233,8 +235,8 @@ impl<F> fmt::Debug for Each<F> {
     }
 }
 
-/// Hands some events of a batch to `handle` one by one, until it is interrupted. What each causes is linked to it. Gives
-/// the index of the first that it has not handled.
+/// Passes some events of a batch to `handle` one by one, until it is interrupted. Events that `handle` writes are
+/// linked to the one that it handles. Returns the index of the first event that it has not handled.
 pub(super) async fn one_by_one<Fut, E>(
     batch: Batch,
     events: Range<usize>,
@@ -261,7 +263,7 @@ where
     Ok(end)
 }
 
-/// A panic of user code is a failure like any other.
+/// Runs user code, and turns a panic into a failure like any other.
 pub(super) async fn caught<T>(handling: impl Future<Output = T>) -> Result<T, HandlerError> {
     AssertUnwindSafe(handling).catch_unwind().await.map_err(|panic| HandlerError::panicked(&*panic))
 }

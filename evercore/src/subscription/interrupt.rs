@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio_util::sync::CancellationToken;
 
-/// Tells a handler that something else is to be done before the rest of its batch: the worker is stopped or paused, the
-/// partition goes to another worker, or what was handled is to be recorded.
+/// Asks a handler to return before the rest of its batch: the worker is stopped or paused, the partition goes to
+/// another worker, or the handled events are to be recorded.
 ///
-/// See [`Handler::handle_until`](super::Handler::handle_until). Clones are of the same batch.
+/// See [`Handler::handle_until`](super::Handler::handle_until). Clones belong to the same batch.
 #[derive(Clone, Debug, Default)]
 pub struct Interrupt {
     is_requested: Arc<AtomicBool>,
@@ -16,23 +16,23 @@ pub struct Interrupt {
 }
 
 impl Interrupt {
-    /// Creates an interrupt that nobody requests, as tests of handlers need.
+    /// Creates an interrupt that is not requested, for tests of handlers.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Creates one that a stop requests as well.
+    /// Creates an interrupt that the token requests as well.
     pub(super) fn of(stop: CancellationToken) -> Self {
         Self { is_requested: Arc::default(), stop }
     }
 
-    /// Asks the handler to return after the event that it handles.
+    /// Asks the handler to return after the event that it is handling.
     pub fn request(&self) {
         self.is_requested.store(true, Ordering::Relaxed);
     }
 
-    /// Whether the handler is to return after the event that it handles.
+    /// Returns whether the handler is to return after the event that it is handling.
     #[must_use]
     pub fn is_requested(&self) -> bool {
         self.is_requested.load(Ordering::Relaxed) || self.stop.is_cancelled()

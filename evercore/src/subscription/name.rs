@@ -1,4 +1,4 @@
-//! Names, places and shares of subscriptions.
+//! Defines the names of subscriptions, the places where they start, and their partitions.
 
 use std::fmt;
 use std::sync::Arc;
@@ -19,26 +19,26 @@ pub const MAX_PARTITIONS: u32 = 1024;
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SubscriptionName(Arc<str>);
 
-/// Where to start in the log.
+/// The place in the log where a subscription starts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Start {
-    /// With the first event there is.
+    /// Starts with the first event of the log.
     #[default]
     Beginning,
-    /// After the last event there is now.
+    /// Starts after the last event that is in the log now.
     End,
-    /// After this position. It may not lie beyond the last event there is.
+    /// Starts after this position, which may not lie beyond the last event of the log.
     After(Position),
-    /// With the first event that was recorded at this time or later, by the clock of its writer; after the last event
-    /// there is, if there is none. The time must not lie ahead of the store's clock: it is looked for once, and what is
-    /// recorded between now and then would come before it.
+    /// Starts with the first event that was recorded at this time or later, by the clock of its writer; after the last
+    /// event if there is none. The time must not lie ahead of the store's clock: the place is looked up once, and
+    /// events that are recorded between now and a later time would come before it.
     ///
-    /// Events follow in the order of the log. Where the clocks of writers differ, one that was recorded a little earlier
-    /// may be among them.
+    /// From there on, events follow in the order of the log. If the clocks of writers differ, an event that was
+    /// recorded a little before the time may be among them.
     From(DateTime<Utc>),
 }
 
-/// A share of all aggregates: those whose id leaves `index` when it is divided by `count`.
+/// A share of all aggregates: those whose id leaves the remainder `index` when it is divided by `count`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Partition {
     index: u32,
@@ -54,7 +54,7 @@ impl Start {
         }
     }
 
-    /// Refuses a time that lies ahead.
+    /// Refuses a time in the future.
     pub(super) fn check_reached(self, clock: &dyn Clock) -> Result<()> {
         match (self, clock.now()) {
             (Self::From(time), now) if time > now => Err(Error::StartAhead { time, now }),
@@ -64,7 +64,7 @@ impl Start {
 }
 
 impl SubscriptionName {
-    /// Checks and takes `name`.
+    /// Checks `name` and makes a subscription name of it.
     ///
     /// # Errors
     /// [`Error::InvalidSubscription`] if it is empty, too long, or holds a control character.
@@ -84,7 +84,7 @@ impl SubscriptionName {
         Err(Error::InvalidSubscription { name: shorten(name), problem })
     }
 
-    /// The name as text.
+    /// Returns the name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -92,10 +92,10 @@ impl SubscriptionName {
 }
 
 impl Partition {
-    /// All aggregates.
+    /// The partition of all aggregates.
     pub const WHOLE: Self = Self { index: 0, count: 1 };
 
-    /// The share with this number, from 0, of so many.
+    /// Returns the partition with this number, from 0, of `count` partitions.
     ///
     /// # Errors
     /// [`Error::InvalidNumber`] unless `count` is 1 to [`MAX_PARTITIONS`] and `index` is below it.
@@ -111,19 +111,19 @@ impl Partition {
         Ok(Self { index, count })
     }
 
-    /// Its number, from 0.
+    /// Returns its number, from 0.
     #[must_use]
     pub const fn index(self) -> u32 {
         self.index
     }
 
-    /// Of how many.
+    /// Returns the number of all partitions.
     #[must_use]
     pub const fn count(self) -> u32 {
         self.count
     }
 
-    /// Whether an aggregate belongs to it.
+    /// Returns whether an aggregate belongs to it.
     #[must_use]
     pub fn contains(self, id: AggregateId) -> bool {
         id.get() % i64::from(self.count) == i64::from(self.index)

@@ -1,4 +1,4 @@
-//! Under which names a subscription is stored, and which it reads.
+//! Finds the names that a subscription is stored with, and those that it reads. They differ once a type was renamed.
 
 use std::sync::Arc;
 
@@ -7,25 +7,25 @@ use crate::engine::IfDifferent;
 use crate::shared::Shared;
 use crate::{EventFilter, Result};
 
-/// What a subscription follows.
+/// The filter of a subscription, in the forms that it is stored and read in.
 #[derive(Clone, Debug)]
 pub(super) struct Followed {
-    /// As it is stored and compared.
+    /// The filter as it is stored and compared.
     pub(super) stored: Arc<EventFilter>,
-    /// As the log is read: with the names that events were written under before their types were renamed.
+    /// The filter as the log is read: with the names that events were written under before their types were renamed.
     pub(super) read: Arc<EventFilter>,
-    /// Whether it is stored by names that have been given up since.
+    /// Whether the stored filter has names that were given up since.
     is_renamed: bool,
 }
 
 impl Followed {
-    /// What a filter names, before it is looked up.
+    /// Takes a filter with the names that it was given, before they are looked up.
     pub(super) fn as_named(filter: EventFilter) -> Self {
         let filter = Arc::new(filter);
         Self { stored: Arc::clone(&filter), read: filter, is_renamed: false }
     }
 
-    /// What a filter follows, by the names that types have now.
+    /// Looks up the names of a filter: those that the database and the program know its types by.
     pub(super) async fn find(
         store: &Shared,
         name: &SubscriptionName,
@@ -48,8 +48,9 @@ impl Followed {
         Ok(Self { stored: Arc::new(stored), read: Arc::new(read), is_renamed })
     }
 
-    /// What to do if something else is stored. The same under older names is not: it is stored anew, so that a worker
-    /// that knows but the older names stops, and does not pass over what is written under the new ones.
+    /// Returns what to do if another filter is stored. The same filter under older names does not count as another: it
+    /// is replaced, so that a worker which knows only the older names stops, and does not skip events that are written
+    /// under the new ones.
     pub(super) const fn if_different(&self, wanted: IfDifferent) -> IfDifferent {
         if self.is_renamed { IfDifferent::Replace } else { wanted }
     }

@@ -1,41 +1,41 @@
-//! Shows events that were put aside, and those that were given up.
+//! Describes events that a subscription has parked or discarded.
 
 use chrono::{DateTime, Utc};
 
 use crate::RecordedEvent;
 
-/// An event that a subscription has put aside, since its handler failed on it, or on an earlier event of its aggregate.
+/// An event that a subscription has parked, because its handler failed on it, or on an earlier event of its aggregate.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ParkedEvent {
-    /// The event.
+    /// The position of the event.
     pub event: RecordedEvent,
-    /// What the handler failed with; `None` for an event that waits for an earlier one of its aggregate.
+    /// The handler's failure; `None` for an event that waits for an earlier one of its aggregate.
     pub reason: Option<String>,
-    /// How often the handler was given it, not counting retries within one delivery.
+    /// The number of times that the handler was given it, not counting retries within one delivery.
     pub attempts: u32,
-    /// When it was parked last, by the database's time.
+    /// The time when it was parked last, by the database's clock.
     pub parked_at: DateTime<Utc>,
-    /// Whether it is to be handled again now.
+    /// Whether it is to be redriven now.
     pub redrive: bool,
-    /// When it is handled again by itself, by the database's time.
+    /// The time when it is redriven by itself, by the database's clock; `None` if it is not.
     pub redrive_at: Option<DateTime<Utc>>,
 }
 
 /// A parked event that was discarded: it will not be handled.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DiscardedEvent {
-    /// The event.
+    /// The position of the event.
     pub event: RecordedEvent,
-    /// What the handler failed with; `None` for an event that waited for an earlier one of its aggregate.
+    /// The handler's failure; `None` for an event that waited for an earlier one of its aggregate.
     pub failure: Option<String>,
-    /// How often the handler was given it, not counting retries within one delivery.
+    /// The number of times that the handler was given it, not counting retries within one delivery.
     pub attempts: u32,
-    /// When it was parked last, by the database's time.
+    /// The time when it was parked last, by the database's clock.
     pub parked_at: DateTime<Utc>,
-    /// When it was discarded, by the database's time.
+    /// The time when it was discarded, by the database's clock.
     pub discarded_at: DateTime<Utc>,
-    /// Who discarded it.
+    /// The name of the person or program that discarded it.
     pub by: String,
-    /// Why.
+    /// The reason.
     pub reason: String,
 }

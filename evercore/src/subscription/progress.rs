@@ -1,4 +1,4 @@
-//! How a running subscription is getting on.
+//! Tracks the progress of a running subscription.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -8,38 +8,38 @@ use tokio::time::Instant;
 use crate::Position;
 use crate::engine::LeaseKey;
 
-/// How a running subscription is getting on.
+/// The progress of a running subscription.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct SubscriptionStatus {
-    /// What it is doing.
+    /// Its condition.
     pub state: SubscriptionState,
-    /// Everything up to here is handled, by this worker's partitions.
+    /// The position up to which this worker's partitions have handled everything.
     pub position: Position,
-    /// The last event of the log, as of the last look. Never before `position`.
+    /// The position of the last event of the log, as of the last look. Never before `position`.
     pub head: Position,
-    /// The events handled since it was started.
+    /// The number of events handled since the worker was started.
     pub handled: u64,
-    /// The events handled in a second, averaged over the last few.
+    /// The number of events handled per second, averaged over the last five seconds or so.
     pub rate: f64,
-    /// The partitions that this worker owns.
+    /// The numbers of the partitions that this worker owns.
     pub partitions: Vec<u32>,
-    /// What failed last, with all causes: what the worker has ended with, or what it tries again. `None` once it has
-    /// gone on.
+    /// The last failure, with all causes: the one that the worker has ended with, or the one that it retries. `None`
+    /// once the worker has made progress.
     pub failure: Option<String>,
 }
 
-/// What a running subscription is doing.
+/// The state of a running subscription.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SubscriptionState {
-    /// It waits for a lease that somebody else holds.
+    /// It waits for a lease that another worker holds.
     StandingBy,
     /// It is behind the end of the log.
     CatchingUp,
-    /// It has handled all there is, of its partitions.
+    /// It has handled everything in the log, for its partitions.
     Live,
-    /// It waits before it tries again what has failed: an event, or a call of the store.
+    /// It waits before it retries something that has failed: an event, or a call of the store.
     Retrying,
     /// It was paused.
     Paused,
@@ -48,7 +48,7 @@ pub enum SubscriptionState {
 }
 
 /// Watches a subscription that runs in this process. Made by
-/// [`SubscriptionBuilder::progress`](crate::SubscriptionBuilder::progress). Clones watch the same one.
+/// [`SubscriptionBuilder::progress`](crate::SubscriptionBuilder::progress). Clones watch the same subscription.
 #[derive(Clone, Debug)]
 pub struct SubscriptionProgress(Arc<Progress>);
 
@@ -57,41 +57,41 @@ impl SubscriptionProgress {
         Self(Arc::clone(progress))
     }
 
-    /// How it is getting on.
+    /// Returns the progress of the subscription.
     #[must_use]
     pub fn status(&self) -> SubscriptionStatus {
         self.0.status()
     }
 }
 
-/// Over how long the rate is averaged.
+/// The time constant of the average of the rate.
 const MEMORY: Duration = Duration::from_secs(5);
 
-/// What the parts of a running subscription report.
+/// The progress that the parts of a running subscription report to.
 #[derive(Debug)]
 pub(super) struct Progress(Mutex<Numbers>);
 
 #[derive(Debug)]
 struct Numbers {
     state: SubscriptionState,
-    /// In the order of the partitions.
+    /// Sorted by the numbers of the partitions.
     places: Vec<Place>,
     last_position: Position,
     head: Position,
     handled: u64,
     rate: f64,
     rated_at: Instant,
-    /// What failed last outside of any partition.
+    /// The last failure outside of any partition.
     failure: Option<String>,
 }
 
-/// How far a partition is, under the lease that it was taken by last.
+/// The cursor of a partition, under the lease that it was last acquired with.
 #[derive(Debug)]
 struct Place {
     partition: u32,
     token: i64,
     position: Position,
-    /// What failed last, unless it has gone on since.
+    /// The last failure, unless the partition has made progress since.
     failure: Option<String>,
 }
 
@@ -115,7 +115,7 @@ impl Progress {
         let position = numbers.places.iter().map(|place| place.position).min();
         let position = position.unwrap_or(numbers.last_position);
         let state = match numbers.state {
-            // One of its partitions is; another one is not.
+            // One partition is at the end of the log, and another one is not.
             SubscriptionState::Live if position < numbers.head => SubscriptionState::CatchingUp,
             state => state,
         };
@@ -138,7 +138,7 @@ impl Progress {
         self.numbers().state = state;
     }
 
-    /// Nothing failed that is still to be tried again, in a partition that is at the end of the log.
+    /// Records that a partition is at the end of the log, with nothing left to retry.
     pub(super) fn is_live(&self, lease: &LeaseKey) {
         let mut numbers = self.numbers();
         numbers.state = SubscriptionState::Live;
@@ -147,7 +147,7 @@ impl Progress {
         }
     }
 
-    /// Something has failed, and is tried again.
+    /// Records a failure that is retried.
     pub(super) fn retries(&self, lease: Option<&LeaseKey>, failure: String) {
         let mut numbers = self.numbers();
         numbers.state = SubscriptionState::Retrying;
@@ -161,25 +161,26 @@ impl Progress {
         }
     }
 
-    /// The worker has ended: by a failure, or because it was stopped.
+    /// Records that the worker has ended: by a failure, or because it was stopped.
     pub(super) fn end(&self, failure: Option<&str>) {
         let mut numbers = self.numbers();
         numbers.state = SubscriptionState::Ended;
         numbers.failure = failure.map(str::to_owned);
     }
 
-    /// The log goes up to here, at least.
+    /// Records that the log reaches this position at least.
     pub(super) fn saw_head(&self, head: Position) {
         let mut numbers = self.numbers();
         numbers.head = numbers.head.max(head);
     }
 
-    /// The tokens of the leases that it holds.
+    /// Returns the tokens of the leases that the worker holds.
     pub(super) fn tokens(&self) -> Vec<i64> {
         self.numbers().places.iter().map(|place| place.token).collect()
     }
 
-    /// A partition was taken. The worker may have had it before, under a lease that has ended meanwhile.
+    /// Records that the worker has acquired a partition. It may have had it before, under a lease that has ended
+    /// meanwhile.
     pub(super) fn took(&self, lease: &LeaseKey, position: Position) {
         let LeaseKey { partition, token, .. } = *lease;
         let mut numbers = self.numbers();
@@ -191,7 +192,7 @@ impl Progress {
         numbers.places.sort_unstable_by_key(|place| place.partition);
     }
 
-    /// A partition has moved on.
+    /// Records that a partition's cursor has moved, and how many events were handled.
     pub(super) fn moved(&self, lease: &LeaseKey, position: Position, handled: usize) {
         let mut numbers = self.numbers();
         let handled = u64::try_from(handled).unwrap_or(u64::MAX);
@@ -229,7 +230,8 @@ impl Numbers {
         self.places.iter_mut().find(|place| place.is_of(lease))
     }
 
-    /// An exponentially weighted mean: what is older than [`MEMORY`] counts for little.
+    /// Updates the rate, an exponentially weighted mean: events that were handled longer than [`MEMORY`] ago count for
+    /// little.
     #[expect(clippy::cast_precision_loss, reason = "a rate is a rough figure")]
     fn rate_after(&mut self, handled: u64) {
         let now = Instant::now();

@@ -1,4 +1,4 @@
-//! Reading the log a page ahead of the handler.
+//! Reads the log one page ahead of the handler.
 
 use std::panic::resume_unwind;
 use std::sync::Arc;
@@ -8,11 +8,10 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::engine::{LogPage, MatchRequest, StorageEngine};
 use crate::{EventFilter, Partition, Position, Result};
 
-/// Reads pages of what a subscription follows, at most one of them ahead.
+/// Reads pages of the events that a subscription follows, at most one page ahead.
 ///
-/// The log only grows, and a page ends where nothing earlier can appear any more: one that was read ahead is what would be
-/// read now, or the beginning of it. What is parked, paused or lost meanwhile is looked at when a page is handled. Dropping
-/// this drops the page.
+/// A prefetched page stays valid: nothing can be inserted into it, though more events may follow it by now. Parking,
+/// pauses and lost leases are checked when a page is handled. Dropping this drops the prefetched page.
 #[derive(Debug)]
 pub(super) struct ReadAhead {
     engine: Arc<dyn StorageEngine>,
@@ -22,7 +21,8 @@ pub(super) struct ReadAhead {
     ahead: Option<Ahead>,
 }
 
-/// A page on its way. A task reads it, so that it comes even while nobody asks: what it holds, a handler may wait for.
+/// A page that is being prefetched. A task reads it, so that the read makes progress while nothing awaits it: a handler
+/// may wait for something that the read holds, such as a connection.
 #[derive(Debug)]
 struct Ahead {
     after: Position,
@@ -30,7 +30,7 @@ struct Ahead {
 }
 
 impl ReadAhead {
-    /// `limit` is the most events of a page.
+    /// Makes a reader of pages with at most `limit` events.
     pub(super) fn new(
         engine: &Arc<dyn StorageEngine>,
         filter: &Arc<EventFilter>,
@@ -41,7 +41,7 @@ impl ReadAhead {
         Self { engine, filter, partition, limit, ahead: None }
     }
 
-    /// The page after a position, and the one after that is read meanwhile, if there is more.
+    /// Returns the page after a position, and starts to read the one after that, if there is more.
     pub(super) async fn next(&mut self, after: Position) -> Result<LogPage> {
         let page = match self.ahead.as_mut().filter(|ahead| ahead.after == after) {
             Some(ahead) => match (&mut ahead.page).await {

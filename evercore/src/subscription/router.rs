@@ -1,4 +1,4 @@
-//! A handler for each type of event.
+//! Routes each event to a handler for its type.
 
 use std::any::TypeId;
 use std::collections::HashMap;
@@ -14,18 +14,20 @@ use crate::recorded::page::PageEvent;
 use crate::registry::KnownEvent;
 use crate::{Aggregate, BoxError, Error, Event, EventType, RecordedEvent, RetiredType};
 
-/// Hands each event to the closure for its type, one at a time and in order.
+/// Passes each event to the closure for its type, one at a time and in order.
 ///
-/// An event comes in its present shape, whatever it was written as. A [retired](crate::RetiredEvent) one comes as what
-/// has become of it, part after part, each with the same [`recorded`](Received::recorded) event: it is handled when all
-/// of its parts are, and if one of them fails, all come again.
+/// A closure is given its event in the present shape, in whatever shape it was written. A
+/// [retired](crate::RetiredEvent) event is given as the events that have replaced it, one after the other, each with
+/// the same [`recorded`](Received::recorded) event. It counts as handled once all of these are; if one of them fails,
+/// all are given again.
 ///
-/// An event for whose type there is no closure is passed over: name what is to be handled in the filter as well, so that
-/// it is not read for nothing. An event that cannot be decoded fails, as [`FailurePolicy`](super::FailurePolicy) has it.
-/// So does one of a type that the program does not know, unless the router is told to [skip](Self::skip_unknown) such
-/// events or [what to do](Self::on_unknown) with them.
+/// Events of a known type without a closure are skipped: name the types to handle in the filter as well, so that others
+/// are not read for nothing. An event that cannot be decoded is a failure, for [`FailurePolicy`](super::FailurePolicy)
+/// to deal with. So is an event of a type that the program does not know, unless the router [skips](Self::skip_unknown)
+/// such events or has a [closure](Self::on_unknown) for them.
 ///
-/// Events that a closure writes carry the correlation of the one that it handles, and name it as their cause.
+/// Events that a closure writes carry the correlation id of the event that it handles, and name that event as their
+/// cause.
 ///
 /// # Example
 /// ```standalone_crate
@@ -51,19 +53,19 @@ use crate::{Aggregate, BoxError, Error, Event, EventType, RecordedEvent, Retired
 #[derive(Clone, Default)]
 pub struct Router {
     routes: Arc<HashMap<TypeId, Arc<Route>>>,
-    /// The same by the names of the aggregate and of the event, one for each range of versions.
+    /// The same routes by the names of the aggregate and of the event, one for each range of versions.
     names: HashMap<(&'static str, &'static str), Vec<Arc<Route>>>,
     unknown: Unknown,
 }
 
-/// An event as its type, and as the log has it. Derefs to the event.
+/// An event as its Rust type, together with its record in the log. Derefs to the event.
 #[derive(Clone, Debug)]
 pub struct Received<E> {
     event: E,
     recorded: PageEvent,
 }
 
-/// The way to one closure.
+/// The route to one closure.
 struct Route {
     event_type: TypeId,
     is_for: fn(&RecordedEvent) -> bool,
@@ -71,7 +73,7 @@ struct Route {
     part: HandlePart,
 }
 
-/// What to do with an event of a type that the program does not know.
+/// The reaction to an event of a type that the program does not know.
 #[derive(Clone, Default)]
 enum Unknown {
     #[default]
@@ -80,7 +82,7 @@ enum Unknown {
     HandOver(HandleEvents),
 }
 
-/// Handles events of a batch that are alike: what is to be looked up and boxed, is so once for all of them.
+/// Handles a run of events of one kind, so that the look-up and the boxing are done once for all of them.
 type HandleEvents = Arc<
     dyn Fn(Batch, Range<usize>, Interrupt) -> Handling<Result<usize, HandlerError>> + Send + Sync,
 >;
@@ -88,14 +90,14 @@ type HandlePart = Arc<dyn Fn(PageEvent, Part) -> Handling<Result<(), BoxError>> 
 type Handling<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 impl Router {
-    /// A router that passes over everything that the program knows.
+    /// Makes a router without closures, which skips all events of known types.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Handles the events of a type, under all names and in all versions that they were written as. A second closure for
-    /// a type takes the place of the first.
+    /// Sets the closure for the events of a type, under all names and in all versions that they were written in. A
+    /// second closure for a type replaces the first.
     #[must_use]
     pub fn on<E, F, Fut, Failure>(mut self, handle: F) -> Self
     where
@@ -137,15 +139,15 @@ impl Router {
         self
     }
 
-    /// Passes over events of types that the program does not know: those of a newer one, or of another that shares the
-    /// log. Default: such an event fails with [`Error::UnknownEvent`].
+    /// Skips events of types that the program does not know: those of a newer program, or of another one that shares
+    /// the log. Default: such an event fails with [`Error::UnknownEvent`].
     #[must_use]
     pub fn skip_unknown(mut self) -> Self {
         self.unknown = Unknown::Skip;
         self
     }
 
-    /// Handles events of types that the program does not know, as they are stored.
+    /// Sets the closure for events of types that the program does not know. It is given them as they are stored.
     ///
     /// # Example
     /// ```
@@ -173,7 +175,7 @@ impl Router {
         self
     }
 
-    /// How to handle events that are like their first.
+    /// Returns the handler for a run of events that are like the first; `None` if they are skipped.
     fn handling(&self, batch: &Batch, events: Range<usize>) -> Option<HandleEvents> {
         let first = &batch[events.start];
         let named = self.names.get(&(first.aggregate_type(), first.event_type()));
@@ -219,13 +221,13 @@ impl Router {
 }
 
 impl<E> Received<E> {
-    /// The event as the log has it.
+    /// Returns the event as it is recorded in the log.
     #[must_use]
     pub fn recorded(&self) -> &RecordedEvent {
         &self.recorded
     }
 
-    /// The event alone.
+    /// Returns the event without its record.
     #[must_use]
     pub fn into_event(self) -> E {
         self.event

@@ -21,8 +21,8 @@ use crate::{Error, Partition, Position, Report, Result};
 use batches::failure_text;
 use records::Unrecorded;
 
-/// Does something with the store, again and again while it cannot be reached. A macro, since a closure that borrows what
-/// it needs would cost the future its `Send`.
+/// Calls the store, and tries again while it cannot be reached. A macro, since a closure that borrows its arguments
+/// would cost the future its `Send`.
 macro_rules! patiently {
     ($runner:ident, $what:literal, $work:expr) => {{
         let mut waited = 0;
@@ -48,32 +48,32 @@ pub(super) struct Runner {
     partition: Partition,
     seat: Seat,
     pages: ReadAhead,
-    /// Everything up to here is handled.
+    /// The position up to which everything is handled.
     cursor: Position,
     /// The cursor as it is stored.
     recorded: Position,
-    /// What lies between the two.
+    /// The difference between the two cursors; `None` if they are equal.
     unrecorded: Option<Unrecorded>,
     /// Whether any event of the partition may be parked.
     has_parked: bool,
-    /// Up to here, events are given one by one, to find the one that fails.
+    /// The position up to which events are given one by one, to find the one that fails.
     singly: Position,
-    /// The last event that has failed alone, and how often.
+    /// The last event that has failed in a batch of its own, and the number of failures.
     failing: Option<(Position, u32)>,
 }
 
-/// Why the work on a partition has ended.
+/// The reason why the work on a partition has ended.
 #[derive(Debug)]
 pub(super) enum Ended {
-    /// It was to stop.
+    /// The worker was asked to stop.
     Stopped,
-    /// Somebody else asked for the partition.
+    /// Another worker asked for the partition.
     HandedOver,
     /// The subscription was paused.
     Paused,
-    /// Somebody else has the lease.
+    /// The lease was lost: another worker has it, or the subscription was reset, replaced or deleted.
     Lost,
-    /// It cannot go on.
+    /// The work cannot continue.
     Failed(Error),
 }
 
@@ -104,7 +104,7 @@ impl Runner {
         }
     }
 
-    /// Works until something ends it, and gives the lease back.
+    /// Works until something ends it, then gives the lease back, and returns the partition's number and the reason.
     pub(super) async fn run<D: Deliver>(mut self, mut deliver: D) -> (u32, Ended) {
         let ended = match self.follow(&mut deliver).await {
             Ok(never) => match never {},
@@ -113,7 +113,7 @@ impl Runner {
         self.config.progress.gave_back(&self.lease);
         match &ended {
             Ended::Lost => {}
-            // Recorded with the event that it failed on.
+            // `fail` has recorded this failure already.
             Ended::Failed(Error::HandlerFailed { .. }) => self.give_back(None).await,
             Ended::Failed(error) => self.give_back(Some(failure_text(Report::new(error)))).await,
             Ended::Stopped | Ended::HandedOver | Ended::Paused => self.give_back(None).await,
@@ -125,7 +125,7 @@ impl Runner {
         &mut self,
         deliver: &mut D,
     ) -> Result<std::convert::Infallible, Ended> {
-        // Unknown until the first page.
+        // Not known before the first page is read.
         let mut at_end = false;
         loop {
             if self.stop.is_cancelled() {
@@ -158,7 +158,7 @@ impl Runner {
         }
     }
 
-    /// Waits for the next look at the log.
+    /// Waits for the next heartbeat, and records the cursor if that falls due meanwhile.
     async fn wait(&mut self) -> Result<(), Ended> {
         let record_at = self.record_at();
         tokio::select! {
@@ -172,7 +172,7 @@ impl Runner {
         }
     }
 
-    /// Gives the lease back, so that somebody else can have it at once.
+    /// Records what is left to record and gives the lease back, so that another worker can take the partition at once.
     async fn give_back(&mut self, failure: Option<String>) {
         let cursor = self.unrecorded.is_some().then(|| self.settlement(self.cursor).cursor);
         let last = (cursor.is_some() || failure.is_some()).then(|| Settlement {
@@ -188,7 +188,7 @@ impl Runner {
             }
             engine.release(lease).await
         };
-        // If it cannot be given back it ends by itself.
+        // A lease that cannot be given back expires.
         match tokio::time::timeout(config.lease, given_back).await {
             Ok(Ok(())) => config.store.settled.notify(),
             Ok(Err(error)) => {
@@ -200,7 +200,8 @@ impl Runner {
         }
     }
 
-    /// Waits before something is tried again that the store has failed at; or ends the work.
+    /// Waits before a call is made again that the store has failed at, or returns the end of the work if retrying is of
+    /// no use.
     async fn wait_for_store(
         &mut self,
         what: &'static str,
@@ -226,7 +227,7 @@ impl Runner {
         }
     }
 
-    /// Waits, unless something ends the work.
+    /// Waits for a time, unless something ends the work.
     async fn pause(&mut self, wait: Duration) -> Result<(), Ended> {
         let mut pulse = self.seat.pulse.clone();
         let mut paused = self.seat.pulse.clone();

@@ -1,4 +1,4 @@
-//! Waiting for a subscription: read-your-writes, and tests.
+//! Waits until a subscription has handled a position, to read one's own writes and for tests.
 
 use std::time::Duration;
 
@@ -10,44 +10,44 @@ use crate::retry::pause;
 use crate::shared::workers::{Failed, Here};
 use crate::{Error, EventStore, Partition, Position, Result};
 
-/// How often to look, where nobody of this process tells.
+/// The longest time between two looks at the stored subscription. Workers of other processes send no wake-ups.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
-/// How long another worker has to take over from one of another process that has failed: longer than those that stand by
-/// take to look for a lease.
+/// The time that other workers have to take over from a failed worker of another process: longer than the interval at
+/// which workers that stand by look for a free lease.
 const TAKE_OVER_WITHIN: Duration = Duration::from_secs(2);
 
-/// What is waited for.
+/// The condition that a call waits for.
 #[derive(Clone, Copy, Debug)]
 enum Until {
     /// Everything up to a position is handled.
     Handled(Position),
-    /// Everything in the log is handled, and there is nothing to redrive.
+    /// Everything in the log is handled, and no event is to be redriven.
     Idle,
 }
 
-/// What a subscription has failed with that no worker runs.
+/// The failure of a subscription that no worker runs.
 #[derive(Clone, Copy, Debug)]
 enum Failure<'a> {
-    /// In a worker of this store.
+    /// The failure of a worker of this store.
     Here(&'a str),
-    /// In a worker of another one, as it has stored it.
+    /// The failure of a worker of another store, as that worker has recorded it.
     Elsewhere(&'a str),
 }
 
 impl EventStore {
-    /// Waits until a durable subscription has handled everything up to a position, wherever it runs: what it keeps, a
-    /// read model say, then shows what was committed there. Events that it has parked count as handled.
+    /// Waits until a durable subscription has handled everything up to a position, in whichever process it runs. What
+    /// it maintains, such as a read model, then includes the commit at that position. Parked events count as handled.
     ///
-    /// It waits for as long as that takes; put a bound around it with `tokio::time::timeout`. It does not wait for a
+    /// The call waits without a limit; put `tokio::time::timeout` around it to set one. It does not wait for a
     /// subscription that has failed: see the errors.
     ///
     /// # Errors
-    /// - [`Error::SubscriptionFailed`] with the cause, if the last worker that this store has started for it has failed
-    ///   or was dropped, none of this store runs it, and no worker of another process holds a lease of it. A handler that
-    ///   failed in another process is seen by what that worker has stored, once nobody has taken over for two seconds.
-    /// - [`Error::UnknownSubscription`] if there is none of this name, and none was started from this store.
-    /// - What the engine says.
+    /// - [`Error::SubscriptionFailed`] with the cause, if the last worker that this store started for it has failed or
+    ///   was dropped, no other worker of this store runs it, and no worker of another process holds a lease of it. A
+    ///   failure that a worker of another process has recorded is returned if no worker takes over within two seconds.
+    /// - [`Error::UnknownSubscription`] if no subscription has this name, and this store has started no worker for it.
+    /// - The engine's errors.
     ///
     /// # Example
     /// ```standalone_crate
@@ -82,11 +82,11 @@ impl EventStore {
         self.wait_until(&name, Until::Handled(position)).await
     }
 
-    /// Waits until a durable subscription has handled all that is in the log, and has nothing to redrive. For tests.
-    /// One that was just spawned from this store counts, before it is stored.
+    /// Waits until a durable subscription has handled everything in the log and has nothing to redrive. For tests. A
+    /// subscription that this store has just spawned is waited for even before it is stored.
     ///
     /// # Errors
-    /// As [`wait_for`](Self::wait_for).
+    /// Those of [`wait_for`](Self::wait_for).
     pub async fn wait_until_idle(
         &self,
         subscription: impl TryInto<SubscriptionName, Error: Into<Error>>,
@@ -102,7 +102,8 @@ impl EventStore {
         let mut settled = self.inner.settled.watch(LOOK_EVERY);
         let mut left_since = None;
         loop {
-            // Asked first: it may be stored between the two, and a worker may end.
+            // Read before the stored subscription: between the two reads, the subscription may be stored and its worker
+            // may end.
             let here = self.inner.workers.of(name);
             match self.inner.engine.subscriptions(Some(name)).await?.into_iter().next() {
                 Some(stored) => {
@@ -155,7 +156,7 @@ impl EventStore {
 }
 
 impl<'a> Failure<'a> {
-    /// What it has failed with, if no worker is known to run it.
+    /// Returns the failure of a subscription that no worker is known to run.
     fn of(here: &'a Here, stored: &'a StoredSubscription) -> Option<Self> {
         let is_held = |place: &StoredPartition| {
             let lease = place.lease.as_ref();
@@ -165,7 +166,7 @@ impl<'a> Failure<'a> {
             return None;
         }
         let elsewhere = || stored.partitions.iter().find_map(|place| place.failure.as_deref());
-        // Where it stands further on, a worker of another process has worked on it since.
+        // If the cursor is further on, a worker of another process has worked on it since the failure.
         let has_gone_on = |failed: &Failed| stored.cursor() > failed.position;
         match &here.failure {
             Some(failed) if !has_gone_on(failed) => Some(Self::Here(&failed.failure)),

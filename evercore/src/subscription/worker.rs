@@ -1,4 +1,4 @@
-//! Takes partitions and works on them.
+//! Runs a worker: registers the subscription, acquires partitions and works on them.
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, resume_unwind};
@@ -24,7 +24,7 @@ use crate::engine::{AcquireRequest, Acquired, LeaseKey, NewSubscription, StoredS
 use crate::report::panic_message;
 use crate::{Error, Report, Result};
 
-/// Works on a subscription until it is stopped or cannot go on.
+/// Works on a subscription until it is stopped or cannot continue.
 pub(super) async fn run<D: Deliver>(
     mut config: Config,
     mut worker: Worker,
@@ -36,7 +36,7 @@ pub(super) async fn run<D: Deliver>(
         registered?;
         work(&Arc::new(config), deliver).await
     };
-    // Handlers' panics are caught where they are called: this is user code elsewhere, or a bug of ours.
+    // Panics of handlers are caught where they are called, so this is one of other user code, or a bug in Evercore.
     match AssertUnwindSafe(working).catch_unwind().await {
         Ok(result) => {
             worker.end(&result);
@@ -53,10 +53,11 @@ async fn work<D: Deliver>(config: &Arc<Config>, deliver: D) -> Result<()> {
     let stop = config.stop.child_token();
     let mut runners = FuturesUnordered::new();
     let mut waiting = pin!(config.wait(Duration::ZERO).fuse());
-    // Beside the runners, never before them: a runner may hold what it waits for. And never given up for another: the
-    // partition that it is given would be nobody's until its lease ends.
+    // The request is polled alongside the runners, never awaited before them: a runner may hold something that it waits
+    // for. It is not dropped for another event either: the partition that it may be granted would be idle until its
+    // lease ends.
     let mut request = pin!(Fuse::terminated());
-    // Once it is to stop: a partition that is on its way is given back and not left to its lease.
+    // After a stop, the request is still awaited for one lease, so that a partition which it is granted is given back.
     let mut patience = pin!(Fuse::terminated());
     let (mut outcome, mut is_ending) = (Ok(()), false);
     let mut waits = None;
@@ -123,27 +124,27 @@ async fn work<D: Deliver>(config: &Arc<Config>, deliver: D) -> Result<()> {
     }
 }
 
-/// What to do next.
+/// The next step of the worker.
 enum Next {
-    /// Look for a partition, after so long.
+    /// Searches for a partition after this time.
     Search(Duration),
-    /// Stop everything.
+    /// Stops the work on all partitions and ends the worker.
     End,
 }
 
-/// What a search has come to.
+/// The result of a search for a free partition.
 enum Found {
     Grant(crate::engine::Grant),
     Nothing(WhyNothing),
-    /// The store could not be asked.
+    /// The store cannot be reached.
     Unreachable,
     Refused(Error),
 }
 
-/// Why no partition is free.
+/// The reason why no partition is free.
 enum WhyNothing {
     Paused,
-    /// Others have them, the one that is free first until then.
+    /// Other workers own them all. This is the owner whose lease ends first, and when.
     Taken {
         owner: String,
         until: DateTime<Utc>,
@@ -160,7 +161,7 @@ impl WhyNothing {
 }
 
 impl Config {
-    /// Registers it, and waits while the database cannot be reached, until it is stopped.
+    /// Registers the subscription, and tries again while the database cannot be reached, until the worker is stopped.
     async fn register_patiently(&mut self) -> Result<()> {
         let stop = self.stop.clone();
         let registering = async {
@@ -207,7 +208,7 @@ impl Config {
             if_different: self.followed.if_different(self.if_different),
         };
         if let Err(ahead) = self.start.check_reached(&*self.store.clock)
-            // One that is stored has its place.
+            // A subscription that is stored already resumes from its cursor, whatever the start.
             && self.store.engine.subscriptions(Some(&self.name)).await?.is_empty()
         {
             return Err(ahead);
@@ -220,12 +221,12 @@ impl Config {
         usize::try_from(self.partitions).unwrap_or(usize::MAX)
     }
 
-    /// How often to look for a partition that has become free.
+    /// Returns the interval at which to search for a free partition: a quarter of the lease, from 10 ms to 1 s.
     fn search_interval(&self) -> Duration {
         (self.lease / 4).clamp(Duration::from_millis(10), Duration::from_secs(1))
     }
 
-    /// Waits before a partition is looked for.
+    /// Waits before the next search, less if a partition may have become free in this process.
     async fn wait(&self, wait: Duration) {
         if wait.is_zero() {
             return;
@@ -234,12 +235,12 @@ impl Config {
         tokio::select! {
             biased;
             () = sleep(wait) => {}
-            // Somebody of this process may just have given one back.
+            // A worker of this process may just have given a partition back.
             () = settled.notified() => sleep(wait / 10).await,
         }
     }
 
-    /// Looks for a partition that is free.
+    /// Asks the store for a free partition, and if there is none, another worker for one of its partitions.
     async fn request(&self, mine: usize, stop: &CancellationToken) -> Found {
         let request = AcquireRequest {
             subscription: self.name.clone(),
@@ -272,7 +273,7 @@ impl Config {
         }
     }
 
-    /// Asks the worker that has the most partitions for one of them, if it has two more than this one.
+    /// Asks the worker with the most partitions for one of them, if it has at least two more than this worker.
     async fn ask_for_a_share(&self, mine: usize) {
         let engine = &self.store.engine;
         let asked = async {
@@ -288,13 +289,13 @@ impl Config {
         }
     }
 
-    /// A partition that another worker has too many of.
+    /// Returns the lease of a partition that another worker should hand over; `None` if the shares are even.
     fn surplus(&self, stored: &StoredSubscription, mine: usize) -> Option<LeaseKey> {
         let mut owned: BTreeMap<&str, Vec<LeaseKey>> = BTreeMap::new();
         for (index, partition) in stored.partitions.iter().enumerate() {
             let Some(lease) = &partition.lease else { continue };
             if lease.wanted {
-                // One at a time: the shares are about to change.
+                // Partitions move one at a time: this one has been asked for, so the shares are about to change.
                 return None;
             }
             if lease.owner != self.owner && !lease.ended {
@@ -313,7 +314,7 @@ impl Config {
         if self.partitions > 1 { WhenOwned::StandBy } else { self.when_owned }
     }
 
-    /// What follows when the work on a partition has ended.
+    /// Logs why the work on a partition has ended, and returns the worker's next step.
     fn after(&self, partition: u32, ended: Ended, outcome: &mut Result<()>) -> Next {
         match ended {
             Ended::Stopped => {
@@ -328,7 +329,8 @@ impl Config {
                 info!(subscription = %self.name, partition, "gave the partition back, since the subscription is paused");
                 Next::Search(self.search_interval())
             }
-            // Somebody took it over, or it was reset, replaced or deleted. The search finds out which.
+            // Another worker took the partition over, or the subscription was reset, replaced or deleted. The search
+            // finds out which.
             Ended::Lost => {
                 warn!(subscription = %self.name, partition, "lost the lease; what was being handled is not recorded");
                 Next::Search(Duration::ZERO)

@@ -1,4 +1,4 @@
-//! Knows the workers that were started from a store, and what they have ended with.
+//! Keeps track of the workers that a store has started, and of the failures that they ended with.
 
 use std::sync::Arc;
 
@@ -10,24 +10,24 @@ use crate::engine::LogSignal;
 use crate::shared::workers::{Failed, Workers};
 use crate::{Error, Report, Result};
 
-/// What is known of a worker that was dropped.
+/// The failure of a worker that was dropped.
 const DROPPED: &str = "its worker was dropped while it ran; keep the handle or the future, and end it by `shutdown` or `stop_on`";
 
-/// A worker, from the moment that it is set up until it has ended. Dropping it without [`end`](Self::end) says that the
+/// The registration of a worker, from its set-up to its end. Dropping it without [`end`](Self::end) records that the
 /// worker was dropped.
 #[derive(Debug)]
 pub(super) struct Worker {
     all: Workers,
     name: SubscriptionName,
     progress: Arc<Progress>,
-    /// Given when it ends, so that those who wait for the subscription look again.
+    /// Signalled when the worker ends, so that calls which wait for the subscription look again.
     settled: LogSignal,
     is_starting: bool,
     has_ended: bool,
 }
 
 impl Workers {
-    /// Begins with a worker.
+    /// Registers a worker that is being started.
     pub(super) fn begin(
         &self,
         name: &SubscriptionName,
@@ -51,7 +51,7 @@ impl Workers {
 }
 
 impl Worker {
-    /// The subscription is stored, or never will be.
+    /// Notes that the worker has stored the subscription, or never will.
     pub(super) fn is_stored(&mut self) {
         if std::mem::take(&mut self.is_starting)
             && let Some(here) = self.all.lock().get_mut(&self.name)
@@ -60,7 +60,7 @@ impl Worker {
         }
     }
 
-    /// Says what the worker has ended with.
+    /// Records and logs the result that the worker has ended with.
     pub(super) fn end(mut self, result: &Result<()>) {
         let (name, position) = (self.name.clone(), self.progress.status().position);
         match result {
@@ -75,21 +75,22 @@ impl Worker {
                 } else {
                     error!(subscription = %name, %position, error = failure, "a worker has ended");
                 }
-                // Those who wait for one that was deleted find that out by themselves.
+                // Calls that wait for a deleted subscription find that out by themselves.
                 let is_gone = matches!(error, Error::UnknownSubscription { .. });
                 self.leave(Some(&failure), (!is_gone).then_some(&failure));
             }
         }
     }
 
-    /// Says that the worker has panicked, outside of its handler.
+    /// Records and logs that the worker has panicked outside of its handler.
     pub(super) fn panicked(mut self, message: &str) {
         let (name, failure) = (&self.name, format!("its worker panicked: {message}"));
         error!(subscription = %name, error = failure, "a worker has ended");
         self.leave(Some(&failure), Some(&failure));
     }
 
-    /// `failure` is for those who watch the worker, `told` for those who wait for the subscription.
+    /// Removes the worker. `failure` is shown by its progress, and `told` is returned to calls that wait for the
+    /// subscription.
     fn leave(&mut self, failure: Option<&str>, told: Option<&str>) {
         self.has_ended = true;
         self.is_stored();

@@ -1,8 +1,8 @@
-//! Aggregates, each with its events and its snapshot.
+//! Checks aggregates, each with its events and its snapshot.
 //!
-//! What refers to something is read before it: an aggregate with its snapshot before its events, and an event together
-//! with the question whether its aggregate is there. Since nothing is ever removed, what is written meanwhile raises no
-//! alarm.
+//! Anything that refers to something else is read before it: an aggregate with its snapshot before its events, and an
+//! event together with whether its aggregate exists. Nothing is ever removed, so rows that are written meanwhile raise
+//! no false alarm.
 
 use super::events::Events;
 use super::notes::Notes;
@@ -15,24 +15,24 @@ use crate::engine::{
 use crate::report::with_causes;
 use crate::{AggregateId, Registry, Result};
 
-/// Before all events, whatever their rows say.
+/// A place before all events, even before those with damaged numbers.
 const BEGINNING: EventPlaced =
     EventPlaced { aggregate_id: i64::MIN, sequence: i64::MIN, position: i64::MIN };
 
-/// Looks at aggregates with all that belongs to them.
+/// Checks aggregates with their events and snapshots.
 pub(super) struct Aggregates<'a> {
     pub(super) inspection: &'a dyn Inspection,
     pub(super) registry: &'a Registry,
     pub(super) scope: Scope,
     pub(super) page_size: u32,
-    /// The highest id so far.
+    /// The highest aggregate id so far.
     pub(super) highest: i64,
-    /// Of all that is chained, up to some positions.
+    /// The digests of all chained events, each up to a position.
     pub(super) digests: Vec<Digesting>,
 }
 
 impl<'a> Aggregates<'a> {
-    /// Goes through all that the scope wants.
+    /// Checks all aggregates in the scope.
     pub(super) async fn run(&mut self, notes: &mut Notes<'_>) -> Result<()> {
         let (mut after, mut events_after) = (None, BEGINNING);
         loop {
@@ -58,13 +58,13 @@ impl<'a> Aggregates<'a> {
             notes.page_done().await;
         }
         if matches!(self.scope, Scope::Whole) {
-            // Those of aggregates that are not there, or were not when the last page was read.
+            // The events that are left: those of aggregates that do not exist, or did not when the last page was read.
             self.page(Vec::new(), events_after, i64::MAX, notes).await?;
         }
         Ok(())
     }
 
-    /// Looks at some aggregates, and at all events of a range that they are in.
+    /// Checks some aggregates, and all events in the range of ids that they are in.
     async fn page(
         &mut self,
         aggregates: Vec<InspectedAggregate>,
@@ -90,7 +90,7 @@ impl<'a> Aggregates<'a> {
         self.strays(&mut events, None, notes).await
     }
 
-    /// Looks at the row of an aggregate. `None` if its events are to be taken as those of no aggregate.
+    /// Checks the row of an aggregate. Returns `None` if its events are to be treated as those of no aggregate.
     fn row(
         &self,
         row: InspectedAggregate,
@@ -127,7 +127,7 @@ impl<'a> Aggregates<'a> {
         Some(Stream::new(at, snapshot, self.registry, &self.digests))
     }
 
-    /// Looks at events whose aggregates were not on the page, up to one that was.
+    /// Checks events whose aggregates are not on the page, up to one that is.
     async fn strays(
         &self,
         events: &mut Events<'_>,
@@ -145,7 +145,7 @@ impl<'a> Aggregates<'a> {
             }
             let newcomer = match stream.take() {
                 Some((known, stream)) if known == id => stream,
-                // The aggregate was created since its page was read, and so after what digests are of.
+                // The aggregate was created after its page was read, and so lies beyond the digests.
                 _ => Stream::new(at, None, self.registry, &[]),
             };
             let (_, stream) = stream.insert((id, newcomer));

@@ -1,26 +1,26 @@
-//! The chain of hashes of one aggregate.
+//! Checks the chain of hashes of one aggregate.
 
 use super::{EventAt, Finding};
 use crate::chain::Digesting;
 use crate::format::link::Link;
 use crate::{Position, RecordedEvent};
 
-/// A chain that is followed event by event.
+/// A chain that is checked event by event.
 #[derive(Debug)]
 pub(super) struct Chain {
     before: Before,
     has_begun: bool,
-    /// For each digest, the last event up to its position.
+    /// The last chained event up to the position of each digest.
     heads: Vec<Head>,
 }
 
-/// What is known of the event before.
+/// The state of the previous event's hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Before {
-    /// There is none, or it has no hash.
+    /// There is no previous event, or it has no hash.
     WithoutHash,
     Hash(Link),
-    /// It is missing, or cannot be read.
+    /// The previous event is missing, or cannot be read.
     Unknown,
 }
 
@@ -36,7 +36,7 @@ impl Chain {
         Self { before: Before::WithoutHash, has_begun: false, heads: heads.collect() }
     }
 
-    /// The next event cannot be told, or is not the next one.
+    /// Notes that an event is missing or cannot be read, so that the next hash cannot be checked.
     pub(super) fn interrupt(&mut self) {
         self.before = Before::Unknown;
     }
@@ -60,7 +60,7 @@ impl Chain {
         (!is_right).then(|| Finding::HashDiffers { event: at.clone() })
     }
 
-    /// Whether the last event has another hash than this one.
+    /// Returns whether the last event is known to have another hash than this one, or none.
     pub(super) fn ends_otherwise(&self, link: Link) -> bool {
         match self.before {
             Before::Hash(before) => before != link,

@@ -1,4 +1,4 @@
-//! Events in the order of their aggregates, page by page.
+//! Reads events in the order of their aggregates, page by page.
 
 use std::collections::VecDeque;
 
@@ -6,7 +6,8 @@ use super::notes::Notes;
 use crate::Result;
 use crate::engine::{EventPlaced, InspectEvents, InspectedEvent, Inspection};
 
-/// The events of aggregates in a range of ids. What is written meanwhile comes after what was read, or not at all.
+/// The events of aggregates in a range of ids. Events that are written meanwhile come after those that were read, or
+/// not at all.
 #[derive(Debug)]
 pub(super) struct Events<'a> {
     inspection: &'a dyn Inspection,
@@ -16,7 +17,7 @@ pub(super) struct Events<'a> {
 }
 
 impl<'a> Events<'a> {
-    /// Those of aggregates after one id and up to another.
+    /// Makes a reader of the events after a place, of aggregates up to an id.
     pub(super) fn between(
         inspection: &'a dyn Inspection,
         after: EventPlaced,
@@ -27,7 +28,7 @@ impl<'a> Events<'a> {
         Self { inspection, request, page: VecDeque::new(), at_end: false }
     }
 
-    /// The next one, if its place is as wanted. It is counted.
+    /// Takes the next event if its place is wanted, and counts it.
     pub(super) async fn next_if(
         &mut self,
         notes: &mut Notes<'_>,

@@ -1,37 +1,37 @@
-//! What can be wrong with what is stored.
+//! Defines the inconsistencies that a verification can find.
 
 mod words;
 
 use crate::engine::EventPlaced;
 use crate::{CommitId, LogDigest};
 
-/// Something that is stored and cannot be right. Its `Display` says what, where, and what to do about it.
+/// An inconsistency in the stored data. Its `Display` says what is wrong, where, and what to do about it.
 ///
-/// Numbers are as the rows have them: a damaged one may be none that the store would give.
+/// Numbers are given as they are stored: a damaged one may be outside the range that a store would write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Finding {
-    /// The row of an aggregate cannot be read, or is there twice.
+    /// The row of an aggregate cannot be read, or its id is stored twice.
     AggregateDamaged {
-        /// The aggregate.
+        /// Returns the aggregate's id.
         aggregate: AggregateAt,
-        /// What is wrong.
+        /// The problem, as part of a sentence.
         problem: String,
     },
-    /// A natural key that cannot be one.
+    /// A natural key is not valid.
     KeyDamaged {
-        /// Who holds it.
+        /// The name of its owner.
         aggregate: AggregateAt,
-        /// What is wrong.
+        /// The problem, as part of a sentence.
         problem: String,
     },
-    /// Several aggregates of a type hold one natural key.
+    /// Several aggregates of a type have the same natural key.
     KeyShared {
         /// The stored name of the type.
         aggregate_type: String,
         /// The key.
         key: String,
-        /// How many hold it.
+        /// The number of aggregates that hold it.
         holders: u64,
         /// The lowest id among them.
         first: i64,
@@ -40,45 +40,45 @@ pub enum Finding {
     },
     /// The row of an event cannot be read.
     EventDamaged {
-        /// The event.
+        /// The position of the event.
         event: EventAt,
-        /// What is wrong.
+        /// The problem, as part of a sentence.
         problem: String,
     },
-    /// There is no aggregate that the event could belong to.
+    /// The aggregate of an event does not exist.
     EventWithoutAggregate {
-        /// The event.
+        /// The position of the event.
         event: EventAt,
     },
-    /// The event is of the type of other aggregates.
+    /// The type of an event belongs to another aggregate type than its aggregate has.
     EventOfAnotherType {
-        /// The event.
+        /// The position of the event.
         event: EventAt,
         /// The aggregate type that its own type belongs to.
         found: String,
     },
-    /// Events of an aggregate are not there.
+    /// Events of an aggregate are missing.
     SequenceMissing {
-        /// The aggregate.
+        /// Returns the aggregate's id.
         aggregate: AggregateAt,
-        /// The first that is missing.
+        /// The first missing sequence.
         first: i64,
-        /// The last that is missing.
+        /// The last missing sequence.
         last: i64,
     },
-    /// Another event of the aggregate has the sequence.
+    /// Two events of an aggregate have the same sequence.
     SequenceRepeated {
-        /// The later one in the log.
+        /// The event that comes later in the log.
         event: EventAt,
     },
-    /// The event stands before its predecessor in the log.
+    /// An event comes before its predecessor in the log.
     PositionOutOfOrder {
-        /// The event.
+        /// The position of the event.
         event: EventAt,
         /// The position of its predecessor.
         predecessor: i64,
     },
-    /// Two events have one position.
+    /// Two events have the same position.
     PositionShared {
         /// The position.
         position: i64,
@@ -87,127 +87,127 @@ pub enum Finding {
         /// The aggregate and the sequence of the other.
         other: (i64, i64),
     },
-    /// The event is of a type that this program knows, and cannot be read as such.
+    /// An event of a type that this program knows cannot be decoded.
     EventUnreadable {
-        /// The event.
+        /// The position of the event.
         event: EventAt,
-        /// What is wrong.
+        /// The problem, as part of a sentence.
         problem: String,
     },
-    /// The state panicked where the event was applied to it.
+    /// The aggregate's `Apply` panicked on an event.
     EventInapplicable {
-        /// The event.
+        /// The position of the event.
         event: EventAt,
-        /// What the panic said.
+        /// The message of the panic.
         problem: String,
     },
-    /// A snapshot of an aggregate that is not there.
+    /// A snapshot belongs to an aggregate that does not exist.
     SnapshotWithoutAggregate {
         /// The aggregate's id.
         aggregate_id: i64,
     },
-    /// A snapshot that contains events which are not there.
+    /// A snapshot contains events that do not exist.
     SnapshotBeyondEnd {
-        /// The aggregate.
+        /// Returns the aggregate's id.
         aggregate: AggregateAt,
-        /// The last event that the snapshot contains.
+        /// The sequence of the last event that the snapshot contains.
         sequence: i64,
-        /// The last event that is there.
+        /// The sequence of the last event that exists.
         last: i64,
     },
-    /// A snapshot of the shape that this program reads, and it cannot be read.
+    /// A snapshot of the shape that this program reads cannot be decoded.
     SnapshotUnreadable {
-        /// The aggregate.
+        /// Returns the aggregate's id.
         aggregate: AggregateAt,
-        /// The last event that the snapshot contains.
+        /// The sequence of the last event that the snapshot contains.
         sequence: i64,
     },
-    /// A snapshot that is not the state that its events lead to.
+    /// A snapshot differs from the state that its events lead to.
     SnapshotDiffers {
-        /// The aggregate.
+        /// Returns the aggregate's id.
         aggregate: AggregateAt,
-        /// The last event that the snapshot contains.
+        /// The sequence of the last event that the snapshot contains.
         sequence: i64,
         /// The first field that differs, as `address.city`; `.` for the whole state.
         field: String,
     },
-    /// The event, or the one before it, is not what its hash was made of.
+    /// The hash of an event does not match the event and the one before it.
     HashDiffers {
-        /// The event.
+        /// The position of the event.
         event: EventAt,
     },
-    /// An event without a hash after one that has it.
+    /// An event has no hash, and an earlier event of its aggregate has one.
     HashMissing {
-        /// The event.
+        /// The position of the event.
         event: EventAt,
     },
-    /// A snapshot that was taken of other events.
+    /// A snapshot has the hash of another event than the last one that it contains.
     SnapshotOfOtherEvents {
-        /// The aggregate.
+        /// Returns the aggregate's id.
         aggregate: AggregateAt,
-        /// The last event that the snapshot contains.
+        /// The sequence of the last event that the snapshot contains.
         sequence: i64,
     },
-    /// What is chained up to a position has another digest than was expected.
+    /// The chained events up to a position have another digest than was expected.
     DigestDiffers {
-        /// What was expected.
+        /// The expected digest.
         expected: LogDigest,
-        /// What it is; `None` if nothing is chained.
+        /// The digest that was found; `None` if no event is chained.
         found: Option<LogDigest>,
     },
-    /// A commit that refers to what is not there, or that says what cannot be.
+    /// The record of a commit refers to events that do not exist, or contradicts itself.
     CommitDamaged {
         /// The commit.
         commit: CommitId,
-        /// What is wrong.
+        /// The problem, as part of a sentence.
         problem: String,
     },
     /// The row of a subscription cannot be read.
     SubscriptionDamaged {
         /// Its name.
         subscription: String,
-        /// What is wrong.
+        /// The problem, as part of a sentence.
         problem: String,
     },
-    /// A partition of a subscription is not there, or should not be.
+    /// A partition of a subscription is missing, or should not exist.
     PartitionDamaged {
         /// The subscription's name.
         subscription: String,
         /// The number of the partition, from 0.
         partition: i64,
-        /// What is wrong.
+        /// The problem, as part of a sentence.
         problem: String,
     },
-    /// A cursor that is past the last event.
+    /// A cursor is past the last event.
     CursorBeyondEnd {
         /// The subscription's name.
         subscription: String,
         /// The number of the partition, from 0.
         partition: i64,
-        /// Where the cursor stands.
+        /// The position of the cursor.
         cursor: i64,
         /// The position of the last event.
         last: i64,
     },
-    /// A lease that cannot be one.
+    /// A lease contradicts itself, such as one with an owner and without an end.
     LeaseDamaged {
         /// The subscription's name.
         subscription: String,
         /// The number of the partition, from 0.
         partition: i64,
-        /// What is wrong.
+        /// The problem, as part of a sentence.
         problem: String,
     },
-    /// A parked event that is not there, or is another one.
+    /// A parked event does not exist, or belongs to another aggregate.
     ParkedMissing {
         /// The subscription's name.
         subscription: String,
-        /// The position at which it should be.
+        /// The position that it should have.
         position: i64,
         /// The aggregate that it should belong to.
         aggregate_id: i64,
     },
-    /// A parked event that its subscription has not come to.
+    /// A parked event lies after the cursor of its partition.
     ParkedAhead {
         /// The subscription's name.
         subscription: String,
@@ -216,46 +216,46 @@ pub enum Finding {
         /// The cursor of its partition; `None` if there is no such partition.
         cursor: Option<i64>,
     },
-    /// Numbers that are in use would be given again.
+    /// Numbers that are in use would be given out again.
     NumbersBehind {
-        /// What they number.
+        /// The kind of numbers.
         of: Numbered,
-        /// The last one that was given, as far as the database knows.
+        /// The last number that was given out, as far as the database knows.
         last_given: i64,
-        /// The highest one that is in use.
+        /// The highest number in use.
         in_use: i64,
     },
 }
 
-/// What is numbered by the database.
+/// The kinds of numbers that the database gives out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Numbered {
-    /// Events, by their positions.
+    /// The positions of events.
     Positions,
-    /// Aggregates, by their ids.
+    /// The ids of aggregates.
     Aggregates,
-    /// Leases, by their tokens.
+    /// The tokens of leases.
     Leases,
 }
 
-/// Where an aggregate is.
+/// Identifies an aggregate.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct AggregateAt {
     /// The stored name of its type, if it has one.
     pub aggregate_type: Option<String>,
-    /// Its id.
+    /// Returns its id.
     pub id: i64,
 }
 
-/// Where an event is.
+/// Identifies an event.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct EventAt {
     /// Its aggregate.
     pub aggregate: AggregateAt,
-    /// The number within the aggregate.
+    /// Returns the number within the aggregate.
     pub sequence: i64,
-    /// The place in the global log.
+    /// Returns the place in the global log.
     pub position: i64,
 }
 

@@ -1,4 +1,4 @@
-//! Positions, natural keys and commits: what is true of the log as a whole.
+//! Checks positions, natural keys and commits across the whole log.
 
 use super::Finding;
 use super::notes::Notes;
@@ -6,7 +6,7 @@ use crate::engine::{EventPlaced, InspectedCommit, InspectedKey, InspectedPositio
 use crate::report::with_causes;
 use crate::{Error, IdempotencyKey, Result};
 
-/// No two events have one position. Gives the highest.
+/// Checks that no two events have the same position, and returns the highest position.
 pub(super) async fn check_positions(
     inspection: &dyn Inspection,
     page_size: u32,
@@ -32,7 +32,7 @@ pub(super) async fn check_positions(
     }
 }
 
-/// No two aggregates of a type hold one key.
+/// Checks that no two aggregates of a type have the same natural key.
 pub(super) async fn check_keys(
     inspection: &dyn Inspection,
     aggregate_type: &str,
@@ -65,7 +65,7 @@ pub(super) async fn check_keys(
     }
 }
 
-/// Commits that have landed refer to events that are there.
+/// Checks that stored commits refer to events that exist.
 pub(super) async fn check_commits(
     inspection: &dyn Inspection,
     page_size: u32,

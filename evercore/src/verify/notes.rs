@@ -1,4 +1,4 @@
-//! What a verification takes down as it goes.
+//! Collects the counts and findings of a verification as it runs.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,10 +7,10 @@ use super::Finding;
 use super::report::{UnknownKind, Verified, VerifyReport};
 use crate::{LogDigest, RecordedEvent};
 
-/// Of how many types the unknown events are counted apart.
+/// The most unknown event types that are counted apart.
 const MOST_UNKNOWN_KINDS: usize = 1_000;
 
-/// Collects findings, up to a bound, and tells of them.
+/// Collects findings, up to a bound, and passes each to the listener.
 pub(super) struct Notes<'a> {
     pub(super) verified: Verified,
     findings: Vec<Finding>,
@@ -20,7 +20,7 @@ pub(super) struct Notes<'a> {
     on_progress: Option<Listener<'a, Verified>>,
 }
 
-/// Is told of something.
+/// A callback for findings or counts.
 pub(super) type Listener<'a, T> = Box<dyn FnMut(&T) + Send + 'a>;
 
 impl<'a> Notes<'a> {
@@ -43,7 +43,7 @@ impl<'a> Notes<'a> {
         }
     }
 
-    /// Counts an event that this program does not know.
+    /// Counts an event of a type that this program does not know.
     pub(super) fn unknown(&mut self, event: &RecordedEvent) {
         self.verified.unknown_events += 1;
         let kind = UnknownKind {
@@ -56,7 +56,8 @@ impl<'a> Notes<'a> {
         }
     }
 
-    /// Tells how far it is. A store that answers at once would keep others on this thread from their turn.
+    /// Passes the counts to the listener, and yields: with a store that never waits, other tasks on this thread would
+    /// not run.
     pub(super) async fn page_done(&mut self) {
         if let Some(tell) = &mut self.on_progress {
             tell(&self.verified);

@@ -1,4 +1,4 @@
-//! What has come of a verification.
+//! Reports the results of a verification.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,7 +6,7 @@ use std::fmt;
 use super::Finding;
 use crate::LogDigest;
 
-/// What has come of a verification.
+/// The results of a verification.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct VerifyReport {
@@ -16,33 +16,33 @@ pub struct VerifyReport {
     pub(super) digest: Option<LogDigest>,
 }
 
-/// How much was looked at so far.
+/// The counts of a verification, so far or in total.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Verified {
-    /// Aggregates.
+    /// The number of aggregates.
     pub aggregates: u64,
-    /// Events.
+    /// The number of events.
     pub events: u64,
-    /// Those among them of types that this program does not know, so that they were not decoded.
+    /// The number of those events that were not decoded, since this program does not know their types.
     pub unknown_events: u64,
-    /// Snapshots.
+    /// The number of snapshots.
     pub snapshots: u64,
-    /// Those among them that were compared with a replay.
+    /// The number of those snapshots that were compared with a replay.
     pub compared_snapshots: u64,
-    /// Natural keys.
+    /// The number of natural keys.
     pub keys: u64,
-    /// Commits.
+    /// The number of commits.
     pub commits: u64,
-    /// Durable subscriptions.
+    /// The number of durable subscriptions.
     pub subscriptions: u64,
-    /// Events that subscriptions have parked.
+    /// The number of parked events.
     pub parked_events: u64,
-    /// What was found wrong.
+    /// The number of findings.
     pub findings: u64,
 }
 
-/// A type of events that this program does not know.
+/// An event type, in one version, that this program does not know.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub struct UnknownKind {
@@ -50,47 +50,48 @@ pub struct UnknownKind {
     pub aggregate_type: String,
     /// The stored name of the event type.
     pub event_type: String,
-    /// The version of its shape.
+    /// Returns the version of its shape.
     pub version: u32,
 }
 
 impl VerifyReport {
-    /// Whether nothing was found wrong.
+    /// Returns whether there is no finding.
     #[must_use]
     pub const fn is_clean(&self) -> bool {
         self.verified.findings == 0
     }
 
-    /// What was found wrong, in the order in which it was found; the first ones, if there are more than were to be
-    /// [kept](super::Verify::keep_findings). [`Verified::findings`] is the number of all.
+    /// Returns the findings in the order in which they were made, up to the number that the report
+    /// [keeps](super::Verify::keep_findings). [`Verified::findings`] counts all.
     #[must_use]
     pub fn findings(&self) -> &[Finding] {
         &self.findings
     }
 
-    /// How much was looked at.
+    /// Returns the counts.
     #[must_use]
     pub const fn verified(&self) -> Verified {
         self.verified
     }
 
-    /// The digest of all events that are [chained](crate::EventStoreBuilder::chain_events), as of the moment at which the
-    /// verification began. Keep it elsewhere, and [expect](super::Verify::expect_digest) it when you verify again.
+    /// Returns the digest of all events that are [chained](crate::EventStoreBuilder::chain_events), as of the moment at
+    /// which the verification began. Keep it elsewhere, and [expect](super::Verify::expect_digest) it at the next
+    /// verification.
     ///
-    /// `None` if no event is chained, where one type alone was looked at, and on a standby.
+    /// `None` if no event is chained, if only one type was checked, and on a standby.
     #[must_use]
     pub const fn digest(&self) -> Option<LogDigest> {
         self.digest
     }
 
-    /// The types of events that this program does not know, with the number of their events. 1000 types at most;
-    /// [`Verified::unknown_events`] counts all.
+    /// Returns the event types that this program does not know, each with the number of its events. At most 1000 types;
+    /// [`Verified::unknown_events`] counts all events.
     pub fn unknown_types(&self) -> impl Iterator<Item = (&UnknownKind, u64)> {
         self.unknown.iter().map(|(kind, count)| (kind, *count))
     }
 }
 
-/// For operators: a line for what was looked at, and one for each finding and unknown type.
+/// Shows operators a line with the counts, and one for each finding and unknown type.
 impl fmt::Display for VerifyReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.verified)?;

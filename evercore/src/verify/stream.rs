@@ -1,4 +1,4 @@
-//! One aggregate: its events one after the other, and its snapshot.
+//! Checks one aggregate: its events one after the other, and its snapshot.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -16,19 +16,19 @@ use crate::registry::{AggregateEntry, KnownEvent};
 use crate::report::with_causes;
 use crate::{RecordedEvent, Registry};
 
-/// An aggregate whose events are looked at.
+/// An aggregate whose events are being checked.
 pub(super) struct Stream<'a> {
     at: AggregateAt,
     registry: &'a Registry,
-    /// The highest sequence so far, and where it stands in the log.
+    /// The place of the event with the highest sequence so far.
     last: Option<EventPlaced>,
     snapshot: Option<Snapshot>,
     chain: Chain,
-    /// The state that leads to the snapshot, while it can be told.
+    /// The state that leads to the snapshot; `None` once it cannot be known.
     replay: Option<Box<dyn Replaying>>,
 }
 
-/// A snapshot, with the hash of its last event apart.
+/// A snapshot, with the hash of its last event split off.
 struct Snapshot {
     sequence: i64,
     state: Bytes,
@@ -82,7 +82,7 @@ impl<'a> Stream<'a> {
         self.compare(place.sequence, notes);
     }
 
-    /// All events were looked at.
+    /// Ends the check after the last event.
     pub(super) fn finish(self, digests: &mut [Digesting], notes: &mut Notes<'_>) {
         self.chain.add_to(digests, self.at.id);
         let Some(Snapshot { sequence, .. }) = self.snapshot else { return };
@@ -94,7 +94,7 @@ impl<'a> Stream<'a> {
         }
     }
 
-    /// Whether the event is the next one of its aggregate.
+    /// Returns whether the event is the next one of its aggregate, and reports it if not.
     fn follows(&mut self, place: EventPlaced, at: &EventAt, notes: &mut Notes<'_>) -> bool {
         let last = self.last.map_or(0, |last| last.sequence);
         if place.sequence < 1 {
@@ -127,7 +127,7 @@ impl<'a> Stream<'a> {
         }
         let Some(known) = self.registry.known_event(event) else {
             notes.unknown(event);
-            // Who took the snapshot may have known it.
+            // The program that took the snapshot may have known the event, so its state cannot be compared.
             self.replay = None;
             return;
         };
@@ -180,7 +180,7 @@ fn check(known: &KnownEvent, event: &RecordedEvent, at: &EventAt) -> Result<(), 
     })
 }
 
-/// Reads an event and applies it. What user code makes of a damaged one is its own affair, also if it panics.
+/// Reads an event and applies it. A panic of user code on a damaged event is a finding.
 fn apply(
     known: &KnownEvent,
     state: &mut dyn Any,
@@ -188,7 +188,7 @@ fn apply(
     at: &EventAt,
 ) -> Result<(), Finding> {
     let apply = || known.apply(state, event.payload(), event.version(), event.meta());
-    // The state is not looked at again if it panics.
+    // The state is dropped if it panics.
     match catch_unwind(AssertUnwindSafe(apply)) {
         Ok(applied) => applied.map_err(|problem| Finding::EventUnreadable {
             event: at.clone(),

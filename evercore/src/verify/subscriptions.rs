@@ -1,4 +1,4 @@
-//! Durable subscriptions: where they stand, who moves them, and what they have parked.
+//! Checks durable subscriptions: their cursors, leases and parked events.
 
 use super::Finding;
 use super::notes::Notes;
@@ -6,7 +6,7 @@ use crate::engine::{InspectedParked, InspectedPartition, InspectedSubscription, 
 use crate::report::with_causes;
 use crate::{MAX_PARTITIONS, Result, SubscriptionName};
 
-/// Looks at all of them. Gives the highest token that is in use.
+/// Checks all subscriptions, and returns the highest lease token in use.
 pub(super) async fn check_subscriptions(
     inspection: &dyn Inspection,
     page_size: u32,
@@ -27,7 +27,7 @@ pub(super) async fn check_subscriptions(
     }
 }
 
-/// What is parked is there, and was come to.
+/// Checks that every parked event exists in the log and lies at or before its partition's cursor.
 pub(super) async fn check_parked(
     inspection: &dyn Inspection,
     page_size: u32,

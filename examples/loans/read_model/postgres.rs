@@ -1,4 +1,4 @@
-//! The tables in PostgreSQL.
+//! Keeps the tables in PostgreSQL.
 
 use evercore::{Batch, Error, EventStore, SubscriptionBuilder};
 use evercore_postgres::PostgresContext;
@@ -10,7 +10,7 @@ use super::{
 
 pub(super) async fn create(store: &EventStore) -> anyhow::Result<()> {
     let create = async |ctx: &mut PostgresContext| {
-        // Two that create a table at the same moment would both find that there is none.
+        // Without a lock, two processes that create a table at once would both find that it does not exist.
         let lock = sqlx::query("SELECT pg_advisory_xact_lock(hashtext('loan_activities'))");
         lock.execute(&mut **ctx.transaction()).await?;
         for table in [CREATE_ACTIVITIES, CREATE_CASES] {

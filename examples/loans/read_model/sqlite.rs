@@ -1,4 +1,4 @@
-//! The tables in SQLite.
+//! Keeps the tables in SQLite.
 
 use evercore::{Batch, Error, EventStore, SubscriptionBuilder};
 use evercore_sqlite::SqliteContext;

@@ -1,4 +1,4 @@
-//! The program on PostgreSQL, when it is killed and when the server is.
+//! Tests the program on PostgreSQL, when it is killed and when the server is.
 
 use std::path::Path;
 use std::time::Duration;
@@ -20,7 +20,7 @@ const PROGRAM: &str = "tests::on_postgres::program";
 const LOG: &str = "LOANS_TEST_LOG";
 const DB: &str = "LOANS_TEST_DB";
 
-/// Not a test but the program, in a process that the test below can kill.
+/// The program itself and not a test, run in a process that the test below can kill.
 #[tokio::test]
 #[ignore = "it is run by the test that kills it"]
 async fn program() -> anyhow::Result<()> {
@@ -33,14 +33,14 @@ fn start(log: &Path, url: &str) -> anyhow::Result<Program> {
     Ok(Program::start(PROGRAM, &[(LOG, log), (DB, url)])?)
 }
 
-/// Waits until a program has got somewhere.
+/// Waits until a program has reached a state.
 async fn until(
     program: &mut Program,
     is_there: impl AsyncFn() -> evercore::Result<bool>,
 ) -> anyhow::Result<()> {
     while !is_there().await? {
         program.check_runs()?;
-        // So that asking does not slow it down.
+        // A pause, so that the queries do not slow the program down.
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     Ok(())
@@ -71,7 +71,7 @@ async fn the_totals_are_right_after_the_program_and_the_server_were_killed() -> 
     server.restart()?;
     assert!(!interrupted.ended()?.success(), "it lost its database in the middle of a commit");
 
-    // While the read model catches up.
+    // Killed while the read model catches up.
     let mut killed = start(&log, &url)?;
     until(&mut killed, async || has_counted(60_000).await).await?;
     killed.kill()?;

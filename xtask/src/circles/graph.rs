@@ -1,8 +1,8 @@
-//! Circles of a graph.
+//! Finds the circles of a graph.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The sets of nodes that can all be reached from each other, of two at least.
+/// Returns the sets of at least two nodes that can all be reached from each other.
 pub(super) fn circles<'a>(edges: &BTreeSet<(&'a str, &'a str)>) -> Vec<BTreeSet<&'a str>> {
     let mut reached: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for (from, _) in edges {
@@ -19,7 +19,7 @@ pub(super) fn circles<'a>(edges: &BTreeSet<(&'a str, &'a str)>) -> Vec<BTreeSet<
     circles.into_iter().collect()
 }
 
-/// The nodes that some way leads to.
+/// Returns the nodes that can be reached from a node.
 fn reachable<'a>(edges: &BTreeSet<(&'a str, &'a str)>, from: &'a str) -> BTreeSet<&'a str> {
     let (mut reached, mut next) = (BTreeSet::new(), vec![from]);
     while let Some(node) = next.pop() {

@@ -1,4 +1,4 @@
-//! The modules of a crate, and the modules that each names.
+//! Reads the modules of a crate, and the modules that each names.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -18,14 +18,14 @@ pub(super) struct Crate(BTreeMap<Vec<String>, Module>);
 struct Module(Vec<Vec<String>>);
 
 impl Crate {
-    /// Reads a crate from its root file on.
+    /// Reads a crate, beginning with its root file.
     pub(super) fn read(root: &Path) -> Result<Self, Failure> {
         let mut all = Self(BTreeMap::new());
         all.read_file(root, &root.with_file_name(""), Vec::new())?;
         Ok(all)
     }
 
-    /// `folder` has the files of the modules below it.
+    /// Reads a module. `folder` has the files of the modules below it.
     fn read_file(&mut self, file: &Path, folder: &Path, path: Vec<String>) -> Result<(), Failure> {
         let cannot = |error: &dyn std::fmt::Display| {
             Failure(format!("cannot read {}: {error}", file.display()))
@@ -57,7 +57,7 @@ impl Crate {
         Ok(())
     }
 
-    /// The imports from one module of another, each as it is written.
+    /// Returns the imports between modules, each as it is written.
     pub(super) fn imports(&self) -> BTreeMap<Import, String> {
         let mut imports = BTreeMap::new();
         for (module, Module(paths)) in &self.0 {
@@ -72,7 +72,7 @@ impl Crate {
         imports
     }
 
-    /// The module that a path names, or that of the item which it names.
+    /// Returns the module that a path names, or the module of the item that it names.
     fn named(&self, module: &[String], path: &[String]) -> Option<Vec<String>> {
         let (first, mut rest) = path.split_first()?;
         let mut at = match first.as_str() {
@@ -102,7 +102,7 @@ impl Crate {
 }
 
 impl<'ast> Visit<'ast> for Module {
-    /// Modules have an entry of their own.
+    /// Skipped: modules have an entry of their own.
     fn visit_item_mod(&mut self, _: &'ast ItemMod) {}
 
     fn visit_item_use(&mut self, item: &'ast ItemUse) {

@@ -1,7 +1,7 @@
 -- $1: only ids after this one; $2: the most ids.
 --
--- Aggregates and snapshots in the order of their ids; what only one of the two tables has stands alone.
--- OFFSET 0 has each row looked up by itself, where a join would let the server read both tables for a page.
+-- Lists aggregates and snapshots in the order of their ids, including rows that only one of the two tables has. OFFSET
+-- 0 makes the server look each row up by itself; for a join, it might read both tables for a page.
 WITH found AS (
     (
         SELECT a.id

@@ -1,7 +1,7 @@
 -- $1: only commits after this id; $2: the most commits.
 --
--- Commits in the order of their ids, and whether the events are there that they refer to: each looked up by itself, where
--- EXISTS would let the server read the whole log for a page.
+-- Lists commits in the order of their ids, and whether the events that they refer to exist. Each event is looked up by
+-- itself: with EXISTS, the server could read the whole log for a page.
 SELECT
     c.id, c.landed,
     c.first_position, (SELECT true FROM evercore.events e WHERE e.position = c.first_position LIMIT 1) IS NOT NULL,

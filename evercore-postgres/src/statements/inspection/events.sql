@@ -1,7 +1,7 @@
 -- $1, $2, $3: only events after this aggregate, sequence and position; $4: the last aggregate; $5: the most events.
 --
--- Events in the order of their aggregates: the columns of an event, and whether the aggregate is there. As in
--- `commits.sql`, it is looked up by itself.
+-- Lists events in the order of their aggregates: the columns of an event, and whether its aggregate exists. As in
+-- `commits.sql`, the aggregate is looked up by itself.
 SELECT
     e.position, e.aggregate_id, e.sequence, e.event_time, e.recorded_at, e.event_type_id, e.version,
     e.codec, e.payload, e.reference, e.correlation_id, e.causation_id, e.metadata,

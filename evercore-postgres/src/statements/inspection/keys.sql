@@ -1,6 +1,6 @@
 -- $1: the type's name; $2: only keys after this one; $3: the most keys.
 --
--- The type is given as a range, for the order to be that of the index of keys.
+-- The type is compared as a range, so that only the index of keys has the wanted order.
 SELECT a.natural_key, count(*), min(a.id), max(a.id)
 FROM evercore.aggregates a
 WHERE a.natural_key IS NOT NULL

@@ -1,7 +1,7 @@
 -- $1, $2: only events after this subscription and position; $3: the most events.
 --
--- Parked events, whether they are where they should be, and the cursors of their partitions. As in
--- `commits.sql`, each event is looked up by itself.
+-- Lists parked events, whether they exist in the log, and the cursors of their partitions. As in `commits.sql`, each
+-- event is looked up by itself.
 SELECT
     k.subscription, k.position, k.aggregate_id,
     (

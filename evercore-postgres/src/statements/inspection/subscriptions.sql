@@ -1,7 +1,7 @@
 -- $1: only names after this one; $2: the most subscriptions.
 --
--- Subscriptions in the order of their names, with their partitions. As in `list.sql`, the head is the last event that is
--- visible.
+-- Lists subscriptions in the order of their names, with their partitions. As in `list.sql`, the head is the last
+-- visible event.
 WITH found AS (
     SELECT s.name, s.filter, s.partitions
     FROM evercore.subscriptions s

@@ -1,4 +1,5 @@
--- $1: the subscription; $2: the partition; $3: the token; $4: who asks; $5: for how long
+-- $1: the subscription; $2: the partition; $3: the token; $4: the worker that asks; $5: the time that the request stays
+-- valid
 UPDATE evercore.subscription_partitions
 SET wanted_by = $4, wanted_until = clock_timestamp() + $5
 WHERE subscription = $1

@@ -1,4 +1,4 @@
--- $1: the subscription; $2: the position; $3: who discards it; $4: why
+-- $1: the subscription; $2: the position; $3: the name of the person or program that discards it; $4: the reason
 WITH gone AS (
     DELETE FROM evercore.parked_events k
     WHERE k.subscription = $1 AND k.position = $2

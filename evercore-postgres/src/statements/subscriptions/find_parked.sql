@@ -1,4 +1,5 @@
--- $1: the subscription; $2: the position of a parked event. Its aggregate, and the first parked event of that.
+-- $1: the subscription; $2: the position of a parked event. Returns its aggregate and the aggregate's first parked
+-- event.
 SELECT
     found.aggregate_id,
     (

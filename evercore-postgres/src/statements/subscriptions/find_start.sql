@@ -1,4 +1,4 @@
--- $1: the time; $2: the end of the log. The position before the first event that was recorded at this time or later.
+-- $1: the time; $2: the end of the log. Returns the position before the first event recorded at this time or later.
 SELECT coalesce(
     (
         SELECT e.position - 1

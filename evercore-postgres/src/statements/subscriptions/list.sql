@@ -1,7 +1,7 @@
--- $1: the name, or NULL for all. Subscriptions with their partitions.
+-- $1: the name, or NULL for all. Lists subscriptions with their partitions.
 --
--- The head is the last event that is visible, though readers may not be shown it yet: what a transaction has written lies
--- beyond the frontier until its locks are released, which is a moment after its cursor is visible.
+-- The head is the last visible event, though readers may not be shown it yet: a transaction's events lie beyond the
+-- frontier until its locks are released, which is a moment after its cursor becomes visible.
 SELECT
     s.name,
     s.filter,

@@ -1,4 +1,4 @@
--- $1: the subscription. Where its partitions stand and who owns them, held as they are.
+-- $1: the subscription. Returns the cursors and owners of its partitions, and locks them.
 SELECT
     cursor,
     CASE WHEN leased_until > clock_timestamp() THEN owner END

@@ -1,5 +1,5 @@
 -- $1: the subscription; $2: only events after this position; $3: the most events
--- $4: the partition; $5: the number of partitions; $6: whether only those that are to be redriven
+-- $4: the partition; $5: the number of partitions; $6: whether to return only events that are to be redriven
 SELECT
     e.position, e.aggregate_id, e.sequence, e.event_time, e.recorded_at, e.event_type_id, e.version,
     e.codec, e.payload, e.reference, e.correlation_id, e.causation_id, e.metadata,
@@ -15,6 +15,6 @@ FROM (
     ORDER BY position
     LIMIT (SELECT $3::bigint)
 ) AS k
--- OFFSET 0 has each event looked up by itself, where a join would let the server read the log.
+-- OFFSET 0 makes the server look each event up by itself; for a join, it might read the whole log.
 CROSS JOIN LATERAL (SELECT * FROM evercore.events WHERE position = k.position OFFSET 0) AS e
 ORDER BY k.position

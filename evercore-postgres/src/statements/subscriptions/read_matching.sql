@@ -1,12 +1,12 @@
--- A page of the events that a subscription follows, in position order.
+-- Reads a page of the events that a subscription follows, in position order.
 -- $1: only events after this position    $5: aggregate types, or NULL for all
 -- $2: the frontier                       $6: events, NULL for all of their aggregate's
 -- $3: the most events to return          $7: natural key, or NULL
 -- $4: the most events to look at         $8: partition; $9: number of partitions
 --
--- A full page ends with its last event. Only of one that is not full is it said how far was looked, in a row without a
--- position after the events: in place of `aggregate_id`, and in place of `event_type_id` a 1 if that is the most to look
--- at. The names are looked up each time: a type may have been stored just now, by another process.
+-- A full page ends with its last event. A page that is not full is followed by a row without a position that says how
+-- far the statement looked: `aggregate_id` is that position, and `event_type_id` is 1 if the limit on events to look at
+-- was reached. Type names are looked up each time, since another process may have stored a type just now.
 WITH page AS MATERIALIZED (
     SELECT l.*
     FROM (
@@ -26,8 +26,8 @@ WITH page AS MATERIALIZED (
                 ON et.aggregate_type_id = at.id AND (f.event IS NULL OR et.name = f.event)
         )))
         AND l.aggregate_id % $9::bigint = $8::bigint
-        -- For each type the one that holds the key, and not for each event whether its aggregate does: the server may
-        -- take that for a reason to read all aggregates.
+        -- Finds the aggregate that holds the key in each type, and does not check the aggregate of each event: the
+        -- server might then read all aggregates.
         AND ($7::text IS NULL OR l.aggregate_id = ANY (ARRAY(
             SELECT (SELECT a.id FROM evercore.aggregates a WHERE a.aggregate_type_id = at.id AND a.natural_key = $7)
             FROM evercore.aggregate_types at
@@ -37,7 +37,7 @@ WITH page AS MATERIALIZED (
 ),
 scope AS MATERIALIZED (
     SELECT
-        -- Fewer positions than that have fewer events.
+        -- Fewer positions than the limit cannot have more events than it.
         CASE WHEN $2 - $1 >= $4 THEN (
             SELECT e.position
             FROM evercore.events e

@@ -1,2 +1,2 @@
--- $1: the name. Waits for whoever is changing it, and keeps nobody from parking events.
+-- $1: the name. Waits for a transaction that changes the subscription, and does not block workers that park events.
 SELECT filter, partitions FROM evercore.subscriptions WHERE name = $1 FOR NO KEY UPDATE

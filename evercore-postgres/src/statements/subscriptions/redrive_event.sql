@@ -1,5 +1,5 @@
--- $1: the subscription; $2: the position of a parked event. All of its aggregate: a later one that is parked now is to be
--- handled after them.
+-- $1: the subscription; $2: the position of a parked event. Redrives all parked events of its aggregate, so that one
+-- parked later is handled after them.
 UPDATE evercore.parked_events
 SET redrive = true
 WHERE subscription = $1

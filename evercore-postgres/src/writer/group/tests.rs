@@ -16,7 +16,7 @@ fn write(id: i64, precondition: Precondition, key: KeyChange) -> AggregateWrite 
     AggregateWrite { id, aggregate_type: "account", precondition, key }
 }
 
-/// Of an aggregate that has a key.
+/// A write to an aggregate that has a key.
 fn holder(id: i64, held: &str, change: KeyChange) -> AggregateWrite {
     write(id, Precondition::Unchanged { sequence: Sequence::FIRST, key: Some(key(held)) }, change)
 }
@@ -36,7 +36,7 @@ fn commit(writes: Vec<AggregateWrite>) -> Commit {
     }
 }
 
-/// With a snapshot of so many bytes.
+/// A request with a snapshot of so many bytes.
 fn heavy(id: i64, bytes: usize) -> Commit {
     let snapshot = NewSnapshot {
         aggregate_id: AggregateId::new(id).expect("positive"),
@@ -63,7 +63,7 @@ fn queue(commits: Vec<Commit>) -> (VecDeque<Request>, Answers) {
         .unzip()
 }
 
-/// How the commits are grouped, by the ids of their first aggregates.
+/// Returns the groups of the commits, as the ids of their first aggregates.
 fn groups(commits: Vec<Commit>) -> Vec<Vec<i64>> {
     let (mut waiting, _answers) = queue(commits);
     let mut groups = Vec::new();
@@ -88,7 +88,7 @@ fn commits_that_name_a_key_follow_each_other() {
     let new = |id, text| commit(vec![write(id, Precondition::New, set(text))]);
     assert_eq!(groups(vec![new(1, "a"), new(2, "a"), new(3, "b")]), [vec![1, 3], vec![2]]);
 
-    // A key that is given up is named as well, one that is kept is not.
+    // A commit also names a key that it gives up, but not one that it keeps.
     let gives_up = commit(vec![holder(1, "a", KeyChange::Clear)]);
     assert_eq!(groups(vec![gives_up, new(2, "a")]), [[1], [2]]);
     let changes = commit(vec![holder(1, "a", set("b"))]);

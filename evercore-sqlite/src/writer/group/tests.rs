@@ -25,7 +25,7 @@ fn commit(events: Vec<NewEvent>, snapshots: Vec<NewSnapshot>) -> Commit {
     }
 }
 
-/// With a payload of so many bytes.
+/// An event with a payload of so many bytes.
 fn event(bytes: usize) -> NewEvent {
     event_of(AggregateId::FIRST, bytes)
 }
@@ -58,7 +58,7 @@ fn snapshot(bytes: usize) -> NewSnapshot {
     }
 }
 
-/// After how many of these commits a group is full.
+/// The number of these commits that fill a group.
 fn room_for(commit: &Commit) -> usize {
     let mut contents = Contents::default();
     (1..)
@@ -93,7 +93,7 @@ fn scribe_of(file: &Path) -> WriterThread {
     WriterThread::new(database, Arc::default(), connection, mpsc::channel(1).1)
 }
 
-/// Tries to land the first event of an aggregate.
+/// Tries to store the first event of an aggregate.
 fn attempt(scribe: &mut WriterThread, id: i64) -> Outcome {
     let id = AggregateId::new(id).expect("it is one");
     let write = AggregateWrite {
@@ -107,7 +107,7 @@ fn attempt(scribe: &mut WriterThread, id: i64) -> Outcome {
     scribe.attempt(&[CommitJob { commit, answer: oneshot::channel().0 }])
 }
 
-/// Those of a new connection are there once it has written.
+/// The files of a new connection exist once it has written.
 #[cfg(unix)]
 #[test]
 fn after_a_lost_connection_the_files_in_use_are_remembered_anew() {

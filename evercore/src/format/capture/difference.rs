@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Captured;
 
-/// The paths of the lists that are sets. Serde does not tell them apart, so it is learned from two captures of one value:
-/// no codec moves the elements of a list, so one that comes back in another order is taken for a set, or for a bag that
-/// has some elements several times. An element of a list, whichever it is, is `[]` in a path.
+/// The paths of the lists that are sets. Serde does not distinguish sets from lists, so they are recognised by
+/// comparing a value with its decoded form: no codec reorders a list, so a list that comes back in another order must
+/// be a set, or a bag that may contain elements several times. In a path, `[]` stands for any element of a list.
 #[derive(Debug, Default)]
 pub(crate) struct Sets(BTreeSet<String>);
 
 impl Sets {
-    /// Learns from a value and what it has become where it was written and read.
+    /// Learns from a value and its decoded form.
     pub(crate) fn learn(&mut self, value: &Captured, again: &Captured) {
         self.learn_at(value, again, "");
     }
@@ -49,8 +49,8 @@ impl Sets {
         }
     }
 
-    /// Takes the list for a set before any list in it: `[[1, 2], [2, 1]]` that comes back as `[[2, 1], [1, 2]]` is a set of
-    /// lists.
+    /// Considers the list itself as a set before any list in it: `[[1, 2], [2, 1]]` that comes back as
+    /// `[[2, 1], [1, 2]]` is a set of lists.
     fn learn_list(&mut self, value: &[Captured], again: &[Captured], path: &str) {
         let within = format!("{path}[]");
         let (mut value, mut again) = (self.elements(value, &within), self.elements(again, &within));
@@ -74,7 +74,7 @@ impl Sets {
         }
     }
 
-    /// The elements of the list whose elements are at a path.
+    /// Prepares the elements of a list, which are at `path`, for comparison.
     fn elements<'a>(&self, list: &'a [Captured], path: &str) -> Vec<Element<'a>> {
         let element = |value| Element {
             in_any_order: in_any_order(value),
@@ -89,17 +89,17 @@ impl Sets {
     }
 }
 
-/// An element of a list, under the names by which it is found in another list.
+/// An element of a list, in two normalized forms by which it is found in another list.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Element<'a> {
-    /// As if all lists in it were sets.
+    /// The element, normalized as if all lists in it were sets.
     in_any_order: Captured,
-    /// With the sets that are known.
+    /// The element, normalized with the sets known so far.
     in_order: Captured,
     value: &'a Captured,
 }
 
-/// Whether two lists have the same elements at the same places.
+/// Returns whether two lists have the same elements at the same places.
 fn is_same_by(
     one: &[Element<'_>],
     other: &[Element<'_>],
@@ -108,24 +108,25 @@ fn is_same_by(
     one.iter().map(name).eq(other.iter().map(name))
 }
 
-/// Where two values differ first.
+/// The first place at which two values differ.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Difference {
-    /// As `address.city` or `lines[3]`; `.` for the whole value.
+    /// A path like `address.city` or `lines[3]`; `.` for the whole value.
     pub(crate) path: String,
-    /// The one's value at the path; `None` if it has nothing there.
+    /// The first value's part at the path; `None` if it has none.
     pub(crate) one: Option<Captured>,
-    /// The other's value at the path.
+    /// The second value's part at the path; `None` if it has none.
     pub(crate) other: Option<Captured>,
 }
 
-/// Whether two values are the same if no list in them has an order. A value that was written and read is the same then,
-/// whichever of its lists are sets: that cannot always be told from one look at each.
+/// Returns whether two values are the same if all lists in them are unordered. A correctly restored value always
+/// passes, whichever of its lists are sets, which a single comparison cannot always tell.
 pub(crate) fn is_same_in_any_order(one: &Captured, other: &Captured) -> bool {
     in_any_order(one) == in_any_order(other)
 }
 
-/// Finds where two values differ first. `None` if they are the same: maps in any order, and sets too.
+/// Finds the first difference between two values. `None` if they are the same, regardless of the order of maps and
+/// sets.
 pub(crate) fn first_difference(
     one: &Captured,
     other: &Captured,
@@ -154,7 +155,7 @@ fn first_in(one: &Captured, other: &Captured, path: &str) -> Option<Difference> 
         }
         (Captured::Map(one_entries), Captured::Map(other_entries)) => {
             let first = first_of_entries(one_entries, other_entries, Captured::as_key, path);
-            // A key may be there twice.
+            // The maps differ only if a key occurs twice.
             first.or_else(|| Some(difference(Some(one.clone()), Some(other.clone()), path)))
         }
         (Captured::List(one), Captured::List(other)) if one.len() == other.len() => {
@@ -174,7 +175,7 @@ fn first_of(one: &[Captured], other: &[Captured], path: &str) -> Option<Differen
     pairs.find_map(|(index, (one, other))| first_in(one, other, &format!("{path}[{index}]")))
 }
 
-/// Of entries with different keys, the one that is missing counts.
+/// Finds the first entry that differs. An entry that only one side has is a difference.
 fn first_of_entries<K: Ord>(
     one: &[(K, Captured)],
     other: &[(K, Captured)],
@@ -202,7 +203,7 @@ fn difference(one: Option<Captured>, other: Option<Captured>, path: &str) -> Dif
     Difference { path: path.to_owned(), one, other }
 }
 
-/// The value with its maps and sets in an order of ours.
+/// Returns the value with its maps and known sets sorted.
 fn in_order(value: &Captured, sets: &Sets, path: &str) -> Captured {
     let inner = |value: &Captured, path: &str| in_order(value, sets, path);
     match value {
@@ -241,7 +242,7 @@ fn in_order(value: &Captured, sets: &Sets, path: &str) -> Captured {
     }
 }
 
-/// The same for all orders in which maps and lists can be written.
+/// Returns the value with its maps and all lists sorted.
 fn in_any_order(value: &Captured) -> Captured {
     let inner = |value: &Captured| Box::new(in_any_order(value));
     let all = |values: &[Captured]| values.iter().map(in_any_order).collect::<Vec<_>>();
@@ -277,7 +278,7 @@ fn by_key(entries: &[(Captured, Captured)]) -> Vec<(&Captured, &Captured)> {
     entries
 }
 
-/// A path with one more name at its end.
+/// Appends a name to a path.
 fn within(path: &str, name: &str) -> String {
     if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
 }

@@ -1,4 +1,4 @@
-//! Writes a value into a [`Captured`].
+//! Serializes a value into a [`Captured`].
 
 use std::fmt;
 
@@ -13,11 +13,11 @@ use super::{Captured, Real, Width};
 #[derive(Clone, Copy)]
 pub(super) struct Capturing {
     pub(super) is_human_readable: bool,
-    /// Whether texts and bytes are kept. Without them, most fields take no memory of their own.
+    /// Whether the contents of strings and bytes are kept. Without them, most fields need no allocation.
     pub(super) with_texts: bool,
 }
 
-/// Why a value cannot be captured: its own `Serialize` says so.
+/// The error of a value's own `Serialize`.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(crate) struct Refusal(String);
@@ -28,28 +28,28 @@ impl serde::ser::Error for Refusal {
     }
 }
 
-/// A list, a tuple or what a variant holds as one, under way.
+/// A list, a tuple or a tuple variant in progress.
 pub(super) struct Values {
     capturing: Capturing,
     values: Vec<Captured>,
     into: Into,
 }
 
-/// The form that the values become.
+/// The form that the collected values take.
 enum Into {
     List,
     Tuple(&'static str),
     Variant(&'static str, &'static str),
 }
 
-/// A map under way.
+/// A map in progress.
 pub(super) struct Entries {
     capturing: Capturing,
     entries: Vec<(Captured, Captured)>,
     key: Option<Captured>,
 }
 
-/// A struct, or what a variant holds as one, under way.
+/// A struct or a struct variant in progress.
 pub(super) struct Fields {
     capturing: Capturing,
     fields: Vec<(&'static str, Captured)>,
@@ -156,7 +156,7 @@ impl Serializer for Capturing {
         variant: &'static str,
         value: &T,
     ) -> Result<Captured, Refusal> {
-        // Within a newtype, so that a variant that holds a unit is not one that holds nothing.
+        // Wrapped in a newtype, so that a variant that contains a unit differs from one without content.
         let held = Captured::Newtype("", Box::new(value.serialize(self)?));
         Ok(Captured::Variant(name, variant, Box::new(held)))
     }
@@ -209,7 +209,7 @@ impl Serializer for Capturing {
     }
 }
 
-/// A length is what a `Serialize` claims.
+/// Bounds the capacity that a `Serialize` asks for, since its claimed length may be wrong.
 fn room(length: Option<usize>) -> usize {
     length.unwrap_or(0).min(1_024)
 }

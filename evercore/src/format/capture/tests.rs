@@ -8,7 +8,7 @@ fn captured(value: &impl Serialize) -> Captured {
     Captured::of(value, true).expect("nothing refuses")
 }
 
-/// Where two values differ, if they do.
+/// Returns the path of the first difference between two values.
 fn difference(one: &impl Serialize, other: &impl Serialize) -> Option<String> {
     let difference = first_difference(&captured(one), &captured(other), &Sets::default());
     difference.map(|difference| difference.path)
@@ -39,7 +39,7 @@ struct Sphere {
     radius: u32,
 }
 
-/// Codecs write some of them alike.
+/// Codecs encode some of these values alike.
 #[test]
 fn all_that_serde_tells_apart_is_apart() {
     let all = [
@@ -150,7 +150,8 @@ fn maps_are_the_same_in_any_order_and_so_are_sets_once_they_are_known() {
     assert!(first_difference(&one, &fewer, &sets).is_some(), "an element is missing");
 }
 
-/// Whether a value and what it was read as are the same; and where another value differs, by what was learned from the two.
+/// Returns whether a value and its decoded form are the same, and the path at which a changed value differs, by the
+/// sets learned from the first two.
 fn learned<T: Serialize>(value: T, again: T, changed: T) -> (bool, Option<String>) {
     let [value, again, changed] = [&value, &again, &changed].map(captured);
     let mut sets = Sets::default();
@@ -167,12 +168,12 @@ fn the_elements_of_a_set_may_be_lists_of_the_same() {
     for again in &orders[1..] {
         let list = |of: [[u8; 2]; 3]| of.map(Vec::from).to_vec();
         let (is_same, other) = learned(list(orders[0]), list(*again), list([ab, c, [4, 3]]));
-        // That the lists have an order is still known.
+        // Sorting the outer set does not hide that the inner lists are ordered.
         assert_eq!((is_same, other.is_some()), (true, true), "{again:?}");
     }
 }
 
-/// A bag is a list in any order, and so are the sets in a list or in a set.
+/// A bag is an unordered list; sets may be nested in lists and in sets.
 #[test]
 fn what_moves_is_found_at_every_depth() {
     let bag = learned(vec![1, 1, 2], vec![2, 1, 1], vec![2, 2, 1]);
@@ -197,7 +198,7 @@ fn a_list_of_other_elements_is_another_one() {
     }
 }
 
-/// In an instant; a search for each key would take minutes.
+/// Takes an instant; a linear search for each key would take minutes.
 #[test]
 fn a_large_map_is_compared_in_one_pass() {
     let map = |last| {

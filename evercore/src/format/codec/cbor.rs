@@ -1,8 +1,8 @@
-//! Writes and reads CBOR (RFC 8949) as serde's data model has it.
+//! Encodes and decodes CBOR (RFC 8949) for serde.
 //!
-//! The parts are those of `cbor4ii`, and only what serde makes of them is here: `cbor4ii::serde` writes a unit as an empty
-//! array, so that the null of a JSON value comes back as `[]`, and `Some(None)` as `None`. Here a unit is null, as in JSON,
-//! and `Some` of what is null has a tag.
+//! The low-level parts come from `cbor4ii`, but not its serde support: `cbor4ii::serde` writes a unit as an empty
+//! array, so that the null of a JSON value comes back as `[]`, and `Some(None)` as `None`. Here a unit is null, as in
+//! JSON, and a `Some` whose content is null gets a tag.
 
 mod de;
 mod ser;
@@ -17,18 +17,18 @@ use crate::{BoxError, DecodeError};
 use de::Deserializer;
 use ser::Serializer;
 
-/// The most levels of values inside each other, so that damaged bytes do not exhaust the stack. More are refused where
-/// they are written, too.
+/// The deepest nesting that is read, so that damaged bytes do not exhaust the stack. Deeper values are not written
+/// either.
 const MOST_NESTED: u16 = 256;
 
-/// The second of two alternatives, as in `draft-bormann-cbor-notable-tags`: `Some` of a value that is null, or is of this
-/// tag itself.
+/// The tag of the second of two alternatives, as in `draft-bormann-cbor-notable-tags`. It marks a `Some` whose content
+/// is null or has this tag itself.
 const SOME_TAG: u8 = 122;
 
 /// The bytes of [`SOME_TAG`].
 const SOME: [u8; 2] = [0xD8, SOME_TAG];
 
-/// Writes a value. No null stands for two things here, and keys are what they are.
+/// Encodes a value. There is never a doubt: no null is ambiguous, and map keys keep their types.
 pub(super) fn encode<E: Serialize>(value: &E) -> Result<Encoded, BoxError> {
     let mut bytes = Vec::with_capacity(128);
     value.serialize(&mut Serializer::new(&mut bytes))?;

@@ -1,4 +1,4 @@
-//! Writes and reads JSON, by `serde_json`.
+//! Encodes and decodes JSON, by `serde_json`.
 
 use std::cell::Cell;
 use std::io;
@@ -11,7 +11,7 @@ use super::{Doubt, Encoded};
 use crate::format::error::field_at;
 use crate::{BoxError, DecodeError};
 
-/// The most levels of values inside each other: as many as `serde_json` reads. More are not written.
+/// The deepest nesting that is written, which is the deepest that `serde_json` reads.
 const MOST_NESTED: u8 = 127;
 
 pub(crate) fn encode<E: Serialize + ?Sized>(value: &E) -> Result<Encoded, BoxError> {
@@ -23,7 +23,7 @@ pub(crate) fn encode<E: Serialize + ?Sized>(value: &E) -> Result<Encoded, BoxErr
     Ok(Encoded { bytes, doubt: seen.doubt() })
 }
 
-/// Says where a key stands that JSON has no form for; `serde_json` calls that an error of syntax.
+/// Adds the place of a map key that JSON cannot represent, which `serde_json` reports as a bare syntax error.
 fn explained<E: Serialize + ?Sized>(value: &E, error: serde_json::Error) -> BoxError {
     if !error.is_syntax() {
         return error.into();
@@ -46,7 +46,7 @@ struct UnfitKey {
     source: serde_json::Error,
 }
 
-/// Writes compactly, and takes note of what JSON may lose.
+/// Writes compactly, and records what JSON may lose.
 struct Watching<'a> {
     seen: &'a Seen,
     is_in_key: bool,
@@ -55,9 +55,9 @@ struct Watching<'a> {
 
 #[derive(Default)]
 struct Seen {
-    /// Whether null was written: for `None`, for a unit, for what is no number in JSON.
+    /// Whether a null was written: for `None`, for a unit, or for a number that JSON cannot represent.
     null: Cell<bool>,
-    /// Whether a key was written as a text that is none.
+    /// Whether a map key was written as a string that is not a string.
     key: Cell<bool>,
 }
 
@@ -81,7 +81,7 @@ impl Watching<'_> {
     }
 }
 
-/// What becomes a text where it is a key.
+/// Defines the methods for values that become strings where they are map keys.
 macro_rules! watched {
     ($($method:ident: $type:ty;)*) => {
         $(#[inline]
@@ -153,7 +153,7 @@ impl Formatter for Watching<'_> {
     }
 }
 
-/// Paths cost time, so they are looked for only once it is known that there is an error to place.
+/// Decodes a value. Tracking paths costs time, so only input with an error is decoded again to locate it.
 pub(crate) fn decode<E: DeserializeOwned>(bytes: &[u8]) -> Result<E, DecodeError> {
     serde_json::from_slice(bytes).map_err(|error| {
         let mut json = serde_json::Deserializer::from_slice(bytes);

@@ -1,4 +1,4 @@
-//! Writes and reads MessagePack, by `rmp-serde`.
+//! Encodes and decodes MessagePack, by `rmp-serde`.
 
 use rmp_serde::decode::ReadReader;
 use rmp_serde::{Deserializer, Serializer};
@@ -8,14 +8,13 @@ use serde::{Deserialize, Serialize};
 use super::{Doubt, Encoded};
 use crate::{BoxError, DecodeError};
 
-/// The byte of what is nothing. In a text it is none: UTF-8 does not have it.
+/// The byte for nil. It cannot occur in a string, since it is not valid in UTF-8.
 const NIL: u8 = 0xC0;
 
-/// The most levels of values inside each other: as many as in CBOR, so that damaged bytes do not exhaust the stack. More
-/// are not written.
+/// The deepest nesting that is read and written: the same as in CBOR, so that damaged bytes do not exhaust the stack.
 const MOST_NESTED: usize = 256;
 
-/// With the names of fields: an event may lose a field or gain one, and the absent is not null.
+/// Encodes a value with field names: so an event may gain or lose fields, and an absent field differs from null.
 pub(super) fn encode<E: Serialize>(value: &E) -> Result<Encoded, BoxError> {
     let mut bytes = Vec::with_capacity(128);
     value.serialize(&mut Serializer::new(&mut bytes).with_struct_map())?;
@@ -37,8 +36,8 @@ pub(super) fn decode<E: DeserializeOwned>(bytes: &[u8]) -> Result<E, DecodeError
     if messagepack.get_ref().is_empty() { Ok(value) } else { Err(DecodeError::trailing()) }
 }
 
-/// Looks for values that stand in each other too deep: `rmp_serde` does not count the levels that it writes, and of those
-/// that it reads it does not count variants of enums. Only bytes that could hold so many arrays and maps are gone through.
+/// Refuses values that are nested too deeply. `rmp_serde` does not count levels when it writes, and does not count enum
+/// variants when it reads. Bytes are only scanned if they could contain that many arrays and maps.
 fn check_depth(bytes: &[u8]) -> Result<(), TooDeep> {
     let begins_one = |byte: &&u8| matches!(byte, 0x80..=0x9F | 0xDC..=0xDF);
     if bytes.len() <= MOST_NESTED || bytes.iter().filter(begins_one).count() <= MOST_NESTED {
@@ -46,7 +45,7 @@ fn check_depth(bytes: &[u8]) -> Result<(), TooDeep> {
     }
     match IgnoredAny::deserialize(&mut reader(bytes)) {
         Err(rmp_serde::decode::Error::DepthLimitExceeded) => Err(TooDeep),
-        // Other damage is for the type to say.
+        // Other damage is reported when the type is decoded.
         _ => Ok(()),
     }
 }
@@ -55,10 +54,10 @@ fn check_depth(bytes: &[u8]) -> Result<(), TooDeep> {
 #[error("it has values inside each other deeper than {MOST_NESTED} levels, which cannot be read")]
 struct TooDeep;
 
-/// Of the readers there are, the one that tells what it has left.
+/// Uses the one reader of `rmp_serde` that reveals the bytes left over.
 fn reader(bytes: &[u8]) -> Deserializer<ReadReader<&[u8]>> {
     let mut messagepack = Deserializer::new(bytes);
-    // The last level that it counts is refused.
+    // `rmp_serde` refuses the last level that it counts.
     messagepack.set_max_depth(MOST_NESTED + 1);
     messagepack
 }
@@ -90,7 +89,7 @@ mod tests {
         }
     }
 
-    /// As many of them as would exhaust the stack.
+    /// The nesting would exhaust the stack if it were not checked.
     #[test]
     fn a_variant_in_a_variant_in_a_variant_is_an_error() {
         let around = [&[0x81, 0xA6][..], b"Around"].concat();
@@ -98,7 +97,7 @@ mod tests {
         decode::<Nested>(&[0x91].repeat(100_000)).expect_err("it is too deep");
     }
 
-    /// Texts and numbers may look like lists.
+    /// Bytes of strings and numbers may look like the start of a list.
     #[test]
     fn many_values_beside_each_other_are_fine() {
         let many: Vec<(u8, Vec<u32>)> = (0..1_000).map(|number| (0x91, vec![number])).collect();

@@ -31,7 +31,7 @@ enum Untagged {
     Large(u16),
 }
 
-/// Beside a field, as what an enum of one kind or another holds, and alone.
+/// Map keys that serde buffers: beside a field, in a tagged enum and in an untagged enum.
 #[derive(Serialize, Deserialize)]
 #[serde(bound(deserialize = "K: Deserialize<'de> + Ord"))]
 struct FlatKeys<K> {
@@ -62,7 +62,7 @@ enum Texts {
     Numbers(BTreeMap<u32, bool>),
 }
 
-/// Writes each element as often as it is there.
+/// Serializes each element as often as it occurs.
 struct Bag(HashMap<u8, usize>);
 
 impl Serialize for Bag {
@@ -105,7 +105,7 @@ struct Unread {
     field: u8,
 }
 
-/// Writes NaN as null, and reads null as NaN.
+/// Serializes NaN as null, and deserializes null as NaN.
 #[derive(Serialize, Deserialize)]
 struct Lenient {
     #[serde(deserialize_with = "nan_if_null")]
@@ -116,18 +116,18 @@ fn nan_if_null<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<f64,
     Option::deserialize(deserializer).map(|field: Option<f64>| field.unwrap_or(f64::NAN))
 }
 
-/// The fate of a value that is to be written.
+/// The outcome of encoding a value.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Fate {
     Kept,
-    /// In every build.
+    /// Refused in every build.
     Refused,
-    /// Where all is checked.
+    /// Refused only where all values are checked.
     RefusedIfChecked,
 }
 use Fate::{Kept, Refused, RefusedIfChecked};
 
-/// Those that serde can write, and that this build has.
+/// Returns the serde codecs that this build supports.
 fn codecs() -> impl Iterator<Item = (usize, Codec)> {
     let by_serde = [Codec::Json, Codec::Cbor, Codec::MessagePack];
     by_serde.into_iter().enumerate().filter(|(_, codec)| codec.is_built())
@@ -159,7 +159,7 @@ where
     assert_fate(what, UntaggedKeys::Map(rest()), fates);
 }
 
-/// In JSON, in CBOR and in MessagePack.
+/// The expected outcomes are for JSON, CBOR and MessagePack, in this order.
 #[test]
 fn what_does_not_come_back_is_refused_and_nothing_else() {
     assert_fate("None", None::<u8>, [Kept; 3]);
@@ -263,7 +263,7 @@ fn a_mismatch_says_where_and_what() {
     assert_eq!((&*other.given, &*other.read), ("1 (u16)", "1 (u8)"));
 }
 
-/// It is refused for its length, whatever it would be read as.
+/// A payload over the limit is refused for its length anyway, so it is not read back.
 #[test]
 fn what_is_too_long_is_not_read_back() {
     let lost = vec![f64::NAN; 100];

@@ -41,7 +41,7 @@ fn maps_and_sets_are_the_same_in_any_order() {
     assert!((0..100).all(|_| compared(&pair(), &pair()) == Comparison::Same));
 }
 
-/// As they are, and not as the numbers in them.
+/// The order of such a list counts, unlike that of the set.
 #[test]
 fn the_elements_of_a_set_may_be_lists_of_the_same() {
     let routes = |last: [u8; 1]| HashSet::from([vec![1, 2], vec![2, 1], last.to_vec(), vec![4]]);

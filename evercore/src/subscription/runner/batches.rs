@@ -1,4 +1,4 @@
-//! Giving the events of a page to the handler.
+//! Gives the events of a page to the handler batch by batch, and retries, parks or stops when it fails.
 
 use std::collections::HashSet;
 use std::convert::Infallible;
@@ -19,17 +19,17 @@ use crate::subscription::interrupt::Interrupt;
 use crate::subscription::progress::SubscriptionState;
 use crate::{AggregateId, Error, Position, RecordedEvent, Report};
 
-/// The longest text of a failure that is stored.
+/// The most characters of a failure's text that are stored.
 const MOST_FAILURE_CHARS: usize = 2_000;
 
-/// The state of a lease whose partition is to be worked on, and nothing else.
+/// The status of a lease that asks for nothing but to work on the partition.
 const UNDISTURBED: LeaseStatus = LeaseStatus::Held { paused: false, wanted: false, redrive: false };
 
-/// What became of a delivery.
+/// The outcome of a delivery.
 type Delivered = Result<Recorded, HandlerError>;
 
 impl Runner {
-    /// Handles a page batch by batch; up to where something else is to be seen to, if that comes up.
+    /// Handles a page batch by batch, and returns early if something else has to be dealt with first.
     pub(super) async fn process<D: Deliver>(
         &mut self,
         deliver: &mut D,
@@ -42,7 +42,8 @@ impl Runner {
         self.config.progress.set_state(SubscriptionState::CatchingUp);
         let mut behind = self.parked_among(&events).await?;
         let mut rest = PageEvents::from(events);
-        // Those that are redriven again and again would let nothing else through.
+        // One batch goes first even if events are to be redriven: events that fail again and again would let no others
+        // through.
         let mut redrive_waits = true;
         let batch_size = usize::try_from(self.config.batch_size).unwrap_or(usize::MAX);
         while let Some(first) = rest.first().map(RecordedEvent::position) {
@@ -90,7 +91,7 @@ impl Runner {
                 continue;
             }
             match error.failed_at().filter(|&index| index < events.len()) {
-                // Those before the failed one are handled.
+                // The events before the failed one are handled.
                 Some(index) => {
                     self.singly = events[index].position();
                     if index > 0 {
@@ -106,8 +107,7 @@ impl Runner {
         Ok(())
     }
 
-    /// Records that the first `count` of the events that were given are handled. Gives those of the page that come after
-    /// them.
+    /// Records that the first `count` of the given events are handled, and returns the events of the page after them.
     async fn handled_first(
         &mut self,
         count: usize,
@@ -121,7 +121,8 @@ impl Runner {
         Ok(page.split_at(page.partition_point(|event| event.position() <= to)).1)
     }
 
-    /// How often an event has failed alone, with this time. Work of other kinds may have come between.
+    /// Counts a failure of an event that was given alone, and returns the number so far. Other work may have come
+    /// between the failures.
     fn fails_again(&mut self, event: &RecordedEvent) -> u32 {
         let position = event.position();
         let before = self.failing.filter(|(failing, _)| *failing == position);
@@ -130,7 +131,7 @@ impl Runner {
         failed
     }
 
-    /// Whether something else has come up that goes before the next batch.
+    /// Returns whether something else goes before the next batch: a stop, a pause, a hand-over or a redrive.
     fn is_interrupted(&self, redrive_waits: bool) -> bool {
         let pulse = &self.seat.pulse;
         let has_news = pulse.has_changed().unwrap_or(true);
@@ -143,8 +144,8 @@ impl Runner {
         self.stop.is_cancelled() || (has_news && is_disturbed())
     }
 
-    /// Gives events to the handler, if there are any. Only what the handler says comes back; whatever else can go wrong
-    /// is tried again or ends the work.
+    /// Gives events to the handler, if there are any, and returns its outcome. Any other failure is retried here, or
+    /// ends the work.
     pub(super) async fn deliver<D: Deliver>(
         &mut self,
         deliver: &mut D,
@@ -168,7 +169,7 @@ impl Runner {
         }
     }
 
-    /// Waits for a delivery, unless the lease is lost. If it takes long, the batches before it are recorded beside it.
+    /// Waits for a delivery, unless the lease is lost. If it takes long, the batches before it are recorded meanwhile.
     async fn attend(
         &mut self,
         delivery: impl Future<Output = Result<Recorded, Undelivered>>,
@@ -181,7 +182,7 @@ impl Runner {
         let record_at = self.record_at().filter(|_| self.has_unrecorded_batches());
         tokio::select! {
             biased;
-            // What it does is to stop, or not to begin: somebody else has the events now.
+            // Checked first: the delivery must stop, or not begin, since another worker has the events now.
             _ = &mut lost => return Err(Ended::Lost),
             delivered = &mut delivery => return Ok(delivered),
             never = &mut interrupting => match never {},
@@ -189,7 +190,7 @@ impl Runner {
         }
         let settlement = self.settlement(self.cursor);
         let store = Arc::clone(&self.config.store);
-        // Side by side: the handler may hold what the record waits for.
+        // Both at the same time: the handler may hold something that the record waits for, such as a lock.
         let record = async {
             let settled = store.engine.settle(&settlement).await;
             store.settled.notify();
@@ -208,8 +209,8 @@ impl Runner {
         Ok(delivered)
     }
 
-    /// Asks the handler to return before the rest of its batch, as soon as that is to be recorded or something else has
-    /// come up.
+    /// Asks the handler to return before the rest of its batch, once the handled events are to be recorded or something
+    /// else has come up. The future never ends.
     fn interrupt(&self, interrupt: Interrupt) -> impl Future<Output = Infallible> + use<> {
         let (stop, mut pulse) = (self.stop.clone(), self.seat.pulse.clone());
         let (lease, cursor, within) = (self.lease.clone(), self.cursor, self.config.record_within);
@@ -239,7 +240,7 @@ impl Runner {
         }
     }
 
-    /// Moves on past a batch that was handled, and records it if that is not to wait for later ones.
+    /// Moves the cursor past a batch that was handled, and records it unless it is to wait for later batches.
     async fn handled(
         &mut self,
         to: Position,
@@ -263,8 +264,8 @@ impl Runner {
         }
     }
 
-    /// Moves on, and records it with the events that are parked on the way, if there are any. Not before it is recorded:
-    /// the cursor alone must not move past them.
+    /// Records the events that are parked together with a cursor at `to`, and then moves the cursor in memory. That
+    /// must not come first: the cursor alone must not move past parked events.
     async fn park(
         &mut self,
         to: Position,
@@ -278,7 +279,7 @@ impl Runner {
         Ok(())
     }
 
-    /// Moves past events that are not followed.
+    /// Moves the cursor past events that are not followed.
     async fn skip(&mut self, to: Position, at_end: bool) -> Result<(), Ended> {
         self.moved(to, 0);
         if at_end && self.has_unrecorded_batches() {
@@ -287,7 +288,7 @@ impl Runner {
         self.record_if_due().await
     }
 
-    /// Waits before an event is tried again. `false` if it is not to be.
+    /// Waits before an event is retried. Returns `false` if its retries are used up.
     pub(super) async fn wait_to_retry(
         &mut self,
         failed: u32,
@@ -309,7 +310,7 @@ impl Runner {
         Ok(true)
     }
 
-    /// Logs what a handler failed with, and what follows.
+    /// Logs a handler's failure and what follows it.
     pub(super) fn say_it_failed(&self, event: &RecordedEvent, error: &str, what_follows: &str) {
         let LeaseKey { subscription, partition, .. } = &self.lease;
         let (position, aggregate_id) = (event.position(), event.aggregate_id());
@@ -317,7 +318,7 @@ impl Runner {
         warn!(%subscription, partition, %position, %aggregate_id, event, error, "{what_follows}");
     }
 
-    /// Logs that an event is parked, and whether it is given to the handler again.
+    /// Logs that an event is parked, and whether it is redriven by itself.
     pub(super) fn say_it_is_parked(&self, event: &RecordedEvent, parked: &NewlyParked, how: &str) {
         let what_follows = match parked.redrive_after {
             Some(after) => format!("it is redriven in {after:?}"),
@@ -327,7 +328,8 @@ impl Runner {
         self.say_it_failed(event, error, &format!("a handler failed; {how}: {what_follows}"));
     }
 
-    /// An event that the handler has failed on for good, for the moment: it was given up so often.
+    /// Makes the parking record of an event that the handler has failed on. `given_up` counts how often the event was
+    /// parked, this time included.
     pub(super) fn given_up(
         &self,
         event: &RecordedEvent,
@@ -365,7 +367,7 @@ impl Runner {
         }
     }
 
-    /// Records what the handler failed with, and gives the error to stop with.
+    /// Records the handler's failure, and returns the error to stop with.
     async fn fail(&mut self, event: &RecordedEvent, error: HandlerError) -> Ended {
         let (position, text) = (event.position(), failure_text(error.report()));
         self.say_it_failed(event, &text, "a handler failed; the worker ends");
@@ -380,7 +382,7 @@ impl Runner {
     }
 }
 
-/// Those that wait for a parked event of their aggregate, and the others.
+/// Splits events into those that wait for a parked event of their aggregate, and the others.
 fn set_aside(events: PageEvents, behind: &HashSet<AggregateId>) -> (Vec<NewlyParked>, PageEvents) {
     let waits = |event: &RecordedEvent| behind.contains(&event.aggregate_id());
     if !events.iter().any(waits) {
@@ -395,13 +397,13 @@ fn last_position(events: &[RecordedEvent]) -> Position {
     events.last().map_or(Position::START, RecordedEvent::position)
 }
 
-/// An event that waits for a parked one of its aggregate.
+/// Makes the parking record of an event that waits for an earlier parked one of its aggregate.
 fn waiting(event: &RecordedEvent) -> NewlyParked {
     let (position, aggregate_id) = (event.position(), event.aggregate_id());
     NewlyParked { position, aggregate_id, reason: None, redrive_after: None }
 }
 
-/// The failure with all its causes, as it is stored.
+/// Formats a failure with all its causes for storage, cut to [`MOST_FAILURE_CHARS`].
 pub(super) fn failure_text(report: Report<'_>) -> String {
     // Databases refuse NUL in a text.
     report.to_string().chars().filter(|c| *c != '\0').take(MOST_FAILURE_CHARS).collect()

@@ -1,4 +1,4 @@
-//! Recording how far a partition is handled.
+//! Records the cursor of a partition, several batches at a time while it catches up.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,22 +9,23 @@ use super::{Ended, Runner, patiently};
 use crate::Position;
 use crate::engine::{CursorMove, Settlement};
 
-/// How long a cursor that only moves past what does not match may go unrecorded.
+/// The time that a cursor which has only moved past events that do not match may stay unrecorded.
 const SKIPPED_WITHIN: Duration = Duration::from_millis(250);
 
 /// The most batches that are recorded together.
 const MOST_BATCHES: u32 = 32;
 
-/// What lies between the stored cursor and the one that has been reached.
+/// The distance between the stored cursor and the one that has been reached.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Unrecorded {
     since: Instant,
-    /// Batches that were handled; the rest was not followed.
+    /// The number of batches that were handled. If it is 0, the cursor has only moved past events that are not
+    /// followed.
     batches: u32,
 }
 
 impl Runner {
-    /// Has moved past events that are handled, parked, or not followed. It is to be recorded.
+    /// Moves the cursor in memory past events that are handled, parked or not followed. It has to be recorded later.
     pub(super) fn moved(&mut self, to: Position, handled: usize) {
         self.cursor = to;
         if self.cursor > self.recorded {
@@ -35,13 +36,13 @@ impl Runner {
         self.config.progress.moved(&self.lease, to, handled);
     }
 
-    /// The cursor is stored as it stands.
+    /// Notes that the stored cursor is the one that has been reached, and wakes the calls that wait for it.
     pub(super) fn is_recorded(&mut self) {
         (self.recorded, self.unrecorded) = (self.cursor, None);
         self.config.store.settled.notify();
     }
 
-    /// Until when what is unrecorded is to be recorded, if anything is.
+    /// Returns the time by which the cursor is to be recorded; `None` if it is recorded.
     pub(super) fn record_at(&self) -> Option<Instant> {
         let Unrecorded { since, batches } = self.unrecorded?;
         let within = match batches {
@@ -52,12 +53,12 @@ impl Runner {
         Some(since + within)
     }
 
-    /// Whether anything that was handled is unrecorded.
+    /// Returns whether any handled batch is unrecorded.
     pub(super) fn has_unrecorded_batches(&self) -> bool {
         self.unrecorded.is_some_and(|unrecorded| unrecorded.batches > 0)
     }
 
-    /// Records how far it is, if that has moved.
+    /// Records the cursor if it has moved since the last record.
     pub(super) async fn record(&mut self) -> Result<(), Ended> {
         if self.unrecorded.is_some() {
             self.settle(self.settlement(self.cursor)).await?;
@@ -66,7 +67,7 @@ impl Runner {
         Ok(())
     }
 
-    /// Records how far it is if that is due.
+    /// Records the cursor if that is due.
     pub(super) async fn record_if_due(&mut self) -> Result<(), Ended> {
         match self.record_at() {
             Some(at) if at <= Instant::now() => self.record().await,
@@ -74,7 +75,7 @@ impl Runner {
         }
     }
 
-    /// That everything up to a position is handled.
+    /// Makes a settlement that says that everything up to a position is handled.
     pub(super) fn settlement(&self, to: Position) -> Settlement {
         Settlement {
             lease: self.lease.clone(),

@@ -1,4 +1,4 @@
-//! Handling parked events again.
+//! Redrives parked events: gives them to the handler again.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -12,8 +12,8 @@ use crate::subscription::deliver::{Deliver, Recorded};
 use crate::{ParkedEvent, Position};
 
 impl Runner {
-    /// Handles some of the parked events again that are to be. Returns `false` if there may be more: what is new in the
-    /// log has its turn in between, so that it does not wait for those that fail again and again.
+    /// Redrives up to one batch of the parked events that are due. Returns `false` if there may be more: new events of
+    /// the log are handled in between, so that they do not wait for parked ones that fail again and again.
     pub(super) async fn redrive<D: Deliver>(&mut self, deliver: &mut D) -> Result<bool, Ended> {
         let request = ParkedRequest {
             subscription: self.lease.subscription.clone(),
@@ -45,7 +45,7 @@ impl Runner {
         Ok(is_done)
     }
 
-    /// Handles a parked event again. `false` if it stays parked.
+    /// Redrives one event. Returns `false` if it stays parked.
     async fn redrive_one<D: Deliver>(
         &mut self,
         deliver: &mut D,
@@ -69,7 +69,8 @@ impl Runner {
                 }
                 Err(error) => {
                     failed += 1;
-                    // What is redriven by itself comes again, and nothing waits for it until then.
+                    // With a redrive policy the event is redriven later anyway, and only its aggregate waits until
+                    // then.
                     let comes_again = self.config.policy.redrive.is_some();
                     if comes_again || !self.wait_to_retry(failed, event, &error).await? {
                         let (text, often) = (failure_text(error.report()), parked.attempts);

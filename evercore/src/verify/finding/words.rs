@@ -1,4 +1,4 @@
-//! What findings say to an operator: what is wrong, where, and what to do about it.
+//! Words each finding for an operator: what is wrong, where, and what to do about it.
 
 use std::fmt;
 

@@ -63,7 +63,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) struct Parcel {
     /// How heavy it is.
     pub(crate) weight: u32,
-    /// Where it goes.
+    /// The position that it moves to.
     pub(crate) to: Option<String>,
 }
 
@@ -86,7 +86,7 @@ pub(crate) struct delivery_van {
 pub(crate) struct Weighed {
     /// How heavy it is: "heavy", or \"heavier\".
     pub(crate) weight: u32,
-    /// Where it goes.
+    /// The position that it moves to.
     pub(crate) to: Option<Option<String>>,
 }
 
@@ -123,7 +123,7 @@ pub(crate) struct SentV2 {
 pub(crate) enum Sent {
     /// By whom.
     By {
-        /// The name.
+        /// Returns the name that the type is stored under.
         name: String,
     },
     /// Nobody knows.

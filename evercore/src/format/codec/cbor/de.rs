@@ -1,4 +1,4 @@
-//! Reads CBOR as what serde asks for.
+//! Decodes CBOR into serde's data model.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -16,13 +16,12 @@ use serde::forward_to_deserialize_any;
 
 use super::SOME_TAG;
 
-/// Reads from the front of a slice, without going deeper than [`MOST_NESTED`](super::MOST_NESTED), which is what the
-/// reader keeps to.
+/// Reads from the front of a slice. The reader refuses nesting deeper than [`MOST_NESTED`](super::MOST_NESTED).
 pub(super) struct Deserializer<'de> {
     reader: SliceReader<'de>,
 }
 
-/// Why bytes cannot be read.
+/// The reason why bytes cannot be decoded.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(super) struct Misread(String);
@@ -42,7 +41,7 @@ impl<'de> Deserializer<'de> {
         self.reader
     }
 
-    /// The first byte of what comes next.
+    /// Returns the first byte of the next item without consuming it.
     fn peek(&mut self) -> Result<u8, Misread> {
         let Ok(bytes) = self.reader.fill(1);
         bytes.as_ref().first().copied().ok_or_else(|| Misread::custom("it ends too early"))
@@ -56,7 +55,7 @@ impl<'de> Deserializer<'de> {
         T::decode(&mut self.reader).map_err(Misread::custom)
     }
 
-    /// Goes a level deeper for as long as `work` reads.
+    /// Runs `work` one nesting level deeper.
     fn deeper<T>(
         &mut self,
         work: impl FnOnce(&mut Self) -> Result<T, Misread>,
@@ -69,7 +68,7 @@ impl<'de> Deserializer<'de> {
         Ok(read)
     }
 
-    /// Reads the tag, if the next one is of `Some`.
+    /// Consumes the tag of `Some`, if it comes next.
     fn take_some(&mut self) -> Result<bool, Misread> {
         let Ok(bytes) = self.reader.fill(2);
         let is_some = bytes.as_ref() == super::SOME;
@@ -99,7 +98,7 @@ impl<'de> Deserializer<'de> {
 
     fn tagged<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, Misread> {
         match self.peek()? {
-            // A positive one of more than 64 bits, and a negative one.
+            // The tags of positive and negative integers of more than 64 bits.
             0xC2 => visitor.visit_u128(self.read()?),
             0xC3 => visitor.visit_i128(self.read()?),
             _ => match Tag::tag(&mut self.reader).map_err(Misread::custom)? {
@@ -172,7 +171,7 @@ impl<'de> serde::Deserializer<'de> for &mut Deserializer<'de> {
         visitor.visit_newtype_struct(self)
     }
 
-    /// A name, or a map of one entry from it to what the variant holds.
+    /// Reads a variant's name, or a map of one entry from the name to the variant's content.
     fn deserialize_enum<V: Visitor<'de>>(
         self,
         _: &'static str,
@@ -197,8 +196,9 @@ impl<'de> serde::Deserializer<'de> for &mut Deserializer<'de> {
         }
     }
 
-    /// Names of fields and variants are texts. Others are keys of a map under `#[serde(flatten)]`, which serde asks for by
-    /// this, too. It takes an unsigned number for the place of a field, so none is called that if it need not be.
+    /// Reads a name of a field or variant, which is a string. Serde also calls this for map keys of other types under
+    /// `#[serde(flatten)]`. Its derived code takes an unsigned number for the index of a field, so numbers are passed
+    /// as signed ones where possible.
     fn deserialize_identifier<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misread> {
         match self.major()? {
             major::UNSIGNED => {
@@ -222,15 +222,15 @@ impl<'de> serde::Deserializer<'de> for &mut Deserializer<'de> {
     }
 }
 
-/// The rest of an array or a map.
+/// The remaining elements of an array or a map.
 struct Items<'a, 'de> {
     deserializer: &'a mut Deserializer<'de>,
-    /// The number of elements; `None` if there are some until the break.
+    /// The number of elements left; `None` if they end with a break.
     left: Option<usize>,
 }
 
 impl Items<'_, '_> {
-    /// Whether there is another one, which is to be read now.
+    /// Returns whether there is another element, which the caller then has to read.
     fn take(&mut self) -> Result<bool, Misread> {
         match &mut self.left {
             Some(0) => Ok(false),
@@ -247,7 +247,7 @@ impl Items<'_, '_> {
         }
     }
 
-    /// All have to be read.
+    /// Fails if elements are left unread.
     fn finish(mut self) -> Result<(), Misread> {
         if self.take()? {
             Err(Misread::custom("it has more elements than expected"))
@@ -291,7 +291,7 @@ impl<'de> MapAccess<'de> for &mut Items<'_, 'de> {
     }
 }
 
-/// A variant with contents.
+/// A variant with content.
 struct Variant<'a, 'de>(&'a mut Deserializer<'de>);
 
 impl<'de> EnumAccess<'de> for Variant<'_, 'de> {

@@ -1,4 +1,4 @@
-//! Writes what serde says as CBOR.
+//! Encodes serde's data model as CBOR.
 
 use std::fmt;
 
@@ -12,13 +12,13 @@ use serde::ser::{
 
 use super::{MOST_NESTED, SOME};
 
-/// Writes to the end of a vector.
+/// Appends to a vector.
 pub(super) struct Serializer<'a> {
     out: Out<'a>,
     depth: u16,
 }
 
-/// Writing to memory does not fail.
+/// Output to memory, which never fails.
 struct Out<'a>(&'a mut Vec<u8>);
 
 impl Write for Out<'_> {
@@ -30,7 +30,7 @@ impl Write for Out<'_> {
     }
 }
 
-/// Why a value cannot be written.
+/// The reason why a value cannot be encoded.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum EncodeError {
     #[error("{0}")]
@@ -66,14 +66,14 @@ impl<'a> Serializer<'a> {
         Ok(())
     }
 
-    /// Begins the map of one entry that a variant with contents is.
+    /// Begins a variant with content: a map of one entry.
     fn begin_variant(&mut self, variant: &str) -> Result<(), EncodeError> {
         self.step_in()?;
         Map::bounded(1, &mut self.out).map_err(custom)?;
         self.write(&variant)
     }
 
-    /// Begins an array, whose contents are `around` levels deep.
+    /// Begins an array that is wrapped in `around` further levels.
     fn begin_array(
         &mut self,
         length: Option<usize>,
@@ -88,7 +88,7 @@ impl<'a> Serializer<'a> {
         Ok(Compound { serializer: self, announced: length, written: 0, levels: around + 1 })
     }
 
-    /// Begins a map, whose contents are `around` levels deep.
+    /// Begins a map that is wrapped in `around` further levels.
     fn begin_map(
         &mut self,
         length: Option<usize>,
@@ -261,12 +261,12 @@ impl<'s, 'a> serde::Serializer for &'s mut Serializer<'a> {
     }
 }
 
-/// An array or a map under way.
+/// An array or a map in progress.
 pub(super) struct Compound<'s, 'a> {
     serializer: &'s mut Serializer<'a>,
     announced: Option<usize>,
     written: usize,
-    /// The number of levels that end with it.
+    /// The number of nesting levels that end with it.
     levels: u16,
 }
 

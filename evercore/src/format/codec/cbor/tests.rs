@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 
 use super::{MOST_NESTED, decode, encode};
 
-/// The bytes of a value, which is read again as it was.
+/// Encodes a value, checks that it decodes to the same value, and returns the bytes.
 fn written<T>(value: &T) -> Vec<u8>
 where
     T: Serialize + for<'de> Deserialize<'de> + PartialEq + std::fmt::Debug,
@@ -40,7 +40,7 @@ fn whole_numbers_of_128_bits_are_kept() {
     written(&u128::MAX);
 }
 
-/// Other programs write texts in pieces, and lists without their length.
+/// Other encoders write strings in chunks, and lists without a length.
 #[test]
 fn lengths_may_be_left_open() {
     assert_eq!(decode::<String>(&[0x7F, 0x61, b'a', 0x61, b'b', 0xFF]).expect("a text"), "ab");
@@ -69,7 +69,7 @@ fn variants_are_names_or_maps_of_one() {
     assert_eq!(written(&Kind::Plain), [0x65, b'P', b'l', b'a', b'i', b'n']);
     let fields = Kind::Fields { inner: Box::new(Kind::Plain) };
     written(&Kind::Around(Box::new(Kind::Tuple(1, Box::new(fields)))));
-    // A variant without contents in the place of one that has some.
+    // A variant without content in place of one that has some, then maps of zero and two entries.
     for bytes in [&[0x66, b'A', b'r', b'o', b'u', b'n', b'd'][..], &[0xA0], &[0xA2, 0, 0, 0, 0]] {
         decode::<Kind>(bytes).expect_err("it is no variant");
     }
