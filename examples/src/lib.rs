@@ -10,6 +10,12 @@ pub use program::Program;
 #[derive(Debug)]
 pub struct Readme;
 
+/// The first program, from `cargo new` on.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/getting-started.md")]
+#[derive(Debug)]
+pub struct GettingStarted;
+
 /// The examples of the guide to PostgreSQL.
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/postgresql.md")]
