@@ -1,4 +1,4 @@
-//! Sides that do the same work, one after the other, round by round.
+//! Comparisons of sides that do the same work in turns, round by round.
 
 use std::time::Duration;
 
@@ -7,24 +7,24 @@ use async_trait::async_trait;
 use crate::cpu::{Meter, Server};
 use crate::sample::{Cost, Sample, Worked, median, spread};
 
-/// Something that is measured.
+/// A side of a comparison, which can be measured.
 #[async_trait]
 pub(crate) trait Side: Send {
-    /// Works for about so long.
+    /// Works for about this long.
     async fn work(&mut self, time: Duration) -> anyhow::Result<Worked>;
 
-    /// The processor time of the last round, if it was not this process that worked.
+    /// Returns the processor time of the last round, if another process did the work.
     fn own_cost(&self) -> Option<Duration> {
         None
     }
 
-    /// Allocations for each unit, where all of the work is done in one thread.
+    /// Returns the number of allocations per unit, if all work is done in one thread.
     fn allocations(&mut self) -> anyhow::Result<Option<f64>> {
         Ok(None)
     }
 }
 
-/// One comparison: the first side is the one that the others are measured by.
+/// A comparison. The other sides are measured against the first one.
 pub(crate) struct Contest {
     pub(crate) workload: &'static str,
     pub(crate) case: String,
@@ -34,17 +34,17 @@ pub(crate) struct Contest {
     sides: Vec<(String, Box<dyn Side>)>,
 }
 
-/// How long everything is measured, and who takes part.
+/// The length of all measurements, and the sides that take part.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
-    /// Only the sides with this in their names, for a profile of one.
+    /// Measures only the sides whose names contain this text, for profiling one of them.
     pub(crate) only: String,
     pub(crate) warm_up: Duration,
     pub(crate) round: Duration,
     pub(crate) rounds: usize,
 }
 
-/// What came out for one side.
+/// The result of one side.
 #[derive(Clone, Debug, serde::Serialize)]
 pub(crate) struct Row {
     pub(crate) workload: String,
@@ -54,17 +54,17 @@ pub(crate) struct Row {
     pub(crate) unit: String,
     /// Units per second: the median of the rounds.
     pub(crate) per_second: f64,
-    /// From the slowest to the fastest round, as a part of the median.
+    /// The difference between the slowest and the fastest round, as a part of the median.
     pub(crate) spread: f64,
-    /// The median of the rounds' ratios to the side that the others are measured by.
+    /// The median of the rounds' ratios to the first side.
     pub(crate) ratio: f64,
-    /// Microseconds of the program's processor time for each unit.
+    /// Microseconds of the program's processor time per unit.
     pub(crate) client_micros: f64,
-    /// Microseconds of the server's processor time for each unit.
+    /// Microseconds of the server's processor time per unit.
     pub(crate) server_micros: f64,
-    /// How often a unit had to be done again.
+    /// The number of reruns per unit.
     pub(crate) reruns: f64,
-    /// Allocations for each unit, where they can be counted.
+    /// The number of allocations per unit, if they can be counted.
     pub(crate) allocations: Option<f64>,
     /// Units per second of each round.
     pub(crate) rounds: Vec<f64>,
@@ -87,7 +87,7 @@ impl Contest {
         self
     }
 
-    /// Adds a side where there is one.
+    /// Adds a side if there is one.
     pub(crate) fn optional(self, name: &str, side: Option<impl Side + 'static>) -> Self {
         match side {
             Some(side) => self.side(name, side),
@@ -95,7 +95,8 @@ impl Contest {
         }
     }
 
-    /// Lets all sides warm up, and then takes turns. Every other round goes backwards, so that nobody is always first.
+    /// Warms up all sides, then measures them in turns. The order is reversed in every other round, so that no side
+    /// always comes first.
     pub(crate) async fn run(mut self, plan: &Plan) -> anyhow::Result<Vec<Row>> {
         self.sides.retain(|(name, _)| name.contains(&plan.only));
         for (_, side) in &mut self.sides {

@@ -1,4 +1,4 @@
-//! The processor time that a round takes, in this process and in the database server.
+//! Measures the processor time of a round, in this process and in the database server.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -7,15 +7,15 @@ use rustix::time::{ClockId, clock_gettime};
 
 use crate::sample::Cost;
 
-/// Whose processor time counts.
+/// The server whose processor time is measured.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Server {
     None,
-    /// The process that all processes of the server are children of.
+    /// The parent process of all processes of the server.
     Postmaster(u32),
 }
 
-/// A moment from which processor time is counted.
+/// The start of a measurement of processor time.
 #[derive(Debug)]
 pub(crate) struct Meter {
     server: Server,
@@ -24,7 +24,7 @@ pub(crate) struct Meter {
 }
 
 impl Server {
-    /// The parent of a process of the server. `None` where the kernel does not tell, or the server is elsewhere.
+    /// Finds the parent of a process of the server. `None` if the kernel does not tell, or if the server is remote.
     pub(crate) fn with_backend(pid: u32) -> Self {
         parent(pid).map_or(Self::None, Self::Postmaster)
     }
@@ -35,8 +35,8 @@ impl Meter {
         Self { server, client: own_time(), processes: times(server) }
     }
 
-    /// What was used since. A process of the server that ended meanwhile is not counted; connections are kept open
-    /// throughout a round, so those are none that worked.
+    /// Returns the processor time used since the start. A process of the server that ended meanwhile is not counted; it
+    /// did none of the work, because connections stay open throughout a round.
     pub(crate) fn stop(self) -> Cost {
         let client = own_time().saturating_sub(self.client);
         let server = times(self.server)
@@ -49,7 +49,7 @@ impl Meter {
     }
 }
 
-/// Of all threads of this process, those that ended included.
+/// Returns the processor time of all threads of this process, including ended ones.
 fn own_time() -> Duration {
     let time = clock_gettime(ClockId::ProcessCPUTime);
     let seconds = u64::try_from(time.tv_sec).unwrap_or_default();
@@ -57,7 +57,8 @@ fn own_time() -> Duration {
         + Duration::from_nanos(u64::try_from(time.tv_nsec).unwrap_or_default())
 }
 
-/// Linux keeps it in nanoseconds; elsewhere there is nothing to be read, and the server counts for nothing.
+/// Returns the processor time of each process of the server. Linux reports it in nanoseconds; on other systems the map
+/// is empty and the server counts as zero.
 fn times(server: Server) -> HashMap<u32, Duration> {
     let Server::Postmaster(postmaster) = server else { return HashMap::new() };
     let Ok(processes) = std::fs::read_dir("/proc") else { return HashMap::new() };
@@ -68,7 +69,7 @@ fn times(server: Server) -> HashMap<u32, Duration> {
         .collect()
 }
 
-/// A process of the server has one thread.
+/// Returns the processor time of a process. Each process of the server has one thread.
 fn run_time(pid: u32) -> Option<Duration> {
     let text = std::fs::read_to_string(format!("/proc/{pid}/schedstat")).ok()?;
     text.split(' ').next()?.parse().ok().map(Duration::from_nanos)
@@ -76,7 +77,7 @@ fn run_time(pid: u32) -> Option<Duration> {
 
 fn parent(pid: u32) -> Option<u32> {
     let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The program's name may hold anything, but nothing after its closing parenthesis does.
+    // The program's name may contain any character, but the fields after it contain no parenthesis.
     let (_, fields) = text.rsplit_once(')')?;
     fields.split_ascii_whitespace().nth(1)?.parse().ok()
 }

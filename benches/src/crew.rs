@@ -1,4 +1,4 @@
-//! Workers that do one piece of work after the other until the time is over, each in a task of its own.
+//! Workers that repeat a piece of work until the time is over, each in its own task.
 
 use std::time::{Duration, Instant};
 
@@ -8,13 +8,13 @@ use tokio::task::JoinSet;
 use crate::contest::Side;
 use crate::sample::Worked;
 
-/// Does pieces of work.
+/// A worker of a side.
 pub(crate) trait Worker: Send + 'static {
-    /// Does the next piece, and says of how many units it was.
+    /// Does the next piece of work, and returns the number of its units.
     fn step(&mut self) -> impl Future<Output = anyhow::Result<Step>> + Send;
 }
 
-/// What was done in one step.
+/// The result of one step.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Step {
     pub(crate) units: u64,
@@ -41,7 +41,7 @@ impl<W: Worker> Crew<W> {
         Self::of([worker])
     }
 
-    /// Those that are not at work.
+    /// Returns the workers, which must not be at work.
     pub(crate) fn workers(&mut self) -> impl Iterator<Item = &mut W> {
         self.0.iter_mut()
     }

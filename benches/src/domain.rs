@@ -19,7 +19,7 @@ pub(crate) struct SavingsAccount {
     pub(crate) books: Books,
 }
 
-/// What is decided on.
+/// The state on which an account decides.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Books {
     pub(crate) balance: i64,
@@ -64,25 +64,25 @@ impl Books {
         reference.clone_into(&mut self.last_reference);
     }
 
-    /// What to deposit next: decided on the state, so that no side can leave out the load.
+    /// Returns the next amount. It depends on the state, so that no side can omit the load.
     fn next(&self) -> i64 {
         self.deposits % 1_000 + 1
     }
 }
 
 impl Account {
-    /// The decision that every side takes.
+    /// Makes the decision that every side makes.
     pub(crate) fn next_deposit(&self) -> MoneyDeposited {
         MoneyDeposited::of(self.books.next())
     }
 
-    /// Replay by hand, for the raw drivers.
+    /// Applies an event by hand, for the raw drivers.
     pub(crate) fn replay(&mut self, event: &MoneyDeposited) {
         self.books.take(event.amount, &event.reference);
     }
 }
 
-/// The command whose decision [`Account::next_deposit`] is.
+/// The command that decides on [`Account::next_deposit`].
 pub(crate) struct Deposit;
 
 impl Decide<Deposit> for Account {

@@ -1,4 +1,4 @@
-//! The engines that are measured, and fresh data for each contest.
+//! The engines under measurement, and fresh data for each contest.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use throwaway_postgres::{Binaries, Server};
 use crate::cpu;
 use crate::raw::{PostgresLog, RawLog, SameRows, SqliteLog};
 
-/// Which engine.
+/// A kind of engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Kind {
     Memory,
@@ -26,14 +26,14 @@ pub(crate) enum Kind {
     Postgres,
 }
 
-/// What an engine needs to run on. Removed when it is dropped.
+/// The environment that an engine needs. Dropping it removes the data.
 pub(crate) enum Bed {
     Memory,
     Sqlite(TempDir),
     Postgres { server: Box<Server>, processes: cpu::Server },
 }
 
-/// Data of its own for one contest, with full durability. Nothing of another contest makes it slower.
+/// Separate data for one contest, with full durability, unaffected by other contests.
 pub(crate) struct Ground {
     pub(crate) kind: Kind,
     pub(crate) processes: cpu::Server,
@@ -81,7 +81,7 @@ impl Bed {
         }
     }
 
-    /// Which program, and how durable its commits are.
+    /// Describes the database program, and how durable its commits are.
     pub(crate) async fn describe(&self) -> anyhow::Result<Option<String>> {
         match self {
             Self::Memory => Ok(None),
@@ -112,7 +112,7 @@ impl Bed {
         }
     }
 
-    /// Fresh data.
+    /// Creates fresh data.
     pub(crate) async fn ground(&self) -> anyhow::Result<Ground> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
@@ -153,12 +153,12 @@ impl Bed {
 }
 
 impl Ground {
-    /// A store on the data, as a process of its own would have it. Ready: nothing of its start is measured.
+    /// Opens a store on the data, as a separate process would. It is warmed up, so that its start is not measured.
     pub(crate) async fn store(&self) -> anyhow::Result<EventStore> {
         self.store_with(EventStore::builder()).await
     }
 
-    /// As [`store`](Self::store), with room for all aggregates that a workload has at a time.
+    /// Like [`store`](Self::store), with a cache large enough for all aggregates that a workload uses at a time.
     pub(crate) async fn cached_store(&self) -> anyhow::Result<EventStore> {
         self.store_with(EventStore::builder().cache_aggregates(10_000)).await
     }
@@ -182,7 +182,7 @@ impl Ground {
         Ok(store)
     }
 
-    /// The same data's place, for what goes around the engine.
+    /// Returns the URL or folder of the data, for programs other than the engine.
     pub(crate) fn url(&self) -> String {
         match &self.place {
             Place::Memory(_) => "memory:".to_owned(),
@@ -191,7 +191,7 @@ impl Ground {
         }
     }
 
-    /// A table beside the store's, without anything of ours.
+    /// Creates a separate table without anything of evercore.
     pub(crate) async fn raw(&self) -> anyhow::Result<Arc<dyn RawLog>> {
         Ok(match &self.place {
             Place::Memory(_) => anyhow::bail!("there is no driver under the engine in memory"),
@@ -200,14 +200,15 @@ impl Ground {
         })
     }
 
-    /// The tables of a store by hand, for what is short of the driver's pace on a table of its own.
+    /// Opens the tables of a store for use by hand, for workloads that are slower than the driver on a table of its
+    /// own. Only on PostgreSQL.
     pub(crate) async fn same_rows(&self) -> anyhow::Result<Option<Arc<SameRows>>> {
         let Place::Database(url) = &self.place else { return Ok(None) };
         self.store().await?.close().await?;
         Ok(Some(Arc::new(SameRows::connect(url).await?)))
     }
 
-    /// In a file of its own: SQLite has one writer for a file.
+    /// Creates a separate file, because SQLite allows one writer per file.
     pub(crate) async fn raw_sqlite(&self) -> anyhow::Result<Arc<SqliteLog>> {
         let Place::Folder(folder) = &self.place else {
             anyhow::bail!("only SQLite's data is in a folder");

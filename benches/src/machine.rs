@@ -1,4 +1,4 @@
-//! Where it was measured: without this, figures say nothing.
+//! Describes the machine of a measurement; figures mean nothing without it.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -10,27 +10,27 @@ use serde::Serialize;
 
 use crate::sample::median;
 
-/// The lock file that this program was built with, as long as nobody moves either of them.
+/// The lock file with which this program was built, unless either was moved since.
 const LOCK: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.lock");
 
-/// The machine and what runs on it.
+/// The machine and its software.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Machine {
     pub(crate) processor: String,
     pub(crate) cores: u64,
     pub(crate) memory_gib: u64,
     pub(crate) system: String,
-    /// Where the data was.
+    /// The folder of the data.
     pub(crate) folder: String,
     pub(crate) file_system: String,
-    /// Microseconds to add 4 KiB to a file and have it on the disk: the median of many.
+    /// Microseconds to append 4 KiB to a file and sync it to disk: the median of many.
     pub(crate) fsync_micros: f64,
     pub(crate) rustc: String,
     pub(crate) revision: String,
     pub(crate) sqlx: String,
-    /// Other programs, and how they are set up.
+    /// The database programs and their settings.
     pub(crate) engines: Vec<String>,
-    /// How many processes wanted to run in the minute before the first and the last measurement.
+    /// The average number of runnable processes in the minute before the first and before the last measurement.
     pub(crate) load: [f64; 2],
 }
 
@@ -62,7 +62,7 @@ impl Machine {
     }
 }
 
-/// Durability costs what this costs; where it costs nothing, the folder is in memory.
+/// Measures a sync, on which the cost of durability depends. If it takes no time, the folder is in memory.
 fn fsync_micros(folder: &Path) -> anyhow::Result<f64> {
     const TIMES: usize = 200;
     let mut file = tempfile::tempfile_in(folder)?;
@@ -85,7 +85,7 @@ fn first_line(file: &str) -> String {
     text.lines().next().unwrap_or("unknown").to_owned()
 }
 
-/// The value of a line such as `model name : AMD EPYC`.
+/// Returns the value in a line such as `model name : AMD EPYC`.
 fn field(file: &str, name: &str) -> String {
     let text = fs::read_to_string(file).unwrap_or_default();
     let line = text.lines().find_map(|line| line.strip_prefix(name)?.split_once(':'));
@@ -103,7 +103,7 @@ fn load() -> f64 {
     text.split(' ').next().and_then(|load| load.parse().ok()).unwrap_or(f64::NAN)
 }
 
-/// The type of the mount that is nearest to the folder.
+/// Returns the type of the file system that contains the folder.
 fn file_system(folder: &Path) -> String {
     let mounts = fs::read_to_string("/proc/mounts").unwrap_or_default();
     let types = mounts.lines().filter_map(|line| {
@@ -121,7 +121,7 @@ fn said_by(program: &str, arguments: &[&str]) -> String {
     if text.trim().is_empty() { "unknown".to_owned() } else { text.trim().to_owned() }
 }
 
-/// The version of a package that a lock file holds.
+/// Returns the version of a package in a lock file.
 pub(crate) fn locked_version(lock: &Path, package: &str) -> String {
     let name = format!("name = \"{package}\"");
     let lock = fs::read_to_string(lock).unwrap_or_default();

@@ -1,8 +1,8 @@
-//! Measures evercore on this machine, beside the drivers that it stands on. Figures of different machines, or of
-//! different runs, do not compare; the ratios of one run do.
+//! Measures evercore on this machine, beside the drivers that it uses. Figures of different machines, or of different
+//! runs, cannot be compared; the ratios of one run can.
 //!
-//! `cargo xtask bench --help` lists what can be measured. Sides take turns within one run, so that what else happens on
-//! the machine happens to all of them.
+//! `cargo xtask bench --help` lists the workloads. The sides take turns within one run, so that other activity on the
+//! machine affects all of them.
 
 mod contest;
 mod cpu;
@@ -32,19 +32,19 @@ use workloads::{Sizes, Workload, size, wake_up};
 #[derive(Clone, Debug, Parser)]
 #[command(name = "cargo xtask bench", bin_name = "cargo xtask bench")]
 struct Options {
-    /// What to measure; all if it is left out.
+    /// The workloads to measure; all by default.
     #[arg(long, value_enum)]
     workload: Vec<Workload>,
-    /// The engine; all if it is left out.
+    /// The engines to measure; all by default.
     #[arg(long, value_enum)]
     engine: Vec<Kind>,
-    /// Only the sides with this in their names: for profiles. Ratios are then those to the first that is left.
+    /// Measure only the sides whose names contain this text, for profiling. Ratios are relative to the first of them.
     #[arg(long, default_value = "")]
     side: String,
-    /// How long each round of each side lasts.
+    /// The length of a round of a side, in seconds.
     #[arg(long, default_value_t = 3.0)]
     seconds: f64,
-    /// How often each side has its turn.
+    /// The number of rounds of each side.
     #[arg(long, default_value_t = 3)]
     rounds: usize,
     /// Events of the log that W5 reads, in whole thousands.
@@ -56,10 +56,10 @@ struct Options {
     /// Commits of W6.
     #[arg(long, default_value_t = 300)]
     commits: u32,
-    /// Let frameworks of others take part.
+    /// Include other frameworks.
     #[arg(long)]
     peers: bool,
-    /// Also write what was measured to this file, as JSON.
+    /// Also write the results to this file, as JSON.
     #[arg(long)]
     json: Option<PathBuf>,
     /// Also write the tables to this file, as Markdown.
@@ -75,7 +75,7 @@ fn main() -> anyhow::Result<()> {
         "W5's log has whole thousands of events"
     );
     let runtime = tokio::runtime::Runtime::new()?;
-    // Not on the main thread, which would have to be woken by the others for every answer.
+    // Not on the main thread, which the other threads would have to wake for every answer.
     runtime.block_on(async { tokio::spawn(measure(options)).await? })
 }
 

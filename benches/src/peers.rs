@@ -1,4 +1,4 @@
-//! Frameworks of others, each a process of its own, which takes its turns with the sides of this one.
+//! Runs other frameworks, each in its own process, which takes turns with the sides of this one.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -28,25 +28,25 @@ const PEERS: [Program; 7] = [
     Program::new("peer-evento-sqlite", Kind::Sqlite, "evento"),
 ];
 
-/// A program, what it is on, and the package that it stands for.
+/// A peer's program, its engine, and the package that it represents.
 #[derive(Clone, Copy, Debug)]
 struct Program {
     file: &'static str,
     kind: Kind,
     package: &'static str,
-    /// The workload that it takes no part in, and why.
+    /// A workload in which it takes no part, and the reason.
     without: Option<(&'static str, &'static str)>,
 }
 
-/// Whether peers take part, and what became of them.
+/// Whether peers take part, and notes about them.
 #[derive(Debug, Default)]
 pub(crate) struct Peers {
     take_part: bool,
-    /// Who did not take part in what, and why.
+    /// The peers that did not take part in a workload, and the reasons.
     pub(crate) notes: Vec<String>,
 }
 
-/// What a peer is asked to do.
+/// A workload for a peer.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub(crate) struct Task {
     pub(crate) workload: &'static str,
@@ -90,7 +90,7 @@ impl Peers {
                 continue;
             }
             let mut peer = Peer::start(file, &bed.ground().await?.url(), task)?;
-            // What it has to have first is made now.
+            // The first request creates the data that must exist.
             match peer.work(Duration::from_millis(1)).await {
                 Ok(_) => contest = contest.side(name, peer),
                 Err(error) => {
@@ -114,7 +114,7 @@ impl Program {
     }
 }
 
-/// A process that works when it is told to. It ends with its input.
+/// A process that works on request. It exits when its input closes.
 struct Peer {
     task: Task,
     input: ChildStdin,

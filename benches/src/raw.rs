@@ -1,4 +1,4 @@
-//! The same work by hand: the drivers alone, in the form in which each is fastest, with as much safety as the work needs.
+//! The same work by hand: the drivers alone, in the fastest form of each, with as much safety as the work needs.
 
 mod postgres;
 mod sqlite;
@@ -9,40 +9,40 @@ use crate::domain::{Account, MoneyDeposited};
 pub(crate) use postgres::{Aggregate, PostgresLog, SameRows};
 pub(crate) use sqlite::SqliteLog;
 
-/// How many connections a program without a framework would share among its tasks.
+/// The number of connections that a program without a framework would share among its tasks.
 const POOL: u32 = 16;
 
 /// A table of events, unique by aggregate and sequence, and nothing else.
 ///
-/// The statements of `alone` use a connection of their own; the others share a pool.
+/// The `alone` methods use a connection of their own; the others share a pool.
 #[async_trait]
 pub(crate) trait RawLog: Send + Sync {
-    /// One INSERT at a known sequence, and its fsync.
+    /// Executes one INSERT at a known sequence, including its fsync.
     async fn insert_alone(&self, event: &NewRow) -> anyhow::Result<()>;
 
-    /// All in one statement.
+    /// Inserts all events in one statement.
     async fn insert_many_alone(&self, events: &[NewRow]) -> anyhow::Result<()>;
 
-    /// One SELECT, decoded and applied.
+    /// Executes one SELECT, and decodes and applies the events.
     async fn load_alone(&self, aggregate: i64) -> anyhow::Result<Loaded>;
 
-    /// The newest snapshot, and what came after it.
+    /// Loads the newest snapshot and the events after it.
     async fn load_snapshot_alone(&self, aggregate: i64) -> anyhow::Result<Loaded>;
 
-    /// A snapshot in place of the former.
+    /// Replaces the snapshot.
     async fn store_snapshot(&self, aggregate: i64, loaded: &Loaded) -> anyhow::Result<()>;
 
-    /// A page of the log, decoded.
+    /// Reads and decodes a page of the log.
     async fn read_page_alone(&self, after: i64, limit: i64) -> anyhow::Result<Page>;
 
-    /// As [`load_alone`](Self::load_alone), by a connection of the pool.
+    /// Like [`load_alone`](Self::load_alone), with a connection of the pool.
     async fn load(&self, aggregate: i64) -> anyhow::Result<Loaded>;
 
-    /// One INSERT at the sequence after the one that was decided on.
+    /// Executes one INSERT at the sequence after the one on which the decision was made.
     async fn insert(&self, event: &NewRow) -> anyhow::Result<Landed>;
 }
 
-/// An event to be written.
+/// An event to be inserted.
 #[derive(Debug)]
 pub(crate) struct NewRow {
     pub(crate) aggregate: i64,
@@ -50,26 +50,26 @@ pub(crate) struct NewRow {
     pub(crate) payload: Vec<u8>,
 }
 
-/// A state, and where it stands.
+/// A state and its sequence.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Loaded {
     pub(crate) account: Account,
     pub(crate) sequence: i64,
 }
 
-/// What was read of the log.
+/// A page of the log.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Page {
     pub(crate) end: i64,
     pub(crate) events: u64,
-    /// What was read out of the events: nobody can leave the decoding out.
+    /// The sum of a field of the events, so that the decoding cannot be omitted.
     pub(crate) total: i64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Landed {
     Yes,
-    /// Somebody else wrote this sequence first.
+    /// Another task has written this sequence first.
     Conflict,
 }
 
@@ -105,7 +105,7 @@ impl Page {
 }
 
 impl Landed {
-    /// A violation of the unique index is somebody else's event; all else is a failure.
+    /// Treats a violation of the unique index as a conflict, and any other error as a failure.
     fn from_insert<T>(outcome: Result<T, sqlx::Error>) -> anyhow::Result<Self> {
         match outcome {
             Ok(_) => Ok(Self::Yes),

@@ -1,4 +1,4 @@
-//! What was measured, as text that people read and JSON that programs do.
+//! Formats the results as text for people and as JSON for programs.
 
 use std::fmt::Write;
 
@@ -10,7 +10,7 @@ use crate::sample::float;
 use crate::workloads::size::Size;
 use crate::workloads::wake_up::Latency;
 
-/// All that came out of one run.
+/// All results of one run.
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {
     pub(crate) machine: Machine,
@@ -20,22 +20,22 @@ pub(crate) struct Report {
     pub(crate) rows: Vec<Row>,
     pub(crate) latencies: Vec<Latency>,
     pub(crate) sizes: Vec<Size>,
-    /// What is to be known besides.
+    /// Additional remarks.
     pub(crate) notes: Vec<String>,
 }
 
-/// Shorter measurements than these are for development.
+/// The minimum of a valid measurement; shorter ones are for development.
 const LEAST_SECONDS: f64 = 3.0;
 const LEAST_ROUNDS: usize = 3;
 
-/// A load over this part of the cores is that of others.
+/// A load above this part of the cores means that other programs are running.
 const BUSY: f64 = 0.5;
 
-/// No disk is faster.
+/// No disk is faster than this.
 const LEAST_SYNC_MICROS: f64 = 5.0;
 
 impl Report {
-    /// The conditions and the tables, as Markdown.
+    /// Returns the conditions and the tables, as Markdown.
     pub(crate) fn markdown(&self) -> String {
         let mut text = self.conditions();
         for engine in ["postgres", "sqlite"] {
@@ -52,7 +52,7 @@ impl Report {
         text
     }
 
-    /// The tables as a page of their own, which says how to repeat them.
+    /// Returns the tables as a separate page with the command that repeats them.
     pub(crate) fn document(&self) -> String {
         let command = ["cargo xtask bench", &self.command].join(" ");
         format!(
@@ -87,7 +87,7 @@ impl Report {
         text
     }
 
-    /// What stands against quoting the figures.
+    /// Returns reasons not to quote the figures.
     fn reservations(&self) -> Vec<String> {
         let Machine { cores, load, fsync_micros, .. } = &self.machine;
         let mut reservations = Vec::new();
@@ -96,7 +96,7 @@ impl Report {
                 "too short: measure at least {LEAST_ROUNDS} rounds of {LEAST_SECONDS} s"
             ));
         }
-        // What is measured makes a load of its own, so that only the one before tells.
+        // The measurement itself causes load, so only the load before it counts.
         if load[0] > float(*cores) * BUSY {
             reservations.push("others were at work on this machine".to_owned());
         }
@@ -140,7 +140,7 @@ impl Report {
     }
 }
 
-/// Rates of the engines that do input and output.
+/// Formats the rates of the engines that do I/O.
 fn contests(engine: &str, rows: &[&Row]) -> String {
     if rows.is_empty() {
         return String::new();
@@ -170,7 +170,7 @@ fn contests(engine: &str, rows: &[&Row]) -> String {
     text
 }
 
-/// Of the program, and of the server if there is one.
+/// Formats the processor time of the program, and of the server if there is one.
 fn processor_time(row: &Row) -> String {
     let client = significant(row.client_micros);
     if row.server_micros > 0.0 {
@@ -180,7 +180,7 @@ fn processor_time(row: &Row) -> String {
     }
 }
 
-/// Times in memory.
+/// Formats the times of the engine in memory.
 fn pieces(rows: &[&Row]) -> String {
     if rows.is_empty() {
         return String::new();
@@ -207,7 +207,7 @@ fn pieces(rows: &[&Row]) -> String {
     text
 }
 
-/// `12345.6` as `12,346`.
+/// Formats `12345.6` as `12,346`.
 fn thousands(value: f64) -> String {
     let digits = format!("{value:.0}");
     let mut text = String::new();
@@ -220,7 +220,7 @@ fn thousands(value: f64) -> String {
     text
 }
 
-/// Three digits.
+/// Formats a value with three significant digits.
 fn significant(value: f64) -> String {
     match value {
         value if value >= 100.0 => format!("{value:.0}"),

@@ -1,17 +1,17 @@
-//! What was measured, and what is made of it.
+//! Samples and the statistics on them.
 
 use std::time::Duration;
 
-/// What one side did in one round.
+/// The work of one side in one round.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Worked {
     pub(crate) units: u64,
     pub(crate) elapsed: Duration,
-    /// How often something had to be done again.
+    /// The number of reruns.
     pub(crate) reruns: u64,
 }
 
-/// One round of one side, with what it cost.
+/// A round of one side, with its cost.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sample {
     pub(crate) worked: Worked,
@@ -21,9 +21,9 @@ pub(crate) struct Sample {
 /// Processor time.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Cost {
-    /// Of the program that works.
+    /// The time of the program that works.
     pub(crate) client: Duration,
-    /// Of the database server, if there is one.
+    /// The time of the database server, if there is one.
     pub(crate) server: Duration,
 }
 
@@ -34,12 +34,12 @@ impl Worked {
 }
 
 impl Sample {
-    /// Microseconds of the program's processor time for each unit.
+    /// Microseconds of the program's processor time per unit.
     pub(crate) fn client_micros(&self) -> f64 {
         self.micros_per_unit(self.cost.client)
     }
 
-    /// Microseconds of the server's processor time for each unit.
+    /// Microseconds of the server's processor time per unit.
     pub(crate) fn server_micros(&self) -> f64 {
         self.micros_per_unit(self.cost.server)
     }
@@ -49,13 +49,13 @@ impl Sample {
     }
 }
 
-/// The middle one; of an even number, the lower of the two.
+/// Returns the median; of an even number of values, the lower of the two in the middle.
 pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values.get(values.len().saturating_sub(1) / 2).copied().unwrap_or(f64::NAN)
 }
 
-/// From the smallest to the largest, as a part of the median.
+/// Returns the difference between the smallest and the largest value, as a part of the median.
 pub(crate) fn spread(values: &[f64]) -> f64 {
     let largest = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let smallest = values.iter().copied().fold(f64::INFINITY, f64::min);

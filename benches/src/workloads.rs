@@ -1,4 +1,4 @@
-//! What is measured. Each workload is a contest between evercore and the driver under it.
+//! The workloads. Each is a contest between evercore and its driver.
 
 mod appending;
 mod catching_up;
@@ -28,23 +28,23 @@ pub(crate) enum Workload {
     W3,
     /// Rehydrate 1,000 events without a snapshot, and with one.
     W4,
-    /// Catch up with 200,000 events through a durable subscription with a typed handler.
+    /// Catch up with 200,000 events in a durable subscription with a typed handler.
     W5,
-    /// From the acknowledged commit to the handler.
+    /// The time from the acknowledged commit to the handler.
     W6,
-    /// W2 and W4 on a large store against a small one.
+    /// W2 and W4 on a large store compared with a small one.
     W7,
     /// 64 tasks on 8 aggregates.
     W8,
     /// In memory: append, replay and decode.
     W9,
-    /// What an event takes on the disk.
+    /// The size of an event on disk.
     W10,
-    /// Commits of 1,250 to 10,000 of everything that a commit may have.
+    /// Commits with 1,250 to 10,000 of each kind of part.
     W11,
 }
 
-/// How large the stores are that are built for reading.
+/// The sizes of the stores that are built for reading.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sizes {
     /// Events of W5's log.
@@ -54,7 +54,7 @@ pub(crate) struct Sizes {
 }
 
 impl Workload {
-    /// The engines that it says something about.
+    /// Returns whether the workload is meaningful on this kind of engine.
     pub(crate) fn runs_on(self, kind: Kind) -> bool {
         match self {
             Self::W6 | Self::W11 => true,
@@ -63,7 +63,7 @@ impl Workload {
         }
     }
 
-    /// Runs all contests of it on one engine. W6 and W10 have none: they measure no rates.
+    /// Runs all contests of the workload on one engine. W6 and W10 have none, because they do not measure rates.
     pub(crate) async fn run(
         self,
         bed: &Bed,
@@ -118,13 +118,13 @@ impl Workload {
     }
 }
 
-/// The name of our side in all tables.
+/// The name of evercore's side in all tables.
 const EVERCORE: &str = "evercore";
 
-/// The driver on the tables that evercore has, in PostgreSQL.
+/// The name of the driver's side on evercore's own tables, in PostgreSQL.
 const SAME_ROWS: &str = "raw sqlx, the same rows";
 
-/// Our side with aggregates kept in memory.
+/// The name of evercore's side with cached aggregates.
 const CACHED: &str = "evercore, cached";
 
 fn contest(

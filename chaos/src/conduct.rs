@@ -1,4 +1,4 @@
-//! A run, from the first event to the verdict.
+//! Runs a plan, from the first event to the verdict.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,15 +23,15 @@ use crate::writer::{Attempt, Desk, Failure, Writer};
 const WRITERS: u64 = 8;
 const PAGE: u32 = 1_000;
 
-/// The longest that the workers may take to handle what is left, once they are left in peace.
+/// The time limit for the workers to handle the remaining events once they are left alone.
 const IDLE_WITHIN: Duration = Duration::from_secs(120);
 const IDLE_WITHIN_A_CONTROL: Duration = Duration::from_secs(10);
 
-/// Runs a plan, and says what came of it.
+/// Runs a plan and reports the result.
 ///
 /// # Errors
-/// If something fails that no trouble excuses: a writer, a worker that ends by itself, workers that never get done. A
-/// promise that is broken is no error; the report holds it.
+/// If something fails that the injected faults do not explain: a writer, a worker that ends by itself, or workers that
+/// never finish. A broken promise is not an error; the report contains it.
 pub async fn conduct(plan: &Plan) -> Result<Report> {
     ensure!(
         plan.engine.is_shared() || plan.fence == Fence::Kept,
@@ -91,10 +91,10 @@ pub async fn conduct(plan: &Plan) -> Result<Report> {
     Ok(Report::new(plan, trouble, reruns, &evidence))
 }
 
-/// Leaves the workers in peace until they have nothing left to do.
+/// Leaves the workers alone until they have nothing left to do.
 ///
-/// Without a fence they may never get there: a cursor that somebody moved back stays where it is, behind an owner who has
-/// read on. What that leads to is for the verdict.
+/// Without a fence they may never finish: a cursor that was moved back stays behind an owner that has read on. The
+/// verdict judges the result.
 async fn settle_down(plan: &Plan, storm: &mut Storm<'_>, store: &EventStore) -> Result<()> {
     storm.calm().await?;
     let bound = match plan.fence {

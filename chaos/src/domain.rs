@@ -1,4 +1,4 @@
-//! What is written: ledgers, whose events bear the number of the attempt that wrote them.
+//! The events that writers write: ledgers whose entries carry the number of the attempt that wrote them.
 
 use evercore::{
     Aggregate, AggregateId, Apply, EventMeta, Position, RecordedEvent, Sequence, event,
@@ -12,10 +12,10 @@ pub(crate) struct Ledger {
     entries: usize,
 }
 
-/// An entry.
+/// An entry in a ledger.
 #[event(aggregate = Ledger)]
 pub(crate) struct Entered {
-    /// Of the attempt that wrote it. No other attempt has the same.
+    /// The number of the attempt that wrote it, unique to that attempt.
     pub(crate) attempt: i64,
 }
 
@@ -25,7 +25,7 @@ impl Apply<Entered> for Ledger {
     }
 }
 
-/// Which event it is, by all that it is known by.
+/// The identity of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Entry {
     pub(crate) position: Position,
@@ -44,7 +44,7 @@ impl From<&RecordedEvent> for Entry {
 }
 
 impl Entry {
-    /// Checks numbers that were written down.
+    /// Checks numbers that were stored outside the log.
     pub(crate) fn new(position: i64, aggregate: i64, sequence: i64) -> evercore::Result<Self> {
         Ok(Self {
             position: Position::new(position)?,
@@ -53,8 +53,8 @@ impl Entry {
         })
     }
 
-    /// Whether the parking handler fails on it, until it is mended. The third event is the first one of an aggregate,
-    /// so that some are handled before it; there are more behind it, which are not to be tried.
+    /// Returns whether the parking handler fails on this event until it is mended. That is an aggregate's third event,
+    /// so that some events are handled before it and later ones must wait behind it.
     pub(crate) fn is_bad(&self) -> bool {
         self.aggregate.get() % 4 == 1 && self.sequence.get() % 5 == 3
     }

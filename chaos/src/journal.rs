@@ -1,7 +1,7 @@
-//! A file that handlers write into what they were given: the effect of a handler that has no transaction.
+//! A file in which handlers record the events they received: the effect of a handler without a transaction.
 //!
-//! All workers append to one file, so that it is in the order in which they wrote. A worker may be killed while it
-//! writes: a record begins with a new line and ends with a mark, so that a torn one is known as such and spoils no other.
+//! All workers append to one file, so it has the order in which they wrote. A worker may be killed while it writes: a
+//! record starts with a new line and ends with a mark, so that a torn record is recognized and damages no other.
 
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Write};
@@ -14,7 +14,7 @@ use crate::domain::Entry;
 
 const END: char = ';';
 
-/// The end of a journal that is written to.
+/// A journal that is open for appending.
 #[derive(Clone, Debug)]
 pub(crate) struct Journal(Arc<File>);
 
@@ -24,14 +24,14 @@ impl Journal {
         file.map(|file| Self(Arc::new(file))).with_context(|| format!("cannot open {path:?}"))
     }
 
-    /// Writes a record, in one call to the system.
+    /// Writes a record in a single system call.
     pub(crate) fn write(&self, entry: Entry) -> std::io::Result<()> {
         let Entry { position, aggregate, sequence } = entry;
         (&*self.0).write_all(format!("\n{position} {aggregate} {sequence}{END}").as_bytes())
     }
 }
 
-/// All records that were written whole.
+/// Returns all records that were written completely.
 pub(crate) fn read(path: &Path) -> Result<Vec<Entry>> {
     let text = match std::fs::read_to_string(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => String::new(),

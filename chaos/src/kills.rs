@@ -1,9 +1,9 @@
-//! A process that writes and follows the log is killed, again and again, and each time the log is held against what that
-//! process was told.
+//! Kills a process that writes and follows the log, again and again, and each time compares the log with the answers
+//! that the process received.
 //!
-//! It reports every attempt before it makes it, and what it was told of it, through a pipe that outlives it. Kills come
-//! at any moment: while it opens the database and recovers what the one before it has left, while it commits, and while
-//! its handlers write in their transactions.
+//! The process reports each attempt before making it, and its outcome, through a pipe that outlives the process. Kills
+//! come at any moment: while it opens the database and recovers after its predecessor, while it commits, and while its
+//! handlers write in their transactions.
 
 mod committer;
 mod line;
@@ -34,16 +34,16 @@ pub use report::KillReport;
 
 use post::{CommitterPost, Heard};
 
-/// The longest that it may take to begin, or to handle what is left in the end.
+/// The time limit for the process to start, and for handling the remaining events at the end.
 const WITHIN: Duration = Duration::from_secs(120);
 
-/// A process says about four for each attempt.
+/// A process reports about four lines per attempt.
 const MOST_LINES: usize = 200;
 
-/// The whole history is gone through again at one look in so many, and in the end.
+/// The full history is checked at one in this many checks, and at the end.
 const BETWEEN_CHECKS: usize = 10;
 
-/// Which kills there are to be.
+/// The kills of a run.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Kills {
@@ -54,24 +54,24 @@ pub struct Kills {
     acknowledge: Acknowledge,
 }
 
-/// When an attempt is reported as landed.
+/// When an attempt is reported as committed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Acknowledge {
-    /// Once the store says so.
+    /// Once the store has acknowledged it.
     Afterwards,
-    /// The control: before it is made.
+    /// The control: before the attempt is made.
     Beforehand,
 }
 
-/// What all processes that were killed have reported.
+/// The reports of all killed processes.
 #[derive(Debug, Default)]
 struct Reported {
     attempts: Vec<Attempt>,
     last_attempt: i64,
-    /// What they saw of all commits but those with rows beside.
+    /// The observations of all commits except those with a user's row.
     history: History,
     kills: usize,
-    /// Kills before the process had opened the database.
+    /// The number of kills before the process had opened the database.
     early: usize,
 }
 
@@ -85,7 +85,8 @@ impl Acknowledge {
 }
 
 impl Kills {
-    /// So many kills on an engine whose database outlives a process. `program` is this crate's own.
+    /// Creates a run with this many kills. The engine's database must outlive a process. `program` is the executable of
+    /// this crate.
     pub fn new(engine: Engine, program: impl Into<PathBuf>, number: usize) -> Self {
         Self {
             engine,
@@ -96,24 +97,24 @@ impl Kills {
         }
     }
 
-    /// Sets what the random choices come from. Kills meet the process at other steps in each run all the same. Default:
+    /// Sets the seed of the random choices. Kills still hit the process at different steps in each run. Default:
     /// random.
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = seed;
         self
     }
 
-    /// Sets when an attempt is reported as landed: [`Acknowledge::Beforehand`] is the control.
+    /// Sets when an attempt is reported as committed; [`Acknowledge::Beforehand`] is the control.
     pub fn acknowledge(mut self, acknowledge: Acknowledge) -> Self {
         self.acknowledge = acknowledge;
         self
     }
 
-    /// Kills, looks each time, and says what came of it. Stops at the first look that finds a promise broken.
+    /// Kills processes, checks the log regularly, and reports the result. Stops when a check finds a broken promise.
     ///
     /// # Errors
-    /// If something fails that no kill excuses: a process that ends by itself, or handlers that never get done. A
-    /// promise that is broken is no error; the report holds it.
+    /// If something fails that kills do not explain: a process that ends by itself, or handlers that never finish. A
+    /// broken promise is not an error; the report contains it.
     pub async fn run(&self) -> Result<KillReport> {
         ensure!(self.engine.is_shared(), "a log in memory does not outlive its process");
         let mut rng = Rng::with_seed(self.seed);
@@ -125,7 +126,7 @@ impl Kills {
             self.kill_one(&stage, &mut rng, &mut reported)
                 .await
                 .with_context(|| format!("at kill {}, seed {}", reported.kills + 1, self.seed))?;
-            // What a process has left is recovered by this one or, as often, by the next that is killed.
+            // The next process recovers after the killed one, unless this check opens the database first.
             if rng.bool() || reported.kills == self.number {
                 stage.step_up().await?;
                 let evidence = Evidence {
@@ -155,18 +156,18 @@ impl Kills {
         if is_early {
             sleep(Duration::from_micros(rng.u64(..12_000))).await;
         } else {
-            // Counted in what it says and not in time, so that a slow machine gets as much done before a kill.
+            // Counted in reported lines, not in time, so that a slow machine gets as much done before a kill.
             let lines = rng.usize(1..MOST_LINES);
             timeout(WITHIN, post.hear(lines)).await.context("it says nothing more")??;
             let moment = match rng.u8(..8) {
-                // Long enough for the leases of the one before it to end, so that handlers are at work.
+                // Long enough for the leases of the previous process to expire, so that handlers are running.
                 0 => LEASE + Duration::from_micros(rng.u64(..300_000)),
                 _ => Duration::from_micros(rng.u64(..3_000)),
             };
             sleep(moment).await;
         }
         let Heard { attempts, last_attempt, opened, history } = post.kill().await?;
-        // It began when those before it were gone.
+        // This process began after all earlier ones had ended.
         reported.history = std::mem::take(&mut reported.history).then(history);
         reported.attempts.extend(attempts);
         reported.last_attempt = reported.last_attempt.max(last_attempt);
@@ -175,7 +176,7 @@ impl Kills {
         Ok(())
     }
 
-    /// Has a process that writes nothing handle what is left, and gathers all there is to know.
+    /// Lets a process without writers handle the remaining events, and collects all evidence.
     async fn end_in_peace(&self, stage: &Stage, attempts: Vec<Attempt>) -> Result<Evidence> {
         let files = stage.files();
         let follower = CommitterPost::follow(self, stage)?;
@@ -226,7 +227,7 @@ impl Kills {
 async fn check_history(stage: &Stage, history: &History) -> Result<Vec<Violation>> {
     let check = Check::of(history).unobserved_writers().states_of::<Ledger>();
     let verdict = check.run(&stage.store()).await?;
-    // What is not decided is not broken: what was cut off may have more orders than can be tried.
+    // An undecided order is not a violation: interrupted commits may allow more orders than the search can try.
     let found = verdict.violations().iter();
     let found = found.filter(|found| !matches!(found, history::Violation::Undecided { .. }));
     Ok(found.map(|found| Violation::History { problem: found.to_string() }).collect())

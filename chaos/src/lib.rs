@@ -1,15 +1,15 @@
-//! Kills, stops and restarts what follows a log, and checks that nothing was lost.
+//! Kills, stops and restarts the workers of subscriptions, and checks that no event was lost.
 //!
-//! Eight writers get in each other's way. Three workers, each a process, follow the log with the same three
-//! subscriptions in four partitions: one that writes in the transaction that records it, a plain one, and one whose
-//! handler fails on some events and parks them. Meanwhile workers are killed, stopped for longer than their lease
-//! lasts, and asked to leave; the database restarts. Then all are left in peace, the parked events are redriven in new
-//! trouble, and what the handlers have written is compared with the log.
+//! Eight writers conflict with each other. Three worker processes run the same three subscriptions with four
+//! partitions: one whose handler writes in the transaction that settles its batch, a plain one, and one whose handler
+//! fails on some events, which are parked. Meanwhile workers are killed, stopped for longer than their lease lasts, or
+//! asked to leave, and the database restarts. Then all are left alone, the parked events are redriven under new faults,
+//! and the handlers' effects are compared with the log.
 //!
-//! The control removes the check of the lease's token and of the cursor's place. It must be caught.
+//! The control removes the checks of the lease's token and of the cursor, and must be detected.
 //!
-//! [`Kills`] are for the writers: a process that writes and follows is killed again and again, and what it was told is held
-//! against the log. There the control acknowledges a commit before it is made.
+//! [`Kills`] tests the writers: a process that writes and follows the log is killed again and again, and the answers it
+//! received are compared with the log. There the control reports a commit as acknowledged before it is made.
 
 mod conduct;
 mod domain;
@@ -39,7 +39,7 @@ pub use plan::{Engine, Fence, Plan};
 pub use report::{Report, Trouble};
 pub use violation::{MovedBack, Violation};
 
-/// What a worker process is to do.
+/// The command line of a worker process.
 #[derive(Clone, Debug, clap::Args)]
 #[expect(missing_docs, reason = "only this program runs it")]
 pub struct Duty {
@@ -55,10 +55,10 @@ pub struct Duty {
     pub folder: PathBuf,
 }
 
-/// Works until the input ends.
+/// Works until standard input closes.
 ///
 /// # Errors
-/// Why a subscription has ended by itself.
+/// The reason why a subscription ended by itself.
 pub async fn work(duty: Duty) -> anyhow::Result<()> {
     until_asked_to_leave(async |stop| {
         let store = worker::open(&duty.url).await?;
@@ -69,10 +69,10 @@ pub async fn work(duty: Duty) -> anyhow::Result<()> {
     .await
 }
 
-/// Writes and follows the log until the input ends.
+/// Writes and follows the log until standard input closes.
 ///
 /// # Errors
-/// Why it cannot go on.
+/// The reason why it cannot continue.
 pub async fn commit(duty: CommitterDuty) -> anyhow::Result<()> {
     until_asked_to_leave(async |stop| kills::commit_and_follow(duty, stop).await).await
 }
@@ -82,7 +82,7 @@ async fn until_asked_to_leave(
 ) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
     let asked_to_leave = async {
-        // Nothing ever comes; whatever ends it is the end.
+        // Nothing is ever sent, so any end of the read means that the input is closed.
         let _: std::io::Result<usize> = tokio::io::stdin().read(&mut [0]).await;
         stop.cancel();
         std::future::pending().await

@@ -10,20 +10,20 @@ use evercore_chaos::{
     Acknowledge, CommitterDuty, Duty, Engine, Kills, Plan, commit, conduct, work,
 };
 
-/// Kills, stops and restarts what follows a log, and checks that nothing was lost.
+/// Kills, stops and restarts the workers of subscriptions, and checks that no event was lost.
 #[derive(Parser)]
 #[command(args_conflicts_with_subcommands = true)]
 struct Program {
-    /// For how long there is writing and trouble, on each engine.
+    /// The duration of writing and faults on each engine, in seconds.
     #[arg(long, default_value_t = 60)]
     seconds: u64,
-    /// Only this engine.
+    /// Run on this engine only.
     #[arg(long)]
     engine: Option<Engine>,
-    /// What the random choices come from.
+    /// The seed of the random choices.
     #[arg(long)]
     seed: Option<u64>,
-    /// The control: the checks of the transactional handler are taken away, so that promises are broken.
+    /// Run the control: remove the checks of the transactional handler, so that promises are broken.
     #[arg(long)]
     without_fence: bool,
     #[command(subcommand)]
@@ -32,25 +32,25 @@ struct Program {
 
 #[derive(Subcommand)]
 enum Part {
-    /// Work, as one of several.
+    /// Run as one of several workers.
     #[command(hide = true)]
     Worker(Duty),
-    /// Write and follow the log, and be killed.
+    /// Write and follow the log until killed.
     #[command(hide = true)]
     Committer(CommitterDuty),
-    /// Kill a process that writes, again and again, and look each time whether what it was told is so.
+    /// Kill a process that writes, again and again, and check each time that its answers were true.
     Kills(KillsWanted),
 }
 
 #[derive(clap::Args)]
 struct KillsWanted {
-    /// How many, on each engine.
+    /// The number of kills on each engine.
     #[arg(long, default_value_t = 300)]
     number: usize,
-    /// Only this engine.
+    /// Run on this engine only.
     #[arg(long)]
     engine: Option<Engine>,
-    /// What the random choices come from.
+    /// The seed of the random choices.
     #[arg(long)]
     seed: Option<u64>,
     /// When a commit counts as acknowledged: `beforehand` is the control.
@@ -105,11 +105,11 @@ async fn kill(program: &Path, wanted: KillsWanted) -> anyhow::Result<ExitCode> {
     Ok(if broken == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Ends a process that works for another.
+/// Exits a process that works for another one.
 fn leave(ended: anyhow::Result<()>) -> ! {
     if let Err(error) = &ended {
         eprintln!("a worker cannot go on: {error:?}");
     }
-    // Not to wait for the thread that reads the input: nothing wakes it.
+    // Exits at once, because nothing wakes the thread that reads the input.
     std::process::exit(i32::from(ended.is_err()))
 }

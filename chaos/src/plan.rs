@@ -1,10 +1,10 @@
-//! What a run is to do.
+//! The plan of a run.
 
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// What a run is to do.
+/// The plan of a run.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Plan {
@@ -15,28 +15,28 @@ pub struct Plan {
     pub(crate) fence: Fence,
 }
 
-/// Where the log is.
+/// The storage engine of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Engine {
     /// In the memory of one process; the workers are tasks.
     Memory,
-    /// In a file that all processes open.
+    /// A file that all processes open.
     Sqlite,
-    /// On a server of its own.
+    /// A PostgreSQL server started for the run.
     Postgres,
 }
 
-/// Whether the cursor of a transactional handler is moved only by the holder of the lease, from where it read.
+/// Whether only the holder of the lease can move the cursor of a transactional handler, and only from where it read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Fence {
-    /// As it should be.
+    /// The fence is in place.
     Kept,
-    /// The control: the token and the cursor are not looked at.
+    /// The control: neither the token nor the cursor is checked.
     Removed,
 }
 
 impl Plan {
-    /// A run of 60 s on an engine. `program` is this crate's own, which is run again for each worker.
+    /// Plans a run of 60 s on an engine. `program` is the executable of this crate, which runs once for each worker.
     pub fn new(engine: Engine, program: impl Into<PathBuf>) -> Self {
         Self {
             engine,
@@ -47,20 +47,20 @@ impl Plan {
         }
     }
 
-    /// Sets for how long there is writing and trouble. Default: 60 s.
+    /// Sets the duration of writing and faults. Default: 60 s.
     pub fn length(mut self, length: Duration) -> Self {
         self.length = length;
         self
     }
 
-    /// Sets what the random choices come from. They come at other moments in each run, so it is not the same run twice.
-    /// Default: random.
+    /// Sets the seed of the random choices. They come at different moments in each run, so a seed does not reproduce a
+    /// run. Default: random.
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = seed;
         self
     }
 
-    /// Makes it the control.
+    /// Turns the run into the control.
     pub fn without_fence(mut self) -> Self {
         self.fence = Fence::Removed;
         self
@@ -68,7 +68,7 @@ impl Plan {
 }
 
 impl Engine {
-    /// Whether workers are processes, and handlers can take part in a transaction.
+    /// Returns whether workers are processes, and whether handlers can write in a transaction.
     pub(crate) fn is_shared(self) -> bool {
         self != Self::Memory
     }

@@ -1,4 +1,4 @@
-//! A worker as the conductor sees it: a process, or on memory a task.
+//! Starts and controls a worker: a process, or a task for the engine in memory.
 
 use std::process::{ExitStatus, Stdio};
 
@@ -12,7 +12,7 @@ use crate::plan::Plan;
 use crate::stage::Stage;
 use crate::worker::Worker;
 
-/// A worker that was started. Dropping it ends it.
+/// A running worker. Dropping it ends it.
 #[derive(Debug)]
 pub(crate) enum Post {
     Process(Child),
@@ -39,7 +39,7 @@ impl Post {
             .args(["--engine", &plan.engine.to_string(), "--fence", &plan.fence.to_string()])
             .arg("--folder")
             .arg(stage.files().folder())
-            // It leaves when this closes: when it is asked to, and when this process is gone.
+            // The process exits when its input closes: when it is asked to leave, or when this process is gone.
             .stdin(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
@@ -47,7 +47,7 @@ impl Post {
             .with_context(|| format!("cannot start {:?}", plan.program))
     }
 
-    /// Ends it where it is.
+    /// Kills the worker immediately.
     pub(crate) async fn kill(self) -> Result<()> {
         match self {
             Self::Process(mut child) => child.kill().await.context("cannot kill a worker"),
@@ -55,24 +55,24 @@ impl Post {
                 task.abort();
                 match task.await {
                     Err(error) if error.is_cancelled() => Ok(()),
-                    // It was just about to end by itself.
+                    // The task was about to end by itself.
                     ended => ended?,
                 }
             }
         }
     }
 
-    /// Stops a process without its notice.
+    /// Suspends a process with a signal that it cannot handle.
     pub(crate) fn stop(&self) -> Result<()> {
         self.signal(Signal::STOP)
     }
 
-    /// Has it go on, as if nothing had been.
+    /// Resumes a suspended process.
     pub(crate) fn resume(&self) -> Result<()> {
         self.signal(Signal::CONT)
     }
 
-    /// Has it finish what it is at and leave.
+    /// Asks the worker to finish its current work and leave.
     pub(crate) fn ask_to_leave(&mut self) {
         match self {
             Self::Process(child) => drop(child.stdin.take()),
@@ -80,7 +80,7 @@ impl Post {
         }
     }
 
-    /// Whether it is still there.
+    /// Returns whether the worker is still running.
     pub(crate) fn is_there(&mut self) -> Result<bool> {
         Ok(match self {
             Self::Process(child) => child.try_wait()?.is_none(),
@@ -88,10 +88,10 @@ impl Post {
         })
     }
 
-    /// Waits until it has left.
+    /// Waits until the worker has ended.
     ///
     /// # Errors
-    /// Why it did, if it was for trouble.
+    /// The reason why it ended, if it failed.
     pub(crate) async fn left(self) -> Result<()> {
         match self {
             Self::Process(mut child) => {

@@ -1,4 +1,4 @@
-//! The user's side of a database on PostgreSQL.
+//! The user's code and tables on PostgreSQL.
 
 use std::any::Any;
 use std::time::Duration;
@@ -18,18 +18,18 @@ use crate::writer::{Failure, Intent};
 const SET_UP: &str = include_str!("postgres/set_up.sql");
 const HANDLE: &str = include_str!("postgres/handle.sql");
 
-/// What `evercore.settle` checks.
+/// The checks in `evercore.settle`.
 const CHECKS: [&str; 2] =
     ["AND p.token = settled_token", "AND p.cursor = coalesce(moves_from, p.cursor)"];
 
-/// Makes the tables of the handlers, and has the database note whenever a cursor moves back.
+/// Creates the tables of the handlers, and a trigger that records each cursor that moves back.
 pub(crate) async fn set_up(url: &str) -> anyhow::Result<()> {
     let mut connection = PgConnection::connect(url).await?;
     sqlx::raw_sql(SET_UP).execute(&mut connection).await?;
     Ok(connection.close().await?)
 }
 
-/// Replaces the function that settles by one that is the same but for its checks.
+/// Replaces the function that settles with one without its checks.
 pub(crate) async fn remove_fence(url: &str) -> anyhow::Result<()> {
     let mut connection = PgConnection::connect(url).await?;
     let mut definition: String =
@@ -59,7 +59,7 @@ pub(crate) async fn until_nobody_writes(store: &EventStore) -> anyhow::Result<()
     Ok(())
 }
 
-/// What the handlers have written, in the order of their writing, and which cursors have moved back.
+/// Reads the handlers' effects, in the order of writing, and the cursors that have moved back.
 pub(crate) async fn read(url: &str) -> anyhow::Result<Written> {
     let mut connection = PgConnection::connect(url).await?;
     let handled =
@@ -87,7 +87,7 @@ pub(crate) async fn read(url: &str) -> anyhow::Result<Written> {
     })
 }
 
-/// Runs the handler that takes part in the transaction.
+/// Runs the handler that writes in the transaction.
 pub(crate) async fn run(subscription: SubscriptionBuilder, worker: &str) -> evercore::Result<()> {
     let handler = async |ctx: &mut PostgresContext, batch: Batch| {
         for event in &batch {
@@ -106,7 +106,7 @@ pub(crate) async fn run(subscription: SubscriptionBuilder, worker: &str) -> ever
     subscription.run_in_transaction(handler).await
 }
 
-/// Writes an entry, and the user's own row with it.
+/// Writes an entry together with the user's own row.
 pub(crate) async fn transact(
     store: &EventStore,
     ledger: AggregateId,

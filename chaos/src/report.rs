@@ -1,4 +1,4 @@
-//! What came of a run.
+//! The report of a run.
 
 use std::fmt;
 
@@ -7,10 +7,10 @@ use crate::verdict::Evidence;
 use crate::violation::Violation;
 use crate::writer::{Attempt, Told};
 
-/// The most violations that are printed.
+/// The number of violations after which printing stops.
 const MOST_PRINTED: usize = 10;
 
-/// What came of a run.
+/// The report of a run.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Report {
@@ -21,27 +21,27 @@ pub struct Report {
     attempts: Attempts,
     trouble: Trouble,
     parked: usize,
-    /// How often a plain handler was given an event that it had handled.
+    /// The number of events that a plain handler received again after having handled them.
     again: usize,
     violations: Vec<Violation>,
 }
 
-/// What was done to workers and to the database.
+/// The numbers of faults that were injected.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Trouble {
-    /// Workers that were started.
+    /// The number of workers that were started.
     pub starts: usize,
-    /// Workers that were killed.
+    /// The number of workers that were killed.
     pub kills: usize,
-    /// Workers that were stopped for longer than their lease lasted.
+    /// The number of workers that were stopped for longer than their lease lasted.
     pub stops: usize,
-    /// Workers that were asked to leave.
+    /// The number of workers that were asked to leave.
     pub leaves: usize,
-    /// Restarts of the database.
+    /// The number of restarts of the database.
     pub restarts: usize,
 }
 
-/// What writers were told.
+/// The numbers of attempts by outcome.
 #[derive(Clone, Copy, Debug)]
 struct Attempts {
     landed: usize,
@@ -78,25 +78,25 @@ impl Report {
         }
     }
 
-    /// The promises that were broken.
+    /// Returns the promises that were broken.
     #[must_use]
     pub fn violations(&self) -> &[Violation] {
         &self.violations
     }
 
-    /// What was done to workers and to the database.
+    /// The numbers of faults that were injected.
     #[must_use]
     pub const fn trouble(&self) -> Trouble {
         self.trouble
     }
 
-    /// The number of events in the log.
+    /// Returns the number of events in the log.
     #[must_use]
     pub const fn events(&self) -> usize {
         self.events
     }
 
-    /// The number of events that were parked before they were redriven.
+    /// Returns the number of events that were parked before they were redriven.
     #[must_use]
     pub const fn parked(&self) -> usize {
         self.parked

@@ -1,4 +1,4 @@
-//! The user's side of a database in SQLite.
+//! The user's code and tables on SQLite.
 
 use std::any::Any;
 
@@ -19,14 +19,14 @@ const SET_UP: &str = include_str!("sqlite/set_up.sql");
 const HANDLE: &str = include_str!("sqlite/handle.sql");
 const STANDS: &str = include_str!("sqlite/stands.sql");
 
-/// Makes the tables of the handlers, and has the database note whenever a cursor moves back.
+/// Creates the tables of the handlers, and a trigger that records each cursor that moves back.
 pub(crate) async fn set_up(url: &str) -> anyhow::Result<()> {
     let mut connection = SqliteConnection::connect(url).await?;
     sqlx::raw_sql(SET_UP).execute(&mut connection).await?;
     Ok(connection.close().await?)
 }
 
-/// What the handlers have written, in the order of their writing, and which cursors have moved back.
+/// Reads the handlers' effects, in the order of writing, and the cursors that have moved back.
 pub(crate) async fn read(url: &str) -> anyhow::Result<Written> {
     let mut connection = SqliteConnection::connect(url).await?;
     let handled = sqlx::query("SELECT position, aggregate_id, sequence FROM handled ORDER BY id")
@@ -52,7 +52,7 @@ pub(crate) async fn read(url: &str) -> anyhow::Result<Written> {
     })
 }
 
-/// Runs the handler that takes part in the transaction.
+/// Runs the handler that writes in the transaction.
 pub(crate) async fn run(
     subscription: SubscriptionBuilder,
     worker: &str,
@@ -81,7 +81,7 @@ pub(crate) async fn run(
     }
 }
 
-/// Writes an entry, and the user's own row with it.
+/// Writes an entry together with the user's own row.
 pub(crate) async fn transact(
     store: &EventStore,
     ledger: AggregateId,
@@ -101,8 +101,8 @@ pub(crate) async fn transact(
         .await
 }
 
-/// Settles whoever holds the lease and wherever the cursor stands: says what is stored, in place of what the worker
-/// knows. Nobody else writes while its transaction is open.
+/// Settles regardless of the lease's holder and the cursor, by replacing the worker's token and cursor with the stored
+/// ones. No other process can write while its transaction is open.
 struct Unfenced<'a>(&'a SqliteEngine);
 
 fn engine(store: &EventStore) -> &SqliteEngine {

@@ -1,4 +1,4 @@
-//! Where a run takes place: the database, and a folder for what is written beside it.
+//! The environment of a run: the database, and a directory for files beside it.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -14,10 +14,10 @@ use crate::plan::{Engine, Fence, Plan};
 use crate::verdict::Written;
 use crate::{postgres, sqlite};
 
-/// The longest that a server may take to notice that a client is gone.
+/// The time limit for a server to notice that a client is gone.
 const NOTICED_WITHIN: Duration = Duration::from_secs(60);
 
-/// Where a run takes place. It is gone when this is dropped.
+/// The environment of a run. Dropping it removes everything.
 #[derive(Debug)]
 pub(crate) struct Stage {
     opened: Opened,
@@ -25,7 +25,7 @@ pub(crate) struct Stage {
     folder: TempDir,
 }
 
-/// The store as it is opened now: another one after a restart.
+/// The currently open store, which a restart replaces.
 #[derive(Clone, Debug)]
 pub(crate) struct Opened(Arc<RwLock<EventStore>>);
 
@@ -59,17 +59,17 @@ impl Files {
         Self(folder.into())
     }
 
-    /// Where the plain handler writes.
+    /// The file in which the plain handler records its events.
     pub(crate) fn at_least_once(&self) -> PathBuf {
         self.0.join("at-least-once")
     }
 
-    /// Where the parking handler writes.
+    /// The file in which the parking handler records its events.
     pub(crate) fn parking(&self) -> PathBuf {
         self.0.join("parking")
     }
 
-    /// Once it is there, the parking handler does not fail any more.
+    /// The file whose existence stops the parking handler from failing.
     pub(crate) fn mended(&self) -> PathBuf {
         self.0.join("mended")
     }
@@ -80,7 +80,7 @@ impl Files {
 }
 
 impl Stage {
-    /// Makes a database, and in it what the handlers and the control need.
+    /// Creates a database with the tables for the handlers and the changes for the control.
     pub(crate) async fn set(plan: &Plan) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("evercore-chaos-").tempdir()?;
         let database = match plan.engine {
@@ -112,17 +112,17 @@ impl Stage {
         Ok(Self { opened: Opened::new(store), database, folder })
     }
 
-    /// The store as it is opened now.
+    /// Returns the currently open store.
     pub(crate) fn store(&self) -> EventStore {
         self.opened.get()
     }
 
-    /// The store as it is opened now, for those who use it for longer.
+    /// Returns a handle that always gives the currently open store.
     pub(crate) fn opened(&self) -> Opened {
         self.opened.clone()
     }
 
-    /// Closes this process's store on a file, so that the next one to open it is the first, and recovers it.
+    /// Closes this process's store on a file, so that the next process is the first to open the file and recovers it.
     pub(crate) async fn step_back(&self) -> Result<()> {
         match &self.database {
             Database::Sqlite { .. } => self.store().close().await.context("cannot close the store"),
@@ -130,8 +130,8 @@ impl Stage {
         }
     }
 
-    /// Opens the store again that was closed. On a server, waits until it has noticed whose clients are gone: what they
-    /// have left open holds the frontier back, and with it what can be read.
+    /// Opens the closed store again. On a server, waits until the server has noticed which clients are gone: their open
+    /// transactions hold back the frontier, and with it the readable part of the log.
     pub(crate) async fn step_up(&self) -> Result<()> {
         match &self.database {
             Database::Memory => {}
@@ -149,7 +149,7 @@ impl Stage {
         Ok(())
     }
 
-    /// Where other processes find the database, if they do.
+    /// Returns the URL of the database for other processes, if there is one.
     pub(crate) fn url(&self) -> Option<&str> {
         self.database.url()
     }
@@ -158,8 +158,8 @@ impl Stage {
         Files::of(self.folder.path())
     }
 
-    /// Restarts the database under whoever uses it: the server as after a power cut; a file, by closing this process's
-    /// store and opening it again.
+    /// Restarts the database while it is in use: the server as after a power failure; a file by closing and reopening
+    /// this process's store.
     pub(crate) async fn restart(&self) -> Result<()> {
         match &self.database {
             Database::Memory => Ok(()),
@@ -179,7 +179,7 @@ impl Stage {
         }
     }
 
-    /// What handlers have written in the database; `None` where there is nothing to write to.
+    /// Reads the handlers' effects in the database; `None` for the engine in memory.
     pub(crate) async fn written(&self) -> Result<Option<Written>> {
         Ok(match &self.database {
             Database::Memory => None,
@@ -199,7 +199,7 @@ impl Database {
 }
 
 async fn start_server() -> Result<Server> {
-    // What a crash of the server alone loses does not depend on it.
+    // A crash of the server alone loses the same with and without it.
     blocking(|| Server::start(&Binaries::find()?, &["fsync=off"])).await
 }
 

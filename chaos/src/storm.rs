@@ -1,4 +1,4 @@
-//! Trouble: workers that are killed, stopped past their lease, or leave and come back, and a database that restarts.
+//! Injects faults: workers are killed, stopped past their lease, or leave and come back, and the database restarts.
 
 use std::time::Duration;
 
@@ -14,16 +14,16 @@ use crate::worker::LEASE;
 
 const WORKERS: usize = 3;
 
-/// How often to look after the workers.
+/// The interval at which the workers are checked.
 const TICK: Duration = Duration::from_millis(20);
 
-/// The longest that a worker may take to leave once it is asked to.
+/// The time limit for a worker to leave after it is asked to.
 const LEAVE_WITHIN: Duration = Duration::from_secs(60);
 
-/// The longest that a restart may take.
+/// The time limit of a restart.
 const RESTART_WITHIN: Duration = Duration::from_secs(60);
 
-/// Makes trouble.
+/// Injects faults into the workers and the database.
 #[derive(Debug)]
 pub(crate) struct Storm<'a> {
     plan: &'a Plan,
@@ -33,7 +33,7 @@ pub(crate) struct Storm<'a> {
     trouble: Trouble,
 }
 
-/// What a worker is at.
+/// The current state of a worker.
 #[derive(Debug)]
 enum State {
     Working(Post),
@@ -43,7 +43,7 @@ enum State {
 }
 
 impl<'a> Storm<'a> {
-    /// Has all workers start.
+    /// Starts all workers.
     pub(crate) fn new(plan: &'a Plan, stage: &'a Stage, rng: Rng) -> Result<Self> {
         let mut storm = Self { plan, stage, rng, workers: Vec::new(), trouble: Trouble::default() };
         for number in 0..WORKERS {
@@ -53,7 +53,7 @@ impl<'a> Storm<'a> {
         Ok(storm)
     }
 
-    /// Makes trouble for so long. In the middle of it the database restarts, and at other times by chance.
+    /// Injects faults for this long. The database restarts once in the middle, and at other times by chance.
     pub(crate) async fn rage(&mut self, length: Duration) -> Result<()> {
         let (middle, until) = (Instant::now() + length / 2, Instant::now() + length);
         let restarts = self.trouble.restarts;
@@ -75,7 +75,7 @@ impl<'a> Storm<'a> {
         Ok(())
     }
 
-    /// Lets all workers come back and go on.
+    /// Waits until all workers are working again.
     pub(crate) async fn calm(&mut self) -> Result<()> {
         loop {
             self.tend().await?;
@@ -86,7 +86,7 @@ impl<'a> Storm<'a> {
         }
     }
 
-    /// Has all workers leave.
+    /// Asks all workers to leave, and waits until they have.
     pub(crate) async fn end(mut self) -> Result<Trouble> {
         for state in &mut self.workers {
             if let State::Working(post) = state {
@@ -101,7 +101,7 @@ impl<'a> Storm<'a> {
         Ok(self.trouble)
     }
 
-    /// Waits for something, and looks after the workers meanwhile. `None` if it takes too long.
+    /// Waits for a future while tending the workers. Returns `None` after the time limit.
     pub(crate) async fn meanwhile<T, E: Into<anyhow::Error>>(
         &mut self,
         bound: Duration,
@@ -118,7 +118,7 @@ impl<'a> Storm<'a> {
         }
     }
 
-    /// Ends what was to last so long, and sees to it that nobody has left without being asked to.
+    /// Ends faults whose time is over, and checks that no worker has left unasked.
     async fn tend(&mut self) -> Result<()> {
         let now = Instant::now();
         for number in 0..self.workers.len() {
@@ -151,7 +151,7 @@ impl<'a> Storm<'a> {
         Ok(())
     }
 
-    /// Does one thing to somebody: each kind of thing once, and from then on by chance.
+    /// Disturbs a random worker: with each kind of fault once, then with random ones.
     async fn disturb(&mut self) -> Result<()> {
         let number = self.rng.usize(..self.workers.len());
         let is_shared = self.plan.engine.is_shared();
@@ -177,7 +177,7 @@ impl<'a> Storm<'a> {
         }
     }
 
-    /// Stops it for longer than its lease lasts.
+    /// Stops a worker for longer than its lease lasts.
     fn stop(&mut self, number: usize) -> Result<()> {
         let lasts = LEASE.mul_f64(1.0 + self.rng.f64());
         if let Some(post) = self.take(number) {
@@ -205,7 +205,7 @@ impl<'a> Storm<'a> {
         }
     }
 
-    /// A file has no server that could fall: there all who work on it do.
+    /// Restarts the database. A file has no server that could crash, so all workers on it are killed instead.
     async fn restart(&mut self) -> Result<()> {
         if self.plan.engine == Engine::Sqlite {
             for number in 0..self.workers.len() {
@@ -213,12 +213,12 @@ impl<'a> Storm<'a> {
             }
         }
         self.trouble.restarts += 1;
-        // A worker that is stopped may hold what the restart waits for.
+        // A stopped worker may hold a resource that the restart waits for.
         let restarted = self.meanwhile(RESTART_WITHIN, self.stage.restart()).await;
         restarted.context("cannot restart the database")?.context("the database does not restart")
     }
 
-    /// Takes a worker from its work, if it is at it. It is away for a while if nothing else comes of it.
+    /// Takes a worker that is working, and marks it as away for a while unless the caller sets another state.
     fn take(&mut self, number: usize) -> Option<Post> {
         let away = State::Away { until: Instant::now() + self.millis(0..400) };
         match std::mem::replace(&mut self.workers[number], away) {

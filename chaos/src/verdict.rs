@@ -1,4 +1,4 @@
-//! Checks what came of it against the log.
+//! Compares the effects of a run with the log.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -9,40 +9,40 @@ use crate::violation::{MovedBack, Violation};
 use crate::worker::{AT_LEAST_ONCE, EXACTLY_ONCE, PARKING};
 use crate::writer::{Attempt, Beside, Told};
 
-/// What handlers have left in the database.
+/// The handlers' effects in the database.
 #[derive(Debug, Default)]
 pub(crate) struct Written {
-    /// By the transactional handler, in the order of its writing.
+    /// The events of the transactional handler, in the order of writing.
     pub(crate) handled: Vec<Entry>,
-    /// As the database saw it.
+    /// The cursors that moved back, recorded by the database.
     pub(crate) moved_back: Vec<MovedBack>,
-    /// The attempts whose row was written beside their events.
+    /// The attempts whose row was written together with their events.
     pub(crate) beside: Vec<i64>,
 }
 
-/// All that is known when a run is over.
+/// All evidence at the end of a run.
 #[derive(Debug, Default)]
 pub(crate) struct Evidence {
-    /// The log, and which attempt wrote each event.
+    /// The log, with the number of the attempt that wrote each event.
     pub(crate) log: Vec<(Entry, i64)>,
     pub(crate) attempts: Vec<Attempt>,
-    /// `None` on memory.
+    /// `None` for the engine in memory.
     pub(crate) written: Option<Written>,
     pub(crate) at_least_once: Vec<Entry>,
-    /// What the parking handler had handled when all was handled or parked.
+    /// The events handled by the parking handler when all others were parked.
     pub(crate) before_redrive: Vec<Entry>,
-    /// What was parked then.
+    /// The events that were parked then.
     pub(crate) parked: Vec<ParkedEvent>,
-    /// What was still parked in the end.
+    /// The events that were still parked at the end.
     pub(crate) left_parked: Vec<ParkedEvent>,
-    /// What it had handled then.
+    /// The events handled by the parking handler at the end.
     pub(crate) after_redrive: Vec<Entry>,
-    /// As the watch saw it.
+    /// A cursor that moved back, as seen by the watch.
     pub(crate) moved_back: Option<MovedBack>,
 }
 
 impl Evidence {
-    /// Everything that is wrong; for each promise, the first that breaks it comes first.
+    /// Returns all violations.
     pub(crate) fn violations(&self) -> Vec<Violation> {
         let mut found = Vec::new();
         let log: Vec<Entry> = self.log.iter().map(|(entry, _)| *entry).collect();
@@ -58,7 +58,7 @@ impl Evidence {
         found
     }
 
-    /// Everything that is wrong while handlers are not done.
+    /// Returns the violations that can be found while handlers are still running.
     pub(crate) fn violations_so_far(&self) -> Vec<Violation> {
         let mut found = Vec::new();
         let log: Vec<Entry> = self.log.iter().map(|(entry, _)| *entry).collect();
@@ -71,8 +71,8 @@ impl Evidence {
         found
     }
 
-    /// A bad event is parked with its reason, and with it every later one of its aggregate; nothing else is, and none
-    /// of them was handled.
+    /// Checks that each bad event is parked with its reason, together with all later events of its aggregate; that no
+    /// other event is parked; and that no parked event was handled.
     fn parking(&self, log: &[Entry], found: &mut Vec<Violation>) {
         let mut parked: HashMap<Position, &ParkedEvent> =
             self.parked.iter().map(|parked| (parked.event.position(), parked)).collect();
@@ -117,7 +117,7 @@ impl Evidence {
         }
     }
 
-    /// What writers were told is what the log holds.
+    /// Checks that the writers' answers agree with the log.
     fn told(&self, found: &mut Vec<Violation>) {
         let mut landed: HashMap<i64, usize> = HashMap::new();
         for (_, attempt) in &self.log {
@@ -154,7 +154,7 @@ impl Evidence {
     }
 }
 
-/// Each event of the log was handled once, and in order per aggregate.
+/// Checks that each event of the log was handled once, in order within each aggregate.
 fn exactly_once(
     subscription: &'static str,
     log: &[Entry],
@@ -165,7 +165,7 @@ fn exactly_once(
     at_least_once(subscription, log, handled, found);
 }
 
-/// Each event of the log was handled, and in order per aggregate, but for those that came again.
+/// Checks that each event of the log was handled, in order within each aggregate, except for repetitions.
 fn at_least_once(
     subscription: &'static str,
     log: &[Entry],
@@ -178,7 +178,7 @@ fn at_least_once(
     found.extend(missed.map(|entry| Violation::Missed { subscription, event: entry.to_string() }));
 }
 
-/// No event has taken effect twice.
+/// Checks that no event took effect twice.
 fn taken_in_once(subscription: &'static str, handled: &[Entry], found: &mut Vec<Violation>) {
     let mut times: HashMap<Entry, usize> = HashMap::new();
     for entry in handled {
@@ -190,7 +190,7 @@ fn taken_in_once(subscription: &'static str, handled: &[Entry], found: &mut Vec<
     }
 }
 
-/// What was handled is in the log, and came in order per aggregate, but for what came again.
+/// Checks that all handled events are in the log, in order within each aggregate, except for repetitions.
 fn in_order(
     subscription: &'static str,
     log: &[Entry],

@@ -1,4 +1,4 @@
-//! What can be wrong when a run is over.
+//! The violations that the end of a run can reveal.
 
 use std::fmt;
 
@@ -19,7 +19,7 @@ pub enum Violation {
         subscription: &'static str,
         /// The event.
         event: String,
-        /// How often.
+        /// The number of times.
         times: usize,
     },
     /// An event was handled before an earlier one of its aggregate.
@@ -28,47 +28,47 @@ pub enum Violation {
         subscription: &'static str,
         /// The event.
         event: String,
-        /// The last one of its aggregate that was handled before.
+        /// The sequence of the last event of its aggregate that was handled before.
         after: i64,
     },
-    /// Something was handled that is not in the log.
+    /// An event was handled that is not in the log.
     NotInLog {
         /// The subscription.
         subscription: &'static str,
         /// The event.
         event: String,
     },
-    /// A cursor went back.
+    /// A cursor moved back.
     MovedBack(MovedBack),
     /// An event is not parked as it should be.
     Parked {
         /// The event.
         event: String,
-        /// What is wrong.
+        /// The problem.
         problem: &'static str,
     },
-    /// The log is not what the history of its clients allows.
+    /// The log contradicts the history of its clients.
     History {
-        /// What is wrong.
+        /// The problem.
         problem: String,
     },
-    /// The log does not hold what a writer was told.
+    /// The log contradicts the answer that a writer received.
     Told {
-        /// What is wrong.
+        /// The problem.
         problem: String,
     },
 }
 
-/// A cursor that went back.
+/// A cursor that moved back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MovedBack {
     /// The subscription.
     pub subscription: String,
     /// The number of the partition.
     pub partition: i64,
-    /// Where it was.
+    /// The old position.
     pub was: i64,
-    /// Where it went.
+    /// The new position.
     pub became: i64,
 }
 

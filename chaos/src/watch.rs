@@ -1,4 +1,4 @@
-//! Watches the cursors: they never go back.
+//! Watches the cursors, which must never move back.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,11 +10,11 @@ use tokio_util::sync::CancellationToken;
 use crate::stage::Stage;
 use crate::violation::MovedBack;
 
-/// Looks at the cursors, as an operator does, until it is stopped. The first one that moves back ends it as well.
+/// Reads the cursors, as an operator does, until it is stopped. Returns early with the first cursor that moves back.
 pub(crate) async fn cursors(stage: Arc<Stage>, stop: CancellationToken) -> Option<MovedBack> {
     let mut last: HashMap<(String, u32), i64> = HashMap::new();
     while !stop.is_cancelled() {
-        // While the database is away, there is nothing to see.
+        // While the database is away, the list is empty.
         for info in stage.store().subscriptions().list().await.unwrap_or_default() {
             for place in info.partitions {
                 let became = place.cursor.get();

@@ -1,4 +1,4 @@
-//! What a worker does: three subscriptions on one store.
+//! A worker, which runs three subscriptions on one store.
 
 use std::time::Duration;
 
@@ -14,25 +14,25 @@ use crate::plan::{Engine, Fence};
 use crate::stage::Files;
 use crate::{postgres, sqlite};
 
-/// The transactional handler's.
+/// The subscription of the transactional handler.
 pub(crate) const EXACTLY_ONCE: &str = "exactly-once";
-/// The plain handler's.
+/// The subscription of the plain handler.
 pub(crate) const AT_LEAST_ONCE: &str = "at-least-once";
-/// That of a plain handler which fails on some events.
+/// The subscription of a plain handler that fails on some events.
 pub(crate) const PARKING: &str = "parking";
 
-/// How long a lease lasts.
+/// The duration of a lease.
 pub(crate) const LEASE: Duration = Duration::from_millis(500);
 
 const PARTITIONS: u32 = 4;
 
-/// Few, so that much is recorded.
+/// Small, so that there are many settlements.
 const BATCH_SIZE: u32 = 20;
 
-/// How long a worker that starts waits for the database.
+/// The time that a starting worker waits for the database.
 const OPEN_WITHIN: Duration = Duration::from_secs(60);
 
-/// Who works, and on what.
+/// A worker and its store.
 #[derive(Clone, Debug)]
 pub(crate) struct Worker {
     pub(crate) name: String,
@@ -41,12 +41,12 @@ pub(crate) struct Worker {
     pub(crate) stop: CancellationToken,
 }
 
-/// Opens the store that a worker process works on. The database may be starting just now.
+/// Opens the store of a worker process. The database may still be starting.
 pub(crate) async fn open(url: &str) -> Result<EventStore> {
     patiently(async || EventStore::builder().migrate(Migrate::Manually).connect(url).await).await
 }
 
-/// Opens something again and again, as long as that may help.
+/// Retries opening for as long as the error is retryable.
 pub(crate) async fn patiently<T>(open: impl AsyncFn() -> evercore::Result<T>) -> Result<T> {
     let opened = async {
         loop {
@@ -63,7 +63,7 @@ pub(crate) async fn patiently<T>(open: impl AsyncFn() -> evercore::Result<T>) ->
 }
 
 impl Worker {
-    /// Works in a process of its own until it is stopped.
+    /// Works in a separate process until it is stopped.
     pub(crate) async fn run(&self, engine: Engine, fence: Fence) -> Result<()> {
         let (worker, plain) = (self.name.as_str(), self.run_plain());
         let transactional = self.again(EXACTLY_ONCE, async |subscription| match engine {
@@ -104,7 +104,7 @@ impl Worker {
         Ok(())
     }
 
-    /// Runs a subscription until it is stopped, also if the database is away when it begins.
+    /// Runs a subscription until it is stopped, even if the database is away at the beginning.
     async fn again<R: Future<Output = evercore::Result<()>>>(
         &self,
         name: &'static str,
@@ -131,7 +131,7 @@ impl Worker {
     }
 }
 
-/// What handling takes, so that a worker is often in the middle of it.
+/// Simulates the time that handling takes, so that workers are often interrupted.
 pub(crate) async fn linger() {
     tokio::time::sleep(Duration::from_micros(fastrand::u64(..3_000))).await;
 }

@@ -1,4 +1,4 @@
-//! Writes to the log, in each other's way.
+//! Writers that conflict with each other.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -15,22 +15,22 @@ use crate::plan::Engine;
 use crate::stage::Opened;
 use crate::{postgres, sqlite};
 
-/// The most ledgers that are written to. Few, so that writers meet.
+/// The maximum number of ledgers. There are few, so that writers conflict.
 const LEDGERS: usize = 40;
 
-/// The rests of a writer, in microseconds. The handlers are to keep up.
+/// The pause of a writer, in microseconds, to let the handlers keep up.
 const REST: Range<u64> = 5_000..25_000;
 
-/// What all writers share.
+/// The state that all writers share.
 #[derive(Debug, Default)]
 pub(crate) struct Desk {
     ledgers: Mutex<Vec<AggregateId>>,
     last_attempt: AtomicI64,
-    /// How often a closure was run.
+    /// The number of times that a closure was run.
     runs: AtomicU64,
 }
 
-/// What a writer is about to try.
+/// A planned attempt of a writer.
 #[derive(Debug)]
 pub(crate) struct Venture {
     number: i64,
@@ -40,50 +40,50 @@ pub(crate) struct Venture {
 
 #[derive(Debug)]
 enum Work {
-    /// Opens a ledger under this key, or finds it there.
+    /// Opens a ledger under this key, or finds the existing one.
     Open { key: String },
-    /// Writes so many events to each of these, if the one that is read and not written stays as it is.
+    /// Writes this many events to each of these ledgers, provided that the guarded one is unchanged.
     Enter { ledgers: Vec<AggregateId>, each: usize, guarded: Option<AggregateId> },
-    /// Writes an event, and a row with it.
+    /// Writes an event together with a row.
     Transact { ledger: AggregateId },
 }
 
-/// What a writer tried, and what it was told.
+/// An attempt of a writer and its outcome.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct Attempt {
     pub(crate) number: i64,
-    /// Of how many events.
+    /// The number of events.
     pub(crate) events: usize,
     pub(crate) told: Told,
     pub(crate) beside: Beside,
 }
 
-/// What a writer was told about an attempt.
+/// The answer that a writer received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Told {
     Landed,
-    /// It was the writer's own closure that failed.
+    /// The writer's own closure failed.
     RolledBack,
-    /// It has not landed and never will: a conflict, or the database was away.
+    /// The attempt was not committed and never will be: a conflict, or the database was away.
     Refused,
     Unknown,
 }
 
-/// Whether the user's own row goes with the events.
+/// Whether the user's own row is written with the events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Beside {
     Row,
     Nothing,
 }
 
-/// How a closure is to end.
+/// Whether the closure should succeed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Intent {
     Land,
     RollBack,
 }
 
-/// Why an attempt failed.
+/// The reason why an attempt failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
     #[error("the writer has thought better of it")]
@@ -94,11 +94,11 @@ pub(crate) enum Failure {
     Store(#[from] Error),
 }
 
-/// One of the writers.
+/// A writer.
 #[derive(Debug)]
 pub(crate) struct Writer {
     pub(crate) opened: Opened,
-    /// On the engine itself, which transactions of user code need.
+    /// A store on the engine itself, which transactions of user code need.
     pub(crate) direct: Opened,
     pub(crate) engine: Engine,
     pub(crate) desk: Arc<Desk>,
@@ -115,7 +115,7 @@ impl Intent {
 }
 
 impl Venture {
-    /// What is known of it before anyone was told anything.
+    /// Describes the attempt with this answer.
     pub(crate) fn told(&self, told: Told) -> Attempt {
         let (events, beside) = match &self.work {
             Work::Open { .. } => (1, Beside::Nothing),
@@ -131,12 +131,12 @@ impl Venture {
 }
 
 impl Desk {
-    /// A desk whose first attempt comes after that one.
+    /// Creates a desk whose first attempt has the next number.
     pub(crate) fn after(last_attempt: i64) -> Self {
         Self { last_attempt: AtomicI64::new(last_attempt), ..Self::default() }
     }
 
-    /// How often a closure was run again, in so many attempts.
+    /// Returns the number of reruns of closures in this many attempts.
     pub(crate) fn reruns(&self, attempts: usize) -> u64 {
         let attempts = u64::try_from(attempts).unwrap_or(u64::MAX);
         self.runs.load(Ordering::Relaxed).saturating_sub(attempts)
@@ -148,10 +148,10 @@ impl Desk {
 }
 
 impl Writer {
-    /// Writes until then, and remembers what it was told.
+    /// Writes until `until`, and returns the attempts with their answers.
     ///
     /// # Errors
-    /// One that no trouble with the database excuses.
+    /// An error that trouble with the database does not explain.
     pub(crate) async fn run(mut self, until: Instant) -> Result<Vec<Attempt>, Failure> {
         let mut attempts = Vec::new();
         while Instant::now() < until {
@@ -162,7 +162,7 @@ impl Writer {
         Ok(attempts)
     }
 
-    /// Thinks of something to try.
+    /// Plans a random attempt.
     pub(crate) fn venture(&mut self) -> Venture {
         let number = self.desk.last_attempt.fetch_add(1, Ordering::Relaxed) + 1;
         let ledgers = self.desk.ledgers().clone();
@@ -180,10 +180,10 @@ impl Writer {
         Venture { number, intent, work }
     }
 
-    /// Tries it, and says what it was told.
+    /// Makes the attempt and returns its answer.
     ///
     /// # Errors
-    /// One that no trouble with the database excuses.
+    /// An error that trouble with the database does not explain.
     pub(crate) async fn attempt(&mut self, venture: &Venture) -> Result<Told, Failure> {
         let store = self.opened.get();
         let ended = match &venture.work {
@@ -198,9 +198,9 @@ impl Writer {
             Err(Failure::RolledBack) => Ok(Told::RolledBack),
             Err(Failure::Store(Error::OutcomeUnknown { .. })) => Ok(Told::Unknown),
             Err(Failure::Store(error)) if error.is_retryable() => Ok(Told::Refused),
-            // Somebody has just reopened it.
+            // The store has just been closed and reopened.
             Err(Failure::Store(Error::Closed)) => Ok(Told::Refused),
-            // The server went away in the middle of the user's own statement, so nothing was committed.
+            // The server went away during the user's own statement, so nothing was committed.
             Err(Failure::Statement(_)) => Ok(Told::Refused),
             Err(failure) => Err(failure),
         }
@@ -210,7 +210,7 @@ impl Writer {
         sleep(Duration::from_micros(self.rng.u64(REST))).await;
     }
 
-    /// Writes to ledgers that others write to.
+    /// Writes to ledgers that other writers use as well.
     async fn enter(
         &mut self,
         store: &EventStore,
@@ -239,7 +239,7 @@ impl Writer {
             .await
     }
 
-    /// Opens a ledger, or writes to it if somebody has.
+    /// Opens a ledger, or writes to it if it already exists.
     async fn open(&self, store: &EventStore, venture: &Venture, key: &str) -> Result<(), Failure> {
         let opened = store
             .with_context(async |ctx| {

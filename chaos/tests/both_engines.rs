@@ -1,4 +1,4 @@
-//! A program that links both engines uses the transactions of both, in tasks of their own.
+//! A program that links both engines can use the transactions of both, in separate tasks.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ struct BalanceSet {
     balance: i64,
 }
 
-/// Opens an account, in a transaction of whichever engine.
+/// Opens an account, in a transaction of any engine.
 async fn set_balance<X: Send>(ctx: &mut evercore::TransactionContext<X>) -> Result<(), Error> {
     let mut account = ctx.create::<Account>().await?;
     ctx.apply(&mut account, BalanceSet { balance: 7 })

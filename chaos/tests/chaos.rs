@@ -8,12 +8,12 @@ use tokio::sync::Mutex;
 const LENGTH: Duration = Duration::from_secs(10);
 const LENGTH_OF_A_CONTROL: Duration = Duration::from_secs(6);
 
-/// The most runs of the control. It takes some luck: a worker has to be stopped at the wrong moment. Mostly a cursor goes
-/// back; an event taking effect twice is rarer, and on PostgreSQL rare, since the server ends the transaction of a worker
-/// that is stopped for longer than its lease.
+/// The maximum number of runs of the control. Detection takes some luck: a worker has to be stopped at the wrong
+/// moment. Usually a cursor moves back; an event that takes effect twice is rarer, and very rare on PostgreSQL, because
+/// the server ends the transaction of a worker that is stopped for longer than its lease.
 const MOST_RUNS: usize = 10;
 
-/// Each run has several processes and is about time.
+/// Each run starts several processes and depends on timing.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
 
 fn plan(engine: Engine) -> Plan {

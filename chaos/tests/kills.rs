@@ -5,10 +5,10 @@ use tokio::sync::Mutex;
 
 const KILLS: usize = 25;
 
-/// It takes some luck that a kill comes between the report and the commit, so the control has more of them than it needs.
+/// A kill has to come between the report and the commit, so the control gets more kills than it usually needs.
 const MOST_KILLS_OF_A_CONTROL: usize = 100;
 
-/// Each run has several processes.
+/// Each run starts several processes.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
 
 fn kills(engine: Engine, number: usize) -> Kills {

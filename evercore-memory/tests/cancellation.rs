@@ -1,4 +1,4 @@
-//! Futures of a store on the engine in memory, dropped at each of their await points.
+//! Drops the futures of a store on the engine in memory at each of their await points.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ struct Memory;
 
 #[async_trait]
 impl Harness for Memory {
-    // Each has data of its own: one that was closed stays so.
+    // Each engine has its own data, because a closed one stays closed.
     async fn open(&self) -> Result<Arc<dyn StorageEngine>> {
         Ok(Arc::new(MemoryEngine::new()))
     }

@@ -1,4 +1,4 @@
-//! The engine in memory keeps every promise but to outlive the process.
+//! The engine in memory keeps every promise, except that data does not outlive the process.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What a service does when its storage fails, tried on an engine that fails when it is told to.
+//! Tests a service whose storage fails, on an engine that injects faults on demand.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -33,11 +33,11 @@ impl Decide<Deposit> for Account {
     }
 }
 
-/// A service with an account: what the tests exercise.
+/// The service under test, with one account.
 struct Bank {
     engine: MemoryEngine,
     store: EventStore,
-    /// How often a decision was made.
+    /// The number of decisions that were made.
     decisions: Cell<u32>,
 }
 
@@ -62,7 +62,7 @@ impl Bank {
             .await
     }
 
-    /// A service's own retry, around the store's.
+    /// Retries like a service does, around the store's own retries.
     async fn deposit_until_reached(&self, amount: i64) -> Result<()> {
         loop {
             match self.deposit(amount).await {
@@ -109,7 +109,7 @@ async fn a_conflict_too_many_is_the_answer() -> Result<()> {
     Ok(())
 }
 
-/// As where another writer comes between, and then the repetition.
+/// Another writer comes first, and then the repetition of the same request.
 #[tokio::test]
 async fn a_last_conflict_does_not_hide_that_the_same_has_landed() -> Result<()> {
     let engine = MemoryEngine::new();

@@ -1,4 +1,4 @@
-//! What a write is answered when others are faster.
+//! The outcome of a write when competing writers are faster.
 
 use std::future::Future;
 
@@ -46,7 +46,7 @@ async fn append(store: &EventStore, stream: Stream, expected: Expected) -> Resul
     Ok(store.append::<Gauge, _>(stream, expected, [Raised { by: 1 }]).await?.id)
 }
 
-/// An append by another, in any state.
+/// Returns an unconditional append by a competing writer.
 fn rival(store: &EventStore, stream: Stream) -> impl Future<Output = ()> + Send + 'static {
     let store = store.clone();
     async move {
@@ -81,7 +81,7 @@ async fn an_append_that_expects_a_sequence_is_refused_by_the_first_conflict() ->
     Ok(())
 }
 
-/// Without a chain nothing in the append depends on the state, so that there is nothing to do anew.
+/// Without a chain nothing in the append depends on the state, so a retry would not help.
 #[tokio::test]
 async fn a_conflict_of_an_append_that_expects_nothing_is_the_engines_own() -> Result<()> {
     let engine = MemoryEngine::new();
@@ -124,7 +124,7 @@ async fn an_append_to_a_key_that_another_took_meanwhile_goes_on_there() -> Resul
     Ok(())
 }
 
-/// A rerun would load the one that took a key and find the other still taken.
+/// A rerun would load the aggregate that has taken one key, and find the other key still taken.
 #[tokio::test]
 async fn a_taken_key_is_told_though_another_would_have_been_loaded() -> Result<()> {
     let engine = MemoryEngine::new();

@@ -1,4 +1,4 @@
-//! Futures of a store on PostgreSQL, dropped at each of their await points.
+//! Drops the futures of a store on PostgreSQL at each of their await points.
 
 #[path = "harness/schema.rs"]
 mod harness;
@@ -8,8 +8,8 @@ use evercore::BoxError;
 use evercore_testing::{CancellationHarness, cancellation};
 use harness::Schema;
 
-/// The connections that an engine keeps: one that reads, one for views and transactions, one that commits, one that
-/// listens.
+/// The number of connections that an engine keeps: one for reads, one for views and transactions, one for commits, one
+/// for notifications.
 const KEPT: i64 = 4;
 
 fn schema() -> Schema {

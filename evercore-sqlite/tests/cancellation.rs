@@ -1,4 +1,4 @@
-//! Futures of a store on SQLite, dropped at each of their await points.
+//! Drops the futures of a store on SQLite at each of their await points.
 
 #[path = "harness/database.rs"]
 mod harness;
@@ -13,7 +13,7 @@ use harness::{Database, File};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, Row};
 
-/// One connection that reads, one view.
+/// One connection that reads, and one view.
 fn file() -> Database<File> {
     Database::in_file(SqliteOptions::default().readers(1))
 }
@@ -24,7 +24,7 @@ impl CancellationHarness for Database<File> {
         format!("sqlite://{}?readers=1", self.0.path().display())
     }
 
-    /// A writer is found when another cannot begin, and a reader when the write-ahead log cannot be cut off.
+    /// Detects a writer if another one cannot begin, and a reader if the write-ahead log cannot be truncated.
     async fn held(&self) -> Result<Vec<String>, BoxError> {
         let options = SqliteConnectOptions::new().filename(self.0.path());
         let mut connection = options.busy_timeout(Duration::ZERO).connect().await?;

@@ -1,4 +1,4 @@
-//! The engine keeps every promise, in a file and in memory.
+//! The engine keeps every promise, both in a file and in memory.
 
 #[path = "harness/database.rs"]
 mod harness;
@@ -40,7 +40,7 @@ mod memory {
 
     use super::harness::{Database, Place};
 
-    /// The database is one engine's alone, so all share it.
+    /// An in-memory database belongs to one engine, so all users share that engine.
     #[derive(Debug)]
     struct Memory(OnceCell<Arc<SqliteEngine>>);
 

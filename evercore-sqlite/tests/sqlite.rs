@@ -1,4 +1,4 @@
-//! What is SQLite's own: files, processes, pragmas and plans. What every engine keeps is in the conformance suite.
+//! Behavior specific to SQLite: files, processes, pragmas and plans. The conformance suite tests the common promises.
 
 #[path = "sqlite/account.rs"]
 mod account;

@@ -1,4 +1,4 @@
-//! Checks that several cases share.
+//! Assertions that several cases share.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use evercore::{Aggregate, AggregateId, NaturalKey, RecordedEvent, Result, Sequen
 use crate::domain::tally::Tally;
 use crate::fixture::whole_log;
 
-/// Asserts that a result is an error of this shape, and shows it if it is another.
+/// Asserts that a result is an error that matches the pattern; panics with the actual result otherwise.
 macro_rules! assert_error {
     ($result:expr, $pattern:pat $(if $guard:expr)?) => {
         match $result {
@@ -22,7 +22,7 @@ macro_rules! assert_error {
 }
 pub(crate) use assert_error;
 
-/// Everything that shows of a store, to be compared with later: the log, and who has which of some keys.
+/// A picture of a store to compare with a later one: the log, and the holders of some natural keys.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Witness {
     log: Vec<RecordedEvent>,
@@ -30,7 +30,7 @@ pub(crate) struct Witness {
 }
 
 impl Witness {
-    /// Looks at the log and at these keys of one type.
+    /// Reads the log and the holders of these keys of one type.
     pub(crate) async fn take(
         reader: &dyn Reader,
         aggregate_type: &'static str,
@@ -45,7 +45,7 @@ impl Witness {
     }
 }
 
-/// Who has a key, as the engine says.
+/// Asks the engine which aggregate holds a key.
 pub(crate) async fn holder(
     reader: &dyn Reader,
     aggregate_type: &'static str,
@@ -55,7 +55,7 @@ pub(crate) async fn holder(
     Ok(reader.load(bare(aggregate_type, target)).await?.map(|loaded| loaded.id))
 }
 
-/// Whether there is such an aggregate, as the engine says.
+/// Asks the engine whether an aggregate exists.
 pub(crate) async fn exists(
     reader: &dyn Reader,
     aggregate_type: &'static str,
@@ -68,7 +68,7 @@ fn bare(aggregate_type: &'static str, target: Target) -> LoadRequest {
     LoadRequest { aggregate_type, target, snapshot: None, up_to: Some(Sequence::ZERO), limit: 1 }
 }
 
-/// Asserts that these are the events 1, 2, 3 … of one aggregate, at growing positions.
+/// Asserts that these are the events 1, 2, 3 … of one aggregate, at increasing positions.
 pub(crate) fn assert_unbroken(history: &[RecordedEvent]) {
     let sequences: Vec<i64> = history.iter().map(|event| event.sequence().get()).collect();
     let expected: Vec<i64> = (1..).take(history.len()).collect();
@@ -79,7 +79,7 @@ pub(crate) fn assert_unbroken(history: &[RecordedEvent]) {
     );
 }
 
-/// The sequence of the snapshot that the engine has of a tally.
+/// Returns the sequence of the engine's snapshot of a tally, if it has one.
 pub(crate) async fn snapshot_sequence(
     reader: &dyn Reader,
     tally: AggregateId,
@@ -87,7 +87,7 @@ pub(crate) async fn snapshot_sequence(
     snapshot_sequence_of::<Tally>(reader, tally).await
 }
 
-/// The same of another type.
+/// Returns the sequence of the engine's snapshot of an aggregate of any type, if it has one.
 pub(crate) async fn snapshot_sequence_of<A: Aggregate>(
     reader: &dyn Reader,
     id: AggregateId,

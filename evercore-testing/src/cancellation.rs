@@ -1,9 +1,9 @@
-//! A third suite: every public future of the store, dropped at each of its await points.
+//! Drops every public future of the store at each of its await points.
 //!
-//! A future is dropped after its first, second, … poll, until it is through: once as soon as it waits, and once when what
-//! it waits for has come and was not yet looked at. Every call of the engine is an await point of its own, before it takes
-//! effect and after ([`Halting`]). After each drop, what the future would have written is there whole or not at all,
-//! nothing of it is held any more, and the store goes on.
+//! A future is dropped after its first, second, … poll until it completes: once immediately after the poll, and once
+//! after the future has been woken but not polled again. Each call of the engine has two await points, before and after
+//! it takes effect ([`Halting`]). After each drop, the future's writes must be stored as a whole or not at all, no
+//! resources may be held for it, and the store must continue to work.
 
 pub mod administration;
 pub mod commits;
@@ -33,38 +33,38 @@ pub use halting::Halting;
 pub use list::{Operation, operations};
 pub use subject::Subject;
 
-/// The most polls after which a future is dropped.
+/// The maximum number of polls after which a future is dropped.
 const MOST_POLLS: u32 = 300;
 
-/// After how many drops it is looked whether the store goes on.
+/// The number of drops after which the suite checks that the store still works.
 const LOOK_EVERY: u32 = 4;
 
-/// How long all drops of one future may take: some seconds, and many times that beside other work. What waits for ever
-/// is found within the limit of one operation.
+/// The time limit for all drops of one future. They take a few seconds, and many times that on a busy machine. A future
+/// that never completes is found earlier, by [`OPERATION_LIMIT`].
 const TIME_LIMIT: Duration = Duration::from_secs(240);
 
-/// How long an operation may take, whatever was dropped before it.
+/// The time limit for one operation, whatever was dropped before it.
 const OPERATION_LIMIT: Duration = Duration::from_secs(10);
 
-/// What the suite of [`cancellation!`](crate::cancellation) needs to know of an engine besides.
+/// Gives the suite of [`cancellation!`](crate::cancellation) access to an engine and its resources.
 ///
-/// [`Harness::open`] is to give the least of everything that the engine works with, such as one connection that reads: the
-/// first that is not given back is then missed at once.
+/// [`Harness::open`] should configure the engine with the least possible of each resource, such as a single connection
+/// for reads, so that a resource that is not returned is missed at once.
 #[async_trait]
 pub trait CancellationHarness: Harness {
-    /// The URL of the data.
+    /// Returns the URL of the data.
     fn url(&self) -> String;
 
-    /// What the engines on the data hold, as seen by somebody else: locks, transactions, connections beyond those that
-    /// one engine keeps. A line for each; none where nothing is left behind.
+    /// Returns the resources that the engines on this data hold, as seen from outside: locks, transactions, and
+    /// connections beyond those that one engine keeps. One line per resource; empty if nothing is left behind.
     async fn held(&self) -> Result<Vec<String>, BoxError>;
 }
 
-/// What is done with a subject while a part of it is cut short.
+/// The result of an operation in which a future was dropped.
 pub type Outcome = Result<(), BoxError>;
 
-/// Makes a test of each operation that every engine has. It takes an expression that makes a [`CancellationHarness`],
-/// evaluated once for each.
+/// Generates a test for each operation that all engines support. Takes an expression that evaluates to a
+/// [`CancellationHarness`]; it is evaluated once for each test.
 #[macro_export]
 macro_rules! cancellation {
     ($harness:expr) => {
@@ -72,8 +72,8 @@ macro_rules! cancellation {
     };
 }
 
-/// Makes a test of each operation of the engines of which user code takes part in the transactions. The harness is a
-/// [`SqlHarness`] as well.
+/// Generates a test for each operation that runs user code in the engine's transactions. The harness must also be a
+/// [`SqlHarness`].
 #[macro_export]
 macro_rules! transactional_cancellation {
     ($harness:expr) => {
@@ -112,7 +112,7 @@ macro_rules! __cancellation_tests {
     };
 }
 
-/// Drops a future at each of its await points. `Err` says at which of them something was left behind.
+/// Drops a future at each of its await points. The error names the await point at which something was left behind.
 #[doc(hidden)]
 pub fn __run<H: CancellationHarness>(
     name: &str,
@@ -121,7 +121,7 @@ pub fn __run<H: CancellationHarness>(
 ) -> Result<(), String> {
     let harness = Arc::new(harness);
     on_a_runtime(&*harness, async {
-        // Only contexts look at the aggregates in memory.
+        // Only contexts use the cached aggregates.
         let has_cache = name.starts_with("commits") || name.starts_with("contexts");
         let settings = if has_cache {
             [Setting::Default, Setting::Cached].as_slice()
@@ -138,7 +138,7 @@ pub fn __run<H: CancellationHarness>(
     })
 }
 
-/// As [`__run`], for operations that need the transactions of the engine.
+/// Does the same as [`__run`], for operations that need the engine's transactions.
 #[doc(hidden)]
 pub fn __run_transactional<H: CancellationHarness + SqlHarness>(
     name: &str,
@@ -180,7 +180,7 @@ async fn drop_everywhere(
     subject: &Subject,
     operation: impl AsyncFn(&mut Cut) -> Outcome,
 ) -> Outcome {
-    // Once to its end, so that what is opened once is open.
+    // Runs the operation to its end first, so that everything that is opened only once is open.
     operation(&mut Cut::never()).await?;
     subject.take_stock().await?;
     let (mut drops, began) = (0, Instant::now());
@@ -195,7 +195,7 @@ async fn drop_everywhere(
             done.unwrap_or_else(|_| Err("the next one does not go on".into())).map_err(problem)?;
             subject.check_nothing_is_held().await.map_err(problem)?;
             let is_through = !cut.has_cut();
-            // What is lost stays lost, so it is enough to look now and then.
+            // A lost resource stays lost, so checking now and then is enough.
             if is_through || polls % LOOK_EVERY == 0 {
                 subject.check_it_goes_on().await.map_err(problem)?;
             }

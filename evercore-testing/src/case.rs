@@ -1,4 +1,4 @@
-//! One case of the suite, and how it is run.
+//! A single case of the suite and the code that runs it.
 
 use std::any::Any;
 use std::fmt;
@@ -16,13 +16,13 @@ use tokio::runtime::{Builder, Runtime};
 use crate::Harness;
 use crate::fixture::{Fixture, Setting};
 
-/// How long a case may take. Each needs a small part of it, also on a slow disk: longer means that something hangs.
+/// The time limit of a case. Each needs only a fraction of it, even on a slow disk, so exceeding it means a hang.
 const TIME_LIMIT: Duration = Duration::from_secs(60);
 
-/// Set to the seed of a failed run to run it again.
+/// The environment variable that repeats a failed run when set to its seed.
 pub(crate) const SEED_VARIABLE: &str = "EVERCORE_SEED";
 
-/// One thing that an engine has to do.
+/// A single requirement on an engine, with the test for it.
 #[derive(Clone, Copy)]
 pub struct Case {
     pub(crate) promise: &'static str,
@@ -33,38 +33,38 @@ pub struct Case {
 
 pub(crate) type Story = for<'a> fn(&'a Fixture) -> Pin<Box<dyn Future<Output = Result<()>> + 'a>>;
 
-/// What a case found wrong.
+/// The problem that a case has found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure(String);
 
 impl Case {
-    /// The promise that it holds an engine to: `p1` to `p13`, or `contract` for what the docs of
-    /// [`evercore::engine`] and of the store say beside them.
+    /// Returns the promise that the case checks: `p1` to `p13`, or `contract` for other requirements in the docs of
+    /// [`evercore::engine`] and of the store.
     #[must_use]
     pub const fn promise(&self) -> &'static str {
         self.promise
     }
 
-    /// What is to be true, as a sentence: `a_stale_write_is_a_conflict`.
+    /// Returns the requirement as a sentence: `a_stale_write_is_a_conflict`.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         self.name
     }
 
-    /// Whether the stores of the case [keep aggregates in memory](evercore::EventStoreBuilder::cache_aggregates). The
-    /// cases of P1 to P6 are there twice.
+    /// Returns whether the stores of the case [cache aggregates](evercore::EventStoreBuilder::cache_aggregates). Each
+    /// case of P1 to P6 exists with and without the cache.
     #[must_use]
     pub fn is_cached(&self) -> bool {
         self.setting == Setting::Cached
     }
 
-    /// Runs it, on a thread and a runtime of its own.
+    /// Runs the case on its own thread and runtime.
     ///
     /// # Errors
-    /// [`Failure`] if the engine does not do what the case says, or if it takes longer than a minute.
+    /// [`Failure`] if the engine does not meet the requirement, or if the case takes longer than a minute.
     ///
     /// # Panics
-    /// If the variable `EVERCORE_SEED` is set and is no number.
+    /// If the environment variable `EVERCORE_SEED` is set but is not a number.
     pub fn run(&self, harness: impl Harness) -> Result<(), Failure> {
         self.run_within(TIME_LIMIT, harness)
     }
@@ -74,7 +74,7 @@ impl Case {
         let (done, verdict) = mpsc::channel();
         let run = move || {
             let verdict = case.run_here(Arc::new(harness), seed);
-            // Nobody waits for it once the time is up.
+            // After a timeout, the receiver is gone.
             let _ = done.send(verdict);
         };
         let worker = thread::Builder::new().name(self.to_string());
@@ -99,7 +99,7 @@ impl Case {
         };
         let told = catch_unwind(AssertUnwindSafe(|| runtime.block_on(story)));
         let cleaned = runtime.block_on(harness.clean_up());
-        // A task that blocks its thread has no claim on ours.
+        // A task that blocks its thread must not block this one.
         runtime.shutdown_background();
         match told {
             Err(panic) => Err(message(&*panic)),
@@ -113,7 +113,7 @@ pub(crate) fn seed() -> u64 {
     number(SEED_VARIABLE).unwrap_or_else(|| fastrand::u64(..))
 }
 
-/// The number that a variable is set to, if it is set.
+/// Returns the number in an environment variable, if the variable is set.
 pub(crate) fn number<N: FromStr<Err: fmt::Debug>>(variable: &str) -> Option<N> {
     let text = std::env::var(variable).ok()?;
     Some(text.parse().unwrap_or_else(|error| panic!("{variable} is a number: {error:?}")))
@@ -187,7 +187,7 @@ mod tests {
         }
     }
 
-    /// Far more than a case takes that ends, a backtrace included.
+    /// Far more than a case that completes needs, including a backtrace.
     const LONG: Duration = Duration::from_secs(30);
 
     fn failure_of(story: Story, limit: Duration) -> String {

@@ -1,4 +1,4 @@
-//! The list of cases: which promise, in which file, by which name. It stands here and nowhere else.
+//! The only list of cases, by promise and file.
 
 mod administration;
 mod atomicity;
@@ -39,7 +39,7 @@ mod views;
 use crate::Case;
 use crate::fixture::Setting;
 
-/// Hands the list to another macro of this crate, after what is to go before it.
+/// Passes the list to another macro of this crate, after the given arguments.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __with_cases {
@@ -48,7 +48,7 @@ macro_rules! __with_cases {
     };
 }
 
-/// The cases that hold whether aggregates are decided on from memory or not.
+/// The cases that run with and without cached aggregates.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __with_cases_of_writing {
@@ -187,7 +187,7 @@ macro_rules! __with_cases_of_writing {
     };
 }
 
-/// The others, and which are tried in which setting.
+/// The other cases, and which of all cases run in which setting.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __with_all_cases {
@@ -512,7 +512,7 @@ macro_rules! __with_all_cases {
     };
 }
 
-/// Makes the list a slice of [`Case`]s.
+/// Turns the list into a slice of [`Case`]s.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __list {
@@ -543,7 +543,7 @@ macro_rules! __list {
 
 const CASES: &[Case] = crate::__with_cases! { __list };
 
-/// All cases, by promise. For programs that run them in another way than [`conformance!`](crate::conformance).
+/// Returns all cases, by promise, for programs that do not use [`conformance!`](crate::conformance).
 #[must_use]
 pub const fn cases() -> &'static [Case] {
     CASES

@@ -1,4 +1,4 @@
-//! The catalogue of events: a file with the shape of each that was released.
+//! Compares the shapes of all events with a file that records the released ones.
 
 mod difference;
 mod lock;
@@ -13,27 +13,29 @@ use evercore::{Registry, Result};
 use difference::Difference;
 use lock::Lock;
 
-/// The environment variable that says what becomes of the file.
+/// The environment variable that decides how the file is updated.
 const VARIABLE: &str = "EVERCORE_CATALOGUE";
 
-/// Asserts that no event has changed its shape since it was written to a file that is kept under version control.
+/// Asserts that no event has changed its shape since it was recorded in a file under version control.
 ///
-/// The file holds the names, versions and shapes of all events. Its path is relative to the crate that the macro is used
-/// in. Call it from an integration test, so that events of unit tests are not taken for released ones, and name your
-/// crate there, so that its events are linked. A second argument takes a [`Registry`] in place of what is linked.
+/// The file holds the names, versions and shapes of all events. Its path is relative to the crate that calls the macro.
+/// Call it from an integration test, so that events defined in unit tests are not recorded as released ones, and refer
+/// to your crate there, so that its events are linked. An optional second argument is a [`Registry`] to use instead of
+/// the linked types.
 ///
-/// - An event or a version that is **new** is written to the file, and the test passes. Where the environment variable
-///   `CI` is set, the file is not written; the test fails and tells how to bring it up to date.
-/// - An event whose shape has **changed** without a new version, or that no type reads any more, fails with the fields
-///   that differ: events of that shape are stored, and would not be read as what they are.
+/// - A **new** event or version is added to the file, and the test passes. If the environment variable `CI` is set, the
+///   file is not written; the test fails and explains how to update it.
+/// - An event whose shape has **changed** without a new version, or that no type reads any more, fails the test with
+///   the fields that differ: stored events of the old shape could not be read correctly.
 ///
-/// `EVERCORE_CATALOGUE=update` accepts everything as it is, and `EVERCORE_CATALOGUE=check` writes nothing, `CI` or not.
+/// `EVERCORE_CATALOGUE=update` accepts all changes, and `EVERCORE_CATALOGUE=check` never writes, with or without `CI`.
 ///
 /// # What it does not see
 ///
-/// Types are compared as they are written. When a type *inside* an event changes, the catalogue stays silent; when it is
-/// only renamed, the catalogue fails. An event that is written by hand says its [`Shape`](evercore::Shape) itself, or is
-/// only known by name and version; so is the one of a [`decider!`](evercore::decider).
+/// Field types are compared as they are written in the source. A change *inside* a field's type goes unnoticed, and
+/// renaming that type alone fails the test. An event that implements its traits by hand may state its
+/// [`Shape`](evercore::Shape); without one, as for the event of a [`decider!`](evercore::decider), only its name and
+/// version are compared.
 ///
 /// # Panics
 /// If the catalogue does not match, or cannot be read or written.
@@ -63,73 +65,73 @@ macro_rules! assert_catalogue {
     };
 }
 
-/// The names, versions and shapes of all events of a registry. [`assert_catalogue!`] is the short form.
+/// The names, versions and shapes of all events of a registry. Most tests only need [`assert_catalogue!`].
 #[derive(Clone, Debug)]
 pub struct Catalogue {
     registry: Arc<Registry>,
     types: Vec<EventShape>,
 }
 
-/// What becomes of the file when it and the types differ.
+/// Decides how [`Catalogue::check`] updates the file when it differs from the types.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CatalogueUpdate {
-    /// It stays as it is, and any difference is an error.
+    /// Leaves the file alone; any difference is an error.
     Nothing,
-    /// What is new is added. A changed shape is an error.
+    /// Adds new events and versions. A changed shape is an error.
     Additions,
-    /// It is written anew.
+    /// Rewrites the file from the types.
     Everything,
 }
 
-/// Why a file and the types do not agree.
+/// The reasons why a file does not match the types.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum CatalogueError {
-    /// Events whose shape has changed without a new version, or that no type reads any more.
+    /// Some events have changed their shape without a new version, or are no longer read by any type.
     Changed {
         /// The file.
         file: PathBuf,
-        /// A list of them, for people.
+        /// A human-readable list of these events.
         changes: String,
     },
-    /// Events that are not in the file yet.
+    /// Some events are not in the file yet.
     Outdated {
         /// The file.
         file: PathBuf,
-        /// A list of them, for people.
+        /// A human-readable list of these events.
         additions: String,
     },
-    /// A file that cannot be read, or written.
+    /// The file cannot be read or written.
     File {
         /// The file.
         file: PathBuf,
-        /// What the operating system, or the file's format, says.
+        /// The error of the operating system or of the file's format.
         source: io::Error,
     },
 }
 
-/// A version of an event, as a type has it.
+/// One version of an event, as its type declares it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct EventShape {
     aggregate: String,
-    /// The name that is written, then the older ones.
+    /// The name that is written, followed by its aliases.
     names: Vec<String>,
     version: u32,
     rust_type: &'static str,
-    /// `None` if the type does not say.
+    /// `None` if the type declares no shape.
     parts: Option<Vec<String>>,
 }
 
 impl Catalogue {
-    /// The catalogue of all types that are linked into this program.
+    /// Returns the catalogue of all types that are linked into this program.
     ///
     /// # Errors
-    /// As [`Registry::linked`].
+    /// The same as [`Registry::linked`].
     pub fn linked() -> Result<Self> {
         Registry::linked().map(Self::of)
     }
 
-    /// The catalogue of a registry.
+    /// Returns the catalogue of a registry.
     #[must_use]
     pub fn of(registry: impl Into<Arc<Registry>>) -> Self {
         let registry = registry.into();
@@ -151,11 +153,11 @@ impl Catalogue {
         Self { registry, types }
     }
 
-    /// Compares with a file, and updates it as far as `update` says. A file that does not exist is empty.
+    /// Compares the catalogue with a file, and updates the file as `update` allows. A missing file counts as empty.
     ///
     /// # Errors
-    /// - [`CatalogueError::Changed`] or [`CatalogueError::Outdated`] for a difference that is not to be written.
-    /// - [`CatalogueError::File`] if it cannot be read, or written.
+    /// - [`CatalogueError::Changed`] or [`CatalogueError::Outdated`] for a difference that `update` does not accept.
+    /// - [`CatalogueError::File`] if the file cannot be read or written.
     pub fn check(&self, file: &Path, update: CatalogueUpdate) -> Result<(), CatalogueError> {
         let failed = |source| CatalogueError::File { file: file.to_owned(), source };
         if update == CatalogueUpdate::Everything {

@@ -1,11 +1,11 @@
-//! Turns the list of cases into tests.
+//! Generates tests from the list of cases.
 
 use crate::{Harness, cases};
 
-/// Makes a test of each case, in modules named after the promises.
+/// Generates a test for each case, in modules named after the promises.
 ///
-/// It takes an expression that makes a [`Harness`], evaluated once for each case. The list of cases is the suite's own:
-/// there is no way to leave one out.
+/// Takes an expression that evaluates to a [`Harness`]; it is evaluated once for each case. The list of cases belongs
+/// to the suite, so an engine cannot leave one out.
 #[macro_export]
 macro_rules! conformance {
     ($harness:expr) => {
@@ -17,7 +17,7 @@ macro_rules! conformance {
     };
 }
 
-/// Makes the list tests that call `__harness` of the module they are in.
+/// Turns the list into tests that call `__harness` of the enclosing module.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __tests {
@@ -33,7 +33,7 @@ macro_rules! __tests {
     };
 }
 
-/// Makes modules of tests.
+/// Generates the modules of tests.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __modules {

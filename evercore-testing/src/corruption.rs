@@ -1,6 +1,6 @@
-//! What `verify` finds where somebody has changed a database behind the store's back. For engines that speak SQL.
+//! Checks that `verify` finds corruption in a database that was changed behind the store's back. For SQL engines.
 //!
-//! Each case spoils one thing in a store that was found clean before, and names what is found then: that and nothing else.
+//! Each case corrupts one thing in a store that was clean before, and asserts the exact findings.
 
 mod cases;
 mod scene;
@@ -14,36 +14,36 @@ use evercore::{BoxError, Result};
 #[doc(hidden)]
 pub use cases::__run;
 
-/// A database of its own for one case.
+/// A separate database for one case.
 #[async_trait]
 pub trait SpoiltDatabase: std::fmt::Debug + Send + Sync + 'static {
     /// Opens the engine. The schema may be missing.
     async fn open(&self) -> Result<Arc<dyn StorageEngine>>;
 
-    /// Executes statements behind its back, with tables named as in the migrations and without checks of foreign keys.
+    /// Executes statements behind the engine's back, with the migrations' table names and no foreign key checks.
     async fn execute(&self, sql: &str) -> Result<(), BoxError>;
 
-    /// How some things are said.
+    /// Returns the SQL fragments that depend on the database.
     fn dialect(&self) -> Dialect;
 }
 
-/// How things are said of which databases have a notion of their own.
+/// SQL fragments that differ between databases.
 #[derive(Clone, Copy, Debug)]
 pub struct Dialect {
-    /// Text as bytes.
+    /// Converts a text literal to bytes.
     pub bytes: fn(&str) -> String,
-    /// A time.
+    /// A timestamp.
     pub time: &'static str,
-    /// Lets two aggregates have one natural key.
+    /// Allows two aggregates to have the same natural key.
     pub let_keys_repeat: &'static str,
-    /// Lets two events have one sequence, or one position.
+    /// Allows two events to have the same sequence or the same position.
     pub let_events_repeat: &'static str,
-    /// Has the database give aggregate ids from 1 again.
+    /// Makes the database assign aggregate ids from 1 again.
     pub forget_ids: &'static str,
 }
 
-/// Makes a test of each case. It takes an expression that makes a [`SpoiltDatabase`], and is to be called in a module of
-/// its own.
+/// Generates a test for each case. Takes an expression that evaluates to a [`SpoiltDatabase`], and must be called in a
+/// module of its own.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! corruption_cases {

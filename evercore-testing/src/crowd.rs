@@ -1,4 +1,4 @@
-//! Many clients at once, whose history is checked when all is over.
+//! Runs many concurrent clients on an engine and checks their history.
 
 mod client;
 mod deeds;
@@ -18,30 +18,30 @@ use crate::history::{Check, Follower, Recorder, Verdict};
 use client::Client;
 use deeds::Stage;
 
-/// What each client does, unless `EVERCORE_OPERATIONS` says otherwise.
+/// The number of operations per client, unless `EVERCORE_OPERATIONS` is set.
 const OPERATIONS: u32 = 40;
 
-/// The variable for it.
+/// The environment variable that overrides [`OPERATIONS`].
 const OPERATIONS_VARIABLE: &str = "EVERCORE_OPERATIONS";
 
-/// Clients that do something at the same time.
+/// The number of concurrent clients.
 const CLIENTS: u32 = 8;
 
-/// The subscription that follows them, in two partitions, with a worker in each of the two processes.
+/// The subscription to the clients' events, in two partitions, with a worker in each of the two processes.
 const SUBSCRIPTION: &str = "crowd";
 
 const PARTITIONS: u32 = 2;
 
-/// How long it may take beyond what so many operations take on a slow disk: longer means that something hangs.
+/// The time limit beyond [`TIME_FOR_AN_OPERATION`] per operation, enough for a slow disk. Exceeding it means a hang.
 const TIME_LIMIT: Duration = Duration::from_secs(60);
 
 const TIME_FOR_AN_OPERATION: Duration = Duration::from_millis(100);
 
-/// Lets eight clients, in two processes, do random things with few aggregates and keys at the same time: write to
-/// several, guard others, create, change keys, append, repeat wishes, and be dropped in the middle. Two workers follow.
-/// What all have seen is [checked](crate::history::check).
+/// Runs eight concurrent clients, in two processes, that do random operations on few aggregates and keys: they write to
+/// several aggregates, guard others, create, change keys, append, repeat requests with an idempotency key, and are
+/// dropped midway. Two workers follow the events. The combined history is then [checked](crate::history::check).
 ///
-/// [`concurrent_histories!`](crate::concurrent_histories) makes tests of it.
+/// [`concurrent_histories!`](crate::concurrent_histories) generates tests from it.
 #[derive(Clone, Debug)]
 #[must_use = "run it"]
 pub struct Crowd {
@@ -57,39 +57,39 @@ impl Default for Crowd {
 }
 
 impl Crowd {
-    /// Clients that do 40 things each, or as many as `EVERCORE_OPERATIONS` says. What they do is random, from
-    /// `EVERCORE_SEED` if it is set; how they get in each other's way is not the same again.
+    /// Creates a crowd whose clients do 40 operations each, or `EVERCORE_OPERATIONS` if set. The operations are drawn
+    /// from the seed `EVERCORE_SEED`, if set; their interleaving is not reproducible.
     ///
     /// # Panics
-    /// If one of the variables is set and is no number.
+    /// If one of these environment variables is set but is not a number.
     pub fn new() -> Self {
         let operations = number(OPERATIONS_VARIABLE).unwrap_or(OPERATIONS);
         Self { operations, seed: seed(), setting: Setting::Default }
     }
 
-    /// Sets how much each client does.
+    /// Sets the number of operations per client.
     pub const fn operations(mut self, operations: u32) -> Self {
         self.operations = operations;
         self
     }
 
-    /// Sets what is random.
+    /// Sets the seed of the random operations.
     pub const fn seed(mut self, seed: u64) -> Self {
         self.seed = seed;
         self
     }
 
-    /// Has the stores [keep aggregates in memory](evercore::EventStoreBuilder::cache_aggregates).
+    /// Makes the stores [cache aggregates](evercore::EventStoreBuilder::cache_aggregates).
     pub const fn cached(mut self) -> Self {
         self.setting = Setting::Cached;
         self
     }
 
-    /// Runs it, on a runtime of its own.
+    /// Runs the clients on a runtime of its own and checks their history.
     ///
     /// # Errors
-    /// What a client was told that is neither a landing nor a refusal, or that it takes too long, in words. What the
-    /// history shows is in the verdict.
+    /// A message if a client received an error other than an expected refusal, or if the run takes too long. Broken
+    /// promises are reported in the verdict instead.
     pub fn run(&self, harness: impl Harness) -> Result<Verdict, String> {
         let runtime = runtime();
         let limit = TIME_LIMIT + TIME_FOR_AN_OPERATION * self.operations * CLIENTS;
@@ -105,7 +105,7 @@ impl Crowd {
         Ok(verdict)
     }
 
-    /// Where a promise was broken, clients may have been told anything: the history says more than they do.
+    /// If the history shows a broken promise, it is returned even when clients failed too, because it explains more.
     async fn run_here(&self, harness: &dyn Harness) -> Result<Verdict, String> {
         let recorder = Recorder::new();
         let told = |error: Error| Report::new(&error).to_string();
@@ -124,7 +124,7 @@ impl Crowd {
         }
     }
 
-    /// Has clients and workers do what they do, until all is done and handled.
+    /// Runs clients and workers until all operations are done and all events are handled.
     async fn let_loose(
         &self,
         recorder: &Recorder,
@@ -146,7 +146,7 @@ impl Crowd {
                 tokio::spawn(client.run(self.operations))
             })
             .collect();
-        // All of them, whatever one was told: what is done after the history was taken would be missing in it.
+        // Waits for all clients, even if one failed: the history must not miss operations that end later.
         let mut done = Ok(());
         for client in clients {
             let client = client.await.map_err(|panic| Error::storage("run a client", panic));
@@ -160,7 +160,7 @@ impl Crowd {
         Ok(())
     }
 
-    /// What another process would open.
+    /// Opens the store of another process.
     async fn process(&self, recorder: &Recorder, harness: &dyn Harness) -> Result<EventStore> {
         let engine: Arc<dyn StorageEngine> = recorder.observe(harness.open().await?);
         let hasty = RetryPolicy::default().attempts(3).longest(Duration::from_millis(2));
@@ -173,10 +173,10 @@ impl Crowd {
     }
 }
 
-/// Makes tests that let many clients at an engine at once, and check their history.
+/// Generates tests that run many concurrent clients on an engine and check their history.
 ///
-/// As [`conformance!`](crate::conformance), it takes an expression that makes a [`Harness`](crate::Harness).
-/// `EVERCORE_OPERATIONS` sets how much each client does, `EVERCORE_SEED` what.
+/// Like [`conformance!`](crate::conformance), it takes an expression that evaluates to a [`Harness`](crate::Harness).
+/// `EVERCORE_OPERATIONS` sets the number of operations per client, `EVERCORE_SEED` the seed they are drawn from.
 ///
 /// # Example: `tests/histories.rs` of an engine
 /// ```

@@ -1,4 +1,4 @@
-//! The small world that the cases play in. Written by hand, so that a case tests an engine and not the macros.
+//! The small domain of the cases, implemented by hand so that the cases test an engine and not the macros.
 
 pub(crate) mod account;
 pub(crate) mod counter;
@@ -10,7 +10,7 @@ pub(crate) mod tally;
 
 use evercore::Registry;
 
-/// All that the cases know, unless they build a registry of their own.
+/// Returns the registry of all types that the cases use, unless they build their own.
 pub(crate) fn registry() -> Registry {
     Registry::builder()
         .event::<account::Deposited>()

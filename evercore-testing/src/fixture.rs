@@ -1,4 +1,4 @@
-//! What a case has at hand.
+//! The store, the engine and the random numbers of a case.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,10 +9,10 @@ use evercore::{EventStore, EventStoreBuilder, Position, RecordedEvent, Result, R
 use crate::domain::registry;
 use crate::{Durability, Harness};
 
-/// More aggregates than a case has of which it wants to find some in memory.
+/// The cache size of the cases that use one: more aggregates than any case creates.
 pub(crate) const ROOM: usize = 1_000;
 
-/// An empty, migrated store, and the harness that it is on.
+/// An empty, migrated store, and the harness that it was opened on.
 #[derive(Debug)]
 pub(crate) struct Fixture {
     harness: Arc<dyn Harness>,
@@ -22,15 +22,15 @@ pub(crate) struct Fixture {
     seed: u64,
 }
 
-/// How the stores of a case are set up.
+/// The setup of the stores of a case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Setting {
     Default,
-    /// Aggregates are decided on from memory.
+    /// The stores cache aggregates.
     Cached,
 }
 
-/// What [`Fixture::successor`] gives.
+/// The engine and the store that [`Fixture::successor`] returns.
 #[derive(Debug)]
 pub(crate) struct Successor {
     pub(crate) engine: Arc<dyn StorageEngine>,
@@ -48,12 +48,12 @@ impl Fixture {
         Ok(Self { harness, engine, store, setting, seed })
     }
 
-    /// A store that knows the whole domain and retries for as long as a case may last.
+    /// Returns a store that knows the whole domain and retries for as long as a case may last.
     pub(crate) fn store(&self) -> &EventStore {
         &self.store
     }
 
-    /// The store for a writer who is faster: what it commits within the closure of a context lands at once.
+    /// Returns a store for a faster, competing writer: it commits at once, even within the closure of another context.
     pub(crate) fn rival(&self) -> EventStore {
         self.store.detached()
     }
@@ -70,18 +70,18 @@ impl Fixture {
         &*self.harness
     }
 
-    /// Another store on the same engine.
+    /// Opens another store on the same engine.
     pub(crate) async fn store_with(&self, builder: EventStoreBuilder) -> Result<EventStore> {
         builder.open_shared(self.shared_engine()).await
     }
 
-    /// Sets a store up as [`Fixture::store`] is.
+    /// Returns a builder with the settings of [`Fixture::store`].
     pub(crate) fn builder(&self) -> EventStoreBuilder {
         builder(self.setting, self.seed)
     }
 
-    /// How often a context runs that decides on aggregates which this store has written before, until it has run so
-    /// often on what is stored.
+    /// Returns how often a context runs that needs `on_storage` runs on stored state. With a cache, a run on cached
+    /// aggregates comes first.
     pub(crate) fn runs(&self, on_storage: u32) -> u32 {
         match self.setting {
             Setting::Default => on_storage,
@@ -89,12 +89,12 @@ impl Fixture {
         }
     }
 
-    /// A store on an engine of its own, as another process would have it at the same time.
+    /// Opens a store on its own engine, as another process would at the same time.
     pub(crate) async fn neighbour(&self) -> Result<EventStore> {
         open(self.harness.open().await?, self.setting, self.seed).await
     }
 
-    /// What the next process finds. An engine whose data survive is closed first.
+    /// Opens the store of the next process. If data outlive the engine, the first engine is closed before.
     pub(crate) async fn successor(&self) -> Result<Successor> {
         match self.harness.durability() {
             Durability::Disk => self.engine.close().await?,
@@ -105,12 +105,12 @@ impl Fixture {
         Ok(Successor { engine, store })
     }
 
-    /// Random, and the same again for the same seed.
+    /// Returns a random number generator that repeats for the same seed.
     pub(crate) fn random(&self) -> fastrand::Rng {
         fastrand::Rng::with_seed(self.seed)
     }
 
-    /// The whole log.
+    /// Reads the whole log.
     pub(crate) async fn log(&self) -> Result<Vec<RecordedEvent>> {
         whole_log(self.engine()).await
     }

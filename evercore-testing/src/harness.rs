@@ -1,4 +1,4 @@
-//! What the suite needs to know of an engine.
+//! Gives the suite access to an engine.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,30 +7,29 @@ use async_trait::async_trait;
 use evercore::Result;
 use evercore::engine::StorageEngine;
 
-/// Data of its own for one case, and the way to open engines on it.
+/// Separate data for one case, and the means to open engines on it.
 ///
-/// The suite makes one for each case and drops it when the case has ended.
+/// The suite creates one harness for each case and drops it when the case has ended.
 #[async_trait]
 pub trait Harness: fmt::Debug + Send + Sync + 'static {
-    /// Opens an engine on the data, which are empty when it is called first. The schema may be missing; the suite
-    /// migrates.
+    /// Opens an engine on the data, which is empty on the first call. The schema may be missing; the suite migrates.
     ///
-    /// Each call does what another process would do: what the engines share is the data and nothing else.
+    /// Each call acts like another process: the engines share only the data.
     async fn open(&self) -> Result<Arc<dyn StorageEngine>>;
 
-    /// How long the data live.
+    /// Returns how long committed data lives.
     fn durability(&self) -> Durability;
 
-    /// Removes what dropping the harness does not. Called when the case has ended, well or badly.
+    /// Removes everything that dropping the harness does not. Called when the case has ended, passed or failed.
     async fn clean_up(&self) -> Result<()>;
 }
 
-/// How long committed data live.
+/// The lifetime of committed data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Durability {
-    /// As long as the process and an open engine: there is nothing to open once the engine is closed. The suite opens
-    /// a second engine beside the first where it would reopen.
+    /// Data lives as long as the process and an open engine; after closing the engine, nothing is left to open. Where a
+    /// case would reopen the engine, the suite opens a second one beside the first.
     Process,
-    /// Beyond the process. Where data are to survive, the suite closes the engine and opens another.
+    /// Data outlives the process. To test that, the suite closes the engine and opens another.
     Disk,
 }

@@ -1,20 +1,21 @@
-//! What clients saw of a store, and whether the store has kept its promises to them.
+//! Records what clients saw of a store, and checks whether the store kept its promises to them.
 //!
-//! A [`Recorder`] stands between a store and its engine, and notes for each commit what it was to write, what it was
-//! decided on, and what became of it as far as the client was told. It notes what subscriptions hand to their handlers
-//! as well. When all is over, [`check`] reads the log and compares:
+//! A [`Recorder`] sits between a store and its engine. For each commit it records what the commit writes, what it was
+//! decided on, and the outcome as far as the client learned it. It also records which events subscriptions hand to
+//! their handlers. When all clients have finished, [`check`] reads the log and verifies that:
 //!
-//! - what was acknowledged is there, exactly once and as it was sent; what was refused is not; of what nobody was told
-//!   the outcome, there is all or nothing;
-//! - the sequences of each aggregate are 1, 2, 3 …, and a key belongs to one aggregate of a type;
-//! - there is an order of all commits in which each was decided on what was true: no stale write, no guard overlooked,
-//!   no key given twice, and nothing that begins after another's acknowledgement comes before it;
+//! - an acknowledged commit is stored exactly once and as it was sent, a refused commit is not stored, and a commit
+//!   whose outcome no client learned is stored as a whole or not at all;
+//! - the sequences of each aggregate are 1, 2, 3 …, and a natural key belongs to one aggregate of a type;
+//! - all commits can be put in an order in which each was decided on the state that preceded it: no write was stale, no
+//!   guard was overlooked, no key was given away twice, and no commit that began after the acknowledgement of another
+//!   comes before it;
 //! - a commit that began after another was acknowledged has the higher position;
-//! - what handlers were given is the log, in its order, without a gap ([`Follower`]);
-//! - a state from a snapshot is that of a full replay ([`Check::states_of`]).
+//! - handlers received the events of the log in order and without a gap ([`Follower`]);
+//! - a state loaded from a snapshot equals that of a full replay ([`Check::states_of`]).
 //!
-//! It works with any engine and any program. Each event carries the id of its commit in a field of its metadata,
-//! [`COMMIT_FIELD`], which the recorder adds on the way to the engine.
+//! Recording works with any engine and any program. Each event carries the id of its commit in the metadata field
+//! [`COMMIT_FIELD`], which the recorder adds before the commit reaches the engine.
 //!
 //! # Example
 //! ```standalone_crate
@@ -51,9 +52,9 @@
 //!
 //! # Several processes
 //!
-//! [`Recorder::lines`] writes each observation as a line of JSON, to a pipe say. [`History::read`] reads them back, also
-//! from a process that was killed. Put together what several have seen: [`History::then`] for processes that followed
-//! each other, [`History::beside`] for those that ran at the same time.
+//! [`Recorder::lines`] writes each observation as a line of JSON, for example to a pipe. [`History::read`] reads the
+//! lines back, even if the process was killed. To combine the histories of several processes, use [`History::then`] for
+//! processes that ran one after another and [`History::beside`] for processes that ran at the same time.
 
 mod check;
 mod commits;

@@ -1,4 +1,4 @@
-//! What handlers were given.
+//! Records the events that handlers receive.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -7,12 +7,12 @@ use evercore::{
     SubscriptionInfo,
 };
 
-/// Keeps all events that a handler was given. Clones share one list.
+/// Records all events that a handler receives. Clones share one list.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Journal(Arc<Mutex<Vec<RecordedEvent>>>);
 
 impl Journal {
-    /// A handler that keeps what it is given.
+    /// Returns a handler that records its events.
     pub(crate) fn handler(&self) -> impl Handler {
         let journal = self.clone();
         async move |batch: Batch| {
@@ -46,7 +46,7 @@ pub(crate) fn positions<'a>(events: impl IntoIterator<Item = &'a RecordedEvent>)
     events.into_iter().map(|event| event.position().get()).collect()
 }
 
-/// Waits until a worker that was just started has its lease and has handled everything.
+/// Waits until a worker that was just started has its lease and has handled all events.
 pub(crate) async fn idle(
     store: &EventStore,
     name: &str,
@@ -57,7 +57,7 @@ pub(crate) async fn idle(
     store.wait_until_idle(name).await
 }
 
-/// Waits until the partitions that a worker owns are as they should be.
+/// Waits until the set of partitions that a worker owns meets a condition.
 pub(crate) async fn owns(
     worker: &SubscriptionHandle,
     are_right: impl Fn(&[u32]) -> bool,
@@ -82,7 +82,7 @@ pub(crate) async fn stored(
     .await
 }
 
-/// What is stored of a subscription.
+/// Returns the stored state of a subscription.
 pub(crate) async fn info(store: &EventStore, name: &str) -> Result<SubscriptionInfo> {
     Ok(store.subscriptions().find(name).await?.expect("it was run"))
 }
@@ -91,7 +91,7 @@ pub(crate) async fn cursor(store: &EventStore, name: &str) -> Result<Position> {
     Ok(info(store, name).await?.cursor)
 }
 
-/// Asks until there is an answer. The case's time limit is the bound.
+/// Repeats a question until it has an answer. The case's time limit bounds the wait.
 pub(crate) async fn until<T>(ask: impl AsyncFn() -> Result<Option<T>>) -> Result<T> {
     loop {
         if let Some(answer) = ask().await? {
@@ -101,7 +101,7 @@ pub(crate) async fn until<T>(ask: impl AsyncFn() -> Result<Option<T>>) -> Result
     }
 }
 
-/// Waits until something is so.
+/// Waits until a condition is true.
 pub(crate) async fn until_true(is_so: impl AsyncFn() -> Result<bool>) -> Result<()> {
     until(async || Ok(is_so().await?.then_some(()))).await
 }

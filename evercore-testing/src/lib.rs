@@ -1,38 +1,38 @@
-//! Tests for programs on Evercore, and for its storage engines.
+//! Tools for testing programs that use Evercore, and for testing its storage engines.
 //!
 //! # For programs
 //!
-//! - [`Scenario`]: given these events, when this command comes, then these events happen. No store, no runtime.
-//! - [`Recording`]: given this log, the handler or router did that.
-//! - [`assert_catalogue!`]: no event has changed its shape since it was released.
-//! - [`history`]: what clients saw of a store, checked against what it holds; also after crashes.
-//! - [`model`]: a store in a few vectors, to compare with.
+//! - [`Scenario`]: unit tests of an aggregate in the form given, when, then. It needs neither a store nor a runtime.
+//! - [`Recording`]: tests of a handler or router on a log that the test writes.
+//! - [`assert_catalogue!`]: checks that no released event has changed its shape.
+//! - [`history`]: records what clients saw of a store and checks it against what the store holds, also after crashes.
+//! - [`model`]: a reference model of a store, held in a few vectors, to compare a real store with.
 //!
-//! What a service does when its storage fails is tried on `evercore-memory`, which fails on demand.
+//! To test how a service behaves when its storage fails, use `evercore-memory`, which injects faults on demand.
 //!
 //! # For engines
 //!
-//! The conformance suite holds an engine to the promises of Evercore and to the contract of [`evercore::engine`]. One line makes all cases
-//! tests of your crate, in modules named after the promises, so that `cargo test --test conformance -- --list` reads as
-//! a list of what the engine keeps:
+//! The conformance suite checks that an engine keeps the promises of Evercore and the contract of [`evercore::engine`].
+//! One macro call makes every case a test of your crate, in modules named after the promises, so that
+//! `cargo test --test conformance -- --list` reads as a list of what the engine guarantees:
 //!
 //! | module | promise |
 //! |---|---|
-//! | `p1` | All of a context lands together, or nothing of it. |
-//! | `p2` | An acknowledged commit is there, exactly once; one without an answer is there whole or not at all. |
+//! | `p1` | A context commits as a whole or not at all. |
+//! | `p2` | An acknowledged commit is stored exactly once; a commit whose answer was lost is stored as a whole or not at all. |
 //! | `p3` | The sequences of an aggregate are 1, 2, 3 … |
-//! | `p4` | A write decided on stale state never lands. |
+//! | `p4` | A write that was decided on stale state is never committed. |
 //! | `p5` | A natural key belongs to at most one aggregate of a type. |
-//! | `p6` | Snapshot plus tail is the same as full replay. |
+//! | `p6` | A snapshot and the events after it give the same state as a full replay. |
 //! | `p7` | A subscription misses nothing that its filter matches. |
-//! | `p8` | It is given its events in order. |
-//! | `p9` | Each is handled at least once; exactly once where the handler writes in the transaction it is given. |
-//! | `p10` | One owner at a time moves it; who lost the lease moves nothing. |
-//! | `p11` | No event is dropped in silence. |
-//! | `p12` | Bad input is a typed error before anything is written. |
+//! | `p8` | A subscription receives its events in order. |
+//! | `p9` | Each event is handled at least once; exactly once if the handler writes in the transaction it is given. |
+//! | `p10` | A partition has one owner at a time; a worker that lost the lease cannot move the cursor. |
+//! | `p11` | No event is dropped silently. |
+//! | `p12` | Invalid input is a typed error before anything is written. |
 //! | `p13` | Everything is read in pages. |
-//! | `contract` | What the docs of the store and of [`evercore::engine`] say beside them. |
-//! | `cached` | `p1` to `p6` again, on stores that [keep aggregates in memory](evercore::EventStoreBuilder::cache_aggregates), and what these promise beside. |
+//! | `contract` | Everything else that the docs of the store and of [`evercore::engine`] promise. |
+//! | `cached` | `p1` to `p6` again, on stores that [cache aggregates](evercore::EventStoreBuilder::cache_aggregates), and the cache's own promises. |
 //!
 //! # Example: `tests/conformance.rs` of an engine
 //! ```
@@ -65,19 +65,19 @@
 //! conformance!(Memory(MemoryEngine::new()));
 //! ```
 //!
-//! The macro owns the list: an engine cannot leave a case out. A case gets data of its own, a runtime of its own and a
-//! minute of time, so that one that hangs fails with words. What is random is drawn from a seed, which a failure
-//! names; set `EVERCORE_SEED` to it to have the same again.
+//! The macro owns the list of cases, so an engine cannot skip one. Each case has its own data, its own runtime and a
+//! time limit of one minute, so that a case that hangs fails with a message. Random values are drawn from a seed, which
+//! a failure prints; set `EVERCORE_SEED` to that seed to repeat the run.
 //!
-//! Beside the cases, [`state_machine!`] gives random commands to an engine and to the [`model`], and
-//! [`concurrent_histories!`] lets many clients at it at once and checks their [`history`].
+//! [`state_machine!`] sends random commands to an engine and to the [`model`] and compares the two.
+//! [`concurrent_histories!`] runs many concurrent clients on an engine and checks their [`history`].
 //!
-//! [`cancellation!`] and [`transactional_cancellation!`] make a test of each public future, which is dropped at each of its
-//! await points, on an engine that a [`CancellationHarness`] opens and looks into.
+//! [`cancellation!`] and [`transactional_cancellation!`] generate a test for each public future. The test drops the
+//! future at each of its await points, on an engine that a [`CancellationHarness`] opens and inspects.
 //!
-//! Where tests are not the right form, [`cases`] gives the same list as values:
+//! For programs that cannot use generated tests, [`cases`] returns the same list as values:
 //!
-//! # Example: a program that tries one case
+//! # Example: running a single case
 //! ```
 //! # use std::sync::Arc;
 //! # use async_trait::async_trait;

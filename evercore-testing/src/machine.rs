@@ -1,4 +1,4 @@
-//! Random commands, given to a store and to the [model](crate::model), which have to do the same.
+//! Sends random commands to a store and to the [model](crate::model), which must behave the same.
 
 mod commands;
 mod compare;
@@ -11,11 +11,11 @@ mod writing;
 
 pub use explorer::{Counterexample, Explored, Explorer};
 
-/// Makes tests that give random commands to an engine and to the model.
+/// Generates tests that send random commands to an engine and to the model.
 ///
-/// As [`conformance!`](crate::conformance), it takes an expression that makes a [`Harness`](crate::Harness), evaluated
-/// once for each sequence of commands. `PROPTEST_CASES` sets how many sequences are tried, `EVERCORE_SEED` has the same
-/// ones again.
+/// Like [`conformance!`](crate::conformance), it takes an expression that evaluates to a [`Harness`](crate::Harness);
+/// it is evaluated once for each sequence of commands. `PROPTEST_CASES` sets the number of sequences, and
+/// `EVERCORE_SEED` repeats the sequences of a seed.
 ///
 /// # Example: `tests/machine.rs` of an engine
 /// ```

@@ -1,9 +1,10 @@
-//! A store in a few vectors and maps: what a store does, written so that it is plain to see.
+//! A reference model of a store, built from vectors and maps so that its behavior is easy to follow.
 //!
-//! It knows no engine, no encoding and no concurrency. Use it as the reference that a store, or a program on one, is
-//! compared with; [`Explorer`](crate::Explorer) does that with random commands for engines.
+//! The model has no engine, no encoding and no concurrency. Compare a store, or a program on one, with it;
+//! [`Explorer`](crate::Explorer) does that for engines with random commands.
 //!
-//! Aggregates are known by their place in the order of their creation, from 0; events by their place in the log, from 0.
+//! Aggregates are identified by their index in the order of their creation, from 0; events by their index in the log,
+//! from 0.
 //!
 //! # Example
 //! ```
@@ -32,7 +33,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub use following::{Following, Parked, Redrive, Subscription};
 pub use unit::Unit;
 
-/// A store. `E` is whatever stands for an event.
+/// A model of a store. `E` is any type that represents an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Model<E> {
     aggregates: Vec<Aggregate<E>>,
@@ -41,7 +42,7 @@ pub struct Model<E> {
     subscriptions: BTreeMap<String, Subscription>,
 }
 
-/// An aggregate.
+/// An aggregate in a [`Model`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Aggregate<E> {
     kind: &'static str,
@@ -49,25 +50,25 @@ pub struct Aggregate<E> {
     events: Vec<E>,
 }
 
-/// An event in the log.
+/// An event in the log of a [`Model`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Logged<E> {
-    /// Its aggregate.
+    /// The aggregate of the event.
     pub aggregate: usize,
-    /// Its number within the aggregate, from 1.
+    /// The sequence of the event within its aggregate, from 1.
     pub sequence: usize,
-    /// What it is.
+    /// The event itself.
     pub event: E,
 }
 
-/// Why a unit of work does not land.
+/// A reason why a unit of work is not committed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// Another one has landed with the idempotency key.
+    /// The idempotency key was used by an earlier unit.
     IdempotencyKeyUsed(String),
-    /// The aggregate is not as the unit has seen it.
+    /// The aggregate has changed since the unit read it.
     Stale(usize),
-    /// The key belongs to another aggregate of the type.
+    /// The natural key belongs to another aggregate of the type.
     KeyTaken(String),
 }
 
@@ -79,22 +80,22 @@ impl<E> Default for Model<E> {
 }
 
 impl<E: Clone> Model<E> {
-    /// An empty one.
+    /// Creates an empty model.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Begins a unit of work. It sees the store as it is now.
+    /// Begins a unit of work, which sees the current state of the store.
     #[must_use]
     pub fn begin(&self) -> Unit<E> {
         Unit::on(self.aggregates.clone())
     }
 
-    /// Lands a unit of work, as a whole or not at all.
+    /// Commits a unit of work as a whole or not at all.
     ///
     /// # Errors
-    /// All that stands in its way; an idempotency key that was used speaks before all else.
+    /// All reasons that prevent the commit. If the idempotency key was used, that is the only one.
     pub fn commit(&mut self, unit: Unit<E>) -> Result<(), Vec<Refusal>> {
         if let Some(used) = self.used_key(&unit) {
             return Err(vec![used]);
@@ -108,20 +109,20 @@ impl<E: Clone> Model<E> {
         Err(refusals)
     }
 
-    /// The refusal of a unit of work whose idempotency key another one has landed with.
+    /// Returns the refusal for a unit of work whose idempotency key was used by an earlier one.
     #[must_use]
     pub fn used_key(&self, unit: &Unit<E>) -> Option<Refusal> {
         let key = unit.used(&self.idempotency_keys)?;
         Some(Refusal::IdempotencyKeyUsed(key.to_owned()))
     }
 
-    /// The aggregates, in the order of their creation.
+    /// Returns the aggregates, in the order of their creation.
     #[must_use]
     pub fn aggregates(&self) -> &[Aggregate<E>] {
         &self.aggregates
     }
 
-    /// The events of an aggregate.
+    /// Returns the events of an aggregate.
     ///
     /// # Panics
     /// If there is no such aggregate.
@@ -130,13 +131,13 @@ impl<E: Clone> Model<E> {
         &self.aggregates[aggregate].events
     }
 
-    /// The aggregate of a type that holds a key.
+    /// Returns the index of the aggregate of a type that holds a key.
     #[must_use]
     pub fn find(&self, kind: &str, key: &str) -> Option<usize> {
         self.aggregates.iter().position(|it| it.kind == kind && it.key.as_deref() == Some(key))
     }
 
-    /// All events, in the order in which they landed.
+    /// Returns all events, in the order in which they were committed.
     #[must_use]
     pub fn log(&self) -> &[Logged<E>] {
         &self.log
@@ -148,19 +149,19 @@ impl<E> Aggregate<E> {
         self.key.is_some() && self.kind == other.kind && self.key == other.key
     }
 
-    /// Its type.
+    /// Returns the name of its type.
     #[must_use]
     pub const fn kind(&self) -> &'static str {
         self.kind
     }
 
-    /// Its key.
+    /// Returns its natural key.
     #[must_use]
     pub fn key(&self) -> Option<&str> {
         self.key.as_deref()
     }
 
-    /// Its events.
+    /// Returns its events.
     #[must_use]
     pub fn events(&self) -> &[E] {
         &self.events

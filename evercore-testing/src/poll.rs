@@ -1,10 +1,10 @@
-//! Drops a future at an await point of choice.
+//! Drops a future at a chosen await point.
 
 use std::future::poll_fn;
 use std::pin::pin;
 use std::task::Poll;
 
-/// Polls a future up to `polls` times and drops it, wherever it stands then. Its output if it was ready.
+/// Polls a future up to `polls` times, then drops it. Returns its output if it completed.
 pub(crate) async fn drop_after_polls<F: Future>(polls: u32, future: F) -> Option<F::Output> {
     let mut left = polls;
     let mut future = pin!(future);
@@ -26,7 +26,7 @@ pub(crate) async fn drop_after_polls<F: Future>(polls: u32, future: F) -> Option
 mod tests {
     use super::*;
 
-    /// Steps that a future takes before it is ready, one for each poll but the last.
+    /// A future that counts its steps, one per poll except the last.
     async fn steps(taken: &mut u32) {
         for _ in 0..3 {
             *taken += 1;

@@ -1,11 +1,11 @@
-//! Many tasks at once.
+//! Runs many tasks concurrently.
 
 use std::sync::Arc;
 
 use evercore::Result;
 use tokio::sync::Barrier;
 
-/// Runs `runner(0)`, `runner(1)`, … as tasks that start together. What they return, in that order.
+/// Runs `runner(0)`, `runner(1)`, … as tasks that start together. Returns their results in that order.
 pub(crate) async fn race<F, T>(runners: usize, mut runner: impl FnMut(usize) -> F) -> Vec<T>
 where
     F: Future<Output = T> + Send + 'static,
@@ -28,7 +28,7 @@ where
     outputs
 }
 
-/// As [`race`], for runners that all have to succeed.
+/// Like [`race`], but returns the first error if a runner fails.
 pub(crate) async fn race_all<F, T>(runners: usize, runner: impl FnMut(usize) -> F) -> Result<Vec<T>>
 where
     F: Future<Output = Result<T>> + Send + 'static,

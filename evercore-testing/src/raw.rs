@@ -1,4 +1,4 @@
-//! Commits as an engine sees them, for what no context would send.
+//! Builds commits for an engine directly, including ones that no context would send.
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -11,7 +11,7 @@ use evercore::{
 };
 use serde::Serialize;
 
-/// An id that no aggregate has yet.
+/// Reserves an id that no aggregate has yet.
 pub(crate) async fn fresh_id(engine: &dyn StorageEngine) -> Result<AggregateId> {
     Ok(engine.reserve_ids(1).await?.first)
 }
@@ -28,7 +28,7 @@ pub(crate) fn commit(writes: Vec<AggregateWrite>, events: Vec<NewEvent>) -> Comm
     }
 }
 
-/// A commit that creates an aggregate with these events.
+/// Builds a commit that creates an aggregate with these events.
 pub(crate) fn creation<E: Event + Serialize>(id: AggregateId, events: &[E]) -> Commit {
     let events = (1..).zip(events).map(|(sequence, event)| new_event(id, sequence, event));
     commit(vec![write::<E::Aggregate>(id, Precondition::New)], events.collect())
@@ -56,7 +56,7 @@ pub(crate) fn new_event<E: Event + Serialize>(
     encoded_event::<E>(id, sequence, json)
 }
 
-/// An event of type `E` whose payload is whatever you say.
+/// Builds an event of type `E` with an arbitrary JSON payload.
 pub(crate) fn encoded_event<E: Event>(
     id: AggregateId,
     sequence: i64,

@@ -1,4 +1,4 @@
-//! Recorded events without a store, and what handlers make of them.
+//! Tests handlers on recorded events, without a store.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,13 +11,13 @@ use evercore::{
 };
 use serde_json::Value;
 
-/// Events as a log would hold them, written by a test: for handlers, routers and projections.
+/// A log written by a test, to run handlers, routers and projections on.
 ///
-/// Positions count from 1, and so do the sequences of each aggregate. The first event is recorded at the beginning of
-/// the Unix epoch, each later one a second after the one before, unless the test [sets the time](Self::at).
+/// Positions count from 1, and so do the sequences of each aggregate. The first event is recorded at the Unix epoch and
+/// each later one a second after its predecessor, unless the test [sets the time](Self::at).
 ///
 /// # Panics
-/// Every method panics on what could not be stored, and says why.
+/// Each method panics if the event could not be stored, and the message says why.
 ///
 /// # Example
 /// ```standalone_crate
@@ -60,7 +60,7 @@ pub struct Recording {
     now: DateTime<Utc>,
 }
 
-/// What a handler made of a [`Recording`].
+/// The result of running a handler on a [`Recording`].
 #[derive(Debug)]
 #[must_use = "say what was expected: `then_handled`, `then_failed_at`"]
 pub struct Handled {
@@ -75,28 +75,28 @@ impl Default for Recording {
 }
 
 impl Recording {
-    /// An empty log.
+    /// Creates an empty log.
     #[must_use]
     pub fn new() -> Self {
         let now = DateTime::UNIX_EPOCH;
         Self { registry: None, events: Vec::new(), sequences: HashMap::new(), now }
     }
 
-    /// As [`new`](Self::new), for handlers of a store with exactly the types of this registry. Default: those that are
-    /// linked.
+    /// Like [`new`](Self::new), for handlers of a store with exactly the types of this registry. [`new`](Self::new)
+    /// uses the linked types.
     #[must_use]
     pub fn with_registry(registry: impl Into<Arc<Registry>>) -> Self {
         Self { registry: Some(registry.into()), ..Self::new() }
     }
 
-    /// Sets the time of the next event. Kept to the microsecond.
+    /// Sets the time of the next event, kept to the microsecond.
     #[must_use]
     pub const fn at(mut self, time: DateTime<Utc>) -> Self {
         self.now = time;
         self
     }
 
-    /// Adds an event of the aggregate with this id.
+    /// Appends an event of the aggregate with this id.
     #[must_use]
     #[track_caller]
     pub fn event<E: Event>(self, aggregate: i64, event: E) -> Self
@@ -106,7 +106,7 @@ impl Recording {
         self.event_with(aggregate, event, EventOptions::new())
     }
 
-    /// Adds an event with a time, a reference or metadata of its own.
+    /// Appends an event with its own time, reference or metadata.
     #[must_use]
     #[track_caller]
     pub fn event_with<E: Event>(self, aggregate: i64, event: E, options: EventOptions) -> Self
@@ -120,7 +120,7 @@ impl Recording {
         }
     }
 
-    /// Adds an event as an older program wrote it, in JSON: of any type, name and version.
+    /// Appends an event of any type, name and version with a JSON payload, as an older program stored it.
     #[must_use]
     #[track_caller]
     pub fn stored(self, aggregate: (&str, i64), event: (&str, u32), payload: &Value) -> Self {
@@ -142,13 +142,13 @@ impl Recording {
         self.row(id, row)
     }
 
-    /// The events so far.
+    /// Returns the events recorded so far.
     #[must_use]
     pub fn events(&self) -> &[RecordedEvent] {
         &self.events
     }
 
-    /// Gives all of it to a handler, as one batch. Without an event, the handler is not called.
+    /// Runs a handler on all events, as one batch. If there are none, the handler is not called.
     pub async fn handled_by(self, handler: &mut impl Handler) -> Handled {
         let Self { registry, events, .. } = self;
         let registry = registry.unwrap_or_else(|| match Registry::linked() {
@@ -185,7 +185,7 @@ impl Handled {
         }
     }
 
-    /// Asserts that the event at this position failed, and that those before it were handled. Gives the error.
+    /// Asserts that the event at this position failed and all events before it were handled. Returns the error.
     #[track_caller]
     pub fn then_failed_at(self, position: i64) -> HandlerError {
         let Err(error) = &self.outcome else {
@@ -198,7 +198,7 @@ impl Handled {
         self.then_failed()
     }
 
-    /// Asserts that the batch failed, wherever that was. Gives the error.
+    /// Asserts that the batch failed, at whatever event. Returns the error.
     #[track_caller]
     pub fn then_failed(self) -> HandlerError {
         match self.outcome {

@@ -1,4 +1,4 @@
-//! Given these events, when this command comes, then these events happen.
+//! Unit tests of an aggregate in the form given, when, then, without a store or a runtime.
 
 mod difference;
 mod events;
@@ -18,16 +18,16 @@ use serde_json::Value;
 pub use events::Events;
 pub use outcome::Decided;
 
-/// What has happened to an aggregate, to try commands on: given, when, then.
+/// The past events of an aggregate, on which a test tries commands: given, when, then.
 ///
-/// Nothing is stored, yet all events are encoded, looked up in the registry and read back as if they were: an event that
-/// cannot be read again fails here, and not years later.
+/// Nothing is stored, but every event is encoded, looked up in the registry and decoded again as if it had been stored.
+/// An event that cannot be read back therefore fails the test now instead of failing in production later.
 ///
-/// Events of one type go into an array, events of several types into a tuple, and nothing at all is `()`. Without more,
-/// the aggregate is number 1 and the time stands still at the beginning of the Unix epoch.
+/// Pass events of one type as an array, events of several types as a tuple, and no events as `()`. By default the
+/// aggregate has id 1 and the time stands still at the Unix epoch.
 ///
 /// # Panics
-/// Every step panics where it does not hold, with what differs.
+/// Each step panics if its expectation fails; the message lists the differences.
 ///
 /// # Example
 /// ```standalone_crate
@@ -72,9 +72,9 @@ pub use outcome::Decided;
 pub struct Scenario<T> {
     registry: Arc<Registry>,
     id: AggregateId,
-    /// The state that the events start from: the default, or a snapshot's.
+    /// Returns the state before the first event: the default, or a snapshot's state.
     start: Box<dyn Fn() -> T>,
-    /// The last event that the start contains.
+    /// The sequence of the last event that the start state includes.
     start_at: Sequence,
     events: Vec<RecordedEvent>,
     now: DateTime<Utc>,
@@ -89,7 +89,7 @@ impl<T: Aggregate> Default for Scenario<T> {
 }
 
 impl<T: Aggregate> Scenario<T> {
-    /// A new aggregate, to which nothing has happened.
+    /// Starts from an aggregate without events.
     #[must_use]
     #[track_caller]
     pub fn new() -> Self {
@@ -99,7 +99,7 @@ impl<T: Aggregate> Scenario<T> {
         }
     }
 
-    /// As [`new`](Self::new), with exactly the types of this registry.
+    /// Like [`new`](Self::new), with exactly the types of this registry.
     #[must_use]
     pub fn with_registry(registry: impl Into<Arc<Registry>>) -> Self {
         Self {
@@ -113,14 +113,14 @@ impl<T: Aggregate> Scenario<T> {
         }
     }
 
-    /// An aggregate to which these events have happened.
+    /// Starts from an aggregate with these events.
     #[must_use]
     #[track_caller]
     pub fn given(events: impl Events<T>) -> Self {
         Self::new().and(events)
     }
 
-    /// An aggregate with this state after its first `sequence` events, as a snapshot of it would have it.
+    /// Starts from an aggregate that has this state after its first `sequence` events, as if loaded from a snapshot.
     #[must_use]
     #[track_caller]
     pub fn given_snapshot(sequence: i64, state: T) -> Self
@@ -131,7 +131,7 @@ impl<T: Aggregate> Scenario<T> {
         Self { start: Box::new(move || state.clone()), start_at, ..Self::new() }
     }
 
-    /// Adds events that have happened as well.
+    /// Appends more past events.
     #[must_use]
     #[track_caller]
     pub fn and(mut self, events: impl Events<T>) -> Self {
@@ -142,7 +142,7 @@ impl<T: Aggregate> Scenario<T> {
         self
     }
 
-    /// Adds an event as an older program wrote it, in JSON: of any name and version.
+    /// Appends an event with any name and version and a JSON payload, as an older program stored it.
     #[must_use]
     #[track_caller]
     pub fn and_stored(mut self, name: &str, version: u32, payload: &Value) -> Self {
@@ -157,7 +157,7 @@ impl<T: Aggregate> Scenario<T> {
         self
     }
 
-    /// Sets which aggregate it is.
+    /// Sets the id of the aggregate. Default: 1.
     #[must_use]
     #[track_caller]
     pub fn with_id(mut self, id: i64) -> Self {
@@ -165,21 +165,21 @@ impl<T: Aggregate> Scenario<T> {
         self
     }
 
-    /// Sets the time of what happens from now on. Kept to the microsecond.
+    /// Sets the time of all later events, kept to the microsecond. Default: the Unix epoch.
     #[must_use]
     pub const fn at(mut self, time: DateTime<Utc>) -> Self {
         self.now = time;
         self
     }
 
-    /// Sets the metadata of what happens from now on, unless it brings its own.
+    /// Sets the metadata of all later events that have none of their own.
     #[must_use]
     pub fn with_metadata(mut self, metadata: Metadata) -> Self {
         self.metadata = (!metadata.is_empty()).then_some(metadata);
         self
     }
 
-    /// Gives the aggregate a command.
+    /// Sends the aggregate a command.
     #[must_use = "say what was expected: `then`, `then_rejected`, `then_nothing`"]
     #[track_caller]
     pub fn when<C>(mut self, command: C) -> Decided<T, T::Error>
@@ -204,7 +204,7 @@ impl<T: Aggregate> Scenario<T> {
         Decided::new(self, short_name::<C>(), outcome)
     }
 
-    /// What the events make of the state. From the beginning, since a rejected command leaves a state of no use.
+    /// Replays all events, from the beginning each time, because a rejected command may leave the state unusable.
     #[track_caller]
     fn state(&self) -> T {
         match self.registry.replay((self.start)(), self.start_at, &self.events) {
@@ -222,7 +222,7 @@ impl<T: Aggregate> Scenario<T> {
         self.events.last().map_or(self.start_at, RecordedEvent::sequence)
     }
 
-    /// Events as this scenario would have them happen now; they have no place yet.
+    /// Converts events to rows with the time and metadata of this scenario. [`push`](Self::push) sets their positions.
     #[track_caller]
     fn rows(&self, events: impl Events<T>) -> Vec<EventRow> {
         let rows = events.into_drafts().into_iter().map(|draft| match draft.into_row(self.now) {
@@ -270,7 +270,7 @@ impl<T: Aggregate> Scenario<T> {
         }
     }
 
-    /// Gives an event its place.
+    /// Appends an event with the next sequence and position.
     fn push(&mut self, row: EventRow) {
         let sequence = self.sequence().next();
         let position = Position::new(sequence.get()).expect("BUG: a sequence is no position");
@@ -290,7 +290,7 @@ impl<T: Aggregate> fmt::Debug for Scenario<T> {
     }
 }
 
-/// The name of a type without the path to it.
+/// Returns the name of a type without its path.
 fn short_name<C>() -> &'static str {
     let name = std::any::type_name::<C>();
     let path = &name[..name.find('<').unwrap_or(name.len())];

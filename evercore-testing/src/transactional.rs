@@ -1,5 +1,5 @@
-//! A second suite, for engines with a database of which user code takes part in the transactions: P9 and P10 where the
-//! handler of a subscription writes in the transaction that records its batch.
+//! A suite for engines that support user code in their transactions. It checks P9 and P10 for handlers that write in
+//! the transaction which settles their batch.
 
 mod cases;
 mod stopping;
@@ -19,50 +19,50 @@ pub use cases::*;
 #[doc(hidden)]
 pub use stopping::*;
 
-/// How long a case may take.
+/// The time limit of a case.
 const TIME_LIMIT: Duration = Duration::from_secs(60);
 
-/// Gives the suite of [`transactional_conformance!`](crate::transactional_conformance) engines, and what SQL it needs.
+/// Gives the suite of [`transactional_conformance!`](crate::transactional_conformance) engines and means to run SQL.
 #[async_trait]
 pub trait SqlHarness: fmt::Debug + Send + Sync + 'static {
-    /// The engine.
+    /// The engine under test.
     type Engine: Transactor + StorageEngine;
 
-    /// Whether nobody else writes while a transaction of the engine is open.
+    /// Whether an open transaction of the engine blocks all other writers.
     const HOLDS_WRITERS_BACK: bool;
 
     /// Opens an engine on the data of this harness, as another process would.
     async fn open(&self) -> Result<Arc<Self::Engine>>;
 
-    /// The name of a table that nobody else uses. The suite creates it.
+    /// Returns the name of a table for this harness alone. The suite creates the table.
     fn table(&self) -> String;
 
-    /// Runs a statement in a transaction.
+    /// Executes a statement in a transaction.
     async fn execute(
         &self,
         transaction: &mut SqlTransaction<Self>,
         sql: &str,
     ) -> Result<(), BoxError>;
 
-    /// Runs a query in a transaction, whose only column is of whole numbers.
+    /// Runs a query with a single integer column in a transaction.
     async fn numbers(
         &self,
         transaction: &mut SqlTransaction<Self>,
         sql: &str,
     ) -> Result<Vec<i64>, BoxError>;
 
-    /// Has the database break a transaction off in the middle of a statement, and gives what the driver says.
+    /// Makes the database abort a transaction in the middle of a statement, and returns the driver's error.
     async fn break_off(&self, transaction: &mut SqlTransaction<Self>) -> BoxError;
 
     /// Removes the data.
     async fn clean_up(&self) -> Result<()>;
 }
 
-/// The transaction of a harness's engine.
+/// The transaction type of a harness's engine.
 pub type SqlTransaction<H> = <<H as SqlHarness>::Engine as Transactor>::Transaction;
 
-/// Makes a test of each case of the second suite. It takes an expression that makes a [`SqlHarness`], evaluated once
-/// for each case.
+/// Generates a test for each case of the transactional suite. Takes an expression that evaluates to a [`SqlHarness`];
+/// it is evaluated once for each case.
 #[macro_export]
 macro_rules! transactional_conformance {
     ($harness:expr) => {
@@ -121,7 +121,7 @@ macro_rules! __transactional_tests {
     };
 }
 
-/// What a case has at hand: two engines on the same data, as of two processes, and a table for effects.
+/// The environment of a case: an engine and a store, with a table for the effects of handlers.
 #[derive(Debug)]
 pub struct SqlFixture<H: SqlHarness> {
     pub(crate) harness: Arc<H>,
@@ -142,7 +142,7 @@ impl<H: SqlHarness> SqlFixture<H> {
         Ok(fixture)
     }
 
-    /// Another process.
+    /// Opens the engine and the store of another process on the same data.
     pub(crate) async fn neighbour(&self) -> Result<Self> {
         let engine = self.harness.open().await?;
         let store = open(&engine).await?;
@@ -150,7 +150,7 @@ impl<H: SqlHarness> SqlFixture<H> {
         Ok(Self { harness, engine, store, table })
     }
 
-    /// Runs a statement in a transaction of its own.
+    /// Executes a statement in its own transaction.
     async fn write(&self, sql: &str) -> Result<(), BoxError> {
         self.store
             .with_context_in(&*self.engine, async |ctx| {
@@ -160,7 +160,7 @@ impl<H: SqlHarness> SqlFixture<H> {
             .map_err(|Failed(error)| error)
     }
 
-    /// The positions that took effect, in the order of the table.
+    /// Returns the positions of the events that took effect, in order.
     pub(crate) async fn effects(&self) -> Result<Vec<i64>, BoxError> {
         let sql = format!("SELECT position FROM {} ORDER BY position", self.table);
         let mut transaction = self.engine.begin(None).await?;
@@ -168,7 +168,7 @@ impl<H: SqlHarness> SqlFixture<H> {
     }
 }
 
-/// An error of the harness, or of the store.
+/// An error of the harness or of the store.
 struct Failed(BoxError);
 
 impl From<evercore::Error> for Failed {

@@ -1,4 +1,4 @@
-//! What the compiler says of each mistake: one clear error, at the token that is wrong.
+//! Each mistake causes one clear compiler error, at the token that is wrong.
 
 #[test]
 fn every_mistake_is_one_error_at_its_token() {

@@ -1,4 +1,4 @@
-//! The macros of evercore as functions that any program can call: a crate of macros hands out nothing else.
+//! The macros of evercore as ordinary functions, because a proc-macro crate cannot export functions.
 
 #[path = "../../evercore-derive/src"]
 mod pipeline {
@@ -17,13 +17,13 @@ mod pipeline {
 
 use proc_macro2::TokenStream;
 
-// Their own paths begin at the root of their crate.
+// The modules refer to each other by paths from the root of their crate.
 use pipeline::{
     aggregate, conditional, deprecated, event, option, options, parts, retired_event, rules,
     state_event, value,
 };
 
-/// A macro.
+/// A macro of evercore.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Macro {
     /// `#[derive(Aggregate)]`, which has no options beside its item.
@@ -37,10 +37,10 @@ pub enum Macro {
 }
 
 impl Macro {
-    /// All there are.
+    /// All macros.
     pub const ALL: [Self; 4] = [Self::Aggregate, Self::Event, Self::StateEvent, Self::RetiredEvent];
 
-    /// What the compiler is given for an item with these options.
+    /// Returns the macro's expansion of an item with these options.
     #[must_use]
     pub fn expand(self, options: TokenStream, item: TokenStream) -> TokenStream {
         match self {

@@ -1,4 +1,4 @@
-//! Columns that hold JSON: metadata and filters.
+//! Targets for columns that hold JSON: metadata and filters.
 
 use evercore::{EventFilter, Metadata, NaturalKey};
 use serde_json::json;
@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::domain::{Account, Moved};
 use crate::fields::{Fields, Seed};
 
-/// What is read from three columns is written to them again, and then stays as it is.
+/// Metadata read from three columns stays the same when it is written and read again.
 pub(crate) fn metadata(bytes: &[u8]) {
     let mut fields = Fields::new(bytes);
     let (correlation, causation) = (fields.text(), fields.text());
@@ -39,7 +39,7 @@ pub(crate) fn metadatas() -> Vec<Vec<u8>> {
     cases.iter().map(seed).collect()
 }
 
-/// A filter says of each event the same after it was stored.
+/// A filter matches the same events after it was stored.
 pub(crate) fn filter(bytes: &[u8]) {
     let Ok(column) = std::str::from_utf8(bytes) else { return };
     let Ok(filter) = EventFilter::from_column(column) else { return };

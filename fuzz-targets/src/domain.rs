@@ -1,4 +1,4 @@
-//! Events with all that serde and prost know, and an aggregate whose state is kept as a snapshot.
+//! Events with all features of serde and prost, and an aggregate with snapshots.
 
 use std::collections::BTreeMap;
 
@@ -22,7 +22,7 @@ pub(crate) struct Opened {
     pub(crate) limit: Option<Option<i64>>,
 }
 
-/// One value of each kind that serde has.
+/// One field for each kind of value in serde.
 #[event(aggregate = Account, name = "noted")]
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Noted {
@@ -37,7 +37,7 @@ pub(crate) struct Noted {
     pub(crate) tree: Tree,
 }
 
-/// As deep as the bytes say.
+/// A tree whose depth depends on the input.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Tree {
     #[default]
@@ -50,7 +50,7 @@ pub(crate) enum Tree {
     },
 }
 
-/// Of Protocol Buffers.
+/// An event in Protocol Buffers.
 #[event(aggregate = Account, name = "moved", codec = protobuf)]
 #[derive(Clone, PartialEq, prost::Message, Serialize, Deserialize)]
 pub(crate) struct Moved {
@@ -58,7 +58,7 @@ pub(crate) struct Moved {
     pub(crate) amount: i64,
     #[prost(string, repeated, tag = "2")]
     pub(crate) parties: Vec<String>,
-    /// As deep as the bytes say.
+    /// A tree whose depth depends on the input.
     #[prost(message, optional, boxed, tag = "3")]
     pub(crate) because_of: Option<Box<Self>>,
 }
@@ -76,7 +76,7 @@ impl Apply<Moved> for Account {
 }
 
 impl Noted {
-    /// With something in each field.
+    /// An event with a value in each field.
     pub(crate) fn filled() -> Self {
         let leaf = || Box::new(Tree::Leaf);
         let branch = Tree::Named { left: leaf(), right: Some(leaf()) };
@@ -95,7 +95,7 @@ impl Noted {
 }
 
 impl Moved {
-    /// With something in each field.
+    /// An event with a value in each field.
     pub(crate) fn filled() -> Self {
         let before = Self { amount: -1, parties: vec!["Ada".to_owned()], because_of: None };
         let parties = vec!["Ada".to_owned(), String::new()];

@@ -1,22 +1,22 @@
-//! Bytes as numbers and texts, one after the other, and back.
+//! Splits bytes into numbers and texts, and joins them again.
 
-/// Takes values from bytes. There is always one more: where bytes are missing, it is zero or empty.
+/// Reads values from bytes. There is always another value: missing bytes read as zero or empty.
 #[derive(Clone, Debug)]
 pub struct Fields<'a>(&'a [u8]);
 
-/// Puts values together that [`Fields`] takes apart.
+/// Builds the bytes from which [`Fields`] reads the values.
 #[derive(Clone, Debug, Default)]
 #[must_use]
 pub struct Seed(Vec<u8>);
 
 impl<'a> Fields<'a> {
-    /// Of these bytes.
+    /// Reads from these bytes.
     #[must_use]
     pub const fn new(bytes: &'a [u8]) -> Self {
         Self(bytes)
     }
 
-    /// Eight bytes, the lowest first.
+    /// Reads eight bytes as a little-endian number.
     pub fn number(&mut self) -> i64 {
         let mut number = [0; 8];
         let bytes = self.take(8);
@@ -24,7 +24,7 @@ impl<'a> Fields<'a> {
         i64::from_le_bytes(number)
     }
 
-    /// A length in two bytes, and as many bytes as that, or as there are.
+    /// Reads a length of two bytes, then as many bytes as that, or as there are.
     pub fn bytes(&mut self) -> &'a [u8] {
         let mut length = [0; 2];
         let bytes = self.take(2);
@@ -32,17 +32,17 @@ impl<'a> Fields<'a> {
         self.take(u16::from_le_bytes(length).into())
     }
 
-    /// As [`bytes`](Self::bytes), with `None` for none.
+    /// Like [`bytes`](Self::bytes), with `None` for zero bytes.
     pub fn optional(&mut self) -> Option<&'a [u8]> {
         Some(self.bytes()).filter(|bytes| !bytes.is_empty())
     }
 
-    /// As [`optional`](Self::optional), and what is no UTF-8 is left out.
+    /// Like [`optional`](Self::optional), with `None` for invalid UTF-8.
     pub fn text(&mut self) -> Option<&'a str> {
         self.optional().and_then(|bytes| std::str::from_utf8(bytes).ok())
     }
 
-    /// All that is left.
+    /// Returns the remaining bytes.
     #[must_use]
     pub const fn rest(self) -> &'a [u8] {
         self.0
@@ -56,16 +56,16 @@ impl<'a> Fields<'a> {
 }
 
 impl Seed {
-    /// Adds a number.
+    /// Appends a number.
     pub fn number(mut self, number: i64) -> Self {
         self.0.extend(number.to_le_bytes());
         self
     }
 
-    /// Adds bytes with their length.
+    /// Appends bytes with their length.
     ///
     /// # Panics
-    /// If they are more than 65,535.
+    /// If there are more than 65,535 bytes.
     pub fn bytes(mut self, bytes: impl AsRef<[u8]>) -> Self {
         let bytes = bytes.as_ref();
         let length = u16::try_from(bytes.len()).expect("a seed is short");
@@ -74,7 +74,7 @@ impl Seed {
         self
     }
 
-    /// Adds the rest, and gives all of it.
+    /// Appends the remaining bytes and returns everything.
     #[must_use]
     pub fn rest(mut self, bytes: impl AsRef<[u8]>) -> Vec<u8> {
         self.0.extend(bytes.as_ref());

@@ -1,7 +1,7 @@
-//! What is fuzzed: each target is a function of bytes that says by a panic what must not be.
+//! The fuzz targets: functions of bytes that panic if a promise is broken.
 //!
-//! `cargo xtask fuzz` looks for such bytes by coverage, and needs a nightly compiler. `tests/short.rs` does with any: it
-//! runs the corpus, `fuzz/corpus`, and seeded changes of it.
+//! `cargo xtask fuzz` searches for such bytes guided by coverage, and needs a nightly compiler. `tests/short.rs` works
+//! with any compiler: it runs the corpus, `fuzz/corpus`, and seeded mutations of it.
 
 mod columns;
 mod domain;
@@ -16,7 +16,7 @@ use std::fmt;
 
 pub use fields::{Fields, Seed};
 
-/// Something that takes bytes from outside.
+/// A target that takes untrusted bytes.
 #[derive(Clone, Copy)]
 pub struct Target {
     /// The name of its program under `fuzz/fuzz_targets` and of its folder under `fuzz/corpus`.
@@ -42,7 +42,7 @@ pub const TARGETS: [Target; 8] = [
 /// Runs the target with this name.
 ///
 /// # Panics
-/// If the bytes break a promise, or there is no such target.
+/// If the bytes break a promise, or if there is no such target.
 pub fn run(name: &str, bytes: &[u8]) {
     let target = TARGETS.iter().find(|target| target.name == name);
     let target = target.unwrap_or_else(|| panic!("there is no target `{name}`"));
@@ -55,7 +55,7 @@ impl fmt::Debug for Target {
     }
 }
 
-/// All that an error could say in a log.
+/// Returns everything that an error could write to a log.
 pub(crate) fn all_words(error: &dyn std::error::Error) -> String {
     let mut words = format!("{error} {error:?}");
     let mut source = error.source();

@@ -1,4 +1,4 @@
-//! What the macros are given: as text, and as tokens that are put together by numbers.
+//! Targets for the macros, with input as text and as tokens selected by numbers.
 
 use std::iter::Peekable;
 use std::slice::Iter;
@@ -8,11 +8,11 @@ use proc_macro2::{Delimiter, Group, Literal, TokenStream, TokenTree};
 
 use crate::fields::{Fields, Seed};
 
-/// No person writes more, and the compiler reads no deeper.
+/// The limits of the input: longer and deeper than people write. The compiler limits the nesting as well.
 const MOST_BYTES: usize = 8 * 1024;
 const MOST_NESTED: usize = 64;
 
-/// Words that mean something to the macros or to Rust. The last four begin and end a group.
+/// Words with a meaning for the macros or for Rust. The last four begin and end a group.
 const WORDS: [&str; 92] = [
     "struct",
     "enum",
@@ -108,11 +108,11 @@ const WORDS: [&str; 92] = [
     "_",
 ];
 
-/// Where the numbers of groups begin: each opens one with a delimiter, and the one after them closes it.
+/// The delimiters of groups, numbered after the words: each number opens a group, and the one after all closes it.
 const DELIMITERS: [Delimiter; 4] =
     [Delimiter::Parenthesis, Delimiter::Bracket, Delimiter::Brace, Delimiter::None];
 
-/// A text of an item and one of options.
+/// Expands an item and options given as text.
 pub(crate) fn text(bytes: &[u8]) {
     if bytes.len() > MOST_BYTES {
         return;
@@ -165,7 +165,7 @@ pub(crate) fn texts() -> Vec<Vec<u8>> {
     cases.map(|(options, item)| Seed::default().bytes(options).rest(item)).into()
 }
 
-/// Options and an item, with words and groups by their numbers. The first group is the options.
+/// Expands options and an item given as numbers of words and groups. The first group holds the options.
 pub(crate) fn tokens(bytes: &[u8]) {
     if bytes.len() > MOST_BYTES / 8 {
         return;
@@ -217,7 +217,7 @@ fn word(word: &str) -> Option<u8> {
     u8::try_from(place).ok()
 }
 
-/// The number of a delimiter, or, after the last of them, of the end of a group.
+/// Returns the number of a delimiter or, after the last one, of the end of a group.
 fn number(delimiter: usize) -> u8 {
     u8::try_from(WORDS.len() + delimiter).expect("there are few words")
 }
@@ -244,7 +244,7 @@ fn group(numbers: &mut Peekable<Iter<'_, u8>>, depth: usize) -> TokenStream {
     tokens
 }
 
-/// What comes out is Rust, or says what is wrong.
+/// Asserts that the expansion is valid Rust, or a readable error.
 fn expand(options: &TokenStream, item: &TokenStream) {
     if depth(options) > MOST_NESTED || depth(item) > MOST_NESTED {
         return;
@@ -270,7 +270,7 @@ fn depth(tokens: &TokenStream) -> usize {
 mod tests {
     use super::*;
 
-    /// The texts that no compiler would refuse, and the macros that take them.
+    /// Counts the seeds that a macro accepts.
     #[test]
     fn most_seeds_are_accepted_by_a_macro() {
         let accepted = texts().into_iter().filter(|seed| {

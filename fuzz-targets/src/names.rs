@@ -1,4 +1,4 @@
-//! Texts that name something: keys, subscriptions, and what is said of an event.
+//! Target for names: natural keys, subscriptions, and labels of events.
 
 use evercore::{
     EventDraft, EventOptions, IdempotencyKey, MAX_IDEMPOTENCY_KEY_BYTES, MAX_LABEL_BYTES,
@@ -7,10 +7,10 @@ use evercore::{
 
 use crate::domain::{Account, Moved};
 
-/// What a message may repeat of a name, and what it says besides.
+/// The maximum length of an error message, including the part of the name that it repeats.
 const MOST_MESSAGE_BYTES: usize = 1_000;
 
-/// A name is taken just as it is, or refused for what its type says, in a short message.
+/// A name is accepted unchanged, or refused for a documented reason in a short message.
 pub(crate) fn run(bytes: &[u8]) {
     let Ok(name) = std::str::from_utf8(bytes) else { return };
     let is_text = |most: usize| !name.is_empty() && name.len() <= most && !name.contains('\0');
@@ -68,7 +68,7 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
     ]
     .map(|name| name.as_bytes().to_vec())
     .into();
-    // At each limit and past it, in letters of one byte and of more.
+    // At each limit and above it, in characters of one byte and of several.
     for letter in ["x", "é", "🎉"] {
         for limit in [MAX_SUBSCRIPTION_NAME_BYTES, MAX_NATURAL_KEY_BYTES] {
             let count = limit / letter.len();

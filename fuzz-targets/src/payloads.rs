@@ -1,4 +1,4 @@
-//! Payloads: in each codec, compressed or not.
+//! Target for payloads in each codec, compressed or not.
 
 use evercore::engine::EventRow;
 use evercore::{
@@ -16,7 +16,7 @@ pub(crate) fn run(bytes: &[u8]) {
     assert_eq!(payload.stored_format(), format, "a format is stored as it was read");
     match payload.encoded().map(|encoded| encoded.len()) {
         Ok(inflated) => assert!(inflated <= MAX_INFLATED_BYTES.max(payload.bytes().len())),
-        // Nor can it be decoded.
+        // The payload cannot be decoded either.
         Err(_) => return assert!(payload.decode::<Opened>().is_err()),
     }
     if let Ok(json) = payload.to_json() {
@@ -27,7 +27,7 @@ pub(crate) fn run(bytes: &[u8]) {
     check::<Moved>(&payload);
 }
 
-/// What can be read can be written, and reads back as it was written.
+/// An event that can be decoded can be encoded, and decodes to the same event again.
 pub(crate) fn check<E>(payload: &Payload)
 where
     E: Event + Clone,
@@ -52,12 +52,12 @@ where
     draft.into_row(Default::default()).expect("what was read can be written")
 }
 
-/// A filled event of each type in each codec, as a store writes it, plain and compressed.
+/// Returns a filled event of each type in each codec, as a store writes it, uncompressed and compressed.
 pub(crate) fn seeds() -> Vec<Vec<u8>> {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
     let mut seeds: Vec<_> = runtime.block_on(recorded()).iter().map(seed).collect();
-    // A few bytes that stand for many, and for more than are allowed.
+    // A few bytes that expand to many, and to more than is allowed.
     seeds.extend([1024 * 1024, MAX_INFLATED_BYTES + 1].map(bomb));
     seeds
 }
@@ -95,7 +95,7 @@ async fn recorded() -> Vec<Payload> {
     payloads
 }
 
-/// A frame of Zstandard by hand (RFC 8878, 3.1): blocks of one byte that is repeated, 128 KiB each at most.
+/// Builds a Zstandard frame by hand (RFC 8878, 3.1) of blocks that repeat one byte, each at most 128 KiB.
 fn zstd_of_zeros(length: usize) -> Vec<u8> {
     const BLOCK: usize = 128 * 1024;
     const MAGIC: [u8; 4] = [0x28, 0xB5, 0x2F, 0xFD];
@@ -121,7 +121,7 @@ fn zstd_of_zeros(length: usize) -> Vec<u8> {
 mod tests {
     use super::*;
 
-    /// A corpus of nothing but refusals would find nothing.
+    /// A corpus of only refused inputs would find nothing.
     #[test]
     fn the_seeds_are_read() {
         let seeds = seeds();

@@ -1,4 +1,4 @@
-//! Rows of a SQLite file that another program has written: it may hold anything that the tables take.
+//! Target for the rows of a SQLite file written by another program: anything that the tables accept.
 
 use std::cell::RefCell;
 
@@ -13,10 +13,10 @@ use crate::payloads;
 
 const PAGE: u32 = 100;
 
-/// How many events are written.
+/// The number of events in the file.
 const EVENTS: i64 = 3;
 
-/// The columns of each row that is written.
+/// The statements that overwrite each row.
 const INSERT_EVENT: &str = "INSERT OR REPLACE INTO events
     (position, aggregate_id, sequence, event_type_id, version, codec, payload, event_time, recorded_at, reference,
      correlation_id, causation_id, metadata)
@@ -33,7 +33,7 @@ const UPDATE_PARTITION: &str = "UPDATE subscription_partitions
         failure = CAST(?5 AS TEXT)
     WHERE subscription = 'all'";
 
-/// A store with an account that has a key, a snapshot and three events, and a way past it to its rows.
+/// A store with an account that has a key, a snapshot and three events, and a second connection to change its rows.
 struct World {
     runtime: Runtime,
     store: EventStore,
@@ -45,11 +45,11 @@ thread_local! {
     static WORLD: RefCell<Option<World>> = const { RefCell::new(None) };
 }
 
-/// Whatever is in the rows, it is read, or there is an error that does not say to try again.
+/// Any row can either be read or causes an error that is not retryable.
 pub(crate) fn run(bytes: &[u8]) {
     WORLD.with_borrow_mut(|world| {
         let world = world.get_or_insert_with(World::new);
-        // What the tables themselves refuse is not there to be read.
+        // Rows that the tables themselves refuse cannot be read.
         if world.damage(bytes).is_ok() {
             world.runtime.block_on(read(&world.store));
         }
@@ -108,7 +108,7 @@ impl World {
         Self { runtime, store, other, _folder: folder }
     }
 
-    /// Writes rows as the bytes say.
+    /// Overwrites the rows with values from the bytes.
     fn damage(&mut self, bytes: &[u8]) -> rusqlite::Result<()> {
         let mut fields = Fields::new(bytes);
         let transaction = self.other.transaction()?;
@@ -147,7 +147,7 @@ impl World {
     }
 }
 
-/// With one account in it, so that there are types, an aggregate and a snapshot.
+/// Opens a store with one account, so that there are types, an aggregate and a snapshot.
 async fn open(url: &str) -> evercore::Result<EventStore> {
     let store = EventStore::connect(url).await?;
     store
@@ -161,7 +161,7 @@ async fn open(url: &str) -> evercore::Result<EventStore> {
     Ok(store)
 }
 
-/// The rows as they were, whole, and with one thing wrong in each.
+/// Returns the original rows, and variants with one fault each.
 pub(crate) fn seeds() -> Vec<Vec<u8>> {
     let whole = Rows::default();
     vec![
@@ -183,7 +183,7 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
     ]
 }
 
-/// What is in the rows that are written.
+/// The values of the rows.
 #[derive(Clone, Copy)]
 struct Rows<'a> {
     key: &'a [u8],

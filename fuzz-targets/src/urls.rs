@@ -1,4 +1,4 @@
-//! URLs, as both engines read them.
+//! Target for URLs, as both engines parse them.
 
 use evercore_postgres::PostgresOptions;
 use evercore_sqlite::__fuzzing::read_url;
@@ -8,19 +8,19 @@ use crate::all_words;
 /// The password of each URL in the corpus.
 const PASSWORD: &str = "hunter2";
 
-/// Where a URL cannot be read, nothing says what it was.
+/// An error about a URL reveals nothing of the URL.
 pub(crate) fn run(bytes: &[u8]) {
     let Ok(url) = std::str::from_utf8(bytes) else { return };
     match url.parse::<PostgresOptions>() {
         Ok(options) => {
             let shown = format!("{options:?}");
-            // Where it names a host or a database, it is not the password.
+            // If the same text is also a host or a database name, it is shown there.
             let names_more = url.matches(PASSWORD).count() != 1 || !is_in_its_place(url);
             assert!(names_more || !shown.contains(PASSWORD), "{url}: {shown}");
         }
         Err(error) => {
             let words = all_words(&error);
-            // An unknown option is named.
+            // An unknown option is named in the message.
             let names_more = url.contains(&format!("{PASSWORD}=")) && words.contains('`');
             assert!(names_more || !words.contains(PASSWORD), "{url}: {words}");
         }
@@ -30,7 +30,7 @@ pub(crate) fn run(bytes: &[u8]) {
     }
 }
 
-/// Whether a URL has the password between the user and the host.
+/// Returns whether the password is between the user and the host.
 fn is_in_its_place(url: &str) -> bool {
     let Some((_, rest)) = url.split_once("://") else { return false };
     let Some((who, _)) = rest.split_once('@') else { return false };

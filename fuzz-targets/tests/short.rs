@@ -1,7 +1,7 @@
-//! The short form of `cargo xtask fuzz`, for any compiler: the corpus, and seeded changes of it.
+//! The short form of `cargo xtask fuzz`, for any compiler: runs the corpus and seeded mutations of it.
 //!
-//! `EVERCORE_FUZZ_CHANGES` sets how many of each input are tried, and `EVERCORE_FUZZ_SEED` which.
-//! `UPDATE_CORPUS=1` writes the inputs that are made of real values anew.
+//! `EVERCORE_FUZZ_CHANGES` sets the number of mutations per input, and `EVERCORE_FUZZ_SEED` their seed.
+//! `UPDATE_CORPUS=1` rewrites the inputs that are made of real values.
 
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -11,23 +11,23 @@ use std::time::{Duration, Instant};
 use evercore_fuzz_targets::{TARGETS, Target};
 use mutatis::Session;
 
-/// How many changes of each input are tried, if the environment does not say.
+/// The number of mutations per input, unless the environment sets it.
 const CHANGES: u64 = 150;
 
-/// The same in each run, so that one that fails does so again.
+/// A fixed seed, so that a failure repeats.
 const SEED: u64 = 7;
 
-/// How many of an input's changes are made one upon the other.
+/// The number of successive mutations of an input before it starts again from the original.
 const STEPS: u64 = 8;
 
-/// An input that takes longer than this by itself is changed less often.
+/// An input that takes longer than this on its own is mutated less often.
 const SLOW: Duration = Duration::from_millis(25);
 const CHANGES_OF_A_SLOW_ONE: u64 = 16;
 
-/// An input that takes so long stands for a way to keep a server busy.
+/// An input that takes this long could be used to keep a server busy.
 const MOST_TIME: Duration = Duration::from_secs(5);
 
-/// What broke a promise.
+/// An input that broke a promise.
 struct Found {
     input: Vec<u8>,
     seed: u64,
@@ -42,7 +42,7 @@ fn corpus(target: &Target) -> PathBuf {
     fuzz().join("corpus").join(target.name)
 }
 
-/// Every file of a corpus, by name.
+/// Returns all files of a corpus, in the order of their names.
 fn inputs(folder: &Path) -> Vec<Vec<u8>> {
     let mut files: Vec<PathBuf> = std::fs::read_dir(folder)
         .unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
@@ -56,7 +56,7 @@ fn number(variable: &str, otherwise: u64) -> u64 {
     std::env::var(variable).map_or(otherwise, |text| text.parse().expect(variable))
 }
 
-/// Runs a function on inputs and on changes of them, until it panics.
+/// Runs a function on inputs and on mutations of them, until it panics.
 fn run(
     function: impl Fn(&[u8]),
     inputs: &[Vec<u8>],
@@ -81,7 +81,7 @@ fn run(
         Err(Found { input: input.to_vec(), seed, said })
     };
     for (input, place) in inputs.iter().zip(0_u64..) {
-        // The first time includes what is made once.
+        // The first run includes one-time initialization.
         let took = attempt(input, seed)?.min(attempt(input, seed)?);
         let changes = if took < SLOW { changes } else { changes.min(CHANGES_OF_A_SLOW_ONE) };
         let mut session = Session::new().seed(seed ^ (place << 32));
@@ -175,7 +175,7 @@ fn the_corpus_holds_real_values() {
     }
 }
 
-/// The control: what trusts a length is found by the changes that find nothing elsewhere.
+/// A control: mutations find a function that trusts a length in its input.
 #[test]
 fn a_faulty_function_is_found() {
     let faulty = |bytes: &[u8]| {
@@ -192,7 +192,7 @@ fn a_faulty_function_is_found() {
     assert!(found.is_err_and(|said| said.contains("mid > len")), "it is faulty");
 }
 
-/// The control: what takes too long is found.
+/// A control: a function that takes too long is found.
 #[test]
 fn a_slow_function_is_found() {
     let slow = |_: &[u8]| std::thread::sleep(MOST_TIME + Duration::from_millis(100));

@@ -1,4 +1,4 @@
-//! What the process holds.
+//! Measures the resources that the process holds.
 
 use std::fmt;
 use std::time::Duration;
@@ -10,45 +10,45 @@ use tokio::time::{Instant, sleep};
 
 use crate::place::Place;
 
-/// How long to wait until a round has left nothing behind: what it dropped ends in its own time.
+/// The time to wait until a round has left nothing behind, because dropped work ends asynchronously.
 const REST: Duration = Duration::from_millis(300);
 
-/// All but the one that asks.
+/// Counts all connections except the one that asks.
 const CONNECTIONS: &str = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()";
 
-/// Something that a process holds.
+/// A kind of resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Memory that is resident, in KiB.
+    /// Resident memory, in KiB.
     Memory,
-    /// Tasks of the runtime.
+    /// The number of tasks of the runtime.
     Tasks,
-    /// Threads of the process.
+    /// The number of threads of the process.
     Threads,
-    /// Open files and sockets.
+    /// The number of open files and sockets.
     Handles,
-    /// Connections that the server counts.
+    /// The number of connections that the server counts.
     Connections,
 }
 
-/// How much the process holds of each kind.
+/// The amount that the process holds of each kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sample([u64; Kind::ALL.len()]);
 
-/// Measures.
+/// Measures the resources of this process.
 #[derive(Debug)]
 pub(crate) struct Gauge {
     server: Option<PgConnection>,
 }
 
 impl Kind {
-    /// All there are.
+    /// All macros.
     pub const ALL: [Self; 5] =
         [Self::Memory, Self::Tasks, Self::Threads, Self::Handles, Self::Connections];
 
-    /// By how much it may be more in the last third of a run than the second, which had `before`.
+    /// Returns the tolerated growth from the second third of a run, with the amount `before`, to the last third.
     ///
-    /// Memory comes and goes in the allocator's pieces; threads of the runtime's pool stay for some seconds.
+    /// Memory grows and shrinks in the allocator's chunks; threads of the runtime's pool live on for some seconds.
     #[must_use]
     pub const fn slack(self, before: u64) -> u64 {
         match self {
@@ -60,7 +60,7 @@ impl Kind {
 }
 
 impl Sample {
-    /// How much there is of a kind.
+    /// Returns the amount of a kind.
     #[must_use]
     pub const fn of(&self, kind: Kind) -> u64 {
         self.0[kind as usize]
@@ -76,7 +76,7 @@ impl Gauge {
         Ok(Self { server })
     }
 
-    /// Measures once there is no more than before, or after a while.
+    /// Measures until there is no more than before, or until [`REST`] has passed.
     pub(crate) async fn at_rest(&mut self, before: Option<&Sample>) -> Result<Sample> {
         let until = Instant::now() + REST;
         loop {

@@ -1,4 +1,4 @@
-//! The control: one thing more in each round.
+//! The control: leaks something in each round.
 
 use std::fs::File;
 
@@ -8,20 +8,20 @@ use tokio::task::JoinHandle;
 
 use crate::place::Place;
 
-/// What each round leaks.
+/// The resource that each round leaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Leak {
-    /// Four MiB.
+    /// Four MiB of memory.
     Memory,
     /// A task that never ends.
     Tasks,
     /// An open file.
     Handles,
-    /// A store that is never closed: on PostgreSQL its connections, on SQLite its threads.
+    /// A store that is never closed: its connections on PostgreSQL, its threads on SQLite.
     Stores,
 }
 
-/// What was leaked.
+/// Everything that was leaked.
 #[derive(Debug)]
 pub(crate) struct Leaks {
     leak: Option<Leak>,
@@ -45,7 +45,7 @@ impl Leaks {
     pub(crate) async fn leak(&mut self, place: &Place) -> Result<()> {
         match self.leak {
             None => {}
-            // Not zeros, which the system would hand out only once they are looked at.
+            // Not zeros, because the system allocates zeroed pages only on first use.
             Some(Leak::Memory) => self.memory.push(vec![1; 4 * 1024 * 1024]),
             Some(Leak::Tasks) => self.tasks.push(tokio::spawn(std::future::pending())),
             Some(Leak::Handles) => self.handles.push(File::open("/dev/null")?),

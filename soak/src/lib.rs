@@ -1,11 +1,11 @@
-//! Works for a long time, and measures whether anything grows that should not.
+//! Works for a long time and checks that no resource use grows.
 //!
-//! Round after round a store is opened, written to by several tasks, followed by subscriptions that come and go, and
-//! closed, or just dropped; some of the work is given up in the middle. One store and one subscription stay for all of it.
-//! After each round it is measured what the process holds: memory, tasks, threads, file handles, and connections of the
-//! server. What holds more in the last third of the run than in the second has grown.
+//! In each round, a store is opened, written to by several tasks, followed by subscriptions that come and go, and then
+//! closed or just dropped; some of the work is cancelled midway. One store and one subscription stay for the whole run.
+//! After each round the resources of the process are measured: memory, tasks, threads, file handles, and connections to
+//! the server. A resource has grown if the last third of the run holds more of it than the second third.
 //!
-//! The control leaks one thing in each round. It must be caught. Linux only: `/proc` says what a process holds.
+//! The control leaks something in each round, and must be detected. Linux only, because the numbers come from `/proc`.
 
 mod domain;
 mod gauge;
@@ -29,11 +29,10 @@ pub use leak::Leak;
 pub use plan::{Engine, Length, Plan};
 pub use report::{Growth, Report};
 
-/// Runs a plan, and says what has grown.
+/// Runs a plan and reports which resources have grown.
 ///
 /// # Errors
-/// If some of the work fails that should not, or something cannot be measured. That something grows is no error; the
-/// report holds it.
+/// If work fails that should not, or if something cannot be measured. Growth is not an error; the report contains it.
 pub async fn soak(plan: &Plan) -> Result<Report> {
     let place = Place::make(plan.engine).await.context("cannot make a database")?;
     let resident = round::Resident::settle(&place).await.context("cannot follow the log")?;

@@ -7,22 +7,22 @@ use anyhow::Context;
 use clap::Parser;
 use evercore_soak::{Engine, Leak, Length, Plan, soak};
 
-/// Works for a long time, and measures whether anything grows that should not.
+/// Works for a long time and checks that no resource use grows.
 #[derive(Parser)]
 struct Program {
-    /// For how long, on each engine.
+    /// The duration on each engine, in minutes.
     #[arg(long, default_value_t = 30)]
     minutes: u64,
-    /// For so many rounds instead.
+    /// The number of rounds, in place of a duration.
     #[arg(long)]
     rounds: Option<usize>,
-    /// Only this engine.
+    /// Run on this engine only.
     #[arg(long)]
     engine: Option<Engine>,
-    /// What the random choices come from.
+    /// The seed of the random choices.
     #[arg(long)]
     seed: Option<u64>,
-    /// The control: each round leaks this.
+    /// Run the control: leak this resource in each round.
     #[arg(long)]
     leak: Option<Leak>,
 }

@@ -1,4 +1,4 @@
-//! Where a run takes place.
+//! The database of a run.
 
 use anyhow::{Context, Result, anyhow};
 use evercore::EventStore;
@@ -10,10 +10,10 @@ use throwaway_postgres::{Binaries, Server};
 
 use crate::plan::Engine;
 
-/// The most states that a store keeps.
+/// The maximum number of aggregates in a store's cache.
 const CACHED: usize = 64;
 
-/// Where a run takes place. It is gone when this is dropped.
+/// The environment of a run. Dropping it removes everything.
 #[derive(Debug)]
 pub(crate) enum Place {
     Memory,
@@ -40,7 +40,7 @@ impl Place {
         })
     }
 
-    /// A store of its own. In memory its log is its own as well.
+    /// Opens a separate store. In memory, it also has a separate log.
     pub(crate) async fn open(&self) -> Result<EventStore> {
         let builder = EventStore::builder().cache_aggregates(CACHED);
         Ok(match self {
@@ -49,7 +49,7 @@ impl Place {
         })
     }
 
-    /// The server, if there is one.
+    /// Returns the URL of the server, if there is one.
     pub(crate) fn server_url(&self) -> Option<&str> {
         match self {
             Self::Memory | Self::Sqlite { .. } => None,

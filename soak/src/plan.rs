@@ -1,40 +1,40 @@
-//! What a run is to do.
+//! The plan of a run.
 
 use std::fmt;
 use std::time::Duration;
 
 use crate::leak::Leak;
 
-/// What a run is to do.
+/// The plan of a run.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan {
-    /// Where the log is.
+    /// The storage engine of a run.
     pub engine: Engine,
-    /// When it ends.
+    /// The length of the run.
     pub length: Length,
-    /// What the random choices come from. They come at other moments in each run, so it is not the same run twice.
+    /// The seed of the random choices. They come at different moments in each run, so a seed does not reproduce a run.
     pub seed: u64,
-    /// The control: what each round leaks.
+    /// The control: the resource that each round leaks.
     pub leak: Option<Leak>,
 }
 
-/// When a run ends.
+/// The length of a run.
 #[derive(Clone, Copy, Debug)]
 pub enum Length {
-    /// After so many rounds.
+    /// Ends after this many rounds.
     Rounds(usize),
-    /// With the first round that ends after so long.
+    /// Ends with the first round that completes after this time.
     Time(Duration),
 }
 
-/// Where the log is.
+/// The storage engine of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Engine {
-    /// In memory, another one in each round: what is in it would grow.
+    /// In memory, a new log in each round, because the log itself would grow.
     Memory,
-    /// In a file.
+    /// A SQLite file.
     Sqlite,
-    /// On a server of its own.
+    /// A PostgreSQL server started for the run.
     Postgres,
 }
 

@@ -1,4 +1,4 @@
-//! What came of a run.
+//! The report of a run.
 
 use std::fmt;
 use std::time::Duration;
@@ -6,13 +6,13 @@ use std::time::Duration;
 use crate::gauge::{Kind, Sample};
 use crate::plan::{Engine, Plan};
 
-/// With fewer rounds there are no thirds to speak of.
+/// The minimum number of rounds; with fewer, the thirds are too short to compare.
 const FEWEST_ROUNDS: usize = 9;
 
-/// How many moments of a run are printed.
+/// The number of samples that are printed.
 const PRINTED: usize = 6;
 
-/// What came of a run.
+/// The report of a run.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Report {
@@ -24,10 +24,10 @@ pub struct Report {
     samples: Vec<Sample>,
 }
 
-/// Something that was more in the last third of a run than in the second.
+/// A resource of which the last third of a run held more than the second.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Growth {
-    /// What has grown.
+    /// The kind of resource.
     pub kind: Kind,
     /// The median of the second third.
     pub before: u64,
@@ -46,13 +46,13 @@ impl Report {
         Self { engine: plan.engine, seed: plan.seed, took, events, handled, samples }
     }
 
-    /// Whether there were enough rounds to say anything.
+    /// Returns whether there were enough rounds for a result.
     #[must_use]
     pub const fn is_long_enough(&self) -> bool {
         self.samples.len() >= FEWEST_ROUNDS
     }
 
-    /// What has grown.
+    /// The kind of resource.
     #[must_use]
     pub fn growths(&self) -> Vec<Growth> {
         let has_grown = |growth: &Growth| {
@@ -61,7 +61,7 @@ impl Report {
         Kind::ALL.map(|kind| self.growth(kind)).into_iter().filter(has_grown).collect()
     }
 
-    /// The first third is for warming up: pools, caches and the allocator fill.
+    /// Compares the last two thirds. The first third is for warming up: pools, caches and the allocator fill.
     fn growth(&self, kind: Kind) -> Growth {
         let third = self.samples.len() / 3;
         let (_, rest) = self.samples.split_at(third);

@@ -1,4 +1,4 @@
-//! One round of work, and what stays for all of them.
+//! A round of work, and the store that stays for all rounds.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -17,19 +17,19 @@ use crate::place::Place;
 const WRITERS: usize = 4;
 const COMMITS: usize = 12;
 
-/// How many documents there are in all: they are changed again and again.
+/// The total number of documents, which are changed again and again.
 const DOCUMENTS: u32 = 200;
 
-/// The longest that a handler takes for a batch.
+/// The maximum time that a handler takes for a batch.
 const SLOW: Duration = Duration::from_millis(10);
 
-/// Long enough for a machine that does other things as well: a lease has to have room for several round trips.
+/// Long enough for a busy machine: a lease has to outlast several round trips.
 const LEASE: Duration = Duration::from_secs(10);
 
-/// How often a subscription looks at the log.
+/// The interval at which a subscription polls the log.
 const POLL_INTERVAL: Duration = Duration::from_millis(40);
 
-/// How much of its log a round follows. A handler that is slow may see less.
+/// The number of events that a round follows. A slow handler may see fewer.
 const FOLLOWED: usize = 10;
 
 /// A store and a subscription that stay for the whole run.
@@ -48,12 +48,12 @@ impl Resident {
         Ok(Self { store, follower, handled })
     }
 
-    /// Whether the subscription still runs. It is not to end by itself.
+    /// Returns whether the subscription still runs. It must not end by itself.
     pub(crate) fn is_there(&self) -> bool {
         !self.follower.is_finished()
     }
 
-    /// How many events it has handled.
+    /// Shuts down, and returns the number of events that the subscription has handled.
     pub(crate) async fn leave(self) -> Result<u64> {
         self.follower.shutdown().await?;
         self.store.close().await?;
@@ -61,7 +61,7 @@ impl Resident {
     }
 }
 
-/// Opens a store, works on it, and leaves it in one of several ways. Returns how many events have landed.
+/// Opens a store, works on it, and leaves it in one of several ways. Returns the number of committed events.
 pub(crate) async fn run(place: &Place, number: usize, mut rng: Rng) -> Result<usize> {
     let store = place.open().await?;
     let handled = Arc::default();
@@ -74,7 +74,7 @@ pub(crate) async fn run(place: &Place, number: usize, mut rng: Rng) -> Result<us
         landed += writer.await??;
     }
     read(&store, &mut rng).await?;
-    // One that is still at it is stopped wherever it is.
+    // If the task is still running, it is aborted at any point.
     passer_by.abort();
     if let Ok(passed) = passer_by.await {
         passed?;
@@ -82,7 +82,7 @@ pub(crate) async fn run(place: &Place, number: usize, mut rng: Rng) -> Result<us
     match number % 4 {
         0 => visitor.shutdown().await?,
         1 => drop(visitor),
-        // Its handle outlives the store.
+        // The handle outlives the store.
         _ => {
             store.close().await?;
             drop(store);
@@ -98,7 +98,7 @@ pub(crate) async fn run(place: &Place, number: usize, mut rng: Rng) -> Result<us
     Ok(landed)
 }
 
-/// Follows with a handler that is slow.
+/// Starts a subscription with a slow handler.
 fn follow(store: &EventStore, name: &str, handled: &Arc<AtomicU64>) -> Result<SubscriptionHandle> {
     let handled = Arc::clone(handled);
     let subscription: SubscriptionBuilder = store
@@ -116,7 +116,7 @@ fn follow(store: &EventStore, name: &str, handled: &Arc<AtomicU64>) -> Result<Su
     Ok(subscription.spawn(handle)?)
 }
 
-/// Follows for a while and leaves without a word.
+/// Follows some events and then drops the stream.
 async fn pass_by(store: EventStore) -> Result<()> {
     let mut events = pin!(store.ephemeral().poll_interval(POLL_INTERVAL).stream().take(FOLLOWED));
     while let Some(event) = events.next().await {
@@ -125,7 +125,7 @@ async fn pass_by(store: EventStore) -> Result<()> {
     Ok(())
 }
 
-/// Changes documents. Some changes are given up in the middle.
+/// Changes documents. Some changes are cancelled midway.
 async fn write(store: EventStore, mut rng: Rng) -> Result<usize> {
     let mut landed = 0;
     for _ in 0..COMMITS {
@@ -149,7 +149,7 @@ async fn write(store: EventStore, mut rng: Rng) -> Result<usize> {
     Ok(landed)
 }
 
-/// Mostly small, some as large as they may be.
+/// Returns a size: usually small, sometimes up to the limit.
 fn size(rng: &mut Rng) -> usize {
     match rng.u8(..40) {
         0 => 512 * 1024,
@@ -158,7 +158,7 @@ fn size(rng: &mut Rng) -> usize {
     }
 }
 
-/// Reads in a view that stays open meanwhile, and gives up a second one.
+/// Reads in a view that stays open meanwhile, and cancels the read of a second one.
 async fn read(store: &EventStore, rng: &mut Rng) -> Result<()> {
     let key = format!("document-{}", rng.u32(..DOCUMENTS));
     let read = || {

@@ -1,17 +1,17 @@
-//! The short form of `cargo xtask soak`. Each run is a process: what others hold is not counted.
+//! The short form of `cargo xtask soak`. Each run is a separate process, so that only its own resources count.
 
 use std::process::Command;
 use std::sync::{Mutex, PoisonError};
 
 const ROUNDS: &str = "15";
 
-/// What has grown.
+/// The kind of resource.
 enum Outcome {
     Flat,
     Grew(Vec<String>),
 }
 
-/// Each run is about time.
+/// Each run depends on timing.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 fn run(engine: &str, more: &[&str]) -> Outcome {

@@ -1,4 +1,4 @@
-//! sqlx on SQLite: one connection that writes, since there can be only one, and a pool that reads.
+//! sqlx on SQLite: one connection that writes, because only one can, and a pool that reads.
 
 use std::path::Path;
 
@@ -21,7 +21,7 @@ const LOAD: &str = include_str!("sqlite/load.sql");
 const PAGE: &str = include_str!("sqlite/page.sql");
 const JSON_PAGE: &str = include_str!("sqlite/json_page.sql");
 
-/// The pool reads; it would have its connections wait for each other if it wrote.
+/// A SQLite log. The pool only reads, because its connections would wait for each other when writing.
 pub(crate) struct SqliteLog {
     alone: Mutex<SqliteConnection>,
     pool: SqlitePool,
@@ -41,7 +41,7 @@ impl SqliteLog {
         Ok(Self { alone: Mutex::new(alone), pool })
     }
 
-    /// A page of the log as one value, so that the driver hands over one row instead of many.
+    /// Reads a page of the log as one value, so that the driver returns one row instead of many.
     pub(crate) async fn read_json_page_alone(
         &self,
         after: i64,

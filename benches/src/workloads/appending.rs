@@ -60,8 +60,8 @@ pub(super) async fn hot(bed: &Bed) -> anyhow::Result<Contest> {
         .side(EVERCORE, Crew::alone(ours)))
 }
 
-/// Every commit decides on the same account. Beside the raw INSERT at a known sequence: what the load costs, and what the
-/// cache saves of it.
+/// Every commit loads the same account and decides on it. Compared with the raw INSERT at a known sequence, this shows
+/// the cost of the load, and the part of it that the cache saves.
 pub(super) async fn hot_with_load(bed: &Bed) -> anyhow::Result<Contest> {
     let ground = bed.ground().await?;
     let raw = RawHot { log: ground.raw().await?, sequence: 0 };

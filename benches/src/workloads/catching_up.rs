@@ -14,7 +14,7 @@ use crate::domain::{Account, MoneyDeposited};
 use crate::engines::{Bed, Ground, Kind};
 use crate::raw::{NewRow, Page, RawLog, SameRows, SqliteLog};
 
-/// Events of a commit while the log is written, and of a page while it is read by hand.
+/// The number of events in a commit while the log is written, and in a page while it is read by hand.
 const PAGE: i64 = 1_000;
 
 pub(super) async fn contest(bed: &Bed, events: i64) -> anyhow::Result<Contest> {
@@ -62,7 +62,7 @@ async fn fill(log: &dyn RawLog, events: i64) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Reads all of the log, page by page.
+/// Reads the whole log, page by page.
 struct RawReader<L> {
     log: L,
     events: i64,
@@ -120,12 +120,12 @@ impl<L: Pages + Sync> Worker for RawReader<L> {
     }
 }
 
-/// What the deposits of the log add up to.
+/// Returns the sum of the deposits in the log.
 fn total_of(events: i64) -> i64 {
     events / PAGE * (PAGE * (PAGE + 1) / 2)
 }
 
-/// Lets a new subscription follow the log to its end.
+/// Follows the log to its end with a new subscription.
 struct Follower<F> {
     store: EventStore,
     events: i64,
@@ -138,7 +138,7 @@ struct Typed;
 
 struct Batches;
 
-/// What the handler has seen.
+/// The events that the handler has seen.
 #[derive(Default)]
 struct Seen {
     events: AtomicU64,
@@ -207,7 +207,7 @@ impl<F: Follow + Sync> Worker for Follower<F> {
         let events = self.events.unsigned_abs();
         let running = self.follow.follow(builder, Arc::clone(&seen), events)?;
         seen.all.notified().await;
-        // Also what is recorded at the end belongs to it.
+        // The last settlement is part of the work.
         running.shutdown().await?;
         let total = seen.total.load(Ordering::Relaxed);
         anyhow::ensure!(

@@ -15,14 +15,14 @@ use crate::raw::{Landed, NewRow, RawLog};
 const TASKS: usize = 64;
 const ACCOUNTS: usize = 8;
 
-/// How many commits are made to an account before all go on with the next one in its place, so that the faster side does
-/// not have the longer histories.
+/// The number of commits to an account before all tasks continue with the next one in its place, so that the faster
+/// side does not have the longer histories.
 const COMMITS_OF_AN_ACCOUNT: i64 = 50;
 
 pub(super) async fn contest(bed: &Bed) -> anyhow::Result<Contest> {
     let ground = bed.ground().await?;
     let log = ground.raw().await?;
-    // Who is refused again and again still comes to an end: the reruns are counted, not the patience.
+    // A task that conflicts again and again must still finish: the benchmark counts reruns, not failures.
     let patient = RetryPolicy::default().attempts(10_000);
     let store = ground.store_with(EventStore::builder().retry(patient)).await?;
     let (raw_places, places) = (Arc::new(Places::default()), Arc::new(Places::default()));
@@ -39,12 +39,12 @@ pub(super) async fn contest(bed: &Bed) -> anyhow::Result<Contest> {
         .side(EVERCORE, Crew::of(ours)))
 }
 
-/// How many commits were made in each place.
+/// The number of commits in each place.
 #[derive(Default)]
 struct Places([AtomicI64; ACCOUNTS]);
 
 impl Places {
-    /// The number of the account that a task is to use now.
+    /// Returns the number of the account that a task uses now.
     fn account(&self, task: usize) -> i64 {
         let place = task % ACCOUNTS;
         let generation = self.0[place].load(Ordering::Relaxed) / COMMITS_OF_AN_ACCOUNT;

@@ -1,4 +1,4 @@
-//! W2: many tasks, each on an account of its own: load, decide, append one event.
+//! W2: many tasks, each on its own account: load, decide, append one event.
 
 use std::sync::Arc;
 
@@ -11,8 +11,8 @@ use crate::domain::{Account, MoneyDeposited};
 use crate::engines::Bed;
 use crate::raw::{Landed, NewRow, RawLog};
 
-/// How many commits a task makes to an account before it opens the next one. Otherwise the faster side would have the
-/// longer histories to load.
+/// The number of commits that a task makes to an account before it opens the next one. Otherwise the faster side would
+/// have longer histories to load.
 pub(super) const COMMITS_OF_AN_ACCOUNT: i64 = 20;
 
 pub(super) async fn contest(bed: &Bed, tasks: i64) -> anyhow::Result<Contest> {

@@ -1,4 +1,4 @@
-//! W11: whether a commit takes longer for each of its parts the more it has of them.
+//! W11: whether each part of a commit takes longer the more parts the commit has.
 
 use evercore::{AggregateId, Error, EventStore};
 
@@ -8,21 +8,21 @@ use crate::crew::{Crew, Step, Worker};
 use crate::domain::{Account, MoneyDeposited, SavingsAccount};
 use crate::engines::Bed;
 
-/// The parts of a commit, up to the limits by default.
+/// The numbers of parts in a commit, up to the default limits.
 const SIZES: [u64; 4] = [1_250, 2_500, 5_000, 10_000];
 
-/// What a commit has many of.
+/// The kind of part that a commit has many of.
 #[derive(Clone, Copy, Debug)]
 enum Parts {
-    /// New aggregates without a key, each with an event.
+    /// New aggregates without keys, each with an event.
     Aggregates,
     /// New aggregates with keys, each with an event.
     Keys,
-    /// Aggregates that are there, each with the key of the next.
+    /// Existing aggregates, each of which takes the key of the next.
     MovedKeys,
-    /// Aggregates that are there and are not to change meanwhile.
+    /// Existing aggregates that must not change meanwhile.
     Guards,
-    /// New aggregates with snapshots; a hundred events each.
+    /// New aggregates with snapshots, a hundred events each.
     Snapshots,
     /// Events of one new aggregate.
     Events,
@@ -56,12 +56,12 @@ struct Committer {
     parts: Parts,
     size: u64,
     runs: u64,
-    /// What is moved or guarded.
+    /// The aggregates whose keys move or that are guarded.
     stored: Vec<AggregateId>,
 }
 
 impl Committer {
-    /// Creates aggregates with keys of their own.
+    /// Creates aggregates, each with a unique key.
     async fn create(&self) -> anyhow::Result<Vec<AggregateId>> {
         let run = self.runs;
         let created = self.store.with_context(async |ctx| {
@@ -90,7 +90,7 @@ impl Committer {
                 Parts::MovedKeys => {
                     for (n, &id) in (1 + run..).zip(&self.stored) {
                         let mut account = ctx.load::<Account>(id).await?;
-                        // Its next one is moved, too.
+                        // The aggregate that holds this key moves to another one in the same commit.
                         ctx.change_key(&mut account, format!("moved {}", n % (2 * size)))?;
                     }
                 }

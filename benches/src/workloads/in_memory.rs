@@ -1,4 +1,4 @@
-//! W9: what the framework itself costs, without any input or output.
+//! W9: the cost of the framework itself, without any I/O.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -18,10 +18,10 @@ use crate::crew::{Crew, Step, Worker};
 use crate::domain::{Account, Deposit, MoneyDeposited};
 use crate::sample::{Worked, float};
 
-/// Events of a history, and pieces of work between two looks at the clock.
+/// The number of events in a history, and of pieces of work between two readings of the clock.
 const PIECES: i64 = 1_000;
 
-/// A log is thrown away after so many steps: memory is not to be what is measured.
+/// The number of steps after which a log is discarded, so that memory use does not dominate the measurement.
 const STEPS_OF_A_LOG: u32 = 50;
 
 pub(super) async fn run(plan: &Plan) -> anyhow::Result<Vec<Row>> {
@@ -36,14 +36,14 @@ fn contest(case: &'static str) -> Contest {
     Contest::new("W9", case, "memory", "events", Server::None)
 }
 
-/// Commits of one event each.
+/// Commits one event at a time.
 async fn append() -> anyhow::Result<Contest> {
     Ok(contest("append one event")
         .side("Vec under a mutex", Solo::new(Pusher::default()))
         .side("evercore, with_context", Solo::new(Opener { store: store().await?, steps: 0 })))
 }
 
-/// Commands on accounts with up to 20 events.
+/// Executes commands on accounts with up to 20 events.
 async fn execute() -> anyhow::Result<Contest> {
     let by_hand = Depositor { store: store().await?, steps: 0, by: By::Context };
     let by_command = Depositor { store: store().await?, steps: 0, by: By::Command };
@@ -52,7 +52,7 @@ async fn execute() -> anyhow::Result<Contest> {
         .side("evercore, execute", Solo::new(by_command)))
 }
 
-/// A history of a thousand events becomes a state.
+/// Replays a history of a thousand events.
 async fn replay() -> anyhow::Result<Contest> {
     let store = store().await?;
     let id = open(&store, PIECES).await?;
@@ -63,7 +63,7 @@ async fn replay() -> anyhow::Result<Contest> {
         .side(EVERCORE, Solo::new(Reader { store, ids: vec![id], next: 0, units: PIECES })))
 }
 
-/// Recorded events become typed ones.
+/// Decodes recorded events to typed ones.
 async fn decode() -> anyhow::Result<Contest> {
     let store = store().await?;
     let id = open(&store, PIECES).await?;
@@ -91,7 +91,7 @@ async fn open(store: &EventStore, events: i64) -> Result<AggregateId, Error> {
         .await
 }
 
-/// One worker, all of whose work is done in the thread that asks for it.
+/// A single worker that does all of its work in the calling thread.
 struct Solo<W>(Crew<W>);
 
 impl<W: Worker> Solo<W> {
@@ -118,7 +118,7 @@ impl<W: Worker> Side for Solo<W> {
     }
 }
 
-/// The columns that an event has at the least.
+/// The minimal columns of an event.
 #[expect(dead_code, reason = "kept, as a log keeps them")]
 struct Kept {
     aggregate: i64,
@@ -145,7 +145,7 @@ struct Depositor {
     by: By,
 }
 
-/// How a deposit is made.
+/// The way in which a deposit is made.
 #[derive(Clone, Copy)]
 enum By {
     Context,

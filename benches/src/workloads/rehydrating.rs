@@ -13,13 +13,13 @@ use crate::raw::{Loaded, NewRow, RawLog, SameRows};
 
 pub(super) const EVENTS: i64 = 1_000;
 
-/// How many accounts are loaded in turn, so that it is not the very same pages each time.
+/// The number of accounts that are loaded in turn, so that the same pages are not read each time.
 const ACCOUNTS: i64 = 20;
 
-/// The newest snapshot is half a stretch old.
+/// The number of events after the newest snapshot: half the interval between snapshots.
 const AFTER_THE_SNAPSHOT: i64 = 50;
 
-/// All of the history.
+/// Loads the whole history.
 pub(super) async fn full(bed: &Bed) -> anyhow::Result<Contest> {
     let ground = bed.ground().await?;
     let (log, store) = (ground.raw().await?, ground.store().await?);
@@ -38,7 +38,7 @@ pub(super) async fn full(bed: &Bed) -> anyhow::Result<Contest> {
         .side(EVERCORE, Crew::alone(ours)))
 }
 
-/// The newest snapshot, and the events after it.
+/// Loads the newest snapshot, and the events after it.
 pub(super) async fn with_snapshot(bed: &Bed) -> anyhow::Result<Contest> {
     let ground = bed.ground().await?;
     let (log, store) = (ground.raw().await?, ground.store().await?);
@@ -92,7 +92,7 @@ pub(super) struct Reader {
     pub(super) store: EventStore,
     pub(super) ids: Vec<AggregateId>,
     pub(super) next: usize,
-    /// How many events each has.
+    /// The number of events of each account.
     pub(super) units: i64,
 }
 

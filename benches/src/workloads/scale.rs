@@ -1,4 +1,4 @@
-//! W7: whether a store gets slower as it grows.
+//! W7: whether a store becomes slower as it grows.
 
 mod build;
 
@@ -17,12 +17,12 @@ use crate::domain::MoneyDeposited;
 use crate::engines::{Bed, Ground};
 use build::{Analysed, Layout};
 
-/// Events of the store that the large one is measured by.
+/// The number of events in the small store, with which the large one is compared.
 const SMALL: i64 = 100_000;
 const TASKS: usize = 16;
 
-/// How many short accounts are written to, spread over all of a store: as many on both sides, so that their histories
-/// grow alike.
+/// The number of short accounts that are written to, spread over the whole store. It is the same on both sides, so that
+/// their histories grow equally.
 const WRITTEN_TO: usize = 8_000;
 
 pub(super) async fn run(bed: &Bed, large: i64, plan: &Plan) -> anyhow::Result<Vec<Row>> {
@@ -33,7 +33,7 @@ pub(super) async fn run(bed: &Bed, large: i64, plan: &Plan) -> anyhow::Result<Ve
     Ok(rows)
 }
 
-/// W5 by event type, on logs of growing size that were filled at once and never analysed: what an import leaves behind.
+/// W5 by event type, on logs of growing size that were filled at once and never analyzed, as after an import.
 pub(super) async fn by_type(bed: &Bed, events: i64) -> anyhow::Result<Contest> {
     let ground = bed.ground().await?;
     let mut contest = contest("W5", "by event type, never analysed", &ground, "events");
@@ -58,7 +58,7 @@ fn loading(small: &Scaled, large: &Scaled) -> anyhow::Result<Contest> {
         .side(large.layout.to_string(), large.reader()?))
 }
 
-/// A store that was built at once.
+/// A store that was built by SQL.
 struct Scaled {
     ground: Ground,
     store: EventStore,
@@ -92,7 +92,7 @@ impl Scaled {
     }
 }
 
-/// Lets a new subscription of one type of events follow the log to its end.
+/// Follows the log to its end with a new subscription to one event type.
 struct ByType {
     store: EventStore,
     events: u64,
@@ -123,7 +123,7 @@ impl Worker for ByType {
     }
 }
 
-/// Deposits into one of its accounts, drawn at random.
+/// Makes deposits to its accounts, drawn at random.
 struct Teller {
     store: EventStore,
     ids: Vec<AggregateId>,

@@ -1,4 +1,4 @@
-//! W10: what an event takes on the disk.
+//! W10: the size of an event on disk.
 
 use evercore::{Error, EventStore};
 use serde::Serialize;
@@ -11,12 +11,12 @@ use crate::domain::{Account, MoneyDeposited};
 use crate::engines::{Bed, Kind};
 use crate::sample::float;
 
-/// Each account has a natural key and so many events, each in a commit of its own.
+/// Each account has a natural key and this many events, each in its own commit.
 const EVENTS_OF_AN_ACCOUNT: i64 = 10;
 const ACCOUNTS: i64 = 5_000;
 const TASKS: i64 = 64;
 
-/// Bytes of one table and its indexes, for each event.
+/// The bytes of one table and its indexes per event.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Size {
     pub(crate) engine: String,
@@ -25,7 +25,7 @@ pub(crate) struct Size {
     pub(crate) indexes: f64,
 }
 
-/// The tables that grow with the log, the largest first.
+/// Measures the tables that grow with the log, the largest first.
 pub(crate) async fn run(bed: &Bed) -> anyhow::Result<Vec<Size>> {
     let ground = bed.ground().await?;
     let store = ground.store().await?;

@@ -1,4 +1,4 @@
-//! W6: from the acknowledged commit to the handler.
+//! W6: the time from the acknowledged commit to the handler.
 
 use std::time::{Duration, Instant};
 
@@ -19,20 +19,20 @@ struct Rung {
     rings: u32,
 }
 
-/// How long handlers had to wait, in milliseconds.
+/// The waiting times of handlers, in milliseconds.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Latency {
     pub(crate) engine: String,
-    /// Where the worker is.
+    /// The process of the worker.
     pub(crate) place: String,
     pub(crate) commits: usize,
     pub(crate) median: f64,
-    /// Of which 95 of 100 stay below.
+    /// The 95th percentile.
     pub(crate) high: f64,
     pub(crate) longest: f64,
 }
 
-/// `commits` commits, each 2 to 12 ms after the last one was handled.
+/// Makes `commits` commits, each 2 to 12 ms after the previous one was handled.
 pub(crate) async fn run(bed: &Bed, commits: u32) -> anyhow::Result<Vec<Latency>> {
     let ground = bed.ground().await?;
     let kind = ground.kind;

@@ -20,7 +20,7 @@ use crate::stage::{Files, Opened};
 use crate::worker::{self, Worker};
 use crate::writer::{Desk, Told, Writer};
 
-/// What the process is to do.
+/// The command line of the process.
 #[derive(Clone, Debug, clap::Args)]
 #[expect(missing_docs, reason = "only this program runs it")]
 pub struct CommitterDuty {
@@ -43,7 +43,7 @@ pub struct CommitterDuty {
 /// Writes and follows the log until it is stopped.
 ///
 /// # Errors
-/// Why it cannot go on.
+/// The reason why it cannot continue.
 pub(crate) async fn commit_and_follow(duty: CommitterDuty, stop: CancellationToken) -> Result<()> {
     let engine = open(&duty).await?;
     let recorder = Recorder::lines(std::io::stdout());

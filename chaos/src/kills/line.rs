@@ -1,5 +1,5 @@
-//! What a process says through the pipe: a line for each statement, written in one call to the system, so that it is
-//! there whole or not at all when the process is killed.
+//! The reports of a process through its pipe. Each is a line written in one system call, so it is complete or missing
+//! when the process is killed.
 
 use std::io::Write;
 
@@ -8,14 +8,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::writer::{Attempt, Told};
 
-/// A statement.
+/// A report.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(super) enum Line {
     /// The database is open.
     Opened,
-    /// This is about to be tried; nothing is known of it.
+    /// The process is about to make this attempt, with an unknown outcome.
     Begins(Attempt),
-    /// This is what the attempt of that number was told.
+    /// The outcome of the attempt with this number.
     Told { number: i64, told: Told },
 }
 
@@ -26,7 +26,7 @@ impl Line {
         std::io::stdout().lock().write_all(&line).context("nobody listens")
     }
 
-    /// A line that the process itself has said; `None` for one of its recorder.
+    /// Parses a line of the process itself; returns `None` for a line of its recorder.
     pub(super) fn read(line: &[u8]) -> Result<Option<Self>> {
         if line.starts_with(OBSERVATION) {
             return Ok(None);
@@ -36,5 +36,5 @@ impl Line {
     }
 }
 
-/// How a line of [`Recorder::lines`](evercore_testing::history::Recorder::lines) begins.
+/// The beginning of each line of [`Recorder::lines`](evercore_testing::history::Recorder::lines).
 const OBSERVATION: &[u8] = br#"{"saw":"#;

@@ -1,4 +1,4 @@
-//! The process that is killed, as the one sees it that kills it.
+//! Starts, reads and kills the process under test.
 
 use std::collections::BTreeMap;
 use std::process::Stdio;
@@ -13,10 +13,10 @@ use super::line::Line;
 use crate::stage::Stage;
 use crate::writer::Attempt;
 
-/// How many tasks write.
+/// The number of tasks that write.
 const WRITERS: usize = 8;
 
-/// The process. Dropping it ends it.
+/// A running process. Dropping it kills it.
 #[derive(Debug)]
 pub(super) struct CommitterPost {
     child: Child,
@@ -24,24 +24,24 @@ pub(super) struct CommitterPost {
     heard: Vec<u8>,
 }
 
-/// What it said before it was killed.
+/// The reports of a process before it was killed.
 #[derive(Debug)]
 pub(super) struct Heard {
-    /// Of those that it did not live to hear of, `Unknown`.
+    /// The attempts; those whose outcome the process did not report are `Unknown`.
     pub(super) attempts: Vec<Attempt>,
     pub(super) last_attempt: i64,
     pub(super) opened: bool,
-    /// What its recorder saw.
+    /// The observations of its recorder.
     pub(super) history: History,
 }
 
 impl CommitterPost {
-    /// Starts one whose attempts are numbered from there on.
+    /// Starts a process whose attempts are numbered from after `after`.
     pub(super) fn start(kills: &Kills, stage: &Stage, seed: u64, after: i64) -> Result<Self> {
         Self::spawn(kills, stage, seed, after, WRITERS)
     }
 
-    /// Starts one that only follows.
+    /// Starts a process that only follows the log.
     pub(super) fn follow(kills: &Kills, stage: &Stage) -> Result<Self> {
         Self::spawn(kills, stage, 0, 0, 0)
     }
@@ -54,7 +54,7 @@ impl CommitterPost {
             .args(["--after", &after.to_string(), "--writers", &writers.to_string()])
             .arg("--folder")
             .arg(stage.files().folder())
-            // It leaves when this closes.
+            // The process exits when its input closes.
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .kill_on_drop(true)
@@ -64,7 +64,7 @@ impl CommitterPost {
         Ok(Self { child, output: BufReader::new(stdout), heard: Vec::new() })
     }
 
-    /// Waits until it has said so many lines. The first one says that it has opened the database.
+    /// Waits until the process has reported this many lines. The first line reports that the database is open.
     pub(super) async fn hear(&mut self, lines: usize) -> Result<()> {
         for _ in 0..lines {
             let length = self.output.read_until(b'\n', &mut self.heard).await?;
@@ -73,7 +73,7 @@ impl CommitterPost {
         Ok(())
     }
 
-    /// Ends it where it is, and listens to what it has said.
+    /// Kills the process and reads the remaining reports.
     pub(super) async fn kill(mut self) -> Result<Heard> {
         ensure!(self.child.try_wait()?.is_none(), "it ended by itself; see what it printed");
         self.child.start_kill()?;
@@ -81,7 +81,7 @@ impl CommitterPost {
         let mut opened = false;
         let mut attempts: BTreeMap<i64, Attempt> = BTreeMap::new();
         let mut observations = Vec::new();
-        // A last line without an end was cut off.
+        // An incomplete last line was cut off by the kill.
         for line in
             self.heard.split_inclusive(|&byte| byte == b'\n').filter(|line| line.ends_with(b"\n"))
         {
@@ -102,7 +102,7 @@ impl CommitterPost {
         Ok(Heard { attempts, last_attempt, opened, history })
     }
 
-    /// Asks it to leave, and waits until it has.
+    /// Asks the process to exit, and waits until it has.
     pub(super) async fn leave(mut self) -> Result<()> {
         drop(self.child.stdin.take());
         self.output.read_to_end(&mut Vec::new()).await?;

@@ -1,4 +1,4 @@
-//! What came of the kills.
+//! The report of a run of kills.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,10 +8,10 @@ use crate::plan::Engine;
 use crate::violation::Violation;
 use crate::writer::Told;
 
-/// The most violations that are printed.
+/// The number of violations after which printing stops.
 const MOST_PRINTED: usize = 10;
 
-/// What came of the kills.
+/// The report of a run of kills.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct KillReport {
@@ -53,31 +53,31 @@ impl KillReport {
         }
     }
 
-    /// The promises that were broken.
+    /// Returns the promises that were broken.
     #[must_use]
     pub fn violations(&self) -> &[Violation] {
         &self.violations
     }
 
-    /// How many processes were killed.
+    /// Returns the number of processes that were killed.
     #[must_use]
     pub const fn kills(&self) -> usize {
         self.kills
     }
 
-    /// How many commits were acknowledged.
+    /// Returns the number of acknowledged commits.
     #[must_use]
     pub const fn acknowledged(&self) -> usize {
         self.acknowledged
     }
 
-    /// How many attempts were under way when their process was killed.
+    /// Returns the number of attempts that were under way when their process was killed.
     #[must_use]
     pub const fn unknown(&self) -> usize {
         self.unknown
     }
 
-    /// How many events the transactional handler has taken in.
+    /// Returns the number of events that the transactional handler has handled.
     #[must_use]
     pub const fn handled(&self) -> usize {
         self.handled

@@ -1,6 +1,6 @@
 CREATE SCHEMA chaos;
 
--- Not unique, so that doubles show.
+-- Not unique, so that an event that was handled twice has two rows.
 CREATE TABLE chaos.handled (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     position bigint NOT NULL,

@@ -1,4 +1,4 @@
--- Not unique, so that doubles show.
+-- Not unique, so that an event that was handled twice has two rows.
 CREATE TABLE handled (
     id           INTEGER PRIMARY KEY AUTOINCREMENT,
     position     INTEGER NOT NULL,

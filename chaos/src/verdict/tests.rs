@@ -1,4 +1,4 @@
-//! A run in which all is right, and what is found when one thing is not.
+//! Checks the verdict on a sound run, and on the same run with one fault.
 
 use std::sync::Arc;
 
@@ -8,10 +8,11 @@ use evercore::{Payload, RecordedEvent};
 
 use super::*;
 
-/// What is wrong with a run.
+/// A fault in a run.
 type Fault = fn(&mut Evidence);
 
-/// Ledger 1 has a bad event at its third, ledger 2 has none. One attempt for each event, the last with a row beside it.
+/// A sound run. The third event of ledger 1 is bad; ledger 2 has no bad event. Each event has an attempt, the last one
+/// with a row.
 fn sound() -> Evidence {
     let numbers = [(1, 1, 1), (2, 2, 1), (4, 1, 2), (5, 1, 3), (6, 2, 2), (9, 1, 4)];
     let log: Vec<Entry> =
@@ -71,7 +72,7 @@ fn handled(evidence: &mut Evidence) -> &mut Vec<Entry> {
     &mut evidence.written.as_mut().expect("it has been written").handled
 }
 
-/// What is found once something was done to a sound run.
+/// Returns the violations that are found after a sound run was changed.
 fn found(fault: impl FnOnce(&mut Evidence)) -> Vec<String> {
     let mut evidence = sound();
     fault(&mut evidence);

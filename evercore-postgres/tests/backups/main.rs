@@ -1,4 +1,4 @@
-//! A store that was dumped and restored goes on where the dump left it.
+//! A store that was dumped and restored continues from the dump.
 
 use evercore::{Aggregate, Apply, Error, EventMeta, EventStore, Position, event};
 use evercore_postgres as _;
@@ -27,7 +27,7 @@ async fn count(store: &EventStore, key: &str) -> Result<i64, Error> {
         .await
 }
 
-/// What a reader of the log sees: positions, aggregates and sequences.
+/// Returns the positions, aggregates and sequences that a reader of the log sees.
 async fn log(store: &EventStore) -> Vec<(i64, i64, i64)> {
     let page = store.read_log(Position::START, 100).await.expect("it can be read");
     let place = |event: &evercore::RecordedEvent| {
@@ -52,7 +52,7 @@ async fn a_restored_dump_has_the_same_log_and_goes_on_behind_it() {
     for key in ["ada", "ada", "grace"] {
         count(&store, key).await.expect("it lands");
     }
-    // A writer that has drawn a position which the dump does not hold.
+    // A writer that has drawn a position which is not in the dump.
     let mut slow = PgConnection::connect(&server.url()).await.expect("the server answers");
     execute(
         &mut slow,

@@ -1,5 +1,5 @@
--- What the sessions of an engine hold.
--- $1: their application_name; $2: how many there are when nothing is left behind.
+-- Lists the resources that an engine's sessions hold.
+-- $1: the sessions' application_name; $2: the number of sessions when nothing is left behind.
 SELECT 'a session that is ' || state || ': ' || query
   FROM pg_stat_activity
  WHERE application_name = $1 AND state <> 'idle'

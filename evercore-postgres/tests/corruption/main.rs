@@ -1,4 +1,4 @@
-//! What `verify` finds where somebody has changed the tables behind the store's back.
+//! Checks that `verify` finds changes made to the tables behind the store's back.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -15,7 +15,7 @@ const LET_EVENTS_REPEAT: &str = "
     ALTER TABLE events DROP CONSTRAINT events_aggregate_id_sequence_key;
 ";
 
-/// A schema of its own, named by a number.
+/// A separate schema, named by a number.
 #[derive(Debug)]
 struct Schema(u32);
 

@@ -1,4 +1,4 @@
-//! What a crash of the server, and a change of the server, leave of the promises. Each test has servers of its own.
+//! The promises hold after a crash of the server, and after a change of servers. Each test has its own servers.
 
 mod positions;
 mod rested;
@@ -29,7 +29,7 @@ fn server(settings: &[&str]) -> Server {
         .unwrap_or_else(|failure| panic!("{failure}"))
 }
 
-/// Stops a server as a power cut would, and starts it again.
+/// Stops a server as a power failure would, and starts it again.
 fn crash(server: &mut Server) {
     server.crash().and_then(|()| server.restart()).unwrap_or_else(|failure| panic!("{failure}"));
 }
@@ -50,7 +50,7 @@ async fn number(connection: &mut PgConnection, sql: &str) -> i64 {
     sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(connection).await.expect("one number")
 }
 
-/// Lands an event on a counter, or on a new one.
+/// Commits an event of an existing counter, or of a new one.
 async fn count(
     store: &EventStore,
     id: Option<AggregateId>,

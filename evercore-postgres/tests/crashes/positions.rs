@@ -1,14 +1,14 @@
-//! Positions that a crash takes back, and floors that it must not.
+//! Positions that are lost in a crash, and floors that must survive it.
 
 use evercore::{EventStore, Position};
 use sqlx::{Connection, PgConnection};
 
 use crate::{Counted, connect, count, crash, execute, number, open, server};
 
-/// Nothing flushes what no commit needs, so a crash surely loses it.
+/// Settings under which only commits flush the log, so that a crash reliably loses everything else.
 const LAZY: [&str; 3] = ["wal_level=minimal", "max_wal_senders=0", "wal_writer_delay=10s"];
 
-/// The numbers of the next events after a position, and the position that the reader goes on from.
+/// Returns the numbers of the next events after a position, and the position to continue from.
 async fn read(store: &EventStore, after: Position) -> (Vec<i64>, Position) {
     let page = store.read_log(after, 100).await.expect("it can be read");
     let number = |event: &evercore::RecordedEvent| event.decode::<Counted>().map(|e| e.number);
@@ -16,7 +16,7 @@ async fn read(store: &EventStore, after: Position) -> (Vec<i64>, Position) {
     (numbers, page.end)
 }
 
-/// Announces a floor and appends an event behind the first one.
+/// Announces a floor and appends an event after the first one.
 async fn append(writer: &mut PgConnection) {
     let sql = r#"
         SELECT evercore.announce_floor();
@@ -36,7 +36,7 @@ async fn a_reader_goes_on_from_what_it_has_read_when_positions_are_drawn_again()
     let store = EventStore::connect(&url).await.expect("the server answers");
     count(&store, None, 1).await.expect("it lands");
 
-    // One writer has given up what it drew, and holds nothing back; another one is in the middle.
+    // One writer has given up the positions that it drew and holds nothing back; another one is in the middle.
     let mut gave_up = connect(&server).await;
     let draw = format!(
         "BEGIN; SAVEPOINT s; SELECT evercore.announce_floor();

@@ -1,4 +1,4 @@
-//! A store that nobody uses while its server crashes.
+//! A store that is idle while its server crashes.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ async fn a_store_that_rested_while_the_server_was_restarted_notices_nothing() {
         count(&store, None, 1).await.expect("it lands"),
     ];
     server.crash().unwrap_or_else(|failure| panic!("{failure}"));
-    // Not to wait for anything: this is how long the server is away.
+    // Not a wait for a condition: the server stays away for this long.
     tokio::time::sleep(Duration::from_secs(1)).await;
     server.restart().unwrap_or_else(|failure| panic!("{failure}"));
 

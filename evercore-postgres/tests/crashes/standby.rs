@@ -1,4 +1,4 @@
-//! What a standby is good for, and what becomes of it when it is promoted.
+//! A store on a standby, before and after the standby is promoted.
 
 use evercore::{AggregateId, Error, EventStore, Position};
 

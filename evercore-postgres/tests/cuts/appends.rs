@@ -1,4 +1,4 @@
-//! The commit of a context: one statement, which commits by itself.
+//! Cuts the commit of a context: a single statement, which commits by itself.
 
 use evercore::{Error, Expected, Stream};
 
@@ -12,7 +12,7 @@ impl Tapped {
         self.store.append::<Counter, _>(stream, Expected::Any, events).await.map(|_| ())
     }
 
-    /// What passes for an append on a connection that is warm.
+    /// Returns the bytes that pass for an append on a warm connection.
     async fn passes_for_an_append(&self, number: i64) -> Passed {
         self.append(number).await.expect("nothing is cut");
         self.proxy.disarm();
@@ -20,7 +20,7 @@ impl Tapped {
         self.proxy.passed()
     }
 
-    /// Appends a number until it is told that it has landed.
+    /// Appends a number, and repeats the append until it is acknowledged.
     async fn append_through(&self, cut: Cut, number: i64, outcomes: &mut Outcomes) {
         self.proxy.arm(cut);
         match self.append(number).await {
@@ -43,12 +43,12 @@ async fn an_append_that_is_cut_anywhere_lands_once() {
     let mut outcomes = Outcomes::default();
     for cut in cuts(passed) {
         tapped.append_through(cut, number + 1, &mut outcomes).await;
-        // The new connection is warm from here on.
+        // Warms up the new connection.
         tapped.append(number + 2).await.expect("nothing is cut");
         number += 2;
     }
     println!("{passed:?}: {outcomes:?}");
-    // What has arrived as a whole lands, unless the store has asked for it before the server has read it.
+    // A commit that the server has received completely is stored, unless the store asks for its outcome first.
     assert!(outcomes.landed == passed.answer || outcomes.landed == passed.answer + 1);
     assert!(outcomes.refused >= passed.request);
     let landed = tapped.landed(number).await;

@@ -1,6 +1,7 @@
-//! Connections that are cut in the middle of a commit, after each byte of what is asked and of what is answered.
+//! Cuts connections in the middle of a commit, after each byte of the request and of the answer.
 //!
-//! Whoever commits is told what became of it, or that it never lands; made again then, it lands once.
+//! The caller learns the outcome of the commit, or that it will never be stored; when it then repeats the commit, it is
+//! stored once.
 
 mod appends;
 mod pooler;
@@ -30,7 +31,7 @@ impl Apply<Counted> for Counter {
     }
 }
 
-/// A store in a schema of its own that reaches the server through a proxy, and a connection that does not.
+/// A store in its own schema that reaches the server through a proxy, and a connection that bypasses the proxy.
 struct Tapped {
     store: EventStore,
     proxy: Proxy,
@@ -39,7 +40,7 @@ struct Tapped {
     counter: AggregateId,
 }
 
-/// How often a commit that was cut had landed all the same, and how often not.
+/// The number of cut commits that were stored nevertheless, and of those that were not.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Outcomes {
     landed: usize,
@@ -58,9 +59,9 @@ impl Tapped {
 
         let connect: PgConnectOptions = url.parse().expect("a URL");
         let proxy = Proxy::start(connect.get_host().to_owned(), connect.get_port()).await;
-        // So that a cut is one of a message and not of a cipher.
+        // Without encryption, so that a cut hits a message rather than a cipher.
         let connect = connect.host("127.0.0.1").port(proxy.port()).ssl_mode(PgSslMode::Disable);
-        // One connection of a kind, so that it is known what passes: notifications go out at their own pace.
+        // One connection of each kind, to know which bytes pass; notifications are sent asynchronously.
         let options = PostgresOptions::new(connect).readers(1).writers(1).without_notifications();
         let options = set(options.schema(schema).expect("a schema name"));
         let engine = PostgresEngine::open(options).await.expect("the server answers");
@@ -75,7 +76,7 @@ impl Tapped {
         Self { store, proxy, sql, schema, counter }
     }
 
-    /// How often each of the numbers up to this one is on the counter.
+    /// Returns how often each number up to this one is stored on the counter.
     async fn landed(&mut self, numbers: i64) -> Vec<i64> {
         let sql = format!(
             "SELECT count(e.position)
@@ -93,7 +94,7 @@ impl Tapped {
             .expect("numbers")
     }
 
-    /// The control: the table of commits remembers none, so that whoever asks is told that it never lands.
+    /// The control: the table of commits forgets all ids, so every question for an outcome is answered "never stored".
     async fn forget_commits(&mut self) {
         let sql = format!(
             "CREATE FUNCTION {0}.forget() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -106,7 +107,7 @@ impl Tapped {
     }
 }
 
-/// Every place where a connection can be cut while this passes.
+/// Returns every place at which a connection can be cut while this many bytes pass.
 fn cuts(passed: Passed) -> Vec<Cut> {
     let requests = (0..=passed.request).map(|after| Cut { side: Side::Request, after });
     let answers = (0..passed.answer).map(|after| Cut { side: Side::Answer, after });

@@ -1,4 +1,4 @@
-//! A pooler that loses its server: it says so with the code of a broken protocol, 08P01, and closes the connection.
+//! A pooler that loses its server reports a protocol violation, 08P01, and closes the connection.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::{Counted, Counter, Tapped};
 
 const NEXT_REQUEST: Cut = Cut { side: Side::Request, after: 0 };
 
-/// `FATAL`, with a code, as a message of the server.
+/// Encodes a `FATAL` error with this code as a server message.
 fn fatal(code: &str) -> Vec<u8> {
     let fields = format!("SFATAL\0VFATAL\0C{code}\0Mserver conn crashed?\0\0");
     let length = u32::try_from(4 + fields.len()).expect("it is short");
@@ -47,7 +47,7 @@ async fn a_worker_goes_on_when_a_pooler_has_lost_its_server() {
         append.await.expect("nothing is cut");
         tapped.proxy.arm(NEXT_REQUEST);
         let deadline = Instant::now() + Duration::from_secs(20);
-        // The one that was created, and these; and the cut was made.
+        // Wait for the created event, for these ones, and for the cut.
         while worker.status().handled <= number.unsigned_abs() || !tapped.proxy.is_cut() {
             assert!(Instant::now() < deadline, "{:?}", worker.status());
             assert!(!worker.is_finished(), "it has ended: {:?}", worker.status());

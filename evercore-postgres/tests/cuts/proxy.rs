@@ -1,4 +1,4 @@
-//! A proxy between the engine and the server that cuts a connection after so many bytes.
+//! A proxy between the engine and the server that cuts a connection after a number of bytes.
 
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,22 +15,22 @@ pub(crate) struct Proxy {
     tap: Arc<Mutex<Tap>>,
 }
 
-/// Whose bytes.
+/// The direction of the bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Side {
     Request,
     Answer,
 }
 
-/// The connection that brings the last of so many bytes of one side is closed after it. With 0, the one that brings the
-/// next byte is, and that byte goes nowhere.
+/// Cuts the connection that carries the last of this many bytes in one direction. With 0, cuts the connection that
+/// carries the next byte, and drops that byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Cut {
     pub(crate) side: Side,
     pub(crate) after: usize,
 }
 
-/// What has passed since the last call of [`Proxy::arm`] or [`Proxy::disarm`].
+/// The bytes since the last call of [`Proxy::arm`] or [`Proxy::disarm`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Passed {
     pub(crate) request: usize,
@@ -41,9 +41,9 @@ pub(crate) struct Passed {
 struct Tap {
     cut: Option<Cut>,
     passed: Passed,
-    /// What the client is told where a connection is cut.
+    /// The bytes that the client receives before a connection is cut.
     last_words: Vec<u8>,
-    /// How many connections there were so far, and how many of the first of them are silent.
+    /// The number of connections so far, and how many of the first ones are silent.
     connections: usize,
     silent: usize,
 }
@@ -53,7 +53,7 @@ impl Proxy {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
         let address = listener.local_addr().expect("it is bound");
         let tap = Arc::new(Mutex::new(Tap::default()));
-        // They end with the test's runtime.
+        // The tasks end with the test's runtime.
         tokio::spawn(accept(listener, (host, port), Arc::clone(&tap)));
         Self { port: address.port(), tap }
     }
@@ -62,19 +62,19 @@ impl Proxy {
         self.port
     }
 
-    /// Makes one cut, as soon as it can be made.
+    /// Makes one cut as soon as possible.
     pub(crate) fn arm(&self, cut: Cut) {
         let mut tap = lock(&self.tap);
         tap.cut = Some(cut);
         tap.passed = Passed::default();
     }
 
-    /// From now on, the client of a connection that is cut is told this first, as a pooler does.
+    /// Sends these bytes to the client of each connection before it is cut, as a pooler does.
     pub(crate) fn say_before_cuts(&self, words: Vec<u8>) {
         lock(&self.tap).last_words = words;
     }
 
-    /// As [`arm`](Self::arm), unless a cut is still to be made.
+    /// Does the same as [`arm`](Self::arm), unless a cut is still pending.
     pub(crate) fn arm_again(&self, cut: Cut) -> bool {
         let is_made = lock(&self.tap).cut.is_none();
         if is_made {
@@ -83,20 +83,20 @@ impl Proxy {
         is_made
     }
 
-    /// Whether the cut was made.
+    /// Returns whether the cut was made.
     pub(crate) fn is_cut(&self) -> bool {
         lock(&self.tap).cut.is_none()
     }
 
-    /// Whether the cut is still to be made. It is not made any more.
+    /// Cancels a pending cut. Returns whether there was one.
     pub(crate) fn disarm(&self) -> bool {
         let mut tap = lock(&self.tap);
         tap.passed = Passed::default();
         tap.cut.take().is_some()
     }
 
-    /// From now on, nothing passes on the connections that there are, and none of them is closed: so it is where the
-    /// machine of a server is gone, and another one has its address.
+    /// Stops all traffic on the existing connections without closing them, as if the server's machine had disappeared
+    /// and another one had taken its address.
     pub(crate) fn silence(&self) {
         let mut tap = lock(&self.tap);
         tap.silent = tap.connections;
@@ -108,7 +108,7 @@ impl Proxy {
 }
 
 impl Tap {
-    /// How many of some bytes may pass, and whether that was the last of their connection.
+    /// Returns how many of these bytes may pass, and whether the connection is cut after them.
     fn pass(&mut self, side: Side, bytes: usize) -> (usize, bool) {
         let passed = match side {
             Side::Request => &mut self.passed.request,
@@ -154,7 +154,7 @@ async fn accept(listener: TcpListener, server: (String, u16), tap: Arc<Mutex<Tap
     }
 }
 
-/// Passes bytes on until one end is closed, or the connection is cut: then each direction drops its ends.
+/// Forwards bytes until one end is closed or the connection is cut; then each direction drops its ends.
 async fn forward(
     side: Side,
     mut from: OwnedReadHalf,
@@ -178,7 +178,7 @@ async fn forward(
             read = from.read(&mut buffer) => read.unwrap_or_default(),
         };
         if read == 0 {
-            // The other side learns of it, or is gone already.
+            // The other end is notified, unless it is gone already.
             let _: Result<(), std::io::Error> = to.shutdown().await;
             return;
         }

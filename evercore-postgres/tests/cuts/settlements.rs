@@ -1,4 +1,4 @@
-//! A subscription whose handler takes part in the transaction that records it, over connections that are cut all the
+//! A subscription whose handler writes in the transaction that settles its batch, over connections that are cut all the
 //! time.
 
 use std::time::Duration;
@@ -14,10 +14,10 @@ use crate::{Counted, Counter, Tapped, execute};
 
 const EVENTS: i64 = 150;
 
-/// How many bytes pass between two cuts: more than it takes to connect, and not a multiple of anything.
+/// The number of bytes between two cuts: more than it takes to connect, and without small factors.
 const BETWEEN: usize = 3_001;
 
-/// After each cut, the next one is so much later, so that each falls into another part of what is said.
+/// Each cut comes this many bytes later than the previous one, so that they hit different parts of the protocol.
 const LATER: usize = 61;
 
 #[tokio::test]
@@ -58,7 +58,7 @@ async fn a_handler_in_a_transaction_takes_effect_once_however_often_it_is_cut() 
                 cuts += 1;
                 after += LATER;
             }
-            // So that looking does not slow it down.
+            // Polling without a pause would slow the worker down.
             sleep(Duration::from_millis(1)).await;
         }
         proxy.disarm();

@@ -1,4 +1,4 @@
-//! A server that says nothing any more, and does not say so.
+//! A server that stops answering without closing its connections.
 
 use std::time::Duration;
 
@@ -8,10 +8,10 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::{Counted, Counter, Tapped};
 
-/// Long enough for what does get an answer, also where others keep the machine busy.
+/// Long enough for calls that are answered, even on a busy machine.
 const ANSWERS: Duration = Duration::from_secs(5);
 
-/// A call waits for its own connection, and perhaps for another one on which it asks what became of it.
+/// A call waits on its own connection, and possibly on another one to ask for the outcome.
 const WITHIN: Duration = Duration::from_secs(60);
 
 async fn tapped(schema: &'static str) -> Tapped {
@@ -60,7 +60,7 @@ async fn a_transaction_without_an_answer_is_found_out_about() {
     let unanswered = timeout(WITHIN, transact(&tapped.store, true)).await;
     let unanswered = unanswered.expect("it does not wait for ever");
     assert!(matches!(unanswered, Err(Error::Unavailable { .. })), "{unanswered:?}");
-    // The connection that was given up keeps its place for as long again.
+    // The abandoned connection occupies its place for the same time again.
     let deadline = Instant::now() + WITHIN;
     while let Err(error) = transact(&tapped.store, false).await {
         assert!(error.is_retryable() && Instant::now() < deadline, "{error:?}");
@@ -81,13 +81,13 @@ async fn a_subscription_goes_on_after_a_silence() {
     }
     while worker.status().handled < 2 {
         assert!(Instant::now() < deadline, "it does not go on: {:?}", worker.status());
-        // So that looking does not keep it from that.
+        // Polling without a pause would keep the worker from making progress.
         sleep(Duration::from_millis(10)).await;
     }
     worker.shutdown().await.expect("a silence is no reason to end");
 }
 
-/// The control: by itself, a connection waits.
+/// The control: without a timeout, a connection waits forever.
 #[tokio::test]
 async fn without_a_bound_a_commit_would_wait() {
     let tapped = Tapped::new("cuts_silence_control").await;

@@ -1,4 +1,4 @@
-//! A transaction with rows of the user's own: the end of it takes three statements, and a COMMIT.
+//! Cuts a transaction with rows of the user's own, which ends with three statements and a COMMIT.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -9,13 +9,13 @@ use sqlx::AssertSqlSafe;
 use crate::proxy::{Cut, Passed, Side};
 use crate::{Counted, Counter, Outcomes, Tapped, cuts, execute};
 
-/// `all` to cut after every byte. By default, every one of the end is tried, and one of nine of what comes before.
+/// Set to `all` to cut after every byte. By default, the last bytes are all tried, and one in nine of the others.
 const CUTS_VARIABLE: &str = "EVERCORE_CUTS";
 
 /// The bytes of `CommandComplete` and `ReadyForQuery`.
 const ANSWER_TO_COMMIT: usize = 12 + 6;
 
-/// More than COMMIT or its answer is long.
+/// More bytes than COMMIT or its answer has.
 const END: usize = 30;
 
 fn is_tried(cut: Cut, passed: Passed) -> bool {
@@ -28,7 +28,7 @@ fn is_tried(cut: Cut, passed: Passed) -> bool {
 }
 
 impl Tapped {
-    /// Lands a number and a row beside it. A cut is for what comes after the closure.
+    /// Commits a number together with a row. A cut is made after the closure.
     async fn transact(&self, cut: Option<Cut>, number: i64) -> Result<(), Error> {
         let insert = format!("INSERT INTO {}.notes VALUES ($1)", self.schema);
         let runs = AtomicUsize::new(0);
@@ -77,12 +77,12 @@ async fn a_transaction_that_is_cut_anywhere_lands_once_with_its_rows() {
             }
             Err(error) => panic!("{cut:?}: {error:?}"),
         }
-        // The new connection is warm from here on.
+        // Warms up the new connection.
         tapped.transact(None, number + 2).await.expect("nothing is cut");
         number += 2;
     }
     println!("{passed:?}: {outcomes:?}");
-    // Where the server has answered COMMIT, and not all of that has arrived, it has landed.
+    // If the server has answered COMMIT and the answer was cut, the transaction is stored.
     assert!(outcomes.landed >= ANSWER_TO_COMMIT - 1, "{outcomes:?}");
     assert!(outcomes.refused > outcomes.landed, "{outcomes:?}");
     let landed = tapped.landed(number).await;

@@ -1,4 +1,4 @@
-//! Connections that are all taken, given up in the middle, or outlive their runtime.
+//! Connections that are all in use, abandoned midway, or outlive their runtime.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use evercore_postgres::PostgresOptions;
 
 use crate::{Bank, execute, sql};
 
-/// Connections are opened within it, also where others keep the machine busy.
+/// Connections are opened within this time, even on a busy machine.
 const SHORT: Duration = Duration::from_secs(1);
 
 fn one_reader(options: PostgresOptions) -> PostgresOptions {
@@ -20,7 +20,7 @@ async fn more_read_contexts_than_connections_are_told_so() {
     let account = bank.account().await;
     let both = bank.store.with_readonly_context(async |_| {
         let second = bank.store.with_readonly_context(async |_| Ok::<_, Error>(())).await;
-        // What is not held has connections of its own.
+        // Reads outside of views have their own connections.
         let balance = bank.balance(account).await?;
         Ok::<_, Error>((second, balance))
     });

@@ -1,4 +1,4 @@
-//! Transactions that wait for each other, one of which the server ends.
+//! Transactions that wait for each other, of which the server aborts one.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -8,7 +8,7 @@ use sqlx::AssertSqlSafe;
 
 use crate::{Account, Bank, Deposited, execute};
 
-/// Whoever waits for so long looks for a deadlock, and ends itself: never the test's own session.
+/// A session that waits this long checks for deadlocks and aborts itself, which must never be the test's own session.
 const PATIENT: &str = "SET deadlock_timeout = '1h'";
 
 #[tokio::test]

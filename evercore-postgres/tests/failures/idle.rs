@@ -1,4 +1,4 @@
-//! Sessions that the server ends because they have rested for too long.
+//! Sessions that the server ends because they were idle for too long.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::{Account, Deposited, execute, sql, url};
 
 const WITHIN: Duration = Duration::from_secs(20);
 
-/// A store on a database whose sessions end after 200 ms of rest; `None` on a server that does not know of that.
+/// Opens a store on a database that ends sessions after 200 ms without activity, if the server has such a setting.
 async fn store(database: &str) -> Option<(EventStore, PgConnection)> {
     let mut sql = sql().await;
     let version: String = sqlx::query_scalar("SELECT current_setting('server_version_num')")
@@ -33,7 +33,7 @@ async fn store(database: &str) -> Option<(EventStore, PgConnection)> {
     Some((store.expect("it migrates"), sql))
 }
 
-/// Waits until the server has ended all sessions of the database that rest, but for the one that listens.
+/// Waits until the server has ended all idle sessions of the database except the one that listens.
 async fn until_none_rests(sql: &mut PgConnection, database: &str) {
     let deadline = Instant::now() + WITHIN;
     loop {
@@ -67,7 +67,7 @@ async fn reads_and_commits_do_not_notice_that_sessions_have_ended() {
         load.await.map(|account| account.state().balance)
     };
     for round in 0..3 {
-        // Several sessions of each kind, which all end.
+        // Open several sessions of each kind, which all end.
         let read = || store.read_log(Position::START, 10);
         let (first, second, third) = tokio::join!(read(), read(), read());
         first.and(second).and(third).expect("it can be read");

@@ -1,4 +1,4 @@
-//! What goes wrong with a database, and what the caller is told: retry it, find out, or look elsewhere.
+//! Database failures and the errors for the caller: retry, ask for the outcome, or fix the cause.
 
 mod connections;
 mod deadlocks;
@@ -34,7 +34,7 @@ impl Apply<Deposited> for Account {
     }
 }
 
-/// A store in a schema of its own.
+/// A store in its own schema.
 struct Bank {
     schema: &'static str,
     store: EventStore,
@@ -50,7 +50,7 @@ impl Bank {
         set: impl FnOnce(PostgresOptions) -> PostgresOptions,
     ) -> Self {
         execute(&mut sql().await, &format!("DROP SCHEMA IF EXISTS {schema} CASCADE")).await;
-        // Once with the defaults: opening is not what is tested.
+        // Migrates with the default options, because opening is not under test.
         let options = || url().parse::<PostgresOptions>()?.schema(schema);
         let engine = PostgresEngine::open(options().expect("a URL")).await.expect("it answers");
         EventStore::builder().open(engine).await.expect("it migrates");
@@ -62,7 +62,7 @@ impl Bank {
         Self { schema, store }
     }
 
-    /// A new account with one deposit of 1.
+    /// Creates an account with one deposit of 1.
     async fn account(&self) -> AggregateId {
         let create = self.store.with_context(async |ctx| {
             let mut account = ctx.create::<Account>().await?;
@@ -82,7 +82,7 @@ impl Bank {
         Ok(load.await?.state().balance)
     }
 
-    /// Another session, with the account's row locked.
+    /// Opens another session that locks the account's row.
     async fn lock(&self, account: AggregateId) -> PgConnection {
         let mut other = sql().await;
         execute(&mut other, &format!("BEGIN; {}", self.lock_statement(account))).await;
@@ -93,7 +93,7 @@ impl Bank {
         format!("SELECT FROM {}.aggregates WHERE id = {account} FOR UPDATE", self.schema)
     }
 
-    /// The server process that waits for a lock in a statement which holds these words.
+    /// Returns the id of the server process that waits for a lock in a statement containing these words.
     async fn waiting(&self, words: &str) -> i32 {
         let mut sql = sql().await;
         let deadline = Instant::now() + Duration::from_secs(10);

@@ -1,4 +1,4 @@
-//! Why a store cannot be opened is said at once, and a server that is starting is waited for.
+//! A store that cannot be opened reports the reason at once, but waits for a server that is starting.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
-/// Far less than a store waits for a server that says nothing.
+/// Far less than a store waits for a server that does not answer.
 const AT_ONCE: Duration = Duration::from_secs(5);
 
 async fn problem(url: &str) -> OpenProblem {
@@ -23,7 +23,7 @@ fn options() -> PgConnectOptions {
     crate::url().parse().expect("a URL")
 }
 
-/// A port on which nothing listens: it was free a moment ago.
+/// Returns a port on which nothing listens; it was free a moment ago.
 async fn unused_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     listener.local_addr().expect("it has an address").port()
@@ -39,7 +39,7 @@ async fn a_refused_connection_is_said_at_once() {
 
 #[tokio::test]
 async fn an_unknown_host_is_said_at_once() {
-    // Longer than the part of a name may be, so that nobody is asked.
+    // Longer than a label in a host name may be, so that no name server is asked.
     let url = format!("postgres://app@{}/bank", "h".repeat(100));
     assert_eq!(problem(&url).await, OpenProblem::UnknownHost);
 }
@@ -64,7 +64,7 @@ async fn an_unknown_user_is_said_at_once() {
     assert_eq!(problem(&url).await, OpenProblem::AccessDenied);
 }
 
-/// Refuses the first connections as a server does that is starting, and hands the others on to one that has started.
+/// Refuses the first connections like a server that is starting, and forwards the others to a running server.
 async fn starting(refused: usize) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let port = listener.local_addr().expect("it has an address").port();
@@ -86,7 +86,7 @@ async fn starting(refused: usize) -> u16 {
             let mut server =
                 TcpStream::connect((&*host, server_port)).await.expect("the server answers");
             tokio::spawn(async move {
-                // Whichever end is closed first.
+                // Either end may be closed first.
                 let _: Result<_, _> = copy_bidirectional(&mut client, &mut server).await;
             });
         }

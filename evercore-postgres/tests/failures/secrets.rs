@@ -1,4 +1,4 @@
-//! Passwords stay out of messages and out of the log.
+//! Passwords appear neither in error messages nor in the log.
 
 use std::error::Error as _;
 use std::io::Write;
@@ -19,7 +19,7 @@ use crate::execute;
 const PASSWORD: &str = "hunter2";
 const RIGHT_PASSWORD: &str = "correct-horse";
 
-/// All that this thread logs, and with it all that a runtime of one thread does.
+/// The log of this thread, and therefore of a single-threaded runtime.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
 
@@ -49,7 +49,7 @@ impl Write for Log {
     }
 }
 
-/// All that an error could say in a log.
+/// Returns everything that an error could write to a log.
 fn all_words(error: &Error) -> String {
     let mut words = format!("{error} {error:?} {error:#?}");
     let mut source = error.source();
@@ -69,7 +69,7 @@ async fn refusal(url: String) -> Error {
     error
 }
 
-/// The control: the driver names an option that it does not know, with its value, and it is heard.
+/// The control: the driver logs an unknown option with its value, and the test sees it.
 #[tokio::test]
 async fn what_the_driver_logs_is_heard() {
     let log = Log::default();
@@ -104,7 +104,7 @@ async fn a_password_that_is_wrong_is_not_repeated() {
     let url = |password: &str| {
         format!("postgres://guarded:{password}@127.0.0.1:{}/postgres", options.get_port())
     };
-    // The server reads the file in its own time.
+    // The server reads the file asynchronously.
     let deadline = Instant::now() + Duration::from_secs(10);
     while PgConnection::connect(&url(PASSWORD)).await.is_ok() {
         assert!(Instant::now() < deadline, "the server has not read the file");
@@ -130,7 +130,7 @@ async fn a_password_that_is_wrong_is_not_repeated() {
 
 #[tokio::test]
 async fn a_server_that_is_not_there_is_named_without_the_password() {
-    // Nobody listens on the port that was free a moment ago.
+    // The port was free a moment ago, so nothing listens on it.
     let port = std::net::TcpListener::bind(("127.0.0.1", 0))
         .and_then(|listener| listener.local_addr())
         .expect("a free port")
@@ -152,10 +152,10 @@ async fn a_url_that_cannot_be_read_is_not_repeated() {
         format!("postgres://app:{PASSWORD}@localhost/bank?sslmode=perhaps"),
         format!("postgres://app:{PASSWORD}@localhost/bank?colour=red"),
         format!("postgres://app:{PASSWORD}@localhost/bank?schema=Bank"),
-        // An option that is spelled wrongly.
+        // A misspelled option.
         format!("postgres://app@localhost/bank?pasword={PASSWORD}"),
         format!("postgres://app@localhost/bank?{PASSWORD}"),
-        // A password with what has to be escaped in it.
+        // A password with characters that must be escaped.
         format!("postgres://app:1?{PASSWORD}@localhost/bank"),
         format!("postgres://app:1?readers={PASSWORD}@localhost/bank"),
         format!("postgres://app:1?schema={PASSWORD}@localhost/bank"),
@@ -165,7 +165,7 @@ async fn a_url_that_cannot_be_read_is_not_repeated() {
         format!("postgres://app:%ff{PASSWORD}@localhost/bank"),
         format!("postgres:app:{PASSWORD}@localhost:port/bank?host=[::1&readers=0"),
         format!("app{PASSWORD}@localhost:5432/bank"),
-        // A colon or a slash too many, with which the rest would be the name of a database.
+        // An extra colon or slash, which would make the rest the name of a database.
         format!("postgres:://app:{PASSWORD}@localhost/bank"),
         format!("postgres:///app:{PASSWORD}@localhost/bank"),
         format!("postgres:/app:{PASSWORD}@localhost/bank"),

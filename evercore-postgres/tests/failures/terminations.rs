@@ -1,4 +1,4 @@
-//! A server process that is ended while it works.
+//! A server process that is terminated while it works.
 
 use evercore::Error;
 use evercore_postgres::PostgresContext;
@@ -13,7 +13,7 @@ async fn a_commit_whose_process_is_terminated_can_be_made_again() {
 
     let (deposit, ()) = tokio::join!(bank.deposit(account), async {
         terminate(bank.waiting("append").await).await;
-        // What became of the commit is asked on another connection, and it waits for nothing.
+        // The outcome of the commit is asked for on another connection, which waits for nothing.
         execute(&mut other, "COMMIT").await;
     });
     let error = deposit.expect_err("it was ended");
@@ -60,7 +60,7 @@ async fn connections_that_were_ended_while_they_rested_lose_no_commit() {
         execute(&mut sql().await, &own).await;
         match bank.deposit(account).await {
             Ok(_) => expected += 1,
-            // Not that nobody knows: there are other connections to ask on.
+            // The outcome must not be unknown, because it can be asked for on other connections.
             Err(error) => assert!(error.is_retryable(), "{error:?}"),
         }
         assert_eq!(bank.balance(account).await.expect("it can be read"), expected);

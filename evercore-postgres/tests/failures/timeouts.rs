@@ -38,7 +38,7 @@ async fn commits_are_busy(bank: &Bank) {
     let error = commit.await.expect_err("the row is locked");
     assert!(matches!(error, Error::Busy { .. }), "{error:?}");
 
-    // Those that share a transaction with it do not share its fate.
+    // Commits in the same transaction are not affected.
     let (locked, free_one) = tokio::join!(bank.deposit(account), bank.deposit(free));
     assert!(matches!(locked, Err(Error::Busy { .. })), "{locked:?}");
     free_one.expect("its row is free");

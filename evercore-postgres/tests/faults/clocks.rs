@@ -1,7 +1,7 @@
 //! Clocks that jump.
 //!
-//! The clock of the server cannot be set from a test, and need not be: nothing but the difference between it and the times
-//! that it has stored is ever looked at. So a clock that jumps ahead by an hour is a table whose times are an hour older.
+//! A test cannot set the server's clock and need not: only the difference between the clock and the stored times
+//! matters. If the clock jumps ahead by an hour, the effect is the same as if all stored times were an hour older.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -28,7 +28,7 @@ async fn count(store: &EventStore) {
     counted.await.expect("nothing speaks against it");
 }
 
-/// Makes the server's clock jump ahead, or back.
+/// Simulates a jump of the server's clock, ahead or back.
 async fn jump(sql: &mut PgConnection, hours: i64) {
     execute(
         sql,
@@ -45,12 +45,12 @@ async fn until(sql: &mut PgConnection, condition: &str) {
     let deadline = Instant::now() + WITHIN;
     while number(sql, &format!("SELECT count(*) WHERE {condition}")).await == 0 {
         assert!(Instant::now() < deadline, "never: {condition}");
-        // So that looking does not keep the server busy.
+        // Polling without a pause would keep the server busy.
         sleep(Duration::from_millis(10)).await;
     }
 }
 
-/// One worker is in the middle of a batch when the clock jumps past the end of its lease, and another takes over.
+/// The clock jumps past the end of a worker's lease in the middle of a batch, and another worker takes over.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_whose_clock_jumps_ahead_gives_leases_away_and_no_effect_is_doubled() {
     let server = server(&["fsync=off"]);
@@ -84,7 +84,7 @@ async fn a_server_whose_clock_jumps_ahead_gives_leases_away_and_no_effect_is_dou
         while number(&mut sql, "SELECT count(*) FROM handled").await == 0 {
             assert!(Instant::now() < deadline, "nobody takes over");
             jump(&mut sql, 1).await;
-            // So that somebody has the time to take it.
+            // Gives another worker the time to take the lease.
             sleep(Duration::from_millis(10)).await;
         }
         may_end.notify_one();
@@ -96,7 +96,7 @@ async fn a_server_whose_clock_jumps_ahead_gives_leases_away_and_no_effect_is_dou
     assert_eq!(number(&mut sql, "SELECT count(*) FROM handled WHERE worker = 'second'").await, 1);
 }
 
-/// A worker that is there renews its lease as of the clock that there is now.
+/// A running worker renews its lease by the current clock.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_whose_clock_jumps_back_keeps_no_lease_for_longer_than_it_is_renewed() {
     let server = server(&["fsync=off"]);
@@ -112,7 +112,7 @@ async fn a_server_whose_clock_jumps_back_keeps_no_lease_for_longer_than_it_is_re
 
     worker.shutdown().await.expect("it stops");
 
-    // One that is gone without a word keeps its lease until the clock is there again, or somebody takes it away.
+    // A worker that is gone keeps its lease until the clock has caught up, or until the lease is taken away.
     let gone = "UPDATE evercore.subscription_partitions
                 SET owner = 'gone', token = 1000, leased_until = now() + interval '2 s'";
     execute(&mut sql, gone).await;
@@ -132,7 +132,7 @@ async fn a_server_whose_clock_jumps_back_keeps_no_lease_for_longer_than_it_is_re
     worker.shutdown().await.expect("it stops");
 }
 
-/// The store's clock gives the times of events. Leases are none of its business.
+/// The store's clock sets the times of events. It does not affect leases.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_whose_clock_jumps_keeps_its_lease_and_no_more() {
     #[derive(Debug, Default)]

@@ -1,4 +1,4 @@
-//! Disks without room: that of the tables, and that of the whole server.
+//! Full disks: that of the tables, and that of the whole server.
 
 use std::fs::File;
 use std::io::Write;
@@ -11,14 +11,14 @@ use crate::{connect, done, execute, server};
 
 const MEBIBYTE: u64 = 1024 * 1024;
 
-/// What fills a disk until it is removed.
+/// A file that fills a disk until it is removed.
 struct Ballast(PathBuf);
 
 impl Ballast {
     fn fill(disk: &Disk) -> Self {
         let path = disk.path().join("ballast");
         let mut file = File::create(&path).expect("there is some room");
-        // To the last page.
+        // Fills the disk to the last page.
         for length in [MEBIBYTE, 4096] {
             let zeros = vec![0; usize::try_from(length).expect("a small number")];
             while file.write_all(&zeros).is_ok() {}
@@ -31,7 +31,7 @@ impl Ballast {
     }
 }
 
-/// A small disk, where one may be had.
+/// Mounts a small disk, if the machine allows it.
 fn disk(mebibytes: u64) -> Option<Disk> {
     match Disk::mount(mebibytes * MEBIBYTE) {
         Ok(disk) => Some(disk),
@@ -74,7 +74,7 @@ async fn a_server_whose_disk_was_full_has_lost_nothing() {
     let ballast = Ballast::fill(&disk);
     storm.until_interrupted().await;
     ballast.remove();
-    // Where it found no room for its write-ahead log, it has given up.
+    // If the write-ahead log had no room, the server has stopped.
     tokio::task::block_in_place(|| {
         let _: Result<(), Failure> = server.crash();
         done(server.restart());

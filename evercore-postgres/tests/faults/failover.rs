@@ -30,7 +30,7 @@ async fn numbers(store: &EventStore, after: Position) -> Vec<i64> {
     numbers.collect::<Result<_, Error>>().expect("all are ours")
 }
 
-/// Lets the standby have all there is, and nothing of what comes after.
+/// Waits until the standby has caught up, then stops replication.
 async fn cut_off(primary: &Server, standby: &Server) {
     let mut sql = connect(standby).await;
     let behind = "SELECT count(*) FROM pg_stat_replication WHERE replay_lsn < pg_current_wal_lsn()";
@@ -74,7 +74,7 @@ async fn a_standby_that_is_promoted_without_its_tail_goes_on_from_what_it_has() 
     done(standby.promote());
     let store = open(&standby.url()).await;
 
-    // What was not replicated is gone, acknowledged or not, and its position is given again.
+    // Events that were not replicated are lost, acknowledged or not, and their positions are assigned again.
     assert_eq!(numbers(&store, Position::START).await, [1]);
     let engine = store.engine();
     let outcome = engine.find_commit(kept.committed.id).await.expect("it can be asked");
@@ -88,8 +88,8 @@ async fn a_standby_that_is_promoted_without_its_tail_goes_on_from_what_it_has() 
     assert!(again.committed.positions <= lost.committed.positions, "{again:?} and {lost:?}");
     append(&store, counter, 4).await;
 
-    // The cursor went back with the log, so nothing is skipped. One that was kept elsewhere is refused while it lies beyond
-    // the end, and skips once it does not: the control.
+    // The cursor went back together with the log, so no event is skipped. A cursor that is kept elsewhere is refused
+    // while it lies beyond the end, and skips events once it does not, as this control shows.
     assert_eq!(follow(&store).await, 2);
     assert_eq!(numbers(&store, elsewhere).await, [4]);
 }

@@ -55,7 +55,7 @@ async fn a_server_that_stops_under_a_handler_is_no_failure_of_the_handler() {
                     .unwrap_or_else(|failure| panic!("{failure}"));
                 has_stopped.notify_one();
             }
-            // While it does not answer yet, this is to be asked again.
+            // Retry while the server does not answer yet.
             while store.wait_until_idle(name).await.is_err() {}
             stop.cancel();
         };

@@ -1,4 +1,4 @@
-//! Transactions that are begun and do nothing: whom they keep waiting, and who ends them.
+//! Idle transactions: which calls wait for them, and how the transactions end.
 
 use std::time::Duration;
 
@@ -29,12 +29,12 @@ async fn until_shown(store: &EventStore, wanted: usize) {
     let deadline = Instant::now() + WITHIN;
     while shown(store).await < wanted {
         assert!(Instant::now() < deadline, "{} of {wanted} are shown", shown(store).await);
-        // So that looking does not keep the server busy.
+        // Polling without a pause would keep the server busy.
         sleep(Duration::from_millis(10)).await;
     }
 }
 
-/// Events are appended last, so user code that hangs has announced nothing yet.
+/// Events are appended last, so a closure that hangs has not announced a floor yet.
 #[tokio::test]
 async fn a_transaction_whose_closure_hangs_keeps_no_reader_waiting_and_is_ended() {
     let server = server(&["fsync=off"]);
@@ -52,7 +52,7 @@ async fn a_transaction_whose_closure_hangs_keeps_no_reader_waiting_and_is_ended(
         let mut counter = ctx.load::<Counter>(counter).await?;
         ctx.apply(&mut counter, Counted { number: 2 })?;
         hangs.notify_one();
-        // Not to wait for anything: it does nothing for so long.
+        // Not a wait for a condition: the transaction stays idle for this long.
         sleep(3 * limit).await;
         Ok::<_, Error>(())
     });
@@ -84,7 +84,7 @@ async fn an_unrelated_transaction_that_is_idle_keeps_nobody_waiting() {
     assert_eq!(shown(&store).await, 2);
 }
 
-/// Whoever has announced a floor by hand and then does nothing is ended by the role's own time-out.
+/// A writer that has announced a floor by hand and then does nothing is ended by the timeout of its role.
 #[tokio::test]
 async fn a_writer_that_falls_idle_holds_the_frontier_until_the_timeout_ends_it() {
     let server = server(&["fsync=off"]);

@@ -1,7 +1,6 @@
-//! Servers that fail while a store writes and follows, with the history checker as the judge. Each test has a server of its
-//! own.
+//! Servers that fail while a store writes and follows; the history checker judges the result. Each test has a server.
 //!
-//! `EVERCORE_FAULTS` sets how many faults of a kind there are; the default is a few.
+//! `EVERCORE_FAULTS` sets the number of faults of each kind; the default is small.
 
 mod clocks;
 mod disks;
@@ -17,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use throwaway_postgres::{Binaries, Failure, Server};
 
-/// Set for more faults.
+/// The environment variable that sets the number of faults.
 const FAULTS_VARIABLE: &str = "EVERCORE_FAULTS";
 
 #[derive(Aggregate, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

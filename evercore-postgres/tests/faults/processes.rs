@@ -1,4 +1,4 @@
-//! Processes of the server that end: all of them, the ones that serve the store, and any one of them, killed.
+//! Server processes that end: all of them, those that serve the store, and any single one that is killed.
 
 use evercore::{Error, EventStore, OpenProblem};
 use evercore_testing::history::Violation;
@@ -7,7 +7,7 @@ use throwaway_postgres::Server;
 use crate::storm::Storm;
 use crate::{connect, done, execute, faults, number, server};
 
-/// Stops the server as a power cut would, as far as it is concerned, and starts it again.
+/// Stops the server as a power failure would, and starts it again.
 fn crash(server: &mut Server) {
     tokio::task::block_in_place(|| {
         done(server.crash());
@@ -28,7 +28,7 @@ async fn nothing_is_lost_where_the_server_stops_at_once() {
     assert!(tally.interrupted() > 0, "the control: nobody has noticed anything");
 }
 
-/// Nothing but commits would flush what they have written, so the one setting makes the difference.
+/// Settings under which only commits would flush their writes, so that `synchronous_commit` makes the difference.
 const LAZY: [&str; 5] = [
     "synchronous_commit=off",
     "wal_writer_delay=10s",
@@ -42,7 +42,7 @@ async fn a_server_that_acknowledges_before_it_flushes_is_caught() {
     let mut server = server(&LAZY);
     let mut storm = Storm::start(&format!("{}?lost_commits=accepted", server.url())).await;
     storm.rage().await;
-    // So that it forgets commits, and not the store.
+    // Flushes the store's creation, so that only commits are lost.
     execute(&mut connect(&server).await, "CHECKPOINT").await;
     storm.rage().await;
     storm.stop_writing().await;
@@ -65,7 +65,7 @@ async fn a_server_that_acknowledges_before_it_flushes_is_refused() {
     let accepted = EventStore::connect(format!("{}?lost_commits=accepted", server.url())).await;
     accepted.expect("the loss is accepted");
 
-    // It is the setting of the role that counts, and less than `on` will do.
+    // The role's setting counts, and a level below `on` is enough.
     execute(&mut connect(&server).await, "ALTER ROLE postgres SET synchronous_commit = local")
         .await;
     EventStore::connect(server.url()).await.expect("a crash of the server loses nothing");
@@ -92,8 +92,8 @@ async fn nothing_is_lost_where_the_processes_of_the_store_are_terminated() {
     assert!(tally.interrupted() > 0, "the control: nobody has noticed anything");
 }
 
-/// The server ends all others when one of its own is killed, and recovers: it cannot know what that one has left of the
-/// memory that they share.
+/// If one of its processes is killed, the server ends all others and recovers, because the killed process may have left
+/// the shared memory inconsistent.
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_lost_where_a_process_of_the_server_is_killed() {
     let server = server(&[]);

@@ -1,4 +1,4 @@
-//! Committers and a follower on one store, whose server fails under them.
+//! Committers and a subscription on one store, whose server fails meanwhile.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -14,18 +14,18 @@ use crate::{Counted, Counter, options};
 
 const COMMITTERS: usize = 16;
 
-/// Fewer than there are committers, so that they conflict.
+/// Fewer than committers, so that they conflict.
 const SHARED: usize = 6;
 
-/// Acknowledged commits before the first fault, between two, and after the last.
+/// The number of acknowledged commits before the first fault, between two faults, and after the last one.
 const BETWEEN: usize = 60;
 
-/// The longest that a store may take to work again.
+/// The time limit for a store to work again.
 const WITHIN: Duration = Duration::from_secs(60);
 
 const FOLLOWER: &str = "follower";
 
-/// A store at work.
+/// A store with running committers and a subscription.
 pub(crate) struct Storm {
     store: EventStore,
     recorder: Recorder,
@@ -34,19 +34,19 @@ pub(crate) struct Storm {
     tally: Arc<Tally>,
 }
 
-/// What committers were told.
+/// The numbers of commits by outcome.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     stop: AtomicBool,
     acknowledged: AtomicUsize,
-    /// With an error that says that nothing has landed.
+    /// Commits that failed with an error which says that nothing is stored.
     refused: AtomicUsize,
-    /// For want of room on the disk.
+    /// Commits that failed because the disk was full.
     full: AtomicUsize,
     unknown: AtomicUsize,
 }
 
-/// Writes to counters of its own and of others.
+/// Writes to its own counter and to shared ones.
 struct Committer {
     store: EventStore,
     own: Option<AggregateId>,
@@ -79,7 +79,7 @@ impl Storm {
         Self { committers: committers.collect(), store, recorder, follower, tally }
     }
 
-    /// Waits until some more commits were acknowledged.
+    /// Waits until some more commits are acknowledged.
     pub(crate) async fn rage(&self) {
         let so_far = self.tally.acknowledged.load(Ordering::Relaxed);
         self.until("the store does not work", |tally| {
@@ -100,13 +100,12 @@ impl Storm {
             assert!(Instant::now() < deadline, "{otherwise}: {:?}", self.tally);
             let is_working = self.committers.iter().all(|committer| !committer.is_finished());
             assert!(is_working, "a committer has failed");
-            // So that looking does not slow them down.
+            // Polling without a pause would slow them down.
             sleep(Duration::from_millis(5)).await;
         }
     }
 
-    /// Ends the work, lets the follower go on to the end, and holds what all were told against the log: nothing may be
-    /// wrong.
+    /// Stops the committers, lets the subscription reach the end, and asserts that all answers agree with the log.
     pub(crate) async fn end_well(mut self) -> Arc<Tally> {
         self.stop_writing().await;
         let idle = timeout(WITHIN, self.store.wait_until_idle(FOLLOWER)).await;
@@ -120,14 +119,14 @@ impl Storm {
         self.tally
     }
 
-    /// Says what is wrong with what the committers were told. They have stopped.
+    /// Compares the committers' answers with the log, after they have stopped.
     pub(crate) async fn judge(self) -> Verdict {
         self.follower.shutdown().await.expect("no fault is a reason to end");
         let history = self.recorder.history();
         let judged = async {
             loop {
                 match check(&history, &self.store).await {
-                    // On a connection from before the fault.
+                    // The connection may be from before the fault.
                     Err(error) if error.is_retryable() => {}
                     judged => return judged.expect("it can be read"),
                 }
@@ -145,7 +144,7 @@ impl Storm {
 }
 
 impl Tally {
-    /// How often a fault was noticed.
+    /// Returns the number of commits that failed because of a fault.
     pub(crate) fn interrupted(&self) -> usize {
         [&self.refused, &self.full, &self.unknown]
             .map(|tally| tally.load(Ordering::Relaxed))
@@ -153,7 +152,7 @@ impl Tally {
             .sum()
     }
 
-    /// How often there was no room on the disk.
+    /// Returns the number of commits that failed because the disk was full.
     pub(crate) fn full(&self) -> usize {
         self.full.load(Ordering::Relaxed)
     }
@@ -177,7 +176,7 @@ impl Committer {
         }
     }
 
-    /// Two aggregates, and sometimes a third that it only looks at.
+    /// Writes to two aggregates, and sometimes guards a third.
     async fn commit(&self) -> Result<AggregateId, Error> {
         let Self { store, own, shared, number, .. } = self;
         let turn = usize::try_from(*number).expect("not negative");

@@ -1,4 +1,4 @@
-//! Who holds the frontier back is said.
+//! The transactions that hold the frontier back are reported.
 
 use std::any::Any;
 use std::io::{self, Write};
@@ -22,7 +22,7 @@ impl Log {
     }
 }
 
-/// What was logged.
+/// The recorded log.
 #[derive(Clone, Default)]
 struct Journal(Arc<Mutex<Vec<u8>>>);
 

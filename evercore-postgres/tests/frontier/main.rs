@@ -1,4 +1,4 @@
-//! A reader of the log never passes what is still on its way, and waits for nothing else.
+//! A reader of the log never passes events that are not committed yet, and waits for nothing else.
 
 mod holders;
 mod pages;
@@ -23,7 +23,7 @@ impl Apply<Counted> for Counter {
     }
 }
 
-/// A store in a schema of its own, with two aggregates that have one event each.
+/// A store in its own schema, with two aggregates that have one event each.
 struct Log {
     store: EventStore,
     url: String,
@@ -54,7 +54,7 @@ impl Log {
         PgConnection::connect(url).await.expect("the server answers")
     }
 
-    /// A writer that has announced its floor and drawn a position, and goes no further.
+    /// Opens a writer that has announced its floor and drawn a position, and then does nothing.
     async fn slow_writer(&self) -> PgConnection {
         let mut writer = Self::connect(&self.url).await;
         execute(&mut writer, "BEGIN".to_owned()).await;
@@ -75,18 +75,18 @@ impl Log {
         execute(writer, sql).await;
     }
 
-    /// Commits behind the slow writer.
+    /// Commits an event after the slow writer's position.
     async fn overtake(&self) {
         count(&self.store, Some(self.fast)).await;
     }
 
-    /// The aggregates of the events that a reader is shown, in order.
+    /// Returns the aggregates of the events that a reader sees, in order.
     async fn shown(&self) -> Vec<AggregateId> {
         let page = self.store.read_log(Position::START, 100).await.expect("it can be read");
         page.events.iter().map(|event| event.aggregate_id()).collect()
     }
 
-    /// What a reader sees that goes by the highest position there is.
+    /// Returns the position up to which a reader would read that relies on the highest visible position.
     async fn highest_visible(&self) -> i64 {
         let mut reader = Self::connect(&self.url).await;
         let sql = format!("SELECT max(position) FROM {}.events", self.schema);
@@ -158,7 +158,7 @@ async fn a_lost_writer_holds_nothing_back() {
     assert_eq!(log.shown().await, [log.slow, log.fast]);
 
     writer.close().await.expect("it says goodbye");
-    // The server notices when it reads the end of the connection, which is not this instant.
+    // The server notices the closed connection asynchronously.
     let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(10);
     while log.shown().await.len() < 3 {
         assert!(tokio::time::Instant::now() < deadline, "the writer's floor is still held");
@@ -200,7 +200,7 @@ async fn unrelated_transactions_cost_nothing() {
     assert_eq!(log.shown().await, [log.slow, log.fast, log.fast]);
 }
 
-/// What is acknowledged and cannot be read yet is still to come.
+/// An acknowledged event that cannot be read yet is still outstanding.
 #[tokio::test]
 async fn a_subscription_behind_an_open_writer_is_not_idle() {
     let log = Log::new("frontier_idle").await;
@@ -227,7 +227,7 @@ async fn a_subscription_behind_an_open_writer_is_not_idle() {
 async fn a_log_without_events_is_read_to_its_start() {
     let log = Log::new("frontier_empty").await;
     let mut connection = Log::connect(&log.url).await;
-    // As it is before the first position was ever drawn.
+    // The state before the first position was ever drawn.
     let sql =
         format!("TRUNCATE {0}.events; ALTER SEQUENCE {0}.event_positions RESTART", log.schema);
     execute(&mut connection, sql).await;
@@ -240,7 +240,7 @@ async fn floors_are_told_apart_beyond_32_bits() {
     for (schema, position) in [("frontier_31", 1_i64 << 31), ("frontier_32", 1_i64 << 32)] {
         let log = Log::new(schema).await;
         let mut connection = Log::connect(&log.url).await;
-        // The slow writer's floor is below the border, its position on it, and the next one beyond.
+        // The slow writer's floor is below the boundary, its position on it, and the next position above.
         let sql = format!("SELECT setval('{schema}.event_positions', {})", position - 1);
         execute(&mut connection, sql).await;
         let mut writer = log.slow_writer().await;

@@ -6,7 +6,7 @@ use sqlx::AssertSqlSafe;
 use super::{Counted, Counter, Log, execute};
 
 impl Log {
-    /// Positions that were drawn and will never be used, as those of a transaction that was rolled back.
+    /// Draws positions that will never be used, like those of a transaction that is rolled back.
     async fn skip_positions(&self, count: usize) {
         let mut writer = Self::connect(&self.url).await;
         let sql = format!(

@@ -11,7 +11,7 @@ use evercore_testing::{Durability, Harness, SqlHarness, SqlTransaction};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tokio::sync::{Mutex, MutexGuard, OnceCell};
 
-/// A schema of its own, and sessions that are known by its name.
+/// A separate schema, whose sessions carry its name.
 #[derive(Debug)]
 pub(crate) struct Schema {
     pub(crate) server: String,
@@ -21,7 +21,7 @@ pub(crate) struct Schema {
 }
 
 impl Schema {
-    /// With these options of a URL besides.
+    /// Creates a schema with additional URL options.
     pub(crate) fn new(kind: &str, options: &'static str) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
@@ -36,7 +36,7 @@ impl Schema {
         format!("{server}{separator}schema={name}&application_name={name}&{options}")
     }
 
-    /// A connection that is none of the engine's.
+    /// Returns a connection that does not belong to the engine.
     pub(crate) async fn inspector(&self) -> Result<MutexGuard<'_, PgConnection>, sqlx::Error> {
         let connect = async || PgConnection::connect(&self.server).await.map(Mutex::new);
         Ok(self.inspector.get_or_try_init(connect).await?.lock().await)

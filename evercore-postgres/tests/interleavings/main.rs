@@ -1,13 +1,15 @@
-//! Every order in which the steps of two writers and of a reader of the log can follow each other.
+//! Tries every order in which the steps of two writers and a reader of the log can follow each other.
 //!
-//! The functions `append`, `append_one` and `frontier` take these steps in one call each. Here they are statements of
-//! their own, on connections of their own; none ever waits for another, so every order can be had on purpose. `whole`
-//! holds the functions and their steps together.
+//! The functions `append`, `append_one` and `frontier` take these steps in one call each. Here each step is a statement
+//! on the connection of its actor. No step waits for another actor, so every order can be produced on purpose. The
+//! module `whole` checks that the functions take the same steps.
 //!
-//! Not split is the commit, in which the server lets others see the events before it lets go of the floor. And two writers
-//! of one aggregate come one after the other, since the second waits for the row; that is among these orders.
+//! The commit is not split: in it, the server first makes the events visible and then releases the floor. Two writers
+//! of the same aggregate run one after the other, because the second one waits for the row; that order is among the
+//! tried ones.
 //!
-//! By default one order of each class is tried. `EVERCORE_INTERLEAVINGS=all` tries every single one, for an hour.
+//! By default, one order of each equivalence class is tried. `EVERCORE_INTERLEAVINGS=all` tries every order, which
+//! takes an hour.
 
 mod schedule;
 mod stage;
@@ -23,16 +25,16 @@ use step::Step::{
     ReadFloorsOfProcesses, ReadLast, ReadPage, Rollback, RollbackPrepared, TakeSnapshot,
 };
 
-/// `all` to try every order.
+/// Set to `all` to try every order.
 const DEPTH_VARIABLE: &str = "EVERCORE_INTERLEAVINGS";
 
-/// What a writer does before it ends.
+/// The steps of a writer before it ends.
 const APPEND: [Step; 5] = [Lock, Look, Announce, Draw, Insert];
 
-/// A look at the log.
+/// The steps of a reader for one page.
 const READ: [Step; 3] = [ReadLast, ReadFloors, ReadPage];
 
-/// What came of all the orders.
+/// The results of all orders.
 #[derive(Debug)]
 struct Tally {
     tried: usize,
@@ -47,7 +49,7 @@ fn depth() -> Depth {
     }
 }
 
-/// A writer that ends so.
+/// Returns the steps of a writer that ends in this way.
 fn ends(end: &[Step]) -> Vec<Step> {
     [&APPEND, end].concat()
 }
@@ -68,14 +70,14 @@ async fn tally(stage: &mut Stage, log: Log, play: &Play) -> Tally {
     tally
 }
 
-/// In each order, the reader sees what is committed, once and in the order of positions.
+/// Asserts that in each order the reader sees the committed events, each once and in the order of their positions.
 async fn assert_all_are_right(database: &str, log: Log, play: &Play) {
     let tally = tally(&mut Stage::new(database).await, log, play).await;
     println!("{database}: {tally}");
     assert_eq!(tally.wrong, []);
 }
 
-/// A mistake that the same orders must bring to light.
+/// Asserts that the same orders reveal a faulty play.
 async fn assert_is_caught(database: &str, name: &str, play: &Play) {
     let tally = tally(&mut Stage::new(database).await, Log::WithEvents, play).await;
     println!("the control, {name}: {tally}");
@@ -140,7 +142,7 @@ async fn a_reader_that_goes_by_the_highest_position_is_caught() {
     assert_is_caught("interleavings_naive", "a naive cursor", &play).await;
 }
 
-/// A statement has one snapshot, taken before it looks at anything.
+/// A statement has one snapshot, which is taken before it reads anything.
 #[tokio::test]
 async fn a_reader_that_does_it_all_in_one_statement_is_caught() {
     let reader = [&[TakeSnapshot], &READ[..]].concat();

@@ -1,8 +1,8 @@
-//! All orders in which the steps of three actors can follow each other.
+//! Generates all orders in which the steps of three actors can follow each other.
 
 use crate::step::{Actor, Step};
 
-/// What each actor does, in its own order.
+/// The steps of each actor, in the actor's own order.
 #[derive(Clone, Debug)]
 pub(crate) struct Play {
     pub(crate) first: Vec<Step>,
@@ -13,18 +13,18 @@ pub(crate) struct Play {
 /// One order of all steps.
 pub(crate) type Schedule = Vec<(Actor, Step)>;
 
-/// Which orders to try.
+/// The orders to try.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Depth {
-    /// One of each class: two orders are of one class if they differ only by swaps of neighbours that cannot tell
-    /// (Mazurkiewicz, "Concurrent program schemes and their interpretations", 1977).
+    /// One order of each class. Two orders belong to the same class if they differ only by swaps of adjacent
+    /// independent steps (Mazurkiewicz, "Concurrent program schemes and their interpretations", 1977).
     Classes,
-    /// Every single one, but that a step which shares nothing is followed by the actor's next.
+    /// Every order, except that a step which shares nothing is followed by the next step of the same actor.
     All,
 }
 
 impl Play {
-    /// The orders, each once.
+    /// Returns the orders, each once.
     pub(crate) fn schedules(&self, depth: Depth) -> Vec<Schedule> {
         let mut found = Vec::new();
         self.extend(depth, [0; 3], &mut Vec::new(), &mut found);
@@ -68,8 +68,8 @@ impl Play {
     }
 }
 
-/// Whether an order goes on as the least of its class does: no step could be moved before one of a later actor. (Anisimov
-/// and Knuth, "Inhomogeneous sorting", 1979: what holds for each step holds for the whole.)
+/// Returns whether an order remains the least of its class with this step, that is, whether the step could not be moved
+/// before one of a later actor. Checking each step suffices (Anisimov and Knuth, "Inhomogeneous sorting", 1979).
 fn is_least_of_its_class(so_far: &[(Actor, Step)], actor: Actor, step: Step) -> bool {
     so_far
         .iter()
@@ -78,8 +78,8 @@ fn is_least_of_its_class(so_far: &[(Actor, Step)], actor: Actor, step: Step) -> 
         .all(|(other, _)| *other < actor)
 }
 
-/// Of each class there is one order, and none is left out: each order, brought into the form that is the least of its
-/// class, is one of those found.
+/// Exactly one order of each class is found, and no class is missing: the least order in the class of any order is
+/// among those found.
 #[test]
 fn each_order_is_of_one_class_that_is_tried() {
     use std::collections::HashSet;
@@ -98,7 +98,7 @@ fn each_order_is_of_one_class_that_is_tried() {
     assert_eq!(tried, of_all);
 }
 
-/// Takes the step of the least actor, again and again, of those that could come first.
+/// Repeatedly takes the step of the least actor among those that could come first.
 fn least_of_its_class(mut order: Schedule) -> Schedule {
     let mut least = Schedule::new();
     while !order.is_empty() {

@@ -1,4 +1,4 @@
-//! Two writers and a reader on connections of their own, who take the engine's steps one at a time.
+//! Two writers and a reader, each with a connection, that take the engine's steps one at a time.
 
 use evercore::{Aggregate, AggregateId, Apply, Error, EventMeta, EventStore, Position, event};
 use evercore_postgres as _;
@@ -8,7 +8,8 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 use crate::schedule::Schedule;
 use crate::step::{Actor, Step};
 
-/// `announce_floor` in its two halves, and `frontier` in its first; the second calls `floors` as this does.
+/// The two halves of `announce_floor`, and the first half of `frontier`, whose second half calls `floors` as this code
+/// does.
 pub(crate) const LOOK: &str =
     "coalesce(pg_sequence_last_value('evercore.event_positions'), 0)::bit(32)::integer";
 pub(crate) const ANNOUNCE: &str =
@@ -27,16 +28,16 @@ impl Apply<Counted> for Counter {
     fn apply(&mut self, _event: &Counted, _meta: &EventMeta) {}
 }
 
-/// What there is before the first step.
+/// The state of the log before the first step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Log {
-    /// The events of whatever came before.
+    /// The log has events from earlier schedules.
     WithEvents,
-    /// Not even a position was ever drawn.
+    /// No position was ever drawn.
     NeverUsed,
 }
 
-/// A database of its own, and who works on it.
+/// A separate database and the actors on it.
 pub(crate) struct Stage {
     pub(crate) url: String,
     pub(crate) store: EventStore,
@@ -51,7 +52,7 @@ struct Writer {
     sequence: i64,
     looked: i64,
     drawn: i64,
-    /// The name of its prepared transaction.
+    /// The name of the writer's prepared transaction.
     prepared: String,
 }
 
@@ -64,7 +65,7 @@ struct Reader {
     seen: Vec<i64>,
 }
 
-/// What a reader was shown in the course of a schedule and after it, and what it should have been.
+/// The events that a reader saw during a schedule and after it, and the events that it should have seen.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Shown {
     pub(crate) seen: Vec<i64>,
@@ -72,7 +73,7 @@ pub(crate) struct Shown {
 }
 
 impl Stage {
-    /// Each database has the engine's own schema name, so that its SQL can be used as it is written.
+    /// Each database uses the engine's default schema name, so that its SQL can be used unchanged.
     pub(crate) async fn new(database: &str) -> Self {
         let server = throwaway_postgres::url().unwrap_or_else(|failure| panic!("{failure}"));
         let mut sql = PgConnection::connect(&server).await.expect("the server answers");
@@ -105,7 +106,7 @@ impl Stage {
         Self { sql: connect(&url).await, url, store, writers, reader }
     }
 
-    /// Takes all steps in their order, and then lets the reader go on to the end, as the engine reads.
+    /// Takes all steps in order, then lets the reader continue to the end as the engine does.
     pub(crate) async fn perform(&mut self, schedule: &Schedule, log: Log) -> Shown {
         let before = self.prepare(log).await;
         self.reader.cursor = before;
@@ -129,7 +130,7 @@ impl Stage {
         Shown { seen, committed: committed.expect("numbers") }
     }
 
-    /// Gives the position that all earlier events are at or before.
+    /// Returns a position at or before which all earlier events lie.
     async fn prepare(&mut self, log: Log) -> i64 {
         if log == Log::NeverUsed {
             let sql = "TRUNCATE evercore.events; ALTER SEQUENCE evercore.event_positions RESTART";
@@ -147,12 +148,12 @@ impl Stage {
         }
     }
 
-    /// Begins a writer's transaction. Where the lock does that besides, the server warns and goes on.
+    /// Begins a writer's transaction. If the step `Lock` begins it again, the server only warns.
     pub(crate) async fn begin(&mut self, actor: Actor) {
         self.run(actor, "BEGIN").await;
     }
 
-    /// Runs a statement of the test's own in a writer's transaction.
+    /// Executes a statement in a writer's transaction.
     pub(crate) async fn run(&mut self, actor: Actor, sql: &str) {
         let writer = match actor {
             Actor::First => &mut self.writers[0],
@@ -162,12 +163,12 @@ impl Stage {
         execute(&mut writer.connection, sql.to_owned()).await;
     }
 
-    /// The last position that anyone had drawn when the reader last looked.
+    /// Returns the last position that was drawn when the reader last looked.
     pub(crate) fn drawn(&self) -> i64 {
         self.reader.last
     }
 
-    /// The frontier as `frontier` gives it, and as its steps do.
+    /// Returns the frontier from the function `frontier`, and from its separate steps.
     pub(crate) async fn frontiers(&mut self) -> (i64, i64) {
         let whole = number(&mut self.sql, "SELECT frontier FROM evercore.frontier()").await;
         self.reader.take(Step::ReadLast).await;

@@ -1,6 +1,6 @@
-//! The steps that writers and readers of the log take, and which of them can be swapped.
+//! The steps of writers and readers of the log, and which of them can be swapped.
 
-/// Whose turn it is.
+/// A writer or the reader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Actor {
     First,
@@ -8,14 +8,14 @@ pub(crate) enum Actor {
     Reader,
 }
 
-/// One statement of an actor.
+/// A statement of an actor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
-    /// A writer begins, and locks the row of its aggregate.
+    /// A writer begins a transaction, and locks the row of its aggregate.
     Lock,
     /// A writer reads the last position that was drawn.
     Look,
-    /// A writer announces what it has read as its floor.
+    /// A writer announces the position that it has read as its floor.
     Announce,
     /// A writer draws a position.
     Draw,
@@ -32,15 +32,15 @@ pub(crate) enum Step {
     ReadFloors,
     /// A reader reads from its cursor to the frontier.
     ReadPage,
-    /// The mistake: a reader takes the snapshot that it reads its page with before it looks at anything.
+    /// A fault: a reader takes the snapshot for its page before it reads anything else.
     TakeSnapshot,
-    /// The mistake: a reader reads the lowest floor of those that a process holds.
+    /// A fault: a reader reads the lowest floor among those held by processes only.
     ReadFloorsOfProcesses,
-    /// The mistake: a reader reads whatever is there.
+    /// A fault: a reader reads everything that is visible.
     ReadAll,
 }
 
-/// What actors share. Two steps that share nothing, or only read it, can be swapped: nobody can tell.
+/// The resources that actors share. Two steps that share nothing, or only read it, can be swapped without effect.
 #[derive(Clone, Copy, Debug, Default)]
 struct Shares {
     sequence: Access,
@@ -53,14 +53,14 @@ enum Access {
     #[default]
     None,
     Reads,
-    /// Changes that do not depend on each other: two floors, or the events of two commits.
+    /// Changes that are independent of each other: two floors, or the events of two commits.
     Adds,
-    /// Changes whose order can be told.
+    /// Changes whose order matters.
     Changes,
 }
 
 impl Step {
-    /// Whether it makes a difference which of two steps of different actors comes first.
+    /// Returns whether the order of two steps of different actors matters.
     pub(crate) fn matters_to(self, other: Self) -> bool {
         let (one, other) = (self.shares(), other.shares());
         one.sequence.matters_to(other.sequence)
@@ -68,7 +68,7 @@ impl Step {
             || one.events.matters_to(other.events)
     }
 
-    /// Whether anybody else could tell when it was taken.
+    /// Returns whether other actors can observe when the step is taken.
     pub(crate) fn shares_any(self) -> bool {
         let Shares { sequence, floors, events } = self.shares();
         [sequence, floors, events] != [Access::None; 3]
@@ -77,7 +77,7 @@ impl Step {
     fn shares(self) -> Shares {
         let none = Shares::default();
         match self {
-            // Each writer has an aggregate of its own, and nobody sees a row before its commit.
+            // Each writer has its own aggregate, and a row is invisible before its commit.
             Self::Lock | Self::Insert => none,
             Self::Look | Self::ReadLast => Shares { sequence: Access::Reads, ..none },
             Self::Draw => Shares { sequence: Access::Changes, ..none },

@@ -1,4 +1,4 @@
-//! The functions take the very steps that are tried here one at a time.
+//! The functions of the migrations take the same steps that the other tests take one at a time.
 
 use evercore::{AggregateId, Error, EventStore};
 use sqlx::{Connection, PgConnection};
@@ -8,7 +8,7 @@ use crate::stage::{ANNOUNCE, Counted, Counter, LOOK, READ_LAST, Stage, execute};
 use crate::step::{Actor, Step};
 use crate::{APPEND, ends};
 
-/// Writes down what a writer holds when it is about to draw its first position.
+/// Records what a writer holds immediately before it draws its first position.
 const OBSERVE: &str = "
     CREATE TABLE observed (locked bigint, floor bigint, drawn bigint);
     CREATE FUNCTION observe() RETURNS void LANGUAGE sql AS $$
@@ -28,7 +28,7 @@ const OBSERVE: &str = "
     CREATE TRIGGER observe BEFORE INSERT ON evercore.events
         FOR EACH STATEMENT EXECUTE FUNCTION before_insert()";
 
-/// So many rows of aggregates are locked; and the floor, if there is one, is so far below what is drawn.
+/// The number of locked aggregate rows, and the distance of the floor, if there is one, to the drawn position.
 type Observed = (i64, Option<i64>);
 
 async fn observed(sql: &mut PgConnection) -> Vec<Observed> {
@@ -42,7 +42,7 @@ async fn definition(sql: &mut PgConnection, function: &str) -> String {
     sqlx::query_scalar(read).bind(function).fetch_one(sql).await.expect("there is such a function")
 }
 
-/// New counters, without events.
+/// Creates new counters without events.
 async fn counters(store: &EventStore) -> [AggregateId; 2] {
     let created = store.with_context(async |ctx| {
         Ok::<_, Error>([ctx.create::<Counter>().await?.id(), ctx.create::<Counter>().await?.id()])
@@ -75,7 +75,7 @@ async fn a_writer_holds_the_same_when_it_draws_in_one_call_or_in_steps() {
 
     for (steps, expected) in [
         (&APPEND[..3], (1, Some(0))),
-        // The controls: what is not done, or done too early, is told apart.
+        // The controls: missing or premature steps are detected.
         (&[Step::Look, Step::Announce][..], (0, Some(0))),
         (&[Step::Lock, Step::Look][..], (1, None)),
         (&[Step::Lock, Step::Look, Step::Announce, Step::Draw][..], (1, Some(1))),

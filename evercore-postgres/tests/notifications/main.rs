@@ -1,4 +1,4 @@
-//! Processes tell each other of commits, and what happens when they cannot.
+//! Processes notify each other of commits, and recover when notifications fail.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ impl Apply<Rung> for Bell {
     fn apply(&mut self, _event: &Rung, _meta: &EventMeta) {}
 }
 
-/// Far above what a notification takes.
+/// Far more than a notification takes.
 const BOUND: Duration = Duration::from_secs(10);
 
 async fn process(schema: &str, with: fn(PostgresOptions) -> PostgresOptions) -> PostgresEngine {
@@ -42,7 +42,7 @@ async fn ring(store: &EventStore) {
     rung.expect("nobody else writes to it");
 }
 
-/// Waits until the watch was told whatever was under way: a listener tells once when it begins.
+/// Waits for the first wake-up: a listener sends one when it begins.
 async fn listening(watch: &mut LogWatch) {
     timeout(BOUND, watch.notified()).await.expect("a listener begins with a look");
 }
@@ -98,7 +98,7 @@ async fn a_lost_listener_listens_again() {
     )
     .await;
     assert_eq!(terminated.len(), 1, "one connection listens, however many watch");
-    // It comes back with a look, since something may have been missed.
+    // The new listener begins with a wake-up, because notifications may have been missed.
     listening(&mut far).await;
     ring(&store).await;
     timeout(BOUND, far.notified()).await.expect("it listens again");

@@ -16,7 +16,7 @@ impl Apply<Counted> for Counter {
     }
 }
 
-/// A schema of its own.
+/// A separate schema.
 #[derive(Clone, Debug)]
 pub(crate) struct Log {
     pub(crate) url: String,
@@ -32,7 +32,7 @@ impl Log {
     pub(crate) async fn on(url: String, schema: &'static str) -> Self {
         let log = Self { url, schema };
         let mut sql = log.sql().await;
-        // Of a run that was killed; they would hold the schema.
+        // Prepared transactions of an aborted run would hold locks on the schema.
         let forgotten: Vec<String> = sqlx::query_scalar(
             "SELECT gid FROM pg_prepared_xacts WHERE database = current_database() AND starts_with(gid, $1)",
         )
@@ -48,12 +48,12 @@ impl Log {
         log
     }
 
-    /// A connection of its own.
+    /// Opens a separate connection.
     pub(crate) async fn sql(&self) -> PgConnection {
         PgConnection::connect(&self.url).await.expect("the server answers")
     }
 
-    /// A store as another process would open it.
+    /// Opens a store, as another process would.
     pub(crate) async fn store(&self, writers: u32) -> EventStore {
         let options: PostgresOptions = self.url.parse().expect("a URL");
         let options = options.schema(self.schema).expect("a schema name").writers(writers);
@@ -63,14 +63,14 @@ impl Log {
         store
     }
 
-    /// The positions of all events.
+    /// Returns the positions of all events.
     pub(crate) async fn committed(&self) -> Vec<i64> {
         let sql = format!("SELECT position FROM {}.events ORDER BY position", self.schema);
         let mut connection = self.sql().await;
         sqlx::query_scalar(AssertSqlSafe(sql)).fetch_all(&mut connection).await.expect("numbers")
     }
 
-    /// The last position that anyone drew.
+    /// Returns the last position that was drawn.
     pub(crate) async fn drawn(&self) -> i64 {
         self.number(format!("SELECT last_value FROM {}.event_positions", self.schema)).await
     }
@@ -95,7 +95,7 @@ pub(crate) async fn execute(connection: &mut PgConnection, sql: String) {
     sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await.expect("the statement is right");
 }
 
-/// A new counter with one event.
+/// Creates a counter with one event.
 pub(crate) async fn create(store: &EventStore) -> AggregateId {
     let created = store.with_context(async |ctx| {
         let mut counter = ctx.create::<Counter>().await?;

@@ -1,7 +1,7 @@
-//! What readers of the log see while many write: all that is committed, once and in order. Two controls read beside them;
-//! how much they miss depends on the machine, and that they do is shown in every order of steps (`tests/interleavings`).
+//! Readers of the log under many writers see all committed events, once and in order. Two controls read as well. How
+//! much they miss depends on the machine; `tests/interleavings` shows that they do miss events.
 //!
-//! `EVERCORE_SOAK_SECONDS` makes it longer. The throughput of the writers has a run of its own:
+//! `EVERCORE_SOAK_SECONDS` makes the run longer. The throughput of the writers is measured separately:
 //! `cargo test -p evercore-postgres --release --test ordering -- --ignored --nocapture`.
 
 mod log;
@@ -15,7 +15,7 @@ use log::Log;
 use readers::{Frontier, Naive, OneStatement, Reading};
 use writers::Writers;
 
-/// Set for a soak of another length.
+/// The environment variable that sets the duration of the run.
 const SECONDS_VARIABLE: &str = "EVERCORE_SOAK_SECONDS";
 
 fn duration() -> Duration {

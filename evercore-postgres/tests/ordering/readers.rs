@@ -1,4 +1,4 @@
-//! Readers that follow the log while it grows: the engine's, and two that make known mistakes.
+//! Readers that follow the log while it grows: the engine's, and two with known faults.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -13,16 +13,16 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::log::Log;
 
-/// The most events of a page.
+/// The maximum number of events in a page.
 const PAGE: u32 = 500;
 
-/// How often they look. The writers need the machine as well.
+/// The interval between reads, which leaves the machine to the writers.
 const PACE: Duration = Duration::from_millis(1);
 
 /// Reads the log page by page.
 #[async_trait]
 pub(crate) trait Follow: Send + 'static {
-    /// The positions of the next page.
+    /// Returns the positions of the next page.
     async fn next(&mut self) -> Vec<i64>;
 }
 
@@ -32,24 +32,24 @@ pub(crate) struct Frontier {
     cursor: Position,
 }
 
-/// Goes by the highest position that it has seen.
+/// Reads up to the highest visible position.
 pub(crate) struct Naive {
     connection: PgConnection,
     sql: String,
     cursor: i64,
 }
 
-/// Goes by the frontier, but looks at it and at the events in one statement, and so on one snapshot.
+/// Reads the frontier and the events in one statement, and therefore in one snapshot.
 pub(crate) struct OneStatement(Naive);
 
-/// A reader at work.
+/// A running reader.
 #[derive(Debug)]
 pub(crate) struct Reading {
     written: watch::Sender<bool>,
     task: JoinHandle<Vec<i64>>,
 }
 
-/// What a reader has seen, in order.
+/// The positions that a reader has seen, in order.
 #[derive(Debug)]
 pub(crate) struct Seen {
     pub(crate) seen: Vec<i64>,
@@ -136,7 +136,7 @@ impl Reading {
         Self { written, task }
     }
 
-    /// Lets it read to the end, now that nobody writes.
+    /// Lets the reader read to the end after the writers have stopped.
     pub(crate) async fn finish(self, committed: &[i64]) -> Seen {
         self.written.send_replace(true);
         let seen = self.task.await.expect("it can read");

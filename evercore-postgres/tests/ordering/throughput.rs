@@ -1,4 +1,4 @@
-//! What the announcement of floors costs: the same function, with and without it.
+//! The cost of announcing floors: the same function with and without it.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ const CONNECTIONS: u32 = 16;
 const ROUNDS: usize = 9;
 const ROUND: Duration = Duration::from_secs(2);
 
-/// Two logs on one server take turns, so that whatever else the machine does hits both.
+/// Two logs on one server take turns, so that other activity on the machine affects both.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "a measurement, to be run alone and in a release build"]
 async fn what_floors_cost_the_writers() {
@@ -49,7 +49,7 @@ async fn what_floors_cost_the_writers() {
     println!("ratio          {:.3}", with / without);
 }
 
-/// One writer for each connection, so that they do not share transactions.
+/// One writer per connection, so that they do not share transactions.
 async fn commits_per_second(store: &EventStore) -> f64 {
     let end = Instant::now() + ROUND;
     let writers: Vec<_> = (0..CONNECTIONS)

@@ -14,13 +14,13 @@ use crate::log::{Counted, Counter, Log, create, execute};
 /// Four stores with three writers each.
 const STORES: usize = 4;
 const WRITERS_PER_STORE: usize = 3;
-/// Of each of the other kinds.
+/// The number of writers of each other kind.
 const OTHERS: usize = 4;
 
-/// How long a slow transaction stands between its insert and its commit.
+/// The time between the insert and the commit of a slow transaction.
 const SLOW: Duration = Duration::from_millis(20);
 
-/// Who writes until the time is up.
+/// The writers that run until the time is over.
 #[derive(Debug)]
 pub(crate) struct Writers {
     duration: Duration,
@@ -30,7 +30,7 @@ pub(crate) struct Writers {
     prepared: Vec<JoinHandle<usize>>,
 }
 
-/// How many transactions of each kind there were.
+/// The number of transactions of each kind.
 #[derive(Debug)]
 pub(crate) struct Written {
     duration: Duration,
@@ -40,7 +40,7 @@ pub(crate) struct Written {
     prepared: usize,
 }
 
-/// A connection that writes without the engine, by the rules that the migrations write down.
+/// A connection that writes without the engine, following the rules in the migrations.
 struct Raw {
     connection: PgConnection,
     schema: &'static str,
@@ -80,7 +80,7 @@ impl Writers {
             let prepared = if can_prepare {
                 tokio::spawn(raw.prepare(n, log.clone(), end))
             } else {
-                // So that there are 24 all the same.
+                // Keeps the number of writers at 24.
                 tokio::spawn(raw.roll_back(end))
             };
             writers.prepared.push(prepared);
@@ -104,7 +104,7 @@ impl Writers {
     }
 }
 
-/// Appends of one to three events. What a writer begins after an answer lands behind what was answered.
+/// Appends one to three events at a time. A commit that begins after another was acknowledged must come after it.
 async fn write(store: EventStore, end: Instant) -> usize {
     let counter = create(&store).await;
     let mut last = Position::START;
@@ -122,7 +122,7 @@ async fn write(store: EventStore, end: Instant) -> usize {
     commits
 }
 
-/// A table whose rows make a commit wait: constraints that are deferred are checked when everything else is done.
+/// Creates a table whose rows delay a commit: deferred constraints are checked last.
 async fn commit_slowly(log: &Log) {
     let sql = format!(
         "CREATE TABLE {0}.slow (counter bigint);
@@ -136,7 +136,7 @@ async fn commit_slowly(log: &Log) {
     execute(&mut log.sql().await, sql).await;
 }
 
-/// Transactions that stand between their events and their commit.
+/// Runs transactions that wait between their events and their commit.
 async fn write_slowly(store: EventStore, schema: &str, end: Instant) -> usize {
     let counter = create(&store).await;
     let insert = format!("INSERT INTO {schema}.slow VALUES ($1)");
@@ -192,7 +192,7 @@ impl Raw {
         transactions
     }
 
-    /// Transactions that are prepared, and ended later by another connection; every fourth is rolled back.
+    /// Prepares transactions and ends them later on another connection; every fourth one is rolled back.
     async fn prepare(mut self, writer: usize, log: Log, end: Instant) -> usize {
         let mut other = log.sql().await;
         let mut transactions = 0;
@@ -200,7 +200,7 @@ impl Raw {
             let name = format!("{}_{writer}_{transactions}", log.schema);
             self.insert().await;
             self.execute(format!("PREPARE TRANSACTION '{name}'")).await;
-            // What is tested is that it stays like this for a while.
+            // The transaction has to stay prepared for a while.
             sleep(SLOW / 2).await;
             transactions += 1;
             if transactions % 4 == 0 {

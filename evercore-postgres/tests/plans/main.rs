@@ -1,10 +1,10 @@
-//! Looks at the plan of every statement on tables with many rows, whatever the server knows of the tables.
+//! Checks the plan of every statement on tables with many rows, with different statistics.
 //!
-//! The server is asked to log the plan of each statement that it runs, those inside functions too, with the rows and
-//! blocks that each step of it has touched. The engine then does all that it can do. A statement may touch what its page
-//! has, and not what the log has; and no file of statements may be left out.
+//! The server logs the plan of each statement, including those inside functions, with the rows and blocks that each
+//! step has touched. The engine then does everything that it can do. The work of a statement may depend on its page but
+//! not on the length of the log, and every SQL file must have been used.
 //!
-//! `EVERCORE_PLANS_EVENTS` sets how many events there are; the default is the smallest log on which wrong plans show.
+//! `EVERCORE_PLANS_EVENTS` sets the number of events; the default is the smallest log that reveals wrong plans.
 
 mod plan;
 mod sources;
@@ -20,13 +20,13 @@ use throwaway_postgres::{Binaries, Server};
 use plan::Ran;
 use tables::Knowledge;
 
-/// How many events a page has.
+/// The number of events in a page.
 const PAGE: u32 = 500;
 
-/// As in the engine: how many events a page of a subscription looks at.
+/// The number of events that a page of a subscription scans, the same as in the engine.
 const MOST_LOOKED_AT: u64 = 10_000;
 
-/// How a session plans what it has prepared.
+/// The ways in which a session plans prepared statements.
 const PLANS: [&str; 2] = ["force_custom_plan", "force_generic_plan"];
 
 fn server() -> &'static Server {
@@ -50,7 +50,7 @@ fn server() -> &'static Server {
     })
 }
 
-/// The URL of one of the server's databases.
+/// Returns the URL of one of the server's databases.
 fn url(database: &str) -> String {
     let url = server().url();
     let (server, _) = url.rsplit_once('/').expect("a URL ends with its database");
@@ -66,7 +66,7 @@ async fn execute(connection: &mut PgConnection, sql: &str) {
     done.unwrap_or_else(|error| panic!("{error}: {sql}"));
 }
 
-/// Has the engine do everything in a database about whose tables the server knows this much.
+/// Runs everything in a database with these statistics, and checks the plans.
 async fn looks_up_what_it_is_asked_for(database: &str, knowledge: Knowledge) {
     tables::fill(database, knowledge, tables::wanted_events()).await;
     for plans in PLANS {
@@ -103,7 +103,7 @@ async fn no_plan_depends_on_the_log_where_all_is_known_of_it() {
     looks_up_what_it_is_asked_for("known", Knowledge::All).await;
 }
 
-/// Statements as they were once, which read the log for each page.
+/// Former statements that read the log for each page.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_statement_that_depends_on_the_log_is_found() {
     // The bounds in the statements are chosen for this length.
@@ -126,7 +126,7 @@ async fn a_statement_that_depends_on_the_log_is_found() {
     assert!(sources::left_out(&seen).len() > 40, "a statement that was not run is found");
 }
 
-/// A function that stays one is planned anew for each page of the log.
+/// A function that is not inlined would be planned again for each page of the log.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_floors_are_a_part_of_the_statement_that_asks_for_them() {
     tables::migrate("floors").await;

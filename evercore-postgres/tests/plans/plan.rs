@@ -1,4 +1,4 @@
-//! Reads the plans that the server has logged, and finds what is wrong with them.
+//! Reads the plans that the server has logged, and finds their faults.
 
 use serde_json::Value;
 
@@ -7,20 +7,20 @@ use crate::{MOST_LOOKED_AT, PAGE};
 /// The tables that grow with the log.
 const GROWING: [&str; 4] = ["events", "aggregates", "snapshots", "commits"];
 
-/// What subscriptions have put aside. It is counted and looked through by itself, but not by heartbeats.
+/// The parked events. They may be counted and searched, but not by heartbeats.
 const PARKED: &str = "parked_events";
 
-/// A statement that has run.
+/// A statement that was executed.
 #[derive(Debug)]
 pub(crate) struct Ran {
     pub(crate) text: String,
     plan: Value,
 }
 
-/// The plans of a database that a part of the log has.
+/// Returns the plans of one database in a part of the log.
 pub(crate) fn read(log: &str, database: &str) -> Vec<Ran> {
     let prefix = format!("{database}:LOG:  duration: ");
-    // The lines of a message but the first begin with a tab.
+    // All lines of a message except the first begin with a tab.
     let mut messages: Vec<String> = Vec::new();
     for line in log.lines() {
         match (line.strip_prefix('\t'), messages.last_mut()) {
@@ -43,16 +43,16 @@ pub(crate) fn read(log: &str, database: &str) -> Vec<Ran> {
 }
 
 impl Ran {
-    /// What is wrong with the plan.
+    /// Returns the faults of the plan.
     pub(crate) fn faults(&self) -> Vec<String> {
-        // The one statement that reads the log, once for each subscription that starts at a time: to where it starts.
+        // Only this statement may read the log, up to the starting position of a subscription that starts at a time.
         if self.text.contains("e.recorded_at >= $1") {
             return Vec::new();
         }
         let looks_further = self.text.contains("OFFSET (SELECT");
         let most = if looks_further { MOST_LOOKED_AT } else { 0 } + 4 * u64::from(PAGE);
         let mut faults = Vec::new();
-        // What is written and read back outside of the server's memory.
+        // Data that did not fit into the server's memory.
         if number(&self.plan, "Temp Written Blocks") > 0 {
             faults.push("it works on disk".to_owned());
         }
@@ -90,7 +90,7 @@ fn find_faults(node: &Value, growing: &[&str], most: u64, faults: &mut Vec<Strin
     }
 }
 
-/// Newer servers give averages of rows with fractions.
+/// Newer servers report fractional averages of rows.
 fn number(node: &Value, name: &str) -> u64 {
     let value = &node[name];
     value.as_u64().unwrap_or_else(|| {

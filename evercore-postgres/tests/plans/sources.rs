@@ -1,16 +1,16 @@
-//! Finds every statement of the sources: files beside the modules, and what the functions of the migrations run.
+//! Finds every statement in the sources: SQL files beside the modules, and statements in functions of the migrations.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-/// As it would be on one line, without comments.
+/// Returns a statement on one line, without comments.
 pub(crate) fn flat(sql: &str) -> String {
     let lines = sql.lines().map(|line| line.split("--").next().unwrap_or_default());
     let words = lines.flat_map(str::split_whitespace);
     words.collect::<Vec<_>>().join(" ")
 }
 
-/// The statements that are not among `seen`, which are flat.
+/// Returns the statements that are not among `seen`, which are flat.
 pub(crate) fn left_out(seen: &BTreeSet<String>) -> Vec<String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let files = files(&root.join("src")).into_iter().filter_map(|file| {
@@ -30,8 +30,8 @@ pub(crate) fn left_out(seen: &BTreeSet<String>) -> Vec<String> {
     files.chain(steps).collect()
 }
 
-/// What functions do with tables: each step from where it names its first table on, and so much as makes it unlike others.
-/// What comes before may be written otherwise by the time that it is run.
+/// Returns the statements that functions run on tables: each from the first table that it names, as far as needed to
+/// distinguish it. The text before that may be rewritten when the statement runs.
 fn steps_of(migration: &str) -> Vec<String> {
     const ENOUGH: usize = 60;
     let bodies = migration.split("$$").skip(1).step_by(2);

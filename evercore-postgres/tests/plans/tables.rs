@@ -1,4 +1,4 @@
-//! Fills databases with a log, and has the server know more or less of it.
+//! Fills databases with a log, with different statistics.
 
 use std::sync::Arc;
 
@@ -7,23 +7,23 @@ use evercore_postgres::{PostgresEngine, PostgresOptions};
 
 use crate::{connect, execute, server, url, work};
 
-/// The smallest log on which wrong plans show.
+/// The smallest log that reveals wrong plans.
 pub(crate) const EVENTS: u64 = 60_000;
 
-/// What the server knows of the tables.
+/// The server's statistics of the tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Knowledge {
-    /// They were never analysed.
+    /// The tables were never analyzed.
     None,
-    /// They were analysed before there was anything in them.
+    /// The tables were analyzed while they were empty.
     Empty,
-    /// They were analysed while there was one aggregate, with events of one correlation id.
+    /// The tables were analyzed while they had one aggregate, with events of one correlation id.
     OneKind,
-    /// They were analysed as they are.
+    /// The tables were analyzed with their final contents.
     All,
 }
 
-/// Makes a database with the tables of a store.
+/// Creates a database with the tables of a store.
 pub(crate) async fn migrate(database: &str) {
     let mut server = connect(&server().url()).await;
     execute(&mut server, &format!("CREATE DATABASE {database}")).await;
@@ -36,18 +36,18 @@ pub(crate) async fn migrate(database: &str) {
     store.close().await.expect("nothing is under way");
 }
 
-/// How many events the log of a test has.
+/// Returns the number of events in the log of a test.
 pub(crate) fn wanted_events() -> u64 {
     std::env::var("EVERCORE_PLANS_EVENTS").map_or(EVENTS, |events| {
         events.parse().expect("EVERCORE_PLANS_EVENTS is a number of events")
     })
 }
 
-/// Makes a database with a log of so many events.
+/// Creates a database with a log of this many events.
 pub(crate) async fn fill(database: &str, knowledge: Knowledge, events: u64) {
     migrate(database).await;
     let mut sql = connect(&url(database)).await;
-    // These plans are not what the tests are about.
+    // The plans of these statements are not under test.
     execute(&mut sql, "SET auto_explain.log_min_duration = -1").await;
     let first_of_the_rest = match knowledge {
         Knowledge::Empty => {

@@ -1,4 +1,4 @@
-//! Has the engine do everything that it can do.
+//! Runs everything that the engine can do.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,7 +34,7 @@ struct Deposited {
     amount: i64,
 }
 
-/// None is in the log.
+/// The log has no event of this type.
 #[event(aggregate = Account, name = "closed")]
 struct Closed {
     number: i64,
@@ -68,7 +68,7 @@ fn position(position: i64) -> Position {
     Position::new(position).expect("a position")
 }
 
-/// Stores a subscription of two partitions.
+/// Stores a subscription with two partitions.
 pub(crate) async fn register(engine: &PostgresEngine, subscription: &str) {
     engine.register(&wanted(subscription)).await.expect("it can be stored");
 }
@@ -83,7 +83,7 @@ fn wanted(subscription: &str) -> NewSubscription {
     }
 }
 
-/// Runs every statement there is, on a database that [`fill`](crate::tables::fill) has made.
+/// Runs every statement, on a database made by [`fill`](crate::tables::fill).
 pub(crate) async fn all(url: &str) {
     let options: PostgresOptions = url.parse().expect("a URL");
     let engine = Arc::new(PostgresEngine::open(options).await.expect("the server answers"));
@@ -97,7 +97,7 @@ pub(crate) async fn all(url: &str) {
     store.close().await.expect("nothing is under way");
 }
 
-/// From the beginning of the log, from its middle, and near its end.
+/// Reads from the beginning of the log, from its middle, or near its end.
 async fn read(engine: &PostgresEngine, part: i64) -> Result<()> {
     let end =
         engine.read_matching(of(EventFilter::new().key(key("account 1")), position(0))).await?;
@@ -145,7 +145,7 @@ async fn read(engine: &PostgresEngine, part: i64) -> Result<()> {
     engine.find_first(&IdempotencyKey::new("key 7")?).await?.expect("it is there");
     engine.frontier_holders().await?;
     engine.aggregate_types().await?;
-    // Names that are stored are not sent again.
+    // Stored names are not sent again.
     let new: &'static str = Box::leak(CommitId::generate().to_string().into_boxed_str());
     engine.warmup(&[TypeName { aggregate: new, event: Some(new) }]).await?;
     engine.resolve_start(Start::After(after)).await?;
@@ -274,7 +274,7 @@ async fn follow(engine: &PostgresEngine) -> Result<()> {
     let cursor = Some(step(&little, 10));
     let parks = Settlement { cursor, parked, ..nothing(&little) };
     engine.settle(&parks).await?;
-    // It had been recorded before.
+    // The same cursor move, which is already recorded.
     engine.settle(&Settlement { parked: Vec::new(), ..parks }).await?;
     for unparked in [4, 4] {
         let unparks = Settlement { unparked: Some(position(unparked)), ..nothing(&little) };

@@ -1,4 +1,4 @@
-//! The roles and grants of the guide: enough, and nothing that could be left out.
+//! The roles and grants of the guide are sufficient, and none is superfluous.
 
 use std::error::Error as _;
 use std::sync::Arc;
@@ -92,7 +92,7 @@ impl Bank {
         PgConnection::connect(&self.url(role)).await.expect("the server trusts everyone")
     }
 
-    /// Everything that an application does, from a program's start on.
+    /// Does everything that an application does, starting with opening the store.
     async fn use_it(&mut self) -> Result<(), Refusal> {
         let store = EventStore::connect(self.url("bank_app")).await?;
         store.warmup().await?;
@@ -132,7 +132,7 @@ impl Bank {
         Ok(())
     }
 
-    /// As it was after the migration.
+    /// Restores the state after the migration.
     async fn forget(&mut self) {
         let tables =
             "aggregate_types, event_types, aggregates, events, snapshots, commits, subscriptions";
@@ -140,7 +140,7 @@ impl Bank {
         run(&mut self.superuser, &sql).await.expect("a superuser may");
     }
 
-    /// The application's grants, each as `privilege ON object`.
+    /// Returns the application's grants, each as `privilege ON object`.
     async fn grants(&mut self) -> Vec<String> {
         let sql = "
             SELECT acl.privilege_type || ' ON '
@@ -159,7 +159,7 @@ impl Bank {
     }
 }
 
-/// Everything that a worker and an operator do with a subscription.
+/// Does everything that a worker and an operator do with a subscription.
 async fn subscribe(engine: &dyn StorageEngine, id: AggregateId) -> Result<(), Error> {
     let mut subscription = NewSubscription {
         name: SubscriptionName::new("balances")?,
@@ -255,7 +255,7 @@ async fn the_application_changes_no_event_and_no_table() {
         "UPDATE evercore.events SET payload = payload",
         "DELETE FROM evercore.events",
         "TRUNCATE evercore.events",
-        // The ways around these.
+        // Attempts to circumvent the restrictions.
         "INSERT INTO evercore.events SELECT * FROM evercore.events ON CONFLICT (position) DO UPDATE SET payload = ''",
         "MERGE INTO evercore.events e USING evercore.events o ON e.position = o.position WHEN MATCHED THEN DELETE",
         "SELECT * FROM evercore.events FOR UPDATE",

@@ -1,14 +1,14 @@
-//! Cuts the bytes of a PostgreSQL connection into messages.
+//! Splits the bytes of a PostgreSQL connection into messages.
 
-/// One message.
+/// A message.
 #[derive(Debug)]
 pub(crate) struct Frame {
-    /// What it is; 0 for the client's first, which does not say.
+    /// The message type; 0 for the client's first message, which has none.
     pub(crate) kind: u8,
     body: Vec<u8>,
 }
 
-/// What has come of one direction of a connection.
+/// The bytes received so far in one direction of a connection.
 #[derive(Debug)]
 pub(crate) struct Frames {
     pending: Vec<u8>,
@@ -16,7 +16,7 @@ pub(crate) struct Frames {
 }
 
 impl Frame {
-    /// The `n`th of the zero-terminated strings that the body starts with.
+    /// Returns the `n`th of the zero-terminated strings at the beginning of the body.
     pub(crate) fn string(&self, n: usize) -> &[u8] {
         self.body.split(|&byte| byte == 0).nth(n).expect("the message has such a string")
     }
@@ -31,7 +31,7 @@ impl Frames {
         Self { pending: Vec::new(), starts_without_kind: false }
     }
 
-    /// Takes some bytes and gives the messages that they complete.
+    /// Adds bytes, and returns the messages that they complete.
     pub(crate) fn push(&mut self, bytes: &[u8]) -> Vec<Frame> {
         self.pending.extend_from_slice(bytes);
         let mut frames = Vec::new();
@@ -45,7 +45,7 @@ impl Frames {
         let kind_bytes = usize::from(!self.starts_without_kind);
         let length = self.pending.get(kind_bytes..kind_bytes + 4)?;
         let length = u32::from_be_bytes(length.try_into().expect("they are four"));
-        // It counts itself, and not the kind.
+        // The length includes itself but not the message type.
         let end = kind_bytes + usize::try_from(length).expect("a message fits into memory");
         if self.pending.len() < end {
             return None;

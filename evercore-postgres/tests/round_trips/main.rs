@@ -1,6 +1,7 @@
-//! What a commit and a load cost on the wire: a proxy between the engine and the server counts.
+//! Counts the round trips of commits and loads with a proxy between the engine and the server.
 //!
-//! Each is done many times over before the count is looked at, so that what follows a call late is counted as well.
+//! Each operation is repeated many times before the count is checked, so that messages that follow a call late are
+//! counted as well.
 
 mod frames;
 mod proxy;
@@ -33,7 +34,7 @@ impl Apply<Deposited> for Account {
     }
 }
 
-/// A store in a schema of its own whose every word is heard.
+/// A store in its own schema, behind a recording proxy.
 struct Tapped {
     store: EventStore,
     proxy: Proxy,
@@ -48,9 +49,9 @@ impl Tapped {
 
         let connect: PgConnectOptions = url.parse().expect("a URL");
         let proxy = Proxy::start(connect.get_host().to_owned(), connect.get_port()).await;
-        // The proxy cannot read what is encrypted.
+        // The proxy cannot read encrypted messages.
         let connect = connect.host("127.0.0.1").port(proxy.port()).ssl_mode(PgSslMode::Disable);
-        // One connection of a kind is warm for good once it was used. Notifications go out at their own pace.
+        // One connection of each kind, which stays warm after its first use. Notifications are sent asynchronously.
         let options = PostgresOptions::new(connect).readers(1).writers(1).without_notifications();
         let options = options.schema(schema).expect("a schema name");
         let engine = PostgresEngine::open(options).await.expect("the server answers");
@@ -59,7 +60,7 @@ impl Tapped {
         Self { store, proxy }
     }
 
-    /// A new account after some deposits of 1.
+    /// Creates an account with this many deposits of 1.
     async fn account(&self, key: &str, deposits: usize) -> AggregateId {
         let created = self.store.with_context(async |ctx| {
             let mut account = ctx.create_with_key::<Account>(key).await?;
@@ -82,7 +83,7 @@ impl Tapped {
     }
 }
 
-/// What was asked, without what it asked about.
+/// Returns the kinds of the statements, without their parameters.
 fn kinds(trips: &[RoundTrip]) -> Vec<&'static str> {
     let kind = |trip: &RoundTrip| match trip.sql.as_str() {
         sql if sql.contains(".append(") || sql.contains(".append_one(") => "commit",
@@ -142,7 +143,7 @@ async fn a_load_with_snapshot_and_tail_is_one_round_trip() {
     }
     let trips = tapped.proxy.take();
     assert_eq!(kinds(&trips), vec!["load"; 2 * TIMES]);
-    // The aggregate with the snapshot of 20 events, and 7 after it.
+    // The aggregate with a snapshot after 20 events, and 7 events after it.
     assert!(trips.iter().all(|trip| trip.rows == Some(8)), "{trips:?}");
 }
 
@@ -204,7 +205,7 @@ async fn commits_that_wait_together_share_a_round_trip() {
     }
     let trips = tapped.proxy.take();
     assert_eq!(kinds(&trips), vec!["commit"; trips.len()]);
-    // The first goes alone at the most, and all that gathered behind it go at once.
+    // The first commit may be sent alone; all that queue behind it are sent together.
     assert!(trips.len() <= 2, "{} round trips for {TIMES} commits", trips.len());
     assert_eq!(trips.iter().filter_map(|trip| trip.rows).sum::<usize>(), TIMES);
 }

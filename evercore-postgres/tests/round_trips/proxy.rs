@@ -1,4 +1,4 @@
-//! A proxy between the engine and the server that writes down every round trip.
+//! A proxy between the engine and the server that records every round trip.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::Ipv4Addr;
@@ -16,25 +16,25 @@ pub(crate) struct Proxy {
     tape: Arc<Mutex<Tape>>,
 }
 
-/// One request that the client waits for, and its answer.
+/// A request for which the client waits, and its answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RoundTrip {
-    /// The statement; empty for a mere sign of life.
+    /// The statement; empty for a mere ping.
     pub(crate) sql: String,
-    /// The rows of the answer. `None` while there is no answer.
+    /// The number of rows in the answer. `None` before the answer.
     pub(crate) rows: Option<usize>,
 }
 
-/// What all connections have said.
+/// The round trips of all connections.
 #[derive(Debug, Default)]
 struct Tape(Vec<RoundTrip>);
 
-/// What a connection's client and server have said so far.
+/// The state of one connection.
 #[derive(Debug, Default)]
 struct Conversation {
     prepared: HashMap<Vec<u8>, String>,
     statement: String,
-    /// Where on the tape the unanswered requests stand, oldest first.
+    /// The indices of the unanswered requests, oldest first.
     unanswered: VecDeque<usize>,
     rows: usize,
 }
@@ -50,7 +50,7 @@ impl Proxy {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
         let address = listener.local_addr().expect("it is bound");
         let tape = Arc::new(Mutex::new(Tape::default()));
-        // They end with the test's runtime.
+        // The tasks end with the test's runtime.
         tokio::spawn(accept(listener, (host, port), Arc::clone(&tape)));
         Self { port: address.port(), tape }
     }
@@ -59,7 +59,7 @@ impl Proxy {
         self.port
     }
 
-    /// The round trips since the last call.
+    /// Returns the round trips since the last call.
     pub(crate) fn take(&self) -> Vec<RoundTrip> {
         let trips = std::mem::take(&mut lock(&self.tape).0);
         let unanswered = trips.iter().find(|trip| trip.rows.is_none());
@@ -87,7 +87,7 @@ async fn accept(listener: TcpListener, server: (String, u16), tape: Arc<Mutex<Ta
     }
 }
 
-/// Passes bytes on until one end is closed. They are written down first, so that whoever has an answer finds it there.
+/// Forwards bytes until one end is closed. Records them first, so that a received answer is always recorded.
 async fn forward(
     side: Side,
     mut from: impl AsyncRead + Unpin,
@@ -106,7 +106,7 @@ async fn forward(
             lock(conversation).note(side, &frame, &mut lock(tape));
         }
         if read == 0 || to.write_all(&buffer[..read]).await.is_err() {
-            // The other side learns of it, or is gone already.
+            // The other end is notified, unless it is gone already.
             let _: Result<(), std::io::Error> = to.shutdown().await;
             return;
         }
@@ -129,12 +129,12 @@ impl Conversation {
                 self.statement = String::from_utf8_lossy(frame.string(0)).into_owned();
                 self.request(tape);
             }
-            // `Sync`, and `Flush`, after which one can wait as well.
+            // `Sync`, or `Flush`, after which a client can wait as well.
             (Side::Client, b'S' | b'H') => self.request(tape),
             (Side::Server, b'D') => self.rows += 1,
             (Side::Server, b'Z') => {
                 let rows = Some(std::mem::take(&mut self.rows));
-                // The first is the server's greeting.
+                // The first one belongs to the server's greeting.
                 if let Some(request) = self.unanswered.pop_front().and_then(|at| tape.0.get_mut(at))
                 {
                     request.rows = rows;

@@ -1,4 +1,4 @@
-//! Several stores in one database, and several processes that make one.
+//! Several stores in one database, and several processes that open the same store.
 
 mod runtimes;
 
@@ -39,7 +39,7 @@ async fn execute(connection: &mut PgConnection, sql: impl Into<String>) {
     sqlx::raw_sql(AssertSqlSafe(sql.into())).execute(connection).await.expect("it is right");
 }
 
-/// Options for a schema that is not there yet.
+/// Returns options for a schema that does not exist yet.
 async fn fresh(schema: &str) -> PostgresOptions {
     let mut sql = server().connect().await.expect("the server answers");
     execute(&mut sql, format!("DROP SCHEMA IF EXISTS {schema} CASCADE")).await;
@@ -72,7 +72,7 @@ async fn positions(store: &EventStore) -> Vec<i64> {
 
 #[tokio::test]
 async fn ids_keys_and_positions_of_two_stores_are_their_own() {
-    // Names that hold the one that the SQL files are written for.
+    // Names that contain the schema name in the SQL files.
     let one = open(fresh("evercore_one").await).await;
     let two = open(fresh("two_evercore").await).await;
 
@@ -174,7 +174,7 @@ async fn the_view_shows_every_row_whatever_is_in_it() {
         .expect("they are shown");
 }
 
-/// The server's table of locks has room for `max_locks_per_transaction` in each of its connections, taken together.
+/// The server's lock table has room for `max_locks_per_transaction` times the number of connections, in total.
 #[tokio::test]
 async fn a_commit_of_many_keys_needs_few_locks() {
     let small = ["fsync=off", "max_connections=15", "max_prepared_transactions=0"];
@@ -194,7 +194,7 @@ async fn a_commit_of_many_keys_needs_few_locks() {
         created.await
     };
     create("first").await.expect("there is room for its locks");
-    // And such a commit and those of few keys still keep each other from the same one.
+    // A commit of many keys and one of few keys still exclude each other from the same key.
     let few = async |key: &str| {
         let created =
             store.with_context(async |ctx| ctx.create_with_key::<Account>(key).await.map(drop));
@@ -215,7 +215,7 @@ async fn a_transaction_in_one_store_holds_nobody_up_in_the_other() {
     let slow = open(fresh("stores_slow").await).await;
     let quick = fresh("stores_quick").await.lock_timeout(Duration::from_millis(500));
     let quick = open(quick).await;
-    // A row of it makes a commit wait for the test, with all its locks.
+    // A row in this table makes a commit wait for the test, while it holds all its locks.
     let mut gate = server().connect().await.expect("the server answers");
     execute(
         &mut gate,
@@ -280,7 +280,7 @@ async fn processes_that_start_at_once_on_an_empty_database_all_come_up() {
     execute(&mut sql, "DROP DATABASE stores_empty").await;
 }
 
-/// Eight processes, as far as the server can tell.
+/// Opens eight stores that look like separate processes to the server.
 async fn open_together(options: &PostgresOptions) -> Vec<EventStore> {
     let processes: Vec<_> = (0..8)
         .map(|_| {

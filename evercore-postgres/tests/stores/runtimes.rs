@@ -1,4 +1,4 @@
-//! What a store does beside the runtime that it was opened in: outside of any, after its end, and under a paused clock.
+//! A store used outside the runtime that it was opened in: without any, after its end, and under a paused clock.
 
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
@@ -16,7 +16,7 @@ fn runtime() -> Runtime {
     Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("it is built")
 }
 
-/// Outside of any runtime.
+/// Drives a future outside of any runtime.
 fn outside<F: Future>(work: F) -> F::Output {
     let mut work = pin!(work);
     loop {
@@ -53,11 +53,11 @@ fn every_call_says_that_the_runtime_has_ended_in_which_the_store_was_opened() {
         store.wait_until_idle("all").await.expect("it goes on");
         (store, running)
     });
-    // The task that follows ends with its runtime, and so does what looks at the log for it.
+    // The task that follows the log ends with its runtime, and so does the heartbeat.
     drop((first, running));
     let ended = RuntimeProblem::Ended;
     runtime().block_on(async {
-        // Again and again: the first call meets what is left of the connections, the next ones do not.
+        // Repeated, because the first call may find remaining connections, and later ones none.
         for _ in 0..3 {
             let commit =
                 store.with_context(async |ctx| ctx.create::<crate::Account>().await.map(drop));
@@ -82,7 +82,7 @@ fn every_call_says_that_the_runtime_has_ended_in_which_the_store_was_opened() {
 
 #[tokio::test(start_paused = true)]
 async fn a_clock_that_is_paused_hurries_nobody() {
-    // Fewer connections than are asked for at once.
+    // Fewer connections than concurrent requests.
     let options = fresh("stores_paused").await.readers(2);
     let store = open(options).await;
     deposit(&store, "ada", 1).await;

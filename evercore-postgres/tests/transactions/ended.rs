@@ -1,18 +1,18 @@
-//! A transaction that its closure ends is recognised.
+//! A transaction that is ended by its closure is detected.
 
 use evercore::Error;
 use evercore_postgres::PostgresContext;
 
 use super::{Account, Bank, BankError, Deposited};
 
-/// Applies an event, and runs these statements in the transaction.
+/// Applies an event, and executes these statements in the transaction.
 async fn meddle(bank: &Bank, statements: &'static [&'static str]) -> Result<(), BankError> {
     bank.store
         .with_transaction(async |ctx: &mut PostgresContext| {
             let mut account = ctx.load_or_create::<Account>("ada").await?;
             ctx.apply(&mut account, Deposited { amount: 1 })?;
             for &statement in statements {
-                // One that fails is passed over, as careless code does.
+                // Errors of the statements are ignored, as careless code does.
                 let _: Result<_, sqlx::Error> =
                     sqlx::raw_sql(statement).execute(&mut **ctx.transaction()).await;
             }
@@ -39,7 +39,7 @@ async fn nothing_lands_in_a_transaction_that_its_closure_has_ended() {
         );
     }
     assert_eq!(bank.balances("ada").await, (None, None));
-    // What it leaves behind harms nobody.
+    // The ended transaction does not affect later ones.
     bank.deposit("ada", 7).await.expect("the connections are as they were");
     assert_eq!(bank.balances("ada").await, (Some(7), Some(7)));
 }

@@ -1,4 +1,4 @@
-//! Commits are judged in READ COMMITTED, whatever a database's sessions begin with.
+//! Commits run in READ COMMITTED, whatever the default of the database.
 
 use evercore::{Error, EventStore};
 use evercore_postgres::PostgresContext;
@@ -6,7 +6,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 use crate::{Account, BankError, Deposited};
 
-/// The URL of a database whose transactions are serializable unless they say otherwise.
+/// Returns the URL of a database whose transactions are serializable by default.
 async fn serializable(name: &str) -> String {
     let url = throwaway_postgres::url().unwrap_or_else(|failure| panic!("{failure}"));
     let mut connection = PgConnection::connect(&url).await.expect("the server answers");

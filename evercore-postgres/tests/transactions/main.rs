@@ -1,4 +1,4 @@
-//! Events and the user's own rows land together or not at all.
+//! Events and the user's own rows are committed together or not at all.
 
 mod ended;
 mod isolation;
@@ -45,7 +45,7 @@ impl From<sqlx::Error> for BankError {
     }
 }
 
-/// A store in a schema of its own, with a table of the user's in it.
+/// A store in its own schema, which also contains a table of the user.
 struct Bank {
     store: EventStore,
     sql: PgConnection,
@@ -72,7 +72,7 @@ impl Bank {
         Self { store, sql, schema }
     }
 
-    /// Deposits, and keeps the balance in the table as well.
+    /// Makes a deposit, and updates the balance in the table.
     async fn deposit(&self, key: &str, amount: i64) -> Result<(), BankError> {
         deposit(&self.store, &self.upsert(), key, amount).await
     }
@@ -85,7 +85,7 @@ impl Bank {
         )
     }
 
-    /// The balances by the table, and by the events.
+    /// Returns the balance in the table and the balance by the events.
     async fn balances(&mut self, key: &str) -> (Option<i64>, Option<i64>) {
         let select = format!(
             "SELECT b.amount FROM {0}.balances b JOIN {0}.aggregates a ON a.id = b.account
@@ -179,7 +179,7 @@ async fn a_conflict_undoes_the_rows_as_well() {
         .with_transaction(async |ctx: &mut PostgresContext| {
             let mut account = ctx.load_by_key::<Account>("ada").await?;
             ctx.apply(&mut account, Deposited { amount: 100 })?;
-            // Not `deposit`, which would wait for our row in the table.
+            // Not `deposit`, which would wait for this transaction's row in the table.
             bank.store
                 .with_context(async |ctx| {
                     let mut account = ctx.load_by_key::<Account>("ada").await?;
@@ -204,7 +204,7 @@ async fn a_conflict_undoes_the_rows_as_well() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn racing_transactions_lose_nothing() {
-    // More than there are connections: none waits for itself.
+    // More tasks than connections: none may wait for itself.
     const TASKS: i64 = 20;
     const DEPOSITS: i64 = 5;
     let mut bank = Bank::new("tx_race").await;

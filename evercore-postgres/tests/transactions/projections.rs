@@ -1,4 +1,4 @@
-//! Subscriptions that write in the transaction which records them: what is PostgreSQL's own.
+//! Behavior specific to PostgreSQL of subscriptions that write in the transaction which settles their batch.
 
 use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -57,7 +57,7 @@ async fn a_transaction_that_does_nothing_for_as_long_as_the_lease_is_ended() {
     let bank = Bank::new("tx_idle").await;
     bank.deposit("ada", 1).await.expect("it lands");
     let handler = async |_: &mut PostgresContext, _: Batch| {
-        // A process that is stopped looks the same to the server.
+        // To the server, a stopped process looks the same.
         tokio::time::sleep(std::time::Duration::from_millis(2_500)).await;
         Ok::<_, Error>(())
     };
@@ -86,7 +86,7 @@ async fn a_store_on_another_engine_runs_no_projection() {
     assert!(matches!(refused, Err(Error::WrongEngine { wanted: "PostgreSQL" })), "{refused:?}");
 }
 
-/// What the handler makes of it that its session was ended.
+/// The handler's reaction to the end of its session.
 #[derive(Clone, Copy, Debug)]
 enum Says {
     Error,
@@ -125,7 +125,7 @@ async fn a_session_that_is_terminated_is_no_failure_of_the_handler_whatever_it_s
     }
 }
 
-/// Raises an error with a code in the first transactions, and says what became of the subscription.
+/// Raises an error with this code in the first two transactions. Returns the number of calls of the handler.
 async fn raised(bank: &Bank, name: &str, code: &str) -> Result<usize, Error> {
     let given = AtomicUsize::new(0);
     let raise = format!("DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '{code}'; END $$");

@@ -1,4 +1,4 @@
-//! What the tests write: payments, of which each commit has several, and which are numbered.
+//! The domain of these tests: numbered commits of several payments.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -17,7 +17,7 @@ pub(crate) struct Account {
 
 #[event(aggregate = Account)]
 pub(crate) struct Paid {
-    /// Of the commit.
+    /// The number of the commit.
     number: usize,
     note: String,
 }
@@ -28,7 +28,7 @@ impl Apply<Paid> for Account {
     }
 }
 
-/// A payment as the log has it.
+/// A payment as recorded in the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Payment {
     position: Position,
@@ -37,43 +37,43 @@ pub(crate) struct Payment {
     pub(crate) number: usize,
 }
 
-/// Everything that the database holds.
+/// The whole contents of the database.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Books {
     pub(crate) log: Vec<Payment>,
-    /// The numbers of the commits that have a row of their user's.
+    /// The numbers of the commits that have a row of the user.
     receipts: BTreeSet<usize>,
-    /// What the accounts have come to, by their snapshots.
+    /// The number of payments of each account, from its snapshot.
     payments: BTreeMap<AggregateId, usize>,
 }
 
-/// What commits were to write.
+/// The contents of the commits that were sent.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Sent {
-    /// How many events, by number.
+    /// The number of events, by the number of the commit.
     pub(crate) events: BTreeMap<usize, usize>,
-    /// Those with a row of their user's.
+    /// The commits with a row of the user.
     pub(crate) receipts: BTreeSet<usize>,
 }
 
-/// What is wrong with a database.
+/// A problem found in a database.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Problem {
-    /// A commit that was acknowledged is not there.
+    /// An acknowledged commit is missing.
     Lost(usize),
-    /// A commit is there in part.
+    /// A commit is only partly stored.
     Torn(usize),
-    /// The log is not the beginning of what was written.
+    /// The log is not a prefix of what was written.
     Differs(String),
-    /// An account is not what its events make of it.
+    /// An account's state differs from a replay of its events.
     State(AggregateId),
-    /// It cannot be used.
+    /// The database cannot be used.
     Unusable(String),
 }
 
 pub(crate) type Result<T, E = evercore::Error> = std::result::Result<T, E>;
 
-/// The errors of a closure that runs statements of its own.
+/// The errors of a closure that executes its own statements.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
     #[error(transparent)]
@@ -82,13 +82,13 @@ pub(crate) enum Failure {
     Store(#[from] evercore::Error),
 }
 
-/// Opens a store that tries once.
+/// Opens a store without retries.
 pub(crate) async fn open(database: &Path, options: SqliteOptions) -> Result<EventStore> {
     let engine = SqliteEngine::open(database, options).await?;
     EventStore::builder().retry(RetryPolicy::none()).open(engine).await
 }
 
-/// Opens accounts, in one commit, and makes the table of their owner.
+/// Opens accounts in one commit, and creates the user's table.
 pub(crate) async fn open_accounts(
     store: &EventStore,
     number: usize,
@@ -112,7 +112,7 @@ pub(crate) async fn open_accounts(
         .await
 }
 
-/// Pays into accounts, in one commit.
+/// Makes payments to accounts in one commit.
 pub(crate) async fn pay(
     store: &EventStore,
     number: usize,
@@ -130,7 +130,7 @@ pub(crate) async fn pay(
         .await
 }
 
-/// Gives an account another key, and pays into it.
+/// Changes the key of an account, and makes a payment to it.
 pub(crate) async fn rename(
     store: &EventStore,
     number: usize,
@@ -146,7 +146,7 @@ pub(crate) async fn rename(
         .await
 }
 
-/// As [`pay`], with a row beside.
+/// Does the same as [`pay`], and writes a row as well.
 pub(crate) async fn pay_with_receipt(
     store: &EventStore,
     number: usize,
@@ -173,7 +173,7 @@ async fn write_receipt(ctx: &mut SqliteContext, number: usize) -> Result<(), Fai
 }
 
 impl Books {
-    /// Reads all there is.
+    /// Reads the whole contents.
     pub(crate) async fn read(store: &EventStore, database: &Path) -> Result<Self> {
         let mut books = Self::default();
         let mut after = Position::START;
@@ -206,7 +206,7 @@ impl Books {
         Ok(books)
     }
 
-    /// What is wrong, if these are to be the beginning of the other, with all of these commits.
+    /// Returns the problems if these must be a prefix of `whole` that includes all acknowledged commits.
     pub(crate) fn problems(&self, whole: &Self, acknowledged: &BTreeSet<usize>) -> Vec<Problem> {
         let sent = Sent { events: count(&whole.log), receipts: whole.receipts.clone() };
         let mut found = self.problems_alone(&sent, acknowledged);
@@ -217,7 +217,7 @@ impl Books {
         found
     }
 
-    /// What is wrong, if they are to hold commits of those that were sent, with all of these.
+    /// Returns the problems if these must consist of sent commits that include all acknowledged ones.
     pub(crate) fn problems_alone(
         &self,
         sent: &Sent,
@@ -253,7 +253,7 @@ fn count(log: &[Payment]) -> BTreeMap<usize, usize> {
     counts
 }
 
-/// Empty if there is no such table yet.
+/// Returns the numbers in the user's table; none if the table does not exist yet.
 fn receipts(database: &Path) -> BTreeSet<usize> {
     let connection = rusqlite::Connection::open(database).expect("it opens");
     let Ok(mut statement) = connection.prepare("SELECT number FROM receipts") else {

@@ -1,4 +1,4 @@
-//! A folder on a disk whose every change is written down, and which fails when it is told to.
+//! A directory on a simulated disk that records every change, and fails on demand.
 
 #[expect(unsafe_code, reason = "SQLite calls a file system through pointers to functions")]
 mod vfs;
@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use watch::Watched;
 pub(crate) use watch::{Change, Entry, Fault, Kind};
 
-/// The folder. It is deleted with this.
+/// The directory, which is deleted on drop.
 #[derive(Debug)]
 pub(crate) struct Disk {
     folder: TempDir,
@@ -20,20 +20,20 @@ pub(crate) struct Disk {
 }
 
 impl Disk {
-    /// An empty folder.
+    /// Creates an empty directory.
     pub(crate) fn new() -> Self {
         Self::of(folder())
     }
 
-    /// That folder.
+    /// Watches this directory.
     pub(crate) fn of(folder: TempDir) -> Self {
         vfs::register();
-        // SQLite asks for files by their real name.
+        // SQLite opens files by their canonical path.
         let path = folder.path().canonicalize().expect("it is there");
         Self { folder, watched: Watched::begin(path) }
     }
 
-    /// An empty folder whose changes are written down from the start.
+    /// Creates an empty directory whose changes are recorded from the start.
     pub(crate) fn recorded() -> Self {
         let disk = Self::new();
         disk.watched.record();
@@ -44,32 +44,32 @@ impl Disk {
         self.folder.path().join("bank.db")
     }
 
-    /// Everything that has happened since the last call.
+    /// Returns all changes since the last call.
     pub(crate) fn take_record(&self) -> Vec<Entry> {
         self.watched.take_record()
     }
 
-    /// Writes down that the test has learned of something.
+    /// Records that the test has learned that a commit is stored.
     pub(crate) fn learn(&self, number: usize) {
         self.watched.learn(number);
     }
 
-    /// Has it fail from now on.
+    /// Makes the disk fail from now on.
     pub(crate) fn fail(&self, fault: Fault) {
         self.watched.set_fault(Some(fault));
     }
 
-    /// How many changes have failed since it fails.
+    /// Returns the number of changes that have failed since the disk began to fail.
     pub(crate) fn failures(&self) -> usize {
         self.watched.failures()
     }
 
-    /// Has it work again, and remembers what has failed.
+    /// Makes the disk work again, but keeps the number of failures.
     pub(crate) fn repair(&self) {
         self.watched.repair();
     }
 
-    /// Has it work again. Says how many changes have failed.
+    /// Makes the disk work again, and returns the number of changes that failed.
     pub(crate) fn mend(&self) -> usize {
         let failures = self.watched.failures();
         self.watched.set_fault(None);
@@ -83,7 +83,7 @@ impl Drop for Disk {
     }
 }
 
-/// An empty folder, in memory where there is a file system for that: syncs that nobody depends on take their time.
+/// Creates an empty directory, in memory if possible, because syncs are slow and not needed here.
 pub(crate) fn folder() -> TempDir {
     let memory = Path::new("/dev/shm");
     let made = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };

@@ -1,6 +1,6 @@
-//! A disk that fails: at every write and every sync of everything that writes.
+//! A disk that fails, at every write and every sync of every operation that writes.
 //!
-//! `EVERCORE_EVERY_FAILURE` tries all of them; else it is one in a few.
+//! `EVERCORE_EVERY_FAILURE` tries all of them; by default only some are tried.
 
 use evercore::Error;
 use rusqlite::ffi::{SQLITE_IOERR_FSYNC, SQLITE_IOERR_WRITE};
@@ -12,12 +12,12 @@ use crate::operations::{Operation, Trial};
 const FAILURES: [(Kind, std::ffi::c_int); 2] =
     [(Kind::Write, SQLITE_IOERR_WRITE), (Kind::Sync, SQLITE_IOERR_FSYNC)];
 
-/// The first few are tried one by one, and of those behind them one in so many.
+/// The first few failures are all tried; after them, one in [`STRIDE`].
 const ONE_BY_ONE: usize = 4;
 const STRIDE: usize = 23;
 
-/// Tries an operation on a disk that fails ever later, until it does not fail any more. Says what was wrong, and how often
-/// it failed.
+/// Tries an operation on a disk that fails later each time, until it does not fail any more. Returns the problems, and
+/// the number of failures.
 async fn with_ever_later_failures(
     operation: Operation,
     kind: Kind,
@@ -69,7 +69,7 @@ async fn a_disk_that_fails_is_told_and_leaves_nothing_half_wherever_it_fails() {
             assert_eq!(found, [], "{operation:?}, {kind:?}");
             all += failed;
         }
-        // A log that cannot be copied into the database stays beside it. A subscription waits until the disk works.
+        // A log that cannot be copied into the database is kept beside it. A subscription waits until the disk works.
         let is_told = !matches!(operation, Operation::Close | Operation::Follow);
         assert!(all > 0 || !is_told, "{operation:?} never failed");
     }

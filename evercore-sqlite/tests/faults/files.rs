@@ -1,4 +1,4 @@
-//! Files that others remove, replace, lock or damage.
+//! Files that other programs remove, replace, lock or damage.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -39,7 +39,7 @@ impl Bank {
         self.folder.path().join(["bank.db", suffix].concat())
     }
 
-    /// Every way to write is refused like this.
+    /// Asserts that every way of writing is refused with an expected error.
     async fn assert_refused(&self, is_as_wanted: impl Fn(&Error) -> bool) {
         let accounts = &self.accounts;
         let appended = pay(&self.store, 10, accounts, "").await.map_err(Failure::from);
@@ -66,7 +66,7 @@ async fn nothing_is_acknowledged_that_goes_to_a_file_that_was_removed() {
         let (path, aside) = (bank.beside(suffix), bank.folder.path().join("aside"));
         fs::rename(&path, &aside).expect("it can be moved");
         bank.assert_refused(is_moved).await;
-        // Put back, it is as if nothing had been.
+        // After the file is put back, the store works as before.
         fs::rename(&aside, &path).expect("it can be moved");
         pay(&bank.store, 2, &bank.accounts, "").await.expect("it commits");
         bank.store.close().await.expect("it closes");
@@ -88,7 +88,7 @@ async fn nothing_is_acknowledged_once_another_database_is_in_the_place_of_the_fi
     assert!(refused.to_string().contains("bank.db"), "{refused}");
 }
 
-/// A connection of a program that knows nothing of evercore.
+/// Opens a connection like a program that knows nothing of evercore.
 fn outsider(path: &Path) -> rusqlite::Connection {
     rusqlite::Connection::open(path).expect("it opens")
 }
@@ -102,7 +102,7 @@ async fn a_writer_that_keeps_the_lock_is_waited_for_within_the_bound_and_nothing
     let started = Instant::now();
     bank.assert_refused(|error| matches!(error, Error::Busy { .. }) && error.is_retryable()).await;
     let waited = started.elapsed();
-    // Three ways to write, some of which ask for ids first.
+    // Three ways of writing, some of which reserve ids first.
     assert!((PATIENCE * 3..PATIENCE * 200).contains(&waited), "{waited:?}");
     let page = bank.store.read_log(Position::START, 10).await.expect("readers do not wait");
     assert_eq!(page.events.len(), 6);
@@ -134,7 +134,7 @@ async fn a_file_that_another_program_has_for_itself_is_busy() {
     open(&path, options).await.expect("it is free again");
 }
 
-/// Writes over a part of the file that is not in use just now.
+/// Overwrites a part of the file, which must not be in use.
 fn damage(path: &Path, from: usize, length: usize) {
     let mut content = fs::read(path).expect("it is there");
     let end = (from + length).min(content.len());
@@ -142,7 +142,7 @@ fn damage(path: &Path, from: usize, length: usize) {
     fs::write(path, content).expect("it is written");
 }
 
-/// Everything that a store does, until something fails.
+/// Does everything that a store can do, until something fails.
 async fn use_all(path: &Path) -> Result<(), Failure> {
     let store = open(path, SqliteOptions::default()).await?;
     store.read_log(Position::START, 1_000).await?;
@@ -176,7 +176,7 @@ async fn a_damaged_page_is_an_error_that_names_the_file_and_says_what_to_do() {
         let folder = folder();
         let path = folder.path().join("bank.db");
         fs::write(&path, &whole).expect("it is written");
-        // Behind the header of the file, which is looked at by another test.
+        // After the file header, which another test damages.
         damage(&path, damaged * page + 100 * usize::from(damaged == 0), 64);
         match use_all(&path).await {
             Err(Failure::Store(error @ Error::Corrupt { .. })) => {
@@ -188,7 +188,7 @@ async fn a_damaged_page_is_an_error_that_names_the_file_and_says_what_to_do() {
                 assert!(error.to_string().contains("malformed"), "{error}");
                 told += 1;
             }
-            // A page that is not in use, or of a table that this does not look at.
+            // A page that is unused, or belongs to a table that is not read here.
             Ok(()) => {}
             Err(other) => panic!("page {damaged}: {other:?}"),
         }
@@ -196,7 +196,7 @@ async fn a_damaged_page_is_an_error_that_names_the_file_and_says_what_to_do() {
     assert!(told > 10, "only {told} damaged pages were noticed");
 }
 
-/// SQLite cannot tell: the log has checksums of its own, and nothing in it names the database. This is why the docs warn.
+/// SQLite cannot detect this: the log has its own checksums and does not name its database. The docs warn of it.
 #[tokio::test]
 async fn a_log_of_another_database_is_taken_for_its_own() {
     let (bank, other) = (Bank::open().await, Bank::open().await);

@@ -1,6 +1,6 @@
-//! A full disk, at every step of everything that writes.
+//! A full disk, at every step of every operation that writes.
 //!
-//! `EVERCORE_ROOM` sets by how many bytes the room differs from one trial to the next.
+//! `EVERCORE_ROOM` sets the number of bytes by which the room grows from one trial to the next.
 
 use evercore::Error;
 
@@ -11,7 +11,8 @@ use crate::operations::{Operation, Trial};
 /// About two pages.
 const STEP: u64 = 9_000;
 
-/// Tries an operation with ever more room, until it succeeds. Says what was wrong, and how often there was no room.
+/// Tries an operation with more room each time, until it succeeds. Returns the problems, and the number of times that
+/// the disk was full.
 async fn with_ever_more_room(operation: Operation) -> (Vec<Problem>, usize) {
     let step = std::env::var("EVERCORE_ROOM").ok();
     let step = step.map_or(STEP, |step| step.parse().expect("a number of bytes"));
@@ -53,7 +54,7 @@ async fn a_full_disk_is_told_and_leaves_nothing_half_wherever_it_is_met() {
         let (found, refused) = with_ever_more_room(operation).await;
         println!("{operation:?}: refused {refused} times");
         assert_eq!(found, [], "{operation:?}");
-        // A log that cannot be copied into the database stays beside it. A subscription waits for room.
+        // A log that cannot be copied into the database is kept beside it. A subscription waits for room.
         let is_refused = !matches!(operation, Operation::Close | Operation::Follow);
         assert!(refused > 0 || !is_refused, "{operation:?} never met the full disk");
     }
@@ -73,7 +74,7 @@ async fn the_error_says_what_to_do_and_that_it_can_be_retried() {
     let Failure::Store(refused) = refused else { panic!("{refused:?}") };
     assert!(refused.is_retryable());
     assert!(refused.to_string().contains("make room on it, then retry"), "{refused}");
-    // Reads go on.
+    // Reads continue to work.
     let page = trial.store().read_log(evercore::Position::START, 10).await.expect("a page");
     assert_eq!(page.events.len(), 6);
     trial.disk.mend();

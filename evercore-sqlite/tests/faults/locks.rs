@@ -1,4 +1,4 @@
-//! Locks that others of the same process must not end: closing any file ends all locks that the process has on it.
+//! File locks that other code of the process must not release: closing a file releases all locks of the process on it.
 #![cfg(target_os = "linux")]
 
 use std::fs::File;
@@ -10,10 +10,10 @@ use evercore_sqlite::SqliteOptions;
 
 use crate::bank::{open, open_accounts};
 
-/// How many locks the kernel knows on the file.
+/// Returns the number of locks that the kernel has on the file.
 ///
-/// The kernel counts its way to where the part that is asked for begins, so a lock is passed over when one before it
-/// ends between two parts. Hence parts as large as it gives, a page each, and the most of several readings.
+/// The kernel skips a lock if an earlier one is released between two reads of its list. Therefore each read asks for as
+/// much as the kernel returns, a page, and the result is the maximum of several readings.
 fn locks(path: &Path) -> usize {
     let inode = format!(":{} ", path.metadata().expect("it is there").ino());
     let read = || {
@@ -26,7 +26,7 @@ fn locks(path: &Path) -> usize {
 
 #[tokio::test]
 async fn a_second_store_in_the_process_ends_no_lock_of_the_first() {
-    // Not in memory, where each process may have its own numbers.
+    // Not in memory, where each process may have its own inode numbers.
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("bank.db");
     let first = open(&path, SqliteOptions::default()).await.expect("it opens");

@@ -1,4 +1,4 @@
-//! What disks, file systems and other processes do to a database, and what is left of the promises.
+//! Faults of disks, file systems and other processes, and the promises that hold nevertheless.
 
 mod bank;
 mod disk;

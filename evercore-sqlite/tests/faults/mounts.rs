@@ -1,5 +1,5 @@
-//! File systems of the kernel's that are full or read-only. These tests need the right to mount one, and say so where
-//! they do not have it.
+//! Real file systems that are full or read-only. These tests need the privilege to mount one; without it, they print a
+//! note and pass.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -51,7 +51,7 @@ impl Mount {
         );
     }
 
-    /// Takes up all room but so many blocks.
+    /// Fills the file system except for this many blocks.
     fn fill(&self, but: usize) -> PathBuf {
         let path = self.path().join("filler");
         let mut filler = File::create(&path).expect("it can be created");

@@ -1,4 +1,4 @@
-//! Everything that writes, one at a time, to be tried on a disk that fails.
+//! All operations that write, to be tried one at a time on a disk that fails.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -15,26 +15,26 @@ use crate::bank::{
 };
 use crate::disk::Disk;
 
-/// What writes.
+/// An operation that writes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Operation {
-    /// Opens a file that is not there yet, and makes the schema.
+    /// Opens a new file and creates the schema.
     Open,
-    /// Creates aggregates with keys, in a transaction of the user's, with a table of theirs.
+    /// Creates aggregates with keys, in a transaction with the user's table.
     Create,
     /// Appends events to known aggregates.
     Append,
-    /// Appends many, with snapshots.
+    /// Appends many events, with snapshots.
     AppendMuch,
     /// Changes a natural key.
     Rename,
-    /// Lands the user's own rows with events.
+    /// Commits the user's own rows together with events.
     Transact,
-    /// Stores a subscription, handles events in a transaction and records that.
+    /// Stores a subscription, handles events in a transaction, and settles them.
     Follow,
     /// Closes the store, which copies the write-ahead log into the database.
     Close,
-    /// The control: pays into two accounts as if that were one commit, and commits in between.
+    /// The control: makes payments to two accounts as if in one commit, but commits in between.
     AppendInTwo,
 }
 
@@ -51,28 +51,28 @@ impl Operation {
     ];
 }
 
-/// The events of a commit that has many.
+/// The number of events in a large commit.
 const MANY: usize = 40;
 
-/// A database, and what is known to be in it.
+/// A database and its known contents.
 pub(crate) struct Trial {
     pub(crate) disk: Disk,
     store: Option<EventStore>,
     accounts: Vec<AggregateId>,
     sent: Sent,
     acknowledged: BTreeSet<usize>,
-    /// Of a commit that may be there or not.
+    /// A commit whose outcome is unknown.
     unknown: Option<(usize, CommitId)>,
     last: usize,
 }
 
 impl Trial {
-    /// A database with accounts in it, or none if opening it is to be tried.
+    /// Creates a database with accounts, or none if opening is the operation.
     pub(crate) async fn prepare(operation: Operation) -> Self {
         Self::prepare_on(Disk::new(), operation).await
     }
 
-    /// As [`prepare`](Self::prepare), on that disk.
+    /// Does the same as [`prepare`](Self::prepare), on this disk.
     pub(crate) async fn prepare_on(disk: Disk, operation: Operation) -> Self {
         let mut trial = Self {
             disk,
@@ -105,7 +105,7 @@ impl Trial {
         Ok(())
     }
 
-    /// Does it once.
+    /// Performs an operation once.
     pub(crate) async fn perform(&mut self, operation: Operation) -> Result<(), Failure> {
         match operation {
             Operation::Open => Ok(self.open().await?),
@@ -152,7 +152,7 @@ impl Trial {
         self.remember(number, done)
     }
 
-    /// The number of the next commit, and what that is to write.
+    /// Assigns a number to the next commit, and records its contents.
     fn next(&mut self, operation: Operation) -> usize {
         self.last += 1;
         let events = match operation {
@@ -179,7 +179,7 @@ impl Trial {
         done
     }
 
-    /// Follows the log on a disk that works again once it has failed.
+    /// Follows the log on a disk that fails once and then works again.
     pub(crate) async fn follow_until_it_works(&mut self) -> Result<(), Failure> {
         let mended = async {
             while self.disk.failures() == 0 {
@@ -194,13 +194,13 @@ impl Trial {
         }
     }
 
-    /// What is wrong once the disk works again.
+    /// Returns the problems after the disk works again.
     pub(crate) async fn look(&mut self, operation: Operation) -> Vec<Problem> {
         if self.store.is_none() || matches!(operation, Operation::Close) {
             self.open().await.expect("it opens again");
         }
         let mut found = self.look_once().await;
-        // It goes on, and so does a store that is opened now.
+        // The store must continue to work, and so must a newly opened one.
         for operation in [Operation::Create, Operation::AppendMuch, Operation::Transact] {
             if let Err(error) = self.perform(operation).await {
                 found.push(Problem::Unusable(format!("{operation:?}: {error:?}")));
@@ -231,7 +231,7 @@ impl Trial {
     }
 }
 
-/// Handles all there is, and notes it beside.
+/// Handles all events, and records each in a table.
 async fn follow(store: &EventStore) -> Result<(), Failure> {
     let stop = CancellationToken::new();
     let handler = async |ctx: &mut SqliteContext, batch: Batch| {
@@ -239,7 +239,7 @@ async fn follow(store: &EventStore) -> Result<(), Failure> {
             .execute(&mut **ctx.transaction())
             .await?;
         for event in &batch {
-            // Twice is an error.
+            // A repetition is an error.
             sqlx::query("INSERT INTO handled VALUES (?)")
                 .bind(event.position().get())
                 .execute(&mut **ctx.transaction())
@@ -251,7 +251,7 @@ async fn follow(store: &EventStore) -> Result<(), Failure> {
         store
             .subscription("follower")
             .on_failure(FailurePolicy::stop())
-            // One that could not be given back is waited for.
+            // A lease that could not be released expires.
             .lease(Duration::from_millis(500))
             .wait_for_lease()
             .stop_on(stop.clone())
@@ -268,7 +268,7 @@ async fn follow(store: &EventStore) -> Result<(), Failure> {
 async fn until_idle(store: &EventStore) -> Result<(), Error> {
     loop {
         match store.wait_until_idle("follower").await {
-            // It is about to be stored, or will be once the disk works again.
+            // The subscription will be stored, at the latest when the disk works again.
             Err(Error::UnknownSubscription { .. }) => tokio::task::yield_now().await,
             Err(error) if error.is_retryable() => tokio::task::yield_now().await,
             idle => return idle,

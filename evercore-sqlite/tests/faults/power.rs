@@ -1,7 +1,7 @@
-//! Power cuts: everything that SQLite does to the files is written down, and the files are built again as a disk may have
-//! them that lost its power at that moment.
+//! Power failures: all changes that SQLite makes to files are recorded, and the files are rebuilt in states that a disk
+//! may have after losing its power at a given moment.
 //!
-//! `EVERCORE_POWER_CUTS` sets how many are tried at each moment.
+//! `EVERCORE_POWER_CUTS` sets the number of states that are tried at each moment.
 
 mod ruins;
 
@@ -17,22 +17,22 @@ use crate::bank::{Books, Problem, open, open_accounts, pay, pay_with_receipt};
 use crate::disk::{Change, Disk, Entry, folder};
 use ruins::{Left, Ruins, build};
 
-/// Power cuts at each moment, besides the one that leaves nothing of what was not synced and the one that leaves all.
+/// The number of random states at each moment, besides the two in which nothing or everything unsynced is kept.
 const CUTS: usize = 4;
 
-/// As large as makes the log be copied into the database now and then: once it has 1,000 pages.
+/// Large enough that the log is sometimes copied into the database, which happens at 1,000 pages.
 const LARGE: usize = 90_000;
 
-/// The least that SQLite can have, so that a log of 1,000 is soon full.
+/// The smallest page size of SQLite, so that a log of 1,000 pages fills up quickly.
 const PAGE: u32 = 512;
 
-/// What was done to the disk, and what is on it in the end.
+/// The changes to the disk, and the contents at the end.
 struct Session {
     record: Vec<Entry>,
     books: Books,
 }
 
-/// What came of the power cuts.
+/// The result of all power failures.
 struct Outcome {
     moments: usize,
     cuts: usize,
@@ -41,7 +41,7 @@ struct Outcome {
 }
 
 impl Session {
-    /// Makes a database, writes to it alone and in a crowd, closes it, and goes on in a second run.
+    /// Creates a database, writes to it from one task and from many, closes it, and continues in a second run.
     async fn take_place(synchronous: Synchronous) -> Self {
         let disk = Disk::recorded();
         let options = || SqliteOptions::default().synchronous(synchronous);
@@ -69,13 +69,13 @@ impl Session {
             disk.learn(number);
         }
         let books = Books::read(&store, &database).await.expect("it can be read");
-        // What is done to end it is of no interest.
+        // The changes while closing are not used.
         let record = disk.take_record();
         store.close().await.expect("it closes");
         Self { record, books }
     }
 
-    /// Cuts the power before each sync.
+    /// Simulates a power failure before each sync.
     async fn cut_power(&self, cuts: usize) -> Outcome {
         let seed = fastrand::u64(..);
         println!("seed {seed}");
@@ -85,7 +85,7 @@ impl Session {
         let mut left = vec![Left::Nothing, Left::Everything];
         left.extend([Left::TheFirst, Left::Some].into_iter().cycle().take(cuts));
         let mut ruins = Ruins::default();
-        // The end of the record is a moment like that before a sync: when the most can be lost.
+        // The end of the record is a moment like that before a sync, at which the most can be lost.
         for entry in self.record.iter().map(Some).chain([None]) {
             let is_moment =
                 matches!(entry, None | Some(Entry::Changed { change: Change::Sync, .. }));
@@ -130,7 +130,7 @@ impl Session {
         let store = open(database, SqliteOptions::default()).await?;
         let books = Books::read(&store, database).await?;
         let mut found = books.problems(&self.books, acknowledged);
-        // It can be gone on with.
+        // The database must still be writable.
         if let Err(error) = open_accounts(&store, 1_000, 1).await {
             found.push(Problem::Unusable(format!("it cannot be written: {error:?}")));
         }
@@ -159,7 +159,7 @@ async fn crowd(disk: &Disk, store: &EventStore, from: usize) {
     futures_util::future::join_all(writing).await;
 }
 
-/// Of a new database.
+/// Sets the page size of a new database.
 fn set_page_size(database: &Path) {
     let connection = rusqlite::Connection::open(database).expect("it opens");
     connection.pragma_update(None, "page_size", PAGE).expect("it is new");
@@ -184,7 +184,7 @@ async fn a_commit_that_is_acknowledged_before_its_sync_is_found_to_be_lost() {
     let session = Session::take_place(Synchronous::Normal).await;
     let found = session.cut_power(0).await.found;
     assert!(found.iter().any(|problem| matches!(problem, Problem::Lost(_))), "{found:?}");
-    // That is all that can happen to it.
+    // Nothing else can happen to such a commit.
     assert!(found.iter().all(|problem| matches!(problem, Problem::Lost(_))), "{found:?}");
 }
 

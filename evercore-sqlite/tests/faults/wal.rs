@@ -1,6 +1,6 @@
-//! A write-ahead log that ends early or is damaged, at any byte of its last commits.
+//! A write-ahead log that is truncated or damaged at any byte of its last commits.
 //!
-//! `EVERCORE_EVERY_BYTE` tries all of them; else it is those around the bounds of frames, and some between.
+//! `EVERCORE_EVERY_BYTE` tries all bytes; by default, only those around the boundaries of frames and some in between.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -13,21 +13,21 @@ use crate::disk::folder;
 
 const COMMITS: usize = 12;
 
-/// The commits whose frames are cut.
+/// The number of commits whose frames are cut.
 const LAST: usize = 3;
 
-/// The log's own header, and that of each frame: <https://sqlite.org/fileformat2.html#walformat>.
+/// The sizes of the log's header and of each frame's header: <https://sqlite.org/fileformat2.html#walformat>.
 const HEADER: u64 = 32;
 const FRAME_HEADER: u64 = 24;
 
-/// A prime, so that cuts meet all parts of frames.
+/// A prime, so that the cuts hit all parts of frames.
 const STRIDE: u64 = 997;
 
-/// The files of a database that nobody has closed.
+/// The files of a database that was not closed.
 struct Files {
     database: Vec<u8>,
     log: Vec<u8>,
-    /// How long the log was when a commit was acknowledged.
+    /// The length of the log when each commit was acknowledged.
     lengths: Vec<u64>,
     books: Books,
 }
@@ -61,19 +61,19 @@ impl Files {
         Self { database: read(&database), log: read(&log_of(&database)), lengths, books }
     }
 
-    /// Opens the database with so much of the log, and says what is wrong then.
+    /// Opens the database with this much of the log, and returns the problems.
     async fn open_with(&self, length: u64) -> Vec<Problem> {
         self.open_beside(&self.log[..place(length)], length).await
     }
 
-    /// Opens the database with a log that has another byte there, and says what is wrong then.
+    /// Opens the database with a log in which this byte is changed, and returns the problems.
     async fn open_with_damage(&self, at: u64) -> Vec<Problem> {
         let mut log = self.log.clone();
         log[place(at)] ^= 0x10;
         self.open_beside(&log, at).await
     }
 
-    /// Opens the database with a log that is good up to there.
+    /// Opens the database with a log that is intact up to `length`.
     async fn open_beside(&self, log: &[u8], length: u64) -> Vec<Problem> {
         let folder = folder();
         let database = folder.path().join("bank.db");
@@ -88,7 +88,7 @@ impl Files {
         };
         let books = Books::read(&store, &database).await.expect("it can be read");
         let mut found = books.problems(&self.books, &acknowledged);
-        // What is behind the cut cannot be there, or this does not look at what it cuts.
+        // Commits after the cut must be missing; otherwise this test checks the wrong file.
         if books.log.last().map(|payment| payment.number) != last {
             found.push(Problem::Differs(format!("it ends with {:?}", books.log.last())));
         }
@@ -99,11 +99,11 @@ impl Files {
     }
 
     fn page_size(&self) -> u64 {
-        // Of 64 KiB, the one size that does not fit, SQLite has 1.
+        // SQLite stores a page size of 64 KiB, which does not fit, as 1.
         u64::from(u16::from_be_bytes([self.database[16], self.database[17]]))
     }
 
-    /// Where the log is cut.
+    /// Returns the offsets at which the log is cut.
     fn cuts(&self) -> Vec<u64> {
         let (from, to) = (self.lengths[COMMITS - 1 - LAST], self.lengths[COMMITS - 1]);
         let all = from..=to;
@@ -143,7 +143,7 @@ async fn a_log_that_is_damaged_holds_all_commits_before_the_damage_and_none_in_p
 async fn a_commit_that_is_cut_off_is_missed() {
     let mut files = Files::write().await;
     let last = *files.lengths.last().expect("there are some");
-    // The control: as if the last commit had been acknowledged a frame before its end.
+    // The control: the last commit is treated as if it had been acknowledged a byte before its end.
     *files.lengths.last_mut().expect("there are some") = last - 1;
     let found = files.open_with(last - 1).await;
     assert!(found.contains(&Problem::Lost(COMMITS - 1)), "{found:?}");

@@ -12,7 +12,7 @@ use evercore_testing::{Durability, Harness, SqlHarness, SqlTransaction};
 use sqlx::AssertSqlSafe;
 use tempfile::TempDir;
 
-/// Where a database is.
+/// The place of a database.
 #[async_trait]
 pub(crate) trait Place: Debug + Send + Sync + 'static {
     const DURABILITY: Durability;
@@ -20,7 +20,7 @@ pub(crate) trait Place: Debug + Send + Sync + 'static {
     async fn open(&self) -> Result<Arc<SqliteEngine>>;
 }
 
-/// A file in a folder of its own.
+/// A file in a separate directory.
 #[derive(Debug)]
 pub(crate) struct File {
     folder: TempDir,

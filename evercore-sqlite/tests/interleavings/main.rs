@@ -1,7 +1,7 @@
-//! Every order in which those who leave reads, those who take them back, threads and a close can meet at the desk.
+//! Tries every interleaving of callers that leave or cancel reads, reader threads, and a close of the queue.
 //!
-//! The queue is the engine's own source, compiled here with locks that [`loom`] schedules. `LOOM_MAX_PREEMPTIONS` bounds
-//! how often a thread is interrupted; the number of orders is printed.
+//! The queue is compiled here from the engine's own source, with locks that [`loom`] schedules. `LOOM_MAX_PREEMPTIONS`
+//! limits the number of preemptions of a thread; the number of interleavings is printed.
 
 #[allow(dead_code, reason = "not all of it is tried")]
 #[path = "../../src/readers/queue.rs"]
@@ -15,10 +15,10 @@ use loom::sync::Arc;
 use loom::thread;
 use queue::{Queue, Refused};
 
-/// What is done with each work: how often it was done, counted outside of what loom watches.
+/// A piece of work that counts its executions, with a counter that loom does not track.
 type Work = std::sync::Arc<AtomicUsize>;
 
-/// How often a thread may be interrupted. More finds nothing else in queues of this size and takes minutes.
+/// The maximum number of preemptions. More find nothing else in queues of this size and take minutes.
 const PREEMPTIONS: usize = 2;
 
 fn try_all(name: &str, run: impl Fn() + Send + Sync + 'static) {
@@ -33,7 +33,7 @@ fn try_all(name: &str, run: impl Fn() + Send + Sync + 'static) {
     println!("{name}: {} orders", orders.load(Ordering::Relaxed));
 }
 
-/// A thread that reads until there is nothing more to come.
+/// Starts a thread that reads until the queue is closed.
 fn start(queue: &Arc<Queue<Work>>) -> Result<(), Infallible> {
     let queue = Arc::clone(queue);
     thread::spawn(move || {
@@ -55,7 +55,7 @@ fn leave(queue: &Arc<Queue<Work>>, work: &Work) -> Option<u64> {
 
 fn close(queue: &Queue<Work>) -> usize {
     let refused = queue.close().count();
-    // Returns only when the threads have ended; one that sleeps for ever is a deadlock, which loom reports.
+    // Returns only after all threads have ended. A thread that sleeps forever is a deadlock, which loom reports.
     queue.wait_for_threads(std::time::Duration::MAX);
     refused
 }
@@ -84,7 +84,7 @@ fn threads_that_sleep_are_woken_for_later_work() {
         for _ in 0..2 {
             let work = Work::default();
             leave(&queue, &work);
-            // Nothing but the work can wake us: a thread that is not woken for it is a deadlock.
+            // Only the work can wake this thread: a reader thread that is not woken for it causes a deadlock.
             while work.load(Ordering::Relaxed) == 0 {
                 thread::yield_now();
             }
@@ -126,7 +126,7 @@ fn a_close_loses_nobody_who_comes_at_the_same_time() {
     });
 }
 
-/// A queue that looks whether work waits, lets go of the lock, and then takes it back.
+/// A faulty queue that checks for waiting work, releases the lock, and then takes the work back.
 mod control {
     use super::*;
     use sync::Mutex;

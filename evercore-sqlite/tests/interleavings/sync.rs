@@ -1,3 +1,3 @@
-//! Locks of which loom decides who gets them next.
+//! Locks that loom schedules.
 
 pub(crate) use loom::sync::{Condvar, Mutex, MutexGuard};

@@ -1,4 +1,4 @@
-//! A small domain, and the commits that the tests send to an engine themselves.
+//! A small domain, and commits that the tests send to an engine directly.
 
 use evercore::engine::StorageEngine;
 use evercore::{Aggregate, AggregateId, Apply, Encoding, Event, EventMeta, EventStore, Result};
@@ -34,7 +34,7 @@ impl Apply<Deposited> for Account {
 
 evercore::register_event!(Deposited);
 
-/// A new file in a folder that is deleted with the first of the two.
+/// Returns a new file in a directory that is deleted when the `TempDir` is dropped.
 pub(crate) fn file() -> (TempDir, std::path::PathBuf) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("bank.db");
@@ -52,7 +52,7 @@ pub(crate) async fn store(path: &std::path::Path) -> EventStore {
     EventStore::builder().open(engine).await.expect("it migrates")
 }
 
-/// A new account with one deposit of each amount.
+/// Creates an account with one deposit of each amount.
 pub(crate) async fn open_account(store: &EventStore, amounts: &[i64]) -> Result<AggregateId> {
     store
         .with_context(async |ctx| {

@@ -1,4 +1,4 @@
-//! A store and a table of its user's, in one database.
+//! A store and a table of the user, in one database.
 
 use std::time::Duration;
 
@@ -30,20 +30,20 @@ impl From<sqlx::Error> for BankError {
 #[derive(Debug)]
 pub(crate) struct Bank {
     pub(crate) store: EventStore,
-    /// `None` in memory.
+    /// `None` for a database in memory.
     pub(crate) file: Option<(TempDir, std::path::PathBuf)>,
 }
 
-/// Such that no test waits for it to the end.
+/// Long enough that no test waits for all of it.
 const LONG: Duration = Duration::from_secs(3600);
 
 impl Bank {
-    /// One in a file and one in memory: what holds for one holds for both.
+    /// Returns a bank in a file and one in memory, because both must behave the same.
     pub(crate) async fn each() -> [Self; 2] {
         Self::each_with(SqliteOptions::default().busy_timeout(LONG)).await
     }
 
-    /// Both, with little patience.
+    /// Returns both banks with a short busy timeout.
     pub(crate) async fn each_impatient() -> [Self; 2] {
         Self::each_with(SqliteOptions::default().busy_timeout(Duration::from_millis(50))).await
     }
@@ -63,7 +63,7 @@ impl Bank {
         Self { store, file }
     }
 
-    /// The balances by the table, and by the events.
+    /// Returns the balance in the table and the balance by the events.
     pub(crate) async fn balances(&self, key: &str) -> (Option<i64>, Option<i64>) {
         let account = self
             .store
@@ -81,7 +81,7 @@ impl Bank {
         (row.expect("it can be read"), account.map(|account| account.state().balance))
     }
 
-    /// How many rows the table has.
+    /// Returns the number of rows in the table.
     pub(crate) async fn rows(&self) -> i64 {
         let rows: Result<_, BankError> = self
             .store
@@ -94,7 +94,7 @@ impl Bank {
     }
 }
 
-/// Deposits, and keeps the balance in the table as well.
+/// Makes a deposit, and updates the balance in the table.
 pub(crate) async fn deposit(store: &EventStore, key: &str, amount: i64) -> Result<(), BankError> {
     store
         .with_transaction(async |ctx: &mut SqliteContext| {
@@ -118,7 +118,7 @@ pub(crate) async fn upsert(
     upsert.execute(&mut **ctx.transaction()).await.map(drop)
 }
 
-/// Runs the user's own SQL, in a transaction of its own.
+/// Executes the user's own SQL in a separate transaction.
 pub(crate) async fn execute(store: &EventStore, sql: &'static str) -> Result<(), BankError> {
     store
         .with_transaction(async |ctx: &mut SqliteContext| {

@@ -1,4 +1,4 @@
-//! What `verify` finds where somebody has changed the file behind the store's back.
+//! Checks that `verify` finds changes made to the file behind the store's back.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use crate::raw::connect;
 
-/// A table keeps its constraints for as long as it lives, so another takes its place.
+/// Replaces the table, because the constraints of an existing table cannot be removed.
 const LET_EVENTS_REPEAT: &str = "
     PRAGMA legacy_alter_table = ON;
     CREATE TABLE spoilt AS SELECT * FROM events;

@@ -1,10 +1,10 @@
-//! Futures that are dropped before their end.
+//! Drops futures before they complete.
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::task::Poll;
 
-/// Polls a future so many times, letting others work in between, and drops it.
+/// Polls a future this many times, letting other tasks run in between, and drops it.
 pub(crate) async fn drop_after<F: Future>(polls: usize, future: F) {
     let mut future = pin!(future);
     for _ in 0..polls {

@@ -1,4 +1,4 @@
-//! Files that are closed, opened again, and shared.
+//! Files that are closed, reopened, and shared.
 
 use evercore::engine::StorageEngine;
 use evercore::{EventStore, Position};
@@ -56,7 +56,7 @@ async fn a_closed_store_leaves_one_file_and_refuses_work() {
 async fn two_engines_on_one_file_see_each_others_types_ids_and_events() {
     let (_folder, path) = file();
     let (one, other) = (store(&path).await, store(&path).await);
-    // Knows no type yet, and has to find what the other wrote.
+    // The other store knows no type yet, and has to find the ones that were stored.
     let id = open_account(&one, &[1]).await.expect("it commits");
     assert_eq!(balance(&other, id).await.expect("it loads"), 1);
     let second = open_account(&other, &[2]).await.expect("it commits");

@@ -1,4 +1,4 @@
-//! Subscriptions beside others who write to the file.
+//! Subscriptions while other programs write to the file.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ async fn a_subscription_that_has_to_wait_for_a_writer_runs_with_a_short_lease() 
         .lease(LEASE)
         .spawn(async |_: Batch| Ok::<_, Error>(()))
         .expect("the name can be one");
-    // Not to wait for anything: this is how long the other one writes.
+    // Not a wait for a condition: the other program writes for this long.
     tokio::time::sleep(LEASE).await;
     held.commit().await.expect("nothing was written");
 

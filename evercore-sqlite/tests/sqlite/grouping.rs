@@ -18,7 +18,7 @@ use crate::account::{Account, Deposited, balance, engine, file, open_account, st
 use crate::dropping::drop_after;
 use crate::raw::{execute, number};
 
-/// How many commits a group had, and how many of them landed.
+/// The number of commits in a group, and the number of those that are stored.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Group {
     commits: u64,
@@ -28,7 +28,7 @@ struct Group {
 /// The groups of all engines.
 static HEARD: Mutex<Vec<Group>> = Mutex::new(Vec::new());
 
-/// Listens to what the engine says of its groups.
+/// Records the groups that the engine logs.
 struct Listener;
 
 fn listen() {
@@ -94,7 +94,7 @@ async fn a_conflict_in_a_group_leaves_its_neighbours_alone() {
         accounts.push(open_account(&store, &[1]).await.expect("it commits"));
     }
 
-    // Every fourth decides on stale state.
+    // Every fourth append decides on stale state.
     let appends: Vec<_> = accounts
         .iter()
         .enumerate()
@@ -142,7 +142,7 @@ async fn commits_of_a_group_that_write_to_one_aggregate_are_judged_in_turn() {
     }
     assert_eq!(landed, 1);
 
-    // Without an expectation all of them land, one after the other.
+    // Without an expected sequence all of them are committed, one after another.
     let appends: Vec<_> = (0..10)
         .map(|_| {
             let store = store.clone();
@@ -221,7 +221,7 @@ async fn keys_change_hands_within_a_group_and_within_a_commit() {
 
     let swap =
         vec![exists(0, KeyChange::Set(natural("b"))), exists(1, KeyChange::Set(natural("a")))];
-    // In one group: a swap, a key that goes from one commit to the next, and one that is not free.
+    // In one group: a swap, a key that moves from one commit to the next, and one that is not free.
     let (swapped, released, claimed, taken) = tokio::join!(
         land(&engine, swap),
         land(&engine, vec![exists(2, KeyChange::Clear)]),
@@ -298,7 +298,7 @@ async fn a_commit_of_any_size_is_told_its_own_positions() {
     let store = store(&path).await;
     let id = open_account(&store, &[1]).await.expect("it commits");
     let mut last = 1;
-    // Each of the statements alone, and all of them together.
+    // Sizes that use each statement alone, and all of them together.
     for events in [1, 3, 4, 5, 15, 16, 17, 63, 64, 85, 200] {
         let deposits = (0..events).map(|amount| Deposited { amount });
         let stream = Stream::Id(id);

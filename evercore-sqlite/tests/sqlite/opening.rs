@@ -122,7 +122,7 @@ async fn a_file_that_is_to_exist_is_not_created() {
     assert!(!path.exists());
 }
 
-/// Permission bits do not bind the superuser; the kernel's own files do.
+/// Permission bits do not restrict the superuser, but the kernel's own files are read-only.
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn what_cannot_be_written_is_read_only_for_the_superuser_as_well() {

@@ -1,4 +1,4 @@
-//! Subscriptions that write in the transaction which records them: what is SQLite's own.
+//! Behavior specific to SQLite of subscriptions that write in the transaction which settles their batch.
 
 use evercore::{Batch, Error, EventStore, Result};
 use evercore_memory::MemoryEngine;
@@ -27,7 +27,7 @@ async fn open(store: &EventStore, key: &str, amount: i64) -> i64 {
     opened.expect("it lands")
 }
 
-/// Runs it until it has handled everything, in a task, with a handler that borrows.
+/// Runs the subscription in a task until it has handled all events, with a handler that borrows.
 async fn project(store: EventStore, extra: i64) -> Result<()> {
     let stop = CancellationToken::new();
     let worker = tokio::spawn({

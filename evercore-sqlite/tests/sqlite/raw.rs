@@ -1,4 +1,4 @@
-//! What is in the file, seen by another program.
+//! The contents of the file, as another program sees them.
 
 use std::path::{Path, PathBuf};
 
@@ -85,13 +85,13 @@ async fn every_statement_prepares() {
 async fn no_statement_reads_a_whole_table_of_the_log() {
     let (_folder, path) = file();
     engine(&path).await.close().await.expect("it closes");
-    // There is nothing to be found out yet, but a place to keep it.
+    // ANALYZE finds nothing yet, but creates the tables for its statistics.
     execute(&path, "ANALYZE").await;
     let mut connection = connect(&path).await;
     let tables = ["events", "e", "h", "aggregates", "a", "k", "commits", "c", "snapshots", "s"];
     for (file, sql) in statements() {
-        // The first are about the names of types: few, read once, and written once. The last is for the first run of a
-        // subscription that starts at a time, by clocks that need not follow the positions.
+        // The first three are about the names of types, which are few, read once, and written once. The last one is for
+        // the first run of a subscription that starts at a time, because clocks need not agree with the positions.
         let exceptions = [
             "read_types.sql",
             "register_aggregate_types.sql",
@@ -108,7 +108,7 @@ async fn no_statement_reads_a_whole_table_of_the_log() {
                 "{}: {line}",
                 file.display()
             );
-            // There are few subscriptions, and few rows of a page.
+            // There are few subscriptions, and few rows in a page.
             let sorting = [
                 "list.sql",
                 "heartbeat.sql",
@@ -122,7 +122,7 @@ async fn no_statement_reads_a_whole_table_of_the_log() {
     }
 }
 
-/// A batch may be parked, and a parked event handled, behind many that are parked.
+/// Settling a batch and unparking an event must not scan the parked events.
 #[tokio::test]
 async fn what_records_a_batch_looks_through_nothing_that_is_parked() {
     let (_folder, path) = file();
@@ -153,7 +153,7 @@ async fn what_records_a_batch_looks_through_nothing_that_is_parked() {
     }
 }
 
-/// What ANALYZE has found out about a log says how to read it then, and not when it has grown.
+/// Statistics that ANALYZE has gathered about a small log must not affect the plans for a large one.
 #[tokio::test]
 async fn no_statement_is_planned_by_what_the_tables_were_like() {
     let plans = async |path: &Path| {
@@ -283,13 +283,13 @@ async fn the_view_shows_payloads_that_are_not_json_as_their_bytes() {
             .await
             .expect("three rows");
     let codecs: Vec<_> = rows.iter().map(|(codec, _)| codec.as_str()).collect();
-    // So small a payload is not made smaller by compression.
+    // Compression does not make such a small payload smaller.
     assert_eq!(codecs, ["cbor", "messagepack", "json zstd"]);
     assert_eq!(rows[0].1, b"\xA1\x66amount\x07");
     assert_eq!(rows[1].1, b"\x81\xA6amount\x07");
 }
 
-/// Every statement file of the engine, with the tuple that goes behind the head of an insert.
+/// Returns all SQL files of the engine; that of an insert is completed with a row of values.
 fn statements() -> Vec<(PathBuf, String)> {
     let files = sql_files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
     let read = |file: PathBuf| {
@@ -315,7 +315,7 @@ fn sql_files(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// SQLite's plan of each statement of a file, line by line.
+/// Returns SQLite's plan of each statement in a file, line by line.
 async fn plan(connection: &mut SqliteConnection, sql: &str) -> Vec<String> {
     let without_comments: Vec<&str> = sql.lines().filter(|line| !line.starts_with("--")).collect();
     let mut lines = Vec::new();

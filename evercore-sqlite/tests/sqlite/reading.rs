@@ -1,4 +1,4 @@
-//! Connections that read, views, and damaged rows.
+//! Connections for reads, views, and damaged rows.
 
 use std::path::Path;
 use std::time::Duration;

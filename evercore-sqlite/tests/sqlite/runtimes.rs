@@ -1,4 +1,4 @@
-//! What a store does beside the runtime that it was opened in: outside of any, after its end, and under a paused clock.
+//! A store used outside the runtime that it was opened in: without any, after its end, and under a paused clock.
 
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
@@ -14,7 +14,7 @@ fn runtime() -> Runtime {
     Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("it is built")
 }
 
-/// Outside of any runtime.
+/// Drives a future outside of any runtime.
 fn outside<F: Future>(work: F) -> F::Output {
     let mut work = pin!(work);
     loop {
@@ -41,7 +41,7 @@ async fn deposit(store: &EventStore, id: AggregateId, amount: i64) -> Result<(),
         .await
 }
 
-/// Everything that a store does.
+/// Does everything that a store can do.
 async fn use_all(store: &EventStore) {
     let account = open_account(store, &[1]).await.expect("it lands");
     deposit(store, account, 2).await.expect("it lands");
@@ -76,7 +76,7 @@ fn a_store_outlives_the_runtime_that_it_was_opened_in() {
     let store = first.block_on(async {
         let store = open(&folder).await;
         use_all(&store).await;
-        // Ends with its runtime, and the task that looks at the log for it.
+        // The worker ends with its runtime, and so does the heartbeat.
         let running = store.subscription("other").spawn(async |_: Batch| Ok::<_, Error>(()));
         store.wait_until_idle("other").await.expect("it goes on");
         drop(running);

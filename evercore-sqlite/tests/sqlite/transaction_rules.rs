@@ -1,4 +1,4 @@
-//! What the closure of a transaction may do and what not, and who waits for whom.
+//! The rules for closures of transactions, and which calls wait for each other.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::bank::{Bank, BankError, deposit, execute, upsert};
 use crate::dropping::poll;
 use crate::raw::{connect, number};
 
-/// Runs in a transaction; what waits for it there would wait for ever.
+/// Runs a closure in a transaction, with a time limit for the case that it waits for itself.
 async fn in_transaction<T>(
     store: &EventStore,
     work: impl AsyncFnOnce(&mut SqliteContext) -> Result<T, BankError> + Clone,
@@ -111,7 +111,7 @@ async fn reads_see_what_was_committed_before() {
             let id = account.id();
             ctx.apply(&mut account, Deposited { amount: 100 })?;
             upsert(ctx, id.get(), 107).await?;
-            // More than there are connections that read.
+            // More reads than there are connections for them.
             for _ in 0..10 {
                 assert_eq!(balance(store, id).await?, 7);
                 assert_eq!(store.history(id, ..).await?.events.len(), 1);
@@ -131,11 +131,11 @@ async fn reads_see_what_was_committed_before() {
 #[tokio::test]
 async fn a_read_that_was_begun_before_a_transaction_ends_in_it() {
     for polls in 0..6 {
-        // New ones, which open a connection for the read.
+        // New banks, which open a connection for the read.
         for bank in Bank::each_impatient().await {
             let store = &bank.store;
             let id = open_account(store, &[7]).await.expect("it commits");
-            // This one takes the connection that is there, so that the next one has to open another.
+            // This read takes the existing connection, so that the next one has to open another.
             let mut other = Box::pin(store.history(id, ..));
             drop(poll(&mut other).await);
             let mut read = Box::pin(store.history(id, ..));
@@ -154,7 +154,7 @@ async fn a_read_that_was_begun_before_a_transaction_ends_in_it() {
             });
             match landed.await {
                 Ok(()) => {}
-                // A read of a database in memory that is not gone on with is in the way, and is left alone.
+                // An unfinished read of a database in memory blocks writers, and is not interrupted.
                 Err(BankError::Store(Error::Busy { .. })) if bank.file.is_none() => {
                     let refused = open_account(store, &[1]).await;
                     assert!(matches!(refused, Err(Error::Busy { .. })), "{refused:?}");
@@ -185,7 +185,7 @@ async fn a_transaction_that_user_code_ends_leaves_nothing() {
                 let mut account = ctx.create_with_key::<Account>("ada").await?;
                 ctx.apply(&mut account, Deposited { amount: 1 })?;
                 upsert(ctx, 17, 1).await?;
-                // Some of these fail, and the closure takes no notice.
+                // Some of these statements fail, and the closure ignores the errors.
                 sqlx::raw_sql(end).execute(&mut **ctx.transaction()).await.ok();
                 upsert(ctx, 19, 1).await.ok();
                 Ok(())
@@ -211,7 +211,7 @@ async fn a_transaction_within_is_a_savepoint() {
             sqlx::query("INSERT INTO balances VALUES (18, 1)").execute(&mut *undone).await?;
             undone.rollback().await?;
             kept.commit().await?;
-            // One that is never ended lands with the rest.
+            // A savepoint that is never released is committed with the rest.
             sqlx::query("SAVEPOINT mine").execute(&mut **ctx.transaction()).await?;
             upsert(ctx, 19, 1).await?;
             Ok(())
@@ -227,7 +227,7 @@ async fn what_user_code_leaves_on_its_connection_goes_with_it() {
         let left = "CREATE TEMP TABLE balances (account, amount); CREATE TEMP TABLE scratch (n);
                     PRAGMA query_only = ON; PRAGMA case_sensitive_like = ON; PRAGMA recursive_triggers = ON";
         let left = execute(&bank.store, left).await;
-        // What makes it unable to write, its own commit included, fails it.
+        // A connection that user code has made unable to write fails its own commit as well.
         left.expect_err("it cannot write any more");
         deposit(&bank.store, "ada", 7).await.expect("the next one can");
         assert_eq!(bank.balances("ada").await, (Some(7), Some(7)));
@@ -267,7 +267,7 @@ async fn names_of_a_transaction_that_was_undone_are_not_known() {
         .await;
     undone.expect_err("it fails when all else is written");
     assert_eq!(number(&path, "SELECT COUNT(*) FROM aggregate_types").await, 0);
-    // The numbers that those names had now stand for others.
+    // The numbers that these names had now stand for others.
     let others = "INSERT INTO aggregate_types (id, name) VALUES (1, 'loan');
                   INSERT INTO event_types (id, aggregate_type_id, name) VALUES (1, 1, 'granted')";
     crate::raw::execute(&path, others).await;

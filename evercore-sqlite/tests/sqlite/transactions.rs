@@ -1,4 +1,4 @@
-//! Events and the user's own rows land together or not at all.
+//! Events and the user's own rows are committed together or not at all.
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -104,7 +104,7 @@ async fn what_fails_at_the_very_end_leaves_neither() {
     }
 }
 
-/// Gives an account an event behind the context's back: nobody else can while the transaction is open.
+/// Inserts an event behind the context's back, because no other connection can write while the transaction is open.
 const TAMPER: &str = "INSERT INTO events (aggregate_id, sequence, event_type_id, version, codec, payload, event_time, recorded_at)
     SELECT aggregate_id, sequence + 1, event_type_id, version, codec, payload, event_time, recorded_at
     FROM events ORDER BY position DESC LIMIT 1";
@@ -274,7 +274,7 @@ async fn an_axum_handler_borrows_its_arguments() {
     execute(&store, "CREATE TABLE balances (account INTEGER PRIMARY KEY, amount)")
         .await
         .expect("new");
-    // That this compiles is the test; axum's `Handler` asks for a `Send` future.
+    // Compiling this is the test: axum's `Handler` requires a `Send` future.
     let _: Router = Router::new().route("/{key}", post(handler)).with_state(Arc::clone(&store));
     assert_eq!(handler(State(store), Path("ada".to_owned())).await, "ada: Ok(0)");
 }

@@ -1,4 +1,4 @@
-//! What a URL means.
+//! The meaning of URLs.
 
 use evercore::{Error, EventStore};
 

@@ -1,4 +1,4 @@
-//! What operators ask for.
+//! Operators' commands for subscriptions.
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use evercore::{
 
 use super::{Cut, Outcome, Subject};
 
-/// A stored subscription that nobody runs, with one parked event.
+/// A stored subscription without a worker, with one parked event.
 struct Stored {
     name: SubscriptionName,
     parked: Position,
@@ -63,7 +63,7 @@ impl Stored {
         Ok(Self { name, parked: event.position() })
     }
 
-    /// What is stored is as it was, or as it was asked for; asked again, it is as it was asked for.
+    /// Returns the stored condition, which must be the old or the requested one.
     async fn condition(&self, subject: &Subject) -> Result<Condition, BoxError> {
         let found = subject.witness.subscriptions().find(self.name.clone()).await?;
         Ok(found.ok_or("the subscription is gone")?.condition)
@@ -103,7 +103,7 @@ pub async fn resume(subject: &Subject, cut: &mut Cut) -> Outcome {
     stored.end(subject).await
 }
 
-/// The cursor is where it was and the event is parked, or the cursor is where it was asked for and nothing is parked.
+/// Either the cursor is unmoved and the event parked, or the cursor has moved and nothing is parked.
 pub async fn reset(subject: &Subject, cut: &mut Cut) -> Outcome {
     let stored = Stored::new(subject).await?;
     let subscriptions = subject.store.subscriptions();
@@ -121,7 +121,7 @@ pub async fn delete(subject: &Subject, cut: &mut Cut) -> Outcome {
     let found = subscriptions.find(stored.name.clone()).await?.map(|found| found.parked);
     check(done, found, None, Some(1))?;
     match subject.witness.subscriptions().delete(stored.name).await {
-        // The dropped one is done by now.
+        // The dropped deletion has completed by now.
         Err(Error::UnknownSubscription { .. }) => Ok(()),
         again => Ok(again?),
     }
@@ -150,7 +150,7 @@ pub async fn redrive_event(subject: &Subject, cut: &mut Cut) -> Outcome {
     stored.end(subject).await
 }
 
-/// The event is parked, or it is not and there is a record of it.
+/// Either the event is parked, or it is discarded and recorded as such.
 pub async fn discard(subject: &Subject, cut: &mut Cut) -> Outcome {
     let stored = Stored::new(subject).await?;
     let subscriptions = subject.store.subscriptions();
@@ -178,7 +178,7 @@ pub async fn parked(subject: &Subject, cut: &mut Cut) -> Outcome {
     stored.end(subject).await
 }
 
-/// Looks at what is held before anything else is asked for, which could put it right.
+/// Runs a command and checks that nothing is held, before another command could release it.
 async fn done(
     subject: &Subject,
     cut: &mut Cut,

@@ -1,4 +1,4 @@
-//! What writes.
+//! Operations that write.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,7 +35,7 @@ pub async fn with_context_once(subject: &Subject, cut: &mut Cut) -> Outcome {
         let work =
             subject.store.with_context_once(async |ctx| subject.add_to_both(ctx, &mark).await);
         match cut.short(work).await {
-            // The one that was dropped before has landed just now.
+            // The previously dropped commit has completed just now.
             Some(Err(Error::Conflict { .. })) => {}
             done => break done.transpose()?,
         }
@@ -43,7 +43,7 @@ pub async fn with_context_once(subject: &Subject, cut: &mut Cut) -> Outcome {
     subject.check_whole(&mark, 2, done.is_some()).await
 }
 
-/// Both keys are taken, or both are free.
+/// Checks that both keys are taken or both are free.
 pub async fn a_context_that_creates(subject: &Subject, cut: &mut Cut) -> Outcome {
     let mark = Subject::mark();
     let keys = [format!("{mark} a"), format!("{mark} b")];
@@ -57,7 +57,7 @@ pub async fn a_context_that_creates(subject: &Subject, cut: &mut Cut) -> Outcome
     let done = cut.short(work).await.transpose()?;
     let first = counter::find_by_key(&subject.witness, &keys[0]).await?;
     let second = counter::find_by_key(&subject.witness, &keys[1]).await?;
-    // The second look may see a commit that has landed since the first.
+    // The second lookup may see a commit that completed after the first lookup.
     let is_in_part = first.is_some() && second.is_none();
     if is_in_part || (done.is_some() && first.is_none()) {
         return Err(format!("of two new aggregates there are {first:?} and {second:?}").into());
@@ -68,7 +68,7 @@ pub async fn a_context_that_creates(subject: &Subject, cut: &mut Cut) -> Outcome
     Ok(())
 }
 
-/// The key is the old one or the new one, and whichever is free can be taken.
+/// Checks that the aggregate has the old or the new key, and that the free one can be taken.
 pub async fn a_context_that_changes_a_key(subject: &Subject, cut: &mut Cut) -> Outcome {
     let mark = Subject::mark();
     let (old, new) = (format!("{mark} old"), format!("{mark} new"));
@@ -94,7 +94,7 @@ pub async fn a_context_that_changes_a_key(subject: &Subject, cut: &mut Cut) -> O
     take_key(subject, &new).await
 }
 
-/// A key is held by somebody who can be written to, or it can be taken.
+/// Writes to the holder of a key, or creates one if the key is free.
 async fn take_key(subject: &Subject, key: &str) -> Outcome {
     let take = subject.witness.with_context(async |ctx| {
         let mut counter = ctx.load_or_create::<Counter>(key).await?;
@@ -103,7 +103,7 @@ async fn take_key(subject: &Subject, key: &str) -> Outcome {
     Ok(take.await?)
 }
 
-/// A conflict in the first attempt, so that the future is dropped while it waits to run again as well.
+/// Causes a conflict in the first attempt, so that the future is also dropped while it waits to rerun.
 pub async fn a_context_with_a_rival(subject: &Subject, cut: &mut Cut) -> Outcome {
     let mark = Subject::mark();
     let attempts = std::cell::Cell::new(0);
@@ -119,7 +119,7 @@ pub async fn a_context_with_a_rival(subject: &Subject, cut: &mut Cut) -> Outcome
     subject.check_whole(&mark, 2, done.is_some()).await
 }
 
-/// Another context of the store has the turn, and gives it back while the future is polled.
+/// Another context of the store holds the turn and returns it while the future is polled.
 pub async fn a_context_that_waits_its_turn(subject: &Subject, cut: &mut Cut) -> Outcome {
     let (mark, others) = (Subject::mark(), Subject::mark());
     let attempts = std::cell::Cell::new(0);
@@ -138,7 +138,7 @@ pub async fn a_context_that_waits_its_turn(subject: &Subject, cut: &mut Cut) -> 
     let wait = async {
         has_turn.notified().await;
         let work = subject.store.with_context(async |ctx| subject.add_to_both(ctx, &mark).await);
-        // Polled first, so that it is in the queue before the turn is given back.
+        // Polled first, so that it is queued before the turn is returned.
         let (done, ()) = tokio::join!(biased; cut.short(work), async { is_awaited.notify_one() });
         done.transpose()
     };
@@ -147,7 +147,7 @@ pub async fn a_context_that_waits_its_turn(subject: &Subject, cut: &mut Cut) -> 
     subject.check_whole(&mark, 2, done?.is_some()).await
 }
 
-/// Who stops waiting leaves the queue, and whoever has the turn gives it back.
+/// A waiter that is dropped leaves the queue, and a holder that is dropped returns its turn.
 pub async fn a_turn(_: &Subject, cut: &mut Cut) -> Outcome {
     let turns = Arc::new(Turns::new());
     let enter = || turns.enter("till", 1).expect("nobody waits");
@@ -173,7 +173,7 @@ pub async fn execute(subject: &Subject, cut: &mut Cut) -> Outcome {
     subject.check_whole(&mark, 1, done.is_some()).await
 }
 
-/// A wish that is sent again after its future was dropped comes true once.
+/// A command that is sent again after its future was dropped takes effect once.
 pub async fn execute_with_an_idempotency_key(subject: &Subject, cut: &mut Cut) -> Outcome {
     let mark = Subject::mark();
     let command = || {
@@ -195,7 +195,7 @@ pub async fn execute_with_an_idempotency_key(subject: &Subject, cut: &mut Cut) -
     subject.check_whole(&mark, 1, true).await
 }
 
-/// A closure whose future was dropped lands once, and gives the answer of the time when it did.
+/// A closure whose future was dropped is committed once, and a repetition returns the answer stored with that commit.
 pub async fn once(subject: &Subject, cut: &mut Cut) -> Outcome {
     let mark = Subject::mark();
     let request = async |answer: u32| {
@@ -242,7 +242,7 @@ async fn append_to(subject: &Subject, cut: &mut Cut, stream: Stream, mark: &str)
     subject.check_whole(mark, 2, done.is_some()).await
 }
 
-/// What travels with a task ends with the future.
+/// Metadata of a task ends with the task's future.
 pub async fn with_metadata_of_a_task(subject: &Subject, cut: &mut Cut) -> Outcome {
     let mark = Subject::mark();
     let work = with_metadata(
@@ -257,7 +257,7 @@ pub async fn with_metadata_of_a_task(subject: &Subject, cut: &mut Cut) -> Outcom
     let done = cut.short(work).await.transpose()?;
     subject.check_whole(&mark, 2, done.is_some()).await?;
     let other = counter::create(&subject.store, 1).await?;
-    // What was dropped may land meanwhile.
+    // The dropped commit may complete meanwhile.
     let marked = subject.witness.read_correlated(&mark, Position::START).await?.events;
     if marked.iter().any(|event| event.aggregate_id() == other) {
         return Err("the metadata outlive their future".into());

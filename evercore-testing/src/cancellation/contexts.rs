@@ -1,4 +1,4 @@
-//! Reads of a context that are dropped while the context goes on, as under a time-out of user code.
+//! Drops reads of a context while the context continues, as a timeout in user code would.
 
 use evercore::{Context, Error, EventStore, Result};
 
@@ -6,7 +6,7 @@ use super::subject::LEFT;
 use super::{Cut, Outcome, Subject};
 use crate::domain::counter::{self, Added, Counter};
 
-/// What a context stages after one of its futures was dropped lands whole.
+/// Checks that everything staged after the drop is committed as a whole.
 async fn go_on_after(
     subject: &Subject,
     store: &EventStore,
@@ -50,7 +50,7 @@ pub async fn find_by_key(subject: &Subject, cut: &mut Cut) -> Outcome {
     go_on_after(subject, &subject.store, read).await
 }
 
-/// The context stages the aggregate or does not know of it: asked again, it makes one and no more.
+/// The context has staged the aggregate or does not know it: when asked again, it creates exactly one.
 pub async fn load_or_create(subject: &Subject, cut: &mut Cut) -> Outcome {
     let mark = Subject::mark();
     let make = async |ctx: &mut Context| {
@@ -71,7 +71,7 @@ pub async fn create(subject: &Subject, cut: &mut Cut) -> Outcome {
     go_on_after(subject, &subject.fresh_store().await?, make).await
 }
 
-/// A creation that was dropped has not staged the key.
+/// A dropped creation has not staged the key.
 pub async fn create_with_key(subject: &Subject, cut: &mut Cut) -> Outcome {
     let mark = Subject::mark();
     let make = async |ctx: &mut Context| {

@@ -1,4 +1,4 @@
-//! Drops a future at an await point of choice.
+//! Drops a future at a chosen await point.
 
 use std::future::poll_fn;
 use std::mem;
@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-/// How long a future is waited for that is to be dropped once it is woken. It may wait for something that never comes.
+/// The time to wait for a future to be woken before it is dropped. It may wait for something that never comes.
 const PATIENCE: Duration = Duration::from_millis(30);
 
-/// Where a future is dropped.
+/// The point at which a future is dropped.
 #[derive(Debug)]
 pub struct Cut {
     polls: u32,
@@ -19,12 +19,12 @@ pub struct Cut {
     has_cut: bool,
 }
 
-/// When after a poll.
+/// When, after the last poll, a future is dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Moment {
-    /// As soon as it waits.
+    /// Immediately.
     Waiting,
-    /// When what it waits for has come, before it looks.
+    /// After the future was woken, before it is polled again.
     Woken,
 }
 
@@ -37,12 +37,12 @@ impl Cut {
         Self { polls, moment, has_cut: false }
     }
 
-    /// Whether anything was dropped before its end.
+    /// Returns whether a future was dropped before it completed.
     pub(crate) const fn has_cut(&self) -> bool {
         self.has_cut
     }
 
-    /// Polls a future up to the number of times, and drops it. Its output if it was ready.
+    /// Polls a future up to the given number of times and drops it. Returns its output if it completed.
     pub(crate) async fn short<F: Future>(&mut self, future: F) -> Option<F::Output> {
         let mut left = self.polls;
         let mut future = pin!(future);
@@ -56,7 +56,7 @@ impl Cut {
         })
         .await;
         if output.is_none() && self.moment == Moment::Woken {
-            // It has left our waker where it waits.
+            // The future's last poll has registered this task's waker.
             let _late = timeout(PATIENCE, woken()).await;
         }
         self.has_cut |= output.is_none();
@@ -64,7 +64,7 @@ impl Cut {
     }
 }
 
-/// Is done when the task is woken.
+/// Completes when the task is woken.
 async fn woken() {
     let mut is_first = true;
     poll_fn(|_| if mem::take(&mut is_first) { Poll::Pending } else { Poll::Ready(()) }).await;
@@ -74,7 +74,7 @@ async fn woken() {
 mod tests {
     use super::*;
 
-    /// Steps that a future takes before it is ready, one for each poll but the last.
+    /// A future that counts its steps, one per poll except the last.
     async fn steps(taken: &mut u32) {
         for _ in 0..3 {
             *taken += 1;

@@ -1,4 +1,4 @@
-//! Subscriptions, and waiting for them.
+//! Subscriptions, and functions that wait for them.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,10 +10,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Cut, Outcome, Subject};
 
-/// Long enough that it does not end in these tests.
+/// Long enough not to expire during these tests.
 const LEASE: Duration = Duration::from_secs(60);
 
-/// A subscription that follows the two events of a mark, one in a batch, and what it has handled.
+/// A subscription to the two events of a mark, one per batch, and the events that it has handled.
 struct Follower<'a> {
     subject: &'a Subject,
     name: String,
@@ -35,7 +35,7 @@ impl<'a> Follower<'a> {
         subscription.start(Start::After(self.start)).lease(LEASE).batch_size(1)
     }
 
-    /// Keeps what it is given, with an await point of its own, and stops after the last event.
+    /// Returns a handler that records its events, has its own await point, and cancels `stop` after the last event.
     fn handler(&self, stop: CancellationToken) -> impl Handler + use<> {
         let (handled, last) = (Arc::clone(&self.handled), self.last);
         async move |batch: Batch| {
@@ -53,7 +53,7 @@ impl<'a> Follower<'a> {
         self.handled.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Nothing was passed over by the worker that was dropped, and one that comes after it handles the rest.
+    /// Checks that the dropped worker skipped no event, and that a new worker handles the rest.
     async fn check(&self) -> Outcome {
         let subscriptions = self.subject.witness.subscriptions();
         let log = self.subject.witness.read_log(self.start, 2).await?;
@@ -63,7 +63,7 @@ impl<'a> Follower<'a> {
             if missed {
                 return Err(format!("the cursor is at {} too early", stored.cursor).into());
             }
-            // An operator takes the lease, which would end by itself only later.
+            // Resetting takes the lease away, which would otherwise expire much later.
             subscriptions.reset(self.name.as_str(), Start::After(stored.cursor)).await?;
         }
         let (stop, end) = (CancellationToken::new(), CancellationToken::new());
@@ -91,14 +91,14 @@ impl<'a> Follower<'a> {
     }
 }
 
-/// Dropped while it takes its lease, reads, handles, records or waits.
+/// Drops the worker while it acquires its lease, reads, handles, settles or waits.
 pub async fn run(subject: &Subject, cut: &mut Cut) -> Outcome {
     let follower = Follower::new(subject).await?;
     let (seen, stop) = (CancellationToken::new(), CancellationToken::new());
     let run = follower.subscription().stop_on(stop.clone()).run(follower.handler(seen.clone()));
     let stopping = async {
         seen.cancelled().await;
-        // It is at the end of the log, and waits.
+        // The worker has reached the end of the log and waits.
         follower.subject.witness.wait_for(follower.name.as_str(), follower.last).await?;
         stop.cancel();
         Ok::<_, Error>(())
@@ -107,7 +107,7 @@ pub async fn run(subject: &Subject, cut: &mut Cut) -> Outcome {
     follower.check().await
 }
 
-/// Dropped while it gives back what it has.
+/// Drops the worker while it releases its lease.
 pub async fn run_that_stops(subject: &Subject, cut: &mut Cut) -> Outcome {
     let follower = Follower::new(subject).await?;
     let stop = CancellationToken::new();
@@ -142,7 +142,7 @@ pub async fn run_ephemeral(subject: &Subject, cut: &mut Cut) -> Outcome {
     Ok(())
 }
 
-/// Only the wait for the next event is dropped; the stream goes on with it.
+/// Drops only the future of the next event; the stream then still returns that event.
 pub async fn stream(subject: &Subject, cut: &mut Cut) -> Outcome {
     let mark = Subject::mark();
     let start = subject.prepare(&mark).await?;
@@ -184,7 +184,7 @@ pub async fn wait_until_idle(subject: &Subject, cut: &mut Cut) -> Outcome {
     follower.check().await
 }
 
-/// A watch that was not waited for to the end hears of the next commit.
+/// A watch whose wait was dropped is notified of the next commit.
 pub async fn notified(subject: &Subject, cut: &mut Cut) -> Outcome {
     let mut watch = subject.store.engine().watch_log();
     let told = async {

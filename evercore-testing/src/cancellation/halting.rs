@@ -1,5 +1,5 @@
-//! Stands between a store and its engine: makes two await points of every call, before it takes effect and after, or
-//! loses what is sent.
+//! An engine that adds an await point before and after each call to another engine, or fails all calls as if the
+//! connection were cut.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,16 +20,16 @@ use evercore::{
 };
 use tokio::task::yield_now;
 
-/// Yields before each call of an engine takes effect, and again before its answer is heard.
+/// Wraps an engine and yields before each call takes effect and again before its result is returned.
 ///
-/// While it is cut off, no call reaches the engine: each is [`Error::Unavailable`], as if the database were away.
+/// While cut off, no call reaches the engine: each fails with [`Error::Unavailable`], as if the database were down.
 #[derive(Debug)]
 pub struct Halting<E: ?Sized>(Arc<E>, Way);
 
 #[derive(Debug)]
 struct HaltingView(Box<dyn Reader>, Way);
 
-/// Whether calls come through.
+/// Whether calls reach the engine.
 #[derive(Clone, Debug, Default)]
 struct Way {
     is_cut_off: Arc<AtomicBool>,
@@ -40,7 +40,7 @@ impl<E: ?Sized> Halting<E> {
         Self(engine, Way::default())
     }
 
-    /// One that is cut off for as long as this is `true`.
+    /// Creates an engine that is cut off while this flag is `true`.
     pub(crate) const fn cut_off_while(is_cut_off: Arc<AtomicBool>, engine: Arc<E>) -> Self {
         Self(engine, Way { is_cut_off })
     }

@@ -1,4 +1,4 @@
-//! Opening and closing.
+//! Opening and closing a store.
 
 use evercore::{EventStore, Result};
 
@@ -6,7 +6,7 @@ use super::{Cut, Outcome, Subject};
 use crate::Durability;
 use crate::domain::{counter, registry};
 
-/// An engine, and a store on it.
+/// Opens an engine and a store on it.
 pub async fn open(subject: &Subject, cut: &mut Cut) -> Outcome {
     let open = async {
         let engine = subject.open_another().await?;
@@ -25,7 +25,7 @@ pub async fn migrate(subject: &Subject, cut: &mut Cut) -> Outcome {
     Ok(())
 }
 
-/// Of a store that knows no name of a type yet.
+/// Warms up a store that has not resolved any type name yet.
 pub async fn warmup(subject: &Subject, cut: &mut Cut) -> Outcome {
     let engine = subject.open_another().await?;
     let store = EventStore::builder().registry(registry()).open_shared(engine).await?;
@@ -33,7 +33,7 @@ pub async fn warmup(subject: &Subject, cut: &mut Cut) -> Outcome {
     Ok(store.close().await?)
 }
 
-/// A second close finishes what the first has begun, and what was acknowledged before is there, where data survive.
+/// A second close completes the first one. Everything acknowledged before is still stored, if data outlive the engine.
 pub async fn close(subject: &Subject, cut: &mut Cut) -> Outcome {
     let store = EventStore::builder().registry(registry());
     let store = store.open_shared(subject.open_another().await?).await?;

@@ -1,15 +1,15 @@
-//! The list of public futures. It stands here and nowhere else.
+//! The only list of public futures under test.
 
 /// A test of the suite.
 #[derive(Clone, Copy, Debug)]
 pub struct Operation {
-    /// Its name, after the file that it is in.
+    /// Its name, with the file that contains it.
     pub name: &'static str,
     /// The public functions whose futures it drops.
     pub covers: &'static [&'static str],
 }
 
-/// The list: which operation is tried in which file, and which public functions it stands for.
+/// Passes the list to a macro: each operation by file, with the public functions that it covers.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __with_operations {
@@ -88,7 +88,7 @@ macro_rules! __with_operations {
     };
 }
 
-/// The list of those with a transaction.
+/// Passes the list of operations that need the engine's transactions to a macro.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __with_transactional_operations {
@@ -117,7 +117,7 @@ macro_rules! __operation_list {
     };
 }
 
-/// All operations of both suites.
+/// Returns all operations of both lists.
 pub fn operations() -> impl Iterator<Item = &'static Operation> {
     const ALL: &[Operation] = crate::__with_operations! { __operation_list };
     const TRANSACTIONAL: &[Operation] =

@@ -1,4 +1,4 @@
-//! What reads, and leaves nothing.
+//! Operations that read and leave nothing behind.
 
 use evercore::{AsOf, CommitId, Error, Position, ReadContext, Result, Sequence};
 
@@ -17,7 +17,7 @@ pub async fn with_readonly_context(subject: &Subject, cut: &mut Cut) -> Outcome 
     }
 }
 
-/// One read of a view is dropped, and the view goes on.
+/// Drops one read of a view and checks that the view continues to work.
 async fn within_a_view(
     subject: &Subject,
     dropped: impl AsyncFnOnce(&ReadContext) -> Result<()>,
@@ -85,7 +85,7 @@ pub async fn read_correlated(subject: &Subject, cut: &mut Cut) -> Outcome {
     Ok(())
 }
 
-/// A question for an outcome that decides it: whatever was said before the drop is said again.
+/// Asking for an outcome decides it: an answer given before the drop must be repeated.
 pub async fn find_commit(subject: &Subject, cut: &mut Cut) -> Outcome {
     let commit = CommitId::generate();
     let first = cut.short(subject.store.find_commit(commit)).await.transpose()?;

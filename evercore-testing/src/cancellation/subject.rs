@@ -1,4 +1,4 @@
-//! The store that is cut short, and somebody who looks at it afterwards.
+//! The store under test, and a second store that inspects the result.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
@@ -17,14 +17,14 @@ use super::{CancellationHarness, Outcome};
 use crate::domain::counter::{self, Added, Counter};
 use crate::fixture::{self, Setting};
 
-/// How long to wait for what was dropped to be undone, and for the store to go on.
+/// The time limit for the effects of a drop to be undone, and for the store to continue.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// How long the tasks of a store are looked at to know how many it keeps.
+/// The time to observe the tasks of an idle store, to find out the number that it keeps.
 const STOCK_TAKING: Duration = Duration::from_millis(30);
 
-/// A store whose futures are dropped, two counters that every commit adds to together, and a second store on the same
-/// engine that looks at what is left.
+/// A store whose futures are dropped, two counters that every commit increments together, and a second store on the
+/// same engine that inspects the result.
 #[derive(Debug)]
 pub struct Subject {
     pub(crate) store: EventStore,
@@ -60,13 +60,13 @@ impl Subject {
         Ok(Self { store, witness, left, right, harness, engine, tasks })
     }
 
-    /// A store on the same engine that has taken no ids yet, and knows no names.
+    /// Opens a store on the same engine that has reserved no ids and resolved no names yet.
     pub(super) async fn fresh_store(&self) -> Result<EventStore> {
         let halting: Arc<dyn StorageEngine> = Arc::new(Halting::new(Arc::clone(&self.engine)));
         fixture::open(halting, Setting::Default, SEED).await
     }
 
-    /// Opens an engine as another process would, with await points of its own.
+    /// Opens an engine with await points of its own, as another process would.
     pub(super) async fn open_another(&self) -> Result<Arc<dyn StorageEngine>> {
         Ok(Arc::new(Halting::new(self.harness.open().await?)))
     }
@@ -75,13 +75,13 @@ impl Subject {
         &*self.harness
     }
 
-    /// A text that nobody has used.
+    /// Returns a text that is unique in this process.
     pub(super) fn mark() -> String {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         format!("mark {}", NEXT.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// Adds to both counters, in the name of `mark`.
+    /// Increments both counters, with `mark` as correlation id.
     pub(super) async fn add_to_both(&self, ctx: &mut Context, mark: &str) -> Result<()> {
         ctx.set_metadata(correlated(mark))?;
         let mut left = ctx.load::<Counter>(self.left).await?;
@@ -90,14 +90,14 @@ impl Subject {
         ctx.apply(&mut right, Added { by: 1 })
     }
 
-    /// Lets the witness write what an operation reads. Where the log ended before.
+    /// Lets the witness write events for an operation to read. Returns the previous end of the log.
     pub(super) async fn prepare(&self, mark: &str) -> Result<Position> {
         let before = self.witness.head().await?;
         self.witness.with_context(async |ctx| self.add_to_both(ctx, mark).await).await?;
         Ok(before)
     }
 
-    /// All `events` in the name of `mark` are there, or none; all of them if the future said so.
+    /// Checks that the log has all `events` with the correlation id `mark` or none of them; all of them if `is_done`.
     pub(super) async fn check_whole(&self, mark: &str, events: usize, is_done: bool) -> Outcome {
         let began = Instant::now();
         loop {
@@ -105,7 +105,7 @@ impl Subject {
             if found == events || (found == 0 && !is_done) {
                 return Ok(());
             }
-            // What somebody else still undoes may keep an acknowledged event out of sight.
+            // A rollback that is still running may hide an acknowledged event for a moment.
             if found != 0 || began.elapsed() > PATIENCE {
                 return Err(format!("{found} of {events} events of a commit are there").into());
             }
@@ -113,10 +113,10 @@ impl Subject {
         }
     }
 
-    /// Looks how many tasks there are when nobody asks for anything.
+    /// Records the number of tasks while the store is idle.
     pub(super) async fn take_stock(&self) -> Outcome {
         self.check_it_goes_on().await?;
-        // The first who does so may start tasks that stay, and who follows the log may be through before it has.
+        // The first watch may start tasks that stay alive, and an operation may end before it has called `watch_log`.
         drop(self.engine.watch_log());
         let began = Instant::now();
         let mut fewest = usize::MAX;
@@ -128,7 +128,7 @@ impl Subject {
         Ok(())
     }
 
-    /// No task works for what was dropped, and nothing is held for it, or soon will be.
+    /// Waits until no task and no resource is left for a dropped future; fails if some remain.
     pub(super) async fn check_nothing_is_held(&self) -> Outcome {
         let began = Instant::now();
         let most = self.tasks.load(Ordering::Relaxed);
@@ -145,7 +145,7 @@ impl Subject {
         }
     }
 
-    /// Commits to the same aggregates and keys, views, new aggregates and subscriptions: all go on.
+    /// Checks that commits to the same aggregates and keys, views, new aggregates and subscriptions still work.
     pub(super) async fn check_it_goes_on(&self) -> Outcome {
         let go_on = async {
             let before = self.witness.head().await?;
@@ -156,7 +156,7 @@ impl Subject {
                 let (left, right) = store
                     .with_readonly_context(async |ctx| {
                         let left = ctx.load_by_key::<Counter>(LEFT).await?.state().value;
-                        // A read beside the view, which has to have connections of its own.
+                        // A read beside the view needs a connection of its own.
                         store.history(self.left, ..).await?;
                         let right = ctx.load::<Counter>(self.right).await?.state().value;
                         Ok::<_, Error>((left, right))
@@ -183,7 +183,7 @@ impl Subject {
     }
 }
 
-/// What is random in these tests is the drivers' and the server's.
+/// The tests themselves use no randomness; only the drivers and the server do.
 const SEED: u64 = 7;
 
 pub(super) fn correlated(mark: &str) -> Metadata {

@@ -1,4 +1,4 @@
-//! What user code does in a transaction of the engine's.
+//! User code in a transaction of the engine.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use super::halting::Halting;
 use super::{CancellationHarness, Cut, Outcome, Subject};
 use crate::SqlHarness;
 
-/// A subject on an engine with transactions, and a table beside its log.
+/// A subject on an engine with transactions, with a table beside the log.
 #[derive(Debug)]
 pub struct WithRows<H: SqlHarness> {
     pub(super) subject: Subject,
@@ -19,7 +19,7 @@ pub struct WithRows<H: SqlHarness> {
     halting: Halting<H::Engine>,
 }
 
-/// An error of the harness, or of the store.
+/// An error of the harness or of the store.
 struct Failed(BoxError);
 
 impl From<Error> for Failed {
@@ -48,7 +48,7 @@ impl<H: SqlHarness + CancellationHarness> WithRows<H> {
         format!("INSERT INTO {} VALUES ({number})", self.harness.table())
     }
 
-    /// The rows from a number on.
+    /// Returns the rows with this number or a higher one.
     async fn rows(&self, from: i64) -> Result<Vec<i64>, BoxError> {
         let sql = format!(
             "SELECT position FROM {} WHERE position >= {from} ORDER BY position",
@@ -61,7 +61,7 @@ impl<H: SqlHarness + CancellationHarness> WithRows<H> {
     }
 }
 
-/// The row and the events are there, or neither.
+/// Checks that the row and the events are both stored or both missing.
 pub async fn with_context_in<H>(subject: &WithRows<H>, cut: &mut Cut) -> Outcome
 where
     H: SqlHarness + CancellationHarness,
@@ -76,7 +76,7 @@ where
         Ok::<_, Failed>(store.add_to_both(ctx, &mark).await?)
     });
     let done = cut.short(work).await.transpose().map_err(|Failed(error)| error)?;
-    // A transaction that lands after all is waited for by the next one.
+    // If the dropped transaction still commits, the next transaction waits for it.
     let rows = subject.rows(number).await?;
     store.check_whole(&mark, 2, done.is_some() || !rows.is_empty()).await?;
     let events = store.witness.read_correlated(&mark, Position::START).await?.events.len();
@@ -86,7 +86,7 @@ where
     }
 }
 
-/// Dropped while it handles, records or waits: what was handled took effect once, and so does the rest.
+/// Drops the worker while it handles, settles or waits. Events handled before and after take effect exactly once.
 pub async fn run_in<H>(subject: &WithRows<H>, cut: &mut Cut) -> Outcome
 where
     H: SqlHarness + CancellationHarness,
@@ -111,7 +111,7 @@ where
     check_once(subject, &name, start, last).await
 }
 
-/// Dropped while it gives back what it has.
+/// Drops the worker while it releases its lease.
 pub async fn run_in_that_stops<H>(subject: &WithRows<H>, cut: &mut Cut) -> Outcome
 where
     H: SqlHarness + CancellationHarness,
@@ -174,7 +174,7 @@ where
     H: SqlHarness + CancellationHarness,
 {
     let store = &subject.subject.witness;
-    // What is still being undone, or landing, is waited for by the next transaction.
+    // The next transaction waits for one that is still being rolled back or committed.
     let rows = subject.rows(start.get() + 1).await?;
     let subscriptions = store.subscriptions();
     if let Some(stored) = subscriptions.find(name).await? {
@@ -205,7 +205,7 @@ where
     Ok(subscriptions.delete(name).await?)
 }
 
-/// Those of events, up to one.
+/// Returns the rows of events up to this position.
 fn below(rows: &[i64], last: Position) -> Vec<i64> {
     rows.iter().copied().filter(|row| *row <= last.get()).collect()
 }

@@ -1,4 +1,4 @@
-//! Looking after subscriptions, and what cannot be run.
+//! Administration of subscriptions, and subscriptions that cannot be run.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! P1: all of a context lands together, or nothing of it.
+//! P1: a context commits as a whole or not at all.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -44,7 +44,7 @@ pub(crate) async fn a_context_over_several_aggregates_lands_whole(fixture: &Fixt
     Ok(())
 }
 
-/// The aggregate that conflicts stands first, in the middle and last in turn.
+/// The conflicting aggregate comes first, in the middle and last, in turn.
 pub(crate) async fn a_conflict_on_one_aggregate_leaves_nothing_of_the_others(
     fixture: &Fixture,
 ) -> Result<()> {
@@ -85,7 +85,7 @@ pub(crate) async fn a_conflict_on_one_aggregate_leaves_nothing_of_the_others(
         let created = created.expect("the closure ran");
         assert!(!exists(fixture.engine(), "counter", created).await?, "a creation is left behind");
         assert_eq!(snapshot_sequence(fixture.engine(), tally).await?, None);
-        // A snapshot that was left behind would show once there is another event in the place of the refused one.
+        // A leftover snapshot would show once another event has the sequence of the refused one.
         let events = [Counted { number: 6 }];
         store.append::<Tally, _>(Stream::Id(tally), Expected::Any, events).await?;
         let replayed = tally::state::<Tally>(store, tally).await?;
@@ -142,7 +142,7 @@ pub(crate) async fn a_closure_that_fails_after_staging_leaves_no_trace(
     Ok(())
 }
 
-/// Two counters and the keys of fresh aggregates grow by one in each context; any view has them equal.
+/// Each context adds one to two counters and creates aggregates with fresh keys; every view must see them in step.
 pub(crate) async fn a_context_dropped_at_any_await_point_lands_whole_or_not_at_all(
     fixture: &Fixture,
 ) -> Result<()> {
@@ -186,7 +186,7 @@ async fn assert_in_step(store: &EventStore, left: AggregateId, right: AggregateI
         .await
 }
 
-/// The same with the engine alone, where every await point is its own.
+/// The same with the engine alone, dropped at its own await points.
 pub(crate) async fn a_commit_dropped_at_any_await_point_lands_whole_or_not_at_all(
     fixture: &Fixture,
 ) -> Result<()> {

@@ -1,4 +1,4 @@
-//! P12: what cannot be stored or does not exist is a typed error that names it, before anything is written.
+//! P12: input that cannot be stored or does not exist is a typed error that names it, before anything is written.
 
 use std::sync::Arc;
 
@@ -184,7 +184,7 @@ pub(crate) async fn metadata_over_its_limits_is_refused(fixture: &Fixture) -> Re
             ]
         })
         .collect();
-    // {"huge":""} is 11 bytes long.
+    // `{"huge":""}` is 11 bytes long.
     let huge = "x".repeat(MAX_METADATA_BYTES - 10);
     bad.push(EventOptions::new().metadata(Metadata::new().with("huge", huge)));
     bad.push(EventOptions::new().metadata(Metadata::new().with("principal", "ada")));
@@ -273,7 +273,7 @@ pub(crate) async fn a_time_that_not_every_engine_can_store_is_refused(
 pub(crate) async fn metadata_that_could_not_be_read_again_are_refused(
     fixture: &Fixture,
 ) -> Result<()> {
-    /// They stand in an object, and JSON is read 127 deep.
+    /// The fields are nested in an object, and JSON is read to a depth of 127.
     const DEEPEST: usize = 126;
     let store = fixture.store();
     let nested = |depth| {
@@ -358,7 +358,7 @@ pub(crate) async fn a_handle_that_another_has_overtaken_is_refused(
     Ok(())
 }
 
-/// What an engine's own tables are asked, beside the core's checks.
+/// Such an id passes the core's checks, so the engine's own tables have to answer.
 pub(crate) async fn an_id_that_was_never_given_can_be_asked_for(fixture: &Fixture) -> Result<()> {
     let id = raw::fresh_id(fixture.engine()).await?;
     let found =

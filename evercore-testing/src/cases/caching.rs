@@ -1,5 +1,4 @@
-//! What stores promise that decide on aggregates in memory: nothing that is returned, and nothing that lands, comes of a
-//! state that was stale.
+//! The promises of stores that cache aggregates: no result and no commit is based on a stale state.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -48,7 +47,7 @@ pub(crate) async fn a_rejection_on_a_stale_state_is_judged_anew(fixture: &Fixtur
     Ok(())
 }
 
-/// The closure's own errors, and those of a commit.
+/// Covers the errors of the closure and those of a commit.
 pub(crate) async fn an_error_on_a_stale_state_is_judged_anew(fixture: &Fixture) -> Result<()> {
     let store = fixture.store();
     let (own, other) = (account::open(store, 10).await?, account::open(store, 0).await?);
@@ -99,7 +98,7 @@ pub(crate) async fn a_context_that_writes_nothing_shows_no_stale_state(
     Ok(())
 }
 
-/// Without a word of the user's, who has no way to know where a state comes from.
+/// Happens without an explicit guard, because users cannot know that a state comes from the cache.
 pub(crate) async fn an_aggregate_that_is_only_read_is_guarded(fixture: &Fixture) -> Result<()> {
     const AMOUNT: i64 = 150;
     let (store, neighbour) = (fixture.store(), fixture.neighbour().await?);
@@ -143,7 +142,7 @@ pub(crate) async fn a_key_that_moved_leads_to_its_new_holder(fixture: &Fixture) 
     assert_eq!(counter::value(store, former).await?, 1);
     assert_eq!(counter::value(store, present).await?, 102);
 
-    // Gone altogether, and by this process itself.
+    // The key is given up altogether, by this process itself.
     store
         .with_context(async |ctx| {
             let mut present = ctx.load::<Counter>(present).await?;
@@ -203,7 +202,7 @@ pub(crate) async fn a_dropped_context_leaves_nothing_wrong_behind(fixture: &Fixt
             ctx.apply(&mut counter, Reset { to })
         });
         let finished = drop_after_polls(polls, work).await;
-        // It may still land while nobody waits: then what is in memory is stale, and noticed.
+        // The dropped commit may still complete; then the cached state is stale, which must be noticed.
         increment(store, id).await?;
         let history = store.history(id, ..).await?.events;
         let values = i64::try_from(history.len()).expect("few") - 1;
@@ -215,7 +214,7 @@ pub(crate) async fn a_dropped_context_leaves_nothing_wrong_behind(fixture: &Fixt
     panic!("the context is not through after {MOST_POLLS} polls");
 }
 
-/// By the same store, in ways that do not end with a state.
+/// The same store writes in ways that leave no state to cache.
 pub(crate) async fn what_is_written_past_the_memory_is_seen(fixture: &Fixture) -> Result<()> {
     let store = fixture.store();
     let id = counter::create(store, 1).await?;
@@ -244,7 +243,7 @@ async fn deposit(store: &EventStore, id: AggregateId, amount: i64) -> Result<()>
     store.execute::<Account, _>(id, Deposit { amount }).await.map(drop).map_err(unexpected)
 }
 
-/// Adds one to what it reads. All that its runs have read.
+/// Adds one to the value it reads. Returns the values that all runs have read.
 async fn increment(store: &EventStore, id: AggregateId) -> Result<Vec<i64>> {
     let seen = Mutex::new(Vec::new());
     store
@@ -258,7 +257,7 @@ async fn increment(store: &EventStore, id: AggregateId) -> Result<Vec<i64>> {
     Ok(seen.into_inner().unwrap_or_else(PoisonError::into_inner))
 }
 
-/// Adds to the counter with a key, be it new or not.
+/// Adds to the counter with a key; creates it if needed.
 async fn add_by_key(store: &EventStore, key: &str, by: i64) -> Result<AggregateId> {
     let key = NaturalKey::new(key)?;
     store

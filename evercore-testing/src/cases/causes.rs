@@ -1,4 +1,4 @@
-//! What a worker has failed with is told wherever one looks for it, with its root cause.
+//! The failure of a worker is reported with its root cause everywhere.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,7 +17,7 @@ use crate::journal::{Journal, idle, info, until, until_true};
 
 const ROOT: &str = "no route to the mail server";
 
-/// Fails with an error whose cause has a cause.
+/// Returns a handler that fails with an error whose cause has a cause.
 fn failing() -> impl Handler {
     async |_: Batch| {
         let root = std::io::Error::other(ROOT);
@@ -29,7 +29,7 @@ async fn ended(worker: &SubscriptionHandle) -> Result<()> {
     until_true(async || Ok(worker.is_finished())).await
 }
 
-/// What is waited for in vain, and the reason that is given.
+/// Asserts that waiting fails, and returns the reported reason.
 async fn refused(store: &EventStore, name: &str) -> Result<String> {
     let position = store.head().await?;
     assert_error!(store.wait_until_idle(name).await, Error::SubscriptionFailed { .. });
@@ -87,7 +87,7 @@ pub(crate) async fn what_has_failed_is_not_waited_for(fixture: &Fixture) -> Resu
     let failure = refused(store, "mails").await?;
     assert!(failure.ends_with(ROOT), "{failure}");
     drop(worker);
-    // What is reached already was handled, whatever has failed since.
+    // A position that was reached counts as handled, whatever failed since.
     store.wait_for("mails", Position::START).await?;
 
     let journal = Journal::default();
@@ -142,7 +142,7 @@ pub(crate) async fn a_worker_that_was_dropped_is_not_waited_for(fixture: &Fixtur
     let status = progress.status();
     assert_eq!((status.state, status.failure), (SubscriptionState::Ended, Some(failure)));
 
-    // Its lease lasts for half a minute, and nobody works under it.
+    // The dropped worker's lease lasts for another half minute.
     let worker = store.subscription("leased").spawn(Journal::default().handler())?;
     idle(store, "leased", &worker).await?;
     drop(worker);
@@ -171,7 +171,7 @@ pub(crate) async fn one_that_another_worker_has_taken_over_is_waited_for(
     let first = store.subscription("shared").spawn(Journal::default().handler())?;
     idle(store, "shared", &first).await?;
     let journal = Journal::default();
-    // Stands by, in another process.
+    // This worker stands by, in another process.
     let second = other.subscription("shared").wait_for_lease().spawn(journal.handler())?;
     first.shutdown().await?;
     let failed = store.subscription("shared").wait_for_lease().lease(Duration::from_millis(10));
@@ -208,7 +208,7 @@ pub(crate) async fn a_failure_that_another_process_has_mended_is_forgotten(
     second.shutdown().await
 }
 
-/// Those of a subscription that is never to poll, say. Beside it, others go on.
+/// Such waits belong, for example, to a subscription that never polls. Other subscriptions of the store keep working.
 pub(crate) async fn no_wait_is_too_long_to_be_computed(fixture: &Fixture) -> Result<()> {
     let store = fixture.store();
     let journal = Journal::default();

@@ -1,4 +1,4 @@
-//! Events that are chained by hashes: whoever writes them, the chain holds, and what breaks it is found.
+//! Events chained by hashes: every way of writing continues the chain, and `verify` finds a broken chain.
 
 use evercore::engine::Precondition;
 use evercore::{
@@ -29,7 +29,7 @@ async fn digest(store: &EventStore) -> Result<LogDigest> {
     Ok(verify(store).await?.digest().expect("events are chained"))
 }
 
-/// By contexts, decisions and appends, with all that can be said of an event, over snapshots, and in several stores.
+/// Writes through contexts, commands and appends, with all metadata, across snapshots, and from several stores.
 pub(crate) async fn every_way_of_writing_goes_on_with_the_chain(fixture: &Fixture) -> Result<()> {
     let (store, other) = (chained(fixture).await?, chained(fixture).await?);
     assert_eq!(verify(&store).await?.digest(), None, "nothing is chained yet");
@@ -54,7 +54,7 @@ pub(crate) async fn every_way_of_writing_goes_on_with_the_chain(fixture: &Fixtur
             ctx.apply_with(&mut diary, Noted { text: "with all".to_owned() }, options())
         })
         .await?;
-    // Contexts begin where appends have left off, and the other way round.
+    // Contexts continue where appends have left off, and vice versa.
     for round in 0..3 {
         let store = if round == 1 { &other } else { &store };
         let any =
@@ -73,14 +73,14 @@ pub(crate) async fn every_way_of_writing_goes_on_with_the_chain(fixture: &Fixtur
     let report = verify(&store).await?;
     assert_eq!(report.verified().events, u64::try_from(fixture.log().await?.len()).expect("few"));
     assert_eq!(report.verified().snapshots, report.verified().compared_snapshots);
-    // Those who do not chain read what is chained.
+    // Stores that do not chain events can read chained ones.
     let plain = fixture.store_with(fixture.builder()).await?;
     assert_eq!(tally::state::<Tally>(&plain, tally).await?.events, 37);
     assert_eq!(digest(&plain).await?, digest(&store).await?);
     Ok(())
 }
 
-/// A snapshot at the end of a commit of several events: what comes next is chained to the last of them.
+/// The snapshot is at the end of a commit with several events; the next event is chained to the last of them.
 pub(crate) async fn a_snapshot_goes_on_from_the_last_event_before_it(
     fixture: &Fixture,
 ) -> Result<()> {
@@ -131,7 +131,7 @@ pub(crate) async fn a_digest_holds_for_as_long_as_its_events_do(fixture: &Fixtur
         assert_eq!(report.digest(), Some(late));
     }
 
-    // The digits of one at the position of the other.
+    // Combines the hash of one digest with the position of another.
     let digits =
         early.to_string().split_once(':').expect("a position comes before it").1.to_owned();
     let forged: LogDigest = format!("{}:{digits}", late.position()).parse()?;
@@ -150,7 +150,7 @@ pub(crate) async fn a_chain_begins_with_the_first_event_that_is_chained(
 ) -> Result<()> {
     let (plain, store) = (fixture.store(), chained(fixture).await?);
     let id = tally::create(plain, &[1, 2, 3, 4, 5]).await?;
-    // The snapshot at 5 knows no hash, nor does any event.
+    // Neither the snapshot at sequence 5 nor any event has a hash.
     tally::count(&store, id, &[6]).await?;
     tally::count(&store, id, &[7]).await?;
     digest(&store).await.map(drop)
@@ -174,7 +174,7 @@ pub(crate) async fn an_event_with_the_hash_of_another_is_found(fixture: &Fixture
     event.payload = first.payload().clone();
     let writes = vec![raw::write::<Counter>(id, Precondition::Exists)];
     fixture.engine().commit(raw::commit(writes, vec![event])).await?;
-    // What follows is chained to what is there.
+    // The next event is chained to the stored one.
     store.append::<Counter, _>(Stream::Id(id), Expected::Any, [Added { by: 1 }]).await?;
     let report = store.verify().run().await?;
     assert_eq!(report.findings(), [Finding::HashDiffers { event: at(fixture, id, 2).await? }]);
@@ -185,7 +185,7 @@ async fn last(store: &EventStore, id: AggregateId) -> Result<Sequence> {
     store.with_readonly_context(async |ctx| Ok(ctx.load::<Tally>(id).await?.sequence())).await
 }
 
-/// Where an event of a counter is.
+/// Returns the place of a counter's event.
 async fn at(fixture: &Fixture, id: AggregateId, sequence: i64) -> Result<EventAt> {
     let log = fixture.log().await?;
     let event = log.iter().find(|event| event.sequence().get() == sequence).expect("it is there");

@@ -1,4 +1,4 @@
-//! Payloads of all formats: what an engine is given it gives back, with the number that says how to read it.
+//! Payloads of all formats: an engine returns the bytes and the format number that it was given.
 
 use std::collections::BTreeSet;
 
@@ -14,17 +14,17 @@ use crate::domain::gauge::{self, Gauge, Read};
 use crate::fixture::Fixture;
 use crate::raw;
 
-/// The codecs that serde can write, of those that this build has.
+/// Returns the serde codecs that this build has.
 fn by_serde() -> impl Iterator<Item = Codec> {
     Codec::ALL.into_iter().filter(|codec| *codec != Codec::Protobuf && codec.is_built())
 }
 
-/// All formats that can be stored, whether this build can read them or not.
+/// Returns all formats that can be stored, whether or not this build can read them.
 fn formats() -> impl Iterator<Item = i16> {
     (1..=4).chain(101..=104)
 }
 
-/// Whatever the bytes are: no engine looks into them.
+/// The bytes are arbitrary, because no engine looks into them.
 pub(crate) async fn payloads_of_every_format_come_back_as_they_were(
     fixture: &Fixture,
 ) -> Result<()> {
@@ -55,7 +55,7 @@ pub(crate) async fn payloads_of_every_format_come_back_as_they_were(
     Ok(())
 }
 
-/// One program after another, each with a codec of its own.
+/// The writers act like successive programs with different codecs.
 pub(crate) async fn a_log_of_several_codecs_is_read_as_one(fixture: &Fixture) -> Result<()> {
     let store = fixture.store();
     let id = diary::start(store, "first", EventOptions::new()).await?;
@@ -82,11 +82,11 @@ pub(crate) async fn a_log_of_several_codecs_is_read_as_one(fixture: &Fixture) ->
     Ok(())
 }
 
-/// Of several events in one commit, too, and of several aggregates.
+/// Covers several events in one commit, and several aggregates.
 pub(crate) async fn a_compressed_payload_is_read_as_any_other(fixture: &Fixture) -> Result<()> {
     let builder = || fixture.builder().compress_above(100);
     let Ok(writer) = fixture.store_with(builder()).await else {
-        // This build cannot compress; what that means does not depend on the engine.
+        // This build cannot compress; the consequences do not depend on the engine.
         return Ok(());
     };
     let store = fixture.store();
@@ -111,7 +111,7 @@ pub(crate) async fn a_compressed_payload_is_read_as_any_other(fixture: &Fixture)
     Ok(())
 }
 
-/// One row that this build cannot read does not take its neighbours along.
+/// A single row that this build cannot read must not affect its neighbors.
 pub(crate) async fn an_unreadable_payload_leaves_the_others_readable(
     fixture: &Fixture,
 ) -> Result<()> {
@@ -132,7 +132,7 @@ pub(crate) async fn an_unreadable_payload_leaves_the_others_readable(
     Ok(())
 }
 
-/// JSON has no number for what is none, and `Apply` is not told of one that would not be there again.
+/// JSON cannot represent NaN, so the event is refused before `Apply` sees it.
 pub(crate) async fn an_event_that_would_not_come_back_leaves_all_as_it_was(
     fixture: &Fixture,
 ) -> Result<()> {
@@ -157,7 +157,7 @@ pub(crate) async fn an_event_that_would_not_come_back_leaves_all_as_it_was(
     let before = fixture.log().await?;
     assert_eq!(before.len(), 2);
 
-    // One of several.
+    // As one of several events.
     for lost in [[lost, gauge::read(None)], [gauge::read(None), lost]] {
         let refused = store.append::<Gauge, _>(Stream::Id(id), Expected::Any, lost).await;
         assert_error!(refused, Error::NotRoundTrip { .. });

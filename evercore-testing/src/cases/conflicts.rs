@@ -1,4 +1,4 @@
-//! P4: a write decided on stale state never lands: it is a conflict.
+//! P4: a write decided on stale state is never committed but is a conflict.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -90,7 +90,7 @@ pub(crate) async fn no_stream_refuses_an_aggregate_with_events(fixture: &Fixture
     Ok(())
 }
 
-/// The decision may have depended on the key, and the sequence does not show that it changed.
+/// The decision may depend on the key, and the sequence does not show that the key has changed.
 pub(crate) async fn a_key_change_conflicts_with_a_decision_on_the_old_key(
     fixture: &Fixture,
 ) -> Result<()> {
@@ -146,7 +146,7 @@ pub(crate) async fn an_aggregate_is_created_once(fixture: &Fixture) -> Result<()
     Ok(())
 }
 
-/// Whatever is expected of it: of an aggregate of another type and of none at all, nothing is true.
+/// No precondition, of whatever kind, holds for an aggregate of another type or for one that does not exist.
 pub(crate) async fn every_expectation_includes_existence_and_type(fixture: &Fixture) -> Result<()> {
     let engine = fixture.engine();
     let counter = counter::create(fixture.store(), 1).await?;
@@ -186,7 +186,7 @@ pub(crate) async fn retries_are_bounded(fixture: &Fixture) -> Result<()> {
     assert_runs_until_given_up(fixture, three, 3).await
 }
 
-/// Counts the runs of a closure that conflicts each time.
+/// Asserts the number of runs of a closure that conflicts each time.
 async fn assert_runs_until_given_up(
     fixture: &Fixture,
     builder: EventStoreBuilder,

@@ -1,4 +1,5 @@
-//! P2: an acknowledged commit is there, once; one without an answer is there whole or not at all, and can be asked for.
+//! P2: an acknowledged commit is stored exactly once; one without an answer is stored as a whole or not at all, and its
+//! outcome can be asked for.
 
 use evercore::engine::{Commit, CommitOutcome, Committed, Precondition};
 use evercore::{Error, EventOptions, Expected, NaturalKey, Result, Stream};
@@ -66,7 +67,7 @@ pub(crate) async fn racing_acknowledged_commits_are_there_exactly_once(
     Ok(())
 }
 
-/// Commits race with the closing: each has landed and said so, or was refused and left nothing.
+/// Commits race with the closing: each one is either committed and acknowledged, or refused without a trace.
 pub(crate) async fn closing_loses_no_acknowledged_commit(fixture: &Fixture) -> Result<()> {
     const WRITERS: usize = 16;
     let store = fixture.store();
@@ -178,7 +179,7 @@ pub(crate) async fn a_commit_sent_twice_lands_once(fixture: &Fixture) -> Result<
     Ok(())
 }
 
-/// A repeated commit may be told what the first was told, or be refused.
+/// Asserts that each repetition received the first answer or was refused.
 fn assert_answers_agree(answers: &[Result<Committed>]) {
     let landed: Vec<_> = answers.iter().flatten().collect();
     assert!(!landed.is_empty(), "one of them landed: {answers:?}");
@@ -225,7 +226,7 @@ pub(crate) async fn the_outcome_of_a_dropped_commit_can_be_found(fixture: &Fixtu
     panic!("the commit is not through after {MOST_POLLS} polls");
 }
 
-/// A commit that creates a counter with one event.
+/// Returns a commit that creates a counter with one event.
 async fn one_event(fixture: &Fixture) -> Result<Commit> {
     let id = raw::fresh_id(fixture.engine()).await?;
     Ok(raw::creation(id, &[Added { by: 1 }]))

@@ -1,4 +1,4 @@
-//! Data that outlive the names and shapes that they were written with.
+//! Data that outlive the names and shapes with which they were written.
 
 use evercore::engine::TypeName;
 use evercore::{
@@ -14,7 +14,7 @@ use crate::domain::customer::{
 use crate::fixture::Fixture;
 use crate::journal::{Journal, idle};
 
-/// What the older program has left: an account of a client who was greeted and paid something in.
+/// Writes the data of the older program: a client who was greeted and has deposited money.
 async fn left_behind(fixture: &Fixture) -> Result<(EventStore, AggregateId)> {
     let older = fixture.store_with(fixture.builder().registry(older_registry()?)).await?;
     let id = older

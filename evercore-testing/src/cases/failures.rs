@@ -1,4 +1,4 @@
-//! P9 and P11: every event is handled at least once, and none is dropped in silence.
+//! P9 and P11: each event is handled at least once, and none is dropped silently.
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -19,7 +19,7 @@ use crate::fixture::Fixture;
 use crate::journal::{Journal, idle, info, until_true};
 use crate::raw;
 
-/// Fails on events of aggregates that it dislikes, for as long as it does.
+/// Fails on the events of disliked aggregates, for as long as they are disliked.
 #[derive(Clone, Debug, Default)]
 struct Fussy {
     journal: Journal,
@@ -62,12 +62,12 @@ async fn counters(store: &EventStore, count: usize) -> Result<Vec<AggregateId>> 
     Ok(ids)
 }
 
-/// Waits for a few ms and not much longer.
+/// Retries after a few milliseconds.
 fn quick(attempts: u32) -> HandlerRetry {
     HandlerRetry::default().attempts(attempts).longest(Duration::from_millis(5))
 }
 
-/// A worker that falls over between handling and recording.
+/// A worker fails between handling and settling.
 pub(crate) async fn what_was_not_recorded_is_given_again(fixture: &Fixture) -> Result<()> {
     let store = fixture.store();
     counters(store, 5).await?;
@@ -86,7 +86,7 @@ pub(crate) async fn what_was_not_recorded_is_given_again(fixture: &Fixture) -> R
     })?;
     until_true(async || Ok(interrupted.load(Ordering::SeqCst))).await?;
     drop(first);
-    // As an operator frees it whose worker is gone for good.
+    // An operator frees the partition of a worker that is gone for good.
     let place = info(store, "again").await?.cursor;
     store.subscriptions().reset("again", evercore::Start::After(place)).await?;
     let second = store.subscription("again").batch_size(2).spawn(journal.handler())?;
@@ -131,7 +131,7 @@ pub(crate) async fn a_failing_event_is_tried_again_as_often_as_told(
     let policy = FailurePolicy::stop().retry(quick(4));
     let ended = store.subscription("tries").on_failure(policy).run(fussy.clone()).await;
     assert_error!(ended, Error::HandlerFailed { .. });
-    // The first failure finds out which event it is.
+    // The first failure only finds out which event fails.
     assert_eq!(fussy.failures(), 5);
     assert_eq!(fussy.journal.len(), 1);
 
@@ -146,10 +146,10 @@ pub(crate) async fn a_failing_event_is_tried_again_as_often_as_told(
     worker.shutdown().await
 }
 
-/// What a handler says of a batch.
+/// Builds the error that a handler returns for a batch.
 type Failure = fn(&Batch) -> HandlerError;
 
-/// Does not say which event it fails on, or names one that it was not given.
+/// Fails without naming the event, or names one that it was not given.
 #[derive(Clone, Debug)]
 struct Vague {
     journal: Journal,
@@ -201,7 +201,7 @@ pub(crate) async fn a_parked_event_holds_back_its_aggregate_and_nothing_else(
     let worker =
         store.subscription("parks").on_failure(FailurePolicy::park()).spawn(fussy.clone())?;
     idle(store, "parks", &worker).await?;
-    // What comes later waits as well, though it would be handled now.
+    // Later events of the aggregate wait as well, although they could be handled now.
     fussy.likes(ids[1]);
     for id in [ids[1], ids[2], ids[1]] {
         counter::add(store, id, 1).await?;
@@ -225,7 +225,7 @@ pub(crate) async fn a_parked_event_holds_back_its_aggregate_and_nothing_else(
     assert_eq!((last.events.len(), last.end, last.at_end), (1, of_parked[2].position(), true));
     worker.shutdown().await?;
 
-    // A worker that comes later knows of them, too.
+    // A new worker respects the parked events, too.
     let worker =
         store.subscription("parks").on_failure(FailurePolicy::park()).spawn(fussy.clone())?;
     counter::add(store, ids[1], 1).await?;
@@ -248,7 +248,7 @@ pub(crate) async fn parked_events_are_redriven_in_order(fixture: &Fixture) -> Re
     idle(store, "redriven", &worker).await?;
     assert_eq!((fussy.journal.len(), info(store, "redriven").await?.parked), (0, 6));
 
-    // One is still disliked: it stays, with what is behind it.
+    // One aggregate is still disliked: its events stay parked.
     fussy.likes(ids[0]);
     fussy.likes(ids[2]);
     store.subscriptions().redrive("redriven").await?;
@@ -262,13 +262,13 @@ pub(crate) async fn parked_events_are_redriven_in_order(fixture: &Fixture) -> Re
     assert_eq!(left, stay);
     assert_eq!((parked[0].attempts, parked[1].attempts, parked[0].redrive), (2, 0, false));
 
-    // What is not behind anything any more is handled at once.
+    // New events of aggregates without parked events are handled at once.
     counter::add(store, ids[0], 1).await?;
     idle(store, "redriven", &worker).await?;
     assert_eq!(fussy.journal.len(), go.len() + 1);
     worker.shutdown().await?;
 
-    // Nobody runs it now; the next worker does it.
+    // No worker is running now; the next one redrives.
     fussy.likes(ids[1]);
     store.subscriptions().redrive("redriven").await?;
     let worker = subscription().spawn(fussy.clone())?;
@@ -295,7 +295,7 @@ pub(crate) async fn a_redriven_event_is_tried_as_often_as_a_new_one(
     worker.shutdown().await
 }
 
-/// Waits until so many events are parked.
+/// Waits until this many events are parked.
 async fn parked(store: &EventStore, name: &str, count: u64) -> Result<Vec<ParkedEvent>> {
     until_true(async || Ok(info(store, name).await?.parked == count)).await?;
     Ok(store.subscriptions().parked(name, Position::START, 100).await?.events)
@@ -344,7 +344,7 @@ pub(crate) async fn a_discarded_event_is_kept_with_its_reason(fixture: &Fixture)
     let at = |index: usize| log[index].position();
     ids.iter().for_each(|&id| fussy.likes(id));
 
-    // The first of its aggregate: those that waited for it are handled.
+    // This was the first parked event of its aggregate, so those that waited for it are handled.
     let admin = store.subscriptions();
     admin.discard("discards", at(0), "ada", "it is a test").await?;
     parked(store, "discards", 3).await?;
@@ -357,7 +357,7 @@ pub(crate) async fn a_discarded_event_is_kept_with_its_reason(fixture: &Fixture)
     assert_eq!((by.as_str(), reason.as_str()), ("ada", "it is a test"));
     assert!(discarded[0].parked_at <= discarded[0].discarded_at);
 
-    // One that waits: nothing else changes.
+    // This event only waits, so nothing else changes.
     admin.discard("discards", at(3), "bob", "twice the same").await?;
     idle(store, "discards", &worker).await?;
     let left = admin.parked("discards", Position::START, 10).await?.events;
@@ -373,7 +373,7 @@ pub(crate) async fn a_discarded_event_is_kept_with_its_reason(fixture: &Fixture)
     }
     worker.shutdown().await?;
 
-    // A record outlasts a reset, and a second one takes its place.
+    // The record survives a reset, and a second discard replaces it.
     admin.reset("discards", evercore::Start::Beginning).await?;
     assert_eq!(admin.discarded("discards", Position::START, 10).await?.events.len(), 2);
     fussy.dislikes(ids[0]);
@@ -419,7 +419,7 @@ pub(crate) async fn a_parked_event_is_redriven_by_itself_as_often_as_told(
     assert!(given_up.iter().all(|it| !it.redrive && it.redrive_at.is_none()), "{given_up:?}");
     worker.shutdown().await?;
 
-    // What waits behind it goes after it, and a worker that parks for good keeps to the time that another has set.
+    // Waiting events follow the redriven one, and a worker without automatic redrive keeps an earlier schedule.
     let soon = quick(10).base(Duration::from_millis(500)).longest(Duration::from_millis(500));
     let worker = subscription(FailurePolicy::park().redrive(soon)).spawn(fussy.clone())?;
     store.subscriptions().redrive("by itself").await?;
@@ -436,7 +436,7 @@ pub(crate) async fn a_parked_event_is_redriven_by_itself_as_often_as_told(
     worker.shutdown().await
 }
 
-/// Neither an event that is new, nor one that is tried again as often as the policy says, nor a pause.
+/// Redriving holds up neither new events, nor retries of other events, nor a pause.
 pub(crate) async fn what_is_redriven_again_and_again_holds_up_nothing_else(
     fixture: &Fixture,
 ) -> Result<()> {
@@ -477,7 +477,7 @@ pub(crate) async fn what_is_redriven_again_and_again_holds_up_nothing_else(
     worker.shutdown().await
 }
 
-/// What one event costs must not grow with how many are parked.
+/// The cost of one event must not grow with the number of parked events.
 pub(crate) async fn many_events_behind_a_parked_one_are_parked_and_redriven(
     fixture: &Fixture,
 ) -> Result<()> {
@@ -499,7 +499,7 @@ pub(crate) async fn many_events_behind_a_parked_one_are_parked_and_redriven(
 
     fussy.likes(ids[0]);
     store.subscriptions().redrive("many").await?;
-    // Each look at what is stored counts what is parked.
+    // Reading the stored state counts the parked events, which is slow, so wait on the journal.
     until_true(async || Ok(fussy.journal.len() > BEHIND)).await?;
     idle(store, "many", &worker).await?;
     let took = began.elapsed();
@@ -509,7 +509,7 @@ pub(crate) async fn many_events_behind_a_parked_one_are_parked_and_redriven(
     Ok(())
 }
 
-/// A wait for a failed event, and for one that is parked.
+/// Waits for a failed event and for a parked one.
 pub(crate) async fn a_wait_may_be_as_long_as_a_duration(fixture: &Fixture) -> Result<()> {
     let store = fixture.store();
     let ids = counters(store, 2).await?;
@@ -562,7 +562,7 @@ pub(crate) async fn an_undecodable_event_is_not_passed_over(fixture: &Fixture) -
     Ok(())
 }
 
-/// A counter whose only event has a payload that is no event of a counter.
+/// Creates a counter whose only event has a payload that cannot be decoded.
 async fn broken_counter(engine: &dyn StorageEngine) -> Result<AggregateId> {
     let id = raw::fresh_id(engine).await?;
     let write = raw::write::<Counter>(id, evercore::engine::Precondition::New);
@@ -592,7 +592,7 @@ pub(crate) async fn a_panic_is_a_failure_like_any_other(fixture: &Fixture) -> Re
     Ok(())
 }
 
-/// A closure for single events, and one for batches of one.
+/// Covers a closure for single events, and one for batches of one.
 pub(crate) async fn what_a_handler_writes_is_linked_to_its_event(fixture: &Fixture) -> Result<()> {
     let store = fixture.store();
     let metadata = Metadata::new().correlation("request 7").principal("ada");

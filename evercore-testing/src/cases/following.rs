@@ -1,4 +1,4 @@
-//! P7 and P8: a subscription misses nothing that it follows, and is given it in order.
+//! P7 and P8: a subscription misses no event that it follows, and receives the events in order.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::fixture::Fixture;
 use crate::journal::{Journal, cursor, idle, info, positions, stored};
 use crate::race::race_all;
 
-/// A log with three types of aggregate, four of events, keys, and a commit of several events.
+/// Writes events of three aggregate types and four event types, with keys, and a commit of several events.
 async fn varied(fixture: &Fixture) -> Result<Vec<RecordedEvent>> {
     let store = fixture.store();
     for round in 0..4 {
@@ -36,7 +36,7 @@ async fn varied(fixture: &Fixture) -> Result<Vec<RecordedEvent>> {
     fixture.log().await
 }
 
-/// All pages of what matches.
+/// Returns the positions of all matching events, read page by page.
 async fn matching(
     fixture: &Fixture,
     filter: &EventFilter,
@@ -100,7 +100,7 @@ pub(crate) async fn a_filter_passes_what_it_names_and_nothing_else(
     Ok(())
 }
 
-/// Or a subscription to something rare would read the whole log again and again.
+/// Otherwise a subscription to rare events would read the whole log again and again.
 pub(crate) async fn a_page_without_a_match_leads_to_the_last_event(
     fixture: &Fixture,
 ) -> Result<()> {
@@ -126,7 +126,7 @@ pub(crate) async fn a_page_without_a_match_leads_to_the_last_event(
     Ok(())
 }
 
-/// An engine looks at so many events and no more.
+/// An engine scans a limited number of events per page.
 pub(crate) async fn what_is_rare_is_found_behind_many_others(fixture: &Fixture) -> Result<()> {
     let store = fixture.store();
     let id = counter::create(store, 0).await?;
@@ -144,7 +144,7 @@ pub(crate) async fn what_is_rare_is_found_behind_many_others(fixture: &Fixture) 
     Ok(())
 }
 
-/// An event type that was not stored yet when the subscription began.
+/// No event of the type was stored when the subscription began.
 pub(crate) async fn a_type_that_comes_later_is_followed(fixture: &Fixture) -> Result<()> {
     let store = fixture.store();
     let journal = Journal::default();
@@ -174,7 +174,7 @@ pub(crate) async fn a_subscription_misses_nothing_of_racing_writers(
                 match (runner + round) % 5 {
                     0 => {
                         let key = format!("{}", round % 3);
-                        // Some of them fail, as they do in life.
+                        // Some commits fail, as they do in practice.
                         match counter::create_with_key(&store, &key, 1).await {
                             Ok(_) | Err(Error::KeyTaken { .. }) => {}
                             Err(other) => return Err(other),
@@ -216,7 +216,7 @@ pub(crate) async fn a_subscription_goes_on_where_it_was(fixture: &Fixture) -> Re
     Ok(())
 }
 
-/// Also past events that it does not follow.
+/// The stored position is also past events that the subscription does not follow.
 pub(crate) async fn a_stopped_subscription_has_stored_its_place(fixture: &Fixture) -> Result<()> {
     let store = fixture.store();
     account::open(store, 1).await?;
@@ -284,7 +284,7 @@ pub(crate) async fn a_start_is_where_it_says(fixture: &Fixture) -> Result<()> {
         idle(&store, name, &worker).await?;
         assert_eq!(journal.positions(), log[skipped..], "{name}");
         worker.shutdown().await?;
-        // It is for the first time only.
+        // The start applies to the first run only.
         let worker = store.subscription(name).start(Start::Beginning).spawn(journal.handler())?;
         idle(&store, name, &worker).await?;
         assert_eq!(journal.positions(), log[skipped..], "{name}, run again");
@@ -297,7 +297,7 @@ pub(crate) async fn a_start_is_where_it_says(fixture: &Fixture) -> Result<()> {
     Ok(())
 }
 
-/// Until it comes, nobody knows which event is the first one; what is recorded meanwhile is none of them.
+/// The first event at a future time is unknown until then, and events recorded before it must not be handled.
 pub(crate) async fn a_start_that_lies_ahead_is_refused(fixture: &Fixture) -> Result<()> {
     let clock = Arc::new(ManualClock::new(DateTime::UNIX_EPOCH));
     let store = fixture.store_with(fixture.builder().clock(clock.clone())).await?;
@@ -311,7 +311,7 @@ pub(crate) async fn a_start_that_lies_ahead_is_refused(fixture: &Fixture) -> Res
     let refused = store.ephemeral().start(ahead).run(journal.handler()).await;
     assert_error!(refused, Error::StartAhead { .. });
 
-    // It has its place, and needs no other.
+    // A stored subscription has a cursor and ignores the start.
     let worker = store.subscription("stored").spawn(journal.handler())?;
     idle(&store, "stored", &worker).await?;
     worker.shutdown().await?;
@@ -341,11 +341,11 @@ pub(crate) async fn an_ephemeral_follower_misses_nothing(fixture: &Fixture) -> R
     let new_only = store.ephemeral().aggregate::<Counter>().stream();
     let from_start = store.ephemeral().start(Start::Beginning).batch_size(3).stream();
     let mut new_only = pin!(new_only);
-    // It starts when it is first asked, which is after the first event and before the second.
+    // The stream starts when it is first polled, after the first event and before the second.
     let first_new = {
         let mut next = pin!(new_only.next());
         assert!(futures_util::poll!(&mut next).is_pending(), "there is nothing new");
-        // Whether it has looked by now or not: it must not have missed what comes.
+        // Whether or not the stream has read the log by now, it must not miss later events.
         while store.subscriptions().list().await?.is_empty() && !has_begun(&mut next).await {
             tokio::task::yield_now().await;
         }
@@ -379,7 +379,7 @@ pub(crate) async fn an_ephemeral_follower_misses_nothing(fixture: &Fixture) -> R
     Ok(())
 }
 
-/// Lets a stream that starts at the end find out where that is.
+/// Gives a stream that starts at the end the time to find the end.
 async fn has_begun<F: Future + Unpin>(next: &mut F) -> bool {
     for _ in 0..100 {
         assert!(futures_util::poll!(&mut *next).is_pending(), "there is nothing new");

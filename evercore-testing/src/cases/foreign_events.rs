@@ -1,4 +1,4 @@
-//! P12 at reading: an event that this program does not know, or that does not fit, is an error that names it.
+//! P12 on reads: an event that this program does not know or cannot decode is an error that names it.
 
 use evercore::engine::Precondition;
 use evercore::{
@@ -88,7 +88,7 @@ pub(crate) async fn an_undecodable_payload_is_named_with_its_field(
     Ok(())
 }
 
-/// A diary with an entry of ours, and an event that only the other program knows.
+/// Creates a diary with one entry, followed by an event that only the other program knows.
 async fn written_by_another_program<E>(fixture: &Fixture, event: E) -> Result<AggregateId>
 where
     E: Event<Aggregate = OldDiary>,

@@ -1,4 +1,4 @@
-//! P4 for what is only read: a guard makes it count.
+//! P4 for aggregates that are only read: a guard makes the commit depend on them.
 
 use evercore::{AggregateId, Error, EventStore, Result};
 
@@ -69,7 +69,7 @@ pub(crate) async fn a_context_of_nothing_but_guards_is_checked(fixture: &Fixture
     Ok(())
 }
 
-/// What is read without a guard may change: the docs say so, and `guard` is for when that matters.
+/// An aggregate that is read without a guard may change, as documented; `guard` prevents that.
 pub(crate) async fn write_skew_is_possible_without_guards(fixture: &Fixture) -> Result<()> {
     let store = fixture.store();
     let (left, right) = (account::open(store, 100).await?, account::open(store, 100).await?);
@@ -92,7 +92,7 @@ pub(crate) async fn guards_prevent_write_skew(fixture: &Fixture) -> Result<()> {
     Ok(())
 }
 
-/// Each writes one and guards the other, in both directions: no deadlock, and the rule holds.
+/// Each context writes one account and guards the other, in both directions: no deadlock, and the rule holds.
 pub(crate) async fn racing_guards_keep_the_rule(fixture: &Fixture) -> Result<()> {
     let store = fixture.store();
     for _ in 0..10 {
@@ -121,7 +121,7 @@ enum Guard {
     No,
 }
 
-/// Guards one counter and adds 100 to the other, after something has happened in between.
+/// Guards one counter and adds 100 to the other; `meanwhile` runs between reading and writing.
 async fn guarded_write(
     store: &EventStore,
     guarded: AggregateId,
@@ -139,7 +139,7 @@ async fn guarded_write(
         .await
 }
 
-/// Takes 150 from an account, where the rule is that both together do not go below zero.
+/// Withdraws 150 from an account if the sum of both accounts does not become negative.
 async fn withdraw(
     store: &EventStore,
     own: AggregateId,

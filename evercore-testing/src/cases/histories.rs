@@ -1,4 +1,4 @@
-//! The events of one aggregate, in ranges; and its states in the past.
+//! The events of one aggregate in ranges, and its past states.
 
 use std::ops::Bound;
 
@@ -64,7 +64,7 @@ pub(crate) async fn an_aggregate_is_loaded_as_of_a_sequence(fixture: &Fixture) -
     Ok(())
 }
 
-/// Up to the first event that is later, and no further, even where a still later event has an earlier time.
+/// Replays up to the first event with a later time and no further, even if an event after it has an earlier time.
 pub(crate) async fn an_aggregate_is_loaded_as_of_a_time(fixture: &Fixture) -> Result<()> {
     let store = fixture.store();
     let start = DateTime::<Utc>::UNIX_EPOCH + TimeDelta::microseconds(1_700_000_000_123_456);
@@ -98,7 +98,7 @@ pub(crate) async fn an_aggregate_is_loaded_as_of_a_time(fixture: &Fixture) -> Re
     Ok(())
 }
 
-/// The sequence and the value.
+/// Returns the sequence and the value.
 async fn state_as_of(store: &EventStore, id: AggregateId, as_of: AsOf) -> Result<(i64, i64)> {
     store
         .with_readonly_context(async |ctx| {

@@ -1,4 +1,4 @@
-//! P2 for wishes: of all commits with one idempotency key, one lands, and its outcome is the answer to all.
+//! P2 for commands: of all commits with one idempotency key, one is stored, and its outcome is the answer to all.
 
 use evercore::engine::{Commit, Idempotency, Precondition};
 use evercore::{
@@ -17,7 +17,7 @@ async fn withdraw(store: &EventStore, target: impl Into<Target>, amount: i64, ke
     store.execute::<Account, _>(target.into(), Withdraw { amount }).idempotency_key(key).await
 }
 
-/// The answer, where the domain has no reason to refuse.
+/// Unwraps the answer to a command that the domain has no reason to reject.
 fn accepted(answer: Answer) -> Result<Executed<Account>> {
     answer.map_err(|error| match error {
         CommandError::Rejected(Overdrawn) => panic!("there is enough money"),
@@ -57,7 +57,7 @@ pub(crate) async fn a_repeated_command_writes_nothing_and_is_answered_as_the_fir
     Ok(())
 }
 
-/// Among writers of one process and of another. No aggregate is shared whose sequence could tell them apart.
+/// The writers are in two processes. They share no aggregate whose sequence would reveal a repetition.
 pub(crate) async fn racing_repetitions_come_true_once(fixture: &Fixture) -> Result<()> {
     const WISHES: usize = 4;
     let (here, there) = (fixture.store(), fixture.neighbour().await?);
@@ -91,7 +91,7 @@ pub(crate) async fn a_repetition_is_known_to_the_next_process(fixture: &Fixture)
     Ok(())
 }
 
-/// What came true once has the same answer when the state would not allow it any more.
+/// A repetition gets the same answer even if the current state would no longer allow the command.
 pub(crate) async fn a_repetition_would_be_refused_and_is_answered(fixture: &Fixture) -> Result<()> {
     let store = fixture.store();
     let id = account::open(store, 30).await?;
@@ -139,7 +139,7 @@ pub(crate) async fn a_refused_command_leaves_its_key_free(fixture: &Fixture) -> 
     Ok(())
 }
 
-/// A repetition of nothing is nothing, whatever the command would do now.
+/// A command without an effect has none when it is repeated, whatever it would do now.
 pub(crate) async fn a_command_that_emits_nothing_comes_true_as_well(
     fixture: &Fixture,
 ) -> Result<()> {
@@ -181,7 +181,7 @@ pub(crate) async fn a_key_of_another_command_or_aggregate_is_refused(
     assert_reused(store.execute::<Account, _>(id, deposit).idempotency_key("wish").await);
     assert_eq!(fixture.log().await?, log);
 
-    // A context has no answer that could be given again: it is told.
+    // A context has no answer that could be repeated, so it gets an error.
     let used = store
         .with_context(async |ctx| {
             ctx.set_idempotency_key("wish")?;
@@ -250,7 +250,7 @@ pub(crate) async fn a_used_key_in_a_group_does_not_fail_its_neighbours(
     })
     .await?;
     assert_eq!(refused.iter().sum::<u32>(), 4);
-    // 17 that were created, one that came true before, 12 now.
+    // 17 creations, 1 command from before, 12 now.
     assert_eq!(fixture.log().await?.len(), 17 + 1 + 12);
     Ok(())
 }

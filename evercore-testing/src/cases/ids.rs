@@ -1,4 +1,4 @@
-//! Ids of aggregates: never given twice, used or not.
+//! Ids of aggregates: none is assigned twice, whether or not it was used.
 
 use std::collections::HashSet;
 
@@ -37,7 +37,7 @@ fn ids_of(block: IdBlock) -> impl Iterator<Item = i64> {
     first..first + i64::from(block.count)
 }
 
-/// Several stores, several tasks, some of whose contexts fail.
+/// The ids come from several stores and tasks, and some of the contexts fail.
 pub(crate) async fn no_two_aggregates_have_one_id(fixture: &Fixture) -> Result<()> {
     let stores = [
         fixture.store().clone(),
@@ -70,7 +70,7 @@ pub(crate) async fn ids_are_not_given_again_to_the_next_process(fixture: &Fixtur
     Ok(())
 }
 
-/// The id of a counter that was staged, whether it lands or not.
+/// Creates a counter and returns its id, whether or not the context commits.
 async fn create(store: &EventStore, lands: bool) -> Result<AggregateId> {
     let mut id = None;
     let answer = store

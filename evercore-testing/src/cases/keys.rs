@@ -38,7 +38,7 @@ pub(crate) async fn of_racing_creators_of_a_key_one_wins(fixture: &Fixture) -> R
     Ok(())
 }
 
-/// All have seen that there is none before the first of them commits.
+/// All contexts have found no aggregate before the first one commits.
 pub(crate) async fn racing_load_or_create_makes_one_aggregate(fixture: &Fixture) -> Result<()> {
     let store = fixture.store();
     let all_have_looked = Arc::new(Barrier::new(RUNNERS));
@@ -150,7 +150,7 @@ pub(crate) async fn a_taken_key_refuses_the_whole_commit(fixture: &Fixture) -> R
     Ok(())
 }
 
-/// The core would not send it; an engine refuses it nevertheless.
+/// The core does not send such a commit, but an engine refuses it nevertheless.
 pub(crate) async fn a_commit_that_gives_one_key_to_two_is_refused(fixture: &Fixture) -> Result<()> {
     let engine = fixture.engine();
     let (first, second) = (raw::fresh_id(engine).await?, raw::fresh_id(engine).await?);
@@ -184,7 +184,7 @@ pub(crate) async fn two_aggregates_can_swap_their_keys(fixture: &Fixture) -> Res
     Ok(())
 }
 
-/// Each takes the key of the next; the last takes one that was free.
+/// Each aggregate takes the key of the next; the last one takes a free key.
 pub(crate) async fn keys_can_move_along_a_chain(fixture: &Fixture) -> Result<()> {
     let store = fixture.store();
     let mut counters = Vec::new();
@@ -207,7 +207,7 @@ pub(crate) async fn keys_can_move_along_a_chain(fixture: &Fixture) -> Result<()>
     Ok(())
 }
 
-/// Before and after the new holder in the commit, for engines that go through it in order.
+/// The holder comes before or after the new holder in the commit, for engines that process it in order.
 pub(crate) async fn a_freed_key_can_be_claimed_in_the_same_context(
     fixture: &Fixture,
 ) -> Result<()> {
@@ -237,7 +237,7 @@ pub(crate) async fn a_freed_key_can_be_claimed_in_the_same_context(
     Ok(())
 }
 
-/// Two reads of a context may be of different moments. The later one counts for the key.
+/// Two reads of a context may see different moments. For the key, the later read counts.
 pub(crate) async fn a_key_that_moves_between_two_reads_is_in_nobodys_way(
     fixture: &Fixture,
 ) -> Result<()> {
@@ -252,7 +252,7 @@ pub(crate) async fn a_key_that_moves_between_two_reads_is_in_nobodys_way(
             assert_eq!(new.key().map(NaturalKey::as_str), Some("moving"));
             assert_eq!(ctx.load_by_key::<Counter>("moving").await?.id(), new.id());
             ctx.apply(&mut new, Added { by: 1 })?;
-            // One that has lost it does not take it from the other.
+            // The former holder cannot take the key from the new one.
             let taken = ctx.create_with_key::<Counter>("moving").await;
             assert_error!(taken, Error::KeyTaken { key, .. } if key == "moving");
             assert_eq!(left.key().map(NaturalKey::as_str), Some("moving"), "as it was read");
@@ -278,7 +278,7 @@ pub(crate) async fn a_key_that_moves_between_two_reads_is_in_nobodys_way(
     Ok(())
 }
 
-/// In whatever order a context claims a key and reads who has it.
+/// The context may claim the key before or after it reads the holder.
 pub(crate) async fn a_claimed_key_can_be_taken_from_who_has_it(fixture: &Fixture) -> Result<()> {
     let store = fixture.store();
     let old = counter::create_with_key(store, "key", 1).await?;
@@ -306,7 +306,7 @@ pub(crate) async fn a_claimed_key_can_be_taken_from_who_has_it(fixture: &Fixture
     Ok(())
 }
 
-/// The core leaves such a change out; for an engine it is no news.
+/// The core omits such a change, and an engine treats it as no change.
 pub(crate) async fn an_aggregate_may_be_given_the_key_that_it_has(fixture: &Fixture) -> Result<()> {
     let engine = fixture.engine();
     let id = counter::create_with_key(fixture.store(), "own", 1).await?;
@@ -316,7 +316,7 @@ pub(crate) async fn an_aggregate_may_be_given_the_key_that_it_has(fixture: &Fixt
     Ok(())
 }
 
-/// Each context wants two keys, half of them in the other order: one gets both, and nobody waits for ever.
+/// Each context claims two keys, half of them in the opposite order: one gets both, and none waits forever.
 pub(crate) async fn racing_claims_in_opposite_orders_end(fixture: &Fixture) -> Result<()> {
     let store = fixture.store();
     for round in 0..5 {

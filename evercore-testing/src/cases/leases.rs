@@ -1,4 +1,4 @@
-//! P10: one owner at a time moves a subscription.
+//! P10: a partition of a subscription has one owner at a time.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,10 +19,10 @@ use crate::domain::counter::{self, Counter};
 use crate::fixture::Fixture;
 use crate::journal::{Journal, cursor, idle, info, owns, stored, until, until_true};
 
-/// A lease that does not end while a case runs.
+/// A lease that does not expire during a case.
 const LONG: Duration = Duration::from_secs(600);
 
-/// A lease that ends soon.
+/// A lease that expires soon.
 const SHORT: Duration = Duration::from_millis(60);
 
 fn name() -> SubscriptionName {
@@ -64,7 +64,7 @@ async fn granted(engine: &dyn StorageEngine, request: &AcquireRequest) -> Result
     }
 }
 
-/// Of two partitions.
+/// A request for one of two partitions.
 fn request_of_two(owner: &str) -> AcquireRequest {
     AcquireRequest { partitions: 2, ..request(owner, LONG) }
 }
@@ -85,7 +85,7 @@ async fn status(engine: &dyn StorageEngine, lease: &LeaseKey) -> Result<LeaseSta
     Ok(engine.heartbeat(&[beat]).await?.leases[0])
 }
 
-/// Whether it is shown that somebody has asked for a partition, and whether its owner is told.
+/// Returns whether the stored subscription shows that a partition was asked for, and whether its owner is told.
 async fn wanted(engine: &dyn StorageEngine, lease: &LeaseKey) -> Result<[bool; 2]> {
     let stored = engine.subscriptions(Some(&name())).await?;
     let partition = &stored[0].partitions[usize::try_from(lease.partition).expect("few")];
@@ -103,7 +103,7 @@ pub(crate) async fn a_lease_is_held_by_one(fixture: &Fixture) -> Result<()> {
     assert_eq!(first.cursor, Position::START);
     let refused = engine.acquire(&request("second", LONG)).await?;
     assert!(matches!(&refused, Acquired::Taken { owner, .. } if owner == "first"), "{refused:?}");
-    // Nor by its owner again: two workers may have one name.
+    // The owner itself cannot take it again either: two workers may have the same name.
     let again = engine.acquire(&request("first", LONG)).await?;
     assert!(matches!(again, Acquired::Taken { .. }), "{again:?}");
 
@@ -167,7 +167,7 @@ pub(crate) async fn a_renewed_lease_does_not_end(fixture: &Fixture) -> Result<()
     Ok(())
 }
 
-/// Nobody has taken it, so nothing is lost by going on.
+/// No other worker has taken the lease, so its owner may continue.
 pub(crate) async fn a_lease_may_be_as_long_as_a_duration(fixture: &Fixture) -> Result<()> {
     let (store, engine) = (fixture.store(), fixture.engine());
     let id = counter::create(store, 1).await?;
@@ -227,7 +227,7 @@ pub(crate) async fn who_lost_the_lease_moves_nothing(fixture: &Fixture) -> Resul
 
     let owner = acquire(engine, "owner", LONG).await?.lease;
     engine.settle(&step(&owner, 1, 3)).await?;
-    // Neither on, nor back.
+    // Neither forward nor back.
     for to in [2, 3] {
         assert_error!(engine.settle(&step(&zombie, 1, to)).await, Error::LeaseLost { .. });
         assert_error!(engine.settle(&step(&zombie, 3, to)).await, Error::LeaseLost { .. });
@@ -236,7 +236,7 @@ pub(crate) async fn who_lost_the_lease_moves_nothing(fixture: &Fixture) -> Resul
     Ok(())
 }
 
-/// Where the cursor stands is a part of the fence.
+/// The cursor's position is part of the fence.
 pub(crate) async fn a_settlement_from_elsewhere_is_refused(fixture: &Fixture) -> Result<()> {
     let engine = fixture.engine();
     for value in 0..5 {
@@ -251,7 +251,7 @@ pub(crate) async fn a_settlement_from_elsewhere_is_refused(fixture: &Fixture) ->
     Ok(())
 }
 
-/// Its answer may have been lost.
+/// The answer to the first settlement may have been lost.
 pub(crate) async fn a_settlement_sent_twice_is_recorded_once(fixture: &Fixture) -> Result<()> {
     let engine = fixture.engine();
     for value in 0..3 {
@@ -264,7 +264,7 @@ pub(crate) async fn a_settlement_sent_twice_is_recorded_once(fixture: &Fixture) 
     Ok(())
 }
 
-/// The row is another one, though it has the same name.
+/// The subscription's row is a new one, although it has the same name.
 pub(crate) async fn a_lease_of_a_deleted_subscription_is_of_no_use(
     fixture: &Fixture,
 ) -> Result<()> {
@@ -285,7 +285,7 @@ pub(crate) async fn a_lease_of_a_deleted_subscription_is_of_no_use(
     Ok(())
 }
 
-/// Nor once somebody else has it: the token is not given again.
+/// The lease stays useless after another worker has acquired a new one, because tokens are never reused.
 pub(crate) async fn a_lease_of_a_reset_subscription_is_of_no_use(fixture: &Fixture) -> Result<()> {
     let engine = fixture.engine();
     counter::create(fixture.store(), 1).await?;
@@ -302,7 +302,7 @@ pub(crate) async fn a_lease_of_a_reset_subscription_is_of_no_use(fixture: &Fixtu
     Ok(())
 }
 
-/// What the old filter had read is nothing that the new one may be moved by.
+/// Events read with the old filter must not move the cursor of the new one.
 pub(crate) async fn a_lease_ends_when_what_is_followed_changes(fixture: &Fixture) -> Result<()> {
     let engine = fixture.engine();
     counter::create(fixture.store(), 1).await?;
@@ -349,7 +349,7 @@ pub(crate) async fn a_worker_that_stands_by_takes_over_at_once(fixture: &Fixture
     assert_eq!(waiting.status().state, SubscriptionState::StandingBy);
     assert_eq!((first.len(), second.len()), (1, 0));
 
-    // A lease lasts for 30 s, and a case for less than that would take.
+    // A lease lasts 30 s, longer than this case may take.
     let began = tokio::time::Instant::now();
     owner.shutdown().await?;
     counter::create(store, 2).await?;
@@ -359,7 +359,7 @@ pub(crate) async fn a_worker_that_stands_by_takes_over_at_once(fixture: &Fixture
     waiting.shutdown().await
 }
 
-/// As a process that was killed: it gives nothing back.
+/// The worker releases nothing, like a process that was killed.
 pub(crate) async fn a_worker_that_is_gone_is_replaced_when_its_lease_ends(
     fixture: &Fixture,
 ) -> Result<()> {
@@ -389,7 +389,7 @@ pub(crate) async fn a_worker_that_is_gone_is_replaced_when_its_lease_ends(
     next.shutdown().await
 }
 
-/// The lease is renewed beside the handler.
+/// The lease is renewed while the handler runs.
 pub(crate) async fn a_slow_handler_keeps_its_lease(fixture: &Fixture) -> Result<()> {
     let store = fixture.store();
     let neighbour = fixture.neighbour().await?;
@@ -415,7 +415,7 @@ pub(crate) async fn a_slow_handler_keeps_its_lease(fixture: &Fixture) -> Result<
     waiting.shutdown().await
 }
 
-/// Somebody else has the events now.
+/// Another worker may handle the events now.
 pub(crate) async fn a_handler_is_stopped_when_its_lease_is_lost(fixture: &Fixture) -> Result<()> {
     struct Witness(Arc<Notify>);
     impl Drop for Witness {
@@ -439,10 +439,10 @@ pub(crate) async fn a_handler_is_stopped_when_its_lease_is_lost(fixture: &Fixtur
         }
     })?;
     entered.notified().await;
-    // As a take-over does, but without the wait: the owner loses it.
+    // The owner loses the lease as in a takeover, but without the wait.
     store.subscriptions().reset("stopped", Start::End).await?;
     stopped.notified().await;
-    // It goes on from the new place.
+    // The worker continues from the new position.
     counter::create(store, 2).await?;
     idle(store, "stopped", &worker).await?;
     worker.shutdown().await
@@ -474,7 +474,7 @@ pub(crate) async fn partitions_are_shared_among_workers(fixture: &Fixture) -> Re
     let store = fixture.store();
     let neighbour = fixture.neighbour().await?;
     let journal = Journal::default();
-    // Nothing is taken away: what is owned was given.
+    // No lease expires here: each partition was given up by its owner.
     let subscription =
         |store: &evercore::EventStore| store.subscription("shared").partitions(4).lease(LONG);
     let first = subscription(store).spawn(journal.handler())?;
@@ -521,7 +521,7 @@ pub(crate) async fn the_order_of_an_aggregate_holds_in_partitions(fixture: &Fixt
     worker.shutdown().await
 }
 
-/// And nobody else does, for as long as it was asked for.
+/// No other worker gets it for as long as the request lasts.
 pub(crate) async fn who_asks_for_a_partition_gets_it(fixture: &Fixture) -> Result<()> {
     let engine = fixture.engine();
     engine.register(&subscription(2)).await?;
@@ -541,7 +541,7 @@ pub(crate) async fn who_asks_for_a_partition_gets_it(fixture: &Fixture) -> Resul
     assert_eq!(wanted(engine, &leases[1]).await?, [false, false]);
     given_to(&leases[0], "first", "second").await?;
 
-    // Who asked is gone, and another one asks.
+    // The first worker that asked is gone, and another one asks.
     engine.ask_for(&leases[1], "first", SHORT).await?;
     until_true(async || Ok(wanted(engine, &leases[1]).await? == [false, false])).await?;
     engine.ask_for(&leases[1], "second", LONG).await?;
@@ -589,7 +589,7 @@ pub(crate) async fn what_is_to_be_redriven_is_told_and_no_more(fixture: &Fixture
     engine.control(&name(), &Control::Redrive).await?;
     assert_eq!((told().await?, to_redrive().await?), (true, vec![1, 2]));
 
-    // What is parked behind is redriven too, as long as what it waits for is.
+    // Events that wait behind a parked one are redriven together with it.
     settle(step(&lease, 2, 3).cursor, vec![parked(3, one, None)]).await?;
     settle(None, vec![parked(2, other, Some("still bad"))]).await?;
     settle(step(&lease, 3, 4).cursor, vec![parked(4, other, None)]).await?;
@@ -604,7 +604,7 @@ pub(crate) async fn what_is_to_be_redriven_is_told_and_no_more(fixture: &Fixture
     Ok(())
 }
 
-/// A worker is at it while an operator discards it.
+/// An operator discards the event while a worker handles it.
 pub(crate) async fn what_is_discarded_under_way_holds_nothing_back(
     fixture: &Fixture,
 ) -> Result<()> {
@@ -644,12 +644,12 @@ pub(crate) async fn what_is_discarded_under_way_holds_nothing_back(
     engine.control(&name(), &Control::RedriveEvent(at(1))).await?;
     assert_eq!(to_redrive().await?, [1, 2], "none is left out that a later one could overtake");
 
-    // The handler fails on it once more: it is not parked again, and the later one is to be handled all the same.
+    // The handler fails on it again: it is not parked again, and the later event is handled nevertheless.
     engine.control(&name(), &discard(1)).await?;
     settle(None, park(1, Some("still bad"))).await?;
     assert_eq!((to_redrive().await?, info(store, "leased").await?.parked), (vec![2], 1));
 
-    // One was put aside behind what is gone by now.
+    // An event was parked behind one that no longer exists.
     engine.control(&name(), &discard(2)).await?;
     settle(step(&lease, 2, 3).cursor, park(3, None)).await?;
     settle(step(&lease, 3, 4).cursor, park(4, None)).await?;
@@ -657,7 +657,7 @@ pub(crate) async fn what_is_discarded_under_way_holds_nothing_back(
     Ok(())
 }
 
-/// One place would have to be chosen for all, and events be given twice or never.
+/// A single new cursor would repeat or skip events.
 pub(crate) async fn partitions_at_different_places_stay_as_they_are(
     fixture: &Fixture,
 ) -> Result<()> {

@@ -1,4 +1,4 @@
-//! How a store begins and ends.
+//! Opening, warming up and closing a store.
 
 use evercore::engine::{HistoryRequest, LoadRequest, LogRequest, Target, TypeName};
 use evercore::{

@@ -1,4 +1,4 @@
-//! P12 for sizes: what is over a limit is refused, what is exactly at it is fine.
+//! P12 for sizes: input over a limit is refused, input exactly at the limit is accepted.
 
 use evercore::{
     AggregateId, Error, EventOptions, Expected, Limits, RecordedEvent, Registry, Result, Stream,
@@ -10,7 +10,7 @@ use crate::domain::diary::{self, Diary, Noted, noted};
 use crate::domain::hoard::{Hoard, Hoarded};
 use crate::fixture::Fixture;
 
-/// What JSON adds to the text of an entry: `{"text":""}`.
+/// The number of bytes that JSON adds to an entry's text: `{"text":""}`.
 const FRAME_BYTES: usize = 11;
 
 pub(crate) async fn a_payload_over_the_limit_is_refused(fixture: &Fixture) -> Result<()> {
@@ -41,7 +41,7 @@ pub(crate) async fn too_many_bytes_are_refused(fixture: &Fixture) -> Result<()> 
     assert_bounded(fixture, limits, 3, "bytes of payload and metadata").await
 }
 
-/// Asserts that one context and one append take so many entries and not one more.
+/// Asserts that one context and one append accept this many entries and not one more.
 async fn assert_bounded(
     fixture: &Fixture,
     limits: Limits,
@@ -92,7 +92,7 @@ pub(crate) async fn too_many_aggregates_are_refused(fixture: &Fixture) -> Result
     assert_error!(create(4).await, Error::CommitTooLarge { what: "aggregates", limit: 3 });
     assert_eq!(fixture.log().await?.len(), 3);
 
-    // Those that are only read count as well.
+    // Aggregates that are only read count as well.
     create(1).await?;
     let ids: Vec<_> = fixture.log().await?.iter().map(RecordedEvent::aggregate_id).collect();
     let load = async |ids: &[AggregateId]| {
@@ -110,7 +110,7 @@ pub(crate) async fn too_many_aggregates_are_refused(fixture: &Fixture) -> Result
     Ok(())
 }
 
-/// Nothing of the failed call is staged; the context can still land the rest.
+/// The failed call stages nothing, and the context can still commit the rest.
 pub(crate) async fn a_refused_event_leaves_its_context_usable(fixture: &Fixture) -> Result<()> {
     let limits = Limits::default().max_payload_bytes(100);
     let store = fixture.store_with(fixture.builder().limits(limits)).await?;
@@ -163,7 +163,7 @@ pub(crate) async fn the_largest_commit_by_default_lands(fixture: &Fixture) -> Re
     Ok(())
 }
 
-/// As many aggregates and keys as a commit may have, created and then moved round: each takes the key of the next.
+/// Creates as many aggregates and keys as a commit may have, then gives each aggregate the key of the next.
 pub(crate) async fn the_most_keys_of_a_commit_land(fixture: &Fixture) -> Result<()> {
     const KEYS: usize = 10_000;
     let store = fixture.store();
@@ -189,7 +189,7 @@ pub(crate) async fn the_most_keys_of_a_commit_land(fixture: &Fixture) -> Result<
         .await?;
     store
         .with_context(async |ctx| {
-            // A context knows no key twice, so first all of them let go of theirs.
+            // A context refuses to give a key to two aggregates, so each one gives up its key first.
             let mut counters = Vec::with_capacity(KEYS);
             for (index, id) in ids.iter().enumerate() {
                 let mut counter = ctx.load::<Counter>(*id).await?;
@@ -227,7 +227,7 @@ pub(crate) async fn the_most_bytes_of_a_commit_land(fixture: &Fixture) -> Result
     Ok(())
 }
 
-/// An engine stores what the limits allow, whatever its own page and packet sizes.
+/// An engine stores payloads up to the limit, whatever its own page and packet sizes.
 pub(crate) async fn the_largest_payload_by_default_is_stored(fixture: &Fixture) -> Result<()> {
     const LARGEST: usize = 1024 * 1024;
     let store = fixture.store();
@@ -242,7 +242,7 @@ pub(crate) async fn the_largest_payload_by_default_is_stored(fixture: &Fixture) 
     Ok(())
 }
 
-/// What is larger by one byte is left without a snapshot, and replayed.
+/// A snapshot that is one byte larger is not stored, and the state is replayed.
 pub(crate) async fn the_largest_snapshot_by_default_is_stored(fixture: &Fixture) -> Result<()> {
     const LARGEST: usize = 8 * 1024 * 1024;
     let registry = Registry::builder().event::<Hoarded>().build()?;

@@ -1,4 +1,4 @@
-//! The global log: every event once, in an order that respects who came first.
+//! The global log: each event once, in an order that respects acknowledged commits.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -43,7 +43,7 @@ pub(crate) async fn positions_grow_and_follow_the_sequences(fixture: &Fixture) -
     Ok(())
 }
 
-/// P8: whoever begins after a commit was acknowledged comes after it, on whichever engine.
+/// P8: a commit that begins after another was acknowledged comes after it, whichever engine they use.
 pub(crate) async fn a_commit_begun_after_another_was_acknowledged_comes_later(
     fixture: &Fixture,
 ) -> Result<()> {
@@ -117,7 +117,7 @@ pub(crate) async fn pages_of_any_size_give_each_event_once(fixture: &Fixture) ->
     Ok(())
 }
 
-/// A reader that remembers where a page ended and goes on from there, while writers are at work.
+/// A reader continues from the end of each page while writers are active.
 pub(crate) async fn a_reader_that_follows_the_log_misses_nothing(fixture: &Fixture) -> Result<()> {
     let store = fixture.store();
     let (writing, mut done) = watch::channel(false);
@@ -144,7 +144,7 @@ pub(crate) async fn a_reader_that_follows_the_log_misses_nothing(fixture: &Fixtu
             for round in 0..15 {
                 if (runner + round) % 5 == 0 {
                     let key = format!("{}", round % 3);
-                    // Some of them fail, as they do in life.
+                    // Some commits fail, as they do in practice.
                     match counter::create_with_key(&store, &key, 1).await {
                         Ok(_) | Err(Error::KeyTaken { .. }) => {}
                         Err(other) => return Err(other),
@@ -191,7 +191,7 @@ pub(crate) async fn the_log_holds_all_types(fixture: &Fixture) -> Result<()> {
     Ok(())
 }
 
-/// Or a reader that follows the pages would skip what is still to come.
+/// Otherwise a reader that follows the pages would skip later events.
 pub(crate) async fn a_page_never_ends_past_what_was_read(fixture: &Fixture) -> Result<()> {
     let store = fixture.store();
     let empty = store.read_log(Position::START, 10).await?;

@@ -1,4 +1,4 @@
-//! What is said beside an event: times, references and metadata come back as they were given.
+//! The times, references and metadata of events come back as they were given.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::domain::counter::{self, Added, Counter};
 use crate::domain::diary::{self, Diary, noted};
 use crate::fixture::Fixture;
 
-/// What may be said beside an event.
+/// The time, reference and metadata of an event.
 #[derive(Clone, Debug, Default)]
 struct Said {
     time: Option<DateTime<Utc>>,
@@ -56,7 +56,7 @@ pub(crate) async fn all_that_is_said_comes_back_as_it_was(fixture: &Fixture) -> 
         Metadata::new().causation("🦀 causation"),
         Metadata::new().principal("Ada 'Countess' \"Lovelace\" \\"),
         Metadata::new().correlation(&*longest).causation(&*longest).principal(&*longest),
-        // {"f":""} is 8 bytes long.
+        // `{"f":""}` is 8 bytes long.
         Metadata::new().with("f", "x".repeat(MAX_METADATA_BYTES - 8)),
         full_metadata(),
     ];
@@ -126,7 +126,7 @@ pub(crate) async fn times_are_kept_to_the_microsecond(fixture: &Fixture) -> Resu
     Ok(())
 }
 
-/// Databases count seconds without it, so that it is not there at a replay.
+/// Databases do not count leap seconds, so a replay could not restore one.
 pub(crate) async fn a_leap_second_is_the_second_after_it_from_the_beginning(
     fixture: &Fixture,
 ) -> Result<()> {

@@ -1,4 +1,4 @@
-//! Commits inside the closure of a context: refused, unless they are meant to land on their own.
+//! Commits inside the closure of a context: refused, unless they are explicitly separate.
 
 use evercore::{
     CommandError, Context, Error, EventStore, Expected, NaturalKey, Result, Sequence, Stream,
@@ -10,7 +10,7 @@ use crate::domain::account::{Account, Deposit};
 use crate::domain::counter::{self, Added, Counter};
 use crate::fixture::Fixture;
 
-/// What each way of committing is answered.
+/// Tries each way of committing and returns the results.
 async fn all_ways(store: &EventStore) -> Vec<Result<()>> {
     let stage = async |ctx: &mut Context| -> Result<()> {
         let mut counter = ctx.create::<Counter>().await?;
@@ -48,7 +48,7 @@ pub(crate) async fn a_commit_inside_the_closure_of_a_context_is_refused(
     let work = async |ctx: &mut Context| -> Result<()> {
         let mut counter = ctx.load::<Counter>(id).await?;
         assert_refused(&clone).await;
-        // However deep, and in whichever closure around it.
+        // At any depth, and in any enclosing closure.
         let neighbour = fixture.store_with(fixture.builder()).await?;
         let beside = neighbour.with_context(async |_| {
             assert_refused(store).await;
@@ -76,7 +76,7 @@ pub(crate) async fn a_context_is_in_nobody_elses_way(fixture: &Fixture) -> Resul
             for answer in all_ways(&store.detached()).await {
                 answer.expect("it is meant to land on its own");
             }
-            // Reads are harmless, and other tasks are others.
+            // Reads are harmless, and other tasks are independent.
             let log = store.read_log(store.head().await?, 1).await?;
             let beside = store.clone();
             let beside = tokio::spawn(async move { counter::add(&beside, id, 1).await });

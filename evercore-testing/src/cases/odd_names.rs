@@ -1,4 +1,4 @@
-//! P12: a text that means something to a database is a text like any other: stored as it is, and found again.
+//! P12: text with a special meaning for databases is stored unchanged and found again.
 
 use evercore::{
     Aggregate, Apply, CommandError, Encoding, Error, Event, EventFilter, EventMeta, EventOptions,
@@ -12,7 +12,7 @@ use crate::domain::counter::{self, Added, Counter};
 use crate::fixture::Fixture;
 use crate::journal::{Journal, idle, info};
 
-/// Quotes, ends of statements, comments, escapes, binds, patterns, and letters of more than one byte.
+/// Quotes, ends of statements, comments, escapes, binds, patterns, and multi-byte characters.
 const ODD: [&str; 12] = [
     "O'Brien",
     "O''Brien",
@@ -28,7 +28,7 @@ const ODD: [&str; 12] = [
     " leading, trailing\u{a0}",
 ];
 
-/// An aggregate and an event with such names.
+/// An aggregate and an event with names of this kind.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Odd;
 
@@ -57,7 +57,7 @@ pub(crate) async fn an_odd_key_is_stored_as_it_is(fixture: &Fixture) -> Result<(
         let again = counter::create_with_key(store, key, 1).await;
         assert_error!(again, Error::KeyTaken { key: taken, .. } if taken == key);
     }
-    // Each gets the key of the next; the last one goes without.
+    // Each aggregate gets the key of the next; the last one gets none.
     store
         .with_context(async |ctx| {
             let mut freed = ctx.load::<Counter>(ids[0]).await?;

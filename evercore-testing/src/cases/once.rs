@@ -1,4 +1,4 @@
-//! P2 for whole requests: a closure lands once for each key, and what it returned is the answer to all repetitions.
+//! P2 for whole requests: a closure is committed once per key, and its result is the answer to all repetitions.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -15,7 +15,7 @@ use crate::domain::account::{self, Account, Deposit, Deposited, Refused, Withdra
 use crate::fixture::Fixture;
 use crate::race::{race, race_all};
 
-/// What a transfer of a service answers.
+/// The answer of a service to a transfer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Receipt {
     note: String,
@@ -23,8 +23,7 @@ struct Receipt {
     since: Position,
 }
 
-/// Moves money between two accounts, as often as it is asked to under one key. The accounts' own rule refuses what they
-/// do not hold.
+/// Transfers money between two accounts, once per key. The accounts reject a transfer of money that they do not have.
 async fn transfer(
     store: &EventStore,
     key: &str,
@@ -51,7 +50,7 @@ async fn two_accounts(store: &EventStore) -> Result<[AggregateId; 2]> {
     Ok([account::open(store, 30).await?, account::open(store, 0).await?])
 }
 
-/// The accounts' rule would refuse the second time, and so would the key.
+/// Both the accounts' rule and the key would refuse the second transfer.
 pub(crate) async fn a_repeated_request_is_answered_as_the_first(fixture: &Fixture) -> Result<()> {
     let store = fixture.store();
     let accounts = two_accounts(store).await?;
@@ -81,7 +80,7 @@ fn accepted(answer: Result<Once<Receipt>, Refused>) -> Result<Once<Receipt>> {
     })
 }
 
-/// From two processes, each wish eight times, with money for half of the wishes.
+/// Two processes send each request eight times, with money for half of the requests.
 pub(crate) async fn racing_requests_with_one_key_land_once(fixture: &Fixture) -> Result<()> {
     const WISHES: usize = 4;
     let stores = [fixture.store().clone(), fixture.neighbour().await?];
@@ -113,7 +112,7 @@ pub(crate) async fn racing_requests_with_one_key_land_once(fixture: &Fixture) ->
     Ok(())
 }
 
-/// Both have loaded before either lands, and neither runs again.
+/// Both repetitions have loaded the account before either commits, and neither is rerun.
 pub(crate) async fn a_conflict_with_its_own_repetition_is_answered_as_that_is(
     fixture: &Fixture,
 ) -> Result<()> {
@@ -171,7 +170,7 @@ pub(crate) async fn a_failed_request_leaves_its_key_free(fixture: &Fixture) -> R
     Ok(())
 }
 
-/// What it looked at may have changed since: the answer stays.
+/// The account may have changed since, but the answer stays.
 pub(crate) async fn a_request_that_changes_nothing_keeps_its_answer(
     fixture: &Fixture,
 ) -> Result<()> {
@@ -238,7 +237,7 @@ pub(crate) async fn a_key_of_another_request_is_refused(fixture: &Fixture) -> Re
     Ok(())
 }
 
-/// Before it lands, and where a program of later reads it.
+/// The result is refused before the commit, and again when a later program cannot decode it.
 pub(crate) async fn a_result_that_cannot_be_given_again_is_refused(
     fixture: &Fixture,
 ) -> Result<()> {

@@ -1,4 +1,4 @@
-//! P13: memory stays bounded, since everything is read in pages.
+//! P13: memory use stays bounded, because everything is read in pages.
 
 use evercore::engine::{HistoryRequest, LoadRequest, LogRequest, Target};
 use evercore::{
@@ -62,7 +62,7 @@ pub(crate) async fn a_store_caps_pages_at_its_limit(fixture: &Fixture) -> Result
         pages.push((page.events.len(), page.end.get(), page.at_end));
     }
     assert_eq!(pages, [(7, 7, false), (7, 14, false), (6, 20, true)]);
-    // A range that ends with a page, and one that is empty.
+    // A range that ends with a page, and an empty range.
     let first = store.history(id, ..=Sequence::new(7)?).await?;
     assert_eq!((first.events.len(), first.at_end), (7, true));
     let after = store.history(id, Sequence::new(21)?..).await?;
@@ -91,7 +91,7 @@ pub(crate) async fn limits_are_finite_by_default(fixture: &Fixture) -> Result<()
     Ok(())
 }
 
-/// A counter that has counted to `events`, in one commit.
+/// Creates a counter with this many events, written in one commit.
 async fn counter_of(store: &EventStore, events: usize) -> Result<AggregateId> {
     let id =
         store.with_context(async |ctx| Ok::<_, Error>(ctx.create::<Counter>().await?.id())).await?;

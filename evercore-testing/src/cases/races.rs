@@ -1,4 +1,4 @@
-//! P4 under load: writers race, and nothing that was acknowledged is lost.
+//! P4 under load: writers race, and no acknowledged write is lost.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -39,7 +39,7 @@ pub(crate) async fn racing_writers_lose_no_acknowledged_update(fixture: &Fixture
     Ok(())
 }
 
-/// As above, over two engines on the same data.
+/// Like the case above, with two engines on the same data.
 pub(crate) async fn racing_processes_lose_no_acknowledged_update(fixture: &Fixture) -> Result<()> {
     const ROUNDS: i64 = 5;
     let stores = [fixture.store().clone(), fixture.neighbour().await?];
@@ -60,7 +60,7 @@ pub(crate) async fn racing_processes_lose_no_acknowledged_update(fixture: &Fixtu
     Ok(())
 }
 
-/// With the policy that users have who set none. All begin at once, and none gives up.
+/// Uses the default retry policy. All writers begin at once, and none gives up.
 pub(crate) async fn many_writers_of_one_key_all_land(fixture: &Fixture) -> Result<()> {
     const ROUNDS: i64 = 3;
     let usual = fixture.builder().retry(RetryPolicy::default());
@@ -87,7 +87,7 @@ pub(crate) async fn many_writers_of_one_key_all_land(fixture: &Fixture) -> Resul
     Ok(())
 }
 
-/// As above, with so many that their first conflicts alone last longer than a turn may.
+/// Like the case above, with so many writers that their first conflicts alone outlast the time limit of a turn.
 pub(crate) async fn a_crowd_of_writers_of_one_key_all_land(fixture: &Fixture) -> Result<()> {
     const CROWD: u32 = 1_500;
     let usual = fixture.builder().retry(RetryPolicy::default());
@@ -110,7 +110,7 @@ pub(crate) async fn a_crowd_of_writers_of_one_key_all_land(fixture: &Fixture) ->
     Ok(())
 }
 
-/// As above, where it is the chain of hashes that each has to go on with.
+/// Like the case above, where each append has to continue the chain of hashes.
 pub(crate) async fn many_appends_to_one_chain_all_land(fixture: &Fixture) -> Result<()> {
     let usual = fixture.builder().retry(RetryPolicy::default()).chain_events();
     let store = fixture.store_with(usual).await?;
@@ -128,7 +128,7 @@ pub(crate) async fn many_appends_to_one_chain_all_land(fixture: &Fixture) -> Res
     Ok(())
 }
 
-/// A closure in its turn waits for a writer who waits for that turn.
+/// A closure that holds a turn waits for a writer that waits for the same turn.
 pub(crate) async fn a_turn_is_not_waited_for_without_end(fixture: &Fixture) -> Result<()> {
     let store = fixture.store();
     let id = counter::create(store, 0).await?;
@@ -148,7 +148,7 @@ pub(crate) async fn a_turn_is_not_waited_for_without_end(fixture: &Fixture) -> R
     Ok(())
 }
 
-/// The control: the same race the naive way loses updates, and the check shows it.
+/// A control: the same race without preconditions loses updates, and the check detects it.
 pub(crate) async fn appending_in_any_state_is_no_way_to_read_and_write(
     fixture: &Fixture,
 ) -> Result<()> {
@@ -170,7 +170,7 @@ pub(crate) async fn appending_in_any_state_is_no_way_to_read_and_write(
     Ok(())
 }
 
-/// All decide on sequence 1.
+/// All writers decide on sequence 1.
 pub(crate) async fn of_writers_with_one_expectation_one_wins(fixture: &Fixture) -> Result<()> {
     let store = fixture.store();
     let id = counter::create(store, 0).await?;
@@ -194,7 +194,7 @@ pub(crate) async fn of_writers_with_one_expectation_one_wins(fixture: &Fixture) 
     Ok(())
 }
 
-/// Where commits share a transaction, one that conflicts takes nobody with it, and nobody takes it along.
+/// If commits share a transaction, a conflict of one does not affect the others, and vice versa.
 pub(crate) async fn a_conflict_in_a_group_does_not_fail_its_neighbours(
     fixture: &Fixture,
 ) -> Result<()> {
@@ -238,14 +238,14 @@ async fn increment(store: &EventStore, id: AggregateId) -> Result<()> {
         .with_context(async |ctx| {
             let mut counter = ctx.load::<Counter>(id).await?;
             let to = counter.state().value + 1;
-            // Time for others to decide on the same state.
+            // Gives others time to decide on the same state.
             tokio::task::yield_now().await;
             ctx.apply(&mut counter, Reset { to })
         })
         .await
 }
 
-/// How many acknowledged increments the value does not show.
+/// Returns the number of acknowledged increments that are missing from the value.
 async fn lost_updates(store: &EventStore, id: AggregateId, acknowledged: i64) -> Result<i64> {
     Ok(acknowledged - counter::value(store, id).await?)
 }

@@ -1,5 +1,5 @@
-//! P7, P9, P10 and P11 while a subscription catches up: pages hold a few batches, the next page is read while a batch is
-//! handled, and a few batches are recorded together.
+//! P7, P9, P10 and P11 while a subscription catches up: a page holds several batches, the next page is read while a
+//! batch is handled, and several batches are settled together.
 
 use std::future::pending;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::domain::counter;
 use crate::fixture::Fixture;
 use crate::journal::{Journal, cursor, idle, positions, until_true};
 
-/// How long something may take that is not to happen.
+/// The time to wait for something that should not happen.
 const BOUND: Duration = Duration::from_secs(2);
 
 /// Sets a flag when it is dropped.
@@ -43,7 +43,7 @@ pub(crate) async fn pages_that_were_read_ahead_are_handled_once(fixture: &Fixtur
     worker.shutdown().await
 }
 
-/// The worker is in its first batch, and the second one is there, when it is told to go on at the end.
+/// The subscription is reset to the end while the worker handles its first batch and has already read the second.
 pub(crate) async fn what_was_read_ahead_goes_with_the_lease(fixture: &Fixture) -> Result<()> {
     let store = fixture.store();
     events(store, 20).await?;
@@ -65,7 +65,7 @@ pub(crate) async fn what_was_read_ahead_goes_with_the_lease(fixture: &Fixture) -
     until_true(async || Ok(journal.len() == 2)).await?;
 
     store.subscriptions().reset("ahead", Start::End).await?;
-    // An engine that does not tell of it leaves the handler where it is.
+    // Not every engine reports the reset, so the handler may still be running.
     let told = until_true(async || Ok(is_dropped.load(Ordering::SeqCst)));
     let _: Result<Result<()>, _> = timeout(BOUND, told).await;
     gate.add_permits(Semaphore::MAX_PERMITS);
@@ -78,7 +78,7 @@ pub(crate) async fn what_was_read_ahead_goes_with_the_lease(fixture: &Fixture) -
     worker.shutdown().await
 }
 
-/// A page that was read before an event was parked holds later ones of its aggregate.
+/// A page that was read before an event was parked contains later events of its aggregate.
 pub(crate) async fn what_was_read_ahead_waits_behind_what_is_parked(
     fixture: &Fixture,
 ) -> Result<()> {
@@ -121,7 +121,7 @@ pub(crate) async fn what_was_read_ahead_waits_behind_what_is_parked(
     worker.shutdown().await
 }
 
-/// Batches that are handled are recorded while a later one takes its time.
+/// Handled batches are settled while a later one takes its time.
 pub(crate) async fn a_slow_batch_does_not_hold_back_the_record(fixture: &Fixture) -> Result<()> {
     let store = fixture.store();
     events(store, 20).await?;
@@ -144,7 +144,7 @@ pub(crate) async fn a_slow_batch_does_not_hold_back_the_record(fixture: &Fixture
     Ok(())
 }
 
-/// A worker that falls over while it catches up. What was not recorded comes again, all of it and in order.
+/// A worker fails while it catches up. All events that were not settled come again, in order.
 pub(crate) async fn batches_to_be_recorded_together_come_again(fixture: &Fixture) -> Result<()> {
     let store = fixture.store();
     events(store, 20).await?;
@@ -161,7 +161,7 @@ pub(crate) async fn batches_to_be_recorded_together_come_again(fixture: &Fixture
     })?;
     until_true(async || Ok(journal.len() == 6)).await?;
     drop(first);
-    // As an operator frees it whose worker is gone for good.
+    // An operator frees the partition of a worker that is gone for good.
     let place = cursor(store, "together").await?;
     store.subscriptions().reset("together", Start::After(place)).await?;
     let second = store.subscription("together").batch_size(2).spawn(journal.handler())?;

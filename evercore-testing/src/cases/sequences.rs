@@ -1,4 +1,4 @@
-//! P3: the sequences of an aggregate are 1, 2, 3 … without hole or repeat.
+//! P3: the sequences of an aggregate are 1, 2, 3 … without gaps or repetitions.
 
 use evercore::engine::Precondition;
 use evercore::{Error, Expected, Result, Sequence, Stream};
@@ -59,7 +59,7 @@ pub(crate) async fn sequences_have_no_holes_after_conflicts_and_failures(
     Ok(())
 }
 
-/// Each append has its own number as amount, so that its events can be told from the others'.
+/// Each append uses its own number as the amount, so that its events can be told from those of others.
 pub(crate) async fn racing_appends_in_any_state_are_numbered_without_holes(
     fixture: &Fixture,
 ) -> Result<()> {
@@ -117,7 +117,7 @@ pub(crate) async fn each_aggregate_of_a_commit_counts_for_itself(fixture: &Fixtu
     Ok(())
 }
 
-/// Also where it numbers the events of several, and they come in turns.
+/// Also if a commit appends to several aggregates alternately.
 pub(crate) async fn each_aggregate_is_numbered_where_no_sequence_was_expected(
     fixture: &Fixture,
 ) -> Result<()> {
@@ -137,7 +137,7 @@ pub(crate) async fn each_aggregate_is_numbered_where_no_sequence_was_expected(
     Ok(())
 }
 
-/// An engine numbers the events itself: what the context gave is only right if it knew the state.
+/// An engine assigns the sequences itself, because the context's are only right if it knew the state.
 pub(crate) async fn the_engine_gives_the_sequence_where_none_was_expected(
     fixture: &Fixture,
 ) -> Result<()> {

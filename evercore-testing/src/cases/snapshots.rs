@@ -1,6 +1,7 @@
-//! P6: snapshot plus tail is the same as full replay, and a snapshot that does not fit is a miss.
+//! P6: a snapshot and the events after it give the same state as a full replay; a snapshot that does not fit is
+//! ignored.
 //!
-//! Several cases plant a snapshot that lies. It shows which loads have used it: a wrong state is a snapshot that was read.
+//! Several cases plant a snapshot with a wrong state. A load that returns the wrong state has used the snapshot.
 
 use evercore::engine::{LoadRequest, Target};
 use evercore::{
@@ -58,7 +59,7 @@ pub(crate) async fn a_commit_decided_on_a_snapshot_goes_on_from_it(
     Ok(())
 }
 
-/// The control of the cases below: a planted snapshot is used where it fits.
+/// A control for the cases below: a planted snapshot is used if it fits.
 pub(crate) async fn a_fitting_snapshot_comes_with_the_load(fixture: &Fixture) -> Result<()> {
     let id = tally::create(fixture.store(), &[1, 2, 3]).await?;
     tally::plant(fixture, id, 2, FINGERPRINT, lie()).await?;
@@ -173,7 +174,7 @@ pub(crate) async fn a_state_of_the_past_uses_no_later_snapshot(fixture: &Fixture
     Ok(())
 }
 
-/// The snapshot may hold events whose time is later, so it cannot be used.
+/// A snapshot may include events with a later time, so it cannot be used.
 pub(crate) async fn a_state_as_of_a_time_is_replayed(fixture: &Fixture) -> Result<()> {
     let store = fixture.store();
     let at = |minute: u32| {
@@ -220,7 +221,7 @@ pub(crate) async fn a_view_uses_no_snapshot_that_is_newer_than_itself(
     Ok(())
 }
 
-/// Each event's number is its sequence, so a state tells whether snapshot and tail are of one moment.
+/// Each event's number is its sequence, so a state reveals whether snapshot and events were read at the same moment.
 pub(crate) async fn a_load_is_of_one_moment_while_snapshots_are_taken(
     fixture: &Fixture,
 ) -> Result<()> {
@@ -265,7 +266,7 @@ async fn count_on(store: &EventStore, id: AggregateId, last: u64) -> Result<Tall
         .await
 }
 
-/// The tail after a snapshot has pages as well.
+/// The events after a snapshot are read in pages as well.
 pub(crate) async fn a_long_tail_after_a_snapshot_is_read_in_pages(fixture: &Fixture) -> Result<()> {
     let small = fixture.builder().limits(Limits::default().page_events(3));
     let store = fixture.store_with(small).await?;
@@ -282,14 +283,14 @@ pub(crate) async fn a_long_tail_after_a_snapshot_is_read_in_pages(fixture: &Fixt
     Ok(())
 }
 
-/// Snapshots are JSON, which has neither infinity nor `Some(None)`. The state is replayed, as if there were none.
+/// Snapshots are JSON, which has neither infinity nor `Some(None)`. Such a state is replayed, as if without snapshots.
 pub(crate) async fn a_snapshot_that_would_not_restore_the_state_is_not_written(
     fixture: &Fixture,
 ) -> Result<()> {
     let (store, engine) = (fixture.store(), fixture.engine());
     let id =
         store.with_context(async |ctx| Ok::<_, Error>(ctx.create::<Gauge>().await?.id())).await?;
-    // After each reading, the last one of which there is a snapshot.
+    // Each reading, with the sequence of the latest snapshot after it.
     let readings = [(None, None), (Some(3), Some(2)), (None, Some(2)), (Some(2), Some(4))];
     for (value, snapshot) in readings {
         let live = store
@@ -306,7 +307,7 @@ pub(crate) async fn a_snapshot_that_would_not_restore_the_state_is_not_written(
     Ok(())
 }
 
-/// A store that replays every tally.
+/// Opens a store that replays every tally.
 async fn plain(fixture: &Fixture) -> Result<EventStore> {
     fixture.store_with(fixture.builder().registry(tally::plain_registry()?)).await
 }
@@ -327,7 +328,7 @@ fn request(id: AggregateId, snapshot: Option<Fingerprint>, up_to: Option<Sequenc
     LoadRequest { aggregate_type: Tally::NAME, target, snapshot, up_to, limit: 100 }
 }
 
-/// The encoded state of a tally that has seen a thousand events.
+/// Returns the encoded state of a tally that has seen a thousand events.
 fn lie() -> Vec<u8> {
     br#"{"events":1000,"digest":7}"#.to_vec()
 }

@@ -1,4 +1,4 @@
-//! What a context sees while it runs: one state of each aggregate, and what it has staged itself.
+//! The view of a running context: one state of each aggregate, and its own staged changes.
 
 use evercore::{Aggregate, Error, NaturalKey, Result};
 
@@ -72,7 +72,7 @@ pub(crate) async fn a_context_sees_the_keys_that_it_changes(fixture: &Fixture) -
     Ok(())
 }
 
-/// What a context has read of an aggregate stays, also where the aggregate is read again; the commit then says no.
+/// A context sees the same state when it loads an aggregate again; the commit then detects the change.
 pub(crate) async fn a_context_reads_an_aggregate_the_same_each_time(
     fixture: &Fixture,
 ) -> Result<()> {
@@ -96,7 +96,7 @@ pub(crate) async fn a_context_reads_an_aggregate_the_same_each_time(
     Ok(())
 }
 
-/// Another writer has taken a snapshot in between, which is later than what this context has read.
+/// Meanwhile another writer has taken a snapshot later than the state that this context has read.
 pub(crate) async fn a_context_reads_the_same_again_past_a_new_snapshot(
     fixture: &Fixture,
 ) -> Result<()> {

@@ -1,4 +1,4 @@
-//! A stop is heard wherever a worker waits, and soon.
+//! A worker stops soon, whatever it is waiting for.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,10 +21,10 @@ use crate::domain::counter::{self, Added};
 use crate::fixture::Fixture;
 use crate::journal::{Journal, idle, info, until_true};
 
-/// How long a stop may take. It takes milliseconds; a lease lasts 30 s here, and an event waits an hour.
+/// The time limit of a stop. A stop takes milliseconds, whereas a lease lasts 30 s here and a retry waits an hour.
 const BOUND: Duration = Duration::from_secs(10);
 
-/// Tries again after an hour or a hundred.
+/// Retries after an hour or a hundred hours.
 fn in_an_hour() -> FailurePolicy {
     let hour = Duration::from_secs(360_000);
     FailurePolicy::stop().retry(HandlerRetry::default().attempts(100).base(hour).longest(hour))
@@ -40,7 +40,7 @@ async fn stops(task: JoinHandle<Result<()>>, stop: &CancellationToken) -> Result
     soon(task).await.expect("it does not panic")
 }
 
-/// Runs a durable subscription in a task of its own.
+/// Runs a durable subscription in its own task.
 fn run(
     store: &EventStore,
     name: &str,
@@ -51,7 +51,7 @@ fn run(
     (tokio::spawn(subscription.run(handler)), stop)
 }
 
-/// Runs an ephemeral one.
+/// Runs an ephemeral subscription in its own task.
 fn follow(
     store: &EventStore,
     policy: FailurePolicy,
@@ -136,7 +136,7 @@ pub(crate) async fn a_stop_is_heard_after_the_batch_that_is_handled(
     Ok(())
 }
 
-/// Handles events one by one, each after a notice.
+/// Handles events one by one, each after a notification.
 #[derive(Clone, Debug, Default)]
 struct OnNotice {
     entered: Arc<Notify>,
@@ -162,7 +162,7 @@ impl OnNotice {
         Router::new().on(async move |added: Received<Added>| this.take(added.recorded()).await)
     }
 
-    /// Lets `count` events be handled, and waits until the next one has begun.
+    /// Lets `count` events be handled, then waits until the next one has begun.
     async fn handles(&self, count: usize) {
         for _ in 0..count {
             self.entered.notified().await;
@@ -172,7 +172,7 @@ impl OnNotice {
     }
 }
 
-/// Handles two of five events, and stops in the middle of the third, which is handled as well.
+/// Handles two of five events and stops during the third, which is still handled.
 async fn stops_after_three(
     notice: &OnNotice,
     task: JoinHandle<Result<()>>,
@@ -223,11 +223,11 @@ pub(crate) async fn a_slow_handler_is_recorded_between_its_events(fixture: &Fixt
     let worker = store.subscription("usual").spawn(notice.router())?;
     notice.handles(1).await;
     tokio::time::sleep(Duration::from_millis(150)).await;
-    // The second one takes long, so that both are recorded before the third is begun.
+    // The second event takes long, so both are settled before the third begins.
     notice.go_on.notify_one();
     notice.entered.notified().await;
     assert_eq!(info(store, "usual").await?.cursor.get(), 2);
-    // A pause is heard in the middle of a batch as well.
+    // A pause takes effect in the middle of a batch as well.
     store.subscriptions().pause("usual").await?;
     while worker.status().state != SubscriptionState::Paused {
         notice.go_on.notify_one();
@@ -248,7 +248,7 @@ pub(crate) async fn a_stop_is_heard_while_another_worker_has_the_lease(
     let stop = CancellationToken::new();
     let third = store.subscription("owned").wait_for_lease().stop_on(stop.clone());
     let third = tokio::spawn(third.run(Journal::default().handler()));
-    // It hears of what another one has recorded, and looks for the lease again.
+    // The third worker notices what another one has settled, and tries to acquire the lease again.
     counters(store, 1).await?;
     store.wait_until_idle("owned").await?;
     assert_eq!(second.status().state, SubscriptionState::StandingBy);
@@ -323,7 +323,7 @@ pub(crate) async fn a_stop_is_heard_while_the_store_is_away(fixture: &Fixture) -
     assert!(failure.ends_with("it is cut off"), "{failure}");
     soon(worker.shutdown()).await?;
 
-    // One that cannot begin.
+    // This subscription cannot begin.
     let subscription = cut_off.subscription("new");
     let progress = subscription.progress();
     let worker = subscription.spawn(cutting())?;

@@ -1,5 +1,5 @@
-//! What is stored is found to be right, and what is wrong is found. What no commit can break is tried by each engine's own
-//! tests, behind its back.
+//! `verify` finds no problem in sound data, and finds those that a commit can cause. The tests of each engine cover
+//! corruption behind the engine's back.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ use crate::raw;
 
 const PAGE_SIZES: [u32; 5] = [1, 2, 3, 7, 1_000];
 
-/// A handler that dislikes the events of one aggregate.
+/// Returns a handler that fails on the events of one aggregate.
 fn fussy(disliked: AggregateId) -> impl Handler {
     each(
         async move |event: RecordedEvent| {
@@ -32,8 +32,8 @@ fn fussy(disliked: AggregateId) -> impl Handler {
     )
 }
 
-/// Aggregates of several types with and without keys, events and snapshots; commits with keys, and one that was given up;
-/// subscriptions that have parked something.
+/// Writes aggregates of several types with and without keys, events and snapshots; commits with idempotency keys, and
+/// one that was abandoned; and subscriptions with parked events.
 async fn everything(fixture: &Fixture) -> Result<()> {
     let store = fixture.store();
     for number in 0..7 {
@@ -64,7 +64,7 @@ async fn verify(store: &EventStore) -> Result<VerifyReport> {
     store.verify().run().await
 }
 
-/// Asserts that exactly this is wrong, in pages of any size.
+/// Asserts that the findings are exactly these, with each page size.
 async fn assert_found(store: &EventStore, expected: &[Finding]) -> Result<()> {
     for page_size in PAGE_SIZES {
         let report = store.verify().page_size(page_size).run().await?;
@@ -84,7 +84,7 @@ pub(crate) async fn a_sound_store_is_found_clean_in_pages_of_any_size(
     let verified = whole.verified();
     let log = fixture.log().await?.len();
     assert_eq!((verified.aggregates, verified.events), (13, u64::try_from(log).expect("few")));
-    // Those of 6, 8, 10 and 12 events; each has the newest.
+    // The tallies with 6, 8, 10 and 12 events; each has its newest snapshot.
     assert_eq!((verified.snapshots, verified.compared_snapshots), (4, 4));
     assert_eq!((verified.keys, verified.subscriptions, verified.parked_events), (3, 2, 2));
     assert!(verified.commits > 13, "{verified}");
@@ -123,7 +123,7 @@ pub(crate) async fn writers_raise_no_alarm(fixture: &Fixture) -> Result<()> {
             for number in 0..15 {
                 tally::count(&store, ids[writer % 2], &[number]).await?;
                 tally::create(&store, &[number; 6]).await?;
-                // Alone, since those who load both while they change keys may meet one key twice.
+                // One task alone, because contexts that load both counters during a swap may see one key twice.
                 if writer == 0 {
                     swap_keys(&store, counters).await?;
                 }
@@ -137,7 +137,7 @@ pub(crate) async fn writers_raise_no_alarm(fixture: &Fixture) -> Result<()> {
     worker.shutdown().await
 }
 
-/// Two aggregates change keys: whoever reads one before and the other after sees one key twice.
+/// Swaps the keys of two aggregates. A context that reads one before the swap and the other after sees one key twice.
 async fn swap_keys(store: &EventStore, [one, other]: [AggregateId; 2]) -> Result<()> {
     store
         .with_context(async |ctx| {
@@ -203,14 +203,14 @@ pub(crate) async fn a_snapshot_that_is_not_its_events_is_found(fixture: &Fixture
     let beyond = Finding::SnapshotBeyondEnd { aggregate: aggregate(), sequence: 4, last: 3 };
     assert_found(store, &[beyond]).await?;
 
-    // Of another program: what its states are cannot be told here.
+    // A snapshot of another program cannot be compared with a replayed state.
     tally::plant(fixture, id, 2, OTHER_FINGERPRINT, json(&lie)).await?;
     assert_found(store, &[]).await?;
     assert_eq!(verify(store).await?.verified().compared_snapshots, 0);
     Ok(())
 }
 
-/// JSON writes two states alike: that its bytes are those of the replayed state says nothing.
+/// JSON writes the two states alike, so comparing bytes is not enough.
 pub(crate) async fn a_snapshot_that_its_format_has_changed_is_found(
     fixture: &Fixture,
 ) -> Result<()> {
@@ -298,7 +298,7 @@ pub(crate) async fn findings_are_all_told_and_kept_up_to_a_bound(fixture: &Fixtu
     Ok(())
 }
 
-/// What `verify` goes by, for engines: pages of any size hold each row once, and in order.
+/// `verify` relies on this, so it is a contract for engines: pages of any size contain each row once, in order.
 pub(crate) async fn inspected_pages_hold_each_row_once(fixture: &Fixture) -> Result<()> {
     everything(fixture).await?;
     let log = fixture.log().await?;
@@ -346,7 +346,7 @@ pub(crate) async fn inspected_pages_hold_each_row_once(fixture: &Fixture) -> Res
     Ok(())
 }
 
-/// The numbers that are given next are not in use, also where they were given in vain.
+/// The numbers to be assigned next are not in use, even if some were assigned in vain.
 pub(crate) async fn what_was_given_last_is_not_behind_what_is_in_use(
     fixture: &Fixture,
 ) -> Result<()> {

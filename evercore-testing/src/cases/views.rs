@@ -1,4 +1,4 @@
-//! A read context is one consistent view: what is committed later does not show in it.
+//! A read context is one consistent view: it does not show later commits.
 
 use evercore::engine::{HistoryRequest, LogRequest, Reader};
 use evercore::{Aggregate, AggregateId, AsOf, Error, EventStore, Position, Result, Sequence};
@@ -45,7 +45,7 @@ pub(crate) async fn a_view_does_not_see_later_commits(fixture: &Fixture) -> Resu
     Ok(())
 }
 
-/// Also if nothing was read from it before: it is opened when it begins, not when it is first used.
+/// Also if nothing was read before, because a view is opened when its context begins, not when it is first used.
 pub(crate) async fn a_view_is_of_the_moment_it_was_opened(fixture: &Fixture) -> Result<()> {
     let (store, engine) = (fixture.store(), fixture.engine());
     let id = counter::create(store, 1).await?;
@@ -68,7 +68,7 @@ async fn history_length(view: &dyn Reader, id: AggregateId) -> Result<usize> {
     Ok(view.read_history(request).await?.len())
 }
 
-/// Keys move while views look: in each, every key has one holder, and that holder has the key.
+/// Keys move while views read: in each view, every key has one holder, and that holder has the key.
 pub(crate) async fn keys_and_aggregates_agree_in_every_view(fixture: &Fixture) -> Result<()> {
     let store = fixture.store();
     let first = counter::create_with_key(store, "a", 1).await?;

@@ -1,4 +1,4 @@
-//! What differs between the file and the types.
+//! Finds the differences between the catalogue's file and the types.
 
 use std::fmt;
 
@@ -11,7 +11,7 @@ pub(super) struct Difference {
     pub(super) additions: Vec<Addition>,
 }
 
-/// A released event that is not what it was.
+/// A released event that no type reads any more, or whose shape has changed.
 pub(super) struct Change {
     event: String,
     what: What,
@@ -24,9 +24,9 @@ pub(super) struct Addition {
 }
 
 enum What {
-    /// No type reads it.
+    /// No type reads the event.
     Gone,
-    /// The type that reads it has another shape.
+    /// The type that reads the event has another shape.
     Shape { rust_type: &'static str, fields: Vec<FieldChange> },
 }
 
@@ -42,11 +42,11 @@ impl Catalogue {
         let mut difference = Difference::default();
         for entry in lock.entries() {
             let what = match types.iter().find(|event| event.reads(&entry)) {
-                // No type has this shape any more, and it is read all the same.
+                // No type has this shape, but an upcaster or a retired event still reads it.
                 None if registry.knows(entry.aggregate, entry.name, entry.version) => continue,
                 None => What::Gone,
                 Some(event) => {
-                    // What was not described cannot be compared.
+                    // An entry without a shape cannot be compared.
                     let Some(old) = entry.parts else { continue };
                     let fields = compare(old, event.parts.as_deref().unwrap_or_default());
                     if fields.is_empty() {
@@ -83,7 +83,7 @@ impl EventShape {
     }
 }
 
-/// Order plays no part: fields are known by their names.
+/// Compares fields by name; their order is ignored.
 fn compare(old: &[String], new: &[String]) -> Vec<FieldChange> {
     let removed = old.iter().map(|part| split(part)).filter_map(|(name, old)| {
         match new.iter().map(|part| split(part)).find(|(new_name, _)| *new_name == name) {

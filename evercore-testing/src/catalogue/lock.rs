@@ -1,4 +1,4 @@
-//! The file, as it is written.
+//! The format of the catalogue's file.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,18 +9,18 @@ use serde::{Deserialize, Serialize};
 
 use super::EventShape;
 
-/// The events by aggregate.
+/// The events of each aggregate, by the aggregate's name.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(super) struct Lock(BTreeMap<String, Events>);
 
-/// The versions by name.
+/// The versions of an event, by the event's name.
 type Events = BTreeMap<String, Versions>;
 
-/// The parts by version. `None` where the type does not say.
+/// The parts of an event, by version. `None` if the type declares no shape.
 type Versions = BTreeMap<u32, Option<Vec<String>>>;
 
-/// A version of an event, as the file has it.
+/// One version of an event, as recorded in the file.
 pub(super) struct Entry<'a> {
     pub(super) aggregate: &'a str,
     pub(super) name: &'a str,
@@ -33,7 +33,7 @@ impl Lock {
         Self::default().extended(types)
     }
 
-    /// Adds what is not in it yet.
+    /// Adds the events, versions and shapes that are not recorded yet.
     pub(super) fn extended(mut self, types: &[EventShape]) -> Self {
         for event in types {
             let events = self.0.entry(event.aggregate.clone()).or_default();

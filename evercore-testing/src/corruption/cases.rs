@@ -1,4 +1,4 @@
-//! The list of what is spoilt, and what is found.
+//! The list of corruptions and the expected findings.
 
 use std::pin::Pin;
 
@@ -9,7 +9,7 @@ use super::scene::Scene;
 
 type Spoilt = Result<(), BoxError>;
 
-/// Lists the cases, and hands the list to a macro.
+/// Declares the cases, and passes the list to a macro.
 macro_rules! corruptions {
     ($($(#[$doc:meta])* async fn $name:ident($scene:ident: &Scene<'_>) -> Spoilt $body:block)+) => {
         #[doc(hidden)]
@@ -34,7 +34,7 @@ type Story<'a> = Pin<Box<dyn Future<Output = Spoilt> + 'a>>;
 /// Runs one case on a runtime of its own.
 ///
 /// # Panics
-/// If something else is found, or nothing.
+/// If the findings are not the expected ones.
 #[doc(hidden)]
 pub fn __run(name: &str, database: impl SpoiltDatabase) {
     let runtime =
@@ -80,7 +80,7 @@ corruptions! {
         Ok(())
     }
 
-    /// The commit knew of it, and so did the snapshot.
+    /// Both the commit and the snapshot refer to the missing events.
     async fn a_missing_end(scene: &Scene<'_>) -> Spoilt {
         scene.spoil("DELETE FROM events WHERE position BETWEEN 10 AND 12").await?;
         let report = scene.findings().await?;
@@ -342,7 +342,7 @@ corruptions! {
                  WHERE position = 16",
             )
             .await?;
-        // The hash as well: it is not that of its place, and the next one follows on another.
+        // The copied payload includes its hash, which does not fit here, and the next event continues another hash.
         let differs = |sequence, position| Finding::HashDiffers {
             event: EventAt { aggregate: chained.clone(), sequence, position },
         };
@@ -355,7 +355,7 @@ corruptions! {
     async fn a_snapshot_of_other_events(scene: &Scene<'_>) -> Spoilt {
         let aggregate = scene.chain().await?;
         let (spoilt, other) = (aggregate.id, scene.tally);
-        // A snapshot at the same sequence, with the same state, of events that never were.
+        // A snapshot at the same sequence and with the same state, but of events that never existed.
         scene
             .spoil(&format!(
                 "UPDATE snapshots SET sequence = 4 WHERE aggregate_id = {spoilt};
@@ -372,7 +372,7 @@ corruptions! {
         Ok(())
     }
 
-    /// The control of the digest: without it, nothing shows that there was more.
+    /// Only the expected digest reveals that events are missing at the end.
     async fn a_cut_end_of_a_chain(scene: &Scene<'_>) -> Spoilt {
         scene.chain().await?;
         let digest = scene.digest().await?;

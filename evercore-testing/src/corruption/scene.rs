@@ -1,4 +1,4 @@
-//! A store to be spoilt.
+//! A small store to be corrupted.
 
 use std::sync::Arc;
 
@@ -14,17 +14,17 @@ use crate::domain::registry;
 use crate::domain::tally::{self, Tally};
 use crate::journal::idle;
 
-/// How many events are read at a time: one, a few, all.
+/// The page sizes of the verification: one event, a few, all.
 const PAGE_SIZES: [u32; 3] = [1, 4, 1_000];
 
-/// A tally of twelve events, at positions 1 to 12, with a snapshot of the first ten; then two counters of one event each,
-/// with the keys `one` and `two`. The subscription `watch` has two partitions, and has parked the event of the first
-/// counter.
+/// A store with a tally of twelve events at positions 1 to 12 and a snapshot of the first ten, followed by two counters
+/// of one event each with the keys `one` and `two`. The subscription `watch` has two partitions and has parked the
+/// event of the first counter.
 #[derive(Debug)]
 pub(super) struct Scene<'a> {
     pub(super) tally: AggregateId,
     pub(super) counters: [AggregateId; 2],
-    /// The commits of the counters.
+    /// The commits that created the counters.
     pub(super) commits: [CommitId; 2],
     engine: Arc<dyn StorageEngine>,
     store: EventStore,
@@ -59,12 +59,12 @@ impl<'a> Scene<'a> {
         self.database.dialect()
     }
 
-    /// Changes something behind the store's back.
+    /// Changes the database behind the store's back.
     pub(super) async fn spoil(&self, sql: &str) -> Result<(), BoxError> {
         self.database.execute(sql).await
     }
 
-    /// Asserts that exactly this is found, in pages of any size.
+    /// Asserts that the findings are exactly these, with each page size.
     pub(super) async fn assert_found(&self, expected: &[Finding]) -> Result<()> {
         for page_size in PAGE_SIZES {
             let report = self.store.verify().page_size(page_size).run().await?;
@@ -73,19 +73,19 @@ impl<'a> Scene<'a> {
         Ok(())
     }
 
-    /// All that is found.
+    /// Returns all findings.
     pub(super) async fn findings(&self) -> Result<Vec<Finding>> {
         Ok(self.store.verify().run().await?.findings().to_vec())
     }
 
-    /// The only thing that is found.
+    /// Returns the only finding.
     pub(super) async fn finding(&self) -> Result<Finding> {
         let findings = self.findings().await?;
         let [finding] = &*findings else { panic!("one finding, not {findings:?}") };
         Ok(finding.clone())
     }
 
-    /// Asserts that an event of the tally is damaged, and nothing else is.
+    /// Asserts that one event of the tally is damaged and that nothing else is found.
     pub(super) async fn assert_event_damaged(&self, sequence: i64) -> Result<(), BoxError> {
         match self.finding().await? {
             Finding::EventDamaged { event, .. } if event == self.counted_at(sequence) => Ok(()),
@@ -95,7 +95,7 @@ impl<'a> Scene<'a> {
         }
     }
 
-    /// Another tally, chained, of six events in as many commits, at positions 15 to 20. It has a snapshot of five.
+    /// Adds a tally of six chained events in six commits, at positions 15 to 20, and a snapshot of the first five.
     pub(super) async fn chain(&self) -> Result<AggregateAt> {
         let builder = EventStore::builder().registry(registry()).chain_events();
         let store = builder.open_shared(Arc::clone(&self.engine)).await?;
@@ -111,7 +111,7 @@ impl<'a> Scene<'a> {
         self.store.verify()
     }
 
-    /// The digest of what is chained.
+    /// Returns the digest of the chained events.
     pub(super) async fn digest(&self) -> Result<LogDigest> {
         Ok(self.verify().run().await?.digest().expect("something is chained"))
     }
@@ -120,7 +120,7 @@ impl<'a> Scene<'a> {
         AggregateAt { aggregate_type: Some(Tally::NAME.to_owned()), id: self.tally.get() }
     }
 
-    /// An event of the tally: its sequences are its positions.
+    /// Returns the place of an event of the tally, whose sequences equal its positions.
     pub(super) fn counted_at(&self, sequence: i64) -> EventAt {
         EventAt { aggregate: self.tally_at(), sequence, position: sequence }
     }
@@ -130,13 +130,13 @@ impl<'a> Scene<'a> {
         AggregateAt { aggregate_type: Some(Counter::NAME.to_owned()), id }
     }
 
-    /// The event of a counter.
+    /// Returns the place of a counter's event.
     pub(super) fn added_at(&self, index: usize) -> EventAt {
         let position = if index == 0 { 13 } else { 14 };
         EventAt { aggregate: self.counter_at(index), sequence: 1, position }
     }
 
-    /// The partition of `watch` that an aggregate belongs to.
+    /// Returns the partition of `watch` that an aggregate belongs to.
     pub(super) fn partition_of(&self, id: AggregateId) -> i64 {
         id.get() % 2
     }

@@ -1,4 +1,4 @@
-//! One of many.
+//! A single client of the crowd.
 
 use std::sync::Arc;
 
@@ -8,10 +8,10 @@ use fastrand::Rng;
 use super::deeds::{Deed, Stage, is_expected};
 use crate::poll::drop_after_polls;
 
-/// One deed of so many is dropped before it is done.
+/// One in this many operations is dropped before it is done.
 const DROPPED: u32 = 10;
 
-/// The most polls before it is.
+/// The maximum number of polls before the drop.
 const MOST_POLLS: u32 = 8;
 
 #[derive(Debug)]
@@ -26,7 +26,7 @@ impl Client {
         Self { store, stage, random }
     }
 
-    /// Does so much, and fails with what is neither a landing nor a refusal.
+    /// Runs this many operations. Returns the first error that is not an expected refusal.
     pub(super) async fn run(mut self, operations: u32) -> Result<()> {
         for _ in 0..operations {
             let deed = Deed::draw(&mut self.random);

@@ -1,4 +1,4 @@
-//! What a client can do.
+//! The operations of a client.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -10,27 +10,27 @@ use fastrand::Rng;
 use crate::domain::counter::{self, Added, Counter};
 use crate::domain::tally::{self, Counted, Tally};
 
-/// Few, so that clients get in each other's way.
+/// Few, so that clients conflict with each other.
 const AGGREGATES: usize = 3;
 
 const KEYS: u8 = 5;
 
-/// More than keys: each comes true once.
+/// The number of idempotency keys. There are many, because each can be used only once.
 const WISHES: u8 = 40;
 
-/// What all clients work on.
+/// The aggregates and the event numbers that all clients share.
 #[derive(Debug)]
 pub(super) struct Stage {
     tallies: Vec<AggregateId>,
     counters: Vec<AggregateId>,
-    /// Of the next event.
+    /// The number of the next event.
     number: AtomicU64,
 }
 
-/// Something that a client does.
+/// An operation of a client.
 #[derive(Clone, Debug)]
 pub(super) enum Deed {
-    /// Writes to two aggregates, on condition of a third.
+    /// Writes to two aggregates and guards a third.
     Write {
         tally: usize,
         counter: usize,
@@ -38,7 +38,7 @@ pub(super) enum Deed {
         events: u64,
         wish: Option<u8>,
     },
-    /// Makes sure that one aggregate has not changed since another was read.
+    /// Writes nothing, but guards two aggregates.
     Guard {
         tally: usize,
         counter: usize,
@@ -55,11 +55,11 @@ pub(super) enum Deed {
         tally: usize,
         key: Option<u8>,
     },
-    /// Appends, whatever the state.
+    /// Appends an event, whatever the state.
     Append {
         counter: usize,
     },
-    /// Appends to what may have moved on.
+    /// Appends an event at a sequence that may be outdated.
     AppendAt {
         counter: usize,
         sequence: i64,
@@ -127,7 +127,7 @@ impl Deed {
                 ctx.guard(&guarded)?;
                 let mut tally = ctx.load::<Tally>(stage.tallies[tally]).await?;
                 let mut counter = ctx.load::<Counter>(stage.counters[counter]).await?;
-                // Time for others to write.
+                // Gives others time to write.
                 tokio::task::yield_now().await;
                 for _ in 0..events {
                     ctx.apply(&mut tally, Counted { number: stage.next() })?;
@@ -180,7 +180,7 @@ fn key_text(key: u8) -> NaturalKey {
     NaturalKey::new(format!("key-{key}")).expect("BUG: it is short")
 }
 
-/// Whether it is an answer that a client has to expect.
+/// Returns whether clients have to expect this error.
 pub(super) const fn is_expected(error: &Error) -> bool {
     matches!(
         error,

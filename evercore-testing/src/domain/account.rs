@@ -1,4 +1,4 @@
-//! Holds money that is not to be created nor lost.
+//! An account whose money must neither be created nor lost.
 
 use evercore::{
     Aggregate, AggregateId, Apply, Decide, Decision, Encoding, Error, Event, EventMeta, EventStore,
@@ -21,7 +21,7 @@ pub(crate) struct Withdrawn {
     pub(crate) amount: i64,
 }
 
-/// A domain's own refusal, beside the store's errors.
+/// A rejection of the domain, beside the store's errors.
 #[derive(Debug)]
 pub(crate) enum Refused {
     Overdrawn,
@@ -57,13 +57,13 @@ impl Apply<Withdrawn> for Account {
     }
 }
 
-/// Asks for money.
+/// Withdraws money.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Withdraw {
     pub(crate) amount: i64,
 }
 
-/// Brings money; nothing is nothing.
+/// Deposits money; an amount of zero emits no event.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Deposit {
     pub(crate) amount: i64,
@@ -111,7 +111,7 @@ pub(crate) async fn open(store: &EventStore, balance: i64) -> Result<AggregateId
         .await
 }
 
-/// Moves money; an account does not go below zero.
+/// Transfers money; an account's balance cannot become negative.
 pub(crate) async fn transfer(
     store: &EventStore,
     from: AggregateId,
@@ -132,7 +132,7 @@ pub(crate) async fn transfer(
         .await
 }
 
-/// What the accounts hold together, on one view.
+/// Returns the total balance of the accounts, read in one view.
 pub(crate) async fn total(store: &EventStore, accounts: &[AggregateId]) -> Result<i64> {
     store
         .with_readonly_context(async |ctx| {

@@ -1,4 +1,4 @@
-//! Counts. The order of its events does not matter, their number does.
+//! A counter. Its state depends on the number of its events, not on their order.
 
 use evercore::{
     Aggregate, AggregateId, Apply, Encoding, Error, Event, EventMeta, EventStore, Result,
@@ -15,7 +15,7 @@ pub(crate) struct Added {
     pub(crate) by: i64,
 }
 
-/// Says what the value is, whatever it was: the event of someone who reads, adds and writes back.
+/// Sets the value whatever it was, as a client does that reads, adds and writes back.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct Reset {
     pub(crate) to: i64,
@@ -50,7 +50,7 @@ impl Apply<Reset> for Counter {
     }
 }
 
-/// Creates one with a single event, so that it stands at sequence 1.
+/// Creates a counter with a single event, so that it is at sequence 1.
 pub(crate) async fn create(store: &EventStore, value: i64) -> Result<AggregateId> {
     store
         .with_context(async |ctx| {
@@ -61,7 +61,7 @@ pub(crate) async fn create(store: &EventStore, value: i64) -> Result<AggregateId
         .await
 }
 
-/// As [`create`], with a natural key.
+/// Creates a counter with a natural key.
 pub(crate) async fn create_with_key(
     store: &EventStore,
     key: &str,
@@ -76,7 +76,7 @@ pub(crate) async fn create_with_key(
         .await
 }
 
-/// Loads it and adds to it, as often as it takes.
+/// Loads the counter and adds to it; reruns on conflict.
 pub(crate) async fn add(store: &EventStore, id: AggregateId, by: i64) -> Result<()> {
     store
         .with_context(async |ctx| {
@@ -90,7 +90,7 @@ pub(crate) async fn value(store: &EventStore, id: AggregateId) -> Result<i64> {
     store.with_readonly_context(async |ctx| Ok(ctx.load::<Counter>(id).await?.state().value)).await
 }
 
-/// Gives a key to another counter than the one that has it.
+/// Moves a key from its holder to another counter.
 pub(crate) async fn pass_on(store: &EventStore, key: &str, to: AggregateId) -> Result<()> {
     store
         .with_context(async |ctx| {

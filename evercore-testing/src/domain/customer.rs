@@ -1,4 +1,4 @@
-//! Customers, and what an older program knew of them: other names, another shape, and an event that says two things.
+//! Customers, and the types of an older program: other names, another shape, and an event that is split in two.
 
 use evercore::{
     Aggregate, Apply, BoxError, Encoding, Event, EventMeta, EventType, Parts, Registry, Result,
@@ -13,14 +13,14 @@ pub(crate) struct Customer {
     pub(crate) cents: i64,
 }
 
-/// Version 3 of what was [`Deposited`] once.
+/// Version 3 of the event that was called [`Deposited`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct MoneyDeposited {
     pub(crate) cents: i64,
     pub(crate) currency: String,
 }
 
-/// Version 2, which this program knows as a shape alone.
+/// Version 2, which this program knows only as a shape to upcast from.
 #[derive(Deserialize)]
 struct DepositedV2 {
     cents: i64,
@@ -31,24 +31,24 @@ pub(crate) struct Renamed {
     pub(crate) name: String,
 }
 
-/// Becomes two events.
+/// A retired event that is split into two events.
 #[derive(Deserialize)]
 pub(crate) struct Welcomed {
     name: String,
     cents: i64,
 }
 
-/// A customer as the older program knew them.
+/// The customer of the older program.
 #[derive(Debug, Default)]
 pub(crate) struct Client {
     pub(crate) euros: i64,
 }
 
-/// Version 1.
+/// Version 1 of the event.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Deposited(pub(crate) i64);
 
-/// What is retired now.
+/// An event of the older program that is retired now.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Greeted {
     pub(crate) name: String,
@@ -148,13 +148,13 @@ pub(crate) fn deposited(cents: i64) -> MoneyDeposited {
     MoneyDeposited { cents, currency: "EUR".to_owned() }
 }
 
-/// What the program knows.
+/// Returns the registry of the current program.
 pub(crate) fn registry() -> Result<Registry> {
     let registry = Registry::builder().event::<MoneyDeposited>().event::<Renamed>();
     registry.retired::<Welcomed>().build()
 }
 
-/// What the older program knew.
+/// Returns the registry of the older program.
 pub(crate) fn older_registry() -> Result<Registry> {
     Registry::builder().event::<Deposited>().event::<Greeted>().build()
 }

@@ -1,4 +1,4 @@
-//! Keeps what it was told, word for word, and all that was said beside it.
+//! A diary that keeps the text and the metadata of each event.
 
 use evercore::{
     Aggregate, AggregateId, Apply, Encoding, Error, Event, EventMeta, EventOptions, EventStore,
@@ -16,21 +16,21 @@ pub(crate) struct Noted {
     pub(crate) text: String,
 }
 
-/// A diary as an older program knew it.
+/// The diary of an older program.
 #[derive(Debug, Default)]
 pub(crate) struct OldDiary;
 
-/// What [`Noted`] was called then.
+/// The former name of [`Noted`].
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Jotted {
     pub(crate) text: String,
 }
 
-/// An event that only the older program knew.
+/// An event that only the older program has.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Burnt;
 
-/// [`Noted`] in a version that only the other program knows.
+/// A version of [`Noted`] that only the other program has.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct NotedLater {
     pub(crate) words: Vec<String>,
@@ -93,7 +93,7 @@ pub(crate) fn noted(text: impl Into<String>) -> Noted {
     Noted { text: text.into() }
 }
 
-/// Starts one with a single entry.
+/// Starts a diary with a single entry.
 pub(crate) async fn start(
     store: &EventStore,
     text: &str,

@@ -1,4 +1,4 @@
-//! Has readings that JSON keeps, and states that it does not: `Some(None)`, and infinity before the first reading.
+//! A gauge whose events survive JSON, but whose states do not: `Some(None)`, and infinity before the first reading.
 
 use evercore::{
     Aggregate, AggregateId, Apply, Encoding, Event, EventMeta, EventStore, Fingerprint, Result,
@@ -6,12 +6,12 @@ use evercore::{
 };
 use serde::{Deserialize, Serialize};
 
-/// The shape of [`Gauge`], as its snapshots carry it.
+/// The fingerprint of [`Gauge`] in its snapshots.
 pub(crate) const FINGERPRINT: Fingerprint = Fingerprint::new(0x6A);
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Gauge {
-    /// `None` before the first reading, and `Some(None)` after one that has failed.
+    /// `None` before the first reading, and `Some(None)` after a failed one.
     pub(crate) last: Option<Option<i64>>,
     pub(crate) lowest: f64,
 }
@@ -30,7 +30,7 @@ impl Default for Gauge {
 
 impl Aggregate for Gauge {
     const NAME: &'static str = "gauge";
-    /// After each event.
+    /// A snapshot after each event.
     const SNAPSHOTS: Option<SnapshotPolicy<Self>> = Some(SnapshotPolicy::json(1, FINGERPRINT));
     const CLONE: Option<fn(&Self) -> Self> = Some(Self::clone);
 }

@@ -1,4 +1,4 @@
-//! Has a state that is larger than its events by as much as they say.
+//! An aggregate with small events and a large state: each event states how much the text grows.
 
 use evercore::{Aggregate, Apply, Encoding, Event, EventMeta, Fingerprint, SnapshotPolicy};
 use serde::{Deserialize, Serialize};
@@ -15,7 +15,7 @@ pub(crate) struct Hoarded {
 
 impl Aggregate for Hoard {
     const NAME: &'static str = "hoard";
-    /// After each event.
+    /// A snapshot after each event.
     const SNAPSHOTS: Option<SnapshotPolicy<Self>> =
         Some(SnapshotPolicy::json(1, Fingerprint::new(0x40)));
 }

@@ -1,4 +1,4 @@
-//! Takes snapshots. Its state tells any two histories apart: an event that is missing, repeated or out of order shows.
+//! An aggregate with snapshots. Its state differs if any event is missing, repeated or out of order.
 
 use evercore::engine::Precondition;
 use evercore::{
@@ -10,13 +10,13 @@ use serde::{Deserialize, Serialize};
 use crate::fixture::Fixture;
 use crate::raw;
 
-/// How many events lie between two snapshots.
+/// The number of events between two snapshots.
 const EVERY: u32 = 5;
 
-/// The shape of [`Tally`], as its snapshots carry it.
+/// The fingerprint of [`Tally`] in its snapshots.
 pub(crate) const FINGERPRINT: Fingerprint = Fingerprint::new(0xA1);
 
-/// The shape of [`ReshapedTally`]. The high bit is set, for engines whose integers have a sign.
+/// The fingerprint of [`ReshapedTally`]. The high bit is set, to test engines that store it as a signed integer.
 pub(crate) const OTHER_FINGERPRINT: Fingerprint = Fingerprint::new(0xF0F0_F0F0_F0F0_F0F0);
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,7 +25,7 @@ pub(crate) struct Tally {
     pub(crate) digest: u64,
 }
 
-/// A tally of the same name without snapshots: it replays everything.
+/// A tally of the same name without snapshots: it always replays all events.
 #[derive(Debug, Default)]
 pub(crate) struct PlainTally(Tally);
 
@@ -51,7 +51,7 @@ pub(crate) struct ReshapedCounted {
 }
 
 impl Tally {
-    /// The state after these numbers.
+    /// Returns the state after these numbers.
     pub(crate) fn of(numbers: &[u64]) -> Self {
         let mut tally = Self::default();
         for &number in numbers {
@@ -84,7 +84,7 @@ impl Aggregate for ReshapedTally {
 
 impl Event for Counted {
     type Aggregate = Tally;
-    /// The counter's event has this name, too: an event is known by its aggregate's type and its own name.
+    /// Also the name of the counter's event: an event is identified by its aggregate's type and its own name.
     const NAME: &'static str = "added";
     const ENCODING: Encoding<Self> = Encoding::serde();
 }
@@ -137,17 +137,17 @@ impl AsRef<Tally> for ReshapedTally {
     }
 }
 
-/// Knows the tally without snapshots and nothing else.
+/// Returns a registry of only the tally without snapshots.
 pub(crate) fn plain_registry() -> Result<Registry> {
     Registry::builder().event::<PlainCounted>().build()
 }
 
-/// Knows the reshaped tally and nothing else.
+/// Returns a registry of only the reshaped tally.
 pub(crate) fn reshaped_registry() -> Result<Registry> {
     Registry::builder().event::<ReshapedCounted>().build()
 }
 
-/// Creates one that has counted these numbers, in one commit.
+/// Creates a tally that has counted these numbers, in one commit.
 pub(crate) async fn create(store: &EventStore, numbers: &[u64]) -> Result<AggregateId> {
     store
         .with_context(async |ctx| {
@@ -173,7 +173,7 @@ pub(crate) async fn count(store: &EventStore, id: AggregateId, numbers: &[u64]) 
         .await
 }
 
-/// The state as `T` reads it.
+/// Loads the tally as a `T` and returns its state.
 pub(crate) async fn state<T: Aggregate + AsRef<Tally>>(
     store: &EventStore,
     id: AggregateId,
@@ -185,7 +185,7 @@ pub(crate) async fn state<T: Aggregate + AsRef<Tally>>(
         .await
 }
 
-/// Has the engine keep a snapshot that no context made.
+/// Stores a snapshot that no context has made.
 pub(crate) async fn plant(
     fixture: &Fixture,
     id: AggregateId,

@@ -1,4 +1,4 @@
-//! The comparison of what was seen with what is there.
+//! Compares a history with the contents of the store.
 
 use std::fmt;
 use std::pin::Pin;
@@ -12,10 +12,10 @@ use super::sessions::History;
 use super::violation::Violation;
 use super::{evidence, order, states};
 
-/// The most violations that are printed.
+/// The number of violations after which printing stops.
 const MOST_PRINTED: usize = 20;
 
-/// Compares a history with a store. Set up what it is to know beside the history, and [run](Self::run) it.
+/// Compares a history with a store. Add what else is to be checked, then [run](Self::run) it.
 ///
 /// # Example
 /// ```standalone_crate
@@ -68,7 +68,7 @@ pub struct Check<'a> {
     others: Others,
 }
 
-/// What came of a [`Check`].
+/// The result of a [`Check`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use = "look at the violations, or `assert_sound`"]
 pub struct Verdict {
@@ -76,27 +76,27 @@ pub struct Verdict {
     violations: Vec<Violation>,
 }
 
-/// What a verdict is about.
+/// The numbers of events and commits that a check has covered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Counts {
-    /// The events of the log.
+    /// The number of events in the log.
     pub events: usize,
-    /// The commits that were sent.
+    /// The number of commits that were sent.
     pub commits: usize,
-    /// Those that were acknowledged.
+    /// The number of acknowledged commits.
     pub acknowledged: usize,
-    /// Those that were refused.
+    /// The number of refused commits.
     pub refused: usize,
-    /// Those of which nobody was told the outcome, and which have landed.
+    /// The number of commits whose outcome no client learned and that are stored.
     pub unknown_landed: usize,
-    /// Those of which nobody was told the outcome, and which have not.
+    /// The number of commits whose outcome no client learned and that are not stored.
     pub unknown_lost: usize,
-    /// The events that followers were given.
+    /// The number of events that followers' handlers received, repetitions included.
     pub handled: usize,
 }
 
-/// Whether there are writers that nobody has observed.
+/// Whether there may be writers that no recorder observed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Others {
     None,
@@ -110,46 +110,46 @@ type Compare = for<'a> fn(
     &'a [AggregateId],
 ) -> Pin<Box<dyn Future<Output = Result<Vec<Violation>>> + Send + 'a>>;
 
-/// Compares a history with a store: [`Check`] with nothing beside.
+/// Compares a history with a store, as [`Check`] does without further checks.
 ///
 /// # Errors
-/// What the store says if it cannot be read.
+/// The store's error if it cannot be read.
 pub async fn check(history: &History, store: &EventStore) -> Result<Verdict> {
     Check::of(history).run(store).await
 }
 
 impl<'a> Check<'a> {
-    /// Of what clients have seen.
+    /// Creates a check of this history.
     pub const fn of(history: &'a History) -> Self {
         Self { history, followers: Vec::new(), states: Vec::new(), others: Others::None }
     }
 
-    /// Compares what a subscription has handled with the log.
+    /// Also compares the events that a subscription handled with the log.
     pub fn follower(mut self, follower: Follower) -> Self {
         self.followers.push(follower);
         self
     }
 
-    /// Compares the states of all aggregates of a type that have events, as they are loaded, with full replays.
+    /// Also compares the states of all aggregates of a type that have events, as they are loaded, with full replays.
     pub fn states_of<T: Aggregate + PartialEq>(mut self) -> Self {
         let compare: Compare = |store, aggregates| Box::pin(states::check::<T>(store, aggregates));
         self.states.push((T::NAME, compare));
         self
     }
 
-    /// Lets others have written to the store whom nobody has observed, before or meanwhile. Their events are taken as
-    /// they are. What they did to keys, or to aggregates without writing events, is not known, so that the check says
-    /// less.
+    /// Allows for writers that no recorder observed, before or during the history. Their events are accepted as they
+    /// are. Changes that they made to keys, or to aggregates without writing events, are unknown, so the check is
+    /// weaker.
     pub const fn unobserved_writers(mut self) -> Self {
         self.others = Others::MayBe;
         self
     }
 
-    /// Reads the store and compares. All writers have ended by now: what is not there now counts as never landed, and is
-    /// kept from landing.
+    /// Reads the store and compares. All writers must have ended: a commit that is not stored by now counts as never
+    /// committed, and is prevented from being committed later.
     ///
     /// # Errors
-    /// What the store says if it cannot be read.
+    /// The store's error if it cannot be read.
     pub async fn run(self, store: &EventStore) -> Result<Verdict> {
         let commits = Commits::of(self.history);
         let outcomes = evidence::outcomes(store, &commits).await?;
@@ -157,7 +157,7 @@ impl<'a> Check<'a> {
         let landings = Landings::find(&commits, &log, &outcomes);
 
         let mut violations = evidence::check_order(&log);
-        // Where sequences are wrong, states cannot be read.
+        // States cannot be replayed if sequences are wrong.
         let can_replay = violations.is_empty();
         violations.extend(landing::check(&commits, &log, &outcomes, &landings));
         if self.others == Others::None {
@@ -169,7 +169,7 @@ impl<'a> Check<'a> {
             let unheard = commits.unheard.iter();
             violations.extend(unheard.map(|&commit| Violation::NeverBegun { commit }));
         }
-        // Where the log itself is wrong, there is no order, and to say so would say it again.
+        // If the log itself is wrong, no order exists, and reporting that as well would only repeat the violation.
         if violations.is_empty() {
             let nodes = order::nodes(&commits, &log, &landings);
             match order::find(&nodes) {
@@ -213,28 +213,28 @@ impl Counts {
 }
 
 impl Verdict {
-    /// What is wrong.
+    /// The problem.
     #[must_use]
     pub fn violations(&self) -> &[Violation] {
         &self.violations
     }
 
-    /// What was looked at.
+    /// Returns the numbers of events and commits that were checked.
     #[must_use]
     pub const fn counts(&self) -> Counts {
         self.counts
     }
 
-    /// Whether all promises were kept.
+    /// Returns whether all promises were kept.
     #[must_use]
     pub fn is_sound(&self) -> bool {
         self.violations.is_empty()
     }
 
-    /// For tests.
+    /// Panics with a readable message if a promise was broken; for use in tests.
     ///
     /// # Panics
-    /// If a promise was broken, with the first of the violations.
+    /// If there are violations; the message lists the first of them.
     #[track_caller]
     pub fn assert_sound(&self) {
         assert!(self.is_sound(), "{self}");

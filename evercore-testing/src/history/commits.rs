@@ -1,4 +1,4 @@
-//! What is known of each commit, put together from all that was seen of it.
+//! Collects everything that the history says about each commit.
 
 use std::collections::HashMap;
 
@@ -7,16 +7,16 @@ use evercore::{CommitId, Position};
 use super::observation::{CommitBegun, Observation, Refusal};
 use super::sessions::{History, Moment};
 
-/// A commit, and what clients were told of it.
+/// A commit and the answers that clients received about it.
 #[derive(Debug)]
 pub(super) struct Sent<'a> {
     pub(super) begun: &'a CommitBegun,
     pub(super) began: Moment,
-    /// The answers to it, and to the question what became of it.
+    /// The answers to the commit itself and to later questions about its outcome.
     pub(super) answers: Vec<Answer<'a>>,
-    /// When it was first known to have landed.
+    /// The moment at which the commit was first known to be stored.
     pub(super) acknowledged: Option<Moment>,
-    /// Of what was acknowledged before it began, the highest position.
+    /// The highest position that was acknowledged before the commit began.
     pub(super) floor: Option<Floor>,
 }
 
@@ -26,7 +26,7 @@ pub(super) enum Answer<'a> {
     Refused(&'a Refusal),
 }
 
-/// A position that was acknowledged.
+/// An acknowledged position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Floor {
     pub(super) position: Position,
@@ -37,7 +37,7 @@ pub(super) struct Floor {
 pub(super) struct Commits<'a> {
     pub(super) sent: Vec<Sent<'a>>,
     by_id: HashMap<CommitId, usize>,
-    /// Those that were acknowledged and never sent.
+    /// Commits that were acknowledged although no client sent them.
     pub(super) unheard: Vec<CommitId>,
 }
 
@@ -58,7 +58,7 @@ impl<'a> Commits<'a> {
         for (moment, seen) in history.moments() {
             floors.enter(moment);
             match seen {
-                // What is sent a second time has begun when it was sent first.
+                // A commit that is sent again keeps the moment at which it was first sent.
                 Observation::Begun(begun) if !self.by_id.contains_key(&begun.commit) => {
                     self.by_id.insert(begun.commit, self.sent.len());
                     let (answers, acknowledged) = (Vec::new(), None);
@@ -73,7 +73,7 @@ impl<'a> Commits<'a> {
         }
     }
 
-    /// After all have begun: one process may be told of what another has sent.
+    /// Collects the answers. Runs after `take_begun`, because one process may learn the outcome of another's commit.
     fn take_answers(&mut self, history: &'a History) {
         for (moment, seen) in history.moments() {
             let (commit, answer) = match seen {
@@ -102,7 +102,7 @@ impl<'a> Commits<'a> {
 }
 
 impl Sent<'_> {
-    /// Why it was refused, if it was.
+    /// Returns the reason why the commit was refused, if it was.
     pub(super) fn refusal(&self) -> Option<&Refusal> {
         self.answers.iter().find_map(|answer| match answer {
             Answer::Refused(reason) => Some(*reason),
@@ -111,13 +111,13 @@ impl Sent<'_> {
     }
 }
 
-/// What is known to have been acknowledged before now.
+/// The highest acknowledged positions while the history is read in order.
 #[derive(Debug, Default)]
 struct Floors {
     now: Option<Floor>,
-    /// Of the eras that have ended.
+    /// The highest in all earlier eras.
     before: Option<Floor>,
-    /// Of all that was seen so far.
+    /// The highest in everything read so far.
     highest: Option<Floor>,
     place: Option<(usize, usize)>,
 }

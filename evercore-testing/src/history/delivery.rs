@@ -1,4 +1,4 @@
-//! What handlers were given, compared with the log.
+//! Compares the events that handlers received with the log.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -9,7 +9,7 @@ use super::observation::{Handled, Observation};
 use super::sessions::History;
 use super::violation::Violation;
 
-/// A subscription, and what its handler should have been given.
+/// A subscription in a check, with the events that its handler should have received.
 #[derive(Clone, Debug)]
 #[must_use = "give it to a `Check`"]
 pub struct Follower {
@@ -21,21 +21,21 @@ pub struct Follower {
     until: Until,
 }
 
-/// Whether an event may come again.
+/// Whether a handler may receive an event more than once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Repeats {
-    /// It may: the handler has no part in the transaction that records it.
+    /// An event may repeat, because the handler does not write in the transaction that moves the cursor.
     Allowed,
-    /// What the handler writes takes effect exactly once.
+    /// Each event must take effect exactly once.
     None,
 }
 
-/// What has to be in order.
+/// The units within which the order of events is checked.
 #[derive(Clone, Copy, Debug)]
 enum Lanes {
-    /// The events of a partition.
+    /// The events of each of this many partitions are in order.
     Partitions(u32),
-    /// Those of an aggregate.
+    /// The events of each aggregate are in order.
     Aggregates,
 }
 
@@ -46,8 +46,8 @@ enum Until {
 }
 
 impl Follower {
-    /// A subscription to all events from the beginning, in one partition, whose events may come again, and which has
-    /// reached the end of the log.
+    /// Creates a follower of all events from the beginning, in one partition. By default its events may repeat, and it
+    /// must have reached the end of the log.
     pub fn new(subscription: impl Into<String>) -> Self {
         Self {
             subscription: subscription.into(),
@@ -59,51 +59,51 @@ impl Follower {
         }
     }
 
-    /// Sets which events it follows.
+    /// Sets the filter of the subscription.
     ///
     /// # Panics
-    /// If the filter has a natural key: which aggregate held it when an event was read is not in the log.
+    /// If the filter has a natural key, since the log does not say which aggregate held the key when an event was read.
     pub fn filter(mut self, filter: EventFilter) -> Self {
         assert!(filter.natural_key().is_none(), "whose key it was cannot be told afterwards");
         self.filter = filter;
         self
     }
 
-    /// Sets after which position it starts.
+    /// Sets the position after which the subscription starts.
     pub const fn after(mut self, start: Position) -> Self {
         self.start = start;
         self
     }
 
-    /// Sets the number of its partitions, at least 1. Within each, the order is that of the log.
+    /// Sets the number of partitions, at least 1. Within each partition, events must come in the order of the log.
     ///
     /// # Panics
-    /// If there are none.
+    /// If the number is 0.
     pub const fn partitions(mut self, partitions: u32) -> Self {
         assert!(partitions > 0, "a subscription has a partition");
         self.lanes = Lanes::Partitions(partitions);
         self
     }
 
-    /// Has the order hold within each aggregate only, as it does where events are parked and redriven.
+    /// Requires the order only within each aggregate, for subscriptions whose events are parked and redriven.
     pub const fn by_aggregate(mut self) -> Self {
         self.lanes = Lanes::Aggregates;
         self
     }
 
-    /// Sets whether events may come again.
+    /// Sets whether events may repeat.
     pub const fn repeats(mut self, repeats: Repeats) -> Self {
         self.repeats = repeats;
         self
     }
 
-    /// Lets it be behind the end of the log.
+    /// Allows the subscription to be behind the end of the log.
     pub const fn unfinished(mut self) -> Self {
         self.until = Until::Anywhere;
         self
     }
 
-    /// What is wrong with what its handler was given, and how many events that were.
+    /// Returns the number of events that the handler received, and the violations in them.
     pub(super) fn check(&self, history: &History, log: &[Entry]) -> (usize, Vec<Violation>) {
         let table = self.table(log);
         let mut given =
@@ -129,7 +129,7 @@ impl Follower {
         (count, given.finish())
     }
 
-    /// What it follows, by lane and in the order of the log.
+    /// Collects the followed events by lane, in the order of the log.
     fn table(&self, log: &[Entry]) -> Table {
         let mut table = Table::default();
         for entry in log.iter().filter(|entry| self.follows(entry)) {
@@ -156,7 +156,7 @@ impl Follower {
 #[derive(Debug, Default)]
 struct Table {
     lanes: HashMap<i64, Vec<Handled>>,
-    /// Where in its lane an event is.
+    /// The index of each event in its lane.
     places: HashMap<Handled, usize>,
 }
 
@@ -165,12 +165,12 @@ struct Given<'a> {
     follower: &'a Follower,
     table: &'a Table,
     found: Vec<Violation>,
-    /// How often each event was handled.
+    /// The number of times that each event was handled.
     times: HashMap<Handled, usize>,
 }
 
 impl Given<'_> {
-    /// What some processes were given at the same time.
+    /// Adds the events that several processes handled at the same time.
     fn take(&mut self, sessions: Vec<Vec<Handled>>) {
         let sets: Vec<BTreeSet<Handled>> =
             sessions.iter().map(|events| events.iter().copied().collect()).collect();
@@ -186,7 +186,8 @@ impl Given<'_> {
         }
     }
 
-    /// Whatever stands before an event in its lane was handled before it, here, earlier, or elsewhere.
+    /// Checks that all earlier events of an event's lane were handled before it, in this session, an earlier era or
+    /// another session of the same era.
     fn check_gaps(&mut self, events: &[Handled], is_elsewhere: impl Fn(&Handled) -> bool) {
         let mut next: HashMap<i64, usize> = HashMap::new();
         for event in events {

@@ -1,4 +1,4 @@
-//! What the store holds when all is over.
+//! Reads the log and the outcomes of commits from the store when all clients have finished.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,10 +13,10 @@ use super::observation::{EventBegun, Fingerprint, Handled};
 use super::stamp::stamped;
 use super::violation::Violation;
 
-/// Events in a page of the log.
+/// The number of events in a page of the log.
 const PAGE: u32 = 1_000;
 
-/// Questions that are asked at the same time.
+/// The number of outcomes that are asked for concurrently.
 const AT_ONCE: usize = 16;
 
 /// An event of the log.
@@ -44,7 +44,7 @@ impl From<&RecordedEvent> for Entry {
     }
 }
 
-/// The whole log.
+/// Reads the whole log.
 pub(super) async fn log(store: &EventStore) -> Result<Vec<Entry>> {
     let mut log = Vec::new();
     let mut after = Position::START;
@@ -58,15 +58,15 @@ pub(super) async fn log(store: &EventStore) -> Result<Vec<Entry>> {
     }
 }
 
-/// What the store says has become of the commits, but for those that it has refused. Nothing that is still on its way
-/// lands afterwards.
+/// Asks the store for the outcomes of all commits that it did not refuse. Asking also prevents a commit that is still
+/// under way from being committed later.
 pub(super) async fn outcomes(
     store: &EventStore,
     commits: &Commits<'_>,
 ) -> Result<HashMap<CommitId, CommitOutcome>> {
     let asked = commits.sent.iter().filter(|sent| sent.refusal().is_none());
     let asked: Vec<CommitId> = asked.map(|sent| sent.begun.commit).collect();
-    // No adapter of streams: a closure that borrows the store would cost the future its `Send`.
+    // Not a stream adapter: a closure that borrows the store would make the future not `Send`.
     let (mut asking, mut outcomes) = (FuturesUnordered::new(), HashMap::new());
     for commit in asked {
         asking.push(outcome(store, commit));
@@ -84,7 +84,7 @@ async fn outcome(store: &EventStore, commit: CommitId) -> Result<(CommitId, Comm
     Ok((commit, store.find_commit(commit).await?))
 }
 
-/// The log goes up, and the sequences of each aggregate are 1, 2, 3 …
+/// Checks that positions increase and that the sequences of each aggregate are 1, 2, 3 …
 pub(super) fn check_order(log: &[Entry]) -> Vec<Violation> {
     let mut found = Vec::new();
     let mut last_position = Position::START;

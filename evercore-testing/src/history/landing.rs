@@ -1,4 +1,4 @@
-//! What became of each commit, compared with what its client was told.
+//! Compares the outcome of each commit with the answers that its client received.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -9,14 +9,14 @@ use super::commits::{Answer, Commits, Sent};
 use super::evidence::Entry;
 use super::violation::Violation;
 
-/// Which events are whose.
+/// The assignment of the log's events to commits.
 #[derive(Debug)]
 pub(super) struct Landings {
-    /// The places in the log, by the place of their commit among those sent.
+    /// The indices in the log of each commit's events, in the order of the sent commits.
     pub(super) events: Vec<Vec<usize>>,
-    /// Whether it has landed, likewise.
+    /// Whether each commit is stored, in the same order.
     pub(super) landed: Vec<bool>,
-    /// The places in the log of events that no commit of the history has written.
+    /// The indices in the log of events that no commit of the history wrote.
     pub(super) unclaimed: Vec<usize>,
 }
 
@@ -36,7 +36,7 @@ impl Landings {
         }
         let landed = commits.sent.iter().zip(&events).map(|(sent, events)| {
             let outcome = outcomes.get(&sent.begun.commit);
-            // Of one without events, the log tells nothing.
+            // For a commit without events, only the store's answer counts.
             !events.is_empty()
                 || (sent.begun.events.is_empty()
                     && matches!(outcome, Some(CommitOutcome::Landed(_))))
@@ -46,7 +46,7 @@ impl Landings {
     }
 }
 
-/// Compares what was told with what is there.
+/// Compares the answers that clients received with the log.
 pub(super) fn check(
     commits: &Commits<'_>,
     log: &[Entry],
@@ -69,7 +69,7 @@ pub(super) fn check(
     found
 }
 
-/// Whether all is there that is to be, and once.
+/// Checks that all events of a commit are in the log, once each. Returns whether they are.
 fn check_wholeness(sent: &Sent<'_>, events: &[&Entry], found: &mut Vec<Violation>) -> bool {
     let commit = sent.begun.commit;
     let (present, of) = (events.len(), sent.begun.events.len());
@@ -87,7 +87,7 @@ fn check_wholeness(sent: &Sent<'_>, events: &[&Entry], found: &mut Vec<Violation
     present == of
 }
 
-/// What the store says of it is what its client was told, and what the log shows.
+/// Checks that the outcome reported by the store agrees with the client's answer and with the log.
 fn check_outcome(
     sent: &Sent<'_>,
     events: &[&Entry],
@@ -103,7 +103,7 @@ fn check_outcome(
     }
 }
 
-/// Each event is the one that was sent.
+/// Checks that each event is the one that was sent.
 fn check_content(sent: &Sent<'_>, events: &[&Entry], found: &mut Vec<Violation>) {
     let altered = events.iter().zip(&sent.begun.events).filter(|(entry, event)| {
         entry.event != **event || {
@@ -115,7 +115,7 @@ fn check_content(sent: &Sent<'_>, events: &[&Entry], found: &mut Vec<Violation>)
     found.extend(altered.map(|(entry, _)| Violation::Altered { commit, event: entry.place }));
 }
 
-/// What it writes goes on from what it was decided on.
+/// Checks that the written sequences follow the sequence on which the commit was decided.
 fn check_decision(sent: &Sent<'_>, events: &[&Entry], found: &mut Vec<Violation>) {
     for write in &sent.begun.writes {
         let Some(decided_on) = write.decided_on.sequence() else { continue };
@@ -133,7 +133,7 @@ fn check_decision(sent: &Sent<'_>, events: &[&Entry], found: &mut Vec<Violation>
     }
 }
 
-/// It is where its client was told, and where the store says that it is.
+/// Checks that the commit has the positions that its client and the store report.
 fn check_answers(
     sent: &Sent<'_>,
     events: &[&Entry],
@@ -158,7 +158,7 @@ fn check_answers(
     found.extend(wrong.map(|told| Violation::Misplaced { commit, told, found: there }));
 }
 
-/// It comes after all that was acknowledged before it began.
+/// Checks that the commit comes after everything that was acknowledged before it began.
 fn check_floor(sent: &Sent<'_>, events: &[&Entry], found: &mut Vec<Violation>) {
     let commit = sent.begun.commit;
     if let ([first, ..], Some(floor)) = (events, sent.floor)
@@ -171,7 +171,7 @@ fn check_floor(sent: &Sent<'_>, events: &[&Entry], found: &mut Vec<Violation>) {
     }
 }
 
-/// With a key lands one commit.
+/// Checks that at most one commit is stored for each idempotency key.
 fn check_idempotency(commits: &Commits<'_>, landings: &Landings, found: &mut Vec<Violation>) {
     let mut firsts: HashMap<&str, CommitId> = HashMap::new();
     for (sent, landed) in commits.sent.iter().zip(&landings.landed) {

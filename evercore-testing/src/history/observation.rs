@@ -1,4 +1,4 @@
-//! What a client sees, one thing at a time.
+//! The observations that make up a history.
 
 use evercore::engine::{AggregateWrite, Commit, Committed, KeyChange, NewEvent, Precondition};
 use evercore::{
@@ -6,78 +6,78 @@ use evercore::{
 };
 use serde::{Deserialize, Serialize};
 
-/// Something that a client has seen. Its JSON form is one line.
+/// One observation of a client. Its JSON form is a single line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "saw", rename_all = "kebab-case")]
 pub enum Observation {
-    /// A commit is about to be sent to the engine.
+    /// A client is about to send a commit to the engine.
     Begun(CommitBegun),
-    /// A commit has landed: by the answer to it, or to the question what became of it.
+    /// A commit is known to be stored, from its answer or from a later question about its outcome.
     Acknowledged {
         /// The commit.
         commit: CommitId,
         /// The positions of its first and last event; `None` if it wrote none.
         positions: Option<(Position, Position)>,
     },
-    /// A commit has not landed and never will.
+    /// A commit is not stored and never will be.
     Refused {
         /// The commit.
         commit: CommitId,
-        /// Why.
+        /// The reason.
         reason: Refusal,
     },
-    /// The answer to a commit was lost. So it is, without a word, where the process died.
+    /// The answer to a commit was lost. A commit without any answer counts the same: its process may have died.
     Unknown {
         /// The commit.
         commit: CommitId,
     },
-    /// A handler is done with these events.
+    /// A handler has finished these events.
     Handled {
         /// The subscription.
         subscription: String,
-        /// The events, in the order in which it was given them.
+        /// The events, in the order in which the handler received them.
         events: Vec<Handled>,
     },
 }
 
-/// What a commit is to write, and on what condition.
+/// The contents and preconditions of a commit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CommitBegun {
     /// The commit.
     pub commit: CommitId,
-    /// The aggregates that it creates, writes to or guards.
+    /// The aggregates that the commit creates, writes to or guards.
     pub writes: Vec<WriteBegun>,
-    /// Its events, in the order in which they are to stand in the log.
+    /// The events of the commit, in the order in which they are to appear in the log.
     pub events: Vec<EventBegun>,
     /// The idempotency key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idempotency_key: Option<String>,
 }
 
-/// An aggregate of a commit.
+/// An aggregate that a commit creates, writes to or guards.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WriteBegun {
     /// The aggregate.
     pub aggregate: AggregateId,
-    /// Its type's stored name.
+    /// The stored name of its type.
     pub aggregate_type: String,
-    /// What the commit was decided on.
+    /// The state on which the commit was decided.
     pub decided_on: DecidedOn,
-    /// What is to become of its key.
+    /// The change of its natural key.
     pub key: KeyWish,
 }
 
-/// What a commit was decided on, of one aggregate.
+/// The state of one aggregate on which a commit was decided.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DecidedOn {
-    /// That there is none: the commit creates it.
+    /// The aggregate does not exist: the commit creates it.
     New,
-    /// That there is one, in whatever state.
+    /// The aggregate exists, in any state.
     Existing,
-    /// Its sequence.
+    /// The aggregate has this sequence.
     Sequence(Sequence),
-    /// Its sequence and its key.
+    /// The aggregate has this sequence and this key.
     State {
         /// The sequence.
         sequence: Sequence,
@@ -86,66 +86,66 @@ pub enum DecidedOn {
     },
 }
 
-/// What is to become of a natural key.
+/// The change that a commit makes to a natural key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum KeyWish {
-    /// It stays as it is.
+    /// Keeps the key.
     Keep,
-    /// It is to be this one.
+    /// Sets this key.
     Set(NaturalKey),
-    /// There is to be none.
+    /// Removes the key.
     Clear,
 }
 
 /// An event of a commit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EventBegun {
-    /// Its aggregate.
+    /// The aggregate of the event.
     pub aggregate: AggregateId,
-    /// Its type's stored name.
+    /// The stored name of its type.
     pub event_type: String,
-    /// The version of its shape.
+    /// The version of the event's shape.
     pub version: u32,
-    /// What its payload is known by.
+    /// The checksum of the payload.
     pub payload: Fingerprint,
 }
 
-/// What a payload is known by: a checksum of its format and of its bytes as they are stored.
+/// A checksum of a payload's format and of its bytes as they are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fingerprint(u64);
 
-/// Why a commit was refused.
+/// The reason why a commit was refused.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Refusal {
-    /// An aggregate is not as it was decided on.
+    /// An aggregate is not in the state on which the commit was decided.
     Conflict(AggregateId),
-    /// A key belongs to another aggregate.
+    /// The natural key belongs to another aggregate.
     KeyTaken(String),
-    /// A commit with the idempotency key has landed before.
+    /// The idempotency key was used by an earlier commit.
     IdempotencyKeyUsed(String),
-    /// There is no such aggregate, or none of the type.
+    /// No aggregate with this id exists, or it is of another type.
     NoSuchAggregate(AggregateId),
-    /// It was given up: its outcome was asked for before it arrived.
+    /// The commit was abandoned: its outcome was asked for before it arrived.
     NeverLands,
-    /// Trouble with the database; what the error said.
+    /// The database failed, with this error message.
     Trouble(String),
 }
 
-/// An event that a handler was given.
+/// An event that a handler received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Handled {
-    /// Its place in the log.
+    /// The position of the event in the log.
     pub position: Position,
-    /// Its aggregate.
+    /// The aggregate of the event.
     pub aggregate: AggregateId,
-    /// Its number within the aggregate.
+    /// The sequence of the event within its aggregate.
     pub sequence: Sequence,
 }
 
 impl CommitBegun {
-    /// What an engine is asked to land.
+    /// Describes a commit that is about to be sent to an engine.
     #[must_use]
     pub fn of(commit: &Commit) -> Self {
         Self {
@@ -189,7 +189,7 @@ impl EventBegun {
 }
 
 impl DecidedOn {
-    /// The sequence that the decision was made on, if it was made on one.
+    /// Returns the sequence on which the decision was made: zero for a new aggregate, `None` if any would do.
     #[must_use]
     pub const fn sequence(&self) -> Option<Sequence> {
         match self {
@@ -201,8 +201,9 @@ impl DecidedOn {
 }
 
 impl Fingerprint {
-    /// FNV-1a in 64 bits, with the offset and the prime of Fowler, Noll and Vo
-    /// (<https://datatracker.ietf.org/doc/html/draft-eastlake-fnv>): made to tell accidents, not to withstand attacks.
+    /// Computes the checksum: 64-bit FNV-1a with the offset basis and prime of Fowler, Noll and Vo
+    /// (<https://datatracker.ietf.org/doc/html/draft-eastlake-fnv>). It detects accidental changes, not deliberate
+    /// ones.
     #[must_use]
     pub fn of(payload: &Payload) -> Self {
         let format = payload.stored_format().to_le_bytes();

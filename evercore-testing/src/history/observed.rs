@@ -1,4 +1,4 @@
-//! An engine whose commits are noted.
+//! An engine that records the commits it passes on to another engine.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -70,7 +70,7 @@ impl StorageEngine for Observed {
         let begun = Observation::Begun(CommitBegun::of(&commit));
         self.recorder.note(begun).map_err(|error| Error::storage("note a commit", error))?;
         let answer = self.engine.commit(commit).await;
-        // Where it cannot be noted, the history lacks the answer, and so the outcome is open: which is true.
+        // If the answer cannot be recorded, the history counts the outcome as unknown, which stays correct.
         let _ = self.recorder.note(Observation::answer(id, &answer));
         answer
     }

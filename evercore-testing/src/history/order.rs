@@ -1,9 +1,9 @@
-//! Whether there is an order of all commits in which each was decided on what was true.
+//! Searches for an order of all commits in which each was decided on the state that preceded it.
 //!
-//! It is found as Wing and Gong test linearizability ("Testing and Verifying Concurrent Objects", 1993): a commit can
-//! come next if nothing that ended before it began is left, and if it holds on the state so far; where that leads
-//! nowhere, the last choice is taken back, and not made again on the same state ("Testing for linearizability", Lowe, 2017).
-//! The sequences in the log leave little to choose.
+//! The search follows Wing and Gong's test of linearizability ("Testing and Verifying Concurrent Objects", 1993). A
+//! commit can come next if no remaining commit ended before it began, and if its preconditions hold in the state so
+//! far. At a dead end the last choice is undone, and it is not made again in the same state ("Testing for
+//! linearizability", Lowe, 2017). The sequences in the log leave few choices.
 
 mod search;
 mod state;
@@ -21,43 +21,43 @@ use super::sessions::Moment;
 use super::violation::Violation;
 pub(super) use state::Ended;
 
-/// A commit that has landed.
+/// A stored commit.
 #[derive(Debug)]
 pub(super) struct Node {
     pub(super) commit: CommitId,
-    /// `None` for one that nobody has observed: nothing is known of when it was.
+    /// The moment at which the commit was sent; `None`, for any time, if no recorder observed it.
     pub(super) began: Option<Moment>,
-    /// When it was known to have landed; `None` if nobody was told.
+    /// The moment at which a client learned that it is stored; `None` if none did.
     pub(super) ended: Option<Moment>,
     pub(super) position: Option<Position>,
     pub(super) touches: Vec<Touch>,
 }
 
-/// What a commit does with an aggregate.
+/// The part of a commit that concerns one aggregate.
 #[derive(Debug)]
 pub(super) struct Touch {
     pub(super) aggregate: AggregateId,
     pub(super) aggregate_type: String,
     pub(super) decided_on: DecidedOn,
     pub(super) key: KeyWish,
-    /// The events that it writes to it, by the log.
+    /// The sequences of the events that it writes, from the log.
     pub(super) written: Option<Written>,
 }
 
-/// Events of one aggregate that follow each other.
+/// Consecutive events of one aggregate.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Written {
-    /// The sequence before the first.
+    /// The sequence before the first event.
     pub(super) from: Sequence,
     pub(super) to: Sequence,
 }
 
-/// Finds an order.
+/// Searches for an order. Returns the state after the last commit.
 pub(super) fn find(nodes: &[Node]) -> Result<Ended, Violation> {
     search::Search::new(nodes).run()
 }
 
-/// Everything that has landed, as far as there is an order to find in it.
+/// Collects all stored commits, each event of an unobserved writer as a commit of its own.
 pub(super) fn nodes(commits: &Commits<'_>, log: &[Entry], landings: &Landings) -> Vec<Node> {
     let observed = commits.sent.iter().zip(&landings.landed).zip(&landings.events);
     let observed = observed.filter(|((_, landed), _)| **landed).map(|((sent, _), events)| {
@@ -86,7 +86,7 @@ pub(super) fn nodes(commits: &Commits<'_>, log: &[Entry], landings: &Landings) -
     observed.chain(unclaimed).collect()
 }
 
-/// An event that somebody has written whom nobody has observed.
+/// Describes an event of an unobserved writer as a commit.
 fn foreign(entry: &Entry) -> Node {
     let place = entry.place;
     let from = Sequence::new(place.sequence.get() - 1).unwrap_or_default();
@@ -106,7 +106,7 @@ fn foreign(entry: &Entry) -> Node {
     }
 }
 
-/// What the store holds is what the commits have left, in the order that was found: aggregates, and who has which key.
+/// Checks that the store holds the state after the last commit of the order: which aggregates exist and hold which key.
 pub(super) async fn check_ended(
     store: &EventStore,
     ended: &Ended,
@@ -129,7 +129,7 @@ pub(super) async fn check_ended(
         let expected = ended.holder(aggregate_type, key);
         let target = Target::Key(key.clone());
         let holder = load(store, aggregate_type, target).await?.map(|(id, _)| id);
-        // Where nothing is known of the keys of some, they may hold it.
+        // An aggregate whose key is unknown may hold this one.
         if holder != expected && (expected.is_some() || !ended.may_hold(holder)) {
             let (aggregate_type, key) = (aggregate_type.to_owned(), key.clone());
             found.push(Violation::Holder { aggregate_type, key, expected, found: holder });
@@ -138,7 +138,7 @@ pub(super) async fn check_ended(
     Ok(found)
 }
 
-/// All keys that were ever claimed.
+/// Returns all keys that a commit has ever claimed.
 fn claimed(nodes: &[Node]) -> impl Iterator<Item = (&str, &NaturalKey)> {
     let touches = nodes.iter().flat_map(|node| &node.touches);
     let claims = touches.filter_map(|touch| match &touch.key {
@@ -148,7 +148,7 @@ fn claimed(nodes: &[Node]) -> impl Iterator<Item = (&str, &NaturalKey)> {
     claims.collect::<BTreeSet<_>>().into_iter()
 }
 
-/// An aggregate and its key, without events.
+/// Loads the id and key of an aggregate, without its events.
 async fn load(
     store: &EventStore,
     aggregate_type: &str,
@@ -165,7 +165,7 @@ async fn load(
     Ok(loaded.map(|loaded| (loaded.id, loaded.key)))
 }
 
-/// The name as the registry has it.
+/// Returns the name as a static string from the registry.
 fn registered(store: &EventStore, aggregate_type: &str) -> Result<&'static str> {
     let names = store.registry().aggregates();
     let mut names = names

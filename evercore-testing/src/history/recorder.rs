@@ -1,4 +1,4 @@
-//! Notes what clients see.
+//! Records the observations of clients.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -11,11 +11,11 @@ use super::observation::{Handled, Observation};
 use super::observed::Observed;
 use super::sessions::History;
 
-/// Notes what the clients of one process see, in the order in which they see it. Clones share one list.
+/// Records the observations of the clients of one process, in order. Clones share one list.
 #[derive(Clone)]
 pub struct Recorder(Arc<Mutex<Sink>>);
 
-/// A handler whose events are noted. Made by [`Recorder::handler`].
+/// A handler whose handled events are recorded, created by [`Recorder::handler`].
 #[derive(Clone, Debug)]
 pub struct Recorded<H> {
     recorder: Recorder,
@@ -35,41 +35,42 @@ impl Default for Recorder {
 }
 
 impl Recorder {
-    /// Keeps all in memory, for [`history`](Self::history).
+    /// Creates a recorder that keeps everything in memory; read it with [`history`](Self::history).
     #[must_use]
     pub fn new() -> Self {
         Self(Arc::new(Mutex::new(Sink::Memory(Vec::new()))))
     }
 
-    /// Writes each observation as a line of JSON, in one call, and flushes it: for [`History::read`].
+    /// Creates a recorder that writes each observation as a line of JSON, in one `write_all`, and flushes it. Read the
+    /// lines with [`History::read`].
     #[must_use]
     pub fn lines(to: impl Write + Send + 'static) -> Self {
         Self(Arc::new(Mutex::new(Sink::Lines(Box::new(to)))))
     }
 
-    /// Stands before an engine. Open the store on what this gives:
-    /// [`EventStoreBuilder::open_shared`](evercore::EventStoreBuilder::open_shared). What only the engine itself can do,
-    /// such as transactions of user code, is not to be had through it.
+    /// Wraps an engine. Open the store on the result with
+    /// [`EventStoreBuilder::open_shared`](evercore::EventStoreBuilder::open_shared). Features of the concrete engine
+    /// type, such as transactions of user code, are not available through the wrapper.
     ///
-    /// It adds a field to the metadata of each event when its hash is made already, so where events are
-    /// [chained](evercore::EventStoreBuilder::chain_events), `verify` finds each of them changed.
+    /// The recorder adds a field to the metadata of each event after the event's hash was computed. In a store with
+    /// [chained events](evercore::EventStoreBuilder::chain_events), `verify` therefore reports every event as changed.
     ///
-    /// A commit that cannot be noted is not sent; it fails with [`Error::Storage`](evercore::Error::Storage).
+    /// A commit that cannot be recorded is not sent; it fails with [`Error::Storage`](evercore::Error::Storage).
     #[must_use]
     pub fn observe(&self, engine: Arc<dyn StorageEngine>) -> Arc<dyn StorageEngine> {
         Arc::new(Observed::new(engine, self.clone()))
     }
 
-    /// Stands before a handler, and notes what it is done with.
+    /// Wraps a handler and records the events that it has handled.
     #[must_use]
     pub fn handler<H: Handler>(&self, subscription: impl Into<String>, handler: H) -> Recorded<H> {
         Recorded { recorder: self.clone(), subscription: subscription.into(), handler }
     }
 
-    /// Notes something that was seen elsewhere, such as the effects of a handler in a database.
+    /// Records an observation made elsewhere, such as the effect of a handler in a database.
     ///
     /// # Errors
-    /// What the writer given to [`lines`](Self::lines) says.
+    /// The error of the writer given to [`lines`](Self::lines).
     pub fn note(&self, observation: Observation) -> io::Result<()> {
         match &mut *self.sink() {
             Sink::Memory(observations) => observations.push(observation),
@@ -83,7 +84,7 @@ impl Recorder {
         Ok(())
     }
 
-    /// What was noted so far; empty where it is written as lines.
+    /// Returns the observations so far; always empty for a recorder that writes [`lines`](Self::lines).
     #[must_use]
     pub fn history(&self) -> History {
         match &*self.sink() {

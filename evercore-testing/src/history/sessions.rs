@@ -1,13 +1,13 @@
-//! What several processes have seen, and what of it came before what.
+//! Combines the observations of several processes and keeps which of them came before others.
 
 use std::io::{self, BufRead};
 
 use super::observation::Observation;
 
-/// What clients have seen.
+/// The observations of clients in one or more processes.
 ///
-/// A process sees things one after the other. What several saw is put together by [`then`](Self::then) and
-/// [`beside`](Self::beside): no clock is asked, and nothing is taken for earlier than something else that may not be.
+/// The observations of one process are in order. Histories of several processes are combined with [`then`](Self::then)
+/// and [`beside`](Self::beside). No clock is read: an observation counts as earlier than another only if it must be.
 ///
 /// # Example
 /// ```
@@ -21,26 +21,26 @@ use super::observation::Observation;
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct History {
-    /// Each began when the one before had ended.
+    /// Each era began after its predecessor had ended.
     eras: Vec<Era>,
 }
 
-/// What processes saw that ran at the same time.
+/// The sessions of processes that ran at the same time.
 pub(super) type Era = Vec<Session>;
 
-/// What one process saw.
+/// The observations of one process.
 pub(super) type Session = Vec<Observation>;
 
-/// When something was seen.
+/// The place of an observation in a history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Moment {
     pub(super) era: usize,
-    /// Counted through all eras.
+    /// The index of the session, counted through all eras.
     pub(super) session: usize,
     pub(super) index: usize,
 }
 
-/// Lines that are not the history of a process.
+/// An error in the lines of a recorded history.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Unreadable {
@@ -52,25 +52,25 @@ pub enum Unreadable {
         "line {line} of the history is not an observation; was something else written to the same place?"
     )]
     Line {
-        /// Its number, from 1.
+        /// The number of the line, from 1.
         line: usize,
-        /// What is wrong with it.
+        /// The error in the line.
         source: serde_json::Error,
     },
 }
 
 impl History {
-    /// What one process has seen.
+    /// Creates the history of one process.
     #[must_use]
     pub fn of(observations: Vec<Observation>) -> Self {
         Self { eras: vec![vec![observations]] }
     }
 
-    /// What one process has written by [`Recorder::lines`](super::Recorder::lines). A last line without an end was cut
-    /// off when the process was killed, and does not count.
+    /// Reads the lines that one process wrote with [`Recorder::lines`](super::Recorder::lines). An incomplete last line
+    /// was cut off when the process was killed and is ignored.
     ///
     /// # Errors
-    /// [`Unreadable`], with the line.
+    /// [`Unreadable`], with the number of the line if one is invalid.
     pub fn read(mut lines: impl BufRead) -> Result<Self, Unreadable> {
         let mut observations = Vec::new();
         let mut line = Vec::new();
@@ -85,17 +85,17 @@ impl History {
         Ok(Self::of(observations))
     }
 
-    /// What was seen afterwards: all of it began when all of this had ended.
+    /// Appends a later history, which began after this one had ended.
     #[must_use]
     pub fn then(mut self, later: Self) -> Self {
         self.eras.extend(later.eras);
         self
     }
 
-    /// What others have seen meanwhile. Nothing is known of what came first.
+    /// Combines two histories of the same time. The order between them is unknown.
     ///
     /// # Panics
-    /// If one of them is made of several that followed each other: which of those the other ran beside is not known.
+    /// If one of them consists of several consecutive histories: it is unknown which of those the other ran beside.
     #[must_use]
     pub fn beside(self, other: Self) -> Self {
         let (mut long, short) =
@@ -111,7 +111,7 @@ impl History {
         long
     }
 
-    /// All that was seen; what one process saw, in its order.
+    /// Returns all observations; those of one process are in their order.
     pub fn observations(&self) -> impl Iterator<Item = &Observation> {
         self.moments().map(|(_, observation)| observation)
     }

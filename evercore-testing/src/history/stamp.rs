@@ -1,16 +1,16 @@
-//! How an event tells which commit has written it.
+//! Marks each event with the id of the commit that wrote it.
 
 use evercore::engine::{EventRow, NewEvent};
 use evercore::{CommitId, Metadata, Position, RecordedEvent, Result};
 
-/// The field of an event's metadata that names its commit.
+/// The metadata field that holds the id of an event's commit.
 pub const COMMIT_FIELD: &str = "history-commit";
 
-/// Writes the commit's id into the metadata of an event that is on its way.
+/// Adds the commit's id to the metadata of an event that is about to be sent.
 pub(super) fn stamp(event: &mut NewEvent, aggregate_type: &str, commit: CommitId) -> Result<()> {
     let metadata = event.meta.metadata().clone().with(COMMIT_FIELD, commit.to_string());
     event.metadata_column = metadata.to_column()?;
-    // There is no other way for what is not the core to change what is said of an event.
+    // Outside the core, event metadata can only be changed by building a new recorded event.
     let row = EventRow {
         position: Position::START,
         aggregate_id: event.meta.aggregate_id(),
@@ -28,7 +28,7 @@ pub(super) fn stamp(event: &mut NewEvent, aggregate_type: &str, commit: CommitId
     Ok(())
 }
 
-/// The commit that an event names; `None` if it names none, or what it says is no commit's id.
+/// Returns the commit that an event names; `None` if it names none or the value is not a commit id.
 pub(super) fn stamped(metadata: &Metadata) -> Option<CommitId> {
     serde_json::from_value(metadata.get(COMMIT_FIELD)?.clone()).ok()
 }

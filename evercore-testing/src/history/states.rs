@@ -1,10 +1,10 @@
-//! States from snapshots, compared with full replays.
+//! Compares states loaded from snapshots with full replays.
 
 use evercore::{Aggregate, AggregateId, EventStore, Result, Sequence};
 
 use super::violation::Violation;
 
-/// The aggregates of a type whose state is not what a full replay gives.
+/// Returns a violation for each aggregate whose loaded state differs from a full replay.
 pub(super) async fn check<T: Aggregate + PartialEq>(
     store: &EventStore,
     aggregates: &[AggregateId],

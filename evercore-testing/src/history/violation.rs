@@ -1,4 +1,4 @@
-//! What can be wrong, and where.
+//! The violations that a check can find.
 
 mod display;
 
@@ -6,146 +6,146 @@ use evercore::{AggregateId, CommitId, NaturalKey, Position, Sequence};
 
 use super::observation::{Handled, Refusal};
 
-/// A promise that was broken, and its place.
+/// A broken promise and where it was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Violation {
-    /// The log gives an event after one with the same or a higher position.
+    /// The log returned an event after one with the same or a higher position.
     Unordered {
         /// The event.
         position: Position,
-        /// The one before it.
+        /// The position of the event before it.
         after: Position,
     },
-    /// The sequences of an aggregate have a hole or a repetition.
+    /// The sequences of an aggregate have a gap or a repetition.
     Sequence {
         /// The event.
         event: Handled,
         /// The sequence that it should have.
         expected: Sequence,
     },
-    /// An event that no commit of the history has written.
+    /// No commit of the history wrote this event.
     Unclaimed {
         /// The event.
         event: Handled,
-        /// The commit that it names.
+        /// The commit that the event names.
         commit: Option<CommitId>,
     },
-    /// A commit was acknowledged or asked for, and never begun: a part of the history is missing.
+    /// A commit was acknowledged but never begun: part of the history is missing.
     NeverBegun {
         /// The commit.
         commit: CommitId,
     },
-    /// A commit was acknowledged, and is not there as a whole.
+    /// A commit was acknowledged but is not stored as a whole.
     Lost {
         /// The commit.
         commit: CommitId,
-        /// How many of its events are there.
+        /// The number of its events that are stored.
         present: usize,
-        /// How many it has.
+        /// The number of events that it has.
         of: usize,
     },
-    /// A commit was not acknowledged, and is there in part.
+    /// A commit was not acknowledged and is stored in part.
     Torn {
         /// The commit.
         commit: CommitId,
-        /// How many of its events are there.
+        /// The number of its events that are stored.
         present: usize,
-        /// How many it has.
+        /// The number of events that it has.
         of: usize,
     },
-    /// A commit has landed more than once.
+    /// A commit is stored more than once.
     Doubled {
         /// The commit.
         commit: CommitId,
-        /// How many of its events are there.
+        /// The number of its events that are stored.
         present: usize,
-        /// How many it has.
+        /// The number of events that it has.
         of: usize,
     },
-    /// A commit was refused, and is there.
+    /// A commit was refused but is stored.
     Refused {
         /// The commit.
         commit: CommitId,
-        /// Why it was refused.
+        /// The reason of the refusal.
         reason: Refusal,
-        /// The first of its events.
+        /// The position of its first event.
         position: Position,
     },
-    /// An event is not what its commit was to write at this place.
+    /// An event differs from the one that its commit sent.
     Altered {
         /// The commit.
         commit: CommitId,
         /// The event.
         event: Handled,
     },
-    /// A commit was acknowledged with other positions than it has.
+    /// A commit was acknowledged with positions that differ from its actual ones.
     Misplaced {
         /// The commit.
         commit: CommitId,
-        /// What the client was told.
+        /// The positions that were reported.
         told: Option<(Position, Position)>,
-        /// Where it is.
+        /// The positions in the log.
         found: Option<(Position, Position)>,
     },
-    /// Whether a commit has landed is answered otherwise than its client was told, or than the log shows.
+    /// The store's answer about the outcome of a commit contradicts the client's answer or the log.
     Outcome {
         /// The commit.
         commit: CommitId,
-        /// Whether it has landed, by the answer to that question.
+        /// Whether the store says that the commit is stored.
         landed: bool,
     },
-    /// A commit was decided on one state of an aggregate, and has landed on another.
+    /// A commit was decided on one state of an aggregate but written after another.
     Stale {
         /// The commit.
         commit: CommitId,
         /// The aggregate.
         aggregate: AggregateId,
-        /// The sequence that it was decided on.
+        /// The sequence on which it was decided.
         decided_on: Sequence,
         /// The sequence of its first event of the aggregate.
         written: Sequence,
     },
-    /// A commit began after another was acknowledged, and does not have the higher position.
+    /// A commit began after another was acknowledged but has the lower position.
     Early {
         /// The commit.
         commit: CommitId,
         /// The position of its first event.
         position: Position,
-        /// The one that was acknowledged before.
+        /// The commit that was acknowledged before.
         acknowledged: CommitId,
-        /// The position of that one's last event.
+        /// The position of the last event of the acknowledged commit.
         at: Position,
     },
-    /// Two commits have landed with one idempotency key.
+    /// Two commits are stored with the same idempotency key.
     IdempotencyKey {
         /// The key.
         key: String,
-        /// One commit.
+        /// The first commit.
         first: CommitId,
-        /// The other.
+        /// The second commit.
         second: CommitId,
     },
-    /// There is no order of the commits in which each was decided on what was true.
+    /// No order of the commits exists in which each was decided on the state that preceded it.
     NoOrder {
-        /// How many commits can be put in order.
+        /// The number of commits that could be put in order.
         after: usize,
-        /// Those of which one would have to come next, each with what stands in its way.
+        /// Some of the commits that could come next, each with the obstacle that prevents it.
         stuck: Vec<(CommitId, Obstacle)>,
     },
-    /// There may be an order of the commits, or none: it was not found in this many steps.
+    /// The search stopped after this many steps: it is unknown whether an order of the commits exists.
     Undecided {
-        /// The steps.
+        /// The number of steps.
         steps: usize,
     },
-    /// An aggregate is stored, and no commit has created it; or the other way round.
+    /// An aggregate is stored but no commit created it, or was created but is not stored.
     Existence {
         /// The aggregate.
         aggregate: AggregateId,
         /// Whether it is stored.
         stored: bool,
     },
-    /// An aggregate has another key than the commits have left it.
+    /// An aggregate has another key than the commits gave it.
     Key {
         /// The aggregate.
         aggregate: AggregateId,
@@ -154,7 +154,7 @@ pub enum Violation {
         /// The key that it has.
         found: Option<NaturalKey>,
     },
-    /// A key leads to another aggregate than the one that holds it.
+    /// A lookup of a key finds another aggregate than its holder.
     Holder {
         /// The aggregate type.
         aggregate_type: String,
@@ -162,40 +162,40 @@ pub enum Violation {
         key: NaturalKey,
         /// The aggregate that should be found.
         expected: Option<AggregateId>,
-        /// The one that is.
+        /// The aggregate that was found.
         found: Option<AggregateId>,
     },
-    /// The state of an aggregate, from a snapshot, is not that of a full replay.
+    /// The state of an aggregate loaded from a snapshot differs from a full replay.
     State {
         /// The aggregate.
         aggregate: AggregateId,
     },
-    /// A handler was never given an event.
+    /// A handler never received an event.
     Missed {
         /// The subscription.
         subscription: String,
         /// The event.
         event: Handled,
     },
-    /// A handler was given an event more than once, where it is to take effect exactly once.
+    /// A handler received an event more than once although it must take effect exactly once.
     Repeated {
         /// The subscription.
         subscription: String,
         /// The event.
         event: Handled,
-        /// How often.
+        /// The number of times.
         times: usize,
     },
-    /// A handler was given an event before an earlier one.
+    /// A handler received an event before an earlier one.
     Overtaken {
         /// The subscription.
         subscription: String,
         /// The event.
         event: Handled,
-        /// The earlier one, which was not handled before.
+        /// The earlier event, which had not been handled.
         earlier: Handled,
     },
-    /// A handler was given an event that is not in the log, or that its subscription does not follow.
+    /// A handler received an event that is not in the log or that its subscription does not follow.
     NotFollowed {
         /// The subscription.
         subscription: String,
@@ -204,24 +204,24 @@ pub enum Violation {
     },
 }
 
-/// What keeps a commit from being the next one.
+/// The reason why a commit cannot be the next one in the order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Obstacle {
-    /// It is to create an aggregate that exists.
+    /// The commit creates an aggregate that already exists.
     Exists(AggregateId),
-    /// It needs an aggregate that does not exist, or is of another type.
+    /// The commit needs an aggregate that does not exist or is of another type.
     Missing(AggregateId),
-    /// It needs an aggregate at another sequence.
+    /// The commit needs an aggregate at another sequence.
     Sequence {
         /// The aggregate.
         aggregate: AggregateId,
         /// The sequence that it needs.
         needed: Sequence,
-        /// Where the aggregate stands.
+        /// The sequence of the aggregate.
         found: Sequence,
     },
-    /// It needs an aggregate with another key.
+    /// The commit needs an aggregate with another key.
     Key {
         /// The aggregate.
         aggregate: AggregateId,
@@ -230,14 +230,14 @@ pub enum Obstacle {
         /// The key that the aggregate has.
         found: Option<NaturalKey>,
     },
-    /// It claims a key that another aggregate holds.
+    /// The commit claims a key that another aggregate holds.
     Taken {
         /// The key.
         key: NaturalKey,
         /// The aggregate that holds it.
         holder: AggregateId,
     },
-    /// It writes to an aggregate at a sequence that commits were decided on which can come only later.
+    /// The commit writes after a sequence that other remaining commits were decided on.
     Needed {
         /// The aggregate.
         aggregate: AggregateId,

@@ -1,4 +1,4 @@
-//! What can be asked of a store.
+//! The commands that are sent to a store and the model.
 
 /// A command.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -8,65 +8,65 @@ pub(super) enum Command {
         by: Writer,
         work: Work,
     },
-    /// A unit of work, and another one that lands after this one has read so many aggregates, or all of them, and before
-    /// it lands.
+    /// A unit of work, and another one that commits before it: after the first unit has read the given number of
+    /// aggregates, or all of them.
     Overtaken {
         work: Work,
         reads: usize,
         by: Writer,
         other: Work,
     },
-    /// An append without reading.
+    /// Appends events without reading.
     Append {
         kind: Kind,
         stream: Stream,
         expected: Expected,
         events: u64,
     },
-    /// A state of the past.
+    /// Loads a past state.
     LoadAsOf {
         aggregate: usize,
         sequence: usize,
     },
-    /// The store is closed and opened again, as by the next process.
+    /// Closes the store and opens it again, as the next process would.
     Restart,
-    /// The subscription runs until it is idle.
+    /// Runs the subscription until it is idle.
     Run(Taste),
     Pause,
     Resume,
-    /// The subscription goes on from after so many events.
+    /// Moves the subscription to after this many events.
     Reset {
         after: usize,
     },
     Redrive,
-    /// The first event that is parked beside one of those that are.
+    /// Redrives the first parked event of the aggregate of the nth parked event.
     RedriveEvent {
         nth: usize,
     },
-    /// One of those that are parked.
+    /// Discards the nth parked event.
     Discard {
         nth: usize,
     },
 }
 
-/// Who writes.
+/// The process that writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Writer {
     First,
-    /// Another process.
+    /// Opens the engine and the store of another process on the same data.
     Second,
     /// Another process, whose program takes no snapshots.
     WithoutSnapshots,
 }
 
-/// What is done in one context.
+/// The work of one context.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Work {
     pub(super) steps: Vec<Step>,
     pub(super) idempotency_key: Option<u8>,
 }
 
-/// One step of it. Existing aggregates are known by their place in the order of their creation.
+/// A step of a unit of work. Existing aggregates are identified by their index in the order of creation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Step {
     Create { kind: Kind, key: Option<u8>, events: u64 },
@@ -75,18 +75,18 @@ pub(super) enum Step {
     Guard { aggregate: usize },
 }
 
-/// How an aggregate is found.
+/// The way to look up an aggregate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Way {
     Id,
-    /// If it has one.
+    /// By its key, if it has one.
     Key,
 }
 
-/// A type of the domain.
+/// An aggregate type of the domain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// Takes snapshots.
+    /// Has snapshots.
     Tally,
     Counter,
 }
@@ -104,11 +104,11 @@ pub(super) enum Expected {
     Exactly(usize),
 }
 
-/// What the handler of the subscription fails on.
+/// The events on which the subscription's handler fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Taste {
     Anything,
-    /// It fails on some.
+    /// Fails on some events.
     Fussy,
 }
 
@@ -126,7 +126,7 @@ impl Kind {
 }
 
 impl Work {
-    /// The existing aggregates that it is about, each once, and how each is found.
+    /// Returns the existing aggregates of its steps, each once, with how it is looked up.
     pub(super) fn aggregates(&self) -> Vec<(usize, Way)> {
         let mut all: Vec<(usize, Way)> = Vec::new();
         for step in &self.steps {
@@ -141,7 +141,7 @@ impl Work {
 }
 
 impl Step {
-    /// The aggregate that it is about, if that exists already.
+    /// Returns the existing aggregate that the step concerns.
     pub(super) const fn aggregate(&self) -> Option<usize> {
         match self {
             Self::Create { .. } => None,
@@ -152,12 +152,12 @@ impl Step {
     }
 }
 
-/// The text of a key: few, so that they clash.
+/// Returns the text of a key. Few keys are used, so that they collide.
 pub(super) fn key_text(key: u8) -> String {
     format!("key-{key}")
 }
 
-/// Whether a fussy handler fails on an event with this number.
+/// Returns whether a fussy handler fails on an event with this number.
 pub(super) const fn is_disliked(number: u64) -> bool {
     number % 7 == 3
 }

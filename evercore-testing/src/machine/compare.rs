@@ -1,4 +1,4 @@
-//! Whether store and model agree.
+//! Checks that the store and the model agree.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use crate::domain::tally::{PlainTally, Tally};
 use crate::fixture::whole_log;
 use crate::model::Refusal;
 
-/// Compares what a store has answered with what it should.
+/// Compares a store's answer with the expected one.
 pub(super) fn answers(
     subject: &Subject,
     after: &Reference,
@@ -54,7 +54,7 @@ fn refusal(subject: &Subject, error: &Error) -> Option<Refusal> {
     }
 }
 
-/// The same events, and those of each aggregate in the same order.
+/// Compares handled events: the same set, in the same order within each aggregate.
 fn handled(
     subject: &Subject,
     after: &Reference,
@@ -78,7 +78,7 @@ fn handled(
     Err(format!("by aggregate, {given:?} were handled, and {should:?} should"))
 }
 
-/// Compares all that can be read.
+/// Compares everything that can be read.
 pub(super) async fn contents(subject: &mut Subject, after: &mut Reference) -> Result<(), Trouble> {
     log(subject, after).await?;
     let known = subject.known(after);
@@ -114,7 +114,7 @@ async fn log(subject: &mut Subject, after: &Reference) -> Result<(), Trouble> {
     Ok(())
 }
 
-/// All aggregates by id and by key, on one view.
+/// Compares all aggregates, by id and by key, in one view.
 async fn states<T: Aggregate + AsRef<Tally>>(
     store: &EventStore,
     after: &Reference,
@@ -180,7 +180,7 @@ fn holder(
     Err(Trouble::Wrong(format!("{key} of {kind:?} leads to {found:?}, and should to {wanted:?}")))
 }
 
-/// What is parked, and whether it has failed.
+/// Compares the parked events, and whether each has failed.
 async fn parked(subject: &Subject, after: &mut Reference) -> Result<(), Trouble> {
     if !after.is_stored {
         return Ok(());

@@ -1,4 +1,4 @@
-//! Tries sequences of commands until one shows a difference, and shortens that one.
+//! Tries sequences of commands until one reveals a difference, and shortens that sequence.
 
 use std::fmt;
 use std::sync::Arc;
@@ -17,25 +17,25 @@ use crate::Harness;
 use crate::case::{SEED_VARIABLE, message, number, runtime, seed};
 use crate::fixture::Setting;
 
-/// How many sequences are tried, unless `PROPTEST_CASES` says otherwise.
+/// The number of sequences, unless `PROPTEST_CASES` is set.
 const SEQUENCES: u32 = 12;
 
-/// The variable of proptest for it.
+/// The environment variable of proptest that overrides [`SEQUENCES`].
 const SEQUENCES_VARIABLE: &str = "PROPTEST_CASES";
 
-/// How often a sequence that shows a difference is tried in a shorter form, unless the explorer says otherwise.
+/// The maximum number of shorter sequences that are tried after a difference, unless set otherwise.
 const MOST_SHORTER: u32 = 500;
 
-/// How long a sequence may take: longer means that something hangs.
+/// The time limit of a sequence; exceeding it means a hang.
 const TIME_LIMIT: Duration = Duration::from_secs(60);
 
-/// Gives random commands to a store and to the [model](crate::model), and compares all that can be read after each.
+/// Sends random commands to a store and to the [model](crate::model), and compares everything readable after each.
 ///
-/// The commands are units of work over several aggregates, creations and changes of keys that clash, guards,
-/// idempotency keys, units that are overtaken by others, appends, states of the past, restarts, writers in other
-/// processes with and without snapshots, and a subscription that is run, paused, reset, and parks and redrives events.
+/// The commands are units of work over several aggregates, conflicting creations and key changes, guards, idempotency
+/// keys, units overtaken by others, appends, loads of past states, restarts, writers in other processes with and
+/// without snapshots, and a subscription that is run, paused and reset, and that parks and redrives events.
 ///
-/// [`state_machine!`](crate::state_machine) makes tests of it.
+/// [`state_machine!`](crate::state_machine) generates tests from it.
 #[derive(Clone, Debug)]
 #[must_use = "let it explore"]
 pub struct Explorer {
@@ -45,21 +45,21 @@ pub struct Explorer {
     most_shorter: u32,
 }
 
-/// What was tried.
+/// The numbers of an exploration without a difference.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Explored {
-    /// Sequences of commands.
+    /// The number of sequences.
     pub sequences: usize,
-    /// Commands.
+    /// The number of commands.
     pub commands: usize,
-    /// Those that were refused, as they should be.
+    /// The number of commands that were refused, as expected.
     pub refused: usize,
-    /// Events that were written.
+    /// The number of events that were written.
     pub events: usize,
 }
 
-/// Commands after which store and model differ.
+/// A sequence of commands after which store and model differ.
 #[derive(Clone, Debug)]
 pub struct Counterexample {
     commands: Vec<Command>,
@@ -75,44 +75,44 @@ impl Default for Explorer {
 }
 
 impl Explorer {
-    /// Tries 12 sequences of up to 40 commands, or as many as `PROPTEST_CASES` says, from a random seed, or that of
-    /// `EVERCORE_SEED`.
+    /// Creates an explorer of 12 sequences, or `PROPTEST_CASES` if set, of up to 40 commands each. The seed is
+    /// `EVERCORE_SEED` if set, and random otherwise.
     ///
     /// # Panics
-    /// If one of the variables is set and is no number.
+    /// If one of these environment variables is set but is not a number.
     pub fn new() -> Self {
         let sequences = number(SEQUENCES_VARIABLE).unwrap_or(SEQUENCES);
         Self { sequences, seed: seed(), setting: Setting::Default, most_shorter: MOST_SHORTER }
     }
 
-    /// Sets how many sequences are tried.
+    /// Sets the number of sequences.
     pub const fn sequences(mut self, sequences: u32) -> Self {
         self.sequences = sequences;
         self
     }
 
-    /// Sets what is random.
+    /// Sets the seed of the random operations.
     pub const fn seed(mut self, seed: u64) -> Self {
         self.seed = seed;
         self
     }
 
-    /// Has the stores [keep aggregates in memory](evercore::EventStoreBuilder::cache_aggregates).
+    /// Makes the stores [cache aggregates](evercore::EventStoreBuilder::cache_aggregates).
     pub const fn cached(mut self) -> Self {
         self.setting = Setting::Cached;
         self
     }
 
-    /// Sets how often a sequence that shows a difference is tried in a shorter form. Default: 500.
+    /// Sets the maximum number of shorter sequences that are tried after a difference. Default: 500.
     pub const fn shorten(mut self, tries: u32) -> Self {
         self.most_shorter = tries;
         self
     }
 
-    /// Tries the sequences, each on data of its own.
+    /// Runs the sequences, each on its own data.
     ///
     /// # Errors
-    /// [`Counterexample`], as short as it could be made.
+    /// The shortest [`Counterexample`] that was found.
     pub fn explore<H: Harness>(
         &self,
         make: impl Fn() -> H,
@@ -196,13 +196,13 @@ impl Explored {
 }
 
 impl Counterexample {
-    /// How many sequences were tried until one showed a difference.
+    /// Returns the number of sequences that were tried, including the one that revealed a difference.
     #[must_use]
     pub const fn sequences(&self) -> usize {
         self.sequences
     }
 
-    /// How many commands are left of it.
+    /// Returns the number of commands in the shortened sequence.
     #[must_use]
     pub fn commands(&self) -> usize {
         self.commands.len()

@@ -1,4 +1,4 @@
-//! Draws commands that make sense on what there is.
+//! Draws random commands that refer to existing aggregates and events.
 
 use proptest::collection::vec;
 use proptest::option;
@@ -9,22 +9,22 @@ use proptest::test_runner::TestRunner;
 use super::commands::{Command, Expected, Kind, Step, Stream, Taste, Way, Work, Writer};
 use super::reference::Reference;
 
-/// The most commands in a sequence.
+/// The maximum number of commands in a sequence.
 const MOST_COMMANDS: usize = 40;
 
-/// So many keys: few, so that they clash.
+/// The number of keys: few, so that they collide.
 pub(super) const KEYS: u8 = 4;
 
-/// So many idempotency keys.
+/// The number of idempotency keys.
 const WISHES: u8 = 6;
 
-/// The most steps of a unit of work.
+/// The maximum number of steps in a unit of work.
 const MOST_STEPS: usize = 3;
 
-/// The most events of one step: over the line at which snapshots are taken.
+/// The upper bound of events in one step: more than the number of events between two snapshots.
 const MOST_EVENTS: u64 = 7;
 
-/// Commands that make sense after each other.
+/// Draws a sequence of commands that are valid one after another.
 pub(super) fn sequence(random: &mut TestRunner) -> Vec<Command> {
     let length = draw(&(1..=MOST_COMMANDS), random);
     let mut reference = Reference::default();
@@ -42,7 +42,7 @@ fn draw<S: Strategy>(strategy: &S, random: &mut TestRunner) -> S::Value {
     strategy.new_tree(random).expect("BUG: nothing is ever rejected").current()
 }
 
-/// A command for a store with so many aggregates and events.
+/// Draws a command for a store with this many aggregates and events.
 fn command(aggregates: usize, events: usize) -> BoxedStrategy<Command> {
     let sometimes = prop_oneof![
         4 => any_run().prop_map(Command::Run),
@@ -83,7 +83,7 @@ fn step(aggregates: usize) -> BoxedStrategy<Step> {
     if aggregates == 0 {
         return create.boxed();
     }
-    // The first ones most often, so that they get many events.
+    // The first aggregates are drawn most often, so that they get many events.
     let aggregate = move || prop_oneof![2 => 0..aggregates.min(3), 1 => 0..aggregates];
     prop_oneof![
         2 => create,

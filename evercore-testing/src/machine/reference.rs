@@ -1,11 +1,11 @@
-//! What commands do to the model.
+//! Applies commands to the model and derives the expected answers.
 
 use super::commands::{
     Command, Expected, Kind, Step, Stream, Taste, Way, Work, is_disliked, key_text,
 };
 use crate::model::{Following, Logged, Model, Refusal, Unit};
 
-/// The one subscription.
+/// The name of the only subscription.
 pub(super) const SUBSCRIPTION: &str = "follower";
 
 /// The model, and the number of the next event.
@@ -13,26 +13,26 @@ pub(super) const SUBSCRIPTION: &str = "follower";
 pub(super) struct Reference {
     pub(super) model: Model<u64>,
     pub(super) next: u64,
-    /// Whether the subscription has ever run: it is stored then.
+    /// Whether the subscription has ever run, and is therefore stored.
     pub(super) is_stored: bool,
 }
 
-/// What a command should answer.
+/// The expected answer to a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Answer {
     Done,
-    /// For one of these reasons.
+    /// Refused for one of these reasons.
     Refused(Vec<Refusal>),
-    /// There is no such aggregate, or it is of another type.
+    /// The aggregate does not exist or is of another type.
     Unknown,
-    /// What was handled, by place in the log, in an order that holds within each aggregate.
+    /// The indices in the log of the handled events, in an order that is correct within each aggregate.
     Handled(Vec<usize>),
-    /// These numbers.
+    /// Events with these numbers.
     Events(Vec<u64>),
 }
 
 impl Reference {
-    /// Whether a command makes sense: whether there is what it is about.
+    /// Returns whether everything that a command refers to exists.
     pub(super) fn allows(&self, command: &Command) -> bool {
         let count = self.model.aggregates().len();
         let exist = |work: &Work| {
@@ -48,7 +48,7 @@ impl Reference {
         }
     }
 
-    /// Does what the command says, and tells what a store should answer.
+    /// Applies a command, and returns the answer that a store should give.
     pub(super) fn answer(&mut self, command: &Command) -> Answer {
         match command {
             Command::Work { work, .. } => {
@@ -94,7 +94,7 @@ impl Reference {
         }
     }
 
-    /// The place in the log of one of the parked events, if any is.
+    /// Returns the index in the log of the nth parked event, modulo their number; `None` without parked events.
     pub(super) fn parked(&mut self, nth: usize) -> Option<usize> {
         let parked = self.model.subscription(SUBSCRIPTION).parked();
         let index = nth.checked_rem(parked.len())?;
@@ -109,18 +109,18 @@ impl Reference {
         Answer::Done
     }
 
-    /// A context reads all aggregates that it is about before it changes any.
+    /// Reads all aggregates of a unit of work before any change, as a context does.
     fn read(&self, work: &Work) -> Unit<u64> {
         let mut unit = self.model.begin();
         open(&mut unit, &work.aggregates());
         unit
     }
 
-    /// Numbers are given to all events of a work, whether it lands or not: the store's run has the same ones.
+    /// Stages and commits a unit of work. Its events get numbers even if it is refused, as they do in the store.
     fn finish(&mut self, mut unit: Unit<u64>, work: &Work) -> Answer {
         let landed = match self.stage(&mut unit, work) {
             Ok(()) => self.model.commit(unit),
-            // A store whose cache does not know yet who has the key is refused when it commits.
+            // A store whose cache does not know the key's holder yet is refused only at the commit.
             Err(mut refusals) => {
                 refusals.extend(self.model.used_key(&unit));
                 Err(refusals)
@@ -206,7 +206,7 @@ fn open(unit: &mut Unit<u64>, aggregates: &[(usize, Way)]) {
     }
 }
 
-/// The numbers of a work's events, each given once.
+/// Returns the numbers of a unit's events, each used once.
 pub(super) fn numbers(next: &mut u64, work: &Work) -> impl Iterator<Item = u64> + use<> {
     let count: u64 = work
         .steps

@@ -1,17 +1,18 @@
-//! Makes a sequence of commands shorter that shows a difference.
+//! Shortens a sequence of commands that reveals a difference.
 //!
-//! Commands name aggregates by the order of their creation, so that one that is left out changes what the later ones are
-//! about. What is tried is therefore simple: to leave things out, as long as anything can be left out.
+//! Commands identify aggregates by the order of their creation, so leaving one out changes the meaning of later
+//! commands. The search is therefore simple: it leaves parts out for as long as the sequence still reveals a
+//! difference.
 
 use super::commands::{Command, Step, Work};
 use super::reference::Reference;
 
-/// A sequence that shows a difference, and the shorter ones that may.
+/// A sequence that reveals a difference, and the budget for shortening it.
 #[derive(Debug)]
 pub(super) struct Shortening {
     commands: Vec<Command>,
     difference: String,
-    /// How many tries are left.
+    /// The number of tries that are left.
     tries: u32,
 }
 
@@ -20,7 +21,8 @@ impl Shortening {
         Self { commands, difference, tries }
     }
 
-    /// The shortest that was found, and what it shows. `differs` says what a sequence shows, if it shows anything.
+    /// Returns the shortest sequence that was found and its difference. `differs` returns the difference that a
+    /// sequence reveals, if any.
     pub(super) fn run(
         mut self,
         differs: impl Fn(&[Command]) -> Option<String>,
@@ -29,7 +31,7 @@ impl Shortening {
         (self.commands, self.difference)
     }
 
-    /// Leaves out as many commands at once as possible.
+    /// Leaves out as many consecutive commands as possible.
     fn leaves_out(&mut self, differs: impl Fn(&[Command]) -> Option<String>) -> bool {
         let mut length = self.commands.len() / 2;
         while length > 0 {
@@ -45,7 +47,7 @@ impl Shortening {
         false
     }
 
-    /// Makes one command smaller.
+    /// Replaces one command with a smaller one.
     fn simplifies(&mut self, differs: impl Fn(&[Command]) -> Option<String>) -> bool {
         for place in (0..self.commands.len()).rev() {
             for smaller in smaller(&self.commands[place]) {
@@ -87,7 +89,7 @@ fn makes_sense(commands: &[Command]) -> bool {
     })
 }
 
-/// Commands with a part left out.
+/// Returns variants of a command with a part left out.
 fn smaller(command: &Command) -> Vec<Command> {
     match command {
         Command::Work { by, work } => {

@@ -1,4 +1,4 @@
-//! The store that is given the commands.
+//! The store that executes the commands.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -21,7 +21,7 @@ use crate::domain::tally::{Counted, PlainCounted, Tally};
 use crate::fixture::{ROOM, Setting};
 use crate::{Durability, Harness};
 
-/// Stores of three processes on the same data.
+/// The stores of three processes on the same data.
 #[derive(Debug)]
 pub(super) struct Subject {
     harness: Arc<dyn Harness>,
@@ -29,9 +29,9 @@ pub(super) struct Subject {
     pub(super) first: Process,
     second: Process,
     pub(super) plain: Process,
-    /// By the place of the aggregate in the model.
+    /// The ids of the aggregates, by their index in the model.
     pub(super) ids: Vec<AggregateId>,
-    /// By the place of the event in the model's log.
+    /// The positions of the events, by their index in the model's log.
     pub(super) positions: Vec<Position>,
 }
 
@@ -41,7 +41,7 @@ pub(super) struct Process {
     pub(super) store: EventStore,
 }
 
-/// What a store has answered.
+/// A store's answer to a command.
 #[derive(Debug)]
 pub(super) enum Said {
     Done,
@@ -59,7 +59,7 @@ impl Subject {
         Ok(Self { harness, setting, first, second, plain, ids, positions })
     }
 
-    /// Does what a command says. The reference is as it was before.
+    /// Executes a command. `before` is the state of the reference before the command.
     pub(super) async fn perform(
         &mut self,
         command: &Command,
@@ -137,7 +137,7 @@ impl Subject {
         &self.first.store
     }
 
-    /// The aggregates of the model, with the ids that they have here.
+    /// Returns the aggregates of the model with their ids in the store.
     pub(super) fn known(&self, reference: &Reference) -> Vec<Known> {
         let aggregates = reference.model.aggregates().iter().zip(&self.ids);
         let known = |(aggregate, id): (&crate::model::Aggregate<u64>, &AggregateId)| Known {
@@ -160,7 +160,7 @@ impl Subject {
             Writer::Second => (&self.second.store, Program::TakesSnapshots),
             Writer::WithoutSnapshots => (&self.plain.store, Program::TakesNone),
         };
-        // It may be done in the midst of another.
+        // This may run within the closure of another context.
         store
             .detached()
             .with_context(async |ctx| {
@@ -171,7 +171,7 @@ impl Subject {
             .await
     }
 
-    /// The other work lands while this one reads, or between its reading and its landing.
+    /// Runs two units of work; the other one commits while this one reads, or between its last read and its commit.
     async fn overtaken(
         &mut self,
         (work, reads, own): (&Work, usize, &[u64]),
@@ -181,7 +181,7 @@ impl Subject {
         let program = Program::TakesSnapshots;
         let aggregates = work.aggregates();
         let (before, after) = aggregates.split_at(aggregates.len().min(reads));
-        // The keys may be others by then.
+        // The keys may have moved by then.
         let after: Vec<_> = after.iter().map(|(place, _)| (*place, Way::Id)).collect();
         let mut of_other = Vec::new();
         let landed = self
@@ -192,7 +192,7 @@ impl Subject {
                 match self.work(by, other, known, others).await {
                     Ok(created) => of_other = created,
                     Err(wrong @ Trouble::Wrong(_)) => return Err(wrong),
-                    // Whether it was right to refuse it shows in what is stored.
+                    // The later comparison with the stored state shows whether the refusal was right.
                     Err(Trouble::Store(_)) => {}
                 }
                 writing::open(ctx, program, &after, known, &mut opened).await?;
@@ -262,7 +262,7 @@ impl Subject {
             .await
     }
 
-    /// As the next process finds it. An engine whose data survive is closed first.
+    /// Replaces the store by that of the next process. If data outlive the engine, the old one is closed first.
     async fn restart(&mut self) -> Result<Said> {
         let process = Process::start(&*self.harness, self.setting, registry());
         match self.harness.durability() {
@@ -304,7 +304,7 @@ impl Process {
     }
 }
 
-/// One that gives up soon: where nobody is in the way, a conflict is wrong.
+/// Returns a builder with few retries: without a competing writer, a conflict is an error.
 fn builder(setting: Setting, registry: Registry) -> EventStoreBuilder {
     let hasty = RetryPolicy::default().attempts(3).longest(Duration::from_millis(1));
     let builder = EventStore::builder().registry(registry).retry(hasty);
@@ -318,7 +318,7 @@ fn plain_registry() -> Result<Registry> {
     Registry::builder().event::<PlainCounted>().event::<Added>().build()
 }
 
-/// Handles what is to its taste.
+/// Handles events and fails on those that the taste excludes.
 #[derive(Clone, Debug)]
 struct Journal {
     taste: Taste,
@@ -337,7 +337,7 @@ impl Handler for Journal {
     }
 }
 
-/// The number that an event carries.
+/// Returns the number that an event carries.
 pub(super) fn number(event: &evercore::RecordedEvent) -> Result<u64> {
     if event.is::<Added>() {
         let by = event.decode::<Added>()?.by;

@@ -1,4 +1,4 @@
-//! What commands do in a context.
+//! Executes the commands' work in a context.
 
 use std::collections::HashMap;
 
@@ -8,11 +8,11 @@ use super::commands::{Kind, Step, Way, Work, key_text};
 use crate::domain::counter::{Added, Counter};
 use crate::domain::tally::{Counted, PlainCounted, PlainTally, Tally};
 
-/// Why a command was not done.
+/// The reason why a command failed.
 #[derive(Debug)]
 pub(super) enum Trouble {
     Store(Error),
-    /// The store said something that is not so.
+    /// The store's answer is wrong.
     Wrong(String),
 }
 
@@ -22,14 +22,14 @@ impl From<Error> for Trouble {
     }
 }
 
-/// What the writer's program is like.
+/// Whether the writer's program takes snapshots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Program {
     TakesSnapshots,
     TakesNone,
 }
 
-/// An existing aggregate, as the model has it.
+/// An existing aggregate as the model describes it.
 #[derive(Clone, Debug)]
 pub(super) struct Known {
     pub(super) id: AggregateId,
@@ -37,14 +37,14 @@ pub(super) struct Known {
     pub(super) key: Option<String>,
 }
 
-/// A handle of one aggregate.
+/// The handle of one aggregate.
 enum Handle {
     Tally(StateAggregate<Tally>),
     PlainTally(StateAggregate<PlainTally>),
     Counter(StateAggregate<Counter>),
 }
 
-/// Calls a generic method of a context with what the handle holds.
+/// Calls a generic method of a context with the aggregate in the handle.
 macro_rules! with_handle {
     ($handle:expr, $held:ident => $call:expr) => {
         match $handle {
@@ -55,11 +55,11 @@ macro_rules! with_handle {
     };
 }
 
-/// The aggregates that a work has read, by their place.
+/// The aggregates that a unit of work has read, by index.
 #[derive(Default)]
 pub(super) struct Opened(HashMap<usize, Handle>);
 
-/// Reads aggregates that a work is about.
+/// Reads aggregates of a unit of work.
 pub(super) async fn open(
     ctx: &mut Context,
     program: Program,
@@ -100,7 +100,7 @@ async fn find(
     })
 }
 
-/// Stages the steps of a work. The aggregates that it creates.
+/// Stages the steps of a unit of work. Returns the ids of the aggregates that it creates.
 pub(super) async fn stage(
     ctx: &mut Context,
     program: Program,

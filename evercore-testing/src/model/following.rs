@@ -1,10 +1,10 @@
-//! Durable subscriptions that park what their handler fails on.
+//! Durable subscriptions that park the events on which their handler fails.
 
 use std::collections::BTreeSet;
 
 use super::{Logged, Model};
 
-/// What is known of a subscription.
+/// The state of a subscription.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Subscription {
     cursor: usize,
@@ -13,57 +13,57 @@ pub struct Subscription {
     discarded: BTreeSet<usize>,
 }
 
-/// An event that was put aside.
+/// A parked event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Parked {
-    /// Its place in the log.
+    /// The position of the event in the log.
     pub place: usize,
-    /// Whether the handler has failed on it; if not, it waits for an earlier one of its aggregate.
+    /// Whether the handler failed on the event; otherwise it waits for an earlier event of its aggregate.
     pub failed: bool,
-    /// Whether it is to be handled again.
+    /// Whether the event is to be redriven.
     pub redrive: Redrive,
 }
 
-/// Whether a parked event is to be handled again.
+/// Whether a parked event is to be redriven.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Redrive {
-    /// Not unless somebody asks for it.
+    /// Only when a redrive is requested.
     No,
-    /// When the subscription runs.
+    /// The next time that the subscription runs.
     Due,
 }
 
-/// What a subscription does with an event.
+/// The result of a subscription's handling of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Following {
-    /// It does not follow it.
+    /// The subscription does not follow the event.
     Passes,
-    /// Its handler succeeds.
+    /// The handler succeeds.
     Handles,
-    /// Its handler fails.
+    /// The handler fails.
     Fails,
 }
 
 impl Subscription {
-    /// Everything before this place in the log is handled or parked.
+    /// Returns the index in the log before which all events are handled or parked.
     #[must_use]
     pub const fn cursor(&self) -> usize {
         self.cursor
     }
 
-    /// Whether it is paused.
+    /// Returns whether the subscription is paused.
     #[must_use]
     pub const fn is_paused(&self) -> bool {
         self.paused
     }
 
-    /// What is parked, in the order of the log.
+    /// Returns the parked events, in the order of the log.
     #[must_use]
     pub fn parked(&self) -> &[Parked] {
         &self.parked
     }
 
-    /// The places in the log of what was discarded, in its order.
+    /// Returns the indices in the log of the discarded events, in order.
     pub fn discarded(&self) -> impl Iterator<Item = usize> {
         self.discarded.iter().copied()
     }
@@ -75,13 +75,13 @@ impl Subscription {
 }
 
 impl<E: Clone> Model<E> {
-    /// What is known of a subscription; one that never ran is at the beginning of the log.
+    /// Returns a subscription; one that never ran is at the beginning of the log.
     pub fn subscription(&mut self, name: &str) -> &mut Subscription {
         self.subscriptions.entry(name.to_owned()).or_default()
     }
 
-    /// Has a subscription handle the first parked event of the aggregate that an event belongs to, and then the later ones,
-    /// when it runs. The place of that one; `None` if nothing is parked there.
+    /// Requests a redrive for the aggregate of the event at `place`: the next run handles its first parked event, and
+    /// then the later ones. Returns the index of that first event, or `None` if the aggregate has no parked events.
     pub fn ask_to_redrive_event(&mut self, name: &str, place: usize) -> Option<usize> {
         let subscription = self.subscriptions.get_mut(name)?;
         let first = subscription.first_beside(&self.log, place)?;
@@ -90,7 +90,7 @@ impl<E: Clone> Model<E> {
         Some(first)
     }
 
-    /// Discards a parked event. If it was the first of its aggregate, the later ones are handled when it runs.
+    /// Discards a parked event. If it was the first of its aggregate, the next run redrives the later ones.
     pub fn discard(&mut self, name: &str, place: usize) {
         let Some(subscription) = self.subscriptions.get_mut(name) else { return };
         let is_first = subscription.first_beside(&self.log, place) == Some(place);
@@ -101,8 +101,8 @@ impl<E: Clone> Model<E> {
         }
     }
 
-    /// Runs a subscription until there is nothing left to do. The places of what was handled, in an order that holds
-    /// within each aggregate.
+    /// Runs a subscription until nothing is left to do. Returns the indices of the handled events, in an order that is
+    /// correct within each aggregate.
     pub fn run(&mut self, name: &str, follow: impl Fn(&Logged<E>) -> Following) -> Vec<usize> {
         let mut subscription = std::mem::take(self.subscription(name));
         let mut handled = Vec::new();
@@ -116,30 +116,30 @@ impl<E: Clone> Model<E> {
 }
 
 impl Subscription {
-    /// Has it handle nothing until resumed.
+    /// Pauses the subscription.
     pub const fn pause(&mut self) {
         self.paused = true;
     }
 
-    /// Lets it go on.
+    /// Resumes the subscription.
     pub const fn resume(&mut self) {
         self.paused = false;
     }
 
-    /// Has it go on from another place; what was parked is forgotten.
+    /// Moves the cursor to another index and forgets the parked events.
     pub fn reset(&mut self, cursor: usize) {
         self.cursor = cursor;
         self.parked.clear();
     }
 
-    /// Has it handle what is parked when it runs.
+    /// Requests a redrive of all parked events in the next run.
     pub fn ask_to_redrive(&mut self) {
         for parked in &mut self.parked {
             parked.redrive = Redrive::Due;
         }
     }
 
-    /// What fails again stays parked, with the later ones of its aggregate.
+    /// Redrives the due events. One that fails again stays parked, together with the later ones of its aggregate.
     fn redrive<E>(
         &mut self,
         log: &[Logged<E>],
@@ -187,7 +187,7 @@ impl Subscription {
     }
 }
 
-/// Has what is parked of the same aggregate handled when the subscription runs.
+/// Makes the parked events of the same aggregate due in the next run.
 fn make_due<E>(parked: &mut [Parked], log: &[Logged<E>], place: usize) {
     for other in parked {
         if log[other.place].aggregate == log[place].aggregate {
@@ -196,7 +196,7 @@ fn make_due<E>(parked: &mut [Parked], log: &[Logged<E>], place: usize) {
     }
 }
 
-/// Whether an event of the same aggregate is parked.
+/// Returns whether an event of the same aggregate is parked.
 fn is_behind<E>(parked: &[Parked], log: &[Logged<E>], place: usize) -> bool {
     parked.iter().any(|earlier| log[earlier.place].aggregate == log[place].aggregate)
 }

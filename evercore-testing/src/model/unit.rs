@@ -1,4 +1,4 @@
-//! A unit of work: what it sees, and what it is to change.
+//! A unit of work: the state that it sees and the changes that it makes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,13 +7,14 @@ use super::{Aggregate, Logged, Model, Refusal};
 /// A unit of work on a [`Model`](super::Model).
 #[derive(Clone, Debug)]
 pub struct Unit<E> {
-    /// All aggregates, as they were when it opened them, or looked last.
+    /// All aggregates, as they were when the unit opened them or last looked.
     seen: Vec<Aggregate<E>>,
-    /// Those whose key a later look has shown at another one.
+    /// Opened aggregates whose key was later seen at another aggregate.
     passed_on: BTreeSet<usize>,
-    /// Those it has opened or created, as it is to leave them. New ones are known by the places after the seen ones.
+    /// The aggregates that the unit has opened or created, with its changes. New ones have the indices after the seen
+    /// ones.
     staged: BTreeMap<usize, Aggregate<E>>,
-    /// Its events, in their order.
+    /// The events of the unit, in order.
     events: Vec<(usize, E)>,
     guarded: BTreeSet<usize>,
     idempotency_key: Option<String>,
@@ -31,10 +32,10 @@ impl<E: Clone> Unit<E> {
         }
     }
 
-    /// Reads an aggregate. From now on the unit knows who has its key.
+    /// Reads an aggregate. From then on the unit knows the holder of its key.
     ///
     /// # Panics
-    /// If there was no such aggregate when it began, or looked again.
+    /// If the aggregate did not exist when the unit began or last looked.
     pub fn open(&mut self, aggregate: usize) -> &Aggregate<E> {
         if !self.staged.contains_key(&aggregate) {
             let read = self.seen[aggregate].clone();
@@ -45,10 +46,11 @@ impl<E: Clone> Unit<E> {
         &self.staged[&aggregate]
     }
 
-    /// Has it see what it has not opened as it is now: a context reads each aggregate by itself.
+    /// Updates all aggregates that the unit has not opened to their current state, because a context reads each
+    /// aggregate separately.
     ///
     /// # Panics
-    /// If it has created aggregates.
+    /// If the unit has created aggregates.
     pub fn look_again(&mut self, model: &Model<E>) {
         assert_eq!(self.created().count(), 0, "it is to read before it writes");
         for (place, now) in model.aggregates().iter().enumerate() {
@@ -60,10 +62,10 @@ impl<E: Clone> Unit<E> {
         }
     }
 
-    /// Creates an aggregate. The place that it will have, if the unit lands before any other does.
+    /// Creates an aggregate. Returns the index that it will have if this unit commits before any other creates one.
     ///
     /// # Errors
-    /// [`Refusal::KeyTaken`] if the unit knows who has the key.
+    /// [`Refusal::KeyTaken`] if the unit knows another holder of the key.
     pub fn create(&mut self, kind: &'static str, key: Option<&str>) -> Result<usize, Vec<Refusal>> {
         let place = self.seen.len() + self.created().count();
         let key = key.map(str::to_owned);
@@ -72,17 +74,17 @@ impl<E: Clone> Unit<E> {
         Ok(place)
     }
 
-    /// Appends an event.
+    /// Appends an event to an aggregate.
     pub fn append(&mut self, aggregate: usize, event: E) {
         self.open(aggregate);
         self.staged.entry(aggregate).and_modify(|staged| staged.events.push(event.clone()));
         self.events.push((aggregate, event));
     }
 
-    /// Gives an aggregate another key, or none.
+    /// Changes or removes the key of an aggregate.
     ///
     /// # Errors
-    /// [`Refusal::KeyTaken`] if the unit knows who has the key.
+    /// [`Refusal::KeyTaken`] if the unit knows another holder of the key.
     pub fn change_key(&mut self, aggregate: usize, key: Option<&str>) -> Result<(), Vec<Refusal>> {
         let staged = self.open(aggregate);
         if staged.key.as_deref() == key {
@@ -95,18 +97,18 @@ impl<E: Clone> Unit<E> {
         Ok(())
     }
 
-    /// Has the unit land only if the aggregate is as it was seen.
+    /// Commits only if the aggregate is still in the state that the unit saw.
     pub fn guard(&mut self, aggregate: usize) {
         self.open(aggregate);
         self.guarded.insert(aggregate);
     }
 
-    /// Has it land only if none has landed with the same key.
+    /// Commits only if no earlier unit has used the same key.
     pub fn idempotency_key(&mut self, key: impl Into<String>) {
         self.idempotency_key = Some(key.into());
     }
 
-    /// The places of those that it creates.
+    /// Returns the indices of the aggregates that the unit creates.
     pub fn created(&self) -> impl Iterator<Item = usize> {
         self.staged.keys().copied().filter(|place| *place >= self.seen.len())
     }
@@ -128,12 +130,12 @@ impl<E: Clone> Unit<E> {
         Ok(())
     }
 
-    /// The idempotency key, if it is among those used.
+    /// Returns the idempotency key if it is among the used ones.
     pub(super) fn used(&self, keys: &BTreeSet<String>) -> Option<&str> {
         self.idempotency_key.as_deref().filter(|key| keys.contains(*key))
     }
 
-    /// Those written to or guarded that are not as they were seen.
+    /// Returns a refusal for each written or guarded aggregate that has changed since the unit saw it.
     pub(super) fn stale(&self, now: &[Aggregate<E>]) -> Vec<Refusal> {
         let counts = |place: usize| self.guarded.contains(&place) || self.is_changed(place);
         let is_stale = |place: usize| {
@@ -144,7 +146,7 @@ impl<E: Clone> Unit<E> {
         existing.filter(|&place| counts(place) && is_stale(place)).map(Refusal::Stale).collect()
     }
 
-    /// Claimed keys that belong to aggregates which do not give them up in this unit.
+    /// Returns a refusal for each claimed key whose holder does not give it up in this unit.
     pub(super) fn taken(&self, now: &[Aggregate<E>]) -> Vec<Refusal> {
         let claims = self.staged.iter().filter(|(place, _)| self.changes_key(**place));
         let claims =
@@ -191,7 +193,7 @@ impl<E: Clone> Unit<E> {
         self.changes_key(place) || self.events.iter().any(|(written, _)| *written == place)
     }
 
-    /// Whether the key is to be another; a new aggregate has none before.
+    /// Returns whether the unit changes the key; a new aggregate had none.
     fn changes_key(&self, place: usize) -> bool {
         let before = self.seen.get(place).and_then(|seen| seen.key.as_ref());
         self.staged.get(&place).is_some_and(|staged| staged.key.as_ref() != before)

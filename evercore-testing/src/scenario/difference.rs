@@ -1,10 +1,10 @@
-//! What differs between the events that were expected and those that happened.
+//! Describes the differences between the expected and the actual events of a scenario.
 
 use chrono::SecondsFormat;
 use evercore::{RecordedEvent, Registry};
 use serde_json::{Map, Value};
 
-/// A line for each thing that differs. `None` if the events are the same.
+/// Returns a line for each difference, or `None` if the events are the same.
 pub(super) fn difference(
     registry: &Registry,
     expected: &[RecordedEvent],
@@ -15,7 +15,7 @@ pub(super) fn difference(
     (!lines.is_empty()).then(|| lines.join("\n"))
 }
 
-/// A line for each event.
+/// Returns a line for each event.
 pub(super) fn listed(registry: &Registry, events: &[RecordedEvent]) -> String {
     if events.is_empty() {
         return "  nothing happened".to_owned();
@@ -25,17 +25,17 @@ pub(super) fn listed(registry: &Registry, events: &[RecordedEvent]) -> String {
     events.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
-/// An expected event beside the one that happened in its place.
+/// An expected event and the actual event that is compared with it.
 enum Pair<'a> {
     Both { number: Option<usize>, expected: &'a RecordedEvent, got: &'a RecordedEvent },
     Missing(&'a RecordedEvent),
     Surplus(&'a RecordedEvent),
 }
 
-/// Pairs events by their names: the longest common subsequence, so that one that is missing shifts no others.
+/// Pairs events by name, along the longest common subsequence, so that a missing event does not shift the others.
 fn aligned<'a>(expected: &'a [RecordedEvent], got: &'a [RecordedEvent]) -> Vec<Pair<'a>> {
     let is_same = |e: usize, g: usize| expected[e].event_type() == got[g].event_type();
-    // How many can be paired from here to the end.
+    // The number of pairs that can be made from these two indices to the end.
     let mut longest = vec![vec![0; got.len() + 1]; expected.len() + 1];
     for e in (0..expected.len()).rev() {
         for g in (0..got.len()).rev() {
@@ -64,7 +64,7 @@ fn aligned<'a>(expected: &'a [RecordedEvent], got: &'a [RecordedEvent]) -> Vec<P
     pairs
 }
 
-/// Which of several events of one name it is, from 1; `None` if it is the only one.
+/// The number of this event, from 1, among the events of the same name; `None` if it is the only one.
 fn number(events: &[RecordedEvent], index: usize) -> Option<usize> {
     let is_alike = |event: &&RecordedEvent| event.event_type() == events[index].event_type();
     let several = events.iter().filter(is_alike).count() > 1;
@@ -95,12 +95,12 @@ fn lines_of(registry: &Registry, pair: Pair<'_>) -> Vec<String> {
     }
 }
 
-/// The event as JSON, whatever its codec; its bytes, if it has no such form.
+/// The event as JSON, whatever its codec; its bytes, if it has no JSON form.
 fn json(registry: &Registry, event: &RecordedEvent) -> Value {
     event.to_json(registry).unwrap_or_else(|_| Value::from(event.payload().bytes().to_vec()))
 }
 
-/// What is said of an event beside its fields.
+/// Returns the compared properties of an event other than its fields, as JSON.
 fn beside(event: &RecordedEvent) -> Value {
     let mut beside = Map::new();
     beside.insert("version".to_owned(), event.version().into());
@@ -124,7 +124,7 @@ fn beside(event: &RecordedEvent) -> Value {
     beside.into()
 }
 
-/// Goes down to the parts that differ, and names each by its path.
+/// Descends to the parts that differ and describes each with its path.
 fn compare(path: &str, expected: Option<&Value>, got: Option<&Value>, found: &mut Vec<String>) {
     match (expected, got) {
         (Some(expected), Some(got)) if expected == got => {}

@@ -1,13 +1,13 @@
-//! Several events in one value.
+//! Lists of events that may be of different types.
 
 use evercore::EventDraft;
 
 /// Events of one aggregate, of one type or of several.
 ///
-/// An array or a `Vec` holds events of one type, or [`EventDraft`]s; a tuple holds up to twelve of several types; `()` is
-/// none at all.
+/// An array or a `Vec` holds events of one type, or [`EventDraft`]s; a tuple holds up to twelve events of different
+/// types; `()` holds none.
 pub trait Events<A> {
-    /// The events, in order.
+    /// Returns the events, in order.
     fn into_drafts(self) -> Vec<EventDraft<A>>;
 }
 

@@ -1,4 +1,4 @@
-//! What came of a command, and what was expected of it.
+//! The outcome of a command in a scenario, and the assertions on it.
 
 use std::fmt;
 
@@ -8,15 +8,15 @@ use evercore::{Aggregate, Decide, Metadata, RecordedEvent};
 use super::difference::{difference, listed};
 use super::{Events, Scenario};
 
-/// What an aggregate has decided on a command. Made by [`Scenario::when`].
+/// The outcome of a command, returned by [`Scenario::when`].
 ///
-/// A rejection that the scenario does not [expect](Self::then_rejected) fails it at the next step.
+/// If the command was rejected and the scenario does not [expect](Self::then_rejected) that, the next step panics.
 pub struct Decided<T, E> {
     scenario: Scenario<T>,
     /// The name of the command's type.
     command: &'static str,
     outcome: Result<Vec<RecordedEvent>, E>,
-    /// Whether the scenario has said that it is to be rejected.
+    /// Whether the scenario has asserted a rejection.
     expects_rejection: bool,
 }
 
@@ -29,10 +29,10 @@ impl<T: Aggregate, E: fmt::Debug> Decided<T, E> {
         Self { scenario, command, outcome, expects_rejection: false }
     }
 
-    /// Asserts that exactly these events happened, in this order.
+    /// Asserts that the command emitted exactly these events, in this order.
     ///
-    /// Events are compared in their JSON form. Their time is the scenario's and their metadata, too, and they have no
-    /// reference, unless the expectation says otherwise: `EventDraft::from(event).with(options)`.
+    /// Events are compared in their JSON form. They are expected with the scenario's time and metadata and without a
+    /// reference; to expect others, pass `EventDraft::from(event).with(options)`.
     #[track_caller]
     pub fn then(self, events: impl Events<T>) -> Self {
         let got = self.accepted();
@@ -44,7 +44,7 @@ impl<T: Aggregate, E: fmt::Debug> Decided<T, E> {
         self
     }
 
-    /// Asserts that the command was accepted, and that nothing happened.
+    /// Asserts that the command was accepted and emitted no event.
     #[track_caller]
     pub fn then_nothing(self) -> Self {
         self.then(())
@@ -66,8 +66,8 @@ impl<T: Aggregate, E: fmt::Debug> Decided<T, E> {
         Self { expects_rejection: true, ..self }
     }
 
-    /// Asserts that the command was rejected, for a reason that the closure looks at. For errors that cannot be compared,
-    /// or hold more than a rule should say.
+    /// Asserts that the command was rejected, and passes the error to the closure for further checks. Use it for errors
+    /// that are not `PartialEq`, or that hold more than the test should pin down.
     ///
     /// # Example
     /// ```standalone_crate
@@ -95,7 +95,7 @@ impl<T: Aggregate, E: fmt::Debug> Decided<T, E> {
         Self { expects_rejection: true, ..self }
     }
 
-    /// Looks at the state after the command. After a rejection, it is the one from before.
+    /// Passes the state after the command to the closure. After a rejection, that is the state from before the command.
     #[track_caller]
     pub fn then_state(self, check: impl FnOnce(&T)) -> Self {
         self.look_back();
@@ -103,19 +103,19 @@ impl<T: Aggregate, E: fmt::Debug> Decided<T, E> {
         self
     }
 
-    /// Sets the time of what happens from now on.
+    /// Sets the time of all later events.
     #[must_use]
     pub fn at(self, time: DateTime<Utc>) -> Self {
         Self { scenario: self.scenario.at(time), ..self }
     }
 
-    /// Sets the metadata of what happens from now on.
+    /// Sets the metadata of all later events.
     #[must_use]
     pub fn with_metadata(self, metadata: Metadata) -> Self {
         Self { scenario: self.scenario.with_metadata(metadata), ..self }
     }
 
-    /// Gives the aggregate another command.
+    /// Sends the aggregate another command.
     #[must_use = "say what was expected: `then`, `then_rejected`, `then_nothing`"]
     #[track_caller]
     pub fn when<C>(self, command: C) -> Decided<T, T::Error>
@@ -127,7 +127,7 @@ impl<T: Aggregate, E: fmt::Debug> Decided<T, E> {
         self.scenario.when(command)
     }
 
-    /// A rejection that nobody expected is not passed over.
+    /// Panics if the command was rejected and the scenario has not asserted that.
     #[track_caller]
     fn look_back(&self) {
         if !self.expects_rejection {

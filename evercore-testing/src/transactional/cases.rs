@@ -1,4 +1,4 @@
-//! The cases.
+//! The cases of the transactional suite.
 
 use std::fmt;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ pub(super) type Outcome = Result<(), BoxError>;
 pub(super) type Handed<'a, H> = &'a mut TransactionContext<SqlTransaction<H>>;
 
 impl<H: SqlHarness> SqlFixture<H> {
-    /// Notes in the table that an event took effect.
+    /// Records in the table that an event took effect.
     async fn note(&self, ctx: Handed<'_, H>, event: &RecordedEvent) -> Outcome {
         let (position, aggregate) = (event.position(), event.aggregate_id());
         let sql = format!("INSERT INTO {} VALUES ({position}, {aggregate})", self.table);
@@ -51,7 +51,7 @@ impl<H: SqlHarness> SqlFixture<H> {
         Ok(whole_log(&*self.engine).await?)
     }
 
-    /// Runs a subscription until the other future is done, and stops it then.
+    /// Runs a subscription until the scenario is done, then stops it.
     async fn run_beside<F>(
         &self,
         subscription: SubscriptionBuilder,
@@ -73,13 +73,13 @@ impl<H: SqlHarness> SqlFixture<H> {
         outcome
     }
 
-    /// Waits until a subscription that is about to be run has handled everything.
+    /// Waits until a subscription that is about to start has handled all events.
     pub(super) async fn idle(&self, name: &str) -> Outcome {
         until_true(async || Ok(self.store.subscriptions().find(name).await?.is_some())).await?;
         Ok(self.store.wait_until_idle(name).await?)
     }
 
-    /// Stores a subscription and takes its lease, as a worker does.
+    /// Stores a subscription and acquires its lease, as a worker does.
     pub(super) async fn lease(&self, name: &str, lasts: Duration) -> Result<LeaseKey, BoxError> {
         let new = NewSubscription {
             name: SubscriptionName::new(name)?,
@@ -102,7 +102,7 @@ impl<H: SqlHarness> SqlFixture<H> {
         }
     }
 
-    /// Writes a row and lands it with a settlement.
+    /// Writes a row and commits it together with a settlement.
     async fn land(&self, settlement: &Settlement) -> Result<(), BoxError> {
         let mut transaction = self.engine.begin(Some(Duration::from_secs(10))).await?;
         let sql = format!("INSERT INTO {} VALUES (1, 1)", self.table);
@@ -160,7 +160,7 @@ pub async fn what_a_failed_handler_wrote_is_undone<H: SqlHarness>(
     Ok(())
 }
 
-/// The answer was lost, and the worker does it again.
+/// The answer to the first settlement was lost, so the worker repeats the batch.
 pub async fn a_batch_that_was_recorded_before_is_undone<H: SqlHarness>(
     fixture: SqlFixture<H>,
 ) -> Outcome {
@@ -178,7 +178,7 @@ pub async fn what_a_handler_applies_lands_with_its_record<H: SqlHarness>(
 ) -> Outcome {
     fixture.counters(5).await?;
     let failed = AtomicBool::new(false);
-    // Answers each event of the first five with another one, and falls over once.
+    // Responds to each of the first five events with another event, and fails once.
     let handler = async |ctx: Handed<'_, H>, batch: Batch| {
         for event in batch.iter().filter(|event| event.position().get() <= 5) {
             let mut counter = ctx.load::<Counter>(event.aggregate_id()).await?;
@@ -219,7 +219,7 @@ pub async fn a_conflict_in_a_handler_is_tried_again<H: SqlHarness>(
             ctx.load::<Counter>(id).await?.sequence()
         };
         if first {
-            // Decided on something that is not so any more.
+            // This decision is based on an outdated state.
             let mut counter = ctx.load::<Counter>(id).await?;
             assert_eq!(counter.sequence(), expected);
             loaded.notify_one();
@@ -293,7 +293,7 @@ pub async fn a_worker_that_loses_its_lease_while_it_handles_commits_nothing<H: S
     fixture: SqlFixture<H>,
 ) -> Outcome {
     if H::HOLDS_WRITERS_BACK {
-        // The transaction is the fence: nobody can take the lease while it is open.
+        // The transaction itself is the fence: no other worker can take the lease while it is open.
         return Ok(());
     }
     fixture.counters(1).await?;
@@ -309,7 +309,7 @@ pub async fn a_worker_that_loses_its_lease_while_it_handles_commits_nothing<H: S
     };
     let scenario = async {
         entered.notified().await;
-        // The owner loses it, as to another worker.
+        // The owner loses the lease, as it would to another worker.
         fixture.store.subscriptions().reset("loses", Start::Beginning).await?;
         fixture.idle("loses").await
     };
@@ -336,7 +336,7 @@ pub async fn a_failing_event_is_parked_and_its_effects_are_undone<H: SqlHarness>
     let subscription = fixture.store.subscription("parks").on_failure(FailurePolicy::park());
     let scenario = async {
         fixture.idle("parks").await?;
-        // In one batch, of which one event is handled, and the other parked with what was handled.
+        // A batch of two events: one is handled; the other is parked together with the handled one's settlement.
         let both = fixture.store.with_context(async |ctx| {
             for id in [bad, good] {
                 let mut counter = ctx.load::<Counter>(id).await?;
@@ -379,7 +379,7 @@ pub async fn a_redriven_event_takes_effect_once<H: SqlHarness>(fixture: SqlFixtu
     Ok(())
 }
 
-/// A driver's error as applications wrap it.
+/// A driver's error, wrapped as applications do.
 #[derive(Debug, thiserror::Error)]
 #[error("the balance could not be written")]
 struct Wrapped(#[source] BoxError);
@@ -409,7 +409,7 @@ pub async fn a_transaction_that_breaks_off_is_no_failure_of_its_handler<H: SqlHa
     Ok(())
 }
 
-/// An error of something that the handler has to do with beside its transaction, and that others share.
+/// An error of another resource that the handler uses beside its transaction. Other code may hold the error as well.
 #[derive(Clone, Debug)]
 struct Elsewhere(Arc<dyn std::error::Error + Send + Sync>);
 
@@ -425,7 +425,7 @@ impl std::error::Error for Elsewhere {
     }
 }
 
-/// The other database is of the same kind, so that its driver says the same.
+/// The other database is of the same kind, so its driver returns the same errors.
 pub async fn trouble_of_another_database_is_a_failure_of_its_handler<H: SqlHarness>(
     fixture: SqlFixture<H>,
 ) -> Outcome {
@@ -443,7 +443,7 @@ pub async fn trouble_of_another_database_is_a_failure_of_its_handler<H: SqlHarne
     assert_parks_the_first(&fixture, "elsewhere", handler).await
 }
 
-/// The first event is parked for `handler`'s failure at it, and the other one is handled.
+/// Asserts that the first event is parked because `handler` fails on it, and that the other one is handled.
 async fn assert_parks_the_first<H, F>(fixture: &SqlFixture<H>, name: &str, handler: F) -> Outcome
 where
     H: SqlHarness,

@@ -1,4 +1,4 @@
-//! A stop is heard wherever a worker waits whose handler writes in a transaction, and soon.
+//! A worker whose handler writes in a transaction stops soon, whatever it is waiting for.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use super::{SqlFixture, SqlHarness};
 use crate::assert::assert_error;
 use crate::journal::{info, until_true};
 
-/// How long a stop may take. It takes milliseconds; a lease lasts 30 s here, and an event waits an hour.
+/// The time limit of a stop. A stop takes milliseconds, whereas a lease lasts 30 s here and a retry waits an hour.
 const BOUND: Duration = Duration::from_secs(10);
 
 async fn soon<T>(stopping: impl Future<Output = T>) -> T {
@@ -33,7 +33,7 @@ fn cancel(stop: &CancellationToken) -> Outcome {
 }
 
 impl<H: SqlHarness> SqlFixture<H> {
-    /// Runs a subscription until something is so, does something about it, and gives what the worker ends with then.
+    /// Runs a subscription until `is_so` completes, calls `end`, and returns the worker's result.
     async fn run_until<F>(
         &self,
         subscription: evercore::SubscriptionBuilder,
@@ -147,7 +147,7 @@ pub async fn a_closed_store_ends_a_worker_that_waits<H: SqlHarness>(
     Ok(())
 }
 
-/// The batch that is being handled may land yet.
+/// The batch that is being handled may still be committed.
 pub async fn a_closed_store_ends_a_worker_that_has_a_transaction_open<H: SqlHarness>(
     fixture: SqlFixture<H>,
 ) -> Outcome {
@@ -173,7 +173,7 @@ pub async fn a_closed_store_ends_a_worker_that_has_a_transaction_open<H: SqlHarn
     Ok(())
 }
 
-/// Tries again after an hour or a hundred.
+/// Retries after an hour or a hundred hours.
 fn in_an_hour() -> FailurePolicy {
     let hour = Duration::from_secs(360_000);
     FailurePolicy::stop().retry(HandlerRetry::default().attempts(100).base(hour).longest(hour))

@@ -1,4 +1,4 @@
-//! The history checker catches engines with a fault, where many clients are at them at once.
+//! The history checker detects faulty engines when many concurrent clients use them.
 
 use evercore_testing::history::Violation;
 use evercore_testing::{Crowd, concurrent_histories};
@@ -14,10 +14,10 @@ use crate::write_faults::{
 
 concurrent_histories!(Faulty::new(Sound));
 
-/// Clients get in each other's way by chance: one crowd in a few may not.
+/// Conflicts between clients are random, so a single crowd may not reveal the fault.
 const CROWDS: usize = 20;
 
-/// Asserts that the fault shows as a violation of this form.
+/// Asserts that the fault is detected as a violation that matches the condition.
 fn assert_seen<F: Fault>(crowd: &Crowd, make: impl Fn() -> F, is_it: impl Fn(&Violation) -> bool) {
     for number in 1..=CROWDS {
         let verdict = crowd.run(Faulty::new(make()));

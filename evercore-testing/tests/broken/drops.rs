@@ -1,4 +1,4 @@
-//! The suite of dropped futures can fail: engines that leave something behind, and what is said of them.
+//! The suite of dropped futures detects engines that leave something behind.
 
 use std::sync::Arc;
 
@@ -28,7 +28,7 @@ impl CancellationHarness for Faulty {
     }
 }
 
-/// Gives a place among those that read back only where it is waited for.
+/// Returns the permit of a read only if the load runs to its end.
 #[derive(Debug)]
 struct LosesAPlace(Semaphore);
 
@@ -47,7 +47,7 @@ impl Fault for LosesAPlace {
     }
 }
 
-/// Has a task wait for the end of a call, which never comes if the call is dropped.
+/// Leaves a task that waits for the end of a call, which never comes if the call is dropped.
 #[derive(Debug)]
 struct LeavesATask;
 
@@ -64,7 +64,7 @@ impl Fault for LeavesATask {
     }
 }
 
-/// Resets the cursor first and forgets what was parked later, by way of another position.
+/// Resets the cursor to the end of the log first, and to the requested position only in a second step.
 #[derive(Debug)]
 struct ResetsInTwoSteps;
 

@@ -1,4 +1,4 @@
-//! An engine with a fault: the one in memory, but for what the fault does otherwise.
+//! An engine with a fault: the engine in memory, except for the overridden behavior.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,7 +20,7 @@ use evercore::{
 use evercore_memory::MemoryEngine;
 use evercore_testing::{Durability, Harness};
 
-/// What an engine does wrong. What it does not say, it does right.
+/// A fault of an engine. The default methods behave correctly.
 #[async_trait]
 pub(crate) trait Fault: std::fmt::Debug + Send + Sync + 'static {
     async fn commit(&self, engine: &MemoryEngine, commit: Commit) -> Result<Committed> {
@@ -147,7 +147,7 @@ pub(crate) trait Fault: std::fmt::Debug + Send + Sync + 'static {
     /// Changes an event that is read.
     fn show(&self, _row: &mut EventRow) {}
 
-    /// The log that the next process finds, given the one that the last has left.
+    /// Returns the log that the next process finds, given the log that the last one left.
     fn next_process(&self, log: &MemoryEngine) -> MemoryEngine {
         log.clone()
     }
@@ -157,13 +157,13 @@ pub(crate) trait Fault: std::fmt::Debug + Send + Sync + 'static {
     }
 }
 
-/// No fault at all, for the control.
+/// No fault, for the control.
 #[derive(Debug)]
 pub(crate) struct Sound;
 
 impl Fault for Sound {}
 
-/// A log that outlives the engines on it, and the fault that they all have.
+/// A log that outlives the engines on it, and the fault that all of them have.
 #[derive(Debug)]
 pub(crate) struct Faulty {
     log: MemoryEngine,
@@ -178,7 +178,7 @@ struct FaultyEngine {
     closed: AtomicBool,
 }
 
-/// A view, or the engine itself, through the eyes of the fault.
+/// Reads from a view or from the engine itself, and applies the fault.
 #[derive(Debug)]
 struct Glasses {
     reader: Box<dyn Reader>,

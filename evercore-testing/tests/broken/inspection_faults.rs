@@ -1,4 +1,4 @@
-//! What can go wrong where a store is verified, and where its events are chained.
+//! Faults in the inspection of a store and in the storage of hashes.
 
 use async_trait::async_trait;
 use evercore::engine::{
@@ -32,7 +32,7 @@ impl Fault for SkipsBetweenPages {
         request: &InspectEvents,
     ) -> Result<Vec<InspectedEvent>> {
         let mut after = request.after;
-        // Not where a range of aggregates begins.
+        // Only in the middle of an aggregate, not at the beginning of a range.
         if after.sequence < i64::MAX && after.sequence > 0 {
             (after.sequence, after.position) = (after.sequence + 1, i64::MAX);
         }
@@ -40,7 +40,7 @@ impl Fault for SkipsBetweenPages {
     }
 }
 
-/// Shows events beyond the aggregates that were asked for.
+/// Returns events beyond the requested aggregates.
 #[derive(Debug)]
 pub(crate) struct ReadsTooFar;
 
@@ -55,7 +55,7 @@ impl Fault for ReadsTooFar {
     }
 }
 
-/// Shows aggregates without their snapshots.
+/// Returns aggregates without their snapshots.
 #[derive(Debug)]
 pub(crate) struct HidesSnapshots;
 
@@ -73,7 +73,7 @@ impl Fault for HidesSnapshots {
     }
 }
 
-/// Shows the end of the log as it was before the cursors were read.
+/// Returns the end of the log as it was before the cursors were read.
 #[derive(Debug)]
 pub(crate) struct ShowsAnOldHead;
 
@@ -91,7 +91,7 @@ impl Fault for ShowsAnOldHead {
     }
 }
 
-/// Knows what is in use, and not what was given beyond.
+/// Reports a last assigned id that omits ids which were reserved but are not in use.
 #[derive(Debug)]
 pub(crate) struct ForgetsWhatWasGiven;
 
@@ -103,7 +103,7 @@ impl Fault for ForgetsWhatWasGiven {
     }
 }
 
-/// Stores payloads without what was added to them.
+/// Stores payloads without the hash that follows them.
 #[derive(Debug)]
 pub(crate) struct ForgetsHashes;
 

@@ -1,4 +1,4 @@
-//! The state machine can fail: faults that random commands find, and after how many sequences.
+//! Random commands detect faulty engines within a bounded number of sequences.
 
 use evercore_testing::{Explorer, state_machine};
 
@@ -16,10 +16,10 @@ use crate::write_faults::{
 
 state_machine!(Faulty::new(Sound));
 
-/// Far more than any of the faults needs.
+/// Far more sequences than any of the faults needs.
 const SEQUENCES: u32 = 400;
 
-/// The same commands each time.
+/// Returns an explorer with a fixed seed.
 fn explorer() -> Explorer {
     Explorer::new().sequences(SEQUENCES).seed(7).shorten(0)
 }
@@ -77,6 +77,6 @@ fn what_is_found_is_shortened() {
     let found = explorer().shorten(300).explore(|| Faulty::new(OverlooksGuards));
     let found = found.expect_err("it is found");
     println!("{found}");
-    // Something to guard, and a guard that is overtaken.
+    // An aggregate to guard, and an overtaken guard.
     assert!(found.commands() <= 3, "{found}");
 }

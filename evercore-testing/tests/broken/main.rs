@@ -1,6 +1,7 @@
-//! The suite can fail: engines with one fault each, and the cases that catch them.
+//! The suite detects faulty engines: each engine has one fault, and certain cases must fail on it.
 //!
-//! `cargo test -p evercore-testing --test broken -- --nocapture` shows which case caught which fault, and its words.
+//! `cargo test -p evercore-testing --test broken -- --nocapture` shows which case detected which fault, with its
+//! message.
 
 mod crowd;
 mod drops;
@@ -38,7 +39,7 @@ use write_faults::{
     SharesKeys, SharesKeysAmongTypes, StaysOpen,
 };
 
-/// Without a fault, the same engine passes everything.
+/// The same engine without a fault passes all cases.
 mod sound {
     use super::*;
 

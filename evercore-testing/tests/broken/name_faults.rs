@@ -1,4 +1,4 @@
-//! What can go wrong with texts.
+//! Faults in the handling of text.
 
 use async_trait::async_trait;
 use evercore::engine::{
@@ -9,7 +9,7 @@ use evercore_memory::MemoryEngine;
 
 use crate::engine::Fault;
 
-/// Writes values into its statements instead of binding them: what was two quotes, or escaped, is read as one.
+/// Inserts values into SQL text without escaping or binding them: doubled quotes and escapes are read as one character.
 #[derive(Debug)]
 pub(crate) struct Splices;
 

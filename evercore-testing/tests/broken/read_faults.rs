@@ -1,4 +1,4 @@
-//! What can go wrong where events are read.
+//! Faults in reading events.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -14,7 +14,7 @@ use evercore_memory::MemoryEngine;
 
 use crate::engine::Fault;
 
-/// Leaves a number out.
+/// Skips a sequence.
 #[derive(Debug)]
 pub(crate) struct SkipsASequence;
 
@@ -26,7 +26,7 @@ impl Fault for SkipsASequence {
     }
 }
 
-/// Gives a snapshot together with the event that it contains already.
+/// Returns a snapshot together with an event that the snapshot already includes.
 #[derive(Debug)]
 pub(crate) struct AppliesTwice;
 
@@ -49,7 +49,7 @@ impl Fault for AppliesTwice {
     }
 }
 
-/// Gives the newest snapshot there is, of whatever shape and however new.
+/// Returns the newest snapshot, whatever its fingerprint and however new it is.
 #[derive(Debug, Default)]
 pub(crate) struct GivesAnySnapshot(Mutex<HashMap<AggregateId, NewSnapshot>>);
 
@@ -80,7 +80,7 @@ impl Fault for GivesAnySnapshot {
     }
 }
 
-/// Has views show what is there when they are asked.
+/// Makes views read the current state.
 #[derive(Debug)]
 pub(crate) struct SeesLaterCommits;
 
@@ -91,7 +91,7 @@ impl Fault for SeesLaterCommits {
     }
 }
 
-/// Answers with all there is.
+/// Ignores the limits of requests.
 #[derive(Debug)]
 pub(crate) struct IgnoresLimits;
 
@@ -118,7 +118,7 @@ impl Fault for IgnoresLimits {
     }
 }
 
-/// Has a page of the log end at the end of the log.
+/// Reports the end of the log as the end of each page.
 #[derive(Debug)]
 pub(crate) struct SkipsInTheLog;
 
@@ -131,7 +131,7 @@ impl Fault for SkipsInTheLog {
     }
 }
 
-/// Gives pages of the log backwards.
+/// Returns the pages of the log backwards.
 #[derive(Debug)]
 pub(crate) struct ReversesTheLog;
 
@@ -144,7 +144,7 @@ impl Fault for ReversesTheLog {
     }
 }
 
-/// Keeps times to the millisecond.
+/// Truncates times to milliseconds.
 #[derive(Debug)]
 pub(crate) struct RoundsTimes;
 
@@ -154,7 +154,7 @@ impl Fault for RoundsTimes {
     }
 }
 
-/// Has no column for what is said beside an event.
+/// Drops the metadata of events.
 #[derive(Debug)]
 pub(crate) struct DropsMetadata;
 
@@ -164,7 +164,7 @@ impl Fault for DropsMetadata {
     }
 }
 
-/// Takes every aggregate for one of the type that was asked for.
+/// Treats every aggregate as one of the requested type.
 #[derive(Debug)]
 pub(crate) struct MistakesTypes;
 
@@ -180,7 +180,7 @@ impl Fault for MistakesTypes {
     }
 }
 
-/// Keeps the first 64 KiB of a payload.
+/// Keeps only the first 64 KiB of a payload.
 #[derive(Debug)]
 pub(crate) struct CutsPayloads;
 
@@ -192,7 +192,7 @@ impl Fault for CutsPayloads {
     }
 }
 
-/// Takes all payloads for JSON.
+/// Reads all payloads as JSON.
 #[derive(Debug)]
 pub(crate) struct ForgetsCodecs;
 
@@ -202,7 +202,7 @@ impl Fault for ForgetsCodecs {
     }
 }
 
-/// Takes compressed payloads for others.
+/// Reads compressed payloads as uncompressed ones.
 #[derive(Debug)]
 pub(crate) struct ForgetsCompression;
 
@@ -212,7 +212,7 @@ impl Fault for ForgetsCompression {
     }
 }
 
-/// Looks event types up by their name, whatever the aggregate's type.
+/// Looks event types up by their name alone, without the aggregate's type.
 #[derive(Debug)]
 pub(crate) struct ConfusesEventTypes;
 
@@ -224,7 +224,7 @@ impl Fault for ConfusesEventTypes {
     }
 }
 
-/// Has one name for all events of a type.
+/// Uses one name for all events of an aggregate type.
 #[derive(Debug)]
 pub(crate) struct ForgetsEventNames;
 
@@ -236,7 +236,7 @@ impl Fault for ForgetsEventNames {
     }
 }
 
-/// Says only what it was told when it was warmed up, which is nothing for most.
+/// Returns no stored aggregate types.
 #[derive(Debug)]
 pub(crate) struct ForgetsAggregateTypes;
 
@@ -247,7 +247,7 @@ impl Fault for ForgetsAggregateTypes {
     }
 }
 
-/// Has no column for the version.
+/// Drops the version of events.
 #[derive(Debug)]
 pub(crate) struct ForgetsVersions;
 

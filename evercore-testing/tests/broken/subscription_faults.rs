@@ -1,4 +1,4 @@
-//! What can go wrong where the log is followed.
+//! Faults in the storage of subscriptions.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use evercore_memory::MemoryEngine;
 
 use crate::engine::Fault;
 
-/// Passes over an event here and there.
+/// Skips some of the matching events.
 #[derive(Debug)]
 pub(crate) struct SkipsMatches;
 
@@ -26,7 +26,7 @@ impl Fault for SkipsMatches {
     }
 }
 
-/// Follows everything, whatever was asked for.
+/// Ignores filters.
 #[derive(Debug)]
 pub(crate) struct IgnoresFilters;
 
@@ -37,7 +37,7 @@ impl Fault for IgnoresFilters {
     }
 }
 
-/// Gives each partition the aggregates of all.
+/// Ignores partitions.
 #[derive(Debug)]
 pub(crate) struct IgnoresPartitions;
 
@@ -48,7 +48,7 @@ impl Fault for IgnoresPartitions {
     }
 }
 
-/// Stays where it is on a page without a match.
+/// Does not advance past a page without a match.
 #[derive(Debug)]
 pub(crate) struct StandsStill;
 
@@ -62,7 +62,7 @@ impl Fault for StandsStill {
     }
 }
 
-/// Gives pages backwards.
+/// Returns pages backwards.
 #[derive(Debug)]
 pub(crate) struct ReadsBackwards;
 
@@ -75,7 +75,7 @@ impl Fault for ReadsBackwards {
     }
 }
 
-/// Gives every other page once more.
+/// Returns every other page twice.
 #[derive(Debug)]
 pub(crate) struct GivesPagesTwice;
 
@@ -94,7 +94,7 @@ impl Fault for GivesPagesTwice {
     }
 }
 
-/// Wakes nobody.
+/// Never wakes a watcher of the log.
 #[derive(Debug)]
 pub(crate) struct WakesNobody;
 
@@ -104,7 +104,7 @@ impl Fault for WakesNobody {
     }
 }
 
-/// Gives a lease to whoever asks.
+/// Grants a lease that another worker holds.
 #[derive(Debug)]
 pub(crate) struct GivesLeasesTwice;
 
@@ -118,7 +118,7 @@ impl Fault for GivesLeasesTwice {
     }
 }
 
-/// Tells no worker that its lease is lost.
+/// Never reports a lost lease.
 #[derive(Debug)]
 pub(crate) struct HidesLostLeases;
 
@@ -133,7 +133,7 @@ impl Fault for HidesLostLeases {
     }
 }
 
-/// Lets a worker record whose lease is another's by now.
+/// Accepts settlements from a worker whose lease another worker has taken.
 #[derive(Debug)]
 pub(crate) struct ForgetsTheToken;
 
@@ -147,7 +147,7 @@ impl Fault for ForgetsTheToken {
     }
 }
 
-/// Moves a cursor from wherever it stands.
+/// Moves a cursor whatever its current position.
 #[derive(Debug)]
 pub(crate) struct ForgetsWhereFrom;
 
@@ -165,7 +165,7 @@ impl Fault for ForgetsWhereFrom {
     }
 }
 
-/// Keeps a lease that was given back.
+/// Keeps a released lease.
 #[derive(Debug)]
 pub(crate) struct KeepsLeases;
 
@@ -176,7 +176,7 @@ impl Fault for KeepsLeases {
     }
 }
 
-/// Forgets events that were put aside.
+/// Forgets parked events.
 #[derive(Debug)]
 pub(crate) struct DropsParkedEvents;
 
@@ -187,7 +187,7 @@ impl Fault for DropsParkedEvents {
     }
 }
 
-/// Forgets those that wait behind one that was put aside.
+/// Forgets the events that wait behind a parked one.
 #[derive(Debug)]
 pub(crate) struct DropsWhatWaits;
 
@@ -200,7 +200,7 @@ impl Fault for DropsWhatWaits {
     }
 }
 
-/// Forgets when parked events are to be handled again.
+/// Forgets the times at which parked events are to be redriven.
 #[derive(Debug)]
 pub(crate) struct ForgetsRedriveTimes;
 
@@ -213,7 +213,7 @@ impl Fault for ForgetsRedriveTimes {
     }
 }
 
-/// Parks events anew that were discarded meanwhile.
+/// Parks events again that were discarded meanwhile.
 #[derive(Debug)]
 pub(crate) struct ParksDiscardedEvents;
 
@@ -231,7 +231,7 @@ impl Fault for ParksDiscardedEvents {
     }
 }
 
-/// Keeps no record of why events were discarded.
+/// Does not record why events were discarded.
 #[derive(Debug)]
 pub(crate) struct ForgetsReasons;
 
@@ -252,7 +252,7 @@ impl Fault for ForgetsReasons {
     }
 }
 
-/// Says that nothing is parked, and keeps it.
+/// Keeps parked events but reports that nothing is parked.
 #[derive(Debug)]
 pub(crate) struct HidesParkedAggregates;
 
@@ -268,7 +268,7 @@ impl Fault for HidesParkedAggregates {
     }
 }
 
-/// Does nothing that an operator asks for, and says that it did.
+/// Ignores operators' commands and reports success.
 #[derive(Debug)]
 pub(crate) struct IgnoresOperators;
 
@@ -284,7 +284,7 @@ impl Fault for IgnoresOperators {
     }
 }
 
-/// Who owns a partition now.
+/// Returns the current lease of a partition.
 async fn current(
     engine: &MemoryEngine,
     subscription: &SubscriptionName,

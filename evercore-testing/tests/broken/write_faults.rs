@@ -1,4 +1,4 @@
-//! What can go wrong where commits land.
+//! Faults in commits.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Mutex;
@@ -15,7 +15,7 @@ use evercore_memory::MemoryEngine;
 
 use crate::engine::Fault;
 
-/// Lands a commit whatever it was decided on.
+/// Ignores all preconditions.
 #[derive(Debug)]
 pub(crate) struct LosesUpdates;
 
@@ -33,7 +33,7 @@ fn expect_nothing(write: &mut AggregateWrite) {
     }
 }
 
-/// Refuses what is too old only, as a unique index would.
+/// Refuses only writes that are too old, as a unique index would.
 #[derive(Debug)]
 pub(crate) struct AcceptsTheFuture;
 
@@ -52,7 +52,7 @@ impl Fault for AcceptsTheFuture {
     }
 }
 
-/// Looks at the sequence and not at the key.
+/// Checks the sequence but not the key.
 #[derive(Debug)]
 pub(crate) struct OverlooksKeyChanges;
 
@@ -68,7 +68,7 @@ impl Fault for OverlooksKeyChanges {
     }
 }
 
-/// Checks only what it writes to.
+/// Checks only the aggregates that it writes to.
 #[derive(Debug)]
 pub(crate) struct OverlooksGuards;
 
@@ -85,8 +85,8 @@ impl Fault for OverlooksGuards {
     }
 }
 
-/// Checks what it has shown since it was written last, and believes of all else what the commit says: as if an
-/// aggregate that was decided on from memory needed no check.
+/// Checks only aggregates that were loaded since their last write, and trusts the commit about all others, as if an
+/// aggregate decided on from the cache needed no check.
 #[derive(Debug, Default)]
 pub(crate) struct BelievesTheCache {
     shown: Mutex<HashSet<AggregateId>>,
@@ -118,7 +118,7 @@ impl Fault for BelievesTheCache {
     }
 }
 
-/// Lands one aggregate after the other.
+/// Commits one aggregate after the other.
 #[derive(Debug)]
 pub(crate) struct LandsInPart;
 
@@ -133,7 +133,7 @@ impl Fault for LandsInPart {
     }
 }
 
-/// Checks all that can refuse the commit, and may be dropped between two aggregates nevertheless.
+/// Checks all preconditions first, but may be dropped between two aggregates.
 #[derive(Debug)]
 pub(crate) struct LandsInPartWhenDropped;
 
@@ -149,7 +149,7 @@ impl Fault for LandsInPartWhenDropped {
     }
 }
 
-/// A commit for each aggregate.
+/// Splits a commit into one for each aggregate.
 fn parts(commit: &Commit) -> Vec<Commit> {
     let part = |write: &AggregateWrite| Commit {
         id: CommitId::generate(),
@@ -172,7 +172,7 @@ fn parts(commit: &Commit) -> Vec<Commit> {
     commit.writes.iter().map(part).collect()
 }
 
-/// Gives the verdict on one commit to the next one as well.
+/// Applies the conflict of one commit to the next one as well.
 #[derive(Debug, Default)]
 pub(crate) struct FailsNeighbours(Mutex<Option<(AggregateId, ConflictReason)>>);
 
@@ -191,7 +191,7 @@ impl Fault for FailsNeighbours {
     }
 }
 
-/// Says yes to every third commit and forgets it.
+/// Acknowledges every third commit without storing it.
 #[derive(Debug, Default)]
 pub(crate) struct AcknowledgesTooEarly(AtomicU32);
 
@@ -205,14 +205,14 @@ impl Fault for AcknowledgesTooEarly {
     }
 }
 
-/// Does not know a commit again.
+/// Does not recognize a repeated commit.
 #[derive(Debug)]
 pub(crate) struct LandsTwice;
 
 #[async_trait]
 impl Fault for LandsTwice {
     async fn commit(&self, engine: &MemoryEngine, mut commit: Commit) -> Result<Committed> {
-        // What a repeated commit is refused for is most often its own first landing; an append in any state is not.
+        // A repeated commit is mostly refused because the first one changed the state; an unconditional append is not.
         commit.id = CommitId::generate();
         commit.writes.iter_mut().for_each(expect_nothing);
         for write in &mut commit.writes {
@@ -233,7 +233,7 @@ fn bare(aggregate_type: &'static str, target: Target) -> LoadRequest {
     LoadRequest { aggregate_type, target, snapshot: None, up_to: Some(Sequence::ZERO), limit: 1 }
 }
 
-/// Says that a commit never lands, and lets it land.
+/// Reports that a commit is never stored, and stores it nevertheless.
 #[derive(Debug, Default)]
 pub(crate) struct ForgetsTheFence(Mutex<HashMap<CommitId, Committed>>);
 
@@ -251,7 +251,7 @@ impl Fault for ForgetsTheFence {
     }
 }
 
-/// Remembers what was given up for as long as the process lives.
+/// Forgets abandoned commits when the process ends.
 #[derive(Debug, Default)]
 pub(crate) struct ForgetsTheFenceAtTheEnd {
     landed: ForgetsTheFence,
@@ -281,7 +281,7 @@ impl Fault for ForgetsTheFenceAtTheEnd {
     }
 }
 
-/// Keeps the snapshot of a commit that it refuses.
+/// Keeps the snapshot of a refused commit.
 #[derive(Debug)]
 pub(crate) struct KeepsRefusedSnapshots;
 
@@ -296,14 +296,14 @@ impl Fault for KeepsRefusedSnapshots {
             });
             let writes = writes.filter(|write| !write.creates()).collect();
             let id = CommitId::generate();
-            // It is the answer to the real one that counts.
+            // Only the answer to the real commit counts.
             let _ = engine.commit(Commit { id, writes, events: Vec::new(), ..commit }).await;
         }
         answer
     }
 }
 
-/// Lets a key belong to as many aggregates as want it; it is found as the first one's.
+/// Allows several aggregates to have the same key; a lookup finds the first one.
 #[derive(Debug, Default)]
 pub(crate) struct SharesKeys;
 
@@ -346,7 +346,7 @@ impl Fault for SharesKeysAmongTypes {
     }
 }
 
-/// Compares keys as a case-insensitive collation does.
+/// Compares keys like a case-insensitive collation.
 #[derive(Debug)]
 pub(crate) struct FoldsKeys;
 
@@ -373,7 +373,7 @@ impl Fault for FoldsKeys {
     }
 }
 
-/// Keeps the first hundred bytes of a key.
+/// Keeps only the first hundred bytes of a key.
 #[derive(Debug)]
 pub(crate) struct CutsKeys;
 
@@ -390,7 +390,7 @@ impl Fault for CutsKeys {
     }
 }
 
-/// Counts ids anew each time.
+/// Assigns ids from the beginning each time.
 #[derive(Debug)]
 pub(crate) struct GivesIdsTwice;
 
@@ -402,7 +402,7 @@ impl Fault for GivesIdsTwice {
     }
 }
 
-/// Goes on after it was closed.
+/// Continues to work after it was closed.
 #[derive(Debug)]
 pub(crate) struct StaysOpen;
 
@@ -422,7 +422,7 @@ impl Fault for ForgetsAtTheEnd {
     }
 }
 
-/// Takes no notice of idempotency keys.
+/// Ignores idempotency keys.
 #[derive(Debug)]
 pub(crate) struct OverlooksIdempotency;
 
@@ -438,7 +438,7 @@ impl Fault for OverlooksIdempotency {
     }
 }
 
-/// Looks for the key, leaves others the time to do the same, and then commits without it.
+/// Looks for the key, gives others time to do the same, and then commits without checking it.
 #[derive(Debug)]
 pub(crate) struct LooksForTheKeyFirst;
 
@@ -455,7 +455,7 @@ impl Fault for LooksForTheKeyFirst {
     }
 }
 
-/// Lets a conflict speak before the key does.
+/// Reports a conflict before a used idempotency key.
 #[derive(Debug)]
 pub(crate) struct AsksForTheKeyLast;
 

@@ -1,4 +1,4 @@
-//! A released event keeps its shape.
+//! Released events must keep their shape.
 
 use std::fs;
 
@@ -8,7 +8,7 @@ use expect_test::{Expect, expect};
 use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 
-/// The programs of several releases. Each has all that it reads.
+/// The programs of several releases, each with all types that it reads.
 mod releases {
     use super::*;
 
@@ -38,7 +38,7 @@ mod releases {
     pub(crate) mod second {
         use super::*;
 
-        /// Changed in all the ways there are, and still of version 1.
+        /// Changed in every possible way, without a new version.
         #[state_event(aggregate = Account, name = "opened")]
         pub(crate) struct Opened {
             owner: Option<String>,
@@ -46,7 +46,7 @@ mod releases {
             branch: u32,
         }
 
-        /// As it should be done.
+        /// Changed correctly, with a new version.
         #[state_event(aggregate = Account, name = "opened", version = 2)]
         pub(crate) struct OpenedAtBranch {
             owner: String,
@@ -68,7 +68,7 @@ mod releases {
         }
     }
 
-    /// Written by hand, and silent about its shape.
+    /// Implemented by hand, without a shape.
     #[derive(Serialize, Deserialize)]
     pub(crate) struct Closed;
 
@@ -87,7 +87,7 @@ mod releases {
 
 use releases::{Closed, first, second};
 
-/// A file of a version control that holds what the first release was.
+/// A temporary directory with the catalogue file of the first release.
 struct Released(TempDir);
 
 impl Released {
@@ -106,7 +106,7 @@ impl Released {
         fs::read_to_string(self.0.path().join("events.lock")).expect("the file is there")
     }
 
-    /// Asserts that it fails, and with which message.
+    /// Asserts that the check fails with this message.
     #[track_caller]
     fn assert_refused(&self, catalogue: &Catalogue, update: CatalogueUpdate, message: Expect) {
         let before = self.text();

@@ -1,4 +1,4 @@
-//! What became of commits.
+//! Violations in the outcomes of commits.
 
 use evercore::{CommitId, Position, Result, Sequence};
 use evercore_testing::history::{DecidedOn, Observation, Refusal, Violation};
@@ -152,7 +152,7 @@ async fn a_commit_decided_on_another_state_than_it_landed_on_is_stale() -> Resul
 async fn a_commit_that_begins_after_an_acknowledgement_and_comes_before_it_is_early() -> Result<()>
 {
     let found = found(|past| {
-        // The first commit, as if it had begun when all others were done.
+        // The first commit, as if it had begun after all others had ended.
         let first: Vec<_> = past.observations.drain(..2).collect();
         past.observations.extend(first);
     });

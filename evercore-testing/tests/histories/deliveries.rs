@@ -1,4 +1,4 @@
-//! What handlers were given.
+//! Records the events that handlers receive.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use evercore_testing::history::{
 
 use crate::domain::Deposited;
 
-/// Four accounts with three events each, and what a handler was given of them.
+/// Writes four accounts with three events each, and returns the events.
 async fn followed() -> Result<(EventStore, Vec<Observation>, Vec<Handled>)> {
     let recorder = Recorder::new();
     let observed = recorder.observe(Arc::new(MemoryEngine::new()));
@@ -35,7 +35,7 @@ async fn followed() -> Result<(EventStore, Vec<Observation>, Vec<Handled>)> {
     Ok((store, commits, handled))
 }
 
-/// What is found where a handler was given these events, out of all.
+/// Returns the violations when a handler received this selection of all events.
 async fn found(follower: Follower, give: impl FnOnce(&mut Vec<Handled>)) -> Result<Vec<Violation>> {
     let (store, mut observations, mut events) = followed().await?;
     give(&mut events);
@@ -91,7 +91,7 @@ async fn an_event_before_an_earlier_one_is_overtaken() -> Result<()> {
     let swap = |events: &mut Vec<Handled>| events.swap(4, 5);
     let swapped = found(exactly_once(), swap).await?;
     assert!(matches!(&swapped[..], [Violation::Overtaken { .. }]), "{swapped:#?}");
-    // They are of different aggregates, and of different partitions.
+    // The two events belong to different aggregates and different partitions.
     assert_eq!(found(exactly_once().by_aggregate(), swap).await?, []);
     assert_eq!(found(exactly_once().partitions(2), swap).await?, []);
     let same = found(exactly_once().by_aggregate(), |events| events.swap(4, 8)).await?;

@@ -1,4 +1,4 @@
-//! A store with a history in which all is right.
+//! A store with a sound history.
 
 use std::sync::Arc;
 
@@ -34,8 +34,8 @@ pub(crate) struct Past {
     pub(crate) observations: Vec<Observation>,
 }
 
-/// Commits in this order: ada and bob are opened; ada gets two events, while bob is guarded; ada becomes eve; bob gets
-/// one, with an idempotency key; an account without an event takes ada's key; a stale one is refused.
+/// Makes these commits, in order: ada and bob are opened; ada gets two events, while bob is guarded; ada becomes eve;
+/// bob gets one event, with an idempotency key; an account without an event takes ada's key; a stale commit is refused.
 pub(crate) async fn sound() -> Result<Past> {
     let recorder = Recorder::new();
     let engine = MemoryEngine::new();
@@ -81,7 +81,7 @@ pub(crate) async fn sound() -> Result<Past> {
 }
 
 impl Past {
-    /// The place of what was seen when the commit with this number, from 0, was begun.
+    /// Returns the index of the observation that the commit with this number, from 0, began.
     pub(crate) fn begun_at(&self, number: usize) -> usize {
         let seen = self.observations.iter().enumerate();
         let mut begun = seen.filter(|(_, seen)| matches!(seen, Observation::Begun(_)));
@@ -96,7 +96,7 @@ impl Past {
         }
     }
 
-    /// The answer to that commit. It comes next, as nothing here happens at the same time.
+    /// Returns the answer to that commit. It is the next observation, because the commits do not overlap.
     pub(crate) fn answer(&mut self, number: usize) -> &mut Observation {
         let place = self.begun_at(number) + 1;
         &mut self.observations[place]
@@ -107,14 +107,14 @@ impl Past {
     }
 }
 
-/// What is found once something was done to a sound history.
+/// Returns the violations after a sound history was changed.
 pub(crate) async fn found(fault: impl FnOnce(&mut Past)) -> Result<Vec<Violation>> {
     let mut past = sound().await?;
     fault(&mut past);
     Ok(past.verdict().await?.violations().to_vec())
 }
 
-/// Asserts that there is one violation, and that it is of this form.
+/// Asserts that there is exactly one violation, which matches the pattern.
 macro_rules! assert_only {
     ($found:expr, $pattern:pat $(if $guard:expr)?) => {{
         let found = $found;

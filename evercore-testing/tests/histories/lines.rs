@@ -1,4 +1,4 @@
-//! Histories that are written down, read back, and put together.
+//! Histories that are written, read back, and combined.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
@@ -9,7 +9,7 @@ use evercore_testing::history::{Check, History, Recorder, Unreadable, Violation}
 
 use crate::domain::{Account, Deposited};
 
-/// A pipe, for all that the writer knows.
+/// Stands for a pipe to another process.
 #[derive(Clone, Debug, Default)]
 struct Pipe(Arc<Mutex<Vec<u8>>>);
 
@@ -29,7 +29,7 @@ impl Pipe {
     }
 }
 
-/// What one process does, and what it has told.
+/// Runs one process and returns the lines that it has written.
 async fn process(engine: &MemoryEngine, amount: i64) -> Result<Vec<u8>> {
     let pipe = Pipe::default();
     let observed = Recorder::lines(pipe.clone()).observe(Arc::new(engine.clone()));
@@ -70,7 +70,7 @@ async fn wherever_a_process_is_killed_its_history_is_sound() -> Result<()> {
     let store = EventStore::builder().open(engine).await?;
     for end in 0..=text.len() {
         let history = History::read(&text[..end]).expect("it can be read");
-        // Of what it had not told yet, the events are of nobody.
+        // The events of observations that are cut off belong to no known commit.
         let verdict = Check::of(&history).unobserved_writers().run(&store).await?;
         verdict.assert_sound();
     }

@@ -1,4 +1,4 @@
-//! The history checker finds what is wrong: sound histories, and what is found once one thing in them is not.
+//! The history checker accepts sound histories, and finds each change that makes one unsound.
 
 mod commits;
 mod deliveries;

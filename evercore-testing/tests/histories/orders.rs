@@ -1,4 +1,4 @@
-//! Whether there is an order of the commits, and what they leave.
+//! Violations in the order of the commits and in the state that they leave.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ fn key(key: &str) -> NaturalKey {
 
 #[tokio::test]
 async fn a_guard_of_what_came_later_has_no_place() -> Result<()> {
-    // Bob's second event is written by a commit that begins when this one is acknowledged.
+    // Bob's second event is written by a commit that begins after this one was acknowledged.
     let later = Sequence::new(2)?;
     let found = found(|past| {
         let guard = past.begun(2).writes.iter_mut().find(|write| write.key == KeyWish::Keep);
@@ -54,7 +54,7 @@ async fn a_guard_of_what_was_changed_before_has_no_place() -> Result<()> {
 #[tokio::test]
 async fn what_happens_at_the_same_time_may_have_happened_in_any_order() -> Result<()> {
     let mut past = sound().await?;
-    // All begin before any ends.
+    // All commits begin before any ends.
     past.observations.sort_by_key(|seen| !matches!(seen, Observation::Begun(_)));
     past.verdict().await?.assert_sound();
     past.observations.reverse();
@@ -126,7 +126,7 @@ async fn an_aggregate_that_is_not_stored_is_found() -> Result<()> {
 #[tokio::test]
 async fn writers_that_nobody_observed_are_taken_as_they_are() -> Result<()> {
     let past = sound().await?;
-    // Another store on the same data, past the first recorder.
+    // Another store on the same data, which the first recorder does not observe.
     let recorder = Recorder::new();
     let observed = recorder.observe(Arc::new(past.engine.clone()));
     let store = EventStore::builder().open_shared(observed).await?;
@@ -145,7 +145,7 @@ async fn writers_that_nobody_observed_are_taken_as_they_are() -> Result<()> {
     Ok(())
 }
 
-/// Accounts are opened at the same time, and one commit is decided on a key that there never was.
+/// Opens accounts concurrently, with one commit that was decided on a key that never existed.
 async fn impossible_beside(accounts: usize) -> Result<Vec<Violation>> {
     let mut past = sound().await?;
     let recorder = Recorder::new();

@@ -1,4 +1,4 @@
-//! States from snapshots.
+//! Violations in states loaded from snapshots.
 
 use bytes::Bytes;
 use evercore::engine::{Commit, NewSnapshot, StorageEngine};

@@ -1,7 +1,7 @@
-//! Holds every public future to two rules: it is on the list of those that are dropped at each of their await points, and
-//! it is `Send` where a service awaits it.
+//! Checks two rules for every public future: it is on the list of futures that are dropped at each of their await
+//! points, and it is `Send` where a service awaits it.
 //!
-//! The sources are read, so that one which nobody thought of is seen to be missing.
+//! The test reads the sources, so it also finds futures that are missing from the list.
 
 mod sendable;
 
@@ -12,24 +12,24 @@ use std::path::{Path, PathBuf};
 use evercore_testing::cancellation::operations;
 use syn::{ImplItem, Item, ReturnType, Signature, TraitItem, Type, Visibility};
 
-/// The crates whose futures users await, beside the core.
+/// The crates whose futures users await, including the core.
 const CRATES: [&str; 4] = ["evercore", "evercore-memory", "evercore-sqlite", "evercore-postgres"];
 
-/// The crates whose futures users await as well, of which nothing is dropped: they are layers over the others, or tools
-/// for tests.
+/// Crates whose futures users await as well, but which are not dropped: they are layers over the others, or tools for
+/// tests.
 const TOOLS: [&str; 3] = ["evercore-opentelemetry", "evercore-testing", "evercore-tower"];
 
 /// The suites of `evercore-testing`, which its macros call.
 const SUITES: [&str; 4] = ["cancellation", "cases", "corruption", "transactional"];
 
-/// The contract of engines. Each of these calls is two await points of every operation that makes it.
+/// The traits of the engine contract. Each call of them adds two await points to every operation that makes it.
 const CONTRACT: [&str; 6] =
     ["StorageEngine", "Reader", "Inspection", "SubscriptionStorage", "Transactor", "Transaction"];
 
-/// What authors of engines implement for the suites, with boxed futures that are `Send`.
+/// The traits that authors of engines implement for the suites, with boxed futures that are `Send`.
 const HARNESSES: [&str; 3] = ["Harness", "SqlHarness", "CancellationHarness"];
 
-/// What is dropped as a part of something on the list.
+/// Futures that are dropped as a part of an operation on the list.
 const PARTS: [(&str, &str); 11] = [
     ("timeout", "reads::read_log"),
     ("sleep", "commits::a_context_with_a_rival"),
@@ -103,7 +103,7 @@ fn every_public_future_is_send_where_a_service_awaits_it() {
 fn each_check_of_a_future_awaits_what_it_names() {
     for (name, body) in sendable::SENDABLE {
         let function = name.rsplit("::").next().expect("a name has a last part");
-        // As the macro prints them, some tokens are apart.
+        // The macro prints spaces between some tokens.
         let body: String = body.split_whitespace().collect();
         let is_called =
             body.contains(&format!("{function}(")) || body.contains(&format!("{function}::<"));

@@ -1,6 +1,6 @@
-//! Awaits every public future the way a service does: in a spawned task that owns what the call borrows.
+//! Awaits every public future as a service does: in a spawned task that owns everything the call borrows.
 //!
-//! Nothing here runs. That it compiles shows that each future is `Send`, also where a closure borrows captured state.
+//! Nothing here runs. Compiling it shows that each future is `Send`, also if a closure borrows captured state.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,7 +48,7 @@ impl Decide<Deposit> for Account {
     }
 }
 
-/// What a task owns, and its futures and closures borrow.
+/// The values that a task owns, and that its futures and closures borrow.
 pub(crate) struct Owned {
     store: EventStore,
     engine: Arc<dyn StorageEngine>,
@@ -85,16 +85,16 @@ impl<C: Sync> Check<C> for Clerks {
     }
 }
 
-/// What `tokio::spawn` and handlers of web frameworks ask for.
+/// Requires the bounds of `tokio::spawn` and of handlers in web frameworks.
 fn spawned<T: Send, F: Future<Output = T> + Send + 'static>(_: fn(Owned) -> F) {}
 
-/// Names each public future, and awaits it in a task of its own.
+/// Lists each public future with its name, and awaits it in a separate task.
 macro_rules! sendable {
     ($($name:literal => $task:expr;)+) => {
-        /// The names, and how each is awaited.
+        /// The names and the source of the calls.
         pub(crate) const SENDABLE: &[(&str, &str)] = &[$(($name, stringify!($task))),+];
 
-        /// Compiled, and never called.
+        /// Is compiled but never called.
         pub(crate) fn every_public_future_is_send() {
             $(spawned($task);)+
         }

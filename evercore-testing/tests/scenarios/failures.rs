@@ -1,4 +1,4 @@
-//! What is said of a scenario that does not hold. `UPDATE_EXPECT=1` brings it up to date.
+//! The messages of scenarios that fail. `UPDATE_EXPECT=1` updates them.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -17,7 +17,7 @@ struct BookWeighed {
     grams: f64,
 }
 
-/// Options within each other that the macro does not see.
+/// Nested options that the macro does not see.
 #[event(aggregate = Book, name = "book-measured")]
 struct BookMeasured {
     grams: Measure,
@@ -46,7 +46,7 @@ impl Decide<Weigh> for Book {
     }
 }
 
-/// What a scenario panics with.
+/// Asserts the message with which a scenario panics.
 pub(crate) fn assert_says(scenario: impl FnOnce(), expected: &Expect) {
     let panic = catch_unwind(AssertUnwindSafe(scenario)).expect_err("it does not hold");
     let said = panic.downcast_ref::<String>().expect("a message that was put together");
@@ -144,7 +144,7 @@ fn what_is_said_beside_an_event_is_compared() {
     );
 }
 
-/// Also in a build that checks nothing by itself.
+/// Also in a release build.
 #[test]
 fn an_event_that_would_not_come_back_is_no_event() {
     assert_says(

@@ -1,4 +1,4 @@
-//! Handlers and routers, on events that a test has written.
+//! Handlers and routers on events that a test has written.
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
@@ -14,7 +14,7 @@ use serde_json::json;
 use crate::failures::assert_says;
 use crate::library::{Book, BookLent, BookReturned, FineDue, bought, day, lent_to};
 
-/// A projection with a state of its own.
+/// A projection with state.
 #[derive(Clone, Default)]
 struct LentNow(i64);
 

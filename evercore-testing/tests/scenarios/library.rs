@@ -1,4 +1,4 @@
-//! Books that are lent.
+//! A library that lends books.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use evercore::{Aggregate, Apply, Decide, Decision, EventMeta, EventOptions, event, state_event};
@@ -64,7 +64,7 @@ pub(crate) struct Return {
     pub(crate) desk: Option<&'static str>,
 }
 
-/// What never comes back is bought again, for as many copies.
+/// Buys this many copies of books that were never returned.
 pub(crate) struct Replace {
     pub(crate) titles: Vec<String>,
 }
@@ -119,7 +119,7 @@ impl Decide<Replace> for Book {
     }
 }
 
-/// An event that is written as what cannot be read again.
+/// An event whose encoding cannot be decoded again.
 #[event(aggregate = Book, name = "book-lost")]
 pub(crate) struct BookLost {
     #[serde(with = "one_way")]

@@ -1,4 +1,4 @@
-//! Given, when, then: what passes, and what a failure says.
+//! Given, when, then: scenarios that pass, and the messages of those that fail.
 
 mod failures;
 mod handlers;

@@ -1,4 +1,4 @@
-//! Scenarios that hold.
+//! Scenarios that pass.
 
 use evercore::{Apply, EventDraft, EventMeta, EventOptions, Metadata, Registry, Result, event};
 use evercore_testing::Scenario;
@@ -70,7 +70,7 @@ fn drafts_say_what_is_to_be_beside_an_event() {
 
 #[test]
 fn times_and_metadata_are_those_of_the_scenario() {
-    /// Tells its reader what it was told.
+    /// An event whose `Apply` stores the metadata in the state.
     #[event(aggregate = Book, name = "book-marked")]
     struct BookMarked;
 

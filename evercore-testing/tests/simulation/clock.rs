@@ -1,4 +1,4 @@
-//! The clock of the database: virtual, and not to be trusted.
+//! The clock of the simulated database: virtual, and unreliable.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -7,14 +7,14 @@ use chrono::{DateTime, TimeDelta, Utc};
 use evercore::Clock;
 use tokio::time::{Instant, sleep};
 
-/// Goes on with the runtime's time, and jumps when it is told to.
+/// Follows the runtime's time, and can be made to jump.
 #[derive(Debug)]
 pub(crate) struct JumpingClock {
     started: Instant,
     skew: Mutex<TimeDelta>,
 }
 
-/// Lets virtual time go by; no timer is set for none.
+/// Lets virtual time pass; sets no timer for a duration of zero.
 pub(crate) async fn pause(time: Duration) {
     if !time.is_zero() {
         sleep(time).await;
@@ -26,7 +26,7 @@ impl JumpingClock {
         Self { started: Instant::now(), skew: Mutex::default() }
     }
 
-    /// How long the runtime has been running.
+    /// Returns how long the runtime has been running.
     pub(crate) fn elapsed(&self) -> Duration {
         self.started.elapsed()
     }
@@ -39,7 +39,7 @@ impl JumpingClock {
 impl Clock for JumpingClock {
     fn now(&self) -> DateTime<Utc> {
         let skew = *self.skew.lock().unwrap_or_else(PoisonError::into_inner);
-        // A thousand days, so that no jump leads before the epoch.
+        // A thousand days, so that no jump leads to before the epoch.
         DateTime::UNIX_EPOCH
             + TimeDelta::days(1_000)
             + skew

@@ -1,7 +1,8 @@
-//! The database: the engine in memory, whose commits take several steps as those of PostgreSQL do.
+//! The simulated database: the engine in memory, with commits that take several steps like those of PostgreSQL.
 //!
-//! A writer announces a floor, draws positions, is visible, and gives the floor back; a reader asks for the last position
-//! that was drawn, then for the lowest floor, and takes its snapshot last. Between any two steps, others go on.
+//! A writer announces a floor, draws positions, becomes visible, and removes the floor. A reader asks for the last
+//! position that was drawn, then for the lowest floor, and takes its snapshot last. Other tasks run between any two
+//! steps.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,12 +21,12 @@ use crate::clock::{JumpingClock, pause};
 use crate::observer::Observer;
 use crate::plan::{Plan, Sabotage};
 
-/// What all processes share.
+/// The state that all processes share.
 #[derive(Debug)]
 pub(crate) struct Database {
     pub(crate) plan: Plan,
     pub(crate) memory: MemoryEngine,
-    /// One for each process, in the order in which they were started.
+    /// The signals of the processes, in the order in which they were started.
     told: Mutex<Vec<LogSignal>>,
     pub(crate) clock: Arc<JumpingClock>,
     random: Mutex<fastrand::Rng>,
@@ -39,11 +40,11 @@ struct Appends {
     last_drawn: i64,
     last_transaction: u64,
     floors: BTreeMap<u64, i64>,
-    /// Drawn, and not committed: not yet, or never.
+    /// Positions that were drawn but are not committed, either yet or ever.
     hidden: BTreeSet<i64>,
 }
 
-/// What becomes of a transaction that has drawn its positions.
+/// The outcome of a transaction that has drawn its positions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ending {
     Commits,
@@ -72,7 +73,7 @@ impl Database {
         self.observer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Has a process told of commits from now on.
+    /// Notifies a process of all later commits.
     pub(crate) fn tell(&self, process: LogSignal) {
         self.told().push(process);
     }
@@ -85,12 +86,12 @@ impl Database {
         self.appends.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets others go on for a while between two steps of a reader.
+    /// Lets other tasks run between two steps of a reader.
     async fn step(&self) {
         self.pause(4).await;
     }
 
-    /// Lets others go on between two steps of a writer, which may be slow.
+    /// Lets other tasks run between two steps of a writer, which may be slow.
     async fn linger(&self) {
         let longest = if self.random().u32(..6) == 0 { 80 } else { 4 };
         self.pause(longest).await;
@@ -140,7 +141,7 @@ impl Database {
         at_once(self.memory.read_log(LogRequest::new(after, count))).expect("it is open").events
     }
 
-    /// How far readers may read.
+    /// Returns the position up to which readers may read.
     async fn frontier(&self) -> i64 {
         if self.plan.sabotage == Sabotage::NaiveFrontier {
             let appends = self.appends();
@@ -198,7 +199,7 @@ impl Database {
         Ok(acquired)
     }
 
-    /// Records a batch, together with the effects of the handler that has written them in the same transaction.
+    /// Settles a batch, together with the effects that the handler wrote in the same transaction.
     pub(crate) fn settle(&self, settlement: &Settlement, effects: &[Position]) -> Result<Settled> {
         let before = self.stored(&settlement.lease.subscription);
         let sabotaged = self.sabotaged(settlement, before.as_ref());
@@ -234,7 +235,7 @@ impl Database {
     }
 }
 
-/// The answer of the engine in memory, which never waits.
+/// Returns the answer of the engine in memory, which never waits.
 pub(crate) fn at_once<F: Future>(call: F) -> F::Output {
     call.now_or_never().expect("the engine in memory does not wait")
 }

@@ -1,4 +1,4 @@
-//! The least that can be followed.
+//! A minimal aggregate with one event.
 
 use evercore::{Aggregate, Registry, state_event};
 

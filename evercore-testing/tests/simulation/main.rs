@@ -1,8 +1,10 @@
-//! Subscriptions under a seeded simulation: workers that stall, die and come back, a network that delays, loses and
-//! reorders, commits that appear late, and a clock that jumps. All of it in virtual time, on one thread, from one seed.
+//! Subscriptions in a seeded simulation: workers that stall, die and come back, a network that delays, loses and
+//! reorders calls, commits that become visible late, and a clock that jumps. Everything runs in virtual time, on one
+//! thread, from one seed.
 //!
-//! `cargo test -p evercore-testing --test simulation -- --nocapture` runs the short form. `cargo xtask simulate` is the
-//! long one, optimised: `--seed 17` runs a single seed and shows its trace, `--controls` how often each control is caught.
+//! `cargo test -p evercore-testing --test simulation -- --nocapture` runs the short form. `cargo xtask simulate` runs
+//! the long form, optimized: `--seed 17` runs a single seed and prints its trace, `--controls` counts how often each
+//! control is detected.
 
 mod clock;
 mod database;
@@ -22,10 +24,10 @@ use plan::{Handling, Plan, Sabotage};
 use series::{AfterViolation, Length, Series, Violation};
 use simulation::run;
 
-/// Runs of the short form.
+/// The number of runs in the short form.
 const RUNS: u64 = 300;
 
-/// The most runs until a control has to be caught.
+/// The number of runs within which a control must be detected.
 const RUNS_OF_A_CONTROL: u64 = 2_000;
 
 #[test]

@@ -1,4 +1,4 @@
-//! The engine as a process sees it: somewhere else.
+//! The engine as a process sees it: across a network.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,21 +20,22 @@ use crate::clock::pause;
 use crate::database::{Database, Ending, at_once};
 use crate::process::Health;
 
-/// How soon a store looks at the log without being told.
+/// The interval at which a store polls the log.
 const POLL_INTERVAL: Duration = Duration::from_millis(80);
 
-/// A process's way to the database. A call goes on at the other end when its caller is gone.
+/// The connection of a process to the database. The database finishes a call even if its caller is gone.
 #[derive(Clone, Debug)]
 pub(crate) struct Network {
     pub(crate) database: Arc<Database>,
     pub(crate) health: Health,
     pub(crate) ending: Ending,
     is_lossy: bool,
-    /// Of this process alone: a signal wakes those who watch it in an order that no seed decides.
+    /// A signal of this process alone, because a shared signal wakes its watchers in an order that does not depend on
+    /// the seed.
     grown: LogSignal,
 }
 
-/// What a call meets.
+/// The delays and losses of a call.
 struct Journey {
     there: Duration,
     back: Duration,
@@ -54,7 +55,7 @@ impl Network {
         Self { database: Arc::clone(database), health, ending, is_lossy, grown }
     }
 
-    /// Has the database do something.
+    /// Runs a call at the database, with delays and losses.
     pub(crate) async fn call<T, F>(
         &self,
         name: &'static str,
@@ -90,7 +91,7 @@ impl Network {
         let mut random = self.database.random();
         let most = u64::try_from(plan.distance.as_millis()).expect("short");
         let is_troubled = self.health.is_troubled();
-        // Mostly short, so that few of many calls are overtaken.
+        // Mostly short, so that only a few calls are overtaken.
         let mut way = || {
             let is_long = is_troubled && random.u32(..4) == 0;
             let most = if is_long { most } else { most.min(3) };

@@ -1,4 +1,4 @@
-//! Sees everything, and knows what is allowed.
+//! Observes the whole run, and checks what happens.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
@@ -10,22 +10,22 @@ use crate::plan::{Handling, Plan};
 use crate::process::Condition;
 use crate::tally::Tally;
 
-/// What has happened, and the first thing that must not.
+/// The observed state, and the first violation.
 #[derive(Debug)]
 pub(crate) struct Observer {
     handling: Handling,
     partitions: Vec<Partition>,
     is_calm: bool,
-    /// The aggregates of the events that can be read.
+    /// The aggregates of the readable events.
     events: BTreeMap<Position, AggregateId>,
     handled: BTreeSet<Position>,
     parked: BTreeSet<Position>,
-    /// By partition.
+    /// The cursors and owners, by partition.
     places: Vec<Place>,
-    /// By owner.
+    /// The conditions of the workers, by owner.
     conditions: HashMap<String, Condition>,
     pub(crate) tally: Tally,
-    /// If it is kept.
+    /// `None` unless the plan asks for a trace.
     pub(crate) trace: Option<Vec<String>>,
     violation: Option<String>,
 }
@@ -56,7 +56,7 @@ impl Observer {
         }
     }
 
-    /// A call has come to its end at the database.
+    /// Records a call that has ended at the database.
     pub(crate) fn trace(&mut self, owner: &str, call: &str, is_ok: bool, at: Duration) {
         self.tally.calls += 1;
         let outcome = if is_ok { "" } else { " is refused" };
@@ -69,20 +69,20 @@ impl Observer {
         }
     }
 
-    /// What a worker is able to do from now on.
+    /// Records a change in a worker's condition.
     pub(crate) fn is_in(&mut self, owner: &str, condition: Condition) {
         match condition {
             Condition::Dead => self.tally.kills += 1,
             Condition::Frozen => self.tally.freezes += 1,
             Condition::Awake => {}
         }
-        // Whoever stalled once may have missed a renewal.
+        // A worker that has stalled once may have missed a renewal.
         let was = self.conditions.get(owner).copied();
         let still = was.filter(|was| *was != Condition::Awake).unwrap_or(condition);
         self.conditions.insert(owner.to_owned(), still);
     }
 
-    /// Events can be read from now on. P7, P8: never where somebody has been already.
+    /// Records events that become readable. P7 and P8: none may appear before a cursor.
     pub(crate) fn appeared(&mut self, events: &[RecordedEvent]) {
         for event in events {
             let (position, id) = (event.position(), event.aggregate_id());
@@ -103,7 +103,7 @@ impl Observer {
         }
     }
 
-    /// P8, P9: a handler has succeeded on these, in this order.
+    /// P8 and P9: records that a handler has succeeded on these events, in this order.
     pub(crate) fn handled(&mut self, positions: &[Position]) {
         for &position in positions {
             self.tally.deliveries += 1;
@@ -114,7 +114,7 @@ impl Observer {
             let partition = self.partitions[self.place_of(id)];
             let is_missing = |(earlier, other): &(&Position, &AggregateId)| {
                 let is_before = match self.handling {
-                    // Others go on beside what is parked.
+                    // Other aggregates continue while some have parked events.
                     Handling::Parking => **other == id,
                     Handling::Plain | Handling::Transactional => partition.contains(**other),
                 };
@@ -129,7 +129,7 @@ impl Observer {
         }
     }
 
-    /// P10: a lease is given to one, and not to another while its owner is well.
+    /// P10: records a lease. It must not be granted to another worker while its owner works.
     pub(crate) fn granted(&mut self, grant: &Grant, to: &str, before: Option<&StoredSubscription>) {
         self.tally.grants += 1;
         let index = usize::try_from(grant.lease.partition).expect("small");
@@ -150,7 +150,7 @@ impl Observer {
         self.places[index].owner = Some(to.to_owned());
     }
 
-    /// P7, P9, P10, P11: a batch was recorded.
+    /// P7, P9, P10 and P11: records a settlement.
     pub(crate) fn settled(
         &mut self,
         settlement: &Settlement,
@@ -201,7 +201,7 @@ impl Observer {
         self.places[index].cursor = step.to;
     }
 
-    /// P7, P9, P11: at the end, everything is handled.
+    /// P7, P9 and P11: checks at the end that everything was handled.
     pub(crate) fn check_complete(&mut self) {
         let missing: Vec<_> =
             self.events.keys().filter(|position| !self.handled.contains(position)).collect();
@@ -211,7 +211,7 @@ impl Observer {
         }
     }
 
-    /// The run is over.
+    /// Records the end of the run.
     pub(crate) fn ended(&mut self, at: Duration) {
         (self.tally.runs, self.tally.time) = (1, at);
     }

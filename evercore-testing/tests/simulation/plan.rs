@@ -1,8 +1,8 @@
-//! What a seed decides before a run.
+//! The decisions that a seed makes before a run.
 
 use std::time::Duration;
 
-/// How a run is set up. What happens in it is drawn from [`Plan::seed`] as well, as it goes.
+/// The setup of a run. The events during the run are drawn from [`Plan::seed`] as well.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
     pub(crate) seed: u64,
@@ -10,59 +10,59 @@ pub(crate) struct Plan {
     pub(crate) handling: Handling,
     pub(crate) workers: u64,
     pub(crate) writers: u64,
-    /// Commits of each writer.
+    /// The number of commits of each writer.
     pub(crate) commits: u32,
     pub(crate) partitions: u32,
     pub(crate) batch_size: u32,
-    /// How long the workers are troubled before they are let be.
+    /// The time for which faults are injected into the workers.
     pub(crate) trouble: Duration,
     pub(crate) lease: Duration,
-    /// The longest way to the database, or back.
+    /// The longest delay of a call in one direction.
     pub(crate) distance: Duration,
-    /// Of 1,000 calls, how many are lost on the way there, and how many on the way back.
+    /// Out of 1,000 calls, the number that are lost on the way there, and the number lost on the way back.
     pub(crate) lost: u32,
-    /// Of 1,000 batches, on how many the handler fails.
+    /// Out of 1,000 batches, the number on which the handler fails.
     pub(crate) failing: u32,
     pub(crate) does_clock_jump: bool,
-    /// Whether what happens is written down.
+    /// Whether a trace of the run is kept.
     pub(crate) is_traced: bool,
 }
 
-/// What handles the events.
+/// The way in which events are handled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Handling {
-    /// At least once, and again when the handler fails.
+    /// At least once, and again after the handler fails.
     Plain,
-    /// As [`Plain`](Self::Plain), and events on which it fails are parked.
+    /// Like [`Plain`](Self::Plain), but events on which the handler fails are parked.
     Parking,
-    /// In the transaction that records it: exactly once.
+    /// In the transaction that settles the batch: exactly once.
     Transactional,
 }
 
-/// What the engine does wrong, to see that it is noticed.
+/// A fault of the engine, which the observer must detect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sabotage {
     None,
-    /// Reads up to the last event that is there.
+    /// Reads up to the last visible event.
     NaiveFrontier,
-    /// Takes the snapshot that it reads from before it looks for the frontier.
+    /// Takes the snapshot that it reads from before it determines the frontier.
     FrontierOfOneSnapshot,
-    /// Moves the cursor whoever asks, from wherever it stands.
+    /// Moves the cursor for any worker, whatever its current position.
     UnconditionalCursor,
-    /// Moves the cursor for those that have lost the lease.
+    /// Moves the cursor for workers that have lost the lease.
     NoToken,
-    /// Moves the cursor from wherever it stands.
+    /// Moves the cursor whatever its current position.
     NoPlace,
-    /// Renews no lease.
+    /// Never renews a lease.
     NoRenewal,
-    /// Forgets what was parked.
+    /// Forgets parked events.
     DropsParked,
 }
 
 impl Plan {
     pub(crate) fn of(seed: u64, sabotage: Sabotage) -> Self {
         let mut random = fastrand::Rng::with_seed(seed);
-        // In calm weather no lease is to be lost for no reason; only in rough weather are calls lost.
+        // In a calm run no lease may be lost without a reason; calls are lost only in other runs.
         let is_calm = random.bool();
         let handling =
             [Handling::Plain, Handling::Parking, Handling::Transactional][random.usize(..3)];
@@ -85,13 +85,13 @@ impl Plan {
         }
     }
 
-    /// The same, with what happens written down.
+    /// Returns the same plan with a trace.
     pub(crate) const fn traced(mut self) -> Self {
         self.is_traced = true;
         self
     }
 
-    /// Whether a worker that is alive and awake keeps its lease.
+    /// Returns whether a worker that is alive and awake keeps its lease.
     pub(crate) fn is_calm(&self) -> bool {
         self.lost == 0 && !self.does_clock_jump && self.distance <= Duration::from_millis(8)
     }

@@ -1,4 +1,4 @@
-//! A worker's process: started, stalled, killed, and started again.
+//! The process of a worker, which is started, stalled, killed, and started again.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -19,29 +19,29 @@ use crate::network::Network;
 use crate::plan::Handling;
 use crate::transactor::Effects;
 
-/// What all workers run.
+/// The subscription that all workers run.
 pub(crate) const NAME: &str = "followers";
 
-/// What a process is able to do.
+/// The condition of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Condition {
     Awake,
-    /// Does nothing, and comes back where it was.
+    /// Does nothing, and later continues where it was.
     Frozen,
-    /// Does nothing any more.
+    /// Does nothing ever again.
     Dead,
 }
 
-/// The condition of a process, which all that it does depends on.
+/// The condition of a process, on which all of its actions depend.
 #[derive(Clone, Debug)]
 pub(crate) struct Health {
     name: Arc<str>,
     turns: Arc<Turns>,
-    /// Set once troubles are over.
+    /// Cancelled once no more faults are injected.
     calm: CancellationToken,
 }
 
-/// A channel would wake those who wait in an order that no seed decides.
+/// The current condition. A channel would wake its waiters in an order that does not depend on the seed.
 #[derive(Debug)]
 struct Turns {
     condition: Mutex<Condition>,
@@ -62,7 +62,7 @@ impl Health {
         !self.calm.is_cancelled()
     }
 
-    /// Waits until the process can do something. For ever, if it is dead.
+    /// Waits until the process is awake; forever, if it is dead.
     pub(crate) async fn awake(&self) {
         while *self.condition() != Condition::Awake {
             self.turns.changed.notified().await;
@@ -109,7 +109,7 @@ impl Process {
         health.turn(condition);
     }
 
-    /// What it says it owns is what it owns, once it has had the time to find out.
+    /// Checks that the worker reports the partitions it owns, once it has had time to find out.
     async fn check_what_it_owns(&self) {
         let Network { database, health, .. } = &self.network;
         let name = NAME.try_into().expect("it is a name");
@@ -143,7 +143,7 @@ impl Process {
 
     async fn end(self) -> Result<()> {
         match self.running.await.expect("a worker does not panic") {
-            // The network was so slow when it began that it took the lease for too short.
+            // The network was so slow at the beginning that the worker considered the lease too short.
             Err(Error::InvalidSubscription { .. }) if !self.network.database.plan.is_calm() => {
                 Ok(())
             }
@@ -195,7 +195,7 @@ async fn run(subscription: SubscriptionBuilder, network: Network) -> Result<()> 
     subscription.run(handler).await
 }
 
-/// Takes its time, and fails now and then.
+/// Takes some time, and sometimes fails.
 async fn work(network: &Network, batch: &Batch) -> Result<(), String> {
     let Network { database, health, .. } = network;
     health.awake().await;
@@ -203,7 +203,7 @@ async fn work(network: &Network, batch: &Batch) -> Result<(), String> {
     let (pause, fails) = {
         let mut random = database.random();
         let lease = u64::try_from(plan.lease.as_millis()).expect("short");
-        // Now and then longer than a lease lasts.
+        // Sometimes longer than the lease lasts.
         let longest = if random.u32(..12) == 0 { 2 * lease } else { 20 };
         (random.u64(0..=longest), random.u32(..1_000) < plan.failing)
     };
@@ -220,7 +220,7 @@ fn positions(batch: &Batch) -> Vec<Position> {
     batch.iter().map(evercore::RecordedEvent::position).collect()
 }
 
-/// A worker that is started again whatever happens to it, until troubles are over; then it ends well.
+/// Runs a worker, and restarts it after each fault, until no more faults are injected; then shuts it down.
 pub(crate) async fn live(
     database: Arc<Database>,
     number: u64,
@@ -270,7 +270,7 @@ pub(crate) async fn live(
     Ok(())
 }
 
-/// One worker, when all is calm, until it has handled everything.
+/// Runs one worker without faults until it has handled everything.
 pub(crate) async fn finish(
     database: &Arc<Database>,
     calm: &CancellationToken,
@@ -292,7 +292,7 @@ pub(crate) async fn finish(
             return Err(format!("it does not go on: {:?}", database.stored(&name)));
         }
         let redrive = evercore::engine::Control::Redrive;
-        // What was to be parked may be so only now.
+        // A delayed settlement may have parked events only now.
         crate::database::at_once(evercore::engine::SubscriptionStorage::control(
             &database.memory,
             &name,

@@ -1,4 +1,4 @@
-//! Many runs, one seed after the other, on all processors.
+//! Many runs, one seed after another, on all processors.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,7 +12,7 @@ use crate::plan::Plan;
 use crate::simulation::run;
 use crate::tally::Tally;
 
-/// Which seeds are run.
+/// The seeds of a series.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Series {
     pub(crate) from: u64,
@@ -32,11 +32,11 @@ pub(crate) enum AfterViolation {
     GoOn,
 }
 
-/// What the runs have come to.
+/// The result of a series.
 #[derive(Debug)]
 pub(crate) struct Outcome {
     pub(crate) tally: Tally,
-    /// By seed. The first is the same each time, however many threads there are.
+    /// By seed. The first one does not depend on the number of threads.
     pub(crate) violations: BTreeMap<u64, Violation>,
     took: Duration,
     threads: usize,
@@ -45,14 +45,14 @@ pub(crate) struct Outcome {
 #[derive(Debug)]
 pub(crate) struct Violation {
     pub(crate) what: String,
-    /// How long it took to find it.
+    /// The time after which it was found.
     pub(crate) after: Duration,
 }
 
-/// What the threads share.
+/// The state that the threads share.
 #[derive(Debug, Default)]
 struct Shared {
-    /// Counted from the first seed.
+    /// The number of seeds that were taken.
     taken: AtomicU64,
     is_over: AtomicBool,
     violations: Mutex<BTreeMap<u64, Violation>>,
@@ -76,7 +76,7 @@ impl Series {
 
     fn work(&self, shared: &Shared, began: Instant, plan: impl Fn(u64) -> Plan) -> Tally {
         let mut total = Tally::default();
-        // Seeds are taken in their order: all before one that is taken are run to their end.
+        // Seeds are taken in order, and every seed before a taken one is run to its end.
         while !shared.is_over.load(Ordering::Relaxed) {
             let number = shared.taken.fetch_add(1, Ordering::Relaxed);
             if self.length.is_reached(number, began) {

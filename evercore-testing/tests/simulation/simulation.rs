@@ -1,4 +1,4 @@
-//! One run, from a seed to a verdict.
+//! A single run, from a seed to a verdict.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,12 +17,12 @@ use crate::plan::Plan;
 use crate::process::{self, Health};
 use crate::tally::Tally;
 
-/// What a run has come to.
+/// The result of a run.
 #[derive(Debug)]
 pub(crate) struct Run {
     pub(crate) verdict: Result<(), String>,
     pub(crate) tally: Tally,
-    /// Empty, unless the plan says that it is kept.
+    /// Empty unless the plan asks for a trace.
     pub(crate) trace: Vec<String>,
 }
 
@@ -72,7 +72,7 @@ async fn trouble(database: &Arc<Database>) -> Result<(), String> {
     database.observer().verdict()
 }
 
-/// Appends to an aggregate of its own, or would have.
+/// Appends to a separate aggregate; if `ending` says so, each commit is rolled back.
 async fn write(
     database: Arc<Database>,
     number: u64,
@@ -102,7 +102,7 @@ async fn write(
     Ok(())
 }
 
-/// Sets the clock of the database forward and back.
+/// Moves the clock of the database forward and back.
 async fn jump(database: Arc<Database>, calm: CancellationToken) {
     while database.plan.does_clock_jump && !calm.is_cancelled() {
         let (pause, by) = {

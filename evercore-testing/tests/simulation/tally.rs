@@ -1,20 +1,20 @@
-//! How much has happened in runs.
+//! The counts of a run.
 
 use std::fmt;
 use std::iter::Sum;
 use std::ops::AddAssign;
 use std::time::Duration;
 
-/// How much has happened.
+/// The counts of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Tally {
     pub(crate) runs: u64,
-    /// Virtual, together.
+    /// Virtual time, summed over the runs.
     pub(crate) time: Duration,
     pub(crate) events: u64,
     pub(crate) deliveries: u64,
     pub(crate) grants: u64,
-    /// Grants of what its owner had not given back.
+    /// The number of leases that were granted before their owner had released them.
     pub(crate) take_overs: u64,
     pub(crate) settlements: u64,
     pub(crate) parked: u64,
@@ -24,7 +24,7 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
-    /// Whether there was something to withstand.
+    /// Returns whether the run had all kinds of faults.
     pub(crate) fn is_rough(&self) -> bool {
         self.kills > 0
             && self.freezes > 0

@@ -1,4 +1,4 @@
-//! Transactions of the simulated database: effects that count when their batch is recorded.
+//! Transactions of the simulated database, whose effects count when their batch is settled.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use evercore::{AggregateId, Error, Position, Result};
 
 use crate::network::Network;
 
-/// What a handler has written.
+/// The effects that a handler has written.
 #[derive(Debug, Default)]
 pub(crate) struct Effects(pub(crate) Vec<Position>);
 
@@ -24,7 +24,7 @@ impl Transactor for Network {
         None
     }
 
-    // No statement of it goes over the network.
+    // A transaction sends no statement over the network.
     async fn has_failed(
         &self,
         _transaction: &mut Effects,
@@ -49,7 +49,7 @@ impl Transactor for Network {
             })
             .await;
         match finished {
-            // Whether it was lost on the way there or back, nobody knows.
+            // It is unknown whether the call was lost on the way there or back.
             Err(Error::Unavailable { source }) => {
                 Err(Error::OutcomeUnknown { commit: nothing.id, source })
             }

@@ -1,4 +1,4 @@
-//! What the commands of these tests are about, and ways to hold them up.
+//! The domain of these tests, and ways to delay commands.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,7 +48,7 @@ pub(crate) enum BankError {
     NotAllowed,
 }
 
-/// Depositing nothing is a wish that comes true without an event.
+/// Depositing zero is accepted without an event.
 impl Decide<Deposit> for Account {
     type Error = BankError;
 
@@ -76,7 +76,7 @@ pub(crate) type Answer = Result<Executed<Account>, CommandError<BankError>>;
 
 pub(crate) type Outcome = Result<(), CommandError<BankError>>;
 
-/// Holds commands up until it is opened for as many of them.
+/// Delays commands until it lets that many through.
 #[derive(Clone, Debug)]
 pub(crate) struct Gate(Arc<Semaphore>);
 
@@ -100,7 +100,7 @@ impl<C: Sync> Check<C> for Gate {
     }
 }
 
-/// A store in which a conflict is an error at once.
+/// Returns a store in which the first conflict is an error.
 pub(crate) async fn store() -> EventStore {
     let builder = EventStore::builder().retry(RetryPolicy::none());
     builder.open(MemoryEngine::new()).await.expect("memory opens")
@@ -110,7 +110,7 @@ pub(crate) async fn accounts() -> CommandService<Account> {
     CommandService::new(store().await)
 }
 
-/// To the account with a key, which need not exist.
+/// A deposit into the account with a key, which need not exist.
 pub(crate) fn deposit(key: &str, amount: i64) -> CommandRequest<Deposit> {
     let target = Target::key_or_new(key).expect("it is a key");
     request(target, Deposit { amount })

@@ -1,4 +1,4 @@
-//! Checks before the decision.
+//! Checks that run before the decision.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ fn is_an_amount(request: &CommandRequest<Deposit>) -> Result<(), BankError> {
     if request.command().amount > 0 { Ok(()) } else { Err(BankError::NotAnAmount) }
 }
 
-/// Lets clerks through, whatever the command.
+/// Admits only clerks, for any command.
 struct ClerksOnly {
     clerks: Arc<RwLock<HashSet<&'static str>>>,
 }
@@ -33,7 +33,7 @@ impl<C: Sync> Check<C> for ClerksOnly {
 #[tokio::test]
 async fn what_a_check_refuses_does_not_reach_the_store() -> Outcome {
     let accounts = CheckLayer::new(is_an_amount).layer(accounts().await);
-    // The store would say that there is no such account.
+    // The store would report that the account does not exist.
     let refused = accounts.clone().oneshot(CommandRequest::new("none", Deposit { amount: 0 })?);
     assert!(matches!(refused.await, Err(CommandError::Rejected(BankError::NotAnAmount))));
     let passed = accounts.oneshot(CommandRequest::new("none", Deposit { amount: 1 })?);

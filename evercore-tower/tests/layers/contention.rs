@@ -1,4 +1,4 @@
-//! Many writers of one aggregate, with the queue and without.
+//! Many writers of one aggregate, with and without the queue.
 
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
@@ -10,7 +10,7 @@ use tower::{Layer, Service, ServiceExt};
 
 use crate::bank::{Account, BankError, MoneyMoved, Outcome, deposit, store};
 
-/// Two decisions that are made at the same time, on the same state therefore.
+/// Two decisions that are made at the same time, and therefore on the same state.
 #[derive(Debug)]
 struct Meeting {
     patience: Duration,
@@ -18,7 +18,7 @@ struct Meeting {
     met: Condvar,
 }
 
-/// A deposit that gives another one the time to get in between.
+/// A deposit that gives another one the time to decide as well.
 #[derive(Clone)]
 struct DepositMeeting(Arc<Meeting>);
 
@@ -27,7 +27,7 @@ impl Meeting {
         Arc::new(Self { patience, deciding: Mutex::new(0), met: Condvar::new() })
     }
 
-    /// Waits for another one to decide, until that has happened once.
+    /// Waits for another command to decide, until that has happened once.
     fn wait(&self) {
         let mut deciding = self.deciding.lock().expect("no test panics with it");
         *deciding += 1;
@@ -55,7 +55,7 @@ impl Decide<DepositMeeting> for Account {
     }
 }
 
-/// Twenty deposits into one account, from as many tasks: how many were lost to conflicts.
+/// Makes twenty deposits into one account, from as many tasks. Returns the number that failed with a conflict.
 async fn conflicts<S>(accounts: S, meeting: &Arc<Meeting>) -> usize
 where
     S: Service<CommandRequest<DepositMeeting>, Error = CommandError<BankError>>,

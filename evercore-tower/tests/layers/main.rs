@@ -1,4 +1,4 @@
-//! What the layers do to commands, through the public interface.
+//! The effects of the layers on commands, through the public API.
 
 mod bank;
 mod checks;

@@ -9,7 +9,7 @@ use crate::bank::{Account, Deposit, Gate, Outcome, Withdraw, accounts, deposit, 
 
 type Gated = Queued<Checked<CommandService<Account>, Gate>>;
 
-/// A queue, and behind it the gate.
+/// Returns a service with a queue in front of the gate.
 async fn gated(queue: QueueLayer, gate: &Gate) -> Gated {
     ServiceBuilder::new()
         .layer(queue)
@@ -17,7 +17,7 @@ async fn gated(queue: QueueLayer, gate: &Gate) -> Gated {
         .service(accounts().await)
 }
 
-/// Sends a command as far as it gets.
+/// Sends a command up to the gate.
 async fn begin<S>(accounts: &mut S, request: CommandRequest<Deposit>) -> S::Future
 where
     S: Service<CommandRequest<Deposit>, Future: Unpin>,
@@ -27,7 +27,7 @@ where
     answer
 }
 
-/// What a full queue says, at once.
+/// Returns the error of a full queue, which comes at once.
 fn refusal(accounts: &mut Gated, request: CommandRequest<Deposit>) -> Error {
     match accounts.call(request).now_or_never() {
         Some(Err(CommandError::Store(error @ Error::QueueFull { .. }))) => error,
@@ -45,7 +45,7 @@ async fn commands_have_their_turn_in_the_order_in_which_they_came() -> Outcome {
     }
     gate.let_through(5);
     for turn in 0..5 {
-        // Asking does not help who is not the next.
+        // Polling does not help a command that is not the next.
         for later in answers[turn + 1..].iter_mut().rev() {
             assert!(poll!(later).is_pending());
         }
@@ -99,7 +99,7 @@ async fn aggregates_do_not_wait_for_each_other() -> Outcome {
     let mut accounts = gated(QueueLayer::new().max_waiting(0), &gate).await;
     let till = begin(&mut accounts, deposit("till", 1)).await;
     let safe = begin(&mut accounts, deposit("safe", 1)).await;
-    // What is new is nobody else's.
+    // A new aggregate has no queue.
     let new = || request(Target::New, Deposit { amount: 1 });
     let (new, newer) = (begin(&mut accounts, new()).await, begin(&mut accounts, new()).await);
     gate.let_through(4);
@@ -160,7 +160,7 @@ async fn a_command_that_waits_takes_no_room_below() -> Outcome {
     let till = begin(&mut accounts, deposit("till", 1)).await;
     let waits = begin(&mut accounts, deposit("till", 1)).await;
     let safe = begin(&mut accounts, deposit("safe", 1)).await;
-    // The second place is the safe's, though the till has two commands.
+    // The second permit goes to the safe, although the till has two commands.
     gate.let_through(2);
     safe.await?;
     till.await?;

@@ -1,4 +1,4 @@
-//! The service itself, and what it is called with.
+//! The service itself, and its requests.
 
 use evercore::{Error, Metadata, Target};
 use evercore_tower::{CommandRequest, CommandService};

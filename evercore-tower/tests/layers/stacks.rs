@@ -1,4 +1,4 @@
-//! Whole stacks, with tower's own layers between.
+//! Whole stacks, including tower's own layers.
 
 use std::future::{Ready, ready};
 use std::time::Duration;
@@ -71,7 +71,7 @@ async fn what_times_out_leaves_the_queue() {
     assert_eq!(next.state().balance, 2);
 }
 
-/// Sends a command again while the error says that this may help, at most as often as this.
+/// Retries a command while the error is retryable, up to this many times.
 #[derive(Clone)]
 struct WhileRetryable {
     times: u32,

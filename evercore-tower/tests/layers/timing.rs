@@ -1,4 +1,4 @@
-//! What is told of commands that have ended.
+//! Reports about commands that have ended.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -10,7 +10,7 @@ use tower::{Layer, Service, ServiceBuilder, ServiceExt};
 
 use crate::bank::{Account, Deposit, Gate, Outcome, Withdraw, accounts, deposit, request, store};
 
-/// What was told, in words.
+/// The reports, as text.
 #[derive(Clone, Debug, Default)]
 struct Journal(Arc<Mutex<Vec<String>>>);
 

@@ -1,4 +1,4 @@
-//! What is logged.
+//! The log lines and spans of commands.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
@@ -12,7 +12,7 @@ use tracing_subscriber::fmt::MakeWriter;
 
 use crate::bank::{Gate, Outcome, Withdraw, accounts, deposit, request};
 
-/// What this thread has logged.
+/// The log of this thread.
 #[derive(Clone, Debug, Default)]
 struct Journal(Arc<Mutex<Vec<u8>>>);
 
@@ -27,7 +27,7 @@ impl Journal {
         (journal, tracing::subscriber::set_default(subscriber))
     }
 
-    /// The lines since the last time, without what took how long.
+    /// Returns the lines since the last call, without durations.
     fn take(&self) -> Vec<String> {
         let bytes = std::mem::take(&mut *self.0.lock().expect("no test panics with it"));
         let text = String::from_utf8(bytes).expect("a log is text");

@@ -1,4 +1,4 @@
-//! What aggregates in memory save, and what they cost.
+//! The savings and costs of cached aggregates.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,7 +10,7 @@ use evercore::{
 
 use crate::counting::Counting;
 
-/// Counts the copies that are made of it.
+/// Counts the clones that are made of it.
 #[derive(Aggregate, Default)]
 #[aggregate(name = "ledger")]
 struct Ledger {
@@ -18,7 +18,7 @@ struct Ledger {
     copies: Arc<AtomicU64>,
 }
 
-/// Cannot be copied.
+/// Has no `Clone`.
 #[derive(Aggregate, Default)]
 #[aggregate(name = "sealed-ledger")]
 struct SealedLedger {
@@ -99,7 +99,7 @@ async fn book(store: &EventStore, id: AggregateId) -> Result<i64> {
         .await
 }
 
-/// The calls that the engine sees of some work.
+/// Returns the answer of some work, and the number of calls that the engine has received from it.
 async fn calls_of<T>(engine: &Counting, work: impl Future<Output = T>) -> (T, u64) {
     let before = engine.calls();
     let answer = work.await;
@@ -228,7 +228,7 @@ async fn a_state_is_copied_once_however_many_commands_are_decided_on_it() -> Res
     Ok(())
 }
 
-/// Whoever still has a handle sees what it stood for.
+/// A handle keeps the state that it was returned with.
 #[tokio::test]
 async fn what_a_closure_returns_is_not_changed_by_later_commits() -> Result<()> {
     let store = store(&Counting::default(), 100).await;

@@ -1,4 +1,4 @@
-//! What a subscription that is far behind asks of the engine, and what it does with the answers.
+//! The requests of a subscription that is far behind, and its handling of the answers.
 
 use std::future::pending;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::counting::Counting;
 
-/// Of virtual time.
+/// In virtual time.
 const BOUND: Duration = Duration::from_secs(60);
 
 const EVENTS: u64 = 200;
@@ -33,7 +33,7 @@ impl Apply<Climbed> for Ladder {
     }
 }
 
-/// Nobody does.
+/// An event that never happens.
 #[event(aggregate = Ladder, name = "fell")]
 struct Fell {}
 
@@ -61,7 +61,7 @@ async fn ladder_on(engine: Counting) -> Result<(Counting, EventStore)> {
     Ok((engine, store))
 }
 
-/// How many settlements it takes to handle all events one by one.
+/// Returns the number of settlements for handling all events one by one.
 async fn settlements(how: impl FnOnce(SubscriptionBuilder) -> SubscriptionBuilder) -> Result<u64> {
     let (engine, store) = ladder().await?;
     let subscription = how(store.subscription("climbers").batch_size(1));
@@ -72,7 +72,7 @@ async fn settlements(how: impl FnOnce(SubscriptionBuilder) -> SubscriptionBuilde
     Ok(engine.settlements())
 }
 
-/// Time stands still, so that what is recorded is so for its number alone.
+/// Time stands still, so only the number of batches causes a settlement.
 #[tokio::test(start_paused = true)]
 async fn a_few_batches_are_recorded_together() -> Result<()> {
     assert_eq!(settlements(|subscription| subscription).await?, EVENTS.div_ceil(32));
@@ -143,7 +143,7 @@ async fn a_page_that_is_out_of_reach_is_asked_for_again() -> Result<()> {
     let begun = Instant::now();
     let worker = store.subscription("climbers").spawn(async |_: Batch| Ok::<_, Error>(()))?;
     timeout(BOUND, store.wait_until_idle("climbers")).await.expect("it is reached")?;
-    // Up to 2.5 s, by chance. Waits that do not grow come to 45 ms at most.
+    // A random delay of up to 2.5 s. Delays that do not grow would add up to 45 ms at most.
     assert!(begun.elapsed() > Duration::from_millis(45), "{:?}", begun.elapsed());
     assert_eq!(worker.status().handled, EVENTS);
     worker.shutdown().await

@@ -1,4 +1,4 @@
-//! Closures that borrow, inside futures that have to be `Send`.
+//! Closures that borrow, in futures that must be `Send`.
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -123,7 +123,7 @@ async fn an_axum_handler_borrows_its_arguments() {
     }
 
     let store = Arc::new(memory().await);
-    // That this compiles is the test; axum's `Handler` asks for a `Send` future.
+    // Compiling this is the test: axum's `Handler` requires a `Send` future.
     let _: Router =
         Router::new().route("/accounts/{key}", post(handler)).with_state(Arc::clone(&store));
 
@@ -163,7 +163,7 @@ async fn an_axum_handler_waits_for_its_own_write() {
     assert!(matches!(worker.await.expect("no panic"), Err(Error::Closed)));
 }
 
-/// A function over any closure cannot say that the closure's future is `Send`; with a boxed one it can.
+/// A function that is generic over closures cannot require that their futures are `Send`, except with a boxed future.
 #[tokio::test]
 async fn a_spawned_function_over_any_closure_takes_a_boxed_future() {
     async fn audited<F>(store: &EventStore, owner: &str, work: F) -> Result<i64, Error>

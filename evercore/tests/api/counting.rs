@@ -1,4 +1,4 @@
-//! An engine that counts what it is asked.
+//! An engine that counts the calls it receives.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,7 +21,7 @@ use evercore::{
 use evercore_memory::MemoryEngine;
 use tokio::time::Instant;
 
-/// The engine in memory, and how many calls were made: each would be a round trip to a database.
+/// The engine in memory with a count of its calls, each of which would be a round trip to a database.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Counting {
     engine: MemoryEngine,
@@ -29,15 +29,15 @@ pub(crate) struct Counting {
     pages: Arc<AtomicU64>,
     settlements: Arc<AtomicU64>,
     grants_take: Duration,
-    /// How many of those who look for a partition do not reach it yet.
+    /// The number of calls of `acquire` that still fail to reach the engine.
     unreachable: Arc<AtomicU64>,
-    /// How long the first heartbeat of a lease takes.
+    /// The duration of the first heartbeat that has a lease.
     late_heartbeat: Arc<Mutex<Option<Duration>>>,
-    /// What the next pages of subscriptions meet.
+    /// The errors of the next pages of subscriptions.
     page_errors: Arc<Mutex<VecDeque<Error>>>,
 }
 
-/// Counts from its first moment, so that a test can hold it still.
+/// Counts from its creation by tokio's clock, so that a test can pause it.
 #[derive(Debug)]
 struct TokioClock(Instant);
 
@@ -48,24 +48,24 @@ impl Clock for TokioClock {
 }
 
 impl Counting {
-    /// One whose answers to those who look for a partition are on their way for so long.
+    /// Creates an engine whose answers to `acquire` take this long.
     pub(crate) fn with_slow_grants(grants_take: Duration) -> Self {
         Self { grants_take, ..Self::default() }
     }
 
-    /// One whose first heartbeat of a lease is on its way for so long. Leases end by tokio's clock.
+    /// Creates an engine whose first heartbeat with a lease takes this long. Leases expire by tokio's clock.
     pub(crate) fn with_a_late_heartbeat(takes: Duration) -> Self {
         let engine = MemoryEngine::with_clock(Arc::new(TokioClock(Instant::now())));
         let late_heartbeat = Arc::new(Mutex::new(Some(takes)));
         Self { engine, late_heartbeat, ..Self::default() }
     }
 
-    /// One that the first so many who look for a partition do not reach.
+    /// Creates an engine that the first `times` calls of `acquire` do not reach.
     pub(crate) fn unreachable_at_first(times: u64) -> Self {
         Self { unreachable: Arc::new(times.into()), ..Self::default() }
     }
 
-    /// One whose first pages of subscriptions meet these.
+    /// Creates an engine whose first pages of subscriptions are these errors.
     pub(crate) fn with_page_errors(errors: impl IntoIterator<Item = Error>) -> Self {
         let errors = VecDeque::from_iter(errors);
         Self { page_errors: Arc::new(Mutex::new(errors)), ..Self::default() }
@@ -75,12 +75,12 @@ impl Counting {
         self.calls.load(Ordering::SeqCst)
     }
 
-    /// How many pages of subscriptions were asked for.
+    /// Returns the number of requested pages of subscriptions.
     pub(crate) fn pages(&self) -> u64 {
         self.pages.load(Ordering::SeqCst)
     }
 
-    /// How many settlements were recorded.
+    /// Returns the number of settlements.
     pub(crate) fn settlements(&self) -> u64 {
         self.settlements.load(Ordering::SeqCst)
     }

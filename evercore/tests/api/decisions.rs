@@ -86,8 +86,8 @@ async fn names(store: &EventStore, id: AggregateId) -> Vec<String> {
     history.iter().map(|event| event.event_type().to_owned()).collect()
 }
 
-/// Above this, allocators keep no chunks at hand for the next command, and an execute is one tenth slower than its closure.
-/// The figure is that of glibc's thread caches.
+/// Allocators do not cache larger chunks for reuse, which would make `execute` a tenth slower than its closure. The
+/// figure is that of glibc's thread caches.
 const AT_HAND: usize = 1_032;
 
 #[tokio::test]
@@ -120,7 +120,7 @@ async fn a_refused_decision_stages_nothing_of_it() -> Outcome {
                 refused.expect_err("the second is too many").rejection(),
                 Some(&JarError::Full)
             );
-            // The handle has the marble that was emitted before the refusal.
+            // The handle includes the marble that was emitted before the refusal.
             let stale = ctx.decide(&mut jar, &Add { count: 0 });
             assert!(matches!(stale, Err(CommandError::Store(Error::StaleHandle { .. }))));
 

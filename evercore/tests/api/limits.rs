@@ -1,4 +1,4 @@
-//! What the limits count.
+//! The amounts that count towards the limits.
 
 use evercore::engine::{LoadRequest, Reader, StoredSnapshot, Target};
 use evercore::{
@@ -31,7 +31,7 @@ fn is_zero(stamp: &u32) -> bool {
     *stamp == 0
 }
 
-/// What JSON adds to a text, in the event as in the state: `{"text":""}`.
+/// The number of bytes that JSON adds to a text, in the event as in the state: `{"text":""}`.
 const FRAME_BYTES: usize = 11;
 
 async fn store(engine: &MemoryEngine, limits: Limits) -> EventStore {
@@ -57,7 +57,7 @@ async fn write(
         .await
 }
 
-/// The snapshot that the engine has of a page.
+/// Returns the engine's snapshot of a page.
 async fn snapshot(engine: &MemoryEngine, id: AggregateId) -> Option<StoredSnapshot> {
     let request = LoadRequest {
         aggregate_type: Page::NAME,
@@ -72,7 +72,7 @@ async fn snapshot(engine: &MemoryEngine, id: AggregateId) -> Option<StoredSnapsh
 #[tokio::test]
 async fn what_is_said_beside_an_event_counts() {
     let engine = MemoryEngine::new();
-    // {"principal":"ada"} is 19 bytes long.
+    // `{"principal":"ada"}` is 19 bytes long.
     let said = "order-17".len() + "request-1".len() + "command-1".len() + 19;
     let event = FRAME_BYTES + "text".len() + said;
     let metadata = Metadata::new().correlation("request-1").causation("command-1").principal("ada");
@@ -120,7 +120,7 @@ async fn the_snapshots_of_a_commit_are_bounded_together() {
         .with_context(async |ctx| {
             for &id in &ids {
                 let mut page = ctx.load::<Page>(id).await?;
-                // The second snapshot takes the place of the first: the room is that of one.
+                // The second snapshot replaces the first, so only one counts.
                 ctx.apply(&mut page, Stamped { stamp: 1 })?;
                 ctx.apply(&mut page, Stamped { stamp: 2 })?;
             }

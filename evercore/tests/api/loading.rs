@@ -1,4 +1,4 @@
-//! What a load costs.
+//! The cost of a load.
 
 use evercore::{Aggregate, AggregateId, Apply, Error, EventMeta, EventStore, Result, event};
 use serde::{Deserialize, Serialize};
@@ -31,7 +31,7 @@ async fn meter(store: &EventStore, id: AggregateId) -> Result<()> {
         .await
 }
 
-/// Behind a snapshot at the end of the aggregate there is nothing to be read, be it for its hash.
+/// After a snapshot of the last event nothing else has to be read, not even its hash.
 #[tokio::test]
 async fn a_load_is_one_round_trip_with_a_snapshot_or_without() -> Result<()> {
     let engine = Counting::default();

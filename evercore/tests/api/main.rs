@@ -1,4 +1,4 @@
-//! What users rely on, through the public interface.
+//! The behavior that users rely on, through the public API.
 
 mod caching;
 mod catching_up;

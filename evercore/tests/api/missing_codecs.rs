@@ -20,7 +20,7 @@ struct Turned {
     value: u8,
 }
 
-/// What is stored for formats that this program lacks, and how it is told.
+/// Stored formats that this program lacks, with their names and features.
 const MISSING: [(i16, &str, &str); 4] = [
     (2, "CBOR", "cbor"),
     (3, "MessagePack", "messagepack"),
@@ -28,7 +28,7 @@ const MISSING: [(i16, &str, &str); 4] = [
     (101, "zstd", "zstd"),
 ];
 
-/// A log of one event, written in this format by another program.
+/// Returns a store whose only event was written in this format by another program.
 async fn written(format: i16) -> (EventStore, AggregateId) {
     let engine = MemoryEngine::new();
     let id = engine.reserve_ids(1).await.expect("memory has ids").first;

@@ -1,4 +1,4 @@
-//! What is said of a subscription while it runs.
+//! The reported progress of a running subscription.
 
 use std::sync::Arc;
 
@@ -119,7 +119,7 @@ async fn a_subscription_is_live_when_all_of_its_partitions_are() -> Result<()> {
     while worker.status().handled < 5 || worker.status().partitions != [0, 1] {
         tokio::task::yield_now().await;
     }
-    // Time for the other half to say that it has come to the end.
+    // Gives the other partition the time to report that it has reached the end.
     for _ in 0..100 {
         assert_eq!(worker.status().state, SubscriptionState::CatchingUp);
         tokio::task::yield_now().await;

@@ -1,4 +1,4 @@
-//! A store in memory outside of any runtime: what needs none works, and what needs one says so.
+//! A store in memory outside of any runtime: calls that need none work, and those that need one return an error.
 
 use std::pin::pin;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -20,7 +20,7 @@ struct BalanceSet {
     balance: i64,
 }
 
-/// Outside of any runtime.
+/// Drives a future outside of any runtime.
 fn outside<F: Future>(work: F) -> F::Output {
     let mut work = pin!(work);
     loop {

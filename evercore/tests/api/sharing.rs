@@ -15,13 +15,13 @@ use tokio::time::{sleep, timeout};
 
 use crate::counting::Counting;
 
-/// How long an answer is on its way: longer than a worker waits before it asks again.
+/// The delay of an answer: longer than a worker waits before it asks again.
 const WAY: Duration = Duration::from_secs(3);
 
-/// Of virtual time.
+/// In virtual time.
 const BOUND: Duration = Duration::from_secs(20);
 
-/// Longer than the test takes, in either time.
+/// Longer than the test takes, both in virtual and in real time.
 const LEASE: Duration = Duration::from_secs(3_600);
 
 #[derive(Aggregate, Default)]
@@ -73,7 +73,7 @@ async fn a_partition_on_its_way_is_worked_on_when_another_is_handed_over() -> Re
     until(&engine, "it is given both", |places| places.iter().all(|place| place.lease.is_some()))
         .await;
 
-    // Of the second, the worker does not know yet.
+    // The worker does not know yet that it has the second partition.
     engine.ask_for(&lease_of(&engine, 0).await, "another", LEASE).await?;
     until(&engine, "it gives the first back", |places| places[0].lease.is_none()).await;
     for key in ["north", "south"] {
@@ -86,7 +86,7 @@ async fn a_partition_on_its_way_is_worked_on_when_another_is_handed_over() -> Re
     worker.shutdown().await
 }
 
-/// Its lease ends while the heartbeat is on its way, so that the partition is free when the worker looks for another one.
+/// The lease expires while the heartbeat is delayed, so the partition is free when the worker looks for another one.
 #[tokio::test(start_paused = true)]
 async fn a_partition_that_a_worker_takes_from_itself_is_its_own() -> Result<()> {
     let engine = Counting::with_a_late_heartbeat(WAY);

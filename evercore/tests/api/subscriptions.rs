@@ -1,4 +1,4 @@
-//! Following the log through the public interface.
+//! Subscriptions through the public API.
 
 use std::pin::pin;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
@@ -82,7 +82,7 @@ async fn closures_over_batches_events_and_types_are_handlers() {
     }
 }
 
-/// Keeps a state of its own.
+/// A handler with state.
 #[derive(Clone, Default)]
 struct Averaging {
     seen: i64,
@@ -146,7 +146,7 @@ async fn a_dropped_handle_stops_the_worker() {
     idle(&store, "dropped").await;
     assert_eq!(worker.status().state, SubscriptionState::Live);
     drop(worker);
-    // It gives nothing back: whoever wants the lease waits for its end.
+    // The dropped worker releases nothing, so others have to wait for the lease to expire.
     set(&store, 1).await;
     tokio::time::sleep(Duration::from_millis(20)).await;
     let stored = store.subscriptions().find("dropped").await.expect("memory answers");
@@ -179,7 +179,7 @@ async fn a_stream_can_be_moved_to_a_task() {
     assert_eq!(task.await.expect("no panic"), [1, 2, 3]);
 }
 
-/// Time stands still but for what the test waits for, so this takes no time at all.
+/// Time advances only when all tasks wait, so this takes no real time.
 #[tokio::test(start_paused = true)]
 async fn twenty_idle_subscriptions_cost_one_call_a_poll_interval() {
     const SECONDS: u64 = 120;
@@ -203,7 +203,7 @@ async fn twenty_idle_subscriptions_cost_one_call_a_poll_interval() {
     while workers.iter().any(|worker| worker.status().state != SubscriptionState::Live) {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    // What was under way when they came to the end of the log.
+    // Waits for calls that were under way when the subscriptions reached the end of the log.
     tokio::time::sleep(Duration::from_secs(3)).await;
 
     let before = engine.calls();
@@ -211,7 +211,7 @@ async fn twenty_idle_subscriptions_cost_one_call_a_poll_interval() {
     let calls = engine.calls() - before;
     println!("20 durable and 5 ephemeral subscriptions: {calls} calls in {SECONDS} s of idleness");
     assert!(calls <= SECONDS, "{calls} calls in {SECONDS} poll intervals");
-    // They are looked after all the same: leases of 30 s were renewed for two minutes.
+    // The subscriptions stay alive all the same: their leases of 30 s were renewed for two minutes.
     assert!(workers.iter().all(|worker| worker.status().state == SubscriptionState::Live));
 
     followers.iter().for_each(tokio::task::JoinHandle::abort);

@@ -1,4 +1,4 @@
-//! Which engine a URL asks for.
+//! The engine that a URL selects.
 
 use evercore::{Error, EventStore};
 
@@ -10,7 +10,7 @@ async fn a_scheme_that_no_engine_answers_to_is_named() {
     assert!(!format!("{error} {error:?}").contains("hunter2"), "{error:?}");
 }
 
-/// There is no crate to be named for a scheme that no engine of evercore has.
+/// For a scheme without an engine in evercore, no crate can be recommended.
 #[test]
 fn only_an_engine_that_there_is_is_recommended() {
     let advice = |scheme: &str| {
@@ -32,7 +32,7 @@ fn only_an_engine_that_there_is_is_recommended() {
     }
 }
 
-/// What stands before its colon may be a password.
+/// The text before the colon may be a password.
 #[tokio::test]
 async fn a_url_without_a_scheme_is_not_repeated() {
     for url in

@@ -1,4 +1,4 @@
-//! Looks at the warnings that a store logs.
+//! The warnings that a store logs.
 
 use std::sync::{Arc, Mutex};
 
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use tracing::field::{Field, Visit};
 use tracing::{Level, Metadata, Subscriber, span};
 
-/// Keeps the warnings of one thread.
+/// Records the warnings of one thread.
 #[derive(Clone, Default)]
 struct Listener(Arc<Mutex<Vec<String>>>);
 

@@ -1,4 +1,4 @@
-//! Which codec an event is written in.
+//! The choice of an event's codec.
 
 use std::convert::Infallible;
 
@@ -37,7 +37,7 @@ impl Apply<Flickered> for Lamp {
     fn apply(&mut self, _: &Flickered, _: &EventMeta) {}
 }
 
-/// By hand.
+/// Implemented by hand.
 #[derive(Clone, Serialize, Deserialize)]
 struct Broken;
 
@@ -85,7 +85,7 @@ async fn the_codec_of_an_event_type_wins_over_the_stores() {
     assert_eq!(state::<Lamp>(&store, id).await.expect("it loads"), lamp);
 }
 
-/// Says both in one decision.
+/// Emits both events in one decision.
 struct Set(u8, String);
 
 impl Decide<Set> for Lamp {
@@ -133,7 +133,7 @@ async fn a_store_of_messages_refuses_what_is_none() {
     assert!(rust_type.ends_with("Dimmed"));
     assert!(problem.starts_with("the store writes in Protocol Buffers, "), "{problem}");
 
-    // With a codec of its own, it does not matter what the store's is.
+    // If the event has its own codec, the store's codec does not matter.
     let registry = Registry::builder().event::<Coloured>().build().expect("one type");
     in_codec(Codec::Protobuf).registry(registry).open(MemoryEngine::new()).await.expect("it opens");
 }

@@ -1,4 +1,4 @@
-//! Payloads that are compressed.
+//! Compressed payloads.
 
 use evercore::{
     Aggregate, Codec, Compression, Error, EventStore, Limits, MAX_INFLATED_BYTES, Payload,
@@ -19,7 +19,7 @@ struct Written {
     text: String,
 }
 
-/// What JSON adds to the text: `{"text":""}`.
+/// The number of bytes that JSON adds to the text: `{"text":""}`.
 const FRAME_BYTES: usize = 11;
 
 fn written(bytes: usize) -> Written {
@@ -75,7 +75,7 @@ async fn the_limit_of_a_payload_counts_before_compression_in_all_codecs() {
     }
 }
 
-/// Not much is stored of it, and little of it is in memory when it is refused.
+/// The stored payload is small, and little memory is used before it is refused.
 #[test]
 fn a_payload_that_would_inflate_past_the_limit_is_an_error() {
     let bomb = zstd::bulk::compress(&vec![b' '; MAX_INFLATED_BYTES + 1], 1).expect("it deflates");

@@ -1,4 +1,4 @@
-//! All of serde's data model, in every codec: what is accepted comes back, and what would not is refused.
+//! The whole data model of serde, in every codec: an accepted value comes back unchanged, any other is refused.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -33,7 +33,7 @@ impl Apply<Shelved> for Shelf {
     }
 }
 
-/// A number that equals itself.
+/// A float that equals itself, even if it is NaN.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Real<T>(T);
 
@@ -58,7 +58,7 @@ struct TupleStruct(u8, Box<Shape>);
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Newtype(Box<Shape>);
 
-/// Every form that serde has for a value, and every one that its attributes make of it.
+/// Every kind of value in serde, and every representation that serde's attributes can give it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 enum Shape {
     UnitVariant,
@@ -301,7 +301,7 @@ fn flat() -> impl Strategy<Value = Flat> {
     ]
 }
 
-/// Empty ones are the same to serde.
+/// Maps without entries are excluded, because serde cannot tell their variants apart.
 fn any_keys() -> impl Strategy<Value = AnyKeys> {
     prop_oneof![
         btree_map(any::<u64>(), any::<u8>(), 1..3).prop_map(AnyKeys::Whole),
@@ -316,7 +316,7 @@ fn boxed(inner: impl Strategy<Value = Shape> + Clone) -> impl Strategy<Value = B
 
 fn attributed(inner: impl Strategy<Value = Shape> + Clone) -> impl Strategy<Value = Shape> {
     let shape = boxed(inner);
-    // Numbers that fit in 64 bits, and that do not.
+    // Numbers that fit in 64 bits, and ones that do not.
     let large = prop_oneof![any::<i64>().prop_map(i128::from), any::<i128>()];
     let tagged = prop_oneof![
         Just(Tagged::Empty),
@@ -372,7 +372,7 @@ fn shape() -> impl Strategy<Value = Shape> {
     })
 }
 
-/// Whether the event landed. If it did, it is read as it was; if it did not, nothing was written.
+/// Returns whether the event was stored. A stored event must be read back unchanged; otherwise nothing may be written.
 async fn is_kept(store: &EventStore, event: &Shelved) -> bool {
     let stream = || Stream::Key(NaturalKey::new("shelf").expect("a key"));
     let written = store.append::<Shelf, _>(stream(), Expected::Any, [event.clone()]).await;
@@ -426,7 +426,7 @@ proptest! {
     }
 }
 
-/// Its length is all that has to be known of it.
+/// The length alone decides, before the value is compared.
 #[tokio::test]
 async fn what_is_too_long_is_refused_for_that_before_it_is_read_back() {
     let limits = Limits::default().max_payload_bytes(100);
@@ -438,7 +438,7 @@ async fn what_is_too_long_is_refused_for_that_before_it_is_read_back() {
     assert!(matches!(refused, Err(Error::PayloadTooLarge { .. })), "{refused:?}");
 }
 
-/// Of each form, one that is kept: a check that refuses all would let nothing land.
+/// Checks one accepted value of each kind, because a check that refuses everything would pass the other tests.
 #[tokio::test]
 async fn each_codec_keeps_each_form() {
     let shape = || Box::new(Shape::Text("x".to_owned()));
@@ -468,13 +468,13 @@ async fn each_codec_keeps_each_form() {
         Shape::Flattened(Flattened { inner, rest }),
     ];
     let refused = [
-        // No default makes up for it.
+        // The field is skipped when writing and has no default for reading.
         Shape::Unwritten(Unwritten { secret: 0, forgotten: 0 }),
-        // Serde keeps what is tagged aside, without a place for a number of 128 bits.
+        // Serde buffers tagged content, and its buffer has no numbers of 128 bits.
         Shape::Tagged(Tagged::Large { large: 1 }),
-        // Serde has no name for a field that is a pair.
+        // Serde cannot use a pair as the name of a field.
         Shape::Flat(Flat::Pairs { rest: [((1, 2), 3)].into() }),
-        // It is read as the variant before it.
+        // The value is read back as the preceding variant.
         Shape::Untagged(Untagged::Signed(1)),
     ];
     for codec in BY_SERDE {

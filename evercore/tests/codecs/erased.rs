@@ -22,7 +22,7 @@ struct SampleTaken {
     seen: Seen,
 }
 
-/// With what JSON has no form of its own for.
+/// A payload with values for which JSON has no form of its own.
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 struct Seen {
     text: String,
@@ -93,7 +93,7 @@ async fn an_unknown_event_is_shown_by_what_its_bytes_say() {
     for codec in BY_SERDE {
         let event = recorded(in_codec(codec), SampleTaken { seen: seen() }).await;
         let mut shown = event.to_json(&nothing()).expect("it says what it is");
-        // How nothing is written is the codec's affair.
+        // The codecs write `None` in different ways.
         shown["seen"]["kind"]["Both"]["left"] = json!(null);
         assert_eq!(shown, as_json(), "{codec}");
     }
@@ -112,7 +112,7 @@ async fn what_json_has_no_number_for_is_shown_as_serde_json_has_it() {
     assert_eq!(shown.expect("it says what it is")["seen"]["large"], json!(2.0_f64.powi(128)));
 }
 
-/// A tool is to see what is wrong with it.
+/// Tools have to show what is wrong with the event.
 #[tokio::test]
 async fn an_event_that_does_not_fit_its_type_is_shown_by_what_its_bytes_say() {
     #[event(aggregate = Sample)]
@@ -176,7 +176,7 @@ async fn a_type_that_writes_itself_in_two_ways_is_read_in_both() {
 
 #[test]
 fn a_key_that_json_cannot_have_is_an_error() {
-    // {[]: 1}
+    // `{[]: 1}`
     for (codec, bytes) in
         [(Codec::Cbor, [0xA1, 0x80, 0x01]), (Codec::MessagePack, [0x81, 0x90, 0x01])]
     {

@@ -1,4 +1,4 @@
-//! A state event means the same in all codecs: absent, null and a value are three things.
+//! A state event means the same in all codecs: absent, null and a value are three different things.
 
 use evercore::{Aggregate, Codec, state_event};
 
@@ -66,7 +66,7 @@ async fn a_state_is_merged_the_same_when_it_happens_and_when_it_is_replayed() {
     }
 }
 
-/// An event may gain fields and lose them without a new version, so the names of the fields are written.
+/// An event may gain or lose fields without a new version, so field names are written.
 #[tokio::test]
 async fn fields_are_found_by_their_names() {
     #[state_event(aggregate = Profile, name = "Edited", version = 2)]

@@ -1,4 +1,4 @@
-//! Messages in Protocol Buffers.
+//! Protocol Buffers messages as events.
 
 use evercore::{Aggregate, Apply, Codec, Error, EventMeta, EventStore, event, state_event};
 use evercore_memory::MemoryEngine;
@@ -12,7 +12,7 @@ struct Account {
     balance: i64,
 }
 
-/// Known to prost alone.
+/// Implements prost's traits only.
 #[event(aggregate = Account, codec = protobuf)]
 #[derive(Clone, PartialEq, Message)]
 struct MoneyMoved {
@@ -37,7 +37,7 @@ enum Reason {
     Rent = 1,
 }
 
-/// Known to prost and to serde.
+/// Implements the traits of prost and of serde.
 #[state_event(aggregate = Account, codec = protobuf)]
 #[derive(Clone, PartialEq, Message, serde::Serialize, serde::Deserialize)]
 struct OwnerChanged {

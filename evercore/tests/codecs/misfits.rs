@@ -1,4 +1,4 @@
-//! Bytes that are not what they should be.
+//! Payloads with damaged or unexpected bytes.
 
 use evercore::{Aggregate, Codec, Error, Payload, state_event};
 use proptest::prelude::{Strategy, any};
@@ -18,7 +18,7 @@ struct Addressed {
     address: Address,
 }
 
-/// Of another shape.
+/// An event with another shape.
 #[state_event(aggregate = Parcel)]
 struct Labelled {
     address: Label,
@@ -68,7 +68,7 @@ async fn bytes_that_are_missing_or_too_many_are_errors() {
     }
 }
 
-/// One that the type does not have, and whose value is cut off or no value.
+/// The field's name is empty, the type has no such field, and its value is cut off or invalid.
 #[test]
 fn a_misfit_in_a_field_without_a_name_is_one_of_the_whole() {
     let bytes: [(Codec, &[u8]); 3] = [
@@ -82,7 +82,7 @@ fn a_misfit_in_a_field_without_a_name_is_one_of_the_whole() {
     }
 }
 
-/// A few bytes that claim a long list, and a list in a list in a list.
+/// A few bytes that claim to be a long list, and a deeply nested list.
 #[test]
 fn what_claims_to_be_huge_or_is_deeply_nested_is_an_error() {
     let claims = [
@@ -102,7 +102,7 @@ fn what_claims_to_be_huge_or_is_deeply_nested_is_an_error() {
 }
 
 proptest! {
-    /// Nor do they panic, overflow the stack or take all memory.
+    /// Decoding must not panic, overflow the stack or exhaust the memory either.
     #[test]
     fn any_bytes_are_an_event_or_an_error(format in formats(), bytes in any::<Vec<u8>>()) {
         let payload = Payload::from_stored(format, bytes).expect("a number of ours");

@@ -1,4 +1,4 @@
-//! Whatever an event holds comes back, in every codec.
+//! An event comes back unchanged in every codec.
 
 use std::collections::BTreeMap;
 
@@ -35,7 +35,7 @@ impl Apply<Stored> for Chest {
     }
 }
 
-/// Something of every kind that serde knows.
+/// Values of every kind in serde.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 enum Thing {
     Nothing,
@@ -61,7 +61,7 @@ enum Tagged {
     Filled { amount: u64, share: f64, tags: Vec<String> },
 }
 
-/// A message with everything that it may hold.
+/// A message with fields of every kind.
 #[derive(Clone, PartialEq, prost::Message)]
 struct Sent {
     #[prost(sint64, tag = "1")]
@@ -90,7 +90,7 @@ impl Apply<Sent> for Chest {
 
 evercore::register_event!(Sent);
 
-/// JSON has no infinity; what is no number equals nothing.
+/// Finite numbers, because JSON has no infinity and NaN does not equal itself.
 fn real() -> impl Strategy<Value = (f32, f64)> {
     use proptest::num::{f32, f64};
     let single = f32::NORMAL | f32::SUBNORMAL | f32::ZERO;
@@ -107,7 +107,7 @@ fn tagged() -> impl Strategy<Value = Tagged> {
 }
 
 fn times() -> impl Strategy<Value = Thing> {
-    // The years that RFC 3339 has.
+    // The years that RFC 3339 allows.
     let seconds = -62_135_596_800..253_402_300_800_i64;
     let times = (seconds, 0..1_000_000_000_u32, any::<std::time::Duration>());
     times.prop_map(|(seconds, nanos, duration)| {
@@ -167,7 +167,7 @@ fn sent() -> impl Strategy<Value = Sent> {
     })
 }
 
-/// Writes an event with and without compression, and gives what is read.
+/// Writes an event with and without compression, and returns the events that are read.
 fn read_back<E>(codec: Codec, event: &E) -> Vec<E>
 where
     E: Event<Aggregate = Chest> + Clone,

@@ -1,4 +1,4 @@
-//! Stores in memory that write in different ways, on one log.
+//! Stores in memory with different settings on one log.
 
 use evercore::{
     Aggregate, AggregateId, Apply, Error, Event, EventStore, EventStoreBuilder, NaturalKey,
@@ -6,7 +6,7 @@ use evercore::{
 };
 use evercore_memory::MemoryEngine;
 
-/// The codecs that serde can write.
+/// The codecs of serde.
 pub(crate) const BY_SERDE: [evercore::Codec; 3] =
     [evercore::Codec::Json, evercore::Codec::Cbor, evercore::Codec::MessagePack];
 
@@ -14,7 +14,7 @@ pub(crate) async fn open(builder: EventStoreBuilder, engine: &MemoryEngine) -> E
     builder.open(engine.clone()).await.expect("memory opens")
 }
 
-/// Applies an event to the aggregate with this key, created if there is none.
+/// Applies an event to the aggregate with this key; creates the aggregate if needed.
 pub(crate) async fn apply<E>(store: &EventStore, key: &str, event: E) -> Result<AggregateId>
 where
     E: Event + Clone,
@@ -29,7 +29,7 @@ where
         .await
 }
 
-/// The state that the log leads to.
+/// Loads an aggregate and returns its state.
 pub(crate) async fn state<A: Aggregate>(store: &EventStore, id: AggregateId) -> Result<A> {
     store
         .with_readonly_context(async |ctx| ctx.load(id).await)
@@ -37,7 +37,7 @@ pub(crate) async fn state<A: Aggregate>(store: &EventStore, id: AggregateId) -> 
         .map(|found| found.into_state())
 }
 
-/// An event as a store that is set up in this way writes it.
+/// Returns an event as a store with these settings records it.
 pub(crate) async fn recorded<E>(builder: EventStoreBuilder, event: E) -> RecordedEvent
 where
     E: Event,

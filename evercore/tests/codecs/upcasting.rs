@@ -1,4 +1,4 @@
-//! Old events are read in whichever codec they were written.
+//! Old events are upcast whatever codec they were written in.
 
 use evercore::{
     Aggregate, Apply, BoxError, Codec, Encoding, Error, Event, EventMeta, EventStore, Registry,
@@ -8,7 +8,7 @@ use evercore_memory::MemoryEngine;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-// By hand, since the two programs share their names.
+// Implemented by hand, because the two programs share their names.
 
 #[derive(Default)]
 struct OldScale;

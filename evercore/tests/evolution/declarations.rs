@@ -1,4 +1,4 @@
-//! What cannot be read is found when the types are put together.
+//! Declarations that would leave events unreadable are refused when the registry is built.
 
 use evercore::{
     Aggregate, Apply, Encoding, Error, Event, EventMeta, Registry, Upcast, Upcaster, event,
@@ -22,7 +22,7 @@ impl Upcast<MadeV1> for MadeV2 {
     }
 }
 
-/// An event written by hand, with its version, the oldest one and the way up.
+/// Implements an event by hand with its version, the oldest version and the upcasters.
 macro_rules! made {
     ($name:ident, $version:literal, since $oldest:literal, [$($upcaster:expr),*]) => {
         #[derive(Serialize, Deserialize)]

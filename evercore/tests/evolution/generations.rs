@@ -1,9 +1,9 @@
-//! One program at three times of its life.
+//! Three generations of one program.
 
 use evercore::{BoxError, EventStore, Registry};
 use evercore_memory::MemoryEngine;
 
-/// As it began.
+/// The first generation.
 pub(crate) mod first {
     use evercore::{Aggregate, Apply, EventMeta, event, state_event};
 
@@ -89,7 +89,7 @@ pub(crate) mod second {
     }
 }
 
-/// Speaks of customers, knows currencies, and says each thing by itself.
+/// Renames clients to customers, has currencies, and splits one event in two.
 pub(crate) mod third {
     use evercore::{
         Aggregate, Apply, BoxError, EventMeta, Parts, Split, Upcast, event, retired_event,
@@ -222,7 +222,7 @@ pub(crate) async fn open_third(engine: &MemoryEngine) -> EventStore {
     open(engine, third::registry()).await
 }
 
-/// What all of an error's causes say.
+/// Returns the messages of an error and all its causes.
 pub(crate) fn said(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
@@ -233,7 +233,7 @@ pub(crate) fn said(error: &(dyn std::error::Error + 'static)) -> String {
     text
 }
 
-/// Ada's history: a part by each generation.
+/// Writes Ada's history, a part by each generation.
 pub(crate) async fn ada(engine: &MemoryEngine) -> Result<evercore::AggregateId, BoxError> {
     use evercore::Error;
     let (one, two, three) =

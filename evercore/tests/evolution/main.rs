@@ -1,4 +1,4 @@
-//! Events that outlive their code. Apart from the other tests, since the generations of a program share their names.
+//! Events that outlive their code. A separate test binary, because the generations of a program share their names.
 
 mod declarations;
 mod generations;

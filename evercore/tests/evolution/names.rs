@@ -1,4 +1,4 @@
-//! Types that were renamed.
+//! Renamed types.
 
 use std::sync::{Arc, Mutex};
 
@@ -49,7 +49,7 @@ async fn a_database_goes_on_with_the_name_that_it_has() -> Test {
     assert_eq!(types(&engine).await, ["client"]);
     assert_eq!(store.history(grace, ..).await?.events[0].aggregate_type(), "client");
 
-    // The same aggregates and keys for the older program, which knows but the name.
+    // The older program, which knows only the old name, sees the same aggregates and keys.
     let older = open_first(&engine).await;
     let taken = older
         .with_context(async |ctx| ctx.create_with_key::<first::Client>("grace").await.map(drop))
@@ -169,7 +169,7 @@ async fn an_aggregate_of_another_type_is_called_what_it_is() -> Test {
     Ok(())
 }
 
-/// Keeps the positions that it is given.
+/// Returns a handler that records the positions of its events.
 fn journal() -> (Arc<Mutex<Vec<i64>>>, impl Handler) {
     let seen: Arc<Mutex<Vec<i64>>> = Arc::default();
     let journal = Arc::clone(&seen);
@@ -222,7 +222,7 @@ async fn a_subscription_goes_on_after_its_types_were_renamed() -> Test {
     assert_eq!(followed(&newer, "deposits", of_new).await?, [2]);
     assert_eq!(followed(&newer, "all of it", of_new_type).await?, [2]);
 
-    // The older program would pass over what it does not know the name of, and is not let; the type's name stays.
+    // The older program is refused, because it would skip events with the new names. The type's name stays.
     let (_, handler) = journal();
     let refused = older.subscription("deposits").filter(of_old).run(handler).await;
     assert!(matches!(refused, Err(Error::SubscriptionDiffers { .. })), "{refused:?}");

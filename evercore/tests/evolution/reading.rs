@@ -1,4 +1,4 @@
-//! Old events are read as present ones, wherever they are read.
+//! Old events are read in their present shape everywhere.
 
 use std::sync::{Arc, Mutex};
 
@@ -29,7 +29,7 @@ async fn events_of_three_generations_make_one_state() -> Test {
         Customer { name: "Ada Lovelace".to_owned(), city: "London".to_owned(), cents: 123 };
     assert_eq!(load(&store, id).await?, wanted);
 
-    // The next program of the second generation still reads what it knows.
+    // A program of the second generation still reads the events that it knows.
     let as_of = evercore::AsOf::Sequence(Sequence::new(5)?);
     let older = open_second(&engine).await;
     let ada = older
@@ -192,7 +192,7 @@ async fn an_event_that_cannot_be_split_is_named_and_stops_a_router() -> Test {
 async fn an_old_event_that_does_not_fit_its_old_shape_is_named() -> Test {
     let engine = MemoryEngine::new();
     let store = open_third(&engine).await;
-    // What the second generation would have written, had it known better.
+    // An event of the second generation with another shape.
     mod wrong {
         use evercore::{Aggregate, state_event};
 
@@ -227,7 +227,7 @@ async fn an_old_event_that_does_not_fit_its_old_shape_is_named() -> Test {
     Ok(())
 }
 
-/// Two programs with states of one shape, of which the later one takes nothing for what the earlier one has counted.
+/// Two programs whose states have one shape. The later one has retired the event that the earlier one has counted.
 #[tokio::test]
 async fn a_snapshot_of_before_an_event_was_retired_is_not_read() -> Test {
     mod before {

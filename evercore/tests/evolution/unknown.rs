@@ -12,7 +12,7 @@ use crate::generations::open;
 
 type Test = Result<(), BoxError>;
 
-/// Knows all there is to know.
+/// Knows all events.
 mod whole {
     use evercore::{Aggregate, state_event};
     use serde::{Deserialize, Serialize};
@@ -35,7 +35,7 @@ mod whole {
     }
 }
 
-/// Programs that know of switching alone, each with a policy.
+/// Programs that only know `Switched`, each with a policy for unknown events.
 macro_rules! partial {
     ($module:ident $(, $policy:ident $(($how:expr))?)?) => {
         mod $module {
@@ -66,7 +66,7 @@ fn note(lamp: &mut handing::Lamp, event: &RecordedEvent) {
     lamp.watts = json["watts"].as_u64().and_then(|watts| watts.try_into().ok()).unwrap_or(1);
 }
 
-/// A lamp with a new bulb, and the event in the middle is the one that not everybody knows.
+/// Writes a lamp whose middle event is the one that only some programs know.
 async fn lamp(engine: &MemoryEngine) -> Result<(EventStore, AggregateId), BoxError> {
     let registry = Registry::builder().event::<whole::Switched>().event::<whole::BulbChanged>();
     let store = open(engine, registry.build()).await;
@@ -117,7 +117,7 @@ async fn a_state_that_lacks_events_leaves_no_snapshot() -> Test {
     let lamp = whole.with_readonly_context(async |ctx| ctx.load::<whole::Lamp>(id).await).await?;
     assert_eq!((lamp.state().lit, lamp.state().watts), (true, 40));
 
-    // One that knows them all takes the snapshot, and then there is nothing left that would be unknown.
+    // A program that knows all events takes the snapshot, and no unknown event is left after it.
     whole
         .with_context(async |ctx| {
             let mut lamp = ctx.load::<whole::Lamp>(id).await?;

@@ -1,4 +1,4 @@
-//! Keeps what is logged.
+//! Records the log lines of a thread.
 
 use std::fmt::{Debug, Write as _};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,11 +8,11 @@ use tracing::subscriber::DefaultGuard;
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
-/// What was logged on this thread since it was watched.
+/// The lines that were logged on this thread since `watch` was called.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Lines(Arc<Mutex<Vec<(Level, String)>>>);
 
-/// One line: `message name=value name=value`.
+/// A line in the form `message name=value name=value`.
 #[derive(Default)]
 struct Line {
     message: String,
@@ -26,14 +26,14 @@ impl Lines {
         (lines, tracing::subscriber::set_default(subscriber))
     }
 
-    /// The lines of a level that have this in their message.
+    /// Returns the lines of this level whose message contains this text.
     pub(crate) fn all(&self, level: Level, message: &str) -> Vec<String> {
         let lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let is_meant = |(at, line): &&(Level, String)| *at == level && line.contains(message);
         lines.iter().filter(is_meant).map(|(_, line)| line.clone()).collect()
     }
 
-    /// The only one.
+    /// Returns the only such line.
     pub(crate) fn one(&self, level: Level, message: &str) -> String {
         match &*self.all(level, message) {
             [line] => line.clone(),

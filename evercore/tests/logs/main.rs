@@ -1,4 +1,4 @@
-//! What production sees of a worker that is in trouble: lines at level `WARN` and above.
+//! The log lines at level `WARN` and above of a worker with problems.
 
 mod lines;
 mod sources;
@@ -53,7 +53,7 @@ async fn walk_hot(store: &EventStore) -> Result<()> {
         .await
 }
 
-/// Fails with an error whose cause has a cause.
+/// Returns a handler that fails with an error whose cause has a cause.
 fn failing() -> impl Handler {
     async |_: Batch| {
         let root = std::io::Error::other(ROOT);
@@ -182,7 +182,7 @@ async fn a_follower_that_fails_says_what_and_why() -> Result<()> {
     Ok(())
 }
 
-/// A closure in its turn waits for a writer who waits for that turn, and the retry policy would have it wait for good.
+/// A closure that holds a turn waits for a writer that waits for it. The retry policy alone would wait forever.
 #[tokio::test(start_paused = true)]
 async fn a_turn_that_lasts_too_long_is_said() -> Result<()> {
     let patient = RetryPolicy::default().longest(Duration::MAX);

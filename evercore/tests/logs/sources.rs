@@ -1,4 +1,4 @@
-//! No line of any crate hides why something failed: errors are logged as `Report`s, with all causes.
+//! No crate hides the causes of a failure: errors are logged as `Report`s, with all causes.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ const CRATES: [&str; 7] = [
 
 const MACROS: [&str; 5] = ["error!(", "warn!(", "info!(", "debug!(", "trace!("];
 
-/// Names that errors have. As a field they are shown without their causes.
+/// Names of errors. A field with such a name would be shown without its causes.
 const ERRORS: [&str; 6] = ["error", "source", "lost", "conflict", "failure", "problem"];
 
 #[test]
@@ -49,10 +49,10 @@ fn a_line_that_hides_causes_is_seen() {
     }
 }
 
-/// The calls of macros that log.
+/// Returns the calls of logging macros.
 fn logging(source: &str) -> impl Iterator<Item = &str> {
     let starts = MACROS.iter().flat_map(|name| source.match_indices(name));
-    // `assert_error!(` is none.
+    // `assert_error!(` is not a logging macro.
     let is_whole = |at: &usize| !source[..*at].ends_with('_');
     starts.map(|(at, _)| at).filter(is_whole).map(|at| {
         let call = &source[at..];
@@ -61,7 +61,7 @@ fn logging(source: &str) -> impl Iterator<Item = &str> {
 }
 
 fn hides_causes(call: &str) -> bool {
-    // Only what comes before the message.
+    // Only the part before the message.
     let fields = call.split(" \"").next().unwrap_or(call);
     fields.split([',', '(']).map(str::trim).any(|field| {
         let value = field.split_once('=').map_or(field, |(_, value)| value.trim());

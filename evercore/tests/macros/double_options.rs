@@ -1,4 +1,4 @@
-//! How an `Option<Option<T>>` of an event is written: absent is `None`, null is `Some(None)`.
+//! The encoding of an `Option<Option<T>>` in an event: absent is `None`, null is `Some(None)`.
 
 use evercore::{Aggregate, Apply, Error, Event, EventMeta, event, state_event};
 use serde::{Deserialize, Deserializer, Serializer};
@@ -35,7 +35,7 @@ fn from_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option
     Ok((text != "None").then_some(None))
 }
 
-/// Writes the event, and checks the text in the log and that it reads back.
+/// Writes the event, and checks its text in the log and that it reads back.
 async fn is_stored_as(event: Changed, json: &str) {
     let events = recorded::<Settings>(|ctx, settings| {
         let Changed { limit, theme } = &event;
@@ -72,7 +72,7 @@ fn a_field_that_is_written_in_its_own_way_is_left_alone() {
     assert_eq!(serde_json::from_str::<ChangedInItsOwnWay>(&json).expect("it decodes"), event);
 }
 
-/// What was applied last, told apart where the state's own fields would not.
+/// The values that were applied, which the state's own fields could not tell apart.
 #[derive(Aggregate, Clone, Debug, Default, PartialEq)]
 struct Heard(Vec<Option<Option<i64>>>);
 
@@ -143,7 +143,7 @@ async fn a_field_without_a_name_is_written_as_serde_writes_it() {
     let events = recorded::<Heard>(|ctx, heard| {
         ctx.apply(heard, SaidInAVariant::Whole(None))?;
         ctx.apply(heard, SaidTransparently { value: None })?;
-        // Null is the other one already.
+        // Null already stands for the other value.
         let refused = ctx.apply(heard, SaidTransparently { value: Some(None) });
         assert!(matches!(refused, Err(Error::NotRoundTrip { .. })), "{refused:?}");
         Ok(())

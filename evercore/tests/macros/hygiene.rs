@@ -1,4 +1,4 @@
-//! The macros in surroundings that are unkind to what they write.
+//! The macros in code that could conflict with their output.
 
 mod conditions;
 mod deprecations;

@@ -1,4 +1,4 @@
-//! What the macros write, as the programs that use it see it.
+//! The output of the macros, as seen by programs that use it.
 
 mod double_options;
 mod hygiene;

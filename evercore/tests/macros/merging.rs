@@ -1,4 +1,4 @@
-//! How a state event's fields get into the state.
+//! Merges the fields of state events into the state.
 
 use std::collections::BTreeMap;
 

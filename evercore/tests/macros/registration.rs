@@ -1,4 +1,4 @@
-//! Names, versions and aliases, and how a registry finds types by them.
+//! Names, versions and aliases, and the lookup of types by them.
 
 use evercore::{Aggregate, Apply, Event, EventMeta, Registry, event, state_event};
 

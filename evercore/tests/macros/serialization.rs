@@ -1,4 +1,4 @@
-//! Whose serde an event uses, and that its attributes are kept.
+//! The serde implementations and attributes of events.
 
 use evercore::{Aggregate, Apply, EventMeta, event};
 use serde::{Deserialize, Serialize};

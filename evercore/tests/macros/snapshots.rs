@@ -1,4 +1,4 @@
-//! The snapshot policy that the derive writes.
+//! The snapshot policy that the derive generates.
 
 use evercore::{Aggregate, Fingerprint};
 use serde::{Deserialize, Serialize};
@@ -13,7 +13,7 @@ struct With {
     balance: i64,
 }
 
-/// The same shape under another name, elsewhere and with a comment.
+/// The same shape with another name and place, and with a comment.
 mod same {
     use super::{Aggregate, Deserialize, Serialize};
 

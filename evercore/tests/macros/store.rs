@@ -1,4 +1,4 @@
-//! A store in memory, to apply events in.
+//! A store in memory in which tests apply events.
 
 use std::fmt::Debug;
 
@@ -7,7 +7,7 @@ use evercore::{
 };
 use evercore_memory::MemoryEngine;
 
-/// The state after what `write` applies to a new aggregate. It is the same when it happens and when it is replayed.
+/// Returns the state after `write` has applied events to a new aggregate. A replay must give the same state.
 pub(crate) async fn state_after<T>(
     write: impl FnOnce(&mut Context, &mut StateAggregate<T>) -> Result<()>,
 ) -> T
@@ -24,7 +24,7 @@ where
     replayed
 }
 
-/// The events that `write` applies to a new aggregate, as the log holds them.
+/// Returns the recorded events that `write` applies to a new aggregate.
 pub(crate) async fn recorded<T: Aggregate + Clone>(
     write: impl FnOnce(&mut Context, &mut StateAggregate<T>) -> Result<()>,
 ) -> Vec<RecordedEvent> {

@@ -1,4 +1,4 @@
-//! The bank as an aggregate of cqrs-es, on whichever repository.
+//! The bank as an aggregate of cqrs-es, on any of its repositories.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -16,23 +16,23 @@ pub struct Account {
     books: Books,
 }
 
-/// What has happened to it.
+/// The events of an account.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Event {
-    /// Money came in.
+    /// A deposit was made.
     MoneyDeposited(Deposit),
 }
 
-/// What is asked of it.
+/// The commands of an account.
 #[derive(Debug)]
 pub enum Command {
-    /// So many deposits at once.
+    /// Makes this many deposits in one commit.
     Open(u64),
-    /// The next one.
+    /// Makes the next deposit.
     Deposit,
 }
 
-/// There is nothing that it refuses.
+/// The error type of an aggregate that refuses no command.
 #[derive(Debug)]
 pub enum Never {}
 
@@ -86,7 +86,7 @@ impl Aggregate for Account {
     }
 }
 
-/// The bank on a kind of repository, of which there may be several at once.
+/// The bank on a kind of repository. It creates as many repositories as it needs.
 pub struct CqrsBank<R: PersistedEventRepository + Send + Sync + 'static> {
     framework: Arc<CqrsFramework<Account, PersistedEventStore<R, Account>>>,
     store: Arc<PersistedEventStore<R, Account>>,
@@ -94,7 +94,7 @@ pub struct CqrsBank<R: PersistedEventRepository + Send + Sync + 'static> {
 }
 
 impl<R: PersistedEventRepository + Send + Sync + 'static> CqrsBank<R> {
-    /// A bank on what is made.
+    /// Creates a bank on the repositories that the function creates.
     pub fn new(repository: impl Fn() -> R + Send + Sync + 'static) -> Self {
         let store = PersistedEventStore::new_event_store(repository());
         Self {

@@ -8,7 +8,7 @@ const TABLES: &str = include_str!("tables.sql");
 
 fn main() -> anyhow::Result<()> {
     peer_protocol::serve(async |url| {
-        // As `postgres_es::default_postgress_pool`, with as many connections as the other sides have.
+        // The same as `postgres_es::default_postgress_pool`, with as many connections as the other sides.
         let pool = PgPoolOptions::new().max_connections(16).connect(&url).await?;
         sqlx::raw_sql(TABLES).execute(&pool).await?;
         Ok(CqrsBank::new(move || PostgresEventRepository::new(pool.clone())))

@@ -10,7 +10,8 @@ const TABLES: &str = include_str!("tables.sql");
 
 fn main() -> anyhow::Result<()> {
     peer_protocol::serve(async |folder| {
-        // As `sqlite_es::default_sqlite_pool`, and as durable as the other sides: its own is `synchronous=NORMAL`.
+        // The same as `sqlite_es::default_sqlite_pool`, but as durable as the other sides: its default is
+        // `synchronous=NORMAL`.
         let options = SqliteConnectOptions::from_str(&format!("sqlite://{folder}/cqrs-es.db"))?
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)

@@ -1,4 +1,4 @@
-//! An account as a state that a query builds, and the decisions on it.
+//! An account as a state that is built by a query, and its decisions.
 
 use std::convert::Infallible;
 
@@ -6,7 +6,7 @@ use disintegrate::{Decision, Event, StateMutate, StateQuery};
 use peer_protocol::{Books, Deposit, deposit};
 use serde::{Deserialize, Serialize};
 
-/// What has happened. The account's id is part of the event, and a column of the table.
+/// An event. It contains the account's id, which is also a column of the table.
 #[derive(Clone, Debug, PartialEq, Event, Serialize, Deserialize)]
 pub(crate) enum Entry {
     MoneyDeposited {
@@ -16,7 +16,7 @@ pub(crate) enum Entry {
     },
 }
 
-/// What has happened to one account, taken together.
+/// The state of one account, built from its events.
 #[derive(Clone, Debug, Default, StateQuery, Serialize, Deserialize)]
 #[state_query(Entry)]
 pub(crate) struct Account {
@@ -25,19 +25,19 @@ pub(crate) struct Account {
     pub(crate) books: Books,
 }
 
-/// So many deposits at once.
+/// Makes this many deposits in one commit.
 pub(crate) struct Open {
     pub(crate) account: i64,
     pub(crate) deposits: u64,
 }
 
-/// The next deposit.
+/// Makes the next deposit.
 pub(crate) struct DepositNext {
     pub(crate) account: i64,
 }
 
 impl Account {
-    /// Nothing has happened to it as yet.
+    /// Returns an account without events.
     pub(crate) fn new(account: i64) -> Self {
         Self { account_id: account, books: Books::default() }
     }

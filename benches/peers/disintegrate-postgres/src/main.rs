@@ -1,5 +1,6 @@
-//! disintegrate 4 on PostgreSQL, as its README does it: a decision is made by a decision maker without snapshots, on the table
-//! and the indexes of its event store. A history is the state that a state store loads, and the log is the stream of all events.
+//! disintegrate 4 on PostgreSQL, as in its README: a decision maker without snapshots makes decisions on the table and
+//! indexes of its event store. A history is the state that a state store loads, and the log is the stream of all
+//! events.
 
 mod account;
 mod retry;

@@ -1,16 +1,16 @@
-//! What is made again: a commit is a serializable transaction, and PostgreSQL also turns down one that has no event in common
-//! with another.
+//! Retries decisions. A commit is a serializable transaction, and PostgreSQL refuses some of them even if they share no
+//! event with another.
 
 use std::convert::Infallible;
 
 use disintegrate::DecisionError;
 use disintegrate_postgres::Error;
 
-/// The state that PostgreSQL gives such a transaction.
+/// The SQLSTATE of a refused serializable transaction.
 const SERIALIZATION_FAILURE: &str = "40001";
 
-/// Makes a decision until it is not in the way of another. The error says that it may be made anew; nothing in the package
-/// does so.
+/// Makes a decision, and retries it on conflict. The error's documentation allows a retry, but the package itself does
+/// not retry.
 pub(crate) async fn until_made<T, F>(make: impl Fn() -> F) -> anyhow::Result<()>
 where
     F: Future<Output = Result<T, DecisionError<Infallible>>>,
@@ -27,7 +27,7 @@ where
 fn is_conflict(error: &(dyn std::error::Error + Send + Sync + 'static)) -> bool {
     match error.downcast_ref() {
         Some(Error::Concurrency) => true,
-        // From any statement but the commit it comes as it is.
+        // Statements other than the commit return PostgreSQL's error unchanged.
         Some(Error::Database(error)) => {
             let code = error.as_database_error().and_then(|error| error.code());
             code.as_deref() == Some(SERIALIZATION_FAILURE)

@@ -1,5 +1,5 @@
--- What `PgEventStore::try_new` makes, which its documentation allows to make by hand. There is one difference: PostgreSQL reads
--- the package's `0xFFFFFFFF` from version 16 on, and here it is 4294967295.
+-- The tables that `PgEventStore::try_new` creates; its documentation allows creating them by hand. There is one
+-- difference: PostgreSQL accepts the package's `0xFFFFFFFF` only from version 16 on, so it is 4294967295 here.
 CREATE SEQUENCE seq_event_event_id;
 
 CREATE TABLE event (
@@ -52,8 +52,8 @@ BEGIN
 END;
 $$ LANGUAGE plpgsql;
 
--- What is known about a log that is in use. A new table is not analyzed for a minute, and until then every query for an account
--- reads all events of the type.
+-- Gives the table the statistics of a log in use. Otherwise a new table is not analyzed for a minute, and until then
+-- every query for an account reads all events of the type.
 INSERT INTO event (event_id, event_type, payload, account_id)
 SELECT n, 'MoneyDeposited', '', n FROM generate_series(1, 1000) AS n;
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 es_entity::entity_id! { AccountId }
 
-/// What has happened to it.
+/// The events of an account.
 #[derive(Debug, EsEvent, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 #[es_event(id = "AccountId")]
@@ -21,14 +21,14 @@ pub struct Account {
     events: EntityEvents<AccountEvent>,
 }
 
-/// An account that is not stored as yet.
+/// An account that is not stored yet.
 pub struct NewAccount {
     pub id: AccountId,
     pub deposits: u64,
 }
 
 impl Account {
-    /// Takes the next deposit, which is stored with the next update.
+    /// Makes the next deposit, which is stored by the next update.
     pub(crate) fn deposit(&mut self) {
         let next = self.books.next();
         self.books.take(&next);

@@ -1,15 +1,16 @@
-//! es-entity 0.20 on PostgreSQL, as its README does it: a derived repository, with the two tables of an entity, creates, finds
-//! and updates entities. It has no W5: a repository lists entities, and nothing reads the events of all of them in their order.
+//! es-entity 0.20 on PostgreSQL, as in its README: a derived repository, with the two tables of an entity, creates,
+//! finds and updates entities. It has no W5, because a repository lists entities but cannot read the events of all of
+//! them in order.
 //!
-//! Its queries are checked while it is compiled, against what `.sqlx` knows about the tables, so that no database is needed.
-//! After a change of the tables or the version, a build with `SQLX_OFFLINE=false`, a `DATABASE_URL` that has the tables, and
-//! `SQLX_OFFLINE_DIR` set to that folder, makes it anew.
+//! Its queries are checked at compile time against the description of the tables in `.sqlx`, so that no database is
+//! needed. After a change of the tables or the version, rebuild with `SQLX_OFFLINE=false`, a `DATABASE_URL` that has
+//! the tables, and `SQLX_OFFLINE_DIR` set to that folder to update it.
 
 mod account;
 
 use std::sync::Arc;
 
-// What is derived names everything without its path.
+// The derived code uses names without their paths.
 use es_entity::*;
 use peer_protocol::{Bank, Books};
 use sqlx::PgPool;
@@ -60,7 +61,7 @@ impl Bank for EntityBank {
     }
 }
 
-/// Version 7, as its own, and in order.
+/// A UUID of version 7, as es-entity uses itself, in ascending order.
 fn id(account: u64) -> AccountId {
     uuid::Builder::from_unix_timestamp_millis(account, &[0; 10]).into_uuid().into()
 }

@@ -1,4 +1,4 @@
-//! esrs on PostgreSQL, which makes its own table.
+//! esrs on PostgreSQL, which creates its own table.
 
 use std::sync::Arc;
 
@@ -109,7 +109,7 @@ impl Bank for EsrsBank {
     }
 }
 
-/// Version 4, as its own, and not in order.
+/// A UUID of version 4, as esrs uses itself, in no particular order.
 fn id(account: u64) -> Uuid {
     let bits = u128::from(account).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
     uuid::Builder::from_random_bytes(bits.to_be_bytes()).into_uuid()

@@ -4,10 +4,10 @@ use evento::metadata::Event;
 use evento::{Executor, Projection};
 use peer_protocol::{Books, Deposit};
 
-/// What has happened to it.
+/// The events of an account.
 #[evento::aggregate(name = "bank/Account")]
 pub enum BankAccount {
-    /// Money came in.
+    /// A deposit was made.
     MoneyDeposited { amount: i64, currency: String, reference: String, note: String },
 }
 
@@ -18,7 +18,7 @@ pub struct Account {
     pub books: Books,
 }
 
-/// How an account is loaded: all of its events.
+/// Returns the projection that loads an account from all of its events.
 pub(crate) fn account<E: Executor>() -> Projection<E, Account> {
     Projection::new::<BankAccount>().handler(on_money_deposited()).strict()
 }

@@ -1,4 +1,4 @@
-//! A subscription that starts at the beginning, drains what is there, and keeps its place in memory.
+//! A subscription that starts at the beginning, reads to the end of the log, and keeps its cursor in memory.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -9,7 +9,7 @@ use evento::subscription::{Context, SubscriptionBuilder};
 
 use crate::account::MoneyDeposited;
 
-/// Events of a read. Each reads past all that were read before it, so that many of its usual 300 take far longer than a few.
+/// The number of events in a read. Each read skips all events before it, so the default of 300 takes far longer.
 const PAGE: u16 = 10_000;
 
 #[derive(Clone, Default)]
@@ -21,7 +21,7 @@ struct Sums {
     total: AtomicI64,
 }
 
-/// How many events there are, and what their amounts add up to.
+/// Returns the number of events and the sum of their amounts.
 pub(crate) async fn follow<E: Executor>(executor: &E) -> anyhow::Result<(u64, i64)> {
     let seen = Seen::default();
     SubscriptionBuilder::new("follower")

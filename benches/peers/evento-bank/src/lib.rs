@@ -1,6 +1,6 @@
-//! The bank as an aggregate of evento 2, as its README does it, on whichever executor: an account is a projection without
-//! snapshots and writes through its gateway, and the log is drained by a subscription. An event is stored in bitcode, which is
-//! its only format: the fields are those of the others, and take fewer bytes.
+//! The bank as an aggregate of evento 2, as in its README, on any executor: an account is a projection without
+//! snapshots and writes through its gateway, and a subscription reads the log. Events are stored in bitcode, evento's
+//! only format: they have the same fields as those of the other sides, but take fewer bytes.
 
 mod account;
 mod follower;
@@ -17,7 +17,7 @@ pub struct EventoBank<E> {
 }
 
 impl<E: Executor> EventoBank<E> {
-    /// A bank on what is there.
+    /// Creates a bank on this executor.
     pub fn new(executor: E) -> Self {
         Self { executor }
     }

@@ -1,4 +1,4 @@
-//! evento 2.0.0-alpha.38 on SQLite, with the tables that its migrations make.
+//! evento 2.0.0-alpha.38 on SQLite, with the tables that its migrations create.
 
 use std::str::FromStr;
 

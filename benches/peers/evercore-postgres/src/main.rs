@@ -1,7 +1,8 @@
-//! Evercore on PostgreSQL, behind the same small program as the others, so that the programs can be laid side by side. The
-//! parent does not start it: it measures Evercore itself.
+//! Evercore on PostgreSQL, behind the same small program as the peers, so that the programs can be compared. The parent
+//! does not start it, because it measures Evercore itself.
 //!
-//! As in a service, a durable worker keeps a read model in a spawned task, and a command waits until its own write is in it.
+//! As in a service, a durable worker maintains a read model in a spawned task, and a command waits until the read model
+//! includes its own write.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -46,7 +47,7 @@ struct EvercoreBank {
 }
 
 impl EvercoreBank {
-    /// Adds up what is deposited from now on, for as long as the program runs.
+    /// Sums up all later deposits, for as long as the program runs.
     fn keep_turnover(&self) {
         let Self { store, turnover } = self.clone();
         tokio::spawn(async move {
@@ -54,7 +55,7 @@ impl EvercoreBank {
                 turnover.fetch_add(event.deposit.amount, Ordering::Relaxed);
                 Ok::<_, Error>(())
             });
-            // Why it ends is in the log, and in the errors of those who wait for it.
+            // The reason why it ends is in the log, and in the errors of calls that wait for it.
             store.subscription(TURNOVER).start(Start::End).wait_for_lease().run(handler).await
         });
     }

@@ -1,47 +1,47 @@
-//! The domain, the same as in the parent: what a peer has to offer, and what it stores.
+//! The domain of the peers, the same as in the parent: the operations and the stored data.
 
 use serde::{Deserialize, Serialize};
 
-/// A bank on some framework, each call through its documented path.
+/// A bank on some framework. Each operation takes the framework's documented path.
 pub trait Bank: Clone + Send + Sync + 'static {
-    /// A command on a new account, with so many deposits of 1, 2, 3 … as its events.
+    /// Executes a command on a new account, with this many deposits of 1, 2, 3 … as its events.
     fn open(&self, account: u64, deposits: u64) -> impl Future<Output = anyhow::Result<()>> + Send;
 
     /// Loads an account, decides on [`Books::next`], and stores the event.
     fn deposit(&self, account: u64) -> impl Future<Output = anyhow::Result<()>> + Send;
 
-    /// Loads an account: all of its events, no snapshot.
+    /// Loads an account from all of its events, without a snapshot.
     fn load(&self, account: u64) -> impl Future<Output = anyhow::Result<Books>> + Send;
 
-    /// Hands all events of the store to a handler, decoded: how many there are, and what their amounts add up to.
+    /// Passes all events of the store, decoded, to a handler. Returns their number and the sum of their amounts.
     fn follow(&self) -> impl Future<Output = anyhow::Result<(u64, i64)>> + Send;
 }
 
 /// The payload of an event: about 120 bytes of JSON.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Deposit {
-    /// How much.
+    /// The amount.
     pub amount: i64,
-    /// Of what.
+    /// The currency of the amount.
     pub currency: String,
-    /// From where.
+    /// The bank reference.
     pub reference: String,
-    /// What for.
+    /// The purpose.
     pub note: String,
 }
 
-/// What is decided on.
+/// The state on which an account decides.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Books {
-    /// All deposits added up.
+    /// The sum of all deposits.
     pub balance: i64,
-    /// How many there were.
+    /// The number of deposits.
     pub deposits: i64,
-    /// The last one's reference.
+    /// The reference of the last deposit.
     pub last_reference: String,
 }
 
-/// A deposit.
+/// Returns a deposit of this amount.
 #[must_use]
 pub fn deposit(amount: i64) -> Deposit {
     Deposit {
@@ -53,14 +53,14 @@ pub fn deposit(amount: i64) -> Deposit {
 }
 
 impl Books {
-    /// Takes a deposit in.
+    /// Adds a deposit.
     pub fn take(&mut self, deposit: &Deposit) {
         self.balance += deposit.amount;
         self.deposits += 1;
         deposit.reference.clone_into(&mut self.last_reference);
     }
 
-    /// The next deposit.
+    /// Makes the next deposit.
     #[must_use]
     pub fn next(&self) -> Deposit {
         deposit(self.deposits % 1_000 + 1)

@@ -1,5 +1,5 @@
-//! What every peer is asked, and how it answers: a line of JSON each, on its input and its output. The parent measures
-//! evercore in turns with it.
+//! The protocol between the parent and a peer: requests and answers are lines of JSON on the peer's input and output.
+//! The parent measures evercore and the peer in turns.
 
 mod bank;
 mod work;
@@ -13,16 +13,16 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, stdin, stdout};
 pub use bank::{Bank, Books, Deposit, deposit};
 use work::Works;
 
-/// What is to be done for so long.
+/// A request to work for some seconds.
 #[derive(Clone, Copy, Debug, Deserialize)]
 pub(crate) struct Request {
     pub(crate) workload: Workload,
-    /// Tasks of W2, events of a commit in W3, of a history in W4, of the log in W5.
+    /// The number of tasks in W2, of events of a commit in W3, of a history in W4, and of the log in W5.
     pub(crate) size: u64,
     pub(crate) seconds: f64,
 }
 
-/// The workloads that peers take part in. What they are is written in the parent.
+/// The workloads that peers take part in, as the parent describes them.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Workload {
@@ -40,15 +40,15 @@ enum Answer {
     Failed(String),
 }
 
-/// Serves the parent until it closes the input. The first argument says where the data is.
+/// Serves the parent until it closes the input. The first argument is the place of the data.
 ///
 /// # Errors
-/// If the bank cannot be opened, or the parent talks nonsense.
+/// If the bank cannot be opened, or if a request is invalid.
 pub fn serve<B: Bank>(open: impl AsyncFnOnce(String) -> anyhow::Result<B>) -> anyhow::Result<()> {
     let place = std::env::args().nth(1).ok_or_else(|| anyhow::anyhow!("where is the data?"))?;
     let runtime = tokio::runtime::Runtime::new()?;
     let bank = runtime.block_on(open(place))?;
-    // Not on the main thread, which would have to be woken by the others for every answer.
+    // Not on the main thread, which the other threads would have to wake for every answer.
     runtime.block_on(async { tokio::spawn(answer(bank)).await? })
 }
 
@@ -74,7 +74,7 @@ async fn answer<B: Bank>(bank: B) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The processor time of all threads.
+/// Returns the processor time of all threads.
 fn own_time() -> Duration {
     let time = clock_gettime(ClockId::ProcessCPUTime);
     Duration::from_secs(u64::try_from(time.tv_sec).unwrap_or_default())

@@ -1,4 +1,4 @@
-//! The workloads, step by step as in the parent.
+//! The workloads, with the same steps as in the parent.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,16 +8,16 @@ use tokio::task::JoinSet;
 
 use crate::{Bank, Request, Workload};
 
-/// How many commits a task makes to an account before it opens the next one.
+/// The number of commits that a task makes to an account before it opens the next one.
 const COMMITS_OF_AN_ACCOUNT: u64 = 20;
 
-/// How many accounts W4 loads in turn.
+/// The number of accounts that W4 loads in turn.
 const LOADED: u64 = 20;
 
-/// Events of a commit while W5's log is written.
+/// The number of events in a commit while W5's log is written.
 const PAGE: u64 = 1_000;
 
-/// A bank, and what was done to it.
+/// A bank and the state of its workload.
 pub(crate) struct Works<B> {
     bank: B,
     accounts: Arc<AtomicU64>,
@@ -29,7 +29,7 @@ impl<B: Bank> Works<B> {
         Self { bank, accounts: Arc::default(), is_prepared: false }
     }
 
-    /// Works for about so long. What has to be there first is made at the first request, and not measured.
+    /// Works for about this long. The data that must exist is created at the first request, and is not measured.
     pub(crate) async fn work(&mut self, request: Request) -> anyhow::Result<(u64, Duration)> {
         let Request { workload, size, seconds } = request;
         if !self.is_prepared {
@@ -77,7 +77,7 @@ fn next(accounts: &AtomicU64) -> u64 {
     accounts.fetch_add(1, Ordering::Relaxed) + 1
 }
 
-/// W1 and W3.
+/// Runs W1 and W3.
 async fn open<B: Bank>(
     bank: B,
     accounts: Arc<AtomicU64>,
@@ -92,7 +92,7 @@ async fn open<B: Bank>(
     Ok(units)
 }
 
-/// W2.
+/// Runs W2.
 async fn tell<B: Bank>(bank: B, accounts: Arc<AtomicU64>, until: Instant) -> anyhow::Result<u64> {
     let (mut account, mut units) = (0, 0);
     while Instant::now() < until {
@@ -107,7 +107,7 @@ async fn tell<B: Bank>(bank: B, accounts: Arc<AtomicU64>, until: Instant) -> any
     Ok(units)
 }
 
-/// W4.
+/// Runs W4.
 async fn load<B: Bank>(bank: B, events: u64, until: Instant) -> anyhow::Result<u64> {
     let (mut account, mut units) = (0, 0);
     while Instant::now() < until {
@@ -120,7 +120,7 @@ async fn load<B: Bank>(bank: B, events: u64, until: Instant) -> anyhow::Result<u
     Ok(units)
 }
 
-/// W5.
+/// Runs W5.
 async fn follow<B: Bank>(bank: B, events: u64, until: Instant) -> anyhow::Result<u64> {
     let total = i64::try_from(events / PAGE * (PAGE * (PAGE + 1) / 2))?;
     let mut units = 0;

@@ -1,5 +1,5 @@
-//! sqlx on the tables of a store: all that evercore keeps of a commit and of an event, without anything that decides
-//! whether a commit may land, or how far a reader may read.
+//! sqlx on the tables of a store: writes and reads everything that evercore keeps of commits and events, without
+//! deciding whether a commit is allowed or how far a reader may read.
 
 use chrono::{DateTime, Utc};
 use sqlx::postgres::PgRow;
@@ -14,12 +14,12 @@ const INSERT: &str = include_str!("same_insert.sql");
 const LOAD: &str = include_str!("same_load.sql");
 const PAGE: &str = include_str!("same_page.sql");
 
-/// The number that the only type of aggregates has.
+/// The number of the only aggregate type.
 const ACCOUNT: i32 = 1;
 
 pub(crate) struct SameRows(Mutex<PgConnection>);
 
-/// Whether the aggregate of a commit has a row yet.
+/// Whether the aggregate of a commit already has a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Aggregate {
     New,
@@ -47,12 +47,12 @@ struct Rest {
 }
 
 impl SameRows {
-    /// On the tables of a store that is there.
+    /// Connects to the tables of an existing store.
     pub(crate) async fn connect(url: &str) -> anyhow::Result<Self> {
         Ok(Self(Mutex::new(PgConnection::connect(url).await?)))
     }
 
-    /// All in one statement.
+    /// Inserts all events in one statement.
     pub(crate) async fn insert(
         &self,
         aggregate: Aggregate,

@@ -1,4 +1,4 @@
--- What a program without a framework would have at the least.
+-- The minimal tables of a program without a framework.
 CREATE TABLE raw_events (
     position bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     aggregate_id bigint NOT NULL,

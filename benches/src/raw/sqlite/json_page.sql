@@ -1,4 +1,4 @@
--- ? only events after this position, the most events
+-- ? only events after this position, the maximum number of events
 SELECT json_group_array(json_array(
     page.position, page.aggregate_id, page.sequence, page.event_type, json(page.payload), page.recorded_at
 ))

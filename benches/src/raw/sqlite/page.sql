@@ -1,4 +1,4 @@
--- ? only events after this position, the most events
+-- ? only events after this position, the maximum number of events
 SELECT position, aggregate_id, sequence, event_type, payload, recorded_at
 FROM raw_events
 WHERE position > ?

@@ -1,4 +1,4 @@
--- What a program without a framework would have at the least.
+-- The minimal tables of a program without a framework.
 CREATE TABLE raw_events (
     position     INTEGER PRIMARY KEY AUTOINCREMENT,
     aggregate_id INTEGER NOT NULL,

@@ -1,4 +1,4 @@
-//! Builds a large store by SQL: through the engine it would take as long as its speed has it.
+//! Builds a large store by SQL, because writing it through the engine would take too long.
 
 use std::fmt;
 use std::ops::Range;
@@ -18,13 +18,13 @@ const SHORT_HISTORY: i64 = 10;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Layout {
     events: i64,
-    /// Every so many events, there is one of an account with a long history.
+    /// The distance between two events of accounts with long histories.
     step: i64,
     first_id: i64,
 }
 
 impl Layout {
-    /// Near the wanted number of events, so that all histories are whole.
+    /// Returns the layout nearest to the wanted number of events in which all histories are complete.
     fn new(wanted: i64, first_id: i64) -> Self {
         const LONG: i64 = LONG_ACCOUNTS * LONG_HISTORY;
         let step = (wanted / LONG).max(2);
@@ -56,7 +56,7 @@ impl fmt::Display for Layout {
     }
 }
 
-/// What the server knows of the tables when they are full.
+/// Whether the server analyzes the tables after they are filled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Analysed {
     Afterwards,
@@ -69,7 +69,7 @@ pub(super) async fn build(
     events: i64,
     analysed: Analysed,
 ) -> anyhow::Result<Layout> {
-    // Makes the tables and stores the names of the types.
+    // Creates the tables and stores the names of the types.
     ground.store().await?.close().await?;
     let payload = serde_json::to_string(&MoneyDeposited::of(123))?;
     match ground.kind {
@@ -115,7 +115,7 @@ async fn postgres(
         .bind(layout.short_accounts().end)
         .execute(&mut connection)
         .await?;
-    // What autovacuum does some time after so many rows came in.
+    // The same as autovacuum does some time after many inserts.
     if analysed == Analysed::Afterwards {
         sqlx::query("VACUUM (ANALYZE) evercore.events").execute(&mut connection).await?;
         sqlx::query("VACUUM (ANALYZE) evercore.aggregates").execute(&mut connection).await?;

@@ -1,4 +1,4 @@
--- ?1 first id    ?2 how many
+-- ?1 first id    ?2 number of accounts
 WITH RECURSIVE numbers (n) AS (
     SELECT 0
     UNION ALL

@@ -1,6 +1,6 @@
--- ?1 first id                                      ?4 how many of these accounts there are
--- ?2 how many events                               ?5 events of the other accounts
--- ?3 from one event of a long account to the next  ?6 payload
+-- ?1 first id                                      ?4 number of these accounts
+-- ?2 number of events                             ?5 number of events of the other accounts
+-- ?3 distance of the events of long accounts       ?6 payload
 WITH RECURSIVE numbers (i) AS (
     SELECT 0
     UNION ALL

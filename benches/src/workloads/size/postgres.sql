@@ -1,4 +1,4 @@
--- Bytes of the store's relations, each with what it belongs to. Pages that the server keeps of them, and no more.
+-- The bytes of the store's tables and their indexes, as whole pages of the main fork.
 SELECT
     coalesce(i.indrelid, c.oid)::regclass::text AS belongs_to,
     (sum(pg_relation_size(c.oid)) FILTER (WHERE c.relkind = 'r'))::bigint AS rows,

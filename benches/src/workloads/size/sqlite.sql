@@ -1,4 +1,4 @@
--- Bytes of the store's tables and of their indexes.
+-- The bytes of the store's tables and their indexes.
 SELECT
     s.tbl_name AS belongs_to,
     sum(d.pgsize) FILTER (WHERE s.type = 'table') AS rows,

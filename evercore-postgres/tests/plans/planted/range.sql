@@ -1,4 +1,4 @@
--- Half a percent, is it taken for, and so for less than the page.
+-- The planner estimates this range at half a percent of the rows, and so at less than a page.
 SELECT *
 FROM evercore.events e
 WHERE e.position > 100 AND e.position <= 50000

@@ -1,5 +1,5 @@
--- A log to its end: every other event is of the first aggregate, every fourth has one correlation id, and the rest of both
--- are spread thin. Ten events make a commit; every tenth event is parked.
+-- The rest of the log: every other event belongs to the first aggregate, every fourth has the same correlation id, and
+-- the remaining aggregates and correlation ids are rare. Each commit has ten events; every tenth event is parked.
 INSERT INTO evercore.aggregates (id, aggregate_type_id, natural_key)
 SELECT n, t.id, 'account ' || n
 FROM generate_series(1, current_setting('plans.last')::bigint / 10) AS n

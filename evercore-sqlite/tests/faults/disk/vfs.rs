@@ -1,10 +1,10 @@
-//! The file system as SQLite calls it: the one of the operating system, and someone who looks on.
+//! A VFS for SQLite that wraps the one of the operating system and observes file changes.
 //!
-//! It becomes the default of this process, so that the engine and the connections of user code use it without knowing.
-//! Files in folders that nobody watches are opened as ever.
+//! It becomes the default VFS of this process, so that the engine and the connections of user code use it unknowingly.
+//! Files in directories that are not watched are opened by the real VFS directly.
 //!
-//! What is replaced is what changes files: opening, writing, cutting, syncing and deleting. All else is handed on, shared
-//! memory included: that is no file that outlives a power cut.
+//! Only the methods that change files are replaced: opening, writing, truncating, syncing and deleting. All others are
+//! forwarded, including shared memory, which does not survive a power failure anyway.
 
 use std::ffi::{CStr, OsStr, c_char, c_int, c_void};
 use std::os::unix::ffi::OsStrExt;
@@ -20,7 +20,7 @@ use rusqlite::ffi::{
 
 use super::watch::{self, Change, Watched};
 
-/// A watched file, as SQLite has it in memory that it has reserved. The file of the operating system comes right after.
+/// A watched file in memory reserved by SQLite. The real VFS's file follows immediately.
 #[repr(C)]
 struct File {
     base: sqlite3_file,
@@ -31,7 +31,7 @@ struct File {
 struct WatchedFile {
     folder: Arc<Watched>,
     name: String,
-    /// With the first sync of a log or a journal that may have been created by opening it, SQLite syncs the folder
+    /// At the first sync of a log or journal that opening it may have created, SQLite also syncs the directory
     /// (`UNIXFILE_DIRSYNC` in `os_unix.c`).
     syncs_folder: AtomicBool,
 }
@@ -40,7 +40,7 @@ struct Registered {
     real: *mut sqlite3_vfs,
 }
 
-// SAFETY: It is SQLite's own, lives as long as the process, and is only read.
+// SAFETY: The pointer refers to SQLite's own VFS, which lives as long as the process and is only read.
 unsafe impl Send for Registered {}
 // SAFETY: As above.
 unsafe impl Sync for Registered {}
@@ -49,10 +49,10 @@ static REGISTERED: OnceLock<Registered> = OnceLock::new();
 
 const NAME: &CStr = c"watched";
 
-/// Has SQLite use it for all files that are opened from now on. Once is enough.
+/// Makes SQLite use this VFS for all files that are opened from now on. Repeated calls have no effect.
 pub(super) fn register() {
     REGISTERED.get_or_init(|| {
-        // SAFETY: The default is there, and what is copied from it is a list of functions and numbers. The copy lives as
+        // SAFETY: The default VFS exists, and the copy consists of function pointers and numbers. The copy lives as
         // long as the process.
         unsafe {
             let real = ffi::sqlite3_vfs_find(ptr::null());
@@ -97,7 +97,7 @@ static METHODS: sqlite3_io_methods = sqlite3_io_methods {
     xUnfetch: Some(unfetch),
 };
 
-/// Calls a method of the file of the operating system.
+/// Calls a method of the real VFS's file.
 macro_rules! real {
     ($file:expr, $method:ident $(, $argument:expr)*) => {{
         let real = (*$file.cast::<File>()).real;
@@ -107,7 +107,7 @@ macro_rules! real {
 }
 
 unsafe fn path_of<'a>(name: *const c_char) -> Option<&'a Path> {
-    // SAFETY: SQLite hands a terminated text, or none for a temporary file.
+    // SAFETY: SQLite passes a zero-terminated string, or null for a temporary file.
     unsafe {
         name.as_ref().map(|name| Path::new(OsStr::from_bytes(CStr::from_ptr(name).to_bytes())))
     }
@@ -121,7 +121,7 @@ unsafe extern "C" fn open(
     out_flags: *mut c_int,
 ) -> c_int {
     let real_vfs = real_vfs();
-    // SAFETY: `file` has room for this and, behind it, for a file of the real one: `szOsFile` says so.
+    // SAFETY: `file` has room for this and for the real file behind it, as `szOsFile` requires.
     unsafe {
         let open_real = (*real_vfs).xOpen.expect("BUG: files can be opened");
         let watched = path_of(name).and_then(|path| watch::find(path).map(|found| (path, found)));
@@ -158,7 +158,7 @@ unsafe extern "C" fn open(
 
 unsafe extern "C" fn delete(_vfs: *mut sqlite3_vfs, name: *const c_char, sync: c_int) -> c_int {
     let real_vfs = real_vfs();
-    // SAFETY: The arguments are handed on as they came.
+    // SAFETY: The arguments are forwarded unchanged.
     unsafe {
         let delete_real = (*real_vfs).xDelete.expect("BUG: files can be deleted");
         let watched = path_of(name).and_then(|path| watch::find(path).map(|found| (path, found)));
@@ -176,12 +176,12 @@ unsafe extern "C" fn delete(_vfs: *mut sqlite3_vfs, name: *const c_char, sync: c
 }
 
 unsafe fn watched<'a>(file: *mut sqlite3_file) -> &'a WatchedFile {
-    // SAFETY: SQLite calls these methods only on files that `open` has filled in and `close` has not emptied.
+    // SAFETY: SQLite calls these methods only on files that `open` has initialized and `close` has not closed.
     unsafe { &*(*file.cast::<File>()).watched }
 }
 
 unsafe extern "C" fn close(file: *mut sqlite3_file) -> c_int {
-    // SAFETY: The last call on this file. What `open` has boxed is unboxed once.
+    // SAFETY: This is the last call on the file. The box made by `open` is taken back once.
     unsafe {
         let own = file.cast::<File>();
         drop(Box::from_raw((*own).watched));
@@ -196,7 +196,7 @@ unsafe extern "C" fn write(
     amount: c_int,
     offset: sqlite3_int64,
 ) -> c_int {
-    // SAFETY: SQLite hands so many bytes, which live until this returns.
+    // SAFETY: SQLite passes this many bytes, which live until this function returns.
     let (watched, content) = unsafe {
         let length = usize::try_from(amount).expect("BUG: a length");
         (watched(file), std::slice::from_raw_parts(bytes.cast::<u8>(), length))
@@ -206,7 +206,7 @@ unsafe extern "C" fn write(
     if let Err(code) = watched.folder.allow(&change, &watched.name) {
         return code;
     }
-    // SAFETY: The arguments are handed on as they came.
+    // SAFETY: The arguments are forwarded unchanged.
     let done = unsafe { real!(file, xWrite, bytes, amount, offset) };
     if done == SQLITE_OK {
         watched.folder.note(change, &watched.name);
@@ -221,7 +221,7 @@ unsafe extern "C" fn truncate(file: *mut sqlite3_file, size: sqlite3_int64) -> c
     if let Err(code) = watched.folder.allow(&change, &watched.name) {
         return code;
     }
-    // SAFETY: The arguments are handed on as they came.
+    // SAFETY: The arguments are forwarded unchanged.
     let done = unsafe { real!(file, xTruncate, size) };
     if done == SQLITE_OK {
         watched.folder.note(change, &watched.name);
@@ -235,7 +235,7 @@ unsafe extern "C" fn sync(file: *mut sqlite3_file, flags: c_int) -> c_int {
     if let Err(code) = watched.folder.allow(&Change::Sync, &watched.name) {
         return code;
     }
-    // SAFETY: The arguments are handed on as they came.
+    // SAFETY: The arguments are forwarded unchanged.
     let done = unsafe { real!(file, xSync, flags) };
     if done == SQLITE_OK {
         watched.folder.note(Change::Sync, &watched.name);
@@ -246,11 +246,11 @@ unsafe extern "C" fn sync(file: *mut sqlite3_file, flags: c_int) -> c_int {
     done
 }
 
-/// Methods that are handed on as they come.
+/// Defines methods that are forwarded unchanged.
 macro_rules! handed_on {
     ($($name:ident = $method:ident($($argument:ident: $type:ty),*) $(-> $result:ty)?;)*) => {$(
         unsafe extern "C" fn $name(file: *mut sqlite3_file $(, $argument: $type)*) $(-> $result)? {
-            // SAFETY: The file is open, and the arguments are handed on as they came.
+            // SAFETY: The file is open, and the arguments are forwarded unchanged.
             unsafe { real!(file, $method $(, $argument)*) }
         }
     )*};

@@ -1,4 +1,4 @@
-//! What happens to the files of a folder, and what is to fail there.
+//! Records the changes to the files of a directory, and makes them fail on demand.
 
 use std::ffi::c_int;
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::ffi::SQLITE_FULL;
 
-/// What is done to a file.
+/// A change to a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Change {
     Create,
@@ -17,10 +17,10 @@ pub(crate) enum Change {
     Truncate {
         size: u64,
     },
-    /// Whatever was written to this file is on the disk.
+    /// Makes all writes to this file durable.
     Sync,
     Delete,
-    /// Whatever files were created or deleted are so for good.
+    /// Makes all creations and deletions of files durable.
     SyncFolder,
 }
 
@@ -31,27 +31,27 @@ pub(crate) enum Entry {
         file: String,
         change: Change,
     },
-    /// The test has learned of something, by a number of its own.
+    /// The test has learned that the commit with this number is stored.
     Learned(usize),
 }
 
-/// Something that is to fail, until it is mended.
+/// A fault that lasts until it is removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
-    /// Files grow by so many bytes more, and no further.
+    /// Files can grow by only this many more bytes.
     Room(u64),
-    /// This kind of change fails with this code of SQLite, after so many that succeed.
+    /// Changes of this kind fail with this SQLite error code, after a number of successful ones.
     Fails { kind: Kind, code: c_int, after: usize },
 }
 
-/// Which changes.
+/// The kind of changes that fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Write,
     Sync,
 }
 
-/// A folder that is watched.
+/// A watched directory.
 #[derive(Debug)]
 pub(crate) struct Watched {
     path: PathBuf,
@@ -68,7 +68,7 @@ struct State {
 
 static FOLDERS: Mutex<Vec<Arc<Watched>>> = Mutex::new(Vec::new());
 
-/// Who watches the folder of this file.
+/// Returns the watched directory that contains a file.
 pub(super) fn find(file: &Path) -> Option<Arc<Watched>> {
     lock(&FOLDERS).iter().find(|folder| file.starts_with(&folder.path)).cloned()
 }
@@ -110,7 +110,7 @@ impl Watched {
         lock(&self.state).failures
     }
 
-    /// Whether a change may go on.
+    /// Returns an error if the change must fail.
     pub(super) fn allow(&self, change: &Change, file: &str) -> Result<(), c_int> {
         let mut state = lock(&self.state);
         let Some(fault) = state.fault else { return Ok(()) };
@@ -137,7 +137,7 @@ impl Watched {
         }
     }
 
-    /// Writes down what was done.
+    /// Records a completed change.
     pub(super) fn note(&self, change: Change, file: &str) {
         let mut state = lock(&self.state);
         if state.is_recording {

@@ -1,8 +1,9 @@
-//! What a power cut may leave of files, from the record of what was done to them.
+//! Computes the files after a power failure from the record of changes.
 //!
-//! A disk keeps what was synced. Of what was written to a file since its last sync, it keeps any part, in units of a
-//! sector, in any order; of files that were created or deleted since the folder's last sync, the first few. It damages
-//! nothing beside what was being written, which SQLite counts on as well (`SQLITE_IOCAP_POWERSAFE_OVERWRITE`).
+//! A disk keeps everything that was synced. Of the writes to a file since its last sync, it keeps any part, in units of
+//! a sector and in any order; of the files created or deleted since the directory's last sync, it keeps the first few.
+//! It does not damage data next to what was being written; SQLite relies on that as well
+//! (`SQLITE_IOCAP_POWERSAFE_OVERWRITE`).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -13,15 +14,15 @@ use crate::disk::{Change, Entry};
 
 const SECTOR: usize = 512;
 
-/// A disk, as the record has brought it about.
+/// A disk after the recorded changes.
 #[derive(Debug, Default)]
 pub(crate) struct Ruins {
     files: Vec<File>,
-    /// Which file has which name, for good.
+    /// The files by name, as of the last sync of the directory.
     names: BTreeMap<String, usize>,
-    /// What has become of names since then; `None` for a deleted one.
+    /// The creations and deletions since then; `None` for a deleted file.
     renamed: Vec<(String, Option<usize>)>,
-    /// What the test has learned.
+    /// The commits that the test knew to be stored.
     learned: BTreeSet<usize>,
 }
 
@@ -31,29 +32,29 @@ struct File {
     since: Vec<Change>,
 }
 
-/// What a power cut leaves of all that was not synced.
+/// The unsynced changes that survive a power failure.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Left {
     Nothing,
     Everything,
     /// The first changes, the last of them torn.
     TheFirst,
-    /// Any of them, each whole or torn.
+    /// Any of the changes, each whole or torn.
     Some,
 }
 
 impl Ruins {
-    /// What was learned before.
+    /// Returns the commits that were known to be stored before.
     pub(crate) fn learned(&self) -> &BTreeSet<usize> {
         &self.learned
     }
 
-    /// Whether anything can be lost.
+    /// Returns whether anything can be lost.
     pub(crate) fn has_unsynced(&self) -> bool {
         !self.renamed.is_empty() || self.files.iter().any(|file| !file.since.is_empty())
     }
 
-    /// The files that a power cut leaves now.
+    /// Returns the files after a power failure at this point.
     pub(crate) fn leave(&self, left: Left, rng: &mut Rng) -> BTreeMap<String, Vec<u8>> {
         let mut names = self.names.clone();
         let kept = match left {
@@ -70,7 +71,7 @@ impl Ruins {
         names.into_iter().map(|(name, file)| (name, self.files[file].leave(left, rng))).collect()
     }
 
-    /// Goes on by an entry of the record.
+    /// Applies an entry of the record.
     pub(crate) fn follow(&mut self, entry: &Entry) {
         let (name, change) = match entry {
             Entry::Learned(number) => {
@@ -102,7 +103,7 @@ impl Ruins {
         }
     }
 
-    /// One that was not created before anyone's eyes was created just now.
+    /// Returns a file. If its creation was not recorded, it is created now.
     fn file(&mut self, name: &str) -> &mut File {
         let renamed = self.renamed.iter().rev().find(|(other, _)| other == name);
         let found = match renamed {
@@ -156,7 +157,7 @@ fn apply(content: &mut Vec<u8>, change: &Change) {
     }
 }
 
-/// Some sectors of it.
+/// Applies some sectors of a write.
 fn tear(content: &mut Vec<u8>, change: &Change, rng: &mut Rng) {
     let Change::Write { offset, bytes } = change else { return };
     let (mut from, end) = (position(*offset), position(*offset) + bytes.len());
@@ -182,7 +183,7 @@ fn position(offset: u64) -> usize {
     usize::try_from(offset).expect("a small file")
 }
 
-/// Writes the files into a folder.
+/// Writes the files to a directory.
 pub(crate) fn build(files: &BTreeMap<String, Vec<u8>>, folder: &Path) {
     for (name, content) in files {
         std::fs::write(folder.join(name), content).expect("there is room");

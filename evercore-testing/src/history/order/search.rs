@@ -1,4 +1,4 @@
-//! The search for an order.
+//! The search for an order of the commits.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
@@ -9,10 +9,10 @@ use super::super::violation::{Obstacle, Violation};
 use super::Node;
 use super::state::{Ended, Undo};
 
-/// The most steps for each commit. Commits that wait for each other seldom leave more than one choice.
+/// The maximum number of steps per commit. Commits that wait for each other seldom leave more than one choice.
 const STEPS_PER_COMMIT: usize = 100;
 
-/// The most commits that are named where none can come next.
+/// The maximum number of commits that are reported at a dead end.
 const MOST_NAMED: usize = 5;
 
 #[derive(Debug)]
@@ -20,17 +20,17 @@ pub(super) struct Search<'a> {
     nodes: &'a [Node],
     state: Ended,
     left: Left<'a>,
-    /// How many of those left were decided on this sequence of an aggregate.
+    /// The number of remaining commits that were decided on this sequence of an aggregate.
     needed: HashMap<(AggregateId, Sequence), usize>,
-    /// Tells the commits that are in the order from any other set of them.
+    /// A hash of the set of commits that are in the order.
     mark: u64,
-    /// The marks of what leads nowhere: which commits there were, and who held which key then.
+    /// The known dead ends: a hash of the ordered commits and one of the key holders.
     dead_ends: HashSet<(u64, u64)>,
-    /// The place at which the search has come furthest.
+    /// The longest order that was reached, and the obstacles there.
     furthest: Option<(usize, Vec<(usize, Obstacle)>)>,
 }
 
-/// A commit that was put into the order, and what could have been put there instead.
+/// A commit that was put into the order, and the alternatives to it.
 #[derive(Debug)]
 struct Choice {
     node: usize,
@@ -73,7 +73,7 @@ impl<'a> Search<'a> {
         Err(Violation::Undecided { steps })
     }
 
-    /// The commits that can come next, the likeliest last.
+    /// Returns the commits that can come next, the most likely one last.
     fn candidates(&mut self, depth: usize) -> Vec<usize> {
         if self.dead_ends.contains(&(self.mark, self.state.mark())) {
             return Vec::new();
@@ -89,7 +89,7 @@ impl<'a> Search<'a> {
         if candidates.is_empty() && self.furthest.as_ref().is_none_or(|(most, _)| depth > *most) {
             self.furthest = Some((depth, blocked));
         }
-        // What has no event changes little, and may wait for nothing; the others come in the order of the log.
+        // Commits without events come first, those that leave all keys alone before others; the rest follow the log.
         candidates.sort_by_key(|&node| {
             let node = &self.nodes[node];
             std::cmp::Reverse((node.position, node.changes_keys()))
@@ -140,7 +140,7 @@ fn mark_of(node: usize) -> u64 {
     BuildHasherDefault::<DefaultHasher>::default().hash_one(node)
 }
 
-/// What a commit was decided on.
+/// Returns the sequences of aggregates on which a commit was decided.
 fn places(node: &Node) -> impl Iterator<Item = (AggregateId, Sequence)> {
     node.touches.iter().filter_map(|touch| Some((touch.aggregate, touch.needed()?)))
 }
@@ -151,17 +151,17 @@ impl Node {
     }
 }
 
-/// The commits that are not in the order yet, and which of them ended before others began.
+/// The commits that are not in the order yet, indexed by when they began and ended.
 #[derive(Debug)]
 struct Left<'a> {
     nodes: &'a [Node],
-    /// By session, in the order of their beginnings.
+    /// Ordered by their beginnings, per session.
     by_beginning: BTreeMap<usize, BTreeSet<(usize, usize)>>,
-    /// Those of which nobody knows when they were.
+    /// The commits of unobserved writers, whose time is unknown.
     unobserved: BTreeSet<usize>,
-    /// By session, in the order of their ends.
+    /// Ordered by their ends, per session.
     by_end: BTreeMap<usize, BTreeSet<(usize, usize)>>,
-    /// The eras in which they ended, and how many in each.
+    /// The number of remaining commits that ended in each era.
     ending: BTreeMap<usize, usize>,
 }
 
@@ -178,7 +178,7 @@ impl<'a> Left<'a> {
         left
     }
 
-    /// Those before which nothing is left that is known to have come earlier.
+    /// Returns the commits that no remaining commit is known to precede.
     fn first(&self) -> Vec<usize> {
         let first_end = self.ending.keys().next().copied();
         let sessions = self.by_beginning.iter().flat_map(|(session, beginnings)| {

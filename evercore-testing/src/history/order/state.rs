@@ -1,4 +1,4 @@
-//! What is so after some commits.
+//! The state of all aggregates and keys after some of the commits.
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
@@ -9,25 +9,25 @@ use super::super::observation::{DecidedOn, KeyWish};
 use super::super::violation::Obstacle;
 use super::{Node, Touch};
 
-/// The aggregates, and who holds which key.
+/// The aggregates and the holders of keys.
 #[derive(Debug, Default)]
 pub(in crate::history) struct Ended {
     aggregates: BTreeMap<AggregateId, Standing>,
     holders: HashMap<(String, NaturalKey), AggregateId>,
-    /// Tells who holds what from any other such state.
+    /// A hash of the key holders.
     mark: u64,
 }
 
-/// How an aggregate stands.
+/// The state of an aggregate.
 #[derive(Clone, Debug)]
 pub(in crate::history) struct Standing {
     pub(in crate::history) aggregate_type: String,
     sequence: Sequence,
-    /// `None` if nothing is known of it: nobody has observed how it was created.
+    /// `None` if the key is unknown because no recorder observed the aggregate's creation.
     pub(in crate::history) key: Option<Option<NaturalKey>>,
 }
 
-/// How to take a commit back.
+/// The changes that undo a commit.
 #[derive(Debug, Default)]
 pub(super) struct Undo {
     aggregates: Vec<(AggregateId, Option<Standing>)>,
@@ -36,7 +36,7 @@ pub(super) struct Undo {
 }
 
 impl Ended {
-    /// Before the first commit: those aggregates are there that none creates.
+    /// Returns the state before the first commit, with the aggregates that no commit creates.
     pub(super) fn before(nodes: &[Node]) -> Self {
         let mut aggregates = BTreeMap::new();
         let touches = || nodes.iter().flat_map(|node| &node.touches);
@@ -63,13 +63,13 @@ impl Ended {
         self.holders.get(&(aggregate_type.to_owned(), key.clone())).copied()
     }
 
-    /// Whether it is one of those of whose keys nothing is known.
+    /// Returns whether the key of this aggregate is unknown.
     pub(in crate::history) fn may_hold(&self, aggregate: Option<AggregateId>) -> bool {
         let standing = aggregate.and_then(|id| self.aggregates.get(&id));
         standing.is_some_and(|standing| standing.key.is_none())
     }
 
-    /// What keeps a commit from coming next.
+    /// Returns the reason why a commit cannot come next.
     pub(super) fn obstacle(&self, node: &Node) -> Option<Obstacle> {
         let states = node.touches.iter().find_map(|touch| self.state_obstacle(touch));
         states.or_else(|| node.touches.iter().find_map(|touch| self.key_obstacle(touch, node)))
@@ -97,7 +97,7 @@ impl Ended {
         }
     }
 
-    /// A key is free if nobody holds it, or if its holder gives it up in the same commit.
+    /// Checks a claimed key. It is free if no aggregate holds it, or if its holder gives it up in the same commit.
     fn key_obstacle(&self, touch: &Touch, node: &Node) -> Option<Obstacle> {
         let KeyWish::Set(key) = &touch.key else { return None };
         let taken = |holder| Some(Obstacle::Taken { key: key.clone(), holder });
@@ -160,7 +160,7 @@ impl Ended {
                 undo.holders.push((place, former));
             }
             (KeyWish::Clear, _) => standing.key = Some(None),
-            // What the first commit found is what nobody had observed.
+            // The first observed commit reveals the key of an aggregate that an unobserved writer created.
             (KeyWish::Keep, DecidedOn::State { key, .. }) if standing.key.is_none() => {
                 standing.key = Some(key.clone());
                 if let Some(key) = key {
@@ -174,7 +174,7 @@ impl Ended {
         }
     }
 
-    /// Tells who holds what from any other such state. Sequences follow from which commits there were.
+    /// Returns a hash of the key holders. Sequences need none: they follow from the set of ordered commits.
     pub(super) const fn mark(&self) -> u64 {
         self.mark
     }
@@ -196,17 +196,17 @@ impl Ended {
     }
 }
 
-/// Combined by exclusive or, as Zobrist does with the pieces of a board ("A New Hashing Method with Application for Game
-/// Playing", 1970).
+/// Hashes one holder. Hashes are combined by exclusive or, like the pieces of a board in Zobrist's "A New Hashing
+/// Method with Application for Game Playing" (1970).
 fn mark_of(place: &(String, NaturalKey), holder: AggregateId) -> u64 {
     BuildHasherDefault::<DefaultHasher>::default().hash_one((place, holder))
 }
 
 impl Touch {
-    /// The sequence at which the aggregate has to stand.
+    /// Returns the sequence that the aggregate must have before the commit.
     pub(super) fn needed(&self) -> Option<Sequence> {
         match self.decided_on {
-            // It does not stand anywhere before.
+            // A new aggregate has no sequence before.
             DecidedOn::New => None,
             _ => self.decided_on.sequence().or(self.written.map(|written| written.from)),
         }

@@ -1,4 +1,4 @@
-//! Violations in words.
+//! Formats violations as messages.
 
 use std::fmt;
 

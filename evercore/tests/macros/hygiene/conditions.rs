@@ -1,4 +1,4 @@
-//! Attributes that stand behind a condition count where it holds, and nowhere else.
+//! Attributes with a condition count only if the condition holds.
 
 use evercore::{Aggregate, Apply, Event, EventMeta, event, retired_event, state_event};
 
@@ -15,7 +15,7 @@ struct Shelf {
     nowhere: Missing,
 }
 
-/// Serde's derives stand behind conditions, one of which does not hold.
+/// Serde's derives have conditions, one of which does not hold.
 #[cfg_attr(all(), event(aggregate = Shelf, name = "conditions.filled"))]
 #[cfg_attr(any(), event(aggregate = Shelf, name = "conditions.never"))]
 #[cfg_attr(all(), derive(Debug, PartialEq, serde::Serialize))]
@@ -54,7 +54,7 @@ struct Labelled {
     label: String,
     #[cfg_attr(all(), state(skip))]
     reason: String,
-    /// Its own way counts only where it is there.
+    /// `serde(with)` counts only if its condition holds.
     #[cfg_attr(any(), serde(with = "missing"))]
     #[cfg_attr(any(), state(skip))]
     note: Option<Option<String>>,
@@ -77,7 +77,7 @@ struct Emptied {
     _books: u8,
 }
 
-/// Writes what is not there as a word of its own.
+/// Writes an absent value as a special word.
 mod own_way {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 

@@ -1,5 +1,5 @@
-//! What is deprecated is still declared, replayed and split, and the compiler says nothing of what the macros write: of
-//! their own item and its parts, and of others where the item allows it.
+//! Deprecated items are still declared, replayed and split. The generated code causes no warnings about its own item
+//! and its parts, nor about others if the item allows them.
 #![deny(deprecated, warnings)]
 
 #[expect(deprecated, reason = "the user's own code says so")]
@@ -95,7 +95,7 @@ pub(crate) enum Noted {
     Aloud,
 }
 
-/// Nothing but a field is deprecated.
+/// Only a field is deprecated.
 #[derive(Aggregate, Clone, Default)]
 #[aggregate(name = "deprecations.shelf")]
 struct Shelf {
@@ -111,7 +111,7 @@ struct Labelled {
     books: u8,
 }
 
-/// Nothing of its own is deprecated.
+/// Nothing in the event itself is deprecated.
 #[state_event(aggregate = Ledger, name = "deprecations.owned")]
 #[allow(deprecated, reason = "the ledger is on its way out")]
 struct Owned {

@@ -1,4 +1,4 @@
-//! Declarations that other macros write, from fragments that they were given.
+//! Declarations that other macros write from fragments.
 
 use evercore::{Aggregate, BoxError, Event, Parts, Split, Upcast};
 
@@ -43,7 +43,7 @@ macro_rules! state_event {
     };
 }
 
-/// Declares an event that has an older shape, and one that becomes it.
+/// Declares an event with an older shape, and a retired event that is split into it.
 macro_rules! evolved {
     ($event:item, $old:path, $raw:expr, $aggregate:path, $retired:ident, $codec:ident) => {
         #[::evercore::event(
@@ -122,7 +122,7 @@ impl Split for Lost {
     }
 }
 
-/// The field's name comes from the macro, the type's from its caller.
+/// The field's name comes from the macro, its type from the caller.
 macro_rules! weighed {
     ($event:ident, $ty:ty) => {
         #[derive(Aggregate, Clone, Debug, Default, PartialEq)]

@@ -1,4 +1,4 @@
-//! No lint says anything of what the macros write, under the strictest of settings.
+//! The output of the macros triggers no lint, under the strictest settings.
 #![deny(
     warnings,
     deprecated,
@@ -35,7 +35,7 @@
     clippy::pedantic,
     clippy::nursery
 )]
-// Of what this file itself says, whatever the macros make of it.
+// Lints about this file itself, independent of the macros.
 #![allow(
     clippy::missing_const_for_fn,
     clippy::option_option,
@@ -43,7 +43,7 @@
     clippy::unnecessary_wraps
 )]
 
-// Imported so that their whole paths are more than is needed.
+// Imported, so that the full paths in generated code are longer than necessary.
 use evercore::{
     Aggregate, AggregateType, Apply, BoxError, Encoding, Event, EventMeta, EventType, Parts,
     RecordedEvent, Registry, RetiredEvent, RetiredType, Shape, SnapshotPolicy, Split, Upcast,
@@ -61,7 +61,7 @@ use serde::{Deserialize, Serialize};
     unknown_events = hand_to(Parcel::note),
 )]
 pub(crate) struct Parcel {
-    /// How heavy it is.
+    /// The weight.
     pub(crate) weight: u32,
     /// The position that it moves to.
     pub(crate) to: Option<String>,
@@ -84,7 +84,7 @@ pub(crate) struct delivery_van {
 #[state_event(aggregate = Parcel, name = "lints.weighed", aliases = ["lints.Weighed"])]
 #[derive(Debug)]
 pub(crate) struct Weighed {
-    /// How heavy it is: "heavy", or \"heavier\".
+    /// The weight: "heavy", or \"heavier\".
     pub(crate) weight: u32,
     /// The position that it moves to.
     pub(crate) to: Option<Option<String>>,
@@ -121,12 +121,12 @@ pub(crate) struct SentV2 {
 )]
 #[derive(Debug)]
 pub(crate) enum Sent {
-    /// By whom.
+    /// Sent by a known sender.
     By {
         /// Returns the name that the type is stored under.
         name: String,
     },
-    /// Nobody knows.
+    /// The sender is unknown.
     Unknown,
 }
 
@@ -164,7 +164,7 @@ impl Split for Changed {
     }
 }
 
-/// An event that is dropped, and whose fields nobody reads.
+/// An event that is dropped, and whose fields are never read.
 #[retired_event(aggregate = Parcel, name = "lints.printed")]
 #[derive(Debug)]
 pub(crate) struct Printed {
@@ -179,7 +179,7 @@ fn what_is_declared_under_strict_lints_is_known() {
     assert!(registry.knows_event::<Sent>());
     assert!(registry.knows_event::<Seen>());
 
-    // The imports are used.
+    // Uses the imports.
     let _: (EventType, AggregateType) = (EventType::of::<Seen>(), AggregateType::of::<Parcel>());
     let _: RetiredType = RetiredType::split::<Changed>();
     let _: (Option<Shape>, Encoding<Seen>) = (Seen::SHAPE, Seen::ENCODING);

@@ -1,4 +1,4 @@
-//! The names of the language and of its library mean something else here, as far as serde's own derives bear it.
+//! Names of the language and its library are redefined here, as far as serde's own derives allow.
 #![allow(non_camel_case_types, non_upper_case_globals, non_snake_case, dead_code, unused_macros)]
 
 type u32 = ();
@@ -24,7 +24,7 @@ trait Into {}
 trait Fn {}
 trait Serialize {}
 trait Deserialize {}
-// What the bodies of generated code might call its variables.
+// Names that generated code might use for its variables.
 const event: () = ();
 const value: () = ();
 const meta: () = ();
@@ -59,7 +59,7 @@ macro_rules! submit {
 fn drop() {}
 fn set() {}
 
-/// A constant and a method of every type, by names that generated code uses.
+/// A constant and a method on every type, with names that generated code uses.
 trait OfEverything {
     const ENCODING: () = ();
     const NAME: () = ();
@@ -73,7 +73,7 @@ trait OfEverything {
 
 impl<T: ?Sized> OfEverything for T {}
 
-/// Where serde has no part, all primitive types may mean something else.
+/// Without serde, all primitive types may be redefined.
 mod without_serde {
     #![allow(non_camel_case_types)]
 
@@ -112,7 +112,7 @@ struct Account {
     owner: Maybe<Text>,
 }
 
-/// Cannot be copied.
+/// Has no `Clone`.
 #[derive(::evercore::Aggregate, ::core::default::Default)]
 #[aggregate(name = "shadows.safe")]
 struct Safe;

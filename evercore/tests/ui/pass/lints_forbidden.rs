@@ -1,4 +1,4 @@
-//! A crate that forbids lints can use the macros: what they write allows nothing that it does not have to.
+//! A crate that forbids lints can use the macros: the generated code contains no unnecessary `allow`.
 #![forbid(deprecated, unsafe_code, unused_imports, unused_variables)]
 
 use evercore::{Aggregate, Apply, EventMeta, event, state_event};

@@ -1,4 +1,4 @@
-//! Two events of one name are found when the program starts, whichever crates they come from.
+//! Two events with one name are detected when the program starts, whichever crates they come from.
 
 use evercore::{Aggregate, Error, Registry, state_event};
 

@@ -1,4 +1,4 @@
-//! A facade can hand the macros on: `crate = …` says where they find the rest.
+//! A facade can re-export the macros: `crate = …` tells them where to find everything else.
 
 mod facade {
     pub mod inner {

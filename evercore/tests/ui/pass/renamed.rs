@@ -1,4 +1,4 @@
-//! A crate that knows evercore by another name says so, in any of the ways of a path.
+//! A crate that has renamed evercore states the name, in any form of path.
 #![deny(warnings)]
 
 extern crate evercore as ec;

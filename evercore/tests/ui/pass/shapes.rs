@@ -3,7 +3,7 @@
 
 use evercore::{Aggregate, Apply, EventMeta, event, state_event};
 
-/// A state with names, comments and attributes of its own.
+/// A state with various names, comments and attributes.
 #[derive(Aggregate, Clone, Debug, Default, PartialEq)]
 #[aggregate(name = "customer")]
 pub struct Customer {
@@ -88,7 +88,7 @@ impl Apply<r#Loop> for nested::Hidden {
     fn apply(&mut self, _: &r#Loop, _: &EventMeta) {}
 }
 
-/// Written by hand, so it may be generic.
+/// Implemented by hand, so it may be generic.
 #[derive(Default)]
 struct Typed<T>(T);
 
@@ -113,7 +113,7 @@ mod nested {
     pub(super) struct Shown {}
 }
 
-/// Fields of one event, written here and there.
+/// Fields of one event, some from the macro and some from its caller.
 macro_rules! opened {
     ($event:ident, $field:ident: $ty:ty) => {
         #[state_event(aggregate = Customer, name = "opened")]
@@ -155,7 +155,7 @@ fn main() {
     assert!(registry.knows("Hidden", "Shown", 1));
     assert!(registry.knows("Marker", "Mark", 3));
 
-    // What only stands here to be declared is not constructed anywhere.
+    // Types that are only declared here are not constructed anywhere.
     let _ = (Set { balance: 1 }.balance, Closed, Marked, r#Loop, nested::Shown {}, Untouched {});
     let _ = (Moved::Shut, Moved::Opened { width: 1 }, Moved::Kicked(1), Counted(1, 1), Retyped(1));
     let _ = Opened { name: None, r#type: None };

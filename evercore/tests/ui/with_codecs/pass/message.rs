@@ -7,12 +7,12 @@ struct Account {
     owner: String,
 }
 
-/// Serde does not know it.
+/// Does not implement serde's traits.
 #[event(aggregate = Account, codec = protobuf)]
 #[derive(Clone, PartialEq, prost::Message)]
 struct Closed {}
 
-/// Serde knows it, whichever way.
+/// Implements serde's traits by a derive of its own.
 #[state_event(aggregate = Account, codec = protobuf)]
 #[derive(Clone, PartialEq, prost::Message)]
 #[derive(serde::Serialize, serde::Deserialize)]
