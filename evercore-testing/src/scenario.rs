@@ -72,7 +72,7 @@ pub use outcome::Decided;
 pub struct Scenario<T> {
     registry: Arc<Registry>,
     id: AggregateId,
-    /// Returns the state before the first event: the default, or a snapshot's state.
+    /// The state before the first event: the default, or a snapshot's state.
     start: Box<dyn Fn() -> T>,
     /// The sequence of the last event that the start state includes.
     start_at: Sequence,

@@ -151,9 +151,9 @@ pub enum Target {
 /// An aggregate as stored.
 #[derive(Clone, Debug)]
 pub struct LoadedAggregate {
-    /// Returns its id.
+    /// Its id.
     pub id: AggregateId,
-    /// Returns the stored name of its type.
+    /// The stored name of its type.
     pub aggregate_type: Arc<str>,
     /// Its natural key.
     pub key: Option<NaturalKey>,
@@ -175,7 +175,7 @@ pub struct StoredSnapshot {
 /// The events of an aggregate to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HistoryRequest {
-    /// Returns the aggregate's id.
+    /// The aggregate's id.
     pub id: AggregateId,
     /// Only events after this sequence.
     pub after: Sequence,

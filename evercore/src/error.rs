@@ -31,7 +31,7 @@ pub enum Error {
     Conflict {
         /// The aggregate's type.
         aggregate: String,
-        /// Returns the aggregate's id.
+        /// The aggregate's id.
         id: AggregateId,
         /// The change that the other writer made.
         reason: ConflictReason,
@@ -86,7 +86,7 @@ pub enum Error {
     ForeignAggregate {
         /// The aggregate's type.
         aggregate: String,
-        /// Returns the aggregate's id.
+        /// The aggregate's id.
         id: AggregateId,
     },
 
@@ -98,7 +98,7 @@ pub enum Error {
     StaleHandle {
         /// The aggregate's type.
         aggregate: String,
-        /// Returns the aggregate's id.
+        /// The aggregate's id.
         id: AggregateId,
         /// The sequence of the handle.
         handle: Sequence,
@@ -469,7 +469,7 @@ pub enum Error {
         "there is no subscription `{name}`; it is stored when it is first run, and gone once it is deleted"
     )]
     UnknownSubscription {
-        /// Returns the name that the type is stored under.
+        /// The name that the type is stored under.
         name: String,
     },
 
@@ -478,7 +478,7 @@ pub enum Error {
         "the subscription `{name}` is stored with {stored}, and this worker wants {wanted}; choose another name, or call `replace_stored` to change the stored one"
     )]
     SubscriptionDiffers {
-        /// Returns the name that the type is stored under.
+        /// The name that the type is stored under.
         name: String,
         /// The filter and the number of partitions that are stored.
         stored: String,
@@ -491,7 +491,7 @@ pub enum Error {
         "the number of partitions of `{name}` cannot change now: {problem}; let its workers reach the end of the log, stop them, and try again"
     )]
     SubscriptionNotIdle {
-        /// Returns the name that the type is stored under.
+        /// The name that the type is stored under.
         name: String,
         /// The reason.
         problem: String,
@@ -502,7 +502,7 @@ pub enum Error {
         "the subscription `{name}` is owned by `{owner}` until {until} at least; stop that worker, or call `wait_for_lease` to stand by"
     )]
     SubscriptionOwned {
-        /// Returns the name that the type is stored under.
+        /// The name that the type is stored under.
         name: String,
         /// The name of its owner.
         owner: String,
@@ -516,7 +516,7 @@ pub enum Error {
         "the subscription `{name}` has failed and no worker runs it: {failure}; mend what it failed with, and run it again"
     )]
     SubscriptionFailed {
-        /// Returns the name that the type is stored under.
+        /// The name that the type is stored under.
         name: String,
         /// The worker's failure, with all causes.
         failure: String,
@@ -528,7 +528,7 @@ pub enum Error {
         "the lease of the subscription `{name}` (partition {partition}) was lost; run it again"
     )]
     LeaseLost {
-        /// Returns the name that the type is stored under.
+        /// The name that the type is stored under.
         name: String,
         /// The partition.
         partition: u32,
@@ -752,13 +752,13 @@ pub struct EventPlace {
     pub position: Position,
     /// The aggregate's stored type.
     pub aggregate_type: String,
-    /// Returns the aggregate's id.
+    /// The aggregate's id.
     pub aggregate_id: AggregateId,
     /// The sequence within the aggregate.
     pub sequence: Sequence,
     /// The event's stored name.
     pub event_type: String,
-    /// Returns the version of the event's shape.
+    /// The version of the event's shape.
     pub version: u32,
 }
 

@@ -61,7 +61,7 @@ pub struct FirstOutcome {
 /// Without events and with [`KeyChange::Keep`] it is a guard: a condition and nothing else.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AggregateWrite {
-    /// Returns the aggregate's id.
+    /// The aggregate's id.
     pub id: AggregateId,
     /// Its type's stored name.
     pub aggregate_type: &'static str,
@@ -107,9 +107,9 @@ pub enum KeyChange {
 pub struct NewEvent {
     /// The stored name of its type. The engine resolves it to a number, together with the aggregate's type.
     pub event_type: &'static str,
-    /// Returns the version of its shape.
+    /// The version of its shape.
     pub version: u32,
-    /// Returns the encoded event.
+    /// The encoded event.
     pub payload: Payload,
     /// The aggregate, time, reference and metadata. The sequence in it was assigned by the context; it equals the
     /// engine's unless the precondition is [`Precondition::Exists`].
@@ -121,11 +121,11 @@ pub struct NewEvent {
 /// A snapshot to be written. It replaces the aggregate's older one.
 #[derive(Clone, Debug)]
 pub struct NewSnapshot {
-    /// Returns the aggregate's id.
+    /// The aggregate's id.
     pub aggregate_id: AggregateId,
     /// The sequence of the last event that it contains.
     pub sequence: Sequence,
-    /// Returns the fingerprint of the state's shape.
+    /// The fingerprint of the state's shape.
     pub fingerprint: Fingerprint,
     /// The encoded state.
     pub state: Bytes,

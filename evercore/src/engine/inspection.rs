@@ -75,7 +75,7 @@ pub struct InspectedColumns {
 pub struct InspectedSnapshot {
     /// The sequence of the last event that it contains.
     pub sequence: i64,
-    /// Returns the fingerprint of the state's shape.
+    /// The fingerprint of the state's shape.
     pub fingerprint: Fingerprint,
     /// The encoded state.
     pub state: Bytes,
@@ -98,9 +98,9 @@ pub struct InspectEvents {
 pub struct EventPlaced {
     /// The id of the aggregate.
     pub aggregate_id: i64,
-    /// Returns the number within the aggregate.
+    /// The number within the aggregate.
     pub sequence: i64,
-    /// Returns the place in the global log.
+    /// The place in the global log.
     pub position: i64,
 }
 
@@ -139,7 +139,7 @@ pub struct InspectedKey {
 /// The record of a commit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InspectedCommit {
-    /// Returns its id.
+    /// Its id.
     pub id: CommitId,
     /// Whether it landed; if not, it was given up.
     pub landed: bool,
@@ -178,7 +178,7 @@ pub struct InspectedSubscription {
 /// A stored partition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InspectedPartition {
-    /// Returns its number, from 0.
+    /// Its number, from 0.
     pub number: i64,
     /// The position up to which everything is handled.
     pub cursor: i64,

@@ -42,7 +42,7 @@ pub enum Expected {
 /// The result of an append.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Appended {
-    /// Returns the aggregate's id.
+    /// The aggregate's id.
     pub id: AggregateId,
     /// The commit, with the positions of the events.
     pub committed: Committed,

@@ -66,7 +66,7 @@ pub enum Condition {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct PartitionInfo {
-    /// Returns its number, from 0.
+    /// Its number, from 0.
     pub index: u32,
     /// The position up to which everything is handled.
     pub cursor: Position,

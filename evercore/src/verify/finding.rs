@@ -13,7 +13,7 @@ use crate::{CommitId, LogDigest};
 pub enum Finding {
     /// The row of an aggregate cannot be read, or its id is stored twice.
     AggregateDamaged {
-        /// Returns the aggregate's id.
+        /// The aggregate's id.
         aggregate: AggregateAt,
         /// The problem, as part of a sentence.
         problem: String,
@@ -59,7 +59,7 @@ pub enum Finding {
     },
     /// Events of an aggregate are missing.
     SequenceMissing {
-        /// Returns the aggregate's id.
+        /// The aggregate's id.
         aggregate: AggregateAt,
         /// The first missing sequence.
         first: i64,
@@ -108,7 +108,7 @@ pub enum Finding {
     },
     /// A snapshot contains events that do not exist.
     SnapshotBeyondEnd {
-        /// Returns the aggregate's id.
+        /// The aggregate's id.
         aggregate: AggregateAt,
         /// The sequence of the last event that the snapshot contains.
         sequence: i64,
@@ -117,14 +117,14 @@ pub enum Finding {
     },
     /// A snapshot of the shape that this program reads cannot be decoded.
     SnapshotUnreadable {
-        /// Returns the aggregate's id.
+        /// The aggregate's id.
         aggregate: AggregateAt,
         /// The sequence of the last event that the snapshot contains.
         sequence: i64,
     },
     /// A snapshot differs from the state that its events lead to.
     SnapshotDiffers {
-        /// Returns the aggregate's id.
+        /// The aggregate's id.
         aggregate: AggregateAt,
         /// The sequence of the last event that the snapshot contains.
         sequence: i64,
@@ -143,7 +143,7 @@ pub enum Finding {
     },
     /// A snapshot has the hash of another event than the last one that it contains.
     SnapshotOfOtherEvents {
-        /// Returns the aggregate's id.
+        /// The aggregate's id.
         aggregate: AggregateAt,
         /// The sequence of the last event that the snapshot contains.
         sequence: i64,
@@ -244,7 +244,7 @@ pub enum Numbered {
 pub struct AggregateAt {
     /// The stored name of its type, if it has one.
     pub aggregate_type: Option<String>,
-    /// Returns its id.
+    /// Its id.
     pub id: i64,
 }
 
@@ -253,9 +253,9 @@ pub struct AggregateAt {
 pub struct EventAt {
     /// Its aggregate.
     pub aggregate: AggregateAt,
-    /// Returns the number within the aggregate.
+    /// The number within the aggregate.
     pub sequence: i64,
-    /// Returns the place in the global log.
+    /// The place in the global log.
     pub position: i64,
 }
 

@@ -50,7 +50,7 @@ pub struct UnknownKind {
     pub aggregate_type: String,
     /// The stored name of the event type.
     pub event_type: String,
-    /// Returns the version of its shape.
+    /// The version of its shape.
     pub version: u32,
 }
 

@@ -123,7 +123,7 @@ pub(crate) struct SentV2 {
 pub(crate) enum Sent {
     /// Sent by a known sender.
     By {
-        /// Returns the name that the type is stored under.
+        /// The name that the type is stored under.
         name: String,
     },
     /// The sender is unknown.

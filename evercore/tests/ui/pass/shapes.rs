@@ -7,7 +7,7 @@ use evercore::{Aggregate, Apply, EventMeta, event, state_event};
 #[derive(Aggregate, Clone, Debug, Default, PartialEq)]
 #[aggregate(name = "customer")]
 pub struct Customer {
-    /// Returns the name that the type is stored under.
+    /// The name that the type is stored under.
     pub name: String,
     r#type: Option<u8>,
 }
