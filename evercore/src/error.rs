@@ -1,16 +1,24 @@
 //! Defines the one error type of Evercore. Each variant is worded by what the caller can do next.
 
+mod conflict_reason;
+mod event_place;
+mod kind;
+mod open_problem;
+
 use std::convert::Infallible;
-use std::fmt;
 
 use chrono::{DateTime, Utc};
 
-use crate::evolution::upcast::Unreadable;
 use crate::format::error::{DecodeError, MissingFeature};
 use crate::{
     Aggregate, AggregateId, CommitId, EventFilter, NaturalKey, Position, RoundTripMismatch,
     Sequence, SubscriptionName,
 };
+
+pub use conflict_reason::ConflictReason;
+pub use event_place::{EventPlace, UndecodableEvent};
+pub use kind::ErrorKind;
+pub use open_problem::{OpenProblem, RuntimeProblem};
 
 /// The result of every fallible function of Evercore.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -662,122 +670,6 @@ pub enum Error {
     },
 }
 
-/// The change that a conflicting writer made.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ConflictReason {
-    /// The aggregate has other events than those the decision was based on.
-    Sequence {
-        /// The aggregate's sequence when the decision was made.
-        expected: Sequence,
-        /// The aggregate's sequence now.
-        actual: Sequence,
-    },
-    /// The aggregate has another natural key than the decision was based on.
-    Key,
-    /// Another writer created the aggregate that [`load_or_create`](crate::Context::load_or_create) was about to
-    /// create.
-    Created,
-    /// Two transactions waited for each other, and the database aborted this one.
-    Deadlock,
-}
-
-/// The reason why there is no tokio runtime to run on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum RuntimeProblem {
-    /// The call is made outside of a runtime.
-    #[error(
-        "the call is made outside of one; make it in `#[tokio::main]`, or in `Runtime::block_on`"
-    )]
-    Missing,
-    /// The runtime in which the store was opened has ended.
-    #[error(
-        "the one in which the store was opened has ended, and the store's connections with it; \
-         open a store in the runtime that uses it, or keep that one for as long as the store is used"
-    )]
-    Ended,
-}
-
-/// The reason why a database cannot be opened.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum OpenProblem {
-    /// The path is a directory.
-    IsDirectory,
-    /// The folder of the file does not exist.
-    NoSuchFolder,
-    /// The file or its folder cannot be written.
-    ReadOnly,
-    /// The file, or one that belongs to it, was moved, replaced or deleted while it was open.
-    Moved,
-    /// The file is not a database of this engine.
-    NotADatabase,
-    /// The schema was made by a newer Evercore.
-    SchemaTooNew {
-        /// The number of the migration that this build does not know.
-        found: i64,
-    },
-    /// The schema is missing or older than this build needs.
-    SchemaOutdated,
-    /// The database may lose commits that it has acknowledged, and the options of the store do not accept that.
-    LosesCommits {
-        /// The setting that causes it, and the remedy.
-        setting: &'static str,
-    },
-    /// The encoding of the database is not UTF-8, so it cannot store every text.
-    NotUtf8 {
-        /// The encoding of the database.
-        encoding: String,
-    },
-    /// The server does not answer at its address, or it is starting or shutting down. Can be retried.
-    Unreachable,
-    /// Nothing listens at the server's address. Can be retried.
-    ConnectionRefused,
-    /// The name of the server's host cannot be looked up. Can be retried.
-    UnknownHost,
-    /// The server refuses the login: an unknown user, a wrong password, or a rule of the server.
-    AccessDenied,
-    /// The server has no database of this name.
-    NoSuchDatabase,
-    /// Any other reason; the source of the error says more.
-    Other,
-}
-
-/// Identifies an event in a message: its place and its stored type.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct EventPlace {
-    /// The position in the global log, or [`Position::START`] for an event that is not stored yet.
-    pub position: Position,
-    /// The aggregate's stored type.
-    pub aggregate_type: String,
-    /// The aggregate's id.
-    pub aggregate_id: AggregateId,
-    /// The sequence within the aggregate.
-    pub sequence: Sequence,
-    /// The event's stored name.
-    pub event_type: String,
-    /// The version of the event's shape.
-    pub version: u32,
-}
-
-/// A stored event that could not be decoded, with the type and the field at which decoding failed.
-#[derive(Debug, thiserror::Error)]
-#[error(
-    "{event} does not fit `{rust_type}` at field `{}`; give the type a new version if its shape changed",
-    .source.field()
-)]
-#[non_exhaustive]
-pub struct UndecodableEvent {
-    /// The position of the event.
-    pub event: EventPlace,
-    /// The Rust type that was asked for.
-    pub rust_type: &'static str,
-    /// The decoder's error, with the field at which it failed.
-    pub source: DecodeError,
-}
-
 impl Error {
     /// Returns whether the same call may succeed if it is made again: a conflict, a full queue, a busy or unreachable
     /// database, a full disk.
@@ -876,104 +768,6 @@ impl Error {
 impl From<Infallible> for Error {
     fn from(never: Infallible) -> Self {
         match never {}
-    }
-}
-
-impl fmt::Display for ConflictReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Sequence { expected, actual } => {
-                write!(f, "expected sequence {expected}, found {actual}")
-            }
-            Self::Key => f.write_str("its natural key is another one now"),
-            Self::Created => f.write_str("it was created meanwhile"),
-            Self::Deadlock => f.write_str("in a transaction that was let go first"),
-        }
-    }
-}
-
-impl fmt::Display for OpenProblem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::IsDirectory => f.write_str("it is a directory; name a file in it"),
-            Self::NoSuchFolder => f.write_str("its folder does not exist; create it first"),
-            Self::ReadOnly => f.write_str(
-                "it cannot be written; check the permissions of the file and of its folder",
-            ),
-            Self::Moved => f.write_str(
-                "it was moved, replaced or deleted while it was open, so nothing is written to it any more; put it back with the files beside it, or restore a backup, then open another store",
-            ),
-            Self::NotADatabase => f.write_str(
-                "it is not a database of this engine; name another file, it was left as it is",
-            ),
-            Self::SchemaTooNew { found } => {
-                write!(
-                    f,
-                    "its schema has migration {found}, which this build does not know; update evercore"
-                )
-            }
-            Self::SchemaOutdated => f.write_str(
-                "its schema is missing or older than this build needs; run `store.migrate()`",
-            ),
-            Self::LosesCommits { setting } => {
-                write!(f, "it may lose commits that it has acknowledged: {setting}")
-            }
-            Self::NotUtf8 { encoding } => write!(
-                f,
-                "its encoding is {encoding}, in which it cannot keep every text; create one with \
-                 `CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0`, and copy what is in this one by `pg_dump`"
-            ),
-            Self::Unreachable => {
-                f.write_str("it does not answer; check its address and that it runs, then retry")
-            }
-            Self::ConnectionRefused => f.write_str(
-                "nothing listens at its address; check host and port, start the server, then retry",
-            ),
-            Self::UnknownHost => {
-                f.write_str("the name of its host is unknown; check how it is spelled, then retry")
-            }
-            Self::AccessDenied => f.write_str(
-                "the server does not let this user in; check the name and the password, and which users it accepts from here",
-            ),
-            Self::NoSuchDatabase => {
-                f.write_str("the server has no such database; create it, or name another")
-            }
-            Self::Other => f.write_str("the database refused; see the source of this error"),
-        }
-    }
-}
-
-impl EventPlace {
-    /// Makes the error for this event, which cannot be read because of `problem`.
-    pub(crate) fn unreadable(self, problem: Unreadable) -> Error {
-        let event = Box::new(self);
-        match problem {
-            Unreadable::Decode { rust_type, source } => {
-                Error::undecodable(*event, rust_type, source)
-            }
-            Unreadable::Upcast { from, to, source } => {
-                Error::Upcast { event, from, to: Some(to), source }
-            }
-            Unreadable::Split { source } => {
-                let from = event.version;
-                Error::Upcast { event, from, to: None, source }
-            }
-        }
-    }
-}
-
-impl fmt::Display for EventPlace {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "event `{}` version {} at position {} ({} {}, sequence {})",
-            self.event_type,
-            self.version,
-            self.position,
-            self.aggregate_type,
-            self.aggregate_id,
-            self.sequence
-        )
     }
 }
 

@@ -3,4 +3,5 @@
 pub(crate) mod retired;
 pub(crate) mod shape;
 pub(crate) mod unknown;
+pub(crate) mod unreadable;
 pub(crate) mod upcast;

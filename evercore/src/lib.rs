@@ -128,7 +128,7 @@ pub use context::{Context, Landed, TransactionContext};
 pub use decide::{CommandError, Decide, Decision, Emitted};
 pub use decider::Decider;
 pub use error::{
-    BoxError, ConflictReason, Error, EventPlace, OpenProblem, Result, RuntimeProblem,
+    BoxError, ConflictReason, Error, ErrorKind, EventPlace, OpenProblem, Result, RuntimeProblem,
     UndecodableEvent,
 };
 pub use event::{Event, EventMeta, EventOptions};

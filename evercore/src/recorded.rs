@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use crate::error::EventPlace;
+use crate::EventPlace;
 use crate::evolution::retired::Part;
-use crate::evolution::upcast::{self, Unreadable};
+use crate::evolution::unreadable::Unreadable;
+use crate::evolution::upcast;
 use crate::{
     Aggregate, AggregateId, Codec, Error, Event, EventMeta, EventType, Metadata, Payload, Position,
     Registry, Result, RetiredType, Sequence,

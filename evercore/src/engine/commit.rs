@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
-use crate::error::EventPlace;
-use crate::evolution::upcast::Unreadable;
+use crate::EventPlace;
+use crate::evolution::unreadable::Unreadable;
 use crate::{
     AggregateId, CommitId, Error, EventMeta, Fingerprint, IdempotencyKey, NaturalKey, Payload,
     Position, Sequence,

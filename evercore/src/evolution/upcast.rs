@@ -6,8 +6,8 @@ use std::fmt;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::unreadable::Unreadable;
 use crate::format::codec;
-use crate::report::with_causes;
 use crate::{BoxError, Codec, DecodeError, Event, Payload};
 
 /// Converts an older shape of an event to the next one.
@@ -101,17 +101,6 @@ enum Failure {
     Upcast(BoxError),
 }
 
-/// The reason why an event cannot be read.
-#[derive(Debug)]
-pub(crate) enum Unreadable {
-    /// The payload, or the result of a raw upcaster, does not fit this type.
-    Decode { rust_type: &'static str, source: DecodeError },
-    /// The upcaster between these versions failed.
-    Upcast { from: u32, to: u32, source: BoxError },
-    /// The event cannot be split.
-    Split { source: BoxError },
-}
-
 impl Upcaster {
     /// Converts from a shape that has a type, by its [`Upcast`]. The newer shape is [`serde_json::Value`] if the next
     /// step is [`raw`](Self::raw).
@@ -197,27 +186,6 @@ impl Stage<'_> {
             },
         };
         read.map_err(Unreadable::decode::<T>)
-    }
-}
-
-impl Unreadable {
-    /// Describes the problem, for a message that already names the event.
-    pub(crate) fn explain(&self) -> String {
-        match self {
-            Self::Decode { rust_type, source } => {
-                let why = with_causes(source);
-                format!("it does not fit `{rust_type}` at field `{}`: {why}", source.field())
-            }
-            Self::Upcast { from, to, source } => {
-                let why = with_causes(&**source);
-                format!("it cannot be upcast from version {from} to {to}: {why}")
-            }
-            Self::Split { source } => format!("it cannot be split: {}", with_causes(&**source)),
-        }
-    }
-
-    pub(crate) fn decode<T>(source: DecodeError) -> Self {
-        Self::Decode { rust_type: type_name::<T>(), source }
     }
 }
 

@@ -5,7 +5,8 @@ use std::any::Any;
 use foldhash::{HashMap, HashMapExt};
 
 use super::types::{AggregateType, EventType, RetiredType, StoredType};
-use crate::evolution::upcast::{ShapeType, Unreadable};
+use crate::evolution::unreadable::Unreadable;
+use crate::evolution::upcast::ShapeType;
 use crate::metadata::MAX_LABEL_BYTES;
 use crate::registry::replay::Replaying;
 use crate::{Error, EventMeta, Fingerprint, Payload, Result};

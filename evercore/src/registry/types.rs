@@ -7,7 +7,8 @@ use serde_json::Value;
 
 use super::replay::{self, Replaying};
 use crate::evolution::retired::{Part, Parts};
-use crate::evolution::upcast::{self, ShapeType, Unreadable, Upcaster};
+use crate::evolution::unreadable::Unreadable;
+use crate::evolution::upcast::{self, ShapeType, Upcaster};
 use crate::format::codec;
 use crate::format::round_trip::RoundTrips;
 use crate::{

@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::name::{MAX_SUBSCRIPTION_NAME_BYTES, Partition, Start, SubscriptionName};
+use super::name::{MAX_SUBSCRIPTION_NAME_BYTES, SubscriptionName};
 use super::parked::{DiscardedEvent, ParkedEvent};
+use super::partition::Partition;
+use super::start::Start;
 use crate::context::read_context::{cut_to_page, one_more};
 use crate::engine::{
     Control, DiscardedRequest, ParkedRequest, StoredPartition, StoredSubscription,

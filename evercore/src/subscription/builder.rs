@@ -8,12 +8,13 @@ use tokio_util::sync::CancellationToken;
 use super::config::{Config, WhenOwned};
 use super::deliver::{Plain, Transactional};
 use super::failure::FailurePolicy;
-use super::following::following;
+use super::filter_names::ResolvedFilter;
+use super::filter_options::following;
 use super::handle::SubscriptionHandle;
 use super::handler::{Batch, Handler};
-use super::name::{Start, SubscriptionName};
-use super::naming::Followed;
+use super::name::SubscriptionName;
 use super::progress::{Progress, SubscriptionProgress};
+use super::start::Start;
 use super::worker;
 use super::workers::Worker;
 use crate::TransactionContext;
@@ -314,7 +315,7 @@ impl SubscriptionBuilder {
         let config = Config {
             store: self.store,
             name,
-            followed: Followed::as_named(self.filter),
+            followed: ResolvedFilter::as_named(self.filter),
             start: self.start,
             partitions: self.partitions,
             batch_size: self.batch_size,

@@ -7,9 +7,11 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::failure::FailurePolicy;
-use super::name::{MAX_SUBSCRIPTION_NAME_BYTES, Partition, Start, SubscriptionName};
-use super::naming::Followed;
+use super::filter_names::ResolvedFilter;
+use super::name::{MAX_SUBSCRIPTION_NAME_BYTES, SubscriptionName};
+use super::partition::Partition;
 use super::progress::Progress;
+use super::start::Start;
 use crate::engine::IfDifferent;
 use crate::shared::Shared;
 use crate::{Error, Result};
@@ -28,7 +30,7 @@ const LOOKS: u32 = 3;
 pub(super) struct Config {
     pub(super) store: Arc<Shared>,
     pub(super) name: SubscriptionName,
-    pub(super) followed: Followed,
+    pub(super) followed: ResolvedFilter,
     pub(super) start: Start,
     pub(super) partitions: u32,
     pub(super) batch_size: u32,

@@ -11,10 +11,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use super::failure::FailurePolicy;
-use super::following::following;
+use super::filter_options::following;
 use super::handler::{Batch, Handler};
 use super::interrupt::Interrupt;
-use super::name::{Partition, Start};
 use super::read_ahead::ReadAhead;
 use crate::engine::{LogPage, in_runtime};
 use crate::recorded::page::PageEvents;
@@ -22,6 +21,7 @@ use crate::retry::MOST;
 use crate::shared::Shared;
 use crate::shared::heartbeat::Seat;
 use crate::{Error, EventFilter, EventStore, Position, RecordedEvent, Report, Result};
+use crate::{Partition, Start};
 
 /// The default number of events in a batch.
 const BATCH_SIZE: u32 = 500;

@@ -1,7 +1,7 @@
 //! Works on one partition for as long as its lease is held.
 
 mod batches;
-mod records;
+mod checkpoint;
 mod redrive;
 
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use crate::retry::Backoff;
 use crate::shared::heartbeat::{Pulse, Seat};
 use crate::{Error, Partition, Position, Report, Result};
 use batches::failure_text;
-use records::Unrecorded;
+use checkpoint::Checkpoint;
 
 /// Calls the store, and tries again while it cannot be reached. A macro, since a closure that borrows its arguments
 /// would cost the future its `Send`.
@@ -53,7 +53,7 @@ pub(super) struct Runner {
     /// The cursor as it is stored.
     recorded: Position,
     /// The difference between the two cursors; `None` if they are equal.
-    unrecorded: Option<Unrecorded>,
+    unrecorded: Option<Checkpoint>,
     /// Whether any event of the partition may be parked.
     has_parked: bool,
     /// The position up to which events are given one by one, to find the one that fails.

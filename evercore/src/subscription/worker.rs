@@ -16,7 +16,7 @@ use tracing::{debug, info, warn};
 
 use super::config::{Config, WhenOwned};
 use super::deliver::Deliver;
-use super::naming::Followed;
+use super::filter_names::ResolvedFilter;
 use super::progress::SubscriptionState;
 use super::runner::{Ended, Runner};
 use super::workers::Worker;
@@ -197,7 +197,8 @@ impl Config {
     /// Stores the subscription, and checks that the lease is long enough for this database.
     async fn register(&mut self) -> Result<()> {
         let named = &self.followed.stored;
-        self.followed = Followed::find(&self.store, &self.name, self.partitions, named).await?;
+        self.followed =
+            ResolvedFilter::find(&self.store, &self.name, self.partitions, named).await?;
         self.check()?;
         let began = tokio::time::Instant::now();
         let new = NewSubscription {

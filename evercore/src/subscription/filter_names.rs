@@ -9,7 +9,7 @@ use crate::{EventFilter, Result};
 
 /// The filter of a subscription, in the forms that it is stored and read in.
 #[derive(Clone, Debug)]
-pub(super) struct Followed {
+pub(super) struct ResolvedFilter {
     /// The filter as it is stored and compared.
     pub(super) stored: Arc<EventFilter>,
     /// The filter as the log is read: with the names that events were written under before their types were renamed.
@@ -18,7 +18,7 @@ pub(super) struct Followed {
     is_renamed: bool,
 }
 
-impl Followed {
+impl ResolvedFilter {
     /// Takes a filter with the names that it was given, before they are looked up.
     pub(super) fn as_named(filter: EventFilter) -> Self {
         let filter = Arc::new(filter);

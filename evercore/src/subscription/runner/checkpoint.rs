@@ -17,7 +17,7 @@ const MOST_BATCHES: u32 = 32;
 
 /// The distance between the stored cursor and the one that has been reached.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Unrecorded {
+pub(super) struct Checkpoint {
     since: Instant,
     /// The number of batches that were handled. If it is 0, the cursor has only moved past events that are not
     /// followed.
@@ -29,7 +29,7 @@ impl Runner {
     pub(super) fn moved(&mut self, to: Position, handled: usize) {
         self.cursor = to;
         if self.cursor > self.recorded {
-            let fresh = || Unrecorded { since: Instant::now(), batches: 0 };
+            let fresh = || Checkpoint { since: Instant::now(), batches: 0 };
             let unrecorded = self.unrecorded.get_or_insert_with(fresh);
             unrecorded.batches += u32::from(handled > 0);
         }
@@ -44,7 +44,7 @@ impl Runner {
 
     /// Returns the time by which the cursor is to be recorded; `None` if it is recorded.
     pub(super) fn record_at(&self) -> Option<Instant> {
-        let Unrecorded { since, batches } = self.unrecorded?;
+        let Checkpoint { since, batches } = self.unrecorded?;
         let within = match batches {
             0 => SKIPPED_WITHIN,
             1..MOST_BATCHES => self.config.record_within,

@@ -1,0 +1,133 @@
+//! Sorts errors into a few kinds.
+
+use super::{Error, OpenProblem};
+
+/// The kind of an [`Error`], by what a caller can do about it. Returned by [`Error::kind`].
+///
+/// # Example: the status of an HTTP response
+/// ```
+/// use evercore::{Error, ErrorKind};
+///
+/// fn status(error: &Error) -> u16 {
+///     match error.kind() {
+///         ErrorKind::InvalidInput => 422,
+///         ErrorKind::NotFound => 404,
+///         ErrorKind::Conflict => 409,
+///         ErrorKind::Unavailable => 503,
+///         _ => 500,
+///     }
+/// }
+///
+/// assert_eq!(status(&Error::NestedCommit), 500);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// Another writer or worker was faster, or holds what was asked for.
+    Conflict,
+    /// The aggregate, the subscription or the parked event does not exist.
+    NotFound,
+    /// A value that the caller gave cannot be used: a key, a number, a time, or a payload that is too large.
+    InvalidInput,
+    /// The program is wrong: its types, its registry, or the order of its calls.
+    Misuse,
+    /// The URL or the database that it names cannot be used as they are configured.
+    Configuration,
+    /// The store cannot answer now: it is busy, unreachable, full or closed.
+    Unavailable,
+    /// The answer to a commit was lost. Look up its outcome before you try again.
+    OutcomeUnknown,
+    /// Stored data cannot be read as this program's types, or are damaged.
+    Unreadable,
+    /// The handler of a subscription has failed.
+    HandlerFailed,
+    /// The storage has failed in another way.
+    Storage,
+}
+
+impl Error {
+    /// Returns the kind of the error, for callers that treat many errors alike. Whether the same call may succeed if it is
+    /// made again is for [`is_retryable`](Self::is_retryable) to say.
+    #[must_use]
+    pub const fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Conflict { .. }
+            | Self::KeyTaken { .. }
+            | Self::IdempotencyKeyUsed { .. }
+            | Self::LeaseLost { .. }
+            | Self::SubscriptionNotIdle { .. }
+            | Self::SubscriptionOwned { .. } => ErrorKind::Conflict,
+
+            Self::UnknownId { .. }
+            | Self::UnknownKey { .. }
+            | Self::UnknownSubscription { .. }
+            | Self::NotParked { .. } => ErrorKind::NotFound,
+
+            Self::InvalidIdempotencyKey { .. }
+            | Self::IdempotencyKeyReused { .. }
+            | Self::ResultTooLarge { .. }
+            | Self::InvalidKey { .. }
+            | Self::InvalidNumber { .. }
+            | Self::InvalidMetadata { .. }
+            | Self::EmptyAppend { .. }
+            | Self::PayloadTooLarge { .. }
+            | Self::CommitTooLarge { .. }
+            | Self::Encode { .. }
+            | Self::NotRoundTrip { .. }
+            | Self::InvalidDigest { .. }
+            | Self::UnknownFilterName { .. }
+            | Self::InvalidSubscription { .. }
+            | Self::ParkedBehind { .. }
+            | Self::InvalidDiscard { .. }
+            | Self::StartBeyondEnd { .. }
+            | Self::StartAhead { .. }
+            | Self::TimeOutOfRange { .. } => ErrorKind::InvalidInput,
+
+            Self::WrongAggregateType { .. }
+            | Self::ForeignAggregate { .. }
+            | Self::StaleHandle { .. }
+            | Self::WrongEventType { .. }
+            | Self::Unregistered { .. }
+            | Self::DuplicateName { .. }
+            | Self::AmbiguousAlias { .. }
+            | Self::MissingUpcaster { .. }
+            | Self::InvalidDeclaration { .. }
+            | Self::MissingCodec { .. }
+            | Self::SubscriptionDiffers { .. }
+            | Self::NestedCommit
+            | Self::TransactionEnded
+            | Self::WrongEngine { .. }
+            | Self::NoRuntime { .. } => ErrorKind::Misuse,
+
+            Self::CannotOpen {
+                problem:
+                    OpenProblem::Unreachable | OpenProblem::ConnectionRefused | OpenProblem::UnknownHost,
+                ..
+            }
+            | Self::Busy { .. }
+            | Self::QueueFull { .. }
+            | Self::Unavailable { .. }
+            | Self::DiskFull { .. }
+            | Self::Standby { .. }
+            | Self::Closed => ErrorKind::Unavailable,
+
+            Self::UnknownScheme { .. } | Self::InvalidUrl { .. } | Self::CannotOpen { .. } => {
+                ErrorKind::Configuration
+            }
+
+            Self::OutcomeUnknown { .. } => ErrorKind::OutcomeUnknown,
+
+            Self::UnreadableResult { .. }
+            | Self::Decode(_)
+            | Self::Upcast { .. }
+            | Self::UnknownEvent(_)
+            | Self::Corrupt { .. } => ErrorKind::Unreadable,
+
+            Self::HandlerFailed { .. } | Self::SubscriptionFailed { .. } => {
+                ErrorKind::HandlerFailed
+            }
+
+            Self::Storage { .. } => ErrorKind::Storage,
+        }
+    }
+}

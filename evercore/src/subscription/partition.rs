@@ -1,0 +1,52 @@
+//! The parts that workers share a subscription by.
+
+use crate::{AggregateId, Error, Result};
+
+/// The most partitions of a subscription.
+pub const MAX_PARTITIONS: u32 = 1024;
+
+/// A share of all aggregates: those whose id leaves the remainder `index` when it is divided by `count`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Partition {
+    index: u32,
+    count: u32,
+}
+
+impl Partition {
+    /// The partition of all aggregates.
+    pub const WHOLE: Self = Self { index: 0, count: 1 };
+
+    /// Returns the partition with this number, from 0, of `count` partitions.
+    ///
+    /// # Errors
+    /// [`Error::InvalidNumber`] unless `count` is 1 to [`MAX_PARTITIONS`] and `index` is below it.
+    pub fn new(index: u32, count: u32) -> Result<Self> {
+        if count == 0 || count > MAX_PARTITIONS {
+            let (what, value) = ("number of partitions", count.into());
+            return Err(Error::InvalidNumber { what, least: 1, value });
+        }
+        if index >= count {
+            let (what, value) = ("partition", index.into());
+            return Err(Error::InvalidNumber { what, least: 0, value });
+        }
+        Ok(Self { index, count })
+    }
+
+    /// Returns its number, from 0.
+    #[must_use]
+    pub const fn index(self) -> u32 {
+        self.index
+    }
+
+    /// Returns the number of all partitions.
+    #[must_use]
+    pub const fn count(self) -> u32 {
+        self.count
+    }
+
+    /// Returns whether an aggregate belongs to it.
+    #[must_use]
+    pub fn contains(self, id: AggregateId) -> bool {
+        id.get() % i64::from(self.count) == i64::from(self.index)
+    }
+}
