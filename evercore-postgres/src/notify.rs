@@ -7,7 +7,7 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use evercore::engine::{self, LogSignal, LogWatch};
+use evercore::engine::{self, Backoff, LogSignal, LogWatch};
 use evercore::{Report, Result};
 use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
@@ -27,8 +27,8 @@ const GAP: Duration = Duration::from_millis(5);
 const POLL_NOTIFIED: Duration = Duration::from_secs(1);
 const POLL_ALONE: Duration = Duration::from_millis(200);
 
-/// The longest wait between attempts to listen again.
-const LONGEST_WAIT: Duration = Duration::from_secs(5);
+/// The waits between attempts to listen again.
+const BACKOFF: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
 
 /// Notifies this process and others of commits, and listens for those of others.
 #[derive(Debug)]
@@ -172,7 +172,7 @@ async fn listen(grown: LogSignal, pool: PgPool, channel: Arc<str>, process: Arc<
     loop {
         let lost = hear(&grown, &pool, &channel, &process, &mut failed).await;
         failed += 1;
-        let wait = LONGEST_WAIT.min(Duration::from_millis(50) * 2_u32.pow(failed.min(10)));
+        let wait = BACKOFF.wait_after(failed, 1.0);
         warn!(error = %Report::new(&lost), ?wait, "not listening for commits of other processes; polling goes on");
         engine::sleep(wait).await;
     }

@@ -2,6 +2,7 @@
 //!
 //! Run the conformance suite of `evercore-testing` against an engine: it asserts what these docs promise.
 
+mod backoff;
 mod commit;
 mod inspection;
 mod log_signal;
@@ -24,6 +25,8 @@ use crate::{
 };
 
 pub use crate::recorded::EventRow;
+pub use backoff::Backoff;
+pub(crate) use backoff::LONGEST_WAIT;
 pub use commit::{
     AggregateWrite, Commit, CommitOutcome, Committed, FirstOutcome, Idempotency, KeyChange,
     NewEvent, NewSnapshot, Precondition,

@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use crate::engine::{self, in_runtime};
+use crate::engine::{self, Backoff, in_runtime};
 
 /// Sets how often [`with_context`](crate::EventStore::with_context) runs its closure, and the waits in between.
 ///
@@ -54,35 +54,11 @@ pub struct HandlerRetry {
     backoff: Backoff,
 }
 
-/// Waits that double up to a maximum, each with full jitter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Backoff {
-    base: Duration,
-    longest: Duration,
-}
-
 /// Waits before another attempt: by tokio's clock, or by the machine's clock outside of a runtime.
 pub(crate) async fn pause(wait: Duration) {
     match in_runtime() {
         Ok(()) => tokio::time::sleep(wait).await,
         Err(_) => engine::sleep(wait).await,
-    }
-}
-
-/// The longest wait, some 136 years: a later point in time might not be representable.
-pub(crate) const MOST: Duration = Duration::from_secs(u32::MAX as u64);
-
-impl Backoff {
-    pub(crate) const fn new(base: Duration, longest: Duration) -> Self {
-        Self { base, longest }
-    }
-
-    /// Returns the wait after this many failures. `random` is in `0.0..=1.0`.
-    pub(crate) fn wait_after(&self, failed: u32, random: f64) -> Duration {
-        let doubled = 2_u32.saturating_pow(failed.saturating_sub(1));
-        let longest = self.base.saturating_mul(doubled).min(self.longest);
-        // `mul_f64` panics if the product overflows a `Duration`.
-        longest.min(MOST).mul_f64(random)
     }
 }
 
@@ -203,7 +179,7 @@ mod tests {
         let policy = RetryPolicy::default().attempts(u32::MAX);
         assert_eq!(policy.wait_after(u32::MAX - 1, 1.0), Some(Duration::from_millis(250)));
         let endless = policy.base(Duration::MAX).longest(Duration::MAX);
-        assert_eq!(endless.wait_after(1, 1.0), Some(MOST));
+        assert_eq!(endless.wait_after(1, 1.0), Some(engine::LONGEST_WAIT));
     }
 
     /// An event should not fail for good because a mail server is down for ten minutes.

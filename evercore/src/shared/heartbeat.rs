@@ -11,15 +11,15 @@ use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep, sleep_until};
 use tracing::{debug, error, warn};
 
-use crate::engine::{Beat, LeaseKey, LeaseStatus, LogWatch, StorageEngine};
+use crate::engine::{Backoff, Beat, LeaseKey, LeaseStatus, LogWatch, StorageEngine};
 use crate::report::panic_message;
 use crate::{Error, Position, Report};
 
 /// The least time between two looks, however many commits there are.
 const GAP: Duration = Duration::from_millis(1);
 
-/// The longest wait after a failed look.
-const LONGEST_WAIT: Duration = Duration::from_secs(2);
+/// The waits after failed looks.
+const BACKOFF: Backoff = Backoff::new(Duration::from_millis(40), Duration::from_secs(2));
 
 /// Looks at the log whenever it may have grown, renews leases when that is due, and sends the result to the members:
 /// the running partitions and ephemeral subscriptions.
@@ -141,7 +141,7 @@ async fn look(shared: Arc<Shared>, engine: Arc<dyn StorageEngine>) {
             }
             Err(error) => {
                 failed += 1;
-                let wait = LONGEST_WAIT.min(Duration::from_millis(20) * 2_u32.pow(failed.min(8)));
+                let wait = BACKOFF.wait_after(failed, 1.0);
                 warn!(error = %Report::new(&error), ?wait, "subscriptions cannot look at the log; trying again");
                 if !error.is_retryable() {
                     shared.fail(error);

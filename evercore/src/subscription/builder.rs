@@ -18,8 +18,8 @@ use super::start::Start;
 use super::worker;
 use super::workers::Worker;
 use crate::TransactionContext;
+use crate::engine::LONGEST_WAIT;
 use crate::engine::{IfDifferent, Transaction, Transactor, in_runtime};
-use crate::retry::MOST;
 use crate::shared::Shared;
 use crate::{BoxError, EventFilter, EventStore, Report, Result};
 
@@ -310,7 +310,7 @@ impl SubscriptionBuilder {
         let name = self.name.inspect_err(|error| {
             self.progress.end(Some(&Report::new(error).to_string()));
         })?;
-        let lease = self.lease.min(MOST);
+        let lease = self.lease.min(LONGEST_WAIT);
         let worker = self.store.workers.begin(&name, &self.progress, &self.store.settled);
         let config = Config {
             store: self.store,
@@ -319,11 +319,11 @@ impl SubscriptionBuilder {
             start: self.start,
             partitions: self.partitions,
             batch_size: self.batch_size,
-            poll_interval: self.poll_interval.map(|interval| interval.min(MOST)),
+            poll_interval: self.poll_interval.map(|interval| interval.min(LONGEST_WAIT)),
             lease,
             record_within: self
                 .record_within
-                .map_or(RECORD_WITHIN.min(lease), |within| within.min(MOST)),
+                .map_or(RECORD_WITHIN.min(lease), |within| within.min(LONGEST_WAIT)),
             owner,
             policy: self.policy,
             if_different: self.if_different,

@@ -15,9 +15,9 @@ use super::filter_options::following;
 use super::handler::{Batch, Handler};
 use super::interrupt::Interrupt;
 use super::read_ahead::ReadAhead;
-use crate::engine::{LogPage, in_runtime};
+use crate::engine::LONGEST_WAIT;
+use crate::engine::{Backoff, LogPage, in_runtime};
 use crate::recorded::page::PageEvents;
-use crate::retry::MOST;
 use crate::shared::Shared;
 use crate::shared::heartbeat::Seat;
 use crate::{Error, EventFilter, EventStore, Position, RecordedEvent, Report, Result};
@@ -25,6 +25,9 @@ use crate::{Partition, Start};
 
 /// The default number of events in a batch.
 const BATCH_SIZE: u32 = 500;
+
+/// The waits while the log cannot be read.
+const BACKOFF: Backoff = Backoff::new(Duration::from_millis(10), Duration::from_secs(2));
 
 /// Sets up an ephemeral subscription: its cursor is in memory, nothing of it is stored, and any number of processes can
 /// follow the log side by side. Made by [`EventStore::ephemeral`].
@@ -242,7 +245,7 @@ impl EphemeralBuilder {
         self.start.check_reached(&*self.store.clock)?;
         let cursor = self.store.engine.resolve_start(self.start).await?;
         let Shared { engine, hub, registry, .. } = &*self.store;
-        let poll_interval = self.poll_interval.map(|interval| interval.min(MOST));
+        let poll_interval = self.poll_interval.map(|interval| interval.min(LONGEST_WAIT));
         let seat = hub.join(engine, None, poll_interval);
         let filter = Arc::new(registry.as_read(&self.filter));
         let pages = ReadAhead::new(engine, &filter, Partition::WHOLE, self.batch_size);
@@ -277,13 +280,14 @@ impl Follower {
 
     /// Like [`next`](Self::next), but tries again while the database cannot be reached.
     async fn next_patiently(&mut self) -> Result<Vec<RecordedEvent>> {
-        let mut wait = Duration::from_millis(10);
+        let mut failed = 0;
         loop {
             match self.next().await {
                 Err(error) if error.is_retryable() => {
+                    failed += 1;
+                    let wait = BACKOFF.wait_after(failed, 1.0);
                     warn!(error = %Report::new(&error), ?wait, "cannot read the log; trying again");
                     tokio::time::sleep(wait).await;
-                    wait = (wait * 2).min(Duration::from_secs(2));
                 }
                 result => return result,
             }
