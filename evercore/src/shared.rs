@@ -33,7 +33,7 @@ use crate::{
     Aggregate, AggregateId, BoxError, Clock, Codec, CommitId, Error, EventMeta, EventOptions,
     EventType, Limits, Metadata, Payload, Registry, Report, Result, RetryPolicy, Sequence, Turns,
 };
-use heartbeat::Hub;
+use heartbeat::Heartbeats;
 pub(crate) use lane::Lane;
 pub(crate) use stored_names::StoredNames;
 use workers::Workers;
@@ -50,7 +50,7 @@ pub(crate) struct Shared {
     pub(crate) limits: Limits,
     pub(crate) cache: Option<Cache>,
     pub(crate) ids: IdPool,
-    pub(crate) hub: Hub,
+    pub(crate) heartbeats: Heartbeats,
     pub(crate) workers: Workers,
     /// Signaled when a subscription of this process has moved its cursor, or has given back a lease.
     pub(crate) settled: LogSignal,

@@ -21,25 +21,25 @@ const GAP: Duration = Duration::from_millis(1);
 /// The waits after failed looks.
 const BACKOFF: Backoff = Backoff::new(Duration::from_millis(40), Duration::from_secs(2));
 
-/// Looks at the log whenever it may have grown, renews leases when that is due, and sends the result to the members:
+/// Looks at the log whenever it may have grown, renews leases when that is due, and sends the result to the subscribers:
 /// the running partitions and ephemeral subscriptions.
 ///
-/// A task does this for as long as there are members.
+/// A task does this for as long as there are subscribers.
 #[derive(Debug, Default)]
-pub(crate) struct Hub {
+pub(crate) struct Heartbeats {
     shared: Arc<Shared>,
 }
 
 #[derive(Debug, Default)]
 struct Shared {
-    members: Mutex<Members>,
+    subscribers: Mutex<Subscribers>,
     /// Wakes the task for a look at once.
     wanted: Notify,
 }
 
 #[derive(Debug, Default)]
-struct Members {
-    by_number: BTreeMap<u64, Member>,
+struct Subscribers {
+    by_number: BTreeMap<u64, Subscriber>,
     last_number: u64,
     /// The task that looks. It may have ended with the runtime that it was started in.
     task: Option<AbortHandle>,
@@ -47,10 +47,10 @@ struct Members {
 
 /// A running partition or ephemeral subscription that receives each heartbeat's result.
 #[derive(Debug)]
-struct Member {
+struct Subscriber {
     poll_interval: Option<Duration>,
     lease: Option<Renewing>,
-    pulse: watch::Sender<Pulse>,
+    tick: watch::Sender<Tick>,
 }
 
 /// A lease that the heartbeat renews.
@@ -61,54 +61,54 @@ struct Renewing {
     renew_at: Instant,
 }
 
-/// The result of a heartbeat, for one member.
+/// The result of a heartbeat, for one subscriber.
 #[derive(Clone, Debug)]
-pub(crate) struct Pulse {
+pub(crate) struct Tick {
     /// The position of the last event that can be read, as of the last look. A hint: the log may have grown since.
     pub(crate) head: Position,
-    /// The status of the member's lease.
+    /// The status of the subscriber's lease.
     pub(crate) status: LeaseStatus,
     /// The error of the look, if trying again is of no use.
     failure: Option<Arc<Error>>,
 }
 
-/// The registration of a member. Dropping it unregisters the member.
+/// The registration of a subscriber. Dropping it unregisters the subscriber.
 #[derive(Debug)]
-pub(crate) struct Seat {
+pub(crate) struct Registration {
     shared: Arc<Shared>,
     number: u64,
-    pub(crate) pulse: watch::Receiver<Pulse>,
+    pub(crate) tick: watch::Receiver<Tick>,
 }
 
 const HELD: LeaseStatus = LeaseStatus::Held { paused: false, wanted: false, redrive: false };
 
-impl Hub {
-    /// Registers a member. It receives its first pulse soon, and then one with each look.
+impl Heartbeats {
+    /// Registers a subscriber. It receives its first tick soon, and then one with each look.
     pub(crate) fn join(
         &self,
         engine: &Arc<dyn StorageEngine>,
         lease: Option<(LeaseKey, Duration)>,
         poll_interval: Option<Duration>,
-    ) -> Seat {
-        let first = Pulse { head: Position::START, status: HELD, failure: None };
-        let (sender, pulse) = watch::channel(first);
+    ) -> Registration {
+        let first = Tick { head: Position::START, status: HELD, failure: None };
+        let (sender, tick) = watch::channel(first);
         let now = Instant::now();
         let lease =
             lease.map(|(key, lasts)| Renewing { key, lasts, renew_at: now + renew_after(lasts) });
-        let mut members = self.shared.members();
-        members.last_number += 1;
-        let number = members.last_number;
-        members.by_number.insert(number, Member { poll_interval, lease, pulse: sender });
-        if members.task.as_ref().is_none_or(AbortHandle::is_finished) {
+        let mut subscribers = self.shared.subscribers();
+        subscribers.last_number += 1;
+        let number = subscribers.last_number;
+        subscribers.by_number.insert(number, Subscriber { poll_interval, lease, tick: sender });
+        if subscribers.task.as_ref().is_none_or(AbortHandle::is_finished) {
             let task = tokio::spawn(run(Arc::clone(&self.shared), Arc::clone(engine)));
-            members.task = Some(task.abort_handle());
+            subscribers.task = Some(task.abort_handle());
         }
-        drop(members);
+        drop(subscribers);
         self.shared.wanted.notify_one();
-        Seat { shared: Arc::clone(&self.shared), number, pulse }
+        Registration { shared: Arc::clone(&self.shared), number, tick }
     }
 
-    /// Makes the next look happen at once, if there are members.
+    /// Makes the next look happen at once, if there are subscribers.
     pub(crate) fn look_now(&self) {
         self.shared.wanted.notify_one();
     }
@@ -119,7 +119,7 @@ fn renew_after(lasts: Duration) -> Duration {
     lasts / 3
 }
 
-/// Runs the task of a hub. A panic in it is an error for all members, since nothing would renew their leases any more.
+/// Runs the task of a heartbeat. A panic in it is an error for all subscribers, since nothing would renew their leases any more.
 async fn run(shared: Arc<Shared>, engine: Arc<dyn StorageEngine>) {
     let looking = AssertUnwindSafe(look(Arc::clone(&shared), engine));
     if let Err(panic) = looking.catch_unwind().await {
@@ -163,20 +163,20 @@ async fn look(shared: Arc<Shared>, engine: Arc<dyn StorageEngine>) {
 }
 
 impl Shared {
-    fn members(&self) -> MutexGuard<'_, Members> {
-        self.members.lock().unwrap_or_else(PoisonError::into_inner)
+    fn subscribers(&self) -> MutexGuard<'_, Subscribers> {
+        self.subscribers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns the leases to look at. `None` if there are no members left; then the task ends.
+    /// Returns the leases to look at. `None` if there are no subscribers left; then the task ends.
     fn next_beats(&self) -> Option<(Vec<u64>, Vec<Beat>)> {
-        let mut members = self.members();
-        if members.by_number.is_empty() {
-            members.task = None;
+        let mut subscribers = self.subscribers();
+        if subscribers.by_number.is_empty() {
+            subscribers.task = None;
             return None;
         }
         let now = Instant::now();
-        let leases = members.by_number.iter().filter_map(|(number, member)| {
-            let lease = member.lease.as_ref()?;
+        let leases = subscribers.by_number.iter().filter_map(|(number, subscriber)| {
+            let lease = subscriber.lease.as_ref()?;
             let renew = (lease.renew_at <= now).then_some(lease.lasts);
             Some((*number, Beat { lease: lease.key.clone(), renew }))
         });
@@ -191,42 +191,45 @@ impl Shared {
         statuses: &[LeaseStatus],
         began: Instant,
     ) {
-        let mut members = self.members();
+        let mut subscribers = self.subscribers();
         for ((number, beat), &status) in numbers.iter().zip(beats).zip(statuses) {
-            let Some(member) = members.by_number.get_mut(number) else { continue };
-            if let (Some(lease), Some(_)) = (&mut member.lease, beat.renew) {
+            let Some(subscriber) = subscribers.by_number.get_mut(number) else { continue };
+            if let (Some(lease), Some(_)) = (&mut subscriber.lease, beat.renew) {
                 lease.renew_at = began + renew_after(lease.lasts);
             }
-            member.pulse.send_replace(Pulse { head, status, failure: None });
+            subscriber.tick.send_replace(Tick { head, status, failure: None });
         }
-        for member in members.by_number.values().filter(|member| member.lease.is_none()) {
-            member.pulse.send_replace(Pulse { head, status: HELD, failure: None });
+        for subscriber in
+            subscribers.by_number.values().filter(|subscriber| subscriber.lease.is_none())
+        {
+            subscriber.tick.send_replace(Tick { head, status: HELD, failure: None });
         }
     }
 
-    /// Sends an error to all members after which none of them can continue.
+    /// Sends an error to all subscribers after which none of them can continue.
     fn fail(&self, error: Error) {
         let error = Arc::new(error);
-        for member in self.members().by_number.values() {
-            member.pulse.send_modify(|pulse| pulse.failure = Some(Arc::clone(&error)));
+        for subscriber in self.subscribers().by_number.values() {
+            subscriber.tick.send_modify(|tick| tick.failure = Some(Arc::clone(&error)));
         }
     }
 
     /// Returns the time of the next look without a wake-up.
     fn next_look(&self, log: &LogWatch, last: Instant) -> Instant {
-        let members = self.members();
-        let polls = members
+        let subscribers = self.subscribers();
+        let polls = subscribers.by_number.values().map(|subscriber| {
+            last + subscriber.poll_interval.unwrap_or_else(|| log.poll_interval())
+        });
+        let renewals = subscribers
             .by_number
             .values()
-            .map(|member| last + member.poll_interval.unwrap_or_else(|| log.poll_interval()));
-        let renewals =
-            members.by_number.values().filter_map(|member| Some(member.lease.as_ref()?.renew_at));
+            .filter_map(|subscriber| Some(subscriber.lease.as_ref()?.renew_at));
         polls.chain(renewals).min().unwrap_or(last)
     }
 }
 
-impl Pulse {
-    /// Returns the error to end with, if the member cannot continue.
+impl Tick {
+    /// Returns the error to end with, if the subscriber cannot continue.
     pub(crate) fn check(&self) -> Result<(), Error> {
         match &self.failure {
             None => Ok(()),
@@ -239,23 +242,23 @@ impl Pulse {
     }
 }
 
-impl Seat {
-    /// Waits until the member cannot continue, and returns the reason.
+impl Registration {
+    /// Waits until the subscriber cannot continue, and returns the reason.
     pub(crate) async fn failed(&self) -> Error {
-        let mut pulse = self.pulse.clone();
+        let mut tick = self.tick.clone();
         loop {
-            if let Err(error) = pulse.borrow_and_update().check() {
+            if let Err(error) = tick.borrow_and_update().check() {
                 return error;
             }
-            pulse.changed().await.expect("BUG: a hub has let go of a member");
+            tick.changed().await.expect("BUG: the heartbeat has let go of a subscriber");
         }
     }
 }
 
-impl Drop for Seat {
+impl Drop for Registration {
     fn drop(&mut self) {
-        self.shared.members().by_number.remove(&self.number);
-        // The task ends if this was the last member.
+        self.shared.subscribers().by_number.remove(&self.number);
+        // The task ends if this was the last subscriber.
         self.shared.wanted.notify_one();
     }
 }

@@ -9,7 +9,7 @@ use crate::engine::{self, LogSignal, StorageEngine};
 use crate::format::round_trip::RoundTrips;
 use crate::metadata::MetadataSource;
 use crate::shared::cache::Cache;
-use crate::shared::heartbeat::Hub;
+use crate::shared::heartbeat::Heartbeats;
 use crate::shared::id_pool::IdPool;
 use crate::shared::workers::Workers;
 use crate::shared::{Shared, StoredNames, Writing};
@@ -258,7 +258,7 @@ impl EventStoreBuilder {
             limits: self.limits,
             cache: (self.cached_aggregates > 0).then(|| Cache::of(self.cached_aggregates)),
             ids: IdPool::new(),
-            hub: Hub::default(),
+            heartbeats: Heartbeats::default(),
             workers: Workers::default(),
             settled: LogSignal::new(),
             writing: self.writing,

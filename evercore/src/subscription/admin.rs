@@ -322,7 +322,7 @@ impl Subscriptions {
         let name = name.try_into().map_err(Into::into)?;
         self.engine().control(&name, &control).await?;
         self.store.settled.notify();
-        self.store.hub.look_now();
+        self.store.heartbeats.look_now();
         Ok(())
     }
 

@@ -19,7 +19,7 @@ use crate::engine::LONGEST_WAIT;
 use crate::engine::{Backoff, LogPage, in_runtime};
 use crate::recorded::page::PageEvents;
 use crate::shared::Shared;
-use crate::shared::heartbeat::Seat;
+use crate::shared::heartbeat::Registration;
 use crate::{Error, EventFilter, EventStore, Position, RecordedEvent, Report, Result};
 use crate::{Partition, Start};
 
@@ -79,7 +79,7 @@ struct Follower {
     pages: ReadAhead,
     cursor: Position,
     at_end: bool,
-    seat: Seat,
+    registration: Registration,
 }
 
 impl EventStore {
@@ -214,7 +214,7 @@ impl EphemeralBuilder {
                 tokio::select! {
                     biased;
                     () = stop.cancelled() => return Ok(()),
-                    error = follower.seat.failed() => return Err(error),
+                    error = follower.registration.failed() => return Err(error),
                     () = tokio::time::sleep(wait) => {}
                 }
             }
@@ -244,12 +244,12 @@ impl EphemeralBuilder {
         }
         self.start.check_reached(&*self.store.clock)?;
         let cursor = self.store.engine.resolve_start(self.start).await?;
-        let Shared { engine, hub, registry, .. } = &*self.store;
+        let Shared { engine, heartbeats, registry, .. } = &*self.store;
         let poll_interval = self.poll_interval.map(|interval| interval.min(LONGEST_WAIT));
-        let seat = hub.join(engine, None, poll_interval);
+        let registration = heartbeats.join(engine, None, poll_interval);
         let filter = Arc::new(registry.as_read(&self.filter));
         let pages = ReadAhead::new(engine, &filter, Partition::WHOLE, self.batch_size);
-        Ok(Follower { pages, cursor, at_end: false, seat })
+        Ok(Follower { pages, cursor, at_end: false, registration })
     }
 }
 
@@ -264,10 +264,14 @@ impl Follower {
     /// Waits for the next events and returns them.
     async fn next(&mut self) -> Result<Vec<RecordedEvent>> {
         loop {
-            let pulse = self.seat.pulse.borrow_and_update().clone();
-            pulse.check()?;
-            if self.at_end && pulse.head <= self.cursor {
-                self.seat.pulse.changed().await.expect("BUG: a hub has let go of a member");
+            let tick = self.registration.tick.borrow_and_update().clone();
+            tick.check()?;
+            if self.at_end && tick.head <= self.cursor {
+                self.registration
+                    .tick
+                    .changed()
+                    .await
+                    .expect("BUG: the heartbeat has let go of a subscriber");
                 continue;
             }
             let LogPage { events, end, at_end } = self.pages.next(self.cursor).await?;

@@ -16,7 +16,7 @@ use super::deliver::Deliver;
 use super::read_ahead::ReadAhead;
 use crate::engine::Backoff;
 use crate::engine::{Grant, LeaseKey, LeaseStatus, Settlement};
-use crate::shared::heartbeat::{Pulse, Seat};
+use crate::shared::heartbeat::{Registration, Tick};
 use crate::{Error, Partition, Position, Report, Result};
 use batches::failure_text;
 use checkpoint::Checkpoint;
@@ -46,7 +46,7 @@ pub(super) struct Runner {
     stop: CancellationToken,
     lease: LeaseKey,
     partition: Partition,
-    seat: Seat,
+    registration: Registration,
     pages: ReadAhead,
     /// The position up to which everything is handled.
     cursor: Position,
@@ -82,7 +82,7 @@ impl Runner {
         let Grant { lease, cursor, partition, has_parked } = grant;
         let engine = &config.store.engine;
         let renewed = Some((lease.clone(), config.lease));
-        let seat = config.store.hub.join(engine, renewed, config.poll_interval);
+        let registration = config.store.heartbeats.join(engine, renewed, config.poll_interval);
         let limit = config.page_size();
         let pages = ReadAhead::new(engine, &config.followed.read, partition, limit);
         config.progress.took(&lease, cursor);
@@ -93,7 +93,7 @@ impl Runner {
             stop,
             lease,
             partition,
-            seat,
+            registration,
             pages,
             cursor,
             recorded,
@@ -131,17 +131,17 @@ impl Runner {
             if self.stop.is_cancelled() {
                 return Err(Ended::Stopped);
             }
-            let pulse = self.seat.pulse.borrow_and_update().clone();
-            pulse.check().map_err(Ended::Failed)?;
-            self.config.progress.saw_head(pulse.head);
-            let has_redriven = match pulse.status {
+            let tick = self.registration.tick.borrow_and_update().clone();
+            tick.check().map_err(Ended::Failed)?;
+            self.config.progress.saw_head(tick.head);
+            let has_redriven = match tick.status {
                 LeaseStatus::Lost => return Err(Ended::Lost),
                 LeaseStatus::Held { paused: true, .. } => return Err(Ended::Paused),
                 LeaseStatus::Held { wanted: true, .. } => return Err(Ended::HandedOver),
                 LeaseStatus::Held { redrive: true, .. } => self.redrive(deliver).await?,
                 LeaseStatus::Held { .. } => true,
             };
-            if at_end && pulse.head <= self.cursor && has_redriven {
+            if at_end && tick.head <= self.cursor && has_redriven {
                 self.config.progress.is_live(&self.lease);
                 self.wait().await?;
                 continue;
@@ -164,8 +164,8 @@ impl Runner {
         tokio::select! {
             biased;
             () = self.stop.cancelled() => Err(Ended::Stopped),
-            changed = self.seat.pulse.changed() => {
-                changed.expect("BUG: a hub has let go of a member");
+            changed = self.registration.tick.changed() => {
+                changed.expect("BUG: the heartbeat has let go of a subscriber");
                 Ok(())
             }
             () = sleep_until(record_at.unwrap_or_else(Instant::now)), if record_at.is_some() => self.record().await,
@@ -229,16 +229,15 @@ impl Runner {
 
     /// Waits for a time, unless something ends the work.
     async fn pause(&mut self, wait: Duration) -> Result<(), Ended> {
-        let mut pulse = self.seat.pulse.clone();
-        let mut paused = self.seat.pulse.clone();
-        let is_paused =
-            |pulse: &Pulse| matches!(pulse.status, LeaseStatus::Held { paused: true, .. });
+        let mut tick = self.registration.tick.clone();
+        let mut paused = self.registration.tick.clone();
+        let is_paused = |tick: &Tick| matches!(tick.status, LeaseStatus::Held { paused: true, .. });
         tokio::select! {
             biased;
             () = self.stop.cancelled() => Err(Ended::Stopped),
-            _ = pulse.wait_for(|pulse| pulse.status == LeaseStatus::Lost) => Err(Ended::Lost),
+            _ = tick.wait_for(|tick| tick.status == LeaseStatus::Lost) => Err(Ended::Lost),
             _ = paused.wait_for(is_paused) => Err(Ended::Paused),
-            error = self.seat.failed() => Err(Ended::Failed(error)),
+            error = self.registration.failed() => Err(Ended::Failed(error)),
             () = sleep(wait) => Ok(()),
         }
     }

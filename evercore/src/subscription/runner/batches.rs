@@ -133,9 +133,9 @@ impl Runner {
 
     /// Returns whether something else goes before the next batch: a stop, a pause, a hand-over or a redrive.
     fn is_interrupted(&self, redrive_waits: bool) -> bool {
-        let pulse = &self.seat.pulse;
-        let has_news = pulse.has_changed().unwrap_or(true);
-        let is_disturbed = || match pulse.borrow().status {
+        let tick = &self.registration.tick;
+        let has_news = tick.has_changed().unwrap_or(true);
+        let is_disturbed = || match tick.borrow().status {
             LeaseStatus::Held { paused: false, wanted: false, redrive } => {
                 redrive && !redrive_waits
             }
@@ -175,8 +175,8 @@ impl Runner {
         delivery: impl Future<Output = Result<Recorded, Undelivered>>,
         interrupt: &Interrupt,
     ) -> Result<Result<Recorded, Undelivered>, Ended> {
-        let mut pulse = self.seat.pulse.clone();
-        let mut lost = pin!(pulse.wait_for(|pulse| pulse.status == LeaseStatus::Lost));
+        let mut tick = self.registration.tick.clone();
+        let mut lost = pin!(tick.wait_for(|tick| tick.status == LeaseStatus::Lost));
         let mut delivery = pin!(delivery);
         let mut interrupting = pin!(self.interrupt(interrupt.clone()));
         let record_at = self.record_at().filter(|_| self.has_unrecorded_batches());
@@ -212,16 +212,16 @@ impl Runner {
     /// Asks the handler to return before the rest of its batch, once the handled events are to be recorded or something
     /// else has come up. The future never ends.
     fn interrupt(&self, interrupt: Interrupt) -> impl Future<Output = Infallible> + use<> {
-        let (stop, mut pulse) = (self.stop.clone(), self.seat.pulse.clone());
+        let (stop, mut tick) = (self.stop.clone(), self.registration.tick.clone());
         let (lease, cursor, within) = (self.lease.clone(), self.cursor, self.config.record_within);
         if within.is_zero() {
             interrupt.request();
         }
         let interrupting = async move {
             let disturbed = async {
-                while pulse.changed().await.is_ok()
-                    && pulse.borrow_and_update().status == UNDISTURBED
-                {}
+                while tick.changed().await.is_ok() && tick.borrow_and_update().status == UNDISTURBED
+                {
+                }
             };
             tokio::select! {
                 () = disturbed => {}
@@ -301,7 +301,7 @@ impl Runner {
         else {
             return Ok(false);
         };
-        self.config.progress.saw_head(self.seat.pulse.borrow().head);
+        self.config.progress.saw_head(self.registration.tick.borrow().head);
         let error = error.report().to_string();
         self.say_it_failed(event, &error, &format!("a handler failed; trying again in {wait:?}"));
         self.config.progress.retries(Some(&self.lease), error);

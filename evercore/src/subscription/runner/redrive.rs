@@ -34,7 +34,7 @@ impl Runner {
             if self.stop.is_cancelled() {
                 return Err(Ended::Stopped);
             }
-            let status = self.seat.pulse.borrow().status;
+            let status = self.registration.tick.borrow().status;
             if !matches!(status, LeaseStatus::Held { paused: false, wanted: false, .. }) {
                 return Ok(false);
             }
