@@ -127,6 +127,7 @@ pub use context::state_aggregate::StateAggregate;
 pub use context::{Context, Landed, TransactionContext};
 pub use decide::{CommandError, Decide, Decision, Emitted};
 pub use decider::Decider;
+pub use engine::{CommitOutcome, Committed, LogPage, Migration};
 pub use error::{
     BoxError, ConflictReason, Error, ErrorKind, EventPlace, OpenProblem, Result, RuntimeProblem,
     UndecodableEvent,
