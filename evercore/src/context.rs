@@ -30,7 +30,8 @@ pub use landed::Landed;
 use load::Found;
 pub(crate) use load::Reading;
 pub(crate) use queueing::Queueing;
-use staging::{AskedBy, OnKeyTaken, Staging};
+pub(crate) use staging::OnKeyTaken;
+use staging::{AskedBy, Staging};
 pub use transaction::TransactionContext;
 
 /// A unit of work inside [`EventStore::with_context`](crate::EventStore::with_context).

@@ -3,6 +3,8 @@
 use std::fmt;
 
 use super::executed::Done;
+use crate::context::OnKeyTaken;
+use crate::error::unknown_key;
 use crate::{Aggregate, AggregateId, Context, Error, NaturalKey, Result, StateAggregate};
 
 /// The aggregate that a command is for.
@@ -99,10 +101,10 @@ impl Context {
     ) -> Result<StateAggregate<T>> {
         match target {
             Target::Id(id) => self.load(*id).await,
-            Target::Key(key) => self.load_by_key(key.clone()).await,
-            Target::New => self.create().await,
-            Target::NewWithKey(key) => self.create_with_key(key.clone()).await,
-            Target::KeyOrNew(key) => self.load_or_create(key.clone()).await,
+            Target::Key(key) => self.find_key(key).await?.ok_or_else(|| unknown_key::<T>(key)),
+            Target::New => self.stage_new(None, OnKeyTaken::Fail).await,
+            Target::NewWithKey(key) => self.stage_new(Some(key.clone()), OnKeyTaken::Fail).await,
+            Target::KeyOrNew(key) => self.find_or_stage(key).await,
         }
     }
 }

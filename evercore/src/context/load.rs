@@ -37,7 +37,7 @@ pub(super) struct Found<T> {
 }
 
 impl Context {
-    pub(super) async fn find_or_stage<T: Aggregate>(
+    pub(crate) async fn find_or_stage<T: Aggregate>(
         &mut self,
         key: &NaturalKey,
     ) -> Result<StateAggregate<T>> {
@@ -48,7 +48,7 @@ impl Context {
     }
 
     #[instrument(level = "debug", name = "find_by_key", skip_all, fields(aggregate = T::NAME, %key), err(level = "debug"))]
-    pub(super) async fn find_key<T: Aggregate>(
+    pub(crate) async fn find_key<T: Aggregate>(
         &mut self,
         key: &NaturalKey,
     ) -> Result<Option<StateAggregate<T>>> {
@@ -180,7 +180,7 @@ impl Context {
     }
 
     #[instrument(level = "debug", name = "create", skip_all, fields(aggregate = T::NAME), err(level = "debug"))]
-    pub(super) async fn stage_new<T: Aggregate>(
+    pub(crate) async fn stage_new<T: Aggregate>(
         &mut self,
         key: Option<NaturalKey>,
         on_key_taken: OnKeyTaken,

@@ -101,7 +101,7 @@ pub(super) enum Origin {
 
 /// The consequence if another aggregate already holds the key of a new one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum OnKeyTaken {
+pub(crate) enum OnKeyTaken {
     /// The caller asked for a new aggregate: return the error.
     Fail,
     /// The caller would have loaded the other aggregate: report a conflict, so that a rerun loads it.
