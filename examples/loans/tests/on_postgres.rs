@@ -38,12 +38,17 @@ async fn until(
     program: &mut Program,
     is_there: impl AsyncFn() -> evercore::Result<bool>,
 ) -> anyhow::Result<()> {
-    while !is_there().await? {
+    loop {
+        match is_there().await {
+            Ok(true) => return Ok(()),
+            // A connection from before the restart may be met.
+            Err(error) if !error.is_retryable() => return Err(error.into()),
+            Ok(false) | Err(_) => {}
+        }
         program.check_runs()?;
         // A pause, so that the queries do not slow the program down.
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    Ok(())
 }
 
 #[tokio::test]
