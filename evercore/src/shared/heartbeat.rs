@@ -80,7 +80,9 @@ pub(crate) struct Registration {
     pub(crate) tick: watch::Receiver<Tick>,
 }
 
-const HELD: LeaseStatus = LeaseStatus::Held { paused: false, wanted: false, redrive: false };
+/// The status of a lease that asks for nothing but to work on the partition.
+pub(crate) const UNDISTURBED: LeaseStatus =
+    LeaseStatus::Held { paused: false, wanted: false, redrive: false };
 
 impl Heartbeats {
     /// Registers a subscriber. It receives its first tick soon, and then one with each look.
@@ -90,7 +92,7 @@ impl Heartbeats {
         lease: Option<(LeaseKey, Duration)>,
         poll_interval: Option<Duration>,
     ) -> Registration {
-        let first = Tick { head: Position::START, status: HELD, failure: None };
+        let first = Tick { head: Position::START, status: UNDISTURBED, failure: None };
         let (sender, tick) = watch::channel(first);
         let now = Instant::now();
         let lease =
@@ -202,7 +204,7 @@ impl Shared {
         for subscriber in
             subscribers.by_number.values().filter(|subscriber| subscriber.lease.is_none())
         {
-            subscriber.tick.send_replace(Tick { head, status: HELD, failure: None });
+            subscriber.tick.send_replace(Tick { head, status: UNDISTURBED, failure: None });
         }
     }
 

@@ -12,6 +12,7 @@ use tracing::{info, warn};
 use super::{Ended, Runner, patiently};
 use crate::engine::{LeaseKey, LeaseStatus, LogPage, NewlyParked, Settlement};
 use crate::recorded::page::PageEvents;
+use crate::shared::heartbeat::UNDISTURBED;
 use crate::subscription::deliver::{Deliver, Recorded, Undelivered};
 use crate::subscription::failure::AtLast;
 use crate::subscription::handler::{Batch, HandlerError};
@@ -21,9 +22,6 @@ use crate::{AggregateId, Error, Position, RecordedEvent, Report};
 
 /// The most characters of a failure's text that are stored.
 const MOST_FAILURE_CHARS: usize = 2_000;
-
-/// The status of a lease that asks for nothing but to work on the partition.
-const UNDISTURBED: LeaseStatus = LeaseStatus::Held { paused: false, wanted: false, redrive: false };
 
 /// The outcome of a delivery.
 type Delivered = Result<Recorded, HandlerError>;
