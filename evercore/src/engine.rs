@@ -18,9 +18,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 #[expect(unused_imports, reason = "the docs link to it")]
-use crate::Error;
 use crate::{
-    AggregateId, CommitId, Fingerprint, IdempotencyKey, NaturalKey, Position, RecordedEvent,
+    AggregateId, CommitId, Error, Fingerprint, IdempotencyKey, NaturalKey, Position, RecordedEvent,
     Result, Sequence,
 };
 

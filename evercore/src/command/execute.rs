@@ -10,14 +10,13 @@ use tracing::{Instrument, debug_span};
 
 use super::executed::{Done, Executed, complete};
 use super::target::Target;
-use crate::EventStore;
-use crate::Landed;
 use crate::context::Reading;
 use crate::engine::FirstOutcome;
 use crate::store::attempt::{Attempt, Reruns, landed, proven};
 use crate::{
     CommandError, Context, Decide, Error, IdempotencyKey, Metadata, Result, StateAggregate,
 };
+use crate::{EventStore, Landed};
 
 /// A command that is executed when awaited. Created by [`EventStore::execute`].
 #[must_use = "a command does nothing until it is awaited"]

@@ -5,11 +5,9 @@ use futures_util::future::BoxFuture;
 use super::Context;
 use super::staging::{Base, Refusal, Staging};
 use crate::clock::to_stored_precision;
-use crate::engine::Transactor;
-use crate::engine::{Committed, Idempotency, NewEvent, Settlement};
-use crate::shared::Lane;
-use crate::shared::Shared;
+use crate::engine::{Committed, Idempotency, NewEvent, Settlement, Transactor};
 use crate::shared::cache::{Cache, Known};
+use crate::shared::{Lane, Shared};
 use crate::time_range::check_recorded_at;
 use crate::{AggregateId, Error, Result};
 
