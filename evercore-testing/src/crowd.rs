@@ -105,7 +105,7 @@ impl Crowd {
         Ok(verdict)
     }
 
-    /// If the history shows a broken promise, it is returned even when clients failed too, because it explains more.
+    /// If a client failed and the history shows a broken promise, returns both, because either may explain the other.
     async fn run_here(&self, harness: &dyn Harness) -> Result<Verdict, String> {
         let recorder = Recorder::new();
         let told = |error: Error| Report::new(&error).to_string();
@@ -118,7 +118,9 @@ impl Crowd {
             .run(&first)
             .await;
         match (verdict, done) {
-            (Ok(verdict), Err(_)) if !verdict.is_sound() => Ok(verdict),
+            (Ok(verdict), Err(error)) if !verdict.is_sound() => {
+                Err(format!("a client failed: {}\n{verdict}", told(error)))
+            }
             (Ok(verdict), Ok(())) => Ok(verdict),
             (_, Err(error)) | (Err(error), Ok(())) => Err(told(error)),
         }
@@ -152,12 +154,12 @@ impl Crowd {
             let client = client.await.map_err(|panic| Error::storage("run a client", panic));
             done = done.and(client.and_then(|done| done));
         }
-        done?;
-        first.wait_until_idle(SUBSCRIPTION).await?;
+        // The workers handle all events even if a client failed, so that the history shows no other problem than that.
+        let handled = first.wait_until_idle(SUBSCRIPTION).await;
         for worker in workers {
-            worker.shutdown().await?;
+            done = done.and(worker.shutdown().await.map(drop));
         }
-        Ok(())
+        done.and(handled.map(drop))
     }
 
     /// Opens the store of another process.
