@@ -109,6 +109,7 @@ macro_rules! __with_cases_of_writing {
                         each_aggregate_of_a_commit_counts_for_itself
                         the_engine_gives_the_sequence_where_none_was_expected
                         each_aggregate_is_numbered_where_no_sequence_was_expected
+                        each_aggregate_counts_on_from_the_expected_sequence
                     }
                 }
                 p4 {

@@ -122,10 +122,13 @@ impl<'a> Columns<'a> {
             let id = event.meta.aggregate_id();
             let (write, count) = written.get_mut(&id).ok_or_else(not_stored)?;
             *count += 1;
-            let sequence = match write.precondition {
-                // Negative: the aggregate was not loaded, so the server counts from its last sequence.
+            let sequence = match &write.precondition {
+                // Negative: no sequence is expected, so the server counts on from the last stored one.
                 Precondition::Exists => -*count,
-                _ => event.meta.sequence().get(),
+                Precondition::New => *count,
+                Precondition::At(before) | Precondition::Unchanged { sequence: before, .. } => {
+                    before.get() + *count
+                }
             };
             self.places.commits.push(index);
             self.places.aggregates.push(id.get());

@@ -137,6 +137,31 @@ pub(crate) async fn each_aggregate_is_numbered_where_no_sequence_was_expected(
     Ok(())
 }
 
+/// An append counts its events from 1, whatever sequence it expects. The engine counts on from that sequence, also where
+/// it stores several aggregates together.
+pub(crate) async fn each_aggregate_counts_on_from_the_expected_sequence(
+    fixture: &Fixture,
+) -> Result<()> {
+    let (store, engine) = (fixture.store(), fixture.engine());
+    let ids = [counter::create(store, 0).await?, counter::create(store, 0).await?];
+    counter::add(store, ids[1], 1).await?;
+    let expected = [Sequence::new(1)?, Sequence::new(2)?];
+    let writes = [
+        raw::write::<Counter>(ids[0], Precondition::At(expected[0])),
+        raw::write::<Counter>(ids[1], Precondition::Unchanged { sequence: expected[1], key: None }),
+    ];
+    let event = |sequence, id| raw::new_event(id, sequence, &Added { by: 1 });
+    let events = (1..=2).flat_map(|sequence| ids.map(|id| event(sequence, id)));
+    engine.commit(raw::commit(writes.into(), events.collect())).await?;
+
+    for (id, length) in ids.into_iter().zip([3, 4]) {
+        let history = store.history(id, ..).await?.events;
+        assert_eq!(history.len(), length);
+        assert_unbroken(&history);
+    }
+    Ok(())
+}
+
 /// An engine assigns the sequences itself, because the context's are only right if it knew the state.
 pub(crate) async fn the_engine_gives_the_sequence_where_none_was_expected(
     fixture: &Fixture,

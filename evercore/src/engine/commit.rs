@@ -111,8 +111,8 @@ pub struct NewEvent {
     pub version: u32,
     /// The encoded event.
     pub payload: Payload,
-    /// The aggregate, time, reference and metadata. The sequence in it was assigned by the context; it equals the
-    /// engine's unless the precondition is [`Precondition::Exists`].
+    /// The aggregate, time, reference and metadata. The engine ignores the sequence in it: a context has assigned it
+    /// from what it loaded, and an append has counted from 1.
     pub meta: EventMeta,
     /// The metadata as [`Metadata::to_column`](crate::Metadata::to_column) returns it, encoded once.
     pub metadata_column: Option<String>,
