@@ -5,8 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use evercore::engine::StorageEngine;
 use evercore::{BoxError, Result};
+use evercore_conformance::{CancellationHarness, Durability, Harness, cancellation};
 use evercore_memory::MemoryEngine;
-use evercore_testing::{CancellationHarness, Durability, Harness, cancellation};
 
 #[derive(Debug, Default)]
 struct Memory;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use evercore::Result;
 use evercore::engine::StorageEngine;
+use evercore_conformance::{Durability, Harness, conformance};
 use evercore_memory::MemoryEngine;
-use evercore_testing::{Durability, Harness, conformance};
 
 #[derive(Debug)]
 struct Memory(MemoryEngine);
@@ -31,6 +31,6 @@ conformance!(Memory(MemoryEngine::new()));
 mod random {
     use super::{Memory, MemoryEngine};
 
-    evercore_testing::state_machine!(Memory(MemoryEngine::new()));
-    evercore_testing::concurrent_histories!(Memory(MemoryEngine::new()));
+    evercore_conformance::state_machine!(Memory(MemoryEngine::new()));
+    evercore_conformance::concurrent_histories!(Memory(MemoryEngine::new()));
 }

@@ -5,7 +5,7 @@ mod harness;
 
 use async_trait::async_trait;
 use evercore::BoxError;
-use evercore_testing::{CancellationHarness, cancellation};
+use evercore_conformance::{CancellationHarness, cancellation};
 use harness::Schema;
 
 /// The number of connections that an engine keeps: one for reads, one for views and transactions, one for commits, one
@@ -37,14 +37,14 @@ cancellation!(schema());
 mod transactional {
     use super::schema;
 
-    evercore_testing::transactional_cancellation!(schema());
+    evercore_conformance::transactional_cancellation!(schema());
 }
 
 mod closing {
     use std::time::Duration;
 
     use evercore::{Aggregate, Error, EventStore, state_event};
-    use evercore_testing::{CancellationHarness, Harness};
+    use evercore_conformance::{CancellationHarness, Harness};
     use futures_util::FutureExt;
     use sqlx::{AssertSqlSafe, Connection, PgConnection};
 

@@ -9,17 +9,17 @@ fn schema() -> Schema {
     Schema::new("case", "readers=6")
 }
 
-evercore_testing::conformance!(schema());
+evercore_conformance::conformance!(schema());
 
 mod transactional {
     use super::schema;
 
-    evercore_testing::transactional_conformance!(schema());
+    evercore_conformance::transactional_conformance!(schema());
 }
 
 mod random {
     use super::schema;
 
-    evercore_testing::state_machine!(schema());
-    evercore_testing::concurrent_histories!(schema());
+    evercore_conformance::state_machine!(schema());
+    evercore_conformance::concurrent_histories!(schema());
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use evercore::BoxError;
+use evercore_conformance::{CancellationHarness, cancellation};
 use evercore_sqlite::SqliteOptions;
-use evercore_testing::{CancellationHarness, cancellation};
 use harness::{Database, File};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, Row};
@@ -48,5 +48,5 @@ cancellation!(file());
 mod transactional {
     use super::file;
 
-    evercore_testing::transactional_cancellation!(file());
+    evercore_conformance::transactional_cancellation!(file());
 }

@@ -4,8 +4,8 @@
 mod harness;
 
 mod file {
+    use evercore_conformance::conformance;
     use evercore_sqlite::SqliteOptions;
-    use evercore_testing::conformance;
 
     use super::harness::{Database, File};
 
@@ -18,14 +18,14 @@ mod file {
     mod transactional {
         use super::file;
 
-        evercore_testing::transactional_conformance!(file());
+        evercore_conformance::transactional_conformance!(file());
     }
 
     mod random {
         use super::file;
 
-        evercore_testing::state_machine!(file());
-        evercore_testing::concurrent_histories!(file());
+        evercore_conformance::state_machine!(file());
+        evercore_conformance::concurrent_histories!(file());
     }
 }
 
@@ -34,8 +34,8 @@ mod memory {
 
     use async_trait::async_trait;
     use evercore::Result;
+    use evercore_conformance::{Durability, conformance};
     use evercore_sqlite::{SqliteEngine, SqliteOptions};
-    use evercore_testing::{Durability, conformance};
     use tokio::sync::OnceCell;
 
     use super::harness::{Database, Place};
@@ -64,13 +64,13 @@ mod memory {
     mod transactional {
         use super::memory;
 
-        evercore_testing::transactional_conformance!(memory());
+        evercore_conformance::transactional_conformance!(memory());
     }
 
     mod random {
         use super::memory;
 
-        evercore_testing::state_machine!(memory());
-        evercore_testing::concurrent_histories!(memory());
+        evercore_conformance::state_machine!(memory());
+        evercore_conformance::concurrent_histories!(memory());
     }
 }

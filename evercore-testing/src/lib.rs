@@ -1,6 +1,4 @@
-//! Tools for testing programs that use Evercore, and for testing its storage engines.
-//!
-//! # For programs
+//! Tools for testing programs that use Evercore.
 //!
 //! - [`Scenario`]: unit tests of an aggregate in the form given, when, then. It needs neither a store nor a runtime.
 //! - [`Recording`]: tests of a handler or router on a log that the test writes.
@@ -8,132 +6,83 @@
 //! - [`history`]: records what clients saw of a store and checks it against what the store holds, also after crashes.
 //! - [`model`]: a reference model of a store, held in a few vectors, to compare a real store with.
 //!
-//! To test how a service behaves when its storage fails, use `evercore-memory`, which injects faults on demand.
+//! To test how a service behaves when its storage fails, use `evercore-memory`, which injects faults on demand. To test
+//! a storage engine, run the suite of `evercore-conformance`.
 //!
-//! # For engines
+//! # Example: a rule of an aggregate
+//! ```standalone_crate
+//! use evercore::{Aggregate, Decide, Decision, state_event};
+//! use evercore_testing::Scenario;
 //!
-//! The conformance suite checks that an engine keeps the promises of Evercore and the contract of [`evercore::engine`].
-//! One macro call makes every case a test of your crate, in modules named after the promises, so that
-//! `cargo test --test conformance -- --list` reads as a list of what the engine guarantees:
+//! #[derive(Aggregate, Default)]
+//! struct Account { balance: i64 }
 //!
-//! | module | promise |
-//! |---|---|
-//! | `p1` | A context commits as a whole or not at all. |
-//! | `p2` | An acknowledged commit is stored exactly once; a commit whose answer was lost is stored as a whole or not at all. |
-//! | `p3` | The sequences of an aggregate are 1, 2, 3 … |
-//! | `p4` | A write that was decided on stale state is never committed. |
-//! | `p5` | A natural key belongs to at most one aggregate of a type. |
-//! | `p6` | A snapshot and the events after it give the same state as a full replay. |
-//! | `p7` | A subscription misses nothing that its filter matches. |
-//! | `p8` | A subscription receives its events in order. |
-//! | `p9` | Each event is handled at least once; exactly once if the handler writes in the transaction it is given. |
-//! | `p10` | A partition has one owner at a time; a worker that lost the lease cannot move the cursor. |
-//! | `p11` | No event is dropped silently. |
-//! | `p12` | Invalid input is a typed error before anything is written. |
-//! | `p13` | Everything is read in pages. |
-//! | `contract` | Everything else that the docs of the store and of [`evercore::engine`] promise. |
-//! | `cached` | `p1` to `p6` again, on stores that [cache aggregates](evercore::EventStoreBuilder::cache_aggregates), and the cache's own promises. |
+//! #[state_event(aggregate = Account)]
+//! struct BalanceSet { balance: i64 }
 //!
-//! # Example: `tests/conformance.rs` of an engine
-//! ```
-//! use std::sync::Arc;
+//! struct Withdraw { amount: i64 }
 //!
-//! use async_trait::async_trait;
-//! use evercore::Result;
-//! use evercore::engine::StorageEngine;
-//! use evercore_memory::MemoryEngine;
-//! use evercore_testing::{Durability, Harness, conformance};
+//! #[derive(Debug, PartialEq)]
+//! struct InsufficientFunds;
 //!
-//! #[derive(Debug)]
-//! struct Memory(MemoryEngine);
+//! impl Decide<Withdraw> for Account {
+//!     type Error = InsufficientFunds;
 //!
-//! #[async_trait]
-//! impl Harness for Memory {
-//!     async fn open(&self) -> Result<Arc<dyn StorageEngine>> {
-//!         Ok(Arc::new(self.0.clone()))
-//!     }
-//!
-//!     fn durability(&self) -> Durability {
-//!         Durability::Process
-//!     }
-//!
-//!     async fn clean_up(&self) -> Result<()> {
+//!     fn decide(account: &mut Decision<'_, Self>, command: &Withdraw) -> Result<(), InsufficientFunds> {
+//!         if account.balance < command.amount {
+//!             return Err(InsufficientFunds);
+//!         }
+//!         account.emit(BalanceSet { balance: account.balance - command.amount });
 //!         Ok(())
 //!     }
 //! }
 //!
-//! conformance!(Memory(MemoryEngine::new()));
+//! Scenario::<Account>::given([BalanceSet { balance: 100 }])
+//!     .when(Withdraw { amount: 30 })
+//!     .then([BalanceSet { balance: 70 }])
+//!     .when(Withdraw { amount: 80 })
+//!     .then_rejected(InsufficientFunds);
 //! ```
 //!
-//! The macro owns the list of cases, so an engine cannot skip one. Each case has its own data, its own runtime and a
-//! time limit of one minute, so that a case that hangs fails with a message. Random values are drawn from a seed, which
-//! a failure prints; set `EVERCORE_SEED` to that seed to repeat the run.
+//! # Example: a handler
+//! ```standalone_crate
+//! use std::sync::{Arc, Mutex};
 //!
-//! [`state_machine!`] sends random commands to an engine and to the [`model`] and compares the two.
-//! [`concurrent_histories!`] runs many concurrent clients on an engine and checks their [`history`].
+//! use evercore::{Aggregate, Error, Received, Router, state_event};
+//! use evercore_testing::Recording;
 //!
-//! [`cancellation!`] and [`transactional_cancellation!`] generate a test for each public future. The test drops the
-//! future at each of its await points, on an engine that a [`CancellationHarness`] opens and inspects.
+//! #[derive(Aggregate, Default)]
+//! struct Account { balance: i64 }
 //!
-//! For programs that cannot use generated tests, [`cases`] returns the same list as values:
+//! #[state_event(aggregate = Account)]
+//! struct BalanceSet { balance: i64 }
 //!
-//! # Example: running a single case
-//! ```
-//! # use std::sync::Arc;
-//! # use async_trait::async_trait;
-//! # use evercore::{Result, engine::StorageEngine};
-//! # use evercore_memory::MemoryEngine;
-//! # use evercore_testing::{Durability, Harness};
-//! # #[derive(Debug)]
-//! # struct Memory(MemoryEngine);
-//! # #[async_trait]
-//! # impl Harness for Memory {
-//! #     async fn open(&self) -> Result<Arc<dyn StorageEngine>> { Ok(Arc::new(self.0.clone())) }
-//! #     fn durability(&self) -> Durability { Durability::Process }
-//! #     async fn clean_up(&self) -> Result<()> { Ok(()) }
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() {
+//! let latest = Arc::new(Mutex::new(0));
+//! let shown = Arc::clone(&latest);
+//! let mut router = Router::new().on(async move |set: Received<BalanceSet>| {
+//!     *shown.lock().unwrap() = set.balance;
+//!     Ok::<_, Error>(())
+//! });
+//!
+//! Recording::new()
+//!     .event(1, BalanceSet { balance: 100 })
+//!     .event(1, BalanceSet { balance: 70 })
+//!     .handled_by(&mut router)
+//!     .await
+//!     .then_handled();
+//!
+//! assert_eq!(*latest.lock().unwrap(), 70);
 //! # }
-//! let case = evercore_testing::cases()
-//!     .iter()
-//!     .find(|case| case.to_string() == "p4::a_stale_write_is_a_conflict")
-//!     .expect("the suite has it");
-//! assert_eq!(case.promise(), "p4");
-//! assert_eq!(case.run(Memory(MemoryEngine::new())), Ok(()));
 //! ```
 
-mod assert;
-#[doc(hidden)]
-pub mod cancellation;
-mod case;
-mod cases;
 mod catalogue;
-mod conformance;
-#[doc(hidden)]
-pub mod corruption;
-mod crowd;
-mod domain;
-mod fixture;
-mod harness;
 pub mod history;
-mod journal;
-mod machine;
 pub mod model;
-mod poll;
-mod race;
-mod raw;
 mod recording;
 mod scenario;
-#[doc(hidden)]
-pub mod transactional;
 
-pub use cancellation::CancellationHarness;
-pub use case::{Case, Failure};
-pub use cases::cases;
 pub use catalogue::{Catalogue, CatalogueError, CatalogueUpdate};
-#[doc(hidden)]
-pub use conformance::__run;
-pub use crowd::Crowd;
-pub use harness::{Durability, Harness};
-pub use machine::{Counterexample, Explored, Explorer};
 pub use recording::{Handled, Recording};
 pub use scenario::{Decided, Events, Scenario};
-pub use transactional::{SqlHarness, SqlTransaction};

@@ -1,7 +1,7 @@
 //! A reference model of a store, built from vectors and maps so that its behavior is easy to follow.
 //!
-//! The model has no engine, no encoding and no concurrency. Compare a store, or a program on one, with it;
-//! [`Explorer`](crate::Explorer) does that for engines with random commands.
+//! The model has no engine, no encoding and no concurrency. Compare a store, or a program on one, with it.
+//! `evercore-conformance` does that for engines, with random commands.
 //!
 //! Aggregates are identified by their index in the order of their creation, from 0; events by their index in the log,
 //! from 0.

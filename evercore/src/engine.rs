@@ -1,6 +1,6 @@
 //! Defines the contract between the core and its storage engines. For authors of engines.
 //!
-//! Run the conformance suite of `evercore-testing` against an engine: it asserts what these docs promise.
+//! Run the conformance suite of `evercore-conformance` against an engine: it asserts what these docs promise.
 
 mod backoff;
 mod commit;

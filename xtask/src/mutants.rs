@@ -28,7 +28,7 @@ const GROUPS: [Group; 3] = [
     Group {
         name: "core",
         packages: &["evercore", "evercore-memory"],
-        judges: &["evercore-testing"],
+        judges: &["evercore-conformance"],
         tests: &[
             "api",
             "cancellation",

@@ -31,7 +31,7 @@ pub(crate) struct Options {
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     let Options { seconds, runs, from, seed, controls } = *options;
     let what = if controls { "is_caught" } else { "--exact no_seed_breaks_a_promise" };
-    let words = "test --release --quiet --package evercore-testing --test simulation";
+    let words = "test --release --quiet --package evercore-conformance --test simulation";
     // The tests run one after the other, since each uses all processors.
     let simulation = cargo(&format!("{words} -- --nocapture --test-threads 1 {what}"));
     let simulation = match (seed, runs) {

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use async_trait::async_trait;
 use evercore::engine::StorageEngine;
 use evercore::{BoxError, Result};
+use evercore_conformance::corruption::{Dialect, SpoiltDatabase};
 use evercore_postgres::{PostgresEngine, PostgresOptions};
-use evercore_testing::corruption::{Dialect, SpoiltDatabase};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 const LET_EVENTS_REPEAT: &str = "
@@ -64,4 +64,4 @@ impl SpoiltDatabase for Schema {
     }
 }
 
-evercore_testing::corruption_cases!(Schema::new());
+evercore_conformance::corruption_cases!(Schema::new());

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use async_trait::async_trait;
 use evercore::engine::StorageEngine;
 use evercore::{BoxError, Result};
+use evercore_conformance::{Durability, Harness, SqlHarness, SqlTransaction};
 use evercore_postgres::{PostgresEngine, PostgresOptions};
-use evercore_testing::{Durability, Harness, SqlHarness, SqlTransaction};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tokio::sync::{Mutex, MutexGuard, OnceCell};
 

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use evercore::engine::StorageEngine;
 use evercore::{BoxError, Result};
+use evercore_conformance::{Durability, Harness, SqlHarness, SqlTransaction};
 use evercore_sqlite::{SqliteEngine, SqliteOptions};
-use evercore_testing::{Durability, Harness, SqlHarness, SqlTransaction};
 use sqlx::AssertSqlSafe;
 use tempfile::TempDir;
 

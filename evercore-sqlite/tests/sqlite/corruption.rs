@@ -5,8 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use evercore::engine::StorageEngine;
 use evercore::{BoxError, Result};
+use evercore_conformance::corruption::{Dialect, SpoiltDatabase};
 use evercore_sqlite::{SqliteEngine, SqliteOptions};
-use evercore_testing::corruption::{Dialect, SpoiltDatabase};
 use sqlx::{AssertSqlSafe, Connection};
 use tempfile::TempDir;
 
@@ -54,4 +54,4 @@ impl SpoiltDatabase for File {
     }
 }
 
-evercore_testing::corruption_cases!(File(tempfile::tempdir().expect("a temporary folder")));
+evercore_conformance::corruption_cases!(File(tempfile::tempdir().expect("a temporary folder")));

@@ -3,8 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const CRATES: [&str; 7] = [
+const CRATES: [&str; 8] = [
     "evercore",
+    "evercore-conformance",
     "evercore-memory",
     "evercore-opentelemetry",
     "evercore-postgres",

@@ -1,9 +1,10 @@
 //! Applies commands to the model and derives the expected answers.
 
+use evercore_testing::model::{Following, Logged, Model, Refusal, Subscription, Unit};
+
 use super::commands::{
     Command, Expected, Kind, Step, Stream, Taste, Way, Work, is_disliked, key_text,
 };
-use crate::model::{Following, Logged, Model, Refusal, Unit};
 
 /// The name of the only subscription.
 pub(super) const SUBSCRIPTION: &str = "follower";
@@ -101,7 +102,7 @@ impl Reference {
         Some(parked[index].place)
     }
 
-    fn control(&mut self, change: impl FnOnce(&mut crate::model::Subscription)) -> Answer {
+    fn control(&mut self, change: impl FnOnce(&mut Subscription)) -> Answer {
         if !self.is_stored {
             return Answer::Unknown;
         }

@@ -17,8 +17,8 @@ use evercore::{
     AggregateId, CommitId, DiscardedEvent, Error, IdempotencyKey, ParkedEvent, Position,
     RecordedEvent, Result, Start, SubscriptionName,
 };
+use evercore_conformance::{Durability, Harness};
 use evercore_memory::MemoryEngine;
-use evercore_testing::{Durability, Harness};
 
 /// A fault of an engine. The default methods behave correctly.
 #[async_trait]

@@ -8,13 +8,13 @@ use std::time::Duration;
 
 use evercore::engine::StorageEngine;
 use evercore::{Batch, Error, EventStore, Report, Result, RetryPolicy};
+use evercore_testing::history::{Check, Follower, Recorder, Verdict};
 
 use crate::Harness;
 use crate::case::{SEED_VARIABLE, number, runtime, seed};
 use crate::domain::registry;
 use crate::domain::tally::Tally;
 use crate::fixture::{ROOM, Setting};
-use crate::history::{Check, Follower, Recorder, Verdict};
 use client::Client;
 use deeds::Stage;
 
@@ -39,7 +39,8 @@ const TIME_FOR_AN_OPERATION: Duration = Duration::from_millis(100);
 
 /// Runs eight concurrent clients, in two processes, that do random operations on few aggregates and keys: they write to
 /// several aggregates, guard others, create, change keys, append, repeat requests with an idempotency key, and are
-/// dropped midway. Two workers follow the events. The combined history is then [checked](crate::history::check).
+/// dropped midway. Two workers follow the events. The combined history is then
+/// [checked](evercore_testing::history::check).
 ///
 /// [`concurrent_histories!`](crate::concurrent_histories) generates tests from it.
 #[derive(Clone, Debug)]
@@ -186,7 +187,7 @@ impl Crowd {
 /// # use async_trait::async_trait;
 /// # use evercore::{Result, engine::StorageEngine};
 /// # use evercore_memory::MemoryEngine;
-/// # use evercore_testing::{Durability, Harness};
+/// # use evercore_conformance::{Durability, Harness};
 /// # #[derive(Debug)]
 /// # struct Memory(MemoryEngine);
 /// # #[async_trait]
@@ -195,7 +196,7 @@ impl Crowd {
 /// #     fn durability(&self) -> Durability { Durability::Process }
 /// #     async fn clean_up(&self) -> Result<()> { Ok(()) }
 /// # }
-/// evercore_testing::concurrent_histories!(Memory(MemoryEngine::new()));
+/// evercore_conformance::concurrent_histories!(Memory(MemoryEngine::new()));
 /// ```
 #[macro_export]
 macro_rules! concurrent_histories {

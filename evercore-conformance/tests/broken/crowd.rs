@@ -1,7 +1,7 @@
 //! The history checker detects faulty engines when many concurrent clients use them.
 
+use evercore_conformance::{Crowd, concurrent_histories};
 use evercore_testing::history::Violation;
-use evercore_testing::{Crowd, concurrent_histories};
 
 use crate::engine::{Fault, Faulty, Sound};
 use crate::read_faults::{AppliesTwice, ReversesTheLog, SkipsASequence};

@@ -1,6 +1,6 @@
 //! The suite detects faulty engines: each engine has one fault, and certain cases must fail on it.
 //!
-//! `cargo test -p evercore-testing --test broken -- --nocapture` shows which case detected which fault, with its
+//! `cargo test -p evercore-conformance --test broken -- --nocapture` shows which case detected which fault, with its
 //! message.
 
 mod crowd;
@@ -14,7 +14,7 @@ mod subscription_faults;
 mod write_faults;
 
 use engine::{Fault, Faulty, Sound};
-use evercore_testing::{Case, cases, conformance};
+use evercore_conformance::{Case, cases, conformance};
 use inspection_faults::{
     ForgetsHashes, ForgetsOneEventsHash, ForgetsWhatWasGiven, HidesSnapshots, ReadsTooFar,
     ShowsAnOldHead, SkipsBetweenPages,

@@ -2,7 +2,7 @@
 //! reorders calls, commits that become visible late, and a clock that jumps. Everything runs in virtual time, on one
 //! thread, from one seed.
 //!
-//! `cargo test -p evercore-testing --test simulation -- --nocapture` runs the short form. `cargo xtask simulate` runs
+//! `cargo test -p evercore-conformance --test simulation -- --nocapture` runs the short form. `cargo xtask simulate` runs
 //! the long form, optimized: `--seed 17` runs a single seed and prints its trace, `--controls` counts how often each
 //! control is detected.
 

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use evercore_testing::cancellation::operations;
+use evercore_conformance::cancellation::operations;
 use syn::{ImplItem, Item, ReturnType, Signature, TraitItem, Type, Visibility};
 
 /// The crates whose futures users await, including the core.
@@ -17,9 +17,10 @@ const CRATES: [&str; 4] = ["evercore", "evercore-memory", "evercore-sqlite", "ev
 
 /// Crates whose futures users await as well, but which are not dropped: they are layers over the others, or tools for
 /// tests.
-const TOOLS: [&str; 3] = ["evercore-opentelemetry", "evercore-testing", "evercore-tower"];
+const TOOLS: [&str; 4] =
+    ["evercore-conformance", "evercore-opentelemetry", "evercore-testing", "evercore-tower"];
 
-/// The suites of `evercore-testing`, which its macros call.
+/// The suites of `evercore-conformance`, which its macros call.
 const SUITES: [&str; 4] = ["cancellation", "cases", "corruption", "transactional"];
 
 /// The traits of the engine contract. Each call of them adds two await points to every operation that makes it.
@@ -63,7 +64,7 @@ fn every_public_future_is_on_the_list() {
         .collect();
     assert!(
         missing.is_empty(),
-        "these are not dropped anywhere; try them in `evercore-testing/src/cancellation`: {missing:#?}"
+        "these are not dropped anywhere; try them in `evercore-conformance/src/cancellation`: {missing:#?}"
     );
 }
 
@@ -147,7 +148,7 @@ fn found_in<'a>(crates: impl Iterator<Item = &'a &'a str>) -> Found {
 
 fn is_of_a_suite(path: &Path) -> bool {
     let parts: Vec<_> = path.with_extension("").iter().map(|part| part.to_owned()).collect();
-    let own = parts.iter().skip_while(|part| *part != "evercore-testing").skip(2);
+    let own = parts.iter().skip_while(|part| *part != "evercore-conformance").skip(2);
     own.into_iter().next().is_some_and(|first| SUITES.iter().any(|suite| first == suite))
 }
 

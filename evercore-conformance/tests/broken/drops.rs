@@ -8,9 +8,9 @@ use evercore::engine::{
     SubscriptionStorage,
 };
 use evercore::{BoxError, Result, Start, SubscriptionName};
+use evercore_conformance::CancellationHarness;
+use evercore_conformance::cancellation::{self, Cut, Outcome, Subject};
 use evercore_memory::MemoryEngine;
-use evercore_testing::CancellationHarness;
-use evercore_testing::cancellation::{self, Cut, Outcome, Subject};
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::yield_now;
 

@@ -1,4 +1,4 @@
-//! Sends random commands to a store and to the [model](crate::model), which must behave the same.
+//! Sends random commands to a store and to the [model](evercore_testing::model), which must behave the same.
 
 mod commands;
 mod compare;
@@ -23,7 +23,7 @@ pub use explorer::{Counterexample, Explored, Explorer};
 /// # use async_trait::async_trait;
 /// # use evercore::{Result, engine::StorageEngine};
 /// # use evercore_memory::MemoryEngine;
-/// # use evercore_testing::{Durability, Harness};
+/// # use evercore_conformance::{Durability, Harness};
 /// # #[derive(Debug)]
 /// # struct Memory(MemoryEngine);
 /// # #[async_trait]
@@ -32,7 +32,7 @@ pub use explorer::{Counterexample, Explored, Explorer};
 /// #     fn durability(&self) -> Durability { Durability::Process }
 /// #     async fn clean_up(&self) -> Result<()> { Ok(()) }
 /// # }
-/// evercore_testing::state_machine!(Memory(MemoryEngine::new()));
+/// evercore_conformance::state_machine!(Memory(MemoryEngine::new()));
 /// ```
 #[macro_export]
 macro_rules! state_machine {

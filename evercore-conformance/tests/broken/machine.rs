@@ -1,6 +1,6 @@
 //! Random commands detect faulty engines within a bounded number of sequences.
 
-use evercore_testing::{Explorer, state_machine};
+use evercore_conformance::{Explorer, state_machine};
 
 use crate::engine::{Fault, Faulty, Sound};
 use crate::read_faults::{AppliesTwice, GivesAnySnapshot};

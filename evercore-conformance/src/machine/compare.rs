@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use evercore::{Aggregate, AggregateId, Error, EventStore, Position, ReadContext, Result};
+use evercore_testing::model::Refusal;
 
 use super::commands::{Kind, key_text};
 use super::generate::KEYS;
@@ -12,7 +13,6 @@ use super::writing::{Known, Trouble};
 use crate::domain::counter::Counter;
 use crate::domain::tally::{PlainTally, Tally};
 use crate::fixture::whole_log;
-use crate::model::Refusal;
 
 /// Compares a store's answer with the expected one.
 pub(super) fn answers(

@@ -29,7 +29,8 @@ const MOST_SHORTER: u32 = 500;
 /// The time limit of a sequence; exceeding it means a hang.
 const TIME_LIMIT: Duration = Duration::from_secs(60);
 
-/// Sends random commands to a store and to the [model](crate::model), and compares everything readable after each.
+/// Sends random commands to a store and to the [model](evercore_testing::model), and compares everything readable after
+/// each.
 ///
 /// The commands are units of work over several aggregates, conflicting creations and key changes, guards, idempotency
 /// keys, units overtaken by others, appends, loads of past states, restarts, writers in other processes with and

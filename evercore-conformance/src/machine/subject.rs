@@ -9,6 +9,7 @@ use evercore::{
     HandlerError, NaturalKey, Position, Registry, Result, RetryPolicy, Sequence, Start,
     SubscriptionState,
 };
+use evercore_testing::model;
 
 use super::commands::{
     Command, Expected, Kind, Stream, Taste, Way, Work, Writer, is_disliked, key_text,
@@ -140,7 +141,7 @@ impl Subject {
     /// Returns the aggregates of the model with their ids in the store.
     pub(super) fn known(&self, reference: &Reference) -> Vec<Known> {
         let aggregates = reference.model.aggregates().iter().zip(&self.ids);
-        let known = |(aggregate, id): (&crate::model::Aggregate<u64>, &AggregateId)| Known {
+        let known = |(aggregate, id): (&model::Aggregate<u64>, &AggregateId)| Known {
             id: *id,
             kind: Kind::named(aggregate.kind()),
             key: aggregate.key().map(str::to_owned),
