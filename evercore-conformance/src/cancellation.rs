@@ -8,7 +8,6 @@
 pub mod administration;
 pub mod commits;
 pub mod contexts;
-mod cut;
 pub mod following;
 mod halting;
 pub mod lifecycle;
@@ -25,10 +24,10 @@ use evercore::engine::StorageEngine;
 use evercore::{BoxError, Report};
 use tokio::runtime::Builder;
 
+pub use crate::cut::Cut;
+use crate::cut::Moment;
 use crate::fixture::Setting;
 use crate::{Harness, SqlHarness};
-pub use cut::Cut;
-use cut::Moment;
 pub use halting::Halting;
 pub use list::{Operation, operations};
 pub use subject::Subject;

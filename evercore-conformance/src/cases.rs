@@ -22,15 +22,15 @@ mod leases;
 mod lifecycle;
 mod limits;
 mod log;
-mod margins;
+mod metadata;
 mod nesting;
-mod odd_names;
 mod once;
 mod pages;
 mod races;
 mod reading_ahead;
 mod sequences;
 mod snapshots;
+mod special_characters;
 mod staging;
 mod stopping;
 mod verification;
@@ -158,8 +158,8 @@ macro_rules! __with_cases_of_writing {
                         two_aggregates_can_swap_their_keys
                         keys_can_move_along_a_chain
                         a_freed_key_can_be_claimed_in_the_same_context
-                        a_key_that_moves_between_two_reads_is_in_nobodys_way
-                        a_claimed_key_can_be_taken_from_who_has_it
+                        of_two_reads_of_a_moved_key_the_later_counts
+                        a_claimed_key_can_be_taken_from_its_holder
                         an_aggregate_may_be_given_the_key_that_it_has
                         racing_claims_in_opposite_orders_end
                         keys_compare_byte_for_byte
@@ -211,7 +211,7 @@ macro_rules! __with_all_cases {
                         a_start_is_where_it_says
                         a_start_that_lies_ahead_is_refused
                         an_ephemeral_follower_misses_nothing
-                        a_commit_wakes_those_who_follow
+                        a_commit_wakes_subscriptions
                         a_changed_filter_leaves_nothing_of_the_old_one
                     }
                     reading_ahead {
@@ -247,7 +247,7 @@ macro_rules! __with_all_cases {
                         a_renewed_lease_does_not_end
                         a_lease_may_be_as_long_as_a_duration
                         a_lease_that_ended_and_was_not_taken_can_be_renewed
-                        who_lost_the_lease_moves_nothing
+                        a_worker_that_lost_the_lease_moves_nothing
                         a_settlement_from_elsewhere_is_refused
                         a_lease_of_a_deleted_subscription_is_of_no_use
                         a_lease_of_a_reset_subscription_is_of_no_use
@@ -259,7 +259,7 @@ macro_rules! __with_all_cases {
                         a_handler_is_stopped_when_its_lease_is_lost
                         partitions_are_shared_among_workers
                         the_number_of_partitions_changes_when_idle
-                        who_asks_for_a_partition_gets_it
+                        a_worker_that_asks_for_a_partition_gets_it
                         partitions_at_different_places_stay_as_they_are
                     }
                     reading_ahead {
@@ -323,12 +323,12 @@ macro_rules! __with_all_cases {
                         the_largest_payload_by_default_is_stored
                         the_largest_snapshot_by_default_is_stored
                     }
-                    odd_names {
-                        an_odd_key_is_stored_as_it_is
-                        odd_labels_are_stored_as_they_are
-                        odd_idempotency_keys_are_told_apart
-                        odd_subscriptions_are_kept_apart
-                        odd_types_are_stored_as_they_are
+                    special_characters {
+                        a_natural_key_is_stored_unchanged
+                        labels_are_stored_unchanged
+                        similar_idempotency_keys_are_told_apart
+                        similar_subscription_names_are_kept_apart
+                        type_names_are_stored_unchanged
                     }
                     foreign_events {
                         an_event_of_an_unknown_name_is_named
@@ -402,10 +402,10 @@ macro_rules! __with_all_cases {
                         an_aggregate_is_loaded_as_of_a_sequence
                         an_aggregate_is_loaded_as_of_a_time
                     }
-                    margins {
-                        all_that_is_said_comes_back_as_it_was
+                    metadata {
+                        every_option_of_an_event_comes_back_unchanged
                         every_part_of_the_metadata_is_kept
-                        what_was_not_said_stays_unsaid
+                        options_that_were_not_given_stay_empty
                         times_are_kept_to_the_microsecond
                         a_leap_second_is_the_second_after_it_from_the_beginning
                         time_is_taken_from_the_stores_clock
@@ -428,7 +428,7 @@ macro_rules! __with_all_cases {
                     }
                     nesting {
                         a_commit_inside_the_closure_of_a_context_is_refused
-                        a_context_is_in_nobody_elses_way
+                        a_context_blocks_no_other_reader_or_writer
                     }
                     verification {
                         a_sound_store_is_found_clean_in_pages_of_any_size

@@ -1,7 +1,7 @@
 //! Runs many concurrent clients on an engine and checks their history.
 
 mod client;
-mod deeds;
+mod operations;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::domain::registry;
 use crate::domain::tally::Tally;
 use crate::fixture::{ROOM, Setting};
 use client::Client;
-use deeds::Stage;
+use operations::Shared;
 
 /// The number of operations per client, unless `EVERCORE_OPERATIONS` is set.
 const OPERATIONS: u32 = 40;
@@ -140,12 +140,12 @@ impl Crowd {
             let subscription = store.subscription(SUBSCRIPTION).partitions(PARTITIONS);
             workers.push(subscription.batch_size(7).wait_for_lease().spawn(handler)?);
         }
-        let stage = Arc::new(Stage::set(first).await?);
+        let shared = Arc::new(Shared::create(first).await?);
         let mut random = fastrand::Rng::with_seed(self.seed);
         let clients: Vec<_> = (0..CLIENTS)
             .map(|number| {
                 let store = if number % 2 == 0 { first } else { second };
-                let client = Client::new(store.clone(), Arc::clone(&stage), random.fork());
+                let client = Client::new(store.clone(), Arc::clone(&shared), random.fork());
                 tokio::spawn(client.run(self.operations))
             })
             .collect();

@@ -100,12 +100,12 @@ mod conformance;
 #[doc(hidden)]
 pub mod corruption;
 mod crowd;
+mod cut;
 mod domain;
 mod fixture;
 mod harness;
 mod journal;
 mod machine;
-mod poll;
 mod race;
 mod raw;
 #[doc(hidden)]

@@ -79,7 +79,7 @@ macro_rules! transactional_conformance {
                 a_commit_beside_the_context_of_a_handler_is_refused
             }
             p10 {
-                who_lost_the_lease_commits_nothing
+                a_worker_that_lost_the_lease_commits_nothing
                 a_worker_that_loses_its_lease_while_it_handles_commits_nothing
             }
             contract {

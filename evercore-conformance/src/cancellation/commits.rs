@@ -186,7 +186,9 @@ pub async fn execute_with_an_idempotency_key(subject: &Subject, cut: &mut Cut) -
     done.map_err(|refused| format!("{refused:?}"))?;
     let again = command().await.map_err(|refused| format!("{refused:?}"))?;
     if again.state().balance != 7 {
-        return Err(format!("a wish came true more than once: {}", again.state().balance).into());
+        return Err(
+            format!("a request took effect more than once: {}", again.state().balance).into()
+        );
     }
     let first = subject.witness.find_first(mark.as_str()).await?;
     if first.and_then(|first| first.commit()) != again.commit() {

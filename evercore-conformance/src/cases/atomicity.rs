@@ -7,11 +7,11 @@ use evercore::engine::Precondition;
 use evercore::{AggregateId, Error, EventStore, Expected, Result, Stream};
 
 use crate::assert::{Witness, assert_error, exists, snapshot_sequence};
+use crate::cut::drop_after_polls;
 use crate::domain::account::{self, Account, Deposited, Refused};
 use crate::domain::counter::{self, Added, Counter};
 use crate::domain::tally::{self, Counted, Tally};
 use crate::fixture::Fixture;
-use crate::poll::drop_after_polls;
 use crate::race::race_all;
 use crate::raw;
 

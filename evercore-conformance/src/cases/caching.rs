@@ -7,10 +7,10 @@ use evercore::{
 };
 
 use crate::assert::assert_error;
+use crate::cut::drop_after_polls;
 use crate::domain::account::{self, Account, Deposit, Overdrawn, Refused, Withdraw, Withdrawn};
 use crate::domain::counter::{self, Added, Counter, Reset};
 use crate::fixture::Fixture;
-use crate::poll::drop_after_polls;
 
 pub(crate) async fn a_stale_state_is_decided_on_anew(fixture: &Fixture) -> Result<()> {
     let store = fixture.store();

@@ -38,9 +38,9 @@ pub(crate) async fn every_way_of_writing_goes_on_with_the_chain(fixture: &Fixtur
     for number in 4..=25 {
         let store = if number % 3 == 0 { &other } else { &store };
         tally::count(store, tally, &[number]).await?;
-        let key = format!("wish {number}");
-        let wish = store.execute::<Account, _>(account, Deposit { amount: 1 });
-        wish.idempotency_key(&*key).await.expect("a deposit is never refused");
+        let key = format!("request {number}");
+        let request = store.execute::<Account, _>(account, Deposit { amount: 1 });
+        request.idempotency_key(&*key).await.expect("a deposit is never refused");
     }
     store.execute::<Account, _>(account, Withdraw { amount: 7 }).await.expect("it has more");
     let options = || {

@@ -5,11 +5,11 @@ use evercore::engine::{Commit, CommitOutcome, Committed, Precondition};
 use evercore::{Error, EventOptions, Expected, NaturalKey, Result, Stream};
 
 use crate::assert::{assert_error, assert_unbroken};
+use crate::cut::drop_after_polls;
 use crate::domain::counter::{self, Added, Counter};
 use crate::domain::diary::{self, Diary};
 use crate::domain::tally::{self, Tally};
 use crate::fixture::{Fixture, whole_log};
-use crate::poll::drop_after_polls;
 use crate::race::{race, race_all};
 use crate::{Durability, raw};
 

@@ -409,7 +409,7 @@ pub(crate) async fn an_ephemeral_handler_is_given_everything_in_order(
     Ok(())
 }
 
-pub(crate) async fn a_commit_wakes_those_who_follow(fixture: &Fixture) -> Result<()> {
+pub(crate) async fn a_commit_wakes_subscriptions(fixture: &Fixture) -> Result<()> {
     let store = fixture.store();
     let mut watch = fixture.engine().watch_log();
     counter::create(store, 1).await?;

@@ -37,12 +37,12 @@ pub(crate) async fn a_repeated_command_writes_nothing_and_is_answered_as_the_fir
 ) -> Result<()> {
     let store = fixture.store();
     let id = account::open(store, 100).await?;
-    let first = accepted(withdraw(store, id, 30, "wish").await)?;
+    let first = accepted(withdraw(store, id, 30, "request").await)?;
     assert!(!first.is_repetition());
-    accepted(withdraw(store, id, 5, "other wish").await)?;
+    accepted(withdraw(store, id, 5, "other request").await)?;
     let log = fixture.log().await?;
 
-    let again = accepted(withdraw(store, id, 30, "wish").await)?;
+    let again = accepted(withdraw(store, id, 30, "request").await)?;
     assert!(again.is_repetition());
     assert_eq!((again.id(), again.commit()), (first.id(), first.commit()));
     assert_eq!(again.position(), first.position());
@@ -52,23 +52,23 @@ pub(crate) async fn a_repeated_command_writes_nothing_and_is_answered_as_the_fir
     assert_eq!(happened.decode::<Withdrawn>()?.amount, 30);
     assert_eq!(happened.meta(), first.events()[0].meta());
     assert_eq!(fixture.log().await?, log);
-    let landed = store.find_first("wish").await?.expect("it has landed");
+    let landed = store.find_first("request").await?.expect("it has landed");
     assert_eq!((landed.commit(), landed.position()), (first.commit(), first.position()));
     Ok(())
 }
 
 /// The writers are in two processes. They share no aggregate whose sequence would reveal a repetition.
 pub(crate) async fn racing_repetitions_come_true_once(fixture: &Fixture) -> Result<()> {
-    const WISHES: usize = 4;
+    const REQUESTS: usize = 4;
     let (here, there) = (fixture.store(), fixture.neighbour().await?);
     let answers = race_all(12, |runner| {
         let store = if runner % 2 == 0 { here.clone() } else { there.clone() };
         async move {
             let mut opened = Vec::new();
-            for wish in 0..WISHES {
+            for request in 0..REQUESTS {
                 let deposit = Deposit { amount: 7 };
                 let open = store.execute::<Account, _>(Target::New, deposit);
-                let answer = accepted(open.idempotency_key(format!("wish {wish}")).await)?;
+                let answer = accepted(open.idempotency_key(format!("request {request}")).await)?;
                 opened.push((answer.id(), answer.position()));
             }
             Ok(opened)
@@ -76,15 +76,15 @@ pub(crate) async fn racing_repetitions_come_true_once(fixture: &Fixture) -> Resu
     })
     .await?;
     assert!(answers.iter().all(|others| *others == answers[0]), "{answers:?}");
-    assert_eq!(fixture.log().await?.len(), WISHES);
+    assert_eq!(fixture.log().await?.len(), REQUESTS);
     Ok(())
 }
 
 pub(crate) async fn a_repetition_is_known_to_the_next_process(fixture: &Fixture) -> Result<()> {
     let id = account::open(fixture.store(), 100).await?;
-    let first = accepted(withdraw(fixture.store(), id, 30, "wish").await)?;
+    let first = accepted(withdraw(fixture.store(), id, 30, "request").await)?;
     let next = fixture.successor().await?;
-    let again = accepted(withdraw(&next.store, id, 30, "wish").await)?;
+    let again = accepted(withdraw(&next.store, id, 30, "request").await)?;
     assert!(again.is_repetition());
     assert_eq!((again.commit(), again.position()), (first.commit(), first.position()));
     assert_eq!(account::total(&next.store, &[id]).await?, 70);
@@ -95,12 +95,12 @@ pub(crate) async fn a_repetition_is_known_to_the_next_process(fixture: &Fixture)
 pub(crate) async fn a_repetition_would_be_refused_and_is_answered(fixture: &Fixture) -> Result<()> {
     let store = fixture.store();
     let id = account::open(store, 30).await?;
-    accepted(withdraw(store, id, 30, "wish").await)?;
-    let again = accepted(withdraw(store, id, 30, "wish").await)?;
+    accepted(withdraw(store, id, 30, "request").await)?;
+    let again = accepted(withdraw(store, id, 30, "request").await)?;
     assert!(again.is_repetition());
     assert_eq!(again.state().balance, 0);
     assert!(matches!(
-        withdraw(store, id, 30, "another wish").await,
+        withdraw(store, id, 30, "another request").await,
         Err(CommandError::Rejected(Overdrawn))
     ));
     Ok(())
@@ -112,13 +112,13 @@ pub(crate) async fn a_repeated_creation_creates_nothing(fixture: &Fixture) -> Re
         let deposit = Deposit { amount: 7 };
         accepted(store.execute::<Account, _>(target, deposit).idempotency_key(key).await)
     };
-    let first = open(Target::New, "wish").await?;
-    let again = open(Target::New, "wish").await?;
+    let first = open(Target::New, "request").await?;
+    let again = open(Target::New, "request").await?;
     assert!(again.is_repetition());
     assert_eq!(again.id(), first.id());
 
-    let keyed = open(Target::new_with_key("account")?, "keyed wish").await?;
-    let again = open(Target::new_with_key("account")?, "keyed wish").await?;
+    let keyed = open(Target::new_with_key("account")?, "keyed request").await?;
+    let again = open(Target::new_with_key("account")?, "keyed request").await?;
     assert!(again.is_repetition(), "the natural key is taken by the first");
     assert_eq!(again.id(), keyed.id());
     assert_eq!(again.aggregate().key(), keyed.aggregate().key());
@@ -129,13 +129,13 @@ pub(crate) async fn a_repeated_creation_creates_nothing(fixture: &Fixture) -> Re
 pub(crate) async fn a_refused_command_leaves_its_key_free(fixture: &Fixture) -> Result<()> {
     let store = fixture.store();
     let id = account::open(store, 10).await?;
-    let refused = withdraw(store, id, 30, "wish").await;
+    let refused = withdraw(store, id, 30, "request").await;
     assert!(matches!(refused, Err(CommandError::Rejected(Overdrawn))));
-    assert_eq!(store.find_first("wish").await?, None);
+    assert_eq!(store.find_first("request").await?, None);
 
     let deposit = store.execute::<Account, _>(id, Deposit { amount: 50 }).await;
     accepted(deposit)?;
-    assert!(!accepted(withdraw(store, id, 30, "wish").await)?.is_repetition());
+    assert!(!accepted(withdraw(store, id, 30, "request").await)?.is_repetition());
     Ok(())
 }
 
@@ -148,7 +148,7 @@ pub(crate) async fn a_command_that_emits_nothing_comes_true_as_well(
     let log = fixture.log().await?;
     for is_repetition in [false, true] {
         let nothing = Deposit { amount: 0 };
-        let done = store.execute::<Account, _>(id, nothing).idempotency_key("wish").await;
+        let done = store.execute::<Account, _>(id, nothing).idempotency_key("request").await;
         let done = accepted(done)?;
         assert_eq!(done.is_repetition(), is_repetition);
         assert!(done.events().is_empty() && done.position().is_none());
@@ -174,17 +174,17 @@ pub(crate) async fn a_key_of_another_command_or_aggregate_is_refused(
 ) -> Result<()> {
     let store = fixture.store();
     let (id, other) = (account::open(store, 100).await?, account::open(store, 100).await?);
-    accepted(withdraw(store, id, 30, "wish").await)?;
+    accepted(withdraw(store, id, 30, "request").await)?;
     let log = fixture.log().await?;
-    assert_reused(withdraw(store, other, 30, "wish").await);
+    assert_reused(withdraw(store, other, 30, "request").await);
     let deposit = Deposit { amount: 1 };
-    assert_reused(store.execute::<Account, _>(id, deposit).idempotency_key("wish").await);
+    assert_reused(store.execute::<Account, _>(id, deposit).idempotency_key("request").await);
     assert_eq!(fixture.log().await?, log);
 
     // A context has no answer that could be repeated, so it gets an error.
     let used = store
         .with_context(async |ctx| {
-            ctx.set_idempotency_key("wish")?;
+            ctx.set_idempotency_key("request")?;
             let mut account = ctx.load::<Account>(id).await?;
             ctx.apply(&mut account, Deposited { amount: 1 })
         })
@@ -203,7 +203,7 @@ fn with_key(commit: Commit, key: &str) -> Result<Commit> {
 pub(crate) async fn a_used_key_is_told_before_a_conflict(fixture: &Fixture) -> Result<()> {
     let engine = fixture.engine();
     let id = raw::fresh_id(engine).await?;
-    let creation = with_key(raw::creation(id, &[Added { by: 1 }]), "wish")?;
+    let creation = with_key(raw::creation(id, &[Added { by: 1 }]), "request")?;
     let landed = engine.commit(creation.clone()).await?;
     assert_eq!(
         engine.commit(creation.clone()).await?,
@@ -214,7 +214,7 @@ pub(crate) async fn a_used_key_is_told_before_a_conflict(fixture: &Fixture) -> R
     let again = Commit { id: evercore::CommitId::generate(), ..creation };
     let used = engine.commit(again).await;
     assert!(matches!(used, Err(Error::IdempotencyKeyUsed { .. })), "{used:?}");
-    let key = IdempotencyKey::new("wish")?;
+    let key = IdempotencyKey::new("request")?;
     let first = engine.find_first(&key).await?.expect("it has landed");
     assert_eq!(first.committed, landed);
     assert_eq!((&*first.command, &*first.result), ("command", "null"));
@@ -235,12 +235,13 @@ pub(crate) async fn a_used_key_in_a_group_does_not_fail_its_neighbours(
             })
             .await
     };
-    add(store, used, "wish".to_owned()).await?;
+    add(store, used, "request".to_owned()).await?;
     let refused = race_all(16, |runner| {
         let store = store.clone();
         async move {
             let id = counter::create(&store, 0).await?;
-            let key = if runner % 4 == 0 { "wish".to_owned() } else { format!("wish {runner}") };
+            let key =
+                if runner % 4 == 0 { "request".to_owned() } else { format!("request {runner}") };
             match add(&store, id, key).await {
                 Ok(()) => Ok(0),
                 Err(Error::IdempotencyKeyUsed { .. }) => Ok(1),
@@ -258,16 +259,16 @@ pub(crate) async fn a_used_key_in_a_group_does_not_fail_its_neighbours(
 pub(crate) async fn a_key_without_a_landed_commit_is_found_nowhere(
     fixture: &Fixture,
 ) -> Result<()> {
-    let (engine, key) = (fixture.engine(), IdempotencyKey::new("wish")?);
+    let (engine, key) = (fixture.engine(), IdempotencyKey::new("request")?);
     assert_eq!(engine.find_first(&key).await?, None);
 
     let id = counter::create(fixture.store(), 0).await?;
     let stale = raw::write::<Counter>(id, Precondition::At(Sequence::new(7)?));
-    let refused = with_key(raw::commit(vec![stale], Vec::new()), "wish")?;
+    let refused = with_key(raw::commit(vec![stale], Vec::new()), "request")?;
     assert!(engine.commit(refused).await.is_err());
     assert_eq!(engine.find_first(&key).await?, None);
 
-    let alone = with_key(raw::commit(Vec::new(), Vec::new()), "wish")?;
+    let alone = with_key(raw::commit(Vec::new(), Vec::new()), "request")?;
     let landed = engine.commit(alone).await?;
     assert_eq!(landed.positions, None);
     assert_eq!(engine.find_first(&key).await?.map(|first| first.committed), Some(landed));

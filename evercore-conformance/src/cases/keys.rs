@@ -238,9 +238,7 @@ pub(crate) async fn a_freed_key_can_be_claimed_in_the_same_context(
 }
 
 /// Two reads of a context may see different moments. For the key, the later read counts.
-pub(crate) async fn a_key_that_moves_between_two_reads_is_in_nobodys_way(
-    fixture: &Fixture,
-) -> Result<()> {
+pub(crate) async fn of_two_reads_of_a_moved_key_the_later_counts(fixture: &Fixture) -> Result<()> {
     let store = fixture.store();
     let old = counter::create_with_key(store, "moving", 1).await?;
     let new = counter::create(store, 1).await?;
@@ -279,7 +277,7 @@ pub(crate) async fn a_key_that_moves_between_two_reads_is_in_nobodys_way(
 }
 
 /// The context may claim the key before or after it reads the holder.
-pub(crate) async fn a_claimed_key_can_be_taken_from_who_has_it(fixture: &Fixture) -> Result<()> {
+pub(crate) async fn a_claimed_key_can_be_taken_from_its_holder(fixture: &Fixture) -> Result<()> {
     let store = fixture.store();
     let old = counter::create_with_key(store, "key", 1).await?;
     let heir = store

@@ -214,7 +214,7 @@ pub(crate) async fn a_lease_that_ended_and_was_not_taken_can_be_renewed(
     Ok(())
 }
 
-pub(crate) async fn who_lost_the_lease_moves_nothing(fixture: &Fixture) -> Result<()> {
+pub(crate) async fn a_worker_that_lost_the_lease_moves_nothing(fixture: &Fixture) -> Result<()> {
     let engine = fixture.engine();
     for value in 0..3 {
         counter::create(fixture.store(), value).await?;
@@ -522,7 +522,7 @@ pub(crate) async fn the_order_of_an_aggregate_holds_in_partitions(fixture: &Fixt
 }
 
 /// No other worker gets it for as long as the request lasts.
-pub(crate) async fn who_asks_for_a_partition_gets_it(fixture: &Fixture) -> Result<()> {
+pub(crate) async fn a_worker_that_asks_for_a_partition_gets_it(fixture: &Fixture) -> Result<()> {
     let engine = fixture.engine();
     engine.register(&subscription(2)).await?;
     let leases = [

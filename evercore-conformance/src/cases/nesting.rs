@@ -24,8 +24,8 @@ async fn all_ways(store: &EventStore) -> Vec<Result<()>> {
         store.with_context(stage).await,
         store.with_context_committed(stage).await.map(drop),
         store.with_context_once(stage).await,
-        store.once("wish", stage).await,
-        store.once_committed("another wish", stage).await.map(drop),
+        store.once("request", stage).await,
+        store.once_committed("another request", stage).await.map(drop),
         executed.map(drop).map_err(|error| match error {
             CommandError::Store(error) => error,
             CommandError::Rejected(_) => panic!("there is no rule against it"),
@@ -59,7 +59,7 @@ pub(crate) async fn a_commit_inside_the_closure_of_a_context_is_refused(
     };
     store.with_context(work).await?;
     store.with_context_once(work).await?;
-    store.once("outer wish", work).await?;
+    store.once("outer request", work).await?;
     assert_eq!(counter::value(store, id).await?, 4);
     assert_eq!(fixture.log().await?.len(), 4, "of the others, nothing has landed");
     for answer in all_ways(store).await {
@@ -68,7 +68,7 @@ pub(crate) async fn a_commit_inside_the_closure_of_a_context_is_refused(
     Ok(())
 }
 
-pub(crate) async fn a_context_is_in_nobody_elses_way(fixture: &Fixture) -> Result<()> {
+pub(crate) async fn a_context_blocks_no_other_reader_or_writer(fixture: &Fixture) -> Result<()> {
     let store = fixture.store();
     let id = counter::create(store, 1).await?;
     let seen = store

@@ -54,7 +54,7 @@ async fn two_accounts(store: &EventStore) -> Result<[AggregateId; 2]> {
 pub(crate) async fn a_repeated_request_is_answered_as_the_first(fixture: &Fixture) -> Result<()> {
     let store = fixture.store();
     let accounts = two_accounts(store).await?;
-    let first = accepted(transfer(store, "wish", accounts, 30).await)?;
+    let first = accepted(transfer(store, "request", accounts, 30).await)?;
     assert!(!first.is_repetition());
     let log = fixture.log().await?;
     assert_eq!((log.len(), first.position()), (4, log.last().map(|last| last.position())));
@@ -62,13 +62,13 @@ pub(crate) async fn a_repeated_request_is_answered_as_the_first(fixture: &Fixtur
     let there = fixture.neighbour().await?;
     let next = fixture.successor().await?;
     for repeated in [&there, &next.store] {
-        let again = accepted(transfer(repeated, "wish", accounts, 30).await)?;
+        let again = accepted(transfer(repeated, "request", accounts, 30).await)?;
         assert!(again.is_repetition());
         assert_eq!((again.commit(), again.position()), (first.commit(), first.position()));
         assert_eq!(again.value(), first.value());
         assert_eq!(account::total(repeated, &accounts[..1]).await?, 0);
     }
-    let other = transfer(&next.store, "other wish", accounts, 30).await;
+    let other = transfer(&next.store, "other request", accounts, 30).await;
     assert!(matches!(other, Err(Refused::Overdrawn)), "{other:?}");
     Ok(())
 }
@@ -82,23 +82,26 @@ fn accepted(answer: Result<Once<Receipt>, Refused>) -> Result<Once<Receipt>> {
 
 /// Two processes send each request eight times, with money for half of the requests.
 pub(crate) async fn racing_requests_with_one_key_land_once(fixture: &Fixture) -> Result<()> {
-    const WISHES: usize = 4;
+    const REQUESTS: usize = 4;
     let stores = [fixture.store().clone(), fixture.neighbour().await?];
     let accounts = two_accounts(&stores[0]).await?;
-    let answers = race(8 * WISHES, |runner| {
+    let answers = race(8 * REQUESTS, |runner| {
         let store = stores[runner % 2].clone();
         async move {
-            transfer(&store, &format!("wish {}", runner / 2 % WISHES), accounts, 15).await
+            transfer(&store, &format!("request {}", runner / 2 % REQUESTS), accounts, 15).await
         }
     })
     .await;
 
     let mut landed = 0;
-    for wish in 0..WISHES {
-        let of_wish: Vec<_> =
-            answers.iter().enumerate().filter(|(runner, _)| runner / 2 % WISHES == wish).collect();
+    for request in 0..REQUESTS {
+        let of_wish: Vec<_> = answers
+            .iter()
+            .enumerate()
+            .filter(|(runner, _)| runner / 2 % REQUESTS == request)
+            .collect();
         let firsts = of_wish.iter().filter(|(_, answer)| is_first(answer)).count();
-        assert!(firsts <= 1, "wish {wish} landed {firsts} times");
+        assert!(firsts <= 1, "request {request} landed {firsts} times");
         landed += firsts;
         let mut told = of_wish.iter().filter_map(|(_, answer)| answer.as_ref().ok());
         let first = told.next().map(|once| (once.commit(), once.value()));
@@ -160,13 +163,13 @@ fn is_first(answer: &Result<Once<Receipt>, Refused>) -> bool {
 pub(crate) async fn a_failed_request_leaves_its_key_free(fixture: &Fixture) -> Result<()> {
     let store = fixture.store();
     let accounts = two_accounts(store).await?;
-    let refused = transfer(store, "wish", accounts, 40).await;
+    let refused = transfer(store, "request", accounts, 40).await;
     assert!(matches!(refused, Err(Refused::Overdrawn)), "{refused:?}");
-    assert_eq!(store.find_first("wish").await?, None);
+    assert_eq!(store.find_first("request").await?, None);
 
     let deposit = store.execute::<Account, _>(accounts[0], Deposit { amount: 10 }).await;
     deposit.expect("nothing stands in its way");
-    assert!(!accepted(transfer(store, "wish", accounts, 40).await)?.is_repetition());
+    assert!(!accepted(transfer(store, "request", accounts, 40).await)?.is_repetition());
     Ok(())
 }
 
@@ -227,12 +230,12 @@ pub(crate) async fn a_key_of_another_request_is_refused(fixture: &Fixture) -> Re
         CommandError::Store(Error::IdempotencyKeyReused { .. })
     );
     let of_its_own = store
-        .once("wish", async |ctx| {
+        .once("request", async |ctx| {
             ctx.set_idempotency_key("another")?;
             Ok::<_, Error>(())
         })
         .await;
-    assert_error!(of_its_own, Error::InvalidIdempotencyKey { key, .. } if key == "wish");
+    assert_error!(of_its_own, Error::InvalidIdempotencyKey { key, .. } if key == "request");
     assert_eq!(fixture.log().await?, log);
     Ok(())
 }
@@ -243,13 +246,13 @@ pub(crate) async fn a_result_that_cannot_be_given_again_is_refused(
 ) -> Result<()> {
     let small = fixture.builder().limits(Limits::default().max_result_bytes(100));
     let store = fixture.store_with(small).await?;
-    let once = async |text: String| store.once("wish", async |_| Ok::<_, Error>(text)).await;
+    let once = async |text: String| store.once("request", async |_| Ok::<_, Error>(text)).await;
     assert_error!(once("x".repeat(99)).await, Error::ResultTooLarge { bytes: 101, limit: 100 });
-    let no_number = store.once("wish", async |_| Ok::<_, Error>(f64::NAN)).await;
+    let no_number = store.once("request", async |_| Ok::<_, Error>(f64::NAN)).await;
     assert_error!(no_number, Error::NotRoundTrip { .. });
-    let nothing = store.once("wish", async |_| Ok::<_, Error>(Some(None::<u8>))).await;
+    let nothing = store.once("request", async |_| Ok::<_, Error>(Some(None::<u8>))).await;
     assert_error!(nothing, Error::NotRoundTrip { mismatch, .. } if mismatch.read == "None");
-    let key = IdempotencyKey::new("wish")?;
+    let key = IdempotencyKey::new("request")?;
     assert_eq!(fixture.engine().find_first(&key).await?, None);
 
     let longest = "x".repeat(98);

@@ -47,7 +47,7 @@ async fn everything(fixture: &Fixture) -> Result<()> {
     store.with_context(async |ctx| Ok::<_, Error>(ctx.create::<Counter>().await?.id())).await?;
     let account = account::open(store, 100).await?;
     let deposit = store.execute::<Account, _>(account, Deposit { amount: 5 });
-    deposit.idempotency_key("wish").await.expect("a deposit is never refused");
+    deposit.idempotency_key("request").await.expect("a deposit is never refused");
     store.find_commit(CommitId::generate()).await?;
 
     let policy = FailurePolicy::park();

@@ -4,9 +4,9 @@ use evercore::engine::{HistoryRequest, LogRequest, Reader};
 use evercore::{Aggregate, AggregateId, AsOf, Error, EventStore, Position, Result, Sequence};
 
 use crate::assert::{exists, holder};
+use crate::cut::drop_after_polls;
 use crate::domain::counter::{self, Added, Counter};
 use crate::fixture::{Fixture, whole_log};
-use crate::poll::drop_after_polls;
 use crate::race::race_all;
 
 pub(crate) async fn a_view_does_not_see_later_commits(fixture: &Fixture) -> Result<()> {

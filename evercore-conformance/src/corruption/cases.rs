@@ -276,7 +276,7 @@ corruptions! {
         Ok(())
     }
 
-    async fn a_lease_of_nobody(scene: &Scene<'_>) -> Spoilt {
+    async fn a_lease_without_an_owner(scene: &Scene<'_>) -> Spoilt {
         let time = scene.dialect().time;
         scene
             .spoil(&format!(

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use evercore::{EventStore, Result};
 use fastrand::Rng;
 
-use super::deeds::{Deed, Stage, is_expected};
-use crate::poll::drop_after_polls;
+use super::operations::{Operation, Shared, is_expected};
+use crate::cut::drop_after_polls;
 
 /// One in this many operations is dropped before it is done.
 const DROPPED: u32 = 10;
@@ -17,20 +17,20 @@ const MOST_POLLS: u32 = 8;
 #[derive(Debug)]
 pub(super) struct Client {
     store: EventStore,
-    stage: Arc<Stage>,
+    shared: Arc<Shared>,
     random: Rng,
 }
 
 impl Client {
-    pub(super) const fn new(store: EventStore, stage: Arc<Stage>, random: Rng) -> Self {
-        Self { store, stage, random }
+    pub(super) const fn new(store: EventStore, shared: Arc<Shared>, random: Rng) -> Self {
+        Self { store, shared, random }
     }
 
     /// Runs this many operations. Returns the first error that is not an expected refusal.
     pub(super) async fn run(mut self, operations: u32) -> Result<()> {
         for _ in 0..operations {
-            let deed = Deed::draw(&mut self.random);
-            let done = deed.done(&self.store, &self.stage);
+            let operation = Operation::draw(&mut self.random);
+            let done = operation.run(&self.store, &self.shared);
             let done = if self.random.u32(..DROPPED) == 0 {
                 let polls = self.random.u32(1..=MOST_POLLS);
                 drop_after_polls(polls, done).await.unwrap_or(Ok(()))

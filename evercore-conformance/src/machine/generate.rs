@@ -16,7 +16,7 @@ const MOST_COMMANDS: usize = 40;
 pub(super) const KEYS: u8 = 4;
 
 /// The number of idempotency keys.
-const WISHES: u8 = 6;
+const IDEMPOTENCY_KEYS: u8 = 6;
 
 /// The maximum number of steps in a unit of work.
 const MOST_STEPS: usize = 3;
@@ -72,8 +72,8 @@ fn command(aggregates: usize, events: usize) -> BoxedStrategy<Command> {
 }
 
 fn work(aggregates: usize) -> impl Strategy<Value = Work> + use<> {
-    let wish = option::weighted(0.2, 0..WISHES);
-    (vec(step(aggregates), 1..=MOST_STEPS), wish)
+    let idempotency_key = option::weighted(0.2, 0..IDEMPOTENCY_KEYS);
+    (vec(step(aggregates), 1..=MOST_STEPS), idempotency_key)
         .prop_map(|(steps, idempotency_key)| Work { steps, idempotency_key })
 }
 

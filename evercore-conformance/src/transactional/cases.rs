@@ -272,7 +272,9 @@ pub async fn racing_workers_handle_each_event_once<H: SqlHarness>(
     Ok(())
 }
 
-pub async fn who_lost_the_lease_commits_nothing<H: SqlHarness>(fixture: SqlFixture<H>) -> Outcome {
+pub async fn a_worker_that_lost_the_lease_commits_nothing<H: SqlHarness>(
+    fixture: SqlFixture<H>,
+) -> Outcome {
     fixture.counters(1).await?;
     let head = fixture.log().await?[0].position();
     let zombie = fixture.lease("zombie", Duration::from_secs(600)).await?;

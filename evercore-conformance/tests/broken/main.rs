@@ -195,22 +195,22 @@ caught! {
         "contract::a_reader_that_follows_the_log_misses_nothing",
     ];
     rounded_times_are_caught: RoundsTimes => [
-        "contract::all_that_is_said_comes_back_as_it_was",
+        "contract::every_option_of_an_event_comes_back_unchanged",
         "contract::times_are_kept_to_the_microsecond",
         "contract::an_aggregate_is_loaded_as_of_a_time",
     ];
     dropped_metadata_are_caught: DropsMetadata => [
-        "contract::all_that_is_said_comes_back_as_it_was",
+        "contract::every_option_of_an_event_comes_back_unchanged",
         "contract::every_part_of_the_metadata_is_kept",
         "contract::an_event_has_its_own_metadata_then_the_contexts_then_the_tasks",
     ];
     cut_keys_are_caught: CutsKeys => ["p12::a_key_of_the_longest_length_is_fine"];
     spliced_values_are_caught: Splices => [
-        "p12::an_odd_key_is_stored_as_it_is",
-        "p12::odd_labels_are_stored_as_they_are",
-        "p12::odd_idempotency_keys_are_told_apart",
-        "p12::odd_subscriptions_are_kept_apart",
-        "p12::odd_types_are_stored_as_they_are",
+        "p12::a_natural_key_is_stored_unchanged",
+        "p12::labels_are_stored_unchanged",
+        "p12::similar_idempotency_keys_are_told_apart",
+        "p12::similar_subscription_names_are_kept_apart",
+        "p12::type_names_are_stored_unchanged",
     ];
     cut_payloads_are_caught: CutsPayloads => ["p12::the_largest_payload_by_default_is_stored"];
     forgotten_codecs_are_caught: ForgetsCodecs => [
@@ -271,14 +271,14 @@ caught! {
         "p11::what_was_read_ahead_waits_behind_what_is_parked",
     ];
     an_engine_that_wakes_nobody_is_caught: WakesNobody => [
-        "p7::a_commit_wakes_those_who_follow",
+        "p7::a_commit_wakes_subscriptions",
     ];
     a_lease_given_twice_is_caught: GivesLeasesTwice => [
         "p10::a_lease_is_held_by_one",
         "p10::racing_workers_get_one_lease",
     ];
     a_forgotten_token_is_caught: ForgetsTheToken => [
-        "p10::who_lost_the_lease_moves_nothing",
+        "p10::a_worker_that_lost_the_lease_moves_nothing",
         "p10::a_lease_of_a_deleted_subscription_is_of_no_use",
         "p10::a_lease_ends_when_what_is_followed_changes",
     ];

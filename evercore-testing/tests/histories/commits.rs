@@ -91,7 +91,7 @@ async fn more_than_a_commit_was_to_write_is_doubled() -> Result<()> {
 async fn a_refused_commit_that_is_there_is_found() -> Result<()> {
     let found = found(|past| {
         let commit = past.begun(4).commit;
-        let reason = Refusal::IdempotencyKeyUsed("wish".to_owned());
+        let reason = Refusal::IdempotencyKeyUsed("request".to_owned());
         *past.answer(4) = Observation::Refused { commit, reason };
     });
     assert_only!(found.await?, Violation::Refused { position, .. } if position.get() == 5);
@@ -106,7 +106,7 @@ async fn an_event_that_was_altered_is_found() -> Result<()> {
 }
 
 #[tokio::test]
-async fn an_event_of_nobody_is_found() -> Result<()> {
+async fn an_event_without_a_commit_is_found() -> Result<()> {
     let found = found(|past| {
         let place = past.begun_at(4);
         past.observations.drain(place..place + 2);
@@ -116,7 +116,7 @@ async fn an_event_of_nobody_is_found() -> Result<()> {
 }
 
 #[tokio::test]
-async fn an_acknowledgement_of_what_nobody_has_sent_is_found() -> Result<()> {
+async fn an_acknowledgement_of_a_commit_that_was_never_sent_is_found() -> Result<()> {
     let found = found(|past| {
         let commit = CommitId::generate();
         past.observations.push(Observation::Acknowledged { commit, positions: None });
@@ -162,7 +162,7 @@ async fn a_commit_that_begins_after_an_acknowledgement_and_comes_before_it_is_ea
 
 #[tokio::test]
 async fn two_commits_with_one_idempotency_key_are_found() -> Result<()> {
-    let found = found(|past| past.begun(2).idempotency_key = Some("wish".to_owned()));
-    assert_only!(found.await?, Violation::IdempotencyKey { key, .. } if key == "wish");
+    let found = found(|past| past.begun(2).idempotency_key = Some("request".to_owned()));
+    assert_only!(found.await?, Violation::IdempotencyKey { key, .. } if key == "request");
     Ok(())
 }

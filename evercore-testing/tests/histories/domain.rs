@@ -67,7 +67,7 @@ pub(crate) async fn sound() -> Result<Past> {
         .await?;
     store
         .with_context(async |ctx| {
-            ctx.set_idempotency_key("wish")?;
+            ctx.set_idempotency_key("request")?;
             let mut bob = ctx.load_by_key::<Account>("bob").await?;
             ctx.apply(&mut bob, Deposited { amount: 4 })
         })

@@ -124,7 +124,7 @@ async fn an_aggregate_that_is_not_stored_is_found() -> Result<()> {
 }
 
 #[tokio::test]
-async fn writers_that_nobody_observed_are_taken_as_they_are() -> Result<()> {
+async fn unobserved_writers_can_be_allowed() -> Result<()> {
     let past = sound().await?;
     // Another store on the same data, which the first recorder does not observe.
     let recorder = Recorder::new();

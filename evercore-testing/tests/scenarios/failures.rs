@@ -223,7 +223,7 @@ fn another_rejection_is_compared() {
 }
 
 #[test]
-fn a_rejection_that_nobody_expected_fails_the_next_step() {
+fn an_unexpected_rejection_fails_the_next_step() {
     assert_says(
         || {
             Scenario::<Book>::new()

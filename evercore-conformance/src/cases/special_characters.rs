@@ -46,7 +46,7 @@ impl Apply<Self> for Odd {
     fn apply(&mut self, _event: &Self, _meta: &EventMeta) {}
 }
 
-pub(crate) async fn an_odd_key_is_stored_as_it_is(fixture: &Fixture) -> Result<()> {
+pub(crate) async fn a_natural_key_is_stored_unchanged(fixture: &Fixture) -> Result<()> {
     let store = fixture.store();
     let mut ids = Vec::new();
     for key in ODD {
@@ -75,7 +75,7 @@ pub(crate) async fn an_odd_key_is_stored_as_it_is(fixture: &Fixture) -> Result<(
     Ok(())
 }
 
-pub(crate) async fn odd_labels_are_stored_as_they_are(fixture: &Fixture) -> Result<()> {
+pub(crate) async fn labels_are_stored_unchanged(fixture: &Fixture) -> Result<()> {
     let store = fixture.store();
     for label in ODD {
         let said = Metadata::new().correlation(label).causation(label).principal(label);
@@ -98,7 +98,7 @@ pub(crate) async fn odd_labels_are_stored_as_they_are(fixture: &Fixture) -> Resu
     Ok(())
 }
 
-pub(crate) async fn odd_idempotency_keys_are_told_apart(fixture: &Fixture) -> Result<()> {
+pub(crate) async fn similar_idempotency_keys_are_told_apart(fixture: &Fixture) -> Result<()> {
     let store = fixture.store();
     let id = account::open(store, 0).await?;
     for key in ODD {
@@ -115,7 +115,7 @@ pub(crate) async fn odd_idempotency_keys_are_told_apart(fixture: &Fixture) -> Re
     Ok(())
 }
 
-pub(crate) async fn odd_subscriptions_are_kept_apart(fixture: &Fixture) -> Result<()> {
+pub(crate) async fn similar_subscription_names_are_kept_apart(fixture: &Fixture) -> Result<()> {
     let store = fixture.store();
     for name in ODD {
         counter::create_with_key(store, name, 1).await?;
@@ -142,7 +142,7 @@ pub(crate) async fn odd_subscriptions_are_kept_apart(fixture: &Fixture) -> Resul
     Ok(())
 }
 
-pub(crate) async fn odd_types_are_stored_as_they_are(fixture: &Fixture) -> Result<()> {
+pub(crate) async fn type_names_are_stored_unchanged(fixture: &Fixture) -> Result<()> {
     let registry = Registry::builder().event::<Odd>().build()?;
     let store = fixture.store_with(fixture.builder().registry(registry)).await?;
     let id = store

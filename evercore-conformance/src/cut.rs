@@ -28,6 +28,11 @@ pub(crate) enum Moment {
     Woken,
 }
 
+/// Polls a future up to `polls` times and drops it immediately. Returns its output if it completed.
+pub(crate) async fn drop_after_polls<F: Future>(polls: u32, future: F) -> Option<F::Output> {
+    Cut::after(polls, Moment::Waiting).short(future).await
+}
+
 impl Cut {
     pub(crate) const fn never() -> Self {
         Self::after(u32::MAX, Moment::Waiting)
@@ -47,6 +52,9 @@ impl Cut {
         let mut left = self.polls;
         let mut future = pin!(future);
         let output = poll_fn(|context| {
+            if left == 0 {
+                return Poll::Ready(None);
+            }
             left -= 1;
             match future.as_mut().poll(context) {
                 Poll::Ready(output) => Poll::Ready(Some(output)),
@@ -85,7 +93,9 @@ mod tests {
     #[tokio::test]
     async fn a_future_is_polled_so_often_and_dropped() {
         for moment in [Moment::Waiting, Moment::Woken] {
-            for (polls, expected) in [(1, (1, None)), (3, (3, None)), (4, (3, Some(())))] {
+            for (polls, expected) in
+                [(0, (0, None)), (1, (1, None)), (3, (3, None)), (4, (3, Some(())))]
+            {
                 let (mut taken, mut cut) = (0, Cut::after(polls, moment));
                 let output = cut.short(steps(&mut taken)).await;
                 assert_eq!((taken, output), expected, "{polls} polls, {moment:?}");

@@ -39,7 +39,7 @@ impl Said {
     }
 }
 
-pub(crate) async fn all_that_is_said_comes_back_as_it_was(fixture: &Fixture) -> Result<()> {
+pub(crate) async fn every_option_of_an_event_comes_back_unchanged(fixture: &Fixture) -> Result<()> {
     let store = fixture.store();
     let times = [
         "0001-01-01T00:00:00Z",
@@ -102,7 +102,7 @@ pub(crate) async fn every_part_of_the_metadata_is_kept(fixture: &Fixture) -> Res
     Ok(())
 }
 
-pub(crate) async fn what_was_not_said_stays_unsaid(fixture: &Fixture) -> Result<()> {
+pub(crate) async fn options_that_were_not_given_stay_empty(fixture: &Fixture) -> Result<()> {
     let id = diary::start(fixture.store(), "entry", EventOptions::new()).await?;
     let event = only_event(fixture, id).await?;
     assert_eq!(event.reference(), None);

@@ -16,11 +16,11 @@ const AGGREGATES: usize = 3;
 const KEYS: u8 = 5;
 
 /// The number of idempotency keys. There are many, because each can be used only once.
-const WISHES: u8 = 40;
+const IDEMPOTENCY_KEYS: u8 = 40;
 
 /// The aggregates and the event numbers that all clients share.
 #[derive(Debug)]
-pub(super) struct Stage {
+pub(super) struct Shared {
     tallies: Vec<AggregateId>,
     counters: Vec<AggregateId>,
     /// The number of the next event.
@@ -29,14 +29,14 @@ pub(super) struct Stage {
 
 /// An operation of a client.
 #[derive(Clone, Debug)]
-pub(super) enum Deed {
+pub(super) enum Operation {
     /// Writes to two aggregates and guards a third.
     Write {
         tally: usize,
         counter: usize,
         guard: usize,
         events: u64,
-        wish: Option<u8>,
+        idempotency_key: Option<u8>,
     },
     /// Writes nothing, but guards two aggregates.
     Guard {
@@ -66,17 +66,17 @@ pub(super) enum Deed {
     },
 }
 
-impl Stage {
+impl Shared {
     /// Creates the aggregates.
-    pub(super) async fn set(store: &EventStore) -> Result<Self> {
-        let mut stage =
+    pub(super) async fn create(store: &EventStore) -> Result<Self> {
+        let mut shared =
             Self { tallies: Vec::new(), counters: Vec::new(), number: AtomicU64::new(0) };
         for number in 0..AGGREGATES {
-            stage.tallies.push(tally::create(store, &[stage.next()]).await?);
+            shared.tallies.push(tally::create(store, &[shared.next()]).await?);
             let value = i64::try_from(number).expect("few");
-            stage.counters.push(counter::create(store, value).await?);
+            shared.counters.push(counter::create(store, value).await?);
         }
-        Ok(stage)
+        Ok(shared)
     }
 
     fn next(&self) -> u64 {
@@ -84,15 +84,15 @@ impl Stage {
     }
 }
 
-impl Deed {
+impl Operation {
     pub(super) fn draw(random: &mut Rng) -> Self {
         let tally = random.usize(..AGGREGATES);
         let counter = random.usize(..AGGREGATES);
         match random.u8(..12) {
             0..=4 => {
-                let wish = (random.u8(..4) == 0).then(|| random.u8(..WISHES));
+                let idempotency_key = (random.u8(..4) == 0).then(|| random.u8(..IDEMPOTENCY_KEYS));
                 let (guard, events) = (random.usize(..AGGREGATES), random.u64(1..4));
-                Self::Write { tally, counter, guard, events, wish }
+                Self::Write { tally, counter, guard, events, idempotency_key }
             }
             5 => Self::Guard { tally, counter },
             6 => Self::Create { key: random.u8(..KEYS), events: random.u64(..3) },
@@ -106,55 +106,55 @@ impl Deed {
         }
     }
 
-    pub(super) async fn done(&self, store: &EventStore, stage: &Stage) -> Result<()> {
+    pub(super) async fn run(&self, store: &EventStore, shared: &Shared) -> Result<()> {
         match *self {
-            Self::Append { counter } => append(store, stage, counter, Expected::Any).await,
+            Self::Append { counter } => append(store, shared, counter, Expected::Any).await,
             Self::AppendAt { counter, sequence } => {
                 let expected = Expected::Exactly(Sequence::new(sequence)?);
-                append(store, stage, counter, expected).await
+                append(store, shared, counter, expected).await
             }
-            _ => store.with_context(async |ctx| self.within(ctx, stage).await).await,
+            _ => store.with_context(async |ctx| self.within(ctx, shared).await).await,
         }
     }
 
-    async fn within(&self, ctx: &mut Context, stage: &Stage) -> Result<()> {
+    async fn within(&self, ctx: &mut Context, shared: &Shared) -> Result<()> {
         match *self {
-            Self::Write { tally, counter, guard, events, wish } => {
-                if let Some(wish) = wish {
-                    ctx.set_idempotency_key(format!("wish-{wish}"))?;
+            Self::Write { tally, counter, guard, events, idempotency_key } => {
+                if let Some(key) = idempotency_key {
+                    ctx.set_idempotency_key(format!("request-{key}"))?;
                 }
-                let guarded = ctx.load::<Tally>(stage.tallies[guard]).await?;
+                let guarded = ctx.load::<Tally>(shared.tallies[guard]).await?;
                 ctx.guard(&guarded)?;
-                let mut tally = ctx.load::<Tally>(stage.tallies[tally]).await?;
-                let mut counter = ctx.load::<Counter>(stage.counters[counter]).await?;
+                let mut tally = ctx.load::<Tally>(shared.tallies[tally]).await?;
+                let mut counter = ctx.load::<Counter>(shared.counters[counter]).await?;
                 // Gives others time to write.
                 tokio::task::yield_now().await;
                 for _ in 0..events {
-                    ctx.apply(&mut tally, Counted { number: stage.next() })?;
+                    ctx.apply(&mut tally, Counted { number: shared.next() })?;
                 }
                 ctx.apply(&mut counter, Added { by: 1 })
             }
             Self::Guard { tally, counter } => {
-                let tally = ctx.load::<Tally>(stage.tallies[tally]).await?;
+                let tally = ctx.load::<Tally>(shared.tallies[tally]).await?;
                 ctx.guard(&tally)?;
                 tokio::task::yield_now().await;
-                let counter = ctx.load::<Counter>(stage.counters[counter]).await?;
+                let counter = ctx.load::<Counter>(shared.counters[counter]).await?;
                 ctx.guard(&counter)
             }
             Self::Create { key, events } => {
                 let mut tally = ctx.create_with_key::<Tally>(key_text(key)).await?;
                 for _ in 0..events {
-                    ctx.apply(&mut tally, Counted { number: stage.next() })?;
+                    ctx.apply(&mut tally, Counted { number: shared.next() })?;
                 }
                 Ok(())
             }
             Self::Enter { key } => {
                 let mut tally = ctx.load_or_create::<Tally>(key_text(key)).await?;
                 tokio::task::yield_now().await;
-                ctx.apply(&mut tally, Counted { number: stage.next() })
+                ctx.apply(&mut tally, Counted { number: shared.next() })
             }
             Self::ChangeKey { tally, key } => {
-                let mut tally = ctx.load::<Tally>(stage.tallies[tally]).await?;
+                let mut tally = ctx.load::<Tally>(shared.tallies[tally]).await?;
                 tokio::task::yield_now().await;
                 match key {
                     Some(key) => ctx.change_key(&mut tally, key_text(key)),
@@ -168,11 +168,11 @@ impl Deed {
 
 async fn append(
     store: &EventStore,
-    stage: &Stage,
+    shared: &Shared,
     counter: usize,
     expected: Expected,
 ) -> Result<()> {
-    let stream = Stream::Id(stage.counters[counter]);
+    let stream = Stream::Id(shared.counters[counter]);
     store.append::<Counter, _>(stream, expected, [Added { by: 1 }]).await.map(drop)
 }
 
