@@ -3,7 +3,7 @@
 use std::any::Any;
 
 use async_trait::async_trait;
-use evercore::engine::{Commit, Committed, Settlement, StorageEngine, Transactor};
+use evercore::engine::{Commit, Committed, Completion, StorageEngine, Transactor};
 use evercore::{AggregateId, Batch, BoxError, EventStore, SubscriptionBuilder};
 use evercore_sqlite::{SqliteContext, SqliteEngine, SqliteTransaction};
 use sqlx::{Connection, Row, SqliteConnection};
@@ -137,11 +137,9 @@ impl Transactor for Unfenced<'_> {
     async fn finish(
         &self,
         mut transaction: Self::Transaction,
-        commit: Commit,
-        settlement: Option<&Settlement>,
+        mut commit: Commit,
     ) -> evercore::Result<Committed> {
-        let mut settlement = settlement.cloned();
-        if let Some(settlement) = &mut settlement {
+        for Completion::Settlement(settlement) in &mut commit.completes {
             let stands = sqlx::query(STANDS)
                 .bind(settlement.lease.subscription.as_str())
                 .bind(i64::from(settlement.lease.partition))
@@ -153,6 +151,6 @@ impl Transactor for Unfenced<'_> {
                 step.from = evercore::Position::new(stands.get(1))?;
             }
         }
-        self.0.finish(transaction, commit, settlement.as_ref()).await
+        self.0.finish(transaction, commit).await
     }
 }

@@ -10,7 +10,8 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
-use evercore::{Report, Result};
+use evercore::engine::Capability;
+use evercore::{Error, Report, Result};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::Harness;
@@ -32,6 +33,15 @@ pub struct Case {
 }
 
 pub(crate) type Story = for<'a> fn(&'a Fixture) -> Pin<Box<dyn Future<Output = Result<()>> + 'a>>;
+
+/// The outcome of a case that has found no problem.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The engine meets the requirement.
+    Passed,
+    /// The case needs a capability that the engine does not declare, and was refused it.
+    LeftOut(Capability),
+}
 
 /// The problem that a case has found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,18 +68,19 @@ impl Case {
         self.setting == Setting::Cached
     }
 
-    /// Runs the case on its own thread and runtime.
+    /// Runs the case on its own thread and runtime. A case that is refused a capability which the engine does not
+    /// [declare](evercore::engine::StorageEngine::capabilities) is left out.
     ///
     /// # Errors
     /// [`Failure`] if the engine does not meet the requirement, or if the case takes longer than a minute.
     ///
     /// # Panics
     /// If the environment variable `EVERCORE_SEED` is set but is not a number.
-    pub fn run(&self, harness: impl Harness) -> Result<(), Failure> {
+    pub fn run(&self, harness: impl Harness) -> Result<Outcome, Failure> {
         self.run_within(TIME_LIMIT, harness)
     }
 
-    fn run_within(&self, limit: Duration, harness: impl Harness) -> Result<(), Failure> {
+    fn run_within(&self, limit: Duration, harness: impl Harness) -> Result<Outcome, Failure> {
         let (case, seed) = (*self, seed());
         let (done, verdict) = mpsc::channel();
         let run = move || {
@@ -91,11 +102,19 @@ impl Case {
             .map_err(|problem| Failure(format!("{self}: {problem} (seed: {SEED_VARIABLE}={seed})")))
     }
 
-    fn run_here(&self, harness: Arc<dyn Harness>, seed: u64) -> Result<(), String> {
+    fn run_here(&self, harness: Arc<dyn Harness>, seed: u64) -> Result<Outcome, String> {
         let runtime = runtime();
         let story = async {
             let fixture = Fixture::new(Arc::clone(&harness), self.setting, seed).await?;
-            (self.story)(&fixture).await
+            match (self.story)(&fixture).await {
+                Ok(()) => Ok(Outcome::Passed),
+                Err(Error::Unsupported { operation, .. })
+                    if !fixture.engine().capabilities().has(operation) =>
+                {
+                    Ok(Outcome::LeftOut(operation))
+                }
+                Err(error) => Err(error),
+            }
         };
         let told = catch_unwind(AssertUnwindSafe(|| runtime.block_on(story)));
         let cleaned = runtime.block_on(harness.clean_up());
@@ -104,7 +123,10 @@ impl Case {
         match told {
             Err(panic) => Err(message(&*panic)),
             Ok(Err(error)) => Err(Report::new(&error).to_string()),
-            Ok(Ok(())) => cleaned.map_err(|error| format!("clean-up: {}", Report::new(&error))),
+            Ok(Ok(outcome)) => match cleaned {
+                Ok(()) => Ok(outcome),
+                Err(error) => Err(format!("clean-up: {}", Report::new(&error))),
+            },
         }
     }
 }

@@ -4,6 +4,7 @@ mod administration;
 mod atomicity;
 mod bad_input;
 mod caching;
+mod capabilities;
 mod causes;
 mod chaining;
 mod codecs;
@@ -362,6 +363,10 @@ macro_rules! __with_all_cases {
                     }
                     failures {
                         what_a_handler_writes_is_linked_to_its_event
+                    }
+                    capabilities {
+                        an_operation_that_is_not_declared_is_unsupported
+                        several_aggregates_are_loaded_in_one_request
                     }
                     codecs {
                         payloads_of_every_format_come_back_as_they_were

@@ -1,5 +1,16 @@
 //! The small domain of the cases, implemented by hand so that the cases test an engine and not the macros.
 
+/// Loads in a view if the engine has views, so that no cache is read, and in a context otherwise.
+macro_rules! read {
+    ($store:expr, |$ctx:ident| $load:expr) => {
+        if $store.engine().capabilities().has(evercore::engine::Capability::ReadViews) {
+            $store.with_readonly_context(async |$ctx| $load).await
+        } else {
+            $store.detached().with_context(async |$ctx| $load).await
+        }
+    };
+}
+
 pub(crate) mod account;
 pub(crate) mod counter;
 pub(crate) mod customer;

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use evercore::engine::{LogRequest, Reader, StorageEngine};
-use evercore::{EventStore, EventStoreBuilder, Position, RecordedEvent, Result, RetryPolicy};
+use evercore::engine::{Capability, LogQuery, Reader, StorageEngine};
+use evercore::{
+    Error, EventStore, EventStoreBuilder, Position, RecordedEvent, Result, RetryPolicy,
+};
 
 use crate::domain::registry;
 use crate::{Durability, Harness};
@@ -60,6 +62,12 @@ impl Fixture {
 
     pub(crate) fn engine(&self) -> &dyn StorageEngine {
         &*self.engine
+    }
+
+    /// Leaves the case out if the engine does not declare a capability. For cases that do not pass the refusal on.
+    pub(crate) fn needs(&self, operation: Capability) -> Result<()> {
+        let (is_declared, engine) = (self.engine.capabilities().has(operation), self.engine.name());
+        if is_declared { Ok(()) } else { Err(Error::Unsupported { operation, engine }) }
     }
 
     pub(crate) fn shared_engine(&self) -> Arc<dyn StorageEngine> {
@@ -120,7 +128,7 @@ pub(crate) async fn whole_log(reader: &dyn Reader) -> Result<Vec<RecordedEvent>>
     let mut log = Vec::new();
     let mut after = Position::START;
     loop {
-        let page = reader.read_log(LogRequest::new(after, 500)).await?;
+        let page = reader.read_log(LogQuery::new(after, 500)).await?;
         log.extend(page.events);
         if page.at_end {
             return Ok(log);

@@ -53,7 +53,8 @@
 //! conformance!(Memory(MemoryEngine::new()));
 //! ```
 //!
-//! The macro owns the list of cases, so an engine cannot skip one. Each case has its own data, its own runtime and a
+//! The macro owns the list of cases, so an engine cannot skip one. Only a case that needs a capability which the engine
+//! does not [declare](evercore::engine::StorageEngine::capabilities) is left out, and says so. Each case has its own data, its own runtime and a
 //! time limit of one minute, so that a case that hangs fails with a message. Random values are drawn from a seed, which
 //! a failure prints; set `EVERCORE_SEED` to that seed to repeat the run.
 //!
@@ -74,7 +75,7 @@
 //! # use async_trait::async_trait;
 //! # use evercore::{Result, engine::StorageEngine};
 //! # use evercore_memory::MemoryEngine;
-//! # use evercore_conformance::{Durability, Harness};
+//! # use evercore_conformance::{Durability, Harness, Outcome};
 //! # #[derive(Debug)]
 //! # struct Memory(MemoryEngine);
 //! # #[async_trait]
@@ -88,7 +89,7 @@
 //!     .find(|case| case.to_string() == "p4::a_stale_write_is_a_conflict")
 //!     .expect("the suite has it");
 //! assert_eq!(case.promise(), "p4");
-//! assert_eq!(case.run(Memory(MemoryEngine::new())), Ok(()));
+//! assert_eq!(case.run(Memory(MemoryEngine::new())), Ok(Outcome::Passed));
 //! ```
 
 mod assert;
@@ -112,7 +113,7 @@ mod raw;
 pub mod transactional;
 
 pub use cancellation::CancellationHarness;
-pub use case::{Case, Failure};
+pub use case::{Case, Failure, Outcome};
 pub use cases::cases;
 #[doc(hidden)]
 pub use conformance::__run;

@@ -25,6 +25,7 @@ pub(crate) fn commit(writes: Vec<AggregateWrite>, events: Vec<NewEvent>) -> Comm
         events,
         snapshots: Vec::new(),
         idempotency: None,
+        completes: Vec::new(),
     }
 }
 
@@ -63,19 +64,16 @@ pub(crate) fn encoded_event<E: Event>(
     json: impl Into<Bytes>,
 ) -> NewEvent {
     let payload = Payload::from_encoded(Codec::Json, json);
-    let row = EventRow {
-        position: Position::START,
-        aggregate_id: id,
-        sequence: Sequence::new(sequence).expect("cases count from 1"),
-        aggregate_type: E::Aggregate::NAME.into(),
-        event_type: E::NAME.into(),
-        version: E::VERSION,
-        payload: payload.clone(),
-        event_time: DateTime::<Utc>::UNIX_EPOCH,
-        recorded_at: DateTime::<Utc>::UNIX_EPOCH,
-        reference: None,
-        metadata: None,
-    };
+    let mut row = EventRow::new(
+        Position::START,
+        id,
+        Sequence::new(sequence).expect("cases count from 1"),
+        E::Aggregate::NAME.into(),
+        E::NAME.into(),
+        payload.clone(),
+        DateTime::<Utc>::UNIX_EPOCH,
+    );
+    row.version = E::VERSION;
     let meta = RecordedEvent::from(row).meta().clone();
     NewEvent { event_type: E::NAME, version: E::VERSION, payload, meta, metadata_column: None }
 }

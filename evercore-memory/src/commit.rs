@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use evercore::engine::{
-    AggregateWrite, Commit, CommitOutcome, Committed, EventRow, FirstOutcome, Idempotency,
+    AggregateWrite, Commit, CommitOutcome, Committed, EventRow, Idempotency, IdempotentOutcome,
     KeyChange, NewEvent, Precondition,
 };
 use evercore::{AggregateId, ConflictReason, Error, NaturalKey, Result, Sequence};
@@ -94,7 +94,9 @@ impl Log {
 
     /// Writes a commit that has passed the checks.
     fn land(&mut self, commit: Commit) -> Committed {
-        let Commit { id, recorded_at, writes, events, snapshots, idempotency } = commit;
+        // The engine declares no completions, so none are sent.
+        let Commit { id, recorded_at, writes, events, snapshots, idempotency, completes: _ } =
+            commit;
         self.version += 1;
         let version = self.version;
 
@@ -122,10 +124,10 @@ impl Log {
         }
 
         let positions = (self.events.len() > before).then(|| (position(before + 1), self.head()));
-        let committed = Committed { id, positions };
+        let committed = Committed::new(id, positions);
         self.outcomes.insert(id, CommitOutcome::Landed(committed));
         if let Some(Idempotency { key, command, result }) = idempotency {
-            self.firsts.insert(key, FirstOutcome { committed, command, result });
+            self.firsts.insert(key, IdempotentOutcome::new(committed, command, result));
         }
         committed
     }
@@ -167,19 +169,19 @@ impl Log {
         let event_type = shared(&mut self.event_types, event_type);
         let stored = self.stored_mut(meta.aggregate_id());
         stored.events.push(position);
-        let row = EventRow {
+        let mut row = EventRow::new(
             position,
-            aggregate_id: meta.aggregate_id(),
-            sequence: stored.sequence(),
-            aggregate_type: Arc::clone(&stored.aggregate_type),
+            meta.aggregate_id(),
+            stored.sequence(),
+            Arc::clone(&stored.aggregate_type),
             event_type,
-            version,
             payload,
-            event_time: meta.event_time(),
             recorded_at,
-            reference: meta.reference().map(Box::from),
-            metadata: (!meta.metadata().is_empty()).then(|| Box::new(meta.metadata().clone())),
-        };
+        );
+        row.version = version;
+        row.event_time = meta.event_time();
+        row.reference = meta.reference().map(Box::from);
+        row.metadata = (!meta.metadata().is_empty()).then(|| Box::new(meta.metadata().clone()));
         self.events.push(row.into());
     }
 

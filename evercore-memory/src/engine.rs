@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use evercore::engine::{
-    AcquireRequest, Acquired, Beat, Commit, CommitOutcome, Committed, Control, DiscardedRequest,
-    EngineScheme, FirstOutcome, Heartbeat, HistoryRequest, IdBlock, Inspection, LeaseKey,
-    LoadRequest, LoadedAggregate, LogPage, LogRequest, LogSignal, LogWatch, MatchRequest,
+    AcquireRequest, Acquired, Beat, Capabilities, Capability, Commit, CommitOutcome, Committed,
+    Control, DiscardedRequest, EngineScheme, Heartbeat, HistoryRequest, IdBlock, IdempotentOutcome,
+    Inspection, LeaseKey, LoadRequest, LoadedAggregate, LogPage, LogQuery, LogSignal, LogWatch,
     Migration, NewSubscription, ParkedRequest, Reader, Settled, Settlement, StorageEngine,
     StoredSubscription, SubscriptionStorage, TypeName,
 };
@@ -51,17 +51,14 @@ struct MemoryView {
 }
 
 inventory::submit! {
-    EngineScheme {
-        schemes: &["memory"],
-        connect: |url| Box::pin(async move {
-            match url.split_once(':') {
-                Some((_, "" | "//")) => Ok(Arc::new(MemoryEngine::new()) as Arc<dyn StorageEngine>),
-                _ => Err(Error::InvalidUrl {
-                    problem: "a store in memory has no name; write `memory:`".to_owned(),
-                }),
-            }
-        }),
-    }
+    EngineScheme::new(&["memory"], |url| Box::pin(async move {
+        match url.split_once(':') {
+            Some((_, "" | "//")) => Ok(Arc::new(MemoryEngine::new()) as Arc<dyn StorageEngine>),
+            _ => Err(Error::InvalidUrl {
+                problem: "a store in memory has no name; write `memory:`".to_owned(),
+            }),
+        }
+    }))
 }
 
 impl MemoryEngine {
@@ -131,6 +128,14 @@ impl Shared {
 
 #[async_trait]
 impl StorageEngine for MemoryEngine {
+    fn name(&self) -> &'static str {
+        "memory"
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::NONE.with(Capability::ReadViews).with(Capability::Inspection)
+    }
+
     async fn migrate(&self) -> Result<()> {
         self.shared.read().map(drop)
     }
@@ -155,7 +160,7 @@ impl StorageEngine for MemoryEngine {
         let mut log = self.shared.write()?;
         let first = AggregateId::new(log.last_id + 1)?;
         log.last_id += i64::from(count);
-        Ok(IdBlock { first, count })
+        Ok(IdBlock::new(first, count))
     }
 
     async fn commit(&self, commit: Commit) -> Result<Committed> {
@@ -175,7 +180,10 @@ impl StorageEngine for MemoryEngine {
         Ok(*log.outcomes.entry(id).or_insert(CommitOutcome::NeverLands))
     }
 
-    async fn find_first(&self, key: &IdempotencyKey) -> Result<Option<FirstOutcome>> {
+    async fn find_by_idempotency_key(
+        &self,
+        key: &IdempotencyKey,
+    ) -> Result<Option<IdempotentOutcome>> {
         Ok(self.shared.read()?.firsts.get(key).cloned())
     }
 
@@ -212,18 +220,14 @@ impl Reader for MemoryEngine {
         Ok(now(&log).read_history(request))
     }
 
-    async fn read_log(&self, request: LogRequest) -> Result<LogPage> {
+    async fn read_log(&self, query: LogQuery) -> Result<LogPage> {
         let log = self.shared.read()?;
-        Ok(now(&log).read_log(&request))
+        Ok(now(&log).read_log(&query))
     }
 }
 
 #[async_trait]
 impl SubscriptionStorage for MemoryEngine {
-    async fn read_matching(&self, request: MatchRequest) -> Result<LogPage> {
-        Ok(self.shared.read()?.read_matching(&request))
-    }
-
     async fn resolve_start(&self, start: Start) -> Result<Position> {
         self.shared.read()?.resolve(start)
     }
@@ -301,9 +305,9 @@ impl Reader for MemoryView {
         Ok(self.at(&log).read_history(request))
     }
 
-    async fn read_log(&self, request: LogRequest) -> Result<LogPage> {
+    async fn read_log(&self, query: LogQuery) -> Result<LogPage> {
         let log = self.shared.read()?;
-        Ok(self.at(&log).read_log(&request))
+        Ok(self.at(&log).read_log(&query))
     }
 }
 

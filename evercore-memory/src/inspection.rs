@@ -60,7 +60,7 @@ impl Inspection for MemoryEngine {
             match keys.entry(key) {
                 Entry::Vacant(vacant) => {
                     let (key, id) = (bytes.to_vec(), id.get());
-                    vacant.insert(InspectedKey { key, holders: 1, first: id, last: id });
+                    vacant.insert(InspectedKey::new(key, 1, id, id));
                 }
                 Entry::Occupied(mut occupied) => {
                     occupied.get_mut().holders += 1;
@@ -103,10 +103,8 @@ impl Inspection for MemoryEngine {
     }
 
     async fn last_given(&self) -> Result<LastGiven> {
-        self.with_subscriptions(|subscriptions, log| LastGiven {
-            position: log.head().get(),
-            aggregate_id: log.last_id,
-            token: subscriptions.last_token(),
+        self.with_subscriptions(|subscriptions, log| {
+            LastGiven::new(log.head().get(), log.last_id, subscriptions.last_token())
         })
     }
 }
@@ -129,20 +127,22 @@ fn placed(event: &RecordedEvent) -> EventPlaced {
 }
 
 fn inspected(event: &RecordedEvent) -> InspectedEvent {
-    InspectedEvent { place: placed(event), has_aggregate: true, event: Ok(event.clone()) }
+    InspectedEvent::new(placed(event), true, Ok(event.clone()))
 }
 
 fn aggregate((id, stored): (&AggregateId, &StoredAggregate)) -> InspectedAggregate {
-    let columns = InspectedColumns {
-        aggregate_type: Some(stored.aggregate_type.clone()),
-        key: stored.current_key().cloned().map(Ok),
-    };
-    let snapshot = stored.snapshot.as_ref().map(|snapshot| InspectedSnapshot {
-        sequence: snapshot.sequence.get(),
-        fingerprint: snapshot.fingerprint,
-        state: snapshot.state.clone(),
+    let columns = InspectedColumns::new(
+        Some(stored.aggregate_type.clone()),
+        stored.current_key().cloned().map(Ok),
+    );
+    let snapshot = stored.snapshot.as_ref().map(|snapshot| {
+        InspectedSnapshot::new(
+            snapshot.sequence.get(),
+            snapshot.fingerprint,
+            snapshot.state.clone(),
+        )
     });
-    InspectedAggregate { id: id.get(), aggregate: Some(columns), snapshot }
+    InspectedAggregate::new(id.get(), Some(columns), snapshot)
 }
 
 fn commit(log: &Log, id: CommitId, outcome: &CommitOutcome) -> InspectedCommit {
@@ -150,15 +150,10 @@ fn commit(log: &Log, id: CommitId, outcome: &CommitOutcome) -> InspectedCommit {
         CommitOutcome::Landed(committed) => (true, committed.positions),
         CommitOutcome::NeverLands => (false, None),
     };
-    let refer = |to: Position| InspectedPosition {
-        position: to.get(),
-        is_there: log.events.get(index(to)).is_some(),
-    };
-    InspectedCommit {
-        id,
-        landed,
-        first: positions.map(|(first, _)| refer(first)),
-        last: positions.map(|(_, last)| refer(last)),
-        idempotency_key: None,
-    }
+    let refer =
+        |to: Position| InspectedPosition::new(to.get(), log.events.get(index(to)).is_some());
+    let mut shown = InspectedCommit::new(id, landed);
+    shown.first = positions.map(|(first, _)| refer(first));
+    shown.last = positions.map(|(_, last)| refer(last));
+    shown
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use evercore::engine::{CommitOutcome, FirstOutcome, NewSnapshot};
+use evercore::engine::{CommitOutcome, IdempotentOutcome, NewSnapshot};
 use evercore::{
     AggregateId, CommitId, IdempotencyKey, NaturalKey, Position, RecordedEvent, Sequence,
 };
@@ -25,7 +25,7 @@ pub(crate) struct Log {
     /// The outcomes of commits. New ids come after old ones here, too.
     pub(crate) outcomes: BTreeMap<CommitId, CommitOutcome>,
     /// The commit that was stored with each idempotency key.
-    pub(crate) firsts: HashMap<IdempotencyKey, FirstOutcome>,
+    pub(crate) firsts: HashMap<IdempotencyKey, IdempotentOutcome>,
     /// The number of commits so far.
     pub(crate) version: Version,
     /// The highest aggregate id that was given out.

@@ -89,14 +89,12 @@ impl ParkedEvents {
         event: RecordedEvent,
         now: DateTime<Utc>,
     ) -> ParkedEvent {
-        ParkedEvent {
-            event,
-            reason: parked.reason.clone(),
-            attempts: parked.attempts,
-            parked_at: parked.parked_at,
-            redrive: self.is_due(parked, now),
-            redrive_at: parked.redrive_at,
-        }
+        let mut shown = ParkedEvent::new(event, parked.parked_at);
+        shown.reason = parked.reason.clone();
+        shown.attempts = parked.attempts;
+        shown.redrive = self.is_due(parked, now);
+        shown.redrive_at = parked.redrive_at;
+        shown
     }
 
     pub(crate) fn redrive_all(&mut self) {

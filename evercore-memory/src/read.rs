@@ -3,11 +3,14 @@
 use std::sync::Arc;
 
 use evercore::engine::{
-    HistoryRequest, LoadRequest, LoadedAggregate, LogPage, LogRequest, StoredSnapshot, Target,
+    HistoryRequest, LoadRequest, LoadedAggregate, LogPage, LogQuery, StoredSnapshot, Target,
 };
 use evercore::{AggregateId, Position, RecordedEvent, Sequence};
 
 use crate::log::{Log, StoredAggregate, Version, count};
+
+/// The most events that one call looks at for a filter or a partition, unless it asks for more.
+const MOST_LOOKED_AT: usize = 10_000;
 
 /// The log as it was at one moment.
 #[derive(Clone, Copy, Debug)]
@@ -27,13 +30,8 @@ impl View<'_> {
             }
         };
         let stored = self.stored(id)?;
-        let mut loaded = LoadedAggregate {
-            id,
-            aggregate_type: Arc::clone(&stored.aggregate_type),
-            key: stored.key.at(self.version).cloned().flatten(),
-            snapshot: None,
-            events: Vec::new(),
-        };
+        let mut loaded = LoadedAggregate::new(id, Arc::clone(&stored.aggregate_type));
+        loaded.key = stored.key.at(self.version).cloned().flatten();
         if *loaded.aggregate_type != *request.aggregate_type {
             return Some(loaded);
         }
@@ -43,10 +41,7 @@ impl View<'_> {
             .as_ref()
             .filter(|snapshot| request.snapshot == Some(snapshot.fingerprint))
             .filter(|snapshot| count(snapshot.sequence) <= visible)
-            .map(|snapshot| StoredSnapshot {
-                sequence: snapshot.sequence,
-                state: snapshot.state.clone(),
-            });
+            .map(|snapshot| StoredSnapshot::new(snapshot.sequence, snapshot.state.clone()));
         let after = loaded.snapshot.as_ref().map_or(Sequence::ZERO, |snapshot| snapshot.sequence);
         loaded.events = self.page_of(stored, after, request.up_to, request.limit);
         Some(loaded)
@@ -57,19 +52,39 @@ impl View<'_> {
         self.stored(id).map_or_else(Vec::new, |stored| self.page_of(stored, after, up_to, limit))
     }
 
-    pub(crate) fn read_log(&self, request: &LogRequest) -> LogPage {
-        let after = usize::try_from(request.after.get()).unwrap_or(usize::MAX);
+    pub(crate) fn read_log(&self, query: &LogQuery) -> LogPage {
+        let most = to_length(query.limit);
+        let most_looked_at =
+            if query.is_of_all_events() { usize::MAX } else { MOST_LOOKED_AT.max(most) };
+        let after = usize::try_from(query.after.get()).unwrap_or(usize::MAX);
         let visible = &self.log.events[..usize::try_from(self.head.get()).expect("BUG: a count")];
-        let rest = visible.get(after..).unwrap_or_default();
-        let is_wanted = |event: &&RecordedEvent| {
-            request.correlation.is_none()
-                || event.metadata().correlation_id() == request.correlation.as_deref()
-        };
-        let mut wanted = rest.iter().filter(is_wanted);
-        let events: Vec<_> = wanted.by_ref().take(limit(request.limit)).cloned().collect();
-        let at_end = wanted.next().is_none();
-        let end = events.last().map_or(request.after, RecordedEvent::position);
-        LogPage { events, end, at_end }
+        let mut page = LogPage::new(Vec::new(), query.after, true);
+        for (looked_at, event) in visible.get(after..).unwrap_or_default().iter().enumerate() {
+            if page.events.len() == most || looked_at == most_looked_at {
+                page.at_end = false;
+                break;
+            }
+            let matches = self.matches(query, event);
+            if matches || !query.is_of_all_events() {
+                page.end = event.position();
+            }
+            if matches {
+                page.events.push(event.clone());
+            }
+        }
+        page
+    }
+
+    fn matches(&self, query: &LogQuery, event: &RecordedEvent) -> bool {
+        let LogQuery { filter, partition, correlation, .. } = query;
+        let id = event.aggregate_id();
+        let key = || self.stored(id).and_then(|stored| stored.key.at(self.version)?.as_ref());
+        let is_correlated =
+            correlation.is_none() || event.metadata().correlation_id() == correlation.as_deref();
+        is_correlated
+            && (query.is_of_all_events()
+                || partition.contains(id)
+                    && filter.matches(event.aggregate_type(), event.event_type(), key()))
     }
 
     fn stored(&self, id: AggregateId) -> Option<&StoredAggregate> {
@@ -84,7 +99,11 @@ impl View<'_> {
         most: u32,
     ) -> Vec<RecordedEvent> {
         let events = self.events_of(stored, up_to).get(count(after)..).unwrap_or_default();
-        events.iter().take(limit(most)).map(|&position| self.log.event(position).clone()).collect()
+        events
+            .iter()
+            .take(to_length(most))
+            .map(|&position| self.log.event(position).clone())
+            .collect()
     }
 
     /// Returns the positions of an aggregate's events that this view shows, up to a sequence.
@@ -99,6 +118,6 @@ impl View<'_> {
     }
 }
 
-fn limit(most: u32) -> usize {
+fn to_length(most: u32) -> usize {
     usize::try_from(most).unwrap_or(usize::MAX)
 }

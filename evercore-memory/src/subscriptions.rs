@@ -7,9 +7,9 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use evercore::engine::{
     AcquireRequest, Acquired, Beat, Control, DiscardedRequest, Grant, Heartbeat, IfDifferent,
-    InspectedParked, InspectedPartition, InspectedSubscription, LeaseKey, LeaseStatus, LogPage,
-    MatchRequest, NewSubscription, ParkedRequest, Settled, Settlement, StoredLease,
-    StoredPartition, StoredSubscription, WhichParked,
+    InspectedParked, InspectedPartition, InspectedSubscription, LeaseKey, LeaseStatus,
+    NewSubscription, ParkedRequest, Settled, Settlement, StoredLease, StoredPartition,
+    StoredSubscription, WhichParked,
 };
 use evercore::{
     AggregateId, Clock, DiscardedEvent, Error, EventFilter, ParkedEvent, Partition, Position,
@@ -18,9 +18,6 @@ use evercore::{
 
 use crate::log::Log;
 use crate::parked::{Parked, ParkedEvents};
-
-/// The most events that one call looks at, unless it asks for more.
-const MOST_LOOKED_AT: usize = 10_000;
 
 /// All subscriptions, by name.
 #[derive(Debug)]
@@ -72,28 +69,6 @@ struct Discarded {
 }
 
 impl Log {
-    pub(crate) fn read_matching(&self, request: &MatchRequest) -> LogPage {
-        let MatchRequest { after, limit, filter, partition } = request;
-        let most = usize::try_from(*limit).unwrap_or(usize::MAX);
-        let rest = self.events.get(index_after(*after)..).unwrap_or_default();
-        let mut page = LogPage { events: Vec::new(), end: *after, at_end: false };
-        for event in rest.iter().take(MOST_LOOKED_AT.max(most)) {
-            if page.events.len() == most {
-                break;
-            }
-            let id = event.aggregate_id();
-            let key = self.aggregates.get(&id).and_then(|stored| stored.current_key());
-            page.end = event.position();
-            if partition.contains(id)
-                && filter.matches(event.aggregate_type(), event.event_type(), key)
-            {
-                page.events.push(event.clone());
-            }
-        }
-        page.at_end = page.end >= self.head();
-        page
-    }
-
     /// Returns the position that a start stands for.
     pub(crate) fn resolve(&self, start: Start) -> Result<Position> {
         match start {
@@ -161,17 +136,14 @@ impl Subscriptions {
         named
             .map(|name| {
                 let stored = &self.by_name[name];
-                StoredSubscription {
-                    name: name.clone(),
-                    filter: stored.filter.clone(),
-                    paused: stored.paused,
-                    partitions: stored
-                        .partitions
-                        .iter()
-                        .map(|place| place.show(log, now))
-                        .collect(),
-                    parked: u64::try_from(stored.parked.len()).unwrap_or(u64::MAX),
-                    head: log.head(),
+                {
+                    let mut subscription =
+                        StoredSubscription::new(name.clone(), stored.filter.clone(), log.head());
+                    subscription.paused = stored.paused;
+                    subscription.partitions =
+                        stored.partitions.iter().map(|place| place.show(log, now)).collect();
+                    subscription.parked = u64::try_from(stored.parked.len()).unwrap_or(u64::MAX);
+                    subscription
                 }
             })
             .collect()
@@ -186,12 +158,15 @@ impl Subscriptions {
         let named = self.by_name.iter();
         let rest =
             named.skip_while(move |(name, _)| after.is_some_and(|after| name.as_str() <= after));
-        rest.map(|(name, stored)| InspectedSubscription {
-            name: name.to_string(),
-            filter: Ok(stored.filter.clone()),
-            partitions: stored.count().into(),
-            found: (0..).zip(&stored.partitions).map(Place::inspect).collect(),
-            head: log.head().get(),
+        rest.map(|(name, stored)| {
+            let mut shown = InspectedSubscription::new(
+                name.to_string(),
+                Ok(stored.filter.clone()),
+                stored.count().into(),
+                log.head().get(),
+            );
+            shown.found = (0..).zip(&stored.partitions).map(Place::inspect).collect();
+            shown
         })
     }
 
@@ -207,14 +182,15 @@ impl Subscriptions {
                 let partition = usize::try_from(parked.aggregate_id.get() % partitions);
                 let place = partition.ok().and_then(|partition| stored.partitions.get(partition));
                 let event = log.events.get(index_after(position) - 1);
-                InspectedParked {
-                    subscription: name.to_string(),
-                    position: position.get(),
-                    aggregate_id: parked.aggregate_id.get(),
-                    is_there: event
-                        .is_some_and(|event| event.aggregate_id() == parked.aggregate_id),
-                    cursor: place.map(|place| place.cursor.get()),
-                }
+                let mut shown = InspectedParked::new(
+                    name.to_string(),
+                    position.get(),
+                    parked.aggregate_id.get(),
+                );
+                shown.is_there =
+                    event.is_some_and(|event| event.aggregate_id() == parked.aggregate_id);
+                shown.cursor = place.map(|place| place.cursor.get());
+                shown
             })
         });
         parked.skip_while(move |parked| {
@@ -265,7 +241,9 @@ impl Subscriptions {
             partition: index,
             token: self.last_token,
         };
-        Ok(Acquired::Granted(Grant { lease, cursor: place.cursor, partition, has_parked }))
+        let mut made = Grant::new(lease, place.cursor, partition);
+        made.has_parked = has_parked;
+        Ok(Acquired::Granted(made))
     }
 
     pub(crate) fn ask_for(&mut self, lease: &LeaseKey, by: &str, patience: Duration) {
@@ -292,7 +270,7 @@ impl Subscriptions {
                 LeaseStatus::Held { paused: stored.paused, wanted, redrive }
             })
             .collect();
-        Heartbeat { head: log.head(), leases }
+        Heartbeat::new(log.head(), leases)
     }
 
     pub(crate) fn settle(&mut self, settlement: &Settlement) -> Result<Settled> {
@@ -378,14 +356,17 @@ impl Subscriptions {
             .iter()
             .filter(|(position, _)| **position > *after)
             .take(most)
-            .map(|(position, discarded)| DiscardedEvent {
-                event: log.event(*position).clone(),
-                failure: discarded.parked.reason.clone(),
-                attempts: discarded.parked.attempts,
-                parked_at: discarded.parked.parked_at,
-                discarded_at: discarded.discarded_at,
-                by: discarded.by.clone(),
-                reason: discarded.reason.clone(),
+            .map(|(position, discarded)| {
+                let mut shown = DiscardedEvent::new(
+                    log.event(*position).clone(),
+                    discarded.parked.parked_at,
+                    discarded.discarded_at,
+                    discarded.by.clone(),
+                    discarded.reason.clone(),
+                );
+                shown.failure = discarded.parked.reason.clone();
+                shown.attempts = discarded.parked.attempts;
+                shown
             })
             .collect()
     }
@@ -502,29 +483,24 @@ impl Place {
     }
 
     fn inspect((number, place): (i64, &Self)) -> InspectedPartition {
-        InspectedPartition {
-            number,
-            cursor: place.cursor.get(),
-            token: place.token,
-            owner: place.lease.as_ref().map(|lease| lease.owner.clone()),
-            has_end: place.lease.is_some(),
-        }
+        let mut shown = InspectedPartition::new(number, place.cursor.get(), place.token);
+        shown.owner = place.lease.as_ref().map(|lease| lease.owner.clone());
+        shown.has_end = place.lease.is_some();
+        shown
     }
 
     fn show(&self, log: &Log, now: DateTime<Utc>) -> StoredPartition {
         let next = log.events.get(index_after(self.cursor));
-        StoredPartition {
-            cursor: self.cursor,
-            waiting_since: next.map(|event| event.recorded_at()),
-            lease: self.lease.as_ref().map(|lease| StoredLease {
-                token: self.token,
-                owner: lease.owner.clone(),
-                until: lease.until,
-                ended: lease.until <= now,
-                wanted: self.wanted.as_ref().is_some_and(|wanted| wanted.until > now),
-            }),
-            failure: self.failure.clone(),
-        }
+        let mut shown = StoredPartition::new(self.cursor);
+        shown.waiting_since = next.map(|event| event.recorded_at());
+        shown.lease = self.lease.as_ref().map(|lease| {
+            let mut shown = StoredLease::new(self.token, lease.owner.clone(), lease.until);
+            shown.ended = lease.until <= now;
+            shown.wanted = self.wanted.as_ref().is_some_and(|wanted| wanted.until > now);
+            shown
+        });
+        shown.failure = self.failure.clone();
+        shown
     }
 }
 

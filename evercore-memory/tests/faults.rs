@@ -236,7 +236,7 @@ async fn a_request_whose_outcome_is_unknown_can_be_made_again() -> Result<()> {
         let again = request(2).await?;
         let answer = if is_repetition { 1 } else { 2 };
         assert_eq!((*again.value(), again.is_repetition()), (answer, is_repetition), "{fault:?}");
-        let found = bank.store.find_first("wish").await?;
+        let found = bank.store.find_by_idempotency_key("wish").await?;
         assert_eq!(found.and_then(|found| found.commit()), again.commit());
     }
     Ok(())

@@ -20,19 +20,16 @@ struct Switched {
 
 /// An event with this `traceparent`.
 fn recorded(traceparent: &str) -> RecordedEvent {
-    let row = EventRow {
-        position: Position::START,
-        aggregate_id: AggregateId::new(1).expect("an id"),
-        sequence: Sequence::FIRST,
-        aggregate_type: "Lamp".into(),
-        event_type: "Switched".into(),
-        version: 1,
-        payload: Payload::from_encoded(Codec::Json, "{}"),
-        event_time: std::time::UNIX_EPOCH.into(),
-        recorded_at: std::time::UNIX_EPOCH.into(),
-        reference: None,
-        metadata: Some(Box::new(Metadata::new().with(TRACEPARENT, traceparent))),
-    };
+    let mut row = EventRow::new(
+        Position::START,
+        AggregateId::new(1).expect("an id"),
+        Sequence::FIRST,
+        "Lamp".into(),
+        "Switched".into(),
+        Payload::from_encoded(Codec::Json, "{}"),
+        std::time::UNIX_EPOCH.into(),
+    );
+    row.metadata = Some(Box::new(Metadata::new().with(TRACEPARENT, traceparent)));
     row.into()
 }
 

@@ -8,11 +8,8 @@ use crate::engine::PostgresEngine;
 use crate::options::PostgresOptions;
 
 inventory::submit! {
-    EngineScheme {
-        schemes: &["postgres", "postgresql"],
-        connect: |url| Box::pin(async move {
+    EngineScheme::new(&["postgres", "postgresql"], |url| Box::pin(async move {
             let options: PostgresOptions = url.parse()?;
             Ok(Arc::new(PostgresEngine::open(options).await?) as Arc<dyn StorageEngine>)
-        }),
-    }
+        }))
 }

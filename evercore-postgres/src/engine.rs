@@ -5,9 +5,9 @@ use std::sync::{Arc, PoisonError};
 
 use async_trait::async_trait;
 use evercore::engine::{
-    Commit, CommitOutcome, Committed, FirstOutcome, HistoryRequest, IdBlock, Inspection,
-    LoadRequest, LoadedAggregate, LogPage, LogRequest, LogWatch, Migration, Reader, StorageEngine,
-    TypeName,
+    Capabilities, Capability, Commit, CommitOutcome, Committed, HistoryRequest, IdBlock,
+    IdempotentOutcome, Inspection, LoadRequest, LoadedAggregate, LogPage, LogQuery, LogWatch,
+    Migration, Reader, StorageEngine, TypeName,
 };
 use evercore::{AggregateId, CommitId, Error, IdempotencyKey, RecordedEvent, Result};
 use sqlx::Row;
@@ -78,6 +78,17 @@ impl PostgresEngine {
 
 #[async_trait]
 impl StorageEngine for PostgresEngine {
+    fn name(&self) -> &'static str {
+        "postgres"
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::NONE
+            .with(Capability::ReadViews)
+            .with(Capability::Inspection)
+            .with(Capability::Transactions)
+    }
+
     async fn migrate(&self) -> Result<()> {
         schema::migrate(&self.shared.readers, &self.shared.options).await
     }
@@ -112,7 +123,7 @@ impl StorageEngine for PostgresEngine {
                 let row =
                     rows.first().ok_or_else(|| Error::corrupt("aggregate_ids", "it has no row"))?;
                 let last: i64 = row.try_get(0).map_err(failed)?;
-                Ok(IdBlock { first: AggregateId::new(last - i64::from(count) + 1)?, count })
+                Ok(IdBlock::new(AggregateId::new(last - i64::from(count) + 1)?, count))
             })
             .await
     }
@@ -150,27 +161,30 @@ impl StorageEngine for PostgresEngine {
                     return Ok(CommitOutcome::NeverLands);
                 }
                 let positions = row::positions(&row, 1, 2)?;
-                Ok(CommitOutcome::Landed(Committed { id, positions }))
+                Ok(CommitOutcome::Landed(Committed::new(id, positions)))
             })
             .await
     }
 
-    async fn find_first(&self, key: &IdempotencyKey) -> Result<Option<FirstOutcome>> {
+    async fn find_by_idempotency_key(
+        &self,
+        key: &IdempotencyKey,
+    ) -> Result<Option<IdempotentOutcome>> {
         self.shared
             .answered(|| async move {
                 let Shared { readers, statements, .. } = &*self.shared;
-                let rows = sqlx::query(statements.find_first.sql())
+                let rows = sqlx::query(statements.find_by_idempotency_key.sql())
                     .bind(key.as_str())
                     .fetch_all(&mut *readers.acquire().await?)
                     .await
                     .map_err(|error| classify("find a commit by its idempotency key", error))?;
                 let Some(row) = rows.first() else { return Ok(None) };
                 let id = CommitId::from_uuid(row::get(row, 0)?);
-                Ok(Some(FirstOutcome {
-                    committed: Committed { id, positions: row::positions(row, 1, 2)? },
-                    command: row::get::<String>(row, 3)?.into(),
-                    result: row::get::<String>(row, 4)?.into(),
-                }))
+                Ok(Some(IdempotentOutcome::new(
+                    Committed::new(id, row::positions(row, 1, 2)?),
+                    row::get::<String>(row, 3)?.into(),
+                    row::get::<String>(row, 4)?.into(),
+                )))
             })
             .await
     }
@@ -241,17 +255,17 @@ impl Reader for PostgresEngine {
             .await
     }
 
-    async fn read_log(&self, request: LogRequest) -> Result<LogPage> {
-        let request = &request;
+    async fn read_log(&self, query: LogQuery) -> Result<LogPage> {
+        let query = &query;
         self.shared
             .answered(|| async move {
                 let Shared { types, readers, statements, frontier, .. } = &*self.shared;
                 let mut connection = readers.acquire().await?;
                 let frontier = frontier.read(&mut connection, statements).await?;
                 let fetched =
-                    log::fetch_page(&mut *connection, types, statements, request, frontier).await?;
+                    log::fetch_page(&mut *connection, types, statements, query, frontier).await?;
                 drop(connection);
-                log::page(fetched, request, frontier, types, readers, statements).await
+                log::page(fetched, query, frontier, types, readers, statements).await
             })
             .await
     }

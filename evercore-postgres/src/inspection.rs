@@ -70,12 +70,12 @@ impl Inspection for PostgresEngine {
             .bind(i64::from(limit));
         let key = |row: &PgRow| {
             let (key, holders) = (get::<String>(row, 0)?, get::<i64>(row, 1)?);
-            Ok(InspectedKey {
-                key: key.into_bytes(),
-                holders: holders.cast_unsigned(),
-                first: get(row, 2)?,
-                last: get(row, 3)?,
-            })
+            Ok(InspectedKey::new(
+                key.into_bytes(),
+                holders.cast_unsigned(),
+                get(row, 2)?,
+                get(row, 3)?,
+            ))
         };
         self.rows("inspect natural keys", page).await?.iter().map(key).collect()
     }
@@ -105,13 +105,10 @@ impl Inspection for PostgresEngine {
             .bind(position)
             .bind(i64::from(limit));
         let parked = |row: &PgRow| {
-            Ok(InspectedParked {
-                subscription: get(row, 0)?,
-                position: get(row, 1)?,
-                aggregate_id: get(row, 2)?,
-                is_there: get(row, 3)?,
-                cursor: get(row, 4)?,
-            })
+            let mut shown = InspectedParked::new(get(row, 0)?, get(row, 1)?, get(row, 2)?);
+            shown.is_there = get(row, 3)?;
+            shown.cursor = get(row, 4)?;
+            Ok(shown)
         };
         self.rows("inspect parked events", page).await?.iter().map(parked).collect()
     }
@@ -121,7 +118,7 @@ impl Inspection for PostgresEngine {
             self.rows("inspect what was given", query(&self.statements().last_given)).await?;
         let row = rows.first().ok_or_else(|| Error::corrupt("last given", "there is no row"))?;
         let (position, aggregate_id, token) = (get(row, 0)?, get(row, 1)?, get(row, 2)?);
-        Ok(LastGiven { position, aggregate_id, token })
+        Ok(LastGiven::new(position, aggregate_id, token))
     }
 }
 
@@ -153,35 +150,33 @@ fn aggregate(row: &PgRow) -> Result<InspectedAggregate> {
         Some(sequence) => {
             let (fingerprint, state): (i64, &[u8]) = (get(row, 5)?, get(row, 6)?);
             let fingerprint = Fingerprint::new(fingerprint.cast_unsigned());
-            Some(InspectedSnapshot { sequence, fingerprint, state: Bytes::copy_from_slice(state) })
+            Some(InspectedSnapshot::new(sequence, fingerprint, Bytes::copy_from_slice(state)))
         }
         None => None,
     };
-    let columns = InspectedColumns {
-        aggregate_type: aggregate_type.map(Arc::from),
-        key: get::<Option<String>>(row, 3)?.map(NaturalKey::new),
-    };
-    Ok(InspectedAggregate { id: get(row, 0)?, aggregate: is_there.then_some(columns), snapshot })
+    let columns = InspectedColumns::new(
+        aggregate_type.map(Arc::from),
+        get::<Option<String>>(row, 3)?.map(NaturalKey::new),
+    );
+    Ok(InspectedAggregate::new(get(row, 0)?, is_there.then_some(columns), snapshot))
 }
 
 fn inspected(row: &PgRow, event: Result<evercore::RecordedEvent>) -> Result<InspectedEvent> {
     let (position, aggregate_id, sequence) = (get(row, 0)?, get(row, 1)?, get(row, 2)?);
     let place = EventPlaced { aggregate_id, sequence, position };
-    Ok(InspectedEvent { place, has_aggregate: get(row, EVENT_COLUMNS)?, event })
+    Ok(InspectedEvent::new(place, get(row, EVENT_COLUMNS)?, event))
 }
 
 fn commit(row: &PgRow) -> Result<InspectedCommit> {
     let refer = |column| -> Result<Option<InspectedPosition>> {
         let (position, is_there) = (get::<Option<i64>>(row, column)?, get(row, column + 1)?);
-        Ok(position.map(|position| InspectedPosition { position, is_there }))
+        Ok(position.map(|position| InspectedPosition::new(position, is_there)))
     };
-    Ok(InspectedCommit {
-        id: CommitId::from_uuid(get(row, 0)?),
-        landed: get(row, 1)?,
-        first: refer(2)?,
-        last: refer(4)?,
-        idempotency_key: get(row, 6)?,
-    })
+    let mut shown = InspectedCommit::new(CommitId::from_uuid(get(row, 0)?), get(row, 1)?);
+    shown.first = refer(2)?;
+    shown.last = refer(4)?;
+    shown.idempotency_key = get(row, 6)?;
+    Ok(shown)
 }
 
 fn subscriptions(rows: &[PgRow]) -> Result<Vec<InspectedSubscription>> {
@@ -189,22 +184,21 @@ fn subscriptions(rows: &[PgRow]) -> Result<Vec<InspectedSubscription>> {
     for row in rows {
         let name: &str = get(row, 0)?;
         if subscriptions.last().is_none_or(|last| last.name != name) {
-            subscriptions.push(InspectedSubscription {
-                name: name.to_owned(),
-                filter: EventFilter::from_column(get(row, 1)?),
-                partitions: get::<i32>(row, 2)?.into(),
-                found: Vec::new(),
-                head: get(row, 8)?,
-            });
+            subscriptions.push(InspectedSubscription::new(
+                name.to_owned(),
+                EventFilter::from_column(get(row, 1)?),
+                get::<i32>(row, 2)?.into(),
+                get(row, 8)?,
+            ));
         }
         if let Some(number) = get::<Option<i32>>(row, 3)? {
             let last = subscriptions.last_mut().expect("BUG: it was pushed just now");
-            last.found.push(InspectedPartition {
-                number: number.into(),
-                cursor: get(row, 4)?,
-                token: get(row, 5)?,
-                owner: get(row, 6)?,
-                has_end: get(row, 7)?,
+            last.found.push({
+                let mut partition =
+                    InspectedPartition::new(number.into(), get(row, 4)?, get(row, 5)?);
+                partition.owner = get(row, 6)?;
+                partition.has_end = get(row, 7)?;
+                partition
             });
         }
     }

@@ -78,14 +78,17 @@ pub(crate) async fn aggregate(
     let snapshot_sequence: Option<i64> = get(&row, column::SNAPSHOT_SEQUENCE)?;
     let snapshot_state: Option<&[u8]> = get(&row, column::SNAPSHOT_STATE)?;
     let snapshot = match (snapshot_sequence, snapshot_state) {
-        (Some(sequence), Some(state)) => Some(StoredSnapshot {
-            sequence: Sequence::new(sequence)?,
-            state: Bytes::copy_from_slice(state),
-        }),
+        (Some(sequence), Some(state)) => {
+            Some(StoredSnapshot::new(Sequence::new(sequence)?, Bytes::copy_from_slice(state)))
+        }
         _ => None,
     };
     let mut events = fetched.events(types, readers, statements).await?;
     // The events arrive in order; sorting a sorted list costs little and makes sure of it.
     events.sort_by_key(RecordedEvent::sequence);
-    Ok(Some(LoadedAggregate { id, aggregate_type, key, snapshot, events }))
+    let mut made = LoadedAggregate::new(id, aggregate_type);
+    made.key = key;
+    made.snapshot = snapshot;
+    made.events = events;
+    Ok(Some(made))
 }

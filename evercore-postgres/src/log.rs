@@ -1,13 +1,23 @@
 //! Reads histories and pages of the log.
 
-use evercore::engine::{HistoryRequest, LogPage, LogRequest};
+use evercore::engine::{HistoryRequest, LogPage, LogQuery};
 use evercore::{Position, RecordedEvent, Result};
 use sqlx::PgExecutor;
 
 use crate::readers::Readers;
-use crate::row::{self, Fetched};
+use crate::row::{self, Fetched, get};
 use crate::statements::Statements;
 use crate::types::Types;
+
+/// The most events that one call looks at for a filter or a partition, unless it asks for more.
+const MOST_LOOKED_AT: u32 = 10_000;
+
+/// The indexes of the results in the row of `read_matching.sql` that says how far the statement looked. It has the
+/// columns of an event, without a position.
+mod column {
+    pub(super) const LAST: usize = 1;
+    pub(super) const IS_CUT: usize = 5;
+}
 
 /// Converts a small number to a column's type.
 pub(crate) fn index(number: u32) -> i32 {
@@ -33,40 +43,81 @@ pub(crate) async fn fetch_page(
     executor: impl PgExecutor<'_>,
     types: &Types,
     statements: &Statements,
-    request: &LogRequest,
+    query: &LogQuery,
     frontier: Position,
 ) -> Result<Fetched> {
-    if frontier <= request.after {
+    let LogQuery { after, limit, correlation, .. } = query;
+    if frontier <= *after {
         return Ok(Fetched::default());
     }
-    let statement = match request.correlation {
+    if !query.is_of_all_events() {
+        return fetch_matching(executor, types, statements, query, frontier).await;
+    }
+    let statement = match correlation {
         None => &statements.read_log,
         Some(_) => &statements.read_correlated,
     };
-    let query = sqlx::query(statement.sql())
-        .bind(request.after.get())
-        .bind(frontier.get())
-        .bind(i64::from(request.limit));
-    let query = match &request.correlation {
+    let query =
+        sqlx::query(statement.sql()).bind(after.get()).bind(frontier.get()).bind(i64::from(*limit));
+    let query = match correlation {
         None => query,
         Some(correlation) => query.bind(&**correlation),
     };
     row::fetch(query, executor, types, "read the log").await
 }
 
+/// Reads a page with a filter or a partition, from a bounded number of events.
+async fn fetch_matching(
+    executor: impl PgExecutor<'_>,
+    types: &Types,
+    statements: &Statements,
+    query: &LogQuery,
+    frontier: Position,
+) -> Result<Fetched> {
+    let LogQuery { after, limit, filter, partition, correlation } = query;
+    let whole = filter.whole_aggregates().map(|aggregate| (aggregate, None));
+    let single = filter.single_events().map(|(aggregate, event)| (aggregate, Some(event)));
+    let (aggregates, events): (Vec<_>, Vec<_>) = whole.chain(single).unzip();
+    let named = !filter.is_of_all_types();
+    let query = sqlx::query(statements.read_matching.sql())
+        .bind(after.get())
+        .bind(frontier.get())
+        .bind(i64::from(*limit))
+        .bind(i64::from(MOST_LOOKED_AT.max(*limit)))
+        .bind(named.then_some(aggregates))
+        .bind(named.then_some(events))
+        .bind(filter.natural_key().map(evercore::NaturalKey::as_str))
+        .bind(i64::from(partition.index()))
+        .bind(i64::from(partition.count()))
+        .bind(correlation.as_deref());
+    row::fetch(query, executor, types, "read the log").await
+}
+
+/// Makes a page of what [`fetch_page`] has read.
 pub(crate) async fn page(
-    fetched: Fetched,
-    request: &LogRequest,
+    mut fetched: Fetched,
+    query: &LogQuery,
     frontier: Position,
     types: &Types,
     readers: &Readers,
     statements: &Statements,
 ) -> Result<LogPage> {
-    let events = fetched.events(types, readers, statements).await?;
-    let full = u32::try_from(events.len()).is_ok_and(|events| events >= request.limit);
-    // The end is the last event and not the frontier, which goes back when a writer announces its floor late, or after
-    // a crash.
-    let end = events.last().map_or(request.after, RecordedEvent::position);
-    let at_end = !full || end >= frontier;
-    Ok(LogPage { events, end, at_end })
+    let looked = fetched.aside.take();
+    let mut events = fetched.events(types, readers, statements).await?;
+    // The events arrive in order; sorting a sorted list costs little and makes sure of it.
+    events.sort_by_key(RecordedEvent::position);
+    let full = u32::try_from(events.len()).is_ok_and(|events| events >= query.limit);
+    // The end is an event and not the frontier, which goes back when a writer announces its floor late, or after a
+    // crash.
+    let last = events.last().map_or(query.after, RecordedEvent::position);
+    let (end, at_end) = match looked {
+        Some(looked) => {
+            let end: Option<i64> = get(&looked, column::LAST)?;
+            let end = end.map(Position::new).transpose()?.unwrap_or(query.after);
+            let is_cut = get::<i32>(&looked, column::IS_CUT)? != 0;
+            (end, end >= frontier || !is_cut)
+        }
+        None => (last, !full || last >= frontier),
+    };
+    Ok(LogPage::new(events, end, at_end))
 }

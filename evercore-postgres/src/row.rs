@@ -129,21 +129,21 @@ fn event(row: &PgRow, name: &EventName) -> Result<RecordedEvent> {
     };
     let version = int(row, column::VERSION)?;
     let payload = Bytes::copy_from_slice(needed(row, column::PAYLOAD)?);
-    let row = EventRow {
-        position: Position::new(bigint(row, column::POSITION)?)?,
-        aggregate_id: AggregateId::new(bigint(row, column::AGGREGATE_ID)?)?,
-        sequence: Sequence::new(bigint(row, column::SEQUENCE)?)?,
-        aggregate_type: Arc::clone(&name.aggregate_type),
-        event_type: Arc::clone(&name.event_type),
-        version: u32::try_from(version)
-            .map_err(|_| Error::corrupt("events.version", format!("it is {version}")))?,
-        payload: Payload::from_stored(smallint(row, column::CODEC)?, payload)?,
-        event_time: time(row, column::EVENT_TIME)?,
-        recorded_at: time(row, column::RECORDED_AT)?,
-        reference: text(row, column::REFERENCE)?.map(Box::from),
-        metadata,
-    };
-    Ok(row.into())
+    let mut event = EventRow::new(
+        Position::new(bigint(row, column::POSITION)?)?,
+        AggregateId::new(bigint(row, column::AGGREGATE_ID)?)?,
+        Sequence::new(bigint(row, column::SEQUENCE)?)?,
+        Arc::clone(&name.aggregate_type),
+        Arc::clone(&name.event_type),
+        Payload::from_stored(smallint(row, column::CODEC)?, payload)?,
+        time(row, column::RECORDED_AT)?,
+    );
+    event.version = u32::try_from(version)
+        .map_err(|_| Error::corrupt("events.version", format!("it is {version}")))?;
+    event.event_time = time(row, column::EVENT_TIME)?;
+    event.reference = text(row, column::REFERENCE)?.map(Box::from);
+    event.metadata = metadata;
+    Ok(event.into())
 }
 
 fn bigint(row: &PgRow, column: usize) -> Result<i64> {

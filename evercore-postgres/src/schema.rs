@@ -21,10 +21,8 @@ const STEPS: [(i64, &str, &str); 4] = [
 
 /// Renders the migrations as SQL for this schema.
 pub(crate) fn migrations(schema: &Schema) -> Vec<Migration> {
-    let step = |(version, description, sql): (i64, &str, &str)| Migration {
-        version,
-        description: description.to_owned(),
-        sql: render(sql, schema),
+    let step = |(version, description, sql): (i64, &str, &str)| {
+        Migration::new(version, description.to_owned(), render(sql, schema))
     };
     STEPS.into_iter().map(step).collect()
 }

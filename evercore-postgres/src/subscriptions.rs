@@ -9,76 +9,27 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use evercore::engine::{
     AcquireRequest, Acquired, Beat, Control, DiscardedRequest, Heartbeat, LeaseKey, LeaseStatus,
-    LogPage, LogRequest, MatchRequest, NewSubscription, ParkedRequest, Reader, Settled, Settlement,
-    StoredLease, StoredPartition, StoredSubscription, SubscriptionStorage, WhichParked,
+    NewSubscription, ParkedRequest, Settled, Settlement, StoredLease, StoredPartition,
+    StoredSubscription, SubscriptionStorage, WhichParked,
 };
 use evercore::{
-    AggregateId, DiscardedEvent, Error, EventFilter, ParkedEvent, Partition, Position,
-    RecordedEvent, Result, Start, SubscriptionName,
+    AggregateId, DiscardedEvent, Error, EventFilter, ParkedEvent, Position, RecordedEvent, Result,
+    Start, SubscriptionName,
 };
-use sqlx::PgConnection;
 use sqlx::postgres::PgRow;
 use sqlx::postgres::types::PgInterval;
 
 use crate::engine::PostgresEngine;
 use crate::error::classify;
 use crate::log::index;
-use crate::row::{self, EVENT_COLUMNS, Fetched, get};
+use crate::row::{self, EVENT_COLUMNS, get};
 use crate::shared::Shared;
-use crate::statements::{Statements, SubscriptionStatements};
-use crate::types::Types;
+use crate::statements::SubscriptionStatements;
 
 pub(crate) use settle::settle;
 
-/// The indexes of the results in the row that says how far the statement looked. It has the columns of an event,
-/// without a position.
-mod column {
-    pub(super) const LAST: usize = 1;
-    pub(super) const IS_CUT: usize = 5;
-}
-
-/// The most events that one call looks at, unless it asks for more.
-const MOST_LOOKED_AT: u32 = 10_000;
-
 #[async_trait]
 impl SubscriptionStorage for PostgresEngine {
-    async fn read_matching(&self, request: MatchRequest) -> Result<LogPage> {
-        let request = &request;
-        let MatchRequest { after, limit, .. } = *request;
-        if *request.filter == EventFilter::new() && request.partition == Partition::WHOLE {
-            return self.read_log(LogRequest::new(after, limit)).await;
-        }
-        self.shared
-            .answered(|| async move {
-                let Shared { types, readers, statements, frontier, .. } = &*self.shared;
-                let mut connection = readers.acquire().await?;
-                let frontier = frontier.read(&mut connection, statements).await?;
-                if frontier <= after {
-                    return Ok(LogPage { events: Vec::new(), end: after, at_end: true });
-                }
-                let mut fetched =
-                    fetch_matching(&mut connection, types, statements, request, frontier).await?;
-                drop(connection);
-                let looked = fetched.aside.take();
-                let mut events = fetched.events(types, readers, statements).await?;
-                // The events arrive in order; sorting a sorted list costs little and makes sure of it.
-                events.sort_by_key(RecordedEvent::position);
-                let (end, at_end) = match (events.last(), looked) {
-                    // A full page ends with its last event.
-                    (Some(last), None) => (last.position(), last.position() >= frontier),
-                    (_, Some(looked)) => {
-                        let last: Option<i64> = get(&looked, column::LAST)?;
-                        let end = last.map(Position::new).transpose()?.unwrap_or(after);
-                        let is_cut = get::<i32>(&looked, column::IS_CUT)? != 0;
-                        (end, end >= frontier || !is_cut)
-                    }
-                    (None, None) => return Err(Error::corrupt("events", "a page has no row")),
-                };
-                Ok(LogPage { events, end, at_end })
-            })
-            .await
-    }
-
     async fn resolve_start(&self, start: Start) -> Result<Position> {
         self.shared
             .answered(|| async move {
@@ -147,7 +98,7 @@ impl SubscriptionStorage for PostgresEngine {
                 // Without leases there is still one row, for the head.
                 let leases =
                     rows.iter().take(beats.len()).map(lease_status).collect::<Result<_>>()?;
-                Ok(Heartbeat { head, leases })
+                Ok(Heartbeat::new(head, leases))
             })
             .await
     }
@@ -254,31 +205,6 @@ fn interval(time: Duration) -> PgInterval {
     PgInterval { months: 0, days: 0, microseconds: microseconds.min(most) }
 }
 
-async fn fetch_matching(
-    connection: &mut PgConnection,
-    types: &Types,
-    statements: &Statements,
-    request: &MatchRequest,
-    frontier: Position,
-) -> Result<Fetched> {
-    let MatchRequest { after, limit, filter, partition } = request;
-    let whole = filter.whole_aggregates().map(|aggregate| (aggregate, None));
-    let single = filter.single_events().map(|(aggregate, event)| (aggregate, Some(event)));
-    let (aggregates, events): (Vec<_>, Vec<_>) = whole.chain(single).unzip();
-    let named = !filter.is_of_all_types();
-    let query = sqlx::query(statements.subscriptions.read_matching.sql())
-        .bind(after.get())
-        .bind(frontier.get())
-        .bind(i64::from(*limit))
-        .bind(i64::from(MOST_LOOKED_AT.max(*limit)))
-        .bind(named.then_some(aggregates))
-        .bind(named.then_some(events))
-        .bind(filter.natural_key().map(evercore::NaturalKey::as_str))
-        .bind(i64::from(partition.index()))
-        .bind(i64::from(partition.count()));
-    row::fetch(query, connection, types, "read the log").await
-}
-
 fn lease_status(row: &PgRow) -> Result<LeaseStatus> {
     if !get::<bool>(row, 1)? {
         return Ok(LeaseStatus::Lost);
@@ -294,14 +220,14 @@ fn stored_subscriptions(rows: &[PgRow]) -> Result<Vec<StoredSubscription>> {
             .map_err(|error| Error::corrupt("subscriptions.name", error.to_string()))?;
         if subscriptions.last().is_none_or(|last| last.name != name) {
             let parked: i64 = get(row, 11)?;
-            subscriptions.push(StoredSubscription {
+            let mut shown = StoredSubscription::new(
                 name,
-                filter: EventFilter::from_column(get(row, 1)?)?,
-                paused: get(row, 2)?,
-                partitions: Vec::new(),
-                parked: u64::try_from(parked).unwrap_or(0),
-                head: Position::new(get(row, 12)?)?,
-            });
+                EventFilter::from_column(get(row, 1)?)?,
+                Position::new(get(row, 12)?)?,
+            );
+            shown.paused = get(row, 2)?;
+            shown.parked = u64::try_from(parked).unwrap_or(0);
+            subscriptions.push(shown);
         }
         let last = subscriptions.last_mut().expect("BUG: it was pushed just now");
         last.partitions.push(stored_partition(row)?);
@@ -312,44 +238,41 @@ fn stored_subscriptions(rows: &[PgRow]) -> Result<Vec<StoredSubscription>> {
 fn stored_partition(row: &PgRow) -> Result<StoredPartition> {
     let (owner, until): (Option<String>, Option<DateTime<Utc>>) = (get(row, 5)?, get(row, 6)?);
     let lease = match (owner, until) {
-        (Some(owner), Some(until)) => Some(StoredLease {
-            token: get(row, 4)?,
-            owner,
-            until,
-            ended: get(row, 7)?,
-            wanted: get(row, 8)?,
-        }),
+        (Some(owner), Some(until)) => {
+            let mut shown = StoredLease::new(get(row, 4)?, owner, until);
+            shown.ended = get(row, 7)?;
+            shown.wanted = get(row, 8)?;
+            Some(shown)
+        }
         _ => None,
     };
-    Ok(StoredPartition {
-        cursor: Position::new(get(row, 3)?)?,
-        waiting_since: get(row, 10)?,
-        lease,
-        failure: get(row, 9)?,
-    })
+    let mut shown = StoredPartition::new(Position::new(get(row, 3)?)?);
+    shown.waiting_since = get(row, 10)?;
+    shown.lease = lease;
+    shown.failure = get(row, 9)?;
+    Ok(shown)
 }
 
 fn parked_event((event, row): (Result<RecordedEvent>, &PgRow)) -> Result<ParkedEvent> {
     let attempts: i32 = get(row, EVENT_COLUMNS + 1)?;
-    Ok(ParkedEvent {
-        event: event?,
-        reason: get(row, EVENT_COLUMNS)?,
-        attempts: u32::try_from(attempts).unwrap_or(0),
-        parked_at: get(row, EVENT_COLUMNS + 2)?,
-        redrive_at: get(row, EVENT_COLUMNS + 3)?,
-        redrive: get(row, EVENT_COLUMNS + 4)?,
-    })
+    let mut shown = ParkedEvent::new(event?, get(row, EVENT_COLUMNS + 2)?);
+    shown.reason = get(row, EVENT_COLUMNS)?;
+    shown.attempts = u32::try_from(attempts).unwrap_or(0);
+    shown.redrive = get(row, EVENT_COLUMNS + 4)?;
+    shown.redrive_at = get(row, EVENT_COLUMNS + 3)?;
+    Ok(shown)
 }
 
 fn discarded_event((event, row): (Result<RecordedEvent>, &PgRow)) -> Result<DiscardedEvent> {
     let attempts: i32 = get(row, EVENT_COLUMNS + 1)?;
-    Ok(DiscardedEvent {
-        event: event?,
-        failure: get(row, EVENT_COLUMNS)?,
-        attempts: u32::try_from(attempts).unwrap_or(0),
-        parked_at: get(row, EVENT_COLUMNS + 2)?,
-        discarded_at: get(row, EVENT_COLUMNS + 3)?,
-        by: get(row, EVENT_COLUMNS + 4)?,
-        reason: get(row, EVENT_COLUMNS + 5)?,
-    })
+    let mut shown = DiscardedEvent::new(
+        event?,
+        get(row, EVENT_COLUMNS + 2)?,
+        get(row, EVENT_COLUMNS + 3)?,
+        get(row, EVENT_COLUMNS + 4)?,
+        get(row, EVENT_COLUMNS + 5)?,
+    );
+    shown.failure = get(row, EVENT_COLUMNS)?;
+    shown.attempts = u32::try_from(attempts).unwrap_or(0);
+    Ok(shown)
 }

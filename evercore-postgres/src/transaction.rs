@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use evercore::engine::{
-    AggregateWrite, Commit, Committed, Settled, Settlement, Transaction, Transactor, timeout,
+    AggregateWrite, Commit, Committed, Completion, Settled, Transaction, Transactor, timeout,
 };
 use evercore::{AggregateId, ConflictReason, Error, Report, Result, TransactionContext};
 use sqlx::{AssertSqlSafe, PgConnection};
@@ -211,15 +211,10 @@ impl Transactor for PostgresEngine {
         }
     }
 
-    async fn finish(
-        &self,
-        transaction: Self::Transaction,
-        commit: Commit,
-        settlement: Option<&Settlement>,
-    ) -> Result<Committed> {
+    async fn finish(&self, transaction: Self::Transaction, commit: Commit) -> Result<Committed> {
         let id = commit.id;
         let patience = self.shared.options.answer_timeout;
-        let finished = timeout(patience, self.land_within(transaction, commit, settlement)).await;
+        let finished = timeout(patience, self.land_within(transaction, commit)).await;
         let finished = finished.unwrap_or_else(|_elapsed| {
             // Finding out the outcome on one of the other connections would wait as long again.
             self.shared.readers.let_go();
@@ -234,17 +229,16 @@ impl PostgresEngine {
         &self,
         mut transaction: PostgresTransaction,
         commit: Commit,
-        settlement: Option<&Settlement>,
     ) -> Result<Committed> {
         transaction.check_not_ended().await?;
-        let nothing = Committed { id: commit.id, positions: None };
+        let nothing = Committed::new(commit.id, None);
         // The server undoes everything if a failure comes before COMMIT is sent.
-        let committed = if settlement.is_some() && commit.writes.is_empty() {
+        let committed = if !commit.completes.is_empty() && commit.writes.is_empty() {
             nothing
         } else {
             self.append_within(&mut transaction, &commit).await?
         };
-        if let Some(settlement) = settlement {
+        for Completion::Settlement(settlement) in &commit.completes {
             let statements = self.subscription_statements();
             if settle(&mut *transaction, statements, settlement).await? == Settled::Before {
                 return Ok(nothing);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use evercore::engine::{HistoryRequest, LoadRequest, LoadedAggregate, LogPage, LogRequest, Reader};
+use evercore::engine::{HistoryRequest, LoadRequest, LoadedAggregate, LogPage, LogQuery, Reader};
 use evercore::{Error, Position, RecordedEvent, Result};
 use sqlx::{Postgres, Transaction};
 use tokio::sync::Mutex;
@@ -85,8 +85,8 @@ impl Reader for View {
             .await
     }
 
-    async fn read_log(&self, request: LogRequest) -> Result<LogPage> {
-        let request = &request;
+    async fn read_log(&self, query: LogQuery) -> Result<LogPage> {
+        let query = &query;
         self.shared
             .answered(|| async move {
                 let Shared { types, readers, statements, .. } = &*self.shared;
@@ -98,10 +98,9 @@ impl Reader for View {
                 })?;
                 let fetched = {
                     let mut transaction = self.transaction.lock().await;
-                    log::fetch_page(&mut **transaction, types, statements, request, frontier)
-                        .await?
+                    log::fetch_page(&mut **transaction, types, statements, query, frontier).await?
                 };
-                log::page(fetched, request, frontier, types, readers, statements).await
+                log::page(fetched, query, frontier, types, readers, statements).await
             })
             .await
     }

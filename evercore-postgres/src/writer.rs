@@ -244,7 +244,7 @@ impl Writer {
             Ok(row) => match positions(&row, 0, 1) {
                 Ok(None) => None,
                 Ok(positions) => {
-                    Some(Sent::Answered(vec![Ok(Committed { id: commit.id, positions })]))
+                    Some(Sent::Answered(vec![Ok(Committed::new(commit.id, positions))]))
                 }
                 Err(error) => Some(Sent::Refused(error)),
             },

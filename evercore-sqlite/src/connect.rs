@@ -7,7 +7,7 @@ use evercore::engine::{ConnectFuture, EngineScheme, StorageEngine};
 use crate::engine::SqliteEngine;
 
 inventory::submit! {
-    EngineScheme { schemes: &["sqlite"], connect }
+    EngineScheme::new(&["sqlite"], connect)
 }
 
 fn connect(url: String) -> ConnectFuture {

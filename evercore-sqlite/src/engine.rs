@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use evercore::engine::{
-    Commit, CommitOutcome, Committed, FirstOutcome, HistoryRequest, IdBlock, Inspection,
-    LoadRequest, LoadedAggregate, LogPage, LogRequest, LogWatch, Migration, Reader, StorageEngine,
-    TypeName,
+    Capabilities, Capability, Commit, CommitOutcome, Committed, HistoryRequest, IdBlock,
+    IdempotentOutcome, Inspection, LoadRequest, LoadedAggregate, LogPage, LogQuery, LogWatch,
+    Migration, Reader, StorageEngine, TypeName,
 };
 use evercore::{CommitId, Error, IdempotencyKey, RecordedEvent, Result};
 use rusqlite::Connection;
@@ -143,6 +143,17 @@ impl SqliteEngine {
 
 #[async_trait]
 impl StorageEngine for SqliteEngine {
+    fn name(&self) -> &'static str {
+        "sqlite"
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::NONE
+            .with(Capability::ReadViews)
+            .with(Capability::Inspection)
+            .with(Capability::Transactions)
+    }
+
     async fn migrate(&self) -> Result<()> {
         self.check_may_write()?;
         let turn = self.database.locks().write().await?;
@@ -188,7 +199,10 @@ impl StorageEngine for SqliteEngine {
         self.writer.find_commit(id).await
     }
 
-    async fn find_first(&self, key: &IdempotencyKey) -> Result<Option<FirstOutcome>> {
+    async fn find_by_idempotency_key(
+        &self,
+        key: &IdempotencyKey,
+    ) -> Result<Option<IdempotentOutcome>> {
         let key = key.clone();
         let find = move |connection: &_, _: &_| find_by_idempotency_key(connection, &key);
         self.read("find a commit by its idempotency key", find).await
@@ -235,8 +249,8 @@ impl Reader for SqliteEngine {
         self.read("read a history", read).await
     }
 
-    async fn read_log(&self, request: LogRequest) -> Result<LogPage> {
-        let read = move |connection: &_, types: &_| read_log(connection, types, &request);
+    async fn read_log(&self, query: LogQuery) -> Result<LogPage> {
+        let read = move |connection: &_, types: &_| read_log(connection, types, &query);
         self.read("read the log", read).await
     }
 }

@@ -1,6 +1,6 @@
 //! Finds the commit that was stored with an idempotency key.
 
-use evercore::engine::{Committed, FirstOutcome};
+use evercore::engine::{Committed, IdempotentOutcome};
 use evercore::{CommitId, Error, IdempotencyKey};
 use rusqlite::{Connection, OptionalExtension};
 use uuid::Uuid;
@@ -8,12 +8,12 @@ use uuid::Uuid;
 use crate::error::Problem;
 use crate::writer::positions;
 
-const FIND_FIRST: &str = include_str!("find_first.sql");
+const FIND_FIRST: &str = include_str!("find_by_idempotency_key.sql");
 
 pub(crate) fn find_by_idempotency_key(
     connection: &Connection,
     key: &IdempotencyKey,
-) -> Result<Option<FirstOutcome>, Problem> {
+) -> Result<Option<IdempotentOutcome>, Problem> {
     let mut statement = connection.prepare_cached(FIND_FIRST)?;
     let found = statement.query_row([key.as_str()], |row| {
         let id: Vec<u8> = row.get(0)?;
@@ -23,9 +23,9 @@ pub(crate) fn find_by_idempotency_key(
     let Some((id, first, last, command, result)) = found.optional()? else { return Ok(None) };
     let id =
         Uuid::from_slice(&id).map_err(|error| Error::corrupt("commits.id", error.to_string()))?;
-    Ok(Some(FirstOutcome {
-        committed: Committed { id: CommitId::from_uuid(id), positions: positions(first, last)? },
-        command: command.into(),
-        result: result.into(),
-    }))
+    Ok(Some(IdempotentOutcome::new(
+        Committed::new(CommitId::from_uuid(id), positions(first, last)?),
+        command.into(),
+        result.into(),
+    )))
 }

@@ -66,7 +66,7 @@ impl Inspection for SqliteEngine {
         self.inspect("inspect natural keys", KEYS, page, |row| {
             let key = row.get_ref(0)?.as_bytes().map_err(rusqlite::Error::from)?.to_vec();
             let (holders, first, last) = (row.get::<_, i64>(1)?, row.get(2)?, row.get(3)?);
-            Ok(InspectedKey { key, holders: holders.cast_unsigned(), first, last })
+            Ok(InspectedKey::new(key, holders.cast_unsigned(), first, last))
         })
         .await
     }
@@ -90,13 +90,10 @@ impl Inspection for SqliteEngine {
         let (subscription, position) = after.unwrap_or_default();
         let page = (subscription.to_owned(), position, limit);
         self.inspect("inspect parked events", PARKED, page, |row| {
-            Ok(InspectedParked {
-                subscription: row.get(0)?,
-                position: row.get(1)?,
-                aggregate_id: row.get(2)?,
-                is_there: row.get(3)?,
-                cursor: row.get(4)?,
-            })
+            let mut shown = InspectedParked::new(row.get(0)?, row.get(1)?, row.get(2)?);
+            shown.is_there = row.get(3)?;
+            shown.cursor = row.get(4)?;
+            Ok(shown)
         })
         .await
     }
@@ -105,7 +102,7 @@ impl Inspection for SqliteEngine {
         let read = |connection: &Connection, _: &_| {
             let last = connection.query_row(LAST_GIVEN, [], |row| {
                 let (position, aggregate_id, token) = (row.get(0)?, row.get(1)?, row.get(2)?);
-                Ok(LastGiven { position, aggregate_id, token })
+                Ok(LastGiven::new(position, aggregate_id, token))
             });
             Ok(last?)
         };
@@ -156,12 +153,12 @@ fn aggregate(row: &Row<'_>) -> Result<InspectedAggregate, Problem> {
         Some(sequence) => {
             let (fingerprint, state): (i64, Vec<u8>) = (row.get(5)?, row.get(6)?);
             let fingerprint = Fingerprint::new(fingerprint.cast_unsigned());
-            Some(InspectedSnapshot { sequence, fingerprint, state: Bytes::from(state) })
+            Some(InspectedSnapshot::new(sequence, fingerprint, Bytes::from(state)))
         }
         None => None,
     };
-    let columns = InspectedColumns { aggregate_type, key };
-    Ok(InspectedAggregate { id: row.get(0)?, aggregate: is_there.then_some(columns), snapshot })
+    let columns = InspectedColumns::new(aggregate_type, key);
+    Ok(InspectedAggregate::new(row.get(0)?, is_there.then_some(columns), snapshot))
 }
 
 fn natural_key(bytes: &[u8]) -> Result<NaturalKey> {
@@ -198,7 +195,7 @@ fn events(
             }
             Err(problem) => return Err(problem),
         };
-        events.push(InspectedEvent { place, has_aggregate: row.get(HAS_AGGREGATE)?, event });
+        events.push(InspectedEvent::new(place, row.get(HAS_AGGREGATE)?, event));
     }
     Ok(events)
 }
@@ -209,15 +206,13 @@ fn commit(row: &Row<'_>) -> Result<InspectedCommit, Problem> {
         Uuid::from_slice(&id).map_err(|error| Error::corrupt("commits.id", error.to_string()))?;
     let refer = |column| -> rusqlite::Result<Option<InspectedPosition>> {
         let (position, is_there) = (row.get::<_, Option<i64>>(column)?, row.get(column + 1)?);
-        Ok(position.map(|position| InspectedPosition { position, is_there }))
+        Ok(position.map(|position| InspectedPosition::new(position, is_there)))
     };
-    Ok(InspectedCommit {
-        id: CommitId::from_uuid(id),
-        landed: row.get(1)?,
-        first: refer(2)?,
-        last: refer(4)?,
-        idempotency_key: row.get(6)?,
-    })
+    let mut shown = InspectedCommit::new(CommitId::from_uuid(id), row.get(1)?);
+    shown.first = refer(2)?;
+    shown.last = refer(4)?;
+    shown.idempotency_key = row.get(6)?;
+    Ok(shown)
 }
 
 fn subscriptions(
@@ -232,23 +227,19 @@ fn subscriptions(
         let name: String = row.get(0)?;
         if subscriptions.last().is_none_or(|last| last.name != name) {
             let filter: String = row.get(1)?;
-            subscriptions.push(InspectedSubscription {
+            subscriptions.push(InspectedSubscription::new(
                 name,
-                filter: EventFilter::from_column(&filter),
-                partitions: row.get(2)?,
-                found: Vec::new(),
-                head: row.get(8)?,
-            });
+                EventFilter::from_column(&filter),
+                row.get(2)?,
+                row.get(8)?,
+            ));
         }
         if let Some(number) = row.get(3)? {
             let last = subscriptions.last_mut().expect("BUG: it was pushed just now");
-            last.found.push(InspectedPartition {
-                number,
-                cursor: row.get(4)?,
-                token: row.get(5)?,
-                owner: row.get(6)?,
-                has_end: row.get(7)?,
-            });
+            let mut shown = InspectedPartition::new(number, row.get(4)?, row.get(5)?);
+            shown.owner = row.get(6)?;
+            shown.has_end = row.get(7)?;
+            last.found.push(shown);
         }
     }
     Ok(subscriptions)

@@ -54,10 +54,10 @@ fn find(
     let Some(found) = Found::read(connection, wanted_type, request)? else { return Ok(None) };
     let id = checked(AggregateId::new(found.id), "aggregates.id")?;
     let snapshot = match (found.snapshot_sequence, found.snapshot_state) {
-        (Some(sequence), Some(state)) => Some(StoredSnapshot {
-            sequence: checked(Sequence::new(sequence), "snapshots.sequence")?,
-            state: Bytes::from(state),
-        }),
+        (Some(sequence), Some(state)) => Some(StoredSnapshot::new(
+            checked(Sequence::new(sequence), "snapshots.sequence")?,
+            Bytes::from(state),
+        )),
         _ => None,
     };
     let start = snapshot.as_ref().map_or(Sequence::ZERO, |snapshot| snapshot.sequence);
@@ -68,13 +68,11 @@ fn find(
     };
     let names =
         types.knowing(connection, |names| names.aggregate_name(found.aggregate_type).is_ok())?;
-    Ok(Some(LoadedAggregate {
-        id,
-        aggregate_type: names.aggregate_name(found.aggregate_type)?,
-        key: checked(found.key.map(NaturalKey::new).transpose(), "aggregates.natural_key")?,
-        snapshot,
-        events,
-    }))
+    let mut made = LoadedAggregate::new(id, names.aggregate_name(found.aggregate_type)?);
+    made.key = checked(found.key.map(NaturalKey::new).transpose(), "aggregates.natural_key")?;
+    made.snapshot = snapshot;
+    made.events = events;
+    Ok(Some(made))
 }
 
 /// Reads the first page after the snapshot, and refuses gaps: a page without its last events would be taken for the end

@@ -58,20 +58,20 @@ impl<'a> Page<'a> {
         let (version, codec): (i64, i64) = (row.get(4)?, row.get(5)?);
         let codec = i16::try_from(codec).map_err(out_of_range("events.codec"))?;
         let name = self.name(EventTypeId::new(row.get(3)?), position)?;
-        let row = EventRow {
-            position: checked(Position::new(position), "events.position")?,
-            aggregate_id: checked(AggregateId::new(row.get(1)?), "events.aggregate_id")?,
-            sequence: checked(Sequence::new(row.get(2)?), "events.sequence")?,
-            aggregate_type: name.aggregate,
-            event_type: name.event,
-            version: u32::try_from(version).map_err(out_of_range("events.version"))?,
-            payload: Payload::from_stored(codec, self.payload(row)?)?,
-            event_time: time(row.get(7)?, "events.event_time")?,
-            recorded_at: time(row.get(8)?, "events.recorded_at")?,
-            reference: row.get(9)?,
-            metadata: metadata(row)?,
-        };
-        Ok(row.into())
+        let mut event = EventRow::new(
+            checked(Position::new(position), "events.position")?,
+            checked(AggregateId::new(row.get(1)?), "events.aggregate_id")?,
+            checked(Sequence::new(row.get(2)?), "events.sequence")?,
+            name.aggregate,
+            name.event,
+            Payload::from_stored(codec, self.payload(row)?)?,
+            time(row.get(8)?, "events.recorded_at")?,
+        );
+        event.version = u32::try_from(version).map_err(out_of_range("events.version"))?;
+        event.event_time = time(row.get(7)?, "events.event_time")?;
+        event.reference = row.get(9)?;
+        event.metadata = metadata(row)?;
+        Ok(event.into())
     }
 
     fn name(&mut self, id: EventTypeId, position: i64) -> Result<EventName, Problem> {
@@ -122,4 +122,9 @@ fn metadata(row: &Row<'_>) -> Result<Option<Box<Metadata>>, Problem> {
 
 fn at(position: i64, problem: &str) -> String {
     format!("at position {position}: {problem}")
+}
+
+/// Encodes a list for `json_each`.
+pub(crate) fn json(list: &impl serde::Serialize) -> String {
+    serde_json::to_string(list).expect("BUG: lists of numbers and texts have a JSON form")
 }

@@ -37,11 +37,7 @@ struct Step {
 pub(crate) fn migrations() -> Vec<Migration> {
     MIGRATIONS
         .iter()
-        .map(|step| Migration {
-            version: step.version,
-            description: step.description.to_owned(),
-            sql: step.sql.to_owned(),
-        })
+        .map(|step| Migration::new(step.version, step.description.to_owned(), step.sql.to_owned()))
         .collect()
 }
 

@@ -8,20 +8,19 @@ use std::time::Duration;
 use async_trait::async_trait;
 use evercore::engine::{
     AcquireRequest, Acquired, Beat, Control, DiscardedRequest, Heartbeat, LeaseKey, LeaseStatus,
-    LogPage, LogRequest, MatchRequest, NewSubscription, ParkedRequest, Settled, Settlement,
-    StoredLease, StoredPartition, StoredSubscription, SubscriptionStorage, WhichParked,
+    NewSubscription, ParkedRequest, Settled, Settlement, StoredLease, StoredPartition,
+    StoredSubscription, SubscriptionStorage, WhichParked,
 };
 use evercore::{
-    AggregateId, DiscardedEvent, Error, EventFilter, ParkedEvent, Partition, Position, Result,
-    Start, SubscriptionName,
+    AggregateId, DiscardedEvent, Error, EventFilter, ParkedEvent, Position, Result, Start,
+    SubscriptionName,
 };
 use rusqlite::{Connection, Row, params};
 
 use crate::engine::SqliteEngine;
 use crate::error::Problem;
-use crate::log::{self, is_more, read_log};
-use crate::read_transaction::read_transaction;
-use crate::row::{Page, checked, time};
+use crate::log;
+use crate::row::{Page, checked, json, time};
 use crate::types::Types;
 
 pub(crate) use settle::settle;
@@ -31,17 +30,7 @@ const HEARTBEAT: &str = include_str!("subscriptions/heartbeat.sql");
 const LIST: &str = include_str!("subscriptions/list.sql");
 const PARKED_AGGREGATES: &str = include_str!("subscriptions/parked_aggregates.sql");
 const PARKED_EVENTS: &str = include_str!("subscriptions/parked_events.sql");
-const READ_LOOKED_AT: &str = include_str!("subscriptions/read_looked_at.sql");
-const READ_MATCHING: &str = include_str!("subscriptions/read_matching.sql");
 const RENEW: &str = include_str!("subscriptions/renew.sql");
-
-/// The most events that one call looks at, unless it asks for more.
-const MOST_LOOKED_AT: u32 = 10_000;
-
-/// Encodes a list for `json_each`.
-fn json(list: &impl serde::Serialize) -> String {
-    serde_json::to_string(list).expect("BUG: lists of numbers and texts have a JSON form")
-}
 
 /// Converts a duration to microseconds. One that does not fit becomes a time that never ends.
 fn micros(time: Duration) -> i64 {
@@ -51,11 +40,6 @@ fn micros(time: Duration) -> i64 {
 
 #[async_trait]
 impl SubscriptionStorage for SqliteEngine {
-    async fn read_matching(&self, request: MatchRequest) -> Result<LogPage> {
-        let read = move |connection: &_, types: &_| read_matching(connection, types, &request);
-        self.read("read the log", read).await
-    }
-
     async fn resolve_start(&self, start: Start) -> Result<Position> {
         let resolve = move |connection: &_, _: &_| places::resolve(connection, start);
         self.read("find a start", resolve).await
@@ -166,47 +150,6 @@ impl SubscriptionStorage for SqliteEngine {
     }
 }
 
-fn read_matching(
-    connection: &Connection,
-    types: &Types,
-    request: &MatchRequest,
-) -> Result<LogPage, Problem> {
-    let MatchRequest { after, limit, filter, partition } = request;
-    if **filter == EventFilter::new() && *partition == Partition::WHOLE {
-        return read_log(connection, types, &LogRequest::new(*after, *limit));
-    }
-    let named = (!filter.is_of_all_types()).then(|| {
-        let whole = filter.whole_aggregates().map(|aggregate| (aggregate, None));
-        let single = filter.single_events().map(|(aggregate, event)| (aggregate, Some(event)));
-        json(&whole.chain(single).collect::<Vec<_>>())
-    });
-    let most_looked_at = MOST_LOOKED_AT.max(*limit);
-    read_transaction(connection, || {
-        let mut statement = connection.prepare_cached(READ_MATCHING)?;
-        let rows = statement.query(params![
-            after.get(),
-            limit,
-            most_looked_at,
-            named,
-            filter.natural_key().map(|key| key.as_str()),
-            partition.index(),
-            partition.count(),
-        ])?;
-        let events = Page::new(connection, types).read(rows)?;
-        let end = match events.last() {
-            Some(last) if events.len() >= log::size(*limit) => last.position(),
-            _ => {
-                let looked_at: Option<i64> = connection
-                    .prepare_cached(READ_LOOKED_AT)?
-                    .query_one(params![after.get(), most_looked_at], |row| row.get(0))?;
-                log::position(looked_at.unwrap_or(after.get()))?
-            }
-        };
-        let at_end = !is_more(connection, end)?;
-        Ok(LogPage { events, end, at_end })
-    })
-}
-
 fn list(
     connection: &Connection,
     name: Option<&SubscriptionName>,
@@ -219,14 +162,14 @@ fn list(
             .map_err(|error| Error::corrupt("subscriptions.name", error.to_string()))?;
         if subscriptions.last().is_none_or(|last| last.name != name) {
             let (filter, parked): (String, i64) = (row.get(1)?, row.get(11)?);
-            subscriptions.push(StoredSubscription {
+            let mut shown = StoredSubscription::new(
                 name,
-                filter: EventFilter::from_column(&filter)?,
-                paused: row.get(2)?,
-                partitions: Vec::new(),
-                parked: u64::try_from(parked).unwrap_or(0),
-                head: log::position(row.get(12)?)?,
-            });
+                EventFilter::from_column(&filter)?,
+                log::position(row.get(12)?)?,
+            );
+            shown.paused = row.get(2)?;
+            shown.parked = u64::try_from(parked).unwrap_or(0);
+            subscriptions.push(shown);
         }
         let last = subscriptions.last_mut().expect("BUG: it was pushed just now");
         last.partitions.push(stored_partition(row)?);
@@ -237,22 +180,21 @@ fn list(
 fn stored_partition(row: &Row<'_>) -> Result<StoredPartition, Problem> {
     let (owner, until): (Option<String>, Option<i64>) = (row.get(5)?, row.get(6)?);
     let lease = match (owner, until) {
-        (Some(owner), Some(until)) => Some(StoredLease {
-            token: row.get(4)?,
-            owner,
-            until: places::lease_end(until),
-            ended: row.get(7)?,
-            wanted: row.get(8)?,
-        }),
+        (Some(owner), Some(until)) => {
+            let mut shown = StoredLease::new(row.get(4)?, owner, places::lease_end(until));
+            shown.ended = row.get(7)?;
+            shown.wanted = row.get(8)?;
+            Some(shown)
+        }
         _ => None,
     };
     let waiting_since: Option<i64> = row.get(10)?;
-    Ok(StoredPartition {
-        cursor: log::position(row.get(3)?)?,
-        waiting_since: waiting_since.map(|since| time(since, "events.recorded_at")).transpose()?,
-        lease,
-        failure: row.get(9)?,
-    })
+    let mut shown = StoredPartition::new(log::position(row.get(3)?)?);
+    shown.waiting_since =
+        waiting_since.map(|since| time(since, "events.recorded_at")).transpose()?;
+    shown.lease = lease;
+    shown.failure = row.get(9)?;
+    Ok(shown)
 }
 
 fn heartbeat(connection: &Connection, leases: &str, count: usize) -> Result<Heartbeat, Problem> {
@@ -268,7 +210,7 @@ fn heartbeat(connection: &Connection, leases: &str, count: usize) -> Result<Hear
         }
     }
     let head = head.ok_or_else(|| Error::corrupt("heartbeat", "it has no row"))?;
-    Ok(Heartbeat { head, leases: statuses })
+    Ok(Heartbeat::new(head, statuses))
 }
 
 fn lease_status(row: &Row<'_>) -> rusqlite::Result<LeaseStatus> {
@@ -295,14 +237,13 @@ fn parked_events(
     let mut page = Page::new(connection, types);
     let mut parked = Vec::new();
     while let Some(row) = rows.next()? {
-        parked.push(ParkedEvent {
-            event: page.event(row)?,
-            reason: row.get(13)?,
-            attempts: row.get(14)?,
-            parked_at: time(row.get(15)?, "parked_events.parked_at")?,
-            redrive_at: row.get::<_, Option<i64>>(16)?.map(places::lease_end),
-            redrive: row.get(17)?,
-        });
+        let parked_at = time(row.get(15)?, "parked_events.parked_at")?;
+        let mut event = ParkedEvent::new(page.event(row)?, parked_at);
+        event.reason = row.get(13)?;
+        event.attempts = row.get(14)?;
+        event.redrive_at = row.get::<_, Option<i64>>(16)?.map(places::lease_end);
+        event.redrive = row.get(17)?;
+        parked.push(event);
     }
     Ok(parked)
 }
@@ -318,15 +259,16 @@ fn discarded_events(
     let mut page = Page::new(connection, types);
     let mut discarded = Vec::new();
     while let Some(row) = rows.next()? {
-        discarded.push(DiscardedEvent {
-            event: page.event(row)?,
-            failure: row.get(13)?,
-            attempts: row.get(14)?,
-            parked_at: time(row.get(15)?, "discarded_events.parked_at")?,
-            discarded_at: time(row.get(16)?, "discarded_events.discarded_at")?,
-            by: row.get(17)?,
-            reason: row.get(18)?,
-        });
+        let mut shown = DiscardedEvent::new(
+            page.event(row)?,
+            time(row.get(15)?, "discarded_events.parked_at")?,
+            time(row.get(16)?, "discarded_events.discarded_at")?,
+            row.get(17)?,
+            row.get(18)?,
+        );
+        shown.failure = row.get(13)?;
+        shown.attempts = row.get(14)?;
+        discarded.push(shown);
     }
     Ok(discarded)
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use evercore::engine::{Commit, Committed, Settlement, Transaction, Transactor};
+use evercore::engine::{Commit, Committed, Transaction, Transactor};
 use evercore::{AggregateId, Result, TransactionContext};
 use sqlx::SqliteConnection;
 use tokio::runtime::Handle;
@@ -190,13 +190,12 @@ impl Transactor for SqliteEngine {
         &self,
         mut transaction: Self::Transaction,
         commit: Commit,
-        settlement: Option<&Settlement>,
     ) -> Result<Committed> {
-        let (types, settlement) = (Arc::clone(&self.types), settlement.cloned());
+        let types = Arc::clone(&self.types);
         // The transaction moves into the blocking task: if this future is dropped, the task still commits or fails, and
         // then drops the transaction.
         let (mut transaction, landed) = blocking(move || {
-            let landed = transaction.held_mut().land(&types, &commit, settlement.as_ref());
+            let landed = transaction.held_mut().land(&types, &commit);
             (transaction, landed)
         })
         .await?;

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use evercore::engine::{Commit, Committed, Settled, Settlement};
+use evercore::engine::{Commit, Committed, Completion, Settled};
 use evercore::{AggregateId, Error, Report, Result};
 use rusqlite::Connection as Handle;
 use sqlx::{Connection, SqliteConnection};
@@ -93,18 +93,13 @@ impl UserTransaction {
         self.connection.ping().await.is_err()
     }
 
-    /// Commits the commit, the settlement and everything that user code has written. If this fails, or if the
+    /// Commits the commit, what it completes, and everything that user code has written. If this fails, or if a
     /// settlement was recorded before, the transaction must still be undone. Blocks, so it must not run on a thread of
     /// the runtime.
-    pub(crate) fn land(
-        &mut self,
-        types: &Types,
-        commit: &Commit,
-        settlement: Option<&Settlement>,
-    ) -> Result<Committed> {
+    pub(crate) fn land(&mut self, types: &Types, commit: &Commit) -> Result<Committed> {
         let (database, may_commit) = (&self.database, &self.may_commit);
         let landed = with_handle(&mut self.connection, |handle| {
-            land(handle, database.name(), may_commit, types, commit, settlement)
+            land(handle, database.name(), may_commit, types, commit)
         });
         landed.map_err(|problem| problem.undone(self.database.name(), "land a transaction"))?
     }
@@ -125,7 +120,6 @@ fn land(
     may_commit: &AtomicBool,
     types: &Types,
     commit: &Commit,
-    settlement: Option<&Settlement>,
 ) -> Result<Committed> {
     let ended = connection.execute_batch(END_OF_USER_CODE).map_err(Failure::from);
     ended.map_err(|failure| {
@@ -135,18 +129,18 @@ fn land(
             failure.undone(database, "end a transaction")
         }
     })?;
-    if let Some(settlement) = settlement {
+    let nothing = Committed::new(commit.id, None);
+    for Completion::Settlement(settlement) in &commit.completes {
         let failed = |problem: Problem| problem.undone(database, "record a batch");
-        let nothing = Committed { id: commit.id, positions: None };
         if settle(connection, settlement).map_err(failed)? == Settled::Before {
             return Ok(nothing);
         }
-        if commit.writes.is_empty() {
-            may_commit.store(true, Ordering::Release);
-            let committed = connection.execute_batch(COMMIT);
-            committed.map_err(|error| Problem::from(error).undone(database, "commit a batch"))?;
-            return Ok(nothing);
-        }
+    }
+    if !commit.completes.is_empty() && commit.writes.is_empty() {
+        may_commit.store(true, Ordering::Release);
+        let committed = connection.execute_batch(COMMIT);
+        committed.map_err(|error| Problem::from(error).undone(database, "commit a batch"))?;
+        return Ok(nothing);
     }
     may_commit.store(true, Ordering::Release);
     land_within(connection, database, types, commit)

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use evercore::engine::{HistoryRequest, LoadRequest, LoadedAggregate, LogPage, LogRequest, Reader};
+use evercore::engine::{HistoryRequest, LoadRequest, LoadedAggregate, LogPage, LogQuery, Reader};
 use evercore::{RecordedEvent, Result};
 use rusqlite::Connection;
 use tokio::sync::Mutex;
@@ -108,8 +108,8 @@ impl Reader for View {
         self.read("read a history", read).await
     }
 
-    async fn read_log(&self, request: LogRequest) -> Result<LogPage> {
-        let read = move |connection: &_, types: &_| read_log(connection, types, &request);
+    async fn read_log(&self, query: LogQuery) -> Result<LogPage> {
+        let read = move |connection: &_, types: &_| read_log(connection, types, &query);
         self.read("read the log", read).await
     }
 }

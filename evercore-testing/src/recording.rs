@@ -126,19 +126,16 @@ impl Recording {
     pub fn stored(self, aggregate: (&str, i64), event: (&str, u32), payload: &Value) -> Self {
         let (aggregate_type, id) = aggregate;
         let (event_type, version) = event;
-        let row = EventRow {
-            position: Position::FIRST,
-            aggregate_id: AggregateId::FIRST,
-            sequence: Sequence::FIRST,
-            aggregate_type: aggregate_type.into(),
-            event_type: event_type.into(),
-            version,
-            payload: Payload::from_encoded(Codec::Json, payload.to_string()),
-            event_time: self.now,
-            recorded_at: self.now,
-            reference: None,
-            metadata: None,
-        };
+        let mut row = EventRow::new(
+            Position::FIRST,
+            AggregateId::FIRST,
+            Sequence::FIRST,
+            aggregate_type.into(),
+            event_type.into(),
+            Payload::from_encoded(Codec::Json, payload.to_string()),
+            self.now,
+        );
+        row.version = version;
         self.row(id, row)
     }
 
@@ -163,13 +160,15 @@ impl Recording {
     }
 
     #[track_caller]
-    fn row(mut self, aggregate: i64, row: EventRow) -> Self {
+    fn row(mut self, aggregate: i64, mut row: EventRow) -> Self {
         let id = AggregateId::new(aggregate).unwrap_or_else(|error| panic!("{error}"));
         let sequence = self.sequences.entry(id).or_insert(Sequence::ZERO);
         *sequence = sequence.next();
         let position = self.events.last().map_or(0, |last| last.position().get()) + 1;
         let position = Position::new(position).expect("BUG: positions count from 1");
-        let row = EventRow { aggregate_id: id, sequence: *sequence, position, ..row };
+        row.aggregate_id = id;
+        row.sequence = *sequence;
+        row.position = position;
         self.events.push(row.into());
         self.now += TimeDelta::seconds(1);
         self

@@ -146,12 +146,10 @@ impl<T: Aggregate> Scenario<T> {
     #[must_use]
     #[track_caller]
     pub fn and_stored(mut self, name: &str, version: u32, payload: &Value) -> Self {
-        let row = EventRow {
-            event_type: name.into(),
-            version,
-            payload: Payload::from_encoded(Codec::Json, payload.to_string()),
-            ..self.empty_row()
-        };
+        let mut row = self.empty_row();
+        row.event_type = name.into();
+        row.version = version;
+        row.payload = Payload::from_encoded(Codec::Json, payload.to_string());
         self.push(row);
         self.read_back();
         self
@@ -226,9 +224,9 @@ impl<T: Aggregate> Scenario<T> {
     #[track_caller]
     fn rows(&self, events: impl Events<T>) -> Vec<EventRow> {
         let rows = events.into_drafts().into_iter().map(|draft| match draft.into_row(self.now) {
-            Ok(row) => {
-                let metadata = row.metadata.or_else(|| self.metadata.clone().map(Box::new));
-                EventRow { metadata, ..row }
+            Ok(mut row) => {
+                row.metadata = row.metadata.or_else(|| self.metadata.clone().map(Box::new));
+                row
             }
             Err(error) => panic!("{}", Report::new(&error)),
         });
@@ -243,38 +241,38 @@ impl<T: Aggregate> Scenario<T> {
             Err(error) => panic!("{} cannot be encoded: {error}", event_type.name()),
         };
         let metadata = meta.metadata();
-        EventRow {
-            event_type: event_type.name().into(),
-            version: event_type.version(),
-            payload: payload.clone(),
-            event_time: meta.event_time(),
-            reference: meta.reference().map(Box::from),
-            metadata: (!metadata.is_empty()).then(|| Box::new(metadata.clone())),
-            ..self.empty_row()
+        {
+            let mut made = self.empty_row();
+            made.event_type = event_type.name().into();
+            made.version = event_type.version();
+            made.payload = payload.clone();
+            made.event_time = meta.event_time();
+            made.reference = meta.reference().map(Box::from);
+            made.metadata = (!metadata.is_empty()).then(|| Box::new(metadata.clone()));
+            made
         }
     }
 
     fn empty_row(&self) -> EventRow {
-        EventRow {
-            position: Position::FIRST,
-            aggregate_id: self.id,
-            sequence: Sequence::FIRST,
-            aggregate_type: T::NAME.into(),
-            event_type: "".into(),
-            version: 1,
-            payload: Payload::from_encoded(Codec::Json, ""),
-            event_time: self.now,
-            recorded_at: self.now,
-            reference: None,
-            metadata: self.metadata.clone().map(Box::new),
-        }
+        let mut made = EventRow::new(
+            Position::FIRST,
+            self.id,
+            Sequence::FIRST,
+            T::NAME.into(),
+            "".into(),
+            Payload::from_encoded(Codec::Json, ""),
+            self.now,
+        );
+        made.metadata = self.metadata.clone().map(Box::new);
+        made
     }
 
     /// Appends an event with the next sequence and position.
-    fn push(&mut self, row: EventRow) {
-        let sequence = self.sequence().next();
-        let position = Position::new(sequence.get()).expect("BUG: a sequence is no position");
-        self.events.push(EventRow { position, aggregate_id: self.id, sequence, ..row }.into());
+    fn push(&mut self, mut row: EventRow) {
+        row.aggregate_id = self.id;
+        row.sequence = self.sequence().next();
+        row.position = Position::new(row.sequence.get()).expect("BUG: a sequence is no position");
+        self.events.push(row.into());
     }
 }
 

@@ -44,7 +44,7 @@ pub trait Aggregate: Default + Send + Sync + 'static {
     label = "`impl Apply<{E}> for {Self}` is missing",
     note = "write `impl Apply<{E}> for {Self} {{ fn apply(&mut self, event: &{E}, meta: &EventMeta) {{ … }} }}`, or make `{E}` a `#[state_event]`, whose fields are copied"
 )]
-pub trait Apply<E: Event>: Aggregate {
+pub trait Apply<E: Event> {
     /// Changes the state.
     fn apply(&mut self, event: &E, meta: &EventMeta);
 }

@@ -180,7 +180,7 @@ impl Context {
     /// - [`Error::Encode`], [`Error::NotRoundTrip`], [`Error::PayloadTooLarge`] or [`Error::CommitTooLarge`].
     pub fn apply<T, E>(&mut self, aggregate: &mut StateAggregate<T>, event: E) -> Result<()>
     where
-        T: Apply<E>,
+        T: Aggregate + Apply<E>,
         E: Event<Aggregate = T>,
     {
         self.apply_with(aggregate, event, EventOptions::new())
@@ -203,7 +203,7 @@ impl Context {
         options: EventOptions,
     ) -> Result<()>
     where
-        T: Apply<E>,
+        T: Aggregate + Apply<E>,
         E: Event<Aggregate = T>,
     {
         self.check_handle(aggregate)?;

@@ -159,7 +159,7 @@ impl<'a, T: Aggregate> Decision<'a, T> {
     /// Emits an event and applies it to the state. It is stored only if the decision succeeds.
     pub fn emit<E>(&mut self, event: E)
     where
-        T: Apply<E>,
+        T: Aggregate + Apply<E>,
         E: Event<Aggregate = T>,
     {
         self.emit_with(event, EventOptions::new());
@@ -168,7 +168,7 @@ impl<'a, T: Aggregate> Decision<'a, T> {
     /// Emits an event with its own time, reference or metadata.
     pub fn emit_with<E>(&mut self, event: E, options: EventOptions)
     where
-        T: Apply<E>,
+        T: Aggregate + Apply<E>,
         E: Event<Aggregate = T>,
     {
         let EventOptions { event_time, reference, metadata } = options;

@@ -1,10 +1,17 @@
 //! Defines the contract between the core and its storage engines. For authors of engines.
 //!
+//! The contract may change with every minor version until 1.0. Structs that an engine builds have constructors and may
+//! get fields, so that older engines still compile. Structs and enums that an engine is given are to be taken apart
+//! whole, so that it does not overlook a field or a variant that is new.
+//!
 //! Run the conformance suite of `evercore-conformance` against an engine: it asserts what these docs promise.
 
 mod backoff;
+mod capabilities;
 mod commit;
+mod forward;
 mod inspection;
+mod log_query;
 mod log_signal;
 mod patience;
 mod runtime;
@@ -26,15 +33,19 @@ use crate::{
 pub use crate::recorded::EventRow;
 pub use backoff::Backoff;
 pub(crate) use backoff::LONGEST_WAIT;
+pub(crate) use capabilities::require;
+pub use capabilities::{Capabilities, Capability};
 pub use commit::{
-    AggregateWrite, Commit, CommitOutcome, Committed, FirstOutcome, Idempotency, KeyChange,
-    NewEvent, NewSnapshot, Precondition,
+    AggregateWrite, Claim, Commit, CommitOutcome, Committed, Completion, Idempotency,
+    IdempotentOutcome, KeyChange, NewEvent, NewSnapshot, Precondition,
 };
+pub use forward::Forward;
 pub use inspection::{
     EventPlaced, InspectEvents, InspectedAggregate, InspectedColumns, InspectedCommit,
     InspectedEvent, InspectedKey, InspectedParked, InspectedPartition, InspectedPosition,
     InspectedSnapshot, InspectedSubscription, Inspection, LastGiven,
 };
+pub use log_query::LogQuery;
 pub use log_signal::{LogSignal, LogWatch};
 pub use patience::{Elapsed, sleep, timeout};
 pub use runtime::EngineRuntime;
@@ -43,9 +54,8 @@ pub(crate) use scheme::connect;
 pub use scheme::{ConnectFuture, EngineScheme};
 pub use subscriptions::{
     AcquireRequest, Acquired, Beat, Control, CursorMove, DiscardedRequest, Grant, Heartbeat,
-    IfDifferent, LeaseKey, LeaseStatus, MatchRequest, NewSubscription, NewlyParked, ParkedRequest,
-    Settled, Settlement, StoredLease, StoredPartition, StoredSubscription, SubscriptionStorage,
-    WhichParked,
+    IfDifferent, LeaseKey, LeaseStatus, NewSubscription, NewlyParked, ParkedRequest, Settled,
+    Settlement, StoredLease, StoredPartition, StoredSubscription, SubscriptionStorage, WhichParked,
 };
 pub use transactor::{Transaction, Transactor};
 
@@ -58,6 +68,13 @@ pub use transactor::{Transaction, Transactor};
 /// [`commit`](Self::commit) is stored whole or not at all, and any other dropped call leaves no trace.
 #[async_trait]
 pub trait StorageEngine: Reader + SubscriptionStorage + Any {
+    /// Returns the name of the kind of engine, for messages: `postgres`.
+    fn name(&self) -> &'static str;
+
+    /// Returns what the engine can do beyond the base of the contract. The answer never changes. What is not declared
+    /// is never called.
+    fn capabilities(&self) -> Capabilities;
+
     /// Migrates the schema to the version that this engine needs. Safe to call again, and from several processes at
     /// once.
     async fn migrate(&self) -> Result<()>;
@@ -94,7 +111,10 @@ pub trait StorageEngine: Reader + SubscriptionStorage + Any {
     async fn find_commit(&self, id: CommitId) -> Result<CommitOutcome>;
 
     /// Finds the commit that is stored with an idempotency key.
-    async fn find_first(&self, key: &IdempotencyKey) -> Result<Option<FirstOutcome>>;
+    async fn find_by_idempotency_key(
+        &self,
+        key: &IdempotencyKey,
+    ) -> Result<Option<IdempotentOutcome>>;
 
     /// Watches the log. The watch is notified after each commit of this process, and of other processes as far as the
     /// engine learns of them. Called within a tokio runtime, that of the engine.
@@ -118,12 +138,26 @@ pub trait Reader: std::fmt::Debug + Send + Sync + 'static {
     /// without events.
     async fn load(&self, request: LoadRequest) -> Result<Option<LoadedAggregate>>;
 
+    /// Loads several aggregates, each as [`load`](Self::load) does, and returns them in the order of the requests. Each is
+    /// as of a moment of its own, unless the reader is a view. An engine that cannot load them together loads one after
+    /// another.
+    async fn load_all(&self, requests: Vec<LoadRequest>) -> Result<Vec<Option<LoadedAggregate>>> {
+        let mut loaded = Vec::with_capacity(requests.len());
+        for request in requests {
+            loaded.push(self.load(request).await?);
+        }
+        Ok(loaded)
+    }
+
     /// Reads events of one aggregate, in sequence order. Empty if there is no such aggregate.
     async fn read_history(&self, request: HistoryRequest) -> Result<Vec<RecordedEvent>>;
 
-    /// Reads a page of the global log, in position order. The page never holds a position before which another event
-    /// can still appear.
-    async fn read_log(&self, request: LogRequest) -> Result<LogPage>;
+    /// Reads a page of the events that match a query, in position order. The page never holds a position before which
+    /// another event can still appear.
+    ///
+    /// With a filter or a partition, the engine looks at a bounded number of events, so a page can be short, or even
+    /// empty, without being the last.
+    async fn read_log(&self, query: LogQuery) -> Result<LogPage>;
 }
 
 /// The aggregate to load, and how much of it.
@@ -152,6 +186,7 @@ pub enum Target {
 
 /// An aggregate as stored.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct LoadedAggregate {
     /// Its id.
     pub id: AggregateId,
@@ -165,13 +200,30 @@ pub struct LoadedAggregate {
     pub events: Vec<RecordedEvent>,
 }
 
+impl LoadedAggregate {
+    /// Makes an aggregate without a key, a snapshot or events.
+    #[must_use]
+    pub const fn new(id: AggregateId, aggregate_type: Arc<str>) -> Self {
+        Self { id, aggregate_type, key: None, snapshot: None, events: Vec::new() }
+    }
+}
+
 /// A snapshot as stored.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct StoredSnapshot {
     /// The sequence of the last event that it contains.
     pub sequence: Sequence,
     /// The encoded state.
     pub state: bytes::Bytes,
+}
+
+impl StoredSnapshot {
+    /// Makes a snapshot.
+    #[must_use]
+    pub const fn new(sequence: Sequence, state: bytes::Bytes) -> Self {
+        Self { sequence, state }
+    }
 }
 
 /// The events of an aggregate to read.
@@ -187,36 +239,26 @@ pub struct HistoryRequest {
     pub limit: u32,
 }
 
-/// The part of the global log to read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LogRequest {
-    /// Only events after this position.
-    pub after: Position,
-    /// The most events to return, at least 1.
-    pub limit: u32,
-    /// Only events with this correlation id.
-    pub correlation: Option<Arc<str>>,
-}
-
-impl LogRequest {
-    /// Makes a request for up to `limit` events after a position, of any correlation.
-    #[must_use]
-    pub const fn new(after: Position, limit: u32) -> Self {
-        Self { after, limit, correlation: None }
-    }
-}
-
 /// A page of the global log.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct LogPage {
     /// The events, in position order.
     pub events: Vec<RecordedEvent>,
-    /// The position after which the next page starts: that of the last event, or that of the request if there is none.
-    /// It never moves past positions that were not read: a position that was drawn and not committed may be drawn again
-    /// after a crash.
+    /// The position after which the next page starts: that of the last event or, with a filter or a partition, of the
+    /// last event that the engine looked at. If there is none, it is that of the query. It never moves past positions without an event: a position that was drawn and not
+    /// committed may be drawn again after a crash.
     pub end: Position,
     /// Whether this page reaches the end of the log as it is now.
     pub at_end: bool,
+}
+
+impl LogPage {
+    /// Makes a page.
+    #[must_use]
+    pub const fn new(events: Vec<RecordedEvent>, end: Position, at_end: bool) -> Self {
+        Self { events, end, at_end }
+    }
 }
 
 /// The stored name of an aggregate type, or of one of its events.
@@ -230,6 +272,7 @@ pub struct TypeName {
 
 /// Ids that were reserved together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct IdBlock {
     /// The first of them.
     pub first: AggregateId,
@@ -237,8 +280,17 @@ pub struct IdBlock {
     pub count: u32,
 }
 
+impl IdBlock {
+    /// Makes a block of consecutive ids.
+    #[must_use]
+    pub const fn new(first: AggregateId, count: u32) -> Self {
+        Self { first, count }
+    }
+}
+
 /// A migration of the schema.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Migration {
     /// Its number.
     pub version: i64,
@@ -246,4 +298,12 @@ pub struct Migration {
     pub description: String,
     /// The SQL.
     pub sql: String,
+}
+
+impl Migration {
+    /// Makes a migration.
+    #[must_use]
+    pub const fn new(version: i64, description: String, sql: String) -> Self {
+        Self { version, description, sql }
+    }
 }

@@ -125,7 +125,7 @@ pub enum Error {
 
     /// Another commit with this idempotency key is stored, and this one was not written.
     #[error(
-        "a commit with the idempotency key `{key}` has landed already; `find_first` says what came of it"
+        "a commit with the idempotency key `{key}` has landed already; `find_by_idempotency_key` says what came of it"
     )]
     IdempotencyKeyUsed {
         /// The key.
@@ -620,6 +620,15 @@ pub enum Error {
         "the closure's transaction was ended before its time, by COMMIT, by ROLLBACK or by a statement whose failure undid it all; leave both to the store, and return what a statement fails with"
     )]
     TransactionEnded,
+
+    /// The engine lacks a part of the contract that the call needs.
+    #[error("the {engine} engine does not support {operation}; {}", operation.alternative())]
+    Unsupported {
+        /// The part that it lacks.
+        operation: crate::engine::Capability,
+        /// The name of the engine.
+        engine: &'static str,
+    },
 
     /// The store runs on another engine than the call needs.
     #[error("the store is not on {wanted}; open it with a URL of that engine")]

@@ -30,6 +30,7 @@ pub struct RecordedEvent {
 /// The columns of an event's row, from which engines create a [`RecordedEvent`].
 #[derive(Clone, Debug)]
 #[expect(missing_docs, reason = "each field is the accessor of the same name")]
+#[non_exhaustive]
 pub struct EventRow {
     pub position: Position,
     pub aggregate_id: AggregateId,
@@ -42,6 +43,35 @@ pub struct EventRow {
     pub recorded_at: DateTime<Utc>,
     pub reference: Option<Box<str>>,
     pub metadata: Option<Box<Metadata>>,
+}
+
+impl EventRow {
+    /// Makes the row of an event of version 1 that has neither a reference nor metadata, and whose time is that of its
+    /// recording.
+    #[must_use]
+    pub const fn new(
+        position: Position,
+        aggregate_id: AggregateId,
+        sequence: Sequence,
+        aggregate_type: Arc<str>,
+        event_type: Arc<str>,
+        payload: Payload,
+        recorded_at: DateTime<Utc>,
+    ) -> Self {
+        Self {
+            position,
+            aggregate_id,
+            sequence,
+            aggregate_type,
+            event_type,
+            version: 1,
+            payload,
+            event_time: recorded_at,
+            recorded_at,
+            reference: None,
+            metadata: None,
+        }
+    }
 }
 
 impl From<EventRow> for RecordedEvent {

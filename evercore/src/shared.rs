@@ -19,7 +19,9 @@ use tokio::time::Instant;
 use tracing::warn;
 
 use crate::clock::to_stored_precision;
-use crate::engine::{Commit, CommitOutcome, Committed, LogSignal, NewEvent, StorageEngine};
+use crate::engine::{
+    Commit, CommitOutcome, Committed, LogSignal, NewEvent, StorageEngine, require,
+};
 use crate::format::compression::{self, MISSING};
 use crate::format::error::MissingFeature;
 use crate::format::round_trip::RoundTrips;
@@ -194,7 +196,9 @@ impl Shared {
 
     /// Sends a commit to the engine, unless the store's clock returns a time that not every engine can store.
     pub(crate) fn commit(&self, commit: Commit) -> BoxFuture<'_, Result<Committed>> {
-        match check_recorded_at(&commit) {
+        let checked =
+            check_recorded_at(&commit).and_then(|()| require(&*self.engine, commit.requires()));
+        match checked {
             Ok(()) => self.engine.commit(commit),
             Err(error) => Box::pin(ready(Err(error))),
         }

@@ -16,7 +16,9 @@ use crate::context::Reading;
 use crate::context::read_context::{
     HistoryPage, ReadContext, read_correlated, read_history, read_log,
 };
-use crate::engine::{CommitOutcome, LogPage, Migration, StorageEngine};
+use crate::engine::{
+    Capabilities, Capability, CommitOutcome, LogPage, Migration, StorageEngine, require,
+};
 use crate::shared::Shared;
 use crate::{
     AggregateId, CommitId, Context, Error, Landed, Position, Registry, Result, Sequence, Start,
@@ -163,6 +165,7 @@ impl EventStore {
     ///
     /// # Errors
     /// - Any error that `work` returns.
+    /// - [`Error::Unsupported`] if the engine has no views.
     /// - The engine's error if it cannot open the view.
     pub async fn with_readonly_context<F, T, E>(&self, work: F) -> Result<T, E>
     where
@@ -170,7 +173,9 @@ impl EventStore {
         E: From<Error>,
     {
         let run = async move {
-            let reader = self.inner.engine.begin_read().await?;
+            let engine = &*self.inner.engine;
+            require(engine, Capabilities::NONE.with(Capability::ReadViews))?;
+            let reader = engine.begin_read().await?;
             let context = ReadContext::new(Arc::clone(&self.inner), reader);
             work(&context).await
         };

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use tracing::{Instrument, debug_span};
 
 use crate::chain::Digesting;
-use crate::engine::LastGiven;
+use crate::engine::{Capabilities, Capability, LastGiven, require};
 use crate::shared::Shared;
 use crate::{Aggregate, Error, EventStore, LogDigest, Result, Start};
 use aggregates::Aggregates;
@@ -169,6 +169,7 @@ async fn check(
     expected: Option<LogDigest>,
     notes: &mut Notes<'_>,
 ) -> Result<Option<LogDigest>> {
+    require(&*store.engine, Capabilities::NONE.with(Capability::Inspection))?;
     let (inspection, registry) = (store.engine.inspection(), &*store.registry);
     let digests = match scope {
         Scope::Whole => digests(store, expected).await?,

@@ -67,7 +67,7 @@ async fn open<A, E>(
     event: impl Fn(i64) -> E + Clone + Send,
 ) -> Result<AggregateId, Error>
 where
-    A: evercore::Apply<E>,
+    A: evercore::Aggregate + evercore::Apply<E>,
     E: evercore::Event<Aggregate = A>,
 {
     store

@@ -44,28 +44,20 @@ fn entry(position: i64, aggregate: i64, sequence: i64) -> Entry {
 }
 
 fn parked(entry: Entry, reason: Option<&str>, attempts: u32) -> ParkedEvent {
-    let event = RecordedEvent::from(EventRow {
-        position: entry.position,
-        aggregate_id: entry.aggregate,
-        sequence: entry.sequence,
-        aggregate_type: Arc::from("Ledger"),
-        event_type: Arc::from("Entered"),
-        version: 1,
-        payload: Payload::from_encoded(evercore::Codec::Json, "{}"),
-        event_time: DateTime::UNIX_EPOCH,
-        recorded_at: DateTime::UNIX_EPOCH,
-        reference: None,
-        metadata: None,
-    });
+    let event = RecordedEvent::from(EventRow::new(
+        entry.position,
+        entry.aggregate,
+        entry.sequence,
+        Arc::from("Ledger"),
+        Arc::from("Entered"),
+        Payload::from_encoded(evercore::Codec::Json, "{}"),
+        DateTime::UNIX_EPOCH,
+    ));
     let reason = reason.map(str::to_owned);
-    ParkedEvent {
-        event,
-        reason,
-        attempts,
-        parked_at: DateTime::UNIX_EPOCH,
-        redrive: false,
-        redrive_at: None,
-    }
+    let mut shown = ParkedEvent::new(event, DateTime::UNIX_EPOCH);
+    shown.reason = reason;
+    shown.attempts = attempts;
+    shown
 }
 
 fn handled(evidence: &mut Evidence) -> &mut Vec<Entry> {

@@ -190,7 +190,7 @@ pub async fn execute_with_an_idempotency_key(subject: &Subject, cut: &mut Cut) -
             format!("a request took effect more than once: {}", again.state().balance).into()
         );
     }
-    let first = subject.witness.find_first(mark.as_str()).await?;
+    let first = subject.witness.find_by_idempotency_key(mark.as_str()).await?;
     if first.and_then(|first| first.commit()) != again.commit() {
         return Err("a repetition is answered with another commit".into());
     }
@@ -214,7 +214,7 @@ pub async fn once(subject: &Subject, cut: &mut Cut) -> Outcome {
         None if again.is_repetition() => 1,
         None => 2,
     };
-    let first = subject.witness.find_first(mark.as_str()).await?;
+    let first = subject.witness.find_by_idempotency_key(mark.as_str()).await?;
     if *again.value() != expected || first.and_then(|first| first.commit()) != again.commit() {
         return Err(format!("{again:?} is the answer after {done:?}").into());
     }

@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use evercore::engine::{
-    AcquireRequest, Acquired, Beat, Commit, CommitOutcome, Committed, Control, DiscardedRequest,
-    EventPlaced, FirstOutcome, Heartbeat, HistoryRequest, IdBlock, InspectEvents,
-    InspectedAggregate, InspectedCommit, InspectedEvent, InspectedKey, InspectedParked,
-    InspectedSubscription, Inspection, LastGiven, LeaseKey, LoadRequest, LoadedAggregate, LogPage,
-    LogRequest, LogWatch, MatchRequest, Migration, NewSubscription, ParkedRequest, Reader, Settled,
-    Settlement, StorageEngine, StoredSubscription, SubscriptionStorage, Transactor, TypeName,
+    AcquireRequest, Acquired, Beat, Capabilities, Commit, CommitOutcome, Committed, Control,
+    DiscardedRequest, EventPlaced, Heartbeat, HistoryRequest, IdBlock, IdempotentOutcome,
+    InspectEvents, InspectedAggregate, InspectedCommit, InspectedEvent, InspectedKey,
+    InspectedParked, InspectedSubscription, Inspection, LastGiven, LeaseKey, LoadRequest,
+    LoadedAggregate, LogPage, LogQuery, LogWatch, Migration, NewSubscription, ParkedRequest,
+    Reader, Settled, Settlement, StorageEngine, StoredSubscription, SubscriptionStorage,
+    Transactor, TypeName,
 };
 use evercore::{
     AggregateId, CommitId, DiscardedEvent, Error, IdempotencyKey, ParkedEvent, Position,
@@ -64,6 +65,14 @@ async fn halting<F: Future>(call: F) -> F::Output {
 
 #[async_trait]
 impl StorageEngine for Halting<dyn StorageEngine> {
+    fn name(&self) -> &'static str {
+        self.0.name()
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        self.0.capabilities()
+    }
+
     async fn migrate(&self) -> Result<()> {
         self.1.go(self.0.migrate()).await
     }
@@ -88,8 +97,11 @@ impl StorageEngine for Halting<dyn StorageEngine> {
         self.1.go(self.0.find_commit(id)).await
     }
 
-    async fn find_first(&self, key: &IdempotencyKey) -> Result<Option<FirstOutcome>> {
-        self.1.go(self.0.find_first(key)).await
+    async fn find_by_idempotency_key(
+        &self,
+        key: &IdempotencyKey,
+    ) -> Result<Option<IdempotentOutcome>> {
+        self.1.go(self.0.find_by_idempotency_key(key)).await
     }
 
     fn migrations(&self) -> Vec<Migration> {
@@ -124,8 +136,8 @@ impl Reader for Halting<dyn StorageEngine> {
         self.1.go(self.0.read_history(request)).await
     }
 
-    async fn read_log(&self, request: LogRequest) -> Result<LogPage> {
-        self.1.go(self.0.read_log(request)).await
+    async fn read_log(&self, query: LogQuery) -> Result<LogPage> {
+        self.1.go(self.0.read_log(query)).await
     }
 }
 
@@ -139,8 +151,8 @@ impl Reader for HaltingView {
         self.1.go(self.0.read_history(request)).await
     }
 
-    async fn read_log(&self, request: LogRequest) -> Result<LogPage> {
-        self.1.go(self.0.read_log(request)).await
+    async fn read_log(&self, query: LogQuery) -> Result<LogPage> {
+        self.1.go(self.0.read_log(query)).await
     }
 }
 
@@ -190,10 +202,6 @@ impl Inspection for Halting<dyn StorageEngine> {
 
 #[async_trait]
 impl SubscriptionStorage for Halting<dyn StorageEngine> {
-    async fn read_matching(&self, request: MatchRequest) -> Result<LogPage> {
-        self.1.go(self.0.read_matching(request)).await
-    }
-
     async fn resolve_start(&self, start: Start) -> Result<Position> {
         self.1.go(self.0.resolve_start(start)).await
     }
@@ -270,12 +278,7 @@ impl<T: Transactor> Transactor for Halting<T> {
         halting(self.0.has_failed(transaction, error)).await
     }
 
-    async fn finish(
-        &self,
-        transaction: Self::Transaction,
-        commit: Commit,
-        settlement: Option<&Settlement>,
-    ) -> Result<Committed> {
-        self.1.go(self.0.finish(transaction, commit, settlement)).await
+    async fn finish(&self, transaction: Self::Transaction, commit: Commit) -> Result<Committed> {
+        self.1.go(self.0.finish(transaction, commit)).await
     }
 }

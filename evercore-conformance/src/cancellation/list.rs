@@ -58,7 +58,7 @@ macro_rules! __with_operations {
                 read_log: "EventStore::read_log" "EventStore::head"
                 read_correlated: "EventStore::read_correlated"
                 find_commit: "EventStore::find_commit"
-                find_first: "EventStore::find_first"
+                find_by_idempotency_key: "EventStore::find_by_idempotency_key"
                 verify: "Verify::run"
             }
             following {

@@ -96,8 +96,8 @@ pub async fn find_commit(subject: &Subject, cut: &mut Cut) -> Outcome {
     }
 }
 
-pub async fn find_first(subject: &Subject, cut: &mut Cut) -> Outcome {
-    cut.short(subject.store.find_first(Subject::mark())).await.transpose()?;
+pub async fn find_by_idempotency_key(subject: &Subject, cut: &mut Cut) -> Outcome {
+    cut.short(subject.store.find_by_idempotency_key(Subject::mark())).await.transpose()?;
     Ok(())
 }
 

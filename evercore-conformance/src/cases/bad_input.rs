@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
-use evercore::engine::{LoadRequest, Target};
+use evercore::engine::{Capability, LoadRequest, Target};
 use evercore::{
     Aggregate, AggregateId, Batch, Context, Error, EventDraft, EventOptions, Expected,
     MAX_LABEL_BYTES, MAX_METADATA_BYTES, MAX_NATURAL_KEY_BYTES, MIN_EVENT_TIME, ManualClock,
@@ -20,6 +20,7 @@ use crate::raw;
 pub(crate) async fn a_key_that_is_empty_too_long_or_holds_a_nul_is_refused(
     fixture: &Fixture,
 ) -> Result<()> {
+    fixture.needs(Capability::ReadViews)?;
     let store = fixture.store();
     let id = counter::create_with_key(store, "own", 1).await?;
     let before = Witness::take(fixture.engine(), Counter::NAME, &["own"]).await?;
@@ -59,6 +60,7 @@ pub(crate) async fn a_key_of_the_longest_length_is_fine(fixture: &Fixture) -> Re
 }
 
 pub(crate) async fn an_unknown_id_or_key_is_named(fixture: &Fixture) -> Result<()> {
+    fixture.needs(Capability::ReadViews)?;
     let store = fixture.store();
     counter::create_with_key(store, "known", 1).await?;
     let before = fixture.log().await?;
@@ -95,6 +97,7 @@ async fn load(ctx: &mut Context, id: AggregateId) -> Result<()> {
 }
 
 pub(crate) async fn an_aggregate_of_another_type_is_named(fixture: &Fixture) -> Result<()> {
+    fixture.needs(Capability::ReadViews)?;
     let store = fixture.store();
     let id = counter::create(store, 1).await?;
     let before = fixture.log().await?;
@@ -302,6 +305,7 @@ pub(crate) async fn metadata_that_could_not_be_read_again_are_refused(
 }
 
 pub(crate) async fn a_page_of_no_events_is_refused(fixture: &Fixture) -> Result<()> {
+    fixture.needs(Capability::ReadViews)?;
     let store = fixture.store();
     counter::create(store, 1).await?;
     let answer = store.read_log(Position::START, 0).await;

@@ -4,7 +4,7 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta};
-use evercore::engine::MatchRequest;
+use evercore::engine::LogQuery;
 use evercore::{
     Error, EventFilter, EventStore, Expected, ManualClock, NaturalKey, Partition, Position,
     RecordedEvent, Result, Start, Stream,
@@ -46,8 +46,8 @@ async fn matching(
     let mut found = Vec::new();
     let (mut after, filter) = (Position::START, Arc::new(filter.clone()));
     loop {
-        let request = MatchRequest { after, limit, filter: Arc::clone(&filter), partition };
-        let page = fixture.engine().read_matching(request).await?;
+        let query = LogQuery::new(after, limit).filter(Arc::clone(&filter)).partition(partition);
+        let page = fixture.engine().read_log(query).await?;
         assert!(page.events.len() <= usize::try_from(limit).expect("small"));
         assert!(page.end >= after, "a page leads on");
         found.extend(positions(&page.events));
@@ -106,22 +106,17 @@ pub(crate) async fn a_page_without_a_match_leads_to_the_last_event(
 ) -> Result<()> {
     let store = fixture.store();
     let filter = Arc::new(EventFilter::new().event::<Deposited>());
-    let request = |after| MatchRequest {
-        after,
-        limit: 10,
-        filter: Arc::clone(&filter),
-        partition: Partition::WHOLE,
-    };
-    let page = fixture.engine().read_matching(request(Position::START)).await?;
+    let query = |after| LogQuery::new(after, 10).filter(Arc::clone(&filter));
+    let page = fixture.engine().read_log(query(Position::START)).await?;
     assert_eq!((page.events.len(), page.end, page.at_end), (0, Position::START, true));
 
     for value in 0..5 {
         counter::create(store, value).await?;
     }
     let last = fixture.log().await?.last().expect("it was written").position();
-    let page = fixture.engine().read_matching(request(Position::START)).await?;
+    let page = fixture.engine().read_log(query(Position::START)).await?;
     assert_eq!((page.events.len(), page.end, page.at_end), (0, last, true));
-    let page = fixture.engine().read_matching(request(last)).await?;
+    let page = fixture.engine().read_log(query(last)).await?;
     assert_eq!((page.events.len(), page.end, page.at_end), (0, last, true));
     Ok(())
 }

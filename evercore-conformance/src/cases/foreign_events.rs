@@ -1,6 +1,6 @@
 //! P12 on reads: an event that this program does not know or cannot decode is an error that names it.
 
-use evercore::engine::Precondition;
+use evercore::engine::{Capability, Precondition};
 use evercore::{
     Aggregate, AggregateId, Apply, Error, Event, EventOptions, Expected, Registry, Result, Stream,
 };
@@ -12,11 +12,13 @@ use crate::fixture::Fixture;
 use crate::raw;
 
 pub(crate) async fn an_event_of_an_unknown_name_is_named(fixture: &Fixture) -> Result<()> {
+    fixture.needs(Capability::ReadViews)?;
     let id = written_by_another_program(fixture, Burnt).await?;
     assert_unknown(fixture, id, Burnt::NAME, 1).await
 }
 
 pub(crate) async fn an_event_of_an_unknown_version_is_named(fixture: &Fixture) -> Result<()> {
+    fixture.needs(Capability::ReadViews)?;
     let words = vec!["one".to_owned()];
     let id = written_by_another_program(fixture, NotedLater { words }).await?;
     assert_unknown(fixture, id, Noted::NAME, 2).await
@@ -65,6 +67,7 @@ pub(crate) async fn an_event_under_its_old_name_is_read(fixture: &Fixture) -> Re
 pub(crate) async fn an_undecodable_payload_is_named_with_its_field(
     fixture: &Fixture,
 ) -> Result<()> {
+    fixture.needs(Capability::ReadViews)?;
     let (store, engine) = (fixture.store(), fixture.engine());
     let payloads: [(&[u8], &str); 4] =
         [(b"{\"text\":17}", "text"), (b"{\"other\":1}", "."), (b"{", "."), (b"\xFF\x00", ".")];

@@ -52,7 +52,7 @@ pub(crate) async fn a_repeated_command_writes_nothing_and_is_answered_as_the_fir
     assert_eq!(happened.decode::<Withdrawn>()?.amount, 30);
     assert_eq!(happened.meta(), first.events()[0].meta());
     assert_eq!(fixture.log().await?, log);
-    let landed = store.find_first("request").await?.expect("it has landed");
+    let landed = store.find_by_idempotency_key("request").await?.expect("it has landed");
     assert_eq!((landed.commit(), landed.position()), (first.commit(), first.position()));
     Ok(())
 }
@@ -131,7 +131,7 @@ pub(crate) async fn a_refused_command_leaves_its_key_free(fixture: &Fixture) -> 
     let id = account::open(store, 10).await?;
     let refused = withdraw(store, id, 30, "request").await;
     assert!(matches!(refused, Err(CommandError::Rejected(Overdrawn))));
-    assert_eq!(store.find_first("request").await?, None);
+    assert_eq!(store.find_by_idempotency_key("request").await?, None);
 
     let deposit = store.execute::<Account, _>(id, Deposit { amount: 50 }).await;
     accepted(deposit)?;
@@ -215,7 +215,7 @@ pub(crate) async fn a_used_key_is_told_before_a_conflict(fixture: &Fixture) -> R
     let used = engine.commit(again).await;
     assert!(matches!(used, Err(Error::IdempotencyKeyUsed { .. })), "{used:?}");
     let key = IdempotencyKey::new("request")?;
-    let first = engine.find_first(&key).await?.expect("it has landed");
+    let first = engine.find_by_idempotency_key(&key).await?.expect("it has landed");
     assert_eq!(first.committed, landed);
     assert_eq!((&*first.command, &*first.result), ("command", "null"));
     Ok(())
@@ -260,17 +260,20 @@ pub(crate) async fn a_key_without_a_landed_commit_is_found_nowhere(
     fixture: &Fixture,
 ) -> Result<()> {
     let (engine, key) = (fixture.engine(), IdempotencyKey::new("request")?);
-    assert_eq!(engine.find_first(&key).await?, None);
+    assert_eq!(engine.find_by_idempotency_key(&key).await?, None);
 
     let id = counter::create(fixture.store(), 0).await?;
     let stale = raw::write::<Counter>(id, Precondition::At(Sequence::new(7)?));
     let refused = with_key(raw::commit(vec![stale], Vec::new()), "request")?;
     assert!(engine.commit(refused).await.is_err());
-    assert_eq!(engine.find_first(&key).await?, None);
+    assert_eq!(engine.find_by_idempotency_key(&key).await?, None);
 
     let alone = with_key(raw::commit(Vec::new(), Vec::new()), "request")?;
     let landed = engine.commit(alone).await?;
     assert_eq!(landed.positions, None);
-    assert_eq!(engine.find_first(&key).await?.map(|first| first.committed), Some(landed));
+    assert_eq!(
+        engine.find_by_idempotency_key(&key).await?.map(|first| first.committed),
+        Some(landed)
+    );
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! Opening, warming up and closing a store.
 
-use evercore::engine::{HistoryRequest, LoadRequest, LogRequest, Target, TypeName};
+use evercore::engine::{Capability, HistoryRequest, LoadRequest, LogQuery, Target, TypeName};
 use evercore::{
     Aggregate, CommitId, Error, Expected, Migrate, Position, Registry, Result, Sequence, Stream,
 };
@@ -81,6 +81,7 @@ pub(crate) async fn two_engines_see_each_others_commits(fixture: &Fixture) -> Re
 }
 
 pub(crate) async fn a_closed_store_says_so(fixture: &Fixture) -> Result<()> {
+    fixture.needs(Capability::ReadViews)?;
     let (store, engine) = (fixture.store(), fixture.engine());
     let id = counter::create(store, 1).await?;
     let clone = store.clone();
@@ -108,7 +109,7 @@ pub(crate) async fn a_closed_store_says_so(fixture: &Fixture) -> Result<()> {
     assert_error!(engine.load(request).await, Error::Closed);
     let request = HistoryRequest { id, after: Sequence::ZERO, up_to: None, limit: 1 };
     assert_error!(engine.read_history(request).await, Error::Closed);
-    let request = LogRequest::new(Position::START, 1);
+    let request = LogQuery::new(Position::START, 1);
     assert_error!(engine.read_log(request).await, Error::Closed);
     assert_error!(engine.begin_read().await, Error::Closed);
     assert_error!(engine.reserve_ids(1).await, Error::Closed);

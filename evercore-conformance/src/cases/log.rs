@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use evercore::engine::LogRequest;
+use evercore::engine::LogQuery;
 use evercore::{
-    Aggregate, Error, Event, Expected, Metadata, Position, RecordedEvent, Result, Stream,
-    with_metadata,
+    Aggregate, Error, Event, Expected, Metadata, Partition, Position, RecordedEvent, Result,
+    Stream, with_metadata,
 };
 use tokio::sync::watch;
 
@@ -128,7 +128,7 @@ pub(crate) async fn a_reader_that_follows_the_log_misses_nothing(fixture: &Fixtu
             let mut after = Position::START;
             loop {
                 let last_round = *done.borrow_and_update();
-                let page = engine.read_log(LogRequest::new(after, 7)).await?;
+                let page = engine.read_log(LogQuery::new(after, 7)).await?;
                 after = page.end;
                 events.extend(page.events);
                 if last_round && page.at_end {
@@ -234,9 +234,8 @@ pub(crate) async fn what_belongs_together_is_read_by_its_correlation_id(
             .collect();
         let (mut read, mut after) = (Vec::new(), Position::START);
         loop {
-            let correlation = Some(request.into());
-            let page =
-                fixture.engine().read_log(LogRequest { after, limit: 2, correlation }).await?;
+            let query = LogQuery::new(after, 2).correlation(request);
+            let page = fixture.engine().read_log(query).await?;
             assert!(page.events.len() <= 2);
             assert_eq!(page.end, page.events.last().map_or(after, |event| event.position()));
             after = page.end;
@@ -247,6 +246,14 @@ pub(crate) async fn what_belongs_together_is_read_by_its_correlation_id(
             }
         }
         assert_eq!(read, expected, "{request}");
+        let mut in_parts = Vec::new();
+        for index in 0..2 {
+            let query = LogQuery::new(Position::START, 100).correlation(request);
+            let query = query.partition(Partition::new(index, 2)?);
+            in_parts.extend(fixture.engine().read_log(query).await?.events);
+        }
+        in_parts.sort_by_key(RecordedEvent::position);
+        assert_eq!(in_parts, expected, "{request}");
         let view = store
             .with_readonly_context(async |ctx| ctx.read_correlated(request, Position::START).await);
         assert_eq!(view.await?.events, expected, "{request}");

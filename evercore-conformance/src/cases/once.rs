@@ -165,7 +165,7 @@ pub(crate) async fn a_failed_request_leaves_its_key_free(fixture: &Fixture) -> R
     let accounts = two_accounts(store).await?;
     let refused = transfer(store, "request", accounts, 40).await;
     assert!(matches!(refused, Err(Refused::Overdrawn)), "{refused:?}");
-    assert_eq!(store.find_first("request").await?, None);
+    assert_eq!(store.find_by_idempotency_key("request").await?, None);
 
     let deposit = store.execute::<Account, _>(accounts[0], Deposit { amount: 10 }).await;
     deposit.expect("nothing stands in its way");
@@ -253,7 +253,7 @@ pub(crate) async fn a_result_that_cannot_be_given_again_is_refused(
     let nothing = store.once("request", async |_| Ok::<_, Error>(Some(None::<u8>))).await;
     assert_error!(nothing, Error::NotRoundTrip { mismatch, .. } if mismatch.read == "None");
     let key = IdempotencyKey::new("request")?;
-    assert_eq!(fixture.engine().find_first(&key).await?, None);
+    assert_eq!(fixture.engine().find_by_idempotency_key(&key).await?, None);
 
     let longest = "x".repeat(98);
     assert_eq!(once(longest.clone()).await?, longest);

@@ -1,6 +1,6 @@
 //! P13: memory use stays bounded, because everything is read in pages.
 
-use evercore::engine::{HistoryRequest, LoadRequest, LogRequest, Target};
+use evercore::engine::{HistoryRequest, LoadRequest, LogQuery, Target};
 use evercore::{
     Aggregate, AggregateId, Error, EventStore, Expected, Limits, Position, Result, Sequence, Stream,
 };
@@ -44,7 +44,7 @@ pub(crate) async fn no_answer_is_larger_than_the_limit_asked_for(fixture: &Fixtu
         let request = HistoryRequest { id, after: Sequence::ZERO, up_to: None, limit };
         assert_eq!(engine.read_history(request).await?.len(), expected);
 
-        let page = engine.read_log(LogRequest::new(Position::START, limit)).await?;
+        let page = engine.read_log(LogQuery::new(Position::START, limit)).await?;
         assert_eq!((page.events.len(), page.at_end), (expected, limit >= 20));
     }
     Ok(())

@@ -110,7 +110,7 @@ pub(crate) async fn similar_idempotency_keys_are_told_apart(fixture: &Fixture) -
             })?;
             assert_eq!(answer.is_repetition(), is_again, "{key}");
         }
-        assert!(store.find_first(key).await?.is_some(), "{key}");
+        assert!(store.find_by_idempotency_key(key).await?.is_some(), "{key}");
     }
     Ok(())
 }

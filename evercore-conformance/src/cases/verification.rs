@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use evercore::engine::{EventPlaced, InspectEvents, LogRequest, Precondition};
+use evercore::engine::{Capability, EventPlaced, InspectEvents, LogQuery, Precondition};
 use evercore::{
     Aggregate, AggregateAt, AggregateId, Batch, CommitId, Error, EventAt, EventStore, Expected,
     FailurePolicy, Finding, Handler, Position, RecordedEvent, Result, Stream, VerifyReport, each,
@@ -300,6 +300,7 @@ pub(crate) async fn findings_are_all_told_and_kept_up_to_a_bound(fixture: &Fixtu
 
 /// `verify` relies on this, so it is a contract for engines: pages of any size contain each row once, in order.
 pub(crate) async fn inspected_pages_hold_each_row_once(fixture: &Fixture) -> Result<()> {
+    fixture.needs(Capability::Inspection)?;
     everything(fixture).await?;
     let log = fixture.log().await?;
     let inspection = fixture.engine().inspection();
@@ -350,6 +351,7 @@ pub(crate) async fn inspected_pages_hold_each_row_once(fixture: &Fixture) -> Res
 pub(crate) async fn what_was_given_last_is_not_behind_what_is_in_use(
     fixture: &Fixture,
 ) -> Result<()> {
+    fixture.needs(Capability::Inspection)?;
     let (store, engine) = (fixture.store(), fixture.engine());
     everything(fixture).await?;
     let diary =
@@ -364,7 +366,7 @@ pub(crate) async fn what_was_given_last_is_not_behind_what_is_in_use(
     let block = engine.reserve_ids(1_000).await?;
     let given = engine.inspection().last_given().await?;
     assert_eq!(given.aggregate_id, block.first.get() + 999);
-    assert_eq!(engine.read_log(LogRequest::new(Position::START, 1)).await?.events.len(), 1);
+    assert_eq!(engine.read_log(LogQuery::new(Position::START, 1)).await?.events.len(), 1);
     Ok(())
 }
 

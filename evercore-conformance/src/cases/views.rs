@@ -1,6 +1,6 @@
 //! A read context is one consistent view: it does not show later commits.
 
-use evercore::engine::{HistoryRequest, LogRequest, Reader};
+use evercore::engine::{HistoryRequest, LogQuery, Reader};
 use evercore::{Aggregate, AggregateId, AsOf, Error, EventStore, Position, Result, Sequence};
 
 use crate::assert::{exists, holder};
@@ -156,7 +156,7 @@ pub(crate) async fn an_empty_store_reads_as_empty(fixture: &Fixture) -> Result<(
     let view = engine.begin_read().await?;
     let readers: [&dyn Reader; 2] = [&*view, engine];
     for reader in readers {
-        let page = reader.read_log(LogRequest::new(Position::START, 10)).await?;
+        let page = reader.read_log(LogQuery::new(Position::START, 10)).await?;
         assert_eq!((page.events, page.end, page.at_end), (Vec::new(), Position::START, true));
         assert_eq!(history_length(reader, nobody).await?, 0);
         assert!(!exists(reader, Counter::NAME, nobody).await?);

@@ -87,7 +87,7 @@ pub(crate) async fn add(store: &EventStore, id: AggregateId, by: i64) -> Result<
 }
 
 pub(crate) async fn value(store: &EventStore, id: AggregateId) -> Result<i64> {
-    store.with_readonly_context(async |ctx| Ok(ctx.load::<Counter>(id).await?.state().value)).await
+    read!(store, |ctx| Ok(ctx.load::<Counter>(id).await?.state().value))
 }
 
 /// Moves a key from its holder to another counter.
@@ -103,9 +103,5 @@ pub(crate) async fn pass_on(store: &EventStore, key: &str, to: AggregateId) -> R
 }
 
 pub(crate) async fn find_by_key(store: &EventStore, key: &str) -> Result<Option<AggregateId>> {
-    store
-        .with_readonly_context(async |ctx| {
-            Ok(ctx.find_by_key::<Counter>(key).await?.map(|counter| counter.id()))
-        })
-        .await
+    read!(store, |ctx| { Ok(ctx.find_by_key::<Counter>(key).await?.map(|counter| counter.id())) })
 }

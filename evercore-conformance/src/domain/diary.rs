@@ -109,5 +109,5 @@ pub(crate) async fn start(
 }
 
 pub(crate) async fn read(store: &EventStore, id: AggregateId) -> Result<Diary> {
-    store.with_readonly_context(async |ctx| Ok(ctx.load::<Diary>(id).await?.into_state())).await
+    read!(store, |ctx| Ok(ctx.load::<Diary>(id).await?.into_state()))
 }

@@ -56,5 +56,5 @@ pub(crate) fn read(value: Option<i64>) -> Read {
 }
 
 pub(crate) async fn state(store: &EventStore, id: AggregateId) -> Result<Gauge> {
-    store.with_readonly_context(async |ctx| Ok(ctx.load::<Gauge>(id).await?.into_state())).await
+    read!(store, |ctx| Ok(ctx.load::<Gauge>(id).await?.into_state()))
 }

@@ -178,11 +178,7 @@ pub(crate) async fn state<T: Aggregate + AsRef<Tally>>(
     store: &EventStore,
     id: AggregateId,
 ) -> Result<Tally> {
-    store
-        .with_readonly_context(async |ctx| {
-            Ok(ctx.load::<T>(id).await?.into_state().as_ref().clone())
-        })
-        .await
+    read!(store, |ctx| { Ok(ctx.load::<T>(id).await?.into_state().as_ref().clone()) })
 }
 
 /// Stores a snapshot that no context has made.

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use evercore::engine::{
-    AcquireRequest, Acquired, CursorMove, Grant, LeaseKey, NewSubscription, Settlement,
+    AcquireRequest, Acquired, Completion, CursorMove, Grant, LeaseKey, NewSubscription, Settlement,
     SubscriptionStorage, Transactor,
 };
 use evercore::{
@@ -107,8 +107,9 @@ impl<H: SqlHarness> SqlFixture<H> {
         let mut transaction = self.engine.begin(Some(Duration::from_secs(10))).await?;
         let sql = format!("INSERT INTO {} VALUES (1, 1)", self.table);
         self.harness.execute(&mut transaction, &sql).await?;
-        let nothing = crate::raw::commit(Vec::new(), Vec::new());
-        Ok(self.engine.finish(transaction, nothing, Some(settlement)).await.map(drop)?)
+        let mut commit = crate::raw::commit(Vec::new(), Vec::new());
+        commit.completes.push(Completion::Settlement(settlement.clone()));
+        Ok(self.engine.finish(transaction, commit).await.map(drop)?)
     }
 }
 

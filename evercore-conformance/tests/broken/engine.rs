@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use evercore::engine::{
-    AcquireRequest, Acquired, Beat, Commit, CommitOutcome, Committed, Control, DiscardedRequest,
-    EventPlaced, EventRow, FirstOutcome, Heartbeat, HistoryRequest, IdBlock, InspectEvents,
-    InspectedAggregate, InspectedCommit, InspectedEvent, InspectedKey, InspectedParked,
-    InspectedSubscription, Inspection, LastGiven, LeaseKey, LoadRequest, LoadedAggregate, LogPage,
-    LogRequest, LogWatch, MatchRequest, Migration, NewSubscription, ParkedRequest, Reader, Settled,
-    Settlement, StorageEngine, StoredSubscription, SubscriptionStorage, TypeName,
+    AcquireRequest, Acquired, Beat, Capabilities, Commit, CommitOutcome, Committed, Control,
+    DiscardedRequest, EventPlaced, EventRow, Heartbeat, HistoryRequest, IdBlock, IdempotentOutcome,
+    InspectEvents, InspectedAggregate, InspectedCommit, InspectedEvent, InspectedKey,
+    InspectedParked, InspectedSubscription, Inspection, LastGiven, LeaseKey, LoadRequest,
+    LoadedAggregate, LogPage, LogQuery, LogWatch, Migration, NewSubscription, ParkedRequest,
+    Reader, Settled, Settlement, StorageEngine, StoredSubscription, SubscriptionStorage, TypeName,
 };
 use evercore::{
     AggregateId, CommitId, DiscardedEvent, Error, IdempotencyKey, ParkedEvent, Position,
@@ -63,12 +63,8 @@ pub(crate) trait Fault: std::fmt::Debug + Send + Sync + 'static {
         reader.read_history(request).await
     }
 
-    async fn read_log(&self, reader: &dyn Reader, request: LogRequest) -> Result<LogPage> {
-        reader.read_log(request).await
-    }
-
-    async fn read_matching(&self, engine: &MemoryEngine, request: MatchRequest) -> Result<LogPage> {
-        engine.read_matching(request).await
+    async fn read_log(&self, reader: &dyn Reader, query: LogQuery) -> Result<LogPage> {
+        reader.read_log(query).await
     }
 
     async fn acquire(&self, engine: &MemoryEngine, request: &AcquireRequest) -> Result<Acquired> {
@@ -152,6 +148,10 @@ pub(crate) trait Fault: std::fmt::Debug + Send + Sync + 'static {
         log.clone()
     }
 
+    fn capabilities(&self, engine: &MemoryEngine) -> Capabilities {
+        engine.capabilities()
+    }
+
     fn heeds_close(&self) -> bool {
         true
     }
@@ -224,6 +224,14 @@ impl FaultyEngine {
 
 #[async_trait]
 impl StorageEngine for FaultyEngine {
+    fn name(&self) -> &'static str {
+        "faulty"
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        self.fault.capabilities(&self.log)
+    }
+
     async fn migrate(&self) -> Result<()> {
         self.log()?.migrate().await
     }
@@ -252,8 +260,11 @@ impl StorageEngine for FaultyEngine {
         self.fault.find_commit(self.log()?, id).await
     }
 
-    async fn find_first(&self, key: &IdempotencyKey) -> Result<Option<FirstOutcome>> {
-        self.log()?.find_first(key).await
+    async fn find_by_idempotency_key(
+        &self,
+        key: &IdempotencyKey,
+    ) -> Result<Option<IdempotentOutcome>> {
+        self.log()?.find_by_idempotency_key(key).await
     }
 
     fn watch_log(&self) -> LogWatch {
@@ -328,18 +339,13 @@ impl Reader for FaultyEngine {
         self.now()?.read_history(request).await
     }
 
-    async fn read_log(&self, request: LogRequest) -> Result<LogPage> {
-        self.now()?.read_log(request).await
+    async fn read_log(&self, query: LogQuery) -> Result<LogPage> {
+        self.now()?.read_log(query).await
     }
 }
 
 #[async_trait]
 impl SubscriptionStorage for FaultyEngine {
-    async fn read_matching(&self, request: MatchRequest) -> Result<LogPage> {
-        let page = self.fault.read_matching(self.log()?, request).await?;
-        Ok(LogPage { events: self.now()?.show(page.events), ..page })
-    }
-
     async fn resolve_start(&self, start: Start) -> Result<Position> {
         self.log()?.resolve_start(start).await
     }
@@ -400,16 +406,20 @@ impl SubscriptionStorage for FaultyEngine {
 impl Reader for Glasses {
     async fn load(&self, request: LoadRequest) -> Result<Option<LoadedAggregate>> {
         let loaded = self.fault.load(&*self.reader, request).await?;
-        Ok(loaded.map(|loaded| LoadedAggregate { events: self.show(loaded.events), ..loaded }))
+        Ok(loaded.map(|mut loaded| {
+            loaded.events = self.show(loaded.events);
+            loaded
+        }))
     }
 
     async fn read_history(&self, request: HistoryRequest) -> Result<Vec<RecordedEvent>> {
         Ok(self.show(self.fault.read_history(&*self.reader, request).await?))
     }
 
-    async fn read_log(&self, request: LogRequest) -> Result<LogPage> {
-        let page = self.fault.read_log(&*self.reader, request).await?;
-        Ok(LogPage { events: self.show(page.events), ..page })
+    async fn read_log(&self, query: LogQuery) -> Result<LogPage> {
+        let mut page = self.fault.read_log(&*self.reader, query).await?;
+        page.events = self.show(page.events);
+        Ok(page)
     }
 }
 
@@ -427,17 +437,18 @@ impl Glasses {
 }
 
 fn row(event: &RecordedEvent) -> EventRow {
-    EventRow {
-        position: event.position(),
-        aggregate_id: event.aggregate_id(),
-        sequence: event.sequence(),
-        aggregate_type: event.aggregate_type().into(),
-        event_type: event.event_type().into(),
-        version: event.version(),
-        payload: event.payload().clone(),
-        event_time: event.event_time(),
-        recorded_at: event.recorded_at(),
-        reference: event.reference().map(Box::from),
-        metadata: (!event.metadata().is_empty()).then(|| Box::new(event.metadata().clone())),
-    }
+    let mut made = EventRow::new(
+        event.position(),
+        event.aggregate_id(),
+        event.sequence(),
+        event.aggregate_type().into(),
+        event.event_type().into(),
+        event.payload().clone(),
+        event.recorded_at(),
+    );
+    made.version = event.version();
+    made.event_time = event.event_time();
+    made.reference = event.reference().map(Box::from);
+    made.metadata = (!event.metadata().is_empty()).then(|| Box::new(event.metadata().clone()));
+    made
 }

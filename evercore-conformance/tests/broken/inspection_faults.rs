@@ -98,8 +98,9 @@ pub(crate) struct ForgetsWhatWasGiven;
 #[async_trait]
 impl Fault for ForgetsWhatWasGiven {
     async fn last_given(&self, engine: &MemoryEngine) -> Result<LastGiven> {
-        let given = engine.last_given().await?;
-        Ok(LastGiven { aggregate_id: given.aggregate_id - 1_000, ..given })
+        let mut given = engine.last_given().await?;
+        given.aggregate_id -= 1_000;
+        Ok(given)
     }
 }
 

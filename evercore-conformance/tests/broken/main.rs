@@ -21,9 +21,10 @@ use inspection_faults::{
 };
 use name_faults::Splices;
 use read_faults::{
-    AppliesTwice, ConfusesEventTypes, CutsPayloads, DropsMetadata, ForgetsAggregateTypes,
-    ForgetsCodecs, ForgetsCompression, ForgetsEventNames, ForgetsVersions, GivesAnySnapshot,
-    IgnoresLimits, MistakesTypes, RoundsTimes, SeesLaterCommits, SkipsASequence, SkipsInTheLog,
+    AppliesTwice, ConfusesEventTypes, CutsPayloads, DeclaresViews, DropsMetadata,
+    ForgetsAggregateTypes, ForgetsCodecs, ForgetsCompression, ForgetsEventNames, ForgetsVersions,
+    GivesAnySnapshot, IgnoresLimits, MistakesTypes, RoundsTimes, SeesLaterCommits, SkipsASequence,
+    SkipsInTheLog,
 };
 use subscription_faults::{
     DropsParkedEvents, DropsWhatWaits, ForgetsReasons, ForgetsRedriveTimes, ForgetsTheToken,
@@ -52,7 +53,7 @@ fn assert_caught<F: Fault>(make: impl Fn() -> F, by: &[&str]) {
         let case = case(name);
         match case.run(Faulty::new(make())) {
             Err(failure) => println!("{:?} is caught by {failure}", make()),
-            Ok(()) => panic!("{case} passes on an engine with the fault {:?}", make()),
+            Ok(_) => panic!("{case} passes on an engine with the fault {:?}", make()),
         }
     }
 }
@@ -181,6 +182,10 @@ caught! {
         "p1::a_conflict_on_one_aggregate_leaves_nothing_of_the_others",
     ];
     a_mistaken_type_is_caught: MistakesTypes => ["p12::an_aggregate_of_another_type_is_named"];
+    a_capability_that_is_not_there_is_caught: DeclaresViews => [
+        "contract::an_operation_that_is_not_declared_is_unsupported",
+        "p12::a_page_of_no_events_is_refused",
+    ];
     pages_without_a_limit_are_caught: IgnoresLimits => [
         "p13::no_answer_is_larger_than_the_limit_asked_for",
         "p13::a_store_caps_pages_at_its_limit",

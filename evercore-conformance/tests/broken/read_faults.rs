@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use chrono::SubsecRound;
 use evercore::engine::{
-    Commit, Committed, EventRow, HistoryRequest, LoadRequest, LoadedAggregate, LogPage, LogRequest,
-    NewSnapshot, Reader, StorageEngine, StoredSnapshot,
+    Capability, Commit, Committed, EventRow, HistoryRequest, LoadRequest, LoadedAggregate, LogPage,
+    LogQuery, NewSnapshot, Reader, StorageEngine, StoredSnapshot,
 };
-use evercore::{AggregateId, Codec, Payload, RecordedEvent, Result, Sequence};
+use evercore::{AggregateId, Codec, Error, Payload, RecordedEvent, Result, Sequence};
 use evercore_memory::MemoryEngine;
 
 use crate::engine::Fault;
@@ -72,7 +72,7 @@ impl Fault for GivesAnySnapshot {
         let Some(mut loaded) = reader.load(request).await? else { return Ok(None) };
         let newest = self.0.lock().expect("not poisoned").get(&loaded.id).cloned();
         if let (Some(_), Some(NewSnapshot { sequence, state, .. })) = (wanted, newest) {
-            loaded.snapshot = Some(StoredSnapshot { sequence, state });
+            loaded.snapshot = Some(StoredSnapshot::new(sequence, state));
             let tail = HistoryRequest { id: loaded.id, after: sequence, up_to, limit };
             loaded.events = reader.read_history(tail).await?;
         }
@@ -113,8 +113,8 @@ impl Fault for IgnoresLimits {
         reader.read_history(HistoryRequest { limit: u32::MAX, ..request }).await
     }
 
-    async fn read_log(&self, reader: &dyn Reader, request: LogRequest) -> Result<LogPage> {
-        reader.read_log(LogRequest { limit: u32::MAX, ..request }).await
+    async fn read_log(&self, reader: &dyn Reader, query: LogQuery) -> Result<LogPage> {
+        reader.read_log(LogQuery { limit: u32::MAX, ..query }).await
     }
 }
 
@@ -124,10 +124,12 @@ pub(crate) struct SkipsInTheLog;
 
 #[async_trait]
 impl Fault for SkipsInTheLog {
-    async fn read_log(&self, reader: &dyn Reader, request: LogRequest) -> Result<LogPage> {
-        let whole = LogRequest { limit: u32::MAX, ..request.clone() };
+    async fn read_log(&self, reader: &dyn Reader, query: LogQuery) -> Result<LogPage> {
+        let whole = LogQuery { limit: u32::MAX, ..query.clone() };
         let end = reader.read_log(whole).await?.end;
-        Ok(LogPage { end, ..reader.read_log(request).await? })
+        let mut page = reader.read_log(query).await?;
+        page.end = end;
+        Ok(page)
     }
 }
 
@@ -137,8 +139,8 @@ pub(crate) struct ReversesTheLog;
 
 #[async_trait]
 impl Fault for ReversesTheLog {
-    async fn read_log(&self, reader: &dyn Reader, request: LogRequest) -> Result<LogPage> {
-        let mut page = reader.read_log(request).await?;
+    async fn read_log(&self, reader: &dyn Reader, query: LogQuery) -> Result<LogPage> {
+        let mut page = reader.read_log(query).await?;
         page.events.reverse();
         Ok(page)
     }
@@ -176,7 +178,10 @@ impl Fault for MistakesTypes {
         request: LoadRequest,
     ) -> Result<Option<LoadedAggregate>> {
         let aggregate_type = Arc::from(request.aggregate_type);
-        Ok(reader.load(request).await?.map(|loaded| LoadedAggregate { aggregate_type, ..loaded }))
+        Ok(reader.load(request).await?.map(|mut loaded| {
+            loaded.aggregate_type = aggregate_type;
+            loaded
+        }))
     }
 }
 
@@ -254,5 +259,16 @@ pub(crate) struct ForgetsVersions;
 impl Fault for ForgetsVersions {
     fn show(&self, row: &mut EventRow) {
         row.version = 1;
+    }
+}
+
+/// Declares views of the log, and has none.
+#[derive(Debug)]
+pub(crate) struct DeclaresViews;
+
+#[async_trait]
+impl Fault for DeclaresViews {
+    async fn begin_read(&self, engine: &MemoryEngine) -> Result<Box<dyn Reader>> {
+        Err(Error::Unsupported { operation: Capability::ReadViews, engine: engine.name() })
     }
 }

@@ -6,9 +6,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use evercore::engine::{
     AcquireRequest, Acquired, Beat, Control, CursorMove, Heartbeat, LeaseKey, LeaseStatus, LogPage,
-    LogSignal, LogWatch, MatchRequest, Settled, Settlement, SubscriptionStorage,
+    LogQuery, LogSignal, LogWatch, Reader, Settled, Settlement, SubscriptionStorage,
 };
-use evercore::{AggregateId, EventFilter, Partition, Position, Result, SubscriptionName};
+use evercore::{AggregateId, Partition, Position, Result, SubscriptionName};
 use evercore_memory::MemoryEngine;
 
 use crate::engine::Fault;
@@ -19,8 +19,8 @@ pub(crate) struct SkipsMatches;
 
 #[async_trait]
 impl Fault for SkipsMatches {
-    async fn read_matching(&self, engine: &MemoryEngine, request: MatchRequest) -> Result<LogPage> {
-        let mut page = engine.read_matching(request).await?;
+    async fn read_log(&self, reader: &dyn Reader, query: LogQuery) -> Result<LogPage> {
+        let mut page = reader.read_log(query).await?;
         page.events.retain(|event| event.position().get() % 5 != 3);
         Ok(page)
     }
@@ -32,8 +32,8 @@ pub(crate) struct IgnoresFilters;
 
 #[async_trait]
 impl Fault for IgnoresFilters {
-    async fn read_matching(&self, engine: &MemoryEngine, request: MatchRequest) -> Result<LogPage> {
-        engine.read_matching(MatchRequest { filter: Arc::new(EventFilter::new()), ..request }).await
+    async fn read_log(&self, reader: &dyn Reader, query: LogQuery) -> Result<LogPage> {
+        reader.read_log(query.filter(Arc::default())).await
     }
 }
 
@@ -43,8 +43,8 @@ pub(crate) struct IgnoresPartitions;
 
 #[async_trait]
 impl Fault for IgnoresPartitions {
-    async fn read_matching(&self, engine: &MemoryEngine, request: MatchRequest) -> Result<LogPage> {
-        engine.read_matching(MatchRequest { partition: Partition::WHOLE, ..request }).await
+    async fn read_log(&self, reader: &dyn Reader, query: LogQuery) -> Result<LogPage> {
+        reader.read_log(query.partition(Partition::WHOLE)).await
     }
 }
 
@@ -54,11 +54,11 @@ pub(crate) struct StandsStill;
 
 #[async_trait]
 impl Fault for StandsStill {
-    async fn read_matching(&self, engine: &MemoryEngine, request: MatchRequest) -> Result<LogPage> {
-        let after = request.after;
-        let page = engine.read_matching(request).await?;
-        let end = page.events.last().map_or(after, |event| event.position());
-        Ok(LogPage { end, ..page })
+    async fn read_log(&self, reader: &dyn Reader, query: LogQuery) -> Result<LogPage> {
+        let after = query.after;
+        let mut page = reader.read_log(query).await?;
+        page.end = page.events.last().map_or(after, |event| event.position());
+        Ok(page)
     }
 }
 
@@ -68,8 +68,8 @@ pub(crate) struct ReadsBackwards;
 
 #[async_trait]
 impl Fault for ReadsBackwards {
-    async fn read_matching(&self, engine: &MemoryEngine, request: MatchRequest) -> Result<LogPage> {
-        let mut page = engine.read_matching(request).await?;
+    async fn read_log(&self, reader: &dyn Reader, query: LogQuery) -> Result<LogPage> {
+        let mut page = reader.read_log(query).await?;
         page.events.reverse();
         Ok(page)
     }
@@ -81,16 +81,15 @@ pub(crate) struct GivesPagesTwice;
 
 #[async_trait]
 impl Fault for GivesPagesTwice {
-    async fn read_matching(&self, engine: &MemoryEngine, request: MatchRequest) -> Result<LogPage> {
-        let limit = i64::from(request.limit);
-        let after = match request.after.get() {
+    async fn read_log(&self, reader: &dyn Reader, query: LogQuery) -> Result<LogPage> {
+        let limit = i64::from(query.limit);
+        let after = match query.after.get() {
             after if after > 0 && after % (2 * limit) == limit => Position::new(after - limit)?,
-            _ => request.after,
+            _ => query.after,
         };
-        let end = engine.read_matching(request.clone()).await?;
-        let LogPage { events, .. } =
-            engine.read_matching(MatchRequest { after, ..request }).await?;
-        Ok(LogPage { events, ..end })
+        let mut page = reader.read_log(query.clone()).await?;
+        page.events = reader.read_log(LogQuery { after, ..query }).await?.events;
+        Ok(page)
     }
 }
 

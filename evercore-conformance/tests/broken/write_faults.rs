@@ -125,7 +125,7 @@ pub(crate) struct LandsInPart;
 #[async_trait]
 impl Fault for LandsInPart {
     async fn commit(&self, engine: &MemoryEngine, commit: Commit) -> Result<Committed> {
-        let mut last = Committed { id: commit.id, positions: None };
+        let mut last = Committed::new(commit.id, None);
         for part in parts(&commit) {
             last = engine.commit(part).await?;
         }
@@ -140,7 +140,7 @@ pub(crate) struct LandsInPartWhenDropped;
 #[async_trait]
 impl Fault for LandsInPartWhenDropped {
     async fn commit(&self, engine: &MemoryEngine, commit: Commit) -> Result<Committed> {
-        let mut last = Committed { id: commit.id, positions: None };
+        let mut last = Committed::new(commit.id, None);
         for part in parts(&commit) {
             last = engine.commit(part).await?;
             tokio::task::yield_now().await;
@@ -168,6 +168,7 @@ fn parts(commit: &Commit) -> Vec<Commit> {
             .cloned()
             .collect(),
         idempotency: None,
+        completes: Vec::new(),
     };
     commit.writes.iter().map(part).collect()
 }
@@ -199,7 +200,7 @@ pub(crate) struct AcknowledgesTooEarly(AtomicU32);
 impl Fault for AcknowledgesTooEarly {
     async fn commit(&self, engine: &MemoryEngine, commit: Commit) -> Result<Committed> {
         if self.0.fetch_add(1, Ordering::Relaxed) % 3 == 2 {
-            return Ok(Committed { id: commit.id, positions: None });
+            return Ok(Committed::new(commit.id, None));
         }
         engine.commit(commit).await
     }
@@ -398,7 +399,7 @@ pub(crate) struct GivesIdsTwice;
 impl Fault for GivesIdsTwice {
     async fn reserve_ids(&self, engine: &MemoryEngine, count: u32) -> Result<IdBlock> {
         engine.reserve_ids(count).await?;
-        Ok(IdBlock { first: AggregateId::new(1)?, count })
+        Ok(IdBlock::new(AggregateId::new(1)?, count))
     }
 }
 
@@ -430,7 +431,7 @@ pub(crate) struct OverlooksIdempotency;
 impl Fault for OverlooksIdempotency {
     async fn commit(&self, engine: &MemoryEngine, commit: Commit) -> Result<Committed> {
         let found = match &commit.idempotency {
-            Some(given) => engine.find_first(&given.key).await?,
+            Some(given) => engine.find_by_idempotency_key(&given.key).await?,
             None => None,
         };
         let idempotency = if found.is_some() { None } else { commit.idempotency };
@@ -446,7 +447,7 @@ pub(crate) struct LooksForTheKeyFirst;
 impl Fault for LooksForTheKeyFirst {
     async fn commit(&self, engine: &MemoryEngine, commit: Commit) -> Result<Committed> {
         if let Some(given) = &commit.idempotency
-            && engine.find_first(&given.key).await?.is_some()
+            && engine.find_by_idempotency_key(&given.key).await?.is_some()
         {
             return Err(Error::IdempotencyKeyUsed { key: given.key.to_string() });
         }

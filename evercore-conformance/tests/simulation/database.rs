@@ -9,9 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use evercore::engine::{
-    AcquireRequest, Acquired, Beat, Commit, Committed, CursorMove, Heartbeat, LogPage, LogRequest,
-    LogSignal, MatchRequest, Reader, Settled, Settlement, StorageEngine, StoredSubscription,
-    SubscriptionStorage,
+    AcquireRequest, Acquired, Beat, Commit, Committed, CursorMove, Heartbeat, LogPage, LogQuery,
+    LogSignal, Reader, Settled, Settlement, StorageEngine, StoredSubscription, SubscriptionStorage,
 };
 use evercore::{Clock, Error, Position, RecordedEvent, Result, SubscriptionName};
 use evercore_memory::MemoryEngine;
@@ -138,7 +137,7 @@ impl Database {
     fn between(&self, first: Position, last: Position) -> Vec<RecordedEvent> {
         let after = Position::new(first.get() - 1).expect("positions start at 1");
         let count = u32::try_from(last.get() - first.get() + 1).expect("commits are small");
-        at_once(self.memory.read_log(LogRequest::new(after, count))).expect("it is open").events
+        at_once(self.memory.read_log(LogQuery::new(after, count))).expect("it is open").events
     }
 
     /// Returns the position up to which readers may read.
@@ -156,7 +155,7 @@ impl Database {
         floor.map_or(drawn, |floor| floor.min(drawn))
     }
 
-    pub(crate) async fn read_matching(&self, request: MatchRequest) -> Result<LogPage> {
+    pub(crate) async fn read_log(&self, query: LogQuery) -> Result<LogPage> {
         let early = self.appends().hidden.clone();
         let frontier = self.frontier().await;
         self.step().await;
@@ -164,8 +163,8 @@ impl Database {
             Sabotage::FrontierOfOneSnapshot => early,
             _ => self.appends().hidden.clone(),
         };
-        let after = request.after;
-        let LogPage { mut events, end, at_end } = at_once(self.memory.read_matching(request))?;
+        let after = query.after;
+        let LogPage { mut events, end, at_end, .. } = at_once(self.memory.read_log(query))?;
         let is_there = |position: i64| position <= frontier && !hidden.contains(&position);
         let cuts = end.get() > frontier;
         events.retain(|event| is_there(event.position().get()));
@@ -175,7 +174,7 @@ impl Database {
         } else {
             end
         };
-        Ok(LogPage { events, end, at_end: at_end || cuts })
+        Ok(LogPage::new(events, end, at_end || cuts))
     }
 
     pub(crate) async fn heartbeat(&self, beats: Vec<Beat>) -> Result<Heartbeat> {
@@ -186,8 +185,9 @@ impl Database {
         if self.plan.sabotage == Sabotage::NoRenewal {
             beats.iter_mut().for_each(|beat| beat.renew = None);
         }
-        let heartbeat = at_once(self.memory.heartbeat(&beats))?;
-        Ok(Heartbeat { head: Position::new(head)?, ..heartbeat })
+        let mut heartbeat = at_once(self.memory.heartbeat(&beats))?;
+        heartbeat.head = Position::new(head)?;
+        Ok(heartbeat)
     }
 
     pub(crate) fn acquire(&self, request: &AcquireRequest) -> Result<Acquired> {

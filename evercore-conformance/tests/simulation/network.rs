@@ -5,15 +5,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use evercore::engine::{
-    AcquireRequest, Acquired, Beat, Commit, CommitOutcome, Committed, Control, DiscardedRequest,
-    FirstOutcome, Heartbeat, HistoryRequest, IdBlock, Inspection, LeaseKey, LoadRequest,
-    LoadedAggregate, LogPage, LogRequest, LogSignal, LogWatch, MatchRequest, Migration,
-    NewSubscription, ParkedRequest, Reader, Settled, Settlement, StorageEngine, StoredSubscription,
-    SubscriptionStorage, TypeName,
+    AcquireRequest, Acquired, Beat, Commit, CommitOutcome, Committed, DiscardedRequest, Forward,
+    Heartbeat, LeaseKey, LogPage, LogQuery, LogSignal, LogWatch, NewSubscription, ParkedRequest,
+    Settled, Settlement, StorageEngine, StoredSubscription, SubscriptionStorage,
 };
 use evercore::{
-    AggregateId, CommitId, DiscardedEvent, Error, IdempotencyKey, ParkedEvent, Position,
-    RecordedEvent, Result, Start, SubscriptionName,
+    AggregateId, CommitId, DiscardedEvent, Error, ParkedEvent, Result, SubscriptionName,
 };
 
 use crate::clock::pause;
@@ -110,25 +107,13 @@ fn lost() -> Error {
 }
 
 #[async_trait]
-impl StorageEngine for Network {
+impl Forward for Network {
+    fn engine(&self) -> &dyn StorageEngine {
+        &self.database.memory
+    }
+
     async fn migrate(&self) -> Result<()> {
         Ok(())
-    }
-
-    fn migrations(&self) -> Vec<Migration> {
-        Vec::new()
-    }
-
-    async fn warmup(&self, types: &[TypeName]) -> Result<()> {
-        self.database.memory.warmup(types).await
-    }
-
-    async fn aggregate_types(&self) -> Result<Vec<Arc<str>>> {
-        self.database.memory.aggregate_types().await
-    }
-
-    async fn reserve_ids(&self, count: u32) -> Result<IdBlock> {
-        self.database.memory.reserve_ids(count).await
     }
 
     async fn commit(&self, commit: Commit) -> Result<Committed> {
@@ -140,50 +125,16 @@ impl StorageEngine for Network {
         self.call("find_commit", move |at| async move { at_once(at.memory.find_commit(id)) }).await
     }
 
-    async fn find_first(&self, key: &IdempotencyKey) -> Result<Option<FirstOutcome>> {
-        self.database.memory.find_first(key).await
-    }
-
     fn watch_log(&self) -> LogWatch {
         self.grown.watch(POLL_INTERVAL)
-    }
-
-    fn inspection(&self) -> &dyn Inspection {
-        self.database.memory.inspection()
-    }
-
-    async fn begin_read(&self) -> Result<Box<dyn Reader>> {
-        self.database.memory.begin_read().await
     }
 
     async fn close(&self) -> Result<()> {
         Ok(())
     }
-}
 
-#[async_trait]
-impl Reader for Network {
-    async fn load(&self, request: LoadRequest) -> Result<Option<LoadedAggregate>> {
-        self.database.memory.load(request).await
-    }
-
-    async fn read_history(&self, request: HistoryRequest) -> Result<Vec<RecordedEvent>> {
-        self.database.memory.read_history(request).await
-    }
-
-    async fn read_log(&self, request: LogRequest) -> Result<LogPage> {
-        self.database.memory.read_log(request).await
-    }
-}
-
-#[async_trait]
-impl SubscriptionStorage for Network {
-    async fn read_matching(&self, request: MatchRequest) -> Result<LogPage> {
-        self.call("read", move |at| async move { at.read_matching(request).await }).await
-    }
-
-    async fn resolve_start(&self, start: Start) -> Result<Position> {
-        self.database.memory.resolve_start(start).await
+    async fn read_log(&self, query: LogQuery) -> Result<LogPage> {
+        self.call("read", move |at| async move { at.read_log(query).await }).await
     }
 
     async fn register(&self, subscription: &NewSubscription) -> Result<()> {
@@ -253,9 +204,5 @@ impl SubscriptionStorage for Network {
         let find =
             move |at: Arc<Database>| async move { at_once(at.memory.parked_events(&request)) };
         self.call("parked_events", find).await
-    }
-
-    async fn control(&self, subscription: &SubscriptionName, control: &Control) -> Result<()> {
-        self.database.memory.control(subscription, control).await
     }
 }

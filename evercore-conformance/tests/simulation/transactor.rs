@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use evercore::engine::{Commit, Committed, Settled, Settlement, Transactor};
+use evercore::engine::{Commit, Committed, Completion, Settled, Transactor};
 use evercore::{AggregateId, Error, Position, Result};
 
 use crate::network::Network;
@@ -33,14 +33,12 @@ impl Transactor for Network {
         false
     }
 
-    async fn finish(
-        &self,
-        transaction: Effects,
-        commit: Commit,
-        settlement: Option<&Settlement>,
-    ) -> Result<Committed> {
-        let settlement = settlement.expect("only subscriptions have transactions here").clone();
-        let nothing = Committed { id: commit.id, positions: None };
+    async fn finish(&self, transaction: Effects, commit: Commit) -> Result<Committed> {
+        let [Completion::Settlement(settlement)] = &*commit.completes else {
+            panic!("only subscriptions have transactions here")
+        };
+        let settlement = settlement.clone();
+        let nothing = Committed::new(commit.id, None);
         let finished = self
             .call("finish", move |at| async move {
                 match at.settle(&settlement, &transaction.0)? {

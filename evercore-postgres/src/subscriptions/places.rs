@@ -109,12 +109,13 @@ pub(super) async fn acquire(engine: &PostgresEngine, request: &AcquireRequest) -
     match get::<i16>(&row, 0)? {
         0 => {
             let partition = partition_number(get(&row, 1)?)?;
-            Ok(Acquired::Granted(Grant {
-                lease: LeaseKey { subscription, partition, token: get(&row, 2)? },
-                cursor: Position::new(get(&row, 3)?)?,
-                partition: Partition::new(partition, request.partitions)?,
-                has_parked: get(&row, 4)?,
-            }))
+            let mut made = Grant::new(
+                LeaseKey { subscription, partition, token: get(&row, 2)? },
+                Position::new(get(&row, 3)?)?,
+                Partition::new(partition, request.partitions)?,
+            );
+            made.has_parked = get(&row, 4)?;
+            Ok(Acquired::Granted(made))
         }
         1 => {
             // Without an owner, the partition is reserved for a worker that has asked for it and not acquired it yet.

@@ -95,15 +95,25 @@ impl<'a> Columns<'a> {
     }
 
     fn push(&mut self, index: i32, commit: &'a Commit, known: &Known) -> Result<()> {
-        let idempotency = commit.idempotency.as_ref();
-        self.commits.ids.push(*commit.id.as_uuid());
-        self.commits.times.push(commit.recorded_at);
+        // What it completes is recorded in its transaction, by the caller.
+        let Commit {
+            id,
+            recorded_at,
+            writes: aggregates,
+            events,
+            snapshots,
+            idempotency,
+            completes: _,
+        } = commit;
+        let idempotency = idempotency.as_ref();
+        self.commits.ids.push(*id.as_uuid());
+        self.commits.times.push(*recorded_at);
         self.commits.keys.push(idempotency.map(|given| given.key.as_str()));
         self.commits.commands.push(idempotency.map(|given| &*given.command));
         self.commits.results.push(idempotency.map(|given| &*given.result));
 
         let writes = &mut self.writes;
-        for write in &commit.writes {
+        for write in aggregates {
             let (sequence, key) = decided_on(write);
             writes.commits.push(index);
             writes.ids.push(write.id.get());
@@ -117,8 +127,8 @@ impl<'a> Columns<'a> {
 
         // Each write, with the number of its events so far.
         let mut written: HashMap<AggregateId, (&AggregateWrite, i64)> =
-            commit.writes.iter().map(|write| (write.id, (write, 0))).collect();
-        for event in &commit.events {
+            aggregates.iter().map(|write| (write.id, (write, 0))).collect();
+        for event in events {
             let id = event.meta.aggregate_id();
             let (write, count) = written.get_mut(&id).ok_or_else(not_stored)?;
             *count += 1;
@@ -136,13 +146,13 @@ impl<'a> Columns<'a> {
             self.events.push(event, write.aggregate_type, known)?;
         }
 
-        let snapshots = &mut self.snapshots;
-        for snapshot in &commit.snapshots {
-            snapshots.commits.push(index);
-            snapshots.aggregates.push(snapshot.aggregate_id.get());
-            snapshots.sequences.push(snapshot.sequence.get());
-            snapshots.fingerprints.push(snapshot.fingerprint.get().cast_signed());
-            snapshots.states.push(&snapshot.state);
+        let columns = &mut self.snapshots;
+        for snapshot in snapshots {
+            columns.commits.push(index);
+            columns.aggregates.push(snapshot.aggregate_id.get());
+            columns.sequences.push(snapshot.sequence.get());
+            columns.fingerprints.push(snapshot.fingerprint.get().cast_signed());
+            columns.states.push(&snapshot.state);
         }
         Ok(())
     }

@@ -7,9 +7,8 @@ use chrono::Utc;
 use evercore::engine::{
     AcquireRequest, Acquired, AggregateWrite, Beat, Commit, Control, CursorMove, DiscardedRequest,
     EventPlaced, Grant, HistoryRequest, IfDifferent, InspectEvents, Inspection, KeyChange,
-    LoadRequest, LogRequest, MatchRequest, NewSubscription, NewlyParked, ParkedRequest,
-    Precondition, Reader, Settlement, StorageEngine, SubscriptionStorage, Target, TypeName,
-    WhichParked,
+    LoadRequest, LogQuery, NewSubscription, NewlyParked, ParkedRequest, Precondition, Reader,
+    Settlement, StorageEngine, SubscriptionStorage, Target, TypeName, WhichParked,
 };
 use evercore::{
     Aggregate, AggregateId, Apply, CommitId, Error, EventFilter, EventMeta, EventStore, Expected,
@@ -99,16 +98,16 @@ pub(crate) async fn all(url: &str) {
 
 /// Reads from the beginning of the log, from its middle, or near its end.
 async fn read(engine: &PostgresEngine, part: i64) -> Result<()> {
-    let end =
-        engine.read_matching(of(EventFilter::new().key(key("account 1")), position(0))).await?;
+    let end = engine.read_log(of(EventFilter::new().key(key("account 1")), position(0))).await?;
     assert_eq!(end.events.len(), PAGE as usize);
     let head = engine.resolve_start(Start::End).await?;
     let after = position((head.get() - 1_000) * part / 2);
 
-    engine.read_log(LogRequest::new(after, PAGE)).await?;
+    engine.read_log(LogQuery::new(after, PAGE)).await?;
     for id in ["often", "seldom 1001", "never"] {
-        let correlation = Some(id.into());
-        engine.read_log(LogRequest { correlation, ..LogRequest::new(after, PAGE) }).await?;
+        engine.read_log(LogQuery::new(after, PAGE).correlation(id)).await?;
+        let followed = of(EventFilter::new().event::<Deposited>(), after);
+        engine.read_log(followed.correlation(id)).await?;
     }
     for filter in [
         EventFilter::new().aggregate::<Account>(),
@@ -118,7 +117,7 @@ async fn read(engine: &PostgresEngine, part: i64) -> Result<()> {
         EventFilter::new().key(key("account 77")),
         EventFilter::new().key(key("none has this")),
     ] {
-        engine.read_matching(of(filter, after)).await?;
+        engine.read_log(of(filter, after)).await?;
     }
 
     // The first aggregate has half of all events.
@@ -141,8 +140,8 @@ async fn read(engine: &PostgresEngine, part: i64) -> Result<()> {
         }
     }
     let view = engine.begin_read().await?;
-    view.read_log(LogRequest::new(after, PAGE)).await?;
-    engine.find_first(&IdempotencyKey::new("key 7")?).await?.expect("it is there");
+    view.read_log(LogQuery::new(after, PAGE)).await?;
+    engine.find_by_idempotency_key(&IdempotencyKey::new("key 7")?).await?.expect("it is there");
     engine.frontier_holders().await?;
     engine.aggregate_types().await?;
     // Stored names are not sent again.
@@ -153,8 +152,8 @@ async fn read(engine: &PostgresEngine, part: i64) -> Result<()> {
     Ok(())
 }
 
-fn of(filter: EventFilter, after: Position) -> MatchRequest {
-    MatchRequest { after, limit: PAGE, filter: Arc::new(filter), partition: Partition::WHOLE }
+fn of(filter: EventFilter, after: Position) -> LogQuery {
+    LogQuery::new(after, PAGE).filter(Arc::new(filter))
 }
 
 async fn inspect(inspection: &dyn Inspection) -> Result<()> {
@@ -242,6 +241,7 @@ fn guards(ids: [AggregateId; 2]) -> Commit {
         events: Vec::new(),
         snapshots: Vec::new(),
         idempotency: None,
+        completes: Vec::new(),
     }
 }
 

@@ -137,12 +137,13 @@ pub(super) fn acquire(
     let (cursor, has_parked) =
         connection.prepare_cached(LEASE)?.query_one(lease, |row| Ok((row.get(0)?, row.get(1)?)))?;
     let subscription = request.subscription.clone();
-    Ok(Acquired::Granted(Grant {
-        lease: LeaseKey { subscription, partition: index, token },
-        cursor: log::position(cursor)?,
-        partition: Partition::new(index, request.partitions)?,
-        has_parked,
-    }))
+    let mut made = Grant::new(
+        LeaseKey { subscription, partition: index, token },
+        log::position(cursor)?,
+        Partition::new(index, request.partitions)?,
+    );
+    made.has_parked = has_parked;
+    Ok(Acquired::Granted(made))
 }
 
 pub(super) fn ask_for(

@@ -111,7 +111,7 @@ fn land_one(connection: &Connection, names: &Names, commit: &Commit) -> Result<V
     if let Some(known) = outcome_of(connection, commit.id)? {
         return Ok(Verdict::Otherwise(match known {
             Known::GivenUp => Err(Error::given_up(commit.id)),
-            Known::Landed(positions) => Ok(Committed { id: commit.id, positions }),
+            Known::Landed(positions) => Ok(Committed::new(commit.id, positions)),
         }));
     }
     let standings = match check_preconditions(connection, names, commit)? {
@@ -138,7 +138,7 @@ fn land_one(connection: &Connection, names: &Names, commit: &Commit) -> Result<V
         idempotency.map(|given| &*given.command),
         idempotency.map(|given| &*given.result),
     ])?;
-    Ok(Verdict::Written(Committed { id: commit.id, positions }))
+    Ok(Verdict::Written(Committed::new(commit.id, positions)))
 }
 
 /// Creates aggregates and changes keys. All keys are given up before any is taken, so that they can be swapped.

@@ -143,7 +143,7 @@ impl WriterThread {
             let first =
                 connection.prepare_cached(RESERVE_IDS)?.query_one([count], |row| row.get(0))?;
             let first = checked(AggregateId::new(first), "aggregate_ids.next_id")?;
-            Ok(IdBlock { first, count })
+            Ok(IdBlock::new(first, count))
         })
     }
 
@@ -157,7 +157,7 @@ impl WriterThread {
             if outcome == 0 {
                 return Ok(CommitOutcome::NeverLands);
             }
-            Ok(CommitOutcome::Landed(Committed { id, positions: positions(first, last)? }))
+            Ok(CommitOutcome::Landed(Committed::new(id, positions(first, last)?)))
         })
     }
 

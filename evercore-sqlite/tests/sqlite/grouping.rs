@@ -334,6 +334,7 @@ fn commit(writes: Vec<AggregateWrite>) -> Commit {
         events,
         snapshots,
         idempotency: None,
+        completes: Vec::new(),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use evercore::engine::{LogRequest, StorageEngine};
+use evercore::engine::{LogQuery, StorageEngine};
 use evercore::{Error, EventStore, Position};
 use evercore_sqlite::{SqliteEngine, SqliteOptions};
 
@@ -11,7 +11,9 @@ use crate::account::{balance, file, open_account, store};
 use crate::dropping::drop_after;
 use crate::raw::execute;
 
-const ALL: LogRequest = LogRequest::new(Position::START, 100);
+fn all() -> LogQuery {
+    LogQuery::new(Position::START, 100)
+}
 
 async fn small_engine(path: &Path) -> SqliteEngine {
     let options = SqliteOptions::default().readers(2).busy_timeout(Duration::from_millis(200));
@@ -27,11 +29,11 @@ async fn a_view_gives_its_connection_back_however_it_is_dropped() {
         drop(engine.begin_read().await.expect("a view"));
         drop_after(polls, engine.begin_read()).await;
         let view = engine.begin_read().await.expect("a view");
-        drop_after(polls, view.read_log(ALL)).await;
+        drop_after(polls, view.read_log(all())).await;
         drop(view);
     }
     let views = (engine.begin_read().await, engine.begin_read().await);
-    let page = views.0.expect("a view").read_log(ALL).await.expect("a page");
+    let page = views.0.expect("a view").read_log(all()).await.expect("a page");
     assert_eq!(page.events.len(), 3);
     views.1.expect("another view");
 }
@@ -72,7 +74,7 @@ async fn a_view_of_a_file_or_of_memory_does_not_show_later_commits() {
         open_account(&store, &[1]).await.expect("it commits");
         let view = store.engine().begin_read().await.expect("a view");
         open_account(&store, &[2, 3]).await.expect("a view does not keep writers waiting");
-        let (before, now) = (view.read_log(ALL).await, store.engine().read_log(ALL).await);
+        let (before, now) = (view.read_log(all()).await, store.engine().read_log(all()).await);
         let before = before.expect("a page");
         assert_eq!(before.events.len(), 1);
         assert!(before.at_end);

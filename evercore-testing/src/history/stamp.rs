@@ -11,19 +11,18 @@ pub(super) fn stamp(event: &mut NewEvent, aggregate_type: &str, commit: CommitId
     let metadata = event.meta.metadata().clone().with(COMMIT_FIELD, commit.to_string());
     event.metadata_column = metadata.to_column()?;
     // Outside the core, event metadata can only be changed by building a new recorded event.
-    let row = EventRow {
-        position: Position::START,
-        aggregate_id: event.meta.aggregate_id(),
-        sequence: event.meta.sequence(),
-        aggregate_type: aggregate_type.into(),
-        event_type: event.event_type.into(),
-        version: event.version,
-        payload: event.payload.clone(),
-        event_time: event.meta.event_time(),
-        recorded_at: event.meta.event_time(),
-        reference: event.meta.reference().map(Box::from),
-        metadata: Some(Box::new(metadata)),
-    };
+    let mut row = EventRow::new(
+        Position::START,
+        event.meta.aggregate_id(),
+        event.meta.sequence(),
+        aggregate_type.into(),
+        event.event_type.into(),
+        event.payload.clone(),
+        event.meta.event_time(),
+    );
+    row.version = event.version;
+    row.reference = event.meta.reference().map(Box::from);
+    row.metadata = Some(Box::new(metadata));
     event.meta = RecordedEvent::from(row).meta().clone();
     Ok(())
 }

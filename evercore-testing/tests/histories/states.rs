@@ -39,5 +39,6 @@ fn lie(snapshot: NewSnapshot) -> Commit {
         events: Vec::new(),
         snapshots: vec![snapshot],
         idempotency: None,
+        completes: Vec::new(),
     }
 }

@@ -11,7 +11,7 @@ use tracing::{Instrument, debug_span};
 use super::executed::{Done, Executed, complete};
 use super::target::Target;
 use crate::context::Reading;
-use crate::engine::FirstOutcome;
+use crate::engine::IdempotentOutcome;
 use crate::store::attempt::{Attempt, Reruns, landed, proven};
 use crate::{
     CommandError, Context, Decide, Error, IdempotencyKey, Metadata, Result, StateAggregate,
@@ -107,12 +107,12 @@ impl EventStore {
     /// # Errors
     /// - [`Error::InvalidIdempotencyKey`] if the text is not a valid key.
     /// - The engine's error if it cannot be asked.
-    pub async fn find_first(
+    pub async fn find_by_idempotency_key(
         &self,
         key: impl TryInto<IdempotencyKey, Error: Into<Error>>,
     ) -> Result<Option<Landed>> {
         let key = key.try_into().map_err(Into::into)?;
-        let first = self.inner.engine.find_first(&key).await?;
+        let first = self.inner.engine.find_by_idempotency_key(&key).await?;
         Ok(first.map(|first| Landed::of(first.committed)))
     }
 }
@@ -210,7 +210,7 @@ impl EventStore {
         };
         let Err(error) = self.wait_to_rerun(reruns, failure).await else { return Ok(None) };
         if let Some(key) = request.idempotency_key.as_ref().filter(|_| may_be_known)
-            && let Some(first) = self.inner.engine.find_first(key).await?
+            && let Some(first) = self.inner.engine.find_by_idempotency_key(key).await?
         {
             return Ok(Some(Box::pin(self.repetition(request, key, first)).await?));
         }
@@ -266,7 +266,7 @@ impl EventStore {
         &self,
         request: &Request<C>,
         key: &IdempotencyKey,
-        first: FirstOutcome,
+        first: IdempotentOutcome,
     ) -> Result<Executed<T>>
     where
         T: Decide<C>,

@@ -8,7 +8,7 @@ use crate::Landed;
 use crate::context::Sending;
 use crate::context::rehydrate::{AsOf, rehydrate};
 use crate::context::state_aggregate::ContextId;
-use crate::engine::{Committed, FirstOutcome, HistoryRequest, Idempotency, NewEvent, Target};
+use crate::engine::{Committed, HistoryRequest, Idempotency, IdempotentOutcome, NewEvent, Target};
 use crate::evolution::upcast;
 use crate::shared::Shared;
 use crate::shared::state::State;
@@ -176,7 +176,7 @@ impl Happened {
 }
 
 impl Done {
-    pub(super) fn read(first: &FirstOutcome) -> Result<Self> {
+    pub(super) fn read(first: &IdempotentOutcome) -> Result<Self> {
         serde_json::from_str(&first.result)
             .map_err(|error| Error::corrupt("commits.result", error.to_string()))
     }

@@ -5,7 +5,7 @@ use futures_util::future::BoxFuture;
 use super::Context;
 use super::staging::{Base, Refusal, Staging};
 use crate::clock::to_stored_precision;
-use crate::engine::{Committed, Idempotency, NewEvent, Settlement, Transactor};
+use crate::engine::{Committed, Completion, Idempotency, NewEvent, Transactor};
 use crate::shared::cache::{Cache, Known};
 use crate::shared::{Lane, Shared};
 use crate::time_range::check_recorded_at;
@@ -80,22 +80,23 @@ impl Context {
         self.staging.set_idempotency(answer)
     }
 
-    /// Writes what is staged in a transaction and commits it.
+    /// Writes what is staged in a transaction and commits it, together with the work that it completes.
     pub(crate) async fn finish_in<X: Transactor>(
         self,
         transactor: &X,
         transaction: X::Transaction,
-        settlement: Option<&Settlement>,
+        completes: Vec<Completion>,
     ) -> Result<(), Box<Refused>> {
         let Self { store, mut staging, .. } = self;
         if store.writing.chained {
             staging.chain_events();
         }
-        let (commit, refusal) = staging.into_commit(to_stored_precision(store.clock.now()));
+        let (mut commit, refusal) = staging.into_commit(to_stored_precision(store.clock.now()));
+        commit.completes = completes;
         let written: Vec<_> = commit.writes.iter().map(|write| write.id).collect();
         let answer = async {
             check_recorded_at(&commit)?;
-            let answer = transactor.finish(transaction, commit, settlement).await;
+            let answer = transactor.finish(transaction, commit).await;
             // If the settlement had been recorded before, the engine has rolled the commit back, so the stored state is
             // unknown.
             store.forget(written);

@@ -7,7 +7,7 @@ use tracing::instrument;
 
 use crate::context::rehydrate::rehydrate;
 use crate::context::state_aggregate::ContextId;
-use crate::engine::{HistoryRequest, LogPage, LogRequest, Reader, Target};
+use crate::engine::{HistoryRequest, LogPage, LogQuery, Reader, Target};
 use crate::error::{unknown_id, unknown_key};
 use crate::metadata::check_label;
 use crate::shared::Shared;
@@ -248,7 +248,7 @@ pub(crate) async fn read_log(
     if limit == 0 {
         return Err(Error::InvalidNumber { what: "page size", least: 1, value: 0 });
     }
-    reader.read_log(LogRequest::new(after, limit.min(limits.page_events))).await
+    reader.read_log(LogQuery::new(after, limit.min(limits.page_events))).await
 }
 
 pub(crate) async fn read_correlated(
@@ -258,6 +258,5 @@ pub(crate) async fn read_correlated(
     after: Position,
 ) -> Result<LogPage> {
     check_label("correlation id", Some(correlation_id))?;
-    let correlation = Some(Arc::from(correlation_id));
-    reader.read_log(LogRequest { after, limit: limits.page_events, correlation }).await
+    reader.read_log(LogQuery::new(after, limits.page_events).correlation(correlation_id)).await
 }

@@ -343,7 +343,8 @@ impl Staging {
         let id = CommitId::generate();
         let (events, idempotency) = (self.events, self.idempotency.map(|own| *own));
         let refusal = Refusal { streams: self.streams };
-        (Commit { id, recorded_at, writes, events, snapshots, idempotency }, refusal)
+        let completes = Vec::new();
+        (Commit { id, recorded_at, writes, events, snapshots, idempotency, completes }, refusal)
     }
 }
 

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
+use super::{Capabilities, Capability, Settlement};
 use crate::EventPlace;
 use crate::evolution::unreadable::Unreadable;
 use crate::{
@@ -11,6 +12,9 @@ use crate::{
 };
 
 /// Everything that one context wants to store, together or not at all.
+///
+/// Engines take it apart with a pattern that names every field, so that none is overlooked when one is added. What an
+/// engine [does not declare](super::StorageEngine::capabilities), the core does not send.
 ///
 /// The core has checked all of it: no aggregate is in `writes` twice, each event's aggregate is in `writes` and is not
 /// a mere guard, and keys, names and payloads are within their limits. The key changes take effect together: one
@@ -30,6 +34,28 @@ pub struct Commit {
     /// The idempotency key, if it has one: the commit is refused if a commit with the same key is stored. A commit with
     /// a key may have neither writes nor events.
     pub idempotency: Option<Idempotency>,
+    /// The work that is done with this commit: it is recorded as done if and only if the commit is stored.
+    pub completes: Vec<Completion>,
+}
+
+/// Work that is done with a commit.
+#[derive(Clone, Debug)]
+pub enum Completion {
+    /// The outcome of a batch of a subscription. If it had been recorded before, the commit is not stored, which is no
+    /// error.
+    Settlement(Settlement),
+}
+
+/// A row, a key or a condition that a commit contends for. Of two commits with an equal claim, only one can be judged
+/// at a time.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Claim {
+    /// The row of an aggregate.
+    Aggregate(AggregateId),
+    /// A natural key of a type of aggregates, which the commit takes or may give up.
+    NaturalKey(&'static str, NaturalKey),
+    /// An idempotency key.
+    IdempotencyKey(IdempotencyKey),
 }
 
 /// The idempotency key of a commit, with the request and the result that are stored with it. However often the request
@@ -47,13 +73,22 @@ pub struct Idempotency {
 
 /// The commit that is stored with an idempotency key.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FirstOutcome {
+#[non_exhaustive]
+pub struct IdempotentOutcome {
     /// The commit.
     pub committed: Committed,
     /// Its [`Idempotency::command`].
     pub command: Box<str>,
     /// Its [`Idempotency::result`].
     pub result: Box<str>,
+}
+
+impl IdempotentOutcome {
+    /// Makes the outcome of a commit with an idempotency key.
+    #[must_use]
+    pub const fn new(committed: Committed, command: Box<str>, result: Box<str>) -> Self {
+        Self { committed, command, result }
+    }
 }
 
 /// One aggregate of a commit: the condition for the commit, and the change of the aggregate's key.
@@ -133,11 +168,20 @@ pub struct NewSnapshot {
 
 /// A commit that was stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Committed {
     /// The commit.
     pub id: CommitId,
     /// The positions of its first and last event; `None` if it wrote none. Events of other commits may lie between.
     pub positions: Option<(Position, Position)>,
+}
+
+impl Committed {
+    /// Makes the answer to a commit.
+    #[must_use]
+    pub const fn new(id: CommitId, positions: Option<(Position, Position)>) -> Self {
+        Self { id, positions }
+    }
 }
 
 /// The outcome of a commit whose answer was lost.
@@ -149,7 +193,43 @@ pub enum CommitOutcome {
     NeverLands,
 }
 
+impl Commit {
+    /// Returns the capabilities that an engine needs to store the commit, beyond the base of the contract.
+    pub fn requires(&self) -> Capabilities {
+        match &*self.completes {
+            [] => Capabilities::NONE,
+            [..] => Capabilities::NONE.with(Capability::Completions),
+        }
+    }
+
+    /// Returns what the commit contends for. An engine may store commits together if no two of them have an equal
+    /// claim.
+    pub fn claims(&self) -> impl Iterator<Item = Claim> {
+        let aggregates = self.writes.iter().map(|write| Claim::Aggregate(write.id));
+        let keys = self.writes.iter().flat_map(|write| {
+            let keys = write.claimed_keys();
+            keys.map(|key| Claim::NaturalKey(write.aggregate_type, key.clone()))
+        });
+        let idempotency =
+            self.idempotency.iter().map(|given| Claim::IdempotencyKey(given.key.clone()));
+        aggregates.chain(keys).chain(idempotency)
+    }
+}
+
 impl AggregateWrite {
+    /// Returns the natural keys that the write takes or may give up.
+    fn claimed_keys(&self) -> impl Iterator<Item = &NaturalKey> {
+        let taken = match &self.key {
+            KeyChange::Set(key) => Some(key),
+            KeyChange::Keep | KeyChange::Clear => None,
+        };
+        let held = match &self.precondition {
+            Precondition::Unchanged { key, .. } if self.key != KeyChange::Keep => key.as_ref(),
+            _ => None,
+        };
+        taken.into_iter().chain(held)
+    }
+
     /// Returns whether the commit creates the aggregate.
     #[must_use]
     pub fn creates(&self) -> bool {

@@ -52,6 +52,7 @@ pub trait Inspection: std::fmt::Debug + Send + Sync {
 
 /// An aggregate, or a snapshot that lacks one.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct InspectedAggregate {
     /// The id.
     pub id: i64,
@@ -61,8 +62,21 @@ pub struct InspectedAggregate {
     pub snapshot: Option<InspectedSnapshot>,
 }
 
+impl InspectedAggregate {
+    /// Makes a row.
+    #[must_use]
+    pub const fn new(
+        id: i64,
+        aggregate: Option<InspectedColumns>,
+        snapshot: Option<InspectedSnapshot>,
+    ) -> Self {
+        Self { id, aggregate, snapshot }
+    }
+}
+
 /// The columns of an aggregate's row.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct InspectedColumns {
     /// The stored name of its type; `None` if no type has the number that is stored.
     pub aggregate_type: Option<Arc<str>>,
@@ -70,8 +84,17 @@ pub struct InspectedColumns {
     pub key: Option<Result<NaturalKey>>,
 }
 
+impl InspectedColumns {
+    /// Makes the columns of a row.
+    #[must_use]
+    pub const fn new(aggregate_type: Option<Arc<str>>, key: Option<Result<NaturalKey>>) -> Self {
+        Self { aggregate_type, key }
+    }
+}
+
 /// A stored snapshot.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct InspectedSnapshot {
     /// The sequence of the last event that it contains.
     pub sequence: i64,
@@ -79,6 +102,14 @@ pub struct InspectedSnapshot {
     pub fingerprint: Fingerprint,
     /// The encoded state.
     pub state: Bytes,
+}
+
+impl InspectedSnapshot {
+    /// Makes a snapshot.
+    #[must_use]
+    pub const fn new(sequence: i64, fingerprint: Fingerprint, state: Bytes) -> Self {
+        Self { sequence, fingerprint, state }
+    }
 }
 
 /// The events to show.
@@ -114,6 +145,7 @@ impl EventPlaced {
 
 /// A row of the log.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct InspectedEvent {
     /// The place of the event.
     pub place: EventPlaced,
@@ -123,8 +155,21 @@ pub struct InspectedEvent {
     pub event: Result<RecordedEvent>,
 }
 
+impl InspectedEvent {
+    /// Makes a row.
+    #[must_use]
+    pub const fn new(
+        place: EventPlaced,
+        has_aggregate: bool,
+        event: Result<RecordedEvent>,
+    ) -> Self {
+        Self { place, has_aggregate, event }
+    }
+}
+
 /// A natural key and its holders.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct InspectedKey {
     /// The key's bytes.
     pub key: Vec<u8>,
@@ -136,8 +181,17 @@ pub struct InspectedKey {
     pub last: i64,
 }
 
+impl InspectedKey {
+    /// Makes a key.
+    #[must_use]
+    pub const fn new(key: Vec<u8>, holders: u64, first: i64, last: i64) -> Self {
+        Self { key, holders, first, last }
+    }
+}
+
 /// The record of a commit.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct InspectedCommit {
     /// Its id.
     pub id: CommitId,
@@ -151,8 +205,17 @@ pub struct InspectedCommit {
     pub idempotency_key: Option<String>,
 }
 
+impl InspectedCommit {
+    /// Makes the record of a commit without events and without an idempotency key.
+    #[must_use]
+    pub const fn new(id: CommitId, landed: bool) -> Self {
+        Self { id, landed, first: None, last: None, idempotency_key: None }
+    }
+}
+
 /// A position that something refers to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct InspectedPosition {
     /// The position.
     pub position: i64,
@@ -160,8 +223,17 @@ pub struct InspectedPosition {
     pub is_there: bool,
 }
 
+impl InspectedPosition {
+    /// Makes a position.
+    #[must_use]
+    pub const fn new(position: i64, is_there: bool) -> Self {
+        Self { position, is_there }
+    }
+}
+
 /// A stored subscription.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct InspectedSubscription {
     /// Its name.
     pub name: String,
@@ -175,8 +247,22 @@ pub struct InspectedSubscription {
     pub head: i64,
 }
 
+impl InspectedSubscription {
+    /// Makes a subscription of which no partition is stored.
+    #[must_use]
+    pub const fn new(
+        name: String,
+        filter: Result<EventFilter>,
+        partitions: i64,
+        head: i64,
+    ) -> Self {
+        Self { name, filter, partitions, head, found: Vec::new() }
+    }
+}
+
 /// A stored partition.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct InspectedPartition {
     /// Its number, from 0.
     pub number: i64,
@@ -190,8 +276,17 @@ pub struct InspectedPartition {
     pub has_end: bool,
 }
 
+impl InspectedPartition {
+    /// Makes a partition without a lease.
+    #[must_use]
+    pub const fn new(number: i64, cursor: i64, token: i64) -> Self {
+        Self { number, cursor, token, owner: None, has_end: false }
+    }
+}
+
 /// A parked event.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct InspectedParked {
     /// The name of the subscription.
     pub subscription: String,
@@ -205,8 +300,17 @@ pub struct InspectedParked {
     pub cursor: Option<i64>,
 }
 
+impl InspectedParked {
+    /// Makes a parked event that is not in the log, of a partition that is not stored.
+    #[must_use]
+    pub const fn new(subscription: String, position: i64, aggregate_id: i64) -> Self {
+        Self { subscription, position, aggregate_id, is_there: false, cursor: None }
+    }
+}
+
 /// The last numbers that were given out. No lower number is given out again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct LastGiven {
     /// The last position of an event.
     pub position: i64,
@@ -214,4 +318,12 @@ pub struct LastGiven {
     pub aggregate_id: i64,
     /// The last token of a lease.
     pub token: i64,
+}
+
+impl LastGiven {
+    /// Makes the last numbers.
+    #[must_use]
+    pub const fn new(position: i64, aggregate_id: i64, token: i64) -> Self {
+        Self { position, aggregate_id, token }
+    }
 }

@@ -11,11 +11,23 @@ pub type ConnectFuture = Pin<Box<dyn Future<Output = Result<Arc<dyn StorageEngin
 
 /// Announces an engine to [`EventStore::connect`](crate::EventStore::connect), through `inventory::submit!`.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct EngineScheme {
     /// The URL schemes that it serves, in lower case and without a colon.
     pub schemes: &'static [&'static str],
     /// Opens the engine at a URL of one of these schemes, without touching the schema.
     pub connect: fn(url: String) -> ConnectFuture,
+}
+
+impl EngineScheme {
+    /// Announces an engine.
+    #[must_use]
+    pub const fn new(
+        schemes: &'static [&'static str],
+        connect: fn(url: String) -> ConnectFuture,
+    ) -> Self {
+        Self { schemes, connect }
+    }
 }
 
 inventory::collect!(EngineScheme);

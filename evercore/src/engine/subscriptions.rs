@@ -8,7 +8,6 @@ use chrono::{DateTime, Utc};
 
 #[expect(unused_imports, reason = "the docs link to it")]
 use crate::Error;
-use crate::engine::LogPage;
 use crate::{
     AggregateId, DiscardedEvent, EventFilter, ParkedEvent, Partition, Position, Result, Start,
     SubscriptionName,
@@ -20,13 +19,6 @@ use crate::{
 /// every future may be dropped at any point.
 #[async_trait]
 pub trait SubscriptionStorage: std::fmt::Debug + Send + Sync + 'static {
-    /// Reads a page of the events that a subscription follows, in position order. As with
-    /// [`read_log`](super::Reader::read_log), the page never holds a position before which another event can still
-    /// appear.
-    ///
-    /// The engine looks at a bounded number of events, so a page can be short, or even empty, without being the last.
-    async fn read_matching(&self, request: MatchRequest) -> Result<LogPage>;
-
     /// Resolves a start to a position, as of now.
     ///
     /// # Errors
@@ -100,19 +92,6 @@ pub trait SubscriptionStorage: std::fmt::Debug + Send + Sync + 'static {
     async fn control(&self, subscription: &SubscriptionName, control: &Control) -> Result<()>;
 }
 
-/// The events to read.
-#[derive(Clone, Debug)]
-pub struct MatchRequest {
-    /// Only events after this position.
-    pub after: Position,
-    /// The most events to return, at least 1.
-    pub limit: u32,
-    /// The filter that they match.
-    pub filter: Arc<EventFilter>,
-    /// The partition that their aggregates belong to.
-    pub partition: Partition,
-}
-
 /// A subscription to store.
 #[derive(Clone, Debug)]
 pub struct NewSubscription {
@@ -140,6 +119,7 @@ pub enum IfDifferent {
 
 /// A subscription as stored.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct StoredSubscription {
     /// Its name.
     pub name: SubscriptionName,
@@ -158,6 +138,14 @@ pub struct StoredSubscription {
 }
 
 impl StoredSubscription {
+    /// Makes a subscription that is not paused and has neither partitions nor parked events.
+    #[must_use]
+    pub const fn new(name: SubscriptionName, filter: EventFilter, head: Position) -> Self {
+        Self { name, filter, head, paused: false, partitions: Vec::new(), parked: 0 }
+    }
+}
+
+impl StoredSubscription {
     /// Returns the position up to which all partitions have handled everything.
     #[must_use]
     pub fn cursor(&self) -> Position {
@@ -167,6 +155,7 @@ impl StoredSubscription {
 
 /// A partition as stored.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct StoredPartition {
     /// The position up to which everything is handled.
     pub cursor: Position,
@@ -178,8 +167,17 @@ pub struct StoredPartition {
     pub failure: Option<String>,
 }
 
+impl StoredPartition {
+    /// Makes a partition at the end of the log, without a lease or a failure.
+    #[must_use]
+    pub const fn new(cursor: Position) -> Self {
+        Self { cursor, waiting_since: None, lease: None, failure: None }
+    }
+}
+
 /// A lease as stored.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct StoredLease {
     /// Its token, which grows at each take-over.
     pub token: i64,
@@ -191,6 +189,14 @@ pub struct StoredLease {
     pub ended: bool,
     /// Whether another worker has asked for the partition.
     pub wanted: bool,
+}
+
+impl StoredLease {
+    /// Makes a lease that has not ended and that no other worker has asked for.
+    #[must_use]
+    pub const fn new(token: i64, owner: String, until: DateTime<Utc>) -> Self {
+        Self { token, owner, until, ended: false, wanted: false }
+    }
 }
 
 /// The request of a worker for a partition.
@@ -228,6 +234,7 @@ pub enum Acquired {
 
 /// A partition that was acquired.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Grant {
     /// The lease.
     pub lease: LeaseKey,
@@ -237,6 +244,14 @@ pub struct Grant {
     pub partition: Partition,
     /// Whether any of its events is parked.
     pub has_parked: bool,
+}
+
+impl Grant {
+    /// Makes a grant of a partition without parked events.
+    #[must_use]
+    pub const fn new(lease: LeaseKey, cursor: Position, partition: Partition) -> Self {
+        Self { lease, cursor, partition, has_parked: false }
+    }
 }
 
 /// Identifies a lease.
@@ -261,11 +276,20 @@ pub struct Beat {
 
 /// The answer to [`SubscriptionStorage::heartbeat`].
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Heartbeat {
     /// The position of the last event that can be read.
     pub head: Position,
     /// The status of each lease, in the order of the beats.
     pub leases: Vec<LeaseStatus>,
+}
+
+impl Heartbeat {
+    /// Makes the answer to a heartbeat.
+    #[must_use]
+    pub const fn new(head: Position, leases: Vec<LeaseStatus>) -> Self {
+        Self { head, leases }
+    }
 }
 
 /// The status of a lease.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::{Commit, Committed, Settlement, StorageEngine};
+use super::{Commit, Committed, StorageEngine};
 use crate::{AggregateId, Result};
 
 /// Opens and ends the transactions of a database that holds a store and its user's own tables.
@@ -37,20 +37,15 @@ pub trait Transactor: Send + Sync {
         error: &(dyn std::error::Error + Send + Sync + 'static),
     ) -> bool;
 
-    /// Writes a commit in the transaction after the statements that it has run, records the settlement, and commits all
-    /// of it together. If the commit or the settlement is refused, the transaction is rolled back. If the settlement
-    /// was recorded before, the transaction is rolled back too, but that is no error. With a settlement, a commit
-    /// without writes leaves no trace.
+    /// Writes a commit in the transaction after the statements that it has run, records what the commit
+    /// [completes](Commit::completes), and commits all of it together. If any of it is refused, the transaction is
+    /// rolled back. If a settlement was recorded before, the transaction is rolled back too, but that is no error. A
+    /// commit that completes something and has no writes leaves no other trace.
     ///
     /// # Errors
     /// As [`StorageEngine::commit`](crate::engine::StorageEngine::commit), and
     /// [`SubscriptionStorage::settle`](crate::engine::SubscriptionStorage::settle).
-    async fn finish(
-        &self,
-        transaction: Self::Transaction,
-        commit: Commit,
-        settlement: Option<&Settlement>,
-    ) -> Result<Committed>;
+    async fn finish(&self, transaction: Self::Transaction, commit: Commit) -> Result<Committed>;
 }
 
 /// A transaction as user code holds it. For authors of engines.

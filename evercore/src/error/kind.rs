@@ -96,6 +96,7 @@ impl Error {
             | Self::SubscriptionDiffers { .. }
             | Self::NestedCommit
             | Self::TransactionEnded
+            | Self::Unsupported { .. }
             | Self::WrongEngine { .. }
             | Self::NoRuntime { .. } => ErrorKind::Misuse,
 

@@ -131,6 +131,7 @@ impl EventStore {
                 events,
                 snapshots: Vec::new(),
                 idempotency: None,
+                completes: Vec::new(),
             };
             let answer = self.inner.send(commit).await;
             self.inner.forget([id]);

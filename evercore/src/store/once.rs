@@ -9,7 +9,7 @@ use tracing::{Instrument, debug_span};
 use super::EventStore;
 use crate::Landed;
 use crate::context::Reading;
-use crate::engine::{FirstOutcome, Idempotency};
+use crate::engine::{Idempotency, IdempotentOutcome};
 use crate::format::round_trip;
 use crate::shared::Shared;
 use crate::{Codec, CommitId, Context, Error, IdempotencyKey, Position, Result};
@@ -155,7 +155,9 @@ impl EventStore {
                 };
                 let may_be_known = failure.may_be_known();
                 let Err(error) = self.wait_to_rerun(&mut reruns, failure).await else { continue };
-                if may_be_known && let Some(first) = self.inner.engine.find_first(&key).await? {
+                if may_be_known
+                    && let Some(first) = self.inner.engine.find_by_idempotency_key(&key).await?
+                {
                     return Ok(repetition(&key, first)?);
                 }
                 return Err(error);
@@ -184,7 +186,10 @@ fn through_storage<T: Serialize + DeserializeOwned>(
 }
 
 /// Returns the stored value for a call whose key was used before.
-fn repetition<T: DeserializeOwned>(key: &IdempotencyKey, first: FirstOutcome) -> Result<Once<T>> {
+fn repetition<T: DeserializeOwned>(
+    key: &IdempotencyKey,
+    first: IdempotentOutcome,
+) -> Result<Once<T>> {
     let wanted = command::<T>();
     if first.command != wanted {
         return Err(Error::IdempotencyKeyReused {

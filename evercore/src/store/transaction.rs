@@ -7,7 +7,7 @@ use tracing::{Instrument, debug_span};
 use super::EventStore;
 use super::attempt::Attempt;
 use crate::context::{Reading, TransactionContext};
-use crate::engine::{Transaction, Transactor};
+use crate::engine::{Capabilities, Capability, Transaction, Transactor, require};
 use crate::shared::nesting;
 use crate::{Error, Result};
 
@@ -22,7 +22,7 @@ impl EventStore {
     ///
     /// # Errors
     /// - As [`with_context`](Self::with_context).
-    /// - [`Error::WrongEngine`] if the store is on another engine.
+    /// - [`Error::WrongEngine`] if the store is on another engine, or [`Error::Unsupported`] if that has no transactions.
     /// - [`Error::TransactionEnded`] if `work` has ended the transaction.
     pub async fn with_transaction<X, F, T, E>(&self, work: F) -> Result<T, E>
     where
@@ -37,8 +37,9 @@ impl EventStore {
 
     /// Downcasts the engine to the one that this type of transaction belongs to.
     pub(crate) fn engine_of<X: Transaction>(&self) -> Result<&X::Engine> {
-        let engine: &dyn Any = self.engine();
-        engine.downcast_ref().ok_or(Error::WrongEngine { wanted: X::DATABASE })
+        let engine = self.engine();
+        require(engine, Capabilities::NONE.with(Capability::Transactions))?;
+        (engine as &dyn Any).downcast_ref().ok_or(Error::WrongEngine { wanted: X::DATABASE })
     }
 
     /// Does the same as [`with_context`](Self::with_context), in a transaction of the engine's database: the rows that
@@ -80,7 +81,7 @@ impl EventStore {
         let worked = nesting::within(&self.inner, work(&mut context)).await;
         let value = worked.map_err(Attempt::Work)?;
         let (context, transaction) = context.into_parts();
-        context.finish_in(transactor, transaction, None).await.map_err(Attempt::Commit)?;
+        context.finish_in(transactor, transaction, Vec::new()).await.map_err(Attempt::Commit)?;
         Ok(value)
     }
 }

@@ -264,7 +264,8 @@ impl SubscriptionBuilder {
     ///
     /// # Errors
     /// - Those of [`run`](Self::run).
-    /// - [`Error::WrongEngine`](crate::Error::WrongEngine) if the store is on another engine.
+    /// - [`Error::WrongEngine`](crate::Error::WrongEngine) if the store is on another engine, or
+    ///   [`Error::Unsupported`](crate::Error::Unsupported) if that has no transactions.
     pub async fn run_in_transaction<X, F, E>(self, handler: F) -> Result<()>
     where
         X: Transaction,

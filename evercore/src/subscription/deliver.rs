@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::handler::{Batch, Handler, HandlerError, caught};
 use super::interrupt::Interrupt;
 use crate::TransactionContext;
-use crate::engine::{Settlement, Transactor};
+use crate::engine::{Completion, Settlement, Transactor};
 use crate::shared::Shared;
 use crate::shared::nesting;
 use crate::{BoxError, Error};
@@ -92,7 +92,8 @@ where
             return Err(Undelivered::Handler(error));
         }
         let (context, transaction) = context.into_parts();
-        let landed = context.finish_in(self.transactor, transaction, Some(&settlement)).await;
+        let completes = vec![Completion::Settlement(settlement)];
+        let landed = context.finish_in(self.transactor, transaction, completes).await;
         landed.map_err(|refused| unlanded(refused.error))?;
         Ok(Recorded::WithItsEffects)
     }

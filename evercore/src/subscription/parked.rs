@@ -6,6 +6,7 @@ use crate::RecordedEvent;
 
 /// An event that a subscription has parked, because its handler failed on it, or on an earlier event of its aggregate.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct ParkedEvent {
     /// The position of the event.
     pub event: RecordedEvent,
@@ -21,8 +22,17 @@ pub struct ParkedEvent {
     pub redrive_at: Option<DateTime<Utc>>,
 }
 
+impl ParkedEvent {
+    /// Makes an event that was parked without having been handled, and that is not to be redriven. For authors of engines.
+    #[must_use]
+    pub const fn new(event: RecordedEvent, parked_at: DateTime<Utc>) -> Self {
+        Self { event, parked_at, reason: None, attempts: 0, redrive: false, redrive_at: None }
+    }
+}
+
 /// A parked event that was discarded: it will not be handled.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct DiscardedEvent {
     /// The position of the event.
     pub event: RecordedEvent,
@@ -38,4 +48,18 @@ pub struct DiscardedEvent {
     pub by: String,
     /// The reason.
     pub reason: String,
+}
+
+impl DiscardedEvent {
+    /// Makes a discarded event that was parked without having been handled. For authors of engines.
+    #[must_use]
+    pub const fn new(
+        event: RecordedEvent,
+        parked_at: DateTime<Utc>,
+        discarded_at: DateTime<Utc>,
+        by: String,
+        reason: String,
+    ) -> Self {
+        Self { event, parked_at, discarded_at, by, reason, failure: None, attempts: 0 }
+    }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::engine::{LogPage, MatchRequest, StorageEngine};
+use crate::engine::{LogPage, LogQuery, StorageEngine};
 use crate::{EventFilter, Partition, Position, Result};
 
 /// Reads pages of the events that a subscription follows, at most one page ahead.
@@ -56,7 +56,7 @@ impl ReadAhead {
         self.ahead = None;
         let page = match page {
             Some(page) => page?,
-            None => self.engine.read_matching(self.request(after)).await?,
+            None => self.engine.read_log(self.query(after)).await?,
         };
         if !page.at_end {
             self.begin(page.end);
@@ -65,17 +65,12 @@ impl ReadAhead {
     }
 
     fn begin(&mut self, after: Position) {
-        let (engine, request) = (Arc::clone(&self.engine), self.request(after));
-        let page = tokio::spawn(async move { engine.read_matching(request).await });
+        let (engine, query) = (Arc::clone(&self.engine), self.query(after));
+        let page = tokio::spawn(async move { engine.read_log(query).await });
         self.ahead = Some(Ahead { after, page: AbortOnDropHandle::new(page) });
     }
 
-    fn request(&self, after: Position) -> MatchRequest {
-        MatchRequest {
-            after,
-            limit: self.limit,
-            filter: Arc::clone(&self.filter),
-            partition: self.partition,
-        }
+    fn query(&self, after: Position) -> LogQuery {
+        LogQuery::new(after, self.limit).filter(Arc::clone(&self.filter)).partition(self.partition)
     }
 }

@@ -8,16 +8,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use evercore::engine::{
-    AcquireRequest, Acquired, Beat, Commit, CommitOutcome, Committed, Control, DiscardedRequest,
-    FirstOutcome, Heartbeat, HistoryRequest, IdBlock, Inspection, LeaseKey, LoadRequest,
-    LoadedAggregate, LogPage, LogRequest, LogWatch, MatchRequest, Migration, NewSubscription,
-    ParkedRequest, Reader, Settled, Settlement, StorageEngine, StoredSubscription,
-    SubscriptionStorage, TypeName,
+    AcquireRequest, Acquired, Beat, Capabilities, Forward, Heartbeat, Inspection, LogPage,
+    LogQuery, LogWatch, Settled, Settlement, StorageEngine,
 };
-use evercore::{
-    AggregateId, Clock, CommitId, DiscardedEvent, Error, IdempotencyKey, ParkedEvent, Position,
-    RecordedEvent, Result, Start, SubscriptionName,
-};
+use evercore::{Clock, Error, Result};
 use evercore_memory::MemoryEngine;
 use tokio::time::Instant;
 
@@ -84,103 +78,39 @@ impl Counting {
     pub(crate) fn settlements(&self) -> u64 {
         self.settlements.load(Ordering::SeqCst)
     }
+}
 
-    fn counted(&self) -> &MemoryEngine {
+#[async_trait]
+impl Forward for Counting {
+    /// Counts a call. Those that are no round trip are not passed on through this.
+    fn engine(&self) -> &dyn StorageEngine {
         self.calls.fetch_add(1, Ordering::SeqCst);
         &self.engine
     }
-}
 
-#[async_trait]
-impl StorageEngine for Counting {
-    async fn migrate(&self) -> Result<()> {
-        self.counted().migrate().await
+    fn name(&self) -> &'static str {
+        StorageEngine::name(&self.engine)
     }
 
-    fn migrations(&self) -> Vec<Migration> {
-        self.engine.migrations()
-    }
-
-    async fn warmup(&self, types: &[TypeName]) -> Result<()> {
-        self.counted().warmup(types).await
-    }
-
-    async fn aggregate_types(&self) -> Result<Vec<Arc<str>>> {
-        self.counted().aggregate_types().await
-    }
-
-    async fn reserve_ids(&self, count: u32) -> Result<IdBlock> {
-        self.counted().reserve_ids(count).await
-    }
-
-    async fn commit(&self, commit: Commit) -> Result<Committed> {
-        self.counted().commit(commit).await
-    }
-
-    async fn find_commit(&self, id: CommitId) -> Result<CommitOutcome> {
-        self.counted().find_commit(id).await
-    }
-
-    async fn find_first(&self, key: &IdempotencyKey) -> Result<Option<FirstOutcome>> {
-        self.counted().find_first(key).await
+    fn capabilities(&self) -> Capabilities {
+        StorageEngine::capabilities(&self.engine)
     }
 
     fn watch_log(&self) -> LogWatch {
-        self.engine.watch_log()
-    }
-
-    async fn begin_read(&self) -> Result<Box<dyn Reader>> {
-        self.counted().begin_read().await
+        StorageEngine::watch_log(&self.engine)
     }
 
     fn inspection(&self) -> &dyn Inspection {
-        self.engine.inspection()
+        StorageEngine::inspection(&self.engine)
     }
 
-    async fn close(&self) -> Result<()> {
-        self.counted().close().await
-    }
-}
-
-#[async_trait]
-impl Reader for Counting {
-    async fn load(&self, request: LoadRequest) -> Result<Option<LoadedAggregate>> {
-        self.counted().load(request).await
-    }
-
-    async fn read_history(&self, request: HistoryRequest) -> Result<Vec<RecordedEvent>> {
-        self.counted().read_history(request).await
-    }
-
-    async fn read_log(&self, request: LogRequest) -> Result<LogPage> {
-        self.counted().read_log(request).await
-    }
-}
-
-#[async_trait]
-impl SubscriptionStorage for Counting {
-    async fn read_matching(&self, request: MatchRequest) -> Result<LogPage> {
+    async fn read_log(&self, query: LogQuery) -> Result<LogPage> {
         self.pages.fetch_add(1, Ordering::SeqCst);
         let error = self.page_errors.lock().expect("no test panics here").pop_front();
-        if let Some(error) = error {
-            return Err(error);
+        match error {
+            Some(error) => Err(error),
+            None => self.engine().read_log(query).await,
         }
-        self.counted().read_matching(request).await
-    }
-
-    async fn resolve_start(&self, start: Start) -> Result<Position> {
-        self.counted().resolve_start(start).await
-    }
-
-    async fn register(&self, subscription: &NewSubscription) -> Result<()> {
-        self.counted().register(subscription).await
-    }
-
-    async fn subscriptions(
-        &self,
-        name: Option<&SubscriptionName>,
-    ) -> Result<Vec<StoredSubscription>> {
-        self.counted().subscriptions(name).await
     }
 
     async fn acquire(&self, request: &AcquireRequest) -> Result<Acquired> {
@@ -188,13 +118,9 @@ impl SubscriptionStorage for Counting {
         if self.unreachable.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less).is_ok() {
             return Err(Error::Unavailable { source: "nobody answers".into() });
         }
-        let acquired = self.counted().acquire(request).await;
+        let acquired = self.engine().acquire(request).await;
         tokio::time::sleep(self.grants_take).await;
         acquired
-    }
-
-    async fn ask_for(&self, lease: &LeaseKey, by: &str, patience: Duration) -> Result<()> {
-        self.counted().ask_for(lease, by, patience).await
     }
 
     async fn heartbeat(&self, beats: &[Beat]) -> Result<Heartbeat> {
@@ -204,35 +130,11 @@ impl SubscriptionStorage for Counting {
                 tokio::time::sleep(late).await;
             }
         }
-        self.counted().heartbeat(beats).await
+        self.engine().heartbeat(beats).await
     }
 
     async fn settle(&self, settlement: &Settlement) -> Result<Settled> {
         self.settlements.fetch_add(1, Ordering::SeqCst);
-        self.counted().settle(settlement).await
-    }
-
-    async fn release(&self, lease: &LeaseKey) -> Result<()> {
-        self.counted().release(lease).await
-    }
-
-    async fn parked_aggregates(
-        &self,
-        subscription: &SubscriptionName,
-        aggregates: &[AggregateId],
-    ) -> Result<Vec<AggregateId>> {
-        self.counted().parked_aggregates(subscription, aggregates).await
-    }
-
-    async fn discarded_events(&self, request: &DiscardedRequest) -> Result<Vec<DiscardedEvent>> {
-        self.counted().discarded_events(request).await
-    }
-
-    async fn parked_events(&self, request: &ParkedRequest) -> Result<Vec<ParkedEvent>> {
-        self.counted().parked_events(request).await
-    }
-
-    async fn control(&self, subscription: &SubscriptionName, control: &Control) -> Result<()> {
-        self.counted().control(subscription, control).await
+        self.engine().settle(settlement).await
     }
 }

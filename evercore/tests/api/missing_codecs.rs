@@ -34,19 +34,15 @@ async fn written(format: i16) -> (EventStore, AggregateId) {
     let id = engine.reserve_ids(1).await.expect("memory has ids").first;
     let recorded_at = chrono::DateTime::UNIX_EPOCH;
     let payload = Payload::from_stored(format, &b"whatever"[..]).expect("a number of ours");
-    let row = EventRow {
-        position: Position::START,
-        aggregate_id: id,
-        sequence: Sequence::FIRST,
-        aggregate_type: Dial::NAME.into(),
-        event_type: Turned::NAME.into(),
-        version: 1,
-        payload: payload.clone(),
-        event_time: recorded_at,
+    let row = EventRow::new(
+        Position::START,
+        id,
+        Sequence::FIRST,
+        Dial::NAME.into(),
+        Turned::NAME.into(),
+        payload.clone(),
         recorded_at,
-        reference: None,
-        metadata: None,
-    };
+    );
     let event = NewEvent {
         event_type: Turned::NAME,
         version: 1,
@@ -63,6 +59,7 @@ async fn written(format: i16) -> (EventStore, AggregateId) {
     let commit = Commit {
         id: CommitId::generate(),
         idempotency: None,
+        completes: Vec::new(),
         recorded_at,
         writes: vec![write],
         events: vec![event],

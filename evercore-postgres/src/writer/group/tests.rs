@@ -1,7 +1,7 @@
 use bytes::Bytes;
 use chrono::DateTime;
-use evercore::engine::{Idempotency, NewSnapshot};
-use evercore::{CommitId, Fingerprint, Sequence};
+use evercore::engine::{AggregateWrite, Idempotency, KeyChange, NewSnapshot, Precondition};
+use evercore::{AggregateId, CommitId, Fingerprint, IdempotencyKey, NaturalKey, Sequence};
 
 use super::*;
 
@@ -33,6 +33,7 @@ fn commit(writes: Vec<AggregateWrite>) -> Commit {
         events: Vec::new(),
         snapshots: Vec::new(),
         idempotency: None,
+        completes: Vec::new(),
     }
 }
 

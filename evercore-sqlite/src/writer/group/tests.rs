@@ -22,6 +22,7 @@ fn commit(events: Vec<NewEvent>, snapshots: Vec<NewSnapshot>) -> Commit {
         events,
         snapshots,
         idempotency: None,
+        completes: Vec::new(),
     }
 }
 
@@ -32,19 +33,15 @@ fn event(bytes: usize) -> NewEvent {
 
 fn event_of(aggregate_id: AggregateId, bytes: usize) -> NewEvent {
     let payload = Payload::from_encoded(Codec::Json, vec![b' '; bytes]);
-    let row = EventRow {
-        position: Position::FIRST,
+    let row = EventRow::new(
+        Position::FIRST,
         aggregate_id,
-        sequence: Sequence::FIRST,
-        aggregate_type: "account".into(),
-        event_type: "deposited".into(),
-        version: 1,
-        payload: payload.clone(),
-        event_time: DateTime::UNIX_EPOCH,
-        recorded_at: DateTime::UNIX_EPOCH,
-        reference: None,
-        metadata: None,
-    };
+        Sequence::FIRST,
+        "account".into(),
+        "deposited".into(),
+        payload.clone(),
+        DateTime::UNIX_EPOCH,
+    );
     let meta = RecordedEvent::from(row).meta().clone();
     NewEvent { event_type: "deposited", version: 1, payload, meta, metadata_column: None }
 }

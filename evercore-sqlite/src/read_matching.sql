@@ -1,8 +1,9 @@
--- Reads a page of the events that a subscription follows, in position order.
+-- Reads a page of the events that match a filter and a partition, in position order.
 -- ?1 the position before the page       ?5 natural key, or NULL
 -- ?2 the most events to return          ?6 partition
 -- ?3 the most events to look at         ?7 number of partitions
 -- ?4 types as JSON, [[aggregate, event or null], …], or NULL for all
+-- ?8 correlation id, or NULL
 --
 -- Type names are looked up each time, since another process may have stored a type just now. Events are looked at one
 -- by one, only until the page is full.
@@ -32,4 +33,5 @@ WHERE
     AND (?5 IS NULL OR EXISTS (
         SELECT 1 FROM aggregates AS a WHERE a.id = seen.aggregate_id AND a.natural_key = ?5
     ))
+    AND (?8 IS NULL OR e.correlation_id = ?8)
 LIMIT ?2;

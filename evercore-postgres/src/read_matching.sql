@@ -1,8 +1,9 @@
--- Reads a page of the events that a subscription follows, in position order.
+-- Reads a page of the events that match a filter and a partition, in position order.
 -- $1: only events after this position    $5: aggregate types, or NULL for all
 -- $2: the frontier                       $6: events, NULL for all of their aggregate's
 -- $3: the most events to return          $7: natural key, or NULL
 -- $4: the most events to look at         $8: partition; $9: number of partitions
+--                                        $10: correlation id, or NULL
 --
 -- A full page ends with its last event. A page that is not full is followed by a row without a position that says how
 -- far the statement looked: `aggregate_id` is that position, and `event_type_id` is 1 if the limit on events to look at
@@ -32,6 +33,7 @@ WITH page AS MATERIALIZED (
             SELECT (SELECT a.id FROM evercore.aggregates a WHERE a.aggregate_type_id = at.id AND a.natural_key = $7)
             FROM evercore.aggregate_types at
         )))
+        AND ($10::text IS NULL OR l.correlation_id = $10)
     ORDER BY l.position
     LIMIT $3
 ),
