@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn a_journal_that_nobody_has_written_is_empty() {
+    fn an_unwritten_journal_is_empty() {
         let folder = tempfile::tempdir().expect("a folder");
         assert_eq!(read(&folder.path().join("journal")).expect("it can be read"), []);
     }

@@ -48,7 +48,7 @@ pub(crate) async fn remove_fence(url: &str) -> anyhow::Result<()> {
 }
 
 /// Waits until no transaction holds the frontier back.
-pub(crate) async fn until_nobody_writes(store: &EventStore) -> anyhow::Result<()> {
+pub(crate) async fn until_no_client_writes(store: &EventStore) -> anyhow::Result<()> {
     let engine: &dyn StorageEngine = store.engine();
     let engine: &dyn Any = engine;
     let engine: &PostgresEngine =

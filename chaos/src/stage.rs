@@ -141,7 +141,7 @@ impl Stage {
             }
             Database::Postgres { .. } => {
                 let store = self.store();
-                let noticed = postgres::until_nobody_writes(&store);
+                let noticed = postgres::until_no_client_writes(&store);
                 let noticed = tokio::time::timeout(NOTICED_WITHIN, noticed).await;
                 noticed.context("a client that is gone still holds the frontier back")??;
             }

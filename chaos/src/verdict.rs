@@ -149,7 +149,7 @@ impl Evidence {
             }
         }
         for number in landed.into_keys().chain(beside.into_keys()) {
-            found.push(Violation::Told { problem: format!("nobody has made attempt {number}") });
+            found.push(Violation::Told { problem: format!("no writer made attempt {number}") });
         }
     }
 }

@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_taken_leaves_the_rest_behind_its_conditions() {
+    fn taken_attributes_leave_the_rest_behind_their_conditions() {
         let mut attrs: Vec<Attribute> = vec![
             parse_quote!(#[state(skip)]),
             parse_quote!(#[cfg_attr(unix, state(skip), serde(default))]),
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_given_under_conditions_is_added_under_the_others() {
+    fn attributes_given_under_conditions_are_added_under_the_opposite_conditions() {
         let attribute = |cases: &[&[TokenStream]]| {
             let given = Presence::new(cases.iter().copied());
             written(given.unless(quote!(serde(default))).as_slice())

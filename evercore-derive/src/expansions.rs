@@ -229,7 +229,7 @@ fn an_event_that_leaves_serde_to_the_item() {
 }
 
 #[test]
-fn an_event_that_says_itself_where_serde_is() {
+fn an_event_with_its_own_serde_path() {
     check(
         event::attribute(
             quote!(aggregate = Account),
@@ -593,7 +593,7 @@ fn elsewhere() -> [TokenStream; 10] {
 }
 
 #[test]
-fn no_path_leads_to_the_crate_but_the_given_one() {
+fn expansions_use_only_the_given_crate_path() {
     for expansion in elsewhere() {
         let text = expansion.to_string();
         assert!(text.contains("some :: path"), "{text}");

@@ -58,8 +58,8 @@ pub(crate) fn read<T: Options>(
             readable.push(item);
         }
     }
-    let options = T::from_list(&readable)
-        .expect("BUG: options that can be read alone cannot be read together");
+    let options =
+        T::from_list(&readable).expect("BUG: options that parse one by one do not parse together");
     Read { options, names, is_list }
 }
 

@@ -37,7 +37,7 @@ pub(crate) fn check_name(name: &LitStr) -> darling::Result<()> {
     } else if text.contains('\0') {
         "a stored name cannot hold a NUL character".to_owned()
     } else if text.len() > MAX_NAME_BYTES {
-        format!("this name is {} bytes long, and {MAX_NAME_BYTES} is the limit", text.len())
+        format!("this name is {} bytes long, but the limit is {MAX_NAME_BYTES}", text.len())
     } else {
         return Ok(());
     };
@@ -56,7 +56,7 @@ pub(crate) fn aliases(
     for alias in &aliases {
         let problem = if alias.value() == name.value() {
             Some(format!(
-                "this is the {what}'s name; an alias is another name under which it was written"
+                "this is the {what}'s name already; an alias is another name under which it was stored"
             ))
         } else if !seen.insert(alias.value()) {
             Some("this alias is given twice".to_owned())

@@ -125,7 +125,7 @@ impl<T: Value> FromMeta for Given<T> {
 }
 
 impl Value for LitStr {
-    const EXPECTED: &'static str = "expected a text, as in `name = \"money-deposited\"`";
+    const EXPECTED: &'static str = "expected a string, as in `name = \"money-deposited\"`";
 }
 
 impl Value for AggregateType {
@@ -167,7 +167,7 @@ impl Parse for Number {
 
 impl Value for Texts {
     const EXPECTED: &'static str =
-        "expected texts in brackets, as in `aliases = [\"Deposited\", \"deposit\"]`";
+        "expected strings in brackets, as in `aliases = [\"Deposited\", \"deposit\"]`";
 }
 
 impl Parse for Texts {
@@ -180,7 +180,7 @@ impl Parse for Texts {
 }
 
 impl Value for OlderShapes {
-    const EXPECTED: &'static str = "expected the older shapes in brackets, the oldest first: types, and `raw(…)` for those that have none any more, as in `upcast_from = [DepositedV1, raw(name_the_amount)]`";
+    const EXPECTED: &'static str = "expected the older shapes in brackets, the oldest first: types, and `raw(…)` for shapes that no longer have a type, as in `upcast_from = [DepositedV1, raw(name_the_amount)]`";
 }
 
 impl Parse for OlderShapes {
@@ -278,7 +278,7 @@ fn parse<T: Value>(tokens: TokenStream) -> darling::Result<Given<T>> {
 }
 
 fn takes_no_value(found: TokenStream) -> darling::Error {
-    darling::Error::custom("this option is a word alone, without a value").with_span(&found)
+    darling::Error::custom("this option takes no value").with_span(&found)
 }
 
 fn expected<T: Value>(found: TokenStream) -> darling::Error {

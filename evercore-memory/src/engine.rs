@@ -55,7 +55,7 @@ inventory::submit! {
         match url.split_once(':') {
             Some((_, "" | "//")) => Ok(Arc::new(MemoryEngine::new()) as Arc<dyn StorageEngine>),
             _ => Err(Error::InvalidUrl {
-                problem: "a store in memory has no name; write `memory:`".to_owned(),
+                problem: "a store in memory has no name; use the URL `memory:`".to_owned(),
             }),
         }
     }))

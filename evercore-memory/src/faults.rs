@@ -233,7 +233,7 @@ impl Faults {
 
     /// Applies the next fault to a query for an outcome.
     pub(crate) async fn meet_outcome(&self) -> Result<()> {
-        meet(self.next(|queues| queues.outcomes.pop_front()), "look for a commit").await
+        meet(self.next(|queues| queues.outcomes.pop_front()), "find a commit").await
     }
 
     fn plan(&self, plan: impl FnOnce(&mut Queues)) -> &Self {
@@ -296,7 +296,7 @@ fn unavailable() -> Error {
 }
 
 fn source() -> BoxError {
-    "a fault that a test has planned".into()
+    "a fault injected by a test".into()
 }
 
 impl fmt::Debug for Faults {

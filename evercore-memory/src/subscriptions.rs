@@ -223,9 +223,10 @@ impl Subscriptions {
             return Ok(match leases.min_by_key(|lease| lease.until) {
                 Some(lease) => Acquired::Taken { owner: lease.owner.clone(), until: lease.until },
                 // Reserved for a worker that has asked for it and not acquired it yet.
-                None => {
-                    Acquired::Taken { owner: "somebody who asked for it".to_owned(), until: now }
-                }
+                None => Acquired::Taken {
+                    owner: "a worker that has requested it".to_owned(),
+                    until: now,
+                },
             });
         };
         self.last_token += 1;
@@ -234,7 +235,7 @@ impl Subscriptions {
         place.lease =
             Some(Lease { owner: request.owner.clone(), until: later(now, request.lease) });
         let index = u32::try_from(index).expect("BUG: partitions are counted in 32 bits");
-        let partition = Partition::new(index, count).expect("BUG: its own number");
+        let partition = Partition::new(index, count).expect("BUG: the partition's own number");
         let has_parked = stored.parked.aggregates().any(|id| partition.contains(id));
         let lease = LeaseKey {
             subscription: request.subscription.clone(),
@@ -292,7 +293,7 @@ impl Subscriptions {
         }
         place.failure.clone_from(failure);
         let stored =
-            self.by_name.get_mut(&lease.subscription).expect("BUG: it has a lease that is held");
+            self.by_name.get_mut(&lease.subscription).expect("BUG: the partition's lease is held");
         if let Some(position) = unparked {
             let Some(handled) = stored.parked.remove(*position) else {
                 return Ok(Settled::Before);
@@ -444,7 +445,7 @@ impl Subscription {
     }
 
     fn partition(&self, lease: &LeaseKey) -> Partition {
-        Partition::new(lease.partition, self.count()).expect("BUG: its own number")
+        Partition::new(lease.partition, self.count()).expect("BUG: the partition's own number")
     }
 
     fn repartition(&mut self, new: &NewSubscription, now: DateTime<Utc>) -> Result<()> {
@@ -457,7 +458,7 @@ impl Subscription {
         }
         let cursor = self.partitions[0].cursor;
         if self.partitions.iter().any(|place| place.cursor != cursor) {
-            return not_idle("its partitions stand at different places".to_owned());
+            return not_idle("the cursors of its partitions differ".to_owned());
         }
         self.partitions = (0..new.partitions).map(|_| Place::at(cursor)).collect();
         Ok(())

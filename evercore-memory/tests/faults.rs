@@ -149,7 +149,7 @@ async fn a_last_conflict_does_not_hide_that_the_same_has_landed() -> Result<()> 
 }
 
 #[tokio::test]
-async fn what_another_writer_did_meanwhile_is_decided_on() -> Result<()> {
+async fn a_rerun_decides_on_the_commits_of_other_writers() -> Result<()> {
     let bank = Bank::open().await?;
     let rival = bank.store.clone();
     bank.engine.faults().before_next_commit(async move {
@@ -178,7 +178,7 @@ async fn a_services_own_retry_is_exercised() -> Result<()> {
 }
 
 #[tokio::test]
-async fn what_no_retry_helps_is_not_retried() -> Result<()> {
+async fn permanent_failures_are_not_retried() -> Result<()> {
     let bank = Bank::open().await?;
     bank.engine.faults().next_commit(CommitFault::Failed);
     let refused = bank.deposit_until_reached(5).await.expect_err("the disk fails");
@@ -205,7 +205,7 @@ async fn an_outcome_that_cannot_be_found_out_is_unknown_whether_it_landed_or_not
     for (fault, balance) in [(CommitFault::AnswerLost, 105), (CommitFault::RequestLost, 100)] {
         let bank = Bank::open().await?;
         bank.engine.faults().next_commit(fault.clone()).next_outcomes(1, ReadFault::Failed);
-        let unknown = bank.deposit(5).await.expect_err("nobody knows");
+        let unknown = bank.deposit(5).await.expect_err("the outcome is unknown");
         let Error::OutcomeUnknown { commit, .. } = unknown else {
             panic!("{fault:?}: {unknown}");
         };
@@ -217,7 +217,7 @@ async fn an_outcome_that_cannot_be_found_out_is_unknown_whether_it_landed_or_not
 }
 
 #[tokio::test]
-async fn a_request_whose_outcome_is_unknown_can_be_made_again() -> Result<()> {
+async fn a_request_with_an_unknown_outcome_can_be_repeated() -> Result<()> {
     for (fault, is_repetition) in
         [(CommitFault::AnswerLost, true), (CommitFault::RequestLost, false)]
     {
@@ -285,7 +285,7 @@ async fn a_delayed_commit_lands_late_and_not_at_all_if_it_is_dropped() -> Result
 }
 
 #[tokio::test]
-async fn what_is_forgotten_is_not_met() -> Result<()> {
+async fn cleared_faults_do_not_occur() -> Result<()> {
     let bank = Bank::open().await?;
     let faults = bank.engine.faults();
     faults.next_commits(7, CommitFault::Failed).next_loads(2, ReadFault::Failed);

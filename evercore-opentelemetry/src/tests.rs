@@ -44,7 +44,7 @@ fn a_traceparent_is_read_as_the_standard_says() {
 }
 
 #[test]
-fn what_is_no_traceparent_is_no_span() {
+fn an_invalid_traceparent_gives_no_span() {
     for bad in [
         "",
         "00",

@@ -33,7 +33,7 @@ pub(crate) async fn begin(
 
 impl<T: Send + 'static> ToItsEnd<T> {
     async fn done(mut self) -> T {
-        let call = self.call.as_mut().expect("BUG: it is taken when it is dropped");
+        let call = self.call.as_mut().expect("BUG: the connection is only taken on drop");
         let done = call.await;
         self.call = None;
         done

@@ -212,7 +212,7 @@ impl StorageEngine for PostgresEngine {
             *writers = None;
             match ended {
                 Err(panic) if panic.is_panic() => {
-                    return Err(Error::storage("end the writers", panic));
+                    return Err(Error::storage("stop the writers", panic));
                 }
                 // Otherwise the writers have ended, by themselves or with their runtime.
                 _ => {}

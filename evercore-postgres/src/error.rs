@@ -401,7 +401,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_opened_says_whether_anyone_was_there() {
+    fn a_failed_connection_says_whether_a_server_answered() {
         let problem = |error| match cannot_open("the bank".to_owned(), error) {
             Error::CannotOpen { database, problem, source: Some(_) } if database == "the bank" => {
                 problem

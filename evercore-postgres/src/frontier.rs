@@ -70,11 +70,11 @@ impl Frontier {
             match holders(connection, statements, drawn).await {
                 Ok(holders) => {
                     for holder in holders.iter().filter(|holder| holder.floor <= frontier) {
-                        warn!(%frontier, %drawn, %holder, "the readers of the log wait for a transaction to end");
+                        warn!(%frontier, %drawn, %holder, "readers of the log wait for a transaction to end");
                     }
                 }
                 Err(error) => {
-                    warn!(%frontier, %drawn, error = %Report::new(&error), "the readers of the log wait for a transaction to end, and it cannot be found out for which");
+                    warn!(%frontier, %drawn, error = %Report::new(&error), "readers of the log wait for a transaction to end, but its session cannot be identified");
                 }
             }
         }
@@ -128,7 +128,7 @@ pub(crate) async fn holders(
         .bind(drawn.get())
         .fetch_all(connection)
         .await
-        .map_err(|error| classify("find who holds the frontier back", error))?;
+        .map_err(|error| classify("find the transaction that holds the frontier back", error))?;
     let holder = |row| {
         Ok(FrontierHolder {
             floor: Position::new(get(row, 0)?)?,
@@ -172,14 +172,14 @@ mod tests {
     }
 
     #[test]
-    fn a_frontier_is_stuck_once_it_is_held_back_at_one_place_for_so_long() {
+    fn a_frontier_is_stuck_after_its_patience_at_one_position() {
         let frontier = Frontier::new(Duration::ZERO);
         assert!(!frontier.is_stuck(at(5), at(9)), "it was just seen there");
         assert!(frontier.is_stuck(at(5), at(9)));
         assert!(frontier.is_stuck(at(4), at(9)), "after a crash it may go back");
         assert!(!frontier.is_stuck(at(6), at(9)), "it goes on");
         assert!(frontier.is_stuck(at(6), at(9)));
-        assert!(!frontier.is_stuck(at(9), at(9)), "nobody holds it back");
+        assert!(!frontier.is_stuck(at(9), at(9)), "no transaction holds it back");
         assert!(!frontier.is_stuck(at(9), at(10)));
     }
 
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn that_a_frontier_is_stuck_is_said_once_in_so_long_a_time() {
+    fn a_stuck_frontier_is_logged_once_per_patience() {
         let mut frontier = Frontier::new(Duration::ZERO);
         frontier.is_stuck(at(5), at(9));
         assert!(frontier.is_stuck(at(5), at(9)));

@@ -114,9 +114,12 @@ impl Inspection for PostgresEngine {
     }
 
     async fn last_given(&self) -> Result<LastGiven> {
-        let rows =
-            self.rows("inspect what was given", query(&self.statements().last_given)).await?;
-        let row = rows.first().ok_or_else(|| Error::corrupt("last given", "there is no row"))?;
+        let rows = self
+            .rows("inspect the last assigned numbers", query(&self.statements().last_given))
+            .await?;
+        let row = rows
+            .first()
+            .ok_or_else(|| Error::corrupt("last assigned numbers", "there is no row"))?;
         let (position, aggregate_id, token) = (get(row, 0)?, get(row, 1)?, get(row, 2)?);
         Ok(LastGiven::new(position, aggregate_id, token))
     }
@@ -192,7 +195,7 @@ fn subscriptions(rows: &[PgRow]) -> Result<Vec<InspectedSubscription>> {
             ));
         }
         if let Some(number) = get::<Option<i32>>(row, 3)? {
-            let last = subscriptions.last_mut().expect("BUG: it was pushed just now");
+            let last = subscriptions.last_mut().expect("BUG: the element was just pushed");
             last.found.push({
                 let mut partition =
                     InspectedPartition::new(number.into(), get(row, 4)?, get(row, 5)?);

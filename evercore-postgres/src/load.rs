@@ -68,7 +68,10 @@ pub(crate) async fn aggregate(
         .look_up(readers, statements, |known| known.aggregate_name(type_id).map(Arc::clone))
         .await?
         .ok_or_else(|| {
-            Error::corrupt("aggregates", format!("{id} has the unknown type {type_id}"))
+            Error::corrupt(
+                "aggregates",
+                format!("aggregate {id} has the unknown type number {type_id}"),
+            )
         })?;
     let key: Option<String> = get(&row, column::KEY)?;
     let key = key

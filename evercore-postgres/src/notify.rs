@@ -141,10 +141,10 @@ async fn tell(
             Ok(()) => is_failing = false,
             // Warns once for all failures in a row.
             Err(error) if !std::mem::replace(&mut is_failing, true) => {
-                warn!(error = %Report::new(&error), "other processes are not told of commits; they find them when they look");
+                warn!(error = %Report::new(&error), "other processes are not notified of commits; they find them by polling");
             }
             Err(error) => {
-                debug!(error = %Report::new(&error), "other processes are still not told of commits");
+                debug!(error = %Report::new(&error), "other processes are still not notified of commits");
             }
         }
         sleep(GAP).await;
@@ -173,7 +173,7 @@ async fn listen(grown: LogSignal, pool: PgPool, channel: Arc<str>, process: Arc<
         let lost = hear(&grown, &pool, &channel, &process, &mut failed).await;
         failed += 1;
         let wait = BACKOFF.wait_after(failed, 1.0);
-        warn!(error = %Report::new(&lost), ?wait, "not listening for commits of other processes; polling goes on");
+        warn!(error = %Report::new(&lost), ?wait, "not listening for commits of other processes; the log is still polled");
         engine::sleep(wait).await;
     }
 }
@@ -207,7 +207,7 @@ async fn hear(
             }
         }
         info!(
-            "the connection that listens for commits of other processes was lost; opening another"
+            "the connection that listens for commits of other processes was lost; opening another connection"
         );
     }
 }

@@ -283,9 +283,9 @@ impl FromStr for PostgresOptions {
             } else {
                 // The driver would ignore it, and log it with its value.
                 let is_named = option.contains('=') && is_no_secret(name, query, &drivers);
-                let which = if is_named { format!("`{name}`") } else { "one of them".to_owned() };
+                let which = if is_named { format!("`{name}`") } else { "one".to_owned() };
                 return Err(invalid(&format!(
-                    "of its options, {which} is unknown; known are {}, and of the driver {}",
+                    "of its options, {which} is unknown; the options are {}, and those of the driver {}",
                     OPTIONS.join(", "),
                     DRIVER_OPTIONS.join(", "),
                 )));
@@ -327,8 +327,7 @@ impl Schema {
             Ok(Self(name.to_owned()))
         } else {
             Err(invalid(
-                "a schema name is 1 to 48 lower-case letters, digits or underscores, does not start with a digit, and \
-                 not with `pg_`",
+                "a schema name is 1 to 48 lower-case letters, digits or underscores, and does not start with a digit or with `pg_`",
             ))
         }
     }

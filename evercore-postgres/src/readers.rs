@@ -167,7 +167,7 @@ impl Lent {
     }
 }
 
-const TAKEN: &str = "BUG: it is taken when it is dropped";
+const TAKEN: &str = "BUG: the connection is only taken on drop";
 
 impl Deref for Lent {
     type Target = PgConnection;

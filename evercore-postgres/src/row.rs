@@ -139,7 +139,7 @@ fn event(row: &PgRow, name: &EventName) -> Result<RecordedEvent> {
         time(row, column::RECORDED_AT)?,
     );
     event.version = u32::try_from(version)
-        .map_err(|_| Error::corrupt("events.version", format!("it is {version}")))?;
+        .map_err(|_| Error::corrupt("events.version", format!("{version} is out of range")))?;
     event.event_time = time(row, column::EVENT_TIME)?;
     event.reference = text(row, column::REFERENCE)?.map(Box::from);
     event.metadata = metadata;
@@ -164,17 +164,17 @@ fn time(row: &PgRow, column: usize) -> Result<DateTime<Utc>> {
     let micros = bigint(row, column)?.checked_add(YEAR_2000);
     micros
         .and_then(DateTime::from_timestamp_micros)
-        .ok_or_else(|| unexpected(column, "is a time beyond all calendars"))
+        .ok_or_else(|| unexpected(column, "is outside the range of valid times"))
 }
 
 fn text(row: &PgRow, column: usize) -> Result<Option<&str>> {
     let text = raw(row, column)?.map(std::str::from_utf8).transpose();
-    text.map_err(|_| unexpected(column, "is no UTF-8"))
+    text.map_err(|_| unexpected(column, "is not UTF-8"))
 }
 
 fn fixed<const N: usize>(row: &PgRow, column: usize) -> Result<[u8; N]> {
     let bytes = needed(row, column)?;
-    bytes.try_into().map_err(|_| unexpected(column, "is of another length than its type"))
+    bytes.try_into().map_err(|_| unexpected(column, "has another length than its type"))
 }
 
 fn needed(row: &PgRow, column: usize) -> Result<&[u8]> {

@@ -33,7 +33,7 @@ pub(crate) fn migrations(schema: &Schema) -> Vec<Migration> {
 /// If there is nothing to run, it only reads: so it works on a standby, and for a role that may not change the schema.
 pub(crate) async fn migrate(readers: &Readers, options: &PostgresOptions) -> Result<()> {
     let schema = options.schema_name();
-    let failed = |error| classify("bring the schema up to date", error);
+    let failed = |error| classify("migrate the schema", error);
     let mut connection = readers.acquire_tested().await?;
     let done = applied(&mut connection, schema).await.map_err(failed)?;
     if missing(&done, options)?.is_empty() {

@@ -136,7 +136,7 @@ impl Shared {
             for _ in 0..self.options.readers {
                 match work().await {
                     Err(error) if met_an_ended_session(&error) => {
-                        debug!("a connection had rested for too long; taking another one");
+                        debug!("an idle connection was closed by the server; using another one");
                     }
                     done => return done,
                 }
@@ -189,7 +189,7 @@ fn is_passing(error: &sqlx::Error) -> bool {
 /// Checks that acknowledged commits survive a crash of the server, and that its encoding can hold every text. This is
 /// done once, since settings seldom change, and a transaction of the user may still choose its own.
 async fn check_settings(readers: &Readers, options: &PostgresOptions) -> Result<()> {
-    let failed = |error| classify("look at the settings", error);
+    let failed = |error| classify("read the settings", error);
     let row = sqlx::query(include_str!("settings.sql"))
         .fetch_one(&mut *readers.acquire().await?)
         .await
@@ -214,8 +214,7 @@ async fn check_settings(readers: &Readers, options: &PostgresOptions) -> Result<
         return Err(Error::CannotOpen {
             database: options.describe(),
             problem: OpenProblem::LosesCommits {
-                setting: "`synchronous_commit` is off; switch it on for the role or the database, or accept the loss \
-                          with `lost_commits=accepted` in the URL",
+                setting: "`synchronous_commit` is off; turn it on for the role or the database, or accept the loss with `lost_commits=accepted` in the URL",
             },
             source: None,
         });

@@ -75,7 +75,7 @@ impl SubscriptionStorage for PostgresEngine {
                     .execute(&mut *self.connection().await?)
                     .await
                     .map(drop)
-                    .map_err(|error| classify("ask for a lease", error))
+                    .map_err(|error| classify("request a lease", error))
             })
             .await
     }
@@ -91,7 +91,7 @@ impl SubscriptionStorage for PostgresEngine {
                     .bind(beats.iter().map(|beat| beat.renew.map(interval)).collect::<Vec<_>>())
                     .fetch_all(&mut *self.connection().await?)
                     .await
-                    .map_err(|error| classify("look at leases", error))?;
+                    .map_err(|error| classify("read leases", error))?;
                 let first =
                     rows.first().ok_or_else(|| Error::corrupt("heartbeat", "it has no row"))?;
                 let head = Position::new(get(first, 0)?)?;
@@ -122,7 +122,7 @@ impl SubscriptionStorage for PostgresEngine {
                     .execute(&mut *self.connection().await?)
                     .await
                     .map(drop)
-                    .map_err(|error| classify("give a lease back", error))
+                    .map_err(|error| classify("release a lease", error))
             })
             .await
     }
@@ -141,7 +141,7 @@ impl SubscriptionStorage for PostgresEngine {
                         .bind(ids)
                         .fetch_all(&mut *self.connection().await?)
                         .await
-                        .map_err(|error| classify("look for parked events", error))?;
+                        .map_err(|error| classify("find parked events", error))?;
                 parked.into_iter().map(AggregateId::new).collect()
             })
             .await
@@ -229,7 +229,7 @@ fn stored_subscriptions(rows: &[PgRow]) -> Result<Vec<StoredSubscription>> {
             shown.parked = u64::try_from(parked).unwrap_or(0);
             subscriptions.push(shown);
         }
-        let last = subscriptions.last_mut().expect("BUG: it was pushed just now");
+        let last = subscriptions.last_mut().expect("BUG: the element was just pushed");
         last.partitions.push(stored_partition(row)?);
     }
     Ok(subscriptions)

@@ -268,7 +268,7 @@ impl PostgresEngine {
             .send(transaction, statements)
             .await
             .map_err(|error| undone("append to a transaction", classify_commit(error), commit))?;
-        let row = rows.first().ok_or_else(|| Error::corrupt("verdict", "it is missing"))?;
+        let row = rows.first().ok_or_else(|| Error::corrupt("verdict", "it has no row"))?;
         verdict::read(row, commit)
     }
 }
@@ -285,7 +285,7 @@ fn undone(operation: &'static str, failure: CommitFailure, commit: &Commit) -> E
     match commit.writes.first() {
         // A rerun sees the other transaction's result.
         Some(AggregateWrite { id, aggregate_type, .. }) => {
-            debug!(error = %Report::new(&error), "the server let another transaction go first");
+            debug!(error = %Report::new(&error), "the server aborted this transaction in favor of another one");
             let aggregate = (*aggregate_type).to_owned();
             Error::Conflict { aggregate, id: *id, reason: ConflictReason::Deadlock }
         }

@@ -153,7 +153,7 @@ impl Types {
 
 /// Returns the error for an event type's number that no row explains.
 pub(crate) fn unknown_type() -> Error {
-    Error::corrupt("events", "an event type's number has no row in `event_types`")
+    Error::corrupt("events", "an event's type number has no row in `event_types`")
 }
 
 /// Returns the types that a commit writes, each once.

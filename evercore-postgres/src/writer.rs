@@ -161,7 +161,7 @@ impl Writer {
 
     /// Commits a group and answers its callers.
     async fn land(&mut self, group: Vec<Request>) {
-        debug!(commits = group.len(), "sending a group");
+        debug!(commits = group.len(), "sending a group of commits");
         match self.send(&group).await {
             Sent::Answered(answers) => {
                 if answers.iter().any(Result::is_ok) {
@@ -187,7 +187,7 @@ impl Writer {
                 }
             }
             Sent::Unknown(error) => {
-                warn!(error = %Report::new(&error), commits = group.len(), "a connection was lost while it committed");
+                warn!(error = %Report::new(&error), commits = group.len(), "a connection was lost during a commit");
                 let error = Arc::new(error);
                 for request in group {
                     let commit = request.commit.id;
@@ -201,7 +201,7 @@ impl Writer {
     async fn send(&mut self, group: &[Request]) -> Sent {
         match self.send_once(group).await {
             Sent::NotRun(error) => {
-                debug!(error = %Report::new(&error), "a connection had rested for too long; sending a group on another one");
+                debug!(error = %Report::new(&error), "an idle connection was closed by the server; sending the group on another one");
                 self.send_once(group).await
             }
             sent => sent,
@@ -276,7 +276,7 @@ impl Writer {
                 }
                 Err(CommitFailure::LostRace(error)) if races < RACES => {
                     races += 1;
-                    debug!(error = %Report::new(&error), races, "sending a group again");
+                    debug!(error = %Report::new(&error), races, "sending a group of commits again");
                 }
                 Err(CommitFailure::LostRace(error) | CommitFailure::RolledBack(error)) => {
                     return Sent::Refused(classify("commit", error));
@@ -312,12 +312,17 @@ fn answers(rows: &[PgRow], group: &[Request]) -> Result<Vec<Result<Committed>>> 
     for row in rows {
         let index = verdict::commit_index(row)?;
         let (Some(request), Some(answer)) = (group.get(index), answers.get_mut(index)) else {
-            return Err(Error::corrupt("verdict", format!("about commit {index} of the group")));
+            return Err(Error::corrupt(
+                "verdict",
+                format!("it names commit {index}, which is not in the group"),
+            ));
         };
         *answer = Some(verdict::read(row, &request.commit));
     }
     answers
         .into_iter()
-        .map(|answer| answer.ok_or_else(|| Error::corrupt("verdict", "one is missing")))
+        .map(|answer| {
+            answer.ok_or_else(|| Error::corrupt("verdict", "a commit of the group has no row"))
+        })
         .collect()
 }

@@ -78,7 +78,10 @@ mod closing {
 
         let mut blocker = PgConnection::connect(&schema.server).await.expect("the server is there");
         let lock = format!("BEGIN; LOCK TABLE {}.events IN ACCESS EXCLUSIVE MODE", schema.name);
-        sqlx::raw_sql(AssertSqlSafe(lock)).execute(&mut blocker).await.expect("nobody else has it");
+        sqlx::raw_sql(AssertSqlSafe(lock))
+            .execute(&mut blocker)
+            .await
+            .expect("no other session has the lock");
         let committing = tokio::spawn({
             let store = store.clone();
             async move { create(&store).await }

@@ -40,7 +40,7 @@ mod tests {
     #[test]
     fn a_thread_goes_on_when_what_it_waits_for_is_done_and_when_its_time_is_up() {
         let (send, receive) = tokio::sync::oneshot::channel();
-        let sender = thread::spawn(move || send.send(7).expect("somebody waits"));
+        let sender = thread::spawn(move || send.send(7).expect("a caller waits"));
         let received = block_on_timeout(receive, Duration::from_secs(60));
         assert_eq!(received.expect("in time").expect("it was sent"), 7);
         sender.join().expect("no panic");

@@ -174,7 +174,7 @@ impl StorageEngine for SqliteEngine {
     async fn warmup(&self, types: &[TypeName]) -> Result<()> {
         self.check_may_write()?;
         self.writer.register(types.to_vec()).await?;
-        self.read("open a connection that reads", |_, _| Ok(())).await
+        self.read("open a read connection", |_, _| Ok(())).await
     }
 
     async fn aggregate_types(&self) -> Result<Vec<Arc<str>>> {

@@ -15,7 +15,7 @@ pub(crate) fn with_handle<T>(
     work: impl FnOnce(&Connection) -> T,
 ) -> Result<T, Problem> {
     let mut locked = Handle::current().block_on(connection.lock_handle())?;
-    #[expect(unsafe_code, reason = "there is no safe way from one driver to the other")]
+    #[expect(unsafe_code, reason = "a transaction of one driver cannot be used with the other")]
     // SAFETY: The handle is open as long as `locked` exists, and sqlx's own thread does not use it meanwhile.
     // `borrowed` does not close it, and is dropped, with the statements that it has prepared, before `locked` is.
     let borrowed = unsafe { Connection::from_handle(locked.as_raw_handle().as_ptr()) }?;

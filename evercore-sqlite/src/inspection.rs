@@ -106,7 +106,7 @@ impl Inspection for SqliteEngine {
             });
             Ok(last?)
         };
-        self.read("inspect what was given", read).await
+        self.read("inspect the last assigned numbers", read).await
     }
 }
 
@@ -235,7 +235,7 @@ fn subscriptions(
             ));
         }
         if let Some(number) = row.get(3)? {
-            let last = subscriptions.last_mut().expect("BUG: it was pushed just now");
+            let last = subscriptions.last_mut().expect("BUG: the element was just pushed");
             let mut shown = InspectedPartition::new(number, row.get(4)?, row.get(5)?);
             shown.owner = row.get(6)?;
             shown.has_end = row.get(7)?;

@@ -90,7 +90,8 @@ fn read_tail(
     let mut reached = start;
     for event in &events {
         if event.sequence() != reached.next() {
-            let problem = format!("{id} lacks the event with sequence {}", reached.next());
+            let problem =
+                format!("aggregate {id} lacks the event with sequence {}", reached.next());
             return Err(Error::corrupt("events", problem).into());
         }
         reached = event.sequence();

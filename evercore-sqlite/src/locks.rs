@@ -106,7 +106,11 @@ impl Locks {
 
 impl From<Overdue> for Error {
     fn from(Overdue: Overdue) -> Self {
-        Self::Busy { source: because("others of this process kept their turn") }
+        Self::Busy {
+            source: because(
+                "other users of the database in this process held its lock for too long",
+            ),
+        }
     }
 }
 
@@ -122,7 +126,7 @@ mod tests {
         let reading = turns.read().await;
         assert!(turns.write().await.is_err());
         assert!(turns.write_blocking().is_err());
-        let turn = turns.take().await.expect("nobody writes");
+        let turn = turns.take().await.expect("there is no writer");
         assert!(turns.without_readers().await.is_err());
         drop((reading, turn));
         assert!(turns.write().await.is_ok());
@@ -132,7 +136,7 @@ mod tests {
     #[tokio::test]
     async fn there_is_one_writer_and_readers_do_not_mind() {
         for turns in [Locks::beside_readers(SOON), Locks::instead_of_readers(SOON)] {
-            let writing = turns.write().await.expect("nobody writes");
+            let writing = turns.write().await.expect("there is no writer");
             assert!(turns.take().await.is_err());
             assert!(turns.write().await.is_err());
             assert!(turns.write_blocking().is_err());

@@ -119,9 +119,8 @@ impl SqliteOptions {
     }
 
     fn with(self, name: &str, value: &str) -> Result<Self> {
-        let wants = |what: &str| {
-            invalid_url(format!("the option `{name}` takes {what}, and `{value}` is none of that"))
-        };
+        let wants =
+            |what: &str| invalid_url(format!("the option `{name}` takes {what}, not `{value}`"));
         match name {
             "busy_timeout_ms" => value
                 .parse()
@@ -144,7 +143,7 @@ impl SqliteOptions {
                 _ => Err(wants("`rwc` (create a missing file) or `rw` (refuse)")),
             },
             _ => Err(invalid_url(format!(
-                "there is no option `{name}`; there are `busy_timeout_ms`, `synchronous`, `readers` and `mode`"
+                "there is no option `{name}`; the options are `busy_timeout_ms`, `synchronous`, `readers` and `mode`"
             ))),
         }
     }
@@ -181,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_out_of_range_is_brought_into_it() {
+    fn options_out_of_range_are_clamped() {
         let options = |readers| SqliteOptions::default().readers(readers).get_readers();
         assert_eq!((options(0), options(MAX_READERS + 1)), (1, MAX_READERS));
         let days = |days: u64| Duration::from_secs(days * 24 * 60 * 60);

@@ -58,7 +58,7 @@ impl Pool {
     }
 }
 
-const ALL_TAKEN: &str = "as many read contexts are open as may be";
+const ALL_TAKEN: &str = "the maximum number of read contexts is open";
 
 impl Lent {
     /// Returns the connection, and opens it if necessary. Blocks.

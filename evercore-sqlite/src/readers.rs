@@ -80,7 +80,7 @@ impl Readers {
             let copied = Backup::new(connection, &mut copy)?.step(ALL_PAGES)?;
             match copied {
                 StepResult::Done => Ok(copy),
-                _ => Err(Error::Busy { source: because("it is being written") }.into()),
+                _ => Err(Error::Busy { source: because("the database is being written") }.into()),
             }
         })
         .await

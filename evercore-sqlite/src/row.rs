@@ -84,7 +84,10 @@ impl<'a> Page<'a> {
             self.names = self.types.refresh(self.connection)?;
         }
         let name = self.names.event_name(id).ok_or_else(|| {
-            Error::corrupt("events.event_type_id", at(position, "there is no such type"))
+            Error::corrupt(
+                "events.event_type_id",
+                at(position, "its type number has no row in `event_types`"),
+            )
         })?;
         self.last_type = Some((id, name.clone()));
         Ok(name.clone())
@@ -108,7 +111,7 @@ pub(crate) fn checked<T>(number: Result<T>, column: &'static str) -> Result<T> {
 
 pub(crate) fn time(micros: i64, column: &'static str) -> Result<DateTime<Utc>> {
     DateTime::from_timestamp_micros(micros)
-        .ok_or_else(|| Error::corrupt(column, "it is beyond what a calendar holds"))
+        .ok_or_else(|| Error::corrupt(column, "it is outside the range of valid times"))
 }
 
 fn metadata(row: &Row<'_>) -> Result<Option<Box<Metadata>>, Problem> {

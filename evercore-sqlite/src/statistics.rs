@@ -25,7 +25,7 @@ pub(crate) fn forget_statistics(connection: &Connection) -> Result<(), Failure> 
         };
     }
     if forgotten > 0 {
-        info!(forgotten, "forgot statistics of the store's tables");
+        info!(forgotten, "removed the statistics of the store's tables");
         // Makes the connection load the remaining statistics.
         connection.execute_batch("ANALYZE sqlite_schema")?;
     }

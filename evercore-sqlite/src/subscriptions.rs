@@ -64,7 +64,7 @@ impl SubscriptionStorage for SqliteEngine {
         // Most requests are refused, which needs no writer.
         let asked = request.clone();
         let refusal = move |connection: &_, _: &_| places::refusal(connection, &asked);
-        if let Some(refused) = self.read("look for a lease", refusal).await? {
+        if let Some(refused) = self.read("find a lease", refusal).await? {
             return Ok(refused);
         }
         let request = request.clone();
@@ -75,7 +75,7 @@ impl SubscriptionStorage for SqliteEngine {
     async fn ask_for(&self, lease: &LeaseKey, by: &str, patience: Duration) -> Result<()> {
         let (lease, by) = (lease.clone(), by.to_owned());
         let ask = move |connection: &_| places::ask_for(connection, &lease, &by, patience);
-        self.write("ask for a lease", ask).await
+        self.write("request a lease", ask).await
     }
 
     async fn heartbeat(&self, beats: &[Beat]) -> Result<Heartbeat> {
@@ -98,7 +98,7 @@ impl SubscriptionStorage for SqliteEngine {
         }
         let count = beats.len();
         let look = move |connection: &_, _: &_| heartbeat(connection, &leases, count);
-        self.read("look at leases", look).await
+        self.read("read leases", look).await
     }
 
     async fn settle(&self, settlement: &Settlement) -> Result<Settled> {
@@ -110,7 +110,7 @@ impl SubscriptionStorage for SqliteEngine {
     async fn release(&self, lease: &LeaseKey) -> Result<()> {
         let lease = lease.clone();
         let release = move |connection: &_| places::release(connection, &lease);
-        self.write("give a lease back", release).await
+        self.write("release a lease", release).await
     }
 
     async fn parked_aggregates(
@@ -119,7 +119,7 @@ impl SubscriptionStorage for SqliteEngine {
         aggregates: &[AggregateId],
     ) -> Result<Vec<AggregateId>> {
         let (subscription, aggregates) = (subscription.clone(), json(&aggregates));
-        self.read("look for parked events", move |connection, _| {
+        self.read("find parked events", move |connection, _| {
             let mut statement = connection.prepare_cached(PARKED_AGGREGATES)?;
             let mut rows = statement.query([subscription.as_str(), &aggregates])?;
             let mut ids = Vec::new();
@@ -171,7 +171,7 @@ fn list(
             shown.parked = u64::try_from(parked).unwrap_or(0);
             subscriptions.push(shown);
         }
-        let last = subscriptions.last_mut().expect("BUG: it was pushed just now");
+        let last = subscriptions.last_mut().expect("BUG: the element was just pushed");
         last.partitions.push(stored_partition(row)?);
     }
     Ok(subscriptions)

@@ -171,7 +171,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_view_of_the_past_reads_does_not_replace_what_is_known() {
+    fn names_read_by_an_older_view_do_not_replace_newer_ones() {
         let names = |events: &[&str]| {
             let mut names = Names::default();
             let account = AggregateTypeId::new(1);

@@ -28,7 +28,11 @@ pub(crate) fn parse(url: &str) -> Result<(Location, SqliteOptions)> {
     let options = SqliteOptions::from_query(query)?;
     let path = path.strip_prefix("//").unwrap_or(path);
     let location = match path {
-        "" => return Err(invalid_url("it names no file; write one as in `sqlite://bank.db`")),
+        "" => {
+            return Err(invalid_url(
+                "it names no file; add the file's path, as in `sqlite://bank.db`",
+            ));
+        }
         ":memory:" => Location::Memory,
         path => Location::File(decode(path)?),
     };
@@ -38,7 +42,7 @@ pub(crate) fn parse(url: &str) -> Result<(Location, SqliteOptions)> {
 /// Percent-decodes a path, so that it can hold a `?` or a `%`. The driver's own parser does it.
 fn decode(path: &str) -> Result<PathBuf> {
     let decoded = SqliteConnectOptions::from_str(&format!("sqlite:{path}"))
-        .map_err(|_| invalid_url("the path is not UTF-8 once it is percent-decoded"))?;
+        .map_err(|_| invalid_url("the percent-decoded path is not UTF-8"))?;
     let decoded = decoded.get_filename().to_path_buf();
     if decoded.as_os_str().as_encoded_bytes().contains(&0) {
         return Err(invalid_url("the path holds a NUL character"));

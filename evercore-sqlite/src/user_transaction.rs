@@ -101,14 +101,14 @@ impl UserTransaction {
         let landed = with_handle(&mut self.connection, |handle| {
             land(handle, database.name(), may_commit, types, commit)
         });
-        landed.map_err(|problem| problem.undone(self.database.name(), "land a transaction"))?
+        landed.map_err(|problem| problem.undone(self.database.name(), "commit a transaction"))?
     }
 
     /// Closes the connection, which undoes the transaction unless it was committed.
     pub(crate) async fn close(self) {
         let Self { connection, hold, .. } = self;
         if let Err(error) = connection.close().await {
-            warn!(error = %Report::new(&error), "the connection of a transaction was not closed well");
+            warn!(error = %Report::new(&error), "the connection of a transaction could not be closed cleanly");
         }
         drop(hold);
     }

@@ -71,11 +71,11 @@ impl Writer {
             .spawn(move || {
                 let scribe = WriterThread::new(database, types, connection, queue);
                 if let Err(panic) = catch_unwind(AssertUnwindSafe(|| scribe.run())) {
-                    error!("{STOPPED}; the store takes no more writes");
+                    error!("{STOPPED}; the store accepts no more writes");
                     resume_unwind(panic);
                 }
             })
-            .map_err(|error| Error::storage("start the thread that writes", error))?;
+            .map_err(|error| Error::storage("start the writer thread", error))?;
         Ok(Self { jobs })
     }
 
@@ -145,4 +145,4 @@ impl fmt::Debug for OtherJob {
     }
 }
 
-const STOPPED: &str = "the thread that writes has panicked";
+const STOPPED: &str = "the writer thread has panicked";

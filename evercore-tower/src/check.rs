@@ -45,7 +45,7 @@ use crate::{CommandFuture, CommandRequest};
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not check `{C}`",
     label = "not a check of `{C}`",
-    note = "a closure that checks it takes `request: &CommandRequest<{C}>` and gives a `Result<(), _>`; for an `async` check, implement `Check<{C}>` for a type of yours"
+    note = "a closure that checks `{C}` takes `request: &CommandRequest<{C}>` and returns a `Result<(), _>`; for an `async` check, implement `Check<{C}>` for your own type"
 )]
 pub trait Check<C>: Send + Sync + 'static {
     /// The reason why a command is refused: the `Error` of the aggregate's [`Decide`](evercore::Decide).
@@ -140,8 +140,8 @@ pub trait Check<C>: Send + Sync + 'static {
 ///     ServiceBuilder::new().layer(by_ada).service(CommandService::<Account>::new(store));
 /// let deposit = || CommandRequest::new(Target::New, Deposit { amount: 30 });
 ///
-/// let nobodys = accounts.call(deposit()?).await;
-/// assert_eq!(nobodys.unwrap_err().rejection(), Some(&BankError::NotAllowed));
+/// let anonymous = accounts.call(deposit()?).await;
+/// assert_eq!(anonymous.unwrap_err().rejection(), Some(&BankError::NotAllowed));
 /// let adas = accounts.call(deposit()?.with_metadata(Metadata::new().principal("ada"))).await;
 /// assert_eq!(adas.unwrap().state().balance, 30);
 /// # Ok(())

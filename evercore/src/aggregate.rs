@@ -40,7 +40,7 @@ pub trait Aggregate: Default + Send + Sync + 'static {
 /// It runs when the event is first applied and at each replay, so it must depend on nothing but its arguments, and it
 /// cannot fail: rules that may reject an event are checked before the event is created.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` does not say how `{E}` changes it",
+    message = "`{Self}` does not apply `{E}`",
     label = "`impl Apply<{E}> for {Self}` is missing",
     note = "write `impl Apply<{E}> for {Self} {{ fn apply(&mut self, event: &{E}, meta: &EventMeta) {{ … }} }}`, or make `{E}` a `#[state_event]`, whose fields are copied"
 )]

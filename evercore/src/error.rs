@@ -47,7 +47,7 @@ pub enum Error {
 
     /// The natural key belongs to another aggregate of the type.
     #[error(
-        "the key `{key}` belongs to another {aggregate}; choose another key, or load that aggregate by it"
+        "the key `{key}` belongs to another {aggregate}; choose another key, or load that aggregate by this key"
     )]
     KeyTaken {
         /// The aggregate type.
@@ -77,7 +77,7 @@ pub enum Error {
     },
 
     /// The id belongs to an aggregate of another type.
-    #[error("aggregate {id} is a {found}, not a {expected}; load it as what it is")]
+    #[error("aggregate {id} is a {found}, not a {expected}; load it as a {found}")]
     WrongAggregateType {
         /// The id.
         id: AggregateId,
@@ -101,7 +101,7 @@ pub enum Error {
     /// The handle does not match the aggregate in its context: events were applied through another handle of the
     /// aggregate, or a decision through this one was refused after it had emitted events.
     #[error(
-        "{aggregate} {id} is at sequence {current} in this context and at {handle} in this handle: events were applied through another one, or a decision was refused; load it again"
+        "{aggregate} {id} is at sequence {current} in this context and at {handle} in this handle: events were applied through another handle, or a decision was refused; load the aggregate again"
     )]
     StaleHandle {
         /// The aggregate's type.
@@ -125,7 +125,7 @@ pub enum Error {
 
     /// Another commit with this idempotency key is stored, and this one was not written.
     #[error(
-        "a commit with the idempotency key `{key}` has landed already; `find_by_idempotency_key` says what came of it"
+        "a commit with the idempotency key `{key}` is already stored; look up its outcome with `StorageEngine::find_by_idempotency_key`"
     )]
     IdempotencyKeyUsed {
         /// The key.
@@ -137,7 +137,7 @@ pub enum Error {
     ///
     /// [`once`]: crate::EventStore::once
     #[error(
-        "the idempotency key `{key}` was used for {used_for}, and cannot be used for {wanted}; give each request its own"
+        "the idempotency key `{key}` was used for {used_for}, and cannot be used for {wanted}; use a new key for each request"
     )]
     IdempotencyKeyReused {
         /// The key.
@@ -151,7 +151,7 @@ pub enum Error {
     /// The result of [`EventStore::once`](crate::EventStore::once) is longer than
     /// [`Limits::max_result_bytes`](crate::Limits::max_result_bytes).
     #[error(
-        "the result of `once` is {bytes} bytes long, and {limit} is the limit; return what identifies it and load the rest, or raise `Limits::max_result_bytes`"
+        "the result of `once` is {bytes} bytes long, but the limit is {limit}; return an identifier and load the rest by it, or raise `Limits::max_result_bytes`"
     )]
     ResultTooLarge {
         /// The length of the result as JSON, in bytes.
@@ -162,7 +162,7 @@ pub enum Error {
 
     /// A result that [`EventStore::once`](crate::EventStore::once) stored earlier cannot be read as its present type.
     #[error(
-        "the result that is stored with the idempotency key `{key}` is no `{rust_type}`; let the type read what it has written before"
+        "the result that is stored with the idempotency key `{key}` cannot be read as `{rust_type}`; keep that type able to read its earlier results"
     )]
     UnreadableResult {
         /// The key.
@@ -183,7 +183,7 @@ pub enum Error {
     },
 
     /// A number is below its least value, or above a fixed upper bound.
-    #[error("{value} is no {what}: the least is {least}")]
+    #[error("{value} is not a valid {what}: the minimum is {least}")]
     InvalidNumber {
         /// The quantity that the number stands for.
         what: &'static str,
@@ -201,9 +201,7 @@ pub enum Error {
     },
 
     /// An append was called without any event.
-    #[error(
-        "an append to {aggregate} without an event; leave the call out where there is nothing to say"
-    )]
+    #[error("an append to {aggregate} has no events; skip the call if there is nothing to append")]
     EmptyAppend {
         /// The aggregate type.
         aggregate: String,
@@ -211,7 +209,7 @@ pub enum Error {
 
     /// The payload of an event is longer than [`Limits::max_payload_bytes`](crate::Limits::max_payload_bytes).
     #[error(
-        "the payload of `{event}` is {bytes} bytes long, and {limit} is the limit; store large data elsewhere and keep a reference, or raise `Limits::max_payload_bytes`"
+        "the payload of `{event}` is {bytes} bytes long, but the limit is {limit}; store large data elsewhere and keep a reference, or raise `Limits::max_payload_bytes`"
     )]
     PayloadTooLarge {
         /// The event's name.
@@ -246,7 +244,7 @@ pub enum Error {
     /// An event, or the result of [`once`](crate::EventStore::once), would be read back as another value than was
     /// written. A replay would then apply another event than the state has seen.
     #[error(
-        "`{name}` would not come back as it is: {mismatch}; use a type that reads what it writes, or for an event a codec that keeps it"
+        "`{name}` would not be read back unchanged: {mismatch}; use a type that reads back what it writes or, for an event, a codec that preserves the value"
     )]
     NotRoundTrip {
         /// The event's name, or the result's Rust type.
@@ -260,7 +258,7 @@ pub enum Error {
     Decode(Box<UndecodableEvent>),
 
     /// An upcaster, or the [`Split`](crate::Split) of a retired event, fails on a stored event.
-    #[error("{event} cannot be read: {} failed; correct it, since the event stays as it is", step(*.from, *.to))]
+    #[error("{event} cannot be read: {} failed; correct that code, since the stored event cannot change", step(*.from, *.to))]
     Upcast {
         /// The position of the event.
         event: Box<EventPlace>,
@@ -274,7 +272,7 @@ pub enum Error {
 
     /// A codec or compression is not built into this program. A stored event needs it to be read, or a store is to
     /// write in it.
-    #[error("{}{format} is not built into this program; switch on the feature `{feature}` of the crate `evercore`", written_in(.event.as_deref()))]
+    #[error("{}{format} is not built into this program; enable the feature `{feature}` of the crate `evercore`", written_in(.event.as_deref()))]
     MissingCodec {
         /// The event that needs it; `None` if opening the store does.
         event: Option<Box<EventPlace>>,
@@ -286,12 +284,12 @@ pub enum Error {
 
     /// No registered type reads the name and version of a stored event.
     #[error(
-        "{0}: no type is registered for it; is the crate that defines it linked into this program?"
+        "{0} has no registered type; check that the crate that defines the type is linked into this program"
     )]
     UnknownEvent(Box<EventPlace>),
 
     /// A recorded event was decoded as a type that does not read it.
-    #[error("{event} is not a `{wanted}`; ask `is::<E>()` first")]
+    #[error("{event} is not a `{wanted}`; check with `is::<E>()` first")]
     WrongEventType {
         /// The position of the event.
         event: Box<EventPlace>,
@@ -308,7 +306,7 @@ pub enum Error {
 
     /// Two types claim one name. Types that only tests declare count as well: see [`Registry`](crate::Registry).
     #[error(
-        "{what} is claimed by both `{first}` and `{second}`; give one of them another `name` or `version`; where both are meant, as in two modules of unit tests, open the store with the types it needs: `EventStore::builder().registry(Registry::builder().event::<…>().build()?)`"
+        "{what} is claimed by both `{first}` and `{second}`; give one of them another `name` or `version`; if both are intended, as in two modules of unit tests, open the store with only the types that it needs: `EventStore::builder().registry(Registry::builder().event::<…>().build()?)`"
     )]
     DuplicateName {
         /// The aggregate or event that is claimed twice.
@@ -322,7 +320,7 @@ pub enum Error {
     /// The database knows an aggregate type under two of its names. A load under one name would miss the aggregates
     /// stored under the other.
     #[error(
-        "the database knows both `{first}` and `{second}`, and `{rust_type}` claims both; take one of them out of its `aliases`, and read it by a type of its own"
+        "the database knows both `{first}` and `{second}`, and `{rust_type}` claims both names; remove one of them from its `aliases`, and read that name with a separate type"
     )]
     AmbiguousAlias {
         /// The Rust type.
@@ -335,7 +333,7 @@ pub enum Error {
 
     /// A version of an event's shape has no chain of upcasters up to the present version.
     #[error(
-        "version {missing} of the event `{event}` of `{aggregate}` has no way up to version {version}: add its shape to the `upcast_from` of `{rust_type}`; if no database holds that version, say from which on they do by `oldest_version`"
+        "version {missing} of the event `{event}` of `{aggregate}` cannot be upcast to version {version}: add its shape to the `upcast_from` of `{rust_type}`; if no database holds that version, set `oldest_version` to the first version that is stored"
     )]
     MissingUpcaster {
         /// The event's stored name.
@@ -372,7 +370,9 @@ pub enum Error {
     },
 
     /// The text is not a [`LogDigest`](crate::LogDigest).
-    #[error("`{text}` is no digest of a log; copy it as `VerifyReport::digest` has shown it")]
+    #[error(
+        "`{text}` is not the digest of a log; copy the text exactly as `VerifyReport::digest` showed it"
+    )]
     InvalidDigest {
         /// The beginning of the text.
         text: String,
@@ -398,7 +398,7 @@ pub enum Error {
 
     /// The database stayed busy for longer than the engine waits, or has too little memory. Can be retried.
     #[error(
-        "the database was busy for longer than the engine waits; retry, or look for a writer that holds it"
+        "the database was busy for longer than the engine waits; retry, or find the writer that blocks it"
     )]
     Busy {
         /// The driver's error.
@@ -407,7 +407,7 @@ pub enum Error {
 
     /// The queue of commands for the aggregate, within this process, is full. Can be retried.
     #[error(
-        "the queue for {target} is full ({waiting} wait in it); retry when fewer do, or let it hold more"
+        "the queue for {target} is full (waiting: {waiting}); retry when fewer commands wait, or raise its limit"
     )]
     QueueFull {
         /// The aggregate, by the id or the key that the command names.
@@ -425,7 +425,7 @@ pub enum Error {
 
     /// The disk of the database is full. Can be retried: a write may succeed once there is room. Reads still work.
     #[error(
-        "the disk of the database is full, and nothing was written; make room on it, then retry"
+        "the disk of the database is full, and nothing was written; free some space, then retry"
     )]
     DiskFull {
         /// The driver's error.
@@ -445,7 +445,7 @@ pub enum Error {
     /// The commit was sent and its answer was lost: **it may have been stored**. `with_context` looks the outcome up
     /// before it reruns its closure, and returns this only if the look-up failed as well.
     #[error(
-        "commit {commit} may or may not have landed; ask `EventStore::find_commit` before you do the work again"
+        "commit {commit} may or may not have been stored; look it up with `EventStore::find_commit` before you repeat the work"
     )]
     OutcomeUnknown {
         /// The commit.
@@ -456,7 +456,7 @@ pub enum Error {
 
     /// The filter names a type that is not in the store's registry, so it would never match.
     #[error(
-        "the filter names {name}, which no registered type is called; check the spelling, or link the crate that defines it"
+        "the filter names {name}, but no registered type has that name; check the spelling, or link the crate that defines it"
     )]
     UnknownFilterName {
         /// The name in the filter.
@@ -474,7 +474,7 @@ pub enum Error {
 
     /// No subscription has this name.
     #[error(
-        "there is no subscription `{name}`; it is stored when it is first run, and gone once it is deleted"
+        "there is no subscription `{name}`; a subscription is stored when it first runs, and removed when it is deleted"
     )]
     UnknownSubscription {
         /// The name that the type is stored under.
@@ -483,7 +483,7 @@ pub enum Error {
 
     /// A subscription with other options is stored under this name.
     #[error(
-        "the subscription `{name}` is stored with {stored}, and this worker wants {wanted}; choose another name, or call `replace_stored` to change the stored one"
+        "the subscription `{name}` is stored with {stored}, but this worker wants {wanted}; choose another name, or call `replace_stored` to change the stored subscription"
     )]
     SubscriptionDiffers {
         /// The name that the type is stored under.
@@ -521,7 +521,7 @@ pub enum Error {
     /// A wait for the subscription ended early: it is not handled that far, its worker has failed, and no other worker
     /// runs it.
     #[error(
-        "the subscription `{name}` has failed and no worker runs it: {failure}; mend what it failed with, and run it again"
+        "the subscription `{name}` has failed and no worker runs it: {failure}; fix the cause, then run it again"
     )]
     SubscriptionFailed {
         /// The name that the type is stored under.
@@ -533,7 +533,7 @@ pub enum Error {
     /// The lease of a subscription went to another worker, or the subscription was reset or replaced. The batch in
     /// progress is not recorded; in a transaction, it is rolled back.
     #[error(
-        "the lease of the subscription `{name}` (partition {partition}) was lost; run it again"
+        "the lease of the subscription `{name}` (partition {partition}) was lost; run the subscription again"
     )]
     LeaseLost {
         /// The name that the type is stored under.
@@ -544,7 +544,7 @@ pub enum Error {
 
     /// The event to redrive or discard is not parked.
     #[error(
-        "the subscription `{name}` has no parked event at position {position}; it may have been handled or discarded meanwhile, `parked` lists those that are left"
+        "the subscription `{name}` has no parked event at position {position}; it may have been handled or discarded meanwhile; `parked` lists the events that are still parked"
     )]
     NotParked {
         /// The subscription.
@@ -555,7 +555,7 @@ pub enum Error {
 
     /// The event to redrive is parked behind an earlier event of its aggregate.
     #[error(
-        "the event at position {position} waits for the one at position {first} of its aggregate; redrive or discard that one first"
+        "the event at position {position} waits for the parked event at position {first} of the same aggregate; redrive or discard that event first"
     )]
     ParkedBehind {
         /// The subscription.
@@ -577,7 +577,7 @@ pub enum Error {
 
     /// The start position lies after the last event of the log.
     #[error(
-        "position {position} lies beyond the end of the log, {end}; use `Start::End` to start with what comes next"
+        "position {position} is beyond the end of the log at {end}; use `Start::End` to start with the next event"
     )]
     StartBeyondEnd {
         /// The start position.
@@ -588,7 +588,7 @@ pub enum Error {
 
     /// The start time lies in the future.
     #[error(
-        "events from {time} on cannot be started with before that time, and the store's clock says {now}; start then, or use `Start::End` to start with what comes next"
+        "the start time {time} is in the future, since the store's clock says {now}; start the subscription at that time, or use `Start::End` to start with the next event"
     )]
     StartAhead {
         /// The start time.
@@ -611,13 +611,13 @@ pub enum Error {
     /// A commit was made inside the closure of a context or a transaction of the same store. It would not be part of
     /// that context, and on SQLite it would wait for the transaction that runs the closure.
     #[error(
-        "a commit inside the closure of a context of the same store would be no part of it; use the context that the closure was given, or commit after it; where it is to land on its own, whatever becomes of the context, call `detached()` on the store (not in a transaction on SQLite, which such a commit would wait for)"
+        "a commit inside the closure of a context of the same store would not be part of that context; use the context that the closure was given, or commit after the closure; to commit independently of the context, call `detached()` on the store (except in a transaction on SQLite, for which such a commit would wait)"
     )]
     NestedCommit,
 
     /// The transaction ended while its closure was still running.
     #[error(
-        "the closure's transaction was ended before its time, by COMMIT, by ROLLBACK or by a statement whose failure undid it all; leave both to the store, and return what a statement fails with"
+        "the closure's transaction ended before its closure, by COMMIT, by ROLLBACK or by a failed statement that rolled it back; leave COMMIT and ROLLBACK to the store, and return the error of a failed statement"
     )]
     TransactionEnded,
 
@@ -639,7 +639,7 @@ pub enum Error {
 
     /// The time is before 1 January 4713 BC, which not every engine can store.
     #[error(
-        "the {what} {time} is before 1 January 4713 BC, with which the times begin that a store keeps"
+        "the {what} {time} is before 1 January 4713 BC, the earliest time that a store can hold"
     )]
     TimeOutOfRange {
         /// The quantity that the time belongs to.
@@ -653,7 +653,7 @@ pub enum Error {
     Closed,
 
     /// There is no tokio runtime to run on.
-    #[error("there is no tokio runtime to work on: {problem}")]
+    #[error("there is no tokio runtime to run on: {problem}")]
     NoRuntime {
         /// The reason why there is none.
         problem: RuntimeProblem,
@@ -670,7 +670,7 @@ pub enum Error {
     },
 
     /// Any other failure of the storage, such as a missing permission or a statement that it rejects.
-    #[error("the storage failed while it was asked to {operation}")]
+    #[error("the storage failed to {operation}")]
     Storage {
         /// The operation, as a verb: `read the log`.
         operation: &'static str,
@@ -799,7 +799,7 @@ fn engine_for(scheme: &str) -> String {
         "memory" | "sqlite" | "postgres" => scheme,
         "postgresql" => "postgres",
         _ => {
-            return "evercore's own engines have `memory:`, `sqlite:`, `postgres:` and `postgresql:`"
+            return "evercore's own engines serve `memory:`, `sqlite:`, `postgres:` and `postgresql:`"
                 .to_owned();
         }
     };

@@ -37,7 +37,7 @@ impl NaturalKey {
         let problem = if key.is_empty() {
             "it is empty".to_owned()
         } else if key.len() > MAX_NATURAL_KEY_BYTES {
-            format!("it is {} bytes long, and {MAX_NATURAL_KEY_BYTES} is the limit", key.len())
+            format!("it is {} bytes long, but the limit is {MAX_NATURAL_KEY_BYTES}", key.len())
         } else if key.contains('\0') {
             "it holds a NUL character".to_owned()
         } else {

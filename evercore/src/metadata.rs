@@ -193,7 +193,7 @@ impl Metadata {
         let json = String::from_utf8(written.bytes).expect("BUG: JSON is UTF-8");
         if json.len() > MAX_METADATA_BYTES {
             return Err(invalid(format!(
-                "its JSON form is {} bytes long, and {MAX_METADATA_BYTES} is the limit",
+                "its JSON form is {} bytes long, but the limit is {MAX_METADATA_BYTES}",
                 json.len()
             )));
         }
@@ -227,7 +227,7 @@ impl Metadata {
         }
         if self.stored.fields.contains_key("principal") {
             return Err(invalid(
-                "`principal` is not a free field; set it with `Metadata::principal`".to_owned(),
+                "`principal` is a reserved field; set it with `Metadata::principal`".to_owned(),
             ));
         }
         self.to_column()
@@ -297,9 +297,9 @@ impl Surroundings {
 /// Checks a short text that is stored with an event.
 pub(crate) fn check_label(what: &'static str, label: Option<&str>) -> Result<()> {
     let problem = match label {
-        Some("") => format!("the {what} is empty; leave it out instead"),
+        Some("") => format!("the {what} is empty; omit it instead"),
         Some(text) if text.len() > MAX_LABEL_BYTES => {
-            format!("the {what} is {} bytes long, and {MAX_LABEL_BYTES} is the limit", text.len())
+            format!("the {what} is {} bytes long, but the limit is {MAX_LABEL_BYTES}", text.len())
         }
         Some(text) if text.contains('\0') => format!("the {what} holds a NUL character"),
         _ => return Ok(()),

@@ -121,7 +121,7 @@ impl Registry {
             Some(event) => Err(Error::InvalidDeclaration {
                 rust_type: event.rust_type(),
                 problem: format!(
-                    "the store writes in {codec}, which is for messages made with prost; give it a codec of its own, as in `#[event(…, codec = json)]`, or choose another one for the store"
+                    "the store writes in {codec}, which needs a message made with prost; give the event its own codec, as in `#[event(…, codec = json)]`, or choose another one for the store"
                 ),
             }),
         }

@@ -14,10 +14,10 @@ use std::fmt;
 /// use evercore::{Error, Report};
 ///
 /// let error = Error::storage("read the log", std::io::Error::other("the disk is gone"));
-/// assert_eq!(error.to_string(), "the storage failed while it was asked to read the log");
+/// assert_eq!(error.to_string(), "the storage failed to read the log");
 /// assert_eq!(
 ///     Report::new(&error).to_string(),
-///     "the storage failed while it was asked to read the log: the disk is gone"
+///     "the storage failed to read the log: the disk is gone"
 /// );
 /// ```
 #[derive(Clone, Copy, Debug)]
@@ -55,7 +55,7 @@ pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
 /// The message of a panic, if it has one.
 pub(crate) fn panic_message(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("without a word")
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
 }
 
 #[cfg(test)]

@@ -127,7 +127,7 @@ impl Shared {
             warn!(
                 aggregate,
                 error = %Report::new(&**error),
-                "the state is replayed from its events, since a snapshot would not restore it; further ones of this type are not mentioned"
+                "the state is replayed from its events, since a snapshot would not restore it; further states of this type are not logged"
             );
         }
     }
@@ -218,7 +218,7 @@ impl Shared {
     }
 
     async fn find_out(&self, commit: CommitId, source: BoxError) -> Result<Committed> {
-        warn!(%commit, error = %Report::new(&*source), "the answer to a commit was lost; asking for its outcome");
+        warn!(%commit, error = %Report::new(&*source), "the answer to a commit was lost; looking up its outcome");
         let asked = Instant::now();
         let mut failed = 0;
         loop {
@@ -234,7 +234,7 @@ impl Shared {
             match wait.filter(|_| is_lost && asked.elapsed() < PATIENCE) {
                 Some(wait) => pause(wait).await,
                 None => {
-                    warn!(%commit, error = %Report::new(&error), "the outcome of the commit cannot be found out");
+                    warn!(%commit, error = %Report::new(&error), "the outcome of the commit cannot be looked up");
                     return Err(Error::OutcomeUnknown { commit, source });
                 }
             }

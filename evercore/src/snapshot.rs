@@ -83,7 +83,7 @@ impl<T: Serialize + DeserializeOwned> SnapshotPolicy<T> {
     #[must_use]
     pub const fn json(every: u32, fingerprint: Fingerprint) -> Self {
         let Some(every) = NonZeroU32::new(every) else {
-            panic!("a snapshot every 0 events; leave the policy out instead");
+            panic!("a snapshot every 0 events is impossible; leave the policy out instead");
         };
         Self {
             every,

@@ -22,8 +22,8 @@ use crate::retry::pause;
 /// use evercore::Turns;
 ///
 /// let turns = Arc::new(Turns::new());
-/// let first = turns.enter("till", 1).expect("nobody waits").turn().await;
-/// let second = turns.enter("till", 1).expect("nobody waits");
+/// let first = turns.enter("till", 1).expect("the queue is empty").turn().await;
+/// let second = turns.enter("till", 1).expect("the queue is empty");
 /// assert!(turns.enter("till", 1).is_none(), "one waits already");
 /// drop(first);
 /// second.turn().await;
@@ -150,7 +150,7 @@ impl<K: Eq + Hash> Place<K> {
             return self.taken(held, false);
         }
         *present = Arc::default();
-        let held = Arc::clone(&present).try_lock_owned().expect("BUG: nobody else knows it");
+        let held = Arc::clone(&present).try_lock_owned().expect("BUG: the queue is not shared yet");
         self.taken(held, true)
     }
 
@@ -198,10 +198,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_queue_goes_when_nobody_is_in_it() {
+    async fn an_empty_queue_is_removed() {
         let turns = Arc::new(Turns::new());
         let first = turns.enter(1, 9).expect("it is empty").turn().await;
-        let second = turns.enter(1, 9).expect("nobody waits").turn();
+        let second = turns.enter(1, 9).expect("the queue is empty").turn();
         let other = turns.enter(2, 9).expect("it is empty").turn().await;
         assert_eq!((queues(&turns), *other.key()), (2, 2));
         drop(other);
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_leaves_takes_nobody_elses_turn() {
+    async fn a_dropped_waiter_takes_no_other_waiters_turn() {
         let turns = Arc::new(Turns::new());
         let enter = || Box::pin(turns.enter(1, 9).expect("few wait").turn());
         let first = enter().await;
@@ -230,10 +230,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_place_is_refused_when_as_many_wait_as_may() {
+    async fn a_full_queue_refuses_waiters() {
         let turns = Arc::new(Turns::new());
         let first = turns.enter(1, 1).expect("it is empty").turn().await;
-        let second = turns.enter(1, 1).expect("nobody waits");
+        let second = turns.enter(1, 1).expect("the queue is empty");
         assert!(turns.enter(1, 1).is_none());
         drop(second);
         assert!(turns.enter(1, 1).is_some());

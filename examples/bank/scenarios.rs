@@ -41,7 +41,7 @@ fn money_that_is_there_can_be_withdrawn() {
 }
 
 #[test]
-fn nobody_withdraws_more_than_there_is() {
+fn a_withdrawal_above_the_balance_is_refused() {
     Scenario::<Account>::given((opened(), deposited(50)))
         .when(Withdraw { amount: 51 })
         .then_rejected(BankError::InsufficientFunds {

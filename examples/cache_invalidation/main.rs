@@ -82,7 +82,7 @@ async fn serve(
 
         let forgotten = cache.forgotten();
         deposit(bank, Some(account)).await?;
-        println!("elsewhere, somebody pays in 10");
+        println!("another process pays in 10");
         cache.forgets_more_than(forgotten).await;
         println!("the cache forgets the account");
     }

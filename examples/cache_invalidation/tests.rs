@@ -45,7 +45,7 @@ async fn a_balance_is_never_older_than_what_was_forgotten() -> anyhow::Result<()
 }
 
 #[tokio::test]
-async fn what_nobody_follows_is_not_kept() -> anyhow::Result<()> {
+async fn accounts_without_a_running_subscription_are_not_cached() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let url = format!("sqlite://{}", folder.path().join("cache.db").display());
     let store = EventStore::connect(&url).await?;

@@ -81,13 +81,13 @@ async fn deposits(url: &str) -> anyhow::Result<Vec<i64>> {
     let deposits: Arc<Mutex<Vec<i64>>> = Arc::default();
     let seen = Arc::clone(&deposits);
     let router = Router::new().on(async move |deposited: Received<MoneyDeposited>| {
-        seen.lock().expect("nobody panics").push(deposited.cents);
+        seen.lock().expect("no thread panics").push(deposited.cents);
         Ok::<_, Error>(())
     });
     let worker = store.subscription("deposits").event::<MoneyDeposited>().spawn(router)?;
     store.wait_for("deposits", store.head().await?).await?;
     worker.shutdown().await?;
-    Ok(std::mem::take(&mut *deposits.lock().expect("nobody panics")))
+    Ok(std::mem::take(&mut *deposits.lock().expect("no thread panics")))
 }
 
 async fn open(url: &str, registry: evercore::Result<Registry>) -> evercore::Result<EventStore> {

@@ -40,7 +40,7 @@ pub enum Failure {
     #[error(
         "PostgreSQL does not run as root, and neither `postgres` nor `nobody` is a user of this machine"
     )]
-    NobodyElse,
+    NoOtherUser,
     /// A step failed.
     #[error("cannot {step}: {reason}")]
     Step {

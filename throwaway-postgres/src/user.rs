@@ -24,7 +24,7 @@ impl User {
         let users = std::fs::read_to_string("/etc/passwd")
             .map_err(|error| step("read /etc/passwd", error))?;
         let find = |name| users.lines().find_map(|line| Self::parse(line, name));
-        find("postgres").or_else(|| find("nobody")).map(Some).ok_or(Failure::NobodyElse)
+        find("postgres").or_else(|| find("nobody")).map(Some).ok_or(Failure::NoOtherUser)
     }
 
     /// Parses a line of `/etc/passwd`: name, password, uid, gid, …

@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_that_says_what_the_code_does_is_fine() {
+    fn a_limit_row_that_matches_the_code_is_fine() {
         assert_eq!(faults_of("| bytes | 64 KiB | refused | `a.rs` `MOST` |"), 0);
         assert_eq!(faults_of("| patience | 10 s | refused | `a.rs` `patience` |"), 0);
         assert_eq!(faults_of("| share | 1, at most 65,536 | refused | `a.rs` `MOST` |"), 0);
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_that_says_something_else_is_a_fault() {
+    fn a_limit_row_that_differs_from_the_code_is_a_fault() {
         assert_eq!(faults_of("| bytes | 65 KiB | refused | `a.rs` `MOST` |"), 1);
         assert_eq!(faults_of("| patience | 10 ms | refused | `a.rs` `patience` |"), 1);
         assert_eq!(faults_of("| gone | 1 | refused | `a.rs` `GONE` |"), 1);

@@ -97,7 +97,10 @@ impl Worker for RawTeller {
             let loaded = self.log.load(self.aggregate).await?;
             let event = loaded.account.next_deposit();
             let row = NewRow::new(self.aggregate, loaded.sequence + 1, &event)?;
-            anyhow::ensure!(self.log.insert(&row).await? == Landed::Yes, "nobody else writes here");
+            anyhow::ensure!(
+                self.log.insert(&row).await? == Landed::Yes,
+                "there is no other writer"
+            );
         }
         self.commits += 1;
         Ok(Step::ONE)

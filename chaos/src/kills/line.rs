@@ -23,7 +23,7 @@ impl Line {
     pub(super) fn say(self) -> Result<()> {
         let mut line = serde_json::to_vec(&self)?;
         line.push(b'\n');
-        std::io::stdout().lock().write_all(&line).context("nobody listens")
+        std::io::stdout().lock().write_all(&line).context("the reader of the output has gone")
     }
 
     /// Parses a line of the process itself; returns `None` for a line of its recorder.

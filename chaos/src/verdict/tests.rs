@@ -113,7 +113,7 @@ fn an_event_that_is_not_in_the_log_is_found() {
 }
 
 #[test]
-fn a_cursor_that_went_back_is_found_by_whoever_saw_it() {
+fn a_cursor_that_went_back_is_found_by_each_observer() {
     let moved = MovedBack { subscription: "parking".to_owned(), partition: 2, was: 9, became: 4 };
     let back = "partition 2 of `parking` went back from 9 to 4";
     assert_eq!(found(|run| run.moved_back = Some(moved.clone())), [back]);
@@ -125,7 +125,7 @@ fn a_cursor_that_went_back_is_found_by_whoever_saw_it() {
 }
 
 #[test]
-fn what_is_parked_is_the_bad_event_and_what_is_behind_it() {
+fn the_bad_event_and_later_events_of_its_aggregate_are_parked() {
     let faults: [(&str, Fault); 8] = [
         ("it is not parked", |run| run.parked.truncate(1)),
         ("it is not parked", |run| run.parked.retain(|parked| parked.reason.is_none())),
@@ -160,7 +160,7 @@ fn the_log_holds_what_writers_were_told() {
     );
     assert_eq!(
         found(|run| run.attempts.retain(|attempt| attempt.number != 2)),
-        ["nobody has made attempt 2"]
+        ["no writer made attempt 2"]
     );
     let without_row =
         found(|run| run.written.as_mut().expect("it has been written").beside.clear());

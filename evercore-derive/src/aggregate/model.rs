@@ -39,7 +39,7 @@ pub(crate) fn read(item: &DeriveInput) -> (Aggregate<'_>, darling::Result<()>) {
     if let Some(version) = &read.options.snapshot_version.0
         && read.lacks("snapshot_every")
     {
-        let problem = "there are no snapshots without `snapshot_every`; add it, or remove this";
+        let problem = "snapshots need `snapshot_every`; add it, or remove this option";
         mistakes.push(syn::Error::new(version.span, problem).into());
     }
     let input = read.options;
@@ -95,7 +95,8 @@ fn snapshots(
     let version = rules::version(version, mistakes);
     let every = every?;
     if every.value == 0 {
-        let problem = "a snapshot is taken every 1 or more events; remove this for no snapshots";
+        let problem =
+            "`snapshot_every` must be at least 1; remove this option to take no snapshots";
         mistakes.push(syn::Error::new(every.span, problem).into());
     }
     Some(Snapshots { every: every.value, fingerprint: fingerprint(item, version) })

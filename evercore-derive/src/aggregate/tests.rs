@@ -21,13 +21,13 @@ fn account() -> TokenStream {
 }
 
 #[test]
-fn it_is_the_same_in_every_build() {
+fn the_fingerprint_is_the_same_in_every_build() {
     // Existing snapshots carry this number. A change would invalidate all of them.
     assert_eq!(of(account()), 0x29b0_18c7_3427_4636);
 }
 
 #[test]
-fn layout_and_comments_leave_it_as_it_is() {
+fn layout_and_comments_leave_the_fingerprint_unchanged() {
     let text = "
         /// Whose it is.
         pub(crate) struct Account {
@@ -39,7 +39,7 @@ fn layout_and_comments_leave_it_as_it_is() {
 }
 
 #[test]
-fn names_and_attributes_that_are_not_stored_leave_it_as_it_is() {
+fn unstored_names_and_attributes_leave_the_fingerprint_unchanged() {
     let renamed = quote! {
         #[aggregate(name = "bank-account")]
         struct BankAccount { owner: String, #[allow(dead_code)] limits: Vec<Option<i64>> }

@@ -53,8 +53,7 @@ fn annotate_fields(
             continue;
         }
         if option::inner(inner).is_some() {
-            let problem = "once written, a third `Option` cannot be told from the second: \
-                           absent is `None`, null is `Some(None)`";
+            let problem = "a third `Option` cannot be distinguished from the second one once it is stored: an absent field is `None`, and null is `Some(None)`";
             mistakes.push(darling::Error::custom(problem).with_span(inner));
         }
         let module = spelled(krate, "__private::double_option");

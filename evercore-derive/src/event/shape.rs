@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_differently_is_not_the_same_shape() {
+    fn fields_written_differently_are_not_the_same_shape() {
         assert_shape(
             &parse_quote!(
                 struct Closed;

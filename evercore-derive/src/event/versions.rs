@@ -28,9 +28,10 @@ pub(super) fn read(
         let problem = if is_given {
             let plural = if room == 1 { "" } else { "s" };
             let listed = older.len();
-            format!("version {current} has {room} older one{plural}, and {listed} are listed")
+            format!("version {current} has {room} older version{plural}, but {listed} are listed")
         } else {
-            "version 1 has no older ones; say which version this is, as in `version = 2`".to_owned()
+            "version 1 has no older versions; state the version of this event, as in `version = 2`"
+                .to_owned()
         };
         mistakes.push(syn::Error::new(first.span(), problem).into());
     }
@@ -40,10 +41,12 @@ pub(super) fn read(
             Some("versions start at 1".to_owned())
         } else if oldest.value > current {
             Some(format!(
-                "the event is at version {current} itself; nothing older is newer than that"
+                "the event is at version {current}, so its oldest version cannot be a later one"
             ))
         } else if !older.is_empty() && usize::try_from(oldest.value).is_ok_and(|it| it > begins) {
-            Some(format!("the listed shapes begin at version {begins}; remove those that are gone"))
+            Some(format!(
+                "the listed shapes begin at version {begins}; remove those that no database holds"
+            ))
         } else {
             None
         };

@@ -32,7 +32,7 @@ pub(crate) fn read(args: TokenStream, item: DeriveInput) -> (RetiredEvent, Accum
         is_new
     });
     if let (true, Some(shape)) = (into.is_empty(), event.versions.older.first()) {
-        let problem = "what is dropped is not read; remove its older shapes, or say by `into` what it becomes";
+        let problem = "a dropped event is not read; remove its older shapes, or name the events that it becomes with `into`";
         mistakes.push(syn::Error::new(shape.span(), problem).into());
     }
     (RetiredEvent { event, into }, mistakes)

@@ -58,7 +58,7 @@ fn named(item: &DeriveInput) -> darling::Result<&Fields> {
         Data::Union(_) => return Ok(&Fields::Unit),
     };
     let problem = "`#[state_event]` copies fields by their names, so it takes a struct with named fields; \
-                   use `#[event]` and `impl Apply` for this one";
+                   use `#[event]` and `impl Apply` for this event";
     Err(syn::Error::new(place, problem).into())
 }
 

@@ -48,7 +48,7 @@ fn there_is_always_a_connection_to_read_and_one_to_write() {
 }
 
 #[test]
-fn what_an_option_cannot_be_is_refused() {
+fn invalid_option_values_are_refused() {
     for query in [
         "readers=0",
         "writers=-1",

@@ -122,7 +122,7 @@ pub(super) async fn acquire(engine: &PostgresEngine, request: &AcquireRequest) -
             let owner: Option<String> = get(&row, 5)?;
             let until: Option<DateTime<Utc>> = get(&row, 6)?;
             Ok(Acquired::Taken {
-                owner: owner.unwrap_or_else(|| "somebody who asked for it".to_owned()),
+                owner: owner.unwrap_or_else(|| "a worker that has requested it".to_owned()),
                 until: until.unwrap_or_else(Utc::now),
             })
         }
@@ -133,7 +133,10 @@ pub(super) async fn acquire(engine: &PostgresEngine, request: &AcquireRequest) -
             let stored = (&filter, partition_number(get(&row, 8)?)?);
             let wanted = (&*request.filter, request.partitions);
             Error::check_subscription(&subscription, stored, wanted)?;
-            Err(Error::corrupt("subscriptions.filter", "one filter has two texts"))
+            Err(Error::corrupt(
+                "subscriptions.filter",
+                "one filter is stored as two different texts",
+            ))
         }
     }
 }
@@ -210,7 +213,7 @@ async fn parked(
     name: &SubscriptionName,
     position: Position,
 ) -> Result<Parked> {
-    let failed = |error| classify("look for a parked event", error);
+    let failed = |error| classify("find a parked event", error);
     sqlx::query(statements.lock_places.sql())
         .bind(name.as_str())
         .execute(&mut *connection)
@@ -289,7 +292,7 @@ async fn common_place(
         }
         let cursor: i64 = get(row, 0)?;
         if *common.get_or_insert(cursor) != cursor {
-            return Err(not_idle("its partitions stand at different places".to_owned()));
+            return Err(not_idle("the cursors of its partitions differ".to_owned()));
         }
     }
     Position::new(common.unwrap_or_default())

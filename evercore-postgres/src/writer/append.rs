@@ -246,8 +246,9 @@ impl<'a> One<'a> {
 impl<'a> EventColumns<'a> {
     fn push(&mut self, event: &'a NewEvent, aggregate_type: &str, known: &Known) -> Result<()> {
         let type_id = known.event_id(aggregate_type, event.event_type).ok_or_else(not_stored)?;
-        let version = i32::try_from(event.version)
-            .map_err(|_| Error::corrupt("commit", format!("version {}", event.version)))?;
+        let version = i32::try_from(event.version).map_err(|_| {
+            Error::corrupt("commit", format!("version {} is out of range", event.version))
+        })?;
         let metadata = event.meta.metadata();
         self.types.push(type_id);
         self.versions.push(version);
@@ -314,5 +315,5 @@ pub(crate) fn new_key(write: &AggregateWrite) -> Option<&NaturalKey> {
 }
 
 fn not_stored() -> Error {
-    Error::corrupt("commit", "it names a type that was not stored before it was sent")
+    Error::corrupt("commit", "it names a type that was not stored before the commit was sent")
 }

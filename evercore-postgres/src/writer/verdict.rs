@@ -28,7 +28,9 @@ pub(crate) fn key_change_code(change: &KeyChange) -> i16 {
 /// Returns the index in the group of the commit that a row is about.
 pub(crate) fn commit_index(row: &PgRow) -> Result<usize> {
     let index: i32 = get(row, 0)?;
-    usize::try_from(index).map_err(|_| Error::corrupt("verdict", format!("about commit {index}")))
+    usize::try_from(index).map_err(|_| {
+        Error::corrupt("verdict", format!("it names commit {index}, which is out of range"))
+    })
 }
 
 /// Converts a row to the commit's answer.
@@ -48,10 +50,12 @@ pub(crate) fn read(row: &PgRow, commit: &Commit) -> Result<Committed> {
 fn refusal(code: i16, row: &PgRow, commit: &Commit) -> Result<Error> {
     let id = AggregateId::new(get(row, 2)?)?;
     let name: Option<String> = get(row, 4)?;
-    let write =
-        commit.writes.iter().find(|write| write.id == id).ok_or_else(|| {
-            Error::corrupt("verdict", format!("about {id}, which is not written to"))
-        })?;
+    let write = commit.writes.iter().find(|write| write.id == id).ok_or_else(|| {
+        Error::corrupt(
+            "verdict",
+            format!("it names aggregate {id}, which the commit does not write to"),
+        )
+    })?;
     let aggregate = write.aggregate_type.to_owned();
     let conflict = |reason| Error::Conflict { aggregate: aggregate.clone(), id, reason };
     Ok(match code {
@@ -64,7 +68,7 @@ fn refusal(code: i16, row: &PgRow, commit: &Commit) -> Result<Error> {
         4 => Error::UnknownId { aggregate, id },
         5 => Error::WrongAggregateType { id, expected: aggregate, found: name.unwrap_or_default() },
         6 => Error::KeyTaken { aggregate, key: name.unwrap_or_default() },
-        _ => Error::corrupt("verdict", format!("it has the code {code}")),
+        _ => Error::corrupt("verdict", format!("its code {code} is unknown")),
     })
 }
 

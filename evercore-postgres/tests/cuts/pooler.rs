@@ -18,7 +18,7 @@ fn fatal(code: &str) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn what_a_pooler_says_when_it_has_lost_its_server_can_be_retried() {
+async fn the_error_of_a_pooler_that_lost_its_server_is_retryable() {
     let mut tapped = Tapped::new("cuts_pooler").await;
     tapped.proxy.say_before_cuts(fatal("08P01"));
 

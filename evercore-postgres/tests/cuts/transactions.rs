@@ -48,7 +48,7 @@ impl Tapped {
             Ok::<_, Error>(())
         });
         let done = done.await;
-        assert_eq!(runs.into_inner(), 1, "nobody else writes");
+        assert_eq!(runs.into_inner(), 1, "there is no other writer");
         done
     }
 

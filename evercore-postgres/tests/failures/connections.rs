@@ -15,7 +15,7 @@ fn one_reader(options: PostgresOptions) -> PostgresOptions {
 }
 
 #[tokio::test]
-async fn more_read_contexts_than_connections_are_told_so() {
+async fn more_read_contexts_than_connections_are_unavailable() {
     let bank = Bank::with("failures_held", one_reader).await;
     let account = bank.account().await;
     let both = bank.store.with_readonly_context(async |_| {
@@ -37,7 +37,7 @@ async fn more_read_contexts_than_connections_are_told_so() {
 }
 
 #[tokio::test]
-async fn a_load_without_a_connection_is_told_so() {
+async fn a_load_without_a_free_connection_is_unavailable() {
     let bank = Bank::with("failures_taken", one_reader).await;
     let account = bank.account().await;
     let mut other = sql().await;

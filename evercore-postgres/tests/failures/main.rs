@@ -108,7 +108,7 @@ impl Bank {
             if let Some(pid) = pid.expect("anyone may look") {
                 return pid;
             }
-            assert!(Instant::now() < deadline, "nobody waits for a lock in `{words}`");
+            assert!(Instant::now() < deadline, "no session waits for a lock in `{words}`");
             sleep(Duration::from_millis(5)).await;
         }
     }

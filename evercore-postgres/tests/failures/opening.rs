@@ -30,7 +30,7 @@ async fn unused_port() -> u16 {
 }
 
 #[tokio::test]
-async fn a_refused_connection_is_said_at_once() {
+async fn a_refused_connection_is_reported_at_once() {
     let url = format!("postgres://app@127.0.0.1:{}/bank", unused_port().await);
     assert_eq!(problem(&url).await, OpenProblem::ConnectionRefused);
     let socket = "postgres:///bank?host=/no/such/folder&user=app";
@@ -38,14 +38,14 @@ async fn a_refused_connection_is_said_at_once() {
 }
 
 #[tokio::test]
-async fn an_unknown_host_is_said_at_once() {
+async fn an_unknown_host_is_reported_at_once() {
     // Longer than a label in a host name may be, so that no name server is asked.
     let url = format!("postgres://app@{}/bank", "h".repeat(100));
     assert_eq!(problem(&url).await, OpenProblem::UnknownHost);
 }
 
 #[tokio::test]
-async fn a_missing_database_is_said_at_once() {
+async fn a_missing_database_is_reported_at_once() {
     let options = options();
     let url = format!(
         "postgres://{}@{}:{}/no_such_database",
@@ -57,7 +57,7 @@ async fn a_missing_database_is_said_at_once() {
 }
 
 #[tokio::test]
-async fn an_unknown_user_is_said_at_once() {
+async fn an_unknown_user_is_reported_at_once() {
     let options = options();
     let url =
         format!("postgres://no_such_user@{}:{}/postgres", options.get_host(), options.get_port());

@@ -71,7 +71,7 @@ async fn refusal(url: String) -> Error {
 
 /// The control: the driver logs an unknown option with its value, and the test sees it.
 #[tokio::test]
-async fn what_the_driver_logs_is_heard() {
+async fn log_lines_of_the_driver_are_captured() {
     let log = Log::default();
     let _listening = log.listen();
     let url = format!("postgres://app@localhost/bank?pasword={PASSWORD}");

@@ -50,7 +50,7 @@ async fn commits_are_busy(bank: &Bank) {
 }
 
 #[tokio::test]
-async fn a_commit_that_waits_for_a_lock_keeps_nobody_else_waiting() {
+async fn a_commit_that_waits_for_a_lock_blocks_no_other_commit() {
     let bank = Bank::new("failures_waiting").await;
     let account = bank.account().await;
     let free = bank.account().await;

@@ -82,7 +82,7 @@ async fn a_server_whose_clock_jumps_ahead_gives_leases_away_and_no_effect_is_dou
         // The owner renews its lease meanwhile, so the clock may have to jump more than once.
         let deadline = Instant::now() + WITHIN;
         while number(&mut sql, "SELECT count(*) FROM handled").await == 0 {
-            assert!(Instant::now() < deadline, "nobody takes over");
+            assert!(Instant::now() < deadline, "no worker takes over");
             jump(&mut sql, 1).await;
             // Gives another worker the time to take the lease.
             sleep(Duration::from_millis(10)).await;

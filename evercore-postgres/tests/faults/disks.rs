@@ -44,7 +44,7 @@ fn disk(mebibytes: u64) -> Option<Disk> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn where_tables_have_no_room_commits_are_told_so_until_there_is_some() {
+async fn commits_report_a_full_disk_until_there_is_room() {
     let Some(disk) = disk(24) else { return };
     let server = server(&["fsync=off"]);
     let mut sql = connect(&server).await;
@@ -81,5 +81,5 @@ async fn a_server_whose_disk_was_full_has_lost_nothing() {
     });
     storm.rage().await;
     let tally = storm.end_well().await;
-    assert!(tally.interrupted() > 0, "the control: nobody has noticed anything");
+    assert!(tally.interrupted() > 0, "the control: no client has noticed anything");
 }

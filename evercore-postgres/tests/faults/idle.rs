@@ -70,7 +70,7 @@ async fn a_transaction_whose_closure_hangs_keeps_no_reader_waiting_and_is_ended(
 }
 
 #[tokio::test]
-async fn an_unrelated_transaction_that_is_idle_keeps_nobody_waiting() {
+async fn an_unrelated_idle_transaction_blocks_no_reader() {
     let server = server(&["fsync=off"]);
     let store = open(&server.url()).await;
     count(&store).await;

@@ -25,7 +25,7 @@ async fn nothing_is_lost_where_the_server_stops_at_once() {
     }
     storm.rage().await;
     let tally = storm.end_well().await;
-    assert!(tally.interrupted() > 0, "the control: nobody has noticed anything");
+    assert!(tally.interrupted() > 0, "the control: no client has noticed anything");
 }
 
 /// Settings under which only commits would flush their writes, so that `synchronous_commit` makes the difference.
@@ -89,7 +89,7 @@ async fn nothing_is_lost_where_the_processes_of_the_store_are_terminated() {
     storm.rage().await;
     println!("{terminated} processes were terminated");
     let tally = storm.end_well().await;
-    assert!(tally.interrupted() > 0, "the control: nobody has noticed anything");
+    assert!(tally.interrupted() > 0, "the control: no client has noticed anything");
 }
 
 /// If one of its processes is killed, the server ends all others and recovers, because the killed process may have left
@@ -111,5 +111,5 @@ async fn nothing_is_lost_where_a_process_of_the_server_is_killed() {
     }
     storm.rage().await;
     let tally = storm.end_well().await;
-    assert!(tally.interrupted() > 0, "the control: nobody has noticed anything");
+    assert!(tally.interrupted() > 0, "the control: no client has noticed anything");
 }

@@ -109,7 +109,7 @@ async fn count(store: &EventStore, id: Option<AggregateId>) -> AggregateId {
             Ok::<_, Error>(counter.id())
         })
         .await;
-    counted.expect("nobody else writes to it")
+    counted.expect("there is no other writer")
 }
 
 #[tokio::test]

@@ -31,7 +31,7 @@ impl Log {
 }
 
 #[tokio::test]
-async fn long_pages_lead_over_positions_that_nobody_uses() {
+async fn long_pages_lead_over_unused_positions() {
     let log = Log::new("frontier_pages").await;
     for (events, unused) in [(150, 300), (700, 10), (30, 900), (400, 1), (1, 5_000), (450, 0)] {
         log.append_many(events).await;

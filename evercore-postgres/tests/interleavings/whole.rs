@@ -58,7 +58,7 @@ async fn append(store: &EventStore, counters: &[AggregateId]) {
         }
         Ok::<_, Error>(())
     });
-    appended.await.expect("nobody else writes");
+    appended.await.expect("there is no other writer");
 }
 
 #[tokio::test]

@@ -39,7 +39,7 @@ async fn ring(store: &EventStore) {
             ctx.apply(&mut bell, Rung)
         })
         .await;
-    rung.expect("nobody else writes to it");
+    rung.expect("there is no other writer");
 }
 
 /// Waits for the first wake-up: a listener sends one when it begins.
@@ -66,7 +66,7 @@ async fn a_commit_wakes_the_watchers_of_every_process() {
 }
 
 #[tokio::test]
-async fn nothing_is_told_without_a_commit() {
+async fn no_notification_is_sent_without_a_commit() {
     let (here, there) = (process("bell_idle", |o| o).await, process("bell_idle", |o| o).await);
     let store = store(&here).await;
     let mut far = there.watch_log();
@@ -136,6 +136,8 @@ async fn without_notifications_the_process_is_told_of_its_own_commits_only() {
     listening(&mut far).await;
     ring(&store).await;
     timeout(BOUND, near.notified()).await.expect("a watcher of the same process is told");
-    timeout(Duration::from_millis(100), far.notified()).await.expect_err("nobody told it");
+    timeout(Duration::from_millis(100), far.notified())
+        .await
+        .expect_err("no notification was sent");
     assert!(near.poll_interval() < far.poll_interval(), "who is not told looks more often");
 }

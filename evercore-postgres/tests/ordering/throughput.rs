@@ -15,7 +15,7 @@ const ROUND: Duration = Duration::from_secs(2);
 /// Two logs on one server take turns, so that other activity on the machine affects both.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "a measurement, to be run alone and in a release build"]
-async fn what_floors_cost_the_writers() {
+async fn measure_the_cost_of_floors_for_writers() {
     let binaries = Binaries::find().unwrap_or_else(|failure| panic!("{failure}"));
     let server = Server::start(&binaries, &["fsync=on", "synchronous_commit=on"])
         .unwrap_or_else(|failure| panic!("{failure}"));

@@ -152,7 +152,7 @@ async fn write_slowly(store: EventStore, schema: &str, end: Instant) -> usize {
                 .map_err(|error| Error::storage("insert a row", error))?;
             Ok::<_, Error>(())
         });
-        commit.await.expect("nobody else writes to it");
+        commit.await.expect("there is no other writer");
         commits += 1;
     }
     commits

@@ -91,8 +91,8 @@ pub(crate) async fn all(url: &str) {
         read(&engine, part).await.expect("it can be read");
     }
     inspect(engine.inspection()).await.expect("it can be read");
-    write(&store, &engine).await.expect("nobody else writes");
-    follow(&engine).await.expect("nobody else follows");
+    write(&store, &engine).await.expect("there is no other writer");
+    follow(&engine).await.expect("there is no other subscriber");
     store.close().await.expect("nothing is under way");
 }
 

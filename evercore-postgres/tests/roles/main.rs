@@ -178,7 +178,7 @@ async fn subscribe(engine: &dyn StorageEngine, id: AggregateId) -> Result<(), Er
         partitions: 1,
     };
     let Acquired::Granted(Grant { lease, .. }) = engine.acquire(&request).await? else {
-        panic!("nobody else wants it");
+        panic!("no other worker wants it");
     };
     engine.heartbeat(&[Beat { lease: lease.clone(), renew: Some(lasts) }]).await?;
     let position = engine.resolve_start(Start::End).await?;

@@ -88,7 +88,7 @@ fn kinds(trips: &[RoundTrip]) -> Vec<&'static str> {
     let kind = |trip: &RoundTrip| match trip.sql.as_str() {
         sql if sql.contains(".append(") || sql.contains(".append_one(") => "commit",
         sql if sql.contains("WITH target AS") => "load",
-        other => panic!("nobody asked for: {other}"),
+        other => panic!("unexpected statement: {other}"),
     };
     trips.iter().map(kind).collect()
 }
@@ -113,7 +113,7 @@ async fn a_commit_of_ten_events_on_three_aggregates_is_one_round_trip() {
             }
             Ok::<_, Error>(())
         });
-        commit.await.expect("nobody else writes");
+        commit.await.expect("there is no other writer");
         kinds(&tapped.proxy.take())
     };
     // The writer's connection prepares the statement once.
@@ -159,7 +159,7 @@ async fn a_context_that_loads_and_appends_is_two_round_trips() {
             let mut account = ctx.load::<Account>(id).await?;
             ctx.apply(&mut account, Deposited { amount: 1 })
         });
-        deposit.await.expect("nobody else writes");
+        deposit.await.expect("there is no other writer");
     }
     assert_eq!(kinds(&tapped.proxy.take()), ["load", "commit"].repeat(TIMES));
 }

@@ -57,7 +57,7 @@ async fn deposit(store: &EventStore, key: &str, amount: i64) -> AggregateId {
         ctx.apply(&mut account, Deposited { amount })?;
         Ok::<_, Error>(account.id())
     });
-    deposit.await.expect("nobody else writes to it")
+    deposit.await.expect("there is no other writer")
 }
 
 async fn balance(store: &EventStore, key: &str) -> i64 {
@@ -211,7 +211,7 @@ async fn a_commit_of_many_keys_needs_few_locks() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_transaction_in_one_store_holds_nobody_up_in_the_other() {
+async fn a_transaction_in_one_store_does_not_block_the_other() {
     let slow = open(fresh("stores_slow").await).await;
     let quick = fresh("stores_quick").await.lock_timeout(Duration::from_millis(500));
     let quick = open(quick).await;

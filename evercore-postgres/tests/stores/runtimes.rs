@@ -81,7 +81,7 @@ fn every_call_says_that_the_runtime_has_ended_in_which_the_store_was_opened() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_clock_that_is_paused_hurries_nobody() {
+async fn a_paused_tokio_clock_ends_no_wait() {
     // Fewer connections than concurrent requests.
     let options = fresh("stores_paused").await.readers(2);
     let store = open(options).await;

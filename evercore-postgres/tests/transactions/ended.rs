@@ -45,7 +45,7 @@ async fn nothing_lands_in_a_transaction_that_its_closure_has_ended() {
 }
 
 #[tokio::test]
-async fn savepoints_are_the_closures_own_affair() {
+async fn savepoints_of_the_closure_are_allowed() {
     let mut bank = Bank::new("tx_savepoints").await;
     let statements =
         &["SAVEPOINT mine", "SELECT 1 / 0", "ROLLBACK TO mine", "RELEASE mine", "SELECT 1"];

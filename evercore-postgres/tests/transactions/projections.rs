@@ -140,7 +140,7 @@ async fn raised(bank: &Bank, name: &str, code: &str) -> Result<usize, Error> {
 }
 
 #[tokio::test]
-async fn what_the_server_ends_a_transaction_for_tells_whose_failure_it_is() {
+async fn the_code_of_a_server_error_decides_whether_the_handler_failed() {
     let bank = Bank::new("tx_raised").await;
     bank.deposit("ada", 1).await.expect("it lands");
     for code in ["40001", "40P01", "55P03", "53200"] {

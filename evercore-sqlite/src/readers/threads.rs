@@ -59,12 +59,12 @@ impl ReaderThreads {
         let read = match timeout(patience, &mut reply).await {
             Ok(read) => read,
             Err(_) if left.take_back() => {
-                return Err(Error::Busy { source: because("all connections that read are taken") });
+                return Err(Error::Busy { source: because("all read connections are in use") });
             }
             Err(_) => reply.await,
         };
         left.number = None;
-        read.unwrap_or_else(|_| Err(Error::storage("read", because("it has panicked"))))
+        read.unwrap_or_else(|_| Err(Error::storage("read", because("the read has panicked"))))
     }
 
     /// Refuses further reads, and lets the threads end. Waiting reads fail with [`Error::Closed`].
@@ -88,7 +88,7 @@ impl ReaderThreads {
         };
         let number = self.queue.leave(read, start).map_err(|refused| match refused {
             Refused::Closed => Error::Closed,
-            Refused::NoThread(error) => Error::storage("start a thread that reads", error),
+            Refused::NoThread(error) => Error::storage("start a reader thread", error),
         })?;
         Ok(PendingRead { desk: self, number: Some(number) })
     }
@@ -104,7 +104,7 @@ impl ReaderThreads {
             };
             // The caller gets an error because the answer's sender is dropped. The thread continues with the next read.
             if catch_unwind(AssertUnwindSafe(|| work(opened))).is_err() {
-                error!("a read has panicked; its connection is given up");
+                error!("a read has panicked; its connection is closed");
                 connection = None;
             }
         }
@@ -161,7 +161,7 @@ mod tests {
         let (started, has_started) = oneshot::channel();
         let (release, released) = mpsc::channel::<()>();
         let long = desk.read(move |_| {
-            started.send(()).expect("somebody waits");
+            started.send(()).expect("a caller waits");
             released.recv().expect("it is released");
             Ok(17)
         });
@@ -173,7 +173,7 @@ mod tests {
                 std::future::poll_fn(|context| Poll::Ready(dropped.as_mut().poll(context))).await;
             assert!(polled.is_pending());
             drop(dropped);
-            assert_eq!(desk.queue.counts().0, 0, "what nobody waits for does not wait");
+            assert_eq!(desk.queue.counts().0, 0, "a read without a caller is not queued");
             let refused = desk.read(move |_| Ok(done.send(()))).await;
             assert!(matches!(refused, Err(Error::Busy { .. })), "{refused:?}");
             release.send(()).expect("the first read waits");

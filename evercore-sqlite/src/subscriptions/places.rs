@@ -258,7 +258,7 @@ fn find_free(connection: &Connection, request: &AcquireRequest) -> Result<Free, 
     }
     Ok(Free::None {
         // Without an owner, the partition is reserved for a worker that has asked for it and not acquired it yet.
-        owner: owner.unwrap_or_else(|| "somebody who asked for it".to_owned()),
+        owner: owner.unwrap_or_else(|| "a worker that has requested it".to_owned()),
         until: lease_end(until.unwrap_or(now)),
     })
 }
@@ -280,7 +280,7 @@ fn common_place(connection: &Connection, name: &SubscriptionName) -> Result<Posi
         .query_one([name.as_str()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
     let problem = match owner {
         Some(owner) => format!("`{owner}` owns a partition"),
-        None if first != last => "its partitions stand at different places".to_owned(),
+        None if first != last => "the cursors of its partitions differ".to_owned(),
         None => return Ok(log::position(first)?),
     };
     Err(Error::SubscriptionNotIdle { name: name.to_string(), problem }.into())

@@ -19,7 +19,7 @@ static INSERTS: LazyLock<[(usize, String); 4]> =
 const INSERT_EVENTS: &str = include_str!("insert_events.sql");
 const TUPLE: &str = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 const COLUMNS: usize = 12;
-const LEFT_OUT: &str = "a trigger of this database has left some of them out";
+const LEFT_OUT: &str = "a trigger of this database dropped some of the rows";
 
 /// An aggregate to which events are appended.
 struct Stream {
@@ -83,7 +83,7 @@ fn place(names: &Names, event: &NewEvent, streams: &mut HashMap<AggregateId, Str
     let stream = streams.get_mut(&id);
     let event_type = stream.as_ref().and_then(|stream| names.event(stream.aggregate_type?, name));
     let (Some(stream), Some(event_type)) = (stream, event_type) else {
-        panic!("BUG: the event `{name}` of {id} is not of its commit");
+        panic!("BUG: the event `{name}` of aggregate {id} does not belong to its commit");
     };
     stream.sequence = stream.sequence.next();
     Place { sequence: stream.sequence, event_type }

@@ -49,7 +49,7 @@ impl WriterThread {
         }
         match self.attempt(&group) {
             Outcome::Suspect(problem) if group.len() > 1 => {
-                debug!(commits = group.len(), error = %Report::new(problem.as_error()), "committing a group one by one");
+                debug!(commits = group.len(), error = %Report::new(problem.as_error()), "committing the commits of a group one by one");
                 for job in group {
                     let alone = vec![job];
                     let outcome = self.attempt(&alone);
@@ -109,7 +109,7 @@ impl WriterThread {
             _ => self.roll_back(),
         }
         self.group_size = GroupSize { commits: group.len(), landing: started.elapsed() };
-        debug!(commits = group.len(), landing = outcome.landed(), took = ?started.elapsed(), "a group");
+        debug!(commits = group.len(), landing = outcome.landed(), took = ?started.elapsed(), "wrote a group of commits");
         outcome
     }
 

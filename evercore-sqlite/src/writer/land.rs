@@ -166,7 +166,10 @@ fn change_aggregates(
     }
     for write in commit.writes.iter().filter(|write| write.creates()) {
         let aggregate_type = names.aggregate(write.aggregate_type).ok_or_else(|| {
-            Error::corrupt("aggregate_types", format!("`{}` is gone", write.aggregate_type))
+            Error::corrupt(
+                "aggregate_types",
+                format!("the row of `{}` is missing", write.aggregate_type),
+            )
         })?;
         let key = match &write.key {
             KeyChange::Set(key) => Some(key.as_str()),

@@ -22,7 +22,7 @@ pub(super) enum Outcome {
     Unknown(Failure),
 }
 
-const LAND: &str = "land a commit";
+const LAND: &str = "write a commit";
 
 impl Outcome {
     /// Classifies a failure before the end of the transaction.

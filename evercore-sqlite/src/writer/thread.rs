@@ -82,7 +82,7 @@ impl WriterThread {
             return;
         }
         if let Err(error) = execute(connection, "ROLLBACK") {
-            warn!(error = %Report::new(&error), "the connection that writes is given up, and another one opened");
+            warn!(error = %Report::new(&error), "the write connection is closed, and another one opened");
             self.give_up_connection();
         }
     }
@@ -148,7 +148,7 @@ impl WriterThread {
     }
 
     pub(super) fn find_commit(&mut self, id: CommitId) -> Result<CommitOutcome> {
-        self.transact("look for a commit", |connection| {
+        self.transact("find a commit", |connection| {
             let (outcome, first, last): (i64, _, _) = connection
                 .prepare_cached(SETTLE_COMMIT)?
                 .query_one([id.as_uuid().as_bytes()], |row| {

@@ -76,7 +76,7 @@ async fn a_disk_that_fails_is_told_and_leaves_nothing_half_wherever_it_fails() {
 }
 
 #[tokio::test]
-async fn what_is_written_in_two_commits_is_found_to_be_torn_by_a_failure_as_well() {
+async fn a_write_split_into_two_commits_is_found_torn_after_an_io_failure() {
     let (kind, code) = FAILURES[0];
     let (found, _) = with_ever_later_failures(Operation::AppendInTwo, kind, code).await;
     assert!(found.iter().any(|problem| matches!(problem, Problem::Torn(_))), "{found:?}");

@@ -61,7 +61,7 @@ async fn a_full_disk_is_told_and_leaves_nothing_half_wherever_it_is_met() {
 }
 
 #[tokio::test]
-async fn what_is_written_in_two_commits_is_found_to_be_torn() {
+async fn a_write_split_into_two_commits_is_found_torn() {
     let (found, _) = with_ever_more_room(Operation::AppendInTwo).await;
     assert!(found.iter().any(|problem| matches!(problem, Problem::Torn(_))), "{found:?}");
 }
@@ -73,7 +73,7 @@ async fn the_error_says_what_to_do_and_that_it_can_be_retried() {
     let refused = trial.perform(Operation::Append).await.expect_err("there is no room");
     let Failure::Store(refused) = refused else { panic!("{refused:?}") };
     assert!(refused.is_retryable());
-    assert!(refused.to_string().contains("make room on it, then retry"), "{refused}");
+    assert!(refused.to_string().contains("free some space, then retry"), "{refused}");
     // Reads continue to work.
     let page = trial.store().read_log(evercore::Position::START, 10).await.expect("a page");
     assert_eq!(page.events.len(), 6);

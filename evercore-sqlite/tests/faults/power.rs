@@ -172,7 +172,7 @@ fn cuts() -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_acknowledged_survives_a_power_cut_and_nothing_is_left_half() {
+async fn acknowledged_commits_survive_a_power_cut_and_none_is_left_in_part() {
     let session = Session::take_place(Synchronous::Full).await;
     let outcome = session.cut_power(cuts()).await;
     assert_eq!(outcome.found, BTreeSet::new());

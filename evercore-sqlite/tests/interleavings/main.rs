@@ -61,7 +61,7 @@ fn close(queue: &Queue<Work>) -> usize {
 }
 
 #[test]
-fn what_is_left_is_done_once_whoever_leaves_it() {
+fn each_queued_read_runs_once() {
     try_all("two who leave, one thread", || {
         let queue = Arc::new(Queue::new(1));
         let (first, second) = (Work::default(), Work::default());
@@ -94,7 +94,7 @@ fn threads_that_sleep_are_woken_for_later_work() {
 }
 
 #[test]
-fn what_is_taken_back_is_never_done() {
+fn a_cancelled_read_never_runs() {
     try_all("one who takes back, one thread", || {
         let queue = Arc::new(Queue::new(1));
         let (kept, taken) = (Work::default(), Work::default());
@@ -111,7 +111,7 @@ fn what_is_taken_back_is_never_done() {
 }
 
 #[test]
-fn a_close_loses_nobody_who_comes_at_the_same_time() {
+fn a_close_loses_no_read_that_is_queued_concurrently() {
     try_all("one who leaves, one who closes", || {
         let queue = Arc::new(Queue::new(1));
         let work = Work::default();

@@ -15,7 +15,7 @@ async fn a_subscription_that_has_to_wait_for_a_writer_runs_with_a_short_lease() 
     let store = store(&path).await;
     open_account(&store, &[7]).await.expect("it lands");
     let mut other = connect(&path).await;
-    let held = other.begin_with("BEGIN IMMEDIATE").await.expect("nobody else writes");
+    let held = other.begin_with("BEGIN IMMEDIATE").await.expect("there is no other writer");
     let worker = store
         .subscription("balances")
         .lease(LEASE)

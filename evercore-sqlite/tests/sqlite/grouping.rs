@@ -34,7 +34,7 @@ struct Listener;
 fn listen() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        tracing::subscriber::set_global_default(Listener).expect("nobody else listens");
+        tracing::subscriber::set_global_default(Listener).expect("there is no other subscriber");
     });
 }
 

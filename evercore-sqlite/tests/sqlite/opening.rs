@@ -41,7 +41,7 @@ async fn a_file_is_no_folder() {
 }
 
 #[tokio::test]
-async fn what_is_no_database_stays_as_it_is() {
+async fn a_file_that_is_not_a_database_stays_unchanged() {
     for content in ["hello", &"not a database ".repeat(500)] {
         let (folder, path) = file();
         std::fs::write(&path, content).expect("a file");
@@ -125,7 +125,7 @@ async fn a_file_that_is_to_exist_is_not_created() {
 /// Permission bits do not restrict the superuser, but the kernel's own files are read-only.
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn what_cannot_be_written_is_read_only_for_the_superuser_as_well() {
+async fn an_unwritable_file_is_read_only_for_the_superuser_as_well() {
     for path in ["/sys/evercore.db", "/sys/kernel/uevent_seqnum"] {
         assert_eq!(problem(Path::new(path)).await, OpenProblem::ReadOnly, "{path}");
     }

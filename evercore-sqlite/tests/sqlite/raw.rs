@@ -124,7 +124,7 @@ async fn no_statement_reads_a_whole_table_of_the_log() {
 
 /// Settling a batch and unparking an event must not scan the parked events.
 #[tokio::test]
-async fn what_records_a_batch_looks_through_nothing_that_is_parked() {
+async fn recording_a_batch_scans_no_parked_events() {
     let (_folder, path) = file();
     engine(&path).await.close().await.expect("it closes");
     let mut connection = connect(&path).await;

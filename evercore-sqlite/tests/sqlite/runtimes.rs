@@ -91,7 +91,7 @@ fn a_store_outlives_the_runtime_that_it_was_opened_in() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_clock_that_is_paused_hurries_nobody() {
+async fn a_paused_tokio_clock_ends_no_wait() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = open(&folder).await;
     use_all(&store).await;

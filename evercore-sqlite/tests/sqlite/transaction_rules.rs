@@ -222,7 +222,7 @@ async fn a_transaction_within_is_a_savepoint() {
 }
 
 #[tokio::test]
-async fn what_user_code_leaves_on_its_connection_goes_with_it() {
+async fn settings_and_tables_that_user_code_leaves_end_with_its_connection() {
     for bank in Bank::each().await {
         let left = "CREATE TEMP TABLE balances (account, amount); CREATE TEMP TABLE scratch (n);
                     PRAGMA query_only = ON; PRAGMA case_sensitive_like = ON; PRAGMA recursive_triggers = ON";

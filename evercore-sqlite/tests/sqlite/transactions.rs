@@ -81,7 +81,7 @@ async fn a_statement_that_fails_leaves_neither() {
 }
 
 #[tokio::test]
-async fn what_fails_at_the_very_end_leaves_neither() {
+async fn a_failure_at_commit_leaves_neither_rows_nor_events() {
     for bank in Bank::each().await {
         let orphans = "CREATE TABLE orphans (parent INTEGER REFERENCES balances (account)
                        DEFERRABLE INITIALLY DEFERRED)";
@@ -207,7 +207,7 @@ async fn racing_transactions_and_commits_lose_nothing() {
 }
 
 #[tokio::test]
-async fn ids_of_a_transaction_are_nobody_elses() {
+async fn ids_of_a_transaction_are_unique() {
     for bank in Bank::each().await {
         let before = open_account(&bank.store, &[1]).await.expect("it commits");
         let created: Result<Vec<AggregateId>, Error> = bank

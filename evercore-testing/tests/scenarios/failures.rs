@@ -150,7 +150,7 @@ fn an_event_that_would_not_come_back_is_no_event() {
     assert_says(
         || drop(Scenario::<Book>::given([BookWeighed { grams: f64::NAN }])),
         &expect![[r#"
-            `book-weighed` would not come back as it is: in JSON, `grams` holds NaN, which is read as an error (the payload does not fit at `grams`: invalid type: null, expected f64 at line 1 column 13); use a type that reads what it writes, or for an event a codec that keeps it
+            `book-weighed` would not be read back unchanged: in JSON, `grams` holds NaN, but is read as an error (the payload does not fit at `grams`: invalid type: null, expected f64 at line 1 column 13); use a type that reads back what it writes or, for an event, a codec that preserves the value
         "#]],
     );
     assert_says(
@@ -160,7 +160,7 @@ fn an_event_that_would_not_come_back_is_no_event() {
                 .then([BookMeasured { grams: Some(None) }]);
         },
         &expect![[r#"
-            book-measured cannot be encoded: in JSON, `grams` holds Some(None), which is read as None
+            book-measured cannot be encoded: in JSON, `grams` holds Some(None), but is read as None
         "#]],
     );
 }
@@ -272,7 +272,7 @@ fn a_given_event_that_cannot_be_read_is_named() {
             let _ = Scenario::<Book>::new().and_stored("book-bought", 2, &json!({}));
         },
         &expect![[r#"
-            the events cannot be read back: event `book-bought` version 2 at position 1 (book 1, sequence 1): no type is registered for it; is the crate that defines it linked into this program?
+            the events cannot be read back: event `book-bought` version 2 at position 1 (book 1, sequence 1) has no registered type; check that the crate that defines the type is linked into this program
         "#]],
     );
 }
@@ -285,7 +285,7 @@ fn what_could_not_be_stored_cannot_be_given() {
             let _ = Scenario::<Book>::given([EventDraft::from(BookReturned).with(empty.clone())]);
         },
         &expect![[r#"
-            the metadata cannot be stored: the reference is empty; leave it out instead
+            the metadata cannot be stored: the reference is empty; omit it instead
         "#]],
     );
     assert_says(
@@ -293,7 +293,7 @@ fn what_could_not_be_stored_cannot_be_given() {
             let _ = Recording::new().event_with(1, BookReturned, empty);
         },
         &expect![[r#"
-            book-returned cannot be recorded: the metadata cannot be stored: the reference is empty; leave it out instead
+            book-returned cannot be recorded: the metadata cannot be stored: the reference is empty; omit it instead
         "#]],
     );
     assert_says(
@@ -301,7 +301,7 @@ fn what_could_not_be_stored_cannot_be_given() {
             let _ = Recording::new().event(0, BookReturned);
         },
         &expect![[r#"
-            0 is no aggregate id: the least is 1
+            0 is not a valid aggregate id: the minimum is 1
         "#]],
     );
 }

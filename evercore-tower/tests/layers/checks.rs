@@ -31,7 +31,7 @@ impl<C: Sync> Check<C> for ClerksOnly {
 }
 
 #[tokio::test]
-async fn what_a_check_refuses_does_not_reach_the_store() -> Outcome {
+async fn refused_commands_do_not_reach_the_store() -> Outcome {
     let accounts = CheckLayer::new(is_an_amount).layer(accounts().await);
     // The store would report that the account does not exist.
     let refused = accounts.clone().oneshot(CommandRequest::new("none", Deposit { amount: 0 })?);
@@ -50,7 +50,10 @@ async fn one_check_asks_others_about_all_commands() -> Outcome {
 
     accounts.call(deposit("till", 30).with_metadata(by("ada"))).await?;
     let anonymous = accounts.call(deposit("till", 30)).await;
-    assert_eq!(anonymous.expect_err("not by nobody").rejection(), Some(&BankError::NotAllowed));
+    assert_eq!(
+        anonymous.expect_err("it has no principal").rejection(),
+        Some(&BankError::NotAllowed)
+    );
 
     let withdraw = || request(Target::try_from("till").expect("a key"), Withdraw { amount: 10 });
     let bobs = accounts.call(withdraw().with_metadata(by("bob"))).await;
@@ -63,7 +66,7 @@ async fn one_check_asks_others_about_all_commands() -> Outcome {
 }
 
 #[tokio::test]
-async fn what_is_refused_needs_no_room_below() -> Outcome {
+async fn a_refused_command_needs_no_capacity_below() -> Outcome {
     let gate = Gate::closed();
     let mut accounts = ServiceBuilder::new()
         .layer(CheckLayer::new(is_an_amount))

@@ -70,7 +70,7 @@ async fn a_command_that_is_dropped_leaves_the_queue() -> Outcome {
 }
 
 #[tokio::test]
-async fn one_more_than_may_wait_is_refused_until_there_is_room() -> Outcome {
+async fn commands_beyond_the_queue_limit_are_refused_until_there_is_room() -> Outcome {
     let gate = Gate::closed();
     let mut accounts = gated(QueueLayer::new().max_waiting(1), &gate).await;
     let first = begin(&mut accounts, deposit("till", 1)).await;
@@ -80,8 +80,7 @@ async fn one_more_than_may_wait_is_refused_until_there_is_room() -> Outcome {
     assert!(refused.is_retryable());
     assert_eq!(
         refused.to_string(),
-        "the queue for the aggregate with the key `till` is full (1 wait in it); retry when fewer \
-         do, or let it hold more"
+        "the queue for the aggregate with the key `till` is full (waiting: 1); retry when fewer commands wait, or raise its limit"
     );
 
     gate.let_through(2);

@@ -36,7 +36,7 @@ async fn idempotency_key_and_metadata_reach_the_store() -> Outcome {
 }
 
 #[test]
-fn what_cannot_be_a_key_makes_no_request() {
+fn invalid_keys_make_no_request() {
     let request = CommandRequest::new("", Deposit { amount: 1 });
     assert!(matches!(request, Err(Error::InvalidKey { .. })));
     let request = deposit("till", 1).with_idempotency_key("a\0b");

@@ -50,13 +50,13 @@ async fn a_whole_stack_runs_in_spawned_tasks() -> Outcome {
     for answer in tasks.join_all().await {
         answer.expect("they wait for each other");
     }
-    let last = within.oneshot(deposit("till", 1)).await.expect("nobody is left");
+    let last = within.oneshot(deposit("till", 1)).await.expect("the queue is empty");
     assert_eq!(last.state().balance, 51);
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_times_out_leaves_the_queue() {
+async fn a_command_that_times_out_leaves_the_queue() {
     let gate = Gate::closed();
     let queued = ServiceBuilder::new()
         .layer(QueueLayer::new())
@@ -64,7 +64,7 @@ async fn what_times_out_leaves_the_queue() {
         .service(accounts().await);
     let within = ServiceBuilder::new().timeout(Duration::from_secs(5)).service(queued.clone());
 
-    let stuck = within.oneshot(deposit("till", 1)).await.expect_err("nobody opens");
+    let stuck = within.oneshot(deposit("till", 1)).await.expect_err("the gate stays closed");
     assert!(stuck.is::<Elapsed>(), "{stuck}");
     gate.let_through(1);
     let next = queued.oneshot(deposit("till", 2)).await.expect("it is the first now");

@@ -80,7 +80,7 @@ async fn a_command_that_is_dropped_is_told_of_as_well() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_command_waits_for_counts() -> Outcome {
+async fn the_wait_of_a_command_counts_towards_its_duration() -> Outcome {
     let (gate, took) = (Gate::closed(), Arc::new(Mutex::new(Duration::ZERO)));
     let record = {
         let took = Arc::clone(&took);

@@ -86,8 +86,8 @@ async fn a_command_is_a_span_and_an_event_that_tell_nothing_private() -> Outcome
 async fn a_command_that_fails_is_a_warning_that_says_why() -> Outcome {
     let (journal, _guard) = Journal::kept();
     let accounts = TraceLayer::new().layer(accounts().await);
-    let nobodys = CommandRequest::new(AggregateId::new(1)?, Withdraw { amount: 1 })?;
-    accounts.oneshot(nobodys).await.expect_err("there is none");
+    let anonymous = CommandRequest::new(AggregateId::new(1)?, Withdraw { amount: 1 })?;
+    accounts.oneshot(anonymous).await.expect_err("there is none");
     assert_eq!(
         journal.take(),
         [

@@ -202,7 +202,10 @@ impl Done {
                 HistoryRequest { id, after, up_to: Some(to), limit: store.limits.page_events };
             let page = store.engine.read_history(request).await?;
             let Some(last) = page.last() else {
-                return Err(Error::corrupt("events", format!("{id} has none after {after}")));
+                return Err(Error::corrupt(
+                    "events",
+                    format!("aggregate {id} has no event after sequence {after}"),
+                ));
             };
             after = last.sequence();
             events.extend(page.into_iter().map(|event| Happened(Source::Recorded(event))));

@@ -44,7 +44,7 @@ impl Shared {
             warn!(
                 ?lane,
                 ?patience,
-                "an attempt holds its turn for longer than others wait for it, so that the next one runs beside it: its closure is slow, or waits for a task that writes to the same aggregate"
+                "an attempt holds its turn for longer than others wait for it, so the next attempt runs at the same time: its closure is slow, or waits for a task that writes to the same aggregate"
             );
         }
         Queueing::Holds(Box::new(turn))

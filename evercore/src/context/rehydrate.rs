@@ -63,8 +63,9 @@ pub(crate) async fn rehydrate<T: Aggregate>(
     if is_unusable {
         let (target, snapshot) = (Target::Id(loaded.id), None);
         let request = LoadRequest { aggregate_type, target, snapshot, up_to: up_to(as_of), limit };
-        loaded = checked::<T>(reader.load(request).await?, aggregate_type)?
-            .ok_or_else(|| Error::corrupt("aggregate", "it was there a moment ago and is gone"))?;
+        loaded = checked::<T>(reader.load(request).await?, aggregate_type)?.ok_or_else(|| {
+            Error::corrupt("aggregate", "its row has disappeared between two reads")
+        })?;
     }
 
     let page = usize::try_from(limit).unwrap_or(usize::MAX);
@@ -192,7 +193,7 @@ impl<'a, T: Aggregate> Replay<'a, T> {
         if event.sequence() != self.sequence.next() {
             return Err(Error::corrupt(
                 "events",
-                format!("after sequence {} comes {}", self.sequence, event.place()),
+                format!("sequence {} is followed by {}", self.sequence, event.place()),
             ));
         }
         match self.entry.find(event.event_type(), event.version()) {

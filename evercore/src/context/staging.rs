@@ -224,7 +224,7 @@ impl Staging {
             self.stream_mut(id).snapshot = Some(snapshot);
         } else {
             // Loads replay without the snapshot, as they did before.
-            warn!(aggregate = self.stream_mut(id).aggregate_type, %id, bytes, "the snapshot is over the limits");
+            warn!(aggregate = self.stream_mut(id).aggregate_type, %id, bytes, "the snapshot exceeds the limits and is not stored");
         }
     }
 
@@ -277,7 +277,7 @@ impl Staging {
         if let Some(former) = self.idempotency.as_ref().filter(|own| own.key != idempotency.key) {
             return Err(Error::InvalidIdempotencyKey {
                 key: idempotency.key.to_string(),
-                problem: format!("the context lands under `{}` already", former.key),
+                problem: format!("the context already commits under the key `{}`", former.key),
             });
         }
         self.idempotency = Some(Box::new(idempotency));

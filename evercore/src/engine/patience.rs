@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 /// The error of a wait that took too long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("there was no answer in time")]
+#[error("no answer arrived in time")]
 pub struct Elapsed;
 
 /// The timers of the program.
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_over_or_dropped_is_forgotten() {
+    fn waits_that_ended_or_were_dropped_are_removed() {
         block_on(async {
             for _ in 0..3 {
                 let mut dropped = Box::pin(timeout(Duration::from_secs(3_600), pending::<()>()));
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn more_than_the_clock_can_show_is_for_ever() {
+    fn durations_beyond_the_clock_wait_forever() {
         assert_eq!(block_on(timeout(Duration::MAX, async { 3 })), Ok(3));
         assert!(Timer::new(Duration::MAX).ends.is_none());
     }

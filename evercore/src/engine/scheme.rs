@@ -57,7 +57,7 @@ fn linked_schemes() -> String {
         .map(|scheme| format!("`{scheme}:`"))
         .collect();
     if schemes.is_empty() {
-        return "none is".to_owned();
+        return "linked: none".to_owned();
     }
     schemes.sort();
     format!("linked: {}", schemes.join(", "))

@@ -30,9 +30,9 @@ impl fmt::Display for ConflictReason {
             Self::Sequence { expected, actual } => {
                 write!(f, "expected sequence {expected}, found {actual}")
             }
-            Self::Key => f.write_str("its natural key is another one now"),
+            Self::Key => f.write_str("its natural key has changed"),
             Self::Created => f.write_str("it was created meanwhile"),
-            Self::Deadlock => f.write_str("in a transaction that was let go first"),
+            Self::Deadlock => f.write_str("in a deadlock, and this transaction was aborted"),
         }
     }
 }

@@ -53,13 +53,12 @@ pub enum OpenProblem {
 pub enum RuntimeProblem {
     /// The call is made outside of a runtime.
     #[error(
-        "the call is made outside of one; make it in `#[tokio::main]`, or in `Runtime::block_on`"
+        "the call was made outside of a runtime; make it in `#[tokio::main]`, or in `Runtime::block_on`"
     )]
     Missing,
     /// The runtime in which the store was opened has ended.
     #[error(
-        "the one in which the store was opened has ended, and the store's connections with it; \
-         open a store in the runtime that uses it, or keep that one for as long as the store is used"
+        "the runtime in which the store was opened has ended, and with it the store's connections; open a store in the runtime that uses it, or keep its runtime for as long as the store is used"
     )]
     Ended,
 }
@@ -73,10 +72,10 @@ impl fmt::Display for OpenProblem {
                 "it cannot be written; check the permissions of the file and of its folder",
             ),
             Self::Moved => f.write_str(
-                "it was moved, replaced or deleted while it was open, so nothing is written to it any more; put it back with the files beside it, or restore a backup, then open another store",
+                "it was moved, replaced or deleted while it was open, so nothing more is written to it; move it back together with the files beside it, or restore a backup, then open a new store",
             ),
             Self::NotADatabase => f.write_str(
-                "it is not a database of this engine; name another file, it was left as it is",
+                "it is not a database of this engine, and was left unchanged; name another file",
             ),
             Self::SchemaTooNew { found } => {
                 write!(
@@ -92,25 +91,25 @@ impl fmt::Display for OpenProblem {
             }
             Self::NotUtf8 { encoding } => write!(
                 f,
-                "its encoding is {encoding}, in which it cannot keep every text; create one with \
-                 `CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0`, and copy what is in this one by `pg_dump`"
+                "its encoding is {encoding}, which cannot store every text; create a database with \
+                 `CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0`, and copy the data to it with `pg_dump`"
             ),
             Self::Unreachable => {
-                f.write_str("it does not answer; check its address and that it runs, then retry")
+                f.write_str("the server does not answer; check its address and that it is running, then retry")
             }
             Self::ConnectionRefused => f.write_str(
-                "nothing listens at its address; check host and port, start the server, then retry",
+                "no server listens at its address; check the host and port, start the server, then retry",
             ),
             Self::UnknownHost => {
-                f.write_str("the name of its host is unknown; check how it is spelled, then retry")
+                f.write_str("its host name cannot be resolved; check the spelling, then retry")
             }
             Self::AccessDenied => f.write_str(
-                "the server does not let this user in; check the name and the password, and which users it accepts from here",
+                "the server refused this user; check the name, the password, and which users the server accepts from this address",
             ),
             Self::NoSuchDatabase => {
                 f.write_str("the server has no such database; create it, or name another")
             }
-            Self::Other => f.write_str("the database refused; see the source of this error"),
+            Self::Other => f.write_str("the database returned an error; see the source of this error"),
         }
     }
 }

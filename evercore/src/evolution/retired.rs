@@ -72,9 +72,9 @@ pub trait RetiredEvent: Sized + 'static {
 /// }
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` does not say what has become of it",
+    message = "`{Self}` does not define the events that it becomes",
     label = "`impl Split for {Self}` is missing",
-    note = "write `impl Split for {Self} {{ fn split(self, parts: &mut Parts<Self>) -> Result<(), BoxError> {{ … }} }}`, or leave out `into`, and it is dropped"
+    note = "write `impl Split for {Self} {{ fn split(self, parts: &mut Parts<Self>) -> Result<(), BoxError> {{ … }} }}`, or remove `into` to drop the event"
 )]
 pub trait Split: RetiredEvent + DeserializeOwned {
     /// Pushes the events that it stands for, in the order in which they happened. It must depend on nothing but the
@@ -88,7 +88,7 @@ pub trait Split: RetiredEvent + DeserializeOwned {
 
 /// Declares that a retired event may split into an `E`. `#[retired_event(into = […])]` writes it.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` does not say that it may become `{E}`",
+    message = "`{Self}` does not list `{E}` among the events that it becomes",
     label = "not in the `into` of `{Self}`",
     note = "add `{E}` to `into`: subscriptions that follow `{E}` are then given the stored `{Self}` as well"
 )]

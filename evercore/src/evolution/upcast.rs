@@ -55,9 +55,9 @@ use crate::{BoxError, Codec, DecodeError, Event, Payload};
 /// # }
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be made of `{Old}`",
+    message = "`{Old}` cannot be upcast to `{Self}`",
     label = "`impl Upcast<{Old}> for {Self}` is missing",
-    note = "each shape of `upcast_from` turns into the next one, and the last into the event: write `impl Upcast<{Old}> for {Self} {{ fn upcast(old: {Old}) -> Result<Self, BoxError> {{ … }} }}`"
+    note = "each shape in `upcast_from` is upcast to the next one, and the last one to the event: write `impl Upcast<{Old}> for {Self} {{ fn upcast(old: {Old}) -> Result<Self, BoxError> {{ … }} }}`"
 )]
 pub trait Upcast<Old>: Sized {
     /// Creates the newer shape. It must depend on nothing but the older one, so that an event reads the same each time.
@@ -267,7 +267,7 @@ fn climb(
 fn json_of(made: Box<dyn Any>) -> Result<Value, DecodeError> {
     made.downcast::<Value>().map(|json| *json).map_err(|_other| {
         // The registry refuses such a chain, so these upcasters were never registered.
-        DecodeError::whole("an upcaster gives another shape than the next one takes")
+        DecodeError::whole("an upcaster returns another shape than the next upcaster takes")
     })
 }
 

@@ -123,7 +123,7 @@ pub(crate) fn encode<E: Serialize>(value: &E, codec: Codec) -> Result<Encoded, B
         Codec::Cbor => cbor::encode(value),
         #[cfg(feature = "messagepack")]
         Codec::MessagePack => messagepack::encode(value),
-        Codec::Protobuf => Err("it is no message of Protocol Buffers".into()),
+        Codec::Protobuf => Err("it is not a Protocol Buffers message".into()),
         #[cfg(not(all(feature = "cbor", feature = "messagepack")))]
         missing => Err(missing.missing().to_string().into()),
     }
@@ -138,7 +138,7 @@ pub(crate) fn decode<E: DeserializeOwned>(codec: Codec, bytes: &[u8]) -> Result<
         #[cfg(feature = "messagepack")]
         Codec::MessagePack => messagepack::decode(bytes),
         codec if codec.is_built() => {
-            Err(DecodeError::whole("the type is no message of Protocol Buffers"))
+            Err(DecodeError::whole("the type is not a Protocol Buffers message"))
         }
         missing => Err(DecodeError::missing(missing.missing())),
     }

@@ -51,7 +51,7 @@ mod zstd {
 
     pub(super) fn inflate(bytes: &[u8]) -> Result<Vec<u8>, DecodeError> {
         zstd::bulk::decompress(bytes, MAX_INFLATED_BYTES).map_err(|error| {
-            let limit = format!("it cannot be inflated to at most {MAX_INFLATED_BYTES} bytes");
+            let limit = format!("it cannot be decompressed to at most {MAX_INFLATED_BYTES} bytes");
             DecodeError::whole(std::io::Error::new(error.kind(), format!("{limit}: {error}")))
         })
     }
@@ -77,15 +77,15 @@ mod tests {
 
     /// A payload that could not be read again is never written.
     #[test]
-    fn what_is_compressed_can_be_inflated() {
+    fn compressed_payloads_can_be_decompressed() {
         let largest = vec![0; MAX_INFLATED_BYTES];
-        let deflated = deflate(&largest).expect("it is all zeros");
+        let deflated = deflate(&largest).expect("its bytes are all zero");
         assert!(inflate(&deflated).is_ok_and(|inflated| inflated == largest));
         assert_eq!(deflate(&vec![0; MAX_INFLATED_BYTES + 1]), None);
     }
 
     #[test]
-    fn what_is_compressed_is_shorter() {
+    fn compressed_payloads_are_shorter() {
         let lengths: Vec<_> = (0..100)
             .map(|length| (length, zstd::deflate(&vec![b'x'; length]).expect("it can").len()))
             .collect();

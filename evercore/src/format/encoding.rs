@@ -115,15 +115,15 @@ impl<E> Encoding<E> {
             Codec::Json => {}
             Codec::Cbor => assert!(
                 codec.is_built(),
-                "this build lacks CBOR; switch on the feature `cbor` of the crate `evercore`"
+                "this build lacks CBOR; enable the feature `cbor` of the crate `evercore`"
             ),
             Codec::MessagePack => assert!(
                 codec.is_built(),
-                "this build lacks MessagePack; switch on the feature `messagepack` of the crate `evercore`"
+                "this build lacks MessagePack; enable the feature `messagepack` of the crate `evercore`"
             ),
             Codec::Protobuf => assert!(
                 codec.is_built(),
-                "this build lacks Protocol Buffers; switch on the feature `protobuf` of the crate `evercore`"
+                "this build lacks Protocol Buffers; enable the feature `protobuf` of the crate `evercore`"
             ),
         }
         match codec {
@@ -178,7 +178,7 @@ impl<E> Encoding<E> {
     }
 }
 
-const WITHOUT_SERDE: &str = "the type is a message that serde does not know: it has no form but Protocol Buffers; derive `Serialize` and `Deserialize` for it";
+const WITHOUT_SERDE: &str = "the type is a message without serde support, so it can only be shown as Protocol Buffers; derive `Serialize` and `Deserialize` for it";
 
 impl<E> Clone for Encoding<E> {
     fn clone(&self) -> Self {

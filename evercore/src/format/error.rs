@@ -19,7 +19,7 @@ enum Undecodable {
 
 /// A format that this build does not support.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("this build lacks {format}; switch on the feature `{feature}` of the crate `evercore`")]
+#[error("this build lacks {format}; enable the feature `{feature}` of the crate `evercore`")]
 pub(crate) struct MissingFeature {
     pub(crate) format: &'static str,
     pub(crate) feature: &'static str,
@@ -43,7 +43,7 @@ impl DecodeError {
     /// Creates an error for bytes after the end of the event.
     #[cfg(any(feature = "cbor", feature = "messagepack"))]
     pub(crate) fn trailing() -> Self {
-        Self::whole("there are bytes after its end")
+        Self::whole("there are bytes after the end of the value")
     }
 
     /// Creates an error for a format that this build does not support.

@@ -47,12 +47,12 @@ impl Payload {
         };
         let codec = Codec::ALL.into_iter().find(|codec| codec.number() == number);
         let codec = codec.ok_or_else(|| {
-            let problem = format!("{format} is none that this version of evercore knows");
+            let problem = format!("this version of evercore does not know the number {format}");
             Error::corrupt("codec", problem)
         })?;
         let stored = bytes.into();
         if is_linked && stored.len() < LINK_BYTES {
-            let problem = format!("of {} bytes has no room for its hash", stored.len());
+            let problem = format!("its {} bytes have no room for the hash", stored.len());
             return Err(Error::corrupt("payload", problem));
         }
         Ok(Self { codec, compression, is_linked, stored })

@@ -74,8 +74,8 @@ impl fmt::Display for RoundTripMismatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { codec, field, given, read } = self;
         match &**field {
-            "." => write!(f, "in {codec}, the whole value is {given}, which is read as {read}"),
-            _ => write!(f, "in {codec}, `{field}` holds {given}, which is read as {read}"),
+            "." => write!(f, "in {codec}, the whole value is {given}, but is read as {read}"),
+            _ => write!(f, "in {codec}, `{field}` holds {given}, but is read as {read}"),
         }
     }
 }

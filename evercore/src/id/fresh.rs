@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn they_are_of_version_7_and_of_this_time() {
+    fn uuids_are_of_version_7_with_the_present_time() {
         let before = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_millis();
         let fresh = uuid();
         assert_eq!((fresh.get_version_num(), fresh.get_variant()), (7, uuid::Variant::RFC4122));
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn none_comes_twice_whichever_thread_asks() {
+    fn uuids_are_unique_across_threads() {
         let threads: Vec<_> = (0..4)
             .map(|_| std::thread::spawn(|| (0..20_000).map(|_| uuid()).collect::<Vec<_>>()))
             .collect();

@@ -186,7 +186,7 @@ pub(super) fn check_name(name: &str, rust_type: fn() -> &'static str) -> Result<
     let problem = if name.is_empty() {
         "its name is empty".to_owned()
     } else if name.len() > MAX_LABEL_BYTES {
-        format!("its name is {} bytes long, and {MAX_LABEL_BYTES} is the limit", name.len())
+        format!("its name is {} bytes long, but the limit is {MAX_LABEL_BYTES}", name.len())
     } else if name.contains('\0') {
         "its name holds a NUL character".to_owned()
     } else {
@@ -213,12 +213,12 @@ fn check_versions(stored: &StoredType) -> Result<()> {
     let problem = if *version == 0 || *oldest_version == 0 {
         "versions start at 1".to_owned()
     } else if oldest_version > version {
-        format!("its oldest version is {oldest_version}, and it is at version {version} itself")
+        format!("its oldest version is {oldest_version}, but its version is {version}")
     } else if reads_from == 0 {
-        format!("it has {} upcasters, and is at version {version}", upcasters.len())
+        format!("it has {} upcasters, but its version is {version}", upcasters.len())
     } else if !upcasters.is_empty() && reads_from < *oldest_version {
         format!(
-            "its upcasters begin at version {reads_from}, and its oldest version is {oldest_version}"
+            "its upcasters begin at version {reads_from}, but its oldest version is {oldest_version}"
         )
     } else {
         return Ok(());
@@ -234,7 +234,9 @@ fn check_upcasters(stored: &StoredType) -> Result<()> {
         let given = step.new_shape();
         if !given.can_become(taken) {
             let (given, taken) = (given.rust_type(), ShapeType::rust_type(taken));
-            let problem = format!("one of its upcasters gives `{given}`, where `{taken}` is taken");
+            let problem = format!(
+                "one of its upcasters returns `{given}`, but the next step takes `{taken}`"
+            );
             return Err(Error::InvalidDeclaration { rust_type: (stored.rust_type)(), problem });
         }
     }

@@ -126,8 +126,8 @@ async fn run(shared: Arc<Shared>, engine: Arc<dyn StorageEngine>) {
     let looking = AssertUnwindSafe(look(Arc::clone(&shared), engine));
     if let Err(panic) = looking.catch_unwind().await {
         let error = format!("a panic: {}", panic_message(&*panic));
-        error!(error, "subscriptions cannot look at the log any more");
-        shared.fail(Error::storage("look at the log", error));
+        error!(error, "subscriptions can no longer read the log");
+        shared.fail(Error::storage("read the log", error));
     }
 }
 
@@ -144,7 +144,7 @@ async fn look(shared: Arc<Shared>, engine: Arc<dyn StorageEngine>) {
             Err(error) => {
                 failed += 1;
                 let wait = BACKOFF.wait_after(failed, 1.0);
-                warn!(error = %Report::new(&error), ?wait, "subscriptions cannot look at the log; trying again");
+                warn!(error = %Report::new(&error), ?wait, "subscriptions cannot read the log; retrying");
                 if !error.is_retryable() {
                     shared.fail(error);
                 }
@@ -161,7 +161,7 @@ async fn look(shared: Arc<Shared>, engine: Arc<dyn StorageEngine>) {
             () = sleep_until(next) => {}
         }
     }
-    debug!("no subscription looks at the log any more");
+    debug!("no subscription reads the log any more");
 }
 
 impl Shared {
@@ -238,7 +238,7 @@ impl Tick {
             Some(error) => Err(match **error {
                 Error::Closed => Error::Closed,
                 Error::NoRuntime { problem } => Error::NoRuntime { problem },
-                _ => Error::storage("look at the log", Arc::clone(error)),
+                _ => Error::storage("read the log", Arc::clone(error)),
             }),
         }
     }
@@ -252,7 +252,7 @@ impl Registration {
             if let Err(error) = tick.borrow_and_update().check() {
                 return error;
             }
-            tick.changed().await.expect("BUG: the heartbeat has let go of a subscriber");
+            tick.changed().await.expect("BUG: the heartbeat has dropped a subscriber");
         }
     }
 }

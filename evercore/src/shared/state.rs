@@ -30,7 +30,7 @@ impl<T> State<T> {
                 if Arc::get_mut(state).is_none() {
                     *state = Arc::new(copied(state));
                 }
-                Arc::get_mut(state).expect("BUG: nobody else knows of the copy")
+                Arc::get_mut(state).expect("BUG: the copy is not shared yet")
             }
         }
     }

@@ -60,7 +60,7 @@ impl EventStore {
         reruns.reading = Reading::Storage;
         let (conflict, lane) = match failure {
             Attempt::Unproven(lane) => {
-                debug!("running on what is stored");
+                debug!("the closure runs again on stored states");
                 if lane.is_some() {
                     Box::pin(self.queue(reruns, lane)).await;
                 }
@@ -75,7 +75,7 @@ impl EventStore {
         let Some(wait) = self.inner.wait_after(reruns.failed) else {
             return Err(conflict.into());
         };
-        debug!(attempt = reruns.failed, ?wait, error = %Report::new(&conflict), "running the context again");
+        debug!(attempt = reruns.failed, ?wait, error = %Report::new(&conflict), "rerunning the context after a conflict");
         let had_turn = reruns.queueing.has_turn();
         // Boxed, as are the other futures that are seldom needed, to keep them out of the size of every command's
         // future.

@@ -246,7 +246,10 @@ impl EventStoreBuilder {
         }
         if self.cached_aggregates > 0 {
             for aggregate in registry.aggregates().filter(|kind| !kind.can_be_copied()) {
-                info!(aggregate = aggregate.name(), "is not `Clone`, and so not kept in memory");
+                info!(
+                    aggregate = aggregate.name(),
+                    "the aggregate type is not `Clone`, so its states are not cached"
+                );
             }
         }
         let random = self.seed.map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed);

@@ -336,13 +336,15 @@ fn check_discard(by: &str, reason: &str) -> Result<(), String> {
     let is_bad = |c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t');
     if by.is_empty() || by.len() > MAX_SUBSCRIPTION_NAME_BYTES || by.contains(char::is_control) {
         let most = MAX_SUBSCRIPTION_NAME_BYTES;
-        Err(format!("say by whom, in 1 to {most} bytes without control characters"))
+        Err(format!(
+            "`by` must name who discards it, in 1 to {most} bytes without control characters"
+        ))
     } else if reason.trim().is_empty()
         || reason.chars().count() > MAX_DISCARD_REASON_CHARS
         || reason.contains(is_bad)
     {
         let most = MAX_DISCARD_REASON_CHARS;
-        Err(format!("give a reason, of 1 to {most} characters without control characters"))
+        Err(format!("the reason must have 1 to {most} characters and no control characters"))
     } else {
         Ok(())
     }

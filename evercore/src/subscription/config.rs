@@ -69,32 +69,32 @@ impl Config {
         let poll_interval =
             self.poll_interval.unwrap_or_else(|| self.store.engine.watch_log().poll_interval());
         let problem = if self.batch_size == 0 {
-            "a batch of 0 events would never end; the least is 1".to_owned()
+            "a batch of 0 events would never end; the minimum is 1".to_owned()
         } else if self.batch_size > self.store.limits.page_events {
             format!(
-                "a batch of {} events is over the limit of {} on pages; make it smaller, or raise `Limits::page_events`",
+                "a batch of {} events exceeds the limit of {} on pages; make the batch smaller, or raise `Limits::page_events`",
                 self.batch_size, self.store.limits.page_events
             )
         } else if self.lease < SHORTEST_LEASE {
-            format!("a lease of {:?} is too short; the least is {SHORTEST_LEASE:?}", self.lease)
+            format!("a lease of {:?} is too short; the minimum is {SHORTEST_LEASE:?}", self.lease)
         } else if self.lease < poll_interval {
             format!(
-                "a lease of {:?} is shorter than the poll interval of {poll_interval:?}; make it a few times as long",
+                "a lease of {:?} is shorter than the poll interval of {poll_interval:?}; make the lease a few times as long",
                 self.lease
             )
         } else if self.record_within > self.lease {
             format!(
-                "what is recorded within {:?} only may be another worker's by then: the lease lasts {:?}; make the first shorter",
+                "`record_within` is {:?}, but the lease lasts {:?}: another worker may own the partition before the cursor is recorded; make `record_within` shorter",
                 self.record_within, self.lease
             )
         } else if poll_interval.is_zero() {
-            "a poll interval of zero never rests".to_owned()
+            "a poll interval of zero would poll without a pause".to_owned()
         } else if self.owner.is_empty()
             || self.owner.len() > MAX_SUBSCRIPTION_NAME_BYTES
             || self.owner.contains(char::is_control)
         {
             format!(
-                "an owner's name has 1 to {MAX_SUBSCRIPTION_NAME_BYTES} bytes and no control characters"
+                "the owner's name must have 1 to {MAX_SUBSCRIPTION_NAME_BYTES} bytes and no control characters"
             )
         } else {
             return Ok(());
@@ -110,7 +110,7 @@ impl Config {
         while self.lease < took * ROUND_TRIPS {
             if looks == LOOKS {
                 return Err(self.invalid(format!(
-                    "a lease of {:?} is too short for a database that takes {took:?} to answer; make it a few times as long",
+                    "a lease of {:?} is too short for a database that takes {took:?} to answer; make the lease a few times as long",
                     self.lease
                 )));
             }

@@ -210,7 +210,7 @@ impl EphemeralBuilder {
                     let (name, source) = ("an ephemeral one".to_owned(), error.into_source());
                     return Err(Error::HandlerFailed { name, position, source });
                 };
-                warn!(%position, event, error = %error.report(), ?wait, "a handler failed; trying again");
+                warn!(%position, event, error = %error.report(), ?wait, "a handler failed; retrying");
                 tokio::select! {
                     biased;
                     () = stop.cancelled() => return Ok(()),
@@ -231,16 +231,20 @@ impl EphemeralBuilder {
             Err(Error::InvalidSubscription { name, problem })
         };
         if self.batch_size == 0 {
-            return invalid("a batch of 0 events would never end; the least is 1");
+            return invalid("a batch of 0 events would never end; the minimum is 1");
         }
         if self.batch_size > self.store.limits.page_events {
-            return invalid("its batch is over `Limits::page_events`");
+            return invalid(
+                "its batch size exceeds `Limits::page_events`; make it smaller, or raise the limit",
+            );
         }
         if self.poll_interval.is_some_and(|interval| interval.is_zero()) {
-            return invalid("a poll interval of zero never rests");
+            return invalid("a poll interval of zero would poll without a pause");
         }
         if self.policy.at_last == super::failure::AtLast::Park {
-            return invalid("parked events are stored, which only a durable subscription does");
+            return invalid(
+                "only a durable subscription can park events, since parked events are stored",
+            );
         }
         self.start.check_reached(&*self.store.clock)?;
         let cursor = self.store.engine.resolve_start(self.start).await?;
@@ -256,7 +260,7 @@ impl EphemeralBuilder {
 /// Logs that the subscription is to stop while its handler is working.
 async fn say_it_stops(stop: &CancellationToken) -> Infallible {
     stop.cancelled().await;
-    info!("an ephemeral subscription is to stop, and waits for its handler");
+    info!("an ephemeral subscription is stopping, and waits for its handler");
     pending().await
 }
 
@@ -271,7 +275,7 @@ impl Follower {
                     .tick
                     .changed()
                     .await
-                    .expect("BUG: the heartbeat has let go of a subscriber");
+                    .expect("BUG: the heartbeat has dropped a subscriber");
                 continue;
             }
             let LogPage { events, end, at_end } = self.pages.next(self.cursor).await?;
@@ -290,7 +294,7 @@ impl Follower {
                 Err(error) if error.is_retryable() => {
                     failed += 1;
                     let wait = BACKOFF.wait_after(failed, 1.0);
-                    warn!(error = %Report::new(&error), ?wait, "cannot read the log; trying again");
+                    warn!(error = %Report::new(&error), ?wait, "cannot read the log; retrying");
                     tokio::time::sleep(wait).await;
                 }
                 result => return result,

@@ -10,7 +10,7 @@ use crate::Result;
 /// `WARN`: the lease then stays taken until it expires, and a batch that was being handled is given again.
 /// [`shutdown`](Self::shutdown) is the graceful way.
 #[derive(Debug)]
-#[must_use = "dropping the handle stops the worker where it is, and its lease stays taken until it ends by itself: keep the handle, and call `shutdown`"]
+#[must_use = "dropping the handle stops the worker immediately, and its lease stays taken until it expires: keep the handle, and call `shutdown`"]
 pub struct SubscriptionHandle {
     task: JoinHandle<Result<()>>,
     stop: CancellationToken,
@@ -49,7 +49,9 @@ impl SubscriptionHandle {
             Ok(result) => result,
             Err(error) => match error.try_into_panic() {
                 Ok(panic) => std::panic::resume_unwind(panic),
-                Err(error) => panic!("the task of a subscription was ended from outside: {error}"),
+                Err(error) => {
+                    panic!("the task of a subscription was aborted from outside: {error}")
+                }
             },
         }
     }

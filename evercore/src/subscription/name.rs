@@ -23,7 +23,7 @@ impl SubscriptionName {
             "its name is empty".to_owned()
         } else if name.len() > MAX_SUBSCRIPTION_NAME_BYTES {
             format!(
-                "its name is {} bytes long, and {MAX_SUBSCRIPTION_NAME_BYTES} is the limit",
+                "its name is {} bytes long, but the limit is {MAX_SUBSCRIPTION_NAME_BYTES}",
                 name.len()
             )
         } else if name.contains(char::is_control) {

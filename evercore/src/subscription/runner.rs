@@ -85,7 +85,7 @@ impl Runner {
         let limit = config.page_size();
         let pages = ReadAhead::new(engine, &config.followed.read, partition, limit);
         config.progress.took(&lease, cursor);
-        info!(subscription = %lease.subscription, partition = lease.partition, position = %cursor, "a worker took a partition, and goes on after this position");
+        info!(subscription = %lease.subscription, partition = lease.partition, position = %cursor, "a worker acquired a partition, and continues after this position");
         let (recorded, unrecorded) = (cursor, None);
         Self {
             config,
@@ -164,7 +164,7 @@ impl Runner {
             biased;
             () = self.stop.cancelled() => Err(Ended::Stopped),
             changed = self.registration.tick.changed() => {
-                changed.expect("BUG: the heartbeat has let go of a subscriber");
+                changed.expect("BUG: the heartbeat has dropped a subscriber");
                 Ok(())
             }
             () = sleep_until(record_at.unwrap_or_else(Instant::now)), if record_at.is_some() => self.record().await,
@@ -191,10 +191,10 @@ impl Runner {
         match tokio::time::timeout(config.lease, given_back).await {
             Ok(Ok(())) => config.store.settled.notify(),
             Ok(Err(error)) => {
-                warn!(subscription = %lease.subscription, partition = lease.partition, error = %Report::new(&error), "the lease was not given back; it ends by itself");
+                warn!(subscription = %lease.subscription, partition = lease.partition, error = %Report::new(&error), "the lease was not released; it expires by itself");
             }
             Err(_) => {
-                warn!(subscription = %lease.subscription, partition = lease.partition, "the lease was not given back in time; it ends by itself");
+                warn!(subscription = %lease.subscription, partition = lease.partition, "the lease was not released in time; it expires by itself");
             }
         }
     }
@@ -214,13 +214,13 @@ impl Runner {
                 let wait = BACKOFF.wait_after(*waited, self.config.store.random());
                 let LeaseKey { subscription, partition, .. } = &self.lease;
                 let error = Report::new(&error).to_string();
-                warn!(%subscription, partition, position = %self.cursor, error, ?wait, "cannot {what}; trying again");
+                warn!(%subscription, partition, position = %self.cursor, error, ?wait, "cannot {what}; retrying");
                 self.config.progress.retries(Some(&self.lease), error);
                 self.pause(wait).await
             }
             error => {
                 let LeaseKey { subscription, partition, .. } = &self.lease;
-                warn!(%subscription, partition, position = %self.cursor, error = %Report::new(&error), "cannot {what}; the worker ends");
+                warn!(%subscription, partition, position = %self.cursor, error = %Report::new(&error), "cannot {what}; the worker stops");
                 Err(Ended::Failed(error))
             }
         }

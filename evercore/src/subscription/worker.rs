@@ -169,7 +169,7 @@ impl Config {
                 if !error.is_retryable() {
                     return Err(error);
                 }
-                self.say_it_retries("cannot store a subscription; trying again", &error);
+                self.say_it_retries("cannot store a subscription; retrying", &error);
                 sleep(self.search_interval()).await;
             }
             Ok(())
@@ -183,7 +183,7 @@ impl Config {
                 info!(subscription = %self.name, "a worker waits: the subscription is paused");
             }
             WhyNothing::Taken { owner, until } => {
-                info!(subscription = %self.name, %owner, %until, "a worker stands by: another one has the lease, which ends then unless it is renewed");
+                info!(subscription = %self.name, %owner, %until, "a worker stands by: another worker holds the lease, which expires at `until` unless it is renewed");
             }
         }
     }
@@ -267,7 +267,7 @@ impl Config {
                 Found::Nothing(WhyNothing::Taken { owner, until })
             }
             Err(error) if error.is_retryable() => {
-                self.say_it_retries("cannot look for a partition; trying again", &error);
+                self.say_it_retries("cannot look for a partition; retrying", &error);
                 Found::Unreachable
             }
             Err(error) => Found::Refused(error),
@@ -286,7 +286,7 @@ impl Config {
             engine.ask_for(&lease, &self.owner, self.lease).await
         };
         if let Err(error) = asked.await {
-            warn!(subscription = %self.name, error = %Report::new(&error), "could not ask another worker for a partition; trying again");
+            warn!(subscription = %self.name, error = %Report::new(&error), "could not ask another worker for a partition; retrying");
         }
     }
 
@@ -319,21 +319,21 @@ impl Config {
     fn after(&self, partition: u32, ended: Ended, outcome: &mut Result<()>) -> Next {
         match ended {
             Ended::Stopped => {
-                debug!(subscription = %self.name, partition, "the work on a partition was stopped");
+                debug!(subscription = %self.name, partition, "work on the partition was stopped");
                 Next::End
             }
             Ended::HandedOver => {
-                info!(subscription = %self.name, partition, "gave the partition to another worker");
+                info!(subscription = %self.name, partition, "released the partition to another worker");
                 Next::Search(self.search_interval())
             }
             Ended::Paused => {
-                info!(subscription = %self.name, partition, "gave the partition back, since the subscription is paused");
+                info!(subscription = %self.name, partition, "released the partition, since the subscription is paused");
                 Next::Search(self.search_interval())
             }
             // Another worker took the partition over, or the subscription was reset, replaced or deleted. The search
             // finds out which.
             Ended::Lost => {
-                warn!(subscription = %self.name, partition, "lost the lease; what was being handled is not recorded");
+                warn!(subscription = %self.name, partition, "lost the lease; the batch in progress is not recorded");
                 Next::Search(Duration::ZERO)
             }
             Ended::Failed(error) => {

@@ -11,7 +11,7 @@ use crate::shared::workers::{Failed, Workers};
 use crate::{Error, Report, Result};
 
 /// The failure of a worker that was dropped.
-const DROPPED: &str = "its worker was dropped while it ran; keep the handle or the future, and end it by `shutdown` or `stop_on`";
+const DROPPED: &str = "its worker was dropped while it ran; keep the handle or the future, and stop the worker with `shutdown` or `stop_on`";
 
 /// The registration of a worker, from its set-up to its end. Dropping it without [`end`](Self::end) records that the
 /// worker was dropped.
@@ -115,7 +115,7 @@ impl Drop for Worker {
     fn drop(&mut self) {
         if !self.has_ended {
             let (name, position) = (&self.name, self.progress.status().position);
-            warn!(subscription = %name, %position, "a worker was dropped while it ran; the lease that it may hold ends by itself");
+            warn!(subscription = %name, %position, "a worker was dropped while it ran; any lease that it holds expires by itself");
             if let Some(here) = self.all.lock().get_mut(&self.name) {
                 here.abandoned = self.progress.tokens();
             }

@@ -117,7 +117,7 @@ impl<'a> Aggregates<'a> {
             damaged(error.to_string());
         }
         if aggregate_type.is_none() {
-            damaged("the number of its type stands for none".to_owned());
+            damaged("its type number stands for no type".to_owned());
         }
         if let Some(Err(error)) = key {
             notes

@@ -57,7 +57,7 @@ pub(super) async fn check_keys(
                 });
             }
             if last.as_ref().is_some_and(|last| *last >= key) {
-                return Err(Error::corrupt("natural keys", "they do not come in order"));
+                return Err(Error::corrupt("natural keys", "they are not in order"));
             }
             last = Some(key);
         }
@@ -95,14 +95,14 @@ fn problem_of(commit: &InspectedCommit) -> Option<String> {
     }
     match (first, last) {
         _ if !landed && (first.is_some() || last.is_some()) => {
-            Some("it was given up, and has positions".to_owned())
+            Some("it was given up, but has positions".to_owned())
         }
         _ if !landed && idempotency_key.is_some() => {
-            Some("it was given up, and has an idempotency key".to_owned())
+            Some("it was given up, but has an idempotency key".to_owned())
         }
         (None, None) => None,
         (Some(first), Some(last)) if first.position > last.position => Some(format!(
-            "its first position is {}, and its last {}",
+            "its first position is {}, which is after its last, {}",
             first.position, last.position
         )),
         (Some(first), Some(last)) => {
@@ -111,6 +111,6 @@ fn problem_of(commit: &InspectedCommit) -> Option<String> {
                 format!("there is no event at its position {position}")
             })
         }
-        _ => Some("it has one of its two positions only".to_owned()),
+        _ => Some("it has only one of its two positions".to_owned()),
     }
 }

@@ -99,7 +99,7 @@ impl fmt::Display for VerifyReport {
             write!(f, "\ndigest {digest}")?;
         }
         for (kind, count) in self.unknown_types() {
-            write!(f, "\nnot known to this program, and not decoded: {kind}, {count} events")?;
+            write!(f, "\nunknown to this program, and not decoded: {kind}, {count} events")?;
         }
         for finding in &self.findings {
             write!(f, "\n{finding}")?;

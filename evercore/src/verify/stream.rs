@@ -66,7 +66,8 @@ impl<'a> Stream<'a> {
                 self.read(&event, at, notes);
             }
             Ok(_) => {
-                let problem = format!("its sequence is {}, and they start at 1", place.sequence);
+                let problem =
+                    format!("its sequence is {}, but sequences start at 1", place.sequence);
                 notes.found(Finding::EventDamaged { event: at, problem });
                 self.replay = None;
             }
@@ -202,5 +203,5 @@ fn apply(
 
 fn words(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().map(String::as_str);
-    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("it said nothing").to_owned()
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message").to_owned()
 }

@@ -67,12 +67,14 @@ fn check_subscription(stored: &InspectedSubscription, notes: &mut Notes<'_>) {
     }
     let most = i64::from(MAX_PARTITIONS);
     if !(1..=most).contains(partitions) {
-        damaged(format!("it is to have {partitions} partitions, of 1 to {most}"));
+        damaged(format!(
+            "its number of partitions is {partitions}, which is not between 1 and {most}"
+        ));
         return;
     }
     for partition in 0..*partitions {
         if !found.iter().any(|found| found.number == partition) {
-            let (subscription, problem) = (name.clone(), "it is not there".to_owned());
+            let (subscription, problem) = (name.clone(), "its row is missing".to_owned());
             notes.found(Finding::PartitionDamaged { subscription, partition, problem });
         }
     }
@@ -91,9 +93,11 @@ fn check_partition(
     let InspectedPartition { number, cursor, token, owner, has_end } = partition;
     let (subscription, partition) = (name.to_owned(), *number);
     let problem = if !(0..partitions).contains(number) {
-        format!("the subscription has {partitions} partitions, numbered from 0")
+        format!(
+            "its number is out of range: the subscription has {partitions} partitions, numbered from 0"
+        )
     } else if *cursor < 0 {
-        format!("its cursor is {cursor}, and the log begins after 0")
+        format!("its cursor is {cursor}, but the log begins after 0")
     } else {
         if *cursor > head {
             notes.found(Finding::CursorBeyondEnd {
@@ -105,9 +109,9 @@ fn check_partition(
         }
         let lease = match owner.as_deref() {
             Some("") => "its owner has no name",
-            Some(_) if !has_end => "it has an owner and no end",
-            None if *has_end => "it has an end and no owner",
-            Some(_) if *token < 1 => "it has an owner and no token",
+            Some(_) if !has_end => "it has an owner, but no end",
+            None if *has_end => "it has an end, but no owner",
+            Some(_) if *token < 1 => "it has an owner, but no token",
             _ => return,
         };
         let problem = lease.to_owned();

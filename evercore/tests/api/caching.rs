@@ -230,7 +230,7 @@ async fn a_state_is_copied_once_however_many_commands_are_decided_on_it() -> Res
 
 /// A handle keeps the state that it was returned with.
 #[tokio::test]
-async fn what_a_closure_returns_is_not_changed_by_later_commits() -> Result<()> {
+async fn the_value_of_a_closure_is_not_changed_by_later_commits() -> Result<()> {
     let store = store(&Counting::default(), 100).await;
     let id = open(&store).await?;
     let mut returned = Vec::new();

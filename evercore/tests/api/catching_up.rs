@@ -80,14 +80,14 @@ async fn a_few_batches_are_recorded_together() -> Result<()> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_batch_is_recorded_where_that_is_asked_for() -> Result<()> {
+async fn each_batch_is_recorded_on_request() -> Result<()> {
     let each = settlements(|subscription| subscription.record_within(Duration::ZERO));
     assert_eq!(each.await?, EVENTS);
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_not_followed_is_recorded_later() -> Result<()> {
+async fn skipped_events_are_recorded_later() -> Result<()> {
     let (engine, store) = ladder().await?;
     let subscription = store.subscription("climbers").filter(EventFilter::new().event::<Fell>());
     let worker = subscription.spawn(async |_: Batch| Ok::<_, Error>(()))?;
@@ -138,7 +138,7 @@ async fn more_time_than_the_lease_lasts_is_refused() -> Result<()> {
 
 #[tokio::test(start_paused = true)]
 async fn a_page_that_is_out_of_reach_is_asked_for_again() -> Result<()> {
-    let silence = |_| Error::Unavailable { source: "nobody answers".into() };
+    let silence = |_| Error::Unavailable { source: "the server does not answer".into() };
     let (_, store) = ladder_on(Counting::with_page_errors((0..9).map(silence))).await?;
     let begun = Instant::now();
     let worker = store.subscription("climbers").spawn(async |_: Batch| Ok::<_, Error>(()))?;

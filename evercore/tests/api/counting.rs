@@ -116,7 +116,7 @@ impl Forward for Counting {
     async fn acquire(&self, request: &AcquireRequest) -> Result<Acquired> {
         let less = |times: u64| times.checked_sub(1);
         if self.unreachable.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less).is_ok() {
-            return Err(Error::Unavailable { source: "nobody answers".into() });
+            return Err(Error::Unavailable { source: "the server does not answer".into() });
         }
         let acquired = self.engine().acquire(request).await;
         tokio::time::sleep(self.grants_take).await;

@@ -167,7 +167,7 @@ async fn a_decision_that_crosses_the_line_takes_one_snapshot_at_its_end() -> Out
 }
 
 #[tokio::test]
-async fn what_a_decision_emits_has_the_metadata_of_the_context_or_its_own() -> Outcome {
+async fn emitted_events_have_the_metadata_of_the_context_or_their_own() -> Outcome {
     struct Mark;
     impl Decide<Mark> for Jar {
         type Error = JarError;
@@ -235,12 +235,12 @@ async fn racing_commands_are_all_decided_on_what_is_there() -> Outcome {
 }
 
 #[tokio::test]
-async fn a_command_for_nobody_is_an_error() {
+async fn a_command_for_a_missing_aggregate_is_an_error() {
     let store = store().await;
     let unknown = AggregateId::new(17).expect("it is an id");
     let by_id = store.execute::<Jar, _>(unknown, Add { count: 1 }).await;
     assert!(matches!(by_id, Err(CommandError::Store(Error::UnknownId { .. }))));
-    let by_key = store.execute::<Jar, _>("nobody", Add { count: 1 }).await;
+    let by_key = store.execute::<Jar, _>("missing", Add { count: 1 }).await;
     assert!(matches!(by_key, Err(CommandError::Store(Error::UnknownKey { .. }))));
     let by_no_key = store.execute::<Jar, _>("", Add { count: 1 }).await;
     assert!(matches!(by_no_key, Err(CommandError::Store(Error::InvalidKey { .. }))));
@@ -252,7 +252,7 @@ async fn a_command_for_nobody_is_an_error() {
 }
 
 #[tokio::test]
-async fn what_a_command_brought_about_is_told() -> Outcome {
+async fn the_result_of_a_command_lists_its_events() -> Outcome {
     let store = store().await;
     let metadata = Metadata::new().principal("ada");
     let executed = store

@@ -70,7 +70,7 @@ async fn snapshot(engine: &MemoryEngine, id: AggregateId) -> Option<StoredSnapsh
 }
 
 #[tokio::test]
-async fn what_is_said_beside_an_event_counts() {
+async fn metadata_and_references_count_towards_the_limit() {
     let engine = MemoryEngine::new();
     // `{"principal":"ada"}` is 19 bytes long.
     let said = "order-17".len() + "request-1".len() + "command-1".len() + 19;

@@ -76,7 +76,7 @@ fn assert_named(error: &Error, wanted: (&str, &str)) {
     assert_eq!((*format, *feature), wanted);
     assert_eq!((event.position.get(), event.sequence), (1, Sequence::FIRST));
     let text = error.to_string();
-    assert!(text.contains(&format!("switch on the feature `{feature}`")), "{text}");
+    assert!(text.contains(&format!("enable the feature `{feature}`")), "{text}");
     assert!(text.starts_with("event `Turned` version 1 at position 1 "), "{text}");
 }
 
@@ -142,6 +142,6 @@ async fn a_store_that_is_to_write_in_it_does_not_open() {
     let refused = EventStore::builder().compress_above(100).open(MemoryEngine::new()).await;
     let error = refused.expect_err("it cannot compress");
     let text =
-        "zstd is not built into this program; switch on the feature `zstd` of the crate `evercore`";
+        "zstd is not built into this program; enable the feature `zstd` of the crate `evercore`";
     assert_eq!(error.to_string(), text);
 }

@@ -50,7 +50,7 @@ fn contexts_and_their_retries_need_no_runtime() {
             let mut account = ctx.load::<Account>(id).await?;
             ctx.apply(&mut account, BalanceSet { balance: 3 })
         });
-        outside(sooner).expect("nobody else writes");
+        outside(sooner).expect("there is no other writer");
     };
     let write = store.with_context(async |ctx| {
         let mut account = ctx.load::<Account>(id).await?;

@@ -14,7 +14,7 @@ async fn a_scheme_that_no_engine_answers_to_is_named() {
 #[test]
 fn only_an_engine_that_there_is_is_recommended() {
     let advice = |scheme: &str| {
-        let linked = "none is".to_owned();
+        let linked = "linked: none".to_owned();
         Error::UnknownScheme { scheme: scheme.to_owned(), linked }.to_string()
     };
     for (scheme, engine) in [

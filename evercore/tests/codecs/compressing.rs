@@ -27,7 +27,7 @@ fn written(bytes: usize) -> Written {
 }
 
 #[tokio::test]
-async fn what_is_longer_than_the_limit_is_compressed_and_nothing_else() {
+async fn only_payloads_above_the_threshold_are_compressed() {
     for (bytes, expected) in [(1_000, Compression::None), (1_001, Compression::Zstd)] {
         let builder = EventStore::builder().compress_above(1_000);
         let event = recorded(builder, written(bytes)).await;
@@ -53,7 +53,7 @@ async fn all_codecs_are_compressed_and_read_by_stores_that_do_not_compress() {
 }
 
 #[tokio::test]
-async fn what_compression_does_not_make_smaller_is_left_as_it_is() {
+async fn payloads_that_do_not_shrink_are_stored_uncompressed() {
     let event = recorded(EventStore::builder().compress_above(0), written(12)).await;
     assert_eq!(event.payload().compression(), Compression::None);
 }

@@ -410,7 +410,7 @@ async fn is_kept(store: &EventStore, event: &Shelved) -> bool {
 
 proptest! {
     #[test]
-    fn what_is_accepted_comes_back_and_all_else_is_refused(shape in shape()) {
+    fn accepted_values_round_trip_and_all_others_are_refused(shape in shape()) {
         let event = Shelved { shape };
         let runtime = Builder::new_current_thread().build().expect("a runtime");
         runtime.block_on(async {
@@ -428,7 +428,7 @@ proptest! {
 
 /// The length alone decides, before the value is compared.
 #[tokio::test]
-async fn what_is_too_long_is_refused_for_that_before_it_is_read_back() {
+async fn payloads_over_the_limit_are_refused_before_they_are_read_back() {
     let limits = Limits::default().max_payload_bytes(100);
     let store = in_codec(Codec::Json).limits(limits).open(MemoryEngine::new()).await;
     let shape = Shape::List(vec![Shape::Double(Real(f64::NAN)); 100]);

@@ -100,7 +100,7 @@ async fn an_unknown_event_is_shown_by_what_its_bytes_say() {
 }
 
 #[tokio::test]
-async fn what_json_has_no_number_for_is_shown_as_serde_json_has_it() {
+async fn numbers_that_json_lacks_are_shown_as_serde_json_shows_them() {
     for codec in [Codec::Cbor, Codec::MessagePack] {
         let seen = Seen { infinite: Some(f64::INFINITY), ..Seen::default() };
         let event = recorded(in_codec(codec), SampleTaken { seen }).await;

@@ -84,7 +84,7 @@ fn a_misfit_in_a_field_without_a_name_is_one_of_the_whole() {
 
 /// A few bytes that claim to be a long list, and a deeply nested list.
 #[test]
-fn what_claims_to_be_huge_or_is_deeply_nested_is_an_error() {
+fn huge_declared_lengths_and_deep_nesting_are_errors() {
     let claims = [
         (Codec::Cbor, vec![0x9B, 0x7F, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF]),
         (Codec::Cbor, vec![0x5B, 0x7F, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF]),

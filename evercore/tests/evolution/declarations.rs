@@ -58,16 +58,16 @@ where
 }
 
 #[test]
-fn a_version_without_a_way_up_is_named() {
+fn a_version_without_an_upcaster_is_named() {
     made!(Made, 3, since 1, [Upcaster::typed::<MadeV2, Self>()]);
     assert_eq!(
         refused::<Made>(),
-        "version 1 of the event `made` of `thing` has no way up to version 3: add its shape to the `upcast_from` of `a_version_without_a_way_up_is_named::Made`; if no database holds that version, say from which on they do by `oldest_version`"
+        "version 1 of the event `made` of `thing` cannot be upcast to version 3: add its shape to the `upcast_from` of `a_version_without_an_upcaster_is_named::Made`; if no database holds that version, set `oldest_version` to the first version that is stored"
     );
 }
 
 #[test]
-fn versions_that_nobody_has_need_no_way_up() {
+fn versions_below_the_oldest_version_need_no_upcaster() {
     made!(Made, 3, since 2, [Upcaster::typed::<MadeV2, Self>()]);
     let registry = Registry::builder().event::<Made>().build().expect("version 2 can be read");
     let known: Vec<_> =
@@ -84,7 +84,7 @@ fn an_older_version_may_be_an_event_of_its_own() {
 }
 
 #[test]
-fn two_ways_up_from_one_version_are_refused() {
+fn two_upcasters_from_one_version_are_refused() {
     made!(Older, 2, since 1, [Upcaster::raw(Ok)]);
     made!(Made, 3, since 1, [Upcaster::typed::<MadeV1, MadeV2>(), Upcaster::typed::<MadeV2, Self>()]);
     let built = Registry::builder().event::<Made>().event::<Older>().build();
@@ -113,7 +113,7 @@ fn names_that_lead_to_each_other_are_refused() {
 }
 
 #[test]
-fn a_retired_event_that_still_happens_is_refused() {
+fn a_retired_event_that_is_also_registered_is_refused() {
     made!(Made, 1, since 1, []);
     #[retired_event(aggregate = Thing, name = "made")]
     struct Dropped;
@@ -126,7 +126,7 @@ fn upcasters_that_do_not_fit_each_other_are_refused() {
     made!(Made, 3, since 1, [Upcaster::typed::<MadeV2, Self>(), Upcaster::typed::<MadeV1, MadeV2>()]);
     assert_eq!(
         refused::<Made>(),
-        "`upcasters_that_do_not_fit_each_other_are_refused::Made` cannot be registered: one of its upcasters gives `upcasters_that_do_not_fit_each_other_are_refused::Made`, where `MadeV1` is taken"
+        "`upcasters_that_do_not_fit_each_other_are_refused::Made` cannot be registered: one of its upcasters returns `upcasters_that_do_not_fit_each_other_are_refused::Made`, but the next step takes `MadeV1`"
     );
 }
 
@@ -137,10 +137,10 @@ fn versions_that_make_no_sense_are_refused() {
     made!(Newer, 2, since 3, []);
     made!(Beyond, 2, since 2, [Upcaster::raw(Ok)]);
     let problems = [
-        (refused::<TooMany>(), "it has 1 upcasters, and is at version 1"),
+        (refused::<TooMany>(), "it has 1 upcasters, but its version is 1"),
         (refused::<Zero>(), "versions start at 1"),
-        (refused::<Newer>(), "its oldest version is 3, and it is at version 2 itself"),
-        (refused::<Beyond>(), "its upcasters begin at version 1, and its oldest version is 2"),
+        (refused::<Newer>(), "its oldest version is 3, but its version is 2"),
+        (refused::<Beyond>(), "its upcasters begin at version 1, but its oldest version is 2"),
     ];
     for (message, problem) in problems {
         assert!(message.ends_with(problem), "{message}");

@@ -165,7 +165,7 @@ pub(crate) mod third {
     impl Split for Changed {
         fn split(self, parts: &mut Parts<Self>) -> Result<(), BoxError> {
             if self.name.is_empty() {
-                return Err("nobody has no name".into());
+                return Err("the name is empty".into());
             }
             parts.push(Renamed { name: self.name });
             if let Some(city) = self.city {

@@ -59,7 +59,7 @@ async fn a_database_goes_on_with_the_name_that_it_has() -> Test {
 }
 
 #[tokio::test]
-async fn a_context_knows_its_aggregates_whatever_their_stored_name() -> Test {
+async fn a_context_knows_aggregates_under_every_stored_name() -> Test {
     let engine = MemoryEngine::new();
     let id = ada(&engine).await?;
     let store = open_third(&engine).await;
@@ -138,13 +138,13 @@ async fn two_names_in_one_database_are_an_error_that_names_both() -> Test {
     let registry = Registry::builder().event::<MoneyDeposited>().build()?;
     let opened = EventStore::builder().registry(registry).open(engine).await;
     let Err(error) = opened else { panic!("it opens") };
-    let wanted = "the database knows both `customer` and `client`, and `evolution::generations::third::Customer` claims both; take one of them out of its `aliases`, and read it by a type of its own";
+    let wanted = "the database knows both `customer` and `client`, and `evolution::generations::third::Customer` claims both names; remove one of them from its `aliases`, and read that name with a separate type";
     assert_eq!(error.to_string(), wanted);
     Ok(())
 }
 
 #[tokio::test]
-async fn an_aggregate_of_another_type_is_called_what_it_is() -> Test {
+async fn an_aggregate_of_another_type_is_named_by_its_own_type() -> Test {
     let engine = MemoryEngine::new();
     let id = ada(&engine).await?;
     mod shop {
@@ -165,7 +165,7 @@ async fn an_aggregate_of_another_type_is_called_what_it_is() -> Test {
     let loaded =
         store.with_readonly_context(async |ctx| ctx.load::<shop::Shop>(id).await.map(drop)).await;
     let error = loaded.expect_err("it is a customer");
-    assert_eq!(error.to_string(), "aggregate 1 is a client, not a shop; load it as what it is");
+    assert_eq!(error.to_string(), "aggregate 1 is a client, not a shop; load it as a client");
     Ok(())
 }
 
@@ -175,7 +175,7 @@ fn journal() -> (Arc<Mutex<Vec<i64>>>, impl Handler) {
     let journal = Arc::clone(&seen);
     let handler = async move |batch: Batch| {
         let positions = batch.iter().map(|event| event.position().get());
-        journal.lock().expect("nobody panics").extend(positions);
+        journal.lock().expect("no thread panics").extend(positions);
         Ok::<_, Error>(())
     };
     (seen, handler)
@@ -191,7 +191,7 @@ async fn followed(
     let waited = store.wait_for(name, store.head().await?).await;
     worker.shutdown().await?;
     waited?;
-    Ok(std::mem::take(&mut *seen.lock().expect("nobody panics")))
+    Ok(std::mem::take(&mut *seen.lock().expect("no thread panics")))
 }
 
 #[tokio::test]

@@ -40,7 +40,7 @@ async fn events_of_three_generations_make_one_state() -> Test {
 }
 
 #[tokio::test]
-async fn sequences_count_what_is_stored_whatever_it_has_become() -> Test {
+async fn sequences_count_stored_events_also_when_they_were_retired() -> Test {
     let engine = MemoryEngine::new();
     let id = ada(&engine).await?;
     let store = open_third(&engine).await;
@@ -80,7 +80,7 @@ async fn a_recorded_event_is_decoded_in_its_present_shape() -> Test {
 }
 
 #[tokio::test]
-async fn a_retired_event_is_decoded_as_what_has_become_of_it() -> Test {
+async fn a_retired_event_is_decoded_as_the_events_it_becomes() -> Test {
     let engine = MemoryEngine::new();
     let id = ada(&engine).await?;
     let store = open_third(&engine).await;
@@ -97,14 +97,14 @@ async fn a_retired_event_is_decoded_as_what_has_become_of_it() -> Test {
 }
 
 #[tokio::test]
-async fn a_router_is_given_present_shapes_and_what_has_become_of_retired_events() -> Test {
+async fn a_router_receives_present_shapes_and_the_parts_of_retired_events() -> Test {
     let engine = MemoryEngine::new();
     ada(&engine).await?;
     let store = open_third(&engine).await;
     let seen: Arc<Mutex<Vec<(i64, String)>>> = Arc::default();
     let [deposits, names, cities] = [(); 3].map(|()| Arc::clone(&seen));
     let note = |seen: &Mutex<Vec<(i64, String)>>, sequence: Sequence, what: &str| {
-        seen.lock().expect("nobody panics").push((sequence.get(), what.to_owned()));
+        seen.lock().expect("no thread panics").push((sequence.get(), what.to_owned()));
     };
     let router = Router::new()
         .on(async move |event: Received<MoneyDeposited>| {
@@ -123,7 +123,7 @@ async fn a_router_is_given_present_shapes_and_what_has_become_of_retired_events(
     store.wait_for("notes", store.head().await?).await?;
     worker.shutdown().await?;
     let wanted = [(1, "Ada"), (1, "London"), (2, "100"), (4, "20"), (5, "Ada Lovelace"), (6, "3")];
-    let seen = seen.lock().expect("nobody panics").clone();
+    let seen = seen.lock().expect("no thread panics").clone();
     assert_eq!(seen, wanted.map(|(sequence, what)| (sequence, what.to_owned())));
     Ok(())
 }
@@ -150,9 +150,9 @@ async fn an_upcaster_that_fails_names_the_event_and_the_step() -> Test {
 
     let store = open_third(&engine).await;
     let wanted = [
-        "event `deposited` version 1 at position 1 (client {id}, sequence 1) cannot be read: its upcaster from version 1 to 2 failed; correct it, since the event stays as it is: the amount is out of range",
-        "event `deposited` version 1 at position 2 (client {id}, sequence 1) cannot be read: its upcaster from version 2 to 3 failed; correct it, since the event stays as it is: nothing was deposited",
-        "event `deposited` version 2 at position 3 (client {id}, sequence 1) cannot be read: its upcaster from version 2 to 3 failed; correct it, since the event stays as it is: nothing was deposited",
+        "event `deposited` version 1 at position 1 (client {id}, sequence 1) cannot be read: its upcaster from version 1 to 2 failed; correct that code, since the stored event cannot change: the amount is out of range",
+        "event `deposited` version 1 at position 2 (client {id}, sequence 1) cannot be read: its upcaster from version 2 to 3 failed; correct that code, since the stored event cannot change: nothing was deposited",
+        "event `deposited` version 2 at position 3 (client {id}, sequence 1) cannot be read: its upcaster from version 2 to 3 failed; correct that code, since the stored event cannot change: nothing was deposited",
     ];
     for (id, wanted) in ids.into_iter().zip(wanted) {
         let wanted = wanted.replace("{id}", &id.to_string());
@@ -178,7 +178,7 @@ async fn an_event_that_cannot_be_split_is_named_and_stops_a_router() -> Test {
         })
         .await?;
     let store = open_third(&engine).await;
-    let wanted = "event `changed` version 1 at position 1 (client 1, sequence 1) cannot be read: its `Split` failed; correct it, since the event stays as it is: nobody has no name";
+    let wanted = "event `changed` version 1 at position 1 (client 1, sequence 1) cannot be read: its `Split` failed; correct that code, since the stored event cannot change: the name is empty";
     let loaded = load(&store, id).await.expect_err("it cannot be split");
     assert_eq!(said(&loaded), wanted);
 

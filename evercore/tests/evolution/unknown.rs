@@ -171,7 +171,7 @@ async fn a_router_fails_at_an_unknown_event_unless_told_otherwise() -> Test {
 }
 
 #[tokio::test]
-async fn a_router_passes_over_what_is_known_and_has_no_closure() -> Test {
+async fn a_router_skips_known_events_without_a_closure() -> Test {
     let engine = MemoryEngine::new();
     let (whole, _) = lamp(&engine).await?;
     let router = Router::new().on(async |_: Received<whole::Switched>| Ok::<_, Error>(()));

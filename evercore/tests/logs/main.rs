@@ -66,7 +66,7 @@ async fn a_worker_that_fails_says_what_where_and_why() -> Result<()> {
     let store = miles(1).await?;
     let (lines, _guard) = Lines::watch();
     store.subscription("mails").run(failing()).await.expect_err("its handler fails");
-    let failed = lines.one(Level::WARN, "a handler failed; the worker ends");
+    let failed = lines.one(Level::WARN, "a handler failed; the worker stops");
     for part in ["subscription=mails", "partition=0", "position=1", "event=walked", ROOT] {
         assert!(failed.contains(part), "{part} is missing: {failed}");
     }
@@ -78,7 +78,7 @@ async fn a_worker_that_fails_says_what_where_and_why() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_panic_is_said_with_its_message() -> Result<()> {
+async fn a_panic_is_logged_with_its_message() -> Result<()> {
     let store = miles(1).await?;
     let (lines, _guard) = Lines::watch();
     let panicking = async |batch: Batch| {
@@ -92,14 +92,14 @@ async fn a_panic_is_said_with_its_message() -> Result<()> {
 }
 
 #[tokio::test]
-async fn what_is_tried_again_and_what_is_parked_is_said() -> Result<()> {
+async fn retries_and_parked_events_are_logged() -> Result<()> {
     let store = miles(2).await?;
     let (lines, _guard) = Lines::watch();
     let twice = HandlerRetry::default().attempts(2).longest(Duration::from_millis(1));
     let subscription = store.subscription("mails").on_failure(FailurePolicy::park().retry(twice));
     let worker = subscription.spawn(failing())?;
     store.wait_until_idle("mails").await?;
-    for what in ["a handler failed; trying again", "a handler failed; parking the event"] {
+    for what in ["a handler failed; retrying", "a handler failed; parking the event"] {
         let line = lines.one(Level::WARN, what);
         for part in ["subscription=mails", "partition=0", "position=1", "event=walked", ROOT] {
             assert!(line.contains(part), "{part} is missing: {line}");
@@ -122,14 +122,14 @@ async fn a_worker_that_is_dropped_says_so() -> Result<()> {
     let store = miles(1).await?;
     let (lines, _guard) = Lines::watch();
     drop(store.subscription("dropped").spawn(failing())?);
-    store.wait_until_idle("dropped").await.expect_err("nobody runs it");
+    store.wait_until_idle("dropped").await.expect_err("no worker runs it");
     let line = lines.one(Level::WARN, "a worker was dropped while it ran");
     assert!(line.contains("subscription=dropped"), "{line}");
     Ok(())
 }
 
 #[tokio::test]
-async fn what_cannot_be_run_says_so() -> Result<()> {
+async fn a_subscription_that_cannot_run_is_logged() -> Result<()> {
     let store = miles(1).await?;
     let (lines, _guard) = Lines::watch();
     let beyond = Start::After(evercore::Position::new(100)?);
@@ -173,7 +173,7 @@ async fn a_follower_that_fails_says_what_and_why() -> Result<()> {
     let follower = store.ephemeral().start(Start::Beginning);
     let ended = follower.on_failure(FailurePolicy::stop().retry(twice)).run(failing()).await;
     ended.expect_err("its handler fails");
-    let again = lines.one(Level::WARN, "a handler failed; trying again");
+    let again = lines.one(Level::WARN, "a handler failed; retrying");
     for part in ["position=1", "event=walked", ROOT] {
         assert!(again.contains(part), "{part} is missing: {again}");
     }
@@ -184,7 +184,7 @@ async fn a_follower_that_fails_says_what_and_why() -> Result<()> {
 
 /// A closure that holds a turn waits for a writer that waits for it. The retry policy alone would wait forever.
 #[tokio::test(start_paused = true)]
-async fn a_turn_that_lasts_too_long_is_said() -> Result<()> {
+async fn a_turn_that_lasts_too_long_is_logged() -> Result<()> {
     let patient = RetryPolicy::default().longest(Duration::MAX);
     let store = EventStore::builder().retry(patient).open(MemoryEngine::new()).await?;
     let (lines, _guard) = Lines::watch();

@@ -48,7 +48,7 @@ fn a_raw_name_is_stored_without_its_prefix() {
 }
 
 #[test]
-fn what_is_given_is_stored() {
+fn given_names_versions_and_aliases_are_used() {
     assert_eq!(Room::NAME, "reading-room");
     assert_eq!((Added::NAME, Added::VERSION), ("book-added", 3));
     assert_eq!(Added::ALIASES, ["BookAdded", "added"]);

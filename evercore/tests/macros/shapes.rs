@@ -73,6 +73,6 @@ async fn an_enum_event_changes_an_enum_aggregate() {
 }
 
 #[tokio::test]
-async fn a_unit_event_happens_to_a_unit_aggregate() {
+async fn a_unit_event_applies_to_a_unit_aggregate() {
     assert_eq!(state_after::<Bell>(|ctx, bell| ctx.apply(bell, Rung)).await, Bell);
 }

@@ -113,7 +113,7 @@ fn commits_of_an_idempotency_key_follow_each_other() {
 }
 
 #[test]
-fn a_group_has_room_for_so_many_bytes_or_one_commit_of_more() {
+fn a_group_holds_up_to_the_byte_limit_or_one_larger_commit() {
     let half = GROUP_BYTES / 2;
     let exact = vec![heavy(1, half), heavy(2, GROUP_BYTES - half), heavy(3, 1)];
     assert_eq!(groups(exact), [vec![1, 2], vec![3]]);
@@ -125,14 +125,14 @@ fn a_group_has_room_for_so_many_bytes_or_one_commit_of_more() {
 }
 
 #[test]
-fn a_group_has_room_for_so_many_commits() {
+fn a_group_holds_up_to_the_commit_limit() {
     let commits: Vec<_> = (1..=300).map(|id| commit(vec![plain(id)])).collect();
     let sizes: Vec<_> = groups(commits).iter().map(Vec::len).collect();
     assert_eq!(sizes, [GROUP, 300 - GROUP]);
 }
 
 #[test]
-fn who_waits_no_longer_is_left_out() {
+fn requests_without_a_waiting_caller_are_left_out() {
     let (mut waiting, mut answers) = queue(vec![commit(vec![plain(1)]), commit(vec![plain(1)])]);
     drop(answers.remove(0));
     let group = next_group(&mut waiting);

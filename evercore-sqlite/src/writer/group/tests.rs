@@ -73,7 +73,7 @@ fn the_size_of_a_commit_is_that_of_what_it_holds() {
 }
 
 #[test]
-fn a_group_is_full_by_whatever_comes_first() {
+fn a_group_is_full_at_the_first_limit_reached() {
     assert!(!Contents::default().is_full());
     assert_eq!(room_for(&commit(Vec::new(), Vec::new())), MOST_COMMITS);
     assert_eq!(room_for(&commit(vec![event(0); MOST_EVENTS / 4], Vec::new())), 4);
@@ -115,5 +115,5 @@ fn after_a_lost_connection_the_files_in_use_are_remembered_anew() {
     assert_eq!(attempt(&mut scribe, 1).landed(), 1);
     fs::rename(folder.path().join("bank.db-wal"), folder.path().join("aside"))
         .expect("it is there");
-    assert_eq!(attempt(&mut scribe, 2).landed(), 0, "it went to a file that nobody finds");
+    assert_eq!(attempt(&mut scribe, 2).landed(), 0, "it went to a file without a name");
 }

@@ -93,7 +93,7 @@ fn variants_that_are_written_alike_are_apart() {
 }
 
 #[test]
-fn what_differs_is_at_its_path() {
+fn differences_are_reported_at_their_path() {
     #[derive(Clone, Serialize)]
     struct Order {
         lines: Vec<Line>,
@@ -175,7 +175,7 @@ fn the_elements_of_a_set_may_be_lists_of_the_same() {
 
 /// A bag is an unordered list; sets may be nested in lists and in sets.
 #[test]
-fn what_moves_is_found_at_every_depth() {
+fn reordered_elements_are_found_at_every_depth() {
     let bag = learned(vec![1, 1, 2], vec![2, 1, 1], vec![2, 2, 1]);
     assert_eq!(bag, (true, Some("[1]".to_owned())));
     let list = |of: [[u8; 2]; 2]| of.map(Vec::from).to_vec();

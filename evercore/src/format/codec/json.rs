@@ -39,7 +39,7 @@ fn explained<E: Serialize + ?Sized>(value: &E, error: serde_json::Error) -> BoxE
 
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "JSON has no form for a key of the map at `{field}`; write the map as a list of pairs, or an event in CBOR"
+    "JSON has no form for a key of the map at `{field}`; write the map as a list of pairs, or encode the event in CBOR"
 )]
 struct UnfitKey {
     field: String,
@@ -72,7 +72,7 @@ impl Watching<'_> {
     fn step_in(&mut self) -> io::Result<()> {
         if self.depth == MOST_NESTED {
             let problem = format!(
-                "it has values inside each other deeper than {MOST_NESTED} levels, which cannot be read"
+                "its values are nested deeper than {MOST_NESTED} levels, which cannot be read"
             );
             return Err(io::Error::other(problem));
         }

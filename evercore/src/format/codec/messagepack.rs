@@ -51,7 +51,7 @@ fn check_depth(bytes: &[u8]) -> Result<(), TooDeep> {
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("it has values inside each other deeper than {MOST_NESTED} levels, which cannot be read")]
+#[error("its values are nested deeper than {MOST_NESTED} levels, which cannot be read")]
 struct TooDeep;
 
 /// Uses the one reader of `rmp_serde` that reveals the bytes left over.
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_deep_to_be_read_is_not_written() {
+    fn values_nested_too_deeply_to_be_read_are_not_written() {
         let around = |inner| Nested::Around(Box::new(inner));
         let beside = |inner| Nested::Beside(0, Box::new(inner));
         for (most, wrap) in [(MOST_NESTED, around as fn(_) -> _), (MOST_NESTED / 2, beside)] {

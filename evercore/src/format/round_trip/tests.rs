@@ -161,7 +161,7 @@ where
 
 /// The expected outcomes are for JSON, CBOR and MessagePack, in this order.
 #[test]
-fn what_does_not_come_back_is_refused_and_nothing_else() {
+fn only_values_that_do_not_round_trip_are_refused() {
     assert_fate("None", None::<u8>, [Kept; 3]);
     assert_fate("Some(1)", Some(1), [Kept; 3]);
     assert_fate("Some(None)", Some(None::<u8>), [Refused, Kept, Refused]);
@@ -247,13 +247,10 @@ fn mismatch<T: Serialize + DeserializeOwned>(value: &T, codec: Codec) -> RoundTr
 fn a_mismatch_says_where_and_what() {
     let lines = [Some(Some(1)), Some(None)].map(|field| Field { field });
     let lost = mismatch(&Field { field: lines.to_vec() }, Codec::Json);
-    assert_eq!(
-        lost.to_string(),
-        "in JSON, `field[1].field` holds Some(None), which is read as None"
-    );
+    assert_eq!(lost.to_string(), "in JSON, `field[1].field` holds Some(None), but is read as None");
     let whole = mismatch(&f64::NAN, Codec::Json).to_string();
     assert!(
-        whole.starts_with("in JSON, the whole value is NaN, which is read as an error"),
+        whole.starts_with("in JSON, the whole value is NaN, but is read as an error"),
         "{whole}"
     );
     let unread = mismatch(&Field { field: Field { field: f64::NEG_INFINITY } }, Codec::Json);
@@ -265,7 +262,7 @@ fn a_mismatch_says_where_and_what() {
 
 /// A payload over the limit is refused for its length anyway, so it is not read back.
 #[test]
-fn what_is_too_long_is_not_read_back() {
+fn encoded_values_over_the_limit_are_not_read_back() {
     let lost = vec![f64::NAN; 100];
     for round_trips in [RoundTrips::CHECKED, RoundTrips::CHECKED_IF_DOUBTFUL] {
         let length =
@@ -281,6 +278,6 @@ fn a_map_whose_keys_json_has_no_form_for_is_named() {
     let refused = encode(&cells, Codec::Json, RoundTrips::default()).expect_err("no text");
     assert_eq!(
         crate::Report::new(&*refused).to_string(),
-        "JSON has no form for a key of the map at `field.field`; write the map as a list of pairs, or an event in CBOR: key must be a string"
+        "JSON has no form for a key of the map at `field.field`; write the map as a list of pairs, or encode the event in CBOR: key must be a string"
     );
 }

@@ -52,7 +52,7 @@ fn the_elements_of_a_set_may_be_lists_of_the_same() {
 }
 
 #[test]
-fn what_differs_is_named_by_its_path() {
+fn differing_fields_are_named_by_their_path() {
     let changed = |change: fn(&mut Library)| {
         let mut stored = library();
         change(&mut stored);

@@ -230,7 +230,7 @@ impl Runner {
         let stopping = async move {
             stop.cancelled().await;
             let LeaseKey { subscription, partition, .. } = &lease;
-            info!(%subscription, partition, position = %cursor, "a worker is to stop, and waits for its handler, which has events after this position");
+            info!(%subscription, partition, position = %cursor, "a worker is stopping, and waits for its handler, which has events after this position");
         };
         async {
             tokio::join!(interrupting, stopping);
@@ -301,7 +301,7 @@ impl Runner {
         };
         self.config.progress.saw_head(self.registration.tick.borrow().head);
         let error = error.report().to_string();
-        self.say_it_failed(event, &error, &format!("a handler failed; trying again in {wait:?}"));
+        self.say_it_failed(event, &error, &format!("a handler failed; retrying in {wait:?}"));
         self.config.progress.retries(Some(&self.lease), error);
         self.pause(wait).await?;
         self.config.progress.set_state(SubscriptionState::CatchingUp);
@@ -319,8 +319,8 @@ impl Runner {
     /// Logs that an event is parked, and whether it is redriven by itself.
     pub(super) fn say_it_is_parked(&self, event: &RecordedEvent, parked: &NewlyParked, how: &str) {
         let what_follows = match parked.redrive_after {
-            Some(after) => format!("it is redriven in {after:?}"),
-            None => "redrive or discard it".to_owned(),
+            Some(after) => format!("the event is redriven in {after:?}"),
+            None => "redrive or discard the event".to_owned(),
         };
         let error = parked.reason.as_deref().unwrap_or_default();
         self.say_it_failed(event, error, &format!("a handler failed; {how}: {what_follows}"));
@@ -361,14 +361,14 @@ impl Runner {
         if let Some(first) = waiting.next() {
             let LeaseKey { subscription, partition, .. } = &self.lease;
             let (position, events) = (first.position, waiting.count() + 1);
-            warn!(%subscription, partition, %position, events, "parking events behind parked ones of their aggregates");
+            warn!(%subscription, partition, %position, events, "parking events behind parked events of the same aggregates");
         }
     }
 
     /// Records the handler's failure, and returns the error to stop with.
     async fn fail(&mut self, event: &RecordedEvent, error: HandlerError) -> Ended {
         let (position, text) = (event.position(), failure_text(error.report()));
-        self.say_it_failed(event, &text, "a handler failed; the worker ends");
+        self.say_it_failed(event, &text, "a handler failed; the worker stops");
         let settlement =
             Settlement { cursor: None, failure: Some(text), ..self.settlement(self.cursor) };
         if let Err(ended) = self.settle(settlement).await {

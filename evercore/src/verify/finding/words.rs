@@ -16,7 +16,7 @@ impl fmt::Display for Finding {
             ),
             Self::KeyShared { aggregate_type, key, holders, first, last } => write!(
                 f,
-                "the key `{key}` belongs to {holders} aggregates of the type `{aggregate_type}`, among them {first} and {last}; take it from all but one, and check that the table still has its unique index"
+                "the key `{key}` belongs to {holders} aggregates of the type `{aggregate_type}`, among them {first} and {last}; remove the key from all but one, and check that the table still has its unique index"
             ),
             Self::EventDamaged { event, problem } => {
                 write!(f, "the row of {event} is damaged: {problem}; restore it from a backup")
@@ -39,49 +39,49 @@ impl fmt::Display for Finding {
             }
             Self::SequenceRepeated { event } => write!(
                 f,
-                "{event} has the sequence of another event of its aggregate; remove the one that was not acknowledged, and check that the table still has its unique index"
+                "{event} has the sequence of another event of its aggregate; remove the event that was not acknowledged, and check that the table still has its unique index"
             ),
             Self::PositionOutOfOrder { event, predecessor } => write!(
                 f,
-                "{event} comes before its predecessor, which is at position {predecessor}: subscriptions are given them in the wrong order; restore them from a backup"
+                "{event} comes before its predecessor, which is at position {predecessor}: subscriptions receive the two in the wrong order; restore both from a backup"
             ),
             Self::PositionShared { position, one, other } => write!(
                 f,
-                "at position {position} are two events, {} and {}; restore the log from a backup, and check that the table still has its primary key",
+                "position {position} has two events, {} and {}; restore the log from a backup, and check that the table still has its primary key",
                 Numbers(*one),
                 Numbers(*other)
             ),
             Self::EventUnreadable { event, problem } => write!(
                 f,
-                "{event} cannot be read: {problem}; restore it from a backup if it was changed, or give the type a new version if its shape was"
+                "{event} cannot be read: {problem}; restore the event from a backup if it was changed, or give the type a new version if its shape was changed"
             ),
             Self::EventInapplicable { event, problem } => write!(
                 f,
-                "{event} makes its aggregate panic: {problem}; restore it from a backup if it was changed, or correct `Apply`"
+                "{event} makes its aggregate panic: {problem}; restore the event from a backup if it was changed, or correct `Apply`"
             ),
             Self::SnapshotWithoutAggregate { aggregate_id } => write!(
                 f,
-                "there is a snapshot of the aggregate {aggregate_id}, which is not there; restore the aggregate from a backup, or delete the snapshot"
+                "there is a snapshot of the aggregate {aggregate_id}, which does not exist; restore the aggregate from a backup, or delete the snapshot"
             ),
             Self::SnapshotBeyondEnd { aggregate, sequence, last } => write!(
                 f,
-                "the snapshot of {aggregate} is of sequence {sequence}, and its last event has {last}: events are missing; restore them from a backup"
+                "the snapshot of {aggregate} is of sequence {sequence}, but the last event has {last}: events are missing; restore them from a backup"
             ),
             Self::SnapshotUnreadable { aggregate, sequence } => write!(
                 f,
-                "the snapshot of {aggregate} at sequence {sequence} cannot be read; loads do without it; delete it"
+                "the snapshot of {aggregate} at sequence {sequence} cannot be read; loads replay without the snapshot; delete it"
             ),
             Self::SnapshotDiffers { aggregate, sequence, field } => write!(
                 f,
-                "the snapshot of {aggregate} at sequence {sequence} is not what its events lead to: it differs at `{field}`; if the events are as they were written, delete the snapshot, and if `Apply` has changed, raise `snapshot_version`"
+                "the snapshot of {aggregate} at sequence {sequence} is not the state that its events lead to: the two differ at `{field}`; if the events are as they were written, delete the snapshot, and if `Apply` has changed, raise `snapshot_version`"
             ),
             Self::HashDiffers { event } => write!(
                 f,
-                "{event} has the hash of another one: it was changed, or the one before it was exchanged; restore both from a backup"
+                "{event} does not match its hash: the event was changed, or the event before it was replaced; restore both from a backup"
             ),
             Self::HashMissing { event } => write!(
                 f,
-                "{event} has no hash, and earlier ones of its aggregate have: it was written by a program that does not chain events, or behind the store's back"
+                "{event} has no hash, but earlier events of its aggregate have one: it was written by a program that does not chain events, or without the store"
             ),
             Self::SnapshotOfOtherEvents { aggregate, sequence } => write!(
                 f,
@@ -89,12 +89,12 @@ impl fmt::Display for Finding {
             ),
             Self::DigestDiffers { expected, found: Some(found) } => write!(
                 f,
-                "up to position {}, the digest is {found}, and {expected} was expected: events were changed or cut off; compare with a backup",
+                "up to position {}, the digest is {found}, but {expected} was expected: events were changed or cut off; compare with a backup",
                 expected.position()
             ),
             Self::DigestDiffers { expected, found: None } => write!(
                 f,
-                "the digest {expected} was expected, and no event has a hash: the log is another one, or was made anew; compare with a backup"
+                "the digest {expected} was expected, but no event has a hash: this is another log, or it was rebuilt; compare with a backup"
             ),
             Self::CommitDamaged { commit, problem } => {
                 write!(
@@ -104,35 +104,35 @@ impl fmt::Display for Finding {
             }
             Self::SubscriptionDamaged { subscription, problem } => write!(
                 f,
-                "the subscription `{subscription}` is damaged: {problem}; delete it and let it start where it was"
+                "the subscription `{subscription}` is damaged: {problem}; delete it, and let it start again at its old position"
             ),
             Self::PartitionDamaged { subscription, partition, problem } => write!(
                 f,
-                "partition {partition} of the subscription `{subscription}` is damaged: {problem}; delete the subscription and let it start where it was"
+                "partition {partition} of the subscription `{subscription}` is damaged: {problem}; delete the subscription, and let it start again at its old position"
             ),
             Self::CursorBeyondEnd { subscription, partition, cursor, last } => write!(
                 f,
-                "partition {partition} of the subscription `{subscription}` stands at position {cursor}, and the log ends at {last}: it would miss what is written up to there; restore the end of the log, or reset the subscription"
+                "partition {partition} of the subscription `{subscription}` is at position {cursor}, but the log ends at {last}: it would miss the events that are written up to there; restore the end of the log, or reset the subscription"
             ),
             Self::LeaseDamaged { subscription, partition, problem } => write!(
                 f,
-                "the lease of partition {partition} of the subscription `{subscription}` is damaged: {problem}; reset the subscription to where it stands"
+                "the lease of partition {partition} of the subscription `{subscription}` is damaged: {problem}; reset the subscription to its present position"
             ),
             Self::ParkedMissing { subscription, position, aggregate_id } => write!(
                 f,
-                "the subscription `{subscription}` has parked the event at position {position} of the aggregate {aggregate_id}, which is not there; restore the log from a backup"
+                "the subscription `{subscription}` has parked the event at position {position} of the aggregate {aggregate_id}, but that event does not exist; restore the log from a backup"
             ),
             Self::ParkedAhead { subscription, position, cursor: Some(cursor) } => write!(
                 f,
-                "the subscription `{subscription}` has parked the event at position {position}, and stands at {cursor}: it was set back by hand; redrive what is parked, then reset the subscription"
+                "the subscription `{subscription}` has parked the event at position {position}, but its cursor is at {cursor}: the cursor was moved back by hand; redrive the parked events, then reset the subscription"
             ),
             Self::ParkedAhead { subscription, position, cursor: None } => write!(
                 f,
-                "the subscription `{subscription}`, which has parked the event at position {position}, lacks the partition that it belongs to; delete the subscription and let it start where it was"
+                "the subscription `{subscription}`, which has parked the event at position {position}, lacks the partition that it belongs to; delete the subscription, and let it start again at its old position"
             ),
             Self::NumbersBehind { of, last_given, in_use } => write!(
                 f,
-                "{of} are in use up to {in_use}, and the database goes on after {last_given}: it would give them again; set it to {in_use} before anything is written"
+                "{of} are in use up to {in_use}, but the database continues after {last_given}, and would assign them again; set its counter to {in_use} before anything is written"
             ),
         }
     }

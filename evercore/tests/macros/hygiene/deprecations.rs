@@ -119,7 +119,7 @@ struct Owned {
 }
 
 #[test]
-fn what_is_deprecated_is_known() {
+fn deprecated_types_are_registered() {
     let registry = Registry::linked().expect("all names differ");
     assert!(registry.knows("deprecations.ledger", "deprecations.renamed", 1));
     assert!(registry.knows("deprecations.ledger", "deprecations.moved", 3));

@@ -141,7 +141,7 @@ macro_rules! weighed {
 weighed!(Weighed, Vec<Option<u8>>);
 
 #[tokio::test]
-async fn what_fragments_declare_works() {
+async fn types_declared_by_macro_fragments_work() {
     let given = |owner| Given { first_owner: owner, r#type: 3, by: "Grace".to_owned() };
     let basket = state_after::<Basket>(|ctx, basket| {
         ctx.apply(basket, given(Some(Some("Ada".to_owned()))))?;
@@ -163,7 +163,7 @@ async fn what_fragments_declare_works() {
 }
 
 #[tokio::test]
-async fn what_is_declared_in_a_function_happens_to_what_is_declared_there_or_outside() {
+async fn events_declared_in_a_function_apply_to_aggregates_inside_and_outside_of_it() {
     use evercore::state_event;
 
     #[state_event(aggregate = Scale, name = "fragments.emptied")]

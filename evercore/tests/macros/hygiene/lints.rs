@@ -172,7 +172,7 @@ pub(crate) struct Printed {
 }
 
 #[test]
-fn what_is_declared_under_strict_lints_is_known() {
+fn types_declared_under_strict_lints_are_registered() {
     let registry = Registry::linked().expect("all names differ");
     assert!(registry.knows_event::<Weighed>());
     assert!(registry.knows_event::<van_registered>());

@@ -189,7 +189,7 @@ impl ::evercore::Apply<Locked> for Safe {
 }
 
 #[test]
-fn what_is_declared_among_other_meanings_is_known() {
+fn types_declared_among_shadowed_names_are_registered() {
     let registry = ::evercore::Registry::linked().expect("all names differ");
     ::core::assert!(registry.knows_event::<Opened>());
     ::core::assert!(registry.knows_event::<Moved>());
@@ -198,7 +198,7 @@ fn what_is_declared_among_other_meanings_is_known() {
 }
 
 #[tokio::test]
-async fn what_is_declared_among_other_meanings_works() {
+async fn types_declared_among_shadowed_names_work() {
     let account = crate::store::state_after::<Account>(|ctx, account| {
         let owner = Maybe::Some(Maybe::Some(Text::from("Ada")));
         ctx.apply(account, Opened { owner, balance: 5 })?;

@@ -44,7 +44,7 @@ impl<'de> Deserializer<'de> {
     /// Returns the first byte of the next item without consuming it.
     fn peek(&mut self) -> Result<u8, Misread> {
         let Ok(bytes) = self.reader.fill(1);
-        bytes.as_ref().first().copied().ok_or_else(|| Misread::custom("it ends too early"))
+        bytes.as_ref().first().copied().ok_or_else(|| Misread::custom("the input ends too early"))
     }
 
     fn major(&mut self) -> Result<u8, Misread> {
@@ -61,7 +61,7 @@ impl<'de> Deserializer<'de> {
         work: impl FnOnce(&mut Self) -> Result<T, Misread>,
     ) -> Result<T, Misread> {
         if !self.reader.step_in() {
-            return Err(Misread::custom("it has values inside each other too deep"));
+            return Err(Misread::custom("its values are nested too deeply"));
         }
         let read = work(self)?;
         self.reader.step_out();
@@ -103,7 +103,7 @@ impl<'de> Deserializer<'de> {
             0xC3 => visitor.visit_i128(self.read()?),
             _ => match Tag::tag(&mut self.reader).map_err(Misread::custom)? {
                 tag if tag == u64::from(SOME_TAG) => self.deeper(|inner| visitor.visit_some(inner)),
-                tag => Err(Misread(format!("tag {tag} says nothing here"))),
+                tag => Err(Misread(format!("tag {tag} is not valid here"))),
             },
         }
     }
@@ -117,7 +117,7 @@ impl<'de> Deserializer<'de> {
             }
             marker::F32 => visitor.visit_f32(self.read()?),
             marker::F64 => visitor.visit_f64(self.read()?),
-            byte => Err(Misread(format!("the byte {byte:#04x} begins nothing that is known"))),
+            byte => Err(Misread(format!("the byte {byte:#04x} does not begin a known value"))),
         }
     }
 }
@@ -192,7 +192,10 @@ impl<'de> serde::Deserializer<'de> for &mut Deserializer<'de> {
                 let value = visitor.visit_enum(Variant(entry.deserializer))?;
                 entry.finish().map(|()| value)
             }),
-            _ => Err(Misread::invalid_type(Unexpected::Other("no text and no map"), &"a variant")),
+            _ => Err(Misread::invalid_type(
+                Unexpected::Other("neither a text nor a map"),
+                &"a variant",
+            )),
         }
     }
 

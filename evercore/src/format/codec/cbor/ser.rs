@@ -35,11 +35,9 @@ impl Write for Out<'_> {
 pub(super) enum EncodeError {
     #[error("{0}")]
     Custom(String),
-    #[error(
-        "it has values inside each other deeper than {MOST_NESTED} levels, which cannot be read"
-    )]
+    #[error("its values are nested deeper than {MOST_NESTED} levels, which cannot be read")]
     TooDeep,
-    #[error("its `Serialize` announces {announced} elements and writes {written}")]
+    #[error("its `Serialize` announces {announced} elements, but writes {written}")]
     Length { announced: usize, written: usize },
 }
 

@@ -76,7 +76,7 @@ fn variants_are_names_or_maps_of_one() {
 }
 
 #[test]
-fn what_is_too_deep_to_be_read_is_not_written() {
+fn values_nested_too_deeply_to_be_read_are_not_written() {
     #[derive(Debug, Serialize, Deserialize)]
     struct Nested(Option<Box<Nested>>);
 
@@ -112,5 +112,5 @@ fn a_length_that_is_not_kept_is_refused() {
     }
 
     let Err(error) = encode(&Liar) else { panic!("it was written") };
-    assert_eq!(error.to_string(), "its `Serialize` announces 3 elements and writes 0");
+    assert_eq!(error.to_string(), "its `Serialize` announces 3 elements, but writes 0");
 }
