@@ -98,7 +98,7 @@ impl Report {
         }
         // The measurement itself causes load, so only the load before it counts.
         if load[0] > float(*cores) * BUSY {
-            reservations.push("others were at work on this machine".to_owned());
+            reservations.push("other processes were using this machine".to_owned());
         }
         if *fsync_micros < LEAST_SYNC_MICROS {
             reservations
@@ -254,7 +254,7 @@ mod tests {
         let cases = [
             (report(3.0, 0.9, 100.0), ""),
             (report(0.3, 0.9, 100.0), "too short: measure at least 3 rounds of 3 s"),
-            (report(3.0, 1.1, 100.0), "others were at work on this machine"),
+            (report(3.0, 1.1, 100.0), "other processes were using this machine"),
             (report(3.0, 0.9, 1.0), "the data was in memory: set TMPDIR to a folder on a disk"),
         ];
         for (report, reservation) in cases {

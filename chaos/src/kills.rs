@@ -7,7 +7,7 @@
 
 mod committer;
 mod line;
-mod post;
+mod process;
 mod report;
 
 use std::path::PathBuf;
@@ -18,11 +18,11 @@ use evercore_testing::history::{self, Check, History};
 use fastrand::Rng;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::conduct::{log, parked};
 use crate::domain::Ledger;
+use crate::environment::Environment;
 use crate::journal;
 use crate::plan::{Engine, Plan};
-use crate::stage::Stage;
+use crate::run::{log, parked};
 use crate::verdict::Evidence;
 use crate::violation::Violation;
 use crate::worker::{AT_LEAST_ONCE, EXACTLY_ONCE, LEASE, PARKING};
@@ -32,7 +32,7 @@ pub use committer::CommitterDuty;
 pub(crate) use committer::commit_and_follow;
 pub use report::KillReport;
 
-use post::{CommitterPost, Heard};
+use process::{CommitterProcess, Heard};
 
 /// The time limit for the process to start, and for handling the remaining events at the end.
 const WITHIN: Duration = Duration::from_secs(120);
@@ -119,46 +119,54 @@ impl Kills {
         ensure!(self.engine.is_shared(), "a log in memory does not outlive its process");
         let mut rng = Rng::with_seed(self.seed);
         let started = Instant::now();
-        let stage = Stage::set(&Plan::new(self.engine, &self.program)).await?;
+        let environment = Environment::set_up(&Plan::new(self.engine, &self.program)).await?;
         let mut reported = Reported::default();
         while reported.kills < self.number {
-            stage.step_back().await?;
-            self.kill_one(&stage, &mut rng, &mut reported)
+            environment.step_back().await?;
+            self.kill_one(&environment, &mut rng, &mut reported)
                 .await
                 .with_context(|| format!("at kill {}, seed {}", reported.kills + 1, self.seed))?;
             // The next process recovers after the killed one, unless this check opens the database first.
             if rng.bool() || reported.kills == self.number {
-                stage.step_up().await?;
+                environment.step_up().await?;
                 let evidence = Evidence {
-                    log: log(&stage.store()).await?,
+                    log: log(&environment.store()).await?,
                     attempts: reported.attempts.clone(),
-                    written: stage.written().await?,
+                    written: environment.written().await?,
                     ..Evidence::default()
                 };
                 let mut violations = evidence.violations_so_far();
                 if reported.kills % BETWEEN_CHECKS == 0 {
-                    violations.extend(check_history(&stage, &reported.history).await?);
+                    violations.extend(check_history(&environment, &reported.history).await?);
                 }
                 if !violations.is_empty() {
                     return Ok(self.report(&reported, &evidence, violations, started));
                 }
             }
         }
-        let evidence = self.end_in_peace(&stage, reported.attempts.clone()).await?;
+        let evidence = self.end_in_peace(&environment, reported.attempts.clone()).await?;
         let mut violations = evidence.violations();
-        violations.extend(check_history(&stage, &reported.history).await?);
+        violations.extend(check_history(&environment, &reported.history).await?);
         Ok(self.report(&reported, &evidence, violations, started))
     }
 
-    async fn kill_one(&self, stage: &Stage, rng: &mut Rng, reported: &mut Reported) -> Result<()> {
-        let mut post = CommitterPost::start(self, stage, rng.u64(..), reported.last_attempt)?;
+    async fn kill_one(
+        &self,
+        environment: &Environment,
+        rng: &mut Rng,
+        reported: &mut Reported,
+    ) -> Result<()> {
+        let mut process =
+            CommitterProcess::start(self, environment, rng.u64(..), reported.last_attempt)?;
         let is_early = rng.u8(..6) == 0;
         if is_early {
             sleep(Duration::from_micros(rng.u64(..12_000))).await;
         } else {
             // Counted in reported lines, not in time, so that a slow machine gets as much done before a kill.
             let lines = rng.usize(1..MOST_LINES);
-            timeout(WITHIN, post.hear(lines)).await.context("it says nothing more")??;
+            timeout(WITHIN, process.hear(lines))
+                .await
+                .context("the process reports nothing more")??;
             let moment = match rng.u8(..8) {
                 // Long enough for the leases of the previous process to expire, so that handlers are running.
                 0 => LEASE + Duration::from_micros(rng.u64(..300_000)),
@@ -166,7 +174,7 @@ impl Kills {
             };
             sleep(moment).await;
         }
-        let Heard { attempts, last_attempt, opened, history } = post.kill().await?;
+        let Heard { attempts, last_attempt, opened, history } = process.kill().await?;
         // This process began after all earlier ones had ended.
         reported.history = std::mem::take(&mut reported.history).then(history);
         reported.attempts.extend(attempts);
@@ -177,15 +185,19 @@ impl Kills {
     }
 
     /// Lets a process without writers handle the remaining events, and collects all evidence.
-    async fn end_in_peace(&self, stage: &Stage, attempts: Vec<Attempt>) -> Result<Evidence> {
-        let files = stage.files();
-        let follower = CommitterPost::follow(self, stage)?;
-        let store = stage.store();
+    async fn end_in_peace(
+        &self,
+        environment: &Environment,
+        attempts: Vec<Attempt>,
+    ) -> Result<Evidence> {
+        let files = environment.files();
+        let follower = CommitterProcess::follow(self, environment)?;
+        let store = environment.store();
         let idle = async || -> Result<()> {
             for name in [EXACTLY_ONCE, AT_LEAST_ONCE, PARKING] {
                 let done = timeout(WITHIN, store.wait_until_idle(name)).await;
                 let Ok(done) = done else {
-                    bail!("`{name}` is not done after {WITHIN:?} in peace")
+                    bail!("`{name}` has not finished {WITHIN:?} after the last fault")
                 };
                 done?;
             }
@@ -200,7 +212,7 @@ impl Kills {
         let evidence = Evidence {
             log: log(&store).await?,
             attempts,
-            written: stage.written().await?,
+            written: environment.written().await?,
             at_least_once: journal::read(&files.at_least_once())?,
             before_redrive,
             parked: parked_before,
@@ -224,9 +236,9 @@ impl Kills {
     }
 }
 
-async fn check_history(stage: &Stage, history: &History) -> Result<Vec<Violation>> {
+async fn check_history(environment: &Environment, history: &History) -> Result<Vec<Violation>> {
     let check = Check::of(history).unobserved_writers().states_of::<Ledger>();
-    let verdict = check.run(&stage.store()).await?;
+    let verdict = check.run(&environment.store()).await?;
     // An undecided order is not a violation: interrupted commits may allow more orders than the search can try.
     let found = verdict.violations().iter();
     let found = found.filter(|found| !matches!(found, history::Violation::Undecided { .. }));

@@ -11,17 +11,17 @@
 //! [`Kills`] tests the writers: a process that writes and follows the log is killed again and again, and the answers it
 //! received are compared with the log. There the control reports a commit as acknowledged before it is made.
 
-mod conduct;
 mod domain;
+mod environment;
+mod faults;
 mod journal;
 mod kills;
 mod plan;
-mod post;
 mod postgres;
+mod process;
 mod report;
+mod run;
 mod sqlite;
-mod stage;
-mod storm;
 mod verdict;
 mod violation;
 mod watch;
@@ -33,10 +33,10 @@ use std::path::PathBuf;
 use tokio::io::AsyncReadExt;
 use tokio_util::sync::CancellationToken;
 
-pub use conduct::conduct;
 pub use kills::{Acknowledge, CommitterDuty, KillReport, Kills};
 pub use plan::{Engine, Fence, Plan};
 pub use report::{Report, Trouble};
+pub use run::run_plan;
 pub use violation::{MovedBack, Violation};
 
 /// The command line of a worker process.
@@ -62,7 +62,7 @@ pub struct Duty {
 pub async fn work(duty: Duty) -> anyhow::Result<()> {
     until_asked_to_leave(async |stop| {
         let store = worker::open(&duty.url).await?;
-        let files = stage::Files::of(duty.folder);
+        let files = environment::Files::of(duty.folder);
         let worker = worker::Worker { name: duty.name, store, files, stop };
         worker.run(duty.engine, duty.fence).await
     })

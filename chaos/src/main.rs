@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use evercore_chaos::{
-    Acknowledge, CommitterDuty, Duty, Engine, Kills, Plan, commit, conduct, work,
+    Acknowledge, CommitterDuty, Duty, Engine, Kills, Plan, commit, run_plan, work,
 };
 
 /// Kills, stops and restarts the workers of subscriptions, and checks that no event was lost.
@@ -81,7 +81,7 @@ async fn main() -> anyhow::Result<ExitCode> {
             plan = plan.without_fence();
         }
         eprintln!("{engine}: {seconds} s, seed {seed}");
-        let report = conduct(&plan).await.with_context(|| format!("on {engine}, seed {seed}"))?;
+        let report = run_plan(&plan).await.with_context(|| format!("on {engine}, seed {seed}"))?;
         println!("{report}");
         broken += report.violations().len();
     }
@@ -108,7 +108,7 @@ async fn kill(program: &Path, wanted: KillsWanted) -> anyhow::Result<ExitCode> {
 /// Exits a process that works for another one.
 fn leave(ended: anyhow::Result<()>) -> ! {
     if let Err(error) = &ended {
-        eprintln!("a worker cannot go on: {error:?}");
+        eprintln!("a worker has failed: {error:?}");
     }
     // Exits at once, because nothing wakes the thread that reads the input.
     std::process::exit(i32::from(ended.is_err()))

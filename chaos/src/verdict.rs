@@ -86,7 +86,7 @@ impl Evidence {
                 (None, ..) => Some("it is not parked"),
                 (Some(_), false, false) => Some("it is parked without need"),
                 (Some(kept), ..) if Entry::from(&kept.event) != *entry => {
-                    Some("another one is parked in its place")
+                    Some("another event is parked instead")
                 }
                 (Some(_), ..) if handled.contains(&entry.position) => {
                     Some("it is parked, and was handled")
@@ -136,7 +136,7 @@ impl Evidence {
             };
             if !is_right {
                 let problem = format!(
-                    "{there} of {events} events are there of attempt {number}, told {told:?}"
+                    "{there} of {events} events of attempt {number} are stored, and the writer was told {told:?}"
                 );
                 found.push(Violation::Told { problem });
             }
@@ -144,7 +144,7 @@ impl Evidence {
             let wanted = usize::from(has_row == Beside::Row && there > 0);
             if rows != wanted {
                 let problem =
-                    format!("{rows} rows are beside the {there} events of attempt {number}");
+                    format!("{rows} rows are stored beside the {there} events of attempt {number}");
                 found.push(Violation::Told { problem });
             }
         }

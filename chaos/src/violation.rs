@@ -85,7 +85,7 @@ impl fmt::Display for Violation {
                 write!(f, "`{subscription}` was never given {event}")
             }
             Self::Doubled { subscription, event, times } => {
-                write!(f, "in `{subscription}`, {event} has taken effect {times} times")
+                write!(f, "in `{subscription}`, {event} took effect {times} times")
             }
             Self::OutOfOrder { subscription, event, after } => {
                 write!(f, "`{subscription}` was given {event} next after sequence {after}")

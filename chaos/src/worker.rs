@@ -9,9 +9,9 @@ use evercore::{
 use tokio_util::sync::CancellationToken;
 
 use crate::domain::Entry;
+use crate::environment::Files;
 use crate::journal::Journal;
 use crate::plan::{Engine, Fence};
-use crate::stage::Files;
 use crate::{postgres, sqlite};
 
 /// The subscription of the transactional handler.
@@ -90,7 +90,7 @@ impl Worker {
             let entry = Entry::from(&event);
             linger().await;
             if entry.is_bad() && !mended.exists() {
-                return Err(std::io::Error::other("it is a bad one"));
+                return Err(std::io::Error::other("the event is marked as bad"));
             }
             journal.write(entry)
         });

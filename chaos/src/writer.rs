@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep};
 
 use crate::domain::{Entered, Ledger};
+use crate::environment::Opened;
 use crate::plan::Engine;
-use crate::stage::Opened;
 use crate::{postgres, sqlite};
 
 /// The maximum number of ledgers. There are few, so that writers conflict.
@@ -86,7 +86,7 @@ pub(crate) enum Intent {
 /// The reason why an attempt failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
-    #[error("the writer has thought better of it")]
+    #[error("the writer rolls back on purpose")]
     RolledBack,
     #[error(transparent)]
     Statement(#[from] sqlx::Error),

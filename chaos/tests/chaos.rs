@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use evercore_chaos::{Engine, Plan, Report, Violation, conduct};
+use evercore_chaos::{Engine, Plan, Report, Violation, run_plan};
 use tokio::sync::Mutex;
 
 const LENGTH: Duration = Duration::from_secs(10);
@@ -21,7 +21,7 @@ fn plan(engine: Engine) -> Plan {
 }
 
 async fn run(plan: &Plan) -> Report {
-    let report = conduct(plan).await;
+    let report = run_plan(plan).await;
     let report = report.unwrap_or_else(|error| panic!("{plan:?}: {error:?}"));
     println!("{report}");
     report

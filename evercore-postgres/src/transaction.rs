@@ -38,7 +38,7 @@ pub struct PostgresTransaction {
 
 /// The state of a transaction after user code had it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Standing {
+enum TransactionStatus {
     Open,
     /// A statement has failed in it; the server accepts only a ROLLBACK.
     Aborted,
@@ -128,23 +128,23 @@ impl Transaction for PostgresTransaction {
 
 impl PostgresTransaction {
     async fn check_not_ended(&mut self) -> Result<()> {
-        match self.standing().await? {
-            Standing::Open => Ok(()),
-            Standing::Aborted | Standing::Ended => Err(Error::TransactionEnded),
+        match self.status().await? {
+            TransactionStatus::Open => Ok(()),
+            TransactionStatus::Aborted | TransactionStatus::Ended => Err(Error::TransactionEnded),
         }
     }
 
-    async fn standing(&mut self) -> Result<Standing> {
+    async fn status(&mut self) -> Result<TransactionStatus> {
         let is_same = sqlx::query_scalar(include_str!("is_same_transaction.sql"))
             .bind(&self.mark)
             .fetch_one(&mut *self.transaction)
             .await;
         match is_same {
-            Ok(true) => Ok(Standing::Open),
-            Ok(false) => Ok(Standing::Ended),
+            Ok(true) => Ok(TransactionStatus::Open),
+            Ok(false) => Ok(TransactionStatus::Ended),
             // in_failed_sql_transaction
             Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("25P02") => {
-                Ok(Standing::Aborted)
+                Ok(TransactionStatus::Aborted)
             }
             Err(error) => Err(classify("end a transaction", error)),
         }
@@ -199,10 +199,10 @@ impl Transactor for PostgresEngine {
         error: &(dyn std::error::Error + Send + Sync + 'static),
     ) -> bool {
         let patience = self.shared.options.answer_timeout;
-        match timeout(patience, transaction.standing()).await {
-            Ok(Ok(Standing::Open | Standing::Ended)) => false,
+        match timeout(patience, transaction.status()).await {
+            Ok(Ok(TransactionStatus::Open | TransactionStatus::Ended)) => false,
             // Only the error of the statement that failed says why.
-            Ok(Ok(Standing::Aborted)) => is_caused_by_what_passes(error),
+            Ok(Ok(TransactionStatus::Aborted)) => is_caused_by_what_passes(error),
             Ok(Err(error)) => error.is_retryable(),
             Err(_elapsed) => {
                 self.shared.readers.let_go();

@@ -26,7 +26,7 @@ pub(crate) fn with_handle<T>(
 }
 
 /// The state of a connection, as SQLite reports it.
-pub(crate) struct Standing {
+pub(crate) struct ConnectionStatus {
     /// Whether a transaction is open.
     pub(crate) is_open: bool,
     /// The result code of the last call.
@@ -34,7 +34,9 @@ pub(crate) struct Standing {
 }
 
 /// Reads the state without a statement, whose result code would replace the last one.
-pub(crate) async fn standing(connection: &mut SqliteConnection) -> Result<Standing, Problem> {
+pub(crate) async fn connection_status(
+    connection: &mut SqliteConnection,
+) -> Result<ConnectionStatus, Problem> {
     let mut locked = connection.lock_handle().await?;
     let handle = locked.as_raw_handle().as_ptr();
     #[expect(unsafe_code, reason = "neither driver has a safe way")]
@@ -42,5 +44,5 @@ pub(crate) async fn standing(connection: &mut SqliteConnection) -> Result<Standi
     let (autocommit, last_code) =
         unsafe { (ffi::sqlite3_get_autocommit(handle), ffi::sqlite3_extended_errcode(handle)) };
     drop(locked);
-    Ok(Standing { is_open: autocommit == 0, last_code })
+    Ok(ConnectionStatus { is_open: autocommit == 0, last_code })
 }

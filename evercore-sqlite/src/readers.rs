@@ -18,7 +18,7 @@ use threads::ReaderThreads;
 #[derive(Debug)]
 pub(crate) struct Readers {
     database: Arc<Database>,
-    desk: Arc<ReaderThreads>,
+    threads: Arc<ReaderThreads>,
     /// A copy of a database in memory from before the open transaction, which is read while that is open.
     frozen: Mutex<Option<Arc<Mutex<Connection>>>>,
 }
@@ -29,8 +29,8 @@ pub(crate) struct Frozen(Arc<Readers>);
 
 impl Readers {
     pub(crate) fn new(database: Arc<Database>) -> Self {
-        let desk = ReaderThreads::new(Arc::clone(&database));
-        Self { database, desk, frozen: Mutex::default() }
+        let threads = ReaderThreads::new(Arc::clone(&database));
+        Self { database, threads, frozen: Mutex::default() }
     }
 
     /// Runs `work` on a thread that may block. If this future is dropped, a read that has begun runs to its end, and
@@ -58,7 +58,7 @@ impl Readers {
                     drop(turn);
                     done
                 };
-                self.desk.read(work).await
+                self.threads.read(work).await
             }
         }
     }
@@ -88,14 +88,14 @@ impl Readers {
 
     /// Refuses further reads. Blocks.
     pub(crate) fn close(&self) {
-        self.desk.close();
+        self.threads.close();
     }
 }
 
 impl Drop for Readers {
     fn drop(&mut self) {
-        // The threads hold the desk, and end when it is closed.
-        self.desk.end();
+        // The threads hold a reference to `self.threads`, and end when it is closed.
+        self.threads.end();
     }
 }
 

@@ -14,7 +14,7 @@ use tracing::warn;
 
 use crate::database::Database;
 use crate::error::{Failure, Problem, passes};
-use crate::handle::{Standing, standing, with_handle};
+use crate::handle::{ConnectionStatus, connection_status, with_handle};
 use crate::locks::WriteLock;
 use crate::readers::{Frozen, Readers};
 use crate::row::checked;
@@ -82,8 +82,8 @@ impl UserTransaction {
     /// Whether the transaction has ended prematurely, or its last statement failed for a reason that passes. For most
     /// such reasons, SQLite ends the transaction.
     pub(crate) async fn has_met_what_passes(&mut self) -> bool {
-        match standing(&mut self.connection).await {
-            Ok(Standing { is_open, last_code }) => !is_open || passes(last_code),
+        match connection_status(&mut self.connection).await {
+            Ok(ConnectionStatus { is_open, last_code }) => !is_open || passes(last_code),
             Err(_) => true,
         }
     }

@@ -69,8 +69,8 @@ impl Writer {
         Builder::new()
             .name("evercore-sqlite".to_owned())
             .spawn(move || {
-                let scribe = WriterThread::new(database, types, connection, queue);
-                if let Err(panic) = catch_unwind(AssertUnwindSafe(|| scribe.run())) {
+                let thread = WriterThread::new(database, types, connection, queue);
+                if let Err(panic) = catch_unwind(AssertUnwindSafe(|| thread.run())) {
                     error!("{STOPPED}; the store accepts no more writes");
                     resume_unwind(panic);
                 }
@@ -90,15 +90,15 @@ impl Writer {
     }
 
     pub(crate) async fn find_commit(&self, id: CommitId) -> Result<CommitOutcome> {
-        self.ask(move |scribe| scribe.find_commit(id)).await
+        self.ask(move |thread| thread.find_commit(id)).await
     }
 
     pub(crate) async fn reserve_ids(&self, count: u32) -> Result<IdBlock> {
-        self.ask(move |scribe| scribe.reserve_ids(count)).await
+        self.ask(move |thread| thread.reserve_ids(count)).await
     }
 
     pub(crate) async fn register(&self, names: Vec<TypeName>) -> Result<()> {
-        self.ask(move |scribe| scribe.register_alone(&names)).await
+        self.ask(move |thread| thread.register_alone(&names)).await
     }
 
     /// Runs `work` in a transaction of its own. If this future is dropped before the thread takes the work up, it may
@@ -108,7 +108,7 @@ impl Writer {
         operation: &'static str,
         work: impl FnOnce(&Connection) -> Result<T, Problem> + Send + 'static,
     ) -> Result<T> {
-        self.ask(move |scribe| scribe.transact(operation, work)).await
+        self.ask(move |thread| thread.transact(operation, work)).await
     }
 
     /// Finishes the jobs queued before, then ends the thread. Does nothing if it has ended.
@@ -126,9 +126,9 @@ impl Writer {
         work: impl FnOnce(&mut WriterThread) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let (answer, reply) = oneshot::channel();
-        let job = OtherJob(Box::new(move |scribe| {
+        let job = OtherJob(Box::new(move |thread| {
             // A caller that has stopped waiting does not need the answer.
-            answer.send(scribe.and_then(work)).ok();
+            answer.send(thread.and_then(work)).ok();
         }));
         self.send(Job::Other(job)).await?;
         reply.await.unwrap_or_else(|_| Err(Error::storage("write", because(STOPPED))))

@@ -5,5 +5,5 @@ mod executed;
 mod target;
 
 pub use execute::{Execute, command_name};
-pub use executed::{Executed, Happened};
+pub use executed::{CommittedEvent, Executed};
 pub use target::Target;

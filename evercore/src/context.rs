@@ -1,10 +1,10 @@
 //! Defines [`Context`], a unit of work whose events are committed together or not at all.
 
 pub(crate) mod commit;
-mod landed;
 pub(crate) mod load;
 mod queueing;
 pub(crate) mod read_context;
+mod receipt;
 pub(crate) mod rehydrate;
 mod staging;
 pub(crate) mod state_aggregate;
@@ -25,11 +25,11 @@ use crate::{
     EventOptions, EventType, IdempotencyKey, Metadata, NaturalKey, Result, Sequence,
     StateAggregate,
 };
-pub(crate) use commit::{Refused, Sending};
-pub use landed::Landed;
+pub(crate) use commit::{PendingCommit, Refused};
 use load::Found;
 pub(crate) use load::Reading;
 pub(crate) use queueing::Queueing;
+pub use receipt::CommitReceipt;
 pub(crate) use staging::OnKeyTaken;
 use staging::{AskedBy, Staging};
 pub use transaction::TransactionContext;
@@ -247,8 +247,11 @@ impl Context {
         T: Decide<C>,
     {
         self.check_handle(aggregate)?;
-        let metadata =
-            Metadata::of_event(None, self.metadata.as_deref(), self.store.surroundings.as_ref());
+        let metadata = Metadata::of_event(
+            None,
+            self.metadata.as_deref(),
+            self.store.default_metadata.as_ref(),
+        );
         self.staging.release_state(aggregate.id);
         let mut decision = Decision::on(aggregate.state.get_mut())
             .of(aggregate.id, aggregate.sequence)

@@ -1,35 +1,23 @@
 //! Defines metadata: data that accompanies an event, such as its cause and its principal.
 
+mod task;
+
 use std::collections::BTreeMap;
-use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::format::codec::json;
-use crate::recorded::page::PageEvent;
 use crate::{Error, RecordedEvent, Result};
+
+pub use task::with_metadata;
+pub(crate) use task::{MetadataSource, with_cause};
 
 /// The longest correlation id, causation id, principal, reference or metadata name, in bytes of UTF-8.
 pub const MAX_LABEL_BYTES: usize = 255;
 
 /// The largest metadata of one event, in bytes of its JSON form.
 pub const MAX_METADATA_BYTES: usize = 16 * 1024;
-
-tokio::task_local! {
-    static CURRENT: Surroundings;
-}
-
-/// The metadata that a task adds to the events that it writes.
-enum Surroundings {
-    Given(Metadata),
-    /// The events are caused by another event. Metadata are built only when one is written, since most handlers write
-    /// none.
-    Caused {
-        by: PageEvent,
-        around: Option<Metadata>,
-    },
-}
 
 /// Data that accompanies an event: correlation, causation, principal, and free fields.
 ///
@@ -57,21 +45,6 @@ struct Stored {
     fields: BTreeMap<String, Value>,
 }
 
-/// Supplies default metadata for all events of a store.
-pub(crate) struct MetadataSource(Box<dyn Fn() -> Metadata + Send + Sync>);
-
-impl MetadataSource {
-    pub(crate) fn new(source: impl Fn() -> Metadata + Send + Sync + 'static) -> Self {
-        Self(Box::new(source))
-    }
-}
-
-impl fmt::Debug for MetadataSource {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MetadataSource").finish_non_exhaustive()
-    }
-}
-
 impl Metadata {
     /// Creates empty metadata.
     #[must_use]
@@ -88,11 +61,6 @@ impl Metadata {
         Self::new().correlation(correlation).causation(id)
     }
 
-    /// Returns the metadata that [`with_metadata`] has set for the current task.
-    pub(crate) fn current() -> Option<Self> {
-        CURRENT.try_with(Surroundings::metadata).ok()
-    }
-
     /// Fills in what is not set here from `around`.
     pub(crate) fn within(mut self, around: Self) -> Self {
         let Self { correlation, causation, stored: Stored { principal, fields } } = around;
@@ -103,22 +71,6 @@ impl Metadata {
             self.stored.fields.entry(name).or_insert(value);
         }
         self
-    }
-
-    /// Merges the metadata of an event, by precedence: its own, the context's, the task's, and the store's source.
-    /// `None` if all are empty.
-    pub(crate) fn of_event(
-        own: Option<Self>,
-        context: Option<&Self>,
-        surroundings: Option<&MetadataSource>,
-    ) -> Option<Self> {
-        if own.is_none() && context.is_none() && surroundings.is_none() {
-            return Self::current().filter(|current| !current.is_empty());
-        }
-        let levels =
-            [own, context.cloned(), Self::current(), surroundings.map(|source| (source.0)())];
-        let all = levels.into_iter().flatten().reduce(Self::within);
-        all.filter(|all| !all.is_empty())
     }
 
     /// Sets the correlation id, which all events of one request share.
@@ -231,66 +183,6 @@ impl Metadata {
             ));
         }
         self.to_column()
-    }
-}
-
-/// Adds metadata to all events that are staged while `work` runs: by contexts, decisions and appends at any depth. The
-/// metadata of contexts and events takes precedence, field by field. Nested scopes are merged in the same way.
-///
-/// Tasks that `work` spawns do not inherit it: wrap them, too. Subscriptions wrap their handlers, so that events
-/// written by a handler name the event that caused them.
-///
-/// # Example
-/// ```standalone_crate
-/// # use evercore::{Aggregate, state_event};
-/// # #[derive(Aggregate, Default)]
-/// # struct Account { balance: i64 }
-/// # #[state_event(aggregate = Account)]
-/// # struct BalanceImported { balance: i64 }
-/// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> evercore::Result<()> {
-/// # let store = evercore::EventStore::builder().open(evercore_memory::MemoryEngine::new()).await?;
-/// use evercore::{Metadata, Position, with_metadata};
-///
-/// let request = Metadata::new().correlation("request-17").principal("ada");
-/// with_metadata(request, async {
-///     store
-///         .with_context(async |ctx| {
-///             let mut account = ctx.create::<Account>().await?;
-///             ctx.apply(&mut account, BalanceImported { balance: 7 })
-///         })
-///         .await
-/// })
-/// .await?;
-///
-/// let page = store.read_correlated("request-17", Position::START).await?;
-/// assert_eq!(page.events[0].metadata().principal_id(), Some("ada"));
-/// # Ok(())
-/// # }
-/// ```
-pub async fn with_metadata<T>(metadata: Metadata, work: impl Future<Output = T>) -> T {
-    let metadata = match Metadata::current() {
-        Some(around) => metadata.within(around),
-        None => metadata,
-    };
-    CURRENT.scope(Surroundings::Given(metadata), work).await
-}
-
-/// Adds metadata to all events that are staged while `work` runs, naming `event` as their cause.
-pub(crate) async fn with_cause<T>(event: PageEvent, work: impl Future<Output = T>) -> T {
-    let around = Metadata::current();
-    CURRENT.scope(Surroundings::Caused { by: event, around }, work).await
-}
-
-impl Surroundings {
-    fn metadata(&self) -> Metadata {
-        match self {
-            Self::Given(metadata) => metadata.clone(),
-            Self::Caused { by, around: None } => Metadata::caused_by(by),
-            Self::Caused { by, around: Some(around) } => {
-                Metadata::caused_by(by).within(around.clone())
-            }
-        }
     }
 }
 

@@ -60,7 +60,7 @@ pub(crate) struct Shared {
     /// The aggregate types for which a warning about missing snapshots has been logged.
     pub(super) warned: Mutex<BTreeSet<&'static str>>,
     /// Supplies default metadata for every event (`EventStoreBuilder::metadata_source`).
-    pub(crate) surroundings: Option<MetadataSource>,
+    pub(crate) default_metadata: Option<MetadataSource>,
     pub(super) retry: RetryPolicy,
     /// Queues in which attempts wait for each other after a conflict.
     pub(crate) turns: Arc<Turns<Lane>>,
@@ -152,7 +152,8 @@ impl Shared {
         context_metadata: Option<&Metadata>,
     ) -> Result<NewEvent> {
         let EventOptions { event_time, reference, metadata } = options;
-        let metadata = Metadata::of_event(metadata, context_metadata, self.surroundings.as_ref());
+        let metadata =
+            Metadata::of_event(metadata, context_metadata, self.default_metadata.as_ref());
         let event_time = event_time.unwrap_or_else(|| self.clock.now());
         let meta = EventMeta {
             aggregate_id,

@@ -21,7 +21,8 @@ use crate::engine::{
 };
 use crate::shared::Shared;
 use crate::{
-    AggregateId, CommitId, Context, Error, Landed, Position, Registry, Result, Sequence, Start,
+    AggregateId, CommitId, CommitReceipt, Context, Error, Position, Registry, Result, Sequence,
+    Start,
 };
 
 pub use append::{Appended, Expected, Stream};
@@ -128,7 +129,7 @@ impl EventStore {
     ///
     /// # Errors
     /// As [`with_context`](Self::with_context).
-    pub async fn with_context_committed<F, T, E>(&self, work: F) -> Result<(T, Landed), E>
+    pub async fn with_context_committed<F, T, E>(&self, work: F) -> Result<(T, CommitReceipt), E>
     where
         F: AsyncFnOnce(&mut Context) -> Result<T, E> + Clone,
         E: From<Error>,

@@ -70,7 +70,7 @@ pub(crate) enum BankError {
     AlreadyOpen,
     #[error("the account is closed")]
     Closed,
-    #[error("{0} is no amount to move")]
+    #[error("{0} is not a valid amount")]
     NoAmount(i64),
     #[error("{owner} has {balance} and cannot pay {amount}")]
     InsufficientFunds { owner: String, balance: i64, amount: i64 },

@@ -125,7 +125,7 @@ fn parse(line: u64, record: &StringRecord) -> anyhow::Result<(String, Entry)> {
         },
         (Some("O_"), Lifecycle::Completed) => Activity::Offer(OfferStep::parse(activity)?),
         (Some("A_" | "O_"), lifecycle) => bail!("`{activity}` with the lifecycle {lifecycle}"),
-        _ => bail!("`{activity}` is no activity of applications, offers or work items"),
+        _ => bail!("`{activity}` is not an activity of applications, offers or work items"),
     };
     let resource = (!resource.is_empty()).then(|| resource.into());
     Ok((case_id.to_owned(), Entry { line, time, resource, activity }))

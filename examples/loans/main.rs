@@ -80,7 +80,7 @@ async fn run(args: Args) -> anyhow::Result<()> {
         bar.inc(entries.try_into().unwrap_or(u64::MAX));
     })
     .await
-    .context("the replay stopped; run it again and it goes on from here")?;
+    .context("the replay stopped; run it again to resume from here")?;
     bar.finish_and_clear();
     let seconds = start.elapsed().as_secs_f64();
     let mut report = format!("{added} events added in {seconds:.1} s.\n\n");
@@ -105,7 +105,7 @@ async fn catch_up(read_model: ReadModel, store: &EventStore) -> anyhow::Result<(
         bar.set_position(status.position.get().unsigned_abs());
         bar.set_message(format!("positions counted, {:.0} events/s", status.rate));
     });
-    counting.await.context("the read model is behind; run it again and it goes on from here")?;
+    counting.await.context("the read model is behind; run it again to resume from here")?;
     bar.finish_and_clear();
     Ok(())
 }

@@ -29,7 +29,9 @@ impl Program {
     pub fn check_runs(&mut self) -> io::Result<()> {
         match self.0.try_wait()? {
             None => Ok(()),
-            Some(status) => Err(io::Error::other(format!("it ended too early: {status}"))),
+            Some(status) => {
+                Err(io::Error::other(format!("the program exited too early: {status}")))
+            }
         }
     }
 
@@ -41,7 +43,7 @@ impl Program {
         self.0.kill()?;
         match self.0.wait()? {
             status if status.code().is_none() => Ok(()),
-            status => Err(io::Error::other(format!("it had ended before: {status}"))),
+            status => Err(io::Error::other(format!("the program had already exited: {status}"))),
         }
     }
 

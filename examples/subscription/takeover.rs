@@ -72,7 +72,7 @@ pub(crate) async fn kill_one(read_model: &impl ReadModel, url: &str) -> anyhow::
     });
     killed?;
     let outcome = outcome?;
-    assert!(outcome.handled > 0, "the second one has taken over");
+    assert!(outcome.handled > 0, "the second worker has taken over");
     assert_eq!(outcome.balances, in_the_log(&store).await?);
     Ok(())
 }

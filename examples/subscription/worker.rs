@@ -120,7 +120,7 @@ pub(crate) async fn run(
     let (kept, taken, ()) = tokio::join!(keep, take, worker.say_who_works(store, &progress, &stop));
     kept?;
     taken?;
-    worker.say("stopped; one that stands by goes on at once");
+    worker.say("stopped; a standby worker takes over at once");
     Ok(Outcome { balances: read_model.read(store).await?, handled: progress.status().handled })
 }
 

@@ -93,7 +93,8 @@ impl Gauge {
     }
 
     async fn measure(&mut self) -> Result<Sample> {
-        let status = std::fs::read_to_string("/proc/self/status").context("this is not Linux")?;
+        let status =
+            std::fs::read_to_string("/proc/self/status").context("the measurements need Linux")?;
         let field = |name: &str| -> Result<u64> {
             let line = status.lines().find_map(|line| line.strip_prefix(name));
             let number = line.and_then(|line| line.split_whitespace().next());

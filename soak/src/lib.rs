@@ -48,6 +48,6 @@ pub async fn soak(plan: &Plan) -> Result<Report> {
         leaks.leak(&place).await?;
         samples.push(gauge.at_rest(samples.last()).await?);
     }
-    let handled = resident.leave().await.context("the subscription that stayed has failed")?;
+    let handled = resident.leave().await.context("the long-running subscription has failed")?;
     Ok(Report::new(plan, begun.elapsed(), events, handled, samples))
 }

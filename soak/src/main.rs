@@ -45,7 +45,7 @@ async fn main() -> anyhow::Result<ExitCode> {
         let plan = Plan { engine, length, seed, leak };
         let report = soak(&plan).await.with_context(|| format!("on {engine}, seed {seed}"))?;
         println!("{report}");
-        anyhow::ensure!(report.is_long_enough(), "too few rounds to say anything");
+        anyhow::ensure!(report.is_long_enough(), "too few rounds for a result");
         is_flat &= report.growths().is_empty();
     }
     Ok(if is_flat { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -81,7 +81,7 @@ impl fmt::Display for Report {
         let rounds = self.samples.len();
         writeln!(
             f,
-            "{}: {rounds} rounds in {:.0?}, {} events written, {} handled by the one that stayed, seed {}",
+            "{}: {rounds} rounds in {:.0?}, {} events written, {} handled by the long-running subscription, seed {}",
             self.engine, self.took, self.events, self.handled, self.seed
         )?;
         write!(f, "{:>12}", "round")?;

@@ -21,7 +21,7 @@ impl TestDatabase {
             return Ok(Self::Named(url));
         }
         let server = start(&["fsync=off"])
-            .map_err(|failure| Failure(format!("{}\nOr leave it out: --no-postgres", failure.0)))?;
+            .map_err(|failure| Failure(format!("{}\nOr skip it: --no-postgres", failure.0)))?;
         Ok(Self::ThrowAway(server))
     }
 
@@ -65,7 +65,7 @@ impl TestDatabase {
     pub(crate) fn say_what_was_left_out(&self) {
         if matches!(self, Self::LeftOut) {
             eprintln!(
-                "left out, for want of PostgreSQL: the tests of evercore-postgres, the examples and the chaos on it"
+                "skipped without PostgreSQL: the tests of evercore-postgres, the examples and the chaos on it"
             );
         }
     }

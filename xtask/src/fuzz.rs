@@ -33,7 +33,7 @@ pub(crate) fn run(minutes: u64, only: Option<&str>) -> Result<(), Failure> {
 
 fn what_to_do(target: &str) -> String {
     format!(
-        "If it found something: mend it, and keep the input in fuzz/corpus/{target}. If there is no nightly compiler: \
+        "If the run found a fault: fix it, and keep the input in fuzz/corpus/{target}. If there is no nightly compiler: \
          `rustup toolchain install nightly`."
     )
 }

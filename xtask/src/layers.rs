@@ -42,7 +42,7 @@ fn faults(packages: &[Value]) -> Vec<String> {
     let mut faults = Vec::new();
     for (name, allowed) in ALLOWED {
         let Some(package) = packages.iter().find(|package| package["name"] == name) else {
-            faults.push(format!("the crate `{name}` is gone; correct the list in xtask"));
+            faults.push(format!("the crate `{name}` does not exist; correct the list in xtask"));
             continue;
         };
         for dependency in layered_dependencies(package) {

@@ -33,7 +33,7 @@ fn faults(table: &str, source: impl Fn(&str) -> Option<String>) -> Vec<String> {
         let found = source(file).and_then(|source| value(&source, name));
         // A cell such as `1, at most 1,024` has several numbers; one of them must be the constant.
         if found.is_none_or(|found| !readings(stated).contains(&found)) {
-            faults.push(format!("{TABLE} says {stated}, and `{name}` in {file} is {found:?}"));
+            faults.push(format!("{TABLE} states {stated}, but `{name}` in {file} is {found:?}"));
         }
     }
     faults

@@ -81,12 +81,12 @@ pub(crate) fn check() -> Result<(), Failure> {
         .iter()
         .filter(|made| !KNOWN.iter().any(|known| made.is(known)))
         .map(|Made { file, line, expression }| {
-            format!("{file}:{line} makes a statement of `{expression}`; bind what is no constant")
+            format!("{file}:{line} builds a statement from `{expression}`; bind values that are not constants")
         })
         .collect();
     let gone = KNOWN.iter().filter(|known| !made.iter().any(|made| made.is(known)));
     faults.extend(gone.map(|(file, expression, _)| {
-        format!("`{expression}` is no statement in {file} any more; correct the list in xtask")
+        format!("`{expression}` is no longer a statement in {file}; correct the list in xtask")
     }));
     if faults.is_empty() { Ok(()) } else { Err(Failure(faults.join("\n"))) }
 }

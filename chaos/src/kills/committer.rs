@@ -15,8 +15,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::Acknowledge;
 use super::line::Line;
+use crate::environment::{Files, Opened};
 use crate::plan::{Engine, Fence};
-use crate::stage::{Files, Opened};
 use crate::worker::{self, Worker};
 use crate::writer::{Desk, Told, Writer};
 

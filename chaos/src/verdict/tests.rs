@@ -89,7 +89,8 @@ fn an_event_that_was_not_handled_is_missed() {
 
 #[test]
 fn an_effect_that_came_twice_is_found_in_the_transactional_handler_alone() {
-    let twice = "in `exactly-once`, the event at position 4 (aggregate 1, sequence 2) has taken effect 2 times";
+    let twice =
+        "in `exactly-once`, the event at position 4 (aggregate 1, sequence 2) took effect 2 times";
     assert_eq!(found(|run| handled(run).push(entry(4, 1, 2))), [twice]);
     assert_eq!(found(|run| run.at_least_once.push(entry(4, 1, 2))).len(), 0);
 }
@@ -135,7 +136,7 @@ fn the_bad_event_and_later_events_of_its_aggregate_are_parked() {
             run.parked[1].reason = run.parked[0].reason.clone();
         }),
         ("it is not parked for a failure of one attempt", |run| run.parked[0].attempts = 2),
-        ("another one is parked in its place", |run| {
+        ("another event is parked instead", |run| {
             run.parked[0] = parked(entry(5, 2, 3), Some("bad"), 1);
         }),
         ("it was redriven, and is still parked", |run| {
@@ -151,12 +152,12 @@ fn the_bad_event_and_later_events_of_its_aggregate_are_parked() {
 #[test]
 fn the_log_holds_what_writers_were_told() {
     let told = |told| move |run: &mut Evidence| run.attempts[1].told = told;
-    let landed = "1 of 1 events are there of attempt 2, told RolledBack";
+    let landed = "1 of 1 events of attempt 2 are stored, and the writer was told RolledBack";
     assert_eq!(found(told(Told::RolledBack)), [landed]);
     assert_eq!(found(told(Told::Unknown)).len(), 0);
     assert_eq!(
         found(|run| run.attempts[1].events = 2),
-        ["1 of 2 events are there of attempt 2, told Landed"]
+        ["1 of 2 events of attempt 2 are stored, and the writer was told Landed"]
     );
     assert_eq!(
         found(|run| run.attempts.retain(|attempt| attempt.number != 2)),
@@ -164,5 +165,5 @@ fn the_log_holds_what_writers_were_told() {
     );
     let without_row =
         found(|run| run.written.as_mut().expect("it has been written").beside.clear());
-    assert_eq!(without_row, ["0 rows are beside the 1 events of attempt 6"]);
+    assert_eq!(without_row, ["0 rows are stored beside the 1 events of attempt 6"]);
 }

@@ -27,7 +27,7 @@ pub(crate) struct ReaderThreads {
 
 /// A read that a caller has left, which is withdrawn if this is dropped before a thread has begun it.
 struct PendingRead<'a> {
-    desk: &'a ReaderThreads,
+    threads: &'a ReaderThreads,
     number: Option<u64>,
 }
 
@@ -82,18 +82,18 @@ impl ReaderThreads {
 
     fn leave(self: &Arc<Self>, read: Read) -> Result<PendingRead<'_>> {
         let start = || {
-            let desk = Arc::clone(self);
+            let threads = Arc::clone(self);
             let thread = thread::Builder::new().name("evercore-sqlite-read".to_owned());
-            thread.spawn(move || desk.work()).map(drop)
+            thread.spawn(move || threads.work()).map(drop)
         };
         let number = self.queue.leave(read, start).map_err(|refused| match refused {
             Refused::Closed => Error::Closed,
             Refused::NoThread(error) => Error::storage("start a reader thread", error),
         })?;
-        Ok(PendingRead { desk: self, number: Some(number) })
+        Ok(PendingRead { threads: self, number: Some(number) })
     }
 
-    /// Runs reads on the current thread until the desk is closed.
+    /// Runs reads on the current thread until reads are refused.
     fn work(&self) {
         let _leaving = Leaving(self);
         let mut connection = None;
@@ -114,7 +114,7 @@ impl ReaderThreads {
 impl PendingRead<'_> {
     /// Withdraws the read. Returns whether it was still waiting.
     fn take_back(&mut self) -> bool {
-        self.number.take().is_some_and(|number| self.desk.queue.take_back(number))
+        self.number.take().is_some_and(|number| self.threads.queue.take_back(number))
     }
 }
 
@@ -149,18 +149,18 @@ mod tests {
     use crate::options::SqliteOptions;
     use crate::url::Location;
 
-    fn desk(patience: Duration) -> Arc<ReaderThreads> {
+    fn threads(patience: Duration) -> Arc<ReaderThreads> {
         let options = SqliteOptions::default().readers(1).busy_timeout(patience);
         ReaderThreads::new(Arc::new(Database::new(Location::Memory, options)))
     }
 
     #[tokio::test]
     async fn a_read_that_no_thread_takes_up_in_time_is_busy_and_never_done() {
-        let desk = desk(Duration::from_millis(20));
-        let _anchor = desk.database.create().expect("it opens");
+        let threads = threads(Duration::from_millis(20));
+        let _anchor = threads.database.create().expect("it opens");
         let (started, has_started) = oneshot::channel();
         let (release, released) = mpsc::channel::<()>();
-        let long = desk.read(move |_| {
+        let long = threads.read(move |_| {
             started.send(()).expect("a caller waits");
             released.recv().expect("it is released");
             Ok(17)
@@ -168,39 +168,39 @@ mod tests {
         let (done, has_been_done) = mpsc::channel();
         let other = async {
             has_started.await.expect("the first read begins");
-            let mut dropped = Box::pin(desk.read(|_| Ok(())));
+            let mut dropped = Box::pin(threads.read(|_| Ok(())));
             let polled =
                 std::future::poll_fn(|context| Poll::Ready(dropped.as_mut().poll(context))).await;
             assert!(polled.is_pending());
             drop(dropped);
-            assert_eq!(desk.queue.counts().0, 0, "a read without a caller is not queued");
-            let refused = desk.read(move |_| Ok(done.send(()))).await;
+            assert_eq!(threads.queue.counts().0, 0, "a read without a caller is not queued");
+            let refused = threads.read(move |_| Ok(done.send(()))).await;
             assert!(matches!(refused, Err(Error::Busy { .. })), "{refused:?}");
             release.send(()).expect("the first read waits");
         };
         let (long, ()) = tokio::join!(long, other);
         assert_eq!(long.expect("once it has begun, it is not busy"), 17);
-        assert_eq!(desk.read(|_| Ok(18)).await.expect("the thread is free"), 18);
+        assert_eq!(threads.read(|_| Ok(18)).await.expect("the thread is free"), 18);
         has_been_done.try_recv().expect_err("who was told that it is busy may ask again");
     }
 
     #[tokio::test]
-    async fn a_closed_desk_has_no_threads_and_says_so() {
-        let desk = desk(Duration::from_secs(60));
-        let _anchor = desk.database.create().expect("it opens");
-        assert_eq!(desk.read(|_| Ok(17)).await.expect("it is open"), 17);
-        desk.close();
-        assert_eq!(desk.queue.counts().1, 0);
-        let refused = desk.read(|_| Ok(18)).await;
+    async fn closed_reader_threads_end_and_refuse_reads() {
+        let threads = threads(Duration::from_secs(60));
+        let _anchor = threads.database.create().expect("it opens");
+        assert_eq!(threads.read(|_| Ok(17)).await.expect("it is open"), 17);
+        threads.close();
+        assert_eq!(threads.queue.counts().1, 0);
+        let refused = threads.read(|_| Ok(18)).await;
         assert!(matches!(refused, Err(Error::Closed)), "{refused:?}");
     }
 
     #[tokio::test]
     async fn a_read_that_panics_fails_alone() {
-        let desk = desk(Duration::from_secs(60));
-        let _anchor = desk.database.create().expect("it opens");
-        let failed = desk.read(|_| -> Result<()> { panic!("a bug") }).await;
+        let threads = threads(Duration::from_secs(60));
+        let _anchor = threads.database.create().expect("it opens");
+        let failed = threads.read(|_| -> Result<()> { panic!("a bug") }).await;
         assert!(matches!(failed, Err(Error::Storage { .. })), "{failed:?}");
-        assert_eq!(desk.read(|_| Ok(17)).await.expect("the thread goes on"), 17);
+        assert_eq!(threads.read(|_| Ok(17)).await.expect("the thread goes on"), 17);
     }
 }

@@ -152,9 +152,9 @@ pub(super) fn ask_for(
     by: &str,
     patience: Duration,
 ) -> Result<(), Problem> {
-    let wish =
+    let request =
         params![lease.subscription.as_str(), lease.partition, lease.token, by, micros(patience),];
-    connection.prepare_cached(ASK_FOR)?.execute(wish)?;
+    connection.prepare_cached(ASK_FOR)?.execute(request)?;
     Ok(())
 }
 

@@ -12,11 +12,11 @@ use super::executed::{Done, Executed, complete};
 use super::target::Target;
 use crate::context::Reading;
 use crate::engine::IdempotentOutcome;
-use crate::store::attempt::{Attempt, Reruns, landed, proven};
+use crate::store::attempt::{Attempt, Reruns, committed, proven};
 use crate::{
     CommandError, Context, Decide, Error, IdempotencyKey, Metadata, Result, StateAggregate,
 };
-use crate::{EventStore, Landed};
+use crate::{CommitReceipt, EventStore};
 
 /// A command that is executed when awaited. Created by [`EventStore::execute`].
 #[must_use = "a command does nothing until it is awaited"]
@@ -110,10 +110,10 @@ impl EventStore {
     pub async fn find_by_idempotency_key(
         &self,
         key: impl TryInto<IdempotencyKey, Error: Into<Error>>,
-    ) -> Result<Option<Landed>> {
+    ) -> Result<Option<CommitReceipt>> {
         let key = key.try_into().map_err(Into::into)?;
         let first = self.inner.engine.find_by_idempotency_key(&key).await?;
-        Ok(first.map(|first| Landed::of(first.committed)))
+        Ok(first.map(|first| CommitReceipt::of(first.committed)))
     }
 }
 
@@ -231,7 +231,9 @@ impl EventStore {
             Ok(aggregate) => {
                 let (store, key) = (&*self.inner, request.idempotency_key.clone());
                 let (events, sent) = complete(context, store, &aggregate, key, command_name::<C>);
-                landed(sent).await.map(|landed| (Executed::new(aggregate, events, landed), landed))
+                committed(sent)
+                    .await
+                    .map(|receipt| (Executed::new(aggregate, events, receipt), receipt))
             }
             Err(error) => Err(Attempt::Work(error)),
         };

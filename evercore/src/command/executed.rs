@@ -4,8 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Landed;
-use crate::context::Sending;
+use crate::CommitReceipt;
+use crate::context::PendingCommit;
 use crate::context::rehydrate::{AsOf, rehydrate};
 use crate::context::state_aggregate::ContextId;
 use crate::engine::{Committed, HistoryRequest, Idempotency, IdempotentOutcome, NewEvent, Target};
@@ -24,15 +24,15 @@ use crate::{
 #[derive(Debug)]
 pub struct Executed<T> {
     aggregate: StateAggregate<T>,
-    events: Vec<Happened>,
-    landed: Landed,
+    events: Vec<CommittedEvent>,
+    receipt: CommitReceipt,
     is_repetition: bool,
 }
 
 /// An event that a command emitted. It has no position of its own: the result has the [position](Executed::position) of
 /// the last event.
 #[derive(Clone, Debug)]
-pub struct Happened(Source);
+pub struct CommittedEvent(Source);
 
 #[derive(Clone, Debug)]
 enum Source {
@@ -52,8 +52,12 @@ pub(crate) struct Done {
 }
 
 impl<T> Executed<T> {
-    pub(super) fn new(aggregate: StateAggregate<T>, events: Vec<Happened>, landed: Landed) -> Self {
-        Self { aggregate, events, landed, is_repetition: false }
+    pub(super) fn new(
+        aggregate: StateAggregate<T>,
+        events: Vec<CommittedEvent>,
+        receipt: CommitReceipt,
+    ) -> Self {
+        Self { aggregate, events, receipt, is_repetition: false }
     }
 
     /// Returns the aggregate's id. If it was to be created and nothing was emitted, no aggregate with this id exists.
@@ -82,21 +86,21 @@ impl<T> Executed<T> {
 
     /// Returns the events of the command, in order. Empty if the decision emitted nothing.
     #[must_use]
-    pub fn events(&self) -> &[Happened] {
+    pub fn events(&self) -> &[CommittedEvent] {
         &self.events
     }
 
     /// Returns the commit's id; `None` if there was nothing to commit.
     #[must_use]
     pub fn commit(&self) -> Option<CommitId> {
-        self.landed.commit()
+        self.receipt.commit()
     }
 
     /// Returns the position of the last event, for [`EventStore::wait_for`](crate::EventStore::wait_for); `None` if
     /// there are no events.
     #[must_use]
     pub fn position(&self) -> Option<Position> {
-        self.landed.position()
+        self.receipt.position()
     }
 
     /// Returns whether the command had taken effect before, under the same idempotency key.
@@ -106,7 +110,7 @@ impl<T> Executed<T> {
     }
 }
 
-impl Happened {
+impl CommittedEvent {
     pub(crate) const fn emitted(event: NewEvent) -> Self {
         Self(Source::Emitted(event))
     }
@@ -208,7 +212,7 @@ impl Done {
                 ));
             };
             after = last.sequence();
-            events.extend(page.into_iter().map(|event| Happened(Source::Recorded(event))));
+            events.extend(page.into_iter().map(|event| CommittedEvent(Source::Recorded(event))));
         }
         let (state, has_unknown) =
             found.map_or_else(Default::default, |found| (found.state, found.has_unknown));
@@ -217,7 +221,7 @@ impl Done {
         Ok(Executed {
             aggregate: StateAggregate { context, id, key, sequence: to, state, has_unknown },
             events,
-            landed: Landed::of(committed),
+            receipt: CommitReceipt::of(committed),
             is_repetition: true,
         })
     }
@@ -238,8 +242,9 @@ pub(super) fn complete<'a, T: Aggregate>(
     aggregate: &StateAggregate<T>,
     key: Option<IdempotencyKey>,
     command: fn() -> &'static str,
-) -> (Vec<Happened>, Option<Sending<'a>>) {
-    let events: Vec<_> = context.staged_events().iter().cloned().map(Happened::emitted).collect();
+) -> (Vec<CommittedEvent>, Option<PendingCommit<'a>>) {
+    let events: Vec<_> =
+        context.staged_events().iter().cloned().map(CommittedEvent::emitted).collect();
     if events.is_empty() {
         context.emitted_nothing(aggregate.id(), key.is_some());
     }

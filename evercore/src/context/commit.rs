@@ -13,7 +13,7 @@ use crate::{AggregateId, Error, Result};
 
 /// A commit that has been handed to the engine. Created before it is awaited, to keep its parts out of the awaiting
 /// future's size.
-pub(crate) struct Sending<'a> {
+pub(crate) struct PendingCommit<'a> {
     store: &'a Shared,
     answer: BoxFuture<'a, Result<Committed>>,
     refusal: Refusal,
@@ -28,8 +28,8 @@ pub(crate) struct Refused {
     pub(crate) lane: Option<Box<Lane>>,
 }
 
-impl Sending<'_> {
-    pub(crate) async fn landed(self) -> Result<Committed, Box<Refused>> {
+impl PendingCommit<'_> {
+    pub(crate) async fn committed(self) -> Result<Committed, Box<Refused>> {
         let Self { store, answer, refusal, known } = self;
         let landed = store.settle(answer).await;
         let committed = landed.map_err(|error| Box::new(refusal.explain(error)))?;
@@ -47,7 +47,7 @@ impl Context {
     }
 
     /// Consumes the context and hands its commit to the engine. `None` if there is nothing to send.
-    pub(crate) fn finish(mut self, store: &Shared) -> Option<Sending<'_>> {
+    pub(crate) fn finish(mut self, store: &Shared) -> Option<PendingCommit<'_>> {
         if store.writing.chained {
             self.staging.chain_events();
         }
@@ -56,7 +56,7 @@ impl Context {
         if commit.writes.is_empty() && commit.idempotency.is_none() {
             return None;
         }
-        Some(Sending { store, answer: store.commit(commit), refusal, known })
+        Some(PendingCommit { store, answer: store.commit(commit), refusal, known })
     }
 
     /// The events that are staged.

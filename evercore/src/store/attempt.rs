@@ -6,8 +6,8 @@ use std::sync::Arc;
 use tracing::debug;
 
 use super::EventStore;
-use crate::Landed;
-use crate::context::{Queueing, Reading, Refused, Sending};
+use crate::CommitReceipt;
+use crate::context::{PendingCommit, Queueing, Reading, Refused};
 use crate::retry::pause;
 use crate::shared::Lane;
 use crate::shared::id_pool::Ids;
@@ -112,7 +112,7 @@ impl EventStore {
         &self,
         reruns: &mut Reruns,
         work: F,
-    ) -> Result<(T, Landed), Attempt<E>>
+    ) -> Result<(T, CommitReceipt), Attempt<E>>
     where
         F: AsyncFnOnce(&mut Context) -> Result<T, E>,
     {
@@ -126,7 +126,7 @@ impl EventStore {
         reruns: &mut Reruns,
         work: F,
         complete: impl FnOnce(&mut Context, T) -> Result<U>,
-    ) -> Result<(U, Landed), Attempt<E>>
+    ) -> Result<(U, CommitReceipt), Attempt<E>>
     where
         F: AsyncFnOnce(&mut Context) -> Result<T, E>,
     {
@@ -137,7 +137,9 @@ impl EventStore {
         let completed =
             worked.and_then(|value| complete(&mut context, value).map_err(Attempt::from));
         let answer = match completed {
-            Ok(value) => landed(context.finish(&self.inner)).await.map(|landed| (value, landed)),
+            Ok(value) => {
+                committed(context.finish(&self.inner)).await.map(|receipt| (value, receipt))
+            }
             Err(failure) => Err(failure),
         };
         proven(has_cached, answer)
@@ -191,19 +193,21 @@ impl<E> From<Error> for Attempt<E> {
     }
 }
 
-pub(crate) async fn landed<E>(sent: Option<Sending<'_>>) -> Result<Landed, Attempt<E>> {
-    let Some(sending) = sent else { return Ok(Landed::nowhere()) };
-    sending.landed().await.map(Landed::of).map_err(Attempt::Commit)
+pub(crate) async fn committed<E>(
+    sent: Option<PendingCommit<'_>>,
+) -> Result<CommitReceipt, Attempt<E>> {
+    let Some(pending) = sent else { return Ok(CommitReceipt::none()) };
+    pending.committed().await.map(CommitReceipt::of).map_err(Attempt::Commit)
 }
 
 /// Lets an answer that was decided on cached states count only if a commit has confirmed those states, or if the answer
 /// does not depend on them.
 pub(crate) fn proven<T, E>(
     has_cached: bool,
-    answer: Result<(T, Landed), Attempt<E>>,
-) -> Result<(T, Landed), Attempt<E>> {
+    answer: Result<(T, CommitReceipt), Attempt<E>>,
+) -> Result<(T, CommitReceipt), Attempt<E>> {
     let counts = match &answer {
-        Ok((_, landed)) => landed.commit().is_some(),
+        Ok((_, receipt)) => receipt.commit().is_some(),
         Err(Attempt::Commit(refused)) => {
             matches!(refused.error, Error::OutcomeUnknown { .. } | Error::IdempotencyKeyUsed { .. })
         }

@@ -45,7 +45,7 @@ pub struct EventStoreBuilder {
     retry: RetryPolicy,
     seed: Option<u64>,
     migrate: Migrate,
-    surroundings: Option<MetadataSource>,
+    default_metadata: Option<MetadataSource>,
 }
 
 /// When a store brings its schema up to date.
@@ -190,7 +190,7 @@ impl EventStoreBuilder {
         mut self,
         source: impl Fn() -> Metadata + Send + Sync + 'static,
     ) -> Self {
-        self.surroundings = Some(MetadataSource::new(source));
+        self.default_metadata = Some(MetadataSource::new(source));
         self
     }
 
@@ -266,7 +266,7 @@ impl EventStoreBuilder {
             settled: LogSignal::new(),
             writing: self.writing,
             warned: Mutex::default(),
-            surroundings: self.surroundings,
+            default_metadata: self.default_metadata,
             retry: self.retry,
             turns: Arc::default(),
             random: Mutex::new(random),

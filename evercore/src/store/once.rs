@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use tracing::{Instrument, debug_span};
 
 use super::EventStore;
-use crate::Landed;
+use crate::CommitReceipt;
 use crate::context::Reading;
 use crate::engine::{Idempotency, IdempotentOutcome};
 use crate::format::round_trip;
@@ -18,7 +18,7 @@ use crate::{Codec, CommitId, Context, Error, IdempotencyKey, Position, Result};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Once<T> {
     value: T,
-    landed: Landed,
+    receipt: CommitReceipt,
     is_repetition: bool,
 }
 
@@ -38,13 +38,13 @@ impl<T> Once<T> {
     /// Returns the id of the commit.
     #[must_use]
     pub fn commit(&self) -> Option<CommitId> {
-        self.landed.commit()
+        self.receipt.commit()
     }
 
     /// Returns the position of the commit's last event, for [`EventStore::wait_for`]; `None` if it has no events.
     #[must_use]
     pub fn position(&self) -> Option<Position> {
-        self.landed.position()
+        self.receipt.position()
     }
 
     /// Returns whether the key was used before, so that this call wrote nothing.
@@ -150,7 +150,9 @@ impl EventStore {
                     Ok(value)
                 };
                 let failure = match self.attempt_then(&mut reruns, work.clone(), complete).await {
-                    Ok((value, landed)) => return Ok(Once { value, landed, is_repetition: false }),
+                    Ok((value, receipt)) => {
+                        return Ok(Once { value, receipt, is_repetition: false });
+                    }
                     Err(failure) => failure,
                 };
                 let may_be_known = failure.may_be_known();
@@ -203,7 +205,7 @@ fn repetition<T: DeserializeOwned>(
         rust_type: type_name::<T>(),
         source: error.into(),
     })?;
-    Ok(Once { value, landed: Landed::of(first.committed), is_repetition: true })
+    Ok(Once { value, receipt: CommitReceipt::of(first.committed), is_repetition: true })
 }
 
 /// Returns the command name that is stored with the key. The closure's return type is all that tells it from others. No

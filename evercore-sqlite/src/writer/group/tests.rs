@@ -82,7 +82,7 @@ fn a_group_is_full_at_the_first_limit_reached() {
     assert_eq!(room_for(&commit(vec![event(MOST_BYTES)], Vec::new())), 1);
 }
 
-fn scribe_of(file: &Path) -> WriterThread {
+fn writer_on(file: &Path) -> WriterThread {
     let location = Location::File(file.to_owned());
     let database = Arc::new(Database::new(location, SqliteOptions::default()));
     let connection = database.create().expect("it opens");
@@ -91,7 +91,7 @@ fn scribe_of(file: &Path) -> WriterThread {
 }
 
 /// Tries to store the first event of an aggregate.
-fn attempt(scribe: &mut WriterThread, id: i64) -> Outcome {
+fn attempt(writer: &mut WriterThread, id: i64) -> Outcome {
     let id = AggregateId::new(id).expect("it is one");
     let write = AggregateWrite {
         id,
@@ -101,7 +101,7 @@ fn attempt(scribe: &mut WriterThread, id: i64) -> Outcome {
     };
     let mut commit = commit(vec![event_of(id, 5)], Vec::new());
     commit.writes.push(write);
-    scribe.attempt(&[CommitJob { commit, answer: oneshot::channel().0 }])
+    writer.attempt(&[CommitJob { commit, answer: oneshot::channel().0 }])
 }
 
 /// The files of a new connection exist once it has written.
@@ -110,10 +110,10 @@ fn attempt(scribe: &mut WriterThread, id: i64) -> Outcome {
 fn after_a_lost_connection_the_files_in_use_are_remembered_anew() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("bank.db");
-    let mut scribe = scribe_of(&file);
-    scribe.give_up_connection();
-    assert_eq!(attempt(&mut scribe, 1).landed(), 1);
+    let mut writer = writer_on(&file);
+    writer.give_up_connection();
+    assert_eq!(attempt(&mut writer, 1).landed(), 1);
     fs::rename(folder.path().join("bank.db-wal"), folder.path().join("aside"))
         .expect("it is there");
-    assert_eq!(attempt(&mut scribe, 2).landed(), 0, "it went to a file without a name");
+    assert_eq!(attempt(&mut writer, 2).landed(), 0, "it went to a file without a name");
 }

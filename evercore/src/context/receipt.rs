@@ -1,18 +1,18 @@
-//! Where a context has landed.
+//! Describes the commit of a context.
 
 use crate::engine::Committed;
 use crate::{CommitId, Position};
 
 /// The commit of a context and its position. Returned by [`EventStore::with_context_committed`](crate::EventStore::with_context_committed).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Landed(Option<Committed>);
+pub struct CommitReceipt(Option<Committed>);
 
-impl Landed {
+impl CommitReceipt {
     pub(crate) const fn of(committed: Committed) -> Self {
         Self(Some(committed))
     }
 
-    pub(crate) const fn nowhere() -> Self {
+    pub(crate) const fn none() -> Self {
         Self(None)
     }
 

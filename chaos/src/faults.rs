@@ -6,10 +6,10 @@ use anyhow::{Context, Result, ensure};
 use fastrand::Rng;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
+use crate::environment::Environment;
 use crate::plan::{Engine, Plan};
-use crate::post::Post;
+use crate::process::WorkerProcess;
 use crate::report::Trouble;
-use crate::stage::Stage;
 use crate::worker::LEASE;
 
 const WORKERS: usize = 3;
@@ -25,9 +25,9 @@ const RESTART_WITHIN: Duration = Duration::from_secs(60);
 
 /// Injects faults into the workers and the database.
 #[derive(Debug)]
-pub(crate) struct Storm<'a> {
+pub(crate) struct Faults<'a> {
     plan: &'a Plan,
-    stage: &'a Stage,
+    environment: &'a Environment,
     rng: Rng,
     workers: Vec<State>,
     trouble: Trouble,
@@ -36,25 +36,26 @@ pub(crate) struct Storm<'a> {
 /// The current state of a worker.
 #[derive(Debug)]
 enum State {
-    Working(Post),
-    Stopped { post: Post, until: Instant },
-    Leaving { post: Post, until: Instant },
+    Working(WorkerProcess),
+    Stopped { process: WorkerProcess, until: Instant },
+    Leaving { process: WorkerProcess, until: Instant },
     Away { until: Instant },
 }
 
-impl<'a> Storm<'a> {
+impl<'a> Faults<'a> {
     /// Starts all workers.
-    pub(crate) fn new(plan: &'a Plan, stage: &'a Stage, rng: Rng) -> Result<Self> {
-        let mut storm = Self { plan, stage, rng, workers: Vec::new(), trouble: Trouble::default() };
+    pub(crate) fn new(plan: &'a Plan, environment: &'a Environment, rng: Rng) -> Result<Self> {
+        let mut faults =
+            Self { plan, environment, rng, workers: Vec::new(), trouble: Trouble::default() };
         for number in 0..WORKERS {
-            let post = storm.start(number)?;
-            storm.workers.push(State::Working(post));
+            let process = faults.start(number)?;
+            faults.workers.push(State::Working(process));
         }
-        Ok(storm)
+        Ok(faults)
     }
 
     /// Injects faults for this long. The database restarts once in the middle, and at other times by chance.
-    pub(crate) async fn rage(&mut self, length: Duration) -> Result<()> {
+    pub(crate) async fn inject(&mut self, length: Duration) -> Result<()> {
         let (middle, until) = (Instant::now() + length / 2, Instant::now() + length);
         let restarts = self.trouble.restarts;
         let mut next = Instant::now() + self.millis(200..600);
@@ -76,7 +77,7 @@ impl<'a> Storm<'a> {
     }
 
     /// Waits until all workers are working again.
-    pub(crate) async fn calm(&mut self) -> Result<()> {
+    pub(crate) async fn wait_for_workers(&mut self) -> Result<()> {
         loop {
             self.tend().await?;
             if self.workers.iter().all(|state| matches!(state, State::Working(_))) {
@@ -89,13 +90,15 @@ impl<'a> Storm<'a> {
     /// Asks all workers to leave, and waits until they have.
     pub(crate) async fn end(mut self) -> Result<Trouble> {
         for state in &mut self.workers {
-            if let State::Working(post) = state {
-                post.ask_to_leave();
+            if let State::Working(process) = state {
+                process.ask_to_leave();
             }
         }
         for state in self.workers {
-            if let State::Working(post) = state {
-                timeout(LEAVE_WITHIN, post.left()).await.context("a worker does not leave")??;
+            if let State::Working(process) = state {
+                timeout(LEAVE_WITHIN, process.left())
+                    .await
+                    .context("a worker does not leave")??;
             }
         }
         Ok(self.trouble)
@@ -124,23 +127,23 @@ impl<'a> Storm<'a> {
         for number in 0..self.workers.len() {
             let state = std::mem::replace(&mut self.workers[number], State::Away { until: now });
             self.workers[number] = match state {
-                State::Working(mut post) => {
-                    if !post.is_there()? {
-                        post.left().await?;
-                        anyhow::bail!("a worker has left without being asked to");
+                State::Working(mut process) => {
+                    if !process.is_there()? {
+                        process.left().await?;
+                        anyhow::bail!("a worker left without a request");
                     }
-                    State::Working(post)
+                    State::Working(process)
                 }
-                State::Stopped { post, until } if until <= now => {
-                    post.resume()?;
-                    State::Working(post)
+                State::Stopped { process, until } if until <= now => {
+                    process.resume()?;
+                    State::Working(process)
                 }
-                State::Leaving { mut post, until } => {
-                    if post.is_there()? {
-                        ensure!(now < until, "a worker was asked to leave and does not");
-                        State::Leaving { post, until }
+                State::Leaving { mut process, until } => {
+                    if process.is_there()? {
+                        ensure!(now < until, "a worker does not leave although it was asked to");
+                        State::Leaving { process, until }
                     } else {
-                        post.left().await?;
+                        process.left().await?;
                         State::Working(self.start(number)?)
                     }
                 }
@@ -180,28 +183,28 @@ impl<'a> Storm<'a> {
     /// Stops a worker for longer than its lease lasts.
     fn stop(&mut self, number: usize) -> Result<()> {
         let lasts = LEASE.mul_f64(1.0 + self.rng.f64());
-        if let Some(post) = self.take(number) {
-            post.stop()?;
+        if let Some(process) = self.take(number) {
+            process.stop()?;
             self.trouble.stops += 1;
-            self.workers[number] = State::Stopped { post, until: Instant::now() + lasts };
+            self.workers[number] = State::Stopped { process, until: Instant::now() + lasts };
         }
         Ok(())
     }
 
     async fn kill(&mut self, number: usize) -> Result<()> {
-        if let Some(post) = self.take(number) {
-            post.kill().await?;
+        if let Some(process) = self.take(number) {
+            process.kill().await?;
             self.trouble.kills += 1;
         }
         Ok(())
     }
 
     fn ask_to_leave(&mut self, number: usize) {
-        if let Some(mut post) = self.take(number) {
-            post.ask_to_leave();
+        if let Some(mut process) = self.take(number) {
+            process.ask_to_leave();
             self.trouble.leaves += 1;
             let until = Instant::now() + LEAVE_WITHIN;
-            self.workers[number] = State::Leaving { post, until };
+            self.workers[number] = State::Leaving { process, until };
         }
     }
 
@@ -214,15 +217,15 @@ impl<'a> Storm<'a> {
         }
         self.trouble.restarts += 1;
         // A stopped worker may hold a resource that the restart waits for.
-        let restarted = self.meanwhile(RESTART_WITHIN, self.stage.restart()).await;
+        let restarted = self.meanwhile(RESTART_WITHIN, self.environment.restart()).await;
         restarted.context("cannot restart the database")?.context("the database does not restart")
     }
 
     /// Takes a worker that is working, and marks it as away for a while unless the caller sets another state.
-    fn take(&mut self, number: usize) -> Option<Post> {
+    fn take(&mut self, number: usize) -> Option<WorkerProcess> {
         let away = State::Away { until: Instant::now() + self.millis(0..400) };
         match std::mem::replace(&mut self.workers[number], away) {
-            State::Working(post) => Some(post),
+            State::Working(process) => Some(process),
             state => {
                 self.workers[number] = state;
                 None
@@ -230,10 +233,10 @@ impl<'a> Storm<'a> {
         }
     }
 
-    fn start(&mut self, number: usize) -> Result<Post> {
+    fn start(&mut self, number: usize) -> Result<WorkerProcess> {
         self.trouble.starts += 1;
         let name = format!("worker-{number}.{}", self.trouble.starts);
-        Post::start(self.plan, self.stage, &name)
+        WorkerProcess::start(self.plan, self.environment, &name)
     }
 
     fn millis(&mut self, range: std::ops::Range<u64>) -> Duration {

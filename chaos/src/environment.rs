@@ -19,7 +19,7 @@ const NOTICED_WITHIN: Duration = Duration::from_secs(60);
 
 /// The environment of a run. Dropping it removes everything.
 #[derive(Debug)]
-pub(crate) struct Stage {
+pub(crate) struct Environment {
     opened: Opened,
     database: Database,
     folder: TempDir,
@@ -79,9 +79,9 @@ impl Files {
     }
 }
 
-impl Stage {
+impl Environment {
     /// Creates a database with the tables for the handlers and the changes for the control.
-    pub(crate) async fn set(plan: &Plan) -> Result<Self> {
+    pub(crate) async fn set_up(plan: &Plan) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("evercore-chaos-").tempdir()?;
         let database = match plan.engine {
             Engine::Memory => Database::Memory,
@@ -143,7 +143,7 @@ impl Stage {
                 let store = self.store();
                 let noticed = postgres::until_no_client_writes(&store);
                 let noticed = tokio::time::timeout(NOTICED_WITHIN, noticed).await;
-                noticed.context("a client that is gone still holds the frontier back")??;
+                noticed.context("a disconnected client still holds the frontier back")??;
             }
         }
         Ok(())

@@ -10,11 +10,11 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::domain::{Entered, Entry};
+use crate::environment::Environment;
+use crate::faults::Faults;
 use crate::journal;
 use crate::plan::{Fence, Plan};
 use crate::report::Report;
-use crate::stage::Stage;
-use crate::storm::Storm;
 use crate::verdict::Evidence;
 use crate::watch;
 use crate::worker::{AT_LEAST_ONCE, EXACTLY_ONCE, PARKING};
@@ -32,54 +32,55 @@ const IDLE_WITHIN_A_CONTROL: Duration = Duration::from_secs(10);
 /// # Errors
 /// If something fails that the injected faults do not explain: a writer, a worker that ends by itself, or workers that
 /// never finish. A broken promise is not an error; the report contains it.
-pub async fn conduct(plan: &Plan) -> Result<Report> {
+pub async fn run_plan(plan: &Plan) -> Result<Report> {
     ensure!(
         plan.engine.is_shared() || plan.fence == Fence::Kept,
-        "on {}, no handler has a transaction, so there is no control",
+        "on {}, no handler runs in a transaction, so there is no control run",
         plan.engine
     );
     let mut rng = Rng::with_seed(plan.seed);
-    let stage = Arc::new(Stage::set(plan).await.context("cannot set the stage")?);
+    let environment =
+        Arc::new(Environment::set_up(plan).await.context("cannot set up the environment")?);
     let watching = CancellationToken::new();
-    let watch = tokio::spawn(watch::cursors(Arc::clone(&stage), watching.clone()));
+    let watch = tokio::spawn(watch::cursors(Arc::clone(&environment), watching.clone()));
     let _watching = watching.clone().drop_guard();
 
     let until = Instant::now() + plan.length;
     let desk = Arc::new(Desk::default());
     let writers: Vec<_> = (0..WRITERS)
         .map(|_| {
-            let (opened, desk) = (stage.opened(), Arc::clone(&desk));
+            let (opened, desk) = (environment.opened(), Arc::clone(&desk));
             let direct = opened.clone();
             Writer { opened, direct, engine: plan.engine, desk, rng: rng.fork() }
         })
         .map(|writer| tokio::spawn(writer.run(until)))
         .collect();
-    let mut storm = Storm::new(plan, &stage, rng)?;
-    storm.rage(plan.length).await?;
+    let mut faults = Faults::new(plan, &environment, rng)?;
+    faults.inject(plan.length).await?;
     let mut attempts: Vec<Attempt> = Vec::new();
     for writer in writers {
         let written: Result<_, Failure> = writer.await?;
         attempts.extend(written.context("a writer failed")?);
     }
 
-    let store = stage.store();
-    let files = stage.files();
-    settle_down(plan, &mut storm, &store).await?;
+    let store = environment.store();
+    let files = environment.files();
+    settle_down(plan, &mut faults, &store).await?;
     let before_redrive = journal::read(&files.parking())?;
     let parked = parked(&store).await?;
     std::fs::write(files.mended(), "")?;
     store.subscriptions().redrive(PARKING).await?;
-    storm.rage(plan.length / 5).await?;
-    let store = stage.store();
-    settle_down(plan, &mut storm, &store).await?;
+    faults.inject(plan.length / 5).await?;
+    let store = environment.store();
+    settle_down(plan, &mut faults, &store).await?;
     let left_parked = self::parked(&store).await?;
-    let trouble = storm.end().await?;
+    let trouble = faults.end().await?;
 
     watching.cancel();
     let evidence = Evidence {
         log: log(&store).await?,
         attempts,
-        written: stage.written().await?,
+        written: environment.written().await?,
         at_least_once: journal::read(&files.at_least_once())?,
         before_redrive,
         parked,
@@ -95,18 +96,20 @@ pub async fn conduct(plan: &Plan) -> Result<Report> {
 ///
 /// Without a fence they may never finish: a cursor that was moved back stays behind an owner that has read on. The
 /// verdict judges the result.
-async fn settle_down(plan: &Plan, storm: &mut Storm<'_>, store: &EventStore) -> Result<()> {
-    storm.calm().await?;
+async fn settle_down(plan: &Plan, faults: &mut Faults<'_>, store: &EventStore) -> Result<()> {
+    faults.wait_for_workers().await?;
     let bound = match plan.fence {
         Fence::Kept => IDLE_WITHIN,
         Fence::Removed => IDLE_WITHIN_A_CONTROL,
     };
     let durable = plan.engine.is_shared().then_some(EXACTLY_ONCE);
     for name in durable.into_iter().chain([AT_LEAST_ONCE, PARKING]) {
-        let done = storm.meanwhile(bound, store.wait_until_idle(name)).await?;
+        let done = faults.meanwhile(bound, store.wait_until_idle(name)).await?;
         if done.is_none() && plan.fence == Fence::Kept {
             let info = store.subscriptions().find(name).await?;
-            anyhow::bail!("after {IDLE_WITHIN:?} in peace, `{name}` is not done: {info:?}");
+            anyhow::bail!(
+                "`{name}` has not finished {IDLE_WITHIN:?} after the last fault: {info:?}"
+            );
         }
     }
     Ok(())

@@ -10,7 +10,7 @@ use tokio::process::{Child, ChildStdout, Command};
 
 use super::Kills;
 use super::line::Line;
-use crate::stage::Stage;
+use crate::environment::Environment;
 use crate::writer::Attempt;
 
 /// The number of tasks that write.
@@ -18,7 +18,7 @@ const WRITERS: usize = 8;
 
 /// A running process. Dropping it kills it.
 #[derive(Debug)]
-pub(super) struct CommitterPost {
+pub(super) struct CommitterProcess {
     child: Child,
     output: BufReader<ChildStdout>,
     heard: Vec<u8>,
@@ -35,25 +35,36 @@ pub(super) struct Heard {
     pub(super) history: History,
 }
 
-impl CommitterPost {
+impl CommitterProcess {
     /// Starts a process whose attempts are numbered from after `after`.
-    pub(super) fn start(kills: &Kills, stage: &Stage, seed: u64, after: i64) -> Result<Self> {
-        Self::spawn(kills, stage, seed, after, WRITERS)
+    pub(super) fn start(
+        kills: &Kills,
+        environment: &Environment,
+        seed: u64,
+        after: i64,
+    ) -> Result<Self> {
+        Self::spawn(kills, environment, seed, after, WRITERS)
     }
 
     /// Starts a process that only follows the log.
-    pub(super) fn follow(kills: &Kills, stage: &Stage) -> Result<Self> {
-        Self::spawn(kills, stage, 0, 0, 0)
+    pub(super) fn follow(kills: &Kills, environment: &Environment) -> Result<Self> {
+        Self::spawn(kills, environment, 0, 0, 0)
     }
 
-    fn spawn(kills: &Kills, stage: &Stage, seed: u64, after: i64, writers: usize) -> Result<Self> {
-        let url = stage.url().context("BUG: there are no processes on memory")?;
+    fn spawn(
+        kills: &Kills,
+        environment: &Environment,
+        seed: u64,
+        after: i64,
+        writers: usize,
+    ) -> Result<Self> {
+        let url = environment.url().context("BUG: there are no processes on memory")?;
         let mut child = Command::new(&kills.program)
             .args(["committer", "--url", url, "--engine", &kills.engine.to_string()])
             .args(["--acknowledge", kills.acknowledge.name(), "--seed", &seed.to_string()])
             .args(["--after", &after.to_string(), "--writers", &writers.to_string()])
             .arg("--folder")
-            .arg(stage.files().folder())
+            .arg(environment.files().folder())
             // The process exits when its input closes.
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -68,14 +79,14 @@ impl CommitterPost {
     pub(super) async fn hear(&mut self, lines: usize) -> Result<()> {
         for _ in 0..lines {
             let length = self.output.read_until(b'\n', &mut self.heard).await?;
-            ensure!(length > 0, "it ended by itself; see what it printed");
+            ensure!(length > 0, "the process exited by itself; see its output");
         }
         Ok(())
     }
 
     /// Kills the process and reads the remaining reports.
     pub(super) async fn kill(mut self) -> Result<Heard> {
-        ensure!(self.child.try_wait()?.is_none(), "it ended by itself; see what it printed");
+        ensure!(self.child.try_wait()?.is_none(), "the process exited by itself; see its output");
         self.child.start_kill()?;
         self.output.read_to_end(&mut self.heard).await?;
         let mut opened = false;
@@ -107,7 +118,7 @@ impl CommitterPost {
         drop(self.child.stdin.take());
         self.output.read_to_end(&mut Vec::new()).await?;
         let status = self.child.wait().await?;
-        ensure!(status.success(), "it ended with {status}; see what it printed");
+        ensure!(status.success(), "the process exited with {status}; see its output");
         Ok(())
     }
 }

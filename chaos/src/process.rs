@@ -8,25 +8,25 @@ use tokio::process::{Child, Command};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::environment::Environment;
 use crate::plan::Plan;
-use crate::stage::Stage;
 use crate::worker::Worker;
 
 /// A running worker. Dropping it ends it.
 #[derive(Debug)]
-pub(crate) enum Post {
+pub(crate) enum WorkerProcess {
     Process(Child),
     Task { task: JoinHandle<Result<()>>, stop: CancellationToken },
 }
 
-impl Post {
-    pub(crate) fn start(plan: &Plan, stage: &Stage, name: &str) -> Result<Self> {
-        let Some(url) = stage.url() else {
+impl WorkerProcess {
+    pub(crate) fn start(plan: &Plan, environment: &Environment, name: &str) -> Result<Self> {
+        let Some(url) = environment.url() else {
             let stop = CancellationToken::new();
             let worker = Worker {
                 name: name.to_owned(),
-                store: stage.store(),
-                files: stage.files(),
+                store: environment.store(),
+                files: environment.files(),
                 stop: stop.clone(),
             };
             return Ok(Self::Task {
@@ -38,7 +38,7 @@ impl Post {
             .args(["worker", "--name", name, "--url", url])
             .args(["--engine", &plan.engine.to_string(), "--fence", &plan.fence.to_string()])
             .arg("--folder")
-            .arg(stage.files().folder())
+            .arg(environment.files().folder())
             // The process exits when its input closes: when it is asked to leave, or when this process is gone.
             .stdin(Stdio::piped())
             .kill_on_drop(true)
@@ -96,10 +96,7 @@ impl Post {
         match self {
             Self::Process(mut child) => {
                 let status: ExitStatus = child.wait().await?;
-                ensure!(
-                    status.success(),
-                    "a worker ended by itself: {status}; see what it printed"
-                );
+                ensure!(status.success(), "a worker exited by itself: {status}; see its output");
                 Ok(())
             }
             Self::Task { task, .. } => task.await?,
@@ -109,7 +106,7 @@ impl Post {
     fn signal(&self, signal: Signal) -> Result<()> {
         let Self::Process(child) = self else { return Ok(()) };
         let id = child.id().and_then(|id| Pid::from_raw(id.try_into().ok()?));
-        let id = id.ok_or_else(|| anyhow!("a worker that was left alone is gone"))?;
+        let id = id.ok_or_else(|| anyhow!("a worker exited without an injected fault"))?;
         Ok(kill_process(id, signal)?)
     }
 }
