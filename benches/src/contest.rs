@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_first_side_is_the_measure_of_the_others() {
+    async fn ratios_are_relative_to_the_first_side() {
         let second = Duration::from_secs(1);
         let plan = Plan { warm_up: second, round: second, rounds: 3, only: String::new() };
         let rows = Contest::new("w0", "", "none", "ticks", Server::None)

@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn a_report_says_what_stands_against_quoting_it() {
+    fn a_report_lists_its_reservations() {
         let cases = [
             (report(3.0, 0.9, 100.0), ""),
             (report(0.3, 0.9, 100.0), "too short: measure at least 3 rounds of 3 s"),

@@ -95,7 +95,7 @@ async fn conflicts_make_a_context_run_again() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_conflict_too_many_is_the_answer() -> Result<()> {
+async fn the_last_conflict_is_returned() -> Result<()> {
     let bank = Bank::open().await?;
     bank.engine.faults().next_commits(3, CommitFault::Conflict);
     let refused = bank.deposit(5).await.expect_err("three attempts, three conflicts");
@@ -201,7 +201,7 @@ async fn an_answer_that_is_lost_is_asked_for() -> Result<()> {
 }
 
 #[tokio::test]
-async fn an_outcome_that_cannot_be_found_out_is_unknown_whether_it_landed_or_not() -> Result<()> {
+async fn a_failed_outcome_lookup_is_reported_as_unknown() -> Result<()> {
     for (fault, balance) in [(CommitFault::AnswerLost, 105), (CommitFault::RequestLost, 100)] {
         let bank = Bank::open().await?;
         bank.engine.faults().next_commit(fault.clone()).next_outcomes(1, ReadFault::Failed);

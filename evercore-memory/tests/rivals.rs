@@ -107,7 +107,7 @@ async fn an_append_is_tried_as_often_as_any_write() -> Result<()> {
 }
 
 #[tokio::test]
-async fn an_append_to_a_key_that_another_took_meanwhile_goes_on_there() -> Result<()> {
+async fn an_append_to_a_key_taken_meanwhile_continues_on_its_new_holder() -> Result<()> {
     let engine = MemoryEngine::new();
     let store = open(&engine, Chain::Plain, 2).await?;
     engine.faults().before_next_commit(rival(&store, key("a")));
@@ -126,7 +126,7 @@ async fn an_append_to_a_key_that_another_took_meanwhile_goes_on_there() -> Resul
 
 /// A rerun would load the aggregate that has taken one key, and find the other key still taken.
 #[tokio::test]
-async fn a_taken_key_is_told_though_another_would_have_been_loaded() -> Result<()> {
+async fn a_taken_key_is_an_error_even_if_a_rerun_would_load_another_aggregate() -> Result<()> {
     let engine = MemoryEngine::new();
     let store = open(&engine, Chain::Plain, 10).await?;
     append(&store, key("taken"), Expected::NoStream).await?;

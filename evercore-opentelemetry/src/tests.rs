@@ -62,7 +62,7 @@ fn an_invalid_traceparent_gives_no_span() {
 }
 
 #[test]
-fn outside_of_any_trace_there_is_nothing_to_say() {
+fn outside_of_a_trace_the_metadata_is_empty() {
     assert!(trace_metadata().is_empty());
 }
 

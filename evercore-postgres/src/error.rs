@@ -200,7 +200,7 @@ pub(crate) fn is_ended_session(error: &sqlx::Error) -> bool {
 /// Whether an error was caused by a failure that aborted the transaction and has nothing to do with the transaction's
 /// own work: another transaction was preferred, a lock was not granted in time, the server lacks a resource. A
 /// cancelled statement does not count: a retry would send the same statement, which takes too long again.
-pub(crate) fn is_caused_by_what_passes(error: &(dyn StdError + 'static)) -> bool {
+pub(crate) fn is_transient_abort(error: &(dyn StdError + 'static)) -> bool {
     let passes = |answer: &dyn DatabaseError| {
         let code = code(answer);
         code != "57014"
@@ -260,16 +260,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_transaction_is_aborted_for_what_passes_or_for_what_the_work_did() {
+    fn aborted_transactions_are_split_into_transient_and_permanent() {
         let wrapped = |code| std::io::Error::other(answer(code));
         for code in ["40001", "40P01", "55P03", "53200", "53100", "57P01"] {
-            assert!(is_caused_by_what_passes(&answer(code)), "{code}");
-            assert!(is_caused_by_what_passes(&wrapped(code)), "{code}");
+            assert!(is_transient_abort(&answer(code)), "{code}");
+            assert!(is_transient_abort(&wrapped(code)), "{code}");
         }
         for code in ["23505", "22012", "57014", "P0001", "42P01", "25P02"] {
-            assert!(!is_caused_by_what_passes(&wrapped(code)), "{code}");
+            assert!(!is_transient_abort(&wrapped(code)), "{code}");
         }
-        assert!(!is_caused_by_what_passes(&sqlx::Error::RowNotFound));
+        assert!(!is_transient_abort(&sqlx::Error::RowNotFound));
     }
 
     /// A server's answer with this SQLSTATE.

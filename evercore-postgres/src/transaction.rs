@@ -13,7 +13,7 @@ use tracing::debug;
 
 use crate::begin::{BEGIN, begin};
 use crate::engine::PostgresEngine;
-use crate::error::{CommitFailure, classify, classify_commit, is_caused_by_what_passes, silence};
+use crate::error::{CommitFailure, classify, classify_commit, is_transient_abort, silence};
 use crate::held::Place;
 use crate::shared::Shared;
 use crate::subscriptions::settle;
@@ -202,7 +202,7 @@ impl Transactor for PostgresEngine {
         match timeout(patience, transaction.status()).await {
             Ok(Ok(TransactionStatus::Open | TransactionStatus::Ended)) => false,
             // Only the error of the statement that failed says why.
-            Ok(Ok(TransactionStatus::Aborted)) => is_caused_by_what_passes(error),
+            Ok(Ok(TransactionStatus::Aborted)) => is_transient_abort(error),
             Ok(Err(error)) => error.is_retryable(),
             Err(_elapsed) => {
                 self.shared.readers.let_go();

@@ -247,7 +247,7 @@ impl std::error::Error for Failure {
 /// Whether an error was caused by a failure of SQLite that has nothing to do with the transaction's own work: a full or
 /// failing disk, too little memory. A lock does not count: the transaction holds the database's only write lock, so the
 /// lock must belong to another database.
-pub(crate) fn is_caused_by_what_passes(error: &(dyn std::error::Error + 'static)) -> bool {
+pub(crate) fn is_transient_abort(error: &(dyn std::error::Error + 'static)) -> bool {
     successors(Some(error), |&cause| cause.source()).any(|cause| {
         let class = match (cause.downcast_ref(), cause.downcast_ref::<Box<dyn DatabaseError>>()) {
             (Some(sqlx::Error::Database(error)), _) | (None, Some(error)) => {
@@ -261,7 +261,7 @@ pub(crate) fn is_caused_by_what_passes(error: &(dyn std::error::Error + 'static)
 }
 
 /// Whether a result code of the transaction's own connection is of a failure that passes, as in
-/// [`is_caused_by_what_passes`].
+/// [`is_transient_abort`].
 pub(crate) fn passes(code: i32) -> bool {
     Class::of(code, "").passes()
 }

@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn there_is_one_writer_and_readers_do_not_mind() {
+    async fn one_writer_at_a_time_does_not_block_readers_beside_it() {
         for turns in [Locks::beside_readers(SOON), Locks::instead_of_readers(SOON)] {
             let writing = turns.write().await.expect("there is no writer");
             assert!(turns.take().await.is_err());

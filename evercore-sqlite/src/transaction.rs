@@ -12,7 +12,7 @@ use tokio::runtime::Handle;
 
 use crate::blocking::{blocking, current};
 use crate::engine::SqliteEngine;
-use crate::error::is_caused_by_what_passes;
+use crate::error::is_transient_abort;
 use crate::nesting;
 use crate::user_transaction::UserTransaction;
 
@@ -182,8 +182,7 @@ impl Transactor for SqliteEngine {
     ) -> bool {
         let held = transaction.held_mut();
         // The error may come from another SQLite file that user code writes to, so the connection is asked as well.
-        (is_caused_by_what_passes(error) && held.has_met_what_passes().await)
-            || held.is_lost().await
+        (is_transient_abort(error) && held.has_met_what_passes().await) || held.is_lost().await
     }
 
     async fn finish(

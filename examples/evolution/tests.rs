@@ -1,7 +1,7 @@
 use super::*;
 
 #[tokio::test]
-async fn three_generations_tell_one_story() -> anyhow::Result<()> {
+async fn three_generations_replay_to_the_same_state() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let url = format!("sqlite://{}", folder.path().join("evolution.db").display());
     let stories = run(&url).await?;

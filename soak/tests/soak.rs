@@ -59,7 +59,7 @@ fn nothing_grows_on_sqlite() {
 }
 
 #[test]
-fn nothing_grows_on_postgres() {
+fn no_resource_grows_on_postgres() {
     assert_nothing_grows("postgres");
 }
 

@@ -7,7 +7,7 @@ use super::check;
 use crate::{aggregate, event, retired_event};
 
 #[test]
-fn an_aggregate_with_a_past() {
+fn an_aggregate_with_aliases_and_unknown_events() {
     check(
         aggregate::derive(quote! {
             #[aggregate(name = "customer", aliases = ["client"], unknown_events = hand_to(Self::note))]

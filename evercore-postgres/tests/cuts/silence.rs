@@ -19,7 +19,7 @@ async fn tapped(schema: &'static str) -> Tapped {
 }
 
 #[tokio::test]
-async fn a_commit_without_an_answer_is_found_out_about_on_another_connection() {
+async fn the_outcome_of_an_unanswered_commit_is_looked_up_on_another_connection() {
     let mut tapped = tapped("cuts_silence").await;
     tapped.append(1).await.expect("there is an answer");
     tapped.proxy.silence();
@@ -43,7 +43,7 @@ async fn a_read_without_an_answer_is_an_error() {
 }
 
 #[tokio::test]
-async fn a_transaction_without_an_answer_is_found_out_about() {
+async fn the_outcome_of_an_unanswered_transaction_is_looked_up() {
     let mut tapped = tapped("cuts_silence_transaction").await;
     let transact = async |store: &EventStore, falls_silent: bool| {
         store

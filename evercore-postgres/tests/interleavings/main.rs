@@ -137,7 +137,7 @@ async fn two_commits_and_a_reader_that_looks_twice() {
 }
 
 #[tokio::test]
-async fn a_reader_that_goes_by_the_highest_position_is_caught() {
+async fn a_reader_that_uses_the_highest_position_is_caught() {
     let play = play(ends(&[Commit]), ends(&[Commit]), &[ReadAll]);
     assert_is_caught("interleavings_naive", "a naive cursor", &play).await;
 }

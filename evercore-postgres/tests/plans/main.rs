@@ -84,22 +84,22 @@ async fn looks_up_what_it_is_asked_for(database: &str, knowledge: Knowledge) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_plan_depends_on_the_log_where_nothing_is_known_of_it() {
+async fn no_plan_depends_on_the_log_without_statistics() {
     looks_up_what_it_is_asked_for("unknown", Knowledge::None).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_plan_depends_on_the_log_where_it_was_analysed_when_it_was_empty() {
+async fn no_plan_depends_on_the_log_analysed_when_empty() {
     looks_up_what_it_is_asked_for("empty", Knowledge::Empty).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_plan_depends_on_the_log_where_it_was_analysed_when_all_was_of_one_kind() {
+async fn no_plan_depends_on_the_log_analysed_with_one_event_type() {
     looks_up_what_it_is_asked_for("one_kind", Knowledge::OneKind).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_plan_depends_on_the_log_where_all_is_known_of_it() {
+async fn no_plan_depends_on_the_log_with_complete_statistics() {
     looks_up_what_it_is_asked_for("known", Knowledge::All).await;
 }
 

@@ -87,7 +87,7 @@ mod tests {
 
     /// A fault of one commit need not affect the others, but a full disk affects them all.
     #[test]
-    fn a_statement_is_held_against_one_commit_only_where_it_can_be_to_blame() {
+    fn a_statement_failure_is_suspect_only_if_one_commit_can_cause_it() {
         for code in [ffi::SQLITE_CONSTRAINT_UNIQUE, ffi::SQLITE_TOOBIG] {
             assert!(matches!(of_statement(code), Outcome::Suspect(_)), "{code}");
             assert!(matches!(of_commit(code), Outcome::Suspect(_)), "{code}");
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn a_commit_is_undone_only_where_nothing_of_it_can_come_back() {
+    fn a_failed_commit_is_undone_only_if_no_frame_can_be_recovered() {
         for code in [ffi::SQLITE_BUSY, ffi::SQLITE_FULL, ffi::SQLITE_READONLY] {
             assert!(matches!(of_commit(code), Outcome::Undone(_)), "{code}");
         }

@@ -133,7 +133,7 @@ mod control {
 
     #[test]
     #[should_panic(expected = "done and taken back")]
-    fn a_lock_that_is_let_go_of_between_two_steps_is_caught() {
+    fn a_lock_released_between_two_steps_is_caught() {
         try_all("a careless queue", || {
             let waiting = Arc::new(Mutex::new(Some(())));
             let thread = {

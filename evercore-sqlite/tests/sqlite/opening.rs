@@ -20,7 +20,7 @@ async fn problem(path: &Path) -> OpenProblem {
 }
 
 #[tokio::test]
-async fn a_directory_is_no_database() {
+async fn a_directory_is_refused_as_a_database() {
     let folder = tempfile::tempdir().expect("a folder");
     assert_eq!(problem(folder.path()).await, OpenProblem::IsDirectory);
 }

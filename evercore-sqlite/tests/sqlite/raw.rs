@@ -155,7 +155,7 @@ async fn recording_a_batch_scans_no_parked_events() {
 
 /// Statistics that ANALYZE has gathered about a small log must not affect the plans for a large one.
 #[tokio::test]
-async fn no_statement_is_planned_by_what_the_tables_were_like() {
+async fn no_plan_depends_on_old_statistics() {
     let plans = async |path: &Path| {
         let mut connection = connect(path).await;
         let mut plans = Vec::new();

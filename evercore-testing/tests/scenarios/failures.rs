@@ -252,7 +252,7 @@ fn an_event_that_cannot_be_read_back_fails_though_it_was_decided() {
             let _ = Scenario::<Book>::new().when(Lose);
         },
         &expect![[r#"
-            book-lost cannot be encoded: in JSON, `at` holds "3", which is read as an error (the payload does not fit at `at`: invalid type: string "3", expected u32 at line 1 column 9)
+            book-lost cannot be encoded: in JSON, `at` holds "3", but is read as an error (the payload does not fit at `at`: invalid type: string "3", expected u32 at line 1 column 9)
         "#]],
     );
 }

@@ -94,7 +94,7 @@ impl<C: Clone> Policy<CommandRequest<C>, Executed<Account>, CommandError<BankErr
 }
 
 #[tokio::test]
-async fn a_retry_goes_between_the_layers() -> Outcome {
+async fn a_retry_layer_works_between_the_layers() -> Outcome {
     let engine = MemoryEngine::new();
     let store = EventStore::builder().open(engine.clone()).await?;
     let trying = |times| {

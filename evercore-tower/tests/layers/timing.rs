@@ -34,7 +34,7 @@ impl Journal {
 }
 
 #[tokio::test]
-async fn every_command_is_told_of_once_when_it_ends() -> Outcome {
+async fn every_command_is_reported_once_when_it_ends() -> Outcome {
     let journal = Journal::default();
     let mut accounts = journal.layer().layer(accounts().await);
 
@@ -62,7 +62,7 @@ async fn every_command_is_told_of_once_when_it_ends() -> Outcome {
 }
 
 #[tokio::test]
-async fn a_command_that_is_dropped_is_told_of_as_well() {
+async fn a_dropped_command_is_reported_as_well() {
     let (journal, gate) = (Journal::default(), Gate::closed());
     let mut accounts = ServiceBuilder::new()
         .layer(journal.layer())

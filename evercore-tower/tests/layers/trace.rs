@@ -59,7 +59,7 @@ impl<'a> MakeWriter<'a> for Journal {
 }
 
 #[tokio::test]
-async fn a_command_is_a_span_and_an_event_that_tell_nothing_private() -> Outcome {
+async fn a_command_is_a_span_and_an_event_without_private_data() -> Outcome {
     let (journal, _guard) = Journal::kept();
     let mut accounts = TraceLayer::new().layer(accounts().await);
 
@@ -83,7 +83,7 @@ async fn a_command_is_a_span_and_an_event_that_tell_nothing_private() -> Outcome
 }
 
 #[tokio::test]
-async fn a_command_that_fails_is_a_warning_that_says_why() -> Outcome {
+async fn a_failed_command_is_a_warning_with_its_cause() -> Outcome {
     let (journal, _guard) = Journal::kept();
     let accounts = TraceLayer::new().layer(accounts().await);
     let anonymous = CommandRequest::new(AggregateId::new(1)?, Withdraw { amount: 1 })?;
@@ -100,7 +100,7 @@ async fn a_command_that_fails_is_a_warning_that_says_why() -> Outcome {
 }
 
 #[tokio::test]
-async fn a_command_that_is_dropped_says_so_in_its_span() {
+async fn a_dropped_command_is_marked_in_its_span() {
     let (journal, _guard) = Journal::kept();
     let accounts = ServiceBuilder::new()
         .layer(TraceLayer::new())

@@ -158,7 +158,7 @@ mod tests {
     const SOON: Duration = Duration::from_millis(20);
 
     #[tokio::test(start_paused = true)]
-    async fn a_wait_for_the_world_outside_lasts_as_long_by_a_clock_that_is_paused() {
+    async fn a_timeout_ignores_the_paused_tokio_clock() {
         let (answer, mut answered) = oneshot::channel();
         thread::spawn(move || {
             thread::sleep(SOON);
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn it_needs_no_runtime_and_wakes_the_shorter_one_of_two_first() {
+    fn timeouts_need_no_runtime_and_the_shorter_one_ends_first() {
         let long = async {
             assert_eq!(timeout(SOON * 3, pending::<()>()).await, Err(Elapsed));
             Instant::now()

@@ -178,7 +178,7 @@ impl<E> Encoding<E> {
     }
 }
 
-const WITHOUT_SERDE: &str = "the type is a message without serde support, so it can only be shown as Protocol Buffers; derive `Serialize` and `Deserialize` for it";
+const WITHOUT_SERDE: &str = "the type is a message without serde support, so its only format is Protocol Buffers; derive `Serialize` and `Deserialize` for it";
 
 impl<E> Clone for Encoding<E> {
     fn clone(&self) -> Self {

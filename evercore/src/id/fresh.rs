@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn all_of_a_number_stays_in_a_uuid() {
+    fn a_uuid_keeps_all_random_bits() {
         for number in (0..64).map(|bit| 1 << bit).chain([0, u64::MAX]) {
             let uuid = Builder::from_unix_timestamp_millis(0, &around(0, number)).into_uuid();
             let bytes = uuid.into_bytes();

@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn of_two_keys_at_one_sequence_neither_is_believed() -> Result<()> {
+    fn two_states_at_one_sequence_are_both_dropped() -> Result<()> {
         let (cache, id) = (Cache::of(10), AggregateId::FIRST);
         cache.put(id, TYPE, cached(3, "old")?);
         cache.put(id, TYPE, cached(3, "new")?);
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn a_holder_that_has_another_key_by_now_is_not_found_by_the_former_one() -> Result<()> {
+    fn an_aggregate_is_not_found_by_its_former_key() -> Result<()> {
         let (cache, id) = (Cache::of(10), AggregateId::FIRST);
         let (old, new) = (NaturalKey::new("old")?, NaturalKey::new("new")?);
         cache.put(id, TYPE, cached(3, "old")?);

@@ -107,7 +107,7 @@ async fn the_log_is_read_and_the_event_alone_is_an_error() {
 }
 
 #[tokio::test]
-async fn a_subscription_does_with_it_what_its_policy_says() {
+async fn a_subscription_applies_its_failure_policy() {
     let router = || {
         Router::new().on(async |turned: Received<Turned>| {
             Err::<(), _>(format!("it cannot be read, and is {}", turned.value))

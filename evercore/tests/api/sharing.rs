@@ -88,7 +88,7 @@ async fn a_partition_on_its_way_is_worked_on_when_another_is_handed_over() -> Re
 
 /// The lease expires while the heartbeat is delayed, so the partition is free when the worker looks for another one.
 #[tokio::test(start_paused = true)]
-async fn a_partition_that_a_worker_takes_from_itself_is_its_own() -> Result<()> {
+async fn a_worker_can_take_a_partition_from_itself() -> Result<()> {
     let engine = Counting::with_a_late_heartbeat(WAY);
     let store = EventStore::builder().open(engine.clone()).await?;
     let new = NewSubscription {

@@ -76,7 +76,7 @@ impl Upcast<WeighedV2> for Weighed {
 }
 
 #[tokio::test]
-async fn an_old_event_is_upcast_from_every_codec_that_says_what_it_holds() -> Result<(), BoxError> {
+async fn an_old_event_is_upcast_from_every_self_describing_codec() -> Result<(), BoxError> {
     for (codec, compressed) in
         [(Codec::Json, false), (Codec::Cbor, false), (Codec::MessagePack, true)]
     {

@@ -62,7 +62,7 @@ fn failing() -> impl Handler {
 }
 
 #[tokio::test]
-async fn a_worker_that_fails_says_what_where_and_why() -> Result<()> {
+async fn a_failed_worker_logs_its_subscription_position_and_cause() -> Result<()> {
     let store = miles(1).await?;
     let (lines, _guard) = Lines::watch();
     store.subscription("mails").run(failing()).await.expect_err("its handler fails");
@@ -105,7 +105,7 @@ async fn retries_and_parked_events_are_logged() -> Result<()> {
             assert!(line.contains(part), "{part} is missing: {line}");
         }
     }
-    let behind = lines.one(Level::WARN, "parking events behind parked ones");
+    let behind = lines.one(Level::WARN, "parking events behind parked events");
     for part in ["subscription=mails", "position=2", "events=1"] {
         assert!(behind.contains(part), "{part} is missing: {behind}");
     }
@@ -118,7 +118,7 @@ async fn retries_and_parked_events_are_logged() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_worker_that_is_dropped_says_so() -> Result<()> {
+async fn a_dropped_worker_is_logged() -> Result<()> {
     let store = miles(1).await?;
     let (lines, _guard) = Lines::watch();
     drop(store.subscription("dropped").spawn(failing())?);
@@ -140,7 +140,7 @@ async fn a_subscription_that_cannot_run_is_logged() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_worker_that_waits_or_is_stopped_says_so() -> Result<()> {
+async fn a_waiting_or_stopped_worker_is_logged() -> Result<()> {
     let store = miles(1).await?;
     let (lines, _guard) = Lines::watch();
     let is_given = Arc::new(AtomicBool::new(false));
@@ -166,7 +166,7 @@ async fn a_worker_that_waits_or_is_stopped_says_so() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_follower_that_fails_says_what_and_why() -> Result<()> {
+async fn a_failed_ephemeral_subscription_logs_its_cause() -> Result<()> {
     let store = miles(1).await?;
     let (lines, _guard) = Lines::watch();
     let twice = HandlerRetry::default().attempts(2).longest(Duration::from_millis(1));

@@ -37,7 +37,7 @@ fn errors_are_logged_with_their_causes() {
 }
 
 #[test]
-fn a_line_that_hides_causes_is_seen() {
+fn a_log_line_that_hides_causes_is_found() {
     for (call, hides) in [
         (r#"warn!(%error, "no")"#, true),
         (r#"warn!(subscription = %name, %error, "no")"#, true),

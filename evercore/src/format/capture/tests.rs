@@ -191,7 +191,7 @@ fn reordered_elements_are_found_at_every_depth() {
 }
 
 #[test]
-fn a_list_of_other_elements_is_another_one() {
+fn lists_with_different_elements_are_not_equal() {
     for again in [vec![1, 2, 2], vec![1, 2], vec![2, 1, 1, 1], vec![3, 1, 2]] {
         let (is_same, _) = learned(vec![1, 1, 2], again.clone(), again);
         assert!(!is_same);

@@ -14,7 +14,7 @@ where
 }
 
 #[test]
-fn a_unit_is_null_and_some_of_null_has_a_tag() {
+fn a_unit_is_null_and_some_null_is_tagged() {
     assert_eq!(written(&()), [0xF6]);
     assert_eq!(written(&None::<()>), [0xF6]);
     assert_eq!(written(&Some(())), [0xD8, 0x7A, 0xF6]);
