@@ -193,7 +193,7 @@ pub(crate) async fn what_cannot_be_run_is_refused(fixture: &Fixture) -> Result<(
         (some().batch_size(2_001), "limit of 2000"),
         (some().lease(millis(20)), "too short"),
         (some().lease(millis(900)).poll_interval(millis(901)), "shorter than the poll interval"),
-        (some().poll_interval(Duration::ZERO), "never rests"),
+        (some().poll_interval(Duration::ZERO), "without a pause"),
         (some().owner(""), "owner"),
         (some().owner("x".repeat(129)), "owner"),
     ];

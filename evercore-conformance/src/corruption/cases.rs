@@ -259,7 +259,7 @@ corruptions! {
         scene
             .spoil(&format!("DELETE FROM subscription_partitions WHERE number = {partition}"))
             .await?;
-        let (subscription, problem) = ("watch".to_owned(), "it is not there".to_owned());
+        let (subscription, problem) = ("watch".to_owned(), "its row is missing".to_owned());
         scene
             .assert_found(&[Finding::PartitionDamaged { subscription, partition, problem }])
             .await?;
