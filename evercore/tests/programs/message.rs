@@ -1,3 +1,4 @@
+//! Messages made with prost are events, with or without serde's traits.
 #![deny(warnings)]
 
 use evercore::{Aggregate, Apply, EventMeta, event, state_event};
@@ -14,8 +15,7 @@ struct Closed {}
 
 /// Implements serde's traits by a derive of its own.
 #[state_event(aggregate = Account, codec = protobuf)]
-#[derive(Clone, PartialEq, prost::Message)]
-#[derive(serde::Serialize, serde::Deserialize)]
+#[derive(Clone, PartialEq, prost::Message, serde::Serialize, serde::Deserialize)]
 struct Opened {
     #[prost(string, tag = "1")]
     owner: String,
@@ -27,4 +27,8 @@ impl Apply<Closed> for Account {
     }
 }
 
-fn main() {}
+#[test]
+fn a_message_is_an_event() {
+    let registry = evercore::Registry::linked().expect("the names differ");
+    assert!(registry.knows_event::<Opened>() && registry.knows_event::<Closed>());
+}

@@ -22,7 +22,8 @@ struct Created {
     balance: i64,
 }
 
-fn main() {
+#[test]
+fn two_events_with_one_name_are_detected() {
     let error = Registry::linked().expect_err("two types claim one name");
     let message = error.to_string();
     assert!(message.contains("`EventStore::builder().registry(Registry::builder()"), "{message}");

@@ -28,7 +28,8 @@ mod nested {
     }
 }
 
-fn main() {
+#[test]
+fn evercore_can_be_renamed() {
     let registry = ec::Registry::linked().expect("the names differ");
     assert!(registry.knows_event::<nested::Opened>());
     let _ = (nested::Opened { limit: None }.limit, nested::Closed);

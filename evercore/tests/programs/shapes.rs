@@ -19,15 +19,13 @@ struct Counter(u32);
 struct Marker;
 
 #[derive(Aggregate, Default)]
-#[aggregate(name = "door", snapshot_every = 10, snapshot_version = 2,)]
+#[aggregate(name = "door", snapshot_every = 10, snapshot_version = 2)]
 #[derive(serde::Serialize, serde::Deserialize)]
 enum Door {
     #[default]
     Closed,
     #[serde(rename = "ajar")]
-    Open {
-        width: u8,
-    },
+    Open { width: u8 },
 }
 
 #[derive(Debug)]
@@ -126,7 +124,8 @@ macro_rules! opened {
 
 opened!(Opened, name: Option<String>);
 
-fn main() {
+#[test]
+fn every_shape_is_accepted() {
     #[derive(Aggregate, Default)]
     #[aggregate(name = "local")]
     struct Account {

@@ -1,4 +1,5 @@
 //! A facade can re-export the macros: `crate = …` tells them where to find everything else.
+#![expect(unreachable_pub, reason = "the module stands for a crate")]
 
 mod facade {
     pub mod inner {
@@ -19,6 +20,7 @@ struct LimitSet {
     limit: Option<Option<i64>>,
 }
 
-fn main() {
+#[test]
+fn a_facade_can_reexport_the_macros() {
     assert!(Registry::linked().expect("the names differ").knows_event::<LimitSet>());
 }

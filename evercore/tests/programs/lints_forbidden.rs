@@ -20,7 +20,8 @@ impl Apply<Closed> for Account {
     fn apply(&mut self, _: &Closed, _: &EventMeta) {}
 }
 
-fn main() {
+#[test]
+fn a_crate_that_forbids_lints_can_use_the_macros() {
     let registry = evercore::Registry::linked().expect("the names differ");
     assert!(registry.knows_event::<Opened>() && registry.knows_event::<Closed>());
     let _ = (Opened { balance: 1 }.balance, Closed);
