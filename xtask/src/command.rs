@@ -2,8 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fmt;
-use std::io;
-use std::process::{Child, Command};
+use std::process::{Command, Stdio};
 use std::time::Instant;
 
 /// The reason why a chore did not finish.
@@ -13,12 +12,6 @@ pub(crate) struct Failure(pub(crate) String);
 pub(crate) struct Cargo {
     words: String,
     command: Command,
-}
-
-/// A cargo command that is running.
-pub(crate) struct Running {
-    words: String,
-    child: Child,
 }
 
 pub(crate) fn cargo(words: &str) -> Cargo {
@@ -53,49 +46,52 @@ impl Cargo {
         self
     }
 
+    /// Returns the command as it would be typed.
+    pub(crate) fn words(&self) -> String {
+        format!("cargo {}", self.words)
+    }
+
     pub(crate) fn run(mut self) -> Result<(), Failure> {
-        eprintln!("$ cargo {}", self.words);
+        eprintln!("$ {}", self.words());
         let begun = Instant::now();
-        let status = self.command.status().map_err(|error| failure(&self.words, error))?;
+        let status = self.command.status().map_err(|error| failure(&self.words(), error))?;
         eprintln!("  after {} s", begun.elapsed().as_secs());
-        if status.success() { Ok(()) } else { Err(failure(&self.words, status)) }
+        if status.success() { Ok(()) } else { Err(failure(&self.words(), status)) }
     }
 
+    /// Runs the command, and returns its standard output. Errors are printed at once.
     pub(crate) fn output(mut self) -> Result<Vec<u8>, Failure> {
-        let output = self.command.output().map_err(|error| failure(&self.words, error))?;
+        let output = self
+            .command
+            .stderr(Stdio::inherit())
+            .output()
+            .map_err(|error| failure(&self.words(), error))?;
         let status = output.status;
-        if status.success() { Ok(output.stdout) } else { Err(failure(&self.words, status)) }
+        if status.success() { Ok(output.stdout) } else { Err(failure(&self.words(), status)) }
     }
 
-    /// Starts the command with the lowest priority.
-    pub(crate) fn start(self) -> Result<Running, Failure> {
-        eprintln!("$ cargo {} &", self.words);
+    /// Returns the command with the lowest priority.
+    pub(crate) fn behind(self) -> Command {
         let mut behind = Command::new("nice");
         behind.arg("-n19").arg(self.command.get_program()).args(self.command.get_args());
         behind.envs(self.command.get_envs().filter_map(|(name, value)| Some((name, value?))));
-        let child = behind.spawn().map_err(|error| failure(&self.words, error))?;
-        Ok(Running { words: self.words, child })
+        behind
     }
 }
 
-impl Running {
-    /// Waits until the command has ended.
-    pub(crate) fn finish(&mut self) -> Result<(), Failure> {
-        eprintln!("$ wait # for cargo {}", self.words);
-        let status = self.child.wait().map_err(|error| failure(&self.words, error))?;
-        if status.success() { Ok(()) } else { Err(failure(&self.words, status)) }
-    }
-
-    /// Kills the command, unless it has ended.
-    pub(crate) fn stop(&mut self) {
-        // Fails if it has ended.
-        let _: io::Result<()> = self.child.kill();
-        let _: io::Result<_> = self.child.wait().map(drop);
+impl Failure {
+    /// Returns all failures as one, if there are any.
+    pub(crate) fn all(failures: Vec<Self>) -> Result<(), Self> {
+        if failures.is_empty() {
+            return Ok(());
+        }
+        let failures: Vec<_> = failures.into_iter().map(|failure| failure.0).collect();
+        Err(Self(failures.join("\n")))
     }
 }
 
-fn failure(words: &str, reason: impl fmt::Display) -> Failure {
-    Failure(format!("`cargo {words}` failed: {reason}"))
+pub(crate) fn failure(words: &str, reason: impl fmt::Display) -> Failure {
+    Failure(format!("`{words}` failed: {reason}"))
 }
 
 impl fmt::Display for Failure {

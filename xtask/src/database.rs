@@ -37,11 +37,21 @@ impl TestDatabase {
         }
     }
 
-    /// Returns the tests of these packages to leave out, as arguments.
-    pub(crate) fn left_out_tests(&self) -> &'static str {
+    /// Returns the arguments with which programs leave out the tests that they cannot run.
+    pub(crate) fn left_out_tests(&self) -> &'static [&'static str] {
         match self {
-            Self::Named(_) | Self::ThrowAway(_) => "",
-            Self::LeftOut => " -- --skip on_postgres",
+            Self::Named(_) | Self::ThrowAway(_) => &[],
+            Self::LeftOut => &["--skip", "on_postgres"],
+        }
+    }
+
+    /// Returns the number of test programs that may run at a time, at most `most`. Each starts a server of its own, so
+    /// that none waits for the transactions of another or is counted among its connections. A named server is theirs
+    /// one after the other.
+    pub(crate) fn programs_at_once(&self, most: usize) -> usize {
+        match self {
+            Self::Named(_) => 1,
+            Self::ThrowAway(_) | Self::LeftOut => most,
         }
     }
 

@@ -2,25 +2,33 @@
 //! `mutants`, `bench`, `db`, `layers`, `circles`.
 
 mod circles;
+mod collected;
 mod command;
 mod database;
 mod fuzz;
+mod lane;
 mod layers;
 mod limits;
 mod metadata;
 mod mutants;
 mod packing;
+mod phases;
+mod programs;
 mod simulate;
 mod statements;
 mod tools;
 
+use std::ffi::OsStr;
 use std::process::ExitCode;
+use std::thread;
 
 use clap::{Parser, Subcommand};
 
-use command::{Failure, cargo};
+use collected::Stop;
+use command::{Cargo, Failure, cargo};
 use database::TestDatabase;
 use packing::Packing;
+use phases::Phases;
 
 /// The chores of this repository.
 #[derive(Parser)]
@@ -38,7 +46,7 @@ enum Chore {
         #[arg(long)]
         no_postgres: bool,
     },
-    /// Run the checks of continuous integration: formatting, lints, docs, layers and packages, then the tests.
+    /// Run the checks of continuous integration: formatting, lints, docs, layers, packages and all tests.
     Ci,
     /// Kill, stop and restart workers that follow a log, and check that nothing was lost. `--help` lists the options.
     #[command(disable_help_flag = true)]
@@ -95,7 +103,7 @@ fn main() -> ExitCode {
     let outcome = match Chores::parse().chore {
         Chore::Test { no_postgres } => test(no_postgres),
         Chore::Ci => ci(),
-        Chore::Deny => deny(),
+        Chore::Deny => tools::DENY.path().and_then(|path| deny(&path).run()),
         Chore::Chaos { options } => program("evercore-chaos", &options),
         Chore::Simulate(options) => simulate::run(&options),
         Chore::Soak { options } => program("evercore-soak", &options),
@@ -123,14 +131,24 @@ fn bench(options: &[String]) -> Result<(), Failure> {
 }
 
 fn ci() -> Result<(), Failure> {
-    cargo("fmt --all --check").run()?;
-    repository()?;
-    deny()?;
-    cargo("clippy --workspace --all-targets -- -D warnings").run()?;
-    cargo("doc --no-deps --workspace").env("RUSTDOCFLAGS", "-D warnings").run()?;
-    let packing = Packing::start()?;
-    test(false)?;
-    packing.finish()
+    let phases = Phases::start();
+    let outcome = check_all(&phases);
+    eprint!("{}", phases.table());
+    outcome
+}
+
+fn check_all(phases: &Phases) -> Result<(), Failure> {
+    phases.measure("formatting", || cargo("fmt --all --check").run())?;
+    phases.measure("repository", repository)?;
+    let packing = Packing::new();
+    let path = tools::search_path()?;
+    let apart = [tools::DENY.installation(&path), Some(deny(&path)), Some(packing.command()?)];
+    let lints = vec![
+        cargo("clippy --workspace --all-targets -- -D warnings"),
+        cargo("doc --no-deps --workspace").env("RUSTDOCFLAGS", "-D warnings"),
+    ];
+    let apart = apart.into_iter().flatten().collect();
+    run_tests(&TestDatabase::start()?, phases, lints, apart)
 }
 
 fn repository() -> Result<(), Failure> {
@@ -142,10 +160,9 @@ fn repository() -> Result<(), Failure> {
 
 /// Checks licences, bans and sources. Advisories are left to the workflow: their database is on the internet and
 /// changes daily.
-fn deny() -> Result<(), Failure> {
+fn deny(path: &OsStr) -> Cargo {
     cargo("deny --all-features check --hide-inclusion-graph licenses bans sources")
-        .env_os("PATH", &tools::DENY.path()?)
-        .run()
+        .env_os("PATH", path)
 }
 
 /// Runs the program of a package.
@@ -155,17 +172,52 @@ fn program(package: &str, options: &[String]) -> Result<(), Failure> {
 
 fn test(no_postgres: bool) -> Result<(), Failure> {
     let database = if no_postgres { TestDatabase::left_out() } else { TestDatabase::start()? };
-    let packages = database.packages();
-    let left_out = database.left_out_tests();
-    database.apply(cargo(&format!("test {packages} --all-targets{left_out}"))).run()?;
-    database.apply(cargo(&format!("test {packages} --doc"))).run()?;
-    // Tested alone as well: together with the other crates, the core has all features; alone it lacks the codecs, and
-    // must report that.
-    cargo("test --package evercore --test api --test ui").run()?;
-    for url in database.example_urls() {
-        cargo(&format!("run --quiet --example bank -- --db {url}")).run()?;
-        cargo(&format!("run --quiet --example loans -- --db {url}")).run()?;
-    }
+    let phases = Phases::start();
+    let outcome = run_tests(&database, &phases, Vec::new(), Vec::new());
+    eprint!("{}", phases.table());
+    outcome
+}
+
+/// Builds all tests and runs them. Other commands use the processor time that they leave, as most tests wait: those of
+/// `apart` from the beginning, as they have target folders of their own, and those of `lints` from the end of the build.
+fn run_tests(
+    database: &TestDatabase,
+    phases: &Phases,
+    lints: Vec<Cargo>,
+    apart: Vec<Cargo>,
+) -> Result<(), Failure> {
+    let stop = Stop::default();
+    let outcomes = thread::scope(|scope| {
+        let apart = scope.spawn(|| lane::run(apart, phases, &stop));
+        let build = cargo(&format!("test {} --all-targets --no-run", database.packages()));
+        let programs = phases
+            .measure("build of the tests", || programs::build(build))
+            .inspect_err(|_| stop.stop())?;
+        let beside = lints.into_iter().chain(other_tests(database)).collect();
+        let beside = scope.spawn(|| lane::run(beside, phases, &stop));
+        let tests = phases.measure("test programs", || {
+            let at_once = database.programs_at_once(programs::AT_ONCE);
+            programs::run(programs, at_once, database.left_out_tests())
+        });
+        let joined = [beside, apart].map(|lane| lane.join().expect("BUG: a lane panicked"));
+        Ok([tests].into_iter().chain(joined).filter_map(Result::err).collect())
+    })?;
     database.say_what_was_left_out();
-    Ok(())
+    Failure::all(outcomes)
+}
+
+/// Returns the tests that are no programs of `cargo test --workspace --all-targets`.
+fn other_tests(database: &TestDatabase) -> Vec<Cargo> {
+    let mut tests = vec![
+        database.apply(cargo(&format!("test {} --doc --no-fail-fast", database.packages()))),
+        // Tested alone as well: together with the other crates, the core has all features; alone it lacks the codecs,
+        // and must report that. Of the mistakes with macros, only those that depend on it are made again.
+        cargo("test --package evercore --test api"),
+        cargo("test --package evercore --test ui -- every_mistake trybuild=without_codecs"),
+    ];
+    for url in database.example_urls() {
+        tests.push(cargo(&format!("run --quiet --example bank -- --db {url}")));
+        tests.push(cargo(&format!("run --quiet --example loans -- --db {url}")));
+    }
+    tests
 }

@@ -1,11 +1,11 @@
 //! Installs the subcommands of cargo that do not come with it.
 
 use std::env::{join_paths, split_paths, var_os};
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::command::{Failure, cargo};
+use crate::command::{Cargo, Failure, cargo};
 
 /// The folder in which missing ones are installed.
 const ROOT: &str = "target/tools";
@@ -29,23 +29,29 @@ pub(crate) const MUTANTS: Tool = Tool { name: "cargo-mutants", version: "27.1.0"
 
 impl Tool {
     /// Makes sure that the tool is installed, and returns the search path with which cargo finds it.
-    ///
-    /// A missing tool is compiled without optimisation, which is quicker: it has little to do.
     pub(crate) fn path(self) -> Result<OsString, Failure> {
-        let ours = Path::new(ROOT).join("bin");
-        let theirs = var_os("PATH").unwrap_or_default();
-        let path = join_paths([ours].into_iter().chain(split_paths(&theirs)))
-            .map_err(|error| Failure(format!("the search path cannot be used: {error}")))?;
-        if !self.is_on(&path) {
-            let Self { name, version } = self;
-            eprintln!("{name} is not on this machine: compiling it into {ROOT}, once");
-            cargo(&format!("install --quiet --locked --debug --root {ROOT} {name}@{version}"))
-                .run()?;
+        let path = search_path()?;
+        if let Some(installation) = self.installation(&path) {
+            installation.run()?;
         }
         Ok(path)
     }
 
-    fn is_on(self, path: &OsString) -> bool {
+    /// Returns the command that installs the tool, unless it is on the path.
+    ///
+    /// It is compiled without optimisation and debug information, which is quicker: it has little to do.
+    pub(crate) fn installation(self, path: &OsStr) -> Option<Cargo> {
+        if self.is_on(path) {
+            return None;
+        }
+        let Self { name, version } = self;
+        eprintln!("{name} is not on this machine: compiling it into {ROOT}, once");
+        let install =
+            cargo(&format!("install --quiet --locked --debug --root {ROOT} {name}@{version}"));
+        Some(install.env("CARGO_PROFILE_DEV_DEBUG", "none"))
+    }
+
+    fn is_on(self, path: &OsStr) -> bool {
         let asked = Command::new(self.name)
             .arg("--version")
             .env("PATH", path)
@@ -55,4 +61,12 @@ impl Tool {
             .status();
         asked.is_ok()
     }
+}
+
+/// Returns the search path with which cargo finds tools, including those installed by this program.
+pub(crate) fn search_path() -> Result<OsString, Failure> {
+    let ours = Path::new(ROOT).join("bin");
+    let theirs = var_os("PATH").unwrap_or_default();
+    join_paths([ours].into_iter().chain(split_paths(&theirs)))
+        .map_err(|error| Failure(format!("the search path cannot be used: {error}")))
 }
