@@ -482,7 +482,7 @@ pub(crate) async fn many_events_behind_a_parked_one_are_parked_and_redriven(
     fixture: &Fixture,
 ) -> Result<()> {
     const BEHIND: usize = 4_000;
-    const BOUND: Duration = Duration::from_secs(20);
+    const BOUND: Duration = Duration::from_secs(30);
     let store = fixture.store();
     let ids = counters(store, 1).await?;
     for _ in 0..BEHIND / 500 {
