@@ -25,6 +25,7 @@ mod limits;
 mod log;
 mod metadata;
 mod nesting;
+mod observations;
 mod once;
 mod pages;
 mod races;
@@ -363,6 +364,10 @@ macro_rules! __with_all_cases {
                     }
                     failures {
                         what_a_handler_writes_is_linked_to_its_event
+                    }
+                    observations {
+                        an_observer_is_told_of_commits_loads_and_reruns
+                        an_observer_is_told_the_lag_of_a_worker
                     }
                     capabilities {
                         an_operation_that_is_not_declared_is_unsupported

@@ -9,6 +9,7 @@ use evercore::engine::{
     IdempotentOutcome, Inspection, LoadRequest, LoadedAggregate, LogPage, LogQuery, LogWatch,
     Migration, Reader, StorageEngine, TypeName,
 };
+use evercore::observer::Observer;
 use evercore::{AggregateId, CommitId, Error, IdempotencyKey, RecordedEvent, Result};
 use sqlx::Row;
 use tokio::sync::{mpsc, oneshot};
@@ -80,6 +81,10 @@ impl PostgresEngine {
 impl StorageEngine for PostgresEngine {
     fn name(&self) -> &'static str {
         "postgres"
+    }
+
+    fn observe(&self, observer: Arc<dyn Observer>) {
+        self.shared.observer.set(observer);
     }
 
     fn capabilities(&self) -> Capabilities {

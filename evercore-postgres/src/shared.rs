@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use evercore::engine::{EngineRuntime, sleep, timeout};
+use evercore::engine::{EngineRuntime, ObserverSlot, sleep, timeout};
 use evercore::{Error, OpenProblem, Report, Result};
 use sqlx::error::DatabaseError;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -40,6 +40,7 @@ pub(crate) struct Shared {
     pub(crate) types: Arc<Types>,
     pub(crate) frontier: Frontier,
     pub(crate) notifications: Arc<Notifications>,
+    pub(crate) observer: ObserverSlot,
     /// The queue of the writers; `None` once the engine is closed.
     pub(crate) queue: Mutex<Option<mpsc::Sender<Request>>>,
     /// The task that commits; `None` once a close has waited for it.
@@ -94,6 +95,7 @@ impl Shared {
         });
         let frontier = Frontier::new(options.frontier_patience);
 
+        let observer = ObserverSlot::new();
         let (sender, receiver) = mpsc::channel(QUEUE);
         let writers = (0..options.writers)
             .map(|_| {
@@ -108,7 +110,7 @@ impl Shared {
                 )
             })
             .collect();
-        let task = tokio::spawn(Writers::new(receiver, writers).run());
+        let task = tokio::spawn(Writers::new(receiver, writers, observer.clone()).run());
         let (queue, writers) = (Mutex::new(Some(sender)), tokio::sync::Mutex::new(Some(task)));
         Ok(Self {
             runtime,
@@ -119,6 +121,7 @@ impl Shared {
             types,
             frontier,
             notifications,
+            observer,
             queue,
             writers,
         })

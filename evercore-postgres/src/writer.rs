@@ -8,7 +8,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use evercore::engine::{Committed, timeout};
+use evercore::engine::{Committed, ObserverSlot, timeout};
+use evercore::observer::Observation;
 use evercore::{Error, Report, Result};
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, select_all};
@@ -50,6 +51,7 @@ pub(crate) struct Writers {
     waiting: VecDeque<Request>,
     /// The idle writers. The one that became idle last works first: its process at the server is warm.
     resting: Vec<Writer>,
+    observer: ObserverSlot,
 }
 
 /// Owns a connection and commits one group at a time.
@@ -82,8 +84,12 @@ enum Sent {
 }
 
 impl Writers {
-    pub(crate) fn new(queue: mpsc::Receiver<Request>, writers: Vec<Writer>) -> Self {
-        Self { queue, is_open: true, waiting: VecDeque::new(), resting: writers }
+    pub(crate) fn new(
+        queue: mpsc::Receiver<Request>,
+        writers: Vec<Writer>,
+        observer: ObserverSlot,
+    ) -> Self {
+        Self { queue, is_open: true, waiting: VecDeque::new(), resting: writers, observer }
     }
 
     pub(crate) async fn run(mut self) {
@@ -97,7 +103,7 @@ impl Writers {
             {
                 match next_group(&mut self.waiting) {
                     group if group.is_empty() => self.resting.push(writer),
-                    group => working.push(writer.land_all(group).boxed()),
+                    group => working.push(writer.land_all(group, self.observer.clone()).boxed()),
                 }
             }
             is_patient = true;
@@ -154,8 +160,13 @@ impl Writer {
     }
 
     /// Commits a group, and returns the writer for the next one.
-    async fn land_all(mut self, group: Vec<Request>) -> Self {
+    async fn land_all(mut self, group: Vec<Request>, observer: ObserverSlot) -> Self {
+        let (commits, began) = (group.len(), Instant::now());
         self.land(group).await;
+        if let Some(observer) = observer.get() {
+            let duration = began.elapsed();
+            observer.observe(&Observation::Group { commits, duration });
+        }
         self
     }
 

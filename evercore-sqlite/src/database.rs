@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use evercore::engine::LogSignal;
+use evercore::engine::{LogSignal, ObserverSlot};
 use evercore::{Error, OpenProblem, Result};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
@@ -46,6 +46,7 @@ pub(crate) struct Database {
     turns: Locks,
     /// Signalled after each commit of this engine.
     grown: LogSignal,
+    observer: ObserverSlot,
 }
 
 /// The place where SQLite finds the database.
@@ -84,6 +85,7 @@ impl Database {
             beside: Mutex::default(),
             turns,
             grown: LogSignal::new(),
+            observer: ObserverSlot::new(),
         }
     }
 
@@ -98,6 +100,10 @@ impl Database {
 
     pub(crate) const fn is_in_memory(&self) -> bool {
         matches!(self.place, Place::Memory(_))
+    }
+
+    pub(crate) const fn observer(&self) -> &ObserverSlot {
+        &self.observer
     }
 
     pub(crate) const fn grown(&self) -> &LogSignal {

@@ -11,6 +11,7 @@ use evercore::engine::{
     IdempotentOutcome, Inspection, LoadRequest, LoadedAggregate, LogPage, LogQuery, LogWatch,
     Migration, Reader, StorageEngine, TypeName,
 };
+use evercore::observer::Observer;
 use evercore::{CommitId, Error, IdempotencyKey, RecordedEvent, Result};
 use rusqlite::Connection;
 use tokio::runtime::Handle;
@@ -145,6 +146,10 @@ impl SqliteEngine {
 impl StorageEngine for SqliteEngine {
     fn name(&self) -> &'static str {
         "sqlite"
+    }
+
+    fn observe(&self, observer: Arc<dyn Observer>) {
+        self.database.observer().set(observer);
     }
 
     fn capabilities(&self) -> Capabilities {

@@ -24,12 +24,15 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use crate::observer::Observer;
+
 #[expect(unused_imports, reason = "the docs link to it")]
 use crate::{
     AggregateId, CommitId, Error, Fingerprint, IdempotencyKey, NaturalKey, Position, RecordedEvent,
     Result, Sequence,
 };
 
+pub use crate::observer::ObserverSlot;
 pub use crate::recorded::EventRow;
 pub use backoff::Backoff;
 pub(crate) use backoff::LONGEST_WAIT;
@@ -74,6 +77,11 @@ pub trait StorageEngine: Reader + SubscriptionStorage + Any {
     /// Returns what the engine can do beyond the base of the contract. The answer never changes. What is not declared
     /// is never called.
     fn capabilities(&self) -> Capabilities;
+
+    /// Reports to an observer from now on, for example the sizes of groups of commits. An engine may report nothing.
+    fn observe(&self, observer: Arc<dyn Observer>) {
+        drop(observer);
+    }
 
     /// Migrates the schema to the version that this engine needs. Safe to call again, and from several processes at
     /// once.

@@ -101,6 +101,7 @@ mod idempotency;
 mod key;
 mod limits;
 mod metadata;
+pub mod observer;
 mod recorded;
 mod registry;
 mod report;

@@ -20,12 +20,14 @@ use tracing::warn;
 
 use crate::clock::to_stored_precision;
 use crate::engine::{
-    Commit, CommitOutcome, Committed, LogSignal, NewEvent, StorageEngine, require,
+    Commit, CommitOutcome, Committed, LoadRequest, LoadedAggregate, LogSignal, NewEvent, Reader,
+    StorageEngine, require,
 };
 use crate::format::compression::{self, MISSING};
 use crate::format::error::MissingFeature;
 use crate::format::round_trip::RoundTrips;
 use crate::metadata::{MetadataSource, check_label};
+use crate::observer::{Observation, Observer};
 use crate::retry::pause;
 use crate::shared::cache::Cache;
 use crate::shared::id_pool::IdPool;
@@ -65,6 +67,7 @@ pub(crate) struct Shared {
     /// Queues in which attempts wait for each other after a conflict.
     pub(crate) turns: Arc<Turns<Lane>>,
     pub(super) random: Mutex<fastrand::Rng>,
+    pub(crate) observer: Option<Arc<dyn Observer>>,
 }
 
 /// The settings for writing payloads.
@@ -105,6 +108,27 @@ impl Shared {
     /// Returns a random number from 0 to 1, for jitter.
     pub(crate) fn random(&self) -> f64 {
         self.random.lock().unwrap_or_else(PoisonError::into_inner).f64()
+    }
+
+    pub(crate) fn observe(&self, observation: &Observation<'_>) {
+        if let Some(observer) = &self.observer {
+            observer.observe(observation);
+        }
+    }
+
+    /// Loads an aggregate from a reader.
+    pub(crate) fn load<'a>(
+        &'a self,
+        reader: &'a dyn Reader,
+        request: LoadRequest,
+    ) -> BoxFuture<'a, Result<Option<LoadedAggregate>>> {
+        let load = reader.load(request);
+        match &self.observer {
+            None => load,
+            Some(observer) => Box::pin(timed(load, |duration, _| {
+                observer.observe(&Observation::Load { duration });
+            })),
+        }
     }
 
     /// Wraps a state for a handle. It can be shared if there is a cache to share it with.
@@ -199,9 +223,15 @@ impl Shared {
     pub(crate) fn commit(&self, commit: Commit) -> BoxFuture<'_, Result<Committed>> {
         let checked =
             check_recorded_at(&commit).and_then(|()| require(&*self.engine, commit.requires()));
-        match checked {
-            Ok(()) => self.engine.commit(commit),
-            Err(error) => Box::pin(ready(Err(error))),
+        match (checked, &self.observer) {
+            (Ok(()), None) => self.engine.commit(commit),
+            (Ok(()), Some(observer)) => {
+                Box::pin(timed(self.engine.commit(commit), |duration, answer| {
+                    let stored = answer.is_ok();
+                    observer.observe(&Observation::Commit { duration, stored });
+                }))
+            }
+            (Err(error), _) => Box::pin(ready(Err(error))),
         }
     }
 
@@ -241,4 +271,13 @@ impl Shared {
             }
         }
     }
+}
+
+/// Awaits an answer, and passes on the time that it took.
+async fn timed<T>(answer: impl Future<Output = T>, observe: impl FnOnce(Duration, &T)) -> T {
+    // The time of the operating system, even if a test has paused tokio's clock.
+    let began = std::time::Instant::now();
+    let answer = answer.await;
+    observe(began.elapsed(), &answer);
+    answer
 }

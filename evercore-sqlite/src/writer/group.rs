@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use evercore::Report;
 use evercore::engine::Commit;
+use evercore::observer::Observation;
 use tracing::debug;
 
 use super::group_size::GroupSize;
@@ -47,6 +48,7 @@ impl WriterThread {
         if group.is_empty() {
             return next;
         }
+        let (commits, began) = (group.len(), Instant::now());
         match self.attempt(&group) {
             Outcome::Suspect(problem) if group.len() > 1 => {
                 debug!(commits = group.len(), error = %Report::new(problem.as_error()), "committing the commits of a group one by one");
@@ -57,6 +59,10 @@ impl WriterThread {
                 }
             }
             outcome => self.answer(group, outcome),
+        }
+        if let Some(observer) = self.database.observer().get() {
+            let duration = began.elapsed();
+            observer.observe(&Observation::Group { commits, duration });
         }
         next
     }

@@ -11,6 +11,7 @@ use crate::context::rehydrate::{Rehydrated, rehydrate};
 use crate::engine::Target;
 use crate::error::unknown_id;
 use crate::format::link::Link;
+use crate::observer::Observation;
 use crate::shared::Lane;
 use crate::shared::cache::{Cache, Cached};
 use crate::shared::state::State;
@@ -82,6 +83,9 @@ impl Context {
         as_of: Option<AsOf>,
     ) -> impl Future<Output = Result<Option<Rehydrated<T>>>> + Send + use<'_, T> {
         let store = &*self.store;
+        if self.cache().is_some() && as_of.is_none() {
+            store.observe(&Observation::CacheLookup { hit: false });
+        }
         let read = rehydrate(&*store.engine, store, aggregate_type, target, as_of);
         // A combinator instead of an async block: the block's future would be twice as large.
         read.map(|found| self.noted(found))
@@ -117,6 +121,9 @@ impl Context {
         found: Found<T>,
     ) -> Result<StateAggregate<T>> {
         let Found { id, key, sequence, state, has_unknown, link, origin, asked_by } = found;
+        if origin == Origin::Cache {
+            self.store.observe(&Observation::CacheLookup { hit: true });
+        }
         let base = Base::Loaded { sequence, key: key.clone(), link, origin, asked_by };
         self.staging.enter(&self.store.limits, id, aggregate_type, base, key.clone())?;
         let aggregate = StateAggregate { context: self.id, id, key, sequence, state, has_unknown };

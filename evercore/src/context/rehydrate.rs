@@ -52,7 +52,7 @@ pub(crate) async fn rehydrate<T: Aggregate>(
     let mut replay = Replay::new(store.registry.aggregate::<T>()?);
     let snapshot = policy().map(|policy| replay.entry.fingerprint(policy.fingerprint()));
     let request = LoadRequest { aggregate_type, target, snapshot, up_to: up_to(as_of), limit };
-    let Some(mut loaded) = checked::<T>(reader.load(request).await?, aggregate_type)? else {
+    let Some(mut loaded) = checked::<T>(store.load(reader, request).await?, aggregate_type)? else {
         return Ok(None);
     };
 
@@ -63,9 +63,10 @@ pub(crate) async fn rehydrate<T: Aggregate>(
     if is_unusable {
         let (target, snapshot) = (Target::Id(loaded.id), None);
         let request = LoadRequest { aggregate_type, target, snapshot, up_to: up_to(as_of), limit };
-        loaded = checked::<T>(reader.load(request).await?, aggregate_type)?.ok_or_else(|| {
-            Error::corrupt("aggregate", "its row has disappeared between two reads")
-        })?;
+        loaded =
+            checked::<T>(store.load(reader, request).await?, aggregate_type)?.ok_or_else(|| {
+                Error::corrupt("aggregate", "its row has disappeared between two reads")
+            })?;
     }
 
     let page = usize::try_from(limit).unwrap_or(usize::MAX);

@@ -13,6 +13,7 @@ use super::{
     NewSubscription, ParkedRequest, Reader, Settled, Settlement, StorageEngine, StoredSubscription,
     SubscriptionStorage, TypeName,
 };
+use crate::observer::Observer;
 use crate::{
     AggregateId, CommitId, DiscardedEvent, IdempotencyKey, ParkedEvent, Position, RecordedEvent,
     Result, Start, SubscriptionName,
@@ -73,6 +74,11 @@ pub trait Forward: Debug + Send + Sync + 'static {
     /// of a transaction by its type, and a wrapper is another type.
     fn capabilities(&self) -> Capabilities {
         self.engine().capabilities().without(Capability::Transactions)
+    }
+
+    /// See [`StorageEngine::observe`].
+    fn observe(&self, observer: Arc<dyn Observer>) {
+        self.engine().observe(observer);
     }
 
     /// See [`StorageEngine::migrate`].
@@ -234,6 +240,10 @@ impl<F: Forward> StorageEngine for F {
 
     fn capabilities(&self) -> Capabilities {
         Forward::capabilities(self)
+    }
+
+    fn observe(&self, observer: Arc<dyn Observer>) {
+        Forward::observe(self, observer);
     }
 
     async fn migrate(&self) -> Result<()> {

@@ -8,6 +8,7 @@ use tracing::debug;
 use super::EventStore;
 use crate::CommitReceipt;
 use crate::context::{PendingCommit, Queueing, Reading, Refused};
+use crate::observer::Observation;
 use crate::retry::pause;
 use crate::shared::Lane;
 use crate::shared::id_pool::Ids;
@@ -75,6 +76,7 @@ impl EventStore {
         let Some(wait) = self.inner.wait_after(reruns.failed) else {
             return Err(conflict.into());
         };
+        self.inner.observe(&Observation::Rerun { failed: reruns.failed, wait });
         debug!(attempt = reruns.failed, ?wait, error = %Report::new(&conflict), "rerunning the context after a conflict");
         let had_turn = reruns.queueing.has_turn();
         // Boxed, as are the other futures that are seldom needed, to keep them out of the size of every command's

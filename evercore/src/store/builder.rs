@@ -8,6 +8,7 @@ use super::EventStore;
 use crate::engine::{self, LogSignal, StorageEngine};
 use crate::format::round_trip::RoundTrips;
 use crate::metadata::MetadataSource;
+use crate::observer::Observer;
 use crate::shared::cache::Cache;
 use crate::shared::heartbeat::Heartbeats;
 use crate::shared::id_pool::IdPool;
@@ -44,6 +45,7 @@ pub struct EventStoreBuilder {
     writing: Writing,
     retry: RetryPolicy,
     seed: Option<u64>,
+    observer: Option<Arc<dyn Observer>>,
     migrate: Migrate,
     default_metadata: Option<MetadataSource>,
 }
@@ -200,6 +202,13 @@ impl EventStoreBuilder {
         self
     }
 
+    /// Sets the observer, which receives what this store and its engine do, for metrics. Default: none, which costs
+    /// nothing.
+    pub fn observer(mut self, observer: impl Observer) -> Self {
+        self.observer = Some(Arc::new(observer));
+        self
+    }
+
     /// Sets the seed of the jitter between attempts, for tests that need the same waits each time. Default: random.
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = Some(seed);
@@ -252,6 +261,9 @@ impl EventStoreBuilder {
                 );
             }
         }
+        if let Some(observer) = &self.observer {
+            engine.observe(Arc::clone(observer));
+        }
         let random = self.seed.map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed);
         let inner = Shared {
             engine,
@@ -270,6 +282,7 @@ impl EventStoreBuilder {
             retry: self.retry,
             turns: Arc::default(),
             random: Mutex::new(random),
+            observer: self.observer,
         };
         match inner.look_up_names().await {
             // There is no schema to read yet. The names are looked up again when they are needed.

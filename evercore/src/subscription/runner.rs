@@ -15,6 +15,7 @@ use super::config::Config;
 use super::deliver::Deliver;
 use super::read_ahead::ReadAhead;
 use crate::engine::{Backoff, Grant, LeaseKey, LeaseStatus, Settlement};
+use crate::observer::Observation;
 use crate::shared::heartbeat::{Registration, Tick};
 use crate::{Error, Partition, Position, Report, Result};
 use batches::failure_text;
@@ -133,6 +134,7 @@ impl Runner {
             let tick = self.registration.tick.borrow_and_update().clone();
             tick.check().map_err(Ended::Failed)?;
             self.config.progress.saw_head(tick.head);
+            self.observe_lag();
             let has_redriven = match tick.status {
                 LeaseStatus::Lost => return Err(Ended::Lost),
                 LeaseStatus::Held { paused: true, .. } => return Err(Ended::Paused),
@@ -155,6 +157,14 @@ impl Runner {
             self.process(deliver, page).await?;
             at_end = is_last && self.cursor >= end;
         }
+    }
+
+    fn observe_lag(&self) {
+        let head = self.registration.tick.borrow().head;
+        let positions = head.get().saturating_sub(self.cursor.get()).max(0).unsigned_abs();
+        let (subscription, partition) = (self.config.name.as_str(), self.lease.partition);
+        let lag = Observation::Lag { subscription, partition, positions };
+        self.config.store.observe(&lag);
     }
 
     /// Waits for the next heartbeat, and records the cursor if that falls due meanwhile.

@@ -34,6 +34,7 @@ impl Runner {
             unrecorded.batches += u32::from(handled > 0);
         }
         self.config.progress.moved(&self.lease, to, handled);
+        self.observe_lag();
     }
 
     /// Notes that the stored cursor is the one that has been reached, and wakes the calls that wait for it.
