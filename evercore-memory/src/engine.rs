@@ -9,9 +9,9 @@ use async_trait::async_trait;
 use evercore::engine::{
     AcquireRequest, Acquired, Beat, Capabilities, Capability, Commit, CommitOutcome, Committed,
     Control, DiscardedRequest, EngineScheme, Heartbeat, HistoryRequest, IdBlock, IdempotentOutcome,
-    Inspection, LeaseKey, LoadRequest, LoadedAggregate, LogPage, LogQuery, LogSignal, LogWatch,
-    Migration, NewSubscription, ParkedRequest, Reader, Settled, Settlement, StorageEngine,
-    StoredSubscription, SubscriptionStorage, TypeName,
+    Inspection, Lane, LeaseKey, LoadRequest, LoadedAggregate, LogPage, LogQuery, LogSignal,
+    LogWatch, Migration, NewSubscription, ParkedRequest, Reader, Settled, Settlement,
+    StorageEngine, StoredSubscription, SubscriptionStorage, TypeName,
 };
 use evercore::{
     AggregateId, Clock, CommitId, DiscardedEvent, Error, IdempotencyKey, ParkedEvent, Position,
@@ -268,12 +268,12 @@ impl SubscriptionStorage for MemoryEngine {
         Ok(())
     }
 
-    async fn parked_aggregates(
+    async fn parked_lanes(
         &self,
         subscription: &SubscriptionName,
-        aggregates: &[AggregateId],
-    ) -> Result<Vec<AggregateId>> {
-        Ok(self.shared.subscriptions()?.parked_aggregates(subscription, aggregates))
+        lanes: &[Lane],
+    ) -> Result<Vec<Lane>> {
+        Ok(self.shared.subscriptions()?.parked_lanes(subscription, lanes))
     }
 
     async fn discarded_events(&self, request: &DiscardedRequest) -> Result<Vec<DiscardedEvent>> {

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
 use chrono::{DateTime, Utc};
-use evercore::engine::NewlyParked;
-use evercore::{AggregateId, ParkedEvent, Partition, Position, RecordedEvent};
+use evercore::engine::{Lane, NewlyParked};
+use evercore::{ParkedEvent, Partition, Position, RecordedEvent};
 
 use crate::subscriptions::later;
 
@@ -13,12 +13,12 @@ use crate::subscriptions::later;
 #[derive(Debug, Default)]
 pub(crate) struct ParkedEvents {
     by_position: BTreeMap<Position, Parked>,
-    queues: BTreeMap<AggregateId, Queue>,
+    queues: BTreeMap<Lane, Queue>,
 }
 
 #[derive(Debug)]
 pub(crate) struct Parked {
-    pub(crate) aggregate_id: AggregateId,
+    pub(crate) lane: Lane,
     pub(crate) reason: Option<String>,
     pub(crate) attempts: u32,
     pub(crate) parked_at: DateTime<Utc>,
@@ -41,11 +41,11 @@ impl ParkedEvents {
         self.by_position.contains_key(&position)
     }
 
-    pub(crate) fn has_aggregate(&self, id: AggregateId) -> bool {
+    pub(crate) fn has_lane(&self, id: Lane) -> bool {
         self.queues.contains_key(&id)
     }
 
-    pub(crate) fn aggregates(&self) -> impl Iterator<Item = AggregateId> + '_ {
+    pub(crate) fn lanes(&self) -> impl Iterator<Item = Lane> + '_ {
         self.queues.keys().copied()
     }
 
@@ -65,11 +65,11 @@ impl ParkedEvents {
     /// Returns the first parked event of the aggregate that a parked event belongs to.
     pub(crate) fn first_beside(&self, position: Position) -> Option<Position> {
         let parked = self.by_position.get(&position)?;
-        self.queues.get(&parked.aggregate_id)?.positions.first().copied()
+        self.queues.get(&parked.lane)?.positions.first().copied()
     }
 
     pub(crate) fn is_due(&self, parked: &Parked, now: DateTime<Utc>) -> bool {
-        let is_redriven = self.queues.get(&parked.aggregate_id).is_some_and(|queue| queue.redrive);
+        let is_redriven = self.queues.get(&parked.lane).is_some_and(|queue| queue.redrive);
         is_redriven || parked.redrive_at.is_some_and(|at| at <= now)
     }
 
@@ -78,8 +78,7 @@ impl ParkedEvents {
         let mut of_partition = self.queues.iter().filter(|(id, _)| partition.contains(**id));
         of_partition.any(|(_, queue)| queue.redrive)
             || self.by_position.values().any(|parked| {
-                parked.redrive_at.is_some_and(|at| at <= now)
-                    && partition.contains(parked.aggregate_id)
+                parked.redrive_at.is_some_and(|at| at <= now) && partition.contains(parked.lane)
             })
     }
 
@@ -102,15 +101,15 @@ impl ParkedEvents {
     }
 
     /// Marks the parked events of an aggregate to be redriven.
-    pub(crate) fn redrive(&mut self, aggregate_id: AggregateId) {
-        if let Some(queue) = self.queues.get_mut(&aggregate_id) {
+    pub(crate) fn redrive(&mut self, lane: Lane) {
+        if let Some(queue) = self.queues.get_mut(&lane) {
             queue.redrive = true;
         }
     }
 
     pub(crate) fn park(&mut self, event: &NewlyParked, now: DateTime<Utc>) {
-        let NewlyParked { position, aggregate_id, reason, redrive_after } = event;
-        let queue = self.queues.entry(*aggregate_id).or_default();
+        let NewlyParked { position, lane, reason, redrive_after } = event;
+        let queue = self.queues.entry(*lane).or_default();
         let is_behind = queue.positions.first().is_some_and(|first| first < position);
         let is_new = queue.positions.insert(*position);
         if reason.is_some() {
@@ -120,7 +119,7 @@ impl ParkedEvents {
             queue.redrive = true;
         }
         let parked = self.by_position.entry(*position).or_insert(Parked {
-            aggregate_id: *aggregate_id,
+            lane: *lane,
             reason: None,
             attempts: 0,
             parked_at: now,
@@ -136,10 +135,10 @@ impl ParkedEvents {
 
     pub(crate) fn remove(&mut self, position: Position) -> Option<Parked> {
         let parked = self.by_position.remove(&position)?;
-        if let Some(queue) = self.queues.get_mut(&parked.aggregate_id) {
+        if let Some(queue) = self.queues.get_mut(&parked.lane) {
             queue.positions.remove(&position);
             if queue.positions.is_empty() {
-                self.queues.remove(&parked.aggregate_id);
+                self.queues.remove(&parked.lane);
             }
         }
         Some(parked)

@@ -7,13 +7,13 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use evercore::engine::{
     AcquireRequest, Acquired, Beat, Control, DiscardedRequest, Grant, Heartbeat, IfDifferent,
-    InspectedParked, InspectedPartition, InspectedSubscription, LeaseKey, LeaseStatus,
+    InspectedParked, InspectedPartition, InspectedSubscription, Lane, LeaseKey, LeaseStatus,
     NewSubscription, ParkedRequest, Settled, Settlement, StoredLease, StoredPartition,
     StoredSubscription, WhichParked,
 };
 use evercore::{
-    AggregateId, Clock, DiscardedEvent, Error, EventFilter, ParkedEvent, Partition, Position,
-    Result, Start, SubscriptionName,
+    Clock, DiscardedEvent, Error, EventFilter, ParkedEvent, Partition, Position, Result, Start,
+    SubscriptionName,
 };
 
 use crate::log::Log;
@@ -179,16 +179,13 @@ impl Subscriptions {
         let parked = self.by_name.iter().flat_map(move |(name, stored)| {
             let partitions = i64::from(stored.count());
             stored.parked.iter().map(move |(position, parked)| {
-                let partition = usize::try_from(parked.aggregate_id.get() % partitions);
+                let partition = usize::try_from(parked.lane.get() % partitions);
                 let place = partition.ok().and_then(|partition| stored.partitions.get(partition));
                 let event = log.events.get(index_after(position) - 1);
-                let mut shown = InspectedParked::new(
-                    name.to_string(),
-                    position.get(),
-                    parked.aggregate_id.get(),
-                );
+                let mut shown =
+                    InspectedParked::new(name.to_string(), position.get(), parked.lane.get());
                 shown.is_there =
-                    event.is_some_and(|event| event.aggregate_id() == parked.aggregate_id);
+                    event.is_some_and(|event| Lane::from(event.aggregate_id()) == parked.lane);
                 shown.cursor = place.map(|place| place.cursor.get());
                 shown
             })
@@ -236,7 +233,7 @@ impl Subscriptions {
             Some(Lease { owner: request.owner.clone(), until: later(now, request.lease) });
         let index = u32::try_from(index).expect("BUG: partitions are counted in 32 bits");
         let partition = Partition::new(index, count).expect("BUG: the partition's own number");
-        let has_parked = stored.parked.aggregates().any(|id| partition.contains(id));
+        let has_parked = stored.parked.lanes().any(|lane| partition.contains(lane));
         let lease = LeaseKey {
             subscription: request.subscription.clone(),
             partition: index,
@@ -298,7 +295,7 @@ impl Subscriptions {
             let Some(handled) = stored.parked.remove(*position) else {
                 return Ok(Settled::Before);
             };
-            stored.parked.redrive(handled.aggregate_id);
+            stored.parked.redrive(handled.lane);
         }
         for event in parked {
             // If the cursor does not move, the event was parked before: it is parked again, unless it was discarded
@@ -317,14 +314,10 @@ impl Subscriptions {
         }
     }
 
-    pub(crate) fn parked_aggregates(
-        &self,
-        name: &SubscriptionName,
-        aggregates: &[AggregateId],
-    ) -> Vec<AggregateId> {
+    pub(crate) fn parked_lanes(&self, name: &SubscriptionName, lanes: &[Lane]) -> Vec<Lane> {
         let Some(stored) = self.by_name.get(name) else { return Vec::new() };
-        let is_parked = |id: &&AggregateId| stored.parked.has_aggregate(**id);
-        aggregates.iter().filter(is_parked).copied().collect()
+        let is_parked = |lane: &&Lane| stored.parked.has_lane(**lane);
+        lanes.iter().filter(is_parked).copied().collect()
     }
 
     pub(crate) fn parked_events(&self, log: &Log, request: &ParkedRequest) -> Vec<ParkedEvent> {
@@ -336,7 +329,7 @@ impl Subscriptions {
             .parked
             .after(*after)
             .filter(|(_, parked)| {
-                partition.contains(parked.aggregate_id)
+                partition.contains(parked.lane)
                     && (*which == WhichParked::All || stored.parked.is_due(parked, now))
             })
             .take(most)
@@ -392,15 +385,15 @@ impl Subscriptions {
                     return Err(Error::ParkedBehind { name, position, first });
                 }
                 // Redrives all events of the aggregate, so that one parked later is handled after them.
-                if let Some(aggregate_id) = stored.parked.get(*position).map(|it| it.aggregate_id) {
-                    stored.parked.redrive(aggregate_id);
+                if let Some(lane) = stored.parked.get(*position).map(|it| it.lane) {
+                    stored.parked.redrive(lane);
                 }
             }
             Control::Discard { position, by, reason } => {
                 let first = stored.first_parked_beside(name, *position)?;
                 let Some(parked) = stored.parked.remove(*position) else { return Ok(()) };
                 if first == *position {
-                    stored.parked.redrive(parked.aggregate_id);
+                    stored.parked.redrive(parked.lane);
                 }
                 let (by, reason) = (by.clone(), reason.clone());
                 let discarded = Discarded { parked, discarded_at: now, by, reason };

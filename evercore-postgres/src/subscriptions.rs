@@ -8,13 +8,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use evercore::engine::{
-    AcquireRequest, Acquired, Beat, Control, DiscardedRequest, Heartbeat, LeaseKey, LeaseStatus,
-    NewSubscription, ParkedRequest, Settled, Settlement, StoredLease, StoredPartition,
+    AcquireRequest, Acquired, Beat, Control, DiscardedRequest, Heartbeat, Lane, LeaseKey,
+    LeaseStatus, NewSubscription, ParkedRequest, Settled, Settlement, StoredLease, StoredPartition,
     StoredSubscription, SubscriptionStorage, WhichParked,
 };
 use evercore::{
-    AggregateId, DiscardedEvent, Error, EventFilter, ParkedEvent, Position, RecordedEvent, Result,
-    Start, SubscriptionName,
+    DiscardedEvent, Error, EventFilter, ParkedEvent, Position, RecordedEvent, Result, Start,
+    SubscriptionName,
 };
 use sqlx::postgres::PgRow;
 use sqlx::postgres::types::PgInterval;
@@ -127,22 +127,22 @@ impl SubscriptionStorage for PostgresEngine {
             .await
     }
 
-    async fn parked_aggregates(
+    async fn parked_lanes(
         &self,
         subscription: &SubscriptionName,
-        aggregates: &[AggregateId],
-    ) -> Result<Vec<AggregateId>> {
+        lanes: &[Lane],
+    ) -> Result<Vec<Lane>> {
         self.shared
             .answered(|| async move {
-                let ids: Vec<i64> = aggregates.iter().map(|id| id.get()).collect();
+                let lanes: Vec<i64> = lanes.iter().map(|lane| lane.get()).collect();
                 let parked: Vec<i64> =
                     sqlx::query_scalar(self.subscription_statements().parked_aggregates.sql())
                         .bind(subscription.as_str())
-                        .bind(ids)
+                        .bind(lanes)
                         .fetch_all(&mut *self.connection().await?)
                         .await
                         .map_err(|error| classify("find parked events", error))?;
-                parked.into_iter().map(AggregateId::new).collect()
+                Ok(parked.into_iter().map(Lane::new).collect())
             })
             .await
     }

@@ -7,20 +7,19 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use evercore::engine::{
-    AcquireRequest, Acquired, Beat, Control, DiscardedRequest, Heartbeat, LeaseKey, LeaseStatus,
-    NewSubscription, ParkedRequest, Settled, Settlement, StoredLease, StoredPartition,
+    AcquireRequest, Acquired, Beat, Control, DiscardedRequest, Heartbeat, Lane, LeaseKey,
+    LeaseStatus, NewSubscription, ParkedRequest, Settled, Settlement, StoredLease, StoredPartition,
     StoredSubscription, SubscriptionStorage, WhichParked,
 };
 use evercore::{
-    AggregateId, DiscardedEvent, Error, EventFilter, ParkedEvent, Position, Result, Start,
-    SubscriptionName,
+    DiscardedEvent, Error, EventFilter, ParkedEvent, Position, Result, Start, SubscriptionName,
 };
 use rusqlite::{Connection, Row, params};
 
 use crate::engine::SqliteEngine;
 use crate::error::Problem;
 use crate::log;
-use crate::row::{Page, checked, json, time};
+use crate::row::{Page, json, time};
 use crate::types::Types;
 
 pub(crate) use settle::settle;
@@ -113,20 +112,21 @@ impl SubscriptionStorage for SqliteEngine {
         self.write("release a lease", release).await
     }
 
-    async fn parked_aggregates(
+    async fn parked_lanes(
         &self,
         subscription: &SubscriptionName,
-        aggregates: &[AggregateId],
-    ) -> Result<Vec<AggregateId>> {
-        let (subscription, aggregates) = (subscription.clone(), json(&aggregates));
+        lanes: &[Lane],
+    ) -> Result<Vec<Lane>> {
+        let (subscription, lanes) =
+            (subscription.clone(), json(&lanes.iter().map(|lane| lane.get()).collect::<Vec<_>>()));
         self.read("find parked events", move |connection, _| {
             let mut statement = connection.prepare_cached(PARKED_AGGREGATES)?;
-            let mut rows = statement.query([subscription.as_str(), &aggregates])?;
-            let mut ids = Vec::new();
+            let mut rows = statement.query([subscription.as_str(), &lanes])?;
+            let mut parked = Vec::new();
             while let Some(row) = rows.next()? {
-                ids.push(checked(AggregateId::new(row.get(0)?), "parked_events.aggregate_id")?);
+                parked.push(Lane::new(row.get(0)?));
             }
-            Ok(ids)
+            Ok(parked)
         })
         .await
     }

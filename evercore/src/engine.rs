@@ -57,7 +57,7 @@ pub(crate) use scheme::connect;
 pub use scheme::{ConnectFuture, EngineScheme};
 pub use subscriptions::{
     AcquireRequest, Acquired, Beat, Control, CursorMove, DiscardedRequest, Grant, Heartbeat,
-    IfDifferent, LeaseKey, LeaseStatus, NewSubscription, NewlyParked, ParkedRequest, Settled,
+    IfDifferent, Lane, LeaseKey, LeaseStatus, NewSubscription, NewlyParked, ParkedRequest, Settled,
     Settlement, StoredLease, StoredPartition, StoredSubscription, SubscriptionStorage, WhichParked,
 };
 pub use transactor::{Transaction, Transactor};

@@ -47,7 +47,7 @@ impl Stored {
         };
         let parked = NewlyParked {
             position: event.position(),
-            aggregate_id: event.aggregate_id(),
+            lane: (event.aggregate_id()).into(),
             reason: Some("it is to be parked".to_owned()),
             redrive_after: None,
         };

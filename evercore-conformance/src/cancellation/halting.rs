@@ -10,7 +10,7 @@ use evercore::engine::{
     AcquireRequest, Acquired, Beat, Capabilities, Commit, CommitOutcome, Committed, Control,
     DiscardedRequest, EventPlaced, Heartbeat, HistoryRequest, IdBlock, IdempotentOutcome,
     InspectEvents, InspectedAggregate, InspectedCommit, InspectedEvent, InspectedKey,
-    InspectedParked, InspectedSubscription, Inspection, LastGiven, LeaseKey, LoadRequest,
+    InspectedParked, InspectedSubscription, Inspection, Lane, LastGiven, LeaseKey, LoadRequest,
     LoadedAggregate, LogPage, LogQuery, LogWatch, Migration, NewSubscription, ParkedRequest,
     Reader, Settled, Settlement, StorageEngine, StoredSubscription, SubscriptionStorage,
     Transactor, TypeName,
@@ -237,12 +237,12 @@ impl SubscriptionStorage for Halting<dyn StorageEngine> {
         self.1.go(self.0.release(lease)).await
     }
 
-    async fn parked_aggregates(
+    async fn parked_lanes(
         &self,
         subscription: &SubscriptionName,
-        aggregates: &[AggregateId],
-    ) -> Result<Vec<AggregateId>> {
-        self.1.go(self.0.parked_aggregates(subscription, aggregates)).await
+        lanes: &[Lane],
+    ) -> Result<Vec<Lane>> {
+        self.1.go(self.0.parked_lanes(subscription, lanes)).await
     }
 
     async fn discarded_events(&self, request: &DiscardedRequest) -> Result<Vec<DiscardedEvent>> {

@@ -184,7 +184,7 @@ pub(crate) async fn a_lease_may_be_as_long_as_a_duration(fixture: &Fixture) -> R
 
     let parked = NewlyParked {
         position: Position::new(1).expect("a position"),
-        aggregate_id: id,
+        lane: id.into(),
         reason: Some("bad".to_owned()),
         redrive_after: Some(Duration::MAX),
     };
@@ -556,9 +556,9 @@ pub(crate) async fn what_is_to_be_redriven_is_told_and_no_more(fixture: &Fixture
     counter::add(store, other, 1).await?;
     register(engine).await?;
     let lease = acquire(engine, "owner", LONG).await?.lease;
-    let parked = |position, aggregate_id, reason: Option<&str>| NewlyParked {
+    let parked = |position, aggregate_id: evercore::AggregateId, reason: Option<&str>| NewlyParked {
         position: Position::new(position).expect("a position"),
-        aggregate_id,
+        lane: aggregate_id.into(),
         reason: reason.map(str::to_owned),
         redrive_after: None,
     };
@@ -618,7 +618,7 @@ pub(crate) async fn what_is_discarded_under_way_holds_nothing_back(
     let at = |position| Position::new(position).expect("a position");
     let park = |position, reason: Option<&str>| NewlyParked {
         position: at(position),
-        aggregate_id: id,
+        lane: id.into(),
         reason: reason.map(str::to_owned),
         redrive_after: None,
     };

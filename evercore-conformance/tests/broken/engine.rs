@@ -9,7 +9,7 @@ use evercore::engine::{
     AcquireRequest, Acquired, Beat, Capabilities, Commit, CommitOutcome, Committed, Control,
     DiscardedRequest, EventPlaced, EventRow, Heartbeat, HistoryRequest, IdBlock, IdempotentOutcome,
     InspectEvents, InspectedAggregate, InspectedCommit, InspectedEvent, InspectedKey,
-    InspectedParked, InspectedSubscription, Inspection, LastGiven, LeaseKey, LoadRequest,
+    InspectedParked, InspectedSubscription, Inspection, Lane, LastGiven, LeaseKey, LoadRequest,
     LoadedAggregate, LogPage, LogQuery, LogWatch, Migration, NewSubscription, ParkedRequest,
     Reader, Settled, Settlement, StorageEngine, StoredSubscription, SubscriptionStorage, TypeName,
 };
@@ -83,13 +83,13 @@ pub(crate) trait Fault: std::fmt::Debug + Send + Sync + 'static {
         engine.release(lease).await
     }
 
-    async fn parked_aggregates(
+    async fn parked_lanes(
         &self,
         engine: &MemoryEngine,
         subscription: &SubscriptionName,
-        aggregates: &[AggregateId],
-    ) -> Result<Vec<AggregateId>> {
-        engine.parked_aggregates(subscription, aggregates).await
+        lanes: &[Lane],
+    ) -> Result<Vec<Lane>> {
+        engine.parked_lanes(subscription, lanes).await
     }
 
     async fn control(
@@ -381,12 +381,12 @@ impl SubscriptionStorage for FaultyEngine {
         self.fault.release(self.log()?, lease).await
     }
 
-    async fn parked_aggregates(
+    async fn parked_lanes(
         &self,
         subscription: &SubscriptionName,
-        aggregates: &[AggregateId],
-    ) -> Result<Vec<AggregateId>> {
-        self.fault.parked_aggregates(self.log()?, subscription, aggregates).await
+        lanes: &[Lane],
+    ) -> Result<Vec<Lane>> {
+        self.fault.parked_lanes(self.log()?, subscription, lanes).await
     }
 
     async fn discarded_events(&self, request: &DiscardedRequest) -> Result<Vec<DiscardedEvent>> {

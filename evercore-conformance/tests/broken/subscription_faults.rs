@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use evercore::engine::{
-    AcquireRequest, Acquired, Beat, Control, CursorMove, Heartbeat, LeaseKey, LeaseStatus, LogPage,
-    LogQuery, LogSignal, LogWatch, Reader, Settled, Settlement, SubscriptionStorage,
+    AcquireRequest, Acquired, Beat, Control, CursorMove, Heartbeat, Lane, LeaseKey, LeaseStatus,
+    LogPage, LogQuery, LogSignal, LogWatch, Reader, Settled, Settlement, SubscriptionStorage,
 };
 use evercore::{AggregateId, Partition, Position, Result, SubscriptionName};
 use evercore_memory::MemoryEngine;
@@ -257,12 +257,12 @@ pub(crate) struct HidesParkedAggregates;
 
 #[async_trait]
 impl Fault for HidesParkedAggregates {
-    async fn parked_aggregates(
+    async fn parked_lanes(
         &self,
         _engine: &MemoryEngine,
         _subscription: &SubscriptionName,
-        _aggregates: &[AggregateId],
-    ) -> Result<Vec<AggregateId>> {
+        _lanes: &[Lane],
+    ) -> Result<Vec<Lane>> {
         Ok(Vec::new())
     }
 }

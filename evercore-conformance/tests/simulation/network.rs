@@ -6,8 +6,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use evercore::engine::{
     AcquireRequest, Acquired, Beat, Commit, CommitOutcome, Committed, DiscardedRequest, Forward,
-    Heartbeat, LeaseKey, LogPage, LogQuery, LogSignal, LogWatch, NewSubscription, ParkedRequest,
-    Settled, Settlement, StorageEngine, StoredSubscription, SubscriptionStorage,
+    Heartbeat, Lane, LeaseKey, LogPage, LogQuery, LogSignal, LogWatch, NewSubscription,
+    ParkedRequest, Settled, Settlement, StorageEngine, StoredSubscription, SubscriptionStorage,
 };
 use evercore::{
     AggregateId, CommitId, DiscardedEvent, Error, ParkedEvent, Result, SubscriptionName,
@@ -180,15 +180,14 @@ impl Forward for Network {
         self.call("release", move |at| async move { at_once(at.memory.release(&lease)) }).await
     }
 
-    async fn parked_aggregates(
+    async fn parked_lanes(
         &self,
         subscription: &SubscriptionName,
-        aggregates: &[AggregateId],
-    ) -> Result<Vec<AggregateId>> {
+        lanes: &[Lane],
+    ) -> Result<Vec<Lane>> {
         let (name, ids) = (subscription.clone(), aggregates.to_vec());
-        let find = move |at: Arc<Database>| async move {
-            at_once(at.memory.parked_aggregates(&name, &ids))
-        };
+        let find =
+            move |at: Arc<Database>| async move { at_once(at.memory.parked_lanes(&name, &ids)) };
         self.call("parked_aggregates", find).await
     }
 

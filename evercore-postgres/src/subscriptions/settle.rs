@@ -26,7 +26,7 @@ pub(crate) async fn settle(
         .bind(unparked.map(evercore::Position::get))
         .bind(failure.as_deref())
         .bind(parked.iter().map(|event| event.position.get()).collect::<Vec<_>>())
-        .bind(parked.iter().map(|event| event.aggregate_id.get()).collect::<Vec<_>>())
+        .bind(parked.iter().map(|event| event.lane.get()).collect::<Vec<_>>())
         .bind(parked.iter().map(|event| event.reason.as_deref()).collect::<Vec<_>>())
         .bind(parked.iter().map(|event| event.redrive_after.map(interval)).collect::<Vec<_>>())
         .fetch_one(executor)

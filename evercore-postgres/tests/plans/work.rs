@@ -258,7 +258,7 @@ async fn follow(engine: &PostgresEngine) -> Result<()> {
 
     let park = |number: i64, reason: Option<&str>| NewlyParked {
         position: position(number),
-        aggregate_id: id(1),
+        lane: id(1).into(),
         reason: reason.map(str::to_owned),
         redrive_after: reason.map(|_| Duration::from_secs(60)),
     };

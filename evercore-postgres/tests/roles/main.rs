@@ -184,7 +184,7 @@ async fn subscribe(engine: &dyn StorageEngine, id: AggregateId) -> Result<(), Er
     let position = engine.resolve_start(Start::End).await?;
     let parked = NewlyParked {
         position,
-        aggregate_id: id,
+        lane: id.into(),
         reason: Some("no".to_owned()),
         redrive_after: None,
     };

@@ -51,7 +51,7 @@ pub(crate) fn settle(connection: &Connection, settlement: &Settlement) -> Result
             .iter()
             .map(|event| {
                 let reason = event.reason.as_deref();
-                (event.position, event.aggregate_id, reason, event.redrive_after.map(micros))
+                (event.position, event.lane.get(), reason, event.redrive_after.map(micros))
             })
             .collect();
         let (name, rows) = (lease.subscription.as_str(), json(&rows));

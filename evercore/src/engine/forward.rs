@@ -9,14 +9,14 @@ use async_trait::async_trait;
 use super::{
     AcquireRequest, Acquired, Beat, Capabilities, Capability, Commit, CommitOutcome, Committed,
     Control, DiscardedRequest, Heartbeat, HistoryRequest, IdBlock, IdempotentOutcome, Inspection,
-    LeaseKey, LoadRequest, LoadedAggregate, LogPage, LogQuery, LogWatch, Migration,
+    Lane, LeaseKey, LoadRequest, LoadedAggregate, LogPage, LogQuery, LogWatch, Migration,
     NewSubscription, ParkedRequest, Reader, Settled, Settlement, StorageEngine, StoredSubscription,
     SubscriptionStorage, TypeName,
 };
 use crate::observer::Observer;
 use crate::{
-    AggregateId, CommitId, DiscardedEvent, IdempotencyKey, ParkedEvent, Position, RecordedEvent,
-    Result, Start, SubscriptionName,
+    CommitId, DiscardedEvent, IdempotencyKey, ParkedEvent, Position, RecordedEvent, Result, Start,
+    SubscriptionName,
 };
 
 /// An engine that wraps another one, for example to count its calls, to add faults, or to choose among several engines.
@@ -207,13 +207,13 @@ pub trait Forward: Debug + Send + Sync + 'static {
         self.engine().release(lease).await
     }
 
-    /// See [`SubscriptionStorage::parked_aggregates`].
-    async fn parked_aggregates(
+    /// See [`SubscriptionStorage::parked_lanes`].
+    async fn parked_lanes(
         &self,
         subscription: &SubscriptionName,
-        aggregates: &[AggregateId],
-    ) -> Result<Vec<AggregateId>> {
-        self.engine().parked_aggregates(subscription, aggregates).await
+        lanes: &[Lane],
+    ) -> Result<Vec<Lane>> {
+        self.engine().parked_lanes(subscription, lanes).await
     }
 
     /// See [`SubscriptionStorage::parked_events`].
@@ -354,12 +354,12 @@ impl<F: Forward> SubscriptionStorage for F {
         Forward::release(self, lease).await
     }
 
-    async fn parked_aggregates(
+    async fn parked_lanes(
         &self,
         subscription: &SubscriptionName,
-        aggregates: &[AggregateId],
-    ) -> Result<Vec<AggregateId>> {
-        Forward::parked_aggregates(self, subscription, aggregates).await
+        lanes: &[Lane],
+    ) -> Result<Vec<Lane>> {
+        Forward::parked_lanes(self, subscription, lanes).await
     }
 
     async fn parked_events(&self, request: &ParkedRequest) -> Result<Vec<ParkedEvent>> {

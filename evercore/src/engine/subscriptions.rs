@@ -69,12 +69,12 @@ pub trait SubscriptionStorage: std::fmt::Debug + Send + Sync + 'static {
     /// Gives a partition back. Changes nothing if the lease is not held any more.
     async fn release(&self, lease: &LeaseKey) -> Result<()>;
 
-    /// Returns those of these aggregates that have parked events.
-    async fn parked_aggregates(
+    /// Returns those of these lanes that have parked events.
+    async fn parked_lanes(
         &self,
         subscription: &SubscriptionName,
-        aggregates: &[AggregateId],
-    ) -> Result<Vec<AggregateId>>;
+        lanes: &[Lane],
+    ) -> Result<Vec<Lane>>;
 
     /// Reads parked events, in position order.
     async fn parked_events(&self, request: &ParkedRequest) -> Result<Vec<ParkedEvent>>;
@@ -90,6 +90,31 @@ pub trait SubscriptionStorage: std::fmt::Debug + Send + Sync + 'static {
     /// - [`Error::ParkedBehind`] if the event to redrive waits for an earlier event of its aggregate.
     /// - [`Error::StartBeyondEnd`] for a reset to a position after the last event.
     async fn control(&self, subscription: &SubscriptionName, control: &Control) -> Result<()>;
+}
+
+/// The unit of order within a subscription: the events of a lane belong to one partition, are handled one after another,
+/// and park together. Each aggregate is a lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Lane(i64);
+
+impl Lane {
+    /// Makes the lane with this number, as an engine has stored it.
+    #[must_use]
+    pub const fn new(number: i64) -> Self {
+        Self(number)
+    }
+
+    /// Returns its number: the id of the aggregate.
+    #[must_use]
+    pub const fn get(self) -> i64 {
+        self.0
+    }
+}
+
+impl From<AggregateId> for Lane {
+    fn from(id: AggregateId) -> Self {
+        Self(id.get())
+    }
 }
 
 /// A subscription to store.
@@ -339,8 +364,8 @@ pub struct CursorMove {
 pub struct NewlyParked {
     /// The position of the event.
     pub position: Position,
-    /// Its aggregate.
-    pub aggregate_id: AggregateId,
+    /// Its lane.
+    pub lane: Lane,
     /// The handler's failure; the redrive of the aggregate's events ends here. `None` for an event that only waits for
     /// an earlier one of its aggregate: it is redriven when that one is, or at once if that one is not parked any more.
     pub reason: Option<String>,

@@ -1,6 +1,7 @@
 //! The parts that workers share a subscription by.
 
-use crate::{AggregateId, Error, Result};
+use crate::engine::Lane;
+use crate::{Error, Result};
 
 /// The most partitions of a subscription.
 pub const MAX_PARTITIONS: u32 = 1024;
@@ -44,9 +45,9 @@ impl Partition {
         self.count
     }
 
-    /// Returns whether an aggregate belongs to it.
+    /// Returns whether a lane belongs to it; an aggregate is a lane.
     #[must_use]
-    pub fn contains(self, id: AggregateId) -> bool {
-        id.get() % i64::from(self.count) == i64::from(self.index)
+    pub fn contains(self, lane: impl Into<Lane>) -> bool {
+        lane.into().get() % i64::from(self.count) == i64::from(self.index)
     }
 }

@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tracing::{info, warn};
 
 use super::{Ended, Runner, patiently};
-use crate::engine::{LeaseKey, LeaseStatus, LogPage, NewlyParked, Settlement};
+use crate::engine::{Lane, LeaseKey, LeaseStatus, LogPage, NewlyParked, Settlement};
 use crate::recorded::page::PageEvents;
 use crate::shared::heartbeat::UNDISTURBED;
 use crate::subscription::deliver::{Deliver, Recorded, Undelivered};
@@ -18,7 +18,7 @@ use crate::subscription::failure::AtLast;
 use crate::subscription::handler::{Batch, HandlerError};
 use crate::subscription::interrupt::Interrupt;
 use crate::subscription::progress::SubscriptionState;
-use crate::{AggregateId, Error, Position, RecordedEvent, Report};
+use crate::{Error, Position, RecordedEvent, Report};
 
 /// The most characters of a failure's text that are stored.
 const MOST_FAILURE_CHARS: usize = 2_000;
@@ -84,7 +84,7 @@ impl Runner {
                 parked.sort_unstable_by_key(|parked| parked.position);
                 self.park(to, parked, 0).await?;
                 self.has_parked = true;
-                behind.insert(event.aggregate_id());
+                behind.insert(event.aggregate_id().into());
                 rest = later;
                 continue;
             }
@@ -338,20 +338,16 @@ impl Runner {
         NewlyParked { reason: Some(reason), redrive_after, ..waiting(event) }
     }
 
-    async fn parked_among(
-        &mut self,
-        events: &[RecordedEvent],
-    ) -> Result<HashSet<AggregateId>, Ended> {
+    async fn parked_among(&mut self, events: &[RecordedEvent]) -> Result<HashSet<Lane>, Ended> {
         if !self.has_parked {
             return Ok(HashSet::new());
         }
-        let mut aggregates: Vec<_> = events.iter().map(RecordedEvent::aggregate_id).collect();
-        aggregates.sort_unstable();
-        aggregates.dedup();
+        let mut lanes: Vec<Lane> = events.iter().map(|event| event.aggregate_id().into()).collect();
+        lanes.sort_unstable();
+        lanes.dedup();
         let (engine, name) =
             (Arc::clone(&self.config.store.engine), self.lease.subscription.clone());
-        let parked =
-            patiently!(self, "read parked events", engine.parked_aggregates(&name, &aggregates));
+        let parked = patiently!(self, "read parked events", engine.parked_lanes(&name, &lanes));
         Ok(parked.into_iter().collect())
     }
 
@@ -381,8 +377,8 @@ impl Runner {
 }
 
 /// Splits events into those that wait for a parked event of their aggregate, and the others.
-fn set_aside(events: PageEvents, behind: &HashSet<AggregateId>) -> (Vec<NewlyParked>, PageEvents) {
-    let waits = |event: &RecordedEvent| behind.contains(&event.aggregate_id());
+fn set_aside(events: PageEvents, behind: &HashSet<Lane>) -> (Vec<NewlyParked>, PageEvents) {
+    let waits = |event: &RecordedEvent| behind.contains(&event.aggregate_id().into());
     if !events.iter().any(waits) {
         return (Vec::new(), events);
     }
@@ -397,8 +393,8 @@ fn last_position(events: &[RecordedEvent]) -> Position {
 
 /// Makes the parking record of an event that waits for an earlier parked one of its aggregate.
 fn waiting(event: &RecordedEvent) -> NewlyParked {
-    let (position, aggregate_id) = (event.position(), event.aggregate_id());
-    NewlyParked { position, aggregate_id, reason: None, redrive_after: None }
+    let (position, lane) = (event.position(), event.aggregate_id().into());
+    NewlyParked { position, lane, reason: None, redrive_after: None }
 }
 
 /// Formats a failure with all its causes for storage, cut to [`MOST_FAILURE_CHARS`].
