@@ -556,12 +556,13 @@ pub(crate) async fn what_is_to_be_redriven_is_told_and_no_more(fixture: &Fixture
     counter::add(store, other, 1).await?;
     register(engine).await?;
     let lease = acquire(engine, "owner", LONG).await?.lease;
-    let parked = |position, aggregate_id: evercore::AggregateId, reason: Option<&str>| NewlyParked {
-        position: Position::new(position).expect("a position"),
-        lane: aggregate_id.into(),
-        reason: reason.map(str::to_owned),
-        redrive_after: None,
-    };
+    let parked =
+        |position, aggregate_id: evercore::AggregateId, reason: Option<&str>| NewlyParked {
+            position: Position::new(position).expect("a position"),
+            lane: aggregate_id.into(),
+            reason: reason.map(str::to_owned),
+            redrive_after: None,
+        };
     let settle = async |cursor, parked: Vec<NewlyParked>| {
         engine.settle(&Settlement { cursor, parked, ..step(&lease, 0, 0) }).await
     };

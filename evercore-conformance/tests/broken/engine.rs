@@ -14,8 +14,8 @@ use evercore::engine::{
     Reader, Settled, Settlement, StorageEngine, StoredSubscription, SubscriptionStorage, TypeName,
 };
 use evercore::{
-    AggregateId, CommitId, DiscardedEvent, Error, IdempotencyKey, ParkedEvent, Position,
-    RecordedEvent, Result, Start, SubscriptionName,
+    CommitId, DiscardedEvent, Error, IdempotencyKey, ParkedEvent, Position, RecordedEvent, Result,
+    Start, SubscriptionName,
 };
 use evercore_conformance::{Durability, Harness};
 use evercore_memory::MemoryEngine;

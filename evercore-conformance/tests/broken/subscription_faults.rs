@@ -8,7 +8,7 @@ use evercore::engine::{
     AcquireRequest, Acquired, Beat, Control, CursorMove, Heartbeat, Lane, LeaseKey, LeaseStatus,
     LogPage, LogQuery, LogSignal, LogWatch, Reader, Settled, Settlement, SubscriptionStorage,
 };
-use evercore::{AggregateId, Partition, Position, Result, SubscriptionName};
+use evercore::{Partition, Position, Result, SubscriptionName};
 use evercore_memory::MemoryEngine;
 
 use crate::engine::Fault;

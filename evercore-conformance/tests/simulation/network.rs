@@ -9,9 +9,7 @@ use evercore::engine::{
     Heartbeat, Lane, LeaseKey, LogPage, LogQuery, LogSignal, LogWatch, NewSubscription,
     ParkedRequest, Settled, Settlement, StorageEngine, StoredSubscription, SubscriptionStorage,
 };
-use evercore::{
-    AggregateId, CommitId, DiscardedEvent, Error, ParkedEvent, Result, SubscriptionName,
-};
+use evercore::{CommitId, DiscardedEvent, Error, ParkedEvent, Result, SubscriptionName};
 
 use crate::clock::pause;
 use crate::database::{Database, Ending, at_once};
@@ -185,10 +183,10 @@ impl Forward for Network {
         subscription: &SubscriptionName,
         lanes: &[Lane],
     ) -> Result<Vec<Lane>> {
-        let (name, ids) = (subscription.clone(), aggregates.to_vec());
+        let (name, ids) = (subscription.clone(), lanes.to_vec());
         let find =
             move |at: Arc<Database>| async move { at_once(at.memory.parked_lanes(&name, &ids)) };
-        self.call("parked_aggregates", find).await
+        self.call("parked_lanes", find).await
     }
 
     async fn discarded_events(&self, request: &DiscardedRequest) -> Result<Vec<DiscardedEvent>> {
