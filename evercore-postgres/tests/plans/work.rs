@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::Utc;
 use evercore::engine::{
     AcquireRequest, Acquired, AggregateWrite, Beat, Commit, Control, CursorMove, DiscardedRequest,
-    EventPlaced, Grant, HistoryRequest, IfDifferent, InspectEvents, Inspection, KeyChange,
+    EventPlaced, Grant, HistoryRequest, IfDifferent, InspectEvents, Inspection, KeyChange, Lane,
     LoadRequest, LogQuery, NewSubscription, NewlyParked, ParkedRequest, Precondition, Reader,
     Settlement, StorageEngine, SubscriptionStorage, Target, TypeName, WhichParked,
 };
@@ -281,9 +281,9 @@ async fn follow(engine: &PostgresEngine) -> Result<()> {
         engine.settle(&unparks).await?;
     }
 
-    let ids: Vec<_> = (1..=i64::from(PAGE)).map(id).collect();
+    let lanes: Vec<_> = (1..=i64::from(PAGE)).map(Lane::new).collect();
     for subscription in ["much", "little"] {
-        engine.parked_aggregates(&name(subscription), &ids).await?;
+        engine.parked_lanes(&name(subscription), &lanes).await?;
         for after in [0, 20_000] {
             for which in [WhichParked::All, WhichParked::ToRedrive] {
                 let parked = ParkedRequest {
