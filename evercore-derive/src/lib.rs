@@ -11,7 +11,7 @@ mod deprecated;
 mod event;
 #[cfg(test)]
 mod expansions;
-mod option;
+mod option_type;
 mod options;
 mod parts;
 mod retired_event;

@@ -6,7 +6,7 @@ mod pipeline {
     pub(crate) mod conditional;
     pub(crate) mod deprecated;
     pub(crate) mod event;
-    pub(crate) mod option;
+    pub(crate) mod option_type;
     pub(crate) mod options;
     pub(crate) mod parts;
     pub(crate) mod retired_event;
@@ -19,7 +19,7 @@ use proc_macro2::TokenStream;
 
 // The modules refer to each other by paths from the root of their crate.
 use pipeline::{
-    aggregate, conditional, deprecated, event, option, options, parts, retired_event, rules,
+    aggregate, conditional, deprecated, event, option_type, options, parts, retired_event, rules,
     state_event, value,
 };
 

@@ -6,7 +6,7 @@ use syn::{Attribute, Data, Fields, Path, Type};
 
 use super::derives::{given, serde_options, spelled};
 use crate::conditional::Presence;
-use crate::option;
+use crate::option_type;
 
 /// The serde options by which a field says itself how it is written; such a field is left alone.
 const OWN_WAYS: [&str; 6] =
@@ -52,7 +52,7 @@ fn annotate_fields(
         if own_way.is_certain() {
             continue;
         }
-        if option::inner(inner).is_some() {
+        if option_type::inner(inner).is_some() {
             let problem = "a third `Option` cannot be distinguished from the second one once it is stored: an absent field is `None`, and null is `Some(None)`";
             mistakes.push(darling::Error::custom(problem).with_span(inner));
         }
@@ -71,5 +71,5 @@ fn annotate_fields(
 
 /// Returns the `T` of an `Option<Option<T>>`.
 fn doubly_optional(ty: &Type) -> Option<&Type> {
-    option::inner(ty).and_then(option::inner)
+    option_type::inner(ty).and_then(option_type::inner)
 }

@@ -7,7 +7,7 @@ use syn::{Attribute, Data, DeriveInput, Field, Fields, Ident, Meta};
 
 use super::input::FieldInput;
 use crate::event::model::{self, Event, Kind};
-use crate::{conditional, option, options};
+use crate::{conditional, option_type, options};
 
 /// A state event as declared.
 pub(crate) struct StateEvent {
@@ -79,7 +79,7 @@ fn copied(field: &Field, mistakes: &mut Accumulator) -> Option<CopiedField> {
     }
     let is_skipped = skips(given, mistakes);
     let ident = field.ident.clone().filter(|_| !is_skipped)?;
-    let when = if option::inner(&field.ty).is_some() { When::IfSome } else { When::Always };
+    let when = if option_type::inner(&field.ty).is_some() { When::IfSome } else { When::Always };
     Some(CopiedField { ident, conditions, when })
 }
 
