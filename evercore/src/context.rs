@@ -348,8 +348,9 @@ impl Context {
         self.set_key(aggregate, None)
     }
 
-    /// Sets the metadata of the events that are applied from now on. Precedence: the event's own metadata, then this,
-    /// then that of [`with_metadata`](crate::with_metadata).
+    /// Sets the metadata of the events that are applied from now on. Precedence, field by field: the event's own
+    /// metadata, then this, then that of [`with_metadata`](crate::with_metadata), then that of the store's
+    /// [`metadata_source`](crate::EventStoreBuilder::metadata_source).
     ///
     /// # Errors
     /// [`Error::InvalidMetadata`] if it cannot be stored.

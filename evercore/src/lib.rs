@@ -65,9 +65,9 @@
 //!   `evercore-tower` adds layers around commands: tracing, metrics, checks, queues.
 //! - **Reading**: [`EventStore::with_readonly_context`] and [`ReadContext`], states [as of](AsOf) a sequence or a time,
 //!   [`history`](EventStore::history) and [`read_log`](EventStore::read_log) with [`RecordedEvent`]s.
-//! - **Following**: [`EventStore::subscription`] for durable workers, [`EventStore::ephemeral`] for followers that
-//!   store nothing, [`Router`] and other [`Handler`]s, [`EventStore::subscriptions`] to administer them, and
-//!   [`EventStore::wait_for`] to read your own writes.
+//! - **Following**: [`EventStore::subscription`] for durable workers, [`EventStore::ephemeral`] for subscriptions
+//!   whose position is only in memory, [`Router`] and other [`Handler`]s, [`EventStore::subscriptions`] to administer
+//!   them, and [`EventStore::wait_for`] to read your own writes.
 //! - **Verifying**: [`EventStore::verify`] reports inconsistent data; [`EventStoreBuilder::chain_events`] chains events
 //!   by hashes.
 //! - **Types**: [`macro@Aggregate`], [`macro@event`], [`macro@state_event`]; by hand with [`trait@Aggregate`],

@@ -10,7 +10,7 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use crate::retry::pause;
 
-/// A queue for each key, which exists only while it has a waiter or a turn is held. For authors of middleware.
+/// A fair mutex for each key, with a bound on its waiters; removed with its last waiter. For authors of middleware.
 ///
 /// Dropping a [`Place`] leaves its queue, and dropping a [`Turn`] passes it to the next waiter.
 ///

@@ -64,6 +64,12 @@ pub struct Decisions;
 #[derive(Debug)]
 pub struct Verifying;
 
+/// The examples of the guide to metrics.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/metrics.md")]
+#[derive(Debug)]
+pub struct Metrics;
+
 /// The examples of the guide to caching.
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/caching.md")]

@@ -135,8 +135,9 @@ where
         self
     }
 
-    /// Sets the metadata of the events. Precedence: the metadata that the decision sets, then this, then that of
-    /// [`with_metadata`](crate::with_metadata).
+    /// Sets the metadata of the events. Precedence, field by field: the metadata that the decision sets, then this,
+    /// then that of [`with_metadata`](crate::with_metadata), then that of the store's
+    /// [`metadata_source`](crate::EventStoreBuilder::metadata_source).
     pub fn metadata(mut self, metadata: Metadata) -> Self {
         self.metadata = Some(Box::new(metadata));
         self

@@ -64,7 +64,8 @@ pub enum Claim {
 pub struct Idempotency {
     /// The key that the caller has given to the request.
     pub key: IdempotencyKey,
-    /// The kind of request: the command's type name, or a text for a closure of [`once`](crate::EventStore::once).
+    /// The kind of request: the name of the command's type without path and parameters, as
+    /// [`command_name`](crate::command_name) returns it, or a text for a closure of [`once`](crate::EventStore::once).
     /// Using the key for another kind is [`Error::IdempotencyKeyReused`].
     pub command: Box<str>,
     /// The result of the request, in a form that the core reads.

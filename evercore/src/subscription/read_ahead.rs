@@ -10,8 +10,8 @@ use crate::{EventFilter, Partition, Position, Result};
 
 /// Reads pages of the events that a subscription follows, at most one page ahead.
 ///
-/// A prefetched page stays valid: nothing can be inserted into it, though more events may follow it by now. Parking,
-/// pauses and lost leases are checked when a page is handled. Dropping this drops the prefetched page.
+/// A page that was read ahead stays valid: nothing can be inserted into it, though more events may follow it by now.
+/// Parking, pauses and lost leases are checked when a page is handled. Dropping this drops that page.
 #[derive(Debug)]
 pub(super) struct ReadAhead {
     engine: Arc<dyn StorageEngine>,
@@ -21,7 +21,7 @@ pub(super) struct ReadAhead {
     ahead: Option<Ahead>,
 }
 
-/// A page that is being prefetched. A task reads it, so that the read makes progress while nothing awaits it: a handler
+/// A page that is being read ahead. A task reads it, so that the read makes progress while nothing awaits it: a handler
 /// may wait for something that the read holds, such as a connection.
 #[derive(Debug)]
 struct Ahead {
