@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use evercore::engine::StorageEngine;
-use evercore::{AggregateId, Batch, BoxError, EventStore, SubscriptionBuilder};
+use evercore::subscription::SubscriptionBuilder;
+use evercore::{AggregateId, Batch, BoxError, EventStore};
 use evercore_postgres::{PostgresContext, PostgresEngine};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 

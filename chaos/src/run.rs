@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use evercore::{EventStore, ParkedEvent, Position};
+use evercore::subscription::ParkedEvent;
+use evercore::{EventStore, Position};
 use fastrand::Rng;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -12,13 +13,12 @@ use tokio_util::sync::CancellationToken;
 use crate::domain::{Entered, Entry};
 use crate::environment::Environment;
 use crate::faults::Faults;
-use crate::journal;
 use crate::plan::{Fence, Plan};
 use crate::report::Report;
 use crate::verdict::Evidence;
-use crate::watch;
 use crate::worker::{AT_LEAST_ONCE, EXACTLY_ONCE, PARKING};
 use crate::writer::{Attempt, Desk, Failure, Writer};
+use crate::{journal, watch};
 
 const WRITERS: u64 = 8;
 const PAGE: u32 = 1_000;

@@ -3,8 +3,9 @@
 use std::any::Any;
 
 use async_trait::async_trait;
-use evercore::engine::{Commit, Committed, Completion, StorageEngine, Transactor};
-use evercore::{AggregateId, Batch, BoxError, EventStore, SubscriptionBuilder};
+use evercore::engine::{Commit, Completion, StorageEngine, Transactor};
+use evercore::subscription::SubscriptionBuilder;
+use evercore::{AggregateId, Batch, BoxError, Committed, EventStore};
 use evercore_sqlite::{SqliteContext, SqliteEngine, SqliteTransaction};
 use sqlx::{Connection, Row, SqliteConnection};
 

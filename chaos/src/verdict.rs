@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use evercore::{AggregateId, ParkedEvent, Position, Sequence};
+use evercore::subscription::ParkedEvent;
+use evercore::{AggregateId, Position, Sequence};
 
 use crate::domain::Entry;
 use crate::violation::{MovedBack, Violation};

@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use evercore::{
-    Batch, EventStore, FailurePolicy, Migrate, RecordedEvent, SubscriptionBuilder, each,
-};
+use evercore::subscription::SubscriptionBuilder;
+use evercore::{Batch, EventStore, FailurePolicy, Migrate, RecordedEvent, each};
 use tokio_util::sync::CancellationToken;
 
 use crate::domain::Entry;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use evercore::engine::{LoadRequest, Reader, Target};
+use evercore::engine::{LoadRequest, LoadTarget, Reader};
 use evercore::{Aggregate, AggregateId, NaturalKey, RecordedEvent, Result, Sequence};
 
 use crate::domain::tally::Tally;
@@ -51,7 +51,7 @@ pub(crate) async fn holder(
     aggregate_type: &'static str,
     key: &str,
 ) -> Result<Option<AggregateId>> {
-    let target = Target::Key(NaturalKey::new(key)?);
+    let target = LoadTarget::Key(NaturalKey::new(key)?);
     Ok(reader.load(bare(aggregate_type, target)).await?.map(|loaded| loaded.id))
 }
 
@@ -61,10 +61,10 @@ pub(crate) async fn exists(
     aggregate_type: &'static str,
     id: AggregateId,
 ) -> Result<bool> {
-    Ok(reader.load(bare(aggregate_type, Target::Id(id))).await?.is_some())
+    Ok(reader.load(bare(aggregate_type, LoadTarget::Id(id))).await?.is_some())
 }
 
-fn bare(aggregate_type: &'static str, target: Target) -> LoadRequest {
+fn bare(aggregate_type: &'static str, target: LoadTarget) -> LoadRequest {
     LoadRequest { aggregate_type, target, snapshot: None, up_to: Some(Sequence::ZERO), limit: 1 }
 }
 
@@ -94,7 +94,7 @@ pub(crate) async fn snapshot_sequence_of<A: Aggregate>(
 ) -> Result<Option<i64>> {
     let request = LoadRequest {
         aggregate_type: A::NAME,
-        target: Target::Id(id),
+        target: LoadTarget::Id(id),
         snapshot: A::SNAPSHOTS.map(|policy| policy.fingerprint()),
         up_to: None,
         limit: 100,

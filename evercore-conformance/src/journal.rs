@@ -2,10 +2,8 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use evercore::{
-    Batch, Error, EventStore, Handler, Position, RecordedEvent, Result, SubscriptionHandle,
-    SubscriptionInfo,
-};
+use evercore::subscription::{SubscriptionHandle, SubscriptionInfo};
+use evercore::{Batch, Error, EventStore, Handler, Position, RecordedEvent, Result};
 
 /// Records all events that a handler receives. Clones share one list.
 #[derive(Clone, Debug, Default)]

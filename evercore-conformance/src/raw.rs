@@ -5,8 +5,9 @@ use chrono::{DateTime, Utc};
 use evercore::engine::{
     AggregateWrite, Commit, EventRow, KeyChange, NewEvent, NewSnapshot, Precondition, StorageEngine,
 };
+use evercore::format::Payload;
 use evercore::{
-    Aggregate, AggregateId, Codec, CommitId, Event, Fingerprint, NaturalKey, Payload, Position,
+    Aggregate, AggregateId, Codec, CommitId, Event, Fingerprint, NaturalKey, Position,
     RecordedEvent, Result, Sequence,
 };
 use serde::Serialize;

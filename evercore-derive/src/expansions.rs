@@ -30,7 +30,7 @@ fn an_aggregate_without_options() {
             }
             const _: () = {
                 ::evercore::__private::inventory::submit! {
-                    ::evercore::AggregateType::of:: < Account > ()
+                    ::evercore::registry::AggregateType::of:: < Account > ()
                 }
             };
         "##]],
@@ -63,7 +63,7 @@ fn an_aggregate_with_all_options() {
             }
             const _: () = {
                 facade::evercore::__private::inventory::submit! {
-                    facade::evercore::AggregateType::of:: < Account > ()
+                    facade::evercore::registry::AggregateType::of:: < Account > ()
                 }
             };
         "##]],
@@ -123,14 +123,14 @@ fn an_event_without_options() {
                 type Aggregate = Account;
                 const NAME: &'static ::evercore::__private::core::primitive::str = "MoneyDeposited";
                 const VERSION: ::evercore::__private::core::primitive::u32 = 1u32;
-                const SHAPE: ::evercore::__private::core::option::Option<::evercore::Shape> = ::evercore::__private::core::option::Option::Some(
-                    ::evercore::Shape::new(&[("amount", "i64")]),
+                const SHAPE: ::evercore::__private::core::option::Option<::evercore::evolution::Shape> = ::evercore::__private::core::option::Option::Some(
+                    ::evercore::evolution::Shape::new(&[("amount", "i64")]),
                 );
-                const ENCODING: ::evercore::Encoding<Self> = ::evercore::Encoding::serde();
+                const ENCODING: ::evercore::format::Encoding<Self> = ::evercore::format::Encoding::serde();
             }
             const _: () = {
                 ::evercore::__private::inventory::submit! {
-                    ::evercore::EventType::of:: < MoneyDeposited > ()
+                    ::evercore::registry::EventType::of:: < MoneyDeposited > ()
                 }
             };
         "##]],
@@ -173,9 +173,9 @@ fn an_event_with_all_options_and_derives_of_its_own() {
                     "moved",
                 ];
                 const SHAPE: facade::evercore::__private::core::option::Option<
-                    facade::evercore::Shape,
+                    facade::evercore::evolution::Shape,
                 > = facade::evercore::__private::core::option::Option::Some(
-                    facade::evercore::Shape::new(
+                    facade::evercore::evolution::Shape::new(
                         &[
                             ("#[serde(tag = \"kind\")]", ""),
                             ("In {}", ""),
@@ -185,11 +185,11 @@ fn an_event_with_all_options_and_derives_of_its_own() {
                         ],
                     ),
                 );
-                const ENCODING: facade::evercore::Encoding<Self> = facade::evercore::Encoding::serde();
+                const ENCODING: facade::evercore::format::Encoding<Self> = facade::evercore::format::Encoding::serde();
             }
             const _: () = {
                 facade::evercore::__private::inventory::submit! {
-                    facade::evercore::EventType::of:: < MoneyMoved > ()
+                    facade::evercore::registry::EventType::of:: < MoneyMoved > ()
                 }
             };
         "##]],
@@ -214,14 +214,14 @@ fn an_event_that_leaves_serde_to_the_item() {
                 type Aggregate = Account;
                 const NAME: &'static ::evercore::__private::core::primitive::str = "Closed";
                 const VERSION: ::evercore::__private::core::primitive::u32 = 1u32;
-                const SHAPE: ::evercore::__private::core::option::Option<::evercore::Shape> = ::evercore::__private::core::option::Option::Some(
-                    ::evercore::Shape::new(&[("()", "")]),
+                const SHAPE: ::evercore::__private::core::option::Option<::evercore::evolution::Shape> = ::evercore::__private::core::option::Option::Some(
+                    ::evercore::evolution::Shape::new(&[("()", "")]),
                 );
-                const ENCODING: ::evercore::Encoding<Self> = ::evercore::Encoding::serde();
+                const ENCODING: ::evercore::format::Encoding<Self> = ::evercore::format::Encoding::serde();
             }
             const _: () = {
                 ::evercore::__private::inventory::submit! {
-                    ::evercore::EventType::of:: < Closed > ()
+                    ::evercore::registry::EventType::of:: < Closed > ()
                 }
             };
         "##]],
@@ -249,14 +249,14 @@ fn an_event_with_its_own_serde_path() {
                 type Aggregate = Account;
                 const NAME: &'static ::evercore::__private::core::primitive::str = "Closed";
                 const VERSION: ::evercore::__private::core::primitive::u32 = 1u32;
-                const SHAPE: ::evercore::__private::core::option::Option<::evercore::Shape> = ::evercore::__private::core::option::Option::Some(
-                    ::evercore::Shape::new(&[("()", "")]),
+                const SHAPE: ::evercore::__private::core::option::Option<::evercore::evolution::Shape> = ::evercore::__private::core::option::Option::Some(
+                    ::evercore::evolution::Shape::new(&[("()", "")]),
                 );
-                const ENCODING: ::evercore::Encoding<Self> = ::evercore::Encoding::serde();
+                const ENCODING: ::evercore::format::Encoding<Self> = ::evercore::format::Encoding::serde();
             }
             const _: () = {
                 ::evercore::__private::inventory::submit! {
-                    ::evercore::EventType::of:: < Closed > ()
+                    ::evercore::registry::EventType::of:: < Closed > ()
                 }
             };
         "##]],
@@ -282,15 +282,15 @@ fn an_event_with_a_codec_of_its_own() {
                 type Aggregate = Account;
                 const NAME: &'static ::evercore::__private::core::primitive::str = "Closed";
                 const VERSION: ::evercore::__private::core::primitive::u32 = 1u32;
-                const SHAPE: ::evercore::__private::core::option::Option<::evercore::Shape> = ::evercore::__private::core::option::Option::Some(
-                    ::evercore::Shape::new(&[("()", "")]),
+                const SHAPE: ::evercore::__private::core::option::Option<::evercore::evolution::Shape> = ::evercore::__private::core::option::Option::Some(
+                    ::evercore::evolution::Shape::new(&[("()", "")]),
                 );
-                const ENCODING: ::evercore::Encoding<Self> = ::evercore::Encoding::serde()
+                const ENCODING: ::evercore::format::Encoding<Self> = ::evercore::format::Encoding::serde()
                     .codec(::evercore::Codec::Cbor);
             }
             const _: () = {
                 ::evercore::__private::inventory::submit! {
-                    ::evercore::EventType::of:: < Closed > ()
+                    ::evercore::registry::EventType::of:: < Closed > ()
                 }
             };
         "##]],
@@ -321,19 +321,19 @@ fn a_message_of_protocol_buffers() {
                 type Aggregate = Account;
                 const NAME: &'static ::evercore::__private::core::primitive::str = "Closed";
                 const VERSION: ::evercore::__private::core::primitive::u32 = 1u32;
-                const SHAPE: ::evercore::__private::core::option::Option<::evercore::Shape> = ::evercore::__private::core::option::Option::Some(
-                    ::evercore::Shape::new(
+                const SHAPE: ::evercore::__private::core::option::Option<::evercore::evolution::Shape> = ::evercore::__private::core::option::Option::Some(
+                    ::evercore::evolution::Shape::new(
                         &[("reason", "Option<String> #[prost(string, optional, tag = \"1\")]")],
                     ),
                 );
-                const ENCODING: ::evercore::Encoding<Self> = ::evercore::__private::protobuf({
+                const ENCODING: ::evercore::format::Encoding<Self> = ::evercore::__private::protobuf({
                     use ::evercore::__private::WithoutSerde as _;
                     ::evercore::__private::Serde::<Self>::ENCODING
                 });
             }
             const _: () = {
                 ::evercore::__private::inventory::submit! {
-                    ::evercore::EventType::of:: < Closed > ()
+                    ::evercore::registry::EventType::of:: < Closed > ()
                 }
             };
         "##]],
@@ -368,10 +368,10 @@ fn an_event_that_is_rejected() {
                 type Aggregate = ::evercore::__private::UnknownAggregate;
                 const NAME: &'static ::evercore::__private::core::primitive::str = "Closed";
                 const VERSION: ::evercore::__private::core::primitive::u32 = 0u32;
-                const SHAPE: ::evercore::__private::core::option::Option<::evercore::Shape> = ::evercore::__private::core::option::Option::Some(
-                    ::evercore::Shape::new(&[("0", "String")]),
+                const SHAPE: ::evercore::__private::core::option::Option<::evercore::evolution::Shape> = ::evercore::__private::core::option::Option::Some(
+                    ::evercore::evolution::Shape::new(&[("0", "String")]),
                 );
-                const ENCODING: ::evercore::Encoding<Self> = ::evercore::Encoding::serde();
+                const ENCODING: ::evercore::format::Encoding<Self> = ::evercore::format::Encoding::serde();
             }
         "#]],
     );
@@ -430,8 +430,8 @@ fn a_state_event() {
                 type Aggregate = Account;
                 const NAME: &'static ::evercore::__private::core::primitive::str = "Changed";
                 const VERSION: ::evercore::__private::core::primitive::u32 = 1u32;
-                const SHAPE: ::evercore::__private::core::option::Option<::evercore::Shape> = ::evercore::__private::core::option::Option::Some(
-                    ::evercore::Shape::new(
+                const SHAPE: ::evercore::__private::core::option::Option<::evercore::evolution::Shape> = ::evercore::__private::core::option::Option::Some(
+                    ::evercore::evolution::Shape::new(
                         &[
                             ("owner", "String"),
                             ("type", "Option<u8>"),
@@ -444,11 +444,11 @@ fn a_state_event() {
                         ],
                     ),
                 );
-                const ENCODING: ::evercore::Encoding<Self> = ::evercore::Encoding::serde();
+                const ENCODING: ::evercore::format::Encoding<Self> = ::evercore::format::Encoding::serde();
             }
             const _: () = {
                 ::evercore::__private::inventory::submit! {
-                    ::evercore::EventType::of:: < Changed > ()
+                    ::evercore::registry::EventType::of:: < Changed > ()
                 }
             };
             #[automatically_derived]
@@ -509,10 +509,10 @@ fn a_state_event_that_is_rejected() {
                 type Aggregate = Account;
                 const NAME: &'static ::evercore::__private::core::primitive::str = "Changed";
                 const VERSION: ::evercore::__private::core::primitive::u32 = 1u32;
-                const SHAPE: ::evercore::__private::core::option::Option<::evercore::Shape> = ::evercore::__private::core::option::Option::Some(
-                    ::evercore::Shape::new(&[("owner", "String")]),
+                const SHAPE: ::evercore::__private::core::option::Option<::evercore::evolution::Shape> = ::evercore::__private::core::option::Option::Some(
+                    ::evercore::evolution::Shape::new(&[("owner", "String")]),
                 );
-                const ENCODING: ::evercore::Encoding<Self> = ::evercore::Encoding::serde();
+                const ENCODING: ::evercore::format::Encoding<Self> = ::evercore::format::Encoding::serde();
             }
             #[automatically_derived]
             impl ::evercore::Apply<Changed> for Account {

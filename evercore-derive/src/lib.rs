@@ -223,7 +223,8 @@ pub fn state_event(args: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// # Example
 /// ```standalone_crate
-/// use evercore::{Aggregate, BoxError, Parts, Split, retired_event, state_event};
+/// use evercore::evolution::{Parts, Split};
+/// use evercore::{Aggregate, BoxError, retired_event, state_event};
 ///
 /// #[derive(Aggregate, Default)]
 /// struct Customer { name: String, city: String }

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use evercore::engine::{
-    AggregateWrite, Commit, CommitOutcome, Committed, EventRow, Idempotency, IdempotentOutcome,
-    KeyChange, NewEvent, Precondition,
+    AggregateWrite, Commit, EventRow, Idempotency, IdempotentOutcome, KeyChange, NewEvent,
+    Precondition,
 };
-use evercore::{AggregateId, ConflictReason, Error, NaturalKey, Result, Sequence};
+use evercore::error::ConflictReason;
+use evercore::{AggregateId, CommitOutcome, Committed, Error, NaturalKey, Result, Sequence};
 use foldhash::HashSet;
 
 use crate::log::{History, Log, StoredAggregate, Version, position};

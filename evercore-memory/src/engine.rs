@@ -7,15 +7,16 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use evercore::engine::{
-    AcquireRequest, Acquired, Beat, Capabilities, Capability, Commit, CommitOutcome, Committed,
-    Control, DiscardedRequest, EngineScheme, Heartbeat, HistoryRequest, IdBlock, IdempotentOutcome,
-    Inspection, Lane, LeaseKey, LoadRequest, LoadedAggregate, LogPage, LogQuery, LogSignal,
-    LogWatch, Migration, NewSubscription, ParkedRequest, Reader, Settled, Settlement,
-    StorageEngine, StoredSubscription, SubscriptionStorage, TypeName,
+    AcquireRequest, Acquired, Beat, Capabilities, Capability, Commit, Control, DiscardedRequest,
+    EngineScheme, Heartbeat, HistoryRequest, IdBlock, IdempotentOutcome, Inspection, Lane,
+    LeaseKey, LoadRequest, LoadedAggregate, LogQuery, LogSignal, LogWatch, NewSubscription,
+    ParkedRequest, Reader, Settled, Settlement, StorageEngine, StoredSubscription,
+    SubscriptionStorage, TypeName,
 };
+use evercore::subscription::{DiscardedEvent, ParkedEvent};
 use evercore::{
-    AggregateId, Clock, CommitId, DiscardedEvent, Error, IdempotencyKey, ParkedEvent, Position,
-    RecordedEvent, Result, Start, SubscriptionName, SystemClock,
+    AggregateId, Clock, CommitId, CommitOutcome, Committed, Error, IdempotencyKey, LogPage,
+    Migration, Position, RecordedEvent, Result, Start, SubscriptionName, SystemClock,
 };
 
 use crate::faults::{Fate, Faults, outcome_unknown};

@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use evercore::engine::{AggregateWrite, Commit, Precondition};
-use evercore::{BoxError, CommitId, ConflictReason, Error, Result};
+use evercore::error::ConflictReason;
+use evercore::{BoxError, CommitId, Error, Result};
 
 /// The faults planned for the next calls to an engine. Returned by
 /// [`MemoryEngine::faults`](crate::MemoryEngine::faults).

@@ -6,11 +6,11 @@ use std::ops::Bound;
 
 use async_trait::async_trait;
 use evercore::engine::{
-    CommitOutcome, EventPlaced, InspectEvents, InspectedAggregate, InspectedColumns,
-    InspectedCommit, InspectedEvent, InspectedKey, InspectedParked, InspectedPosition,
-    InspectedSnapshot, InspectedSubscription, Inspection, LastGiven,
+    EventKey, InspectEvents, InspectedAggregate, InspectedColumns, InspectedCommit, InspectedEvent,
+    InspectedKey, InspectedParked, InspectedPosition, InspectedSnapshot, InspectedSubscription,
+    Inspection, LastGiven,
 };
-use evercore::{AggregateId, CommitId, NaturalKey, Position, RecordedEvent, Result};
+use evercore::{AggregateId, CommitId, CommitOutcome, NaturalKey, Position, RecordedEvent, Result};
 
 use crate::MemoryEngine;
 use crate::log::{Log, StoredAggregate, index};
@@ -34,7 +34,7 @@ impl Inspection for MemoryEngine {
         Ok(events.take(most(limit)).map(inspected).collect())
     }
 
-    async fn positions(&self, after: Option<EventPlaced>, limit: u32) -> Result<Vec<EventPlaced>> {
+    async fn positions(&self, after: Option<EventKey>, limit: u32) -> Result<Vec<EventKey>> {
         let log = self.read()?;
         let after = after.map_or(0, |after| after.position);
         let rest = usize::try_from(after).ok().and_then(|after| log.events.get(after..));
@@ -118,8 +118,8 @@ fn most(limit: u32) -> usize {
     usize::try_from(limit).unwrap_or(usize::MAX)
 }
 
-fn placed(event: &RecordedEvent) -> EventPlaced {
-    EventPlaced {
+fn placed(event: &RecordedEvent) -> EventKey {
+    EventKey {
         aggregate_id: event.aggregate_id().get(),
         sequence: event.sequence().get(),
         position: event.position().get(),

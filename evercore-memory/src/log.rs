@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use evercore::engine::{CommitOutcome, IdempotentOutcome, NewSnapshot};
+use evercore::engine::{IdempotentOutcome, NewSnapshot};
 use evercore::{
-    AggregateId, CommitId, IdempotencyKey, NaturalKey, Position, RecordedEvent, Sequence,
+    AggregateId, CommitId, CommitOutcome, IdempotencyKey, NaturalKey, Position, RecordedEvent,
+    Sequence,
 };
 use foldhash::{HashMap, HashSet};
 

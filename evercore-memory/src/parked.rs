@@ -5,7 +5,8 @@ use std::ops::Bound;
 
 use chrono::{DateTime, Utc};
 use evercore::engine::{Lane, NewlyParked};
-use evercore::{ParkedEvent, Partition, Position, RecordedEvent};
+use evercore::subscription::{ParkedEvent, Partition};
+use evercore::{Position, RecordedEvent};
 
 use crate::subscriptions::later;
 

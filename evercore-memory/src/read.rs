@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use evercore::engine::{
-    HistoryRequest, LoadRequest, LoadedAggregate, LogPage, LogQuery, StoredSnapshot, Target,
+    HistoryRequest, LoadRequest, LoadTarget, LoadedAggregate, LogQuery, StoredSnapshot,
 };
-use evercore::{AggregateId, Position, RecordedEvent, Sequence};
+use evercore::{AggregateId, LogPage, Position, RecordedEvent, Sequence};
 
 use crate::log::{Log, StoredAggregate, Version, count};
 
@@ -23,8 +23,8 @@ pub(crate) struct View<'a> {
 impl View<'_> {
     pub(crate) fn load(&self, request: &LoadRequest) -> Option<LoadedAggregate> {
         let id = match &request.target {
-            Target::Id(id) => *id,
-            Target::Key(key) => {
+            LoadTarget::Id(id) => *id,
+            LoadTarget::Key(key) => {
                 let holder = (Arc::from(request.aggregate_type), key.clone());
                 self.log.keys.get(&holder)?.at(self.version).copied().flatten()?
             }

@@ -11,10 +11,8 @@ use evercore::engine::{
     NewSubscription, ParkedRequest, Settled, Settlement, StoredLease, StoredPartition,
     StoredSubscription, WhichParked,
 };
-use evercore::{
-    Clock, DiscardedEvent, Error, EventFilter, ParkedEvent, Partition, Position, Result, Start,
-    SubscriptionName,
-};
+use evercore::subscription::{DiscardedEvent, ParkedEvent, Partition};
+use evercore::{Clock, Error, EventFilter, Position, Result, Start, SubscriptionName};
 
 use crate::log::Log;
 use crate::parked::{Parked, ParkedEvents};

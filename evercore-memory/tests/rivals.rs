@@ -2,9 +2,10 @@
 
 use std::future::Future;
 
+use evercore::error::ConflictReason;
 use evercore::{
-    Aggregate, AggregateId, Apply, ConflictReason, Error, EventMeta, EventStore, Expected,
-    NaturalKey, Result, RetryPolicy, Sequence, Stream, event,
+    Aggregate, AggregateId, Apply, Error, EventMeta, EventStore, Expected, NaturalKey, Result,
+    RetryPolicy, Sequence, Stream, event,
 };
 use evercore_memory::{CommitFault, MemoryEngine};
 

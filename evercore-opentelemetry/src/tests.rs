@@ -1,9 +1,9 @@
 use std::sync::Arc;
 
 use evercore::engine::EventRow;
+use evercore::format::Payload;
 use evercore::{
-    Aggregate, AggregateId, BoxError, Codec, Payload, Position, Registry, Sequence, each,
-    state_event,
+    Aggregate, AggregateId, BoxError, Codec, Position, Registry, Sequence, each, state_event,
 };
 
 use super::*;

@@ -5,12 +5,14 @@ use std::sync::{Arc, PoisonError};
 
 use async_trait::async_trait;
 use evercore::engine::{
-    Capabilities, Capability, Commit, CommitOutcome, Committed, HistoryRequest, IdBlock,
-    IdempotentOutcome, Inspection, LoadRequest, LoadedAggregate, LogPage, LogQuery, LogWatch,
-    Migration, Reader, StorageEngine, TypeName,
+    Capabilities, Capability, Commit, HistoryRequest, IdBlock, IdempotentOutcome, Inspection,
+    LoadRequest, LoadedAggregate, LogQuery, LogWatch, Reader, StorageEngine, TypeName,
 };
 use evercore::observer::Observer;
-use evercore::{AggregateId, CommitId, Error, IdempotencyKey, RecordedEvent, Result};
+use evercore::{
+    AggregateId, CommitId, CommitOutcome, Committed, Error, IdempotencyKey, LogPage, Migration,
+    RecordedEvent, Result,
+};
 use sqlx::Row;
 use tokio::sync::{mpsc, oneshot};
 

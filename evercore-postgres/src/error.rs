@@ -9,7 +9,8 @@ use std::io::ErrorKind;
 use std::iter::successors;
 use std::sync::Arc;
 
-use evercore::{BoxError, Error, OpenProblem};
+use evercore::error::OpenProblem;
+use evercore::{BoxError, Error};
 use sqlx::error::DatabaseError;
 use sqlx::postgres::{PgDatabaseError, PgSeverity};
 

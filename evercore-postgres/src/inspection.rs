@@ -5,9 +5,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use evercore::engine::{
-    EventPlaced, InspectEvents, InspectedAggregate, InspectedColumns, InspectedCommit,
-    InspectedEvent, InspectedKey, InspectedParked, InspectedPartition, InspectedPosition,
-    InspectedSnapshot, InspectedSubscription, Inspection, LastGiven,
+    EventKey, InspectEvents, InspectedAggregate, InspectedColumns, InspectedCommit, InspectedEvent,
+    InspectedKey, InspectedParked, InspectedPartition, InspectedPosition, InspectedSnapshot,
+    InspectedSubscription, Inspection, LastGiven,
 };
 use evercore::{CommitId, Error, EventFilter, Fingerprint, NaturalKey, Result};
 use sqlx::postgres::{PgArguments, PgRow};
@@ -43,7 +43,7 @@ impl Inspection for PostgresEngine {
         rows.iter().zip(events).map(|(row, event)| inspected(row, event)).collect()
     }
 
-    async fn positions(&self, after: Option<EventPlaced>, limit: u32) -> Result<Vec<EventPlaced>> {
+    async fn positions(&self, after: Option<EventKey>, limit: u32) -> Result<Vec<EventKey>> {
         let page = query(&self.statements().positions)
             .bind(after.map_or(i64::MIN, |after| after.position))
             .bind(after.map_or(0, |after| after.aggregate_id))
@@ -51,7 +51,7 @@ impl Inspection for PostgresEngine {
             .bind(i64::from(limit));
         let placed = |row: &PgRow| {
             let (aggregate_id, sequence, position) = (get(row, 0)?, get(row, 1)?, get(row, 2)?);
-            Ok(EventPlaced { aggregate_id, sequence, position })
+            Ok(EventKey { aggregate_id, sequence, position })
         };
         self.rows("inspect positions", page).await?.iter().map(placed).collect()
     }
@@ -166,7 +166,7 @@ fn aggregate(row: &PgRow) -> Result<InspectedAggregate> {
 
 fn inspected(row: &PgRow, event: Result<evercore::RecordedEvent>) -> Result<InspectedEvent> {
     let (position, aggregate_id, sequence) = (get(row, 0)?, get(row, 1)?, get(row, 2)?);
-    let place = EventPlaced { aggregate_id, sequence, position };
+    let place = EventKey { aggregate_id, sequence, position };
     Ok(InspectedEvent::new(place, get(row, EVENT_COLUMNS)?, event))
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use evercore::engine::{LoadRequest, LoadedAggregate, StoredSnapshot, Target};
+use evercore::engine::{LoadRequest, LoadTarget, LoadedAggregate, StoredSnapshot};
 use evercore::{AggregateId, Error, NaturalKey, RecordedEvent, Result, Sequence};
 use sqlx::PgExecutor;
 
@@ -42,8 +42,8 @@ pub(crate) async fn fetch(
     // The fingerprint's bits, as the signed number that the column holds.
     let fingerprint = request.snapshot.map(|fingerprint| fingerprint.get().cast_signed());
     let (id, key) = match &request.target {
-        Target::Id(id) => (Some(id.get()), None),
-        Target::Key(key) => (None, Some(key.as_str())),
+        LoadTarget::Id(id) => (Some(id.get()), None),
+        LoadTarget::Key(key) => (None, Some(key.as_str())),
     };
     let query = sqlx::query(statements.load.sql())
         .bind(id)

@@ -1,7 +1,7 @@
 //! Reads histories and pages of the log.
 
-use evercore::engine::{HistoryRequest, LogPage, LogQuery};
-use evercore::{Position, RecordedEvent, Result};
+use evercore::engine::{HistoryRequest, LogQuery};
+use evercore::{LogPage, Position, RecordedEvent, Result};
 use sqlx::PgExecutor;
 
 use crate::readers::Readers;

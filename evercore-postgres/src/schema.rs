@@ -1,7 +1,7 @@
 //! Renders and runs the migrations of the schema.
 
-use evercore::engine::Migration;
-use evercore::{Error, OpenProblem, Result};
+use evercore::error::OpenProblem;
+use evercore::{Error, Migration, Result};
 use sqlx::{AssertSqlSafe, PgConnection};
 use tracing::info;
 

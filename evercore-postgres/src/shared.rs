@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use evercore::engine::{EngineRuntime, ObserverSlot, sleep, timeout};
-use evercore::{Error, OpenProblem, Report, Result};
+use evercore::error::OpenProblem;
+use evercore::{Error, Report, Result};
 use sqlx::error::DatabaseError;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection, PgConnection, Row};

@@ -12,10 +12,8 @@ use evercore::engine::{
     LeaseStatus, NewSubscription, ParkedRequest, Settled, Settlement, StoredLease, StoredPartition,
     StoredSubscription, SubscriptionStorage, WhichParked,
 };
-use evercore::{
-    DiscardedEvent, Error, EventFilter, ParkedEvent, Position, RecordedEvent, Result, Start,
-    SubscriptionName,
-};
+use evercore::subscription::{DiscardedEvent, ParkedEvent};
+use evercore::{Error, EventFilter, Position, RecordedEvent, Result, Start, SubscriptionName};
 use sqlx::postgres::PgRow;
 use sqlx::postgres::types::PgInterval;
 

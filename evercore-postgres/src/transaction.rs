@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use evercore::engine::{
-    AggregateWrite, Commit, Committed, Completion, Settled, Transaction, Transactor, timeout,
+    AggregateWrite, Commit, Completion, Settled, Transaction, Transactor, timeout,
 };
-use evercore::{AggregateId, ConflictReason, Error, Report, Result, TransactionContext};
+use evercore::error::ConflictReason;
+use evercore::{AggregateId, Committed, Error, Report, Result, TransactionContext};
 use sqlx::{AssertSqlSafe, PgConnection};
 use tracing::debug;
 
@@ -49,8 +50,8 @@ enum TransactionStatus {
 /// A context and the transaction that commits it, as `ctx.transaction()`.
 ///
 /// As the closure's argument, it makes [`EventStore::with_transaction`](evercore::EventStore::with_transaction) and
-/// [`SubscriptionBuilder::run_in_transaction`](evercore::SubscriptionBuilder::run_in_transaction) open a PostgreSQL
-/// transaction.
+/// [`SubscriptionBuilder::run_in_transaction`](evercore::subscription::SubscriptionBuilder::run_in_transaction) open a
+/// PostgreSQL transaction.
 ///
 /// User code must neither commit nor roll back. If it does, no applied event is stored, and the result is
 /// [`Error::TransactionEnded`]; rows that user code committed itself stay. Savepoints are fine.

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use evercore::engine::{HistoryRequest, LoadRequest, LoadedAggregate, LogPage, LogQuery, Reader};
-use evercore::{Error, Position, RecordedEvent, Result};
+use evercore::engine::{HistoryRequest, LoadRequest, LoadedAggregate, LogQuery, Reader};
+use evercore::{Error, LogPage, Position, RecordedEvent, Result};
 use sqlx::{Postgres, Transaction};
 use tokio::sync::Mutex;
 

@@ -8,9 +8,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use evercore::engine::{Committed, ObserverSlot, timeout};
+use evercore::engine::{ObserverSlot, timeout};
 use evercore::observer::Observation;
-use evercore::{Error, Report, Result};
+use evercore::{Committed, Error, Report, Result};
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, select_all};
 use sqlx::postgres::{PgConnectOptions, PgRow};

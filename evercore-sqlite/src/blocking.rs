@@ -1,6 +1,7 @@
 //! Runs blocking work outside of the runtime's worker threads.
 
-use evercore::{Error, Result, RuntimeProblem};
+use evercore::error::RuntimeProblem;
+use evercore::{Error, Result};
 use tokio::runtime::Handle;
 
 /// Runs `work` on a thread for blocking work. It runs to its end even if this future is dropped.

@@ -7,7 +7,8 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use evercore::engine::{LogSignal, ObserverSlot};
-use evercore::{Error, OpenProblem, Result};
+use evercore::error::OpenProblem;
+use evercore::{Error, Result};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use sqlx::sqlite::SqliteConnectOptions;

@@ -7,12 +7,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use evercore::engine::{
-    Capabilities, Capability, Commit, CommitOutcome, Committed, HistoryRequest, IdBlock,
-    IdempotentOutcome, Inspection, LoadRequest, LoadedAggregate, LogPage, LogQuery, LogWatch,
-    Migration, Reader, StorageEngine, TypeName,
+    Capabilities, Capability, Commit, HistoryRequest, IdBlock, IdempotentOutcome, Inspection,
+    LoadRequest, LoadedAggregate, LogQuery, LogWatch, Reader, StorageEngine, TypeName,
 };
 use evercore::observer::Observer;
-use evercore::{CommitId, Error, IdempotencyKey, RecordedEvent, Result};
+use evercore::{
+    CommitId, CommitOutcome, Committed, Error, IdempotencyKey, LogPage, Migration, RecordedEvent,
+    Result,
+};
 use rusqlite::Connection;
 use tokio::runtime::Handle;
 
@@ -22,14 +24,13 @@ use crate::error::Problem;
 use crate::idempotency::find_by_idempotency_key;
 use crate::load::{load, read_history};
 use crate::log::read_log;
-use crate::nesting;
 use crate::options::SqliteOptions;
 use crate::readers::Readers;
-use crate::schema;
 use crate::types::Types;
 use crate::url::{self, Location};
 use crate::view::Views;
 use crate::writer::Writer;
+use crate::{nesting, schema};
 
 /// The interval of the polls that find commits of other processes.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);

@@ -8,7 +8,8 @@ use std::fmt;
 use std::iter::successors;
 use std::sync::Arc;
 
-use evercore::{BoxError, CommitId, Error, OpenProblem};
+use evercore::error::OpenProblem;
+use evercore::{BoxError, CommitId, Error};
 use rusqlite::ffi;
 use sqlx::error::DatabaseError;
 use sqlx::sqlite::SqliteError;

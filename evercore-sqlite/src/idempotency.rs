@@ -1,7 +1,7 @@
 //! Finds the commit that was stored with an idempotency key.
 
-use evercore::engine::{Committed, IdempotentOutcome};
-use evercore::{CommitId, Error, IdempotencyKey};
+use evercore::engine::IdempotentOutcome;
+use evercore::{CommitId, Committed, Error, IdempotencyKey};
 use rusqlite::{Connection, OptionalExtension};
 use uuid::Uuid;
 

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use evercore::engine::{
-    EventPlaced, InspectEvents, InspectedAggregate, InspectedColumns, InspectedCommit,
-    InspectedEvent, InspectedKey, InspectedParked, InspectedPartition, InspectedPosition,
-    InspectedSnapshot, InspectedSubscription, Inspection, LastGiven,
+    EventKey, InspectEvents, InspectedAggregate, InspectedColumns, InspectedCommit, InspectedEvent,
+    InspectedKey, InspectedParked, InspectedPartition, InspectedPosition, InspectedSnapshot,
+    InspectedSubscription, Inspection, LastGiven,
 };
 use evercore::{CommitId, Error, EventFilter, Fingerprint, NaturalKey, Result};
 use rusqlite::types::{ToSqlOutput, ValueRef};
@@ -44,13 +44,13 @@ impl Inspection for SqliteEngine {
         self.read("inspect events", read).await
     }
 
-    async fn positions(&self, after: Option<EventPlaced>, limit: u32) -> Result<Vec<EventPlaced>> {
+    async fn positions(&self, after: Option<EventKey>, limit: u32) -> Result<Vec<EventKey>> {
         let after = after
             .map_or((i64::MIN, 0, 0), |after| (after.position, after.aggregate_id, after.sequence));
         let page = (after.0, after.1, after.2, limit);
         self.inspect("inspect positions", POSITIONS, page, |row| {
             let (aggregate_id, sequence, position) = (row.get(0)?, row.get(1)?, row.get(2)?);
-            Ok(EventPlaced { aggregate_id, sequence, position })
+            Ok(EventKey { aggregate_id, sequence, position })
         })
         .await
     }
@@ -185,7 +185,7 @@ fn events(
     let mut events = Vec::new();
     while let Some(row) = rows.next()? {
         let (position, aggregate_id, sequence) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        let place = EventPlaced { aggregate_id, sequence, position };
+        let place = EventKey { aggregate_id, sequence, position };
         let event = match page.event(row) {
             Ok(event) => Ok(event),
             Err(Problem::Answer(error)) => Err(error),

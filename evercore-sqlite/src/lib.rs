@@ -55,9 +55,9 @@
 //! [`Error::Busy`]: evercore::Error::Busy
 //! [`Error::CannotOpen`]: evercore::Error::CannotOpen
 //! [`Error::Corrupt`]: evercore::Error::Corrupt
-//! [`ReadOnly`]: evercore::OpenProblem::ReadOnly
-//! [`Moved`]: evercore::OpenProblem::Moved
-//! [`NotADatabase`]: evercore::OpenProblem::NotADatabase
+//! [`ReadOnly`]: evercore::error::OpenProblem::ReadOnly
+//! [`Moved`]: evercore::error::OpenProblem::Moved
+//! [`NotADatabase`]: evercore::error::OpenProblem::NotADatabase
 //!
 //! While a process has the file open, do not open it there by other means than SQLite, not even to read it: on POSIX
 //! systems, closing it again ends all locks of the process on it, and other processes may remove the `-wal`

@@ -1,7 +1,7 @@
 //! Reads aggregates and their histories.
 
 use bytes::Bytes;
-use evercore::engine::{HistoryRequest, LoadRequest, LoadedAggregate, StoredSnapshot, Target};
+use evercore::engine::{HistoryRequest, LoadRequest, LoadTarget, LoadedAggregate, StoredSnapshot};
 use evercore::{AggregateId, Error, NaturalKey, RecordedEvent, Result, Sequence};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
@@ -106,8 +106,8 @@ impl Found {
         request: &LoadRequest,
     ) -> Result<Option<Self>, Problem> {
         let (id, key) = match &request.target {
-            Target::Id(id) => (Some(id.get()), None),
-            Target::Key(key) => (None, Some(key.as_str())),
+            LoadTarget::Id(id) => (Some(id.get()), None),
+            LoadTarget::Key(key) => (None, Some(key.as_str())),
         };
         let fingerprint = request.snapshot.map(|fingerprint| fingerprint.get().cast_signed());
         let up_to = request.up_to.map_or(i64::MAX, Sequence::get);

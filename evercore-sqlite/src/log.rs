@@ -1,7 +1,7 @@
 //! Reads the global log.
 
-use evercore::engine::{LogPage, LogQuery};
-use evercore::{Position, RecordedEvent, Result};
+use evercore::engine::LogQuery;
+use evercore::{LogPage, Position, RecordedEvent, Result};
 use rusqlite::{Connection, params};
 
 use crate::error::Problem;

@@ -7,7 +7,8 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
-use evercore::{Error, OpenProblem, Result};
+use evercore::error::OpenProblem;
+use evercore::{Error, Result};
 
 use crate::options::MissingFile;
 

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 use chrono::{DateTime, Utc};
 use evercore::engine::EventRow;
-use evercore::{AggregateId, Error, Metadata, Payload, Position, RecordedEvent, Result, Sequence};
+use evercore::format::Payload;
+use evercore::{AggregateId, Error, Metadata, Position, RecordedEvent, Result, Sequence};
 use rusqlite::{Connection, Row, Rows};
 
 use crate::error::Problem;

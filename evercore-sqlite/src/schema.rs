@@ -3,8 +3,8 @@
 //! It does not use sqlx's migrator, which takes no lock on SQLite, so that two processes starting at once would
 //! conflict.
 
-use evercore::engine::Migration;
-use evercore::{Error, OpenProblem, Result};
+use evercore::error::OpenProblem;
+use evercore::{Error, Migration, Result};
 use rusqlite::{Connection, OptionalExtension};
 use tracing::info;
 

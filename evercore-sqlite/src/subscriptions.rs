@@ -11,9 +11,8 @@ use evercore::engine::{
     LeaseStatus, NewSubscription, ParkedRequest, Settled, Settlement, StoredLease, StoredPartition,
     StoredSubscription, SubscriptionStorage, WhichParked,
 };
-use evercore::{
-    DiscardedEvent, Error, EventFilter, ParkedEvent, Position, Result, Start, SubscriptionName,
-};
+use evercore::subscription::{DiscardedEvent, ParkedEvent};
+use evercore::{Error, EventFilter, Position, Result, Start, SubscriptionName};
 use rusqlite::{Connection, Row, params};
 
 use crate::engine::SqliteEngine;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use evercore::engine::{Commit, Committed, Transaction, Transactor};
-use evercore::{AggregateId, Result, TransactionContext};
+use evercore::engine::{Commit, Transaction, Transactor};
+use evercore::{AggregateId, Committed, Result, TransactionContext};
 use sqlx::SqliteConnection;
 use tokio::runtime::Handle;
 
@@ -27,8 +27,8 @@ pub struct SqliteTransaction {
 /// A context and the transaction that commits it, as `ctx.transaction()`.
 ///
 /// As the closure's argument, it makes [`EventStore::with_transaction`](evercore::EventStore::with_transaction) and
-/// [`SubscriptionBuilder::run_in_transaction`](evercore::SubscriptionBuilder::run_in_transaction) open a SQLite
-/// transaction.
+/// [`SubscriptionBuilder::run_in_transaction`](evercore::subscription::SubscriptionBuilder::run_in_transaction) open a
+/// SQLite transaction.
 ///
 /// Keep the transaction short. SQLite has one writer: commits and other transactions wait until this one ends, up to
 /// [`busy_timeout`](crate::SqliteOptions::busy_timeout), and then fail with [`Error::Busy`](evercore::Error::Busy).

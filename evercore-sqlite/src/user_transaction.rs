@@ -6,8 +6,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use evercore::engine::{Commit, Committed, Completion, Settled};
-use evercore::{AggregateId, Error, Report, Result};
+use evercore::engine::{Commit, Completion, Settled};
+use evercore::{AggregateId, Committed, Error, Report, Result};
 use rusqlite::Connection as Handle;
 use sqlx::{Connection, SqliteConnection};
 use tracing::warn;

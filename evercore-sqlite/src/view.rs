@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use evercore::engine::{HistoryRequest, LoadRequest, LoadedAggregate, LogPage, LogQuery, Reader};
-use evercore::{RecordedEvent, Result};
+use evercore::engine::{HistoryRequest, LoadRequest, LoadedAggregate, LogQuery, Reader};
+use evercore::{LogPage, RecordedEvent, Result};
 use rusqlite::Connection;
 use tokio::sync::Mutex;
 

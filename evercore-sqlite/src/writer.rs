@@ -14,8 +14,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::thread::Builder;
 
-use evercore::engine::{Commit, CommitOutcome, Committed, IdBlock, TypeName};
-use evercore::{CommitId, Error, Result};
+use evercore::engine::{Commit, IdBlock, TypeName};
+use evercore::{CommitId, CommitOutcome, Committed, Error, Result};
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 use tracing::error;

@@ -34,8 +34,8 @@ const VARIABLE: &str = "EVERCORE_CATALOGUE";
 ///
 /// Field types are compared as they are written in the source. A change *inside* a field's type goes unnoticed, and
 /// renaming that type alone fails the test. An event that implements its traits by hand may state its
-/// [`Shape`](evercore::Shape); without one, as for the event of a [`decider!`](evercore::decider), only its name and
-/// version are compared.
+/// [`Shape`](evercore::evolution::Shape); without one, as for the event of a [`decider!`](evercore::decider), only its
+/// name and version are compared.
 ///
 /// # Panics
 /// If the catalogue does not match, or cannot be read or written.

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use evercore::engine::EventRow;
+use evercore::format::Payload;
 use evercore::{
     AggregateId, Apply, Batch, Codec, Event, EventDraft, EventOptions, Handler, HandlerError,
-    Payload, Position, RecordedEvent, Registry, Sequence,
+    Position, RecordedEvent, Registry, Sequence,
 };
 use serde_json::Value;
 

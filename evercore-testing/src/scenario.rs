@@ -8,10 +8,12 @@ use std::fmt;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use evercore::command::Emitted;
 use evercore::engine::EventRow;
+use evercore::format::Payload;
 use evercore::{
-    Aggregate, AggregateId, Codec, Decide, Decision, Emitted, Metadata, Payload, Position,
-    RecordedEvent, Registry, Report, Sequence,
+    Aggregate, AggregateId, Codec, Decide, Decision, Metadata, Position, RecordedEvent, Registry,
+    Report, Sequence,
 };
 use serde_json::Value;
 

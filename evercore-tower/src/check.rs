@@ -5,7 +5,8 @@ use std::future::ready;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use evercore::{Aggregate, CommandError, Executed};
+use evercore::command::Executed;
+use evercore::{Aggregate, CommandError};
 use tower_layer::Layer;
 use tower_service::Service;
 

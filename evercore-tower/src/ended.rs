@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use evercore::{Aggregate, AggregateId, CommandError, Error, Executed, Target, command_name};
+use evercore::command::{Executed, command_name};
+use evercore::{Aggregate, AggregateId, CommandError, Error, Target};
 use tokio::time::Instant;
 
 use crate::CommandRequest;

@@ -63,7 +63,7 @@
 //!
 //! # Together with other layers
 //!
-//! The layers of this crate are put around services that answer with an [`Executed`](evercore::Executed) or a
+//! The layers of this crate are put around services that answer with an [`Executed`](evercore::command::Executed) or a
 //! [`CommandError`](evercore::CommandError). Other layers, such as tower's concurrency limit and retry, may go anywhere
 //! between them, unless they change the error, as tower's timeout does: put such a layer outermost. A command that it
 //! drops has left the queue, and is reported as [`Outcome::Abandoned`].

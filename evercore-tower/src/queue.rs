@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use evercore::{Aggregate, AggregateId, CommandError, Error, Executed, NaturalKey, Target, Turns};
+use evercore::command::{Executed, Turns};
+use evercore::{Aggregate, AggregateId, CommandError, Error, NaturalKey, Target};
 use tower_layer::Layer;
 use tower_service::Service;
 

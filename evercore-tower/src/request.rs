@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use evercore::{Error, IdempotencyKey, Metadata, Result, Target, command_name};
+use evercore::command::command_name;
+use evercore::{Error, IdempotencyKey, Metadata, Result, Target};
 
 /// A command, the aggregate that it is for, its idempotency key and its metadata: the request of a
 /// [`CommandService`](crate::CommandService).
@@ -44,7 +45,7 @@ impl<C> CommandRequest<C> {
     }
 
     /// Sets the idempotency key, with which the command takes effect once, as
-    /// [`Execute::idempotency_key`](evercore::Execute::idempotency_key) does.
+    /// [`Execute::idempotency_key`](evercore::command::Execute::idempotency_key) does.
     ///
     /// # Errors
     /// [`Error::InvalidIdempotencyKey`] if it cannot be one.
@@ -56,7 +57,7 @@ impl<C> CommandRequest<C> {
         Ok(self)
     }
 
-    /// Sets the metadata of the events, as [`Execute::metadata`](evercore::Execute::metadata) does.
+    /// Sets the metadata of the events, as [`Execute::metadata`](evercore::command::Execute::metadata) does.
     ///
     /// Unlike the metadata of [`with_metadata`](evercore::with_metadata), it stays with the request when that moves to
     /// another task, and layers see it.

@@ -6,7 +6,8 @@ use std::marker::PhantomData;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use evercore::{Aggregate, CommandError, Decide, EventStore, Executed};
+use evercore::command::Executed;
+use evercore::{Aggregate, CommandError, Decide, EventStore};
 use tower_service::Service;
 
 use crate::CommandRequest;

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::task::{Context, Poll};
 
-use evercore::{Aggregate, CommandError, Executed};
+use evercore::command::Executed;
+use evercore::{Aggregate, CommandError};
 use tower_layer::Layer;
 use tower_service::Service;
 

@@ -2,7 +2,8 @@
 
 use std::task::{Context, Poll};
 
-use evercore::{Aggregate, AggregateId, CommandError, Executed, Report, command_name};
+use evercore::command::{Executed, command_name};
+use evercore::{Aggregate, AggregateId, CommandError, Report};
 use tower_layer::Layer;
 use tower_service::Service;
 use tracing::{Instrument, info, info_span, warn};

@@ -22,8 +22,8 @@ const DIGEST: &[u8] = b"evercore digest 1";
 const SNAPSHOT_END: &[u8] = b"\0link\0";
 
 /// A digest of all chained events up to a position. Keep it where those who can write to the database cannot reach it,
-/// and pass it to [`expect_digest`](crate::Verify::expect_digest) later: changed or removed events up to that position
-/// are detected.
+/// and pass it to [`expect_digest`](crate::verify::Verify::expect_digest) later: changed or removed events up to that
+/// position are detected.
 ///
 /// As text, it is the position and 64 hexadecimal digits, as in `42:9f86d0…`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,9 +1,18 @@
 //! Runs commands: loads an aggregate, lets it decide, and commits what was emitted.
+//!
+//! - [`EventStore::execute`](crate::EventStore::execute) makes an [`Execute`], which returns an [`Executed`] with its
+//!   [`CommittedEvent`]s. [`command_name`] names commands in logs and traces.
+//! - [`EventStore::once`](crate::EventStore::once) returns a [`Once`], the answer to a request that is repeated with
+//!   the same idempotency key.
+//! - [`Emitted`] is an event that a decision has emitted and that is not stored, for tests of the domain.
+//! - [`Turns`] lets callers that change the same aggregate go one after another.
 
 mod execute;
 mod executed;
-mod target;
+pub(crate) mod target;
 
+pub use crate::decide::Emitted;
+pub use crate::store::Once;
+pub use crate::turns::{Place, Turn, Turns};
 pub use execute::{Execute, command_name};
 pub use executed::{CommittedEvent, Executed};
-pub use target::Target;

@@ -4,7 +4,6 @@ pub(crate) mod commit;
 pub(crate) mod load;
 mod queueing;
 pub(crate) mod read_context;
-mod receipt;
 pub(crate) mod rehydrate;
 mod staging;
 pub(crate) mod state_aggregate;
@@ -16,7 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tracing::instrument;
 
 use crate::context::state_aggregate::ContextId;
-use crate::engine::{Idempotency, NewSnapshot, Target};
+use crate::engine::{Idempotency, LoadTarget, NewSnapshot};
 use crate::error::{unknown_id, unknown_key};
 use crate::shared::id_pool::Ids;
 use crate::shared::{Lane, Shared};
@@ -29,7 +28,6 @@ pub(crate) use commit::{PendingCommit, Refused};
 use load::Found;
 pub(crate) use load::Reading;
 pub(crate) use queueing::Queueing;
-pub use receipt::CommitReceipt;
 pub(crate) use staging::OnKeyTaken;
 use staging::{AskedBy, Staging};
 pub use transaction::TransactionContext;
@@ -112,7 +110,7 @@ impl Context {
         {
             return self.enter(aggregate_type, found).map(Some);
         }
-        match self.read::<T>(aggregate_type, Target::Id(id), None).await? {
+        match self.read::<T>(aggregate_type, LoadTarget::Id(id), None).await? {
             Some(found) => self.enter_stored(aggregate_type, found, AskedBy::Id).map(Some),
             None => Ok(None),
         }

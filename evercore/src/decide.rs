@@ -261,8 +261,8 @@ impl Emitted {
     /// Returns the encoded event.
     ///
     /// # Errors
-    /// The reason why it cannot be encoded; a [`RoundTripMismatch`](crate::RoundTripMismatch) if decoding would not
-    /// give the same event.
+    /// The reason why it cannot be encoded; a [`RoundTripMismatch`](crate::format::RoundTripMismatch) if decoding would
+    /// not give the same event.
     pub fn payload(&self) -> Result<&Payload, &BoxError> {
         self.payload.as_ref()
     }

@@ -131,7 +131,7 @@ macro_rules! decider {
         impl $crate::Event for $event {
             type Aggregate = $state;
             const NAME: &'static str = ::core::concat!($name, "-event");
-            const ENCODING: $crate::Encoding<Self> = $crate::Encoding::serde();
+            const ENCODING: $crate::format::Encoding<Self> = $crate::format::Encoding::serde();
         }
 
         #[automatically_derived]

@@ -8,11 +8,12 @@
 
 mod backoff;
 mod capabilities;
-mod commit;
+pub(crate) mod commit;
 mod forward;
 mod inspection;
-mod log_query;
+pub(crate) mod log_query;
 mod log_signal;
+pub(crate) mod migration;
 mod patience;
 mod runtime;
 mod scheme;
@@ -25,6 +26,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::observer::Observer;
+use crate::{CommitOutcome, Committed, LogPage, Migration};
 
 #[expect(unused_imports, reason = "the docs link to it")]
 use crate::{
@@ -39,14 +41,14 @@ pub(crate) use backoff::LONGEST_WAIT;
 pub(crate) use capabilities::require;
 pub use capabilities::{Capabilities, Capability};
 pub use commit::{
-    AggregateWrite, Claim, Commit, CommitOutcome, Committed, Completion, Idempotency,
-    IdempotentOutcome, KeyChange, NewEvent, NewSnapshot, Precondition,
+    AggregateWrite, Claim, Commit, Completion, Idempotency, IdempotentOutcome, KeyChange, NewEvent,
+    NewSnapshot, Precondition,
 };
 pub use forward::Forward;
 pub use inspection::{
-    EventPlaced, InspectEvents, InspectedAggregate, InspectedColumns, InspectedCommit,
-    InspectedEvent, InspectedKey, InspectedParked, InspectedPartition, InspectedPosition,
-    InspectedSnapshot, InspectedSubscription, Inspection, LastGiven,
+    EventKey, InspectEvents, InspectedAggregate, InspectedColumns, InspectedCommit, InspectedEvent,
+    InspectedKey, InspectedParked, InspectedPartition, InspectedPosition, InspectedSnapshot,
+    InspectedSubscription, Inspection, LastGiven,
 };
 pub use log_query::LogQuery;
 pub use log_signal::{LogSignal, LogWatch};
@@ -174,7 +176,7 @@ pub struct LoadRequest {
     /// The type that the aggregate should have.
     pub aggregate_type: &'static str,
     /// The aggregate.
-    pub target: Target,
+    pub target: LoadTarget,
     /// The fingerprint of the snapshots that can be used; `None` for a full replay.
     pub snapshot: Option<Fingerprint>,
     /// The last sequence to load: neither the snapshot nor the events go beyond it.
@@ -183,9 +185,9 @@ pub struct LoadRequest {
     pub limit: u32,
 }
 
-/// The aggregate.
+/// The aggregate to load.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Target {
+pub enum LoadTarget {
     /// The aggregate with this id.
     Id(AggregateId),
     /// The aggregate of the requested type with this natural key.
@@ -247,28 +249,6 @@ pub struct HistoryRequest {
     pub limit: u32,
 }
 
-/// A page of the global log.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct LogPage {
-    /// The events, in position order.
-    pub events: Vec<RecordedEvent>,
-    /// The position after which the next page starts: that of the last event or, with a filter or a partition, of the
-    /// last event that the engine looked at. If there is none, it is that of the query. It never moves past positions without an event: a position that was drawn and not
-    /// committed may be drawn again after a crash.
-    pub end: Position,
-    /// Whether this page reaches the end of the log as it is now.
-    pub at_end: bool,
-}
-
-impl LogPage {
-    /// Makes a page.
-    #[must_use]
-    pub const fn new(events: Vec<RecordedEvent>, end: Position, at_end: bool) -> Self {
-        Self { events, end, at_end }
-    }
-}
-
 /// The stored name of an aggregate type, or of one of its events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TypeName {
@@ -293,25 +273,5 @@ impl IdBlock {
     #[must_use]
     pub const fn new(first: AggregateId, count: u32) -> Self {
         Self { first, count }
-    }
-}
-
-/// A migration of the schema.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Migration {
-    /// Its number.
-    pub version: i64,
-    /// A description of what it does.
-    pub description: String,
-    /// The SQL.
-    pub sql: String,
-}
-
-impl Migration {
-    /// Makes a migration.
-    #[must_use]
-    pub const fn new(version: i64, description: String, sql: String) -> Self {
-        Self { version, description, sql }
     }
 }

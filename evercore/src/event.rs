@@ -27,7 +27,7 @@ pub trait Event: Sized + Send + Sync + 'static {
     const ALIASES: &'static [&'static str] = &[];
 
     /// The upcasters from the older versions of its shape: the oldest first, the last one from the version before
-    /// [`VERSION`](Self::VERSION). See [`Upcast`](crate::Upcast).
+    /// [`VERSION`](Self::VERSION). See [`Upcast`](crate::evolution::Upcast).
     const UPCASTERS: &'static [Upcaster] = &[];
 
     /// The oldest version that is stored anywhere, from 1. Each version from this one on needs an upcaster or an event
@@ -108,7 +108,7 @@ impl EventOptions {
         self
     }
 
-    /// Sets the writer's own reference: up to [`MAX_LABEL_BYTES`](crate::MAX_LABEL_BYTES) bytes without a NUL.
+    /// Sets the writer's own reference: up to [`MAX_LABEL_BYTES`](crate::limits::MAX_LABEL_BYTES) bytes without a NUL.
     #[must_use]
     pub fn reference(mut self, reference: impl Into<Box<str>>) -> Self {
         self.reference = Some(reference.into());

@@ -10,7 +10,7 @@ use crate::{Aggregate, Error, Event, NaturalKey, Registry, Result};
 /// The events that a subscription follows. By default, all of them.
 ///
 /// A name stands for its type, including the type's earlier names: a subscription also reads events that were written
-/// before a rename, and [retired](crate::RetiredEvent) events that may be split into them.
+/// before a rename, and [retired](crate::evolution::RetiredEvent) events that may be split into them.
 ///
 /// Types that are added accumulate: the events of `Account` and those of `Loan`. If single events of an aggregate type
 /// are added, only these are followed. A key restricts the filter to aggregates that hold the key at the time their

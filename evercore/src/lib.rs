@@ -61,8 +61,8 @@
 //! - **Writing**: [`EventStore::with_context`] and [`Context`]; conflicts and reruns in [`RetryPolicy`]; time,
 //!   reference and [`Metadata`] of an event in [`EventOptions`].
 //! - **Deciding**: [`Decide`] for domain logic that knows nothing of storage, [`EventStore::execute`] to load, decide
-//!   and commit, with [idempotency keys](Execute::idempotency_key); [`Decider`] for functions instead of traits.
-//!   `evercore-tower` adds layers around commands: tracing, metrics, checks, queues.
+//!   and commit, with [idempotency keys](command::Execute::idempotency_key); [`Decider`] for functions instead of
+//!   traits. `evercore-tower` adds layers around commands: tracing, metrics, checks, queues.
 //! - **Reading**: [`EventStore::with_readonly_context`] and [`ReadContext`], states [as of](AsOf) a sequence or a time,
 //!   [`history`](EventStore::history) and [`read_log`](EventStore::read_log) with [`RecordedEvent`]s.
 //! - **Following**: [`EventStore::subscription`] for durable workers, [`EventStore::ephemeral`] for subscriptions
@@ -76,7 +76,10 @@
 //! - **Evolving**: older shapes by [`Upcast`], retired events by [`macro@retired_event`] and [`Split`], other names by
 //!   `aliases`, and [`UnknownEvents`].
 //! - **Errors**: [`Error`] says what to do next, and [`Report`] shows it with its causes.
-//! - **Bounds**: [`Limits`]; states in memory: [`EventStoreBuilder::cache_aggregates`].
+//! - **Bounds**: [`Limits`], and those that are fixed in [`limits`]; states in memory:
+//!   [`EventStoreBuilder::cache_aggregates`].
+//! - **Modules**: the root has what most programs name. [`command`], [`subscription`], [`evolution`], [`format`],
+//!   [`registry`], [`verify`], [`observer`], [`error`] and [`limits`] have the other types of their subjects.
 //! - **Features**, all off by default: `cbor`, `messagepack`, `protobuf`, `zstd`.
 //! - **Engines**: `evercore-postgres`, `evercore-sqlite`, `evercore-memory`; the contract for your own in [`engine`].
 
@@ -86,88 +89,80 @@ extern crate self as evercore;
 mod aggregate;
 mod chain;
 mod clock;
-mod command;
+pub mod command;
 mod context;
 mod decide;
 mod decider;
 pub mod engine;
-mod error;
+pub mod error;
 mod event;
-mod evolution;
+pub mod evolution;
 mod filter;
-mod format;
+pub mod format;
 mod id;
 mod idempotency;
 mod key;
-mod limits;
+pub mod limits;
 mod metadata;
 pub mod observer;
 mod recorded;
-mod registry;
+pub mod registry;
 mod report;
 mod retry;
 mod shared;
 mod snapshot;
 mod store;
-mod subscription;
+pub mod subscription;
 mod time_range;
 mod turns;
-mod verify;
+pub mod verify;
 
 #[doc(hidden)]
 #[path = "private.rs"]
 pub mod __private;
 
 pub use aggregate::{Aggregate, Apply};
-pub use chain::LogDigest;
 pub use clock::{Clock, ManualClock, SystemClock};
-pub use command::{CommittedEvent, Execute, Executed, Target, command_name};
+pub use command::target::Target;
 pub use context::read_context::{HistoryPage, ReadContext};
 pub use context::rehydrate::AsOf;
 pub use context::state_aggregate::StateAggregate;
-pub use context::{CommitReceipt, Context, TransactionContext};
-pub use decide::{CommandError, Decide, Decision, Emitted};
+pub use context::{Context, TransactionContext};
+pub use decide::{CommandError, Decide, Decision};
 pub use decider::Decider;
-pub use engine::{CommitOutcome, Committed, LogPage, Migration};
-pub use error::{
-    BoxError, ConflictReason, Error, ErrorKind, EventPlace, OpenProblem, Result, RuntimeProblem,
-    UndecodableEvent,
-};
+pub use engine::commit::{CommitOutcome, Committed};
+pub use engine::log_query::LogPage;
+pub use engine::migration::Migration;
+pub use error::kind::ErrorKind;
+pub use error::variants::{BoxError, Error, Result};
 pub use event::{Event, EventMeta, EventOptions};
 pub use evercore_derive::{Aggregate, event, retired_event, state_event};
-pub use evolution::retired::{Parts, RetiredEvent, Split, SplitInto};
-pub use evolution::shape::Shape;
-pub use evolution::unknown::UnknownEvents;
-pub use evolution::upcast::{Upcast, Upcaster};
 pub use filter::EventFilter;
 pub use format::codec::Codec;
-pub use format::compression::{Compression, MAX_INFLATED_BYTES};
-pub use format::encoding::Encoding;
-pub use format::error::DecodeError;
-pub use format::payload::Payload;
-pub use format::round_trip::RoundTripMismatch;
 pub use id::{AggregateId, CommitId, Position, Sequence};
-pub use idempotency::{IdempotencyKey, MAX_IDEMPOTENCY_KEY_BYTES};
-pub use key::{MAX_NATURAL_KEY_BYTES, NaturalKey};
-pub use limits::Limits;
-pub use metadata::{MAX_LABEL_BYTES, MAX_METADATA_BYTES, Metadata, with_metadata};
+pub use idempotency::IdempotencyKey;
+pub use key::NaturalKey;
+pub use limits::settings::Limits;
+pub use metadata::{Metadata, with_metadata};
 pub use recorded::RecordedEvent;
-pub use registry::{AggregateType, EventType, Registry, RegistryBuilder, RetiredType};
+pub use registry::lookup::Registry;
 pub use report::Report;
 pub use retry::{HandlerRetry, RetryPolicy};
 pub use snapshot::{Fingerprint, SnapshotPolicy};
-pub use store::{
-    Appended, EventDraft, EventStore, EventStoreBuilder, Expected, Migrate, Once, Stream,
-};
-pub use subscription::{
-    Batch, Condition, DiscardedEvent, Each, EphemeralBuilder, FailurePolicy, Handler, HandlerError,
-    Interrupt, MAX_PARTITIONS, MAX_SUBSCRIPTION_NAME_BYTES, Page, ParkedEvent, Partition,
-    PartitionInfo, Received, Router, Start, SubscriptionBuilder, SubscriptionHandle,
-    SubscriptionInfo, SubscriptionName, SubscriptionProgress, SubscriptionState,
-    SubscriptionStatus, Subscriptions, each,
-};
-pub use time_range::MIN_EVENT_TIME;
-pub use turns::{Place, Turn, Turns};
-pub use verify::{
-    AggregateAt, EventAt, Finding, Numbered, UnknownKind, Verified, Verify, VerifyReport,
-};
+pub use store::{Appended, EventDraft, EventStore, EventStoreBuilder, Expected, Migrate, Stream};
+pub use subscription::failure::FailurePolicy;
+pub use subscription::handler::{Batch, Handler, HandlerError, each};
+pub use subscription::name::SubscriptionName;
+pub use subscription::router::{Received, Router};
+pub use subscription::start::Start;
+
+// Public elsewhere, and named here for the modules of this crate: the words that all of them may use.
+pub(crate) use chain::LogDigest;
+pub(crate) use decide::Emitted;
+pub(crate) use error::{ConflictReason, EventPlace, OpenProblem, RuntimeProblem};
+pub(crate) use evolution::{RetiredEvent, Shape, Split, UnknownEvents, Upcast, Upcaster};
+pub(crate) use format::{DecodeError, Encoding, Payload, RoundTripMismatch};
+pub(crate) use limits::MAX_PARTITIONS;
+pub(crate) use registry::{AggregateType, EventType, RetiredType};
+pub(crate) use subscription::{DiscardedEvent, ParkedEvent, Partition};
+pub(crate) use turns::{Turn, Turns};

@@ -6,13 +6,12 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use crate::EventPlace;
 use crate::evolution::retired::Part;
 use crate::evolution::unreadable::Unreadable;
 use crate::evolution::upcast;
 use crate::{
-    Aggregate, AggregateId, Codec, Error, Event, EventMeta, EventType, Metadata, Payload, Position,
-    Registry, Result, RetiredType, Sequence,
+    Aggregate, AggregateId, Codec, Error, Event, EventMeta, EventPlace, EventType, Metadata,
+    Payload, Position, Registry, Result, RetiredType, Sequence,
 };
 
 /// An event as it is stored in the log.
@@ -186,7 +185,7 @@ impl RecordedEvent {
 
     /// Decodes the event as an `E`, in its present shape.
     ///
-    /// A [retired](crate::RetiredEvent) event no longer has an event type:
+    /// A [retired](crate::evolution::RetiredEvent) event no longer has an event type:
     /// [`Registry::decode_all`](crate::Registry::decode_all) returns the events that it splits into.
     ///
     /// # Errors

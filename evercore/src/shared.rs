@@ -20,8 +20,7 @@ use tracing::warn;
 
 use crate::clock::to_stored_precision;
 use crate::engine::{
-    Commit, CommitOutcome, Committed, LoadRequest, LoadedAggregate, LogSignal, NewEvent, Reader,
-    StorageEngine, require,
+    Commit, LoadRequest, LoadedAggregate, LogSignal, NewEvent, Reader, StorageEngine, require,
 };
 use crate::format::compression::{self, MISSING};
 use crate::format::error::MissingFeature;
@@ -34,8 +33,9 @@ use crate::shared::id_pool::IdPool;
 use crate::shared::state::State;
 use crate::time_range::{check_recorded_at, check_time};
 use crate::{
-    Aggregate, AggregateId, BoxError, Clock, Codec, CommitId, Error, EventMeta, EventOptions,
-    EventType, Limits, Metadata, Payload, Registry, Report, Result, RetryPolicy, Sequence, Turns,
+    Aggregate, AggregateId, BoxError, Clock, Codec, CommitId, CommitOutcome, Committed, Error,
+    EventMeta, EventOptions, EventType, Limits, Metadata, Payload, Registry, Report, Result,
+    RetryPolicy, Sequence, Turns,
 };
 use heartbeat::Heartbeats;
 pub(crate) use lane::Lane;

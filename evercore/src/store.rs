@@ -16,13 +16,11 @@ use crate::context::Reading;
 use crate::context::read_context::{
     HistoryPage, ReadContext, read_correlated, read_history, read_log,
 };
-use crate::engine::{
-    Capabilities, Capability, CommitOutcome, LogPage, Migration, StorageEngine, require,
-};
+use crate::engine::{Capabilities, Capability, StorageEngine, require};
 use crate::shared::Shared;
 use crate::{
-    AggregateId, CommitId, CommitReceipt, Context, Error, Position, Registry, Result, Sequence,
-    Start,
+    AggregateId, CommitId, CommitOutcome, Committed, Context, Error, LogPage, Migration, Position,
+    Registry, Result, Sequence, Start,
 };
 
 pub use append::{Appended, Expected, Stream};
@@ -124,12 +122,15 @@ impl EventStore {
         self.with_context_committed(work).await.map(|(value, _)| value)
     }
 
-    /// Does the same as [`with_context`](Self::with_context), and also returns the commit and its position, for
-    /// [`wait_for`](Self::wait_for).
+    /// Does the same as [`with_context`](Self::with_context), and also returns the commit, whose [`position`](Committed::position) is for
+    /// [`wait_for`](Self::wait_for); `None` if the context neither changed nor guarded anything.
     ///
     /// # Errors
     /// As [`with_context`](Self::with_context).
-    pub async fn with_context_committed<F, T, E>(&self, work: F) -> Result<(T, CommitReceipt), E>
+    pub async fn with_context_committed<F, T, E>(
+        &self,
+        work: F,
+    ) -> Result<(T, Option<Committed>), E>
     where
         F: AsyncFnOnce(&mut Context) -> Result<T, E> + Clone,
         E: From<Error>,

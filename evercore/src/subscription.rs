@@ -1,5 +1,16 @@
 //! Follows the log with durable and ephemeral subscriptions.
 //!
+//! - [`EventStore::subscription`](crate::EventStore::subscription) makes a [`SubscriptionBuilder`], for a worker whose
+//!   position is stored, and [`EventStore::ephemeral`](crate::EventStore::ephemeral) an [`EphemeralBuilder`], for a
+//!   follower that stores nothing. A running one is a [`SubscriptionHandle`].
+//! - [`EventStore::subscriptions`](crate::EventStore::subscriptions) gives access to [`Subscriptions`]: the
+//!   [`SubscriptionInfo`] of each, its [`ParkedEvent`]s, and methods to pause, resume, reset and delete it.
+//!
+//! Handlers are at the root of the crate: [`Handler`](crate::Handler), [`Router`](crate::Router) and
+//! [`each`](crate::each).
+//!
+//! # How it works
+//!
 //! Every subscription reads pages of the log in one loop, and wake-ups only tell it to look earlier. There is no
 //! separate live path, and so no hand-over between reading the past and reading what is new.
 
@@ -8,20 +19,20 @@ mod builder;
 mod config;
 mod deliver;
 mod ephemeral;
-mod failure;
+pub(crate) mod failure;
 mod filter_names;
 mod filter_options;
 mod handle;
-mod handler;
+pub(crate) mod handler;
 mod interrupt;
-mod name;
+pub(crate) mod name;
 mod parked;
-mod partition;
+pub(crate) mod partition;
 mod progress;
 mod read_ahead;
-mod router;
+pub(crate) mod router;
 mod runner;
-mod start;
+pub(crate) mod start;
 mod wait;
 mod worker;
 mod workers;
@@ -29,13 +40,9 @@ mod workers;
 pub use admin::{Condition, Page, PartitionInfo, SubscriptionInfo, Subscriptions};
 pub use builder::SubscriptionBuilder;
 pub use ephemeral::EphemeralBuilder;
-pub use failure::FailurePolicy;
 pub use handle::SubscriptionHandle;
-pub use handler::{Batch, Each, Handler, HandlerError, each};
+pub use handler::Each;
 pub use interrupt::Interrupt;
-pub use name::{MAX_SUBSCRIPTION_NAME_BYTES, SubscriptionName};
 pub use parked::{DiscardedEvent, ParkedEvent};
-pub use partition::{MAX_PARTITIONS, Partition};
+pub use partition::Partition;
 pub use progress::{SubscriptionProgress, SubscriptionState, SubscriptionStatus};
-pub use router::{Received, Router};
-pub use start::Start;

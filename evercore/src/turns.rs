@@ -19,7 +19,7 @@ use crate::retry::pause;
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() {
 /// use std::sync::Arc;
-/// use evercore::Turns;
+/// use evercore::command::Turns;
 ///
 /// let turns = Arc::new(Turns::new());
 /// let first = turns.enter("till", 1).expect("the queue is empty").turn().await;

@@ -1,4 +1,7 @@
 //! Checks the stored data for inconsistencies.
+//!
+//! [`EventStore::verify`] makes a [`Verify`], which reads the whole database and answers with a [`VerifyReport`] of
+//! [`Finding`]s. A [`LogDigest`] shows later whether the chained events up to a position are still the same.
 
 mod aggregates;
 mod chain;
@@ -16,9 +19,10 @@ use std::sync::Arc;
 use tracing::{Instrument, debug_span};
 
 use crate::chain::Digesting;
+pub use crate::chain::LogDigest;
 use crate::engine::{Capabilities, Capability, LastGiven, require};
 use crate::shared::Shared;
-use crate::{Aggregate, Error, EventStore, LogDigest, Result, Start};
+use crate::{Aggregate, Error, EventStore, Result, Start};
 use aggregates::Aggregates;
 pub use finding::{AggregateAt, EventAt, Finding, Numbered};
 use notes::{Listener, Notes};

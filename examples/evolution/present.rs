@@ -1,8 +1,9 @@
 //! The present generation of the program: it has new names, knows currencies, and has one meaning per event.
 
+use evercore::evolution::{Parts, Split, Upcast};
 use evercore::{
-    Aggregate, AggregateId, Apply, BoxError, Error, EventMeta, EventStore, Parts, Registry, Split,
-    Upcast, event, retired_event, state_event,
+    Aggregate, AggregateId, Apply, BoxError, Error, EventMeta, EventStore, Registry, event,
+    retired_event, state_event,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};

@@ -1,8 +1,9 @@
 //! The second generation of the program: it counts in cents, with version 2 of a deposit, and the shape of version 1 to
 //! read older ones.
 
+use evercore::evolution::Upcast;
 use evercore::{
-    Aggregate, AggregateId, Apply, BoxError, Error, EventMeta, EventStore, Registry, Upcast, event,
+    Aggregate, AggregateId, Apply, BoxError, Error, EventMeta, EventStore, Registry, event,
 };
 use serde::Deserialize;
 

@@ -10,10 +10,8 @@ use std::collections::BTreeMap;
 use std::pin::pin;
 use std::time::Duration;
 
-use evercore::{
-    AggregateId, Batch, Error, EventStore, SubscriptionBuilder, SubscriptionState,
-    SubscriptionStatus,
-};
+use evercore::subscription::{SubscriptionBuilder, SubscriptionState, SubscriptionStatus};
+use evercore::{AggregateId, Batch, Error, EventStore};
 use tokio_util::sync::CancellationToken;
 
 use crate::domain::{Lifecycle, LoanApplication};

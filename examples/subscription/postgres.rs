@@ -12,7 +12,8 @@
 mod worker;
 
 use clap::Parser;
-use evercore::{Batch, EventStore, SubscriptionBuilder};
+use evercore::subscription::SubscriptionBuilder;
+use evercore::{Batch, EventStore};
 use evercore_postgres::PostgresContext;
 
 use worker::{ADD, Balance, CREATE, MoneyDeposited, Options, READ, ReadModel, Worker};

@@ -11,7 +11,8 @@
 mod worker;
 
 use clap::Parser;
-use evercore::{Batch, EventStore, SubscriptionBuilder};
+use evercore::subscription::SubscriptionBuilder;
+use evercore::{Batch, EventStore};
 use evercore_sqlite::SqliteContext;
 
 use worker::{ADD, Balance, CREATE, MoneyDeposited, Options, READ, ReadModel, Worker};

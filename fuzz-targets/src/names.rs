@@ -1,9 +1,9 @@
 //! Target for names: natural keys, subscriptions, and labels of events.
 
-use evercore::{
-    EventDraft, EventOptions, IdempotencyKey, MAX_IDEMPOTENCY_KEY_BYTES, MAX_LABEL_BYTES,
-    MAX_NATURAL_KEY_BYTES, MAX_SUBSCRIPTION_NAME_BYTES, Metadata, NaturalKey, SubscriptionName,
+use evercore::limits::{
+    MAX_IDEMPOTENCY_KEY_BYTES, MAX_LABEL_BYTES, MAX_NATURAL_KEY_BYTES, MAX_SUBSCRIPTION_NAME_BYTES,
 };
+use evercore::{EventDraft, EventOptions, IdempotencyKey, Metadata, NaturalKey, SubscriptionName};
 
 use crate::domain::{Account, Moved};
 

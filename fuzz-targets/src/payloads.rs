@@ -1,9 +1,9 @@
 //! Target for payloads in each codec, compressed or not.
 
 use evercore::engine::EventRow;
-use evercore::{
-    Apply, Codec, Event, EventDraft, EventStore, MAX_INFLATED_BYTES, Payload, Position,
-};
+use evercore::format::Payload;
+use evercore::limits::MAX_INFLATED_BYTES;
+use evercore::{Apply, Codec, Event, EventDraft, EventStore, Position};
 
 use crate::domain::{Account, Moved, Noted, Opened};
 use crate::fields::{Fields, Seed};

@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::Result;
-use evercore::{Batch, Error, EventStore, Start, SubscriptionBuilder, SubscriptionHandle};
+use evercore::subscription::{SubscriptionBuilder, SubscriptionHandle};
+use evercore::{Batch, Error, EventStore, Start};
 use fastrand::Rng;
 use futures_util::StreamExt;
 use tokio::time::{sleep, timeout};

@@ -5,7 +5,7 @@ use crate::command::Failure;
 const TABLE: &str = "docs/limits.md";
 
 /// The file with the struct whose fields have a row each.
-const LIMITS: &str = "evercore/src/limits.rs";
+const LIMITS: &str = "evercore/src/limits/settings.rs";
 
 pub(crate) fn check() -> Result<(), Failure> {
     let (table, limits) = (read(TABLE)?, read(LIMITS)?);

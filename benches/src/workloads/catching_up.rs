@@ -160,19 +160,19 @@ trait Follow: Send + 'static {
     /// Follows with a new subscription.
     fn follow(
         &self,
-        builder: evercore::SubscriptionBuilder,
+        builder: evercore::subscription::SubscriptionBuilder,
         seen: Arc<Seen>,
         of: u64,
-    ) -> evercore::Result<evercore::SubscriptionHandle>;
+    ) -> evercore::Result<evercore::subscription::SubscriptionHandle>;
 }
 
 impl Follow for Typed {
     fn follow(
         &self,
-        builder: evercore::SubscriptionBuilder,
+        builder: evercore::subscription::SubscriptionBuilder,
         seen: Arc<Seen>,
         of: u64,
-    ) -> evercore::Result<evercore::SubscriptionHandle> {
+    ) -> evercore::Result<evercore::subscription::SubscriptionHandle> {
         builder.spawn(Router::new().on(async move |deposited: Received<MoneyDeposited>| {
             seen.take(1, deposited.amount.unsigned_abs(), of);
             Ok::<_, Error>(())
@@ -183,10 +183,10 @@ impl Follow for Typed {
 impl Follow for Batches {
     fn follow(
         &self,
-        builder: evercore::SubscriptionBuilder,
+        builder: evercore::subscription::SubscriptionBuilder,
         seen: Arc<Seen>,
         of: u64,
-    ) -> evercore::Result<evercore::SubscriptionHandle> {
+    ) -> evercore::Result<evercore::subscription::SubscriptionHandle> {
         builder.spawn(async move |batch: Batch| {
             let (mut events, mut total) = (0, 0);
             for event in &batch {

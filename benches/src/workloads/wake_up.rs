@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use evercore::{Aggregate, Batch, Error, EventStore, Start, SubscriptionState, state_event};
+use evercore::subscription::SubscriptionState;
+use evercore::{Aggregate, Batch, Error, EventStore, Start, state_event};
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use chrono::DateTime;
+use evercore::RecordedEvent;
 use evercore::engine::EventRow;
-use evercore::{Payload, RecordedEvent};
+use evercore::format::Payload;
 
 use super::*;
 

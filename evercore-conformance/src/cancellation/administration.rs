@@ -7,9 +7,8 @@ use std::time::Duration;
 use evercore::engine::{
     AcquireRequest, Acquired, CursorMove, IfDifferent, NewSubscription, NewlyParked, Settlement,
 };
-use evercore::{
-    BoxError, Condition, Error, EventFilter, Position, Result, Start, SubscriptionName,
-};
+use evercore::subscription::Condition;
+use evercore::{BoxError, Error, EventFilter, Position, Result, Start, SubscriptionName};
 
 use super::{Cut, Outcome, Subject};
 

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use evercore::{Batch, BoxError, Error, Handler, Position, Result, Start, SubscriptionBuilder};
+use evercore::subscription::SubscriptionBuilder;
+use evercore::{Batch, BoxError, Error, Handler, Position, Result, Start};
 use futures_util::StreamExt;
 use tokio_util::sync::CancellationToken;
 

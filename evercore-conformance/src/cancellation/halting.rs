@@ -7,17 +7,17 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use evercore::engine::{
-    AcquireRequest, Acquired, Beat, Capabilities, Commit, CommitOutcome, Committed, Control,
-    DiscardedRequest, EventPlaced, Heartbeat, HistoryRequest, IdBlock, IdempotentOutcome,
-    InspectEvents, InspectedAggregate, InspectedCommit, InspectedEvent, InspectedKey,
-    InspectedParked, InspectedSubscription, Inspection, Lane, LastGiven, LeaseKey, LoadRequest,
-    LoadedAggregate, LogPage, LogQuery, LogWatch, Migration, NewSubscription, ParkedRequest,
-    Reader, Settled, Settlement, StorageEngine, StoredSubscription, SubscriptionStorage,
-    Transactor, TypeName,
+    AcquireRequest, Acquired, Beat, Capabilities, Commit, Control, DiscardedRequest, EventKey,
+    Heartbeat, HistoryRequest, IdBlock, IdempotentOutcome, InspectEvents, InspectedAggregate,
+    InspectedCommit, InspectedEvent, InspectedKey, InspectedParked, InspectedSubscription,
+    Inspection, Lane, LastGiven, LeaseKey, LoadRequest, LoadedAggregate, LogQuery, LogWatch,
+    NewSubscription, ParkedRequest, Reader, Settled, Settlement, StorageEngine, StoredSubscription,
+    SubscriptionStorage, Transactor, TypeName,
 };
+use evercore::subscription::{DiscardedEvent, ParkedEvent};
 use evercore::{
-    AggregateId, CommitId, DiscardedEvent, Error, IdempotencyKey, ParkedEvent, Position,
-    RecordedEvent, Result, Start, SubscriptionName,
+    AggregateId, CommitId, CommitOutcome, Committed, Error, IdempotencyKey, LogPage, Migration,
+    Position, RecordedEvent, Result, Start, SubscriptionName,
 };
 use tokio::task::yield_now;
 
@@ -166,7 +166,7 @@ impl Inspection for Halting<dyn StorageEngine> {
         self.1.go(self.0.inspection().events(request)).await
     }
 
-    async fn positions(&self, after: Option<EventPlaced>, limit: u32) -> Result<Vec<EventPlaced>> {
+    async fn positions(&self, after: Option<EventKey>, limit: u32) -> Result<Vec<EventKey>> {
         self.1.go(self.0.inspection().positions(after, limit)).await
     }
 

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
-use evercore::engine::{Capability, LoadRequest, Target};
+use evercore::engine::{Capability, LoadRequest, LoadTarget};
+use evercore::limits::{
+    MAX_LABEL_BYTES, MAX_METADATA_BYTES, MAX_NATURAL_KEY_BYTES, MIN_EVENT_TIME,
+};
 use evercore::{
-    Aggregate, AggregateId, Batch, Context, Error, EventDraft, EventOptions, Expected,
-    MAX_LABEL_BYTES, MAX_METADATA_BYTES, MAX_NATURAL_KEY_BYTES, MIN_EVENT_TIME, ManualClock,
+    Aggregate, AggregateId, Batch, Context, Error, EventDraft, EventOptions, Expected, ManualClock,
     Metadata, NaturalKey, Position, Registry, Result, Sequence, Start, Stream,
 };
 
@@ -124,7 +126,7 @@ pub(crate) async fn an_aggregate_of_another_type_is_named(fixture: &Fixture) -> 
 
     let request = LoadRequest {
         aggregate_type: Account::NAME,
-        target: Target::Id(id),
+        target: LoadTarget::Id(id),
         snapshot: None,
         up_to: None,
         limit: 10,

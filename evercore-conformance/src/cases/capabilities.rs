@@ -1,6 +1,6 @@
 //! Engines declare what they can do beyond the base of the contract, and the store refuses the rest.
 
-use evercore::engine::{Capability, LoadRequest, LoadedAggregate, Target};
+use evercore::engine::{Capability, LoadRequest, LoadTarget, LoadedAggregate};
 use evercore::{Aggregate, Error, Result};
 
 use crate::domain::counter::{self, Counter};
@@ -36,7 +36,7 @@ pub(crate) async fn several_aggregates_are_loaded_in_one_request(fixture: &Fixtu
     let ids = [counter::create(store, 1).await?, counter::create(store, 2).await?];
     let request = |id| LoadRequest {
         aggregate_type: Counter::NAME,
-        target: Target::Id(id),
+        target: LoadTarget::Id(id),
         snapshot: None,
         up_to: None,
         limit: 10,

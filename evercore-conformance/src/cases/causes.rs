@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use evercore::subscription::{Condition, SubscriptionHandle, SubscriptionState};
 use evercore::{
-    Batch, Condition, Error, EventStore, FailurePolicy, Handler, HandlerRetry, Position, Result,
-    Start, SubscriptionHandle, SubscriptionState,
+    Batch, Error, EventStore, FailurePolicy, Handler, HandlerRetry, Position, Result, Start,
 };
 use tokio::time::timeout;
 

@@ -1,9 +1,10 @@
 //! Events chained by hashes: every way of writing continues the chain, and `verify` finds a broken chain.
 
 use evercore::engine::Precondition;
+use evercore::verify::{AggregateAt, EventAt, Finding, LogDigest, VerifyReport};
 use evercore::{
-    Aggregate, AggregateAt, AggregateId, Error, EventAt, EventOptions, EventStore, Expected,
-    Finding, LogDigest, Metadata, NaturalKey, Result, Sequence, Stream, VerifyReport,
+    Aggregate, AggregateId, Error, EventOptions, EventStore, Expected, Metadata, NaturalKey,
+    Result, Sequence, Stream,
 };
 
 use crate::assert::snapshot_sequence;

@@ -3,9 +3,8 @@
 use std::collections::BTreeSet;
 
 use evercore::engine::Precondition;
-use evercore::{
-    Codec, Compression, Error, Event, EventOptions, EventStore, Expected, Payload, Result, Stream,
-};
+use evercore::format::{Compression, Payload};
+use evercore::{Codec, Error, Event, EventOptions, EventStore, Expected, Result, Stream};
 
 use crate::assert::assert_error;
 use crate::domain::counter::{self, Added, Counter};

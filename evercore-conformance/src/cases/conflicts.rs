@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use evercore::engine::Precondition;
+use evercore::error::ConflictReason;
 use evercore::{
-    Aggregate, ConflictReason, Error, EventStoreBuilder, Expected, NaturalKey, Result, RetryPolicy,
-    Sequence, Stream,
+    Aggregate, Error, EventStoreBuilder, Expected, NaturalKey, Result, RetryPolicy, Sequence,
+    Stream,
 };
 
 use crate::assert::{Witness, assert_error, exists};

@@ -1,8 +1,10 @@
 //! P2: an acknowledged commit is stored exactly once; one without an answer is stored as a whole or not at all, and its
 //! outcome can be asked for.
 
-use evercore::engine::{Commit, CommitOutcome, Committed, Precondition};
-use evercore::{Error, EventOptions, Expected, NaturalKey, Result, Stream};
+use evercore::engine::{Commit, Precondition};
+use evercore::{
+    CommitOutcome, Committed, Error, EventOptions, Expected, NaturalKey, Result, Stream,
+};
 
 use crate::assert::{assert_error, assert_unbroken};
 use crate::cut::drop_after_polls;

@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use evercore::engine::StorageEngine;
+use evercore::subscription::{Condition, DiscardedEvent, ParkedEvent, SubscriptionState};
 use evercore::{
-    AggregateId, Batch, Condition, DiscardedEvent, Error, EventStore, Expected, FailurePolicy,
-    Handler, HandlerError, HandlerRetry, Metadata, ParkedEvent, Position, Received, RecordedEvent,
-    Result, Router, Stream, SubscriptionState, each,
+    AggregateId, Batch, Error, EventStore, Expected, FailurePolicy, Handler, HandlerError,
+    HandlerRetry, Metadata, Position, Received, RecordedEvent, Result, Router, Stream, each,
 };
 use tokio::time::{sleep, timeout};
 

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta};
 use evercore::engine::LogQuery;
+use evercore::subscription::Partition;
 use evercore::{
-    Error, EventFilter, EventStore, Expected, ManualClock, NaturalKey, Partition, Position,
-    RecordedEvent, Result, Start, Stream,
+    Error, EventFilter, EventStore, Expected, ManualClock, NaturalKey, Position, RecordedEvent,
+    Result, Start, Stream,
 };
 
 use crate::assert::assert_error;

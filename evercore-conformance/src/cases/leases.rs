@@ -7,10 +7,8 @@ use evercore::engine::{
     AcquireRequest, Acquired, Beat, Control, CursorMove, Grant, IfDifferent, LeaseKey, LeaseStatus,
     NewSubscription, NewlyParked, ParkedRequest, Settled, Settlement, StorageEngine, WhichParked,
 };
-use evercore::{
-    Batch, Error, EventFilter, Partition, Position, Result, Start, SubscriptionName,
-    SubscriptionState,
-};
+use evercore::subscription::{Partition, SubscriptionState};
+use evercore::{Batch, Error, EventFilter, Position, Result, Start, SubscriptionName};
 use tokio::sync::Notify;
 use tokio::time::sleep;
 

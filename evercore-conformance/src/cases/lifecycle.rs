@@ -1,6 +1,6 @@
 //! Opening, warming up and closing a store.
 
-use evercore::engine::{Capability, HistoryRequest, LoadRequest, LogQuery, Target, TypeName};
+use evercore::engine::{Capability, HistoryRequest, LoadRequest, LoadTarget, LogQuery, TypeName};
 use evercore::{
     Aggregate, CommitId, Error, Expected, Migrate, Position, Registry, Result, Sequence, Stream,
 };
@@ -98,7 +98,7 @@ pub(crate) async fn a_closed_store_says_so(fixture: &Fixture) -> Result<()> {
         let appended = store.append::<Counter, _>(Stream::Id(id), Expected::Any, events).await;
         assert_error!(appended, Error::Closed);
     }
-    let target = Target::Id(id);
+    let target = LoadTarget::Id(id);
     let request = LoadRequest {
         aggregate_type: Counter::NAME,
         target,

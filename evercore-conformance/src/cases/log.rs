@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use evercore::engine::LogQuery;
+use evercore::subscription::Partition;
 use evercore::{
-    Aggregate, Error, Event, Expected, Metadata, Partition, Position, RecordedEvent, Result,
-    Stream, with_metadata,
+    Aggregate, Error, Event, Expected, Metadata, Position, RecordedEvent, Result, Stream,
+    with_metadata,
 };
 use tokio::sync::watch;
 

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
+use evercore::limits::{MAX_LABEL_BYTES, MAX_METADATA_BYTES};
 use evercore::{
-    AggregateId, AsOf, Error, EventDraft, EventMeta, EventOptions, Expected, MAX_LABEL_BYTES,
-    MAX_METADATA_BYTES, ManualClock, Metadata, RecordedEvent, Result, Stream, with_metadata,
+    AggregateId, AsOf, Error, EventDraft, EventMeta, EventOptions, Expected, ManualClock, Metadata,
+    RecordedEvent, Result, Stream, with_metadata,
 };
 
 use crate::domain::counter::{self, Added, Counter};

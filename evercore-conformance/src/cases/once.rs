@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use evercore::command::Once;
 use evercore::{
-    AggregateId, CommandError, Error, EventStore, IdempotencyKey, Limits, Once, Position, Result,
+    AggregateId, CommandError, Error, EventStore, IdempotencyKey, Limits, Position, Result,
     RetryPolicy,
 };
 use serde::{Deserialize, Serialize};

@@ -1,6 +1,6 @@
 //! P13: memory use stays bounded, because everything is read in pages.
 
-use evercore::engine::{HistoryRequest, LoadRequest, LogQuery, Target};
+use evercore::engine::{HistoryRequest, LoadRequest, LoadTarget, LogQuery};
 use evercore::{
     Aggregate, AggregateId, Error, EventStore, Expected, Limits, Position, Result, Sequence, Stream,
 };
@@ -30,7 +30,7 @@ pub(crate) async fn no_answer_is_larger_than_the_limit_asked_for(fixture: &Fixtu
     for limit in [1_u32, 2, 19, 20, 21] {
         let expected = usize::try_from(limit.min(20)).expect("small");
 
-        let target = Target::Id(id);
+        let target = LoadTarget::Id(id);
         let request = LoadRequest {
             aggregate_type: Counter::NAME,
             target,

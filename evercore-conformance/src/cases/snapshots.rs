@@ -3,7 +3,7 @@
 //!
 //! Several cases plant a snapshot with a wrong state. A load that returns the wrong state has used the snapshot.
 
-use evercore::engine::{LoadRequest, Target};
+use evercore::engine::{LoadRequest, LoadTarget};
 use evercore::{
     Aggregate, AggregateId, AsOf, Error, EventOptions, EventStore, Expected, Fingerprint, Limits,
     Result, Sequence, Stream,
@@ -324,7 +324,7 @@ async fn as_of(store: &EventStore, id: AggregateId, length: usize) -> Result<Tal
 }
 
 fn request(id: AggregateId, snapshot: Option<Fingerprint>, up_to: Option<Sequence>) -> LoadRequest {
-    let target = Target::Id(id);
+    let target = LoadTarget::Id(id);
     LoadRequest { aggregate_type: Tally::NAME, target, snapshot, up_to, limit: 100 }
 }
 

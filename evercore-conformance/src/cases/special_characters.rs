@@ -1,8 +1,9 @@
 //! P12: text with a special meaning for databases is stored unchanged and found again.
 
+use evercore::format::Encoding;
 use evercore::{
-    Aggregate, Apply, CommandError, Encoding, Error, Event, EventFilter, EventMeta, EventOptions,
-    Metadata, NaturalKey, Position, Registry, Result, Start,
+    Aggregate, Apply, CommandError, Error, Event, EventFilter, EventMeta, EventOptions, Metadata,
+    NaturalKey, Position, Registry, Result, Start,
 };
 use serde::{Deserialize, Serialize};
 

@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use evercore::engine::StorageEngine;
+use evercore::subscription::SubscriptionState;
 use evercore::{
     Batch, Error, EventStore, FailurePolicy, Handler, HandlerRetry, Received, RecordedEvent,
-    Result, Router, Start, SubscriptionState, each,
+    Result, Router, Start, each,
 };
 use futures_util::StreamExt;
 use tokio::sync::Notify;
@@ -205,7 +206,7 @@ pub(crate) async fn a_stop_is_heard_between_the_events_of_a_batch(fixture: &Fixt
     stops_after_three(&notice, tokio::spawn(ephemeral.run(notice.each())), &stop).await
 }
 
-/// The default of [`record_within`](evercore::SubscriptionBuilder::record_within) is a tenth of a second.
+/// The default of [`record_within`](evercore::subscription::SubscriptionBuilder::record_within) is a tenth of a second.
 pub(crate) async fn a_slow_handler_is_recorded_between_its_events(fixture: &Fixture) -> Result<()> {
     let store = fixture.store();
     counters(store, 200).await?;

@@ -5,10 +5,11 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use evercore::engine::{Capability, EventPlaced, InspectEvents, LogQuery, Precondition};
+use evercore::engine::{Capability, EventKey, InspectEvents, LogQuery, Precondition};
+use evercore::verify::{AggregateAt, EventAt, Finding, VerifyReport};
 use evercore::{
-    Aggregate, AggregateAt, AggregateId, Batch, CommitId, Error, EventAt, EventStore, Expected,
-    FailurePolicy, Finding, Handler, Position, RecordedEvent, Result, Stream, VerifyReport, each,
+    Aggregate, AggregateId, Batch, CommitId, Error, EventStore, Expected, FailurePolicy, Handler,
+    Position, RecordedEvent, Result, Stream, each,
 };
 
 use crate::domain::account::{self, Account, Deposit};
@@ -317,7 +318,7 @@ pub(crate) async fn inspected_pages_hold_each_row_once(fixture: &Fixture) -> Res
         let positions: Vec<_> = found.iter().map(|place| place.position).collect();
         assert_eq!(positions, crate::journal::positions(&log));
 
-        let mut after = EventPlaced::after_all_of(0);
+        let mut after = EventKey::after_all_of(0);
         let mut events = Vec::new();
         loop {
             let request = InspectEvents { after, up_to: i64::MAX, limit };
@@ -340,7 +341,7 @@ pub(crate) async fn inspected_pages_hold_each_row_once(fixture: &Fixture) -> Res
     let ids: HashSet<_> = log.iter().map(|event| event.aggregate_id().get()).collect();
     for id in ids {
         let request =
-            InspectEvents { after: EventPlaced::after_all_of(id - 1), up_to: id, limit: 1_000 };
+            InspectEvents { after: EventKey::after_all_of(id - 1), up_to: id, limit: 1_000 };
         let page = inspection.events(&request).await?;
         assert!(page.iter().all(|inspected| inspected.place.aggregate_id == id));
     }

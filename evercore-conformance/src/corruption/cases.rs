@@ -2,7 +2,8 @@
 
 use std::pin::Pin;
 
-use evercore::{BoxError, EventAt, Finding, Numbered};
+use evercore::BoxError;
+use evercore::verify::{EventAt, Finding, Numbered};
 
 use super::SpoiltDatabase;
 use super::scene::Scene;

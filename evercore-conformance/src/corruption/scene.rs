@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use evercore::engine::StorageEngine;
+use evercore::verify::{AggregateAt, EventAt, Finding, LogDigest, Verify};
 use evercore::{
-    Aggregate, AggregateAt, AggregateId, BoxError, CommitId, Error, EventAt, EventStore,
-    FailurePolicy, Finding, LogDigest, RecordedEvent, Result, Verify, each,
+    Aggregate, AggregateId, BoxError, CommitId, Error, EventStore, FailurePolicy, RecordedEvent,
+    Result, each,
 };
 
 use super::{Dialect, SpoiltDatabase};
@@ -149,5 +150,5 @@ async fn create(store: &EventStore, key: &str) -> Result<(AggregateId, CommitId)
         Ok::<_, Error>(counter.id())
     });
     let (id, landed) = created.await?;
-    Ok((id, landed.commit().expect("it has written")))
+    Ok((id, landed.expect("it has written").id))
 }

@@ -1,8 +1,8 @@
 //! An account whose money must neither be created nor lost.
 
+use evercore::format::Encoding;
 use evercore::{
-    Aggregate, AggregateId, Apply, Decide, Decision, Encoding, Error, Event, EventMeta, EventStore,
-    Result,
+    Aggregate, AggregateId, Apply, Decide, Decision, Error, Event, EventMeta, EventStore, Result,
 };
 use serde::{Deserialize, Serialize};
 

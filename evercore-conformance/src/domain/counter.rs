@@ -1,8 +1,7 @@
 //! A counter. Its state depends on the number of its events, not on their order.
 
-use evercore::{
-    Aggregate, AggregateId, Apply, Encoding, Error, Event, EventMeta, EventStore, Result,
-};
+use evercore::format::Encoding;
+use evercore::{Aggregate, AggregateId, Apply, Error, Event, EventMeta, EventStore, Result};
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Debug, Default)]

@@ -1,9 +1,9 @@
 //! Customers, and the types of an older program: other names, another shape, and an event that is split in two.
 
-use evercore::{
-    Aggregate, Apply, BoxError, Encoding, Event, EventMeta, EventType, Parts, Registry, Result,
-    RetiredEvent, Split, SplitInto, Upcast, Upcaster,
-};
+use evercore::evolution::{Parts, RetiredEvent, Split, SplitInto, Upcast, Upcaster};
+use evercore::format::Encoding;
+use evercore::registry::EventType;
+use evercore::{Aggregate, Apply, BoxError, Event, EventMeta, Registry, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 

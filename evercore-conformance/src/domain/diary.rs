@@ -1,8 +1,8 @@
 //! A diary that keeps the text and the metadata of each event.
 
+use evercore::format::Encoding;
 use evercore::{
-    Aggregate, AggregateId, Apply, Encoding, Error, Event, EventMeta, EventOptions, EventStore,
-    Result,
+    Aggregate, AggregateId, Apply, Error, Event, EventMeta, EventOptions, EventStore, Result,
 };
 use serde::{Deserialize, Serialize};
 

@@ -1,7 +1,8 @@
 //! A gauge whose events survive JSON, but whose states do not: `Some(None)`, and infinity before the first reading.
 
+use evercore::format::Encoding;
 use evercore::{
-    Aggregate, AggregateId, Apply, Encoding, Event, EventMeta, EventStore, Fingerprint, Result,
+    Aggregate, AggregateId, Apply, Event, EventMeta, EventStore, Fingerprint, Result,
     SnapshotPolicy,
 };
 use serde::{Deserialize, Serialize};

@@ -1,6 +1,7 @@
 //! An aggregate with small events and a large state: each event states how much the text grows.
 
-use evercore::{Aggregate, Apply, Encoding, Event, EventMeta, Fingerprint, SnapshotPolicy};
+use evercore::format::Encoding;
+use evercore::{Aggregate, Apply, Event, EventMeta, Fingerprint, SnapshotPolicy};
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Default, Serialize, Deserialize)]

@@ -1,9 +1,10 @@
 //! An aggregate with snapshots. Its state differs if any event is missing, repeated or out of order.
 
 use evercore::engine::Precondition;
+use evercore::format::Encoding;
 use evercore::{
-    Aggregate, AggregateId, Apply, Encoding, Error, Event, EventMeta, EventStore, Fingerprint,
-    Registry, Result, SnapshotPolicy,
+    Aggregate, AggregateId, Apply, Error, Event, EventMeta, EventStore, Fingerprint, Registry,
+    Result, SnapshotPolicy,
 };
 use serde::{Deserialize, Serialize};
 

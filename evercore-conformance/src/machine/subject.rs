@@ -4,10 +4,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use evercore::engine::StorageEngine;
+use evercore::subscription::SubscriptionState;
 use evercore::{
     AggregateId, AsOf, Batch, Error, EventStore, EventStoreBuilder, FailurePolicy, Handler,
     HandlerError, NaturalKey, Position, Registry, Result, RetryPolicy, Sequence, Start,
-    SubscriptionState,
 };
 use evercore_testing::model;
 

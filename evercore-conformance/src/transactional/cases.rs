@@ -9,9 +9,10 @@ use evercore::engine::{
     AcquireRequest, Acquired, Completion, CursorMove, Grant, LeaseKey, NewSubscription, Settlement,
     SubscriptionStorage, Transactor,
 };
+use evercore::subscription::SubscriptionBuilder;
 use evercore::{
     Batch, BoxError, Error, FailurePolicy, Position, RecordedEvent, Report, Start,
-    SubscriptionBuilder, SubscriptionName, TransactionContext,
+    SubscriptionName, TransactionContext,
 };
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;

@@ -4,9 +4,8 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use evercore::{
-    Batch, BoxError, Error, FailurePolicy, HandlerRetry, SubscriptionProgress, SubscriptionState,
-};
+use evercore::subscription::{SubscriptionProgress, SubscriptionState};
+use evercore::{Batch, BoxError, Error, FailurePolicy, HandlerRetry};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -36,7 +35,7 @@ impl<H: SqlHarness> SqlFixture<H> {
     /// Runs a subscription until `is_so` completes, calls `end`, and returns the worker's result.
     async fn run_until<F>(
         &self,
-        subscription: evercore::SubscriptionBuilder,
+        subscription: evercore::subscription::SubscriptionBuilder,
         handler: F,
         is_so: impl Future<Output = Outcome>,
         end: impl AsyncFnOnce() -> Outcome,

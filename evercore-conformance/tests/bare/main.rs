@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use evercore::engine::{
-    Capabilities, Capability, Commit, Committed, Forward, Inspection, Reader, StorageEngine,
+    Capabilities, Capability, Commit, Forward, Inspection, Reader, StorageEngine,
 };
-use evercore::{Error, EventStore, Result};
+use evercore::{Committed, Error, EventStore, Result};
 use evercore_conformance::{Durability, Harness, Outcome, cases};
 use evercore_memory::MemoryEngine;
 

@@ -4,10 +4,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use evercore::engine::{
-    Commit, Committed, Control, LoadRequest, LoadedAggregate, Reader, StorageEngine,
-    SubscriptionStorage,
+    Commit, Control, LoadRequest, LoadedAggregate, Reader, StorageEngine, SubscriptionStorage,
 };
-use evercore::{BoxError, Result, Start, SubscriptionName};
+use evercore::{BoxError, Committed, Result, Start, SubscriptionName};
 use evercore_conformance::CancellationHarness;
 use evercore_conformance::cancellation::{self, Cut, Outcome, Subject};
 use evercore_memory::MemoryEngine;

@@ -6,16 +6,17 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use evercore::engine::{
-    AcquireRequest, Acquired, Beat, Capabilities, Commit, CommitOutcome, Committed, Control,
-    DiscardedRequest, EventPlaced, EventRow, Heartbeat, HistoryRequest, IdBlock, IdempotentOutcome,
-    InspectEvents, InspectedAggregate, InspectedCommit, InspectedEvent, InspectedKey,
-    InspectedParked, InspectedSubscription, Inspection, Lane, LastGiven, LeaseKey, LoadRequest,
-    LoadedAggregate, LogPage, LogQuery, LogWatch, Migration, NewSubscription, ParkedRequest,
-    Reader, Settled, Settlement, StorageEngine, StoredSubscription, SubscriptionStorage, TypeName,
+    AcquireRequest, Acquired, Beat, Capabilities, Commit, Control, DiscardedRequest, EventKey,
+    EventRow, Heartbeat, HistoryRequest, IdBlock, IdempotentOutcome, InspectEvents,
+    InspectedAggregate, InspectedCommit, InspectedEvent, InspectedKey, InspectedParked,
+    InspectedSubscription, Inspection, Lane, LastGiven, LeaseKey, LoadRequest, LoadedAggregate,
+    LogQuery, LogWatch, NewSubscription, ParkedRequest, Reader, Settled, Settlement, StorageEngine,
+    StoredSubscription, SubscriptionStorage, TypeName,
 };
+use evercore::subscription::{DiscardedEvent, ParkedEvent};
 use evercore::{
-    CommitId, DiscardedEvent, Error, IdempotencyKey, ParkedEvent, Position, RecordedEvent, Result,
-    Start, SubscriptionName,
+    CommitId, CommitOutcome, Committed, Error, IdempotencyKey, LogPage, Migration, Position,
+    RecordedEvent, Result, Start, SubscriptionName,
 };
 use evercore_conformance::{Durability, Harness};
 use evercore_memory::MemoryEngine;
@@ -121,9 +122,9 @@ pub(crate) trait Fault: std::fmt::Debug + Send + Sync + 'static {
     async fn inspect_positions(
         &self,
         engine: &MemoryEngine,
-        after: Option<EventPlaced>,
+        after: Option<EventKey>,
         limit: u32,
-    ) -> Result<Vec<EventPlaced>> {
+    ) -> Result<Vec<EventKey>> {
         Inspection::positions(engine, after, limit).await
     }
 
@@ -295,7 +296,7 @@ impl Inspection for FaultyEngine {
         self.fault.inspect_events(self.log()?, request).await
     }
 
-    async fn positions(&self, after: Option<EventPlaced>, limit: u32) -> Result<Vec<EventPlaced>> {
+    async fn positions(&self, after: Option<EventKey>, limit: u32) -> Result<Vec<EventKey>> {
         self.fault.inspect_positions(self.log()?, after, limit).await
     }
 

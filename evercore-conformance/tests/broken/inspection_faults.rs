@@ -2,10 +2,11 @@
 
 use async_trait::async_trait;
 use evercore::engine::{
-    Commit, Committed, EventPlaced, InspectEvents, InspectedAggregate, InspectedEvent,
-    InspectedSubscription, Inspection, LastGiven, StorageEngine,
+    Commit, EventKey, InspectEvents, InspectedAggregate, InspectedEvent, InspectedSubscription,
+    Inspection, LastGiven, StorageEngine,
 };
-use evercore::{Payload, Result};
+use evercore::format::Payload;
+use evercore::{Committed, Result};
 use evercore_memory::MemoryEngine;
 
 use crate::engine::Fault;
@@ -19,10 +20,10 @@ impl Fault for SkipsBetweenPages {
     async fn inspect_positions(
         &self,
         engine: &MemoryEngine,
-        after: Option<EventPlaced>,
+        after: Option<EventKey>,
         limit: u32,
-    ) -> Result<Vec<EventPlaced>> {
-        let after = after.map(|after| EventPlaced { position: after.position + 1, ..after });
+    ) -> Result<Vec<EventKey>> {
+        let after = after.map(|after| EventKey { position: after.position + 1, ..after });
         Inspection::positions(engine, after, limit).await
     }
 

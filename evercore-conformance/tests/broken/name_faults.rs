@@ -2,9 +2,9 @@
 
 use async_trait::async_trait;
 use evercore::engine::{
-    Commit, Committed, Control, EventRow, KeyChange, StorageEngine as _, SubscriptionStorage as _,
+    Commit, Control, EventRow, KeyChange, StorageEngine as _, SubscriptionStorage as _,
 };
-use evercore::{IdempotencyKey, NaturalKey, Result, SubscriptionName};
+use evercore::{Committed, IdempotencyKey, NaturalKey, Result, SubscriptionName};
 use evercore_memory::MemoryEngine;
 
 use crate::engine::Fault;

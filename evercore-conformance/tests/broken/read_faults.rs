@@ -6,10 +6,11 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use chrono::SubsecRound;
 use evercore::engine::{
-    Capability, Commit, Committed, EventRow, HistoryRequest, LoadRequest, LoadedAggregate, LogPage,
-    LogQuery, NewSnapshot, Reader, StorageEngine, StoredSnapshot,
+    Capability, Commit, EventRow, HistoryRequest, LoadRequest, LoadedAggregate, LogQuery,
+    NewSnapshot, Reader, StorageEngine, StoredSnapshot,
 };
-use evercore::{AggregateId, Codec, Error, Payload, RecordedEvent, Result, Sequence};
+use evercore::format::Payload;
+use evercore::{AggregateId, Codec, Committed, Error, LogPage, RecordedEvent, Result, Sequence};
 use evercore_memory::MemoryEngine;
 
 use crate::engine::Fault;

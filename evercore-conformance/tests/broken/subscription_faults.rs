@@ -6,9 +6,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use evercore::engine::{
     AcquireRequest, Acquired, Beat, Control, CursorMove, Heartbeat, Lane, LeaseKey, LeaseStatus,
-    LogPage, LogQuery, LogSignal, LogWatch, Reader, Settled, Settlement, SubscriptionStorage,
+    LogQuery, LogSignal, LogWatch, Reader, Settled, Settlement, SubscriptionStorage,
 };
-use evercore::{Partition, Position, Result, SubscriptionName};
+use evercore::subscription::Partition;
+use evercore::{LogPage, Position, Result, SubscriptionName};
 use evercore_memory::MemoryEngine;
 
 use crate::engine::Fault;

@@ -7,10 +7,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use evercore::engine::{
-    AggregateWrite, Commit, CommitOutcome, Committed, IdBlock, KeyChange, LoadRequest,
-    LoadedAggregate, Precondition, Reader, StorageEngine, Target,
+    AggregateWrite, Commit, IdBlock, KeyChange, LoadRequest, LoadTarget, LoadedAggregate,
+    Precondition, Reader, StorageEngine,
 };
-use evercore::{AggregateId, CommitId, ConflictReason, Error, NaturalKey, Result, Sequence};
+use evercore::error::ConflictReason;
+use evercore::{
+    AggregateId, CommitId, CommitOutcome, Committed, Error, NaturalKey, Result, Sequence,
+};
 use evercore_memory::MemoryEngine;
 
 use crate::engine::Fault;
@@ -226,11 +229,11 @@ impl Fault for LandsTwice {
 }
 
 async fn exists(engine: &MemoryEngine, write: &AggregateWrite) -> Result<bool> {
-    let target = Target::Id(write.id);
+    let target = LoadTarget::Id(write.id);
     Ok(engine.load(bare(write.aggregate_type, target)).await?.is_some())
 }
 
-fn bare(aggregate_type: &'static str, target: Target) -> LoadRequest {
+fn bare(aggregate_type: &'static str, target: LoadTarget) -> LoadRequest {
     LoadRequest { aggregate_type, target, snapshot: None, up_to: Some(Sequence::ZERO), limit: 1 }
 }
 
@@ -336,7 +339,8 @@ impl Fault for SharesKeysAmongTypes {
         for write in &commit.writes {
             let KeyChange::Set(key) = &write.key else { continue };
             for aggregate_type in ["account", "counter"] {
-                let holder = engine.load(bare(aggregate_type, Target::Key(key.clone()))).await?;
+                let holder =
+                    engine.load(bare(aggregate_type, LoadTarget::Key(key.clone()))).await?;
                 if holder.is_some() && aggregate_type != write.aggregate_type {
                     let aggregate = write.aggregate_type.to_owned();
                     return Err(Error::KeyTaken { aggregate, key: key.to_string() });
@@ -367,7 +371,7 @@ impl Fault for FoldsKeys {
         reader: &dyn Reader,
         mut request: LoadRequest,
     ) -> Result<Option<LoadedAggregate>> {
-        if let Target::Key(key) = &mut request.target {
+        if let LoadTarget::Key(key) = &mut request.target {
             *key = NaturalKey::new(key.as_str().to_lowercase())?;
         }
         reader.load(request).await

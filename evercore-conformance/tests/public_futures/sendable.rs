@@ -5,11 +5,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use evercore::command::Turns;
 use evercore::engine::{self, StorageEngine};
+use evercore::subscription::{Interrupt, SubscriptionHandle};
 use evercore::{
     Aggregate, AggregateId, Apply, AsOf, Batch, CommandError, CommitId, Decide, Decision, Error,
-    EventMeta, EventStore, Expected, Handler, HandlerError, Interrupt, Metadata, Position,
-    Registry, Sequence, Start, Stream, SubscriptionHandle, Target, Turns, event, with_metadata,
+    EventMeta, EventStore, Expected, Handler, HandlerError, Metadata, Position, Registry, Sequence,
+    Start, Stream, Target, event, with_metadata,
 };
 use evercore_postgres::{PostgresContext, PostgresEngine, PostgresOptions};
 use evercore_sqlite::{SqliteContext, SqliteEngine, SqliteOptions};

@@ -9,10 +9,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use evercore::engine::{
-    AcquireRequest, Acquired, Beat, Commit, Committed, CursorMove, Heartbeat, LogPage, LogQuery,
-    LogSignal, Reader, Settled, Settlement, StorageEngine, StoredSubscription, SubscriptionStorage,
+    AcquireRequest, Acquired, Beat, Commit, CursorMove, Heartbeat, LogQuery, LogSignal, Reader,
+    Settled, Settlement, StorageEngine, StoredSubscription, SubscriptionStorage,
 };
-use evercore::{Clock, Error, Position, RecordedEvent, Result, SubscriptionName};
+use evercore::{
+    Clock, Committed, Error, LogPage, Position, RecordedEvent, Result, SubscriptionName,
+};
 use evercore_memory::MemoryEngine;
 use futures_util::FutureExt;
 

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use evercore::engine::{
-    AcquireRequest, Acquired, Beat, Commit, CommitOutcome, Committed, DiscardedRequest, Forward,
-    Heartbeat, Lane, LeaseKey, LogPage, LogQuery, LogSignal, LogWatch, NewSubscription,
-    ParkedRequest, Settled, Settlement, StorageEngine, StoredSubscription, SubscriptionStorage,
+    AcquireRequest, Acquired, Beat, Commit, DiscardedRequest, Forward, Heartbeat, Lane, LeaseKey,
+    LogQuery, LogSignal, LogWatch, NewSubscription, ParkedRequest, Settled, Settlement,
+    StorageEngine, StoredSubscription, SubscriptionStorage,
 };
-use evercore::{CommitId, DiscardedEvent, Error, ParkedEvent, Result, SubscriptionName};
+use evercore::subscription::{DiscardedEvent, ParkedEvent};
+use evercore::{CommitId, CommitOutcome, Committed, Error, LogPage, Result, SubscriptionName};
 
 use crate::clock::pause;
 use crate::database::{Database, Ending, at_once};

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use evercore::engine::{Grant, Settlement, StoredSubscription};
-use evercore::{AggregateId, Partition, Position, RecordedEvent};
+use evercore::subscription::Partition;
+use evercore::{AggregateId, Position, RecordedEvent};
 
 use crate::plan::{Handling, Plan};
 use crate::process::Condition;

@@ -4,10 +4,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use evercore::engine::StorageEngine;
-use evercore::{
-    Batch, Error, EventStore, FailurePolicy, HandlerRetry, Position, Result, Start,
-    SubscriptionBuilder, SubscriptionProgress,
-};
+use evercore::subscription::{SubscriptionBuilder, SubscriptionProgress};
+use evercore::{Batch, Error, EventStore, FailurePolicy, HandlerRetry, Position, Result, Start};
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use evercore::engine::{Commit, Committed, Completion, Settled, Transactor};
-use evercore::{AggregateId, Error, Position, Result};
+use evercore::engine::{Commit, Completion, Settled, Transactor};
+use evercore::{AggregateId, Committed, Error, Position, Result};
 
 use crate::network::Network;
 

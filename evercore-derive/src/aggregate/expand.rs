@@ -11,7 +11,7 @@ use crate::value::UnknownEvents;
 pub(crate) fn aggregate(model: &Aggregate<'_>) -> TokenStream {
     let Aggregate { krate, ident, allowed, name, aliases, snapshots, unknown_events, .. } = model;
     let aliases = rules::aliases_constant(krate, aliases);
-    let described = quote!(#krate::AggregateType::of::<#ident>());
+    let described = quote!(#krate::registry::AggregateType::of::<#ident>());
     let announcement = rules::announcement(krate, allowed.as_ref(), described);
     let snapshots = snapshots.as_ref().map(|Snapshots { every, fingerprint }| {
         let policy = quote_spanned! {ident.span()=>
@@ -29,7 +29,7 @@ pub(crate) fn aggregate(model: &Aggregate<'_>) -> TokenStream {
             UnknownEvents::HandTo(hand_to) => quote!(HandTo(#hand_to)),
         };
         quote! {
-            const UNKNOWN_EVENTS: #krate::UnknownEvents<Self> = #krate::UnknownEvents::#policy;
+            const UNKNOWN_EVENTS: #krate::evolution::UnknownEvents<Self> = #krate::evolution::UnknownEvents::#policy;
         }
     });
     quote! {

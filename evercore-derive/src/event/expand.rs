@@ -17,7 +17,7 @@ pub(crate) fn event(model: &Event) -> TokenStream {
     let derives = derives.as_ref().map(|derives| derives.attributes(krate));
     let implementation = implementation(model, quote!(#aggregate));
     // The event's name is the span of the error that `Apply` is missing.
-    let event_type = quote_spanned!(ident.span()=> #krate::EventType::of::<#ident>());
+    let event_type = quote_spanned!(ident.span()=> #krate::registry::EventType::of::<#ident>());
     let announcement = rules::announcement(krate, model.allowed.as_ref(), event_type);
     quote! {
         #derives
@@ -61,8 +61,9 @@ pub(crate) fn stored_constants(model: &Event) -> TokenStream {
     let number = quote!(#krate::__private::core::primitive::u32);
     let oldest = oldest.map(|oldest| quote!(const OLDEST_VERSION: #number = #oldest;));
     let upcasters = upcasters(model);
-    let upcasters = (!upcasters.is_empty())
-        .then(|| quote!(const UPCASTERS: &'static [#krate::Upcaster] = &[#(#upcasters),*];));
+    let upcasters = (!upcasters.is_empty()).then(
+        || quote!(const UPCASTERS: &'static [#krate::evolution::Upcaster] = &[#(#upcasters),*];),
+    );
     quote! {
         const NAME: &'static #krate::__private::core::primitive::str = #name;
         const VERSION: #number = #current;
@@ -88,7 +89,9 @@ fn upcasters(model: &Event) -> Vec<TokenStream> {
             Older::Typed(path) => {
                 located(quote!(#krate::__private::upcaster::<#path, #next>()), older.span())
             }
-            Older::Raw { upcast } => quote_spanned!(older.span()=> #krate::Upcaster::raw(#upcast)),
+            Older::Raw { upcast } => {
+                quote_spanned!(older.span()=> #krate::evolution::Upcaster::raw(#upcast))
+            }
         })
         .collect()
 }
@@ -122,16 +125,16 @@ fn implementation(model: &Event, aggregate: TokenStream) -> TokenStream {
         impl #krate::Event for #ident {
             type Aggregate = #aggregate;
             #constants
-            const SHAPE: #krate::__private::core::option::Option<#krate::Shape> =
-                #krate::__private::core::option::Option::Some(#krate::Shape::new(&[#(#parts),*]));
-            const ENCODING: #krate::Encoding<Self> = #encoding;
+            const SHAPE: #krate::__private::core::option::Option<#krate::evolution::Shape> =
+                #krate::__private::core::option::Option::Some(#krate::evolution::Shape::new(&[#(#parts),*]));
+            const ENCODING: #krate::format::Encoding<Self> = #encoding;
         }
     }
 }
 
 /// Writes the encoding. Errors about the codec are shown at its name.
 fn encoding(krate: &Path, codec: Option<Codec>) -> TokenStream {
-    let serde = quote!(#krate::Encoding::serde());
+    let serde = quote!(#krate::format::Encoding::serde());
     let Some(Codec { kind, span }) = codec else { return serde };
     let variant = match kind {
         CodecKind::Json => quote_spanned!(span=> Json),

@@ -24,13 +24,13 @@ fn an_aggregate_with_aliases_and_unknown_events() {
                     use ::evercore::__private::WithoutClone as _;
                     ::evercore::__private::Copying::<Self>::CLONE
                 };
-                const UNKNOWN_EVENTS: ::evercore::UnknownEvents<Self> = ::evercore::UnknownEvents::HandTo(
+                const UNKNOWN_EVENTS: ::evercore::evolution::UnknownEvents<Self> = ::evercore::evolution::UnknownEvents::HandTo(
                     Self::note,
                 );
             }
             const _: () = {
                 ::evercore::__private::inventory::submit! {
-                    ::evercore::AggregateType::of:: < Customer > ()
+                    ::evercore::registry::AggregateType::of:: < Customer > ()
                 }
             };
         "##]],
@@ -64,22 +64,22 @@ fn an_event_with_older_shapes() {
                 const NAME: &'static ::evercore::__private::core::primitive::str = "Deposited";
                 const VERSION: ::evercore::__private::core::primitive::u32 = 5u32;
                 const OLDEST_VERSION: ::evercore::__private::core::primitive::u32 = 2u32;
-                const UPCASTERS: &'static [::evercore::Upcaster] = &[
-                    ::evercore::Upcaster::raw(in_cents),
+                const UPCASTERS: &'static [::evercore::evolution::Upcaster] = &[
+                    ::evercore::evolution::Upcaster::raw(in_cents),
                     ::evercore::__private::upcaster::<
                         DepositedV3,
                         ::evercore::__private::serde_json::Value,
                     >(),
-                    ::evercore::Upcaster::raw(|json| Ok(json)),
+                    ::evercore::evolution::Upcaster::raw(|json| Ok(json)),
                 ];
-                const SHAPE: ::evercore::__private::core::option::Option<::evercore::Shape> = ::evercore::__private::core::option::Option::Some(
-                    ::evercore::Shape::new(&[("cents", "i64")]),
+                const SHAPE: ::evercore::__private::core::option::Option<::evercore::evolution::Shape> = ::evercore::__private::core::option::Option::Some(
+                    ::evercore::evolution::Shape::new(&[("cents", "i64")]),
                 );
-                const ENCODING: ::evercore::Encoding<Self> = ::evercore::Encoding::serde();
+                const ENCODING: ::evercore::format::Encoding<Self> = ::evercore::format::Encoding::serde();
             }
             const _: () = {
                 ::evercore::__private::inventory::submit! {
-                    ::evercore::EventType::of:: < Deposited > ()
+                    ::evercore::registry::EventType::of:: < Deposited > ()
                 }
             };
         "##]],
@@ -108,22 +108,22 @@ fn a_retired_event_that_is_split() {
                 city: Option<Option<String>>,
             }
             #[automatically_derived]
-            impl ::evercore::RetiredEvent for Changed {
+            impl ::evercore::evolution::RetiredEvent for Changed {
                 type Aggregate = Customer;
                 const NAME: &'static ::evercore::__private::core::primitive::str = "changed";
                 const VERSION: ::evercore::__private::core::primitive::u32 = 1u32;
-                const INTO: &'static [::evercore::EventType] = &[
+                const INTO: &'static [::evercore::registry::EventType] = &[
                     ::evercore::__private::part::<Changed, Renamed>(),
                     ::evercore::__private::part::<Changed, address::Moved>(),
                 ];
             }
             #[automatically_derived]
-            impl ::evercore::SplitInto<Renamed> for Changed {}
+            impl ::evercore::evolution::SplitInto<Renamed> for Changed {}
             #[automatically_derived]
-            impl ::evercore::SplitInto<address::Moved> for Changed {}
+            impl ::evercore::evolution::SplitInto<address::Moved> for Changed {}
             const _: () = {
                 ::evercore::__private::inventory::submit! {
-                    ::evercore::RetiredType::split:: < Changed > ()
+                    ::evercore::registry::RetiredType::split:: < Changed > ()
                 }
             };
         "##]],
@@ -147,7 +147,7 @@ fn a_retired_event_that_is_dropped() {
                 pages: u32,
             }
             #[automatically_derived]
-            impl ::evercore::RetiredEvent for Printed {
+            impl ::evercore::evolution::RetiredEvent for Printed {
                 type Aggregate = Customer;
                 const NAME: &'static ::evercore::__private::core::primitive::str = "Printed";
                 const VERSION: ::evercore::__private::core::primitive::u32 = 2u32;
@@ -157,7 +157,7 @@ fn a_retired_event_that_is_dropped() {
             }
             const _: () = {
                 ::evercore::__private::inventory::submit! {
-                    ::evercore::RetiredType::dropped:: < Printed > ()
+                    ::evercore::registry::RetiredType::dropped:: < Printed > ()
                 }
             };
         "##]],

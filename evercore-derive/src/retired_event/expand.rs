@@ -17,7 +17,8 @@ pub(crate) fn retired_event(model: &RetiredEvent) -> TokenStream {
     let implementation = implementation(model, quote!(#aggregate));
     let described = if model.into.is_empty() { quote!(dropped) } else { quote!(split) };
     // The event's name is the span of the error that `Split` is missing.
-    let retired = quote_spanned!(ident.span()=> #krate::RetiredType::#described::<#ident>());
+    let retired =
+        quote_spanned!(ident.span()=> #krate::registry::RetiredType::#described::<#ident>());
     let announcement = rules::announcement(krate, model.event.allowed.as_ref(), retired);
     quote! {
         #item
@@ -62,11 +63,11 @@ fn implementation(model: &RetiredEvent, aggregate: TokenStream) -> TokenStream {
         event::located(quote!(#krate::__private::part::<#ident, #part>()), part.span())
     });
     let parts = (!into.is_empty())
-        .then(|| quote!(const INTO: &'static [#krate::EventType] = &[#(#parts),*];));
+        .then(|| quote!(const INTO: &'static [#krate::registry::EventType] = &[#(#parts),*];));
     quote! {
         #[automatically_derived]
         #allowed
-        impl #krate::RetiredEvent for #ident {
+        impl #krate::evolution::RetiredEvent for #ident {
             type Aggregate = #aggregate;
             #constants
             #parts
@@ -75,7 +76,7 @@ fn implementation(model: &RetiredEvent, aggregate: TokenStream) -> TokenStream {
         #(
             #[automatically_derived]
             #allowed
-            impl #krate::SplitInto<#into> for #ident {}
+            impl #krate::evolution::SplitInto<#into> for #ident {}
         )*
     }
 }

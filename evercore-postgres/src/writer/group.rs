@@ -2,8 +2,8 @@
 
 use std::collections::{HashSet, VecDeque};
 
-use evercore::Result;
-use evercore::engine::{Claim, Commit, Committed};
+use evercore::engine::{Claim, Commit};
+use evercore::{Committed, Result};
 use tokio::sync::oneshot;
 
 /// The most commits of a group.

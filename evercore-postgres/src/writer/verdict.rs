@@ -1,7 +1,8 @@
 //! Decodes the server-side function's answer for each commit.
 
-use evercore::engine::{AggregateWrite, Commit, Committed, KeyChange, Precondition};
-use evercore::{AggregateId, ConflictReason, Error, Result, Sequence};
+use evercore::engine::{AggregateWrite, Commit, KeyChange, Precondition};
+use evercore::error::ConflictReason;
+use evercore::{AggregateId, Committed, Error, Result, Sequence};
 use sqlx::postgres::PgRow;
 
 use crate::row::{get, positions};

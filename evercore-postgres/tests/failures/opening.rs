@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use evercore::{Error, EventStore, OpenProblem};
+use evercore::error::OpenProblem;
+use evercore::{Error, EventStore};
 use sqlx::postgres::PgConnectOptions;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};

@@ -5,7 +5,8 @@ use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use evercore::{Error, EventStore, OpenProblem};
+use evercore::error::OpenProblem;
+use evercore::{Error, EventStore};
 use evercore_postgres::PostgresOptions;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection};

@@ -1,8 +1,8 @@
 //! A standby that is promoted without the end of the log.
 
-use evercore::engine::CommitOutcome;
 use evercore::{
-    AggregateId, Appended, Batch, Error, EventStore, Expected, Position, Start, Stream,
+    AggregateId, Appended, Batch, CommitOutcome, Error, EventStore, Expected, Position, Start,
+    Stream,
 };
 use throwaway_postgres::Server;
 use tokio::time::{Duration, Instant, sleep};

@@ -1,6 +1,7 @@
 //! Server processes that end: all of them, those that serve the store, and any single one that is killed.
 
-use evercore::{Error, EventStore, OpenProblem};
+use evercore::error::OpenProblem;
+use evercore::{Error, EventStore};
 use evercore_testing::history::Violation;
 use throwaway_postgres::Server;
 

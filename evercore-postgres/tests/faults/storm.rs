@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use evercore::{AggregateId, Batch, Error, EventStore, SubscriptionHandle};
+use evercore::subscription::SubscriptionHandle;
+use evercore::{AggregateId, Batch, Error, EventStore};
 use evercore_postgres::PostgresEngine;
 use evercore_testing::history::{Check, Follower, Recorder, Verdict, check};
 use tokio::task::JoinHandle;

@@ -6,13 +6,14 @@ use std::time::Duration;
 use chrono::Utc;
 use evercore::engine::{
     AcquireRequest, Acquired, AggregateWrite, Beat, Commit, Control, CursorMove, DiscardedRequest,
-    EventPlaced, Grant, HistoryRequest, IfDifferent, InspectEvents, Inspection, KeyChange, Lane,
-    LoadRequest, LogQuery, NewSubscription, NewlyParked, ParkedRequest, Precondition, Reader,
-    Settlement, StorageEngine, SubscriptionStorage, Target, TypeName, WhichParked,
+    EventKey, Grant, HistoryRequest, IfDifferent, InspectEvents, Inspection, KeyChange, Lane,
+    LoadRequest, LoadTarget, LogQuery, NewSubscription, NewlyParked, ParkedRequest, Precondition,
+    Reader, Settlement, StorageEngine, SubscriptionStorage, TypeName, WhichParked,
 };
+use evercore::subscription::Partition;
 use evercore::{
     Aggregate, AggregateId, Apply, CommitId, Error, EventFilter, EventMeta, EventStore, Expected,
-    Fingerprint, IdempotencyKey, NaturalKey, Partition, Position, Result, Sequence, Start, Stream,
+    Fingerprint, IdempotencyKey, NaturalKey, Position, Result, Sequence, Start, Stream,
     SubscriptionName, event,
 };
 use evercore_postgres::{PostgresContext, PostgresEngine, PostgresOptions};
@@ -127,7 +128,7 @@ async fn read(engine: &PostgresEngine, part: i64) -> Result<()> {
             .read_history(HistoryRequest { id, after: sequence, up_to: None, limit: PAGE })
             .await?;
         for snapshot in [None, Some(Fingerprint::new(1))] {
-            for target in [Target::Id(id), Target::Key(key(&format!("account {id}")))] {
+            for target in [LoadTarget::Id(id), LoadTarget::Key(key(&format!("account {id}")))] {
                 let load = LoadRequest {
                     aggregate_type: ACCOUNT,
                     target,
@@ -160,10 +161,10 @@ async fn inspect(inspection: &dyn Inspection) -> Result<()> {
     for after in [None, Some(100)] {
         inspection.aggregates(after, PAGE).await?;
         for up_to in [1, 1_000, i64::MAX] {
-            let after = EventPlaced { aggregate_id: 1, sequence: after.unwrap_or(0), position: 0 };
+            let after = EventKey { aggregate_id: 1, sequence: after.unwrap_or(0), position: 0 };
             inspection.events(&InspectEvents { after, up_to, limit: PAGE }).await?;
         }
-        let place = after.map(|at| EventPlaced { aggregate_id: 1, sequence: 1, position: at });
+        let place = after.map(|at| EventKey { aggregate_id: 1, sequence: 1, position: at });
         inspection.positions(place, PAGE).await?;
         let account = after.map(|number| format!("account {number}"));
         inspection.keys(ACCOUNT, account.as_deref().map(str::as_bytes), PAGE).await?;

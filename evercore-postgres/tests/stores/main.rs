@@ -5,9 +5,9 @@ mod runtimes;
 use std::time::Duration;
 
 use evercore::engine::StorageEngine;
+use evercore::error::OpenProblem;
 use evercore::{
-    Aggregate, AggregateId, Apply, Codec, Error, EventMeta, EventStore, Migrate, OpenProblem,
-    Position, event,
+    Aggregate, AggregateId, Apply, Codec, Error, EventMeta, EventStore, Migrate, Position, event,
 };
 use evercore_postgres::{PostgresContext, PostgresEngine, PostgresOptions};
 use sqlx::postgres::PgConnectOptions;

@@ -4,9 +4,9 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use std::thread;
 
-use evercore::{
-    Batch, BoxError, CommitId, Error, EventStore, Position, RuntimeProblem, SubscriptionHandle,
-};
+use evercore::error::RuntimeProblem;
+use evercore::subscription::SubscriptionHandle;
+use evercore::{Batch, BoxError, CommitId, Error, EventStore, Position};
 use evercore_postgres::{PostgresContext, PostgresEngine, PostgresOptions};
 use tokio::runtime::{Builder, Runtime};
 

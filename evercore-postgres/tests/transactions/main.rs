@@ -4,8 +4,8 @@ mod ended;
 mod isolation;
 mod projections;
 
-use evercore::{Aggregate, ConflictReason, Error, EventStore, RetryPolicy, event};
-use evercore::{Apply, EventMeta};
+use evercore::error::ConflictReason;
+use evercore::{Aggregate, Apply, Error, EventMeta, EventStore, RetryPolicy, event};
 use evercore_memory::MemoryEngine;
 use evercore_postgres::{PostgresContext, PostgresEngine, PostgresOptions};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};

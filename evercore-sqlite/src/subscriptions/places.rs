@@ -6,7 +6,8 @@ use chrono::{DateTime, Utc};
 use evercore::engine::{
     AcquireRequest, Acquired, Control, Grant, IfDifferent, LeaseKey, NewSubscription,
 };
-use evercore::{Error, EventFilter, Partition, Position, Result, Start, SubscriptionName};
+use evercore::subscription::Partition;
+use evercore::{Error, EventFilter, Position, Result, Start, SubscriptionName};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::micros;

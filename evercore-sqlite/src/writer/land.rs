@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use evercore::engine::{Commit, Committed, KeyChange, TypeName};
-use evercore::{Error, NaturalKey, Result};
+use evercore::engine::{Commit, KeyChange, TypeName};
+use evercore::{Committed, Error, NaturalKey, Result};
 use rusqlite::{Connection, params};
 
 use super::append::append;

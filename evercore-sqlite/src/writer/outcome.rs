@@ -1,7 +1,6 @@
 //! Classifies the outcome of commits that shared a transaction.
 
-use evercore::engine::Committed;
-use evercore::{CommitId, Result};
+use evercore::{CommitId, Committed, Result};
 
 use crate::error::{Class, Failure, Problem};
 use crate::locks::Overdue;

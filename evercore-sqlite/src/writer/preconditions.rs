@@ -4,7 +4,8 @@
 use std::collections::{HashMap, HashSet};
 
 use evercore::engine::{AggregateWrite, Commit, KeyChange, Precondition};
-use evercore::{AggregateId, ConflictReason, Error, Result, Sequence};
+use evercore::error::ConflictReason;
+use evercore::{AggregateId, Error, Result, Sequence};
 use rusqlite::Connection;
 
 use super::rows::{StoredAggregate, holder, is_used, standing};

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use evercore::engine::{CommitOutcome, Committed, IdBlock, TypeName};
-use evercore::{AggregateId, CommitId, Error, Report, Result};
+use evercore::engine::{IdBlock, TypeName};
+use evercore::{AggregateId, CommitId, CommitOutcome, Committed, Error, Report, Result};
 use rusqlite::Connection;
 use tokio::sync::mpsc;
 use tracing::warn;

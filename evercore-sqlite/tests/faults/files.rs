@@ -4,7 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use evercore::{AggregateId, Error, EventStore, OpenProblem, Position};
+use evercore::error::OpenProblem;
+use evercore::{AggregateId, Error, EventStore, Position};
 use evercore_sqlite::SqliteOptions;
 use tempfile::TempDir;
 

@@ -6,7 +6,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use evercore::{Error, OpenProblem};
+use evercore::Error;
+use evercore::error::OpenProblem;
 use evercore_sqlite::SqliteOptions;
 use tempfile::TempDir;
 

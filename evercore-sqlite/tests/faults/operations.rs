@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use std::pin::pin;
 use std::time::Duration;
 
-use evercore::engine::CommitOutcome;
-use evercore::{AggregateId, Batch, BoxError, CommitId, Error, EventStore, FailurePolicy};
+use evercore::{
+    AggregateId, Batch, BoxError, CommitId, CommitOutcome, Error, EventStore, FailurePolicy,
+};
 use evercore_sqlite::{SqliteContext, SqliteOptions};
 use tokio_util::sync::CancellationToken;
 

@@ -1,7 +1,8 @@
 //! A small domain, and commits that the tests send to an engine directly.
 
 use evercore::engine::StorageEngine;
-use evercore::{Aggregate, AggregateId, Apply, Encoding, Event, EventMeta, EventStore, Result};
+use evercore::format::Encoding;
+use evercore::{Aggregate, AggregateId, Apply, Event, EventMeta, EventStore, Result};
 use evercore_sqlite::{SqliteEngine, SqliteOptions};
 use serde::{Deserialize, Serialize};
 use tempfile::TempDir;

@@ -4,11 +4,11 @@ use std::sync::{Mutex, Once};
 
 use chrono::Utc;
 use evercore::engine::{
-    AggregateWrite, Commit, CommitOutcome, KeyChange, LoadRequest, Precondition, Reader,
-    StorageEngine, Target,
+    AggregateWrite, Commit, KeyChange, LoadRequest, LoadTarget, Precondition, Reader, StorageEngine,
 };
 use evercore::{
-    AggregateId, CommitId, Error, EventStore, Expected, NaturalKey, Position, Sequence, Stream,
+    AggregateId, CommitId, CommitOutcome, Error, EventStore, Expected, NaturalKey, Position,
+    Sequence, Stream,
 };
 use evercore_sqlite::SqliteEngine;
 use tracing::field::{Field, Visit};
@@ -343,7 +343,7 @@ async fn land(engine: &SqliteEngine, writes: Vec<AggregateWrite>) -> Result<(), 
 }
 
 async fn holder(engine: &SqliteEngine, key: &str) -> Option<AggregateId> {
-    let target = Target::Key(natural(key));
+    let target = LoadTarget::Key(natural(key));
     let request =
         LoadRequest { aggregate_type: "account", target, snapshot: None, up_to: None, limit: 1 };
     engine.load(request).await.expect("it loads").map(|loaded| loaded.id)

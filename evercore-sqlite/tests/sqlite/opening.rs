@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use evercore::{Aggregate, Error, EventStore, OpenProblem, Registry};
+use evercore::error::OpenProblem;
+use evercore::{Aggregate, Error, EventStore, Registry};
 
 use crate::account::{engine, file};
 use crate::raw::execute;

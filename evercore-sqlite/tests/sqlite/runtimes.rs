@@ -4,7 +4,8 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use std::thread;
 
-use evercore::{AggregateId, Batch, BoxError, Error, EventStore, Position, RuntimeProblem};
+use evercore::error::RuntimeProblem;
+use evercore::{AggregateId, Batch, BoxError, Error, EventStore, Position};
 use evercore_sqlite::{SqliteContext, SqliteEngine, SqliteOptions};
 use tokio::runtime::{Builder, Runtime};
 

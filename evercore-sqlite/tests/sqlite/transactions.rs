@@ -6,7 +6,8 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::routing::post;
-use evercore::{AggregateId, ConflictReason, Error, EventStore, RetryPolicy};
+use evercore::error::ConflictReason;
+use evercore::{AggregateId, Error, EventStore, RetryPolicy};
 use evercore_memory::MemoryEngine;
 use evercore_sqlite::SqliteContext;
 

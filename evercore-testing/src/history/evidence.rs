@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use evercore::engine::CommitOutcome;
-use evercore::{AggregateId, CommitId, EventStore, Position, RecordedEvent, Result, Sequence};
+use evercore::{
+    AggregateId, CommitId, CommitOutcome, EventStore, Position, RecordedEvent, Result, Sequence,
+};
 use futures_util::TryStreamExt;
 use futures_util::stream::FuturesUnordered;
 

@@ -2,8 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use evercore::CommitId;
-use evercore::engine::CommitOutcome;
+use evercore::{CommitId, CommitOutcome};
 
 use super::commits::{Answer, Commits, Sent};
 use super::evidence::Entry;

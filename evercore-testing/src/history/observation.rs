@@ -1,8 +1,9 @@
 //! The observations that make up a history.
 
-use evercore::engine::{AggregateWrite, Commit, Committed, KeyChange, NewEvent, Precondition};
+use evercore::engine::{AggregateWrite, Commit, KeyChange, NewEvent, Precondition};
+use evercore::format::Payload;
 use evercore::{
-    AggregateId, CommitId, Error, NaturalKey, Payload, Position, RecordedEvent, Sequence,
+    AggregateId, CommitId, Committed, Error, NaturalKey, Position, RecordedEvent, Sequence,
 };
 use serde::{Deserialize, Serialize};
 

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use evercore::engine::{Commit, CommitOutcome, Committed, Forward, StorageEngine};
-use evercore::{CommitId, Error, Result};
+use evercore::engine::{Commit, Forward, StorageEngine};
+use evercore::{CommitId, CommitOutcome, Committed, Error, Result};
 
 use super::observation::{CommitBegun, Observation, Refusal};
 use super::recorder::Recorder;

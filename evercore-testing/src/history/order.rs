@@ -10,7 +10,7 @@ mod state;
 
 use std::collections::{BTreeSet, HashMap};
 
-use evercore::engine::{LoadRequest, Target};
+use evercore::engine::{LoadRequest, LoadTarget};
 use evercore::{AggregateId, CommitId, Error, EventStore, NaturalKey, Position, Result, Sequence};
 
 use super::commits::Commits;
@@ -114,7 +114,7 @@ pub(super) async fn check_ended(
 ) -> Result<Vec<Violation>> {
     let mut found = Vec::new();
     for (&aggregate, standing) in ended.aggregates() {
-        let target = Target::Id(aggregate);
+        let target = LoadTarget::Id(aggregate);
         let stored = load(store, &standing.aggregate_type, target).await?;
         match (stored, &standing.key) {
             (None, _) => found.push(Violation::Existence { aggregate, stored: false }),
@@ -127,7 +127,7 @@ pub(super) async fn check_ended(
     }
     for (aggregate_type, key) in claimed(nodes) {
         let expected = ended.holder(aggregate_type, key);
-        let target = Target::Key(key.clone());
+        let target = LoadTarget::Key(key.clone());
         let holder = load(store, aggregate_type, target).await?.map(|(id, _)| id);
         // An aggregate whose key is unknown may hold this one.
         if holder != expected && (expected.is_some() || !ended.may_hold(holder)) {
@@ -152,7 +152,7 @@ fn claimed(nodes: &[Node]) -> impl Iterator<Item = (&str, &NaturalKey)> {
 async fn load(
     store: &EventStore,
     aggregate_type: &str,
-    target: Target,
+    target: LoadTarget,
 ) -> Result<Option<(AggregateId, Option<NaturalKey>)>> {
     let request = LoadRequest {
         aggregate_type: registered(store, aggregate_type)?,

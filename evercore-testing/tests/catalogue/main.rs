@@ -2,7 +2,8 @@
 
 use std::fs;
 
-use evercore::{Aggregate, Apply, Encoding, Event, EventMeta, Registry, Result, state_event};
+use evercore::format::Encoding;
+use evercore::{Aggregate, Apply, Event, EventMeta, Registry, Result, state_event};
 use evercore_testing::{Catalogue, CatalogueError, CatalogueUpdate};
 use expect_test::{Expect, expect};
 use serde::{Deserialize, Serialize};

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use evercore::command::Executed;
 use evercore::{
-    Aggregate, Apply, CommandError, Decide, Decision, EventMeta, EventStore, Executed, RetryPolicy,
-    Target, event,
+    Aggregate, Apply, CommandError, Decide, Decision, EventMeta, EventStore, RetryPolicy, Target,
+    event,
 };
 use evercore_memory::MemoryEngine;
 use evercore_tower::{Check, CommandRequest, CommandService};

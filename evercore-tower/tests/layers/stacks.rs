@@ -8,7 +8,8 @@ use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{Request, StatusCode};
 use axum::routing::post;
-use evercore::{CommandError, Error, EventStore, Executed, Target};
+use evercore::command::Executed;
+use evercore::{CommandError, Error, EventStore, Target};
 use evercore_memory::{CommitFault, MemoryEngine};
 use evercore_tower::{
     CheckLayer, CommandRequest, CommandService, Ended, QueueLayer, TimingLayer, TraceLayer,

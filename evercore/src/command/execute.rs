@@ -14,9 +14,9 @@ use crate::context::Reading;
 use crate::engine::IdempotentOutcome;
 use crate::store::attempt::{Attempt, Reruns, committed, proven};
 use crate::{
-    CommandError, Context, Decide, Error, IdempotencyKey, Metadata, Result, StateAggregate,
+    CommandError, Committed, Context, Decide, Error, EventStore, IdempotencyKey, Metadata, Result,
+    StateAggregate,
 };
-use crate::{CommitReceipt, EventStore};
 
 /// A command that is executed when awaited. Created by [`EventStore::execute`].
 #[must_use = "a command does nothing until it is awaited"]
@@ -110,10 +110,10 @@ impl EventStore {
     pub async fn find_by_idempotency_key(
         &self,
         key: impl TryInto<IdempotencyKey, Error: Into<Error>>,
-    ) -> Result<Option<CommitReceipt>> {
+    ) -> Result<Option<Committed>> {
         let key = key.try_into().map_err(Into::into)?;
         let first = self.inner.engine.find_by_idempotency_key(&key).await?;
-        Ok(first.map(|first| CommitReceipt::of(first.committed)))
+        Ok(first.map(|first| first.committed))
     }
 }
 
@@ -234,7 +234,7 @@ impl EventStore {
                 let (events, sent) = complete(context, store, &aggregate, key, command_name::<C>);
                 committed(sent)
                     .await
-                    .map(|receipt| (Executed::new(aggregate, events, receipt), receipt))
+                    .map(|committed| (Executed::new(aggregate, events, committed), committed))
             }
             Err(error) => Err(Attempt::Work(error)),
         };
@@ -298,7 +298,7 @@ impl EventStore {
 /// ```
 /// struct Deposit;
 ///
-/// assert_eq!(evercore::command_name::<Deposit>(), "Deposit");
+/// assert_eq!(evercore::command::command_name::<Deposit>(), "Deposit");
 /// ```
 #[must_use]
 pub fn command_name<C>() -> &'static str {

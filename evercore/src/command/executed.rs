@@ -4,17 +4,16 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::CommitReceipt;
 use crate::context::PendingCommit;
 use crate::context::rehydrate::{AsOf, rehydrate};
 use crate::context::state_aggregate::ContextId;
-use crate::engine::{Committed, HistoryRequest, Idempotency, IdempotentOutcome, NewEvent, Target};
+use crate::engine::{HistoryRequest, Idempotency, IdempotentOutcome, LoadTarget, NewEvent};
 use crate::evolution::upcast;
 use crate::shared::Shared;
 use crate::shared::state::State;
 use crate::{
-    Aggregate, AggregateId, CommitId, Context, Error, Event, EventMeta, IdempotencyKey, NaturalKey,
-    Payload, Position, RecordedEvent, Result, Sequence, StateAggregate,
+    Aggregate, AggregateId, CommitId, Committed, Context, Error, Event, EventMeta, IdempotencyKey,
+    NaturalKey, Payload, Position, RecordedEvent, Result, Sequence, StateAggregate,
 };
 
 /// The result of a command.
@@ -25,7 +24,7 @@ use crate::{
 pub struct Executed<T> {
     aggregate: StateAggregate<T>,
     events: Vec<CommittedEvent>,
-    receipt: CommitReceipt,
+    committed: Option<Committed>,
     is_repetition: bool,
 }
 
@@ -55,9 +54,9 @@ impl<T> Executed<T> {
     pub(super) fn new(
         aggregate: StateAggregate<T>,
         events: Vec<CommittedEvent>,
-        receipt: CommitReceipt,
+        committed: Option<Committed>,
     ) -> Self {
-        Self { aggregate, events, receipt, is_repetition: false }
+        Self { aggregate, events, committed, is_repetition: false }
     }
 
     /// Returns the aggregate's id. If it was to be created and nothing was emitted, no aggregate with this id exists.
@@ -93,14 +92,14 @@ impl<T> Executed<T> {
     /// Returns the commit's id; `None` if there was nothing to commit.
     #[must_use]
     pub fn commit(&self) -> Option<CommitId> {
-        self.receipt.commit()
+        self.committed.map(|committed| committed.id)
     }
 
     /// Returns the position of the last event, for [`EventStore::wait_for`](crate::EventStore::wait_for); `None` if
     /// there are no events.
     #[must_use]
     pub fn position(&self) -> Option<Position> {
-        self.receipt.position()
+        self.committed.and_then(Committed::position)
     }
 
     /// Returns whether the command had taken effect before, under the same idempotency key.
@@ -198,7 +197,7 @@ impl Done {
         let Self { id, key, from, to } = self;
         let as_of = Some(AsOf::Sequence(to));
         let name = store.stored_name::<T>().await?;
-        let found = rehydrate::<T>(&*store.engine, store, name, Target::Id(id), as_of).await?;
+        let found = rehydrate::<T>(&*store.engine, store, name, LoadTarget::Id(id), as_of).await?;
         let mut events = Vec::new();
         let mut after = from;
         while after < to {
@@ -221,7 +220,7 @@ impl Done {
         Ok(Executed {
             aggregate: StateAggregate { context, id, key, sequence: to, state, has_unknown },
             events,
-            receipt: CommitReceipt::of(committed),
+            committed: Some(committed),
             is_repetition: true,
         })
     }

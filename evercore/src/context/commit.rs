@@ -5,11 +5,11 @@ use futures_util::future::BoxFuture;
 use super::Context;
 use super::staging::{Base, Refusal, Staging};
 use crate::clock::to_stored_precision;
-use crate::engine::{Committed, Completion, Idempotency, NewEvent, Transactor};
+use crate::engine::{Completion, Idempotency, NewEvent, Transactor};
 use crate::shared::cache::{Cache, Known};
 use crate::shared::{Lane, Shared};
 use crate::time_range::check_recorded_at;
-use crate::{AggregateId, Error, Result};
+use crate::{AggregateId, Committed, Error, Result};
 
 /// A commit that has been handed to the engine. Created before it is awaited, to keep its parts out of the awaiting
 /// future's size.

@@ -8,7 +8,7 @@ use tracing::instrument;
 use super::Context;
 use super::staging::{AskedBy, Base, OnKeyTaken, Origin, SharedState};
 use crate::context::rehydrate::{Rehydrated, rehydrate};
-use crate::engine::Target;
+use crate::engine::LoadTarget;
 use crate::error::unknown_id;
 use crate::format::link::Link;
 use crate::observer::Observation;
@@ -68,7 +68,7 @@ impl Context {
         {
             return self.enter(aggregate_type, found).map(Some);
         }
-        match self.read::<T>(aggregate_type, Target::Key(key.clone()), None).await? {
+        match self.read::<T>(aggregate_type, LoadTarget::Key(key.clone()), None).await? {
             // This context knows the aggregate, but without this key: it has moved the key away.
             Some(found) if self.staging.stream(found.id).is_some() => Ok(None),
             Some(found) => self.enter_stored(aggregate_type, found, AskedBy::Key).map(Some),
@@ -79,7 +79,7 @@ impl Context {
     pub(super) fn read<T: Aggregate>(
         &self,
         aggregate_type: &'static str,
-        target: Target,
+        target: LoadTarget,
         as_of: Option<AsOf>,
     ) -> impl Future<Output = Result<Option<Rehydrated<T>>>> + Send + use<'_, T> {
         let store = &*self.store;
@@ -168,7 +168,8 @@ impl Context {
             Base::Loaded { sequence, .. } => {
                 let as_of = Some(AsOf::Sequence(sequence));
                 // Boxed, as it is seldom needed, to keep it out of the size of other futures.
-                let found = Box::pin(self.read::<T>(aggregate_type, Target::Id(id), as_of)).await?;
+                let found =
+                    Box::pin(self.read::<T>(aggregate_type, LoadTarget::Id(id), as_of)).await?;
                 let found = found.ok_or_else(|| unknown_id::<T>(id))?;
                 (found.state, found.has_unknown)
             }

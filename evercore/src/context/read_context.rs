@@ -7,14 +7,14 @@ use tracing::instrument;
 
 use crate::context::rehydrate::rehydrate;
 use crate::context::state_aggregate::ContextId;
-use crate::engine::{HistoryRequest, LogPage, LogQuery, Reader, Target};
+use crate::engine::{HistoryRequest, LoadTarget, LogQuery, Reader};
 use crate::error::{unknown_id, unknown_key};
 use crate::metadata::check_label;
 use crate::shared::Shared;
 use crate::shared::state::State;
 use crate::{
-    Aggregate, AggregateId, AsOf, Error, Limits, NaturalKey, Position, RecordedEvent, Result,
-    Sequence, StateAggregate,
+    Aggregate, AggregateId, AsOf, Error, Limits, LogPage, NaturalKey, Position, RecordedEvent,
+    Result, Sequence, StateAggregate,
 };
 
 /// A page of the events of one aggregate.
@@ -80,7 +80,7 @@ impl ReadContext {
         key: impl TryInto<NaturalKey, Error: Into<Error>>,
     ) -> Result<StateAggregate<T>> {
         let key = key.try_into().map_err(Into::into)?;
-        self.read(Target::Key(key.clone()), None).await?.ok_or_else(|| unknown_key::<T>(&key))
+        self.read(LoadTarget::Key(key.clone()), None).await?.ok_or_else(|| unknown_key::<T>(&key))
     }
 
     /// Loads an aggregate by its id, if there is one.
@@ -88,7 +88,7 @@ impl ReadContext {
     /// # Errors
     /// As [`Context::find`](crate::Context::find).
     pub async fn find<T: Aggregate>(&self, id: AggregateId) -> Result<Option<StateAggregate<T>>> {
-        self.read(Target::Id(id), None).await
+        self.read(LoadTarget::Id(id), None).await
     }
 
     /// Loads an aggregate by its natural key, if there is one.
@@ -100,7 +100,7 @@ impl ReadContext {
         key: impl TryInto<NaturalKey, Error: Into<Error>>,
     ) -> Result<Option<StateAggregate<T>>> {
         let key = key.try_into().map_err(Into::into)?;
-        self.read(Target::Key(key), None).await
+        self.read(LoadTarget::Key(key), None).await
     }
 
     /// Loads an aggregate as it was at an earlier sequence or time.
@@ -140,7 +140,7 @@ impl ReadContext {
         id: AggregateId,
         as_of: AsOf,
     ) -> Result<StateAggregate<T>> {
-        self.read(Target::Id(id), Some(as_of)).await?.ok_or_else(|| unknown_id::<T>(id))
+        self.read(LoadTarget::Id(id), Some(as_of)).await?.ok_or_else(|| unknown_id::<T>(id))
     }
 
     /// Reads a page of the events of one aggregate, in sequence order: those in `range`, at most
@@ -186,7 +186,7 @@ impl ReadContext {
     #[instrument(level = "debug", name = "load", skip_all, fields(aggregate = T::NAME), err(level = "debug"))]
     async fn read<T: Aggregate>(
         &self,
-        target: Target,
+        target: LoadTarget,
         as_of: Option<AsOf>,
     ) -> Result<Option<StateAggregate<T>>> {
         let name = self.store.stored_name::<T>().await?;

@@ -6,7 +6,9 @@ use chrono::{DateTime, Utc};
 
 use crate::chain::split_snapshot;
 use crate::clock::to_stored_precision;
-use crate::engine::{HistoryRequest, LoadRequest, LoadedAggregate, Reader, StoredSnapshot, Target};
+use crate::engine::{
+    HistoryRequest, LoadRequest, LoadTarget, LoadedAggregate, Reader, StoredSnapshot,
+};
 use crate::format::link::Link;
 use crate::registry::AggregateEntry;
 use crate::shared::Shared;
@@ -43,7 +45,7 @@ pub(crate) async fn rehydrate<T: Aggregate>(
     reader: &dyn Reader,
     store: &Shared,
     aggregate_type: &'static str,
-    target: Target,
+    target: LoadTarget,
     as_of: Option<AsOf>,
 ) -> Result<Option<Rehydrated<T>>> {
     let limit = store.limits.page_events;
@@ -61,7 +63,7 @@ pub(crate) async fn rehydrate<T: Aggregate>(
         _ => false,
     };
     if is_unusable {
-        let (target, snapshot) = (Target::Id(loaded.id), None);
+        let (target, snapshot) = (LoadTarget::Id(loaded.id), None);
         let request = LoadRequest { aggregate_type, target, snapshot, up_to: up_to(as_of), limit };
         loaded =
             checked::<T>(store.load(reader, request).await?, aggregate_type)?.ok_or_else(|| {

@@ -4,11 +4,10 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
 use super::{Capabilities, Capability, Settlement};
-use crate::EventPlace;
 use crate::evolution::unreadable::Unreadable;
 use crate::{
-    AggregateId, CommitId, Error, EventMeta, Fingerprint, IdempotencyKey, NaturalKey, Payload,
-    Position, Sequence,
+    AggregateId, CommitId, Error, EventMeta, EventPlace, Fingerprint, IdempotencyKey, NaturalKey,
+    Payload, Position, Sequence,
 };
 
 /// Everything that one context wants to store, together or not at all.
@@ -65,7 +64,7 @@ pub struct Idempotency {
     /// The key that the caller has given to the request.
     pub key: IdempotencyKey,
     /// The kind of request: the name of the command's type without path and parameters, as
-    /// [`command_name`](crate::command_name) returns it, or a text for a closure of [`once`](crate::EventStore::once).
+    /// [`command_name`](crate::command::command_name) returns it, or a text for a closure of [`once`](crate::EventStore::once).
     /// Using the key for another kind is [`Error::IdempotencyKeyReused`].
     pub command: Box<str>,
     /// The result of the request, in a form that the core reads.
@@ -182,6 +181,12 @@ impl Committed {
     #[must_use]
     pub const fn new(id: CommitId, positions: Option<(Position, Position)>) -> Self {
         Self { id, positions }
+    }
+
+    /// Returns the position of its last event; `None` if it wrote none.
+    #[must_use]
+    pub fn position(self) -> Option<Position> {
+        self.positions.map(|(_, last)| last)
     }
 }
 

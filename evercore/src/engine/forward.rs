@@ -7,16 +7,15 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::{
-    AcquireRequest, Acquired, Beat, Capabilities, Capability, Commit, CommitOutcome, Committed,
-    Control, DiscardedRequest, Heartbeat, HistoryRequest, IdBlock, IdempotentOutcome, Inspection,
-    Lane, LeaseKey, LoadRequest, LoadedAggregate, LogPage, LogQuery, LogWatch, Migration,
-    NewSubscription, ParkedRequest, Reader, Settled, Settlement, StorageEngine, StoredSubscription,
-    SubscriptionStorage, TypeName,
+    AcquireRequest, Acquired, Beat, Capabilities, Capability, Commit, Control, DiscardedRequest,
+    Heartbeat, HistoryRequest, IdBlock, IdempotentOutcome, Inspection, Lane, LeaseKey, LoadRequest,
+    LoadedAggregate, LogQuery, LogWatch, NewSubscription, ParkedRequest, Reader, Settled,
+    Settlement, StorageEngine, StoredSubscription, SubscriptionStorage, TypeName,
 };
 use crate::observer::Observer;
 use crate::{
-    CommitId, DiscardedEvent, IdempotencyKey, ParkedEvent, Position, RecordedEvent, Result, Start,
-    SubscriptionName,
+    CommitId, CommitOutcome, Committed, DiscardedEvent, IdempotencyKey, LogPage, Migration,
+    ParkedEvent, Position, RecordedEvent, Result, Start, SubscriptionName,
 };
 
 /// An engine that wraps another one, for example to count its calls, to add faults, or to choose among several engines.
@@ -30,7 +29,8 @@ use crate::{
 /// use std::sync::atomic::{AtomicU64, Ordering};
 ///
 /// use async_trait::async_trait;
-/// use evercore::engine::{Commit, Committed, Forward, StorageEngine};
+/// use evercore::engine::{Commit, Forward, StorageEngine};
+/// use evercore::Committed;
 /// use evercore::{EventStore, Result};
 /// use evercore_memory::MemoryEngine;
 ///

@@ -18,11 +18,11 @@ pub trait Inspection: std::fmt::Debug + Send + Sync {
     /// Reads aggregates in the order of their ids, each with its snapshot, including snapshots that lack an aggregate.
     async fn aggregates(&self, after: Option<i64>, limit: u32) -> Result<Vec<InspectedAggregate>>;
 
-    /// Reads events in the order of their [places](EventPlaced), of any aggregate.
+    /// Reads events in the order of their [places](EventKey), of any aggregate.
     async fn events(&self, request: &InspectEvents) -> Result<Vec<InspectedEvent>>;
 
     /// Reads the places of events, in the order of their positions, then of their aggregates and sequences.
-    async fn positions(&self, after: Option<EventPlaced>, limit: u32) -> Result<Vec<EventPlaced>>;
+    async fn positions(&self, after: Option<EventKey>, limit: u32) -> Result<Vec<EventKey>>;
 
     /// Reads the natural keys of a type in the order of their bytes, each once, with the number of its holders.
     async fn keys(
@@ -116,7 +116,7 @@ impl InspectedSnapshot {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InspectEvents {
     /// Only events after this place.
-    pub after: EventPlaced,
+    pub after: EventKey,
     /// Only events of aggregates with this id or a lower one.
     pub up_to: i64,
     /// The most events to return, at least 1.
@@ -126,7 +126,7 @@ pub struct InspectEvents {
 /// The place of an event by its row: its aggregate, its sequence, and its position in the log. Compared in this order,
 /// so that sorting puts events by aggregate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct EventPlaced {
+pub struct EventKey {
     /// The id of the aggregate.
     pub aggregate_id: i64,
     /// The number within the aggregate.
@@ -135,7 +135,7 @@ pub struct EventPlaced {
     pub position: i64,
 }
 
-impl EventPlaced {
+impl EventKey {
     /// Makes a place after all events of aggregates with this id or a lower one.
     #[must_use]
     pub const fn after_all_of(aggregate_id: i64) -> Self {
@@ -148,7 +148,7 @@ impl EventPlaced {
 #[non_exhaustive]
 pub struct InspectedEvent {
     /// The place of the event.
-    pub place: EventPlaced,
+    pub place: EventKey,
     /// Whether its aggregate exists.
     pub has_aggregate: bool,
     /// The event, or the error that makes the row invalid.
@@ -158,11 +158,7 @@ pub struct InspectedEvent {
 impl InspectedEvent {
     /// Makes a row.
     #[must_use]
-    pub const fn new(
-        place: EventPlaced,
-        has_aggregate: bool,
-        event: Result<RecordedEvent>,
-    ) -> Self {
+    pub const fn new(place: EventKey, has_aggregate: bool, event: Result<RecordedEvent>) -> Self {
         Self { place, has_aggregate, event }
     }
 }

@@ -1,8 +1,8 @@
-//! Defines the request for a page of the global log.
+//! Defines the request for a page of the global log, and the page.
 
 use std::sync::Arc;
 
-use crate::{EventFilter, Partition, Position};
+use crate::{EventFilter, Partition, Position, RecordedEvent};
 
 /// The part of the global log to read. An event must meet all of its conditions.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,5 +50,27 @@ impl LogQuery {
     #[must_use]
     pub fn is_of_all_events(&self) -> bool {
         self.partition == Partition::WHOLE && *self.filter == EventFilter::new()
+    }
+}
+
+/// A page of the global log.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct LogPage {
+    /// The events, in position order.
+    pub events: Vec<RecordedEvent>,
+    /// The position after which the next page starts: that of the last event or, with a filter or a partition, of the
+    /// last event that the engine looked at. If there is none, it is that of the query. It never moves past positions
+    /// without an event: a position that was drawn and not committed may be drawn again after a crash.
+    pub end: Position,
+    /// Whether this page reaches the end of the log as it is now.
+    pub at_end: bool,
+}
+
+impl LogPage {
+    /// Makes a page.
+    #[must_use]
+    pub const fn new(events: Vec<RecordedEvent>, end: Position, at_end: bool) -> Self {
+        Self { events, end, at_end }
     }
 }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::{Commit, Committed, StorageEngine};
-use crate::{AggregateId, Result};
+use super::{Commit, StorageEngine};
+use crate::{AggregateId, Committed, Result};
 
 /// Opens and ends the transactions of a database that holds a store and its user's own tables.
 #[async_trait]
@@ -51,8 +51,8 @@ pub trait Transactor: Send + Sync {
 /// A transaction as user code holds it. For authors of engines.
 ///
 /// From its type, [`EventStore::with_transaction`](crate::EventStore::with_transaction) and
-/// [`SubscriptionBuilder::run_in_transaction`](crate::SubscriptionBuilder::run_in_transaction) know which engine they
-/// need.
+/// [`SubscriptionBuilder::run_in_transaction`](crate::subscription::SubscriptionBuilder::run_in_transaction) know which
+/// engine they need.
 pub trait Transaction: Sized + Send {
     /// The engine that begins and ends it.
     type Engine: StorageEngine + Transactor<Transaction = Self>;

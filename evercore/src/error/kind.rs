@@ -1,6 +1,7 @@
 //! Sorts errors into a few kinds.
 
-use super::{Error, OpenProblem};
+use super::OpenProblem;
+use crate::Error;
 
 /// The kind of an [`Error`], by what a caller can do about it. Returned by [`Error::kind`].
 ///

@@ -11,7 +11,8 @@ use crate::{Aggregate, Apply, BoxError, Event, EventMeta, EventType, Upcaster};
 /// An event that is no longer written. Stored ones are read as the events that it [splits](Split) into, or skipped.
 ///
 /// `#[retired_event]` writes this implementation and registers it. A hand-written one is added to a registry by
-/// [`RegistryBuilder::retired`](crate::RegistryBuilder::retired) or [`dropped`](crate::RegistryBuilder::dropped).
+/// [`RegistryBuilder::retired`](crate::registry::RegistryBuilder::retired) or
+/// [`dropped`](crate::registry::RegistryBuilder::dropped).
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a retired event",
     label = "not a retired event",
@@ -46,7 +47,8 @@ pub trait RetiredEvent: Sized + 'static {
 ///
 /// # Example
 /// ```standalone_crate
-/// use evercore::{Aggregate, BoxError, Parts, Split, retired_event, state_event};
+/// use evercore::evolution::{Parts, Split};
+/// use evercore::{Aggregate, BoxError, retired_event, state_event};
 ///
 /// #[derive(Aggregate, Default)]
 /// struct Customer { name: String, city: Option<String> }

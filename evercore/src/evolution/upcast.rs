@@ -26,7 +26,8 @@ use crate::{BoxError, Codec, DecodeError, Event, Payload};
 ///
 /// # Example
 /// ```standalone_crate
-/// use evercore::{Aggregate, Apply, BoxError, EventMeta, Upcast, event};
+/// use evercore::evolution::Upcast;
+/// use evercore::{Aggregate, Apply, BoxError, EventMeta, event};
 /// use serde::Deserialize;
 /// use serde_json::Value;
 ///

@@ -18,7 +18,8 @@ use crate::{BoxError, Codec, DecodeError};
 ///
 /// # Example
 /// ```standalone_crate
-/// use evercore::{Aggregate, Codec, Encoding, Event};
+/// use evercore::format::Encoding;
+/// use evercore::{Aggregate, Codec, Event};
 /// use serde::{Deserialize, Serialize};
 ///
 /// # #[derive(Aggregate, Default)]

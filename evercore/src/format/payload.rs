@@ -123,7 +123,8 @@ impl Payload {
     /// Returns the encoded event: the bytes, decompressed if necessary.
     ///
     /// # Errors
-    /// [`DecodeError`] if they cannot be decompressed to at most [`MAX_INFLATED_BYTES`](crate::MAX_INFLATED_BYTES).
+    /// [`DecodeError`] if they cannot be decompressed to at most
+    /// [`MAX_INFLATED_BYTES`](crate::limits::MAX_INFLATED_BYTES).
     pub fn encoded(&self) -> Result<Cow<'_, [u8]>, DecodeError> {
         match self.compression {
             Compression::None => Ok(Cow::Borrowed(self.bytes())),
@@ -131,8 +132,8 @@ impl Payload {
         }
     }
 
-    /// Decodes the event with the type's [`Encoding`](crate::Encoding). The caller has to know that it is an `E`;
-    /// [`RecordedEvent::decode`](crate::RecordedEvent::decode) checks that.
+    /// Decodes the event with the type's [`Encoding`](crate::format::Encoding). The caller has to know that it is an
+    /// `E`; [`RecordedEvent::decode`](crate::RecordedEvent::decode) checks that.
     ///
     /// # Errors
     /// [`DecodeError`] with the path of the field at which decoding failed.

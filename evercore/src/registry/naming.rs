@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::{AggregateEntry, AggregateType, KnownEvent, Registry};
-use crate::EventFilter;
+use super::{AggregateEntry, AggregateType, KnownEvent};
+use crate::{EventFilter, Registry};
 
 impl Registry {
     /// Returns the aggregate type that is or was stored under a name.

@@ -6,7 +6,7 @@
 #[macro_export]
 macro_rules! register_aggregate {
     ($aggregate:ty) => {
-        $crate::__private::inventory::submit! { $crate::AggregateType::of::<$aggregate>() }
+        $crate::__private::inventory::submit! { $crate::registry::AggregateType::of::<$aggregate>() }
     };
 }
 
@@ -15,7 +15,8 @@ macro_rules! register_aggregate {
 ///
 /// # Example
 /// ```standalone_crate
-/// use evercore::{Aggregate, Apply, Encoding, Event, EventMeta};
+/// use evercore::format::Encoding;
+/// use evercore::{Aggregate, Apply, Event, EventMeta};
 /// use serde::{Deserialize, Serialize};
 ///
 /// #[derive(Default)]
@@ -50,6 +51,6 @@ macro_rules! register_aggregate {
 #[macro_export]
 macro_rules! register_event {
     ($event:ty) => {
-        $crate::__private::inventory::submit! { $crate::EventType::of::<$event>() }
+        $crate::__private::inventory::submit! { $crate::registry::EventType::of::<$event>() }
     };
 }

@@ -8,15 +8,15 @@ use crate::clock::to_stored_precision;
 use crate::context::Reading;
 use crate::context::rehydrate::link_at;
 use crate::engine::{
-    AggregateWrite, Commit, Committed, HistoryRequest, KeyChange, LoadRequest, NewEvent,
-    Precondition, Target,
+    AggregateWrite, Commit, HistoryRequest, KeyChange, LoadRequest, LoadTarget, NewEvent,
+    Precondition,
 };
 use crate::error::unknown_key;
 use crate::format::link::Link;
 use crate::shared::Lane;
 use crate::{
-    Aggregate, AggregateId, CommitId, ConflictReason, Error, NaturalKey, RecordedEvent, Result,
-    Sequence,
+    Aggregate, AggregateId, CommitId, Committed, ConflictReason, Error, NaturalKey, RecordedEvent,
+    Result, Sequence,
 };
 
 /// The aggregate to append to.
@@ -240,7 +240,7 @@ impl EventStore {
     async fn holder<A: Aggregate>(&self, key: &NaturalKey) -> Result<Option<AggregateId>> {
         let request = LoadRequest {
             aggregate_type: self.inner.stored_name::<A>().await?,
-            target: Target::Key(key.clone()),
+            target: LoadTarget::Key(key.clone()),
             snapshot: None,
             up_to: Some(Sequence::ZERO),
             limit: 1,

@@ -6,14 +6,12 @@ use std::sync::Arc;
 use tracing::debug;
 
 use super::EventStore;
-use crate::CommitReceipt;
 use crate::context::{PendingCommit, Queueing, Reading, Refused};
 use crate::observer::Observation;
 use crate::retry::pause;
-use crate::shared::Lane;
 use crate::shared::id_pool::Ids;
-use crate::shared::nesting;
-use crate::{Context, Error, Report, Result};
+use crate::shared::{Lane, nesting};
+use crate::{Committed, Context, Error, Report, Result};
 
 /// The stage at which an attempt failed.
 pub(crate) enum Attempt<E> {
@@ -114,7 +112,7 @@ impl EventStore {
         &self,
         reruns: &mut Reruns,
         work: F,
-    ) -> Result<(T, CommitReceipt), Attempt<E>>
+    ) -> Result<(T, Option<Committed>), Attempt<E>>
     where
         F: AsyncFnOnce(&mut Context) -> Result<T, E>,
     {
@@ -128,7 +126,7 @@ impl EventStore {
         reruns: &mut Reruns,
         work: F,
         complete: impl FnOnce(&mut Context, T) -> Result<U>,
-    ) -> Result<(U, CommitReceipt), Attempt<E>>
+    ) -> Result<(U, Option<Committed>), Attempt<E>>
     where
         F: AsyncFnOnce(&mut Context) -> Result<T, E>,
     {
@@ -140,7 +138,7 @@ impl EventStore {
             worked.and_then(|value| complete(&mut context, value).map_err(Attempt::from));
         let answer = match completed {
             Ok(value) => {
-                committed(context.finish(&self.inner)).await.map(|receipt| (value, receipt))
+                committed(context.finish(&self.inner)).await.map(|committed| (value, committed))
             }
             Err(failure) => Err(failure),
         };
@@ -197,19 +195,19 @@ impl<E> From<Error> for Attempt<E> {
 
 pub(crate) async fn committed<E>(
     sent: Option<PendingCommit<'_>>,
-) -> Result<CommitReceipt, Attempt<E>> {
-    let Some(pending) = sent else { return Ok(CommitReceipt::none()) };
-    pending.committed().await.map(CommitReceipt::of).map_err(Attempt::Commit)
+) -> Result<Option<Committed>, Attempt<E>> {
+    let Some(pending) = sent else { return Ok(None) };
+    pending.committed().await.map(Some).map_err(Attempt::Commit)
 }
 
 /// Lets an answer that was decided on cached states count only if a commit has confirmed those states, or if the answer
 /// does not depend on them.
 pub(crate) fn proven<T, E>(
     has_cached: bool,
-    answer: Result<(T, CommitReceipt), Attempt<E>>,
-) -> Result<(T, CommitReceipt), Attempt<E>> {
+    answer: Result<(T, Option<Committed>), Attempt<E>>,
+) -> Result<(T, Option<Committed>), Attempt<E>> {
     let counts = match &answer {
-        Ok((_, receipt)) => receipt.commit().is_some(),
+        Ok((_, committed)) => committed.is_some(),
         Err(Attempt::Commit(refused)) => {
             matches!(refused.error, Error::OutcomeUnknown { .. } | Error::IdempotencyKeyUsed { .. })
         }

@@ -57,7 +57,7 @@ pub enum Migrate {
     #[default]
     OnOpen,
     /// Only when [`EventStore::migrate`] is called, or by other means. Until then, calls fail with
-    /// [`OpenProblem::SchemaOutdated`](crate::OpenProblem::SchemaOutdated).
+    /// [`OpenProblem::SchemaOutdated`](crate::error::OpenProblem::SchemaOutdated).
     Manually,
 }
 
@@ -140,7 +140,7 @@ impl EventStoreBuilder {
     /// event without a hash after one that has a hash is a finding. Programs that do not chain can read chained events.
     ///
     /// A chain reveals changes within it. It reveals neither that its end was cut off nor that the whole chain was
-    /// rebuilt: for that, keep its [digest](crate::VerifyReport::digest) elsewhere.
+    /// rebuilt: for that, keep its [digest](crate::verify::VerifyReport::digest) elsewhere.
     ///
     /// With chaining, [`EventStore::append`] reads the last event first. An append without an expected sequence is
     /// retried if another writer gets in between, as the [`RetryPolicy`] says.

@@ -7,18 +7,17 @@ use serde::de::DeserializeOwned;
 use tracing::{Instrument, debug_span};
 
 use super::EventStore;
-use crate::CommitReceipt;
 use crate::context::Reading;
 use crate::engine::{Idempotency, IdempotentOutcome};
 use crate::format::round_trip;
 use crate::shared::Shared;
-use crate::{Codec, CommitId, Context, Error, IdempotencyKey, Position, Result};
+use crate::{Codec, CommitId, Committed, Context, Error, IdempotencyKey, Position, Result};
 
 /// The value of the closure that was committed. Returned by [`EventStore::once_committed`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Once<T> {
     value: T,
-    receipt: CommitReceipt,
+    committed: Option<Committed>,
     is_repetition: bool,
 }
 
@@ -38,13 +37,13 @@ impl<T> Once<T> {
     /// Returns the id of the commit.
     #[must_use]
     pub fn commit(&self) -> Option<CommitId> {
-        self.receipt.commit()
+        self.committed.map(|committed| committed.id)
     }
 
     /// Returns the position of the commit's last event, for [`EventStore::wait_for`]; `None` if it has no events.
     #[must_use]
     pub fn position(&self) -> Option<Position> {
-        self.receipt.position()
+        self.committed.and_then(Committed::position)
     }
 
     /// Returns whether the key was used before, so that this call wrote nothing.
@@ -150,8 +149,8 @@ impl EventStore {
                     Ok(value)
                 };
                 let failure = match self.attempt_then(&mut reruns, work.clone(), complete).await {
-                    Ok((value, receipt)) => {
-                        return Ok(Once { value, receipt, is_repetition: false });
+                    Ok((value, committed)) => {
+                        return Ok(Once { value, committed, is_repetition: false });
                     }
                     Err(failure) => failure,
                 };
@@ -205,7 +204,7 @@ fn repetition<T: DeserializeOwned>(
         rust_type: type_name::<T>(),
         source: error.into(),
     })?;
-    Ok(Once { value, receipt: CommitReceipt::of(first.committed), is_repetition: true })
+    Ok(Once { value, committed: Some(first.committed), is_repetition: true })
 }
 
 /// Returns the command name that is stored with the key. The closure's return type is all that tells it from others. No

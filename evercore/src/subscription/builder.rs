@@ -17,11 +17,9 @@ use super::progress::{Progress, SubscriptionProgress};
 use super::start::Start;
 use super::worker;
 use super::workers::Worker;
-use crate::TransactionContext;
-use crate::engine::LONGEST_WAIT;
-use crate::engine::{IfDifferent, Transaction, Transactor, in_runtime};
+use crate::engine::{IfDifferent, LONGEST_WAIT, Transaction, Transactor, in_runtime};
 use crate::shared::Shared;
-use crate::{BoxError, EventFilter, EventStore, Report, Result};
+use crate::{BoxError, EventFilter, EventStore, Report, Result, TransactionContext};
 
 /// The default number of events in a batch.
 const BATCH_SIZE: u32 = 500;
@@ -121,7 +119,8 @@ impl SubscriptionBuilder {
 
     /// Splits the subscription into this many partitions, each with a cursor of its own and a share of the aggregates.
     /// Any number of workers can run them: they divide the partitions evenly and stand by for more. The order of events
-    /// is kept within each aggregate. At least 1, at most [`MAX_PARTITIONS`](crate::MAX_PARTITIONS). Default: 1.
+    /// is kept within each aggregate. At least 1, at most [`MAX_PARTITIONS`](crate::limits::MAX_PARTITIONS). Default:
+    /// 1.
     ///
     /// The number can be changed with [`replace_stored`](Self::replace_stored), while no worker runs and all partitions
     /// stand at the same position, such as the end of the log.
@@ -149,8 +148,8 @@ impl SubscriptionBuilder {
         self
     }
 
-    /// Sets the owner's name that other workers and [`Subscriptions`](crate::Subscriptions) show: 1 to 128 bytes.
-    /// Default: the process id and a random part.
+    /// Sets the owner's name that other workers and [`Subscriptions`](crate::subscription::Subscriptions) show: 1 to
+    /// 128 bytes. Default: the process id and a random part.
     pub fn owner(mut self, owner: impl Into<String>) -> Self {
         self.owner = Some(owner.into());
         self
@@ -190,7 +189,8 @@ impl SubscriptionBuilder {
     ///
     /// # Example
     /// ```standalone_crate
-    /// use evercore::{Batch, Error, EventStore, SubscriptionState};
+    /// use evercore::subscription::SubscriptionState;
+    /// use evercore::{Batch, Error, EventStore};
     /// use tokio_util::sync::CancellationToken;
     /// # use evercore_memory as _;
     ///

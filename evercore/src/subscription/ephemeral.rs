@@ -15,13 +15,14 @@ use super::filter_options::following;
 use super::handler::{Batch, Handler};
 use super::interrupt::Interrupt;
 use super::read_ahead::ReadAhead;
-use crate::engine::LONGEST_WAIT;
-use crate::engine::{Backoff, LogPage, in_runtime};
+use crate::engine::{Backoff, LONGEST_WAIT, in_runtime};
 use crate::recorded::page::PageEvents;
 use crate::shared::Shared;
 use crate::shared::heartbeat::Registration;
-use crate::{Error, EventFilter, EventStore, Position, RecordedEvent, Report, Result};
-use crate::{Partition, Start};
+use crate::{
+    Error, EventFilter, EventStore, LogPage, Partition, Position, RecordedEvent, Report, Result,
+    Start,
+};
 
 /// The default number of events in a batch.
 const BATCH_SIZE: u32 = 500;

@@ -39,7 +39,7 @@ impl SubscriptionHandle {
     /// Waits until the subscription ends by itself.
     ///
     /// # Errors
-    /// Those of [`SubscriptionBuilder::run`](crate::SubscriptionBuilder::run).
+    /// Those of [`SubscriptionBuilder::run`](crate::subscription::SubscriptionBuilder::run).
     ///
     /// # Panics
     /// If the task panicked outside of a handler, whose panics are failures, or was ended from outside, as by a runtime

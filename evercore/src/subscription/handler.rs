@@ -17,7 +17,7 @@ use crate::{BoxError, RecordedEvent, Registry, Report};
 /// Handles the events that a subscription follows.
 ///
 /// Closures over a [`Batch`] are handlers. [`each`] makes a handler of a closure over single events, and
-/// [`Router`](super::Router) one of a closure for each event type. Implement the trait for a handler with a state of
+/// [`Router`](crate::Router) one of a closure for each event type. Implement the trait for a handler with a state of
 /// its own: each partition works on a clone, made anew whenever its lease is taken.
 ///
 /// A handler is given every event **at least once**. Batches that were handled but not recorded before a crash are
@@ -34,13 +34,13 @@ pub trait Handler: Clone + Send + 'static {
     ///
     /// # Errors
     /// [`HandlerError`], which any error converts to. The batch is given again, or not, as the subscription's
-    /// [`FailurePolicy`](super::FailurePolicy) says.
+    /// [`FailurePolicy`](crate::FailurePolicy) says.
     fn handle(&mut self, batch: Batch) -> impl Future<Output = Result<(), HandlerError>> + Send;
 
     /// Handles a batch until `interrupt` asks to return, and returns how many of its events are handled, at least one.
     /// Workers call this method, and give the rest of the batch later.
     ///
-    /// By default, the batch is handled as a whole. [`each`] and [`Router`](super::Router) can return between two
+    /// By default, the batch is handled as a whole. [`each`] and [`Router`](crate::Router) can return between two
     /// events, so that a stop does not wait for the rest of a batch, and the events that a slow handler has handled are
     /// recorded within [`record_within`](super::SubscriptionBuilder::record_within). A handler that passes its batch on
     /// to several others calls their [`handle`](Self::handle).
@@ -60,8 +60,8 @@ pub trait Handler: Clone + Send + 'static {
 /// Events that a handler is given together: at least one, in position order, as they are stored.
 ///
 /// An event that was written in an older shape or under an older name is given as it was written;
-/// [`decode`](RecordedEvent::decode) returns it in its present shape. A [retired](crate::RetiredEvent) event is also
-/// given as it was written; [`Registry::decode_all`] returns the events that have replaced it.
+/// [`decode`](RecordedEvent::decode) returns it in its present shape. A [retired](crate::evolution::RetiredEvent) event
+/// is also given as it was written; [`Registry::decode_all`] returns the events that have replaced it.
 #[derive(Clone, Debug)]
 pub struct Batch {
     events: PageEvents,

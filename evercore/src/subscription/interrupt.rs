@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 /// Asks a handler to return before the rest of its batch: the worker is stopped or paused, the partition goes to
 /// another worker, or the handled events are to be recorded.
 ///
-/// See [`Handler::handle_until`](super::Handler::handle_until). Clones belong to the same batch.
+/// See [`Handler::handle_until`](crate::Handler::handle_until). Clones belong to the same batch.
 #[derive(Clone, Debug, Default)]
 pub struct Interrupt {
     is_requested: Arc<AtomicBool>,

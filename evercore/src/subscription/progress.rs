@@ -48,7 +48,8 @@ pub enum SubscriptionState {
 }
 
 /// Watches a subscription that runs in this process. Made by
-/// [`SubscriptionBuilder::progress`](crate::SubscriptionBuilder::progress). Clones watch the same subscription.
+/// [`SubscriptionBuilder::progress`](crate::subscription::SubscriptionBuilder::progress). Clones watch the same
+/// subscription.
 #[derive(Clone, Debug)]
 pub struct SubscriptionProgress(Arc<Progress>);
 

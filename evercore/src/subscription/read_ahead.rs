@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::engine::{LogPage, LogQuery, StorageEngine};
-use crate::{EventFilter, Partition, Position, Result};
+use crate::engine::{LogQuery, StorageEngine};
+use crate::{EventFilter, LogPage, Partition, Position, Result};
 
 /// Reads pages of the events that a subscription follows, at most one page ahead.
 ///

@@ -17,12 +17,12 @@ use crate::{Aggregate, BoxError, Error, Event, EventType, RecordedEvent, Retired
 /// Passes each event to the closure for its type, one at a time and in order.
 ///
 /// A closure is given its event in the present shape, in whatever shape it was written. A
-/// [retired](crate::RetiredEvent) event is given as the events that have replaced it, one after the other, each with
-/// the same [`recorded`](Received::recorded) event. It counts as handled once all of these are; if one of them fails,
-/// all are given again.
+/// [retired](crate::evolution::RetiredEvent) event is given as the events that have replaced it, one after the other,
+/// each with the same [`recorded`](Received::recorded) event. It counts as handled once all of these are; if one of
+/// them fails, all are given again.
 ///
 /// Events of a known type without a closure are skipped: name the types to handle in the filter as well, so that others
-/// are not read for nothing. An event that cannot be decoded is a failure, for [`FailurePolicy`](super::FailurePolicy)
+/// are not read for nothing. An event that cannot be decoded is a failure, for [`FailurePolicy`](crate::FailurePolicy)
 /// to deal with. So is an event of a type that the program does not know, unless the router [skips](Self::skip_unknown)
 /// such events or has a [closure](Self::on_unknown) for them.
 ///

@@ -9,15 +9,13 @@ use super::notes::Notes;
 use super::stream::Stream;
 use super::{AggregateAt, Finding, Scope};
 use crate::chain::Digesting;
-use crate::engine::{
-    EventPlaced, InspectedAggregate, InspectedColumns, InspectedEvent, Inspection,
-};
+use crate::engine::{EventKey, InspectedAggregate, InspectedColumns, InspectedEvent, Inspection};
 use crate::report::with_causes;
 use crate::{AggregateId, Registry, Result};
 
 /// A place before all events, even before those with damaged numbers.
-const BEGINNING: EventPlaced =
-    EventPlaced { aggregate_id: i64::MIN, sequence: i64::MIN, position: i64::MIN };
+const BEGINNING: EventKey =
+    EventKey { aggregate_id: i64::MIN, sequence: i64::MIN, position: i64::MIN };
 
 /// Checks aggregates with their events and snapshots.
 pub(super) struct Aggregates<'a> {
@@ -49,12 +47,12 @@ impl<'a> Aggregates<'a> {
                     let wanted: Vec<_> = page.into_iter().filter(is_wanted).collect();
                     for row in wanted {
                         let (after, id) =
-                            (EventPlaced::after_all_of(row.id.saturating_sub(1)), row.id);
+                            (EventKey::after_all_of(row.id.saturating_sub(1)), row.id);
                         self.page(vec![row], after, id, notes).await?;
                     }
                 }
             }
-            (after, events_after) = (Some(last), EventPlaced::after_all_of(last));
+            (after, events_after) = (Some(last), EventKey::after_all_of(last));
             notes.page_done().await;
         }
         if matches!(self.scope, Scope::Whole) {
@@ -68,7 +66,7 @@ impl<'a> Aggregates<'a> {
     async fn page(
         &mut self,
         aggregates: Vec<InspectedAggregate>,
-        after: EventPlaced,
+        after: EventKey,
         up_to: i64,
         notes: &mut Notes<'_>,
     ) -> Result<()> {
@@ -134,7 +132,7 @@ impl<'a> Aggregates<'a> {
         up_to: Option<i64>,
         notes: &mut Notes<'_>,
     ) -> Result<()> {
-        let is_stray = |place: EventPlaced| up_to.is_none_or(|id| place.aggregate_id < id);
+        let is_stray = |place: EventKey| up_to.is_none_or(|id| place.aggregate_id < id);
         let mut stream: Option<(i64, Stream<'a>)> = None;
         while let Some(event) = events.next_if(notes, is_stray).await? {
             let id = event.place.aggregate_id;

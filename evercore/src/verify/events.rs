@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use super::notes::Notes;
 use crate::Result;
-use crate::engine::{EventPlaced, InspectEvents, InspectedEvent, Inspection};
+use crate::engine::{EventKey, InspectEvents, InspectedEvent, Inspection};
 
 /// The events of aggregates in a range of ids. Events that are written meanwhile come after those that were read, or
 /// not at all.
@@ -20,7 +20,7 @@ impl<'a> Events<'a> {
     /// Makes a reader of the events after a place, of aggregates up to an id.
     pub(super) fn between(
         inspection: &'a dyn Inspection,
-        after: EventPlaced,
+        after: EventKey,
         up_to: i64,
         limit: u32,
     ) -> Self {
@@ -32,7 +32,7 @@ impl<'a> Events<'a> {
     pub(super) async fn next_if(
         &mut self,
         notes: &mut Notes<'_>,
-        is_wanted: impl Fn(EventPlaced) -> bool,
+        is_wanted: impl Fn(EventKey) -> bool,
     ) -> Result<Option<InspectedEvent>> {
         if self.page.is_empty() && !self.at_end {
             self.turn().await?;

@@ -2,7 +2,7 @@
 
 mod words;
 
-use crate::engine::EventPlaced;
+use crate::engine::EventKey;
 use crate::{CommitId, LogDigest};
 
 /// An inconsistency in the stored data. Its `Display` says what is wrong, where, and what to do about it.
@@ -260,8 +260,8 @@ pub struct EventAt {
 }
 
 impl AggregateAt {
-    pub(super) fn event(&self, place: EventPlaced) -> EventAt {
-        let EventPlaced { sequence, position, .. } = place;
+    pub(super) fn event(&self, place: EventKey) -> EventAt {
+        let EventKey { sequence, position, .. } = place;
         EventAt { aggregate: self.clone(), sequence, position }
     }
 }

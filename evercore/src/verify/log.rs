@@ -2,7 +2,7 @@
 
 use super::Finding;
 use super::notes::Notes;
-use crate::engine::{EventPlaced, InspectedCommit, InspectedKey, InspectedPosition, Inspection};
+use crate::engine::{EventKey, InspectedCommit, InspectedKey, InspectedPosition, Inspection};
 use crate::report::with_causes;
 use crate::{Error, IdempotencyKey, Result};
 
@@ -12,7 +12,7 @@ pub(super) async fn check_positions(
     page_size: u32,
     notes: &mut Notes<'_>,
 ) -> Result<i64> {
-    let mut last: Option<EventPlaced> = None;
+    let mut last: Option<EventKey> = None;
     loop {
         let page = inspection.positions(last, page_size).await?;
         if page.is_empty() {

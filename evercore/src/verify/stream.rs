@@ -9,7 +9,7 @@ use super::chain::Chain;
 use super::notes::Notes;
 use super::{AggregateAt, EventAt, Finding};
 use crate::chain::{Digesting, split_snapshot};
-use crate::engine::{EventPlaced, InspectedEvent, InspectedSnapshot};
+use crate::engine::{EventKey, InspectedEvent, InspectedSnapshot};
 use crate::format::link::Link;
 use crate::registry::replay::{Comparison, Replaying};
 use crate::registry::{AggregateEntry, KnownEvent};
@@ -21,7 +21,7 @@ pub(super) struct Stream<'a> {
     at: AggregateAt,
     registry: &'a Registry,
     /// The place of the event with the highest sequence so far.
-    last: Option<EventPlaced>,
+    last: Option<EventKey>,
     snapshot: Option<Snapshot>,
     chain: Chain,
     /// The state that leads to the snapshot; `None` once it cannot be known.
@@ -96,7 +96,7 @@ impl<'a> Stream<'a> {
     }
 
     /// Returns whether the event is the next one of its aggregate, and reports it if not.
-    fn follows(&mut self, place: EventPlaced, at: &EventAt, notes: &mut Notes<'_>) -> bool {
+    fn follows(&mut self, place: EventKey, at: &EventAt, notes: &mut Notes<'_>) -> bool {
         let last = self.last.map_or(0, |last| last.sequence);
         if place.sequence < 1 {
             return false;
@@ -110,7 +110,7 @@ impl<'a> Stream<'a> {
             let (first, last) = (last + 1, place.sequence - 1);
             notes.found(Finding::SequenceMissing { aggregate: self.at.clone(), first, last });
         }
-        if let Some(EventPlaced { position: predecessor, .. }) = self.last
+        if let Some(EventKey { position: predecessor, .. }) = self.last
             && predecessor > place.position
         {
             notes.found(Finding::PositionOutOfOrder { event: at.clone(), predecessor });

@@ -3,9 +3,9 @@
 use std::future::pending;
 use std::time::Duration;
 
+use evercore::subscription::SubscriptionBuilder;
 use evercore::{
-    Aggregate, Apply, Batch, BoxError, Error, EventFilter, EventMeta, EventStore, Result,
-    SubscriptionBuilder, event,
+    Aggregate, Apply, Batch, BoxError, Error, EventFilter, EventMeta, EventStore, Result, event,
 };
 use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::mpsc::unbounded_channel;

@@ -8,10 +8,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use evercore::engine::{
-    AcquireRequest, Acquired, Beat, Capabilities, Forward, Heartbeat, Inspection, LogPage,
-    LogQuery, LogWatch, Settled, Settlement, StorageEngine,
+    AcquireRequest, Acquired, Beat, Capabilities, Forward, Heartbeat, Inspection, LogQuery,
+    LogWatch, Settled, Settlement, StorageEngine,
 };
-use evercore::{Clock, Error, Result};
+use evercore::{Clock, Error, LogPage, Result};
 use evercore_memory::MemoryEngine;
 use tokio::time::Instant;
 

@@ -149,13 +149,13 @@ async fn a_refused_decision_that_emitted_nothing_leaves_the_handle() -> Outcome 
 
 #[tokio::test]
 async fn a_decision_that_crosses_the_line_takes_one_snapshot_at_its_end() -> Outcome {
-    use evercore::engine::{LoadRequest, Reader, Target};
+    use evercore::engine::{LoadRequest, LoadTarget, Reader};
     let engine = MemoryEngine::new();
     let store = EventStore::builder().open(engine.clone()).await?;
     let id = add(&store, &[3, 3]).await?;
     let request = LoadRequest {
         aggregate_type: Jar::NAME,
-        target: Target::Id(id),
+        target: LoadTarget::Id(id),
         snapshot: Jar::SNAPSHOTS.map(|policy| policy.fingerprint()),
         up_to: None,
         limit: 10,

@@ -1,6 +1,6 @@
 //! The amounts that count towards the limits.
 
-use evercore::engine::{LoadRequest, Reader, StoredSnapshot, Target};
+use evercore::engine::{LoadRequest, LoadTarget, Reader, StoredSnapshot};
 use evercore::{
     Aggregate, AggregateId, Error, EventOptions, EventStore, Expected, Limits, Metadata,
     NaturalKey, Result, Stream, state_event,
@@ -61,7 +61,7 @@ async fn write(
 async fn snapshot(engine: &MemoryEngine, id: AggregateId) -> Option<StoredSnapshot> {
     let request = LoadRequest {
         aggregate_type: Page::NAME,
-        target: Target::Id(id),
+        target: LoadTarget::Id(id),
         snapshot: Page::SNAPSHOTS.map(|policy| policy.fingerprint()),
         up_to: None,
         limit: 10,

@@ -15,6 +15,7 @@ mod loading;
 )))]
 mod missing_codecs;
 mod progress;
+mod root;
 mod runtimes;
 mod sharing;
 mod subscriptions;

@@ -3,9 +3,10 @@
 use evercore::engine::{
     AggregateWrite, Commit, EventRow, KeyChange, NewEvent, Precondition, StorageEngine,
 };
+use evercore::format::Payload;
 use evercore::{
-    Aggregate, AggregateId, Codec, CommitId, Error, Event, EventStore, FailurePolicy, Payload,
-    Position, Received, RecordedEvent, Router, Sequence, state_event,
+    Aggregate, AggregateId, Codec, CommitId, Error, Event, EventStore, FailurePolicy, Position,
+    Received, RecordedEvent, Router, Sequence, state_event,
 };
 use evercore_memory::MemoryEngine;
 

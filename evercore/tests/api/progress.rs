@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use evercore::{Aggregate, Batch, Error, EventStore, Position, Result, SubscriptionState, event};
+use evercore::subscription::SubscriptionState;
+use evercore::{Aggregate, Batch, Error, EventStore, Position, Result, event};
 use evercore_memory::MemoryEngine;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;

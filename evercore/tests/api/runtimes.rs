@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::thread;
 
-use evercore::{Aggregate, Batch, Error, EventStore, RuntimeProblem, state_event};
+use evercore::error::RuntimeProblem;
+use evercore::{Aggregate, Batch, Error, EventStore, state_event};
 use evercore_memory::MemoryEngine;
 use futures_util::StreamExt;
 

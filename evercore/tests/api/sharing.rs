@@ -6,9 +6,10 @@ use std::time::Duration;
 use evercore::engine::{
     AcquireRequest, IfDifferent, LeaseKey, NewSubscription, StoredPartition, SubscriptionStorage,
 };
+use evercore::subscription::Partition;
 use evercore::{
-    Aggregate, Error, EventStore, Expected, NaturalKey, Partition, RecordedEvent, Result, Start,
-    Stream, SubscriptionName, each, state_event,
+    Aggregate, Error, EventStore, Expected, NaturalKey, RecordedEvent, Result, Start, Stream,
+    SubscriptionName, each, state_event,
 };
 use tokio::sync::mpsc::unbounded_channel;
 use tokio::time::{sleep, timeout};

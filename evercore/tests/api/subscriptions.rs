@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use evercore::subscription::SubscriptionState;
 use evercore::{
     Aggregate, Batch, Error, EventStore, Handler, HandlerError, Received, RecordedEvent, Router,
-    Start, SubscriptionState, each, state_event,
+    Start, each, state_event,
 };
 use evercore_memory::MemoryEngine;
 use futures_util::StreamExt;

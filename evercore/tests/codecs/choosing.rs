@@ -2,9 +2,10 @@
 
 use std::convert::Infallible;
 
+use evercore::format::Encoding;
 use evercore::{
-    Aggregate, Apply, Codec, CommandError, Decide, Decision, Encoding, Error, Event, EventDraft,
-    EventMeta, EventStore, Expected, NaturalKey, Registry, Stream, event, state_event,
+    Aggregate, Apply, Codec, CommandError, Decide, Decision, Error, Event, EventDraft, EventMeta,
+    EventStore, Expected, NaturalKey, Registry, Stream, event, state_event,
 };
 use evercore_memory::MemoryEngine;
 use serde::{Deserialize, Serialize};

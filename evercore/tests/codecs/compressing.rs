@@ -1,9 +1,8 @@
 //! Compressed payloads.
 
-use evercore::{
-    Aggregate, Codec, Compression, Error, EventStore, Limits, MAX_INFLATED_BYTES, Payload,
-    state_event,
-};
+use evercore::format::{Compression, Payload};
+use evercore::limits::MAX_INFLATED_BYTES;
+use evercore::{Aggregate, Codec, Error, EventStore, Limits, state_event};
 use evercore_memory::MemoryEngine;
 
 use crate::store::{BY_SERDE, apply, in_codec, open, recorded, state};

@@ -3,10 +3,8 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use evercore::{
-    Aggregate, Apply, Codec, Encoding, Error, Event, EventMeta, Payload, Registry, event,
-    state_event,
-};
+use evercore::format::{Encoding, Payload};
+use evercore::{Aggregate, Apply, Codec, Error, Event, EventMeta, Registry, event, state_event};
 use serde_json::json;
 use uuid::Uuid;
 

@@ -100,7 +100,8 @@ async fn a_message_that_serde_knows_is_shown_as_json() {
 /// A type may have been written in JSON before it became a message.
 #[test]
 fn a_message_that_serde_knows_is_read_from_all_codecs() {
-    let json = evercore::Payload::from_encoded(Codec::Json, r#"{"owner":"Ada","balance":5}"#);
+    let json =
+        evercore::format::Payload::from_encoded(Codec::Json, r#"{"owner":"Ada","balance":5}"#);
     assert_eq!(json.decode::<OwnerChanged>().expect("it decodes"), changed(Some(5)));
     let error = json.decode::<MoneyMoved>().expect_err("serde does not know it");
     let cause = std::error::Error::source(&error).expect("it says why").to_string();
@@ -110,7 +111,7 @@ fn a_message_that_serde_knows_is_read_from_all_codecs() {
 #[test]
 fn damaged_messages_are_errors() {
     for bytes in [&[0xFF][..], &[0x0A, 0x05, b'A'], &[0x0A, 0x01, 0xFF]] {
-        let payload = evercore::Payload::from_encoded(Codec::Protobuf, bytes);
+        let payload = evercore::format::Payload::from_encoded(Codec::Protobuf, bytes);
         payload.decode::<OwnerChanged>().expect_err("it is damaged");
     }
 }

@@ -1,6 +1,7 @@
 //! Payloads with damaged or unexpected bytes.
 
-use evercore::{Aggregate, Codec, Error, Payload, state_event};
+use evercore::format::Payload;
+use evercore::{Aggregate, Codec, Error, state_event};
 use proptest::prelude::{Strategy, any};
 use proptest::proptest;
 use proptest::sample::select;

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use evercore::format::Encoding;
 use evercore::{
-    Aggregate, Apply, Codec, Encoding, Event, EventMeta, EventStore, Expected, NaturalKey, Stream,
-    event,
+    Aggregate, Apply, Codec, Event, EventMeta, EventStore, Expected, NaturalKey, Stream, event,
 };
 use evercore_memory::MemoryEngine;
 use proptest::collection::{btree_map, vec};

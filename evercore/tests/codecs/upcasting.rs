@@ -1,9 +1,8 @@
 //! Old events are upcast whatever codec they were written in.
 
-use evercore::{
-    Aggregate, Apply, BoxError, Codec, Encoding, Error, Event, EventMeta, EventStore, Registry,
-    Upcast, Upcaster,
-};
+use evercore::evolution::{Upcast, Upcaster};
+use evercore::format::Encoding;
+use evercore::{Aggregate, Apply, BoxError, Codec, Error, Event, EventMeta, EventStore, Registry};
 use evercore_memory::MemoryEngine;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};

@@ -1,9 +1,8 @@
 //! Declarations that would leave events unreadable are refused when the registry is built.
 
-use evercore::{
-    Aggregate, Apply, Encoding, Error, Event, EventMeta, Registry, Upcast, Upcaster, event,
-    retired_event,
-};
+use evercore::evolution::{Upcast, Upcaster};
+use evercore::format::Encoding;
+use evercore::{Aggregate, Apply, Error, Event, EventMeta, Registry, event, retired_event};
 use serde::{Deserialize, Serialize};
 
 #[derive(Aggregate, Default)]

@@ -42,7 +42,8 @@ pub(crate) mod first {
 
 /// Counts in cents.
 pub(crate) mod second {
-    use evercore::{Aggregate, Apply, BoxError, EventMeta, Upcast, event, state_event};
+    use evercore::evolution::Upcast;
+    use evercore::{Aggregate, Apply, BoxError, EventMeta, event, state_event};
     use serde::Deserialize;
 
     #[derive(Aggregate, Default)]
@@ -91,10 +92,8 @@ pub(crate) mod second {
 
 /// Renames clients to customers, has currencies, and splits one event in two.
 pub(crate) mod third {
-    use evercore::{
-        Aggregate, Apply, BoxError, EventMeta, Parts, Split, Upcast, event, retired_event,
-        state_event,
-    };
+    use evercore::evolution::{Parts, Split, Upcast};
+    use evercore::{Aggregate, Apply, BoxError, EventMeta, event, retired_event, state_event};
     use serde::{Deserialize, Serialize};
     use serde_json::{Value, json};
 

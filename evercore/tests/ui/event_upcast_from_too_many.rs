@@ -1,4 +1,5 @@
-use evercore::{Aggregate, Apply, BoxError, EventMeta, Upcast, event};
+use evercore::evolution::Upcast;
+use evercore::{Aggregate, Apply, BoxError, EventMeta, event};
 
 #[derive(Aggregate, Default)]
 struct Account {

@@ -1,4 +1,5 @@
-use evercore::{Aggregate, BoxError, Parts, Split, retired_event, state_event};
+use evercore::evolution::{Parts, Split};
+use evercore::{Aggregate, BoxError, retired_event, state_event};
 
 #[derive(Aggregate, Default)]
 struct Customer {

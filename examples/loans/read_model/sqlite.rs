@@ -1,6 +1,7 @@
 //! Keeps the tables in SQLite.
 
-use evercore::{Batch, Error, EventStore, SubscriptionBuilder};
+use evercore::subscription::SubscriptionBuilder;
+use evercore::{Batch, Error, EventStore};
 use evercore_sqlite::SqliteContext;
 
 use super::{

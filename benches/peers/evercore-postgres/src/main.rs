@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
-use evercore::{Aggregate, Apply, Error, EventMeta, EventStore, Received, Router, Start, event};
+use evercore::{Aggregate, Apply, Committed, Error, EventMeta, EventStore, Received, Router, Start, event};
 use evercore_postgres as _;
 use peer_protocol::{Bank, Books, deposit};
 
@@ -81,7 +81,7 @@ impl Bank for EvercoreBank {
             ctx.apply(&mut account, MoneyDeposited { deposit })
         });
         let ((), landed) = deposit.await?;
-        if let Some(position) = landed.position() {
+        if let Some(position) = landed.and_then(Committed::position) {
             self.store.wait_for(TURNOVER, position).await?;
         }
         Ok(())

@@ -3,9 +3,8 @@ use std::path::Path;
 
 use chrono::DateTime;
 use evercore::engine::{AggregateWrite, EventRow, KeyChange, NewEvent, NewSnapshot, Precondition};
-use evercore::{
-    AggregateId, Codec, CommitId, Fingerprint, Payload, Position, RecordedEvent, Sequence,
-};
+use evercore::format::Payload;
+use evercore::{AggregateId, Codec, CommitId, Fingerprint, Position, RecordedEvent, Sequence};
 use tokio::sync::{mpsc, oneshot};
 
 use super::*;

@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tracing::{info, warn};
 
 use super::{Ended, Runner, patiently};
-use crate::engine::{Lane, LeaseKey, LeaseStatus, LogPage, NewlyParked, Settlement};
+use crate::engine::{Lane, LeaseKey, LeaseStatus, NewlyParked, Settlement};
 use crate::recorded::page::PageEvents;
 use crate::shared::heartbeat::UNDISTURBED;
 use crate::subscription::deliver::{Deliver, Recorded, Undelivered};
@@ -18,7 +18,7 @@ use crate::subscription::failure::AtLast;
 use crate::subscription::handler::{Batch, HandlerError};
 use crate::subscription::interrupt::Interrupt;
 use crate::subscription::progress::SubscriptionState;
-use crate::{Error, Position, RecordedEvent, Report};
+use crate::{Error, LogPage, Position, RecordedEvent, Report};
 
 /// The most characters of a failure's text that are stored.
 const MOST_FAILURE_CHARS: usize = 2_000;

@@ -117,7 +117,8 @@ fn the_conditions_that_hold_make_the_declaration() {
 
 #[test]
 fn a_shape_holds_the_attributes_whose_conditions_hold() {
-    let parts = |shape: Option<evercore::Shape>| shape.expect("the macro describes it").parts();
+    let parts =
+        |shape: Option<evercore::evolution::Shape>| shape.expect("the macro describes it").parts();
     assert_eq!(
         parts(Filled::SHAPE),
         [

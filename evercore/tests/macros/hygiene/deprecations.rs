@@ -4,7 +4,8 @@
 
 #[expect(deprecated, reason = "the user's own code says so")]
 mod declared {
-    use evercore::{Apply, BoxError, EventMeta, Parts, Split, Upcast};
+    use evercore::evolution::{Parts, Split, Upcast};
+    use evercore::{Apply, BoxError, EventMeta};
 
     use super::{Closed, Ledger, Moved, MovedV1, Noted, Renamed};
 

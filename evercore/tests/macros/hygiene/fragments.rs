@@ -1,6 +1,7 @@
 //! Declarations that other macros write from fragments.
 
-use evercore::{Aggregate, BoxError, Event, Parts, Split, Upcast};
+use evercore::evolution::{Parts, Split, Upcast};
+use evercore::{Aggregate, BoxError, Event};
 
 use crate::store::{recorded, state_after};
 

@@ -44,10 +44,12 @@
 )]
 
 // Imported, so that the full paths in generated code are longer than necessary.
+use evercore::evolution::{Parts, RetiredEvent, Shape, Split, Upcast, Upcaster};
+use evercore::format::Encoding;
+use evercore::registry::{AggregateType, EventType, RetiredType};
 use evercore::{
-    Aggregate, AggregateType, Apply, BoxError, Encoding, Event, EventMeta, EventType, Parts,
-    RecordedEvent, Registry, RetiredEvent, RetiredType, Shape, SnapshotPolicy, Split, Upcast,
-    Upcaster, event, retired_event, state_event,
+    Aggregate, Apply, BoxError, Event, EventMeta, RecordedEvent, Registry, SnapshotPolicy, event,
+    retired_event, state_event,
 };
 use serde::{Deserialize, Serialize};
 

@@ -148,7 +148,7 @@ fn name_the_amount(
     ::core::result::Result::Ok(json)
 }
 
-impl ::evercore::Upcast<MovedV2> for Moved {
+impl ::evercore::evolution::Upcast<MovedV2> for Moved {
     fn upcast(old: MovedV2) -> ::core::result::Result<Self, ::evercore::BoxError> {
         ::core::result::Result::Ok(Self::In { amount: old.amount })
     }
@@ -168,10 +168,10 @@ struct Changed {
     by: Number,
 }
 
-impl ::evercore::Split for Changed {
+impl ::evercore::evolution::Split for Changed {
     fn split(
         self,
-        parts: &mut ::evercore::Parts<Self>,
+        parts: &mut ::evercore::evolution::Parts<Self>,
     ) -> ::core::result::Result<(), ::evercore::BoxError> {
         parts.push(Moved::Out(self.by));
         ::core::result::Result::Ok(())

@@ -1,4 +1,5 @@
-use evercore::{Aggregate, Apply, Codec, Encoding, Event, EventMeta};
+use evercore::format::Encoding;
+use evercore::{Aggregate, Apply, Codec, Event, EventMeta};
 
 #[derive(Aggregate, Default)]
 struct Account;
