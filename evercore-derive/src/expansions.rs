@@ -123,7 +123,9 @@ fn an_event_without_options() {
                 type Aggregate = Account;
                 const NAME: &'static ::evercore::__private::core::primitive::str = "MoneyDeposited";
                 const VERSION: ::evercore::__private::core::primitive::u32 = 1u32;
-                const SHAPE: ::evercore::__private::core::option::Option<::evercore::evolution::Shape> = ::evercore::__private::core::option::Option::Some(
+                const SHAPE: ::evercore::__private::core::option::Option<
+                    ::evercore::evolution::Shape,
+                > = ::evercore::__private::core::option::Option::Some(
                     ::evercore::evolution::Shape::new(&[("amount", "i64")]),
                 );
                 const ENCODING: ::evercore::format::Encoding<Self> = ::evercore::format::Encoding::serde();
@@ -214,7 +216,9 @@ fn an_event_that_leaves_serde_to_the_item() {
                 type Aggregate = Account;
                 const NAME: &'static ::evercore::__private::core::primitive::str = "Closed";
                 const VERSION: ::evercore::__private::core::primitive::u32 = 1u32;
-                const SHAPE: ::evercore::__private::core::option::Option<::evercore::evolution::Shape> = ::evercore::__private::core::option::Option::Some(
+                const SHAPE: ::evercore::__private::core::option::Option<
+                    ::evercore::evolution::Shape,
+                > = ::evercore::__private::core::option::Option::Some(
                     ::evercore::evolution::Shape::new(&[("()", "")]),
                 );
                 const ENCODING: ::evercore::format::Encoding<Self> = ::evercore::format::Encoding::serde();
@@ -249,7 +253,9 @@ fn an_event_with_its_own_serde_path() {
                 type Aggregate = Account;
                 const NAME: &'static ::evercore::__private::core::primitive::str = "Closed";
                 const VERSION: ::evercore::__private::core::primitive::u32 = 1u32;
-                const SHAPE: ::evercore::__private::core::option::Option<::evercore::evolution::Shape> = ::evercore::__private::core::option::Option::Some(
+                const SHAPE: ::evercore::__private::core::option::Option<
+                    ::evercore::evolution::Shape,
+                > = ::evercore::__private::core::option::Option::Some(
                     ::evercore::evolution::Shape::new(&[("()", "")]),
                 );
                 const ENCODING: ::evercore::format::Encoding<Self> = ::evercore::format::Encoding::serde();
@@ -282,7 +288,9 @@ fn an_event_with_a_codec_of_its_own() {
                 type Aggregate = Account;
                 const NAME: &'static ::evercore::__private::core::primitive::str = "Closed";
                 const VERSION: ::evercore::__private::core::primitive::u32 = 1u32;
-                const SHAPE: ::evercore::__private::core::option::Option<::evercore::evolution::Shape> = ::evercore::__private::core::option::Option::Some(
+                const SHAPE: ::evercore::__private::core::option::Option<
+                    ::evercore::evolution::Shape,
+                > = ::evercore::__private::core::option::Option::Some(
                     ::evercore::evolution::Shape::new(&[("()", "")]),
                 );
                 const ENCODING: ::evercore::format::Encoding<Self> = ::evercore::format::Encoding::serde()
@@ -321,7 +329,9 @@ fn a_message_of_protocol_buffers() {
                 type Aggregate = Account;
                 const NAME: &'static ::evercore::__private::core::primitive::str = "Closed";
                 const VERSION: ::evercore::__private::core::primitive::u32 = 1u32;
-                const SHAPE: ::evercore::__private::core::option::Option<::evercore::evolution::Shape> = ::evercore::__private::core::option::Option::Some(
+                const SHAPE: ::evercore::__private::core::option::Option<
+                    ::evercore::evolution::Shape,
+                > = ::evercore::__private::core::option::Option::Some(
                     ::evercore::evolution::Shape::new(
                         &[("reason", "Option<String> #[prost(string, optional, tag = \"1\")]")],
                     ),
@@ -368,7 +378,9 @@ fn an_event_that_is_rejected() {
                 type Aggregate = ::evercore::__private::UnknownAggregate;
                 const NAME: &'static ::evercore::__private::core::primitive::str = "Closed";
                 const VERSION: ::evercore::__private::core::primitive::u32 = 0u32;
-                const SHAPE: ::evercore::__private::core::option::Option<::evercore::evolution::Shape> = ::evercore::__private::core::option::Option::Some(
+                const SHAPE: ::evercore::__private::core::option::Option<
+                    ::evercore::evolution::Shape,
+                > = ::evercore::__private::core::option::Option::Some(
                     ::evercore::evolution::Shape::new(&[("0", "String")]),
                 );
                 const ENCODING: ::evercore::format::Encoding<Self> = ::evercore::format::Encoding::serde();
@@ -430,7 +442,9 @@ fn a_state_event() {
                 type Aggregate = Account;
                 const NAME: &'static ::evercore::__private::core::primitive::str = "Changed";
                 const VERSION: ::evercore::__private::core::primitive::u32 = 1u32;
-                const SHAPE: ::evercore::__private::core::option::Option<::evercore::evolution::Shape> = ::evercore::__private::core::option::Option::Some(
+                const SHAPE: ::evercore::__private::core::option::Option<
+                    ::evercore::evolution::Shape,
+                > = ::evercore::__private::core::option::Option::Some(
                     ::evercore::evolution::Shape::new(
                         &[
                             ("owner", "String"),
@@ -509,7 +523,9 @@ fn a_state_event_that_is_rejected() {
                 type Aggregate = Account;
                 const NAME: &'static ::evercore::__private::core::primitive::str = "Changed";
                 const VERSION: ::evercore::__private::core::primitive::u32 = 1u32;
-                const SHAPE: ::evercore::__private::core::option::Option<::evercore::evolution::Shape> = ::evercore::__private::core::option::Option::Some(
+                const SHAPE: ::evercore::__private::core::option::Option<
+                    ::evercore::evolution::Shape,
+                > = ::evercore::__private::core::option::Option::Some(
                     ::evercore::evolution::Shape::new(&[("owner", "String")]),
                 );
                 const ENCODING: ::evercore::format::Encoding<Self> = ::evercore::format::Encoding::serde();

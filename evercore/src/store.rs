@@ -122,8 +122,9 @@ impl EventStore {
         self.with_context_committed(work).await.map(|(value, _)| value)
     }
 
-    /// Does the same as [`with_context`](Self::with_context), and also returns the commit, whose [`position`](Committed::position) is for
-    /// [`wait_for`](Self::wait_for); `None` if the context neither changed nor guarded anything.
+    /// Does the same as [`with_context`](Self::with_context), and also returns the commit, whose
+    /// [`position`](Committed::position) is for [`wait_for`](Self::wait_for); `None` if the context neither changed nor
+    /// guarded anything.
     ///
     /// # Errors
     /// As [`with_context`](Self::with_context).

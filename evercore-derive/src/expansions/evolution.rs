@@ -72,7 +72,9 @@ fn an_event_with_older_shapes() {
                     >(),
                     ::evercore::evolution::Upcaster::raw(|json| Ok(json)),
                 ];
-                const SHAPE: ::evercore::__private::core::option::Option<::evercore::evolution::Shape> = ::evercore::__private::core::option::Option::Some(
+                const SHAPE: ::evercore::__private::core::option::Option<
+                    ::evercore::evolution::Shape,
+                > = ::evercore::__private::core::option::Option::Some(
                     ::evercore::evolution::Shape::new(&[("cents", "i64")]),
                 );
                 const ENCODING: ::evercore::format::Encoding<Self> = ::evercore::format::Encoding::serde();
@@ -186,16 +188,16 @@ fn a_retired_event_that_is_rejected() {
                 name: String,
             }
             #[automatically_derived]
-            impl some::path::RetiredEvent for Changed {
+            impl some::path::evolution::RetiredEvent for Changed {
                 type Aggregate = <Renamed as some::path::Event>::Aggregate;
                 const NAME: &'static some::path::__private::core::primitive::str = "Changed";
                 const VERSION: some::path::__private::core::primitive::u32 = 1u32;
-                const INTO: &'static [some::path::EventType] = &[
+                const INTO: &'static [some::path::registry::EventType] = &[
                     some::path::__private::part::<Changed, Renamed>(),
                 ];
             }
             #[automatically_derived]
-            impl some::path::SplitInto<Renamed> for Changed {}
+            impl some::path::evolution::SplitInto<Renamed> for Changed {}
         "#]],
     );
 }

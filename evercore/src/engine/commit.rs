@@ -64,8 +64,8 @@ pub struct Idempotency {
     /// The key that the caller has given to the request.
     pub key: IdempotencyKey,
     /// The kind of request: the name of the command's type without path and parameters, as
-    /// [`command_name`](crate::command::command_name) returns it, or a text for a closure of [`once`](crate::EventStore::once).
-    /// Using the key for another kind is [`Error::IdempotencyKeyReused`].
+    /// [`command_name`](crate::command::command_name) returns it, or a text for a closure of
+    /// [`once`](crate::EventStore::once). Using the key for another kind is [`Error::IdempotencyKeyReused`].
     pub command: Box<str>,
     /// The result of the request, in a form that the core reads.
     pub result: Box<str>,
