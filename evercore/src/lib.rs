@@ -78,7 +78,7 @@
 //! - **Errors**: [`Error`] says what to do next, and [`Report`] shows it with its causes.
 //! - **Bounds**: [`Limits`], and those that are fixed in [`limits`]; states in memory:
 //!   [`EventStoreBuilder::cache_aggregates`].
-//! - **Modules**: the root has what most programs name. [`command`], [`subscription`], [`evolution`], [`format`],
+//! - **Modules**: the root has what most programs name. [`command`], [`subscription`], [`evolution`], [`mod@format`],
 //!   [`registry`], [`verify`], [`observer`], [`error`] and [`limits`] have the other types of their subjects.
 //! - **Features**, all off by default: `cbor`, `messagepack`, `protobuf`, `zstd`.
 //! - **Engines**: `evercore-postgres`, `evercore-sqlite`, `evercore-memory`; the contract for your own in [`engine`].
