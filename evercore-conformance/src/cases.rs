@@ -204,7 +204,7 @@ macro_rules! __with_all_cases {
                     following {
                         a_filter_passes_what_it_names_and_nothing_else
                         a_page_without_a_match_leads_to_the_last_event
-                        what_is_rare_is_found_behind_many_others
+                        rare_events_are_found_behind_many_others
                         a_type_that_comes_later_is_followed
                         a_subscription_misses_nothing_of_racing_writers
                         a_subscription_goes_on_where_it_was
@@ -230,7 +230,7 @@ macro_rules! __with_all_cases {
                 }
                 p9 {
                     failures {
-                        what_was_not_recorded_is_given_again
+                        unrecorded_batches_are_given_again
                     }
                     leases {
                         a_settlement_sent_twice_is_recorded_once
@@ -265,7 +265,7 @@ macro_rules! __with_all_cases {
                         partitions_at_different_places_stay_as_they_are
                     }
                     reading_ahead {
-                        what_was_read_ahead_goes_with_the_lease
+                        a_prefetched_page_is_dropped_with_the_lease
                     }
                 }
                 p11 {
@@ -279,23 +279,23 @@ macro_rules! __with_all_cases {
                         one_parked_event_is_redriven_alone
                         a_discarded_event_is_kept_with_its_reason
                         a_parked_event_is_redriven_by_itself_as_often_as_told
-                        what_is_redriven_again_and_again_holds_up_nothing_else
+                        repeated_redrives_hold_up_nothing_else
                         many_events_behind_a_parked_one_are_parked_and_redriven
                         a_wait_may_be_as_long_as_a_duration
                         an_undecodable_event_is_not_passed_over
                         a_panic_is_a_failure_like_any_other
                     }
                     leases {
-                        what_is_to_be_redriven_is_told_and_no_more
-                        what_is_discarded_under_way_holds_nothing_back
+                        only_events_to_redrive_are_reported
+                        an_event_discarded_during_its_redrive_holds_nothing_back
                     }
                     reading_ahead {
-                        what_was_read_ahead_waits_behind_what_is_parked
+                        prefetched_events_wait_behind_parked_ones
                     }
                 }
                 p12 {
                     administration {
-                        what_cannot_be_run_is_refused
+                        a_subscription_that_cannot_run_is_refused
                         an_unknown_subscription_is_named
                     }
                     bad_input {
@@ -363,7 +363,7 @@ macro_rules! __with_all_cases {
                         a_subscription_follows_what_its_types_were_called
                     }
                     failures {
-                        what_a_handler_writes_is_linked_to_its_event
+                        events_of_a_handler_are_linked_to_their_cause
                     }
                     observations {
                         an_observer_is_told_of_commits_loads_and_reruns
@@ -403,7 +403,7 @@ macro_rules! __with_all_cases {
                         the_answer_names_the_positions_in_the_log
                         pages_of_any_size_give_each_event_once
                         a_reader_that_follows_the_log_misses_nothing
-                        what_belongs_together_is_read_by_its_correlation_id
+                        events_are_read_by_their_correlation_id
                         the_log_holds_all_types
                         a_page_never_ends_past_what_was_read
                     }
@@ -450,16 +450,16 @@ macro_rules! __with_all_cases {
                         one_type_alone_is_looked_at_where_that_is_asked_for
                         findings_are_all_told_and_kept_up_to_a_bound
                         inspected_pages_hold_each_row_once
-                        what_was_given_last_is_not_behind_what_is_in_use
+                        the_last_numbers_are_not_behind_those_in_use
                     }
                     causes {
                         a_worker_says_what_it_has_ended_with
                         a_worker_says_what_it_tries_again
-                        what_has_failed_is_not_waited_for
-                        what_has_panicked_is_not_waited_for
-                        what_cannot_be_run_is_not_waited_for
+                        a_failed_worker_is_not_waited_for
+                        a_panicked_worker_is_not_waited_for
+                        a_worker_that_cannot_start_is_not_waited_for
                         a_worker_that_was_dropped_is_not_waited_for
-                        what_another_process_has_failed_at_is_not_waited_for
+                        a_worker_that_failed_in_another_process_is_not_waited_for
                         one_that_another_worker_has_taken_over_is_waited_for
                         a_failure_that_another_process_has_mended_is_forgotten
                         no_wait_is_too_long_to_be_computed
@@ -502,9 +502,9 @@ macro_rules! __with_all_cases {
                         a_context_that_writes_nothing_shows_no_stale_state
                         an_aggregate_that_is_only_read_is_guarded
                         a_key_that_moved_leads_to_its_new_holder
-                        what_has_not_landed_is_nowhere
+                        a_refused_commit_is_not_cached
                         a_dropped_context_leaves_nothing_wrong_behind
-                        what_is_written_past_the_memory_is_seen
+                        writes_past_the_cache_are_seen
                     }
                     chaining {
                         every_way_of_writing_goes_on_with_the_chain

@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_never_comes_is_not_waited_for() {
+    async fn a_future_that_never_wakes_is_not_waited_for() {
         let mut cut = Cut::after(1, Moment::Woken);
         assert_eq!(cut.short(std::future::pending::<()>()).await, None);
     }

@@ -70,9 +70,9 @@ macro_rules! transactional_conformance {
             $harness;
             p9 {
                 effects_and_record_land_together
-                what_a_failed_handler_wrote_is_undone
+                the_writes_of_a_failed_handler_are_undone
                 a_batch_that_was_recorded_before_is_undone
-                what_a_handler_applies_lands_with_its_record
+                events_of_a_handler_land_with_its_record
                 a_conflict_in_a_handler_is_tried_again
                 racing_workers_handle_each_event_once
                 a_transaction_that_breaks_off_is_no_failure_of_its_handler
@@ -96,7 +96,7 @@ macro_rules! transactional_conformance {
                 a_redriven_event_takes_effect_once
                 a_statement_that_is_wrong_is_a_failure_of_its_handler
                 trouble_of_another_database_is_a_failure_of_its_handler
-                what_cannot_land_is_a_failure_of_its_handler
+                a_commit_that_is_refused_is_a_failure_of_its_handler
             }
         }
     };

@@ -18,7 +18,7 @@ use crate::context::state_aggregate::ContextId;
 use crate::engine::{Idempotency, LoadTarget, NewSnapshot};
 use crate::error::{unknown_id, unknown_key};
 use crate::shared::id_pool::Ids;
-use crate::shared::{Lane, Shared};
+use crate::shared::{Shared, TurnKey};
 use crate::{
     Aggregate, AggregateId, Apply, CommandError, Decide, Decision, Emitted, Error, Event,
     EventOptions, EventType, IdempotencyKey, Metadata, NaturalKey, Result, Sequence,
@@ -102,7 +102,7 @@ impl Context {
             return self.reload(id).await.map(Some);
         }
         let aggregate_type = self.store.stored_name::<T>().await?;
-        if let Some(turn) = self.join_queue(|| Lane::Id(id)) {
+        if let Some(turn) = self.join_queue(|| TurnKey::Id(id)) {
             self.queueing = turn.await;
         }
         if let Some(cached) = self.cache().and_then(|cache| cache.get(id))

@@ -14,6 +14,7 @@ mod inspection;
 pub(crate) mod log_query;
 mod log_signal;
 pub(crate) mod migration;
+mod observer_slot;
 mod patience;
 mod runtime;
 mod scheme;
@@ -34,7 +35,6 @@ use crate::{
     Result, Sequence,
 };
 
-pub use crate::observer::ObserverSlot;
 pub use crate::recorded::EventRow;
 pub use backoff::Backoff;
 pub(crate) use backoff::LONGEST_WAIT;
@@ -52,6 +52,7 @@ pub use inspection::{
 };
 pub use log_query::LogQuery;
 pub use log_signal::{LogSignal, LogWatch};
+pub use observer_slot::ObserverSlot;
 pub use patience::{Elapsed, sleep, timeout};
 pub use runtime::EngineRuntime;
 pub(crate) use runtime::in_runtime;

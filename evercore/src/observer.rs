@@ -1,7 +1,7 @@
 //! Reports what a store and its engine do, for metrics.
 
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Receives the observations of a store and its engine. Set with
@@ -90,33 +90,6 @@ pub enum Observation<'a> {
         /// event and events that the filter does not match.
         positions: u64,
     },
-}
-
-/// The place for an engine's observer, which a store sets when it is opened. Clones share it. For authors of engines.
-///
-/// Until an observer is set, an observation costs one look at memory. If several stores are opened on one engine, the
-/// engine reports to the first observer that was set.
-#[derive(Clone, Debug, Default)]
-pub struct ObserverSlot(Arc<OnceLock<Arc<dyn Observer>>>);
-
-impl ObserverSlot {
-    /// Makes an empty place.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Sets the observer, unless one is set.
-    pub fn set(&self, observer: Arc<dyn Observer>) {
-        // The first one stays, as the docs say.
-        let _: Result<(), Arc<dyn Observer>> = self.0.set(observer);
-    }
-
-    /// Returns the observer.
-    #[must_use]
-    pub fn get(&self) -> Option<&dyn Observer> {
-        self.0.get().map(|observer| &**observer)
-    }
 }
 
 impl<O: Observer> Observer for Arc<O> {

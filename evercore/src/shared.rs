@@ -3,10 +3,10 @@
 pub(crate) mod cache;
 pub(crate) mod heartbeat;
 pub(crate) mod id_pool;
-mod lane;
 pub(crate) mod nesting;
 pub(crate) mod state;
 pub(crate) mod stored_names;
+mod turn_key;
 pub(crate) mod workers;
 
 use std::collections::BTreeSet;
@@ -38,8 +38,8 @@ use crate::{
     RetryPolicy, Sequence, Turns,
 };
 use heartbeat::Heartbeats;
-pub(crate) use lane::Lane;
 pub(crate) use stored_names::StoredNames;
+pub(crate) use turn_key::TurnKey;
 use workers::Workers;
 
 /// The longest time to keep asking for the outcome of a commit while the database cannot be reached.
@@ -65,7 +65,7 @@ pub(crate) struct Shared {
     pub(crate) default_metadata: Option<MetadataSource>,
     pub(super) retry: RetryPolicy,
     /// Queues in which attempts wait for each other after a conflict.
-    pub(crate) turns: Arc<Turns<Lane>>,
+    pub(crate) turns: Arc<Turns<TurnKey>>,
     pub(super) random: Mutex<fastrand::Rng>,
     pub(crate) observer: Option<Arc<dyn Observer>>,
 }

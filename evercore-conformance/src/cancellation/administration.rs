@@ -36,13 +36,13 @@ impl Stored {
         engine.register(&subscription).await?;
         let request = AcquireRequest {
             subscription: name.clone(),
-            owner: "somebody".to_owned(),
+            owner: "worker 1".to_owned(),
             lease: Duration::from_secs(60),
             filter,
             partitions: 1,
         };
         let Acquired::Granted(grant) = engine.acquire(&request).await? else {
-            return Err("a subscription that nobody runs can be taken".into());
+            return Err("a subscription without a worker can be taken".into());
         };
         let parked = NewlyParked {
             position: event.position(),

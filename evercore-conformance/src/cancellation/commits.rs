@@ -150,7 +150,7 @@ pub async fn a_context_that_waits_its_turn(subject: &Subject, cut: &mut Cut) -> 
 /// A waiter that is dropped leaves the queue, and a holder that is dropped returns its turn.
 pub async fn a_turn(_: &Subject, cut: &mut Cut) -> Outcome {
     let turns = Arc::new(Turns::new());
-    let enter = || turns.enter("till", 1).expect("nobody waits");
+    let enter = || turns.enter("till", 1).expect("the queue is empty");
     let first = enter().turn().await;
     let give_back = async {
         tokio::task::yield_now().await;

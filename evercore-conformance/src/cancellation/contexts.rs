@@ -45,7 +45,7 @@ pub async fn find(subject: &Subject, cut: &mut Cut) -> Outcome {
 
 pub async fn find_by_key(subject: &Subject, cut: &mut Cut) -> Outcome {
     let read = async |ctx: &mut Context| {
-        cut.short(ctx.find_by_key::<Counter>("nobody's")).await.transpose().map(drop)
+        cut.short(ctx.find_by_key::<Counter>("unknown")).await.transpose().map(drop)
     };
     go_on_after(subject, &subject.store, read).await
 }

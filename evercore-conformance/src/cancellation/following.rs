@@ -196,5 +196,5 @@ pub async fn notified(subject: &Subject, cut: &mut Cut) -> Outcome {
     subject.prepare(&Subject::mark()).await?;
     let patience = Duration::from_secs(10);
     let told = tokio::time::timeout(patience, watch.notified()).await;
-    told.map_err(|_| "nobody is told of a commit".into())
+    told.map_err(|_| "no watcher is told of a commit".into())
 }

@@ -42,7 +42,7 @@ pub async fn loads_of_a_view(subject: &Subject, cut: &mut Cut) -> Outcome {
             ctx.load::<Counter>(subject.left).await?;
             ctx.load_by_key::<Counter>(LEFT).await?;
             ctx.find::<Counter>(subject.left).await?;
-            ctx.find_by_key::<Counter>("nobody's").await?;
+            ctx.find_by_key::<Counter>("unknown").await?;
             ctx.load_as_of::<Counter>(subject.left, AsOf::Sequence(Sequence::FIRST)).await?;
             Ok(())
         };
@@ -56,7 +56,7 @@ pub async fn pages_of_a_view(subject: &Subject, cut: &mut Cut) -> Outcome {
         let pages = async {
             ctx.history(subject.left, ..).await?;
             ctx.read_log(Position::START, 2).await?;
-            ctx.read_correlated("nobody's", Position::START).await?;
+            ctx.read_correlated("unknown", Position::START).await?;
             Ok(())
         };
         cut.short(pages).await.unwrap_or(Ok(()))

@@ -19,7 +19,7 @@ pub(crate) async fn subscriptions_are_listed_with_what_they_do(fixture: &Fixture
     let journal = Journal::default();
     let worker = store
         .subscription("b")
-        .owner("somebody")
+        .owner("worker 1")
         .aggregate::<Counter>()
         .spawn(journal.handler())?;
     idle(store, "b", &worker).await?;
@@ -38,7 +38,7 @@ pub(crate) async fn subscriptions_are_listed_with_what_they_do(fixture: &Fixture
     assert_eq!((b.condition, b.cursor, b.lag), (Condition::Running, head, 0));
     assert_eq!((b.lag_time, b.parked), (TimeDelta::zero(), 0));
     assert_eq!(b.filter, EventFilter::new().aggregate::<Counter>());
-    assert_eq!(b.partitions[0].owner.as_deref(), Some("somebody"));
+    assert_eq!(b.partitions[0].owner.as_deref(), Some("worker 1"));
     assert!(b.partitions[0].leased_until.is_some());
     let status = worker.status();
     assert_eq!((status.position, status.head, status.handled), (head, head, 3));
@@ -136,19 +136,19 @@ pub(crate) async fn an_unknown_subscription_is_named(fixture: &Fixture) -> Resul
     let store = fixture.store();
     let admin = store.subscriptions();
     let answers = [
-        admin.pause("nobody").await,
-        admin.resume("nobody").await,
-        admin.reset("nobody", Start::Beginning).await,
-        admin.redrive("nobody").await,
-        admin.delete("nobody").await,
-        admin.parked("nobody", Position::START, 1).await.map(drop),
-        store.wait_for("nobody", Position::START).await,
-        store.wait_until_idle("nobody").await,
+        admin.pause("unknown").await,
+        admin.resume("unknown").await,
+        admin.reset("unknown", Start::Beginning).await,
+        admin.redrive("unknown").await,
+        admin.delete("unknown").await,
+        admin.parked("unknown", Position::START, 1).await.map(drop),
+        store.wait_for("unknown", Position::START).await,
+        store.wait_until_idle("unknown").await,
     ];
     for answer in answers {
-        assert_error!(answer, Error::UnknownSubscription { name } if name == "nobody");
+        assert_error!(answer, Error::UnknownSubscription { name } if name == "unknown");
     }
-    let refused = admin.parked("nobody", Position::START, 0).await;
+    let refused = admin.parked("unknown", Position::START, 0).await;
     assert_error!(refused, Error::InvalidNumber { .. });
     Ok(())
 }
@@ -178,7 +178,7 @@ pub(crate) async fn waiting_for_a_position_ends_when_it_is_handled(
     worker.shutdown().await
 }
 
-pub(crate) async fn what_cannot_be_run_is_refused(fixture: &Fixture) -> Result<()> {
+pub(crate) async fn a_subscription_that_cannot_run_is_refused(fixture: &Fixture) -> Result<()> {
     let store = fixture.store();
     let named = |name: &str| store.subscription(name);
     let (long, some) = ("x".repeat(129), || named("some"));

@@ -257,7 +257,7 @@ pub(crate) async fn concurrent_transfers_keep_the_sum_in_every_view(
     done.store(true, Ordering::Release);
     let views = watcher.await.expect("the watcher panicked")?;
     answer?;
-    assert!(views > 0, "nobody watched");
+    assert!(views > 0, "no view was opened");
     assert_eq!(account::total(store, &accounts).await?, 400);
     Ok(())
 }

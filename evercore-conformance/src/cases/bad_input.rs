@@ -66,26 +66,26 @@ pub(crate) async fn an_unknown_id_or_key_is_named(fixture: &Fixture) -> Result<(
     let store = fixture.store();
     counter::create_with_key(store, "known", 1).await?;
     let before = fixture.log().await?;
-    for nobody in [AggregateId::new(987_654_321)?, AggregateId::new(i64::MAX)?] {
-        let answer = store.with_context(async |ctx| load(ctx, nobody).await).await;
+    for unknown in [AggregateId::new(987_654_321)?, AggregateId::new(i64::MAX)?] {
+        let answer = store.with_context(async |ctx| load(ctx, unknown).await).await;
         assert_error!(answer, Error::UnknownId { id, aggregate }
-            if id == nobody && aggregate == Counter::NAME);
+            if id == unknown && aggregate == Counter::NAME);
         assert_error!(
-            counter::value(store, nobody).await,
-            Error::UnknownId { id, .. } if id == nobody
+            counter::value(store, unknown).await,
+            Error::UnknownId { id, .. } if id == unknown
         );
         for expected in [Expected::Any, Expected::NoStream, Expected::Exactly(Sequence::ZERO)] {
             let events = [Added { by: 1 }];
-            let answer = store.append::<Counter, _>(Stream::Id(nobody), expected, events).await;
-            assert_error!(answer, Error::UnknownId { id, .. } if id == nobody);
+            let answer = store.append::<Counter, _>(Stream::Id(unknown), expected, events).await;
+            assert_error!(answer, Error::UnknownId { id, .. } if id == unknown);
         }
-        assert_eq!(store.history(nobody, ..).await?.events, []);
+        assert_eq!(store.history(unknown, ..).await?.events, []);
     }
     let answer =
-        store.with_context(async |ctx| ctx.load_by_key::<Counter>("nobody").await.map(drop)).await;
+        store.with_context(async |ctx| ctx.load_by_key::<Counter>("unknown").await.map(drop)).await;
     assert_error!(answer, Error::UnknownKey { key, aggregate }
-        if key == "nobody" && aggregate == Counter::NAME);
-    let stream = Stream::Key(NaturalKey::new("nobody")?);
+        if key == "unknown" && aggregate == Counter::NAME);
+    let stream = Stream::Key(NaturalKey::new("unknown")?);
     let first = Expected::Exactly(Sequence::FIRST);
     let answer = store.append::<Counter, _>(stream, first, [Added { by: 1 }]).await;
     assert_error!(answer, Error::UnknownKey { .. });

@@ -155,7 +155,7 @@ pub(crate) async fn a_key_that_moved_leads_to_its_new_holder(fixture: &Fixture) 
     Ok(())
 }
 
-pub(crate) async fn what_has_not_landed_is_nowhere(fixture: &Fixture) -> Result<()> {
+pub(crate) async fn a_refused_commit_is_not_cached(fixture: &Fixture) -> Result<()> {
     let store = fixture.store();
     let id = counter::create(store, 1).await?;
     counter::create_with_key(store, "taken", 0).await?;
@@ -215,7 +215,7 @@ pub(crate) async fn a_dropped_context_leaves_nothing_wrong_behind(fixture: &Fixt
 }
 
 /// The same store writes in ways that leave no state to cache.
-pub(crate) async fn what_is_written_past_the_memory_is_seen(fixture: &Fixture) -> Result<()> {
+pub(crate) async fn writes_past_the_cache_are_seen(fixture: &Fixture) -> Result<()> {
     let store = fixture.store();
     let id = counter::create(store, 1).await?;
     store.append::<Counter, _>(Stream::Id(id), Expected::Any, [Added { by: 10 }]).await?;

@@ -80,7 +80,7 @@ pub(crate) async fn a_worker_says_what_it_tries_again(fixture: &Fixture) -> Resu
     worker.shutdown().await
 }
 
-pub(crate) async fn what_has_failed_is_not_waited_for(fixture: &Fixture) -> Result<()> {
+pub(crate) async fn a_failed_worker_is_not_waited_for(fixture: &Fixture) -> Result<()> {
     let store = fixture.store();
     counter::create(store, 1).await?;
     let worker = store.subscription("mails").spawn(failing())?;
@@ -97,7 +97,7 @@ pub(crate) async fn what_has_failed_is_not_waited_for(fixture: &Fixture) -> Resu
     worker.shutdown().await
 }
 
-pub(crate) async fn what_has_panicked_is_not_waited_for(fixture: &Fixture) -> Result<()> {
+pub(crate) async fn a_panicked_worker_is_not_waited_for(fixture: &Fixture) -> Result<()> {
     let store = fixture.store();
     counter::create(store, 1).await?;
     let panicking = async |batch: Batch| {
@@ -113,7 +113,7 @@ pub(crate) async fn what_has_panicked_is_not_waited_for(fixture: &Fixture) -> Re
     Ok(())
 }
 
-pub(crate) async fn what_cannot_be_run_is_not_waited_for(fixture: &Fixture) -> Result<()> {
+pub(crate) async fn a_worker_that_cannot_start_is_not_waited_for(fixture: &Fixture) -> Result<()> {
     let store = fixture.store();
     counter::create(store, 1).await?;
     let beyond = Position::new(1_000)?;
@@ -125,7 +125,7 @@ pub(crate) async fn what_cannot_be_run_is_not_waited_for(fixture: &Fixture) -> R
     let failure = refused(store, "beyond").await?;
     assert!(failure.contains("beyond the end of the log"), "{failure}");
     assert_error!(worker.join().await, Error::StartBeyondEnd { .. });
-    assert_error!(store.wait_until_idle("nobody").await, Error::UnknownSubscription { .. });
+    assert_error!(store.wait_until_idle("unknown").await, Error::UnknownSubscription { .. });
     Ok(())
 }
 
@@ -151,7 +151,7 @@ pub(crate) async fn a_worker_that_was_dropped_is_not_waited_for(fixture: &Fixtur
     at_once.expect("it does not wait for the lease to end").map(drop)
 }
 
-pub(crate) async fn what_another_process_has_failed_at_is_not_waited_for(
+pub(crate) async fn a_worker_that_failed_in_another_process_is_not_waited_for(
     fixture: &Fixture,
 ) -> Result<()> {
     let store = fixture.store();

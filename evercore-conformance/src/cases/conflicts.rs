@@ -151,7 +151,7 @@ pub(crate) async fn an_aggregate_is_created_once(fixture: &Fixture) -> Result<()
 pub(crate) async fn every_expectation_includes_existence_and_type(fixture: &Fixture) -> Result<()> {
     let engine = fixture.engine();
     let counter = counter::create(fixture.store(), 1).await?;
-    let nobody = raw::fresh_id(engine).await?;
+    let unknown = raw::fresh_id(engine).await?;
     let before = Witness::take(engine, Counter::NAME, &[]).await?;
     let expectations = [
         Precondition::Exists,
@@ -166,10 +166,10 @@ pub(crate) async fn every_expectation_includes_existence_and_type(fixture: &Fixt
         assert_error!(answer, Error::WrongAggregateType { id, expected, found }
             if id == counter && expected == Account::NAME && found == Counter::NAME);
 
-        let of_nobody = raw::write::<Counter>(nobody, expectation);
-        let answer = engine.commit(raw::commit(vec![of_nobody], Vec::new())).await;
-        assert_error!(answer, Error::UnknownId { id, .. } if id == nobody);
-        assert!(!exists(engine, Counter::NAME, nobody).await?);
+        let of_unknown = raw::write::<Counter>(unknown, expectation);
+        let answer = engine.commit(raw::commit(vec![of_unknown], Vec::new())).await;
+        assert_error!(answer, Error::UnknownId { id, .. } if id == unknown);
+        assert!(!exists(engine, Counter::NAME, unknown).await?);
     }
     assert_eq!(Witness::take(engine, Counter::NAME, &[]).await?, before);
     Ok(())

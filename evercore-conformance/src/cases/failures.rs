@@ -68,7 +68,7 @@ fn quick(attempts: u32) -> HandlerRetry {
 }
 
 /// A worker fails between handling and settling.
-pub(crate) async fn what_was_not_recorded_is_given_again(fixture: &Fixture) -> Result<()> {
+pub(crate) async fn unrecorded_batches_are_given_again(fixture: &Fixture) -> Result<()> {
     let store = fixture.store();
     counters(store, 5).await?;
     let journal = Journal::default();
@@ -437,9 +437,7 @@ pub(crate) async fn a_parked_event_is_redriven_by_itself_as_often_as_told(
 }
 
 /// Redriving holds up neither new events, nor retries of other events, nor a pause.
-pub(crate) async fn what_is_redriven_again_and_again_holds_up_nothing_else(
-    fixture: &Fixture,
-) -> Result<()> {
+pub(crate) async fn repeated_redrives_hold_up_nothing_else(fixture: &Fixture) -> Result<()> {
     let store = fixture.store();
     let mut ids = counters(store, 8).await?;
     let bad: BTreeSet<_> = ids.iter().copied().collect();
@@ -593,7 +591,7 @@ pub(crate) async fn a_panic_is_a_failure_like_any_other(fixture: &Fixture) -> Re
 }
 
 /// Covers a closure for single events, and one for batches of one.
-pub(crate) async fn what_a_handler_writes_is_linked_to_its_event(fixture: &Fixture) -> Result<()> {
+pub(crate) async fn events_of_a_handler_are_linked_to_their_cause(fixture: &Fixture) -> Result<()> {
     let store = fixture.store();
     let metadata = Metadata::new().correlation("request 7").principal("ada");
     let id = store

@@ -123,7 +123,7 @@ pub(crate) async fn a_page_without_a_match_leads_to_the_last_event(
 }
 
 /// An engine scans a limited number of events per page.
-pub(crate) async fn what_is_rare_is_found_behind_many_others(fixture: &Fixture) -> Result<()> {
+pub(crate) async fn rare_events_are_found_behind_many_others(fixture: &Fixture) -> Result<()> {
     let store = fixture.store();
     let id = counter::create(store, 0).await?;
     for count in [10_000, 2_000] {

@@ -58,8 +58,8 @@ pub(crate) async fn an_aggregate_is_loaded_as_of_a_sequence(fixture: &Fixture) -
         let as_of = AsOf::Sequence(Sequence::new(sequence)?);
         assert_eq!(state_as_of(store, id, as_of).await?, (sequence.min(4), value));
     }
-    let nobody = AggregateId::new(id.get() + 1_000_000)?;
-    let answer = state_as_of(store, nobody, AsOf::Sequence(Sequence::FIRST)).await;
+    let unknown = AggregateId::new(id.get() + 1_000_000)?;
+    let answer = state_as_of(store, unknown, AsOf::Sequence(Sequence::FIRST)).await;
     assert_error!(answer, Error::UnknownId { .. });
     Ok(())
 }

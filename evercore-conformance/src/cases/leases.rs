@@ -547,7 +547,7 @@ pub(crate) async fn a_worker_that_asks_for_a_partition_gets_it(fixture: &Fixture
     given_to(&leases[1], "second", "first").await.map(drop)
 }
 
-pub(crate) async fn what_is_to_be_redriven_is_told_and_no_more(fixture: &Fixture) -> Result<()> {
+pub(crate) async fn only_events_to_redrive_are_reported(fixture: &Fixture) -> Result<()> {
     let (store, engine) = (fixture.store(), fixture.engine());
     let (one, other) = (counter::create(store, 1).await?, counter::create(store, 2).await?);
     counter::add(store, one, 1).await?;
@@ -604,7 +604,7 @@ pub(crate) async fn what_is_to_be_redriven_is_told_and_no_more(fixture: &Fixture
 }
 
 /// An operator discards the event while a worker handles it.
-pub(crate) async fn what_is_discarded_under_way_holds_nothing_back(
+pub(crate) async fn an_event_discarded_during_its_redrive_holds_nothing_back(
     fixture: &Fixture,
 ) -> Result<()> {
     let (store, engine) = (fixture.store(), fixture.engine());

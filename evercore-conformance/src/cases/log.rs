@@ -211,9 +211,7 @@ pub(crate) async fn a_page_never_ends_past_what_was_read(fixture: &Fixture) -> R
     Ok(())
 }
 
-pub(crate) async fn what_belongs_together_is_read_by_its_correlation_id(
-    fixture: &Fixture,
-) -> Result<()> {
+pub(crate) async fn events_are_read_by_their_correlation_id(fixture: &Fixture) -> Result<()> {
     let store = fixture.store();
     assert_eq!(store.read_correlated("request 1", Position::START).await?.events, []);
     let (one, other) = (counter::create(store, 0).await?, account::open(store, 0).await?);

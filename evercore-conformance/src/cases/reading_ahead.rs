@@ -44,7 +44,7 @@ pub(crate) async fn pages_that_were_read_ahead_are_handled_once(fixture: &Fixtur
 }
 
 /// The subscription is reset to the end while the worker handles its first batch and has already read the second.
-pub(crate) async fn what_was_read_ahead_goes_with_the_lease(fixture: &Fixture) -> Result<()> {
+pub(crate) async fn a_prefetched_page_is_dropped_with_the_lease(fixture: &Fixture) -> Result<()> {
     let store = fixture.store();
     events(store, 20).await?;
     let (journal, gate) = (Journal::default(), Arc::new(Semaphore::new(0)));
@@ -79,9 +79,7 @@ pub(crate) async fn what_was_read_ahead_goes_with_the_lease(fixture: &Fixture) -
 }
 
 /// A page that was read before an event was parked contains later events of its aggregate.
-pub(crate) async fn what_was_read_ahead_waits_behind_what_is_parked(
-    fixture: &Fixture,
-) -> Result<()> {
+pub(crate) async fn prefetched_events_wait_behind_parked_ones(fixture: &Fixture) -> Result<()> {
     let store = fixture.store();
     let parked = counter::create(store, 1).await?;
     let other = counter::create(store, 1).await?;

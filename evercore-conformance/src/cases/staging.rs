@@ -36,7 +36,7 @@ pub(crate) async fn a_context_sees_the_aggregates_that_it_creates(fixture: &Fixt
             ctx.apply(&mut by_key, Added { by: 1 })?;
             let same = ctx.load_or_create::<Counter>("new").await?;
             assert_eq!((same.id(), same.state().value), (id, 2));
-            assert_eq!(counter::find_by_key(store, "new").await?, None, "nobody else sees it");
+            assert_eq!(counter::find_by_key(store, "new").await?, None, "no other store sees it");
             Ok::<_, Error>(id)
         })
         .await?;

@@ -349,9 +349,7 @@ pub(crate) async fn inspected_pages_hold_each_row_once(fixture: &Fixture) -> Res
 }
 
 /// The numbers to be assigned next are not in use, even if some were assigned in vain.
-pub(crate) async fn what_was_given_last_is_not_behind_what_is_in_use(
-    fixture: &Fixture,
-) -> Result<()> {
+pub(crate) async fn the_last_numbers_are_not_behind_those_in_use(fixture: &Fixture) -> Result<()> {
     fixture.needs(Capability::Inspection)?;
     let (store, engine) = (fixture.store(), fixture.engine());
     everything(fixture).await?;

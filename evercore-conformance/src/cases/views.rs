@@ -152,14 +152,14 @@ pub(crate) async fn a_read_dropped_at_any_await_point_leaves_nothing_behind(
 
 pub(crate) async fn an_empty_store_reads_as_empty(fixture: &Fixture) -> Result<()> {
     let (store, engine) = (fixture.store(), fixture.engine());
-    let nobody = AggregateId::new(1)?;
+    let unknown = AggregateId::new(1)?;
     let view = engine.begin_read().await?;
     let readers: [&dyn Reader; 2] = [&*view, engine];
     for reader in readers {
         let page = reader.read_log(LogQuery::new(Position::START, 10)).await?;
         assert_eq!((page.events, page.end, page.at_end), (Vec::new(), Position::START, true));
-        assert_eq!(history_length(reader, nobody).await?, 0);
-        assert!(!exists(reader, Counter::NAME, nobody).await?);
+        assert_eq!(history_length(reader, unknown).await?, 0);
+        assert!(!exists(reader, Counter::NAME, unknown).await?);
         assert_eq!(holder(reader, Counter::NAME, "key").await?, None);
     }
     assert_eq!(counter::find_by_key(store, "key").await?, None);

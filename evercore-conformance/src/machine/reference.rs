@@ -169,7 +169,7 @@ impl Reference {
             (None, Expected::Exactly(_)) => return Answer::Unknown,
             (None, _) => match stream {
                 Stream::Key(key) => {
-                    unit.create(kind.name(), Some(&key_text(key))).expect("BUG: nobody has the key")
+                    unit.create(kind.name(), Some(&key_text(key))).expect("BUG: the key is free")
                 }
                 Stream::Id(_) => return Answer::Unknown,
             },

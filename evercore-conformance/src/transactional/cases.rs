@@ -135,7 +135,7 @@ pub async fn effects_and_record_land_together<H: SqlHarness>(fixture: SqlFixture
     Ok(())
 }
 
-pub async fn what_a_failed_handler_wrote_is_undone<H: SqlHarness>(
+pub async fn the_writes_of_a_failed_handler_are_undone<H: SqlHarness>(
     fixture: SqlFixture<H>,
 ) -> Outcome {
     fixture.counters(4).await?;
@@ -175,7 +175,7 @@ pub async fn a_batch_that_was_recorded_before_is_undone<H: SqlHarness>(
     Ok(())
 }
 
-pub async fn what_a_handler_applies_lands_with_its_record<H: SqlHarness>(
+pub async fn events_of_a_handler_land_with_its_record<H: SqlHarness>(
     fixture: SqlFixture<H>,
 ) -> Outcome {
     fixture.counters(5).await?;
@@ -477,7 +477,7 @@ pub async fn a_statement_that_is_wrong_is_a_failure_of_its_handler<H: SqlHarness
     assert_parks_the_first(&fixture, "wrong", handler).await
 }
 
-pub async fn what_cannot_land_is_a_failure_of_its_handler<H: SqlHarness>(
+pub async fn a_commit_that_is_refused_is_a_failure_of_its_handler<H: SqlHarness>(
     fixture: SqlFixture<H>,
 ) -> Outcome {
     counter::create_with_key(&fixture.store, "taken", 0).await?;

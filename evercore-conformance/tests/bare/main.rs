@@ -101,7 +101,7 @@ fn an_engine_without_capabilities_passes_the_base_of_the_suite() {
 }
 
 #[tokio::test]
-async fn what_an_engine_does_not_declare_is_refused_with_an_alternative() {
+async fn an_undeclared_operation_is_refused_with_an_alternative() {
     let store = EventStore::builder().open(Bare(MemoryEngine::new())).await.expect("it opens");
     let view = store.with_readonly_context(async |_| Ok::<_, Error>(())).await;
     assert_eq!(

@@ -73,7 +73,7 @@ fn a_conflict_hidden_by_the_cache_is_found() {
 }
 
 #[test]
-fn what_is_found_is_shortened() {
+fn a_counterexample_is_shortened() {
     let found = explorer().shorten(300).explore(|| Faulty::new(OverlooksGuards));
     let found = found.expect_err("it is found");
     println!("{found}");

@@ -30,7 +30,7 @@ use subscription_faults::{
     DropsParkedEvents, DropsWhatWaits, ForgetsReasons, ForgetsRedriveTimes, ForgetsTheToken,
     ForgetsWhereFrom, GivesLeasesTwice, GivesPagesTwice, HidesLostLeases, HidesParkedAggregates,
     IgnoresFilters, IgnoresOperators, IgnoresPartitions, KeepsLeases, ParksDiscardedEvents,
-    ReadsBackwards, SkipsMatches, StandsStill, WakesNobody,
+    ReadsBackwards, SkipsMatches, StandsStill, WakesNoWatcher,
 };
 use write_faults::{
     AcceptsTheFuture, AcknowledgesTooEarly, AsksForTheKeyLast, BelievesTheCache, CutsKeys,
@@ -269,13 +269,13 @@ caught! {
     a_page_given_twice_is_caught: GivesPagesTwice => [
         "p7::pages_that_were_read_ahead_are_handled_once",
     ];
-    a_lost_lease_that_nobody_is_told_of_is_caught: HidesLostLeases => [
-        "p10::what_was_read_ahead_goes_with_the_lease",
+    a_lost_lease_that_is_not_reported_is_caught: HidesLostLeases => [
+        "p10::a_prefetched_page_is_dropped_with_the_lease",
     ];
     a_hidden_parked_aggregate_is_caught: HidesParkedAggregates => [
-        "p11::what_was_read_ahead_waits_behind_what_is_parked",
+        "p11::prefetched_events_wait_behind_parked_ones",
     ];
-    an_engine_that_wakes_nobody_is_caught: WakesNobody => [
+    an_engine_that_wakes_no_watcher_is_caught: WakesNoWatcher => [
         "p7::a_commit_wakes_subscriptions",
     ];
     a_lease_given_twice_is_caught: GivesLeasesTwice => [
@@ -308,7 +308,7 @@ caught! {
         "p11::a_parked_event_is_redriven_by_itself_as_often_as_told",
     ];
     a_discarded_event_that_is_parked_again_is_caught: ParksDiscardedEvents => [
-        "p11::what_is_discarded_under_way_holds_nothing_back",
+        "p11::an_event_discarded_during_its_redrive_holds_nothing_back",
     ];
     forgotten_reasons_of_discards_are_caught: ForgetsReasons => [
         "p11::a_discarded_event_is_kept_with_its_reason",
@@ -333,7 +333,7 @@ caught! {
         "contract::a_sound_store_is_found_clean_in_pages_of_any_size",
     ];
     forgotten_numbers_are_caught: ForgetsWhatWasGiven => [
-        "contract::what_was_given_last_is_not_behind_what_is_in_use",
+        "contract::the_last_numbers_are_not_behind_those_in_use",
         "contract::a_sound_store_is_found_clean_in_pages_of_any_size",
     ];
     forgotten_hashes_are_caught: ForgetsHashes => [

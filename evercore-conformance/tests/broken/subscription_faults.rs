@@ -96,9 +96,9 @@ impl Fault for GivesPagesTwice {
 
 /// Never wakes a watcher of the log.
 #[derive(Debug)]
-pub(crate) struct WakesNobody;
+pub(crate) struct WakesNoWatcher;
 
-impl Fault for WakesNobody {
+impl Fault for WakesNoWatcher {
     fn watch_log(&self, _engine: &MemoryEngine) -> LogWatch {
         LogSignal::new().watch(Duration::from_secs(1))
     }

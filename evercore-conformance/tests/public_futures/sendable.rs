@@ -141,10 +141,10 @@ sendable! {
     "timeout" => |own| async move { engine::timeout(Duration::from_secs(1), own.store.head()).await };
     "sleep" => |own| async move { engine::sleep(Duration::from_millis(own.position.get().unsigned_abs())).await };
     "Place::turn" => |own| async move {
-        Arc::new(Turns::new()).enter(own.key, 1).expect("nobody waits").turn().await
+        Arc::new(Turns::new()).enter(own.key, 1).expect("the queue is empty").turn().await
     };
     "Place::turn_within" => |own| async move {
-        let place = Arc::new(Turns::new()).enter(own.key, 1).expect("nobody waits");
+        let place = Arc::new(Turns::new()).enter(own.key, 1).expect("the queue is empty");
         place.turn_within(Duration::from_secs(1)).await
     };
     "EventStore::append" => |own| async move {

@@ -207,7 +207,7 @@ impl Observer {
         let missing: Vec<_> =
             self.events.keys().filter(|position| !self.handled.contains(position)).collect();
         if !missing.is_empty() {
-            let problem = format!("at the end, nobody has handled {missing:?}");
+            let problem = format!("at the end, no worker has handled {missing:?}");
             self.found(problem);
         }
     }

@@ -155,7 +155,7 @@ fn the_file_holds_names_versions_and_shapes() -> Result<()> {
 }
 
 #[test]
-fn what_has_not_changed_passes() -> Result<()> {
+fn an_unchanged_catalogue_passes() -> Result<()> {
     Released::first()?.check(&first()?, CatalogueUpdate::Nothing).expect("nothing has changed");
     Ok(())
 }
@@ -224,7 +224,7 @@ fn an_added_version_passes_and_is_written() -> Result<()> {
 }
 
 #[test]
-fn what_is_not_in_the_file_fails_where_nothing_is_to_be_written() -> Result<()> {
+fn a_type_missing_from_the_file_fails_if_nothing_may_be_written() -> Result<()> {
     let added = Catalogue::of(
         Registry::builder()
             .event::<first::Opened>()

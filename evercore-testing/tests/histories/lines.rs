@@ -15,7 +15,7 @@ struct Pipe(Arc<Mutex<Vec<u8>>>);
 
 impl Write for Pipe {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().expect("nobody panicked").write(bytes)
+        self.0.lock().expect("no thread panicked").write(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -25,7 +25,7 @@ impl Write for Pipe {
 
 impl Pipe {
     fn text(&self) -> Vec<u8> {
-        self.0.lock().expect("nobody panicked").clone()
+        self.0.lock().expect("no thread panicked").clone()
     }
 }
 
@@ -46,7 +46,7 @@ async fn process(engine: &MemoryEngine, amount: i64) -> Result<Vec<u8>> {
 }
 
 #[tokio::test]
-async fn what_processes_have_written_one_after_the_other_is_one_history() -> Result<()> {
+async fn histories_of_successive_processes_are_one_history() -> Result<()> {
     let engine = MemoryEngine::new();
     let (first, second) = (process(&engine, 1).await?, process(&engine, 2).await?);
     let read = |text: &[u8]| History::read(text).expect("it can be read");

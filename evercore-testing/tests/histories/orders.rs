@@ -52,7 +52,7 @@ async fn a_guard_of_what_was_changed_before_has_no_place() -> Result<()> {
 }
 
 #[tokio::test]
-async fn what_happens_at_the_same_time_may_have_happened_in_any_order() -> Result<()> {
+async fn concurrent_commits_may_have_any_order() -> Result<()> {
     let mut past = sound().await?;
     // All commits begin before any ends.
     past.observations.sort_by_key(|seen| !matches!(seen, Observation::Begun(_)));

@@ -124,7 +124,7 @@ fn events_in_another_order_are_not_the_same() {
 }
 
 #[test]
-fn what_is_said_beside_an_event_is_compared() {
+fn metadata_of_events_are_compared() {
     let options =
         EventOptions::new().at(day(1)).metadata(Metadata::new().principal("ada").correlation("c"));
     assert_says(
@@ -278,7 +278,7 @@ fn a_given_event_that_cannot_be_read_is_named() {
 }
 
 #[test]
-fn what_could_not_be_stored_cannot_be_given() {
+fn an_event_that_cannot_be_stored_cannot_be_given() {
     let empty = EventOptions::new().reference("");
     assert_says(
         || {

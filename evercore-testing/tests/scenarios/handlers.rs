@@ -96,26 +96,26 @@ fn recorded_events_have_places_times_and_metadata() {
 #[tokio::test]
 async fn a_failure_is_where_it_was_expected() {
     let mut picky = each(async |event: RecordedEvent| match event.event_type() {
-        "fine-due" => Err("nobody pays"),
+        "fine-due" => Err("the account is empty"),
         _ => Ok(()),
     });
     let recording = || Recording::new().event(1, BookReturned).event(1, FineDue { cents: 50 });
 
     let error = recording().handled_by(&mut picky).await.then_failed_at(2);
-    assert_eq!(error.to_string(), "nobody pays");
+    assert_eq!(error.to_string(), "the account is empty");
 
     let failed = recording().handled_by(&mut picky).await;
     assert_says(
         || failed.then_handled(),
         &expect![[r#"
-        expected to be handled, but position 2 (`fine-due`) failed: nobody pays
+        expected to be handled, but position 2 (`fine-due`) failed: the account is empty
     "#]],
     );
     let failed = recording().handled_by(&mut picky).await;
     assert_says(
         || drop(failed.then_failed_at(1)),
         &expect![[r#"
-        expected a failure at position 1, but position 2 (`fine-due`) failed: nobody pays
+        expected a failure at position 1, but position 2 (`fine-due`) failed: the account is empty
     "#]],
     );
 

@@ -7,7 +7,7 @@ use super::staging::{Base, Refusal, Staging};
 use crate::clock::to_stored_precision;
 use crate::engine::{Completion, Idempotency, NewEvent, Transactor};
 use crate::shared::cache::{Cache, Known};
-use crate::shared::{Lane, Shared};
+use crate::shared::{Shared, TurnKey};
 use crate::time_range::check_recorded_at;
 use crate::{AggregateId, Committed, Error, Result};
 
@@ -24,8 +24,8 @@ pub(crate) struct PendingCommit<'a> {
 #[derive(Debug)]
 pub(crate) struct Refused {
     pub(crate) error: Error,
-    /// After a conflict, the lane in which a rerun waits for its turn.
-    pub(crate) lane: Option<Box<Lane>>,
+    /// After a conflict, the queue in which a rerun waits for its turn.
+    pub(crate) turn_key: Option<Box<TurnKey>>,
 }
 
 impl PendingCommit<'_> {

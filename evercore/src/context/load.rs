@@ -12,7 +12,7 @@ use crate::engine::LoadTarget;
 use crate::error::unknown_id;
 use crate::format::link::Link;
 use crate::observer::Observation;
-use crate::shared::Lane;
+use crate::shared::TurnKey;
 use crate::shared::cache::{Cache, Cached};
 use crate::shared::state::State;
 use crate::{Aggregate, AggregateId, AsOf, Error, NaturalKey, Result, Sequence, StateAggregate};
@@ -57,7 +57,7 @@ impl Context {
         if let Some(id) = self.staging.holder(aggregate_type, key) {
             return self.reload(id).await.map(Some);
         }
-        if let Some(turn) = self.join_queue(|| Lane::Key(aggregate_type, key.clone())) {
+        if let Some(turn) = self.join_queue(|| TurnKey::Key(aggregate_type, key.clone())) {
             self.queueing = turn.await;
         }
         // The cached holder may be an aggregate that this context knows, but without this key. Then only storage can

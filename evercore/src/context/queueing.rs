@@ -8,7 +8,7 @@ use tracing::warn;
 
 use super::Context;
 use crate::Turn;
-use crate::shared::{Lane, Shared};
+use crate::shared::{Shared, TurnKey};
 
 /// The longest that one attempt waits for its turn, whatever the retry policy says.
 const MOST_PATIENCE: Duration = Duration::from_secs(5);
@@ -20,7 +20,7 @@ pub(crate) enum Queueing {
     Joins,
     /// The context has its turn and waits for no other: waiting while holding a turn would block all who wait for that
     /// turn.
-    Holds(Box<Turn<Lane>>),
+    Holds(Box<Turn<TurnKey>>),
     /// The context waits for no turn.
     Passes,
 }
@@ -33,16 +33,16 @@ impl Queueing {
 }
 
 impl Shared {
-    /// Waits for a turn in a lane, however many wait already: an attempt that went ahead would conflict with those that
+    /// Waits for a turn in a queue, however many wait already: an attempt that went ahead would conflict with those that
     /// wait. A turn that lasts too long is overtaken by one attempt, not by all.
-    pub(crate) async fn queue(&self, lane: Lane) -> Queueing {
+    pub(crate) async fn queue(&self, turn_key: TurnKey) -> Queueing {
         let patience = self.longest_wait().min(MOST_PATIENCE);
-        let place = self.turns.enter(lane, usize::MAX).expect("BUG: any number may wait");
+        let place = self.turns.enter(turn_key, usize::MAX).expect("BUG: any number may wait");
         let turn = place.turn_within(patience).await;
         if turn.overtakes() {
-            let lane = turn.key();
+            let turn_key = turn.key();
             warn!(
-                ?lane,
+                ?turn_key,
                 ?patience,
                 "an attempt holds its turn for longer than others wait for it, so the next attempt runs at the same time: its closure is slow, or waits for a task that writes to the same aggregate"
             );
@@ -56,17 +56,17 @@ impl Context {
     /// reads. Boxed, to keep the rare wait out of the size of the futures of loads.
     pub(super) fn join_queue(
         &self,
-        lane: impl FnOnce() -> Lane,
+        turn_key: impl FnOnce() -> TurnKey,
     ) -> Option<Pin<Box<dyn Future<Output = Queueing> + Send>>> {
         if self.store.turns.is_empty() || !matches!(self.queueing, Queueing::Joins) {
             return None;
         }
-        let lane = lane();
-        if !self.store.turns.has_queue(&lane) {
+        let turn_key = turn_key();
+        if !self.store.turns.has_queue(&turn_key) {
             return None;
         }
         let store = Arc::clone(&self.store);
-        Some(Box::pin(async move { store.queue(lane).await }))
+        Some(Box::pin(async move { store.queue(turn_key).await }))
     }
 
     /// Takes the turn out of the context, to be held until its commit is answered.

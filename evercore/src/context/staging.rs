@@ -13,7 +13,7 @@ use crate::engine::{
     AggregateWrite, Commit, Idempotency, KeyChange, NewEvent, NewSnapshot, Precondition,
 };
 use crate::format::link::Link;
-use crate::shared::Lane;
+use crate::shared::TurnKey;
 use crate::shared::cache::{Cached, Known};
 use crate::{AggregateId, CommitId, ConflictReason, Error, Limits, NaturalKey, Result, Sequence};
 
@@ -364,13 +364,13 @@ impl Stream {
     }
 
     /// Returns the queue of those that want to write to this aggregate.
-    fn lane(&self) -> Lane {
+    fn turn_key(&self) -> TurnKey {
         let asked_for = match &self.base {
             Base::Created { .. } => self.key.as_ref(),
             Base::Loaded { key, asked_by: AskedBy::Key, .. } => key.as_ref(),
             Base::Loaded { asked_by: AskedBy::Id, .. } => None,
         };
-        asked_for.map_or(Lane::Id(self.id), |key| Lane::Key(self.aggregate_type, key.clone()))
+        asked_for.map_or(TurnKey::Id(self.id), |key| TurnKey::Key(self.aggregate_type, key.clone()))
     }
 
     /// Returns whether this is a new aggregate with the given key, and a rerun would load the one that holds it.
@@ -419,25 +419,25 @@ pub(super) struct Refusal {
 
 impl Refusal {
     /// Turns [`Error::KeyTaken`] into a conflict where a rerun would load the aggregate that holds the key, and returns
-    /// the lane in which a rerun after a conflict waits for its turn.
+    /// the queue in which a rerun after a conflict waits for its turn.
     pub(super) fn explain(&self, error: Error) -> Refused {
         match &error {
             Error::KeyTaken { aggregate, key } => {
                 let created = self.streams.iter().find(|own| own.would_be_loaded(aggregate, key));
-                let Some(created) = created else { return Refused { error, lane: None } };
+                let Some(created) = created else { return Refused { error, turn_key: None } };
                 let error = Error::Conflict {
                     aggregate: aggregate.clone(),
                     id: created.id,
                     reason: ConflictReason::Created,
                 };
-                Refused { error, lane: Some(Box::new(created.lane())) }
+                Refused { error, turn_key: Some(Box::new(created.turn_key())) }
             }
             Error::Conflict { id, .. } => {
-                let lane = self.streams.iter().find(|own| own.id == *id);
-                let lane = lane.map(|own| Box::new(own.lane()));
-                Refused { error, lane }
+                let turn_key = self.streams.iter().find(|own| own.id == *id);
+                let turn_key = turn_key.map(|own| Box::new(own.turn_key()));
+                Refused { error, turn_key }
             }
-            _ => Refused { error, lane: None },
+            _ => Refused { error, turn_key: None },
         }
     }
 }

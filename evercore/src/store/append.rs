@@ -13,7 +13,7 @@ use crate::engine::{
 };
 use crate::error::unknown_key;
 use crate::format::link::Link;
-use crate::shared::Lane;
+use crate::shared::TurnKey;
 use crate::{
     Aggregate, AggregateId, CommitId, Committed, ConflictReason, Error, NaturalKey, RecordedEvent,
     Result, Sequence,
@@ -106,13 +106,13 @@ impl EventStore {
             return Err(Error::EmptyAppend { aggregate: A::NAME.to_owned() });
         }
 
-        let lane = match &stream {
-            Stream::Id(id) => Lane::Id(*id),
-            Stream::Key(key) => Lane::Key(self.inner.stored_name::<A>().await?, key.clone()),
+        let turn_key = match &stream {
+            Stream::Id(id) => TurnKey::Id(*id),
+            Stream::Key(key) => TurnKey::Key(self.inner.stored_name::<A>().await?, key.clone()),
         };
         // An append that expects a sequence does not queue: the turns of others would only make its expectation stale.
         if !matches!(expected, Expected::Exactly(_)) {
-            self.join(&mut reruns, &lane).await;
+            self.join(&mut reruns, &turn_key).await;
         }
         loop {
             let mut write = self.resolve::<A>(&stream, expected).await?;
@@ -144,7 +144,7 @@ impl EventStore {
                         id,
                         reason: ConflictReason::Created,
                     };
-                    let failure = Attempt::conflict(conflict, &lane);
+                    let failure = Attempt::conflict(conflict, &turn_key);
                     self.wait_to_rerun::<Error>(&mut reruns, failure).await?;
                 }
                 // `Expected::Any` accepts every sequence; the conflict is only about the hash, which was made for an
@@ -152,7 +152,7 @@ impl EventStore {
                 Err(conflict @ Error::Conflict { .. })
                     if self.inner.writing.chained && expected == Expected::Any =>
                 {
-                    let failure = Attempt::conflict(conflict, &lane);
+                    let failure = Attempt::conflict(conflict, &turn_key);
                     self.wait_to_rerun::<Error>(&mut reruns, failure).await?;
                 }
                 Err(error) => return Err(error),

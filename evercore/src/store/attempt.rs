@@ -10,14 +10,14 @@ use crate::context::{PendingCommit, Queueing, Reading, Refused};
 use crate::observer::Observation;
 use crate::retry::pause;
 use crate::shared::id_pool::Ids;
-use crate::shared::{Lane, nesting};
+use crate::shared::{TurnKey, nesting};
 use crate::{Committed, Context, Error, Report, Result};
 
 /// The stage at which an attempt failed.
 pub(crate) enum Attempt<E> {
     /// The attempt was decided on cached states, and no commit has confirmed them. If the commit was refused with a
-    /// conflict, the lane in which to wait for a turn.
-    Unproven(Option<Box<Lane>>),
+    /// conflict, the queue in which to wait for a turn.
+    Unproven(Option<Box<TurnKey>>),
     Work(E),
     Commit(Box<Refused>),
 }
@@ -57,16 +57,16 @@ impl EventStore {
         failure: Attempt<E>,
     ) -> Result<(), E> {
         reruns.reading = Reading::Storage;
-        let (conflict, lane) = match failure {
-            Attempt::Unproven(lane) => {
+        let (conflict, turn_key) = match failure {
+            Attempt::Unproven(turn_key) => {
                 debug!("the closure runs again on stored states");
-                if lane.is_some() {
-                    Box::pin(self.queue(reruns, lane)).await;
+                if turn_key.is_some() {
+                    Box::pin(self.queue(reruns, turn_key)).await;
                 }
                 return Ok(());
             }
             Attempt::Commit(refused) if refused.error.is_conflict() => {
-                (refused.error, refused.lane)
+                (refused.error, refused.turn_key)
             }
             failure => return Err(failure.into_error()),
         };
@@ -79,32 +79,32 @@ impl EventStore {
         let had_turn = reruns.queueing.has_turn();
         // Boxed, as are the other futures that are seldom needed, to keep them out of the size of every command's
         // future.
-        Box::pin(self.queue(reruns, lane)).await;
+        Box::pin(self.queue(reruns, turn_key)).await;
         if had_turn || !reruns.queueing.has_turn() {
             pause(wait).await;
         }
         Ok(())
     }
 
-    /// Waits for a turn in a lane, unless the attempt still holds it. An attempt whose turn was overtaken queues again.
-    async fn queue(&self, reruns: &mut Reruns, lane: Option<Box<Lane>>) {
-        if let (Queueing::Holds(turn), Some(lane)) = (&reruns.queueing, &lane)
-            && *turn.key() == **lane
+    /// Waits for a turn in a queue, unless the attempt still holds it. An attempt whose turn was overtaken queues again.
+    async fn queue(&self, reruns: &mut Reruns, turn_key: Option<Box<TurnKey>>) {
+        if let (Queueing::Holds(turn), Some(turn_key)) = (&reruns.queueing, &turn_key)
+            && *turn.key() == **turn_key
             && !turn.is_over()
         {
             return;
         }
         // The old turn is given back first: holding one turn while waiting for another could deadlock.
         drop(replace(&mut reruns.queueing, Queueing::Passes));
-        if let Some(lane) = lane.filter(|_| !reruns.is_nested) {
-            reruns.queueing = self.inner.queue(*lane).await;
+        if let Some(turn_key) = turn_key.filter(|_| !reruns.is_nested) {
+            reruns.queueing = self.inner.queue(*turn_key).await;
         }
     }
 
-    /// Waits for a turn in a lane if others already queue in it.
-    pub(crate) async fn join(&self, reruns: &mut Reruns, lane: &Lane) {
-        if matches!(reruns.queueing, Queueing::Joins) && self.inner.turns.has_queue(lane) {
-            self.queue(reruns, Some(Box::new(lane.clone()))).await;
+    /// Waits for a turn in a queue if others already queue in it.
+    pub(crate) async fn join(&self, reruns: &mut Reruns, turn_key: &TurnKey) {
+        if matches!(reruns.queueing, Queueing::Joins) && self.inner.turns.has_queue(turn_key) {
+            self.queue(reruns, Some(Box::new(turn_key.clone()))).await;
         }
     }
 
@@ -156,8 +156,8 @@ impl Reruns {
 }
 
 impl<E> Attempt<E> {
-    pub(crate) fn conflict(error: Error, lane: &Lane) -> Self {
-        Self::Commit(Box::new(Refused { error, lane: Some(Box::new(lane.clone())) }))
+    pub(crate) fn conflict(error: Error, turn_key: &TurnKey) -> Self {
+        Self::Commit(Box::new(Refused { error, turn_key: Some(Box::new(turn_key.clone())) }))
     }
 
     /// Returns whether the attempt may have failed because the same idempotency key was committed before: after an
@@ -189,7 +189,7 @@ impl<E> Attempt<E> {
 
 impl<E> From<Error> for Attempt<E> {
     fn from(error: Error) -> Self {
-        Self::Commit(Box::new(Refused { error, lane: None }))
+        Self::Commit(Box::new(Refused { error, turn_key: None }))
     }
 }
 
@@ -215,7 +215,7 @@ pub(crate) fn proven<T, E>(
     };
     match answer {
         answer if counts || !has_cached => answer,
-        Err(Attempt::Commit(refused)) => Err(Attempt::Unproven(refused.lane)),
+        Err(Attempt::Commit(refused)) => Err(Attempt::Unproven(refused.turn_key)),
         _ => Err(Attempt::Unproven(None)),
     }
 }

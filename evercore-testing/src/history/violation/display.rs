@@ -25,10 +25,10 @@ impl fmt::Display for Violation {
             }
             Self::Unclaimed { event, commit: None } => write!(f, "{event} names no commit"),
             Self::Unclaimed { event, commit: Some(commit) } => {
-                write!(f, "{event} is of commit {commit}, which nobody has sent")
+                write!(f, "{event} is of commit {commit}, which no client has sent")
             }
             Self::NeverBegun { commit } => {
-                write!(f, "commit {commit} was acknowledged, and nobody has sent it")
+                write!(f, "commit {commit} was acknowledged, and no client has sent it")
             }
             Self::Lost { commit, present, of } => {
                 write!(

@@ -4,7 +4,7 @@ use crate::{AggregateId, NaturalKey};
 
 /// The key of a queue: an aggregate, named the way the closure has asked for it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Lane {
+pub(crate) enum TurnKey {
     Id(AggregateId),
     /// With the stored name of the aggregate's type.
     Key(&'static str, NaturalKey),
