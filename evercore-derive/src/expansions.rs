@@ -623,7 +623,7 @@ fn serde_and_inventory_are_reached_through_the_crate() {
         let text = expansion.to_string().replace(' ', "");
         for (at, name) in text.match_indices("serde").chain(text.match_indices("inventory")) {
             let before = &text[..at];
-            let ours = ["some::path::__private::", "some::path::Encoding::", "#["];
+            let ours = ["some::path::__private::", "some::path::format::Encoding::", "#["];
             assert!(ours.iter().any(|ours| before.ends_with(ours)), "{name} after {before}");
         }
     }

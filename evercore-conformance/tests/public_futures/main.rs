@@ -24,8 +24,15 @@ const TOOLS: [&str; 4] =
 const SUITES: [&str; 4] = ["cancellation", "cases", "corruption", "transactional"];
 
 /// The traits of the engine contract. Each call of them adds two await points to every operation that makes it.
-const CONTRACT: [&str; 6] =
-    ["StorageEngine", "Reader", "Inspection", "SubscriptionStorage", "Transactor", "Transaction"];
+const CONTRACT: [&str; 7] = [
+    "StorageEngine",
+    "Reader",
+    "Inspection",
+    "SubscriptionStorage",
+    "Transactor",
+    "Transaction",
+    "Forward",
+];
 
 /// The traits that authors of engines implement for the suites, with boxed futures that are `Send`.
 const HARNESSES: [&str; 3] = ["Harness", "SqlHarness", "CancellationHarness"];

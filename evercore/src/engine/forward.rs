@@ -30,8 +30,7 @@ use crate::{
 ///
 /// use async_trait::async_trait;
 /// use evercore::engine::{Commit, Forward, StorageEngine};
-/// use evercore::Committed;
-/// use evercore::{EventStore, Result};
+/// use evercore::{Committed, EventStore, Result};
 /// use evercore_memory::MemoryEngine;
 ///
 /// #[derive(Debug)]

@@ -67,7 +67,7 @@ impl EventStore {
     ///         ctx.apply(&mut account, BalanceSet { balance: 7 })
     ///     })
     ///     .await?;
-    /// if let Some(position) = commit.position() {
+    /// if let Some(position) = commit.and_then(evercore::Committed::position) {
     ///     store.wait_for("balances", position).await?;
     /// }
     /// # Ok(())
