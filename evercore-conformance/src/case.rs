@@ -248,6 +248,6 @@ mod tests {
     fn an_error_is_a_failure_with_its_sources() {
         let story: Story = |_| Box::pin(async { Err(Error::storage("test", "no disk")) });
         let failure = failure_of(story, LONG);
-        assert!(failure.contains("asked to test: no disk"), "{failure}");
+        assert!(failure.contains("failed to test: no disk"), "{failure}");
     }
 }

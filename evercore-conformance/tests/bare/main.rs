@@ -11,6 +11,7 @@ use evercore::engine::{
 use evercore::{Committed, Error, EventStore, Result};
 use evercore_conformance::{Durability, Harness, Outcome, cases};
 use evercore_memory::MemoryEngine;
+use evercore_sqlite::SqliteContext;
 
 /// Keeps to the base of the contract.
 #[derive(Debug)]
@@ -113,6 +114,13 @@ async fn an_undeclared_operation_is_refused_with_an_alternative() {
         store.verify().run().await.expect_err("it has no inspection").to_string(),
         "the bare engine does not support the verification of stored data; read the log with \
          `EventStore::read_log`, and decode its events with `EventStore::registry`"
+    );
+    let transaction: Result<()> =
+        store.with_transaction(async |_: &mut SqliteContext| Ok(())).await;
+    assert_eq!(
+        transaction.expect_err("it has no transactions").to_string(),
+        "the bare engine does not support transactions that write rows of your own; use \
+         `with_context`, and keep the rows with a subscription that stores its position beside them"
     );
     for capability in Capability::ALL {
         let message = unsupported(capability).to_string();
