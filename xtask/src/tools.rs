@@ -2,13 +2,10 @@
 
 use std::env::{join_paths, split_paths, var_os};
 use std::ffi::{OsStr, OsString};
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use crate::command::{Cargo, Failure, cargo};
-
-/// The folder in which missing ones are installed.
-const ROOT: &str = "target/tools";
 
 /// A subcommand, as a package of crates.io.
 #[derive(Clone, Copy, Debug)]
@@ -45,10 +42,19 @@ impl Tool {
             return None;
         }
         let Self { name, version } = self;
-        eprintln!("{name} is not on this machine: compiling it into {ROOT}, once");
-        let install =
-            cargo(&format!("install --quiet --locked --debug --root {ROOT} {name}@{version}"));
+        let folder = self.folder();
+        eprintln!("{name} is not on this machine: compiling it into {}, once", folder.display());
+        let install = cargo(&format!("install --quiet --locked --debug {name}@{version}"));
+        let install = install.env_os("CARGO_INSTALL_ROOT", folder.as_os_str());
         Some(install.env("CARGO_PROFILE_DEV_DEBUG", "none"))
+    }
+
+    /// Returns the folder in which this version is installed. All checkouts of a user share it.
+    fn folder(self) -> PathBuf {
+        let home = var_os("CARGO_HOME").map(PathBuf::from);
+        let home = home.or_else(|| Some(PathBuf::from(var_os("HOME")?).join(".cargo")));
+        let root = home.map_or_else(|| PathBuf::from("target"), |home| home.join("evercore"));
+        root.join("tools").join(format!("{}-{}", self.name, self.version))
     }
 
     fn is_on(self, path: &OsStr) -> bool {
@@ -65,8 +71,8 @@ impl Tool {
 
 /// Returns the search path with which cargo finds tools, including those installed by this program.
 pub(crate) fn search_path() -> Result<OsString, Failure> {
-    let ours = Path::new(ROOT).join("bin");
+    let ours = [DENY, FUZZ, MUTANTS].map(|tool| tool.folder().join("bin"));
     let theirs = var_os("PATH").unwrap_or_default();
-    join_paths([ours].into_iter().chain(split_paths(&theirs)))
+    join_paths(ours.into_iter().chain(split_paths(&theirs)))
         .map_err(|error| Failure(format!("the search path cannot be used: {error}")))
 }
