@@ -6,7 +6,7 @@ use crate::engine::{Fault, Faulty, Sound};
 use crate::read_faults::{AppliesTwice, GivesAnySnapshot};
 use crate::subscription_faults::{
     DropsParkedEvents, DropsWhatWaits, GivesPagesTwice, HidesParkedAggregates, IgnoresOperators,
-    ReadsBackwards, SkipsMatches,
+    ReadsBackwards, SkipsEvents,
 };
 use crate::write_faults::{
     AcceptsTheFuture, AcknowledgesTooEarly, AsksForTheKeyLast, BelievesTheCache, FailsNeighbours,
@@ -58,7 +58,7 @@ found! {
     forgotten_data_are_found: ForgetsAtTheEnd;
     snapshots_of_any_shape_are_found: GivesAnySnapshot::default();
     events_applied_twice_are_found: AppliesTwice;
-    matches_left_out_are_found: SkipsMatches;
+    events_left_out_are_found: SkipsEvents;
     pages_given_twice_are_found: GivesPagesTwice;
     pages_read_backwards_are_found: ReadsBackwards;
     parked_events_that_are_dropped_are_found: DropsParkedEvents;

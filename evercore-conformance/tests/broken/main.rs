@@ -247,7 +247,6 @@ caught! {
     a_skipped_match_is_caught: SkipsMatches => [
         "p7::a_filter_passes_what_it_names_and_nothing_else",
         "p7::a_subscription_misses_nothing_of_racing_writers",
-        "p7::a_subscription_goes_on_where_it_was",
     ];
     ignored_filters_are_caught: IgnoresFilters => [
         "p7::a_filter_passes_what_it_names_and_nothing_else",

@@ -14,12 +14,26 @@ use evercore_memory::MemoryEngine;
 
 use crate::engine::Fault;
 
-/// Skips some of the matching events.
+/// Skips some of the events that match a filter or a partition.
 #[derive(Debug)]
 pub(crate) struct SkipsMatches;
 
 #[async_trait]
 impl Fault for SkipsMatches {
+    async fn read_log(&self, reader: &dyn Reader, query: LogQuery) -> Result<LogPage> {
+        let is_of_all = query.is_of_all_events();
+        let mut page = reader.read_log(query).await?;
+        page.events.retain(|event| is_of_all || event.position().get() % 5 != 3);
+        Ok(page)
+    }
+}
+
+/// Skips some of the events of the log, whatever is asked for.
+#[derive(Debug)]
+pub(crate) struct SkipsEvents;
+
+#[async_trait]
+impl Fault for SkipsEvents {
     async fn read_log(&self, reader: &dyn Reader, query: LogQuery) -> Result<LogPage> {
         let mut page = reader.read_log(query).await?;
         page.events.retain(|event| event.position().get() % 5 != 3);
