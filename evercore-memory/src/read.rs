@@ -53,9 +53,8 @@ impl View<'_> {
     }
 
     pub(crate) fn read_log(&self, query: &LogQuery) -> LogPage {
-        let most = to_length(query.limit);
-        let most_looked_at =
-            if query.is_of_all_events() { usize::MAX } else { MOST_LOOKED_AT.max(most) };
+        let (most, is_of_all) = (to_length(query.limit), query.is_of_all_events());
+        let most_looked_at = if is_of_all { usize::MAX } else { MOST_LOOKED_AT.max(most) };
         let after = usize::try_from(query.after.get()).unwrap_or(usize::MAX);
         let visible = &self.log.events[..usize::try_from(self.head.get()).expect("BUG: a count")];
         let mut page = LogPage::new(Vec::new(), query.after, true);
@@ -64,8 +63,10 @@ impl View<'_> {
                 page.at_end = false;
                 break;
             }
-            let matches = self.matches(query, event);
-            if matches || !query.is_of_all_events() {
+            let is_correlated = query.correlation.is_none()
+                || event.metadata().correlation_id() == query.correlation.as_deref();
+            let matches = is_correlated && (is_of_all || self.is_followed(query, event));
+            if matches || !is_of_all {
                 page.end = event.position();
             }
             if matches {
@@ -75,16 +76,12 @@ impl View<'_> {
         page
     }
 
-    fn matches(&self, query: &LogQuery, event: &RecordedEvent) -> bool {
-        let LogQuery { filter, partition, correlation, .. } = query;
+    /// Returns whether an event matches the filter and the partition of a query.
+    fn is_followed(&self, query: &LogQuery, event: &RecordedEvent) -> bool {
         let id = event.aggregate_id();
         let key = || self.stored(id).and_then(|stored| stored.key.at(self.version)?.as_ref());
-        let is_correlated =
-            correlation.is_none() || event.metadata().correlation_id() == correlation.as_deref();
-        is_correlated
-            && (query.is_of_all_events()
-                || partition.contains(id)
-                    && filter.matches(event.aggregate_type(), event.event_type(), key()))
+        query.partition.contains(id)
+            && query.filter.matches(event.aggregate_type(), event.event_type(), key())
     }
 
     fn stored(&self, id: AggregateId) -> Option<&StoredAggregate> {

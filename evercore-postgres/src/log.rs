@@ -1,7 +1,7 @@
 //! Reads histories and pages of the log.
 
 use evercore::engine::{HistoryRequest, LogQuery};
-use evercore::{LogPage, Position, RecordedEvent, Result};
+use evercore::{Error, LogPage, Position, RecordedEvent, Result};
 use sqlx::PgExecutor;
 
 use crate::readers::Readers;
@@ -104,20 +104,25 @@ pub(crate) async fn page(
 ) -> Result<LogPage> {
     let looked = fetched.aside.take();
     let mut events = fetched.events(types, readers, statements).await?;
-    // The events arrive in order; sorting a sorted list costs little and makes sure of it.
-    events.sort_by_key(RecordedEvent::position);
-    let full = u32::try_from(events.len()).is_ok_and(|events| events >= query.limit);
     // The end is an event and not the frontier, which goes back when a writer announces its floor late, or after a
     // crash.
-    let last = events.last().map_or(query.after, RecordedEvent::position);
-    let (end, at_end) = match looked {
-        Some(looked) => {
-            let end: Option<i64> = get(&looked, column::LAST)?;
-            let end = end.map(Position::new).transpose()?.unwrap_or(query.after);
+    if query.is_of_all_events() || frontier <= query.after {
+        let full = u32::try_from(events.len()).is_ok_and(|events| events >= query.limit);
+        let end = events.last().map_or(query.after, RecordedEvent::position);
+        return Ok(LogPage::new(events, end, !full || end >= frontier));
+    }
+    // The events arrive in order; sorting a sorted list costs little and makes sure of it.
+    events.sort_by_key(RecordedEvent::position);
+    let (end, at_end) = match (events.last(), looked) {
+        // A full page ends with its last event.
+        (Some(last), None) => (last.position(), last.position() >= frontier),
+        (_, Some(looked)) => {
+            let last: Option<i64> = get(&looked, column::LAST)?;
+            let end = last.map(Position::new).transpose()?.unwrap_or(query.after);
             let is_cut = get::<i32>(&looked, column::IS_CUT)? != 0;
             (end, end >= frontier || !is_cut)
         }
-        None => (last, !full || last >= frontier),
+        (None, None) => return Err(Error::corrupt("events", "a page has no row")),
     };
     Ok(LogPage::new(events, end, at_end))
 }

@@ -221,8 +221,9 @@ impl Shared {
 
     /// Sends a commit to the engine, unless the store's clock returns a time that not every engine can store.
     pub(crate) fn commit(&self, commit: Commit) -> BoxFuture<'_, Result<Committed>> {
-        let checked =
-            check_recorded_at(&commit).and_then(|()| require(&*self.engine, commit.requires()));
+        let checked = check_recorded_at(&commit).and_then(|()| {
+            commit.requires().iter().try_for_each(|needed| require(&*self.engine, needed))
+        });
         match (checked, &self.observer) {
             (Ok(()), None) => self.engine.commit(commit),
             (Ok(()), Some(observer)) => {

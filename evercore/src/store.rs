@@ -16,7 +16,7 @@ use crate::context::Reading;
 use crate::context::read_context::{
     HistoryPage, ReadContext, read_correlated, read_history, read_log,
 };
-use crate::engine::{Capabilities, Capability, StorageEngine, require};
+use crate::engine::{Capability, StorageEngine, require};
 use crate::shared::Shared;
 use crate::{
     AggregateId, CommitId, CommitOutcome, Committed, Context, Error, LogPage, Migration, Position,
@@ -177,7 +177,7 @@ impl EventStore {
     {
         let run = async move {
             let engine = &*self.inner.engine;
-            require(engine, Capabilities::NONE.with(Capability::ReadViews))?;
+            require(engine, Capability::ReadViews)?;
             let reader = engine.begin_read().await?;
             let context = ReadContext::new(Arc::clone(&self.inner), reader);
             work(&context).await

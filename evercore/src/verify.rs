@@ -20,7 +20,7 @@ use tracing::{Instrument, debug_span};
 
 use crate::chain::Digesting;
 pub use crate::chain::LogDigest;
-use crate::engine::{Capabilities, Capability, LastGiven, require};
+use crate::engine::{Capability, LastGiven, require};
 use crate::shared::Shared;
 use crate::{Aggregate, Error, EventStore, Result, Start};
 use aggregates::Aggregates;
@@ -173,7 +173,7 @@ async fn check(
     expected: Option<LogDigest>,
     notes: &mut Notes<'_>,
 ) -> Result<Option<LogDigest>> {
-    require(&*store.engine, Capabilities::NONE.with(Capability::Inspection))?;
+    require(&*store.engine, Capability::Inspection)?;
     let (inspection, registry) = (store.engine.inspection(), &*store.registry);
     let digests = match scope {
         Scope::Whole => digests(store, expected).await?,

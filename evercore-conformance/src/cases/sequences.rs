@@ -121,20 +121,7 @@ pub(crate) async fn each_aggregate_of_a_commit_counts_for_itself(fixture: &Fixtu
 pub(crate) async fn each_aggregate_is_numbered_where_no_sequence_was_expected(
     fixture: &Fixture,
 ) -> Result<()> {
-    let (store, engine) = (fixture.store(), fixture.engine());
-    let ids = [counter::create(store, 0).await?, counter::create(store, 0).await?];
-    counter::add(store, ids[1], 1).await?;
-    let event = |sequence, id| raw::new_event(id, sequence, &Added { by: 1 });
-    let events = (1..=2).flat_map(|sequence| ids.map(|id| event(sequence, id)));
-    let writes = ids.map(|id| raw::write::<Counter>(id, Precondition::Exists));
-    engine.commit(raw::commit(writes.into(), events.collect())).await?;
-
-    for (id, length) in ids.into_iter().zip([3, 4]) {
-        let history = store.history(id, ..).await?.events;
-        assert_eq!(history.len(), length);
-        assert_unbroken(&history);
-    }
-    Ok(())
+    assert_counted_on(fixture, [Precondition::Exists, Precondition::Exists]).await
 }
 
 /// An append counts its events from 1, whatever sequence it expects. The engine counts on from that sequence, also where
@@ -142,17 +129,22 @@ pub(crate) async fn each_aggregate_is_numbered_where_no_sequence_was_expected(
 pub(crate) async fn each_aggregate_counts_on_from_the_expected_sequence(
     fixture: &Fixture,
 ) -> Result<()> {
+    let at = Precondition::At(Sequence::new(1)?);
+    let unchanged = Precondition::Unchanged { sequence: Sequence::new(2)?, key: None };
+    assert_counted_on(fixture, [at, unchanged]).await
+}
+
+/// Appends two events each to an aggregate with one event and to one with two, alternately and in one commit, and
+/// asserts that their sequences count on.
+async fn assert_counted_on(fixture: &Fixture, preconditions: [Precondition; 2]) -> Result<()> {
     let (store, engine) = (fixture.store(), fixture.engine());
     let ids = [counter::create(store, 0).await?, counter::create(store, 0).await?];
     counter::add(store, ids[1], 1).await?;
-    let expected = [Sequence::new(1)?, Sequence::new(2)?];
-    let writes = [
-        raw::write::<Counter>(ids[0], Precondition::At(expected[0])),
-        raw::write::<Counter>(ids[1], Precondition::Unchanged { sequence: expected[1], key: None }),
-    ];
     let event = |sequence, id| raw::new_event(id, sequence, &Added { by: 1 });
     let events = (1..=2).flat_map(|sequence| ids.map(|id| event(sequence, id)));
-    engine.commit(raw::commit(writes.into(), events.collect())).await?;
+    let writes = ids.into_iter().zip(preconditions);
+    let writes = writes.map(|(id, precondition)| raw::write::<Counter>(id, precondition));
+    engine.commit(raw::commit(writes.collect(), events.collect())).await?;
 
     for (id, length) in ids.into_iter().zip([3, 4]) {
         let history = store.history(id, ..).await?.events;

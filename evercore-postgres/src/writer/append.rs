@@ -95,7 +95,7 @@ impl<'a> Columns<'a> {
     }
 
     fn push(&mut self, index: i32, commit: &'a Commit, known: &Known) -> Result<()> {
-        // What it completes is recorded in its transaction, by the caller.
+        // The owner of the transaction records what the commit completes.
         let Commit {
             id,
             recorded_at,
@@ -307,7 +307,7 @@ fn decided_on(write: &AggregateWrite) -> (Option<i64>, Option<&str>) {
 }
 
 /// The natural key that the write sets, if it sets one.
-pub(crate) fn new_key(write: &AggregateWrite) -> Option<&NaturalKey> {
+fn new_key(write: &AggregateWrite) -> Option<&NaturalKey> {
     match &write.key {
         KeyChange::Set(key) => Some(key),
         KeyChange::Keep | KeyChange::Clear => None,

@@ -1,6 +1,7 @@
 //! Selects waiting commits that can share a transaction.
 
 use std::collections::{HashSet, VecDeque};
+use std::mem::take;
 
 use evercore::engine::{Claim, Commit};
 use evercore::{Committed, Result};
@@ -45,7 +46,7 @@ pub(crate) fn next_group(waiting: &mut VecDeque<Request>) -> Vec<Request> {
     let mut later = VecDeque::new();
     let mut claimed: HashSet<Claim> = HashSet::new();
     let mut bytes = 0;
-    for request in waiting.drain(..) {
+    for mut request in waiting.drain(..) {
         if request.answer.is_closed() {
             continue;
         }
@@ -56,7 +57,8 @@ pub(crate) fn next_group(waiting: &mut VecDeque<Request>) -> Vec<Request> {
             continue;
         }
         bytes += request.bytes;
-        claimed.extend(request.claims.iter().cloned());
+        // A request of a group is not grouped again.
+        claimed.extend(take(&mut request.claims));
         group.push(request);
     }
     *waiting = later;

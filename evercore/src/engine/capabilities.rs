@@ -94,11 +94,11 @@ impl fmt::Display for Capability {
     }
 }
 
-/// Checks that an engine declares everything that an operation needs.
-pub(crate) fn require(engine: &dyn StorageEngine, needed: Capabilities) -> Result<()> {
-    let declared = engine.capabilities();
-    match needed.iter().find(|capability| !declared.has(*capability)) {
-        None => Ok(()),
-        Some(operation) => Err(Error::Unsupported { operation, engine: engine.name() }),
+/// Checks that an engine declares the capability that an operation needs.
+pub(crate) fn require(engine: &dyn StorageEngine, operation: Capability) -> Result<()> {
+    if engine.capabilities().has(operation) {
+        Ok(())
+    } else {
+        Err(Error::Unsupported { operation, engine: engine.name() })
     }
 }

@@ -7,7 +7,7 @@ use tracing::{Instrument, debug_span};
 use super::EventStore;
 use super::attempt::Attempt;
 use crate::context::{Reading, TransactionContext};
-use crate::engine::{Capabilities, Capability, Transaction, Transactor, require};
+use crate::engine::{Capability, Transaction, Transactor, require};
 use crate::shared::nesting;
 use crate::{Error, Result};
 
@@ -38,7 +38,7 @@ impl EventStore {
     /// Downcasts the engine to the one that this type of transaction belongs to.
     pub(crate) fn engine_of<X: Transaction>(&self) -> Result<&X::Engine> {
         let engine = self.engine();
-        require(engine, Capabilities::NONE.with(Capability::Transactions))?;
+        require(engine, Capability::Transactions)?;
         (engine as &dyn Any).downcast_ref().ok_or(Error::WrongEngine { wanted: X::DATABASE })
     }
 

@@ -160,11 +160,11 @@ impl Runner {
     }
 
     fn observe_lag(&self) {
+        let Some(observer) = &self.config.store.observer else { return };
         let head = self.registration.tick.borrow().head;
         let positions = head.get().saturating_sub(self.cursor.get()).max(0).unsigned_abs();
         let (subscription, partition) = (self.config.name.as_str(), self.lease.partition);
-        let lag = Observation::Lag { subscription, partition, positions };
-        self.config.store.observe(&lag);
+        observer.observe(&Observation::Lag { subscription, partition, positions });
     }
 
     /// Waits for the next heartbeat, and records the cursor if that falls due meanwhile.
