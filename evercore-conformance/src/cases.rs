@@ -260,6 +260,7 @@ macro_rules! __with_all_cases {
                         a_slow_handler_keeps_its_lease
                         a_handler_is_stopped_when_its_lease_is_lost
                         partitions_are_shared_among_workers
+                        subscriptions_are_shared_among_processes
                         the_number_of_partitions_changes_when_idle
                         a_worker_that_asks_for_a_partition_gets_it
                         partitions_at_different_places_stay_as_they_are

@@ -140,7 +140,7 @@ impl Crowd {
         for store in [first, second] {
             let handler = recorder.handler(SUBSCRIPTION, async |_: Batch| Ok::<_, Error>(()));
             let subscription = store.subscription(SUBSCRIPTION).partitions(PARTITIONS);
-            workers.push(subscription.batch_size(7).wait_for_lease().spawn(handler)?);
+            workers.push(subscription.batch_size(7).spawn(handler)?);
         }
         let shared = Arc::new(Shared::create(first).await?);
         let mut random = fastrand::Rng::with_seed(self.seed);

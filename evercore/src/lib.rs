@@ -109,6 +109,7 @@ mod recorded;
 pub mod registry;
 mod report;
 mod retry;
+pub mod service;
 mod shared;
 mod snapshot;
 mod store;

@@ -4,6 +4,7 @@ pub(crate) mod cache;
 pub(crate) mod heartbeat;
 pub(crate) mod id_pool;
 pub(crate) mod nesting;
+pub(crate) mod shares;
 pub(crate) mod state;
 pub(crate) mod stored_names;
 mod turn_key;
@@ -11,6 +12,7 @@ pub(crate) mod workers;
 
 use std::collections::BTreeSet;
 use std::future::ready;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -38,6 +40,7 @@ use crate::{
     RetryPolicy, Sequence, Turns,
 };
 use heartbeat::Heartbeats;
+use shares::Shares;
 pub(crate) use stored_names::StoredNames;
 pub(crate) use turn_key::TurnKey;
 use workers::Workers;
@@ -56,6 +59,10 @@ pub(crate) struct Shared {
     pub(crate) ids: IdPool,
     pub(crate) heartbeats: Heartbeats,
     pub(crate) workers: Workers,
+    pub(crate) shares: Shares,
+    /// Names the process in the names of its workers.
+    pub(crate) process: String,
+    pub(crate) last_worker: AtomicU64,
     /// Signaled when a subscription of this process has moved its cursor, or has given back a lease.
     pub(crate) settled: LogSignal,
     pub(crate) writing: Writing,
@@ -103,6 +110,12 @@ impl Shared {
     /// The longest wait of the retry policy.
     pub(crate) const fn longest_wait(&self) -> Duration {
         self.retry.longest_wait()
+    }
+
+    /// Returns a default name for a worker.
+    pub(crate) fn worker_name(&self) -> String {
+        let number = self.last_worker.fetch_add(1, Ordering::Relaxed) + 1;
+        shares::worker_name(&self.process, number)
     }
 
     /// Returns a random number from 0 to 1, for jitter.

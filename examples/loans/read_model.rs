@@ -65,7 +65,6 @@ impl ReadModel {
             .batch_size(1_000)
             // If an earlier run was killed, its lease must end first.
             .lease(Duration::from_secs(5))
-            .wait_for_lease()
             .stop_on(stop.clone());
         let progress = subscription.progress();
         let caught_up = async {

@@ -101,7 +101,6 @@ pub(crate) async fn run(
         .event::<MoneyDeposited>()
         .owner(&worker.name)
         .lease(Duration::from_secs(options.lease))
-        .wait_for_lease()
         .stop_on(stop.clone());
     let progress = subscription.progress();
 

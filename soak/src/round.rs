@@ -102,12 +102,8 @@ pub(crate) async fn run(place: &Place, number: usize, mut rng: Rng) -> Result<us
 /// Starts a subscription with a slow handler.
 fn follow(store: &EventStore, name: &str, handled: &Arc<AtomicU64>) -> Result<SubscriptionHandle> {
     let handled = Arc::clone(handled);
-    let subscription: SubscriptionBuilder = store
-        .subscription(name)
-        .start(Start::End)
-        .poll_interval(POLL_INTERVAL)
-        .lease(LEASE)
-        .wait_for_lease();
+    let subscription: SubscriptionBuilder =
+        store.subscription(name).start(Start::End).poll_interval(POLL_INTERVAL).lease(LEASE);
     let handle = async move |batch: Batch| {
         sleep(SLOW.mul_f64(fastrand::f64())).await;
         let events = u64::try_from(batch.len()).unwrap_or(u64::MAX);

@@ -172,9 +172,9 @@ pub(crate) async fn one_that_another_worker_has_taken_over_is_waited_for(
     idle(store, "shared", &first).await?;
     let journal = Journal::default();
     // This worker stands by, in another process.
-    let second = other.subscription("shared").wait_for_lease().spawn(journal.handler())?;
+    let second = other.subscription("shared").spawn(journal.handler())?;
     first.shutdown().await?;
-    let failed = store.subscription("shared").wait_for_lease().lease(Duration::from_millis(10));
+    let failed = store.subscription("shared").lease(Duration::from_millis(10));
     assert_error!(
         failed.run(Journal::default().handler()).await,
         Error::InvalidSubscription { .. }

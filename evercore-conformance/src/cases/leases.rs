@@ -7,8 +7,8 @@ use evercore::engine::{
     AcquireRequest, Acquired, Beat, Control, CursorMove, Grant, IfDifferent, LeaseKey, LeaseStatus,
     NewSubscription, NewlyParked, ParkedRequest, Settled, Settlement, StorageEngine, WhichParked,
 };
-use evercore::subscription::{Partition, SubscriptionState};
-use evercore::{Batch, Error, EventFilter, Position, Result, Start, SubscriptionName};
+use evercore::subscription::{Partition, SubscriptionHandle, SubscriptionState};
+use evercore::{Batch, Error, EventFilter, EventStore, Position, Result, Start, SubscriptionName};
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
@@ -330,7 +330,7 @@ pub(crate) async fn a_second_worker_is_refused_with_the_owners_name(
     let worker = store.subscription("owned").owner("the first").spawn(journal.handler())?;
     owns(&worker, |partitions| partitions == [0]).await?;
     let second = fixture.neighbour().await?;
-    let refused = second.subscription("owned").run(journal.handler()).await;
+    let refused = second.subscription("owned").fail_if_owned().run(journal.handler()).await;
     assert_error!(refused, Error::SubscriptionOwned { owner, .. } if owner == "the first");
     worker.shutdown().await
 }
@@ -341,7 +341,7 @@ pub(crate) async fn a_worker_that_stands_by_takes_over_at_once(fixture: &Fixture
     let (first, second) = (Journal::default(), Journal::default());
     let owner = store.subscription("handed over").spawn(first.handler())?;
     owns(&owner, |partitions| partitions == [0]).await?;
-    let waiting = neighbour.subscription("handed over").wait_for_lease().spawn(second.handler())?;
+    let waiting = neighbour.subscription("handed over").spawn(second.handler())?;
     counter::create(store, 1).await?;
     idle(store, "handed over", &owner).await?;
     assert_eq!(waiting.status().state, SubscriptionState::StandingBy);
@@ -377,11 +377,7 @@ pub(crate) async fn a_worker_that_is_gone_is_replaced_when_its_lease_ends(
     entered.notified().await;
     drop(stuck);
     let journal = Journal::default();
-    let next = neighbour
-        .subscription("taken over")
-        .lease(lease)
-        .wait_for_lease()
-        .spawn(journal.handler())?;
+    let next = neighbour.subscription("taken over").lease(lease).spawn(journal.handler())?;
     idle(store, "taken over", &next).await?;
     assert_eq!(journal.len(), 1, "what was not recorded comes again");
     next.shutdown().await
@@ -405,8 +401,7 @@ pub(crate) async fn a_slow_handler_keeps_its_lease(fixture: &Fixture) -> Result<
     let worker = store.subscription("slow").lease(lease).spawn(slow)?;
     owns(&worker, |partitions| partitions == [0]).await?;
     let other = Journal::default();
-    let waiting =
-        neighbour.subscription("slow").lease(lease).wait_for_lease().spawn(other.handler())?;
+    let waiting = neighbour.subscription("slow").lease(lease).spawn(other.handler())?;
     idle(store, "slow", &worker).await?;
     assert_eq!((journal.len(), other.len()), (1, 0));
     worker.shutdown().await?;
@@ -493,6 +488,41 @@ pub(crate) async fn partitions_are_shared_among_workers(fixture: &Fixture) -> Re
     second.shutdown().await?;
     owns(&first, |partitions| partitions == [0, 1, 2, 3]).await?;
     first.shutdown().await
+}
+
+/// The first process owns all of them until others come, and those divide what a dead one has left.
+pub(crate) async fn subscriptions_are_shared_among_processes(fixture: &Fixture) -> Result<()> {
+    const NAMES: [&str; 6] = ["one", "two", "three", "four", "five", "six"];
+    let lease = Duration::from_secs(3);
+    let stores = [fixture.store().clone(), fixture.neighbour().await?, fixture.neighbour().await?];
+    let journal = Journal::default();
+    let run = |store: &EventStore| -> Result<Vec<SubscriptionHandle>> {
+        let run = |name| store.subscription(name).lease(lease).spawn(journal.handler());
+        NAMES.into_iter().map(run).collect()
+    };
+    let owned = |workers: &[SubscriptionHandle]| -> usize {
+        workers.iter().map(|worker| worker.status().partitions.len()).sum()
+    };
+
+    let first = run(&stores[0])?;
+    until_true(async || Ok(owned(&first) == 6)).await?;
+    let (second, third) = (run(&stores[1])?, run(&stores[2])?);
+    until_true(async || Ok([&first, &second, &third].map(|workers| owned(workers)) == [2, 2, 2]))
+        .await?;
+    for value in 0..20 {
+        counter::create(fixture.store(), value).await?;
+    }
+    for name in NAMES {
+        fixture.store().wait_until_idle(name).await?;
+    }
+
+    // A process that is killed releases nothing.
+    drop(third);
+    until_true(async || Ok([&first, &second].map(|workers| owned(workers)) == [3, 3])).await?;
+    for worker in first.into_iter().chain(second) {
+        worker.shutdown().await?;
+    }
+    Ok(())
 }
 
 pub(crate) async fn the_order_of_an_aggregate_holds_in_partitions(fixture: &Fixture) -> Result<()> {

@@ -244,10 +244,9 @@ pub(crate) async fn a_stop_is_heard_while_another_worker_has_the_lease(
     let store = fixture.store();
     let owner = store.subscription("owned").spawn(Journal::default().handler())?;
     idle(store, "owned", &owner).await?;
-    let second =
-        store.subscription("owned").wait_for_lease().spawn(Journal::default().handler())?;
+    let second = store.subscription("owned").spawn(Journal::default().handler())?;
     let stop = CancellationToken::new();
-    let third = store.subscription("owned").wait_for_lease().stop_on(stop.clone());
+    let third = store.subscription("owned").stop_on(stop.clone());
     let third = tokio::spawn(third.run(Journal::default().handler()));
     // The third worker notices what another one has settled, and tries to acquire the lease again.
     counters(store, 1).await?;

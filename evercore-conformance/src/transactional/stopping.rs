@@ -97,7 +97,7 @@ pub async fn a_stop_is_heard_while_another_worker_has_the_lease<H: SqlHarness>(
 ) -> Outcome {
     fixture.lease("owned", Duration::from_secs(600)).await?;
     let stop = CancellationToken::new();
-    let subscription = fixture.store.subscription("owned").wait_for_lease().stop_on(stop.clone());
+    let subscription = fixture.store.subscription("owned").stop_on(stop.clone());
     let progress = subscription.progress();
     let handler = async |ctx: Handed<'_, H>, batch: Batch| fixture.note_all(ctx, &batch).await;
     let stands_by = reaches(&progress, SubscriptionState::StandingBy);

@@ -170,7 +170,6 @@ fn subscription(
         .batch_size(plan.batch_size)
         .lease(plan.lease)
         .owner(&*network.health.name)
-        .wait_for_lease()
         .on_failure(policy.retry(retry))
         .stop_on(stop.clone())
 }

@@ -71,7 +71,7 @@ async fn a_server_whose_clock_jumps_ahead_gives_leases_away_and_no_effect_is_dou
             }
             Ok::<_, sqlx::Error>(())
         };
-        let subscription = store.subscription("jump").lease(LEASE).owner(name).wait_for_lease();
+        let subscription = store.subscription("jump").lease(LEASE).owner(name);
         subscription.stop_on(stop.clone()).run_in_transaction(handler).await
     };
     let take_over = async {
@@ -118,7 +118,7 @@ async fn a_server_whose_clock_jumps_back_keeps_no_lease_for_longer_than_it_is_re
     execute(&mut sql, gone).await;
     jump(&mut sql, -1).await;
     let subscription = || store.subscription("jump").lease(LEASE);
-    let refused = subscription().run(async |_: Batch| Ok::<_, Error>(())).await;
+    let refused = subscription().fail_if_owned().run(async |_: Batch| Ok::<_, Error>(())).await;
     let Err(Error::SubscriptionOwned { until, .. }) = refused else { panic!("{refused:?}") };
     assert!(until > Utc::now() + TimeDelta::minutes(50), "{until}");
     let place = store.subscriptions().find("jump").await.expect("it can be asked");

@@ -254,7 +254,6 @@ async fn follow(store: &EventStore) -> Result<(), Failure> {
             .on_failure(FailurePolicy::stop())
             // A lease that could not be released expires.
             .lease(Duration::from_millis(500))
-            .wait_for_lease()
             .stop_on(stop.clone())
             .run_in_transaction(handler)
     );

@@ -498,7 +498,7 @@ pub enum Error {
 
     /// Another worker owns the subscription.
     #[error(
-        "the subscription `{name}` is owned by `{owner}` until {until} at least; stop that worker, or call `wait_for_lease` to stand by"
+        "the subscription `{name}` is owned by `{owner}` until {until} at least; stop that worker, or leave out `fail_if_owned` to stand by"
     )]
     SubscriptionOwned {
         /// The name that the type is stored under.

@@ -1,5 +1,6 @@
 //! Configures and opens a store.
 
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 
 use tracing::{info, instrument};
@@ -12,6 +13,7 @@ use crate::observer::Observer;
 use crate::shared::cache::Cache;
 use crate::shared::heartbeat::Heartbeats;
 use crate::shared::id_pool::IdPool;
+use crate::shared::shares::Shares;
 use crate::shared::workers::Workers;
 use crate::shared::{Shared, StoredNames, Writing};
 use crate::{
@@ -275,6 +277,9 @@ impl EventStoreBuilder {
             ids: IdPool::new(),
             heartbeats: Heartbeats::default(),
             workers: Workers::default(),
+            shares: Shares::default(),
+            process: process_name(),
+            last_worker: AtomicU64::new(0),
             settled: LogSignal::new(),
             writing: self.writing,
             warned: Mutex::default(),
@@ -292,4 +297,10 @@ impl EventStoreBuilder {
         }
         Ok(EventStore::of(Arc::new(inner)))
     }
+}
+
+/// Returns a name for this process: its id, and a random part, since another machine may have the same id.
+fn process_name() -> String {
+    let random = uuid::Uuid::now_v7().simple().to_string();
+    format!("{}-{}", std::process::id(), &random[random.len() - 8..])
 }

@@ -18,8 +18,9 @@ use super::start::Start;
 use super::worker;
 use super::workers::Worker;
 use crate::engine::{IfDifferent, LONGEST_WAIT, Transaction, Transactor, in_runtime};
+use crate::service::Lifecycle;
 use crate::shared::Shared;
-use crate::{BoxError, EventFilter, EventStore, Report, Result, TransactionContext};
+use crate::{BoxError, Error, EventFilter, EventStore, Report, Result, TransactionContext};
 
 /// The default number of events in a batch.
 const BATCH_SIZE: u32 = 500;
@@ -61,7 +62,7 @@ const RECORD_WITHIN: Duration = Duration::from_millis(100);
 /// # }
 /// ```
 #[derive(Debug)]
-#[must_use = "a subscription does nothing until `run`, `spawn` or `run_in` is called"]
+#[must_use = "a subscription does nothing until `run`, `spawn` or `run_in` is called, or its service is run"]
 pub struct SubscriptionBuilder {
     store: Arc<Shared>,
     name: Result<SubscriptionName>,
@@ -100,7 +101,7 @@ impl EventStore {
             owner: None,
             policy: FailurePolicy::stop(),
             if_different: IfDifferent::Refuse,
-            when_owned: WhenOwned::Refuse,
+            when_owned: WhenOwned::StandBy,
             stop: CancellationToken::new(),
             progress: Arc::new(Progress::new()),
         }
@@ -149,7 +150,9 @@ impl SubscriptionBuilder {
     }
 
     /// Sets the owner's name that other workers and [`Subscriptions`](crate::subscription::Subscriptions) show: 1 to
-    /// 128 bytes. Default: the process id and a random part.
+    /// 128 bytes. Default: the process id, a random part, and the number of the worker in the process, as in
+    /// `4711-0c9f3a52#3`. Processes share subscriptions evenly if the names of their workers have this form: the same
+    /// text in front of the last `#` for each worker of a process.
     pub fn owner(mut self, owner: impl Into<String>) -> Self {
         self.owner = Some(owner.into());
         self
@@ -170,11 +173,12 @@ impl SubscriptionBuilder {
         self
     }
 
-    /// Waits while another worker owns the subscription, and takes over when that worker stops or is gone.
+    /// Makes the worker fail with [`Error::SubscriptionOwned`](crate::Error::SubscriptionOwned) if another worker owns
+    /// the subscription. Not for subscriptions of several partitions, which any number of workers share.
     ///
-    /// Without this, a second worker fails with [`Error::SubscriptionOwned`](crate::Error::SubscriptionOwned).
-    pub const fn wait_for_lease(mut self) -> Self {
-        self.when_owned = WhenOwned::StandBy;
+    /// Without this, the worker stands by, and takes over when the other worker stops or is gone.
+    pub const fn fail_if_owned(mut self) -> Self {
+        self.when_owned = WhenOwned::Refuse;
         self
     }
 
@@ -223,7 +227,8 @@ impl SubscriptionBuilder {
     ///
     /// # Errors
     /// - [`Error::HandlerFailed`](crate::Error::HandlerFailed) if the handler failed and the policy says to stop.
-    /// - [`Error::SubscriptionOwned`](crate::Error::SubscriptionOwned) if another worker owns it.
+    /// - [`Error::SubscriptionOwned`](crate::Error::SubscriptionOwned) if another worker owns it, after
+    ///   [`fail_if_owned`](Self::fail_if_owned).
     /// - [`Error::SubscriptionDiffers`](crate::Error::SubscriptionDiffers) if it is stored with another filter or
     ///   number of partitions.
     /// - [`Error::InvalidSubscription`](crate::Error::InvalidSubscription),
@@ -233,8 +238,8 @@ impl SubscriptionBuilder {
     /// - [`Error::UnknownSubscription`](crate::Error::UnknownSubscription) if it is deleted while it runs.
     /// - [`Error::NoRuntime`](crate::Error::NoRuntime) outside of a tokio runtime.
     /// - The engine's errors. While the database cannot be reached, the worker waits and tries again.
-    pub async fn run<H: Handler>(self, handler: H) -> Result<()> {
-        let (config, worker) = self.config()?;
+    pub async fn run<H: Handler>(mut self, handler: H) -> Result<()> {
+        let (config, worker) = self.begin()?;
         worker::run(config, worker, Plain { handler }).await
     }
 
@@ -246,7 +251,7 @@ impl SubscriptionBuilder {
     pub fn spawn<H: Handler>(mut self, handler: H) -> Result<SubscriptionHandle> {
         self.stop = self.stop.child_token();
         let (stop, progress) = (self.stop.clone(), self.progress());
-        let (config, worker) = self.config()?;
+        let (config, worker) = self.begin()?;
         let task = tokio::spawn(worker::run(config, worker, Plain { handler }));
         Ok(SubscriptionHandle::new(task, stop, progress))
     }
@@ -285,13 +290,13 @@ impl SubscriptionBuilder {
     ///
     /// # Errors
     /// Those of [`run`](Self::run).
-    pub async fn run_in<X, F, E>(self, transactor: &X, handler: F) -> Result<()>
+    pub async fn run_in<X, F, E>(mut self, transactor: &X, handler: F) -> Result<()>
     where
         X: Transactor,
         F: AsyncFnOnce(&mut TransactionContext<X::Transaction>, Batch) -> Result<(), E> + Clone,
         E: Into<BoxError>,
     {
-        let (config, worker) = self.config()?;
+        let (config, worker) = self.begin()?;
         let (store, most_idle) = (Arc::clone(&config.store), config.lease);
         worker::run(config, worker, Transactional { handler, transactor, store, most_idle }).await
     }
@@ -302,21 +307,46 @@ impl SubscriptionBuilder {
         EventStore::of(Arc::clone(&self.store))
     }
 
-    fn config(self) -> Result<(Config, Worker)> {
+    /// Returns the name, unless it is invalid.
+    pub(super) fn valid_name(&self) -> Option<&str> {
+        self.name.as_ref().ok().map(SubscriptionName::as_str)
+    }
+
+    pub(super) const fn stop_token(&self) -> &CancellationToken {
+        &self.stop
+    }
+
+    fn begin(&mut self) -> Result<(Config, Worker)> {
+        self.begin_run(self.stop.clone(), None)
+    }
+
+    /// Registers a worker of this process, and returns what it works by.
+    pub(super) fn begin_run(
+        &mut self,
+        stop: CancellationToken,
+        lifecycle: Option<Lifecycle>,
+    ) -> Result<(Config, Worker)> {
         in_runtime()?;
-        let owner = self.owner.unwrap_or_else(|| {
-            let random = uuid::Uuid::now_v7().simple().to_string();
-            format!("{}-{}", std::process::id(), &random[random.len() - 8..])
-        });
-        let name = self.name.inspect_err(|error| {
-            self.progress.end(Some(&Report::new(error).to_string()));
-        })?;
+        let name = match &self.name {
+            Ok(name) => name.clone(),
+            Err(_) => {
+                let told = Error::InvalidSubscription {
+                    name: String::new(),
+                    problem: "its name is invalid".into(),
+                };
+                let error = std::mem::replace(&mut self.name, Err(told)).err();
+                let error = error.expect("BUG: it was an error");
+                self.progress.end(Some(&Report::new(&error).to_string()));
+                return Err(error);
+            }
+        };
+        let owner = self.owner.clone().unwrap_or_else(|| self.store.worker_name());
         let lease = self.lease.min(LONGEST_WAIT);
         let worker = self.store.workers.begin(&name, &self.progress, &self.store.settled);
         let config = Config {
-            store: self.store,
+            store: Arc::clone(&self.store),
             name,
-            followed: ResolvedFilter::as_named(self.filter),
+            followed: ResolvedFilter::as_named(self.filter.clone()),
             start: self.start,
             partitions: self.partitions,
             batch_size: self.batch_size,
@@ -329,8 +359,9 @@ impl SubscriptionBuilder {
             policy: self.policy,
             if_different: self.if_different,
             when_owned: self.when_owned,
-            stop: self.stop,
-            progress: self.progress,
+            stop,
+            progress: Arc::clone(&self.progress),
+            lifecycle,
         };
         Ok((config, worker))
     }

@@ -13,6 +13,7 @@ use super::partition::Partition;
 use super::progress::Progress;
 use super::start::Start;
 use crate::engine::IfDifferent;
+use crate::service::Lifecycle;
 use crate::shared::Shared;
 use crate::{Error, Result};
 
@@ -45,6 +46,8 @@ pub(super) struct Config {
     pub(super) when_owned: WhenOwned,
     pub(super) stop: CancellationToken,
     pub(super) progress: Arc<Progress>,
+    /// Told when the subscription is stored.
+    pub(super) lifecycle: Option<Lifecycle>,
 }
 
 /// The reaction to another worker that owns the subscription.

@@ -162,6 +162,14 @@ impl Progress {
         }
     }
 
+    /// Records that a worker begins, or another one after the last has ended.
+    pub(super) fn begin(&self) {
+        let mut numbers = self.numbers();
+        numbers.state = SubscriptionState::StandingBy;
+        numbers.failure = None;
+        numbers.places.clear();
+    }
+
     /// Records that the worker has ended: by a failure, or because it was stopped.
     pub(super) fn end(&self, failure: Option<&str>) {
         let mut numbers = self.numbers();

@@ -1,6 +1,5 @@
 //! Runs a worker: registers the subscription, acquires partitions and works on them.
 
-use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::pin::pin;
 use std::sync::Arc;
@@ -20,8 +19,9 @@ use super::filter_names::ResolvedFilter;
 use super::progress::SubscriptionState;
 use super::runner::{Ended, Runner};
 use super::workers::Worker;
-use crate::engine::{AcquireRequest, Acquired, LeaseKey, NewSubscription, StoredSubscription};
+use crate::engine::{AcquireRequest, Acquired, NewSubscription};
 use crate::report::panic_message;
+use crate::shared::shares::Asker;
 use crate::{Error, Report, Result};
 
 /// Works on a subscription until it is stopped or cannot continue.
@@ -34,6 +34,9 @@ pub(super) async fn run<D: Deliver>(
         let registered = config.register_patiently().await;
         worker.is_stored();
         registered?;
+        if let Some(lifecycle) = &config.lifecycle {
+            lifecycle.ready();
+        }
         work(&Arc::new(config), deliver).await
     };
     // Panics of handlers are caught where they are called, so this is one of other user code, or a bug in Evercore.
@@ -261,7 +264,7 @@ impl Config {
                     let name = self.name.to_string();
                     return Found::Refused(Error::SubscriptionOwned { name, owner, until });
                 }
-                if self.partitions > 1 && !stop.is_cancelled() {
+                if !stop.is_cancelled() {
                     self.ask_for_a_share(mine).await;
                 }
                 Found::Nothing(WhyNothing::Taken { owner, until })
@@ -274,41 +277,24 @@ impl Config {
         }
     }
 
-    /// Asks the worker with the most partitions for one of them, if it has at least two more than this worker.
+    /// Asks another worker for a partition, if that one has more than its share.
     async fn ask_for_a_share(&self, mine: usize) {
-        let engine = &self.store.engine;
-        let asked = async {
-            let stored = engine.subscriptions(Some(&self.name)).await?;
-            let Some(lease) = stored.first().and_then(|stored| self.surplus(stored, mine)) else {
-                return Ok(());
-            };
-            debug!(subscription = %self.name, partition = lease.partition, "asking for a partition");
-            engine.ask_for(&lease, &self.owner, self.lease).await
+        let asker = Asker {
+            subscription: &self.name,
+            owner: &self.owner,
+            partitions: mine,
+            lease: self.lease,
         };
-        if let Err(error) = asked.await {
-            warn!(subscription = %self.name, error = %Report::new(&error), "could not ask another worker for a partition; retrying");
-        }
-    }
-
-    /// Returns the lease of a partition that another worker should hand over; `None` if the shares are even.
-    fn surplus(&self, stored: &StoredSubscription, mine: usize) -> Option<LeaseKey> {
-        let mut owned: BTreeMap<&str, Vec<LeaseKey>> = BTreeMap::new();
-        for (index, partition) in stored.partitions.iter().enumerate() {
-            let Some(lease) = &partition.lease else { continue };
-            if lease.wanted {
-                // Partitions move one at a time: this one has been asked for, so the shares are about to change.
-                return None;
+        let asked = self.store.shares.ask(&*self.store.engine, asker, self.search_interval() / 2);
+        match asked.await {
+            Ok(None) => {}
+            Ok(Some(partition)) => {
+                debug!(subscription = %self.name, partition, "asked for a partition");
             }
-            if lease.owner != self.owner && !lease.ended {
-                owned.entry(&lease.owner).or_default().push(LeaseKey {
-                    subscription: stored.name.clone(),
-                    partition: u32::try_from(index).ok()?,
-                    token: lease.token,
-                });
+            Err(error) => {
+                warn!(subscription = %self.name, error = %Report::new(&error), "could not ask another worker for a partition; retrying");
             }
         }
-        let most = owned.into_values().max_by_key(Vec::len)?;
-        (most.len() >= mine + 2).then(|| most.into_iter().last()).flatten()
     }
 
     fn when_owned(&self) -> WhenOwned {

@@ -39,6 +39,7 @@ impl Workers {
         here.running += 1;
         here.starting += 1;
         here.failure = None;
+        progress.begin();
         Worker {
             all: self.clone(),
             name: name.clone(),

@@ -56,7 +56,7 @@ impl EvercoreBank {
                 Ok::<_, Error>(())
             });
             // The reason why it ends is in the log, and in the errors of calls that wait for it.
-            store.subscription(TURNOVER).start(Start::End).wait_for_lease().run(handler).await
+            store.subscription(TURNOVER).start(Start::End).run(handler).await
         });
     }
 }
