@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use evercore::service::{Lifecycle, Service as _, ServiceError};
 use evercore::subscription::SubscriptionBuilder;
 use evercore::{Batch, BoxError, Error, Handler, Position, Result, Start};
 use futures_util::StreamExt;
@@ -114,6 +115,23 @@ pub async fn run_that_stops(subject: &Subject, cut: &mut Cut) -> Outcome {
     let stop = CancellationToken::new();
     let run = follower.subscription().stop_on(stop.clone()).run(follower.handler(stop));
     cut.short(run).await.transpose()?;
+    follower.check().await
+}
+
+/// Drops a service at each of its await points, as a supervisor does that stops waiting for it.
+pub async fn run_a_service(subject: &Subject, cut: &mut Cut) -> Outcome {
+    let follower = Follower::new(subject).await?;
+    let (seen, stop) = (CancellationToken::new(), CancellationToken::new());
+    let lifecycle = Lifecycle::new(stop.clone());
+    let mut service = follower.subscription().handler(follower.handler(seen.clone()));
+    let stopping = async {
+        lifecycle.until_ready().await;
+        seen.cancelled().await;
+        stop.cancel();
+        Ok(())
+    };
+    let running = cut.short(async { tokio::try_join!(service.run(&lifecycle), stopping) });
+    running.await.transpose().map_err(ServiceError::into_source)?;
     follower.check().await
 }
 

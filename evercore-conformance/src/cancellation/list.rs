@@ -66,6 +66,7 @@ macro_rules! __with_operations {
                 run_that_stops: "SubscriptionBuilder::run"
                 shutdown: "SubscriptionHandle::shutdown" "SubscriptionBuilder::spawn"
                 join: "SubscriptionHandle::join"
+                run_a_service: "Service::run" "Lifecycle::until_ready"
                 run_ephemeral: "EphemeralBuilder::run"
                 stream: "EphemeralBuilder::stream"
                 wait_for: "EventStore::wait_for"

@@ -38,7 +38,9 @@ const CONTRACT: [&str; 7] = [
 const HARNESSES: [&str; 3] = ["Harness", "SqlHarness", "CancellationHarness"];
 
 /// Futures that are dropped as a part of an operation on the list.
-const PARTS: [(&str, &str); 11] = [
+const PARTS: [(&str, &str); 13] = [
+    ("Lifecycle::stopped", "following::run_a_service"),
+    ("Lifecycle::stopped_within", "following::run_a_service"),
     ("timeout", "reads::read_log"),
     ("sleep", "commits::a_context_with_a_rival"),
     ("SqliteEngine::connect", "lifecycle::connect"),

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use evercore::command::Turns;
 use evercore::engine::{self, StorageEngine};
+use evercore::service::{Lifecycle, Service};
 use evercore::subscription::{Interrupt, SubscriptionHandle};
 use evercore::{
     Aggregate, AggregateId, Apply, AsOf, Batch, CommandError, CommitId, Decide, Decision, Error,
@@ -19,7 +20,7 @@ use evercore_testing::Recording;
 use evercore_testing::history::{self, History};
 use evercore_tower::{Check, CommandRequest, CommandService};
 use futures_util::StreamExt;
-use tower_service::Service;
+use tower_service::Service as _;
 
 #[derive(Aggregate, Default)]
 pub(crate) struct Account {
@@ -54,6 +55,7 @@ impl Decide<Deposit> for Account {
 pub(crate) struct Owned {
     store: EventStore,
     engine: Arc<dyn StorageEngine>,
+    lifecycle: Lifecycle,
     sqlite: SqliteEngine,
     postgres: PostgresEngine,
     id: AggregateId,
@@ -261,6 +263,13 @@ sendable! {
         handled.map_err(|error| Error::storage("handle", error.into_source()))
     };
 
+    "Service::run" => |own| async move {
+        let mut service = own.store.subscription(own.key.as_str()).handler(Noting(own.key.into()));
+        service.run(&own.lifecycle).await
+    };
+    "Lifecycle::until_ready" => |own| async move { own.lifecycle.until_ready().await };
+    "Lifecycle::stopped" => |own| async move { own.lifecycle.stopped().await };
+    "Lifecycle::stopped_within" => |own| async move { own.lifecycle.stopped_within(Duration::from_secs(1)).await };
     "Subscriptions::list" => |own| async move { own.store.subscriptions().list().await };
     "Subscriptions::find" => |own| async move { own.store.subscriptions().find(own.key.as_str()).await };
     "Subscriptions::pause" => |own| async move { own.store.subscriptions().pause(own.key.as_str()).await };
