@@ -1,7 +1,7 @@
 //! Caches account balances, and invalidates them with an ephemeral subscription.
 //!
 //! ```sh
-//! cargo run --example cache_invalidation
+//! cargo run -p evercore-examples --example cache_invalidation
 //! ```
 //!
 //! Two stores on one file stand for two processes: one takes deposits, the other answers from its cache. The cache

@@ -1,7 +1,7 @@
 //! Reads events that have outlived the code that wrote them.
 //!
 //! ```sh
-//! cargo run --example evolution
+//! cargo run -p evercore-examples --example evolution
 //! ```
 //!
 //! Three generations of one program write the same story to one file, each with its own events. The present one then

@@ -1,4 +1,4 @@
-//! Small complete programs that use evercore. Run one with `cargo run --example bank`.
+//! Small complete programs that use evercore. Run one with `cargo run -p evercore-examples --example loans`.
 
 mod program;
 

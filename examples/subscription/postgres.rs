@@ -2,7 +2,7 @@
 //!
 //! ```sh
 //! cargo xtask db   # prints the URL of a server that lives until it is stopped
-//! cargo run --example subscription_postgres -- --db postgres://postgres@127.0.0.1:5432/postgres
+//! cargo run -p evercore-examples --example subscription_postgres -- --db postgres://postgres@127.0.0.1:5432/postgres
 //! ```
 //!
 //! Run it in two terminals: one worker keeps the balances, the other stands by. End the first with Ctrl-C, and the

@@ -1,7 +1,7 @@
 //! Keeps a read model in the same SQLite file as the events, with a durable worker.
 //!
 //! ```sh
-//! cargo run --example subscription_sqlite
+//! cargo run -p evercore-examples --example subscription_sqlite
 //! ```
 //!
 //! Run it in two terminals: one worker keeps the balances, the other stands by. End the first with Ctrl-C, and the

@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fmt;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
@@ -22,7 +23,15 @@ pub(crate) fn cargo(words: &str) -> Cargo {
     let program = own.unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(program);
     command.args(words.split(' '));
-    Cargo { words: words.to_owned(), command }
+    Cargo { words: format!("cargo {words}"), command }
+}
+
+/// Returns an example of the workspace that was built before, with its arguments.
+pub(crate) fn built_example(target: &Path, name: &str, arguments: &[&str]) -> Cargo {
+    let program = target.join("debug/examples").join(name);
+    let mut command = Command::new(&program);
+    command.args(arguments);
+    Cargo { words: format!("{} {}", program.display(), arguments.join(" ")), command }
 }
 
 impl Cargo {
@@ -48,7 +57,7 @@ impl Cargo {
 
     /// Returns the command as it would be typed.
     pub(crate) fn words(&self) -> String {
-        format!("cargo {}", self.words)
+        self.words.clone()
     }
 
     pub(crate) fn run(mut self) -> Result<(), Failure> {

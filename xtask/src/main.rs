@@ -25,8 +25,9 @@ use std::thread;
 use clap::{Parser, Subcommand};
 
 use collected::Stop;
-use command::{Cargo, Failure, cargo};
+use command::{Cargo, Failure, built_example, cargo};
 use database::TestDatabase;
+use metadata::target_directory;
 use packing::Packing;
 use phases::Phases;
 
@@ -187,13 +188,14 @@ fn run_tests(
     apart: Vec<Cargo>,
 ) -> Result<(), Failure> {
     let stop = Stop::default();
+    let other_tests = other_tests(database)?;
     let outcomes = thread::scope(|scope| {
         let apart = scope.spawn(|| lane::run(apart, phases, &stop));
         let build = cargo(&format!("test {} --all-targets --no-run", database.packages()));
         let programs = phases
             .measure("build of the tests", || programs::build(build))
             .inspect_err(|_| stop.stop())?;
-        let beside = lints.into_iter().chain(other_tests(database)).collect();
+        let beside = lints.into_iter().chain(other_tests).collect();
         let beside = scope.spawn(|| lane::run(beside, phases, &stop));
         let tests = phases.measure("test programs", || {
             let at_once = database.programs_at_once(programs::AT_ONCE);
@@ -207,7 +209,8 @@ fn run_tests(
 }
 
 /// Returns the tests that are no programs of `cargo test --workspace --all-targets`.
-fn other_tests(database: &TestDatabase) -> Vec<Cargo> {
+fn other_tests(database: &TestDatabase) -> Result<Vec<Cargo>, Failure> {
+    let target = target_directory()?;
     let mut tests = vec![
         database.apply(cargo(&format!("test {} --doc --no-fail-fast", database.packages()))),
         // Tested alone as well: together with the other crates, the core has all features; alone it lacks the codecs,
@@ -215,9 +218,11 @@ fn other_tests(database: &TestDatabase) -> Vec<Cargo> {
         cargo("test --package evercore --test api"),
         cargo("test --package evercore --test ui -- every_mistake trybuild=without_codecs"),
     ];
+    // Built with all packages, so that what the tests have compiled is used again.
+    tests.push(cargo("build --quiet --workspace --examples --features evercore-bank/postgres"));
     for url in database.example_urls() {
-        tests.push(cargo(&format!("run --quiet --example bank -- --db {url}")));
-        tests.push(cargo(&format!("run --quiet --example loans -- --db {url}")));
+        tests.push(built_example(&target, "bank", &[&url]));
+        tests.push(built_example(&target, "loans", &["--db", &url]));
     }
-    tests
+    Ok(tests)
 }
