@@ -5,113 +5,88 @@
 //! includes its own write.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 
-use evercore::{Aggregate, Apply, Committed, Error, EventMeta, EventStore, Received, Router, Start, event};
+use evercore::subscription::SubscriptionHandle;
+use evercore::{
+    Aggregate, Apply, Context, Error, EventMeta, EventStore, Received, Router, Start, event,
+};
 use evercore_postgres as _;
 use peer_protocol::{Bank, Books, deposit};
-
-/// The subscription of the worker.
-const TURNOVER: &str = "turnover";
 
 fn main() -> anyhow::Result<()> {
     peer_protocol::serve(async |url| {
         let store = EventStore::connect(url).await?;
-        let bank = EvercoreBank { store, turnover: Arc::default() };
-        bank.keep_turnover();
-        Ok(bank)
+        let turnover =
+            store.subscription("turnover").start(Start::End).spawn(sum(&Arc::default()))?;
+        Ok(EvercoreBank { store, _turnover: Arc::new(turnover) })
     })
 }
 
 #[derive(Aggregate, Default)]
-struct Account {
-    books: Books,
-}
+struct Account(Books);
 
 #[event(aggregate = Account)]
-struct MoneyDeposited {
-    #[serde(flatten)]
-    deposit: peer_protocol::Deposit,
-}
+struct MoneyDeposited(peer_protocol::Deposit);
 
 impl Apply<MoneyDeposited> for Account {
     fn apply(&mut self, event: &MoneyDeposited, _: &EventMeta) {
-        self.books.take(&event.deposit);
+        self.0.take(&event.0);
     }
 }
 
 #[derive(Clone)]
 struct EvercoreBank {
     store: EventStore,
-    turnover: Arc<AtomicI64>,
+    _turnover: Arc<SubscriptionHandle>,
 }
 
-impl EvercoreBank {
-    /// Sums up all later deposits, for as long as the program runs.
-    fn keep_turnover(&self) {
-        let Self { store, turnover } = self.clone();
-        tokio::spawn(async move {
-            let handler = Router::new().on(async move |event: Received<MoneyDeposited>| {
-                turnover.fetch_add(event.deposit.amount, Ordering::Relaxed);
-                Ok::<_, Error>(())
-            });
-            // The reason why it ends is in the log, and in the errors of calls that wait for it.
-            store.subscription(TURNOVER).start(Start::End).run(handler).await
-        });
-    }
+/// The number and the sum of deposits.
+type Sum = Arc<(AtomicU64, AtomicI64)>;
+
+fn sum(sum: &Sum) -> Router {
+    let sum = Arc::clone(sum);
+    Router::new().on(async move |event: Received<MoneyDeposited>| {
+        sum.0.fetch_add(1, Relaxed);
+        sum.1.fetch_add(event.0.amount, Relaxed);
+        Ok::<_, Error>(())
+    })
 }
 
 impl Bank for EvercoreBank {
     async fn open(&self, account: u64, deposits: u64) -> anyhow::Result<()> {
-        let open = self.store.with_context(async |ctx| {
-            let mut account = ctx.create_with_key::<Account>(&name(account)).await?;
-            for amount in 1..=deposits.cast_signed() {
-                ctx.apply(&mut account, MoneyDeposited { deposit: deposit(amount) })?;
-            }
-            Ok::<_, Error>(())
-        });
-        Ok(open.await?)
+        let open = async |ctx: &mut Context| {
+            let mut account = ctx.create_with_key::<Account>(format!("account-{account}")).await?;
+            let mut deposits = (1..=deposits.cast_signed()).map(|n| MoneyDeposited(deposit(n)));
+            deposits.try_for_each(|deposited| ctx.apply(&mut account, deposited))
+        };
+        Ok(self.store.with_context(open).await?)
     }
 
     async fn deposit(&self, account: u64) -> anyhow::Result<()> {
-        let key = name(account);
-        let deposit = self.store.with_context_committed(async |ctx| {
-            let mut account = ctx.load_by_key::<Account>(&key).await?;
-            let deposit = account.state().books.next();
-            ctx.apply(&mut account, MoneyDeposited { deposit })
-        });
-        let ((), landed) = deposit.await?;
-        if let Some(position) = landed.and_then(Committed::position) {
-            self.store.wait_for(TURNOVER, position).await?;
-        }
-        Ok(())
+        let deposit = async |ctx: &mut Context| {
+            let mut account = ctx.load_by_key::<Account>(format!("account-{account}")).await?;
+            let deposit = account.state().0.next();
+            ctx.apply(&mut account, MoneyDeposited(deposit))
+        };
+        let ((), landed) = self.store.with_context_committed(deposit).await?;
+        let position = landed.and_then(|landed| landed.position()).expect("it wrote an event");
+        Ok(self.store.wait_for("turnover", position).await?)
     }
 
     async fn load(&self, account: u64) -> anyhow::Result<Books> {
-        let key = name(account);
         let load = self.store.with_readonly_context(async |ctx| {
-            Ok::<_, Error>(ctx.load_by_key::<Account>(&key).await?.into_state().books)
+            ctx.load_by_key::<Account>(format!("account-{account}")).await
         });
-        Ok(load.await?)
+        Ok(load.await?.into_state().0)
     }
 
     async fn follow(&self) -> anyhow::Result<(u64, i64)> {
-        let seen = Arc::new((AtomicU64::new(0), AtomicI64::new(0)));
-        let worker = self.store.subscription("follower").spawn(Router::new().on({
-            let seen = Arc::clone(&seen);
-            async move |event: Received<MoneyDeposited>| {
-                seen.0.fetch_add(1, Ordering::Relaxed);
-                seen.1.fetch_add(event.deposit.amount, Ordering::Relaxed);
-                Ok::<_, Error>(())
-            }
-        }))?;
+        let seen = Sum::default();
+        let worker = self.store.subscription("follower").spawn(sum(&seen))?;
         self.store.wait_until_idle("follower").await?;
         worker.shutdown().await?;
         self.store.subscriptions().delete("follower").await?;
-        Ok((seen.0.load(Ordering::Relaxed), seen.1.load(Ordering::Relaxed)))
+        Ok((seen.0.load(Relaxed), seen.1.load(Relaxed)))
     }
-}
-
-fn name(account: u64) -> String {
-    format!("account-{account}")
 }
