@@ -2,6 +2,7 @@
 //! the transaction which settles their batch.
 
 mod cases;
+mod routing;
 mod stopping;
 
 use std::fmt;
@@ -16,6 +17,8 @@ use crate::domain::registry;
 
 #[doc(hidden)]
 pub use cases::*;
+#[doc(hidden)]
+pub use routing::*;
 #[doc(hidden)]
 pub use stopping::*;
 
@@ -77,6 +80,10 @@ macro_rules! transactional_conformance {
                 racing_workers_handle_each_event_once
                 a_transaction_that_breaks_off_is_no_failure_of_its_handler
                 a_commit_beside_the_context_of_a_handler_is_refused
+                a_handler_in_a_task_takes_effect_once
+                a_service_in_transactions_can_be_run_again
+                events_of_a_route_are_linked_to_their_cause
+                a_route_is_given_the_parts_of_retired_events
             }
             p10 {
                 a_worker_that_lost_the_lease_commits_nothing
@@ -97,6 +104,9 @@ macro_rules! transactional_conformance {
                 a_statement_that_is_wrong_is_a_failure_of_its_handler
                 trouble_of_another_database_is_a_failure_of_its_handler
                 a_commit_that_is_refused_is_a_failure_of_its_handler
+                a_route_is_given_its_events_in_a_transaction
+                a_route_is_not_given_what_does_not_decode
+                a_router_in_transactions_deals_with_unknown_events
             }
         }
     };

@@ -122,8 +122,8 @@ impl Transaction for PostgresTransaction {
     const DATABASE: &'static str = "PostgreSQL";
 
     // Needs no check: a write to the store uses another connection, and waits only for rows that both write.
-    fn within<F: Future>(_: &PostgresEngine, work: F) -> impl Future<Output = F::Output> {
-        work
+    fn within<T>(_: &PostgresEngine, poll: impl FnOnce() -> T) -> T {
+        poll()
     }
 }
 

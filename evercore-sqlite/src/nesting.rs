@@ -11,11 +11,11 @@ tokio::task_local! {
     static OPEN: Vec<Arc<Database>>;
 }
 
-/// Runs the closure of a transaction, and marks it as such.
-pub(crate) async fn within<F: Future>(database: &Arc<Database>, work: F) -> F::Output {
+/// Runs a poll of the closure of a transaction, and marks it as such.
+pub(crate) fn within<T>(database: &Arc<Database>, poll: impl FnOnce() -> T) -> T {
     let mut open = OPEN.try_with(Vec::clone).unwrap_or_default();
     open.push(Arc::clone(database));
-    OPEN.scope(open, work).await
+    OPEN.sync_scope(open, poll)
 }
 
 /// Refuses a write to a database inside a transaction of it. A task that the closure has spawned is not detected.

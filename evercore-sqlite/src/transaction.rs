@@ -114,8 +114,8 @@ impl Transaction for SqliteTransaction {
 
     const DATABASE: &'static str = "SQLite";
 
-    fn within<F: Future>(engine: &SqliteEngine, work: F) -> impl Future<Output = F::Output> {
-        nesting::within(&engine.database, work)
+    fn within<T>(engine: &SqliteEngine, poll: impl FnOnce() -> T) -> T {
+        nesting::within(&engine.database, poll)
     }
 }
 

@@ -63,6 +63,7 @@ pub use subscriptions::{
     IfDifferent, Lane, LeaseKey, LeaseStatus, NewSubscription, NewlyParked, ParkedRequest, Settled,
     Settlement, StoredLease, StoredPartition, StoredSubscription, SubscriptionStorage, WhichParked,
 };
+pub(crate) use transactor::within;
 pub use transactor::{Transaction, Transactor};
 
 /// Stores commits and reads them back.

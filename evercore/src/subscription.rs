@@ -7,7 +7,8 @@
 //!   [`SubscriptionInfo`] of each, its [`ParkedEvent`]s, and methods to pause, resume, reset and delete it.
 //!
 //! Handlers are at the root of the crate: [`Handler`](crate::Handler), [`Router`](crate::Router) and
-//! [`each`](crate::each).
+//! [`each`](crate::each). A [`TransactionHandler`], such as a [`TransactionRouter`], handles events in a transaction of
+//! the store's database.
 //!
 //! # How it works
 //!
@@ -31,9 +32,13 @@ pub(crate) mod partition;
 mod progress;
 mod read_ahead;
 pub(crate) mod router;
+mod routes;
 mod runner;
 mod service;
 pub(crate) mod start;
+mod transaction_handler;
+mod transaction_router;
+mod transactional;
 mod wait;
 mod worker;
 mod workers;
@@ -48,3 +53,6 @@ pub use parked::{DiscardedEvent, ParkedEvent};
 pub use partition::Partition;
 pub use progress::{SubscriptionProgress, SubscriptionState, SubscriptionStatus};
 pub use service::SubscriptionService;
+pub use transaction_handler::{TransactionFn, TransactionHandler};
+pub use transaction_router::TransactionRouter;
+pub use transactional::TransactionService;

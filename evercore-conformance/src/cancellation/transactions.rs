@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use evercore::{Batch, BoxError, Error, Position, Start};
+use evercore::{Batch, BoxError, Error, Position, Start, TransactionContext};
 use tokio_util::sync::CancellationToken;
 
 use super::halting::Halting;
 use super::{CancellationHarness, Cut, Outcome, Subject};
 use crate::SqlHarness;
+use crate::transactional::SqlTransaction;
 
 /// A subject on an engine with transactions, with a table beside the log.
 #[derive(Debug)]
@@ -121,14 +122,17 @@ where
     let stop = CancellationToken::new();
     let worker = subject.subject.store.subscription(name.as_str());
     let worker = worker.start(Start::After(start)).batch_size(1).stop_on(stop.clone());
-    let run = worker.run_in(&subject.halting, async |ctx, batch: Batch| {
-        for event in &batch {
-            let insert = subject.insert(event.position().get());
-            subject.harness.execute(ctx.transaction(), &insert).await?;
-        }
-        stop.cancel();
-        Ok::<_, BoxError>(())
-    });
+    let run = worker.run_in(
+        &subject.halting,
+        async |ctx: &mut TransactionContext<SqlTransaction<H>>, batch: Batch| {
+            for event in &batch {
+                let insert = subject.insert(event.position().get());
+                subject.harness.execute(ctx.transaction(), &insert).await?;
+            }
+            stop.cancel();
+            Ok::<_, BoxError>(())
+        },
+    );
     cut.short(run).await.transpose()?;
     check_once(subject, &name, start, last).await
 }
@@ -154,13 +158,16 @@ where
     let worker = subject.subject.store.subscription(name).lease(Duration::from_secs(60));
     let worker = worker.start(Start::After(start)).batch_size(1).stop_on(stop.clone());
     worker
-        .run_in(&subject.halting, async |ctx, batch: Batch| {
-            for event in &batch {
-                let insert = subject.insert(event.position().get());
-                subject.harness.execute(ctx.transaction(), &insert).await?;
-            }
-            Ok::<_, BoxError>(())
-        })
+        .run_in(
+            &subject.halting,
+            async |ctx: &mut TransactionContext<SqlTransaction<H>>, batch: Batch| {
+                for event in &batch {
+                    let insert = subject.insert(event.position().get());
+                    subject.harness.execute(ctx.transaction(), &insert).await?;
+                }
+                Ok::<_, BoxError>(())
+            },
+        )
         .await
 }
 

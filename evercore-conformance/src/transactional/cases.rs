@@ -9,7 +9,7 @@ use evercore::engine::{
     AcquireRequest, Acquired, Completion, CursorMove, Grant, LeaseKey, NewSubscription, Settlement,
     SubscriptionStorage, Transactor,
 };
-use evercore::subscription::SubscriptionBuilder;
+use evercore::subscription::{SubscriptionBuilder, TransactionHandler};
 use evercore::{
     Batch, BoxError, Error, FailurePolicy, Position, RecordedEvent, Report, Start,
     SubscriptionName, TransactionContext,
@@ -28,7 +28,7 @@ pub(super) type Handed<'a, H> = &'a mut TransactionContext<SqlTransaction<H>>;
 
 impl<H: SqlHarness> SqlFixture<H> {
     /// Records in the table that an event took effect.
-    async fn note(&self, ctx: Handed<'_, H>, event: &RecordedEvent) -> Outcome {
+    pub(super) async fn note(&self, ctx: Handed<'_, H>, event: &RecordedEvent) -> Outcome {
         let (position, aggregate) = (event.position(), event.aggregate_id());
         let sql = format!("INSERT INTO {} VALUES ({position}, {aggregate})", self.table);
         self.harness.execute(ctx.transaction(), &sql).await
@@ -48,19 +48,19 @@ impl<H: SqlHarness> SqlFixture<H> {
         Ok(())
     }
 
-    async fn log(&self) -> Result<Vec<RecordedEvent>, BoxError> {
+    pub(super) async fn log(&self) -> Result<Vec<RecordedEvent>, BoxError> {
         Ok(whole_log(&*self.engine).await?)
     }
 
     /// Runs a subscription until the scenario is done, then stops it.
-    async fn run_beside<F>(
+    pub(super) async fn run_beside<F>(
         &self,
         subscription: SubscriptionBuilder,
         handler: F,
         scenario: impl Future<Output = Outcome>,
     ) -> Outcome
     where
-        F: AsyncFnOnce(Handed<'_, H>, Batch) -> Outcome + Clone,
+        F: TransactionHandler<SqlTransaction<H>>,
     {
         let stop = CancellationToken::new();
         let worker = subscription.stop_on(stop.clone()).run_in(&*self.engine, handler);
@@ -139,13 +139,13 @@ pub async fn the_writes_of_a_failed_handler_are_undone<H: SqlHarness>(
     fixture: SqlFixture<H>,
 ) -> Outcome {
     fixture.counters(4).await?;
-    let failing = async |ctx: Handed<'_, H>, batch: Batch| {
+    let failing = async |ctx: Handed<'_, H>, batch: Batch| -> Outcome {
         fixture.note_all(ctx, &batch).await?;
         Err::<(), BoxError>("after it has written".into())
     };
     let ended = fixture.store.subscription("undone").run_in(&*fixture.engine, failing).await;
     assert_error!(ended, Error::HandlerFailed { position, .. } if position.get() == 1);
-    let panicking = async |ctx: Handed<'_, H>, batch: Batch| {
+    let panicking = async |ctx: Handed<'_, H>, batch: Batch| -> Outcome {
         fixture.note_all(ctx, &batch).await?;
         assert!(batch.is_empty(), "a spider");
         Ok::<(), BoxError>(())
@@ -181,7 +181,7 @@ pub async fn events_of_a_handler_land_with_its_record<H: SqlHarness>(
     fixture.counters(5).await?;
     let failed = AtomicBool::new(false);
     // Responds to each of the first five events with another event, and fails once.
-    let handler = async |ctx: Handed<'_, H>, batch: Batch| {
+    let handler = async |ctx: Handed<'_, H>, batch: Batch| -> Outcome {
         for event in batch.iter().filter(|event| event.position().get() <= 5) {
             let mut counter = ctx.load::<Counter>(event.aggregate_id()).await?;
             ctx.apply(&mut counter, Added { by: 100 })?;
@@ -210,7 +210,7 @@ pub async fn a_conflict_in_a_handler_is_tried_again<H: SqlHarness>(
     let id = counter::create(&fixture.store, 1).await?;
     let runs = AtomicU32::new(0);
     let (loaded, changed) = (Notify::new(), Notify::new());
-    let handler = async |ctx: Handed<'_, H>, batch: Batch| {
+    let handler = async |ctx: Handed<'_, H>, batch: Batch| -> Outcome {
         if batch[0].position().get() > 1 {
             return Ok(());
         }
@@ -303,7 +303,7 @@ pub async fn a_worker_that_loses_its_lease_while_it_handles_commits_nothing<H: S
     fixture.counters(1).await?;
     let runs = AtomicU32::new(0);
     let entered = Notify::new();
-    let handler = async |ctx: Handed<'_, H>, batch: Batch| {
+    let handler = async |ctx: Handed<'_, H>, batch: Batch| -> Outcome {
         fixture.note_all(ctx, &batch).await?;
         if runs.fetch_add(1, Ordering::SeqCst) == 0 {
             entered.notify_one();
@@ -330,7 +330,7 @@ pub async fn a_failing_event_is_parked_and_its_effects_are_undone<H: SqlHarness>
     fixture.counters(5).await?;
     let log = fixture.log().await?;
     let (bad, good) = (log[2].aggregate_id(), log[3].aggregate_id());
-    let handler = async |ctx: Handed<'_, H>, batch: Batch| {
+    let handler = async |ctx: Handed<'_, H>, batch: Batch| -> Outcome {
         fixture.note_all(ctx, &batch).await?;
         if batch.iter().any(|event| event.aggregate_id() == bad) {
             return Err("not to my taste".into());
@@ -365,7 +365,7 @@ pub async fn a_failing_event_is_parked_and_its_effects_are_undone<H: SqlHarness>
 pub async fn a_redriven_event_takes_effect_once<H: SqlHarness>(fixture: SqlFixture<H>) -> Outcome {
     fixture.counters(3).await?;
     let is_fussy = AtomicBool::new(true);
-    let handler = async |ctx: Handed<'_, H>, batch: Batch| {
+    let handler = async |ctx: Handed<'_, H>, batch: Batch| -> Outcome {
         fixture.note_all(ctx, &batch).await?;
         if is_fussy.load(Ordering::SeqCst) { Err("not now".into()) } else { Ok(()) }
     };
@@ -395,7 +395,7 @@ pub async fn a_transaction_that_breaks_off_is_no_failure_of_its_handler<H: SqlHa
     let policies = [("stopping", FailurePolicy::stop()), ("parking", FailurePolicy::park())];
     for (name, policy) in policies {
         let given = AtomicU32::new(0);
-        let handler = async |ctx: Handed<'_, H>, batch: Batch| {
+        let handler = async |ctx: Handed<'_, H>, batch: Batch| -> Outcome {
             fixture.note_all(ctx, &batch).await?;
             match given.fetch_add(1, Ordering::Relaxed) {
                 0 => Err(fixture.harness.break_off(ctx.transaction()).await),
@@ -437,7 +437,7 @@ pub async fn trouble_of_another_database_is_a_failure_of_its_handler<H: SqlHarne
     let mut other = fixture.engine.begin(None).await?;
     let trouble = Elsewhere(fixture.harness.break_off(&mut other).await.into());
     drop(other);
-    let handler = async |ctx: Handed<'_, H>, batch: Batch| {
+    let handler = async |ctx: Handed<'_, H>, batch: Batch| -> Outcome {
         fixture.note_all(ctx, &batch).await?;
         if batch.iter().any(|event| event.position().get() == 1) {
             return Err(trouble.clone().into());
@@ -451,7 +451,7 @@ pub async fn trouble_of_another_database_is_a_failure_of_its_handler<H: SqlHarne
 async fn assert_parks_the_first<H, F>(fixture: &SqlFixture<H>, name: &str, handler: F) -> Outcome
 where
     H: SqlHarness,
-    F: AsyncFnOnce(Handed<'_, H>, Batch) -> Outcome + Clone,
+    F: TransactionHandler<SqlTransaction<H>>,
 {
     let ended = fixture.store.subscription(name).run_in(&*fixture.engine, handler.clone()).await;
     assert_error!(ended, Error::HandlerFailed { position, .. } if position.get() == 1);
@@ -468,7 +468,7 @@ pub async fn a_statement_that_is_wrong_is_a_failure_of_its_handler<H: SqlHarness
     fixture: SqlFixture<H>,
 ) -> Outcome {
     fixture.counters(2).await?;
-    let handler = async |ctx: Handed<'_, H>, batch: Batch| {
+    let handler = async |ctx: Handed<'_, H>, batch: Batch| -> Outcome {
         if batch.iter().any(|event| event.position().get() == 1) {
             fixture.harness.execute(ctx.transaction(), "SELECT absent").await?;
         }
@@ -482,7 +482,7 @@ pub async fn a_commit_that_is_refused_is_a_failure_of_its_handler<H: SqlHarness>
 ) -> Outcome {
     counter::create_with_key(&fixture.store, "taken", 0).await?;
     fixture.counters(1).await?;
-    let handler = async |ctx: Handed<'_, H>, batch: Batch| {
+    let handler = async |ctx: Handed<'_, H>, batch: Batch| -> Outcome {
         if batch.iter().any(|event| event.position().get() == 1) {
             let mut counter = ctx.create_with_key::<Counter>("taken").await?;
             ctx.apply(&mut counter, Added { by: 1 })?;

@@ -4,14 +4,14 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use evercore::subscription::{SubscriptionProgress, SubscriptionState};
+use evercore::subscription::{SubscriptionProgress, SubscriptionState, TransactionHandler};
 use evercore::{Batch, BoxError, Error, FailurePolicy, HandlerRetry};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::cases::{Handed, Outcome};
-use super::{SqlFixture, SqlHarness};
+use super::{SqlFixture, SqlHarness, SqlTransaction};
 use crate::assert::assert_error;
 use crate::journal::{info, until_true};
 
@@ -41,7 +41,7 @@ impl<H: SqlHarness> SqlFixture<H> {
         end: impl AsyncFnOnce() -> Outcome,
     ) -> Result<evercore::Result<()>, BoxError>
     where
-        F: AsyncFnOnce(Handed<'_, H>, Batch) -> Outcome + Clone,
+        F: TransactionHandler<SqlTransaction<H>>,
     {
         let mut worker = pin!(subscription.run_in(&*self.engine, handler));
         tokio::select! {
@@ -71,7 +71,7 @@ pub async fn a_stop_is_heard_after_the_transaction_that_is_open<H: SqlHarness>(
     fixture.counters(3).await?;
     let (stop, entered, go_on) = (CancellationToken::new(), Notify::new(), Notify::new());
     let subscription = fixture.store.subscription("busy").batch_size(1).stop_on(stop.clone());
-    let handler = async |ctx: Handed<'_, H>, batch: Batch| {
+    let handler = async |ctx: Handed<'_, H>, batch: Batch| -> Outcome {
         fixture.note_all(ctx, &batch).await?;
         entered.notify_one();
         go_on.notified().await;
@@ -153,7 +153,7 @@ pub async fn a_closed_store_ends_a_worker_that_has_a_transaction_open<H: SqlHarn
     fixture.counters(1).await?;
     let (entered, go_on) = (Notify::new(), Arc::new(Notify::new()));
     let subscription = fixture.store.subscription("busy");
-    let busy = async |ctx: Handed<'_, H>, batch: Batch| {
+    let busy = async |ctx: Handed<'_, H>, batch: Batch| -> Outcome {
         fixture.note_all(ctx, &batch).await?;
         entered.notify_one();
         go_on.notified().await;

@@ -38,7 +38,7 @@ const CONTRACT: [&str; 7] = [
 const HARNESSES: [&str; 3] = ["Harness", "SqlHarness", "CancellationHarness"];
 
 /// Futures that are dropped as a part of an operation on the list.
-const PARTS: [(&str, &str); 13] = [
+const PARTS: [(&str, &str); 14] = [
     ("Lifecycle::stopped", "following::run_a_service"),
     ("Lifecycle::stopped_within", "following::run_a_service"),
     ("timeout", "reads::read_log"),
@@ -50,6 +50,7 @@ const PARTS: [(&str, &str); 13] = [
     ("PostgresEngine::frontier_holders", "reads::read_log"),
     ("EventStore::with_transaction", "transactions::with_context_in"),
     ("SubscriptionBuilder::run_in_transaction", "transactions::run_in"),
+    ("TransactionHandler::handle", "transactions::run_in"),
     ("Handler::handle", "following::run"),
     ("Handler::handle_until", "following::run"),
 ];
@@ -92,6 +93,7 @@ fn nothing_is_on_the_list_that_is_gone() {
 #[test]
 fn every_public_future_is_send_where_a_service_awaits_it() {
     sendable::every_public_future_is_send();
+    let _ = sendable::a_handler_in_transactions_can_be_spawned;
     let found = found_in(CRATES.iter().chain(&TOOLS));
     let names = || sendable::SENDABLE.iter().map(|(name, _)| *name);
     let missing: Vec<_> =

@@ -8,14 +8,16 @@ use std::time::Duration;
 use evercore::command::Turns;
 use evercore::engine::{self, StorageEngine};
 use evercore::service::{Lifecycle, Service};
-use evercore::subscription::{Interrupt, SubscriptionHandle};
+use evercore::subscription::{
+    Interrupt, SubscriptionHandle, TransactionHandler, TransactionRouter,
+};
 use evercore::{
     Aggregate, AggregateId, Apply, AsOf, Batch, CommandError, CommitId, Decide, Decision, Error,
-    EventMeta, EventStore, Expected, Handler, HandlerError, Metadata, Position, Registry, Sequence,
-    Start, Stream, Target, event, with_metadata,
+    EventMeta, EventStore, Expected, Handler, HandlerError, Metadata, Position, Received, Registry,
+    Sequence, Start, Stream, Target, event, with_metadata,
 };
 use evercore_postgres::{PostgresContext, PostgresEngine, PostgresOptions};
-use evercore_sqlite::{SqliteContext, SqliteEngine, SqliteOptions};
+use evercore_sqlite::{SqliteContext, SqliteEngine, SqliteOptions, SqliteTransaction};
 use evercore_testing::Recording;
 use evercore_testing::history::{self, History};
 use evercore_tower::{Check, CommandRequest, CommandService};
@@ -73,6 +75,43 @@ impl Handler for Noting {
         println!("{}: {} events", self.0, batch.len());
         Ok(())
     }
+}
+
+impl TransactionHandler<SqliteTransaction> for Noting {
+    async fn handle(&mut self, ctx: &mut SqliteContext, batch: Batch) -> Result<(), HandlerError> {
+        let mut account = ctx.load_by_key::<Account>(&*self.0).await?;
+        for event in &batch {
+            ctx.apply(&mut account, Deposited { amount: event.position().get() })?;
+        }
+        Ok(())
+    }
+}
+
+/// Requires that a handler in transactions can be spawned, also if it borrows from what it captures.
+pub(crate) fn a_handler_in_transactions_can_be_spawned(own: Owned) -> evercore::Result<()> {
+    let Owned { store, key, amount, .. } = own;
+    let subscription = |name| store.subscription(name);
+    let on_postgres = {
+        let key = key.clone();
+        async move |ctx: &mut PostgresContext, batch: Batch| {
+            let mut account = ctx.load_by_key::<Account>(&key).await?;
+            for _ in &batch {
+                ctx.apply(&mut account, Deposited { amount })?;
+            }
+            Ok::<_, Error>(())
+        }
+    };
+    let router = TransactionRouter::new().on(
+        async move |ctx: &mut SqliteContext, deposited: Received<Deposited>| {
+            let mut account = ctx.load_by_key::<Account>(&key).await?;
+            ctx.apply(&mut account, Deposited { amount: deposited.amount })
+        },
+    );
+    drop(subscription("closure").spawn_in_transaction(on_postgres)?);
+    drop(subscription("router").spawn_in_transaction(router.clone())?);
+    drop(subscription("service").handler_in_transaction(router));
+    drop(subscription("type").spawn_in_transaction(Noting("ada".into()))?);
+    Ok(())
 }
 
 struct Clerks(Vec<String>);
@@ -337,6 +376,15 @@ sendable! {
             ctx.apply(&mut account, Deposited { amount: own.amount })
         };
         own.store.subscription(own.key.as_str()).run_in_transaction(handler).await
+    };
+
+    "TransactionHandler::handle" => |own| async move {
+        own.store.with_transaction(async |ctx: &mut SqliteContext| {
+            let mut handler = Noting(own.key.as_str().into());
+            let batch = Batch::new(&[], &Arc::new(Registry::linked()?));
+            let handled = TransactionHandler::handle(&mut handler, ctx, batch).await;
+            handled.map_err(|error| Error::storage("handle", error.into_source()))
+        }).await
     };
 
     "Check::check" => |own| async move {

@@ -85,4 +85,9 @@ async fn a_store_on_an_engine_without_transactions_says_so() {
         .await;
     let is_refused = matches!(refused, Err(Error::Unsupported { engine: "memory", .. }));
     assert!(is_refused, "{refused:?}");
+    let spawned = store
+        .subscription("wrong")
+        .spawn_in_transaction(async |_: &mut SqliteContext, _: Batch| Ok::<_, Error>(()));
+    let is_refused = matches!(spawned, Err(Error::Unsupported { engine: "memory", .. }));
+    assert!(is_refused, "{spawned:?}");
 }

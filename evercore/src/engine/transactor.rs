@@ -1,5 +1,7 @@
 //! Transactions that user code takes part in.
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -11,7 +13,7 @@ use crate::{AggregateId, Committed, Result};
 #[async_trait]
 pub trait Transactor: Send + Sync {
     /// A transaction. Dropping it rolls it back.
-    type Transaction: Send;
+    type Transaction: Send + 'static;
 
     /// Opens a transaction. If it is idle for longer than `most_idle`, the database may end it, to free its locks for
     /// others; with `None`, the engine decides.
@@ -53,14 +55,20 @@ pub trait Transactor: Send + Sync {
 /// From its type, [`EventStore::with_transaction`](crate::EventStore::with_transaction) and
 /// [`SubscriptionBuilder::run_in_transaction`](crate::subscription::SubscriptionBuilder::run_in_transaction) know which
 /// engine they need.
-pub trait Transaction: Sized + Send {
+pub trait Transaction: Sized + Send + 'static {
     /// The engine that begins and ends it.
     type Engine: StorageEngine + Transactor<Transaction = Self>;
 
     /// The name of that engine's database in [`Error::WrongEngine`](crate::Error::WrongEngine).
     const DATABASE: &'static str;
 
-    /// Runs user code that holds a transaction of the engine, so that the engine can tell which calls come from inside
-    /// of it.
-    fn within<F: Future>(engine: &Self::Engine, work: F) -> impl Future<Output = F::Output>;
+    /// Runs a poll of user code that holds a transaction of the engine, so that the engine can tell which calls come
+    /// from inside of it.
+    fn within<T>(engine: &Self::Engine, poll: impl FnOnce() -> T) -> T;
+}
+
+/// Runs user code that holds a transaction of the engine.
+pub(crate) async fn within<X: Transaction, F: Future>(engine: &X::Engine, work: F) -> F::Output {
+    let mut work = pin!(work);
+    poll_fn(|task| X::within(engine, || work.as_mut().poll(task))).await
 }

@@ -1,13 +1,14 @@
 //! Opens contexts in a transaction of the store's own database. The type of the context selects the kind of database.
 
 use std::any::Any;
+use std::sync::Arc;
 
 use tracing::{Instrument, debug_span};
 
 use super::EventStore;
 use super::attempt::Attempt;
 use crate::context::{Reading, TransactionContext};
-use crate::engine::{Capability, Transaction, Transactor, require};
+use crate::engine::{Capability, Transaction, Transactor, require, within};
 use crate::shared::nesting;
 use crate::{Error, Result};
 
@@ -30,16 +31,17 @@ impl EventStore {
         F: AsyncFnOnce(&mut TransactionContext<X>) -> Result<T, E> + Clone,
         E: From<Error>,
     {
-        let engine = self.engine_of::<X>()?;
-        let work = async move |ctx: &mut TransactionContext<X>| X::within(engine, work(ctx)).await;
+        let engine = &*self.engine_of::<X>()?;
+        let work =
+            async move |ctx: &mut TransactionContext<X>| within::<X, _>(engine, work(ctx)).await;
         self.with_context_in(engine, work).await
     }
 
     /// Downcasts the engine to the one that this type of transaction belongs to.
-    pub(crate) fn engine_of<X: Transaction>(&self) -> Result<&X::Engine> {
-        let engine = self.engine();
-        require(engine, Capability::Transactions)?;
-        (engine as &dyn Any).downcast_ref().ok_or(Error::WrongEngine { wanted: X::DATABASE })
+    pub(crate) fn engine_of<X: Transaction>(&self) -> Result<Arc<X::Engine>> {
+        require(self.engine(), Capability::Transactions)?;
+        let engine: Arc<dyn Any + Send + Sync> = Arc::clone(&self.inner.engine) as _;
+        engine.downcast().map_err(|_| Error::WrongEngine { wanted: X::DATABASE })
     }
 
     /// Does the same as [`with_context`](Self::with_context), in a transaction of the engine's database: the rows that

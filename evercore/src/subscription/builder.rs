@@ -6,21 +6,21 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::config::{Config, WhenOwned};
-use super::deliver::{Plain, Transactional};
+use super::deliver::Plain;
 use super::failure::FailurePolicy;
 use super::filter_names::ResolvedFilter;
 use super::filter_options::following;
 use super::handle::SubscriptionHandle;
-use super::handler::{Batch, Handler};
+use super::handler::Handler;
 use super::name::SubscriptionName;
 use super::progress::{Progress, SubscriptionProgress};
 use super::start::Start;
 use super::worker;
 use super::workers::Worker;
-use crate::engine::{IfDifferent, LONGEST_WAIT, Transaction, Transactor, in_runtime};
+use crate::engine::{IfDifferent, LONGEST_WAIT, in_runtime};
 use crate::service::Lifecycle;
 use crate::shared::Shared;
-use crate::{BoxError, Error, EventFilter, EventStore, Report, Result, TransactionContext};
+use crate::{Error, EventFilter, EventStore, Report, Result};
 
 /// The default number of events in a batch.
 const BATCH_SIZE: u32 = 500;
@@ -62,7 +62,7 @@ const RECORD_WITHIN: Duration = Duration::from_millis(100);
 /// # }
 /// ```
 #[derive(Debug)]
-#[must_use = "a subscription does nothing until `run`, `spawn` or `run_in` is called, or its service is run"]
+#[must_use = "a subscription does nothing until `run`, `spawn` or the like is called, or its service is run"]
 pub struct SubscriptionBuilder {
     store: Arc<Shared>,
     name: Result<SubscriptionName>,
@@ -143,7 +143,7 @@ impl SubscriptionBuilder {
     /// handled. At most as long as the lease. Default: 100 ms.
     ///
     /// At the end of the log, each batch is recorded at once. A batch that is handled in a transaction
-    /// ([`run_in`](Self::run_in)) is always recorded in that transaction.
+    /// ([`run_in_transaction`](Self::run_in_transaction)) is always recorded in that transaction.
     pub const fn record_within(mut self, time: Duration) -> Self {
         self.record_within = Some(time);
         self
@@ -248,57 +248,23 @@ impl SubscriptionBuilder {
     /// # Errors
     /// [`Error::InvalidSubscription`](crate::Error::InvalidSubscription) for an invalid name, and
     /// [`Error::NoRuntime`](crate::Error::NoRuntime) outside of a tokio runtime. The handle returns all other errors.
-    pub fn spawn<H: Handler>(mut self, handler: H) -> Result<SubscriptionHandle> {
+    pub fn spawn<H: Handler>(self, handler: H) -> Result<SubscriptionHandle> {
+        self.spawn_with(|config, worker| worker::run(config, worker, Plain { handler }))
+    }
+
+    /// Spawns what `run` makes of the subscription.
+    pub(super) fn spawn_with<F>(
+        mut self,
+        run: impl FnOnce(Config, Worker) -> F,
+    ) -> Result<SubscriptionHandle>
+    where
+        F: Future<Output = Result<()>> + Send + 'static,
+    {
         self.stop = self.stop.child_token();
         let (stop, progress) = (self.stop.clone(), self.progress());
         let (config, worker) = self.begin()?;
-        let task = tokio::spawn(worker::run(config, worker, Plain { handler }));
+        let task = tokio::spawn(run(config, worker));
         Ok(SubscriptionHandle::new(task, stop, progress))
-    }
-
-    /// Like [`run`](Self::run), with each batch in a database transaction: the rows that the handler writes in it, the
-    /// events that it applies and the subscription's cursor are committed together or not at all. An event takes effect
-    /// **exactly once**, whatever fails.
-    ///
-    /// A failure of the transaction, such as a lost connection, a deadlock or a full disk, does not count as the
-    /// handler's: the batch is rolled back and given again, whatever [`on_failure`](Self::on_failure) says. If the
-    /// handler applies something that cannot be committed, that counts as the handler's failure.
-    ///
-    /// The type of the handler's first argument names the store's engine: `PostgresContext` or `SqliteContext`. Their
-    /// docs have an example and the rules of each engine. The handler must neither commit nor roll back.
-    ///
-    /// # Errors
-    /// - Those of [`run`](Self::run).
-    /// - [`Error::WrongEngine`](crate::Error::WrongEngine) if the store is on another engine, or
-    ///   [`Error::Unsupported`](crate::Error::Unsupported) if that has no transactions.
-    pub async fn run_in_transaction<X, F, E>(self, handler: F) -> Result<()>
-    where
-        X: Transaction,
-        F: AsyncFnOnce(&mut TransactionContext<X>, Batch) -> Result<(), E> + Clone,
-        E: Into<BoxError>,
-    {
-        let store = self.store();
-        let engine = store.engine_of::<X>()?;
-        let handler = async move |ctx: &mut TransactionContext<X>, batch: Batch| {
-            X::within(engine, handler(ctx, batch)).await
-        };
-        self.run_in(engine, handler).await
-    }
-
-    /// Like [`run_in_transaction`](Self::run_in_transaction), with the transactions of an engine that wraps the
-    /// store's.
-    ///
-    /// # Errors
-    /// Those of [`run`](Self::run).
-    pub async fn run_in<X, F, E>(mut self, transactor: &X, handler: F) -> Result<()>
-    where
-        X: Transactor,
-        F: AsyncFnOnce(&mut TransactionContext<X::Transaction>, Batch) -> Result<(), E> + Clone,
-        E: Into<BoxError>,
-    {
-        let (config, worker) = self.begin()?;
-        let (store, most_idle) = (Arc::clone(&config.store), config.lease);
-        worker::run(config, worker, Transactional { handler, transactor, store, most_idle }).await
     }
 
     /// Returns the store that the subscription belongs to.
@@ -312,11 +278,16 @@ impl SubscriptionBuilder {
         self.name.as_ref().ok().map(SubscriptionName::as_str)
     }
 
+    /// Returns how long the lease lasts, without a time that cannot be computed with.
+    pub(super) fn longest_lease(&self) -> Duration {
+        self.lease.min(LONGEST_WAIT)
+    }
+
     pub(super) const fn stop_token(&self) -> &CancellationToken {
         &self.stop
     }
 
-    fn begin(&mut self) -> Result<(Config, Worker)> {
+    pub(super) fn begin(&mut self) -> Result<(Config, Worker)> {
         self.begin_run(self.stop.clone(), None)
     }
 
@@ -341,7 +312,7 @@ impl SubscriptionBuilder {
             }
         };
         let owner = self.owner.clone().unwrap_or_else(|| self.store.worker_name());
-        let lease = self.lease.min(LONGEST_WAIT);
+        let lease = self.longest_lease();
         let worker = self.store.workers.begin(&name, &self.progress, &self.store.settled);
         let config = Config {
             store: Arc::clone(&self.store),

@@ -1,15 +1,16 @@
 //! Delivers batches to a handler, with or without a transaction around each.
 
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::handler::{Batch, Handler, HandlerError, caught};
 use super::interrupt::Interrupt;
-use crate::TransactionContext;
-use crate::engine::{Completion, Settlement, Transactor};
+use super::transaction_handler::TransactionHandler;
+use crate::engine::{Completion, Settlement, Transaction, Transactor, within};
 use crate::shared::Shared;
 use crate::shared::nesting;
-use crate::{BoxError, Error};
+use crate::{Error, TransactionContext};
 
 /// Delivers batches to a handler.
 pub(super) trait Deliver: Clone {
@@ -36,9 +37,18 @@ pub(super) enum Recorded {
 #[derive(Debug)]
 pub(super) enum Undelivered {
     /// The handler failed.
-    Handler(HandlerError),
+    Handler(HandlerFailure),
     /// The store failed to commit the handler's effects.
     Store(Error),
+}
+
+/// A failure of the handler.
+#[derive(Debug)]
+pub(super) struct HandlerFailure {
+    pub(super) error: HandlerError,
+    /// The number of events that are handled nevertheless: those before the failed one, unless their effects were
+    /// undone.
+    pub(super) handled: usize,
 }
 
 /// A handler whose effects are outside of the store's transactions: it may be given a batch twice.
@@ -47,13 +57,20 @@ pub(super) struct Plain<H> {
     pub(super) handler: H,
 }
 
-/// A handler whose effects are committed in one transaction with the record.
-#[derive(Debug)]
-pub(super) struct Transactional<'a, X, F> {
-    pub(super) handler: F,
-    pub(super) transactor: &'a X,
+/// A handler whose effects are committed in one transaction with the record. `T` refers to the transactor.
+#[derive(Clone, Debug)]
+pub(super) struct Transactional<T, H> {
+    pub(super) handler: H,
+    pub(super) transactor: T,
     pub(super) store: Arc<Shared>,
     pub(super) most_idle: Duration,
+}
+
+/// A handler that the engine knows to hold a transaction of it.
+#[derive(Debug)]
+pub(super) struct Within<X: Transaction, H> {
+    pub(super) engine: Arc<X::Engine>,
+    pub(super) handler: H,
 }
 
 impl<H: Handler> Deliver for Plain<H> {
@@ -63,15 +80,19 @@ impl<H: Handler> Deliver for Plain<H> {
         _: Settlement,
         interrupt: &Interrupt,
     ) -> Result<Recorded, Undelivered> {
-        Ok(Recorded::NotYet(handle(&mut self.handler, batch, interrupt).await?))
+        let count = batch.len();
+        let handled = handle(&mut self.handler, batch, interrupt).await;
+        handled.map(Recorded::NotYet).map_err(|error| {
+            let handled = error.failed_at().filter(|&index| index < count).unwrap_or(0);
+            Undelivered::Handler(HandlerFailure { error, handled })
+        })
     }
 }
 
-impl<X, F, E> Deliver for Transactional<'_, X, F>
+impl<T, H> Deliver for Transactional<T, H>
 where
-    X: Transactor,
-    F: AsyncFnOnce(&mut TransactionContext<X::Transaction>, Batch) -> Result<(), E> + Clone,
-    E: Into<BoxError>,
+    T: Deref<Target: Transactor + Sized> + Clone,
+    H: TransactionHandler<<T::Target as Transactor>::Transaction>,
 {
     async fn deliver(
         &mut self,
@@ -79,23 +100,39 @@ where
         settlement: Settlement,
         _: &Interrupt,
     ) -> Result<Recorded, Undelivered> {
+        let transactor = &*self.transactor;
         let most_idle = Some(self.most_idle);
-        let began = TransactionContext::begin(&self.store, self.transactor, most_idle).await;
+        let began = TransactionContext::begin(&self.store, transactor, most_idle).await;
         let mut context = began.map_err(Undelivered::Store)?;
-        let handler = self.handler.clone();
-        let handled = async { handler(&mut context, batch).await.map_err(HandlerError::new) };
+        let handled = self.handler.handle(&mut context, batch);
         let handled = caught(nesting::within(&self.store, handled));
         if let Err(error) = handled.await.and_then(std::convert::identity) {
-            if context.has_failed(self.transactor, error.source()).await {
+            if context.has_failed(transactor, error.source()).await {
                 return Err(Undelivered::Store(Error::Unavailable { source: error.into_source() }));
             }
-            return Err(Undelivered::Handler(error));
+            return Err(error.into());
         }
         let (context, transaction) = context.into_parts();
         let completes = vec![Completion::Settlement(settlement)];
-        let landed = context.finish_in(self.transactor, transaction, completes).await;
+        let landed = context.finish_in(transactor, transaction, completes).await;
         landed.map_err(|refused| unlanded(refused.error))?;
         Ok(Recorded::WithItsEffects)
+    }
+}
+
+impl<X: Transaction, H: TransactionHandler<X>> TransactionHandler<X> for Within<X, H> {
+    async fn handle(
+        &mut self,
+        ctx: &mut TransactionContext<X>,
+        batch: Batch,
+    ) -> Result<(), HandlerError> {
+        within::<X, _>(&self.engine, self.handler.handle(ctx, batch)).await
+    }
+}
+
+impl<X: Transaction, H: Clone> Clone for Within<X, H> {
+    fn clone(&self) -> Self {
+        Self { engine: Arc::clone(&self.engine), handler: self.handler.clone() }
     }
 }
 
@@ -110,24 +147,14 @@ fn unlanded(error: Error) -> Undelivered {
         | Error::Corrupt { .. }
         | Error::Closed => Undelivered::Store(error),
         error if error.is_retryable() => Undelivered::Store(error),
-        error => Undelivered::Handler(HandlerError::new(error)),
+        error => HandlerError::new(error).into(),
     }
 }
 
-impl<X, F: Clone> Clone for Transactional<'_, X, F> {
-    fn clone(&self) -> Self {
-        Self {
-            handler: self.handler.clone(),
-            transactor: self.transactor,
-            store: Arc::clone(&self.store),
-            most_idle: self.most_idle,
-        }
-    }
-}
-
+/// Makes a failure whose effects were undone.
 impl From<HandlerError> for Undelivered {
     fn from(error: HandlerError) -> Self {
-        Self::Handler(error)
+        Self::Handler(HandlerFailure { error, handled: 0 })
     }
 }
 

@@ -113,6 +113,16 @@ impl Batch {
         Self { events, registry: Arc::clone(registry) }
     }
 
+    /// Returns the event of a batch that has only one.
+    pub(super) fn only_event(&self) -> Option<PageEvent> {
+        (self.len() == 1).then(|| self.event(0))
+    }
+
+    /// Returns the event with this index.
+    pub(super) fn event(&self, index: usize) -> PageEvent {
+        self.events.event(index)
+    }
+
     /// Returns the registry of the store, for [`Registry::decode_all`].
     #[must_use]
     pub const fn registry(&self) -> &Arc<Registry> {
@@ -198,13 +208,9 @@ where
     E: Into<BoxError>,
 {
     async fn handle(&mut self, batch: Batch) -> Result<(), HandlerError> {
-        let cause = (batch.len() == 1).then(|| batch.events.event(0));
+        let cause = batch.only_event();
         let handled = self.clone()(batch);
-        let result = match cause {
-            Some(event) => with_cause(event, handled).await,
-            None => handled.await,
-        };
-        result.map_err(HandlerError::new)
+        with_only_cause(cause, handled).await.map_err(HandlerError::new)
     }
 }
 
@@ -252,15 +258,34 @@ where
         if index > 0 && interrupt.is_requested() {
             return Ok(index);
         }
-        let event = batch.events.event(index);
+        let event = batch.event(index);
         let handling = handle(event.clone());
-        match caught(with_cause(event, handling)).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => return Err(HandlerError::at(index, error)),
-            Err(panic) => return Err(HandlerError::at(index, panic.into_source())),
-        }
+        one(index, event, handling).await?;
     }
     Ok(end)
+}
+
+/// Awaits the handling of the event with this index. Events that it writes are linked to that event.
+pub(super) async fn one<E: Into<BoxError>>(
+    index: usize,
+    event: PageEvent,
+    handling: impl Future<Output = Result<(), E>>,
+) -> Result<(), HandlerError> {
+    match caught(with_cause(event, handling)).await {
+        Ok(handled) => handled.map_err(|error| HandlerError::at(index, error)),
+        Err(panic) => Err(HandlerError::at(index, panic.into_source())),
+    }
+}
+
+/// Awaits the handling of a batch. Events that it writes are linked to the batch's event, if it has only one.
+pub(super) async fn with_only_cause<T>(
+    cause: Option<PageEvent>,
+    handling: impl Future<Output = T>,
+) -> T {
+    match cause {
+        Some(event) => with_cause(event, handling).await,
+        None => handling.await,
+    }
 }
 
 /// Runs user code, and turns a panic into a failure like any other.

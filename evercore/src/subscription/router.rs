@@ -1,7 +1,5 @@
 //! Routes each event to a handler for its type.
 
-use std::any::TypeId;
-use std::collections::HashMap;
 use std::fmt;
 use std::ops::{Deref, Range};
 use std::pin::Pin;
@@ -9,10 +7,10 @@ use std::sync::Arc;
 
 use super::handler::{Batch, Handler, HandlerError, one_by_one};
 use super::interrupt::Interrupt;
+use super::routes::{Routed, Routes, runs};
 use crate::evolution::retired::Part;
 use crate::recorded::page::PageEvent;
-use crate::registry::KnownEvent;
-use crate::{Aggregate, BoxError, Error, Event, EventType, RecordedEvent, RetiredType};
+use crate::{BoxError, Error, Event, RecordedEvent, RetiredType};
 
 /// Passes each event to the closure for its type, one at a time and in order.
 ///
@@ -52,23 +50,19 @@ use crate::{Aggregate, BoxError, Error, Event, EventType, RecordedEvent, Retired
 /// ```
 #[derive(Clone, Default)]
 pub struct Router {
-    routes: Arc<HashMap<TypeId, Arc<Route>>>,
-    /// The same routes by the names of the aggregate and of the event, one for each range of versions.
-    names: HashMap<(&'static str, &'static str), Vec<Arc<Route>>>,
+    routes: Routes<HandleType>,
     unknown: Unknown,
 }
 
 /// An event as its Rust type, together with its record in the log. Derefs to the event.
 #[derive(Clone, Debug)]
 pub struct Received<E> {
-    event: E,
-    recorded: PageEvent,
+    pub(super) event: E,
+    pub(super) recorded: PageEvent,
 }
 
-/// The route to one closure.
-struct Route {
-    event_type: TypeId,
-    is_for: fn(&RecordedEvent) -> bool,
+/// Handles the events of one type.
+struct HandleType {
     events: HandleEvents,
     part: HandlePart,
 }
@@ -107,9 +101,7 @@ impl Router {
         Failure: Into<BoxError>,
     {
         let handle_part = handle.clone();
-        let route = Arc::new(Route {
-            event_type: TypeId::of::<E>(),
-            is_for: RecordedEvent::is::<E>,
+        self.routes.insert::<E>(HandleType {
             events: Arc::new(move |batch, events, interrupt| {
                 let handle = handle.clone();
                 Box::pin(one_by_one(batch, events, interrupt, move |recorded| {
@@ -128,14 +120,6 @@ impl Router {
                 })
             }),
         });
-        for aggregate in E::Aggregate::ALIASES.iter().chain([&E::Aggregate::NAME]) {
-            for name in E::ALIASES.iter().chain([&E::NAME]) {
-                let routes = self.names.entry((aggregate, name)).or_default();
-                routes.retain(|former| former.event_type != route.event_type);
-                routes.push(Arc::clone(&route));
-            }
-        }
-        Arc::make_mut(&mut self.routes).insert(route.event_type, route);
         self
     }
 
@@ -176,16 +160,12 @@ impl Router {
     }
 
     /// Returns the handler for a run of events that are like the first; `None` if they are skipped.
-    fn handling(&self, batch: &Batch, events: Range<usize>) -> Option<HandleEvents> {
-        let first = &batch[events.start];
-        let named = self.names.get(&(first.aggregate_type(), first.event_type()));
-        if let Some(route) = named.into_iter().flatten().find(|route| (route.is_for)(first)) {
-            return Some(Arc::clone(&route.events));
-        }
-        match batch.registry().known_event(first) {
-            Some(KnownEvent::Current(_)) => None,
-            Some(KnownEvent::Retired(retired)) => self.handling_of_parts(*retired),
-            None => match &self.unknown {
+    fn handling(&self, batch: &Batch, events: &Range<usize>) -> Option<HandleEvents> {
+        match self.routes.find(batch, &batch[events.start]) {
+            Routed::To(route) => Some(Arc::clone(&route.handler.events)),
+            Routed::ToParts(retired) => Some(self.handling_of_parts(retired)),
+            Routed::Nowhere => None,
+            Routed::Unknown => match &self.unknown {
                 Unknown::Fail => Some(Arc::new(|batch, events, interrupt| {
                     Box::pin(one_by_one(batch, events, interrupt, async |event| {
                         Err(Error::UnknownEvent(Box::new(event.place())))
@@ -197,26 +177,22 @@ impl Router {
         }
     }
 
-    fn handling_of_parts(&self, retired: RetiredType) -> Option<HandleEvents> {
-        let is_routed = |part: &EventType| self.routes.contains_key(&part.type_id());
-        if !retired.into_events().iter().any(is_routed) {
-            return None;
-        }
-        let routes = Arc::clone(&self.routes);
-        Some(Arc::new(move |batch, events, interrupt| {
+    fn handling_of_parts(&self, retired: RetiredType) -> HandleEvents {
+        let routes = Arc::clone(self.routes.by_type());
+        Arc::new(move |batch, events, interrupt| {
             let routes = Arc::clone(&routes);
             Box::pin(one_by_one(batch, events, interrupt, move |event| {
                 let routes = Arc::clone(&routes);
                 async move {
                     for part in event.parts(&retired)? {
                         if let Some(route) = routes.get(&part.event_type()) {
-                            (route.part)(event.clone(), part).await?;
+                            (route.handler.part)(event.clone(), part).await?;
                         }
                     }
                     Ok::<_, BoxError>(())
                 }
             }))
-        }))
+        })
     }
 }
 
@@ -252,26 +228,21 @@ impl Handler for Router {
         batch: Batch,
         interrupt: &Interrupt,
     ) -> Result<usize, HandlerError> {
-        let mut next = 0;
-        while let Some(first) = batch.get(next) {
-            let alike = batch[next..].iter().take_while(|event| event.is_like(first)).count();
-            let events = next..next + alike;
-            next = events.end;
-            if let Some(handle) = self.handling(&batch, events.clone()) {
+        for events in runs(&batch) {
+            let end = events.end;
+            if let Some(handle) = self.handling(&batch, &events) {
                 let handled = handle(batch.clone(), events, interrupt.clone()).await?;
-                if handled < next {
+                if handled < end {
                     return Ok(handled);
                 }
             }
         }
-        Ok(next)
+        Ok(batch.len())
     }
 }
 
 impl fmt::Debug for Router {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut names: Vec<_> = self.names.keys().collect();
-        names.sort();
-        f.debug_struct("Router").field("routes", &names).finish_non_exhaustive()
+        f.debug_struct("Router").field("routes", &self.routes).finish_non_exhaustive()
     }
 }

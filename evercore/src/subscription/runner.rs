@@ -3,6 +3,7 @@
 mod batches;
 mod checkpoint;
 mod redrive;
+mod suspects;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,6 +21,7 @@ use crate::shared::heartbeat::{Registration, Tick};
 use crate::{Error, Partition, Position, Report, Result};
 use batches::failure_text;
 use checkpoint::Checkpoint;
+use suspects::Suspects;
 
 /// Calls the store, and tries again while it cannot be reached. A macro, since a closure that borrows its arguments
 /// would cost the future its `Send`.
@@ -56,8 +58,7 @@ pub(super) struct Runner {
     unrecorded: Option<Checkpoint>,
     /// Whether any event of the partition may be parked.
     has_parked: bool,
-    /// The position up to which events are given one by one, to find the one that fails.
-    singly: Position,
+    suspects: Suspects,
     /// The last event that has failed in a batch of its own, and the number of failures.
     failing: Option<(Position, u32)>,
 }
@@ -99,7 +100,7 @@ impl Runner {
             recorded,
             unrecorded,
             has_parked,
-            singly: Position::START,
+            suspects: Suspects::none(),
             failing: None,
         }
     }

@@ -3,7 +3,7 @@
 use std::future::pending;
 
 use super::builder::SubscriptionBuilder;
-use super::deliver::Plain;
+use super::deliver::{Deliver, Plain};
 use super::handler::Handler;
 use super::worker;
 use crate::Error;
@@ -64,24 +64,38 @@ impl SubscriptionBuilder {
 
 impl<H: Handler> Service for SubscriptionService<H> {
     fn name(&self) -> &str {
-        self.subscription.valid_name().unwrap_or(NAMELESS)
+        name_of(&self.subscription)
     }
 
     async fn run(&mut self, lifecycle: &Lifecycle) -> Result<(), ServiceError> {
-        let stop = lifecycle.stop_token().child_token();
-        let stopped_by_user = self.subscription.stop_token().clone();
-        let (config, worker) =
-            self.subscription.begin_run(stop.clone(), Some(lifecycle.clone()))?;
-        let running = worker::run(config, worker, Plain { handler: self.handler.clone() });
-        let pass_on_the_stop = async {
-            stopped_by_user.cancelled().await;
-            stop.cancel();
-            pending::<Error>().await
-        };
-        tokio::select! {
-            biased;
-            ended = running => Ok(ended?),
-            never = pass_on_the_stop => Err(never.into()),
-        }
+        let deliver = Plain { handler: self.handler.clone() };
+        run_as_service(&mut self.subscription, deliver, lifecycle).await
+    }
+}
+
+/// Returns the name of a subscription's service.
+pub(super) fn name_of(subscription: &SubscriptionBuilder) -> &str {
+    subscription.valid_name().unwrap_or(NAMELESS)
+}
+
+/// Runs a subscription until the service or the subscription is stopped.
+pub(super) async fn run_as_service<D: Deliver>(
+    subscription: &mut SubscriptionBuilder,
+    deliver: D,
+    lifecycle: &Lifecycle,
+) -> Result<(), ServiceError> {
+    let stop = lifecycle.stop_token().child_token();
+    let stopped_by_user = subscription.stop_token().clone();
+    let (config, worker) = subscription.begin_run(stop.clone(), Some(lifecycle.clone()))?;
+    let running = worker::run(config, worker, deliver);
+    let pass_on_the_stop = async {
+        stopped_by_user.cancelled().await;
+        stop.cancel();
+        pending::<Error>().await
+    };
+    tokio::select! {
+        biased;
+        ended = running => Ok(ended?),
+        never = pass_on_the_stop => Err(never.into()),
     }
 }

@@ -9,11 +9,12 @@ use std::sync::Arc;
 use tokio::time::{Instant, sleep, sleep_until};
 use tracing::{info, warn};
 
+use super::suspects::Suspects;
 use super::{Ended, Runner, patiently};
 use crate::engine::{Lane, LeaseKey, LeaseStatus, NewlyParked, Settlement};
 use crate::recorded::page::PageEvents;
 use crate::shared::heartbeat::UNDISTURBED;
-use crate::subscription::deliver::{Deliver, Recorded, Undelivered};
+use crate::subscription::deliver::{Deliver, HandlerFailure, Recorded, Undelivered};
 use crate::subscription::failure::AtLast;
 use crate::subscription::handler::{Batch, HandlerError};
 use crate::subscription::interrupt::Interrupt;
@@ -24,7 +25,7 @@ use crate::{Error, LogPage, Position, RecordedEvent, Report};
 const MOST_FAILURE_CHARS: usize = 2_000;
 
 /// The outcome of a delivery.
-type Delivered = Result<Recorded, HandlerError>;
+type Delivered = Result<Recorded, HandlerFailure>;
 
 impl Runner {
     /// Handles a page batch by batch, and returns early if something else has to be dealt with first.
@@ -44,18 +45,18 @@ impl Runner {
         // through.
         let mut redrive_waits = true;
         let batch_size = usize::try_from(self.config.batch_size).unwrap_or(usize::MAX);
-        while let Some(first) = rest.first().map(RecordedEvent::position) {
+        while !rest.is_empty() {
             if self.is_interrupted(redrive_waits) {
                 return Ok(());
             }
             redrive_waits = false;
-            let count = if first <= self.singly { 1 } else { batch_size };
-            let (chunk, later) = rest.split_at(count);
+            let (chunk, later) = rest.split_at(self.suspects.next_batch(&rest, batch_size));
             let to = if later.is_empty() { end } else { last_position(&chunk) };
             let (waiting, events) = set_aside(chunk, &behind);
 
             let settlement = Settlement { parked: waiting.clone(), ..self.settlement(to) };
-            let error = match self.deliver(deliver, events.clone(), &settlement).await? {
+            let delivered = self.deliver(deliver, events.clone(), &settlement).await?;
+            let HandlerFailure { error, handled } = match delivered {
                 Ok(Recorded::NotYet(count)) if count < events.len() => {
                     rest = self.handled_first(count, &events, waiting, &rest).await?;
                     continue;
@@ -66,7 +67,7 @@ impl Runner {
                     rest = later;
                     continue;
                 }
-                Err(error) => error,
+                Err(failure) => failure,
             };
             self.record().await?;
             if let [event] = &*events {
@@ -89,17 +90,14 @@ impl Runner {
                 continue;
             }
             match error.failed_at().filter(|&index| index < events.len()) {
-                // The events before the failed one are handled.
-                Some(index) => {
-                    self.singly = events[index].position();
-                    if index > 0 {
-                        rest = self.handled_first(index, &events, waiting, &rest).await?;
-                    }
-                }
+                Some(index) => self.suspects = Suspects::among(&events[index..=index]),
                 None if self.config.policy.stops_at_once() => {
                     return Err(self.fail(&events[0], error).await);
                 }
-                None => self.singly = last_position(&events),
+                None => self.suspects = Suspects::among(&events),
+            }
+            if handled > 0 {
+                rest = self.handled_first(handled, &events, waiting, &rest).await?;
             }
         }
         Ok(())
@@ -159,7 +157,7 @@ impl Runner {
             let delivery = deliver.deliver(batch.clone(), settlement.clone(), &interrupt);
             match self.attend(delivery, &interrupt).await? {
                 Ok(recorded) => return Ok(Ok(recorded)),
-                Err(Undelivered::Handler(error)) => return Ok(Err(error)),
+                Err(Undelivered::Handler(failure)) => return Ok(Err(failure)),
                 Err(Undelivered::Store(error)) => {
                     self.wait_for_store("record a batch", error, &mut waited).await?;
                 }

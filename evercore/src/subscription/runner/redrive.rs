@@ -8,7 +8,7 @@ use tracing::info;
 use super::batches::failure_text;
 use super::{Ended, Runner, patiently};
 use crate::engine::{LeaseKey, LeaseStatus, ParkedRequest, Settlement, WhichParked};
-use crate::subscription::deliver::{Deliver, Recorded};
+use crate::subscription::deliver::{Deliver, HandlerFailure, Recorded};
 use crate::{ParkedEvent, Position};
 
 impl Runner {
@@ -67,7 +67,7 @@ impl Runner {
                     info!(%subscription, partition, position = %event.position(), "a parked event was handled");
                     return Ok(true);
                 }
-                Err(error) => {
+                Err(HandlerFailure { error, .. }) => {
                     failed += 1;
                     // With a redrive policy the event is redriven later anyway, and only its aggregate waits until
                     // then.
