@@ -3,6 +3,7 @@
 mod difference;
 mod events;
 mod outcome;
+mod store;
 
 use std::fmt;
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use serde_json::Value;
 
 pub use events::Events;
 pub use outcome::Decided;
+pub use store::{Done, StoreScenario};
 
 /// The past events of an aggregate, on which a test tries commands: given, when, then.
 ///

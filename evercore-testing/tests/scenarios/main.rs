@@ -1,5 +1,6 @@
 //! Given, when, then: scenarios that pass, and the messages of those that fail.
 
+mod contexts;
 mod failures;
 mod handlers;
 mod library;
