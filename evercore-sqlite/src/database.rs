@@ -239,6 +239,18 @@ impl Database {
         Ok(connection)
     }
 
+    /// Returns how to open a connection for user code that only reads. `None` for a database in memory.
+    pub(crate) fn reading_options(&self) -> Option<SqliteConnectOptions> {
+        let Place::File(path) = &self.place else { return None };
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .read_only(true)
+            .busy_timeout(self.options.get_busy_timeout())
+            .disable_statement_logging()
+            .pragma("temp_store", "MEMORY");
+        Some(options)
+    }
+
     fn open(&self, more: OpenFlags) -> Result<Connection, Problem> {
         self.check_in_place()?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | more;

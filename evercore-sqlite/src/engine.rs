@@ -25,6 +25,7 @@ use crate::idempotency::find_by_idempotency_key;
 use crate::load::{load, read_history};
 use crate::log::read_log;
 use crate::options::SqliteOptions;
+use crate::read_pool::ReadPool;
 use crate::readers::Readers;
 use crate::types::Types;
 use crate::url::{self, Location};
@@ -45,6 +46,7 @@ pub struct SqliteEngine {
     pub(crate) database: Arc<Database>,
     pub(crate) types: Arc<Types>,
     pub(crate) readers: Arc<Readers>,
+    pub(crate) read_pool: ReadPool,
     /// The runtime in which the engine was opened.
     pub(crate) runtime: Handle,
     writer: Writer,
@@ -104,6 +106,7 @@ impl SqliteEngine {
         Ok(Self {
             writer: Writer::start(Arc::clone(&database), Arc::clone(&types), connection)?,
             readers: Arc::new(Readers::new(Arc::clone(&database))),
+            read_pool: ReadPool::new(Arc::clone(&database)),
             views: Arc::new(Views::new(Arc::clone(&database), Arc::clone(&types))),
             anchor: Mutex::new(anchor),
             is_closed: AtomicBool::new(false),
@@ -230,6 +233,7 @@ impl StorageEngine for SqliteEngine {
         nesting::check(&self.database)?;
         self.is_closed.store(true, Ordering::Release);
         self.writer.close().await?;
+        self.read_pool.close().await;
         // Waits until an open transaction has ended.
         drop(self.database.locks().take().await?);
         let anchor = self.anchor.lock().unwrap_or_else(PoisonError::into_inner).take();

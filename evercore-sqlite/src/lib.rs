@@ -31,7 +31,7 @@
 //! - Several processes may use one file. They wait for each other up to
 //!   [`busy_timeout`](SqliteOptions::busy_timeout), then get [`Error::Busy`](evercore::Error::Busy).
 //! - Your own tables may live in the same file, and [`with_transaction`](SqliteContext) commits their rows together
-//!   with events. The view `event_log` shows the log to people.
+//!   with events. [`read_pool`](SqliteEngine::read_pool) queries them without waiting for the writer. The view `event_log` shows the log to people.
 //!
 //! # When something gets in the way
 //! | what happens | what you get | what is in the file, and what to do |
@@ -85,6 +85,7 @@ mod nesting;
 mod options;
 mod pool;
 mod preflight;
+mod read_pool;
 mod read_transaction;
 mod readers;
 mod row;

@@ -20,6 +20,8 @@ mod opening;
 mod projections;
 #[path = "sqlite/raw.rs"]
 mod raw;
+#[path = "sqlite/read_pool.rs"]
+mod read_pool;
 #[path = "sqlite/reading.rs"]
 mod reading;
 #[path = "sqlite/runtimes.rs"]

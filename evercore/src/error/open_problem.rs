@@ -43,6 +43,8 @@ pub enum OpenProblem {
     AccessDenied,
     /// The server has no database of this name.
     NoSuchDatabase,
+    /// The database is in memory, and what was asked for needs one in a file.
+    InMemory,
     /// Any other reason; the source of the error says more.
     Other,
 }
@@ -109,6 +111,9 @@ impl fmt::Display for OpenProblem {
             Self::NoSuchDatabase => {
                 f.write_str("the server has no such database; create it, or name another")
             }
+            Self::InMemory => f.write_str(
+                "it is in memory, where each read would block the writer; use a database in a file, or read in `with_transaction`",
+            ),
             Self::Other => f.write_str("the database returned an error; see the source of this error"),
         }
     }
