@@ -35,6 +35,7 @@ mod snapshots;
 mod special_characters;
 mod staging;
 mod stopping;
+mod time_limits;
 mod verification;
 mod views;
 
@@ -286,6 +287,12 @@ macro_rules! __with_all_cases {
                         an_undecodable_event_is_not_passed_over
                         a_panic_is_a_failure_like_any_other
                     }
+                    time_limits {
+                        a_handler_that_hangs_at_an_event_fails_at_that_event
+                        a_handler_that_hangs_in_a_batch_fails
+                        each_event_of_a_batch_has_its_own_time
+                        a_handler_without_any_time_is_refused
+                    }
                     leases {
                         only_events_to_redrive_are_reported
                         an_event_discarded_during_its_redrive_holds_nothing_back
@@ -338,6 +345,7 @@ macro_rules! __with_all_cases {
                         an_event_of_an_unknown_version_is_named
                         an_event_under_its_old_name_is_read
                         an_undecodable_payload_is_named_with_its_field
+                        events_of_another_program_are_followed_by_their_names
                     }
                 }
                 p13 {

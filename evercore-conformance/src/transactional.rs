@@ -106,6 +106,7 @@ macro_rules! transactional_conformance {
                 a_commit_that_is_refused_is_a_failure_of_its_handler
                 a_route_is_given_its_events_in_a_transaction
                 a_route_is_not_given_what_does_not_decode
+                a_handler_that_hangs_in_a_transaction_is_undone
                 a_router_in_transactions_deals_with_unknown_events
             }
         }

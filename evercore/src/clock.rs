@@ -19,7 +19,7 @@ pub struct SystemClock;
 ///
 /// # Example
 /// ```
-/// use chrono::{DateTime, TimeDelta};
+/// use evercore::chrono::{DateTime, TimeDelta};
 /// use evercore::{Clock, ManualClock};
 ///
 /// let clock = ManualClock::new(DateTime::UNIX_EPOCH);

@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::registry::name_problem;
 use crate::{Aggregate, Error, Event, NaturalKey, Registry, Result};
 
 /// The events that a subscription follows. By default, all of them.
@@ -39,6 +40,17 @@ pub struct EventFilter {
     aggregates: BTreeMap<String, BTreeSet<String>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     key: Option<NaturalKey>,
+    #[serde(skip)]
+    unlinked: UnlinkedNames,
+}
+
+/// Whether names that belong to no linked type are accepted. It decides only whether a filter is used at all, so filters
+/// that differ in nothing else are equal.
+#[derive(Clone, Copy, Debug, Default)]
+enum UnlinkedNames {
+    #[default]
+    Refused,
+    Allowed,
 }
 
 impl EventFilter {
@@ -78,6 +90,25 @@ impl EventFilter {
     #[must_use]
     pub fn key(mut self, key: NaturalKey) -> Self {
         self.key = Some(key);
+        self
+    }
+
+    /// Accepts names that belong to no linked type, for tools that follow the events of other programs. Such a name
+    /// stands for itself alone, as it is stored: the aliases of its type are not known.
+    ///
+    /// Without this, a subscription refuses such a name with [`Error::UnknownFilterName`], since it is most likely
+    /// misspelt.
+    ///
+    /// # Example
+    /// ```
+    /// use evercore::EventFilter;
+    ///
+    /// let deposits = EventFilter::new().event_named("account", "money-deposited").allow_unlinked();
+    /// assert!(deposits.matches("account", "money-deposited", None));
+    /// ```
+    #[must_use]
+    pub fn allow_unlinked(mut self) -> Self {
+        self.unlinked = UnlinkedNames::Allowed;
         self
     }
 
@@ -152,7 +183,7 @@ impl EventFilter {
                 named.entry(aggregate).or_default().extend(single.iter().cloned());
             }
         }
-        Self { aggregates: named, key: self.key.clone() }
+        Self { aggregates: named, key: self.key.clone(), unlinked: self.unlinked }
     }
 
     /// Returns the aggregate types that are named.
@@ -160,8 +191,14 @@ impl EventFilter {
         self.aggregates.keys().map(String::as_str)
     }
 
-    /// Refuses names that are not in the registry: they would never match, so they are most likely a mistake.
+    /// Refuses names that no type can have, and unless they are allowed, names that are not in the registry: they would
+    /// never match, so they are most likely a mistake.
     pub(crate) fn check(&self, registry: &Registry) -> Result<()> {
+        let events = self.single_events().map(|(_, event)| event);
+        self.aggregates().chain(events).try_for_each(check_name)?;
+        if matches!(self.unlinked, UnlinkedNames::Allowed) {
+            return Ok(());
+        }
         let unknown = |name: String| Err(Error::UnknownFilterName { name });
         for aggregate in self.aggregates.keys() {
             if registry.aggregate_named(aggregate).is_none() {
@@ -176,6 +213,21 @@ impl EventFilter {
         Ok(())
     }
 }
+
+fn check_name(name: &str) -> Result<()> {
+    match name_problem(name) {
+        Some(problem) => Err(Error::InvalidFilterName { name: name.to_owned(), problem }),
+        None => Ok(()),
+    }
+}
+
+impl PartialEq for UnlinkedNames {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for UnlinkedNames {}
 
 impl fmt::Display for EventFilter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -122,6 +122,9 @@ pub mod verify;
 #[path = "private.rs"]
 pub mod __private;
 
+/// Re-exported, since times in the interface are of its types: `evercore::chrono::DateTime`.
+pub use chrono;
+
 pub use aggregate::{Aggregate, Apply};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use command::target::Target;

@@ -10,6 +10,6 @@ pub(crate) mod register;
 pub(crate) mod replay;
 mod types;
 
-pub(crate) use entry::{AggregateEntry, KnownEvent};
+pub(crate) use entry::{AggregateEntry, KnownEvent, name_problem};
 pub use lookup::RegistryBuilder;
 pub use types::{AggregateType, EventType, RetiredType};

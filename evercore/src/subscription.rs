@@ -36,6 +36,7 @@ mod routes;
 mod runner;
 mod service;
 pub(crate) mod start;
+mod time_limit;
 mod transaction_handler;
 mod transaction_router;
 mod transactional;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use chrono::{DateTime, Utc};
+use evercore::chrono::{DateTime, Utc};
 
 use crate::domain::Lifecycle;
 

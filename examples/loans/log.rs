@@ -8,8 +8,8 @@ use std::io::Read;
 use std::path::Path;
 
 use anyhow::{Context, bail};
-use chrono::{DateTime, Utc};
 use csv::StringRecord;
+use evercore::chrono::{DateTime, Utc};
 use flate2::read::MultiGzDecoder;
 
 use crate::domain::{ApplicationStep, Lifecycle, OfferStep, WorkItem};

@@ -213,6 +213,16 @@ pub(crate) async fn a_subscription_that_cannot_run_is_refused(fixture: &Fixture)
         let refused = store.ephemeral().filter(filter).run(Journal::default().handler()).await;
         assert_error!(refused, Error::UnknownFilterName { .. });
     }
+    for name in ["", "a\0b", &"x".repeat(256)] {
+        let filters = [
+            EventFilter::new().aggregate_named(name),
+            EventFilter::new().event_named("counter", name),
+        ];
+        for filter in filters.map(EventFilter::allow_unlinked) {
+            let refused = some().filter(filter).run(Journal::default().handler()).await;
+            assert_error!(refused, Error::InvalidFilterName { name: refused, .. } if refused == name);
+        }
+    }
     let refused = store.ephemeral().on_failure(FailurePolicy::park());
     let refused = refused.run(Journal::default().handler()).await;
     assert_error!(refused, Error::InvalidSubscription { problem, .. } if problem.contains("durable"));

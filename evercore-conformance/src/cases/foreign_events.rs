@@ -2,13 +2,16 @@
 
 use evercore::engine::{Capability, Precondition};
 use evercore::{
-    Aggregate, AggregateId, Apply, Error, Event, EventOptions, Expected, Registry, Result, Stream,
+    Aggregate, AggregateId, Apply, Error, Event, EventFilter, EventOptions, Expected,
+    RecordedEvent, Registry, Result, Stream,
 };
 
 use crate::assert::assert_error;
 use crate::domain::counter::Added;
+use crate::domain::customer::{Client, Deposited, Greeted};
 use crate::domain::diary::{self, Burnt, Diary, Jotted, Noted, NotedLater, OldDiary};
 use crate::fixture::Fixture;
+use crate::journal::{Journal, idle, info};
 use crate::raw;
 
 pub(crate) async fn an_event_of_an_unknown_name_is_named(fixture: &Fixture) -> Result<()> {
@@ -87,6 +90,42 @@ pub(crate) async fn an_undecodable_payload_is_named_with_its_field(
         let history = store.history(id, ..).await?.events;
         assert_eq!(history[1].payload().bytes(), payload, "bytes are kept as they are");
         assert_error!(history[1].decode::<Noted>(), Error::Decode(_));
+    }
+    Ok(())
+}
+
+pub(crate) async fn events_of_another_program_are_followed_by_their_names(
+    fixture: &Fixture,
+) -> Result<()> {
+    let store = fixture.store();
+    written_by_another_program(fixture, Burnt).await?;
+    let registry = Registry::builder().event::<Deposited>().event::<Greeted>().build()?;
+    let older = fixture.store_with(fixture.builder().registry(registry)).await?;
+    older
+        .with_context(async |ctx| {
+            let mut client = ctx.create::<Client>().await?;
+            ctx.apply(&mut client, Greeted { name: "Ada".to_owned(), cents: 5 })?;
+            ctx.apply(&mut client, Deposited(1))
+        })
+        .await?;
+    let named = [
+        (EventFilter::new().event_named(Client::NAME, Deposited::NAME), vec![Deposited::NAME]),
+        (EventFilter::new().aggregate_named(Client::NAME), vec![Greeted::NAME, Deposited::NAME]),
+        // The aggregate type is linked, and its event is not.
+        (EventFilter::new().event_named(Diary::NAME, Burnt::NAME), vec![Burnt::NAME]),
+    ];
+    for (index, (filter, expected)) in named.into_iter().enumerate() {
+        let (name, journal) = (format!("tool {index}"), Journal::default());
+        let follow = || store.subscription(name.as_str()).filter(filter.clone().allow_unlinked());
+        for _ in 0..2 {
+            let worker = follow().spawn(journal.handler())?;
+            idle(store, &name, &worker).await?;
+            worker.shutdown().await?;
+        }
+        let events = journal.events();
+        let names: Vec<_> = events.iter().map(RecordedEvent::event_type).collect();
+        assert_eq!(names, expected, "also when it is run again");
+        assert_eq!(info(store, &name).await?.filter, filter);
     }
     Ok(())
 }

@@ -42,7 +42,7 @@ pub(crate) async fn of_racing_creators_of_a_key_one_wins(fixture: &Fixture) -> R
 pub(crate) async fn racing_load_or_create_makes_one_aggregate(fixture: &Fixture) -> Result<()> {
     let store = fixture.store();
     let all_have_looked = Arc::new(Barrier::new(RUNNERS));
-    let ids = race_all(RUNNERS, |_| {
+    let answers = race_all(RUNNERS, |_| {
         let (store, all_have_looked) = (store.clone(), Arc::clone(&all_have_looked));
         let is_rerun = AtomicBool::new(false);
         async move {
@@ -53,13 +53,16 @@ pub(crate) async fn racing_load_or_create_makes_one_aggregate(fixture: &Fixture)
                         all_have_looked.wait().await;
                     }
                     ctx.apply(&mut counter, Added { by: 1 })?;
-                    Ok::<_, Error>(counter.id())
+                    Ok::<_, Error>((counter.id(), counter.is_new()))
                 })
                 .await
         }
     })
     .await?;
+    let (ids, are_new): (Vec<_>, Vec<_>) = answers.into_iter().unzip();
     assert_eq!(HashSet::<_>::from_iter(&ids).len(), 1, "{ids:?}");
+    let creators = are_new.iter().filter(|&&is_new| is_new).count();
+    assert_eq!(creators, 1, "the others have loaded what one has created");
     assert_eq!(counter::value(store, ids[0]).await?, 12, "everyone's event is on it");
     Ok(())
 }

@@ -1,13 +1,16 @@
 //! Handlers of single events in a transaction, and handlers that run in tasks and services.
 
+use std::future::pending;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::Duration;
 
 use evercore::engine::{Precondition, StorageEngine, Transaction};
 use evercore::service::{Lifecycle, Service};
 use evercore::subscription::{TransactionHandler, TransactionRouter};
 use evercore::{
-    Batch, Error, EventStore, FailurePolicy, HandlerError, Position, Received, RecordedEvent,
+    Batch, Error, EventStore, FailurePolicy, HandlerError, HandlerRetry, Position, Received,
+    RecordedEvent,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -238,5 +241,37 @@ pub async fn a_router_in_transactions_deals_with_unknown_events<H: SqlHarness>(
     let subscription = store.subscription("notes");
     fixture.run_beside(subscription, noting, fixture.idle("notes")).await?;
     assert_eq!(fixture.effects().await?, [1]);
+    Ok(())
+}
+
+/// The transaction of a handler that hangs is undone, and the batch comes again.
+pub async fn a_handler_that_hangs_in_a_transaction_is_undone<H: SqlHarness>(
+    fixture: SqlFixture<H>,
+) -> Outcome {
+    fixture.counters(3).await?;
+    let (fixture, hangs) = (Arc::new(fixture), Arc::new(AtomicBool::new(true)));
+    let hanging = {
+        let (fixture, hangs) = (Arc::clone(&fixture), Arc::clone(&hangs));
+        async move |ctx: Handed<'_, H>, added: Received<Added>| -> Outcome {
+            fixture.note(ctx, added.recorded()).await?;
+            if added.by == 1 && hangs.swap(false, Ordering::SeqCst) {
+                pending::<()>().await;
+            }
+            Ok(())
+        }
+    };
+    let patient = HandlerRetry::default().attempts(100).longest(Duration::from_millis(5));
+    let subscription = fixture.store.subscription("hangs").handle_within(Duration::from_secs(1));
+    let subscription = subscription.on_failure(FailurePolicy::stop().retry(patient));
+    let router = TransactionRouter::new().on(hanging);
+    fixture.run_beside(subscription, router, fixture.idle("hangs")).await?;
+    assert!(!hangs.load(Ordering::SeqCst));
+    assert_eq!(fixture.effects().await?, [1, 2, 3]);
+
+    let hanging = async |_: Handed<'_, H>, _: Batch| -> Outcome { pending().await };
+    let subscription = fixture.store.subscription("ends").handle_within(Duration::from_millis(50));
+    let ended = subscription.run_in(&*fixture.engine, hanging).await;
+    assert_error!(ended, Error::HandlerFailed { source, .. }
+        if matches!(source.downcast_ref(), Some(Error::HandlerTimedOut { .. })));
     Ok(())
 }

@@ -18,8 +18,8 @@ use evercore::{
 };
 use evercore_postgres::{PostgresContext, PostgresEngine, PostgresOptions};
 use evercore_sqlite::{SqliteContext, SqliteEngine, SqliteOptions, SqliteTransaction};
-use evercore_testing::Recording;
 use evercore_testing::history::{self, History};
+use evercore_testing::{Recording, StoreScenario};
 use evercore_tower::{Check, CommandRequest, CommandService};
 use futures_util::StreamExt;
 use tower_service::Service as _;
@@ -401,6 +401,16 @@ sendable! {
     "check" => |own| async move { history::check(&History::default(), &own.store).await };
     "Check::run" => |own| async move {
         history::Check::of(&History::default()).run(&own.store).await
+    };
+    "StoreScenario::when" => |own| async move {
+        StoreScenario::on(own.store).given::<Account>(&own.key, ()).when(async |ctx| {
+            let mut account = ctx.load_by_key::<Account>(&own.key).await?;
+            ctx.apply(&mut account, Deposited { amount: own.amount })
+        }).await.then_nothing_else();
+    };
+    "Done::when" => |own| async move {
+        let nothing = StoreScenario::on(own.store).when(async |_| Ok::<_, Error>(())).await;
+        nothing.when(async |ctx| ctx.load_by_key::<Account>(&own.key).await.map(drop)).await.then_nothing_else();
     };
     "Recording::handled_by" => |own| async move {
         Recording::new().handled_by(&mut Noting(own.key.into())).await

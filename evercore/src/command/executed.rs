@@ -216,9 +216,9 @@ impl Done {
         let (state, has_unknown) =
             found.map_or_else(Default::default, |found| (found.state, found.has_unknown));
         let state = State::Own(state);
-        let context = ContextId::next();
+        let (context, sequence, is_new) = (ContextId::next(), to, from == Sequence::ZERO);
         Ok(Executed {
-            aggregate: StateAggregate { context, id, key, sequence: to, state, has_unknown },
+            aggregate: StateAggregate { context, id, key, sequence, state, has_unknown, is_new },
             events,
             committed: Some(committed),
             is_repetition: true,

@@ -126,7 +126,8 @@ impl Context {
         }
         let base = Base::Loaded { sequence, key: key.clone(), link, origin, asked_by };
         self.staging.enter(&self.store.limits, id, aggregate_type, base, key.clone())?;
-        let aggregate = StateAggregate { context: self.id, id, key, sequence, state, has_unknown };
+        let (context, is_new) = (self.id, false);
+        let aggregate = StateAggregate { context, id, key, sequence, state, has_unknown, is_new };
         self.keep_state(&aggregate);
         Ok(aggregate)
     }
@@ -157,11 +158,12 @@ impl Context {
                 found: stream.aggregate_type.to_owned(),
             });
         }
-        let (key, sequence) = (stream.key.clone(), stream.sequence);
+        let (context, key, sequence) = (self.id, stream.key.clone(), stream.sequence);
+        let is_new = matches!(stream.base, Base::Created { .. });
         if let Some(SharedState { state, has_unknown }) = stream.state.clone()
             && let Some(state) = State::of_shared(state)
         {
-            return Ok(StateAggregate { context: self.id, id, key, sequence, state, has_unknown });
+            return Ok(StateAggregate { context, id, key, sequence, state, has_unknown, is_new });
         }
         let (mut state, has_unknown) = match stream.base {
             Base::Created { .. } => (T::default(), false),
@@ -184,7 +186,7 @@ impl Context {
                 .map_err(|problem| event.unreadable(T::NAME, problem))?;
         }
         let state = self.store.held(state);
-        Ok(StateAggregate { context: self.id, id, key, sequence, state, has_unknown })
+        Ok(StateAggregate { context, id, key, sequence, state, has_unknown, is_new })
     }
 
     #[instrument(level = "debug", name = "create", skip_all, fields(aggregate = T::NAME), err(level = "debug"))]
@@ -200,8 +202,8 @@ impl Context {
         let aggregate_type = self.store.stored_name::<T>().await?;
         self.staging.enter(&self.store.limits, id, aggregate_type, base, key.clone())?;
         let (sequence, state) = (Sequence::ZERO, self.store.held(T::default()));
-        let aggregate =
-            StateAggregate { context: self.id, id, key, sequence, state, has_unknown: false };
+        let (context, has_unknown, is_new) = (self.id, false, true);
+        let aggregate = StateAggregate { context, id, key, sequence, state, has_unknown, is_new };
         self.keep_state(&aggregate);
         Ok(aggregate)
     }

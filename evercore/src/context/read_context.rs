@@ -198,6 +198,7 @@ impl ReadContext {
             sequence: found.sequence,
             state: State::Own(found.state),
             has_unknown: found.has_unknown,
+            is_new: false,
         }))
     }
 }

@@ -17,6 +17,7 @@ pub struct StateAggregate<T> {
     pub(crate) sequence: Sequence,
     pub(crate) state: State<T>,
     pub(crate) has_unknown: bool,
+    pub(crate) is_new: bool,
 }
 
 /// Distinguishes the contexts of a process.
@@ -35,6 +36,41 @@ impl<T> StateAggregate<T> {
     #[must_use]
     pub const fn id(&self) -> AggregateId {
         self.id
+    }
+
+    /// Returns whether the context has created it, as opposed to loaded it: [`create`](crate::Context::create) always
+    /// does, and [`load_or_create`](crate::Context::load_or_create) does if no aggregate holds the key. It stays true
+    /// when events are applied. In what a command returns, it tells whether the command has created the aggregate.
+    ///
+    /// # Example
+    /// ```standalone_crate
+    /// # use evercore::{Aggregate, Error, state_event};
+    /// # #[derive(Aggregate, Default)]
+    /// # struct Account { owner: String, balance: i64 }
+    /// # #[state_event(aggregate = Account)]
+    /// # struct Opened { owner: String }
+    /// # #[state_event(aggregate = Account)]
+    /// # struct BalanceSet { balance: i64 }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> evercore::Result<()> {
+    /// # let store = evercore::EventStore::builder().open(evercore_memory::MemoryEngine::new()).await?;
+    /// let has_opened = store
+    ///     .with_context(async |ctx| {
+    ///         let mut account = ctx.load_or_create::<Account>("NL91ABNA0417164300").await?;
+    ///         if account.is_new() {
+    ///             ctx.apply(&mut account, Opened { owner: "Ada".into() })?;
+    ///         }
+    ///         ctx.apply(&mut account, BalanceSet { balance: 7 })?;
+    ///         Ok::<_, Error>(account.is_new())
+    ///     })
+    ///     .await?;
+    /// assert!(has_opened);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub const fn is_new(&self) -> bool {
+        self.is_new
     }
 
     /// Returns its natural key, if it has one.

@@ -77,6 +77,7 @@ impl Error {
             | Self::NotRoundTrip { .. }
             | Self::InvalidDigest { .. }
             | Self::UnknownFilterName { .. }
+            | Self::InvalidFilterName { .. }
             | Self::InvalidSubscription { .. }
             | Self::ParkedBehind { .. }
             | Self::InvalidDiscard { .. }
@@ -125,9 +126,9 @@ impl Error {
             | Self::UnknownEvent(_)
             | Self::Corrupt { .. } => ErrorKind::Unreadable,
 
-            Self::HandlerFailed { .. } | Self::SubscriptionFailed { .. } => {
-                ErrorKind::HandlerFailed
-            }
+            Self::HandlerFailed { .. }
+            | Self::HandlerTimedOut { .. }
+            | Self::SubscriptionFailed { .. } => ErrorKind::HandlerFailed,
 
             Self::Storage { .. } => ErrorKind::Storage,
         }

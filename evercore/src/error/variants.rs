@@ -1,6 +1,7 @@
 //! Defines the one error type of Evercore. Each variant is worded by what the caller can do next.
 
 use std::convert::Infallible;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
@@ -447,11 +448,20 @@ pub enum Error {
 
     /// The filter names a type that is not in the store's registry, so it would never match.
     #[error(
-        "the filter names {name}, but no registered type has that name; check the spelling, or link the crate that defines it"
+        "the filter names {name}, but no registered type has that name; check the spelling, or link the crate that defines it; a tool that follows the events of other programs calls `EventFilter::allow_unlinked`"
     )]
     UnknownFilterName {
         /// The name in the filter.
         name: String,
+    },
+
+    /// The filter has a name that no type can have.
+    #[error("the filter has the name `{name}`, which {problem}, so that no type can have it")]
+    InvalidFilterName {
+        /// The name in the filter.
+        name: String,
+        /// The reason why no type can have it.
+        problem: String,
     },
 
     /// The subscription cannot be run with the options that it was given.
@@ -597,6 +607,17 @@ pub enum Error {
         position: Position,
         /// The handler's error.
         source: BoxError,
+    },
+
+    /// The handler of a subscription took longer than
+    /// [`handle_within`](crate::subscription::SubscriptionBuilder::handle_within) admits, and was dropped. The source of
+    /// [`HandlerFailed`](Self::HandlerFailed), and the reason why an event was parked.
+    #[error(
+        "the handler took longer than {limit:?} and was dropped; find out what it waits for, or raise the limit that `handle_within` sets"
+    )]
+    HandlerTimedOut {
+        /// The time that it may take.
+        limit: Duration,
     },
 
     /// A commit was made inside the closure of a context or a transaction of the same store. It would not be part of

@@ -183,16 +183,26 @@ impl Hash {
 }
 
 pub(super) fn check_name(name: &str, rust_type: fn() -> &'static str) -> Result<()> {
-    let problem = if name.is_empty() {
-        "its name is empty".to_owned()
+    match name_problem(name) {
+        Some(problem) => {
+            let (rust_type, problem) = (rust_type(), format!("its name {problem}"));
+            Err(Error::InvalidDeclaration { rust_type, problem })
+        }
+        None => Ok(()),
+    }
+}
+
+/// Returns why no aggregate type or event can have this name; `None` if one can.
+pub(crate) fn name_problem(name: &str) -> Option<String> {
+    if name.is_empty() {
+        Some("is empty".to_owned())
     } else if name.len() > MAX_LABEL_BYTES {
-        format!("its name is {} bytes long, but the limit is {MAX_LABEL_BYTES}", name.len())
+        Some(format!("is {} bytes long, but the limit is {MAX_LABEL_BYTES}", name.len()))
     } else if name.contains('\0') {
-        "its name holds a NUL character".to_owned()
+        Some("holds a NUL character".to_owned())
     } else {
-        return Ok(());
-    };
-    Err(Error::InvalidDeclaration { rust_type: rust_type(), problem })
+        None
+    }
 }
 
 pub(super) fn duplicate(

@@ -25,8 +25,10 @@ impl Registry {
                 None => vec![aggregate.to_owned()],
             },
             |aggregate, event| match self.named(aggregate) {
-                Some(entry) => entry.read_for(event).into_iter().map(str::to_owned).collect(),
-                None => vec![event.to_owned()],
+                Some(entry) if entry.events.contains_key(event) => {
+                    entry.read_for(event).into_iter().map(str::to_owned).collect()
+                }
+                _ => vec![event.to_owned()],
             },
         )
     }

@@ -56,7 +56,7 @@ impl<A: Aggregate> EventDraft<A> {
     /// # #[state_event(aggregate = Account)]
     /// # struct BalanceSet { balance: i64 }
     /// # fn main() -> evercore::Result<()> {
-    /// use chrono::DateTime;
+    /// use evercore::chrono::DateTime;
     /// use evercore::{EventDraft, RecordedEvent, Registry, Sequence};
     ///
     /// let draft = EventDraft::<Account>::from(BalanceSet { balance: 7 });

@@ -26,6 +26,10 @@ const ROUND_TRIPS: u32 = 5;
 /// The most extra looks at the database to measure a round trip.
 const LOOKS: u32 = 3;
 
+/// The problem with `handle_within(Duration::ZERO)`.
+pub(super) const NO_TIME: &str =
+    "a handler that has no time would always fail; make `handle_within` longer, or leave it out";
+
 /// The options of a durable subscription.
 #[derive(Debug)]
 pub(super) struct Config {
@@ -42,6 +46,8 @@ pub(super) struct Config {
     pub(super) record_within: Duration,
     pub(super) owner: String,
     pub(super) policy: FailurePolicy,
+    /// The time that the handler may take.
+    pub(super) handle_within: Option<Duration>,
     pub(super) if_different: IfDifferent,
     pub(super) when_owned: WhenOwned,
     pub(super) stop: CancellationToken,
@@ -90,6 +96,8 @@ impl Config {
                 "`record_within` is {:?}, but the lease lasts {:?}: another worker may own the partition before the cursor is recorded; make `record_within` shorter",
                 self.record_within, self.lease
             )
+        } else if self.handle_within.is_some_and(|limit| limit.is_zero()) {
+            NO_TIME.to_owned()
         } else if poll_interval.is_zero() {
             "a poll interval of zero would poll without a pause".to_owned()
         } else if self.owner.is_empty()

@@ -4,8 +4,11 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
+
 use super::handler::{Batch, Handler, HandlerError, caught};
 use super::interrupt::Interrupt;
+use super::time_limit::in_time;
 use super::transaction_handler::TransactionHandler;
 use crate::engine::{Completion, Settlement, Transaction, Transactor, within};
 use crate::shared::Shared;
@@ -104,10 +107,11 @@ where
         let most_idle = Some(self.most_idle);
         let began = TransactionContext::begin(&self.store, transactor, most_idle).await;
         let mut context = began.map_err(Undelivered::Store)?;
-        let handled = self.handler.handle(&mut context, batch);
-        let handled = caught(nesting::within(&self.store, handled));
-        if let Err(error) = handled.await.and_then(std::convert::identity) {
-            if context.has_failed(transactor, error.source()).await {
+        let limit = batch.time_limit().cloned();
+        let handling = nesting::within(&self.store, self.handler.handle(&mut context, batch));
+        if let Err(error) = in_time(limit, caught(handling).map(Result::flatten)).await {
+            // A statement of the dropped handler may still run, and the connection would answer only after it.
+            if !error.is_timeout() && context.has_failed(transactor, error.source()).await {
                 return Err(Undelivered::Store(Error::Unavailable { source: error.into_source() }));
             }
             return Err(error.into());
@@ -164,7 +168,8 @@ pub(super) async fn handle<H: Handler>(
     batch: Batch,
     interrupt: &Interrupt,
 ) -> Result<usize, HandlerError> {
-    let count = batch.len();
-    let handled = caught(handler.handle_until(batch, interrupt)).await;
-    handled.and_then(std::convert::identity).map(|handled| handled.clamp(1, count))
+    let (count, limit) = (batch.len(), batch.time_limit().cloned());
+    let handling = caught(handler.handle_until(batch, interrupt));
+    let handled = in_time(limit, handling.map(Result::flatten)).await?;
+    Ok(handled.clamp(1, count))
 }

@@ -10,6 +10,7 @@ use futures_util::stream::{self, Stream, StreamExt};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
+use super::config::NO_TIME;
 use super::failure::FailurePolicy;
 use super::filter_options::following;
 use super::handler::{Batch, Handler};
@@ -71,6 +72,7 @@ pub struct EphemeralBuilder {
     batch_size: u32,
     poll_interval: Option<Duration>,
     policy: FailurePolicy,
+    handle_within: Option<Duration>,
     stop: CancellationToken,
 }
 
@@ -93,6 +95,7 @@ impl EventStore {
             batch_size: BATCH_SIZE,
             poll_interval: None,
             policy: FailurePolicy::stop(),
+            handle_within: None,
             stop: CancellationToken::new(),
         }
     }
@@ -179,14 +182,15 @@ impl EphemeralBuilder {
     }
 
     async fn handle<H: Handler>(self, mut handler: H, stop: &CancellationToken) -> Result<()> {
-        let (policy, store) = (self.policy, Arc::clone(&self.store));
+        let (policy, handle_within) = (self.policy, self.handle_within);
+        let store = Arc::clone(&self.store);
         let Some(follower) = stop.run_until_cancelled(self.follow()).await else { return Ok(()) };
         let mut follower = follower?;
         while let Some(events) = stop.run_until_cancelled(follower.next_patiently()).await {
             let mut rest = PageEvents::from(events?);
             let mut failed = 0;
             while !rest.is_empty() && !stop.is_cancelled() {
-                let batch = Batch::of(rest.clone(), &store.registry);
+                let batch = Batch::of(rest.clone(), &store.registry, handle_within);
                 let interrupt = Interrupt::of(stop.clone());
                 let handled = tokio::select! {
                     biased;
@@ -241,6 +245,9 @@ impl EphemeralBuilder {
         }
         if self.poll_interval.is_some_and(|interval| interval.is_zero()) {
             return invalid("a poll interval of zero would poll without a pause");
+        }
+        if self.handle_within.is_some_and(|limit| limit.is_zero()) {
+            return invalid(NO_TIME);
         }
         if self.policy.at_last == super::failure::AtLast::Park {
             return invalid(

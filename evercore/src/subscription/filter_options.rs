@@ -36,6 +36,16 @@ macro_rules! following {
                 self
             }
 
+            /// Sets how long the handler may take for one event, if it is given them one by one, as by
+            /// [`each`](crate::each) and routers; otherwise for one batch. A handler that takes longer is dropped where
+            /// it awaits, and has failed with [`Error::HandlerTimedOut`](crate::Error::HandlerTimedOut): its
+            /// [failure policy](Self::on_failure) says what follows. Code that blocks its thread cannot be dropped.
+            /// Default: no limit.
+            pub const fn handle_within(mut self, limit: std::time::Duration) -> Self {
+                self.handle_within = Some(limit);
+                self
+            }
+
             /// Sets how often the log is looked at without a wake-up, for commits that no signal has announced.
             /// Default: the engine's, from 20 ms to 1 s.
             pub const fn poll_interval(mut self, interval: std::time::Duration) -> Self {

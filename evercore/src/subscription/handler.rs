@@ -5,14 +5,16 @@ use std::fmt;
 use std::ops::{Deref, Range};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::FutureExt;
 
 use super::interrupt::Interrupt;
+use super::time_limit::TimeLimit;
 use crate::metadata::with_cause;
 use crate::recorded::page::{PageEvent, PageEvents};
 use crate::report::panic_message;
-use crate::{BoxError, RecordedEvent, Registry, Report};
+use crate::{BoxError, Error, RecordedEvent, Registry, Report};
 
 /// Handles the events that a subscription follows.
 ///
@@ -66,6 +68,7 @@ pub trait Handler: Clone + Send + 'static {
 pub struct Batch {
     events: PageEvents,
     registry: Arc<Registry>,
+    time_limit: Option<TimeLimit>,
 }
 
 /// The reason why a batch was not handled.
@@ -106,11 +109,21 @@ impl Batch {
     /// it.
     #[must_use]
     pub fn new(events: &[RecordedEvent], registry: &Arc<Registry>) -> Self {
-        Self::of(events.to_vec().into(), registry)
+        Self::of(events.to_vec().into(), registry, None)
     }
 
-    pub(super) fn of(events: PageEvents, registry: &Arc<Registry>) -> Self {
-        Self { events, registry: Arc::clone(registry) }
+    pub(super) fn of(
+        events: PageEvents,
+        registry: &Arc<Registry>,
+        handle_within: Option<Duration>,
+    ) -> Self {
+        let time_limit = handle_within.map(TimeLimit::new);
+        Self { events, registry: Arc::clone(registry), time_limit }
+    }
+
+    /// Returns the time that the handler of this batch may take.
+    pub(super) const fn time_limit(&self) -> Option<&TimeLimit> {
+        self.time_limit.as_ref()
     }
 
     /// Returns the event of a batch that has only one.
@@ -170,6 +183,11 @@ impl HandlerError {
     #[must_use]
     pub const fn failed_at(&self) -> Option<usize> {
         self.failed_at
+    }
+
+    /// Returns whether the handler was dropped because it took too long.
+    pub(super) fn is_timeout(&self) -> bool {
+        matches!(self.source.downcast_ref(), Some(Error::HandlerTimedOut { .. }))
     }
 
     pub(crate) fn source(&self) -> &(dyn std::error::Error + Send + Sync + 'static) {
@@ -258,20 +276,22 @@ where
         if index > 0 && interrupt.is_requested() {
             return Ok(index);
         }
-        let event = batch.event(index);
-        let handling = handle(event.clone());
-        one(index, event, handling).await?;
+        let handling = handle(batch.event(index));
+        one(&batch, index, handling).await?;
     }
     Ok(end)
 }
 
 /// Awaits the handling of the event with this index. Events that it writes are linked to that event.
 pub(super) async fn one<E: Into<BoxError>>(
+    batch: &Batch,
     index: usize,
-    event: PageEvent,
     handling: impl Future<Output = Result<(), E>>,
 ) -> Result<(), HandlerError> {
-    match caught(with_cause(event, handling)).await {
+    if let Some(limit) = batch.time_limit() {
+        limit.begin(Some(index));
+    }
+    match caught(with_cause(batch.event(index), handling)).await {
         Ok(handled) => handled.map_err(|error| HandlerError::at(index, error)),
         Err(panic) => Err(HandlerError::at(index, panic.into_source())),
     }

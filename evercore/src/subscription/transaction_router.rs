@@ -142,8 +142,8 @@ impl<X: Send + 'static> TransactionHandler<X> for TransactionRouter<X> {
         for events in runs(&batch) {
             let routed = self.routes.find(&batch, &batch[events.start]);
             for index in events {
-                let event = batch.event(index);
-                one(index, event.clone(), self.handle_one(ctx, event, &routed)).await?;
+                let handling = self.handle_one(ctx, batch.event(index), &routed);
+                one(&batch, index, handling).await?;
             }
         }
         Ok(())

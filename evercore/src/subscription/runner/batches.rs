@@ -14,6 +14,7 @@ use super::{Ended, Runner, patiently};
 use crate::engine::{Lane, LeaseKey, LeaseStatus, NewlyParked, Settlement};
 use crate::recorded::page::PageEvents;
 use crate::shared::heartbeat::UNDISTURBED;
+use crate::subscription::config::Config;
 use crate::subscription::deliver::{Deliver, HandlerFailure, Recorded, Undelivered};
 use crate::subscription::failure::AtLast;
 use crate::subscription::handler::{Batch, HandlerError};
@@ -151,7 +152,8 @@ impl Runner {
         if events.is_empty() {
             return Ok(Ok(Recorded::NotYet(0)));
         }
-        let batch = Batch::of(events, &self.config.store.registry);
+        let Config { store, handle_within, .. } = &*self.config;
+        let batch = Batch::of(events, &store.registry, *handle_within);
         let (interrupt, mut waited) = (Interrupt::of(self.stop.clone()), 0);
         loop {
             let delivery = deliver.deliver(batch.clone(), settlement.clone(), &interrupt);
