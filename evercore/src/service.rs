@@ -63,6 +63,12 @@ pub trait Service: Send + 'static {
         &mut self,
         lifecycle: &Lifecycle,
     ) -> impl Future<Output = Result<(), ServiceError>> + Send;
+
+    /// Returns what follows if the service is aborted since it has not stopped in time. The report of it ends with this
+    /// text.
+    fn if_aborted(&self) -> &'static str {
+        "what it was doing is left unfinished"
+    }
 }
 
 /// Tells a [`Service`] when to stop, and is told by it when it is ready. Clones belong to the same run of the service.

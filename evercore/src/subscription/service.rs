@@ -98,4 +98,8 @@ pub(super) async fn run_as_service<D: Deliver>(
         ended = running => Ok(ended?),
         never = pass_on_the_stop => Err(never.into()),
     }
+
+    fn if_aborted(&self) -> &'static str {
+        "its lease expires by itself, and then the batch that it was handling comes again"
+    }
 }
