@@ -67,7 +67,8 @@
 //!   [`history`](EventStore::history) and [`read_log`](EventStore::read_log) with [`RecordedEvent`]s.
 //! - **Following**: [`EventStore::subscription`] for durable workers, [`EventStore::ephemeral`] for subscriptions
 //!   whose position is only in memory, [`Router`] and other [`Handler`]s, [`EventStore::subscriptions`] to administer
-//!   them, and [`EventStore::wait_for`] to read your own writes.
+//!   them, and [`EventStore::wait_for`] to read your own writes. `evercore-services` runs subscriptions and other
+//!   [services](service::Service), restarts those that fail, and stops all of them on a signal.
 //! - **Verifying**: [`EventStore::verify`] reports inconsistent data; [`EventStoreBuilder::chain_events`] chains events
 //!   by hashes.
 //! - **Types**: [`macro@Aggregate`], [`macro@event`], [`macro@state_event`]; by hand with [`trait@Aggregate`],

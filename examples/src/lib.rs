@@ -40,6 +40,12 @@ pub struct Evolution;
 #[derive(Debug)]
 pub struct Subscriptions;
 
+/// The examples of the guide to services.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/services.md")]
+#[derive(Debug)]
+pub struct RunningServices;
+
 /// The examples of the guide to tests.
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/testing.md")]

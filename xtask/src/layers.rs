@@ -7,13 +7,14 @@ use crate::command::Failure;
 use crate::metadata;
 
 /// The crates of the workspace, and the drivers of databases, that each published crate may depend on.
-const ALLOWED: [(&str, &[&str]); 9] = [
+const ALLOWED: [(&str, &[&str]); 10] = [
     ("evercore-derive", &[]),
     ("evercore", &["evercore-derive"]),
     ("evercore-conformance", &["evercore", "evercore-testing"]),
     ("evercore-memory", &["evercore"]),
     ("evercore-opentelemetry", &["evercore"]),
     ("evercore-postgres", &["evercore", "sqlx"]),
+    ("evercore-services", &["evercore"]),
     ("evercore-sqlite", &["evercore", "rusqlite", "sqlx"]),
     ("evercore-testing", &["evercore"]),
     ("evercore-tower", &["evercore"]),

@@ -24,7 +24,7 @@ struct Group {
 /// The groups. The engine in memory tests the core, and the core's tests test that engine; the simulation tests the
 /// code that works through a subscription. Left out are the tests of compiler messages, and on PostgreSQL those that
 /// crash servers.
-const GROUPS: [Group; 3] = [
+const GROUPS: [Group; 4] = [
     Group {
         name: "core",
         packages: &["evercore", "evercore-memory"],
@@ -40,6 +40,12 @@ const GROUPS: [Group; 3] = [
             "rivals",
             "simulation",
         ],
+    },
+    Group {
+        name: "services",
+        packages: &["evercore-services"],
+        judges: &[],
+        tests: &["logs", "services"],
     },
     Group {
         name: "sqlite",

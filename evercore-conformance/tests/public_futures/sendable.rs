@@ -17,6 +17,7 @@ use evercore::{
     Sequence, Start, Stream, Target, event, with_metadata,
 };
 use evercore_postgres::{PostgresContext, PostgresEngine, PostgresOptions};
+use evercore_services::Services;
 use evercore_sqlite::{SqliteContext, SqliteEngine, SqliteOptions, SqliteTransaction};
 use evercore_testing::history::{self, History};
 use evercore_testing::{Recording, StoreScenario};
@@ -414,5 +415,19 @@ sendable! {
     };
     "Recording::handled_by" => |own| async move {
         Recording::new().handled_by(&mut Noting(own.key.into())).await
+    };
+
+    "Services::run_until_signal" => |own| async move {
+        let services = Services::new().with(own.store.subscription("a").handler(Noting(own.key.into())));
+        services.then().run_until_signal().await
+    };
+    "Services::run_until" => |own| async move {
+        let services = Services::new().with(own.store.subscription("a").handler(Noting(own.key.into())));
+        services.run_until(own.lifecycle.stopped()).await
+    };
+    "ServicesStatus::wait_until_ready" => |_| async move { Services::new().status().wait_until_ready().await };
+    "ServicesStatus::wait_until" => |own| async move {
+        let status = Services::new().status();
+        status.wait_until(|services| services.iter().any(|service| *service.name == *own.key)).await
     };
 }

@@ -3,12 +3,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const CRATES: [&str; 8] = [
+const CRATES: [&str; 9] = [
     "evercore",
     "evercore-conformance",
     "evercore-memory",
     "evercore-opentelemetry",
     "evercore-postgres",
+    "evercore-services",
     "evercore-sqlite",
     "evercore-testing",
     "evercore-tower",
