@@ -13,8 +13,8 @@ use evercore::{BoxError, Report};
 const BLOCKS: &str = "it blocks its thread, which only the end of the process ends (use `spawn_blocking` for such work)";
 
 /// The error of [`Services::run_until_signal`](crate::Services::run_until_signal) and
-/// [`run_until`](crate::Services::run_until). All variants but [`Ended`](Self::Ended) are returned before any service is
-/// started.
+/// [`run_until`](crate::Services::run_until). All variants but [`Ended`](Self::Ended) are returned before any service
+/// is started.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ServicesError {

@@ -117,8 +117,8 @@ impl Run {
         }
     }
 
-    /// Stops the stages, the last one first. Each has an equal share of the time that is left. The time in which aborted
-    /// services end does not count, so that one which blocks its thread takes none from the others.
+    /// Stops the stages, the last one first. Each has an equal share of the time that is left. The time in which
+    /// aborted services end does not count, so that one which blocks its thread takes none from the others.
     async fn stop(&mut self, at_once: impl Future<Output = ()>) {
         let mut at_once = pin!(at_once.fuse());
         let mut left = self.stop_within;

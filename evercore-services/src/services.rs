@@ -93,8 +93,8 @@ impl Services {
     }
 
     /// Begins a stage. The services that are added from now on start once each of those before has reported that it is
-    /// ready ([`Lifecycle::ready`](evercore::service::Lifecycle::ready)) or has done its work, and they stop first: those
-    /// before are told to stop when these have stopped.
+    /// ready ([`Lifecycle::ready`](evercore::service::Lifecycle::ready)) or has done its work, and they stop first:
+    /// those before are told to stop when these have stopped.
     pub fn then(mut self) -> Self {
         self.stages.push(Vec::new());
         self
@@ -110,8 +110,8 @@ impl Services {
     /// Sets the time within which all services have to stop. Those that have not stopped by then are aborted, and the
     /// run returns an error that names them. Default: 25 s, since Kubernetes waits 30 s before it kills a program.
     ///
-    /// Stages stop one after the other, each within an equal share of the time that is left: of two stages, the last one
-    /// has half of it, and the first one whatever remains. Aborted services get up to 1 s more to end.
+    /// Stages stop one after the other, each within an equal share of the time that is left: of two stages, the last
+    /// one has half of it, and the first one whatever remains. Aborted services get up to 1 s more to end.
     pub const fn stop_within(mut self, time: Duration) -> Self {
         self.stop_within = time;
         self
@@ -130,8 +130,8 @@ impl Services {
     /// From the first call on, these signals do not end the process by themselves any more.
     ///
     /// # Errors
-    /// Those of [`run_until`](Self::run_until), and [`ServicesError::Signals`] if the operating system does not announce
-    /// signals.
+    /// Those of [`run_until`](Self::run_until), and [`ServicesError::Signals`] if the operating system does not
+    /// announce signals.
     ///
     /// # Panics
     /// If the tokio runtime was built without I/O. `#[tokio::main]` has it.
@@ -146,8 +146,8 @@ impl Services {
         }
     }
 
-    /// Runs the services until this future completes, one of them has failed for good, or all have done their work. Then
-    /// stops those that still run, and returns when they have stopped.
+    /// Runs the services until this future completes, one of them has failed for good, or all have done their work.
+    /// Then stops those that still run, and returns when they have stopped.
     ///
     /// Dropping the future aborts all services at once.
     ///
