@@ -9,6 +9,10 @@ use super::worker;
 use crate::Error;
 use crate::service::{Lifecycle, Service, ServiceError};
 
+/// What follows if the service of a subscription is aborted.
+pub(super) const IF_ABORTED: &str =
+    "its lease expires by itself, and then the batch that it was handling comes again";
+
 /// The name of a service whose subscription has an invalid one.
 const NAMELESS: &str = "a subscription with an invalid name";
 
@@ -71,6 +75,10 @@ impl<H: Handler> Service for SubscriptionService<H> {
         let deliver = Plain { handler: self.handler.clone() };
         run_as_service(&mut self.subscription, deliver, lifecycle).await
     }
+
+    fn if_aborted(&self) -> &'static str {
+        IF_ABORTED
+    }
 }
 
 /// Returns the name of a subscription's service.
@@ -97,9 +105,5 @@ pub(super) async fn run_as_service<D: Deliver>(
         biased;
         ended = running => Ok(ended?),
         never = pass_on_the_stop => Err(never.into()),
-    }
-
-    fn if_aborted(&self) -> &'static str {
-        "its lease expires by itself, and then the batch that it was handling comes again"
     }
 }

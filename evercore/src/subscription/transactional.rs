@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::builder::SubscriptionBuilder;
 use super::deliver::{Transactional, Within};
 use super::handle::SubscriptionHandle;
-use super::service::{name_of, run_as_service};
+use super::service::{IF_ABORTED, name_of, run_as_service};
 use super::transaction_handler::TransactionHandler;
 use super::worker;
 use crate::Result;
@@ -114,6 +114,10 @@ impl<X: Transaction, H: TransactionHandler<X> + 'static> Service for Transaction
     async fn run(&mut self, lifecycle: &Lifecycle) -> Result<(), ServiceError> {
         let deliver = self.subscription.in_transaction::<X, H>(self.handler.clone())?;
         run_as_service(&mut self.subscription, deliver, lifecycle).await
+    }
+
+    fn if_aborted(&self) -> &'static str {
+        IF_ABORTED
     }
 }
 
