@@ -1,11 +1,11 @@
-//! Packages every published crate and builds it from the package, even from a checkout with changes.
+//! Packages every published crate as `cargo publish` does, in the order of their dependencies, and builds it from the
+//! package, even from a checkout with changes.
 
 use std::fs::remove_dir_all;
 use std::io;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::command::{Cargo, Failure, cargo};
-use crate::metadata;
+use crate::command::{Cargo, cargo};
 
 /// A packaging run, in a folder that it removes.
 pub(crate) struct Packing {
@@ -20,21 +20,16 @@ impl Packing {
         Self { target: format!("target/package-{now}") }
     }
 
-    pub(crate) fn command(&self) -> Result<Cargo, Failure> {
-        let left_out: Vec<_> = metadata::packages()?
-            .iter()
-            // An empty list of registries means that the crate is not published.
-            .filter(|package| package["publish"].as_array().is_some_and(Vec::is_empty))
-            .filter_map(|package| Some(format!(" --exclude {}", package["name"].as_str()?)))
-            .collect();
-        let cargo = cargo(&format!(
-            "package --workspace{} --allow-dirty --quiet --target-dir {}",
-            left_out.concat(),
+    /// Returns the command. It builds into the folder of the tests, so that it uses what these have compiled again.
+    pub(crate) fn command(&self) -> Cargo {
+        let words = format!(
+            "publish --dry-run --workspace --allow-dirty --quiet --target-dir {}",
             self.target
-        ));
-        // The packages do not see the workspace's profiles, and the built programs are never run, so debug information
-        // is left out; nor is anything built again.
-        Ok(cargo.env("CARGO_PROFILE_DEV_DEBUG", "none").env("CARGO_INCREMENTAL", "0"))
+        );
+        // The packages do not see the workspace's profiles: a difference would compile everything again.
+        cargo(&words)
+            .env("CARGO_BUILD_BUILD_DIR", "target")
+            .env("CARGO_PROFILE_DEV_DEBUG", "line-tables-only")
     }
 }
 

@@ -294,7 +294,7 @@ sendable! {
     "Handler::handle" => |own| async move {
         let batch = Batch::new(&[], &Arc::new(Registry::linked()?));
         let mut handler = Noting(own.key.into());
-        handler.handle(batch).await.map_err(|error| Error::storage("handle", error.into_source()))
+        Handler::handle(&mut handler, batch).await.map_err(|error| Error::storage("handle", error.into_source()))
     };
     "Handler::handle_until" => |own| async move {
         let batch = Batch::new(&[], &Arc::new(Registry::linked()?));
