@@ -26,10 +26,11 @@ impl Packing {
             "publish --dry-run --workspace --allow-dirty --quiet --target-dir {}",
             self.target
         );
-        // The packages do not see the workspace's profiles: a difference would compile everything again.
+        // The packages do not see the workspace's profiles, in which dependencies have no debug information either: a
+        // difference would compile them again.
         cargo(&words)
             .env("CARGO_BUILD_BUILD_DIR", "target")
-            .env("CARGO_PROFILE_DEV_DEBUG", "line-tables-only")
+            .env("CARGO_PROFILE_DEV_DEBUG", "none")
     }
 }
 
