@@ -78,7 +78,10 @@ impl Handler for Noting {
     }
 }
 
-impl TransactionHandler<SqliteTransaction> for Noting {
+#[derive(Clone)]
+struct Copying(Arc<str>);
+
+impl TransactionHandler<SqliteTransaction> for Copying {
     async fn handle(&mut self, ctx: &mut SqliteContext, batch: Batch) -> Result<(), HandlerError> {
         let mut account = ctx.load_by_key::<Account>(&*self.0).await?;
         for event in &batch {
@@ -111,7 +114,7 @@ pub(crate) fn a_handler_in_transactions_can_be_spawned(own: Owned) -> evercore::
     drop(subscription("closure").spawn_in_transaction(on_postgres)?);
     drop(subscription("router").spawn_in_transaction(router.clone())?);
     drop(subscription("service").handler_in_transaction(router));
-    drop(subscription("type").spawn_in_transaction(Noting("ada".into()))?);
+    drop(subscription("type").spawn_in_transaction(Copying("ada".into()))?);
     Ok(())
 }
 
@@ -381,9 +384,9 @@ sendable! {
 
     "TransactionHandler::handle" => |own| async move {
         own.store.with_transaction(async |ctx: &mut SqliteContext| {
-            let mut handler = Noting(own.key.as_str().into());
+            let mut handler = Copying(own.key.as_str().into());
             let batch = Batch::new(&[], &Arc::new(Registry::linked()?));
-            let handled = TransactionHandler::handle(&mut handler, ctx, batch).await;
+            let handled = handler.handle(ctx, batch).await;
             handled.map_err(|error| Error::storage("handle", error.into_source()))
         }).await
     };

@@ -167,7 +167,7 @@ impl HandlerError {
     }
 
     /// Makes a failure at the event with this index in the batch. The events before it count as handled and are not
-    /// given again.
+    /// given again, unless their effects were undone with a [transaction](crate::subscription::TransactionHandler).
     pub fn at(index: usize, source: impl Into<BoxError>) -> Self {
         Self { failed_at: Some(index), source: source.into() }
     }

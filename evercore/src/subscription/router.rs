@@ -163,7 +163,7 @@ impl Router {
     fn handling(&self, batch: &Batch, events: &Range<usize>) -> Option<HandleEvents> {
         match self.routes.find(batch, &batch[events.start]) {
             Routed::To(route) => Some(Arc::clone(&route.handler.events)),
-            Routed::ToParts(retired) => Some(self.handling_of_parts(retired)),
+            Routed::ToParts(retired) => Some(self.handling_of_parts(*retired)),
             Routed::Nowhere => None,
             Routed::Unknown => match &self.unknown {
                 Unknown::Fail => Some(Arc::new(|batch, events, interrupt| {

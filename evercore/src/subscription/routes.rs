@@ -25,11 +25,11 @@ pub(super) struct Route<H> {
 }
 
 /// The destination of an event.
-pub(super) enum Routed<H> {
+pub(super) enum Routed<'a, H> {
     /// The handler for its type.
     To(Arc<Route<H>>),
     /// The handlers for the events that have replaced it, at least one of which has a handler.
-    ToParts(RetiredType),
+    ToParts(&'a RetiredType),
     /// None: the program knows its type, and there is no handler for it.
     Nowhere,
     /// The program does not know its type.
@@ -52,7 +52,7 @@ impl<H> Routes<H> {
     }
 
     /// Returns the destination of an event of this batch. It is the same for all events that are like this one.
-    pub(super) fn find(&self, batch: &Batch, event: &RecordedEvent) -> Routed<H> {
+    pub(super) fn find<'a>(&self, batch: &'a Batch, event: &RecordedEvent) -> Routed<'a, H> {
         let named = self.by_name.get(&(event.aggregate_type(), event.event_type()));
         if let Some(route) = named.into_iter().flatten().find(|route| (route.is_for)(event)) {
             return Routed::To(Arc::clone(route));
@@ -60,7 +60,7 @@ impl<H> Routes<H> {
         let is_routed = |part: &EventType| self.by_type.contains_key(&part.type_id());
         match batch.registry().known_event(event) {
             Some(KnownEvent::Retired(retired)) if retired.into_events().iter().any(is_routed) => {
-                Routed::ToParts(*retired)
+                Routed::ToParts(retired)
             }
             Some(KnownEvent::Retired(_) | KnownEvent::Current(_)) => Routed::Nowhere,
             None => Routed::Unknown,

@@ -104,7 +104,7 @@ impl<X: Send + 'static> TransactionRouter<X> {
         &self,
         ctx: &mut TransactionContext<X>,
         event: PageEvent,
-        routed: &Routed<HandleType<X>>,
+        routed: &Routed<'_, HandleType<X>>,
     ) -> Result<(), BoxError> {
         match routed {
             Routed::To(route) => (route.handler.event)(ctx, event).await,
