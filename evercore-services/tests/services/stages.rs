@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use evercore::service::{Lifecycle, Service, ServiceError, service};
-use evercore_services::{RestartPolicy, ServiceState, Services};
+use evercore_services::{Cut, RestartPolicy, ServiceState, Services};
 use tokio::sync::Semaphore;
 
 use crate::endings::ended;
@@ -225,6 +225,24 @@ async fn a_stage_that_hangs_leaves_the_former_ones_time_to_stop() {
     let until_ready = async { assert!(status.wait_until_ready().await) };
     let ended = ended(soon(services.run_until(until_ready)).await);
     assert_eq!(ended.aborted().len(), 1, "{ended}");
-    assert_eq!(ended.aborted()[0].cut, evercore_services::Cut::Late(5 * SECOND));
+    assert_eq!(ended.aborted()[0].cut, Cut::Late(5 * SECOND));
     assert_eq!(diary.notes().last().expect("it has notes"), "store has stopped");
+}
+
+#[tokio::test(start_paused = true)]
+async fn stages_that_hang_share_the_time_to_stop() {
+    let services = Services::new()
+        .with(stubborn("a"))
+        .then()
+        .with(steady("b"))
+        .then()
+        .with(stubborn("c"))
+        .stop_within(9 * SECOND);
+    let status = services.status();
+    let until_ready = async { assert!(status.wait_until_ready().await) };
+    let began = tokio::time::Instant::now();
+    let ended = ended(soon(services.run_until(until_ready)).await);
+    let aborted: Vec<_> = ended.aborted().iter().map(|late| (&*late.name, late.cut)).collect();
+    assert_eq!(aborted, [("c", Cut::Late(3 * SECOND)), ("a", Cut::Late(6 * SECOND))]);
+    assert_eq!(began.elapsed(), 9 * SECOND);
 }

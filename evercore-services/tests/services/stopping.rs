@@ -248,11 +248,14 @@ async fn a_service_that_blocks_its_thread_does_not_block_the_run() {
     });
     let services = Services::new().with(freeing).then().with(blocking);
     let services = services.stop_within(Duration::from_secs(4));
+    let status = services.status();
     let error = run_until_ready(services).await.expect_err("it does not stop");
     assert_says(shown(&error), &["`blocking` did not stop", "it blocks its thread"]);
     let ended = ended(Err(error));
     assert!(ended.aborted()[0].blocks);
     assert_eq!(&*ended.aborted()[0].name, "blocking");
+    let state = status.service("blocking").expect("it was added").state;
+    assert_eq!(state, ServiceState::Aborted, "although it has ended later");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
