@@ -8,6 +8,7 @@
 mod aggregate;
 mod conditional;
 mod deprecated;
+mod error_debug;
 mod event;
 #[cfg(test)]
 mod expansions;
@@ -252,4 +253,12 @@ pub fn state_event(args: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn retired_event(args: TokenStream, item: TokenStream) -> TokenStream {
     retired_event::attribute(args.into(), item.into()).into()
+}
+
+/// Derives `Debug` for an enum of errors of Evercore itself: its message with all causes, then the variant and its
+/// fields.
+#[doc(hidden)]
+#[proc_macro_derive(ErrorDebug)]
+pub fn error_debug(item: TokenStream) -> TokenStream {
+    error_debug::derive(item.into()).into()
 }

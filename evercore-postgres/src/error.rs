@@ -40,6 +40,8 @@ enum Class {
     Standby,
     /// A table, column, function or schema is missing.
     SchemaOutdated,
+    /// The user lacks a privilege.
+    NoPermission,
     /// The engine was closed.
     Closed,
     /// Anything else. The same call fails again.
@@ -73,6 +75,8 @@ fn meaning(code: &str) -> (Class, Fate) {
         "42P01" | "42883" | "42704" | "42703" | "3F000" => {
             (Class::SchemaOutdated, Fate::RolledBack)
         }
+        // insufficient_privilege
+        "42501" => (Class::NoPermission, Fate::RolledBack),
         // disk_full
         "53100" => (Class::DiskFull, Fate::RolledBack),
         // too_many_connections: there is no session to run anything.
@@ -96,7 +100,7 @@ fn meaning(code: &str) -> (Class, Fate) {
             "57" => (Class::Unavailable, Fate::Unknown),
             // System error: io_error; some poolers report a lost server as 58000.
             "58" => (Class::Unavailable, Fate::Unknown),
-            // Mistakes in a statement or its data, lost permissions, damage (XX): the same call fails again.
+            // Mistakes in a statement or its data, damage (XX): the same call fails again.
             _ => (Class::Other, Fate::RolledBack),
         },
     }
@@ -123,15 +127,18 @@ impl Class {
             Self::Unavailable => Error::Unavailable { source },
             Self::DiskFull => Error::DiskFull { source },
             Self::Standby => Error::Standby { operation, source },
-            Self::SchemaOutdated => Error::CannotOpen {
-                database: "the PostgreSQL schema".to_owned(),
-                problem: OpenProblem::SchemaOutdated,
-                source: Some(source),
-            },
+            Self::SchemaOutdated => unusable(OpenProblem::SchemaOutdated, source),
+            Self::NoPermission => unusable(OpenProblem::NoPermission, source),
             Self::Closed => Error::Closed,
             Self::Other => Error::storage(operation, source),
         }
     }
+}
+
+/// Returns the error for a schema that this program cannot use as it is.
+fn unusable(problem: OpenProblem, source: BoxError) -> Error {
+    let database = "the PostgreSQL schema".to_owned();
+    Error::CannotOpen { database, problem, source: Some(source) }
 }
 
 impl Fate {
@@ -236,6 +243,7 @@ fn known_problem(error: &sqlx::Error) -> Option<OpenProblem> {
         }
         sqlx::Error::Database(answer) => match code(&**answer).as_ref() {
             "3D000" => Some(OpenProblem::NoSuchDatabase),
+            "42501" => Some(OpenProblem::NoPermission),
             code if code.starts_with("28") => Some(OpenProblem::AccessDenied),
             _ => None,
         },
@@ -323,9 +331,9 @@ mod tests {
     /// Covers codes of each class of appendix A, with their meaning for a read and for a commit.
     #[test]
     fn a_code_says_what_the_caller_can_do() {
-        use Class::{Busy, DiskFull, Other, SchemaOutdated, Standby, Unavailable};
+        use Class::{Busy, DiskFull, NoPermission, Other, SchemaOutdated, Standby, Unavailable};
         use Fate::{LostRace, NotRun, RolledBack, Unknown};
-        let classes: [(&[&str], Class, Fate); 17] = [
+        let classes: [(&[&str], Class, Fate); 18] = [
             (&["", "00000", "01000", "02000", "03000"], Other, RolledBack),
             (
                 &["08000", "08001", "08003", "08004", "08006", "08007", "08P01"],
@@ -338,7 +346,8 @@ mod tests {
             (&["25P03", "57P05"], Unavailable, NotRun),
             (&["25P04", "40003"], Unavailable, Unknown),
             (&["40000", "40001", "40P01"], Busy, LostRace),
-            (&["40002", "42501", "42601", "42P05"], Other, RolledBack),
+            (&["40002", "42601", "42P05"], Other, RolledBack),
+            (&["42501"], NoPermission, RolledBack),
             (&["42P01", "42883", "42704", "42703", "3F000"], SchemaOutdated, RolledBack),
             (&["53000", "53200", "53400", "55006", "55P03", "57014"], Busy, RolledBack),
             (&["53100"], DiskFull, RolledBack),
@@ -418,6 +427,7 @@ mod tests {
             assert_eq!(problem(answer(code)), OpenProblem::AccessDenied);
         }
         assert_eq!(problem(answer("3D000")), OpenProblem::NoSuchDatabase);
+        assert_eq!(problem(answer("42501")), OpenProblem::NoPermission);
         assert_eq!(problem(answer("XX000")), OpenProblem::Other);
     }
 }

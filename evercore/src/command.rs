@@ -5,13 +5,17 @@
 //! - [`EventStore::once`](crate::EventStore::once) returns a [`Once`], the answer to a request that is repeated with
 //!   the same idempotency key.
 //! - [`Emitted`] is an event that a decision has emitted and that is not stored, for tests of the domain.
+//! - [`EventOf`] is what a decision may emit and a context apply: an event of the aggregate. [`Rerun`] is a closure that
+//!   runs again after a conflict.
 //! - [`Turns`] lets callers that change the same aggregate go one after another.
 
 mod execute;
 mod executed;
 pub(crate) mod target;
 
+pub use crate::context::work::Rerun;
 pub use crate::decide::Emitted;
+pub use crate::event::EventOf;
 pub use crate::store::Once;
 pub use crate::turns::{Place, Turn, Turns};
 pub use execute::{Execute, command_name};

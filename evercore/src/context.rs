@@ -8,6 +8,7 @@ pub(crate) mod rehydrate;
 mod staging;
 pub(crate) mod state_aggregate;
 mod transaction;
+pub(crate) mod work;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,9 +21,8 @@ use crate::error::{unknown_id, unknown_key};
 use crate::shared::id_pool::Ids;
 use crate::shared::{Shared, TurnKey};
 use crate::{
-    Aggregate, AggregateId, Apply, CommandError, Decide, Decision, Emitted, Error, Event,
-    EventOptions, EventType, IdempotencyKey, Metadata, NaturalKey, Result, Sequence,
-    StateAggregate,
+    Aggregate, AggregateId, CommandError, Decide, Decision, Emitted, Error, EventOf, EventOptions,
+    IdempotencyKey, Metadata, NaturalKey, Result, Sequence, StateAggregate,
 };
 pub(crate) use commit::{PendingCommit, Refused};
 use load::Found;
@@ -178,8 +178,8 @@ impl Context {
     /// - [`Error::Encode`], [`Error::NotRoundTrip`], [`Error::PayloadTooLarge`] or [`Error::CommitTooLarge`].
     pub fn apply<T, E>(&mut self, aggregate: &mut StateAggregate<T>, event: E) -> Result<()>
     where
-        T: Aggregate + Apply<E>,
-        E: Event<Aggregate = T>,
+        T: Aggregate,
+        E: EventOf<T>,
     {
         self.apply_with(aggregate, event, EventOptions::new())
     }
@@ -201,13 +201,13 @@ impl Context {
         options: EventOptions,
     ) -> Result<()>
     where
-        T: Aggregate + Apply<E>,
-        E: Event<Aggregate = T>,
+        T: Aggregate,
+        E: EventOf<T>,
     {
         self.check_handle(aggregate)?;
         let sequence = aggregate.sequence.next();
         let staged = self.store.prepare(
-            const { &EventType::of::<E>() },
+            const { &E::TYPE },
             |codec, round_trips| E::ENCODING.encode(&event, codec, round_trips),
             options,
             (aggregate.id, sequence),
@@ -215,7 +215,7 @@ impl Context {
         )?;
         let meta = staged.meta.clone();
         self.staging.push(&self.store.limits, staged)?;
-        aggregate.state.get_mut().apply(&event, &meta);
+        event.apply_to(aggregate.state.get_mut(), &meta);
         self.keep_state(aggregate);
         let former = std::mem::replace(&mut aggregate.sequence, sequence);
         self.stage_snapshot_if_due(aggregate, former);

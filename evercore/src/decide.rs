@@ -8,8 +8,8 @@ use chrono::{DateTime, Utc};
 use crate::clock::to_stored_precision;
 use crate::format::round_trip::RoundTrips;
 use crate::{
-    Aggregate, AggregateId, Apply, BoxError, Codec, Error, Event, EventMeta, EventOptions,
-    EventType, Metadata, Payload, Sequence,
+    Aggregate, AggregateId, BoxError, Codec, Error, EventMeta, EventOf, EventOptions, EventType,
+    Metadata, Payload, Sequence,
 };
 
 /// Decides on a command: which events happen, or why the command is rejected.
@@ -159,8 +159,7 @@ impl<'a, T: Aggregate> Decision<'a, T> {
     /// Emits an event and applies it to the state. It is stored only if the decision succeeds.
     pub fn emit<E>(&mut self, event: E)
     where
-        T: Aggregate + Apply<E>,
-        E: Event<Aggregate = T>,
+        E: EventOf<T>,
     {
         self.emit_with(event, EventOptions::new());
     }
@@ -168,8 +167,7 @@ impl<'a, T: Aggregate> Decision<'a, T> {
     /// Emits an event with its own time, reference or metadata.
     pub fn emit_with<E>(&mut self, event: E, options: EventOptions)
     where
-        T: Aggregate + Apply<E>,
-        E: Event<Aggregate = T>,
+        E: EventOf<T>,
     {
         let EventOptions { event_time, reference, metadata } = options;
         let meta = EventMeta {
@@ -188,9 +186,9 @@ impl<'a, T: Aggregate> Decision<'a, T> {
                 None => self.metadata.clone(),
             },
         };
-        self.state.apply(&event, &meta);
+        event.apply_to(self.state, &meta);
         self.sequence = meta.sequence;
-        let event_type = const { &EventType::of::<E>() };
+        let event_type = const { &E::TYPE };
         let codec = event_type.codec_in(self.codec);
         let encoded = E::ENCODING.encode(&event, codec, self.round_trips);
         let payload = encoded.map(|bytes| Payload::from_encoded(codec, bytes));

@@ -2,6 +2,7 @@
 //!
 //! - [`ConflictReason`] says which change of another writer a commit conflicts with.
 //! - [`EventPlace`] and [`UndecodableEvent`] identify a stored event that cannot be read.
+//! - [`FromError`] is what the error of a closure has to be: a type that an [`Error`](crate::Error) converts to.
 //! - [`OpenProblem`] and [`RuntimeProblem`] say why a database cannot be opened.
 
 mod conflict_reason;
@@ -10,6 +11,7 @@ pub(crate) mod kind;
 mod open_problem;
 pub(crate) mod variants;
 
+pub use crate::context::work::FromError;
 pub use conflict_reason::ConflictReason;
 pub use event_place::{EventPlace, UndecodableEvent};
 pub use open_problem::{OpenProblem, RuntimeProblem};

@@ -2,7 +2,9 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::{Aggregate, AggregateId, Encoding, Metadata, Sequence, Shape, Upcaster};
+use crate::{
+    Aggregate, AggregateId, Apply, Encoding, EventType, Metadata, Sequence, Shape, Upcaster,
+};
 
 /// Something that has happened to an aggregate.
 ///
@@ -39,6 +41,53 @@ pub trait Event: Sized + Send + Sync + 'static {
 
     /// The conversion to bytes and back: [`Encoding::serde`] for a type that implements serde's traits.
     const ENCODING: Encoding<Self>;
+}
+
+/// An event of the aggregate `T`, which applies it. Implemented for each [`Event`] whose aggregate is `T`, if `T`
+/// implements [`Apply`] for it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an event of `{T}`",
+    label = "not an event of `{T}`",
+    note = "put `#[evercore::event(aggregate = {T})]` on `{Self}`"
+)]
+pub trait EventOf<T>: Event<Aggregate: Apply<Self>> {
+    /// Changes the state.
+    #[doc(hidden)]
+    fn apply_to(&self, state: &mut T, meta: &EventMeta);
+
+    /// The type of the event.
+    #[doc(hidden)]
+    const TYPE: EventType;
+}
+
+impl<T, E> EventOf<T> for E
+where
+    E: Event,
+    E::Aggregate: IsAggregate<T, E>,
+{
+    fn apply_to(&self, state: &mut T, meta: &EventMeta) {
+        E::Aggregate::apply_as(self, state, meta);
+    }
+
+    const TYPE: EventType = EventType::of::<E>();
+}
+
+/// States that an event's aggregate is `T`. The error if it is another one names both.
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "`{E}` is an event of `{Self}`, not of `{T}`",
+    label = "an event of `{Self}`",
+    note = "an aggregate changes only by its own events: apply `{E}` to an aggregate `{Self}`, or declare an event with `aggregate = {T}`"
+)]
+pub trait IsAggregate<T, E: Event>: Apply<E> {
+    /// Changes the state.
+    fn apply_as(event: &E, state: &mut T, meta: &EventMeta);
+}
+
+impl<T: Apply<E>, E: Event> IsAggregate<T, E> for T {
+    fn apply_as(event: &E, state: &mut T, meta: &EventMeta) {
+        state.apply(event, meta);
+    }
 }
 
 /// The data about an event that is known when it is applied. It is the same when the event is first applied and at each

@@ -163,8 +163,10 @@ pub use subscription::start::Start;
 
 // Public elsewhere, and named here for the modules of this crate: the words that all of them may use.
 pub(crate) use chain::LogDigest;
+pub(crate) use context::work::{FromError, Rerun};
 pub(crate) use decide::Emitted;
 pub(crate) use error::{ConflictReason, EventPlace, OpenProblem, RuntimeProblem};
+pub(crate) use event::EventOf;
 pub(crate) use evolution::{RetiredEvent, Shape, Split, UnknownEvents, Upcast, Upcaster};
 pub(crate) use format::{DecodeError, Encoding, Payload, RoundTripMismatch};
 pub(crate) use limits::MAX_PARTITIONS;

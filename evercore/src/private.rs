@@ -27,9 +27,11 @@ pub use inventory;
 pub use serde;
 pub use serde_json;
 
+pub use crate::report::debug_error;
+
 use crate::{
-    Aggregate, Apply, Encoding, Event, EventType, Fingerprint, RetiredEvent, SnapshotPolicy,
-    Upcast, Upcaster,
+    Aggregate, Encoding, EventOf, EventType, Fingerprint, RetiredEvent, SnapshotPolicy, Upcast,
+    Upcaster,
 };
 
 /// A state that snapshots can be taken of.
@@ -93,10 +95,9 @@ where
 pub const fn part<R, E>() -> EventType
 where
     R: RetiredEvent,
-    E: Event<Aggregate = R::Aggregate>,
-    E::Aggregate: Apply<E>,
+    E: EventOf<R::Aggregate>,
 {
-    EventType::of::<E>()
+    E::TYPE
 }
 
 /// Selects an event's serde encoding. The inherent constant exists only if the type implements serde's traits; for all

@@ -52,6 +52,20 @@ pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
     Report::new(error).to_string()
 }
 
+/// Shows an error for programmers: its message with all its causes, then its structure in brackets.
+///
+/// # Errors
+/// Those of the formatter.
+pub fn debug_error(
+    error: &dyn Error,
+    f: &mut fmt::Formatter<'_>,
+    structure: impl FnOnce(&mut fmt::Formatter<'_>) -> fmt::Result,
+) -> fmt::Result {
+    write!(f, "{} [", Report::new(error))?;
+    structure(f)?;
+    f.write_str("]")
+}
+
 /// The message of a panic, if it has one.
 pub(crate) fn panic_message(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();

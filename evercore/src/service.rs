@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::report::panic_message;
+use crate::report::{debug_error, panic_message};
 use crate::{BoxError, Error, ErrorKind};
 
 /// Work that a program does for as long as it runs, such as a durable subscription or an HTTP server.
@@ -83,7 +83,6 @@ pub struct Lifecycle {
 /// It says whether the failure may pass, so that the service is worth running again. An error that converts with `?`
 /// may pass, unless an [`Error`] of Evercore among its causes says that the program, its configuration or the stored data
 /// have to change first. [`permanent`](Self::permanent) makes a failure that does not pass.
-#[derive(Debug)]
 pub struct ServiceError {
     may_pass: bool,
     source: BoxError,
@@ -217,6 +216,17 @@ impl<E: std::error::Error + Send + Sync + 'static> From<E> for ServiceError {
 impl fmt::Display for ServiceError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.source.fmt(f)
+    }
+}
+
+impl fmt::Debug for ServiceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        debug_error(&*self.source, f, |f| {
+            f.debug_struct("ServiceError")
+                .field("may_pass", &self.may_pass)
+                .field("source", &self.source)
+                .finish()
+        })
     }
 }
 

@@ -7,6 +7,7 @@ mod detached;
 mod draft;
 mod once;
 mod transaction;
+mod waiting;
 
 use std::sync::Arc;
 
@@ -19,10 +20,12 @@ use crate::context::read_context::{
 use crate::engine::{Capability, StorageEngine, require};
 use crate::shared::Shared;
 use crate::{
-    AggregateId, CommitId, CommitOutcome, Committed, Context, Error, LogPage, Migration, Position,
-    Registry, Result, Sequence, Start,
+    AggregateId, CommitId, CommitOutcome, Committed, Context, FromError, LogPage, Migration,
+    Position, Registry, Rerun, Result, Sequence, Start,
 };
 
+#[cfg(doc)]
+use crate::Error;
 pub use append::{Appended, Expected, Stream};
 use attempt::Attempt;
 pub use builder::{EventStoreBuilder, Migrate};
@@ -116,8 +119,8 @@ impl EventStore {
     /// - [`Error::OutcomeUnknown`] if the commit may have succeeded and asking for its outcome failed, too.
     pub async fn with_context<F, T, E>(&self, work: F) -> Result<T, E>
     where
-        F: AsyncFnOnce(&mut Context) -> Result<T, E> + Clone,
-        E: From<Error>,
+        F: AsyncFnOnce(&mut Context) -> Result<T, E> + Rerun,
+        E: FromError,
     {
         self.with_context_committed(work).await.map(|(value, _)| value)
     }
@@ -133,8 +136,8 @@ impl EventStore {
         work: F,
     ) -> Result<(T, Option<Committed>), E>
     where
-        F: AsyncFnOnce(&mut Context) -> Result<T, E> + Clone,
-        E: From<Error>,
+        F: AsyncFnOnce(&mut Context) -> Result<T, E> + Rerun,
+        E: FromError,
     {
         let run = async move {
             let mut reruns = self.begin(Reading::Cache)?;
@@ -155,7 +158,7 @@ impl EventStore {
     pub async fn with_context_once<F, T, E>(&self, work: F) -> Result<T, E>
     where
         F: AsyncFnOnce(&mut Context) -> Result<T, E>,
-        E: From<Error>,
+        E: FromError,
     {
         let run = async move {
             let answer = self.attempt(&mut self.begin(Reading::Storage)?, work).await;
@@ -173,7 +176,7 @@ impl EventStore {
     pub async fn with_readonly_context<F, T, E>(&self, work: F) -> Result<T, E>
     where
         F: AsyncFnOnce(&ReadContext) -> Result<T, E>,
-        E: From<Error>,
+        E: FromError,
     {
         let run = async move {
             let engine = &*self.inner.engine;

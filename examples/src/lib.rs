@@ -16,6 +16,12 @@ pub struct Readme;
 #[derive(Debug)]
 pub struct GettingStarted;
 
+/// The example of the guide to errors.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/errors.md")]
+#[derive(Debug)]
+pub struct Errors;
+
 /// The examples of the guide to PostgreSQL.
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/postgresql.md")]

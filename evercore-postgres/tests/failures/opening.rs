@@ -5,9 +5,12 @@ use std::time::Duration;
 use evercore::error::OpenProblem;
 use evercore::{Error, EventStore};
 use sqlx::postgres::PgConnectOptions;
+use throwaway_postgres::{Binaries, Server};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
+
+use crate::secrets::Log;
 
 /// Far less than a store waits for a server that does not answer.
 const AT_ONCE: Duration = Duration::from_secs(5);
@@ -63,6 +66,77 @@ async fn an_unknown_user_is_reported_at_once() {
     let url =
         format!("postgres://no_such_user@{}:{}/postgres", options.get_host(), options.get_port());
     assert_eq!(problem(&url).await, OpenProblem::AccessDenied);
+}
+
+#[tokio::test]
+async fn missing_rights_are_reported_at_once() {
+    let mut sql = crate::sql().await;
+    let role = "failures_opening_guest";
+    let setup = format!(
+        "DO $$ BEGIN CREATE ROLE {role} LOGIN; EXCEPTION WHEN duplicate_object THEN END $$;
+         DROP SCHEMA IF EXISTS failures_unreadable CASCADE;
+         DROP SCHEMA IF EXISTS failures_fixed CASCADE; CREATE SCHEMA failures_fixed;
+         GRANT USAGE ON SCHEMA failures_fixed TO {role}"
+    );
+    crate::execute(&mut sql, &setup).await;
+    EventStore::connect(with_schema(&crate::url(), "failures_unreadable"))
+        .await
+        .expect("it migrates");
+    let url = crate::url().replace("postgres@", &format!("{role}@"));
+    // It may not use a schema, create one in the database, or create tables in one.
+    for schema in ["failures_unreadable", "failures_missing", "failures_fixed"] {
+        assert_eq!(
+            problem(&with_schema(&url, schema)).await,
+            OpenProblem::NoPermission,
+            "{schema}"
+        );
+    }
+}
+
+fn with_schema(url: &str, schema: &str) -> String {
+    let separator = if url.contains('?') { '&' } else { '?' };
+    format!("{url}{separator}schema={schema}")
+}
+
+#[tokio::test]
+async fn a_server_that_starts_after_the_store_is_waited_for() {
+    let binaries = Binaries::find().unwrap_or_else(|failure| panic!("{failure}"));
+    let mut server =
+        Server::start(&binaries, &["fsync=off"]).unwrap_or_else(|failure| panic!("{failure}"));
+    server.crash().expect("it stops");
+    let url = server.url();
+    assert_eq!(problem(&url).await, OpenProblem::ConnectionRefused);
+
+    let log = Log::default();
+    let _listening = log.listen();
+    // The subscriber is of this thread, so that the store is opened in this task.
+    let opening = EventStore::builder().wait_for_database(Duration::from_secs(60)).connect(&url);
+    let starting = async {
+        while !log.text().contains("the database cannot be used yet; trying again") {
+            tokio::task::yield_now().await;
+        }
+        let restarted = tokio::task::spawn_blocking(move || server.restart().map(|()| server));
+        restarted.await.expect("no panic").expect("it starts")
+    };
+    let (store, _server) = tokio::join!(opening, starting);
+    store.expect("the server has started").close().await.expect("it closes");
+    assert!(log.text().contains("Connection refused"), "{}", log.text());
+    assert!(log.text().contains("the database can be used now"), "{}", log.text());
+}
+
+#[tokio::test]
+async fn a_database_that_does_not_come_up_by_itself_is_not_waited_for() {
+    let options = options();
+    let url = format!(
+        "postgres://{}@{}:{}/no_such_database",
+        options.get_username(),
+        options.get_host(),
+        options.get_port()
+    );
+    let opening = EventStore::builder().wait_for_database(Duration::from_secs(600)).connect(&url);
+    let opened = timeout(AT_ONCE, opening).await.expect("it is said at once");
+    let problem = OpenProblem::NoSuchDatabase;
+    assert!(matches!(&opened, Err(Error::CannotOpen { problem: found, .. }) if *found == problem));
 }
 
 /// Refuses the first connections like a server that is starting, and forwards the others to a running server.

@@ -1,13 +1,16 @@
 //! Files that cannot be opened.
 
 use std::path::Path;
+use std::time::Duration;
 
 use evercore::error::OpenProblem;
 use evercore::{Aggregate, Error, EventStore, Registry};
 
+use evercore::engine::StorageEngine;
+use tokio::time::timeout;
+
 use crate::account::{engine, file};
 use crate::raw::execute;
-use evercore::engine::StorageEngine;
 
 async fn problem(path: &Path) -> OpenProblem {
     let url = ["sqlite://", path.to_str().expect("a path of text")].concat();
@@ -32,6 +35,21 @@ async fn a_missing_folder_is_not_created() {
     let missing = folder.path().join("missing");
     assert_eq!(problem(&missing.join("bank.db")).await, OpenProblem::NoSuchFolder);
     assert!(!missing.exists());
+}
+
+/// Waiting is for databases that come up by themselves.
+#[tokio::test]
+async fn a_file_that_cannot_be_opened_is_not_waited_for() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let waiting = || EventStore::builder().wait_for_database(Duration::from_secs(600));
+    let url = |path: &str| format!("sqlite://{}/{path}", folder.path().display());
+    let refused = timeout(Duration::from_secs(60), waiting().connect(url("missing/bank.db"))).await;
+    let refused = refused.expect("it is said at once");
+    assert!(
+        matches!(&refused, Err(Error::CannotOpen { problem: OpenProblem::NoSuchFolder, .. })),
+        "{refused:?}"
+    );
+    waiting().connect(url("bank.db")).await.expect("it opens");
 }
 
 #[tokio::test]

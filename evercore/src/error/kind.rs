@@ -1,29 +1,37 @@
 //! Sorts errors into a few kinds.
 
 use super::OpenProblem;
-use crate::Error;
+use crate::{CommandError, Error};
 
-/// The kind of an [`Error`], by what a caller can do about it. Returned by [`Error::kind`].
+/// The kind of an [`Error`] or a [`CommandError`], by what a caller can do about it. Returned by [`Error::kind`] and
+/// [`CommandError::kind`].
+///
+/// The guide [Errors](https://github.com/evercore-rs/evercore/blob/main/docs/errors.md) lists the variants of each kind,
+/// and answers HTTP requests in an axum service.
 ///
 /// # Example: the status of an HTTP response
 /// ```
 /// use evercore::{Error, ErrorKind};
 ///
-/// fn status(error: &Error) -> u16 {
-///     match error.kind() {
-///         ErrorKind::InvalidInput => 422,
+/// fn status(kind: ErrorKind) -> u16 {
+///     match kind {
+///         ErrorKind::InvalidInput => 400,
 ///         ErrorKind::NotFound => 404,
 ///         ErrorKind::Conflict => 409,
+///         ErrorKind::Rejected => 422,
 ///         ErrorKind::Unavailable => 503,
+///         ErrorKind::OutcomeUnknown => 504,
 ///         _ => 500,
 ///     }
 /// }
 ///
-/// assert_eq!(status(&Error::NestedCommit), 500);
+/// assert_eq!(status(Error::NestedCommit.kind()), 500);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
+    /// The aggregate has rejected the command, by its own rules. Only of a [`CommandError`].
+    Rejected,
     /// Another writer or worker was faster, or holds what was asked for.
     Conflict,
     /// The aggregate, the subscription or the parked event does not exist.
@@ -134,3 +142,28 @@ impl Error {
         }
     }
 }
+
+impl<E> CommandError<E> {
+    /// Returns the kind of the error: [`ErrorKind::Rejected`] if the aggregate rejected the command, or else the kind of
+    /// the [`Error`].
+    #[must_use]
+    pub const fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Rejected(_) => ErrorKind::Rejected,
+            Self::Store(error) => error.kind(),
+        }
+    }
+
+    /// Returns whether the same command may succeed if it is executed again, as [`Error::is_retryable`] does. `false` for
+    /// a rejection: only another state of the aggregate would change it.
+    #[must_use]
+    pub const fn is_retryable(&self) -> bool {
+        match self {
+            Self::Rejected(_) => false,
+            Self::Store(error) => error.is_retryable(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

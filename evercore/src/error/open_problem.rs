@@ -45,6 +45,8 @@ pub enum OpenProblem {
     NoSuchDatabase,
     /// The database is in memory, and what was asked for needs one in a file.
     InMemory,
+    /// The user lacks a permission that the store needs, on the database, the schema or a table.
+    NoPermission,
     /// Any other reason; the source of the error says more.
     Other,
 }
@@ -113,6 +115,9 @@ impl fmt::Display for OpenProblem {
             }
             Self::InMemory => f.write_str(
                 "it is in memory, where each read would block the writer; use a database in a file, or read in `with_transaction`",
+            ),
+            Self::NoPermission => f.write_str(
+                "the user lacks a permission that the store needs; grant it as docs/postgresql.md describes under \"Roles and grants\"",
             ),
             Self::Other => f.write_str("the database returned an error; see the source of this error"),
         }

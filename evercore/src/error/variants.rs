@@ -21,7 +21,14 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// The error of every Evercore call. Its message names the failure and what to do next.
 ///
 /// Unless a variant says otherwise, nothing was written.
-#[derive(Debug, thiserror::Error)]
+///
+/// [`kind`](Self::kind) sorts the variants into a few kinds, and [`is_retryable`](Self::is_retryable) tells which calls
+/// are worth making again. The guide [Errors](https://github.com/evercore-rs/evercore/blob/main/docs/errors.md) turns
+/// them into HTTP responses.
+///
+/// `Display` shows the message, and [`Report`](crate::Report) adds the causes. `Debug` shows the message with all causes
+/// and then the variant with its fields, so that `unwrap`, `expect` and a `main` that returns the error print a sentence.
+#[derive(evercore_derive::ErrorDebug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// Another writer changed an aggregate that the commit depends on.
@@ -378,7 +385,7 @@ pub enum Error {
     },
 
     /// The database cannot be opened.
-    #[error("cannot open {database}: {problem}")]
+    #[error("cannot open {database}: {problem} (see docs/errors.md)")]
     CannotOpen {
         /// The database, without secrets.
         database: String,
@@ -681,7 +688,7 @@ pub enum Error {
         problem: String,
     },
 
-    /// Any other failure of the storage, such as a missing permission or a statement that it rejects.
+    /// Any other failure of the storage, such as a statement that it rejects.
     #[error("the storage failed to {operation}")]
     Storage {
         /// The operation, as a verb: `read the log`.

@@ -11,7 +11,7 @@ use crate::observer::Observation;
 use crate::retry::pause;
 use crate::shared::id_pool::Ids;
 use crate::shared::{TurnKey, nesting};
-use crate::{Committed, Context, Error, Report, Result};
+use crate::{Committed, Context, Error, FromError, Report, Result};
 
 /// The stage at which an attempt failed.
 pub(crate) enum Attempt<E> {
@@ -51,7 +51,7 @@ impl EventStore {
     /// want the same aggregate, and holds the turn until its commit is answered. An attempt that conflicts while it
     /// holds a turn has met a writer that takes no turns, such as another process, so that it waits for a random time
     /// as well.
-    pub(crate) async fn wait_to_rerun<E: From<Error>>(
+    pub(crate) async fn wait_to_rerun<E: FromError>(
         &self,
         reruns: &mut Reruns,
         failure: Attempt<E>,
@@ -177,7 +177,7 @@ impl<E> Attempt<E> {
     /// Returns the error for the caller.
     pub(crate) fn into_error(self) -> E
     where
-        E: From<Error>,
+        E: FromError,
     {
         match self {
             Self::Unproven(_) => unreachable!("BUG: nothing was read in the cache"),

@@ -2,10 +2,12 @@
 
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tracing::{info, instrument};
 
 use super::EventStore;
+use super::waiting::Waiting;
 use crate::engine::{self, LogSignal, StorageEngine};
 use crate::format::round_trip::RoundTrips;
 use crate::metadata::MetadataSource;
@@ -49,6 +51,7 @@ pub struct EventStoreBuilder {
     seed: Option<u64>,
     observer: Option<Arc<dyn Observer>>,
     migrate: Migrate,
+    patience: Duration,
     default_metadata: Option<MetadataSource>,
 }
 
@@ -223,6 +226,34 @@ impl EventStoreBuilder {
         self
     }
 
+    /// Waits up to this long for a database that is not there yet: a server that is down or still starting, a host name
+    /// that does not resolve yet. For services that may start before their database. Default: no wait.
+    ///
+    /// An error that may pass ([`Error::is_retryable`]) is logged at level warn with its cause, and opening tries again
+    /// after 100 ms at first and 2 s at most. Any other error is returned at once, such as a wrong password or a missing
+    /// database. When the time is used up, the last error is returned; an attempt that has begun is not cut short, but
+    /// the engine bounds it.
+    ///
+    /// # Example
+    /// ```no_run
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> evercore::Result<()> {
+    /// use std::time::Duration;
+    ///
+    /// use evercore::EventStore;
+    ///
+    /// let store = EventStore::builder()
+    ///     .wait_for_database(Duration::from_secs(60))
+    ///     .connect("postgres://app@db/bank")
+    ///     .await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn wait_for_database(mut self, time: Duration) -> Self {
+        self.patience = time;
+        self
+    }
+
     /// Opens the store at a URL, whose scheme selects the engine.
     ///
     /// # Errors
@@ -233,8 +264,10 @@ impl EventStoreBuilder {
     ///   codec.
     #[instrument(level = "debug", skip_all, err(level = "debug"))]
     pub async fn connect(self, url: impl AsRef<str>) -> Result<EventStore> {
-        let engine = engine::connect(url.as_ref()).await?;
-        self.open_shared(engine).await
+        let mut waiting = Waiting::new(self.patience);
+        let url = url.as_ref();
+        let engine = waiting.until_done(|| engine::connect(url)).await?;
+        self.open_within(engine, waiting).await
     }
 
     /// Opens the store on an existing engine.
@@ -250,10 +283,19 @@ impl EventStoreBuilder {
     /// # Errors
     /// As [`connect`](Self::connect), except for those about the URL.
     pub async fn open_shared(self, engine: Arc<dyn StorageEngine>) -> Result<EventStore> {
+        let waiting = Waiting::new(self.patience);
+        self.open_within(engine, waiting).await
+    }
+
+    async fn open_within(
+        self,
+        engine: Arc<dyn StorageEngine>,
+        mut waiting: Waiting,
+    ) -> Result<EventStore> {
         let registry = self.registry.map_or_else(Registry::linked, Ok)?;
         self.writing.check(&registry)?;
         if self.migrate == Migrate::OnOpen {
-            engine.migrate().await?;
+            waiting.until_done(|| engine.migrate()).await?;
         }
         if self.cached_aggregates > 0 {
             for aggregate in registry.aggregates().filter(|kind| !kind.can_be_copied()) {
@@ -289,7 +331,7 @@ impl EventStoreBuilder {
             random: Mutex::new(random),
             observer: self.observer,
         };
-        match inner.look_up_names().await {
+        match waiting.until_done(|| inner.look_up_names()).await {
             // There is no schema to read yet. The names are looked up again when they are needed.
             Err(Error::CannotOpen { problem: OpenProblem::SchemaOutdated, .. })
                 if self.migrate == Migrate::Manually => {}

@@ -11,8 +11,8 @@ use crate::format::round_trip::RoundTrips;
 use crate::metadata::check_label;
 use crate::time_range::check_time;
 use crate::{
-    Aggregate, AggregateId, Apply, BoxError, Codec, Error, Event, EventOptions, EventType,
-    Metadata, Payload, Position, Result, Sequence,
+    Aggregate, AggregateId, BoxError, Codec, Error, EventOf, EventOptions, EventType, Metadata,
+    Payload, Position, Result, Sequence,
 };
 
 /// Encodes an event.
@@ -98,12 +98,11 @@ impl<A: Aggregate> EventDraft<A> {
 
 impl<A, E> From<E> for EventDraft<A>
 where
-    A: Apply<E>,
-    E: Event<Aggregate = A>,
+    E: EventOf<A>,
 {
     fn from(event: E) -> Self {
         Self {
-            event_type: const { &EventType::of::<E>() },
+            event_type: const { &E::TYPE },
             encode: Box::new(move |codec, round_trips| {
                 E::ENCODING.encode(&event, codec, round_trips)
             }),

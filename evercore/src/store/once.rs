@@ -11,7 +11,9 @@ use crate::context::Reading;
 use crate::engine::{Idempotency, IdempotentOutcome};
 use crate::format::round_trip;
 use crate::shared::Shared;
-use crate::{Codec, CommitId, Committed, Context, Error, IdempotencyKey, Position, Result};
+use crate::{
+    Codec, CommitId, Committed, Context, Error, FromError, IdempotencyKey, Position, Rerun, Result,
+};
 
 /// The value of the closure that was committed. Returned by [`EventStore::once_committed`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -116,9 +118,9 @@ impl EventStore {
         work: F,
     ) -> Result<T, E>
     where
-        F: AsyncFnOnce(&mut Context) -> Result<T, E> + Clone,
+        F: AsyncFnOnce(&mut Context) -> Result<T, E> + Rerun,
         T: Serialize + DeserializeOwned,
-        E: From<Error>,
+        E: FromError,
     {
         self.once_committed(key, work).await.map(Once::into_value)
     }
@@ -134,9 +136,9 @@ impl EventStore {
         work: F,
     ) -> Result<Once<T>, E>
     where
-        F: AsyncFnOnce(&mut Context) -> Result<T, E> + Clone,
+        F: AsyncFnOnce(&mut Context) -> Result<T, E> + Rerun,
         T: Serialize + DeserializeOwned,
-        E: From<Error>,
+        E: FromError,
     {
         let key = key.try_into().map_err(Into::into)?;
         let run = async move {

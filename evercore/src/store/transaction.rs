@@ -10,7 +10,7 @@ use super::attempt::Attempt;
 use crate::context::{Reading, TransactionContext};
 use crate::engine::{Capability, Transaction, Transactor, require, within};
 use crate::shared::nesting;
-use crate::{Error, Result};
+use crate::{Error, FromError, Result};
 
 impl EventStore {
     /// Does the same as [`with_context`](Self::with_context), with a database transaction beside the context: the rows
@@ -29,7 +29,7 @@ impl EventStore {
     where
         X: Transaction,
         F: AsyncFnOnce(&mut TransactionContext<X>) -> Result<T, E> + Clone,
-        E: From<Error>,
+        E: FromError,
     {
         let engine = &*self.engine_of::<X>()?;
         let work =
@@ -56,7 +56,7 @@ impl EventStore {
     where
         X: Transactor,
         F: AsyncFnOnce(&mut TransactionContext<X::Transaction>) -> Result<T, E> + Clone,
-        E: From<Error>,
+        E: FromError,
     {
         let run = async move {
             // A turn is awaited between transactions, never inside one: an open transaction may itself be blocking

@@ -13,7 +13,7 @@ use super::interrupt::Interrupt;
 use super::time_limit::TimeLimit;
 use crate::metadata::with_cause;
 use crate::recorded::page::{PageEvent, PageEvents};
-use crate::report::panic_message;
+use crate::report::{debug_error, panic_message};
 use crate::{BoxError, Error, RecordedEvent, Registry, Report};
 
 /// Handles the events that a subscription follows.
@@ -72,7 +72,6 @@ pub struct Batch {
 }
 
 /// The reason why a batch was not handled.
-#[derive(Debug)]
 pub struct HandlerError {
     failed_at: Option<usize>,
     source: BoxError,
@@ -216,6 +215,17 @@ impl<E: std::error::Error + Send + Sync + 'static> From<E> for HandlerError {
 impl fmt::Display for HandlerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.source.fmt(f)
+    }
+}
+
+impl fmt::Debug for HandlerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        debug_error(&*self.source, f, |f| {
+            f.debug_struct("HandlerError")
+                .field("failed_at", &self.failed_at)
+                .field("source", &self.source)
+                .finish()
+        })
     }
 }
 

@@ -1,6 +1,7 @@
-//! The log lines at level `WARN` and above of a worker with problems.
+//! The log lines at level `WARN` and above of workers with problems, and of stores whose database is late.
 
 mod lines;
+mod opening;
 mod sources;
 
 use std::sync::Arc;

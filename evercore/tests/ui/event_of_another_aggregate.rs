@@ -1,4 +1,4 @@
-use evercore::{Aggregate, Decide, Decision, state_event};
+use evercore::{Aggregate, Context, Decide, Decision, Error, StateAggregate, state_event};
 
 #[derive(Aggregate, Default)]
 struct Account {
@@ -34,6 +34,10 @@ impl Decide<Move> for Account {
         account.emit(BranchMoved { city: String::new() });
         Ok(())
     }
+}
+
+fn moved(ctx: &mut Context, account: &mut StateAggregate<Account>) -> Result<(), Error> {
+    ctx.apply(account, BranchMoved { city: String::new() })
 }
 
 fn main() {}

@@ -1,0 +1,195 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use chrono::DateTime;
+
+use super::*;
+use crate::engine::Capability;
+use crate::error::{ConflictReason, EventPlace, RuntimeProblem, UndecodableEvent};
+use crate::{
+    AggregateId, BoxError, Codec, CommitId, DecodeError, Position, RoundTripMismatch, Sequence,
+};
+
+/// The guide, whose last table lists the variants of each kind.
+const GUIDE: &str = include_str!("../../../../docs/errors.md");
+
+/// Builds one error of each variant, with the variant's name. The compiler checks that no variant is missing.
+macro_rules! one_of_each {
+    ($($variant:ident $({ $($field:ident: $value:expr),* })? $(($inner:expr))?;)*) => {{
+        #[deny(unreachable_patterns)]
+        fn is_listed(error: &Error) {
+            match error { $(Error::$variant { .. } => (),)* }
+        }
+        let errors = vec![
+            $((stringify!($variant), Error::$variant $({ $($field: $value),* })? $(($inner))?)),*
+        ];
+        errors.iter().for_each(|(_, error)| is_listed(error));
+        errors
+    }};
+}
+
+fn text() -> String {
+    "text".to_owned()
+}
+
+fn cause() -> BoxError {
+    "the cause".into()
+}
+
+fn place() -> EventPlace {
+    EventPlace {
+        position: Position::START,
+        aggregate_type: text(),
+        aggregate_id: AggregateId::FIRST,
+        sequence: Sequence::ZERO,
+        event_type: text(),
+        version: 1,
+    }
+}
+
+fn mismatch() -> RoundTripMismatch {
+    RoundTripMismatch { codec: Codec::Json, field: text(), given: text(), read: text() }
+}
+
+fn undecodable() -> UndecodableEvent {
+    UndecodableEvent { event: place(), rust_type: "T", source: DecodeError::whole("the cause") }
+}
+
+fn one_of_each() -> Vec<(&'static str, Error)> {
+    let (id, sequence, position) = (AggregateId::FIRST, Sequence::ZERO, Position::START);
+    let time = DateTime::UNIX_EPOCH;
+    let unreachable = Error::CannotOpen {
+        database: text(),
+        problem: OpenProblem::ConnectionRefused,
+        source: None,
+    };
+    let mut errors = one_of_each! {
+        Conflict { aggregate: text(), id: id, reason: ConflictReason::Key };
+        KeyTaken { aggregate: text(), key: text() };
+        UnknownId { aggregate: text(), id: id };
+        UnknownKey { aggregate: text(), key: text() };
+        WrongAggregateType { id: id, expected: text(), found: text() };
+        ForeignAggregate { aggregate: text(), id: id };
+        StaleHandle { aggregate: text(), id: id, handle: sequence, current: sequence };
+        InvalidIdempotencyKey { key: text(), problem: text() };
+        IdempotencyKeyUsed { key: text() };
+        IdempotencyKeyReused { key: text(), used_for: text(), wanted: text() };
+        ResultTooLarge { bytes: 2, limit: 1 };
+        UnreadableResult { key: text(), rust_type: "T", source: cause() };
+        InvalidKey { key: text(), problem: text() };
+        InvalidNumber { what: "id", least: 1, value: 0 };
+        InvalidMetadata { problem: text() };
+        EmptyAppend { aggregate: text() };
+        PayloadTooLarge { event: text(), bytes: 2, limit: 1 };
+        CommitTooLarge { what: "events", limit: 1 };
+        Encode { name: text(), source: cause() };
+        NotRoundTrip { name: text(), mismatch: Box::new(mismatch()) };
+        Decode(Box::new(undecodable()));
+        Upcast { event: Box::new(place()), from: 1, to: None, source: cause() };
+        MissingCodec { event: None, format: "CBOR", feature: "cbor" };
+        UnknownEvent(Box::new(place()));
+        WrongEventType { event: Box::new(place()), wanted: "T" };
+        Unregistered { rust_type: "T" };
+        DuplicateName { what: text(), first: text(), second: text() };
+        AmbiguousAlias { rust_type: "T", first: "a", second: "b" };
+        MissingUpcaster { event: "e", aggregate: "a", rust_type: "T", missing: 1, version: 2 };
+        InvalidDeclaration { rust_type: "T", problem: text() };
+        UnknownScheme { scheme: text(), linked: text() };
+        InvalidDigest { text: text() };
+        InvalidUrl { problem: text() };
+        CannotOpen { database: text(), problem: OpenProblem::IsDirectory, source: None };
+        Busy { source: cause() };
+        QueueFull { target: text(), waiting: 1 };
+        Unavailable { source: cause() };
+        DiskFull { source: cause() };
+        Standby { operation: "write", source: cause() };
+        OutcomeUnknown { commit: CommitId::generate(), source: cause() };
+        UnknownFilterName { name: text() };
+        InvalidSubscription { name: text(), problem: text() };
+        UnknownSubscription { name: text() };
+        SubscriptionDiffers { name: text(), stored: text(), wanted: text() };
+        SubscriptionNotIdle { name: text(), problem: text() };
+        SubscriptionOwned { name: text(), owner: text(), until: time };
+        SubscriptionFailed { name: text(), failure: text() };
+        LeaseLost { name: text(), partition: 0 };
+        NotParked { name: text(), position: position };
+        ParkedBehind { name: text(), position: position, first: position };
+        InvalidDiscard { position: position, problem: text() };
+        StartBeyondEnd { position: position, end: position };
+        StartAhead { time: time, now: time };
+        HandlerFailed { name: text(), position: position, source: cause() };
+        NestedCommit;
+        TransactionEnded;
+        Unsupported { operation: Capability::ReadViews, engine: "test" };
+        WrongEngine { wanted: "test" };
+        TimeOutOfRange { what: "time", time: time };
+        Closed;
+        NoRuntime { problem: RuntimeProblem::Missing };
+        Corrupt { what: "row", problem: text() };
+        Storage { operation: "read", source: cause() };
+    };
+    errors.push(("CannotOpen", unreachable));
+    errors
+}
+
+/// Returns the names in backticks of a cell.
+fn names(cell: &str) -> BTreeSet<String> {
+    cell.split('`').skip(1).step_by(2).map(ToOwned::to_owned).collect()
+}
+
+#[test]
+fn the_guide_lists_every_variant_under_its_kind() {
+    let (_, table) = GUIDE.split_once("| kind | variants |").expect("the guide has the table");
+    let rows = table.lines().skip(2).take_while(|line| line.starts_with('|'));
+    let listed: BTreeMap<String, BTreeSet<String>> = rows
+        .map(|row| {
+            let cells: Vec<&str> = row.split('|').collect();
+            (cells[1].trim().trim_matches('`').to_owned(), names(cells[2]))
+        })
+        .collect();
+    let mut sorted: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (variant, error) in one_of_each() {
+        sorted.entry(format!("{:?}", error.kind())).or_default().insert(variant.to_owned());
+    }
+    assert_eq!(listed, sorted);
+}
+
+#[test]
+fn the_debug_output_of_every_variant_has_its_message_and_its_name() {
+    for (variant, error) in one_of_each() {
+        let shown = format!("{error:?}");
+        assert!(shown.starts_with(&crate::Report::new(&error).to_string()), "{shown}");
+        assert!(shown.contains(&format!(" [{variant}")) && shown.ends_with(']'), "{shown}");
+    }
+}
+
+#[test]
+fn an_unwrap_prints_the_message_with_its_causes_and_the_variant() {
+    let error = Error::HandlerFailed {
+        name: "mails".to_owned(),
+        position: Position::START,
+        source: Error::storage("send", std::io::Error::other("no route")).into(),
+    };
+    let panic =
+        catch_unwind(AssertUnwindSafe(|| Err::<(), _>(error).unwrap())).expect_err("it panics");
+    assert_eq!(
+        panic.downcast_ref::<String>().map(String::as_str),
+        Some(
+            "called `Result::unwrap()` on an `Err` value: the handler of `mails` failed at position 0: the storage \
+             failed to send: no route [HandlerFailed { name: \"mails\", position: Position(0), source: the storage \
+             failed to send: no route [Storage { operation: \"send\", source: Custom { kind: Other, error: \
+             \"no route\" } }] }]"
+        )
+    );
+}
+
+#[test]
+fn a_command_error_shows_the_message_and_has_the_kind_of_its_cause() {
+    let rejected = CommandError::Rejected("no money");
+    assert_eq!((rejected.kind(), rejected.is_retryable()), (ErrorKind::Rejected, false));
+    let error: CommandError<String> = Error::Busy { source: cause() }.into();
+    assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Unavailable, true));
+    let shown = format!("{error:?}");
+    assert!(shown.starts_with("Store(the database was busy"), "{shown}");
+    assert!(shown.contains("blocks it: the cause [Busy { source: \"the cause\" }]"), "{shown}");
+}
