@@ -44,6 +44,11 @@ impl Presence {
         self.cases.iter().any(Vec::is_empty)
     }
 
+    /// Whether it exists under no condition.
+    pub(crate) fn is_impossible(&self) -> bool {
+        self.cases.is_empty()
+    }
+
     /// Returns the presence of either of the two.
     pub(crate) fn or(&self, other: &Self) -> Self {
         Self { cases: self.cases.iter().chain(&other.cases).cloned().collect() }

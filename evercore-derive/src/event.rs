@@ -3,6 +3,7 @@
 pub(crate) mod derives;
 mod double_option;
 pub(crate) mod expand;
+mod field_types;
 pub(crate) mod input;
 pub(crate) mod model;
 mod shape;

@@ -415,6 +415,12 @@ fn a_state_event() {
             #[derive(::evercore::__private::serde::Serialize)]
             #[derive(::evercore::__private::serde::Deserialize)]
             #[serde(crate = "::evercore::__private::serde")]
+            #[serde(
+                bound(
+                    serialize = "for<'__field> Option < u8 >: ::evercore::__private::FieldType<'__field>",
+                    deserialize = "for<'__field> Option < u8 >: ::evercore::__private::FieldType<'__field>"
+                )
+            )]
             struct Changed {
                 owner: String,
                 r#type: Option<u8>,

@@ -19,8 +19,8 @@
 
 use std::marker::PhantomData;
 
-use ::serde::Serialize;
 use ::serde::de::DeserializeOwned;
+use ::serde::{Deserialize, Serialize};
 
 pub use ::core;
 pub use inventory;
@@ -68,6 +68,17 @@ pub trait WithoutClone<T> {
 }
 
 impl<T> WithoutClone<T> for Copying<T> {}
+
+/// The type of a field of an event.
+#[diagnostic::on_unimplemented(
+    message = "an event cannot have a field of type `{Self}`, which serde cannot write and read",
+    label = "has a field of type `{Self}`",
+    note = "add `#[derive(serde::Serialize, serde::Deserialize)]` to `{Self}`, or to the type in it that is yours; for a type of another crate, enable that crate's feature `serde`, or write the field with `#[serde(with = \"…\")]`"
+)]
+pub trait FieldType<'de>: Serialize + Deserialize<'de> {}
+
+#[diagnostic::do_not_recommend]
+impl<'de, T: Serialize + Deserialize<'de>> FieldType<'de> for T {}
 
 /// An older shape of an event.
 #[diagnostic::on_unimplemented(

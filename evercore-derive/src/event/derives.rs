@@ -47,6 +47,11 @@ impl Derives {
         }
     }
 
+    /// Whether the item has none of them by itself.
+    pub(crate) fn are_missing(&self) -> bool {
+        self.serialize.is_impossible() && self.deserialize.is_impossible()
+    }
+
     /// Returns the attributes that add the missing derives.
     pub(crate) fn attributes(&self, krate: &Path) -> TokenStream {
         let serialize = self.serialize.unless(derive(krate, quote!(Serialize)));

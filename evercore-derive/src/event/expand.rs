@@ -2,8 +2,8 @@
 
 use proc_macro2::{Group, Span, TokenStream, TokenTree};
 use quote::{quote, quote_spanned};
-use syn::Path;
 
+use super::field_types;
 use super::model::Event;
 use super::shape::Part;
 use super::versions::Versions;
@@ -14,6 +14,8 @@ use crate::value::{Codec, CodecKind, Older};
 pub(crate) fn event(model: &Event) -> TokenStream {
     let Event { krate, item, derives, aggregate, .. } = model;
     let ident = &item.ident;
+    let bounds = derives.as_ref().filter(|derives| derives.are_missing());
+    let bounds = bounds.and_then(|_| field_types::bounds(krate, item));
     let derives = derives.as_ref().map(|derives| derives.attributes(krate));
     let implementation = implementation(model, quote!(#aggregate));
     // The event's name is the span of the error that `Apply` is missing.
@@ -21,6 +23,7 @@ pub(crate) fn event(model: &Event) -> TokenStream {
     let announcement = rules::announcement(krate, model.allowed.as_ref(), event_type);
     quote! {
         #derives
+        #bounds
         #item
 
         #implementation
@@ -111,9 +114,9 @@ pub(crate) fn located(tokens: TokenStream, place: Span) -> TokenStream {
 }
 
 fn implementation(model: &Event, aggregate: TokenStream) -> TokenStream {
-    let Event { krate, item, allowed, codec, .. } = model;
+    let Event { krate, item, allowed, .. } = model;
     let ident = &item.ident;
-    let encoding = encoding(krate, *codec);
+    let encoding = encoding(model);
     let constants = stored_constants(model);
     let parts = model
         .shape
@@ -133,9 +136,10 @@ fn implementation(model: &Event, aggregate: TokenStream) -> TokenStream {
 }
 
 /// Writes the encoding. Errors about the codec are shown at its name.
-fn encoding(krate: &Path, codec: Option<Codec>) -> TokenStream {
-    let serde = quote!(#krate::format::Encoding::serde());
-    let Some(Codec { kind, span }) = codec else { return serde };
+fn encoding(Event { krate, item, codec, .. }: &Event) -> TokenStream {
+    // The event's name is the span of the error that a field cannot be written or read.
+    let serde = located(quote!(#krate::format::Encoding::serde()), item.ident.span());
+    let Some(Codec { kind, span }) = *codec else { return serde };
     let variant = match kind {
         CodecKind::Json => quote_spanned!(span=> Json),
         CodecKind::Cbor => quote_spanned!(span=> Cbor),
