@@ -13,7 +13,7 @@ mod execute;
 mod executed;
 pub(crate) mod target;
 
-pub use crate::context::work::Rerun;
+pub use crate::context::rerun::Rerun;
 pub use crate::decide::Emitted;
 pub use crate::event::EventOf;
 pub use crate::store::Once;

@@ -5,10 +5,10 @@ pub(crate) mod load;
 mod queueing;
 pub(crate) mod read_context;
 pub(crate) mod rehydrate;
+pub(crate) mod rerun;
 mod staging;
 pub(crate) mod state_aggregate;
 mod transaction;
-pub(crate) mod work;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -7,12 +7,13 @@
 
 mod conflict_reason;
 mod event_place;
+mod from_error;
 pub(crate) mod kind;
 mod open_problem;
 pub(crate) mod variants;
 
-pub use crate::context::work::FromError;
 pub use conflict_reason::ConflictReason;
 pub use event_place::{EventPlace, UndecodableEvent};
+pub use from_error::FromError;
 pub use open_problem::{OpenProblem, RuntimeProblem};
 pub(crate) use variants::{unknown_id, unknown_key};

@@ -76,7 +76,8 @@
 //! - **Formats**: [`Codec`] for a store or an event type, [`Encoding`] by hand, [`RecordedEvent::to_json`] for tools.
 //! - **Evolving**: older shapes by [`Upcast`], retired events by [`macro@retired_event`] and [`Split`], other names by
 //!   `aliases`, and [`UnknownEvents`].
-//! - **Errors**: [`Error`] says what to do next, and [`Report`] shows it with its causes.
+//! - **Errors**: [`Error`] says what to do next, [`ErrorKind`] sorts errors for a match, and [`Report`] shows an error
+//!   with its causes.
 //! - **Bounds**: [`Limits`], and those that are fixed in [`limits`]; states in memory:
 //!   [`EventStoreBuilder::cache_aggregates`].
 //! - **Modules**: the root has what most programs name. [`command`], [`subscription`], [`evolution`], [`mod@format`],
@@ -163,9 +164,9 @@ pub use subscription::start::Start;
 
 // Public elsewhere, and named here for the modules of this crate: the words that all of them may use.
 pub(crate) use chain::LogDigest;
-pub(crate) use context::work::{FromError, Rerun};
+pub(crate) use context::rerun::Rerun;
 pub(crate) use decide::Emitted;
-pub(crate) use error::{ConflictReason, EventPlace, OpenProblem, RuntimeProblem};
+pub(crate) use error::{ConflictReason, EventPlace, FromError, OpenProblem, RuntimeProblem};
 pub(crate) use event::EventOf;
 pub(crate) use evolution::{RetiredEvent, Shape, Split, UnknownEvents, Upcast, Upcaster};
 pub(crate) use format::{DecodeError, Encoding, Payload, RoundTripMismatch};

@@ -823,7 +823,7 @@ fn engine_for(scheme: &str) -> String {
         }
     };
     format!(
-        "add the engine's crate and name it once in your program, as in `use evercore_{engine} as _;`"
+        "run `cargo add evercore-{engine}`, and name the crate once in your program: `use evercore_{engine} as _;`"
     )
 }
 

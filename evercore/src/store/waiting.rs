@@ -7,7 +7,10 @@ use tracing::{info, warn};
 use crate::engine::{Backoff, sleep};
 use crate::{Report, Result};
 
-const BETWEEN_ATTEMPTS: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(2));
+/// The longest wait between two attempts.
+const LONGEST: Duration = Duration::from_secs(2);
+
+const BETWEEN_ATTEMPTS: Backoff = Backoff::new(Duration::from_millis(100), LONGEST);
 
 /// The time that is left for opening a store. All steps of opening share it.
 #[derive(Debug)]

@@ -24,6 +24,8 @@ fn only_an_engine_that_there_is_is_recommended() {
         ("postgresql", "evercore_postgres"),
     ] {
         assert!(advice(scheme).contains(&format!("`use {engine} as _;`")), "{}", advice(scheme));
+        let package = engine.replace('_', "-");
+        assert!(advice(scheme).contains(&format!("`cargo add {package}`")), "{}", advice(scheme));
     }
     for scheme in ["sqlit", "mysql"] {
         let advice = advice(scheme);

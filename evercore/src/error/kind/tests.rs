@@ -154,6 +154,59 @@ fn the_guide_lists_every_variant_under_its_kind() {
     assert_eq!(listed, sorted);
 }
 
+/// Returns the variant's name. The compiler checks that the guide's table is looked through for each.
+fn name(problem: &OpenProblem) -> &'static str {
+    match problem {
+        OpenProblem::IsDirectory => "IsDirectory",
+        OpenProblem::NoSuchFolder => "NoSuchFolder",
+        OpenProblem::ReadOnly => "ReadOnly",
+        OpenProblem::Moved => "Moved",
+        OpenProblem::NotADatabase => "NotADatabase",
+        OpenProblem::SchemaTooNew { .. } => "SchemaTooNew",
+        OpenProblem::SchemaOutdated => "SchemaOutdated",
+        OpenProblem::LosesCommits { .. } => "LosesCommits",
+        OpenProblem::NotUtf8 { .. } => "NotUtf8",
+        OpenProblem::Unreachable => "Unreachable",
+        OpenProblem::ConnectionRefused => "ConnectionRefused",
+        OpenProblem::UnknownHost => "UnknownHost",
+        OpenProblem::AccessDenied => "AccessDenied",
+        OpenProblem::NoSuchDatabase => "NoSuchDatabase",
+        OpenProblem::NoPermission => "NoPermission",
+        OpenProblem::Other => "Other",
+    }
+}
+
+#[test]
+fn the_guide_lists_every_reason_why_a_store_does_not_open_and_their_messages_name_it() {
+    let (_, table) = GUIDE.split_once("| `OpenProblem` |").expect("the guide has the table");
+    let rows = table.lines().skip(2).take_while(|line| line.starts_with('|'));
+    let listed: BTreeSet<String> =
+        rows.flat_map(|row| names(row.split('|').nth(1).expect("a first cell"))).collect();
+    let problems = [
+        OpenProblem::IsDirectory,
+        OpenProblem::NoSuchFolder,
+        OpenProblem::ReadOnly,
+        OpenProblem::Moved,
+        OpenProblem::NotADatabase,
+        OpenProblem::SchemaTooNew { found: 9 },
+        OpenProblem::SchemaOutdated,
+        OpenProblem::LosesCommits { setting: "a setting" },
+        OpenProblem::NotUtf8 { encoding: text() },
+        OpenProblem::Unreachable,
+        OpenProblem::ConnectionRefused,
+        OpenProblem::UnknownHost,
+        OpenProblem::AccessDenied,
+        OpenProblem::NoSuchDatabase,
+        OpenProblem::NoPermission,
+        OpenProblem::Other,
+    ];
+    assert_eq!(listed, problems.iter().map(|problem| name(problem).to_owned()).collect());
+    for problem in problems {
+        let error = Error::CannotOpen { database: text(), problem, source: None }.to_string();
+        assert!(error.contains("docs/errors.md"), "{error}");
+    }
+}
+
 #[test]
 fn the_debug_output_of_every_variant_has_its_message_and_its_name() {
     for (variant, error) in one_of_each() {
