@@ -105,6 +105,7 @@ fn one_of_each() -> Vec<(&'static str, Error)> {
         Standby { operation: "write", source: cause() };
         OutcomeUnknown { commit: CommitId::generate(), source: cause() };
         UnknownFilterName { name: text() };
+        InvalidFilterName { name: text(), problem: text() };
         InvalidSubscription { name: text(), problem: text() };
         UnknownSubscription { name: text() };
         SubscriptionDiffers { name: text(), stored: text(), wanted: text() };
@@ -118,6 +119,7 @@ fn one_of_each() -> Vec<(&'static str, Error)> {
         StartBeyondEnd { position: position, end: position };
         StartAhead { time: time, now: time };
         HandlerFailed { name: text(), position: position, source: cause() };
+        HandlerTimedOut { limit: std::time::Duration::from_secs(1) };
         NestedCommit;
         TransactionEnded;
         Unsupported { operation: Capability::ReadViews, engine: "test" };
@@ -171,6 +173,7 @@ fn name(problem: &OpenProblem) -> &'static str {
         OpenProblem::UnknownHost => "UnknownHost",
         OpenProblem::AccessDenied => "AccessDenied",
         OpenProblem::NoSuchDatabase => "NoSuchDatabase",
+        OpenProblem::InMemory => "InMemory",
         OpenProblem::NoPermission => "NoPermission",
         OpenProblem::Other => "Other",
     }
@@ -197,6 +200,7 @@ fn the_guide_lists_every_reason_why_a_store_does_not_open_and_their_messages_nam
         OpenProblem::UnknownHost,
         OpenProblem::AccessDenied,
         OpenProblem::NoSuchDatabase,
+        OpenProblem::InMemory,
         OpenProblem::NoPermission,
         OpenProblem::Other,
     ];
