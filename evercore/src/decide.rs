@@ -265,7 +265,7 @@ impl Emitted {
         self.payload.as_ref()
     }
 
-    /// Returns the data that its [`Apply`] received.
+    /// Returns the data that its [`Apply`](crate::Apply) received.
     #[must_use]
     pub const fn meta(&self) -> &EventMeta {
         &self.meta

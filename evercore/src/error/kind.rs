@@ -3,8 +3,9 @@
 use super::OpenProblem;
 use crate::{CommandError, Error};
 
-/// The kind of an [`Error`] or a [`CommandError`], by what a caller can do about it. Returned by [`Error::kind`] and
-/// [`CommandError::kind`].
+/// The kind of an [`Error`] or a [`CommandError`], by what a caller can do about it.
+///
+/// Returned by [`Error::kind`] and [`CommandError::kind`].
 ///
 /// The guide [Errors](https://github.com/evercore-rs/evercore/blob/main/docs/errors.md) lists the variants of each kind,
 /// and answers HTTP requests in an axum service.
@@ -144,8 +145,8 @@ impl Error {
 }
 
 impl<E> CommandError<E> {
-    /// Returns the kind of the error: [`ErrorKind::Rejected`] if the aggregate rejected the command, or else the kind of
-    /// the [`Error`].
+    /// Returns the kind of the error: [`ErrorKind::Rejected`] if the aggregate rejected the command, or else that of the
+    /// [`Error`].
     #[must_use]
     pub const fn kind(&self) -> ErrorKind {
         match self {
@@ -154,8 +155,9 @@ impl<E> CommandError<E> {
         }
     }
 
-    /// Returns whether the same command may succeed if it is executed again, as [`Error::is_retryable`] does. `false` for
-    /// a rejection: only another state of the aggregate would change it.
+    /// Returns whether the same command may succeed if it is executed again, as [`Error::is_retryable`] does.
+    ///
+    /// `false` for a rejection: only another state of the aggregate would change it.
     #[must_use]
     pub const fn is_retryable(&self) -> bool {
         match self {
