@@ -100,6 +100,7 @@ mod cases;
 mod conformance;
 #[doc(hidden)]
 pub mod corruption;
+mod counts;
 mod crowd;
 mod cut;
 mod domain;

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use evercore::engine::{StorageEngine, Transactor};
-use evercore::{BoxError, EventStore, Result, RetryPolicy};
+use evercore::{BoxError, EventStore, EventStoreBuilder, Result, RetryPolicy};
 
 use crate::domain::registry;
 
@@ -90,6 +90,7 @@ macro_rules! transactional_conformance {
                 a_worker_that_loses_its_lease_while_it_handles_commits_nothing
             }
             contract {
+                an_observer_is_told_of_transactions
                 a_stop_is_heard_while_there_is_nothing_to_do
                 a_stop_is_heard_after_the_transaction_that_is_open
                 a_stop_is_heard_while_another_worker_has_the_lease
@@ -189,9 +190,16 @@ impl From<evercore::Error> for Failed {
 }
 
 async fn open<E: StorageEngine>(engine: &Arc<E>) -> Result<EventStore> {
+    open_with(EventStore::builder(), engine).await
+}
+
+pub(crate) async fn open_with<E: StorageEngine>(
+    builder: EventStoreBuilder,
+    engine: &Arc<E>,
+) -> Result<EventStore> {
     let engine: Arc<dyn StorageEngine> = Arc::clone(engine) as Arc<dyn StorageEngine>;
     let patient = RetryPolicy::default().attempts(1_000).longest(Duration::from_millis(5));
-    EventStore::builder().registry(registry()).retry(patient).open_shared(engine).await
+    builder.registry(registry()).retry(patient).open_shared(engine).await
 }
 
 /// Runs one case and panics if it fails.

@@ -9,6 +9,8 @@ use std::fmt;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use evercore::engine::ObserverSlot;
+use evercore::observer::Observation;
 use evercore::{Position, Report, Result};
 use sqlx::PgConnection;
 use tokio::time::Instant;
@@ -24,6 +26,7 @@ pub(crate) struct Frontier {
     /// The time that the frontier may stand still before a warning.
     patience: Duration,
     still: Mutex<Option<Still>>,
+    observer: ObserverSlot,
 }
 
 /// A frontier that is held back, and since when.
@@ -53,8 +56,8 @@ pub struct FrontierHolder {
 }
 
 impl Frontier {
-    pub(crate) fn new(patience: Duration) -> Self {
-        Self { patience, still: Mutex::default() }
+    pub(crate) fn new(patience: Duration, observer: ObserverSlot) -> Self {
+        Self { patience, still: Mutex::default(), observer }
     }
 
     /// Reads the frontier. It is computed each time, because after a crash it may be lower than before. For the same
@@ -65,6 +68,10 @@ impl Frontier {
         statements: &Statements,
     ) -> Result<Position> {
         let (frontier, drawn) = read(connection, statements).await?;
+        if let Some(observer) = self.observer.get() {
+            let behind = drawn.get().saturating_sub(frontier.get()).max(0).unsigned_abs();
+            observer.observe(&Observation::Frontier { behind });
+        }
         if self.is_stuck(frontier, drawn) {
             // Only for the log: the reader has its frontier, so an error here is no failure.
             match holders(connection, statements, drawn).await {
@@ -173,7 +180,7 @@ mod tests {
 
     #[test]
     fn a_frontier_is_stuck_after_its_patience_at_one_position() {
-        let frontier = Frontier::new(Duration::ZERO);
+        let frontier = Frontier::new(Duration::ZERO, ObserverSlot::new());
         assert!(!frontier.is_stuck(at(5), at(9)), "it was just seen there");
         assert!(frontier.is_stuck(at(5), at(9)));
         assert!(frontier.is_stuck(at(4), at(9)), "after a crash it may go back");
@@ -185,7 +192,7 @@ mod tests {
 
     #[test]
     fn a_frontier_that_stands_for_a_moment_is_not_stuck() {
-        let frontier = Frontier::new(Duration::from_secs(3_600));
+        let frontier = Frontier::new(Duration::from_secs(3_600), ObserverSlot::new());
         for _ in 0..3 {
             assert!(!frontier.is_stuck(at(5), at(9)));
         }
@@ -193,7 +200,7 @@ mod tests {
 
     #[test]
     fn a_stuck_frontier_is_logged_once_per_patience() {
-        let mut frontier = Frontier::new(Duration::ZERO);
+        let mut frontier = Frontier::new(Duration::ZERO, ObserverSlot::new());
         frontier.is_stuck(at(5), at(9));
         assert!(frontier.is_stuck(at(5), at(9)));
         let said = Instant::now();

@@ -94,9 +94,8 @@ impl Shared {
             }
             NotificationsTo::ThisProcess => Notifications::within_process(),
         });
-        let frontier = Frontier::new(options.frontier_patience);
-
         let observer = ObserverSlot::new();
+        let frontier = Frontier::new(options.frontier_patience, observer.clone());
         let (sender, receiver) = mpsc::channel(QUEUE);
         let writers = (0..options.writers)
             .map(|_| {

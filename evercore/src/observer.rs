@@ -4,6 +4,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+#[expect(unused_imports, reason = "the docs link to it")]
+use crate::Error;
+use crate::{ErrorKind, Result};
+
 /// Receives the observations of a store and its engine. Set with
 /// [`EventStoreBuilder::observer`](crate::EventStoreBuilder::observer).
 ///
@@ -70,8 +74,10 @@ pub enum Observation<'a> {
     Commit {
         /// The time from the call to the answer, including the wait for other commits.
         duration: Duration,
-        /// Whether it was stored.
-        stored: bool,
+        /// The answer.
+        answer: CommitAnswer,
+        /// The number of events that the commit has, stored or not.
+        events: usize,
     },
     /// The engine has sent commits to the database together.
     Group {
@@ -79,6 +85,12 @@ pub enum Observation<'a> {
         commits: usize,
         /// The time until they were answered.
         duration: Duration,
+    },
+    /// The engine has found out how far the log can be read. Only of engines where a commit can become visible before
+    /// an earlier one, as on PostgreSQL.
+    Frontier {
+        /// The number of positions that were drawn and cannot be read yet, since a transaction before them has not ended.
+        behind: u64,
     },
     /// A worker has handled a batch, or has learned the end of the log.
     Lag {
@@ -90,6 +102,78 @@ pub enum Observation<'a> {
         /// event and events that the filter does not match.
         positions: u64,
     },
+    /// The handler of a durable subscription has handled events: a batch, the beginning of a batch, or a parked event.
+    Handled {
+        /// The name of the subscription.
+        subscription: &'a str,
+        /// The number of the partition, from 0.
+        partition: u32,
+        /// The number of events.
+        events: usize,
+        /// The time that it took; with a transactional handler, until the transaction was committed.
+        duration: Duration,
+    },
+    /// The handler of a durable subscription has failed, and is given the event again after a wait.
+    HandlerRetry {
+        /// The name of the subscription.
+        subscription: &'a str,
+        /// The number of the partition, from 0.
+        partition: u32,
+        /// The number of times that the handler has failed at this event, from 1.
+        failed: u32,
+        /// The time before it is given the event again.
+        wait: Duration,
+    },
+    /// A worker has parked events that were not parked before.
+    Parked {
+        /// The name of the subscription.
+        subscription: &'a str,
+        /// The number of the partition, from 0.
+        partition: u32,
+        /// The number of events, including those that wait for an earlier parked event of their aggregate.
+        events: usize,
+    },
+}
+
+/// The answer of an engine to a commit, for metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum CommitAnswer {
+    /// It is stored.
+    Stored,
+    /// It was refused because another writer was faster ([`Error::Conflict`]). A context runs again after it.
+    Conflict,
+    /// It was refused for another reason that lies in the commit or in the stored data, such as a natural key that is
+    /// taken.
+    Refused,
+    /// The engine could not store it, or the answer was lost: the commit may be stored nevertheless.
+    Failed,
+}
+
+impl CommitAnswer {
+    /// Returns what the answer says, in one lower-case word: `stored`, `conflict`, `refused` or `failed`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Stored => "stored",
+            Self::Conflict => "conflict",
+            Self::Refused => "refused",
+            Self::Failed => "failed",
+        }
+    }
+
+    pub(crate) fn of<T>(answer: &Result<T>) -> Self {
+        let Err(error) = answer else { return Self::Stored };
+        match error.kind() {
+            _ if error.is_conflict() => Self::Conflict,
+            ErrorKind::Unavailable
+            | ErrorKind::OutcomeUnknown
+            | ErrorKind::Storage
+            | ErrorKind::Unreadable
+            | ErrorKind::Configuration => Self::Failed,
+            _ => Self::Refused,
+        }
+    }
 }
 
 impl<O: Observer> Observer for Arc<O> {

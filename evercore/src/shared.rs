@@ -28,7 +28,7 @@ use crate::format::compression::{self, MISSING};
 use crate::format::error::MissingFeature;
 use crate::format::round_trip::RoundTrips;
 use crate::metadata::{MetadataSource, check_label};
-use crate::observer::{Observation, Observer};
+use crate::observer::{CommitAnswer, Observation, Observer};
 use crate::retry::pause;
 use crate::shared::cache::Cache;
 use crate::shared::id_pool::IdPool;
@@ -240,10 +240,8 @@ impl Shared {
         match (checked, &self.observer) {
             (Ok(()), None) => self.engine.commit(commit),
             (Ok(()), Some(observer)) => {
-                Box::pin(timed(self.engine.commit(commit), |duration, answer| {
-                    let stored = answer.is_ok();
-                    observer.observe(&Observation::Commit { duration, stored });
-                }))
+                let events = commit.events.len();
+                Box::pin(told(&**observer, events, self.engine.commit(commit)))
             }
             (Err(error), _) => Box::pin(ready(Err(error))),
         }
@@ -285,6 +283,19 @@ impl Shared {
             }
         }
     }
+}
+
+/// Awaits the answer to a commit, and tells the observer.
+pub(crate) async fn told<T>(
+    observer: &dyn Observer,
+    events: usize,
+    answer: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    timed(answer, |duration, answer| {
+        let answer = CommitAnswer::of(answer);
+        observer.observe(&Observation::Commit { duration, answer, events });
+    })
+    .await
 }
 
 /// Awaits an answer, and passes on the time that it took.

@@ -1,64 +1,18 @@
 //! An observer receives what a store and its engine do.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use evercore::observer::{Observation, Observer};
-use evercore::{Batch, Error, Result};
+use evercore::observer::CommitAnswer;
+use evercore::{Batch, Error, FailurePolicy, HandlerRetry, RecordedEvent, Result, each};
 use tokio::time::{Instant, sleep};
 
+use crate::assert::assert_error;
+use crate::counts::{Counted, Counts};
 use crate::domain::counter::{self, Added, Counter};
 use crate::fixture::{Fixture, ROOM};
-
-/// Counts observations by their kinds.
-#[derive(Debug, Default)]
-struct Counts(Mutex<Counted>);
-
-#[derive(Clone, Copy, Debug, Default)]
-struct Counted {
-    reruns: u32,
-    hits: u32,
-    misses: u32,
-    loads: u32,
-    stored: u32,
-    refused: u32,
-    groups: u32,
-    /// The commits of all groups.
-    grouped: usize,
-    /// The highest and the last lag.
-    lags: Option<(u64, u64)>,
-}
-
-impl Counts {
-    fn now(&self) -> Counted {
-        *self.0.lock().expect("no test panics here")
-    }
-}
-
-impl Observer for Counts {
-    fn observe(&self, observation: &Observation<'_>) {
-        let mut counted = self.0.lock().expect("no test panics here");
-        match *observation {
-            Observation::Rerun { failed, .. } => counted.reruns = counted.reruns.max(failed),
-            Observation::CacheLookup { hit: true } => counted.hits += 1,
-            Observation::CacheLookup { hit: false } => counted.misses += 1,
-            Observation::Load { .. } => counted.loads += 1,
-            Observation::Commit { stored: true, .. } => counted.stored += 1,
-            Observation::Commit { stored: false, .. } => counted.refused += 1,
-            Observation::Group { commits, .. } => {
-                counted.groups += 1;
-                counted.grouped += commits;
-            }
-            Observation::Lag { subscription, partition, positions } => {
-                assert_eq!((subscription, partition), ("observed", 0));
-                let highest = counted.lags.map_or(0, |(highest, _)| highest);
-                counted.lags = Some((highest.max(positions), positions));
-            }
-            _ => {}
-        }
-    }
-}
+use crate::journal::{idle, until_true};
 
 pub(crate) async fn an_observer_is_told_of_commits_loads_and_reruns(
     fixture: &Fixture,
@@ -84,9 +38,71 @@ pub(crate) async fn an_observer_is_told_of_commits_loads_and_reruns(
         .await?;
 
     let counted = counts.now();
-    assert!(counted.reruns >= 1 && counted.refused >= 2, "{counted:?}");
+    let (conflicts, _) = counted.answered(CommitAnswer::Conflict);
+    assert!(counted.reruns >= 1 && conflicts >= 2, "{counted:?}");
     assert!(counted.hits >= 1 && counted.loads >= 1, "{counted:?}");
-    assert_eq!(counted.stored, 3, "{counted:?}");
+    assert_eq!(counted.answered(CommitAnswer::Stored), (3, 3), "{counted:?}");
+    Ok(())
+}
+
+pub(crate) async fn an_observer_is_told_the_answer_to_a_commit_and_its_events(
+    fixture: &Fixture,
+) -> Result<()> {
+    let counts = Arc::new(Counts::default());
+    // An engine of its own, which this case closes.
+    let engine = fixture.harness().open().await?;
+    let builder = fixture.builder().observer(Arc::clone(&counts));
+    let store = builder.open_shared(engine).await?;
+    let id = counter::create_with_key(&store, "taken", 1).await?;
+    let add_twice = store.with_context(async |ctx| {
+        let mut counter = ctx.load::<Counter>(id).await?;
+        ctx.apply(&mut counter, Added { by: 1 })?;
+        ctx.apply(&mut counter, Added { by: 1 })
+    });
+    add_twice.await?;
+    assert_eq!(counts.now().answered(CommitAnswer::Stored), (2, 3));
+
+    let taken = counter::create_with_key(&store, "taken", 1).await;
+    assert_error!(taken, Error::KeyTaken { .. });
+    assert_eq!(counts.now().answered(CommitAnswer::Refused), (1, 1));
+
+    let closed = store
+        .with_context(async |ctx| {
+            let mut counter = ctx.load::<Counter>(id).await?;
+            ctx.apply(&mut counter, Added { by: 1 })?;
+            store.close().await
+        })
+        .await;
+    assert_error!(closed, Error::Closed);
+    let counted = counts.now();
+    assert_eq!(counted.answered(CommitAnswer::Failed), (1, 1), "{counted:?}");
+    assert_eq!(counted.answered(CommitAnswer::Stored), (2, 3), "{counted:?}");
+    Ok(())
+}
+
+pub(crate) async fn an_observer_is_told_what_a_handler_does(fixture: &Fixture) -> Result<()> {
+    let counts = Arc::new(Counts::default());
+    let store = fixture.store_with(fixture.builder().observer(Arc::clone(&counts))).await?;
+    let bad = counter::create(&store, 0).await?;
+    for value in 1..4 {
+        counter::create(&store, value).await?;
+    }
+    counter::add(&store, bad, 1).await?;
+    let handler = each(
+        async move |event: RecordedEvent| {
+            if event.aggregate_id() == bad { Err("not to my taste") } else { Ok(()) }
+        },
+    );
+    let retry = HandlerRetry::default().attempts(3).longest(Duration::from_millis(5));
+    let policy = FailurePolicy::park().retry(retry);
+    let worker = store.subscription("observed").on_failure(policy).spawn(handler)?;
+    idle(&store, "observed", &worker).await?;
+    let is_told = async || Ok(counts.now().parked >= 2);
+    until_true(is_told).await?;
+    worker.shutdown().await?;
+    let counted = counts.now();
+    assert_eq!((counted.handled, counted.parked), (3, 2), "{counted:?}");
+    assert_eq!(counted.retries, [1, 2], "{counted:?}");
     Ok(())
 }
 

@@ -9,16 +9,18 @@ use evercore::engine::{
     AcquireRequest, Acquired, Completion, CursorMove, Grant, LeaseKey, NewSubscription, Settlement,
     SubscriptionStorage, Transactor,
 };
+use evercore::observer::CommitAnswer;
 use evercore::subscription::{SubscriptionBuilder, TransactionHandler};
 use evercore::{
-    Batch, BoxError, Error, FailurePolicy, Position, RecordedEvent, Report, Start,
+    Batch, BoxError, Error, EventStore, FailurePolicy, Position, RecordedEvent, Report, Start,
     SubscriptionName, TransactionContext,
 };
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::{SqlFixture, SqlHarness, SqlTransaction};
+use super::{SqlFixture, SqlHarness, SqlTransaction, open_with};
 use crate::assert::assert_error;
+use crate::counts::Counts;
 use crate::domain::counter::{self, Added, Counter};
 use crate::fixture::whole_log;
 use crate::journal::{cursor, info, positions, until_true};
@@ -359,6 +361,33 @@ pub async fn a_failing_event_is_parked_and_its_effects_are_undone<H: SqlHarness>
     let parked: Vec<_> = parked.into_iter().map(|parked| parked.event).collect();
     let waiting: Vec<_> = log.iter().filter(|event| event.aggregate_id() == bad).cloned().collect();
     assert_eq!(parked, waiting);
+    Ok(())
+}
+
+pub async fn an_observer_is_told_of_transactions<H: SqlHarness>(fixture: SqlFixture<H>) -> Outcome {
+    let counts = Arc::new(Counts::default());
+    let builder = EventStore::builder().observer(Arc::clone(&counts));
+    let fixture = SqlFixture { store: open_with(builder, &fixture.engine).await?, ..fixture };
+    fixture.counters(3).await?;
+    let written = fixture.store.with_context_in(&*fixture.engine, async |ctx| {
+        let mut counter = ctx.create::<Counter>().await?;
+        ctx.apply(&mut counter, Added { by: 1 })?;
+        ctx.apply(&mut counter, Added { by: 1 })
+    });
+    written.await?;
+    assert_eq!(counts.now().answered(CommitAnswer::Stored), (4, 5));
+
+    let bad = fixture.log().await?[1].aggregate_id();
+    let handler = async |_: Handed<'_, H>, batch: Batch| {
+        let is_bad = batch.iter().any(|event| event.aggregate_id() == bad);
+        if is_bad { Err("not to my taste".into()) } else { Ok(()) }
+    };
+    let subscription = fixture.store.subscription("observed").on_failure(FailurePolicy::park());
+    fixture.run_beside(subscription, handler, fixture.idle("observed")).await?;
+    let counted = counts.now();
+    assert_eq!((counted.handled, counted.parked), (4, 1), "{counted:?}");
+    // The transactions that only record a batch are no commits.
+    assert_eq!(counted.answered(CommitAnswer::Stored), (4, 5), "{counted:?}");
     Ok(())
 }
 

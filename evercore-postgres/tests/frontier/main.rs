@@ -1,6 +1,7 @@
 //! A reader of the log never passes events that are not committed yet, and waits for nothing else.
 
 mod holders;
+mod observed;
 mod pages;
 
 use std::time::Duration;

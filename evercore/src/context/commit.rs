@@ -7,7 +7,7 @@ use super::staging::{Base, Refusal, Staging};
 use crate::clock::to_stored_precision;
 use crate::engine::{Completion, Idempotency, NewEvent, Transactor};
 use crate::shared::cache::{Cache, Known};
-use crate::shared::{Shared, TurnKey};
+use crate::shared::{Shared, TurnKey, told};
 use crate::time_range::check_recorded_at;
 use crate::{AggregateId, Committed, Error, Result};
 
@@ -96,7 +96,14 @@ impl Context {
         let written: Vec<_> = commit.writes.iter().map(|write| write.id).collect();
         let answer = async {
             check_recorded_at(&commit)?;
-            let answer = transactor.finish(transaction, commit).await;
+            // A transaction that only records a batch is no commit of the context.
+            let is_commit = !commit.writes.is_empty() || commit.idempotency.is_some();
+            let events = commit.events.len();
+            let finished = transactor.finish(transaction, commit);
+            let answer = match &store.observer {
+                Some(observer) if is_commit => told(&**observer, events, finished).await,
+                _ => finished.await,
+            };
             // If the settlement had been recorded before, the engine has rolled the commit back, so the stored state is
             // unknown.
             store.forget(written);

@@ -2,6 +2,7 @@
 
 mod batches;
 mod checkpoint;
+mod observe;
 mod redrive;
 mod suspects;
 
@@ -16,7 +17,6 @@ use super::config::Config;
 use super::deliver::Deliver;
 use super::read_ahead::ReadAhead;
 use crate::engine::{Backoff, Grant, LeaseKey, LeaseStatus, Settlement};
-use crate::observer::Observation;
 use crate::shared::heartbeat::{Registration, Tick};
 use crate::{Error, Partition, Position, Report, Result};
 use batches::failure_text;
@@ -158,14 +158,6 @@ impl Runner {
             self.process(deliver, page).await?;
             at_end = is_last && self.cursor >= end;
         }
-    }
-
-    fn observe_lag(&self) {
-        let Some(observer) = &self.config.store.observer else { return };
-        let head = self.registration.tick.borrow().head;
-        let positions = head.get().saturating_sub(self.cursor.get()).max(0).unsigned_abs();
-        let (subscription, partition) = (self.config.name.as_str(), self.lease.partition);
-        observer.observe(&Observation::Lag { subscription, partition, positions });
     }
 
     /// Waits for the next heartbeat, and records the cursor if that falls due meanwhile.

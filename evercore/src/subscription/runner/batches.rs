@@ -152,13 +152,18 @@ impl Runner {
         if events.is_empty() {
             return Ok(Ok(Recorded::NotYet(0)));
         }
+        let count = events.len();
         let Config { store, handle_within, .. } = &*self.config;
         let batch = Batch::of(events, &store.registry, *handle_within);
         let (interrupt, mut waited) = (Interrupt::of(self.stop.clone()), 0);
         loop {
+            let began = self.observed_from();
             let delivery = deliver.deliver(batch.clone(), settlement.clone(), &interrupt);
             match self.attend(delivery, &interrupt).await? {
-                Ok(recorded) => return Ok(Ok(recorded)),
+                Ok(recorded) => {
+                    self.observe_handled(recorded, count, began);
+                    return Ok(Ok(recorded));
+                }
                 Err(Undelivered::Handler(failure)) => return Ok(Err(failure)),
                 Err(Undelivered::Store(error)) => {
                     self.wait_for_store("record a batch", error, &mut waited).await?;
@@ -250,6 +255,7 @@ impl Runner {
         match recorded {
             Recorded::WithItsEffects => {
                 self.say_they_wait(&waiting);
+                self.observe_parked(waiting.len());
                 self.moved(to, count);
                 self.is_recorded();
                 Ok(())
@@ -271,7 +277,9 @@ impl Runner {
         handled: usize,
     ) -> Result<(), Ended> {
         self.say_they_wait(&parked);
+        let count = parked.len();
         self.settle(Settlement { parked, ..self.settlement(to) }).await?;
+        self.observe_parked(count);
         self.moved(to, handled);
         self.is_recorded();
         Ok(())
@@ -303,6 +311,7 @@ impl Runner {
         let error = error.report().to_string();
         self.say_it_failed(event, &error, &format!("a handler failed; retrying in {wait:?}"));
         self.config.progress.retries(Some(&self.lease), error);
+        self.observe_retry(failed, wait);
         self.pause(wait).await?;
         self.config.progress.set_state(SubscriptionState::CatchingUp);
         Ok(true)
