@@ -1,4 +1,6 @@
-//! Links traces from a commit to the handlers of its events.
+//! Links traces from a commit to the handlers of its events, and records metrics.
+//!
+//! [`MeterObserver`] records what a store does on an OpenTelemetry meter.
 //!
 //! A store with [`trace_metadata`] records on every event the span in which it was staged, in the form of W3C Trace
 //! Context: the metadata `traceparent` and `tracestate` (<https://www.w3.org/TR/trace-context/>). A [`traced`] handler
@@ -44,6 +46,8 @@
 //! # }
 //! ```
 
+mod metrics;
+
 use std::panic::AssertUnwindSafe;
 use std::str::FromStr;
 
@@ -52,6 +56,8 @@ use futures_util::FutureExt;
 use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId, TraceState};
 use tracing::{Instrument, Span, error, info_span};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
+
+pub use metrics::MeterObserver;
 
 const TRACEPARENT: &str = "traceparent";
 const TRACESTATE: &str = "tracestate";
