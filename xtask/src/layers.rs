@@ -18,6 +18,7 @@ const ALLOWED: [(&str, &[&str]); 10] = [
     ("evercore-sqlite", &["evercore", "rusqlite", "sqlx"]),
     ("evercore-testing", &["evercore"]),
     ("evercore-tower", &["evercore"]),
+    ("evercore-web", &["evercore"]),
 ];
 
 /// Drivers of databases and of message brokers, by the beginnings of their names.

@@ -17,12 +17,13 @@ const CRATES: [&str; 4] = ["evercore", "evercore-memory", "evercore-sqlite", "ev
 
 /// Crates whose futures users await as well, but which are not dropped: they are layers over the others, or tools for
 /// tests.
-const TOOLS: [&str; 5] = [
+const TOOLS: [&str; 6] = [
     "evercore-conformance",
     "evercore-opentelemetry",
     "evercore-services",
     "evercore-testing",
     "evercore-tower",
+    "evercore-web",
 ];
 
 /// The suites of `evercore-conformance`, which its macros call.

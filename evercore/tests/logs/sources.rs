@@ -13,6 +13,7 @@ const CRATES: [&str; 9] = [
     "evercore-sqlite",
     "evercore-testing",
     "evercore-tower",
+    "evercore-web",
 ];
 
 const MACROS: [&str; 5] = ["error!(", "warn!(", "info!(", "debug!(", "trace!("];

@@ -1,0 +1,181 @@
+//! Answers the probes of an orchestrator: whether the process lives, and whether it is ready for requests.
+
+mod check;
+mod readiness;
+mod redact;
+mod thresholds;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::header::CACHE_CONTROL;
+use axum::response::{IntoResponse, Json, Response};
+use axum::routing::get;
+use evercore::{BoxError, EventStore};
+use futures_util::FutureExt;
+use futures_util::future::join_all;
+use tracing::{info, warn};
+
+use crate::shared::Shared;
+use crate::stored::stored;
+use check::Check;
+use readiness::Readiness;
+use thresholds::Thresholds;
+
+/// The default time that a readiness request may take.
+const WITHIN: Duration = Duration::from_secs(2);
+
+/// Answers health probes about a store: `GET /health/live` and `GET /health/ready`.
+///
+/// `/health/live` is always 200 with the text `alive`: it says that the process answers, and nothing of the database,
+/// since a restart of the process does not bring back a database.
+///
+/// `/health/ready` is 200 if the database can be reached, no subscription is late or has too many parked events, and
+/// all [checks](Self::check) succeed; otherwise it is 503. The body is JSON, and says of each part what it is and why it
+/// is not ready. Subscriptions are those that are stored, in whichever process they run. A subscription is judged by
+/// the time for which its oldest unhandled event has waited, unless it is paused.
+///
+/// Requests at the same time share one look at the database, whose result is kept for a second. A request takes at most
+/// [two seconds](Self::within), even if the database does not answer.
+///
+/// # Example
+/// ```standalone_crate
+/// use std::time::Duration;
+///
+/// use evercore::EventStore;
+/// use evercore_memory::MemoryEngine;
+/// use evercore_web::Health;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> evercore::Result<()> {
+/// let store = EventStore::builder().open(MemoryEngine::new()).await?;
+/// let health = Health::new(&store)
+///     .max_lag("letters", Duration::from_secs(10))
+///     .max_parked("letters", 0)
+///     .ignore("nightly-report")
+///     .check("mail", async || tokio::net::TcpStream::connect("mail:25").await.map(drop));
+/// let app = axum::Router::new().merge(health.router());
+/// # drop(app);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "probes are answered once the `router` is served"]
+pub struct Health {
+    store: EventStore,
+    thresholds: Thresholds,
+    checks: Vec<Check>,
+    within: Duration,
+}
+
+impl Health {
+    /// Makes the answers about a store. By default, an event of a subscription may wait for 60 seconds, and any number of
+    /// events may be parked.
+    pub fn new(store: &EventStore) -> Self {
+        let (thresholds, checks) = (Thresholds::default(), Vec::new());
+        Self { store: store.clone(), thresholds, checks, within: WITHIN }
+    }
+
+    /// Sets how long an event may wait for any subscription that has no [threshold](Self::max_lag) of its own. Default:
+    /// 60 seconds.
+    pub fn default_max_lag(mut self, lag: Duration) -> Self {
+        self.thresholds.set_default_max_lag(lag);
+        self
+    }
+
+    /// Sets how long an event may wait for a subscription. The store is not ready before the subscription is stored,
+    /// which its first worker does.
+    pub fn max_lag(mut self, subscription: impl Into<String>, lag: Duration) -> Self {
+        self.thresholds.of(subscription.into()).max_lag = Some(lag);
+        self
+    }
+
+    /// Sets how many events of a subscription may be parked. Default: any number. The store is not ready before the
+    /// subscription is stored.
+    pub fn max_parked(mut self, subscription: impl Into<String>, events: u64) -> Self {
+        self.thresholds.of(subscription.into()).max_parked = Some(events);
+        self
+    }
+
+    /// Leaves a subscription out of the judgement. It is reported nevertheless.
+    pub fn ignore(mut self, subscription: impl Into<String>) -> Self {
+        self.thresholds.of(subscription.into()).ignored = true;
+        self
+    }
+
+    /// Adds a check: the store is not ready while it fails. It is called with each look, beside the other checks, within
+    /// the time of the look. A panic of it is a failure.
+    ///
+    /// The text of its error is in the answer. Texts that look like a URL or a password are replaced there, but the
+    /// check should not put a secret in its error.
+    pub fn check<F, Fut, E>(mut self, name: impl Into<String>, check: F) -> Self
+    where
+        F: FnOnce() -> Fut + Clone + Send + Sync + 'static,
+        Fut: Future<Output = Result<(), E>> + Send,
+        E: Into<BoxError>,
+    {
+        self.checks.push(Check::new(name.into(), check));
+        self
+    }
+
+    /// Sets how long a readiness request may take. Default: 2 seconds, less than the usual time-out of a probe should
+    /// be.
+    pub const fn within(mut self, time: Duration) -> Self {
+        self.within = time;
+        self
+    }
+
+    /// Returns the routes `/health/live` and `/health/ready`.
+    pub fn router(self) -> Router {
+        let (health, was_ready) = (Arc::new(self), Arc::new(AtomicBool::new(true)));
+        let shared = Shared::new(move || {
+            let (health, was_ready) = (Arc::clone(&health), Arc::clone(&was_ready));
+            async move {
+                let readiness = health.look().await;
+                say_if_it_changed(&readiness, &was_ready);
+                readiness
+            }
+            .boxed()
+        });
+        Router::new()
+            .route("/health/live", get(async || "alive"))
+            .route("/health/ready", get(ready))
+            .with_state(shared)
+    }
+
+    /// Looks at the database and runs the checks, side by side.
+    async fn look(&self) -> Readiness {
+        let began = Instant::now();
+        let database = async {
+            let found = stored(&self.store, self.within).await;
+            (found, began.elapsed())
+        };
+        let checks = join_all(self.checks.iter().map(|check| check.run(self.within)));
+        let ((found, took), checks) = futures_util::join!(database, checks);
+        Readiness::of(found, took, checks, &self.thresholds)
+    }
+}
+
+async fn ready(State(shared): State<Arc<Shared<Readiness>>>) -> Response {
+    let Some(readiness) = shared.get().await else {
+        let text = "the look at the database has broken off; the log says why";
+        return (StatusCode::SERVICE_UNAVAILABLE, text).into_response();
+    };
+    let is_ready = readiness.is_ready();
+    let status = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, [(CACHE_CONTROL, "no-store")], Json(&*readiness)).into_response()
+}
+
+/// Logs when the store is no longer ready, or is ready again.
+fn say_if_it_changed(readiness: &Readiness, was_ready: &AtomicBool) {
+    let is_ready = readiness.is_ready();
+    match (was_ready.swap(is_ready, Ordering::Relaxed), is_ready) {
+        (true, false) => warn!(why = readiness.why(), "the program is not ready"),
+        (false, true) => info!("the program is ready again"),
+        _ => {}
+    }
+}
