@@ -6,6 +6,7 @@ mod contention;
 mod deciding;
 mod growing;
 mod in_memory;
+mod observed;
 mod rehydrating;
 mod scale;
 pub(crate) mod size;
@@ -42,6 +43,8 @@ pub(crate) enum Workload {
     W10,
     /// Commits with 1,250 to 10,000 of each kind of part.
     W11,
+    /// In memory: the same work with metrics and without, per second of processor time.
+    W12,
 }
 
 /// The sizes of the stores that are built for reading.
@@ -58,7 +61,7 @@ impl Workload {
     pub(crate) fn runs_on(self, kind: Kind) -> bool {
         match self {
             Self::W6 | Self::W11 => true,
-            Self::W9 => kind == Kind::Memory,
+            Self::W9 | Self::W12 => kind == Kind::Memory,
             _ => kind != Kind::Memory,
         }
     }
@@ -113,6 +116,7 @@ impl Workload {
                     rows.extend(contest.run(plan).await?);
                 }
             }
+            Self::W12 => rows.extend(observed::run(plan).await?),
         }
         Ok(rows)
     }

@@ -79,7 +79,7 @@ async fn store() -> Result<EventStore, Error> {
     Ok(store)
 }
 
-async fn open(store: &EventStore, events: i64) -> Result<AggregateId, Error> {
+pub(super) async fn open(store: &EventStore, events: i64) -> Result<AggregateId, Error> {
     store
         .with_context(async |ctx| {
             let mut account = ctx.create::<Account>().await?;
