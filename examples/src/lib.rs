@@ -82,6 +82,12 @@ pub struct Verifying;
 #[derive(Debug)]
 pub struct Metrics;
 
+/// The examples of the guide to health.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/health.md")]
+#[derive(Debug)]
+pub struct Health;
+
 /// The examples of the guide to caching.
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/caching.md")]
