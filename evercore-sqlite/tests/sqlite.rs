@@ -2,6 +2,8 @@
 
 #[path = "sqlite/account.rs"]
 mod account;
+#[path = "sqlite/backup.rs"]
+mod backup;
 #[path = "sqlite/bank.rs"]
 mod bank;
 #[path = "sqlite/corruption.rs"]
