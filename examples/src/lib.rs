@@ -28,6 +28,18 @@ pub struct Errors;
 #[derive(Debug)]
 pub struct RunningOnPostgres;
 
+/// The examples of the guide to SQLite.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/sqlite.md")]
+#[derive(Debug)]
+pub struct RunningOnSqlite;
+
+/// The examples of the guide for services on cqrs-es.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/from-cqrs-es.md")]
+#[derive(Debug)]
+pub struct FromCqrsEs;
+
 /// The examples of the guide to codecs.
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/codecs.md")]

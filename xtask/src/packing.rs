@@ -28,9 +28,7 @@ impl Packing {
         );
         // The packages do not see the workspace's profiles, in which dependencies have no debug information either: a
         // difference would compile them again.
-        cargo(&words)
-            .env("CARGO_BUILD_BUILD_DIR", "target")
-            .env("CARGO_PROFILE_DEV_DEBUG", "none")
+        cargo(&words).env("CARGO_BUILD_BUILD_DIR", "target").env("CARGO_PROFILE_DEV_DEBUG", "none")
     }
 }
 

@@ -378,7 +378,7 @@ pub async fn an_observer_is_told_of_transactions<H: SqlHarness>(fixture: SqlFixt
     assert_eq!(counts.now().answered(CommitAnswer::Stored), (4, 5));
 
     let bad = fixture.log().await?[1].aggregate_id();
-    let handler = async |_: Handed<'_, H>, batch: Batch| {
+    let handler = async |_: Handed<'_, H>, batch: Batch| -> Outcome {
         let is_bad = batch.iter().any(|event| event.aggregate_id() == bad);
         if is_bad { Err("not to my taste".into()) } else { Ok(()) }
     };
