@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use chrono::DateTime;
+use evercore::chrono::DateTime;
 use evercore::{EventOptions, Metadata};
 use serde::Deserialize;
 use serde_json::{Value, json};

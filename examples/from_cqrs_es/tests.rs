@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, TimeZone, Utc};
 use evercore::EventStore;
+use evercore::chrono::{DateTime, TimeZone, Utc};
 use evercore_examples::Program;
 use sqlx::{Connection, PgConnection};
 use throwaway_postgres::{Binaries, Server};

@@ -105,3 +105,9 @@ pub struct Health;
 #[doc = include_str!("../../docs/caching.md")]
 #[derive(Debug)]
 pub struct Caching;
+
+/// The web service of the guide.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/web-service.md")]
+#[derive(Debug)]
+pub struct WebService;

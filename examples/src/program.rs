@@ -47,6 +47,15 @@ impl Program {
         }
     }
 
+    /// Sends SIGTERM to the program.
+    ///
+    /// # Errors
+    /// The error of the system.
+    pub fn terminate(&self) -> io::Result<()> {
+        let status = Command::new("kill").args(["-TERM", &self.0.id().to_string()]).status()?;
+        if status.success() { Ok(()) } else { Err(io::Error::other(format!("kill: {status}"))) }
+    }
+
     /// Waits until the program ends.
     ///
     /// # Errors

@@ -1,0 +1,157 @@
+//! The HTTP interface.
+
+use axum::extract::{FromRequestParts, Path, Query, State};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use evercore::{AggregateId, Committed, Context, Error, ErrorKind, EventStore, Position, Report};
+use serde::{Deserialize, Serialize};
+use tracing::error;
+
+use crate::database::Pool;
+use crate::domain::{self, DeskError};
+use crate::mails::MAILS;
+use crate::tickets::{self, TICKETS, TicketRow};
+
+#[derive(Clone, Debug)]
+struct Desk {
+    store: EventStore,
+    pool: Pool,
+}
+
+/// Returns the routes of the service.
+pub(crate) fn app(store: EventStore, pool: Pool) -> Router {
+    Router::new()
+        .route("/tickets", get(list).post(open))
+        .route("/tickets/{id}/agent", post(assign))
+        .route("/tickets/{id}/close", post(close))
+        .route("/mails/redrive", post(redrive))
+        .with_state(Desk { store, pool })
+}
+
+#[derive(Deserialize)]
+struct NewTicket {
+    customer: String,
+    subject: String,
+}
+
+#[derive(Deserialize)]
+struct Assignment {
+    agent: String,
+}
+
+/// The answer to a change. A later request that shows `position` sees the change.
+#[derive(Serialize)]
+struct Changed {
+    ticket: i64,
+    position: i64,
+}
+
+impl Changed {
+    fn new(ticket: AggregateId, position: Option<Position>) -> Json<Self> {
+        Json(Self { ticket: ticket.get(), position: position.map_or(0, Position::get) })
+    }
+}
+
+/// Opens a ticket. A repeated request with the same `Idempotency-Key` is answered as the first, and opens none.
+async fn open(
+    State(desk): State<Desk>,
+    IdempotencyKey(key): IdempotencyKey,
+    Json(new): Json<NewTicket>,
+) -> Result<(StatusCode, Json<Changed>), DeskError> {
+    let opened = desk
+        .store
+        .once_committed(format!("POST /tickets {key}"), async |ctx| {
+            domain::open(ctx, &new.customer, &new.subject).await
+        })
+        .await?;
+    let position = opened.position();
+    Ok((StatusCode::CREATED, Changed::new(opened.into_value(), position)))
+}
+
+async fn assign(
+    State(desk): State<Desk>,
+    Path(ticket): Path<i64>,
+    Json(Assignment { agent }): Json<Assignment>,
+) -> Result<Json<Changed>, DeskError> {
+    let ticket = AggregateId::new(ticket)?;
+    let assign = async |ctx: &mut Context| domain::assign(ctx, ticket, &agent).await;
+    let ((), commit) = desk.store.with_context_committed(assign).await?;
+    Ok(Changed::new(ticket, commit.and_then(Committed::position)))
+}
+
+async fn close(
+    State(desk): State<Desk>,
+    Path(ticket): Path<i64>,
+) -> Result<Json<Changed>, DeskError> {
+    let ticket = AggregateId::new(ticket)?;
+    let close = async |ctx: &mut Context| domain::close(ctx, ticket).await;
+    let ((), commit) = desk.store.with_context_committed(close).await?;
+    Ok(Changed::new(ticket, commit.and_then(Committed::position)))
+}
+
+#[derive(Deserialize)]
+struct Since {
+    /// The `position` of a change that the list has to show.
+    position: Option<i64>,
+}
+
+/// Lists the tickets that are not closed.
+async fn list(
+    State(desk): State<Desk>,
+    Query(since): Query<Since>,
+) -> Result<Json<Vec<TicketRow>>, DeskError> {
+    if let Some(position) = since.position {
+        desk.store.wait_for(TICKETS, Position::new(position)?).await?;
+    }
+    Ok(Json(tickets::open_tickets(&desk.pool).await?))
+}
+
+/// Sends the mails again that could not be sent.
+async fn redrive(State(desk): State<Desk>) -> Result<StatusCode, DeskError> {
+    desk.store.subscriptions().redrive(MAILS).await?;
+    Ok(StatusCode::ACCEPTED)
+}
+
+/// The header that makes a request safe to repeat.
+struct IdempotencyKey(String);
+
+impl<S: Sync> FromRequestParts<S> for IdempotencyKey {
+    type Rejection = (StatusCode, &'static str);
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        let header = parts.headers.get("idempotency-key").and_then(|key| key.to_str().ok());
+        let key = header.filter(|key| !key.is_empty() && key.len() <= 200).ok_or((
+            StatusCode::BAD_REQUEST,
+            "set the header `Idempotency-Key` to a text of 1 to 200 characters, such as a UUID",
+        ))?;
+        Ok(Self(key.to_owned()))
+    }
+}
+
+impl IntoResponse for DeskError {
+    fn into_response(self) -> Response {
+        let status = match self.kind() {
+            ErrorKind::InvalidInput => StatusCode::BAD_REQUEST,
+            ErrorKind::NotFound => StatusCode::NOT_FOUND,
+            ErrorKind::Conflict => StatusCode::CONFLICT,
+            ErrorKind::Rejected => StatusCode::UNPROCESSABLE_ENTITY,
+            ErrorKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            ErrorKind::OutcomeUnknown => StatusCode::GATEWAY_TIMEOUT,
+            _ => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        if status.is_server_error() {
+            error!(error = %Report::new(&self), %status, "a request has failed");
+            return status.into_response();
+        }
+        (status, self.to_string()).into_response()
+    }
+}
+
+impl From<sqlx::Error> for DeskError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Store(Error::Unavailable { source: error.into() })
+    }
+}
