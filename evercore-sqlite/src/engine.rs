@@ -16,6 +16,7 @@ use evercore::{
     Result,
 };
 use rusqlite::Connection;
+use sqlx::SqlitePool;
 use tokio::runtime::Handle;
 
 use crate::blocking::blocking;
@@ -46,7 +47,7 @@ pub struct SqliteEngine {
     pub(crate) database: Arc<Database>,
     pub(crate) types: Arc<Types>,
     pub(crate) readers: Arc<Readers>,
-    pub(crate) read_pool: ReadPool,
+    read_pool: ReadPool,
     /// The runtime in which the engine was opened.
     pub(crate) runtime: Handle,
     writer: Writer,
@@ -89,6 +90,59 @@ impl SqliteEngine {
     /// [`Error::CannotOpen`] if SQLite refuses.
     pub async fn in_memory(options: SqliteOptions) -> Result<Self> {
         Self::start(Location::Memory, options).await
+    }
+
+    /// Returns a pool of connections that read the same file, for queries on your own tables: lists, searches and
+    /// reports on read models. A query does not wait for the writer, and no commit waits for a query. A statement that
+    /// writes is refused by SQLite (`attempt to write a readonly database`); writes belong to
+    /// [`with_transaction`](evercore::EventStore::with_transaction).
+    ///
+    /// All calls return the same pool. It has up to [`readers`](crate::SqliteOptions::readers) connections, opened when
+    /// they are needed; a query that finds none free waits up to [`busy_timeout`](crate::SqliteOptions::busy_timeout)
+    /// and then fails with [`sqlx::Error::PoolTimedOut`]. A connection reads what was committed when its statement or
+    /// its transaction began. Keep read transactions short: while one is open, the write-ahead log beside the file
+    /// grows with each commit. Closing the store closes the pool.
+    ///
+    /// # Errors
+    /// - [`Error::CannotOpen`] with [`OpenProblem::InMemory`](evercore::error::OpenProblem::InMemory) for a database in memory, where each read would block the
+    ///   writer.
+    /// - [`Error::Closed`] once the engine is closed.
+    /// - [`Error::NoRuntime`] outside of a tokio runtime.
+    ///
+    /// # Example
+    /// ```
+    /// use std::any::Any;
+    ///
+    /// use evercore::EventStore;
+    /// use evercore_sqlite::SqliteEngine;
+    ///
+    /// # #[derive(Debug)]
+    /// # enum BankError { Sql(sqlx::Error), Store(evercore::Error) }
+    /// # impl From<sqlx::Error> for BankError { fn from(e: sqlx::Error) -> Self { Self::Sql(e) } }
+    /// # impl From<evercore::Error> for BankError { fn from(e: evercore::Error) -> Self { Self::Store(e) } }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), BankError> {
+    /// # let folder = tempfile::tempdir().expect("a folder");
+    /// # let url = format!("sqlite://{}", folder.path().join("bank.db").display());
+    /// let store = EventStore::connect(url).await?;
+    /// # store
+    /// #     .with_transaction(async |ctx: &mut evercore_sqlite::SqliteContext| {
+    /// #         let create = sqlx::query("CREATE TABLE balances (account INTEGER, balance INTEGER)");
+    /// #         create.execute(&mut **ctx.transaction()).await.map(drop).map_err(BankError::Sql)
+    /// #     })
+    /// #     .await?;
+    /// let engine = (store.engine() as &dyn Any).downcast_ref::<SqliteEngine>().expect("it is SQLite");
+    /// let pool = engine.read_pool()?;
+    /// let rich: i64 = sqlx::query_scalar("SELECT count(*) FROM balances WHERE balance > 1000")
+    ///     .fetch_one(&pool)
+    ///     .await?;
+    /// # assert_eq!(rich, 0);
+    /// # store.close().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn read_pool(&self) -> Result<SqlitePool> {
+        self.read_pool.get()
     }
 
     async fn start(location: Location, options: SqliteOptions) -> Result<Self> {

@@ -11,7 +11,6 @@ use tracing::warn;
 
 use crate::blocking::current;
 use crate::database::Database;
-use crate::engine::SqliteEngine;
 
 /// The pool for the reads of user code, opened when it is first asked for.
 #[derive(Debug)]
@@ -27,67 +26,12 @@ enum State {
     Closed,
 }
 
-impl SqliteEngine {
-    /// Returns a pool of connections that read the same file, for queries on your own tables: lists, searches and
-    /// reports on read models. A query does not wait for the writer, and no commit waits for a query. A statement that
-    /// writes is refused by SQLite (`attempt to write a readonly database`); writes belong to
-    /// [`with_transaction`](evercore::EventStore::with_transaction).
-    ///
-    /// All calls return the same pool. It has up to [`readers`](crate::SqliteOptions::readers) connections, opened when
-    /// they are needed; a query that finds none free waits up to [`busy_timeout`](crate::SqliteOptions::busy_timeout)
-    /// and then fails with [`sqlx::Error::PoolTimedOut`]. A connection reads what was committed when its statement or
-    /// its transaction began. Keep read transactions short: while one is open, the write-ahead log beside the file
-    /// grows with each commit. Closing the store closes the pool.
-    ///
-    /// # Errors
-    /// - [`Error::CannotOpen`] with [`OpenProblem::InMemory`] for a database in memory, where each read would block the
-    ///   writer.
-    /// - [`Error::Closed`] once the engine is closed.
-    /// - [`Error::NoRuntime`] outside of a tokio runtime.
-    ///
-    /// # Example
-    /// ```
-    /// use std::any::Any;
-    ///
-    /// use evercore::EventStore;
-    /// use evercore_sqlite::SqliteEngine;
-    ///
-    /// # #[derive(Debug)]
-    /// # enum BankError { Sql(sqlx::Error), Store(evercore::Error) }
-    /// # impl From<sqlx::Error> for BankError { fn from(e: sqlx::Error) -> Self { Self::Sql(e) } }
-    /// # impl From<evercore::Error> for BankError { fn from(e: evercore::Error) -> Self { Self::Store(e) } }
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), BankError> {
-    /// # let folder = tempfile::tempdir().expect("a folder");
-    /// # let url = format!("sqlite://{}", folder.path().join("bank.db").display());
-    /// let store = EventStore::connect(url).await?;
-    /// # store
-    /// #     .with_transaction(async |ctx: &mut evercore_sqlite::SqliteContext| {
-    /// #         let create = sqlx::query("CREATE TABLE balances (account INTEGER, balance INTEGER)");
-    /// #         create.execute(&mut **ctx.transaction()).await.map(drop).map_err(BankError::Sql)
-    /// #     })
-    /// #     .await?;
-    /// let engine = (store.engine() as &dyn Any).downcast_ref::<SqliteEngine>().expect("it is SQLite");
-    /// let pool = engine.read_pool()?;
-    /// let rich: i64 = sqlx::query_scalar("SELECT count(*) FROM balances WHERE balance > 1000")
-    ///     .fetch_one(&pool)
-    ///     .await?;
-    /// # assert_eq!(rich, 0);
-    /// # store.close().await?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn read_pool(&self) -> Result<SqlitePool> {
-        self.read_pool.get()
-    }
-}
-
 impl ReadPool {
     pub(crate) fn new(database: Arc<Database>) -> Self {
         Self { database, state: Mutex::new(State::Unopened) }
     }
 
-    fn get(&self) -> Result<SqlitePool> {
+    pub(crate) fn get(&self) -> Result<SqlitePool> {
         let mut state = self.state();
         match &*state {
             State::Open(pool) => Ok(pool.clone()),

@@ -3,9 +3,10 @@
 use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use evercore::subscription::TransactionHandler;
 use evercore::{Batch, BoxError, Error, EventStore, FailurePolicy};
 use evercore_memory::MemoryEngine;
-use evercore_postgres::PostgresContext;
+use evercore_postgres::{PostgresContext, PostgresTransaction};
 use sqlx::AssertSqlSafe;
 use tokio_util::sync::CancellationToken;
 
@@ -161,7 +162,7 @@ async fn run_until_idle<F>(
     handler: F,
 ) -> Result<(), Error>
 where
-    F: AsyncFnOnce(&mut PostgresContext, Batch) -> Result<(), BoxError> + Clone,
+    F: TransactionHandler<PostgresTransaction>,
 {
     let stop = CancellationToken::new();
     let subscription = bank.store.subscription(name).on_failure(policy).stop_on(stop.clone());

@@ -101,7 +101,7 @@ struct Change {
 }
 
 /// Writes past events.
-type Given = Box<dyn for<'a> FnOnce(&'a EventStore) -> Writing<'a> + Send>;
+type Given = Box<dyn for<'a> FnOnce(&'a EventStore) -> Writing<'a> + Send + Sync>;
 type Writing<'a> = Pin<Box<dyn Future<Output = Result<()>> + Send + 'a>>;
 
 impl StoreScenario {
@@ -205,7 +205,8 @@ impl<T, E: fmt::Debug> Done<T, E> {
     #[track_caller]
     pub fn then_nothing_else(self) -> Self {
         let registry = self.scenario.store.registry();
-        for change in self.accepted().1.iter().filter(|change| !change.is_expected) {
+        let mut changes = self.accepted().1.iter();
+        if let Some(change) = changes.find(|change| !change.is_expected) {
             let Change { aggregate_type, key, events, .. } = change;
             let key =
                 key.as_ref().map_or_else(|| "without a key".to_owned(), |key| format!("`{key}`"));

@@ -1,7 +1,6 @@
 //! Transactions that user code takes part in.
 
 use std::future::poll_fn;
-use std::pin::pin;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -69,6 +68,6 @@ pub trait Transaction: Sized + Send + 'static {
 
 /// Runs user code that holds a transaction of the engine.
 pub(crate) async fn within<X: Transaction, F: Future>(engine: &X::Engine, work: F) -> F::Output {
-    let mut work = pin!(work);
+    let mut work = Box::pin(work);
     poll_fn(|task| X::within(engine, || work.as_mut().poll(task))).await
 }

@@ -4,11 +4,9 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::FutureExt;
-
 use super::handler::{Batch, Handler, HandlerError, caught};
 use super::interrupt::Interrupt;
-use super::time_limit::in_time;
+use super::time_limit::{TimeLimit, in_time};
 use super::transaction_handler::TransactionHandler;
 use crate::engine::{Completion, Settlement, Transaction, Transactor, within};
 use crate::shared::Shared;
@@ -108,8 +106,9 @@ where
         let began = TransactionContext::begin(&self.store, transactor, most_idle).await;
         let mut context = began.map_err(Undelivered::Store)?;
         let limit = batch.time_limit().cloned();
-        let handling = nesting::within(&self.store, self.handler.handle(&mut context, batch));
-        if let Err(error) = in_time(limit, caught(handling).map(Result::flatten)).await {
+        let handling = Box::pin(self.handler.handle(&mut context, batch));
+        let handling = nesting::within(&self.store, handling);
+        if let Err(error) = bounded(limit, handling).await {
             // A statement of the dropped handler may still run, and the connection would answer only after it.
             if !error.is_timeout() && context.has_failed(transactor, error.source()).await {
                 return Err(Undelivered::Store(Error::Unavailable { source: error.into_source() }));
@@ -169,7 +168,16 @@ pub(super) async fn handle<H: Handler>(
     interrupt: &Interrupt,
 ) -> Result<usize, HandlerError> {
     let (count, limit) = (batch.len(), batch.time_limit().cloned());
-    let handling = caught(handler.handle_until(batch, interrupt));
-    let handled = in_time(limit, handling.map(Result::flatten)).await?;
+    let handled = bounded(limit, handler.handle_until(batch, interrupt)).await?;
     Ok(handled.clamp(1, count))
+}
+
+/// Awaits a handler, and turns a panic or an exceeded time limit into a failure like any other.
+async fn bounded<T>(
+    limit: Option<TimeLimit>,
+    handling: impl Future<Output = Result<T, HandlerError>>,
+) -> Result<T, HandlerError> {
+    // Boxed, since each layer around a future may hold it twice.
+    let handling = Box::pin(handling);
+    in_time(limit, caught(handling)).await.map_err(HandlerError::timed_out)?.flatten()
 }

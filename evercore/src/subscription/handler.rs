@@ -10,7 +10,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 
 use super::interrupt::Interrupt;
-use super::time_limit::TimeLimit;
+use super::time_limit::{Exceeded, TimeLimit};
 use crate::metadata::with_cause;
 use crate::recorded::page::{PageEvent, PageEvents};
 use crate::report::{debug_error, panic_message};
@@ -182,6 +182,11 @@ impl HandlerError {
     #[must_use]
     pub const fn failed_at(&self) -> Option<usize> {
         self.failed_at
+    }
+
+    /// Makes the failure of a handler that was dropped because it took too long.
+    pub(super) fn timed_out(Exceeded { limit, event }: Exceeded) -> Self {
+        Self { failed_at: event, source: Error::HandlerTimedOut { limit }.into() }
     }
 
     /// Returns whether the handler was dropped because it took too long.

@@ -6,8 +6,6 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-use super::handler::HandlerError;
-use crate::Error;
 use crate::engine::LONGEST_WAIT;
 
 /// The time that the handler of a batch may take, and since when it counts. Clones belong to the same batch.
@@ -15,6 +13,14 @@ use crate::engine::LONGEST_WAIT;
 pub(super) struct TimeLimit {
     limit: Duration,
     current: Arc<Mutex<Current>>,
+}
+
+/// A limit that a handler has exceeded.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Exceeded {
+    pub(super) limit: Duration,
+    /// The index of the event that was being handled; `None` for the batch as a whole.
+    pub(super) event: Option<usize>,
 }
 
 /// The work that the limit applies to now.
@@ -40,34 +46,26 @@ impl TimeLimit {
     fn current(&self) -> Current {
         *self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
-
-    fn exceeded(&self, event: Option<usize>) -> HandlerError {
-        let error = Error::HandlerTimedOut { limit: self.limit };
-        match event {
-            Some(index) => HandlerError::at(index, error),
-            None => HandlerError::new(error),
-        }
-    }
 }
 
 /// Awaits the handling of a batch, and drops it when its limit is exceeded.
 pub(super) async fn in_time<T>(
     limit: Option<TimeLimit>,
-    handling: impl Future<Output = Result<T, HandlerError>>,
-) -> Result<T, HandlerError> {
-    let Some(limit) = limit else { return handling.await };
+    handling: impl Future<Output = T>,
+) -> Result<T, Exceeded> {
+    let Some(limit) = limit else { return Ok(handling.await) };
     limit.begin(None);
     let mut handling = pin!(handling);
     loop {
         let current = limit.current();
         tokio::select! {
             biased;
-            handled = &mut handling => return handled,
+            handled = &mut handling => return Ok(handled),
             () = sleep_until(current.began + limit.limit) => {}
         }
         // The handler may have begun another event meanwhile.
         if limit.current() == current {
-            return Err(limit.exceeded(current.event));
+            return Err(Exceeded { limit: limit.limit, event: current.event });
         }
     }
 }

@@ -72,7 +72,8 @@ where
         batch: Batch,
     ) -> Result<(), HandlerError> {
         let cause = batch.only_event();
-        let handled = self.clone()(ctx, batch);
+        // Boxed, since each layer around a future may hold it twice.
+        let handled = Box::pin(self.clone()(ctx, batch));
         with_only_cause(cause, handled).await.map_err(HandlerError::new)
     }
 }
