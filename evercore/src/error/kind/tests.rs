@@ -227,8 +227,8 @@ fn an_unwrap_prints_the_message_with_its_causes_and_the_variant() {
         position: Position::START,
         source: Error::storage("send", std::io::Error::other("no route")).into(),
     };
-    let panic =
-        catch_unwind(AssertUnwindSafe(|| Err::<(), _>(error).unwrap())).expect_err("it panics");
+    let failed: Result<(), _> = std::convert::identity(Err(error));
+    let panic = catch_unwind(AssertUnwindSafe(|| failed.unwrap())).expect_err("it panics");
     assert_eq!(
         panic.downcast_ref::<String>().map(String::as_str),
         Some(
