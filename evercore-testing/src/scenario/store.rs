@@ -8,8 +8,8 @@ use std::time::Duration;
 use chrono::DateTime;
 use evercore::engine::{LoadRequest, LoadTarget, sleep};
 use evercore::{
-    Aggregate, AggregateId, Context, Error, EventDraft, EventStore, Expected, NaturalKey, Position,
-    RecordedEvent, Report, Result, Stream,
+    Aggregate, AggregateId, Committed, Context, Error, EventDraft, EventStore, Expected,
+    NaturalKey, Position, RecordedEvent, Report, Result, Stream,
 };
 
 use super::Events;
@@ -135,7 +135,7 @@ impl StoreScenario {
         let before = expect("the store cannot be read", self.store.head().await);
         let outcome = match self.store.with_context_committed(work).await {
             Ok((value, committed)) => {
-                let last = committed.and_then(|committed| committed.position());
+                let last = committed.and_then(Committed::position);
                 let changes = self.changes(before, last.unwrap_or(before)).await;
                 Ok((value, expect("the new events cannot be read", changes)))
             }
@@ -169,13 +169,16 @@ impl StoreScenario {
         Ok(changes)
     }
 
-    async fn key_of(&self, id: AggregateId, aggregate_type: &str) -> Result<Option<NaturalKey>> {
+    /// Returns a stored name as the registry has it.
+    fn known_name(&self, aggregate_type: &str) -> Option<&'static str> {
         let known = self.store.registry().aggregates();
         let mut names =
             known.flat_map(|known| known.aliases().iter().copied().chain([known.name()]));
-        let Some(aggregate_type) = names.find(|name| *name == aggregate_type) else {
-            return Ok(None);
-        };
+        names.find(|name| *name == aggregate_type)
+    }
+
+    async fn key_of(&self, id: AggregateId, aggregate_type: &str) -> Result<Option<NaturalKey>> {
+        let Some(aggregate_type) = self.known_name(aggregate_type) else { return Ok(None) };
         let target = LoadTarget::Id(id);
         let request = LoadRequest { aggregate_type, target, snapshot: None, up_to: None, limit: 1 };
         Ok(self.store.engine().load(request).await?.and_then(|loaded| loaded.key))
