@@ -7,7 +7,7 @@ use crate::command::Failure;
 use crate::metadata;
 
 /// The crates of the workspace, and the drivers of databases, that each published crate may depend on.
-const ALLOWED: [(&str, &[&str]); 10] = [
+const ALLOWED: [(&str, &[&str]); 11] = [
     ("evercore-derive", &[]),
     ("evercore", &["evercore-derive"]),
     ("evercore-conformance", &["evercore", "evercore-testing"]),
