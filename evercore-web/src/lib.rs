@@ -11,14 +11,14 @@
 //! # Example
 //! ```standalone_crate
 //! use evercore::EventStore;
-//! use evercore::service::{Lifecycle, Service};
+//! use evercore::service::{Lifecycle, Service, ServiceError};
 //! use evercore_memory::MemoryEngine;
 //! use evercore_web::{Health, Metrics, http};
 //! use tokio::net::TcpListener;
 //! use tokio_util::sync::CancellationToken;
 //!
 //! # #[tokio::main(flavor = "current_thread")]
-//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # async fn main() -> Result<(), ServiceError> {
 //! let metrics = Metrics::new();
 //! let store = EventStore::builder().observer(metrics.clone()).open(MemoryEngine::new()).await?;
 //! let router = Health::new(&store).router().merge(metrics.router(&store));
@@ -26,8 +26,7 @@
 //! let listener = TcpListener::bind("127.0.0.1:0").await?;
 //! let stop = CancellationToken::new();
 //! # stop.cancel();
-//! http(listener, router).run(&Lifecycle::new(stop)).await.map_err(|error| error.into_source())?;
-//! # Ok(())
+//! http(listener, router).run(&Lifecycle::new(stop)).await
 //! # }
 //! ```
 //!

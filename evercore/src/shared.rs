@@ -4,6 +4,7 @@ pub(crate) mod cache;
 pub(crate) mod heartbeat;
 pub(crate) mod id_pool;
 pub(crate) mod nesting;
+pub(crate) mod observed;
 pub(crate) mod shares;
 pub(crate) mod state;
 pub(crate) mod stored_names;
@@ -16,7 +17,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 use tracing::warn;
 
@@ -28,10 +28,11 @@ use crate::format::compression::{self, MISSING};
 use crate::format::error::MissingFeature;
 use crate::format::round_trip::RoundTrips;
 use crate::metadata::{MetadataSource, check_label};
-use crate::observer::{CommitAnswer, Observation, Observer};
+use crate::observer::{Observation, Observer};
 use crate::retry::pause;
 use crate::shared::cache::Cache;
 use crate::shared::id_pool::IdPool;
+use crate::shared::observed::Observed;
 use crate::shared::state::State;
 use crate::time_range::{check_recorded_at, check_time};
 use crate::{
@@ -134,14 +135,8 @@ impl Shared {
         &'a self,
         reader: &'a dyn Reader,
         request: LoadRequest,
-    ) -> BoxFuture<'a, Result<Option<LoadedAggregate>>> {
-        let load = reader.load(request);
-        match &self.observer {
-            None => load,
-            Some(observer) => Box::pin(timed(load, |duration, _| {
-                observer.observe(&Observation::Load { duration });
-            })),
-        }
+    ) -> Observed<'a, Result<Option<LoadedAggregate>>> {
+        Observed::load(self.observer.as_deref(), reader.load(request))
     }
 
     /// Wraps a state for a handle. It can be shared if there is a cache to share it with.
@@ -233,17 +228,16 @@ impl Shared {
     }
 
     /// Sends a commit to the engine, unless the store's clock returns a time that not every engine can store.
-    pub(crate) fn commit(&self, commit: Commit) -> BoxFuture<'_, Result<Committed>> {
+    pub(crate) fn commit(&self, commit: Commit) -> Observed<'_, Result<Committed>> {
         let checked = check_recorded_at(&commit).and_then(|()| {
             commit.requires().iter().try_for_each(|needed| require(&*self.engine, needed))
         });
-        match (checked, &self.observer) {
-            (Ok(()), None) => self.engine.commit(commit),
-            (Ok(()), Some(observer)) => {
+        match checked {
+            Ok(()) => {
                 let events = commit.events.len();
-                Box::pin(told(&**observer, events, self.engine.commit(commit)))
+                Observed::commit(self.observer.as_deref(), events, self.engine.commit(commit))
             }
-            (Err(error), _) => Box::pin(ready(Err(error))),
+            Err(error) => Observed::silent(Box::pin(ready(Err(error)))),
         }
     }
 
@@ -283,26 +277,4 @@ impl Shared {
             }
         }
     }
-}
-
-/// Awaits the answer to a commit, and tells the observer.
-pub(crate) async fn told<T>(
-    observer: &dyn Observer,
-    events: usize,
-    answer: impl Future<Output = Result<T>>,
-) -> Result<T> {
-    timed(answer, |duration, answer| {
-        let answer = CommitAnswer::of(answer);
-        observer.observe(&Observation::Commit { duration, answer, events });
-    })
-    .await
-}
-
-/// Awaits an answer, and passes on the time that it took.
-async fn timed<T>(answer: impl Future<Output = T>, observe: impl FnOnce(Duration, &T)) -> T {
-    // The time of the operating system, even if a test has paused tokio's clock.
-    let began = std::time::Instant::now();
-    let answer = answer.await;
-    observe(began.elapsed(), &answer);
-    answer
 }

@@ -15,12 +15,11 @@ use super::subscriptions::Subscriptions;
 /// looks up nothing.
 pub(super) struct Counters {
     registry: Registry,
-    stored: Counter,
-    conflicts: Counter,
-    refused: Counter,
-    failed: Counter,
+    stored: Histogram,
+    conflicts: Histogram,
+    refused: Histogram,
+    failed: Histogram,
     events: Counter,
-    commit: Histogram,
     reruns: Counter,
     load: Histogram,
     hits: Counter,
@@ -41,8 +40,10 @@ impl Counters {
     pub(super) fn observe(&self, observation: &Observation<'_>) {
         match *observation {
             Observation::Commit { duration, answer, events } => {
-                self.commit.observe_duration(duration);
-                self.answered(answer, events);
+                self.answered(answer).observe_duration(duration);
+                if answer == CommitAnswer::Stored {
+                    self.events.inc_by(u64::try_from(events).unwrap_or(u64::MAX));
+                }
             }
             Observation::Load { duration } => self.load.observe_duration(duration),
             Observation::CacheLookup { hit } => {
@@ -77,12 +78,6 @@ impl Counters {
     fn registered(mut self) -> Self {
         let registry = &mut self.registry;
         registry.register("stored_events", "Events of stored commits", self.events.clone());
-        registry.register_with_unit(
-            "commit_duration",
-            "The time until the engine answered a commit",
-            Unit::Seconds,
-            self.commit.clone(),
-        );
         let help = "Contexts that ran again after a conflict";
         registry.register("reruns", help, self.reruns.clone());
         registry.register_with_unit(
@@ -126,9 +121,14 @@ impl Counters {
 impl Default for Counters {
     fn default() -> Self {
         let mut registry = Registry::with_prefix("evercore");
-        let commits = Family::<Label, Counter>::default();
-        let help = "Commits, by the answer of the engine: stored, conflict, refused or failed";
-        registry.register("commits", help, commits.clone());
+        let commits: Family<Label, Histogram, fn() -> Histogram> =
+            Family::new_with_constructor(|| Histogram::new(SECONDS));
+        registry.register_with_unit(
+            "commit_duration",
+            "The time until the engine answered a commit, by answer: stored, conflict, refused or failed",
+            Unit::Seconds,
+            commits.clone(),
+        );
         let lookups = Family::<Label, Counter>::default();
         let help = "Lookups in the cache of aggregates, by result: hit or miss";
         registry.register("cache_lookups", help, lookups.clone());
@@ -141,7 +141,6 @@ impl Default for Counters {
             refused: answered(CommitAnswer::Refused),
             failed: answered(CommitAnswer::Failed),
             events: Counter::default(),
-            commit: Histogram::new(SECONDS),
             reruns: Counter::default(),
             load: Histogram::new(SECONDS),
             hits: looked_up("hit"),

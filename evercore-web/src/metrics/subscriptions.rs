@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
+use foldhash::fast::RandomState;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::{Registry, Unit};
@@ -26,7 +27,7 @@ pub(super) struct Subscriptions {
     retries: Family<OfSubscription, Counter>,
     parked: Family<OfSubscription, Counter>,
     /// The children of the families, which are found here by a name that is borrowed.
-    by_name: RwLock<HashMap<String, OfOne>>,
+    by_name: RwLock<HashMap<String, OfOne, RandomState>>,
 }
 
 /// The metrics of one subscription.

@@ -1,13 +1,12 @@
 //! Turns what a context has staged into a commit, sends it, and updates the cache when it succeeds.
 
-use futures_util::future::BoxFuture;
-
 use super::Context;
 use super::staging::{Base, Refusal, Staging};
 use crate::clock::to_stored_precision;
 use crate::engine::{Completion, Idempotency, NewEvent, Transactor};
 use crate::shared::cache::{Cache, Known};
-use crate::shared::{Shared, TurnKey, told};
+use crate::shared::observed::Observed;
+use crate::shared::{Shared, TurnKey};
 use crate::time_range::check_recorded_at;
 use crate::{AggregateId, Committed, Error, Result};
 
@@ -15,7 +14,7 @@ use crate::{AggregateId, Committed, Error, Result};
 /// future's size.
 pub(crate) struct PendingCommit<'a> {
     store: &'a Shared,
-    answer: BoxFuture<'a, Result<Committed>>,
+    answer: Observed<'a, Result<Committed>>,
     refusal: Refusal,
     known: Option<(&'a Cache, Vec<Known>)>,
 }
@@ -99,11 +98,9 @@ impl Context {
             // A transaction that only records a batch is no commit of the context.
             let is_commit = !commit.writes.is_empty() || commit.idempotency.is_some();
             let events = commit.events.len();
+            let observer = store.observer.as_deref().filter(|_| is_commit);
             let finished = transactor.finish(transaction, commit);
-            let answer = match &store.observer {
-                Some(observer) if is_commit => told(&**observer, events, finished).await,
-                _ => finished.await,
-            };
+            let answer = Observed::commit(observer, events, finished).await;
             // If the settlement had been recorded before, the engine has rolled the commit back, so the stored state is
             // unknown.
             store.forget(written);
