@@ -99,21 +99,12 @@ impl Counters {
         self
     }
 
-    fn answered(&self, answer: CommitAnswer, events: usize) {
+    const fn answered(&self, answer: CommitAnswer) -> &Histogram {
         match answer {
-            CommitAnswer::Stored => {
-                self.stored.inc();
-                self.events.inc_by(u64::try_from(events).unwrap_or(u64::MAX));
-            }
-            CommitAnswer::Conflict => {
-                self.conflicts.inc();
-            }
-            CommitAnswer::Refused => {
-                self.refused.inc();
-            }
-            _ => {
-                self.failed.inc();
-            }
+            CommitAnswer::Stored => &self.stored,
+            CommitAnswer::Conflict => &self.conflicts,
+            CommitAnswer::Refused => &self.refused,
+            _ => &self.failed,
         }
     }
 }
