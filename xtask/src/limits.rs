@@ -61,7 +61,10 @@ fn readings(cell: &str) -> Vec<u64> {
 /// Returns the value to which a constant or a field is first set.
 fn value(source: &str, name: &str) -> Option<u64> {
     source.lines().map(str::trim).find_map(|line| {
-        let line = line.trim_start_matches("pub(crate) ").trim_start_matches("pub ");
+        let line = line
+            .trim_start_matches("pub(crate) ")
+            .trim_start_matches("pub(super) ")
+            .trim_start_matches("pub ");
         let constant = line.strip_prefix("const ").and_then(|line| line.strip_prefix(name));
         let constant = constant.and_then(|rest| rest.split_once(" = ")).map(|(_, value)| value);
         let field = || line.split([' ', '{']).find(|word| word.strip_suffix(':') == Some(name));
