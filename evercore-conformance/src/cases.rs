@@ -289,6 +289,7 @@ macro_rules! __with_all_cases {
                     }
                     time_limits {
                         a_handler_that_hangs_at_an_event_fails_at_that_event
+                        a_handler_of_two_parts_hangs_as_a_whole
                         a_handler_that_hangs_in_a_batch_fails
                         each_event_of_a_batch_has_its_own_time
                         a_handler_without_any_time_is_refused

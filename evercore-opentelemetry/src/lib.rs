@@ -51,6 +51,7 @@ mod metrics;
 use std::panic::AssertUnwindSafe;
 use std::str::FromStr;
 
+use evercore::subscription::Interrupt;
 use evercore::{Batch, Handler, HandlerError, Metadata, RecordedEvent, Report};
 use futures_util::FutureExt;
 use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId, TraceState};
@@ -133,7 +134,20 @@ pub const fn traced<H: Handler>(handler: H) -> Traced<H> {
 
 impl<H: Handler> Handler for Traced<H> {
     async fn handle(&mut self, batch: Batch) -> Result<(), HandlerError> {
+        // A time limit is that of the handler which calls this one.
+        let batch = Batch::new(&batch, batch.registry());
+        self.handle_until(batch, &Interrupt::new()).await.map(drop)
+    }
+
+    async fn handle_until(
+        &mut self,
+        batch: Batch,
+        interrupt: &Interrupt,
+    ) -> Result<usize, HandlerError> {
         for (index, event) in batch.iter().enumerate() {
+            if index > 0 && interrupt.is_requested() {
+                return Ok(index);
+            }
             let span = info_span!(
                 parent: None,
                 "handle",
@@ -142,8 +156,8 @@ impl<H: Handler> Handler for Traced<H> {
                 id = event.id(),
             );
             link(&span, [event]);
-            let one = Batch::new(std::slice::from_ref(event), batch.registry());
-            let handling = AssertUnwindSafe(self.0.handle(one).instrument(span.clone()));
+            let handling =
+                AssertUnwindSafe(self.0.handle(batch.single(index)).instrument(span.clone()));
             let handled = handling.catch_unwind().await;
             let handled = handled.unwrap_or_else(|panic| Err(HandlerError::panicked(&*panic)));
             if let Err(error) = handled {
@@ -152,7 +166,7 @@ impl<H: Handler> Handler for Traced<H> {
                 return Err(HandlerError::at(index, source));
             }
         }
-        Ok(())
+        Ok(batch.len())
     }
 }
 

@@ -58,7 +58,7 @@ pub trait Service: Send + 'static {
     /// `Ok` before the stop means that the service has done all of its work: it is not run again.
     ///
     /// # Errors
-    /// [`ServiceError`], which any error converts to.
+    /// [`ServiceError`], which any [`std::error::Error`] converts to.
     fn run(
         &mut self,
         lifecycle: &Lifecycle,
@@ -81,8 +81,11 @@ pub struct Lifecycle {
 /// The reason why a [`Service`] could not continue.
 ///
 /// It says whether the failure may pass, so that the service is worth running again. An error that converts with `?`
-/// may pass, unless an [`Error`] of Evercore among its causes says that the program, its configuration or the stored data
-/// have to change first. [`permanent`](Self::permanent) makes a failure that does not pass.
+/// may pass, unless the first [`Error`] of Evercore among the error and its causes says that the program, its
+/// configuration or the stored data have to change first, or that the store is closed. The failure of a subscription's
+/// handler may always pass. An `Error` that another error wraps transparently is not found.
+///
+/// [`permanent`](Self::permanent) makes a failure that does not pass, whatever the error.
 pub struct ServiceError {
     may_pass: bool,
     source: BoxError,
@@ -176,6 +179,13 @@ impl Lifecycle {
 }
 
 impl ServiceError {
+    /// Makes a failure of an error that `?` does not convert, such as an `anyhow::Error` or a boxed one, and finds out
+    /// whether it may pass.
+    pub fn new(source: impl Into<BoxError>) -> Self {
+        let source = source.into();
+        Self { may_pass: may_pass(&*source), source }
+    }
+
     /// Makes a failure after which the service may be run again.
     pub fn passing(source: impl Into<BoxError>) -> Self {
         Self { may_pass: true, source: source.into() }
@@ -208,8 +218,7 @@ impl ServiceError {
 /// Lets `?` convert any error, and finds out whether it may pass.
 impl<E: std::error::Error + Send + Sync + 'static> From<E> for ServiceError {
     fn from(error: E) -> Self {
-        let source: BoxError = error.into();
-        Self { may_pass: may_pass(&*source), source }
+        Self::new(error)
     }
 }
 
@@ -249,8 +258,8 @@ fn may_pass(error: &(dyn std::error::Error + 'static)) -> bool {
                     | ErrorKind::Unreadable
             );
             // Running a deleted subscription again would store it again, at its start.
-            let is_deleted = matches!(error, Error::UnknownSubscription { .. });
-            error.is_retryable() || !(is_permanent || is_deleted)
+            let is_gone = matches!(error, Error::UnknownSubscription { .. } | Error::Closed);
+            error.is_retryable() || !(is_permanent || is_gone)
         })
 }
 
@@ -276,5 +285,33 @@ where
 impl<F> fmt::Debug for FnService<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("FnService").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Position;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("the job has failed")]
+    struct Wrapped(#[source] Error);
+
+    #[test]
+    fn an_error_may_pass_unless_something_has_to_change_first() {
+        let deleted = || Error::UnknownSubscription { name: "letters".into() };
+        let passes = |error: Error| ServiceError::from(error).may_pass();
+        assert!(!passes(Error::NestedCommit));
+        assert!(!passes(Error::Closed));
+        assert!(!passes(deleted()));
+        assert!(passes(Error::storage("commit", "the server has restarted")));
+        assert!(passes(Error::HandlerFailed {
+            name: "letters".into(),
+            position: Position::START,
+            source: Error::NestedCommit.into(),
+        }));
+        assert!(ServiceError::from(std::io::Error::other("no route")).may_pass());
+        assert!(!ServiceError::new(Wrapped(deleted())).may_pass(), "it is found among the causes");
+        assert!(!ServiceError::permanent("no").may_pass());
     }
 }

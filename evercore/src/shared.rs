@@ -17,6 +17,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 use tracing::warn;
 
@@ -135,7 +136,7 @@ impl Shared {
         &'a self,
         reader: &'a dyn Reader,
         request: LoadRequest,
-    ) -> Observed<'a, Result<Option<LoadedAggregate>>> {
+    ) -> BoxFuture<'a, Result<Option<LoadedAggregate>>> {
         Observed::load(self.observer.as_deref(), reader.load(request))
     }
 
@@ -228,7 +229,7 @@ impl Shared {
     }
 
     /// Sends a commit to the engine, unless the store's clock returns a time that not every engine can store.
-    pub(crate) fn commit(&self, commit: Commit) -> Observed<'_, Result<Committed>> {
+    pub(crate) fn commit(&self, commit: Commit) -> BoxFuture<'_, Result<Committed>> {
         let checked = check_recorded_at(&commit).and_then(|()| {
             commit.requires().iter().try_for_each(|needed| require(&*self.engine, needed))
         });
@@ -237,7 +238,7 @@ impl Shared {
                 let events = commit.events.len();
                 Observed::commit(self.observer.as_deref(), events, self.engine.commit(commit))
             }
-            Err(error) => Observed::silent(Box::pin(ready(Err(error)))),
+            Err(error) => Box::pin(ready(Err(error))),
         }
     }
 

@@ -1,5 +1,7 @@
 //! The HTTP interface.
 
+use std::time::Duration;
+
 use axum::extract::{FromRequestParts, Path, Query, State};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
@@ -8,12 +10,16 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use evercore::{AggregateId, Committed, Context, Error, ErrorKind, EventStore, Position, Report};
 use serde::{Deserialize, Serialize};
+use tokio::time::timeout;
 use tracing::error;
 
 use crate::database::Pool;
 use crate::domain::{self, DeskError};
 use crate::mails::MAILS;
 use crate::tickets::{self, TICKETS, TicketRow};
+
+/// How long a list is waited for that shows a change.
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
 #[derive(Clone, Debug)]
 struct Desk {
@@ -104,7 +110,8 @@ async fn list(
     Query(since): Query<Since>,
 ) -> Result<Json<Vec<TicketRow>>, DeskError> {
     if let Some(position) = since.position {
-        desk.store.wait_for(TICKETS, Position::new(position)?).await?;
+        let shown = desk.store.wait_for(TICKETS, Position::new(position)?);
+        timeout(LONGEST_WAIT, shown).await.map_err(|_| DeskError::Late)??;
     }
     Ok(Json(tickets::open_tickets(&desk.pool).await?))
 }

@@ -82,6 +82,8 @@ pub(crate) enum DeskError {
     Unassigned,
     #[error("the ticket is closed")]
     Closed,
+    #[error("the list does not show that position yet; try again")]
+    Late,
     #[error(transparent)]
     Store(#[from] evercore::Error),
 }
@@ -90,6 +92,7 @@ impl DeskError {
     pub(crate) fn kind(&self) -> ErrorKind {
         match self {
             Self::Incomplete => ErrorKind::InvalidInput,
+            Self::Late => ErrorKind::Unavailable,
             Self::Store(error) => error.kind(),
             _ => ErrorKind::Rejected,
         }

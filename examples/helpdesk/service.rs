@@ -44,7 +44,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     let app = app(store.clone(), database::pool(&args.db)?);
     let retry = HandlerRetry::default().attempts(args.mail_attempts);
 
-    Services::new()
+    let ended = Services::new()
         .with(
             store
                 .subscription(TICKETS)
@@ -60,9 +60,12 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
                 .handler(mails::send(args.mail)),
         )
         .then()
-        .with(http(listener, app.merge(Health::new(&store).router()).merge(metrics.router(&store))))
+        .with(http(
+            listener,
+            app.merge(Health::new(&store).ignore(MAILS).router()).merge(metrics.router(&store)),
+        ))
         .run_until_signal()
-        .await?;
+        .await;
     store.close().await?;
-    Ok(())
+    Ok(ended?)
 }

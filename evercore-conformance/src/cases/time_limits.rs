@@ -4,8 +4,8 @@ use std::future::pending;
 use std::time::Duration;
 
 use evercore::{
-    AggregateId, Batch, Error, FailurePolicy, Position, Received, RecordedEvent, Result, Router,
-    Start, each,
+    AggregateId, Batch, BoxError, Error, FailurePolicy, Handler, HandlerError, Position, Received,
+    RecordedEvent, Result, Router, Start, each,
 };
 use tokio::time::sleep;
 
@@ -68,6 +68,38 @@ pub(crate) async fn a_handler_that_hangs_at_an_event_fails_at_that_event(
     let mut positions = journal.positions();
     positions.sort_unstable();
     assert_eq!(positions, [1, 1, 2, 2, 4, 4], "the others are handled once by each");
+    Ok(())
+}
+
+/// How far the first part of a handler is says nothing of how far the second one is.
+pub(crate) async fn a_handler_of_two_parts_hangs_as_a_whole(fixture: &Fixture) -> Result<()> {
+    let store = fixture.store();
+    counters(fixture, 4).await?;
+    let (first, second) = (Journal::default(), Journal::default());
+    let handler = {
+        let (first, second) = (first.clone(), second.clone());
+        async move |batch: Batch| {
+            let mut one_by_one = each(async move |event: RecordedEvent| {
+                first.extend(&[event]);
+                Ok::<_, Error>(())
+            });
+            let handled = one_by_one.handle(batch.clone()).await;
+            handled.map_err(HandlerError::into_source)?;
+            if batch.len() > 1 {
+                pending::<()>().await;
+            }
+            second.extend(&batch);
+            Ok::<_, BoxError>(())
+        }
+    };
+    let subscription = store.subscription("two parts").handle_within(LIMIT);
+    let worker = subscription.on_failure(FailurePolicy::park()).spawn(handler)?;
+    idle(store, "two parts", &worker).await?;
+    worker.shutdown().await?;
+    let parked = store.subscriptions().parked("two parts", Position::START, 10).await?.events;
+    assert_eq!(parked.len(), 0, "alone, each event is handled in time");
+    assert_eq!(second.positions(), [1, 2, 3, 4], "none counts as handled without the second part");
+    assert!(first.len() >= 4);
     Ok(())
 }
 

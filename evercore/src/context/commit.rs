@@ -1,5 +1,7 @@
 //! Turns what a context has staged into a commit, sends it, and updates the cache when it succeeds.
 
+use futures_util::future::BoxFuture;
+
 use super::Context;
 use super::staging::{Base, Refusal, Staging};
 use crate::clock::to_stored_precision;
@@ -14,7 +16,7 @@ use crate::{AggregateId, Committed, Error, Result};
 /// future's size.
 pub(crate) struct PendingCommit<'a> {
     store: &'a Shared,
-    answer: Observed<'a, Result<Committed>>,
+    answer: BoxFuture<'a, Result<Committed>>,
     refusal: Refusal,
     known: Option<(&'a Cache, Vec<Known>)>,
 }

@@ -1,5 +1,4 @@
-//! Tells an observer of the answers of the engine. The future of a call is polled as it is: boxing it once more would
-//! cost more than the observer.
+//! Tells an observer of the answers of the engine. Without one, a call is passed on as it is.
 
 use std::fmt;
 use std::pin::Pin;
@@ -11,14 +10,9 @@ use futures_util::future::BoxFuture;
 use crate::observer::{CommitAnswer, Observation, Observer};
 use crate::{Committed, Result};
 
-/// A call of the engine. If there is an observer, it is told of the answer.
-#[must_use = "the engine does nothing until the call is awaited"]
+/// A call of the engine that an observer is told the answer of.
 pub(crate) struct Observed<'a, T> {
     call: BoxFuture<'a, T>,
-    told: Option<Told<'a, T>>,
-}
-
-struct Told<'a, T> {
     observer: &'a dyn Observer,
     /// The time of the operating system, even if a test has paused tokio's clock.
     began: Instant,
@@ -27,18 +21,27 @@ struct Told<'a, T> {
     observation: fn(&T, Duration, usize) -> Observation<'static>,
 }
 
-impl<'a, T> Observed<'a, T> {
-    /// Passes on a call of which no observer is told.
-    pub(crate) fn silent(call: BoxFuture<'a, T>) -> Self {
-        Self { call, told: None }
+impl<'a, T: Send + 'a> Observed<'a, T> {
+    fn new(
+        observer: Option<&'a dyn Observer>,
+        events: usize,
+        observation: fn(&T, Duration, usize) -> Observation<'static>,
+        call: BoxFuture<'a, T>,
+    ) -> BoxFuture<'a, T> {
+        match observer {
+            None => call,
+            Some(observer) => {
+                Box::pin(Self { call, observer, began: Instant::now(), events, observation })
+            }
+        }
     }
 
     /// Passes on the call that loads an aggregate.
-    pub(crate) fn load(observer: Option<&'a dyn Observer>, call: BoxFuture<'a, T>) -> Self {
-        let observation: fn(&T, _, _) -> _ = |_, duration, _| Observation::Load { duration };
-        let told =
-            observer.map(|it| Told { observer: it, began: Instant::now(), events: 0, observation });
-        Self { call, told }
+    pub(crate) fn load(
+        observer: Option<&'a dyn Observer>,
+        call: BoxFuture<'a, T>,
+    ) -> BoxFuture<'a, T> {
+        Self::new(observer, 0, |_, duration, _| Observation::Load { duration }, call)
     }
 }
 
@@ -48,13 +51,11 @@ impl<'a> Observed<'a, Result<Committed>> {
         observer: Option<&'a dyn Observer>,
         events: usize,
         call: BoxFuture<'a, Result<Committed>>,
-    ) -> Self {
+    ) -> BoxFuture<'a, Result<Committed>> {
         let observation: fn(&Result<Committed>, _, _) -> _ = |answer, duration, events| {
             Observation::Commit { duration, answer: CommitAnswer::of(answer), events }
         };
-        let told =
-            observer.map(|it| Told { observer: it, began: Instant::now(), events, observation });
-        Self { call, told }
+        Self::new(observer, events, observation, call)
     }
 }
 
@@ -63,9 +64,8 @@ impl<T> Future for Observed<'_, T> {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<T> {
         let answer = ready!(self.call.as_mut().poll(context));
-        if let Some(Told { observer, began, events, observation }) = self.told.take() {
-            observer.observe(&observation(&answer, began.elapsed(), events));
-        }
+        let observation = (self.observation)(&answer, self.began.elapsed(), self.events);
+        self.observer.observe(&observation);
         Poll::Ready(answer)
     }
 }

@@ -37,7 +37,8 @@ pub(crate) struct Asker<'a> {
     pub(crate) owner: &'a str,
     /// The number of partitions that it owns.
     pub(crate) partitions: usize,
-    pub(crate) lease: Duration,
+    /// The time for which the partition is kept for it. If it is gone by then, others can take the partition.
+    pub(crate) patience: Duration,
 }
 
 /// Returns the name of the process in the name of a worker. Workers whose names the user has set are each taken for a
@@ -72,8 +73,8 @@ impl Shares {
         known.asked.retain(|(_, until)| *until > now);
         let Some(lease) = known.surplus(asker) else { return Ok(None) };
         let partition = lease.partition;
-        engine.ask_for(&lease, asker.owner, asker.lease).await?;
-        known.asked.push((lease, now + asker.lease));
+        engine.ask_for(&lease, asker.owner, asker.patience).await?;
+        known.asked.push((lease, now + asker.patience));
         Ok(Some(partition))
     }
 }
@@ -132,8 +133,8 @@ impl Known {
         by_process
     }
 
-    /// Forgets the leases that have ended since this process has asked for them: it may have the partition now, under
-    /// another lease.
+    /// Forgets the leases that this process has asked for and that have been followed by another one: its own, or that
+    /// of another process. A partition that was given up for this process and not taken yet still counts for it.
     fn forget_answered(&mut self) {
         let Self { stored, asked, .. } = self;
         asked.retain(|(key, _)| {
@@ -141,7 +142,7 @@ impl Known {
             let partition = usize::try_from(key.partition).unwrap_or(usize::MAX);
             let place = stored.and_then(|stored| stored.partitions.get(partition));
             let lease = place.and_then(|place| place.lease.as_ref());
-            lease.is_some_and(|lease| lease.token == key.token && !lease.ended)
+            lease.is_none_or(|lease| lease.token == key.token || lease.ended)
         });
     }
 

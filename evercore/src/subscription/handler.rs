@@ -120,6 +120,32 @@ impl Batch {
         Self { events, registry: Arc::clone(registry), time_limit }
     }
 
+    /// Returns a batch of the event with this index alone, for a [`handle_until`](Handler::handle_until) that passes
+    /// events on one by one. A [time limit](super::SubscriptionBuilder::handle_within) counts for this event from now
+    /// on: if it is exceeded, the events before it are handled.
+    ///
+    /// # Panics
+    /// If there is no such event.
+    #[must_use]
+    pub fn single(&self, index: usize) -> Self {
+        let events = std::slice::from_ref(&self[index]).to_vec().into();
+        self.begin(index);
+        Self { events, registry: Arc::clone(&self.registry), time_limit: None }
+    }
+
+    /// Makes the time limit count for the event with this index from now on.
+    fn begin(&self, index: usize) {
+        if let Some(limit) = &self.time_limit {
+            limit.begin(Some(index));
+        }
+    }
+
+    /// Returns the batch for a handler that another one calls. How far it is says nothing of how far the other is, so
+    /// the time limit goes on to count for the batch as a whole.
+    pub(super) fn as_part(self) -> Self {
+        Self { time_limit: None, ..self }
+    }
+
     /// Returns the time that the handler of this batch may take.
     pub(super) const fn time_limit(&self) -> Option<&TimeLimit> {
         self.time_limit.as_ref()
@@ -254,7 +280,7 @@ where
     E: Into<BoxError>,
 {
     async fn handle(&mut self, batch: Batch) -> Result<(), HandlerError> {
-        self.handle_until(batch, &Interrupt::new()).await.map(drop)
+        self.handle_until(batch.as_part(), &Interrupt::new()).await.map(drop)
     }
 
     async fn handle_until(
@@ -303,9 +329,7 @@ pub(super) async fn one<E: Into<BoxError>>(
     index: usize,
     handling: impl Future<Output = Result<(), E>>,
 ) -> Result<(), HandlerError> {
-    if let Some(limit) = batch.time_limit() {
-        limit.begin(Some(index));
-    }
+    batch.begin(index);
     match caught(with_cause(batch.event(index), handling)).await {
         Ok(handled) => handled.map_err(|error| HandlerError::at(index, error)),
         Err(panic) => Err(HandlerError::at(index, panic.into_source())),

@@ -24,17 +24,21 @@ use crate::report::panic_message;
 use crate::shared::shares::Asker;
 use crate::{Error, Report, Result};
 
+/// The number of searches for which a partition is kept for the worker that has asked for it.
+const SEARCHES: u32 = 10;
+
 /// Works on a subscription until it is stopped or cannot continue.
 pub(super) async fn run<D: Deliver>(
     mut config: Config,
     mut worker: Worker,
     deliver: D,
 ) -> Result<()> {
+    let is_supervised = config.lifecycle.is_some();
     let working = async {
         let registered = config.register_patiently().await;
         worker.is_stored();
         registered?;
-        if let Some(lifecycle) = &config.lifecycle {
+        if let Some(lifecycle) = config.lifecycle.as_ref().filter(|_| !config.stop.is_cancelled()) {
             lifecycle.ready();
         }
         work(&Arc::new(config), deliver).await
@@ -42,7 +46,7 @@ pub(super) async fn run<D: Deliver>(
     // Panics of handlers are caught where they are called, so this is one of other user code, or a bug in Evercore.
     match AssertUnwindSafe(working).catch_unwind().await {
         Ok(result) => {
-            worker.end(&result);
+            worker.end(&result, is_supervised);
             result
         }
         Err(panic) => {
@@ -264,9 +268,8 @@ impl Config {
                     let name = self.name.to_string();
                     return Found::Refused(Error::SubscriptionOwned { name, owner, until });
                 }
-                if !stop.is_cancelled() {
-                    self.ask_for_a_share(mine).await;
-                }
+                // A stop does not wait for the answer.
+                let _: Option<()> = stop.run_until_cancelled(self.ask_for_a_share(mine)).await;
                 Found::Nothing(WhyNothing::Taken { owner, until })
             }
             Err(error) if error.is_retryable() => {
@@ -283,7 +286,7 @@ impl Config {
             subscription: &self.name,
             owner: &self.owner,
             partitions: mine,
-            lease: self.lease,
+            patience: self.lease.min(self.search_interval() * SEARCHES),
         };
         let asked = self.store.shares.ask(&*self.store.engine, asker, self.search_interval() / 2);
         match asked.await {

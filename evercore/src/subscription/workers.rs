@@ -61,8 +61,9 @@ impl Worker {
         }
     }
 
-    /// Records and logs the result that the worker has ended with.
-    pub(super) fn end(mut self, result: &Result<()>) {
+    /// Records and logs the result that the worker has ended with. A supervisor decides what a failure means, and says
+    /// so.
+    pub(super) fn end(mut self, result: &Result<()>, is_supervised: bool) {
         let (name, position) = (self.name.clone(), self.progress.status().position);
         match result {
             Ok(()) => {
@@ -71,7 +72,7 @@ impl Worker {
             }
             Err(error) => {
                 let failure = Report::new(error).to_string();
-                if matches!(error, Error::Closed) {
+                if is_supervised || matches!(error, Error::Closed) {
                     warn!(subscription = %name, %position, error = failure, "a worker has ended");
                 } else {
                     error!(subscription = %name, %position, error = failure, "a worker has ended");

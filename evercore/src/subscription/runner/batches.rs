@@ -164,7 +164,12 @@ impl Runner {
                     self.observe_handled(recorded, count, began);
                     return Ok(Ok(recorded));
                 }
-                Err(Undelivered::Handler(failure)) => return Ok(Err(failure)),
+                Err(Undelivered::Handler(failure)) => {
+                    if failure.handled > 0 {
+                        self.observe_handled(Recorded::NotYet(failure.handled), count, began);
+                    }
+                    return Ok(Err(failure));
+                }
                 Err(Undelivered::Store(error)) => {
                     self.wait_for_store("record a batch", error, &mut waited).await?;
                 }
