@@ -8,7 +8,7 @@ use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use evercore::{AggregateId, Committed, Context, Error, ErrorKind, EventStore, Position, Report};
+use evercore::{AggregateId, Committed, Context, ErrorKind, EventStore, Position, Report};
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 use tracing::error;
@@ -154,11 +154,5 @@ impl IntoResponse for DeskError {
             return status.into_response();
         }
         (status, self.to_string()).into_response()
-    }
-}
-
-impl From<sqlx::Error> for DeskError {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Store(Error::Unavailable { source: error.into() })
     }
 }

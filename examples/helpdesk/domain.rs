@@ -84,6 +84,8 @@ pub(crate) enum DeskError {
     Closed,
     #[error("the list does not show that position yet; try again")]
     Late,
+    #[error("cannot read the table of tickets")]
+    Table(#[from] sqlx::Error),
     #[error(transparent)]
     Store(#[from] evercore::Error),
 }
@@ -93,6 +95,7 @@ impl DeskError {
         match self {
             Self::Incomplete => ErrorKind::InvalidInput,
             Self::Late => ErrorKind::Unavailable,
+            Self::Table(_) => ErrorKind::Storage,
             Self::Store(error) => error.kind(),
             _ => ErrorKind::Rejected,
         }

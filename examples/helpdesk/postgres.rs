@@ -31,8 +31,8 @@ mod on_postgres {
         let url = server.url();
         let outage = async |desk: &crate::tests::desk::Desk| {
             server.crash()?;
+            desk.until_health("ready", StatusCode::SERVICE_UNAVAILABLE).await?;
             assert_eq!(desk.health("live").await, Some(StatusCode::OK));
-            assert_eq!(desk.health("ready").await, Some(StatusCode::SERVICE_UNAVAILABLE));
             server.restart()?;
             Ok(())
         };

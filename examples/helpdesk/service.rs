@@ -29,7 +29,7 @@ pub(crate) struct Args {
     #[arg(long, default_value = "http://127.0.0.1:8025/mails")]
     mail: String,
 
-    /// How often to try to send a mail, before it is put aside.
+    /// How often to try to send a mail. A mail that fails is parked between the tries, and after the last.
     #[arg(long, default_value_t = 10)]
     mail_attempts: u32,
 }
@@ -55,8 +55,8 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
             store
                 .subscription(MAILS)
                 .event::<TicketClosed>()
-                .handle_within(Duration::from_secs(30))
-                .on_failure(FailurePolicy::park().retry(retry))
+                .handle_within(Duration::from_secs(10))
+                .on_failure(FailurePolicy::park().redrive(retry))
                 .handler(mails::send(args.mail)),
         )
         .then()

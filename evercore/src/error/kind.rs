@@ -35,7 +35,8 @@ pub enum ErrorKind {
     Rejected,
     /// Another writer or worker was faster, or holds what was asked for.
     Conflict,
-    /// The aggregate, the subscription or the parked event does not exist.
+    /// The aggregate, the subscription or the parked event does not exist, or the id is that of an aggregate of another
+    /// type.
     NotFound,
     /// A value that the caller gave cannot be used: a key, a number, a time, or a payload that is too large.
     InvalidInput,
@@ -68,7 +69,9 @@ impl Error {
             | Self::SubscriptionNotIdle { .. }
             | Self::SubscriptionOwned { .. } => ErrorKind::Conflict,
 
+            // To a client that gave the id, there is no aggregate of this type with it.
             Self::UnknownId { .. }
+            | Self::WrongAggregateType { .. }
             | Self::UnknownKey { .. }
             | Self::UnknownSubscription { .. }
             | Self::NotParked { .. } => ErrorKind::NotFound,
@@ -94,8 +97,7 @@ impl Error {
             | Self::StartAhead { .. }
             | Self::TimeOutOfRange { .. } => ErrorKind::InvalidInput,
 
-            Self::WrongAggregateType { .. }
-            | Self::ForeignAggregate { .. }
+            Self::ForeignAggregate { .. }
             | Self::StaleHandle { .. }
             | Self::WrongEventType { .. }
             | Self::Unregistered { .. }

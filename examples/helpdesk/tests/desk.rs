@@ -47,7 +47,7 @@ impl Desk {
             &format!("--db={}", self.database),
             &format!("--listen={}", self.requests.address),
             &format!("--mail={}", mails.url()),
-            "--mail-attempts=2",
+            "--mail-attempts=3",
         ];
         let arguments = arguments.join("\n");
         self.program = Some(Program::start("tests::program", &[(ARGUMENTS, &arguments)])?);
@@ -78,8 +78,13 @@ impl Deref for Desk {
 
 impl Requests {
     pub(crate) async fn until_ready(&self) -> anyhow::Result<()> {
-        until("the service is ready", async || {
-            Ok((self.health("ready").await == Some(StatusCode::OK)).then_some(()))
+        self.until_health("ready", StatusCode::OK).await
+    }
+
+    /// Waits until a probe is answered so. What a probe has found is kept for a second.
+    pub(crate) async fn until_health(&self, probe: &str, status: StatusCode) -> anyhow::Result<()> {
+        until(&format!("`{probe}` is answered with {status}"), async || {
+            Ok((self.health(probe).await == Some(status)).then_some(()))
         })
         .await
     }
