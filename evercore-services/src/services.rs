@@ -127,17 +127,16 @@ impl Services {
     /// second signal aborts the services that have not stopped, and returns at once. Otherwise this is
     /// [`run_until`](Self::run_until).
     ///
-    /// From the first call on, these signals do not end the process by themselves any more.
+    /// A third signal ends the process at once, with the exit code 128 + its number, and so does any signal after the
+    /// return: a runtime that is dropped waits without bound for work that blocks its thread. On Windows, Ctrl-C ends
+    /// the process as usual then.
     ///
     /// # Errors
     /// Those of [`run_until`](Self::run_until), and [`ServicesError::Signals`] if the operating system does not
     /// announce signals.
-    ///
-    /// # Panics
-    /// If the tokio runtime was built without I/O. `#[tokio::main]` has it.
     pub async fn run_until_signal(self) -> Result<(), ServicesError> {
         let run = self.begin()?;
-        let mut signals = Signals::listen().map_err(|source| ServicesError::Signals { source })?;
+        let signals = Signals::listen().map_err(|source| ServicesError::Signals { source })?;
         let (stop, at_once) = (signals.first(), signals.second());
         tokio::select! {
             biased;

@@ -1,15 +1,33 @@
 //! The signals that tell a program to stop.
 
 use std::convert::Infallible;
-use std::future::pending;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-/// Passes on the first signal and the second one.
+#[cfg(unix)]
+mod unix;
+#[cfg(windows)]
+mod windows;
+
+#[cfg(unix)]
+use unix::Source;
+#[cfg(windows)]
+use windows::Source;
+
+/// Passes on the first signal and the second one. A further signal, and any signal after this is dropped, ends the
+/// process: what is left may block its thread, and then nothing else ends it.
 pub(crate) struct Signals {
+    tokens: Arc<Tokens>,
     source: Source,
+}
+
+/// What the signals tell one run.
+#[derive(Default)]
+struct Tokens {
     first: CancellationToken,
     second: CancellationToken,
 }
@@ -17,81 +35,48 @@ pub(crate) struct Signals {
 impl Signals {
     /// Asks the operating system for signals, from now on.
     pub(crate) fn listen() -> io::Result<Self> {
-        let (first, second) = (CancellationToken::new(), CancellationToken::new());
-        Ok(Self { source: Source::listen()?, first, second })
+        let tokens = Arc::new(Tokens::default());
+        Ok(Self { source: Source::listen(&tokens)?, tokens })
     }
 
     /// Returns a token that is cancelled by the first signal.
     pub(crate) fn first(&self) -> CancellationToken {
-        self.first.clone()
+        self.tokens.first.clone()
     }
 
     /// Returns a token that is cancelled by the second signal.
     pub(crate) fn second(&self) -> CancellationToken {
-        self.second.clone()
+        self.tokens.second.clone()
     }
 
     /// Waits for signals and cancels the tokens.
-    pub(crate) async fn pass_on(&mut self) -> Infallible {
-        let signal = self.source.next().await;
-        info!(signal, "received a signal; another one aborts what has not stopped");
-        self.first.cancel();
-        let signal = self.source.next().await;
-        warn!(signal, "received a second signal; aborting what has not stopped");
-        self.second.cancel();
-        pending().await
+    pub(crate) async fn pass_on(self) -> Infallible {
+        self.source.pass_on(&self.tokens).await
     }
 }
 
-#[cfg(unix)]
-use unix::Source;
-#[cfg(windows)]
-use windows::Source;
-
-#[cfg(unix)]
-mod unix {
-    use std::io;
-
-    use tokio::signal::unix::{Signal, SignalKind, signal};
-
-    pub(super) struct Source {
-        interrupt: Signal,
-        terminate: Signal,
-    }
-
-    impl Source {
-        pub(super) fn listen() -> io::Result<Self> {
-            let interrupt = signal(SignalKind::interrupt())?;
-            Ok(Self { interrupt, terminate: signal(SignalKind::terminate())? })
+impl Tokens {
+    /// Cancels the next token. Returns whether there was one.
+    fn pass_on(&self, signal: &'static str) -> bool {
+        if !self.first.is_cancelled() {
+            self.first.cancel();
+            say(|| info!(signal, "received a signal; another one aborts what has not stopped"));
+        } else if !self.second.is_cancelled() {
+            self.second.cancel();
+            say(|| {
+                warn!(
+                    signal,
+                    "received a second signal; aborting what has not stopped, and another one ends the process"
+                );
+            });
+        } else {
+            return false;
         }
-
-        /// Waits for the next signal and returns its name.
-        pub(super) async fn next(&mut self) -> &'static str {
-            tokio::select! {
-                _ = self.interrupt.recv() => "SIGINT",
-                _ = self.terminate.recv() => "SIGTERM",
-            }
-        }
+        true
     }
 }
 
-#[cfg(windows)]
-mod windows {
-    use std::io;
-
-    use tokio::signal::windows::{CtrlC, ctrl_c};
-
-    pub(super) struct Source(CtrlC);
-
-    impl Source {
-        pub(super) fn listen() -> io::Result<Self> {
-            ctrl_c().map(Self)
-        }
-
-        /// Waits for the next signal and returns its name.
-        pub(super) async fn next(&mut self) -> &'static str {
-            self.0.recv().await;
-            "Ctrl-C"
-        }
-    }
+/// Logs a line. A panic, as of a subscriber whose output is closed, must not end the listening.
+fn say(line: impl FnOnce()) {
+    let _panic = catch_unwind(AssertUnwindSafe(line));
 }

@@ -1,9 +1,10 @@
 //! Signals stop a program. Each test runs a program: this test binary again, as a child.
 
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use evercore::Report;
+use evercore::service::{Lifecycle, Service, ServiceError, service};
 use evercore_services::Services;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
@@ -28,6 +29,11 @@ async fn program() {
     } else {
         services
     };
+    let services = match &*which {
+        "hanging" => services.with(hanging()),
+        "blocking" => services.with(blocking()).stop_within(2 * PATIENCE),
+        _ => services,
+    };
     let status = services.status();
     let tell = async {
         assert!(status.wait_until_ready().await);
@@ -42,6 +48,27 @@ async fn program() {
         Ok(()) => println!("stopped well"),
         Err(error) => println!("ended badly: {}", Report::new(&error)),
     }
+}
+
+/// Returns a service that leaves work behind, for which a runtime waits when it is dropped.
+fn hanging() -> impl Service {
+    service("hanging", async |lifecycle: Lifecycle| {
+        drop(tokio::task::spawn_blocking(|| std::thread::sleep(2 * PATIENCE)));
+        lifecycle.ready();
+        lifecycle.stopped().await;
+        Ok::<_, ServiceError>(())
+    })
+}
+
+/// Returns a service that blocks the only thread of its runtime once it is told to stop.
+fn blocking() -> impl Service {
+    service("blocking", async |lifecycle: Lifecycle| {
+        lifecycle.ready();
+        lifecycle.stopped().await;
+        println!("blocking");
+        std::thread::sleep(2 * PATIENCE);
+        Ok::<_, ServiceError>(())
+    })
 }
 
 struct Program {
@@ -78,16 +105,21 @@ impl Program {
         kill_process(id.expect("it has not ended"), signal).expect("it gets the signal");
     }
 
-    /// Returns the rest of the output.
-    async fn ends(mut self) -> String {
+    /// Returns the rest of the output of a program that ends well.
+    async fn ends(self) -> String {
+        let (status, rest) = self.ends_somehow().await;
+        assert!(status.success(), "{status}: {rest}");
+        rest
+    }
+
+    async fn ends_somehow(mut self) -> (ExitStatus, String) {
         let mut rest = String::new();
         let ending = async {
             self.output.read_to_string(&mut rest).await.expect("it prints text");
             self.child.wait().await.expect("it ends")
         };
         let status = tokio::time::timeout(PATIENCE, ending).await.expect("it ends soon");
-        assert!(status.success(), "{status}: {rest}");
-        rest
+        (status, rest)
     }
 }
 
@@ -116,4 +148,30 @@ async fn a_second_signal_ends_at_once_and_names_what_was_cut_off() {
             assert!(rest.contains(&part), "{part} is missing: {rest}");
         }
     }
+}
+
+#[tokio::test]
+async fn a_signal_ends_a_program_whose_runtime_hangs_after_the_run() {
+    for (signal, code) in [(Signal::TERM, 143), (Signal::INT, 130)] {
+        let mut program = Program::start("hanging");
+        program.until("ready").await;
+        program.send(Signal::TERM);
+        program.until("stopped well").await;
+        program.send(signal);
+        let (status, rest) = program.ends_somehow().await;
+        assert_eq!(status.code(), Some(code), "{status}: {rest}");
+    }
+}
+
+#[tokio::test]
+async fn a_third_signal_ends_a_program_whose_threads_are_blocked() {
+    let mut program = Program::start("blocking");
+    program.until("ready").await;
+    program.send(Signal::TERM);
+    program.until("blocking").await;
+    // Signals of two kinds, since those of one kind that come at once count as one.
+    program.send(Signal::INT);
+    program.send(Signal::TERM);
+    let (status, rest) = program.ends_somehow().await;
+    assert!(matches!(status.code(), Some(130 | 143)), "{status}: {rest}");
 }
