@@ -4,10 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use evercore::service::{Lifecycle, Service, ServiceError, service};
+use evercore::{EventStore, Router};
+use evercore_memory as _;
 use evercore_services::{ServiceState, Services, ServicesError};
 
 use crate::endings::shown;
-use crate::members::steady;
+use crate::members::{assert_says, steady};
 
 /// Runs services that must be refused, and checks that none is started.
 async fn refused(services: Services) -> ServicesError {
@@ -49,6 +51,20 @@ async fn no_service_at_all_is_refused() {
     }
     let error = Services::new().run_until_signal().await.expect_err("it is refused");
     assert!(matches!(error, ServicesError::NoService), "{error:?}");
+}
+
+#[tokio::test]
+async fn subscriptions_with_invalid_names_are_told_apart() {
+    let store = EventStore::connect("memory:").await.expect("it opens");
+    let invalid = |name: &str| store.subscription(name).handler(Router::new());
+    let two = Services::new().with(invalid("mails\n")).with(invalid("letters\n"));
+    let error = two.run_until(std::future::pending()).await.expect_err("they cannot run");
+    let told = shown(&error);
+    assert!(matches!(error, ServicesError::Ended(_)), "{error:?}");
+    assert_says(&told, &["mails\\n", "its name holds a control character"]);
+
+    let error = refused(Services::new().with(invalid("")).with(invalid(""))).await;
+    assert!(matches!(error, ServicesError::EmptyName { number: 1 }), "{error:?}");
 }
 
 struct Nameless;

@@ -275,9 +275,13 @@ impl SubscriptionBuilder {
         EventStore::of(Arc::clone(&self.store))
     }
 
-    /// Returns the name, unless it is invalid.
-    pub(super) fn valid_name(&self) -> Option<&str> {
-        self.name.as_ref().ok().map(SubscriptionName::as_str)
+    /// Returns the name, or of an invalid one what its error shows.
+    pub(super) fn given_name(&self) -> Option<&str> {
+        match &self.name {
+            Ok(name) => Some(name.as_str()),
+            Err(Error::InvalidSubscription { name, .. }) => Some(name),
+            Err(_) => None,
+        }
     }
 
     /// Returns how long the lease lasts, without a time that cannot be computed with.
@@ -304,7 +308,7 @@ impl SubscriptionBuilder {
             Ok(name) => name.clone(),
             Err(_) => {
                 let told = Error::InvalidSubscription {
-                    name: String::new(),
+                    name: self.given_name().unwrap_or_default().to_owned(),
                     problem: "its name is invalid".into(),
                 };
                 let error = std::mem::replace(&mut self.name, Err(told)).err();

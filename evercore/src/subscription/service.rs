@@ -13,7 +13,7 @@ use crate::service::{Lifecycle, Service, ServiceError};
 pub(super) const IF_ABORTED: &str =
     "its lease expires by itself, and then the batch that it was handling comes again";
 
-/// The name of a service whose subscription has an invalid one.
+/// The name of a service whose subscription has none: the conversion to a `SubscriptionName` has failed.
 const NAMELESS: &str = "a subscription with an invalid name";
 
 /// A durable subscription and its handler, as a [`Service`]. Made by [`SubscriptionBuilder::handler`].
@@ -81,9 +81,10 @@ impl<H: Handler> Service for SubscriptionService<H> {
     }
 }
 
-/// Returns the name of a subscription's service.
+/// Returns the name of a subscription's service. An invalid one is returned as its error shows it, so that services with
+/// different names stay different.
 pub(super) fn name_of(subscription: &SubscriptionBuilder) -> &str {
-    subscription.valid_name().unwrap_or(NAMELESS)
+    subscription.given_name().unwrap_or(NAMELESS)
 }
 
 /// Runs a subscription until the service or the subscription is stopped.
