@@ -106,7 +106,8 @@ pub struct AbortedService {
     pub blocks: bool,
 }
 
-/// The reason why a service was aborted. It is displayed as in "the service …".
+/// The reason why a service was aborted. It is displayed as the predicate of a sentence about the service: "did not stop
+/// within 25s".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Cut {

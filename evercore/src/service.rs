@@ -64,7 +64,7 @@ pub trait Service: Send + 'static {
         lifecycle: &Lifecycle,
     ) -> impl Future<Output = Result<(), ServiceError>> + Send;
 
-    /// Returns what follows if the service is aborted since it has not stopped in time. The report of it ends with this
+    /// Returns what follows if the service is aborted because it has not stopped in time. The report of it ends with this
     /// text.
     fn if_aborted(&self) -> &'static str {
         "what it was doing is left unfinished"
