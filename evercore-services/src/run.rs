@@ -1,14 +1,15 @@
 //! Runs all services: starts them stage by stage, watches them, and stops them stage by stage.
 
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use evercore::service::ServiceError;
 use futures_util::FutureExt;
 use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::entry::AnyService;
 use crate::error::{Cut, EndedBadly, ServicesError};
@@ -19,6 +20,9 @@ use crate::supervise::{Ended, supervise};
 
 /// How long an aborted service is waited for. It ends at its next await point, unless it blocks its thread.
 const ABORTING: Duration = Duration::from_secs(1);
+
+/// How long a stage waits for the former one without a word. Further warnings follow after twice that time, and so on.
+const SILENT: Duration = Duration::from_secs(10);
 
 /// The services of a program while they run. Dropping it drops them all.
 pub(crate) struct Run {
@@ -31,6 +35,14 @@ pub(crate) struct Run {
     started: Vec<Stage>,
     tasks: JoinSet<Ended>,
     ended: EndedBadly,
+    holdup: Holdup,
+}
+
+/// The time since which a stage waits for the former one.
+struct Holdup {
+    since: Instant,
+    /// The time after which this is logged.
+    warn_after: Duration,
 }
 
 /// A service that is not started yet.
@@ -63,8 +75,16 @@ impl Run {
     ) -> Self {
         stages.retain(|stage| !stage.is_empty());
         stages.reverse();
-        let (started, tasks, ended) = (Vec::new(), JoinSet::new(), EndedBadly::default());
-        Self { board, restart, stop_within, waiting: stages, started, tasks, ended }
+        Self {
+            board,
+            restart,
+            stop_within,
+            waiting: stages,
+            started: Vec::new(),
+            tasks: JoinSet::new(),
+            ended: EndedBadly::default(),
+            holdup: Holdup::begin(),
+        }
     }
 
     /// Runs the services until all have ended, one has failed for good, or `stop` completes; then stops those that run.
@@ -93,6 +113,9 @@ impl Run {
                 biased;
                 Some(joined) = self.tasks.join_next_with_id() => self.note(joined, None),
                 () = self.board.have_started(before), if !self.waiting.is_empty() => self.start_next(),
+                () = self.holdup.is_long(), if !self.waiting.is_empty() => {
+                    self.holdup.warn(&self.board.not_started(before));
+                }
                 else => return,
             }
         }
@@ -109,6 +132,7 @@ impl Run {
         };
         let running = services.into_iter().map(start).collect();
         self.started.push(Stage { stop, indexes, running });
+        self.holdup = Holdup::begin();
     }
 
     fn leave_out_the_waiting(&mut self) {
@@ -193,6 +217,23 @@ impl Run {
                 }
             },
         }
+    }
+}
+
+impl Holdup {
+    fn begin() -> Self {
+        Self { since: Instant::now(), warn_after: SILENT }
+    }
+
+    async fn is_long(&self) {
+        sleep_until(self.since + self.warn_after).await;
+    }
+
+    /// Logs the services that the next stage waits for.
+    fn warn(&mut self, services: &[Arc<str>]) {
+        let (waited, services) = (self.warn_after, services.join(", "));
+        warn!(?waited, services, "a stage is not started, since `services` are not ready");
+        self.warn_after *= 2;
     }
 }
 

@@ -98,13 +98,14 @@ impl ServicesStatus {
         all_ready(&self.0.borrow())
     }
 
-    /// Waits until each service is ready or has done its work. Returns `false` if the services have ended without.
+    /// Waits until each service is ready or has done its work. Returns `false` if the services have ended and not all
+    /// were ready at one time, or if they were never run.
     pub async fn wait_until_ready(&self) -> bool {
         self.wait_until(all_ready).await
     }
 
     /// Waits until the services are as `condition` says, which is asked at each change; changes in quick succession may
-    /// be seen as one. Returns `false` if the services have ended without, or were never run.
+    /// be seen as one. Returns `false` if the services have ended and `condition` never held, or if they were never run.
     pub async fn wait_until<F>(&self, mut condition: F) -> bool
     where
         F: FnMut(&[ServiceStatus]) -> bool + Send,
@@ -159,6 +160,13 @@ impl Board {
             let changed = services.get_mut(index).filter(|service| !service.state.has_ended());
             changed.map(change).is_some()
         })
+    }
+
+    /// Returns the names of those services that have not started.
+    pub(crate) fn not_started(&self, indexes: &[usize]) -> Vec<Arc<str>> {
+        let services = self.0.borrow();
+        let these = indexes.iter().filter_map(|&index| services.get(index));
+        these.filter(|service| !service.has_started).map(|service| service.name.clone()).collect()
     }
 
     /// Waits until each of these services has started.

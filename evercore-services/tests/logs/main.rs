@@ -135,3 +135,50 @@ async fn a_dropped_run_is_logged() {
     }
     lines.one(Level::WARN, "a service was dropped while it ran service=letters");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_stage_that_waits_says_for_which_services() {
+    let (lines, _guard) = Lines::watch();
+    let never_ready = |name: &str| {
+        service(name, async |lifecycle: Lifecycle| {
+            lifecycle.stopped().await;
+            Ok::<_, ServiceError>(())
+        })
+    };
+    let services = Services::new()
+        .with(steady("letters"))
+        .with(never_ready("bills"))
+        .with(never_ready("mails"))
+        .then()
+        .with(steady("http"));
+    let minute = tokio::time::sleep(Duration::from_secs(60));
+    soon(services.run_until(minute)).await.expect("it stops well");
+    let expected = ["10s", "20s", "40s"].map(|waited| {
+        format!(
+            "a stage is not started, since `services` are not ready waited={waited} services=bills, mails"
+        )
+    });
+    assert_eq!(lines.all(Level::WARN, ""), expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn stages_that_start_in_time_and_the_last_stage_are_not_warned_of() {
+    let (lines, _guard) = Lines::watch();
+    let slow = |name: &str| {
+        service(name, async |lifecycle: Lifecycle| {
+            tokio::time::sleep(Duration::from_secs(9)).await;
+            lifecycle.ready();
+            lifecycle.stopped().await;
+            Ok::<_, ServiceError>(())
+        })
+    };
+    let never_ready = service("http", async |lifecycle: Lifecycle| {
+        lifecycle.stopped().await;
+        Ok::<_, ServiceError>(())
+    });
+    let services =
+        Services::new().with(slow("letters")).then().with(slow("mails")).then().with(never_ready);
+    let minute = tokio::time::sleep(Duration::from_secs(60));
+    soon(services.run_until(minute)).await.expect("it stops well");
+    assert!(lines.all(Level::WARN, "").is_empty(), "{:?}", lines.all(Level::WARN, ""));
+}
