@@ -8,7 +8,7 @@
 //! ```
 //!
 //! `move` reads the table from its beginning to its end and appends each event that the store does not have yet. It can
-//! be stopped or killed at any time, and continues where it was. `check` compares the store with the table. The guide is
+//! be stopped or killed at any time: the next one continues where it was, and then reads the table once more. `check` compares the store with the table. The guide is
 //! `docs/from-cqrs-es.md`.
 
 mod check;
@@ -64,7 +64,7 @@ async fn main() -> anyhow::Result<()> {
                     println!("{} events in the store, read up to {place}", progress.moved);
                 }
             };
-            let moved = mover::run_pass(&mut table, &store, batch, report).await?;
+            let moved = mover::move_events(&mut table, &store, batch, report).await?;
             println!("appended {moved} events");
         }
         Task::Check => println!("{}", check::check(&mut table, &store).await?),

@@ -46,9 +46,10 @@ impl Apply<PassEnded> for Progress {
     }
 }
 
-/// Reads the table to its end, from its beginning or from where the last pass was stopped, and appends each event that
-/// the store does not have. Calls `report` after each batch. Returns the number of events that were appended meanwhile.
-pub(crate) async fn run_pass(
+/// Reads the whole table, and appends each event that the store does not have. If the last pass was stopped, that one is
+/// ended first: it lacks what the old service has appended since, before the place where it was stopped. Calls `report`
+/// after each batch. Returns the number of events that were appended meanwhile.
+pub(crate) async fn move_events(
     table: &mut PgConnection,
     store: &EventStore,
     batch: u32,
@@ -56,7 +57,8 @@ pub(crate) async fn run_pass(
 ) -> Result<u64, MoveError> {
     let first = read_progress(store).await?;
     let mut progress = first.clone();
-    while progress.passes == first.passes {
+    let passes = if first.after.is_some() { 2 } else { 1 };
+    while progress.passes < first.passes + passes {
         let rows = old::read(table, progress.after.as_ref(), batch).await?;
         let next = store.with_context(async |ctx| append(ctx, &progress, &rows).await).await?;
         progress = next;

@@ -11,7 +11,7 @@ use throwaway_postgres::{Binaries, Server};
 use crate::check::{Checked, check};
 use crate::domain::{Account, AccountOpened, MoneyDeposited};
 use crate::error::MoveError;
-use crate::mover::{read_progress, run_pass};
+use crate::mover::{move_events, read_progress};
 use crate::old;
 
 /// The variable that holds the database URL of [`program`].
@@ -50,8 +50,8 @@ impl Database {
         Ok(count.unsigned_abs())
     }
 
-    async fn run_pass(&mut self) -> Result<u64, MoveError> {
-        run_pass(&mut self.table, &self.store, BATCH, |_| ()).await
+    async fn move_events(&mut self) -> Result<u64, MoveError> {
+        move_events(&mut self.table, &self.store, BATCH, |_| ()).await
     }
 
     async fn check(&mut self) -> Result<Checked, MoveError> {
@@ -73,7 +73,7 @@ fn hour(hour: u32) -> DateTime<Utc> {
 async fn program() -> anyhow::Result<()> {
     let Ok(url) = std::env::var(DB) else { return Ok(()) };
     let mut table = PgConnection::connect(&url).await?;
-    run_pass(&mut table, &EventStore::connect(url).await?, BATCH, |_| ()).await?;
+    move_events(&mut table, &EventStore::connect(url).await?, BATCH, |_| ()).await?;
     Ok(())
 }
 
@@ -92,16 +92,42 @@ async fn a_move_that_is_killed_again_and_again_loses_and_doubles_nothing() -> an
     }
     let before = database.moved().await?;
     assert!((300..all).contains(&before), "{before} of {all} were moved before the last kill");
-    assert_eq!(database.run_pass().await?, all - before, "the rest");
+    assert_eq!(database.move_events().await?, all - before, "the rest");
     assert_eq!(database.check().await?, Checked { accounts: 200, events: all });
-    assert_eq!(database.run_pass().await?, 0, "another pass finds nothing new");
+    assert_eq!(database.move_events().await?, 0, "another pass finds nothing new");
+    Ok(())
+}
+
+#[tokio::test]
+async fn events_behind_the_place_of_a_killed_move_are_moved_by_the_next() -> anyhow::Result<()> {
+    let mut database = Database::with(200, 10).await?;
+    let url = database.server.url();
+    let mut program = Program::start("tests::program", &[(DB, &url)])?;
+    while database.moved().await? < 100 {
+        program.check_runs()?;
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    program.kill()?;
+    let killed = read_progress(&database.store).await?;
+    let place = killed.after.expect("it was killed in the middle");
+    assert!(*place.id > *"account-1", "{place}");
+    database
+        .execute(
+            r#"INSERT INTO events VALUES
+                ('account', 'account', 1, 'AccountOpened', '1.0', '{"AccountOpened": {"owner": "Grace"}}', '{"time": "2020-01-02T00:00:00Z"}')"#,
+        )
+        .await?;
+    let all = database.rows().await?;
+    assert_eq!(database.move_events().await?, all - killed.moved);
+    assert_eq!(database.check().await?, Checked { accounts: 201, events: all });
+    assert_eq!(read_progress(&database.store).await?.passes, 2);
     Ok(())
 }
 
 #[tokio::test]
 async fn ids_times_and_metadata_are_kept_and_old_shapes_converted() -> anyhow::Result<()> {
     let mut database = Database::with(4, 2).await?;
-    database.run_pass().await?;
+    database.move_events().await?;
     let account = database
         .store
         .with_readonly_context(async |ctx| ctx.load_by_key::<Account>("account-3").await)
@@ -123,7 +149,7 @@ async fn ids_times_and_metadata_are_kept_and_old_shapes_converted() -> anyhow::R
 #[tokio::test]
 async fn events_that_the_old_service_writes_meanwhile_are_in_the_next_pass() -> anyhow::Result<()> {
     let mut database = Database::with(3, 1).await?;
-    database.run_pass().await?;
+    database.move_events().await?;
     // The first account, which a pass reads first, and one that is new.
     database
         .execute(
@@ -135,7 +161,7 @@ async fn events_that_the_old_service_writes_meanwhile_are_in_the_next_pass() -> 
         .await?;
     let differs = database.check().await.expect_err("two events are missing");
     assert!(matches!(&differs, MoveError::Differs { id, .. } if id == "account"), "{differs}");
-    assert_eq!(database.run_pass().await?, 2);
+    assert_eq!(database.move_events().await?, 2);
     assert_eq!(database.check().await?, Checked { accounts: 4, events: 3 * 3 + 1 + 2 });
     assert_eq!(old::other_types(&mut database.table).await?, [("customer".to_owned(), 1)]);
     Ok(())
@@ -146,27 +172,27 @@ async fn a_row_that_cannot_be_moved_is_named_and_the_move_continues_there() -> a
     let mut database = Database::with(2, 1).await?;
     let spoil = "UPDATE events SET payload = '{\"AccountLent\": {}}' WHERE aggregate_id = 'account-2' AND sequence = 2";
     database.execute(spoil).await?;
-    let stopped = database.run_pass().await.expect_err("the event is unknown");
+    let stopped = database.move_events().await.expect_err("the event is unknown");
     assert!(stopped.to_string().starts_with("cannot read event 2 of `account-2`"), "{stopped}");
     assert!(database.moved().await? >= 2, "a batch before it is moved");
 
     let untime = "UPDATE events SET payload = '{\"MoneyDeposited\": {\"cents\": 1}}', event_version = '2.0', metadata = '{}'
         WHERE aggregate_id = 'account-2' AND sequence = 2";
     database.execute(untime).await?;
-    let stopped = database.run_pass().await.expect_err("it has no time");
+    let stopped = database.move_events().await.expect_err("it has no time");
     assert!(matches!(stopped, MoveError::NoTime(_)), "{stopped}");
 
     let refused =
         "UPDATE events SET metadata = '{\"time\": \"2020-01-01T00:00:00Z\", \"user\": \"\"}'
         WHERE aggregate_id = 'account-2' AND sequence = 2";
     database.execute(refused).await?;
-    let stopped = database.run_pass().await.expect_err("a principal is not empty");
+    let stopped = database.move_events().await.expect_err("a principal is not empty");
     let place = "the store refuses event 2 of `account-2`";
     assert!(stopped.to_string().starts_with(place), "{stopped}");
 
     let gap = "DELETE FROM events WHERE aggregate_id = 'account-2' AND sequence = 2";
     database.execute(gap).await?;
-    let stopped = database.run_pass().await.expect_err("event 2 is missing");
+    let stopped = database.move_events().await.expect_err("event 2 is missing");
     assert!(matches!(stopped, MoveError::Gap { last: 1, .. }), "{stopped}");
 
     let mend = r#"INSERT INTO events VALUES
@@ -174,7 +200,7 @@ async fn a_row_that_cannot_be_moved_is_named_and_the_move_continues_there() -> a
     database.execute(mend).await?;
     let all = database.rows().await?;
     let before = database.moved().await?;
-    assert_eq!(database.run_pass().await?, all - before);
+    assert_eq!(database.move_events().await?, all - before);
     assert_eq!(database.check().await?, Checked { accounts: 2, events: all });
     Ok(())
 }
@@ -185,8 +211,8 @@ async fn two_moves_at_once_append_each_event_once() -> anyhow::Result<()> {
     let all = database.rows().await?;
     let mut other = PgConnection::connect(&database.server.url()).await?;
     let (one, two) = tokio::join!(
-        run_pass(&mut database.table, &database.store, BATCH, |_| ()),
-        run_pass(&mut other, &database.store, BATCH, |_| ()),
+        move_events(&mut database.table, &database.store, BATCH, |_| ()),
+        move_events(&mut other, &database.store, BATCH, |_| ()),
     );
     one?;
     two?;
@@ -198,7 +224,7 @@ async fn two_moves_at_once_append_each_event_once() -> anyhow::Result<()> {
 #[tokio::test]
 async fn the_check_finds_a_state_that_differs() -> anyhow::Result<()> {
     let mut database = Database::with(2, 1).await?;
-    database.run_pass().await?;
+    database.move_events().await?;
     let change = "UPDATE events SET payload = '{\"AccountOpened\": {\"owner\": \"Eve\"}}' WHERE aggregate_id = 'account-2' AND sequence = 1";
     database.execute(change).await?;
     let differs = database.check().await.expect_err("the owner differs");
