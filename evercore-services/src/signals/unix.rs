@@ -6,6 +6,7 @@ use std::future::pending;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -13,6 +14,10 @@ use signal_hook::low_level;
 use tracing::warn;
 
 use super::{Tokens, say};
+
+/// Signals that follow one another faster than this are one: `timeout`, for instance, sends its signal to the process and
+/// to the group of the process.
+const ONE_SIGNAL: Duration = Duration::from_millis(100);
 
 /// The exit code of a process that a signal has ended is the number of the signal more than this, as in shells.
 const ENDED_BY_SIGNAL: i32 = 128;
@@ -47,7 +52,11 @@ impl Source {
 }
 
 fn receive(mut signals: Signals) {
+    let mut last: Option<Instant> = None;
     for signal in signals.forever() {
+        if last.replace(Instant::now()).is_some_and(|last| last.elapsed() < ONE_SIGNAL) {
+            continue;
+        }
         let name = if signal == SIGINT { "SIGINT" } else { "SIGTERM" };
         let runs = running();
         let told = runs.iter().filter(|run| run.pass_on(name)).count();

@@ -1,6 +1,7 @@
 //! Signals stop a program. Each test runs a program: this test binary again, as a child.
 
 use std::process::{ExitStatus, Stdio};
+use std::thread;
 use std::time::Duration;
 
 use evercore::Report;
@@ -100,7 +101,13 @@ impl Program {
         }
     }
 
+    /// Sends a signal, later than the one before could count as the same.
     fn send(&self, signal: Signal) {
+        thread::sleep(Duration::from_millis(200));
+        self.send_at_once(signal);
+    }
+
+    fn send_at_once(&self, signal: Signal) {
         let id = self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
         kill_process(id.expect("it has not ended"), signal).expect("it gets the signal");
     }
@@ -140,6 +147,8 @@ async fn a_second_signal_ends_at_once_and_names_what_was_cut_off() {
         let mut program = Program::start("stubborn");
         program.until("ready").await;
         program.send(first);
+        // Counts as the first, as with wrappers that send a signal to the program and to its group.
+        program.send_at_once(second);
         program.until("stopping").await;
         program.send(second);
         let rest = program.ends().await;
