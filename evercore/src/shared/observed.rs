@@ -22,7 +22,8 @@ pub(crate) struct Observed<'a, T> {
 }
 
 impl<'a, T: Send + 'a> Observed<'a, T> {
-    fn new(
+    /// Passes on a call.
+    fn passed_on(
         observer: Option<&'a dyn Observer>,
         events: usize,
         observation: fn(&T, Duration, usize) -> Observation<'static>,
@@ -41,7 +42,7 @@ impl<'a, T: Send + 'a> Observed<'a, T> {
         observer: Option<&'a dyn Observer>,
         call: BoxFuture<'a, T>,
     ) -> BoxFuture<'a, T> {
-        Self::new(observer, 0, |_, duration, _| Observation::Load { duration }, call)
+        Self::passed_on(observer, 0, |_, duration, _| Observation::Load { duration }, call)
     }
 }
 
@@ -55,7 +56,7 @@ impl<'a> Observed<'a, Result<Committed>> {
         let observation: fn(&Result<Committed>, _, _) -> _ = |answer, duration, events| {
             Observation::Commit { duration, answer: CommitAnswer::of(answer), events }
         };
-        Self::new(observer, events, observation, call)
+        Self::passed_on(observer, events, observation, call)
     }
 }
 

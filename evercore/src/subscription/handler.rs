@@ -142,7 +142,7 @@ impl Batch {
 
     /// Returns the batch for a handler that another one calls. How far it is says nothing of how far the other is, so
     /// the time limit goes on to count for the batch as a whole.
-    pub(super) fn as_part(self) -> Self {
+    pub(super) fn into_part(self) -> Self {
         Self { time_limit: None, ..self }
     }
 
@@ -280,7 +280,7 @@ where
     E: Into<BoxError>,
 {
     async fn handle(&mut self, batch: Batch) -> Result<(), HandlerError> {
-        self.handle_until(batch.as_part(), &Interrupt::new()).await.map(drop)
+        self.handle_until(batch.into_part(), &Interrupt::new()).await.map(drop)
     }
 
     async fn handle_until(

@@ -220,7 +220,7 @@ impl<E> Deref for Received<E> {
 
 impl Handler for Router {
     async fn handle(&mut self, batch: Batch) -> Result<(), HandlerError> {
-        self.handle_until(batch.as_part(), &Interrupt::new()).await.map(drop)
+        self.handle_until(batch.into_part(), &Interrupt::new()).await.map(drop)
     }
 
     async fn handle_until(
