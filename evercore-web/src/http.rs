@@ -57,6 +57,13 @@ pub struct Http {
 /// A client has 75 seconds to send the head of its next request; then its connection is closed. Handlers can extract
 /// [`ConnectInfo<SocketAddr>`](axum::extract::ConnectInfo).
 ///
+/// # Upgraded connections
+/// Once a connection is upgraded, for example to a WebSocket, it belongs to its handler: it no longer counts as open, and
+/// is neither drained nor closed by the server. Such a handler learns of the stop from a token in the extensions of its
+/// request, [`Extension<CancellationToken>`](axum::Extension), and should then end the connection. The token is
+/// cancelled as soon as the server is to stop, or is dropped; tasks that the handler has spawned end with the runtime at
+/// the latest.
+///
 /// # Example
 /// ```no_run
 /// use evercore::EventStore;
@@ -97,9 +104,9 @@ impl Http {
     }
 
     /// Sets the most connections that are open at the same time. Further ones wait in the backlog of the operating
-    /// system. Default: 10,000.
+    /// system. Default: 10,000; 0 counts as 1.
     pub const fn max_connections(mut self, number: usize) -> Self {
-        self.max_connections = number;
+        self.max_connections = if number == 0 { 1 } else { number };
         self
     }
 
@@ -137,6 +144,8 @@ impl Service for Http {
         };
         // Dropping it closes all connections.
         let mut connections = JoinSet::new();
+        let stop = lifecycle.stop_token().child_token();
+        let _cancelled_when_dropped = stop.clone().drop_guard();
         lifecycle.ready();
         loop {
             tokio::select! {
@@ -145,7 +154,7 @@ impl Service for Http {
                 Some(ended) = connections.join_next() => say_if_it_panicked(&self.name, ended),
                 accepted = listener.accept(), if connections.len() < self.max_connections => match accepted {
                     Ok((stream, peer)) => {
-                        connections.spawn(serve(stream, peer, self.router.clone(), lifecycle.stop_token().clone()));
+                        connections.spawn(serve(stream, peer, self.router.clone(), stop.clone()));
                     }
                     Err(error) if is_of_the_client(&error) => {}
                     Err(error) => {
@@ -162,10 +171,13 @@ impl Service for Http {
 }
 
 /// Serves a connection until it is closed, or, after a stop, until its request has finished. The router sees each
-/// request with the address of the client.
+/// request with the address of the client, and with a token of the stop.
 async fn serve(stream: TcpStream, peer: SocketAddr, router: Router, stop: CancellationToken) {
+    // A handler that cancels it stops no other one.
+    let of_the_handlers = stop.child_token();
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(ConnectInfo(peer));
+        request.extensions_mut().insert(of_the_handlers.clone());
         router.clone().call(request)
     });
     let connection = http1::Builder::new()

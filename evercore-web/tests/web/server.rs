@@ -4,11 +4,15 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::Router;
-use axum::extract::ConnectInfo;
+use axum::extract::{ConnectInfo, Request};
+use axum::http::StatusCode;
+use axum::http::header::{CONNECTION, UPGRADE};
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use axum::{Extension, Router};
 use evercore::service::{Lifecycle, Service};
 use evercore_web::http;
+use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
@@ -138,8 +142,18 @@ async fn a_handler_that_panics_ends_its_connection_alone() {
 
 #[tokio::test]
 async fn further_connections_wait_for_a_place() {
+    further_connections_wait(1).await;
+}
+
+#[tokio::test]
+async fn a_server_has_a_place_at_least() {
+    further_connections_wait(0).await;
+}
+
+/// Asks twice of a server that has one place.
+async fn further_connections_wait(max: usize) {
     let router = Router::new().route("/", get(async || "ok"));
-    let server = Server::with(router, |server| server.max_connections(1)).await;
+    let server = Server::with(router, |server| server.max_connections(max)).await;
     let mut first = connect(&server).await;
     first.write_all(format!("{HEAD}\r\n").as_bytes()).await.expect("it is open");
     expect_ok(&mut first).await;
@@ -150,6 +164,50 @@ async fn further_connections_wait_for_a_place() {
     assert!(early.is_err(), "there is no place");
     drop(first);
     expect_ok(&mut second).await;
+}
+
+/// Upgrades the connection, on which a task says goodbye when the server stops.
+async fn upgrade(Extension(stop): Extension<CancellationToken>, mut request: Request) -> Response {
+    let upgraded = hyper::upgrade::on(&mut request);
+    tokio::spawn(async move {
+        let mut connection = TokioIo::new(upgraded.await.expect("it is upgraded"));
+        connection.write_all(b"hello ").await.expect("it is open");
+        stop.cancelled().await;
+        connection.write_all(b"goodbye").await.expect("it is open");
+    });
+    let headers = [(CONNECTION, "upgrade"), (UPGRADE, "lamps")];
+    (StatusCode::SWITCHING_PROTOCOLS, headers).into_response()
+}
+
+/// Opens a connection and has it upgraded.
+async fn upgraded(server: &Server) -> TcpStream {
+    let mut connection = connect(server).await;
+    let asks = format!("{HEAD}connection: upgrade\r\nupgrade: lamps\r\n\r\n");
+    connection.write_all(asks.as_bytes()).await.expect("it is open");
+    let mut text = Vec::new();
+    while !text.ends_with(b"hello ") {
+        let byte = timeout(PATIENCE, connection.read_u8()).await.expect("it answers in time");
+        text.push(byte.expect("it is open"));
+    }
+    connection
+}
+
+#[tokio::test]
+async fn an_upgraded_connection_counts_no_longer_and_its_handler_learns_of_the_stop() {
+    let router = Router::new().route("/", get(upgrade)).route("/fine", get(async || "ok"));
+    let server = Server::with(router, |server| server.max_connections(1)).await;
+    let mut connection = upgraded(&server).await;
+    assert_eq!(server.get("/fine").await.text, "ok", "its place is free");
+    server.shutdown().await.expect("it stops");
+    assert_eq!(rest(&mut connection).await, "goodbye");
+}
+
+#[tokio::test]
+async fn the_handler_of_an_upgraded_connection_learns_that_the_server_was_dropped() {
+    let server = Server::start(Router::new().route("/", get(upgrade))).await;
+    let mut connection = upgraded(&server).await;
+    server.running.abort();
+    assert_eq!(rest(&mut connection).await, "goodbye");
 }
 
 #[tokio::test]
