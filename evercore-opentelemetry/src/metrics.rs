@@ -24,6 +24,9 @@ const COMMITS: [f64; 9] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0];
 /// `messaging.client.consumed.messages`, with `evercore` as the system. The others begin with `evercore.`:
 /// [docs/metrics.md](https://github.com/evercore-rs/evercore/blob/main/docs/metrics.md) lists all.
 ///
+/// The gauge `evercore.subscription.lag` keeps its last value when another process has taken the partition over, which
+/// happens in normal operation: of several processes that report a partition, only its owner is current.
+///
 /// # Example
 /// ```standalone_crate
 /// use evercore::EventStore;

@@ -1,6 +1,6 @@
 //! The gauges that a scrape reads from the database.
 
-use evercore::subscription::SubscriptionInfo;
+use evercore::subscription::{Condition, SubscriptionInfo};
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
@@ -19,7 +19,8 @@ pub(super) fn register(registry: &mut Registry, found: Option<&[SubscriptionInfo
     registry.register("up", "Whether the scrape has reached the database", up);
     let Some(subscriptions) = found else { return };
     let seconds = Seconds::default();
-    let (positions, parked, leases) = (Count::default(), Count::default(), Count::default());
+    let (positions, parked) = (Count::default(), Count::default());
+    let (leases, paused) = (Count::default(), Count::default());
     for info in subscriptions.iter().take(MOST) {
         let label = label(info.name.as_str());
         let lag = info.lag_time.to_std().unwrap_or_default();
@@ -28,6 +29,7 @@ pub(super) fn register(registry: &mut Registry, found: Option<&[SubscriptionInfo
         parked.get_or_create(&label).set(i64::try_from(info.parked).unwrap_or(i64::MAX));
         let owned = info.partitions.iter().filter(|place| place.owner.is_some()).count();
         leases.get_or_create(&label).set(i64::try_from(owned).unwrap_or(i64::MAX));
+        paused.get_or_create(&label).set(i64::from(info.condition == Condition::Paused));
     }
     registry.register_with_unit(
         "subscription_lag",
@@ -42,4 +44,5 @@ pub(super) fn register(registry: &mut Registry, found: Option<&[SubscriptionInfo
     );
     registry.register("subscription_parked", "Events that are parked now", parked);
     registry.register("subscription_leases", "Partitions that a worker owns", leases);
+    registry.register("subscription_paused", "Whether an operator has paused it", paused);
 }

@@ -107,6 +107,7 @@ fn assert_plausible(read: &Exposition) {
     assert_eq!(letters("handler_duration_seconds_count"), Some(1.0));
     assert_eq!(letters("subscription_lag_positions"), Some(0.0));
     assert_eq!(letters("subscription_lag_seconds"), Some(0.0));
+    assert_eq!(letters("subscription_paused"), Some(0.0));
     let stored = Some(("answer", "stored"));
     for (name, label) in
         [("commit_duration_seconds_sum", stored), ("load_duration_seconds_sum", None)]
@@ -145,7 +146,7 @@ async fn a_scrape_succeeds_while_the_database_is_down() -> Result<()> {
     store.wait_until_idle("letters").await?;
     worker.shutdown().await?;
     let server = Server::start(metrics.router(&store)).await;
-    let gauges = ["lag_seconds", "lag_positions", "parked", "leases"];
+    let gauges = ["lag_seconds", "lag_positions", "parked", "leases", "paused"];
     for (mood, up) in
         [(Mood::Answers, 1.0), (Mood::Fails, 0.0), (Mood::Answers, 1.0), (Mood::Hangs, 0.0)]
     {
@@ -168,5 +169,22 @@ async fn a_scrape_succeeds_while_the_database_is_down() -> Result<()> {
             assert_eq!(value.is_some(), up == 1.0, "{name} {mood:?}");
         }
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_scrape_says_which_subscriptions_are_paused() -> Result<()> {
+    let (store, metrics) = (EventStore::builder().open(MemoryEngine::new()).await?, Metrics::new());
+    for name in ["letters", "reports"] {
+        let handler = each(async |_: RecordedEvent| Ok::<_, Error>(()));
+        let worker = store.subscription(name).spawn(handler)?;
+        store.wait_until_idle(name).await?;
+        worker.shutdown().await?;
+    }
+    store.subscriptions().pause("letters").await?;
+    let server = Server::start(metrics.router(&store)).await;
+    let read = Exposition::read(&server.get("/metrics").await.text);
+    let paused = |name| read.value("evercore_subscription_paused", Some(("subscription", name)));
+    assert_eq!((paused("letters"), paused("reports")), (Some(1.0), Some(0.0)));
     Ok(())
 }
