@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::StatusCode;
 use axum::http::header::CACHE_CONTROL;
+use axum::http::{HeaderName, StatusCode};
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::get;
 use evercore::{BoxError, EventStore};
@@ -29,6 +29,9 @@ use thresholds::Thresholds;
 /// The default time that a readiness request may take.
 const WITHIN: Duration = Duration::from_secs(2);
 
+/// Proxies keep no answer.
+const NOT_KEPT: [(HeaderName, &str); 1] = [(CACHE_CONTROL, "no-store")];
+
 /// Answers health probes about a store: `GET /health/live` and `GET /health/ready`.
 ///
 /// `/health/live` is always 200 with the text `alive`: it says that the process answers, and nothing of the database,
@@ -40,7 +43,8 @@ const WITHIN: Duration = Duration::from_secs(2);
 /// the time for which its oldest unhandled event has waited, unless it is paused.
 ///
 /// Requests at the same time share one look at the database, whose result is kept for a second. A request takes at most
-/// [two seconds](Self::within), even if the database does not answer.
+/// [two seconds](Self::within), even if the database does not answer, and a quarter of a second more if a check blocks its
+/// thread.
 ///
 /// # Example
 /// ```standalone_crate
@@ -110,6 +114,9 @@ impl Health {
     /// Adds a check: the store is not ready while it fails. It is called with each look, beside the other checks, within
     /// the time of the look. A panic of it is a failure.
     ///
+    /// It should not block its thread: while it does, no look ends, and all requests are answered that the program is not
+    /// ready. On a runtime with a single thread, it would hold up the whole program.
+    ///
     /// The text of its error is in the answer. Texts that look like a URL or a password are replaced there, but the
     /// check should not put a secret in its error.
     pub fn check<F, Fut, E>(mut self, name: impl Into<String>, check: F) -> Self
@@ -132,11 +139,12 @@ impl Health {
     /// Returns the routes `/health/live` and `/health/ready`.
     pub fn router(self) -> Router {
         let (health, was_ready) = (Arc::new(self), Arc::new(AtomicBool::new(true)));
-        let shared = Shared::new(move || {
-            let (health, was_ready) = (Arc::clone(&health), Arc::clone(&was_ready));
+        let of_the_looks = Arc::clone(&was_ready);
+        let shared = Shared::new(health.within, move || {
+            let (health, was_ready) = (Arc::clone(&health), Arc::clone(&of_the_looks));
             async move {
                 let readiness = health.look().await;
-                say_if_it_changed(&readiness, &was_ready);
+                say_if_it_changed(readiness.is_ready(), || readiness.why(), &was_ready);
                 readiness
             }
             .boxed()
@@ -144,7 +152,7 @@ impl Health {
         Router::new()
             .route("/health/live", get(async || "alive"))
             .route("/health/ready", get(ready))
-            .with_state(shared)
+            .with_state(Probed { shared, was_ready })
     }
 
     /// Looks at the database and runs the checks, side by side.
@@ -160,21 +168,29 @@ impl Health {
     }
 }
 
-async fn ready(State(shared): State<Arc<Shared<Readiness>>>) -> Response {
-    let Some(readiness) = shared.get().await else {
-        let text = "the look at the database has broken off; the log says why";
-        return (StatusCode::SERVICE_UNAVAILABLE, text).into_response();
+#[derive(Clone, Debug)]
+struct Probed {
+    shared: Arc<Shared<Readiness>>,
+    was_ready: Arc<AtomicBool>,
+}
+
+async fn ready(State(Probed { shared, was_ready }): State<Probed>) -> Response {
+    let readiness = match shared.get().await {
+        Ok(readiness) => readiness,
+        Err(why) => {
+            say_if_it_changed(false, || why.clone(), &was_ready);
+            return (StatusCode::SERVICE_UNAVAILABLE, NOT_KEPT, why).into_response();
+        }
     };
     let is_ready = readiness.is_ready();
     let status = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, [(CACHE_CONTROL, "no-store")], Json(&*readiness)).into_response()
+    (status, NOT_KEPT, Json(&*readiness)).into_response()
 }
 
 /// Logs when the store is no longer ready, or is ready again.
-fn say_if_it_changed(readiness: &Readiness, was_ready: &AtomicBool) {
-    let is_ready = readiness.is_ready();
+fn say_if_it_changed(is_ready: bool, why: impl Fn() -> String, was_ready: &AtomicBool) {
     match (was_ready.swap(is_ready, Ordering::Relaxed), is_ready) {
-        (true, false) => warn!(why = readiness.why(), "the program is not ready"),
+        (true, false) => warn!(why = why(), "the program is not ready"),
         (false, true) => info!("the program is ready again"),
         _ => {}
     }

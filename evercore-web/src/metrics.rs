@@ -74,11 +74,12 @@ impl Metrics {
     /// database, whose result is kept for a second.
     pub fn router(&self, store: &EventStore) -> Router {
         let (store, was_up) = (store.clone(), Arc::new(AtomicBool::new(true)));
-        let shared = Shared::new(move || {
-            let (store, was_up) = (store.clone(), Arc::clone(&was_up));
+        let of_the_looks = Arc::clone(&was_up);
+        let shared = Shared::new(WITHIN, move || {
+            let (store, was_up) = (store.clone(), Arc::clone(&of_the_looks));
             async move { found(stored(&store, WITHIN).await, &was_up) }.boxed()
         });
-        let scraped = Scraped { metrics: self.clone(), shared };
+        let scraped = Scraped { metrics: self.clone(), shared, was_up };
         Router::new().route("/metrics", get(scrape)).with_state(scraped)
     }
 }
@@ -93,11 +94,12 @@ impl Observer for Metrics {
 struct Scraped {
     metrics: Metrics,
     shared: Arc<Shared<Found>>,
+    was_up: Arc<AtomicBool>,
 }
 
-async fn scrape(State(Scraped { metrics, shared }): State<Scraped>) -> Response {
-    let found = shared.get().await;
-    let subscriptions = found.as_deref().and_then(Option::as_deref);
+async fn scrape(State(Scraped { metrics, shared, was_up }): State<Scraped>) -> Response {
+    let found = shared.get().await.unwrap_or_else(|why| Arc::new(found(Err(why), &was_up)));
+    let subscriptions = (*found).as_deref();
     let mut text = String::new();
     let counters = metrics.0.registry();
     let encoded = encode(&mut text, counters).and_then(|()| {

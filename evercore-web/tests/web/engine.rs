@@ -1,12 +1,15 @@
-//! An engine whose answers about subscriptions are counted, and can be made to fail or to hang.
+//! An engine whose answers about subscriptions are counted, and can be made to fail, to hang or to block.
 
 use std::future::pending;
 use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use evercore::engine::{Forward, StorageEngine, StoredSubscription};
 use evercore::{Error, Result, SubscriptionName};
 use evercore_memory::MemoryEngine;
+
+use crate::PATIENCE;
 
 #[derive(Debug, Default)]
 pub(crate) struct Watched {
@@ -22,11 +25,20 @@ pub(crate) enum Mood {
     Answers,
     Fails,
     Hangs,
+    /// Blocks its thread until the mood is another one.
+    Blocks,
 }
 
 impl Watched {
     pub(crate) fn set(&self, mood: Mood) {
         self.mood.store(mood as u8, Ordering::SeqCst);
+    }
+
+    fn block(&self) {
+        let began = Instant::now();
+        while self.mood.load(Ordering::SeqCst) == Mood::Blocks as u8 && began.elapsed() < PATIENCE {
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 
     pub(crate) fn looks(&self) -> u32 {
@@ -51,6 +63,10 @@ impl Forward for Watched {
                 Err(Error::Unavailable { source: cause.into() })
             }
             2 => pending().await,
+            3 => {
+                self.block();
+                self.engine().subscriptions(name).await
+            }
             _ => self.engine().subscriptions(name).await,
         }
     }

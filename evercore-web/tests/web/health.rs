@@ -1,6 +1,7 @@
 //! Live, ready, and not ready for each reason.
 
-use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use evercore::{Error, EventStore, FailurePolicy, ManualClock, RecordedEvent, Result, each};
@@ -279,5 +280,31 @@ async fn checks_of_the_program_count_and_a_hanging_or_panicking_one_fails() -> R
     let expected = [None, None, Some("it has not answered within 200ms"), Some("it panicked")];
     assert_eq!(why, expected, "{down}");
     assert_eq!(down["database"]["reachable"], true);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_check_that_blocks_its_thread_holds_no_request_up() -> Result<()> {
+    let store = EventStore::builder().open(MemoryEngine::new()).await?;
+    let (release, released) = mpsc::channel::<()>();
+    let released = Arc::new(Mutex::new(released));
+    let disk = async move || {
+        // Until the other end is dropped.
+        let ended = released.lock().expect("no panic").recv_timeout(crate::PATIENCE);
+        if ended == Err(RecvTimeoutError::Disconnected) { Ok(()) } else { Err("in vain") }
+    };
+    let health = Health::new(&store).within(Duration::from_millis(200)).check("disk", disk);
+    let server = Server::start(health.router()).await;
+    for _ in 0..2 {
+        let began = Instant::now();
+        let down = server.get("/health/ready").await;
+        assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+        assert_eq!(down.status, 503, "{down:?}");
+        let why = "the look has not ended within 450ms: the database or a check blocks its thread";
+        assert!(down.text.starts_with(why), "{down:?}");
+        assert_eq!(server.get("/health/live").await.status, 200);
+    }
+    drop(release);
+    until_ready(&server).await;
     Ok(())
 }

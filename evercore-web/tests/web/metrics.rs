@@ -188,3 +188,26 @@ async fn a_scrape_says_which_subscriptions_are_paused() -> Result<()> {
     assert_eq!((paused("letters"), paused("reports")), (Some(1.0), Some(0.0)));
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_scrape_succeeds_while_the_engine_blocks_its_thread() -> Result<()> {
+    let (engine, metrics) = (Arc::new(Watched::default()), Metrics::new());
+    let builder = EventStore::builder().observer(metrics.clone());
+    let store = builder.open_shared(engine.clone()).await?;
+    lamps::create(&store).await?;
+    let server = Server::start(metrics.router(&store)).await;
+    engine.set(Mood::Blocks);
+    let began = Instant::now();
+    let read = Exposition::read(&server.get("/metrics").await.text);
+    assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
+    assert_eq!(read.value("evercore_up", None), Some(0.0));
+    let stored = Some(("answer", "stored"));
+    assert_eq!(read.value("evercore_commit_duration_seconds_count", stored), Some(1.0));
+    engine.set(Mood::Answers);
+    let is_up = async || {
+        let read = Exposition::read(&server.get("/metrics").await.text);
+        (read.value("evercore_up", None) == Some(1.0)).then_some(())
+    };
+    until("the database is up again", is_up).await;
+    Ok(())
+}
