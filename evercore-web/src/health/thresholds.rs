@@ -42,9 +42,10 @@ impl Thresholds {
         // An operator has paused it, and knows that it stands still.
         if lag > most && info.condition != Condition::Paused {
             why.push(format!(
-                "its oldest unhandled event has waited for {:.1} s, and {:.1} s are allowed",
+                "its oldest unhandled event has waited for {:.1} s, and {:.1} s are allowed{}",
                 lag.as_secs_f64(),
                 most.as_secs_f64(),
+                remedy(info.condition),
             ));
         }
         if let Some(most) = of_its_own.max_parked.filter(|&most| info.parked > most) {
@@ -61,6 +62,19 @@ impl Thresholds {
         let is_stored = |name: &str| stored.iter().any(|info| info.name.as_str() == name);
         let expected = self.by_name.iter().filter(|(_, threshold)| !threshold.ignored);
         expected.map(|(name, _)| name.as_str()).filter(move |name| !is_stored(name))
+    }
+}
+
+/// Returns the end of a reason: why a subscription that no worker runs is late, and what to do about it.
+const fn remedy(condition: Condition) -> &'static str {
+    match condition {
+        Condition::Idle => {
+            "; no worker runs it: start one, or delete or ignore the subscription if it is no longer used"
+        }
+        Condition::Failed => {
+            "; no worker runs it, and the last one stopped at a failure: mend the cause, and start it again"
+        }
+        _ => "",
     }
 }
 

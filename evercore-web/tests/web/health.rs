@@ -150,6 +150,36 @@ async fn a_paused_subscription_may_be_late() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_late_subscription_that_no_worker_runs_is_named_as_such() -> Result<()> {
+    let clock = a_clock();
+    let store = EventStore::builder().clock(clock.clone()).open(MemoryEngine::new()).await?;
+    let handler = each(async |_: RecordedEvent| Ok::<_, Error>(()));
+    let retired = store.subscription("retired").spawn(handler)?;
+    store.wait_until_idle("retired").await?;
+    retired.shutdown().await?;
+    let refuses = each(async |_: RecordedEvent| Err::<(), _>("not to my taste"));
+    let failing = store.subscription("failing").on_failure(FailurePolicy::stop()).spawn(refuses)?;
+    lamps::create(&store).await?;
+    let failed = tokio::time::timeout(crate::PATIENCE, failing.join()).await;
+    assert!(failed.expect("it stops in time").is_err());
+    clock.advance(seconds(61));
+    let server = Server::start(Health::new(&store).router()).await;
+    let late = until_not_ready(&server).await;
+    let why = "its oldest unhandled event has waited for 61.0 s, and 60.0 s are allowed; no worker runs it";
+    let retired =
+        format!("{why}: start one, or delete or ignore the subscription if it is no longer used");
+    assert_eq!(of(&late, "retired")["not_ready_because"], json!([retired]));
+    let failed =
+        format!("{why}, and the last one stopped at a failure: mend the cause, and start it again");
+    assert_eq!(of(&late, "failing")["not_ready_because"], json!([failed]));
+
+    store.subscriptions().delete("failing").await?;
+    store.subscriptions().delete("retired").await?;
+    until_ready(&server).await;
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_store_is_not_ready_with_too_many_parked_events() -> Result<()> {
     let store = EventStore::builder().open(MemoryEngine::new()).await?;
     lamps::create(&store).await?;
