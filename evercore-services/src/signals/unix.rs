@@ -15,7 +15,7 @@ use tracing::warn;
 
 use super::{Tokens, say};
 
-/// Signals that follow one another faster than this are one: `timeout`, for instance, sends its signal to the process and
+/// Signals that come sooner than this after another one are the same: `timeout`, for instance, sends its signal to the process and
 /// to the group of the process.
 const ONE_SIGNAL: Duration = Duration::from_millis(100);
 
@@ -54,9 +54,10 @@ impl Source {
 fn receive(mut signals: Signals) {
     let mut last: Option<Instant> = None;
     for signal in signals.forever() {
-        if last.replace(Instant::now()).is_some_and(|last| last.elapsed() < ONE_SIGNAL) {
+        if last.is_some_and(|last| last.elapsed() < ONE_SIGNAL) {
             continue;
         }
+        last = Some(Instant::now());
         let name = if signal == SIGINT { "SIGINT" } else { "SIGTERM" };
         let runs = running();
         let told = runs.iter().filter(|run| run.pass_on(name)).count();
