@@ -143,11 +143,10 @@ fn check_all(phases: &Phases) -> Result<(), Failure> {
     phases.measure("repository", repository)?;
     let packing = Packing::new();
     let path = tools::search_path()?;
-    let apart = [tools::DENY.installation(&path), Some(deny(&path))];
+    let apart = [tools::DENY.installation(&path), Some(deny(&path)), Some(packing.command())];
     let lints = vec![
         cargo("clippy --workspace --all-targets -- -D warnings"),
         cargo("doc --no-deps --workspace").env("RUSTDOCFLAGS", "-D warnings"),
-        packing.command(),
     ];
     let apart = apart.into_iter().flatten().collect();
     run_tests(&TestDatabase::start()?, phases, lints, apart)

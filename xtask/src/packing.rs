@@ -20,15 +20,14 @@ impl Packing {
         Self { target: format!("target/package-{now}") }
     }
 
-    /// Returns the command. It builds into the folder of the tests, so that it uses what these have compiled again.
     pub(crate) fn command(&self) -> Cargo {
         let words = format!(
             "publish --dry-run --workspace --allow-dirty --quiet --target-dir {}",
             self.target
         );
-        // The packages do not see the workspace's profiles, in which dependencies have no debug information either: a
-        // difference would compile them again.
-        cargo(&words).env("CARGO_BUILD_BUILD_DIR", "target").env("CARGO_PROFILE_DEV_DEBUG", "none")
+        // The packages do not see the workspace's profiles, and the built programs are never run, so debug information
+        // is left out; nor is anything built again.
+        cargo(&words).env("CARGO_PROFILE_DEV_DEBUG", "none").env("CARGO_INCREMENTAL", "0")
     }
 }
 
