@@ -1,4 +1,4 @@
-//! What a store does arrives at an exporter, with the names and units of the conventions.
+//! The metrics of a store arrive at an exporter, with the names and units of the conventions.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -142,7 +142,7 @@ async fn each_metric_arrives_with_a_plausible_value() -> Result<(), BoxError> {
     let builder = EventStore::builder().observer(Arc::clone(&observer)).cache_aggregates(100);
     let store = builder.open(MemoryEngine::new()).await?;
     work(&store).await?;
-    // What the engine in memory has not.
+    // The engine in memory does not have these.
     observer.observe(&Observation::Group { commits: 3, duration: Duration::from_millis(250) });
     observer.observe(&Observation::Frontier { behind: 7 });
     provider.force_flush()?;

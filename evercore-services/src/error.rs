@@ -9,7 +9,7 @@ use std::time::Duration;
 use evercore::service::ServiceError;
 use evercore::{BoxError, Report};
 
-/// What follows if a service cannot even be aborted.
+/// The consequence if a service cannot even be aborted.
 const BLOCKS: &str = "it blocks its thread, which only the end of the process ends (use `spawn_blocking` for such work)";
 
 /// The error of [`Services::run_until_signal`](crate::Services::run_until_signal) and
@@ -100,7 +100,7 @@ pub struct AbortedService {
     pub name: Arc<str>,
     /// The reason why it was aborted.
     pub cut: Cut,
-    /// What follows from it, as the service says.
+    /// The consequence of the abortion, as the service states it.
     pub consequence: &'static str,
     /// Whether it goes on nevertheless, because it blocks its thread.
     pub blocks: bool,

@@ -11,7 +11,7 @@ use tracing::{error, info, warn};
 use crate::error::{AbortedService, Cut};
 use crate::status::{Board, ServiceState, ServiceStatus};
 
-/// What becomes of one service.
+/// The changes of state of one service.
 #[derive(Clone, Debug)]
 pub(crate) struct Journal {
     board: Board,

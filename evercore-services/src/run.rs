@@ -18,10 +18,10 @@ use crate::restart::RestartPolicy;
 use crate::status::Board;
 use crate::supervise::{Ended, supervise};
 
-/// How long an aborted service is waited for. It ends at its next await point, unless it blocks its thread.
+/// The longest wait for an aborted service. It ends at its next await point, unless it blocks its thread.
 const ABORTING: Duration = Duration::from_secs(1);
 
-/// How long a stage waits for the former one without a word. Further warnings follow after twice that time, and so on.
+/// The time that a stage waits for the former one before a first warning. Each further wait is twice as long.
 const SILENT: Duration = Duration::from_secs(10);
 
 /// The services of a program while they run. Dropping it drops them all.

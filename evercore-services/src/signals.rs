@@ -25,7 +25,7 @@ pub(crate) struct Signals {
     source: Source,
 }
 
-/// What the signals tell one run.
+/// The tokens by which signals stop one run.
 #[derive(Default)]
 struct Tokens {
     first: CancellationToken,

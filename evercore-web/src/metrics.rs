@@ -57,7 +57,7 @@ const WITHIN: Duration = Duration::from_secs(2);
 #[derive(Clone, Debug, Default)]
 pub struct Metrics(Arc<Counters>);
 
-/// What a scrape has found in the database; `None` if it was not reached.
+/// The findings of a scrape in the database; `None` if it was not reached.
 type Found = Option<Vec<SubscriptionInfo>>;
 
 impl Metrics {

@@ -18,7 +18,7 @@ use crate::domain::{self, DeskError};
 use crate::mails::MAILS;
 use crate::tickets::{self, TICKETS, TicketRow};
 
-/// How long a list is waited for that shows a change.
+/// The longest wait for a list that shows a change.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
 #[derive(Clone, Debug)]

@@ -29,7 +29,7 @@ pub(crate) struct Args {
     #[arg(long, default_value = "http://127.0.0.1:8025/mails")]
     mail: String,
 
-    /// How often to try to send a mail. A mail that fails is parked between the tries, and after the last.
+    /// The number of tries to send a mail. A mail that fails is parked between the tries, and after the last.
     #[arg(long, default_value_t = 10)]
     mail_attempts: u32,
 }

@@ -71,7 +71,7 @@ pub(crate) async fn a_handler_that_hangs_at_an_event_fails_at_that_event(
     Ok(())
 }
 
-/// How far the first part of a handler is says nothing of how far the second one is.
+/// The progress of the first part of a handler does not count for the second part.
 pub(crate) async fn a_handler_of_two_parts_hangs_as_a_whole(fixture: &Fixture) -> Result<()> {
     let store = fixture.store();
     counters(fixture, 4).await?;

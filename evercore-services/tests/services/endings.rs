@@ -1,4 +1,4 @@
-//! What a run returns.
+//! The result of a run.
 
 use evercore::Report;
 use evercore_services::{EndedBadly, ServicesError};

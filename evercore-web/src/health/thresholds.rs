@@ -1,4 +1,4 @@
-//! How late each subscription may be, and how many of its events may be parked.
+//! Holds the longest lag and the most parked events of each subscription.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -6,13 +6,13 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use crate::engine::{LeaseKey, StoredSubscription, SubscriptionStorage};
+use crate::engine::{LeaseKey, StoredLease, StoredSubscription, SubscriptionStorage};
 use crate::{Result, SubscriptionName};
 
 /// Separates the name of a process from the number of the worker, in the default name of a worker.
 const BEFORE_NUMBER: char = '#';
 
-/// What a process knows of the leases that the processes hold, and for which of them it has asked.
+/// The leases that the processes hold, as a process knows them, and those that it has asked for.
 ///
 /// A worker without a lease asks for one of another worker. Two rules say when, so that leases come to rest:
 /// - Workers of one subscription have numbers of partitions that differ by one at most.
@@ -45,6 +45,15 @@ pub(crate) struct Asker<'a> {
 /// process, unless they have the same name.
 fn process(owner: &str) -> &str {
     owner.rsplit_once(BEFORE_NUMBER).map_or(owner, |(process, _)| process)
+}
+
+/// Returns the leases of a subscription, which may have ended.
+fn leases(stored: &StoredSubscription) -> impl Iterator<Item = (LeaseKey, &StoredLease)> {
+    (0..).zip(&stored.partitions).filter_map(|(partition, place)| {
+        let lease = place.lease.as_ref()?;
+        let subscription = stored.name.clone();
+        Some((LeaseKey { subscription, partition, token: lease.token }, lease))
+    })
 }
 
 /// Returns the default name of a worker.
@@ -84,9 +93,7 @@ impl Known {
     fn surplus(&self, asker: Asker<'_>) -> Option<LeaseKey> {
         let stored = self.stored.iter().find(|stored| stored.name == *asker.subscription)?;
         let mut owned: BTreeMap<&str, Vec<LeaseKey>> = BTreeMap::new();
-        for (partition, place) in (0..).zip(&stored.partitions) {
-            let Some(lease) = &place.lease else { continue };
-            let key = LeaseKey { subscription: stored.name.clone(), partition, token: lease.token };
+        for (key, lease) in leases(stored) {
             if lease.wanted || self.has_asked_for(&key) {
                 // Partitions move one at a time: this one has been asked for, so the shares are about to change.
                 return None;
@@ -114,19 +121,9 @@ impl Known {
     /// `me` if this process has asked for it, and otherwise for none.
     fn leases_by_process<'a>(&'a self, me: &'a str) -> BTreeMap<&'a str, usize> {
         let mut by_process = BTreeMap::new();
-        for stored in &self.stored {
-            for (partition, place) in (0..).zip(&stored.partitions) {
-                let Some(lease) = place.lease.as_ref().filter(|lease| !lease.ended) else {
-                    continue;
-                };
-                let key =
-                    LeaseKey { subscription: stored.name.clone(), partition, token: lease.token };
-                if self.has_asked_for(&key) {
-                    continue;
-                }
-                if !lease.wanted {
-                    *by_process.entry(process(&lease.owner)).or_default() += 1;
-                }
+        for (key, lease) in self.stored.iter().flat_map(leases) {
+            if !(lease.ended || lease.wanted || self.has_asked_for(&key)) {
+                *by_process.entry(process(&lease.owner)).or_default() += 1;
             }
         }
         *by_process.entry(me).or_default() += self.asked.len();

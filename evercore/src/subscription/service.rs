@@ -9,7 +9,7 @@ use super::worker;
 use crate::Error;
 use crate::service::{Lifecycle, Service, ServiceError};
 
-/// What follows if the service of a subscription is aborted.
+/// The consequence if the service of a subscription is aborted.
 pub(super) const IF_ABORTED: &str =
     "its lease expires by itself, and then the batch that it was handling comes again";
 
