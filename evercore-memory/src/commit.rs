@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use evercore::engine::{
     AggregateWrite, Commit, EventRow, Idempotency, IdempotentOutcome, KeyChange, NewEvent,
-    Precondition,
+    Positions, Precondition,
 };
 use evercore::error::ConflictReason;
 use evercore::{AggregateId, CommitOutcome, Committed, Error, NaturalKey, Result, Sequence};
@@ -16,7 +16,7 @@ use crate::log::{History, Log, StoredAggregate, Version, position};
 impl Log {
     pub(crate) fn commit(&mut self, commit: Commit) -> Result<Committed> {
         match self.outcomes.get(&commit.id) {
-            Some(CommitOutcome::Landed(committed)) => return Ok(*committed),
+            Some(CommitOutcome::Landed(committed)) => return Ok(committed.clone()),
             Some(CommitOutcome::NeverLands) => return Err(Error::given_up(commit.id)),
             None => {}
         }
@@ -124,11 +124,16 @@ impl Log {
             stored.snapshot = Some(snapshot);
         }
 
-        let positions = (self.events.len() > before).then(|| (position(before + 1), self.head()));
+        let positions = if self.events.len() > before {
+            let span = Positions::span(position(before + 1), self.head());
+            span.expect("BUG: the head is not before an event that was appended")
+        } else {
+            Positions::NONE
+        };
         let committed = Committed::new(id, positions);
-        self.outcomes.insert(id, CommitOutcome::Landed(committed));
+        self.outcomes.insert(id, CommitOutcome::Landed(committed.clone()));
         if let Some(Idempotency { key, command, result }) = idempotency {
-            self.firsts.insert(key, IdempotentOutcome::new(committed, command, result));
+            self.firsts.insert(key, IdempotentOutcome::new(committed.clone(), command, result));
         }
         committed
     }

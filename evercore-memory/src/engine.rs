@@ -178,7 +178,7 @@ impl StorageEngine for MemoryEngine {
     async fn find_commit(&self, id: CommitId) -> Result<CommitOutcome> {
         self.shared.faults.meet_outcome().await?;
         let mut log = self.shared.write()?;
-        Ok(*log.outcomes.entry(id).or_insert(CommitOutcome::NeverLands))
+        Ok(log.outcomes.entry(id).or_insert(CommitOutcome::NeverLands).clone())
     }
 
     async fn find_by_idempotency_key(

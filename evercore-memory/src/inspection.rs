@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use evercore::engine::{
     EventKey, InspectEvents, InspectedAggregate, InspectedColumns, InspectedCommit, InspectedEvent,
     InspectedKey, InspectedParked, InspectedPosition, InspectedSnapshot, InspectedSubscription,
-    Inspection, LastGiven,
+    Inspection, LastGiven, Positions,
 };
 use evercore::{AggregateId, CommitId, CommitOutcome, NaturalKey, Position, RecordedEvent, Result};
 
@@ -147,13 +147,13 @@ fn aggregate((id, stored): (&AggregateId, &StoredAggregate)) -> InspectedAggrega
 
 fn commit(log: &Log, id: CommitId, outcome: &CommitOutcome) -> InspectedCommit {
     let (landed, positions) = match outcome {
-        CommitOutcome::Landed(committed) => (true, committed.positions),
-        CommitOutcome::NeverLands => (false, None),
+        CommitOutcome::Landed(committed) => (true, &committed.positions),
+        CommitOutcome::NeverLands => (false, &Positions::NONE),
     };
     let refer =
         |to: Position| InspectedPosition::new(to.get(), log.events.get(index(to)).is_some());
     let mut shown = InspectedCommit::new(id, landed);
-    shown.first = positions.map(|(first, _)| refer(first));
-    shown.last = positions.map(|(_, last)| refer(last));
+    shown.first = positions.first().map(refer);
+    shown.last = positions.last().map(refer);
     shown
 }

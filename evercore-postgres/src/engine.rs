@@ -167,7 +167,7 @@ impl StorageEngine for PostgresEngine {
                 if !row::get::<bool>(&row, 0)? {
                     return Ok(CommitOutcome::NeverLands);
                 }
-                let positions = row::positions(&row, 1, 2)?;
+                let positions = row::positions(&row, [1, 2, 3])?;
                 Ok(CommitOutcome::Landed(Committed::new(id, positions)))
             })
             .await
@@ -188,7 +188,7 @@ impl StorageEngine for PostgresEngine {
                 let Some(row) = rows.first() else { return Ok(None) };
                 let id = CommitId::from_uuid(row::get(row, 0)?);
                 Ok(Some(IdempotentOutcome::new(
-                    Committed::new(id, row::positions(row, 1, 2)?),
+                    Committed::new(id, row::positions(row, [1, 2, 5])?),
                     row::get::<String>(row, 3)?.into(),
                     row::get::<String>(row, 4)?.into(),
                 )))

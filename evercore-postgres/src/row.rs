@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use evercore::engine::EventRow;
+use evercore::engine::{EventRow, Positions};
 use evercore::format::Payload;
 use evercore::{AggregateId, Error, Metadata, Position, RecordedEvent, Result, Sequence};
 use futures_util::TryStreamExt;
@@ -210,14 +210,14 @@ where
     row.try_get(column).map_err(|error| classify("read a row", error))
 }
 
-/// Returns the first and the last position of a commit, if it has any.
-pub(crate) fn positions(
-    row: &PgRow,
-    first: usize,
-    last: usize,
-) -> Result<Option<(Position, Position)>> {
+/// Returns the positions of a commit, from the column `first`, the column `last` and a list. The list is null if no
+/// other commit's events lie between.
+pub(crate) fn positions(row: &PgRow, [first, last, list]: [usize; 3]) -> Result<Positions> {
+    if let Some(list) = get::<Option<Vec<i64>>>(row, list)? {
+        return Positions::listed(list.into_iter().map(Position::new).collect::<Result<_>>()?);
+    }
     match (get::<Option<i64>>(row, first)?, get::<Option<i64>>(row, last)?) {
-        (Some(first), Some(last)) => Ok(Some((Position::new(first)?, Position::new(last)?))),
-        _ => Ok(None),
+        (Some(first), Some(last)) => Positions::span(Position::new(first)?, Position::new(last)?),
+        _ => Ok(Positions::NONE),
     }
 }

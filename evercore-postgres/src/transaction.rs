@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use evercore::engine::{
-    AggregateWrite, Commit, Completion, Settled, Transaction, Transactor, timeout,
+    AggregateWrite, Commit, Completion, Positions, Settled, Transaction, Transactor, timeout,
 };
 use evercore::error::ConflictReason;
 use evercore::{AggregateId, Committed, Error, Report, Result, TransactionContext};
@@ -232,10 +232,10 @@ impl PostgresEngine {
         commit: Commit,
     ) -> Result<Committed> {
         transaction.check_not_ended().await?;
-        let nothing = Committed::new(commit.id, None);
+        let nothing = Committed::new(commit.id, Positions::NONE);
         // The server undoes everything if a failure comes before COMMIT is sent.
         let committed = if !commit.completes.is_empty() && commit.writes.is_empty() {
-            nothing
+            nothing.clone()
         } else {
             self.append_within(&mut transaction, &commit).await?
         };

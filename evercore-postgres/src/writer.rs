@@ -252,8 +252,8 @@ impl Writer {
             Err(error) => return Some(Sent::Refused(error)),
         };
         match one.send(connection, &self.statements).await.map_err(classify_commit) {
-            Ok(row) => match positions(&row, 0, 1) {
-                Ok(None) => None,
+            Ok(row) => match positions(&row, [0, 1, 2]) {
+                Ok(positions) if positions.is_empty() => None,
                 Ok(positions) => {
                     Some(Sent::Answered(vec![Ok(Committed::new(commit.id, positions))]))
                 }

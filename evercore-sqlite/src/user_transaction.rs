@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use evercore::engine::{Commit, Completion, Settled};
+use evercore::engine::{Commit, Completion, Positions, Settled};
 use evercore::{AggregateId, Committed, Error, Report, Result};
 use rusqlite::Connection as Handle;
 use sqlx::{Connection, SqliteConnection};
@@ -129,7 +129,7 @@ fn land(
             failure.undone(database, "end a transaction")
         }
     })?;
-    let nothing = Committed::new(commit.id, None);
+    let nothing = Committed::new(commit.id, Positions::NONE);
     for Completion::Settlement(settlement) in &commit.completes {
         let failed = |problem: Problem| problem.undone(database, "record a batch");
         if settle(connection, settlement).map_err(failed)? == Settled::Before {

@@ -98,6 +98,11 @@ impl Position {
     /// The first event's position.
     pub const FIRST: Self = Self(1);
 
+    /// Wraps a number that lies between two positions.
+    pub(crate) const fn known(position: i64) -> Self {
+        Self(position)
+    }
+
     /// Creates a position after checking that it is not negative.
     ///
     /// # Errors

@@ -8,7 +8,7 @@ use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use evercore::{AggregateId, Committed, Context, ErrorKind, EventStore, Position, Report};
+use evercore::{AggregateId, Context, ErrorKind, EventStore, Position, Report};
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 use tracing::error;
@@ -85,7 +85,7 @@ async fn assign(
     let ticket = AggregateId::new(ticket)?;
     let assign = async |ctx: &mut Context| domain::assign(ctx, ticket, &agent).await;
     let ((), commit) = desk.store.with_context_committed(assign).await?;
-    Ok(Changed::new(ticket, commit.and_then(Committed::position)))
+    Ok(Changed::new(ticket, commit.and_then(|commit| commit.position())))
 }
 
 async fn close(
@@ -95,7 +95,7 @@ async fn close(
     let ticket = AggregateId::new(ticket)?;
     let close = async |ctx: &mut Context| domain::close(ctx, ticket).await;
     let ((), commit) = desk.store.with_context_committed(close).await?;
-    Ok(Changed::new(ticket, commit.and_then(Committed::position)))
+    Ok(Changed::new(ticket, commit.and_then(|commit| commit.position())))
 }
 
 #[derive(Deserialize)]

@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use evercore::subscription::{SubscriptionBuilder, SubscriptionProgress};
 use evercore::{
-    Aggregate, Apply, Batch, Committed, Context, Error, EventMeta, EventStore, Metadata, Position,
-    event,
+    Aggregate, Apply, Batch, Context, Error, EventMeta, EventStore, Metadata, Position, event,
 };
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -145,7 +144,7 @@ impl Worker {
                 ctx.apply(&mut account, MoneyDeposited { owner: owner.to_owned(), amount: 10 })
             };
             let ((), landed) = store.with_context_committed(deposit).await?;
-            last = landed.and_then(Committed::position).unwrap_or(last);
+            last = landed.and_then(|commit| commit.position()).unwrap_or(last);
             taken += 1;
             sleep(pause).await;
         }

@@ -91,6 +91,8 @@ CREATE TABLE evercore.commits (
     landed boolean NOT NULL,
     first_position bigint,
     last_position bigint,
+    -- All positions, if events of other commits lie between the first and the last.
+    positions bigint[],
     recorded_at timestamptz NOT NULL,
     -- Of all commits with one key, only one lands. `command` and `result` hold its command and its result, encoded by
     -- the core.

@@ -20,7 +20,8 @@ CREATE TYPE evercore.verdict AS (
     sequence bigint,
     name text,
     first_position bigint,
-    last_position bigint
+    last_position bigint,
+    positions bigint[]
 );
 
 -- Announces the position after which a writer may still draw its own, as a lock that `frontier` looks at. The sequence
@@ -156,7 +157,7 @@ BEGIN
         SELECT array_agg(ROW(
             c.n - 1,
             CASE WHEN known.landed THEN 8 ELSE 7 END,
-            NULL, NULL, NULL, known.first_position, known.last_position
+            NULL, NULL, NULL, known.first_position, known.last_position, known.positions
         )::evercore.verdict) INTO verdicts
         FROM unnest(commit_ids) WITH ORDINALITY AS c(id, n)
         JOIN evercore.commits known ON known.id = c.id;
@@ -165,7 +166,7 @@ BEGIN
     -- Idempotency keys of other commits that landed (9).
     IF is_keyed THEN
         SELECT verdicts || coalesce(array_agg(ROW(
-            c.n - 1, 9, NULL, NULL, NULL, NULL, NULL
+            c.n - 1, 9, NULL, NULL, NULL, NULL, NULL, NULL
         )::evercore.verdict), '{}') INTO verdicts
         FROM unnest(commit_keys) WITH ORDINALITY AS c(key, n)
         JOIN evercore.commits used ON used.idempotency_key = c.key
@@ -177,7 +178,7 @@ BEGIN
     -- Preconditions.
     SELECT verdicts || coalesce(array_agg(ROW(
         failed.commit_index, failed.code, failed.id, failed.actual,
-        (SELECT t.name FROM evercore.aggregate_types t WHERE t.id = failed.stored_type), NULL, NULL
+        (SELECT t.name FROM evercore.aggregate_types t WHERE t.id = failed.stored_type), NULL, NULL, NULL
     )::evercore.verdict), '{}') INTO verdicts
     FROM (
         SELECT DISTINCT ON (judged.commit_index) judged.*
@@ -225,7 +226,7 @@ BEGIN
     -- Natural keys: each must be free, or given up by its holder in the same commit (else 6).
     IF has_keys THEN
         SELECT verdicts || coalesce(array_agg(ROW(
-            taken.commit_index, 6, taken.id, NULL, taken.new_key, NULL, NULL
+            taken.commit_index, 6, taken.id, NULL, taken.new_key, NULL, NULL, NULL
         )::evercore.verdict), '{}') INTO verdicts
         FROM (
             SELECT DISTINCT ON (w.commit_index) w.*
@@ -335,37 +336,47 @@ BEGIN
         ORDER BY e.n
         RETURNING position, aggregate_id
     ),
-    -- Grouped instead of joined: a plan without row estimates would join every row with every row.
+    -- A window instead of a join: a plan without row estimates would join every row with every row.
     spans AS (
-        SELECT told.commit_index, min(told.first) AS first, max(told.last) AS last
+        SELECT
+            told.commit_index,
+            min(told.position) AS first,
+            max(told.position) AS last,
+            CASE WHEN max(told.position) - min(told.position) >= count(told.position) THEN
+                array_agg(told.position ORDER BY told.position) FILTER (WHERE told.position IS NOT NULL)
+            END AS positions
         FROM (
-            SELECT max(known.commit_index), min(known.position), max(known.position)
+            SELECT
+                max(known.commit_index) OVER (PARTITION BY known.aggregate_id) AS commit_index,
+                known.position
             FROM (
                 SELECT w.commit_index, w.id, NULL
                 FROM unnest(write_commits, write_ids) AS w(commit_index, id)
                 UNION ALL
                 SELECT NULL, a.aggregate_id, a.position FROM appended a
             ) AS known(commit_index, aggregate_id, position)
-            GROUP BY known.aggregate_id
             UNION ALL
             -- Some commits write nothing.
-            SELECT c.n - 1, NULL, NULL FROM generate_series(1, cardinality(commit_ids)) AS c(n)
-        ) AS told(commit_index, first, last)
+            SELECT c.n - 1, NULL FROM generate_series(1, cardinality(commit_ids)) AS c(n)
+        ) AS told(commit_index, position)
         WHERE told.commit_index <> ALL (refused)
         GROUP BY told.commit_index
     ),
     landed AS (
         INSERT INTO evercore.commits (
-            id, landed, first_position, last_position, recorded_at, idempotency_key, command, result
+            id, landed, first_position, last_position, positions, recorded_at, idempotency_key,
+            command, result
         )
         SELECT
-            commit_ids[s.commit_index + 1], true, s.first, s.last, commit_times[s.commit_index + 1],
+            commit_ids[s.commit_index + 1], true, s.first, s.last, s.positions,
+            commit_times[s.commit_index + 1],
             commit_keys[s.commit_index + 1], commit_commands[s.commit_index + 1],
             commit_results[s.commit_index + 1]
         FROM spans s
     )
     SELECT
-        s.commit_index, 0::smallint, NULL::bigint, NULL::bigint, NULL::text, s.first, s.last
+        s.commit_index, 0::smallint, NULL::bigint, NULL::bigint, NULL::text, s.first, s.last,
+        s.positions
     FROM spans s;
 
     IF cardinality(snapshot_commits) > 0 THEN
@@ -412,7 +423,8 @@ CREATE FUNCTION evercore.append_one(
     snapshot_fingerprint bigint,
     snapshot_state bytea,
     OUT first bigint,
-    OUT last bigint
+    OUT last bigint,
+    OUT positions bigint[]
 )
 LANGUAGE plpgsql VOLATILE
 SET enable_seqscan = off
@@ -519,14 +531,21 @@ BEGIN
             ORDER BY e.n
             RETURNING position
         )
-        SELECT min(a.position), max(a.position) INTO first, last FROM appended a;
+        SELECT min(a.position), max(a.position), array_agg(a.position ORDER BY a.position)
+        INTO first, last, positions
+        FROM appended a;
+        IF last - first < cardinality(positions) THEN
+            positions := NULL;
+        END IF;
     END IF;
 
     INSERT INTO evercore.commits (
-        id, landed, first_position, last_position, recorded_at, idempotency_key, command, result
+        id, landed, first_position, last_position, positions, recorded_at, idempotency_key,
+        command, result
     )
     VALUES (
-        commit_id, true, first, last, commit_time, commit_key, commit_command, commit_result
+        commit_id, true, first, last, positions, commit_time, commit_key, commit_command,
+        commit_result
     );
 
     IF snapshot_state IS NOT NULL THEN

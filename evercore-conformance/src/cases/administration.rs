@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use evercore::subscription::{Condition, SubscriptionBuilder, SubscriptionState};
-use evercore::{Batch, Committed, Error, EventFilter, FailurePolicy, Position, Result, Start};
+use evercore::{Batch, Error, EventFilter, FailurePolicy, Position, Result, Start};
 
 use crate::assert::assert_error;
 use crate::domain::counter::{self, Counter};
@@ -168,7 +168,7 @@ pub(crate) async fn waiting_for_a_position_ends_when_it_is_handled(
                 ctx.apply(&mut counter, crate::domain::counter::Added { by: 1 })
             })
             .await?;
-        let position = landed.and_then(Committed::position).expect("it has an event");
+        let position = landed.and_then(|commit| commit.position()).expect("it has an event");
         store.wait_for("waited for", position).await?;
         assert_eq!(journal.len(), round);
         assert_eq!(journal.events().last().map(|event| event.position()), Some(position));

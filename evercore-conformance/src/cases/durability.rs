@@ -1,9 +1,10 @@
 //! P2: an acknowledged commit is stored exactly once; one without an answer is stored as a whole or not at all, and its
 //! outcome can be asked for.
 
-use evercore::engine::{Commit, Precondition};
+use evercore::engine::{Commit, Positions, Precondition};
 use evercore::{
-    CommitOutcome, Committed, Error, EventOptions, Expected, NaturalKey, Result, Stream,
+    CommitOutcome, Committed, Error, EventOptions, Expected, NaturalKey, RecordedEvent, Result,
+    Stream,
 };
 
 use crate::assert::{assert_error, assert_unbroken};
@@ -115,20 +116,24 @@ pub(crate) async fn a_landed_commit_is_found_with_its_positions(fixture: &Fixtur
     let appended = store.append::<Counter, _>(Stream::Id(id), Expected::Any, events).await?;
     let eventless =
         engine.commit(raw::creation::<Added>(raw::fresh_id(engine).await?, &[])).await?;
-    assert_eq!(eventless.positions, None);
+    assert!(eventless.positions.is_empty());
 
     let log = fixture.log().await?;
-    let positions = Some((log[1].position(), log[3].position()));
-    assert_eq!(appended.committed.positions, positions);
+    let positions = log[1..].iter().map(RecordedEvent::position).collect();
+    assert_eq!(appended.committed.positions, Positions::listed(positions)?);
 
-    for committed in [appended.committed, eventless] {
+    for committed in [&appended.committed, &eventless] {
         let outcome = store.find_commit(committed.id).await?;
-        assert_eq!(outcome, CommitOutcome::Landed(committed));
+        assert_eq!(outcome, CommitOutcome::Landed(committed.clone()));
     }
     let next = fixture.successor().await?;
-    for committed in [appended.committed, eventless] {
+    for committed in [&appended.committed, &eventless] {
         let outcome = next.store.find_commit(committed.id).await?;
-        assert_eq!(outcome, CommitOutcome::Landed(committed), "after the process has ended");
+        assert_eq!(
+            outcome,
+            CommitOutcome::Landed(committed.clone()),
+            "after the process has ended"
+        );
     }
     Ok(())
 }
@@ -163,7 +168,7 @@ pub(crate) async fn a_commit_sent_twice_lands_once(fixture: &Fixture) -> Result<
     let engine = fixture.engine();
     let commit = one_event(fixture).await?;
     let first = engine.commit(commit.clone()).await?;
-    assert_answers_agree(&[Ok(first), engine.commit(commit.clone()).await]);
+    assert_answers_agree(&[Ok(first.clone()), engine.commit(commit.clone()).await]);
     assert_eq!(fixture.log().await?.len(), 1);
 
     let twin = one_event(fixture).await?;
@@ -198,8 +203,8 @@ pub(crate) async fn the_outcome_asked_for_beside_the_commit_is_the_outcome(
         let sent = tokio::spawn(async move { sender.commit(commit).await });
         let outcome = engine.find_commit(id).await?;
         let answer = sent.await.expect("the sender panicked");
-        match outcome {
-            CommitOutcome::Landed(committed) => assert_eq!(answer?, committed),
+        match &outcome {
+            CommitOutcome::Landed(committed) => assert_eq!(&answer?, committed),
             CommitOutcome::NeverLands => assert!(answer.is_err(), "given up, and landed"),
         }
         assert_eq!(engine.find_commit(id).await?, outcome);
@@ -221,7 +226,7 @@ pub(crate) async fn the_outcome_of_a_dropped_commit_can_be_found(fixture: &Fixtu
             CommitOutcome::NeverLands => assert_eq!(events, 0, "said never to land"),
         }
         if let Some(committed) = finished {
-            assert_eq!(outcome, CommitOutcome::Landed(committed));
+            assert_eq!(outcome, CommitOutcome::Landed(committed.clone()));
             return Ok(());
         }
     }

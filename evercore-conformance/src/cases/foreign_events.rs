@@ -79,7 +79,7 @@ pub(crate) async fn an_undecodable_payload_is_named_with_its_field(
         let writes = vec![raw::write::<Diary>(id, Precondition::Exists)];
         let events = vec![raw::encoded_event::<Noted>(id, 2, payload.to_vec())];
         let committed = engine.commit(raw::commit(writes, events)).await?;
-        let (position, _) = committed.positions.expect("it wrote an event");
+        let position = committed.position().expect("it wrote an event");
 
         assert_error!(diary::read(store, id).await, Error::Decode(found)
             if found.event.position == position

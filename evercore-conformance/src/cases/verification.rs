@@ -358,7 +358,7 @@ pub(crate) async fn the_last_numbers_are_not_behind_those_in_use(fixture: &Fixtu
     let text = "the last one".to_owned();
     let appended =
         store.append::<Diary, _>(Stream::Id(diary), Expected::NoStream, [Noted { text }]).await?;
-    let (_, last) = appended.committed.positions.expect("it has an event");
+    let last = appended.committed.position().expect("it has an event");
     let given = engine.inspection().last_given().await?;
     assert_eq!(given.position, last.get());
     assert!(given.aggregate_id >= diary.get() && given.token >= 4, "{given:?}");

@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use evercore::engine::{
     AggregateWrite, Commit, IdBlock, KeyChange, LoadRequest, LoadTarget, LoadedAggregate,
-    Precondition, Reader, StorageEngine,
+    Positions, Precondition, Reader, StorageEngine,
 };
 use evercore::error::ConflictReason;
 use evercore::{
@@ -128,7 +128,7 @@ pub(crate) struct LandsInPart;
 #[async_trait]
 impl Fault for LandsInPart {
     async fn commit(&self, engine: &MemoryEngine, commit: Commit) -> Result<Committed> {
-        let mut last = Committed::new(commit.id, None);
+        let mut last = Committed::new(commit.id, Positions::NONE);
         for part in parts(&commit) {
             last = engine.commit(part).await?;
         }
@@ -143,7 +143,7 @@ pub(crate) struct LandsInPartWhenDropped;
 #[async_trait]
 impl Fault for LandsInPartWhenDropped {
     async fn commit(&self, engine: &MemoryEngine, commit: Commit) -> Result<Committed> {
-        let mut last = Committed::new(commit.id, None);
+        let mut last = Committed::new(commit.id, Positions::NONE);
         for part in parts(&commit) {
             last = engine.commit(part).await?;
             tokio::task::yield_now().await;
@@ -203,7 +203,7 @@ pub(crate) struct AcknowledgesTooEarly(AtomicU32);
 impl Fault for AcknowledgesTooEarly {
     async fn commit(&self, engine: &MemoryEngine, commit: Commit) -> Result<Committed> {
         if self.0.fetch_add(1, Ordering::Relaxed) % 3 == 2 {
-            return Ok(Committed::new(commit.id, None));
+            return Ok(Committed::new(commit.id, Positions::NONE));
         }
         engine.commit(commit).await
     }
@@ -245,12 +245,12 @@ pub(crate) struct ForgetsTheFence(Mutex<HashMap<CommitId, Committed>>);
 impl Fault for ForgetsTheFence {
     async fn commit(&self, engine: &MemoryEngine, commit: Commit) -> Result<Committed> {
         let committed = engine.commit(commit).await?;
-        self.0.lock().expect("not poisoned").insert(committed.id, committed);
+        self.0.lock().expect("not poisoned").insert(committed.id, committed.clone());
         Ok(committed)
     }
 
     async fn find_commit(&self, _engine: &MemoryEngine, id: CommitId) -> Result<CommitOutcome> {
-        let landed = self.0.lock().expect("not poisoned").get(&id).copied();
+        let landed = self.0.lock().expect("not poisoned").get(&id).cloned();
         Ok(landed.map_or(CommitOutcome::NeverLands, CommitOutcome::Landed))
     }
 }

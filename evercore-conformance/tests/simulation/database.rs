@@ -115,17 +115,20 @@ impl Database {
         };
         self.linger().await;
         let landed = at_once(self.memory.commit(commit));
-        if let Ok(Committed { positions: Some((first, last)), .. }) = &landed {
+        if let Ok(Committed { positions, .. }) = &landed
+            && let Some(last) = positions.last()
+        {
             let mut appends = self.appends();
-            appends.hidden.extend(first.get()..=last.get());
+            appends.hidden.extend(positions.iter().map(Position::get));
             appends.last_drawn = last.get();
         }
         self.linger().await;
         if ending == Ending::Commits
-            && let Ok(Committed { positions: Some((first, last)), .. }) = &landed
+            && let Ok(Committed { positions, .. }) = &landed
+            && let (Some(first), Some(last)) = (positions.first(), positions.last())
         {
             self.appends().hidden.retain(|drawn| !(first.get()..=last.get()).contains(drawn));
-            self.observer().appeared(&self.between(*first, *last));
+            self.observer().appeared(&self.between(first, last));
             self.linger().await;
         }
         self.appends().floors.remove(&transaction);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use evercore::engine::{Commit, Completion, Settled, Transactor};
+use evercore::engine::{Commit, Completion, Positions, Settled, Transactor};
 use evercore::{AggregateId, Committed, Error, Position, Result};
 
 use crate::network::Network;
@@ -38,19 +38,17 @@ impl Transactor for Network {
             panic!("only subscriptions have transactions here")
         };
         let settlement = settlement.clone();
-        let nothing = Committed::new(commit.id, None);
+        let id = commit.id;
         let finished = self
             .call("finish", move |at| async move {
                 match at.settle(&settlement, &transaction.0)? {
-                    Settled::Now | Settled::Before => Ok(nothing),
+                    Settled::Now | Settled::Before => Ok(Committed::new(id, Positions::NONE)),
                 }
             })
             .await;
         match finished {
             // It is unknown whether the call was lost on the way there or back.
-            Err(Error::Unavailable { source }) => {
-                Err(Error::OutcomeUnknown { commit: nothing.id, source })
-            }
+            Err(Error::Unavailable { source }) => Err(Error::OutcomeUnknown { commit: id, source }),
             finished => finished,
         }
     }

@@ -38,7 +38,7 @@ pub(crate) fn commit_index(row: &PgRow) -> Result<usize> {
 pub(crate) fn read(row: &PgRow, commit: &Commit) -> Result<Committed> {
     let code: i16 = get(row, 1)?;
     match code {
-        0 | 8 => Ok(Committed::new(commit.id, positions(row, 5, 6)?)),
+        0 | 8 => Ok(Committed::new(commit.id, positions(row, [5, 6, 7])?)),
         7 => Err(Error::given_up(commit.id)),
         9 => {
             let key = commit.idempotency.as_ref().map(|given| given.key.to_string());

@@ -68,7 +68,7 @@ async fn a_standby_that_is_promoted_without_its_tail_goes_on_from_what_it_has() 
 
     let lost = append(&store, counter, 2).await;
     assert_eq!(follow(&store).await, 1);
-    let (_, elsewhere) = lost.committed.positions.expect("it has an event");
+    let elsewhere = lost.committed.position().expect("it has an event");
     drop(store);
     drop(primary);
     done(standby.promote());

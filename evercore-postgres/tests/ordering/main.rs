@@ -5,6 +5,7 @@
 //! `cargo test -p evercore-postgres --release --test ordering -- --ignored --nocapture`.
 
 mod log;
+mod positions;
 mod readers;
 mod throughput;
 mod writers;

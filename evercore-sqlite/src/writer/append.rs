@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use evercore::engine::{Commit, NewEvent};
+use evercore::engine::{Commit, NewEvent, Positions};
 use evercore::{AggregateId, Error, Position, Sequence};
 use rusqlite::{CachedStatement, Connection};
 
@@ -34,13 +34,13 @@ struct Place {
     event_type: EventTypeId,
 }
 
-/// Appends the events of a commit. Returns the positions of the first and the last.
+/// Appends the events of a commit. Returns their positions.
 pub(super) fn append(
     connection: &Connection,
     names: &Names,
     commit: &Commit,
     standings: &StoredAggregates,
-) -> Result<Option<(Position, Position)>, Problem> {
+) -> Result<Positions, Problem> {
     let mut streams: HashMap<AggregateId, Stream> = commit
         .writes
         .iter()
@@ -73,9 +73,9 @@ pub(super) fn append(
             left = later;
         }
     }
-    let Some(first) = first else { return Ok(None) };
+    let Some(first) = first else { return Ok(Positions::NONE) };
     let position = |row_id| checked(Position::new(row_id), "events.position");
-    Ok(Some((position(first)?, position(connection.last_insert_rowid())?)))
+    Ok(Positions::span(position(first)?, position(connection.last_insert_rowid())?)?)
 }
 
 fn place(names: &Names, event: &NewEvent, streams: &mut HashMap<AggregateId, Stream>) -> Place {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use evercore::engine::{Commit, KeyChange, TypeName};
-use evercore::{Committed, Error, NaturalKey, Result};
+use evercore::{Committed, Error, NaturalKey, Position, Result};
 use rusqlite::{Connection, params};
 
 use super::append::append;
@@ -131,8 +131,8 @@ fn land_one(connection: &Connection, names: &Names, commit: &Commit) -> Result<V
     let idempotency = commit.idempotency.as_ref();
     connection.prepare_cached(INSERT_COMMIT)?.execute(params![
         commit.id.as_uuid().as_bytes(),
-        positions.map(|(first, _)| first.get()),
-        positions.map(|(_, last)| last.get()),
+        positions.first().map(Position::get),
+        positions.last().map(Position::get),
         commit.recorded_at.timestamp_micros(),
         idempotency.map(|given| given.key.as_str()),
         idempotency.map(|given| &*given.command),

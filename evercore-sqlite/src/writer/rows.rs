@@ -1,6 +1,6 @@
 //! Reads and writes the rows of commits.
 
-use evercore::engine::TypeName;
+use evercore::engine::{Positions, TypeName};
 use evercore::{
     AggregateId, CommitId, Error, IdempotencyKey, NaturalKey, Position, Result, Sequence,
 };
@@ -28,23 +28,20 @@ pub(super) struct StoredAggregate {
 }
 
 /// The stored outcome of a commit.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Known {
     GivenUp,
-    Landed(Option<(Position, Position)>),
+    Landed(Positions),
 }
 
-/// Checks the positions of a row of `commits`.
-pub(crate) fn positions(
-    first: Option<i64>,
-    last: Option<i64>,
-) -> Result<Option<(Position, Position)>> {
+/// Checks the positions of a row of `commits`. A commit's positions follow each other, as one connection writes.
+pub(crate) fn positions(first: Option<i64>, last: Option<i64>) -> Result<Positions> {
     match (first, last) {
-        (Some(first), Some(last)) => Ok(Some((
+        (Some(first), Some(last)) => Positions::span(
             checked(Position::new(first), "commits.first_position")?,
             checked(Position::new(last), "commits.last_position")?,
-        ))),
-        _ => Ok(None),
+        ),
+        _ => Ok(Positions::NONE),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use evercore::engine::Positions;
 use evercore::{CommitId, Position};
 
 use super::observation::{CommitBegun, Observation, Refusal};
@@ -22,7 +23,7 @@ pub(super) struct Sent<'a> {
 
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Answer<'a> {
-    Landed(Option<(Position, Position)>),
+    Landed(&'a Positions),
     Refused(&'a Refusal),
 }
 
@@ -65,8 +66,10 @@ impl<'a> Commits<'a> {
                     let (began, floor) = (moment, floors.now);
                     self.sent.push(Sent { begun, began, answers, acknowledged, floor });
                 }
-                Observation::Acknowledged { commit, positions: Some((_, position)) } => {
-                    floors.raise(Floor { position: *position, commit: *commit });
+                Observation::Acknowledged { commit, positions } => {
+                    if let Some(position) = positions.last() {
+                        floors.raise(Floor { position, commit: *commit });
+                    }
                 }
                 _ => {}
             }
@@ -78,7 +81,7 @@ impl<'a> Commits<'a> {
         for (moment, seen) in history.moments() {
             let (commit, answer) = match seen {
                 Observation::Acknowledged { commit, positions } => {
-                    (commit, Answer::Landed(*positions))
+                    (commit, Answer::Landed(positions))
                 }
                 Observation::Refused { commit, reason } => (commit, Answer::Refused(reason)),
                 Observation::Begun(_)

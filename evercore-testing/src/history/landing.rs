@@ -139,22 +139,21 @@ fn check_answers(
     outcome: Option<&CommitOutcome>,
     found: &mut Vec<Violation>,
 ) {
-    let mut told: BTreeSet<_> = sent
+    let mut told: BTreeSet<Vec<_>> = sent
         .answers
         .iter()
         .filter_map(|answer| match answer {
-            Answer::Landed(positions) => Some(*positions),
+            Answer::Landed(positions) => Some(positions.iter().collect()),
             Answer::Refused(_) => None,
         })
         .collect();
     if let Some(CommitOutcome::Landed(committed)) = outcome {
-        told.insert(committed.positions);
+        told.insert(committed.positions.iter().collect());
     }
-    let positions = || events.iter().map(|entry| entry.place.position);
-    let there = positions().next().zip(positions().next_back());
+    let there: Vec<_> = events.iter().map(|entry| entry.place.position).collect();
     let commit = sent.begun.commit;
     let wrong = told.into_iter().filter(|told| *told != there);
-    found.extend(wrong.map(|told| Violation::Misplaced { commit, told, found: there }));
+    found.extend(wrong.map(|told| Violation::Misplaced { commit, told, found: there.clone() }));
 }
 
 /// Checks that the commit comes after everything that was acknowledged before it began.

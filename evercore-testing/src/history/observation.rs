@@ -1,6 +1,6 @@
 //! The observations that make up a history.
 
-use evercore::engine::{AggregateWrite, Commit, KeyChange, NewEvent, Precondition};
+use evercore::engine::{AggregateWrite, Commit, KeyChange, NewEvent, Positions, Precondition};
 use evercore::format::Payload;
 use evercore::{
     AggregateId, CommitId, Committed, Error, NaturalKey, Position, RecordedEvent, Sequence,
@@ -17,8 +17,8 @@ pub enum Observation {
     Acknowledged {
         /// The commit.
         commit: CommitId,
-        /// The positions of its first and last event; `None` if it wrote none.
-        positions: Option<(Position, Position)>,
+        /// The positions of its events.
+        positions: Positions,
     },
     /// A commit is not stored and never will be.
     Refused {
@@ -218,7 +218,7 @@ impl Fingerprint {
 impl Observation {
     pub(super) fn answer(commit: CommitId, answer: &Result<Committed, Error>) -> Self {
         match answer {
-            Ok(committed) => Self::Acknowledged { commit, positions: committed.positions },
+            Ok(committed) => Self::Acknowledged { commit, positions: committed.positions.clone() },
             Err(Error::OutcomeUnknown { .. }) => Self::Unknown { commit },
             Err(error) => Self::Refused { commit, reason: Refusal::of(error) },
         }

@@ -47,9 +47,9 @@ impl Forward for Observed {
 
     async fn find_commit(&self, id: CommitId) -> Result<CommitOutcome> {
         let outcome = self.engine.find_commit(id).await?;
-        let seen = match outcome {
+        let seen = match &outcome {
             CommitOutcome::Landed(Committed { positions, .. }) => {
-                Observation::Acknowledged { commit: id, positions }
+                Observation::Acknowledged { commit: id, positions: positions.clone() }
             }
             CommitOutcome::NeverLands => {
                 Observation::Refused { commit: id, reason: Refusal::NeverLands }

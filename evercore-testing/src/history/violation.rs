@@ -84,9 +84,9 @@ pub enum Violation {
         /// The commit.
         commit: CommitId,
         /// The positions that were reported.
-        told: Option<(Position, Position)>,
+        told: Vec<Position>,
         /// The positions in the log.
-        found: Option<(Position, Position)>,
+        found: Vec<Position>,
     },
     /// The store's answer about the outcome of a commit contradicts the client's answer or the log.
     Outcome {

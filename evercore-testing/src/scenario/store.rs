@@ -135,7 +135,7 @@ impl StoreScenario {
         let before = expect("the store cannot be read", self.store.head().await);
         let outcome = match self.store.with_context_committed(work).await {
             Ok((value, committed)) => {
-                let last = committed.and_then(Committed::position);
+                let last = committed.as_ref().and_then(Committed::position);
                 let changes = self.changes(before, last.unwrap_or(before)).await;
                 Ok((value, expect("the new events cannot be read", changes)))
             }

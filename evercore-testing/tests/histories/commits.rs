@@ -1,5 +1,6 @@
 //! Violations in the outcomes of commits.
 
+use evercore::engine::Positions;
 use evercore::{CommitId, Position, Result, Sequence};
 use evercore_testing::history::{DecidedOn, Observation, Refusal, Violation};
 
@@ -47,7 +48,7 @@ async fn an_acknowledged_commit_that_is_missing_is_lost() -> Result<()> {
         let (mut lost, commit) = (past.begun(2).clone(), CommitId::generate());
         lost.commit = commit;
         past.observations.push(Observation::Begun(lost));
-        past.observations.push(Observation::Acknowledged { commit, positions: None });
+        past.observations.push(Observation::Acknowledged { commit, positions: Positions::NONE });
     });
     let found = found.await?;
     assert!(matches!(found[0], Violation::Lost { present: 0, of: 2, .. }), "{found:#?}");
@@ -62,7 +63,7 @@ async fn an_acknowledged_commit_without_events_that_is_missing_is_found_by_its_o
         let (mut lost, commit) = (past.begun(3).clone(), CommitId::generate());
         lost.commit = commit;
         past.observations.push(Observation::Begun(lost));
-        past.observations.push(Observation::Acknowledged { commit, positions: None });
+        past.observations.push(Observation::Acknowledged { commit, positions: Positions::NONE });
     });
     assert_only!(found.await?, Violation::Outcome { landed: false, .. });
     Ok(())
@@ -119,7 +120,7 @@ async fn an_event_without_a_commit_is_found() -> Result<()> {
 async fn an_acknowledgement_of_a_commit_that_was_never_sent_is_found() -> Result<()> {
     let found = found(|past| {
         let commit = CommitId::generate();
-        past.observations.push(Observation::Acknowledged { commit, positions: None });
+        past.observations.push(Observation::Acknowledged { commit, positions: Positions::NONE });
     });
     assert_only!(found.await?, Violation::NeverBegun { .. });
     Ok(())
@@ -130,7 +131,8 @@ async fn an_acknowledgement_with_other_positions_is_found() -> Result<()> {
     let found = found(|past| {
         let commit = past.begun(4).commit;
         let wrong = Position::new(4).expect("it is one");
-        *past.answer(4) = Observation::Acknowledged { commit, positions: Some((wrong, wrong)) };
+        let positions = Positions::span(wrong, wrong).expect("it is one");
+        *past.answer(4) = Observation::Acknowledged { commit, positions };
     });
     assert_only!(found.await?, Violation::Misplaced { .. });
     Ok(())

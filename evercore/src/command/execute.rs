@@ -232,9 +232,9 @@ impl EventStore {
             Ok(aggregate) => {
                 let (store, key) = (&*self.inner, request.idempotency_key.clone());
                 let (events, sent) = complete(context, store, &aggregate, key, command_name::<C>);
-                committed(sent)
-                    .await
-                    .map(|committed| (Executed::new(aggregate, events, committed), committed))
+                committed(sent).await.map(|committed| {
+                    (Executed::new(aggregate, events, committed.clone()), committed)
+                })
             }
             Err(error) => Err(Attempt::Work(error)),
         };

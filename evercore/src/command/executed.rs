@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 use crate::context::PendingCommit;
 use crate::context::rehydrate::{AsOf, rehydrate};
 use crate::context::state_aggregate::ContextId;
-use crate::engine::{HistoryRequest, Idempotency, IdempotentOutcome, LoadTarget, NewEvent};
+use crate::engine::{
+    HistoryRequest, Idempotency, IdempotentOutcome, LoadTarget, NewEvent, Positions,
+};
 use crate::evolution::upcast;
 use crate::shared::Shared;
 use crate::shared::state::State;
@@ -92,14 +94,20 @@ impl<T> Executed<T> {
     /// Returns the commit's id; `None` if there was nothing to commit.
     #[must_use]
     pub fn commit(&self) -> Option<CommitId> {
-        self.committed.map(|committed| committed.id)
+        self.committed.as_ref().map(|committed| committed.id)
     }
 
     /// Returns the position of the last event, for [`EventStore::wait_for`](crate::EventStore::wait_for); `None` if
     /// there are no events.
     #[must_use]
     pub fn position(&self) -> Option<Position> {
-        self.committed.and_then(Committed::position)
+        self.committed.as_ref().and_then(Committed::position)
+    }
+
+    /// Returns the positions of the events, in the order of [`events`](Self::events).
+    #[must_use]
+    pub fn positions(&self) -> &Positions {
+        self.committed.as_ref().map_or(&Positions::NONE, |committed| &committed.positions)
     }
 
     /// Returns whether the command had taken effect before, under the same idempotency key.

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
-use super::{Capabilities, Capability, Settlement};
+use super::{Capabilities, Capability, Positions, Settlement};
 use crate::evolution::unreadable::Unreadable;
 use crate::{
     AggregateId, CommitId, Error, EventMeta, EventPlace, Fingerprint, IdempotencyKey, NaturalKey,
@@ -167,31 +167,31 @@ pub struct NewSnapshot {
 }
 
 /// A commit that was stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Committed {
     /// The commit.
     pub id: CommitId,
-    /// The positions of its first and last event; `None` if it wrote none. Events of other commits may lie between.
-    pub positions: Option<(Position, Position)>,
+    /// The positions of its events.
+    pub positions: Positions,
 }
 
 impl Committed {
     /// Makes the answer to a commit.
     #[must_use]
-    pub const fn new(id: CommitId, positions: Option<(Position, Position)>) -> Self {
+    pub const fn new(id: CommitId, positions: Positions) -> Self {
         Self { id, positions }
     }
 
     /// Returns the position of its last event; `None` if it wrote none.
     #[must_use]
-    pub fn position(self) -> Option<Position> {
-        self.positions.map(|(_, last)| last)
+    pub fn position(&self) -> Option<Position> {
+        self.positions.last()
     }
 }
 
 /// The outcome of a commit whose answer was lost.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CommitOutcome {
     /// It was stored.
     Landed(Committed),

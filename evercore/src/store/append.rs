@@ -40,7 +40,7 @@ pub enum Expected {
 }
 
 /// The result of an append.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Appended {
     /// The aggregate's id.
     pub id: AggregateId,

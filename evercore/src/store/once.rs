@@ -8,7 +8,7 @@ use tracing::{Instrument, debug_span};
 
 use super::EventStore;
 use crate::context::Reading;
-use crate::engine::{Idempotency, IdempotentOutcome};
+use crate::engine::{Idempotency, IdempotentOutcome, Positions};
 use crate::format::round_trip;
 use crate::shared::Shared;
 use crate::{
@@ -39,13 +39,19 @@ impl<T> Once<T> {
     /// Returns the id of the commit.
     #[must_use]
     pub fn commit(&self) -> Option<CommitId> {
-        self.committed.map(|committed| committed.id)
+        self.committed.as_ref().map(|committed| committed.id)
     }
 
     /// Returns the position of the commit's last event, for [`EventStore::wait_for`]; `None` if it has no events.
     #[must_use]
     pub fn position(&self) -> Option<Position> {
-        self.committed.and_then(Committed::position)
+        self.committed.as_ref().and_then(Committed::position)
+    }
+
+    /// Returns the positions of the commit's events.
+    #[must_use]
+    pub fn positions(&self) -> &Positions {
+        self.committed.as_ref().map_or(&Positions::NONE, |committed| &committed.positions)
     }
 
     /// Returns whether the key was used before, so that this call wrote nothing.

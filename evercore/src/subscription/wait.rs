@@ -67,7 +67,7 @@ impl EventStore {
     ///         ctx.apply(&mut account, BalanceSet { balance: 7 })
     ///     })
     ///     .await?;
-    /// if let Some(position) = commit.and_then(evercore::Committed::position) {
+    /// if let Some(position) = commit.and_then(|commit| commit.position()) {
     ///     store.wait_for("balances", position).await?;
     /// }
     /// # Ok(())

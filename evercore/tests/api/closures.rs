@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::extract::{Path, State};
 use axum::routing::post;
 use axum::{Json, Router};
-use evercore::{Aggregate, Batch, Committed, Context, Error, EventStore, state_event};
+use evercore::{Aggregate, Batch, Context, Error, EventStore, state_event};
 use evercore_memory::MemoryEngine;
 use futures_util::future::BoxFuture;
 
@@ -140,7 +140,7 @@ async fn an_axum_handler_waits_for_its_own_write() {
             ctx.apply(&mut account, AccountOpened { owner: key.clone() })
         });
         let ((), landed) = opened.await.expect("the key is free");
-        let position = landed.and_then(Committed::position).expect("an event was applied");
+        let position = landed.and_then(|commit| commit.position()).expect("an event was applied");
         match store.wait_for("owners", position).await {
             Ok(()) => format!("{key} is in the read model"),
             Err(error) => error.to_string(),

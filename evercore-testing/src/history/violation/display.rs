@@ -49,7 +49,7 @@ impl fmt::Display for Violation {
                 write!(f, "{event} is not what commit {commit} was to write there")
             }
             Self::Misplaced { commit, told, found } => {
-                let (told, found) = (Span(told), Span(found));
+                let (told, found) = (Places(told), Places(found));
                 write!(f, "commit {commit} was acknowledged at {told}, and is at {found}")
             }
             Self::Outcome { commit, landed } => {
@@ -138,14 +138,15 @@ impl fmt::Display for Obstacle {
     }
 }
 
-struct Span<'a>(&'a Option<(Position, Position)>);
+struct Places<'a>(&'a [Position]);
 
-impl fmt::Display for Span<'_> {
+impl fmt::Display for Places<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Some((first, last)) => write!(f, "{first} to {last}"),
-            None => f.write_str("no position"),
+        if self.0.is_empty() {
+            return f.write_str("no position");
         }
+        let all: Vec<_> = self.0.iter().map(Position::to_string).collect();
+        f.write_str(&all.join(", "))
     }
 }
 
