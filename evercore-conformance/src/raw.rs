@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
+use evercore::boundary::Tags;
 use evercore::engine::{
     AggregateWrite, Commit, EventRow, KeyChange, NewEvent, NewSnapshot, Precondition, StorageEngine,
 };
@@ -26,6 +27,7 @@ pub(crate) fn commit(writes: Vec<AggregateWrite>, events: Vec<NewEvent>) -> Comm
         events,
         snapshots: Vec::new(),
         idempotency: None,
+        conditions: Vec::new(),
         completes: Vec::new(),
     }
 }
@@ -76,7 +78,14 @@ pub(crate) fn encoded_event<E: Event>(
     );
     row.version = E::VERSION;
     let meta = RecordedEvent::from(row).meta().clone();
-    NewEvent { event_type: E::NAME, version: E::VERSION, payload, meta, metadata_column: None }
+    NewEvent {
+        event_type: E::NAME,
+        version: E::VERSION,
+        payload,
+        meta,
+        metadata_column: None,
+        tags: Tags::NONE,
+    }
 }
 
 pub(crate) fn snapshot(

@@ -6,6 +6,7 @@
 //! the rest of the program from adding errors of its own.
 
 mod aggregate;
+mod boundary;
 mod conditional;
 mod deprecated;
 mod error_debug;
@@ -67,6 +68,47 @@ pub fn aggregate(item: TokenStream) -> TokenStream {
     aggregate::derive(item.into()).into()
 }
 
+/// Makes a struct or an enum a boundary: a state that is built from all events of some types with the same tags.
+///
+/// Implements the trait `Boundary`, and adds a function `of` that makes a `BoundaryKey` from the values of the tags. The
+/// type needs `Default`, which is the state before the first event, and an `impl Apply<TheEvent>` for each event.
+///
+/// # Options
+///
+/// In `#[boundary(…)]`:
+///
+/// | option | default | |
+/// |---|---|---|
+/// | `key(course: String)` | required | The tags that select the events, each with the type of its value. An event is found if it has all of them. |
+/// | `events(CourseDefined, StudentSubscribed)` | required | The events. `CourseDefined(course)` names the tags by which one is found, if it does not have all of the key. |
+/// | `name = "seats"` | the type's name | The name in messages. |
+/// | `crate = "facade::evercore"` | `::evercore` | The path of the crate `evercore`, for a crate that re-exports the macros. |
+///
+/// # Example
+/// ```
+/// use evercore::{Apply, Boundary, EventMeta, event};
+///
+/// #[event(tags(course, student))]
+/// struct StudentSubscribed { course: u32, student: String }
+///
+/// /// The students of a course.
+/// #[derive(Boundary, Default)]
+/// #[boundary(key(course: u32), events(StudentSubscribed))]
+/// struct Seats { taken: u32 }
+///
+/// impl Apply<StudentSubscribed> for Seats {
+///     fn apply(&mut self, _: &StudentSubscribed, _: &EventMeta) {
+///         self.taken += 1;
+///     }
+/// }
+///
+/// let key = Seats::of(42);
+/// ```
+#[proc_macro_derive(Boundary, attributes(boundary))]
+pub fn boundary(item: TokenStream) -> TokenStream {
+    boundary::derive(item.into()).into()
+}
+
 /// Makes a struct or an enum an event, and registers it for `Registry::linked`.
 ///
 /// Implements the trait `Event`, and derives serde's `Serialize` and `Deserialize`; the crate that uses it needs no
@@ -79,7 +121,8 @@ pub fn aggregate(item: TokenStream) -> TokenStream {
 ///
 /// | option | default | |
 /// |---|---|---|
-/// | `aggregate = Account` | required | The type of the event's aggregate. |
+/// | `aggregate = Account` | none, with `tags` | The type of the event's aggregate. An event without one belongs to no aggregate, only to its tags. |
+/// | `tags(course, student = student_id)` | none | The fields by whose values the event is found beside its aggregate, as tags: `course:42`. The value of a tag is the field's `Display`; an `Option` gives one or none, a `Vec`, `VecDeque`, `BTreeSet`, `HashSet` or array any number. A tag has the field's name, unless it is given another one. Names of tags must not change once an event was stored. |
 /// | `name = "money-deposited"` | the type's name | The stored name: 1 to 255 bytes without a NUL. An aggregate has one event of each name and version; opening a store fails if two types claim the same. It must not change once an event was stored. |
 /// | `version = 2` | 1 | The version of the event's shape, from 1. |
 /// | `upcast_from = [DepositedV1, DepositedV2]` | none | The older shapes, the oldest first; the last is that of the version before this one. Each is a type that derives serde's `Deserialize`, or `raw(f)` for a shape that has no type any more, with a `fn(serde_json::Value) -> Result<serde_json::Value, BoxError>`. Each turns into the next, and the last into the event, by the trait `Upcast`. |

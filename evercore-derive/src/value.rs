@@ -18,6 +18,10 @@ use syn::{
 #[derive(Debug)]
 pub(crate) struct Given<T>(pub(crate) Option<T>);
 
+/// The list that was given for an option, `name(…)`, if it was given.
+#[derive(Debug)]
+pub(crate) struct Listed<T>(pub(crate) Option<T>);
+
 /// A value that an option can take.
 pub(crate) trait Value: Parse {
     /// The expected form, with an example.
@@ -91,6 +95,28 @@ pub(crate) struct Word(pub(crate) bool);
 impl<T> Default for Given<T> {
     fn default() -> Self {
         Self(None)
+    }
+}
+
+impl<T> Default for Listed<T> {
+    fn default() -> Self {
+        Self(None)
+    }
+}
+
+impl<T: Value> FromMeta for Listed<T> {
+    fn from_meta(meta: &Meta) -> darling::Result<Self> {
+        match meta {
+            Meta::List(list) => {
+                let Given(list) = parse(list.tokens.clone())?;
+                Ok(Self(list))
+            }
+            Meta::Path(_) | Meta::NameValue(_) => Err(expected::<T>(meta.path().to_token_stream())),
+        }
+    }
+
+    fn from_invalid_expr(pair: &MetaNameValueInvalidExpr) -> darling::Result<Self> {
+        Err(expected::<T>(pair.path.to_token_stream()))
     }
 }
 

@@ -29,6 +29,7 @@ impl Log {
             self.check_precondition(write)?;
         }
         self.check_keys(&commit.writes)?;
+        commit.conditions.iter().try_for_each(|condition| self.check(condition))?;
         Ok(self.land(commit))
     }
 
@@ -95,9 +96,17 @@ impl Log {
 
     /// Writes a commit that has passed the checks.
     fn land(&mut self, commit: Commit) -> Committed {
-        // The engine declares no completions, so none are sent.
-        let Commit { id, recorded_at, writes, events, snapshots, idempotency, completes: _ } =
-            commit;
+        // The conditions were checked. The engine declares no completions, so none are sent.
+        let Commit {
+            id,
+            recorded_at,
+            writes,
+            events,
+            snapshots,
+            idempotency,
+            conditions: _,
+            completes: _,
+        } = commit;
         self.version += 1;
         let version = self.version;
 
@@ -171,8 +180,9 @@ impl Log {
 
     fn append(&mut self, event: NewEvent, recorded_at: DateTime<Utc>) {
         let position = position(self.events.len() + 1);
-        let NewEvent { event_type, version, payload, meta, .. } = event;
+        let NewEvent { event_type, version, payload, meta, tags, .. } = event;
         let event_type = shared(&mut self.event_types, event_type);
+        self.tags.add(&tags, position);
         let stored = self.stored_mut(meta.aggregate_id());
         stored.events.push(position);
         let mut row = EventRow::new(
@@ -185,6 +195,7 @@ impl Log {
             recorded_at,
         );
         row.version = version;
+        row.tags = tags;
         row.event_time = meta.event_time();
         row.reference = meta.reference().map(Box::from);
         row.metadata = (!meta.metadata().is_empty()).then(|| Box::new(meta.metadata().clone()));

@@ -11,7 +11,7 @@ use evercore::engine::{
     EngineScheme, Heartbeat, HistoryRequest, IdBlock, IdempotentOutcome, Inspection, Lane,
     LeaseKey, LoadRequest, LoadedAggregate, LogQuery, LogSignal, LogWatch, NewSubscription,
     ParkedRequest, Reader, Settled, Settlement, StorageEngine, StoredSubscription,
-    SubscriptionStorage, TypeName,
+    SubscriptionStorage, TagPage, TagRequest, TypeName,
 };
 use evercore::subscription::{DiscardedEvent, ParkedEvent};
 use evercore::{
@@ -134,7 +134,8 @@ impl StorageEngine for MemoryEngine {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities::NONE.with(Capability::ReadViews).with(Capability::Inspection)
+        let tags = Capabilities::NONE.with(Capability::Tags);
+        tags.with(Capability::ReadViews).with(Capability::Inspection)
     }
 
     async fn migrate(&self) -> Result<()> {
@@ -225,6 +226,11 @@ impl Reader for MemoryEngine {
         let log = self.shared.read()?;
         Ok(now(&log).read_log(&query))
     }
+
+    async fn read_tagged(&self, requests: Vec<TagRequest>) -> Result<Vec<TagPage>> {
+        let log = self.shared.read()?;
+        Ok(now(&log).read_tagged(&requests))
+    }
 }
 
 #[async_trait]
@@ -309,6 +315,11 @@ impl Reader for MemoryView {
     async fn read_log(&self, query: LogQuery) -> Result<LogPage> {
         let log = self.shared.read()?;
         Ok(self.at(&log).read_log(&query))
+    }
+
+    async fn read_tagged(&self, requests: Vec<TagRequest>) -> Result<Vec<TagPage>> {
+        let log = self.shared.read()?;
+        Ok(self.at(&log).read_tagged(&requests))
     }
 }
 

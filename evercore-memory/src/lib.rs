@@ -43,6 +43,7 @@ mod log;
 mod parked;
 mod read;
 mod subscriptions;
+mod tags;
 
 pub use engine::MemoryEngine;
 pub use faults::{CommitFault, Faults, ReadFault};

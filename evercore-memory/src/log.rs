@@ -10,6 +10,8 @@ use evercore::{
 };
 use foldhash::{HashMap, HashSet};
 
+use crate::tags::TagIndex;
+
 /// All committed data.
 #[derive(Debug, Default)]
 pub(crate) struct Log {
@@ -17,6 +19,8 @@ pub(crate) struct Log {
     pub(crate) events: Vec<RecordedEvent>,
     /// All aggregates by id. New ids come after old ones, so that the tree grows at its end.
     pub(crate) aggregates: BTreeMap<AggregateId, StoredAggregate>,
+    /// The events by their tags.
+    pub(crate) tags: TagIndex,
     /// The names of event types, each once.
     pub(crate) event_types: HashSet<Arc<str>>,
     /// The names of aggregate types that are registered or stored.

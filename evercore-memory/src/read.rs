@@ -115,6 +115,6 @@ impl View<'_> {
     }
 }
 
-fn to_length(most: u32) -> usize {
+pub(crate) fn to_length(most: u32) -> usize {
     usize::try_from(most).unwrap_or(usize::MAX)
 }

@@ -1,5 +1,6 @@
 //! Defines [`Context`], a unit of work whose events are committed together or not at all.
 
+mod boundaries;
 pub(crate) mod commit;
 pub(crate) mod load;
 mod queueing;
@@ -110,7 +111,7 @@ impl Context {
         {
             return self.enter(aggregate_type, found).map(Some);
         }
-        match self.read::<T>(aggregate_type, LoadTarget::Id(id), None).await? {
+        match self.read_aggregate::<T>(aggregate_type, LoadTarget::Id(id), None).await? {
             Some(found) => self.enter_stored(aggregate_type, found, AskedBy::Id).map(Some),
             None => Ok(None),
         }
@@ -209,6 +210,7 @@ impl Context {
         let staged = self.store.prepare(
             const { &E::TYPE },
             |codec, round_trips| E::ENCODING.encode(&event, codec, round_trips),
+            event.tags(),
             options,
             (aggregate.id, sequence),
             self.metadata.as_deref(),
@@ -266,8 +268,8 @@ impl Context {
         }
         decided.map_err(CommandError::Rejected)?;
         let mut events = Vec::with_capacity(emitted.len());
-        for Emitted { event_type, payload, meta } in emitted {
-            events.push(self.store.check(event_type, payload, meta)?);
+        for Emitted { event_type, payload, tags, meta } in emitted {
+            events.push(self.store.check(event_type, payload, tags, meta)?);
         }
         self.staging.push_all(&self.store.limits, events)?;
         self.keep_state(aggregate);

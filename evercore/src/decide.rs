@@ -9,7 +9,7 @@ use crate::clock::to_stored_precision;
 use crate::format::round_trip::RoundTrips;
 use crate::{
     Aggregate, AggregateId, BoxError, Codec, Error, EventMeta, EventOf, EventOptions, EventType,
-    Metadata, Payload, Sequence,
+    Metadata, Payload, Result, Sequence, Tags,
 };
 
 /// Decides on a command: which events happen, or why the command is rejected.
@@ -89,6 +89,7 @@ pub struct Decision<'a, T> {
 pub struct Emitted {
     pub(crate) event_type: &'static EventType,
     pub(crate) payload: Result<Payload, BoxError>,
+    pub(crate) tags: Result<Tags>,
     pub(crate) meta: EventMeta,
 }
 
@@ -192,7 +193,8 @@ impl<'a, T: Aggregate> Decision<'a, T> {
         let codec = event_type.codec_in(self.codec);
         let encoded = E::ENCODING.encode(&event, codec, self.round_trips);
         let payload = encoded.map(|bytes| Payload::from_encoded(codec, bytes));
-        self.emitted.push(Emitted { event_type, payload, meta });
+        let tags = event.tags();
+        self.emitted.push(Emitted { event_type, payload, tags, meta });
     }
 
     /// Returns the time of the decision, which is also the default time of its events. It does not change during the

@@ -7,6 +7,7 @@
 //! Run the conformance suite of `evercore-conformance` against an engine: it asserts what these docs promise.
 
 mod backoff;
+mod boundary;
 mod capabilities;
 pub(crate) mod commit;
 mod forward;
@@ -39,6 +40,7 @@ use crate::{
 pub use crate::recorded::EventRow;
 pub use backoff::Backoff;
 pub(crate) use backoff::LONGEST_WAIT;
+pub use boundary::{Condition, StoredEvent, TagAtom, TagPage, TagQuery, TagRequest};
 pub(crate) use capabilities::require;
 pub use capabilities::{Capabilities, Capability};
 pub use commit::{
@@ -113,6 +115,7 @@ pub trait StorageEngine: Reader + SubscriptionStorage + Any {
     /// # Errors
     /// - [`Error::IdempotencyKeyUsed`] if another commit with its key is stored. This goes before every other error.
     /// - [`Error::Conflict`] if a [`Precondition`] does not hold.
+    /// - [`Error::BoundaryConflict`] if a [`Condition`] does not hold; after the errors about preconditions and keys.
     /// - [`Error::UnknownId`] or [`Error::WrongAggregateType`] if an aggregate that must exist does not, or is of
     ///   another type.
     /// - [`Error::KeyTaken`] if a key belongs to another aggregate of the type.
@@ -172,6 +175,15 @@ pub trait Reader: std::fmt::Debug + Send + Sync + 'static {
     /// With a filter or a partition, the engine looks at a bounded number of events, so a page can be short, or even
     /// empty, without being the last.
     async fn read_log(&self, query: LogQuery) -> Result<LogPage>;
+
+    /// Reads events by their tags, for each request one page, in the order of the requests. Unlike
+    /// [`read_log`](Self::read_log), it reads all events that are visible, also those beyond the frontier.
+    ///
+    /// All pages are as of one moment, or each of a moment after the frontier that it names was looked up.
+    async fn read_tagged(&self, requests: Vec<TagRequest>) -> Result<Vec<TagPage>> {
+        drop(requests);
+        Err(Error::Unsupported { operation: Capability::Tags, engine: "this engine" })
+    }
 }
 
 /// The aggregate to load, and how much of it.

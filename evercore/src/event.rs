@@ -2,8 +2,11 @@
 
 use chrono::{DateTime, Utc};
 
+#[expect(unused_imports, reason = "the docs link to it")]
+use crate::Error;
 use crate::{
-    Aggregate, AggregateId, Apply, Encoding, EventType, Metadata, Sequence, Shape, Upcaster,
+    Aggregate, AggregateId, Apply, Encoding, EventType, Metadata, Result, Sequence, Shape, TagName,
+    Tags, Upcaster,
 };
 
 /// Something that has happened to an aggregate.
@@ -36,11 +39,22 @@ pub trait Event: Sized + Send + Sync + 'static {
     /// type of its own, which is checked when a store is opened.
     const OLDEST_VERSION: u32 = 1;
 
+    /// The tags that its events have.
+    const TAGS: &'static [TagName] = &[];
+
     /// A description of the type's fields, if known: for a catalogue of released shapes.
     const SHAPE: Option<Shape> = None;
 
     /// The conversion to bytes and back: [`Encoding::serde`] for a type that implements serde's traits.
     const ENCODING: Encoding<Self>;
+
+    /// Returns the tags of this event, whose names are in [`TAGS`](Self::TAGS).
+    ///
+    /// # Errors
+    /// [`Error::InvalidTag`] if a value cannot be that of a tag.
+    fn tags(&self) -> Result<Tags> {
+        Ok(Tags::NONE)
+    }
 }
 
 /// An event of the aggregate `T`, which applies it. Implemented for each [`Event`] whose aggregate is `T`, if `T`

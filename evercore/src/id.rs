@@ -43,6 +43,9 @@ impl AggregateId {
     /// The lowest id.
     pub const FIRST: Self = Self(1);
 
+    /// Stands for the aggregate of events that belong to none, until their context ends. It is never stored.
+    pub(crate) const UNPLACED: Self = Self(i64::MAX);
+
     /// Creates an id after checking that it is at least 1.
     ///
     /// # Errors

@@ -89,6 +89,7 @@
 extern crate self as evercore;
 
 mod aggregate;
+pub mod boundary;
 mod chain;
 mod clock;
 pub mod command;
@@ -116,6 +117,7 @@ mod shared;
 mod snapshot;
 mod store;
 pub mod subscription;
+mod tag;
 mod time_range;
 mod turns;
 pub mod verify;
@@ -128,6 +130,7 @@ pub mod __private;
 pub use chrono;
 
 pub use aggregate::{Aggregate, Apply};
+pub use boundary::Boundary;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use command::target::Target;
 pub use context::read_context::{HistoryPage, ReadContext};
@@ -142,7 +145,7 @@ pub use engine::migration::Migration;
 pub use error::kind::ErrorKind;
 pub use error::variants::{BoxError, Error, Result};
 pub use event::{Event, EventMeta, EventOptions};
-pub use evercore_derive::{Aggregate, event, retired_event, state_event};
+pub use evercore_derive::{Aggregate, Boundary, event, retired_event, state_event};
 pub use filter::EventFilter;
 pub use format::codec::Codec;
 pub use id::{AggregateId, CommitId, Position, Sequence};
@@ -173,4 +176,5 @@ pub(crate) use format::{DecodeError, Encoding, Payload, RoundTripMismatch};
 pub(crate) use limits::MAX_PARTITIONS;
 pub(crate) use registry::{AggregateType, EventType, RetiredType};
 pub(crate) use subscription::{DiscardedEvent, ParkedEvent, Partition};
+pub(crate) use tag::{Tag, TagName, Tags};
 pub(crate) use turns::{Turn, Turns};

@@ -30,8 +30,8 @@ pub use serde_json;
 pub use crate::report::debug_error;
 
 use crate::{
-    Aggregate, Encoding, EventOf, EventType, Fingerprint, RetiredEvent, SnapshotPolicy, Upcast,
-    Upcaster,
+    Aggregate, Encoding, EventOf, EventType, Fingerprint, RetiredEvent, SnapshotPolicy, Tag,
+    TagName, Tags, Upcast, Upcaster,
 };
 
 /// A state that snapshots can be taken of.
@@ -163,6 +163,65 @@ pub const fn protobuf<E>(_: Option<Encoding<E>>) -> Encoding<E> {
     panic!(
         "this build lacks Protocol Buffers; enable the feature `protobuf` of the crate `evercore`"
     )
+}
+
+/// The value of a tag.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the value of a tag",
+    label = "does not implement `Display`",
+    note = "the value of a tag is the field's `Display`; an `Option`, `Vec`, `VecDeque`, `BTreeSet`, `HashSet` or array of such values works as well, where it is written as such"
+)]
+pub trait TagValue: std::fmt::Display {}
+
+#[diagnostic::do_not_recommend]
+impl<T: std::fmt::Display + ?Sized> TagValue for T {}
+
+/// Collects the tags of an event.
+#[derive(Debug, Default)]
+pub struct TagList {
+    tags: Vec<Tag>,
+    mistake: Option<crate::Error>,
+}
+
+impl TagList {
+    /// Adds a tag.
+    pub fn one<V: TagValue + ?Sized>(&mut self, name: &'static str, value: &V) {
+        match Tag::new(name, value) {
+            Ok(tag) => self.tags.push(tag),
+            Err(mistake) => drop(self.mistake.get_or_insert(mistake)),
+        }
+    }
+
+    /// Adds a tag if there is a value.
+    pub fn optional<V: TagValue>(&mut self, name: &'static str, value: &Option<V>) {
+        value.iter().for_each(|value| self.one(name, value));
+    }
+
+    /// Adds a tag for each value.
+    pub fn many<'v, V: TagValue + 'v>(
+        &mut self,
+        name: &'static str,
+        values: impl IntoIterator<Item = &'v V>,
+    ) {
+        values.into_iter().for_each(|value| self.one(name, value));
+    }
+
+    /// Returns the tags.
+    ///
+    /// # Errors
+    /// [`Error::InvalidTag`](crate::Error::InvalidTag) if a value cannot be that of a tag, or if there are too many.
+    pub fn finish(self) -> crate::Result<Tags> {
+        match self.mistake {
+            Some(mistake) => Err(mistake),
+            None => Tags::new(self.tags),
+        }
+    }
+}
+
+/// Returns whether a tag of this name is declared.
+#[must_use]
+pub const fn declares_tag(tags: &[TagName], name: &str) -> bool {
+    crate::boundary::declares(tags, name)
 }
 
 /// The aggregate of an event that does not declare one, beside the error about that.

@@ -11,7 +11,7 @@ use crate::evolution::unreadable::Unreadable;
 use crate::evolution::upcast;
 use crate::{
     Aggregate, AggregateId, Codec, Error, Event, EventMeta, EventPlace, EventType, Metadata,
-    Payload, Position, Registry, Result, RetiredType, Sequence,
+    Payload, Position, Registry, Result, RetiredType, Sequence, Tags,
 };
 
 /// An event as it is stored in the log.
@@ -23,6 +23,7 @@ pub struct RecordedEvent {
     event_type: Arc<str>,
     version: u32,
     payload: Payload,
+    tags: Tags,
     meta: EventMeta,
 }
 
@@ -42,6 +43,7 @@ pub struct EventRow {
     pub recorded_at: DateTime<Utc>,
     pub reference: Option<Box<str>>,
     pub metadata: Option<Box<Metadata>>,
+    pub tags: Tags,
 }
 
 impl EventRow {
@@ -69,6 +71,7 @@ impl EventRow {
             recorded_at,
             reference: None,
             metadata: None,
+            tags: Tags::NONE,
         }
     }
 }
@@ -82,6 +85,7 @@ impl From<EventRow> for RecordedEvent {
             event_type: row.event_type,
             version: row.version,
             payload: row.payload,
+            tags: row.tags,
             meta: EventMeta {
                 aggregate_id: row.aggregate_id,
                 sequence: row.sequence,
@@ -141,6 +145,12 @@ impl RecordedEvent {
     #[must_use]
     pub const fn payload(&self) -> &Payload {
         &self.payload
+    }
+
+    /// Returns the tags by which it is found.
+    #[must_use]
+    pub const fn tags(&self) -> &Tags {
+        &self.tags
     }
 
     /// Returns the time of the event, as its writer set it.

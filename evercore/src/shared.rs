@@ -39,7 +39,7 @@ use crate::time_range::{check_recorded_at, check_time};
 use crate::{
     Aggregate, AggregateId, BoxError, Clock, Codec, CommitId, CommitOutcome, Committed, Error,
     EventMeta, EventOptions, EventType, Limits, Metadata, Payload, Registry, Report, Result,
-    RetryPolicy, Sequence, Turns,
+    RetryPolicy, Sequence, Tags, Turns,
 };
 use heartbeat::Heartbeats;
 use shares::Shares;
@@ -180,6 +180,7 @@ impl Shared {
         &self,
         event_type: &EventType,
         encode: impl FnOnce(Codec, RoundTrips) -> Result<Vec<u8>, BoxError>,
+        tags: Result<Tags>,
         options: EventOptions,
         (aggregate_id, sequence): (AggregateId, Sequence),
         context_metadata: Option<&Metadata>,
@@ -198,7 +199,7 @@ impl Shared {
         let codec = event_type.codec_in(self.writing.codec);
         let encoded = encode(codec, self.round_trips());
         let payload = encoded.map(|bytes| Payload::from_encoded(codec, bytes));
-        self.check(event_type, payload, meta)
+        self.check(event_type, payload, tags, meta)
     }
 
     /// Checks an event that is encoded and has its place.
@@ -206,6 +207,7 @@ impl Shared {
         &self,
         event_type: &EventType,
         encoded: Result<Payload, BoxError>,
+        tags: Result<Tags>,
         meta: EventMeta,
     ) -> Result<NewEvent> {
         self.registry.check(event_type)?;
@@ -220,7 +222,7 @@ impl Shared {
         check_label("reference", meta.reference())?;
         let metadata_column = meta.metadata.as_ref().map_or(Ok(None), |own| own.check())?;
         let version = event_type.version();
-        Ok(NewEvent { event_type: name, version, payload, meta, metadata_column })
+        Ok(NewEvent { event_type: name, version, payload, meta, metadata_column, tags: tags? })
     }
 
     /// Commits. If the answer is lost, asks for the outcome before it returns.

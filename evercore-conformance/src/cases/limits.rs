@@ -89,7 +89,10 @@ pub(crate) async fn too_many_aggregates_are_refused(fixture: &Fixture) -> Result
             .await
     };
     create(3).await?;
-    assert_error!(create(4).await, Error::CommitTooLarge { what: "aggregates", limit: 3 });
+    assert_error!(
+        create(4).await,
+        Error::CommitTooLarge { what: "aggregates and boundaries", limit: 3 }
+    );
     assert_eq!(fixture.log().await?.len(), 3);
 
     // Aggregates that are only read count as well.
@@ -106,7 +109,10 @@ pub(crate) async fn too_many_aggregates_are_refused(fixture: &Fixture) -> Result
             .await
     };
     load(&ids[..3]).await?;
-    assert_error!(load(&ids).await, Error::CommitTooLarge { what: "aggregates", limit: 3 });
+    assert_error!(
+        load(&ids).await,
+        Error::CommitTooLarge { what: "aggregates and boundaries", limit: 3 }
+    );
     Ok(())
 }
 
@@ -178,7 +184,7 @@ pub(crate) async fn the_most_keys_of_a_commit_land(fixture: &Fixture) -> Result<
             }
             assert_error!(
                 ctx.create::<Counter>().await,
-                Error::CommitTooLarge { what: "aggregates", limit: 10_000 }
+                Error::CommitTooLarge { what: "aggregates and boundaries", limit: 10_000 }
             );
             for (index, id) in ids.iter().enumerate() {
                 let counter = ctx.load_by_key::<Counter>(key(index)).await?;

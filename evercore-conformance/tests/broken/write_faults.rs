@@ -171,6 +171,7 @@ fn parts(commit: &Commit) -> Vec<Commit> {
             .cloned()
             .collect(),
         idempotency: None,
+        conditions: Vec::new(),
         completes: Vec::new(),
     };
     commit.writes.iter().map(part).collect()

@@ -114,8 +114,9 @@ pub(crate) fn located(tokens: TokenStream, place: Span) -> TokenStream {
 }
 
 fn implementation(model: &Event, aggregate: TokenStream) -> TokenStream {
-    let Event { krate, item, allowed, .. } = model;
+    let Event { krate, item, allowed, tags, .. } = model;
     let ident = &item.ident;
+    let tags = tags.items(krate);
     let encoding = encoding(model);
     let constants = stored_constants(model);
     let parts = model
@@ -131,6 +132,7 @@ fn implementation(model: &Event, aggregate: TokenStream) -> TokenStream {
             const SHAPE: #krate::__private::core::option::Option<#krate::evolution::Shape> =
                 #krate::__private::core::option::Option::Some(#krate::evolution::Shape::new(&[#(#parts),*]));
             const ENCODING: #krate::format::Encoding<Self> = #encoding;
+            #tags
         }
     }
 }

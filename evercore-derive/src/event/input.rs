@@ -3,8 +3,9 @@
 use darling::FromMeta;
 use syn::LitStr;
 
+use super::tags::GivenTags;
 use crate::options::Options;
-use crate::value::{AggregateType, Codec, CratePath, Given, Number, OlderShapes, Texts};
+use crate::value::{AggregateType, Codec, CratePath, Given, Listed, Number, OlderShapes, Texts};
 
 /// The options as given.
 #[derive(Debug, Default, FromMeta)]
@@ -17,6 +18,7 @@ pub(crate) struct Input {
     pub(crate) upcast_from: Given<OlderShapes>,
     pub(crate) aliases: Given<Texts>,
     pub(crate) codec: Given<Codec>,
+    pub(crate) tags: Listed<GivenTags>,
     #[darling(rename = "crate")]
     pub(crate) krate: Given<CratePath>,
 }
@@ -30,6 +32,7 @@ impl Options for Input {
         "upcast_from",
         "aliases",
         "codec",
+        "tags",
         "crate",
     ];
 }

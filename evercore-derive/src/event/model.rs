@@ -3,12 +3,13 @@
 use darling::error::Accumulator;
 use proc_macro2::{Span, TokenStream};
 use quote::quote;
-use syn::{Attribute, Data, DeriveInput, LitStr, Path, TypePath};
+use syn::{Attribute, Data, DeriveInput, LitStr, Path, TypePath, parse_quote};
 
 use super::derives::Derives;
 use super::double_option;
 use super::input::Input;
 use super::shape::{self, Part};
+use super::tags::{self, Tags};
 use super::versions::{self, Versions};
 use crate::options::Options;
 use crate::value::{AggregateType, Codec, CodecKind};
@@ -39,6 +40,7 @@ pub(crate) struct Event {
     pub(crate) shape: Vec<Part>,
     /// Its own codec, if it does not use the store's.
     pub(crate) codec: Option<Codec>,
+    pub(crate) tags: Tags,
 }
 
 impl Event {
@@ -83,15 +85,24 @@ pub(crate) fn read_with<O: Options, T>(
     take_state_attributes(kind, &mut item.data, &mut mistakes);
 
     let read: options::Read<O> = options::read([args], &mut mistakes);
-    if read.lacks("aggregate") {
-        let problem =
-            format!("`{}` needs the aggregate of the event: `aggregate = …`", kind.attribute());
+    // An event that belongs to no aggregate is found by its tags.
+    let is_fact = kind == Kind::Event && !read.lacks("tags") && read.lacks("aggregate");
+    if read.lacks("aggregate") && !is_fact {
+        let or_tags = match kind {
+            Kind::Event => ", or the tags by which an event is found that has none: `tags(…)`",
+            Kind::StateEvent | Kind::RetiredEvent => "",
+        };
+        let problem = format!(
+            "`{}` needs the aggregate of the event: `aggregate = …`{or_tags}",
+            kind.attribute()
+        );
         // The span is the attribute, and names resolve as if the user had written them there.
         let place = Span::call_site().resolved_at(item.ident.span());
         mistakes.push(syn::Error::new(place, problem).into());
     }
     let (input, rest) = common(read.options);
     let krate = rules::krate(input.krate.0);
+    let tags = tags::read(input.tags.0, &item, &mut mistakes);
     let shape = shape::shape(&item);
     let codec = input.codec.0;
     // The fields of a message are written by prost; serde's derives are the user's choice.
@@ -101,11 +112,15 @@ pub(crate) fn read_with<O: Options, T>(
     }
     let name = rules::name(input.name.0, &item.ident, &mut mistakes);
     let mut event = Event {
-        krate,
         allowed: deprecated::allowed(&item),
         derives: (!is_message).then(|| Derives::of(&item.attrs)),
         codec,
-        aggregate: input.aggregate.0.map(|AggregateType(path)| path),
+        aggregate: match input.aggregate.0 {
+            Some(AggregateType(path)) => Some(path),
+            None if is_fact => Some(parse_quote!(#krate::boundary::Facts)),
+            None => None,
+        },
+        tags,
         versions: versions::read(
             input.version.0,
             input.oldest_version.0,
@@ -116,6 +131,7 @@ pub(crate) fn read_with<O: Options, T>(
         name,
         shape,
         item,
+        krate,
     };
     if !event.can_stand_in() {
         forget_serde(&mut event.item);

@@ -5,7 +5,7 @@ use syn::LitStr;
 
 use crate::event::input as event;
 use crate::options::Options;
-use crate::value::{AggregateType, CratePath, Events, Given, Number, OlderShapes, Texts};
+use crate::value::{AggregateType, CratePath, Events, Given, Listed, Number, OlderShapes, Texts};
 
 /// The options as given.
 #[derive(Debug, Default, FromMeta)]
@@ -48,6 +48,7 @@ impl Input {
             upcast_from,
             aliases,
             codec: Given::default(),
+            tags: Listed::default(),
             krate,
         };
         (common, into.0)

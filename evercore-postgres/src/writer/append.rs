@@ -103,6 +103,7 @@ impl<'a> Columns<'a> {
             events,
             snapshots,
             idempotency,
+            conditions: _,
             completes: _,
         } = commit;
         let idempotency = idempotency.as_ref();

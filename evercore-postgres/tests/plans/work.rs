@@ -242,6 +242,7 @@ fn guards(ids: [AggregateId; 2]) -> Commit {
         events: Vec::new(),
         snapshots: Vec::new(),
         idempotency: None,
+        conditions: Vec::new(),
         completes: Vec::new(),
     }
 }

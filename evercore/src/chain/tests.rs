@@ -2,7 +2,9 @@ use chrono::DateTime;
 
 use super::{Digesting, Link};
 use crate::engine::EventRow;
-use crate::{AggregateId, Codec, Metadata, Payload, Position, RecordedEvent, Result, Sequence};
+use crate::{
+    AggregateId, Codec, Metadata, Payload, Position, RecordedEvent, Result, Sequence, Tags,
+};
 
 fn event(sequence: i64, change: impl FnOnce(&mut EventRow)) -> Result<RecordedEvent> {
     let metadata = Metadata::new().correlation("c").principal("ada");
@@ -18,6 +20,7 @@ fn event(sequence: i64, change: impl FnOnce(&mut EventRow)) -> Result<RecordedEv
         recorded_at: DateTime::UNIX_EPOCH,
         reference: Some("r".into()),
         metadata: Some(Box::new(metadata)),
+        tags: Tags::NONE,
     };
     change(&mut row);
     Ok(row.into())

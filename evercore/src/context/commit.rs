@@ -83,11 +83,13 @@ impl Context {
 
     /// Writes what is staged in a transaction and commits it, together with the work that it completes.
     pub(crate) async fn finish_in<X: Transactor>(
-        self,
+        mut self,
         transactor: &X,
         transaction: X::Transaction,
         completes: Vec<Completion>,
     ) -> Result<(), Box<Refused>> {
+        let placed = self.place_facts().await;
+        placed.map_err(|error| Box::new(Refused { error, turn_key: None }))?;
         let Self { store, mut staging, .. } = self;
         if store.writing.chained {
             staging.chain_events();

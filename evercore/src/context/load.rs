@@ -68,7 +68,7 @@ impl Context {
         {
             return self.enter(aggregate_type, found).map(Some);
         }
-        match self.read::<T>(aggregate_type, LoadTarget::Key(key.clone()), None).await? {
+        match self.read_aggregate::<T>(aggregate_type, LoadTarget::Key(key.clone()), None).await? {
             // This context knows the aggregate, but without this key: it has moved the key away.
             Some(found) if self.staging.stream(found.id).is_some() => Ok(None),
             Some(found) => self.enter_stored(aggregate_type, found, AskedBy::Key).map(Some),
@@ -76,7 +76,7 @@ impl Context {
         }
     }
 
-    pub(super) fn read<T: Aggregate>(
+    pub(super) fn read_aggregate<T: Aggregate>(
         &self,
         aggregate_type: &'static str,
         target: LoadTarget,
@@ -92,7 +92,7 @@ impl Context {
     }
 
     /// Records that a read failed with an error that may pass.
-    fn noted<T>(&self, done: Result<T>) -> Result<T> {
+    pub(super) fn noted<T>(&self, done: Result<T>) -> Result<T> {
         if done.as_ref().is_err_and(Error::is_retryable) {
             self.has_met_trouble.store(true, Ordering::Relaxed);
         }
@@ -171,7 +171,8 @@ impl Context {
                 let as_of = Some(AsOf::Sequence(sequence));
                 // Boxed, as it is seldom needed, to keep it out of the size of other futures.
                 let found =
-                    Box::pin(self.read::<T>(aggregate_type, LoadTarget::Id(id), as_of)).await?;
+                    Box::pin(self.read_aggregate::<T>(aggregate_type, LoadTarget::Id(id), as_of))
+                        .await?;
                 let found = found.ok_or_else(|| unknown_id::<T>(id))?;
                 (found.state, found.has_unknown)
             }

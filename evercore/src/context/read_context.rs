@@ -63,6 +63,10 @@ impl ReadContext {
         Self { store, id: ContextId::next(), reader }
     }
 
+    pub(super) fn parts(&self) -> (&dyn Reader, &Shared) {
+        (&*self.reader, &self.store)
+    }
+
     /// Loads an aggregate by its id.
     ///
     /// # Errors
@@ -80,7 +84,9 @@ impl ReadContext {
         key: impl TryInto<NaturalKey, Error: Into<Error>>,
     ) -> Result<StateAggregate<T>> {
         let key = key.try_into().map_err(Into::into)?;
-        self.read(LoadTarget::Key(key.clone()), None).await?.ok_or_else(|| unknown_key::<T>(&key))
+        self.read_aggregate(LoadTarget::Key(key.clone()), None)
+            .await?
+            .ok_or_else(|| unknown_key::<T>(&key))
     }
 
     /// Loads an aggregate by its id, if there is one.
@@ -88,7 +94,7 @@ impl ReadContext {
     /// # Errors
     /// As [`Context::find`](crate::Context::find).
     pub async fn find<T: Aggregate>(&self, id: AggregateId) -> Result<Option<StateAggregate<T>>> {
-        self.read(LoadTarget::Id(id), None).await
+        self.read_aggregate(LoadTarget::Id(id), None).await
     }
 
     /// Loads an aggregate by its natural key, if there is one.
@@ -100,7 +106,7 @@ impl ReadContext {
         key: impl TryInto<NaturalKey, Error: Into<Error>>,
     ) -> Result<Option<StateAggregate<T>>> {
         let key = key.try_into().map_err(Into::into)?;
-        self.read(LoadTarget::Key(key), None).await
+        self.read_aggregate(LoadTarget::Key(key), None).await
     }
 
     /// Loads an aggregate as it was at an earlier sequence or time.
@@ -140,7 +146,9 @@ impl ReadContext {
         id: AggregateId,
         as_of: AsOf,
     ) -> Result<StateAggregate<T>> {
-        self.read(LoadTarget::Id(id), Some(as_of)).await?.ok_or_else(|| unknown_id::<T>(id))
+        self.read_aggregate(LoadTarget::Id(id), Some(as_of))
+            .await?
+            .ok_or_else(|| unknown_id::<T>(id))
     }
 
     /// Reads a page of the events of one aggregate, in sequence order: those in `range`, at most
@@ -184,7 +192,7 @@ impl ReadContext {
     }
 
     #[instrument(level = "debug", name = "load", skip_all, fields(aggregate = T::NAME), err(level = "debug"))]
-    async fn read<T: Aggregate>(
+    async fn read_aggregate<T: Aggregate>(
         &self,
         target: LoadTarget,
         as_of: Option<AsOf>,

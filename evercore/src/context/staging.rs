@@ -10,7 +10,7 @@ use tracing::warn;
 use super::Refused;
 use crate::chain;
 use crate::engine::{
-    AggregateWrite, Commit, Idempotency, KeyChange, NewEvent, NewSnapshot, Precondition,
+    AggregateWrite, Commit, Condition, Idempotency, KeyChange, NewEvent, NewSnapshot, Precondition,
 };
 use crate::format::link::Link;
 use crate::shared::TurnKey;
@@ -33,6 +33,7 @@ pub(super) struct Staging {
     bytes: usize,
     snapshot_bytes: usize,
     idempotency: Option<Box<Idempotency>>,
+    conditions: Vec<Condition>,
 }
 
 #[derive(Debug, Default)]
@@ -153,7 +154,7 @@ impl Staging {
         base: Base,
         key: Option<NaturalKey>,
     ) -> Result<()> {
-        limits.check_commit(self.streams.len() + 1, self.events.len(), self.bytes)?;
+        self.check_places(limits, 1, self.events.len(), self.bytes)?;
         match (&key, &base) {
             (Some(key), Base::Created { .. }) => self.claim(id, aggregate_type, key)?,
             (Some(key), Base::Loaded { .. }) => self.note_holder(id, aggregate_type, key),
@@ -203,7 +204,7 @@ impl Staging {
     /// Checks the limits for more events, and moves their aggregates' sequences past them.
     fn advance(&mut self, limits: &Limits, events: &[NewEvent]) -> Result<()> {
         let bytes = self.bytes + events.iter().map(NewEvent::bytes).sum::<usize>();
-        limits.check_commit(self.streams.len(), self.events.len() + events.len(), bytes)?;
+        self.check_places(limits, 0, self.events.len() + events.len(), bytes)?;
         self.bytes = bytes;
         for event in events {
             let stream = self.stream_mut(event.meta.aggregate_id());
@@ -212,6 +213,53 @@ impl Staging {
             stream.state = None;
         }
         Ok(())
+    }
+
+    /// Makes the commit depend on a condition.
+    pub(super) fn rest_on(&mut self, limits: &Limits, condition: Condition) -> Result<()> {
+        self.check_places(limits, 1, self.events.len(), self.bytes)?;
+        self.conditions.push(condition);
+        Ok(())
+    }
+
+    /// Checks the limits for more aggregates or boundaries.
+    fn check_places(
+        &self,
+        limits: &Limits,
+        more: usize,
+        events: usize,
+        bytes: usize,
+    ) -> Result<()> {
+        limits.check_commit(self.streams.len() + self.conditions.len() + more, events, bytes)
+    }
+
+    /// Returns the stored name of the type of a staged event's aggregate.
+    pub(super) fn aggregate_type_of(&self, event: &NewEvent) -> &'static str {
+        let stream = self.stream(event.meta.aggregate_id());
+        stream.expect("BUG: events are staged for known aggregates").aggregate_type
+    }
+
+    /// Checks that there is room for an event of an aggregate that is not entered yet.
+    pub(super) fn check_room(&self, limits: &Limits, event: &NewEvent) -> Result<()> {
+        self.check_places(limits, 1, self.events.len() + 1, self.bytes + event.bytes())
+    }
+
+    /// Gives the events that belong to no aggregate their aggregate.
+    pub(super) fn place_facts(&mut self, id: AggregateId) {
+        self.stream_mut(AggregateId::UNPLACED).id = id;
+        for event in &mut self.events {
+            if event.meta.aggregate_id() == AggregateId::UNPLACED {
+                event.meta.aggregate_id = id;
+            }
+        }
+        if let Some(index) = &mut self.index {
+            if let Some(place) = index.streams.remove(&AggregateId::UNPLACED) {
+                index.streams.insert(id, place);
+            }
+            if let Some(places) = index.events.remove(&AggregateId::UNPLACED) {
+                index.events.insert(id, places);
+            }
+        }
     }
 
     /// Stages a snapshot in place of the aggregate's former one, if the limits have room for it.
@@ -343,8 +391,19 @@ impl Staging {
         let id = CommitId::generate();
         let (events, idempotency) = (self.events, self.idempotency.map(|own| *own));
         let refusal = Refusal { streams: self.streams };
+        let conditions = if is_sent { self.conditions } else { Vec::new() };
         let completes = Vec::new();
-        (Commit { id, recorded_at, writes, events, snapshots, idempotency, completes }, refusal)
+        let commit = Commit {
+            id,
+            recorded_at,
+            writes,
+            events,
+            snapshots,
+            idempotency,
+            conditions,
+            completes,
+        };
+        (commit, refusal)
     }
 }
 
@@ -436,6 +495,10 @@ impl Refusal {
                 let turn_key = self.streams.iter().find(|own| own.id == *id);
                 let turn_key = turn_key.map(|own| Box::new(own.turn_key()));
                 Refused { error, turn_key }
+            }
+            Error::BoundaryConflict { boundary, tags } => {
+                let turn_key = TurnKey::Boundary(boundary.clone(), tags.clone());
+                Refused { error, turn_key: Some(Box::new(turn_key)) }
             }
             _ => Refused { error, turn_key: None },
         }

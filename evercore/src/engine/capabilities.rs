@@ -18,6 +18,9 @@ pub enum Capability {
     Transactions,
     /// Work that is recorded as done with a commit outside of a transaction: [`Commit::completes`](super::Commit).
     Completions,
+    /// Events with tags, reads by tags, and conditions of commits on such reads: [`Reader::read_tagged`](super::Reader)
+    /// and [`Commit::conditions`](super::Commit).
+    Tags,
 }
 
 /// A set of capabilities.
@@ -26,8 +29,8 @@ pub struct Capabilities(u32);
 
 impl Capability {
     /// All of them.
-    pub const ALL: [Self; 4] =
-        [Self::ReadViews, Self::Inspection, Self::Transactions, Self::Completions];
+    pub const ALL: [Self; 5] =
+        [Self::ReadViews, Self::Inspection, Self::Transactions, Self::Completions, Self::Tags];
 
     const fn bit(self) -> u32 {
         1 << self as u32
@@ -40,6 +43,7 @@ impl Capability {
             Self::Inspection => "the verification of stored data",
             Self::Transactions => "transactions that write rows of your own",
             Self::Completions => "a commit that completes a settlement",
+            Self::Tags => "events with tags, and decisions that rest on tags",
         }
     }
 
@@ -56,6 +60,7 @@ impl Capability {
                 "use `with_context`, and keep the rows with a subscription that stores its position beside them"
             }
             Self::Completions => "commit first, and let the worker record the batch",
+            Self::Tags => "give the rule an aggregate of its own, and the event no tags",
         }
     }
 }

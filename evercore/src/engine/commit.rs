@@ -3,11 +3,12 @@
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
+use super::boundary::Condition;
 use super::{Capabilities, Capability, Positions, Settlement};
 use crate::evolution::unreadable::Unreadable;
 use crate::{
     AggregateId, CommitId, Error, EventMeta, EventPlace, Fingerprint, IdempotencyKey, NaturalKey,
-    Payload, Position, Sequence,
+    Payload, Position, Sequence, Tags,
 };
 
 /// Everything that one context wants to store, together or not at all.
@@ -33,6 +34,8 @@ pub struct Commit {
     /// The idempotency key, if it has one: the commit is refused if a commit with the same key is stored. A commit with
     /// a key may have neither writes nor events.
     pub idempotency: Option<Idempotency>,
+    /// The conditions for the commit beside those of its writes, each about events that were read by their tags.
+    pub conditions: Vec<Condition>,
     /// The work that is done with this commit: it is recorded as done if and only if the commit is stored.
     pub completes: Vec<Completion>,
 }
@@ -151,6 +154,8 @@ pub struct NewEvent {
     pub meta: EventMeta,
     /// The metadata as [`Metadata::to_column`](crate::Metadata::to_column) returns it, encoded once.
     pub metadata_column: Option<String>,
+    /// The tags by which it is found.
+    pub tags: Tags,
 }
 
 /// A snapshot to be written. It replaces the aggregate's older one.
@@ -202,10 +207,10 @@ pub enum CommitOutcome {
 impl Commit {
     /// Returns the capabilities that an engine needs to store the commit, beyond the base of the contract.
     pub fn requires(&self) -> Capabilities {
-        match &*self.completes {
-            [] => Capabilities::NONE,
-            [..] => Capabilities::NONE.with(Capability::Completions),
-        }
+        let completes = (!self.completes.is_empty()).then_some(Capability::Completions);
+        let is_tagged = self.events.iter().any(|event| !event.tags.is_empty());
+        let tags = (is_tagged || !self.conditions.is_empty()).then_some(Capability::Tags);
+        completes.into_iter().chain(tags).fold(Capabilities::NONE, Capabilities::with)
     }
 
     /// Returns what the commit contends for. An engine may store commits together if no two of them have an equal
@@ -248,7 +253,8 @@ impl NewEvent {
     pub(crate) fn bytes(&self) -> usize {
         let metadata = self.meta.metadata();
         let column = self.metadata_column.as_deref();
-        [self.meta.reference(), metadata.correlation_id(), metadata.causation_id(), column]
+        let tags = self.tags.to_column();
+        [self.meta.reference(), metadata.correlation_id(), metadata.causation_id(), column, tags]
             .into_iter()
             .flatten()
             .map(str::len)

@@ -10,7 +10,8 @@ use super::{
     AcquireRequest, Acquired, Beat, Capabilities, Capability, Commit, Control, DiscardedRequest,
     Heartbeat, HistoryRequest, IdBlock, IdempotentOutcome, Inspection, Lane, LeaseKey, LoadRequest,
     LoadedAggregate, LogQuery, LogWatch, NewSubscription, ParkedRequest, Reader, Settled,
-    Settlement, StorageEngine, StoredSubscription, SubscriptionStorage, TypeName,
+    Settlement, StorageEngine, StoredSubscription, SubscriptionStorage, TagPage, TagRequest,
+    TypeName,
 };
 use crate::observer::Observer;
 use crate::{
@@ -163,6 +164,11 @@ pub trait Forward: Debug + Send + Sync + 'static {
         self.engine().read_log(query).await
     }
 
+    /// See [`Reader::read_tagged`].
+    async fn read_tagged(&self, requests: Vec<TagRequest>) -> Result<Vec<TagPage>> {
+        self.engine().read_tagged(requests).await
+    }
+
     /// See [`SubscriptionStorage::resolve_start`].
     async fn resolve_start(&self, start: Start) -> Result<Position> {
         self.engine().resolve_start(start).await
@@ -313,6 +319,10 @@ impl<F: Forward> Reader for F {
 
     async fn read_log(&self, query: LogQuery) -> Result<LogPage> {
         Forward::read_log(self, query).await
+    }
+
+    async fn read_tagged(&self, requests: Vec<TagRequest>) -> Result<Vec<TagPage>> {
+        Forward::read_tagged(self, requests).await
     }
 }
 

@@ -63,6 +63,7 @@ impl Error {
     pub const fn kind(&self) -> ErrorKind {
         match self {
             Self::Conflict { .. }
+            | Self::BoundaryConflict { .. }
             | Self::KeyTaken { .. }
             | Self::IdempotencyKeyUsed { .. }
             | Self::LeaseLost { .. }
@@ -80,11 +81,13 @@ impl Error {
             | Self::IdempotencyKeyReused { .. }
             | Self::ResultTooLarge { .. }
             | Self::InvalidKey { .. }
+            | Self::InvalidTag { .. }
             | Self::InvalidNumber { .. }
             | Self::InvalidMetadata { .. }
             | Self::EmptyAppend { .. }
             | Self::PayloadTooLarge { .. }
             | Self::CommitTooLarge { .. }
+            | Self::BoundaryTooLarge { .. }
             | Self::Encode { .. }
             | Self::NotRoundTrip { .. }
             | Self::InvalidDigest { .. }

@@ -44,6 +44,18 @@ pub enum Error {
         reason: ConflictReason,
     },
 
+    /// Another writer added an event to a boundary that the commit rests on. Like [`Conflict`](Self::Conflict), it is
+    /// retried by [`with_context`](crate::EventStore::with_context).
+    #[error(
+        "an event with {tags} was added by another writer, so the decision on `{boundary}` may no longer hold; read it again and retry"
+    )]
+    BoundaryConflict {
+        /// The name of the boundary.
+        boundary: String,
+        /// Its tags.
+        tags: String,
+    },
+
     /// The natural key belongs to another aggregate of the type.
     #[error(
         "the key `{key}` belongs to another {aggregate}; choose another key, or load that aggregate by this key"
@@ -179,6 +191,28 @@ pub enum Error {
         key: String,
         /// The problem, as part of a sentence.
         problem: String,
+    },
+
+    /// The text cannot be a tag of an event. No engine would store it.
+    #[error("`{tag}` cannot be a tag: {problem}")]
+    InvalidTag {
+        /// The beginning of the tag.
+        tag: String,
+        /// The problem, as part of a sentence.
+        problem: String,
+    },
+
+    /// The events of a boundary are more than one read may hold.
+    #[error(
+        "`{boundary}` has more than {limit} events with {tags}; make the boundary smaller by its tags, or raise `Limits::max_boundary_events`"
+    )]
+    BoundaryTooLarge {
+        /// The name of the boundary.
+        boundary: String,
+        /// Its tags.
+        tags: String,
+        /// The limit.
+        limit: usize,
     },
 
     /// A number is below its least value, or above a fixed upper bound.
@@ -708,6 +742,7 @@ impl Error {
         matches!(
             self,
             Self::Conflict { .. }
+                | Self::BoundaryConflict { .. }
                 | Self::Busy { .. }
                 | Self::QueueFull { .. }
                 | Self::Unavailable { .. }
@@ -724,7 +759,7 @@ impl Error {
     /// Returns whether another writer was faster, as opposed to trouble with the database.
     #[must_use]
     pub const fn is_conflict(&self) -> bool {
-        matches!(self, Self::Conflict { .. })
+        matches!(self, Self::Conflict { .. } | Self::BoundaryConflict { .. })
     }
 
     /// For engines: the error for a commit that arrives after its outcome was asked for and answered with

@@ -145,6 +145,10 @@ impl Part {
         self.event_type
     }
 
+    pub(crate) fn event(&self) -> &dyn Any {
+        &*self.event
+    }
+
     pub(crate) fn apply(&self, state: &mut dyn Any, meta: &EventMeta) {
         (self.apply)(state, &*self.event, meta);
     }

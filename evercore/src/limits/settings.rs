@@ -16,6 +16,7 @@ pub struct Limits {
     pub(crate) max_commit_events: usize,
     pub(crate) max_commit_bytes: usize,
     pub(crate) max_commit_aggregates: usize,
+    pub(crate) max_boundary_events: usize,
     pub(crate) max_snapshot_bytes: usize,
     pub(crate) max_result_bytes: usize,
     pub(crate) page_events: u32,
@@ -28,6 +29,7 @@ impl Default for Limits {
             max_commit_events: 10_000,
             max_commit_bytes: 64 * 1024 * 1024,
             max_commit_aggregates: 10_000,
+            max_boundary_events: 100_000,
             max_snapshot_bytes: 8 * 1024 * 1024,
             max_result_bytes: 64 * 1024,
             page_events: 2_000,
@@ -58,10 +60,17 @@ impl Limits {
         self
     }
 
-    /// Sets the largest number of aggregates that one context loads or creates. Default: 10,000.
+    /// Sets the largest number of aggregates that one context loads or creates, and boundaries that its commit rests on. Default: 10,000.
     #[must_use]
     pub const fn max_commit_aggregates(mut self, aggregates: usize) -> Self {
         self.max_commit_aggregates = aggregates;
+        self
+    }
+
+    /// Sets the largest number of events that one read of a boundary folds into its state. Default: 100,000.
+    #[must_use]
+    pub const fn max_boundary_events(mut self, events: usize) -> Self {
+        self.max_boundary_events = events;
         self
     }
 
@@ -99,7 +108,7 @@ impl Limits {
         bytes: usize,
     ) -> Result<()> {
         let checks = [
-            ("aggregates", self.max_commit_aggregates, aggregates),
+            ("aggregates and boundaries", self.max_commit_aggregates, aggregates),
             ("events", self.max_commit_events, events),
             ("bytes of payload and metadata", self.max_commit_bytes, bytes),
         ];

@@ -1,9 +1,10 @@
 //! Resolves the names in a filter to the stored names that they stand for.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::{AggregateEntry, AggregateType, KnownEvent};
-use crate::{EventFilter, Registry};
+use crate::{EventFilter, EventType, Registry};
 
 impl Registry {
     /// Returns the aggregate type that is or was stored under a name.
@@ -31,6 +32,21 @@ impl Registry {
                 _ => vec![event.to_owned()],
             },
         )
+    }
+
+    /// Returns the names under which events of a type may be stored, each with that of its aggregate type: its own, its
+    /// aliases, and those of retired events that may become it.
+    pub(crate) fn stored_events(
+        &self,
+        event: &EventType,
+    ) -> impl Iterator<Item = (Arc<str>, Arc<str>)> {
+        let entry = self.named(event.aggregate().name());
+        let aggregates = entry.into_iter().flat_map(|entry| entry.aggregate.names());
+        let events = entry.map(|entry| entry.read_for(event.name())).unwrap_or_default();
+        aggregates.flat_map(move |aggregate| {
+            let events: Vec<_> = events.iter().map(|event| Arc::from(*event)).collect();
+            events.into_iter().map(move |event| (Arc::from(aggregate), event))
+        })
     }
 
     /// Rewrites a filter to present names, so that two filters can be compared whichever names they were written with.

@@ -13,7 +13,7 @@ use crate::format::codec;
 use crate::format::round_trip::RoundTrips;
 use crate::{
     Aggregate, Apply, Codec, DecodeError, Event, EventMeta, Fingerprint, Payload, RetiredEvent,
-    Shape, Split,
+    Shape, Split, TagName,
 };
 
 /// The description of an aggregate type in a [`Registry`](crate::Registry).
@@ -33,6 +33,7 @@ pub struct AggregateType {
 pub struct EventType {
     pub(super) stored: StoredType,
     shape: Option<Shape>,
+    tags: &'static [TagName],
     own_codec: Option<Codec>,
     writes: fn(Codec) -> bool,
     check: fn(&Payload, u32) -> Result<(), Unreadable>,
@@ -130,6 +131,7 @@ impl EventType {
                 shape: ShapeType::of::<E>(),
             },
             shape: E::SHAPE,
+            tags: E::TAGS,
             own_codec: E::ENCODING.own_codec(),
             writes: |codec| E::ENCODING.writes(codec),
             check: |payload, version| upcast::read::<E>(payload, version).map(drop),
@@ -179,6 +181,12 @@ impl EventType {
     #[must_use]
     pub const fn shape(&self) -> Option<Shape> {
         self.shape
+    }
+
+    /// Returns the tags that its events have.
+    #[must_use]
+    pub const fn tags(&self) -> &'static [TagName] {
+        self.tags
     }
 
     /// Returns the codec that a store which writes in `codec` uses for it: its own, if it has one.

@@ -95,9 +95,9 @@ impl EventStore {
         let placeholder = AggregateId::new(1)?;
         for event in events {
             sequence = sequence.next();
-            let EventDraft { event_type, encode, options, .. } = event.into();
+            let EventDraft { event_type, encode, tags, options, .. } = event.into();
             let place = (placeholder, sequence);
-            let event = self.inner.prepare(event_type, encode, options, place, None)?;
+            let event = self.inner.prepare(event_type, encode, tags, options, place, None)?;
             bytes += event.bytes();
             prepared.push(event);
             self.inner.limits.check_commit(1, prepared.len(), bytes)?;
@@ -131,6 +131,7 @@ impl EventStore {
                 events,
                 snapshots: Vec::new(),
                 idempotency: None,
+                conditions: Vec::new(),
                 completes: Vec::new(),
             };
             let answer = self.inner.send(commit).await;

@@ -136,6 +136,13 @@ impl EventStore {
         let has_cached = context.has_cached();
         let completed =
             worked.and_then(|value| complete(&mut context, value).map_err(Attempt::from));
+        let completed = match completed {
+            Ok(value) if context.has_unplaced() => {
+                // Boxed, as it is seldom needed, to keep it out of the size of other futures.
+                Box::pin(context.place_facts()).await.map(|()| value).map_err(Attempt::from)
+            }
+            completed => completed,
+        };
         let answer = match completed {
             Ok(value) => {
                 committed(context.finish(&self.inner)).await.map(|committed| (value, committed))

@@ -12,7 +12,7 @@ use crate::metadata::check_label;
 use crate::time_range::check_time;
 use crate::{
     Aggregate, AggregateId, BoxError, Codec, Error, EventOf, EventOptions, EventType, Metadata,
-    Payload, Position, Result, Sequence,
+    Payload, Position, Result, Sequence, Tags,
 };
 
 /// Encodes an event.
@@ -27,6 +27,7 @@ pub struct EventDraft<A> {
     pub(super) event_type: &'static EventType,
     /// Called with the codec that the store selects.
     pub(super) encode: Encode,
+    pub(super) tags: Result<Tags>,
     pub(super) options: EventOptions,
     aggregate: PhantomData<fn() -> A>,
 }
@@ -69,7 +70,7 @@ impl<A: Aggregate> EventDraft<A> {
     /// # }
     /// ```
     pub fn into_row(self, now: DateTime<Utc>) -> Result<EventRow> {
-        let Self { event_type, encode, options, .. } = self;
+        let Self { event_type, encode, tags, options, .. } = self;
         let EventOptions { event_time, reference, metadata } = options;
         let codec = event_type.codec_in(Codec::default());
         let name = event_type.name();
@@ -92,6 +93,7 @@ impl<A: Aggregate> EventDraft<A> {
             recorded_at: now,
             reference,
             metadata: metadata.filter(|metadata| !metadata.is_empty()).map(Box::new),
+            tags: tags?,
         })
     }
 }
@@ -103,6 +105,7 @@ where
     fn from(event: E) -> Self {
         Self {
             event_type: const { &E::TYPE },
+            tags: event.tags(),
             encode: Box::new(move |codec, round_trips| {
                 E::ENCODING.encode(&event, codec, round_trips)
             }),

@@ -60,6 +60,7 @@ async fn written(format: i16) -> (EventStore, AggregateId) {
     let commit = Commit {
         id: CommitId::generate(),
         idempotency: None,
+        conditions: Vec::new(),
         completes: Vec::new(),
         recorded_at,
         writes: vec![write],

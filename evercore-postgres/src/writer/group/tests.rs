@@ -33,6 +33,7 @@ fn commit(writes: Vec<AggregateWrite>) -> Commit {
         events: Vec::new(),
         snapshots: Vec::new(),
         idempotency: None,
+        conditions: Vec::new(),
         completes: Vec::new(),
     }
 }

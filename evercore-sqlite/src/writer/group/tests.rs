@@ -2,6 +2,7 @@ use std::fs;
 use std::path::Path;
 
 use chrono::DateTime;
+use evercore::boundary::Tags;
 use evercore::engine::{AggregateWrite, EventRow, KeyChange, NewEvent, NewSnapshot, Precondition};
 use evercore::format::Payload;
 use evercore::{AggregateId, Codec, CommitId, Fingerprint, Position, RecordedEvent, Sequence};
@@ -21,6 +22,7 @@ fn commit(events: Vec<NewEvent>, snapshots: Vec<NewSnapshot>) -> Commit {
         events,
         snapshots,
         idempotency: None,
+        conditions: Vec::new(),
         completes: Vec::new(),
     }
 }
@@ -42,7 +44,14 @@ fn event_of(aggregate_id: AggregateId, bytes: usize) -> NewEvent {
         DateTime::UNIX_EPOCH,
     );
     let meta = RecordedEvent::from(row).meta().clone();
-    NewEvent { event_type: "deposited", version: 1, payload, meta, metadata_column: None }
+    NewEvent {
+        event_type: "deposited",
+        version: 1,
+        payload,
+        meta,
+        metadata_column: None,
+        tags: Tags::NONE,
+    }
 }
 
 fn snapshot(bytes: usize) -> NewSnapshot {

@@ -65,6 +65,7 @@ fn one_of_each() -> Vec<(&'static str, Error)> {
     };
     let mut errors = one_of_each! {
         Conflict { aggregate: text(), id: id, reason: ConflictReason::Key };
+        BoundaryConflict { boundary: text(), tags: text() };
         KeyTaken { aggregate: text(), key: text() };
         UnknownId { aggregate: text(), id: id };
         UnknownKey { aggregate: text(), key: text() };
@@ -77,6 +78,8 @@ fn one_of_each() -> Vec<(&'static str, Error)> {
         ResultTooLarge { bytes: 2, limit: 1 };
         UnreadableResult { key: text(), rust_type: "T", source: cause() };
         InvalidKey { key: text(), problem: text() };
+        InvalidTag { tag: text(), problem: text() };
+        BoundaryTooLarge { boundary: text(), tags: text(), limit: 1 };
         InvalidNumber { what: "id", least: 1, value: 0 };
         InvalidMetadata { problem: text() };
         EmptyAppend { aggregate: text() };

@@ -1,0 +1,276 @@
+//! Reads boundaries and emits events that belong to no aggregate.
+
+use tracing::instrument;
+
+use super::Context;
+use super::staging::{Base, OnKeyTaken};
+use crate::boundary::Facts;
+use crate::boundary::reading::{Boundaries, Reading};
+use crate::engine::{Capability, Condition, Reader, TagRequest, require};
+use crate::shared::{Shared, TurnKey};
+use crate::{
+    Aggregate, AggregateId, Error, Event, EventOptions, EventType, Position, Result, Sequence,
+};
+
+/// What one read of a boundary has seen.
+#[derive(Debug)]
+struct Seen {
+    /// The frontier of the first page.
+    frontier: Position,
+    /// The number of events after the frontier.
+    beyond: u64,
+    /// The number of all events.
+    total: usize,
+    /// The position after which the next page starts; `None` if there is none.
+    next: Option<Position>,
+}
+
+impl Context {
+    /// Reads boundaries, and makes the commit rest on them: it lands only if no other event that matches them has been
+    /// added before it in the log. Otherwise the closure runs again, as after any conflict.
+    ///
+    /// Events that this context has staged are part of what it reads. A context that writes nothing is not checked. A
+    /// boundary that is read twice has to be unchanged since both reads.
+    ///
+    /// # Errors
+    /// - [`Error::InvalidTag`] if a value of the key cannot be that of a tag.
+    /// - [`Error::BoundaryTooLarge`] if there are more events than
+    ///   [`Limits::max_boundary_events`](crate::Limits::max_boundary_events).
+    /// - [`Error::Unregistered`] if the store does not know an event of a boundary.
+    /// - [`Error::UnknownEvent`], [`Error::Decode`], [`Error::Upcast`] or [`Error::MissingCodec`] if an event cannot be
+    ///   read.
+    /// - [`Error::Unsupported`] if the engine has no tags.
+    ///
+    /// # Example
+    /// ```standalone_crate
+    /// use evercore::{Apply, Boundary, EventMeta, EventStore, event};
+    /// # use evercore_memory as _;
+    /// # type BoxError = Box<dyn std::error::Error + Send + Sync>;
+    ///
+    /// #[event(tags(course, student))]
+    /// struct StudentSubscribed { course: String, student: String }
+    ///
+    /// /// The students of a course.
+    /// #[derive(Boundary, Default)]
+    /// #[boundary(key(course: String), events(StudentSubscribed))]
+    /// struct Seats { taken: u32 }
+    ///
+    /// impl Apply<StudentSubscribed> for Seats {
+    ///     fn apply(&mut self, _: &StudentSubscribed, _: &EventMeta) {
+    ///         self.taken += 1;
+    ///     }
+    /// }
+    ///
+    /// /// The courses of a student.
+    /// #[derive(Boundary, Default)]
+    /// #[boundary(key(student: String), events(StudentSubscribed))]
+    /// struct Load { courses: u32 }
+    ///
+    /// impl Apply<StudentSubscribed> for Load {
+    ///     fn apply(&mut self, _: &StudentSubscribed, _: &EventMeta) {
+    ///         self.courses += 1;
+    ///     }
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), BoxError> {
+    /// # let store = EventStore::connect("memory:").await?;
+    /// store
+    ///     .with_context(async |ctx| {
+    ///         let (seats, load) = ctx.read((Seats::of("algebra"), Load::of("Ada"))).await?;
+    ///         if seats.taken >= 30 || load.courses >= 5 {
+    ///             return Err(BoxError::from("there is no room"));
+    ///         }
+    ///         let (course, student) = ("algebra".to_owned(), "Ada".to_owned());
+    ///         ctx.emit(StudentSubscribed { course, student })?;
+    ///         Ok(())
+    ///     })
+    ///     .await
+    /// # }
+    /// ```
+    pub async fn read<K: Boundaries>(&mut self, keys: K) -> Result<K::States> {
+        let mut readings = Vec::new();
+        keys.begin(&self.store.registry, &mut readings)?;
+        let count = readings.len();
+        // Boxed, to keep it out of the size of the closure's future.
+        let readings = Box::pin(self.read_all(readings)).await?;
+        Ok(K::finish(count, &mut readings.into_iter().map(Reading::into_state)))
+    }
+
+    #[instrument(level = "debug", name = "read", skip_all, err(level = "debug"))]
+    async fn read_all(&mut self, mut readings: Vec<Reading>) -> Result<Vec<Reading>> {
+        require(&*self.store.engine, Capability::Tags)?;
+        for reading in &readings {
+            if let Some(turn) = self.join_queue(|| TurnKey::boundary(reading)) {
+                self.queueing = turn.await;
+            }
+        }
+        let seen = fold(&*self.store.engine, &self.store, &mut readings, None).await;
+        let seen = self.noted(seen)?;
+        for (reading, seen) in readings.iter_mut().zip(seen) {
+            for event in self.staging.events() {
+                reading.staged(event, self.staging.aggregate_type_of(event))?;
+            }
+            if reading.is_guarded {
+                let condition = Condition {
+                    boundary: reading.boundary,
+                    query: reading.query.clone(),
+                    beyond: seen.frontier,
+                    seen: seen.beyond,
+                };
+                self.staging.rest_on(&self.store.limits, condition)?;
+            }
+        }
+        Ok(readings)
+    }
+
+    /// Stages an event that belongs to no aggregate, only to its tags.
+    ///
+    /// # Errors
+    /// On an error, the context stays as it was.
+    /// - [`Error::InvalidTag`] if a value cannot be that of a tag.
+    /// - [`Error::Unregistered`] if the store does not know the event.
+    /// - [`Error::Encode`], [`Error::NotRoundTrip`], [`Error::PayloadTooLarge`] or [`Error::CommitTooLarge`].
+    pub fn emit<E: Event<Aggregate = Facts>>(&mut self, event: E) -> Result<()> {
+        self.emit_with(event, EventOptions::new())
+    }
+
+    /// Stages an event that belongs to no aggregate, with its own time, reference or metadata.
+    ///
+    /// # Errors
+    /// As [`emit`](Self::emit), and [`Error::InvalidMetadata`].
+    #[instrument(level = "debug", skip_all, fields(event = E::NAME), err(level = "debug"))]
+    pub fn emit_with<E: Event<Aggregate = Facts>>(
+        &mut self,
+        event: E,
+        options: EventOptions,
+    ) -> Result<()> {
+        let id = AggregateId::UNPLACED;
+        let before = self.staging.stream(id).map(|stream| stream.sequence);
+        let staged = self.store.prepare(
+            const { &EventType::of::<E>() },
+            |codec, round_trips| E::ENCODING.encode(&event, codec, round_trips),
+            event.tags(),
+            options,
+            (id, before.unwrap_or(Sequence::ZERO).next()),
+            self.metadata.as_deref(),
+        )?;
+        let limits = &self.store.limits;
+        if before.is_none() {
+            self.staging.check_room(limits, &staged)?;
+            let base = Base::Created { on_key_taken: OnKeyTaken::Fail };
+            self.staging.enter(limits, id, Facts::NAME, base, None)?;
+        }
+        self.staging.push(limits, staged)
+    }
+
+    /// Returns whether an event was emitted that has no aggregate yet: [`place_facts`](Self::place_facts) gives it one.
+    pub(crate) fn has_unplaced(&self) -> bool {
+        self.staging.stream(AggregateId::UNPLACED).is_some()
+    }
+
+    /// Gives the events that belong to no aggregate a fresh one, in which they are stored.
+    pub(crate) async fn place_facts(&mut self) -> Result<()> {
+        if self.has_unplaced() {
+            let id = self.ids.next(&self.store.ids, &*self.store.engine).await;
+            let id = self.noted(id)?;
+            self.staging.place_facts(id);
+        }
+        Ok(())
+    }
+}
+
+impl TurnKey {
+    fn boundary(reading: &Reading) -> Self {
+        Self::Boundary(reading.boundary.to_owned(), reading.query.tags())
+    }
+}
+
+/// Reads the events of boundaries and folds them into their states, page by page.
+async fn fold(
+    reader: &dyn Reader,
+    store: &Shared,
+    readings: &mut [Reading],
+    up_to: Option<Position>,
+) -> Result<Vec<Seen>> {
+    let mut seen: Vec<_> = readings.iter().map(|_| Seen::nothing()).collect();
+    let mut is_first = true;
+    loop {
+        let (open, requests): (Vec<_>, Vec<_>) = seen
+            .iter()
+            .zip(&*readings)
+            .enumerate()
+            .filter_map(|(index, (seen, reading))| {
+                let (query, limit) = (reading.query.clone(), store.limits.page_events);
+                seen.next.map(|after| (index, TagRequest { query, after, up_to, limit }))
+            })
+            .unzip();
+        if open.is_empty() {
+            return Ok(seen);
+        }
+        let pages = reader.read_tagged(requests).await?;
+        if pages.len() != open.len() {
+            let problem = format!("{} requests got {} pages", open.len(), pages.len());
+            return Err(Error::corrupt("pages of tagged events", problem));
+        }
+        for (index, page) in open.into_iter().zip(pages) {
+            let (seen, reading) = (&mut seen[index], &mut readings[index]);
+            if is_first {
+                seen.frontier = page.frontier;
+            }
+            seen.total += page.events.len();
+            let limit = store.limits.max_boundary_events;
+            if seen.total > limit {
+                let (boundary, tags) = (reading.boundary.to_owned(), reading.query.tags());
+                return Err(Error::BoundaryTooLarge { boundary, tags, limit });
+            }
+            for event in &page.events {
+                reading.stored(&store.registry, event)?;
+                seen.beyond += u64::from(event.position() > seen.frontier);
+            }
+            let last = page.events.last().map(crate::RecordedEvent::position);
+            seen.next = last.filter(|_| !page.at_end);
+        }
+        is_first = false;
+    }
+}
+
+impl Seen {
+    const fn nothing() -> Self {
+        let (frontier, next) = (Position::START, Some(Position::START));
+        Self { frontier, beyond: 0, total: 0, next }
+    }
+}
+
+impl super::read_context::ReadContext {
+    /// Reads boundaries.
+    ///
+    /// # Errors
+    /// As [`Context::read`].
+    pub async fn read<K: Boundaries>(&self, keys: K) -> Result<K::States> {
+        self.read_up_to(keys, None).await
+    }
+
+    /// Reads boundaries as they were after the event at a position of the log.
+    ///
+    /// # Errors
+    /// As [`Context::read`].
+    pub async fn read_as_of<K: Boundaries>(&self, keys: K, as_of: Position) -> Result<K::States> {
+        self.read_up_to(keys, Some(as_of)).await
+    }
+
+    #[instrument(level = "debug", name = "read", skip_all, err(level = "debug"))]
+    async fn read_up_to<K: Boundaries>(
+        &self,
+        keys: K,
+        up_to: Option<Position>,
+    ) -> Result<K::States> {
+        let (reader, store) = self.parts();
+        require(&*store.engine, Capability::Tags)?;
+        let mut readings = Vec::new();
+        keys.begin(&store.registry, &mut readings)?;
+        let count = readings.len();
+        fold(reader, store, &mut readings, up_to).await?;
+        Ok(K::finish(count, &mut readings.into_iter().map(Reading::into_state)))
+    }
+}

@@ -1,0 +1,158 @@
+//! Defines reads of events by their tags, and the conditions of commits that rest on such reads.
+
+use std::sync::Arc;
+
+use super::commit::{Commit, NewEvent};
+use crate::{Error, Position, RecordedEvent, Tag, Tags};
+
+/// Events by their types and tags. An event matches the query if it matches one of its atoms.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TagQuery {
+    /// The atoms, at least one.
+    pub atoms: Vec<TagAtom>,
+}
+
+/// A part of a [`TagQuery`]. An event matches it if its type is one of the types and it has all of the tags.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TagAtom {
+    /// The stored names of the types, at least one.
+    pub types: Vec<StoredEvent>,
+    /// The tags, at least one, each once.
+    pub tags: Vec<Tag>,
+}
+
+/// The stored names of an event type: that of its aggregate type and its own.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StoredEvent {
+    /// The name of the aggregate type.
+    pub aggregate: Arc<str>,
+    /// The name of the event type.
+    pub event: Arc<str>,
+}
+
+/// A page of the events that match a query.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TagRequest {
+    /// The query.
+    pub query: Arc<TagQuery>,
+    /// Only events after this position.
+    pub after: Position,
+    /// The last position to read.
+    pub up_to: Option<Position>,
+    /// The most events to return, at least 1.
+    pub limit: u32,
+}
+
+/// A page of events that were found by their tags.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct TagPage {
+    /// All matching events that were visible when the page was read, in position order, up to the limit of the request.
+    pub events: Vec<RecordedEvent>,
+    /// A position before which no other event can appear any more. It was looked up before the events were read, and is
+    /// that of an event that was visible then, or [`Position::START`].
+    pub frontier: Position,
+    /// Whether there were no further matching events.
+    pub at_end: bool,
+}
+
+/// A condition of a commit: exactly `seen` events match the query after the position `beyond`.
+///
+/// Together with the [frontier](TagPage::frontier) of the read, this says that the decision has seen every matching
+/// event, in whatever order the events became visible.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Condition {
+    /// The name of the boundary that was read, for messages.
+    pub boundary: &'static str,
+    /// The query.
+    pub query: Arc<TagQuery>,
+    /// A frontier that was looked up before the events were read.
+    pub beyond: Position,
+    /// The number of matching events after that position which were read.
+    pub seen: u64,
+}
+
+impl TagQuery {
+    /// Returns whether an event with these names and tags matches.
+    #[must_use]
+    pub fn matches(&self, aggregate_type: &str, event_type: &str, tags: &Tags) -> bool {
+        self.atoms.iter().any(|atom| atom.matches(aggregate_type, event_type, tags))
+    }
+
+    /// Returns the tags of all atoms as a text: those of one atom joined with ` and `, the atoms with ` or `.
+    #[must_use]
+    pub fn tags(&self) -> String {
+        let mut parts: Vec<String> = Vec::new();
+        for atom in &self.atoms {
+            let tags: Vec<_> = atom.tags.iter().map(Tag::as_str).collect();
+            let part = tags.join(" and ");
+            if !parts.contains(&part) {
+                parts.push(part);
+            }
+        }
+        parts.join(" or ")
+    }
+}
+
+impl TagAtom {
+    fn matches(&self, aggregate_type: &str, event_type: &str, tags: &Tags) -> bool {
+        self.types.iter().any(|known| known.is(aggregate_type, event_type))
+            && self.tags.iter().all(|tag| tags.contains(tag))
+    }
+}
+
+impl StoredEvent {
+    fn is(&self, aggregate_type: &str, event_type: &str) -> bool {
+        *self.event == *event_type && *self.aggregate == *aggregate_type
+    }
+}
+
+impl TagRequest {
+    /// Makes a request for up to `limit` of all events that match a query.
+    #[must_use]
+    pub const fn new(query: Arc<TagQuery>, limit: u32) -> Self {
+        Self { query, after: Position::START, up_to: None, limit }
+    }
+}
+
+impl TagPage {
+    /// Makes a page.
+    #[must_use]
+    pub const fn new(events: Vec<RecordedEvent>, frontier: Position, at_end: bool) -> Self {
+        Self { events, frontier, at_end }
+    }
+}
+
+impl Condition {
+    /// Makes the error for a commit whose condition does not hold.
+    #[must_use]
+    pub fn conflict(&self) -> Error {
+        Error::BoundaryConflict { boundary: self.boundary.to_owned(), tags: self.query.tags() }
+    }
+}
+
+impl Commit {
+    /// Returns whether a condition of this commit could match an event of a commit that is stored before it. An engine
+    /// that judges both before it stores either must not store them together.
+    #[must_use]
+    pub fn rests_on(&self, earlier: &Self) -> bool {
+        !self.conditions.is_empty()
+            && earlier.events.iter().filter(|event| !event.tags.is_empty()).any(|event| {
+                let aggregate_type = earlier.aggregate_type_of(event);
+                self.conditions.iter().any(|condition| {
+                    condition.query.matches(aggregate_type, event.event_type, &event.tags)
+                })
+            })
+    }
+
+    /// Returns the type of an event's aggregate.
+    ///
+    /// # Panics
+    /// If the aggregate is not in [`writes`](Self::writes).
+    #[must_use]
+    pub fn aggregate_type_of(&self, event: &NewEvent) -> &'static str {
+        let id = event.meta.aggregate_id();
+        let write = self.writes.iter().find(|write| write.id == id);
+        write.expect("BUG: each event's aggregate is in the writes").aggregate_type
+    }
+}

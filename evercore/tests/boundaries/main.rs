@@ -1,0 +1,4 @@
+//! Decisions that rest on events found by their tags, as user code sees them.
+
+mod courses;
+mod tagging;
