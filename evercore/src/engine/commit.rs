@@ -225,6 +225,30 @@ impl Commit {
             self.idempotency.iter().map(|given| Claim::IdempotencyKey(given.key.clone()));
         aggregates.chain(keys).chain(idempotency)
     }
+
+    /// Returns whether a condition of this commit could match an event of a commit that is stored before it. An engine
+    /// that judges both before it stores either must not store them together.
+    #[must_use]
+    pub fn rests_on(&self, earlier: &Self) -> bool {
+        !self.conditions.is_empty()
+            && earlier.events.iter().filter(|event| !event.tags.is_empty()).any(|event| {
+                let aggregate_type = earlier.aggregate_type_of(event);
+                self.conditions.iter().any(|condition| {
+                    condition.query.matches(aggregate_type, event.event_type, &event.tags)
+                })
+            })
+    }
+
+    /// Returns the type of an event's aggregate.
+    ///
+    /// # Panics
+    /// If the aggregate is not in [`writes`](Self::writes).
+    #[must_use]
+    pub fn aggregate_type_of(&self, event: &NewEvent) -> &'static str {
+        let id = event.meta.aggregate_id();
+        let write = self.writes.iter().find(|write| write.id == id);
+        write.expect("BUG: each event's aggregate is in the writes").aggregate_type
+    }
 }
 
 impl AggregateWrite {

@@ -1,5 +1,6 @@
 //! A program that was built without a codec, and a log that was written in it.
 
+use evercore::boundary::Tags;
 use evercore::engine::{
     AggregateWrite, Commit, EventRow, KeyChange, NewEvent, Precondition, StorageEngine,
 };
@@ -50,6 +51,7 @@ async fn written(format: i16) -> (EventStore, AggregateId) {
         payload,
         meta: RecordedEvent::from(row).meta().clone(),
         metadata_column: None,
+        tags: Tags::NONE,
     };
     let write = AggregateWrite {
         id,
