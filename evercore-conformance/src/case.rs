@@ -48,7 +48,7 @@ pub enum Outcome {
 pub struct Failure(String);
 
 impl Case {
-    /// Returns the promise that the case checks: `p1` to `p13`, or `contract` for other requirements in the docs of
+    /// Returns the promise that the case checks: `p1` to `p14`, or `contract` for other requirements in the docs of
     /// [`evercore::engine`] and of the store.
     #[must_use]
     pub const fn promise(&self) -> &'static str {

@@ -3,6 +3,7 @@
 mod administration;
 mod atomicity;
 mod bad_input;
+mod boundaries;
 mod caching;
 mod capabilities;
 mod causes;
@@ -355,6 +356,29 @@ macro_rules! __with_all_cases {
                         no_answer_is_larger_than_the_limit_asked_for
                         a_store_caps_pages_at_its_limit
                         limits_are_finite_by_default
+                    }
+                }
+                p14 {
+                    boundaries {
+                        tags_come_back_with_their_events
+                        an_event_matches_by_its_type_and_all_tags
+                        pages_of_tagged_events_give_each_once
+                        a_decision_conflicts_with_another_event_of_its_boundary
+                        a_decision_stands_beside_events_of_other_boundaries
+                        a_first_event_of_its_type_is_a_conflict_as_well
+                        an_unguarded_read_is_no_condition
+                        a_boundary_that_was_read_twice_must_be_the_same
+                        a_context_that_writes_nothing_rests_on_nothing
+                        a_conflict_reruns_the_closure_on_what_is_there
+                        a_boundary_and_aggregates_are_one_decision
+                        an_idempotency_key_goes_before_a_condition
+                        a_condition_counts_what_was_seen_beyond_its_position
+                        each_commit_of_a_group_is_judged_after_those_before_it
+                        a_storm_never_overfills_a_course
+                        no_decision_is_stale_in_the_order_of_the_log
+                        a_commit_of_many_tagged_events_lands
+                        a_boundary_has_a_bounded_number_of_events
+                        a_view_reads_boundaries_as_of_its_moment
                     }
                 }
                 contract {

@@ -13,6 +13,7 @@ macro_rules! read {
 
 pub(crate) mod account;
 pub(crate) mod counter;
+pub(crate) mod courses;
 pub(crate) mod customer;
 pub(crate) mod diary;
 pub(crate) mod gauge;
@@ -28,6 +29,8 @@ pub(crate) fn registry() -> Registry {
         .event::<account::Withdrawn>()
         .event::<counter::Added>()
         .event::<counter::Reset>()
+        .event::<courses::CourseDefined>()
+        .event::<courses::Subscribed>()
         .event::<diary::Noted>()
         .event::<gauge::Read>()
         .event::<tally::Counted>()

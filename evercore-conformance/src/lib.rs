@@ -19,6 +19,7 @@
 //! | `p11` | No event is dropped silently. |
 //! | `p12` | Invalid input is a typed error before anything is written. |
 //! | `p13` | Everything is read in pages. |
+//! | `p14` | A decision that rests on tags lands only if it has seen all events with them, in the order of the log. |
 //! | `contract` | Everything else that the docs of the store and of [`evercore::engine`] promise. |
 //! | `cached` | `p1` to `p6` again, on stores that [cache aggregates](evercore::EventStoreBuilder::cache_aggregates), and the cache's own promises. |
 //!

@@ -6,7 +6,8 @@ use std::sync::{Arc, PoisonError};
 use async_trait::async_trait;
 use evercore::engine::{
     Capabilities, Capability, Commit, HistoryRequest, IdBlock, IdempotentOutcome, Inspection,
-    LoadRequest, LoadedAggregate, LogQuery, LogWatch, Reader, StorageEngine, TypeName,
+    LoadRequest, LoadedAggregate, LogQuery, LogWatch, Reader, StorageEngine, TagPage, TagRequest,
+    TypeName,
 };
 use evercore::observer::Observer;
 use evercore::{
@@ -23,7 +24,7 @@ use crate::shared::Shared;
 use crate::types::type_names;
 use crate::view::View;
 use crate::writer::Request;
-use crate::{frontier, load, log, row, schema};
+use crate::{frontier, load, log, row, schema, tags};
 
 /// Evercore's engine on PostgreSQL.
 ///
@@ -94,6 +95,7 @@ impl StorageEngine for PostgresEngine {
             .with(Capability::ReadViews)
             .with(Capability::Inspection)
             .with(Capability::Transactions)
+            .with(Capability::Tags)
     }
 
     async fn migrate(&self) -> Result<()> {
@@ -273,6 +275,20 @@ impl Reader for PostgresEngine {
                     log::fetch_page(&mut *connection, types, statements, query, frontier).await?;
                 drop(connection);
                 log::page(fetched, query, frontier, types, readers, statements).await
+            })
+            .await
+    }
+
+    async fn read_tagged(&self, requests: Vec<TagRequest>) -> Result<Vec<TagPage>> {
+        let requests = &requests;
+        self.shared
+            .answered(|| async move {
+                let Shared { types, readers, statements, .. } = &*self.shared;
+                let rows = {
+                    let mut connection = readers.acquire().await?;
+                    tags::fetch(&mut *connection, types, statements, requests, None).await?
+                };
+                tags::pages(rows, requests, types, readers, statements).await
             })
             .await
     }

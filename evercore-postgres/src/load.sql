@@ -27,13 +27,13 @@ SELECT
     NULL::bigint AS position, t.id AS aggregate_id, t.sequence, NULL::timestamptz AS event_time,
     NULL::timestamptz AS recorded_at, t.aggregate_type_id AS event_type_id, NULL::integer AS version,
     NULL::smallint AS codec, t.state AS payload, t.natural_key AS reference, NULL::text AS correlation_id,
-    NULL::text AS causation_id, NULL::text AS metadata
+    NULL::text AS causation_id, NULL::text AS metadata, NULL::text AS tags
 FROM target t
 UNION ALL
 (
     SELECT
         e.position, e.aggregate_id, e.sequence, e.event_time, e.recorded_at, e.event_type_id, e.version,
-        e.codec, e.payload, e.reference, e.correlation_id, e.causation_id, e.metadata
+        e.codec, e.payload, e.reference, e.correlation_id, e.causation_id, e.metadata, e.tags
     FROM evercore.events e
     WHERE e.aggregate_id = (SELECT t.id FROM target t WHERE t.aggregate_type_id = $2)
         AND e.sequence > (SELECT coalesce(t.sequence, 0) FROM target t)

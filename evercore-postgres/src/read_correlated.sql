@@ -5,7 +5,7 @@
 -- another.
 SELECT
     e.position, e.aggregate_id, e.sequence, e.event_time, e.recorded_at, e.event_type_id, e.version,
-    e.codec, e.payload, e.reference, e.correlation_id, e.causation_id, e.metadata
+    e.codec, e.payload, e.reference, e.correlation_id, e.causation_id, e.metadata, e.tags
 FROM (
     SELECT *
     FROM evercore.events

@@ -2,7 +2,7 @@
 -- events.
 SELECT
     position, aggregate_id, sequence, event_time, recorded_at, event_type_id, version,
-    codec, payload, reference, correlation_id, causation_id, metadata
+    codec, payload, reference, correlation_id, causation_id, metadata, tags
 FROM evercore.events
 WHERE aggregate_id = $1
     AND sequence > (SELECT $2::bigint)

@@ -13,7 +13,7 @@ WITH page AS MATERIALIZED (
     FROM (
         SELECT
             e.position, e.aggregate_id, e.sequence, e.event_time, e.recorded_at, e.event_type_id, e.version,
-            e.codec, e.payload, e.reference, e.correlation_id, e.causation_id, e.metadata
+            e.codec, e.payload, e.reference, e.correlation_id, e.causation_id, e.metadata, e.tags
         FROM evercore.events e
         WHERE e.position > (SELECT $1::bigint) AND e.position <= (SELECT $2::bigint)
         ORDER BY e.position
@@ -59,10 +59,10 @@ scope AS MATERIALIZED (
 )
 SELECT
     page.position, page.aggregate_id, page.sequence, page.event_time, page.recorded_at, page.event_type_id, page.version,
-    page.codec, page.payload, page.reference, page.correlation_id, page.causation_id, page.metadata
+    page.codec, page.payload, page.reference, page.correlation_id, page.causation_id, page.metadata, page.tags
 FROM page
 UNION ALL
 SELECT
     NULL, coalesce(scope.cut, scope.newest), NULL, NULL, NULL, (scope.cut IS NOT NULL)::integer, NULL,
-    NULL, NULL, NULL, NULL, NULL, NULL
+    NULL, NULL, NULL, NULL, NULL, NULL, NULL
 FROM scope

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
+use evercore::boundary::Tags;
 use evercore::engine::{EventRow, Positions};
 use evercore::format::Payload;
 use evercore::{AggregateId, Error, Metadata, Position, RecordedEvent, Result, Sequence};
@@ -32,10 +33,11 @@ mod column {
     pub(super) const CORRELATION: usize = 10;
     pub(super) const CAUSATION: usize = 11;
     pub(super) const METADATA: usize = 12;
+    pub(super) const TAGS: usize = 13;
 }
 
 /// The number of columns of an event; any that follow are the statement's own.
-pub(crate) const EVENT_COLUMNS: usize = 13;
+pub(crate) const EVENT_COLUMNS: usize = 14;
 
 /// The result of a statement that reads events.
 #[derive(Debug, Default)]
@@ -144,6 +146,7 @@ fn event(row: &PgRow, name: &EventName) -> Result<RecordedEvent> {
     event.event_time = time(row, column::EVENT_TIME)?;
     event.reference = text(row, column::REFERENCE)?.map(Box::from);
     event.metadata = metadata;
+    event.tags = Tags::from_column(text(row, column::TAGS)?)?;
     Ok(event.into())
 }
 

@@ -18,6 +18,7 @@ use crate::error::{CommitFailure, classify, classify_commit, is_transient_abort,
 use crate::held::Place;
 use crate::shared::Shared;
 use crate::subscriptions::settle;
+use crate::tags::TagLocks;
 use crate::types::type_names;
 use crate::writer::{Columns, verdict};
 
@@ -264,7 +265,8 @@ impl PostgresEngine {
     ) -> Result<Committed> {
         self.store_types(&type_names(commit)).await?;
         let Shared { types, statements, .. } = &*self.shared;
-        let columns = Columns::new([commit], &types.known())?;
+        let locks = TagLocks::of(commit);
+        let columns = Columns::new([commit], &[&locks], &types.known())?;
         let rows = columns
             .send(transaction, statements)
             .await

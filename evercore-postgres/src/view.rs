@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use evercore::engine::{HistoryRequest, LoadRequest, LoadedAggregate, LogQuery, Reader};
+use evercore::engine::{
+    HistoryRequest, LoadRequest, LoadedAggregate, LogQuery, Reader, TagPage, TagRequest,
+};
 use evercore::{Error, LogPage, Position, RecordedEvent, Result};
 use sqlx::{Postgres, Transaction};
 use tokio::sync::Mutex;
@@ -12,7 +14,7 @@ use crate::begin::begin;
 use crate::error::classify;
 use crate::held::Place;
 use crate::shared::Shared;
-use crate::{load, log};
+use crate::{load, log, tags};
 
 const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
@@ -101,6 +103,23 @@ impl Reader for View {
                     log::fetch_page(&mut **transaction, types, statements, query, frontier).await?
                 };
                 log::page(fetched, query, frontier, types, readers, statements).await
+            })
+            .await
+    }
+
+    async fn read_tagged(&self, requests: Vec<TagRequest>) -> Result<Vec<TagPage>> {
+        let requests = &requests;
+        self.shared
+            .answered(|| async move {
+                let Shared { types, readers, statements, .. } = &*self.shared;
+                // A standby does not know the frontier; everything is after the start.
+                let frontier = self.frontier.unwrap_or(Position::START);
+                let rows = {
+                    let mut transaction = self.transaction.lock().await;
+                    let known = Some(frontier);
+                    tags::fetch(&mut **transaction, types, statements, requests, known).await?
+                };
+                tags::pages(rows, requests, types, readers, statements).await
             })
             .await
     }

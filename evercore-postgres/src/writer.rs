@@ -274,7 +274,8 @@ impl Writer {
     /// Sends a group, and again if the server rolls it back in favour of another transaction, up to [`RACES`] times.
     async fn send_group(&self, connection: &mut PgConnection, group: &[Request]) -> Sent {
         let commits = group.iter().map(|request| &request.commit);
-        let columns = Columns::new(commits, &self.types.known());
+        let locks: Vec<_> = group.iter().map(|request| &request.locks).collect();
+        let columns = Columns::new(commits, &locks, &self.types.known());
         let columns = match columns {
             Ok(columns) => columns,
             Err(error) => return Sent::Refused(error),

@@ -240,7 +240,16 @@ pub(crate) fn name_problem(name: &str) -> Option<&'static str> {
 }
 
 fn index(tag: &str) -> i64 {
-    let hash = Sha256::digest(tag.as_bytes());
+    number(&[tag])
+}
+
+/// Returns the first eight bytes of the SHA-256 of a text, in big endian.
+pub(crate) fn number(parts: &[&str]) -> i64 {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update(part.as_bytes());
+    }
+    let hash = hash.finalize();
     let (first, _) = hash.split_first_chunk().expect("BUG: the hash has 32 bytes");
     i64::from_be_bytes(*first)
 }

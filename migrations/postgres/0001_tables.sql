@@ -69,6 +69,8 @@ CREATE TABLE evercore.events (
     correlation_id text,
     causation_id text,
     metadata text,
+    -- `name:value`, sorted and separated by line breaks.
+    tags text,
     PRIMARY KEY (position),
     UNIQUE (aggregate_id, sequence)
 );
@@ -76,6 +78,15 @@ CREATE TABLE evercore.events (
 -- Finds events by their correlation id. Events without one are not in the index, and cost nothing.
 CREATE INDEX events_by_correlation ON evercore.events (correlation_id, position)
     WHERE correlation_id IS NOT NULL;
+
+-- Finds events by their tags. A tag is a number: the first eight bytes of the SHA-256 of its text, in big endian. Two
+-- tags may have the same number, so readers compare the texts as well.
+CREATE TABLE evercore.event_tags (
+    tag bigint NOT NULL,
+    event_type_id integer NOT NULL,
+    position bigint NOT NULL,
+    PRIMARY KEY (tag, event_type_id, position)
+);
 
 -- The newest snapshot of each aggregate.
 CREATE TABLE evercore.snapshots (
@@ -137,7 +148,8 @@ SELECT
     e.reference,
     e.correlation_id,
     e.causation_id,
-    coalesce(evercore.as_json(convert_to(e.metadata, 'UTF8')), to_jsonb(e.metadata)) AS metadata
+    coalesce(evercore.as_json(convert_to(e.metadata, 'UTF8')), to_jsonb(e.metadata)) AS metadata,
+    string_to_array(e.tags, E'\n') AS tags
 FROM evercore.events e
 CROSS JOIN LATERAL (
     SELECT

@@ -2,8 +2,8 @@
 -- takes a common kind of commit, to one aggregate, and stores it or does nothing.
 --
 -- Correctness depends on the order of the steps:
---   1. rows are locked in id order, then kinds of keys, and then natural and idempotency keys, each in the order of
---      their hashes, so that commits cannot deadlock;
+--   1. rows are locked in id order, then kinds of keys, then natural and idempotency keys, each in the order of their
+--      hashes, and then tags in the order of their numbers, so that commits cannot deadlock;
 --   2. preconditions are read in statements after the locks, so with a snapshot that sees the commits of previous
 --      holders;
 --   3. the floor is announced before the first position is drawn, so that no reader passes an event that is still on
@@ -41,9 +41,40 @@ LANGUAGE sql STABLE AS $$
     SELECT hashtextextended(kind || ':' || key, 'evercore.aggregates'::regclass::oid::bigint)
 $$;
 
+-- Returns the atoms of a query, each once for each of its types. An atom has the number of one of its tags, those of the
+-- others, and the texts of all of them. A type has a number, or else names, under which it may have been stored since
+-- the client looked; one that is not stored has no events.
+CREATE FUNCTION evercore.atoms(
+    owners integer[],
+    types integer[],
+    aggregates text[],
+    events text[],
+    numbers bigint[],
+    others text[],
+    tags text[],
+    owner bigint
+)
+RETURNS TABLE (type integer, number bigint, others bigint[], tags text[])
+LANGUAGE sql STABLE AS $$
+    SELECT
+        coalesce(a.type, (
+            SELECT et.id
+            FROM evercore.aggregate_types at
+            JOIN evercore.event_types et ON et.aggregate_type_id = at.id
+            WHERE at.name = a.aggregate AND et.name = a.event
+        )),
+        a.number,
+        a.others::bigint[],
+        string_to_array(a.tags, E'\n')
+    FROM unnest(owners, types, aggregates, events, numbers, others, tags)
+        AS a(owner, type, aggregate, event, number, others, tags)
+    WHERE a.owner = $8
+$$;
+
 -- Optional columns of commits and events are empty if no row has a value. Types, versions, codecs and times of events
 -- have a single value if it is the same for all. An event's sequence counts on from the sequence that its commit
--- expects; if the commit expects none, it is negative, and counts from the last stored sequence.
+-- expects; if the commit expects none, it is negative, and counts from the last stored sequence. The numbers of an event's
+-- tags, and those of an atom's other tags, are a text like `{1,2}`.
 CREATE FUNCTION evercore.append(
     commit_ids uuid[],
     commit_times timestamptz[],
@@ -70,11 +101,26 @@ CREATE FUNCTION evercore.append(
     event_correlations text[],
     event_causations text[],
     event_metadata text[],
+    event_tags text[],
+    event_tag_numbers text[],
     snapshot_commits integer[],
     snapshot_aggregates bigint[],
     snapshot_sequences bigint[],
     snapshot_fingerprints bigint[],
-    snapshot_states bytea[]
+    snapshot_states bytea[],
+    lock_numbers bigint[],
+    lock_exclusive boolean[],
+    condition_commits integer[],
+    condition_indexes integer[],
+    condition_beyonds bigint[],
+    condition_seens bigint[],
+    atom_conditions integer[],
+    atom_types integer[],
+    atom_aggregates text[],
+    atom_events text[],
+    atom_numbers bigint[],
+    atom_others text[],
+    atom_tags text[]
 ) RETURNS SETOF evercore.verdict
 LANGUAGE plpgsql VOLATILE
 -- Tables that were never analysed get plans that scan them, and such plans are kept.
@@ -100,8 +146,9 @@ DECLARE
     verdicts evercore.verdict[] := '{}';
     refused integer[];
     has_keys boolean := set_key = ANY (write_key_changes) OR 2 = ANY (write_key_changes);
-    -- The client sends an empty array if no commit has a key.
+    -- The client sends an empty array if no commit has a key, and so for tags and conditions.
     is_keyed boolean := cardinality(commit_keys) > 0;
+    is_tagged boolean := cardinality(event_tags) > 0;
     key_kinds text[];
     key_names text[];
     is_announced boolean;
@@ -150,6 +197,16 @@ BEGIN
                 ORDER BY 1
             ) AS claim;
         END IF;
+    END IF;
+
+    -- A condition locks exclusively what it asks for, and an event locks in shared mode everything that it can be found by.
+    -- The client has put the locks in order, and few enough of them.
+    IF cardinality(lock_numbers) > 0 THEN
+        PERFORM CASE
+            WHEN l.exclusive THEN pg_advisory_xact_lock(l.number # 'evercore.event_tags'::regclass::oid::bigint)
+            ELSE pg_advisory_xact_lock_shared(l.number # 'evercore.event_tags'::regclass::oid::bigint)
+        END
+        FROM unnest(lock_numbers, lock_exclusive) AS l(number, exclusive);
     END IF;
 
     -- Commits that are already stored: landed (8) or given up (7).
@@ -261,6 +318,38 @@ BEGIN
         );
     END IF;
 
+    -- Conditions: exactly the events that were seen match (else 10).
+    IF cardinality(condition_commits) > 0 THEN
+        SELECT verdicts || coalesce(array_agg(ROW(
+            failed.commit_index, 10, NULL, failed.index, NULL, NULL, NULL, NULL
+        )::evercore.verdict), '{}') INTO verdicts
+        FROM (
+            SELECT DISTINCT ON (c.commit_index) c.commit_index, c.index
+            FROM unnest(condition_commits, condition_indexes, condition_beyonds, condition_seens)
+                WITH ORDINALITY AS c(commit_index, index, beyond, seen, n)
+            WHERE c.seen <> (
+                SELECT count(DISTINCT found.position)
+                FROM evercore.atoms(
+                    atom_conditions, atom_types, atom_aggregates, atom_events, atom_numbers, atom_others,
+                    atom_tags, c.n
+                ) AS a
+                CROSS JOIN LATERAL (
+                    SELECT t.position
+                    FROM evercore.event_tags t
+                    JOIN evercore.events e ON e.position = t.position
+                    WHERE t.tag = a.number
+                        AND t.event_type_id = a.type
+                        AND t.position > c.beyond
+                        AND string_to_array(e.tags, E'\n') @> a.tags
+                ) AS found
+            )
+            ORDER BY c.commit_index, c.n
+        ) AS failed
+        WHERE NOT EXISTS (
+            SELECT FROM unnest(verdicts) AS v WHERE v.commit_index = failed.commit_index
+        );
+    END IF;
+
     SELECT coalesce(array_agg(v.commit_index), '{}') INTO refused FROM unnest(verdicts) AS v;
 
     RETURN QUERY SELECT v.* FROM unnest(verdicts) AS v;
@@ -301,42 +390,56 @@ BEGIN
     is_announced := evercore.announce_floor();
 
     RETURN QUERY
-    WITH appended AS (
+    WITH given AS MATERIALIZED (
+        SELECT e.*, nextval('evercore.event_positions') AS position
+        FROM (
+            SELECT *
+            FROM unnest(
+                event_commits, event_aggregates, event_sequences, event_type_ids, event_versions,
+                event_codecs, event_payloads, event_times, event_references, event_correlations,
+                event_causations, event_metadata, event_tags, event_tag_numbers
+            ) WITH ORDINALITY AS e(
+                commit_index, aggregate_id, sequence, type_id, version, codec, payload, time,
+                reference, correlation_id, causation_id, metadata, tags, tag_numbers, n
+            )
+            WHERE e.commit_index <> ALL (refused)
+            -- Positions are drawn in this order.
+            ORDER BY e.n
+        ) AS e
+    ),
+    appended AS (
         INSERT INTO evercore.events (
-            aggregate_id, sequence, event_type_id, version, codec, payload, event_time,
-            recorded_at, reference, correlation_id, causation_id, metadata
+            position, aggregate_id, sequence, event_type_id, version, codec, payload, event_time,
+            recorded_at, reference, correlation_id, causation_id, metadata, tags
         )
         SELECT
-            e.aggregate_id,
-            CASE WHEN e.sequence > 0 THEN e.sequence ELSE (
+            g.position,
+            g.aggregate_id,
+            CASE WHEN g.sequence > 0 THEN g.sequence ELSE (
                 SELECT coalesce(max(stored.sequence), 0)
                 FROM evercore.events stored
-                WHERE stored.aggregate_id = e.aggregate_id
-            ) - e.sequence END,
-            coalesce(e.type_id, event_type_ids[1]),
-            coalesce(e.version, event_versions[1]),
-            coalesce(e.codec, event_codecs[1]),
-            e.payload,
-            coalesce(e.time, event_times[1]),
-            commit_times[e.commit_index + 1],
-            e.reference,
-            e.correlation_id,
-            e.causation_id,
-            e.metadata
-        FROM unnest(
-            event_commits, event_aggregates, event_sequences, event_type_ids, event_versions,
-            event_codecs, event_payloads, event_times, event_references, event_correlations,
-            event_causations, event_metadata
-        ) WITH ORDINALITY AS e(
-            commit_index, aggregate_id, sequence, type_id, version, codec, payload, time,
-            reference, correlation_id, causation_id, metadata, n
-        )
-        WHERE e.commit_index <> ALL (refused)
-        -- Positions are drawn in this order.
-        ORDER BY e.n
-        RETURNING position, aggregate_id
+                WHERE stored.aggregate_id = g.aggregate_id
+            ) - g.sequence END,
+            coalesce(g.type_id, event_type_ids[1]),
+            coalesce(g.version, event_versions[1]),
+            coalesce(g.codec, event_codecs[1]),
+            g.payload,
+            coalesce(g.time, event_times[1]),
+            commit_times[g.commit_index + 1],
+            g.reference,
+            g.correlation_id,
+            g.causation_id,
+            g.metadata,
+            g.tags
+        FROM given g
     ),
-    -- A window instead of a join: a plan without row estimates would join every row with every row.
+    tagged AS (
+        INSERT INTO evercore.event_tags (tag, event_type_id, position)
+        SELECT t.number, coalesce(g.type_id, event_type_ids[1]), g.position
+        FROM given g
+        CROSS JOIN LATERAL unnest(g.tag_numbers::bigint[]) AS t(number)
+        WHERE is_tagged
+    ),
     spans AS (
         SELECT
             told.commit_index,
@@ -346,15 +449,7 @@ BEGIN
                 array_agg(told.position ORDER BY told.position) FILTER (WHERE told.position IS NOT NULL)
             END AS positions
         FROM (
-            SELECT
-                max(known.commit_index) OVER (PARTITION BY known.aggregate_id) AS commit_index,
-                known.position
-            FROM (
-                SELECT w.commit_index, w.id, NULL
-                FROM unnest(write_commits, write_ids) AS w(commit_index, id)
-                UNION ALL
-                SELECT NULL, a.aggregate_id, a.position FROM appended a
-            ) AS known(commit_index, aggregate_id, position)
+            SELECT g.commit_index, g.position FROM given g
             UNION ALL
             -- Some commits write nothing.
             SELECT c.n - 1, NULL FROM generate_series(1, cardinality(commit_ids)) AS c(n)

@@ -54,4 +54,84 @@ LANGUAGE sql STABLE AS $$
         AND l.mode = 'ShareLock'
 $$;
 
+-- Reads events by their tags: for each request the first `most` events that match one of its atoms, after one position and
+-- up to another. Reads all events that are visible. The first row has no position, but the frontier, in the place of the
+-- aggregate's id: looked up before, unless it is given, and moved back to an event that is visible.
+CREATE FUNCTION evercore.read_tagged(
+    known_frontier bigint,
+    request_afters bigint[],
+    request_ends bigint[],
+    request_mosts bigint[],
+    atom_requests integer[],
+    atom_types integer[],
+    atom_aggregates text[],
+    atom_events text[],
+    atom_numbers bigint[],
+    atom_others text[],
+    atom_tags text[]
+)
+RETURNS TABLE (
+    "position" bigint, aggregate_id bigint, sequence bigint, event_time timestamptz, recorded_at timestamptz,
+    event_type_id integer, version integer, codec smallint, payload bytea, reference text, correlation_id text,
+    causation_id text, metadata text, tags text, request integer
+)
+LANGUAGE plpgsql VOLATILE
+SET enable_seqscan = off
+SET jit = off
+SET enable_hashjoin = off
+SET enable_mergejoin = off
+SET plan_cache_mode = force_generic_plan
+AS $$
+#variable_conflict use_column
+DECLARE
+    clear_to bigint := known_frontier;
+BEGIN
+    IF clear_to IS NULL THEN
+        SELECT f.frontier INTO clear_to FROM evercore.frontier() f;
+    END IF;
+    -- In a later statement, whose snapshot has the events up to the frontier.
+    RETURN QUERY
+    SELECT
+        NULL::bigint, coalesce((
+            SELECT e.position FROM evercore.events e WHERE e.position <= clear_to ORDER BY e.position DESC LIMIT 1
+        ), 0), NULL::bigint, NULL::timestamptz, NULL::timestamptz, NULL::integer, NULL::integer, NULL::smallint,
+        NULL::bytea, NULL::text, NULL::text, NULL::text, NULL::text, NULL::text, NULL::integer
+    UNION ALL
+    SELECT
+        e.position, e.aggregate_id, e.sequence, e.event_time, e.recorded_at, e.event_type_id, e.version, e.codec,
+        e.payload, e.reference, e.correlation_id, e.causation_id, e.metadata, e.tags, r.n::integer
+    FROM unnest(request_afters, request_ends, request_mosts) WITH ORDINALITY AS r(after, up_to, most, n)
+    CROSS JOIN LATERAL (
+        SELECT DISTINCT found.position
+        FROM evercore.atoms(
+            atom_requests, atom_types, atom_aggregates, atom_events, atom_numbers, atom_others, atom_tags, r.n
+        ) AS a
+        CROSS JOIN LATERAL (
+            SELECT t.position
+            FROM evercore.event_tags t
+            JOIN evercore.events s ON s.position = t.position
+            WHERE t.tag = a.number
+                AND t.event_type_id = a.type
+                AND t.position > r.after
+                AND t.position <= coalesce(r.up_to, 9223372036854775807)
+                AND NOT EXISTS (
+                    SELECT
+                    FROM unnest(a.others) AS o(number)
+                    WHERE NOT EXISTS (
+                        SELECT
+                        FROM evercore.event_tags u
+                        WHERE u.tag = o.number AND u.event_type_id = a.type AND u.position = t.position
+                    )
+                )
+                AND string_to_array(s.tags, E'\n') @> a.tags
+            ORDER BY t.position
+            LIMIT r.most
+        ) AS found
+        ORDER BY found.position
+        LIMIT r.most
+    ) AS p
+    JOIN evercore.events e ON e.position = p.position;
+END
+$$;
+
 INSERT INTO evercore.evercore_migrations (version, description) VALUES (3, 'frontier');

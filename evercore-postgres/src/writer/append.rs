@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::verdict::{key_change_code, precondition_code};
 use crate::statements::Statements;
+use crate::tags::{AtomColumns, TagLocks, numbers};
 use crate::types::Known;
 
 /// A group of commits, as the columns that `append` takes.
@@ -21,10 +22,15 @@ pub(crate) struct Columns<'a> {
     writes: WriteColumns<'a>,
     places: EventPlaces,
     events: EventColumns<'a>,
+    tags: TagColumns<'a>,
     snapshots: SnapshotColumns<'a>,
+    locks: (Vec<i64>, Vec<bool>),
+    conditions: ConditionColumns,
+    atoms: AtomColumns<'a>,
 }
 
-/// A commit as `append_one` takes it: to one aggregate, with at least one event, and without a change of a stored key.
+/// A commit as `append_one` takes it: to one aggregate, with at least one event, without a change of a stored key, without
+/// tags and without conditions.
 #[derive(Debug)]
 pub(crate) struct One<'a> {
     commit: &'a Commit,
@@ -75,6 +81,21 @@ struct EventColumns<'a> {
     metadata: Vec<Option<&'a str>>,
 }
 
+/// The tags of each event, as they are stored and as the numbers of their index.
+#[derive(Debug, Default)]
+struct TagColumns<'a> {
+    texts: Vec<Option<&'a str>>,
+    numbers: Vec<Option<String>>,
+}
+
+#[derive(Debug, Default)]
+struct ConditionColumns {
+    commits: Vec<i32>,
+    indexes: Vec<i32>,
+    beyonds: Vec<i64>,
+    seens: Vec<i64>,
+}
+
 #[derive(Debug, Default)]
 struct SnapshotColumns<'a> {
     commits: Vec<i32>,
@@ -85,9 +106,13 @@ struct SnapshotColumns<'a> {
 }
 
 impl<'a> Columns<'a> {
-    /// Builds the columns of a group, whose types must all be stored.
-    pub(crate) fn new(group: impl IntoIterator<Item = &'a Commit>, known: &Known) -> Result<Self> {
-        let mut columns = Self::default();
+    /// Builds the columns of a group, whose types must all be stored, with the locks of each commit.
+    pub(crate) fn new(
+        group: impl IntoIterator<Item = &'a Commit>,
+        locks: &[&TagLocks],
+        known: &Known,
+    ) -> Result<Self> {
+        let mut columns = Self { locks: TagLocks::columns(locks), ..Self::default() };
         for (index, commit) in (0_i32..).zip(group) {
             columns.push(index, commit, known)?;
         }
@@ -103,7 +128,7 @@ impl<'a> Columns<'a> {
             events,
             snapshots,
             idempotency,
-            conditions: _,
+            conditions,
             completes: _,
         } = commit;
         let idempotency = idempotency.as_ref();
@@ -145,6 +170,17 @@ impl<'a> Columns<'a> {
             self.places.aggregates.push(id.get());
             self.places.sequences.push(sequence);
             self.events.push(event, write.aggregate_type, known)?;
+            self.tags.push(event);
+        }
+
+        for (number, condition) in (0_i32..).zip(conditions) {
+            let columns = &mut self.conditions;
+            columns.commits.push(index);
+            columns.indexes.push(number);
+            columns.beyonds.push(condition.beyond.get());
+            columns.seens.push(i64::try_from(condition.seen).unwrap_or(i64::MAX));
+            let owner = i32::try_from(columns.commits.len()).unwrap_or(i32::MAX);
+            self.atoms.push(owner, &condition.query, known);
         }
 
         let columns = &mut self.snapshots;
@@ -164,7 +200,17 @@ impl<'a> Columns<'a> {
         connection: &mut PgConnection,
         statements: &Statements,
     ) -> Result<Vec<PgRow>, sqlx::Error> {
-        let Self { commits, writes, places, events, snapshots } = self;
+        let Self {
+            commits,
+            writes,
+            places,
+            events,
+            tags,
+            snapshots,
+            locks: (locks, exclusive),
+            conditions,
+            atoms,
+        } = self;
         let query = sqlx::query(statements.append.sql())
             .bind(&commits.ids)
             .bind(&commits.times)
@@ -182,13 +228,23 @@ impl<'a> Columns<'a> {
             .bind(&places.commits)
             .bind(&places.aggregates)
             .bind(&places.sequences);
-        events
+        let query = events
             .bind(query)
+            .bind(sparse(&tags.texts))
+            .bind(sparse(&tags.numbers))
             .bind(&snapshots.commits)
             .bind(&snapshots.aggregates)
             .bind(&snapshots.sequences)
             .bind(&snapshots.fingerprints)
             .bind(&snapshots.states)
+            .bind(locks)
+            .bind(exclusive)
+            .bind(&conditions.commits)
+            .bind(&conditions.indexes)
+            .bind(&conditions.beyonds)
+            .bind(&conditions.seens);
+        atoms
+            .bind(query)
             // Reads to the end of the answer: the server commits after the last row.
             .fetch_all(connection)
             .await
@@ -199,6 +255,10 @@ impl<'a> One<'a> {
     /// Builds the arguments of `append_one`; `None` if the commit is not of its kind. All its types must be stored.
     pub(crate) fn new(commit: &'a Commit, known: &Known) -> Result<Option<Self>> {
         let ([write], [_, ..]) = (&*commit.writes, &*commit.events) else { return Ok(None) };
+        let is_tagged = commit.events.iter().any(|event| !event.tags.is_empty());
+        if is_tagged || !commit.conditions.is_empty() {
+            return Ok(None);
+        }
         if write.key != KeyChange::Keep && write.precondition != Precondition::New {
             return Ok(None);
         }
@@ -278,6 +338,13 @@ impl<'a> EventColumns<'a> {
             .bind(sparse(&self.correlations))
             .bind(sparse(&self.causations))
             .bind(sparse(&self.metadata))
+    }
+}
+
+impl<'a> TagColumns<'a> {
+    fn push(&mut self, event: &'a NewEvent) {
+        self.texts.push(event.tags.to_column());
+        self.numbers.push((!event.tags.is_empty()).then(|| numbers(event.tags.indexes())));
     }
 }
 

@@ -7,6 +7,8 @@ use evercore::engine::{Claim, Commit};
 use evercore::{Committed, Result};
 use tokio::sync::oneshot;
 
+use crate::tags::{MOST_LOCKS, TagLocks};
+
 /// The most commits of a group.
 pub(crate) const GROUP: usize = 256;
 
@@ -18,6 +20,7 @@ const GROUP_BYTES: usize = 16 * 1024 * 1024;
 pub(crate) struct Request {
     pub(crate) commit: Commit,
     pub(crate) answer: oneshot::Sender<Result<Committed>>,
+    pub(crate) locks: TagLocks,
     claims: Vec<Claim>,
     /// The size of its payloads, snapshots and result.
     bytes: usize,
@@ -30,7 +33,8 @@ impl Request {
         let result = commit.idempotency.as_ref().map(|given| given.result.len());
         let bytes = events.chain(snapshots).chain(result).sum();
         let claims = commit.claims().collect();
-        Self { commit, answer, claims, bytes }
+        let locks = TagLocks::of(&commit);
+        Self { commit, answer, locks, claims, bytes }
     }
 
     /// Sends the answer. A caller that has stopped waiting does not need it.
@@ -39,24 +43,30 @@ impl Request {
     }
 }
 
-/// Takes commits that can share a transaction: no two of them have an equal claim. Drops commits whose callers have
-/// stopped waiting.
+/// Takes commits that can share a transaction: no two of them have an equal claim, and no condition could match an event of
+/// an earlier one, since all are judged before any is stored. Drops commits whose callers have stopped waiting.
 pub(crate) fn next_group(waiting: &mut VecDeque<Request>) -> Vec<Request> {
     let mut group: Vec<Request> = Vec::new();
     let mut later = VecDeque::new();
     let mut claimed: HashSet<Claim> = HashSet::new();
-    let mut bytes = 0;
+    let mut written: HashSet<i64> = HashSet::new();
+    let (mut bytes, mut locks) = (0, 0);
     for mut request in waiting.drain(..) {
         if request.answer.is_closed() {
             continue;
         }
-        let fits = group.is_empty() || bytes + request.bytes <= GROUP_BYTES;
-        let shares = request.claims.iter().any(|claim| claimed.contains(claim));
+        let has_room =
+            bytes + request.bytes <= GROUP_BYTES && locks + request.locks.count() <= MOST_LOCKS;
+        let fits = group.is_empty() || has_room;
+        let shares = request.claims.iter().any(|claim| claimed.contains(claim))
+            || request.locks.asked.iter().any(|asked| written.contains(asked));
         if shares || !fits || group.len() == GROUP {
             later.push_back(request);
             continue;
         }
         bytes += request.bytes;
+        locks += request.locks.count();
+        written.extend(&request.locks.written);
         // A request of a group is not grouped again.
         claimed.extend(take(&mut request.claims));
         group.push(request);

@@ -1,6 +1,6 @@
 //! Decodes the server-side function's answer for each commit.
 
-use evercore::engine::{AggregateWrite, Commit, KeyChange, Precondition};
+use evercore::engine::{AggregateWrite, Commit, Condition, KeyChange, Precondition};
 use evercore::error::ConflictReason;
 use evercore::{AggregateId, Committed, Error, Result, Sequence};
 use sqlx::postgres::PgRow;
@@ -43,6 +43,14 @@ pub(crate) fn read(row: &PgRow, commit: &Commit) -> Result<Committed> {
         9 => {
             let key = commit.idempotency.as_ref().map(|given| given.key.to_string());
             Err(Error::IdempotencyKeyUsed { key: key.unwrap_or_default() })
+        }
+        10 => {
+            let index: i64 = get(row, 3)?;
+            let condition = usize::try_from(index).ok().and_then(|n| commit.conditions.get(n));
+            Err(condition.map_or_else(
+                || Error::corrupt("verdict", format!("it names condition {index}")),
+                Condition::conflict,
+            ))
         }
         _ => Err(refusal(code, row, commit)?),
     }

@@ -101,6 +101,19 @@ impl TagAtom {
 }
 
 impl StoredEvent {
+    /// Returns a number for the names, which is the same in every program. Two types may have the same number.
+    #[must_use]
+    pub fn number(&self) -> i64 {
+        Self::number_of(&self.aggregate, &self.event)
+    }
+
+    /// Returns the [`number`](Self::number) of a type with these names.
+    #[must_use]
+    pub fn number_of(aggregate: &str, event: &str) -> i64 {
+        // No name holds a NUL.
+        crate::tag::number(&[aggregate, "\0", event])
+    }
+
     fn is(&self, aggregate_type: &str, event_type: &str) -> bool {
         *self.event == *event_type && *self.aggregate == *aggregate_type
     }

@@ -4,7 +4,7 @@
 -- `commits.sql`, the aggregate is looked up by itself.
 SELECT
     e.position, e.aggregate_id, e.sequence, e.event_time, e.recorded_at, e.event_type_id, e.version,
-    e.codec, e.payload, e.reference, e.correlation_id, e.causation_id, e.metadata,
+    e.codec, e.payload, e.reference, e.correlation_id, e.causation_id, e.metadata, e.tags,
     (SELECT true FROM evercore.aggregates a WHERE a.id = e.aggregate_id LIMIT 1) IS NOT NULL
         AS has_aggregate
 FROM evercore.events e

@@ -1,7 +1,7 @@
 -- $1: the subscription; $2: only events after this position; $3: the most events
 SELECT
     e.position, e.aggregate_id, e.sequence, e.event_time, e.recorded_at, e.event_type_id, e.version,
-    e.codec, e.payload, e.reference, e.correlation_id, e.causation_id, e.metadata,
+    e.codec, e.payload, e.reference, e.correlation_id, e.causation_id, e.metadata, e.tags,
     d.failure, d.attempts, d.parked_at, d.discarded_at, d.discarded_by, d.reason
 FROM (
     SELECT *

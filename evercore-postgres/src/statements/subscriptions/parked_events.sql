@@ -2,7 +2,7 @@
 -- $4: the partition; $5: the number of partitions; $6: whether to return only events that are to be redriven
 SELECT
     e.position, e.aggregate_id, e.sequence, e.event_time, e.recorded_at, e.event_type_id, e.version,
-    e.codec, e.payload, e.reference, e.correlation_id, e.causation_id, e.metadata,
+    e.codec, e.payload, e.reference, e.correlation_id, e.causation_id, e.metadata, e.tags,
     k.reason, k.attempts, k.parked_at, k.redrive_at,
     k.redrive OR coalesce(k.redrive_at <= clock_timestamp(), false)
 FROM (
