@@ -264,6 +264,7 @@ macro_rules! __with_all_cases {
                         subscriptions_are_shared_among_processes
                         the_number_of_partitions_changes_when_idle
                         a_worker_that_asks_for_a_partition_gets_it
+                        a_look_at_the_leases_leaves_out_what_waits
                         partitions_at_different_places_stay_as_they_are
                     }
                     reading_ahead {

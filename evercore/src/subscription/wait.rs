@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::name::SubscriptionName;
-use crate::engine::{ParkedRequest, StoredPartition, StoredSubscription, WhichParked};
+use crate::engine::{Detail, ParkedRequest, StoredPartition, StoredSubscription, WhichParked};
 use crate::retry::pause;
 use crate::shared::workers::{Failed, Here};
 use crate::{Error, EventStore, Partition, Position, Result};
@@ -105,7 +105,14 @@ impl EventStore {
             // Read before the stored subscription: between the two reads, the subscription may be stored and its worker
             // may end.
             let here = self.inner.workers.of(name);
-            match self.inner.engine.subscriptions(Some(name)).await?.into_iter().next() {
+            match self
+                .inner
+                .engine
+                .subscriptions(Some(name), Detail::Places)
+                .await?
+                .into_iter()
+                .next()
+            {
                 Some(stored) => {
                     if self.has_reached(&stored, until).await? {
                         return Ok(());

@@ -19,7 +19,7 @@ use super::filter_names::ResolvedFilter;
 use super::progress::SubscriptionState;
 use super::runner::{Ended, Runner};
 use super::workers::Worker;
-use crate::engine::{AcquireRequest, Acquired, NewSubscription};
+use crate::engine::{AcquireRequest, Acquired, Detail, NewSubscription};
 use crate::report::panic_message;
 use crate::shared::shares::Asker;
 use crate::{Error, Report, Result};
@@ -217,7 +217,7 @@ impl Config {
         };
         if let Err(ahead) = self.start.check_reached(&*self.store.clock)
             // A subscription that is stored already resumes from its cursor, whatever the start.
-            && self.store.engine.subscriptions(Some(&self.name)).await?.is_empty()
+            && self.store.engine.subscriptions(Some(&self.name), Detail::Places).await?.is_empty()
         {
             return Err(ahead);
         }

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use evercore::engine::{
-    AcquireRequest, IfDifferent, LeaseKey, NewSubscription, StoredPartition, SubscriptionStorage,
+    AcquireRequest, Detail, IfDifferent, LeaseKey, NewSubscription, StoredPartition,
+    SubscriptionStorage,
 };
 use evercore::subscription::Partition;
 use evercore::{
@@ -43,7 +44,8 @@ fn name() -> SubscriptionName {
 async fn until(engine: &Counting, what: &str, is_so: impl Fn(&[StoredPartition]) -> bool) {
     let seen = async {
         loop {
-            let stored = engine.subscriptions(Some(&name())).await.expect("memory answers");
+            let stored =
+                engine.subscriptions(Some(&name()), Detail::Places).await.expect("memory answers");
             if stored.first().is_some_and(|stored| is_so(&stored.partitions)) {
                 return;
             }
@@ -54,7 +56,7 @@ async fn until(engine: &Counting, what: &str, is_so: impl Fn(&[StoredPartition])
 }
 
 async fn lease_of(engine: &Counting, partition: u32) -> LeaseKey {
-    let stored = engine.subscriptions(Some(&name())).await.expect("memory answers");
+    let stored = engine.subscriptions(Some(&name()), Detail::Places).await.expect("memory answers");
     let index = usize::try_from(partition).expect("small");
     let lease = stored[0].partitions[index].lease.as_ref().expect("it is owned");
     LeaseKey { subscription: name(), partition, token: lease.token }
