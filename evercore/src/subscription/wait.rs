@@ -174,7 +174,8 @@ impl<'a> Failure<'a> {
         }
         let elsewhere = || stored.partitions.iter().find_map(|place| place.failure.as_deref());
         // If the cursor is further on, a worker of another process has worked on it since the failure.
-        let has_gone_on = |failed: &Failed| stored.cursor() > failed.position;
+        let has_gone_on =
+            |failed: &Failed| failed.position.is_some_and(|position| stored.cursor() > position);
         match &here.failure {
             Some(failed) if !has_gone_on(failed) => Some(Self::Here(&failed.failure)),
             _ => elsewhere().map(Self::Elsewhere),

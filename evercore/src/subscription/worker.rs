@@ -13,6 +13,7 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
+use super::acquiring::acquire;
 use super::config::{Config, WhenOwned};
 use super::deliver::Deliver;
 use super::filter_names::ResolvedFilter;
@@ -257,7 +258,7 @@ impl Config {
             filter: Arc::clone(&self.followed.stored),
             partitions: self.partitions,
         };
-        match self.store.engine.acquire(&request).await {
+        match acquire(&self.store, request).await {
             Ok(Acquired::Granted(grant)) => Found::Grant(grant),
             Ok(Acquired::Paused) => Found::Nothing(WhyNothing::Paused),
             Ok(Acquired::Unknown) => {
