@@ -379,6 +379,7 @@ macro_rules! __with_all_cases {
                     observations {
                         an_observer_is_told_of_commits_loads_and_reruns
                         an_observer_is_told_the_answer_to_a_commit_and_its_events
+                        an_observer_is_told_of_commits_whose_callers_are_gone
                         an_observer_is_told_the_lag_of_a_worker
                         an_observer_is_told_what_a_handler_does
                     }
