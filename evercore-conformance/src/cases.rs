@@ -265,6 +265,7 @@ macro_rules! __with_all_cases {
                         subscriptions_are_shared_among_processes
                         the_number_of_partitions_changes_when_idle
                         a_worker_that_asks_for_a_partition_gets_it
+                        a_look_at_the_leases_leaves_out_what_waits
                         partitions_at_different_places_stay_as_they_are
                     }
                     reading_ahead {
@@ -402,6 +403,7 @@ macro_rules! __with_all_cases {
                     observations {
                         an_observer_is_told_of_commits_loads_and_reruns
                         an_observer_is_told_the_answer_to_a_commit_and_its_events
+                        an_observer_is_told_of_commits_whose_callers_are_gone
                         an_observer_is_told_the_lag_of_a_worker
                         an_observer_is_told_what_a_handler_does
                     }

@@ -23,6 +23,8 @@ pub(crate) struct Counted {
     pub(crate) grouped: usize,
     /// The highest and the last lag.
     pub(crate) lags: Option<(u64, u64)>,
+    /// Whether the last lag is out of date.
+    pub(crate) released: bool,
     pub(crate) handled: usize,
     pub(crate) retries: Vec<u32>,
     pub(crate) parked: usize,
@@ -62,6 +64,12 @@ impl Observer for Counts {
                 assert_eq!((subscription, partition), ("observed", 0));
                 let highest = counted.lags.map_or(0, |(highest, _)| highest);
                 counted.lags = Some((highest.max(positions), positions));
+                counted.released = false;
+            }
+            Observation::Released { subscription, partition } => {
+                assert_eq!((subscription, partition), ("observed", 0));
+                assert!(counted.lags.is_some() && !counted.released, "{counted:?}");
+                counted.released = true;
             }
             Observation::Handled { subscription, partition, events, duration } => {
                 assert_eq!((subscription, partition), ("observed", 0));

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use evercore::engine::{
-    AcquireRequest, Acquired, Beat, Capabilities, Capability, Commit, Control, DiscardedRequest,
-    EngineScheme, Heartbeat, HistoryRequest, IdBlock, IdempotentOutcome, Inspection, Lane,
-    LeaseKey, LoadRequest, LoadedAggregate, LogQuery, LogSignal, LogWatch, NewSubscription,
-    ParkedRequest, Reader, Settled, Settlement, StorageEngine, StoredSubscription,
+    AcquireRequest, Acquired, Beat, Capabilities, Capability, Commit, Control, Detail,
+    DiscardedRequest, EngineScheme, Heartbeat, HistoryRequest, IdBlock, IdempotentOutcome,
+    Inspection, Lane, LeaseKey, LoadRequest, LoadedAggregate, LogQuery, LogSignal, LogWatch,
+    NewSubscription, ParkedRequest, Reader, Settled, Settlement, StorageEngine, StoredSubscription,
     SubscriptionStorage, TagPage, TagRequest, TypeName,
 };
 use evercore::subscription::{DiscardedEvent, ParkedEvent};
@@ -247,9 +247,10 @@ impl SubscriptionStorage for MemoryEngine {
     async fn subscriptions(
         &self,
         name: Option<&SubscriptionName>,
+        detail: Detail,
     ) -> Result<Vec<StoredSubscription>> {
         let subscriptions = self.shared.subscriptions()?;
-        Ok(subscriptions.list(&*self.shared.read()?, name))
+        Ok(subscriptions.list(&*self.shared.read()?, name, detail))
     }
 
     async fn acquire(&self, request: &AcquireRequest) -> Result<Acquired> {

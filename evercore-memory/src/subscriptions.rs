@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use evercore::engine::{
-    AcquireRequest, Acquired, Beat, Control, DiscardedRequest, Grant, Heartbeat, IfDifferent,
-    InspectedParked, InspectedPartition, InspectedSubscription, Lane, LeaseKey, LeaseStatus,
-    NewSubscription, ParkedRequest, Settled, Settlement, StoredLease, StoredPartition,
+    AcquireRequest, Acquired, Beat, Control, Detail, DiscardedRequest, Grant, Heartbeat,
+    IfDifferent, InspectedParked, InspectedPartition, InspectedSubscription, Lane, LeaseKey,
+    LeaseStatus, NewSubscription, ParkedRequest, Settled, Settlement, StoredLease, StoredPartition,
     StoredSubscription, WhichParked,
 };
 use evercore::subscription::{DiscardedEvent, ParkedEvent, Partition};
@@ -127,6 +127,7 @@ impl Subscriptions {
         &self,
         log: &Log,
         name: Option<&SubscriptionName>,
+        detail: Detail,
     ) -> Vec<StoredSubscription> {
         let now = self.clock.now();
         let wanted = |stored: &&SubscriptionName| name.is_none_or(|name| name == *stored);
@@ -138,9 +139,13 @@ impl Subscriptions {
                     let mut subscription =
                         StoredSubscription::new(name.clone(), stored.filter.clone(), log.head());
                     subscription.paused = stored.paused;
-                    subscription.partitions =
-                        stored.partitions.iter().map(|place| place.show(log, now)).collect();
-                    subscription.parked = u64::try_from(stored.parked.len()).unwrap_or(u64::MAX);
+                    subscription.partitions = stored
+                        .partitions
+                        .iter()
+                        .map(|place| place.show(log, now, detail))
+                        .collect();
+                    subscription.parked = (detail == Detail::Backlog)
+                        .then(|| u64::try_from(stored.parked.len()).unwrap_or(u64::MAX));
                     subscription
                 }
             })
@@ -481,10 +486,11 @@ impl Place {
         shown
     }
 
-    fn show(&self, log: &Log, now: DateTime<Utc>) -> StoredPartition {
+    fn show(&self, log: &Log, now: DateTime<Utc>, detail: Detail) -> StoredPartition {
         let next = log.events.get(index_after(self.cursor));
         let mut shown = StoredPartition::new(self.cursor);
-        shown.waiting_since = next.map(|event| event.recorded_at());
+        shown.waiting_since =
+            next.filter(|_| detail == Detail::Backlog).map(|event| event.recorded_at());
         shown.lease = self.lease.as_ref().map(|lease| {
             let mut shown = StoredLease::new(self.token, lease.owner.clone(), lease.until);
             shown.ended = lease.until <= now;

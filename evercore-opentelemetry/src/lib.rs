@@ -46,6 +46,7 @@
 //! # }
 //! ```
 
+mod lags;
 mod metrics;
 
 use std::panic::AssertUnwindSafe;

@@ -1,11 +1,14 @@
 //! Records what a store does on the instruments of an OpenTelemetry meter.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use evercore::observer::{CommitAnswer, Observation, Observer};
 use opentelemetry::KeyValue;
-use opentelemetry::metrics::{Counter, Gauge, Histogram, Meter};
+use opentelemetry::metrics::{Counter, Gauge, Histogram, Meter, ObservableGauge};
+
+use crate::lags::Lags;
 
 /// The bounds that the conventions advise for `db.client.operation.duration`, in seconds.
 const DATABASE: [f64; 9] = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0];
@@ -24,8 +27,8 @@ const COMMITS: [f64; 9] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0];
 /// `messaging.client.consumed.messages`, with `evercore` as the system. The others begin with `evercore.`:
 /// [docs/metrics.md](https://github.com/evercore-rs/evercore/blob/main/docs/metrics.md) lists all.
 ///
-/// The gauge `evercore.subscription.lag` keeps its last value when another process has taken the partition over, which
-/// happens in normal operation: of several processes that report a partition, only its owner is current.
+/// The gauge `evercore.subscription.lag` has a value for each partition that a worker of this process works on. It has
+/// none any more once the worker has released the partition, so that only the owner of a partition reports it.
 ///
 /// # Example
 /// ```standalone_crate
@@ -63,7 +66,9 @@ pub struct MeterObserver {
     consumed: Counter<u64>,
     retries: Counter<u64>,
     parked: Counter<u64>,
-    lag: Gauge<u64>,
+    lags: Arc<Lags>,
+    /// Reads the lags at each collection.
+    _lag: ObservableGauge<u64>,
 }
 
 impl MeterObserver {
@@ -80,6 +85,18 @@ impl MeterObserver {
             let builder = meter.f64_histogram(name).with_unit("s").with_description(text);
             builder.with_boundaries(bounds.to_vec()).build()
         };
+        let lags = Arc::new(Lags::default());
+        let reported = Arc::downgrade(&lags);
+        let lag = meter
+            .u64_observable_gauge("evercore.subscription.lag")
+            .with_unit("{position}")
+            .with_description("Positions between the cursor of a partition and the end of the log.")
+            .with_callback(move |instrument| {
+                if let Some(lags) = reported.upgrade() {
+                    lags.report(instrument, place);
+                }
+            })
+            .build();
         Self {
             operations: seconds(
                 "db.client.operation.duration",
@@ -136,11 +153,8 @@ impl MeterObserver {
                 "Failures of handlers after which the event was given again.",
             ),
             parked: counter("evercore.subscription.parked", "{event}", "Events that were parked."),
-            lag: gauge(
-                "evercore.subscription.lag",
-                "{position}",
-                "Positions between the cursor of a partition and the end of the log.",
-            ),
+            lags,
+            _lag: lag,
         }
     }
 
@@ -189,7 +203,10 @@ impl Observer for MeterObserver {
                 self.parked.add(number(events), &place(subscription, partition));
             }
             Observation::Lag { subscription, partition, positions } => {
-                self.lag.record(positions, &place(subscription, partition));
+                self.lags.set(subscription, partition, positions);
+            }
+            Observation::Released { subscription, partition } => {
+                self.lags.forget(subscription, partition);
             }
             _ => {}
         }

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use evercore::observer::{Observation, Observer};
+use evercore::subscription::SubscriptionHandle;
 use evercore::{
     Aggregate, BoxError, Error, EventStore, FailurePolicy, HandlerRetry, RecordedEvent, each,
     state_event,
@@ -88,8 +89,8 @@ fn float(number: u64) -> f64 {
     f64::from(u32::try_from(number).expect("few"))
 }
 
-/// Makes commits with each answer that this engine gives, and parks the events of a lamp.
-async fn work(store: &EventStore) -> Result<(), BoxError> {
+/// Makes commits with each answer that this engine gives, and parks the events of a lamp. Returns the worker.
+async fn work(store: &EventStore) -> Result<SubscriptionHandle, BoxError> {
     let create = async || {
         let create = store.with_context(async |ctx| {
             let mut lamp = ctx.create::<Lamp>().await?;
@@ -130,8 +131,7 @@ async fn work(store: &EventStore) -> Result<(), BoxError> {
     let policy = FailurePolicy::park().retry(retry);
     let worker = store.subscription("letters").on_failure(policy).spawn(handler)?;
     tokio::time::timeout(Duration::from_secs(10), store.wait_until_idle("letters")).await??;
-    worker.shutdown().await?;
-    Ok(())
+    Ok(worker)
 }
 
 #[tokio::test]
@@ -141,7 +141,7 @@ async fn each_metric_arrives_with_a_plausible_value() -> Result<(), BoxError> {
     let observer = Arc::new(MeterObserver::new(&provider.meter("lamps")));
     let builder = EventStore::builder().observer(Arc::clone(&observer)).cache_aggregates(100);
     let store = builder.open(MemoryEngine::new()).await?;
-    work(&store).await?;
+    let worker = work(&store).await?;
     // The engine in memory does not have these.
     observer.observe(&Observation::Group { commits: 3, duration: Duration::from_millis(250) });
     observer.observe(&Observation::Frontier { behind: 7 });
@@ -185,5 +185,13 @@ async fn each_metric_arrives_with_a_plausible_value() -> Result<(), BoxError> {
         assert!(expected, "{name} is in {unit}");
     }
     assert_eq!(exported.units.len(), 12, "{:?}", exported.units);
+
+    worker.shutdown().await?;
+    exporter.reset();
+    provider.force_flush()?;
+    let released = Exported::of(&exporter)?;
+    let lag = ("evercore.subscription.lag".to_owned(), place.to_owned());
+    assert!(!released.series.contains_key(&lag), "an out-of-date lag: {:?}", released.series);
+    assert_eq!(released.value("evercore.subscription.parked", place).0, 4.0);
     Ok(())
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use evercore::engine::{
-    AcquireRequest, Acquired, Beat, Control, DiscardedRequest, Heartbeat, Lane, LeaseKey,
+    AcquireRequest, Acquired, Beat, Control, Detail, DiscardedRequest, Heartbeat, Lane, LeaseKey,
     LeaseStatus, NewSubscription, ParkedRequest, Settled, Settlement, StoredLease, StoredPartition,
     StoredSubscription, SubscriptionStorage, WhichParked,
 };
@@ -44,11 +44,13 @@ impl SubscriptionStorage for PostgresEngine {
     async fn subscriptions(
         &self,
         name: Option<&SubscriptionName>,
+        detail: Detail,
     ) -> Result<Vec<StoredSubscription>> {
         self.shared
             .answered(|| async move {
                 let rows = sqlx::query(self.subscription_statements().list.sql())
                     .bind(name.map(SubscriptionName::as_str))
+                    .bind(detail == Detail::Backlog)
                     .fetch_all(&mut *self.connection().await?)
                     .await
                     .map_err(|error| classify("list subscriptions", error))?;
@@ -217,14 +219,14 @@ fn stored_subscriptions(rows: &[PgRow]) -> Result<Vec<StoredSubscription>> {
         let name = SubscriptionName::new(get(row, 0)?)
             .map_err(|error| Error::corrupt("subscriptions.name", error.to_string()))?;
         if subscriptions.last().is_none_or(|last| last.name != name) {
-            let parked: i64 = get(row, 11)?;
+            let parked: Option<i64> = get(row, 11)?;
             let mut shown = StoredSubscription::new(
                 name,
                 EventFilter::from_column(get(row, 1)?)?,
                 Position::new(get(row, 12)?)?,
             );
             shown.paused = get(row, 2)?;
-            shown.parked = u64::try_from(parked).unwrap_or(0);
+            shown.parked = parked.map(|parked| u64::try_from(parked).unwrap_or(0));
             subscriptions.push(shown);
         }
         let last = subscriptions.last_mut().expect("BUG: the element was just pushed");

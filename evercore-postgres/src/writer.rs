@@ -28,7 +28,7 @@ use crate::types::Types;
 pub(crate) use append::Columns;
 use append::One;
 pub(crate) use group::Request;
-use group::{GROUP, next_group};
+use group::{GROUP, Sending, next_group};
 
 /// The most commits that wait for a writer. More callers wait for a place in the queue.
 pub(crate) const QUEUE: usize = 1_024;
@@ -161,17 +161,17 @@ impl Writer {
 
     /// Commits a group, and returns the writer for the next one.
     async fn land_all(mut self, group: Vec<Request>, observer: ObserverSlot) -> Self {
-        let (commits, began) = (group.len(), Instant::now());
-        self.land(group).await;
-        if let Some(observer) = observer.get() {
-            let duration = began.elapsed();
+        let (commits, sending) = (group.len(), Sending { began: Instant::now(), observer });
+        self.land(group, &sending).await;
+        if let Some(observer) = sending.observer.get() {
+            let duration = sending.began.elapsed();
             observer.observe(&Observation::Group { commits, duration });
         }
         self
     }
 
     /// Commits a group and answers its callers.
-    async fn land(&mut self, group: Vec<Request>) {
+    async fn land(&mut self, group: Vec<Request>, sending: &Sending) {
         debug!(commits = group.len(), "sending a group of commits");
         match self.send(&group).await {
             Sent::Answered(answers) => {
@@ -179,22 +179,22 @@ impl Writer {
                     self.notifications.committed();
                 }
                 for (request, answer) in group.into_iter().zip(answers) {
-                    request.answer(answer);
+                    request.answer(answer, sending);
                 }
             }
             Sent::Refused(error) => match <[Request; 1]>::try_from(group) {
-                Ok([request]) => request.answer(Err(error)),
+                Ok([request]) => request.answer(Err(error), sending),
                 // One commit is at fault. Sent alone, each gets its own answer.
                 Err(group) => {
                     for request in group {
-                        Box::pin(self.land(vec![request])).await;
+                        Box::pin(self.land(vec![request], sending)).await;
                     }
                 }
             },
             Sent::Unreachable(error) | Sent::NotRun(error) => {
                 let error = Arc::new(error);
                 for request in group {
-                    request.answer(Err(classify_shared("connect", &error)));
+                    request.answer(Err(classify_shared("connect", &error)), sending);
                 }
             }
             Sent::Unknown(error) => {
@@ -203,7 +203,7 @@ impl Writer {
                 for request in group {
                     let commit = request.commit.id;
                     let source = Arc::clone(&error).into();
-                    request.answer(Err(Error::OutcomeUnknown { commit, source }));
+                    request.answer(Err(Error::OutcomeUnknown { commit, source }), sending);
                 }
             }
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use evercore::engine::{
-    AcquireRequest, Acquired, Beat, Control, DiscardedRequest, Heartbeat, Lane, LeaseKey,
+    AcquireRequest, Acquired, Beat, Control, Detail, DiscardedRequest, Heartbeat, Lane, LeaseKey,
     LeaseStatus, NewSubscription, ParkedRequest, Settled, Settlement, StoredLease, StoredPartition,
     StoredSubscription, SubscriptionStorage, WhichParked,
 };
@@ -52,9 +52,10 @@ impl SubscriptionStorage for SqliteEngine {
     async fn subscriptions(
         &self,
         name: Option<&SubscriptionName>,
+        detail: Detail,
     ) -> Result<Vec<StoredSubscription>> {
         let name = name.cloned();
-        let list = move |connection: &_, _: &_| list(connection, name.as_ref());
+        let list = move |connection: &_, _: &_| list(connection, name.as_ref(), detail);
         self.read("list subscriptions", list).await
     }
 
@@ -152,22 +153,24 @@ impl SubscriptionStorage for SqliteEngine {
 fn list(
     connection: &Connection,
     name: Option<&SubscriptionName>,
+    detail: Detail,
 ) -> Result<Vec<StoredSubscription>, Problem> {
     let mut statement = connection.prepare_cached(LIST)?;
-    let mut rows = statement.query([name.map(|name| name.as_str())])?;
+    let mut rows =
+        statement.query(params![name.map(|name| name.as_str()), detail == Detail::Backlog])?;
     let mut subscriptions: Vec<StoredSubscription> = Vec::new();
     while let Some(row) = rows.next()? {
         let name = SubscriptionName::new(&row.get::<_, String>(0)?)
             .map_err(|error| Error::corrupt("subscriptions.name", error.to_string()))?;
         if subscriptions.last().is_none_or(|last| last.name != name) {
-            let (filter, parked): (String, i64) = (row.get(1)?, row.get(11)?);
+            let (filter, parked): (String, Option<i64>) = (row.get(1)?, row.get(11)?);
             let mut shown = StoredSubscription::new(
                 name,
                 EventFilter::from_column(&filter)?,
                 log::position(row.get(12)?)?,
             );
             shown.paused = row.get(2)?;
-            shown.parked = u64::try_from(parked).unwrap_or(0);
+            shown.parked = parked.map(|parked| u64::try_from(parked).unwrap_or(0));
             subscriptions.push(shown);
         }
         let last = subscriptions.last_mut().expect("BUG: the element was just pushed");

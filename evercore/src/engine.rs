@@ -63,9 +63,10 @@ pub(crate) use runtime::in_runtime;
 pub(crate) use scheme::connect;
 pub use scheme::{ConnectFuture, EngineScheme};
 pub use subscriptions::{
-    AcquireRequest, Acquired, Beat, Control, CursorMove, DiscardedRequest, Grant, Heartbeat,
-    IfDifferent, Lane, LeaseKey, LeaseStatus, NewSubscription, NewlyParked, ParkedRequest, Settled,
-    Settlement, StoredLease, StoredPartition, StoredSubscription, SubscriptionStorage, WhichParked,
+    AcquireRequest, Acquired, Beat, Control, CursorMove, Detail, DiscardedRequest, Grant,
+    Heartbeat, IfDifferent, Lane, LeaseKey, LeaseStatus, NewSubscription, NewlyParked,
+    ParkedRequest, Settled, Settlement, StoredLease, StoredPartition, StoredSubscription,
+    SubscriptionStorage, WhichParked,
 };
 pub(crate) use transactor::within;
 pub use transactor::{Transaction, Transactor};

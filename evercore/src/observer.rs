@@ -71,8 +71,13 @@ pub enum Observation<'a> {
         duration: Duration,
     },
     /// The engine has answered a commit.
+    ///
+    /// A commit whose caller is dropped is skipped by the engine, or observed once it is answered; if the caller is
+    /// dropped at that very moment, the commit is not observed. Nor is one that user code was to commit in a
+    /// transaction of its own, if the caller is dropped meanwhile.
     Commit {
-        /// The time from the call to the answer, including the wait for other commits.
+        /// The time from the call to the answer, including the wait for other commits. If the caller is gone, from the
+        /// moment when the engine sent the commit.
         duration: Duration,
         /// The answer.
         answer: CommitAnswer,
@@ -101,6 +106,15 @@ pub enum Observation<'a> {
         /// The number of positions between the worker's cursor and the end of the log as it is known, including positions without an
         /// event and events that the filter does not match.
         positions: u64,
+    },
+    /// A worker works no longer on a partition of which it has reported a lag: it has released the partition or lost it,
+    /// or was dropped. The lag that was reported last is out of date from now on. If another worker has it, that one
+    /// reports the lag, often in another process.
+    Released {
+        /// The name of the subscription.
+        subscription: &'a str,
+        /// The number of the partition, from 0.
+        partition: u32,
     },
     /// The handler of a durable subscription has handled events: a batch, the beginning of a batch, or a parked event.
     Handled {

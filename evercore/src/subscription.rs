@@ -15,6 +15,7 @@
 //! Every subscription reads pages of the log in one loop, and wake-ups only tell it to look earlier. There is no
 //! separate live path, and so no hand-over between reading the past and reading what is new.
 
+mod acquiring;
 mod admin;
 mod builder;
 mod config;

@@ -15,6 +15,9 @@ use super::{Cut, Outcome, Subject};
 /// Long enough not to expire during these tests.
 const LEASE: Duration = Duration::from_secs(60);
 
+/// The time limit for a wait that ends at once, on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(8);
+
 /// A subscription to the two events of a mark, one per batch, and the events that it has handled.
 struct Follower<'a> {
     subject: &'a Subject,
@@ -91,6 +94,24 @@ impl<'a> Follower<'a> {
         }
         Ok(subscriptions.delete(self.name.as_str()).await?)
     }
+
+    /// Does the same after a worker itself was dropped, which no call may wait for.
+    async fn check_dropped(&self) -> Outcome {
+        self.check_that_waits_end().await?;
+        self.check().await
+    }
+
+    /// Checks that a call which waits for the subscription of a dropped worker ends long before a lease does.
+    async fn check_that_waits_end(&self) -> Outcome {
+        let wait = self.subject.store.wait_for(self.name.as_str(), self.last);
+        match tokio::time::timeout(PATIENCE, wait).await {
+            Ok(
+                Ok(()) | Err(Error::SubscriptionFailed { .. } | Error::UnknownSubscription { .. }),
+            ) => Ok(()),
+            Ok(Err(error)) => Err(error.into()),
+            Err(_) => Err("a wait does not end: a lease is left of which no worker knows".into()),
+        }
+    }
 }
 
 /// Drops the worker while it acquires its lease, reads, handles, settles or waits.
@@ -106,7 +127,7 @@ pub async fn run(subject: &Subject, cut: &mut Cut) -> Outcome {
         Ok::<_, Error>(())
     };
     cut.short(async { tokio::try_join!(run, stopping) }).await.transpose()?;
-    follower.check().await
+    follower.check_dropped().await
 }
 
 /// Drops the worker while it releases its lease.
@@ -115,7 +136,7 @@ pub async fn run_that_stops(subject: &Subject, cut: &mut Cut) -> Outcome {
     let stop = CancellationToken::new();
     let run = follower.subscription().stop_on(stop.clone()).run(follower.handler(stop));
     cut.short(run).await.transpose()?;
-    follower.check().await
+    follower.check_dropped().await
 }
 
 /// Drops a service at each of its await points, as a supervisor does that stops waiting for it.
@@ -132,7 +153,7 @@ pub async fn run_a_service(subject: &Subject, cut: &mut Cut) -> Outcome {
     };
     let running = cut.short(async { tokio::try_join!(service.run(&lifecycle), stopping) });
     running.await.transpose().map_err(ServiceError::into_source)?;
-    follower.check().await
+    follower.check_dropped().await
 }
 
 pub async fn shutdown(subject: &Subject, cut: &mut Cut) -> Outcome {

@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use evercore::engine::{
-    AcquireRequest, Acquired, Beat, Capabilities, Commit, Control, DiscardedRequest, EventKey,
-    Heartbeat, HistoryRequest, IdBlock, IdempotentOutcome, InspectEvents, InspectedAggregate,
-    InspectedCommit, InspectedEvent, InspectedKey, InspectedParked, InspectedSubscription,
-    Inspection, Lane, LastGiven, LeaseKey, LoadRequest, LoadedAggregate, LogQuery, LogWatch,
-    NewSubscription, ParkedRequest, Reader, Settled, Settlement, StorageEngine, StoredSubscription,
-    SubscriptionStorage, Transactor, TypeName,
+    AcquireRequest, Acquired, Beat, Capabilities, Commit, Control, Detail, DiscardedRequest,
+    EventKey, Heartbeat, HistoryRequest, IdBlock, IdempotentOutcome, InspectEvents,
+    InspectedAggregate, InspectedCommit, InspectedEvent, InspectedKey, InspectedParked,
+    InspectedSubscription, Inspection, Lane, LastGiven, LeaseKey, LoadRequest, LoadedAggregate,
+    LogQuery, LogWatch, NewSubscription, ParkedRequest, Reader, Settled, Settlement, StorageEngine,
+    StoredSubscription, SubscriptionStorage, Transactor, TypeName,
 };
 use evercore::subscription::{DiscardedEvent, ParkedEvent};
 use evercore::{
@@ -213,8 +213,9 @@ impl SubscriptionStorage for Halting<dyn StorageEngine> {
     async fn subscriptions(
         &self,
         name: Option<&SubscriptionName>,
+        detail: Detail,
     ) -> Result<Vec<StoredSubscription>> {
-        self.1.go(self.0.subscriptions(name)).await
+        self.1.go(self.0.subscriptions(name, detail)).await
     }
 
     async fn acquire(&self, request: &AcquireRequest) -> Result<Acquired> {

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use evercore::engine::{
-    AcquireRequest, Acquired, Beat, Control, CursorMove, Grant, IfDifferent, LeaseKey, LeaseStatus,
-    NewSubscription, NewlyParked, ParkedRequest, Settled, Settlement, StorageEngine, WhichParked,
+    AcquireRequest, Acquired, Beat, Control, CursorMove, Detail, Grant, IfDifferent, LeaseKey,
+    LeaseStatus, NewSubscription, NewlyParked, ParkedRequest, Settled, Settlement, StorageEngine,
+    WhichParked,
 };
 use evercore::subscription::{Partition, SubscriptionHandle, SubscriptionState};
 use evercore::{Batch, Error, EventFilter, EventStore, Position, Result, Start, SubscriptionName};
@@ -25,6 +26,11 @@ const SHORT: Duration = Duration::from_millis(60);
 
 fn name() -> SubscriptionName {
     SubscriptionName::new("leased").expect("a name")
+}
+
+/// Returns the name of a subscription that comes after [`name`].
+fn other_name() -> SubscriptionName {
+    SubscriptionName::new("other").expect("a name")
 }
 
 fn request(owner: &str, lease: Duration) -> AcquireRequest {
@@ -85,7 +91,7 @@ async fn status(engine: &dyn StorageEngine, lease: &LeaseKey) -> Result<LeaseSta
 
 /// Returns whether the stored subscription shows that a partition was asked for, and whether its owner is told.
 async fn wanted(engine: &dyn StorageEngine, lease: &LeaseKey) -> Result<[bool; 2]> {
-    let stored = engine.subscriptions(Some(&name())).await?;
+    let stored = engine.subscriptions(Some(&name()), Detail::Places).await?;
     let partition = &stored[0].partitions[usize::try_from(lease.partition).expect("few")];
     let told = status(engine, lease).await?;
     Ok([
@@ -201,7 +207,7 @@ pub(crate) async fn a_lease_that_ended_and_was_not_taken_can_be_renewed(
     register(engine).await?;
     let first = acquire(engine, "first", SHORT).await?;
     until_true(async || {
-        let stored = engine.subscriptions(Some(&name())).await?;
+        let stored = engine.subscriptions(Some(&name()), Detail::Places).await?;
         Ok(stored[0].partitions[0].lease.as_ref().is_some_and(|lease| lease.ended))
     })
     .await?;
@@ -575,6 +581,47 @@ pub(crate) async fn a_worker_that_asks_for_a_partition_gets_it(fixture: &Fixture
     engine.ask_for(&leases[1], "second", LONG).await?;
     assert_eq!(wanted(engine, &leases[1]).await?, [true, true]);
     given_to(&leases[1], "second", "first").await.map(drop)
+}
+
+/// Workers that stand by look at short intervals, and an engine may count parked events one by one.
+pub(crate) async fn a_look_at_the_leases_leaves_out_what_waits(fixture: &Fixture) -> Result<()> {
+    let engine = fixture.engine();
+    let id = counter::create(fixture.store(), 1).await?;
+    counter::add(fixture.store(), id, 1).await?;
+    engine.register(&subscription(2)).await?;
+    engine.register(&NewSubscription { name: other_name(), ..subscription(1) }).await?;
+    let owned = granted(engine, &request_of_two("owner")).await?;
+    let given_back = granted(engine, &request_of_two("another")).await?;
+    let lease = if owned.partition.contains(id) { &owned.lease } else { &given_back.lease };
+    let parked = NewlyParked {
+        position: Position::new(1).expect("a position"),
+        lane: id.into(),
+        reason: Some("bad".to_owned()),
+        redrive_after: None,
+    };
+    let failure = Some("it fails".to_owned());
+    engine.settle(&Settlement { parked: vec![parked], failure, ..step(lease, 0, 1) }).await?;
+    engine.release(&given_back.lease).await?;
+    engine.ask_for(&owned.lease, "another", LONG).await?;
+    engine.control(&other_name(), &Control::Pause).await?;
+
+    let all = engine.subscriptions(None, Detail::Backlog).await?;
+    assert_eq!(all.iter().map(|stored| stored.parked).collect::<Vec<_>>(), [Some(1), Some(0)]);
+    let places = || all.iter().flat_map(|stored| &stored.partitions);
+    assert!(places().all(|place| place.waiting_since.is_some()), "{all:?}");
+    for name in [None, Some(name()), Some(other_name())] {
+        let looked = engine.subscriptions(name.as_ref(), Detail::Places).await?;
+        let mut expected = all.clone();
+        expected.retain(|stored| name.as_ref().is_none_or(|name| stored.name == *name));
+        for stored in &mut expected {
+            stored.parked = None;
+            for place in &mut stored.partitions {
+                place.waiting_since = None;
+            }
+        }
+        assert_eq!(format!("{looked:?}"), format!("{expected:?}"));
+    }
+    Ok(())
 }
 
 pub(crate) async fn only_events_to_redrive_are_reported(fixture: &Fixture) -> Result<()> {

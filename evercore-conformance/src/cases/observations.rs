@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use evercore::observer::CommitAnswer;
 use evercore::{Batch, Error, FailurePolicy, HandlerRetry, RecordedEvent, Result, each};
+use tokio::task::yield_now;
 use tokio::time::{Instant, sleep};
 
 use crate::assert::assert_error;
@@ -80,6 +81,45 @@ pub(crate) async fn an_observer_is_told_the_answer_to_a_commit_and_its_events(
     Ok(())
 }
 
+/// The caller gives up between sending the commit and the answer, which happens at some of these moments.
+pub(crate) async fn an_observer_is_told_of_commits_whose_callers_are_gone(
+    fixture: &Fixture,
+) -> Result<()> {
+    let counts = Arc::new(Counts::default());
+    let store = fixture.store_with(fixture.builder().observer(Arc::clone(&counts))).await?;
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let stored = || counts.now().answered(CommitAnswer::Stored);
+    let (mut heard, mut gave_up) = (0, 0);
+    for round in 0_u32.. {
+        let giving_up = async {
+            if round % 8 == 7 {
+                sleep(Duration::from_millis(1)).await;
+            }
+            for _ in 0..round % 64 {
+                yield_now().await;
+            }
+        };
+        tokio::select! {
+            biased;
+            created = counter::create(&store, 0) => {
+                created?;
+                heard += 1;
+            }
+            () = giving_up => gave_up += 1,
+        }
+        // The engine in memory answers at once.
+        if stored().0 > heard || (gave_up == 0 && round > 100) {
+            break;
+        }
+        assert!(
+            Instant::now() < deadline,
+            "of {gave_up} commits without callers none was observed"
+        );
+    }
+    let (_, events) = stored();
+    until_true(async || Ok(fixture.log().await?.len() >= events)).await
+}
+
 pub(crate) async fn an_observer_is_told_what_a_handler_does(fixture: &Fixture) -> Result<()> {
     let counts = Arc::new(Counts::default());
     let store = fixture.store_with(fixture.builder().observer(Arc::clone(&counts))).await?;
@@ -126,7 +166,17 @@ pub(crate) async fn an_observer_is_told_the_lag_of_a_worker(fixture: &Fixture) -
         assert!(Instant::now() < deadline, "{:?}", counts.now());
         sleep(Duration::from_millis(5)).await;
     }
+    assert!(!counts.now().released, "the worker has the partition");
     worker.shutdown().await?;
+    assert!(counts.now().released, "the worker has released the partition");
+
+    let dropped = store.subscription("observed").batch_size(1).run(handler);
+    let runs = until_true(async || Ok(!counts.now().released));
+    tokio::select! {
+        ended = dropped => panic!("{ended:?}"),
+        runs = runs => runs?,
+    }
+    assert!(counts.now().released, "the worker was dropped");
     // An engine that groups commits has reported each of them by now, since it answers before it reports.
     let counted = counts.now();
     assert!(counted.groups == 0 || counted.grouped >= 9, "{counted:?}");

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use evercore::engine::{
-    AcquireRequest, Acquired, Beat, Capabilities, Commit, Control, DiscardedRequest, EventKey,
-    EventRow, Heartbeat, HistoryRequest, IdBlock, IdempotentOutcome, InspectEvents,
+    AcquireRequest, Acquired, Beat, Capabilities, Commit, Control, Detail, DiscardedRequest,
+    EventKey, EventRow, Heartbeat, HistoryRequest, IdBlock, IdempotentOutcome, InspectEvents,
     InspectedAggregate, InspectedCommit, InspectedEvent, InspectedKey, InspectedParked,
     InspectedSubscription, Inspection, Lane, LastGiven, LeaseKey, LoadRequest, LoadedAggregate,
     LogQuery, LogWatch, NewSubscription, ParkedRequest, Reader, Settled, Settlement, StorageEngine,
@@ -42,6 +42,10 @@ pub(crate) trait Fault: std::fmt::Debug + Send + Sync + 'static {
 
     fn watch_log(&self, engine: &MemoryEngine) -> LogWatch {
         engine.watch_log()
+    }
+
+    fn detail(&self, wanted: Detail) -> Detail {
+        wanted
     }
 
     async fn begin_read(&self, engine: &MemoryEngine) -> Result<Box<dyn Reader>> {
@@ -358,8 +362,9 @@ impl SubscriptionStorage for FaultyEngine {
     async fn subscriptions(
         &self,
         name: Option<&SubscriptionName>,
+        detail: Detail,
     ) -> Result<Vec<StoredSubscription>> {
-        self.log()?.subscriptions(name).await
+        self.log()?.subscriptions(name, self.fault.detail(detail)).await
     }
 
     async fn acquire(&self, request: &AcquireRequest) -> Result<Acquired> {

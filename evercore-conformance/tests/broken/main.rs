@@ -27,10 +27,10 @@ use read_faults::{
     SkipsInTheLog,
 };
 use subscription_faults::{
-    DropsParkedEvents, DropsWhatWaits, ForgetsReasons, ForgetsRedriveTimes, ForgetsTheToken,
-    ForgetsWhereFrom, GivesLeasesTwice, GivesPagesTwice, HidesLostLeases, HidesParkedAggregates,
-    IgnoresFilters, IgnoresOperators, IgnoresPartitions, KeepsLeases, ParksDiscardedEvents,
-    ReadsBackwards, SkipsMatches, StandsStill, WakesNoWatcher,
+    CountsAlways, DropsParkedEvents, DropsWhatWaits, ForgetsReasons, ForgetsRedriveTimes,
+    ForgetsTheToken, ForgetsWhereFrom, GivesLeasesTwice, GivesPagesTwice, HidesLostLeases,
+    HidesParkedAggregates, IgnoresFilters, IgnoresOperators, IgnoresPartitions, KeepsLeases,
+    ParksDiscardedEvents, ReadsBackwards, SkipsMatches, StandsStill, WakesNoWatcher,
 };
 use write_faults::{
     AcceptsTheFuture, AcknowledgesTooEarly, AsksForTheKeyLast, BelievesTheCache, CutsKeys,
@@ -247,6 +247,9 @@ caught! {
     a_skipped_match_is_caught: SkipsMatches => [
         "p7::a_filter_passes_what_it_names_and_nothing_else",
         "p7::a_subscription_misses_nothing_of_racing_writers",
+    ];
+    parked_events_that_are_always_counted_are_caught: CountsAlways => [
+        "p10::a_look_at_the_leases_leaves_out_what_waits",
     ];
     ignored_filters_are_caught: IgnoresFilters => [
         "p7::a_filter_passes_what_it_names_and_nothing_else",

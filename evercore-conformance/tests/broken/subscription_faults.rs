@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use evercore::engine::{
-    AcquireRequest, Acquired, Beat, Control, CursorMove, Heartbeat, Lane, LeaseKey, LeaseStatus,
-    LogQuery, LogSignal, LogWatch, Reader, Settled, Settlement, SubscriptionStorage,
+    AcquireRequest, Acquired, Beat, Control, CursorMove, Detail, Heartbeat, Lane, LeaseKey,
+    LeaseStatus, LogQuery, LogSignal, LogWatch, Reader, Settled, Settlement, SubscriptionStorage,
 };
 use evercore::subscription::Partition;
 use evercore::{LogPage, Position, Result, SubscriptionName};
@@ -49,6 +49,16 @@ pub(crate) struct IgnoresFilters;
 impl Fault for IgnoresFilters {
     async fn read_log(&self, reader: &dyn Reader, query: LogQuery) -> Result<LogPage> {
         reader.read_log(query.filter(Arc::default())).await
+    }
+}
+
+/// Counts parked events even if only the leases are looked at.
+#[derive(Debug)]
+pub(crate) struct CountsAlways;
+
+impl Fault for CountsAlways {
+    fn detail(&self, _wanted: Detail) -> Detail {
+        Detail::Backlog
     }
 }
 
@@ -169,7 +179,7 @@ pub(crate) struct ForgetsWhereFrom;
 impl Fault for ForgetsWhereFrom {
     async fn settle(&self, engine: &MemoryEngine, settlement: &Settlement) -> Result<Settled> {
         let LeaseKey { subscription, partition, .. } = &settlement.lease;
-        let stored = engine.subscriptions(Some(subscription)).await?;
+        let stored = engine.subscriptions(Some(subscription), Detail::Places).await?;
         let index = usize::try_from(*partition).expect("small");
         let stands = stored.first().map(|stored| stored.partitions[index].cursor);
         let cursor = settlement
@@ -236,7 +246,8 @@ impl Fault for ParksDiscardedEvents {
     async fn settle(&self, engine: &MemoryEngine, settlement: &Settlement) -> Result<Settled> {
         let mut settlement = settlement.clone();
         if settlement.cursor.is_none() && !settlement.parked.is_empty() {
-            let stored = engine.subscriptions(Some(&settlement.lease.subscription)).await?;
+            let stored =
+                engine.subscriptions(Some(&settlement.lease.subscription), Detail::Places).await?;
             let index = usize::try_from(settlement.lease.partition).unwrap_or(usize::MAX);
             let place = stored.first().and_then(|stored| stored.partitions.get(index));
             settlement.cursor = place.map(|it| CursorMove { from: it.cursor, to: it.cursor });
@@ -304,7 +315,7 @@ async fn current(
     subscription: &SubscriptionName,
     partition: u32,
 ) -> Result<Option<LeaseKey>> {
-    let stored = engine.subscriptions(Some(subscription)).await?;
+    let stored = engine.subscriptions(Some(subscription), Detail::Places).await?;
     let index = usize::try_from(partition).expect("small");
     let lease = stored.first().and_then(|stored| stored.partitions[index].lease.as_ref());
     let subscription = subscription.clone();

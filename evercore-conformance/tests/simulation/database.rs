@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use evercore::engine::{
-    AcquireRequest, Acquired, Beat, Commit, CursorMove, Heartbeat, LogQuery, LogSignal, Reader,
-    Settled, Settlement, StorageEngine, StoredSubscription, SubscriptionStorage,
+    AcquireRequest, Acquired, Beat, Commit, CursorMove, Detail, Heartbeat, LogQuery, LogSignal,
+    Reader, Settled, Settlement, StorageEngine, StoredSubscription, SubscriptionStorage,
 };
 use evercore::{
     Clock, Committed, Error, LogPage, Position, RecordedEvent, Result, SubscriptionName,
@@ -236,7 +236,7 @@ impl Database {
     }
 
     pub(crate) fn stored(&self, name: &SubscriptionName) -> Option<StoredSubscription> {
-        at_once(self.memory.subscriptions(Some(name))).expect("it is open").pop()
+        at_once(self.memory.subscriptions(Some(name), Detail::Backlog)).expect("it is open").pop()
     }
 }
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use evercore::engine::{
-    AcquireRequest, Acquired, Beat, Commit, DiscardedRequest, Forward, Heartbeat, Lane, LeaseKey,
-    LogQuery, LogSignal, LogWatch, NewSubscription, ParkedRequest, Settled, Settlement,
+    AcquireRequest, Acquired, Beat, Commit, Detail, DiscardedRequest, Forward, Heartbeat, Lane,
+    LeaseKey, LogQuery, LogSignal, LogWatch, NewSubscription, ParkedRequest, Settled, Settlement,
     StorageEngine, StoredSubscription, SubscriptionStorage,
 };
 use evercore::subscription::{DiscardedEvent, ParkedEvent};
@@ -144,10 +144,12 @@ impl Forward for Network {
     async fn subscriptions(
         &self,
         name: Option<&SubscriptionName>,
+        detail: Detail,
     ) -> Result<Vec<StoredSubscription>> {
         let name = name.cloned();
-        let list =
-            move |at: Arc<Database>| async move { at_once(at.memory.subscriptions(name.as_ref())) };
+        let list = move |at: Arc<Database>| async move {
+            at_once(at.memory.subscriptions(name.as_ref(), detail))
+        };
         self.call("subscriptions", list).await
     }
 

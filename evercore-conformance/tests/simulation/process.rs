@@ -279,7 +279,7 @@ pub(crate) async fn finish(
     let mut patience = 2_000;
     loop {
         let is_through = database.stored(&name).is_some_and(|stored| {
-            stored.partitions.iter().all(|place| place.cursor >= last) && stored.parked == 0
+            stored.partitions.iter().all(|place| place.cursor >= last) && stored.parked == Some(0)
         });
         if is_through {
             break;

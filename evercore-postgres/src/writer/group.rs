@@ -2,8 +2,9 @@
 
 use std::collections::{HashSet, VecDeque};
 use std::mem::take;
+use std::time::Instant;
 
-use evercore::engine::{Claim, Commit};
+use evercore::engine::{Claim, Commit, ObserverSlot};
 use evercore::{Committed, Result};
 use tokio::sync::oneshot;
 
@@ -26,6 +27,13 @@ pub(crate) struct Request {
     bytes: usize,
 }
 
+/// A group that is being sent.
+#[derive(Debug)]
+pub(crate) struct Sending {
+    pub(crate) began: Instant,
+    pub(crate) observer: ObserverSlot,
+}
+
 impl Request {
     pub(crate) fn new(commit: Commit, answer: oneshot::Sender<Result<Committed>>) -> Self {
         let events = commit.events.iter().map(|event| event.payload.stored_bytes().len());
@@ -37,9 +45,11 @@ impl Request {
         Self { commit, answer, locks, claims, bytes }
     }
 
-    /// Sends the answer. A caller that has stopped waiting does not need it.
-    pub(crate) fn answer(self, answer: Result<Committed>) {
-        let _: Result<(), Result<Committed>> = self.answer.send(answer);
+    /// Sends the answer. If the caller has stopped waiting, it is only observed.
+    pub(crate) fn answer(self, answer: Result<Committed>, sent: &Sending) {
+        if let Err(unheard) = self.answer.send(answer) {
+            sent.observer.unheard(&unheard, self.commit.events.len(), sent.began);
+        }
     }
 }
 

@@ -14,6 +14,8 @@ mod work;
 use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
+use evercore::engine::{Detail, SubscriptionStorage as _};
+use evercore_postgres::{PostgresEngine, PostgresOptions};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use throwaway_postgres::{Binaries, Server};
 
@@ -101,6 +103,28 @@ async fn no_plan_depends_on_the_log_analysed_with_one_event_type() {
 #[tokio::test(flavor = "multi_thread")]
 async fn no_plan_depends_on_the_log_with_complete_statistics() {
     looks_up_what_it_is_asked_for("known", Knowledge::All).await;
+}
+
+/// Workers that stand by look at the leases at short intervals.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_look_at_the_leases_reads_neither_parked_events_nor_the_log() {
+    tables::fill("leases", Knowledge::All, tables::EVENTS).await;
+    for plans in PLANS {
+        let options = format!("{}?options[plan_cache_mode]={plans}", url("leases"));
+        let options: PostgresOptions = options.parse().expect("a URL");
+        let engine = PostgresEngine::open(options).await.expect("the server answers");
+        for (detail, reads) in [(Detail::Places, false), (Detail::Backlog, true)] {
+            let before = server().log().expect("the server has a log").len();
+            engine.subscriptions(None, detail).await.expect("the server answers");
+            let log = server().log().expect("the server has a log");
+            let ran = plan::read(&log[before..], "leases");
+            let list = ran.iter().find(|ran| ran.text.contains("AS waiting_since"));
+            let list = list.expect("its plan is logged");
+            assert_eq!(list.rows_of("parked_events") > 0, reads, "{plans}, {detail:?}: {list:#?}");
+            // The last position.
+            assert!(reads || list.rows_of("events") <= 1, "{plans}, {detail:?}: {list:#?}");
+        }
+    }
 }
 
 /// Former statements that read the log for each page.

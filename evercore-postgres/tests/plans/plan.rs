@@ -43,6 +43,11 @@ pub(crate) fn read(log: &str, database: &str) -> Vec<Ran> {
 }
 
 impl Ran {
+    /// Returns the number of rows that the statement has read of a table.
+    pub(crate) fn rows_of(&self, table: &str) -> u64 {
+        rows_of(&self.plan, table)
+    }
+
     /// Returns the faults of the plan.
     pub(crate) fn faults(&self) -> Vec<String> {
         // Only this statement may read the log, up to the starting position of a subscription that starts at a time.
@@ -69,6 +74,14 @@ impl Ran {
         let text = self.text.split_whitespace().collect::<Vec<_>>().join(" ");
         faults.into_iter().map(|fault| format!("{fault}: {text}")).collect()
     }
+}
+
+fn rows_of(node: &Value, table: &str) -> u64 {
+    let is_of_table = node["Relation Name"] == table;
+    let own =
+        if is_of_table { number(node, "Actual Rows") * number(node, "Actual Loops") } else { 0 };
+    let children = node["Plans"].as_array().into_iter().flatten();
+    own + children.map(|child| rows_of(child, table)).sum::<u64>()
 }
 
 fn find_faults(node: &Value, growing: &[&str], most: u64, faults: &mut Vec<String>) {

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use chrono::Utc;
 use evercore::engine::{
-    AcquireRequest, Acquired, AggregateWrite, Beat, Commit, Control, CursorMove, DiscardedRequest,
-    EventKey, Grant, HistoryRequest, IfDifferent, InspectEvents, Inspection, KeyChange, Lane,
-    LoadRequest, LoadTarget, LogQuery, NewSubscription, NewlyParked, ParkedRequest, Precondition,
-    Reader, Settlement, StorageEngine, SubscriptionStorage, TypeName, WhichParked,
+    AcquireRequest, Acquired, AggregateWrite, Beat, Commit, Control, CursorMove, Detail,
+    DiscardedRequest, EventKey, Grant, HistoryRequest, IfDifferent, InspectEvents, Inspection,
+    KeyChange, Lane, LoadRequest, LoadTarget, LogQuery, NewSubscription, NewlyParked,
+    ParkedRequest, Precondition, Reader, Settlement, StorageEngine, SubscriptionStorage, TypeName,
+    WhichParked,
 };
 use evercore::subscription::Partition;
 use evercore::{
@@ -302,8 +303,10 @@ async fn follow(engine: &PostgresEngine) -> Result<()> {
     let discarded =
         DiscardedRequest { subscription: name("little"), after: position(0), limit: PAGE };
     engine.discarded_events(&discarded).await?;
-    engine.subscriptions(None).await?;
-    engine.subscriptions(Some(&name("little"))).await?;
+    for detail in [Detail::Places, Detail::Backlog] {
+        engine.subscriptions(None, detail).await?;
+        engine.subscriptions(Some(&name("little")), detail).await?;
+    }
 
     engine.release(&much.lease).await?;
     let control = async |control: Control| engine.control(&name("little"), &control).await;

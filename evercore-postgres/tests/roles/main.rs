@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use evercore::engine::{
-    AcquireRequest, Acquired, Beat, Control, CursorMove, DiscardedRequest, Grant, IfDifferent,
-    NewSubscription, NewlyParked, Settlement, StorageEngine,
+    AcquireRequest, Acquired, Beat, Control, CursorMove, Detail, DiscardedRequest, Grant,
+    IfDifferent, NewSubscription, NewlyParked, Settlement, StorageEngine,
 };
 use evercore::{
     Aggregate, AggregateId, Apply, Error, EventFilter, EventMeta, EventStore, Migrate, Position,
@@ -214,7 +214,7 @@ async fn subscribe(engine: &dyn StorageEngine, id: AggregateId) -> Result<(), Er
     engine.discarded_events(&request).await?;
     engine.ask_for(&lease, "another", lasts).await?;
     engine.release(&lease).await?;
-    engine.subscriptions(None).await?;
+    engine.subscriptions(None, Detail::Backlog).await?;
     subscription.partitions = 2;
     engine.register(&subscription).await?;
     engine.control(&subscription.name, &Control::Pause).await?;

@@ -1,5 +1,6 @@
 -- Lists subscriptions with their partitions.
 -- ?1 name, or NULL for all
+-- ?2 whether to read what waits
 WITH clock (now) AS (SELECT CAST(unixepoch('subsec') * 1000000 AS INTEGER))
 SELECT
     sub.name,
@@ -12,10 +13,12 @@ SELECT
     COALESCE(p.leased_until <= clock.now, FALSE) AS ended,
     COALESCE(p.wanted_until > clock.now, FALSE) AS wanted,
     p.failure,
-    (
+    CASE WHEN ?2 THEN (
         SELECT e.recorded_at FROM events AS e WHERE e.position > p.cursor ORDER BY e.position LIMIT 1
-    ) AS waiting_since,
-    (SELECT COUNT(*) FROM parked_events AS kept WHERE kept.subscription = sub.name) AS parked,
+    ) END AS waiting_since,
+    CASE WHEN ?2 THEN (
+        SELECT COUNT(*) FROM parked_events AS kept WHERE kept.subscription = sub.name
+    ) END AS parked,
     (SELECT COALESCE(MAX(position), 0) FROM events) AS head
 FROM clock
 CROSS JOIN subscriptions AS sub

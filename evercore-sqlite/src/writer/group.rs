@@ -55,10 +55,10 @@ impl WriterThread {
                 for job in group {
                     let alone = vec![job];
                     let outcome = self.attempt(&alone);
-                    self.answer(alone, outcome);
+                    self.answer(alone, outcome, began);
                 }
             }
-            outcome => self.answer(group, outcome),
+            outcome => self.answer(group, outcome, began),
         }
         if let Some(observer) = self.database.observer().get() {
             let duration = began.elapsed();
@@ -128,15 +128,16 @@ impl WriterThread {
         Ok(land(self.connection()?, &names, commits))
     }
 
-    fn answer(&self, group: Vec<CommitJob>, outcome: Outcome) {
+    fn answer(&self, group: Vec<CommitJob>, outcome: Outcome, began: Instant) {
         if let Outcome::Landed(_) = outcome {
             self.database.grown().notify();
         }
         let ids: Vec<_> = group.iter().map(|job| job.commit.id).collect();
         let verdicts = outcome.verdicts(self.database.name(), &ids);
         for (job, verdict) in group.into_iter().zip(verdicts) {
-            // A caller that has stopped waiting does not need the answer.
-            job.answer.send(verdict).ok();
+            if let Err(unheard) = job.answer.send(verdict) {
+                self.database.observer().unheard(&unheard, job.commit.events.len(), began);
+            }
         }
     }
 }

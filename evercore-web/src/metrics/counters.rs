@@ -69,7 +69,7 @@ impl Counters {
                 self.subscriptions.parks(subscription, events);
             }
             // A scrape asks the database, which also knows the lag of subscriptions that no worker runs.
-            Observation::Lag { .. } => {}
+            Observation::Lag { .. } | Observation::Released { .. } => {}
             _ => {}
         }
     }

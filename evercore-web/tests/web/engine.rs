@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use evercore::engine::{Forward, StorageEngine, StoredSubscription};
+use evercore::engine::{Detail, Forward, StorageEngine, StoredSubscription};
 use evercore::{Error, Result, SubscriptionName};
 use evercore_memory::MemoryEngine;
 
@@ -55,6 +55,7 @@ impl Forward for Watched {
     async fn subscriptions(
         &self,
         name: Option<&SubscriptionName>,
+        detail: Detail,
     ) -> Result<Vec<StoredSubscription>> {
         self.looks.fetch_add(1, Ordering::SeqCst);
         match self.mood.load(Ordering::SeqCst) {
@@ -65,9 +66,9 @@ impl Forward for Watched {
             2 => pending().await,
             3 => {
                 self.block();
-                self.engine().subscriptions(name).await
+                self.engine().subscriptions(name, detail).await
             }
-            _ => self.engine().subscriptions(name).await,
+            _ => self.engine().subscriptions(name, detail).await,
         }
     }
 }

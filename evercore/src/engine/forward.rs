@@ -7,11 +7,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::{
-    AcquireRequest, Acquired, Beat, Capabilities, Capability, Commit, Control, DiscardedRequest,
-    Heartbeat, HistoryRequest, IdBlock, IdempotentOutcome, Inspection, Lane, LeaseKey, LoadRequest,
-    LoadedAggregate, LogQuery, LogWatch, NewSubscription, ParkedRequest, Reader, Settled,
-    Settlement, StorageEngine, StoredSubscription, SubscriptionStorage, TagPage, TagRequest,
-    TypeName,
+    AcquireRequest, Acquired, Beat, Capabilities, Capability, Commit, Control, Detail,
+    DiscardedRequest, Heartbeat, HistoryRequest, IdBlock, IdempotentOutcome, Inspection, Lane,
+    LeaseKey, LoadRequest, LoadedAggregate, LogQuery, LogWatch, NewSubscription, ParkedRequest,
+    Reader, Settled, Settlement, StorageEngine, StoredSubscription, SubscriptionStorage, TagPage,
+    TagRequest, TypeName,
 };
 use crate::observer::Observer;
 use crate::{
@@ -183,8 +183,9 @@ pub trait Forward: Debug + Send + Sync + 'static {
     async fn subscriptions(
         &self,
         name: Option<&SubscriptionName>,
+        detail: Detail,
     ) -> Result<Vec<StoredSubscription>> {
-        self.engine().subscriptions(name).await
+        self.engine().subscriptions(name, detail).await
     }
 
     /// See [`SubscriptionStorage::acquire`].
@@ -339,8 +340,9 @@ impl<F: Forward> SubscriptionStorage for F {
     async fn subscriptions(
         &self,
         name: Option<&SubscriptionName>,
+        detail: Detail,
     ) -> Result<Vec<StoredSubscription>> {
-        Forward::subscriptions(self, name).await
+        Forward::subscriptions(self, name, detail).await
     }
 
     async fn acquire(&self, request: &AcquireRequest) -> Result<Acquired> {

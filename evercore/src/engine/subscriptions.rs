@@ -40,6 +40,7 @@ pub trait SubscriptionStorage: std::fmt::Debug + Send + Sync + 'static {
     async fn subscriptions(
         &self,
         name: Option<&SubscriptionName>,
+        detail: Detail,
     ) -> Result<Vec<StoredSubscription>>;
 
     /// Acquires the partition with the lowest number that has no owner, or whose owner's lease has ended. A partition
@@ -142,6 +143,17 @@ pub enum IfDifferent {
     Replace,
 }
 
+/// The part of a subscription that [`SubscriptionStorage::subscriptions`] reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Detail {
+    /// Its filter, and the cursors, leases and failures of its partitions. The work does not depend on the number of
+    /// events that wait, so it can be read at short intervals.
+    Places,
+    /// The same, and what waits: the number of its parked events, which the engine may count one by one, and the time
+    /// since when each partition has had events to handle.
+    Backlog,
+}
+
 /// A subscription as stored.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -154,8 +166,8 @@ pub struct StoredSubscription {
     pub paused: bool,
     /// Its partitions, in their order.
     pub partitions: Vec<StoredPartition>,
-    /// The number of its parked events.
-    pub parked: u64,
+    /// The number of its parked events; `None` unless [`Detail::Backlog`] was read.
+    pub parked: Option<u64>,
     /// The position of the last event that is stored, as of the same moment as the cursors. It may not be readable yet,
     /// if an earlier position is still being written; [`wait_until_idle`](crate::EventStore::wait_until_idle) waits for
     /// it all the same.
@@ -163,10 +175,10 @@ pub struct StoredSubscription {
 }
 
 impl StoredSubscription {
-    /// Makes a subscription that is not paused and has neither partitions nor parked events.
+    /// Makes a subscription that is not paused and has no partitions, and whose parked events are not counted.
     #[must_use]
     pub const fn new(name: SubscriptionName, filter: EventFilter, head: Position) -> Self {
-        Self { name, filter, head, paused: false, partitions: Vec::new(), parked: 0 }
+        Self { name, filter, head, paused: false, partitions: Vec::new(), parked: None }
     }
 }
 
@@ -184,7 +196,8 @@ impl StoredSubscription {
 pub struct StoredPartition {
     /// The position up to which everything is handled.
     pub cursor: Position,
-    /// The time when the first visible event after the cursor was recorded; `None` at the end of the log.
+    /// The time when the first visible event after the cursor was recorded; `None` at the end of the log, and unless
+    /// [`Detail::Backlog`] was read.
     pub waiting_since: Option<DateTime<Utc>>,
     /// The lease, ended or not; `None` if it was given back.
     pub lease: Option<StoredLease>,

@@ -1,33 +1,26 @@
 //! Divides the leases of subscriptions evenly among the processes that run them.
 
-use std::collections::BTreeMap;
+mod known;
+
 use std::time::Duration;
 
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use crate::engine::{LeaseKey, StoredLease, StoredSubscription, SubscriptionStorage};
+use crate::engine::{Detail, SubscriptionStorage};
 use crate::{Result, SubscriptionName};
+use known::Known;
 
-/// Separates the name of a process from the number of the worker, in the default name of a worker.
-const BEFORE_NUMBER: char = '#';
+pub(crate) use known::worker_name;
 
 /// The leases that the processes hold, as a process knows them, and those that it has asked for.
-///
-/// A worker without a lease asks for one of another worker. Two rules say when, so that leases come to rest:
-/// - Workers of one subscription have numbers of partitions that differ by one at most.
-/// - Where that holds either way, processes have numbers of leases, over all subscriptions, that differ by one at most.
-///
-/// Each hand-over lowers the sum of the squares of the first numbers, or keeps it and lowers that of the second.
 #[derive(Debug, Default)]
-pub(crate) struct Shares(Mutex<Known>);
+pub(crate) struct Shares(Mutex<Seen>);
 
 #[derive(Debug, Default)]
-struct Known {
-    stored: Vec<StoredSubscription>,
-    looked_at: Option<Instant>,
-    /// The leases that this process has asked for, and until when they are kept for it.
-    asked: Vec<(LeaseKey, Instant)>,
+struct Seen {
+    known: Known,
+    at: Option<Instant>,
 }
 
 /// A worker that asks for a lease.
@@ -41,26 +34,6 @@ pub(crate) struct Asker<'a> {
     pub(crate) patience: Duration,
 }
 
-/// Returns the name of the process in the name of a worker. Workers whose names the user has set are each taken for a
-/// process, unless they have the same name.
-fn process(owner: &str) -> &str {
-    owner.rsplit_once(BEFORE_NUMBER).map_or(owner, |(process, _)| process)
-}
-
-/// Returns the leases of a subscription, which may have ended.
-fn leases(stored: &StoredSubscription) -> impl Iterator<Item = (LeaseKey, &StoredLease)> {
-    (0..).zip(&stored.partitions).filter_map(|(partition, place)| {
-        let lease = place.lease.as_ref()?;
-        let subscription = stored.name.clone();
-        Some((LeaseKey { subscription, partition, token: lease.token }, lease))
-    })
-}
-
-/// Returns the default name of a worker.
-pub(crate) fn worker_name(process: &str, number: u64) -> String {
-    format!("{process}{BEFORE_NUMBER}{number}")
-}
-
 impl Shares {
     /// Asks another worker of the asker's subscription for a partition, if that worker has more than its share. Looks at
     /// the stored leases unless another worker of the process has done so within `recently`. Returns the partition that
@@ -72,78 +45,20 @@ impl Shares {
         recently: Duration,
     ) -> Result<Option<u32>> {
         // Workers of a process ask one after another, so that each sees what the others have asked for.
-        let mut known = self.0.lock().await;
+        let mut seen = self.0.lock().await;
         let now = Instant::now();
-        if known.looked_at.is_none_or(|at| now.duration_since(at) >= recently) {
-            known.stored = engine.subscriptions(None).await?;
-            known.looked_at = Some(now);
-            known.forget_answered();
+        if seen.at.is_none_or(|at| now.duration_since(at) >= recently) {
+            let stored = engine.subscriptions(None, Detail::Places).await?;
+            seen.known.saw(stored);
+            seen.at = Some(now);
         }
-        known.asked.retain(|(_, until)| *until > now);
-        let Some(lease) = known.surplus(asker) else { return Ok(None) };
+        seen.known.forget_expired(now);
+        let Asker { subscription, owner, partitions, patience } = asker;
+        let surplus = seen.known.surplus(subscription, owner, partitions);
+        let Some(lease) = surplus else { return Ok(None) };
         let partition = lease.partition;
-        engine.ask_for(&lease, asker.owner, asker.patience).await?;
-        known.asked.push((lease, now + asker.patience));
+        engine.ask_for(&lease, owner, patience).await?;
+        seen.known.has_asked(lease, now + patience);
         Ok(Some(partition))
-    }
-}
-
-impl Known {
-    /// Returns the lease that another worker should hand over to the asker; `None` if the shares are even.
-    fn surplus(&self, asker: Asker<'_>) -> Option<LeaseKey> {
-        let stored = self.stored.iter().find(|stored| stored.name == *asker.subscription)?;
-        let mut owned: BTreeMap<&str, Vec<LeaseKey>> = BTreeMap::new();
-        for (key, lease) in leases(stored) {
-            if lease.wanted || self.has_asked_for(&key) {
-                // Partitions move one at a time: this one has been asked for, so the shares are about to change.
-                return None;
-            }
-            if lease.owner != asker.owner && !lease.ended {
-                owned.entry(&lease.owner).or_default().push(key);
-            }
-        }
-        let mine = asker.partitions;
-        let most = owned.values().map(Vec::len).max()?;
-        if most >= mine + 2 {
-            return owned.into_values().max_by_key(Vec::len)?.pop();
-        }
-        // A lease of another process that has at least two more than this one, and no fewer of this subscription.
-        let by_process = self.leases_by_process(process(asker.owner));
-        let of = |name: &str| by_process.get(name).copied().unwrap_or(0);
-        let (owner, mut leases) = owned
-            .into_iter()
-            .filter(|(_, leases)| leases.len() > mine)
-            .max_by_key(|(owner, _)| of(process(owner)))?;
-        (of(process(owner)) >= of(process(asker.owner)) + 2).then(|| leases.pop()).flatten()
-    }
-
-    /// Returns the numbers of leases of the processes, over all subscriptions. A lease that has been asked for counts for
-    /// `me` if this process has asked for it, and otherwise for none.
-    fn leases_by_process<'a>(&'a self, me: &'a str) -> BTreeMap<&'a str, usize> {
-        let mut by_process = BTreeMap::new();
-        for (key, lease) in self.stored.iter().flat_map(leases) {
-            if !(lease.ended || lease.wanted || self.has_asked_for(&key)) {
-                *by_process.entry(process(&lease.owner)).or_default() += 1;
-            }
-        }
-        *by_process.entry(me).or_default() += self.asked.len();
-        by_process
-    }
-
-    /// Forgets the leases that this process has asked for and that have been followed by another one: its own, or that
-    /// of another process. A partition that was given up for this process and not taken yet still counts for it.
-    fn forget_answered(&mut self) {
-        let Self { stored, asked, .. } = self;
-        asked.retain(|(key, _)| {
-            let stored = stored.iter().find(|stored| stored.name == key.subscription);
-            let partition = usize::try_from(key.partition).unwrap_or(usize::MAX);
-            let place = stored.and_then(|stored| stored.partitions.get(partition));
-            let lease = place.and_then(|place| place.lease.as_ref());
-            lease.is_none_or(|lease| lease.token == key.token || lease.ended)
-        });
-    }
-
-    fn has_asked_for(&self, lease: &LeaseKey) -> bool {
-        self.asked.iter().any(|(asked, _)| asked == lease)
     }
 }

@@ -26,8 +26,8 @@ pub(crate) struct Here {
 #[derive(Clone, Debug)]
 pub(crate) struct Failed {
     pub(crate) failure: Arc<str>,
-    /// The position that the worker had reached.
-    pub(crate) position: Position,
+    /// The position that the worker had reached. `None` if it never had a partition.
+    pub(crate) position: Option<Position>,
 }
 
 impl Workers {

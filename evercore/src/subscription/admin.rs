@@ -10,7 +10,7 @@ use super::partition::Partition;
 use super::start::Start;
 use crate::context::read_context::{cut_to_page, one_more};
 use crate::engine::{
-    Control, DiscardedRequest, ParkedRequest, StoredPartition, StoredSubscription,
+    Control, Detail, DiscardedRequest, ParkedRequest, StoredPartition, StoredSubscription,
     SubscriptionStorage, WhichParked,
 };
 use crate::shared::Shared;
@@ -118,7 +118,7 @@ impl Subscriptions {
     /// The engine's errors.
     pub async fn list(&self) -> Result<Vec<SubscriptionInfo>> {
         let now = self.store.clock.now();
-        let stored = self.engine().subscriptions(None).await?;
+        let stored = self.engine().subscriptions(None, Detail::Backlog).await?;
         Ok(stored.into_iter().map(|stored| info(stored, now)).collect())
     }
 
@@ -133,7 +133,7 @@ impl Subscriptions {
     ) -> Result<Option<SubscriptionInfo>> {
         let name = name.try_into().map_err(Into::into)?;
         let now = self.store.clock.now();
-        let stored = self.engine().subscriptions(Some(&name)).await?;
+        let stored = self.engine().subscriptions(Some(&name), Detail::Backlog).await?;
         Ok(stored.into_iter().next().map(|stored| info(stored, now)))
     }
 
@@ -308,7 +308,7 @@ impl Subscriptions {
 
     /// Refuses an empty page of a subscription that does not exist.
     async fn check_known(&self, is_empty: bool, name: &SubscriptionName) -> Result<()> {
-        if is_empty && self.engine().subscriptions(Some(name)).await?.is_empty() {
+        if is_empty && self.engine().subscriptions(Some(name), Detail::Places).await?.is_empty() {
             return Err(Error::UnknownSubscription { name: name.to_string() });
         }
         Ok(())
@@ -375,7 +375,7 @@ fn info(stored: StoredSubscription, now: DateTime<Utc>) -> SubscriptionInfo {
         lag: u64::try_from(behind).unwrap_or(0),
         lag_time: waiting_since
             .map_or_else(TimeDelta::zero, |since| (now - since).max(TimeDelta::zero())),
-        parked,
+        parked: parked.unwrap_or(0),
         partitions: (0..)
             .zip(partitions)
             .map(|(index, place)| partition_info(index, place))

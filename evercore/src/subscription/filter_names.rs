@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::name::SubscriptionName;
-use crate::engine::IfDifferent;
+use crate::engine::{Detail, IfDifferent};
 use crate::shared::Shared;
 use crate::{EventFilter, Result};
 
@@ -39,7 +39,8 @@ impl ResolvedFilter {
         }
         let wanted = store.registry.by_present_names(filter);
         let stored = store.by_stored_names(&wanted).await?;
-        let found = store.engine.subscriptions(Some(name)).await?.into_iter().next();
+        let found =
+            store.engine.subscriptions(Some(name), Detail::Places).await?.into_iter().next();
         let is_renamed = found.is_some_and(|found| {
             found.filter != stored
                 && store.registry.by_present_names(&found.filter) == wanted

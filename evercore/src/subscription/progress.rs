@@ -77,7 +77,8 @@ struct Numbers {
     state: SubscriptionState,
     /// Sorted by the numbers of the partitions.
     places: Vec<Place>,
-    last_position: Position,
+    /// The position at which the work on a partition ended, or is. `None` if there never was a partition.
+    last_position: Option<Position>,
     head: Position,
     handled: u64,
     rate: f64,
@@ -101,7 +102,7 @@ impl Progress {
         Self(Mutex::new(Numbers {
             state: SubscriptionState::StandingBy,
             places: Vec::new(),
-            last_position: Position::START,
+            last_position: None,
             head: Position::START,
             handled: 0,
             rate: 0.0,
@@ -113,8 +114,7 @@ impl Progress {
     pub(super) fn status(&self) -> SubscriptionStatus {
         let mut numbers = self.numbers();
         numbers.rate_after(0);
-        let position = numbers.places.iter().map(|place| place.position).min();
-        let position = position.unwrap_or(numbers.last_position);
+        let position = numbers.reached().unwrap_or(Position::START);
         let state = match numbers.state {
             // One partition is at the end of the log, and another one is not.
             SubscriptionState::Live if position < numbers.head => SubscriptionState::CatchingUp,
@@ -183,6 +183,12 @@ impl Progress {
         numbers.head = numbers.head.max(head);
     }
 
+    /// Returns the position up to which everything is handled in the worker's partitions, or was in the last one. `None`
+    /// if it never had one.
+    pub(super) fn reached(&self) -> Option<Position> {
+        self.numbers().reached()
+    }
+
     /// Returns the tokens of the leases that the worker holds.
     pub(super) fn tokens(&self) -> Vec<i64> {
         self.numbers().places.iter().map(|place| place.token).collect()
@@ -193,7 +199,7 @@ impl Progress {
     pub(super) fn took(&self, lease: &LeaseKey, position: Position) {
         let LeaseKey { partition, token, .. } = *lease;
         let mut numbers = self.numbers();
-        numbers.last_position = position;
+        numbers.last_position = Some(position);
         numbers.head = numbers.head.max(position);
         numbers.failure = None;
         numbers.places.retain(|place| place.partition != partition);
@@ -214,7 +220,7 @@ impl Progress {
             if handled > 0 {
                 place.failure = None;
             }
-            numbers.last_position = position;
+            numbers.last_position = Some(position);
             numbers.head = numbers.head.max(position);
         }
     }
@@ -235,6 +241,10 @@ impl Place {
 }
 
 impl Numbers {
+    fn reached(&self) -> Option<Position> {
+        self.places.iter().map(|place| place.position).min().or(self.last_position)
+    }
+
     fn place_of(&mut self, lease: &LeaseKey) -> Option<&mut Place> {
         self.places.iter_mut().find(|place| place.is_of(lease))
     }

@@ -61,6 +61,8 @@ pub(super) struct Runner {
     suspects: Suspects,
     /// The last event that has failed in a batch of its own, and the number of failures.
     failing: Option<(Position, u32)>,
+    /// Whether an observer knows the lag of the partition.
+    has_told_lag: bool,
 }
 
 /// The reason why the work on a partition has ended.
@@ -102,6 +104,7 @@ impl Runner {
             has_parked,
             suspects: Suspects::none(),
             failing: None,
+            has_told_lag: false,
         }
     }
 
@@ -112,6 +115,8 @@ impl Runner {
             Err(ended) => ended,
         };
         self.config.progress.gave_back(&self.lease);
+        // Before another worker has the partition, which may be one of this process.
+        self.observe_released();
         match &ended {
             Ended::Lost => {}
             // `fail` has recorded this failure already.

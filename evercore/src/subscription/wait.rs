@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::name::SubscriptionName;
-use crate::engine::{ParkedRequest, StoredPartition, StoredSubscription, WhichParked};
+use crate::engine::{Detail, ParkedRequest, StoredPartition, StoredSubscription, WhichParked};
 use crate::retry::pause;
 use crate::shared::workers::{Failed, Here};
 use crate::{Error, EventStore, Partition, Position, Result};
@@ -105,7 +105,14 @@ impl EventStore {
             // Read before the stored subscription: between the two reads, the subscription may be stored and its worker
             // may end.
             let here = self.inner.workers.of(name);
-            match self.inner.engine.subscriptions(Some(name)).await?.into_iter().next() {
+            match self
+                .inner
+                .engine
+                .subscriptions(Some(name), Detail::Places)
+                .await?
+                .into_iter()
+                .next()
+            {
                 Some(stored) => {
                     if self.has_reached(&stored, until).await? {
                         return Ok(());
@@ -167,7 +174,8 @@ impl<'a> Failure<'a> {
         }
         let elsewhere = || stored.partitions.iter().find_map(|place| place.failure.as_deref());
         // If the cursor is further on, a worker of another process has worked on it since the failure.
-        let has_gone_on = |failed: &Failed| stored.cursor() > failed.position;
+        let has_gone_on =
+            |failed: &Failed| failed.position.is_some_and(|position| stored.cursor() > position);
         match &here.failure {
             Some(failed) if !has_gone_on(failed) => Some(Self::Here(&failed.failure)),
             _ => elsewhere().map(Self::Elsewhere),

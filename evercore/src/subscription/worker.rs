@@ -13,13 +13,14 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
+use super::acquiring::acquire;
 use super::config::{Config, WhenOwned};
 use super::deliver::Deliver;
 use super::filter_names::ResolvedFilter;
 use super::progress::SubscriptionState;
 use super::runner::{Ended, Runner};
 use super::workers::Worker;
-use crate::engine::{AcquireRequest, Acquired, NewSubscription};
+use crate::engine::{AcquireRequest, Acquired, Detail, NewSubscription};
 use crate::report::panic_message;
 use crate::shared::shares::Asker;
 use crate::{Error, Report, Result};
@@ -217,7 +218,7 @@ impl Config {
         };
         if let Err(ahead) = self.start.check_reached(&*self.store.clock)
             // A subscription that is stored already resumes from its cursor, whatever the start.
-            && self.store.engine.subscriptions(Some(&self.name)).await?.is_empty()
+            && self.store.engine.subscriptions(Some(&self.name), Detail::Places).await?.is_empty()
         {
             return Err(ahead);
         }
@@ -257,7 +258,7 @@ impl Config {
             filter: Arc::clone(&self.followed.stored),
             partitions: self.partitions,
         };
-        match self.store.engine.acquire(&request).await {
+        match acquire(&self.store, request).await {
             Ok(Acquired::Granted(grant)) => Found::Grant(grant),
             Ok(Acquired::Paused) => Found::Nothing(WhyNothing::Paused),
             Ok(Acquired::Unknown) => {

@@ -101,7 +101,7 @@ impl Worker {
         if let Some(here) = all.get_mut(&self.name) {
             here.running -= 1;
             if let Some(told) = told {
-                let position = self.progress.status().position;
+                let position = self.progress.reached();
                 here.failure = Some(Failed { failure: told.into(), position });
             }
             if here.running == 0 && here.failure.is_none() {

@@ -8,10 +8,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use evercore::engine::{
-    AcquireRequest, Acquired, Beat, Capabilities, Forward, Heartbeat, Inspection, LogQuery,
-    LogWatch, Settled, Settlement, StorageEngine,
+    AcquireRequest, Acquired, Beat, Capabilities, Detail, Forward, Heartbeat, Inspection, LogQuery,
+    LogWatch, Settled, Settlement, StorageEngine, StoredSubscription,
 };
-use evercore::{Clock, Error, LogPage, Result};
+use evercore::{Clock, Error, LogPage, Result, SubscriptionName};
 use evercore_memory::MemoryEngine;
 use tokio::time::Instant;
 
@@ -22,6 +22,8 @@ pub(crate) struct Counting {
     calls: Arc<AtomicU64>,
     pages: Arc<AtomicU64>,
     settlements: Arc<AtomicU64>,
+    places: Arc<AtomicU64>,
+    backlogs: Arc<AtomicU64>,
     grants_take: Duration,
     /// The number of calls of `acquire` that still fail to reach the engine.
     unreachable: Arc<AtomicU64>,
@@ -74,6 +76,11 @@ impl Counting {
         self.pages.load(Ordering::SeqCst)
     }
 
+    /// Returns the numbers of looks at the places of subscriptions, and of those that also read what waits.
+    pub(crate) fn looks(&self) -> (u64, u64) {
+        (self.places.load(Ordering::SeqCst), self.backlogs.load(Ordering::SeqCst))
+    }
+
     /// Returns the number of settlements.
     pub(crate) fn settlements(&self) -> u64 {
         self.settlements.load(Ordering::SeqCst)
@@ -111,6 +118,19 @@ impl Forward for Counting {
             Some(error) => Err(error),
             None => self.engine().read_log(query).await,
         }
+    }
+
+    async fn subscriptions(
+        &self,
+        name: Option<&SubscriptionName>,
+        detail: Detail,
+    ) -> Result<Vec<StoredSubscription>> {
+        let looks = match detail {
+            Detail::Places => &self.places,
+            Detail::Backlog => &self.backlogs,
+        };
+        looks.fetch_add(1, Ordering::SeqCst);
+        self.engine().subscriptions(name, detail).await
     }
 
     async fn acquire(&self, request: &AcquireRequest) -> Result<Acquired> {

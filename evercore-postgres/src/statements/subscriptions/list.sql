@@ -1,4 +1,4 @@
--- $1: the name, or NULL for all. Lists subscriptions with their partitions.
+-- $1: the name, or NULL for all; $2: whether to read what waits. Lists subscriptions with their partitions.
 --
 -- The head is the last visible event, though readers may not be shown it yet: a transaction's events lie beyond the
 -- frontier until its locks are released, which is a moment after its cursor becomes visible.
@@ -13,14 +13,18 @@ SELECT
     coalesce(p.leased_until <= clock_timestamp(), false) AS ended,
     coalesce(p.wanted_until > clock_timestamp(), false) AS wanted,
     p.failure,
-    (
-        SELECT e.recorded_at
-        FROM evercore.events e
-        WHERE e.position > p.cursor
-        ORDER BY e.position
-        LIMIT 1
-    ) AS waiting_since,
-    (SELECT count(*) FROM evercore.parked_events k WHERE k.subscription = s.name) AS parked,
+    CASE
+        WHEN $2 THEN (
+            SELECT e.recorded_at
+            FROM evercore.events e
+            WHERE e.position > p.cursor
+            ORDER BY e.position
+            LIMIT 1
+        )
+    END AS waiting_since,
+    CASE
+        WHEN $2 THEN (SELECT count(*) FROM evercore.parked_events k WHERE k.subscription = s.name)
+    END AS parked,
     (SELECT coalesce(max(e.position), 0) FROM evercore.events e) AS head
 FROM evercore.subscriptions s
 JOIN evercore.subscription_partitions p ON p.subscription = s.name

@@ -139,6 +139,7 @@ fn requests_without_a_waiting_caller_are_left_out() {
     let group = next_group(&mut waiting);
     assert!(waiting.is_empty());
     assert_eq!(group.len(), 1);
-    group.into_iter().for_each(|request| request.answer(Err(evercore::Error::Closed)));
+    let sending = Sending { began: Instant::now(), observer: ObserverSlot::new() };
+    group.into_iter().for_each(|request| request.answer(Err(evercore::Error::Closed), &sending));
     assert!(matches!(answers[0].try_recv(), Ok(Err(evercore::Error::Closed))));
 }

@@ -7,12 +7,23 @@ use crate::observer::Observation;
 use crate::subscription::deliver::Recorded;
 
 impl Runner {
-    pub(super) fn observe_lag(&self) {
+    pub(super) fn observe_lag(&mut self) {
         self.observe(|subscription, partition| {
             let head = self.registration.tick.borrow().head;
             let positions = head.get().saturating_sub(self.cursor.get()).max(0).unsigned_abs();
             Observation::Lag { subscription, partition, positions }
         });
+        self.has_told_lag = true;
+    }
+
+    /// Tells that the lag is out of date, if it was told.
+    pub(super) fn observe_released(&mut self) {
+        if std::mem::take(&mut self.has_told_lag) {
+            self.observe(|subscription, partition| Observation::Released {
+                subscription,
+                partition,
+            });
+        }
     }
 
     /// Returns the time now if an observer is to be told how long something takes.
@@ -56,5 +67,11 @@ impl Runner {
         if let Some(observer) = &self.config.store.observer {
             observer.observe(&observation(self.config.name.as_str(), self.lease.partition));
         }
+    }
+}
+
+impl Drop for Runner {
+    fn drop(&mut self) {
+        self.observe_released();
     }
 }
