@@ -64,8 +64,9 @@ pub(crate) use scheme::connect;
 pub use scheme::{ConnectFuture, EngineScheme};
 pub use subscriptions::{
     AcquireRequest, Acquired, Beat, Control, CursorMove, DiscardedRequest, Grant, Heartbeat,
-    IfDifferent, Lane, LeaseKey, LeaseStatus, NewSubscription, NewlyParked, ParkedRequest, Settled,
-    Settlement, StoredLease, StoredPartition, StoredSubscription, SubscriptionStorage, WhichParked,
+    IfDifferent, Lane, LeaseKey, LeaseStatus, NewSubscription, NewlyParked, ParkedRequest,
+    Registered, Settled, Settlement, StoredLease, StoredPartition, StoredSubscription,
+    SubscriptionStorage, WhichParked,
 };
 pub(crate) use transactor::within;
 pub use transactor::{Transaction, Transactor};
