@@ -256,6 +256,7 @@ macro_rules! __with_all_cases {
                         a_lease_of_a_deleted_subscription_is_of_no_use
                         a_lease_of_a_reset_subscription_is_of_no_use
                         a_lease_ends_when_what_is_followed_changes
+                        registering_tells_whether_the_subscription_is_new
                         a_second_worker_is_refused_with_the_owners_name
                         a_worker_that_stands_by_takes_over_at_once
                         a_worker_that_is_gone_is_replaced_when_its_lease_ends

@@ -233,7 +233,7 @@ pub fn event(args: TokenStream, item: TokenStream) -> TokenStream {
 /// # async fn main() -> Result<(), Error> {
 /// let store = EventStore::connect("memory:").await?;
 /// store
-///     .with_context(async |ctx| {
+///     .with_context(async |ctx| -> Result<(), Error> {
 ///         let mut account = ctx.create::<Account>().await?;
 ///         let (owner, branch) = ("Ada".to_owned(), "Utrecht".to_owned());
 ///         ctx.apply(&mut account, AccountOpened { owner, limit: 500, branch })?;
@@ -241,7 +241,7 @@ pub fn event(args: TokenStream, item: TokenStream) -> TokenStream {
 ///
 ///         assert_eq!(account.state().owner, "Ada");
 ///         assert_eq!(account.state().limit, None);
-///         Ok::<_, Error>(())
+///         Ok(())
 ///     })
 ///     .await
 /// # }

@@ -10,8 +10,8 @@ use evercore::engine::{
     AcquireRequest, Acquired, Beat, Capabilities, Capability, Commit, Control, Detail,
     DiscardedRequest, EngineScheme, Heartbeat, HistoryRequest, IdBlock, IdempotentOutcome,
     Inspection, Lane, LeaseKey, LoadRequest, LoadedAggregate, LogQuery, LogSignal, LogWatch,
-    NewSubscription, ParkedRequest, Reader, Settled, Settlement, StorageEngine, StoredSubscription,
-    SubscriptionStorage, TagPage, TagRequest, TypeName,
+    NewSubscription, ParkedRequest, Reader, Registered, Settled, Settlement, StorageEngine,
+    StoredSubscription, SubscriptionStorage, TagPage, TagRequest, TypeName,
 };
 use evercore::subscription::{DiscardedEvent, ParkedEvent};
 use evercore::{
@@ -239,7 +239,7 @@ impl SubscriptionStorage for MemoryEngine {
         self.shared.read()?.resolve(start)
     }
 
-    async fn register(&self, subscription: &NewSubscription) -> Result<()> {
+    async fn register(&self, subscription: &NewSubscription) -> Result<Registered> {
         let mut subscriptions = self.shared.subscriptions()?;
         subscriptions.register(&*self.shared.read()?, subscription)
     }

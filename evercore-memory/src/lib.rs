@@ -19,10 +19,10 @@
 //! # async fn main() -> evercore::Result<()> {
 //! let store = EventStore::builder().open(MemoryEngine::new()).await?;
 //! let id = store
-//!     .with_context(async |ctx| {
+//!     .with_context(async |ctx| -> Result<_, Error> {
 //!         let mut account = ctx.create::<Account>().await?;
 //!         ctx.apply(&mut account, BalanceSet { balance: 7 })?;
-//!         Ok::<_, Error>(account.id())
+//!         Ok(account.id())
 //!     })
 //!     .await?;
 //! assert_eq!(store.history(id, ..).await?.events.len(), 1);

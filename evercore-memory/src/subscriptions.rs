@@ -8,8 +8,8 @@ use chrono::{DateTime, Utc};
 use evercore::engine::{
     AcquireRequest, Acquired, Beat, Control, Detail, DiscardedRequest, Grant, Heartbeat,
     IfDifferent, InspectedParked, InspectedPartition, InspectedSubscription, Lane, LeaseKey,
-    LeaseStatus, NewSubscription, ParkedRequest, Settled, Settlement, StoredLease, StoredPartition,
-    StoredSubscription, WhichParked,
+    LeaseStatus, NewSubscription, ParkedRequest, Registered, Settled, Settlement, StoredLease,
+    StoredPartition, StoredSubscription, WhichParked,
 };
 use evercore::subscription::{DiscardedEvent, ParkedEvent, Partition};
 use evercore::{Clock, Error, EventFilter, Position, Result, Start, SubscriptionName};
@@ -94,7 +94,7 @@ impl Subscriptions {
         Self { by_name: BTreeMap::new(), last_token: 0, clock }
     }
 
-    pub(crate) fn register(&mut self, log: &Log, new: &NewSubscription) -> Result<()> {
+    pub(crate) fn register(&mut self, log: &Log, new: &NewSubscription) -> Result<Registered> {
         let Some(stored) = self.by_name.get_mut(&new.name) else {
             let cursor = log.resolve(new.start)?;
             let partitions = (0..new.partitions).map(|_| Place::at(cursor)).collect();
@@ -106,11 +106,11 @@ impl Subscriptions {
                 discarded: BTreeMap::new(),
             };
             self.by_name.insert(new.name.clone(), subscription);
-            return Ok(());
+            return Ok(Registered::New { cursor });
         };
         let same = stored.check_same(&new.name, &new.filter, new.partitions);
         if same.is_ok() || new.if_different == IfDifferent::Refuse {
-            return same;
+            return same.map(|()| Registered::Unchanged);
         }
         if stored.count() != new.partitions {
             stored.repartition(new, self.clock.now())?;
@@ -120,7 +120,7 @@ impl Subscriptions {
             self.last_token += 1;
             place.take_away(self.last_token);
         }
-        Ok(())
+        Ok(Registered::Replaced)
     }
 
     pub(crate) fn list(

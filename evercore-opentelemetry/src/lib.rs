@@ -36,9 +36,9 @@
 //! let event = &store.read_log(evercore::Position::START, 1).await?.events[0];
 //! assert!(event.metadata().get("traceparent").is_some());
 //!
-//! let worker = store.subscription("mails").spawn(traced(each(async |event: RecordedEvent| {
+//! let worker = store.subscription("mails").spawn(traced(each(async |event: RecordedEvent| -> Result<(), Error> {
 //!     println!("{} happened", event.event_type());
-//!     Ok::<_, Error>(())
+//!     Ok(())
 //! })))?;
 //! # store.wait_until_idle("mails").await?;
 //! # worker.shutdown().await?;

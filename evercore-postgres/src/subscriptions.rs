@@ -9,8 +9,8 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use evercore::engine::{
     AcquireRequest, Acquired, Beat, Control, Detail, DiscardedRequest, Heartbeat, Lane, LeaseKey,
-    LeaseStatus, NewSubscription, ParkedRequest, Settled, Settlement, StoredLease, StoredPartition,
-    StoredSubscription, SubscriptionStorage, WhichParked,
+    LeaseStatus, NewSubscription, ParkedRequest, Registered, Settled, Settlement, StoredLease,
+    StoredPartition, StoredSubscription, SubscriptionStorage, WhichParked,
 };
 use evercore::subscription::{DiscardedEvent, ParkedEvent};
 use evercore::{Error, EventFilter, Position, RecordedEvent, Result, Start, SubscriptionName};
@@ -37,7 +37,7 @@ impl SubscriptionStorage for PostgresEngine {
             .await
     }
 
-    async fn register(&self, subscription: &NewSubscription) -> Result<()> {
+    async fn register(&self, subscription: &NewSubscription) -> Result<Registered> {
         self.shared.answered(|| async move { places::register(self, subscription).await }).await
     }
 

@@ -75,14 +75,14 @@ enum TransactionStatus {
 /// use evercore_postgres::PostgresContext;
 ///
 /// store
-///     .with_transaction(async |ctx: &mut PostgresContext| {
+///     .with_transaction(async |ctx: &mut PostgresContext| -> Result<(), BankError> {
 ///         let mut account = ctx.load_by_key::<Account>("NL91ABNA0417164300").await?;
 ///         ctx.apply(&mut account, BalanceSet { balance: 7 })?;
 ///         sqlx::query("UPDATE balances SET amount = 7 WHERE account = $1")
 ///             .bind(account.id().get())
 ///             .execute(&mut **ctx.transaction())
 ///             .await?;
-///         Ok::<_, BankError>(())
+///         Ok(())
 ///     })
 ///     .await
 /// # }
@@ -102,7 +102,7 @@ enum TransactionStatus {
 /// store
 ///     .subscription("balances")
 ///     .event::<BalanceSet>()
-///     .run_in_transaction(async |ctx: &mut PostgresContext, batch: Batch| {
+///     .run_in_transaction(async |ctx: &mut PostgresContext, batch: Batch| -> Result<(), BoxError> {
 ///         for event in &batch {
 ///             sqlx::query("INSERT INTO balances VALUES ($1, $2)")
 ///                 .bind(event.aggregate_id().get())
@@ -110,7 +110,7 @@ enum TransactionStatus {
 ///                 .execute(&mut **ctx.transaction())
 ///                 .await?;
 ///         }
-///         Ok::<_, BoxError>(())
+///         Ok(())
 ///     })
 ///     .await
 /// # }

@@ -42,21 +42,21 @@ const LONGEST: Duration = Duration::from_secs(u32::MAX as u64);
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), ServiceError> {
 /// let store = EventStore::connect("memory:").await?;
-/// let print = Router::new().on(async |set: Received<BalanceSet>| {
+/// let print = Router::new().on(async |set: Received<BalanceSet>| -> Result<(), Error> {
 ///     println!("{}", set.balance);
-///     Ok::<_, Error>(())
+///     Ok(())
 /// });
 /// let services = Services::new()
 ///     .with(store.subscription("printer").event::<BalanceSet>().handler(print))
 ///     .then()
-///     .with(service("greeter", async |_: Lifecycle| {
+///     .with(service("greeter", async |_: Lifecycle| -> Result<(), ServiceError> {
 ///         println!("the printer is ready");
-///         Ok::<_, ServiceError>(())
+///         Ok(())
 ///     }));
 /// # let status = services.status();
 /// # let stop = async { status.wait_until_ready().await; };
 /// # services.run_until(stop).await?;
-/// # let services = Services::new().with(service("last", async |_: Lifecycle| Ok::<_, ServiceError>(())));
+/// # let services = Services::new().with(service("last", async |_: Lifecycle| -> Result<(), ServiceError> { Ok(()) }));
 /// services.run_until_signal().await?;
 /// # Ok(())
 /// # }

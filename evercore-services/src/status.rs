@@ -15,10 +15,10 @@ use tokio::time::Instant;
 /// use evercore::service::{Lifecycle, ServiceError, service};
 /// use evercore_services::{ServiceState, Services};
 ///
-/// let services = Services::new().with(service("idle", async |lifecycle: Lifecycle| {
+/// let services = Services::new().with(service("idle", async |lifecycle: Lifecycle| -> Result<(), ServiceError> {
 ///     lifecycle.ready();
 ///     lifecycle.stopped().await;
-///     Ok::<_, ServiceError>(())
+///     Ok(())
 /// }));
 /// let status = services.status();
 /// assert_eq!(status.services()[0].state, ServiceState::Waiting);

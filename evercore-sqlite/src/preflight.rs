@@ -27,10 +27,7 @@ pub(crate) fn check(path: &Path, database: &str, missing_file: MissingFile) -> R
             }
             match missing_file {
                 MissingFile::Create => Ok(()),
-                MissingFile::Refuse => {
-                    let error = io::Error::new(ErrorKind::NotFound, "the file does not exist");
-                    refuse(OpenProblem::Other, Some(error))
-                }
+                MissingFile::Refuse => refuse(OpenProblem::NoSuchFile, None),
             }
         }
         Err(error) if error.kind() == ErrorKind::NotADirectory => {

@@ -8,8 +8,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use evercore::engine::{
     AcquireRequest, Acquired, Beat, Control, Detail, DiscardedRequest, Heartbeat, Lane, LeaseKey,
-    LeaseStatus, NewSubscription, ParkedRequest, Settled, Settlement, StoredLease, StoredPartition,
-    StoredSubscription, SubscriptionStorage, WhichParked,
+    LeaseStatus, NewSubscription, ParkedRequest, Registered, Settled, Settlement, StoredLease,
+    StoredPartition, StoredSubscription, SubscriptionStorage, WhichParked,
 };
 use evercore::subscription::{DiscardedEvent, ParkedEvent};
 use evercore::{Error, EventFilter, Position, Result, Start, SubscriptionName};
@@ -43,7 +43,7 @@ impl SubscriptionStorage for SqliteEngine {
         self.read("find a start", resolve).await
     }
 
-    async fn register(&self, subscription: &NewSubscription) -> Result<()> {
+    async fn register(&self, subscription: &NewSubscription) -> Result<Registered> {
         let new = subscription.clone();
         let register = move |connection: &_| places::register(connection, &new);
         self.write("store a subscription", register).await

@@ -64,7 +64,7 @@ pub struct SqliteTransaction {
 ///
 /// let store = EventStore::connect("sqlite::memory:").await?;
 /// store
-///     .with_transaction(async |ctx: &mut SqliteContext| {
+///     .with_transaction(async |ctx: &mut SqliteContext| -> Result<(), BankError> {
 ///         sqlx::query("CREATE TABLE balances (account INTEGER PRIMARY KEY, amount INTEGER)")
 ///             .execute(&mut **ctx.transaction())
 ///             .await?;
@@ -74,7 +74,7 @@ pub struct SqliteTransaction {
 ///             .bind(account.id().get())
 ///             .execute(&mut **ctx.transaction())
 ///             .await?;
-///         Ok::<_, BankError>(())
+///         Ok(())
 ///     })
 ///     .await
 /// # }
@@ -94,7 +94,7 @@ pub struct SqliteTransaction {
 /// store
 ///     .subscription("balances")
 ///     .event::<BalanceSet>()
-///     .run_in_transaction(async |ctx: &mut SqliteContext, batch: Batch| {
+///     .run_in_transaction(async |ctx: &mut SqliteContext, batch: Batch| -> Result<(), BoxError> {
 ///         for event in &batch {
 ///             sqlx::query("INSERT INTO balances VALUES (?, ?)")
 ///                 .bind(event.aggregate_id().get())
@@ -102,7 +102,7 @@ pub struct SqliteTransaction {
 ///                 .execute(&mut **ctx.transaction())
 ///                 .await?;
 ///         }
-///         Ok::<_, BoxError>(())
+///         Ok(())
 ///     })
 ///     .await
 /// # }

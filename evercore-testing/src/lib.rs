@@ -62,9 +62,9 @@
 //! # async fn main() {
 //! let latest = Arc::new(Mutex::new(0));
 //! let shown = Arc::clone(&latest);
-//! let mut router = Router::new().on(async move |set: Received<BalanceSet>| {
+//! let mut router = Router::new().on(async move |set: Received<BalanceSet>| -> Result<(), Error> {
 //!     *shown.lock().unwrap() = set.balance;
-//!     Ok::<_, Error>(())
+//!     Ok(())
 //! });
 //!
 //! Recording::new()

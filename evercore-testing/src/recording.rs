@@ -37,9 +37,9 @@ use serde_json::Value;
 /// # async fn main() {
 /// let letters = Arc::new(Mutex::new(Vec::new()));
 /// let sent = Arc::clone(&letters);
-/// let mut router = Router::new().on(async move |opened: Received<AccountOpened>| {
+/// let mut router = Router::new().on(async move |opened: Received<AccountOpened>| -> Result<(), Error> {
 ///     sent.lock().unwrap().push(format!("Dear {}", opened.owner));
-///     Ok::<_, Error>(())
+///     Ok(())
 /// });
 ///
 /// Recording::new()

@@ -1,12 +1,12 @@
 //! Answers the probes of an orchestrator: whether the process lives, and whether it is ready for requests.
 
 mod check;
+mod journal;
 mod readiness;
 mod redact;
 mod thresholds;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use axum::Router;
@@ -18,11 +18,11 @@ use axum::routing::get;
 use evercore::{BoxError, EventStore};
 use futures_util::FutureExt;
 use futures_util::future::join_all;
-use tracing::{info, warn};
 
 use crate::shared::Shared;
 use crate::stored::stored;
 use check::Check;
+use journal::Journal;
 use readiness::Readiness;
 use thresholds::Thresholds;
 
@@ -138,13 +138,13 @@ impl Health {
 
     /// Returns the routes `/health/live` and `/health/ready`.
     pub fn router(self) -> Router {
-        let (health, was_ready) = (Arc::new(self), Arc::new(AtomicBool::new(true)));
-        let of_the_looks = Arc::clone(&was_ready);
+        let (health, journal) = (Arc::new(self), Arc::new(Journal::default()));
+        let of_the_looks = Arc::clone(&journal);
         let shared = Shared::new(health.within, move || {
-            let (health, was_ready) = (Arc::clone(&health), Arc::clone(&of_the_looks));
+            let (health, journal) = (Arc::clone(&health), Arc::clone(&of_the_looks));
             async move {
                 let readiness = health.look().await;
-                say_if_it_changed(readiness.is_ready(), || readiness.why(), &was_ready);
+                journal.note(&readiness.reasons());
                 readiness
             }
             .boxed()
@@ -152,7 +152,7 @@ impl Health {
         Router::new()
             .route("/health/live", get(async || "alive"))
             .route("/health/ready", get(ready))
-            .with_state(Probed { shared, was_ready })
+            .with_state(Probed { shared, journal })
     }
 
     /// Looks at the database and runs the checks, side by side.
@@ -171,27 +171,18 @@ impl Health {
 #[derive(Clone, Debug)]
 struct Probed {
     shared: Arc<Shared<Readiness>>,
-    was_ready: Arc<AtomicBool>,
+    journal: Arc<Journal>,
 }
 
-async fn ready(State(Probed { shared, was_ready }): State<Probed>) -> Response {
+async fn ready(State(Probed { shared, journal }): State<Probed>) -> Response {
     let readiness = match shared.get().await {
         Ok(readiness) => readiness,
         Err(why) => {
-            say_if_it_changed(false, || why.clone(), &was_ready);
+            journal.note_no_look(&why);
             return (StatusCode::SERVICE_UNAVAILABLE, NOT_KEPT, why).into_response();
         }
     };
     let is_ready = readiness.is_ready();
     let status = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, NOT_KEPT, Json(&*readiness)).into_response()
-}
-
-/// Logs when the store is no longer ready, or is ready again.
-fn say_if_it_changed(is_ready: bool, why: impl Fn() -> String, was_ready: &AtomicBool) {
-    match (was_ready.swap(is_ready, Ordering::Relaxed), is_ready) {
-        (true, false) => warn!(why = why(), "the program is not ready"),
-        (false, true) => info!("the program is ready again"),
-        _ => {}
-    }
 }

@@ -2,14 +2,14 @@
 //! program of its own: a subscriber of one thread decides for all threads what is worth recording.
 
 use std::io::{self, Write};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
 use evercore::service::{Lifecycle, Service};
-use evercore::{BoxError, EventStore};
+use evercore::{Aggregate, BoxError, EventStore, ManualClock, state_event};
 use evercore_memory::MemoryEngine;
 use evercore_web::{Health, http};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -69,6 +69,32 @@ async fn until(address: &std::net::SocketAddr, status: &str) -> Result<(), BoxEr
     tokio::time::timeout(Duration::from_secs(30), asking).await?
 }
 
+/// Asks until there were so many looks.
+async fn looks_are(
+    looks: &AtomicU32,
+    number: u32,
+    address: &std::net::SocketAddr,
+) -> Result<(), BoxError> {
+    let asking = async {
+        while looks.load(Ordering::SeqCst) < number {
+            ask(address, "/health/ready").await?;
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        Ok(())
+    };
+    tokio::time::timeout(Duration::from_secs(30), asking).await?
+}
+
+#[derive(Aggregate, Default)]
+struct Lamp {
+    is_lit: bool,
+}
+
+#[state_event(aggregate = Lamp)]
+struct Lit {
+    is_lit: bool,
+}
+
 #[tokio::test(flavor = "current_thread")]
 async fn changes_of_readiness_and_cut_requests_are_logged_once() -> Result<(), BoxError> {
     let journal = Journal::default();
@@ -81,11 +107,14 @@ async fn changes_of_readiness_and_cut_requests_are_logged_once() -> Result<(), B
         .finish();
     let _default = tracing::subscriber::set_default(subscriber);
 
-    let store = EventStore::builder().open(MemoryEngine::new()).await?;
+    let clock = Arc::new(ManualClock::new(chrono::DateTime::UNIX_EPOCH));
+    let store = EventStore::builder().clock(clock.clone()).open(MemoryEngine::new()).await?;
+    let looks = Arc::new(AtomicU32::new(0));
     let is_full = Arc::new(AtomicBool::new(true));
     let disk = {
-        let is_full = Arc::clone(&is_full);
+        let (is_full, looks) = (Arc::clone(&is_full), Arc::clone(&looks));
         async move || {
+            looks.fetch_add(1, Ordering::SeqCst);
             if is_full.load(Ordering::SeqCst) {
                 Err("it is full; its token=s3cret")
             } else {
@@ -115,6 +144,25 @@ async fn changes_of_readiness_and_cut_requests_are_logged_once() -> Result<(), B
     let lines = journal.lines();
     let ready = lines.iter().filter(|line| line.contains("ready")).collect::<Vec<_>>();
     assert_eq!(ready, ["INFO the program is ready again"]);
+
+    // `letters` is no longer run, and gets late while the disk is full.
+    is_full.store(true, Ordering::SeqCst);
+    until(&address, "HTTP/1.1 503 Service Unavailable").await?;
+    let disk = r#"WARN the program is not ready why="disk: it is full; its token=…""#;
+    assert_eq!(journal.lines(), [disk]);
+    let lit = store.with_context(async |ctx| {
+        let mut lamp = ctx.create::<Lamp>().await?;
+        ctx.apply(&mut lamp, Lit { is_lit: true })
+    });
+    lit.await?;
+    clock.advance(chrono::TimeDelta::seconds(61));
+    let seen = looks.load(Ordering::SeqCst);
+    looks_are(&looks, seen + 3, &address).await?;
+    let late = "letters: its oldest unhandled event has waited for 61.0 s, and 60.0 s are allowed; no worker runs it: start one, or delete or ignore the subscription if it is no longer used";
+    let once = format!("WARN the program is not ready for another reason why={late:?}");
+    assert_eq!(journal.lines(), [once], "once, not at each look");
+    is_full.store(false, Ordering::SeqCst);
+    store.subscriptions().delete("letters").await?;
 
     let mut hanging = TcpStream::connect(address).await?;
     hanging.write_all(b"GET /hangs HTTP/1.1\r\nhost: lamps\r\n\r\n").await?;

@@ -42,7 +42,7 @@ pub trait Aggregate: Default + Send + Sync + 'static {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not apply `{E}`",
     label = "`impl Apply<{E}> for {Self}` is missing",
-    note = "write `impl Apply<{E}> for {Self} {{ fn apply(&mut self, event: &{E}, meta: &EventMeta) {{ … }} }}`, or make `{E}` a `#[state_event]`, whose fields are copied"
+    note = "write `impl Apply<{E}> for {Self} {{ fn apply(&mut self, event: &{E}, meta: &EventMeta) {{ … }} }}`, or, if `{Self}` has all fields of `{E}` and they are only to be copied, put `#[state_event]` on `{E}` in place of `#[event]`"
 )]
 pub trait Apply<E: Event> {
     /// Changes the state.

@@ -65,8 +65,8 @@ pub use scheme::{ConnectFuture, EngineScheme};
 pub use subscriptions::{
     AcquireRequest, Acquired, Beat, Control, CursorMove, Detail, DiscardedRequest, Grant,
     Heartbeat, IfDifferent, Lane, LeaseKey, LeaseStatus, NewSubscription, NewlyParked,
-    ParkedRequest, Settled, Settlement, StoredLease, StoredPartition, StoredSubscription,
-    SubscriptionStorage, WhichParked,
+    ParkedRequest, Registered, Settled, Settlement, StoredLease, StoredPartition,
+    StoredSubscription, SubscriptionStorage, WhichParked,
 };
 pub(crate) use transactor::within;
 pub use transactor::{Transaction, Transactor};

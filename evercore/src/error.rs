@@ -5,6 +5,13 @@
 //! - [`FromError`] is what the error of a closure has to be: a type that an [`Error`](crate::Error) converts to.
 //! - [`OpenProblem`] and [`RuntimeProblem`] say why a database cannot be opened.
 
+/// Returns the address of a page of the guides, for messages: a program that shows one has only the crate.
+macro_rules! guide {
+    ($page:literal) => {
+        concat!(env!("CARGO_PKG_REPOSITORY"), "/blob/main/docs/", $page)
+    };
+}
+
 mod conflict_reason;
 mod event_place;
 mod from_error;

@@ -111,13 +111,13 @@ pub struct FnService<F> {
 /// use evercore::service::{Lifecycle, ServiceError, service};
 ///
 /// # fn example(store: EventStore) -> impl evercore::service::Service {
-/// service("heights", async move |lifecycle: Lifecycle| {
+/// service("heights", async move |lifecycle: Lifecycle| -> Result<(), ServiceError> {
 ///     lifecycle.ready();
 ///     while !lifecycle.is_stopping() {
 ///         println!("the log ends at {}", store.head().await?);
 ///         lifecycle.stopped_within(Duration::from_secs(60)).await;
 ///     }
-///     Ok::<_, ServiceError>(())
+///     Ok(())
 /// })
 /// # }
 /// ```
@@ -252,14 +252,14 @@ fn may_pass(error: &(dyn std::error::Error + 'static)) -> bool {
         .is_none_or(|error| {
             let is_permanent = matches!(
                 error.kind(),
+                // Of a deleted subscription, too: running it again would store it again, at its start.
                 ErrorKind::Misuse
                     | ErrorKind::Configuration
                     | ErrorKind::InvalidInput
                     | ErrorKind::Unreadable
             );
-            // Running a deleted subscription again would store it again, at its start.
-            let is_gone = matches!(error, Error::UnknownSubscription { .. } | Error::Closed);
-            error.is_retryable() || !(is_permanent || is_gone)
+            let is_closed = matches!(error, Error::Closed);
+            error.is_retryable() || !(is_permanent || is_closed)
         })
 }
 

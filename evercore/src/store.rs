@@ -51,10 +51,10 @@ pub use once::Once;
 /// # async fn main() -> Result<(), Error> {
 /// let store = EventStore::connect("memory:").await?;
 /// let id = store
-///     .with_context(async |ctx| {
+///     .with_context(async |ctx| -> Result<_, Error> {
 ///         let mut account = ctx.create_with_key::<Account>("NL91ABNA0417164300").await?;
 ///         ctx.apply(&mut account, AccountOpened { owner: "Ada".into(), balance: 100 })?;
-///         Ok::<_, Error>(account.id())
+///         Ok(account.id())
 ///     })
 ///     .await?;
 ///

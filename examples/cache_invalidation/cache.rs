@@ -55,9 +55,9 @@ impl Cache {
         let head = self.store.head().await?;
         let _followed = self.kept.followed();
         let kept = Arc::clone(&self.kept);
-        let forget = each(async move |event: RecordedEvent| {
+        let forget = each(async move |event: RecordedEvent| -> Result<(), Error> {
             kept.forget(event.aggregate_id());
-            Ok::<_, Error>(())
+            Ok(())
         });
         let following = self.store.ephemeral().aggregate::<Account>().start(Start::After(head));
         following.run(forget).await

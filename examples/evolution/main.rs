@@ -80,10 +80,11 @@ async fn deposits(url: &str) -> anyhow::Result<Vec<i64>> {
     let store = open(url, present::registry()).await?;
     let deposits: Arc<Mutex<Vec<i64>>> = Arc::default();
     let seen = Arc::clone(&deposits);
-    let router = Router::new().on(async move |deposited: Received<MoneyDeposited>| {
-        seen.lock().expect("no thread panics").push(deposited.cents);
-        Ok::<_, Error>(())
-    });
+    let router =
+        Router::new().on(async move |deposited: Received<MoneyDeposited>| -> Result<(), Error> {
+            seen.lock().expect("no thread panics").push(deposited.cents);
+            Ok(())
+        });
     let worker = store.subscription("deposits").event::<MoneyDeposited>().spawn(router)?;
     store.wait_for("deposits", store.head().await?).await?;
     worker.shutdown().await?;

@@ -98,12 +98,12 @@ pub(crate) fn registry() -> evercore::Result<Registry> {
 /// Opens an account with 5 euros, and pays in 100.
 pub(crate) async fn write(store: &EventStore) -> evercore::Result<AggregateId> {
     store
-        .with_context(async |ctx| {
+        .with_context(async |ctx| -> Result<_, Error> {
             let mut account = ctx.create::<Account>().await?;
             ctx.apply(&mut account, AccountOpened { owner: "Ada".to_owned() })?;
             ctx.apply(&mut account, MoneyDeposited::euros(500))?;
             ctx.apply(&mut account, MoneyDeposited::euros(10_000))?;
-            Ok::<_, Error>(account.id())
+            Ok(account.id())
         })
         .await
 }

@@ -54,11 +54,11 @@ pub(crate) fn registry() -> evercore::Result<Registry> {
 /// Opens an account with 5 euros, and pays in 100.
 pub(crate) async fn write(store: &EventStore) -> evercore::Result<AggregateId> {
     store
-        .with_context(async |ctx| {
+        .with_context(async |ctx| -> Result<_, Error> {
             let mut account = ctx.create::<Account>().await?;
             ctx.apply(&mut account, Opened { owner: "Ada".to_owned(), euros: 5 })?;
             ctx.apply(&mut account, Deposited { cents: 10_000 })?;
-            Ok::<_, Error>(account.id())
+            Ok(account.id())
         })
         .await
 }

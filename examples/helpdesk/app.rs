@@ -151,8 +151,7 @@ impl IntoResponse for DeskError {
         };
         if status.is_server_error() {
             error!(error = %Report::new(&self), %status, "a request has failed");
-            return status.into_response();
         }
-        (status, self.to_string()).into_response()
+        (status, self.public_message()).into_response()
     }
 }

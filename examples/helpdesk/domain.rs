@@ -100,6 +100,14 @@ impl DeskError {
             _ => ErrorKind::Rejected,
         }
     }
+
+    /// Returns the text for the client. The texts of the store and of the database are for programmers.
+    pub(crate) fn public_message(&self) -> String {
+        match self {
+            Self::Table(_) | Self::Store(_) => self.kind().public_message().to_owned(),
+            refusal => refusal.to_string(),
+        }
+    }
 }
 
 pub(crate) async fn open(

@@ -87,6 +87,8 @@ async fn rules_hold(desk: &Desk) -> anyhow::Result<()> {
     }
     let unknown = desk.assign(1_000_000, "joan").await?;
     assert_eq!(unknown.status(), StatusCode::NOT_FOUND);
+    let text = unknown.text().await?;
+    assert_eq!(text, "what the request names does not exist", "it names no type and no id");
     Ok(())
 }
 

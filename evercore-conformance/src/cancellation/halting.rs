@@ -11,8 +11,8 @@ use evercore::engine::{
     EventKey, Heartbeat, HistoryRequest, IdBlock, IdempotentOutcome, InspectEvents,
     InspectedAggregate, InspectedCommit, InspectedEvent, InspectedKey, InspectedParked,
     InspectedSubscription, Inspection, Lane, LastGiven, LeaseKey, LoadRequest, LoadedAggregate,
-    LogQuery, LogWatch, NewSubscription, ParkedRequest, Reader, Settled, Settlement, StorageEngine,
-    StoredSubscription, SubscriptionStorage, Transactor, TypeName,
+    LogQuery, LogWatch, NewSubscription, ParkedRequest, Reader, Registered, Settled, Settlement,
+    StorageEngine, StoredSubscription, SubscriptionStorage, Transactor, TypeName,
 };
 use evercore::subscription::{DiscardedEvent, ParkedEvent};
 use evercore::{
@@ -206,7 +206,7 @@ impl SubscriptionStorage for Halting<dyn StorageEngine> {
         self.1.go(self.0.resolve_start(start)).await
     }
 
-    async fn register(&self, subscription: &NewSubscription) -> Result<()> {
+    async fn register(&self, subscription: &NewSubscription) -> Result<Registered> {
         self.1.go(self.0.register(subscription)).await
     }
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use evercore::engine::{
     AcquireRequest, Acquired, Beat, Control, CursorMove, Detail, Grant, IfDifferent, LeaseKey,
-    LeaseStatus, NewSubscription, NewlyParked, ParkedRequest, Settled, Settlement, StorageEngine,
-    WhichParked,
+    LeaseStatus, NewSubscription, NewlyParked, ParkedRequest, Registered, Settled, Settlement,
+    StorageEngine, WhichParked,
 };
 use evercore::subscription::{Partition, SubscriptionHandle, SubscriptionState};
 use evercore::{Batch, Error, EventFilter, EventStore, Position, Result, Start, SubscriptionName};
@@ -54,7 +54,7 @@ fn subscription(partitions: u32) -> NewSubscription {
 }
 
 async fn register(engine: &dyn StorageEngine) -> Result<()> {
-    engine.register(&subscription(1)).await
+    engine.register(&subscription(1)).await.map(drop)
 }
 
 async fn acquire(engine: &dyn StorageEngine, owner: &str, lease: Duration) -> Result<Grant> {
@@ -326,6 +326,21 @@ pub(crate) async fn a_lease_ends_when_what_is_followed_changes(fixture: &Fixture
     assert!(new.lease.token > old.token, "a token is never used again");
     assert_error!(engine.settle(&step(&old, 0, 1)).await, Error::LeaseLost { .. });
     engine.settle(&step(&new.lease, 0, 1)).await.map(drop)
+}
+
+pub(crate) async fn registering_tells_whether_the_subscription_is_new(
+    fixture: &Fixture,
+) -> Result<()> {
+    let engine = fixture.engine();
+    counter::create(fixture.store(), 1).await?;
+    let at_the_end = NewSubscription { start: Start::End, ..subscription(1) };
+    let end = fixture.store().head().await?;
+    assert_eq!(engine.register(&at_the_end).await?, Registered::New { cursor: end });
+    assert_eq!(engine.register(&at_the_end).await?, Registered::Unchanged);
+    let of_two = NewSubscription { if_different: IfDifferent::Replace, ..subscription(2) };
+    assert_eq!(engine.register(&of_two).await?, Registered::Replaced);
+    assert_eq!(engine.register(&of_two).await?, Registered::Unchanged);
+    Ok(())
 }
 
 pub(crate) async fn a_second_worker_is_refused_with_the_owners_name(

@@ -10,8 +10,8 @@ use evercore::engine::{
     EventKey, EventRow, Heartbeat, HistoryRequest, IdBlock, IdempotentOutcome, InspectEvents,
     InspectedAggregate, InspectedCommit, InspectedEvent, InspectedKey, InspectedParked,
     InspectedSubscription, Inspection, Lane, LastGiven, LeaseKey, LoadRequest, LoadedAggregate,
-    LogQuery, LogWatch, NewSubscription, ParkedRequest, Reader, Settled, Settlement, StorageEngine,
-    StoredSubscription, SubscriptionStorage, TypeName,
+    LogQuery, LogWatch, NewSubscription, ParkedRequest, Reader, Registered, Settled, Settlement,
+    StorageEngine, StoredSubscription, SubscriptionStorage, TypeName,
 };
 use evercore::subscription::{DiscardedEvent, ParkedEvent};
 use evercore::{
@@ -70,6 +70,10 @@ pub(crate) trait Fault: std::fmt::Debug + Send + Sync + 'static {
 
     async fn read_log(&self, reader: &dyn Reader, query: LogQuery) -> Result<LogPage> {
         reader.read_log(query).await
+    }
+
+    async fn register(&self, engine: &MemoryEngine, new: &NewSubscription) -> Result<Registered> {
+        engine.register(new).await
     }
 
     async fn acquire(&self, engine: &MemoryEngine, request: &AcquireRequest) -> Result<Acquired> {
@@ -355,8 +359,8 @@ impl SubscriptionStorage for FaultyEngine {
         self.log()?.resolve_start(start).await
     }
 
-    async fn register(&self, subscription: &NewSubscription) -> Result<()> {
-        self.log()?.register(subscription).await
+    async fn register(&self, subscription: &NewSubscription) -> Result<Registered> {
+        self.fault.register(self.log()?, subscription).await
     }
 
     async fn subscriptions(

@@ -27,10 +27,10 @@ use read_faults::{
     SkipsInTheLog,
 };
 use subscription_faults::{
-    CountsAlways, DropsParkedEvents, DropsWhatWaits, ForgetsReasons, ForgetsRedriveTimes,
-    ForgetsTheToken, ForgetsWhereFrom, GivesLeasesTwice, GivesPagesTwice, HidesLostLeases,
-    HidesParkedAggregates, IgnoresFilters, IgnoresOperators, IgnoresPartitions, KeepsLeases,
-    ParksDiscardedEvents, ReadsBackwards, SkipsMatches, StandsStill, WakesNoWatcher,
+    CountsAlways, DropsParkedEvents, DropsWhatWaits, FindsAllNew, ForgetsReasons,
+    ForgetsRedriveTimes, ForgetsTheToken, ForgetsWhereFrom, GivesLeasesTwice, GivesPagesTwice,
+    HidesLostLeases, HidesParkedAggregates, IgnoresFilters, IgnoresOperators, IgnoresPartitions,
+    KeepsLeases, ParksDiscardedEvents, ReadsBackwards, SkipsMatches, StandsStill, WakesNoWatcher,
 };
 use write_faults::{
     AcceptsTheFuture, AcknowledgesTooEarly, AsksForTheKeyLast, BelievesTheCache, CutsKeys,
@@ -291,6 +291,9 @@ caught! {
     ];
     a_forgotten_place_is_caught: ForgetsWhereFrom => [
         "p10::a_settlement_from_elsewhere_is_refused",
+    ];
+    an_old_subscription_that_is_announced_as_new_is_caught: FindsAllNew => [
+        "p10::registering_tells_whether_the_subscription_is_new",
     ];
     a_kept_lease_is_caught: KeepsLeases => [
         "p10::a_lease_is_held_by_one",

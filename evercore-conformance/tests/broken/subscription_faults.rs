@@ -6,7 +6,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use evercore::engine::{
     AcquireRequest, Acquired, Beat, Control, CursorMove, Detail, Heartbeat, Lane, LeaseKey,
-    LeaseStatus, LogQuery, LogSignal, LogWatch, Reader, Settled, Settlement, SubscriptionStorage,
+    LeaseStatus, LogQuery, LogSignal, LogWatch, NewSubscription, Reader, Registered, Settled,
+    Settlement, SubscriptionStorage,
 };
 use evercore::subscription::Partition;
 use evercore::{LogPage, Position, Result, SubscriptionName};
@@ -38,6 +39,18 @@ impl Fault for SkipsEvents {
         let mut page = reader.read_log(query).await?;
         page.events.retain(|event| event.position().get() % 5 != 3);
         Ok(page)
+    }
+}
+
+/// Answers that each subscription is new.
+#[derive(Debug)]
+pub(crate) struct FindsAllNew;
+
+#[async_trait]
+impl Fault for FindsAllNew {
+    async fn register(&self, engine: &MemoryEngine, new: &NewSubscription) -> Result<Registered> {
+        engine.register(new).await?;
+        Ok(Registered::New { cursor: engine.resolve_start(new.start).await? })
     }
 }
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use evercore::engine::{
     AcquireRequest, Acquired, Beat, Commit, Detail, DiscardedRequest, Forward, Heartbeat, Lane,
-    LeaseKey, LogQuery, LogSignal, LogWatch, NewSubscription, ParkedRequest, Settled, Settlement,
-    StorageEngine, StoredSubscription, SubscriptionStorage,
+    LeaseKey, LogQuery, LogSignal, LogWatch, NewSubscription, ParkedRequest, Registered, Settled,
+    Settlement, StorageEngine, StoredSubscription, SubscriptionStorage,
 };
 use evercore::subscription::{DiscardedEvent, ParkedEvent};
 use evercore::{CommitId, CommitOutcome, Committed, Error, LogPage, Result, SubscriptionName};
@@ -136,7 +136,7 @@ impl Forward for Network {
         self.call("read", move |at| async move { at.read_log(query).await }).await
     }
 
-    async fn register(&self, subscription: &NewSubscription) -> Result<()> {
+    async fn register(&self, subscription: &NewSubscription) -> Result<Registered> {
         let new = subscription.clone();
         self.call("register", move |at| async move { at_once(at.memory.register(&new)) }).await
     }

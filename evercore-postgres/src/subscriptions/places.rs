@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use evercore::engine::{
-    AcquireRequest, Acquired, Control, Grant, IfDifferent, LeaseKey, NewSubscription,
+    AcquireRequest, Acquired, Control, Grant, IfDifferent, LeaseKey, NewSubscription, Registered,
 };
 use evercore::subscription::Partition;
 use evercore::{Error, EventFilter, Position, Result, Start, SubscriptionName};
@@ -59,20 +59,21 @@ async fn number(connection: &mut PgConnection, statement: &Statement) -> Result<
     number.map_err(|error| classify("find a start", error))
 }
 
-pub(super) async fn register(engine: &PostgresEngine, new: &NewSubscription) -> Result<()> {
+pub(super) async fn register(engine: &PostgresEngine, new: &NewSubscription) -> Result<Registered> {
     let failed = |error| classify("store a subscription", error);
     let statements = engine.subscription_statements();
     let mut connection = engine.connection().await?;
     let mut transaction = connection.begin_with(BEGIN).await.map_err(failed)?;
     let stored = read(&mut transaction, statements, &new.name).await?;
-    match stored {
+    let registered = match stored {
         Some((filter, partitions)) => {
             let (wanted, stored) = ((&*new.filter, new.partitions), (&filter, partitions));
             let same = Error::check_subscription(&new.name, stored, wanted);
             if same.is_ok() || new.if_different == IfDifferent::Refuse {
-                return same;
+                return same.map(|()| Registered::Unchanged);
             }
             replace(&mut transaction, statements, new, partitions).await?;
+            Registered::Replaced
         }
         None => {
             // Resolving the start may wait for the log, so it comes before any lock.
@@ -91,9 +92,11 @@ pub(super) async fn register(engine: &PostgresEngine, new: &NewSubscription) -> 
                 return Box::pin(register(engine, new)).await;
             }
             insert_partitions(&mut transaction, statements, new, cursor).await?;
+            Registered::New { cursor }
         }
-    }
-    transaction.commit().await.map_err(failed)
+    };
+    transaction.commit().await.map_err(failed)?;
+    Ok(registered)
 }
 
 pub(super) async fn acquire(engine: &PostgresEngine, request: &AcquireRequest) -> Result<Acquired> {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use evercore::engine::{
-    AcquireRequest, Acquired, Control, Grant, IfDifferent, LeaseKey, NewSubscription,
+    AcquireRequest, Acquired, Control, Grant, IfDifferent, LeaseKey, NewSubscription, Registered,
 };
 use evercore::subscription::Partition;
 use evercore::{Error, EventFilter, Position, Result, Start, SubscriptionName};
@@ -75,17 +75,22 @@ pub(super) fn resolve(connection: &Connection, start: Start) -> Result<Position,
     }
 }
 
-pub(super) fn register(connection: &Connection, new: &NewSubscription) -> Result<(), Problem> {
+pub(super) fn register(
+    connection: &Connection,
+    new: &NewSubscription,
+) -> Result<Registered, Problem> {
     let name = new.name.as_str();
     let Some(stored) = read(connection, &new.name)? else {
         let cursor = resolve(connection, new.start)?;
         let row = params![name, new.filter.to_column(), new.partitions];
         connection.prepare_cached(INSERT_SUBSCRIPTION)?.execute(row)?;
-        return insert_partitions(connection, new, cursor);
+        insert_partitions(connection, new, cursor)?;
+        return Ok(Registered::New { cursor });
     };
     let same = stored.check_same(&new.name, &new.filter, new.partitions);
     if same.is_ok() || new.if_different == IfDifferent::Refuse {
-        return Ok(same?);
+        same?;
+        return Ok(Registered::Unchanged);
     }
     if stored.partitions != new.partitions {
         let cursor = common_place(connection, &new.name)?;
@@ -94,7 +99,8 @@ pub(super) fn register(connection: &Connection, new: &NewSubscription) -> Result
     }
     let row = params![name, new.filter.to_column(), new.partitions];
     connection.prepare_cached(UPDATE_SUBSCRIPTION)?.execute(row)?;
-    take_away(connection, &new.name)
+    take_away(connection, &new.name)?;
+    Ok(Registered::Replaced)
 }
 
 /// Returns the reason why no partition can be acquired; `None` if one can.

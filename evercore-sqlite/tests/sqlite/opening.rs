@@ -135,9 +135,10 @@ async fn a_file_that_is_to_exist_is_not_created() {
     let url = ["sqlite://", path.to_str().expect("a path of text"), "?mode=rw"].concat();
     let refused = EventStore::connect(&url).await.expect_err("there is no file");
     assert!(
-        matches!(&refused, Error::CannotOpen { problem: OpenProblem::Other, source: Some(_), .. }),
+        matches!(&refused, Error::CannotOpen { problem: OpenProblem::NoSuchFile, .. }),
         "{refused:?}"
     );
+    assert!(refused.to_string().contains("leave out `mode=rw`"), "{refused}");
     assert!(!path.exists());
 }
 

@@ -37,7 +37,7 @@ const MOST_PRINTED: usize = 20;
 /// let engine = recorder.observe(Arc::new(MemoryEngine::new()));
 /// let store = EventStore::builder().open_shared(engine).await?;
 ///
-/// let print = recorder.handler("printer", async |_: Batch| Ok::<_, Error>(()));
+/// let print = recorder.handler("printer", async |_: Batch| -> Result<(), Error> { Ok(()) });
 /// let printer = store.subscription("printer").spawn(print)?;
 /// for balance in 0..30 {
 ///     store

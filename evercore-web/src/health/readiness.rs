@@ -6,6 +6,7 @@ use evercore::subscription::{Condition, SubscriptionInfo};
 use serde::Serialize;
 
 use super::check::Checked;
+use super::journal::{Part, Reason};
 use super::redact::redact;
 use super::thresholds::{Thresholds, lag_of};
 
@@ -77,17 +78,19 @@ impl Readiness {
         self.ready
     }
 
-    /// Returns all reasons in one line, for the log.
-    pub(super) fn why(&self) -> String {
-        let database = self.database.not_ready_because.iter().map(|why| ("the database", why));
-        let subscriptions = self.subscriptions.iter().flat_map(|subscription| {
-            subscription.not_ready_because.iter().map(|why| (subscription.name.as_str(), why))
-        });
+    /// Returns all reasons why the program is not ready, for the log.
+    pub(super) fn reasons(&self) -> Vec<Reason> {
+        let database =
+            self.database.not_ready_because.iter().map(|why| (Part::Database, why.clone()));
+        let subscriptions =
+            self.subscriptions.iter().filter(|subscription| !subscription.ready).map(|late| {
+                (Part::Subscription(late.name.clone()), late.not_ready_because.join("; "))
+            });
         let checks = self.checks.iter().filter_map(|check| {
-            check.not_ready_because.as_ref().map(|why| (check.name.as_str(), why))
+            Some((Part::Check(check.name.clone()), check.not_ready_because.clone()?))
         });
         let reasons = database.chain(subscriptions).chain(checks);
-        reasons.map(|(what, why)| format!("{what}: {why}")).collect::<Vec<_>>().join("; ")
+        reasons.map(|(part, why)| Reason { part, why }).collect()
     }
 }
 

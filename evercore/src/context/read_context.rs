@@ -127,11 +127,11 @@ impl ReadContext {
     /// use evercore::{AsOf, Error, Sequence};
     ///
     /// let id = store
-    ///     .with_context(async |ctx| {
+    ///     .with_context(async |ctx| -> Result<_, Error> {
     ///         let mut account = ctx.create::<Account>().await?;
     ///         ctx.apply(&mut account, BalanceImported { balance: 7 })?;
     ///         ctx.apply(&mut account, BalanceImported { balance: 9 })?;
-    ///         Ok::<_, Error>(account.id())
+    ///         Ok(account.id())
     ///     })
     ///     .await?;
     /// let first = AsOf::Sequence(Sequence::FIRST);

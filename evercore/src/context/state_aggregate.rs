@@ -55,13 +55,13 @@ impl<T> StateAggregate<T> {
     /// # async fn main() -> evercore::Result<()> {
     /// # let store = evercore::EventStore::builder().open(evercore_memory::MemoryEngine::new()).await?;
     /// let has_opened = store
-    ///     .with_context(async |ctx| {
+    ///     .with_context(async |ctx| -> Result<_, Error> {
     ///         let mut account = ctx.load_or_create::<Account>("NL91ABNA0417164300").await?;
     ///         if account.is_new() {
     ///             ctx.apply(&mut account, Opened { owner: "Ada".into() })?;
     ///         }
     ///         ctx.apply(&mut account, BalanceSet { balance: 7 })?;
-    ///         Ok::<_, Error>(account.is_new())
+    ///         Ok(account.is_new())
     ///     })
     ///     .await?;
     /// assert!(has_opened);

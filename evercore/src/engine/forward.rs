@@ -10,8 +10,8 @@ use super::{
     AcquireRequest, Acquired, Beat, Capabilities, Capability, Commit, Control, Detail,
     DiscardedRequest, Heartbeat, HistoryRequest, IdBlock, IdempotentOutcome, Inspection, Lane,
     LeaseKey, LoadRequest, LoadedAggregate, LogQuery, LogWatch, NewSubscription, ParkedRequest,
-    Reader, Settled, Settlement, StorageEngine, StoredSubscription, SubscriptionStorage, TagPage,
-    TagRequest, TypeName,
+    Reader, Registered, Settled, Settlement, StorageEngine, StoredSubscription,
+    SubscriptionStorage, TagPage, TagRequest, TypeName,
 };
 use crate::observer::Observer;
 use crate::{
@@ -175,7 +175,7 @@ pub trait Forward: Debug + Send + Sync + 'static {
     }
 
     /// See [`SubscriptionStorage::register`].
-    async fn register(&self, subscription: &NewSubscription) -> Result<()> {
+    async fn register(&self, subscription: &NewSubscription) -> Result<Registered> {
         self.engine().register(subscription).await
     }
 
@@ -333,7 +333,7 @@ impl<F: Forward> SubscriptionStorage for F {
         Forward::resolve_start(self, start).await
     }
 
-    async fn register(&self, subscription: &NewSubscription) -> Result<()> {
+    async fn register(&self, subscription: &NewSubscription) -> Result<Registered> {
         Forward::register(self, subscription).await
     }
 

@@ -34,7 +34,7 @@ pub trait SubscriptionStorage: std::fmt::Debug + Send + Sync + 'static {
     /// - [`Error::StartBeyondEnd`] if a new subscription starts after the last event.
     /// - [`Error::SubscriptionNotIdle`] if the number of partitions is to change while one of them is owned, or while
     ///   their cursors differ.
-    async fn register(&self, subscription: &NewSubscription) -> Result<()>;
+    async fn register(&self, subscription: &NewSubscription) -> Result<Registered>;
 
     /// Returns all subscriptions in the order of their names, or only the one with this name.
     async fn subscriptions(
@@ -131,6 +131,20 @@ pub struct NewSubscription {
     pub start: Start,
     /// The reaction to a stored subscription that differs.
     pub if_different: IfDifferent,
+}
+
+/// The answer to [`SubscriptionStorage::register`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Registered {
+    /// No subscription had the name: this one was stored.
+    New {
+        /// The position after which it starts.
+        cursor: Position,
+    },
+    /// The stored subscription is as wanted. Nothing was written.
+    Unchanged,
+    /// The stored subscription was another one, and was replaced.
+    Replaced,
 }
 
 /// The reaction to a stored subscription that differs from the wanted one.

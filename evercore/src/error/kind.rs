@@ -10,12 +10,12 @@ use crate::{CommandError, Error};
 /// The guide [Errors](https://github.com/evercore-rs/evercore/blob/main/docs/errors.md) lists the variants of each kind,
 /// and answers HTTP requests in an axum service.
 ///
-/// # Example: the status of an HTTP response
+/// # Example: the answer to an HTTP request
 /// ```
 /// use evercore::{Error, ErrorKind};
 ///
-/// fn status(kind: ErrorKind) -> u16 {
-///     match kind {
+/// fn answer(kind: ErrorKind) -> (u16, &'static str) {
+///     let status = match kind {
 ///         ErrorKind::InvalidInput => 400,
 ///         ErrorKind::NotFound => 404,
 ///         ErrorKind::Conflict => 409,
@@ -23,10 +23,12 @@ use crate::{CommandError, Error};
 ///         ErrorKind::Unavailable => 503,
 ///         ErrorKind::OutcomeUnknown => 504,
 ///         _ => 500,
-///     }
+///     };
+///     (status, kind.public_message())
 /// }
 ///
-/// assert_eq!(status(Error::NestedCommit.kind()), 500);
+/// let error = Error::UnknownKey { aggregate: "account".into(), key: "NL91".into() };
+/// assert_eq!(answer(error.kind()), (404, "what the request names does not exist"));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -35,12 +37,11 @@ pub enum ErrorKind {
     Rejected,
     /// Another writer or worker was faster, or holds what was asked for.
     Conflict,
-    /// The aggregate, the subscription or the parked event does not exist, or the id is that of an aggregate of another
-    /// type.
+    /// The aggregate or the parked event does not exist, or the id is that of an aggregate of another type.
     NotFound,
     /// A value that the caller gave cannot be used: a key, a number, a time, or a payload that is too large.
     InvalidInput,
-    /// The program is wrong: its types, its registry, or the order of its calls.
+    /// The program is wrong: its types, its registry, its subscriptions, or the order of its calls.
     Misuse,
     /// The URL or the database that it names cannot be used as they are configured.
     Configuration,
@@ -54,6 +55,34 @@ pub enum ErrorKind {
     HandlerFailed,
     /// The storage has failed in another way.
     Storage,
+}
+
+impl ErrorKind {
+    /// Returns a text for the clients of a service.
+    ///
+    /// It is the same for all errors of the kind, so it contains no id, key, name or SQL, and no advice to programmers,
+    /// as the `Display` of an [`Error`] does. Log that one, and answer with this. Kinds that only the service itself can
+    /// cause have one text in common.
+    #[must_use]
+    pub const fn public_message(self) -> &'static str {
+        match self {
+            Self::Rejected => "the request breaks a rule of the service",
+            Self::Conflict => {
+                "the request conflicts with another one; read the present state before you repeat it"
+            }
+            Self::NotFound => "what the request names does not exist",
+            Self::InvalidInput => "the request has a value that is invalid or too large",
+            Self::Unavailable => "the service is unavailable; repeat the request later",
+            Self::OutcomeUnknown => {
+                "the request may or may not have taken effect; read the present state before you repeat it"
+            }
+            Self::Misuse
+            | Self::Configuration
+            | Self::Unreadable
+            | Self::HandlerFailed
+            | Self::Storage => "the service has failed to answer the request",
+        }
+    }
 }
 
 impl Error {
@@ -74,7 +103,6 @@ impl Error {
             Self::UnknownId { .. }
             | Self::WrongAggregateType { .. }
             | Self::UnknownKey { .. }
-            | Self::UnknownSubscription { .. }
             | Self::NotParked { .. } => ErrorKind::NotFound,
 
             Self::InvalidIdempotencyKey { .. }
@@ -91,9 +119,6 @@ impl Error {
             | Self::Encode { .. }
             | Self::NotRoundTrip { .. }
             | Self::InvalidDigest { .. }
-            | Self::UnknownFilterName { .. }
-            | Self::InvalidFilterName { .. }
-            | Self::InvalidSubscription { .. }
             | Self::ParkedBehind { .. }
             | Self::InvalidDiscard { .. }
             | Self::StartBeyondEnd { .. }
@@ -109,6 +134,11 @@ impl Error {
             | Self::MissingUpcaster { .. }
             | Self::InvalidDeclaration { .. }
             | Self::MissingCodec { .. }
+            // A service names its subscriptions and filters itself: no client can correct them.
+            | Self::UnknownFilterName { .. }
+            | Self::InvalidFilterName { .. }
+            | Self::InvalidSubscription { .. }
+            | Self::UnknownSubscription { .. }
             | Self::SubscriptionDiffers { .. }
             | Self::NestedCommit
             | Self::TransactionEnded

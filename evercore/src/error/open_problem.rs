@@ -10,6 +10,8 @@ pub enum OpenProblem {
     IsDirectory,
     /// The folder of the file does not exist.
     NoSuchFolder,
+    /// The file does not exist, and the options of the store say that a missing file is not created.
+    NoSuchFile,
     /// The file or its folder cannot be written.
     ReadOnly,
     /// The file, or one that belongs to it, was moved, replaced or deleted while it was open.
@@ -67,11 +69,24 @@ pub enum RuntimeProblem {
     Ended,
 }
 
+impl OpenProblem {
+    /// Returns the address of the page that says more.
+    pub(super) const fn guide(&self) -> &'static str {
+        match self {
+            Self::NoPermission => guide!("postgresql.md#roles-and-grants"),
+            _ => guide!("errors.md#a-store-that-does-not-open"),
+        }
+    }
+}
+
 impl fmt::Display for OpenProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::IsDirectory => f.write_str("it is a directory; name a file in it"),
             Self::NoSuchFolder => f.write_str("its folder does not exist; create it first"),
+            Self::NoSuchFile => f.write_str(
+                "the file does not exist, and `mode=rw` creates none; check the path, and that its volume is mounted; leave out `mode=rw` to create an empty store",
+            ),
             Self::ReadOnly => f.write_str(
                 "it cannot be written; check the permissions of the file and of its folder",
             ),
@@ -117,7 +132,7 @@ impl fmt::Display for OpenProblem {
                 "it is in memory, where each read would block the writer; use a database in a file, or read in `with_transaction`",
             ),
             Self::NoPermission => f.write_str(
-                "the user lacks a permission that the store needs; grant it as docs/postgresql.md describes under \"Roles and grants\"",
+                "the user lacks a permission that the store needs; grant it",
             ),
             Self::Other => f.write_str("the database returned an error; see the source of this error"),
         }

@@ -88,7 +88,7 @@ pub enum Error {
     },
 
     /// The id belongs to an aggregate of another type.
-    #[error("aggregate {id} is a {found}, not a {expected}; load it as a {found}")]
+    #[error("aggregate {id} is of the type {found}, not {expected}; load it as {found}")]
     WrongAggregateType {
         /// The id.
         id: AggregateId,
@@ -419,7 +419,7 @@ pub enum Error {
     },
 
     /// The database cannot be opened.
-    #[error("cannot open {database}: {problem} (see docs/errors.md)")]
+    #[error("cannot open {database}: {problem} (see {})", .problem.guide())]
     CannotOpen {
         /// The database, without secrets.
         database: String,

@@ -53,9 +53,9 @@ const RECORD_WITHIN: Duration = Duration::from_millis(100);
 /// let worker = store
 ///     .subscription("printer")
 ///     .event::<BalanceSet>()
-///     .spawn(Router::new().on(async |set: Received<BalanceSet>| {
+///     .spawn(Router::new().on(async |set: Received<BalanceSet>| -> Result<(), Error> {
 ///         println!("{}", set.balance);
-///         Ok::<_, Error>(())
+///         Ok(())
 ///     }))?;
 /// worker.shutdown().await?;
 /// # Ok(())
@@ -214,7 +214,7 @@ impl SubscriptionBuilder {
     ///     }
     ///     stop.cancel();
     /// };
-    /// let running = subscription.run(async |_: Batch| Ok::<_, Error>(()));
+    /// let running = subscription.run(async |_: Batch| -> Result<(), Error> { Ok(()) });
     /// let (ended, ()) = tokio::join!(running, until_caught_up);
     /// ended
     /// # }

@@ -28,7 +28,8 @@ use crate::{BoxError, Error, RecordedEvent, Registry, Report};
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot handle events",
     label = "not a handler of events",
-    note = "a closure that handles events takes a `Batch` by value, can be cloned, and its future is `Send`: `async move |batch: Batch| {{ …; Ok::<_, Error>(()) }}`"
+    note = "a closure that handles events takes a `Batch` by value, can be cloned, and its future is `Send`: `async move |batch: Batch| -> Result<(), Error> {{ … }}`",
+    note = "a `Router` takes a closure or function for each type of event; a `TransactionRouter` is run in transactions, by `handler_in_transaction`"
 )]
 pub trait Handler: Clone + Send + 'static {
     /// Handles a batch. The next batch is given once this call returns; this one is recorded by then, or soon after
@@ -89,9 +90,9 @@ pub struct Each<F>(F);
 /// ```standalone_crate
 /// use evercore::{Error, RecordedEvent, each};
 ///
-/// let print = each(async |event: RecordedEvent| {
+/// let print = each(async |event: RecordedEvent| -> Result<(), Error> {
 ///     println!("{}: {}", event.position(), event.event_type());
-///     Ok::<_, Error>(())
+///     Ok(())
 /// });
 /// ```
 pub fn each<F, Fut, E>(handle: F) -> Each<F>

@@ -39,13 +39,13 @@ use crate::{BoxError, Error, Event, RecordedEvent, RetiredType};
 /// use evercore::{Error, Received, Router};
 ///
 /// let router = Router::new()
-///     .on(async |opened: Received<Opened>| {
+///     .on(async |opened: Received<Opened>| -> Result<(), Error> {
 ///         println!("{} has an account", opened.owner);
-///         Ok::<_, Error>(())
+///         Ok(())
 ///     })
-///     .on(async |set: Received<BalanceSet>| {
+///     .on(async |set: Received<BalanceSet>| -> Result<(), Error> {
 ///         println!("account {} holds {}", set.recorded().aggregate_id(), set.balance);
-///         Ok::<_, Error>(())
+///         Ok(())
 ///     });
 /// ```
 #[derive(Clone, Default)]
@@ -137,9 +137,9 @@ impl Router {
     /// ```
     /// use evercore::{Error, RecordedEvent, Router};
     ///
-    /// let router = Router::new().on_unknown(async |event: RecordedEvent| {
+    /// let router = Router::new().on_unknown(async |event: RecordedEvent| -> Result<(), Error> {
     ///     println!("what is `{}`?", event.event_type());
-    ///     Ok::<_, Error>(())
+    ///     Ok(())
     /// });
     /// ```
     #[must_use]

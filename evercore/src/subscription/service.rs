@@ -44,9 +44,9 @@ impl SubscriptionBuilder {
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), evercore::service::ServiceError> {
     /// let store = EventStore::connect("memory:").await?;
-    /// let print = Router::new().on(async |set: Received<BalanceSet>| {
+    /// let print = Router::new().on(async |set: Received<BalanceSet>| -> Result<(), Error> {
     ///     println!("{}", set.balance);
-    ///     Ok::<_, Error>(())
+    ///     Ok(())
     /// });
     /// let mut printer = store.subscription("printer").event::<BalanceSet>().handler(print);
     /// assert_eq!(printer.name(), "printer");

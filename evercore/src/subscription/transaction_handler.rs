@@ -13,7 +13,8 @@ use crate::{BoxError, TransactionContext};
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot handle events in a transaction",
     label = "not a handler of events in a transaction",
-    note = "a closure that handles events in a transaction takes a context by mutable reference and a `Batch` by value, both with their types; it can be cloned, and its future is `Send`: `async move |ctx: &mut SqliteContext, batch: Batch| {{ …; Ok::<_, BoxError>(()) }}`"
+    note = "a closure that handles events in a transaction takes a context by mutable reference and a `Batch` by value, both with their types; it can be cloned, and its future is `Send`: `async move |ctx: &mut SqliteContext, batch: Batch| -> Result<(), BoxError> {{ … }}`",
+    note = "a `TransactionRouter` takes a closure or function for each type of event; a `Router` is run outside of transactions"
 )]
 pub trait TransactionHandler<X>: Clone + Send {
     /// Handles a batch. What it writes in the transaction, the events that it applies to the context and the record of
@@ -38,7 +39,7 @@ pub trait TransactionHandler<X>: Clone + Send {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot handle `{A}` in a transaction",
     label = "not an async closure over a context and an event",
-    note = "it takes a context by mutable reference and an event by value, both with their types; it can be cloned, and its future is `Send`: `async move |ctx: &mut SqliteContext, opened: Received<AccountOpened>| {{ …; Ok::<_, BoxError>(()) }}`"
+    note = "it takes a context by mutable reference and an event by value, both with their types; it can be cloned, and its future is `Send`: `async move |ctx: &mut SqliteContext, opened: Received<AccountOpened>| -> Result<(), BoxError> {{ … }}`"
 )]
 pub trait TransactionFn<'a, X: 'a, A>:
     FnOnce(&'a mut TransactionContext<X>, A) -> Self::Handling + Clone + Send

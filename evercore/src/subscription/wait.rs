@@ -60,7 +60,7 @@ impl EventStore {
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> evercore::Result<()> {
     /// # let store = EventStore::connect("memory:").await?;
-    /// # let _worker = store.subscription("balances").spawn(async |_: Batch| Ok::<_, Error>(()))?;
+    /// # let _worker = store.subscription("balances").spawn(async |_: Batch| -> Result<(), Error> { Ok(()) })?;
     /// let (_, commit) = store
     ///     .with_context_committed(async |ctx| {
     ///         let mut account = ctx.create::<Account>().await?;

@@ -20,7 +20,7 @@ use super::filter_names::ResolvedFilter;
 use super::progress::SubscriptionState;
 use super::runner::{Ended, Runner};
 use super::workers::Worker;
-use crate::engine::{AcquireRequest, Acquired, Detail, NewSubscription};
+use crate::engine::{AcquireRequest, Acquired, Detail, NewSubscription, Registered};
 use crate::report::panic_message;
 use crate::shared::shares::Asker;
 use crate::{Error, Report, Result};
@@ -185,6 +185,19 @@ impl Config {
         stop.run_until_cancelled(registering).await.unwrap_or(Ok(()))
     }
 
+    fn say_it_is_stored(&self, registered: Registered) {
+        let filter = &*self.followed.stored;
+        match registered {
+            Registered::New { cursor } => {
+                info!(subscription = %self.name, %cursor, %filter, partitions = self.partitions, "stored a new subscription; it starts after `cursor`");
+            }
+            Registered::Replaced => {
+                info!(subscription = %self.name, %filter, partitions = self.partitions, "replaced the filter or the partitions of the stored subscription");
+            }
+            Registered::Unchanged => {}
+        }
+    }
+
     fn say_it_waits(&self, why: &WhyNothing) {
         match why {
             WhyNothing::Paused => {
@@ -222,7 +235,8 @@ impl Config {
         {
             return Err(ahead);
         }
-        self.store.engine.register(&new).await?;
+        let registered = self.store.engine.register(&new).await?;
+        self.say_it_is_stored(registered);
         self.check_round_trip(began.elapsed()).await
     }
 

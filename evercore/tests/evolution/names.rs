@@ -165,7 +165,7 @@ async fn an_aggregate_of_another_type_is_named_by_its_own_type() -> Test {
     let loaded =
         store.with_readonly_context(async |ctx| ctx.load::<shop::Shop>(id).await.map(drop)).await;
     let error = loaded.expect_err("it is a customer");
-    assert_eq!(error.to_string(), "aggregate 1 is a client, not a shop; load it as a client");
+    assert_eq!(error.to_string(), "aggregate 1 is of the type client, not shop; load it as client");
     Ok(())
 }
 

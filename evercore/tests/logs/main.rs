@@ -141,6 +141,32 @@ async fn a_subscription_that_cannot_run_is_logged() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_subscription_is_logged_when_it_is_first_stored_and_when_it_is_replaced() -> Result<()> {
+    let store = miles(2).await?;
+    let (lines, _guard) = Lines::watch();
+    let ignoring = async |_: Batch| -> Result<()> { Ok(()) };
+    let at_the_end = || store.subscription("mails").start(Start::End);
+    let other = at_the_end().event::<Walked>().replace_stored();
+    for (number, subscription) in (1..).zip([at_the_end(), at_the_end(), other]) {
+        let worker = subscription.spawn(ignoring)?;
+        let works = async {
+            while lines.all(Level::INFO, "a worker acquired a partition").len() < number {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(60), works).await.expect("it works in time");
+        worker.shutdown().await?;
+    }
+    let stored = lines.one(Level::INFO, "stored a new subscription");
+    for part in ["subscription=mails", "cursor=2", "partitions=1", "filter="] {
+        assert!(stored.contains(part), "{part} is missing: {stored}");
+    }
+    let replaced = lines.one(Level::INFO, "replaced the filter or the partitions");
+    assert!(replaced.contains("subscription=mails") && replaced.contains("walked"), "{replaced}");
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_waiting_or_stopped_worker_is_logged() -> Result<()> {
     let store = miles(1).await?;
     let (lines, _guard) = Lines::watch();

@@ -164,6 +164,7 @@ fn name(problem: &OpenProblem) -> &'static str {
     match problem {
         OpenProblem::IsDirectory => "IsDirectory",
         OpenProblem::NoSuchFolder => "NoSuchFolder",
+        OpenProblem::NoSuchFile => "NoSuchFile",
         OpenProblem::ReadOnly => "ReadOnly",
         OpenProblem::Moved => "Moved",
         OpenProblem::NotADatabase => "NotADatabase",
@@ -183,7 +184,7 @@ fn name(problem: &OpenProblem) -> &'static str {
 }
 
 #[test]
-fn the_guide_lists_every_reason_why_a_store_does_not_open_and_their_messages_name_it() {
+fn the_guide_lists_every_reason_why_a_store_does_not_open_and_their_messages_link_to_it() {
     let (_, table) = GUIDE.split_once("| `OpenProblem` |").expect("the guide has the table");
     let rows = table.lines().skip(2).take_while(|line| line.starts_with('|'));
     let listed: BTreeSet<String> =
@@ -191,6 +192,7 @@ fn the_guide_lists_every_reason_why_a_store_does_not_open_and_their_messages_nam
     let problems = [
         OpenProblem::IsDirectory,
         OpenProblem::NoSuchFolder,
+        OpenProblem::NoSuchFile,
         OpenProblem::ReadOnly,
         OpenProblem::Moved,
         OpenProblem::NotADatabase,
@@ -209,8 +211,45 @@ fn the_guide_lists_every_reason_why_a_store_does_not_open_and_their_messages_nam
     ];
     assert_eq!(listed, problems.iter().map(|problem| name(problem).to_owned()).collect());
     for problem in problems {
+        let page = match problem {
+            OpenProblem::NoPermission => "postgresql.md#roles-and-grants",
+            _ => "errors.md#a-store-that-does-not-open",
+        };
         let error = Error::CannotOpen { database: text(), problem, source: None }.to_string();
-        assert!(error.contains("docs/errors.md"), "{error}");
+        let link = format!(" (see https://github.com/evercore-rs/evercore/blob/main/docs/{page})");
+        assert!(error.ends_with(&link), "{error}");
+    }
+    assert!(GUIDE.contains("\n## A store that does not open\n"));
+    assert!(include_str!("../../../../docs/postgresql.md").contains("\n## Roles and grants\n"));
+}
+
+#[test]
+fn a_text_for_clients_has_no_part_of_the_message_and_no_advice_to_programmers() {
+    let mut texts = BTreeSet::new();
+    for (variant, error) in one_of_each() {
+        let public = error.kind().public_message();
+        assert!(!public.contains(['`', ':', '{']) && !public.is_empty(), "{variant}: {public}");
+        assert_ne!(public, error.to_string(), "{variant}");
+        texts.insert(public);
+    }
+    texts.insert(ErrorKind::Rejected.public_message());
+    // One for each kind that a client can react to, and one for all others.
+    assert_eq!(texts.len(), 7, "{texts:?}");
+    let internal = ErrorKind::Misuse.public_message();
+    for kind in [ErrorKind::Configuration, ErrorKind::Unreadable, ErrorKind::HandlerFailed] {
+        assert_eq!(kind.public_message(), internal);
+    }
+}
+
+#[test]
+fn a_subscription_that_the_program_has_named_wrongly_is_no_fault_of_a_client() {
+    for error in [
+        Error::UnknownSubscription { name: text() },
+        Error::InvalidSubscription { name: text(), problem: text() },
+        Error::UnknownFilterName { name: text() },
+        Error::InvalidFilterName { name: text(), problem: text() },
+    ] {
+        assert_eq!(error.kind(), ErrorKind::Misuse, "{error}");
     }
 }
 

@@ -1,0 +1,16 @@
+use evercore::engine::Transaction;
+use evercore::subscription::SubscriptionBuilder;
+use evercore::{Batch, BoxError, TransactionContext};
+
+async fn count<X: Transaction>(
+    _: &mut TransactionContext<X>,
+    batch: Batch,
+) -> Result<usize, BoxError> {
+    Ok(batch.len())
+}
+
+fn counts<X: Transaction>(subscription: SubscriptionBuilder) {
+    subscription.handler_in_transaction(count::<X>);
+}
+
+fn main() {}

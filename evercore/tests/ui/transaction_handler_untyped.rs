@@ -1,0 +1,8 @@
+use evercore::engine::Transaction;
+use evercore::subscription::SubscriptionBuilder;
+
+fn counts<X: Transaction>(subscription: SubscriptionBuilder) {
+    subscription.handler_in_transaction::<X, _>(async |_, _| Ok(()));
+}
+
+fn main() {}

@@ -1,0 +1,31 @@
+use std::rc::Rc;
+
+use evercore::engine::Transaction;
+use evercore::subscription::TransactionRouter;
+use evercore::{Aggregate, BoxError, Received, TransactionContext, state_event};
+
+#[derive(Aggregate, Default)]
+struct Account {
+    owner: String,
+}
+
+#[state_event(aggregate = Account)]
+struct AccountOpened {
+    owner: String,
+}
+
+async fn on_opened<X: Transaction>(
+    _: &mut TransactionContext<X>,
+    opened: Received<AccountOpened>,
+) -> Result<(), BoxError> {
+    let owner = Rc::new(opened.owner.clone());
+    std::future::ready(()).await;
+    drop(owner);
+    Ok(())
+}
+
+fn routes<X: Transaction>() -> TransactionRouter<X> {
+    TransactionRouter::new().on(on_opened)
+}
+
+fn main() {}
