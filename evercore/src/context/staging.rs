@@ -32,7 +32,13 @@ pub(super) struct Staging {
     /// The total size of the events.
     bytes: usize,
     snapshot_bytes: usize,
-    idempotency: Option<Box<Idempotency>>,
+    /// Parts of the commit that few contexts have. Boxed, to keep them out of the size of the futures.
+    rare: Option<Box<Rare>>,
+}
+
+#[derive(Debug, Default)]
+struct Rare {
+    idempotency: Option<Idempotency>,
     conditions: Vec<Condition>,
 }
 
@@ -218,7 +224,7 @@ impl Staging {
     /// Makes the commit depend on a condition.
     pub(super) fn rest_on(&mut self, limits: &Limits, condition: Condition) -> Result<()> {
         self.check_places(limits, 1, self.events.len(), self.bytes)?;
-        self.conditions.push(condition);
+        self.rare.get_or_insert_default().conditions.push(condition);
         Ok(())
     }
 
@@ -230,7 +236,8 @@ impl Staging {
         events: usize,
         bytes: usize,
     ) -> Result<()> {
-        limits.check_commit(self.streams.len() + self.conditions.len() + more, events, bytes)
+        let conditions = self.rare.as_ref().map_or(0, |rare| rare.conditions.len());
+        limits.check_commit(self.streams.len() + conditions + more, events, bytes)
     }
 
     /// Returns the stored name of the type of a staged event's aggregate.
@@ -322,13 +329,14 @@ impl Staging {
     }
 
     pub(super) fn set_idempotency(&mut self, idempotency: Idempotency) -> Result<()> {
-        if let Some(former) = self.idempotency.as_ref().filter(|own| own.key != idempotency.key) {
+        let own = &mut self.rare.get_or_insert_default().idempotency;
+        if let Some(former) = own.as_ref().filter(|own| own.key != idempotency.key) {
             return Err(Error::InvalidIdempotencyKey {
                 key: idempotency.key.to_string(),
                 problem: format!("the context already commits under the key `{}`", former.key),
             });
         }
-        self.idempotency = Some(Box::new(idempotency));
+        *own = Some(idempotency);
         Ok(())
     }
 
@@ -379,7 +387,9 @@ impl Staging {
     pub(super) fn into_commit(mut self, recorded_at: DateTime<Utc>) -> (Commit, Refusal) {
         let mut writes = Vec::new();
         let mut snapshots = Vec::new();
-        let is_sent = self.idempotency.is_some() || self.streams.iter().any(Stream::is_wanted);
+        let Rare { idempotency, conditions } =
+            self.rare.take().map(|rare| *rare).unwrap_or_default();
+        let is_sent = idempotency.is_some() || self.streams.iter().any(Stream::is_wanted);
         for stream in &mut self.streams {
             stream.state = None;
             if !(stream.is_wanted() || is_sent && stream.is_cached()) {
@@ -389,9 +399,9 @@ impl Staging {
             snapshots.extend(stream.snapshot.take());
         }
         let id = CommitId::generate();
-        let (events, idempotency) = (self.events, self.idempotency.map(|own| *own));
+        let events = self.events;
         let refusal = Refusal { streams: self.streams };
-        let conditions = if is_sent { self.conditions } else { Vec::new() };
+        let conditions = if is_sent { conditions } else { Vec::new() };
         let completes = Vec::new();
         let commit = Commit {
             id,
