@@ -366,6 +366,7 @@ macro_rules! __with_all_cases {
                         an_event_matches_by_its_type_and_all_tags
                         pages_of_tagged_events_give_each_once
                         a_decision_conflicts_with_another_event_of_its_boundary
+                        each_boundary_of_a_decision_is_checked
                         a_decision_stands_beside_events_of_other_boundaries
                         a_first_event_of_its_type_is_a_conflict_as_well
                         an_unguarded_read_is_no_condition

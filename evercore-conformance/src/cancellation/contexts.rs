@@ -1,10 +1,12 @@
 //! Drops reads of a context while the context continues, as a timeout in user code would.
 
+use evercore::engine::Capability;
 use evercore::{Context, Error, EventStore, Result};
 
 use super::subject::LEFT;
 use super::{Cut, Outcome, Subject};
 use crate::domain::counter::{self, Added, Counter};
+use crate::domain::courses::{self, Seats};
 
 /// Checks that everything staged after the drop is committed as a whole.
 async fn go_on_after(
@@ -60,6 +62,22 @@ pub async fn load_or_create(subject: &Subject, cut: &mut Cut) -> Outcome {
     };
     go_on_after(subject, &subject.fresh_store().await?, make).await?;
     check_made(subject, &mark).await
+}
+
+/// A dropped read is no condition, and one that is made again is.
+pub async fn read(subject: &Subject, cut: &mut Cut) -> Outcome {
+    if !subject.store.engine().capabilities().has(Capability::Tags) {
+        return Ok(());
+    }
+    let course = Subject::mark();
+    let read = async |ctx: &mut Context| {
+        cut.short(ctx.read(Seats::of(&course))).await.transpose()?;
+        ctx.emit(courses::subscribed(&course, "Ada"))?;
+        let seats = ctx.read(Seats::of(&course)).await?;
+        assert_eq!(seats.students, ["Ada"], "a read sees what is staged, once");
+        Ok(())
+    };
+    go_on_after(subject, &subject.store, read).await
 }
 
 pub async fn create(subject: &Subject, cut: &mut Cut) -> Outcome {

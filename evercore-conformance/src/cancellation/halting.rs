@@ -12,7 +12,8 @@ use evercore::engine::{
     InspectedAggregate, InspectedCommit, InspectedEvent, InspectedKey, InspectedParked,
     InspectedSubscription, Inspection, Lane, LastGiven, LeaseKey, LoadRequest, LoadedAggregate,
     LogQuery, LogWatch, NewSubscription, ParkedRequest, Reader, Registered, Settled, Settlement,
-    StorageEngine, StoredSubscription, SubscriptionStorage, Transactor, TypeName,
+    StorageEngine, StoredSubscription, SubscriptionStorage, TagPage, TagRequest, Transactor,
+    TypeName,
 };
 use evercore::subscription::{DiscardedEvent, ParkedEvent};
 use evercore::{
@@ -139,6 +140,10 @@ impl Reader for Halting<dyn StorageEngine> {
     async fn read_log(&self, query: LogQuery) -> Result<LogPage> {
         self.1.go(self.0.read_log(query)).await
     }
+
+    async fn read_tagged(&self, requests: Vec<TagRequest>) -> Result<Vec<TagPage>> {
+        self.1.go(self.0.read_tagged(requests)).await
+    }
 }
 
 #[async_trait]
@@ -153,6 +158,10 @@ impl Reader for HaltingView {
 
     async fn read_log(&self, query: LogQuery) -> Result<LogPage> {
         self.1.go(self.0.read_log(query)).await
+    }
+
+    async fn read_tagged(&self, requests: Vec<TagRequest>) -> Result<Vec<TagPage>> {
+        self.1.go(self.0.read_tagged(requests)).await
     }
 }
 

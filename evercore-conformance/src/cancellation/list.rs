@@ -47,11 +47,13 @@ macro_rules! __with_operations {
                 load_or_create: "Context::load_or_create"
                 create: "Context::create"
                 create_with_key: "Context::create_with_key"
+                read: "Context::read"
             }
             reads {
                 with_readonly_context: "EventStore::with_readonly_context"
                 loads_of_a_view: "ReadContext::load" "ReadContext::load_by_key" "ReadContext::find"
                     "ReadContext::find_by_key" "ReadContext::load_as_of"
+                boundaries_of_a_view: "ReadContext::read" "ReadContext::read_as_of"
                 pages_of_a_view: "ReadContext::history" "ReadContext::read_log"
                     "ReadContext::read_correlated"
                 history: "EventStore::history"

@@ -1,10 +1,12 @@
 //! Operations that read and leave nothing behind.
 
+use evercore::engine::Capability;
 use evercore::{AsOf, CommitId, Error, Position, ReadContext, Result, Sequence};
 
 use super::subject::LEFT;
 use super::{Cut, Outcome, Subject};
 use crate::domain::counter::Counter;
+use crate::domain::courses::{Load, Seats};
 
 pub async fn with_readonly_context(subject: &Subject, cut: &mut Cut) -> Outcome {
     let read = subject.store.with_readonly_context(async |ctx| {
@@ -47,6 +49,21 @@ pub async fn loads_of_a_view(subject: &Subject, cut: &mut Cut) -> Outcome {
             Ok(())
         };
         cut.short(loads).await.unwrap_or(Ok(()))
+    };
+    within_a_view(subject, read).await
+}
+
+pub async fn boundaries_of_a_view(subject: &Subject, cut: &mut Cut) -> Outcome {
+    if !subject.store.engine().capabilities().has(Capability::Tags) {
+        return Ok(());
+    }
+    let read = async |ctx: &ReadContext| {
+        let boundaries = async {
+            ctx.read((Seats::of("algebra"), Load::of("Ada"))).await?;
+            ctx.read_as_of(Seats::of("algebra"), Position::FIRST).await?;
+            Ok(())
+        };
+        cut.short(boundaries).await.unwrap_or(Ok(()))
     };
     within_a_view(subject, read).await
 }

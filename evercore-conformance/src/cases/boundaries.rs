@@ -179,6 +179,30 @@ pub(crate) async fn a_decision_conflicts_with_another_event_of_its_boundary(
     Ok(())
 }
 
+pub(crate) async fn each_boundary_of_a_decision_is_checked(fixture: &Fixture) -> Result<()> {
+    fixture.needs(Capability::Tags)?;
+    let rival = fixture.rival();
+    for (course, student, expected) in
+        [("algebra", "Bob", "Seats"), ("biology", "Ada", "Load"), ("biology", "Bob", "")]
+    {
+        let answer = fixture
+            .store()
+            .with_context_once(async |ctx| {
+                ctx.read((Seats::of("algebra"), Load::of("Ada"))).await?;
+                courses::force(&rival, course, student).await?;
+                ctx.emit(subscribed("algebra", "Ada"))
+            })
+            .await;
+        match expected {
+            "" => answer?,
+            _ => {
+                assert_error!(answer, Error::BoundaryConflict { boundary, .. } if boundary == expected)
+            }
+        }
+    }
+    Ok(())
+}
+
 pub(crate) async fn a_decision_stands_beside_events_of_other_boundaries(
     fixture: &Fixture,
 ) -> Result<()> {

@@ -11,7 +11,7 @@ use evercore::engine::{
     InspectedAggregate, InspectedCommit, InspectedEvent, InspectedKey, InspectedParked,
     InspectedSubscription, Inspection, Lane, LastGiven, LeaseKey, LoadRequest, LoadedAggregate,
     LogQuery, LogWatch, NewSubscription, ParkedRequest, Reader, Registered, Settled, Settlement,
-    StorageEngine, StoredSubscription, SubscriptionStorage, TypeName,
+    StorageEngine, StoredSubscription, SubscriptionStorage, TagPage, TagRequest, TypeName,
 };
 use evercore::subscription::{DiscardedEvent, ParkedEvent};
 use evercore::{
@@ -70,6 +70,14 @@ pub(crate) trait Fault: std::fmt::Debug + Send + Sync + 'static {
 
     async fn read_log(&self, reader: &dyn Reader, query: LogQuery) -> Result<LogPage> {
         reader.read_log(query).await
+    }
+
+    async fn read_tagged(
+        &self,
+        reader: &dyn Reader,
+        requests: Vec<TagRequest>,
+    ) -> Result<Vec<TagPage>> {
+        reader.read_tagged(requests).await
     }
 
     async fn register(&self, engine: &MemoryEngine, new: &NewSubscription) -> Result<Registered> {
@@ -351,6 +359,10 @@ impl Reader for FaultyEngine {
     async fn read_log(&self, query: LogQuery) -> Result<LogPage> {
         self.now()?.read_log(query).await
     }
+
+    async fn read_tagged(&self, requests: Vec<TagRequest>) -> Result<Vec<TagPage>> {
+        self.now()?.read_tagged(requests).await
+    }
 }
 
 #[async_trait]
@@ -431,6 +443,14 @@ impl Reader for Glasses {
         page.events = self.show(page.events);
         Ok(page)
     }
+
+    async fn read_tagged(&self, requests: Vec<TagRequest>) -> Result<Vec<TagPage>> {
+        let mut pages = self.fault.read_tagged(&*self.reader, requests).await?;
+        for page in &mut pages {
+            page.events = self.show(std::mem::take(&mut page.events));
+        }
+        Ok(pages)
+    }
 }
 
 impl Glasses {
@@ -459,6 +479,7 @@ fn row(event: &RecordedEvent) -> EventRow {
     made.version = event.version();
     made.event_time = event.event_time();
     made.reference = event.reference().map(Box::from);
+    made.tags = event.tags().clone();
     made.metadata = (!event.metadata().is_empty()).then(|| Box::new(event.metadata().clone()));
     made
 }

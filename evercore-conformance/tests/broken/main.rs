@@ -11,6 +11,7 @@ mod machine;
 mod name_faults;
 mod read_faults;
 mod subscription_faults;
+mod tag_faults;
 mod write_faults;
 
 use engine::{Fault, Faulty, Sound};
@@ -31,6 +32,10 @@ use subscription_faults::{
     ForgetsRedriveTimes, ForgetsTheToken, ForgetsWhereFrom, GivesLeasesTwice, GivesPagesTwice,
     HidesLostLeases, HidesParkedAggregates, IgnoresFilters, IgnoresOperators, IgnoresPartitions,
     KeepsLeases, ParksDiscardedEvents, ReadsBackwards, SkipsMatches, StandsStill, WakesNoWatcher,
+};
+use tag_faults::{
+    ChecksConditionsTooEarly, ChecksOneCondition, CountsFromTheStart, CutsTaggedPages,
+    FindsByOneTag, IndexesTheFirstTag, OverlooksConditions, ReportsALateFrontier,
 };
 use write_faults::{
     AcceptsTheFuture, AcknowledgesTooEarly, AsksForTheKeyLast, BelievesTheCache, CutsKeys,
@@ -239,6 +244,43 @@ caught! {
     ];
     forgotten_versions_are_caught: ForgetsVersions => [
         "p12::an_event_of_an_unknown_version_is_named",
+    ];
+    overlooked_conditions_are_caught: OverlooksConditions => [
+        "p14::a_decision_conflicts_with_another_event_of_its_boundary",
+        "p14::a_first_event_of_its_type_is_a_conflict_as_well",
+        "p14::a_boundary_that_was_read_twice_must_be_the_same",
+        "p14::a_condition_counts_what_was_seen_beyond_its_position",
+        "p14::a_storm_never_overfills_a_course",
+        "p14::no_decision_is_stale_in_the_order_of_the_log",
+    ];
+    conditions_that_are_checked_too_early_are_caught: ChecksConditionsTooEarly => [
+        "p14::each_commit_of_a_group_is_judged_after_those_before_it",
+        "p14::a_storm_never_overfills_a_course",
+        "p14::no_decision_is_stale_in_the_order_of_the_log",
+    ];
+    a_second_condition_that_is_overlooked_is_caught: ChecksOneCondition => [
+        "p14::each_boundary_of_a_decision_is_checked",
+    ];
+    a_condition_that_counts_too_much_is_caught: CountsFromTheStart => [
+        "p14::a_condition_counts_what_was_seen_beyond_its_position",
+    ];
+    a_frontier_that_is_too_late_is_caught: ReportsALateFrontier => [
+        "p14::a_decision_conflicts_with_another_event_of_its_boundary",
+        "p14::pages_of_tagged_events_give_each_once",
+        "p14::no_decision_is_stale_in_the_order_of_the_log",
+    ];
+    events_that_are_found_by_one_tag_of_two_are_caught: FindsByOneTag => [
+        "p14::an_event_matches_by_its_type_and_all_tags",
+        "p14::pages_of_tagged_events_give_each_once",
+    ];
+    a_tag_without_its_index_is_caught: IndexesTheFirstTag => [
+        "p14::tags_come_back_with_their_events",
+        "p14::an_event_matches_by_its_type_and_all_tags",
+        "p14::a_commit_of_many_tagged_events_lands",
+    ];
+    a_page_of_tagged_events_that_is_cut_is_caught: CutsTaggedPages => [
+        "p14::pages_of_tagged_events_give_each_once",
+        "p14::a_commit_of_many_tagged_events_lands",
     ];
     ids_given_twice_are_caught: GivesIdsTwice => [
         "contract::reserved_blocks_do_not_overlap",

@@ -12,9 +12,9 @@ use evercore::subscription::{
     Interrupt, SubscriptionHandle, TransactionHandler, TransactionRouter,
 };
 use evercore::{
-    Aggregate, AggregateId, Apply, AsOf, Batch, CommandError, CommitId, Decide, Decision, Error,
-    EventMeta, EventStore, Expected, Handler, HandlerError, Metadata, Position, Received, Registry,
-    Sequence, Start, Stream, Target, event, with_metadata,
+    Aggregate, AggregateId, Apply, AsOf, Batch, Boundary, CommandError, CommitId, Decide, Decision,
+    Error, EventMeta, EventStore, Expected, Handler, HandlerError, Metadata, Position, Received,
+    Registry, Sequence, Start, Stream, Target, event, with_metadata,
 };
 use evercore_postgres::{PostgresContext, PostgresEngine, PostgresOptions};
 use evercore_services::Services;
@@ -38,6 +38,23 @@ struct Deposited {
 impl Apply<Deposited> for Account {
     fn apply(&mut self, event: &Deposited, _: &EventMeta) {
         self.balance += event.amount;
+    }
+}
+
+#[event(tags(seat))]
+struct Taken {
+    seat: String,
+}
+
+#[derive(Boundary, Default)]
+#[boundary(key(seat: String), events(Taken))]
+struct Held {
+    times: u32,
+}
+
+impl Apply<Taken> for Held {
+    fn apply(&mut self, _: &Taken, _: &EventMeta) {
+        self.times += 1;
     }
 }
 
@@ -223,6 +240,11 @@ sendable! {
         let mut account = ctx.create::<Account>().await?;
         ctx.apply(&mut account, Deposited { amount: own.amount })
     }).await };
+    "Context::read" => |own| async move { own.store.with_context(async |ctx| {
+        let (held, again) = ctx.read((Held::of(&own.key), Held::of(&own.key).unguarded())).await?;
+        ctx.emit(Taken { seat: own.key.clone() })?;
+        Ok::<_, Error>(held.times + again.times)
+    }).await };
     "Context::create_with_key" => |own| async move { own.store.with_context(async |ctx| {
         ctx.create_with_key::<Account>(&own.key).await.map(drop)
     }).await };
@@ -244,6 +266,12 @@ sendable! {
     }).await };
     "ReadContext::load_as_of" => |own| async move { own.store.with_readonly_context(async |ctx| {
         ctx.load_as_of::<Account>(own.id, AsOf::Sequence(Sequence::FIRST)).await.map(drop)
+    }).await };
+    "ReadContext::read" => |own| async move { own.store.with_readonly_context(async |ctx| {
+        ctx.read(vec![Held::of(&own.key)]).await.map(drop)
+    }).await };
+    "ReadContext::read_as_of" => |own| async move { own.store.with_readonly_context(async |ctx| {
+        ctx.read_as_of(Held::of(&own.key), own.position).await.map(drop)
     }).await };
     "ReadContext::history" => |own| async move { own.store.with_readonly_context(async |ctx| {
         ctx.history(own.id, ..).await

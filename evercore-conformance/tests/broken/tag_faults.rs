@@ -1,0 +1,140 @@
+//! Faults in events with tags, and in the conditions that rest on them.
+
+use async_trait::async_trait;
+use evercore::boundary::Tags;
+use evercore::engine::{Commit, Reader, StorageEngine, TagPage, TagRequest};
+use evercore::{Committed, Position, Result};
+use evercore_memory::MemoryEngine;
+
+use crate::engine::Fault;
+
+/// Does not check conditions.
+#[derive(Debug)]
+pub(crate) struct OverlooksConditions;
+
+#[async_trait]
+impl Fault for OverlooksConditions {
+    async fn commit(&self, engine: &MemoryEngine, commit: Commit) -> Result<Committed> {
+        engine.commit(Commit { conditions: Vec::new(), ..commit }).await
+    }
+}
+
+/// Checks conditions, waits, and then stores the commit: as an engine that checks before it has its locks.
+#[derive(Debug)]
+pub(crate) struct ChecksConditionsTooEarly;
+
+#[async_trait]
+impl Fault for ChecksConditionsTooEarly {
+    async fn commit(&self, engine: &MemoryEngine, commit: Commit) -> Result<Committed> {
+        for condition in &commit.conditions {
+            let request = TagRequest {
+                after: condition.beyond,
+                ..TagRequest::new(condition.query.clone(), u32::MAX)
+            };
+            let found = engine.read_tagged(vec![request]).await?.remove(0).events.len();
+            if u64::try_from(found) != Ok(condition.seen) {
+                return Err(condition.conflict());
+            }
+        }
+        tokio::task::yield_now().await;
+        engine.commit(Commit { conditions: Vec::new(), ..commit }).await
+    }
+}
+
+/// Checks only the first condition of a commit.
+#[derive(Debug)]
+pub(crate) struct ChecksOneCondition;
+
+#[async_trait]
+impl Fault for ChecksOneCondition {
+    async fn commit(&self, engine: &MemoryEngine, mut commit: Commit) -> Result<Committed> {
+        commit.conditions.truncate(1);
+        engine.commit(commit).await
+    }
+}
+
+/// Counts all events that match, also those before the position of the condition.
+#[derive(Debug)]
+pub(crate) struct CountsFromTheStart;
+
+#[async_trait]
+impl Fault for CountsFromTheStart {
+    async fn commit(&self, engine: &MemoryEngine, mut commit: Commit) -> Result<Committed> {
+        for condition in &mut commit.conditions {
+            condition.beyond = Position::START;
+        }
+        engine.commit(commit).await
+    }
+}
+
+/// Reports a frontier that lies beyond events which may still appear.
+#[derive(Debug)]
+pub(crate) struct ReportsALateFrontier;
+
+#[async_trait]
+impl Fault for ReportsALateFrontier {
+    async fn read_tagged(
+        &self,
+        reader: &dyn Reader,
+        requests: Vec<TagRequest>,
+    ) -> Result<Vec<TagPage>> {
+        let mut pages = reader.read_tagged(requests).await?;
+        for page in &mut pages {
+            page.frontier = Position::new(page.frontier.get() + 3)?;
+        }
+        Ok(pages)
+    }
+}
+
+/// Finds events that have one of the tags of an atom, but not all.
+#[derive(Debug)]
+pub(crate) struct FindsByOneTag;
+
+#[async_trait]
+impl Fault for FindsByOneTag {
+    async fn read_tagged(
+        &self,
+        reader: &dyn Reader,
+        mut requests: Vec<TagRequest>,
+    ) -> Result<Vec<TagPage>> {
+        for request in &mut requests {
+            let mut query = (*request.query).clone();
+            query.atoms.iter_mut().for_each(|atom| atom.tags.truncate(1));
+            request.query = query.into();
+        }
+        reader.read_tagged(requests).await
+    }
+}
+
+/// Stores the tags of an event, and does not find it by its last one: as an index that lacks a row.
+#[derive(Debug)]
+pub(crate) struct IndexesTheFirstTag;
+
+#[async_trait]
+impl Fault for IndexesTheFirstTag {
+    async fn commit(&self, engine: &MemoryEngine, mut commit: Commit) -> Result<Committed> {
+        for event in &mut commit.events {
+            let column = event.tags.to_column().map(str::to_owned);
+            let first = column.as_deref().and_then(|column| column.split('\n').next());
+            event.tags = Tags::from_column(first)?;
+        }
+        engine.commit(commit).await
+    }
+}
+
+/// Ends a page early, and says that it was the last.
+#[derive(Debug)]
+pub(crate) struct CutsTaggedPages;
+
+#[async_trait]
+impl Fault for CutsTaggedPages {
+    async fn read_tagged(
+        &self,
+        reader: &dyn Reader,
+        requests: Vec<TagRequest>,
+    ) -> Result<Vec<TagPage>> {
+        let mut pages = reader.read_tagged(requests).await?;
+        pages.iter_mut().for_each(|page| page.at_end = true);
+        Ok(pages)
+    }
+}
