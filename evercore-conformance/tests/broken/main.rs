@@ -255,7 +255,6 @@ caught! {
     ];
     conditions_that_are_checked_too_early_are_caught: ChecksConditionsTooEarly => [
         "p14::each_commit_of_a_group_is_judged_after_those_before_it",
-        "p14::a_storm_never_overfills_a_course",
         "p14::no_decision_is_stale_in_the_order_of_the_log",
     ];
     a_second_condition_that_is_overlooked_is_caught: ChecksOneCondition => [
