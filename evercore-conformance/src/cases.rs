@@ -382,6 +382,9 @@ macro_rules! __with_all_cases {
                         a_commit_of_many_tagged_events_lands
                         a_boundary_has_a_bounded_number_of_events
                         a_view_reads_boundaries_as_of_its_moment
+                        a_filter_passes_the_events_that_have_its_tags
+                        a_subscription_follows_a_tag
+                        pages_by_tags_end_at_the_frontier_and_go_on
                     }
                 }
                 contract {

@@ -81,7 +81,7 @@ impl View<'_> {
         let id = event.aggregate_id();
         let key = || self.stored(id).and_then(|stored| stored.key.at(self.version)?.as_ref());
         query.partition.contains(id)
-            && query.filter.matches(event.aggregate_type(), event.event_type(), key())
+            && query.filter.matches(event.aggregate_type(), event.event_type(), key(), event.tags())
     }
 
     fn stored(&self, id: AggregateId) -> Option<&StoredAggregate> {

@@ -1,5 +1,6 @@
 //! Reads histories and pages of the log.
 
+use evercore::boundary::Tag;
 use evercore::engine::{HistoryRequest, LogQuery};
 use evercore::{Error, LogPage, Position, RecordedEvent, Result};
 use sqlx::PgExecutor;
@@ -89,7 +90,10 @@ async fn fetch_matching(
         .bind(filter.natural_key().map(evercore::NaturalKey::as_str))
         .bind(i64::from(partition.index()))
         .bind(i64::from(partition.count()))
-        .bind(correlation.as_deref());
+        .bind(correlation.as_deref())
+        .bind(
+            (filter.tags().len() > 0).then(|| filter.tags().map(Tag::as_str).collect::<Vec<_>>()),
+        );
     row::fetch(query, executor, types, "read the log").await
 }
 

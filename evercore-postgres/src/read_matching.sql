@@ -3,7 +3,7 @@
 -- $2: the frontier                       $6: events, NULL for all of their aggregate's
 -- $3: the most events to return          $7: natural key, or NULL
 -- $4: the most events to look at         $8: partition; $9: number of partitions
---                                        $10: correlation id, or NULL
+--                                        $10: correlation id, or NULL; $11: tags, or NULL
 --
 -- A full page ends with its last event. A page that is not full is followed by a row without a position that says how
 -- far the statement looked: `aggregate_id` is that position, and `event_type_id` is 1 if the limit on events to look at
@@ -34,6 +34,7 @@ WITH page AS MATERIALIZED (
             FROM evercore.aggregate_types at
         )))
         AND ($10::text IS NULL OR l.correlation_id = $10)
+        AND ($11::text[] IS NULL OR string_to_array(l.tags, E'\n') @> $11)
     ORDER BY l.position
     LIMIT $3
 ),

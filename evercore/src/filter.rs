@@ -6,7 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::registry::name_problem;
-use crate::{Aggregate, Error, Event, NaturalKey, Registry, Result};
+use crate::{Aggregate, Error, Event, NaturalKey, Registry, Result, Tag, Tags};
 
 /// The events that a subscription follows. By default, all of them.
 ///
@@ -15,10 +15,11 @@ use crate::{Aggregate, Error, Event, NaturalKey, Registry, Result};
 ///
 /// Types that are added accumulate: the events of `Account` and those of `Loan`. If single events of an aggregate type
 /// are added, only these are followed. A key restricts the filter to aggregates that hold the key at the time their
-/// event is read.
+/// event is read, and tags to events that have all of them.
 ///
 /// # Example
 /// ```standalone_crate
+/// use evercore::boundary::Tags;
 /// use evercore::{Aggregate, EventFilter, state_event};
 ///
 /// #[derive(Aggregate, Default)]
@@ -29,8 +30,8 @@ use crate::{Aggregate, Error, Event, NaturalKey, Registry, Result};
 /// struct Opened { balance: i64 }
 ///
 /// let filter = EventFilter::new().event::<Opened>();
-/// assert!(filter.matches("account", "opened", None));
-/// assert!(!filter.matches("account", "closed", None));
+/// assert!(filter.matches("account", "opened", None, &Tags::NONE));
+/// assert!(!filter.matches("account", "closed", None, &Tags::NONE));
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -40,6 +41,8 @@ pub struct EventFilter {
     aggregates: BTreeMap<String, BTreeSet<String>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     key: Option<NaturalKey>,
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    tags: BTreeSet<Tag>,
     #[serde(skip)]
     unlinked: UnlinkedNames,
 }
@@ -93,6 +96,13 @@ impl EventFilter {
         self
     }
 
+    /// Follows only events that have this tag, and each other one that is added.
+    #[must_use]
+    pub fn tag(mut self, tag: Tag) -> Self {
+        self.tags.insert(tag);
+        self
+    }
+
     /// Accepts names that belong to no linked type, for tools that follow the events of other programs. Such a name
     /// stands for itself alone, as it is stored: the aliases of its type are not known.
     ///
@@ -102,9 +112,10 @@ impl EventFilter {
     /// # Example
     /// ```
     /// use evercore::EventFilter;
+    /// use evercore::boundary::Tags;
     ///
     /// let deposits = EventFilter::new().event_named("account", "money-deposited").allow_unlinked();
-    /// assert!(deposits.matches("account", "money-deposited", None));
+    /// assert!(deposits.matches("account", "money-deposited", None, &Tags::NONE));
     /// ```
     #[must_use]
     pub fn allow_unlinked(mut self) -> Self {
@@ -113,20 +124,23 @@ impl EventFilter {
     }
 
     /// Returns whether the filter selects an event with exactly these names (other names of the same types are not
-    /// considered) whose aggregate holds this key now.
+    /// considered) and these tags, whose aggregate holds this key now.
     #[must_use]
     pub fn matches(
         &self,
         aggregate_type: &str,
         event_type: &str,
         key: Option<&NaturalKey>,
+        tags: &Tags,
     ) -> bool {
         let is_named = self.aggregates.is_empty()
             || self
                 .aggregates
                 .get(aggregate_type)
                 .is_some_and(|events| events.is_empty() || events.contains(event_type));
-        is_named && (self.key.is_none() || self.key.as_ref() == key)
+        is_named
+            && (self.key.is_none() || self.key.as_ref() == key)
+            && self.tags.iter().all(|tag| tags.contains(tag))
     }
 
     /// Returns whether all types are followed. For engines.
@@ -152,6 +166,11 @@ impl EventFilter {
     #[must_use]
     pub fn natural_key(&self) -> Option<&NaturalKey> {
         self.key.as_ref()
+    }
+
+    /// Returns the tags that the events have, in the order of their texts. For engines.
+    pub fn tags(&self) -> impl ExactSizeIterator<Item = &Tag> {
+        self.tags.iter()
     }
 
     /// Encodes the filter as it is stored. Equal filters have equal encodings, however they were built. For engines.
@@ -183,7 +202,8 @@ impl EventFilter {
                 named.entry(aggregate).or_default().extend(single.iter().cloned());
             }
         }
-        Self { aggregates: named, key: self.key.clone(), unlinked: self.unlinked }
+        let (key, tags) = (self.key.clone(), self.tags.clone());
+        Self { aggregates: named, key, tags, unlinked: self.unlinked }
     }
 
     /// Returns the aggregate types that are named.
@@ -208,6 +228,12 @@ impl EventFilter {
         for (aggregate, event) in self.single_events() {
             if !registry.has_event(aggregate, event) {
                 return unknown(format!("the event `{event}` of `{aggregate}`"));
+            }
+        }
+        for tag in &self.tags {
+            let mut declared = registry.events().flat_map(|event| event.tags());
+            if !declared.any(|declared| declared.name == tag.name()) {
+                return unknown(format!("the tag `{}`", tag.name()));
             }
         }
         Ok(())
@@ -237,9 +263,9 @@ impl fmt::Display for EventFilter {
             parts.push("all events".to_owned());
         }
         f.write_str(&parts.join(", "))?;
-        match &self.key {
-            Some(key) => write!(f, " with key `{key}`"),
-            None => Ok(()),
+        if let Some(key) = &self.key {
+            write!(f, " with key `{key}`")?;
         }
+        self.tags.iter().try_for_each(|tag| write!(f, " with tag `{tag}`"))
     }
 }

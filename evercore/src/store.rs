@@ -15,13 +15,13 @@ use tracing::{Instrument, debug_span, instrument};
 
 use crate::context::Reading;
 use crate::context::read_context::{
-    HistoryPage, ReadContext, read_correlated, read_history, read_log,
+    HistoryPage, ReadContext, read_correlated, read_history, read_log, read_tagged,
 };
 use crate::engine::{Capability, StorageEngine, require};
 use crate::shared::Shared;
 use crate::{
     AggregateId, CommitId, CommitOutcome, Committed, Context, FromError, LogPage, Migration,
-    Position, Registry, Rerun, Result, Sequence, Start,
+    Position, Registry, Rerun, Result, Sequence, Start, Tag,
 };
 
 #[cfg(doc)]
@@ -217,6 +217,15 @@ impl EventStore {
     #[instrument(level = "debug", skip_all, fields(correlation_id, %after), err(level = "debug"))]
     pub async fn read_correlated(&self, correlation_id: &str, after: Position) -> Result<LogPage> {
         read_correlated(&*self.inner.engine, &self.inner.limits, correlation_id, after).await
+    }
+
+    /// Reads a page of the events that have all of these tags, as [`ReadContext::read_tagged`] does.
+    ///
+    /// # Errors
+    /// As [`ReadContext::read_tagged`].
+    #[instrument(level = "debug", skip_all, fields(?tags, %after), err(level = "debug"))]
+    pub async fn read_tagged(&self, tags: &[Tag], after: Position) -> Result<LogPage> {
+        read_tagged(&*self.inner.engine, &self.inner, tags, after).await
     }
 
     /// Returns the position of the last event of the log that can be read now; [`Position::START`] if the log is empty.

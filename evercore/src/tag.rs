@@ -2,6 +2,7 @@
 
 use std::fmt::{self, Display, Write};
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::key::shorten;
@@ -31,7 +32,8 @@ const SEPARATOR: char = '\n';
 /// assert!(Tag::new("course", "").is_err());
 /// # Ok::<_, evercore::Error>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Tag(Box<str>);
 
 /// The tags of an event, in the order of their texts, each once.
@@ -217,6 +219,27 @@ impl TagName {
     #[must_use]
     pub const fn many(name: &'static str) -> Self {
         Self { name, values: TagValues::Many }
+    }
+}
+
+impl TryFrom<String> for Tag {
+    type Error = Error;
+
+    /// Reads a tag as it is written: the name, a colon and the value.
+    fn try_from(text: String) -> Result<Self> {
+        match text.split_once(':') {
+            Some((name, value)) => Self::new(name, value),
+            None => {
+                let problem = "it has no colon between its name and its value".to_owned();
+                Err(Error::InvalidTag { tag: shorten(&text), problem })
+            }
+        }
+    }
+}
+
+impl From<Tag> for String {
+    fn from(tag: Tag) -> Self {
+        tag.0.into()
     }
 }
 

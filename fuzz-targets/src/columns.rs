@@ -1,5 +1,6 @@
 //! Targets for columns that hold JSON: metadata and filters.
 
+use evercore::boundary::Tags;
 use evercore::{EventFilter, Metadata, NaturalKey};
 use serde_json::json;
 
@@ -47,14 +48,15 @@ pub(crate) fn filter(bytes: &[u8]) {
     assert_eq!(again, filter);
     assert!(!filter.to_string().is_empty());
     let key = filter.natural_key();
+    let Ok(tags) = Tags::new(filter.tags().cloned()) else { return };
     for aggregate in filter.whole_aggregates() {
-        assert!(filter.matches(aggregate, "any", key));
+        assert!(filter.matches(aggregate, "any", key, &tags));
     }
     for (aggregate, event) in filter.single_events() {
-        assert!(filter.matches(aggregate, event, key));
+        assert!(filter.matches(aggregate, event, key, &tags));
     }
-    assert!(!filter.is_of_all_types() || filter.matches("any", "any", key));
-    assert!(key.is_none() || !filter.matches("any", "any", None));
+    assert!(!filter.is_of_all_types() || filter.matches("any", "any", key, &tags));
+    assert!(key.is_none() || !filter.matches("any", "any", None, &tags));
 }
 
 pub(crate) fn filters() -> Vec<Vec<u8>> {

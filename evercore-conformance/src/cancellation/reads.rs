@@ -1,5 +1,6 @@
 //! Operations that read and leave nothing behind.
 
+use evercore::boundary::Tag;
 use evercore::engine::Capability;
 use evercore::{AsOf, CommitId, Error, Position, ReadContext, Result, Sequence};
 
@@ -61,6 +62,7 @@ pub async fn boundaries_of_a_view(subject: &Subject, cut: &mut Cut) -> Outcome {
         let boundaries = async {
             ctx.read((Seats::of("algebra"), Load::of("Ada"))).await?;
             ctx.read_as_of(Seats::of("algebra"), Position::FIRST).await?;
+            ctx.read_tagged(&[Tag::new("course", "algebra")?], Position::START).await?;
             Ok(())
         };
         cut.short(boundaries).await.unwrap_or(Ok(()))
@@ -99,6 +101,15 @@ pub async fn read_correlated(subject: &Subject, cut: &mut Cut) -> Outcome {
     let mark = Subject::mark();
     subject.prepare(&mark).await?;
     cut.short(subject.store.read_correlated(&mark, Position::START)).await.transpose()?;
+    Ok(())
+}
+
+pub async fn read_tagged(subject: &Subject, cut: &mut Cut) -> Outcome {
+    if !subject.store.engine().capabilities().has(Capability::Tags) {
+        return Ok(());
+    }
+    let tags = [Tag::new("course", "algebra")?];
+    cut.short(subject.store.read_tagged(&tags, Position::START)).await.transpose()?;
     Ok(())
 }
 

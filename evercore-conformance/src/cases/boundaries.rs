@@ -7,10 +7,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use evercore::boundary::{Boundary, Tag, Tags};
 use evercore::engine::{
-    Capability, Condition, Precondition, StoredEvent, TagAtom, TagQuery, TagRequest,
+    Capability, Condition, LogQuery, Precondition, StoredEvent, TagAtom, TagQuery, TagRequest,
 };
 use evercore::{
-    Context, Error, Event, EventStore, IdempotencyKey, Limits, Position, RecordedEvent, Result,
+    Context, Error, Event, EventFilter, EventStore, IdempotencyKey, Limits, Position,
+    RecordedEvent, Result,
 };
 
 use crate::assert::assert_error;
@@ -19,6 +20,7 @@ use crate::domain::courses::{
     self, CourseDefined, Load, Refused, Seats, Seen, Subscribed, Subscription, subscribed,
 };
 use crate::fixture::Fixture;
+use crate::journal::{Journal, idle};
 use crate::race::race;
 use crate::raw;
 
@@ -564,4 +566,94 @@ pub(crate) async fn a_view_reads_boundaries_as_of_its_moment(fixture: &Fixture) 
             Ok::<_, Error>(())
         })
         .await
+}
+
+pub(crate) async fn a_filter_passes_the_events_that_have_its_tags(fixture: &Fixture) -> Result<()> {
+    fixture.needs(Capability::Tags)?;
+    let store = fixture.store();
+    courses::define(store, "algebra", 3).await?;
+    for number in 0..12 {
+        let course = if number % 2 == 0 { "algebra" } else { "algebra 2" };
+        courses::force(store, course, if number % 3 == 0 { "Ada" } else { "Bob" }).await?;
+        counter::create(store, 1).await?;
+    }
+    let log = fixture.log().await?;
+    let algebra = || EventFilter::new().tag(tag("course", "algebra"));
+    for filter in [
+        algebra(),
+        algebra().tag(tag("student", "Ada")),
+        algebra().event::<CourseDefined>(),
+        algebra().event::<Added>(),
+        EventFilter::new().tag(tag("student", "nobody")),
+    ] {
+        let is_followed = |event: &&RecordedEvent| {
+            filter.matches(event.aggregate_type(), event.event_type(), None, event.tags())
+        };
+        let expected: Vec<_> = log.iter().filter(is_followed).cloned().collect();
+        let (filter, mut found, mut after) = (Arc::new(filter), Vec::new(), Position::START);
+        loop {
+            let query = LogQuery::new(after, 3).filter(Arc::clone(&filter));
+            let page = fixture.engine().read_log(query).await?;
+            found.extend(page.events);
+            if page.at_end {
+                break;
+            }
+            after = page.end;
+        }
+        assert_eq!(found, expected, "{filter}");
+    }
+    Ok(())
+}
+
+pub(crate) async fn a_subscription_follows_a_tag(fixture: &Fixture) -> Result<()> {
+    fixture.needs(Capability::Tags)?;
+    let store = fixture.store();
+    let journal = Journal::default();
+    let worker = store
+        .subscription("the algebra course")
+        .tag(tag("course", "algebra"))
+        .spawn(journal.handler())?;
+    for (course, student) in [("algebra", "Ada"), ("biology", "Ada"), ("algebra", "Bob")] {
+        courses::force(store, course, student).await?;
+    }
+    idle(store, "the algebra course", &worker).await?;
+    worker.shutdown().await?;
+    assert_eq!(journal.positions(), [1, 3]);
+
+    let unknown = store.subscription("another").tag(tag("room", "7")).spawn(journal.handler())?;
+    assert_error!(unknown.join().await, Error::UnknownFilterName { name } if name == "the tag `room`");
+    Ok(())
+}
+
+pub(crate) async fn pages_by_tags_end_at_the_frontier_and_go_on(fixture: &Fixture) -> Result<()> {
+    fixture.needs(Capability::Tags)?;
+    let limits = Limits::default().page_events(2);
+    let store = fixture.store_with(fixture.builder().limits(limits)).await?;
+    courses::define(&store, "algebra", 3).await?;
+    for student in ["Ada", "Bob", "Cleo", "Dan"] {
+        courses::force(&store, "algebra", student).await?;
+        courses::force(&store, "biology", student).await?;
+    }
+    let log = fixture.log().await?;
+    let tags = [tag("course", "algebra")];
+    let expected: Vec<_> =
+        log.iter().filter(|event| event.tags().contains(&tags[0])).cloned().collect();
+    let (mut found, mut after) = (Vec::new(), Position::START);
+    loop {
+        let page = store.read_tagged(&tags, after).await?;
+        assert!(page.events.len() <= 2);
+        found.extend(page.events);
+        after = page.end;
+        if page.at_end {
+            break;
+        }
+    }
+    assert_eq!(found, expected);
+    let both = [tag("student", "Bob"), tag("course", "algebra")];
+    assert_eq!(store.read_tagged(&both, Position::START).await?.events, expected[2..3]);
+    for wrong in [&[][..], &[tag("room", "7")]] {
+        let refused = store.read_tagged(wrong, Position::START).await;
+        assert_error!(refused, Error::UnknownFilterName { .. });
+    }
+    Ok(())
 }

@@ -87,7 +87,7 @@ pub(crate) async fn a_filter_passes_what_it_names_and_nothing_else(
                 let partition = Partition::new(index, count)?;
                 let expected = log.iter().filter(|event| {
                     let key = (event.aggregate_id() == holder).then_some(&key);
-                    filter.matches(event.aggregate_type(), event.event_type(), key)
+                    filter.matches(event.aggregate_type(), event.event_type(), key, event.tags())
                         && partition.contains(event.aggregate_id())
                 });
                 let expected = positions(expected);

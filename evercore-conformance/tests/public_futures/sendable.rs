@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use evercore::boundary::Tag;
 use evercore::command::Turns;
 use evercore::engine::{self, StorageEngine};
 use evercore::service::{Lifecycle, Service};
@@ -273,6 +274,9 @@ sendable! {
     "ReadContext::read_as_of" => |own| async move { own.store.with_readonly_context(async |ctx| {
         ctx.read_as_of(Held::of(&own.key), own.position).await.map(drop)
     }).await };
+    "ReadContext::read_tagged" => |own| async move { own.store.with_readonly_context(async |ctx| {
+        ctx.read_tagged(&[Tag::new("seat", &own.key)?], own.position).await
+    }).await };
     "ReadContext::history" => |own| async move { own.store.with_readonly_context(async |ctx| {
         ctx.history(own.id, ..).await
     }).await };
@@ -282,6 +286,9 @@ sendable! {
     "ReadContext::read_correlated" => |own| async move { own.store.with_readonly_context(async |ctx| {
         ctx.read_correlated(&own.key, own.position).await
     }).await };
+    "EventStore::read_tagged" => |own| async move {
+        own.store.read_tagged(&[Tag::new("seat", &own.key)?], own.position).await
+    };
     "EventStore::history" => |own| async move { own.store.history(own.id, ..).await };
     "EventStore::read_log" => |own| async move { own.store.read_log(own.position, 10).await };
     "EventStore::head" => |own| async move { own.store.head().await };

@@ -142,7 +142,12 @@ impl Follower {
 
     fn follows(&self, entry: &Entry) -> bool {
         entry.place.position > self.start
-            && self.filter.matches(&entry.aggregate_type, &entry.event.event_type, None)
+            && self.filter.matches(
+                &entry.aggregate_type,
+                &entry.event.event_type,
+                None,
+                &entry.tags,
+            )
     }
 
     fn lane(&self, event: &Handled) -> i64 {

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use evercore::boundary::Tags;
 use evercore::{
     AggregateId, CommitId, CommitOutcome, EventStore, Position, RecordedEvent, Result, Sequence,
 };
@@ -26,6 +27,7 @@ pub(super) struct Entry {
     pub(super) place: Handled,
     pub(super) aggregate_type: Arc<str>,
     pub(super) event: EventBegun,
+    pub(super) tags: Tags,
     pub(super) commit: Option<CommitId>,
 }
 
@@ -34,6 +36,7 @@ impl From<&RecordedEvent> for Entry {
         Self {
             place: event.into(),
             aggregate_type: event.aggregate_type().into(),
+            tags: event.tags().clone(),
             event: EventBegun {
                 aggregate: event.aggregate_id(),
                 event_type: event.event_type().to_owned(),

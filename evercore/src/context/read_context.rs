@@ -7,14 +7,17 @@ use tracing::instrument;
 
 use crate::context::rehydrate::rehydrate;
 use crate::context::state_aggregate::ContextId;
-use crate::engine::{HistoryRequest, LoadTarget, LogQuery, Reader};
+use crate::engine::{
+    Capability, HistoryRequest, LoadTarget, LogQuery, Reader, StoredEvent, TagAtom, TagQuery,
+    TagRequest, require,
+};
 use crate::error::{unknown_id, unknown_key};
 use crate::metadata::check_label;
 use crate::shared::Shared;
 use crate::shared::state::State;
 use crate::{
     Aggregate, AggregateId, AsOf, Error, Limits, LogPage, NaturalKey, Position, RecordedEvent,
-    Result, Sequence, StateAggregate,
+    Result, Sequence, StateAggregate, Tag,
 };
 
 /// A page of the events of one aggregate.
@@ -191,6 +194,21 @@ impl ReadContext {
         read_correlated(&*self.reader, &self.store.limits, correlation_id, after).await
     }
 
+    /// Reads a page of the events that have all of these tags, in position order: those after a position, at most
+    /// [`Limits::page_events`](crate::Limits::page_events) of them. The page tells whether there are more, and where the
+    /// next one starts.
+    ///
+    /// The events are found by an index, of the types that declare tags of these names.
+    ///
+    /// # Errors
+    /// - [`Error::UnknownFilterName`] if no event type declares all of the tags, or if there are none.
+    /// - [`Error::Unsupported`] if the engine has no tags.
+    /// - The engine's error if it cannot read.
+    #[instrument(level = "debug", skip_all, fields(?tags, %after), err(level = "debug"))]
+    pub async fn read_tagged(&self, tags: &[Tag], after: Position) -> Result<LogPage> {
+        read_tagged(&*self.reader, &self.store, tags, after).await
+    }
+
     #[instrument(level = "debug", name = "load", skip_all, fields(aggregate = T::NAME), err(level = "debug"))]
     async fn read_aggregate<T: Aggregate>(
         &self,
@@ -268,4 +286,38 @@ pub(crate) async fn read_correlated(
 ) -> Result<LogPage> {
     check_label("correlation id", Some(correlation_id))?;
     reader.read_log(LogQuery::new(after, limits.page_events).correlation(correlation_id)).await
+}
+
+pub(crate) async fn read_tagged(
+    reader: &dyn Reader,
+    store: &Shared,
+    tags: &[Tag],
+    after: Position,
+) -> Result<LogPage> {
+    require(&*store.engine, Capability::Tags)?;
+    let types: Vec<_> = store
+        .registry
+        .declaring(tags)
+        .flat_map(|event| store.registry.stored_events(event))
+        .map(|(aggregate, event)| StoredEvent { aggregate, event })
+        .collect();
+    if tags.is_empty() || types.is_empty() {
+        let names: Vec<_> = tags.iter().map(|tag| format!("`{}`", tag.name())).collect();
+        return Err(Error::UnknownFilterName {
+            name: format!("an event with the tags {}", names.join(" and ")),
+        });
+    }
+    let mut tags = tags.to_vec();
+    tags.sort_unstable();
+    tags.dedup();
+    let query = Arc::new(TagQuery { atoms: vec![TagAtom { types, tags }] });
+    let request = TagRequest { after, ..TagRequest::new(query, store.limits.page_events) };
+    let page = reader.read_tagged(vec![request]).await?.pop();
+    let mut page = page.ok_or_else(|| Error::corrupt("tagged events", "there is no page"))?;
+    // Beyond the frontier, events may still appear before those that are there.
+    let readable = page.events.partition_point(|event| event.position() <= page.frontier);
+    let at_end = page.at_end || readable < page.events.len();
+    page.events.truncate(readable);
+    let end = page.events.last().map_or(after, RecordedEvent::position);
+    Ok(LogPage::new(page.events, end, at_end))
 }

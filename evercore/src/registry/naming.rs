@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::{AggregateEntry, AggregateType, KnownEvent};
-use crate::{EventFilter, EventType, Registry};
+use crate::{EventFilter, EventType, Registry, Tag};
 
 impl Registry {
     /// Returns the aggregate type that is or was stored under a name.
@@ -46,6 +46,14 @@ impl Registry {
         aggregates.flat_map(move |aggregate| {
             let events: Vec<_> = events.iter().map(|event| Arc::from(*event)).collect();
             events.into_iter().map(move |event| (Arc::from(aggregate), event))
+        })
+    }
+
+    /// Returns the event types that declare all of these tags.
+    pub(crate) fn declaring(&self, tags: &[Tag]) -> impl Iterator<Item = &EventType> {
+        self.events().filter(|event| {
+            let is_declared = |tag: &Tag| event.tags().iter().any(|own| own.name == tag.name());
+            tags.iter().all(is_declared)
         })
     }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use super::Shared;
-use crate::engine::TypeName;
+use crate::engine::{Capability, TypeName, require};
 use crate::{Aggregate, AggregateType, Error, EventFilter, Result};
 
 /// The stored names that have been looked up, by the type's present name. A stored name never changes, so entries stay
@@ -53,6 +53,12 @@ impl Shared {
             |aggregate| vec![stored.get(aggregate).map_or(aggregate, |name| name).to_owned()],
             |_, event| vec![event.to_owned()],
         ))
+    }
+
+    /// Refuses a filter that this program or the engine cannot follow.
+    pub(crate) fn check_filter(&self, filter: &EventFilter) -> Result<()> {
+        filter.check(&self.registry)?;
+        if filter.tags().len() > 0 { require(&*self.engine, Capability::Tags) } else { Ok(()) }
     }
 
     async fn stored_name_of(&self, aggregate: &AggregateType) -> Result<&'static str> {

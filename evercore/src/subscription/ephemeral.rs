@@ -230,7 +230,7 @@ impl EphemeralBuilder {
     async fn follow(self) -> Result<Follower> {
         in_runtime()?;
         self.start.check()?;
-        self.filter.check(&self.store.registry)?;
+        self.store.check_filter(&self.filter)?;
         let invalid = |problem: &str| {
             let (name, problem) = ("an ephemeral one".to_owned(), problem.to_owned());
             Err(Error::InvalidSubscription { name, problem })

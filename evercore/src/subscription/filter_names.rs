@@ -32,7 +32,7 @@ impl ResolvedFilter {
         partitions: u32,
         filter: &EventFilter,
     ) -> Result<Self> {
-        filter.check(&store.registry)?;
+        store.check_filter(filter)?;
         let read = store.registry.as_read(filter);
         if read == *filter {
             return Ok(Self::as_named(read));

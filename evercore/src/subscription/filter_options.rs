@@ -23,6 +23,12 @@ macro_rules! following {
                 self
             }
 
+            /// Follows only events that have this tag, and each other one that is added.
+            pub fn tag(mut self, tag: $crate::boundary::Tag) -> Self {
+                self.filter = self.filter.tag(tag);
+                self
+            }
+
             /// Sets the filter, in place of all that was named before.
             pub fn filter(mut self, filter: $crate::EventFilter) -> Self {
                 self.filter = filter;
