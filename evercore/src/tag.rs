@@ -37,7 +37,8 @@ const SEPARATOR: char = '\n';
 pub struct Tag(Box<str>);
 
 /// The tags of an event, in the order of their texts, each once.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "Vec<Tag>", into = "Vec<Tag>")]
 pub struct Tags(Option<Box<str>>);
 
 /// A tag as an event type declares it.
@@ -219,6 +220,20 @@ impl TagName {
     #[must_use]
     pub const fn many(name: &'static str) -> Self {
         Self { name, values: TagValues::Many }
+    }
+}
+
+impl TryFrom<Vec<Tag>> for Tags {
+    type Error = Error;
+
+    fn try_from(tags: Vec<Tag>) -> Result<Self> {
+        Self::new(tags)
+    }
+}
+
+impl From<Tags> for Vec<Tag> {
+    fn from(tags: Tags) -> Self {
+        tags.iter().map(|tag| Tag(tag.into())).collect()
     }
 }
 

@@ -146,7 +146,7 @@ impl Follower {
                 &entry.aggregate_type,
                 &entry.event.event_type,
                 None,
-                &entry.tags,
+                &entry.event.tags,
             )
     }
 

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use evercore::boundary::Tags;
 use evercore::{
     AggregateId, CommitId, CommitOutcome, EventStore, Position, RecordedEvent, Result, Sequence,
 };
@@ -27,7 +26,6 @@ pub(super) struct Entry {
     pub(super) place: Handled,
     pub(super) aggregate_type: Arc<str>,
     pub(super) event: EventBegun,
-    pub(super) tags: Tags,
     pub(super) commit: Option<CommitId>,
 }
 
@@ -36,12 +34,12 @@ impl From<&RecordedEvent> for Entry {
         Self {
             place: event.into(),
             aggregate_type: event.aggregate_type().into(),
-            tags: event.tags().clone(),
             event: EventBegun {
                 aggregate: event.aggregate_id(),
                 event_type: event.event_type().to_owned(),
                 version: event.version(),
                 payload: Fingerprint::of(event.payload()),
+                tags: event.tags().clone(),
             },
             commit: stamped(event.metadata()),
         }

@@ -6,6 +6,7 @@ use evercore::{CommitId, CommitOutcome};
 
 use super::commits::{Answer, Commits, Sent};
 use super::evidence::Entry;
+use super::observation::EventBegun;
 use super::violation::Violation;
 
 /// The assignment of the log's events to commits.
@@ -60,6 +61,7 @@ pub(super) fn check(
         if whole && !events.is_empty() {
             check_content(sent, &events, &mut found);
             check_decision(sent, &events, &mut found);
+            check_conditions(sent, &events, log, &mut found);
         }
         check_answers(sent, &events, outcomes.get(&sent.begun.commit), &mut found);
         check_floor(sent, &events, &mut found);
@@ -127,6 +129,29 @@ fn check_decision(sent: &Sent<'_>, events: &[&Entry], found: &mut Vec<Violation>
                 aggregate: write.aggregate,
                 decided_on,
                 written: first.place.sequence,
+            });
+        }
+    }
+}
+
+/// Checks that each condition holds in the order of the log: exactly the events that were seen match it before the events
+/// of the commit.
+fn check_conditions(sent: &Sent<'_>, events: &[&Entry], log: &[Entry], found: &mut Vec<Violation>) {
+    let Some(first) = events.first() else { return };
+    for condition in &sent.begun.conditions {
+        let from = log.partition_point(|entry| entry.place.position <= condition.beyond);
+        let to = log.partition_point(|entry| entry.place.position < first.place.position);
+        let matching = log.get(from..to).unwrap_or_default().iter().filter(|entry| {
+            let EventBegun { event_type, tags, .. } = &entry.event;
+            condition.matches(&entry.aggregate_type, event_type, tags)
+        });
+        let there = matching.count();
+        if u64::try_from(there) != Ok(condition.seen) {
+            found.push(Violation::StaleBoundary {
+                commit: sent.begun.commit,
+                boundary: condition.boundary.clone(),
+                seen: condition.seen,
+                there,
             });
         }
     }

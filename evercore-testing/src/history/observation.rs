@@ -1,6 +1,9 @@
 //! The observations that make up a history.
 
-use evercore::engine::{AggregateWrite, Commit, KeyChange, NewEvent, Positions, Precondition};
+use evercore::boundary::{Tag, Tags};
+use evercore::engine::{
+    AggregateWrite, Commit, Condition, KeyChange, NewEvent, Positions, Precondition,
+};
 use evercore::format::Payload;
 use evercore::{
     AggregateId, CommitId, Committed, Error, NaturalKey, Position, RecordedEvent, Sequence,
@@ -50,6 +53,9 @@ pub struct CommitBegun {
     pub writes: Vec<WriteBegun>,
     /// The events of the commit, in the order in which they are to appear in the log.
     pub events: Vec<EventBegun>,
+    /// The conditions of the commit on events that were found by their tags.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<ConditionBegun>,
     /// The idempotency key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idempotency_key: Option<String>,
@@ -110,6 +116,31 @@ pub struct EventBegun {
     pub version: u32,
     /// The checksum of the payload.
     pub payload: Fingerprint,
+    /// The tags.
+    #[serde(default, skip_serializing_if = "Tags::is_empty")]
+    pub tags: Tags,
+}
+
+/// A condition of a commit: exactly `seen` events match one of the atoms after the position `beyond`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConditionBegun {
+    /// The name of the boundary.
+    pub boundary: String,
+    /// The events that it is about.
+    pub atoms: Vec<AtomBegun>,
+    /// The position.
+    pub beyond: Position,
+    /// The number of events.
+    pub seen: u64,
+}
+
+/// The events of some types that have all of some tags.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AtomBegun {
+    /// The stored names of the types: that of the aggregate type and that of the event.
+    pub types: Vec<(String, String)>,
+    /// The tags.
+    pub tags: Vec<Tag>,
 }
 
 /// A checksum of a payload's format and of its bytes as they are stored.
@@ -124,6 +155,8 @@ pub enum Refusal {
     Conflict(AggregateId),
     /// The natural key belongs to another aggregate.
     KeyTaken(String),
+    /// Other events match a boundary than those on which the commit was decided.
+    BoundaryConflict(String),
     /// The idempotency key was used by an earlier commit.
     IdempotencyKeyUsed(String),
     /// No aggregate with this id exists, or it is of another type.
@@ -153,6 +186,7 @@ impl CommitBegun {
             commit: commit.id,
             writes: commit.writes.iter().map(WriteBegun::of).collect(),
             events: commit.events.iter().map(EventBegun::of).collect(),
+            conditions: commit.conditions.iter().map(ConditionBegun::of).collect(),
             idempotency_key: commit.idempotency.as_ref().map(|given| given.key.to_string()),
         }
     }
@@ -185,7 +219,37 @@ impl EventBegun {
             event_type: event.event_type.to_owned(),
             version: event.version,
             payload: Fingerprint::of(&event.payload),
+            tags: event.tags.clone(),
         }
+    }
+}
+
+impl ConditionBegun {
+    fn of(condition: &Condition) -> Self {
+        let atoms = condition.query.atoms.iter().map(|atom| AtomBegun {
+            types: atom
+                .types
+                .iter()
+                .map(|known| (known.aggregate.as_ref().to_owned(), known.event.as_ref().to_owned()))
+                .collect(),
+            tags: atom.tags.clone(),
+        });
+        Self {
+            boundary: condition.boundary.to_owned(),
+            atoms: atoms.collect(),
+            beyond: condition.beyond,
+            seen: condition.seen,
+        }
+    }
+
+    /// Returns whether an event with these names and tags matches.
+    pub(super) fn matches(&self, aggregate_type: &str, event_type: &str, tags: &Tags) -> bool {
+        self.atoms.iter().any(|atom| {
+            let is_of_type = |(aggregate, event): &(String, String)| {
+                aggregate == aggregate_type && event == event_type
+            };
+            atom.types.iter().any(is_of_type) && atom.tags.iter().all(|tag| tags.contains(tag))
+        })
     }
 }
 
@@ -229,6 +293,7 @@ impl Refusal {
     fn of(error: &Error) -> Self {
         match error {
             Error::Conflict { id, .. } => Self::Conflict(*id),
+            Error::BoundaryConflict { boundary, .. } => Self::BoundaryConflict(boundary.clone()),
             Error::KeyTaken { key, .. } => Self::KeyTaken(key.clone()),
             Error::IdempotencyKeyUsed { key } => Self::IdempotencyKeyUsed(key.clone()),
             Error::UnknownId { id, .. } | Error::WrongAggregateType { id, .. } => {

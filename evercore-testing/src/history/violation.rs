@@ -106,6 +106,17 @@ pub enum Violation {
         /// The sequence of its first event of the aggregate.
         written: Sequence,
     },
+    /// A commit was decided on some events of a boundary, and is stored after others.
+    StaleBoundary {
+        /// The commit.
+        commit: CommitId,
+        /// The name of the boundary.
+        boundary: String,
+        /// The number of events that the decision has seen beyond the position of its condition.
+        seen: u64,
+        /// The number of those that lie before the commit in the log.
+        there: usize,
+    },
     /// A commit began after another was acknowledged but has the lower position.
     Early {
         /// The commit.

@@ -1,5 +1,6 @@
 //! The history checker accepts sound histories, and finds each change that makes one unsound.
 
+mod boundaries;
 mod commits;
 mod deliveries;
 mod domain;

@@ -60,6 +60,10 @@ impl fmt::Display for Violation {
                 f,
                 "commit {commit} was decided on sequence {decided_on} of aggregate {aggregate}, and has written sequence {written}"
             ),
+            Self::StaleBoundary { commit, boundary, seen, there } => write!(
+                f,
+                "commit {commit} was decided on {seen} new events of `{boundary}`, and {there} lie before it in the log"
+            ),
             Self::Early { commit, position, acknowledged, at } => write!(
                 f,
                 "commit {commit} is at {position}, and began after commit {acknowledged} was acknowledged at {at}"
