@@ -2,18 +2,24 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use evercore::engine::Capability;
 use evercore::{
     AggregateId, Context, Error, EventStore, Expected, NaturalKey, Result, Sequence, Stream,
 };
 use fastrand::Rng;
 
 use crate::domain::counter::{self, Added, Counter};
+use crate::domain::courses::{self, Load, Seats, Seen, Subscribed};
 use crate::domain::tally::{self, Counted, Tally};
 
 /// Few, so that clients conflict with each other.
 const AGGREGATES: usize = 3;
 
 const KEYS: u8 = 5;
+
+const COURSES: usize = 2;
+
+const STUDENTS: usize = 4;
 
 /// The number of idempotency keys. There are many, because each can be used only once.
 const IDEMPOTENCY_KEYS: u8 = 40;
@@ -55,6 +61,17 @@ pub(super) enum Operation {
         tally: usize,
         key: Option<u8>,
     },
+    /// Decides on the events of a course and of a student, and writes to an aggregate as well.
+    Subscribe {
+        course: usize,
+        student: usize,
+        tally: usize,
+    },
+    /// Adds an event to a course and a student, whatever is there.
+    Force {
+        course: usize,
+        student: usize,
+    },
     /// Appends an event, whatever the state.
     Append {
         counter: usize,
@@ -88,7 +105,8 @@ impl Operation {
     pub(super) fn draw(random: &mut Rng) -> Self {
         let tally = random.usize(..AGGREGATES);
         let counter = random.usize(..AGGREGATES);
-        match random.u8(..12) {
+        let (course, student) = (random.usize(..COURSES), random.usize(..STUDENTS));
+        match random.u8(..15) {
             0..=4 => {
                 let idempotency_key = (random.u8(..4) == 0).then(|| random.u8(..IDEMPOTENCY_KEYS));
                 let (guard, events) = (random.usize(..AGGREGATES), random.u64(1..4));
@@ -102,6 +120,8 @@ impl Operation {
                 Self::ChangeKey { tally, key }
             }
             10 => Self::Append { counter },
+            11 | 12 => Self::Subscribe { course, student, tally },
+            13 => Self::Force { course, student },
             _ => Self::AppendAt { counter, sequence: random.i64(1..30) },
         }
     }
@@ -112,6 +132,11 @@ impl Operation {
             Self::AppendAt { counter, sequence } => {
                 let expected = Expected::Exactly(Sequence::new(sequence)?);
                 append(store, shared, counter, expected).await
+            }
+            Self::Subscribe { .. } | Self::Force { .. }
+                if !store.engine().capabilities().has(Capability::Tags) =>
+            {
+                Ok(())
             }
             _ => store.with_context(async |ctx| self.within(ctx, shared).await).await,
         }
@@ -161,6 +186,20 @@ impl Operation {
                     None => ctx.clear_key(&mut tally),
                 }
             }
+            Self::Subscribe { course, student, tally } => {
+                let (course, student) = (course.to_string(), student.to_string());
+                let key = (Seats::of(&course), Load::of(&student));
+                let (seats, load) = ctx.read(key).await?;
+                let mut tally = ctx.load::<Tally>(shared.tallies[tally]).await?;
+                tokio::task::yield_now().await;
+                ctx.apply(&mut tally, Counted { number: shared.next() })?;
+                let (of_course, of_student) = (seats.students.len(), load.courses.len());
+                let seen = Some(Seen { of_course, of_student });
+                ctx.emit(Subscribed { seen, ..courses::subscribed(&course, &student) })
+            }
+            Self::Force { course, student } => {
+                ctx.emit(courses::subscribed(&course.to_string(), &student.to_string()))
+            }
             Self::Append { .. } | Self::AppendAt { .. } => unreachable!("BUG: it has no context"),
         }
     }
@@ -184,6 +223,9 @@ fn key_text(key: u8) -> NaturalKey {
 pub(super) const fn is_expected(error: &Error) -> bool {
     matches!(
         error,
-        Error::Conflict { .. } | Error::KeyTaken { .. } | Error::IdempotencyKeyUsed { .. }
+        Error::Conflict { .. }
+            | Error::BoundaryConflict { .. }
+            | Error::KeyTaken { .. }
+            | Error::IdempotencyKeyUsed { .. }
     )
 }

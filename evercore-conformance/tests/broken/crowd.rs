@@ -6,6 +6,9 @@ use evercore_testing::history::Violation;
 use crate::engine::{Fault, Faulty, Sound};
 use crate::read_faults::{AppliesTwice, ReversesTheLog, SkipsASequence};
 use crate::subscription_faults::{ReadsBackwards, SkipsMatches};
+use crate::tag_faults::{
+    ChecksConditionsTooEarly, ChecksOneCondition, IndexesTheFirstTag, OverlooksConditions,
+};
 use crate::write_faults::{
     AcknowledgesTooEarly, BelievesTheCache, KeepsRefusedSnapshots, LandsInPart,
     LandsInPartWhenDropped, LosesUpdates, OverlooksGuards, OverlooksIdempotency,
@@ -48,6 +51,10 @@ seen! {
     lost_updates_are_seen: LosesUpdates => Violation::Stale { .. },
     overlooked_guards_are_seen: OverlooksGuards => Violation::NoOrder { .. },
     overlooked_key_changes_are_seen: OverlooksKeyChanges => Violation::NoOrder { .. },
+    overlooked_conditions_are_seen: OverlooksConditions => Violation::StaleBoundary { .. },
+    a_second_condition_that_is_overlooked_is_seen: ChecksOneCondition => Violation::StaleBoundary { .. },
+    conditions_that_are_checked_too_early_are_seen: ChecksConditionsTooEarly => Violation::StaleBoundary { .. },
+    tags_without_their_index_are_seen: IndexesTheFirstTag => Violation::Altered { .. },
     shared_keys_are_seen: SharesKeys => Violation::NoOrder { .. },
     partial_commits_are_seen: LandsInPart => Violation::Refused { .. },
     partial_commits_of_dropped_futures_are_seen: LandsInPartWhenDropped => Violation::Torn { .. },
