@@ -8,7 +8,7 @@ use crate::stage::{ANNOUNCE, Counted, Counter, LOOK, READ_LAST, Stage, execute};
 use crate::step::{Actor, Step};
 use crate::{APPEND, ends};
 
-/// Records what a writer holds immediately before it draws its first position.
+/// Records what a writer holds immediately before it inserts its first event.
 const OBSERVE: &str = "
     CREATE TABLE observed (locked bigint, floor bigint, drawn bigint);
     CREATE FUNCTION observe() RETURNS void LANGUAGE sql AS $$
@@ -71,7 +71,8 @@ async fn a_writer_holds_the_same_when_it_draws_in_one_call_or_in_steps() {
     append(&stage.store, &counters[..1]).await;
     assert_eq!(observed(&mut sql).await, [(1, Some(0))], "in `append_one`");
     append(&stage.store, &counters).await;
-    assert_eq!(observed(&mut sql).await, [(2, Some(0))], "in `append`");
+    // It draws its positions before it inserts: the floor is the last one before its two.
+    assert_eq!(observed(&mut sql).await, [(2, Some(2))], "in `append`");
 
     for (steps, expected) in [
         (&APPEND[..3], (1, Some(0))),

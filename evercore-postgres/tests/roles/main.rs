@@ -9,8 +9,8 @@ use evercore::engine::{
     IfDifferent, NewSubscription, NewlyParked, Settlement, StorageEngine,
 };
 use evercore::{
-    Aggregate, AggregateId, Apply, Error, EventFilter, EventMeta, EventStore, Migrate, Position,
-    Start, SubscriptionName, event,
+    Aggregate, AggregateId, Apply, Boundary, Error, EventFilter, EventMeta, EventStore, Migrate,
+    Position, Start, SubscriptionName, event,
 };
 use evercore_postgres::PostgresContext;
 use serde::{Deserialize, Serialize};
@@ -31,6 +31,23 @@ struct Deposited {
 impl Apply<Deposited> for Account {
     fn apply(&mut self, event: &Deposited, _meta: &EventMeta) {
         self.balance += event.amount;
+    }
+}
+
+#[event(tags(client))]
+struct Visited {
+    client: String,
+}
+
+#[derive(Boundary, Default)]
+#[boundary(key(client: String), events(Visited))]
+struct Visits {
+    times: u32,
+}
+
+impl Apply<Visited> for Visits {
+    fn apply(&mut self, _: &Visited, _: &EventMeta) {
+        self.times += 1;
     }
 }
 
@@ -119,6 +136,12 @@ impl Bank {
                 ctx.change_key(&mut account, "grace")
             })
             .await?;
+        store
+            .with_context(async |ctx| {
+                ctx.read(Visits::of("grace")).await?;
+                ctx.emit(Visited { client: "grace".to_owned() })
+            })
+            .await?;
         store.with_readonly_context(async |ctx| ctx.load_by_key::<Account>("grace").await).await?;
         store.read_log(Position::START, 10).await?;
         store.find_commit(evercore::CommitId::generate()).await?;
@@ -134,8 +157,7 @@ impl Bank {
 
     /// Restores the state after the migration.
     async fn forget(&mut self) {
-        let tables =
-            "aggregate_types, event_types, aggregates, events, snapshots, commits, subscriptions";
+        let tables = "aggregate_types, event_types, aggregates, events, event_tags, snapshots, commits, subscriptions";
         let sql = format!("SET search_path = evercore; TRUNCATE {tables} CASCADE");
         run(&mut self.superuser, &sql).await.expect("a superuser may");
     }
