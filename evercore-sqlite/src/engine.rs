@@ -8,7 +8,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use evercore::engine::{
     Capabilities, Capability, Commit, HistoryRequest, IdBlock, IdempotentOutcome, Inspection,
-    LoadRequest, LoadedAggregate, LogQuery, LogWatch, Reader, StorageEngine, TypeName,
+    LoadRequest, LoadedAggregate, LogQuery, LogWatch, Reader, StorageEngine, TagPage, TagRequest,
+    TypeName,
 };
 use evercore::observer::Observer;
 use evercore::{
@@ -28,6 +29,7 @@ use crate::log::read_log;
 use crate::options::SqliteOptions;
 use crate::read_pool::ReadPool;
 use crate::readers::Readers;
+use crate::tags::read_tagged;
 use crate::types::Types;
 use crate::url::{self, Location};
 use crate::view::Views;
@@ -215,6 +217,7 @@ impl StorageEngine for SqliteEngine {
             .with(Capability::ReadViews)
             .with(Capability::Inspection)
             .with(Capability::Transactions)
+            .with(Capability::Tags)
     }
 
     async fn migrate(&self) -> Result<()> {
@@ -316,5 +319,10 @@ impl Reader for SqliteEngine {
     async fn read_log(&self, query: LogQuery) -> Result<LogPage> {
         let read = move |connection: &_, types: &_| read_log(connection, types, &query);
         self.read("read the log", read).await
+    }
+
+    async fn read_tagged(&self, requests: Vec<TagRequest>) -> Result<Vec<TagPage>> {
+        let read = move |connection: &_, types: &_| read_tagged(connection, types, &requests);
+        self.read("read events by their tags", read).await
     }
 }

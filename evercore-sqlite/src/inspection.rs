@@ -7,16 +7,17 @@ use bytes::Bytes;
 use evercore::engine::{
     EventKey, InspectEvents, InspectedAggregate, InspectedColumns, InspectedCommit, InspectedEvent,
     InspectedKey, InspectedParked, InspectedPartition, InspectedPosition, InspectedSnapshot,
-    InspectedSubscription, Inspection, LastGiven,
+    InspectedSubscription, InspectedTag, InspectedTagged, Inspection, LastGiven, TagKey,
 };
-use evercore::{CommitId, Error, EventFilter, Fingerprint, NaturalKey, Result};
+use evercore::{CommitId, Error, EventFilter, Fingerprint, NaturalKey, RecordedEvent, Result};
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, Params, Row, ToSql, params};
 use uuid::Uuid;
 
 use crate::engine::SqliteEngine;
 use crate::error::{Class, Problem};
-use crate::row::Page;
+use crate::read_transaction::read_transaction;
+use crate::row::{Page, tags};
 use crate::types::Types;
 
 const AGGREGATES: &str = include_str!("inspection/aggregates.sql");
@@ -26,10 +27,15 @@ const KEYS: &str = include_str!("inspection/keys.sql");
 const LAST_GIVEN: &str = include_str!("inspection/last_given.sql");
 const PARKED: &str = include_str!("inspection/parked.sql");
 const POSITIONS: &str = include_str!("inspection/positions.sql");
+const HAS_TAG: &str =
+    "SELECT 1 FROM event_tags WHERE tag = ?1 AND event_type_id = ?2 AND position = ?3";
+const TAG_INDEX: &str = include_str!("inspection/tag_index.sql");
 const SUBSCRIPTIONS: &str = include_str!("inspection/subscriptions.sql");
 
+/// The index of the column with the type of an event.
+const EVENT_TYPE: usize = 3;
 /// The index of the column that follows those of an event.
-const HAS_AGGREGATE: usize = 13;
+const HAS_AGGREGATE: usize = 14;
 
 #[async_trait]
 impl Inspection for SqliteEngine {
@@ -40,7 +46,9 @@ impl Inspection for SqliteEngine {
 
     async fn events(&self, request: &InspectEvents) -> Result<Vec<InspectedEvent>> {
         let request = *request;
-        let read = move |connection: &_, types: &_| events(connection, types, request);
+        let read = move |connection: &_, types: &_| {
+            read_transaction(connection, || events(connection, types, request))
+        };
         self.read("inspect events", read).await
     }
 
@@ -53,6 +61,14 @@ impl Inspection for SqliteEngine {
             Ok(EventKey { aggregate_id, sequence, position })
         })
         .await
+    }
+
+    async fn tag_index(&self, after: Option<TagKey>, limit: u32) -> Result<Vec<InspectedTag>> {
+        let after = after.map_or((i64::MIN, i64::MIN, i64::MIN), |after| {
+            (after.tag, after.event_type, after.position)
+        });
+        let page = (after.0, after.1, after.2, limit);
+        self.inspect("inspect the index of tags", TAG_INDEX, page, indexed_tag).await
     }
 
     async fn keys(
@@ -195,9 +211,43 @@ fn events(
             }
             Err(problem) => return Err(problem),
         };
-        events.push(InspectedEvent::new(place, row.get(HAS_AGGREGATE)?, event));
+        let event_type = row.get(EVENT_TYPE)?;
+        let mut shown = InspectedEvent::new(place, row.get(HAS_AGGREGATE)?, event);
+        if let Ok(event) = &shown.event {
+            shown.unindexed = unindexed(connection, event, event_type)?;
+        }
+        events.push(shown);
     }
     Ok(events)
+}
+
+/// Returns those of an event's tags for which the index has no row.
+fn unindexed(
+    connection: &Connection,
+    event: &RecordedEvent,
+    event_type: i64,
+) -> Result<Vec<String>, Problem> {
+    let mut missing = Vec::new();
+    for (tag, number) in event.tags().iter().zip(event.tags().indexes()) {
+        let row = params![number, event_type, event.position().get()];
+        if !connection.prepare_cached(HAS_TAG)?.exists(row)? {
+            missing.push(tag.to_owned());
+        }
+    }
+    Ok(missing)
+}
+
+fn indexed_tag(row: &Row<'_>) -> Result<InspectedTag, Problem> {
+    let key = TagKey { tag: row.get(0)?, event_type: row.get(1)?, position: row.get(2)? };
+    if !row.get::<_, bool>(3)? {
+        return Ok(InspectedTag::new(key, None));
+    }
+    let tags = match tags(row, 5) {
+        Ok(tags) => Ok(tags),
+        Err(Problem::Answer(error)) => Err(error),
+        Err(Problem::Driver(failure)) => Err(Error::corrupt("tags", failure.to_string())),
+    };
+    Ok(InspectedTag::new(key, Some(InspectedTagged::new(row.get(4)?, tags))))
 }
 
 fn commit(row: &Row<'_>) -> Result<InspectedCommit, Problem> {

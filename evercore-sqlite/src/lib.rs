@@ -93,6 +93,7 @@ mod schema;
 mod statistics;
 mod subscriptions;
 mod sync;
+mod tags;
 mod transaction;
 mod types;
 mod url;

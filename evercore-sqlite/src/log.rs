@@ -98,6 +98,6 @@ fn is_more(connection: &Connection, after: Position) -> Result<bool, Problem> {
 }
 
 /// The number of events in a full page.
-fn size(limit: u32) -> usize {
+pub(crate) fn size(limit: u32) -> usize {
     usize::try_from(limit).unwrap_or(usize::MAX)
 }

@@ -17,7 +17,7 @@ WITH wanted AS MATERIALIZED (
 )
 SELECT
     e.position, e.aggregate_id, e.sequence, e.event_type_id, e.version, e.codec, e.payload, e.event_time,
-    e.recorded_at, e.reference, e.correlation_id, e.causation_id, e.metadata
+    e.recorded_at, e.reference, e.correlation_id, e.causation_id, e.metadata, e.tags
 FROM (
     SELECT position, aggregate_id, event_type_id
     FROM events

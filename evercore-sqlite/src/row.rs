@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use chrono::{DateTime, Utc};
+use evercore::boundary::Tags;
 use evercore::engine::EventRow;
 use evercore::format::Payload;
 use evercore::{AggregateId, Error, Metadata, Position, RecordedEvent, Result, Sequence};
@@ -15,6 +16,9 @@ use crate::types::{EventName, EventTypeId, Names, Types};
 /// The sizes of the pieces of memory that payloads of a page share. Each piece is larger than the one before.
 const FIRST_PIECE_BYTES: usize = 2 * 1024;
 const LARGEST_PIECE_BYTES: usize = 32 * 1024;
+
+/// The index of the last column of an event.
+const TAGS: usize = 13;
 
 /// Converts rows to events. All statements that read pages begin with the same columns, in the order in which they are
 /// read here.
@@ -72,6 +76,7 @@ impl<'a> Page<'a> {
         event.event_time = time(row.get(7)?, "events.event_time")?;
         event.reference = row.get(9)?;
         event.metadata = metadata(row)?;
+        event.tags = tags(row, TAGS)?;
         Ok(event.into())
     }
 
@@ -122,6 +127,12 @@ fn metadata(row: &Row<'_>) -> Result<Option<Box<Metadata>>, Problem> {
         return Ok(None);
     }
     Ok(Some(Box::new(Metadata::from_columns(correlation, causation, column)?)))
+}
+
+/// Reads the tags of an event from a column.
+pub(crate) fn tags(row: &Row<'_>, column: usize) -> Result<Tags, Problem> {
+    let column = row.get_ref(column)?.as_str_or_null().map_err(rusqlite::Error::from)?;
+    Ok(Tags::from_column(column)?)
 }
 
 fn at(position: i64, problem: &str) -> String {

@@ -239,12 +239,12 @@ fn parked_events(
     let mut page = Page::new(connection, types);
     let mut parked = Vec::new();
     while let Some(row) = rows.next()? {
-        let parked_at = time(row.get(15)?, "parked_events.parked_at")?;
+        let parked_at = time(row.get(16)?, "parked_events.parked_at")?;
         let mut event = ParkedEvent::new(page.event(row)?, parked_at);
-        event.reason = row.get(13)?;
-        event.attempts = row.get(14)?;
-        event.redrive_at = row.get::<_, Option<i64>>(16)?.map(places::lease_end);
-        event.redrive = row.get(17)?;
+        event.reason = row.get(14)?;
+        event.attempts = row.get(15)?;
+        event.redrive_at = row.get::<_, Option<i64>>(17)?.map(places::lease_end);
+        event.redrive = row.get(18)?;
         parked.push(event);
     }
     Ok(parked)
@@ -263,13 +263,13 @@ fn discarded_events(
     while let Some(row) = rows.next()? {
         let mut shown = DiscardedEvent::new(
             page.event(row)?,
-            time(row.get(15)?, "discarded_events.parked_at")?,
-            time(row.get(16)?, "discarded_events.discarded_at")?,
-            row.get(17)?,
+            time(row.get(16)?, "discarded_events.parked_at")?,
+            time(row.get(17)?, "discarded_events.discarded_at")?,
             row.get(18)?,
+            row.get(19)?,
         );
-        shown.failure = row.get(13)?;
-        shown.attempts = row.get(14)?;
+        shown.failure = row.get(14)?;
+        shown.attempts = row.get(15)?;
         discarded.push(shown);
     }
     Ok(discarded)

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use evercore::engine::{HistoryRequest, LoadRequest, LoadedAggregate, LogQuery, Reader};
+use evercore::engine::{
+    HistoryRequest, LoadRequest, LoadedAggregate, LogQuery, Reader, TagPage, TagRequest,
+};
 use evercore::{LogPage, RecordedEvent, Result};
 use rusqlite::Connection;
 use tokio::sync::Mutex;
@@ -15,6 +17,7 @@ use crate::load::{load, read_history};
 use crate::log::read_log;
 use crate::pool::{Lent, Pool};
 use crate::readers::Readers;
+use crate::tags::read_tagged;
 use crate::types::Types;
 
 /// Begins a transaction and reads, because SQLite takes the snapshot at the first read and not at BEGIN.
@@ -111,6 +114,11 @@ impl Reader for View {
     async fn read_log(&self, query: LogQuery) -> Result<LogPage> {
         let read = move |connection: &_, types: &_| read_log(connection, types, &query);
         self.read("read the log", read).await
+    }
+
+    async fn read_tagged(&self, requests: Vec<TagRequest>) -> Result<Vec<TagPage>> {
+        let read = move |connection: &_, types: &_| read_tagged(connection, types, &requests);
+        self.read("read events by their tags", read).await
     }
 }
 

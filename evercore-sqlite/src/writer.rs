@@ -3,6 +3,7 @@
 mod append;
 mod group;
 mod group_size;
+mod index_tags;
 mod land;
 mod outcome;
 mod preconditions;

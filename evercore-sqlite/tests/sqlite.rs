@@ -28,6 +28,8 @@ mod read_pool;
 mod reading;
 #[path = "sqlite/runtimes.rs"]
 mod runtimes;
+#[path = "sqlite/tags.rs"]
+mod tags;
 #[path = "sqlite/transaction_rules.rs"]
 mod transaction_rules;
 #[path = "sqlite/transactions.rs"]

@@ -51,7 +51,7 @@ pub use forward::Forward;
 pub use inspection::{
     EventKey, InspectEvents, InspectedAggregate, InspectedColumns, InspectedCommit, InspectedEvent,
     InspectedKey, InspectedParked, InspectedPartition, InspectedPosition, InspectedSnapshot,
-    InspectedSubscription, Inspection, LastGiven,
+    InspectedSubscription, InspectedTag, InspectedTagged, Inspection, LastGiven, TagKey,
 };
 pub use log_query::LogQuery;
 pub use log_signal::{LogSignal, LogWatch};

@@ -12,6 +12,7 @@ mod notes;
 mod report;
 mod stream;
 mod subscriptions;
+mod tags;
 
 use std::fmt;
 use std::sync::Arc;
@@ -70,6 +71,7 @@ impl EventStore {
 /// - The sequences of each aggregate are 1, 2, 3 …, and their positions increase. No two events share a position.
 /// - Each event belongs to an aggregate, and its own type to the type of that aggregate.
 /// - Each event of a type that this program knows can be read in its present shape. Events of other types are counted.
+/// - Each event is found by each of its tags, and by no others.
 /// - Natural keys are well formed, and no two aggregates of a type have the same.
 /// - Each snapshot in the shape that this program reads equals the state that its events lead to, and no snapshot is
 ///   beyond the last event. A snapshot is not compared if it has another shape, or if this program cannot read all of
@@ -197,6 +199,7 @@ async fn check(
         log::check_keys(inspection, &name, page_size, notes).await?;
     }
     let highest_position = log::check_positions(inspection, page_size, notes).await?;
+    tags::check_tags(inspection, page_size, notes).await?;
     log::check_commits(inspection, page_size, notes).await?;
     let highest_token = subscriptions::check_subscriptions(inspection, page_size, notes).await?;
     subscriptions::check_parked(inspection, page_size, notes).await?;

@@ -19,9 +19,9 @@ const EVENTS: i64 = 3;
 /// The statements that overwrite each row.
 const INSERT_EVENT: &str = "INSERT OR REPLACE INTO events
     (position, aggregate_id, sequence, event_type_id, version, codec, payload, event_time, recorded_at, reference,
-     correlation_id, causation_id, metadata)
+     correlation_id, causation_id, metadata, tags)
     VALUES (?1, 1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, CAST(?9 AS TEXT), CAST(?10 AS TEXT), CAST(?11 AS TEXT),
-            CAST(?12 AS TEXT))";
+            CAST(?12 AS TEXT), CAST(?13 AS TEXT))";
 const UPDATE_AGGREGATE: &str =
     "UPDATE aggregates SET aggregate_type_id = ?1, natural_key = CAST(?2 AS TEXT) WHERE id = 1";
 const UPDATE_SNAPSHOT: &str =
@@ -125,6 +125,7 @@ impl World {
             let (event_time, recorded_at) = (fields.number(), fields.number());
             let (reference, correlation) = (fields.optional(), fields.optional());
             let (causation, metadata) = (fields.optional(), fields.optional());
+            let tags = fields.optional();
             run(
                 INSERT_EVENT,
                 params![
@@ -139,7 +140,8 @@ impl World {
                     reference,
                     correlation,
                     causation,
-                    metadata
+                    metadata,
+                    tags
                 ],
             )?;
         }
@@ -180,6 +182,8 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
         Rows { time: i64::MAX, ..whole }.seed(),
         Rows { metadata: b"{\"fields\":{\"tenant\":\"nl\"}}", ..whole }.seed(),
         Rows { metadata: b"[]", ..whole }.seed(),
+        Rows { tags: b"course:42\nstudent:7", ..whole }.seed(),
+        Rows { tags: b"course", ..whole }.seed(),
     ]
 }
 
@@ -194,6 +198,7 @@ struct Rows<'a> {
     codec: i64,
     time: i64,
     metadata: &'a [u8],
+    tags: &'a [u8],
 }
 
 impl Default for Rows<'_> {
@@ -207,6 +212,7 @@ impl Default for Rows<'_> {
             codec: 1,
             time: 1_000_000,
             metadata: b"",
+            tags: b"",
         }
     }
 }
@@ -229,6 +235,7 @@ impl Rows<'_> {
                 .number(self.time)
                 .number(self.time);
             seed = seed.bytes(b"reference").bytes(b"request-17").bytes(b"1/1").bytes(self.metadata);
+            seed = seed.bytes(self.tags);
         }
         seed.rest(b"")
     }

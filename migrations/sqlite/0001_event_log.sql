@@ -49,6 +49,8 @@ CREATE TABLE events (
     correlation_id TEXT,
     causation_id   TEXT,
     metadata       TEXT,
+    -- The tags in the order of their bytes, separated by line breaks.
+    tags           TEXT,
     UNIQUE (aggregate_id, sequence)
 ) STRICT;
 
@@ -57,6 +59,15 @@ CREATE TABLE events (
 CREATE INDEX events_by_correlation
     ON events (correlation_id)
     WHERE correlation_id IS NOT NULL;
+
+-- Finds events by their tags: a row for each tag of an event. The number of a tag is the first 8 bytes of the SHA-256 of
+-- its text, in big endian. Two tags may have the same number, so the text in `events.tags` decides.
+CREATE TABLE event_tags (
+    tag           INTEGER NOT NULL,
+    event_type_id INTEGER NOT NULL,
+    position      INTEGER NOT NULL,
+    PRIMARY KEY (tag, event_type_id, position)
+) STRICT, WITHOUT ROWID;
 
 -- The newest snapshot of each aggregate.
 CREATE TABLE snapshots (
@@ -121,7 +132,8 @@ SELECT
     e.reference,
     e.correlation_id,
     e.causation_id,
-    e.metadata
+    e.metadata,
+    e.tags
 FROM events AS e
 JOIN (
     SELECT

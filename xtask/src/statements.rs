@@ -22,7 +22,7 @@ const CALLS: [&str; 7] = [
 ];
 
 /// The known other statements: the file, the expression, and the reason why it holds no value.
-const KNOWN: [(&str, &str, &str); 11] = [
+const KNOWN: [(&str, &str, &str); 12] = [
     (
         "evercore-postgres/src/statements.rs",
         "Arc::clone(&self.0)",
@@ -53,6 +53,11 @@ const KNOWN: [(&str, &str, &str); 11] = [
     ("evercore-sqlite/src/schema.rs", "sql", "`&'static str`"),
     (
         "evercore-sqlite/src/writer/append.rs",
+        "sql",
+        "a file, and binds for as many rows as there are",
+    ),
+    (
+        "evercore-sqlite/src/writer/index_tags.rs",
         "sql",
         "a file, and binds for as many rows as there are",
     ),

@@ -171,6 +171,94 @@ corruptions! {
         scene.assert_event_damaged(4).await
     }
 
+    async fn damaged_tags(scene: &Scene<'_>) -> Spoilt {
+        let Some((at, _)) = scene.tag().await? else { return Ok(()) };
+        scene.spoil("UPDATE events SET tags = 'course' WHERE position = 15").await?;
+        let Finding::EventDamaged { event, problem } = scene.finding().await? else {
+            panic!("the tags cannot be read")
+        };
+        assert_eq!(event, at);
+        assert!(problem.contains("`course` is no list of tags"), "{problem}");
+        Ok(())
+    }
+
+    async fn tags_that_were_changed(scene: &Scene<'_>) -> Spoilt {
+        let Some((event, numbers)) = scene.tag().await? else { return Ok(()) };
+        scene.spoil("UPDATE events SET tags = 'course:43' WHERE position = 15").await?;
+        let mut expected = vec![Finding::TagNotIndexed { event, tag: "course:43".to_owned() }];
+        let mut numbers = numbers.to_vec();
+        numbers.sort_unstable();
+        expected.extend(numbers.into_iter().map(|tag| {
+            let problem = "the event has no such tag".to_owned();
+            Finding::TagIndexDamaged { tag, position: 15, problem }
+        }));
+        scene.assert_found(&expected).await?;
+        Ok(())
+    }
+
+    async fn a_missing_row_of_the_index_of_tags(scene: &Scene<'_>) -> Spoilt {
+        let Some((event, [_, student])) = scene.tag().await? else { return Ok(()) };
+        scene.spoil(&format!("DELETE FROM event_tags WHERE tag = {student}")).await?;
+        let tag = "student:7".to_owned();
+        scene.assert_found(&[Finding::TagNotIndexed { event, tag }]).await?;
+        Ok(())
+    }
+
+    async fn a_row_of_the_index_of_tags_for_an_event_without_the_tag(scene: &Scene<'_>) -> Spoilt {
+        if scene.tag().await?.is_none() {
+            return Ok(());
+        }
+        for position in [4, 15] {
+            scene
+                .spoil(&format!(
+                    "INSERT INTO event_tags (tag, event_type_id, position)
+                     SELECT 7, event_type_id, position FROM events WHERE position = {position}"
+                ))
+                .await?;
+        }
+        let mut found: Vec<_> = scene.findings().await?;
+        found.sort_by_key(|finding| match finding {
+            Finding::TagIndexDamaged { position, .. } => *position,
+            other => panic!("{other}"),
+        });
+        let expected = [4, 15].map(|position| {
+            let problem = "the event has no such tag".to_owned();
+            Finding::TagIndexDamaged { tag: 7, position, problem }
+        });
+        assert_eq!(found, expected);
+        Ok(())
+    }
+
+    async fn a_row_of_the_index_of_tags_for_no_event(scene: &Scene<'_>) -> Spoilt {
+        let Some((_, [course, _])) = scene.tag().await? else { return Ok(()) };
+        scene
+            .spoil(&format!(
+                "INSERT INTO event_tags (tag, event_type_id, position)
+                 SELECT tag, event_type_id, 99 FROM event_tags WHERE tag = {course}"
+            ))
+            .await?;
+        let problem = "there is no such event".to_owned();
+        scene
+            .assert_found(&[Finding::TagIndexDamaged { tag: course, position: 99, problem }])
+            .await?;
+        Ok(())
+    }
+
+    async fn a_row_of_the_index_of_tags_with_another_type(scene: &Scene<'_>) -> Spoilt {
+        let Some((event, [course, _])) = scene.tag().await? else { return Ok(()) };
+        scene
+            .spoil(&format!("UPDATE event_tags SET event_type_id = 999 WHERE tag = {course}"))
+            .await?;
+        let found = scene.findings().await?;
+        let [missing, Finding::TagIndexDamaged { tag, position: 15, problem }] = &*found else {
+            panic!("two findings, not {found:?}")
+        };
+        assert_eq!(missing, &Finding::TagNotIndexed { event, tag: "course:42".to_owned() });
+        assert_eq!(*tag, course);
+        assert!(problem.starts_with("it names the type 999, but the event has "), "{problem}");
+        Ok(())
+    }
+
     async fn a_key_of_two(scene: &Scene<'_>) -> Spoilt {
         scene.spoil(scene.dialect().let_keys_repeat).await?;
         scene.spoil("UPDATE aggregates SET natural_key = 'one' WHERE natural_key = 'two'").await?;

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use evercore::engine::StorageEngine;
+use evercore::boundary::{Tag, Tags};
+use evercore::engine::{Capability, Precondition, StorageEngine};
 use evercore::verify::{AggregateAt, EventAt, Finding, LogDigest, Verify};
 use evercore::{
     Aggregate, AggregateId, BoxError, CommitId, Error, EventStore, FailurePolicy, RecordedEvent,
@@ -14,6 +15,7 @@ use crate::domain::counter::{Added, Counter};
 use crate::domain::registry;
 use crate::domain::tally::{self, Tally};
 use crate::journal::idle;
+use crate::raw;
 
 /// The page sizes of the verification: one event, a few, all.
 const PAGE_SIZES: [u32; 3] = [1, 4, 1_000];
@@ -106,6 +108,26 @@ impl<'a> Scene<'a> {
         }
         self.assert_found(&[]).await?;
         Ok(AggregateAt { aggregate_type: Some(Tally::NAME.to_owned()), id: id.get() })
+    }
+
+    /// Adds an event to the second counter, at position 15, with two tags. Returns the event and the numbers of its tags;
+    /// `None` if the engine has no tags, or an index that is not made of rows.
+    pub(super) async fn tag(&self) -> Result<Option<(EventAt, [i64; 2])>> {
+        if !self.engine.capabilities().has(Capability::Tags) {
+            return Ok(None);
+        }
+        let id = self.counters[1];
+        let tags = [Tag::new("course", 42)?, Tag::new("student", 7)?];
+        let numbers = [tags[0].index(), tags[1].index()];
+        let mut event = raw::new_event(id, 2, &Added { by: 1 });
+        event.tags = Tags::new(tags)?;
+        let write = raw::write::<Counter>(id, Precondition::Exists);
+        self.engine.commit(raw::commit(vec![write], vec![event])).await?;
+        self.assert_found(&[]).await?;
+        if self.engine.inspection().tag_index(None, 1).await?.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some((EventAt { aggregate: self.counter_at(1), sequence: 2, position: 15 }, numbers)))
     }
 
     pub(super) fn verify(&self) -> Verify<'static> {

@@ -4,7 +4,7 @@
 -- ?3 the most events                   ?6 whether to return only events that are to be redriven
 SELECT
     e.position, e.aggregate_id, e.sequence, e.event_type_id, e.version, e.codec, e.payload, e.event_time,
-    e.recorded_at, e.reference, e.correlation_id, e.causation_id, e.metadata,
+    e.recorded_at, e.reference, e.correlation_id, e.causation_id, e.metadata, e.tags,
     kept.reason, kept.attempts, kept.parked_at, kept.redrive_at,
     kept.redrive OR COALESCE(kept.redrive_at <= CAST(unixepoch('subsec') * 1000000 AS INTEGER), FALSE) AS is_due
 -- CROSS makes the parked events the outer loop, and keeps their order.

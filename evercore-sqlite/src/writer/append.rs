@@ -7,6 +7,7 @@ use evercore::engine::{Commit, NewEvent, Positions};
 use evercore::{AggregateId, Error, Position, Sequence};
 use rusqlite::{CachedStatement, Connection};
 
+use super::index_tags::{TagRow, index_tags};
 use super::preconditions::StoredAggregates;
 use crate::error::{Problem, because};
 use crate::row::checked;
@@ -17,8 +18,8 @@ static INSERTS: LazyLock<[(usize, String); 4]> =
     LazyLock::new(|| [64, 16, 4, 1].map(|rows| (rows, insert_events(rows))));
 
 const INSERT_EVENTS: &str = include_str!("insert_events.sql");
-const TUPLE: &str = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
-const COLUMNS: usize = 12;
+const TUPLE: &str = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+const COLUMNS: usize = 13;
 const LEFT_OUT: &str = "a trigger of this database dropped some of the rows";
 
 /// An aggregate to which events are appended.
@@ -34,7 +35,7 @@ struct Place {
     event_type: EventTypeId,
 }
 
-/// Appends the events of a commit. Returns their positions.
+/// Appends the events of a commit, and the rows by which they are found by their tags. Returns their positions.
 pub(super) fn append(
     connection: &Connection,
     names: &Names,
@@ -52,6 +53,7 @@ pub(super) fn append(
         .collect();
     let recorded_at = commit.recorded_at.timestamp_micros();
     let mut left = &commit.events[..];
+    let mut tagged = Vec::new();
     let mut first = None;
     for (rows, sql) in &*INSERTS {
         if left.len() < *rows {
@@ -62,6 +64,10 @@ pub(super) fn append(
             let (now, later) = left.split_at(*rows);
             for (row, event) in now.iter().enumerate() {
                 let place = place(names, event, &mut streams);
+                let index = commit.events.len() - left.len() + row;
+                tagged.extend(
+                    event.tags.indexes().map(|tag| TagRow::new(tag, place.event_type, index)),
+                );
                 bind(&mut statement, row * COLUMNS, event, place, recorded_at)?;
             }
             if statement.raw_execute()? != *rows {
@@ -74,6 +80,9 @@ pub(super) fn append(
         }
     }
     let Some(first) = first else { return Ok(Positions::NONE) };
+    if !tagged.is_empty() {
+        index_tags(connection, tagged, first)?;
+    }
     let position = |row_id| checked(Position::new(row_id), "events.position");
     Ok(Positions::span(position(first)?, position(connection.last_insert_rowid())?)?)
 }
@@ -97,7 +106,7 @@ fn bind(
     place: Place,
     recorded_at: i64,
 ) -> rusqlite::Result<()> {
-    let NewEvent { version, payload, meta, metadata_column, .. } = event;
+    let NewEvent { event_type: _, version, payload, meta, metadata_column, tags } = event;
     let metadata = meta.metadata();
     statement.raw_bind_parameter(after + 1, meta.aggregate_id().get())?;
     statement.raw_bind_parameter(after + 2, place.sequence.get())?;
@@ -110,7 +119,8 @@ fn bind(
     statement.raw_bind_parameter(after + 9, meta.reference())?;
     statement.raw_bind_parameter(after + 10, metadata.correlation_id())?;
     statement.raw_bind_parameter(after + 11, metadata.causation_id())?;
-    statement.raw_bind_parameter(after + 12, metadata_column.as_deref())
+    statement.raw_bind_parameter(after + 12, metadata_column.as_deref())?;
+    statement.raw_bind_parameter(after + 13, tags.to_column())
 }
 
 fn insert_events(rows: usize) -> String {

@@ -143,7 +143,9 @@ impl WriterThread {
 }
 
 fn size(commit: &Commit) -> usize {
-    let events = commit.events.iter().map(|event| event.payload.stored_bytes().len());
+    let events = commit.events.iter().map(|event| {
+        event.payload.stored_bytes().len() + event.tags.to_column().map_or(0, str::len)
+    });
     let snapshots = commit.snapshots.iter().map(|snapshot| snapshot.state.len());
     let result = commit.idempotency.as_ref().map(|given| given.result.len());
     events.chain(snapshots).chain(result).sum()

@@ -10,6 +10,7 @@ use rusqlite::Connection;
 
 use super::rows::{StoredAggregate, holder, is_used, standing};
 use crate::error::Problem;
+use crate::tags::holds;
 use crate::types::Names;
 
 /// The aggregates of a commit as they are stored; `None` for one that the commit creates.
@@ -40,8 +41,15 @@ pub(super) fn check_preconditions(
         }
         standings.insert(write.id, standing);
     }
-    let keys = check_keys(connection, names, commit)?;
-    Ok(keys.map(|()| standings))
+    if let Err(refusal) = check_keys(connection, names, commit)? {
+        return Ok(Err(refusal));
+    }
+    for condition in &commit.conditions {
+        if !holds(connection, names, condition)? {
+            return Ok(Err(condition.conflict()));
+        }
+    }
+    Ok(Ok(standings))
 }
 
 fn wrong_type(

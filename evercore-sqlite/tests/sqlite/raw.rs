@@ -88,7 +88,20 @@ async fn no_statement_reads_a_whole_table_of_the_log() {
     // ANALYZE finds nothing yet, but creates the tables for its statistics.
     execute(&path, "ANALYZE").await;
     let mut connection = connect(&path).await;
-    let tables = ["events", "e", "h", "aggregates", "a", "k", "commits", "c", "snapshots", "s"];
+    let tables = [
+        "events",
+        "e",
+        "h",
+        "aggregates",
+        "a",
+        "k",
+        "commits",
+        "c",
+        "snapshots",
+        "s",
+        "event_tags",
+        "i",
+    ];
     for (file, sql) in statements() {
         // The first three are about the names of types, which are few, read once, and written once. The last one is for
         // the first run of a subscription that starts at a time, because clocks need not agree with the positions.
@@ -289,13 +302,16 @@ async fn the_view_shows_payloads_that_are_not_json_as_their_bytes() {
     assert_eq!(rows[1].1, b"\x81\xA6amount\x07");
 }
 
-/// Returns all SQL files of the engine; that of an insert is completed with a row of values.
+/// Returns all SQL files of the engine; those of inserts are completed with a row of values.
 fn statements() -> Vec<(PathBuf, String)> {
     let files = sql_files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
     let read = |file: PathBuf| {
         let mut sql = std::fs::read_to_string(&file).expect("a file");
         if file.ends_with("insert_events.sql") {
-            sql.push_str("(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+            sql.push_str("(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+        }
+        if file.ends_with("insert_event_tags.sql") {
+            sql.push_str("(?, ?, ?)");
         }
         (file, sql)
     };

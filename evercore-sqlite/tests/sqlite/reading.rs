@@ -129,6 +129,8 @@ async fn a_damaged_row_is_an_error_that_names_the_column() {
         ("UPDATE events SET codec = 99999", "events.codec"),
         ("UPDATE events SET event_time = 9223372036854775807", "events.event_time"),
         ("UPDATE events SET metadata = 'x', correlation_id = 'y'", "metadata column"),
+        ("UPDATE events SET tags = 'course'", "tags"),
+        ("UPDATE events SET tags = 'b:1' || char(10) || 'a:1'", "tags"),
         ("PRAGMA foreign_keys = OFF; UPDATE events SET event_type_id = 99", "events.event_type_id"),
     ];
     for (damage, column) in damages {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use crate::{CommitId, EventFilter, Fingerprint, NaturalKey, RecordedEvent, Result};
+use crate::{CommitId, EventFilter, Fingerprint, NaturalKey, RecordedEvent, Result, Tags};
 
 /// Shows the stored rows as they are, valid or not.
 ///
@@ -23,6 +23,12 @@ pub trait Inspection: std::fmt::Debug + Send + Sync {
 
     /// Reads the places of events, in the order of their positions, then of their aggregates and sequences.
     async fn positions(&self, after: Option<EventKey>, limit: u32) -> Result<Vec<EventKey>>;
+
+    /// Reads the rows of the index of tags in their order. Empty for an engine that has no such rows.
+    async fn tag_index(&self, after: Option<TagKey>, limit: u32) -> Result<Vec<InspectedTag>> {
+        let _ = (after, limit);
+        Ok(Vec::new())
+    }
 
     /// Reads the natural keys of a type in the order of their bytes, each once, with the number of its holders.
     async fn keys(
@@ -153,13 +159,62 @@ pub struct InspectedEvent {
     pub has_aggregate: bool,
     /// The event, or the error that makes the row invalid.
     pub event: Result<RecordedEvent>,
+    /// Those of its tags for which the index has no row with its type and position.
+    pub unindexed: Vec<String>,
 }
 
 impl InspectedEvent {
-    /// Makes a row.
+    /// Makes a row whose tags are all in the index.
     #[must_use]
     pub const fn new(place: EventKey, has_aggregate: bool, event: Result<RecordedEvent>) -> Self {
-        Self { place, has_aggregate, event }
+        Self { place, has_aggregate, event, unindexed: Vec::new() }
+    }
+}
+
+/// The columns of a row of the index of tags, in the order in which rows are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TagKey {
+    /// The [number](crate::boundary::Tag::index) of the tag.
+    pub tag: i64,
+    /// The number of the event type.
+    pub event_type: i64,
+    /// The position of the event.
+    pub position: i64,
+}
+
+/// A row of the index of tags.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct InspectedTag {
+    /// Its columns.
+    pub key: TagKey,
+    /// The event at its position; `None` if there is none.
+    pub event: Option<InspectedTagged>,
+}
+
+impl InspectedTag {
+    /// Makes a row.
+    #[must_use]
+    pub const fn new(key: TagKey, event: Option<InspectedTagged>) -> Self {
+        Self { key, event }
+    }
+}
+
+/// The columns of an event that a row of the index of tags must agree with.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct InspectedTagged {
+    /// The number of its type.
+    pub event_type: i64,
+    /// Its tags, or the error that makes them invalid.
+    pub tags: Result<Tags>,
+}
+
+impl InspectedTagged {
+    /// Makes the columns.
+    #[must_use]
+    pub const fn new(event_type: i64, tags: Result<Tags>) -> Self {
+        Self { event_type, tags }
     }
 }
 

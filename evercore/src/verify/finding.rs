@@ -45,6 +45,22 @@ pub enum Finding {
         /// The problem, as part of a sentence.
         problem: String,
     },
+    /// The index of tags lacks a row for a tag of an event.
+    TagNotIndexed {
+        /// The position of the event.
+        event: EventAt,
+        /// The tag.
+        tag: String,
+    },
+    /// The index of tags has a row that it should not have.
+    TagIndexDamaged {
+        /// The number of the tag.
+        tag: i64,
+        /// The position that the row names.
+        position: i64,
+        /// The problem, as part of a sentence.
+        problem: String,
+    },
     /// The aggregate of an event does not exist.
     EventWithoutAggregate {
         /// The position of the event.

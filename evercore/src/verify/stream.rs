@@ -54,8 +54,11 @@ impl<'a> Stream<'a> {
     }
 
     pub(super) fn event(&mut self, inspected: InspectedEvent, notes: &mut Notes<'_>) {
-        let InspectedEvent { place, event, .. } = inspected;
+        let InspectedEvent { place, event, unindexed, has_aggregate: _ } = inspected;
         let at = self.at.event(place);
+        for tag in unindexed {
+            notes.found(Finding::TagNotIndexed { event: at.clone(), tag });
+        }
         let is_next = self.follows(place, &at, notes);
         if !is_next {
             self.chain.interrupt();

@@ -21,6 +21,14 @@ impl fmt::Display for Finding {
             Self::EventDamaged { event, problem } => {
                 write!(f, "the row of {event} is damaged: {problem}; restore it from a backup")
             }
+            Self::TagNotIndexed { event, tag } => write!(
+                f,
+                "{event} has the tag `{tag}`, but the index of tags has no row for it: boundaries overlook the event; restore the row from a backup"
+            ),
+            Self::TagIndexDamaged { tag, position, problem } => write!(
+                f,
+                "the index of tags has a row with the number {tag} for the event at position {position}, but {problem}; delete the row if the event is as it was written"
+            ),
             Self::EventWithoutAggregate { event } => write!(
                 f,
                 "{event} belongs to no aggregate; restore the aggregate's row from a backup"

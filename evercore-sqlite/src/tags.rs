@@ -1,0 +1,172 @@
+//! Finds events by their tags, and judges conditions of commits about such events.
+//!
+//! The index holds a number for each tag, and two tags may have the same one. Each event that the index names is
+//! therefore compared with the query by the text of its tags: a collision costs a look at an event, and changes neither
+//! a page nor a verdict.
+
+mod candidates;
+
+use evercore::boundary::Tags;
+use evercore::engine::{Condition, TagAtom, TagPage, TagQuery, TagRequest};
+use evercore::{Error, Position, RecordedEvent};
+use rusqlite::{Connection, OptionalExtension};
+
+use crate::error::Problem;
+use crate::log::{position, size};
+use crate::read_transaction::read_transaction;
+use crate::row::{Page, json, tags};
+use crate::types::{EventTypeId, Names, Types};
+use candidates::{Candidates, Strand};
+
+const FIND_EVENT_TYPE: &str = include_str!("tags/find_event_type.sql");
+const READ_HEAD: &str = "SELECT COALESCE(MAX(position), 0) FROM events";
+const READ_POSITIONS: &str = include_str!("tags/read_positions.sql");
+const READ_TAGS: &str = "SELECT event_type_id, tags FROM events WHERE position = ?1";
+
+/// The most events that one statement reads.
+const MOST_AT_ONCE: usize = 1024;
+
+/// Events of one type that have all tags of an atom.
+struct Wanted<'a> {
+    event_type: EventTypeId,
+    atom: &'a TagAtom,
+}
+
+/// Reads a page for each request, all as of one moment. There is one writer at a time, so positions become visible in
+/// order, and nothing can appear before the last visible event.
+pub(crate) fn read_tagged(
+    connection: &Connection,
+    types: &Types,
+    requests: &[TagRequest],
+) -> Result<Vec<TagPage>, Problem> {
+    read_transaction(connection, || {
+        let head = connection.prepare_cached(READ_HEAD)?.query_one([], |row| row.get(0))?;
+        let head = position(head)?;
+        requests.iter().map(|request| read_page(connection, types, request, head)).collect()
+    })
+}
+
+/// Returns whether exactly the events that a decision has seen match its condition. Runs in the transaction that is to
+/// store the decision's commit, before its events are written.
+pub(crate) fn holds(
+    connection: &Connection,
+    names: &Names,
+    condition: &Condition,
+) -> Result<bool, Problem> {
+    let Condition { boundary: _, query, beyond, seen } = condition;
+    let wanted = resolve(connection, names, query)?;
+    let mut candidates = candidates(connection, &wanted, *beyond, i64::MAX)?;
+    let mut found = 0;
+    while let Some(at) = candidates.next(connection)? {
+        let (event_type, tags) = read_tags(connection, at)?;
+        found += u64::from(wanted.iter().any(|wanted| wanted.has(event_type, &tags)));
+        if found > *seen {
+            return Ok(false);
+        }
+    }
+    Ok(found == *seen)
+}
+
+fn read_page(
+    connection: &Connection,
+    types: &Types,
+    request: &TagRequest,
+    head: Position,
+) -> Result<TagPage, Problem> {
+    let TagRequest { query, after, up_to, limit } = request;
+    let last = up_to.map_or(head, |up_to| up_to.min(head));
+    let wanted = resolve(connection, &types.known(), query)?;
+    let mut candidates = candidates(connection, &wanted, *after, last.get())?;
+    let mut page = Page::new(connection, types);
+    // One more than the page has room for, to find out whether it is the last.
+    let most = size(*limit).saturating_add(1);
+    let mut events = Vec::new();
+    while events.len() < most {
+        let positions = candidates.take(connection, (most - events.len()).min(MOST_AT_ONCE))?;
+        if positions.is_empty() {
+            return Ok(TagPage::new(events, head, true));
+        }
+        read_events(connection, &mut page, &positions, |event| {
+            if query.matches(event.aggregate_type(), event.event_type(), event.tags()) {
+                events.push(event);
+            }
+        })?;
+    }
+    events.truncate(size(*limit));
+    Ok(TagPage::new(events, head, false))
+}
+
+/// Finds the numbers of the types of a query. A type without a number has no event.
+fn resolve<'a>(
+    connection: &Connection,
+    names: &Names,
+    query: &'a TagQuery,
+) -> Result<Vec<Wanted<'a>>, Problem> {
+    let mut wanted = Vec::new();
+    for atom in &query.atoms {
+        for stored in &atom.types {
+            let known = names.aggregate(&stored.aggregate);
+            let known = known.and_then(|aggregate| names.event(aggregate, &stored.event));
+            let found = match known {
+                Some(known) => Some(known),
+                // Another process may have stored the type just now.
+                None => connection
+                    .prepare_cached(FIND_EVENT_TYPE)?
+                    .query_one([&*stored.aggregate, &*stored.event], |row| row.get(0))
+                    .optional()?
+                    .map(EventTypeId::new),
+            };
+            wanted.extend(found.map(|event_type| Wanted { event_type, atom }));
+        }
+    }
+    Ok(wanted)
+}
+
+fn candidates(
+    connection: &Connection,
+    wanted: &[Wanted<'_>],
+    after: Position,
+    up_to: i64,
+) -> Result<Candidates, Problem> {
+    let strands = wanted.iter().map(|Wanted { event_type, atom }| {
+        Strand::new(*event_type, atom.tags.iter().map(evercore::boundary::Tag::index), up_to)
+    });
+    Candidates::new(connection, strands, after.get())
+}
+
+fn read_events(
+    connection: &Connection,
+    page: &mut Page<'_>,
+    positions: &[i64],
+    mut found: impl FnMut(RecordedEvent),
+) -> Result<(), Problem> {
+    let mut statement = connection.prepare_cached(READ_POSITIONS)?;
+    let mut rows = statement.query([json(&positions)])?;
+    for &at in positions {
+        match rows.next()? {
+            Some(row) if row.get::<_, i64>(0)? == at => found(page.event(row)?),
+            _ => return Err(astray(at)),
+        }
+    }
+    Ok(())
+}
+
+fn read_tags(connection: &Connection, at: i64) -> Result<(EventTypeId, Tags), Problem> {
+    let mut statement = connection.prepare_cached(READ_TAGS)?;
+    let mut rows = statement.query([at])?;
+    let row = rows.next()?.ok_or_else(|| astray(at))?;
+    Ok((EventTypeId::new(row.get(0)?), tags(row, 1)?))
+}
+
+/// Makes the error for a position in the index that no event has. An event that is gone would otherwise be left out of
+/// a decision without notice.
+fn astray(at: i64) -> Problem {
+    let problem = format!("it names position {at}, at which there is no event");
+    Error::corrupt("event_tags", problem).into()
+}
+
+impl Wanted<'_> {
+    fn has(&self, event_type: EventTypeId, tags: &Tags) -> bool {
+        self.event_type == event_type && self.atom.tags.iter().all(|tag| tags.contains(tag))
+    }
+}
