@@ -6,17 +6,19 @@
 
 mod candidates;
 
-use evercore::boundary::Tags;
+use std::sync::Arc;
+
+use evercore::boundary::{Tag, Tags};
 use evercore::engine::{Condition, TagAtom, TagPage, TagQuery, TagRequest};
 use evercore::{Error, Position, RecordedEvent};
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{CachedStatement, Connection, OptionalExtension};
 
 use crate::error::Problem;
 use crate::log::{position, size};
 use crate::read_transaction::read_transaction;
 use crate::row::{Page, json, tags};
 use crate::types::{EventTypeId, Names, Types};
-use candidates::{Candidates, Strand};
+use candidates::{Candidates, READ_TAG, Strand};
 
 const FIND_EVENT_TYPE: &str = include_str!("tags/find_event_type.sql");
 const READ_HEAD: &str = "SELECT COALESCE(MAX(position), 0) FROM events";
@@ -25,6 +27,16 @@ const READ_TAGS: &str = "SELECT event_type_id, tags FROM events WHERE position =
 
 /// The most events that one statement reads.
 const MOST_AT_ONCE: usize = 1024;
+
+/// Reads pages of one moment.
+struct Pages<'a> {
+    connection: &'a Connection,
+    names: Arc<Names>,
+    read_tag: CachedStatement<'a>,
+    read_positions: CachedStatement<'a>,
+    page: Page<'a>,
+    head: Position,
+}
 
 /// Events of one type that have all tags of an atom.
 struct Wanted<'a> {
@@ -41,23 +53,48 @@ pub(crate) fn read_tagged(
 ) -> Result<Vec<TagPage>, Problem> {
     read_transaction(connection, || {
         let head = connection.prepare_cached(READ_HEAD)?.query_one([], |row| row.get(0))?;
-        let head = position(head)?;
-        requests.iter().map(|request| read_page(connection, types, request, head)).collect()
+        let mut pages = Pages {
+            connection,
+            names: types.known(),
+            read_tag: connection.prepare_cached(READ_TAG)?,
+            read_positions: connection.prepare_cached(READ_POSITIONS)?,
+            page: Page::new(connection, types),
+            head: position(head)?,
+        };
+        requests.iter().map(|request| pages.read(request)).collect()
     })
 }
 
-/// Returns whether exactly the events that a decision has seen match its condition. Runs in the transaction that is to
-/// store the decision's commit, before its events are written.
-pub(crate) fn holds(
+/// Returns the first condition that does not hold: other events match it than the decision has seen. Runs in the
+/// transaction that is to store the decision's commit, before its events are written.
+pub(crate) fn find_broken<'a>(
     connection: &Connection,
+    names: &Names,
+    conditions: &'a [Condition],
+) -> Result<Option<&'a Condition>, Problem> {
+    if conditions.is_empty() {
+        return Ok(None);
+    }
+    let mut read_tag = connection.prepare_cached(READ_TAG)?;
+    for condition in conditions {
+        if !holds(connection, &mut read_tag, names, condition)? {
+            return Ok(Some(condition));
+        }
+    }
+    Ok(None)
+}
+
+fn holds(
+    connection: &Connection,
+    read_tag: &mut CachedStatement<'_>,
     names: &Names,
     condition: &Condition,
 ) -> Result<bool, Problem> {
     let Condition { boundary: _, query, beyond, seen } = condition;
     let wanted = resolve(connection, names, query)?;
-    let mut candidates = candidates(connection, &wanted, *beyond, i64::MAX)?;
+    let mut candidates = candidates(read_tag, &wanted, *beyond, i64::MAX)?;
     let mut found = 0;
-    while let Some(at) = candidates.next(connection)? {
+    while let Some(at) = candidates.next(read_tag)? {
         let (event_type, tags) = read_tags(connection, at)?;
         found += u64::from(wanted.iter().any(|wanted| wanted.has(event_type, &tags)));
         if found > *seen {
@@ -67,33 +104,45 @@ pub(crate) fn holds(
     Ok(found == *seen)
 }
 
-fn read_page(
-    connection: &Connection,
-    types: &Types,
-    request: &TagRequest,
-    head: Position,
-) -> Result<TagPage, Problem> {
-    let TagRequest { query, after, up_to, limit } = request;
-    let last = up_to.map_or(head, |up_to| up_to.min(head));
-    let wanted = resolve(connection, &types.known(), query)?;
-    let mut candidates = candidates(connection, &wanted, *after, last.get())?;
-    let mut page = Page::new(connection, types);
-    // One more than the page has room for, to find out whether it is the last.
-    let most = size(*limit).saturating_add(1);
-    let mut events = Vec::new();
-    while events.len() < most {
-        let positions = candidates.take(connection, (most - events.len()).min(MOST_AT_ONCE))?;
-        if positions.is_empty() {
-            return Ok(TagPage::new(events, head, true));
-        }
-        read_events(connection, &mut page, &positions, |event| {
-            if query.matches(event.aggregate_type(), event.event_type(), event.tags()) {
-                events.push(event);
+impl Pages<'_> {
+    fn read(&mut self, request: &TagRequest) -> Result<TagPage, Problem> {
+        let TagRequest { query, after, up_to, limit } = request;
+        let last = up_to.map_or(self.head, |up_to| up_to.min(self.head));
+        let wanted = resolve(self.connection, &self.names, query)?;
+        let mut candidates = candidates(&mut self.read_tag, &wanted, *after, last.get())?;
+        // One more than the page has room for, to find out whether it is the last.
+        let most = size(*limit).saturating_add(1);
+        let mut events = Vec::new();
+        while events.len() < most {
+            let at_once = (most - events.len()).min(MOST_AT_ONCE);
+            let positions = candidates.take(&mut self.read_tag, at_once)?;
+            if positions.is_empty() {
+                return Ok(TagPage::new(events, self.head, true));
             }
-        })?;
+            self.read_events(&positions, |event| {
+                if query.matches(event.aggregate_type(), event.event_type(), event.tags()) {
+                    events.push(event);
+                }
+            })?;
+        }
+        events.truncate(size(*limit));
+        Ok(TagPage::new(events, self.head, false))
     }
-    events.truncate(size(*limit));
-    Ok(TagPage::new(events, head, false))
+
+    fn read_events(
+        &mut self,
+        positions: &[i64],
+        mut found: impl FnMut(RecordedEvent),
+    ) -> Result<(), Problem> {
+        let mut rows = self.read_positions.query([json(&positions)])?;
+        for &at in positions {
+            match rows.next()? {
+                Some(row) if row.get::<_, i64>(0)? == at => found(self.page.event(row)?),
+                _ => return Err(astray(at)),
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Finds the numbers of the types of a query. A type without a number has no event.
@@ -123,32 +172,15 @@ fn resolve<'a>(
 }
 
 fn candidates(
-    connection: &Connection,
+    read_tag: &mut CachedStatement<'_>,
     wanted: &[Wanted<'_>],
     after: Position,
     up_to: i64,
 ) -> Result<Candidates, Problem> {
     let strands = wanted.iter().map(|Wanted { event_type, atom }| {
-        Strand::new(*event_type, atom.tags.iter().map(evercore::boundary::Tag::index), up_to)
+        Strand::new(*event_type, atom.tags.iter().map(Tag::index), up_to)
     });
-    Candidates::new(connection, strands, after.get())
-}
-
-fn read_events(
-    connection: &Connection,
-    page: &mut Page<'_>,
-    positions: &[i64],
-    mut found: impl FnMut(RecordedEvent),
-) -> Result<(), Problem> {
-    let mut statement = connection.prepare_cached(READ_POSITIONS)?;
-    let mut rows = statement.query([json(&positions)])?;
-    for &at in positions {
-        match rows.next()? {
-            Some(row) if row.get::<_, i64>(0)? == at => found(page.event(row)?),
-            _ => return Err(astray(at)),
-        }
-    }
-    Ok(())
+    Candidates::new(read_tag, strands, after.get())
 }
 
 fn read_tags(connection: &Connection, at: i64) -> Result<(EventTypeId, Tags), Problem> {

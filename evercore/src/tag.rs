@@ -187,9 +187,7 @@ impl Tags {
         let mut before = "";
         for tag in column.split(SEPARATOR) {
             let is_tag = tag.split_once(':').is_some_and(|(name, value)| {
-                name_problem(name).is_none()
-                    && !value.is_empty()
-                    && !value.contains(char::is_control)
+                !name.is_empty() && !value.is_empty() && !holds_control(tag)
             });
             if !is_tag || tag <= before {
                 return Err(Error::corrupt(
@@ -277,6 +275,12 @@ pub(crate) fn name_problem(name: &str) -> Option<&'static str> {
     }
 }
 
+/// Returns whether a text holds a control character. Looks at bytes first, since a page of events has many tags.
+fn holds_control(text: &str) -> bool {
+    text.bytes().any(|byte| byte.is_ascii_control())
+        || !text.is_ascii() && text.contains(char::is_control)
+}
+
 fn index(tag: &str) -> i64 {
     number(&[tag])
 }
@@ -331,7 +335,9 @@ mod tests {
         assert_eq!(tags.values("student").collect::<Vec<_>>(), ["7"]);
         assert_eq!(Tags::from_column(tags.to_column()).expect("its own column"), tags);
         assert_eq!(Tags::from_column(None).expect("no tags"), Tags::NONE);
-        for wrong in ["", "course", "course:", "b:1\na:1", "a:1\na:1", "a:1\n", "a:\u{1}"] {
+        for wrong in
+            ["", "course", "course:", "b:1\na:1", "a:1\na:1", "a:1\n", "a:\u{1}", "a:\u{85}"]
+        {
             assert!(Tags::from_column(Some(wrong)).is_err(), "{wrong:?}");
         }
     }

@@ -6,12 +6,13 @@
 
 use std::collections::VecDeque;
 
-use rusqlite::{Connection, params};
+use rusqlite::{CachedStatement, params};
 
 use crate::error::Problem;
 use crate::types::EventTypeId;
 
-const READ_TAG: &str = include_str!("read_tag.sql");
+/// The statement by which candidates are read; it is prepared once for several walks.
+pub(super) const READ_TAG: &str = include_str!("read_tag.sql");
 
 /// The numbers of positions that one statement reads, after a leap and at most.
 const FEWEST: u32 = 32;
@@ -41,20 +42,23 @@ struct Cursor {
 impl Candidates {
     /// Begins after a position.
     pub(super) fn new(
-        connection: &Connection,
+        read_tag: &mut CachedStatement<'_>,
         strands: impl Iterator<Item = Strand>,
         after: i64,
     ) -> Result<Self, Problem> {
         let mut begun = Vec::new();
         for mut strand in strands {
-            if let Some(first) = strand.after(connection, after)? {
+            if let Some(first) = strand.after(read_tag, after)? {
                 begun.push((first, strand));
             }
         }
         Ok(Self(begun))
     }
 
-    pub(super) fn next(&mut self, connection: &Connection) -> Result<Option<i64>, Problem> {
+    pub(super) fn next(
+        &mut self,
+        read_tag: &mut CachedStatement<'_>,
+    ) -> Result<Option<i64>, Problem> {
         let Some(next) = self.0.iter().map(|(next, _)| *next).min() else { return Ok(None) };
         let mut index = 0;
         while let Some((first, strand)) = self.0.get_mut(index) {
@@ -62,7 +66,7 @@ impl Candidates {
                 index += 1;
                 continue;
             }
-            match strand.after(connection, next)? {
+            match strand.after(read_tag, next)? {
                 Some(following) => *first = following,
                 None => drop(self.0.swap_remove(index)),
             }
@@ -73,12 +77,12 @@ impl Candidates {
     /// Returns the next positions, up to a number of them.
     pub(super) fn take(
         &mut self,
-        connection: &Connection,
+        read_tag: &mut CachedStatement<'_>,
         most: usize,
     ) -> Result<Vec<i64>, Problem> {
         let mut taken = Vec::new();
         while taken.len() < most
-            && let Some(next) = self.next(connection)?
+            && let Some(next) = self.next(read_tag)?
         {
             taken.push(next);
         }
@@ -97,11 +101,15 @@ impl Strand {
     }
 
     /// Returns the first position after another one.
-    fn after(&mut self, connection: &Connection, after: i64) -> Result<Option<i64>, Problem> {
+    fn after(
+        &mut self,
+        read_tag: &mut CachedStatement<'_>,
+        after: i64,
+    ) -> Result<Option<i64>, Problem> {
         let Some(mut at) = after.checked_add(1) else { return Ok(None) };
         'leap: loop {
             for cursor in &mut self.0 {
-                match cursor.seek(connection, at)? {
+                match cursor.seek(read_tag, at)? {
                     None => return Ok(None),
                     Some(found) if found > at => {
                         at = found;
@@ -122,20 +130,23 @@ impl Cursor {
     }
 
     /// Returns the first position that is not before another one. Such positions only grow from call to call.
-    fn seek(&mut self, connection: &Connection, from: i64) -> Result<Option<i64>, Problem> {
+    fn seek(
+        &mut self,
+        read_tag: &mut CachedStatement<'_>,
+        from: i64,
+    ) -> Result<Option<i64>, Problem> {
         while self.ahead.pop_front_if(|position| *position < from).is_some() {}
         if self.ahead.is_empty() && !self.is_at_end {
-            self.read(connection, from)?;
+            self.read(read_tag, from)?;
         }
         Ok(self.ahead.front().copied())
     }
 
-    fn read(&mut self, connection: &Connection, from: i64) -> Result<(), Problem> {
+    fn read(&mut self, read_tag: &mut CachedStatement<'_>, from: i64) -> Result<(), Problem> {
         let goes_on = self.last.checked_add(1) == Some(from);
         self.most = if goes_on { (self.most * 4).min(MOST) } else { FEWEST };
-        let mut statement = connection.prepare_cached(READ_TAG)?;
         let range = params![self.tag, self.event_type.get(), from, self.up_to, self.most];
-        let mut rows = statement.query(range)?;
+        let mut rows = read_tag.query(range)?;
         let mut found = 0;
         while let Some(row) = rows.next()? {
             self.last = row.get(0)?;

@@ -10,7 +10,7 @@ use rusqlite::Connection;
 
 use super::rows::{StoredAggregate, holder, is_used, standing};
 use crate::error::Problem;
-use crate::tags::holds;
+use crate::tags::find_broken;
 use crate::types::Names;
 
 /// The aggregates of a commit as they are stored; `None` for one that the commit creates.
@@ -44,12 +44,8 @@ pub(super) fn check_preconditions(
     if let Err(refusal) = check_keys(connection, names, commit)? {
         return Ok(Err(refusal));
     }
-    for condition in &commit.conditions {
-        if !holds(connection, names, condition)? {
-            return Ok(Err(condition.conflict()));
-        }
-    }
-    Ok(Ok(standings))
+    let broken = find_broken(connection, names, &commit.conditions)?;
+    Ok(broken.map_or(Ok(standings), |condition| Err(condition.conflict())))
 }
 
 fn wrong_type(
