@@ -1,5 +1,6 @@
 //! Reads the global log.
 
+use evercore::boundary::Tag;
 use evercore::engine::LogQuery;
 use evercore::{LogPage, Position, RecordedEvent, Result};
 use rusqlite::{Connection, params};
@@ -66,6 +67,8 @@ fn read_matching(
         let single = filter.single_events().map(|(aggregate, event)| (aggregate, Some(event)));
         json(&whole.chain(single).collect::<Vec<_>>())
     });
+    let tags: Vec<_> = filter.tags().map(Tag::as_str).collect();
+    let tags = (!tags.is_empty()).then(|| json(&tags));
     let most_looked_at = MOST_LOOKED_AT.max(*limit);
     let mut statement = connection.prepare_cached(READ_MATCHING)?;
     let rows = statement.query(params![
@@ -77,6 +80,7 @@ fn read_matching(
         partition.index(),
         partition.count(),
         correlation.as_deref(),
+        tags,
     ])?;
     let events = Page::new(connection, types).read(rows)?;
     let end = match events.last() {

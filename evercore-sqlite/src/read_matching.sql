@@ -3,7 +3,7 @@
 -- ?2 the most events to return          ?6 partition
 -- ?3 the most events to look at         ?7 number of partitions
 -- ?4 types as JSON, [[aggregate, event or null], …], or NULL for all
--- ?8 correlation id, or NULL
+-- ?8 correlation id, or NULL            ?9 tags as JSON, or NULL
 --
 -- Type names are looked up each time, since another process may have stored a type just now. Events are looked at one
 -- by one, only until the page is full.
@@ -34,4 +34,9 @@ WHERE
         SELECT 1 FROM aggregates AS a WHERE a.id = seen.aggregate_id AND a.natural_key = ?5
     ))
     AND (?8 IS NULL OR e.correlation_id = ?8)
+    AND (?9 IS NULL OR NOT EXISTS (
+        SELECT 1
+        FROM json_each(?9) AS t
+        WHERE instr(char(10) || COALESCE(e.tags, '') || char(10), char(10) || t.value || char(10)) = 0
+    ))
 LIMIT ?2;
