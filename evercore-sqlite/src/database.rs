@@ -31,7 +31,7 @@ const WAL_BYTES_KEPT: &str = "67108864";
 /// would look for each page in the write-ahead log first.
 const MAPPED_BYTES: i64 = 1 << 30;
 /// The capacity of the statement cache; there are fewer statements than this.
-const CACHED_STATEMENTS: usize = 64;
+const CACHED_STATEMENTS: usize = 96;
 
 /// A database, and the settings to open it.
 #[derive(Debug)]

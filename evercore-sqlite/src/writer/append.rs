@@ -80,11 +80,12 @@ pub(super) fn append(
         }
     }
     let Some(first) = first else { return Ok(Positions::NONE) };
+    let last = connection.last_insert_rowid();
     if !tagged.is_empty() {
         index_tags(connection, tagged, first)?;
     }
     let position = |row_id| checked(Position::new(row_id), "events.position");
-    Ok(Positions::span(position(first)?, position(connection.last_insert_rowid())?)?)
+    Ok(Positions::span(position(first)?, position(last)?)?)
 }
 
 fn place(names: &Names, event: &NewEvent, streams: &mut HashMap<AggregateId, Stream>) -> Place {
