@@ -10,10 +10,10 @@ use evercore::engine::{
     AcquireRequest, Acquired, Beat, Capabilities, Commit, Control, Detail, DiscardedRequest,
     EventKey, Heartbeat, HistoryRequest, IdBlock, IdempotentOutcome, InspectEvents,
     InspectedAggregate, InspectedCommit, InspectedEvent, InspectedKey, InspectedParked,
-    InspectedSubscription, Inspection, Lane, LastGiven, LeaseKey, LoadRequest, LoadedAggregate,
-    LogQuery, LogWatch, NewSubscription, ParkedRequest, Reader, Registered, Settled, Settlement,
-    StorageEngine, StoredSubscription, SubscriptionStorage, TagPage, TagRequest, Transactor,
-    TypeName,
+    InspectedSubscription, InspectedTag, Inspection, Lane, LastGiven, LeaseKey, LoadRequest,
+    LoadedAggregate, LogQuery, LogWatch, NewSubscription, ParkedRequest, Reader, Registered,
+    Settled, Settlement, StorageEngine, StoredSubscription, SubscriptionStorage, TagKey, TagPage,
+    TagRequest, Transactor, TypeName,
 };
 use evercore::subscription::{DiscardedEvent, ParkedEvent};
 use evercore::{
@@ -177,6 +177,10 @@ impl Inspection for Halting<dyn StorageEngine> {
 
     async fn positions(&self, after: Option<EventKey>, limit: u32) -> Result<Vec<EventKey>> {
         self.1.go(self.0.inspection().positions(after, limit)).await
+    }
+
+    async fn tag_index(&self, after: Option<TagKey>, limit: u32) -> Result<Vec<InspectedTag>> {
+        self.1.go(self.0.inspection().tag_index(after, limit)).await
     }
 
     async fn keys(
