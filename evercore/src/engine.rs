@@ -181,10 +181,7 @@ pub trait Reader: std::fmt::Debug + Send + Sync + 'static {
     /// [`read_log`](Self::read_log), it reads all events that are visible, also those beyond the frontier.
     ///
     /// All pages are as of one moment, or each of a moment after the frontier that it names was looked up.
-    async fn read_tagged(&self, requests: Vec<TagRequest>) -> Result<Vec<TagPage>> {
-        drop(requests);
-        Err(Error::Unsupported { operation: Capability::Tags, engine: "this engine" })
-    }
+    async fn read_tagged(&self, requests: Vec<TagRequest>) -> Result<Vec<TagPage>>;
 }
 
 /// The aggregate to load, and how much of it.
