@@ -9,7 +9,7 @@ use crate::domain::{Define, Load, MOST_COURSES, Refused, Seats, Subscribe};
 
 const CLIENTS: u32 = 16;
 const COURSES: u32 = 10;
-const STUDENTS: u32 = 16;
+const STUDENTS: u32 = 13;
 const CAPACITY: u32 = 7;
 
 /// The outcome of a storm.
