@@ -2,6 +2,7 @@
 //!
 //! ```sh
 //! cargo run -p evercore-examples --example courses
+//! cargo run -p evercore-examples --example courses -- sqlite://courses.db
 //! cargo run -p evercore-examples --example courses -- postgres://localhost/school
 //! ```
 //!

@@ -224,9 +224,7 @@ fn other_tests(database: &TestDatabase) -> Result<Vec<Cargo>, Failure> {
     for url in database.example_urls() {
         tests.push(built_example(&target, "bank", &[&url]));
         tests.push(built_example(&target, "loans", &["--db", &url]));
-        if url.starts_with("postgres") {
-            tests.push(built_example(&target, "courses", &[&url]));
-        }
+        tests.push(built_example(&target, "courses", &[&url]));
     }
     Ok(tests)
 }
