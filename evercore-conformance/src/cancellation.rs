@@ -6,6 +6,7 @@
 //! resources may be held for it, and the store must continue to work.
 
 pub mod administration;
+pub mod boundaries;
 pub mod commits;
 pub mod contexts;
 pub mod following;

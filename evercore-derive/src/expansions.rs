@@ -6,7 +6,7 @@ use expect_test::{Expect, expect};
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use crate::{aggregate, event, retired_event, state_event};
+use crate::{aggregate, boundary, event, retired_event, state_event};
 
 fn check(expansion: TokenStream, expected: Expect) {
     let file = syn::parse2(expansion).expect("an expansion is Rust");
@@ -364,7 +364,7 @@ fn an_event_that_is_rejected() {
                 "`#[state(…)]` goes on the fields of a `#[state_event]`; an `#[event]` changes the state by its `Apply`"
             }
             ::core::compile_error! {
-                "`#[event]` needs the aggregate of the event: `aggregate = …`"
+                "`#[event]` needs the aggregate of the event: `aggregate = …`; an event that belongs to none needs tags, as in `tags(course)`"
             }
             ::core::compile_error! {
                 "versions start at 1"
@@ -545,9 +545,25 @@ fn a_state_event_that_is_rejected() {
 }
 
 /// Expansions of all kinds, with the crate under another path.
-fn elsewhere() -> [TokenStream; 10] {
+fn elsewhere() -> [TokenStream; 13] {
     let of = quote!(aggregate = Account, crate = "some::path");
     [
+        boundary::derive(quote! {
+            #[boundary(key(course: String, room: u32), events(Planned), crate = "some::path")]
+            struct Seats;
+        }),
+        boundary::derive(quote! {
+            #[boundary(key(course: String), crate = "some::path")]
+            struct Seats;
+        }),
+        event::attribute(
+            quote!(tags(course), crate = some::path),
+            quote!(
+                struct Planned {
+                    course: String,
+                }
+            ),
+        ),
         aggregate::derive(quote! {
             #[aggregate(snapshot_every = 1, crate = "some::path")]
             struct Account;
@@ -612,6 +628,197 @@ fn elsewhere() -> [TokenStream; 10] {
             ),
         ),
     ]
+}
+
+#[test]
+fn a_boundary() {
+    check(
+        boundary::derive(quote! {
+            #[boundary(key(course: String, "room-number" = room: u32), events(Planned(course), Moved))]
+            pub struct Seats { taken: u32 }
+        }),
+        expect![[r#"
+            const _: () = ::evercore::__private::require_tag::<
+                Planned,
+            >(
+                "course",
+                "`Planned` has no tag `course`, by which `Seats` finds it; declare it with `#[event(tags(course))]`, or name the tags of the key that `Planned` has: `events(Planned(…))`",
+            );
+            const _: () = ::evercore::__private::require_tag::<
+                Moved,
+            >(
+                "course",
+                "`Moved` has no tag `course`, by which `Seats` finds it; declare it with `#[event(tags(course))]`, or name the tags of the key that `Moved` has: `events(Moved(…))`",
+            );
+            const _: () = ::evercore::__private::require_tag::<
+                Moved,
+            >(
+                "room-number",
+                "`Moved` has no tag `room-number`, by which `Seats` finds it; declare it with `#[event(tags(\"room-number\" = …))]`, or name the tags of the key that `Moved` has: `events(Moved(…))`",
+            );
+            #[automatically_derived]
+            impl ::evercore::boundary::Boundary for Seats {
+                const NAME: &'static ::evercore::__private::core::primitive::str = "Seats";
+                const EVENTS: &'static [::evercore::boundary::BoundaryEvent<Self>] = &[
+                    ::evercore::__private::boundary_event::<Self, Planned>(&["course"]),
+                    ::evercore::__private::boundary_event::<Self, Moved>(&["course", "room-number"]),
+                ];
+            }
+            impl Seats {
+                ///Makes the key of a [`Seats`] from the values of its tags.
+                pub fn of(
+                    course: impl ::evercore::__private::core::convert::AsRef<
+                        ::evercore::__private::core::primitive::str,
+                    >,
+                    room: impl ::evercore::__private::core::borrow::Borrow<u32>,
+                ) -> ::evercore::boundary::BoundaryKey<Self> {
+                    ::evercore::boundary::BoundaryKey::new([
+                        ::evercore::__private::tag(
+                            "course",
+                            ::evercore::__private::core::convert::AsRef::<
+                                ::evercore::__private::core::primitive::str,
+                            >::as_ref(&course),
+                        ),
+                        ::evercore::__private::tag(
+                            "room-number",
+                            ::evercore::__private::core::borrow::Borrow::<u32>::borrow(&room),
+                        ),
+                    ])
+                }
+            }
+        "#]],
+    );
+}
+
+#[test]
+fn a_boundary_that_is_rejected() {
+    check(
+        boundary::derive(quote! {
+            #[boundary(key(course: String))]
+            struct Seats { taken: u32 }
+        }),
+        expect![[r#"
+            ::core::compile_error! {
+                "a boundary needs `#[boundary(events(CourseDefined, StudentSubscribed))]`"
+            }
+            #[automatically_derived]
+            impl ::evercore::boundary::Boundary for Seats {
+                const NAME: &'static ::evercore::__private::core::primitive::str = "Seats";
+                const EVENTS: &'static [::evercore::boundary::BoundaryEvent<Self>] = &[];
+            }
+            impl Seats {
+                ///Makes the key of a [`Seats`] from the values of its tags.
+                fn of(
+                    course: impl ::evercore::__private::core::convert::AsRef<
+                        ::evercore::__private::core::primitive::str,
+                    >,
+                ) -> ::evercore::boundary::BoundaryKey<Self> {
+                    ::evercore::boundary::BoundaryKey::new([
+                        ::evercore::__private::tag(
+                            "course",
+                            ::evercore::__private::core::convert::AsRef::<
+                                ::evercore::__private::core::primitive::str,
+                            >::as_ref(&course),
+                        ),
+                    ])
+                }
+            }
+        "#]],
+    );
+}
+
+#[test]
+fn an_event_with_tags() {
+    check(
+        event::attribute(
+            quote!(tags(to, "gift-card" = card)),
+            quote! {
+                enum Packed {
+                    Sent {
+                        to: Vec<u32>,
+                        #[cfg(cards)]
+                        card: Option<String>,
+                    },
+                    #[cfg(shops)]
+                    Fetched { to: u32 },
+                    Lost,
+                }
+            },
+        ),
+        expect![[r##"
+            #[derive(::evercore::__private::serde::Serialize)]
+            #[derive(::evercore::__private::serde::Deserialize)]
+            #[serde(crate = "::evercore::__private::serde")]
+            #[serde(
+                bound(
+                    serialize = "for<'__field> Vec < u32 >: ::evercore::__private::FieldType<'__field>",
+                    deserialize = "for<'__field> Vec < u32 >: ::evercore::__private::FieldType<'__field>"
+                )
+            )]
+            enum Packed {
+                Sent { to: Vec<u32>, #[cfg(cards)] card: Option<String> },
+                #[cfg(shops)]
+                Fetched { to: u32 },
+                Lost,
+            }
+            #[automatically_derived]
+            impl ::evercore::Event for Packed {
+                type Aggregate = ::evercore::boundary::Facts;
+                const NAME: &'static ::evercore::__private::core::primitive::str = "Packed";
+                const VERSION: ::evercore::__private::core::primitive::u32 = 1u32;
+                const SHAPE: ::evercore::__private::core::option::Option<
+                    ::evercore::evolution::Shape,
+                > = ::evercore::__private::core::option::Option::Some(
+                    ::evercore::evolution::Shape::new(
+                        &[
+                            ("Sent {}", ""),
+                            ("Sent.to", "Vec<u32>"),
+                            #[cfg(cards)]
+                            ("Sent.card", "Option<String>"),
+                            #[cfg(shops)]
+                            ("Fetched {}", ""),
+                            #[cfg(shops)]
+                            ("Fetched.to", "u32"),
+                            ("Lost", ""),
+                        ],
+                    ),
+                );
+                const ENCODING: ::evercore::format::Encoding<Self> = ::evercore::format::Encoding::serde();
+                const TAGS: &'static [::evercore::boundary::TagName] = &[
+                    ::evercore::boundary::TagName::many("to"),
+                    #[cfg(cards)]
+                    ::evercore::boundary::TagName::optional("gift-card"),
+                ];
+                fn tags(&self) -> ::evercore::Result<::evercore::boundary::Tags> {
+                    let __tags = &mut ::evercore::__private::TagList::default();
+                    match self {
+                        Self::Sent { to: __value, .. } => {
+                            __tags.many("to", __value);
+                        }
+                        #[cfg(shops)]
+                        Self::Fetched { to: __value, .. } => {
+                            __tags.one("to", __value);
+                        }
+                        Self::Lost { .. } => {}
+                    }
+                    match self {
+                        Self::Sent { #[cfg(cards)] card: __value, .. } => {
+                            #[cfg(cards)] __tags.optional("gift-card", __value);
+                        }
+                        #[cfg(shops)]
+                        Self::Fetched { .. } => {}
+                        Self::Lost { .. } => {}
+                    }
+                    __tags.finish()
+                }
+            }
+            const _: () = {
+                ::evercore::__private::inventory::submit! {
+                    ::evercore::registry::EventType::of:: < Packed > ()
+                }
+            };
+        "##]],
+    );
 }
 
 #[test]

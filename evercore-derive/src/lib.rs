@@ -79,8 +79,8 @@ pub fn aggregate(item: TokenStream) -> TokenStream {
 ///
 /// | option | default | |
 /// |---|---|---|
-/// | `key(course: String)` | required | The tags that select the events, each with the type of its value. An event is found if it has all of them. |
-/// | `events(CourseDefined, StudentSubscribed)` | required | The events. `CourseDefined(course)` names the tags by which one is found, if it does not have all of the key. |
+/// | `key(course: String)` | required | The tags that select the events, each with the type of its value. An event is found if it has all of them. `key("gift-card" = card: String)` is for a tag whose name is no name of Rust. |
+/// | `events(CourseDefined, StudentSubscribed)` | required | The events. `CourseDefined(course)` names the tags by which one is found, if it does not have all of the key. A tag that an event does not have is a compile error. |
 /// | `name = "seats"` | the type's name | The name in messages. |
 /// | `crate = "facade::evercore"` | `::evercore` | The path of the crate `evercore`, for a crate that re-exports the macros. |
 ///

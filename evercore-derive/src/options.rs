@@ -19,13 +19,15 @@ pub(crate) trait Options: FromMeta {
 pub(crate) struct Read<T> {
     pub(crate) options: T,
     names: HashSet<String>,
+    /// The options that misspelt ones were meant to be.
+    meant: HashSet<String>,
     is_list: bool,
 }
 
 impl<T> Read<T> {
     /// Whether an option was left out, as opposed to given in a way that is a mistake already.
     pub(crate) fn lacks(&self, name: &str) -> bool {
-        self.is_list && !self.names.contains(name)
+        self.is_list && !self.names.contains(name) && !self.meant.contains(name)
     }
 }
 
@@ -48,9 +50,10 @@ pub(crate) fn read<T: Options>(
     }
 
     let mut names = HashSet::new();
+    let mut meant = HashSet::new();
     let mut readable = Vec::new();
     for item in items {
-        let checked = check_name::<T>(&item, &mut names).and_then(|()| {
+        let checked = check_name::<T>(&item, &mut names, &mut meant).and_then(|()| {
             // Parsed alone, so that its mistakes affect no other option.
             T::from_list(std::slice::from_ref(&item))
         });
@@ -60,7 +63,7 @@ pub(crate) fn read<T: Options>(
     }
     let options =
         T::from_list(&readable).expect("BUG: options that parse one by one do not parse together");
-    Read { options, names, is_list }
+    Read { options, names, meant, is_list }
 }
 
 fn no_list(error: &syn::Error) -> darling::Error {
@@ -68,7 +71,11 @@ fn no_list(error: &syn::Error) -> darling::Error {
     syn::Error::new(error.span(), problem).into()
 }
 
-fn check_name<T: Options>(item: &NestedMeta, names: &mut HashSet<String>) -> darling::Result<()> {
+fn check_name<T: Options>(
+    item: &NestedMeta,
+    names: &mut HashSet<String>,
+    meant: &mut HashSet<String>,
+) -> darling::Result<()> {
     let path = match item {
         NestedMeta::Meta(meta) => meta.path(),
         NestedMeta::NameValueInvalidExpr(pair) => &pair.path,
@@ -79,7 +86,9 @@ fn check_name<T: Options>(item: &NestedMeta, names: &mut HashSet<String>) -> dar
     };
     let name = path_to_string(path);
     if !T::NAMES.contains(&&*name) {
-        return Err(unknown(path, &name, T::NAMES));
+        let closest = closest(&name, T::NAMES);
+        meant.extend(closest.map(str::to_owned));
+        return Err(unknown(path, &name, closest, T::NAMES));
     }
     if names.contains(&name) {
         let problem = format!("`{name}` is given twice");
@@ -90,17 +99,19 @@ fn check_name<T: Options>(item: &NestedMeta, names: &mut HashSet<String>) -> dar
 }
 
 /// Reports an unknown option, like darling's own error, which would call it a field.
-fn unknown(path: &Path, name: &str, names: &[&str]) -> darling::Error {
-    let alike = |known: &str| strsim::jaro_winkler(name, known);
-    let problem = names
-        .iter()
-        .filter(|known| alike(known) > 0.8)
-        .max_by(|a, b| alike(a).total_cmp(&alike(b)))
-        .map_or_else(
-            || format!("there is no option `{name}`; the options are {}", listed(names)),
-            |closest| format!("there is no option `{name}`; did you mean `{closest}`?"),
-        );
+fn unknown(path: &Path, name: &str, closest: Option<&str>, names: &[&str]) -> darling::Error {
+    let problem = match closest {
+        Some(closest) => format!("there is no option `{name}`; did you mean `{closest}`?"),
+        None => format!("there is no option `{name}`; the options are {}", listed(names)),
+    };
     darling::Error::custom(problem).with_span(path)
+}
+
+/// Returns the option that is spelt most like a name, if one is alike.
+fn closest(name: &str, names: &[&'static str]) -> Option<&'static str> {
+    let alike = |known: &str| strsim::jaro_winkler(name, known);
+    let known = names.iter().copied().filter(|known| alike(known) > 0.8);
+    known.max_by(|a, b| alike(a).total_cmp(&alike(b)))
 }
 
 fn listed(names: &[&str]) -> String {

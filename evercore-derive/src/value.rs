@@ -107,6 +107,10 @@ impl<T> Default for Listed<T> {
 impl<T: Value> FromMeta for Listed<T> {
     fn from_meta(meta: &Meta) -> darling::Result<Self> {
         match meta {
+            // An error about nothing would be shown at the whole attribute.
+            Meta::List(list) if list.tokens.is_empty() => {
+                Err(expected::<T>(list.path.to_token_stream()))
+            }
             Meta::List(list) => {
                 let Given(list) = parse(list.tokens.clone())?;
                 Ok(Self(list))

@@ -186,7 +186,7 @@ impl<T: Aggregate> Scenario<T> {
     #[track_caller]
     pub fn when<C>(mut self, command: C) -> Decided<T, T::Error>
     where
-        T: Decide<C>,
+        T: Aggregate + Decide<C>,
         T::Error: fmt::Debug,
     {
         let mut state = self.state();

@@ -68,7 +68,7 @@ impl<T: Aggregate> CommandService<T> {
 
 impl<T, C> Service<CommandRequest<C>> for CommandService<T>
 where
-    T: Decide<C, Error: Send>,
+    T: Aggregate + Decide<C, Error: Send>,
     C: Send + Sync + 'static,
 {
     type Response = Executed<T>;

@@ -3,10 +3,12 @@
 //! - [`macro@Boundary`](macro@crate::Boundary) makes a boundary of a struct, and [`trait@Boundary`] is what it implements.
 //! - [`Context::read`](crate::Context::read) reads boundaries, and [`Context::emit`](crate::Context::emit) adds an event
 //!   that belongs to no aggregate.
+//! - [`EventStore::execute_on`](crate::EventStore::execute_on) lets boundaries [decide](crate::Decide) on a command.
 //! - [`Tag`] and [`Tags`] are the labels by which events are found.
 
 pub(crate) mod key;
 pub(crate) mod reading;
+pub(crate) mod states;
 
 use std::any::Any;
 
@@ -15,6 +17,7 @@ use crate::evolution::unreadable::Unreadable;
 use crate::evolution::upcast;
 use crate::{Aggregate, Apply, Event, EventMeta, EventType, Payload, Result};
 
+pub use crate::event::Fact;
 pub use crate::tag::{Tag, TagName, TagValues, Tags};
 pub use key::BoundaryKey;
 pub use reading::Boundaries;
@@ -105,6 +108,15 @@ impl<B: Boundary> BoundaryEvent<B> {
             );
             index += 1;
         }
+        Self::declared::<E>(tags)
+    }
+
+    /// Declares an event with tags that have been checked.
+    pub(crate) const fn declared<E: Event>(tags: &'static [&'static str]) -> Self
+    where
+        B: Apply<E>,
+        E::Aggregate: Apply<E>,
+    {
         Self {
             event: EventType::of::<E>(),
             tags,
@@ -158,10 +170,12 @@ impl<B: Boundary> BoundaryEvent<B> {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Facts;
 
+#[diagnostic::do_not_recommend]
 impl Aggregate for Facts {
     const NAME: &'static str = "evercore.facts";
 }
 
+#[diagnostic::do_not_recommend]
 impl<E: Event<Aggregate = Self>> Apply<E> for Facts {
     fn apply(&mut self, _: &E, _: &EventMeta) {}
 }

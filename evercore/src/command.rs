@@ -2,6 +2,8 @@
 //!
 //! - [`EventStore::execute`](crate::EventStore::execute) makes an [`Execute`], which returns an [`Executed`] with its
 //!   [`CommittedEvent`]s. [`command_name`] names commands in logs and traces.
+//! - [`EventStore::execute_on`](crate::EventStore::execute_on) makes an [`ExecuteOn`], which lets boundaries decide and
+//!   returns an [`ExecutedOn`].
 //! - [`EventStore::once`](crate::EventStore::once) returns a [`Once`], the answer to a request that is repeated with
 //!   the same idempotency key.
 //! - [`Emitted`] is an event that a decision has emitted and that is not stored, for tests of the domain.
@@ -10,7 +12,9 @@
 //! - [`Turns`] lets callers that change the same aggregate go one after another.
 
 mod execute;
+mod execute_on;
 mod executed;
+mod executed_on;
 pub(crate) mod target;
 
 pub use crate::context::rerun::Rerun;
@@ -19,4 +23,6 @@ pub use crate::event::EventOf;
 pub use crate::store::Once;
 pub use crate::turns::{Place, Turn, Turns};
 pub use execute::{Execute, command_name};
+pub use execute_on::ExecuteOn;
 pub use executed::{CommittedEvent, Executed};
+pub use executed_on::ExecutedOn;

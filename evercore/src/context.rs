@@ -1,6 +1,6 @@
 //! Defines [`Context`], a unit of work whose events are committed together or not at all.
 
-mod boundaries;
+pub(crate) mod boundaries;
 pub(crate) mod commit;
 pub(crate) mod load;
 mod queueing;
@@ -16,6 +16,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tracing::instrument;
 
+use crate::boundary::states::Scope;
 use crate::context::state_aggregate::ContextId;
 use crate::engine::{Idempotency, LoadTarget, NewSnapshot};
 use crate::error::{unknown_id, unknown_key};
@@ -217,7 +218,7 @@ impl Context {
         )?;
         let meta = staged.meta.clone();
         self.staging.push(&self.store.limits, staged)?;
-        event.apply_to(aggregate.state.get_mut(), &meta);
+        event.apply_to(aggregate.state.get_mut(), &Scope::default(), &meta);
         self.keep_state(aggregate);
         let former = std::mem::replace(&mut aggregate.sequence, sequence);
         self.stage_snapshot_if_due(aggregate, former);
@@ -244,7 +245,7 @@ impl Context {
         command: &C,
     ) -> Result<(), CommandError<T::Error>>
     where
-        T: Decide<C>,
+        T: Aggregate + Decide<C>,
     {
         self.check_handle(aggregate)?;
         let metadata = Metadata::of_event(

@@ -2,10 +2,13 @@
 
 use std::fmt;
 use std::ops::Deref;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
+use crate::boundary::states::Scope;
 use crate::clock::to_stored_precision;
+use crate::engine::TagQuery;
 use crate::format::round_trip::RoundTrips;
 use crate::{
     Aggregate, AggregateId, BoxError, Codec, Error, EventMeta, EventOf, EventOptions, EventType,
@@ -13,6 +16,10 @@ use crate::{
 };
 
 /// Decides on a command: which events happen, or why the command is rejected.
+///
+/// Implemented for an aggregate, for a [boundary](trait@crate::Boundary), or for a tuple of up to six boundaries, which
+/// decide together: `impl Decide<Subscribe> for (Seats, Load)`. A store executes the first with
+/// [`execute`](crate::EventStore::execute), and the others with [`execute_on`](crate::EventStore::execute_on).
 ///
 /// A command can be any type. The decision reads the state and [emits](Decision::emit) events, each of which is applied
 /// at once, so that later rules see it. The decision may run more than once for one command, because a conflict means
@@ -59,7 +66,7 @@ use crate::{
     label = "`impl Decide<{C}> for {Self}` is missing",
     note = "write `impl Decide<{C}> for {Self} {{ type Error = …; fn decide(decision: &mut Decision<'_, Self>, command: &{C}) -> Result<(), Self::Error> {{ … }} }}`"
 )]
-pub trait Decide<C>: Aggregate {
+pub trait Decide<C>: Sized + Send + Sync + 'static {
     /// The type of a rejection.
     type Error;
 
@@ -81,6 +88,8 @@ pub struct Decision<'a, T> {
     metadata: Option<Box<Metadata>>,
     codec: Codec,
     round_trips: RoundTrips,
+    /// What the boundaries are about, if it decides on boundaries that were read.
+    queries: Option<Vec<Arc<TagQuery>>>,
     emitted: Vec<Emitted>,
 }
 
@@ -96,19 +105,20 @@ pub struct Emitted {
 /// The reason why a command failed.
 #[derive(Debug, thiserror::Error)]
 pub enum CommandError<E> {
-    /// The aggregate rejected it.
+    /// The decision rejected it.
     #[error(transparent)]
     Rejected(E),
-    /// The aggregate could not be loaded, or the events could not be staged or committed.
+    /// The aggregate or the boundaries could not be read, or the events could not be staged or committed.
     #[error(transparent)]
     Store(#[from] Error),
 }
 
-impl<'a, T: Aggregate> Decision<'a, T> {
+impl<'a, T> Decision<'a, T> {
     /// Starts a decision on a state, without a store. For unit tests of domain logic.
     ///
     /// By default, it is about aggregate 1, before its first event, at the start of the Unix epoch; the setters change
-    /// that.
+    /// that. The state can also be that of a boundary, or a tuple of them; each takes any event of its types then,
+    /// whatever the tags.
     pub fn on(state: &'a mut T) -> Self {
         Self {
             state,
@@ -118,16 +128,10 @@ impl<'a, T: Aggregate> Decision<'a, T> {
             metadata: None,
             codec: Codec::default(),
             round_trips: RoundTrips::CHECKED,
+            queries: None,
             // Most commands emit one event.
             emitted: Vec::with_capacity(1),
         }
-    }
-
-    /// Sets the id of the aggregate, and the sequence of the last event that its state contains.
-    #[must_use]
-    pub fn of(mut self, id: AggregateId, sequence: Sequence) -> Self {
-        (self.id, self.sequence) = (id, sequence);
-        self
     }
 
     /// Sets the time of the decision, which is truncated to the microsecond.
@@ -157,7 +161,19 @@ impl<'a, T: Aggregate> Decision<'a, T> {
         self
     }
 
-    /// Emits an event and applies it to the state. It is stored only if the decision succeeds.
+    /// Sets what the boundaries are about. By default, they take any event of their types.
+    pub(crate) fn within(mut self, queries: Vec<Arc<TagQuery>>) -> Self {
+        self.queries = Some(queries);
+        self
+    }
+
+    /// Sets the aggregate of the events, and the sequence of the last one before them.
+    pub(crate) const fn after(mut self, id: AggregateId, sequence: Sequence) -> Self {
+        (self.id, self.sequence) = (id, sequence);
+        self
+    }
+
+    /// Emits an event and applies it to the state. A decision on boundaries applies it to each one that it matches. It is stored only if the decision succeeds.
     pub fn emit<E>(&mut self, event: E)
     where
         E: EventOf<T>,
@@ -187,13 +203,14 @@ impl<'a, T: Aggregate> Decision<'a, T> {
                 None => self.metadata.clone(),
             },
         };
-        event.apply_to(self.state, &meta);
+        let tags = event.tags();
+        let scope = Scope { tags: tags.as_ref().ok(), queries: self.queries.as_deref() };
+        event.apply_to(self.state, &scope, &meta);
         self.sequence = meta.sequence;
         let event_type = const { &E::TYPE };
         let codec = event_type.codec_in(self.codec);
         let encoded = E::ENCODING.encode(&event, codec, self.round_trips);
         let payload = encoded.map(|bytes| Payload::from_encoded(codec, bytes));
-        let tags = event.tags();
         self.emitted.push(Emitted { event_type, payload, tags, meta });
     }
 
@@ -202,19 +219,6 @@ impl<'a, T: Aggregate> Decision<'a, T> {
     #[must_use]
     pub const fn now(&self) -> DateTime<Utc> {
         self.now
-    }
-
-    /// Returns the aggregate's id.
-    #[must_use]
-    pub const fn id(&self) -> AggregateId {
-        self.id
-    }
-
-    /// Returns the sequence of the last event that the state contains, including emitted ones. [`Sequence::ZERO`] means
-    /// that the aggregate has no events yet: it is new.
-    #[must_use]
-    pub const fn sequence(&self) -> Sequence {
-        self.sequence
     }
 
     /// Returns the state.
@@ -231,6 +235,27 @@ impl<'a, T: Aggregate> Decision<'a, T> {
 
     pub(crate) fn into_emitted(self) -> Vec<Emitted> {
         self.emitted
+    }
+}
+
+impl<T: Aggregate> Decision<'_, T> {
+    /// Sets the id of the aggregate, and the sequence of the last event that its state contains.
+    #[must_use]
+    pub fn of(self, id: AggregateId, sequence: Sequence) -> Self {
+        self.after(id, sequence)
+    }
+
+    /// Returns the aggregate's id.
+    #[must_use]
+    pub const fn id(&self) -> AggregateId {
+        self.id
+    }
+
+    /// Returns the sequence of the last event that the state contains, including emitted ones. [`Sequence::ZERO`] means
+    /// that the aggregate has no events yet: it is new.
+    #[must_use]
+    pub const fn sequence(&self) -> Sequence {
+        self.sequence
     }
 }
 
@@ -275,7 +300,7 @@ impl Emitted {
 }
 
 impl<E> CommandError<E> {
-    /// Returns the rejection, if the aggregate rejected the command.
+    /// Returns the rejection, if the decision rejected the command.
     #[must_use]
     pub fn rejection(&self) -> Option<&E> {
         match self {

@@ -4,19 +4,21 @@ use chrono::{DateTime, Utc};
 
 #[expect(unused_imports, reason = "the docs link to it")]
 use crate::Error;
+use crate::boundary::Facts;
+use crate::boundary::states::{BoundaryStates, Scope};
 use crate::{
     Aggregate, AggregateId, Apply, Encoding, EventType, Metadata, Result, Sequence, Shape, TagName,
     Tags, Upcaster,
 };
 
-/// Something that has happened to an aggregate.
+/// Something that has happened, to an aggregate or to none: then the aggregate is [`Facts`].
 ///
 /// `#[event]` and `#[state_event]` write this implementation. The name and the version are stored with every event, so
 /// they must not change once events have been written.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an event",
     label = "not an event",
-    note = "put `#[evercore::event(aggregate = …)]` on `{Self}`"
+    note = "put `#[evercore::event(aggregate = …)]` on `{Self}`, or `#[evercore::event(tags(…))]` if it belongs to no aggregate"
 )]
 pub trait Event: Sized + Send + Sync + 'static {
     /// The aggregate that the event belongs to.
@@ -39,7 +41,11 @@ pub trait Event: Sized + Send + Sync + 'static {
     /// type of its own, which is checked when a store is opened.
     const OLDEST_VERSION: u32 = 1;
 
-    /// The tags that its events have.
+    /// The tags that its events have, each with the number of its values. Boundaries find an event by them, and the
+    /// compiler refuses one that names another tag.
+    ///
+    /// Their names are stored with every event, so they must not change once events have been written. An event that was
+    /// written before a tag was declared does not have it.
     const TAGS: &'static [TagName] = &[];
 
     /// A description of the type's fields, if known: for a catalogue of released shapes.
@@ -67,7 +73,7 @@ pub trait Event: Sized + Send + Sync + 'static {
 pub trait EventOf<T>: Event<Aggregate: Apply<Self>> {
     /// Changes the state.
     #[doc(hidden)]
-    fn apply_to(&self, state: &mut T, meta: &EventMeta);
+    fn apply_to(&self, state: &mut T, scope: &Scope<'_>, meta: &EventMeta);
 
     /// The type of the event.
     #[doc(hidden)]
@@ -79,8 +85,8 @@ where
     E: Event,
     E::Aggregate: IsAggregate<T, E>,
 {
-    fn apply_to(&self, state: &mut T, meta: &EventMeta) {
-        E::Aggregate::apply_as(self, state, meta);
+    fn apply_to(&self, state: &mut T, scope: &Scope<'_>, meta: &EventMeta) {
+        E::Aggregate::apply_as(self, state, scope, meta);
     }
 
     const TYPE: EventType = EventType::of::<E>();
@@ -91,18 +97,60 @@ where
 #[diagnostic::on_unimplemented(
     message = "`{E}` is an event of `{Self}`, not of `{T}`",
     label = "an event of `{Self}`",
-    note = "an aggregate changes only by its own events: apply `{E}` to an aggregate `{Self}`, or declare an event with `aggregate = {T}`"
+    note = "an aggregate changes only by its own events: apply `{E}` to an aggregate `{Self}`, or declare an event with `aggregate = {T}`",
+    note = "events of `Facts` belong to no aggregate: `Context::emit` stages them, and decisions on boundaries emit them"
 )]
 pub trait IsAggregate<T, E: Event>: Apply<E> {
     /// Changes the state.
-    fn apply_as(event: &E, state: &mut T, meta: &EventMeta);
+    fn apply_as(event: &E, state: &mut T, scope: &Scope<'_>, meta: &EventMeta);
 }
 
 impl<T: Apply<E>, E: Event> IsAggregate<T, E> for T {
-    fn apply_as(event: &E, state: &mut T, meta: &EventMeta) {
+    fn apply_as(event: &E, state: &mut T, _: &Scope<'_>, meta: &EventMeta) {
         state.apply(event, meta);
     }
 }
+
+/// A decision over boundaries emits events that belong to no aggregate.
+#[diagnostic::do_not_recommend]
+impl<S: BoundaryStates, E: Event<Aggregate = Self>> IsAggregate<S, E> for Facts {
+    fn apply_as(event: &E, states: &mut S, scope: &Scope<'_>, meta: &EventMeta) {
+        states.apply_fact(event, scope, meta);
+    }
+}
+
+/// An event that belongs to no aggregate. Implemented for each [`Event`] that is declared without one.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an event that belongs to no aggregate",
+    label = "not such an event",
+    note = "put `#[evercore::event(tags(…))]` on `{Self}`"
+)]
+pub trait Fact: Event<Aggregate: Apply<Self>> {
+    /// The type of the event.
+    #[doc(hidden)]
+    const TYPE: EventType;
+}
+
+impl<E> Fact for E
+where
+    E: Event,
+    E::Aggregate: IsFacts<E>,
+{
+    const TYPE: EventType = EventType::of::<E>();
+}
+
+/// States that an event belongs to no aggregate. The error if it belongs to one names both.
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "`{E}` is an event of `{Self}`, and only events that belong to no aggregate are emitted here",
+    label = "an event of `{Self}`",
+    note = "`ctx.apply(&mut aggregate, event)` adds an event to its aggregate",
+    note = "an event that belongs to no aggregate is declared with `#[evercore::event(tags(…))]`, without `aggregate = {Self}`"
+)]
+pub trait IsFacts<E: Event>: Apply<E> {}
+
+#[diagnostic::do_not_recommend]
+impl<E: Event<Aggregate = Self>> IsFacts<E> for Facts {}
 
 /// The data about an event that is known when it is applied. It is the same when the event is first applied and at each
 /// replay.

@@ -63,6 +63,8 @@
 //! - **Deciding**: [`Decide`] for domain logic that knows nothing of storage, [`EventStore::execute`] to load, decide
 //!   and commit, with [idempotency keys](command::Execute::idempotency_key); [`Decider`] for functions instead of
 //!   traits. `evercore-tower` adds layers around commands: tracing, metrics, checks, queues.
+//! - **Boundaries**: [`macro@Boundary`] and [`Context::read`] for rules over many aggregates or none, whose events are
+//!   found by their tags; [`Context::emit`], [`EventStore::execute_on`], and more in [`boundary`].
 //! - **Reading**: [`EventStore::with_readonly_context`] and [`ReadContext`], states [as of](AsOf) a sequence or a time,
 //!   [`history`](EventStore::history) and [`read_log`](EventStore::read_log) with [`RecordedEvent`]s.
 //! - **Following**: [`EventStore::subscription`] for durable workers, [`EventStore::ephemeral`] for subscriptions
@@ -80,7 +82,7 @@
 //!   with its causes.
 //! - **Bounds**: [`Limits`], and those that are fixed in [`limits`]; states in memory:
 //!   [`EventStoreBuilder::cache_aggregates`].
-//! - **Modules**: the root has what most programs name. [`command`], [`subscription`], [`evolution`], [`mod@format`],
+//! - **Modules**: the root has what most programs name. [`boundary`], [`command`], [`subscription`], [`evolution`], [`mod@format`],
 //!   [`registry`], [`verify`], [`observer`], [`error`] and [`limits`] have the other types of their subjects.
 //! - **Features**, all off by default: `cbor`, `messagepack`, `protobuf`, `zstd`.
 //! - **Engines**: `evercore-postgres`, `evercore-sqlite`, `evercore-memory`; the contract for your own in [`engine`].

@@ -29,9 +29,10 @@ pub use serde_json;
 
 pub use crate::report::debug_error;
 
+use crate::boundary::{Boundary, BoundaryEvent};
 use crate::{
-    Aggregate, Encoding, EventOf, EventType, Fingerprint, RetiredEvent, SnapshotPolicy, Tag,
-    TagName, Tags, Upcast, Upcaster,
+    Aggregate, Apply, Encoding, Event, EventOf, EventType, Fingerprint, RetiredEvent,
+    SnapshotPolicy, Tag, Tags, Upcast, Upcaster,
 };
 
 /// A state that snapshots can be taken of.
@@ -210,18 +211,40 @@ impl TagList {
     ///
     /// # Errors
     /// [`Error::InvalidTag`](crate::Error::InvalidTag) if a value cannot be that of a tag, or if there are too many.
-    pub fn finish(self) -> crate::Result<Tags> {
-        match self.mistake {
+    pub fn finish(&mut self) -> crate::Result<Tags> {
+        let Self { tags, mistake } = std::mem::take(self);
+        match mistake {
             Some(mistake) => Err(mistake),
-            None => Tags::new(self.tags),
+            None => Tags::new(tags),
         }
     }
 }
 
-/// Returns whether a tag of this name is declared.
+/// Refuses, at compile time, to find an event by a tag that it does not have.
+///
+/// # Panics
+/// With the problem, if the event declares no tag of this name.
+pub const fn require_tag<E: Event>(name: &str, problem: &str) {
+    assert!(crate::boundary::declares(E::TAGS, name), "{}", problem);
+}
+
+/// Declares an event of a boundary whose tags have been [required](require_tag).
 #[must_use]
-pub const fn declares_tag(tags: &[TagName], name: &str) -> bool {
-    crate::boundary::declares(tags, name)
+pub const fn boundary_event<B, E>(tags: &'static [&'static str]) -> BoundaryEvent<B>
+where
+    B: Boundary + Apply<E>,
+    E: Event,
+    E::Aggregate: Apply<E>,
+{
+    BoundaryEvent::declared::<E>(tags)
+}
+
+/// Makes a tag of a boundary's key.
+///
+/// # Errors
+/// [`Error::InvalidTag`](crate::Error::InvalidTag) if the value cannot be that of a tag.
+pub fn tag<V: TagValue + ?Sized>(name: &str, value: &V) -> crate::Result<Tag> {
+    Tag::new(name, value)
 }
 
 /// The aggregate of an event that does not declare one, beside the error about that.

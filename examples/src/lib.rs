@@ -82,6 +82,12 @@ pub struct Middleware;
 #[derive(Debug)]
 pub struct Decisions;
 
+/// The examples of the guide to boundaries.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/boundaries.md")]
+#[derive(Debug)]
+pub struct Boundaries;
+
 /// The examples of the guide to verifying a store.
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/verify.md")]

@@ -3,6 +3,7 @@
 #[path = "../../evercore-derive/src"]
 mod pipeline {
     pub(crate) mod aggregate;
+    pub(crate) mod boundary;
     pub(crate) mod conditional;
     pub(crate) mod deprecated;
     pub(crate) mod event;
@@ -19,8 +20,8 @@ use proc_macro2::TokenStream;
 
 // The modules refer to each other by paths from the root of their crate.
 use pipeline::{
-    aggregate, conditional, deprecated, event, option_type, options, parts, retired_event, rules,
-    state_event, value,
+    aggregate, boundary, conditional, deprecated, event, option_type, options, parts,
+    retired_event, rules, state_event, value,
 };
 
 /// A macro of evercore.
@@ -28,6 +29,8 @@ use pipeline::{
 pub enum Macro {
     /// `#[derive(Aggregate)]`, which has no options beside its item.
     Aggregate,
+    /// `#[derive(Boundary)]`, likewise.
+    Boundary,
     /// `#[event]`
     Event,
     /// `#[state_event]`
@@ -38,13 +41,15 @@ pub enum Macro {
 
 impl Macro {
     /// All macros.
-    pub const ALL: [Self; 4] = [Self::Aggregate, Self::Event, Self::StateEvent, Self::RetiredEvent];
+    pub const ALL: [Self; 5] =
+        [Self::Aggregate, Self::Boundary, Self::Event, Self::StateEvent, Self::RetiredEvent];
 
     /// Returns the macro's expansion of an item with these options.
     #[must_use]
     pub fn expand(self, options: TokenStream, item: TokenStream) -> TokenStream {
         match self {
             Self::Aggregate => aggregate::derive(item),
+            Self::Boundary => boundary::derive(item),
             Self::Event => event::attribute(options, item),
             Self::StateEvent => state_event::attribute(options, item),
             Self::RetiredEvent => retired_event::attribute(options, item),

@@ -160,6 +160,14 @@ pub(crate) fn texts() -> Vec<Vec<u8>> {
             "version = 0, name = \"\", name = 3, nonsense",
             "union Wrong<'a, T> where T: Clone { a: &'a T }",
         ),
+        (
+            "tags(course, \"gift-card\" = card)",
+            "enum Packed { Sent { course: Vec<u8>, #[cfg(x)] card: Option<String> }, Lost }",
+        ),
+        (
+            "",
+            "#[boundary(key(course: String, \"room\" = r#in: u8), events(a::Planned(course, \"room\"), Moved))] struct Seats;",
+        ),
         ("", "fn nothing() {}"),
     ];
     cases.map(|(options, item)| Seed::default().bytes(options).rest(item)).into()
@@ -282,6 +290,6 @@ mod tests {
                 Macro::ALL.map(|kind| kind.expand(options.clone(), item.clone())).into_iter();
             expansions.any(|expansion| !expansion.to_string().contains("compile_error"))
         });
-        assert!(accepted.count() >= 6);
+        assert!(accepted.count() >= 8);
     }
 }

@@ -49,6 +49,11 @@ macro_rules! __with_operations {
                 create_with_key: "Context::create_with_key"
                 read: "Context::read"
             }
+            boundaries {
+                decide_on: "Context::decide_on"
+                execute_on: "EventStore::execute_on"
+                execute_on_with_an_idempotency_key: "EventStore::execute_on"
+            }
             reads {
                 with_readonly_context: "EventStore::with_readonly_context"
                 loads_of_a_view: "ReadContext::load" "ReadContext::load_by_key" "ReadContext::find"

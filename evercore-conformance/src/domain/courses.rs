@@ -2,7 +2,7 @@
 
 use evercore::boundary::{Boundary, BoundaryEvent, BoundaryKey, Facts, Tag, TagName, Tags};
 use evercore::format::Encoding;
-use evercore::{Apply, Error, Event, EventMeta, EventStore, Result};
+use evercore::{Apply, Decide, Decision, Error, Event, EventMeta, EventStore, Result};
 use serde::{Deserialize, Serialize};
 
 /// The most courses of a student.
@@ -138,6 +138,31 @@ impl Subscription {
 impl Apply<Subscribed> for Subscription {
     fn apply(&mut self, _: &Subscribed, _: &EventMeta) {
         self.times += 1;
+    }
+}
+
+/// A command that subscribes a student to a course.
+#[derive(Clone, Debug)]
+pub(crate) struct Subscribe {
+    pub(crate) course: String,
+    pub(crate) student: String,
+}
+
+impl Decide<Subscribe> for (Seats, Load) {
+    type Error = Refused;
+
+    fn decide(both: &mut Decision<'_, Self>, command: &Subscribe) -> Result<(), Refused> {
+        let (seats, load) = both.state();
+        if seats.students.len() >= seats.capacity {
+            return Err(Refused::Full);
+        }
+        if load.courses.len() >= MOST_COURSES {
+            return Err(Refused::TooMany);
+        }
+        let (of_course, of_student) = (seats.students.len(), load.courses.len());
+        let seen = Some(Seen { of_course, of_student });
+        both.emit(Subscribed { seen, ..subscribed(&command.course, &command.student) });
+        Ok(())
     }
 }
 

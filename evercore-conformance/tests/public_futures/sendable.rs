@@ -72,6 +72,15 @@ impl Decide<Deposit> for Account {
     }
 }
 
+impl Decide<Deposit> for (Held, Held) {
+    type Error = Error;
+
+    fn decide(both: &mut Decision<'_, Self>, command: &Deposit) -> Result<(), Error> {
+        both.emit(Taken { seat: command.amount.to_string() });
+        Ok(())
+    }
+}
+
 /// The values that a task owns, and that its futures and closures borrow.
 pub(crate) struct Owned {
     store: EventStore,
@@ -193,6 +202,16 @@ sendable! {
         execute.idempotency_key(own.key.as_str()).await?;
         Ok::<_, CommandError<Error>>(())
     };
+    "EventStore::execute_on" => |own| async move {
+        let keys = (Held::of(&own.key), Held::of("other"));
+        let execute = own.store.execute_on(keys, Deposit { amount: own.amount });
+        execute.idempotency_key(own.key.as_str()).await?;
+        Ok::<_, CommandError<Error>>(())
+    };
+    "Context::decide_on" => |own| async move { own.store.with_context(async |ctx| {
+        let keys = (Held::of(&own.key), Held::of("other"));
+        ctx.decide_on(keys, &Deposit { amount: own.amount }).await.map(drop)
+    }).await };
     "EventStore::once" => |own| async move { own.store.once(own.key.as_str(), async |ctx| {
         let mut account = ctx.load_by_key::<Account>(&own.key).await?;
         ctx.apply(&mut account, Deposited { amount: own.amount })

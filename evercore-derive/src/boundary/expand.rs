@@ -1,21 +1,21 @@
 //! Writes the code of `#[derive(Boundary)]`.
 
 use proc_macro2::TokenStream;
-use quote::{ToTokens, quote, quote_spanned};
-use syn::ext::IdentExt;
+use quote::{ToTokens, quote};
 use syn::spanned::Spanned;
-use syn::{Ident, LitStr, Path, Type};
+use syn::{Ident, Type};
 
+use super::input::KeyPart;
 use super::model::{Boundary, Event};
+use crate::event::expand::located;
 
 /// Writes the implementation, and the function that makes a key.
 pub(crate) fn boundary(model: &Boundary<'_>) -> TokenStream {
     let Boundary { krate, ident, allowed, name, events, .. } = model;
-    let checks = events.iter().flat_map(|event| checks(krate, ident, event));
+    let checks = events.iter().flat_map(|event| checks(model, event));
     let declared = events.iter().map(|Event { ty, tags }| {
-        let tags = tags.iter().map(tag_name);
         // The event's name is the span of the error that `Apply` is missing.
-        quote_spanned!(ty.span()=> #krate::boundary::BoundaryEvent::of::<#ty>(&[#(#tags),*]))
+        located(quote!(#krate::__private::boundary_event::<Self, #ty>(&[#(#tags),*])), ty.span())
     });
     let of = of(model);
     quote! {
@@ -54,41 +54,44 @@ pub(crate) fn rejected(model: &Boundary<'_>, mistakes: darling::Error) -> TokenS
 }
 
 /// Writes a compile error for each tag that an event does not have.
-fn checks(krate: &Path, ident: &Ident, Event { ty, tags }: &Event) -> Vec<TokenStream> {
+fn checks(model: &Boundary<'_>, Event { ty, tags }: &Event) -> Vec<TokenStream> {
+    let Boundary { krate, ident, allowed, .. } = model;
     let event = ty.to_token_stream().to_string().replace(' ', "");
     tags.iter()
-        .map(|tag| {
-            let name = tag_name(tag);
+        .map(|name| {
+            let tag = name.value();
+            let declared = match syn::parse_str::<Ident>(&tag) {
+                Ok(field) => format!("tags({field})"),
+                Err(_) => format!("tags({tag:?} = …)"),
+            };
             let problem = format!(
-                "`{event}` has no tag `{0}`, by which `{ident}` finds it; add `tags({0})` to its `#[event(…)]`, or list the tags that it has, as in `{event}(…)`",
-                name.value()
+                "`{event}` has no tag `{tag}`, by which `{ident}` finds it; declare it with `#[event({declared})]`, or name the tags of the key that `{event}` has: `events({event}(…))`"
             );
-            quote_spanned! {ty.span()=>
-                const _: () = #krate::__private::core::assert!(
-                    #krate::__private::declares_tag(<#ty as #krate::Event>::TAGS, #name),
-                    #problem
-                );
-            }
+            let required = quote!(#krate::__private::require_tag::<#ty>(#name, #problem));
+            let required = located(required, ty.span());
+            quote!(#allowed const _: () = #required;)
         })
         .collect()
 }
 
 /// Writes the function that makes a key from the values of its tags.
-fn of(Boundary { krate, ident, vis, key, .. }: &Boundary<'_>) -> TokenStream {
-    let parameters = key.iter().map(|(name, ty)| match is_text(ty) {
+fn of(Boundary { krate, ident, vis, key, allowed, .. }: &Boundary<'_>) -> TokenStream {
+    let parameters = key.iter().map(|KeyPart { name, ty, .. }| match is_text(ty) {
         true => quote!(#name: impl #krate::__private::core::convert::AsRef<#krate::__private::core::primitive::str>),
         false => quote!(#name: impl #krate::__private::core::borrow::Borrow<#ty>),
     });
-    let tags = key.iter().map(|(name, ty)| {
-        let tag = tag_name(name);
+    let tags = key.iter().map(|KeyPart { tag, name, ty }| {
         let value = match is_text(ty) {
-            true => quote!(#name.as_ref()),
+            true => quote! {
+                #krate::__private::core::convert::AsRef::<#krate::__private::core::primitive::str>::as_ref(&#name)
+            },
             false => quote!(#krate::__private::core::borrow::Borrow::<#ty>::borrow(&#name)),
         };
-        quote_spanned!(ty.span()=> #krate::boundary::Tag::new(#tag, #value))
+        located(quote!(#krate::__private::tag(#tag, #value)), ty.span())
     });
     let text = format!("Makes the key of a [`{ident}`] from the values of its tags.");
     quote! {
+        #allowed
         impl #ident {
             #[doc = #text]
             #vis fn of(#(#parameters),*) -> #krate::boundary::BoundaryKey<Self> {
@@ -96,10 +99,6 @@ fn of(Boundary { krate, ident, vis, key, .. }: &Boundary<'_>) -> TokenStream {
             }
         }
     }
-}
-
-fn tag_name(ident: &Ident) -> LitStr {
-    LitStr::new(&ident.unraw().to_string(), ident.span())
 }
 
 /// Returns whether a type is written as `String`, so that a key can be made of any text.

@@ -1,6 +1,7 @@
 //! Parses the options of `#[boundary(…)]`.
 
 use darling::FromMeta;
+use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream};
 use syn::punctuated::Punctuated;
 use syn::{Ident, LitStr, Token, Type, TypePath, parenthesized, parse_quote, token};
@@ -19,16 +20,22 @@ pub(crate) struct Input {
     pub(crate) krate: Given<CratePath>,
 }
 
-/// The tags of the key, each with the type of its value: `course: String`.
+/// The tags of the key, each with the type of its value: `course: String`, `"gift-card" = card: String`.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Key(pub(crate) Vec<KeyPart>);
 
 /// A tag of the key.
 #[derive(Clone, Debug)]
 pub(crate) struct KeyPart {
+    pub(crate) tag: LitStr,
+    /// The parameter that takes its value.
     pub(crate) name: Ident,
     pub(crate) ty: Type,
 }
+
+/// The name of a tag: `course` or `"gift-card"`.
+#[derive(Clone, Debug)]
+pub(crate) struct TagName(pub(crate) LitStr);
 
 /// The events, each with the tags by which it is found if these are not all: `CourseDefined(course)`.
 #[derive(Clone, Debug, Default)]
@@ -38,7 +45,7 @@ pub(crate) struct Events(pub(crate) Vec<Event>);
 #[derive(Clone, Debug)]
 pub(crate) struct Event {
     pub(crate) ty: TypePath,
-    pub(crate) tags: Option<Vec<Ident>>,
+    pub(crate) tags: Option<Vec<TagName>>,
 }
 
 impl Options for Input {
@@ -61,9 +68,27 @@ impl Parse for Key {
 
 impl Parse for KeyPart {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
-        let name = input.parse()?;
+        let tag = if input.peek2(Token![=]) {
+            let TagName(tag) = input.parse()?;
+            let _: Token![=] = input.parse()?;
+            Some(tag)
+        } else {
+            None
+        };
+        let name: Ident = input.parse()?;
+        let tag = tag.unwrap_or_else(|| LitStr::new(&name.unraw().to_string(), name.span()));
         let _: Token![:] = input.parse()?;
-        Ok(Self { name, ty: input.parse()? })
+        Ok(Self { tag, name, ty: input.parse()? })
+    }
+}
+
+impl Parse for TagName {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        if input.peek(LitStr) {
+            return input.parse().map(Self);
+        }
+        let name = Ident::parse_any(input)?;
+        Ok(Self(LitStr::new(&name.unraw().to_string(), name.span())))
     }
 }
 
@@ -91,7 +116,7 @@ impl Parse for Event {
         }
         let content;
         parenthesized!(content in input);
-        let tags = Punctuated::<Ident, Token![,]>::parse_terminated(&content)?;
+        let tags = Punctuated::<TagName, Token![,]>::parse_terminated(&content)?;
         if tags.is_empty() {
             return Err(content.error("expected at least one tag of the key"));
         }

@@ -89,7 +89,10 @@ pub(crate) fn read_with<O: Options, T>(
     let is_fact = kind == Kind::Event && !read.lacks("tags") && read.lacks("aggregate");
     if read.lacks("aggregate") && !is_fact {
         let or_tags = match kind {
-            Kind::Event => ", or the tags by which an event is found that has none: `tags(…)`",
+            Kind::Event => "; an event that belongs to none needs tags, as in `tags(course)`",
+            Kind::StateEvent if !read.lacks("tags") => {
+                "; an event that has only tags is an `#[event(tags(…))]`"
+            }
             Kind::StateEvent | Kind::RetiredEvent => "",
         };
         let problem = format!(

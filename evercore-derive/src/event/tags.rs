@@ -3,15 +3,27 @@
 use std::collections::HashSet;
 
 use darling::error::Accumulator;
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream};
 use syn::punctuated::Punctuated;
-use syn::{Data, DeriveInput, Fields, Ident, LitStr, Path, PathArguments, Token, Type};
+use syn::{
+    Attribute, Data, DeriveInput, Fields, Ident, LitStr, Path, PathArguments, Token, Type,
+    parse_quote,
+};
 
+use crate::conditional::cfgs;
 use crate::option_type;
 use crate::value::Value;
+
+/// The most tags of an event, and the longest name with which a tag has room for a value; the same as in `evercore`.
+const MAX_TAGS: usize = 32;
+const MAX_NAME_BYTES: usize = 253;
+
+// Names that no constant of the user should have: a pattern would compare with the constant.
+const TAGS: &str = "__tags";
+const VALUE: &str = "__value";
 
 /// The tags as given: `course, student = student_id`.
 #[derive(Clone, Debug, Default)]
@@ -31,15 +43,23 @@ pub(crate) struct Tags(Vec<Tag>);
 /// A tag of an event.
 struct Tag {
     name: LitStr,
-    field: Ident,
-    /// The variants that have the field, or the struct itself.
+    /// The place of errors about its value.
+    span: Span,
     places: Vec<Place>,
     values: Values,
 }
 
-/// A struct or a variant that has the field of a tag.
+/// The struct, or one of the variants of the enum.
 struct Place {
     path: TokenStream,
+    conditions: Vec<Attribute>,
+    /// The fields with the values of a tag. Several have the same name only under conditions that exclude one another.
+    fields: Vec<Field>,
+}
+
+struct Field {
+    ident: Ident,
+    conditions: Vec<Attribute>,
     values: Values,
 }
 
@@ -88,29 +108,65 @@ pub(crate) fn read(
 ) -> Tags {
     let mut seen = HashSet::new();
     let mut tags = Vec::new();
+    // A union is refused as an event.
+    let given = given.filter(|_| !matches!(item.data, Data::Union(_)));
     for GivenTag { name, field } in given.into_iter().flat_map(|given| given.0) {
-        let problem = if let Some(problem) = name_problem(&name.value()) {
-            Some(format!("the name of a tag {problem}"))
-        } else if !seen.insert(name.value()) {
-            Some("this tag is given twice".to_owned())
-        } else {
-            None
-        };
+        if let Some(problem) = name_problem(&name.value()) {
+            let problem = format!("the name of a tag {problem}");
+            mistakes.push(darling::Error::custom(problem).with_span(&name));
+            continue;
+        }
+        if !seen.insert(name.value()) {
+            let problem = format!("the tag `{}` is given twice", name.value());
+            mistakes.push(darling::Error::custom(problem).with_span(&name));
+            continue;
+        }
         let places = places(item, &field);
-        let problem = problem.or_else(|| {
-            let unknown = format!(
-                "there is no field `{field}`; a tag is a named field of the event, whose `Display` is the tag's value"
-            );
-            places.is_empty().then_some(unknown)
-        });
-        if let Some(problem) = problem {
+        if places.iter().all(|place| place.fields.is_empty()) {
+            let problem = unknown(item, &field);
             mistakes.push(darling::Error::custom(problem).with_span(&field));
             continue;
         }
-        let values = values_of_all(&places, item);
-        tags.push(Tag { name, field, places, values });
+        let values = values_of_all(&places);
+        tags.push(Tag { name, span: field.span(), places, values });
+    }
+    let always = tags.iter().filter(|tag| tag.values == Values::One);
+    if let Some(last) = always.clone().nth(MAX_TAGS) {
+        let problem =
+            format!("an event has at most {MAX_TAGS} tags, and this one {}", always.count());
+        mistakes.push(darling::Error::custom(problem).with_span(&last.name));
     }
     Tags(tags)
+}
+
+/// Reports a tag without a field.
+fn unknown(item: &DeriveInput, field: &Ident) -> String {
+    let names = match &item.data {
+        Data::Struct(data) => named(&data.fields),
+        Data::Enum(data) => data.variants.iter().flat_map(|it| named(&it.fields)).collect(),
+        Data::Union(_) => Vec::new(),
+    };
+    if names.is_empty() {
+        return format!(
+            "the value of a tag is that of a named field, and `{}` has none; give its fields names, as in `{{ {field}: … }}`",
+            item.ident
+        );
+    }
+    let mut known: Vec<String> = Vec::new();
+    for name in names {
+        let name = format!("`{name}`");
+        if !known.contains(&name) {
+            known.push(name);
+        }
+    }
+    let known = known.join(", ");
+    format!(
+        "there is no field `{field}`; the value of a tag is that of a field, one of {known}, and `tags(name = field)` names the tag otherwise"
+    )
+}
+
+fn named(fields: &Fields) -> Vec<&Ident> {
+    fields.iter().filter_map(|field| field.ident.as_ref()).collect()
 }
 
 impl Tags {
@@ -119,22 +175,20 @@ impl Tags {
         if self.0.is_empty() {
             return None;
         }
-        let declared = self.0.iter().map(|Tag { name, values, .. }| {
-            let make = match values {
-                Values::One => quote!(one),
-                Values::Optional => quote!(optional),
-                Values::Many => quote!(many),
-            };
-            quote!(#krate::boundary::TagName::#make(#name))
+        let declared = self.0.iter().map(|tag| {
+            let Tag { name, values, .. } = tag;
+            let (conditions, make) = (tag.conditions(), values.function());
+            quote!(#(#conditions)* #krate::boundary::TagName::#make(#name))
         });
         let pushes = self.0.iter().map(Tag::push);
+        let tags = Ident::new(TAGS, Span::call_site());
         Some(quote! {
             const TAGS: &'static [#krate::boundary::TagName] = &[#(#declared),*];
 
             fn tags(&self) -> #krate::Result<#krate::boundary::Tags> {
-                let mut tags = #krate::__private::TagList::default();
+                let #tags = &mut #krate::__private::TagList::default();
                 #(#pushes)*
-                tags.finish()
+                #tags.finish()
             }
         })
     }
@@ -143,58 +197,93 @@ impl Tags {
 impl Tag {
     /// Writes the code that adds the values of the tag.
     fn push(&self) -> TokenStream {
-        let Self { name, field, places, .. } = self;
-        // All tokens of the call have the span of the field, where the error about its `Display` is shown.
-        let arms = places.iter().map(|Place { path, values }| {
-            let add = match values {
-                Values::One => quote_spanned!(field.span()=> one),
-                Values::Optional => quote_spanned!(field.span()=> optional),
-                Values::Many => quote_spanned!(field.span()=> many),
-            };
-            let call = quote_spanned!(field.span()=> tags.#add(#name, value));
-            quote!(#path { #field: value, .. } => #call,)
+        // All tokens of the call have the span of the field, where the error about its `Display` is shown. The names
+        // resolve as those around do, even if another macro wrote the field.
+        let span = self.span.resolved_at(Span::call_site());
+        let [tags, value] = [TAGS, VALUE].map(|name| Ident::new(name, span));
+        let name = &self.name;
+        let arms = self.places.iter().map(|Place { path, conditions, fields }| {
+            let patterns = fields
+                .iter()
+                .map(|Field { ident, conditions, .. }| quote!(#(#conditions)* #ident: #value,));
+            let calls = fields.iter().map(|Field { conditions, values, .. }| {
+                let add = values.function();
+                let add = Ident::new(&add.to_string(), span);
+                let call = quote_spanned!(span=> #tags.#add(#name, #value););
+                quote!(#(#conditions)* #call)
+            });
+            quote!(#(#conditions)* #path { #(#patterns)* .. } => { #(#calls)* })
         });
-        quote! {
-            #[allow(unreachable_patterns, reason = "a struct has one place, an enum may have others")]
-            match self {
-                #(#arms)*
-                _ => {}
+        quote!(match self { #(#arms)* })
+    }
+
+    /// Returns the conditions under which there is a field for it.
+    fn conditions(&self) -> Vec<Attribute> {
+        let mut cases = Vec::new();
+        for place in &self.places {
+            for field in &place.fields {
+                cases.push([place.conditions.as_slice(), &field.conditions].concat());
             }
         }
+        if cases.iter().any(Vec::is_empty) {
+            return Vec::new();
+        }
+        if cases.len() == 1 {
+            return cases.remove(0);
+        }
+        let cases = cases.iter().map(|conditions| {
+            let conditions = conditions.iter().map(|attr| {
+                let list = attr.meta.require_list();
+                &list.expect("BUG: a condition is a list").tokens
+            });
+            quote!(all(#(#conditions),*))
+        });
+        vec![parse_quote!(#[cfg(any(#(#cases),*))])]
     }
 }
 
-/// Returns the struct or the variants that have a field.
+impl Values {
+    /// Returns the name of the functions for a tag with so many values.
+    fn function(self) -> Ident {
+        let name = match self {
+            Self::One => "one",
+            Self::Optional => "optional",
+            Self::Many => "many",
+        };
+        Ident::new(name, Span::call_site())
+    }
+}
+
+/// Returns the struct or the variants, with the fields of this name.
 fn places(item: &DeriveInput, field: &Ident) -> Vec<Place> {
-    let place = |path: TokenStream, fields: &Fields| {
-        let found = fields.iter().find(|own| own.ident.as_ref().is_some_and(|own| own == field))?;
-        Some(Place { path, values: values(&found.ty) })
+    let name = field.unraw();
+    let place = |path: TokenStream, attrs: &[Attribute], fields: &Fields| {
+        let fields = fields.iter().filter_map(|field| {
+            let ident = field.ident.clone().filter(|own| own.unraw() == name)?;
+            Some(Field { ident, conditions: cfgs(&field.attrs), values: values(&field.ty) })
+        });
+        Place { path, conditions: cfgs(attrs), fields: fields.collect() }
     };
     match &item.data {
-        Data::Struct(data) => place(quote!(Self), &data.fields).into_iter().collect(),
+        Data::Struct(data) => vec![place(quote!(Self), &[], &data.fields)],
         Data::Enum(data) => {
-            let variants = data.variants.iter();
-            variants
-                .filter_map(|variant| {
-                    let ident = &variant.ident;
-                    place(quote!(Self::#ident), &variant.fields)
-                })
-                .collect()
+            let variants = data.variants.iter().map(|variant| {
+                let ident = &variant.ident;
+                place(quote!(Self::#ident), &variant.attrs, &variant.fields)
+            });
+            variants.collect()
         }
         Data::Union(_) => Vec::new(),
     }
 }
 
 /// Returns how many values an event may have for a tag, whichever of its variants it is.
-fn values_of_all(places: &[Place], item: &DeriveInput) -> Values {
-    let is_everywhere = match &item.data {
-        Data::Enum(data) => data.variants.len() == places.len(),
-        Data::Struct(_) | Data::Union(_) => true,
-    };
-    let has = |values| places.iter().any(|place| place.values == values);
-    if has(Values::Many) {
+fn values_of_all(places: &[Place]) -> Values {
+    let is_everywhere = places.iter().all(|place| !place.fields.is_empty());
+    let mut fields = places.iter().flat_map(|place| &place.fields);
+    if fields.clone().any(|field| field.values == Values::Many) {
         Values::Many
-    } else if has(Values::Optional) || !is_everywhere {
+    } else if fields.any(|field| field.values == Values::Optional) || !is_everywhere {
         Values::Optional
     } else {
         Values::One
@@ -223,13 +312,16 @@ fn values(ty: &Type) -> Values {
 }
 
 /// Returns why no tag can have this name; the same as in `evercore`.
-fn name_problem(name: &str) -> Option<&'static str> {
+fn name_problem(name: &str) -> Option<String> {
     if name.is_empty() {
-        Some("is not empty")
+        Some("cannot be empty".to_owned())
     } else if name.contains(':') {
-        Some("has no colon")
+        Some("cannot hold a colon, which separates it from the value".to_owned())
     } else if name.contains(char::is_control) {
-        Some("has no control character")
+        Some("cannot hold a control character".to_owned())
+    } else if name.len() > MAX_NAME_BYTES {
+        let bytes = name.len();
+        Some(format!("is {bytes} bytes long, but the limit is {MAX_NAME_BYTES}"))
     } else {
         None
     }

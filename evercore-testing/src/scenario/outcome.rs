@@ -120,7 +120,7 @@ impl<T: Aggregate, E: fmt::Debug> Decided<T, E> {
     #[track_caller]
     pub fn when<C>(self, command: C) -> Decided<T, T::Error>
     where
-        T: Decide<C>,
+        T: Aggregate + Decide<C>,
         T::Error: fmt::Debug,
     {
         self.look_back();

@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::pin::Pin;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::DateTime;
+use evercore::boundary::Facts;
 use evercore::engine::{LoadRequest, LoadTarget, sleep};
 use evercore::{
     Aggregate, AggregateId, Committed, Context, Error, EventDraft, EventStore, Expected,
@@ -17,6 +19,9 @@ use super::difference::{difference, listed};
 
 /// The most times that a commit's events are looked for, every 10 ms: longer than an engine takes to show them.
 const MOST_LOOKS: u32 = 1_000;
+
+/// The name of the events that belong to no aggregate, in messages.
+const WITHOUT_AGGREGATE: &str = "events without an aggregate";
 
 /// The past events of several aggregates in a store, on which a test runs code over a [`Context`]: given, when, then.
 ///
@@ -119,6 +124,14 @@ impl StoreScenario {
         self
     }
 
+    /// Appends past events that belong to no aggregate, such as those of boundaries.
+    #[track_caller]
+    pub fn given_facts(mut self, events: impl Events<Facts>) -> Self {
+        let events = events.into_drafts();
+        self.given.push(Box::new(move |store| Box::pin(emit(store, events))));
+        self
+    }
+
     /// Runs code in a context and commits what it has applied, as
     /// [`with_context`](EventStore::with_context) does.
     ///
@@ -204,6 +217,13 @@ impl<T, E: fmt::Debug> Done<T, E> {
         self.expect_of::<A>(&format!("{} without a key", A::NAME), is_it, events.into_drafts())
     }
 
+    /// Asserts that exactly these events were emitted that belong to no aggregate, in this order.
+    #[track_caller]
+    pub fn then_facts(self, events: impl Events<Facts>) -> Self {
+        let is_it = |change: &Change| !change.is_expected;
+        self.expect_of::<Facts>(WITHOUT_AGGREGATE, is_it, events.into_drafts())
+    }
+
     /// Asserts that no aggregate has new events but those of the steps before.
     #[track_caller]
     pub fn then_nothing_else(self) -> Self {
@@ -211,9 +231,12 @@ impl<T, E: fmt::Debug> Done<T, E> {
         let mut changes = self.accepted().1.iter();
         if let Some(change) = changes.find(|change| !change.is_expected) {
             let Change { aggregate_type, key, events, .. } = change;
-            let key =
-                key.as_ref().map_or_else(|| "without a key".to_owned(), |key| format!("`{key}`"));
-            panic!("{aggregate_type} {key}: not expected\n\n{}\n", listed(registry, events));
+            let name = match key {
+                Some(key) => format!("{aggregate_type} `{key}`"),
+                None if aggregate_type == Facts::NAME => WITHOUT_AGGREGATE.to_owned(),
+                None => format!("{aggregate_type} without a key"),
+            };
+            panic!("{name}: not expected\n\n{}\n", listed(registry, events));
         }
         self
     }
@@ -249,6 +272,12 @@ impl<T, E: fmt::Debug> Done<T, E> {
     #[track_caller]
     pub fn given<A: Aggregate>(self, key: &str, events: impl Events<A>) -> StoreScenario {
         self.finished().given(key, events)
+    }
+
+    /// Appends past events that belong to no aggregate before the next [`when`](Self::when).
+    #[track_caller]
+    pub fn given_facts(self, events: impl Events<Facts>) -> StoreScenario {
+        self.finished().given_facts(events)
     }
 
     /// Runs more code, on what the code before has left.
@@ -326,6 +355,17 @@ async fn write<A: Aggregate>(
             .await;
     }
     store.append::<A, _>(Stream::Key(key), Expected::Any, events).await.map(drop)
+}
+
+/// Emits events that belong to no aggregate.
+async fn emit(store: &EventStore, events: Vec<EventDraft<Facts>>) -> Result<()> {
+    let events = Mutex::new(Some(events));
+    store
+        .with_context(async |ctx| {
+            let events = events.lock().unwrap_or_else(PoisonError::into_inner).take();
+            ctx.emit_all(events.expect("BUG: a commit that rests on nothing met a conflict"))
+        })
+        .await
 }
 
 /// Makes the expected events, with the times and metadata of the actual ones where none are set.

@@ -10,6 +10,12 @@ use crate::registry::KnownEvent;
 use crate::{Error, EventType, RecordedEvent, Registry, Result, Tags};
 
 /// One or several boundaries that are read together: a [`BoundaryKey`], a tuple of up to six, or a [`Vec`] of them.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not the key of a boundary",
+    label = "not the key of a boundary",
+    note = "`#[derive(Boundary)]` writes the function that makes one: `ctx.read(Seats::of(course))`",
+    note = "a tuple of up to six keys, or a `Vec` of keys, reads several boundaries together"
+)]
 pub trait Boundaries: Send {
     /// Their states.
     type States: Send;
@@ -44,6 +50,9 @@ trait Fold: Send + Sync {
     fn staged(&mut self, event: &NewEvent, aggregate_type: &str) -> Result<()>;
 
     fn into_state(self: Box<Self>) -> Box<dyn Any + Send>;
+
+    /// Returns the state before the first event.
+    fn fresh(&self) -> Box<dyn Fold>;
 }
 
 struct State<B>(B);
@@ -57,6 +66,13 @@ impl Reading {
             Ok(names.map(|(aggregate, event)| StoredEvent { aggregate, event }).collect())
         })?;
         Ok(Self { boundary: B::NAME, query, is_guarded, state: Box::new(State(B::default())) })
+    }
+
+    /// Returns the same reading before its first event.
+    pub(crate) fn fresh(&self) -> Self {
+        let Self { boundary, query, is_guarded, state } = self;
+        let (boundary, is_guarded) = (*boundary, *is_guarded);
+        Self { boundary, query: Arc::clone(query), is_guarded, state: state.fresh() }
     }
 
     /// Applies a stored event.
@@ -124,6 +140,10 @@ impl<B: Boundary> Fold for State<B> {
     fn into_state(self: Box<Self>) -> Box<dyn Any + Send> {
         Box::new(self.0)
     }
+
+    fn fresh(&self) -> Box<dyn Fold> {
+        Box::new(Self(B::default()))
+    }
 }
 
 impl<B: Boundary> Boundaries for BoundaryKey<B> {
@@ -139,6 +159,7 @@ impl<B: Boundary> Boundaries for BoundaryKey<B> {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<B: Boundary> Boundaries for Vec<BoundaryKey<B>> {
     type States = Vec<B>;
 
@@ -160,6 +181,7 @@ fn take<B: Boundary>(states: &mut dyn Iterator<Item = Box<dyn Any + Send>>) -> B
 macro_rules! tuples {
     ($($count:literal: $($name:ident)+;)+) => {
         $(
+            #[diagnostic::do_not_recommend]
             impl<$($name: Boundary),+> Boundaries for ($(BoundaryKey<$name>,)+) {
                 type States = ($($name,)+);
 

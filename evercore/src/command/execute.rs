@@ -9,13 +9,14 @@ use std::pin::Pin;
 use tracing::{Instrument, debug_span};
 
 use super::executed::{Done, Executed, complete};
+use super::executed_on::DoneOn;
 use super::target::Target;
 use crate::context::Reading;
 use crate::engine::IdempotentOutcome;
 use crate::store::attempt::{Attempt, Reruns, committed, proven};
 use crate::{
-    CommandError, Committed, Context, Decide, Error, EventStore, IdempotencyKey, Metadata, Result,
-    StateAggregate,
+    Aggregate, CommandError, Committed, Context, Decide, Error, EventStore, IdempotencyKey,
+    Metadata, Result, StateAggregate,
 };
 
 /// A command that is executed when awaited. Created by [`EventStore::execute`].
@@ -90,7 +91,7 @@ impl EventStore {
         command: C,
     ) -> Execute<'_, T, C>
     where
-        T: Decide<C>,
+        T: Aggregate + Decide<C>,
     {
         Execute {
             store: self,
@@ -119,7 +120,7 @@ impl EventStore {
 
 impl<T, C> Execute<'_, T, C>
 where
-    T: Decide<C>,
+    T: Aggregate + Decide<C>,
 {
     /// Makes the command take effect once, however often it is sent with this key: by this process or another, now or
     /// after a restart. A repetition writes nothing and returns the result of the first execution. A rejected command
@@ -152,7 +153,7 @@ where
 
 impl<'a, T, C> IntoFuture for Execute<'a, T, C>
 where
-    T: Decide<C, Error: Send>,
+    T: Aggregate + Decide<C, Error: Send>,
     C: Send + Sync + 'a,
 {
     type Output = Result<Executed<T>, CommandError<T::Error>>;
@@ -171,9 +172,10 @@ where
                     Ok(executed) => return Ok(executed),
                     Err(failure) => failure,
                 };
-                let after = store.after_failure(&request, &mut reruns, failure);
-                if let Some(repetition) = after.await? {
-                    return Ok(repetition);
+                let key = request.idempotency_key.as_ref();
+                let first = store.after_failure(key, &mut reruns, failure).await?;
+                if let Some(first) = first {
+                    return Ok(Box::pin(store.repetition(&request, *first)).await?);
                 }
             }
         };
@@ -183,6 +185,12 @@ where
             command = type_name::<C>()
         )))
     }
+}
+
+/// The first execution under an idempotency key.
+pub(super) struct First {
+    pub(super) key: IdempotencyKey,
+    pub(super) outcome: IdempotentOutcome,
 }
 
 /// The parts of [`Execute`], validated.
@@ -196,24 +204,22 @@ struct Request<C> {
 impl EventStore {
     /// Waits before the next attempt. If there is to be none, returns the first result of the idempotency key, if it
     /// has been committed before.
-    async fn after_failure<T, C>(
+    pub(super) async fn after_failure<E>(
         &self,
-        request: &Request<C>,
+        key: Option<&IdempotencyKey>,
         reruns: &mut Reruns,
-        failure: Attempt<CommandError<T::Error>>,
-    ) -> Result<Option<Executed<T>>, CommandError<T::Error>>
-    where
-        T: Decide<C>,
-    {
+        failure: Attempt<CommandError<E>>,
+    ) -> Result<Option<Box<First>>, CommandError<E>> {
         let may_be_known = match &failure {
             Attempt::Work(CommandError::Store(error)) if error.is_retryable() => false,
             failure => failure.may_be_known(),
         };
         let Err(error) = self.wait_to_rerun(reruns, failure).await else { return Ok(None) };
-        if let Some(key) = request.idempotency_key.as_ref().filter(|_| may_be_known)
+        if let Some(key) = key.filter(|_| may_be_known)
             && let Some(first) = self.inner.engine.find_by_idempotency_key(key).await?
         {
-            return Ok(Some(Box::pin(self.repetition(request, key, first)).await?));
+            // Boxed, to keep it out of the size of every command's future.
+            return Ok(Some(Box::new(First { key: key.clone(), outcome: first })));
         }
         Err(error)
     }
@@ -224,7 +230,7 @@ impl EventStore {
         reruns: &mut Reruns,
     ) -> Result<Executed<T>, Attempt<CommandError<T::Error>>>
     where
-        T: Decide<C>,
+        T: Aggregate + Decide<C>,
     {
         let (context, decided) = self.decide(request, reruns).await;
         let has_cached = context.has_cached();
@@ -247,7 +253,7 @@ impl EventStore {
         reruns: &mut Reruns,
     ) -> (Context, Result<StateAggregate<T>, CommandError<T::Error>>)
     where
-        T: Decide<C>,
+        T: Aggregate + Decide<C>,
     {
         let mut context = reruns.context(self);
         let decide = async {
@@ -268,11 +274,10 @@ impl EventStore {
     async fn repetition<T, C>(
         &self,
         request: &Request<C>,
-        key: &IdempotencyKey,
-        first: IdempotentOutcome,
+        First { key, outcome: first }: First,
     ) -> Result<Executed<T>>
     where
-        T: Decide<C>,
+        T: Aggregate + Decide<C>,
     {
         let command = command_name::<C>();
         let reused = |used_for| Error::IdempotencyKeyReused {
@@ -282,6 +287,9 @@ impl EventStore {
         };
         if *first.command != *command {
             return Err(reused(format!("`{}`", first.command)));
+        }
+        if let Ok(done) = DoneOn::read(&first) {
+            return Err(reused(format!("`{}` on {}", first.command, done.on)));
         }
         let done = Done::read(&first)?;
         if !request.target.may_be(&done) {

@@ -206,21 +206,7 @@ impl Done {
         let as_of = Some(AsOf::Sequence(to));
         let name = store.stored_name::<T>().await?;
         let found = rehydrate::<T>(&*store.engine, store, name, LoadTarget::Id(id), as_of).await?;
-        let mut events = Vec::new();
-        let mut after = from;
-        while after < to {
-            let request =
-                HistoryRequest { id, after, up_to: Some(to), limit: store.limits.page_events };
-            let page = store.engine.read_history(request).await?;
-            let Some(last) = page.last() else {
-                return Err(Error::corrupt(
-                    "events",
-                    format!("aggregate {id} has no event after sequence {after}"),
-                ));
-            };
-            after = last.sequence();
-            events.extend(page.into_iter().map(|event| CommittedEvent(Source::Recorded(event))));
-        }
+        let events = recorded(store, id, (from, to)).await?;
         let (state, has_unknown) =
             found.map_or_else(Default::default, |found| (found.state, found.has_unknown));
         let state = State::Own(state);
@@ -232,6 +218,29 @@ impl Done {
             is_repetition: true,
         })
     }
+}
+
+/// Reads the events of an aggregate after one sequence up to another.
+pub(super) async fn recorded(
+    store: &Shared,
+    id: AggregateId,
+    (mut after, to): (Sequence, Sequence),
+) -> Result<Vec<CommittedEvent>> {
+    let mut events = Vec::new();
+    while after < to {
+        let request =
+            HistoryRequest { id, after, up_to: Some(to), limit: store.limits.page_events };
+        let page = store.engine.read_history(request).await?;
+        let Some(last) = page.last() else {
+            return Err(Error::corrupt(
+                "events",
+                format!("aggregate {id} has no event after sequence {after}"),
+            ));
+        };
+        after = last.sequence();
+        events.extend(page.into_iter().map(|event| CommittedEvent(Source::Recorded(event))));
+    }
+    Ok(events)
 }
 
 impl fmt::Display for Done {

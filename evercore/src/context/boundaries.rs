@@ -4,17 +4,18 @@ use tracing::instrument;
 
 use super::Context;
 use super::staging::{Base, OnKeyTaken};
-use crate::boundary::Facts;
 use crate::boundary::reading::{Boundaries, Reading};
-use crate::engine::{Capability, Condition, Reader, TagRequest, require};
+use crate::boundary::{Fact, Facts};
+use crate::engine::{Capability, Condition, NewEvent, Reader, TagRequest, require};
 use crate::shared::{Shared, TurnKey};
 use crate::{
-    Aggregate, AggregateId, Error, Event, EventOptions, EventType, Position, Result, Sequence,
+    Aggregate, AggregateId, CommandError, Decide, Decision, Emitted, Error, EventDraft,
+    EventOptions, Metadata, Position, Result, Sequence,
 };
 
 /// What one read of a boundary has seen.
 #[derive(Debug)]
-struct Seen {
+pub(crate) struct Seen {
     /// The frontier of the first page.
     frontier: Position,
     /// The number of events after the frontier.
@@ -131,7 +132,7 @@ impl Context {
     /// - [`Error::InvalidTag`] if a value cannot be that of a tag.
     /// - [`Error::Unregistered`] if the store does not know the event.
     /// - [`Error::Encode`], [`Error::NotRoundTrip`], [`Error::PayloadTooLarge`] or [`Error::CommitTooLarge`].
-    pub fn emit<E: Event<Aggregate = Facts>>(&mut self, event: E) -> Result<()> {
+    pub fn emit<E: Fact>(&mut self, event: E) -> Result<()> {
         self.emit_with(event, EventOptions::new())
     }
 
@@ -140,28 +141,112 @@ impl Context {
     /// # Errors
     /// As [`emit`](Self::emit), and [`Error::InvalidMetadata`].
     #[instrument(level = "debug", skip_all, fields(event = E::NAME), err(level = "debug"))]
-    pub fn emit_with<E: Event<Aggregate = Facts>>(
-        &mut self,
-        event: E,
-        options: EventOptions,
-    ) -> Result<()> {
-        let id = AggregateId::UNPLACED;
-        let before = self.staging.stream(id).map(|stream| stream.sequence);
+    pub fn emit_with<E: Fact>(&mut self, event: E, options: EventOptions) -> Result<()> {
+        let (id, last) = (AggregateId::UNPLACED, self.last_fact());
         let staged = self.store.prepare(
-            const { &EventType::of::<E>() },
+            const { &E::TYPE },
             |codec, round_trips| E::ENCODING.encode(&event, codec, round_trips),
             event.tags(),
             options,
-            (id, before.unwrap_or(Sequence::ZERO).next()),
+            (id, last.next()),
             self.metadata.as_deref(),
         )?;
-        let limits = &self.store.limits;
-        if before.is_none() {
-            self.staging.check_room(limits, &staged)?;
-            let base = Base::Created { on_key_taken: OnKeyTaken::Fail };
-            self.staging.enter(limits, id, Facts::NAME, base, None)?;
+        self.stage_facts(vec![staged])
+    }
+
+    /// Stages several events that belong to no aggregate, in this order: all or none.
+    ///
+    /// # Errors
+    /// As [`emit_with`](Self::emit_with).
+    #[instrument(level = "debug", skip_all, err(level = "debug"))]
+    pub fn emit_all<D>(&mut self, events: impl IntoIterator<Item = D>) -> Result<()>
+    where
+        D: Into<EventDraft<Facts>>,
+    {
+        let mut sequence = self.last_fact();
+        let mut staged = Vec::new();
+        for event in events {
+            sequence = sequence.next();
+            let EventDraft { event_type, encode, tags, options, .. } = event.into();
+            let place = (AggregateId::UNPLACED, sequence);
+            let metadata = self.metadata.as_deref();
+            staged.push(self.store.prepare(event_type, encode, tags, options, place, metadata)?);
         }
-        self.staging.push(limits, staged)
+        self.stage_facts(staged)
+    }
+
+    /// Lets boundaries [decide](Decide) on a command, and stages the events that are emitted. Returns the states after
+    /// them.
+    ///
+    /// It [reads](Self::read) the boundaries, so the commit rests on them.
+    /// [`EventStore::execute_on`](crate::EventStore::execute_on) does this for a single command.
+    ///
+    /// # Errors
+    /// On an error, nothing is staged.
+    /// - [`CommandError::Rejected`] with the decision's error.
+    /// - [`CommandError::Store`] as [`read`](Self::read) and [`emit_with`](Self::emit_with).
+    pub async fn decide_on<K, C>(
+        &mut self,
+        keys: K,
+        command: &C,
+    ) -> Result<K::States, CommandError<<K::States as Decide<C>>::Error>>
+    where
+        K: Boundaries<States: Decide<C>>,
+    {
+        let mut readings = Vec::new();
+        keys.begin(&self.store.registry, &mut readings)?;
+        self.decide_over::<K, C>(readings, command).await
+    }
+
+    /// Like [`decide_on`](Self::decide_on), for boundaries whose reading has begun.
+    pub(crate) async fn decide_over<K, C>(
+        &mut self,
+        readings: Vec<Reading>,
+        command: &C,
+    ) -> Result<K::States, CommandError<<K::States as Decide<C>>::Error>>
+    where
+        K: Boundaries<States: Decide<C>>,
+    {
+        let readings = Box::pin(self.read_all(readings)).await?;
+        let queries = readings.iter().map(|reading| reading.query.clone()).collect();
+        let states = &mut readings.into_iter().map(Reading::into_state);
+        let mut states = K::finish(states.len(), states);
+        let metadata = Metadata::of_event(
+            None,
+            self.metadata.as_deref(),
+            self.store.default_metadata.as_ref(),
+        );
+        let mut decision = Decision::on(&mut states)
+            .after(AggregateId::UNPLACED, self.last_fact())
+            .at(self.store.clock.now())
+            .with_metadata(metadata)
+            .in_codec(self.store.codec())
+            .checking(self.store.round_trips())
+            .within(queries);
+        K::States::decide(&mut decision, command).map_err(CommandError::Rejected)?;
+        let emitted = decision.into_emitted().into_iter();
+        let checked = emitted.map(|Emitted { event_type, payload, tags, meta }| {
+            self.store.check(event_type, payload, tags, meta)
+        });
+        self.stage_facts(checked.collect::<Result<_>>()?)?;
+        Ok(states)
+    }
+
+    /// Returns the sequence of the last staged event that belongs to no aggregate.
+    fn last_fact(&self) -> Sequence {
+        let stream = self.staging.stream(AggregateId::UNPLACED);
+        stream.map_or(Sequence::ZERO, |stream| stream.sequence)
+    }
+
+    /// Stages events that belong to no aggregate, all or none.
+    fn stage_facts(&mut self, events: Vec<NewEvent>) -> Result<()> {
+        let limits = &self.store.limits;
+        if !events.is_empty() && !self.has_unplaced() {
+            self.staging.check_room(limits, &events)?;
+            let base = Base::Created { on_key_taken: OnKeyTaken::Fail };
+            self.staging.enter(limits, AggregateId::UNPLACED, Facts::NAME, base, None)?;
+        }
+        self.staging.push_all(limits, events)
     }
 
     /// Returns whether an event was emitted that has no aggregate yet: [`place_facts`](Self::place_facts) gives it one.
@@ -187,7 +272,7 @@ impl TurnKey {
 }
 
 /// Reads the events of boundaries and folds them into their states, page by page.
-async fn fold(
+pub(crate) async fn fold(
     reader: &dyn Reader,
     store: &Shared,
     readings: &mut [Reading],

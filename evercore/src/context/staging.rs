@@ -246,9 +246,10 @@ impl Staging {
         stream.expect("BUG: events are staged for known aggregates").aggregate_type
     }
 
-    /// Checks that there is room for an event of an aggregate that is not entered yet.
-    pub(super) fn check_room(&self, limits: &Limits, event: &NewEvent) -> Result<()> {
-        self.check_places(limits, 1, self.events.len() + 1, self.bytes + event.bytes())
+    /// Checks that there is room for events of an aggregate that is not entered yet.
+    pub(super) fn check_room(&self, limits: &Limits, events: &[NewEvent]) -> Result<()> {
+        let bytes = self.bytes + events.iter().map(NewEvent::bytes).sum::<usize>();
+        self.check_places(limits, 1, self.events.len() + events.len(), bytes)
     }
 
     /// Gives the events that belong to no aggregate their aggregate.

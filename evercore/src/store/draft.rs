@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Encodes an event.
-pub(super) type Encode =
+pub(crate) type Encode =
     Box<dyn FnOnce(Codec, RoundTrips) -> Result<Vec<u8>, BoxError> + Send + Sync>;
 
 /// An event to append, with its options.
@@ -24,11 +24,11 @@ pub(super) type Encode =
 /// Every event of `A` converts into a draft, so that `[Opened { .. }.into(), Deposited { .. }.into()]` is a list of
 /// drafts.
 pub struct EventDraft<A> {
-    pub(super) event_type: &'static EventType,
+    pub(crate) event_type: &'static EventType,
     /// Called with the codec that the store selects.
-    pub(super) encode: Encode,
-    pub(super) tags: Result<Tags>,
-    pub(super) options: EventOptions,
+    pub(crate) encode: Encode,
+    pub(crate) tags: Result<Tags>,
+    pub(crate) options: EventOptions,
     aggregate: PhantomData<fn() -> A>,
 }
 

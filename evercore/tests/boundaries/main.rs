@@ -1,4 +1,5 @@
 //! Decisions that rest on events found by their tags, as user code sees them.
 
 mod courses;
+mod decisions;
 mod tagging;

@@ -7,7 +7,7 @@ mod facade {
     }
 }
 
-use facade::inner::{Aggregate, Registry, state_event};
+use facade::inner::{Aggregate, Apply, Boundary, EventMeta, Registry, event, state_event};
 
 #[derive(Aggregate, Default, serde::Serialize, serde::Deserialize)]
 #[aggregate(snapshot_every = 5, crate = "crate::facade::inner")]
@@ -20,7 +20,24 @@ struct LimitSet {
     limit: Option<Option<i64>>,
 }
 
+#[event(tags(course), crate = "crate::facade::inner")]
+struct Planned {
+    course: String,
+}
+
+#[derive(Boundary, Default)]
+#[boundary(key(course: String), events(Planned), crate = "crate::facade::inner")]
+struct Plan(u8);
+
+impl Apply<Planned> for Plan {
+    fn apply(&mut self, event: &Planned, _: &EventMeta) {
+        self.0 += u8::from(!event.course.is_empty());
+    }
+}
+
 #[test]
 fn a_facade_can_reexport_the_macros() {
-    assert!(Registry::linked().expect("the names differ").knows_event::<LimitSet>());
+    let registry = Registry::linked().expect("the names differ");
+    assert!(registry.knows_event::<LimitSet>() && registry.knows_event::<Planned>());
+    let _ = Plan::of("algebra");
 }

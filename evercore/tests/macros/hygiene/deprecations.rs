@@ -7,7 +7,19 @@ mod declared {
     use evercore::evolution::{Parts, Split, Upcast};
     use evercore::{Apply, BoxError, EventMeta};
 
-    use super::{Closed, Ledger, Moved, MovedV1, Noted, Renamed};
+    use super::{Closed, Ledger, Lent, Loans, Moved, MovedV1, Noted, Reader, Renamed};
+
+    impl Apply<Lent> for Loans {
+        fn apply(&mut self, _: &Lent, _: &EventMeta) {
+            self.0 += 1;
+        }
+    }
+
+    impl Apply<Lent> for Reader {
+        fn apply(&mut self, event: &Lent, _: &EventMeta) {
+            self.last = event.shelf;
+        }
+    }
 
     impl Apply<Moved> for Ledger {
         fn apply(&mut self, event: &Moved, _: &EventMeta) {
@@ -29,12 +41,13 @@ mod declared {
     }
 
     pub(super) fn all() -> (Renamed, Moved) {
-        let _ = Noted::Aloud;
+        let _ = (Noted::Aloud, Loans::of(1), Reader::of("Ada"));
+        let _ = Lent { shelf: 1, reader: String::new() };
         (Renamed { owner: String::new(), by: None }, Moved { amount: 1 })
     }
 }
 
-use evercore::{Aggregate, BoxError, Registry, event, retired_event, state_event};
+use evercore::{Aggregate, Boundary, BoxError, Registry, event, retired_event, state_event};
 
 #[derive(Aggregate, Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
 #[aggregate(name = "deprecations.ledger", snapshot_every = 2, unknown_events = hand_to(Ledger::note))]
@@ -117,6 +130,28 @@ struct Labelled {
 #[allow(deprecated, reason = "the ledger is on its way out")]
 struct Owned {
     owner: String,
+}
+
+#[event(tags(shelf, reader), name = "deprecations.lent")]
+#[deprecated]
+pub(crate) struct Lent {
+    #[deprecated]
+    pub(crate) shelf: u32,
+    pub(crate) reader: String,
+}
+
+/// Nothing in the boundary itself is deprecated.
+#[derive(Boundary, Default)]
+#[boundary(key(shelf: u32), events(Lent))]
+#[allow(deprecated, reason = "lending is on its way out")]
+pub(crate) struct Loans(u32);
+
+#[derive(Boundary, Default)]
+#[boundary(key(reader: String), events(Lent))]
+#[deprecated]
+pub(crate) struct Reader {
+    #[deprecated]
+    last: u32,
 }
 
 #[test]

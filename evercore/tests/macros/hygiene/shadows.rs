@@ -123,6 +123,22 @@ struct Opened {
     balance: Number,
 }
 
+#[::evercore::event(tags(event, state, meta, "_meta" = owner), name = "shadows.seen")]
+struct Seen {
+    event: Text,
+    state: ::core::option::Option<Number>,
+    meta: ::std::vec::Vec<Number>,
+    owner: Number,
+}
+
+#[derive(::evercore::Boundary, ::core::default::Default)]
+#[boundary(key("event" = seen: ::std::string::String, "state" = at: Number), events(Seen))]
+struct Sight;
+
+impl ::evercore::Apply<Seen> for Sight {
+    fn apply(&mut self, _: &Seen, _: &::evercore::EventMeta) {}
+}
+
 #[derive(::serde::Deserialize)]
 struct MovedV2 {
     amount: Number,
