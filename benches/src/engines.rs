@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::Context;
 use clap::ValueEnum;
-use evercore::engine::StorageEngine;
+use evercore::engine::{Capability, StorageEngine};
 use evercore::{EventStore, EventStoreBuilder};
 use evercore_memory::MemoryEngine;
 use evercore_postgres::{PostgresEngine, PostgresOptions};
@@ -112,6 +112,14 @@ impl Bed {
         }
     }
 
+    /// Returns whether the engine finds events by their tags.
+    pub(crate) async fn has_tags(&self) -> anyhow::Result<bool> {
+        let engine = self.ground().await?.engine().await?;
+        let has_tags = engine.capabilities().has(Capability::Tags);
+        engine.close().await?;
+        Ok(has_tags)
+    }
+
     /// Creates fresh data.
     pub(crate) async fn ground(&self) -> anyhow::Result<Ground> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
@@ -167,7 +175,13 @@ impl Ground {
         &self,
         builder: EventStoreBuilder,
     ) -> anyhow::Result<EventStore> {
-        let engine: Arc<dyn StorageEngine> = match &self.place {
+        let store = builder.open_shared(self.engine().await?).await?;
+        store.warmup().await?;
+        Ok(store)
+    }
+
+    async fn engine(&self) -> anyhow::Result<Arc<dyn StorageEngine>> {
+        Ok(match &self.place {
             Place::Memory(engine) => Arc::new(engine.clone()),
             Place::Folder(folder) => {
                 let file = folder.join("evercore.db");
@@ -176,10 +190,30 @@ impl Ground {
             Place::Database(url) => {
                 Arc::new(PostgresEngine::open(url.parse::<PostgresOptions>()?).await?)
             }
+        })
+    }
+
+    /// Takes the locks on tags out of the functions that append, for a control that is wrong. Only on PostgreSQL, on the
+    /// tables of a store.
+    pub(crate) async fn leave_out_tag_locks(&self) -> anyhow::Result<()> {
+        const LOCKS: &str = "IF cardinality(lock_numbers) > 0 THEN";
+        let Place::Database(url) = &self.place else {
+            anyhow::bail!("only PostgreSQL locks tags");
         };
-        let store = builder.open_shared(engine).await?;
-        store.warmup().await?;
-        Ok(store)
+        let mut connection = PgConnection::connect(url).await?;
+        let functions: Vec<String> = sqlx::query_scalar(
+            "SELECT pg_get_functiondef(p.oid) FROM pg_proc p
+             WHERE p.pronamespace = 'evercore'::regnamespace AND strpos(p.prosrc, $1) > 0",
+        )
+        .bind(LOCKS)
+        .fetch_all(&mut connection)
+        .await?;
+        anyhow::ensure!(!functions.is_empty(), "no function locks tags by `{LOCKS}`");
+        for function in functions {
+            let without = function.replace(LOCKS, "IF false THEN");
+            sqlx::raw_sql(AssertSqlSafe(without)).execute(&mut connection).await?;
+        }
+        Ok(())
     }
 
     /// Returns the URL or folder of the data, for programs other than the engine.

@@ -1,6 +1,7 @@
 //! The workloads. Each is a contest between evercore and its driver.
 
 mod appending;
+mod boundaries;
 mod catching_up;
 mod contention;
 mod deciding;
@@ -45,6 +46,8 @@ pub(crate) enum Workload {
     W11,
     /// In memory: the same work with metrics and without, per second of processor time.
     W12,
+    /// Decisions that rest on tags: disjoint boundaries, one hot boundary, and tags without a condition.
+    W13,
 }
 
 /// The sizes of the stores that are built for reading.
@@ -60,7 +63,7 @@ impl Workload {
     /// Returns whether the workload is meaningful on this kind of engine.
     pub(crate) fn runs_on(self, kind: Kind) -> bool {
         match self {
-            Self::W6 | Self::W11 => true,
+            Self::W6 | Self::W11 | Self::W13 => true,
             Self::W9 | Self::W12 => kind == Kind::Memory,
             _ => kind != Kind::Memory,
         }
@@ -117,6 +120,18 @@ impl Workload {
                 }
             }
             Self::W12 => rows.extend(observed::run(plan).await?),
+            Self::W13 => {
+                if !bed.has_tags().await? {
+                    return Ok(rows);
+                }
+                for tasks in [1, 16, 64] {
+                    rows.extend(boundaries::disjoint(bed, tasks).await?.run(plan).await?);
+                }
+                rows.extend(boundaries::hot(bed).await?.run(plan).await?);
+                for tasks in [1, 16, 64] {
+                    rows.extend(boundaries::unconditional(bed, tasks).await?.run(plan).await?);
+                }
+            }
         }
         Ok(rows)
     }

@@ -25,20 +25,15 @@ pub(super) async fn contest(bed: &Bed, tasks: i64) -> anyhow::Result<Contest> {
         tasks,
         commits: 0,
     });
-    let ours = |store: EventStore| {
-        Crew::of((0..tasks).map(move |_| Teller {
-            store: store.clone(),
-            account: None,
-            commits: 0,
-        }))
-    };
+    let ours = |store: EventStore| Crew::of((0..tasks).map(move |_| Teller::new(store.clone())));
     Ok(super::contest("W2", format!("{tasks} tasks"), &ground, "commits")
         .side("raw sqlx, pool of 16", Crew::of(raw))
         .side(EVERCORE, ours(store))
         .side(CACHED, ours(cached)))
 }
 
-struct Teller {
+/// A task of evercore's side.
+pub(super) struct Teller {
     store: EventStore,
     account: Option<AggregateId>,
     commits: i64,
@@ -49,6 +44,12 @@ struct RawTeller {
     aggregate: i64,
     tasks: i64,
     commits: i64,
+}
+
+impl Teller {
+    pub(super) const fn new(store: EventStore) -> Self {
+        Self { store, account: None, commits: 0 }
+    }
 }
 
 impl Worker for Teller {
