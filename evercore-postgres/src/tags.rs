@@ -64,18 +64,31 @@ impl<'a> AtomColumns<'a> {
         }
     }
 
-    pub(crate) fn bind<'q>(
+    /// Binds the columns of atoms that are looked for.
+    fn bind<'q>(
+        &'q self,
+        query: Query<'q, Postgres, PgArguments>,
+    ) -> Query<'q, Postgres, PgArguments> {
+        self.bind_types(query).bind(&self.numbers).bind(&self.others).bind(&self.tags)
+    }
+
+    /// Binds the columns of atoms that are counted beyond a position, where one of the tags is enough to find few events.
+    pub(crate) fn bind_conditions<'q>(
+        &'q self,
+        query: Query<'q, Postgres, PgArguments>,
+    ) -> Query<'q, Postgres, PgArguments> {
+        self.bind_types(query).bind(some(&self.numbers)).bind(some(&self.tags))
+    }
+
+    fn bind_types<'q>(
         &'q self,
         query: Query<'q, Postgres, PgArguments>,
     ) -> Query<'q, Postgres, PgArguments> {
         query
-            .bind(&self.owners)
-            .bind(&self.types)
-            .bind(&self.aggregates)
-            .bind(&self.events)
-            .bind(&self.numbers)
-            .bind(&self.others)
-            .bind(&self.tags)
+            .bind(some(&self.owners))
+            .bind(some(&self.types))
+            .bind(named(&self.aggregates))
+            .bind(named(&self.events))
     }
 }
 
@@ -182,11 +195,23 @@ pub(crate) async fn pages(
     }
     for (page, request) in pages.iter_mut().zip(requests) {
         page.events.sort_by_key(RecordedEvent::position);
+        // Each atom of the request has found its first events, and several may have found the same.
+        page.events.dedup_by_key(|event| event.position());
         let limit = usize::try_from(request.limit).unwrap_or(usize::MAX);
         page.at_end = page.events.len() <= limit;
         page.events.truncate(limit);
     }
     Ok(pages)
+}
+
+/// Returns a column, or `None` if it is empty: NULL costs the server less than an array without elements.
+pub(crate) fn some<T>(column: &[T]) -> Option<&[T]> {
+    (!column.is_empty()).then_some(column)
+}
+
+/// Returns a column, or `None` if it has no value.
+fn named<T>(column: &[Option<T>]) -> Option<&[Option<T>]> {
+    column.iter().any(Option::is_some).then_some(column)
 }
 
 /// Returns the most rows to read: one more than a page has, which tells whether there are more.

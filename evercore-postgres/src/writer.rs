@@ -245,8 +245,8 @@ impl Writer {
     /// Sends a single commit through `append_one`, if it is of the kind which that function takes. `None` if it must be
     /// sent as a group instead; then none of it was committed.
     async fn send_one(&self, connection: &mut PgConnection, group: &[Request]) -> Option<Sent> {
-        let [Request { commit, .. }] = group else { return None };
-        let one = One::new(commit, &self.types.known());
+        let [Request { commit, locks, .. }] = group else { return None };
+        let one = One::new(commit, locks, &self.types.known());
         let one = match one {
             Ok(one) => one?,
             Err(error) => return Some(Sent::Refused(error)),

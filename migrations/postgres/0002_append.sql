@@ -41,40 +41,82 @@ LANGUAGE sql STABLE AS $$
     SELECT hashtextextended(kind || ':' || key, 'evercore.aggregates'::regclass::oid::bigint)
 $$;
 
--- Returns the atoms of a query, each once for each of its types. An atom has the number of one of its tags, those of the
--- others, and the texts of all of them. A type has a number, or else names, under which it may have been stored since
--- the client looked; one that is not stored has no events.
-CREATE FUNCTION evercore.atoms(
-    owners integer[],
-    types integer[],
-    aggregates text[],
-    events text[],
-    numbers bigint[],
-    others text[],
-    tags text[],
-    owner bigint
-)
-RETURNS TABLE (type integer, number bigint, others bigint[], tags text[])
+-- Returns the numbers of event types. A type has a number, or else names, under which it may have been stored since the
+-- client looked; one that is not stored has no events.
+CREATE FUNCTION evercore.stored_types(types integer[], aggregates text[], events text[]) RETURNS integer[]
 LANGUAGE sql STABLE AS $$
-    SELECT
-        coalesce(a.type, (
+    SELECT array_agg(
+        coalesce(named.type, (
             SELECT et.id
             FROM evercore.aggregate_types at
             JOIN evercore.event_types et ON et.aggregate_type_id = at.id
-            WHERE at.name = a.aggregate AND et.name = a.event
-        )),
-        a.number,
-        a.others::bigint[],
-        string_to_array(a.tags, E'\n')
-    FROM unnest(owners, types, aggregates, events, numbers, others, tags)
-        AS a(owner, type, aggregate, event, number, others, tags)
-    WHERE a.owner = $8
+            WHERE at.name = named.aggregate AND et.name = named.event
+        ))
+        ORDER BY named.n
+    )
+    FROM unnest(types, aggregates, events) WITH ORDINALITY AS named(type, aggregate, event, n)
+$$;
+
+-- Returns the conditions that do not hold, counted from 1: those whose number of matching events beyond a position is
+-- not the one that was seen. Each atom belongs to a condition, and has one type, the number of one of its tags, and the
+-- texts of all. NULL if all hold.
+--
+-- VOLATILE, so that the statement sees what was committed before the locks were granted.
+CREATE FUNCTION evercore.unmet_conditions(
+    beyonds bigint[],
+    seens bigint[],
+    atom_conditions integer[],
+    atom_types integer[],
+    atom_aggregates text[],
+    atom_events text[],
+    atom_numbers bigint[],
+    atom_tags text[]
+) RETURNS integer[]
+LANGUAGE plpgsql VOLATILE
+SET plan_cache_mode = force_generic_plan
+AS $$
+DECLARE
+    types integer[] := atom_types;
+BEGIN
+    IF array_position(types, NULL) IS NOT NULL THEN
+        types := evercore.stored_types(atom_types, atom_aggregates, atom_events);
+    END IF;
+    RETURN (
+        SELECT array_agg(unmet.condition)
+        FROM (
+            SELECT told.condition
+            FROM (
+                SELECT a.condition, found.position
+                FROM unnest(atom_conditions, types, atom_numbers, atom_tags) AS a(condition, type, number, tags)
+                CROSS JOIN LATERAL (
+                    SELECT t.position
+                    FROM evercore.event_tags t
+                    WHERE t.tag = a.number
+                        AND t.event_type_id = a.type
+                        AND t.position > beyonds[a.condition]
+                        AND (
+                            SELECT string_to_array(e.tags, E'\n') @> string_to_array(a.tags, E'\n')
+                            FROM evercore.events e
+                            WHERE e.position = t.position
+                        )
+                    -- Looked up for each atom, and not joined.
+                    OFFSET 0
+                ) AS found
+                UNION ALL
+                -- Some conditions match nothing.
+                SELECT c.n, NULL FROM generate_series(1, cardinality(seens)) AS c(n)
+            ) AS told(condition, position)
+            GROUP BY told.condition
+            HAVING count(DISTINCT told.position) <> seens[told.condition]
+        ) AS unmet
+    );
+END
 $$;
 
 -- Optional columns of commits and events are empty if no row has a value. Types, versions, codecs and times of events
 -- have a single value if it is the same for all. An event's sequence counts on from the sequence that its commit
 -- expects; if the commit expects none, it is negative, and counts from the last stored sequence. The numbers of an event's
--- tags, and those of an atom's other tags, are a text like `{1,2}`.
+-- tags are a text like `{1,2}`.
 CREATE FUNCTION evercore.append(
     commit_ids uuid[],
     commit_times timestamptz[],
@@ -119,7 +161,6 @@ CREATE FUNCTION evercore.append(
     atom_aggregates text[],
     atom_events text[],
     atom_numbers bigint[],
-    atom_others text[],
     atom_tags text[]
 ) RETURNS SETOF evercore.verdict
 LANGUAGE plpgsql VOLATILE
@@ -151,6 +192,7 @@ DECLARE
     is_tagged boolean := cardinality(event_tags) > 0;
     key_kinds text[];
     key_names text[];
+    unmet integer[];
     is_announced boolean;
 BEGIN
     -- At other isolation levels, statements after the locks see no more than those before.
@@ -320,34 +362,24 @@ BEGIN
 
     -- Conditions: exactly the events that were seen match (else 10).
     IF cardinality(condition_commits) > 0 THEN
-        SELECT verdicts || coalesce(array_agg(ROW(
-            failed.commit_index, 10, NULL, failed.index, NULL, NULL, NULL, NULL
-        )::evercore.verdict), '{}') INTO verdicts
-        FROM (
-            SELECT DISTINCT ON (c.commit_index) c.commit_index, c.index
-            FROM unnest(condition_commits, condition_indexes, condition_beyonds, condition_seens)
-                WITH ORDINALITY AS c(commit_index, index, beyond, seen, n)
-            WHERE c.seen <> (
-                SELECT count(DISTINCT found.position)
-                FROM evercore.atoms(
-                    atom_conditions, atom_types, atom_aggregates, atom_events, atom_numbers, atom_others,
-                    atom_tags, c.n
-                ) AS a
-                CROSS JOIN LATERAL (
-                    SELECT t.position
-                    FROM evercore.event_tags t
-                    JOIN evercore.events e ON e.position = t.position
-                    WHERE t.tag = a.number
-                        AND t.event_type_id = a.type
-                        AND t.position > c.beyond
-                        AND string_to_array(e.tags, E'\n') @> a.tags
-                ) AS found
-            )
-            ORDER BY c.commit_index, c.n
-        ) AS failed
-        WHERE NOT EXISTS (
-            SELECT FROM unnest(verdicts) AS v WHERE v.commit_index = failed.commit_index
+        unmet := evercore.unmet_conditions(
+            condition_beyonds, condition_seens, atom_conditions, atom_types, atom_aggregates, atom_events,
+            atom_numbers, atom_tags
         );
+        IF unmet IS NOT NULL THEN
+            SELECT verdicts || coalesce(array_agg(ROW(
+                failed.commit_index, 10, NULL, failed.index, NULL, NULL, NULL, NULL
+            )::evercore.verdict), '{}') INTO verdicts
+            FROM (
+                SELECT DISTINCT ON (c.commit_index) c.commit_index, c.index
+                FROM unnest(unmet) AS u(n)
+                CROSS JOIN LATERAL (SELECT condition_commits[u.n], condition_indexes[u.n]) AS c(commit_index, index)
+                ORDER BY c.commit_index, c.index
+            ) AS failed
+            WHERE NOT EXISTS (
+                SELECT FROM unnest(verdicts) AS v WHERE v.commit_index = failed.commit_index
+            );
+        END IF;
     END IF;
 
     SELECT coalesce(array_agg(v.commit_index), '{}') INTO refused FROM unnest(verdicts) AS v;
@@ -492,7 +524,7 @@ $$;
 
 -- Stores a commit to one aggregate, with at least one event, that changes no stored key. If anything forbids it, either
 -- nothing is done and no positions are returned, or a unique index raises an error: then the commit is sent to
--- `append`, which says why.
+-- `append`, which says why. The columns for tags, locks and conditions are NULL if there are none.
 CREATE FUNCTION evercore.append_one(
     commit_id uuid,
     commit_time timestamptz,
@@ -514,9 +546,21 @@ CREATE FUNCTION evercore.append_one(
     event_correlations text[],
     event_causations text[],
     event_metadata text[],
+    event_tags text[],
+    event_tag_numbers text[],
     snapshot_sequence bigint,
     snapshot_fingerprint bigint,
     snapshot_state bytea,
+    lock_numbers bigint[],
+    lock_exclusive boolean[],
+    condition_beyonds bigint[],
+    condition_seens bigint[],
+    atom_conditions integer[],
+    atom_types integer[],
+    atom_aggregates text[],
+    atom_events text[],
+    atom_numbers bigint[],
+    atom_tags text[],
     OUT first bigint,
     OUT last bigint,
     OUT positions bigint[]
@@ -536,6 +580,7 @@ DECLARE
     type integer;
     key text;
     is_locked boolean;
+    unmet integer[];
     is_announced boolean;
 BEGIN
     IF current_setting('transaction_isolation') <> 'read committed'
@@ -568,6 +613,31 @@ BEGIN
             IS NOT NULL;
     END IF;
 
+    -- As in `append`.
+    IF cardinality(lock_numbers) > 0 THEN
+        FOR n IN 1 .. cardinality(lock_numbers) LOOP
+            IF lock_exclusive[n] THEN
+                is_locked := pg_advisory_xact_lock(
+                    lock_numbers[n] # 'evercore.event_tags'::regclass::oid::bigint
+                ) IS NOT NULL;
+            ELSE
+                is_locked := pg_advisory_xact_lock_shared(
+                    lock_numbers[n] # 'evercore.event_tags'::regclass::oid::bigint
+                ) IS NOT NULL;
+            END IF;
+        END LOOP;
+    END IF;
+
+    IF cardinality(condition_seens) > 0 THEN
+        unmet := evercore.unmet_conditions(
+            condition_beyonds, condition_seens, atom_conditions, atom_types, atom_aggregates, atom_events,
+            atom_numbers, atom_tags
+        );
+        IF unmet IS NOT NULL THEN
+            RETURN;
+        END IF;
+    END IF;
+
     IF write_precondition = is_new THEN
         before := 0;
         INSERT INTO evercore.aggregates (id, aggregate_type_id, natural_key)
@@ -589,19 +659,24 @@ BEGIN
     IF cardinality(event_payloads) = 1 THEN
         INSERT INTO evercore.events (
             aggregate_id, sequence, event_type_id, version, codec, payload, event_time,
-            recorded_at, reference, correlation_id, causation_id, metadata
+            recorded_at, reference, correlation_id, causation_id, metadata, tags
         )
         VALUES (
             write_id, before + 1, event_type_ids[1], event_versions[1], event_codecs[1],
             event_payloads[1], event_times[1], commit_time, event_references[1],
-            event_correlations[1], event_causations[1], event_metadata[1]
+            event_correlations[1], event_causations[1], event_metadata[1], event_tags[1]
         )
         RETURNING position, position INTO first, last;
+        IF event_tag_numbers IS NOT NULL THEN
+            INSERT INTO evercore.event_tags (tag, event_type_id, position)
+            SELECT t.number, event_type_ids[1], first
+            FROM unnest(event_tag_numbers[1]::bigint[]) AS t(number);
+        END IF;
     ELSE
         WITH appended AS (
             INSERT INTO evercore.events (
                 aggregate_id, sequence, event_type_id, version, codec, payload, event_time,
-                recorded_at, reference, correlation_id, causation_id, metadata
+                recorded_at, reference, correlation_id, causation_id, metadata, tags
             )
             SELECT
                 write_id,
@@ -615,13 +690,14 @@ BEGIN
                 e.reference,
                 e.correlation_id,
                 e.causation_id,
-                e.metadata
+                e.metadata,
+                e.tags
             FROM unnest(
                 event_type_ids, event_versions, event_codecs, event_payloads, event_times,
-                event_references, event_correlations, event_causations, event_metadata
+                event_references, event_correlations, event_causations, event_metadata, event_tags
             ) WITH ORDINALITY AS e(
                 type_id, version, codec, payload, time, reference, correlation_id, causation_id,
-                metadata, n
+                metadata, tags, n
             )
             ORDER BY e.n
             RETURNING position
@@ -629,6 +705,12 @@ BEGIN
         SELECT min(a.position), max(a.position), array_agg(a.position ORDER BY a.position)
         INTO first, last, positions
         FROM appended a;
+        IF event_tag_numbers IS NOT NULL THEN
+            INSERT INTO evercore.event_tags (tag, event_type_id, position)
+            SELECT t.number, coalesce(event_type_ids[e.n], event_type_ids[1]), positions[e.n]
+            FROM unnest(event_tag_numbers) WITH ORDINALITY AS e(numbers, n)
+            CROSS JOIN LATERAL unnest(e.numbers::bigint[]) AS t(number);
+        END IF;
         IF last - first < cardinality(positions) THEN
             positions := NULL;
         END IF;

@@ -54,9 +54,13 @@ LANGUAGE sql STABLE AS $$
         AND l.mode = 'ShareLock'
 $$;
 
--- Reads events by their tags: for each request the first `most` events that match one of its atoms, after one position and
--- up to another. Reads all events that are visible. The first row has no position, but the frontier, in the place of the
--- aggregate's id: looked up before, unless it is given, and moved back to an event that is visible.
+-- Reads events by their tags: for each atom of a request, the first `most` events that match it, after one position and
+-- up to another. Reads all events that are visible; the client puts them in order and leaves out those that several
+-- atoms have found. An atom has one type, the number of one of its tags, those of the others as a text like `{1,2}`, and
+-- the texts of all.
+--
+-- The first row has no position, but the frontier, in the place of the aggregate's id: looked up before, unless it is
+-- given, and moved back to an event that is visible.
 CREATE FUNCTION evercore.read_tagged(
     known_frontier bigint,
     request_afters bigint[],
@@ -85,10 +89,15 @@ AS $$
 #variable_conflict use_column
 DECLARE
     clear_to bigint := known_frontier;
+    types integer[] := atom_types;
 BEGIN
     IF clear_to IS NULL THEN
         SELECT f.frontier INTO clear_to FROM evercore.frontier() f;
     END IF;
+    IF array_position(types, NULL) IS NOT NULL THEN
+        types := evercore.stored_types(atom_types, atom_aggregates, atom_events);
+    END IF;
+
     -- In a later statement, whose snapshot has the events up to the frontier.
     RETURN QUERY
     SELECT
@@ -99,38 +108,81 @@ BEGIN
     UNION ALL
     SELECT
         e.position, e.aggregate_id, e.sequence, e.event_time, e.recorded_at, e.event_type_id, e.version, e.codec,
-        e.payload, e.reference, e.correlation_id, e.causation_id, e.metadata, e.tags, r.n::integer
-    FROM unnest(request_afters, request_ends, request_mosts) WITH ORDINALITY AS r(after, up_to, most, n)
+        e.payload, e.reference, e.correlation_id, e.causation_id, e.metadata, e.tags, a.request
+    FROM unnest(atom_requests, types, atom_numbers, atom_others, atom_tags)
+        AS a(request, type, number, others, tags)
     CROSS JOIN LATERAL (
-        SELECT DISTINCT found.position
-        FROM evercore.atoms(
-            atom_requests, atom_types, atom_aggregates, atom_events, atom_numbers, atom_others, atom_tags, r.n
-        ) AS a
+        SELECT s.*
+        FROM evercore.event_tags t
+        JOIN evercore.events s ON s.position = t.position
+        WHERE t.tag = a.number
+            AND t.event_type_id = a.type
+            AND t.position > request_afters[a.request]
+            AND t.position <= coalesce(request_ends[a.request], 9223372036854775807)
+            AND string_to_array(s.tags, E'\n') @> string_to_array(a.tags, E'\n')
+        ORDER BY t.position
+        LIMIT request_mosts[a.request]
+    ) AS e
+    WHERE a.others IS NULL;
+
+    -- An event with several tags is in the lists of all of them. Going forward in each list to the candidate of another
+    -- one passes over all that is missing there, so the shortest list decides how far it is.
+    IF cardinality(array_remove(atom_others, NULL)) > 0 THEN
+        RETURN QUERY
+        SELECT
+            e.position, e.aggregate_id, e.sequence, e.event_time, e.recorded_at, e.event_type_id, e.version, e.codec,
+            e.payload, e.reference, e.correlation_id, e.causation_id, e.metadata, e.tags, a.request
+        FROM (
+            SELECT b.request, b.type, array_prepend(b.number, b.others::bigint[]), string_to_array(b.tags, E'\n')
+            FROM unnest(atom_requests, types, atom_numbers, atom_others, atom_tags)
+                AS b(request, type, number, others, tags)
+            WHERE b.others IS NOT NULL
+            OFFSET 0
+        ) AS a(request, type, numbers, tags)
         CROSS JOIN LATERAL (
-            SELECT t.position
-            FROM evercore.event_tags t
-            JOIN evercore.events s ON s.position = t.position
-            WHERE t.tag = a.number
-                AND t.event_type_id = a.type
-                AND t.position > r.after
-                AND t.position <= coalesce(r.up_to, 9223372036854775807)
-                AND NOT EXISTS (
+            -- `candidate` is in the last `lists` lists that were looked at. A hit is in all of them.
+            WITH RECURSIVE steps AS (
+                SELECT
+                    0 AS list, 0 AS lists, request_afters[a.request] + 1 AS candidate, NULL::bigint AS hit, 0 AS hits
+                UNION ALL
+                SELECT
+                    (s.list + 1) % cardinality(a.numbers),
+                    CASE WHEN j.is_in_all THEN 0 ELSE j.lists END,
+                    CASE WHEN j.is_in_all THEN j.position + 1 ELSE j.position END,
+                    CASE WHEN j.is_hit THEN j.position END,
+                    s.hits + j.is_hit::integer
+                FROM steps s
+                CROSS JOIN LATERAL (
+                    SELECT t.position
+                    FROM evercore.event_tags t
+                    WHERE t.tag = a.numbers[s.list + 1]
+                        AND t.event_type_id = a.type
+                        AND t.position >= s.candidate
+                        AND t.position <= coalesce(request_ends[a.request], 9223372036854775807)
+                    ORDER BY t.position
+                    LIMIT 1
+                ) AS n
+                CROSS JOIN LATERAL (
+                    SELECT CASE WHEN s.lists > 0 AND n.position = s.candidate THEN s.lists + 1 ELSE 1 END AS lists OFFSET 0
+                ) AS l
+                CROSS JOIN LATERAL (
                     SELECT
-                    FROM unnest(a.others) AS o(number)
-                    WHERE NOT EXISTS (
-                        SELECT
-                        FROM evercore.event_tags u
-                        WHERE u.tag = o.number AND u.event_type_id = a.type AND u.position = t.position
-                    )
-                )
-                AND string_to_array(s.tags, E'\n') @> a.tags
-            ORDER BY t.position
-            LIMIT r.most
+                        n.position,
+                        l.lists,
+                        l.lists = cardinality(a.numbers) AS is_in_all,
+                        CASE WHEN l.lists = cardinality(a.numbers) THEN (
+                            SELECT string_to_array(e.tags, E'\n') @> a.tags
+                            FROM evercore.events e
+                            WHERE e.position = n.position
+                        ) ELSE false END AS is_hit
+                    OFFSET 0
+                ) AS j
+                WHERE s.hits < request_mosts[a.request]
+            )
+            SELECT s.hit FROM steps s WHERE s.hit IS NOT NULL
         ) AS found
-        ORDER BY found.position
-        LIMIT r.most
-    ) AS p
-    JOIN evercore.events e ON e.position = p.position;
+        JOIN evercore.events e ON e.position = found.hit;
+    END IF;
 END
 $$;
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use evercore::engine::{AggregateWrite, Commit, KeyChange, NewEvent, Precondition};
+use evercore::engine::{AggregateWrite, Commit, Condition, KeyChange, NewEvent, Precondition};
 use evercore::{AggregateId, Error, NaturalKey, Result};
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::query::Query;
@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::verdict::{key_change_code, precondition_code};
 use crate::statements::Statements;
-use crate::tags::{AtomColumns, TagLocks, numbers};
+use crate::tags::{AtomColumns, TagLocks, numbers, some};
 use crate::types::Known;
 
 /// A group of commits, as the columns that `append` takes.
@@ -29,14 +29,17 @@ pub(crate) struct Columns<'a> {
     atoms: AtomColumns<'a>,
 }
 
-/// A commit as `append_one` takes it: to one aggregate, with at least one event, without a change of a stored key, without
-/// tags and without conditions.
+/// A commit as `append_one` takes it: to one aggregate, with at least one event, without a change of a stored key.
 #[derive(Debug)]
 pub(crate) struct One<'a> {
     commit: &'a Commit,
     write: &'a AggregateWrite,
     type_id: i32,
     events: EventColumns<'a>,
+    tags: TagColumns<'a>,
+    locks: (Vec<i64>, Vec<bool>),
+    conditions: ConditionColumns,
+    atoms: AtomColumns<'a>,
 }
 
 #[derive(Debug, Default)]
@@ -173,15 +176,7 @@ impl<'a> Columns<'a> {
             self.tags.push(event);
         }
 
-        for (number, condition) in (0_i32..).zip(conditions) {
-            let columns = &mut self.conditions;
-            columns.commits.push(index);
-            columns.indexes.push(number);
-            columns.beyonds.push(condition.beyond.get());
-            columns.seens.push(i64::try_from(condition.seen).unwrap_or(i64::MAX));
-            let owner = i32::try_from(columns.commits.len()).unwrap_or(i32::MAX);
-            self.atoms.push(owner, &condition.query, known);
-        }
+        self.conditions.push(index, conditions, &mut self.atoms, known);
 
         let columns = &mut self.snapshots;
         for snapshot in snapshots {
@@ -244,7 +239,7 @@ impl<'a> Columns<'a> {
             .bind(&conditions.beyonds)
             .bind(&conditions.seens);
         atoms
-            .bind(query)
+            .bind_conditions(query)
             // Reads to the end of the answer: the server commits after the last row.
             .fetch_all(connection)
             .await
@@ -253,20 +248,27 @@ impl<'a> Columns<'a> {
 
 impl<'a> One<'a> {
     /// Builds the arguments of `append_one`; `None` if the commit is not of its kind. All its types must be stored.
-    pub(crate) fn new(commit: &'a Commit, known: &Known) -> Result<Option<Self>> {
+    pub(crate) fn new(commit: &'a Commit, locks: &TagLocks, known: &Known) -> Result<Option<Self>> {
         let ([write], [_, ..]) = (&*commit.writes, &*commit.events) else { return Ok(None) };
-        let is_tagged = commit.events.iter().any(|event| !event.tags.is_empty());
-        if is_tagged || !commit.conditions.is_empty() {
-            return Ok(None);
-        }
         if write.key != KeyChange::Keep && write.precondition != Precondition::New {
             return Ok(None);
         }
-        let mut events = EventColumns::default();
+        let mut one = Self {
+            commit,
+            write,
+            type_id: type_id(write, known)?,
+            events: EventColumns::default(),
+            tags: TagColumns::default(),
+            locks: TagLocks::columns(&[locks]),
+            conditions: ConditionColumns::default(),
+            atoms: AtomColumns::default(),
+        };
         for event in &commit.events {
-            events.push(event, write.aggregate_type, known)?;
+            one.events.push(event, write.aggregate_type, known)?;
+            one.tags.push(event);
         }
-        Ok(Some(Self { commit, write, type_id: type_id(write, known)?, events }))
+        one.conditions.push(0, &commit.conditions, &mut one.atoms, known);
+        Ok(Some(one))
     }
 
     /// Sends the commit. Returns once the server has committed, or has said that it has not. The row has positions, or
@@ -276,7 +278,7 @@ impl<'a> One<'a> {
         connection: &mut PgConnection,
         statements: &Statements,
     ) -> Result<PgRow, sqlx::Error> {
-        let Self { commit, write, type_id, events } = self;
+        let Self { commit, write, type_id, events, tags, locks, conditions, atoms } = self;
         let (sequence, key) = decided_on(write);
         let idempotency = commit.idempotency.as_ref();
         let snapshot = commit.snapshots.first();
@@ -292,11 +294,19 @@ impl<'a> One<'a> {
             .bind(sequence)
             .bind(key)
             .bind(new_key(write).map(NaturalKey::as_str));
-        let mut rows = events
+        let query = events
             .bind(query)
+            .bind(some(sparse(&tags.texts)))
+            .bind(some(sparse(&tags.numbers)))
             .bind(snapshot.map(|snapshot| snapshot.sequence.get()))
             .bind(snapshot.map(|snapshot| snapshot.fingerprint.get().cast_signed()))
             .bind(snapshot.map(|snapshot| &*snapshot.state))
+            .bind(some(&locks.0))
+            .bind(some(&locks.1))
+            .bind(some(&conditions.beyonds))
+            .bind(some(&conditions.seens));
+        let mut rows = atoms
+            .bind_conditions(query)
             // Reads to the end of the answer: the server commits after the last row.
             .fetch_all(connection)
             .await?;
@@ -338,6 +348,26 @@ impl<'a> EventColumns<'a> {
             .bind(sparse(&self.correlations))
             .bind(sparse(&self.causations))
             .bind(sparse(&self.metadata))
+    }
+}
+
+impl ConditionColumns {
+    /// Adds the conditions of the `index`th commit, and their atoms.
+    fn push<'a>(
+        &mut self,
+        index: i32,
+        conditions: &'a [Condition],
+        atoms: &mut AtomColumns<'a>,
+        known: &Known,
+    ) {
+        for (number, condition) in (0_i32..).zip(conditions) {
+            self.commits.push(index);
+            self.indexes.push(number);
+            self.beyonds.push(condition.beyond.get());
+            self.seens.push(i64::try_from(condition.seen).unwrap_or(i64::MAX));
+            let owner = i32::try_from(self.commits.len()).unwrap_or(i32::MAX);
+            atoms.push(owner, &condition.query, known);
+        }
     }
 }
 
