@@ -11,6 +11,7 @@
 //! By default, one order of each equivalence class is tried. `EVERCORE_INTERLEAVINGS=all` tries every order, which
 //! takes an hour.
 
+mod decisions;
 mod schedule;
 mod stage;
 mod step;

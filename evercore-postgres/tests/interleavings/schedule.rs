@@ -53,7 +53,7 @@ impl Play {
                     so_far.last().is_none_or(|(last, before)| *last == actor || before.shares_any())
                 }
             };
-            if !is_tried {
+            if !is_tried || would_wait(so_far, actor, step) {
                 continue;
             }
             let mut taken = taken;
@@ -66,6 +66,16 @@ impl Play {
             found.push(so_far.clone());
         }
     }
+}
+
+/// Returns whether the server would make the step wait for a lock of another actor. Orders with such a step are those in
+/// which it is taken later.
+fn would_wait(so_far: &[(Actor, Step)], actor: Actor, step: Step) -> bool {
+    [Actor::First, Actor::Second, Actor::Reader].into_iter().any(|other| {
+        let mut own = so_far.iter().rev().filter(|(of, _)| *of == other).map(|(_, step)| *step);
+        let held: Vec<_> = own.by_ref().take_while(|step| *step != Step::Commit).collect();
+        other != actor && held.into_iter().any(|held| step.waits_for(held))
+    })
 }
 
 /// Returns whether an order remains the least of its class with this step, that is, whether the step could not be moved

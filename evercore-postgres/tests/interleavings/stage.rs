@@ -37,12 +37,33 @@ pub(crate) enum Log {
     NeverUsed,
 }
 
+/// What a decider has read, and what it has written.
+#[derive(Clone, Copy, Debug, Default)]
+struct Decision {
+    frontier: i64,
+    /// The position beyond which the decider counts.
+    beyond: i64,
+    highest: i64,
+    /// The events with the tag that it has read, and how many of them lie beyond.
+    read: i64,
+    seen: i64,
+    is_refused: bool,
+}
+
+/// What a decider has read of the events with the tag, and what lies before its own event in the log; `None` if it was
+/// refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Decided {
+    pub(crate) read: i64,
+    pub(crate) before: i64,
+}
+
 /// A separate database and the actors on it.
 pub(crate) struct Stage {
     pub(crate) url: String,
     pub(crate) store: EventStore,
     sql: PgConnection,
-    writers: [Writer; 2],
+    writers: [Writer; 3],
     reader: Reader,
 }
 
@@ -54,6 +75,7 @@ struct Writer {
     drawn: i64,
     /// The name of the writer's prepared transaction.
     prepared: String,
+    decision: Option<Decision>,
 }
 
 struct Reader {
@@ -94,6 +116,7 @@ impl Stage {
         let writers = [
             Writer::new(&store, &url, format!("{database}_first")).await,
             Writer::new(&store, &url, format!("{database}_second")).await,
+            Writer::new(&store, &url, format!("{database}_third")).await,
         ];
         let reader = Reader {
             connection: connect(&url).await,
@@ -130,6 +153,24 @@ impl Stage {
         Shown { seen, committed: committed.expect("numbers") }
     }
 
+    /// Takes all steps in order. Returns what each decider has decided on; `None` if its commit was refused.
+    pub(crate) async fn decide(&mut self, schedule: &Schedule) -> Vec<Option<Decided>> {
+        for &(actor, step) in schedule {
+            self.take(actor, step).await;
+        }
+        let mut decided = Vec::new();
+        for writer in &mut self.writers {
+            let Some(decision) = writer.decision.take() else { continue };
+            let before = format!(
+                "SELECT count(*) FROM evercore.event_tags WHERE position < {}",
+                writer.drawn
+            );
+            let before = number(&mut self.sql, &before).await;
+            decided.push((!decision.is_refused).then_some(Decided { read: decision.read, before }));
+        }
+        decided
+    }
+
     /// Returns a position at or before which all earlier events lie.
     async fn prepare(&mut self, log: Log) -> i64 {
         if log == Log::NeverUsed {
@@ -144,7 +185,8 @@ impl Stage {
         match actor {
             Actor::First => self.writers[0].take(step).await,
             Actor::Second => self.writers[1].take(step).await,
-            Actor::Reader => self.reader.take(step).await,
+            Actor::Reader if step.is_of_reader() => self.reader.take(step).await,
+            Actor::Reader => self.writers[2].take(step).await,
         }
     }
 
@@ -186,12 +228,64 @@ impl Writer {
         });
         let counter = created.await.expect("nothing speaks against it");
         let connection = connect(url).await;
-        Self { connection, counter, sequence: 1, looked: 0, drawn: 0, prepared }
+        let decision = None;
+        Self { connection, counter, sequence: 1, looked: 0, drawn: 0, prepared, decision }
     }
 
     async fn take(&mut self, step: Step) {
-        let Self { connection, counter, sequence, looked, drawn, prepared } = self;
+        let Self { connection, counter, sequence, looked, drawn, prepared, decision } = self;
+        let is_refused = decision.is_some_and(|decision| decision.is_refused);
         match step {
+            Step::Draw | Step::InsertTagged if is_refused => {}
+            Step::ReadFrontier => {
+                let frontier = "SELECT frontier FROM evercore.frontier()";
+                let frontier = number(connection, frontier).await;
+                *decision = Some(Decision { frontier, ..Decision::default() });
+            }
+            Step::ReadTagged => {
+                let decision = decision.as_mut().expect("the frontier was read before");
+                let [beyond, read, seen, highest] = tagged(connection, decision.frontier).await;
+                *decision = Decision { beyond, read, seen, highest, ..*decision };
+            }
+            Step::TakeHighest => {
+                let decision = decision.as_mut().expect("the events were read before");
+                *decision = Decision { beyond: decision.highest, seen: 0, ..*decision };
+            }
+            Step::LockNothing => execute(connection, "BEGIN".to_owned()).await,
+            Step::LockTag | Step::LockBoundaryShared => {
+                execute(connection, "BEGIN; SELECT pg_advisory_xact_lock_shared(7)".to_owned())
+                    .await;
+            }
+            Step::LockBoundary => {
+                execute(connection, "BEGIN; SELECT pg_advisory_xact_lock(7)".to_owned()).await;
+            }
+            Step::Check => {
+                let decision = decision.as_mut().expect("the events were read before");
+                let check = format!(
+                    "SELECT coalesce(cardinality(evercore.unmet_conditions(
+                         ARRAY[{}], ARRAY[{}], '{{1}}', ARRAY[t.id], NULL, NULL, '{{7}}', '{{all:1}}'
+                     )), 0)::bigint FROM evercore.event_types t",
+                    decision.beyond, decision.seen
+                );
+                decision.is_refused = number(connection, &check).await > 0;
+            }
+            Step::AnnounceFloor => {
+                execute(connection, "SELECT evercore.announce_floor()".to_owned()).await;
+            }
+            Step::InsertTagged => {
+                *sequence += 1;
+                let insert = format!(
+                    "INSERT INTO evercore.events (
+                         position, aggregate_id, sequence, event_type_id, version, codec, payload,
+                         event_time, recorded_at, tags
+                     )
+                     SELECT {drawn}, {counter}, {sequence}, t.id, 1, 1, 'null', now(), now(), 'all:1'
+                     FROM evercore.event_types t;
+                     INSERT INTO evercore.event_tags (tag, event_type_id, position)
+                     SELECT 7, t.id, {drawn} FROM evercore.event_types t"
+                );
+                execute(connection, insert).await;
+            }
             Step::Lock => {
                 let lock = format!(
                     "BEGIN ISOLATION LEVEL READ COMMITTED;
@@ -284,6 +378,19 @@ impl Reader {
         self.seen.extend(positions);
         self.cursor = self.seen.last().copied().unwrap_or(self.cursor);
     }
+}
+
+/// Returns the greatest visible position up to the frontier, how many events with the tag there are, how many of them
+/// lie beyond, and the position of the last.
+async fn tagged(connection: &mut PgConnection, frontier: i64) -> [i64; 4] {
+    let read = "SELECT beyond.position, count(t.position), count(*) FILTER (WHERE t.position > beyond.position),
+                    coalesce(max(t.position), 0)
+                FROM (SELECT coalesce(max(e.position), 0) FROM evercore.events e WHERE e.position <= $1)
+                    AS beyond(position)
+                LEFT JOIN evercore.event_tags t ON true
+                GROUP BY beyond.position";
+    let row = sqlx::query(read).bind(frontier).fetch_one(connection).await.expect("numbers");
+    [row.get(0), row.get(1), row.get(2), row.get(3)]
 }
 
 async fn connect(url: &str) -> PgConnection {
