@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::{MOST_LOOKED_AT, PAGE};
 
 /// The tables that grow with the log.
-const GROWING: [&str; 4] = ["events", "aggregates", "snapshots", "commits"];
+const GROWING: [&str; 5] = ["events", "event_tags", "aggregates", "snapshots", "commits"];
 
 /// The parked events. They may be counted and searched, but not by heartbeats.
 const PARKED: &str = "parked_events";

@@ -4,17 +4,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::Utc;
+use evercore::boundary::Tag;
 use evercore::engine::{
-    AcquireRequest, Acquired, AggregateWrite, Beat, Commit, Control, CursorMove, Detail,
+    AcquireRequest, Acquired, AggregateWrite, Beat, Commit, Condition, Control, CursorMove, Detail,
     DiscardedRequest, EventKey, Grant, HistoryRequest, IfDifferent, InspectEvents, Inspection,
     KeyChange, Lane, LoadRequest, LoadTarget, LogQuery, NewSubscription, NewlyParked,
-    ParkedRequest, Precondition, Reader, Settlement, StorageEngine, SubscriptionStorage, TypeName,
-    WhichParked,
+    ParkedRequest, Precondition, Reader, Settlement, StorageEngine, StoredEvent,
+    SubscriptionStorage, TagAtom, TagQuery, TagRequest, TypeName, WhichParked,
 };
 use evercore::subscription::Partition;
 use evercore::{
-    Aggregate, AggregateId, Apply, CommitId, Error, EventFilter, EventMeta, EventStore, Expected,
-    Fingerprint, IdempotencyKey, NaturalKey, Position, Result, Sequence, Start, Stream,
+    Aggregate, AggregateId, Apply, Boundary, CommitId, Error, EventFilter, EventMeta, EventStore,
+    Expected, Fingerprint, IdempotencyKey, NaturalKey, Position, Result, Sequence, Start, Stream,
     SubscriptionName, event,
 };
 use evercore_postgres::{PostgresContext, PostgresEngine, PostgresOptions};
@@ -39,6 +40,31 @@ struct Deposited {
 #[event(aggregate = Account, name = "closed")]
 struct Closed {
     number: i64,
+}
+
+/// An event with tags, in an aggregate.
+#[event(aggregate = Account, name = "lent", tags(rare))]
+struct Lent {
+    rare: i64,
+}
+
+/// What was lent.
+#[derive(Boundary, Default)]
+#[boundary(key(rare: i64), events(Lent))]
+struct Loans {
+    number: i64,
+}
+
+impl Apply<Lent> for Account {
+    fn apply(&mut self, event: &Lent, _meta: &EventMeta) {
+        self.balance -= event.rare;
+    }
+}
+
+impl Apply<Lent> for Loans {
+    fn apply(&mut self, _event: &Lent, _meta: &EventMeta) {
+        self.number += 1;
+    }
 }
 
 impl Apply<Deposited> for Account {
@@ -91,6 +117,7 @@ pub(crate) async fn all(url: &str) {
     let store = EventStore::builder().open_shared(engine.clone()).await.expect("it migrates");
     for part in [0, 1, 2] {
         read(&engine, part).await.expect("it can be read");
+        read_tagged(&engine, part).await.expect("it can be read");
     }
     inspect(engine.inspection()).await.expect("it can be read");
     write(&store, &engine).await.expect("there is no other writer");
@@ -151,6 +178,90 @@ async fn read(engine: &PostgresEngine, part: i64) -> Result<()> {
     engine.warmup(&[TypeName { aggregate: new, event: Some(new) }]).await?;
     engine.resolve_start(Start::After(after)).await?;
     engine.resolve_start(Start::From(Utc::now() - Duration::from_secs(1_000))).await?;
+    Ok(())
+}
+
+/// A query for the events of these types with any of several lists of tags.
+fn query(events: &[&str], any: &[&[&str]]) -> Arc<TagQuery> {
+    let types: Vec<_> = events
+        .iter()
+        .map(|event| StoredEvent { aggregate: ACCOUNT.into(), event: (*event).into() })
+        .collect();
+    let tag = |text: &&str| {
+        let (name, value) = text.split_once(':').expect("a name and a value");
+        Tag::new(name, value).expect("a tag")
+    };
+    let atom =
+        |tags: &&[&str]| TagAtom { types: types.clone(), tags: tags.iter().map(tag).collect() };
+    Arc::new(TagQuery { atoms: any.iter().map(atom).collect() })
+}
+
+/// Reads events by their tags, from the beginning of the log, from its middle, or near its end.
+async fn read_tagged(engine: &PostgresEngine, part: i64) -> Result<()> {
+    let end = engine.resolve_start(Start::End).await?;
+    let after = position((end.get() - 1_000) * part / 2);
+    let many: Vec<_> = (10..39).map(|number| format!("many:{number}")).collect();
+    let many: Vec<_> = many.iter().map(String::as_str).chain(["all:1", "even:1"]).collect();
+    let mut sought = vec![
+        (query(&["deposited"], &[&["all:1"]]), PAGE),
+        (query(&["deposited", "closed", "not stored"], &[&["rare:7"], &["all:1"]]), PAGE),
+        (query(&["deposited"], &[&["none:1"]]), PAGE),
+        (query(&["deposited"], &[&["all:1", "none:1"]]), PAGE),
+        (query(&["deposited"], &[&["even:1", "none:1", "all:1"]]), PAGE),
+    ];
+    for tags in [["rare:5000", "all:1"], ["all:1", "rare:5000"]] {
+        sought.push((query(&["deposited", "closed"], &[&tags]), PAGE));
+    }
+    // Each event that matches takes several steps.
+    sought.push((query(&["deposited"], &[&["all:1", "even:1"]]), PAGE / 5));
+    sought.push((query(&["deposited"], &[&many]), PAGE));
+    for (query, limit) in &sought {
+        let request = TagRequest { after, ..TagRequest::new(Arc::clone(query), *limit) };
+        engine.read_tagged(vec![request]).await?;
+    }
+    let all = sought.iter().map(|(query, _)| TagRequest::new(Arc::clone(query), PAGE / 10));
+    let pages = engine.read_tagged(all.collect()).await?;
+    let found: Vec<_> = pages.iter().map(|page| page.events.len()).collect();
+    let few = PAGE as usize / 10;
+    assert_eq!(found, [few, few, 0, 0, 0, 5, 5, few, 1]);
+    engine
+        .begin_read()
+        .await?
+        .read_tagged(vec![TagRequest::new(Arc::clone(&sought[0].0), PAGE)])
+        .await?;
+    Ok(())
+}
+
+/// Commits that rest on what was read, in the way that single commits take and in that of groups.
+async fn decide(store: &EventStore, engine: &PostgresEngine, created: AggregateId) -> Result<()> {
+    for events in [1, 2] {
+        let decided = store.with_context(async |ctx| {
+            ctx.read(Loans::of(7)).await?;
+            let mut account = ctx.load::<Account>(created).await?;
+            for _ in 0..events {
+                ctx.apply(&mut account, Lent { rare: 7 })?;
+            }
+            Ok::<_, Error>(())
+        });
+        decided.await?;
+    }
+    let end = engine.resolve_start(Start::End).await?;
+    let conditions = |beyond: i64, seen| -> Vec<_> {
+        let queries = [
+            query(&["deposited", "closed", "not stored"], &[&["all:1"], &["even:1", "all:1"]]),
+            query(&["closed"], &[&["none:1"]]),
+        ];
+        let condition =
+            |query| Condition { boundary: "Loans", query, beyond: position(beyond), seen };
+        queries.map(condition).into()
+    };
+    let mut commit = guards([created, id(9)]);
+    commit.writes.iter_mut().for_each(|write| write.precondition = Precondition::Exists);
+    let holds = Commit { conditions: conditions(end.get(), 0), ..commit.clone() };
+    engine.commit(holds).await?;
+    let conditions = conditions(end.get() - 1_000, 0);
+    let fails = Commit { id: CommitId::generate(), conditions, ..commit };
+    engine.commit(fails).await.expect_err("a thousand events match");
     Ok(())
 }
 
@@ -217,6 +328,7 @@ async fn write(store: &EventStore, engine: &PostgresEngine) -> Result<()> {
         Ok::<_, Error>(())
     });
     in_transaction.await?;
+    decide(store, engine, created).await?;
 
     engine.find_commit(appended.committed.id).await?;
     engine.find_commit(CommitId::generate()).await?;

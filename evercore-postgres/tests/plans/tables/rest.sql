@@ -1,5 +1,7 @@
 -- The rest of the log: every other event belongs to the first aggregate, every fourth has the same correlation id, and
--- the remaining aggregates and correlation ids are rare. Each commit has ten events; every tenth event is parked.
+-- the remaining aggregates and correlation ids are rare. Each commit has ten events; every tenth event is parked. All
+-- events share a tag, every other event has another, and each has a tag that few others have. The last has as many as an
+-- event may have.
 INSERT INTO evercore.aggregates (id, aggregate_type_id, natural_key)
 SELECT n, t.id, 'account ' || n
 FROM generate_series(1, current_setting('plans.last')::bigint / 10) AS n
@@ -7,7 +9,8 @@ JOIN evercore.aggregate_types t ON t.name = 'account'
 ON CONFLICT (id) DO NOTHING;
 
 INSERT INTO evercore.events (
-    position, aggregate_id, sequence, event_time, recorded_at, event_type_id, version, codec, payload, correlation_id
+    position, aggregate_id, sequence, event_time, recorded_at, event_type_id, version, codec, payload, correlation_id,
+    tags
 )
 SELECT
     n,
@@ -19,9 +22,20 @@ SELECT
     1,
     1,
     '{"amount":1}',
-    CASE n % 4 WHEN 0 THEN 'often' WHEN 1 THEN 'seldom ' || n END
+    CASE n % 4 WHEN 0 THEN 'often' WHEN 1 THEN 'seldom ' || n END,
+    concat_ws(
+        E'\n', 'all:1', CASE WHEN n % 2 = 0 THEN 'even:1' END,
+        CASE WHEN n = current_setting('plans.last')::bigint THEN (SELECT string_agg('many:' || m, E'\n') FROM generate_series(10, 38) AS m) END,
+        'rare:' || n % (current_setting('plans.last')::bigint / 5)
+    )
 FROM generate_series(current_setting('plans.first')::bigint, current_setting('plans.last')::bigint) AS n
 JOIN evercore.event_types t ON t.name = 'deposited';
+
+INSERT INTO evercore.event_tags (tag, event_type_id, position)
+SELECT ('x' || encode(substr(sha256(convert_to(t.tag, 'UTF8')), 1, 8), 'hex'))::bit(64)::bigint, e.event_type_id, e.position
+FROM evercore.events e
+CROSS JOIN LATERAL string_to_table(e.tags, E'\n') AS t(tag)
+WHERE e.position >= current_setting('plans.first')::bigint;
 
 INSERT INTO evercore.snapshots (aggregate_id, sequence, fingerprint, state)
 SELECT a.id, 1, 1, '{}' FROM evercore.aggregates a;
