@@ -60,6 +60,7 @@ const GROUPS: [Group; 4] = [
         tests: &[
             "conformance",
             "cuts",
+            "decisions",
             "failures",
             "frontier",
             "interleavings",
