@@ -127,7 +127,7 @@ async fn a_look_at_the_leases_reads_neither_parked_events_nor_the_log() {
     }
 }
 
-/// Former statements that read the log for each page.
+/// Former statements that read the log for each page, or all events with a tag.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_statement_that_depends_on_the_log_is_found() {
     // The bounds in the statements are chosen for this length.
@@ -138,6 +138,7 @@ async fn a_statement_that_depends_on_the_log_is_found() {
         (include_str!("planted/history.sql"), "Bitmap Heap Scan"),
         (include_str!("planted/whole.sql"), "Seq Scan"),
         (include_str!("planted/sorted.sql"), "on disk"),
+        (include_str!("planted/listed.sql"), "of event_tags reads"),
     ] {
         let before = server().log().expect("the server has a log").len();
         execute(&mut control, planted).await;
