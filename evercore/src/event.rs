@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 #[expect(unused_imports, reason = "the docs link to it")]
 use crate::Error;
-use crate::boundary::Facts;
+use crate::Facts;
 use crate::boundary::states::{BoundaryStates, Scope};
 use crate::{
     Aggregate, AggregateId, Apply, Encoding, EventType, Metadata, Result, Sequence, Shape, TagName,
