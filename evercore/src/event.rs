@@ -4,11 +4,9 @@ use chrono::{DateTime, Utc};
 
 #[expect(unused_imports, reason = "the docs link to it")]
 use crate::Error;
-use crate::Facts;
-use crate::boundary::states::{BoundaryStates, Scope};
 use crate::{
-    Aggregate, AggregateId, Apply, Encoding, EventType, Metadata, Result, Sequence, Shape, TagName,
-    Tags, Upcaster,
+    Aggregate, AggregateId, Apply, BoundaryStates, Encoding, EventType, Facts, Metadata, Result,
+    Scope, Sequence, Shape, TagName, Tags, Upcaster,
 };
 
 /// Something that has happened, to an aggregate or to none: then the aggregate is [`Facts`].

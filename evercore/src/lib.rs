@@ -169,6 +169,7 @@ pub use subscription::start::Start;
 
 // Public elsewhere, and named here for the modules of this crate: the words that all of them may use.
 pub(crate) use boundary::Facts;
+pub(crate) use boundary::states::{BoundaryStates, Scope};
 pub(crate) use chain::LogDigest;
 pub(crate) use context::rerun::Rerun;
 pub(crate) use decide::Emitted;
