@@ -88,7 +88,7 @@ pub struct Decision<'a, T> {
     metadata: Option<Box<Metadata>>,
     codec: Codec,
     round_trips: RoundTrips,
-    /// What the boundaries are about, if it decides on boundaries that were read.
+    /// The queries of the boundaries, if it decides on boundaries that were read.
     queries: Option<Vec<Arc<TagQuery>>>,
     emitted: Vec<Emitted>,
 }
@@ -173,7 +173,8 @@ impl<'a, T> Decision<'a, T> {
         self
     }
 
-    /// Emits an event and applies it to the state. A decision on boundaries applies it to each one that it matches. It is stored only if the decision succeeds.
+    /// Emits an event and applies it to the state. A decision on boundaries applies it to each one that it matches. It is
+    /// stored only if the decision succeeds.
     pub fn emit<E>(&mut self, event: E)
     where
         E: EventOf<T>,

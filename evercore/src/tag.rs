@@ -47,11 +47,11 @@ pub struct Tags(Option<Box<str>>);
 pub struct TagName {
     /// The name, which is stored with every event.
     pub name: &'static str,
-    /// How many values an event gives for it.
+    /// The number of values that an event gives for it.
     pub values: TagValues,
 }
 
-/// How many values an event gives for a tag.
+/// The number of values that an event gives for a tag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TagValues {

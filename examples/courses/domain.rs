@@ -94,7 +94,7 @@ pub(crate) struct Subscribe {
 }
 
 impl Subscribe {
-    /// What has to be known to decide on it.
+    /// The boundaries that it is decided on.
     pub(crate) fn keys(&self) -> (BoundaryKey<Seats>, BoundaryKey<Load>) {
         (Seats::of(&self.course), Load::of(&self.student))
     }

@@ -18,7 +18,7 @@ pub(crate) struct CourseDefined {
 pub(crate) struct Subscribed {
     pub(crate) course: String,
     pub(crate) student: String,
-    /// What the decision has seen.
+    /// The subscriptions that the decision has seen; `None` if it rests on nothing.
     pub(crate) seen: Option<Seen>,
 }
 

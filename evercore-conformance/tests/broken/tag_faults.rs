@@ -106,7 +106,7 @@ impl Fault for FindsByOneTag {
     }
 }
 
-/// Stores the tags of an event, and does not find it by its last one: as an index that lacks a row.
+/// Keeps the first tag of an event only, so that it is not found by the others.
 #[derive(Debug)]
 pub(crate) struct IndexesTheFirstTag;
 

@@ -8,7 +8,7 @@ use sqlx::PgConnection;
 
 use crate::crowd::execute;
 
-/// What is wrong.
+/// A fault of the engine under test.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
     None,

@@ -8,7 +8,7 @@ use sqlx::AssertSqlSafe;
 use crate::courses::{SEATS, Seen};
 use crate::crowd::Schema;
 
-/// What a crowd has written.
+/// The counts of the events that a crowd has written.
 #[derive(Debug, Default)]
 pub(crate) struct Judged {
     /// The decisions that landed.

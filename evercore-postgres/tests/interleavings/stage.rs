@@ -37,7 +37,7 @@ pub(crate) enum Log {
     NeverUsed,
 }
 
-/// What a decider has read, and what it has written.
+/// The read of a decider, and whether its commit was refused.
 #[derive(Clone, Copy, Debug, Default)]
 struct Decision {
     frontier: i64,
@@ -50,8 +50,8 @@ struct Decision {
     is_refused: bool,
 }
 
-/// What a decider has read of the events with the tag, and what lies before its own event in the log; `None` if it was
-/// refused.
+/// The number of events with the tag that a decider has read, and of those before its own event in the log; `None` if it
+/// was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Decided {
     pub(crate) read: i64,

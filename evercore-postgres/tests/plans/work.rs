@@ -48,7 +48,7 @@ struct Lent {
     rare: i64,
 }
 
-/// What was lent.
+/// The loans of one object.
 #[derive(Boundary, Default)]
 #[boundary(key(rare: i64), events(Lent))]
 struct Loans {

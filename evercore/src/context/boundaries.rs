@@ -13,7 +13,7 @@ use crate::{
     EventOptions, Metadata, Position, Result, Sequence,
 };
 
-/// What one read of a boundary has seen.
+/// The extent of one read of a boundary.
 #[derive(Debug)]
 pub(crate) struct Seen {
     /// The frontier of the first page.

@@ -41,7 +41,7 @@ struct Held {
     wanted_by: Option<usize>,
 }
 
-/// How unevenly leases are divided: the sums of the squares of the numbers that each worker has, and each process.
+/// The sums of the squares of the numbers of leases that each worker has, and each process: the more uneven, the larger.
 type Unevenness = (usize, usize);
 
 fn subscription(number: usize) -> SubscriptionName {
