@@ -90,12 +90,13 @@ pub(crate) async fn an_observer_is_told_of_commits_whose_callers_are_gone(
     let deadline = Instant::now() + Duration::from_secs(60);
     let stored = || counts.now().answered(CommitAnswer::Stored);
     let (mut heard, mut gave_up) = (0, 0);
+    // How long the last commit with an answer took, and longer with each without: a caller waits for a part of that.
+    let mut took = Duration::from_millis(1);
     for round in 0_u32.. {
+        let begun = Instant::now();
+        let patience = took * (round % 16) / 12;
         let giving_up = async {
-            if round % 8 == 7 {
-                sleep(Duration::from_millis(1)).await;
-            }
-            for _ in 0..round % 64 {
+            while begun.elapsed() < patience {
                 yield_now().await;
             }
         };
@@ -104,8 +105,12 @@ pub(crate) async fn an_observer_is_told_of_commits_whose_callers_are_gone(
             created = counter::create(&store, 0) => {
                 created?;
                 heard += 1;
+                took = begun.elapsed();
             }
-            () = giving_up => gave_up += 1,
+            () = giving_up => {
+                gave_up += 1;
+                took += took / 16;
+            }
         }
         // The engine in memory answers at once.
         if stored().0 > heard || (gave_up == 0 && round > 100) {
