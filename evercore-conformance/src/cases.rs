@@ -36,6 +36,7 @@ mod snapshots;
 mod special_characters;
 mod staging;
 mod stopping;
+mod tasks;
 mod time_limits;
 mod verification;
 mod views;
@@ -385,6 +386,34 @@ macro_rules! __with_all_cases {
                         a_filter_passes_the_events_that_have_its_tags
                         a_subscription_follows_a_tag
                         pages_by_tags_end_at_the_frontier_and_go_on
+                    }
+                }
+                p15 {
+                    tasks {
+                        a_task_exists_if_and_only_if_its_commit_lands
+                        a_task_comes_back_as_it_was_enqueued
+                        effects_and_completion_are_one_commit
+                        the_commit_of_a_lost_lease_is_refused
+                        a_task_does_not_begin_before_its_time
+                        tasks_are_claimed_by_priority_and_then_by_time
+                        a_key_belongs_to_one_task_of_a_queue
+                        a_task_that_is_cancelled_or_replaced_cannot_be_completed
+                        a_task_whose_lease_has_ended_is_claimed_alone
+                        a_task_that_was_given_back_has_lost_no_attempt
+                        a_task_that_fails_is_given_again_and_dies
+                        dead_tasks_are_retried_and_discarded
+                        a_paused_queue_gives_nothing_until_it_is_resumed
+                        a_slow_task_is_done_once
+                        a_handler_that_takes_too_long_is_stopped
+                        a_handler_whose_task_is_cancelled_is_stopped
+                        a_worker_that_stops_gives_back_what_it_has_not_begun
+                        a_task_wakes_a_worker
+                        a_repeated_piece_of_work_is_completed_alone
+                        a_task_of_an_unknown_type_dies_with_a_reason
+                        metadata_are_carried_on_by_tasks
+                        tasks_count_for_the_limits_of_a_commit
+                        racing_keys_in_opposite_orders_end
+                        every_task_of_a_crowd_takes_effect_once
                     }
                 }
                 contract {

@@ -16,6 +16,7 @@ pub(crate) mod counter;
 pub(crate) mod courses;
 pub(crate) mod customer;
 pub(crate) mod diary;
+pub(crate) mod errands;
 pub(crate) mod gauge;
 pub(crate) mod hoard;
 pub(crate) mod tally;
@@ -32,6 +33,8 @@ pub(crate) fn registry() -> Registry {
         .event::<courses::CourseDefined>()
         .event::<courses::Subscribed>()
         .event::<diary::Noted>()
+        .event::<errands::Add>()
+        .event::<errands::Note>()
         .event::<gauge::Read>()
         .event::<tally::Counted>()
         .build()

@@ -4,11 +4,12 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use evercore::boundary::Tags;
 use evercore::engine::{
-    AggregateWrite, Commit, EventRow, KeyChange, NewEvent, NewSnapshot, Precondition, StorageEngine,
+    AggregateWrite, Commit, Completion, EventRow, KeyChange, NewEvent, NewSnapshot, Precondition,
+    StorageEngine, TaskLease,
 };
 use evercore::format::Payload;
 use evercore::{
-    Aggregate, AggregateId, Codec, CommitId, Event, Fingerprint, NaturalKey, Position,
+    Aggregate, AggregateId, Codec, CommitId, Committed, Event, Fingerprint, NaturalKey, Position,
     RecordedEvent, Result, Sequence,
 };
 use serde::Serialize;
@@ -28,8 +29,16 @@ pub(crate) fn commit(writes: Vec<AggregateWrite>, events: Vec<NewEvent>) -> Comm
         snapshots: Vec::new(),
         idempotency: None,
         conditions: Vec::new(),
+        tasks: Vec::new(),
         completes: Vec::new(),
     }
+}
+
+/// Completes a task by a commit of its own.
+pub(crate) async fn complete(engine: &dyn StorageEngine, lease: TaskLease) -> Result<Committed> {
+    let mut commit = commit(Vec::new(), Vec::new());
+    commit.completes = vec![Completion::Task(lease)];
+    engine.commit(commit).await
 }
 
 /// Builds a commit that creates an aggregate with these events.

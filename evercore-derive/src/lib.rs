@@ -19,6 +19,7 @@ mod parts;
 mod retired_event;
 mod rules;
 mod state_event;
+mod task;
 mod value;
 
 use proc_macro::TokenStream;
@@ -296,6 +297,36 @@ pub fn state_event(args: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn retired_event(args: TokenStream, item: TokenStream) -> TokenStream {
     retired_event::attribute(args.into(), item.into()).into()
+}
+
+/// Makes a struct or an enum the body of tasks, and registers it for `Registry::linked`.
+///
+/// Implements the traits `TaskBody` and `Event`, and derives serde's `Serialize` and `Deserialize`: a body is encoded,
+/// named, versioned and upcast as an event is.
+///
+/// # Options
+///
+/// | option | default | |
+/// |---|---|---|
+/// | `queue = "mail"` | required | The queue to which the tasks go: 1 to 128 bytes without control characters. |
+/// | `name`, `version`, `oldest_version`, `upcast_from`, `aliases`, `codec`, `crate` | | As in [`macro@event`]. Names are unique among the tasks of a program. |
+///
+/// # Example
+/// ```
+/// use evercore::task;
+/// use evercore::task::TaskBody;
+///
+/// #[task(queue = "mail", name = "send-receipt", version = 1)]
+/// struct SendReceipt {
+///     order: u32,
+///     to: String,
+/// }
+///
+/// assert_eq!(SendReceipt::QUEUE, "mail");
+/// ```
+#[proc_macro_attribute]
+pub fn task(args: TokenStream, item: TokenStream) -> TokenStream {
+    task::attribute(args.into(), item.into()).into()
 }
 
 /// Derives `Debug` for an enum of errors of Evercore itself: its message with all causes, then the variant and its

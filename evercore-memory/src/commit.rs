@@ -14,7 +14,8 @@ use foldhash::HashSet;
 use crate::log::{History, Log, StoredAggregate, Version, position};
 
 impl Log {
-    pub(crate) fn commit(&mut self, commit: Commit) -> Result<Committed> {
+    /// Stores a commit. `now` is the time by the clock of the database.
+    pub(crate) fn commit(&mut self, commit: Commit, now: DateTime<Utc>) -> Result<Committed> {
         match self.outcomes.get(&commit.id) {
             Some(CommitOutcome::Landed(committed)) => return Ok(committed.clone()),
             Some(CommitOutcome::NeverLands) => return Err(Error::given_up(commit.id)),
@@ -30,7 +31,8 @@ impl Log {
         }
         self.check_keys(&commit.writes)?;
         commit.conditions.iter().try_for_each(|condition| self.check(condition))?;
-        Ok(self.land(commit))
+        self.tasks.check(&commit)?;
+        Ok(self.land(commit, now))
     }
 
     fn check_precondition(&self, write: &AggregateWrite) -> Result<()> {
@@ -95,8 +97,8 @@ impl Log {
     }
 
     /// Writes a commit that has passed the checks.
-    fn land(&mut self, commit: Commit) -> Committed {
-        // The conditions were checked. The engine declares no completions, so none are sent.
+    fn land(&mut self, commit: Commit, now: DateTime<Utc>) -> Committed {
+        // The conditions were checked. The engine declares no settlements, so none are sent.
         let Commit {
             id,
             recorded_at,
@@ -105,7 +107,8 @@ impl Log {
             snapshots,
             idempotency,
             conditions: _,
-            completes: _,
+            tasks,
+            completes,
         } = commit;
         self.version += 1;
         let version = self.version;
@@ -124,6 +127,7 @@ impl Log {
             }
         }
 
+        self.tasks.land(completes, tasks, now);
         let before = self.events.len();
         for event in events {
             self.append(event, recorded_at);

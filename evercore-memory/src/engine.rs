@@ -7,13 +7,15 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use evercore::engine::{
-    AcquireRequest, Acquired, Beat, Capabilities, Capability, Commit, Control, Detail,
-    DiscardedRequest, EngineScheme, Heartbeat, HistoryRequest, IdBlock, IdempotentOutcome,
-    Inspection, Lane, LeaseKey, LoadRequest, LoadedAggregate, LogQuery, LogSignal, LogWatch,
-    NewSubscription, ParkedRequest, Reader, Registered, Settled, Settlement, StorageEngine,
-    StoredSubscription, SubscriptionStorage, TagPage, TagRequest, TypeName,
+    AcquireRequest, Acquired, Beat, Capabilities, Capability, ClaimRequest, Commit, Control,
+    Detail, DiscardedRequest, EngineScheme, FailedAttempt, Heartbeat, HistoryRequest, IdBlock,
+    IdempotentOutcome, Inspection, Lane, LeaseKey, LoadRequest, LoadedAggregate, LogQuery,
+    LogSignal, LogWatch, NewSubscription, ParkedRequest, QueueControl, Reader, Registered, Settled,
+    Settlement, StorageEngine, StoredQueue, StoredSubscription, StoredTask, SubscriptionStorage,
+    TagPage, TagRequest, TaskChange, TaskClaim, TaskLease, TaskStorage, TasksRequest, TypeName,
 };
 use evercore::subscription::{DiscardedEvent, ParkedEvent};
+use evercore::task::QueueName;
 use evercore::{
     AggregateId, Clock, CommitId, CommitOutcome, Committed, Error, IdempotencyKey, LogPage,
     Migration, Position, RecordedEvent, Result, Start, SubscriptionName, SystemClock,
@@ -39,8 +41,12 @@ struct Shared {
     log: RwLock<Log>,
     /// Locked before the log if both are locked.
     subscriptions: Mutex<Subscriptions>,
+    /// Decides whether leases have ended, and tasks are due.
+    clock: Arc<dyn Clock>,
     closed: AtomicBool,
     grown: LogSignal,
+    /// Notified when tasks were enqueued.
+    enqueued: LogSignal,
     faults: Faults,
 }
 
@@ -69,14 +75,17 @@ impl MemoryEngine {
         Self::with_clock(Arc::new(SystemClock))
     }
 
-    /// Creates an empty engine that takes the end of leases, and nothing else, from `clock`.
+    /// Creates an empty engine that takes the end of leases and the time at which tasks are due, and nothing else, from
+    /// `clock`.
     #[must_use]
     pub fn with_clock(clock: Arc<dyn Clock>) -> Self {
         let shared = Shared {
             log: RwLock::default(),
-            subscriptions: Mutex::new(Subscriptions::new(clock)),
+            subscriptions: Mutex::new(Subscriptions::new(Arc::clone(&clock))),
+            clock,
             closed: AtomicBool::default(),
             grown: LogSignal::new(),
+            enqueued: LogSignal::new(),
             faults: Faults::default(),
         };
         Self { shared: Arc::new(shared) }
@@ -134,7 +143,7 @@ impl StorageEngine for MemoryEngine {
     }
 
     fn capabilities(&self) -> Capabilities {
-        let tags = Capabilities::NONE.with(Capability::Tags);
+        let tags = Capabilities::NONE.with(Capability::Tags).with(Capability::Tasks);
         tags.with(Capability::ReadViews).with(Capability::Inspection)
     }
 
@@ -168,8 +177,12 @@ impl StorageEngine for MemoryEngine {
     async fn commit(&self, commit: Commit) -> Result<Committed> {
         let id = commit.id;
         let fate = self.shared.faults.meet_commit(&commit).await?;
-        let committed = self.shared.write()?.commit(commit)?;
+        let has_tasks = commit.tasks.iter().any(|task| matches!(task, TaskChange::Enqueue(_)));
+        let committed = self.shared.write()?.commit(commit, self.shared.clock.now())?;
         self.shared.grown.notify();
+        if has_tasks {
+            self.shared.enqueued.notify();
+        }
         match fate {
             Fate::Sent => Ok(committed),
             Fate::Unheard => Err(outcome_unknown(id)),
@@ -201,6 +214,10 @@ impl StorageEngine for MemoryEngine {
 
     fn inspection(&self) -> &dyn Inspection {
         self
+    }
+
+    fn tasks(&self) -> Option<&dyn TaskStorage> {
+        Some(self)
     }
 
     async fn close(&self) -> Result<()> {
@@ -297,6 +314,51 @@ impl SubscriptionStorage for MemoryEngine {
     async fn control(&self, subscription: &SubscriptionName, control: &Control) -> Result<()> {
         let mut subscriptions = self.shared.subscriptions()?;
         subscriptions.control(&*self.shared.read()?, subscription, control)
+    }
+}
+
+#[async_trait]
+impl TaskStorage for MemoryEngine {
+    fn watch_queue(&self, _: &QueueName) -> LogWatch {
+        self.shared.enqueued.watch(POLL_INTERVAL)
+    }
+
+    async fn claim(&self, request: &ClaimRequest) -> Result<TaskClaim> {
+        let now = self.shared.clock.now();
+        Ok(self.shared.write()?.tasks.claim(request, now))
+    }
+
+    async fn renew(&self, leases: &[TaskLease], lease: Duration) -> Result<Vec<bool>> {
+        let now = self.shared.clock.now();
+        Ok(self.shared.write()?.tasks.renew(leases, lease, now))
+    }
+
+    async fn fail(&self, failed: &FailedAttempt) -> Result<()> {
+        let now = self.shared.clock.now();
+        self.shared.write()?.tasks.fail(failed, now)
+    }
+
+    async fn release(&self, leases: &[TaskLease]) -> Result<()> {
+        let now = self.shared.clock.now();
+        self.shared.write()?.tasks.release(leases, now);
+        self.shared.enqueued.notify();
+        Ok(())
+    }
+
+    async fn queues(&self, name: Option<&QueueName>) -> Result<Vec<StoredQueue>> {
+        let now = self.shared.clock.now();
+        Ok(self.shared.read()?.tasks.queues(name, now))
+    }
+
+    async fn tasks(&self, request: &TasksRequest) -> Result<Vec<StoredTask>> {
+        Ok(self.shared.read()?.tasks.read(request))
+    }
+
+    async fn control(&self, queue: &QueueName, control: &QueueControl) -> Result<u64> {
+        let now = self.shared.clock.now();
+        let changed = self.shared.write()?.tasks.control(queue, control, now)?;
+        self.shared.enqueued.notify();
+        Ok(changed)
     }
 }
 

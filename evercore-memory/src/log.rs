@@ -11,6 +11,7 @@ use evercore::{
 use foldhash::{HashMap, HashSet};
 
 use crate::tags::TagIndex;
+use crate::tasks::Tasks;
 
 /// All committed data.
 #[derive(Debug, Default)]
@@ -31,6 +32,7 @@ pub(crate) struct Log {
     pub(crate) outcomes: BTreeMap<CommitId, CommitOutcome>,
     /// The commit that was stored with each idempotency key.
     pub(crate) firsts: HashMap<IdempotencyKey, IdempotentOutcome>,
+    pub(crate) tasks: Tasks,
     /// The number of commits so far.
     pub(crate) version: Version,
     /// The highest aggregate id that was given out.

@@ -21,6 +21,7 @@ mod positions;
 mod runtime;
 mod scheme;
 mod subscriptions;
+mod tasks;
 mod transactor;
 
 use std::any::Any;
@@ -67,6 +68,10 @@ pub use subscriptions::{
     Heartbeat, IfDifferent, Lane, LeaseKey, LeaseStatus, NewSubscription, NewlyParked,
     ParkedRequest, Registered, Settled, Settlement, StoredLease, StoredPartition,
     StoredSubscription, SubscriptionStorage, WhichParked,
+};
+pub use tasks::{
+    ClaimRequest, Due, FailedAttempt, NewTask, QueueControl, StoredPlace, StoredQueue, StoredTask,
+    StoredTasks, TaskChange, TaskClaim, TaskLease, TaskStorage, TasksRequest, WhichTasks,
 };
 pub(crate) use transactor::within;
 pub use transactor::{Transaction, Transactor};
@@ -143,6 +148,11 @@ pub trait StorageEngine: Reader + SubscriptionStorage + Any {
 
     /// Returns an inspection, which reads the stored rows as they are, valid or not.
     fn inspection(&self) -> &dyn Inspection;
+
+    /// Returns the storage of tasks; `None` if the engine does not declare [`Capability::Tasks`].
+    fn tasks(&self) -> Option<&dyn TaskStorage> {
+        None
+    }
 
     /// Finishes the calls in progress and releases all resources. Later calls return [`Error::Closed`].
     async fn close(&self) -> Result<()>;

@@ -4,6 +4,9 @@ use std::any::Any;
 use std::error::Error;
 use std::fmt;
 
+/// The most characters of a failure's text that are stored.
+const MOST_FAILURE_CHARS: usize = 2_000;
+
 /// Displays an error with all its causes, in one line: `what failed: why: why that`.
 ///
 /// The `Display` of an error says only what that error adds, as is usual in Rust. Log a `Report` of it, so that the
@@ -28,6 +31,13 @@ impl<'a> Report<'a> {
     #[must_use]
     pub fn new(error: &'a dyn Error) -> Self {
         Self(error)
+    }
+}
+
+impl Report<'_> {
+    /// Returns the text for storage: cut to [`MOST_FAILURE_CHARS`], and without NUL, which databases refuse in a text.
+    pub(crate) fn to_stored(self) -> String {
+        self.to_string().chars().filter(|c| *c != '\0').take(MOST_FAILURE_CHARS).collect()
     }
 }
 

@@ -17,13 +17,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 use tracing::warn;
 
 use crate::clock::to_stored_precision;
 use crate::engine::{
-    Commit, LoadRequest, LoadedAggregate, LogSignal, NewEvent, Reader, StorageEngine, require,
+    Commit, Due, LONGEST_WAIT, LoadRequest, LoadedAggregate, LogSignal, NewEvent, Reader,
+    StorageEngine, require,
 };
 use crate::format::compression::{self, MISSING};
 use crate::format::error::MissingFeature;
@@ -77,6 +79,14 @@ pub(crate) struct Shared {
     pub(crate) turns: Arc<Turns<TurnKey>>,
     pub(super) random: Mutex<fastrand::Rng>,
     pub(crate) observer: Option<Arc<dyn Observer>>,
+}
+
+/// The parts of a task that were checked and encoded.
+#[derive(Debug)]
+pub(crate) struct PreparedTask {
+    pub(crate) payload: Payload,
+    pub(crate) metadata: Metadata,
+    pub(crate) metadata_column: Option<String>,
 }
 
 /// The settings for writing payloads.
@@ -210,19 +220,56 @@ impl Shared {
         tags: Result<Tags>,
         meta: EventMeta,
     ) -> Result<NewEvent> {
-        self.registry.check(event_type)?;
         check_time("event time", meta.event_time)?;
+        let payload = self.check_payload(event_type, encoded)?;
+        check_label("reference", meta.reference())?;
+        let metadata_column = meta.metadata.as_ref().map_or(Ok(None), |own| own.check())?;
+        let (name, version) = (event_type.name(), event_type.version());
+        Ok(NewEvent { event_type: name, version, payload, meta, metadata_column, tags: tags? })
+    }
+
+    /// Checks the payload of a registered type, and compresses it if it is large.
+    fn check_payload(
+        &self,
+        event_type: &EventType,
+        encoded: Result<Payload, BoxError>,
+    ) -> Result<Payload> {
+        self.registry.check(event_type)?;
         let name = event_type.name();
         let encoded = encoded.map_err(|source| Error::unencodable(name, source))?;
         let (bytes, limit) = (encoded.bytes().len(), self.limits.max_payload_bytes);
         if bytes > limit {
             return Err(Error::PayloadTooLarge { event: name.to_owned(), bytes, limit });
         }
-        let payload = encoded.compressed_above(self.writing.compress_above);
-        check_label("reference", meta.reference())?;
-        let metadata_column = meta.metadata.as_ref().map_or(Ok(None), |own| own.check())?;
-        let version = event_type.version();
-        Ok(NewEvent { event_type: name, version, payload, meta, metadata_column, tags: tags? })
+        Ok(encoded.compressed_above(self.writing.compress_above))
+    }
+
+    /// Checks and encodes a task.
+    pub(crate) fn prepare_task(
+        &self,
+        task_type: &EventType,
+        encode: impl FnOnce(Codec, RoundTrips) -> Result<Vec<u8>, BoxError>,
+        due: Due,
+        metadata: Option<Metadata>,
+        context_metadata: Option<&Metadata>,
+    ) -> Result<PreparedTask> {
+        match due {
+            Due::At(time) => check_time("due time of a task", time)?,
+            Due::After(wait) if wait > LONGEST_WAIT => {
+                let time = DateTime::<Utc>::MAX_UTC;
+                return Err(Error::TimeOutOfRange { what: "due time of a task", time });
+            }
+            Due::After(_) => {}
+        }
+        let codec = task_type.codec_in(self.writing.codec);
+        let encoded = encode(codec, self.round_trips());
+        let encoded = encoded.map(|bytes| Payload::from_encoded(codec, bytes));
+        let payload = self.check_payload(task_type, encoded)?;
+        let metadata =
+            Metadata::of_event(metadata, context_metadata, self.default_metadata.as_ref());
+        let metadata = metadata.unwrap_or_default();
+        let metadata_column = metadata.check()?;
+        Ok(PreparedTask { payload, metadata, metadata_column })
     }
 
     /// Commits. If the answer is lost, asks for the outcome before it returns.

@@ -13,6 +13,7 @@ mod pipeline {
     pub(crate) mod retired_event;
     pub(crate) mod rules;
     pub(crate) mod state_event;
+    pub(crate) mod task;
     pub(crate) mod value;
 }
 
@@ -21,7 +22,7 @@ use proc_macro2::TokenStream;
 // The modules refer to each other by paths from the root of their crate.
 use pipeline::{
     aggregate, boundary, conditional, deprecated, event, option_type, options, parts,
-    retired_event, rules, state_event, value,
+    retired_event, rules, state_event, task, value,
 };
 
 /// A macro of evercore.
@@ -37,12 +38,20 @@ pub enum Macro {
     StateEvent,
     /// `#[retired_event]`
     RetiredEvent,
+    /// `#[task]`
+    Task,
 }
 
 impl Macro {
     /// All macros.
-    pub const ALL: [Self; 5] =
-        [Self::Aggregate, Self::Boundary, Self::Event, Self::StateEvent, Self::RetiredEvent];
+    pub const ALL: [Self; 6] = [
+        Self::Aggregate,
+        Self::Boundary,
+        Self::Event,
+        Self::StateEvent,
+        Self::RetiredEvent,
+        Self::Task,
+    ];
 
     /// Returns the macro's expansion of an item with these options.
     #[must_use]
@@ -53,6 +62,7 @@ impl Macro {
             Self::Event => event::attribute(options, item),
             Self::StateEvent => state_event::attribute(options, item),
             Self::RetiredEvent => retired_event::attribute(options, item),
+            Self::Task => task::attribute(options, item),
         }
     }
 }

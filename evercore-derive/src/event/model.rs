@@ -21,6 +21,7 @@ pub(crate) enum Kind {
     Event,
     StateEvent,
     RetiredEvent,
+    Task,
 }
 
 /// An event as declared.
@@ -58,6 +59,7 @@ impl Kind {
             Self::Event => "#[event]",
             Self::StateEvent => "#[state_event]",
             Self::RetiredEvent => "#[retired_event]",
+            Self::Task => "#[task]",
         }
     }
 }
@@ -76,9 +78,10 @@ pub(crate) fn read_with<O: Options, T>(
     common: impl FnOnce(O) -> (Input, T),
 ) -> (Event, T, Accumulator) {
     let mut mistakes = darling::Error::accumulator();
-    rules::no_generics("an event", &item.generics, &mut mistakes);
+    let what = if kind == Kind::Task { "a task" } else { "an event" };
+    rules::no_generics(what, &item.generics, &mut mistakes);
     if let Data::Union(data) = &item.data {
-        let problem = "an event is a struct or an enum";
+        let problem = format!("{what} is a struct or an enum");
         mistakes.push(darling::Error::custom(problem).with_span(&data.union_token));
     }
     refuse_second_attribute(kind, &mut item.attrs, &mut mistakes);
@@ -87,13 +90,18 @@ pub(crate) fn read_with<O: Options, T>(
     let read: options::Read<O> = options::read([args], &mut mistakes);
     // An event that belongs to no aggregate is found by its tags.
     let is_fact = kind == Kind::Event && !read.lacks("tags") && read.lacks("aggregate");
-    if read.lacks("aggregate") && !is_fact {
+    if kind == Kind::Task && read.lacks("queue") {
+        let place = Span::call_site().resolved_at(item.ident.span());
+        let problem = "`#[task]` needs the queue of the task: `queue = \"…\"`";
+        mistakes.push(syn::Error::new(place, problem).into());
+    }
+    if read.lacks("aggregate") && !is_fact && kind != Kind::Task {
         let or_tags = match kind {
             Kind::Event => "; an event that belongs to none needs tags, as in `tags(course)`",
             Kind::StateEvent if !read.lacks("tags") => {
                 "; an event that has only tags is an `#[event(tags(…))]`"
             }
-            Kind::StateEvent | Kind::RetiredEvent => "",
+            Kind::StateEvent | Kind::RetiredEvent | Kind::Task => "",
         };
         let problem = format!(
             "`{}` needs the aggregate of the event: `aggregate = …`{or_tags}",
@@ -120,6 +128,7 @@ pub(crate) fn read_with<O: Options, T>(
         codec,
         aggregate: match input.aggregate.0 {
             Some(AggregateType(path)) => Some(path),
+            None if kind == Kind::Task => Some(parse_quote!(#krate::task::TaskBodies)),
             None if is_fact => Some(parse_quote!(#krate::boundary::Facts)),
             None => None,
         },
@@ -152,7 +161,7 @@ pub(crate) fn not_an_item(kind: Kind, item: TokenStream, error: syn::Error) -> T
 /// Refuses a second event attribute: an item is one event.
 fn refuse_second_attribute(kind: Kind, attrs: &mut Vec<Attribute>, mistakes: &mut Accumulator) {
     attrs.retain(|attr| {
-        let second = ["event", "state_event", "retired_event"]
+        let second = ["event", "state_event", "retired_event", "task"]
             .into_iter()
             .any(|name| is_ours(attr.path(), name));
         if second {

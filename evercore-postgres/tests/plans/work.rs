@@ -356,6 +356,7 @@ fn guards(ids: [AggregateId; 2]) -> Commit {
         snapshots: Vec::new(),
         idempotency: None,
         conditions: Vec::new(),
+        tasks: Vec::new(),
         completes: Vec::new(),
     }
 }

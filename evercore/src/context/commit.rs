@@ -54,7 +54,7 @@ impl Context {
         }
         let known = store.cache.as_ref().map(|cache| (cache, self.staging.known()));
         let (commit, refusal) = self.staging.into_commit(to_stored_precision(store.clock.now()));
-        if commit.writes.is_empty() && commit.idempotency.is_none() {
+        if commit.is_empty() {
             return None;
         }
         Some(PendingCommit { store, answer: store.commit(commit), refusal, known })
@@ -95,12 +95,14 @@ impl Context {
             staging.chain_events();
         }
         let (mut commit, refusal) = staging.into_commit(to_stored_precision(store.clock.now()));
-        commit.completes = completes;
+        commit.completes.extend(completes);
         let written: Vec<_> = commit.writes.iter().map(|write| write.id).collect();
         let answer = async {
             check_recorded_at(&commit)?;
             // A transaction that only records a batch is no commit of the context.
-            let is_commit = !commit.writes.is_empty() || commit.idempotency.is_some();
+            let is_commit = !commit.writes.is_empty()
+                || commit.idempotency.is_some()
+                || !commit.tasks.is_empty();
             let events = commit.events.len();
             let observer = store.observer.as_deref().filter(|_| is_commit);
             let finished = transactor.finish(transaction, commit);

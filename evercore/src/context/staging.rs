@@ -10,7 +10,8 @@ use tracing::warn;
 use super::Refused;
 use crate::chain;
 use crate::engine::{
-    AggregateWrite, Commit, Condition, Idempotency, KeyChange, NewEvent, NewSnapshot, Precondition,
+    AggregateWrite, Commit, Completion, Condition, Idempotency, KeyChange, NewEvent, NewSnapshot,
+    Precondition, TaskChange,
 };
 use crate::format::link::Link;
 use crate::shared::TurnKey;
@@ -40,6 +41,8 @@ pub(super) struct Staging {
 struct Rare {
     idempotency: Option<Idempotency>,
     conditions: Vec<Condition>,
+    tasks: Vec<TaskChange>,
+    completes: Vec<Completion>,
 }
 
 #[derive(Debug, Default)]
@@ -228,6 +231,20 @@ impl Staging {
         Ok(())
     }
 
+    /// Stages a change of a queue. It counts as an event.
+    pub(super) fn change_tasks(&mut self, limits: &Limits, change: TaskChange) -> Result<()> {
+        let bytes = self.bytes + change.bytes();
+        self.check_places(limits, 0, self.events.len() + 1, bytes)?;
+        self.bytes = bytes;
+        self.rare.get_or_insert_default().tasks.push(change);
+        Ok(())
+    }
+
+    /// Makes the commit complete work.
+    pub(super) fn complete(&mut self, completion: Completion) {
+        self.rare.get_or_insert_default().completes.push(completion);
+    }
+
     /// Checks the limits for more aggregates or boundaries.
     fn check_places(
         &self,
@@ -236,8 +253,9 @@ impl Staging {
         events: usize,
         bytes: usize,
     ) -> Result<()> {
-        let conditions = self.rare.as_ref().map_or(0, |rare| rare.conditions.len());
-        limits.check_commit(self.streams.len() + conditions + more, events, bytes)
+        let (conditions, tasks) =
+            self.rare.as_ref().map_or((0, 0), |rare| (rare.conditions.len(), rare.tasks.len()));
+        limits.check_commit(self.streams.len() + conditions + more, events + tasks, bytes)
     }
 
     /// Returns the stored name of the type of a staged event's aggregate.
@@ -388,9 +406,12 @@ impl Staging {
     pub(super) fn into_commit(mut self, recorded_at: DateTime<Utc>) -> (Commit, Refusal) {
         let mut writes = Vec::new();
         let mut snapshots = Vec::new();
-        let Rare { idempotency, conditions } =
+        let Rare { idempotency, conditions, tasks, completes } =
             self.rare.take().map(|rare| *rare).unwrap_or_default();
-        let is_sent = idempotency.is_some() || self.streams.iter().any(Stream::is_wanted);
+        let is_sent = idempotency.is_some()
+            || !tasks.is_empty()
+            || !completes.is_empty()
+            || self.streams.iter().any(Stream::is_wanted);
         for stream in &mut self.streams {
             stream.state = None;
             if !(stream.is_wanted() || is_sent && stream.is_cached()) {
@@ -403,7 +424,6 @@ impl Staging {
         let events = self.events;
         let refusal = Refusal { streams: self.streams };
         let conditions = if is_sent { conditions } else { Vec::new() };
-        let completes = Vec::new();
         let commit = Commit {
             id,
             recorded_at,
@@ -412,6 +432,7 @@ impl Staging {
             snapshots,
             idempotency,
             conditions,
+            tasks,
             completes,
         };
         (commit, refusal)

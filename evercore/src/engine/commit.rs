@@ -4,8 +4,9 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
 use super::boundary::Condition;
-use super::{Capabilities, Capability, Positions, Settlement};
+use super::{Capabilities, Capability, Positions, Settlement, TaskChange, TaskLease};
 use crate::evolution::unreadable::Unreadable;
+use crate::task::{QueueName, TaskId, TaskKey};
 use crate::{
     AggregateId, CommitId, Error, EventMeta, EventPlace, Fingerprint, IdempotencyKey, NaturalKey,
     Payload, Position, Sequence, Tags,
@@ -36,6 +37,9 @@ pub struct Commit {
     pub idempotency: Option<Idempotency>,
     /// The conditions for the commit beside those of its writes, each about events that were read by their tags.
     pub conditions: Vec<Condition>,
+    /// The changes of queues, in their order. They take effect after the work that the commit completes is recorded as
+    /// done.
+    pub tasks: Vec<TaskChange>,
     /// The work that is done with this commit: it is recorded as done if and only if the commit is stored.
     pub completes: Vec<Completion>,
 }
@@ -46,6 +50,9 @@ pub enum Completion {
     /// The outcome of a batch of a subscription. If it had been recorded before, the commit is not stored, which is no
     /// error.
     Settlement(Settlement),
+    /// A task, by the lease that it was claimed under. It is removed. If the lease is not held any more, the commit is
+    /// refused with [`Error::TaskLeaseLost`].
+    Task(TaskLease),
 }
 
 /// A row, a key or a condition that a commit contends for. Of two commits with an equal claim, only one can be judged
@@ -58,6 +65,10 @@ pub enum Claim {
     NaturalKey(&'static str, NaturalKey),
     /// An idempotency key.
     IdempotencyKey(IdempotencyKey),
+    /// The key of a task in a queue.
+    TaskKey(QueueName, TaskKey),
+    /// A task.
+    Task(TaskId),
 }
 
 /// The idempotency key of a commit, with the request and the result that are stored with it. However often the request
@@ -207,10 +218,22 @@ pub enum CommitOutcome {
 impl Commit {
     /// Returns the capabilities that an engine needs to store the commit, beyond the base of the contract.
     pub fn requires(&self) -> Capabilities {
-        let completes = (!self.completes.is_empty()).then_some(Capability::Completions);
+        let settles = self.completes.iter().any(|done| matches!(done, Completion::Settlement(_)));
+        let completes = settles.then_some(Capability::Completions);
+        let has_tasks = !self.tasks.is_empty()
+            || self.completes.iter().any(|done| matches!(done, Completion::Task(_)));
+        let tasks = has_tasks.then_some(Capability::Tasks);
         let is_tagged = self.events.iter().any(|event| !event.tags.is_empty());
         let tags = (is_tagged || !self.conditions.is_empty()).then_some(Capability::Tags);
-        completes.into_iter().chain(tags).fold(Capabilities::NONE, Capabilities::with)
+        completes.into_iter().chain(tags).chain(tasks).fold(Capabilities::NONE, Capabilities::with)
+    }
+
+    /// Returns whether there is nothing to store.
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.writes.is_empty()
+            && self.idempotency.is_none()
+            && self.tasks.is_empty()
+            && self.completes.is_empty()
     }
 
     /// Returns what the commit contends for. An engine may store commits together if no two of them have an equal
@@ -223,7 +246,12 @@ impl Commit {
         });
         let idempotency =
             self.idempotency.iter().map(|given| Claim::IdempotencyKey(given.key.clone()));
-        aggregates.chain(keys).chain(idempotency)
+        let tasks = self.tasks.iter().filter_map(TaskChange::claim);
+        let completed = self.completes.iter().filter_map(|completion| match completion {
+            Completion::Task(lease) => Some(Claim::Task(lease.id)),
+            Completion::Settlement(_) => None,
+        });
+        aggregates.chain(keys).chain(idempotency).chain(tasks).chain(completed)
     }
 
     /// Returns whether a condition of this commit could match an event of a commit that is stored before it. An engine

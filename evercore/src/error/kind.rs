@@ -96,6 +96,8 @@ impl Error {
             | Self::KeyTaken { .. }
             | Self::IdempotencyKeyUsed { .. }
             | Self::LeaseLost { .. }
+            | Self::TaskKeyTaken { .. }
+            | Self::TaskLeaseLost { .. }
             | Self::SubscriptionNotIdle { .. }
             | Self::SubscriptionOwned { .. } => ErrorKind::Conflict,
 
@@ -103,13 +105,15 @@ impl Error {
             Self::UnknownId { .. }
             | Self::WrongAggregateType { .. }
             | Self::UnknownKey { .. }
-            | Self::NotParked { .. } => ErrorKind::NotFound,
+            | Self::NotParked { .. }
+            | Self::UnknownTask { .. } => ErrorKind::NotFound,
 
             Self::InvalidIdempotencyKey { .. }
             | Self::IdempotencyKeyReused { .. }
             | Self::ResultTooLarge { .. }
             | Self::InvalidKey { .. }
             | Self::InvalidTag { .. }
+            | Self::InvalidTask { .. }
             | Self::InvalidNumber { .. }
             | Self::InvalidMetadata { .. }
             | Self::EmptyAppend { .. }
@@ -168,10 +172,12 @@ impl Error {
             | Self::Decode(_)
             | Self::Upcast { .. }
             | Self::UnknownEvent(_)
+            | Self::UnreadableTask { .. }
             | Self::Corrupt { .. } => ErrorKind::Unreadable,
 
             Self::HandlerFailed { .. }
             | Self::HandlerTimedOut { .. }
+            | Self::TaskTimedOut { .. }
             | Self::SubscriptionFailed { .. } => ErrorKind::HandlerFailed,
 
             Self::Storage { .. } => ErrorKind::Storage,

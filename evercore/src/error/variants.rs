@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 
 use super::{ConflictReason, EventPlace, OpenProblem, RuntimeProblem, UndecodableEvent};
 use crate::format::error::{DecodeError, MissingFeature};
+use crate::task::TaskId;
 use crate::{
     Aggregate, AggregateId, CommitId, EventFilter, NaturalKey, Position, RoundTripMismatch,
     Sequence, SubscriptionName,
@@ -582,6 +583,78 @@ pub enum Error {
         name: String,
         /// The partition.
         partition: u32,
+    },
+
+    /// A value that has to do with tasks cannot be used.
+    #[error("the {what} `{value}` cannot be used: {problem}")]
+    InvalidTask {
+        /// The kind of value.
+        what: &'static str,
+        /// The value, or its beginning if it is too long.
+        value: String,
+        /// The problem, as a sentence.
+        problem: String,
+    },
+
+    /// A task with the same key is in the queue already, waiting or claimed by a worker.
+    #[error(
+        "the queue `{queue}` already has a task with the key `{key}`; cancel that one, or say what is to happen with `Task::if_key_exists`"
+    )]
+    TaskKeyTaken {
+        /// The queue.
+        queue: String,
+        /// The key.
+        key: String,
+    },
+
+    /// The lease of a task was lost: the task was cancelled, replaced, or claimed by another worker. What the handler has
+    /// committed with it was refused.
+    #[error(
+        "the lease of task {id} of the queue `{queue}` was lost, since the task was cancelled, replaced, or claimed by another worker"
+    )]
+    TaskLeaseLost {
+        /// The queue.
+        queue: String,
+        /// The task.
+        id: TaskId,
+    },
+
+    /// There is no such task to retry or discard.
+    #[error(
+        "the queue `{queue}` has no task {id} that waits or is dead; it may be done or discarded, or a worker has claimed it"
+    )]
+    UnknownTask {
+        /// The queue.
+        queue: String,
+        /// The task.
+        id: TaskId,
+    },
+
+    /// A task cannot be read as this program's types. The failure of an attempt at it.
+    #[error(
+        "task {id} of the queue `{queue}`, a `{task_type}` of version {version}, cannot be read: {problem}"
+    )]
+    UnreadableTask {
+        /// The queue.
+        queue: String,
+        /// The task.
+        id: TaskId,
+        /// The stored name of its type.
+        task_type: String,
+        /// The version of its shape.
+        version: u32,
+        /// The problem, as a sentence.
+        problem: String,
+    },
+
+    /// The handler of a task took longer than [`time_limit`](crate::task::QueueBuilder::time_limit) admits, and was
+    /// dropped. The failure of an attempt.
+    #[error(
+        "the handler took longer than {limit:?} and was dropped; find out what it waits for, or raise the limit that `time_limit` sets"
+    )]
+    TaskTimedOut {
+        /// The time that it may take.
+        limit: Duration,
     },
 
     /// The event to redrive or discard is not parked.

@@ -182,7 +182,12 @@ impl Registry {
         }
     }
 
-    fn find(&self, aggregate_type: &str, event_type: &str, version: u32) -> Option<&KnownEvent> {
+    pub(crate) fn find(
+        &self,
+        aggregate_type: &str,
+        event_type: &str,
+        version: u32,
+    ) -> Option<&KnownEvent> {
         self.aggregate_stored_as(aggregate_type)?.find(event_type, version)
     }
 

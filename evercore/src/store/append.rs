@@ -132,6 +132,7 @@ impl EventStore {
                 snapshots: Vec::new(),
                 idempotency: None,
                 conditions: Vec::new(),
+                tasks: Vec::new(),
                 completes: Vec::new(),
             };
             let answer = self.inner.send(commit).await;

@@ -61,7 +61,7 @@ impl EventStore {
             Attempt::Unproven(turn_key) => {
                 debug!("the closure runs again on stored states");
                 if turn_key.is_some() {
-                    Box::pin(self.queue(reruns, turn_key)).await;
+                    Box::pin(self.take_turn(reruns, turn_key)).await;
                 }
                 return Ok(());
             }
@@ -79,7 +79,7 @@ impl EventStore {
         let had_turn = reruns.queueing.has_turn();
         // Boxed, as are the other futures that are seldom needed, to keep them out of the size of every command's
         // future.
-        Box::pin(self.queue(reruns, turn_key)).await;
+        Box::pin(self.take_turn(reruns, turn_key)).await;
         if had_turn || !reruns.queueing.has_turn() {
             pause(wait).await;
         }
@@ -87,7 +87,7 @@ impl EventStore {
     }
 
     /// Waits for a turn in a queue, unless the attempt still holds it. An attempt whose turn was overtaken queues again.
-    async fn queue(&self, reruns: &mut Reruns, turn_key: Option<Box<TurnKey>>) {
+    async fn take_turn(&self, reruns: &mut Reruns, turn_key: Option<Box<TurnKey>>) {
         if let (Queueing::Holds(turn), Some(turn_key)) = (&reruns.queueing, &turn_key)
             && *turn.key() == **turn_key
             && !turn.is_over()
@@ -104,7 +104,7 @@ impl EventStore {
     /// Waits for a turn in a queue if others already queue in it.
     pub(crate) async fn join(&self, reruns: &mut Reruns, turn_key: &TurnKey) {
         if matches!(reruns.queueing, Queueing::Joins) && self.inner.turns.has_queue(turn_key) {
-            self.queue(reruns, Some(Box::new(turn_key.clone()))).await;
+            self.take_turn(reruns, Some(Box::new(turn_key.clone()))).await;
         }
     }
 

@@ -19,7 +19,6 @@ use super::read_ahead::ReadAhead;
 use crate::engine::{Backoff, Grant, LeaseKey, LeaseStatus, Settlement};
 use crate::shared::heartbeat::{Registration, Tick};
 use crate::{Error, Partition, Position, Report, Result};
-use batches::failure_text;
 use checkpoint::Checkpoint;
 use suspects::Suspects;
 
@@ -121,7 +120,7 @@ impl Runner {
             Ended::Lost => {}
             // `fail` has recorded this failure already.
             Ended::Failed(Error::HandlerFailed { .. }) => self.give_back(None).await,
-            Ended::Failed(error) => self.give_back(Some(failure_text(Report::new(error)))).await,
+            Ended::Failed(error) => self.give_back(Some(Report::new(error).to_stored())).await,
             Ended::Stopped | Ended::HandedOver | Ended::Paused => self.give_back(None).await,
         }
         (self.lease.partition, ended)

@@ -20,10 +20,7 @@ use crate::subscription::failure::AtLast;
 use crate::subscription::handler::{Batch, HandlerError};
 use crate::subscription::interrupt::Interrupt;
 use crate::subscription::progress::SubscriptionState;
-use crate::{Error, LogPage, Position, RecordedEvent, Report};
-
-/// The most characters of a failure's text that are stored.
-const MOST_FAILURE_CHARS: usize = 2_000;
+use crate::{Error, LogPage, Position, RecordedEvent};
 
 /// The outcome of a delivery.
 type Delivered = Result<Recorded, HandlerFailure>;
@@ -79,7 +76,7 @@ impl Runner {
                 if self.config.policy.at_last == AtLast::Stop {
                     return Err(self.fail(event, error).await);
                 }
-                let given_up = self.given_up(event, failure_text(error.report()), 1);
+                let given_up = self.given_up(event, error.report().to_stored(), 1);
                 self.say_it_is_parked(event, &given_up, "parking the event");
                 let mut parked = waiting;
                 parked.push(given_up);
@@ -377,7 +374,7 @@ impl Runner {
 
     /// Records the handler's failure, and returns the error to stop with.
     async fn fail(&mut self, event: &RecordedEvent, error: HandlerError) -> Ended {
-        let (position, text) = (event.position(), failure_text(error.report()));
+        let (position, text) = (event.position(), error.report().to_stored());
         self.say_it_failed(event, &text, "a handler failed; the worker stops");
         let settlement =
             Settlement { cursor: None, failure: Some(text), ..self.settlement(self.cursor) };
@@ -409,10 +406,4 @@ fn last_position(events: &[RecordedEvent]) -> Position {
 fn waiting(event: &RecordedEvent) -> NewlyParked {
     let (position, lane) = (event.position(), event.aggregate_id().into());
     NewlyParked { position, lane, reason: None, redrive_after: None }
-}
-
-/// Formats a failure with all its causes for storage, cut to [`MOST_FAILURE_CHARS`].
-pub(super) fn failure_text(report: Report<'_>) -> String {
-    // Databases refuse NUL in a text.
-    report.to_string().chars().filter(|c| *c != '\0').take(MOST_FAILURE_CHARS).collect()
 }

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use tracing::info;
 
-use super::batches::failure_text;
 use super::{Ended, Runner, patiently};
 use crate::engine::{LeaseKey, LeaseStatus, ParkedRequest, Settlement, WhichParked};
 use crate::subscription::deliver::{Deliver, HandlerFailure, Recorded};
@@ -73,7 +72,7 @@ impl Runner {
                     // then.
                     let comes_again = self.config.policy.redrive.is_some();
                     if comes_again || !self.wait_to_retry(failed, event, &error).await? {
-                        let (text, often) = (failure_text(error.report()), parked.attempts);
+                        let (text, often) = (error.report().to_stored(), parked.attempts);
                         let given_up = self.given_up(event, text, often.saturating_add(1));
                         self.say_it_is_parked(event, &given_up, "the event stays parked");
                         settlement.unparked = None;

@@ -1,0 +1,46 @@
+//! Checks the declaration of a task.
+
+use darling::error::Accumulator;
+use proc_macro2::TokenStream;
+use syn::{DeriveInput, LitStr};
+
+use super::input::Input;
+use crate::event::model::{self, Event, Kind};
+
+/// The longest name of a queue, in bytes. As in `evercore::task`, which this crate cannot depend on.
+const MAX_QUEUE_NAME_BYTES: usize = 128;
+
+/// A task as declared.
+pub(crate) struct Task {
+    /// Its body, which is encoded and registered as an event is.
+    pub(crate) body: Event,
+    /// `None` only if a mistake was reported.
+    pub(crate) queue: Option<LitStr>,
+}
+
+/// Reads a declaration, and collects the mistakes in it.
+pub(crate) fn read(args: TokenStream, item: DeriveInput) -> (Task, Accumulator) {
+    let (body, queue, mut mistakes) = model::read_with(Kind::Task, args, item, Input::into_common);
+    let queue = queue.filter(|queue| match problem_of(&queue.value()) {
+        Some(problem) => {
+            mistakes.push(darling::Error::custom(problem).with_span(queue));
+            false
+        }
+        None => true,
+    });
+    (Task { body, queue }, mistakes)
+}
+
+/// Returns why no queue can have this name; `None` if one can.
+fn problem_of(name: &str) -> Option<String> {
+    if name.is_empty() {
+        Some("the name of a queue is not empty".to_owned())
+    } else if name.len() > MAX_QUEUE_NAME_BYTES {
+        let length = name.len();
+        Some(format!("the name is {length} bytes long, but the limit is {MAX_QUEUE_NAME_BYTES}"))
+    } else if name.contains(char::is_control) {
+        Some("the name of a queue holds no control character".to_owned())
+    } else {
+        None
+    }
+}

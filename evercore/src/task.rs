@@ -1,0 +1,30 @@
+//! Tasks: work that is done later, elsewhere, or again.
+//!
+//! A task exists if and only if the commit that [enqueues](crate::Context::enqueue) it lands. A
+//! [worker](crate::EventStore::queue) claims it under a lease, gives it to the handler for its type, and completes it.
+//! What the handler writes in its context and the completion of the task are one commit. A handler that fails is given
+//! the task again, with growing waits; in the end the task is dead, and can be looked at, retried or discarded through
+//! [`Queues`].
+//!
+//! Times are those of the database, so a task never starts before its time, however wrong the clock of a worker is.
+
+mod admin;
+mod attempt;
+pub(crate) mod body;
+mod claimed;
+mod handlers;
+mod id;
+mod leases;
+mod new;
+mod queue;
+mod service;
+mod worker;
+
+pub use admin::{QueueStatus, Queues, TaskInfo, TaskState};
+pub use body::{TaskBodies, TaskBody};
+pub use claimed::{Claimed, TaskError};
+pub use handlers::{Handlers, Work};
+pub use id::{MAX_QUEUE_NAME_BYTES, MAX_TASK_KEY_BYTES, QueueName, TaskId, TaskKey};
+pub use new::{IfKeyExists, Priority, Task};
+pub use queue::{QueueBuilder, QueueHandle, Worked};
+pub use service::QueueService;

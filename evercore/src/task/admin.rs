@@ -1,0 +1,383 @@
+//! Shows and controls the queues of a store.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use tokio::time::sleep;
+
+use super::{Priority, QueueName, Task, TaskBody, TaskId, TaskKey};
+use crate::engine::{
+    Capability, QueueControl, StoredPlace, StoredQueue, StoredTask, StoredTasks, TaskStorage,
+    TasksRequest, WhichTasks, require,
+};
+use crate::shared::Shared;
+use crate::{Error, EventStore, Metadata, Payload, Result};
+
+/// The most characters of a reason for discarding tasks.
+const MAX_REASON_CHARS: usize = 2_000;
+
+/// The most tasks that one call returns.
+const MOST_READ: u32 = 1_000;
+
+/// The interval at which a queue is looked at that is waited for.
+const LOOK: Duration = Duration::from_millis(5);
+
+/// Shows and controls the queues of a store, in whichever process their workers run. Made by [`EventStore::queues`].
+#[derive(Clone, Debug)]
+pub struct Queues {
+    store: Arc<Shared>,
+}
+
+/// What is in a queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct QueueStatus {
+    /// Its name.
+    pub name: QueueName,
+    /// Whether it is paused.
+    pub is_paused: bool,
+    /// The number of tasks that are due and wait for a worker.
+    pub due: u64,
+    /// The time at which the oldest of those was due.
+    pub oldest_due: Option<DateTime<Utc>>,
+    /// The number of tasks whose time has not come, including those that are tried again later.
+    pub scheduled: u64,
+    /// The number of tasks that workers are doing.
+    pub running: u64,
+    /// The number of dead tasks.
+    pub dead: u64,
+}
+
+/// A task as it is stored.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct TaskInfo {
+    /// Its id.
+    pub id: TaskId,
+    /// Its queue.
+    pub queue: QueueName,
+    /// Its key.
+    pub key: Option<TaskKey>,
+    /// Its priority.
+    pub priority: Priority,
+    /// The stored name of its type.
+    pub task_type: Box<str>,
+    /// The version of its shape.
+    pub version: u32,
+    /// Its body, as it is encoded.
+    pub body: Payload,
+    /// Its metadata.
+    pub metadata: Metadata,
+    /// The time at which it was enqueued.
+    pub enqueued_at: DateTime<Utc>,
+    /// The number of times that it was claimed.
+    pub attempts: u32,
+    /// The failure of the last attempt that has failed, with its causes.
+    pub failure: Option<String>,
+    /// Its state.
+    pub state: TaskState,
+}
+
+/// The state of a stored task.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TaskState {
+    /// It waits for its time, or for a worker.
+    Waiting {
+        /// The time before which it is not claimed.
+        due: DateTime<Utc>,
+    },
+    /// A worker has claimed it.
+    Claimed {
+        /// The name of the worker.
+        by: String,
+        /// The time at which the lease ends, if it is not renewed.
+        until: DateTime<Utc>,
+    },
+    /// It has failed for good.
+    Dead {
+        /// The time of its last failure.
+        since: DateTime<Utc>,
+    },
+    /// It was discarded.
+    Discarded {
+        /// The time at which it was discarded.
+        at: DateTime<Utc>,
+        /// The reason.
+        reason: String,
+    },
+}
+
+impl EventStore {
+    /// Shows and controls the queues of the store.
+    #[must_use]
+    pub fn queues(&self) -> Queues {
+        Queues { store: Arc::clone(&self.inner) }
+    }
+
+    /// Enqueues a task by a commit of its own. [`Context::enqueue`](crate::Context::enqueue) does so together with
+    /// events.
+    ///
+    /// # Errors
+    /// Those of [`Context::enqueue`](crate::Context::enqueue), and of a commit.
+    pub async fn enqueue<T: TaskBody>(&self, task: impl Into<Task<T>>) -> Result<TaskId> {
+        let task = task.into();
+        self.with_context_once(async |ctx| ctx.enqueue(task)).await
+    }
+}
+
+impl Queues {
+    fn tasks(&self) -> Result<&dyn TaskStorage> {
+        require(&*self.store.engine, Capability::Tasks)?;
+        Ok(self.store.engine.tasks().expect("BUG: the engine has declared tasks"))
+    }
+
+    /// Returns the queues in which anything is stored, in the order of their names.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] if the engine has no tasks, and the engine's errors.
+    pub async fn list(&self) -> Result<Vec<QueueStatus>> {
+        let queues = self.tasks()?.queues(None).await?;
+        Ok(queues.into_iter().map(Into::into).collect())
+    }
+
+    /// Returns what is in a queue; one in which nothing was ever stored is empty.
+    ///
+    /// # Errors
+    /// [`Error::InvalidTask`] if the name is invalid, and as [`list`](Self::list).
+    pub async fn get(
+        &self,
+        queue: impl TryInto<QueueName, Error: Into<Error>>,
+    ) -> Result<QueueStatus> {
+        let name = queue.try_into().map_err(Into::into)?;
+        let found = self.tasks()?.queues(Some(&name)).await?.pop();
+        Ok(found.unwrap_or_else(|| StoredQueue::new(name)).into())
+    }
+
+    /// Returns up to `limit` tasks of a queue that wait or are claimed, in the order in which they were enqueued, after
+    /// the one with this id.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub async fn waiting(
+        &self,
+        queue: impl TryInto<QueueName, Error: Into<Error>>,
+        after: Option<TaskId>,
+        limit: u32,
+    ) -> Result<Vec<TaskInfo>> {
+        self.read(queue.try_into().map_err(Into::into)?, StoredTasks::Live, after, limit).await
+    }
+
+    /// Returns up to `limit` dead tasks of a queue, in the order in which they were enqueued, after the one with this id.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub async fn dead(
+        &self,
+        queue: impl TryInto<QueueName, Error: Into<Error>>,
+        after: Option<TaskId>,
+        limit: u32,
+    ) -> Result<Vec<TaskInfo>> {
+        self.read(queue.try_into().map_err(Into::into)?, StoredTasks::Dead, after, limit).await
+    }
+
+    /// Returns up to `limit` tasks of a queue that were discarded, in the order in which they were enqueued, after the one
+    /// with this id.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub async fn discarded(
+        &self,
+        queue: impl TryInto<QueueName, Error: Into<Error>>,
+        after: Option<TaskId>,
+        limit: u32,
+    ) -> Result<Vec<TaskInfo>> {
+        self.read(queue.try_into().map_err(Into::into)?, StoredTasks::Discarded, after, limit).await
+    }
+
+    /// Returns the task with this key that waits or is claimed.
+    ///
+    /// # Errors
+    /// [`Error::InvalidTask`] if the name or the key is invalid, and as [`list`](Self::list).
+    pub async fn find(
+        &self,
+        queue: impl TryInto<QueueName, Error: Into<Error>>,
+        key: impl TryInto<TaskKey, Error: Into<Error>>,
+    ) -> Result<Option<TaskInfo>> {
+        let request = TasksRequest {
+            queue: queue.try_into().map_err(Into::into)?,
+            which: StoredTasks::Live,
+            key: Some(key.try_into().map_err(Into::into)?),
+            after: None,
+            limit: 1,
+        };
+        Ok(self.tasks()?.tasks(&request).await?.pop().map(Into::into))
+    }
+
+    async fn read(
+        &self,
+        queue: QueueName,
+        which: StoredTasks,
+        after: Option<TaskId>,
+        limit: u32,
+    ) -> Result<Vec<TaskInfo>> {
+        let limit = limit.clamp(1, MOST_READ);
+        let request = TasksRequest { queue, which, key: None, after, limit };
+        let tasks = self.tasks()?.tasks(&request).await?;
+        Ok(tasks.into_iter().map(Into::into).collect())
+    }
+
+    /// Pauses a queue: nothing is claimed from it until it is [resumed](Self::resume). Tasks that are claimed go on.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub async fn pause(&self, queue: impl TryInto<QueueName, Error: Into<Error>>) -> Result<()> {
+        self.control(queue.try_into().map_err(Into::into)?, QueueControl::Pause).await.map(drop)
+    }
+
+    /// Ends a pause.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub async fn resume(&self, queue: impl TryInto<QueueName, Error: Into<Error>>) -> Result<()> {
+        self.control(queue.try_into().map_err(Into::into)?, QueueControl::Resume).await.map(drop)
+    }
+
+    /// Makes a task due at once, with all its attempts: a dead one, or one that waits.
+    ///
+    /// # Errors
+    /// - [`Error::UnknownTask`] if there is no such task in the queue, or a worker has claimed it.
+    /// - [`Error::TaskKeyTaken`] if another task has its key by now.
+    /// - As [`get`](Self::get).
+    pub async fn retry(
+        &self,
+        queue: impl TryInto<QueueName, Error: Into<Error>>,
+        task: TaskId,
+    ) -> Result<()> {
+        let control = QueueControl::Retry(WhichTasks::Id(task));
+        self.control(queue.try_into().map_err(Into::into)?, control).await.map(drop)
+    }
+
+    /// Makes all dead tasks of a queue due at once, with all their attempts, and returns their number. Those whose key
+    /// another task has by now stay dead.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub async fn retry_all(
+        &self,
+        queue: impl TryInto<QueueName, Error: Into<Error>>,
+    ) -> Result<u64> {
+        let control = QueueControl::Retry(WhichTasks::AllDead);
+        self.control(queue.try_into().map_err(Into::into)?, control).await
+    }
+
+    /// Removes a task for a reason, which is kept: a dead one, or one that waits.
+    ///
+    /// # Errors
+    /// - [`Error::UnknownTask`] if there is no such task in the queue, or a worker has claimed it.
+    /// - [`Error::InvalidTask`] if the reason is empty or has more than 2,000 characters.
+    /// - As [`get`](Self::get).
+    pub async fn discard(
+        &self,
+        queue: impl TryInto<QueueName, Error: Into<Error>>,
+        task: TaskId,
+        reason: impl Into<String>,
+    ) -> Result<()> {
+        let queue = queue.try_into().map_err(Into::into)?;
+        self.discard_those(queue, WhichTasks::Id(task), reason.into()).await.map(drop)
+    }
+
+    /// Removes all dead tasks of a queue for a reason, which is kept, and returns their number.
+    ///
+    /// # Errors
+    /// As [`discard`](Self::discard).
+    pub async fn discard_all(
+        &self,
+        queue: impl TryInto<QueueName, Error: Into<Error>>,
+        reason: impl Into<String>,
+    ) -> Result<u64> {
+        let queue = queue.try_into().map_err(Into::into)?;
+        self.discard_those(queue, WhichTasks::AllDead, reason.into()).await
+    }
+
+    async fn discard_those(
+        &self,
+        queue: QueueName,
+        which: WhichTasks,
+        reason: String,
+    ) -> Result<u64> {
+        let length = reason.chars().count();
+        if reason.trim().is_empty() || length > MAX_REASON_CHARS || reason.contains('\0') {
+            return Err(Error::InvalidTask {
+                what: "reason for discarding tasks",
+                value: crate::key::shorten(&reason),
+                problem: format!("it has 1 to {MAX_REASON_CHARS} characters, and no NUL"),
+            });
+        }
+        self.control(queue, QueueControl::Discard { which, reason }).await
+    }
+
+    async fn control(&self, queue: QueueName, control: QueueControl) -> Result<u64> {
+        let changed = self.tasks()?.control(&queue, &control).await?;
+        if changed > 0 {
+            tracing::info!(%queue, ?control, tasks = changed, "tasks were retried or discarded");
+        }
+        Ok(changed)
+    }
+
+    /// Waits until a queue has no task that is due or running. Tasks whose time has not come are not waited for, nor are
+    /// dead ones. For tests.
+    ///
+    /// It waits for ever if no worker does the tasks; bound it with a timeout.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub async fn wait_until_idle(
+        &self,
+        queue: impl TryInto<QueueName, Error: Into<Error>>,
+    ) -> Result<()> {
+        let queue: QueueName = queue.try_into().map_err(Into::into)?;
+        loop {
+            let status = self.get(&queue).await?;
+            if status.due == 0 && status.running == 0 {
+                return Ok(());
+            }
+            sleep(LOOK).await;
+        }
+    }
+}
+
+impl From<StoredQueue> for QueueStatus {
+    fn from(stored: StoredQueue) -> Self {
+        let StoredQueue { name, paused, due, oldest_due, scheduled, running, dead } = stored;
+        Self { name, is_paused: paused, due, oldest_due, scheduled, running, dead }
+    }
+}
+
+impl From<StoredTask> for TaskInfo {
+    fn from(stored: StoredTask) -> Self {
+        let state = match stored.place {
+            StoredPlace::Waiting => TaskState::Waiting { due: stored.due },
+            StoredPlace::Claimed { owner, .. } => {
+                TaskState::Claimed { by: owner, until: stored.due }
+            }
+            StoredPlace::Dead { since } => TaskState::Dead { since },
+            StoredPlace::Discarded { at, reason } => TaskState::Discarded { at, reason },
+        };
+        Self {
+            id: stored.id,
+            queue: stored.queue,
+            key: stored.key,
+            priority: stored.priority,
+            task_type: stored.task_type,
+            version: stored.version,
+            body: stored.payload,
+            metadata: stored.metadata,
+            enqueued_at: stored.enqueued_at,
+            attempts: stored.attempts,
+            failure: stored.failure,
+            state,
+        }
+    }
+}

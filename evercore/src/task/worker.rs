@@ -1,0 +1,259 @@
+//! Runs a worker: claims tasks, handles several at a time, and renews their leases.
+
+use std::collections::VecDeque;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::Fuse;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until};
+use tracing::{error, info, warn};
+
+use super::attempt::Outcome;
+use super::leases::Leases;
+use super::queue::{Config, MAX_CLAIM};
+use crate::engine::{Backoff, LogWatch, StoredPlace, StoredTask, TaskClaim, TaskLease};
+use crate::{Error, Report, Result};
+
+/// The waits after looks that have failed.
+const BACKOFF: Backoff = Backoff::new(Duration::from_millis(40), Duration::from_secs(2));
+
+/// The time for which a worker claims in advance, at its present speed. So a look is worth its round trip if tasks are
+/// small, and no task waits for a slow one of its page while another worker is idle.
+const AHEAD: Duration = Duration::from_millis(20);
+
+/// Works until the worker is stopped or cannot continue.
+pub(super) async fn run(config: &Config) -> Result<()> {
+    let leases = Leases::default();
+    let work = Worker::new(config, leases.clone()).work();
+    let engine = &*config.attempting.store.inner.engine;
+    let ended = tokio::select! {
+        biased;
+        ended = work => ended,
+        never = leases.keep(engine, config.attempting.lease) => never,
+    };
+    match &ended {
+        Ok(()) => {
+            info!(queue = %config.name, owner = config.owner, "a worker of a queue was stopped")
+        }
+        Err(error) if config.lifecycle.is_some() || matches!(error, Error::Closed) => {
+            warn!(queue = %config.name, error = %Report::new(error), "a worker of a queue has ended");
+        }
+        Err(error) => {
+            error!(queue = %config.name, error = %Report::new(error), "a worker of a queue has ended");
+        }
+    }
+    ended
+}
+
+/// Handles one task in the caller's task, and renews its lease meanwhile.
+pub(super) async fn attempt_alone(config: &Config, task: StoredTask) -> Outcome {
+    let leases = Leases::default();
+    leases.hold(lease_of(&task));
+    let engine = &*config.attempting.store.inner.engine;
+    tokio::select! {
+        biased;
+        outcome = config.attempting.attempt(task) => outcome,
+        never = leases.keep(engine, config.attempting.lease) => never,
+    }
+}
+
+struct Worker<'a> {
+    config: &'a Config,
+    leases: Leases,
+    running: JoinSet<Done>,
+    /// Tasks that are claimed and not begun.
+    claimed: VecDeque<StoredTask>,
+    /// A task that may have ended its worker before. Nothing is claimed while it runs.
+    alone: Option<TaskLease>,
+    look_at: Instant,
+    /// The time at which to look again, of which the worker has learnt since it began to look.
+    wake_at: Option<Instant>,
+    failed_looks: u32,
+    /// The time that a task has taken lately.
+    pace: Option<Duration>,
+    is_paused: bool,
+}
+
+struct Done {
+    lease: TaskLease,
+    outcome: Outcome,
+    took: Duration,
+}
+
+impl<'a> Worker<'a> {
+    fn new(config: &'a Config, leases: Leases) -> Self {
+        Self {
+            config,
+            leases,
+            running: JoinSet::new(),
+            claimed: VecDeque::new(),
+            alone: None,
+            look_at: Instant::now(),
+            wake_at: None,
+            failed_looks: 0,
+            pace: None,
+            is_paused: false,
+        }
+    }
+
+    async fn work(mut self) -> Result<()> {
+        let config = self.config;
+        let mut watch = config.tasks().watch_queue(&config.name);
+        if let Some(lifecycle) = &config.lifecycle {
+            lifecycle.ready();
+        }
+        let mut look = pin!(Fuse::terminated());
+        let mut is_looking = false;
+        let ended = loop {
+            self.begin_claimed();
+            let is_wanted = !is_looking && self.wants_more();
+            if is_wanted && self.look_at <= Instant::now() {
+                let limit = self.limit();
+                self.wake_at = None;
+                look.set(async move { (limit, config.claim(limit).await) }.fuse());
+                is_looking = true;
+                continue;
+            }
+            tokio::select! {
+                biased;
+                () = config.stop.cancelled() => break Ok(()),
+                Some(done) = self.running.join_next() => self.finish(done),
+                (limit, claim) = &mut look => {
+                    is_looking = false;
+                    if let Err(error) = self.take(limit, claim, &watch) {
+                        break Err(error);
+                    }
+                }
+                () = watch.notified() => self.wake(Instant::now()),
+                () = sleep_until(self.look_at), if is_wanted => {}
+            }
+        };
+        if is_looking {
+            // It may have claimed tasks, which are given back.
+            let (limit, claim) = look.await;
+            self.take(limit, claim, &watch).ok();
+        }
+        self.give_back().await;
+        while let Some(done) = self.running.join_next().await {
+            self.finish(done);
+        }
+        ended
+    }
+
+    fn begin_claimed(&mut self) {
+        while self.running.len() < self.config.concurrency
+            && let Some(task) = self.claimed.pop_front()
+        {
+            let lease = lease_of(&task);
+            let (attempting, of_task) = (Arc::clone(&self.config.attempting), lease.clone());
+            let handling = self.running.spawn(async move {
+                let began = Instant::now();
+                let outcome = attempting.attempt(task).await;
+                Done { lease: of_task, outcome, took: began.elapsed() }
+            });
+            // If the lease was lost before the task has begun, its handler is not called.
+            if !self.leases.begin(&lease, handling.clone()) {
+                handling.abort();
+            }
+        }
+    }
+
+    /// Makes the worker look again at this time.
+    fn wake(&mut self, at: Instant) {
+        self.wake_at = Some(self.wake_at.map_or(at, |earlier| earlier.min(at)));
+        self.look_at = self.look_at.min(at);
+    }
+
+    fn wants_more(&self) -> bool {
+        let is_alone = self.alone.as_ref().is_some_and(|lease| self.leases.holds(lease));
+        let held = self.running.len() + self.claimed.len();
+        !is_alone
+            && self.claimed.len() <= self.ahead() / 2
+            && held < self.config.concurrency + self.ahead()
+    }
+
+    /// Returns how many tasks are claimed beside those that run.
+    fn ahead(&self) -> usize {
+        let Some(pace) = self.pace.filter(|pace| *pace < AHEAD) else { return 0 };
+        let each = pace.as_nanos().max(1);
+        let in_time = usize::try_from(AHEAD.as_nanos() / each).unwrap_or(usize::MAX);
+        in_time.saturating_mul(self.config.concurrency).min(MAX_CLAIM as usize)
+    }
+
+    fn limit(&self) -> u32 {
+        let wanted = self.config.concurrency + self.ahead();
+        let missing = wanted.saturating_sub(self.running.len() + self.claimed.len());
+        u32::try_from(missing).unwrap_or(u32::MAX).clamp(1, MAX_CLAIM)
+    }
+
+    fn take(&mut self, limit: u32, claim: Result<TaskClaim>, watch: &LogWatch) -> Result<()> {
+        let poll = self.config.poll_interval.unwrap_or_else(|| watch.poll_interval());
+        let now = Instant::now();
+        let TaskClaim { tasks, paused, next_due } = match claim {
+            Ok(claim) => claim,
+            Err(error) if error.is_retryable() => {
+                warn!(queue = %self.config.name, error = %Report::new(&error), "cannot look for tasks; retrying");
+                self.failed_looks = self.failed_looks.saturating_add(1);
+                self.look_at = now + BACKOFF.wait_after(self.failed_looks, 1.0);
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        };
+        self.failed_looks = 0;
+        if paused != std::mem::replace(&mut self.is_paused, paused) {
+            let (queue, state) = (&self.config.name, if paused { "paused" } else { "resumed" });
+            info!(%queue, state, "the queue was paused or resumed");
+        }
+        let is_full = tasks.len() >= usize::try_from(limit).unwrap_or(usize::MAX);
+        let wait = next_due.map_or(poll, |due| due.min(poll));
+        let next = if is_full { now } else { now + wait };
+        self.look_at = self.wake_at.map_or(next, |wake_at| next.min(wake_at));
+        for task in tasks {
+            if task.is_abandoned {
+                self.alone = Some(lease_of(&task));
+                // Others may be due beside it.
+                self.look_at = now;
+            }
+            self.leases.hold(lease_of(&task));
+            self.claimed.push_back(task);
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self, done: std::result::Result<Done, tokio::task::JoinError>) {
+        // A task whose lease was lost is aborted, and the panics of handlers are caught where they are called.
+        let Ok(Done { lease, outcome, took }) = done else { return };
+        self.leases.forget(&lease);
+        self.pace = Some(match self.pace {
+            Some(pace) => (pace * 7 + took) / 8,
+            None => took,
+        });
+        if let Outcome::Again(wait) = outcome {
+            self.wake(Instant::now() + wait);
+        }
+    }
+
+    /// Gives back the tasks that are not begun.
+    async fn give_back(&mut self) {
+        let leases: Vec<_> = self.claimed.drain(..).map(|task| lease_of(&task)).collect();
+        if leases.is_empty() {
+            return;
+        }
+        leases.iter().for_each(|lease| self.leases.forget(lease));
+        if let Err(error) = self.config.tasks().release(&leases).await {
+            warn!(queue = %self.config.name, tasks = leases.len(), error = %Report::new(&error), "cannot give tasks back; they are given again after their leases");
+        }
+    }
+}
+
+fn lease_of(task: &StoredTask) -> TaskLease {
+    match &task.place {
+        StoredPlace::Claimed { token, .. } => {
+            TaskLease { queue: task.queue.clone(), id: task.id, token: *token }
+        }
+        place => unreachable!("BUG: a claim has returned a task that is {place:?}"),
+    }
+}
