@@ -12,7 +12,7 @@ use evercore::engine::{
     IdempotentOutcome, Inspection, Lane, LeaseKey, LoadRequest, LoadedAggregate, LogQuery,
     LogSignal, LogWatch, NewSubscription, ParkedRequest, QueueControl, Reader, Registered, Settled,
     Settlement, StorageEngine, StoredQueue, StoredSubscription, StoredTask, SubscriptionStorage,
-    TagPage, TagRequest, TaskChange, TaskClaim, TaskLease, TaskStorage, TasksRequest, TypeName,
+    TagPage, TagRequest, TaskClaim, TaskLease, TaskStorage, TasksRequest, TypeName,
 };
 use evercore::subscription::{DiscardedEvent, ParkedEvent};
 use evercore::task::QueueName;
@@ -177,10 +177,10 @@ impl StorageEngine for MemoryEngine {
     async fn commit(&self, commit: Commit) -> Result<Committed> {
         let id = commit.id;
         let fate = self.shared.faults.meet_commit(&commit).await?;
-        let has_tasks = commit.tasks.iter().any(|task| matches!(task, TaskChange::Enqueue(_)));
+        let enqueues = commit.enqueues();
         let committed = self.shared.write()?.commit(commit, self.shared.clock.now())?;
         self.shared.grown.notify();
-        if has_tasks {
+        if enqueues {
             self.shared.enqueued.notify();
         }
         match fate {

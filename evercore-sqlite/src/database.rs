@@ -47,6 +47,8 @@ pub(crate) struct Database {
     turns: Locks,
     /// Signalled after each commit of this engine.
     grown: LogSignal,
+    /// Notified when tasks may have become due.
+    enqueued: LogSignal,
     observer: ObserverSlot,
 }
 
@@ -86,6 +88,7 @@ impl Database {
             beside: Mutex::default(),
             turns,
             grown: LogSignal::new(),
+            enqueued: LogSignal::new(),
             observer: ObserverSlot::new(),
         }
     }
@@ -109,6 +112,18 @@ impl Database {
 
     pub(crate) const fn grown(&self) -> &LogSignal {
         &self.grown
+    }
+
+    pub(crate) const fn enqueued(&self) -> &LogSignal {
+        &self.enqueued
+    }
+
+    /// Wakes what follows the log, and the workers of queues if tasks were enqueued.
+    pub(crate) fn notify_of(&self, enqueues: bool) {
+        self.grown.notify();
+        if enqueues {
+            self.enqueued.notify();
+        }
     }
 
     pub(crate) const fn locks(&self) -> &Locks {

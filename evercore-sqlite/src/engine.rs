@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use evercore::engine::{
     Capabilities, Capability, Commit, HistoryRequest, IdBlock, IdempotentOutcome, Inspection,
     LoadRequest, LoadedAggregate, LogQuery, LogWatch, Reader, StorageEngine, TagPage, TagRequest,
-    TypeName,
+    TaskStorage, TypeName,
 };
 use evercore::observer::Observer;
 use evercore::{
@@ -37,7 +37,7 @@ use crate::writer::Writer;
 use crate::{nesting, schema};
 
 /// The interval of the polls that find commits of other processes.
-const POLL_INTERVAL: Duration = Duration::from_millis(20);
+pub(crate) const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// An event log in a SQLite database.
 ///
@@ -218,6 +218,7 @@ impl StorageEngine for SqliteEngine {
             .with(Capability::Inspection)
             .with(Capability::Transactions)
             .with(Capability::Tags)
+            .with(Capability::Tasks)
     }
 
     async fn migrate(&self) -> Result<()> {
@@ -276,6 +277,10 @@ impl StorageEngine for SqliteEngine {
 
     fn watch_log(&self) -> LogWatch {
         self.database.grown().watch(POLL_INTERVAL)
+    }
+
+    fn tasks(&self) -> Option<&dyn TaskStorage> {
+        Some(self)
     }
 
     async fn begin_read(&self) -> Result<Box<dyn Reader>> {

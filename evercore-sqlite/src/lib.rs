@@ -94,6 +94,7 @@ mod statistics;
 mod subscriptions;
 mod sync;
 mod tags;
+mod tasks;
 mod transaction;
 mod types;
 mod url;

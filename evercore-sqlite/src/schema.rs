@@ -12,7 +12,7 @@ use crate::database::Database;
 use crate::error::Failure;
 
 /// The migrations, in order; only ever appended to.
-const MIGRATIONS: [Step; 2] = [
+const MIGRATIONS: [Step; 3] = [
     Step {
         version: 1,
         description: "event log",
@@ -23,6 +23,7 @@ const MIGRATIONS: [Step; 2] = [
         description: "subscriptions",
         sql: include_str!("../migrations/0002_subscriptions.sql"),
     },
+    Step { version: 3, description: "tasks", sql: include_str!("../migrations/0003_tasks.sql") },
 ];
 
 const READ_VERSION: &str = include_str!("schema/read_version.sql");

@@ -31,7 +31,7 @@ const PARKED_EVENTS: &str = include_str!("subscriptions/parked_events.sql");
 const RENEW: &str = include_str!("subscriptions/renew.sql");
 
 /// Converts a duration to microseconds. One that does not fit becomes a time that never ends.
-fn micros(time: Duration) -> i64 {
+pub(crate) fn micros(time: Duration) -> i64 {
     // Half of the range, so that adding the current time does not overflow.
     i64::try_from(time.as_micros()).unwrap_or(i64::MAX / 2).min(i64::MAX / 2)
 }

@@ -191,6 +191,7 @@ impl Transactor for SqliteEngine {
         commit: Commit,
     ) -> Result<Committed> {
         let types = Arc::clone(&self.types);
+        let enqueues = commit.enqueues();
         // The transaction moves into the blocking task: if this future is dropped, the task still commits or fails, and
         // then drops the transaction.
         let (mut transaction, landed) = blocking(move || {
@@ -202,7 +203,7 @@ impl Transactor for SqliteEngine {
             held.close().await;
         }
         if landed.is_ok() {
-            self.database.grown().notify();
+            self.database.notify_of(enqueues);
         }
         landed
     }

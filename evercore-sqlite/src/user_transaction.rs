@@ -130,13 +130,19 @@ fn land(
         }
     })?;
     let nothing = Committed::new(commit.id, Positions::NONE);
-    for Completion::Settlement(settlement) in &commit.completes {
+    for completion in &commit.completes {
+        // Tasks are completed with the rest of the commit.
+        let Completion::Settlement(settlement) = completion else { continue };
         let failed = |problem: Problem| problem.undone(database, "record a batch");
         if settle(connection, settlement).map_err(failed)? == Settled::Before {
             return Ok(nothing);
         }
     }
-    if !commit.completes.is_empty() && commit.writes.is_empty() {
+    let only_settles =
+        commit.completes.iter().all(|done| matches!(done, Completion::Settlement(_)))
+            && commit.tasks.is_empty()
+            && commit.writes.is_empty();
+    if !commit.completes.is_empty() && only_settles {
         may_commit.store(true, Ordering::Release);
         let committed = connection.execute_batch(COMMIT);
         committed.map_err(|error| Problem::from(error).undone(database, "commit a batch"))?;

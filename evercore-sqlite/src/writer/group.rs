@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use evercore::Report;
-use evercore::engine::Commit;
+use evercore::engine::{Commit, TaskChange};
 use evercore::observer::Observation;
 use tracing::debug;
 
@@ -32,7 +32,7 @@ struct Contents {
 impl Contents {
     fn add(&mut self, commit: &Commit) {
         self.commits += 1;
-        self.events += commit.events.len();
+        self.events += commit.events.len() + commit.tasks.len();
         self.bytes += size(commit);
     }
 
@@ -130,7 +130,7 @@ impl WriterThread {
 
     fn answer(&self, group: Vec<CommitJob>, outcome: Outcome, began: Instant) {
         if let Outcome::Landed(_) = outcome {
-            self.database.grown().notify();
+            self.database.notify_of(group.iter().any(|job| job.commit.enqueues()));
         }
         let ids: Vec<_> = group.iter().map(|job| job.commit.id).collect();
         let verdicts = outcome.verdicts(self.database.name(), &ids);
@@ -147,8 +147,12 @@ fn size(commit: &Commit) -> usize {
         event.payload.stored_bytes().len() + event.tags.to_column().map_or(0, str::len)
     });
     let snapshots = commit.snapshots.iter().map(|snapshot| snapshot.state.len());
+    let tasks = commit.tasks.iter().filter_map(|change| match change {
+        TaskChange::Enqueue(task) => Some(task.payload.stored_bytes().len()),
+        TaskChange::Cancel { .. } => None,
+    });
     let result = commit.idempotency.as_ref().map(|given| given.result.len());
-    events.chain(snapshots).chain(result).sum()
+    events.chain(snapshots).chain(tasks).chain(result).sum()
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use super::outcome::Outcome;
 use super::preconditions::{StoredAggregates, check_preconditions};
 use super::rows::{Known, execute, outcome_of, register_types, take_ids};
 use crate::error::Problem;
+use crate::tasks::{check_tasks, land_tasks};
 use crate::types::{Names, Types};
 
 const INSERT_AGGREGATE: &str = include_str!("insert_aggregate.sql");
@@ -118,7 +119,11 @@ fn land_one(connection: &Connection, names: &Names, commit: &Commit) -> Result<V
         Ok(standings) => standings,
         Err(refusal) => return Ok(Verdict::Otherwise(Err(refusal))),
     };
+    if let Err(refusal) = check_tasks(connection, commit)? {
+        return Ok(Verdict::Otherwise(Err(refusal)));
+    }
     change_aggregates(connection, names, commit, &standings)?;
+    land_tasks(connection, commit)?;
     let positions = append(connection, names, commit, &standings)?;
     for snapshot in &commit.snapshots {
         connection.prepare_cached(UPSERT_SNAPSHOT)?.execute(params![

@@ -228,6 +228,12 @@ impl Commit {
         completes.into_iter().chain(tags).chain(tasks).fold(Capabilities::NONE, Capabilities::with)
     }
 
+    /// Returns whether it enqueues tasks, so that the engine wakes workers once it is stored.
+    #[must_use]
+    pub fn enqueues(&self) -> bool {
+        self.tasks.iter().any(|change| matches!(change, TaskChange::Enqueue(_)))
+    }
+
     /// Returns whether there is nothing to store.
     pub(crate) const fn is_empty(&self) -> bool {
         self.writes.is_empty()

@@ -1,0 +1,164 @@
+//! Implements the storage of tasks.
+
+mod claim;
+mod control;
+mod land;
+mod rows;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use evercore::engine::{
+    ClaimRequest, FailedAttempt, LogWatch, QueueControl, StoredQueue, StoredTask, StoredTasks,
+    TaskClaim, TaskLease, TaskStorage, TasksRequest,
+};
+use evercore::task::QueueName;
+use evercore::{Error, Result};
+use rusqlite::{Connection, params};
+
+use crate::engine::{POLL_INTERVAL, SqliteEngine};
+use crate::error::Problem;
+use crate::subscriptions::micros;
+
+pub(crate) use land::{check_tasks, land_tasks};
+
+const END_TASK: &str = include_str!("tasks/end_task.sql");
+const DELETE_TASK: &str = include_str!("tasks/delete_task.sql");
+const FAIL: &str = include_str!("tasks/fail.sql");
+const IS_HELD: &str = include_str!("tasks/is_held.sql");
+const QUEUES: &str = include_str!("tasks/queues.sql");
+const READ_ENDED: &str = include_str!("tasks/read_ended.sql");
+const READ_LIVE: &str = include_str!("tasks/read_live.sql");
+const RELEASE: &str = include_str!("tasks/release.sql");
+const RENEW: &str = include_str!("tasks/renew.sql");
+
+#[async_trait]
+impl TaskStorage for SqliteEngine {
+    fn watch_queue(&self, _: &QueueName) -> LogWatch {
+        self.database.enqueued().watch(POLL_INTERVAL)
+    }
+
+    async fn claim(&self, request: &ClaimRequest) -> Result<TaskClaim> {
+        // Most looks find nothing, which needs no writer.
+        let queue = request.queue.clone();
+        let looked =
+            self.read("look for tasks", move |connection, _| claim::look(connection, &queue));
+        if let Some(nothing) = looked.await?.nothing() {
+            return Ok(nothing);
+        }
+        let request = request.clone();
+        self.write("claim tasks", move |connection| claim::claim(connection, &request)).await
+    }
+
+    async fn renew(&self, leases: &[TaskLease], lease: Duration) -> Result<Vec<bool>> {
+        let leases = leases.to_vec();
+        self.write("renew the leases of tasks", move |connection| {
+            let mut statement = connection.prepare_cached(RENEW)?;
+            let renew = |held: &TaskLease| {
+                let id = held.id.as_uuid().as_bytes();
+                statement.execute(params![id, held.token, micros(lease)]).map(|rows| rows > 0)
+            };
+            Ok(leases.iter().map(renew).collect::<rusqlite::Result<_>>()?)
+        })
+        .await
+    }
+
+    async fn fail(&self, failed: &FailedAttempt) -> Result<()> {
+        let failed = failed.clone();
+        self.write("record the failure of a task", move |connection| fail(connection, &failed))
+            .await
+    }
+
+    async fn release(&self, leases: &[TaskLease]) -> Result<()> {
+        let leases = leases.to_vec();
+        self.write("give tasks back", move |connection| {
+            let mut statement = connection.prepare_cached(RELEASE)?;
+            for lease in &leases {
+                statement.execute(params![lease.id.as_uuid().as_bytes(), lease.token])?;
+            }
+            Ok(())
+        })
+        .await?;
+        self.database.enqueued().notify();
+        Ok(())
+    }
+
+    async fn queues(&self, name: Option<&QueueName>) -> Result<Vec<StoredQueue>> {
+        let name = name.cloned();
+        self.read("list queues", move |connection, _| {
+            let mut statement = connection.prepare_cached(QUEUES)?;
+            let mut rows = statement.query([name.as_ref().map(QueueName::as_str)])?;
+            let mut queues = Vec::new();
+            while let Some(row) = rows.next()? {
+                queues.push(rows::queue(row)?);
+            }
+            Ok(queues)
+        })
+        .await
+    }
+
+    async fn tasks(&self, request: &TasksRequest) -> Result<Vec<StoredTask>> {
+        let request = request.clone();
+        self.read("read tasks", move |connection, _| read(connection, &request)).await
+    }
+
+    async fn control(&self, queue: &QueueName, control: &QueueControl) -> Result<u64> {
+        let (queue, control) = (queue.clone(), control.clone());
+        let change = move |connection: &_| control::control(connection, &queue, &control);
+        let changed = self.write("change a queue", change).await?;
+        self.database.enqueued().notify();
+        Ok(changed)
+    }
+}
+
+fn fail(connection: &Connection, failed: &FailedAttempt) -> Result<(), Problem> {
+    let FailedAttempt { lease, failure, retry_after } = failed;
+    let id = lease.id.as_uuid().as_bytes();
+    let is_held = match retry_after {
+        Some(wait) => {
+            let row = params![id, lease.token, failure, micros(*wait)];
+            connection.prepare_cached(FAIL)?.execute(row)? > 0
+        }
+        None if is_held(connection, lease)? => {
+            connection.prepare_cached(END_TASK)?.execute(params![id, failure, None::<&str>])?;
+            connection.prepare_cached(DELETE_TASK)?.execute([id])?;
+            true
+        }
+        None => false,
+    };
+    if is_held { Ok(()) } else { Err(lease_lost(lease).into()) }
+}
+
+fn is_held(connection: &Connection, lease: &TaskLease) -> Result<bool, Problem> {
+    let row = params![lease.id.as_uuid().as_bytes(), lease.token];
+    Ok(connection.prepare_cached(IS_HELD)?.exists(row)?)
+}
+
+fn lease_lost(lease: &TaskLease) -> Error {
+    Error::TaskLeaseLost { queue: lease.queue.to_string(), id: lease.id }
+}
+
+fn read(connection: &Connection, request: &TasksRequest) -> Result<Vec<StoredTask>, Problem> {
+    let TasksRequest { queue, which, key, after, limit } = request;
+    let key = key.as_ref().map(evercore::task::TaskKey::as_str);
+    let after = after.as_ref().map(|id| id.as_uuid().as_bytes());
+    let mut tasks = Vec::new();
+    match which {
+        StoredTasks::Live => {
+            let mut statement = connection.prepare_cached(READ_LIVE)?;
+            let mut rows = statement.query(params![queue.as_str(), key, after, limit])?;
+            while let Some(row) = rows.next()? {
+                tasks.push(rows::live(row)?);
+            }
+        }
+        StoredTasks::Dead | StoredTasks::Discarded => {
+            let dead = *which == StoredTasks::Dead;
+            let mut statement = connection.prepare_cached(READ_ENDED)?;
+            let mut rows = statement.query(params![queue.as_str(), key, after, limit, dead])?;
+            while let Some(row) = rows.next()? {
+                tasks.push(rows::ended(row)?);
+            }
+        }
+    }
+    Ok(tasks)
+}

@@ -1,0 +1,2 @@
+-- ?1 id
+DELETE FROM ended_tasks WHERE id = ?1;

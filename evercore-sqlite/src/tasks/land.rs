@@ -1,0 +1,133 @@
+//! Enqueues, cancels and completes tasks as parts of a commit.
+
+use std::collections::{HashMap, HashSet};
+
+use evercore::engine::{Commit, Completion, Due, NewTask, TaskChange};
+use evercore::task::{IfKeyExists, QueueName, TaskKey};
+use evercore::{Error, Result};
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::{is_held, lease_lost};
+use crate::error::Problem;
+use crate::subscriptions::micros;
+
+const CANCEL: &str = include_str!("cancel.sql");
+const COMPLETE: &str = include_str!("complete.sql");
+const FIND_KEY: &str = include_str!("find_key.sql");
+const INSERT_TASK: &str = include_str!("insert_task.sql");
+
+/// Checks the leases that a commit completes, and the keys that it takes. Returns the reason to refuse it.
+pub(crate) fn check_tasks(connection: &Connection, commit: &Commit) -> Result<Result<()>, Problem> {
+    let mut completed = HashSet::new();
+    for completion in &commit.completes {
+        if let Completion::Task(lease) = completion {
+            if !is_held(connection, lease)? {
+                return Ok(Err(lease_lost(lease)));
+            }
+            completed.insert(*lease.id.as_uuid().as_bytes());
+        }
+    }
+    let mut taken = HashMap::new();
+    for change in &commit.tasks {
+        let (queue, key) = match change {
+            TaskChange::Enqueue(NewTask { queue, key: Some(key), .. })
+            | TaskChange::Cancel { queue, key } => (queue, key),
+            TaskChange::Enqueue(_) => continue,
+        };
+        let is_taken = match taken.get_mut(&(queue, key)) {
+            Some(is_taken) => is_taken,
+            None => {
+                let holder = holder(connection, queue, key)?;
+                let is_taken = holder.is_some_and(|holder| !completed.contains(&holder));
+                taken.entry((queue, key)).or_insert(is_taken)
+            }
+        };
+        match change {
+            TaskChange::Cancel { .. } => *is_taken = false,
+            TaskChange::Enqueue(task) => {
+                if *is_taken && task.if_key_exists == IfKeyExists::Fail {
+                    let (queue, key) = (queue.to_string(), key.to_string());
+                    return Ok(Err(Error::TaskKeyTaken { queue, key }));
+                }
+                *is_taken = true;
+            }
+        }
+    }
+    Ok(Ok(()))
+}
+
+/// Completes and changes the tasks of a commit that has passed the checks.
+pub(crate) fn land_tasks(connection: &Connection, commit: &Commit) -> Result<(), Problem> {
+    for completion in &commit.completes {
+        if let Completion::Task(lease) = completion {
+            let row = params![lease.id.as_uuid().as_bytes(), lease.token];
+            connection.prepare_cached(COMPLETE)?.execute(row)?;
+        }
+    }
+    for change in &commit.tasks {
+        match change {
+            TaskChange::Cancel { queue, key } => cancel(connection, queue, key)?,
+            TaskChange::Enqueue(task) => enqueue(connection, task)?,
+        }
+    }
+    Ok(())
+}
+
+fn holder(
+    connection: &Connection,
+    queue: &QueueName,
+    key: &TaskKey,
+) -> Result<Option<[u8; 16]>, Problem> {
+    let mut statement = connection.prepare_cached(FIND_KEY)?;
+    let key = params![queue.as_str(), key.as_str()];
+    Ok(statement.query_row(key, |row| row.get(0)).optional()?)
+}
+
+fn cancel(connection: &Connection, queue: &QueueName, key: &TaskKey) -> Result<(), Problem> {
+    let row = params![queue.as_str(), key.as_str()];
+    connection.prepare_cached(CANCEL)?.execute(row)?;
+    Ok(())
+}
+
+fn enqueue(connection: &Connection, task: &NewTask) -> Result<(), Problem> {
+    let NewTask {
+        id,
+        queue,
+        key,
+        if_key_exists,
+        due,
+        priority,
+        task_type,
+        version,
+        payload,
+        metadata,
+        metadata_column,
+    } = task;
+    if let Some(key) = key {
+        match if_key_exists {
+            IfKeyExists::Keep if holder(connection, queue, key)?.is_some() => return Ok(()),
+            IfKeyExists::Replace => cancel(connection, queue, key)?,
+            IfKeyExists::Keep | IfKeyExists::Fail => {}
+        }
+    }
+    let (at, wait) = match due {
+        Due::At(time) => (Some(time.timestamp_micros()), 0),
+        Due::After(wait) => (None, micros(*wait)),
+    };
+    connection.prepare_cached(INSERT_TASK)?.execute(params![
+        id.as_uuid().as_bytes(),
+        queue.as_str(),
+        key.as_ref().map(TaskKey::as_str),
+        priority.number(),
+        at,
+        wait,
+        task_type,
+        version,
+        payload.stored_format(),
+        &payload.stored_bytes()[..],
+        metadata.correlation_id(),
+        metadata.causation_id(),
+        metadata_column.as_deref(),
+    ])?;
+    Ok(())
+}

@@ -1,0 +1,2 @@
+-- ?1 queue
+DELETE FROM paused_queues WHERE queue = ?1;
