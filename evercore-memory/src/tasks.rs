@@ -43,25 +43,14 @@ impl Tasks {
                 completed.insert(lease.id);
             }
         }
-        let mut taken = HashMap::default();
         for change in &commit.tasks {
-            let (queue, key) = match change {
-                TaskChange::Enqueue(NewTask { queue, key: Some(key), .. })
-                | TaskChange::Cancel { queue, key } => (queue, key),
-                TaskChange::Enqueue(_) => continue,
-            };
-            let place = (queue.clone(), key.clone());
-            let is_taken = taken.entry(place).or_insert_with_key(|place| {
-                self.keys.get(place).is_some_and(|holder| !completed.contains(holder))
-            });
-            match change {
-                TaskChange::Cancel { .. } => *is_taken = false,
-                TaskChange::Enqueue(task) => {
-                    if *is_taken && task.if_key_exists == IfKeyExists::Fail {
-                        return Err(key_taken(queue, key));
-                    }
-                    *is_taken = true;
-                }
+            if let TaskChange::Enqueue(NewTask { queue, key: Some(key), if_key_exists, .. }) =
+                change
+                && *if_key_exists == IfKeyExists::Fail
+                && let Some(holder) = self.keys.get(&(queue.clone(), key.clone()))
+                && !completed.contains(holder)
+            {
+                return Err(key_taken(queue, key));
             }
         }
         Ok(())

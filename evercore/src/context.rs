@@ -9,6 +9,7 @@ pub(crate) mod rehydrate;
 pub(crate) mod rerun;
 mod staging;
 pub(crate) mod state_aggregate;
+mod task_changes;
 mod tasks;
 mod transaction;
 

@@ -1,6 +1,6 @@
 //! Enqueues, cancels and completes tasks as parts of a commit.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use evercore::engine::{Commit, Completion, Due, NewTask, TaskChange};
 use evercore::task::{IfKeyExists, QueueName, TaskKey};
@@ -27,30 +27,14 @@ pub(crate) fn check_tasks(connection: &Connection, commit: &Commit) -> Result<Re
             completed.insert(*lease.id.as_uuid().as_bytes());
         }
     }
-    let mut taken = HashMap::new();
     for change in &commit.tasks {
-        let (queue, key) = match change {
-            TaskChange::Enqueue(NewTask { queue, key: Some(key), .. })
-            | TaskChange::Cancel { queue, key } => (queue, key),
-            TaskChange::Enqueue(_) => continue,
-        };
-        let is_taken = match taken.get_mut(&(queue, key)) {
-            Some(is_taken) => is_taken,
-            None => {
-                let holder = holder(connection, queue, key)?;
-                let is_taken = holder.is_some_and(|holder| !completed.contains(&holder));
-                taken.entry((queue, key)).or_insert(is_taken)
-            }
-        };
-        match change {
-            TaskChange::Cancel { .. } => *is_taken = false,
-            TaskChange::Enqueue(task) => {
-                if *is_taken && task.if_key_exists == IfKeyExists::Fail {
-                    let (queue, key) = (queue.to_string(), key.to_string());
-                    return Ok(Err(Error::TaskKeyTaken { queue, key }));
-                }
-                *is_taken = true;
-            }
+        if let TaskChange::Enqueue(NewTask { queue, key: Some(key), if_key_exists, .. }) = change
+            && *if_key_exists == IfKeyExists::Fail
+            && let Some(holder) = holder(connection, queue, key)?
+            && !completed.contains(&holder)
+        {
+            let (queue, key) = (queue.to_string(), key.to_string());
+            return Ok(Err(Error::TaskKeyTaken { queue, key }));
         }
     }
     Ok(Ok(()))

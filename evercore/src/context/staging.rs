@@ -9,6 +9,7 @@ use tracing::warn;
 
 use super::Refused;
 use crate::chain;
+use crate::context::task_changes::TaskChanges;
 use crate::engine::{
     AggregateWrite, Commit, Completion, Condition, Idempotency, KeyChange, NewEvent, NewSnapshot,
     Precondition, TaskChange,
@@ -41,7 +42,7 @@ pub(super) struct Staging {
 struct Rare {
     idempotency: Option<Idempotency>,
     conditions: Vec<Condition>,
-    tasks: Vec<TaskChange>,
+    tasks: TaskChanges,
     completes: Vec<Completion>,
 }
 
@@ -235,8 +236,8 @@ impl Staging {
     pub(super) fn change_tasks(&mut self, limits: &Limits, change: TaskChange) -> Result<()> {
         let bytes = self.bytes + change.bytes();
         self.check_places(limits, 0, self.events.len() + 1, bytes)?;
+        self.rare.get_or_insert_default().tasks.push(change)?;
         self.bytes = bytes;
-        self.rare.get_or_insert_default().tasks.push(change);
         Ok(())
     }
 
@@ -432,7 +433,7 @@ impl Staging {
             snapshots,
             idempotency,
             conditions,
-            tasks,
+            tasks: tasks.into_vec(),
             completes,
         };
         (commit, refusal)
