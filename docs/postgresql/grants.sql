@@ -18,5 +18,9 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON evercore.subscriptions TO bank_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON evercore.subscription_partitions TO bank_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON evercore.parked_events TO bank_app;
 GRANT SELECT, INSERT, UPDATE ON evercore.discarded_events TO bank_app;
+GRANT SELECT, INSERT, UPDATE, DELETE ON evercore.tasks TO bank_app;
+GRANT SELECT, INSERT, UPDATE, DELETE ON evercore.ended_tasks TO bank_app;
+GRANT SELECT, INSERT, DELETE ON evercore.paused_queues TO bank_app;
+GRANT USAGE ON SEQUENCE evercore.task_tokens TO bank_app;
 -- SELECT for `verify` alone.
 GRANT SELECT, USAGE ON SEQUENCE evercore.subscription_tokens TO bank_app;

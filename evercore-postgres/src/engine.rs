@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use evercore::engine::{
     Capabilities, Capability, Commit, HistoryRequest, IdBlock, IdempotentOutcome, Inspection,
     LoadRequest, LoadedAggregate, LogQuery, LogWatch, Reader, StorageEngine, TagPage, TagRequest,
-    TypeName,
+    TaskStorage, TypeName,
 };
 use evercore::observer::Observer;
 use evercore::{
@@ -96,6 +96,7 @@ impl StorageEngine for PostgresEngine {
             .with(Capability::Inspection)
             .with(Capability::Transactions)
             .with(Capability::Tags)
+            .with(Capability::Tasks)
     }
 
     async fn migrate(&self) -> Result<()> {
@@ -200,6 +201,10 @@ impl StorageEngine for PostgresEngine {
 
     fn watch_log(&self) -> LogWatch {
         self.shared.notifications.watch()
+    }
+
+    fn tasks(&self) -> Option<&dyn TaskStorage> {
+        Some(self)
     }
 
     async fn begin_read(&self) -> Result<Box<dyn Reader>> {

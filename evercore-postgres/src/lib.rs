@@ -32,6 +32,7 @@ mod shared;
 mod statements;
 mod subscriptions;
 mod tags;
+mod tasks;
 mod transaction;
 mod types;
 mod view;

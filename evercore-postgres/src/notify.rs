@@ -4,6 +4,7 @@
 //! transaction ends, so appends would wait for each other. Instead, a task notifies after commits, once for all that
 //! were committed meanwhile.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -27,6 +28,9 @@ const GAP: Duration = Duration::from_millis(5);
 const POLL_NOTIFIED: Duration = Duration::from_secs(1);
 const POLL_ALONE: Duration = Duration::from_millis(200);
 
+/// The end of a notification's text if tasks were enqueued.
+const TASKS: &str = " tasks";
+
 /// The waits between attempts to listen again.
 const BACKOFF: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
 
@@ -37,7 +41,18 @@ pub(crate) struct Notifications {
     grown: LogSignal,
     /// Signalled after each commit of this process.
     committed: LogSignal,
+    /// Signalled when tasks may have become due.
+    enqueued: LogSignal,
+    /// Whether this process has enqueued tasks since it last notified the others.
+    has_enqueued: Arc<AtomicBool>,
     tasks: Option<Tasks>,
+}
+
+/// What a notification of another process signals.
+#[derive(Debug)]
+struct Signals {
+    grown: LogSignal,
+    enqueued: LogSignal,
 }
 
 /// The tasks that notify and listen. Dropping them ends them.
@@ -60,6 +75,7 @@ impl Notifications {
         schema: &Schema,
     ) -> Self {
         let committed = LogSignal::new();
+        let has_enqueued = Arc::new(AtomicBool::new(false));
         let channel: Arc<str> = format!("{schema}_log").into();
         let process: Arc<str> = uuid::Uuid::now_v7().to_string().into();
         let teller = tokio::spawn(tell(
@@ -68,15 +84,28 @@ impl Notifications {
             statements.clone(),
             Arc::clone(&channel),
             Arc::clone(&process),
+            Arc::clone(&has_enqueued),
         ));
         let listener = OnceLock::new();
         let tasks = Tasks { teller, listener, connect: connect.clone(), channel, process };
-        Self { grown: LogSignal::new(), committed, tasks: Some(tasks) }
+        Self {
+            grown: LogSignal::new(),
+            committed,
+            enqueued: LogSignal::new(),
+            has_enqueued,
+            tasks: Some(tasks),
+        }
     }
 
     /// Creates notifications within the process only.
     pub(crate) fn within_process() -> Self {
-        Self { grown: LogSignal::new(), committed: LogSignal::new(), tasks: None }
+        Self {
+            grown: LogSignal::new(),
+            committed: LogSignal::new(),
+            enqueued: LogSignal::new(),
+            has_enqueued: Arc::default(),
+            tasks: None,
+        }
     }
 
     /// Signals a commit of this process.
@@ -85,9 +114,23 @@ impl Notifications {
         self.committed.notify();
     }
 
+    /// Signals that this process has made tasks due.
+    pub(crate) fn enqueued(&self) {
+        self.enqueued.notify();
+        self.has_enqueued.store(true, Ordering::Release);
+        self.committed.notify();
+    }
+
+    /// Watches for tasks that become due by what this process and others commit.
+    pub(crate) fn watch_queues(&self) -> LogWatch {
+        let Some(tasks) = &self.tasks else { return self.enqueued.watch(POLL_ALONE) };
+        tasks.listen(&self.grown, &self.enqueued);
+        self.enqueued.watch(POLL_NOTIFIED)
+    }
+
     pub(crate) fn watch(&self) -> LogWatch {
         let Some(tasks) = &self.tasks else { return self.grown.watch(POLL_ALONE) };
-        tasks.listen(&self.grown);
+        tasks.listen(&self.grown, &self.enqueued);
         self.grown.watch(POLL_NOTIFIED)
     }
 
@@ -100,7 +143,7 @@ impl Notifications {
 }
 
 impl Tasks {
-    fn listen(&self, grown: &LogSignal) {
+    fn listen(&self, grown: &LogSignal, enqueued: &LogSignal) {
         self.listener.get_or_init(|| {
             let pool = PgPoolOptions::new()
                 .max_connections(1)
@@ -108,7 +151,8 @@ impl Tasks {
                 .max_lifetime(None)
                 .connect_lazy_with(self.connect.clone());
             let (channel, process) = (Arc::clone(&self.channel), Arc::clone(&self.process));
-            tokio::spawn(listen(grown.clone(), pool, channel, process))
+            let signals = Signals { grown: grown.clone(), enqueued: enqueued.clone() };
+            tokio::spawn(listen(signals, pool, channel, process))
         });
     }
 
@@ -133,11 +177,16 @@ async fn tell(
     statements: Statements,
     channel: Arc<str>,
     process: Arc<str>,
+    has_enqueued: Arc<AtomicBool>,
 ) {
     let mut is_failing = false;
     loop {
         committed.notified().await;
-        match tell_once(&readers, &statements, &channel, &process).await {
+        let told = match has_enqueued.swap(false, Ordering::AcqRel) {
+            true => &format!("{process}{TASKS}"),
+            false => &*process,
+        };
+        match tell_once(&readers, &statements, &channel, told).await {
             Ok(()) => is_failing = false,
             // Warns once for all failures in a row.
             Err(error) if !std::mem::replace(&mut is_failing, true) => {
@@ -155,11 +204,11 @@ async fn tell_once(
     readers: &Readers,
     statements: &Statements,
     channel: &str,
-    process: &str,
+    told: &str,
 ) -> Result<()> {
     sqlx::query(statements.notify.sql())
         .bind(channel)
-        .bind(process)
+        .bind(told)
         .execute(&mut *readers.acquire().await?)
         .await
         .map(drop)
@@ -167,10 +216,10 @@ async fn tell_once(
 }
 
 /// Passes on notifications of other processes, over a connection that it opens again whenever it is lost.
-async fn listen(grown: LogSignal, pool: PgPool, channel: Arc<str>, process: Arc<str>) {
+async fn listen(signals: Signals, pool: PgPool, channel: Arc<str>, process: Arc<str>) {
     let mut failed = 0;
     loop {
-        let lost = hear(&grown, &pool, &channel, &process, &mut failed).await;
+        let lost = hear(&signals, &pool, &channel, &process, &mut failed).await;
         failed += 1;
         let wait = BACKOFF.wait_after(failed, 1.0);
         warn!(error = %Report::new(&lost), ?wait, "not listening for commits of other processes; the log is still polled");
@@ -180,7 +229,7 @@ async fn listen(grown: LogSignal, pool: PgPool, channel: Arc<str>, process: Arc<
 
 /// Listens until that fails for good.
 async fn hear(
-    grown: &LogSignal,
+    Signals { grown, enqueued }: &Signals,
     pool: &PgPool,
     channel: &str,
     process: &str,
@@ -196,11 +245,17 @@ async fn hear(
     loop {
         // Commits may have been notified before this process listened.
         grown.notify();
+        enqueued.notify();
         *failed = 0;
         loop {
             match listener.try_recv().await {
-                Ok(Some(told)) if told.payload() == process => {}
-                Ok(Some(_)) => grown.notify(),
+                Ok(Some(told)) if told.payload().starts_with(process) => {}
+                Ok(Some(told)) => {
+                    grown.notify();
+                    if told.payload().ends_with(TASKS) {
+                        enqueued.notify();
+                    }
+                }
                 // The connection was lost; the next call opens another.
                 Ok(None) => break,
                 Err(error) => return error,

@@ -12,11 +12,12 @@ use crate::readers::Readers;
 use crate::statements::render;
 
 /// The migrations, oldest first. Each records itself in the database, with the version and description given here.
-const STEPS: [(i64, &str, &str); 4] = [
+const STEPS: [(i64, &str, &str); 5] = [
     (1, "tables", include_str!("../migrations/0001_tables.sql")),
     (2, "append", include_str!("../migrations/0002_append.sql")),
     (3, "frontier", include_str!("../migrations/0003_frontier.sql")),
     (4, "subscriptions", include_str!("../migrations/0004_subscriptions.sql")),
+    (5, "tasks", include_str!("../migrations/0005_tasks.sql")),
 ];
 
 /// Renders the migrations as SQL for this schema.

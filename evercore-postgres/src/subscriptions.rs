@@ -198,7 +198,7 @@ impl PostgresEngine {
 }
 
 /// Converts a duration to an interval; one that does not fit is cut to about 68,000 years.
-fn interval(time: Duration) -> PgInterval {
+pub(crate) fn interval(time: Duration) -> PgInterval {
     let microseconds = i64::try_from(time.as_micros()).unwrap_or(i64::MAX);
     // Well within the range of a timestamp, even when added to the current time.
     let most = i64::from(i32::MAX) * 1_000_000 * 1_000;

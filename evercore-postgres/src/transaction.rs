@@ -235,12 +235,18 @@ impl PostgresEngine {
         transaction.check_not_ended().await?;
         let nothing = Committed::new(commit.id, Positions::NONE);
         // The server undoes everything if a failure comes before COMMIT is sent.
-        let committed = if !commit.completes.is_empty() && commit.writes.is_empty() {
+        let only_settles =
+            commit.completes.iter().any(|done| matches!(done, Completion::Settlement(_)))
+                && commit.writes.is_empty()
+                && commit.tasks.is_empty();
+        let committed = if only_settles {
             nothing.clone()
         } else {
             self.append_within(&mut transaction, &commit).await?
         };
-        for Completion::Settlement(settlement) in &commit.completes {
+        for completion in &commit.completes {
+            // Tasks are completed with the rest of the commit.
+            let Completion::Settlement(settlement) = completion else { continue };
             let statements = self.subscription_statements();
             if settle(&mut *transaction, statements, settlement).await? == Settled::Before {
                 return Ok(nothing);
@@ -249,6 +255,9 @@ impl PostgresEngine {
         match transaction.transaction.commit().await.map_err(classify_commit) {
             Ok(()) => {
                 self.shared.notifications.committed();
+                if commit.enqueues() {
+                    self.shared.notifications.enqueued();
+                }
                 Ok(committed)
             }
             Err(CommitFailure::Unknown(error)) => {

@@ -178,6 +178,9 @@ impl Writer {
                 if answers.iter().any(Result::is_ok) {
                     self.notifications.committed();
                 }
+                if group.iter().any(|request| request.commit.enqueues()) {
+                    self.notifications.enqueued();
+                }
                 for (request, answer) in group.into_iter().zip(answers) {
                     request.answer(answer, sending);
                 }

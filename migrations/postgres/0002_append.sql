@@ -161,7 +161,27 @@ CREATE FUNCTION evercore.append(
     atom_aggregates text[],
     atom_events text[],
     atom_numbers bigint[],
-    atom_tags text[]
+    atom_tags text[],
+    done_commits integer[],
+    done_indexes integer[],
+    done_ids uuid[],
+    done_tokens bigint[],
+    task_commits integer[],
+    task_indexes integer[],
+    task_kinds smallint[],
+    task_ids uuid[],
+    task_queues text[],
+    task_keys text[],
+    task_times timestamptz[],
+    task_waits bigint[],
+    task_priorities smallint[],
+    task_types text[],
+    task_versions integer[],
+    task_codecs smallint[],
+    task_payloads bytea[],
+    task_correlations text[],
+    task_causations text[],
+    task_metadata text[]
 ) RETURNS SETOF evercore.verdict
 LANGUAGE plpgsql VOLATILE
 -- Tables that were never analysed get plans that scan them, and such plans are kept.
@@ -190,6 +210,8 @@ DECLARE
     -- The client sends an empty array if no commit has a key, and so for tags and conditions.
     is_keyed boolean := cardinality(commit_keys) > 0;
     is_tagged boolean := cardinality(event_tags) > 0;
+    has_task_keys boolean := task_keys IS NOT NULL AND EXISTS (SELECT FROM unnest(task_keys) AS k(key) WHERE k.key IS NOT NULL);
+    has_tasks boolean := done_ids IS NOT NULL OR task_ids IS NOT NULL;
     key_kinds text[];
     key_names text[];
     unmet integer[];
@@ -209,7 +231,7 @@ BEGIN
     ORDER BY a.id
     FOR NO KEY UPDATE;
 
-    IF has_keys OR is_keyed THEN
+    IF has_keys OR is_keyed OR has_task_keys THEN
         SELECT array_agg(named.kind), array_agg(named.key) INTO key_kinds, key_names
         FROM (
             SELECT w.type::text, w.key
@@ -219,6 +241,10 @@ BEGIN
             SELECT 'idempotency', k.key
             FROM unnest(commit_keys) AS k(key)
             WHERE k.key IS NOT NULL
+            UNION ALL
+            SELECT 'task ' || t.queue, t.key
+            FROM unnest(task_queues, task_keys) AS t(queue, key)
+            WHERE t.key IS NOT NULL
         ) AS named(kind, key);
 
         PERFORM CASE
@@ -382,6 +408,29 @@ BEGIN
         END IF;
     END IF;
 
+    -- Tasks: leases that are not held (else 11), and keys that are taken (else 12).
+    IF has_tasks THEN
+        SELECT verdicts || coalesce(array_agg(ROW(
+            failed.commit_index, failed.code, NULL, failed.index, NULL, NULL, NULL, NULL
+        )::evercore.verdict), '{}') INTO verdicts
+        FROM (
+            SELECT DISTINCT ON (named.commit_index) named.commit_index, r.code, named.index
+            FROM evercore.refused_tasks(
+                coalesce(done_ids, '{}'), coalesce(done_tokens, '{}'), coalesce(task_kinds, '{}'),
+                coalesce(task_queues, '{}'), coalesce(task_keys, '{}')
+            ) AS r
+            CROSS JOIN LATERAL (
+                SELECT
+                    CASE r.code WHEN 11 THEN done_commits[r.n] ELSE task_commits[r.n] END,
+                    CASE r.code WHEN 11 THEN done_indexes[r.n] ELSE task_indexes[r.n] END
+            ) AS named(commit_index, index)
+            ORDER BY named.commit_index, r.code, named.index
+        ) AS failed
+        WHERE NOT EXISTS (
+            SELECT FROM unnest(verdicts) AS v WHERE v.commit_index = failed.commit_index
+        );
+    END IF;
+
     SELECT coalesce(array_agg(v.commit_index), '{}') INTO refused FROM unnest(verdicts) AS v;
 
     RETURN QUERY SELECT v.* FROM unnest(verdicts) AS v;
@@ -417,6 +466,14 @@ BEGIN
             AS w(commit_index, id, type, precondition, new_key)
         WHERE w.precondition = is_new
             AND w.commit_index <> ALL (refused);
+    END IF;
+
+    IF has_tasks THEN
+        PERFORM evercore.change_tasks(
+            refused, done_commits, done_ids, task_commits, task_kinds, task_ids, task_queues, task_keys, task_times,
+            task_waits, task_priorities, task_types, task_versions, task_codecs, task_payloads, task_correlations,
+            task_causations, task_metadata
+        );
     END IF;
 
     is_announced := evercore.announce_floor();
@@ -561,6 +618,26 @@ CREATE FUNCTION evercore.append_one(
     atom_events text[],
     atom_numbers bigint[],
     atom_tags text[],
+    done_commits integer[],
+    done_indexes integer[],
+    done_ids uuid[],
+    done_tokens bigint[],
+    task_commits integer[],
+    task_indexes integer[],
+    task_kinds smallint[],
+    task_ids uuid[],
+    task_queues text[],
+    task_keys text[],
+    task_times timestamptz[],
+    task_waits bigint[],
+    task_priorities smallint[],
+    task_types text[],
+    task_versions integer[],
+    task_codecs smallint[],
+    task_payloads bytea[],
+    task_correlations text[],
+    task_causations text[],
+    task_metadata text[],
     OUT first bigint,
     OUT last bigint,
     OUT positions bigint[]
@@ -576,6 +653,7 @@ DECLARE
     exists_somehow CONSTANT smallint := 1;
     unchanged CONSTANT smallint := 3;
 
+    has_tasks boolean := false;
     before bigint;
     type integer;
     key text;
@@ -638,6 +716,15 @@ BEGIN
         END IF;
     END IF;
 
+    IF done_ids IS NOT NULL OR task_ids IS NOT NULL THEN
+        IF done_ids IS NOT NULL AND EXISTS (
+            SELECT FROM evercore.refused_tasks(done_ids, done_tokens, '{}', '{}', '{}')
+        ) THEN
+            RETURN;
+        END IF;
+        has_tasks := true;
+    END IF;
+
     IF write_precondition = is_new THEN
         before := 0;
         INSERT INTO evercore.aggregates (id, aggregate_type_id, natural_key)
@@ -652,6 +739,14 @@ BEGIN
         IF write_precondition <> exists_somehow AND before <> write_sequence THEN
             RETURN;
         END IF;
+    END IF;
+
+    IF has_tasks THEN
+        PERFORM evercore.change_tasks(
+            '{}', done_commits, done_ids, task_commits, task_kinds, task_ids, task_queues, task_keys, task_times,
+            task_waits, task_priorities, task_types, task_versions, task_codecs, task_payloads, task_correlations,
+            task_causations, task_metadata
+        );
     END IF;
 
     is_announced := evercore.announce_floor();

@@ -18,7 +18,7 @@ use crate::row::get;
 use crate::statements::Statement;
 
 impl PostgresEngine {
-    pub(super) async fn connection(&self) -> Result<Lent> {
+    pub(crate) async fn connection(&self) -> Result<Lent> {
         self.shared.readers.acquire().await
     }
 }

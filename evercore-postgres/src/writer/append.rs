@@ -13,6 +13,7 @@ use uuid::Uuid;
 use super::verdict::{key_change_code, precondition_code};
 use crate::statements::Statements;
 use crate::tags::{AtomColumns, TagLocks, numbers, some};
+use crate::tasks::{DoneColumns, TaskColumns};
 use crate::types::Known;
 
 /// A group of commits, as the columns that `append` takes.
@@ -27,6 +28,8 @@ pub(crate) struct Columns<'a> {
     locks: (Vec<i64>, Vec<bool>),
     conditions: ConditionColumns,
     atoms: AtomColumns<'a>,
+    done: DoneColumns,
+    tasks: TaskColumns<'a>,
 }
 
 /// A commit as `append_one` takes it: to one aggregate, with at least one event, without a change of a stored key.
@@ -40,6 +43,8 @@ pub(crate) struct One<'a> {
     locks: (Vec<i64>, Vec<bool>),
     conditions: ConditionColumns,
     atoms: AtomColumns<'a>,
+    done: DoneColumns,
+    tasks: TaskColumns<'a>,
 }
 
 #[derive(Debug, Default)]
@@ -123,7 +128,8 @@ impl<'a> Columns<'a> {
     }
 
     fn push(&mut self, index: i32, commit: &'a Commit, known: &Known) -> Result<()> {
-        // The owner of the transaction records what the commit completes.
+        self.done.push(index, commit);
+        self.tasks.push(index, commit);
         let Commit {
             id,
             recorded_at,
@@ -132,6 +138,7 @@ impl<'a> Columns<'a> {
             snapshots,
             idempotency,
             conditions,
+            tasks: _,
             completes: _,
         } = commit;
         let idempotency = idempotency.as_ref();
@@ -205,6 +212,8 @@ impl<'a> Columns<'a> {
             locks: (locks, exclusive),
             conditions,
             atoms,
+            done,
+            tasks,
         } = self;
         let query = sqlx::query(statements.append.sql())
             .bind(&commits.ids)
@@ -238,8 +247,8 @@ impl<'a> Columns<'a> {
             .bind(&conditions.indexes)
             .bind(&conditions.beyonds)
             .bind(&conditions.seens);
-        atoms
-            .bind_conditions(query)
+        tasks
+            .bind(done.bind(atoms.bind_conditions(query)))
             // Reads to the end of the answer: the server commits after the last row.
             .fetch_all(connection)
             .await
@@ -262,7 +271,14 @@ impl<'a> One<'a> {
             locks: TagLocks::columns(&[locks]),
             conditions: ConditionColumns::default(),
             atoms: AtomColumns::default(),
+            done: DoneColumns::default(),
+            tasks: TaskColumns::default(),
         };
+        one.done.push(0, commit);
+        one.tasks.push(0, commit);
+        if one.tasks.have_keys() {
+            return Ok(None);
+        }
         for event in &commit.events {
             one.events.push(event, write.aggregate_type, known)?;
             one.tags.push(event);
@@ -278,7 +294,8 @@ impl<'a> One<'a> {
         connection: &mut PgConnection,
         statements: &Statements,
     ) -> Result<PgRow, sqlx::Error> {
-        let Self { commit, write, type_id, events, tags, locks, conditions, atoms } = self;
+        let Self { commit, write, type_id, events, tags, locks, conditions, atoms, done, tasks } =
+            self;
         let (sequence, key) = decided_on(write);
         let idempotency = commit.idempotency.as_ref();
         let snapshot = commit.snapshots.first();
@@ -305,8 +322,8 @@ impl<'a> One<'a> {
             .bind(some(&locks.1))
             .bind(some(&conditions.beyonds))
             .bind(some(&conditions.seens));
-        let mut rows = atoms
-            .bind_conditions(query)
+        let mut rows = tasks
+            .bind(done.bind(atoms.bind_conditions(query)))
             // Reads to the end of the answer: the server commits after the last row.
             .fetch_all(connection)
             .await?;

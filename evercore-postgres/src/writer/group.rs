@@ -4,7 +4,7 @@ use std::collections::{HashSet, VecDeque};
 use std::mem::take;
 use std::time::Instant;
 
-use evercore::engine::{Claim, Commit, ObserverSlot};
+use evercore::engine::{Claim, Commit, ObserverSlot, TaskChange};
 use evercore::{Committed, Result};
 use tokio::sync::oneshot;
 
@@ -39,7 +39,11 @@ impl Request {
         let events = commit.events.iter().map(|event| event.payload.stored_bytes().len());
         let snapshots = commit.snapshots.iter().map(|snapshot| snapshot.state.len());
         let result = commit.idempotency.as_ref().map(|given| given.result.len());
-        let bytes = events.chain(snapshots).chain(result).sum();
+        let tasks = commit.tasks.iter().filter_map(|change| match change {
+            TaskChange::Enqueue(task) => Some(task.payload.stored_bytes().len()),
+            TaskChange::Cancel { .. } => None,
+        });
+        let bytes = events.chain(snapshots).chain(result).chain(tasks).sum();
         let claims = commit.claims().collect();
         let locks = TagLocks::of(&commit);
         Self { commit, answer, locks, claims, bytes }

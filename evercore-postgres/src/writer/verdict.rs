@@ -1,6 +1,8 @@
 //! Decodes the server-side function's answer for each commit.
 
-use evercore::engine::{AggregateWrite, Commit, Condition, KeyChange, Precondition};
+use evercore::engine::{
+    AggregateWrite, Commit, Completion, Condition, KeyChange, NewTask, Precondition, TaskChange,
+};
 use evercore::error::ConflictReason;
 use evercore::{AggregateId, Committed, Error, Result, Sequence};
 use sqlx::postgres::PgRow;
@@ -52,8 +54,31 @@ pub(crate) fn read(row: &PgRow, commit: &Commit) -> Result<Committed> {
                 Condition::conflict,
             ))
         }
+        11 | 12 => Err(task_refusal(code, row, commit)?),
         _ => Err(refusal(code, row, commit)?),
     }
+}
+
+/// Names the task that has refused a commit.
+fn task_refusal(code: i16, row: &PgRow, commit: &Commit) -> Result<Error> {
+    let index: i64 = get(row, 3)?;
+    let place = usize::try_from(index).ok();
+    let error = if code == 11 {
+        place.and_then(|place| commit.completes.get(place)).and_then(|done| match done {
+            Completion::Task(lease) => {
+                Some(Error::TaskLeaseLost { queue: lease.queue.to_string(), id: lease.id })
+            }
+            Completion::Settlement(_) => None,
+        })
+    } else {
+        place.and_then(|place| commit.tasks.get(place)).and_then(|change| match change {
+            TaskChange::Enqueue(NewTask { queue, key: Some(key), .. }) => {
+                Some(Error::TaskKeyTaken { queue: queue.to_string(), key: key.to_string() })
+            }
+            TaskChange::Enqueue(_) | TaskChange::Cancel { .. } => None,
+        })
+    };
+    error.ok_or_else(|| Error::corrupt("verdict", format!("it names task {index}")))
 }
 
 fn refusal(code: i16, row: &PgRow, commit: &Commit) -> Result<Error> {

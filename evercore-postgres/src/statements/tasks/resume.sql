@@ -1,0 +1,2 @@
+-- $1 queue
+DELETE FROM evercore.paused_queues p WHERE p.queue = $1

@@ -1,0 +1,182 @@
+-- Creates the tables of tasks, and the functions by which `append` and `append_one` change them.
+
+-- The tasks that wait or are claimed.
+CREATE TABLE evercore.tasks (
+    -- A UUID of version 7.
+    id uuid PRIMARY KEY,
+    -- The time before which no worker claims it: for a claimed one, the end of its lease.
+    due timestamptz NOT NULL,
+    enqueued_at timestamptz NOT NULL,
+    -- The lease is held by its token, not by the owner's name.
+    token bigint,
+    attempts integer NOT NULL,
+    version integer NOT NULL,
+    -- 0 high, 1 normal, 2 low.
+    priority smallint NOT NULL,
+    -- As in `events`.
+    codec smallint NOT NULL,
+    queue text COLLATE "C" NOT NULL,
+    key text COLLATE "C",
+    owner text,
+    task_type text NOT NULL,
+    payload bytea NOT NULL,
+    correlation_id text,
+    causation_id text,
+    metadata text,
+    failure text
+) WITH (
+    -- Every task becomes a dead row or two soon, so they are removed early.
+    autovacuum_vacuum_scale_factor = 0.02,
+    autovacuum_vacuum_threshold = 1000
+);
+
+CREATE INDEX tasks_by_due ON evercore.tasks (queue, priority, due, id);
+
+CREATE UNIQUE INDEX tasks_by_key ON evercore.tasks (queue, key) WHERE key IS NOT NULL;
+
+-- The tasks that have failed for good, and those that were discarded.
+CREATE TABLE evercore.ended_tasks (
+    id uuid PRIMARY KEY,
+    due timestamptz NOT NULL,
+    enqueued_at timestamptz NOT NULL,
+    ended_at timestamptz NOT NULL,
+    attempts integer NOT NULL,
+    version integer NOT NULL,
+    priority smallint NOT NULL,
+    codec smallint NOT NULL,
+    queue text COLLATE "C" NOT NULL,
+    key text COLLATE "C",
+    task_type text NOT NULL,
+    payload bytea NOT NULL,
+    correlation_id text,
+    causation_id text,
+    metadata text,
+    failure text,
+    -- The reason for which it was discarded; NULL for a dead one.
+    reason text
+);
+
+CREATE INDEX ended_tasks_by_queue ON evercore.ended_tasks (queue, (reason IS NULL), id);
+
+CREATE TABLE evercore.paused_queues (
+    queue text COLLATE "C" PRIMARY KEY
+);
+
+-- The tokens of leases. None is given twice.
+CREATE SEQUENCE evercore.task_tokens AS bigint;
+
+-- Locks the tasks that commits complete, cancel or replace, in the order of their ids, after all other locks of the
+-- commits. Then returns what refuses a commit: a lease that is not held (11), and a key that is taken (12), each with its
+-- index in the columns, from 1.
+CREATE FUNCTION evercore.refused_tasks(
+    done_ids uuid[],
+    done_tokens bigint[],
+    task_kinds smallint[],
+    task_queues text[],
+    task_keys text[]
+) RETURNS TABLE (code smallint, n bigint)
+LANGUAGE plpgsql VOLATILE
+SET enable_seqscan = off
+SET jit = off
+SET enable_hashjoin = off
+SET enable_mergejoin = off
+SET plan_cache_mode = force_generic_plan
+AS $$
+BEGIN
+    PERFORM t.id
+    FROM evercore.tasks t
+    WHERE t.id = ANY (done_ids || ARRAY(
+        SELECT keyed.id
+        FROM unnest(task_queues, task_keys) AS k(queue, key)
+        JOIN evercore.tasks keyed ON keyed.queue = k.queue AND keyed.key = k.key
+    ))
+    ORDER BY t.id
+    FOR UPDATE;
+
+    RETURN QUERY
+    SELECT 11::smallint, d.n
+    FROM unnest(done_ids, done_tokens) WITH ORDINALITY AS d(id, token, n)
+    WHERE NOT EXISTS (SELECT FROM evercore.tasks t WHERE t.id = d.id AND t.token = d.token)
+    UNION ALL
+    SELECT 12::smallint, k.n
+    FROM unnest(task_kinds, task_queues, task_keys) WITH ORDINALITY AS k(kind, queue, key, n)
+    JOIN evercore.tasks t ON t.queue = k.queue AND t.key = k.key
+    -- The key of a task that the same commit completes is free. No other commit of a group names it.
+    WHERE k.kind = 0 AND t.id <> ALL (done_ids);
+END
+$$;
+
+-- Completes, cancels and enqueues tasks: those of the commits that are not refused. The kinds are 0 to fail, 1 to keep and
+-- 2 to replace if the key is taken, and 3 to cancel. Times that are NULL are waits, in microseconds.
+CREATE FUNCTION evercore.change_tasks(
+    refused integer[],
+    done_commits integer[],
+    done_ids uuid[],
+    task_commits integer[],
+    task_kinds smallint[],
+    task_ids uuid[],
+    task_queues text[],
+    task_keys text[],
+    task_times timestamptz[],
+    task_waits bigint[],
+    task_priorities smallint[],
+    task_types text[],
+    task_versions integer[],
+    task_codecs smallint[],
+    task_payloads bytea[],
+    task_correlations text[],
+    task_causations text[],
+    task_metadata text[]
+) RETURNS void
+LANGUAGE plpgsql VOLATILE
+SET enable_seqscan = off
+SET jit = off
+SET enable_hashjoin = off
+SET enable_mergejoin = off
+SET plan_cache_mode = force_generic_plan
+AS $$
+BEGIN
+    IF cardinality(done_ids) > 0 THEN
+        DELETE FROM evercore.tasks t
+        WHERE t.id IN (
+            SELECT d.id FROM unnest(done_commits, done_ids) AS d(commit_index, id) WHERE d.commit_index <> ALL (refused)
+        );
+    END IF;
+    IF cardinality(task_kinds) > 0 THEN
+        IF 2 = ANY (task_kinds) OR 3 = ANY (task_kinds) THEN
+            DELETE FROM evercore.tasks t
+            WHERE t.id IN (
+                SELECT keyed.id
+                FROM unnest(task_commits, task_kinds, task_queues, task_keys) AS k(commit_index, kind, queue, key)
+                JOIN evercore.tasks keyed ON keyed.queue = k.queue AND keyed.key = k.key
+                WHERE k.kind >= 2 AND k.commit_index <> ALL (refused)
+            );
+        END IF;
+        INSERT INTO evercore.tasks (
+            id, due, enqueued_at, attempts, version, priority, codec, queue, key, task_type, payload, correlation_id,
+            causation_id, metadata
+        )
+        SELECT
+            k.id,
+            greatest(k.time, clock.now) + k.wait * interval '1 microsecond',
+            clock.now,
+            0, k.version, k.priority, k.codec, k.queue, k.key, k.type, k.payload, k.correlation_id, k.causation_id,
+            k.metadata
+        FROM unnest(
+            task_commits, task_kinds, task_ids, task_queues, task_keys, task_times, task_waits, task_priorities,
+            task_types, task_versions, task_codecs, task_payloads, task_correlations, task_causations, task_metadata
+        ) AS k(
+            commit_index, kind, id, queue, key, time, wait, priority, type, version, codec, payload, correlation_id,
+            causation_id, metadata
+        )
+        CROSS JOIN (SELECT clock_timestamp()) AS clock(now)
+        WHERE k.kind < 3
+            AND k.commit_index <> ALL (refused)
+            AND NOT (k.kind = 1 AND EXISTS (
+                SELECT FROM evercore.tasks held WHERE held.queue = k.queue AND held.key = k.key
+            ));
+    END IF;
+END
+$$;
+
+INSERT INTO evercore.evercore_migrations (version, description) VALUES (5, 'tasks');
