@@ -6,6 +6,7 @@ use chrono::DateTime;
 use super::*;
 use crate::engine::Capability;
 use crate::error::{ConflictReason, EventPlace, RuntimeProblem, UndecodableEvent};
+use crate::task::TaskId;
 use crate::{
     AggregateId, BoxError, Codec, CommitId, DecodeError, Position, RoundTripMismatch, Sequence,
 };
@@ -57,7 +58,7 @@ fn undecodable() -> UndecodableEvent {
 
 fn one_of_each() -> Vec<(&'static str, Error)> {
     let (id, sequence, position) = (AggregateId::FIRST, Sequence::ZERO, Position::START);
-    let time = DateTime::UNIX_EPOCH;
+    let (time, task) = (DateTime::UNIX_EPOCH, TaskId::generate());
     let unreachable = Error::CannotOpen {
         database: text(),
         problem: OpenProblem::ConnectionRefused,
@@ -116,6 +117,12 @@ fn one_of_each() -> Vec<(&'static str, Error)> {
         SubscriptionOwned { name: text(), owner: text(), until: time };
         SubscriptionFailed { name: text(), failure: text() };
         LeaseLost { name: text(), partition: 0 };
+        InvalidTask { what: "key of a task", value: text(), problem: text() };
+        TaskKeyTaken { queue: text(), key: text() };
+        TaskLeaseLost { queue: text(), id: task };
+        UnknownTask { queue: text(), id: task };
+        UnreadableTask { queue: text(), id: task, task_type: text(), version: 1, problem: text() };
+        TaskTimedOut { limit: std::time::Duration::from_secs(1) };
         NotParked { name: text(), position: position };
         ParkedBehind { name: text(), position: position, first: position };
         InvalidDiscard { position: position, problem: text() };
