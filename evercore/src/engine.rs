@@ -150,9 +150,7 @@ pub trait StorageEngine: Reader + SubscriptionStorage + Any {
     fn inspection(&self) -> &dyn Inspection;
 
     /// Returns the storage of tasks; `None` if the engine does not declare [`Capability::Tasks`].
-    fn tasks(&self) -> Option<&dyn TaskStorage> {
-        None
-    }
+    fn tasks(&self) -> Option<&dyn TaskStorage>;
 
     /// Finishes the calls in progress and releases all resources. Later calls return [`Error::Closed`].
     async fn close(&self) -> Result<()>;

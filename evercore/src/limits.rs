@@ -5,6 +5,7 @@
 //! - Tags: [`MAX_TAG_BYTES`] and [`MAX_EVENT_TAGS`].
 //! - Events: [`MAX_METADATA_BYTES`], [`MAX_INFLATED_BYTES`] and [`MIN_EVENT_TIME`].
 //! - Subscriptions: [`MAX_PARTITIONS`].
+//! - Tasks: [`MAX_QUEUE_NAME_BYTES`] and [`MAX_TASK_KEY_BYTES`].
 
 pub(crate) mod settings;
 
@@ -15,4 +16,5 @@ pub use crate::metadata::{MAX_LABEL_BYTES, MAX_METADATA_BYTES};
 pub use crate::subscription::name::MAX_SUBSCRIPTION_NAME_BYTES;
 pub use crate::subscription::partition::MAX_PARTITIONS;
 pub use crate::tag::{MAX_EVENT_TAGS, MAX_TAG_BYTES};
+pub use crate::task::id::{MAX_QUEUE_NAME_BYTES, MAX_TASK_KEY_BYTES};
 pub use crate::time_range::MIN_EVENT_TIME;

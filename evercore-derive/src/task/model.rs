@@ -7,7 +7,7 @@ use syn::{DeriveInput, LitStr};
 use super::input::Input;
 use crate::event::model::{self, Event, Kind};
 
-/// The longest name of a queue, in bytes. As in `evercore::task`, which this crate cannot depend on.
+/// The longest name of a queue, in bytes. As in `evercore::limits`, which this crate cannot depend on.
 const MAX_QUEUE_NAME_BYTES: usize = 128;
 
 /// A task as declared.

@@ -12,6 +12,9 @@ impl Context {
     ///
     /// It carries the metadata of the context, and what its handler writes carries them on.
     ///
+    /// Returns the id of the new task. With [`IfKeyExists::Keep`](crate::task::IfKeyExists::Keep), no task has that id if
+    /// the commit finds another one with the key.
+    ///
     /// # Errors
     /// - [`Error::InvalidTask`] if the key or the queue is invalid.
     /// - [`Error::Unregistered`] if the store does not know the type of the task.

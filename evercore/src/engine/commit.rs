@@ -37,8 +37,8 @@ pub struct Commit {
     pub idempotency: Option<Idempotency>,
     /// The conditions for the commit beside those of its writes, each about events that were read by their tags.
     pub conditions: Vec<Condition>,
-    /// The changes of queues, in their order, no two of the same key. They take effect after the work that the commit completes is recorded as
-    /// done.
+    /// The changes of queues, in their order, no two of the same key. They take effect after the work that the commit
+    /// completes is recorded as done.
     pub tasks: Vec<TaskChange>,
     /// The work that is done with this commit: it is recorded as done if and only if the commit is stored.
     pub completes: Vec<Completion>,

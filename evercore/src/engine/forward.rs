@@ -11,7 +11,7 @@ use super::{
     DiscardedRequest, Heartbeat, HistoryRequest, IdBlock, IdempotentOutcome, Inspection, Lane,
     LeaseKey, LoadRequest, LoadedAggregate, LogQuery, LogWatch, NewSubscription, ParkedRequest,
     Reader, Registered, Settled, Settlement, StorageEngine, StoredSubscription,
-    SubscriptionStorage, TagPage, TagRequest, TypeName,
+    SubscriptionStorage, TagPage, TagRequest, TaskStorage, TypeName,
 };
 use crate::observer::Observer;
 use crate::{
@@ -137,6 +137,11 @@ pub trait Forward: Debug + Send + Sync + 'static {
     /// See [`StorageEngine::inspection`].
     fn inspection(&self) -> &dyn Inspection {
         self.engine().inspection()
+    }
+
+    /// See [`StorageEngine::tasks`].
+    fn tasks(&self) -> Option<&dyn TaskStorage> {
+        self.engine().tasks()
     }
 
     /// See [`StorageEngine::close`].
@@ -297,6 +302,10 @@ impl<F: Forward> StorageEngine for F {
 
     fn inspection(&self) -> &dyn Inspection {
         Forward::inspection(self)
+    }
+
+    fn tasks(&self) -> Option<&dyn TaskStorage> {
+        Forward::tasks(self)
     }
 
     async fn close(&self) -> Result<()> {

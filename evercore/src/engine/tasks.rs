@@ -101,7 +101,7 @@ pub struct TaskLease {
 pub struct ClaimRequest {
     /// The queue.
     pub queue: QueueName,
-    /// The name of the worker: 1 to 255 bytes without a NUL.
+    /// The name of the worker: 1 to 128 bytes without a NUL.
     pub owner: String,
     /// The time that the leases last without renewal.
     pub lease: Duration,

@@ -5,6 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use super::Shared;
 use crate::engine::{Capability, TypeName, require};
+use crate::task::TaskBodies;
 use crate::{Aggregate, AggregateType, Error, EventFilter, Result};
 
 /// The stored names that have been looked up, by the type's present name. A stored name never changes, so entries stay
@@ -27,14 +28,15 @@ impl Shared {
         Ok(())
     }
 
-    /// Returns the stored names of everything in the registry.
+    /// Returns the stored names of everything in the registry, without the types of tasks, which no event has.
     pub(crate) async fn type_names(&self) -> Result<Vec<TypeName>> {
         let mut names = Vec::new();
-        for aggregate in self.registry.aggregates() {
+        let is_stored = |aggregate: &AggregateType| aggregate.name() != TaskBodies::NAME;
+        for aggregate in self.registry.aggregates().filter(|aggregate| is_stored(aggregate)) {
             let aggregate = self.stored_name_of(aggregate).await?;
             names.push(TypeName { aggregate, event: None });
         }
-        for event in self.registry.events() {
+        for event in self.registry.events().filter(|event| is_stored(&event.aggregate())) {
             let aggregate = self.stored_name_of(&event.aggregate()).await?;
             names.push(TypeName { aggregate, event: Some(event.name()) });
         }

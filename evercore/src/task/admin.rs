@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use tokio::time::sleep;
+use tracing::info;
 
 use super::{Priority, QueueName, Task, TaskBody, TaskId, TaskKey};
 use crate::engine::{
@@ -321,7 +322,7 @@ impl Queues {
     async fn control(&self, queue: QueueName, control: QueueControl) -> Result<u64> {
         let changed = self.tasks()?.control(&queue, &control).await?;
         if changed > 0 {
-            tracing::info!(%queue, ?control, tasks = changed, "tasks were retried or discarded");
+            say(&queue, &control, changed);
         }
         Ok(changed)
     }
@@ -344,6 +345,18 @@ impl Queues {
                 return Ok(());
             }
             sleep(LOOK).await;
+        }
+    }
+}
+
+/// Logs what an operator has done.
+fn say(queue: &QueueName, control: &QueueControl, tasks: u64) {
+    match control {
+        QueueControl::Pause => info!(%queue, "a queue was paused"),
+        QueueControl::Resume => info!(%queue, "a queue was resumed"),
+        QueueControl::Retry(_) => info!(%queue, tasks, "tasks were made due again"),
+        QueueControl::Discard { reason, .. } => {
+            info!(%queue, tasks, reason, "tasks were discarded")
         }
     }
 }

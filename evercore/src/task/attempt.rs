@@ -128,7 +128,7 @@ impl Attempting {
             true => None,
             false => self.retry.wait_after(about.attempt, share),
         };
-        self.say_it_has_failed(about, error, retry_after);
+        say_it_has_failed(about, error, retry_after);
         let failed_attempt = FailedAttempt {
             lease: lease.clone(),
             failure: error.report().to_stored(),
@@ -154,20 +154,6 @@ impl Attempting {
             sleep(BACKOFF.wait_after(failed, 1.0)).await;
         }
     }
-
-    #[expect(clippy::unused_self, reason = "a method like its caller")]
-    fn say_it_has_failed(&self, about: &About, error: &TaskError, retry_after: Option<Duration>) {
-        let About { lease: TaskLease { queue, id, .. }, task_type, attempt, .. } = about;
-        let error = error.report();
-        match retry_after {
-            Some(wait) => {
-                warn!(%queue, task = %id, %task_type, attempt, ?wait, %error, "a task has failed; it is given again after `wait`");
-            }
-            None => {
-                warn!(%queue, task = %id, %task_type, attempt, %error, "a task has failed for good; it is dead, and can be retried or discarded");
-            }
-        }
-    }
 }
 
 /// Returns whether a handler's commit was refused because the lease of its task was lost.
@@ -179,4 +165,17 @@ fn lost(lease: &TaskLease) -> Outcome {
     let TaskLease { queue, id, .. } = lease;
     info!(%queue, task = %id, "the outcome of a task was refused: its lease was lost, since it was cancelled, replaced or claimed by another worker");
     Outcome::Lost
+}
+
+/// Logs a failed attempt.
+fn say_it_has_failed(about: &About, error: &TaskError, retry_after: Option<Duration>) {
+    let About { lease: TaskLease { queue, id, .. }, task_type, attempt, .. } = about;
+    match retry_after {
+        Some(wait) => {
+            warn!(%queue, task = %id, %task_type, attempt, ?wait, error = %error.report(), "a task has failed; it is given again after `wait`");
+        }
+        None => {
+            warn!(%queue, task = %id, %task_type, attempt, error = %error.report(), "a task has failed for good; it is dead, and can be retried or discarded");
+        }
+    }
 }

@@ -135,7 +135,7 @@ impl Delivery {
 }
 
 impl Handlers {
-    /// Makes a worker without handlers, which fails all tasks.
+    /// Makes an empty set, which no worker accepts.
     pub fn new() -> Self {
         Self::default()
     }

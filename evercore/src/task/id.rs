@@ -22,11 +22,11 @@ pub const MAX_TASK_KEY_BYTES: usize = 255;
 #[serde(transparent)]
 pub struct TaskId(Uuid);
 
-/// The name of a queue: 1 to [`MAX_QUEUE_NAME_BYTES`] bytes of UTF-8 without control characters.
+/// The name of a queue: 1 to [`MAX_QUEUE_NAME_BYTES`](crate::limits::MAX_QUEUE_NAME_BYTES) bytes of UTF-8 without control characters.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct QueueName(Arc<str>);
 
-/// The name of a task within its queue: 1 to [`MAX_TASK_KEY_BYTES`] bytes of UTF-8 without a NUL.
+/// The name of a task within its queue: 1 to [`MAX_TASK_KEY_BYTES`](crate::limits::MAX_TASK_KEY_BYTES) bytes of UTF-8 without a NUL.
 ///
 /// A queue has at most one task with a key at a time, so a task that is enqueued again can replace the first one, and
 /// a task can be cancelled. A dead task keeps its key, but does not stand in the way of another one.

@@ -15,6 +15,9 @@ use crate::{Report, Result};
 /// The waits after renewals that have failed.
 const BACKOFF: Backoff = Backoff::new(Duration::from_millis(40), Duration::from_secs(2));
 
+/// The time that a handler has to report the outcome that it has recorded, before the end of its lease counts as a loss.
+const REPORT: Duration = Duration::from_millis(100);
+
 /// The leases that a worker holds.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Leases(Arc<Mutex<BTreeMap<TaskId, Held>>>);
@@ -83,13 +86,17 @@ impl Leases {
         }
         let tasks = engine.tasks().expect("BUG: a worker has checked that the engine has tasks");
         let are_held = tasks.renew(&leases, lasts).await?;
-        for (lease, _) in leases.iter().zip(are_held).filter(|(_, is_held)| !is_held) {
-            self.lose(lease);
+        let not_held = leases.iter().zip(are_held).filter(|(_, is_held)| !is_held);
+        let not_held: Vec<_> = not_held.map(|(lease, _)| lease).collect();
+        if !not_held.is_empty() {
+            // The lease of a task also ends when its outcome is recorded, which its handler is about to report.
+            sleep(REPORT.min(lasts / 6)).await;
+            not_held.into_iter().for_each(|lease| self.lose(lease));
         }
         Ok(())
     }
 
-    /// Stops the work on a task that was cancelled, replaced, or claimed by another worker.
+    /// Stops the work on a task that was cancelled, replaced, or claimed by another worker, unless its outcome was reported.
     fn lose(&self, lease: &TaskLease) {
         let mut all = self.lock();
         let Some(held) = all.get(&lease.id).filter(|held| held.lease == *lease) else { return };

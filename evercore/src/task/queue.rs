@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::attempt::{Attempting, Outcome};
 use super::handlers::Handlers;
+use super::worker::SHORTEST_WAIT;
 use super::{QueueName, worker};
 use crate::engine::{Capability, ClaimRequest, LONGEST_WAIT, in_runtime, require};
 use crate::service::Lifecycle;
@@ -22,6 +23,9 @@ const MIN_LEASE: Duration = Duration::from_millis(50);
 
 /// The most tasks that one worker does at the same time.
 pub(crate) const MAX_CONCURRENCY: u32 = 10_000;
+
+/// The longest name of a worker, in bytes of UTF-8.
+const MAX_OWNER_BYTES: usize = 128;
 
 /// The most tasks that one look claims.
 pub(super) const MAX_CLAIM: u32 = 256;
@@ -149,7 +153,7 @@ impl QueueBuilder {
     }
 
     /// Sets the longest time until the worker looks for tasks that it was not told of: those that another process has
-    /// enqueued, as far as the engine does not learn of it. Default: the engine's.
+    /// enqueued, as far as the engine does not learn of it. At least 1 ms. Default: the engine's.
     pub const fn poll_interval(mut self, interval: Duration) -> Self {
         self.poll_interval = Some(interval);
         self
@@ -195,8 +199,9 @@ impl QueueBuilder {
         Ok(QueueHandle { task, stop })
     }
 
-    /// Does the tasks that are due now, one after the other, and those that become due meanwhile, until none is left.
-    /// For tests, which need no sleep then, and for programs that are started now and then.
+    /// Does the tasks that are due now, one after the other, and those that become due meanwhile, until none is left or
+    /// the worker is stopped ([`stop_on`](Self::stop_on)). For tests, which need no sleep then, and for programs that are
+    /// started now and then.
     ///
     /// # Errors
     /// Those of [`run`](Self::run).
@@ -235,10 +240,10 @@ impl QueueBuilder {
         let stop = self.stop.clone();
         let config = self.config(handlers, stop, None)?;
         let mut worked = Worked::default();
-        loop {
+        while !config.stop.is_cancelled() {
             let claim = config.claim(1).await?;
             if claim.tasks.is_empty() {
-                return Ok(worked);
+                break;
             }
             for task in claim.tasks {
                 match worker::attempt_alone(&config, task).await {
@@ -249,6 +254,7 @@ impl QueueBuilder {
                 }
             }
         }
+        Ok(worked)
     }
 
     pub(super) fn config(
@@ -278,7 +284,7 @@ impl QueueBuilder {
             }),
             name,
             concurrency: usize::try_from(self.concurrency).unwrap_or(usize::MAX),
-            poll_interval: self.poll_interval.map(|interval| interval.min(LONGEST_WAIT)),
+            poll_interval: self.poll_interval.map(|wait| wait.clamp(SHORTEST_WAIT, LONGEST_WAIT)),
             owner,
             stop,
             lifecycle,
@@ -312,9 +318,9 @@ impl Config {
             ("concurrency of a worker", concurrency.to_string(), problem)
         } else if lease < MIN_LEASE {
             ("lease of a worker", format!("{lease:?}"), format!("it is at least {MIN_LEASE:?}"))
-        } else if self.owner.is_empty() || self.owner.len() > 128 || self.owner.contains('\0') {
-            let problem = "it has 1 to 128 bytes without a NUL";
-            ("name of a worker", crate::key::shorten(&self.owner), problem.to_owned())
+        } else if !(1..=MAX_OWNER_BYTES).contains(&self.owner.len()) || self.owner.contains('\0') {
+            let problem = format!("it has 1 to {MAX_OWNER_BYTES} bytes without a NUL");
+            ("name of a worker", crate::key::shorten(&self.owner), problem)
         } else {
             return Ok(());
         };

@@ -24,6 +24,10 @@ const BACKOFF: Backoff = Backoff::new(Duration::from_millis(40), Duration::from_
 /// small, and no task waits for a slow one of its page while another worker is idle.
 const AHEAD: Duration = Duration::from_millis(20);
 
+/// The least time until the next look after one that has found nothing. A task that is due may be locked by another
+/// worker.
+pub(super) const SHORTEST_WAIT: Duration = Duration::from_millis(1);
+
 /// Works until the worker is stopped or cannot continue.
 pub(super) async fn run(config: &Config) -> Result<()> {
     let leases = Leases::default();
@@ -148,13 +152,16 @@ impl<'a> Worker<'a> {
             && let Some(task) = self.claimed.pop_front()
         {
             let lease = lease_of(&task);
+            if !self.leases.holds(&lease) {
+                continue;
+            }
             let (attempting, of_task) = (Arc::clone(&self.config.attempting), lease.clone());
             let handling = self.running.spawn(async move {
                 let began = Instant::now();
                 let outcome = attempting.attempt(task).await;
                 Done { lease: of_task, outcome, took: began.elapsed() }
             });
-            // If the lease was lost before the task has begun, its handler is not called.
+            // The lease may have been lost meanwhile.
             if !self.leases.begin(&lease, handling.clone()) {
                 handling.abort();
             }
@@ -208,7 +215,8 @@ impl<'a> Worker<'a> {
             info!(%queue, state, "the queue was paused or resumed");
         }
         let is_full = tasks.len() >= usize::try_from(limit).unwrap_or(usize::MAX);
-        let wait = next_due.map_or(poll, |due| due.min(poll));
+        let soonest = if tasks.is_empty() { SHORTEST_WAIT } else { Duration::ZERO };
+        let wait = next_due.map_or(poll, |due| due.max(soonest).min(poll));
         let next = if is_full { now } else { now + wait };
         self.look_at = self.wake_at.map_or(next, |wake_at| next.min(wake_at));
         for task in tasks {
@@ -224,8 +232,15 @@ impl<'a> Worker<'a> {
     }
 
     fn finish(&mut self, done: std::result::Result<Done, tokio::task::JoinError>) {
-        // A task whose lease was lost is aborted, and the panics of handlers are caught where they are called.
-        let Ok(Done { lease, outcome, took }) = done else { return };
+        let Done { lease, outcome, took } = match done {
+            Ok(done) => done,
+            Err(error) => match error.try_into_panic() {
+                // The panics of handlers are caught where they are called, except for those of dropping their futures.
+                Ok(panic) => std::panic::resume_unwind(panic),
+                // Its lease was lost.
+                Err(_aborted) => return,
+            },
+        };
         self.leases.forget(&lease);
         self.pace = Some(match self.pace {
             Some(pace) => (pace * 7 + took) / 8,

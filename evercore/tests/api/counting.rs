@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use evercore::engine::{
     AcquireRequest, Acquired, Beat, Capabilities, Detail, Forward, Heartbeat, Inspection, LogQuery,
-    LogWatch, Settled, Settlement, StorageEngine, StoredSubscription,
+    LogWatch, Settled, Settlement, StorageEngine, StoredSubscription, TaskStorage,
 };
 use evercore::{Clock, Error, LogPage, Result, SubscriptionName};
 use evercore_memory::MemoryEngine;
@@ -109,6 +109,10 @@ impl Forward for Counting {
 
     fn inspection(&self) -> &dyn Inspection {
         StorageEngine::inspection(&self.engine)
+    }
+
+    fn tasks(&self) -> Option<&dyn TaskStorage> {
+        StorageEngine::tasks(&self.engine)
     }
 
     async fn read_log(&self, query: LogQuery) -> Result<LogPage> {

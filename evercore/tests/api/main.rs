@@ -19,5 +19,6 @@ mod root;
 mod runtimes;
 mod sharing;
 mod subscriptions;
+mod tasks;
 mod urls;
 mod warnings;

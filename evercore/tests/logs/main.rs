@@ -3,6 +3,7 @@
 mod lines;
 mod opening;
 mod sources;
+mod tasks;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
