@@ -13,8 +13,10 @@ pub mod following;
 mod halting;
 pub mod lifecycle;
 mod list;
+pub mod queues;
 pub mod reads;
 mod subject;
+pub mod tasks;
 pub mod transactions;
 
 use std::sync::Arc;

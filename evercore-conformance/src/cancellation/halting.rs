@@ -7,15 +7,17 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use evercore::engine::{
-    AcquireRequest, Acquired, Beat, Capabilities, Commit, Control, Detail, DiscardedRequest,
-    EventKey, Heartbeat, HistoryRequest, IdBlock, IdempotentOutcome, InspectEvents,
-    InspectedAggregate, InspectedCommit, InspectedEvent, InspectedKey, InspectedParked,
-    InspectedSubscription, InspectedTag, Inspection, Lane, LastGiven, LeaseKey, LoadRequest,
-    LoadedAggregate, LogQuery, LogWatch, NewSubscription, ParkedRequest, Reader, Registered,
-    Settled, Settlement, StorageEngine, StoredSubscription, SubscriptionStorage, TagKey, TagPage,
-    TagRequest, Transactor, TypeName,
+    AcquireRequest, Acquired, Beat, Capabilities, ClaimRequest, Commit, Control, Detail,
+    DiscardedRequest, EventKey, FailedAttempt, Heartbeat, HistoryRequest, IdBlock,
+    IdempotentOutcome, InspectEvents, InspectedAggregate, InspectedCommit, InspectedEvent,
+    InspectedKey, InspectedParked, InspectedSubscription, InspectedTag, Inspection, Lane,
+    LastGiven, LeaseKey, LoadRequest, LoadedAggregate, LogQuery, LogWatch, NewSubscription,
+    ParkedRequest, QueueControl, Reader, Registered, Settled, Settlement, StorageEngine,
+    StoredQueue, StoredSubscription, StoredTask, SubscriptionStorage, TagKey, TagPage, TagRequest,
+    TaskClaim, TaskLease, TaskStorage, TasksRequest, Transactor, TypeName,
 };
 use evercore::subscription::{DiscardedEvent, ParkedEvent};
+use evercore::task::QueueName;
 use evercore::{
     AggregateId, CommitId, CommitOutcome, Committed, Error, IdempotencyKey, LogPage, Migration,
     Position, RecordedEvent, Result, Start, SubscriptionName,
@@ -122,8 +124,53 @@ impl StorageEngine for Halting<dyn StorageEngine> {
         Ok(Box::new(HaltingView(view, self.1.clone())))
     }
 
+    fn tasks(&self) -> Option<&dyn TaskStorage> {
+        self.0.tasks().map(|_| self as &dyn TaskStorage)
+    }
+
     async fn close(&self) -> Result<()> {
         self.1.go(self.0.close()).await
+    }
+}
+
+impl Halting<dyn StorageEngine> {
+    fn queues_of_the_engine(&self) -> &dyn TaskStorage {
+        self.0.tasks().expect("the engine has tasks, or this one would have none")
+    }
+}
+
+#[async_trait]
+impl TaskStorage for Halting<dyn StorageEngine> {
+    fn watch_queue(&self, queue: &QueueName) -> LogWatch {
+        self.queues_of_the_engine().watch_queue(queue)
+    }
+
+    async fn claim(&self, request: &ClaimRequest) -> Result<TaskClaim> {
+        self.1.go(self.queues_of_the_engine().claim(request)).await
+    }
+
+    async fn renew(&self, leases: &[TaskLease], lease: Duration) -> Result<Vec<bool>> {
+        self.1.go(self.queues_of_the_engine().renew(leases, lease)).await
+    }
+
+    async fn fail(&self, failed: &FailedAttempt) -> Result<()> {
+        self.1.go(self.queues_of_the_engine().fail(failed)).await
+    }
+
+    async fn release(&self, leases: &[TaskLease]) -> Result<()> {
+        self.1.go(self.queues_of_the_engine().release(leases)).await
+    }
+
+    async fn queues(&self, name: Option<&QueueName>) -> Result<Vec<StoredQueue>> {
+        self.1.go(self.queues_of_the_engine().queues(name)).await
+    }
+
+    async fn tasks(&self, request: &TasksRequest) -> Result<Vec<StoredTask>> {
+        self.1.go(self.queues_of_the_engine().tasks(request)).await
+    }
+
+    async fn control(&self, queue: &QueueName, control: &QueueControl) -> Result<u64> {
+        self.1.go(self.queues_of_the_engine().control(queue, control)).await
     }
 }
 

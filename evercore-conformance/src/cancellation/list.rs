@@ -94,6 +94,27 @@ macro_rules! __with_operations {
                 discarded: "Subscriptions::discarded"
                 parked: "Subscriptions::parked"
             }
+            tasks {
+                enqueue: "EventStore::enqueue"
+                a_context_that_enqueues: "EventStore::with_context"
+                run: "QueueBuilder::run"
+                run_that_stops: "QueueBuilder::run"
+                run_due: "QueueBuilder::run_due"
+                run_a_service: "Service::run"
+                shutdown: "QueueHandle::shutdown"
+                join: "QueueHandle::join"
+                wait_until_idle: "Queues::wait_until_idle"
+            }
+            queues {
+                look: "Queues::list" "Queues::get" "Queues::find"
+                read: "Queues::waiting" "Queues::dead" "Queues::discarded"
+                pause: "Queues::pause"
+                resume: "Queues::resume"
+                retry: "Queues::retry"
+                retry_all: "Queues::retry_all"
+                discard: "Queues::discard"
+                discard_all: "Queues::discard_all"
+            }
         }
     };
 }

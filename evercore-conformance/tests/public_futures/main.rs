@@ -30,11 +30,12 @@ const TOOLS: [&str; 6] = [
 const SUITES: [&str; 4] = ["cancellation", "cases", "corruption", "transactional"];
 
 /// The traits of the engine contract. Each call of them adds two await points to every operation that makes it.
-const CONTRACT: [&str; 7] = [
+const CONTRACT: [&str; 8] = [
     "StorageEngine",
     "Reader",
     "Inspection",
     "SubscriptionStorage",
+    "TaskStorage",
     "Transactor",
     "Transaction",
     "Forward",
@@ -44,7 +45,7 @@ const CONTRACT: [&str; 7] = [
 const HARNESSES: [&str; 3] = ["Harness", "SqlHarness", "CancellationHarness"];
 
 /// Futures that are dropped as a part of an operation on the list.
-const PARTS: [(&str, &str); 14] = [
+const PARTS: [(&str, &str); 15] = [
     ("Lifecycle::stopped", "following::run_a_service"),
     ("Lifecycle::stopped_within", "following::run_a_service"),
     ("timeout", "reads::read_log"),
@@ -59,6 +60,7 @@ const PARTS: [(&str, &str); 14] = [
     ("TransactionHandler::handle", "transactions::run_in"),
     ("Handler::handle", "following::run"),
     ("Handler::handle_until", "following::run"),
+    ("Work::work", "tasks::run"),
 ];
 
 #[derive(Debug, Default)]

@@ -12,10 +12,11 @@ use evercore::service::{Lifecycle, Service};
 use evercore::subscription::{
     Interrupt, SubscriptionHandle, TransactionHandler, TransactionRouter,
 };
+use evercore::task::{Claimed, Handlers, Task, TaskError, TaskId, Work};
 use evercore::{
-    Aggregate, AggregateId, Apply, AsOf, Batch, Boundary, CommandError, CommitId, Decide, Decision,
-    Error, EventMeta, EventStore, Expected, Handler, HandlerError, Metadata, Position, Received,
-    Registry, Sequence, Start, Stream, Target, event, with_metadata,
+    Aggregate, AggregateId, Apply, AsOf, Batch, Boundary, CommandError, CommitId, Context, Decide,
+    Decision, Error, EventMeta, EventStore, Expected, Handler, HandlerError, Metadata, Position,
+    Received, Registry, Sequence, Start, Stream, Target, event, task, with_metadata,
 };
 use evercore_postgres::{PostgresContext, PostgresEngine, PostgresOptions};
 use evercore_services::Services;
@@ -89,6 +90,7 @@ pub(crate) struct Owned {
     sqlite: SqliteEngine,
     postgres: PostgresEngine,
     id: AggregateId,
+    task: TaskId,
     key: String,
     amount: i64,
     position: Position,
@@ -103,6 +105,24 @@ impl Handler for Noting {
         println!("{}: {} events", self.0, batch.len());
         Ok(())
     }
+}
+
+#[task(queue = "payments")]
+struct Pay {
+    to: String,
+}
+
+struct Paying;
+
+impl Work<Pay> for Paying {
+    async fn work(&self, ctx: &mut Context, task: &Claimed<Pay>) -> Result<(), TaskError> {
+        let mut account = ctx.load_by_key::<Account>(&task.to).await?;
+        Ok(ctx.apply(&mut account, Deposited { amount: 1 })?)
+    }
+}
+
+fn paying(_: &Owned) -> Handlers {
+    Handlers::new().work::<Pay>(Paying)
 }
 
 #[derive(Clone)]
@@ -389,6 +409,36 @@ sendable! {
     "Subscriptions::parked" => |own| async move {
         own.store.subscriptions().parked(own.key.as_str(), own.position, 10).await
     };
+
+    "EventStore::enqueue" => |own| async move { own.store.enqueue(Task::new(Pay { to: own.key.clone() }).key(own.key)).await };
+    "QueueBuilder::run" => |own| async move { own.store.queue(own.key.as_str()).run(paying(&own)).await };
+    "QueueBuilder::run_due" => |own| async move { own.store.queue(own.key.as_str()).run_due(paying(&own)).await };
+    "QueueHandle::shutdown" => |own| async move { own.store.queue(own.key.as_str()).spawn(paying(&own))?.shutdown().await };
+    "QueueHandle::join" => |own| async move { own.store.queue(own.key.as_str()).spawn(paying(&own))?.join().await };
+    "Work::work" => |own| async move {
+        let paid = Claimed::from(Pay { to: own.key.clone() });
+        own.store.with_context(async |ctx| {
+            let worked = Paying.work(ctx, &paid).await;
+            worked.map_err(|error| Error::storage("work", error.into_source()))
+        }).await
+    };
+    "Queues::list" => |own| async move { own.store.queues().list().await };
+    "Queues::get" => |own| async move { own.store.queues().get(own.key.as_str()).await };
+    "Queues::find" => |own| async move { own.store.queues().find(own.key.as_str(), own.key.as_str()).await };
+    "Queues::waiting" => |own| async move { own.store.queues().waiting(own.key.as_str(), None, 10).await };
+    "Queues::dead" => |own| async move { own.store.queues().dead(own.key.as_str(), None, 10).await };
+    "Queues::discarded" => |own| async move { own.store.queues().discarded(own.key.as_str(), None, 10).await };
+    "Queues::pause" => |own| async move { own.store.queues().pause(own.key.as_str()).await };
+    "Queues::resume" => |own| async move { own.store.queues().resume(own.key.as_str()).await };
+    "Queues::retry" => |own| async move { own.store.queues().retry(own.key.as_str(), own.task).await };
+    "Queues::retry_all" => |own| async move { own.store.queues().retry_all(own.key.as_str()).await };
+    "Queues::discard" => |own| async move {
+        own.store.queues().discard(own.key.as_str(), own.task, own.key.as_str()).await
+    };
+    "Queues::discard_all" => |own| async move {
+        own.store.queues().discard_all(own.key.as_str(), own.key.as_str()).await
+    };
+    "Queues::wait_until_idle" => |own| async move { own.store.queues().wait_until_idle(own.key.as_str()).await };
 
     "EventStore::with_context_in" => |own| async move { own.store.with_context_in(&own.sqlite, async |ctx| {
         let mut account = ctx.load_by_key::<Account>(&own.key).await?;
