@@ -71,6 +71,8 @@
 //!   whose position is only in memory, [`Router`] and other [`Handler`]s, [`EventStore::subscriptions`] to administer
 //!   them, and [`EventStore::wait_for`] to read your own writes. `evercore-services` runs subscriptions and other
 //!   [services](service::Service), restarts those that fail, and stops all of them on a signal.
+//! - **Doing later**: [`macro@task`] and [`Context::enqueue`] for work that exists if its commit lands,
+//!   [`EventStore::queue`] for the workers that do it, [`EventStore::queues`] to administer them, and more in [`mod@task`].
 //! - **Verifying**: [`EventStore::verify`] reports inconsistent data; [`EventStoreBuilder::chain_events`] chains events
 //!   by hashes.
 //! - **Types**: [`macro@Aggregate`], [`macro@event`], [`macro@state_event`]; by hand with [`trait@Aggregate`],
@@ -83,7 +85,7 @@
 //! - **Bounds**: [`Limits`], and those that are fixed in [`limits`]; states in memory:
 //!   [`EventStoreBuilder::cache_aggregates`].
 //! - **Modules**: the root has what most programs name. [`boundary`], [`command`], [`subscription`], [`evolution`], [`mod@format`],
-//!   [`registry`], [`verify`], [`observer`], [`error`] and [`limits`] have the other types of their subjects.
+//!   [`registry`], [`mod@task`], [`verify`], [`observer`], [`error`] and [`limits`] have the other types of their subjects.
 //! - **Features**, all off by default: `cbor`, `messagepack`, `protobuf`, `zstd`.
 //! - **Engines**: `evercore-postgres`, `evercore-sqlite`, `evercore-memory`; the contract for your own in [`engine`].
 

@@ -88,6 +88,12 @@ pub struct Decisions;
 #[derive(Debug)]
 pub struct Boundaries;
 
+/// The examples of the guide to tasks.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/tasks.md")]
+#[derive(Debug)]
+pub struct Tasks;
+
 /// The examples of the guide to verifying a store.
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/verify.md")]
