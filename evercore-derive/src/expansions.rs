@@ -6,7 +6,7 @@ use expect_test::{Expect, expect};
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use crate::{aggregate, boundary, event, retired_event, state_event};
+use crate::{aggregate, boundary, event, retired_event, state_event, task};
 
 fn check(expansion: TokenStream, expected: Expect) {
     let file = syn::parse2(expansion).expect("an expansion is Rust");
@@ -545,7 +545,7 @@ fn a_state_event_that_is_rejected() {
 }
 
 /// Expansions of all kinds, with the crate under another path.
-fn elsewhere() -> [TokenStream; 13] {
+fn elsewhere() -> [TokenStream; 15] {
     let of = quote!(aggregate = Account, crate = "some::path");
     [
         boundary::derive(quote! {
@@ -625,6 +625,20 @@ fn elsewhere() -> [TokenStream; 13] {
             of,
             quote!(
                 struct Changed(i64);
+            ),
+        ),
+        task::attribute(
+            quote!(queue = "mail", version = 2, upcast_from = [V1], crate = some::path),
+            quote!(
+                struct SendReceipt {
+                    order: u32,
+                }
+            ),
+        ),
+        task::attribute(
+            quote!(queue = "", crate = some::path),
+            quote!(
+                struct SendReceipt;
             ),
         ),
     ]
@@ -818,6 +832,90 @@ fn an_event_with_tags() {
                 }
             };
         "##]],
+    );
+}
+
+#[test]
+fn a_task() {
+    check(
+        task::attribute(
+            quote!(queue = "mail", name = "send-receipt"),
+            quote!(
+                struct SendReceipt {
+                    order: u32,
+                }
+            ),
+        ),
+        expect![[r##"
+            #[derive(::evercore::__private::serde::Serialize)]
+            #[derive(::evercore::__private::serde::Deserialize)]
+            #[serde(crate = "::evercore::__private::serde")]
+            struct SendReceipt {
+                order: u32,
+            }
+            #[automatically_derived]
+            impl ::evercore::Event for SendReceipt {
+                type Aggregate = ::evercore::task::TaskBodies;
+                const NAME: &'static ::evercore::__private::core::primitive::str = "send-receipt";
+                const VERSION: ::evercore::__private::core::primitive::u32 = 1u32;
+                const SHAPE: ::evercore::__private::core::option::Option<
+                    ::evercore::evolution::Shape,
+                > = ::evercore::__private::core::option::Option::Some(
+                    ::evercore::evolution::Shape::new(&[("order", "u32")]),
+                );
+                const ENCODING: ::evercore::format::Encoding<Self> = ::evercore::format::Encoding::serde();
+            }
+            const _: () = {
+                ::evercore::__private::inventory::submit! {
+                    ::evercore::registry::EventType::of:: < SendReceipt > ()
+                }
+            };
+            #[automatically_derived]
+            impl ::evercore::task::TaskBody for SendReceipt {
+                const QUEUE: &'static ::evercore::__private::core::primitive::str = "mail";
+            }
+        "##]],
+    );
+}
+
+#[test]
+fn a_task_with_a_mistake_still_stands_in() {
+    check(
+        task::attribute(
+            quote!(name = "send-receipt"),
+            quote!(
+                struct SendReceipt {
+                    order: u32,
+                }
+            ),
+        ),
+        expect![[r#"
+            ::core::compile_error! {
+                "`#[task]` needs the queue of the task: `queue = \"…\"`"
+            }
+            #[derive(::evercore::__private::serde::Serialize)]
+            #[derive(::evercore::__private::serde::Deserialize)]
+            #[serde(crate = "::evercore::__private::serde")]
+            struct SendReceipt {
+                order: u32,
+            }
+            #[automatically_derived]
+            impl ::evercore::Event for SendReceipt {
+                type Aggregate = ::evercore::task::TaskBodies;
+                const NAME: &'static ::evercore::__private::core::primitive::str = "send-receipt";
+                const VERSION: ::evercore::__private::core::primitive::u32 = 1u32;
+                const SHAPE: ::evercore::__private::core::option::Option<
+                    ::evercore::evolution::Shape,
+                > = ::evercore::__private::core::option::Option::Some(
+                    ::evercore::evolution::Shape::new(&[("order", "u32")]),
+                );
+                const ENCODING: ::evercore::format::Encoding<Self> = ::evercore::format::Encoding::serde();
+            }
+            #[automatically_derived]
+            impl ::evercore::task::TaskBody for SendReceipt {
+                const QUEUE: &'static ::evercore::__private::core::primitive::str = "";
+            }
+        "#]],
     );
 }
 
