@@ -158,26 +158,29 @@ async fn read(engine: &PostgresEngine, request: &TasksRequest) -> Result<Vec<Sto
     let after = after.as_ref().map(evercore::task::TaskId::as_uuid);
     let failed = |error| classify("read tasks", error);
     let mut connection = engine.connection().await?;
-    if *which == StoredTasks::Live {
-        let rows = sqlx::query(statements.read_live.sql())
+    let key = key.as_ref().map(TaskKey::as_str);
+    let query = match (which, key) {
+        (StoredTasks::Live, Some(key)) => {
+            sqlx::query(statements.find_key.sql()).bind(queue.as_str()).bind(key).bind(after)
+        }
+        (StoredTasks::Live, None) => sqlx::query(statements.read_live.sql())
             .bind(queue.as_str())
-            .bind(key.as_ref().map(TaskKey::as_str))
             .bind(after)
-            .bind(i64::from(*limit))
-            .fetch_all(&mut *connection)
-            .await
-            .map_err(failed)?;
-        return rows.iter().map(rows::live).collect();
+            .bind(i64::from(*limit)),
+        (StoredTasks::Dead | StoredTasks::Discarded, key) => {
+            sqlx::query(statements.read_ended.sql())
+                .bind(queue.as_str())
+                .bind(after)
+                .bind(i64::from(*limit))
+                .bind(*which == StoredTasks::Dead)
+                .bind(key)
+        }
+    };
+    let rows = query.fetch_all(&mut *connection).await.map_err(failed)?;
+    match which {
+        StoredTasks::Live => rows.iter().map(rows::live).collect(),
+        StoredTasks::Dead | StoredTasks::Discarded => rows.iter().map(rows::ended).collect(),
     }
-    let rows = sqlx::query(statements.read_ended.sql())
-        .bind(queue.as_str())
-        .bind(after)
-        .bind(i64::from(*limit))
-        .bind(*which == StoredTasks::Dead)
-        .fetch_all(&mut *connection)
-        .await
-        .map_err(failed)?;
-    rows.iter().map(rows::ended).collect()
 }
 
 fn columns_of(leases: &[TaskLease]) -> (Vec<Uuid>, Vec<i64>) {

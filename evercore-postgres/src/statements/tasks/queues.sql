@@ -7,7 +7,7 @@ WITH live AS (
         count(*) FILTER (WHERE t.due > now() AND t.token IS NULL) AS scheduled,
         count(*) FILTER (WHERE t.due > now() AND t.token IS NOT NULL) AS running
     FROM evercore.tasks t
-    WHERE $1 IS NULL OR t.queue = $1
+    WHERE $1::text IS NULL OR t.queue = $1
     GROUP BY t.queue
 ),
 dead AS (

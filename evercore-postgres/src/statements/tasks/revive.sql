@@ -3,7 +3,7 @@
 WITH dead AS (
     SELECT t.id, t.key, row_number() OVER (PARTITION BY t.key ORDER BY t.id) AS n
     FROM evercore.ended_tasks t
-    WHERE t.queue = $1 AND t.reason IS NULL AND ($2 IS NULL OR t.id = $2)
+    WHERE t.queue = $1 AND t.reason IS NULL AND ($2::uuid IS NULL OR t.id = $2)
 ),
 revived AS (
     INSERT INTO evercore.tasks (
