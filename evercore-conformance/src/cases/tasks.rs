@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use evercore::engine::{
     Capability, ClaimRequest, Completion, FailedAttempt, Precondition, StoredPlace, StoredTask,
-    TaskClaim, TaskLease, TaskStorage,
+    StoredTasks, TaskClaim, TaskLease, TaskStorage, TasksRequest,
 };
 use evercore::task::{
-    Claimed, Handlers, IfKeyExists, Priority, QueueName, Task, TaskError, TaskState,
+    Claimed, Handlers, IfKeyExists, Priority, QueueName, Task, TaskError, TaskKey, TaskState,
 };
 use evercore::{
     Context, Error, EventStore, HandlerRetry, Limits, Metadata, Result, Sequence, with_metadata,
@@ -138,7 +138,7 @@ pub(crate) async fn a_task_comes_back_as_it_was_enqueued(fixture: &Fixture) -> R
     let claimed = claimed.pop().expect("it is due");
     assert_eq!((claimed.id, claimed.attempts, claimed.version), (id, 1, 1));
     assert_eq!(claimed.metadata, metadata);
-    assert_eq!(claimed.key.as_ref().map(evercore::task::TaskKey::as_str), Some("a\nkey é"));
+    assert_eq!(claimed.key.as_ref().map(TaskKey::as_str), Some("a\nkey é"));
     assert_eq!(texts(&[claimed]), [body.text]);
     Ok(())
 }
@@ -404,6 +404,16 @@ pub(crate) async fn dead_tasks_are_retried_and_discarded(fixture: &Fixture) -> R
     let rest = queues.dead(QUEUE, dead.last().map(|task| task.id), 9).await?;
     let ids: Vec<_> = dead.iter().chain(&rest).map(|task| task.id).collect();
     assert_eq!(ids.len(), 4);
+
+    let named = TasksRequest {
+        queue: queue(),
+        which: StoredTasks::Dead,
+        key: Some(TaskKey::new("c")?),
+        after: None,
+        limit: 9,
+    };
+    let named = engine.tasks(&named).await?;
+    assert_eq!(named.iter().map(|task| task.id).collect::<Vec<_>>(), [ids[2]]);
 
     // The key of a dead task is free, and a retry needs it back.
     let new_a = store.enqueue(Task::new(note("new a")).key("a").after(LATER)).await?;

@@ -6,14 +6,17 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use evercore::engine::{
-    AcquireRequest, Acquired, Beat, Capabilities, Commit, Control, Detail, DiscardedRequest,
-    EventKey, EventRow, Heartbeat, HistoryRequest, IdBlock, IdempotentOutcome, InspectEvents,
-    InspectedAggregate, InspectedCommit, InspectedEvent, InspectedKey, InspectedParked,
-    InspectedSubscription, Inspection, Lane, LastGiven, LeaseKey, LoadRequest, LoadedAggregate,
-    LogQuery, LogWatch, NewSubscription, ParkedRequest, Reader, Registered, Settled, Settlement,
-    StorageEngine, StoredSubscription, SubscriptionStorage, TagPage, TagRequest, TypeName,
+    AcquireRequest, Acquired, Beat, Capabilities, ClaimRequest, Commit, Control, Detail,
+    DiscardedRequest, EventKey, EventRow, FailedAttempt, Heartbeat, HistoryRequest, IdBlock,
+    IdempotentOutcome, InspectEvents, InspectedAggregate, InspectedCommit, InspectedEvent,
+    InspectedKey, InspectedParked, InspectedSubscription, Inspection, Lane, LastGiven, LeaseKey,
+    LoadRequest, LoadedAggregate, LogQuery, LogWatch, NewSubscription, ParkedRequest, QueueControl,
+    Reader, Registered, Settled, Settlement, StorageEngine, StoredQueue, StoredSubscription,
+    StoredTask, SubscriptionStorage, TagPage, TagRequest, TaskClaim, TaskLease, TaskStorage,
+    TasksRequest, TypeName,
 };
 use evercore::subscription::{DiscardedEvent, ParkedEvent};
+use evercore::task::QueueName;
 use evercore::{
     CommitId, CommitOutcome, Committed, Error, IdempotencyKey, LogPage, Migration, Position,
     RecordedEvent, Result, Start, SubscriptionName,
@@ -97,7 +100,7 @@ pub(crate) trait Fault: std::fmt::Debug + Send + Sync + 'static {
     }
 
     async fn release(&self, engine: &MemoryEngine, lease: &LeaseKey) -> Result<()> {
-        engine.release(lease).await
+        SubscriptionStorage::release(engine, lease).await
     }
 
     async fn parked_lanes(
@@ -115,7 +118,7 @@ pub(crate) trait Fault: std::fmt::Debug + Send + Sync + 'static {
         subscription: &SubscriptionName,
         control: &Control,
     ) -> Result<()> {
-        engine.control(subscription, control).await
+        SubscriptionStorage::control(engine, subscription, control).await
     }
 
     async fn inspect_aggregates(
@@ -155,6 +158,36 @@ pub(crate) trait Fault: std::fmt::Debug + Send + Sync + 'static {
 
     async fn last_given(&self, engine: &MemoryEngine) -> Result<LastGiven> {
         engine.last_given().await
+    }
+
+    async fn claim(&self, engine: &MemoryEngine, request: &ClaimRequest) -> Result<TaskClaim> {
+        engine.claim(request).await
+    }
+
+    async fn renew(
+        &self,
+        engine: &MemoryEngine,
+        leases: &[TaskLease],
+        lease: Duration,
+    ) -> Result<Vec<bool>> {
+        engine.renew(leases, lease).await
+    }
+
+    async fn fail(&self, engine: &MemoryEngine, failed: &FailedAttempt) -> Result<()> {
+        engine.fail(failed).await
+    }
+
+    async fn give_back(&self, engine: &MemoryEngine, leases: &[TaskLease]) -> Result<()> {
+        TaskStorage::release(engine, leases).await
+    }
+
+    async fn control_queue(
+        &self,
+        engine: &MemoryEngine,
+        queue: &QueueName,
+        control: &QueueControl,
+    ) -> Result<u64> {
+        TaskStorage::control(engine, queue, control).await
     }
 
     /// Changes an event that is read.
@@ -296,6 +329,10 @@ impl StorageEngine for FaultyEngine {
         self
     }
 
+    fn tasks(&self) -> Option<&dyn TaskStorage> {
+        Some(self)
+    }
+
     async fn close(&self) -> Result<()> {
         self.closed.store(self.fault.heeds_close(), Ordering::Release);
         Ok(())
@@ -421,6 +458,41 @@ impl SubscriptionStorage for FaultyEngine {
 
     async fn control(&self, subscription: &SubscriptionName, control: &Control) -> Result<()> {
         self.fault.control(self.log()?, subscription, control).await
+    }
+}
+
+#[async_trait]
+impl TaskStorage for FaultyEngine {
+    fn watch_queue(&self, queue: &QueueName) -> LogWatch {
+        self.log.watch_queue(queue)
+    }
+
+    async fn claim(&self, request: &ClaimRequest) -> Result<TaskClaim> {
+        self.fault.claim(self.log()?, request).await
+    }
+
+    async fn renew(&self, leases: &[TaskLease], lease: Duration) -> Result<Vec<bool>> {
+        self.fault.renew(self.log()?, leases, lease).await
+    }
+
+    async fn fail(&self, failed: &FailedAttempt) -> Result<()> {
+        self.fault.fail(self.log()?, failed).await
+    }
+
+    async fn release(&self, leases: &[TaskLease]) -> Result<()> {
+        self.fault.give_back(self.log()?, leases).await
+    }
+
+    async fn queues(&self, name: Option<&QueueName>) -> Result<Vec<StoredQueue>> {
+        self.log()?.queues(name).await
+    }
+
+    async fn tasks(&self, request: &TasksRequest) -> Result<Vec<StoredTask>> {
+        TaskStorage::tasks(self.log()?, request).await
+    }
+
+    async fn control(&self, queue: &QueueName, control: &QueueControl) -> Result<u64> {
+        self.fault.control_queue(self.log()?, queue, control).await
     }
 }
 

@@ -12,6 +12,7 @@ mod name_faults;
 mod read_faults;
 mod subscription_faults;
 mod tag_faults;
+mod task_faults;
 mod write_faults;
 
 use engine::{Fault, Faulty, Sound};
@@ -36,6 +37,11 @@ use subscription_faults::{
 use tag_faults::{
     ChecksConditionsTooEarly, ChecksOneCondition, CountsFromTheStart, CutsTaggedPages,
     FindsByOneTag, IndexesTheFirstTag, OverlooksConditions, ReportsALateFrontier,
+};
+use task_faults::{
+    ChecksNoKeys, ClaimsWithPoison, CompletesWhatIsGone, CompletesWithoutToken, EnqueuesTooEarly,
+    GivesTasksTwice, HidesLostTasks, IgnoresDueTimes, IgnoresOperatorsOfQueues, KeepsTasks,
+    LosesTasksBesideEvents, RetriesNoTask,
 };
 use write_faults::{
     AcceptsTheFuture, AcknowledgesTooEarly, AsksForTheKeyLast, BelievesTheCache, CutsKeys,
@@ -391,6 +397,47 @@ caught! {
         "contract::every_way_of_writing_goes_on_with_the_chain",
         "contract::racing_writers_keep_the_chain",
         "cached::contract::every_way_of_writing_goes_on_with_the_chain",
+    ];
+    a_completion_without_token_is_caught: CompletesWithoutToken => [
+        "p15::the_commit_of_a_lost_lease_is_refused",
+    ];
+    a_completion_of_what_is_gone_is_caught: CompletesWhatIsGone => [
+        "p15::the_commit_of_a_lost_lease_is_refused",
+        "p15::a_task_that_is_cancelled_or_replaced_cannot_be_completed",
+    ];
+    a_task_given_twice_is_caught: GivesTasksTwice::default() => [
+        "p15::tasks_are_claimed_by_priority_and_then_by_time",
+        "p15::a_slow_task_is_done_once",
+    ];
+    a_lost_task_is_caught: LosesTasksBesideEvents => [
+        "p15::a_task_exists_if_and_only_if_its_commit_lands",
+    ];
+    a_task_of_a_refused_commit_is_caught: EnqueuesTooEarly => [
+        "p15::a_task_exists_if_and_only_if_its_commit_lands",
+    ];
+    an_early_task_is_caught: IgnoresDueTimes => [
+        "p15::a_task_does_not_begin_before_its_time",
+    ];
+    a_poison_task_that_takes_others_along_is_caught: ClaimsWithPoison => [
+        "p15::a_task_whose_lease_has_ended_is_claimed_alone",
+    ];
+    unchecked_keys_of_tasks_are_caught: ChecksNoKeys => [
+        "p15::a_key_belongs_to_one_task_of_a_queue",
+        "p15::racing_keys_in_opposite_orders_end",
+    ];
+    a_lost_task_that_is_not_reported_is_caught: HidesLostTasks => [
+        "p15::the_commit_of_a_lost_lease_is_refused",
+        "p15::a_task_that_is_cancelled_or_replaced_cannot_be_completed",
+    ];
+    a_task_that_is_not_retried_is_caught: RetriesNoTask => [
+        "p15::a_task_that_fails_is_given_again_and_dies",
+    ];
+    tasks_that_are_not_given_back_are_caught: KeepsTasks => [
+        "p15::a_task_that_was_given_back_has_lost_no_attempt",
+    ];
+    ignored_operators_of_queues_are_caught: IgnoresOperatorsOfQueues => [
+        "p15::a_paused_queue_gives_nothing_until_it_is_resumed",
+        "p15::dead_tasks_are_retried_and_discarded",
     ];
     an_engine_that_stays_open_is_caught: StaysOpen => ["contract::a_closed_store_says_so"];
 }

@@ -334,6 +334,7 @@ fn commit(writes: Vec<AggregateWrite>) -> Commit {
         snapshots,
         idempotency: None,
         conditions: Vec::new(),
+        tasks: Vec::new(),
         completes: Vec::new(),
     }
 }
