@@ -24,7 +24,7 @@ use crate::shared::Shared;
 use crate::types::type_names;
 use crate::view::View;
 use crate::writer::Request;
-use crate::{frontier, load, log, row, schema, tags};
+use crate::{frontier, load, log, merging, row, schema};
 
 /// Evercore's engine on PostgreSQL.
 ///
@@ -280,17 +280,7 @@ impl Reader for PostgresEngine {
     }
 
     async fn read_tagged(&self, requests: Vec<TagRequest>) -> Result<Vec<TagPage>> {
-        let requests = &requests;
-        self.shared
-            .answered(|| async move {
-                let Shared { types, readers, statements, .. } = &*self.shared;
-                let rows = {
-                    let mut connection = readers.acquire().await?;
-                    tags::fetch(&mut *connection, types, statements, requests, None).await?
-                };
-                tags::pages(rows, requests, types, readers, statements).await
-            })
-            .await
+        merging::read_tagged(&self.shared, requests).await
     }
 }
 

@@ -22,6 +22,7 @@ mod held;
 mod inspection;
 mod load;
 mod log;
+mod merging;
 mod notify;
 mod opening;
 mod options;

@@ -17,6 +17,7 @@ use tracing::{debug, warn};
 use crate::error::{cannot_open, classify, met_an_ended_session, silence};
 use crate::frontier::Frontier;
 use crate::held::Held;
+use crate::merging::TaggedReads;
 use crate::notify::Notifications;
 use crate::options::{LostCommits, NotificationsTo, PostgresOptions};
 use crate::readers::{LIFETIME, RESTED, Readers};
@@ -40,6 +41,7 @@ pub(crate) struct Shared {
     pub(crate) statements: Statements,
     pub(crate) types: Arc<Types>,
     pub(crate) frontier: Frontier,
+    pub(crate) tagged_reads: TaggedReads,
     pub(crate) notifications: Arc<Notifications>,
     pub(crate) observer: ObserverSlot,
     /// The queue of the writers; `None` once the engine is closed.
@@ -120,6 +122,7 @@ impl Shared {
             statements,
             types,
             frontier,
+            tagged_reads: TaggedReads::default(),
             notifications,
             observer,
             queue,

@@ -119,7 +119,8 @@ BEGIN
             AND t.event_type_id = a.type
             AND t.position > request_afters[a.request]
             AND t.position <= coalesce(request_ends[a.request], 9223372036854775807)
-            AND string_to_array(s.tags, E'\n') @> string_to_array(a.tags, E'\n')
+            -- The atom has one tag. A look for its text costs less than arrays.
+            AND strpos(E'\n' || s.tags || E'\n' COLLATE "C", E'\n' || a.tags || E'\n') > 0
         ORDER BY t.position
         LIMIT request_mosts[a.request]
     ) AS e
