@@ -284,6 +284,9 @@ async fn inspect(inspection: &dyn Inspection) -> Result<()> {
     }
     let commits = inspection.commits(None, PAGE).await?;
     inspection.commits(commits.last().map(|commit| commit.id), PAGE).await?;
+    let tags = inspection.tag_index(None, PAGE).await?;
+    let last = tags.last().map(|last| last.key);
+    assert!(!inspection.tag_index(last, PAGE).await?.is_empty(), "there are more pages");
     inspection.durable_subscriptions(None, PAGE).await?;
     inspection.last_given().await?;
     Ok(())
