@@ -122,8 +122,14 @@ impl Inspection for PostgresEngine {
             .bind(i64::from(limit));
         let parked = |row: &PgRow| {
             let mut shown = InspectedParked::new(get(row, 0)?, get(row, 1)?, get(row, 2)?);
-            shown.is_there = get(row, 3)?;
-            shown.cursor = get(row, 4)?;
+            if let Some(aggregate_id) = get::<Option<i64>>(row, 3)? {
+                // Tags and filters that cannot be read are findings of their own.
+                let tags = Tags::from_column(get(row, 4)?).unwrap_or_default();
+                let filter = get::<Option<&str>>(row, 5)?.map(EventFilter::from_column);
+                let filter = filter.and_then(Result::ok).unwrap_or_default();
+                shown.is_there = shown.has_lane_of(&filter, aggregate_id, &tags);
+            }
+            shown.cursor = get(row, 6)?;
             Ok(shown)
         };
         self.rows("inspect parked events", page).await?.iter().map(parked).collect()

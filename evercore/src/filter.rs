@@ -5,8 +5,12 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::engine::Lane;
 use crate::registry::name_problem;
-use crate::{Aggregate, Error, Event, NaturalKey, Registry, Result, Tag, Tags};
+use crate::tag::{TagName, TagValues, name_problem as tag_name_problem};
+use crate::{
+    Aggregate, AggregateId, Error, Event, NaturalKey, RecordedEvent, Registry, Result, Tag, Tags,
+};
 
 /// The events that a subscription follows. By default, all of them.
 ///
@@ -43,6 +47,8 @@ pub struct EventFilter {
     key: Option<NaturalKey>,
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     tags: BTreeSet<Tag>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    lane: Option<Box<str>>,
     #[serde(skip)]
     unlinked: UnlinkedNames,
 }
@@ -103,6 +109,14 @@ impl EventFilter {
         self
     }
 
+    /// Keeps the order of events that have the same value of this tag, and not that of the events of an aggregate:
+    /// [`SubscriptionBuilder::lane`](crate::SubscriptionBuilder::lane). It does not decide which events are followed.
+    #[must_use]
+    pub fn lane(mut self, tag: impl Into<String>) -> Self {
+        self.lane = Some(tag.into().into());
+        self
+    }
+
     /// Accepts names that belong to no linked type, for tools that follow the events of other programs. Such a name
     /// stands for itself alone, as it is stored: the aliases of its type are not known.
     ///
@@ -133,12 +147,7 @@ impl EventFilter {
         key: Option<&NaturalKey>,
         tags: &Tags,
     ) -> bool {
-        let is_named = self.aggregates.is_empty()
-            || self
-                .aggregates
-                .get(aggregate_type)
-                .is_some_and(|events| events.is_empty() || events.contains(event_type));
-        is_named
+        self.names(aggregate_type, event_type)
             && (self.key.is_none() || self.key.as_ref() == key)
             && self.tags.iter().all(|tag| tags.contains(tag))
     }
@@ -147,6 +156,12 @@ impl EventFilter {
     #[must_use]
     pub fn is_of_all_types(&self) -> bool {
         self.aggregates.is_empty()
+    }
+
+    /// Returns whether every event matches. For engines.
+    #[must_use]
+    pub fn is_of_all_events(&self) -> bool {
+        self.is_of_all_types() && self.key.is_none() && self.tags.is_empty()
     }
 
     /// Returns the aggregate types of which all events are followed. For engines.
@@ -171,6 +186,25 @@ impl EventFilter {
     /// Returns the tags that the events have, in the order of their texts. For engines.
     pub fn tags(&self) -> impl ExactSizeIterator<Item = &Tag> {
         self.tags.iter()
+    }
+
+    /// Returns the name of the tag whose value is the lane of an event; `None` if that is its aggregate. For engines.
+    #[must_use]
+    pub fn lane_tag(&self) -> Option<&str> {
+        self.lane.as_deref()
+    }
+
+    /// Returns the lane of an event: that of its one tag of the [name](Self::lane_tag). An event without exactly one
+    /// such tag, which no handler is given, and every event if there is no name, is in the lane of its aggregate. For
+    /// engines.
+    #[must_use]
+    pub fn lane_of(&self, aggregate_id: AggregateId, tags: &Tags) -> Lane {
+        let Some(name) = self.lane_tag() else { return aggregate_id.into() };
+        let mut own = tags.iter().filter(|tag| is_named(tag, name));
+        match (own.next(), own.next()) {
+            (Some(tag), None) => Lane::of_tag(tag),
+            _ => aggregate_id.into(),
+        }
     }
 
     /// Encodes the filter as it is stored. Equal filters have equal encodings, however they were built. For engines.
@@ -202,8 +236,15 @@ impl EventFilter {
                 named.entry(aggregate).or_default().extend(single.iter().cloned());
             }
         }
-        let (key, tags) = (self.key.clone(), self.tags.clone());
-        Self { aggregates: named, key, tags, unlinked: self.unlinked }
+        let Self { key, tags, lane, unlinked, .. } = self.clone();
+        Self { aggregates: named, key, tags, lane, unlinked }
+    }
+
+    /// Returns whether a type is followed, by exactly these names.
+    fn names(&self, aggregate_type: &str, event_type: &str) -> bool {
+        let is_wanted =
+            |events: &BTreeSet<String>| events.is_empty() || events.contains(event_type);
+        self.aggregates.is_empty() || self.aggregates.get(aggregate_type).is_some_and(is_wanted)
     }
 
     /// Returns the aggregate types that are named.
@@ -216,6 +257,7 @@ impl EventFilter {
     pub(crate) fn check(&self, registry: &Registry) -> Result<()> {
         let events = self.single_events().map(|(_, event)| event);
         self.aggregates().chain(events).try_for_each(check_name)?;
+        self.check_lane(registry)?;
         if matches!(self.unlinked, UnlinkedNames::Allowed) {
             return Ok(());
         }
@@ -238,6 +280,57 @@ impl EventFilter {
         }
         Ok(())
     }
+
+    /// Refuses types of the registry whose events would have no lane.
+    fn check_lane(&self, registry: &Registry) -> Result<()> {
+        let Some(lane) = self.lane_tag() else { return Ok(()) };
+        if let Some(problem) = tag_name_problem(lane) {
+            return Err(Error::InvalidTag {
+                tag: lane.to_owned(),
+                problem: format!("its name {problem}"),
+            });
+        }
+        let read = registry.as_read(self);
+        for event in registry.events().filter(|event| {
+            let can_have = |tag: &Tag| event.tags().iter().any(|own| own.name == tag.name());
+            read.names(event.aggregate().name(), event.name()) && self.tags.iter().all(can_have)
+        }) {
+            let problem = match event.tags().iter().find(|own| own.name == lane) {
+                Some(TagName { values: TagValues::One, .. }) => continue,
+                Some(_) => "its type declares the tag with any number of values, or none",
+                None => "its type does not declare the tag",
+            };
+            return Err(Error::NoLane {
+                event: format!("`{}` of `{}`", event.name(), event.aggregate().name()),
+                tag: lane.to_owned(),
+                problem: format!("{problem}; follow only events that have exactly one value of it"),
+            });
+        }
+        Ok(())
+    }
+
+    /// Returns the first of some events that has no lane, and why.
+    pub(crate) fn without_lane(&self, events: &[RecordedEvent]) -> Option<(usize, Error)> {
+        let lane = self.lane_tag()?;
+        let values = |event: &RecordedEvent| event.tags().values(lane).take(2).count();
+        let index = events.iter().position(|event| values(event) != 1)?;
+        let event = &events[index];
+        let (name, position) = (event.event_type(), event.position());
+        let problem =
+            if values(event) == 0 { "it has no such tag" } else { "it has several values" };
+        Some((
+            index,
+            Error::NoLane {
+                event: format!("`{name}` of `{}` at position {position}", event.aggregate_type()),
+                tag: lane.to_owned(),
+                problem: format!("{problem}; discard it, or leave its type out of the filter"),
+            },
+        ))
+    }
+}
+
+fn is_named(tag: &str, name: &str) -> bool {
+    tag.strip_prefix(name).is_some_and(|rest| rest.starts_with(':'))
 }
 
 fn check_name(name: &str) -> Result<()> {
@@ -266,6 +359,7 @@ impl fmt::Display for EventFilter {
         if let Some(key) = &self.key {
             write!(f, " with key `{key}`")?;
         }
-        self.tags.iter().try_for_each(|tag| write!(f, " with tag `{tag}`"))
+        self.tags.iter().try_for_each(|tag| write!(f, " with tag `{tag}`"))?;
+        self.lane.iter().try_for_each(|lane| write!(f, " in lanes by `{lane}`"))
     }
 }

@@ -14,6 +14,6 @@ FROM (
     LIMIT (SELECT $4::bigint)
 ) AS i
 LEFT JOIN LATERAL (
-    SELECT own.event_type_id, own.tags FROM evercore.events own WHERE own.position = i.position OFFSET 0
+    SELECT own.event_type_id, own.tags FROM evercore.events own WHERE own.position = i.position LIMIT 1
 ) AS e ON true
 ORDER BY i.tag, i.event_type_id, i.position
