@@ -1,16 +1,14 @@
 //! Defines which events a subscription follows.
 
+mod lanes;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::engine::Lane;
 use crate::registry::name_problem;
-use crate::tag::{TagName, TagValues, name_problem as tag_name_problem};
-use crate::{
-    Aggregate, AggregateId, Error, Event, NaturalKey, RecordedEvent, Registry, Result, Tag, Tags,
-};
+use crate::{Aggregate, Error, Event, NaturalKey, Registry, Result, Tag, Tags};
 
 /// The events that a subscription follows. By default, all of them.
 ///
@@ -188,25 +186,6 @@ impl EventFilter {
         self.tags.iter()
     }
 
-    /// Returns the name of the tag whose value is the lane of an event; `None` if that is its aggregate. For engines.
-    #[must_use]
-    pub fn lane_tag(&self) -> Option<&str> {
-        self.lane.as_deref()
-    }
-
-    /// Returns the lane of an event: that of its one tag of the [name](Self::lane_tag). An event without exactly one
-    /// such tag, which no handler is given, and every event if there is no name, is in the lane of its aggregate. For
-    /// engines.
-    #[must_use]
-    pub fn lane_of(&self, aggregate_id: AggregateId, tags: &Tags) -> Lane {
-        let Some(name) = self.lane_tag() else { return aggregate_id.into() };
-        let mut own = tags.iter().filter(|tag| is_named(tag, name));
-        match (own.next(), own.next()) {
-            (Some(tag), None) => Lane::of_tag(tag),
-            _ => aggregate_id.into(),
-        }
-    }
-
     /// Encodes the filter as it is stored. Equal filters have equal encodings, however they were built. For engines.
     #[must_use]
     pub fn to_column(&self) -> String {
@@ -280,57 +259,6 @@ impl EventFilter {
         }
         Ok(())
     }
-
-    /// Refuses types of the registry whose events would have no lane.
-    fn check_lane(&self, registry: &Registry) -> Result<()> {
-        let Some(lane) = self.lane_tag() else { return Ok(()) };
-        if let Some(problem) = tag_name_problem(lane) {
-            return Err(Error::InvalidTag {
-                tag: lane.to_owned(),
-                problem: format!("its name {problem}"),
-            });
-        }
-        let read = registry.as_read(self);
-        for event in registry.events().filter(|event| {
-            let can_have = |tag: &Tag| event.tags().iter().any(|own| own.name == tag.name());
-            read.names(event.aggregate().name(), event.name()) && self.tags.iter().all(can_have)
-        }) {
-            let problem = match event.tags().iter().find(|own| own.name == lane) {
-                Some(TagName { values: TagValues::One, .. }) => continue,
-                Some(_) => "its type declares the tag with any number of values, or none",
-                None => "its type does not declare the tag",
-            };
-            return Err(Error::NoLane {
-                event: format!("`{}` of `{}`", event.name(), event.aggregate().name()),
-                tag: lane.to_owned(),
-                problem: format!("{problem}; follow only events that have exactly one value of it"),
-            });
-        }
-        Ok(())
-    }
-
-    /// Returns the first of some events that has no lane, and why.
-    pub(crate) fn without_lane(&self, events: &[RecordedEvent]) -> Option<(usize, Error)> {
-        let lane = self.lane_tag()?;
-        let values = |event: &RecordedEvent| event.tags().values(lane).take(2).count();
-        let index = events.iter().position(|event| values(event) != 1)?;
-        let event = &events[index];
-        let (name, position) = (event.event_type(), event.position());
-        let problem =
-            if values(event) == 0 { "it has no such tag" } else { "it has several values" };
-        Some((
-            index,
-            Error::NoLane {
-                event: format!("`{name}` of `{}` at position {position}", event.aggregate_type()),
-                tag: lane.to_owned(),
-                problem: format!("{problem}; discard it, or leave its type out of the filter"),
-            },
-        ))
-    }
-}
-
-fn is_named(tag: &str, name: &str) -> bool {
-    tag.strip_prefix(name).is_some_and(|rest| rest.starts_with(':'))
 }
 
 fn check_name(name: &str) -> Result<()> {

@@ -27,8 +27,8 @@ CREATE TABLE evercore.subscription_partitions (
 -- No token is ever given twice, not even after a subscription was deleted.
 CREATE SEQUENCE evercore.subscription_tokens AS bigint;
 
--- Parked events, and the later events of their lanes, which wait behind them. A lane is the id of an aggregate or, if the
--- filter says so, a number for the value of a tag.
+-- Parked events, and the later events of their lanes, which wait behind them. A lane is the id of an aggregate or, if
+-- the filter says so, a number for the value of a tag.
 CREATE TABLE evercore.parked_events (
     subscription text COLLATE "C" NOT NULL REFERENCES evercore.subscriptions ON DELETE CASCADE,
     position bigint NOT NULL,

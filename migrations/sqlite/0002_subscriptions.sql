@@ -32,8 +32,8 @@ CREATE TABLE subscription_tokens (
 
 INSERT INTO subscription_tokens (only_row, last) VALUES (1, 0);
 
--- Parked events, and the later events of their lanes, which wait behind them. A lane is the id of an aggregate or, if the
--- filter says so, a number for the value of a tag.
+-- Parked events, and the later events of their lanes, which wait behind them. A lane is the id of an aggregate or, if
+-- the filter says so, a number for the value of a tag.
 CREATE TABLE parked_events (
     subscription TEXT    NOT NULL REFERENCES subscriptions (name) ON DELETE CASCADE,
     position     INTEGER NOT NULL REFERENCES events (position),

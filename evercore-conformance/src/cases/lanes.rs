@@ -1,5 +1,5 @@
-//! Subscriptions whose lanes are the values of a tag: order, partitions and parking go by the value, whatever aggregates
-//! the events belong to.
+//! P7, P8 and P11 in lanes: order, partitions and parking go by the value of a tag, whatever aggregates the events
+//! belong to.
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::{Arc, Mutex};
@@ -113,7 +113,7 @@ pub(crate) async fn a_partition_has_the_events_of_its_lanes(fixture: &Fixture) -
     let lane_of = |event: &RecordedEvent| {
         let courses: Vec<_> = event.tags().values("course").collect();
         match *courses {
-            [course] => Lane::of_tag(&format!("course:{course}")),
+            [course] => Lane::of_tag(&Tag::new("course", course).expect("it was stored")),
             _ => event.aggregate_id().into(),
         }
     };

@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use crate::Error;
 use crate::{
     AggregateId, DiscardedEvent, EventFilter, ParkedEvent, Partition, Position, Result, Start,
-    SubscriptionName,
+    SubscriptionName, Tag,
 };
 
 /// Stores subscriptions.
@@ -106,11 +106,16 @@ impl Lane {
         Self(number)
     }
 
-    /// Makes the lane of a tag, as it is written: its [`index`](crate::boundary::Tag::index) without the sign. Two tags may have the same number; they share
+    /// Makes the lane of a tag: its [`index`](Tag::index) without the sign. Two tags may have the same number; they share
     /// a lane then, so that their events wait for each other.
     #[must_use]
-    pub fn of_tag(tag: &str) -> Self {
-        Self(crate::tag::number(&[tag]) & i64::MAX)
+    pub fn of_tag(tag: &Tag) -> Self {
+        Self::of_value(tag.name(), tag.value())
+    }
+
+    /// Makes the lane of a tag with this name and value.
+    pub(crate) fn of_value(name: &str, value: &str) -> Self {
+        Self(crate::tag::number(&[name, ":", value]) & i64::MAX)
     }
 
     /// Returns its number, which is not negative.

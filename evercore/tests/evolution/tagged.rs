@@ -1,5 +1,6 @@
 //! Boundaries, pages and filters find events of types that were renamed, retired or split since.
 
+use std::slice;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -131,7 +132,7 @@ async fn a_boundary_finds_events_of_renamed_and_retired_types() -> Result<(), Er
 async fn pages_and_filters_by_tags_pass_events_of_renamed_and_retired_types() -> Result<(), Error> {
     let (_, new) = stores().await?;
     let course = Tag::new("course", 1)?;
-    let page = new.read_tagged(&[course.clone()], Position::START).await?;
+    let page = new.read_tagged(slice::from_ref(&course), Position::START).await?;
     let names: Vec<_> = page.events.iter().map(RecordedEvent::event_type).collect();
     assert_eq!(names, ["taken", "swapped"], "nothing reads a dropped event");
 
