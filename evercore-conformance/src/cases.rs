@@ -20,6 +20,7 @@ mod histories;
 mod idempotency;
 mod ids;
 mod keys;
+mod lanes;
 mod leases;
 mod lifecycle;
 mod limits;
@@ -218,6 +219,9 @@ macro_rules! __with_all_cases {
                         a_commit_wakes_subscriptions
                         a_changed_filter_leaves_nothing_of_the_old_one
                     }
+                    lanes {
+                        a_partition_has_the_events_of_its_lanes
+                    }
                     reading_ahead {
                         pages_that_were_read_ahead_are_handled_once
                     }
@@ -225,6 +229,10 @@ macro_rules! __with_all_cases {
                 p8 {
                     following {
                         an_ephemeral_handler_is_given_everything_in_order
+                    }
+                    lanes {
+                        the_order_of_a_lane_holds_across_commits_and_workers
+                        a_crowd_keeps_the_order_of_lanes
                     }
                     leases {
                         the_order_of_an_aggregate_holds_in_partitions
@@ -290,6 +298,11 @@ macro_rules! __with_all_cases {
                         an_undecodable_event_is_not_passed_over
                         a_panic_is_a_failure_like_any_other
                     }
+                    lanes {
+                        a_parked_event_holds_back_its_lane_and_nothing_else
+                        the_events_of_a_lane_are_redriven_in_order
+                        an_event_without_a_lane_is_a_failure
+                    }
                     time_limits {
                         a_handler_that_hangs_at_an_event_fails_at_that_event
                         a_handler_of_two_parts_hangs_as_a_whole
@@ -324,6 +337,10 @@ macro_rules! __with_all_cases {
                         a_handle_of_another_context_is_refused
                         a_handle_that_another_has_overtaken_is_refused
                         an_id_that_was_never_given_can_be_asked_for
+                    }
+                    lanes {
+                        a_type_whose_events_have_no_lane_is_refused
+                        lanes_change_while_nothing_is_parked
                     }
                     limits {
                         a_payload_over_the_limit_is_refused

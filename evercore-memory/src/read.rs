@@ -80,7 +80,7 @@ impl View<'_> {
     fn is_followed(&self, query: &LogQuery, event: &RecordedEvent) -> bool {
         let id = event.aggregate_id();
         let key = || self.stored(id).and_then(|stored| stored.key.at(self.version)?.as_ref());
-        query.partition.contains(id)
+        query.partition.contains(query.filter.lane_of(id, event.tags()))
             && query.filter.matches(event.aggregate_type(), event.event_type(), key(), event.tags())
     }
 

@@ -28,10 +28,11 @@ use read_faults::{
     SkipsInTheLog,
 };
 use subscription_faults::{
-    CountsAlways, DropsParkedEvents, DropsWhatWaits, FindsAllNew, ForgetsReasons,
+    ConfusesLanes, CountsAlways, DropsParkedEvents, DropsWhatWaits, FindsAllNew, ForgetsReasons,
     ForgetsRedriveTimes, ForgetsTheToken, ForgetsWhereFrom, GivesLeasesTwice, GivesPagesTwice,
-    HidesLostLeases, HidesParkedAggregates, IgnoresFilters, IgnoresOperators, IgnoresPartitions,
-    KeepsLeases, ParksDiscardedEvents, ReadsBackwards, SkipsMatches, StandsStill, WakesNoWatcher,
+    HidesLostLeases, HidesParkedAggregates, IgnoresFilters, IgnoresLanes, IgnoresOperators,
+    IgnoresPartitions, KeepsLeases, ParksDiscardedEvents, ReadsBackwards, SkipsMatches,
+    StandsStill, WakesNoWatcher,
 };
 use tag_faults::{
     ChecksConditionsTooEarly, ChecksOneCondition, CountsFromTheStart, CutsTaggedPages,
@@ -300,6 +301,15 @@ caught! {
     ignored_partitions_are_caught: IgnoresPartitions => [
         "p7::a_filter_passes_what_it_names_and_nothing_else",
         "p10::partitions_are_shared_among_workers",
+    ];
+    ignored_lanes_are_caught: IgnoresLanes => [
+        "p7::a_partition_has_the_events_of_its_lanes",
+        "p8::the_order_of_a_lane_holds_across_commits_and_workers",
+    ];
+    confused_lanes_are_caught: ConfusesLanes => [
+        "p11::a_parked_event_holds_back_its_lane_and_nothing_else",
+        "p11::a_parked_event_holds_back_its_aggregate_and_nothing_else",
+        "p11::the_events_of_a_lane_are_redriven_in_order",
     ];
     a_page_that_leads_nowhere_is_caught: StandsStill => [
         "p7::a_page_without_a_match_leads_to_the_last_event",

@@ -146,7 +146,9 @@ async fn read(engine: &PostgresEngine, part: i64) -> Result<()> {
         EventFilter::new().key(key("account 77")),
         EventFilter::new().key(key("none has this")),
     ] {
-        engine.read_log(of(filter, after)).await?;
+        engine.read_log(of(filter.clone(), after)).await?;
+        let in_lanes = of(filter.lane("rare"), after).partition(Partition::new(1, 3)?);
+        engine.read_log(in_lanes).await?;
     }
 
     // The first aggregate has half of all events.
@@ -284,6 +286,9 @@ async fn inspect(inspection: &dyn Inspection) -> Result<()> {
     }
     let commits = inspection.commits(None, PAGE).await?;
     inspection.commits(commits.last().map(|commit| commit.id), PAGE).await?;
+    let tags = inspection.tag_index(None, PAGE).await?;
+    let last = tags.last().map(|last| last.key);
+    assert!(!inspection.tag_index(last, PAGE).await?.is_empty(), "there are more pages");
     inspection.durable_subscriptions(None, PAGE).await?;
     inspection.last_given().await?;
     Ok(())
@@ -436,6 +441,12 @@ async fn follow(engine: &PostgresEngine) -> Result<()> {
         ..wanted("little")
     };
     engine.register(&replaced).await?;
+    let in_other_lanes = NewSubscription {
+        filter: Arc::new(EventFilter::new().lane("rare")),
+        if_different: IfDifferent::Replace,
+        ..wanted("much")
+    };
+    engine.register(&in_other_lanes).await.expect_err("events are parked");
     control(Control::Delete).await
 }
 

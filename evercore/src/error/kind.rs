@@ -137,6 +137,7 @@ impl Error {
             // A service names its subscriptions and filters itself: no client can correct them.
             | Self::UnknownFilterName { .. }
             | Self::InvalidFilterName { .. }
+            | Self::NoLane { .. }
             | Self::InvalidSubscription { .. }
             | Self::UnknownSubscription { .. }
             | Self::SubscriptionDiffers { .. }

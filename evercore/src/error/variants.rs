@@ -496,6 +496,18 @@ pub enum Error {
         name: String,
     },
 
+    /// A subscription has [lanes by a tag](crate::SubscriptionBuilder::lane), and follows an event that does not have
+    /// exactly one value of it.
+    #[error("the event {event} has no lane by the tag `{tag}`: {problem}")]
+    NoLane {
+        /// The name of the event, and its position if it is stored.
+        event: String,
+        /// The name of the tag.
+        tag: String,
+        /// The problem, as part of a sentence.
+        problem: String,
+    },
+
     /// The filter has a name that no type can have.
     #[error("the filter has the name `{name}`, which {problem}, so that no type can have it")]
     InvalidFilterName {
@@ -536,9 +548,10 @@ pub enum Error {
         wanted: String,
     },
 
-    /// The number of partitions cannot be changed: a worker owns a partition, or the cursors of the partitions differ.
+    /// The number of partitions, or the tag of the lanes, cannot be changed: a worker owns a partition, the cursors of the
+    /// partitions differ, or events are parked in the lanes.
     #[error(
-        "the number of partitions of `{name}` cannot change now: {problem}; let its workers reach the end of the log, stop them, and try again"
+        "the partitions and lanes of `{name}` cannot change now: {problem}; let its workers reach the end of the log, stop them, and try again"
     )]
     SubscriptionNotIdle {
         /// The name that the type is stored under.
@@ -595,16 +608,16 @@ pub enum Error {
         position: Position,
     },
 
-    /// The event to redrive is parked behind an earlier event of its aggregate.
+    /// The event to redrive is parked behind an earlier event of its lane.
     #[error(
-        "the event at position {position} waits for the parked event at position {first} of the same aggregate; redrive or discard that event first"
+        "the event at position {position} waits for the parked event at position {first} of the same lane; redrive or discard that event first"
     )]
     ParkedBehind {
         /// The subscription.
         name: String,
         /// The position of the event.
         position: Position,
-        /// The position of the first parked event of its aggregate.
+        /// The position of the first parked event of its lane.
         first: Position,
     },
 
@@ -790,6 +803,15 @@ impl Error {
             stored: describe(stored),
             wanted: describe(wanted),
         })
+    }
+
+    /// Makes the error for a subscription whose lanes are to change while events are parked. For engines.
+    #[must_use]
+    pub fn parked_in_lanes(name: &SubscriptionName) -> Self {
+        let problem =
+            "events are parked in its lanes, which are to change; redrive or discard them"
+                .to_owned();
+        Self::SubscriptionNotIdle { name: name.to_string(), problem }
     }
 
     /// Makes the error for an event that was not encoded: its `Serialize` or the codec fails, or it would be read back

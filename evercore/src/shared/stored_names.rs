@@ -58,7 +58,10 @@ impl Shared {
     /// Refuses a filter that this program or the engine cannot follow.
     pub(crate) fn check_filter(&self, filter: &EventFilter) -> Result<()> {
         filter.check(&self.registry)?;
-        if filter.tags().len() > 0 { require(&*self.engine, Capability::Tags) } else { Ok(()) }
+        if filter.tags().len() > 0 || filter.lane_tag().is_some() {
+            require(&*self.engine, Capability::Tags)?;
+        }
+        Ok(())
     }
 
     async fn stored_name_of(&self, aggregate: &AggregateType) -> Result<&'static str> {

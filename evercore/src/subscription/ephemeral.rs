@@ -243,6 +243,9 @@ impl EphemeralBuilder {
                 "its batch size exceeds `Limits::page_events`; make it smaller, or raise the limit",
             );
         }
+        if self.filter.lane_tag().is_some() {
+            return invalid("only a durable subscription has lanes, since it alone has partitions");
+        }
         if self.poll_interval.is_some_and(|interval| interval.is_zero()) {
             return invalid("a poll interval of zero would poll without a pause");
         }

@@ -109,6 +109,7 @@ fn one_of_each() -> Vec<(&'static str, Error)> {
         OutcomeUnknown { commit: CommitId::generate(), source: cause() };
         UnknownFilterName { name: text() };
         InvalidFilterName { name: text(), problem: text() };
+        NoLane { event: text(), tag: text(), problem: text() };
         InvalidSubscription { name: text(), problem: text() };
         UnknownSubscription { name: text() };
         SubscriptionDiffers { name: text(), stored: text(), wanted: text() };
@@ -248,6 +249,7 @@ fn a_subscription_that_the_program_has_named_wrongly_is_no_fault_of_a_client() {
         Error::InvalidSubscription { name: text(), problem: text() },
         Error::UnknownFilterName { name: text() },
         Error::InvalidFilterName { name: text(), problem: text() },
+        Error::NoLane { event: text(), tag: text(), problem: text() },
     ] {
         assert_eq!(error.kind(), ErrorKind::Misuse, "{error}");
     }

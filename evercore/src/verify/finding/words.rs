@@ -126,9 +126,9 @@ impl fmt::Display for Finding {
                 f,
                 "the lease of partition {partition} of the subscription `{subscription}` is damaged: {problem}; reset the subscription to its present position"
             ),
-            Self::ParkedMissing { subscription, position, aggregate_id } => write!(
+            Self::ParkedMissing { subscription, position, lane } => write!(
                 f,
-                "the subscription `{subscription}` has parked the event at position {position} of the aggregate {aggregate_id}, but that event does not exist; restore the log from a backup"
+                "the subscription `{subscription}` has parked the event at position {position} in the lane {lane}, but that event does not exist or belongs to another lane; restore the log from a backup"
             ),
             Self::ParkedAhead { subscription, position, cursor: Some(cursor) } => write!(
                 f,
