@@ -8,6 +8,10 @@ use crate::subscription_faults::{
     DropsParkedEvents, DropsWhatWaits, GivesPagesTwice, HidesParkedAggregates, IgnoresOperators,
     ReadsBackwards, SkipsEvents,
 };
+use crate::tag_faults::{
+    ChecksOneCondition, CountsFromTheStart, CutsTaggedPages, FindsByOneTag, IndexesTheFirstTag,
+    OverlooksConditions, ReportsALateFrontier,
+};
 use crate::write_faults::{
     AcceptsTheFuture, AcknowledgesTooEarly, AsksForTheKeyLast, BelievesTheCache, FailsNeighbours,
     ForgetsAtTheEnd, KeepsRefusedSnapshots, LandsInPart, LosesUpdates, OverlooksGuards,
@@ -65,6 +69,13 @@ found! {
     waiting_events_that_are_dropped_are_found: DropsWhatWaits;
     hidden_parked_aggregates_are_found: HidesParkedAggregates;
     operators_that_are_ignored_are_found: IgnoresOperators;
+    overlooked_conditions_are_found: OverlooksConditions;
+    a_second_condition_that_is_overlooked_is_found: ChecksOneCondition;
+    conditions_counted_from_the_start_are_found: CountsFromTheStart;
+    a_late_frontier_is_found: ReportsALateFrontier;
+    events_found_by_one_of_their_tags_are_found: FindsByOneTag;
+    tags_without_their_index_are_found: IndexesTheFirstTag;
+    tagged_pages_cut_short_are_found: CutsTaggedPages;
 }
 
 #[test]
