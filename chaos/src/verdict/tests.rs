@@ -203,14 +203,14 @@ fn a_decision_has_seen_all_events_before_it() {
 #[test]
 fn a_decision_keeps_the_rules() {
     let crowd = |places: &[(u32, u32)]| {
-        let (mut courses, mut students): (HashMap<_, usize>, HashMap<_, usize>) =
-            Default::default();
+        let mut courses: HashMap<u32, usize> = HashMap::new();
+        let mut students: HashMap<u32, usize> = HashMap::new();
         let moves = places.iter().map(|&(course, student)| {
-            let of_course = std::mem::replace(courses.entry(course).or_default(), 0);
-            let of_student = std::mem::replace(students.entry(student).or_default(), 0);
-            courses.insert(course, of_course + 1);
-            students.insert(student, of_student + 1);
-            let asked = Asked { course, of_course, student, of_student };
+            let of_course = courses.entry(course).or_default();
+            let of_student = students.entry(student).or_default();
+            let asked = Asked { course, of_course: *of_course, student, of_student: *of_student };
+            *of_course += 1;
+            *of_student += 1;
             (entry(1, 1, 1), Moved { attempt: 1, course, student, enters: true, asked })
         });
         let moves: Vec<_> = moves.collect();

@@ -1,6 +1,9 @@
 //! Random commands detect faulty engines within a bounded number of sequences.
 
+use async_trait::async_trait;
+use evercore::engine::{Capabilities, Capability, StorageEngine};
 use evercore_conformance::{Explorer, state_machine};
+use evercore_memory::MemoryEngine;
 
 use crate::engine::{Fault, Faulty, Sound};
 use crate::read_faults::{AppliesTwice, GivesAnySnapshot};
@@ -76,6 +79,23 @@ found! {
     events_found_by_one_of_their_tags_are_found: FindsByOneTag;
     tags_without_their_index_are_found: IndexesTheFirstTag;
     tagged_pages_cut_short_are_found: CutsTaggedPages;
+}
+
+/// No fault: an engine without tags.
+#[derive(Debug)]
+struct WithoutTags;
+
+#[async_trait]
+impl Fault for WithoutTags {
+    fn capabilities(&self, engine: &MemoryEngine) -> Capabilities {
+        engine.capabilities().without(Capability::Tags)
+    }
+}
+
+#[test]
+fn an_engine_without_tags_is_asked_for_no_boundary() {
+    let explored = explorer().sequences(20).explore(|| Faulty::new(WithoutTags));
+    println!("{}", explored.unwrap_or_else(|found| panic!("{found}")));
 }
 
 #[test]
