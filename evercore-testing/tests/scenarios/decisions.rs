@@ -199,7 +199,9 @@ fn a_rejection_that_no_step_expects_fails() {
                 BoundaryScenario::new().when((Room::of(1), Visits::of("Ada")), sit(1, ["Ada"]));
             drop(rejected.when((Room::of(1), Visits::of("Ada")), sit(1, [])));
         },
-        &expect!["Sit: expected to be accepted, was rejected: Full"],
+        &expect![[r#"
+            Sit: expected to be accepted, was rejected: Full
+        "#]],
     );
 }
 
@@ -208,6 +210,8 @@ fn a_key_that_is_no_tag_fails() {
     assert!(Tag::new("guest", "").is_err());
     assert_says(
         || drop(BoundaryScenario::new().when((Room::of(1), Visits::of("")), sit(1, ["Ada"]))),
-        &expect![[""]],
+        &expect![[r#"
+            the boundaries cannot be read: `guest:` cannot be a tag: its value is empty
+        "#]],
     );
 }
