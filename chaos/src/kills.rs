@@ -238,7 +238,8 @@ impl Kills {
         started: Instant,
     ) -> KillReport {
         let handled = evidence.written.as_ref().map_or(0, |written| written.handled.len());
-        KillReport::new(self, reported, evidence.log.len(), handled, violations, started.elapsed())
+        let events = (evidence.log.len(), evidence.moves.len());
+        KillReport::new(self, reported, events, handled, violations, started.elapsed())
     }
 }
 

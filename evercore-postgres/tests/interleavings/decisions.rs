@@ -88,9 +88,9 @@ async fn two_decisions_beside_a_writer() {
 }
 
 #[tokio::test]
-async fn a_decision_grouped_with_a_writer_beside_another_decision() {
+async fn a_decision_grouped_with_a_writer_beside_another_of_each() {
     let group = [&DECIDE[..5], &INSERT_BOTH].concat();
-    assert_all_are_exact("interleavings_group", &play(Vec::new(), group, &DECIDE)).await;
+    assert_all_are_exact("interleavings_group", &play(WRITE.into(), group, &DECIDE)).await;
 }
 
 #[tokio::test]
