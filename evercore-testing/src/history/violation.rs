@@ -248,6 +248,22 @@ pub enum Obstacle {
         /// The aggregate that holds it.
         holder: AggregateId,
     },
+    /// The commit rests on another number of events of a boundary.
+    Boundary {
+        /// The name of the boundary.
+        boundary: String,
+        /// The number that it needs.
+        needed: usize,
+        /// The number of events that are there.
+        found: usize,
+    },
+    /// The commit adds to a boundary which a remaining commit has read, whose events lie before in the log.
+    BoundaryNeeded {
+        /// The position of that commit.
+        reader: Position,
+        /// The position of the event that is added.
+        position: Position,
+    },
     /// The commit writes after a sequence that other remaining commits were decided on.
     Needed {
         /// The aggregate.
