@@ -18,6 +18,7 @@ pub(crate) mod customer;
 pub(crate) mod diary;
 pub(crate) mod gauge;
 pub(crate) mod hoard;
+pub(crate) mod parcels;
 pub(crate) mod tally;
 
 use evercore::Registry;

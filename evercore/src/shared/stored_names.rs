@@ -61,7 +61,7 @@ impl Shared {
         if filter.tags().len() > 0 { require(&*self.engine, Capability::Tags) } else { Ok(()) }
     }
 
-    async fn stored_name_of(&self, aggregate: &AggregateType) -> Result<&'static str> {
+    pub(super) async fn stored_name_of(&self, aggregate: &AggregateType) -> Result<&'static str> {
         if aggregate.aliases().is_empty() {
             return Ok(aggregate.name());
         }

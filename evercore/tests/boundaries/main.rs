@@ -2,4 +2,5 @@
 
 mod courses;
 mod decisions;
+mod retired_tags;
 mod tagging;
