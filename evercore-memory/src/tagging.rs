@@ -24,6 +24,7 @@ impl Log {
         self.declared.version += 1;
         for (tag, declaration) in declarations {
             let is_stored = self.has_events_of(tag);
+            self.aggregate_type(&tag.event.aggregate);
             let Declared { tags, .. } = &mut self.declared;
             match declaration {
                 TagDeclaration::Given => {

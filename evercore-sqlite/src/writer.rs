@@ -40,6 +40,7 @@ pub(crate) struct Writer {
 
 /// A request to the thread.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "nearly all jobs are commits")]
 enum Job {
     Commit(CommitJob),
     Other(OtherJob),

@@ -167,7 +167,7 @@ impl Fault for WaitsForNoCommit {
         if commit.declared.is_some_and(|declared| declared != version) {
             return Err(Error::TagsChanged);
         }
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
         engine.commit(Commit { declared: None, ..commit }).await
     }
 }
