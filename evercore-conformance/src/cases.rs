@@ -37,6 +37,7 @@ mod snapshots;
 mod special_characters;
 mod staging;
 mod stopping;
+mod tagging;
 mod time_limits;
 mod verification;
 mod views;
@@ -402,6 +403,23 @@ macro_rules! __with_all_cases {
                         a_filter_passes_the_events_that_have_its_tags
                         a_subscription_follows_a_tag
                         pages_by_tags_end_at_the_frontier_and_go_on
+                    }
+                    tagging {
+                        a_tag_of_a_new_type_is_complete_at_once
+                        older_events_are_refused_until_they_have_their_tags
+                        older_events_are_found_by_the_tags_of_their_present_shape
+                        a_running_older_program_is_refused_once_tags_are_given
+                        a_first_event_of_an_older_program_is_refused
+                        an_older_program_that_is_opened_again_is_refused
+                        an_older_program_may_write_what_lacks_no_tag
+                        no_decision_misses_an_event_beside_older_writers
+                        a_backfill_that_was_stopped_goes_on_where_it_was
+                        several_backfills_do_each_event_once
+                        an_event_that_cannot_be_read_ends_a_backfill
+                        a_tag_that_is_retired_refuses_what_rests_on_it
+                        a_view_from_before_the_backfill_is_refused
+                        a_subscription_by_an_incomplete_tag_is_refused
+                        tags_that_were_given_later_pass_the_verification
                     }
                 }
                 contract {

@@ -19,6 +19,7 @@ pub(crate) mod diary;
 pub(crate) mod gauge;
 pub(crate) mod hoard;
 pub(crate) mod posts;
+pub(crate) mod parcels;
 pub(crate) mod tally;
 
 use evercore::Registry;

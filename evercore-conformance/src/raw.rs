@@ -28,6 +28,7 @@ pub(crate) fn commit(writes: Vec<AggregateWrite>, events: Vec<NewEvent>) -> Comm
         snapshots: Vec::new(),
         idempotency: None,
         conditions: Vec::new(),
+        declared: None,
         completes: Vec::new(),
     }
 }

@@ -6,6 +6,7 @@ pub(crate) mod expand;
 mod field_types;
 pub(crate) mod input;
 pub(crate) mod model;
+mod retired_tags;
 mod shape;
 mod tags;
 pub(crate) mod versions;

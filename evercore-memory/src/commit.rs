@@ -25,6 +25,9 @@ impl Log {
         {
             return Err(Error::IdempotencyKeyUsed { key: key.to_string() });
         }
+        if commit.declared.is_some_and(|declared| declared != self.declared.version) {
+            return Err(Error::TagsChanged);
+        }
         for write in &commit.writes {
             self.check_precondition(write)?;
         }
@@ -96,7 +99,7 @@ impl Log {
 
     /// Writes a commit that has passed the checks.
     fn land(&mut self, commit: Commit) -> Committed {
-        // The conditions were checked. The engine declares no completions, so none are sent.
+        // The conditions and the version were checked. The engine declares no completions, so none are sent.
         let Commit {
             id,
             recorded_at,
@@ -105,6 +108,7 @@ impl Log {
             snapshots,
             idempotency,
             conditions: _,
+            declared: _,
             completes: _,
         } = commit;
         self.version += 1;

@@ -93,6 +93,10 @@ impl MemoryEngine {
         self.shared.read()
     }
 
+    pub(crate) fn write(&self) -> Result<RwLockWriteGuard<'_, Log>> {
+        self.shared.write()
+    }
+
     /// Reads subscriptions and the log as of one moment.
     pub(crate) fn with_subscriptions<T>(
         &self,

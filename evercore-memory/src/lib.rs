@@ -43,6 +43,7 @@ mod log;
 mod parked;
 mod read;
 mod subscriptions;
+mod tagging;
 mod tags;
 
 pub use engine::MemoryEngine;

@@ -10,6 +10,7 @@ use evercore::{
 };
 use foldhash::{HashMap, HashSet};
 
+use crate::tagging::Declared;
 use crate::tags::TagIndex;
 
 /// All committed data.
@@ -21,6 +22,8 @@ pub(crate) struct Log {
     pub(crate) aggregates: BTreeMap<AggregateId, StoredAggregate>,
     /// The events by their tags.
     pub(crate) tags: TagIndex,
+    /// The tags that programs have declared.
+    pub(crate) declared: Declared,
     /// The names of event types, each once.
     pub(crate) event_types: HashSet<Arc<str>>,
     /// The names of aggregate types that are registered or stored.

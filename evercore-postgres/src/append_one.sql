@@ -1,5 +1,5 @@
 -- $1 … $5: the commit; $6 … $11: the write; $12 … $22: events; $23 … $25: the snapshot; $26, $27: locks on tags; $28, $29:
--- conditions; $30 … $35: their atoms. See the migration that defines it.
+-- conditions; $30 … $35: their atoms; $36: the version of the declared tags. See the migration that defines it.
 SELECT first, last, positions
 FROM evercore.append_one(
     $1, $2, $3, $4, $5,
@@ -7,5 +7,5 @@ FROM evercore.append_one(
     $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22,
     $23, $24, $25,
     $26, $27, $28, $29,
-    $30, $31, $32, $33, $34, $35
+    $30, $31, $32, $33, $34, $35, $36
 )

@@ -2,6 +2,7 @@
 
 mod inspection;
 mod subscriptions;
+mod tagging;
 
 use std::sync::Arc;
 
@@ -10,6 +11,7 @@ use sqlx::AssertSqlSafe;
 use crate::options::Schema;
 pub(crate) use inspection::InspectionStatements;
 pub(crate) use subscriptions::SubscriptionStatements;
+pub(crate) use tagging::TaggingStatements;
 
 /// The schema's name in the SQL files, with which they can be read and run as they are.
 const WRITTEN: &str = "evercore";
@@ -37,6 +39,7 @@ pub(crate) struct Statements {
     pub(crate) store_aggregate_types: Statement,
     pub(crate) store_event_types: Statement,
     pub(crate) subscriptions: SubscriptionStatements,
+    pub(crate) tagging: TaggingStatements,
 }
 
 /// One statement.
@@ -67,6 +70,7 @@ impl Statements {
             store_aggregate_types: statement(include_str!("store_aggregate_types.sql")),
             store_event_types: statement(include_str!("store_event_types.sql")),
             subscriptions: SubscriptionStatements::new(schema),
+            tagging: TaggingStatements::new(schema),
         }
     }
 }

@@ -93,6 +93,7 @@ mod schema;
 mod statistics;
 mod subscriptions;
 mod sync;
+mod tagging;
 mod tags;
 mod transaction;
 mod types;

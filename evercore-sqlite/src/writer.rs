@@ -27,7 +27,7 @@ use crate::types::Types;
 use thread::WriterThread;
 
 pub(crate) use land::land_within;
-pub(crate) use rows::positions;
+pub(crate) use rows::{positions, register_names};
 
 /// The most jobs in the queue; further callers wait until there is room.
 const QUEUE: usize = 1024;
@@ -40,6 +40,7 @@ pub(crate) struct Writer {
 
 /// A request to the thread.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "nearly all jobs are commits")]
 enum Job {
     Commit(CommitJob),
     Other(OtherJob),

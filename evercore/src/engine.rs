@@ -21,6 +21,7 @@ mod positions;
 mod runtime;
 mod scheme;
 mod subscriptions;
+mod tagging;
 mod transactor;
 
 use std::any::Any;
@@ -68,6 +69,9 @@ pub use subscriptions::{
     ParkedRequest, Registered, Settled, Settlement, StoredLease, StoredPartition,
     StoredSubscription, SubscriptionStorage, WhichParked,
 };
+pub use tagging::{
+    DeclaredTags, RetaggedEvent, StoredTag, TagBatch, TagDeclaration, TagState, TagStorage,
+};
 pub(crate) use transactor::within;
 pub use transactor::{Transaction, Transactor};
 
@@ -79,7 +83,7 @@ pub use transactor::{Transaction, Transactor};
 /// Every method may be called from many tasks at once, and its future may be dropped at any point: a dropped
 /// [`commit`](Self::commit) is stored whole or not at all, and any other dropped call leaves no trace.
 #[async_trait]
-pub trait StorageEngine: Reader + SubscriptionStorage + Any {
+pub trait StorageEngine: Reader + SubscriptionStorage + TagStorage + Any {
     /// Returns the name of the kind of engine, for messages: `postgres`.
     fn name(&self) -> &'static str;
 
@@ -120,6 +124,8 @@ pub trait StorageEngine: Reader + SubscriptionStorage + Any {
     /// - [`Error::UnknownId`] or [`Error::WrongAggregateType`] if an aggregate that must exist does not, or is of
     ///   another type.
     /// - [`Error::KeyTaken`] if a key belongs to another aggregate of the type.
+    /// - [`Error::TagsChanged`] if [`Commit::declared`] is not the version of the declared tags that is stored, on an
+    ///   engine with [`Capability::Tags`].
     /// - [`Error::given_up`] if [`find_commit`](Self::find_commit) has answered that it never lands.
     /// - [`Error::OutcomeUnknown`] if it may have been stored. Any other error says that it was not and never will be.
     async fn commit(&self, commit: Commit) -> Result<Committed>;

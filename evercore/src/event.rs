@@ -42,9 +42,13 @@ pub trait Event: Sized + Send + Sync + 'static {
     /// The tags that its events have, each with the number of its values. Boundaries find an event by them, and the
     /// compiler refuses one that names another tag.
     ///
-    /// Their names are stored with every event, so they must not change once events have been written. An event that was
-    /// written before a tag was declared does not have it.
+    /// Their names are stored with every event, so they must not change once events have been written. Events that were
+    /// written before a tag was declared get it by [`EventStore::backfill_tags`](crate::EventStore::backfill_tags).
     const TAGS: &'static [TagName] = &[];
+
+    /// The names of the tags that its events had, and that new ones do not get: programs that still declare them are
+    /// refused.
+    const RETIRED_TAGS: &'static [&'static str] = &[];
 
     /// A description of the type's fields, if known: for a catalogue of released shapes.
     const SHAPE: Option<Shape> = None;

@@ -71,6 +71,7 @@
 //!   whose position is only in memory, [`Router`] and other [`Handler`]s, [`EventStore::subscriptions`] to administer
 //!   them, and [`EventStore::wait_for`] to read your own writes. `evercore-services` runs subscriptions and other
 //!   [services](service::Service), restarts those that fail, and stops all of them on a signal.
+//! - **Tags on old events**: [`EventStore::backfill_tags`], with the rest in [`tagging`].
 //! - **Verifying**: [`EventStore::verify`] reports inconsistent data; [`EventStoreBuilder::chain_events`] chains events
 //!   by hashes.
 //! - **Types**: [`macro@Aggregate`], [`macro@event`], [`macro@state_event`]; by hand with [`trait@Aggregate`],
@@ -120,6 +121,7 @@ mod snapshot;
 mod store;
 pub mod subscription;
 mod tag;
+pub mod tagging;
 mod time_range;
 mod turns;
 pub mod verify;

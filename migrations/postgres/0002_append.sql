@@ -7,7 +7,10 @@
 --   2. preconditions are read in statements after the locks, so with a snapshot that sees the commits of previous
 --      holders;
 --   3. the floor is announced before the first position is drawn, so that no reader passes an event that is still on
---      its way.
+--      its way;
+--   4. the version of the declared tags is compared after the floor was announced. A new version is seen by all
+--      sessions at once, so a commit that passes with an older one has announced its floor before the new version: once
+--      all floors that are held at a later moment have been given up, no such commit is on its way.
 --
 -- `append` can refuse single commits of a group and store the others. No two commits of a group name the same
 -- aggregate, natural key or idempotency key.
@@ -32,6 +35,12 @@ LANGUAGE sql VOLATILE AS $$
         'evercore.events'::regclass::oid::bigint::bit(32)::integer,
         coalesce(pg_sequence_last_value('evercore.event_positions'), 0)::bit(32)::integer
     ) IS NOT NULL
+$$;
+
+-- Returns the version of the declared tags. The sequence has no last value until it is first drawn from.
+CREATE FUNCTION evercore.declared_version() RETURNS bigint
+LANGUAGE sql VOLATILE AS $$
+    SELECT coalesce(pg_sequence_last_value('evercore.declared_tags'), 0)
 $$;
 
 -- Returns the number under which a natural key or an idempotency key is locked; with the kind 'kind', the number under
@@ -161,7 +170,8 @@ CREATE FUNCTION evercore.append(
     atom_aggregates text[],
     atom_events text[],
     atom_numbers bigint[],
-    atom_tags text[]
+    atom_tags text[],
+    declared bigint
 ) RETURNS SETOF evercore.verdict
 LANGUAGE plpgsql VOLATILE
 -- Tables that were never analysed get plans that scan them, and such plans are kept.
@@ -420,6 +430,9 @@ BEGIN
     END IF;
 
     is_announced := evercore.announce_floor();
+    IF declared <> evercore.declared_version() THEN
+        RAISE EXCEPTION 'the declared tags have changed' USING ERRCODE = 'EV003';
+    END IF;
 
     RETURN QUERY
     WITH given AS MATERIALIZED (
@@ -561,6 +574,7 @@ CREATE FUNCTION evercore.append_one(
     atom_events text[],
     atom_numbers bigint[],
     atom_tags text[],
+    declared bigint,
     OUT first bigint,
     OUT last bigint,
     OUT positions bigint[]
@@ -655,6 +669,9 @@ BEGIN
     END IF;
 
     is_announced := evercore.announce_floor();
+    IF declared <> evercore.declared_version() THEN
+        RAISE EXCEPTION 'the declared tags have changed' USING ERRCODE = 'EV003';
+    END IF;
 
     IF cardinality(event_payloads) = 1 THEN
         INSERT INTO evercore.events (

@@ -187,4 +187,142 @@ BEGIN
 END
 $$;
 
+-- Returns the number under which changes of the declared tags exclude each other, and readers of them.
+CREATE FUNCTION evercore.tagging_lock() RETURNS bigint
+LANGUAGE sql STABLE AS $$
+    SELECT hashtextextended('declared tags', 'evercore.event_type_tags'::regclass::oid::bigint)
+$$;
+
+-- Reads the version of the declared tags, in a first row without a name, and the tags. A change of the tags is not
+-- visible before its transaction ends, but its version is, so readers wait for the end.
+CREATE FUNCTION evercore.read_declared()
+RETURNS TABLE (aggregate text, event text, name text, state smallint, done bigint)
+LANGUAGE plpgsql VOLATILE AS $$
+#variable_conflict use_column
+BEGIN
+    PERFORM pg_advisory_xact_lock_shared(evercore.tagging_lock());
+    -- In a later statement, whose snapshot has what the lock was waited for.
+    RETURN QUERY
+    SELECT NULL::text, NULL::text, NULL::text, NULL::smallint, evercore.declared_version()
+    UNION ALL
+    SELECT a.name, t.name, d.name, d.state, d.done
+    FROM evercore.event_type_tags d
+    JOIN evercore.event_types t ON t.id = d.event_type_id
+    JOIN evercore.aggregate_types a ON a.id = t.aggregate_type_id;
+END
+$$;
+
+-- Stores declarations and a new version. A type that is stored here for the first time has no events: no commit knows
+-- its number before this transaction ends, and one that learns it later names a version from before.
+CREATE FUNCTION evercore.declare_tags(aggregates text[], events text[], names text[], states smallint[]) RETURNS void
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    added integer[];
+BEGIN
+    PERFORM pg_advisory_xact_lock(evercore.tagging_lock());
+    PERFORM nextval('evercore.declared_tags');
+
+    INSERT INTO evercore.aggregate_types (name)
+    SELECT DISTINCT given.name FROM unnest(aggregates) AS given(name) ORDER BY given.name
+    ON CONFLICT (name) DO NOTHING;
+
+    WITH inserted AS (
+        INSERT INTO evercore.event_types (aggregate_type_id, name)
+        SELECT DISTINCT a.id, given.event
+        FROM unnest(aggregates, events) AS given(aggregate, event)
+        JOIN evercore.aggregate_types a ON a.name = given.aggregate
+        ORDER BY a.id, given.event
+        ON CONFLICT (aggregate_type_id, name) DO NOTHING
+        RETURNING id
+    )
+    SELECT coalesce(array_agg(i.id), '{}') INTO added FROM inserted i;
+
+    -- In a later statement, which sees types that others have stored meanwhile.
+    INSERT INTO evercore.event_type_tags (event_type_id, name, state)
+    SELECT t.id, given.name, CASE WHEN given.state = 0 AND t.id = ANY (added) THEN 2 ELSE given.state END
+    FROM unnest(aggregates, events, names, states) AS given(aggregate, event, name, state)
+    JOIN evercore.aggregate_types a ON a.name = given.aggregate
+    JOIN evercore.event_types t ON t.aggregate_type_id = a.id AND t.name = given.event
+    ORDER BY t.id, given.name
+    ON CONFLICT (event_type_id, name) DO UPDATE SET state = 3 WHERE excluded.state = 3;
+END
+$$;
+
+-- Begins to give declared tags to older events, with a new version. Commits that have named an older one may be on their
+-- way afterwards; each holds its floor.
+CREATE FUNCTION evercore.begin_tagging(aggregates text[], events text[], names text[]) RETURNS void
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM pg_advisory_xact_lock(evercore.tagging_lock());
+    PERFORM nextval('evercore.declared_tags');
+
+    UPDATE evercore.event_type_tags d
+    SET state = 1
+    FROM unnest(aggregates, events, names) AS given(aggregate, event, name)
+    JOIN evercore.aggregate_types a ON a.name = given.aggregate
+    JOIN evercore.event_types t ON t.aggregate_type_id = a.id AND t.name = given.event
+    WHERE d.event_type_id = t.id AND d.name = given.name AND d.state = 0;
+END
+$$;
+
+-- Gives events tags, and records that all events of some types have some tags up to a position. Does nothing and returns
+-- false if an event has other tags than expected. `numbers` has the numbers of the added tags of each event, as a text
+-- like `{1,2}`.
+CREATE FUNCTION evercore.add_tags(
+    positions bigint[],
+    befores text[],
+    afters text[],
+    numbers text[],
+    aggregates text[],
+    events text[],
+    names text[],
+    up_to bigint,
+    is_last boolean
+) RETURNS boolean
+LANGUAGE plpgsql VOLATILE
+SET enable_seqscan = off
+SET jit = off
+SET enable_hashjoin = off
+SET enable_mergejoin = off
+AS $$
+BEGIN
+    -- Only this function changes the tags of an event, one call at a time.
+    PERFORM pg_advisory_xact_lock(evercore.tagging_lock());
+
+    IF EXISTS (
+        SELECT
+        FROM unnest(positions, befores) AS given(position, before)
+        WHERE NOT EXISTS (
+            SELECT
+            FROM evercore.events e
+            WHERE e.position = given.position AND e.tags IS NOT DISTINCT FROM given.before
+        )
+    ) THEN
+        RETURN false;
+    END IF;
+
+    UPDATE evercore.events e
+    SET tags = given.after
+    FROM unnest(positions, afters) AS given(position, after)
+    WHERE e.position = given.position;
+
+    INSERT INTO evercore.event_tags (tag, event_type_id, position)
+    SELECT t.number, e.event_type_id, e.position
+    FROM unnest(positions, numbers) AS given(position, numbers)
+    JOIN evercore.events e ON e.position = given.position
+    CROSS JOIN LATERAL unnest(given.numbers::bigint[]) AS t(number)
+    ORDER BY t.number, e.event_type_id, e.position
+    ON CONFLICT (tag, event_type_id, position) DO NOTHING;
+
+    UPDATE evercore.event_type_tags d
+    SET state = CASE WHEN is_last THEN 2 ELSE 1 END, done = greatest(d.done, up_to)
+    FROM unnest(aggregates, events, names) AS given(aggregate, event, name)
+    JOIN evercore.aggregate_types a ON a.name = given.aggregate
+    JOIN evercore.event_types t ON t.aggregate_type_id = a.id AND t.name = given.event
+    WHERE d.event_type_id = t.id AND d.name = given.name AND d.state = 1;
+
+    RETURN true;
+END
+$$;
+
 INSERT INTO evercore.evercore_migrations (version, description) VALUES (3, 'frontier');

@@ -69,6 +69,24 @@ CREATE TABLE event_tags (
     PRIMARY KEY (tag, event_type_id, position)
 ) STRICT, WITHOUT ROWID;
 
+-- The tags that programs declare for event types. The state is 0 if it is declared only, 1 while older events are given
+-- the tag, 2 if all events have it, and 3 if new events do not get it any more. Events up to `done` have it.
+CREATE TABLE event_type_tags (
+    event_type_id INTEGER NOT NULL REFERENCES event_types (id),
+    name          TEXT    NOT NULL CHECK (name <> ''),
+    state         INTEGER NOT NULL CHECK (state BETWEEN 0 AND 3),
+    done          INTEGER NOT NULL DEFAULT 0 CHECK (done >= 0),
+    PRIMARY KEY (event_type_id, name)
+) STRICT, WITHOUT ROWID;
+
+-- One row: the version of the declared tags, which every commit names.
+CREATE TABLE declared_tags (
+    only_row INTEGER PRIMARY KEY CHECK (only_row = 1),
+    version  INTEGER NOT NULL
+) STRICT;
+
+INSERT INTO declared_tags (only_row, version) VALUES (1, 0);
+
 -- The newest snapshot of each aggregate.
 CREATE TABLE snapshots (
     aggregate_id INTEGER PRIMARY KEY,

@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use evercore::engine::{
-    AcquireRequest, Acquired, Beat, Capabilities, Commit, Control, Detail, DiscardedRequest,
-    EventKey, Heartbeat, HistoryRequest, IdBlock, IdempotentOutcome, InspectEvents,
-    InspectedAggregate, InspectedCommit, InspectedEvent, InspectedKey, InspectedParked,
-    InspectedSubscription, InspectedTag, Inspection, Lane, LastGiven, LeaseKey, LoadRequest,
-    LoadedAggregate, LogQuery, LogWatch, NewSubscription, ParkedRequest, Reader, Registered,
-    Settled, Settlement, StorageEngine, StoredSubscription, SubscriptionStorage, TagKey, TagPage,
-    TagRequest, Transactor, TypeName,
+    AcquireRequest, Acquired, Beat, Capabilities, Commit, Control, DeclaredTags, Detail,
+    DiscardedRequest, EventKey, Heartbeat, HistoryRequest, IdBlock, IdempotentOutcome,
+    InspectEvents, InspectedAggregate, InspectedCommit, InspectedEvent, InspectedKey,
+    InspectedParked, InspectedSubscription, InspectedTag, Inspection, Lane, LastGiven, LeaseKey,
+    LoadRequest, LoadedAggregate, LogQuery, LogWatch, NewSubscription, ParkedRequest, Reader,
+    Registered, Settled, Settlement, StorageEngine, StoredSubscription, StoredTag,
+    SubscriptionStorage, TagBatch, TagDeclaration, TagKey, TagPage, TagRequest, TagStorage,
+    Transactor, TypeName,
 };
 use evercore::subscription::{DiscardedEvent, ParkedEvent};
 use evercore::{
@@ -124,6 +125,25 @@ impl StorageEngine for Halting<dyn StorageEngine> {
 
     async fn close(&self) -> Result<()> {
         self.1.go(self.0.close()).await
+    }
+}
+
+#[async_trait]
+impl TagStorage for Halting<dyn StorageEngine> {
+    async fn declared_tags(&self) -> Result<DeclaredTags> {
+        self.1.go(self.0.declared_tags()).await
+    }
+
+    async fn declare_tags(&self, declarations: &[(StoredTag, TagDeclaration)]) -> Result<()> {
+        self.1.go(self.0.declare_tags(declarations)).await
+    }
+
+    async fn begin_tagging(&self, tags: &[StoredTag]) -> Result<Position> {
+        self.1.go(self.0.begin_tagging(tags)).await
+    }
+
+    async fn add_tags(&self, batch: &TagBatch) -> Result<bool> {
+        self.1.go(self.0.add_tags(batch)).await
     }
 }
 

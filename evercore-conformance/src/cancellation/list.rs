@@ -69,6 +69,7 @@ macro_rules! __with_operations {
                 find_commit: "EventStore::find_commit"
                 find_by_idempotency_key: "EventStore::find_by_idempotency_key"
                 verify: "Verify::run"
+                backfill_tags: "TagBackfill::run"
             }
             following {
                 run: "SubscriptionBuilder::run"

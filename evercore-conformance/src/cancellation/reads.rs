@@ -8,6 +8,7 @@ use super::subject::LEFT;
 use super::{Cut, Outcome, Subject};
 use crate::domain::counter::Counter;
 use crate::domain::courses::{Load, Seats};
+use crate::domain::parcels::{self, Region};
 
 pub async fn with_readonly_context(subject: &Subject, cut: &mut Cut) -> Outcome {
     let read = subject.store.with_readonly_context(async |ctx| {
@@ -134,5 +135,29 @@ pub async fn verify(subject: &Subject, cut: &mut Cut) -> Outcome {
     match report.filter(|report| !report.is_clean()) {
         Some(report) => Err(format!("what is stored is wrong: {report}").into()),
         None => Ok(()),
+    }
+}
+
+pub async fn backfill_tags(subject: &Subject, cut: &mut Cut) -> Outcome {
+    if !subject.store.engine().capabilities().has(Capability::Tags) {
+        return Ok(());
+    }
+    match subject.store_of(parcels::older()?).await {
+        Ok(older) => {
+            for place in ["north/Oslo", "south/Rome", "north/Oslo"] {
+                parcels::post(&older, place).await?;
+            }
+        }
+        // A run before this one has declared the tag.
+        Err(Error::OlderProgram { .. }) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let newer = subject.store_of(parcels::newer()?).await?;
+    let done = cut.short(newer.backfill_tags().batch_size(1).run()).await.transpose()?;
+    let read = newer.with_context(async |ctx| ctx.read(Region::of("north")).await).await;
+    match read {
+        Ok(north) if north.sent == 2 => Ok(()),
+        Err(Error::TagIncomplete { .. }) if done.is_none() => Ok(()),
+        other => Err(format!("after {done:?}, the boundary is {other:?}").into()),
     }
 }

@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use evercore::engine::{
-    AcquireRequest, Acquired, Beat, Capabilities, Commit, Control, Detail, DiscardedRequest,
-    EventKey, EventRow, Heartbeat, HistoryRequest, IdBlock, IdempotentOutcome, InspectEvents,
-    InspectedAggregate, InspectedCommit, InspectedEvent, InspectedKey, InspectedParked,
-    InspectedSubscription, Inspection, Lane, LastGiven, LeaseKey, LoadRequest, LoadedAggregate,
-    LogQuery, LogWatch, NewSubscription, ParkedRequest, Reader, Registered, Settled, Settlement,
-    StorageEngine, StoredSubscription, SubscriptionStorage, TagPage, TagRequest, TypeName,
+    AcquireRequest, Acquired, Beat, Capabilities, Commit, Control, DeclaredTags, Detail,
+    DiscardedRequest, EventKey, EventRow, Heartbeat, HistoryRequest, IdBlock, IdempotentOutcome,
+    InspectEvents, InspectedAggregate, InspectedCommit, InspectedEvent, InspectedKey,
+    InspectedParked, InspectedSubscription, Inspection, Lane, LastGiven, LeaseKey, LoadRequest,
+    LoadedAggregate, LogQuery, LogWatch, NewSubscription, ParkedRequest, Reader, Registered,
+    Settled, Settlement, StorageEngine, StoredSubscription, StoredTag, SubscriptionStorage,
+    TagBatch, TagDeclaration, TagPage, TagRequest, TagStorage, TypeName,
 };
 use evercore::subscription::{DiscardedEvent, ParkedEvent};
 use evercore::{
@@ -78,6 +79,22 @@ pub(crate) trait Fault: std::fmt::Debug + Send + Sync + 'static {
         requests: Vec<TagRequest>,
     ) -> Result<Vec<TagPage>> {
         reader.read_tagged(requests).await
+    }
+
+    async fn declare_tags(
+        &self,
+        engine: &MemoryEngine,
+        declarations: &[(StoredTag, TagDeclaration)],
+    ) -> Result<()> {
+        engine.declare_tags(declarations).await
+    }
+
+    async fn begin_tagging(&self, engine: &MemoryEngine, tags: &[StoredTag]) -> Result<Position> {
+        engine.begin_tagging(tags).await
+    }
+
+    async fn add_tags(&self, engine: &MemoryEngine, batch: &TagBatch) -> Result<bool> {
+        engine.add_tags(batch).await
     }
 
     async fn register(&self, engine: &MemoryEngine, new: &NewSubscription) -> Result<Registered> {
@@ -343,6 +360,25 @@ impl Inspection for FaultyEngine {
 
     async fn last_given(&self) -> Result<LastGiven> {
         self.fault.last_given(self.log()?).await
+    }
+}
+
+#[async_trait]
+impl TagStorage for FaultyEngine {
+    async fn declared_tags(&self) -> Result<DeclaredTags> {
+        self.log()?.declared_tags().await
+    }
+
+    async fn declare_tags(&self, declarations: &[(StoredTag, TagDeclaration)]) -> Result<()> {
+        self.fault.declare_tags(self.log()?, declarations).await
+    }
+
+    async fn begin_tagging(&self, tags: &[StoredTag]) -> Result<Position> {
+        self.fault.begin_tagging(self.log()?, tags).await
+    }
+
+    async fn add_tags(&self, batch: &TagBatch) -> Result<bool> {
+        self.fault.add_tags(self.log()?, batch).await
     }
 }
 

@@ -35,8 +35,9 @@ use subscription_faults::{
     StandsStill, WakesNoWatcher,
 };
 use tag_faults::{
-    ChecksConditionsTooEarly, ChecksOneCondition, CountsFromTheStart, CutsTaggedPages,
-    FindsByOneTag, IndexesTheFirstTag, OverlooksConditions, ReportsALateFrontier,
+    ChecksConditionsTooEarly, ChecksOneCondition, CompletesAtOnce, CountsFromTheStart,
+    CutsTaggedPages, FindsByOneTag, ForgetsTheVersion, ForgetsWhereItWas, IndexesTheFirstTag,
+    OverlooksConditions, RecordsWithoutTags, ReportsALateFrontier, WaitsForNoCommit,
 };
 use write_faults::{
     AcceptsTheFuture, AcknowledgesTooEarly, AsksForTheKeyLast, BelievesTheCache, CutsKeys,
@@ -245,6 +246,25 @@ caught! {
     ];
     forgotten_versions_are_caught: ForgetsVersions => [
         "p12::an_event_of_an_unknown_version_is_named",
+    ];
+    a_forgotten_version_of_the_tags_is_caught: ForgetsTheVersion => [
+        "p14::a_running_older_program_is_refused_once_tags_are_given",
+        "p14::a_first_event_of_an_older_program_is_refused",
+        "p14::a_tag_that_is_retired_refuses_what_rests_on_it",
+    ];
+    a_backfill_that_waits_for_no_commit_is_caught: WaitsForNoCommit => [
+        "p14::no_decision_misses_an_event_beside_older_writers",
+    ];
+    a_tag_that_is_complete_too_early_is_caught: CompletesAtOnce => [
+        "p14::older_events_are_refused_until_they_have_their_tags",
+        "p14::a_subscription_by_an_incomplete_tag_is_refused",
+    ];
+    tags_that_are_not_stored_are_caught: RecordsWithoutTags => [
+        "p14::older_events_are_refused_until_they_have_their_tags",
+        "p14::older_events_are_found_by_the_tags_of_their_present_shape",
+    ];
+    a_backfill_that_begins_again_is_caught: ForgetsWhereItWas => [
+        "p14::a_backfill_that_was_stopped_goes_on_where_it_was",
     ];
     overlooked_conditions_are_caught: OverlooksConditions => [
         "p14::a_decision_conflicts_with_another_event_of_its_boundary",

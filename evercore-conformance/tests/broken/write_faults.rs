@@ -172,6 +172,7 @@ fn parts(commit: &Commit) -> Vec<Commit> {
             .collect(),
         idempotency: None,
         conditions: Vec::new(),
+        declared: commit.declared,
         completes: Vec::new(),
     };
     commit.writes.iter().map(part).collect()

@@ -30,11 +30,12 @@ const TOOLS: [&str; 6] = [
 const SUITES: [&str; 4] = ["cancellation", "cases", "corruption", "transactional"];
 
 /// The traits of the engine contract. Each call of them adds two await points to every operation that makes it.
-const CONTRACT: [&str; 7] = [
+const CONTRACT: [&str; 8] = [
     "StorageEngine",
     "Reader",
     "Inspection",
     "SubscriptionStorage",
+    "TagStorage",
     "Transactor",
     "Transaction",
     "Forward",

@@ -314,6 +314,7 @@ sendable! {
     "EventStore::read_correlated" => |own| async move { own.store.read_correlated(&own.key, own.position).await };
     "EventStore::find_commit" => |own| async move { own.store.find_commit(CommitId::generate()).await };
     "EventStore::find_by_idempotency_key" => |own| async move { own.store.find_by_idempotency_key(own.key.as_str()).await };
+    "TagBackfill::run" => |own| async move { own.store.backfill_tags().run().await };
     "Verify::run" => |own| async move { own.store.verify().run().await };
 
     "SubscriptionBuilder::run" => |own| async move {

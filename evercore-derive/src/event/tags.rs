@@ -170,6 +170,11 @@ fn named(fields: &Fields) -> Vec<&Ident> {
 }
 
 impl Tags {
+    /// Returns whether there is a tag of this name.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|tag| tag.name.value() == name)
+    }
+
     /// Writes the constant of the declared tags, and the function that returns those of an event.
     pub(crate) fn items(&self, krate: &Path) -> Option<TokenStream> {
         if self.0.is_empty() {
@@ -312,7 +317,7 @@ fn values(ty: &Type) -> Values {
 }
 
 /// Returns why no tag can have this name; the same as in `evercore`.
-fn name_problem(name: &str) -> Option<String> {
+pub(super) fn name_problem(name: &str) -> Option<String> {
     if name.is_empty() {
         Some("cannot be empty".to_owned())
     } else if name.contains(':') {

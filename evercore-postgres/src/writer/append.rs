@@ -27,6 +27,9 @@ pub(crate) struct Columns<'a> {
     locks: (Vec<i64>, Vec<bool>),
     conditions: ConditionColumns,
     atoms: AtomColumns<'a>,
+    /// The version of the declared tags that the commits name: the lowest, so that no commit passes with an old one. If
+    /// the group is refused, each commit is sent alone.
+    declared: Option<i64>,
 }
 
 /// A commit as `append_one` takes it: to one aggregate, with at least one event, without a change of a stored key.
@@ -132,8 +135,10 @@ impl<'a> Columns<'a> {
             snapshots,
             idempotency,
             conditions,
+            declared,
             completes: _,
         } = commit;
+        self.declared = self.declared.into_iter().chain(*declared).min();
         let idempotency = idempotency.as_ref();
         self.commits.ids.push(*id.as_uuid());
         self.commits.times.push(*recorded_at);
@@ -205,6 +210,7 @@ impl<'a> Columns<'a> {
             locks: (locks, exclusive),
             conditions,
             atoms,
+            declared,
         } = self;
         let query = sqlx::query(statements.append.sql())
             .bind(&commits.ids)
@@ -240,6 +246,7 @@ impl<'a> Columns<'a> {
             .bind(&conditions.seens);
         atoms
             .bind_conditions(query)
+            .bind(declared)
             // Reads to the end of the answer: the server commits after the last row.
             .fetch_all(connection)
             .await
@@ -307,6 +314,7 @@ impl<'a> One<'a> {
             .bind(some(&conditions.seens));
         let mut rows = atoms
             .bind_conditions(query)
+            .bind(commit.declared)
             // Reads to the end of the answer: the server commits after the last row.
             .fetch_all(connection)
             .await?;

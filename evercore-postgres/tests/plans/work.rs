@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::Utc;
-use evercore::boundary::Tag;
+use evercore::boundary::{Tag, Tags};
 use evercore::engine::{
     AcquireRequest, Acquired, AggregateWrite, Beat, Commit, Condition, Control, CursorMove, Detail,
     DiscardedRequest, EventKey, Grant, HistoryRequest, IfDifferent, InspectEvents, Inspection,
     KeyChange, Lane, LoadRequest, LoadTarget, LogQuery, NewSubscription, NewlyParked,
-    ParkedRequest, Precondition, Reader, Settlement, StorageEngine, StoredEvent,
-    SubscriptionStorage, TagAtom, TagQuery, TagRequest, TypeName, WhichParked,
+    ParkedRequest, Precondition, Reader, RetaggedEvent, Settlement, StorageEngine, StoredEvent,
+    StoredTag, SubscriptionStorage, TagAtom, TagBatch, TagDeclaration, TagQuery, TagRequest,
+    TagStorage, TypeName, WhichParked,
 };
 use evercore::subscription::Partition;
 use evercore::{
@@ -122,6 +123,7 @@ pub(crate) async fn all(url: &str) {
     inspect(engine.inspection()).await.expect("it can be read");
     write(&store, &engine).await.expect("there is no other writer");
     follow(&engine).await.expect("there is no other subscriber");
+    tag(&engine).await.expect("no tags are given beside");
     store.close().await.expect("nothing is under way");
 }
 
@@ -267,6 +269,31 @@ async fn decide(store: &EventStore, engine: &PostgresEngine, created: AggregateI
     Ok(())
 }
 
+/// Declares a tag for a type that has many events, and gives it to some of them.
+async fn tag(engine: &PostgresEngine) -> Result<()> {
+    let event = StoredEvent { aggregate: ACCOUNT.into(), event: "deposited".into() };
+    let late = StoredTag { event, name: "late".into() };
+    engine.declare_tags(&[(late.clone(), TagDeclaration::Given)]).await?;
+    assert!(engine.declared_tags().await?.tags.iter().any(|(tag, _)| *tag == late));
+    engine.begin_tagging(std::slice::from_ref(&late)).await?;
+    let page = engine.read_log(LogQuery::new(Position::START, PAGE)).await?;
+    let events: Vec<_> = page
+        .events
+        .iter()
+        .map(|event| {
+            let own = event.tags().iter().filter_map(|tag| tag.split_once(':'));
+            let own = own.map(|(name, value)| Tag::new(name, value));
+            let late = Tag::new("late", event.position());
+            let after = Tags::new(own.chain([late]).collect::<Result<Vec<_>>>()?)?;
+            Ok(RetaggedEvent { position: event.position(), before: event.tags().clone(), after })
+        })
+        .collect::<Result<_>>()?;
+    let batch = TagBatch { events, of: vec![late], up_to: page.end, is_last: false };
+    assert!(engine.add_tags(&batch).await?, "the events are as they were read");
+    assert!(!engine.add_tags(&batch).await?, "they have the tag now");
+    Ok(())
+}
+
 fn of(filter: EventFilter, after: Position) -> LogQuery {
     LogQuery::new(after, PAGE).filter(Arc::new(filter))
 }
@@ -361,6 +388,7 @@ fn guards(ids: [AggregateId; 2]) -> Commit {
         snapshots: Vec::new(),
         idempotency: None,
         conditions: Vec::new(),
+        declared: None,
         completes: Vec::new(),
     }
 }

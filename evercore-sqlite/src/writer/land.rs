@@ -12,6 +12,7 @@ use super::outcome::Outcome;
 use super::preconditions::{StoredAggregates, check_preconditions};
 use super::rows::{Known, execute, outcome_of, register_types, take_ids};
 use crate::error::Problem;
+use crate::tagging;
 use crate::types::{Names, Types};
 
 const INSERT_AGGREGATE: &str = include_str!("insert_aggregate.sql");
@@ -77,8 +78,12 @@ pub(super) fn unknown_names(names: &Names, commits: &[&Commit]) -> Vec<TypeName>
 fn write(connection: &Connection, names: &Names, commits: &[&Commit]) -> Outcome {
     let mut verdicts = Vec::with_capacity(commits.len());
     let mut is_idle = true;
+    let version = match tagging::version(connection) {
+        Ok(version) => version,
+        Err(problem) => return Outcome::of_statement(problem),
+    };
     for commit in commits {
-        match land_one(connection, names, commit) {
+        match land_one(connection, names, commit, version) {
             Ok(Verdict::Written(committed)) => {
                 is_idle = false;
                 verdicts.push(Ok(committed));
@@ -107,7 +112,12 @@ fn prepare_within(connection: &Connection, commit: &Commit) -> Result<Names, Pro
     Ok(Names::read(connection)?)
 }
 
-fn land_one(connection: &Connection, names: &Names, commit: &Commit) -> Result<Verdict, Problem> {
+fn land_one(
+    connection: &Connection,
+    names: &Names,
+    commit: &Commit,
+    version: i64,
+) -> Result<Verdict, Problem> {
     if let Some(known) = outcome_of(connection, commit.id)? {
         return Ok(Verdict::Otherwise(match known {
             Known::GivenUp => Err(Error::given_up(commit.id)),
@@ -118,6 +128,9 @@ fn land_one(connection: &Connection, names: &Names, commit: &Commit) -> Result<V
         Ok(standings) => standings,
         Err(refusal) => return Ok(Verdict::Otherwise(Err(refusal))),
     };
+    if commit.declared.is_some_and(|declared| declared != version) {
+        return Ok(Verdict::Otherwise(Err(Error::TagsChanged)));
+    }
     change_aggregates(connection, names, commit, &standings)?;
     let positions = append(connection, names, commit, &standings)?;
     for snapshot in &commit.snapshots {

@@ -92,7 +92,15 @@ pub(super) fn holder(
 
 /// Stores the names that are not stored yet.
 pub(super) fn register_types(connection: &Connection, names: &[TypeName]) -> Result<(), Problem> {
-    let rows: Vec<_> = names.iter().map(|name| (name.aggregate, name.event)).collect();
+    register_names(connection, names.iter().map(|name| (name.aggregate, name.event)))
+}
+
+/// Stores the names of aggregate types and of their events that are not stored yet.
+pub(crate) fn register_names<'a>(
+    connection: &Connection,
+    names: impl Iterator<Item = (&'a str, Option<&'a str>)>,
+) -> Result<(), Problem> {
+    let rows: Vec<_> = names.collect();
     let rows = serde_json::to_string(&rows)
         .map_err(|error| Error::storage("store the names of types", error))?;
     for sql in [REGISTER_AGGREGATE_TYPES, REGISTER_EVENT_TYPES] {

@@ -334,6 +334,7 @@ fn commit(writes: Vec<AggregateWrite>) -> Commit {
         snapshots,
         idempotency: None,
         conditions: Vec::new(),
+        declared: None,
         completes: Vec::new(),
     }
 }

@@ -128,6 +128,7 @@ async fn commit(engine: &SqliteEngine, events: &[(&'static str, &[&str])]) -> Co
         snapshots: Vec::new(),
         idempotency: None,
         conditions: Vec::new(),
+        declared: None,
         completes: Vec::new(),
     }
 }

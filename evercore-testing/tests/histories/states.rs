@@ -40,6 +40,7 @@ fn lie(snapshot: NewSnapshot) -> Commit {
         snapshots: vec![snapshot],
         idempotency: None,
         conditions: Vec::new(),
+        declared: None,
         completes: Vec::new(),
     }
 }

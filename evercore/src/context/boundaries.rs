@@ -38,6 +38,7 @@ impl Context {
     /// - [`Error::BoundaryTooLarge`] if there are more events than
     ///   [`Limits::max_boundary_events`](crate::Limits::max_boundary_events).
     /// - [`Error::Unregistered`] if the store does not know an event of a boundary.
+    /// - [`Error::TagIncomplete`] if older events have not been given a tag yet that their type was given later.
     /// - [`Error::UnknownEvent`], [`Error::Decode`], [`Error::Upcast`] or [`Error::MissingCodec`] if an event cannot be
     ///   read.
     /// - [`Error::Unsupported`] if the engine has no tags.
@@ -106,6 +107,9 @@ impl Context {
                 self.queueing = turn.await;
             }
         }
+        let queries: Vec<_> = readings.iter().map(|reading| reading.query.clone()).collect();
+        let complete = self.store.check_complete(&queries).await;
+        self.noted(complete)?;
         let seen = fold(&*self.store.engine, &self.store, &mut readings, None).await;
         let seen = self.noted(seen)?;
         for (reading, seen) in readings.iter_mut().zip(seen) {
@@ -350,11 +354,13 @@ impl super::read_context::ReadContext {
         keys: K,
         up_to: Option<Position>,
     ) -> Result<K::States> {
-        let (reader, store) = self.parts();
+        let (reader, store, tags) = self.parts();
         require(&*store.engine, Capability::Tags)?;
         let mut readings = Vec::new();
         keys.begin(&store.registry, &mut readings)?;
         let count = readings.len();
+        let queries: Vec<_> = readings.iter().map(|reading| reading.query.clone()).collect();
+        tags.check_complete(&queries)?;
         fold(reader, store, &mut readings, up_to).await?;
         Ok(K::finish(count, &mut readings.into_iter().map(Reading::into_state)))
     }

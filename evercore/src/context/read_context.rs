@@ -14,6 +14,7 @@ use crate::engine::{
 use crate::error::{unknown_id, unknown_key};
 use crate::metadata::check_label;
 use crate::shared::Shared;
+use crate::shared::known_tags::KnownTags;
 use crate::shared::state::State;
 use crate::{
     Aggregate, AggregateId, AsOf, Error, Limits, LogPage, NaturalKey, Position, RecordedEvent,
@@ -59,15 +60,20 @@ pub struct ReadContext {
     store: Arc<Shared>,
     id: ContextId,
     reader: Box<dyn Reader>,
+    /// The declared tags before the view was opened.
+    tags: Arc<KnownTags>,
 }
 
 impl ReadContext {
-    pub(crate) fn new(store: Arc<Shared>, reader: Box<dyn Reader>) -> Self {
-        Self { store, id: ContextId::next(), reader }
+    /// Opens a view.
+    pub(crate) async fn open(store: Arc<Shared>) -> Result<Self> {
+        let tags = store.tags_before_view().await?;
+        let reader = store.engine.begin_read().await?;
+        Ok(Self { store, id: ContextId::next(), reader, tags })
     }
 
-    pub(super) fn parts(&self) -> (&dyn Reader, &Shared) {
-        (&*self.reader, &self.store)
+    pub(super) fn parts(&self) -> (&dyn Reader, &Shared, &KnownTags) {
+        (&*self.reader, &self.store, &self.tags)
     }
 
     /// Loads an aggregate by its id.
@@ -206,7 +212,9 @@ impl ReadContext {
     /// - The engine's error if it cannot read.
     #[instrument(level = "debug", skip_all, fields(?tags, %after), err(level = "debug"))]
     pub async fn read_tagged(&self, tags: &[Tag], after: Position) -> Result<LogPage> {
-        read_tagged(&*self.reader, &self.store, tags, after).await
+        let request = tagged(&self.store, tags, after)?;
+        self.tags.check_complete(std::slice::from_ref(&request.query))?;
+        read_tagged(&*self.reader, request).await
     }
 
     #[instrument(level = "debug", name = "load", skip_all, fields(aggregate = T::NAME), err(level = "debug"))]
@@ -288,12 +296,8 @@ pub(crate) async fn read_correlated(
     reader.read_log(LogQuery::new(after, limits.page_events).correlation(correlation_id)).await
 }
 
-pub(crate) async fn read_tagged(
-    reader: &dyn Reader,
-    store: &Shared,
-    tags: &[Tag],
-    after: Position,
-) -> Result<LogPage> {
+/// Makes the request for the events that have all of these tags.
+pub(crate) fn tagged(store: &Shared, tags: &[Tag], after: Position) -> Result<TagRequest> {
     require(&*store.engine, Capability::Tags)?;
     let types: Vec<_> = store
         .registry
@@ -311,7 +315,12 @@ pub(crate) async fn read_tagged(
     tags.sort_unstable();
     tags.dedup();
     let query = Arc::new(TagQuery { atoms: vec![TagAtom { types, tags }] });
-    let request = TagRequest { after, ..TagRequest::new(query, store.limits.page_events) };
+    Ok(TagRequest { after, ..TagRequest::new(query, store.limits.page_events) })
+}
+
+/// Reads a page of events by their tags.
+pub(crate) async fn read_tagged(reader: &dyn Reader, request: TagRequest) -> Result<LogPage> {
+    let after = request.after;
     let page = reader.read_tagged(vec![request]).await?.pop();
     let mut page = page.ok_or_else(|| Error::corrupt("tagged events", "there is no page"))?;
     // Beyond the frontier, events may still appear before those that are there.

@@ -412,6 +412,7 @@ impl Staging {
             snapshots,
             idempotency,
             conditions,
+            declared: None,
             completes,
         };
         (commit, refusal)

@@ -7,11 +7,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::{
-    AcquireRequest, Acquired, Beat, Capabilities, Capability, Commit, Control, Detail,
-    DiscardedRequest, Heartbeat, HistoryRequest, IdBlock, IdempotentOutcome, Inspection, Lane,
-    LeaseKey, LoadRequest, LoadedAggregate, LogQuery, LogWatch, NewSubscription, ParkedRequest,
-    Reader, Registered, Settled, Settlement, StorageEngine, StoredSubscription,
-    SubscriptionStorage, TagPage, TagRequest, TypeName,
+    AcquireRequest, Acquired, Beat, Capabilities, Capability, Commit, Control, DeclaredTags,
+    Detail, DiscardedRequest, Heartbeat, HistoryRequest, IdBlock, IdempotentOutcome, Inspection,
+    Lane, LeaseKey, LoadRequest, LoadedAggregate, LogQuery, LogWatch, NewSubscription,
+    ParkedRequest, Reader, Registered, Settled, Settlement, StorageEngine, StoredSubscription,
+    StoredTag, SubscriptionStorage, TagBatch, TagDeclaration, TagPage, TagRequest, TagStorage,
+    TypeName,
 };
 use crate::observer::Observer;
 use crate::{
@@ -169,6 +170,26 @@ pub trait Forward: Debug + Send + Sync + 'static {
         self.engine().read_tagged(requests).await
     }
 
+    /// See [`TagStorage::declared_tags`].
+    async fn declared_tags(&self) -> Result<DeclaredTags> {
+        self.engine().declared_tags().await
+    }
+
+    /// See [`TagStorage::declare_tags`].
+    async fn declare_tags(&self, declarations: &[(StoredTag, TagDeclaration)]) -> Result<()> {
+        self.engine().declare_tags(declarations).await
+    }
+
+    /// See [`TagStorage::begin_tagging`].
+    async fn begin_tagging(&self, tags: &[StoredTag]) -> Result<Position> {
+        self.engine().begin_tagging(tags).await
+    }
+
+    /// See [`TagStorage::add_tags`].
+    async fn add_tags(&self, batch: &TagBatch) -> Result<bool> {
+        self.engine().add_tags(batch).await
+    }
+
     /// See [`SubscriptionStorage::resolve_start`].
     async fn resolve_start(&self, start: Start) -> Result<Position> {
         self.engine().resolve_start(start).await
@@ -324,6 +345,25 @@ impl<F: Forward> Reader for F {
 
     async fn read_tagged(&self, requests: Vec<TagRequest>) -> Result<Vec<TagPage>> {
         Forward::read_tagged(self, requests).await
+    }
+}
+
+#[async_trait]
+impl<F: Forward> TagStorage for F {
+    async fn declared_tags(&self) -> Result<DeclaredTags> {
+        Forward::declared_tags(self).await
+    }
+
+    async fn declare_tags(&self, declarations: &[(StoredTag, TagDeclaration)]) -> Result<()> {
+        Forward::declare_tags(self, declarations).await
+    }
+
+    async fn begin_tagging(&self, tags: &[StoredTag]) -> Result<Position> {
+        Forward::begin_tagging(self, tags).await
+    }
+
+    async fn add_tags(&self, batch: &TagBatch) -> Result<bool> {
+        Forward::add_tags(self, batch).await
     }
 }
 

@@ -93,6 +93,7 @@ impl Error {
         match self {
             Self::Conflict { .. }
             | Self::BoundaryConflict { .. }
+            | Self::TagsChanged
             | Self::KeyTaken { .. }
             | Self::IdempotencyKeyUsed { .. }
             | Self::LeaseLost { .. }
@@ -159,7 +160,10 @@ impl Error {
             | Self::Standby { .. }
             | Self::Closed => ErrorKind::Unavailable,
 
-            Self::UnknownScheme { .. } | Self::InvalidUrl { .. } | Self::CannotOpen { .. } => {
+            Self::OlderProgram { .. }
+            | Self::TagIncomplete { .. }
+            | Self::TagRetired { .. }
+            | Self::UnknownScheme { .. } | Self::InvalidUrl { .. } | Self::CannotOpen { .. } => {
                 ErrorKind::Configuration
             }
 

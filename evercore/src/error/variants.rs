@@ -56,6 +56,53 @@ pub enum Error {
         tags: String,
     },
 
+    /// Programs have declared other tags of events since this one looked. Nothing was written. Like
+    /// [`Conflict`](Self::Conflict), it is retried by [`with_context`](crate::EventStore::with_context).
+    #[error(
+        "the declared tags of events were changed while the commit was on its way, so it was not stored; make the call again"
+    )]
+    TagsChanged,
+
+    /// This program writes events without a tag that a newer program has declared for their type. A decision by that tag
+    /// would not see them.
+    #[error(
+        "this program is older than another one that has used the database: it writes the event `{event}` of `{aggregate}` without the tag `{tag}`; deploy the newer program, or, if the tag was removed on purpose, declare it with `retired_tags({tag})`"
+    )]
+    OlderProgram {
+        /// The aggregate's type.
+        aggregate: String,
+        /// The event's stored name.
+        event: String,
+        /// The name of the tag.
+        tag: String,
+    },
+
+    /// Events that were stored before their type had the tag are not found by it yet.
+    #[error(
+        "older events `{event}` of `{aggregate}` do not have the tag `{tag}` yet; once no older program runs any more, let `EventStore::backfill_tags` give it to them"
+    )]
+    TagIncomplete {
+        /// The aggregate's type.
+        aggregate: String,
+        /// The event's stored name.
+        event: String,
+        /// The name of the tag.
+        tag: String,
+    },
+
+    /// New events do not get the tag any more, by the declaration of a newer program.
+    #[error(
+        "a newer program has retired the tag `{tag}` of the event `{event}` of `{aggregate}`, so new events are not found by it; deploy the newer program, or give the tag another name"
+    )]
+    TagRetired {
+        /// The aggregate's type.
+        aggregate: String,
+        /// The event's stored name.
+        event: String,
+        /// The name of the tag.
+        tag: String,
+    },
+
     /// The natural key belongs to another aggregate of the type.
     #[error(
         "the key `{key}` belongs to another {aggregate}; choose another key, or load that aggregate by this key"
@@ -756,6 +803,7 @@ impl Error {
             self,
             Self::Conflict { .. }
                 | Self::BoundaryConflict { .. }
+                | Self::TagsChanged
                 | Self::Busy { .. }
                 | Self::QueueFull { .. }
                 | Self::Unavailable { .. }
@@ -772,7 +820,7 @@ impl Error {
     /// Returns whether another writer was faster, as opposed to trouble with the database.
     #[must_use]
     pub const fn is_conflict(&self) -> bool {
-        matches!(self, Self::Conflict { .. } | Self::BoundaryConflict { .. })
+        matches!(self, Self::Conflict { .. } | Self::BoundaryConflict { .. } | Self::TagsChanged)
     }
 
     /// For engines: the error for a commit that arrives after its outcome was asked for and answered with

@@ -64,7 +64,7 @@ impl Shared {
         Ok(())
     }
 
-    async fn stored_name_of(&self, aggregate: &AggregateType) -> Result<&'static str> {
+    pub(super) async fn stored_name_of(&self, aggregate: &AggregateType) -> Result<&'static str> {
         if aggregate.aliases().is_empty() {
             return Ok(aggregate.name());
         }

@@ -132,6 +132,7 @@ impl EventStore {
                 snapshots: Vec::new(),
                 idempotency: None,
                 conditions: Vec::new(),
+                declared: None,
                 completes: Vec::new(),
             };
             let answer = self.inner.send(commit).await;
@@ -147,6 +148,9 @@ impl EventStore {
                     };
                     let failure = Attempt::conflict(conflict, &turn_key);
                     self.wait_to_rerun::<Error>(&mut reruns, failure).await?;
+                }
+                Err(changed @ Error::TagsChanged) => {
+                    self.wait_to_rerun::<Error>(&mut reruns, Attempt::from(changed)).await?;
                 }
                 // `Expected::Any` accepts every sequence; the conflict is only about the hash, which was made for an
                 // older one.

@@ -231,6 +231,7 @@ impl EphemeralBuilder {
         in_runtime()?;
         self.start.check()?;
         self.store.check_filter(&self.filter)?;
+        self.store.check_filter_is_complete(&self.filter).await?;
         let invalid = |problem: &str| {
             let (name, problem) = ("an ephemeral one".to_owned(), problem.to_owned());
             Err(Error::InvalidSubscription { name, problem })

@@ -63,6 +63,7 @@ async fn written(format: i16) -> (EventStore, AggregateId) {
         id: CommitId::generate(),
         idempotency: None,
         conditions: Vec::new(),
+        declared: None,
         completes: Vec::new(),
         recorded_at,
         writes: vec![write],

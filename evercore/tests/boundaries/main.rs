@@ -3,4 +3,5 @@
 mod courses;
 mod decisions;
 mod lanes;
+mod retired_tags;
 mod tagging;

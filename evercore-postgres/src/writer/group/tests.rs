@@ -44,6 +44,7 @@ fn commit(writes: Vec<AggregateWrite>) -> Commit {
         snapshots: Vec::new(),
         idempotency: None,
         conditions: Vec::new(),
+        declared: None,
         completes: Vec::new(),
     }
 }

@@ -66,6 +66,10 @@ fn one_of_each() -> Vec<(&'static str, Error)> {
     let mut errors = one_of_each! {
         Conflict { aggregate: text(), id: id, reason: ConflictReason::Key };
         BoundaryConflict { boundary: text(), tags: text() };
+        TagsChanged;
+        OlderProgram { aggregate: text(), event: text(), tag: text() };
+        TagIncomplete { aggregate: text(), event: text(), tag: text() };
+        TagRetired { aggregate: text(), event: text(), tag: text() };
         KeyTaken { aggregate: text(), key: text() };
         UnknownId { aggregate: text(), id: id };
         UnknownKey { aggregate: text(), key: text() };
