@@ -18,8 +18,8 @@ pub(crate) mod customer;
 pub(crate) mod diary;
 pub(crate) mod gauge;
 pub(crate) mod hoard;
-pub(crate) mod posts;
 pub(crate) mod parcels;
+pub(crate) mod posts;
 pub(crate) mod tally;
 
 use evercore::Registry;
