@@ -320,7 +320,7 @@ mod newer {
 
 #[tokio::test]
 async fn tags_are_given_to_older_events_with_two_grants_more() {
-    let mut bank = Bank::new().await;
+    let bank = Bank::new().await;
     let url = bank.url("bank_app");
     let old = EventStore::builder().registry(older::registry()).connect(&url).await;
     old.expect("the grants are enough")
