@@ -16,7 +16,7 @@ use crate::error::Problem;
 use crate::log::position;
 use crate::read_transaction::read_transaction;
 use crate::row::tags;
-use crate::writer::register_names;
+use crate::writer::{declared_version, register_names};
 
 const ADD_TAGS: &str = "UPDATE events SET tags = ?2 WHERE position = ?1";
 const BEGIN: &str = include_str!("tagging/begin.sql");
@@ -27,7 +27,6 @@ const INDEX_TAG: &str = include_str!("tagging/index_tag.sql");
 const READ_DECLARED: &str = include_str!("tagging/read_declared.sql");
 const READ_HEAD: &str = "SELECT COALESCE(MAX(position), 0) FROM events";
 const READ_TAGS: &str = "SELECT tags FROM events WHERE position = ?1";
-const READ_VERSION: &str = "SELECT version FROM declared_tags";
 const RECORD: &str = include_str!("tagging/record.sql");
 
 const DECLARED: i64 = 0;
@@ -35,14 +34,9 @@ const INCOMPLETE: i64 = 1;
 const COMPLETE: i64 = 2;
 const RETIRED: i64 = 3;
 
-/// Returns the version of the declared tags, which a commit has to name.
-pub(crate) fn version(connection: &Connection) -> Result<i64, Problem> {
-    Ok(connection.prepare_cached(READ_VERSION)?.query_one([], |row| row.get(0))?)
-}
-
 fn declared(connection: &Connection) -> Result<DeclaredTags, Problem> {
     read_transaction(connection, || {
-        let version = version(connection)?;
+        let version = declared_version(connection)?;
         let mut statement = connection.prepare_cached(READ_DECLARED)?;
         let mut rows = statement.query([])?;
         let mut tags = Vec::new();

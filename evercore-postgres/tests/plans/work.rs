@@ -272,7 +272,9 @@ async fn decide(store: &EventStore, engine: &PostgresEngine, created: AggregateI
 /// Declares a tag for a type that has many events, and gives it to some of them.
 async fn tag(engine: &PostgresEngine) -> Result<()> {
     let event = StoredEvent { aggregate: ACCOUNT.into(), event: "deposited".into() };
-    let late = StoredTag { event, name: "late".into() };
+    // Another one each time: the tag of the last time has ended.
+    let name = format!("late in {}", CommitId::generate());
+    let late = StoredTag { event, name: name.as_str().into() };
     engine.declare_tags(&[(late.clone(), TagDeclaration::Given)]).await?;
     assert!(engine.declared_tags().await?.tags.iter().any(|(tag, _)| *tag == late));
     engine.begin_tagging(std::slice::from_ref(&late)).await?;
@@ -283,15 +285,17 @@ async fn tag(engine: &PostgresEngine) -> Result<()> {
         .map(|event| {
             let own = event.tags().iter().filter_map(|tag| tag.split_once(':'));
             let own = own.map(|(name, value)| Tag::new(name, value));
-            let late = Tag::new("late", event.position());
+            let late = Tag::new(&name, event.position());
             let after = Tags::new(own.chain([late]).collect::<Result<Vec<_>>>()?)?;
             Ok(RetaggedEvent { position: event.position(), before: event.tags().clone(), after })
         })
         .collect::<Result<_>>()?;
-    let batch = TagBatch { events, of: vec![late], up_to: page.end, is_last: false };
+    let of = vec![late.clone()];
+    let batch = TagBatch { events, of, up_to: page.end, is_last: false };
     assert!(engine.add_tags(&batch).await?, "the events are as they were read");
     assert!(!engine.add_tags(&batch).await?, "they have the tag now");
-    Ok(())
+    // The program of this test writes the event without it.
+    engine.declare_tags(&[(late, TagDeclaration::Retired)]).await
 }
 
 fn of(filter: EventFilter, after: Position) -> LogQuery {

@@ -10,9 +10,8 @@ use rusqlite::{Connection, params};
 use super::append::append;
 use super::outcome::Outcome;
 use super::preconditions::{StoredAggregates, check_preconditions};
-use super::rows::{Known, execute, outcome_of, register_types, take_ids};
+use super::rows::{Known, declared_version, execute, outcome_of, register_types, take_ids};
 use crate::error::Problem;
-use crate::tagging;
 use crate::types::{Names, Types};
 
 const INSERT_AGGREGATE: &str = include_str!("insert_aggregate.sql");
@@ -78,7 +77,7 @@ pub(super) fn unknown_names(names: &Names, commits: &[&Commit]) -> Vec<TypeName>
 fn write(connection: &Connection, names: &Names, commits: &[&Commit]) -> Outcome {
     let mut verdicts = Vec::with_capacity(commits.len());
     let mut is_idle = true;
-    let version = match tagging::version(connection) {
+    let version = match declared_version(connection) {
         Ok(version) => version,
         Err(problem) => return Outcome::of_statement(problem),
     };

@@ -13,6 +13,7 @@ use crate::types::AggregateTypeId;
 const FIND_HOLDER: &str =
     "SELECT id FROM aggregates WHERE aggregate_type_id = ?1 AND natural_key = ?2";
 const IS_USED: &str = "SELECT 1 FROM commits WHERE idempotency_key = ?1";
+const DECLARED_VERSION: &str = "SELECT version FROM declared_tags";
 const READ_OUTCOME: &str = include_str!("read_outcome.sql");
 const READ_STANDING: &str = include_str!("read_standing.sql");
 const REGISTER_AGGREGATE_TYPES: &str = include_str!("register_aggregate_types.sql");
@@ -43,6 +44,11 @@ pub(crate) fn positions(first: Option<i64>, last: Option<i64>) -> Result<Positio
         ),
         _ => Ok(Positions::NONE),
     }
+}
+
+/// Returns the version of the declared tags, which a commit has to name.
+pub(crate) fn declared_version(connection: &Connection) -> Result<i64, Problem> {
+    Ok(connection.prepare_cached(DECLARED_VERSION)?.query_one([], |row| row.get(0))?)
 }
 
 pub(super) fn outcome_of(connection: &Connection, id: CommitId) -> Result<Option<Known>, Problem> {
