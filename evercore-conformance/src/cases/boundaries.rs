@@ -620,8 +620,8 @@ pub(crate) async fn a_subscription_follows_a_tag(fixture: &Fixture) -> Result<()
     worker.shutdown().await?;
     assert_eq!(journal.positions(), [1, 3]);
 
-    let unknown = store.subscription("another").tag(tag("room", "7")).spawn(journal.handler())?;
-    assert_error!(unknown.join().await, Error::UnknownFilterName { name } if name == "the tag `room`");
+    let unknown = store.subscription("another").tag(tag("hall", "7")).spawn(journal.handler())?;
+    assert_error!(unknown.join().await, Error::UnknownFilterName { name } if name == "the tag `hall`");
     Ok(())
 }
 
@@ -651,7 +651,7 @@ pub(crate) async fn pages_by_tags_end_at_the_frontier_and_go_on(fixture: &Fixtur
     assert_eq!(found, expected);
     let both = [tag("student", "Bob"), tag("course", "algebra")];
     assert_eq!(store.read_tagged(&both, Position::START).await?.events, expected[2..3]);
-    for wrong in [&[][..], &[tag("room", "7")]] {
+    for wrong in [&[][..], &[tag("hall", "7")]] {
         let refused = store.read_tagged(wrong, Position::START).await;
         assert_error!(refused, Error::UnknownFilterName { .. });
     }
