@@ -32,6 +32,7 @@ mod schema;
 mod shared;
 mod statements;
 mod subscriptions;
+mod tagged_reads;
 mod tags;
 mod transaction;
 mod types;
