@@ -33,6 +33,7 @@ mod shared;
 mod statements;
 mod subscriptions;
 mod tagging;
+mod tagged_reads;
 mod tags;
 mod transaction;
 mod types;

@@ -17,11 +17,11 @@ use tracing::{debug, warn};
 use crate::error::{cannot_open, classify, met_an_ended_session, silence};
 use crate::frontier::Frontier;
 use crate::held::Held;
-use crate::merging::TaggedReads;
 use crate::notify::Notifications;
 use crate::options::{LostCommits, NotificationsTo, PostgresOptions};
 use crate::readers::{LIFETIME, RESTED, Readers};
 use crate::statements::Statements;
+use crate::tagged_reads::TaggedReads;
 use crate::types::Types;
 use crate::writer::{QUEUE, Request, Writer, Writers};
 
