@@ -4,12 +4,9 @@
 SELECT kept.subscription, kept.position, kept.lane, e.aggregate_id, e.tags, sub.filter, p.cursor
 FROM parked_events AS kept
 -- If a position is repeated, the event of the lane.
-LEFT JOIN events AS e ON e.rowid = (
-    SELECT own.rowid
-    FROM events AS own
-    WHERE own.position = kept.position
-    ORDER BY own.aggregate_id = kept.lane DESC
-    LIMIT 1
+LEFT JOIN events AS e ON e.rowid = COALESCE(
+    (SELECT own.rowid FROM events AS own WHERE own.position = kept.position AND own.aggregate_id = kept.lane),
+    (SELECT own.rowid FROM events AS own WHERE own.position = kept.position)
 )
 LEFT JOIN subscriptions AS sub ON sub.name = kept.subscription
 LEFT JOIN subscription_partitions AS p
