@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use evercore::engine::{Reader, TagPage, TagRequest};
+use evercore::engine::{TagPage, TagRequest};
 use evercore::{Aggregate, AggregateId, Error, EventStore, Position, ReadContext, Result};
 use evercore_testing::model::Refusal;
 
