@@ -257,11 +257,9 @@ pub enum Obstacle {
         /// The number of events that are there.
         found: usize,
     },
-    /// The commit adds to a boundary which a remaining commit has read, whose events lie before in the log.
+    /// The commit adds to a boundary on which other remaining commits rest without its event.
     BoundaryNeeded {
-        /// The position of that commit.
-        reader: Position,
-        /// The position of the event that is added.
+        /// The position of the event.
         position: Position,
     },
     /// The commit writes after a sequence that other remaining commits were decided on.

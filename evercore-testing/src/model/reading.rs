@@ -5,10 +5,13 @@ use std::sync::Arc;
 
 use super::Logged;
 
+/// Returns whether an event is selected.
+type Selects<E> = dyn Fn(&Logged<E>) -> bool + Send + Sync;
+
 /// A selection of events, and the number of those that were found.
 pub(super) struct Reading<E> {
     name: String,
-    selects: Arc<dyn Fn(&Logged<E>) -> bool + Send + Sync>,
+    selects: Arc<Selects<E>>,
     /// The log only grows, so as many events are the same events.
     found: usize,
 }

@@ -163,8 +163,8 @@ async fn a_decision_without_events_that_overlooks_one_has_no_place() -> Result<(
     let violations = past.verdict().await?.violations().to_vec();
     assert_only!(
         violations,
-        Violation::NoOrder { after: 3, stuck }
-            if matches!(stuck[0].1, Obstacle::Boundary { needed: 0, found: 1, .. })
+        Violation::NoOrder { after: 1, stuck }
+            if matches!(stuck[0].1, Obstacle::BoundaryNeeded { position } if position.get() == 2)
     );
     Ok(())
 }

@@ -10,7 +10,7 @@ use crate::{Decision, RecordedEvent, Registry, Result};
 ///
 /// # Example
 /// ```standalone_crate
-/// use evercore::boundary::Replay;
+/// use evercore::boundary::{Facts, Replay};
 /// use evercore::chrono::DateTime;
 /// use evercore::{Apply, Boundary, Error, EventDraft, EventMeta, RecordedEvent, Registry, event};
 ///
@@ -30,7 +30,7 @@ use crate::{Decision, RecordedEvent, Registry, Result};
 /// # fn main() -> Result<(), Error> {
 /// let registry = Registry::linked()?;
 /// let events = [41, 42].map(|course| {
-///     let draft = EventDraft::from(SeatTaken { course });
+///     let draft = EventDraft::<Facts>::from(SeatTaken { course });
 ///     draft.into_row(DateTime::UNIX_EPOCH).map(RecordedEvent::from)
 /// });
 /// let [of_other, own] = events;

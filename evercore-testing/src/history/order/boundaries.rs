@@ -49,6 +49,8 @@ pub(super) struct Standings {
     counts: HashMap<usize, usize>,
     /// The remaining commits with events that read a boundary, by their positions.
     readers: HashMap<usize, BTreeSet<(Position, usize)>>,
+    /// The number of reads by remaining commits that need this number of events in a boundary.
+    needed: HashMap<(usize, usize), usize>,
 }
 
 impl<'a> Boundaries<'a> {
@@ -122,16 +124,20 @@ impl Standings {
             if let Some((needed, boundary)) = wrong.cloned() {
                 return Some(Obstacle::Boundary { boundary, needed, found });
             }
-            let last = visit.last?;
-            let mut waiting = self.readers.get(&visit.boundary)?.iter();
-            let (before, _) =
-                waiting.find(|(before, reader)| *before < last && *reader != number)?;
-            Some(Obstacle::BoundaryNeeded { reader: *before, position: last })
+            let position = visit.last?;
+            let all = self.needed.get(&(visit.boundary, found)).copied().unwrap_or_default();
+            let mut readers = self.readers.get(&visit.boundary).into_iter().flatten();
+            let is_needed = all > visit.needed.len()
+                || readers.any(|(before, reader)| *before < position && *reader != number);
+            is_needed.then_some(Obstacle::BoundaryNeeded { position })
         })
     }
 
     pub(super) fn apply(&mut self, number: usize, node: &Node) {
         for visit in &node.visits {
+            for (needed, _) in &visit.needed {
+                *self.needed.entry((visit.boundary, *needed)).or_default() -= 1;
+            }
             *self.counts.entry(visit.boundary).or_default() += visit.added;
             if let (Some(position), false) = (node.position, visit.needed.is_empty()) {
                 let readers = self.readers.entry(visit.boundary).or_default();
@@ -149,9 +155,13 @@ impl Standings {
 
     /// Notes that a commit has yet to read its boundaries.
     fn expect(&mut self, number: usize, node: &Node) {
-        let Some(position) = node.position else { return };
-        for visit in node.visits.iter().filter(|visit| !visit.needed.is_empty()) {
-            self.readers.entry(visit.boundary).or_default().insert((position, number));
+        for visit in &node.visits {
+            for (needed, _) in &visit.needed {
+                *self.needed.entry((visit.boundary, *needed)).or_default() += 1;
+            }
+            if let (Some(position), false) = (node.position, visit.needed.is_empty()) {
+                self.readers.entry(visit.boundary).or_default().insert((position, number));
+            }
         }
     }
 

@@ -137,9 +137,9 @@ impl fmt::Display for Obstacle {
             Self::Boundary { boundary, needed, found } => {
                 write!(f, "needs {needed} events of `{boundary}`, and there are {found}")
             }
-            Self::BoundaryNeeded { reader, position } => write!(
+            Self::BoundaryNeeded { position } => write!(
                 f,
-                "adds the event at position {position} to a boundary that the commit at position {reader} has read without it"
+                "adds the event at position {position} to a boundary that others still need without it"
             ),
             Self::Needed { aggregate, sequence } => write!(
                 f,
