@@ -379,6 +379,8 @@ pub(crate) async fn a_subscription_by_an_incomplete_tag_is_refused(
     let subscription = || new.subscription("the north").tag(north());
     let worker = subscription().spawn(journal.handler())?;
     assert_error!(worker.join().await, Error::TagIncomplete { .. });
+    let lanes = new.subscription("by region").event::<Sent>().lane("region");
+    assert_error!(lanes.spawn(journal.handler())?.join().await, Error::TagIncomplete { .. });
     new.backfill_tags().run().await?;
     let worker = subscription().spawn(journal.handler())?;
     idle(&new, "the north", &worker).await?;

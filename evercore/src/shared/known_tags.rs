@@ -9,7 +9,7 @@ use super::Shared;
 use crate::engine::{
     Capability, Commit, DeclaredTags, StoredEvent, StoredTag, TagDeclaration, TagQuery, TagState,
 };
-use crate::{Error, EventFilter, Position, Report, Result, Tags};
+use crate::{Error, EventFilter, Position, Report, Result, Tag, Tags};
 
 /// The declarations that were read last. None before the first look, and after a commit was refused because they had
 /// changed.
@@ -115,7 +115,9 @@ impl Shared {
 
     /// Refuses a filter by a tag that not all events have which the filter selects by their types.
     pub(crate) async fn check_filter_is_complete(&self, filter: &EventFilter) -> Result<()> {
-        let wanted: Vec<_> = filter.tags().cloned().collect();
+        // Of the tag that makes the lanes, only the name counts here.
+        let lane = filter.lane_tag().map(|name| Tag::new(name, "any")).transpose()?;
+        let wanted: Vec<_> = filter.tags().cloned().chain(lane).collect();
         if wanted.is_empty() {
             return Ok(());
         }
