@@ -18,6 +18,7 @@ pub(crate) mod customer;
 pub(crate) mod diary;
 pub(crate) mod gauge;
 pub(crate) mod hoard;
+pub(crate) mod member;
 pub(crate) mod tally;
 
 use evercore::Registry;
@@ -33,6 +34,8 @@ pub(crate) fn registry() -> Registry {
         .event::<courses::Subscribed>()
         .event::<diary::Noted>()
         .event::<gauge::Read>()
+        .event::<member::Greeted>()
+        .event::<member::Registered>()
         .event::<tally::Counted>()
         .build()
         .expect("BUG: the suite's names are distinct")

@@ -7,7 +7,7 @@ mod field_types;
 pub(crate) mod input;
 pub(crate) mod model;
 mod shape;
-mod tags;
+pub(crate) mod tags;
 pub(crate) mod versions;
 
 use proc_macro2::TokenStream;

@@ -29,6 +29,7 @@ impl Log {
             self.check_precondition(write)?;
         }
         self.check_keys(&commit.writes)?;
+        self.check_unique(&commit.unique)?;
         commit.conditions.iter().try_for_each(|condition| self.check(condition))?;
         Ok(self.land(commit))
     }
@@ -104,6 +105,7 @@ impl Log {
             events,
             snapshots,
             idempotency,
+            unique,
             conditions: _,
             completes: _,
         } = commit;
@@ -123,6 +125,8 @@ impl Log {
                 self.claim_key(write.id, key, version);
             }
         }
+
+        self.change_unique(unique, version);
 
         let before = self.events.len();
         for event in events {

@@ -135,7 +135,7 @@ impl StorageEngine for MemoryEngine {
 
     fn capabilities(&self) -> Capabilities {
         let tags = Capabilities::NONE.with(Capability::Tags);
-        tags.with(Capability::ReadViews).with(Capability::Inspection)
+        tags.with(Capability::ReadViews).with(Capability::Inspection).with(Capability::UniqueValues)
     }
 
     async fn migrate(&self) -> Result<()> {

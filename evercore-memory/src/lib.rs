@@ -44,6 +44,7 @@ mod parked;
 mod read;
 mod subscriptions;
 mod tags;
+mod unique;
 
 pub use engine::MemoryEngine;
 pub use faults::{CommitFault, Faults, ReadFault};

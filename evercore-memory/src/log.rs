@@ -11,6 +11,7 @@ use evercore::{
 use foldhash::{HashMap, HashSet};
 
 use crate::tags::TagIndex;
+use crate::unique::UniqueValues;
 
 /// All committed data.
 #[derive(Debug, Default)]
@@ -27,6 +28,8 @@ pub(crate) struct Log {
     pub(crate) aggregate_types: HashSet<Arc<str>>,
     /// The holders of each natural key over time.
     pub(crate) keys: HashMap<(Arc<str>, NaturalKey), History<Option<AggregateId>>>,
+    /// The holders of each unique value over time.
+    pub(crate) unique: UniqueValues,
     /// The outcomes of commits. New ids come after old ones here, too.
     pub(crate) outcomes: BTreeMap<CommitId, CommitOutcome>,
     /// The commit that was stored with each idempotency key.

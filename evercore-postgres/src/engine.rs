@@ -96,6 +96,7 @@ impl StorageEngine for PostgresEngine {
             .with(Capability::Inspection)
             .with(Capability::Transactions)
             .with(Capability::Tags)
+            .with(Capability::UniqueValues)
     }
 
     async fn migrate(&self) -> Result<()> {

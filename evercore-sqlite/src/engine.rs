@@ -218,6 +218,7 @@ impl StorageEngine for SqliteEngine {
             .with(Capability::Inspection)
             .with(Capability::Transactions)
             .with(Capability::Tags)
+            .with(Capability::UniqueValues)
     }
 
     async fn migrate(&self) -> Result<()> {

@@ -22,6 +22,7 @@ mod runtime;
 mod scheme;
 mod subscriptions;
 mod transactor;
+mod unique;
 
 use std::any::Any;
 use std::sync::Arc;
@@ -34,7 +35,7 @@ use crate::{CommitOutcome, Committed, LogPage, Migration};
 #[expect(unused_imports, reason = "the docs link to it")]
 use crate::{
     AggregateId, CommitId, Error, Fingerprint, IdempotencyKey, NaturalKey, Position, RecordedEvent,
-    Result, Sequence,
+    Result, Sequence, Tag,
 };
 
 pub use crate::recorded::EventRow;
@@ -70,6 +71,7 @@ pub use subscriptions::{
 };
 pub(crate) use transactor::within;
 pub use transactor::{Transaction, Transactor};
+pub use unique::{UniqueChange, UniqueStep};
 
 /// Stores commits and reads them back.
 ///
@@ -120,6 +122,8 @@ pub trait StorageEngine: Reader + SubscriptionStorage + Any {
     /// - [`Error::UnknownId`] or [`Error::WrongAggregateType`] if an aggregate that must exist does not, or is of
     ///   another type.
     /// - [`Error::KeyTaken`] if a key belongs to another aggregate of the type.
+    /// - [`Error::ValueTaken`] if a claimed value belongs to another aggregate of the type and is not released in the same
+    ///   commit; after the errors about preconditions and keys.
     /// - [`Error::given_up`] if [`find_commit`](Self::find_commit) has answered that it never lands.
     /// - [`Error::OutcomeUnknown`] if it may have been stored. Any other error says that it was not and never will be.
     async fn commit(&self, commit: Commit) -> Result<Committed>;
@@ -206,6 +210,8 @@ pub enum LoadTarget {
     Id(AggregateId),
     /// The aggregate of the requested type with this natural key.
     Key(NaturalKey),
+    /// The aggregate of the requested type with this unique value.
+    Unique(Tag),
 }
 
 /// An aggregate as stored.

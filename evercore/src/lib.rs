@@ -122,6 +122,7 @@ pub mod subscription;
 mod tag;
 mod time_range;
 mod turns;
+pub mod unique;
 pub mod verify;
 
 #[doc(hidden)]

@@ -88,6 +88,18 @@ CREATE TABLE evercore.event_tags (
     PRIMARY KEY (tag, event_type_id, position)
 );
 
+-- The unique values of aggregates: of all aggregates of a type, one has a value at a time.
+CREATE TABLE evercore.unique_values (
+    aggregate_type_id integer NOT NULL,
+    aggregate_id bigint NOT NULL,
+    name text COLLATE "C" NOT NULL,
+    value text COLLATE "C" NOT NULL,
+    PRIMARY KEY (aggregate_type_id, name, value)
+);
+
+-- Finds the values of an aggregate, to verify them.
+CREATE INDEX unique_values_by_aggregate ON evercore.unique_values (aggregate_id);
+
 -- The newest snapshot of each aggregate.
 CREATE TABLE evercore.snapshots (
     aggregate_id bigint PRIMARY KEY,

@@ -29,6 +29,18 @@ CREATE UNIQUE INDEX aggregates_by_natural_key
     ON aggregates (aggregate_type_id, natural_key)
     WHERE natural_key IS NOT NULL;
 
+-- The unique values of aggregates: of all aggregates of a type, one has a value at a time.
+CREATE TABLE unique_values (
+    aggregate_type_id INTEGER NOT NULL,
+    name              TEXT    NOT NULL,
+    value             TEXT    NOT NULL,
+    aggregate_id      INTEGER NOT NULL,
+    PRIMARY KEY (aggregate_type_id, name, value)
+) STRICT, WITHOUT ROWID;
+
+-- Finds the values of an aggregate, to verify them.
+CREATE INDEX unique_values_by_aggregate ON unique_values (aggregate_id);
+
 -- The following tables have no foreign keys: each would cost a look-up per row, and the only writer of these tables has
 -- found the aggregate and the type before it writes.
 

@@ -94,6 +94,7 @@ impl Error {
             Self::Conflict { .. }
             | Self::BoundaryConflict { .. }
             | Self::KeyTaken { .. }
+            | Self::ValueTaken { .. }
             | Self::IdempotencyKeyUsed { .. }
             | Self::LeaseLost { .. }
             | Self::SubscriptionNotIdle { .. }
@@ -103,6 +104,7 @@ impl Error {
             Self::UnknownId { .. }
             | Self::WrongAggregateType { .. }
             | Self::UnknownKey { .. }
+            | Self::UnknownValue { .. }
             | Self::NotParked { .. } => ErrorKind::NotFound,
 
             Self::InvalidIdempotencyKey { .. }
@@ -110,6 +112,7 @@ impl Error {
             | Self::ResultTooLarge { .. }
             | Self::InvalidKey { .. }
             | Self::InvalidTag { .. }
+            | Self::InvalidValue { .. }
             | Self::InvalidNumber { .. }
             | Self::InvalidMetadata { .. }
             | Self::EmptyAppend { .. }

@@ -67,6 +67,9 @@ fn one_of_each() -> Vec<(&'static str, Error)> {
         Conflict { aggregate: text(), id: id, reason: ConflictReason::Key };
         BoundaryConflict { boundary: text(), tags: text() };
         KeyTaken { aggregate: text(), key: text() };
+        ValueTaken { aggregate: text(), name: text(), value: text(), holder: id };
+        UnknownValue { aggregate: text(), name: text(), value: text() };
+        InvalidValue { aggregate: text(), value: text(), problem: text() };
         UnknownId { aggregate: text(), id: id };
         UnknownKey { aggregate: text(), key: text() };
         WrongAggregateType { id: id, expected: text(), found: text() };

@@ -1,0 +1,119 @@
+//! Keeps the unique values of the aggregates of a context, and finds aggregates by them.
+
+use tracing::instrument;
+
+use super::Context;
+use super::staging::AskedBy;
+use crate::engine::{Capability, LoadTarget, UniqueChange, UniqueStep, require};
+use crate::error::unknown_value;
+use crate::unique::UniqueKey;
+use crate::{Aggregate, AggregateId, Result, Sequence, StateAggregate, Tag, Tags};
+
+/// The unique values of the state of one aggregate.
+#[derive(Debug)]
+pub(super) struct Unique {
+    /// Those of the state as it was loaded; none if the aggregate is new.
+    loaded: Tags,
+    /// Those of the state with the staged events. An invalid value refuses the commit, and not the event: a later event
+    /// of the context may replace it.
+    current: Result<Tags>,
+}
+
+impl Unique {
+    /// Returns whether the aggregate has a value, as the context sees it.
+    pub(super) fn has(&self, value: &Tag) -> bool {
+        self.current.as_ref().is_ok_and(|current| current.contains(value))
+    }
+
+    /// Returns what the commit claims and releases.
+    pub(super) fn changes(
+        self,
+        aggregate_id: AggregateId,
+        aggregate_type: &'static str,
+    ) -> Result<Vec<UniqueChange>> {
+        let Self { loaded, current } = self;
+        let current = current?;
+        if current == loaded {
+            return Ok(Vec::new());
+        }
+        let (loaded, current) = (Vec::from(loaded), Vec::from(current));
+        let change = |value: &Tag, step| {
+            let value = value.clone();
+            UniqueChange { aggregate_id, aggregate_type, value, step }
+        };
+        let released = loaded.iter().filter(|value| !current.contains(value));
+        let claimed = current.iter().filter(|value| !loaded.contains(value));
+        Ok(released
+            .map(|value| change(value, UniqueStep::Release))
+            .chain(claimed.map(|value| change(value, UniqueStep::Claim)))
+            .collect())
+    }
+}
+
+impl Context {
+    /// Loads the aggregate that has a unique value: `ctx.load_by_unique(Account::by_email("ada@example.org"))`.
+    ///
+    /// # Errors
+    /// - [`Error::UnknownValue`](crate::Error::UnknownValue) if there is none;
+    ///   [`find_by_unique`](Self::find_by_unique) returns `None` instead.
+    /// - As [`find_by_unique`](Self::find_by_unique).
+    pub async fn load_by_unique<T: Aggregate>(
+        &mut self,
+        key: UniqueKey<T>,
+    ) -> Result<StateAggregate<T>> {
+        let value = key.checked()?;
+        self.find_value(&value).await?.ok_or_else(|| unknown_value::<T>(&value))
+    }
+
+    /// Loads the aggregate that has a unique value, if there is one.
+    ///
+    /// A value that was not found may be claimed by another writer before the commit, which is then refused with
+    /// [`Error::ValueTaken`](crate::Error::ValueTaken) if it claims the value as well.
+    ///
+    /// # Errors
+    /// - [`Error::InvalidValue`](crate::Error::InvalidValue) if no aggregate could have the value.
+    /// - [`Error::Unsupported`](crate::Error::Unsupported) if the engine has no unique values.
+    /// - The errors of [`load`](Self::load) about events that cannot be read.
+    pub async fn find_by_unique<T: Aggregate>(
+        &mut self,
+        key: UniqueKey<T>,
+    ) -> Result<Option<StateAggregate<T>>> {
+        let value = key.checked()?;
+        self.find_value(&value).await
+    }
+
+    #[instrument(level = "debug", name = "find_by_unique", skip_all, fields(aggregate = T::NAME, name = value.name()), err(level = "debug"))]
+    async fn find_value<T: Aggregate>(&mut self, value: &Tag) -> Result<Option<StateAggregate<T>>> {
+        require(&*self.store.engine, Capability::UniqueValues)?;
+        let aggregate_type = self.store.stored_name::<T>().await?;
+        if let Some(id) = self.staging.holder_of_value(aggregate_type, value) {
+            return self.reload(id).await.map(Some);
+        }
+        let target = LoadTarget::Unique(value.clone());
+        match self.read_aggregate::<T>(aggregate_type, target, None).await? {
+            // This context knows the aggregate, but without this value: it has released it.
+            Some(found) if self.staging.stream(found.id).is_some() => Ok(None),
+            Some(found) => self.enter_stored(aggregate_type, found, AskedBy::Id).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Notes the unique values of an aggregate that has just been read or created.
+    pub(super) fn begin_values<T: Aggregate>(&mut self, aggregate: &StateAggregate<T>) {
+        let Some(unique) = T::UNIQUE else { return };
+        // The default state has values only by chance. Stored values that have become invalid were never claimed.
+        let loaded = match aggregate.sequence {
+            Sequence::ZERO => Tags::NONE,
+            _ => unique.of(aggregate.state.get()).unwrap_or_default(),
+        };
+        let current = Ok(loaded.clone());
+        self.staging.begin_values(aggregate.id, Unique { loaded, current });
+    }
+
+    /// Notes the unique values of an aggregate whose state has changed.
+    pub(super) fn keep_values<T: Aggregate>(&mut self, aggregate: &StateAggregate<T>) {
+        let Some(unique) = T::UNIQUE else { return };
+        let current = unique.of(aggregate.state.get());
+        self.staging.unique_mut(aggregate.id).current = current;
+    }
+}
