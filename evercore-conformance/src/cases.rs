@@ -188,6 +188,7 @@ macro_rules! __with_cases_of_writing {
                         a_view_finds_values_as_of_its_moment
                         values_compare_byte_for_byte
                         an_engine_judges_changes_that_no_context_sends
+                        values_of_older_aggregates_are_claimed_by_a_call
                     }
                 }
                 p6 {
@@ -508,6 +509,7 @@ macro_rules! __with_all_cases {
                         a_sound_store_is_found_clean_in_pages_of_any_size
                         writers_raise_no_alarm
                         an_unreadable_event_is_found_at_its_place
+                        an_unclaimed_value_is_found
                         a_snapshot_that_is_not_its_events_is_found
                         a_snapshot_that_its_format_has_changed_is_found
                         an_event_of_an_unknown_type_is_counted

@@ -17,6 +17,7 @@ pub(crate) mod courses;
 pub(crate) mod customer;
 pub(crate) mod diary;
 pub(crate) mod gauge;
+pub(crate) mod guest;
 pub(crate) mod hoard;
 pub(crate) mod member;
 pub(crate) mod tally;

@@ -30,6 +30,8 @@ pub(crate) struct Log {
     pub(crate) keys: HashMap<(Arc<str>, NaturalKey), History<Option<AggregateId>>>,
     /// The holders of each unique value over time.
     pub(crate) unique: UniqueValues,
+    /// The declared names of unique values, each with the id up to which they are claimed, and whether all are.
+    pub(crate) unique_names: BTreeMap<(Arc<str>, Box<str>), (i64, bool)>,
     /// The outcomes of commits. New ids come after old ones here, too.
     pub(crate) outcomes: BTreeMap<CommitId, CommitOutcome>,
     /// The commit that was stored with each idempotency key.

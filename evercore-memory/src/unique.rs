@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use evercore::boundary::Tag;
-use evercore::engine::UniqueChange;
+use evercore::engine::{StoredUnique, UniqueChange, UniqueName};
 use evercore::{AggregateId, Result};
 use foldhash::HashMap;
 
@@ -24,16 +24,32 @@ impl UniqueValues {
         let holders = self.0.get(&(Arc::from(aggregate_type), value.clone()))?;
         holders.at(version).copied().flatten()
     }
-
-    /// Returns all values that an aggregate has, with the name of its type.
-    pub(crate) fn all(&self) -> impl Iterator<Item = (&Arc<str>, &Tag, AggregateId)> {
-        self.0.iter().filter_map(|((aggregate_type, value), holders)| {
-            Some((aggregate_type, value, holders.at(Version::MAX).copied().flatten()?))
-        })
-    }
 }
 
 impl Log {
+    /// Stores names that are new, and returns all.
+    pub(crate) fn declare_unique(&mut self, names: &[UniqueName]) -> Vec<StoredUnique> {
+        for UniqueName { aggregate_type, name } in names {
+            let aggregate_type: Arc<str> = (*aggregate_type).into();
+            let is_new = !self.aggregates.values().any(|own| own.aggregate_type == aggregate_type);
+            self.unique_names.entry((aggregate_type, (*name).into())).or_insert((0, is_new));
+        }
+        let stored = self.unique_names.iter();
+        let stored = stored.map(|((aggregate_type, name), (up_to, is_complete))| {
+            StoredUnique::new(Arc::clone(aggregate_type), name.clone(), *up_to, *is_complete)
+        });
+        stored.collect()
+    }
+
+    pub(crate) fn record_claimed(&mut self, names: &[UniqueName], up_to: i64, is_complete: bool) {
+        for UniqueName { aggregate_type, name } in names {
+            let name: (Arc<str>, Box<str>) = ((*aggregate_type).into(), (*name).into());
+            if let Some(stored) = self.unique_names.get_mut(&name) {
+                *stored = (stored.0.max(up_to), stored.1 || is_complete);
+            }
+        }
+    }
+
     /// Checks the values that a commit claims. A value is free if no other aggregate has it, or if its holder releases
     /// it in the same commit. No two aggregates of a commit may claim the same value.
     pub(crate) fn check_unique(&self, changes: &[UniqueChange]) -> Result<()> {

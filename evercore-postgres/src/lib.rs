@@ -34,6 +34,7 @@ mod subscriptions;
 mod tags;
 mod transaction;
 mod types;
+mod unique;
 mod view;
 mod writer;
 

@@ -96,6 +96,7 @@ mod sync;
 mod tags;
 mod transaction;
 mod types;
+mod unique;
 mod url;
 mod user_transaction;
 mod view;

@@ -71,7 +71,7 @@ pub use subscriptions::{
 };
 pub(crate) use transactor::within;
 pub use transactor::{Transaction, Transactor};
-pub use unique::{UniqueChange, UniqueStep};
+pub use unique::{StoredUnique, UniqueChange, UniqueName, UniqueStep};
 
 /// Stores commits and reads them back.
 ///
@@ -137,6 +137,18 @@ pub trait StorageEngine: Reader + SubscriptionStorage + Any {
         &self,
         key: &IdempotencyKey,
     ) -> Result<Option<IdempotentOutcome>>;
+
+    /// Stores names of unique values that are not stored yet, and returns all that are. A new name is complete if no
+    /// aggregate of its type is stored. Writes nothing if all are stored.
+    async fn declare_unique(&self, names: &[UniqueName]) -> Result<Vec<StoredUnique>>;
+
+    /// Records that the values with these names are claimed of all aggregates up to an id, or of all there are.
+    async fn record_claimed(
+        &self,
+        names: &[UniqueName],
+        up_to: i64,
+        is_complete: bool,
+    ) -> Result<()>;
 
     /// Watches the log. The watch is notified after each commit of this process, and of other processes as far as the
     /// engine learns of them. Called within a tokio runtime, that of the engine.

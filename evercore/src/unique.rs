@@ -3,13 +3,16 @@
 use std::fmt::{self, Debug, Display};
 use std::marker::PhantomData;
 
-use crate::{Aggregate, Error, Result, Tag, TagName, Tags};
+use crate::{Aggregate, AggregateId, Error, Result, Tag, TagName, Tags};
 
 #[expect(unused_imports, reason = "the docs link to it")]
 use crate::Context;
 
 /// The most unique values of an aggregate.
 pub const MAX_UNIQUE_VALUES: usize = crate::tag::MAX_EVENT_TAGS;
+
+/// The most values that [`ClaimedValues`] lists.
+pub const MAX_UNCLAIMED: usize = 1_000;
 
 /// The unique values of a state: their names, and the function that returns them.
 ///
@@ -108,5 +111,40 @@ impl<T> Clone for UniqueKey<T> {
 impl<T> Debug for UniqueKey<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("UniqueKey").field("name", &self.name).field("value", &self.value).finish()
+    }
+}
+
+/// What [`EventStore::claim_unique_values`](crate::EventStore::claim_unique_values) has done.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct ClaimedValues {
+    /// The number of aggregates that were read.
+    pub aggregates: u64,
+    /// The number of values that they have now, whether they were claimed by this call or before.
+    pub values: u64,
+    /// The values that could not be claimed: the first [`MAX_UNCLAIMED`] of them.
+    pub unclaimed: Vec<Unclaimed>,
+    /// The number of all values that could not be claimed.
+    pub unclaimed_count: u64,
+    /// Whether all values are claimed, so that aggregates are found by them.
+    pub is_complete: bool,
+}
+
+/// A value of an aggregate that could not be claimed.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Unclaimed {
+    /// The aggregate whose value it is.
+    pub aggregate_id: AggregateId,
+    /// [`Error::ValueTaken`] if another aggregate has the value, or [`Error::InvalidValue`] if it cannot be stored.
+    pub error: Error,
+}
+
+impl ClaimedValues {
+    pub(crate) fn add(&mut self, unclaimed: Unclaimed) {
+        self.unclaimed_count += 1;
+        if self.unclaimed.len() < MAX_UNCLAIMED {
+            self.unclaimed.push(unclaimed);
+        }
     }
 }

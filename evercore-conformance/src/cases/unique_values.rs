@@ -7,6 +7,7 @@ use evercore::engine::{Capability, Commit, Precondition, UniqueChange, UniqueSte
 use evercore::{Aggregate, AggregateId, Error, EventStore, Result};
 
 use crate::assert::assert_error;
+use crate::domain::guest::{self, Guest};
 use crate::domain::member::{
     self, EMAIL, Greeted, Member, Registered, by_email, by_seat, with_email,
 };
@@ -434,5 +435,58 @@ pub(crate) async fn an_engine_judges_changes_that_no_context_sends(
     );
     swap.writes.push(raw::write::<Member>(second, Precondition::Exists));
     assert_error!(engine.commit(swap).await, Error::ValueTaken { holder, .. } if holder == first);
+    Ok(())
+}
+
+/// The addresses of guests were not unique at first. More guests than a page of the call.
+pub(crate) async fn values_of_older_aggregates_are_claimed_by_a_call(
+    fixture: &Fixture,
+) -> Result<()> {
+    fixture.needs(Capability::UniqueValues)?;
+    fixture.needs(Capability::Inspection)?;
+    let old = fixture.store_with(fixture.builder().registry(guest::old_registry()?)).await?;
+    let first = guest::invite_before(&old, Some("shared")).await?;
+    let second = guest::invite_before(&old, Some("shared")).await?;
+    guest::invite_before(&old, None).await?;
+    let invalid = guest::invite_before(&old, Some("")).await?;
+    for number in 0..250 {
+        guest::invite_before(&old, Some(&format!("{number}"))).await?;
+    }
+
+    let new =
+        || async { fixture.store_with(fixture.builder().registry(guest::new_registry()?)).await };
+    let store = new().await?;
+    assert_error!(
+        fixture.store_with(fixture.builder().registry(guest::old_registry()?)).await,
+        Error::UndeclaredValues { aggregate, name } if aggregate == "guest" && name == "email"
+    );
+    assert_error!(guest::find(&store, "shared").await, Error::ValuesIncomplete { .. });
+    guest::invite(&store, "new").await?;
+    let taken = guest::invite(&store, "new").await;
+    assert_error!(taken, Error::ValueTaken { value, .. } if value == "new");
+
+    let mut pages = 0;
+    let claimed = store.claim_unique_values::<Guest>(|_| pages += 1).await?;
+    assert!(pages > 1);
+    assert!(!claimed.is_complete);
+    assert_eq!((claimed.aggregates, claimed.values, claimed.unclaimed_count), (255, 252, 2));
+    let [shared, empty] = &claimed.unclaimed[..] else { panic!("{claimed:?}") };
+    assert_eq!((shared.aggregate_id, empty.aggregate_id), (second, invalid));
+    assert!(matches!(&shared.error, Error::ValueTaken { holder, .. } if *holder == first));
+    assert!(matches!(&empty.error, Error::InvalidValue { .. }));
+    assert_error!(guest::find(&store, "shared").await, Error::ValuesIncomplete { .. });
+    assert_error!(guest::invite(&store, "7").await, Error::ValueTaken { .. });
+
+    guest::change(&store, second, "own").await?;
+    guest::change(&store, invalid, "another").await?;
+    let claimed = store.claim_unique_values::<Guest>(|_| {}).await?;
+    assert!(claimed.is_complete, "{claimed:?}");
+    for store in [store, new().await?] {
+        assert_eq!(guest::find(&store, "shared").await?, Some(first));
+        assert_eq!(guest::find(&store, "own").await?, Some(second));
+        assert!(guest::find(&store, "249").await?.is_some());
+        let nothing = store.claim_unique_values::<Guest>(|_| {}).await?;
+        assert_eq!((nothing.aggregates, nothing.is_complete), (0, true));
+    }
     Ok(())
 }

@@ -11,7 +11,8 @@ use evercore::engine::{
     InspectedAggregate, InspectedCommit, InspectedEvent, InspectedKey, InspectedParked,
     InspectedSubscription, Inspection, Lane, LastGiven, LeaseKey, LoadRequest, LoadedAggregate,
     LogQuery, LogWatch, NewSubscription, ParkedRequest, Reader, Registered, Settled, Settlement,
-    StorageEngine, StoredSubscription, SubscriptionStorage, TagPage, TagRequest, TypeName,
+    StorageEngine, StoredSubscription, StoredUnique, SubscriptionStorage, TagPage, TagRequest,
+    TypeName, UniqueName,
 };
 use evercore::subscription::{DiscardedEvent, ParkedEvent};
 use evercore::{
@@ -282,6 +283,19 @@ impl StorageEngine for FaultyEngine {
         key: &IdempotencyKey,
     ) -> Result<Option<IdempotentOutcome>> {
         self.log()?.find_by_idempotency_key(key).await
+    }
+
+    async fn declare_unique(&self, names: &[UniqueName]) -> Result<Vec<StoredUnique>> {
+        self.log()?.declare_unique(names).await
+    }
+
+    async fn record_claimed(
+        &self,
+        names: &[UniqueName],
+        up_to: i64,
+        is_complete: bool,
+    ) -> Result<()> {
+        self.log()?.record_claimed(names, up_to, is_complete).await
     }
 
     fn watch_log(&self) -> LogWatch {

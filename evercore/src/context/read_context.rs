@@ -139,6 +139,8 @@ impl ReadContext {
 
     async fn find_value<T: Aggregate>(&self, value: &Tag) -> Result<Option<StateAggregate<T>>> {
         require(&*self.store.engine, Capability::UniqueValues)?;
+        let aggregate_type = self.store.stored_name::<T>().await?;
+        self.store.require_complete(aggregate_type, value.name()).await?;
         self.read_aggregate(LoadTarget::Unique(value.clone()), None).await
     }
 

@@ -72,6 +72,7 @@ impl Context {
     ///
     /// # Errors
     /// - [`Error::InvalidValue`](crate::Error::InvalidValue) if no aggregate could have the value.
+    /// - [`Error::ValuesIncomplete`](crate::Error::ValuesIncomplete) if the values of older aggregates are not claimed yet.
     /// - [`Error::Unsupported`](crate::Error::Unsupported) if the engine has no unique values.
     /// - The errors of [`load`](Self::load) about events that cannot be read.
     pub async fn find_by_unique<T: Aggregate>(
@@ -86,6 +87,7 @@ impl Context {
     async fn find_value<T: Aggregate>(&mut self, value: &Tag) -> Result<Option<StateAggregate<T>>> {
         require(&*self.store.engine, Capability::UniqueValues)?;
         let aggregate_type = self.store.stored_name::<T>().await?;
+        self.store.require_complete(aggregate_type, value.name()).await?;
         if let Some(id) = self.staging.holder_of_value(aggregate_type, value) {
             return self.reload(id).await.map(Some);
         }

@@ -1,5 +1,7 @@
 //! Defines the changes of unique values in a commit.
 
+use std::sync::Arc;
+
 use crate::{AggregateId, Error, Tag};
 
 /// A change of one unique value of an aggregate that a commit writes.
@@ -25,6 +27,42 @@ pub enum UniqueStep {
     Claim,
     /// The aggregate has it no more. Releasing a value that the aggregate does not have changes nothing.
     Release,
+}
+
+/// A name of unique values, as a program declares it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct UniqueName {
+    /// The stored name of the aggregate type.
+    pub aggregate_type: &'static str,
+    /// The name of the values.
+    pub name: &'static str,
+}
+
+/// A name of unique values that a program has declared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StoredUnique {
+    /// The stored name of the aggregate type.
+    pub aggregate_type: Arc<str>,
+    /// The name of the values.
+    pub name: Box<str>,
+    /// The id up to which the values of aggregates that were stored before are claimed; 0 before the first.
+    pub claimed_up_to: i64,
+    /// Whether all values are claimed. Nothing else can be found by the name.
+    pub is_complete: bool,
+}
+
+impl StoredUnique {
+    /// Makes a declared name.
+    #[must_use]
+    pub const fn new(
+        aggregate_type: Arc<str>,
+        name: Box<str>,
+        claimed_up_to: i64,
+        is_complete: bool,
+    ) -> Self {
+        Self { aggregate_type, name, claimed_up_to, is_complete }
+    }
 }
 
 impl UniqueChange {

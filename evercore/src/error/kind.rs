@@ -137,6 +137,8 @@ impl Error {
             | Self::MissingUpcaster { .. }
             | Self::InvalidDeclaration { .. }
             | Self::MissingCodec { .. }
+            | Self::ValuesIncomplete { .. }
+            | Self::UndeclaredValues { .. }
             // A service names its subscriptions and filters itself: no client can correct them.
             | Self::UnknownFilterName { .. }
             | Self::InvalidFilterName { .. }

@@ -95,6 +95,30 @@ pub enum Error {
         value: String,
     },
 
+    /// Aggregates of the type were stored before it declared unique values of this name, and their values are not all
+    /// claimed yet, so that none can be found by its value.
+    #[error(
+        "the {name} of {aggregate} does not find aggregates yet, since older ones have not claimed theirs; call `EventStore::claim_unique_values` once"
+    )]
+    ValuesIncomplete {
+        /// The aggregate type.
+        aggregate: String,
+        /// The name of the values.
+        name: String,
+    },
+
+    /// The database keeps unique values that this program does not declare: it would change aggregates without claiming
+    /// their values.
+    #[error(
+        "the database keeps the {name} of {aggregate} unique, but this program does not declare it; deploy a program with `#[aggregate(unique({name}))]`, or see the guide on how to give it up"
+    )]
+    UndeclaredValues {
+        /// The aggregate type.
+        aggregate: String,
+        /// The name of the values.
+        name: String,
+    },
+
     /// The text cannot be a unique value of an aggregate. No engine would store it.
     #[error("`{value}` cannot be a unique value of {aggregate}: {problem}")]
     InvalidValue {

@@ -53,7 +53,27 @@ impl EventStore {
     /// domain code uses [`with_context`](Self::with_context).
     ///
     /// An aggregate with [unique values](crate::Aggregate::UNIQUE) is refused when the program is compiled, since its state
-    /// decides which values a commit claims.
+    /// decides which values a commit claims:
+    ///
+    /// ```compile_fail,E0080
+    /// # use evercore::{Aggregate, EventStore, Expected, NaturalKey, Stream, state_event};
+    /// # use evercore_memory as _;
+    /// #[derive(Aggregate, Default)]
+    /// #[aggregate(unique(email))]
+    /// struct Account { email: Option<String> }
+    ///
+    /// #[state_event(aggregate = Account)]
+    /// struct EmailChanged { email: Option<String> }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> evercore::Result<()> {
+    /// # let store = EventStore::connect("memory:").await?;
+    /// let stream = Stream::Key(NaturalKey::new("NL91ABNA0417164300")?);
+    /// let events = [EmailChanged { email: None }];
+    /// store.append::<Account, _>(stream, Expected::Any, events).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// Nothing is written.

@@ -313,6 +313,7 @@ impl EventStoreBuilder {
             engine,
             registry: Arc::new(registry),
             names: StoredNames::default(),
+            unique: crate::shared::UniqueNames::default(),
             clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock)),
             limits: self.limits,
             cache: (self.cached_aggregates > 0).then(|| Cache::of(self.cached_aggregates)),
@@ -331,7 +332,11 @@ impl EventStoreBuilder {
             random: Mutex::new(random),
             observer: self.observer,
         };
-        match waiting.until_done(|| inner.look_up_names()).await {
+        let known = waiting.until_done(|| async {
+            inner.look_up_names().await?;
+            inner.declare_unique().await
+        });
+        match known.await {
             // There is no schema to read yet. The names are looked up again when they are needed.
             Err(Error::CannotOpen { problem: OpenProblem::SchemaOutdated, .. })
                 if self.migrate == Migrate::Manually => {}
