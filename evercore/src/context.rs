@@ -11,6 +11,7 @@ mod staging;
 pub(crate) mod state_aggregate;
 mod transaction;
 mod unique;
+mod values;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

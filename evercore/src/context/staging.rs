@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use tracing::warn;
 
 use super::Refused;
-use super::unique::Unique;
+use super::values::Unique;
 use crate::chain;
 use crate::engine::{
     AggregateWrite, Commit, Condition, Idempotency, KeyChange, NewEvent, NewSnapshot, Precondition,
