@@ -14,6 +14,8 @@ GRANT SELECT, USAGE ON SEQUENCE evercore.event_positions TO bank_app;
 
 GRANT SELECT, INSERT, UPDATE (natural_key) ON evercore.aggregates TO bank_app;
 GRANT SELECT, INSERT, UPDATE ON evercore.snapshots TO bank_app;
+GRANT SELECT, INSERT, DELETE ON evercore.unique_values TO bank_app;
+GRANT SELECT, INSERT, UPDATE (claimed_up_to, is_complete) ON evercore.unique_names TO bank_app;
 GRANT SELECT, UPDATE (last) ON evercore.aggregate_ids TO bank_app;
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON evercore.subscriptions TO bank_app;

@@ -39,6 +39,7 @@ mod staging;
 mod stopping;
 mod tagging;
 mod time_limits;
+mod unique_values;
 mod verification;
 mod views;
 
@@ -169,6 +170,27 @@ macro_rules! __with_cases_of_writing {
                         an_aggregate_may_be_given_the_key_that_it_has
                         racing_claims_in_opposite_orders_end
                         keys_compare_byte_for_byte
+                    }
+                    unique_values {
+                        of_racing_claims_of_a_value_one_wins
+                        of_racing_changes_to_a_value_one_wins
+                        racing_claims_of_two_values_in_opposite_orders_end
+                        a_taken_value_refuses_the_whole_commit
+                        a_changed_or_released_value_is_free
+                        two_aggregates_can_swap_their_values
+                        values_can_move_along_a_chain
+                        a_released_value_can_be_claimed_in_the_same_context
+                        only_the_last_state_of_a_context_claims
+                        an_aggregate_has_several_values_of_one_name
+                        a_context_finds_what_it_has_staged
+                        an_invalid_value_refuses_the_commit
+                        a_rerun_claims_by_the_state_that_it_has_loaded
+                        a_stale_claim_is_a_conflict
+                        a_value_that_stays_is_not_claimed_again
+                        a_view_finds_values_as_of_its_moment
+                        values_compare_byte_for_byte
+                        an_engine_judges_changes_that_no_context_sends
+                        values_of_older_aggregates_are_claimed_by_a_call
                     }
                 }
                 p6 {
@@ -522,6 +544,7 @@ macro_rules! __with_all_cases {
                         a_sound_store_is_found_clean_in_pages_of_any_size
                         writers_raise_no_alarm
                         an_unreadable_event_is_found_at_its_place
+                        an_unclaimed_value_is_found
                         a_snapshot_that_is_not_its_events_is_found
                         a_snapshot_that_its_format_has_changed_is_found
                         an_event_of_an_unknown_type_is_counted

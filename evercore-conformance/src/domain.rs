@@ -17,7 +17,9 @@ pub(crate) mod courses;
 pub(crate) mod customer;
 pub(crate) mod diary;
 pub(crate) mod gauge;
+pub(crate) mod guest;
 pub(crate) mod hoard;
+pub(crate) mod member;
 pub(crate) mod parcels;
 pub(crate) mod posts;
 pub(crate) mod tally;
@@ -37,6 +39,8 @@ pub(crate) fn registry() -> Registry {
         .event::<gauge::Read>()
         .event::<posts::Pinned>()
         .event::<posts::Posted>()
+        .event::<member::Greeted>()
+        .event::<member::Registered>()
         .event::<tally::Counted>()
         .build()
         .expect("BUG: the suite's names are distinct")

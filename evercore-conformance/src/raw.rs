@@ -27,6 +27,7 @@ pub(crate) fn commit(writes: Vec<AggregateWrite>, events: Vec<NewEvent>) -> Comm
         events,
         snapshots: Vec::new(),
         idempotency: None,
+        unique: Vec::new(),
         conditions: Vec::new(),
         declared: None,
         completes: Vec::new(),

@@ -39,6 +39,7 @@ use proc_macro::TokenStream;
 /// | `aliases = ["client"]` | none | Names that older programs used. A database that has stored one of them keeps it. |
 /// | `snapshot_every = 100` | no snapshots | The number of events from one snapshot to the next, from 1. |
 /// | `snapshot_version = 2` | 1 | A number to raise when old snapshots are no longer valid although the fields look the same. Needs `snapshot_every`. |
+/// | `unique(email, seat = seat_number)` | none | The fields whose values no other aggregate of the type may have, each under its name or another one. A value is the field's `Display`; an `Option` gives one or none, a `Vec`, `VecDeque`, `BTreeSet`, `HashSet` or array any number. A function finds the aggregate by each: `Account::by_email("ada@example.org")`. |
 /// | `unknown_events = skip` | `fail` | The treatment of stored events that the program does not know, when the aggregate is loaded: `fail`, `skip`, or `hand_to(f)` with a `fn(&mut Self, &RecordedEvent)`. |
 /// | `crate = "facade::evercore"` | `::evercore` | The path of the crate `evercore`, for a crate that re-exports the macros. |
 ///

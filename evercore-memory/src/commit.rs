@@ -32,6 +32,7 @@ impl Log {
             self.check_precondition(write)?;
         }
         self.check_keys(&commit.writes)?;
+        self.check_unique(&commit.unique)?;
         commit.conditions.iter().try_for_each(|condition| self.check(condition))?;
         Ok(self.land(commit))
     }
@@ -107,6 +108,7 @@ impl Log {
             events,
             snapshots,
             idempotency,
+            unique,
             conditions: _,
             declared: _,
             completes: _,
@@ -127,6 +129,8 @@ impl Log {
                 self.claim_key(write.id, key, version);
             }
         }
+
+        self.change_unique(unique, version);
 
         let before = self.events.len();
         for event in events {

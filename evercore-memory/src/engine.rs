@@ -11,7 +11,8 @@ use evercore::engine::{
     DiscardedRequest, EngineScheme, Heartbeat, HistoryRequest, IdBlock, IdempotentOutcome,
     Inspection, Lane, LeaseKey, LoadRequest, LoadedAggregate, LogQuery, LogSignal, LogWatch,
     NewSubscription, ParkedRequest, Reader, Registered, Settled, Settlement, StorageEngine,
-    StoredSubscription, SubscriptionStorage, TagPage, TagRequest, TypeName,
+    StoredSubscription, StoredUnique, SubscriptionStorage, TagPage, TagRequest, TypeName,
+    UniqueName,
 };
 use evercore::subscription::{DiscardedEvent, ParkedEvent};
 use evercore::{
@@ -139,7 +140,7 @@ impl StorageEngine for MemoryEngine {
 
     fn capabilities(&self) -> Capabilities {
         let tags = Capabilities::NONE.with(Capability::Tags);
-        tags.with(Capability::ReadViews).with(Capability::Inspection)
+        tags.with(Capability::ReadViews).with(Capability::Inspection).with(Capability::UniqueValues)
     }
 
     async fn migrate(&self) -> Result<()> {
@@ -191,6 +192,20 @@ impl StorageEngine for MemoryEngine {
         key: &IdempotencyKey,
     ) -> Result<Option<IdempotentOutcome>> {
         Ok(self.shared.read()?.firsts.get(key).cloned())
+    }
+
+    async fn declare_unique(&self, names: &[UniqueName]) -> Result<Vec<StoredUnique>> {
+        Ok(self.shared.write()?.declare_unique(names))
+    }
+
+    async fn record_claimed(
+        &self,
+        names: &[UniqueName],
+        up_to: i64,
+        is_complete: bool,
+    ) -> Result<()> {
+        self.shared.write()?.record_claimed(names, up_to, is_complete);
+        Ok(())
     }
 
     fn watch_log(&self) -> LogWatch {

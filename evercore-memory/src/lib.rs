@@ -45,6 +45,7 @@ mod read;
 mod subscriptions;
 mod tagging;
 mod tags;
+mod unique;
 
 pub use engine::MemoryEngine;
 pub use faults::{CommitFault, Faults, ReadFault};

@@ -28,6 +28,9 @@ impl View<'_> {
                 let holder = (Arc::from(request.aggregate_type), key.clone());
                 self.log.keys.get(&holder)?.at(self.version).copied().flatten()?
             }
+            LoadTarget::Unique(value) => {
+                self.log.unique.holder(request.aggregate_type, value, self.version)?
+            }
         };
         let stored = self.stored(id)?;
         let mut loaded = LoadedAggregate::new(id, Arc::clone(&stored.aggregate_type));

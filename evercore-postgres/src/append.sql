@@ -1,5 +1,6 @@
--- $1 … $5: commits; $6 … $13: writes; $14 … $27: events; $28 … $32: snapshots; $33, $34: locks on tags; $35 … $38:
--- conditions; $39 … $44: their atoms; $45: the version of the declared tags. See the migration that defines it.
+-- $1 … $5: commits; $6 … $13: writes; $14 … $27: events; $28 … $32: snapshots; $33 … $38: unique values; $39, $40: locks
+-- on tags; $41 … $44: conditions; $45 … $50: their atoms; $51: the version of the declared tags. See the
+-- migration that defines it.
 SELECT commit_index, code, aggregate_id, sequence, name, first_position, last_position, positions
 FROM evercore.append(
     $1, $2, $3, $4, $5,
@@ -7,5 +8,7 @@ FROM evercore.append(
     $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27,
     $28, $29, $30, $31, $32,
     $33, $34, $35, $36, $37, $38,
-    $39, $40, $41, $42, $43, $44, $45
+    $39, $40, $41, $42, $43, $44,
+    $45, $46, $47, $48, $49, $50,
+    $51
 )

@@ -37,6 +37,7 @@ mod tagging;
 mod tags;
 mod transaction;
 mod types;
+mod unique;
 mod view;
 mod writer;
 

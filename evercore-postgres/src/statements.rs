@@ -21,6 +21,7 @@ const WRITTEN: &str = "evercore";
 pub(crate) struct Statements {
     pub(crate) append: Statement,
     pub(crate) append_one: Statement,
+    pub(crate) declare_unique: Statement,
     pub(crate) find_commit: Statement,
     pub(crate) find_by_idempotency_key: Statement,
     pub(crate) frontier: Statement,
@@ -35,6 +36,8 @@ pub(crate) struct Statements {
     pub(crate) read_matching: Statement,
     pub(crate) read_tagged: Statement,
     pub(crate) read_types: Statement,
+    pub(crate) read_unique_names: Statement,
+    pub(crate) record_claimed: Statement,
     pub(crate) reserve_ids: Statement,
     pub(crate) store_aggregate_types: Statement,
     pub(crate) store_event_types: Statement,
@@ -52,6 +55,7 @@ impl Statements {
         Self {
             append: statement(include_str!("append.sql")),
             append_one: statement(include_str!("append_one.sql")),
+            declare_unique: statement(include_str!("declare_unique.sql")),
             find_commit: statement(include_str!("find_commit.sql")),
             find_by_idempotency_key: statement(include_str!("find_by_idempotency_key.sql")),
             frontier: statement(include_str!("frontier.sql")),
@@ -66,6 +70,8 @@ impl Statements {
             read_matching: statement(include_str!("read_matching.sql")),
             read_tagged: statement(include_str!("read_tagged.sql")),
             read_types: statement(include_str!("read_types.sql")),
+            read_unique_names: statement(include_str!("read_unique_names.sql")),
+            record_claimed: statement(include_str!("record_claimed.sql")),
             reserve_ids: statement(include_str!("reserve_ids.sql")),
             store_aggregate_types: statement(include_str!("store_aggregate_types.sql")),
             store_event_types: statement(include_str!("store_event_types.sql")),

@@ -97,6 +97,7 @@ mod tagging;
 mod tags;
 mod transaction;
 mod types;
+mod unique;
 mod url;
 mod user_transaction;
 mod view;

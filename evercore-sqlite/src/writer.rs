@@ -9,6 +9,7 @@ mod outcome;
 mod preconditions;
 mod rows;
 mod thread;
+mod unique;
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};

@@ -124,6 +124,7 @@ mod tag;
 pub mod tagging;
 mod time_range;
 mod turns;
+pub mod unique;
 pub mod verify;
 
 #[doc(hidden)]

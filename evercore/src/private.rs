@@ -220,6 +220,50 @@ impl TagList {
     }
 }
 
+/// A unique value of an aggregate.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be a unique value",
+    label = "does not implement `Display`",
+    note = "a unique value is the field's `Display`; an `Option`, `Vec`, `VecDeque`, `BTreeSet`, `HashSet` or array of such values works as well, where it is written as such"
+)]
+pub trait UniqueValue: std::fmt::Display {}
+
+#[diagnostic::do_not_recommend]
+impl<T: std::fmt::Display + ?Sized> UniqueValue for T {}
+
+/// Collects the unique values of a state.
+#[derive(Debug, Default)]
+pub struct UniqueList(TagList);
+
+impl UniqueList {
+    /// Adds a value.
+    pub fn one<V: UniqueValue + ?Sized>(&mut self, name: &'static str, value: &V) {
+        self.0.one(name, value);
+    }
+
+    /// Adds a value if there is one.
+    pub fn optional<V: UniqueValue>(&mut self, name: &'static str, value: &Option<V>) {
+        self.0.optional(name, value);
+    }
+
+    /// Adds each value.
+    pub fn many<'v, V: UniqueValue + 'v>(
+        &mut self,
+        name: &'static str,
+        values: impl IntoIterator<Item = &'v V>,
+    ) {
+        self.0.many(name, values);
+    }
+
+    /// Returns the values.
+    ///
+    /// # Errors
+    /// [`Error::InvalidTag`](crate::Error::InvalidTag) as [`TagList::finish`].
+    pub fn finish(&mut self) -> crate::Result<Tags> {
+        self.0.finish()
+    }
+}
+
 /// Refuses, at compile time, to find an event by a tag that it does not have.
 ///
 /// # Panics

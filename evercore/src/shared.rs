@@ -10,6 +10,7 @@ pub(crate) mod shares;
 pub(crate) mod state;
 pub(crate) mod stored_names;
 mod turn_key;
+pub(crate) mod unique_names;
 pub(crate) mod workers;
 
 use std::collections::BTreeSet;
@@ -47,6 +48,7 @@ use heartbeat::Heartbeats;
 use shares::Shares;
 pub(crate) use stored_names::StoredNames;
 pub(crate) use turn_key::TurnKey;
+pub(crate) use unique_names::UniqueNames;
 use workers::Workers;
 
 /// The longest time to keep asking for the outcome of a commit while the database cannot be reached.
@@ -58,6 +60,7 @@ pub(crate) struct Shared {
     pub(crate) registry: Arc<Registry>,
     pub(crate) names: StoredNames,
     pub(crate) tags: TagsLastRead,
+    pub(crate) unique: UniqueNames,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) limits: Limits,
     pub(crate) cache: Option<Cache>,

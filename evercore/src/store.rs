@@ -3,6 +3,7 @@
 mod append;
 pub(crate) mod attempt;
 mod builder;
+mod claim;
 mod detached;
 mod draft;
 mod once;

@@ -88,6 +88,12 @@ pub struct Decisions;
 #[derive(Debug)]
 pub struct TaggingOldEvents;
 
+/// The examples of the guide to unique values.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/unique-values.md")]
+#[derive(Debug)]
+pub struct UniqueValues;
+
 /// The examples of the guide to boundaries.
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/boundaries.md")]

@@ -2,8 +2,8 @@
 -- takes a common kind of commit, to one aggregate, and stores it or does nothing.
 --
 -- Correctness depends on the order of the steps:
---   1. rows are locked in id order, then kinds of keys, then natural and idempotency keys, each in the order of their
---      hashes, and then tags in the order of their numbers, so that commits cannot deadlock;
+--   1. rows are locked in id order, then kinds of keys, then natural and idempotency keys and unique values, each in the
+--      order of their hashes, and then tags in the order of their numbers, so that commits cannot deadlock;
 --   2. preconditions are read in statements after the locks, so with a snapshot that sees the commits of previous
 --      holders;
 --   3. the floor is announced before the first position is drawn, so that no reader passes an event that is still on
@@ -13,7 +13,7 @@
 --      all floors that are held at a later moment have been given up, no such commit is on its way.
 --
 -- `append` can refuse single commits of a group and store the others. No two commits of a group name the same
--- aggregate, natural key or idempotency key.
+-- aggregate, natural key, idempotency key or unique value.
 
 -- The outcome of a commit. The codes are those of `verdict.rs`.
 CREATE TYPE evercore.verdict AS (
@@ -159,6 +159,12 @@ CREATE FUNCTION evercore.append(
     snapshot_sequences bigint[],
     snapshot_fingerprints bigint[],
     snapshot_states bytea[],
+    unique_commits integer[],
+    unique_aggregates bigint[],
+    unique_types integer[],
+    unique_names text[],
+    unique_texts text[],
+    unique_claims boolean[],
     lock_numbers bigint[],
     lock_exclusive boolean[],
     condition_commits integer[],
@@ -200,6 +206,7 @@ DECLARE
     -- The client sends an empty array if no commit has a key, and so for tags and conditions.
     is_keyed boolean := cardinality(commit_keys) > 0;
     is_tagged boolean := cardinality(event_tags) > 0;
+    has_unique boolean := cardinality(unique_commits) > 0;
     key_kinds text[];
     key_names text[];
     unmet integer[];
@@ -219,7 +226,7 @@ BEGIN
     ORDER BY a.id
     FOR NO KEY UPDATE;
 
-    IF has_keys OR is_keyed THEN
+    IF has_keys OR is_keyed OR has_unique THEN
         SELECT array_agg(named.kind), array_agg(named.key) INTO key_kinds, key_names
         FROM (
             SELECT w.type::text, w.key
@@ -229,6 +236,10 @@ BEGIN
             SELECT 'idempotency', k.key
             FROM unnest(commit_keys) AS k(key)
             WHERE k.key IS NOT NULL
+            UNION ALL
+            SELECT u.type || ':' || u.name, u.value
+            FROM unnest(unique_types, unique_names, unique_texts, unique_claims) AS u(type, name, value, claims)
+            WHERE u.claims
         ) AS named(kind, key);
 
         PERFORM CASE
@@ -370,6 +381,53 @@ BEGIN
         );
     END IF;
 
+    -- Unique values: each must be free, or released by its holder in the same commit (else 11, with the holder and the
+    -- index of the change in its commit).
+    IF has_unique THEN
+        SELECT verdicts || coalesce(array_agg(ROW(
+            taken.commit_index, 11, taken.holder, taken.index, NULL, NULL, NULL, NULL
+        )::evercore.verdict), '{}') INTO verdicts
+        FROM (
+            SELECT DISTINCT ON (w.commit_index) w.*
+            FROM (
+                SELECT
+                    u.*,
+                    u.n - min(u.n) OVER (PARTITION BY u.commit_index) AS index,
+                    coalesce(
+                        (
+                            SELECT v.aggregate_id
+                            FROM evercore.unique_values v
+                            WHERE v.aggregate_type_id = u.type
+                                AND v.name = u.name
+                                AND v.value = u.value
+                                -- NOT IN looks releases up in a hash table.
+                                AND (u.commit_index, v.aggregate_id, u.type, u.name, u.value) NOT IN (
+                                    SELECT o.commit_index, o.id, o.type, o.name, o.value
+                                    FROM unnest(
+                                        unique_commits, unique_aggregates, unique_types, unique_names,
+                                        unique_texts, unique_claims
+                                    ) AS o(commit_index, id, type, name, value, claims)
+                                    WHERE NOT o.claims
+                                )
+                        ),
+                        CASE WHEN u.claims THEN first_value(u.id) OVER (
+                            PARTITION BY u.commit_index, u.type, u.name, u.value, u.claims
+                            ORDER BY u.n
+                        ) END
+                    ) AS holder
+                FROM unnest(
+                    unique_commits, unique_aggregates, unique_types, unique_names, unique_texts,
+                    unique_claims
+                ) WITH ORDINALITY AS u(commit_index, id, type, name, value, claims, n)
+            ) AS w
+            WHERE w.claims AND w.holder <> w.id
+            ORDER BY w.commit_index, w.n
+        ) AS taken
+        WHERE NOT EXISTS (
+            SELECT FROM unnest(verdicts) AS v WHERE v.commit_index = taken.commit_index
+        );
+    END IF;
+
     -- Conditions: exactly the events that were seen match (else 10).
     IF cardinality(condition_commits) > 0 THEN
         unmet := evercore.unmet_conditions(
@@ -427,6 +485,35 @@ BEGIN
             AS w(commit_index, id, type, precondition, new_key)
         WHERE w.precondition = is_new
             AND w.commit_index <> ALL (refused);
+    END IF;
+
+    IF has_unique THEN
+        DELETE FROM evercore.unique_values v
+        USING unnest(
+            unique_commits, unique_aggregates, unique_types, unique_names, unique_texts, unique_claims
+        ) AS u(commit_index, id, type, name, value, claims)
+        WHERE v.aggregate_type_id = u.type
+            AND v.name = u.name
+            AND v.value = u.value
+            AND v.aggregate_id = u.id
+            AND NOT u.claims
+            AND u.commit_index <> ALL (refused);
+
+        -- The aggregate may have the value already. A value of another aggregate violates the primary key.
+        INSERT INTO evercore.unique_values (aggregate_type_id, aggregate_id, name, value)
+        SELECT DISTINCT u.type, u.id, u.name, u.value
+        FROM unnest(
+            unique_commits, unique_aggregates, unique_types, unique_names, unique_texts, unique_claims
+        ) AS u(commit_index, id, type, name, value, claims)
+        WHERE u.claims
+            AND u.commit_index <> ALL (refused)
+            AND NOT EXISTS (
+                SELECT FROM evercore.unique_values v
+                WHERE v.aggregate_type_id = u.type
+                    AND v.name = u.name
+                    AND v.value = u.value
+                    AND v.aggregate_id = u.id
+            );
     END IF;
 
     is_announced := evercore.announce_floor();
@@ -535,7 +622,7 @@ BEGIN
 END
 $$;
 
--- Stores a commit to one aggregate, with at least one event, that changes no stored key. If anything forbids it, either
+-- Stores a commit to one aggregate, with at least one event, that changes no stored key and no unique value. If anything forbids it, either
 -- nothing is done and no positions are returned, or a unique index raises an error: then the commit is sent to
 -- `append`, which says why. The columns for tags, locks and conditions are NULL if there are none.
 CREATE FUNCTION evercore.append_one(

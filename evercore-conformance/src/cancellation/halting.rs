@@ -12,9 +12,9 @@ use evercore::engine::{
     InspectEvents, InspectedAggregate, InspectedCommit, InspectedEvent, InspectedKey,
     InspectedParked, InspectedSubscription, InspectedTag, Inspection, Lane, LastGiven, LeaseKey,
     LoadRequest, LoadedAggregate, LogQuery, LogWatch, NewSubscription, ParkedRequest, Reader,
-    Registered, Settled, Settlement, StorageEngine, StoredSubscription, StoredTag,
+    Registered, Settled, Settlement, StorageEngine, StoredSubscription, StoredTag, StoredUnique,
     SubscriptionStorage, TagBatch, TagDeclaration, TagKey, TagPage, TagRequest, TagStorage,
-    Transactor, TypeName,
+    Transactor, TypeName, UniqueName,
 };
 use evercore::subscription::{DiscardedEvent, ParkedEvent};
 use evercore::{
@@ -104,6 +104,19 @@ impl StorageEngine for Halting<dyn StorageEngine> {
         key: &IdempotencyKey,
     ) -> Result<Option<IdempotentOutcome>> {
         self.1.go(self.0.find_by_idempotency_key(key)).await
+    }
+
+    async fn declare_unique(&self, names: &[UniqueName]) -> Result<Vec<StoredUnique>> {
+        self.1.go(self.0.declare_unique(names)).await
+    }
+
+    async fn record_claimed(
+        &self,
+        names: &[UniqueName],
+        up_to: i64,
+        is_complete: bool,
+    ) -> Result<()> {
+        self.1.go(self.0.record_claimed(names, up_to, is_complete)).await
     }
 
     fn migrations(&self) -> Vec<Migration> {

@@ -11,8 +11,9 @@ use evercore::engine::{
     InspectEvents, InspectedAggregate, InspectedCommit, InspectedEvent, InspectedKey,
     InspectedParked, InspectedSubscription, Inspection, Lane, LastGiven, LeaseKey, LoadRequest,
     LoadedAggregate, LogQuery, LogWatch, NewSubscription, ParkedRequest, Reader, Registered,
-    Settled, Settlement, StorageEngine, StoredSubscription, StoredTag, SubscriptionStorage,
-    TagBatch, TagDeclaration, TagPage, TagRequest, TagStorage, TypeName,
+    Settled, Settlement, StorageEngine, StoredSubscription, StoredTag, StoredUnique,
+    SubscriptionStorage, TagBatch, TagDeclaration, TagPage, TagRequest, TagStorage, TypeName,
+    UniqueName,
 };
 use evercore::subscription::{DiscardedEvent, ParkedEvent};
 use evercore::{
@@ -299,6 +300,19 @@ impl StorageEngine for FaultyEngine {
         key: &IdempotencyKey,
     ) -> Result<Option<IdempotentOutcome>> {
         self.log()?.find_by_idempotency_key(key).await
+    }
+
+    async fn declare_unique(&self, names: &[UniqueName]) -> Result<Vec<StoredUnique>> {
+        self.log()?.declare_unique(names).await
+    }
+
+    async fn record_claimed(
+        &self,
+        names: &[UniqueName],
+        up_to: i64,
+        is_complete: bool,
+    ) -> Result<()> {
+        self.log()?.record_claimed(names, up_to, is_complete).await
     }
 
     fn watch_log(&self) -> LogWatch {

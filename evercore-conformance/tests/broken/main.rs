@@ -12,6 +12,7 @@ mod name_faults;
 mod read_faults;
 mod subscription_faults;
 mod tag_faults;
+mod value_faults;
 mod write_faults;
 
 use engine::{Fault, Faulty, Sound};
@@ -38,6 +39,10 @@ use tag_faults::{
     ChecksConditionsTooEarly, ChecksOneCondition, CompletesAtOnce, CountsFromTheStart,
     CutsTaggedPages, FindsByOneTag, ForgetsTheVersion, ForgetsWhereItWas, IndexesTheFirstTag,
     OverlooksConditions, RecordsWithoutTags, ReportsALateFrontier, WaitsForNoCommit,
+};
+use value_faults::{
+    ChangesOneByOne, ChecksValuesTooEarly, ClaimsNothing, FoldsValues, KeepsRefusedClaims,
+    KeepsReleased,
 };
 use write_faults::{
     AcceptsTheFuture, AcknowledgesTooEarly, AsksForTheKeyLast, BelievesTheCache, CutsKeys,
@@ -171,6 +176,28 @@ caught! {
     ];
     one_index_of_keys_for_all_types_is_caught: SharesKeysAmongTypes => [
         "p5::two_types_may_use_the_same_key",
+    ];
+    unclaimed_values_are_caught: ClaimsNothing => [
+        "p5::of_racing_claims_of_a_value_one_wins",
+        "p5::a_taken_value_refuses_the_whole_commit",
+        "p5::an_aggregate_has_several_values_of_one_name",
+    ];
+    values_that_are_kept_are_caught: KeepsReleased => [
+        "p5::a_changed_or_released_value_is_free",
+        "p5::a_released_value_can_be_claimed_in_the_same_context",
+        "p5::two_aggregates_can_swap_their_values",
+    ];
+    values_checked_before_the_lock_are_caught: ChecksValuesTooEarly::default() => [
+        "p5::of_racing_claims_of_a_value_one_wins",
+        "p5::of_racing_changes_to_a_value_one_wins",
+    ];
+    values_changed_one_by_one_are_caught: ChangesOneByOne => [
+        "p5::two_aggregates_can_swap_their_values",
+        "p5::values_can_move_along_a_chain",
+    ];
+    folded_values_are_caught: FoldsValues => ["p5::values_compare_byte_for_byte"];
+    a_claim_of_a_refused_commit_is_caught: KeepsRefusedClaims => [
+        "p5::a_taken_value_refuses_the_whole_commit",
     ];
     folded_keys_are_caught: FoldsKeys => ["p5::keys_compare_byte_for_byte"];
     an_event_applied_twice_is_caught: AppliesTwice => [

@@ -24,6 +24,7 @@ pub(crate) struct Columns<'a> {
     events: EventColumns<'a>,
     tags: TagColumns<'a>,
     snapshots: SnapshotColumns<'a>,
+    unique: UniqueColumns<'a>,
     locks: (Vec<i64>, Vec<bool>),
     conditions: ConditionColumns,
     atoms: AtomColumns<'a>,
@@ -32,7 +33,8 @@ pub(crate) struct Columns<'a> {
     declared: Option<i64>,
 }
 
-/// A commit as `append_one` takes it: to one aggregate, with at least one event, without a change of a stored key.
+/// A commit as `append_one` takes it: to one aggregate, with at least one event, without a change of a stored key or of
+/// unique values.
 #[derive(Debug)]
 pub(crate) struct One<'a> {
     commit: &'a Commit,
@@ -102,6 +104,17 @@ struct ConditionColumns {
     seens: Vec<i64>,
 }
 
+/// The unique values that aggregates claim and release.
+#[derive(Debug, Default)]
+struct UniqueColumns<'a> {
+    commits: Vec<i32>,
+    aggregates: Vec<i64>,
+    types: Vec<i32>,
+    names: Vec<&'a str>,
+    values: Vec<&'a str>,
+    claims: Vec<bool>,
+}
+
 #[derive(Debug, Default)]
 struct SnapshotColumns<'a> {
     commits: Vec<i32>,
@@ -134,6 +147,7 @@ impl<'a> Columns<'a> {
             events,
             snapshots,
             idempotency,
+            unique,
             conditions,
             declared,
             completes: _,
@@ -183,6 +197,17 @@ impl<'a> Columns<'a> {
 
         self.conditions.push(index, conditions, &mut self.atoms, known);
 
+        let columns = &mut self.unique;
+        for change in unique {
+            columns.commits.push(index);
+            columns.aggregates.push(change.aggregate_id.get());
+            let type_id = known.aggregate_id(change.aggregate_type).ok_or_else(not_stored)?;
+            columns.types.push(type_id);
+            columns.names.push(change.value.name());
+            columns.values.push(change.value.value());
+            columns.claims.push(change.claims());
+        }
+
         let columns = &mut self.snapshots;
         for snapshot in snapshots {
             columns.commits.push(index);
@@ -207,6 +232,7 @@ impl<'a> Columns<'a> {
             events,
             tags,
             snapshots,
+            unique,
             locks: (locks, exclusive),
             conditions,
             atoms,
@@ -238,6 +264,12 @@ impl<'a> Columns<'a> {
             .bind(&snapshots.sequences)
             .bind(&snapshots.fingerprints)
             .bind(&snapshots.states)
+            .bind(&unique.commits)
+            .bind(&unique.aggregates)
+            .bind(&unique.types)
+            .bind(&unique.names)
+            .bind(&unique.values)
+            .bind(&unique.claims)
             .bind(locks)
             .bind(exclusive)
             .bind(&conditions.commits)
@@ -257,7 +289,8 @@ impl<'a> One<'a> {
     /// Builds the arguments of `append_one`; `None` if the commit is not of its kind. All its types must be stored.
     pub(crate) fn new(commit: &'a Commit, locks: &TagLocks, known: &Known) -> Result<Option<Self>> {
         let ([write], [_, ..]) = (&*commit.writes, &*commit.events) else { return Ok(None) };
-        if write.key != KeyChange::Keep && write.precondition != Precondition::New {
+        let is_stored_key = write.precondition != Precondition::New;
+        if write.key != KeyChange::Keep && is_stored_key || !commit.unique.is_empty() {
             return Ok(None);
         }
         let mut one = Self {

@@ -52,6 +52,14 @@ pub(crate) fn read(row: &PgRow, commit: &Commit) -> Result<Committed> {
                 Condition::conflict,
             ))
         }
+        11 => {
+            let (holder, index) = (AggregateId::new(get(row, 2)?)?, get::<i64>(row, 3)?);
+            let change = usize::try_from(index).ok().and_then(|n| commit.unique.get(n));
+            Err(change.map_or_else(
+                || Error::corrupt("verdict", format!("it names unique value {index}")),
+                |change| change.taken(holder),
+            ))
+        }
         _ => Err(refusal(code, row, commit)?),
     }
 }

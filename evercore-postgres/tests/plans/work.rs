@@ -391,6 +391,7 @@ fn guards(ids: [AggregateId; 2]) -> Commit {
         events: Vec::new(),
         snapshots: Vec::new(),
         idempotency: None,
+        unique: Vec::new(),
         conditions: Vec::new(),
         declared: None,
         completes: Vec::new(),

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use evercore::engine::{
     AcquireRequest, Acquired, Beat, Control, CursorMove, Detail, DiscardedRequest, Grant,
-    IfDifferent, NewSubscription, NewlyParked, Settlement, StorageEngine,
+    IfDifferent, NewSubscription, NewlyParked, Settlement, StorageEngine, UniqueName,
 };
 use evercore::{
     Aggregate, AggregateId, Apply, Boundary, Error, EventFilter, EventMeta, EventStore, Migrate,
-    Position, Start, SubscriptionName, event,
+    Position, Start, SubscriptionName, event, state_event,
 };
 use evercore_postgres::PostgresContext;
 use serde::{Deserialize, Serialize};
@@ -18,9 +18,15 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use throwaway_postgres::{Binaries, Server};
 
 #[derive(Aggregate, Default, Serialize, Deserialize)]
-#[aggregate(snapshot_every = 2)]
+#[aggregate(snapshot_every = 2, unique(email))]
 struct Account {
     balance: i64,
+    email: Option<String>,
+}
+
+#[state_event(aggregate = Account)]
+struct EmailChanged {
+    email: Option<String>,
 }
 
 #[event(aggregate = Account)]
@@ -136,6 +142,18 @@ impl Bank {
                 ctx.change_key(&mut account, "grace")
             })
             .await?;
+        for email in [Some("ada@example.org"), None, Some("grace@example.org")] {
+            store
+                .with_context(async |ctx| {
+                    let mut account = ctx.load::<Account>(id).await?;
+                    ctx.apply(&mut account, EmailChanged { email: email.map(str::to_owned) })
+                })
+                .await?;
+        }
+        let by_email = Account::by_email("grace@example.org");
+        store.with_readonly_context(async |ctx| ctx.load_by_unique(by_email).await).await?;
+        let email = UniqueName { aggregate_type: Account::NAME, name: "email" };
+        store.engine().record_claimed(&[email], 0, true).await?;
         store
             .with_context(async |ctx| {
                 ctx.read(Visits::of("grace")).await?;
@@ -157,7 +175,7 @@ impl Bank {
 
     /// Restores the state after the migration.
     async fn forget(&mut self) {
-        let tables = "aggregate_types, event_types, aggregates, events, event_tags, snapshots, commits, subscriptions";
+        let tables = "aggregate_types, event_types, unique_names, unique_values, aggregates, events, event_tags, snapshots, commits, subscriptions";
         let sql = format!("SET search_path = evercore; TRUNCATE {tables} CASCADE");
         run(&mut self.superuser, &sql).await.expect("a superuser may");
     }

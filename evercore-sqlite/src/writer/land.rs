@@ -11,6 +11,7 @@ use super::append::append;
 use super::outcome::Outcome;
 use super::preconditions::{StoredAggregates, check_preconditions};
 use super::rows::{Known, declared_version, execute, outcome_of, register_types, take_ids};
+use super::unique::change_unique;
 use crate::error::Problem;
 use crate::types::{Names, Types};
 
@@ -131,6 +132,7 @@ fn land_one(
         return Ok(Verdict::Otherwise(Err(Error::TagsChanged)));
     }
     change_aggregates(connection, names, commit, &standings)?;
+    change_unique(connection, names, &commit.unique)?;
     let positions = append(connection, names, commit, &standings)?;
     for snapshot in &commit.snapshots {
         connection.prepare_cached(UPSERT_SNAPSHOT)?.execute(params![

@@ -9,6 +9,7 @@ use evercore::{AggregateId, Error, Result, Sequence};
 use rusqlite::Connection;
 
 use super::rows::{StoredAggregate, holder, is_used, standing};
+use super::unique::check_unique;
 use crate::error::Problem;
 use crate::tags::find_broken;
 use crate::types::Names;
@@ -42,6 +43,9 @@ pub(super) fn check_preconditions(
         standings.insert(write.id, standing);
     }
     if let Err(refusal) = check_keys(connection, names, commit)? {
+        return Ok(Err(refusal));
+    }
+    if let Err(refusal) = check_unique(connection, names, &commit.unique)? {
         return Ok(Err(refusal));
     }
     let broken = find_broken(connection, names, &commit.conditions)?;

@@ -333,6 +333,7 @@ fn commit(writes: Vec<AggregateWrite>) -> Commit {
         events,
         snapshots,
         idempotency: None,
+        unique: Vec::new(),
         conditions: Vec::new(),
         declared: None,
         completes: Vec::new(),

@@ -39,6 +39,7 @@ fn lie(snapshot: NewSnapshot) -> Commit {
         events: Vec::new(),
         snapshots: vec![snapshot],
         idempotency: None,
+        unique: Vec::new(),
         conditions: Vec::new(),
         declared: None,
         completes: Vec::new(),

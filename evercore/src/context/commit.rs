@@ -1,5 +1,7 @@
 //! Turns what a context has staged into a commit, sends it, and updates the cache when it succeeds.
 
+use std::future::ready;
+
 use futures_util::future::BoxFuture;
 
 use super::Context;
@@ -53,7 +55,19 @@ impl Context {
             self.staging.chain_events();
         }
         let known = store.cache.as_ref().map(|cache| (cache, self.staging.known()));
-        let (commit, refusal) = self.staging.into_commit(to_stored_precision(store.clock.now()));
+        let (commit, refusal) =
+            match self.staging.into_commit(to_stored_precision(store.clock.now())) {
+                Ok(commit) => commit,
+                Err(error) => {
+                    let answer = Box::pin(ready(Err(error)));
+                    return Some(PendingCommit {
+                        store,
+                        answer,
+                        refusal: Refusal::default(),
+                        known: None,
+                    });
+                }
+            };
         if commit.writes.is_empty() && commit.idempotency.is_none() {
             return None;
         }
@@ -94,7 +108,9 @@ impl Context {
         if store.writing.chained {
             staging.chain_events();
         }
-        let (mut commit, refusal) = staging.into_commit(to_stored_precision(store.clock.now()));
+        let staged = staging.into_commit(to_stored_precision(store.clock.now()));
+        let (mut commit, refusal) =
+            staged.map_err(|error| Box::new(Refused { error, turn_key: None }))?;
         commit.completes = completes;
         let written: Vec<_> = commit.writes.iter().map(|write| write.id).collect();
         let answer = async {

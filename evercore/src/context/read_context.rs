@@ -11,11 +11,12 @@ use crate::engine::{
     Capability, HistoryRequest, LoadTarget, LogQuery, Reader, StoredEvent, TagAtom, TagQuery,
     TagRequest, require,
 };
-use crate::error::{unknown_id, unknown_key};
+use crate::error::{unknown_id, unknown_key, unknown_value};
 use crate::metadata::check_label;
 use crate::shared::Shared;
 use crate::shared::known_tags::KnownTags;
 use crate::shared::state::State;
+use crate::unique::UniqueKey;
 use crate::{
     Aggregate, AggregateId, AsOf, Error, Limits, LogPage, NaturalKey, Position, RecordedEvent,
     Result, Sequence, StateAggregate, Tag,
@@ -116,6 +117,37 @@ impl ReadContext {
     ) -> Result<Option<StateAggregate<T>>> {
         let key = key.try_into().map_err(Into::into)?;
         self.read_aggregate(LoadTarget::Key(key), None).await
+    }
+
+    /// Loads the aggregate that has a unique value.
+    ///
+    /// # Errors
+    /// As [`Context::load_by_unique`](crate::Context::load_by_unique).
+    pub async fn load_by_unique<T: Aggregate>(
+        &self,
+        key: UniqueKey<T>,
+    ) -> Result<StateAggregate<T>> {
+        let value = key.checked()?;
+        self.find_value(&value).await?.ok_or_else(|| unknown_value::<T>(&value))
+    }
+
+    /// Loads the aggregate that has a unique value, if there is one.
+    ///
+    /// # Errors
+    /// As [`Context::find_by_unique`](crate::Context::find_by_unique).
+    pub async fn find_by_unique<T: Aggregate>(
+        &self,
+        key: UniqueKey<T>,
+    ) -> Result<Option<StateAggregate<T>>> {
+        let value = key.checked()?;
+        self.find_value(&value).await
+    }
+
+    async fn find_value<T: Aggregate>(&self, value: &Tag) -> Result<Option<StateAggregate<T>>> {
+        require(&*self.store.engine, Capability::UniqueValues)?;
+        let aggregate_type = self.store.stored_name::<T>().await?;
+        self.store.require_complete(aggregate_type, value.name()).await?;
+        self.read_aggregate(LoadTarget::Unique(value.clone()), None).await
     }
 
     /// Loads an aggregate as it was at an earlier sequence or time.

@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use tracing::warn;
 
 use super::Refused;
+use super::values::Unique;
 use crate::chain;
 use crate::engine::{
     AggregateWrite, Commit, Condition, Idempotency, KeyChange, NewEvent, NewSnapshot, Precondition,
@@ -15,7 +16,9 @@ use crate::engine::{
 use crate::format::link::Link;
 use crate::shared::TurnKey;
 use crate::shared::cache::{Cached, Known};
-use crate::{AggregateId, CommitId, ConflictReason, Error, Limits, NaturalKey, Result, Sequence};
+use crate::{
+    AggregateId, CommitId, ConflictReason, Error, Limits, NaturalKey, Result, Sequence, Tag,
+};
 
 /// Up to this many aggregates, a linear search is faster than the index.
 const FEW: usize = 8;
@@ -67,6 +70,8 @@ pub(super) struct Stream {
     link: Option<Link>,
     /// The state with the staged events, if it can be shared.
     pub(super) state: Option<SharedState>,
+    /// The unique values, if its type has any. Boxed, since few types do.
+    unique: Option<Box<Unique>>,
 }
 
 /// The state of a handle, which outlives the handle.
@@ -180,6 +185,7 @@ impl Staging {
             guarded: false,
             link,
             state: None,
+            unique: None,
         });
         if self.streams.len() > FEW {
             let index = self.index.get_or_insert_default();
@@ -298,6 +304,28 @@ impl Staging {
         self.stream_mut(id).state = None;
     }
 
+    /// Sets the unique values of an aggregate that has been entered.
+    pub(super) fn begin_values(&mut self, id: AggregateId, unique: Unique) {
+        self.stream_mut(id).unique = Some(Box::new(unique));
+    }
+
+    /// Returns the unique values of an aggregate whose type has any.
+    pub(super) fn unique_mut(&mut self, id: AggregateId) -> &mut Unique {
+        let unique = self.stream_mut(id).unique.as_mut();
+        unique.expect("BUG: the values of an aggregate are noted when it is entered")
+    }
+
+    /// Returns the aggregate that has a unique value, as this context sees it.
+    pub(super) fn holder_of_value(
+        &self,
+        aggregate_type: &'static str,
+        value: &Tag,
+    ) -> Option<AggregateId> {
+        let streams = self.streams.iter().filter(|stream| stream.aggregate_type == aggregate_type);
+        let has = |stream: &&Stream| stream.unique.as_ref().is_some_and(|own| own.has(value));
+        streams.filter(has).map(|stream| stream.id).next()
+    }
+
     /// Returns whether anything was read from the cache.
     pub(super) fn has_cached(&self) -> bool {
         self.streams.iter().any(Stream::is_cached)
@@ -385,9 +413,13 @@ impl Staging {
 
     /// Returns the commit, and how to interpret its refusal. The commit has no writes if the context changes and guards
     /// nothing and has no idempotency key; otherwise, aggregates that were read from the cache are guarded as well.
-    pub(super) fn into_commit(mut self, recorded_at: DateTime<Utc>) -> (Commit, Refusal) {
+    ///
+    /// # Errors
+    /// [`Error::InvalidValue`] if a state has a unique value that cannot be stored.
+    pub(super) fn into_commit(mut self, recorded_at: DateTime<Utc>) -> Result<(Commit, Refusal)> {
         let mut writes = Vec::new();
         let mut snapshots = Vec::new();
+        let mut unique = Vec::new();
         let Rare { idempotency, conditions } =
             self.rare.take().map(|rare| *rare).unwrap_or_default();
         let is_sent = idempotency.is_some() || self.streams.iter().any(Stream::is_wanted);
@@ -398,6 +430,9 @@ impl Staging {
             }
             writes.push(stream.write());
             snapshots.extend(stream.snapshot.take());
+            if let Some(values) = stream.unique.take() {
+                unique.append(&mut values.changes(stream.id, stream.aggregate_type)?);
+            }
         }
         let id = CommitId::generate();
         let events = self.events;
@@ -411,11 +446,12 @@ impl Staging {
             events,
             snapshots,
             idempotency,
+            unique,
             conditions,
             declared: None,
             completes,
         };
-        (commit, refusal)
+        Ok((commit, refusal))
     }
 }
 

@@ -21,6 +21,8 @@ pub enum Capability {
     /// Events with tags, reads by tags, and conditions of commits on such reads: [`Reader::read_tagged`](super::Reader)
     /// and [`Commit::conditions`](super::Commit).
     Tags,
+    /// Unique values: [`Commit::unique`](super::Commit) and [`LoadTarget::Unique`](super::LoadTarget).
+    UniqueValues,
 }
 
 /// A set of capabilities.
@@ -29,8 +31,14 @@ pub struct Capabilities(u32);
 
 impl Capability {
     /// All of them.
-    pub const ALL: [Self; 5] =
-        [Self::ReadViews, Self::Inspection, Self::Transactions, Self::Completions, Self::Tags];
+    pub const ALL: [Self; 6] = [
+        Self::ReadViews,
+        Self::Inspection,
+        Self::Transactions,
+        Self::Completions,
+        Self::Tags,
+        Self::UniqueValues,
+    ];
 
     const fn bit(self) -> u32 {
         1 << self as u32
@@ -44,6 +52,7 @@ impl Capability {
             Self::Transactions => "transactions that write rows of your own",
             Self::Completions => "a commit that completes a settlement",
             Self::Tags => "events with tags, and decisions that rest on tags",
+            Self::UniqueValues => "unique values of aggregates",
         }
     }
 
@@ -61,6 +70,7 @@ impl Capability {
             }
             Self::Completions => "commit first, and let the worker record the batch",
             Self::Tags => "give the rule an aggregate of its own, and the event no tags",
+            Self::UniqueValues => "use the value as the natural key of an aggregate",
         }
     }
 }

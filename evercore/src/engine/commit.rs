@@ -4,11 +4,11 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
 use super::boundary::Condition;
-use super::{Capabilities, Capability, Positions, Settlement};
+use super::{Capabilities, Capability, Positions, Settlement, UniqueChange};
 use crate::evolution::unreadable::Unreadable;
 use crate::{
     AggregateId, CommitId, Error, EventMeta, EventPlace, Fingerprint, IdempotencyKey, NaturalKey,
-    Payload, Position, Sequence, Tags,
+    Payload, Position, Sequence, Tag, Tags,
 };
 
 /// Everything that one context wants to store, together or not at all.
@@ -34,6 +34,8 @@ pub struct Commit {
     /// The idempotency key, if it has one: the commit is refused if a commit with the same key is stored. A commit with
     /// a key may have neither writes nor events.
     pub idempotency: Option<Idempotency>,
+    /// The unique values that aggregates of `writes` claim and release.
+    pub unique: Vec<UniqueChange>,
     /// The conditions for the commit beside those of its writes, each about events that were read by their tags.
     pub conditions: Vec<Condition>,
     /// The [version](super::DeclaredTags::version) of the declared tags that the program knows; the commit is refused if
@@ -61,6 +63,8 @@ pub enum Claim {
     NaturalKey(&'static str, NaturalKey),
     /// An idempotency key.
     IdempotencyKey(IdempotencyKey),
+    /// A unique value of a type of aggregates, which the commit claims or releases.
+    Unique(&'static str, Tag),
 }
 
 /// The idempotency key of a commit, with the request and the result that are stored with it. However often the request
@@ -213,7 +217,8 @@ impl Commit {
         let completes = (!self.completes.is_empty()).then_some(Capability::Completions);
         let is_tagged = self.events.iter().any(|event| !event.tags.is_empty());
         let tags = (is_tagged || !self.conditions.is_empty()).then_some(Capability::Tags);
-        completes.into_iter().chain(tags).fold(Capabilities::NONE, Capabilities::with)
+        let unique = (!self.unique.is_empty()).then_some(Capability::UniqueValues);
+        completes.into_iter().chain(tags).chain(unique).fold(Capabilities::NONE, Capabilities::with)
     }
 
     /// Returns what the commit contends for. An engine may store commits together if no two of them have an equal
@@ -226,7 +231,11 @@ impl Commit {
         });
         let idempotency =
             self.idempotency.iter().map(|given| Claim::IdempotencyKey(given.key.clone()));
-        aggregates.chain(keys).chain(idempotency)
+        let unique = self
+            .unique
+            .iter()
+            .map(|change| Claim::Unique(change.aggregate_type, change.value.clone()));
+        aggregates.chain(keys).chain(idempotency).chain(unique)
     }
 
     /// Returns whether a condition of this commit could match an event of a commit that is stored before it. An engine

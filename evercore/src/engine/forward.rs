@@ -11,8 +11,8 @@ use super::{
     Detail, DiscardedRequest, Heartbeat, HistoryRequest, IdBlock, IdempotentOutcome, Inspection,
     Lane, LeaseKey, LoadRequest, LoadedAggregate, LogQuery, LogWatch, NewSubscription,
     ParkedRequest, Reader, Registered, Settled, Settlement, StorageEngine, StoredSubscription,
-    StoredTag, SubscriptionStorage, TagBatch, TagDeclaration, TagPage, TagRequest, TagStorage,
-    TypeName,
+    StoredTag, StoredUnique, SubscriptionStorage, TagBatch, TagDeclaration, TagPage, TagRequest,
+    TagStorage, TypeName, UniqueName,
 };
 use crate::observer::Observer;
 use crate::{
@@ -123,6 +123,21 @@ pub trait Forward: Debug + Send + Sync + 'static {
         key: &IdempotencyKey,
     ) -> Result<Option<IdempotentOutcome>> {
         self.engine().find_by_idempotency_key(key).await
+    }
+
+    /// See [`StorageEngine::declare_unique`].
+    async fn declare_unique(&self, names: &[UniqueName]) -> Result<Vec<StoredUnique>> {
+        self.engine().declare_unique(names).await
+    }
+
+    /// See [`StorageEngine::record_claimed`].
+    async fn record_claimed(
+        &self,
+        names: &[UniqueName],
+        up_to: i64,
+        is_complete: bool,
+    ) -> Result<()> {
+        self.engine().record_claimed(names, up_to, is_complete).await
     }
 
     /// See [`StorageEngine::watch_log`].
@@ -306,6 +321,19 @@ impl<F: Forward> StorageEngine for F {
         key: &IdempotencyKey,
     ) -> Result<Option<IdempotentOutcome>> {
         Forward::find_by_idempotency_key(self, key).await
+    }
+
+    async fn declare_unique(&self, names: &[UniqueName]) -> Result<Vec<StoredUnique>> {
+        Forward::declare_unique(self, names).await
+    }
+
+    async fn record_claimed(
+        &self,
+        names: &[UniqueName],
+        up_to: i64,
+        is_complete: bool,
+    ) -> Result<()> {
+        Forward::record_claimed(self, names, up_to, is_complete).await
     }
 
     fn watch_log(&self) -> LogWatch {

@@ -95,6 +95,7 @@ impl Error {
             | Self::BoundaryConflict { .. }
             | Self::TagsChanged
             | Self::KeyTaken { .. }
+            | Self::ValueTaken { .. }
             | Self::IdempotencyKeyUsed { .. }
             | Self::LeaseLost { .. }
             | Self::SubscriptionNotIdle { .. }
@@ -104,6 +105,7 @@ impl Error {
             Self::UnknownId { .. }
             | Self::WrongAggregateType { .. }
             | Self::UnknownKey { .. }
+            | Self::UnknownValue { .. }
             | Self::NotParked { .. } => ErrorKind::NotFound,
 
             Self::InvalidIdempotencyKey { .. }
@@ -111,6 +113,7 @@ impl Error {
             | Self::ResultTooLarge { .. }
             | Self::InvalidKey { .. }
             | Self::InvalidTag { .. }
+            | Self::InvalidValue { .. }
             | Self::InvalidNumber { .. }
             | Self::InvalidMetadata { .. }
             | Self::EmptyAppend { .. }
@@ -135,6 +138,8 @@ impl Error {
             | Self::MissingUpcaster { .. }
             | Self::InvalidDeclaration { .. }
             | Self::MissingCodec { .. }
+            | Self::ValuesIncomplete { .. }
+            | Self::UndeclaredValues { .. }
             // A service names its subscriptions and filters itself: no client can correct them.
             | Self::UnknownFilterName { .. }
             | Self::InvalidFilterName { .. }

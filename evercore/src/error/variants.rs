@@ -9,7 +9,7 @@ use super::{ConflictReason, EventPlace, OpenProblem, RuntimeProblem, Undecodable
 use crate::format::error::{DecodeError, MissingFeature};
 use crate::{
     Aggregate, AggregateId, CommitId, EventFilter, NaturalKey, Position, RoundTripMismatch,
-    Sequence, SubscriptionName,
+    Sequence, SubscriptionName, Tag,
 };
 
 /// The result of every fallible function of Evercore.
@@ -112,6 +112,69 @@ pub enum Error {
         aggregate: String,
         /// The key.
         key: String,
+    },
+
+    /// The unique value belongs to another aggregate of the type.
+    #[error(
+        "the {name} `{value}` belongs to {aggregate} {holder}; choose another value, or change or close that {aggregate} first"
+    )]
+    ValueTaken {
+        /// The aggregate type.
+        aggregate: String,
+        /// The name of the value.
+        name: String,
+        /// The value.
+        value: String,
+        /// The aggregate that has it.
+        holder: AggregateId,
+    },
+
+    /// No aggregate of the type has this unique value.
+    #[error(
+        "there is no {aggregate} with the {name} `{value}`; use `find_by_unique` where it may be missing"
+    )]
+    UnknownValue {
+        /// The aggregate type that was asked for.
+        aggregate: String,
+        /// The name of the value.
+        name: String,
+        /// The value.
+        value: String,
+    },
+
+    /// Aggregates of the type were stored before it declared unique values of this name, and their values are not all
+    /// claimed yet, so that none can be found by its value.
+    #[error(
+        "the {name} of {aggregate} does not find aggregates yet, since older ones have not claimed theirs; call `EventStore::claim_unique_values` once"
+    )]
+    ValuesIncomplete {
+        /// The aggregate type.
+        aggregate: String,
+        /// The name of the values.
+        name: String,
+    },
+
+    /// The database keeps unique values that this program does not declare: it would change aggregates without claiming
+    /// their values.
+    #[error(
+        "the database keeps the {name} of {aggregate} unique, but this program does not declare it; deploy a program with `#[aggregate(unique({name}))]`, or see the guide on how to give it up"
+    )]
+    UndeclaredValues {
+        /// The aggregate type.
+        aggregate: String,
+        /// The name of the values.
+        name: String,
+    },
+
+    /// The text cannot be a unique value of an aggregate. No engine would store it.
+    #[error("`{value}` cannot be a unique value of {aggregate}: {problem}")]
+    InvalidValue {
+        /// The aggregate type.
+        aggregate: String,
+        /// The beginning of the value, after its name and a colon.
+        value: String,
+        /// The problem, as part of a sentence.
+        problem: String,
     },
 
     /// No aggregate has this id.
@@ -934,6 +997,14 @@ fn engine_for(scheme: &str) -> String {
 
 pub(crate) fn unknown_id<T: Aggregate>(id: AggregateId) -> Error {
     Error::UnknownId { aggregate: T::NAME.to_owned(), id }
+}
+
+pub(crate) fn unknown_value<T: Aggregate>(value: &Tag) -> Error {
+    Error::UnknownValue {
+        aggregate: T::NAME.to_owned(),
+        name: value.name().to_owned(),
+        value: value.value().to_owned(),
+    }
 }
 
 pub(crate) fn unknown_key<T: Aggregate>(key: &NaturalKey) -> Error {

@@ -26,6 +26,7 @@ pub struct AggregateType {
     can_be_copied: bool,
     pub(super) snapshot_shape: Option<Fingerprint>,
     pub(super) begin_replay: fn() -> Box<dyn Replaying>,
+    unique: &'static [TagName],
 }
 
 /// The description of an event type in a [`Registry`](crate::Registry).
@@ -83,6 +84,10 @@ impl AggregateType {
                 None => None,
             },
             begin_replay: replay::begin::<T>,
+            unique: match T::UNIQUE {
+                Some(unique) => unique.names(),
+                None => &[],
+            },
         }
     }
 
@@ -101,6 +106,12 @@ impl AggregateType {
     #[must_use]
     pub const fn aliases(&self) -> &'static [&'static str] {
         self.aliases
+    }
+
+    /// Returns the names of the unique values of its states.
+    #[must_use]
+    pub const fn unique(&self) -> &'static [TagName] {
+        self.unique
     }
 
     pub(crate) fn rust_type(&self) -> &'static str {

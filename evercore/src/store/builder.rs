@@ -315,6 +315,7 @@ impl EventStoreBuilder {
             registry: Arc::new(registry),
             names: StoredNames::default(),
             tags: TagsLastRead::default(),
+            unique: crate::shared::UniqueNames::default(),
             clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock)),
             limits: self.limits,
             cache: (self.cached_aggregates > 0).then(|| Cache::of(self.cached_aggregates)),
@@ -335,7 +336,8 @@ impl EventStoreBuilder {
         };
         let look_up = async || {
             inner.look_up_names().await?;
-            inner.open_tags().await
+            inner.open_tags().await?;
+            inner.declare_unique().await
         };
         match waiting.until_done(look_up).await {
             // There is no schema to read yet. The names are looked up again when they are needed.

@@ -38,6 +38,15 @@ pub enum Finding {
         /// The highest id among them.
         last: i64,
     },
+    /// An aggregate has a unique value that it has not claimed.
+    ValueUnclaimed {
+        /// The aggregate.
+        aggregate: AggregateAt,
+        /// The name, a colon and the value.
+        value: String,
+        /// The aggregate that has claimed it.
+        holder: Option<i64>,
+    },
     /// The row of an event cannot be read.
     EventDamaged {
         /// The position of the event.

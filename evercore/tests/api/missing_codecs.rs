@@ -62,6 +62,7 @@ async fn written(format: i16) -> (EventStore, AggregateId) {
     let commit = Commit {
         id: CommitId::generate(),
         idempotency: None,
+        unique: Vec::new(),
         conditions: Vec::new(),
         declared: None,
         completes: Vec::new(),

@@ -43,6 +43,7 @@ fn commit(writes: Vec<AggregateWrite>) -> Commit {
         events: Vec::new(),
         snapshots: Vec::new(),
         idempotency: None,
+        unique: Vec::new(),
         conditions: Vec::new(),
         declared: None,
         completes: Vec::new(),

@@ -22,6 +22,7 @@ fn commit(events: Vec<NewEvent>, snapshots: Vec<NewSnapshot>) -> Commit {
         events,
         snapshots,
         idempotency: None,
+        unique: Vec::new(),
         conditions: Vec::new(),
         declared: None,
         completes: Vec::new(),

@@ -71,6 +71,11 @@ fn one_of_each() -> Vec<(&'static str, Error)> {
         TagIncomplete { aggregate: text(), event: text(), tag: text() };
         TagRetired { aggregate: text(), event: text(), tag: text() };
         KeyTaken { aggregate: text(), key: text() };
+        ValueTaken { aggregate: text(), name: text(), value: text(), holder: id };
+        UnknownValue { aggregate: text(), name: text(), value: text() };
+        InvalidValue { aggregate: text(), value: text(), problem: text() };
+        ValuesIncomplete { aggregate: text(), name: text() };
+        UndeclaredValues { aggregate: text(), name: text() };
         UnknownId { aggregate: text(), id: id };
         UnknownKey { aggregate: text(), key: text() };
         WrongAggregateType { id: id, expected: text(), found: text() };
