@@ -425,6 +425,11 @@ macro_rules! __with_all_cases {
                         a_filter_passes_the_events_that_have_its_tags
                         a_subscription_follows_a_tag
                         pages_by_tags_end_at_the_frontier_and_go_on
+                        a_stale_decision_that_takes_a_key_is_run_again
+                        overlapping_boundaries_of_a_process_all_land
+                        alternatives_are_guarded_if_one_of_them_is
+                        a_decision_emits_nothing_outside_of_its_boundaries
+                        an_idempotency_key_is_of_its_boundaries
                     }
                     tagging {
                         a_tag_of_a_new_type_is_complete_at_once

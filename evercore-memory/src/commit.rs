@@ -31,9 +31,9 @@ impl Log {
         for write in &commit.writes {
             self.check_precondition(write)?;
         }
+        commit.conditions.iter().try_for_each(|condition| self.check(condition))?;
         self.check_keys(&commit.writes)?;
         self.check_unique(&commit.unique)?;
-        commit.conditions.iter().try_for_each(|condition| self.check(condition))?;
         Ok(self.land(commit))
     }
 

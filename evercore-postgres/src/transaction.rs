@@ -235,7 +235,10 @@ impl PostgresEngine {
         transaction.check_not_ended().await?;
         let nothing = Committed::new(commit.id, Positions::NONE);
         // The server undoes everything if a failure comes before COMMIT is sent.
-        let committed = if !commit.completes.is_empty() && commit.writes.is_empty() {
+        let only_settles = !commit.completes.is_empty()
+            && commit.writes.is_empty()
+            && commit.conditions.is_empty();
+        let committed = if only_settles {
             nothing.clone()
         } else {
             self.append_within(&mut transaction, &commit).await?

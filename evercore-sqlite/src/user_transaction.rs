@@ -136,7 +136,7 @@ fn land(
             return Ok(nothing);
         }
     }
-    if !commit.completes.is_empty() && commit.writes.is_empty() {
+    if !commit.completes.is_empty() && commit.writes.is_empty() && commit.conditions.is_empty() {
         may_commit.store(true, Ordering::Release);
         let committed = connection.execute_batch(COMMIT);
         committed.map_err(|error| Problem::from(error).undone(database, "commit a batch"))?;

@@ -151,7 +151,7 @@ impl<B: Boundary> BoundaryEvent<B> {
         (self.apply)(state, payload, version, meta)
     }
 
-    /// Applies a part of a retired event, if it is of this type and `is_wanted` by its tags.
+    /// Applies a part of a retired event, which is of this type, if it `is_wanted` by its tags.
     pub(crate) fn apply_part(
         &self,
         state: &mut B,
@@ -159,8 +159,7 @@ impl<B: Boundary> BoundaryEvent<B> {
         meta: &EventMeta,
         is_wanted: impl FnOnce(&Tags) -> bool,
     ) -> Result<()> {
-        if part.event_type() == self.event.type_id() && is_wanted(&(self.part_tags)(part.event())?)
-        {
+        if is_wanted(&(self.part_tags)(part.event())?) {
             (self.apply_part)(state, part.event(), meta);
         }
         Ok(())

@@ -122,7 +122,8 @@ pub trait StorageEngine: Reader + SubscriptionStorage + TagStorage + Any {
     /// # Errors
     /// - [`Error::IdempotencyKeyUsed`] if another commit with its key is stored. This goes before every other error.
     /// - [`Error::Conflict`] if a [`Precondition`] does not hold.
-    /// - [`Error::BoundaryConflict`] if a [`Condition`] does not hold; after the errors about preconditions and keys.
+    /// - [`Error::BoundaryConflict`] if a [`Condition`] does not hold; after the errors about preconditions, and before those
+    ///   about keys and values, which a decision on the new state may not take.
     /// - [`Error::UnknownId`] or [`Error::WrongAggregateType`] if an aggregate that must exist does not, or is of
     ///   another type.
     /// - [`Error::KeyTaken`] if a key belongs to another aggregate of the type.

@@ -42,14 +42,16 @@ pub(super) fn check_preconditions(
         }
         standings.insert(write.id, standing);
     }
+    if let Some(condition) = find_broken(connection, names, &commit.conditions)? {
+        return Ok(Err(condition.conflict()));
+    }
     if let Err(refusal) = check_keys(connection, names, commit)? {
         return Ok(Err(refusal));
     }
     if let Err(refusal) = check_unique(connection, names, &commit.unique)? {
         return Ok(Err(refusal));
     }
-    let broken = find_broken(connection, names, &commit.conditions)?;
-    Ok(broken.map_or(Ok(standings), |condition| Err(condition.conflict())))
+    Ok(Ok(standings))
 }
 
 fn wrong_type(

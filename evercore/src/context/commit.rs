@@ -56,7 +56,7 @@ impl Context {
         }
         let known = store.cache.as_ref().map(|cache| (cache, self.staging.known()));
         let (commit, refusal) =
-            match self.staging.into_commit(to_stored_precision(store.clock.now())) {
+            match self.staging.into_commit(to_stored_precision(store.clock.now()), false) {
                 Ok(commit) => commit,
                 Err(error) => {
                     let answer = Box::pin(ready(Err(error)));
@@ -108,7 +108,7 @@ impl Context {
         if store.writing.chained {
             staging.chain_events();
         }
-        let staged = staging.into_commit(to_stored_precision(store.clock.now()));
+        let staged = staging.into_commit(to_stored_precision(store.clock.now()), true);
         let (mut commit, refusal) =
             staged.map_err(|error| Box::new(Refused { error, turn_key: None }))?;
         commit.completes = completes;

@@ -12,6 +12,7 @@ use super::values::Unique;
 use crate::chain;
 use crate::engine::{
     AggregateWrite, Commit, Condition, Idempotency, KeyChange, NewEvent, NewSnapshot, Precondition,
+    TagQuery,
 };
 use crate::format::link::Link;
 use crate::shared::TurnKey;
@@ -413,16 +414,23 @@ impl Staging {
 
     /// Returns the commit, and how to interpret its refusal. The commit has no writes if the context changes and guards
     /// nothing and has no idempotency key; otherwise, aggregates that were read from the cache are guarded as well.
+    /// `writes_rows` says that rows of user code are committed in any case, so that what was read of boundaries counts.
     ///
     /// # Errors
     /// [`Error::InvalidValue`] if a state has a unique value that cannot be stored.
-    pub(super) fn into_commit(mut self, recorded_at: DateTime<Utc>) -> Result<(Commit, Refusal)> {
+    pub(super) fn into_commit(
+        mut self,
+        recorded_at: DateTime<Utc>,
+        writes_rows: bool,
+    ) -> Result<(Commit, Refusal)> {
         let mut writes = Vec::new();
         let mut snapshots = Vec::new();
         let mut unique = Vec::new();
         let Rare { idempotency, conditions } =
             self.rare.take().map(|rare| *rare).unwrap_or_default();
-        let is_sent = idempotency.is_some() || self.streams.iter().any(Stream::is_wanted);
+        let is_sent = idempotency.is_some()
+            || self.streams.iter().any(Stream::is_wanted)
+            || writes_rows && !conditions.is_empty();
         for stream in &mut self.streams {
             stream.state = None;
             if !(stream.is_wanted() || is_sent && stream.is_cached()) {
@@ -436,8 +444,10 @@ impl Staging {
         }
         let id = CommitId::generate();
         let events = self.events;
-        let refusal = Refusal { streams: self.streams };
         let conditions = if is_sent { conditions } else { Vec::new() };
+        let boundaries =
+            (!conditions.is_empty()).then(|| Box::new(ReadBoundaries::of(&conditions)));
+        let refusal = Refusal { streams: self.streams, boundaries };
         let completes = Vec::new();
         let commit = Commit {
             id,
@@ -522,6 +532,25 @@ impl Stream {
 #[derive(Debug, Default)]
 pub(super) struct Refusal {
     streams: Vec<Stream>,
+    boundaries: Option<Box<ReadBoundaries>>,
+}
+
+/// The boundaries that a commit rests on, with their names.
+#[derive(Debug)]
+struct ReadBoundaries(Vec<(&'static str, Arc<TagQuery>)>);
+
+impl ReadBoundaries {
+    fn of(conditions: &[Condition]) -> Self {
+        Self(conditions.iter().map(|own| (own.boundary, Arc::clone(&own.query))).collect())
+    }
+
+    /// Returns the queue of those that decide on the boundary with these tags.
+    fn turn_key(&self, boundary: &str, tags: &str) -> Option<TurnKey> {
+        let mut named = self.0.iter().filter(|(name, _)| *name == boundary);
+        let (name, query) = named.clone().find(|(_, query)| query.tags() == tags)?;
+        let has_others = named.any(|(_, other)| !Arc::ptr_eq(other, query) && other != query);
+        Some(TurnKey::boundary(name, query, has_others))
+    }
 }
 
 impl Refusal {
@@ -545,8 +574,9 @@ impl Refusal {
                 Refused { error, turn_key }
             }
             Error::BoundaryConflict { boundary, tags } => {
-                let turn_key = TurnKey::Boundary(boundary.clone(), tags.clone());
-                Refused { error, turn_key: Some(Box::new(turn_key)) }
+                let turn_key =
+                    self.boundaries.as_ref().and_then(|read| read.turn_key(boundary, tags));
+                Refused { error, turn_key: turn_key.map(Box::new) }
             }
             _ => Refused { error, turn_key: None },
         }

@@ -137,6 +137,7 @@ impl Error {
             | Self::AmbiguousAlias { .. }
             | Self::MissingUpcaster { .. }
             | Self::InvalidDeclaration { .. }
+            | Self::EventOutsideBoundary { .. }
             | Self::MissingCodec { .. }
             | Self::ValuesIncomplete { .. }
             | Self::UndeclaredValues { .. }

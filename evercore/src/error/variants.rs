@@ -325,6 +325,22 @@ pub enum Error {
         limit: usize,
     },
 
+    /// A decision on boundaries emits an event that they select by its type, but not by its tags, so it does not rest on
+    /// what the event is about: most likely the keys are not those of the command.
+    #[error(
+        "the decision emits `{event}` with {tags}, but its boundary `{boundary}` is that of {selected}; make the keys from the command, or emit an event about something else in a context"
+    )]
+    EventOutsideBoundary {
+        /// The stored name of the event.
+        event: String,
+        /// The tags of the event.
+        tags: String,
+        /// The name of a boundary that selects its type.
+        boundary: String,
+        /// The tags by which that one selects.
+        selected: String,
+    },
+
     /// A number is below its least value, or above a fixed upper bound.
     #[error("{value} is not a valid {what}: the minimum is {least}")]
     InvalidNumber {

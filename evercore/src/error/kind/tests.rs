@@ -88,6 +88,7 @@ fn one_of_each() -> Vec<(&'static str, Error)> {
         UnreadableResult { key: text(), rust_type: "T", source: cause() };
         InvalidKey { key: text(), problem: text() };
         InvalidTag { tag: text(), problem: text() };
+        EventOutsideBoundary { event: text(), tags: text(), boundary: text(), selected: text() };
         BoundaryTooLarge { boundary: text(), tags: text(), limit: 1 };
         InvalidNumber { what: "id", least: 1, value: 0 };
         InvalidMetadata { problem: text() };
