@@ -100,7 +100,7 @@ where
     message = "`{E}` is an event of `{Self}`, not of `{T}`",
     label = "an event of `{Self}`",
     note = "an aggregate changes only by its own events: apply `{E}` to an aggregate `{Self}`, or declare an event with `aggregate = {T}`",
-    note = "events of `Facts` belong to no aggregate: `Context::emit` stages them, and decisions on boundaries emit them"
+    note = "decisions on boundaries emit only events that belong to no aggregate, which are declared with `tags(…)` and without `aggregate = …`"
 )]
 pub trait IsAggregate<T, E: Event>: Apply<E> {
     /// Changes the state.
@@ -114,7 +114,6 @@ impl<T: Apply<E>, E: Event> IsAggregate<T, E> for T {
 }
 
 /// A decision over boundaries emits events that belong to no aggregate.
-#[diagnostic::do_not_recommend]
 impl<S: BoundaryStates, E: Event<Aggregate = Self>> IsAggregate<S, E> for Facts {
     fn apply_as(event: &E, states: &mut S, scope: &Scope<'_>, meta: &EventMeta) {
         states.apply_fact(event, scope, meta);

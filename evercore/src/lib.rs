@@ -96,6 +96,7 @@ pub mod boundary;
 mod chain;
 mod clock;
 pub mod command;
+mod const_text;
 mod context;
 mod decide;
 mod decider;

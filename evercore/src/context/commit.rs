@@ -19,7 +19,8 @@ use crate::{AggregateId, Committed, Error, Result};
 pub(crate) struct PendingCommit<'a> {
     store: &'a Shared,
     answer: BoxFuture<'a, Result<Committed>>,
-    refusal: Refusal,
+    /// Boxed, to keep it out of the size of commands' futures.
+    refusal: Box<Refusal>,
     known: Option<(&'a Cache, Vec<Known>)>,
 }
 
@@ -63,7 +64,7 @@ impl Context {
                     return Some(PendingCommit {
                         store,
                         answer,
-                        refusal: Refusal::default(),
+                        refusal: Box::default(),
                         known: None,
                     });
                 }
@@ -71,6 +72,7 @@ impl Context {
         if commit.writes.is_empty() && commit.idempotency.is_none() {
             return None;
         }
+        let refusal = Box::new(refusal);
         Some(PendingCommit { store, answer: store.commit(commit), refusal, known })
     }
 

@@ -239,7 +239,8 @@ impl ReadContext {
     /// The events are found by an index, of the types that declare tags of these names.
     ///
     /// # Errors
-    /// - [`Error::UnknownFilterName`] if no event type declares all of the tags, or if there are none.
+    /// - [`Error::NoTags`] if there are no tags.
+    /// - [`Error::UnknownFilterName`] if no event type declares all of the tags.
     /// - [`Error::Unsupported`] if the engine has no tags.
     /// - The engine's error if it cannot read.
     #[instrument(level = "debug", skip_all, fields(?tags, %after), err(level = "debug"))]
@@ -331,13 +332,16 @@ pub(crate) async fn read_correlated(
 /// Makes the request for the events that have all of these tags.
 pub(crate) fn tagged(store: &Shared, tags: &[Tag], after: Position) -> Result<TagRequest> {
     require(&*store.engine, Capability::Tags)?;
+    if tags.is_empty() {
+        return Err(Error::NoTags);
+    }
     let types: Vec<_> = store
         .registry
         .declaring(tags)
         .flat_map(|event| store.registry.stored_events(event))
         .map(|(aggregate, event)| StoredEvent { aggregate, event })
         .collect();
-    if tags.is_empty() || types.is_empty() {
+    if types.is_empty() {
         let names: Vec<_> = tags.iter().map(|tag| format!("`{}`", tag.name())).collect();
         return Err(Error::UnknownFilterName {
             name: format!("an event with the tags {}", names.join(" and ")),

@@ -143,6 +143,7 @@ impl Error {
             | Self::UndeclaredValues { .. }
             // A service names its subscriptions and filters itself: no client can correct them.
             | Self::UnknownFilterName { .. }
+            | Self::NoTags
             | Self::InvalidFilterName { .. }
             | Self::NoLane { .. }
             | Self::InvalidSubscription { .. }

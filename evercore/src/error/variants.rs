@@ -622,6 +622,12 @@ pub enum Error {
         name: String,
     },
 
+    /// Events are to be found by their tags, and no tags are given.
+    #[error(
+        "no tags are given, so there is nothing to find events by; give at least one, or read all events with `read_log`"
+    )]
+    NoTags,
+
     /// A subscription has [lanes by a tag](crate::SubscriptionBuilder::lane), and follows an event that does not have
     /// exactly one value of it.
     #[error("the event {event} has no lane by the tag `{tag}`: {problem}")]

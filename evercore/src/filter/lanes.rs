@@ -33,7 +33,10 @@ impl EventFilter {
             return Err(Error::InvalidTag { tag, problem });
         }
         let read = registry.as_read(self);
-        for event in registry.events() {
+        // In the order of their names, so that the message is the same each time.
+        let mut events: Vec<_> = registry.events().collect();
+        events.sort_unstable_by_key(|event| (event.aggregate().name(), event.name()));
+        for event in events {
             let has_name = |name: &str| event.tags().iter().any(|own| own.name == name);
             let has_tags = || self.tags.iter().map(Tag::name).all(has_name);
             if !read.names(event.aggregate().name(), event.name()) || !has_tags() {

@@ -118,6 +118,7 @@ fn one_of_each() -> Vec<(&'static str, Error)> {
         Standby { operation: "write", source: cause() };
         OutcomeUnknown { commit: CommitId::generate(), source: cause() };
         UnknownFilterName { name: text() };
+        NoTags;
         InvalidFilterName { name: text(), problem: text() };
         NoLane { event: text(), tag: text(), problem: text() };
         InvalidSubscription { name: text(), problem: text() };
@@ -258,6 +259,7 @@ fn a_subscription_that_the_program_has_named_wrongly_is_no_fault_of_a_client() {
         Error::UnknownSubscription { name: text() },
         Error::InvalidSubscription { name: text(), problem: text() },
         Error::UnknownFilterName { name: text() },
+        Error::NoTags,
         Error::InvalidFilterName { name: text(), problem: text() },
         Error::NoLane { event: text(), tag: text(), problem: text() },
     ] {
