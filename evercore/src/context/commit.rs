@@ -56,19 +56,16 @@ impl Context {
             self.staging.chain_events();
         }
         let known = store.cache.as_ref().map(|cache| (cache, self.staging.known()));
-        let (commit, refusal) =
-            match self.staging.into_commit(to_stored_precision(store.clock.now()), false) {
-                Ok(commit) => commit,
-                Err(error) => {
-                    let answer = Box::pin(ready(Err(error)));
-                    return Some(PendingCommit {
-                        store,
-                        answer,
-                        refusal: Box::default(),
-                        known: None,
-                    });
-                }
-            };
+        let (commit, refusal) = match self
+            .staging
+            .into_commit(to_stored_precision(store.clock.now()), false)
+        {
+            Ok(commit) => commit,
+            Err(error) => {
+                let answer = Box::pin(ready(Err(error)));
+                return Some(PendingCommit { store, answer, refusal: Box::default(), known: None });
+            }
+        };
         if commit.writes.is_empty() && commit.idempotency.is_none() {
             return None;
         }
