@@ -1,5 +1,6 @@
 //! Events and the user's own rows are committed together or not at all.
 
+mod decisions;
 mod ended;
 mod isolation;
 mod projections;
