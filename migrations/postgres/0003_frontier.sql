@@ -92,6 +92,13 @@ DECLARE
     types integer[] := atom_types;
 BEGIN
     IF clear_to IS NULL THEN
+        -- At other isolation levels, the events are read in the snapshot of the call, which is older than the look.
+        IF current_setting('transaction_isolation') <> 'read committed' THEN
+            RAISE EXCEPTION 'events are read for a decision in READ COMMITTED only, not in %',
+                upper(current_setting('transaction_isolation'))
+                USING ERRCODE = 'EV002',
+                HINT = 'Reset default_transaction_isolation for the role or the database.';
+        END IF;
         SELECT f.frontier INTO clear_to FROM evercore.frontier() f;
     END IF;
     IF array_position(types, NULL) IS NOT NULL THEN
