@@ -343,6 +343,29 @@ BEGIN
         SELECT FROM unnest(verdicts) AS v WHERE v.commit_index = failed.commit_index
     );
 
+    -- Conditions: exactly the events that were seen match (else 10). Before keys and unique values: a decision that knew
+    -- too little must be made again, not be told that its key is taken.
+    IF cardinality(condition_commits) > 0 THEN
+        unmet := evercore.unmet_conditions(
+            condition_beyonds, condition_seens, atom_conditions, atom_types, atom_aggregates, atom_events,
+            atom_numbers, atom_tags
+        );
+        IF unmet IS NOT NULL THEN
+            SELECT verdicts || coalesce(array_agg(ROW(
+                failed.commit_index, 10, NULL, failed.index, NULL, NULL, NULL, NULL
+            )::evercore.verdict), '{}') INTO verdicts
+            FROM (
+                SELECT DISTINCT ON (c.commit_index) c.commit_index, c.index
+                FROM unnest(unmet) AS u(n)
+                CROSS JOIN LATERAL (SELECT condition_commits[u.n], condition_indexes[u.n]) AS c(commit_index, index)
+                ORDER BY c.commit_index, c.index
+            ) AS failed
+            WHERE NOT EXISTS (
+                SELECT FROM unnest(verdicts) AS v WHERE v.commit_index = failed.commit_index
+            );
+        END IF;
+    END IF;
+
     -- Natural keys: each must be free, or given up by its holder in the same commit (else 6).
     IF has_keys THEN
         SELECT verdicts || coalesce(array_agg(ROW(
@@ -426,28 +449,6 @@ BEGIN
         WHERE NOT EXISTS (
             SELECT FROM unnest(verdicts) AS v WHERE v.commit_index = taken.commit_index
         );
-    END IF;
-
-    -- Conditions: exactly the events that were seen match (else 10).
-    IF cardinality(condition_commits) > 0 THEN
-        unmet := evercore.unmet_conditions(
-            condition_beyonds, condition_seens, atom_conditions, atom_types, atom_aggregates, atom_events,
-            atom_numbers, atom_tags
-        );
-        IF unmet IS NOT NULL THEN
-            SELECT verdicts || coalesce(array_agg(ROW(
-                failed.commit_index, 10, NULL, failed.index, NULL, NULL, NULL, NULL
-            )::evercore.verdict), '{}') INTO verdicts
-            FROM (
-                SELECT DISTINCT ON (c.commit_index) c.commit_index, c.index
-                FROM unnest(unmet) AS u(n)
-                CROSS JOIN LATERAL (SELECT condition_commits[u.n], condition_indexes[u.n]) AS c(commit_index, index)
-                ORDER BY c.commit_index, c.index
-            ) AS failed
-            WHERE NOT EXISTS (
-                SELECT FROM unnest(verdicts) AS v WHERE v.commit_index = failed.commit_index
-            );
-        END IF;
     END IF;
 
     SELECT coalesce(array_agg(v.commit_index), '{}') INTO refused FROM unnest(verdicts) AS v;

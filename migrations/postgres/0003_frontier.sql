@@ -55,11 +55,11 @@ LANGUAGE sql STABLE AS $$
 $$;
 
 -- Reads events by their tags: for each atom of a request, the first `most` events that match it, after one position and
--- up to another. Reads all events that are visible; the client puts them in order and leaves out those that several
--- atoms have found. An atom has one type, the number of one of its tags, those of the others as a text like `{1,2}`, and
--- the texts of all.
+-- up to another; it may leave out those after the first `most` of the request. Reads all events that are visible; the
+-- client puts them in order and leaves out those that several atoms have found. An atom has one type, the number of one
+-- of its tags, those of the others as a text like `{1,2}`, and the texts of all.
 --
--- The first row has no position, but the frontier, in the place of the aggregate's id: looked up before, unless it is
+-- One row has no position, but the frontier, in the place of the aggregate's id: looked up before, unless it is
 -- given, and moved back to an event that is visible.
 CREATE FUNCTION evercore.read_tagged(
     known_frontier bigint,
@@ -88,17 +88,72 @@ SET plan_cache_mode = force_generic_plan
 AS $$
 #variable_conflict use_column
 DECLARE
+    -- The number of atoms beyond one for each request.
+    few CONSTANT integer := 4;
+
     clear_to bigint := known_frontier;
     types integer[] := atom_types;
+    found_requests integer[];
+    found_atoms integer[];
+    found_positions bigint[];
+    read bigint;
+    is_read boolean := false;
 BEGIN
     IF clear_to IS NULL THEN
+        -- At other isolation levels, the events are read in the snapshot of the call, which is older than the look.
+        IF current_setting('transaction_isolation') <> 'read committed' THEN
+            RAISE EXCEPTION 'events are read for a decision in READ COMMITTED only, not in %',
+                upper(current_setting('transaction_isolation'))
+                USING ERRCODE = 'EV002',
+                HINT = 'Reset default_transaction_isolation for the role or the database.';
+        END IF;
         SELECT f.frontier INTO clear_to FROM evercore.frontier() f;
     END IF;
     IF array_position(types, NULL) IS NOT NULL THEN
         types := evercore.stored_types(atom_types, atom_aggregates, atom_events);
     END IF;
 
-    -- In a later statement, whose snapshot has the events up to the frontier.
+    -- In later statements, whose snapshots have the events up to the frontier.
+
+    -- Each atom may find as many events as its request wants. If there are many atoms, only the first events that any of
+    -- them finds are read: the index alone says which they are, unless two tags have the same number. For a few atoms,
+    -- this takes longer than reading events in vain.
+    IF cardinality(atom_numbers) > cardinality(request_mosts) + few THEN
+        SELECT array_agg(found.request), array_agg(found.atom), array_agg(found.position)
+        INTO found_requests, found_atoms, found_positions
+        FROM (
+            SELECT
+                a.request, a.n::integer AS atom, f.position,
+                dense_rank() OVER (PARTITION BY a.request ORDER BY f.position) AS place
+            FROM unnest(atom_requests, types, atom_numbers, atom_others)
+                WITH ORDINALITY AS a(request, type, number, others, n)
+            CROSS JOIN LATERAL (
+                SELECT t.position
+                FROM evercore.event_tags t
+                WHERE t.tag = a.number
+                    AND t.event_type_id = a.type
+                    AND t.position > request_afters[a.request]
+                    AND t.position <= coalesce(request_ends[a.request], 9223372036854775807)
+                ORDER BY t.position
+                LIMIT request_mosts[a.request]
+            ) AS f
+            WHERE a.others IS NULL
+        ) AS found
+        WHERE found.place <= request_mosts[found.request];
+
+        RETURN QUERY
+        SELECT
+            e.position, e.aggregate_id, e.sequence, e.event_time, e.recorded_at, e.event_type_id, e.version, e.codec,
+            e.payload, e.reference, e.correlation_id, e.causation_id, e.metadata, e.tags, f.request
+        FROM unnest(found_requests, found_atoms, found_positions) AS f(request, atom, position)
+        JOIN evercore.events e ON e.position = f.position
+        WHERE strpos(E'\n' || e.tags || E'\n' COLLATE "C", E'\n' || atom_tags[f.atom] || E'\n') > 0;
+        GET DIAGNOSTICS read = ROW_COUNT;
+        -- If an event had another tag than its number said, there may be too few. Then all are read as below; the client
+        -- leaves out what it has twice.
+        is_read := read = coalesce(cardinality(found_positions), 0);
+    END IF;
+
     RETURN QUERY
     SELECT
         NULL::bigint, coalesce((
@@ -124,7 +179,7 @@ BEGIN
         ORDER BY t.position
         LIMIT request_mosts[a.request]
     ) AS e
-    WHERE a.others IS NULL;
+    WHERE a.others IS NULL AND NOT is_read;
 
     -- An event with several tags is in the lists of all of them. Going forward in each list to the candidate of another
     -- one passes over all that is missing there, so the shortest list decides how far it is.

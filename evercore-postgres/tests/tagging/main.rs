@@ -1,4 +1,6 @@
-//! A backfill of tags beside a transaction that began before it.
+//! A backfill of tags beside a transaction that began before it, and reads by many tags.
+
+mod alternatives;
 
 use std::time::Duration;
 
