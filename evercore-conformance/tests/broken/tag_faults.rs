@@ -167,7 +167,8 @@ impl Fault for WaitsForNoCommit {
         if commit.declared.is_some_and(|declared| declared != version) {
             return Err(Error::TagsChanged);
         }
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        // Longer than a backfill takes, also on a busy machine.
+        tokio::time::sleep(Duration::from_millis(300)).await;
         engine.commit(Commit { declared: None, ..commit }).await
     }
 }

@@ -119,7 +119,12 @@ async fn reads_that_wait_are_one_statement_and_each_gets_its_own_page() {
     let mut courses = Courses::new("merging_pages").await;
     courses.hold_up().await;
     let reads = courses.start().await;
-    assert_eq!(courses.held_up().await, STATEMENTS, "the others wait, and hold no session");
+    // Further tasks start for every sixteen reads that wait.
+    let held_up = courses.held_up().await;
+    assert!(
+        (STATEMENTS..=STATEMENTS + 2).contains(&held_up),
+        "{held_up} of {COURSES} reads hold a session"
+    );
     courses.go_on().await;
     for (course, read) in join_all(reads).await.into_iter().enumerate() {
         let found = read.expect("no panic").expect("it is read");

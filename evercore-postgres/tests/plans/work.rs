@@ -11,13 +11,13 @@ use evercore::engine::{
     KeyChange, Lane, LoadRequest, LoadTarget, LogQuery, NewSubscription, NewlyParked,
     ParkedRequest, Precondition, Reader, RetaggedEvent, Settlement, StorageEngine, StoredEvent,
     StoredTag, SubscriptionStorage, TagAtom, TagBatch, TagDeclaration, TagQuery, TagRequest,
-    TagStorage, TypeName, WhichParked,
+    TagStorage, TypeName, UniqueName, WhichParked,
 };
 use evercore::subscription::Partition;
 use evercore::{
     Aggregate, AggregateId, Apply, Boundary, CommitId, Error, EventFilter, EventMeta, EventStore,
     Expected, Fingerprint, IdempotencyKey, NaturalKey, Position, Result, Sequence, Start, Stream,
-    SubscriptionName, event,
+    SubscriptionName, event, state_event,
 };
 use evercore_postgres::{PostgresContext, PostgresEngine, PostgresOptions};
 use serde::{Deserialize, Serialize};
@@ -41,6 +41,18 @@ struct Deposited {
 #[event(aggregate = Account, name = "closed")]
 struct Closed {
     number: i64,
+}
+
+/// An aggregate with a unique value.
+#[derive(Aggregate, Default)]
+#[aggregate(name = "member", unique(email))]
+struct Member {
+    email: Option<String>,
+}
+
+#[state_event(aggregate = Member, name = "email-set")]
+struct EmailSet {
+    email: String,
 }
 
 /// An event with tags, in an aggregate.
@@ -123,8 +135,31 @@ pub(crate) async fn all(url: &str) {
     inspect(engine.inspection()).await.expect("it can be read");
     write(&store, &engine).await.expect("there is no other writer");
     follow(&engine).await.expect("there is no other subscriber");
+    unique(&store, &engine).await.expect("there is no other member");
     tag(&engine).await.expect("no tags are given beside");
     store.close().await.expect("nothing is under way");
+}
+
+/// Claims, changes and finds a unique value.
+async fn unique(store: &EventStore, engine: &PostgresEngine) -> Result<()> {
+    for email in ["ada@example.com", "grace@example.com"] {
+        store
+            .with_context(async |ctx| {
+                let mut member = ctx.load_or_create::<Member>("the member").await?;
+                ctx.apply(&mut member, EmailSet { email: email.to_owned() })
+            })
+            .await?;
+    }
+    let found = store.with_readonly_context(async |ctx| {
+        ctx.find_by_unique(Member::by_email("grace@example.com")).await
+    });
+    assert!(found.await?.is_some());
+    store.claim_unique_values::<Member>(|_| ()).await?;
+    // A name that is not stored yet, each time.
+    let name = Box::leak(CommitId::generate().to_string().into_boxed_str());
+    engine.declare_unique(&[UniqueName { aggregate_type: "guest", name }]).await?;
+    let names = [UniqueName { aggregate_type: Member::NAME, name: "email" }];
+    engine.record_claimed(&names, 1, true).await
 }
 
 /// Reads from the beginning of the log, from its middle, or near its end.
