@@ -39,6 +39,8 @@ pub(crate) struct Contest {
 pub(crate) struct Plan {
     /// Measures only the sides whose names contain this text, for profiling one of them.
     pub(crate) only: String,
+    /// Measures only the comparisons whose names contain this text.
+    pub(crate) case: String,
     pub(crate) warm_up: Duration,
     pub(crate) round: Duration,
     pub(crate) rounds: usize,
@@ -98,6 +100,9 @@ impl Contest {
     /// Warms up all sides, then measures them in turns. The order is reversed in every other round, so that no side
     /// always comes first.
     pub(crate) async fn run(mut self, plan: &Plan) -> anyhow::Result<Vec<Row>> {
+        if !self.case.contains(&plan.case) {
+            return Ok(Vec::new());
+        }
         self.sides.retain(|(name, _)| name.contains(&plan.only));
         for (_, side) in &mut self.sides {
             side.work(plan.warm_up).await?;
@@ -175,7 +180,8 @@ mod tests {
     #[tokio::test]
     async fn ratios_are_relative_to_the_first_side() {
         let second = Duration::from_secs(1);
-        let plan = Plan { warm_up: second, round: second, rounds: 3, only: String::new() };
+        let (only, case) = (String::new(), String::new());
+        let plan = Plan { warm_up: second, round: second, rounds: 3, only, case };
         let rows = Contest::new("w0", "", "none", "ticks", Server::None)
             .side("raw", Clockwork(100))
             .side("ours", Clockwork(80))

@@ -11,6 +11,7 @@ use evercore::{EventStore, EventStoreBuilder};
 use evercore_memory::MemoryEngine;
 use evercore_postgres::{PostgresEngine, PostgresOptions};
 use evercore_sqlite::{SqliteEngine, SqliteOptions};
+use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
 use tempfile::TempDir;
 use throwaway_postgres::{Binaries, Server};
@@ -212,6 +213,26 @@ impl Ground {
         for function in functions {
             let without = function.replace(LOCKS, "IF false THEN");
             sqlx::raw_sql(AssertSqlSafe(without)).execute(&mut connection).await?;
+        }
+        Ok(())
+    }
+
+    /// Executes statements on the data by the driver.
+    pub(crate) async fn execute(&self, statements: &'static str) -> anyhow::Result<()> {
+        match &self.place {
+            Place::Memory(_) => anyhow::bail!("a store in memory has no driver"),
+            Place::Folder(folder) => {
+                let file = folder.join("evercore.db");
+                let options = SqliteConnectOptions::new().filename(file);
+                let mut connection = SqliteConnection::connect_with(&options).await?;
+                sqlx::raw_sql(statements).execute(&mut connection).await?;
+                connection.close().await?;
+            }
+            Place::Database(url) => {
+                let mut connection = PgConnection::connect(url).await?;
+                sqlx::raw_sql(statements).execute(&mut connection).await?;
+                connection.close().await?;
+            }
         }
         Ok(())
     }

@@ -41,6 +41,9 @@ struct Options {
     /// Measure only the sides whose names contain this text, for profiling. Ratios are relative to the first of them.
     #[arg(long, default_value = "")]
     side: String,
+    /// Measure only the comparisons whose descriptions contain this text, such as `64 tasks`.
+    #[arg(long, default_value = "")]
+    case: String,
     /// The length of a round of a side, in seconds.
     #[arg(long, default_value_t = 3.0)]
     seconds: f64,
@@ -53,6 +56,10 @@ struct Options {
     /// Events of W7's large store. The small one has 100,000.
     #[arg(long, default_value_t = 1_000_000)]
     large_store: i64,
+    /// Events of W13's large store: measures decisions on it, compared with one of 100,000 events, in place of the usual
+    /// contests of W13. 3,000,000 take some minutes to be written.
+    #[arg(long)]
+    preload: Option<i64>,
     /// Commits of W6.
     #[arg(long, default_value_t = 300)]
     commits: u32,
@@ -92,8 +99,10 @@ async fn measure(options: Options) -> anyhow::Result<()> {
     };
     let mut peers = Peers::new(options.peers);
     let round = Duration::from_secs_f64(options.seconds);
-    let plan = Plan { warm_up: round / 2, round, rounds: options.rounds, only: options.side };
-    let sizes = Sizes { log: options.log_events, large: options.large_store };
+    let (only, case) = (options.side, options.case);
+    let plan = Plan { warm_up: round / 2, round, rounds: options.rounds, only, case };
+    let sizes =
+        Sizes { log: options.log_events, large: options.large_store, preload: options.preload };
     for kind in all_if_none(&options.engine) {
         let bed = kind.bed().await?;
         report.machine.engines.extend(bed.describe().await?);

@@ -20,7 +20,7 @@ const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/peers");
 const PEERS: [Program; 7] = [
     Program::new("peer-cqrs-es-postgres", Kind::Postgres, "cqrs-es"),
     Program::new("peer-esrs-postgres", Kind::Postgres, "esrs"),
-    Program::new("peer-disintegrate-postgres", Kind::Postgres, "disintegrate"),
+    Program::new("peer-disintegrate-postgres", Kind::Postgres, "disintegrate").with_boundaries(),
     Program::new("peer-es-entity-postgres", Kind::Postgres, "es-entity")
         .without("w5", "it has no documented way to read the events of all entities"),
     Program::new("peer-evento-postgres", Kind::Postgres, "evento"),
@@ -36,6 +36,8 @@ struct Program {
     package: &'static str,
     /// A workload in which it takes no part, and the reason.
     without: Option<(&'static str, &'static str)>,
+    /// Whether it takes part in W13: it makes decisions on events of several aggregates.
+    has_boundaries: bool,
 }
 
 /// Whether peers take part, and notes about them.
@@ -79,7 +81,10 @@ impl Peers {
         bed: &Bed,
         task: Task,
     ) -> anyhow::Result<Contest> {
-        let wanted = PEERS.iter().filter(|peer| self.take_part && peer.kind == bed.kind());
+        let wanted = PEERS.iter().filter(|peer| {
+            let can_take_part = task.workload != "w13" || peer.has_boundaries;
+            self.take_part && peer.kind == bed.kind() && can_take_part
+        });
         for Program { file, package, without, .. } in wanted {
             let lock = Path::new(FOLDER).join("Cargo.lock");
             let name = format!("{package} {}", locked_version(&lock, package));
@@ -106,7 +111,11 @@ impl Peers {
 
 impl Program {
     const fn new(file: &'static str, kind: Kind, package: &'static str) -> Self {
-        Self { file, kind, package, without: None }
+        Self { file, kind, package, without: None, has_boundaries: false }
+    }
+
+    const fn with_boundaries(self) -> Self {
+        Self { has_boundaries: true, ..self }
     }
 
     const fn without(self, workload: &'static str, reason: &'static str) -> Self {

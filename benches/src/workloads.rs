@@ -46,7 +46,8 @@ pub(crate) enum Workload {
     W11,
     /// In memory: the same work with metrics and without, per second of processor time.
     W12,
-    /// Decisions that rest on tags: disjoint boundaries, one hot boundary, and tags without a condition.
+    /// Decisions that rest on tags: disjoint boundaries, one hot boundary, and tags without a condition. With
+    /// `--preload`, decisions on a store with that many events compared with a small one.
     W13,
 }
 
@@ -57,6 +58,8 @@ pub(crate) struct Sizes {
     pub(crate) log: i64,
     /// Events of W7's large store.
     pub(crate) large: i64,
+    /// Events of W13's large store, if decisions on it are to be measured.
+    pub(crate) preload: Option<i64>,
 }
 
 impl Workload {
@@ -123,6 +126,16 @@ impl Workload {
             Self::W13 => {
                 if !bed.has_tags().await? {
                     return Ok(rows);
+                }
+                if let Some(events) = sizes.preload {
+                    return boundaries::grown(bed, events, plan).await;
+                }
+                if bed.kind() == Kind::Postgres {
+                    for tasks in [16, 64] {
+                        let task = Task { workload: "w13", size: tasks };
+                        let contest = boundaries::serializable(bed, tasks).await?;
+                        rows.extend(peers.join(contest, bed, task).await?.run(plan).await?);
+                    }
                 }
                 for tasks in [1, 16, 64] {
                     rows.extend(boundaries::disjoint(bed, tasks).await?.run(plan).await?);

@@ -22,7 +22,7 @@ use crate::domain::Ledger;
 use crate::environment::Environment;
 use crate::journal;
 use crate::plan::{Engine, Plan};
-use crate::run::{log, parked};
+use crate::run::{Log, damage, log, parked};
 use crate::verdict::Evidence;
 use crate::violation::Violation;
 use crate::worker::{AT_LEAST_ONCE, EXACTLY_ONCE, LEASE, PARKING};
@@ -129,8 +129,11 @@ impl Kills {
             // The next process recovers after the killed one, unless this check opens the database first.
             if rng.bool() || reported.kills == self.number {
                 environment.step_up().await?;
+                let Log { entries, moves } = log(&environment.store()).await?;
                 let evidence = Evidence {
-                    log: log(&environment.store()).await?,
+                    log: entries,
+                    moves,
+                    damage: damage(&environment.store()).await?,
                     attempts: reported.attempts.clone(),
                     written: environment.written().await?,
                     ..Evidence::default()
@@ -209,8 +212,11 @@ impl Kills {
         std::fs::write(files.mended(), "")?;
         store.subscriptions().redrive(PARKING).await?;
         idle().await?;
+        let Log { entries, moves } = log(&store).await?;
         let evidence = Evidence {
-            log: log(&store).await?,
+            log: entries,
+            moves,
+            damage: damage(&store).await?,
             attempts,
             written: environment.written().await?,
             at_least_once: journal::read(&files.at_least_once())?,
@@ -232,7 +238,8 @@ impl Kills {
         started: Instant,
     ) -> KillReport {
         let handled = evidence.written.as_ref().map_or(0, |written| written.handled.len());
-        KillReport::new(self, reported, evidence.log.len(), handled, violations, started.elapsed())
+        let events = (evidence.log.len(), evidence.moves.len());
+        KillReport::new(self, reported, events, handled, violations, started.elapsed())
     }
 }
 

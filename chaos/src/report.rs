@@ -18,6 +18,7 @@ pub struct Report {
     fence: Fence,
     seed: u64,
     events: usize,
+    moves: usize,
     attempts: Attempts,
     trouble: Trouble,
     parked: usize,
@@ -63,13 +64,14 @@ impl Report {
             unknown: count(Told::Unknown),
             reruns,
         };
-        let events = evidence.log.len();
+        let (events, moves) = (evidence.log.len(), evidence.moves.len());
         let handled = evidence.at_least_once.len();
         Self {
             engine: plan.engine,
             fence: plan.fence,
             seed: plan.seed,
             events,
+            moves,
             attempts,
             trouble,
             parked: evidence.parked.len(),
@@ -96,6 +98,12 @@ impl Report {
         self.events
     }
 
+    /// Returns the number of decisions on boundaries in the log.
+    #[must_use]
+    pub const fn moves(&self) -> usize {
+        self.moves
+    }
+
     /// Returns the number of events that were parked before they were redriven.
     #[must_use]
     pub const fn parked(&self) -> usize {
@@ -105,8 +113,18 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { engine, fence, seed, events, attempts, trouble, parked, again, violations } =
-            self;
+        let Self {
+            engine,
+            fence,
+            seed,
+            events,
+            moves,
+            attempts,
+            trouble,
+            parked,
+            again,
+            violations,
+        } = self;
         writeln!(f, "{engine}, fence {fence}, seed {seed}")?;
         if !engine.is_shared() {
             writeln!(
@@ -117,7 +135,7 @@ impl fmt::Display for Report {
         let Attempts { landed, rolled_back, refused, unknown, reruns } = attempts;
         writeln!(
             f,
-            "  {events} events of {landed} commits; {reruns} reruns on conflicts, {rolled_back} rolled back, {refused} refused, {unknown} unknown"
+            "  {events} events, {moves} of them decided on boundaries, of {landed} commits; {reruns} reruns on conflicts, {rolled_back} rolled back, {refused} refused, {unknown} unknown"
         )?;
         let Trouble { starts, kills, stops, leaves, restarts } = trouble;
         writeln!(

@@ -10,12 +10,13 @@ use fastrand::Rng;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::domain::{Entered, Entry};
+use crate::domain::{Entry, Moved, attempt_of};
 use crate::environment::Environment;
 use crate::faults::Faults;
 use crate::plan::{Fence, Plan};
 use crate::report::Report;
 use crate::verdict::Evidence;
+use crate::violation::Violation;
 use crate::worker::{AT_LEAST_ONCE, EXACTLY_ONCE, PARKING};
 use crate::writer::{Attempt, Desk, Failure, Writer};
 use crate::{journal, watch};
@@ -77,8 +78,11 @@ pub async fn run_plan(plan: &Plan) -> Result<Report> {
     let trouble = faults.end().await?;
 
     watching.cancel();
+    let Log { entries, moves } = log(&store).await?;
     let evidence = Evidence {
-        log: log(&store).await?,
+        log: entries,
+        moves,
+        damage: damage(&store).await?,
         attempts,
         written: environment.written().await?,
         at_least_once: journal::read(&files.at_least_once())?,
@@ -115,19 +119,35 @@ async fn settle_down(plan: &Plan, faults: &mut Faults<'_>, store: &EventStore) -
     Ok(())
 }
 
-pub(crate) async fn log(store: &EventStore) -> Result<Vec<(Entry, i64)>> {
-    let mut log = Vec::new();
+/// The log, with the number of the attempt that wrote each event, and the moves of students in it.
+#[derive(Debug, Default)]
+pub(crate) struct Log {
+    pub(crate) entries: Vec<(Entry, i64)>,
+    pub(crate) moves: Vec<(Entry, Moved)>,
+}
+
+pub(crate) async fn log(store: &EventStore) -> Result<Log> {
+    let mut log = Log::default();
     let mut after = Position::START;
     loop {
         let page = store.read_log(after, PAGE).await?;
         for event in &page.events {
-            log.push((event.into(), event.decode::<Entered>()?.attempt));
+            let (attempt, moved) = attempt_of(event)?;
+            log.entries.push((event.into(), attempt));
+            log.moves.extend(moved.map(|moved| (event.into(), moved)));
         }
         if page.at_end {
             return Ok(log);
         }
         after = page.end;
     }
+}
+
+/// Returns what [`verify`](EventStore::verify) finds wrong, among it rows of the index of tags.
+pub(crate) async fn damage(store: &EventStore) -> Result<Vec<Violation>> {
+    let report = store.verify().run().await?;
+    let found = report.findings().iter();
+    Ok(found.map(|found| Violation::Damaged { problem: found.to_string() }).collect())
 }
 
 pub(crate) async fn parked(store: &EventStore) -> Result<Vec<ParkedEvent>> {

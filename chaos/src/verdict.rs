@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use evercore::subscription::ParkedEvent;
 use evercore::{AggregateId, Position, Sequence};
 
-use crate::domain::Entry;
+use crate::domain::{Course, Entry, MOST_COURSES, Moved, SEATS, Student};
 use crate::violation::{MovedBack, Violation};
 use crate::worker::{AT_LEAST_ONCE, EXACTLY_ONCE, PARKING};
 use crate::writer::{Attempt, Beside, Told};
@@ -26,6 +26,10 @@ pub(crate) struct Written {
 pub(crate) struct Evidence {
     /// The log, with the number of the attempt that wrote each event.
     pub(crate) log: Vec<(Entry, i64)>,
+    /// The moves of students, in the order of the log.
+    pub(crate) moves: Vec<(Entry, Moved)>,
+    /// What the store itself finds wrong with its contents.
+    pub(crate) damage: Vec<Violation>,
     pub(crate) attempts: Vec<Attempt>,
     /// `None` for the engine in memory.
     pub(crate) written: Option<Written>,
@@ -55,8 +59,16 @@ impl Evidence {
         at_least_once(AT_LEAST_ONCE, &log, &self.at_least_once, &mut found);
         self.parking(&log, &mut found);
         at_least_once(PARKING, &log, &self.after_redrive, &mut found);
-        self.told(&mut found);
+        self.stored(&mut found);
         found
+    }
+
+    /// Checks what is stored: it is undamaged, agrees with the writers' answers, and each decision has seen all events
+    /// before it.
+    fn stored(&self, found: &mut Vec<Violation>) {
+        found.extend(self.damage.iter().cloned());
+        self.told(found);
+        self.decided(found);
     }
 
     /// Returns the violations that can be found while handlers are still running.
@@ -68,8 +80,40 @@ impl Evidence {
             taken_in_once(EXACTLY_ONCE, &written.handled, &mut found);
             in_order(EXACTLY_ONCE, &log, &written.handled, &mut found);
         }
-        self.told(&mut found);
+        self.stored(&mut found);
         found
+    }
+
+    /// Checks that each decision on a course and a student has seen all events before it, and keeps the rules.
+    fn decided(&self, found: &mut Vec<Violation>) {
+        let mut courses: HashMap<u32, Course> = HashMap::new();
+        let mut students: HashMap<u32, Student> = HashMap::new();
+        for (entry, moved) in &self.moves {
+            let asked = moved.asked;
+            let there = (
+                courses.entry(asked.course).or_default().events,
+                students.entry(asked.student).or_default().events,
+            );
+            let is_stale = there != (asked.of_course, asked.of_student);
+            let course = courses.entry(moved.course).or_default();
+            let was_apart = course.take(moved);
+            let is_full = course.students.len() > SEATS;
+            let student = students.entry(moved.student).or_default();
+            let is_possible = student.take(moved) && was_apart;
+            let has_many = student.courses.len() > MOST_COURSES;
+            let problem = if is_stale {
+                format!("{moved:?} was decided on fewer or more events than {there:?}")
+            } else if is_full {
+                format!("{moved:?} overfills the course")
+            } else if has_many {
+                format!("{moved:?} gives the student too many courses")
+            } else if !is_possible {
+                format!("{moved:?} cannot happen there")
+            } else {
+                continue;
+            };
+            found.push(Violation::Decided { event: entry.to_string(), problem });
+        }
     }
 
     /// Checks that each bad event is parked with its reason, together with all later events of its aggregate; that no

@@ -47,6 +47,18 @@ pub enum Violation {
         /// The problem.
         problem: &'static str,
     },
+    /// A decision on boundaries was made on other events than those before it, or breaks their rules.
+    Decided {
+        /// The event.
+        event: String,
+        /// The problem.
+        problem: String,
+    },
+    /// The store finds a fault in its contents.
+    Damaged {
+        /// The problem.
+        problem: String,
+    },
     /// The log contradicts the history of its clients.
     History {
         /// The problem.
@@ -100,7 +112,10 @@ impl fmt::Display for Violation {
                 )
             }
             Self::Parked { event, problem } => write!(f, "{event}: {problem}"),
-            Self::History { problem } | Self::Told { problem } => f.write_str(problem),
+            Self::Decided { event, problem } => write!(f, "{event}: {problem}"),
+            Self::History { problem } | Self::Told { problem } | Self::Damaged { problem } => {
+                f.write_str(problem)
+            }
         }
     }
 }

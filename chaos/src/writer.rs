@@ -10,13 +10,20 @@ use fastrand::Rng;
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep};
 
-use crate::domain::{Entered, Ledger};
+use crate::domain::{Course, Entered, Ledger, Moved, Student};
 use crate::environment::Opened;
 use crate::plan::Engine;
 use crate::{postgres, sqlite};
 
 /// The maximum number of ledgers. There are few, so that writers conflict.
 const LEDGERS: usize = 40;
+
+/// The numbers of courses and students in use at a time: few, so that decisions meet.
+const COURSES: u32 = 3;
+const STUDENTS: u32 = 5;
+
+/// The number of attempts after which other courses and students are used, so that boundaries stay small.
+const TERM: i64 = 400;
 
 /// The pause of a writer, in microseconds, to let the handlers keep up.
 const REST: Range<u64> = 5_000..25_000;
@@ -46,6 +53,8 @@ enum Work {
     Enter { ledgers: Vec<AggregateId>, each: usize, guarded: Option<AggregateId> },
     /// Writes an event together with a row.
     Transact { ledger: AggregateId },
+    /// Decides on a course and a student, and writes to a ledger if there is one.
+    Move { course: u32, student: u32, ledger: Option<AggregateId> },
 }
 
 /// An attempt of a writer and its outcome.
@@ -121,6 +130,7 @@ impl Venture {
             Work::Open { .. } => (1, Beside::Nothing),
             Work::Enter { ledgers, each, .. } => (ledgers.len() * each, Beside::Nothing),
             Work::Transact { .. } => (1, Beside::Row),
+            Work::Move { ledger, .. } => (1 + usize::from(ledger.is_some()), Beside::Nothing),
         };
         Attempt { number: self.number, events, told, beside }
     }
@@ -169,6 +179,12 @@ impl Writer {
         let intent = if self.rng.u8(..8) == 0 { Intent::RollBack } else { Intent::Land };
         let work = if self.engine.is_shared() && !ledgers.is_empty() && self.rng.u8(..6) == 0 {
             Work::Transact { ledger: ledgers[self.rng.usize(..ledgers.len())] }
+        } else if self.rng.u8(..4) == 0 {
+            let term = u32::try_from(number / TERM).unwrap_or_default();
+            let course = term * COURSES + self.rng.u32(..COURSES);
+            let student = term * STUDENTS + self.rng.u32(..STUDENTS);
+            let ledger = self.rng.choice(ledgers).filter(|_| self.rng.u8(..3) == 0);
+            Work::Move { course, student, ledger }
         } else if ledgers.is_empty() || ledgers.len() < LEDGERS && self.rng.u8(..4) == 0 {
             Work::Open { key: format!("ledger-{}", self.rng.usize(..LEDGERS)) }
         } else {
@@ -192,6 +208,9 @@ impl Writer {
                 self.enter(&store, venture, ledgers, *each, *guarded).await
             }
             Work::Transact { ledger } => self.transact(&self.direct.get(), venture, *ledger).await,
+            Work::Move { course, student, ledger } => {
+                self.decide(&store, venture, (*course, *student), *ledger).await
+            }
         };
         match ended {
             Ok(()) => Ok(Told::Landed),
@@ -234,6 +253,32 @@ impl Writer {
                         ctx.apply(&mut ledger, Entered { attempt: venture.number })?;
                     }
                 }
+                venture.intent.outcome()
+            })
+            .await
+    }
+
+    /// Decides on a course and a student that other writers decide on as well.
+    async fn decide(
+        &mut self,
+        store: &EventStore,
+        venture: &Venture,
+        (course, student): (u32, u32),
+        ledger: Option<AggregateId>,
+    ) -> Result<(), Failure> {
+        let think = Duration::from_micros(self.rng.u64(..2_000));
+        store
+            .with_context(async |ctx| {
+                self.desk.runs.fetch_add(1, Ordering::Relaxed);
+                let (of_course, of_student) =
+                    ctx.read((Course::of(course), Student::of(student))).await?;
+                if let Some(ledger) = ledger {
+                    let mut ledger = ctx.load::<Ledger>(ledger).await?;
+                    ctx.apply(&mut ledger, Entered { attempt: venture.number })?;
+                }
+                sleep(think).await;
+                let places = ((course, &of_course), (student, &of_student));
+                ctx.emit(Moved::decide(venture.number, places.0, places.1))?;
                 venture.intent.outcome()
             })
             .await

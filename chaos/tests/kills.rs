@@ -30,7 +30,8 @@ async fn assert_all_promises_hold(engine: Engine) {
     assert!(report.violations().is_empty(), "{report}");
     assert_eq!(report.kills(), wanted);
     // A busy machine gets less done before each kill.
-    let is_enough = report.acknowledged() > wanted / 5 && report.handled() > 0;
+    let is_enough =
+        report.acknowledged() > wanted / 5 && report.handled() > 0 && report.moves() > 0;
     assert!(is_enough, "too little: {report}");
     assert!(report.unknown() > 0, "no kill cut an attempt off: {report}");
 }

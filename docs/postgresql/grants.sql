@@ -5,6 +5,8 @@ GRANT SELECT ON evercore.event_log TO bank_app;
 
 GRANT SELECT, INSERT ON evercore.aggregate_types TO bank_app;
 GRANT SELECT, INSERT ON evercore.event_types TO bank_app;
+GRANT SELECT, INSERT, UPDATE (state) ON evercore.event_type_tags TO bank_app;
+GRANT USAGE ON SEQUENCE evercore.declared_tags TO bank_app;
 GRANT SELECT, INSERT ON evercore.events TO bank_app;
 GRANT SELECT, INSERT ON evercore.event_tags TO bank_app;
 GRANT SELECT, INSERT ON evercore.commits TO bank_app;
@@ -12,6 +14,8 @@ GRANT SELECT, USAGE ON SEQUENCE evercore.event_positions TO bank_app;
 
 GRANT SELECT, INSERT, UPDATE (natural_key) ON evercore.aggregates TO bank_app;
 GRANT SELECT, INSERT, UPDATE ON evercore.snapshots TO bank_app;
+GRANT SELECT, INSERT, DELETE ON evercore.unique_values TO bank_app;
+GRANT SELECT, INSERT, UPDATE (claimed_up_to, is_complete) ON evercore.unique_names TO bank_app;
 GRANT SELECT, UPDATE (last) ON evercore.aggregate_ids TO bank_app;
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON evercore.subscriptions TO bank_app;

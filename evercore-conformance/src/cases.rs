@@ -20,6 +20,7 @@ mod histories;
 mod idempotency;
 mod ids;
 mod keys;
+mod lanes;
 mod leases;
 mod lifecycle;
 mod limits;
@@ -36,8 +37,10 @@ mod snapshots;
 mod special_characters;
 mod staging;
 mod stopping;
+mod tagging;
 mod tasks;
 mod time_limits;
+mod unique_values;
 mod verification;
 mod views;
 
@@ -169,6 +172,27 @@ macro_rules! __with_cases_of_writing {
                         racing_claims_in_opposite_orders_end
                         keys_compare_byte_for_byte
                     }
+                    unique_values {
+                        of_racing_claims_of_a_value_one_wins
+                        of_racing_changes_to_a_value_one_wins
+                        racing_claims_of_two_values_in_opposite_orders_end
+                        a_taken_value_refuses_the_whole_commit
+                        a_changed_or_released_value_is_free
+                        two_aggregates_can_swap_their_values
+                        values_can_move_along_a_chain
+                        a_released_value_can_be_claimed_in_the_same_context
+                        only_the_last_state_of_a_context_claims
+                        an_aggregate_has_several_values_of_one_name
+                        a_context_finds_what_it_has_staged
+                        an_invalid_value_refuses_the_commit
+                        a_rerun_claims_by_the_state_that_it_has_loaded
+                        a_stale_claim_is_a_conflict
+                        a_value_that_stays_is_not_claimed_again
+                        a_view_finds_values_as_of_its_moment
+                        values_compare_byte_for_byte
+                        an_engine_judges_changes_that_no_context_sends
+                        values_of_older_aggregates_are_claimed_by_a_call
+                    }
                 }
                 p6 {
                     snapshots {
@@ -219,6 +243,9 @@ macro_rules! __with_all_cases {
                         a_commit_wakes_subscriptions
                         a_changed_filter_leaves_nothing_of_the_old_one
                     }
+                    lanes {
+                        a_partition_has_the_events_of_its_lanes
+                    }
                     reading_ahead {
                         pages_that_were_read_ahead_are_handled_once
                     }
@@ -226,6 +253,10 @@ macro_rules! __with_all_cases {
                 p8 {
                     following {
                         an_ephemeral_handler_is_given_everything_in_order
+                    }
+                    lanes {
+                        the_order_of_a_lane_holds_across_commits_and_workers
+                        a_crowd_keeps_the_order_of_lanes
                     }
                     leases {
                         the_order_of_an_aggregate_holds_in_partitions
@@ -291,6 +322,11 @@ macro_rules! __with_all_cases {
                         an_undecodable_event_is_not_passed_over
                         a_panic_is_a_failure_like_any_other
                     }
+                    lanes {
+                        a_parked_event_holds_back_its_lane_and_nothing_else
+                        the_events_of_a_lane_are_redriven_in_order
+                        an_event_without_a_lane_is_a_failure
+                    }
                     time_limits {
                         a_handler_that_hangs_at_an_event_fails_at_that_event
                         a_handler_of_two_parts_hangs_as_a_whole
@@ -325,6 +361,10 @@ macro_rules! __with_all_cases {
                         a_handle_of_another_context_is_refused
                         a_handle_that_another_has_overtaken_is_refused
                         an_id_that_was_never_given_can_be_asked_for
+                    }
+                    lanes {
+                        a_type_whose_events_have_no_lane_is_refused
+                        lanes_change_while_nothing_is_parked
                     }
                     limits {
                         a_payload_over_the_limit_is_refused
@@ -386,6 +426,28 @@ macro_rules! __with_all_cases {
                         a_filter_passes_the_events_that_have_its_tags
                         a_subscription_follows_a_tag
                         pages_by_tags_end_at_the_frontier_and_go_on
+                        a_stale_decision_that_takes_a_key_is_run_again
+                        overlapping_boundaries_of_a_process_all_land
+                        alternatives_are_guarded_if_one_of_them_is
+                        a_decision_emits_nothing_outside_of_its_boundaries
+                        an_idempotency_key_is_of_its_boundaries
+                    }
+                    tagging {
+                        a_tag_of_a_new_type_is_complete_at_once
+                        older_events_are_refused_until_they_have_their_tags
+                        older_events_are_found_by_the_tags_of_their_present_shape
+                        a_running_older_program_is_refused_once_tags_are_given
+                        a_first_event_of_an_older_program_is_refused
+                        an_older_program_that_is_opened_again_is_refused
+                        an_older_program_may_write_what_lacks_no_tag
+                        no_decision_misses_an_event_beside_older_writers
+                        a_backfill_that_was_stopped_goes_on_where_it_was
+                        several_backfills_do_each_event_once
+                        an_event_that_cannot_be_read_ends_a_backfill
+                        a_tag_that_is_retired_refuses_what_rests_on_it
+                        a_view_from_before_the_backfill_is_refused
+                        a_subscription_by_an_incomplete_tag_is_refused
+                        tags_that_were_given_later_pass_the_verification
                     }
                 }
                 p15 {
@@ -516,6 +578,7 @@ macro_rules! __with_all_cases {
                         a_sound_store_is_found_clean_in_pages_of_any_size
                         writers_raise_no_alarm
                         an_unreadable_event_is_found_at_its_place
+                        an_unclaimed_value_is_found
                         a_snapshot_that_is_not_its_events_is_found
                         a_snapshot_that_its_format_has_changed_is_found
                         an_event_of_an_unknown_type_is_counted

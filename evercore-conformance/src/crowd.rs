@@ -38,9 +38,9 @@ const TIME_LIMIT: Duration = Duration::from_secs(60);
 const TIME_FOR_AN_OPERATION: Duration = Duration::from_millis(100);
 
 /// Runs eight concurrent clients, in two processes, that do random operations on few aggregates and keys: they write to
-/// several aggregates, guard others, decide on events found by their tags, create, change keys, append, repeat requests with an idempotency key, and are
-/// dropped midway. Two workers follow the events. The combined history is then
-/// [checked](evercore_testing::history::check).
+/// several aggregates, guard others, decide on events found by their tags with and without events of their own, create,
+/// change keys, append, repeat requests with an idempotency key, and are dropped midway. Two workers follow the events.
+/// The combined history is then [checked](evercore_testing::history::check).
 ///
 /// [`concurrent_histories!`](crate::concurrent_histories) generates tests from it.
 #[derive(Clone, Debug)]

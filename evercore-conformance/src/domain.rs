@@ -18,7 +18,11 @@ pub(crate) mod customer;
 pub(crate) mod diary;
 pub(crate) mod errands;
 pub(crate) mod gauge;
+pub(crate) mod guest;
 pub(crate) mod hoard;
+pub(crate) mod member;
+pub(crate) mod parcels;
+pub(crate) mod posts;
 pub(crate) mod tally;
 
 use evercore::Registry;
@@ -36,6 +40,10 @@ pub(crate) fn registry() -> Registry {
         .event::<errands::Add>()
         .event::<errands::Note>()
         .event::<gauge::Read>()
+        .event::<posts::Pinned>()
+        .event::<posts::Posted>()
+        .event::<member::Greeted>()
+        .event::<member::Registered>()
         .event::<tally::Counted>()
         .build()
         .expect("BUG: the suite's names are distinct")

@@ -10,7 +10,7 @@
 //! | `p2` | An acknowledged commit is stored exactly once; a commit whose answer was lost is stored as a whole or not at all. |
 //! | `p3` | The sequences of an aggregate are 1, 2, 3 … |
 //! | `p4` | A write that was decided on stale state is never committed. |
-//! | `p5` | A natural key belongs to at most one aggregate of a type. |
+//! | `p5` | A natural key or a unique value belongs to at most one aggregate of a type. |
 //! | `p6` | A snapshot and the events after it give the same state as a full replay. |
 //! | `p7` | A subscription misses nothing that its filter matches. |
 //! | `p8` | A subscription receives its events in order. |

@@ -1,5 +1,6 @@
 //! Sends random commands to a store and to the [model](evercore_testing::model), which must behave the same.
 
+mod boundaries;
 mod commands;
 mod compare;
 mod explorer;

@@ -28,8 +28,10 @@ pub(crate) fn commit(writes: Vec<AggregateWrite>, events: Vec<NewEvent>) -> Comm
         events,
         snapshots: Vec::new(),
         idempotency: None,
+        unique: Vec::new(),
         conditions: Vec::new(),
         tasks: Vec::new(),
+        declared: None,
         completes: Vec::new(),
     }
 }

@@ -6,6 +6,7 @@ mod input;
 mod model;
 #[cfg(test)]
 mod tests;
+mod unique;
 
 use proc_macro2::TokenStream;
 
@@ -17,7 +18,7 @@ pub(crate) fn derive(item: TokenStream) -> TokenStream {
     };
     let (model, checked) = model::read(&item);
     match checked {
-        Ok(()) => expand::aggregate(&model),
+        Ok(()) => expand::aggregate(&model, &item),
         Err(mistakes) => expand::rejected(&model, mistakes),
     }
 }

@@ -6,8 +6,9 @@ pub(crate) mod expand;
 mod field_types;
 pub(crate) mod input;
 pub(crate) mod model;
+mod retired_tags;
 mod shape;
-mod tags;
+pub(crate) mod tags;
 pub(crate) mod versions;
 
 use proc_macro2::TokenStream;

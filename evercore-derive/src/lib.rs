@@ -40,6 +40,7 @@ use proc_macro::TokenStream;
 /// | `aliases = ["client"]` | none | Names that older programs used. A database that has stored one of them keeps it. |
 /// | `snapshot_every = 100` | no snapshots | The number of events from one snapshot to the next, from 1. |
 /// | `snapshot_version = 2` | 1 | A number to raise when old snapshots are no longer valid although the fields look the same. Needs `snapshot_every`. |
+/// | `unique(email, seat = seat_number)` | none | The fields whose values no other aggregate of the type may have, each under its name or another one. A value is the field's `Display`; an `Option` gives one or none, a `Vec`, `VecDeque`, `BTreeSet`, `HashSet` or array any number. A function finds the aggregate by each: `Account::by_email("ada@example.org")`. |
 /// | `unknown_events = skip` | `fail` | The treatment of stored events that the program does not know, when the aggregate is loaded: `fail`, `skip`, or `hand_to(f)` with a `fn(&mut Self, &RecordedEvent)`. |
 /// | `crate = "facade::evercore"` | `::evercore` | The path of the crate `evercore`, for a crate that re-exports the macros. |
 ///
@@ -123,7 +124,8 @@ pub fn boundary(item: TokenStream) -> TokenStream {
 /// | option | default | |
 /// |---|---|---|
 /// | `aggregate = Account` | none, with `tags` | The type of the event's aggregate. An event without one belongs to no aggregate, only to its tags. |
-/// | `tags(course, student = student_id)` | none | The fields by whose values the event is found beside its aggregate, as tags: `course:42`. The value of a tag is the field's `Display`; an `Option` gives one or none, a `Vec`, `VecDeque`, `BTreeSet`, `HashSet` or array any number. A tag has the field's name, unless it is given another one. Names of tags must not change once an event was stored. |
+/// | `tags(course, student = student_id)` | none | The fields by whose values the event is found beside its aggregate, as tags: `course:42`. The value of a tag is the field's `Display`; an `Option` gives one or none, a `Vec`, `VecDeque`, `BTreeSet`, `HashSet` or array any number. A tag has the field's name, unless it is given another one. Names of tags must not change once an event was stored. Events that were stored before get a tag by `EventStore::backfill_tags`. |
+/// | `retired_tags(region, "gift-card")` | none | The names of tags that the event had, and that new ones do not get. Programs that still declare them are refused. A retired name is not used again. |
 /// | `name = "money-deposited"` | the type's name | The stored name: 1 to 255 bytes without a NUL. An aggregate has one event of each name and version; opening a store fails if two types claim the same. It must not change once an event was stored. |
 /// | `version = 2` | 1 | The version of the event's shape, from 1. |
 /// | `upcast_from = [DepositedV1, DepositedV2]` | none | The older shapes, the oldest first; the last is that of the version before this one. Each is a type that derives serde's `Deserialize`, or `raw(f)` for a shape that has no type any more, with a `fn(serde_json::Value) -> Result<serde_json::Value, BoxError>`. Each turns into the next, and the last into the event, by the trait `Upcast`. |

@@ -26,11 +26,15 @@ impl Log {
         {
             return Err(Error::IdempotencyKeyUsed { key: key.to_string() });
         }
+        if commit.declared.is_some_and(|declared| declared != self.declared.version) {
+            return Err(Error::TagsChanged);
+        }
         for write in &commit.writes {
             self.check_precondition(write)?;
         }
-        self.check_keys(&commit.writes)?;
         commit.conditions.iter().try_for_each(|condition| self.check(condition))?;
+        self.check_keys(&commit.writes)?;
+        self.check_unique(&commit.unique)?;
         self.tasks.check(&commit)?;
         Ok(self.land(commit, now))
     }
@@ -98,7 +102,7 @@ impl Log {
 
     /// Writes a commit that has passed the checks.
     fn land(&mut self, commit: Commit, now: DateTime<Utc>) -> Committed {
-        // The conditions were checked. The engine declares no settlements, so none are sent.
+        // The conditions and the version were checked. The engine declares no settlements, so none are sent.
         let Commit {
             id,
             recorded_at,
@@ -106,9 +110,11 @@ impl Log {
             events,
             snapshots,
             idempotency,
+            unique,
             conditions: _,
             tasks,
             completes,
+            declared: _,
         } = commit;
         self.version += 1;
         let version = self.version;
@@ -128,6 +134,8 @@ impl Log {
         }
 
         self.tasks.land(completes, tasks, now);
+        self.change_unique(unique, version);
+
         let before = self.events.len();
         for event in events {
             self.append(event, recorded_at);

@@ -11,8 +11,9 @@ use evercore::engine::{
     Detail, DiscardedRequest, EngineScheme, FailedAttempt, Heartbeat, HistoryRequest, IdBlock,
     IdempotentOutcome, Inspection, Lane, LeaseKey, LoadRequest, LoadedAggregate, LogQuery,
     LogSignal, LogWatch, NewSubscription, ParkedRequest, QueueControl, Reader, Registered, Settled,
-    Settlement, StorageEngine, StoredQueue, StoredSubscription, StoredTask, SubscriptionStorage,
-    TagPage, TagRequest, TaskClaim, TaskLease, TaskStorage, TasksRequest, TypeName,
+    Settlement, StorageEngine, StoredQueue, StoredSubscription, StoredTask, StoredUnique,
+    SubscriptionStorage, TagPage, TagRequest, TaskClaim, TaskLease, TaskStorage, TasksRequest,
+    TypeName, UniqueName,
 };
 use evercore::subscription::{DiscardedEvent, ParkedEvent};
 use evercore::task::QueueName;
@@ -102,6 +103,10 @@ impl MemoryEngine {
         self.shared.read()
     }
 
+    pub(crate) fn write(&self) -> Result<RwLockWriteGuard<'_, Log>> {
+        self.shared.write()
+    }
+
     /// Reads subscriptions and the log as of one moment.
     pub(crate) fn with_subscriptions<T>(
         &self,
@@ -144,7 +149,7 @@ impl StorageEngine for MemoryEngine {
 
     fn capabilities(&self) -> Capabilities {
         let tags = Capabilities::NONE.with(Capability::Tags).with(Capability::Tasks);
-        tags.with(Capability::ReadViews).with(Capability::Inspection)
+        tags.with(Capability::ReadViews).with(Capability::Inspection).with(Capability::UniqueValues)
     }
 
     async fn migrate(&self) -> Result<()> {
@@ -200,6 +205,20 @@ impl StorageEngine for MemoryEngine {
         key: &IdempotencyKey,
     ) -> Result<Option<IdempotentOutcome>> {
         Ok(self.shared.read()?.firsts.get(key).cloned())
+    }
+
+    async fn declare_unique(&self, names: &[UniqueName]) -> Result<Vec<StoredUnique>> {
+        Ok(self.shared.write()?.declare_unique(names))
+    }
+
+    async fn record_claimed(
+        &self,
+        names: &[UniqueName],
+        up_to: i64,
+        is_complete: bool,
+    ) -> Result<()> {
+        self.shared.write()?.record_claimed(names, up_to, is_complete);
+        Ok(())
     }
 
     fn watch_log(&self) -> LogWatch {

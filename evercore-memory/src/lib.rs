@@ -43,8 +43,10 @@ mod log;
 mod parked;
 mod read;
 mod subscriptions;
+mod tagging;
 mod tags;
 mod tasks;
+mod unique;
 
 pub use engine::MemoryEngine;
 pub use faults::{CommitFault, Faults, ReadFault};

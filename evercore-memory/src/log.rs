@@ -10,8 +10,10 @@ use evercore::{
 };
 use foldhash::{HashMap, HashSet};
 
+use crate::tagging::Declared;
 use crate::tags::TagIndex;
 use crate::tasks::Tasks;
+use crate::unique::UniqueValues;
 
 /// All committed data.
 #[derive(Debug, Default)]
@@ -22,12 +24,18 @@ pub(crate) struct Log {
     pub(crate) aggregates: BTreeMap<AggregateId, StoredAggregate>,
     /// The events by their tags.
     pub(crate) tags: TagIndex,
+    /// The tags that programs have declared.
+    pub(crate) declared: Declared,
     /// The names of event types, each once.
     pub(crate) event_types: HashSet<Arc<str>>,
     /// The names of aggregate types that are registered or stored.
     pub(crate) aggregate_types: HashSet<Arc<str>>,
     /// The holders of each natural key over time.
     pub(crate) keys: HashMap<(Arc<str>, NaturalKey), History<Option<AggregateId>>>,
+    /// The holders of each unique value over time.
+    pub(crate) unique: UniqueValues,
+    /// The declared names of unique values, each with the id up to which they are claimed, and whether all are.
+    pub(crate) unique_names: BTreeMap<(Arc<str>, Box<str>), (i64, bool)>,
     /// The outcomes of commits. New ids come after old ones here, too.
     pub(crate) outcomes: BTreeMap<CommitId, CommitOutcome>,
     /// The commit that was stored with each idempotency key.

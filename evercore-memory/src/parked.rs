@@ -1,4 +1,4 @@
-//! Keeps parked events, in the order of the log and by aggregate.
+//! Keeps parked events, in the order of the log and by lane.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
@@ -26,7 +26,7 @@ pub(crate) struct Parked {
     redrive_at: Option<DateTime<Utc>>,
 }
 
-/// The parked events of an aggregate. All of them are to be redriven, or none is.
+/// The parked events of a lane. All of them are to be redriven, or none is.
 #[derive(Debug, Default)]
 struct Queue {
     positions: BTreeSet<Position>,
@@ -63,7 +63,7 @@ impl ParkedEvents {
         rest.map(|(position, parked)| (*position, parked))
     }
 
-    /// Returns the first parked event of the aggregate that a parked event belongs to.
+    /// Returns the first parked event of the lane that a parked event belongs to.
     pub(crate) fn first_beside(&self, position: Position) -> Option<Position> {
         let parked = self.by_position.get(&position)?;
         self.queues.get(&parked.lane)?.positions.first().copied()
@@ -101,7 +101,7 @@ impl ParkedEvents {
         self.queues.values_mut().for_each(|queue| queue.redrive = true);
     }
 
-    /// Marks the parked events of an aggregate to be redriven.
+    /// Marks the parked events of a lane to be redriven.
     pub(crate) fn redrive(&mut self, lane: Lane) {
         if let Some(queue) = self.queues.get_mut(&lane) {
             queue.redrive = true;

@@ -28,6 +28,9 @@ impl View<'_> {
                 let holder = (Arc::from(request.aggregate_type), key.clone());
                 self.log.keys.get(&holder)?.at(self.version).copied().flatten()?
             }
+            LoadTarget::Unique(value) => {
+                self.log.unique.holder(request.aggregate_type, value, self.version)?
+            }
         };
         let stored = self.stored(id)?;
         let mut loaded = LoadedAggregate::new(id, Arc::clone(&stored.aggregate_type));
@@ -80,7 +83,7 @@ impl View<'_> {
     fn is_followed(&self, query: &LogQuery, event: &RecordedEvent) -> bool {
         let id = event.aggregate_id();
         let key = || self.stored(id).and_then(|stored| stored.key.at(self.version)?.as_ref());
-        query.partition.contains(id)
+        query.partition.contains(query.filter.lane_of(id, event.tags()))
             && query.filter.matches(event.aggregate_type(), event.event_type(), key(), event.tags())
     }
 

@@ -112,7 +112,8 @@ impl Subscriptions {
         if same.is_ok() || new.if_different == IfDifferent::Refuse {
             return same.map(|()| Registered::Unchanged);
         }
-        if stored.count() != new.partitions {
+        let has_other_lanes = stored.filter.lane_tag() != new.filter.lane_tag();
+        if has_other_lanes || stored.count() != new.partitions {
             stored.repartition(new, self.clock.now())?;
         }
         stored.filter = (*new.filter).clone();
@@ -187,8 +188,9 @@ impl Subscriptions {
                 let event = log.events.get(index_after(position) - 1);
                 let mut shown =
                     InspectedParked::new(name.to_string(), position.get(), parked.lane.get());
-                shown.is_there =
-                    event.is_some_and(|event| Lane::from(event.aggregate_id()) == parked.lane);
+                shown.is_there = event.is_some_and(|event| {
+                    shown.has_lane_of(&stored.filter, event.aggregate_id().get(), event.tags())
+                });
                 shown.cursor = place.map(|place| place.cursor.get());
                 shown
             })
@@ -387,7 +389,7 @@ impl Subscriptions {
                     let (name, position) = (name.to_string(), *position);
                     return Err(Error::ParkedBehind { name, position, first });
                 }
-                // Redrives all events of the aggregate, so that one parked later is handled after them.
+                // Redrives all events of the lane, so that one parked later is handled after them.
                 if let Some(lane) = stored.parked.get(*position).map(|it| it.lane) {
                     stored.parked.redrive(lane);
                 }
@@ -456,11 +458,14 @@ impl Subscription {
         if self.partitions.iter().any(|place| place.cursor != cursor) {
             return not_idle("the cursors of its partitions differ".to_owned());
         }
+        if self.filter.lane_tag() != new.filter.lane_tag() && self.parked.len() > 0 {
+            return Err(Error::parked_in_lanes(&new.name));
+        }
         self.partitions = (0..new.partitions).map(|_| Place::at(cursor)).collect();
         Ok(())
     }
 
-    /// Returns the first parked event of the aggregate that a parked event belongs to.
+    /// Returns the first parked event of the lane that a parked event belongs to.
     fn first_parked_beside(&self, name: &SubscriptionName, position: Position) -> Result<Position> {
         let not_parked = || Error::NotParked { name: name.to_string(), position };
         self.parked.first_beside(position).ok_or_else(not_parked)

@@ -17,11 +17,21 @@ pub(crate) struct TagIndex(HashMap<Box<str>, Vec<Position>>);
 
 impl TagIndex {
     pub(crate) fn add(&mut self, tags: &Tags, position: Position) {
-        for tag in tags.iter() {
-            match self.0.get_mut(tag) {
-                Some(positions) => positions.push(position),
-                None => drop(self.0.insert(tag.into(), vec![position])),
+        tags.iter().for_each(|tag| self.add_tag(tag, position));
+    }
+
+    /// Adds an event to those that have a tag.
+    pub(crate) fn add_tag(&mut self, tag: &str, position: Position) {
+        match self.0.get_mut(tag) {
+            Some(positions) => {
+                // New events come last.
+                if positions.last().is_none_or(|last| *last < position) {
+                    positions.push(position);
+                } else if let Err(place) = positions.binary_search(&position) {
+                    positions.insert(place, position);
+                }
             }
+            None => drop(self.0.insert(tag.into(), vec![position])),
         }
     }
 

@@ -6,8 +6,8 @@ use std::sync::{Arc, PoisonError};
 use async_trait::async_trait;
 use evercore::engine::{
     Capabilities, Capability, Commit, HistoryRequest, IdBlock, IdempotentOutcome, Inspection,
-    LoadRequest, LoadedAggregate, LogQuery, LogWatch, Reader, StorageEngine, TagPage, TagRequest,
-    TaskStorage, TypeName,
+    LoadRequest, LoadedAggregate, LogQuery, LogWatch, Reader, StorageEngine, StoredUnique, TagPage,
+    TagRequest, TaskStorage, TypeName, UniqueName,
 };
 use evercore::observer::Observer;
 use evercore::{
@@ -24,7 +24,7 @@ use crate::shared::Shared;
 use crate::types::type_names;
 use crate::view::View;
 use crate::writer::Request;
-use crate::{frontier, load, log, row, schema, tags};
+use crate::{frontier, load, log, merging, row, schema, unique};
 
 /// Evercore's engine on PostgreSQL.
 ///
@@ -97,6 +97,7 @@ impl StorageEngine for PostgresEngine {
             .with(Capability::Transactions)
             .with(Capability::Tags)
             .with(Capability::Tasks)
+            .with(Capability::UniqueValues)
     }
 
     async fn migrate(&self) -> Result<()> {
@@ -199,6 +200,31 @@ impl StorageEngine for PostgresEngine {
             .await
     }
 
+    async fn declare_unique(&self, names: &[UniqueName]) -> Result<Vec<StoredUnique>> {
+        let Shared { readers, statements, .. } = &*self.shared;
+        let stored = self.shared.answered(|| unique::declared(readers, statements)).await?;
+        if !names.iter().any(|name| unique::is_missing(&stored, name)) {
+            return Ok(stored);
+        }
+        self.shared
+            .answered(|| async move {
+                unique::declare(readers, statements, names).await?;
+                unique::declared(readers, statements).await
+            })
+            .await
+    }
+
+    async fn record_claimed(
+        &self,
+        names: &[UniqueName],
+        up_to: i64,
+        is_complete: bool,
+    ) -> Result<()> {
+        let Shared { readers, statements, .. } = &*self.shared;
+        let record = || unique::record_claimed(readers, statements, names, up_to, is_complete);
+        self.shared.answered(record).await
+    }
+
     fn watch_log(&self) -> LogWatch {
         self.shared.notifications.watch()
     }
@@ -285,17 +311,7 @@ impl Reader for PostgresEngine {
     }
 
     async fn read_tagged(&self, requests: Vec<TagRequest>) -> Result<Vec<TagPage>> {
-        let requests = &requests;
-        self.shared
-            .answered(|| async move {
-                let Shared { types, readers, statements, .. } = &*self.shared;
-                let rows = {
-                    let mut connection = readers.acquire().await?;
-                    tags::fetch(&mut *connection, types, statements, requests, None).await?
-                };
-                tags::pages(rows, requests, types, readers, statements).await
-            })
-            .await
+        merging::read_tagged(&self.shared, requests).await
     }
 }
 

@@ -42,6 +42,8 @@ enum Class {
     SchemaOutdated,
     /// The user lacks a privilege.
     NoPermission,
+    /// Other tags were declared, as `append` has raised.
+    TagsChanged,
     /// The engine was closed.
     Closed,
     /// Anything else. The same call fails again.
@@ -67,6 +69,8 @@ fn meaning(code: &str) -> (Class, Fate) {
         "25P04" => (Class::Unavailable, Fate::Unknown),
         // read_only_sql_transaction; raised by `frontier`
         "25006" | "EV001" => (Class::Standby, Fate::RolledBack),
+        // raised by `append`
+        "EV003" => (Class::TagsChanged, Fate::RolledBack),
         // transaction_integrity_constraint_violation: a retry is refused again.
         "40002" => (Class::Other, Fate::RolledBack),
         // statement_completion_unknown
@@ -129,6 +133,7 @@ impl Class {
             Self::Standby => Error::Standby { operation, source },
             Self::SchemaOutdated => unusable(OpenProblem::SchemaOutdated, source),
             Self::NoPermission => unusable(OpenProblem::NoPermission, source),
+            Self::TagsChanged => Error::TagsChanged,
             Self::Closed => Error::Closed,
             Self::Other => Error::storage(operation, source),
         }
@@ -331,9 +336,11 @@ mod tests {
     /// Covers codes of each class of appendix A, with their meaning for a read and for a commit.
     #[test]
     fn a_code_says_what_the_caller_can_do() {
-        use Class::{Busy, DiskFull, NoPermission, Other, SchemaOutdated, Standby, Unavailable};
+        use Class::{
+            Busy, DiskFull, NoPermission, Other, SchemaOutdated, Standby, TagsChanged, Unavailable,
+        };
         use Fate::{LostRace, NotRun, RolledBack, Unknown};
-        let classes: [(&[&str], Class, Fate); 18] = [
+        let classes: [(&[&str], Class, Fate); 19] = [
             (&["", "00000", "01000", "02000", "03000"], Other, RolledBack),
             (
                 &["08000", "08001", "08003", "08004", "08006", "08007", "08P01"],
@@ -343,6 +350,7 @@ mod tests {
             (&["0A000", "21000", "22003", "22P05", "23505", "23503"], Other, RolledBack),
             (&["25000", "25001", "25P02", "26000", "28000", "28P01"], Other, RolledBack),
             (&["25006", "EV001"], Standby, RolledBack),
+            (&["EV003"], TagsChanged, RolledBack),
             (&["25P03", "57P05"], Unavailable, NotRun),
             (&["25P04", "40003"], Unavailable, Unknown),
             (&["40000", "40001", "40P01"], Busy, LostRace),
@@ -360,7 +368,7 @@ mod tests {
         for (codes, class, fate) in classes {
             for code in codes {
                 assert_eq!(meaning(code), (class, fate), "{code}");
-                let passes = matches!(class, Busy | Unavailable | DiskFull);
+                let passes = matches!(class, Busy | Unavailable | DiskFull | TagsChanged);
                 assert_eq!(classify("look", answer(code)).is_retryable(), passes, "{code}");
             }
         }

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use evercore::boundary::Tags;
 use evercore::engine::{
     EventKey, InspectEvents, InspectedAggregate, InspectedColumns, InspectedCommit, InspectedEvent,
     InspectedKey, InspectedParked, InspectedPartition, InspectedPosition, InspectedSnapshot,
-    InspectedSubscription, Inspection, LastGiven,
+    InspectedSubscription, InspectedTag, InspectedTagged, Inspection, LastGiven, TagKey,
 };
-use evercore::{CommitId, Error, EventFilter, Fingerprint, NaturalKey, Result};
+use evercore::{CommitId, Error, EventFilter, Fingerprint, NaturalKey, RecordedEvent, Result};
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::query::Query;
 use sqlx::{AssertSqlSafe, Postgres};
@@ -17,7 +18,7 @@ use uuid::Uuid;
 
 use crate::engine::PostgresEngine;
 use crate::error::classify;
-use crate::row::{self, EVENT_COLUMNS, get};
+use crate::row::{self, EVENT_COLUMNS, EVENT_TYPE, get};
 use crate::shared::Shared;
 use crate::statements::{InspectionStatements, Statement};
 
@@ -40,7 +41,10 @@ impl Inspection for PostgresEngine {
         let rows = self.rows("inspect events", page).await?;
         let Shared { types, readers, statements, .. } = &*self.shared;
         let events = row::each_event(&rows, types, readers, statements).await?;
-        rows.iter().zip(events).map(|(row, event)| inspected(row, event)).collect()
+        let shown = rows.iter().zip(events).map(|(row, event)| inspected(row, event));
+        let mut shown = shown.collect::<Result<Vec<_>>>()?;
+        self.note_unindexed(&rows, &mut shown).await?;
+        Ok(shown)
     }
 
     async fn positions(&self, after: Option<EventKey>, limit: u32) -> Result<Vec<EventKey>> {
@@ -54,6 +58,18 @@ impl Inspection for PostgresEngine {
             Ok(EventKey { aggregate_id, sequence, position })
         };
         self.rows("inspect positions", page).await?.iter().map(placed).collect()
+    }
+
+    async fn tag_index(&self, after: Option<TagKey>, limit: u32) -> Result<Vec<InspectedTag>> {
+        let event_type = after.map_or(Ok(i32::MIN), |after| i32::try_from(after.event_type));
+        let event_type = event_type
+            .map_err(|_| Error::corrupt("event_tags", "a number of a type is out of range"))?;
+        let page = query(&self.statements().tag_index)
+            .bind(after.map_or(i64::MIN, |after| after.tag))
+            .bind(event_type)
+            .bind(after.map_or(i64::MIN, |after| after.position))
+            .bind(i64::from(limit));
+        self.rows("inspect the index of tags", page).await?.iter().map(indexed_tag).collect()
     }
 
     async fn keys(
@@ -106,8 +122,14 @@ impl Inspection for PostgresEngine {
             .bind(i64::from(limit));
         let parked = |row: &PgRow| {
             let mut shown = InspectedParked::new(get(row, 0)?, get(row, 1)?, get(row, 2)?);
-            shown.is_there = get(row, 3)?;
-            shown.cursor = get(row, 4)?;
+            if let Some(aggregate_id) = get::<Option<i64>>(row, 3)? {
+                // Tags and filters that cannot be read are findings of their own.
+                let tags = Tags::from_column(get(row, 4)?).unwrap_or_default();
+                let filter = get::<Option<&str>>(row, 5)?.map(EventFilter::from_column);
+                let filter = filter.and_then(Result::ok).unwrap_or_default();
+                shown.is_there = shown.has_lane_of(&filter, aggregate_id, &tags);
+            }
+            shown.cursor = get(row, 6)?;
             Ok(shown)
         };
         self.rows("inspect parked events", page).await?.iter().map(parked).collect()
@@ -128,6 +150,33 @@ impl Inspection for PostgresEngine {
 impl PostgresEngine {
     fn statements(&self) -> &InspectionStatements {
         &self.shared.statements.inspection
+    }
+
+    /// Notes the tags of events for which the index has no row. An event and its rows are written by one commit, so what
+    /// a later statement does not find is missing.
+    async fn note_unindexed(&self, rows: &[PgRow], shown: &mut [InspectedEvent]) -> Result<()> {
+        let mut places = Vec::new();
+        let (mut numbers, mut types, mut positions) = (Vec::new(), Vec::new(), Vec::new());
+        for (index, (row, event)) in rows.iter().zip(&*shown).enumerate() {
+            let Ok(tags) = event.event.as_ref().map(RecordedEvent::tags) else { continue };
+            for (tag, number) in tags.iter().zip(tags.indexes()) {
+                places.push((index, tag.to_owned()));
+                numbers.push(number);
+                types.push(get::<i32>(row, EVENT_TYPE)?);
+                positions.push(event.place.position);
+            }
+        }
+        if places.is_empty() {
+            return Ok(());
+        }
+        let query = query(&self.statements().unindexed).bind(numbers).bind(types).bind(positions);
+        for row in self.rows("inspect the tags of events", query).await? {
+            let place = usize::try_from(get::<i64>(&row, 0)? - 1).ok();
+            let place = place.and_then(|place| places.get(place));
+            let (index, tag) = place.expect("BUG: the statement returns places of its arguments");
+            shown[*index].unindexed.push(tag.clone());
+        }
+        Ok(())
     }
 
     /// Reads the rows of a page in one statement.
@@ -164,10 +213,20 @@ fn aggregate(row: &PgRow) -> Result<InspectedAggregate> {
     Ok(InspectedAggregate::new(get(row, 0)?, is_there.then_some(columns), snapshot))
 }
 
-fn inspected(row: &PgRow, event: Result<evercore::RecordedEvent>) -> Result<InspectedEvent> {
+fn inspected(row: &PgRow, event: Result<RecordedEvent>) -> Result<InspectedEvent> {
     let (position, aggregate_id, sequence) = (get(row, 0)?, get(row, 1)?, get(row, 2)?);
     let place = EventKey { aggregate_id, sequence, position };
     Ok(InspectedEvent::new(place, get(row, EVENT_COLUMNS)?, event))
+}
+
+fn indexed_tag(row: &PgRow) -> Result<InspectedTag> {
+    let event_type = get::<i32>(row, 1)?.into();
+    let key = TagKey { tag: get(row, 0)?, event_type, position: get(row, 2)? };
+    let Some(event_type) = get::<Option<i32>>(row, 3)? else {
+        return Ok(InspectedTag::new(key, None));
+    };
+    let tags = Tags::from_column(get(row, 4)?);
+    Ok(InspectedTag::new(key, Some(InspectedTagged::new(event_type.into(), tags))))
 }
 
 fn commit(row: &PgRow) -> Result<InspectedCommit> {

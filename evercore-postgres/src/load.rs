@@ -41,9 +41,10 @@ pub(crate) async fn fetch(
 ) -> Result<Fetched> {
     // The fingerprint's bits, as the signed number that the column holds.
     let fingerprint = request.snapshot.map(|fingerprint| fingerprint.get().cast_signed());
-    let (id, key) = match &request.target {
-        LoadTarget::Id(id) => (Some(id.get()), None),
-        LoadTarget::Key(key) => (None, Some(key.as_str())),
+    let (id, key, name) = match &request.target {
+        LoadTarget::Id(id) => (Some(id.get()), None, None),
+        LoadTarget::Key(key) => (None, Some(key.as_str()), None),
+        LoadTarget::Unique(value) => (None, Some(value.value()), Some(value.name())),
     };
     let query = sqlx::query(statements.load.sql())
         .bind(id)
@@ -51,7 +52,8 @@ pub(crate) async fn fetch(
         .bind(key)
         .bind(fingerprint)
         .bind(request.up_to.map(Sequence::get))
-        .bind(i64::from(request.limit));
+        .bind(i64::from(request.limit))
+        .bind(name);
     row::fetch(query, executor, types, "load an aggregate").await
 }
 

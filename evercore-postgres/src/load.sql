@@ -1,9 +1,10 @@
 -- $1: the aggregate's id, or null to look for the key.
 -- $2: the number of the type that the aggregate should have.
--- $3: the natural key, or null.
+-- $3: the natural key or the unique value, or null.
 -- $4: the fingerprint of a usable snapshot, or null for none.
 -- $5: the last sequence to load; null for no bound.
 -- $6: the most events.
+-- $7: the name of a unique value, whose value is $3; null for a natural key.
 --
 -- Returns the aggregate with its snapshot in a row without a position, and then its events. So the aggregate's columns
 -- are not sent, or joined, for each event.
@@ -16,11 +17,18 @@ WITH target AS MATERIALIZED (
         AND s.sequence <= coalesce($5, 9223372036854775807)
     WHERE a.id = coalesce(
         $1,
-        (
-            SELECT k.id
-            FROM evercore.aggregates k
-            WHERE k.aggregate_type_id = $2 AND k.natural_key = $3
-        )
+        CASE
+            WHEN $7::text IS NULL THEN (
+                SELECT k.id
+                FROM evercore.aggregates k
+                WHERE k.aggregate_type_id = $2 AND k.natural_key = $3
+            )
+            ELSE (
+                SELECT u.aggregate_id
+                FROM evercore.unique_values u
+                WHERE u.aggregate_type_id = $2 AND u.name = $7 AND u.value = $3
+            )
+        END
     )
 )
 SELECT

@@ -2,6 +2,7 @@
 
 use evercore::boundary::Tag;
 use evercore::engine::{HistoryRequest, LogQuery};
+use evercore::subscription::Partition;
 use evercore::{Error, LogPage, Position, RecordedEvent, Result};
 use sqlx::PgExecutor;
 
@@ -91,9 +92,8 @@ async fn fetch_matching(
         .bind(i64::from(partition.index()))
         .bind(i64::from(partition.count()))
         .bind(correlation.as_deref())
-        .bind(
-            (filter.tags().len() > 0).then(|| filter.tags().map(Tag::as_str).collect::<Vec<_>>()),
-        );
+        .bind((filter.tags().len() > 0).then(|| filter.tags().map(Tag::as_str).collect::<Vec<_>>()))
+        .bind((*partition != Partition::WHOLE).then(|| filter.lane_tag()).flatten());
     row::fetch(query, executor, types, "read the log").await
 }
 

@@ -4,6 +4,7 @@
 -- $3: the most events to return          $7: natural key, or NULL
 -- $4: the most events to look at         $8: partition; $9: number of partitions
 --                                        $10: correlation id, or NULL; $11: tags, or NULL
+--                                        $12: the name of the tag that is the lane, or NULL; its tag is `name:value`
 --
 -- A full page ends with its last event. A page that is not full is followed by a row without a position that says how
 -- far the statement looked: `aggregate_id` is that position, and `event_type_id` is 1 if the limit on events to look at
@@ -26,7 +27,18 @@ WITH page AS MATERIALIZED (
             JOIN evercore.event_types et
                 ON et.aggregate_type_id = at.id AND (f.event IS NULL OR et.name = f.event)
         )))
-        AND l.aggregate_id % $9::bigint = $8::bigint
+        -- As `EventFilter::lane_of`.
+        AND coalesce(
+            CASE WHEN $12::text IS NOT NULL THEN (
+                SELECT CASE WHEN count(*) = 1 THEN
+                    ('x' || encode(substr(sha256(convert_to(min(t.tag), 'UTF8')), 1, 8), 'hex'))::bit(64)::bigint
+                        & 9223372036854775807
+                END
+                FROM unnest(string_to_array(l.tags, E'\n')) AS t(tag)
+                WHERE starts_with(t.tag, $12 || ':')
+            ) END,
+            l.aggregate_id
+        ) % $9::bigint = $8::bigint
         -- Finds the aggregate that holds the key in each type, and does not check the aggregate of each event: the
         -- server might then read all aggregates.
         AND ($7::text IS NULL OR l.aggregate_id = ANY (ARRAY(

@@ -39,6 +39,9 @@ mod column {
 /// The number of columns of an event; any that follow are the statement's own.
 pub(crate) const EVENT_COLUMNS: usize = 14;
 
+/// The index of the column with the type of an event.
+pub(crate) const EVENT_TYPE: usize = column::EVENT_TYPE;
+
 /// The result of a statement that reads events.
 #[derive(Debug, Default)]
 pub(crate) struct Fetched {

@@ -21,6 +21,7 @@ use crate::notify::Notifications;
 use crate::options::{LostCommits, NotificationsTo, PostgresOptions};
 use crate::readers::{LIFETIME, RESTED, Readers};
 use crate::statements::Statements;
+use crate::tagged_reads::TaggedReads;
 use crate::types::Types;
 use crate::writer::{QUEUE, Request, Writer, Writers};
 
@@ -40,6 +41,7 @@ pub(crate) struct Shared {
     pub(crate) statements: Statements,
     pub(crate) types: Arc<Types>,
     pub(crate) frontier: Frontier,
+    pub(crate) tagged_reads: TaggedReads,
     pub(crate) notifications: Arc<Notifications>,
     pub(crate) observer: ObserverSlot,
     /// The queue of the writers; `None` once the engine is closed.
@@ -120,6 +122,7 @@ impl Shared {
             statements,
             types,
             frontier,
+            tagged_reads: TaggedReads::default(),
             notifications,
             observer,
             queue,

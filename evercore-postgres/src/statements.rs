@@ -2,6 +2,7 @@
 
 mod inspection;
 mod subscriptions;
+mod tagging;
 mod tasks;
 
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use sqlx::AssertSqlSafe;
 use crate::options::Schema;
 pub(crate) use inspection::InspectionStatements;
 pub(crate) use subscriptions::SubscriptionStatements;
+pub(crate) use tagging::TaggingStatements;
 pub(crate) use tasks::TaskStatements;
 
 /// The schema's name in the SQL files, with which they can be read and run as they are.
@@ -21,6 +23,7 @@ const WRITTEN: &str = "evercore";
 pub(crate) struct Statements {
     pub(crate) append: Statement,
     pub(crate) append_one: Statement,
+    pub(crate) declare_unique: Statement,
     pub(crate) find_commit: Statement,
     pub(crate) find_by_idempotency_key: Statement,
     pub(crate) frontier: Statement,
@@ -35,11 +38,14 @@ pub(crate) struct Statements {
     pub(crate) read_matching: Statement,
     pub(crate) read_tagged: Statement,
     pub(crate) read_types: Statement,
+    pub(crate) read_unique_names: Statement,
+    pub(crate) record_claimed: Statement,
     pub(crate) reserve_ids: Statement,
     pub(crate) store_aggregate_types: Statement,
     pub(crate) store_event_types: Statement,
     pub(crate) subscriptions: SubscriptionStatements,
     pub(crate) tasks: TaskStatements,
+    pub(crate) tagging: TaggingStatements,
 }
 
 /// One statement.
@@ -52,6 +58,7 @@ impl Statements {
         Self {
             append: statement(include_str!("append.sql")),
             append_one: statement(include_str!("append_one.sql")),
+            declare_unique: statement(include_str!("declare_unique.sql")),
             find_commit: statement(include_str!("find_commit.sql")),
             find_by_idempotency_key: statement(include_str!("find_by_idempotency_key.sql")),
             frontier: statement(include_str!("frontier.sql")),
@@ -66,11 +73,14 @@ impl Statements {
             read_matching: statement(include_str!("read_matching.sql")),
             read_tagged: statement(include_str!("read_tagged.sql")),
             read_types: statement(include_str!("read_types.sql")),
+            read_unique_names: statement(include_str!("read_unique_names.sql")),
+            record_claimed: statement(include_str!("record_claimed.sql")),
             reserve_ids: statement(include_str!("reserve_ids.sql")),
             store_aggregate_types: statement(include_str!("store_aggregate_types.sql")),
             store_event_types: statement(include_str!("store_event_types.sql")),
             subscriptions: SubscriptionStatements::new(schema),
             tasks: TaskStatements::new(schema),
+            tagging: TaggingStatements::new(schema),
         }
     }
 }

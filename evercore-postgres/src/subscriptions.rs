@@ -136,7 +136,7 @@ impl SubscriptionStorage for PostgresEngine {
             .answered(|| async move {
                 let lanes: Vec<i64> = lanes.iter().map(|lane| lane.get()).collect();
                 let parked: Vec<i64> =
-                    sqlx::query_scalar(self.subscription_statements().parked_aggregates.sql())
+                    sqlx::query_scalar(self.subscription_statements().parked_lanes.sql())
                         .bind(subscription.as_str())
                         .bind(lanes)
                         .fetch_all(&mut *self.connection().await?)

@@ -48,7 +48,7 @@ impl<'a> AtomColumns<'a> {
     /// Adds the atoms of the query that belongs to the `owner`th request or condition, from 1.
     pub(crate) fn push(&mut self, owner: i32, query: &'a TagQuery, known: &Known) {
         for TagAtom { types, tags } in &query.atoms {
-            let Some((first, others)) = tags.split_first() else { continue };
+            let Some((last, others)) = tags.split_last() else { continue };
             let texts: Vec<_> = tags.iter().map(evercore::boundary::Tag::as_str).collect();
             for StoredEvent { aggregate, event } in types {
                 let id = known.event_id(aggregate, event);
@@ -56,7 +56,7 @@ impl<'a> AtomColumns<'a> {
                 self.types.push(id);
                 self.aggregates.push(id.is_none().then_some(&**aggregate));
                 self.events.push(id.is_none().then_some(&**event));
-                self.numbers.push(first.index());
+                self.numbers.push(last.index());
                 let others = others.iter().map(evercore::boundary::Tag::index);
                 self.others.push((tags.len() > 1).then(|| numbers(others)));
                 self.tags.push(texts.join("\n"));
@@ -98,8 +98,9 @@ impl TagLocks {
         let mut locks = Self::default();
         for condition in &commit.conditions {
             for TagAtom { types, tags } in &condition.query.atoms {
-                // One tag is enough: an event that matches has all of them.
-                let Some(tag) = tags.first() else { continue };
+                // One tag is enough: an event that matches has all of them. Keys are mostly written from the general to
+                // the specific, so the last one is shared with the fewest other decisions.
+                let Some(tag) = tags.last() else { continue };
                 for event_type in types {
                     let number = event_type.number();
                     locks.types.push(number);

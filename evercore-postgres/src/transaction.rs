@@ -238,7 +238,8 @@ impl PostgresEngine {
         let only_settles =
             commit.completes.iter().any(|done| matches!(done, Completion::Settlement(_)))
                 && commit.writes.is_empty()
-                && commit.tasks.is_empty();
+                && commit.tasks.is_empty()
+                && commit.conditions.is_empty();
         let committed = if only_settles {
             nothing.clone()
         } else {

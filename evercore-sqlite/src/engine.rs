@@ -8,8 +8,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use evercore::engine::{
     Capabilities, Capability, Commit, HistoryRequest, IdBlock, IdempotentOutcome, Inspection,
-    LoadRequest, LoadedAggregate, LogQuery, LogWatch, Reader, StorageEngine, TagPage, TagRequest,
-    TaskStorage, TypeName,
+    LoadRequest, LoadedAggregate, LogQuery, LogWatch, Reader, StorageEngine, StoredUnique, TagPage,
+    TagRequest, TaskStorage, TypeName, UniqueName,
 };
 use evercore::observer::Observer;
 use evercore::{
@@ -34,7 +34,7 @@ use crate::types::Types;
 use crate::url::{self, Location};
 use crate::view::Views;
 use crate::writer::Writer;
-use crate::{nesting, schema};
+use crate::{nesting, schema, unique};
 
 /// The interval of the polls that find commits of other processes.
 pub(crate) const POLL_INTERVAL: Duration = Duration::from_millis(20);
@@ -219,6 +219,7 @@ impl StorageEngine for SqliteEngine {
             .with(Capability::Transactions)
             .with(Capability::Tags)
             .with(Capability::Tasks)
+            .with(Capability::UniqueValues)
     }
 
     async fn migrate(&self) -> Result<()> {
@@ -273,6 +274,37 @@ impl StorageEngine for SqliteEngine {
         let key = key.clone();
         let find = move |connection: &_, _: &_| find_by_idempotency_key(connection, &key);
         self.read("find a commit by its idempotency key", find).await
+    }
+
+    async fn declare_unique(&self, names: &[UniqueName]) -> Result<Vec<StoredUnique>> {
+        let read = |connection: &_, _: &_| unique::declared(connection);
+        let stored = self.read("read the names of unique values", read).await?;
+        if !names.iter().any(|name| unique::is_missing(&stored, name)) {
+            return Ok(stored);
+        }
+        self.check_may_write()?;
+        let names = unique::to_json(names)?;
+        self.writer
+            .transact("declare unique values", move |connection| {
+                unique::declare(connection, &names)?;
+                unique::declared(connection)
+            })
+            .await
+    }
+
+    async fn record_claimed(
+        &self,
+        names: &[UniqueName],
+        up_to: i64,
+        is_complete: bool,
+    ) -> Result<()> {
+        self.check_may_write()?;
+        let names = unique::to_json(names)?;
+        self.writer
+            .transact("record claimed unique values", move |connection| {
+                unique::record_claimed(connection, &names, up_to, is_complete)
+            })
+            .await
     }
 
     fn watch_log(&self) -> LogWatch {

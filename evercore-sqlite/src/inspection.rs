@@ -107,8 +107,15 @@ impl Inspection for SqliteEngine {
         let page = (subscription.to_owned(), position, limit);
         self.inspect("inspect parked events", PARKED, page, |row| {
             let mut shown = InspectedParked::new(row.get(0)?, row.get(1)?, row.get(2)?);
-            shown.is_there = row.get(3)?;
-            shown.cursor = row.get(4)?;
+            if let Some(aggregate_id) = row.get(3)? {
+                // Tags and filters that cannot be read are findings of their own.
+                let tags = tags(row, 4).unwrap_or_default();
+                let filter = row.get_ref(5)?.as_str_or_null().ok().flatten();
+                let filter = filter.map(EventFilter::from_column).and_then(Result::ok);
+                shown.is_there =
+                    shown.has_lane_of(&filter.unwrap_or_default(), aggregate_id, &tags);
+            }
+            shown.cursor = row.get(6)?;
             Ok(shown)
         })
         .await

@@ -105,14 +105,15 @@ impl Found {
         wanted_type: AggregateTypeId,
         request: &LoadRequest,
     ) -> Result<Option<Self>, Problem> {
-        let (id, key) = match &request.target {
-            LoadTarget::Id(id) => (Some(id.get()), None),
-            LoadTarget::Key(key) => (None, Some(key.as_str())),
+        let (id, key, name) = match &request.target {
+            LoadTarget::Id(id) => (Some(id.get()), None, None),
+            LoadTarget::Key(key) => (None, Some(key.as_str()), None),
+            LoadTarget::Unique(value) => (None, Some(value.value()), Some(value.name())),
         };
         let fingerprint = request.snapshot.map(|fingerprint| fingerprint.get().cast_signed());
         let up_to = request.up_to.map_or(i64::MAX, Sequence::get);
         let mut statement = connection.prepare_cached(LOAD)?;
-        let wanted = params![id, wanted_type.get(), key, fingerprint, up_to];
+        let wanted = params![id, wanted_type.get(), key, fingerprint, up_to, name];
         Ok(statement.query_row(wanted, Self::from_row).optional()?)
     }
 

@@ -2,6 +2,7 @@
 
 use evercore::boundary::Tag;
 use evercore::engine::LogQuery;
+use evercore::subscription::Partition;
 use evercore::{LogPage, Position, RecordedEvent, Result};
 use rusqlite::{Connection, params};
 
@@ -70,19 +71,28 @@ fn read_matching(
     let tags: Vec<_> = filter.tags().map(Tag::as_str).collect();
     let tags = (!tags.is_empty()).then(|| json(&tags));
     let most_looked_at = MOST_LOOKED_AT.max(*limit);
+    // SQL does not know the lane of a tag.
+    let in_lanes = (*partition != Partition::WHOLE && filter.lane_tag().is_some())
+        .then_some((&**filter, *partition));
     let mut statement = connection.prepare_cached(READ_MATCHING)?;
     let rows = statement.query(params![
         after.get(),
-        limit,
+        if in_lanes.is_some() { most_looked_at } else { *limit },
         most_looked_at,
         named,
         filter.natural_key().map(|key| key.as_str()),
-        partition.index(),
+        in_lanes.is_none().then_some(partition.index()),
         partition.count(),
         correlation.as_deref(),
         tags,
     ])?;
-    let events = Page::new(connection, types).read(rows)?;
+    let page = Page::new(connection, types);
+    let events = match in_lanes {
+        None => page.read(rows)?,
+        Some((filter, partition)) => page.read_lanes(rows, size(*limit), |id, tags| {
+            partition.contains(filter.lane_of(id, tags))
+        })?,
+    };
     let end = match events.last() {
         Some(last) if events.len() >= size(*limit) => last.position(),
         _ => {

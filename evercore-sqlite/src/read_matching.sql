@@ -1,6 +1,6 @@
 -- Reads a page of the events that match a filter and a partition, in position order.
 -- ?1 the position before the page       ?5 natural key, or NULL
--- ?2 the most events to return          ?6 partition
+-- ?2 the most events to return          ?6 partition, or NULL for all
 -- ?3 the most events to look at         ?7 number of partitions
 -- ?4 types as JSON, [[aggregate, event or null], …], or NULL for all
 -- ?8 correlation id, or NULL            ?9 tags as JSON, or NULL
@@ -29,7 +29,7 @@ FROM (
 CROSS JOIN events AS e ON e.position = seen.position
 WHERE
     (?4 IS NULL OR seen.event_type_id IN (SELECT w.id FROM wanted AS w))
-    AND seen.aggregate_id % ?7 = ?6
+    AND (?6 IS NULL OR seen.aggregate_id % ?7 = ?6)
     AND (?5 IS NULL OR EXISTS (
         SELECT 1 FROM aggregates AS a WHERE a.id = seen.aggregate_id AND a.natural_key = ?5
     ))

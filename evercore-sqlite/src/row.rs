@@ -46,11 +46,30 @@ impl<'a> Page<'a> {
         }
     }
 
-    /// Follows all events.
+    /// Converts all rows.
     pub(crate) fn read(mut self, mut rows: Rows<'_>) -> Result<Vec<RecordedEvent>, Problem> {
         let mut events = Vec::new();
         while let Some(row) = rows.next()? {
             events.push(self.event(row)?);
+        }
+        Ok(events)
+    }
+
+    /// Converts the rows that are wanted by their aggregates and tags, until the page is full.
+    pub(crate) fn read_lanes(
+        mut self,
+        mut rows: Rows<'_>,
+        most: usize,
+        is_wanted: impl Fn(AggregateId, &Tags) -> bool,
+    ) -> Result<Vec<RecordedEvent>, Problem> {
+        let mut events = Vec::new();
+        while events.len() < most
+            && let Some(row) = rows.next()?
+        {
+            let id = checked(AggregateId::new(row.get(1)?), "events.aggregate_id")?;
+            if is_wanted(id, &tags(row, TAGS)?) {
+                events.push(self.event(row)?);
+            }
         }
         Ok(events)
     }

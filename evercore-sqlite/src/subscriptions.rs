@@ -26,7 +26,7 @@ pub(crate) use settle::settle;
 const DISCARDED_EVENTS: &str = include_str!("subscriptions/discarded_events.sql");
 const HEARTBEAT: &str = include_str!("subscriptions/heartbeat.sql");
 const LIST: &str = include_str!("subscriptions/list.sql");
-const PARKED_AGGREGATES: &str = include_str!("subscriptions/parked_aggregates.sql");
+const PARKED_LANES: &str = include_str!("subscriptions/parked_lanes.sql");
 const PARKED_EVENTS: &str = include_str!("subscriptions/parked_events.sql");
 const RENEW: &str = include_str!("subscriptions/renew.sql");
 
@@ -120,7 +120,7 @@ impl SubscriptionStorage for SqliteEngine {
         let (subscription, lanes) =
             (subscription.clone(), json(&lanes.iter().map(|lane| lane.get()).collect::<Vec<_>>()));
         self.read("find parked events", move |connection, _| {
-            let mut statement = connection.prepare_cached(PARKED_AGGREGATES)?;
+            let mut statement = connection.prepare_cached(PARKED_LANES)?;
             let mut rows = statement.query([subscription.as_str(), &lanes])?;
             let mut parked = Vec::new();
             while let Some(row) = rows.next()? {

@@ -11,7 +11,8 @@ use std::sync::Arc;
 use evercore::boundary::{Tag, Tags};
 use evercore::engine::{Condition, TagAtom, TagPage, TagQuery, TagRequest};
 use evercore::{Error, Position, RecordedEvent};
-use rusqlite::{CachedStatement, Connection, OptionalExtension};
+use rusqlite::types::ValueRef;
+use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
 use crate::error::Problem;
 use crate::log::{position, size};
@@ -21,9 +22,13 @@ use crate::types::{EventTypeId, Names, Types};
 use candidates::{Candidates, READ_TAG, Strand};
 
 const FIND_EVENT_TYPE: &str = include_str!("tags/find_event_type.sql");
+const READ_BY_TAG: &str = include_str!("tags/read_by_tag.sql");
 const READ_HEAD: &str = "SELECT COALESCE(MAX(position), 0) FROM events";
 const READ_POSITIONS: &str = include_str!("tags/read_positions.sql");
 const READ_TAGS: &str = "SELECT event_type_id, tags FROM events WHERE position = ?1";
+
+/// The index of the position that the index of tags names, in the rows of [`READ_BY_TAG`].
+const NAMED: usize = 14;
 
 /// The most events that one statement reads.
 const MOST_AT_ONCE: usize = 1024;
@@ -34,6 +39,7 @@ struct Pages<'a> {
     names: Arc<Names>,
     read_tag: CachedStatement<'a>,
     read_positions: CachedStatement<'a>,
+    read_by_tag: CachedStatement<'a>,
     page: Page<'a>,
     head: Position,
 }
@@ -58,6 +64,7 @@ pub(crate) fn read_tagged(
             names: types.known(),
             read_tag: connection.prepare_cached(READ_TAG)?,
             read_positions: connection.prepare_cached(READ_POSITIONS)?,
+            read_by_tag: connection.prepare_cached(READ_BY_TAG)?,
             page: Page::new(connection, types),
             head: position(head)?,
         };
@@ -109,9 +116,17 @@ impl Pages<'_> {
         let TagRequest { query, after, up_to, limit } = request;
         let last = up_to.map_or(self.head, |up_to| up_to.min(self.head));
         let wanted = resolve(self.connection, &self.names, query)?;
-        let mut candidates = candidates(&mut self.read_tag, &wanted, *after, last.get())?;
         // One more than the page has room for, to find out whether it is the last.
         let most = size(*limit).saturating_add(1);
+        if let [Wanted { event_type, atom: TagAtom { tags, .. } }] = &wanted[..]
+            && let [tag] = &tags[..]
+        {
+            let mut events = self.read_by_tag(tag, *event_type, *after, last, most)?;
+            let at_end = events.len() < most;
+            events.truncate(size(*limit));
+            return Ok(TagPage::new(events, self.head, at_end));
+        }
+        let mut candidates = candidates(&mut self.read_tag, &wanted, *after, last.get())?;
         let mut events = Vec::new();
         while events.len() < most {
             let at_once = (most - events.len()).min(MOST_AT_ONCE);
@@ -127,6 +142,33 @@ impl Pages<'_> {
         }
         events.truncate(size(*limit));
         Ok(TagPage::new(events, self.head, false))
+    }
+
+    /// Reads up to `most` events of one type that have a tag. They need no candidates: one statement finds and reads them.
+    fn read_by_tag(
+        &mut self,
+        tag: &Tag,
+        event_type: EventTypeId,
+        after: Position,
+        last: Position,
+        most: usize,
+    ) -> Result<Vec<RecordedEvent>, Problem> {
+        let mut events = Vec::new();
+        let Some(first) = after.get().checked_add(1) else { return Ok(events) };
+        let mut rows =
+            self.read_by_tag.query(params![tag.index(), event_type.get(), first, last.get()])?;
+        while events.len() < most
+            && let Some(row) = rows.next()?
+        {
+            if row.get_ref(0)? == ValueRef::Null {
+                return Err(astray(row.get(NAMED)?));
+            }
+            let event = self.page.event(row)?;
+            if event.tags().contains(tag) {
+                events.push(event);
+            }
+        }
+        Ok(events)
     }
 
     fn read_events(

@@ -142,7 +142,7 @@ fn land(
         commit.completes.iter().all(|done| matches!(done, Completion::Settlement(_)))
             && commit.tasks.is_empty()
             && commit.writes.is_empty();
-    if !commit.completes.is_empty() && only_settles {
+    if !commit.completes.is_empty() && only_settles && commit.conditions.is_empty() {
         may_commit.store(true, Ordering::Release);
         let committed = connection.execute_batch(COMMIT);
         committed.map_err(|error| Problem::from(error).undone(database, "commit a batch"))?;

@@ -9,6 +9,7 @@ mod outcome;
 mod preconditions;
 mod rows;
 mod thread;
+mod unique;
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -27,7 +28,7 @@ use crate::types::Types;
 use thread::WriterThread;
 
 pub(crate) use land::land_within;
-pub(crate) use rows::positions;
+pub(crate) use rows::{declared_version, positions, register_names};
 
 /// The most jobs in the queue; further callers wait until there is room.
 const QUEUE: usize = 1024;
@@ -40,6 +41,7 @@ pub(crate) struct Writer {
 
 /// A request to the thread.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "nearly all jobs are commits")]
 enum Job {
     Commit(CommitJob),
     Other(OtherJob),

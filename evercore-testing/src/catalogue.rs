@@ -1,4 +1,4 @@
-//! Compares the shapes of all events with a file that records the released ones.
+//! Compares the shapes and tags of all events with a file that records the released ones.
 
 mod difference;
 mod lock;
@@ -8,6 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use evercore::boundary::{TagName, TagValues};
 use evercore::{Registry, Result};
 
 use difference::Difference;
@@ -16,9 +17,10 @@ use lock::Lock;
 /// The environment variable that decides how the file is updated.
 const VARIABLE: &str = "EVERCORE_CATALOGUE";
 
-/// Asserts that no event has changed its shape since it was recorded in a file under version control.
+/// Asserts that no event has changed its shape or lost a tag since it was recorded in a file under version control.
 ///
-/// The file holds the names, versions and shapes of all events. Its path is relative to the crate that calls the macro.
+/// The file holds the names, versions, shapes and tags of all events. Its path is relative to the crate that calls the
+/// macro.
 /// Call it from an integration test, so that events defined in unit tests are not recorded as released ones, and refer
 /// to your crate there, so that its events are linked. An optional second argument is a [`Registry`] to use instead of
 /// the linked types.
@@ -27,6 +29,10 @@ const VARIABLE: &str = "EVERCORE_CATALOGUE";
 ///   file is not written; the test fails and explains how to update it.
 /// - An event whose shape has **changed** without a new version, or that no type reads any more, fails the test with
 ///   the fields that differ: stored events of the old shape could not be read correctly.
+///
+/// - An event that has **lost a tag**, or gives another number of values for it, fails the test: boundaries,
+///   subscriptions and lanes that find events by it would miss some. A renamed tag is a lost one. A **new tag** is added
+///   to the file.
 ///
 /// `EVERCORE_CATALOGUE=update` accepts all changes, and `EVERCORE_CATALOGUE=check` never writes, with or without `CI`.
 ///
@@ -65,7 +71,7 @@ macro_rules! assert_catalogue {
     };
 }
 
-/// The names, versions and shapes of all events of a registry. Most tests only need [`assert_catalogue!`].
+/// The names, versions, shapes and tags of all events of a registry. Most tests only need [`assert_catalogue!`].
 #[derive(Clone, Debug)]
 pub struct Catalogue {
     registry: Arc<Registry>,
@@ -87,14 +93,14 @@ pub enum CatalogueUpdate {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum CatalogueError {
-    /// Some events have changed their shape without a new version, or are no longer read by any type.
+    /// Some events have changed their shape without a new version, have lost a tag, or are no longer read by any type.
     Changed {
         /// The file.
         file: PathBuf,
         /// A human-readable list of these events.
         changes: String,
     },
-    /// Some events are not in the file yet.
+    /// Some events or tags are not in the file yet.
     Outdated {
         /// The file.
         file: PathBuf,
@@ -110,7 +116,7 @@ pub enum CatalogueError {
     },
 }
 
-/// One version of an event, as its type declares it.
+/// One version of an event, with its tags, as its type declares it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct EventShape {
     aggregate: String,
@@ -120,6 +126,8 @@ struct EventShape {
     rust_type: &'static str,
     /// `None` if the type declares no shape.
     parts: Option<Vec<String>>,
+    /// Each with the number of its values, as in `course: one`.
+    tags: Vec<String>,
 }
 
 impl Catalogue {
@@ -144,6 +152,7 @@ impl Catalogue {
                 version: event.version(),
                 rust_type: event.rust_type(),
                 parts,
+                tags: event.tags().iter().map(tag).collect(),
             }
         });
         let mut types: Vec<_> = types.collect();
@@ -211,6 +220,15 @@ fn spelled((name, ty): &(&'static str, &'static str)) -> String {
     if ty.is_empty() { (*name).to_owned() } else { format!("{name}: {ty}") }
 }
 
+fn tag(tag: &TagName) -> String {
+    let values = match tag.values {
+        TagValues::One => "one",
+        TagValues::Optional => "optional",
+        _ => "many",
+    };
+    format!("{}: {values}", tag.name)
+}
+
 fn listed<T: fmt::Display>(entries: &[T]) -> String {
     entries.iter().map(|entry| format!("\n{entry}")).collect()
 }
@@ -222,7 +240,7 @@ impl fmt::Display for CatalogueError {
                 f,
                 "events are not what they were when they were written to {}:\n{changes}\n\n\
                  Events of the old shape may be stored. Keep the old shape readable and give the new one a new `version`;\n\
-                 keep a name that is no longer written as an alias. If no such event was ever stored outside of tests,\n\
+                 keep every tag, and a name that is no longer written as an alias. If no such event was ever stored outside of tests,\n\
                  accept the change: run this test with {VARIABLE}=update, and commit the file.",
                 file.display()
             ),

@@ -8,8 +8,8 @@
 //!   whose outcome no client learned is stored as a whole or not at all;
 //! - the sequences of each aggregate are 1, 2, 3 …, and a natural key belongs to one aggregate of a type;
 //! - all commits can be put in an order in which each was decided on the state that preceded it: no write was stale, no
-//!   guard was overlooked, no key was given away twice, and no commit that began after the acknowledgement of another
-//!   comes before it;
+//!   guard was overlooked, no key was given away twice, each boundary had the events that were seen of it, and no commit
+//!   that began after the acknowledgement of another comes before it;
 //! - a commit that began after another was acknowledged has the higher position;
 //! - handlers received the events of the log in order and without a gap ([`Follower`]);
 //! - a state loaded from a snapshot equals that of a full replay ([`Check::states_of`]).
@@ -73,8 +73,8 @@ mod violation;
 pub use check::{Check, Counts, Verdict, check};
 pub use delivery::{Follower, Repeats};
 pub use observation::{
-    CommitBegun, DecidedOn, EventBegun, Fingerprint, Handled, KeyWish, Observation, Refusal,
-    WriteBegun,
+    AtomBegun, CommitBegun, ConditionBegun, DecidedOn, EventBegun, Fingerprint, Handled, KeyWish,
+    Observation, Refusal, WriteBegun,
 };
 pub use recorder::{Recorded, Recorder};
 pub use sessions::{History, Unreadable};

@@ -4,7 +4,7 @@
 //! `evercore-conformance` does that for engines, with random commands.
 //!
 //! Aggregates are identified by their index in the order of their creation, from 0; events by their index in the log,
-//! from 0.
+//! from 0. The events of a unit that belong to no aggregate share one of the type [`FACTS`], as in a store.
 //!
 //! # Example
 //! ```
@@ -24,14 +24,38 @@
 //! assert_eq!(model.events(ada), [100, -70]);
 //! # Ok::<_, Vec<Refusal>>(())
 //! ```
+//!
+//! # Example: decisions on tags
+//! A unit reads the events that it selects, and is refused if others that it would have selected are committed first.
+//! ```
+//! use evercore_testing::model::{Model, Refusal};
+//!
+//! let mut model = Model::new();
+//! let (mut first, mut second) = (model.begin(), model.begin());
+//! for unit in [&mut first, &mut second] {
+//!     assert!(unit.read("seats", |event| event.has("course:algebra")).is_empty());
+//! }
+//! first.emit("Ada", ["course:algebra", "student:ada"]);
+//! second.emit("Bob", ["course:algebra", "student:bob"]);
+//! model.commit(first)?;
+//! assert_eq!(model.commit(second), Err(vec![Refusal::Outdated("seats".to_owned())]));
+//! # Ok::<_, Vec<Refusal>>(())
+//! ```
 
 mod following;
+mod reading;
 mod unit;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use evercore::Aggregate as _;
+use evercore::boundary::Facts;
+
 pub use following::{Following, Parked, Redrive, Subscription};
 pub use unit::Unit;
+
+/// The aggregate type of events that belong to no aggregate.
+pub const FACTS: &str = Facts::NAME;
 
 /// A model of a store. `E` is any type that represents an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,10 +79,14 @@ pub struct Aggregate<E> {
 pub struct Logged<E> {
     /// The aggregate of the event.
     pub aggregate: usize,
+    /// The type of the aggregate.
+    pub kind: &'static str,
     /// The sequence of the event within its aggregate, from 1.
     pub sequence: usize,
     /// The event itself.
     pub event: E,
+    /// The tags by which the event is found, each as its name, a colon and its value.
+    pub tags: BTreeSet<String>,
 }
 
 /// A reason why a unit of work is not committed.
@@ -70,6 +98,8 @@ pub enum Refusal {
     Stale(usize),
     /// The natural key belongs to another aggregate of the type.
     KeyTaken(String),
+    /// The read of this name would select other events by now.
+    Outdated(String),
 }
 
 impl<E> Default for Model<E> {
@@ -89,7 +119,7 @@ impl<E: Clone> Model<E> {
     /// Begins a unit of work, which sees the current state of the store.
     #[must_use]
     pub fn begin(&self) -> Unit<E> {
-        Unit::on(self.aggregates.clone())
+        Unit::on(self.aggregates.clone(), self.log.clone())
     }
 
     /// Commits a unit of work as a whole or not at all.
@@ -102,6 +132,7 @@ impl<E: Clone> Model<E> {
         }
         let mut refusals = unit.stale(&self.aggregates);
         refusals.extend(unit.taken(&self.aggregates));
+        refusals.extend(unit.outdated(&self.log));
         if refusals.is_empty() {
             unit.land(&mut self.aggregates, &mut self.log, &mut self.idempotency_keys);
             return Ok(());
@@ -141,6 +172,14 @@ impl<E: Clone> Model<E> {
     #[must_use]
     pub fn log(&self) -> &[Logged<E>] {
         &self.log
+    }
+}
+
+impl<E> Logged<E> {
+    /// Returns whether the event has a tag, such as `course:algebra`.
+    #[must_use]
+    pub fn has(&self, tag: &str) -> bool {
+        self.tags.contains(tag)
     }
 }
 

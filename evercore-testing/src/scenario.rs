@@ -1,5 +1,6 @@
 //! Unit tests of an aggregate in the form given, when, then, without a store or a runtime.
 
+mod boundary;
 mod difference;
 mod events;
 mod outcome;
@@ -18,6 +19,7 @@ use evercore::{
 };
 use serde_json::Value;
 
+pub use boundary::{BoundaryScenario, DecidedOn};
 pub use events::Events;
 pub use outcome::Decided;
 pub use store::{Done, StoreScenario};

@@ -1,6 +1,7 @@
 //! Defines aggregates, and the trait by which events change their state.
 
 use crate::snapshot::SnapshotPolicy;
+use crate::unique::UniqueValues;
 use crate::{Event, EventMeta, UnknownEvents};
 
 /// A consistency boundary: a state that only its own events change.
@@ -33,6 +34,11 @@ pub trait Aggregate: Default + Send + Sync + 'static {
 
     /// The treatment of stored events that the program does not know.
     const UNKNOWN_EVENTS: UnknownEvents<Self> = UnknownEvents::Fail;
+
+    /// The values of the state that no other aggregate of the type may have; `None` for no such values.
+    ///
+    /// The guide [Unique values](https://github.com/evercore-rs/evercore/blob/main/docs/unique-values.md) explains them.
+    const UNIQUE: Option<UniqueValues<Self>> = None;
 }
 
 /// Changes a state by an event.

@@ -4,10 +4,12 @@
 //! - [`Context::read`](crate::Context::read) reads boundaries, and [`Context::emit`](crate::Context::emit) adds an event
 //!   that belongs to no aggregate.
 //! - [`EventStore::execute_on`](crate::EventStore::execute_on) lets boundaries [decide](crate::Decide) on a command.
+//! - [`Replay`] builds the states of boundaries from given events, for tests.
 //! - [`Tag`] and [`Tags`] are the labels by which events are found.
 
 pub(crate) mod key;
 pub(crate) mod reading;
+mod replay;
 pub(crate) mod states;
 
 use std::any::Any;
@@ -21,6 +23,7 @@ pub use crate::event::Fact;
 pub use crate::tag::{Tag, TagName, TagValues, Tags};
 pub use key::BoundaryKey;
 pub use reading::Boundaries;
+pub use replay::Replay;
 
 /// A state that is built from all events of some types with the same tags, whatever aggregates they belong to.
 ///
@@ -148,7 +151,7 @@ impl<B: Boundary> BoundaryEvent<B> {
         (self.apply)(state, payload, version, meta)
     }
 
-    /// Applies a part of a retired event, if it is of this type and `is_wanted` by its tags.
+    /// Applies a part of a retired event, which is of this type, if it `is_wanted` by its tags.
     pub(crate) fn apply_part(
         &self,
         state: &mut B,
@@ -156,8 +159,7 @@ impl<B: Boundary> BoundaryEvent<B> {
         meta: &EventMeta,
         is_wanted: impl FnOnce(&Tags) -> bool,
     ) -> Result<()> {
-        if part.event_type() == self.event.type_id() && is_wanted(&(self.part_tags)(part.event())?)
-        {
+        if is_wanted(&(self.part_tags)(part.event())?) {
             (self.apply_part)(state, part.event(), meta);
         }
         Ok(())

@@ -12,6 +12,8 @@ pub(crate) mod state_aggregate;
 mod task_changes;
 mod tasks;
 mod transaction;
+mod unique;
+mod values;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -222,6 +224,7 @@ impl Context {
         self.staging.push(&self.store.limits, staged)?;
         event.apply_to(aggregate.state.get_mut(), &Scope::default(), &meta);
         self.keep_state(aggregate);
+        self.keep_values(aggregate);
         let former = std::mem::replace(&mut aggregate.sequence, sequence);
         self.stage_snapshot_if_due(aggregate, former);
         Ok(())
@@ -275,6 +278,7 @@ impl Context {
             events.push(self.store.check(event_type, payload, tags, meta)?);
         }
         self.staging.push_all(&self.store.limits, events)?;
+        self.keep_values(aggregate);
         self.keep_state(aggregate);
         self.stage_snapshot_if_due(aggregate, former);
         Ok(())

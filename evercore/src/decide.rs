@@ -293,6 +293,14 @@ impl Emitted {
         self.payload.as_ref()
     }
 
+    /// Returns its tags.
+    ///
+    /// # Errors
+    /// [`Error::InvalidTag`] if a value cannot be that of a tag, or if there are too many.
+    pub fn tags(&self) -> Result<&Tags, &Error> {
+        self.tags.as_ref()
+    }
+
     /// Returns the data that its [`Apply`](crate::Apply) received.
     #[must_use]
     pub const fn meta(&self) -> &EventMeta {

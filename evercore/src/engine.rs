@@ -21,8 +21,10 @@ mod positions;
 mod runtime;
 mod scheme;
 mod subscriptions;
+mod tagging;
 mod tasks;
 mod transactor;
+mod unique;
 
 use std::any::Any;
 use std::sync::Arc;
@@ -35,7 +37,7 @@ use crate::{CommitOutcome, Committed, LogPage, Migration};
 #[expect(unused_imports, reason = "the docs link to it")]
 use crate::{
     AggregateId, CommitId, Error, Fingerprint, IdempotencyKey, NaturalKey, Position, RecordedEvent,
-    Result, Sequence,
+    Result, Sequence, Tag,
 };
 
 pub use crate::recorded::EventRow;
@@ -69,12 +71,16 @@ pub use subscriptions::{
     ParkedRequest, Registered, Settled, Settlement, StoredLease, StoredPartition,
     StoredSubscription, SubscriptionStorage, WhichParked,
 };
+pub use tagging::{
+    DeclaredTags, RetaggedEvent, StoredTag, TagBatch, TagDeclaration, TagState, TagStorage,
+};
 pub use tasks::{
     ClaimRequest, Due, FailedAttempt, NewTask, QueueControl, StoredPlace, StoredQueue, StoredTask,
     StoredTasks, TaskChange, TaskClaim, TaskLease, TaskStorage, TasksRequest, WhichTasks,
 };
 pub(crate) use transactor::within;
 pub use transactor::{Transaction, Transactor};
+pub use unique::{StoredUnique, UniqueChange, UniqueName, UniqueStep};
 
 /// Stores commits and reads them back.
 ///
@@ -84,7 +90,7 @@ pub use transactor::{Transaction, Transactor};
 /// Every method may be called from many tasks at once, and its future may be dropped at any point: a dropped
 /// [`commit`](Self::commit) is stored whole or not at all, and any other dropped call leaves no trace.
 #[async_trait]
-pub trait StorageEngine: Reader + SubscriptionStorage + Any {
+pub trait StorageEngine: Reader + SubscriptionStorage + TagStorage + Any {
     /// Returns the name of the kind of engine, for messages: `postgres`.
     fn name(&self) -> &'static str;
 
@@ -121,10 +127,15 @@ pub trait StorageEngine: Reader + SubscriptionStorage + Any {
     /// # Errors
     /// - [`Error::IdempotencyKeyUsed`] if another commit with its key is stored. This goes before every other error.
     /// - [`Error::Conflict`] if a [`Precondition`] does not hold.
-    /// - [`Error::BoundaryConflict`] if a [`Condition`] does not hold; after the errors about preconditions and keys.
+    /// - [`Error::BoundaryConflict`] if a [`Condition`] does not hold; after the errors about preconditions, and before those
+    ///   about keys and values, which a decision on the new state may not take.
     /// - [`Error::UnknownId`] or [`Error::WrongAggregateType`] if an aggregate that must exist does not, or is of
     ///   another type.
     /// - [`Error::KeyTaken`] if a key belongs to another aggregate of the type.
+    /// - [`Error::TagsChanged`] if [`Commit::declared`] is not the version of the declared tags that is stored, on an
+    ///   engine with [`Capability::Tags`].
+    /// - [`Error::ValueTaken`] if a claimed value belongs to another aggregate of the type and is not released in the same
+    ///   commit; after the errors about preconditions and keys.
     /// - [`Error::given_up`] if [`find_commit`](Self::find_commit) has answered that it never lands.
     /// - [`Error::OutcomeUnknown`] if it may have been stored. Any other error says that it was not and never will be.
     async fn commit(&self, commit: Commit) -> Result<Committed>;
@@ -138,6 +149,18 @@ pub trait StorageEngine: Reader + SubscriptionStorage + Any {
         &self,
         key: &IdempotencyKey,
     ) -> Result<Option<IdempotentOutcome>>;
+
+    /// Stores names of unique values that are not stored yet, and returns all that are. A new name is complete if no
+    /// aggregate of its type is stored. Writes nothing if all are stored.
+    async fn declare_unique(&self, names: &[UniqueName]) -> Result<Vec<StoredUnique>>;
+
+    /// Records that the values with these names are claimed of all aggregates up to an id, or of all there are.
+    async fn record_claimed(
+        &self,
+        names: &[UniqueName],
+        up_to: i64,
+        is_complete: bool,
+    ) -> Result<()>;
 
     /// Watches the log. The watch is notified after each commit of this process, and of other processes as far as the
     /// engine learns of them. Called within a tokio runtime, that of the engine.
@@ -214,6 +237,8 @@ pub enum LoadTarget {
     Id(AggregateId),
     /// The aggregate of the requested type with this natural key.
     Key(NaturalKey),
+    /// The aggregate of the requested type with this unique value.
+    Unique(Tag),
 }
 
 /// An aggregate as stored.

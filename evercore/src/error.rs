@@ -23,4 +23,4 @@ pub use conflict_reason::ConflictReason;
 pub use event_place::{EventPlace, UndecodableEvent};
 pub use from_error::FromError;
 pub use open_problem::{OpenProblem, RuntimeProblem};
-pub(crate) use variants::{unknown_id, unknown_key};
+pub(crate) use variants::{unknown_id, unknown_key, unknown_value};

@@ -42,9 +42,13 @@ pub trait Event: Sized + Send + Sync + 'static {
     /// The tags that its events have, each with the number of its values. Boundaries find an event by them, and the
     /// compiler refuses one that names another tag.
     ///
-    /// Their names are stored with every event, so they must not change once events have been written. An event that was
-    /// written before a tag was declared does not have it.
+    /// Their names are stored with every event, so they must not change once events have been written. Events that were
+    /// written before a tag was declared get it by [`EventStore::backfill_tags`](crate::EventStore::backfill_tags).
     const TAGS: &'static [TagName] = &[];
+
+    /// The names of the tags that its events had, and that new ones do not get: programs that still declare them are
+    /// refused.
+    const RETIRED_TAGS: &'static [&'static str] = &[];
 
     /// A description of the type's fields, if known: for a catalogue of released shapes.
     const SHAPE: Option<Shape> = None;
@@ -96,7 +100,7 @@ where
     message = "`{E}` is an event of `{Self}`, not of `{T}`",
     label = "an event of `{Self}`",
     note = "an aggregate changes only by its own events: apply `{E}` to an aggregate `{Self}`, or declare an event with `aggregate = {T}`",
-    note = "events of `Facts` belong to no aggregate: `Context::emit` stages them, and decisions on boundaries emit them"
+    note = "decisions on boundaries emit only events that belong to no aggregate, which are declared with `tags(…)` and without `aggregate = …`"
 )]
 pub trait IsAggregate<T, E: Event>: Apply<E> {
     /// Changes the state.
@@ -110,7 +114,6 @@ impl<T: Apply<E>, E: Event> IsAggregate<T, E> for T {
 }
 
 /// A decision over boundaries emits events that belong to no aggregate.
-#[diagnostic::do_not_recommend]
 impl<S: BoundaryStates, E: Event<Aggregate = Self>> IsAggregate<S, E> for Facts {
     fn apply_as(event: &E, states: &mut S, scope: &Scope<'_>, meta: &EventMeta) {
         states.apply_fact(event, scope, meta);

@@ -1,5 +1,7 @@
 //! Defines which events a subscription follows.
 
+mod lanes;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -43,6 +45,8 @@ pub struct EventFilter {
     key: Option<NaturalKey>,
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     tags: BTreeSet<Tag>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    lane: Option<Box<str>>,
     #[serde(skip)]
     unlinked: UnlinkedNames,
 }
@@ -103,6 +107,14 @@ impl EventFilter {
         self
     }
 
+    /// Keeps the order of events that have the same value of this tag, and not that of the events of an aggregate:
+    /// [`SubscriptionBuilder::lane`](crate::SubscriptionBuilder::lane). It does not decide which events are followed.
+    #[must_use]
+    pub fn lane(mut self, tag: impl Into<String>) -> Self {
+        self.lane = Some(tag.into().into());
+        self
+    }
+
     /// Accepts names that belong to no linked type, for tools that follow the events of other programs. Such a name
     /// stands for itself alone, as it is stored: the aliases of its type are not known.
     ///
@@ -133,12 +145,7 @@ impl EventFilter {
         key: Option<&NaturalKey>,
         tags: &Tags,
     ) -> bool {
-        let is_named = self.aggregates.is_empty()
-            || self
-                .aggregates
-                .get(aggregate_type)
-                .is_some_and(|events| events.is_empty() || events.contains(event_type));
-        is_named
+        self.names(aggregate_type, event_type)
             && (self.key.is_none() || self.key.as_ref() == key)
             && self.tags.iter().all(|tag| tags.contains(tag))
     }
@@ -147,6 +154,12 @@ impl EventFilter {
     #[must_use]
     pub fn is_of_all_types(&self) -> bool {
         self.aggregates.is_empty()
+    }
+
+    /// Returns whether every event matches. For engines.
+    #[must_use]
+    pub fn is_of_all_events(&self) -> bool {
+        self.is_of_all_types() && self.key.is_none() && self.tags.is_empty()
     }
 
     /// Returns the aggregate types of which all events are followed. For engines.
@@ -202,8 +215,15 @@ impl EventFilter {
                 named.entry(aggregate).or_default().extend(single.iter().cloned());
             }
         }
-        let (key, tags) = (self.key.clone(), self.tags.clone());
-        Self { aggregates: named, key, tags, unlinked: self.unlinked }
+        let Self { key, tags, lane, unlinked, .. } = self.clone();
+        Self { aggregates: named, key, tags, lane, unlinked }
+    }
+
+    /// Returns whether a type is followed, by exactly these names.
+    fn names(&self, aggregate_type: &str, event_type: &str) -> bool {
+        let is_wanted =
+            |events: &BTreeSet<String>| events.is_empty() || events.contains(event_type);
+        self.aggregates.is_empty() || self.aggregates.get(aggregate_type).is_some_and(is_wanted)
     }
 
     /// Returns the aggregate types that are named.
@@ -216,6 +236,7 @@ impl EventFilter {
     pub(crate) fn check(&self, registry: &Registry) -> Result<()> {
         let events = self.single_events().map(|(_, event)| event);
         self.aggregates().chain(events).try_for_each(check_name)?;
+        self.check_lane(registry)?;
         if matches!(self.unlinked, UnlinkedNames::Allowed) {
             return Ok(());
         }
@@ -266,6 +287,7 @@ impl fmt::Display for EventFilter {
         if let Some(key) = &self.key {
             write!(f, " with key `{key}`")?;
         }
-        self.tags.iter().try_for_each(|tag| write!(f, " with tag `{tag}`"))
+        self.tags.iter().try_for_each(|tag| write!(f, " with tag `{tag}`"))?;
+        self.lane.iter().try_for_each(|lane| write!(f, " in lanes by `{lane}`"))
     }
 }

@@ -73,6 +73,7 @@
 //!   [services](service::Service), restarts those that fail, and stops all of them on a signal.
 //! - **Doing later**: [`macro@task`] and [`Context::enqueue`] for work that exists if its commit lands,
 //!   [`EventStore::queue`] for the workers that do it, [`EventStore::queues`] to administer them, and more in [`mod@task`].
+//! - **Tags on old events**: [`EventStore::backfill_tags`], with the rest in [`tagging`].
 //! - **Verifying**: [`EventStore::verify`] reports inconsistent data; [`EventStoreBuilder::chain_events`] chains events
 //!   by hashes.
 //! - **Types**: [`macro@Aggregate`], [`macro@event`], [`macro@state_event`]; by hand with [`trait@Aggregate`],
@@ -97,6 +98,7 @@ pub mod boundary;
 mod chain;
 mod clock;
 pub mod command;
+mod const_text;
 mod context;
 mod decide;
 mod decider;
@@ -122,9 +124,11 @@ mod snapshot;
 mod store;
 pub mod subscription;
 mod tag;
+pub mod tagging;
 pub mod task;
 mod time_range;
 mod turns;
+pub mod unique;
 pub mod verify;
 
 #[doc(hidden)]

@@ -144,7 +144,7 @@ pub enum Observation<'a> {
         subscription: &'a str,
         /// The number of the partition, from 0.
         partition: u32,
-        /// The number of events, including those that wait for an earlier parked event of their aggregate.
+        /// The number of events, including those that wait for an earlier parked event of their lane.
         events: usize,
     },
 }

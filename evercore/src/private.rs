@@ -30,6 +30,7 @@ pub use serde_json;
 pub use crate::report::debug_error;
 
 use crate::boundary::{Boundary, BoundaryEvent};
+use crate::const_text::ConstText;
 use crate::{
     Aggregate, Apply, Encoding, Event, EventOf, EventType, Fingerprint, RetiredEvent,
     SnapshotPolicy, Tag, Tags, Upcast, Upcaster,
@@ -220,12 +221,59 @@ impl TagList {
     }
 }
 
+/// A unique value of an aggregate.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be a unique value",
+    label = "does not implement `Display`",
+    note = "a unique value is the field's `Display`; an `Option`, `Vec`, `VecDeque`, `BTreeSet`, `HashSet` or array of such values works as well, where it is written as such"
+)]
+pub trait UniqueValue: std::fmt::Display {}
+
+#[diagnostic::do_not_recommend]
+impl<T: std::fmt::Display + ?Sized> UniqueValue for T {}
+
+/// Collects the unique values of a state.
+#[derive(Debug, Default)]
+pub struct UniqueList(TagList);
+
+impl UniqueList {
+    /// Adds a value.
+    pub fn one<V: UniqueValue + ?Sized>(&mut self, name: &'static str, value: &V) {
+        self.0.one(name, value);
+    }
+
+    /// Adds a value if there is one.
+    pub fn optional<V: UniqueValue>(&mut self, name: &'static str, value: &Option<V>) {
+        self.0.optional(name, value);
+    }
+
+    /// Adds each value.
+    pub fn many<'v, V: UniqueValue + 'v>(
+        &mut self,
+        name: &'static str,
+        values: impl IntoIterator<Item = &'v V>,
+    ) {
+        self.0.many(name, values);
+    }
+
+    /// Returns the values.
+    ///
+    /// # Errors
+    /// [`Error::InvalidTag`](crate::Error::InvalidTag) as [`TagList::finish`].
+    pub fn finish(&mut self) -> crate::Result<Tags> {
+        self.0.finish()
+    }
+}
+
 /// Refuses, at compile time, to find an event by a tag that it does not have.
 ///
 /// # Panics
-/// With the problem, if the event declares no tag of this name.
+/// With the problem and the tags that the event has, if it declares no tag of this name.
 pub const fn require_tag<E: Event>(name: &str, problem: &str) {
-    assert!(crate::boundary::declares(E::TAGS, name), "{}", problem);
+    if !crate::boundary::declares(E::TAGS, name) {
+        let text = ConstText::new().push(problem).push_tags(E::TAGS);
+        panic!("{}", text.as_str());
+    }
 }
 
 /// Declares an event of a boundary whose tags have been [required](require_tag).
@@ -239,11 +287,22 @@ where
     BoundaryEvent::declared::<E>(tags)
 }
 
+/// The value that a boundary's key gives for a tag.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the value of a tag in a key",
+    label = "does not implement `Display`",
+    note = "a key takes one value for each tag, which is compared as its `Display`; if the event's field is an `Option<T>`, `Vec<T>` or another collection, the type in the key is `T`"
+)]
+pub trait KeyValue: std::fmt::Display {}
+
+#[diagnostic::do_not_recommend]
+impl<T: std::fmt::Display + ?Sized> KeyValue for T {}
+
 /// Makes a tag of a boundary's key.
 ///
 /// # Errors
 /// [`Error::InvalidTag`](crate::Error::InvalidTag) if the value cannot be that of a tag.
-pub fn tag<V: TagValue + ?Sized>(name: &str, value: &V) -> crate::Result<Tag> {
+pub fn tag<V: KeyValue + ?Sized>(name: &str, value: &V) -> crate::Result<Tag> {
     Tag::new(name, value)
 }
 

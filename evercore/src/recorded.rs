@@ -153,6 +153,12 @@ impl RecordedEvent {
         &self.tags
     }
 
+    /// Returns the event with other tags. For engines.
+    #[must_use]
+    pub fn with_tags(self, tags: Tags) -> Self {
+        Self { tags, ..self }
+    }
+
     /// Returns the time of the event, as its writer set it.
     #[must_use]
     pub const fn event_time(&self) -> DateTime<Utc> {

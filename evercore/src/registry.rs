@@ -8,8 +8,10 @@ pub(crate) mod lookup;
 mod naming;
 pub(crate) mod register;
 pub(crate) mod replay;
+mod tagging;
 mod types;
 
 pub(crate) use entry::{AggregateEntry, KnownEvent, name_problem};
 pub use lookup::RegistryBuilder;
+pub(crate) use tagging::NamedTags;
 pub use types::{AggregateType, EventType, RetiredType};

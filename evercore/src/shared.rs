@@ -3,12 +3,14 @@
 pub(crate) mod cache;
 pub(crate) mod heartbeat;
 pub(crate) mod id_pool;
+pub(crate) mod known_tags;
 pub(crate) mod nesting;
 pub(crate) mod observed;
 pub(crate) mod shares;
 pub(crate) mod state;
 pub(crate) mod stored_names;
 mod turn_key;
+pub(crate) mod unique_names;
 pub(crate) mod workers;
 
 use std::collections::BTreeSet;
@@ -35,6 +37,7 @@ use crate::observer::{Observation, Observer};
 use crate::retry::pause;
 use crate::shared::cache::Cache;
 use crate::shared::id_pool::IdPool;
+use crate::shared::known_tags::TagsLastRead;
 use crate::shared::observed::Observed;
 use crate::shared::state::State;
 use crate::time_range::{check_recorded_at, check_time};
@@ -47,6 +50,7 @@ use heartbeat::Heartbeats;
 use shares::Shares;
 pub(crate) use stored_names::StoredNames;
 pub(crate) use turn_key::TurnKey;
+pub(crate) use unique_names::UniqueNames;
 use workers::Workers;
 
 /// The longest time to keep asking for the outcome of a commit while the database cannot be reached.
@@ -57,6 +61,8 @@ pub(crate) struct Shared {
     pub(crate) engine: Arc<dyn StorageEngine>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) names: StoredNames,
+    pub(crate) tags: TagsLastRead,
+    pub(crate) unique: UniqueNames,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) limits: Limits,
     pub(crate) cache: Option<Cache>,
@@ -278,17 +284,20 @@ impl Shared {
     }
 
     /// Sends a commit to the engine, unless the store's clock returns a time that not every engine can store.
-    pub(crate) fn commit(&self, commit: Commit) -> BoxFuture<'_, Result<Committed>> {
+    pub(crate) fn commit(&self, mut commit: Commit) -> BoxFuture<'_, Result<Committed>> {
         let checked = check_recorded_at(&commit).and_then(|()| {
             commit.requires().iter().try_for_each(|needed| require(&*self.engine, needed))
         });
-        match checked {
-            Ok(()) => {
-                let events = commit.events.len();
-                Observed::commit(self.observer.as_deref(), events, self.engine.commit(commit))
-            }
-            Err(error) => Box::pin(ready(Err(error))),
-        }
+        let events = commit.events.len();
+        let answer = match checked.map(|()| self.name_tags(&mut commit)) {
+            Ok(Some(Ok(()))) => self.engine.commit(commit),
+            Ok(None) => Box::pin(async move {
+                self.known_tags().await?.admit(&mut commit)?;
+                self.engine.commit(commit).await
+            }),
+            Ok(Some(Err(error))) | Err(error) => return Box::pin(ready(Err(error))),
+        };
+        Observed::commit(self.observer.as_deref(), events, answer)
     }
 
     /// Waits for the answer to a commit. If it is lost, asks the engine for the outcome, for a while.
@@ -299,6 +308,10 @@ impl Shared {
         match answer.await {
             Err(Error::OutcomeUnknown { commit, source }) => {
                 Box::pin(self.find_out(commit, source)).await
+            }
+            Err(changed @ Error::TagsChanged) => {
+                self.forget_tags();
+                Err(changed)
             }
             answer => answer,
         }

@@ -3,6 +3,7 @@
 mod append;
 pub(crate) mod attempt;
 mod builder;
+mod claim;
 mod detached;
 mod draft;
 mod once;
@@ -15,7 +16,7 @@ use tracing::{Instrument, debug_span, instrument};
 
 use crate::context::Reading;
 use crate::context::read_context::{
-    HistoryPage, ReadContext, read_correlated, read_history, read_log, read_tagged,
+    HistoryPage, ReadContext, read_correlated, read_history, read_log, read_tagged, tagged,
 };
 use crate::engine::{Capability, StorageEngine, require};
 use crate::shared::Shared;
@@ -85,6 +86,7 @@ impl EventStore {
     ///   each other.
     /// - [`Error::MissingUpcaster`] if an older version of an event has no chain of upcasters to the present one.
     /// - [`Error::AmbiguousAlias`] if the database knows an aggregate type under two of its names.
+    /// - [`Error::OlderProgram`] or [`Error::TagRetired`] if a newer program has declared other tags for its events.
     pub async fn connect(url: impl AsRef<str>) -> Result<Self> {
         Self::builder().connect(url).await
     }
@@ -181,8 +183,7 @@ impl EventStore {
         let run = async move {
             let engine = &*self.inner.engine;
             require(engine, Capability::ReadViews)?;
-            let reader = engine.begin_read().await?;
-            let context = ReadContext::new(Arc::clone(&self.inner), reader);
+            let context = ReadContext::open(Arc::clone(&self.inner)).await?;
             work(&context).await
         };
         run.instrument(debug_span!("with_readonly_context")).await
@@ -225,7 +226,9 @@ impl EventStore {
     /// As [`ReadContext::read_tagged`].
     #[instrument(level = "debug", skip_all, fields(?tags, %after), err(level = "debug"))]
     pub async fn read_tagged(&self, tags: &[Tag], after: Position) -> Result<LogPage> {
-        read_tagged(&*self.inner.engine, &self.inner, tags, after).await
+        let request = tagged(&self.inner, tags, after)?;
+        self.inner.check_complete(std::slice::from_ref(&request.query)).await?;
+        read_tagged(&*self.inner.engine, request).await
     }
 
     /// Returns the position of the last event of the log that can be read now; [`Position::START`] if the log is empty.

@@ -92,7 +92,11 @@ impl Tag {
     /// Returns the name.
     #[must_use]
     pub fn name(&self) -> &str {
-        self.0.split_once(':').map_or(&*self.0, |(name, _)| name)
+        Self::name_in(&self.0)
+    }
+
+    fn name_in(tag: &str) -> &str {
+        tag.split_once(':').map_or(tag, |(name, _)| name)
     }
 
     /// Returns the value.
@@ -165,6 +169,20 @@ impl Tags {
     /// Iterates over the values of the tags with this name.
     pub fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         self.iter().filter_map(move |tag| tag.strip_prefix(name)?.strip_prefix(':'))
+    }
+
+    /// Returns the [number](Tag::index) of one of the tags, by its text.
+    pub(crate) fn index_of(tag: &str) -> i64 {
+        index(tag)
+    }
+
+    /// Returns these tags and those of the others whose names are wanted, each once.
+    ///
+    /// # Errors
+    /// [`Error::InvalidTag`] if there are more than [`MAX_EVENT_TAGS`].
+    pub(crate) fn with(&self, others: &Self, is_wanted: impl Fn(&str) -> bool) -> Result<Self> {
+        let others = others.iter().filter(|tag| is_wanted(Tag::name_in(tag)));
+        Self::new(self.iter().chain(others).map(|tag| Tag(tag.into())))
     }
 
     /// Returns the [number](Tag::index) of each tag. For engines.

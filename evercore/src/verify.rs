@@ -13,6 +13,7 @@ mod report;
 mod stream;
 mod subscriptions;
 mod tags;
+mod unique;
 
 use std::fmt;
 use std::sync::Arc;
@@ -73,6 +74,8 @@ impl EventStore {
 /// - Each event of a type that this program knows can be read in its present shape. Events of other types are counted.
 /// - Each event is found by each of its tags, and by no others.
 /// - Natural keys are well formed, and no two aggregates of a type have the same.
+/// - Each aggregate has claimed the unique values of its state, once those of its type are complete, unless this program
+///   cannot read all of its events.
 /// - Each snapshot in the shape that this program reads equals the state that its events lead to, and no snapshot is
 ///   beyond the last event. A snapshot is not compared if it has another shape, or if this program cannot read all of
 ///   its events.
@@ -186,6 +189,7 @@ async fn check(
     let Aggregates { highest: highest_id, mut digests, .. } = aggregates;
     if let Scope::OfType(name) = scope {
         log::check_keys(inspection, name, page_size, notes).await?;
+        unique::check_unique(store, scope, page_size, notes).await?;
         return Ok(None);
     }
     if let Some(expected) = expected
@@ -198,6 +202,7 @@ async fn check(
     for name in store.engine.aggregate_types().await? {
         log::check_keys(inspection, &name, page_size, notes).await?;
     }
+    unique::check_unique(store, scope, page_size, notes).await?;
     let highest_position = log::check_positions(inspection, page_size, notes).await?;
     tags::check_tags(inspection, page_size, notes).await?;
     log::check_commits(inspection, page_size, notes).await?;

@@ -1,10 +1,10 @@
-//! Tests the rules without a store, in scenarios, and in a storm.
+//! Tests the rules in scenarios, without a store, and in a storm.
 
-use evercore::{Context, Decide, Decision, EventStore};
-use evercore_testing::StoreScenario;
+use evercore::EventStore;
+use evercore_testing::BoundaryScenario;
 
 use super::*;
-use crate::domain::{CourseDefined, Load, MOST_COURSES, StudentSubscribed};
+use crate::domain::{CourseDefined, MOST_COURSES, StudentSubscribed};
 
 fn subscribed(course: &str, student: &str) -> StudentSubscribed {
     StudentSubscribed { course: course.to_owned(), student: student.to_owned() }
@@ -18,67 +18,44 @@ fn subscribe(course: &str, student: &str) -> Subscribe {
     Subscribe { course: course.to_owned(), student: student.to_owned() }
 }
 
-/// Without a store: the rules are a function of two states.
-#[test]
-fn a_student_gets_the_last_seat() {
-    let mut both = (Seats { capacity: Some(1), taken: 0 }, Load::default());
-    let mut decision = Decision::on(&mut both);
-    assert_eq!(<(Seats, Load)>::decide(&mut decision, &subscribe("ALG-101", "Ada")), Ok(()));
-    let refused = <(Seats, Load)>::decide(&mut decision, &subscribe("ALG-101", "Ada"));
-    assert_eq!(refused, Err(Refused::Twice));
-    assert_eq!((both.0.taken, both.1.courses.len()), (1, 1));
-}
-
 async fn store() -> EventStore {
     EventStore::connect("memory:").await.expect("it opens")
 }
 
-fn is(expected: Refused) -> impl FnOnce(&CommandError<Refused>) {
-    move |refused| assert_eq!(refused.rejection(), Some(&expected))
+#[test]
+fn a_full_course_takes_nobody() {
+    let (cleo, dora) = (subscribe("ALG-101", "Cleo"), subscribe("ALG-101", "Dora"));
+    BoundaryScenario::given((defined("ALG-101", 2), subscribed("ALG-101", "Ada")))
+        .when(cleo.keys(), cleo)
+        .then([subscribed("ALG-101", "Cleo")])
+        .when(dora.keys(), dora)
+        .then_rejected(Refused::Full);
 }
 
-#[tokio::test]
-async fn a_full_course_takes_nobody() {
-    let cleo = async |ctx: &mut Context| {
-        let command = subscribe("ALG-101", "Cleo");
-        ctx.decide_on(command.keys(), &command).await
-    };
-    StoreScenario::on(store().await)
-        .given_facts((defined("ALG-101", 2), subscribed("ALG-101", "Ada")))
-        .when(cleo)
-        .await
-        .then_facts([subscribed("ALG-101", "Cleo")])
-        .when(async |ctx| {
-            let command = subscribe("ALG-101", "Dora");
-            ctx.decide_on(command.keys(), &command).await
-        })
-        .await
-        .then_rejected_as(is(Refused::Full));
+#[test]
+fn a_student_gets_one_seat_of_a_course() {
+    let ada = subscribe("ALG-101", "Ada");
+    BoundaryScenario::given((defined("ALG-101", 2), subscribed("ALG-101", "Ada")))
+        .when(ada.keys(), ada)
+        .then_rejected(Refused::Twice);
 }
 
-#[tokio::test]
-async fn a_student_takes_few_courses() {
+#[test]
+fn a_student_takes_few_courses() {
     let courses: Vec<_> = (0..=MOST_COURSES).map(|number| format!("C-{number}")).collect();
     let has: Vec<_> = courses[1..].iter().map(|course| subscribed(course, "Ada")).collect();
-    StoreScenario::on(store().await)
-        .given_facts([defined("C-0", 9)])
-        .given_facts(has)
-        .when(async |ctx| {
-            let command = subscribe("C-0", "Ada");
-            ctx.decide_on(command.keys(), &command).await
-        })
-        .await
-        .then_rejected_as(is(Refused::TooMany));
+    let ada = subscribe("C-0", "Ada");
+    BoundaryScenario::given([defined("C-0", 9)])
+        .and(has)
+        .when(ada.keys(), ada)
+        .then_rejected(Refused::TooMany);
 }
 
-#[tokio::test]
-async fn a_code_belongs_to_one_course() {
-    let define = Define { course: "ALG-101".to_owned(), capacity: 5 };
-    StoreScenario::on(store().await)
-        .given_facts([defined("ALG-101", 1)])
-        .when(async |ctx| ctx.decide_on(Seats::of("ALG-101"), &define).await)
-        .await
-        .then_rejected_as(is(Refused::CodeTaken));
+#[test]
+fn a_code_belongs_to_one_course() {
+    BoundaryScenario::given([defined("ALG-101", 1)])
+        .when(Seats::of("ALG-101"), Define { course: "ALG-101".to_owned(), capacity: 5 })
+        .then_rejected(Refused::CodeTaken);
 }
 
 #[tokio::test(flavor = "multi_thread")]

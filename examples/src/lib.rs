@@ -82,6 +82,18 @@ pub struct Middleware;
 #[derive(Debug)]
 pub struct Decisions;
 
+/// The examples of the guide to tags on old events.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/tagging-old-events.md")]
+#[derive(Debug)]
+pub struct TaggingOldEvents;
+
+/// The examples of the guide to unique values.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/unique-values.md")]
+#[derive(Debug)]
+pub struct UniqueValues;
+
 /// The examples of the guide to boundaries.
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/boundaries.md")]

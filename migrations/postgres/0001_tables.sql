@@ -88,6 +88,43 @@ CREATE TABLE evercore.event_tags (
     PRIMARY KEY (tag, event_type_id, position)
 );
 
+-- The tags that programs declare for event types. The state is 0 if it is declared only, 1 while older events are given
+-- the tag, 2 if all events have it, and 3 if new events do not get it any more. Events up to `done` have it.
+CREATE TABLE evercore.event_type_tags (
+    event_type_id integer NOT NULL REFERENCES evercore.event_types,
+    name text COLLATE "C" NOT NULL CHECK (octet_length(name) BETWEEN 1 AND 255),
+    state smallint NOT NULL CHECK (state BETWEEN 0 AND 3),
+    done bigint NOT NULL DEFAULT 0 CHECK (done >= 0),
+    PRIMARY KEY (event_type_id, name)
+);
+
+-- The version of the declared tags, which every commit names. A sequence, since all sessions see its value at once, and
+-- reading it needs no statement. CACHE 1, so that each version is the last value.
+CREATE SEQUENCE evercore.declared_tags AS bigint CACHE 1;
+
+-- The unique values of aggregates: of all aggregates of a type, one has a value at a time.
+CREATE TABLE evercore.unique_values (
+    aggregate_type_id integer NOT NULL,
+    aggregate_id bigint NOT NULL,
+    name text COLLATE "C" NOT NULL,
+    value text COLLATE "C" NOT NULL,
+    PRIMARY KEY (aggregate_type_id, name, value)
+);
+
+-- Finds the values of an aggregate, to verify them.
+CREATE INDEX unique_values_by_aggregate ON evercore.unique_values (aggregate_id);
+
+-- The names of unique values that programs have declared. The aggregate type need not be stored yet.
+CREATE TABLE evercore.unique_names (
+    aggregate_type text COLLATE "C" NOT NULL CHECK (aggregate_type <> ''),
+    name text COLLATE "C" NOT NULL CHECK (name <> ''),
+    -- Up to this id, the values of aggregates that were stored before are claimed.
+    claimed_up_to bigint NOT NULL DEFAULT 0,
+    -- Whether all values are claimed.
+    is_complete boolean NOT NULL,
+    PRIMARY KEY (aggregate_type, name)
+);
+
 -- The newest snapshot of each aggregate.
 CREATE TABLE evercore.snapshots (
     aggregate_id bigint PRIMARY KEY,

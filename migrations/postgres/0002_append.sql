@@ -2,15 +2,18 @@
 -- takes a common kind of commit, to one aggregate, and stores it or does nothing.
 --
 -- Correctness depends on the order of the steps:
---   1. rows are locked in id order, then kinds of keys, then natural and idempotency keys, each in the order of their
---      hashes, and then tags in the order of their numbers, so that commits cannot deadlock;
+--   1. rows are locked in id order, then kinds of keys, then natural and idempotency keys and unique values, each in the
+--      order of their hashes, and then tags in the order of their numbers, so that commits cannot deadlock;
 --   2. preconditions are read in statements after the locks, so with a snapshot that sees the commits of previous
 --      holders;
 --   3. the floor is announced before the first position is drawn, so that no reader passes an event that is still on
---      its way.
+--      its way;
+--   4. the version of the declared tags is compared after the floor was announced. A new version is seen by all
+--      sessions at once, so a commit that passes with an older one has announced its floor before the new version: once
+--      all floors that are held at a later moment have been given up, no such commit is on its way.
 --
 -- `append` can refuse single commits of a group and store the others. No two commits of a group name the same
--- aggregate, natural key or idempotency key.
+-- aggregate, natural key, idempotency key or unique value.
 
 -- The outcome of a commit. The codes are those of `verdict.rs`.
 CREATE TYPE evercore.verdict AS (
@@ -32,6 +35,12 @@ LANGUAGE sql VOLATILE AS $$
         'evercore.events'::regclass::oid::bigint::bit(32)::integer,
         coalesce(pg_sequence_last_value('evercore.event_positions'), 0)::bit(32)::integer
     ) IS NOT NULL
+$$;
+
+-- Returns the version of the declared tags. The sequence has no last value until it is first drawn from.
+CREATE FUNCTION evercore.declared_version() RETURNS bigint
+LANGUAGE sql VOLATILE AS $$
+    SELECT coalesce(pg_sequence_last_value('evercore.declared_tags'), 0)
 $$;
 
 -- Returns the number under which a natural key or an idempotency key is locked; with the kind 'kind', the number under
@@ -150,6 +159,12 @@ CREATE FUNCTION evercore.append(
     snapshot_sequences bigint[],
     snapshot_fingerprints bigint[],
     snapshot_states bytea[],
+    unique_commits integer[],
+    unique_aggregates bigint[],
+    unique_types integer[],
+    unique_names text[],
+    unique_texts text[],
+    unique_claims boolean[],
     lock_numbers bigint[],
     lock_exclusive boolean[],
     condition_commits integer[],
@@ -181,7 +196,8 @@ CREATE FUNCTION evercore.append(
     task_payloads bytea[],
     task_correlations text[],
     task_causations text[],
-    task_metadata text[]
+    task_metadata text[],
+    declared bigint
 ) RETURNS SETOF evercore.verdict
 LANGUAGE plpgsql VOLATILE
 -- Tables that were never analysed get plans that scan them, and such plans are kept.
@@ -212,6 +228,7 @@ DECLARE
     is_tagged boolean := cardinality(event_tags) > 0;
     has_task_keys boolean := task_keys IS NOT NULL AND EXISTS (SELECT FROM unnest(task_keys) AS k(key) WHERE k.key IS NOT NULL);
     has_tasks boolean := done_ids IS NOT NULL OR task_ids IS NOT NULL;
+    has_unique boolean := cardinality(unique_commits) > 0;
     key_kinds text[];
     key_names text[];
     unmet integer[];
@@ -231,7 +248,7 @@ BEGIN
     ORDER BY a.id
     FOR NO KEY UPDATE;
 
-    IF has_keys OR is_keyed OR has_task_keys THEN
+    IF has_keys OR is_keyed OR has_unique OR has_task_keys THEN
         SELECT array_agg(named.kind), array_agg(named.key) INTO key_kinds, key_names
         FROM (
             SELECT w.type::text, w.key
@@ -245,6 +262,10 @@ BEGIN
             SELECT 'task ' || t.queue, t.key
             FROM unnest(task_queues, task_keys) AS t(queue, key)
             WHERE t.key IS NOT NULL
+            UNION ALL
+            SELECT u.type || ':' || u.name, u.value
+            FROM unnest(unique_types, unique_names, unique_texts, unique_claims) AS u(type, name, value, claims)
+            WHERE u.claims
         ) AS named(kind, key);
 
         PERFORM CASE
@@ -348,6 +369,29 @@ BEGIN
         SELECT FROM unnest(verdicts) AS v WHERE v.commit_index = failed.commit_index
     );
 
+    -- Conditions: exactly the events that were seen match (else 10). Before keys and unique values: a decision that knew
+    -- too little must be made again, not be told that its key is taken.
+    IF cardinality(condition_commits) > 0 THEN
+        unmet := evercore.unmet_conditions(
+            condition_beyonds, condition_seens, atom_conditions, atom_types, atom_aggregates, atom_events,
+            atom_numbers, atom_tags
+        );
+        IF unmet IS NOT NULL THEN
+            SELECT verdicts || coalesce(array_agg(ROW(
+                failed.commit_index, 10, NULL, failed.index, NULL, NULL, NULL, NULL
+            )::evercore.verdict), '{}') INTO verdicts
+            FROM (
+                SELECT DISTINCT ON (c.commit_index) c.commit_index, c.index
+                FROM unnest(unmet) AS u(n)
+                CROSS JOIN LATERAL (SELECT condition_commits[u.n], condition_indexes[u.n]) AS c(commit_index, index)
+                ORDER BY c.commit_index, c.index
+            ) AS failed
+            WHERE NOT EXISTS (
+                SELECT FROM unnest(verdicts) AS v WHERE v.commit_index = failed.commit_index
+            );
+        END IF;
+    END IF;
+
     -- Natural keys: each must be free, or given up by its holder in the same commit (else 6).
     IF has_keys THEN
         SELECT verdicts || coalesce(array_agg(ROW(
@@ -386,29 +430,54 @@ BEGIN
         );
     END IF;
 
-    -- Conditions: exactly the events that were seen match (else 10).
-    IF cardinality(condition_commits) > 0 THEN
-        unmet := evercore.unmet_conditions(
-            condition_beyonds, condition_seens, atom_conditions, atom_types, atom_aggregates, atom_events,
-            atom_numbers, atom_tags
-        );
-        IF unmet IS NOT NULL THEN
-            SELECT verdicts || coalesce(array_agg(ROW(
-                failed.commit_index, 10, NULL, failed.index, NULL, NULL, NULL, NULL
-            )::evercore.verdict), '{}') INTO verdicts
+    -- Unique values: each must be free, or released by its holder in the same commit (else 11, with the holder and the
+    -- index of the change in its commit).
+    IF has_unique THEN
+        SELECT verdicts || coalesce(array_agg(ROW(
+            taken.commit_index, 11, taken.holder, taken.index, NULL, NULL, NULL, NULL
+        )::evercore.verdict), '{}') INTO verdicts
+        FROM (
+            SELECT DISTINCT ON (w.commit_index) w.*
             FROM (
-                SELECT DISTINCT ON (c.commit_index) c.commit_index, c.index
-                FROM unnest(unmet) AS u(n)
-                CROSS JOIN LATERAL (SELECT condition_commits[u.n], condition_indexes[u.n]) AS c(commit_index, index)
-                ORDER BY c.commit_index, c.index
-            ) AS failed
-            WHERE NOT EXISTS (
-                SELECT FROM unnest(verdicts) AS v WHERE v.commit_index = failed.commit_index
-            );
-        END IF;
+                SELECT
+                    u.*,
+                    u.n - min(u.n) OVER (PARTITION BY u.commit_index) AS index,
+                    coalesce(
+                        (
+                            SELECT v.aggregate_id
+                            FROM evercore.unique_values v
+                            WHERE v.aggregate_type_id = u.type
+                                AND v.name = u.name
+                                AND v.value = u.value
+                                -- NOT IN looks releases up in a hash table.
+                                AND (u.commit_index, v.aggregate_id, u.type, u.name, u.value) NOT IN (
+                                    SELECT o.commit_index, o.id, o.type, o.name, o.value
+                                    FROM unnest(
+                                        unique_commits, unique_aggregates, unique_types, unique_names,
+                                        unique_texts, unique_claims
+                                    ) AS o(commit_index, id, type, name, value, claims)
+                                    WHERE NOT o.claims
+                                )
+                        ),
+                        CASE WHEN u.claims THEN first_value(u.id) OVER (
+                            PARTITION BY u.commit_index, u.type, u.name, u.value, u.claims
+                            ORDER BY u.n
+                        ) END
+                    ) AS holder
+                FROM unnest(
+                    unique_commits, unique_aggregates, unique_types, unique_names, unique_texts,
+                    unique_claims
+                ) WITH ORDINALITY AS u(commit_index, id, type, name, value, claims, n)
+            ) AS w
+            WHERE w.claims AND w.holder <> w.id
+            ORDER BY w.commit_index, w.n
+        ) AS taken
+        WHERE NOT EXISTS (
+            SELECT FROM unnest(verdicts) AS v WHERE v.commit_index = taken.commit_index
+        );
     END IF;
 
-    -- Tasks: leases that are not held (else 11), and keys that are taken (else 12).
+    -- Tasks: leases that are not held (else 12), and keys that are taken (else 13).
     IF has_tasks THEN
         SELECT verdicts || coalesce(array_agg(ROW(
             failed.commit_index, failed.code, NULL, failed.index, NULL, NULL, NULL, NULL
@@ -421,8 +490,8 @@ BEGIN
             ) AS r
             CROSS JOIN LATERAL (
                 SELECT
-                    CASE r.code WHEN 11 THEN done_commits[r.n] ELSE task_commits[r.n] END,
-                    CASE r.code WHEN 11 THEN done_indexes[r.n] ELSE task_indexes[r.n] END
+                    CASE r.code WHEN 12 THEN done_commits[r.n] ELSE task_commits[r.n] END,
+                    CASE r.code WHEN 12 THEN done_indexes[r.n] ELSE task_indexes[r.n] END
             ) AS named(commit_index, index)
             ORDER BY named.commit_index, r.code, named.index
         ) AS failed
@@ -476,7 +545,39 @@ BEGIN
         );
     END IF;
 
+    IF has_unique THEN
+        DELETE FROM evercore.unique_values v
+        USING unnest(
+            unique_commits, unique_aggregates, unique_types, unique_names, unique_texts, unique_claims
+        ) AS u(commit_index, id, type, name, value, claims)
+        WHERE v.aggregate_type_id = u.type
+            AND v.name = u.name
+            AND v.value = u.value
+            AND v.aggregate_id = u.id
+            AND NOT u.claims
+            AND u.commit_index <> ALL (refused);
+
+        -- The aggregate may have the value already. A value of another aggregate violates the primary key.
+        INSERT INTO evercore.unique_values (aggregate_type_id, aggregate_id, name, value)
+        SELECT DISTINCT u.type, u.id, u.name, u.value
+        FROM unnest(
+            unique_commits, unique_aggregates, unique_types, unique_names, unique_texts, unique_claims
+        ) AS u(commit_index, id, type, name, value, claims)
+        WHERE u.claims
+            AND u.commit_index <> ALL (refused)
+            AND NOT EXISTS (
+                SELECT FROM evercore.unique_values v
+                WHERE v.aggregate_type_id = u.type
+                    AND v.name = u.name
+                    AND v.value = u.value
+                    AND v.aggregate_id = u.id
+            );
+    END IF;
+
     is_announced := evercore.announce_floor();
+    IF declared <> evercore.declared_version() THEN
+        RAISE EXCEPTION 'the declared tags have changed' USING ERRCODE = 'EV003';
+    END IF;
 
     RETURN QUERY
     WITH given AS MATERIALIZED (
@@ -579,9 +680,9 @@ BEGIN
 END
 $$;
 
--- Stores a commit to one aggregate, with at least one event, that changes no stored key. If anything forbids it, either
--- nothing is done and no positions are returned, or a unique index raises an error: then the commit is sent to
--- `append`, which says why. The columns for tags, locks and conditions are NULL if there are none.
+-- Stores a commit to one aggregate, with at least one event, that changes no stored key and no unique value. If
+-- anything forbids it, either nothing is done and no positions are returned, or a unique index raises an error: then the
+-- commit is sent to `append`, which says why. The columns for tags, locks and conditions are NULL if there are none.
 CREATE FUNCTION evercore.append_one(
     commit_id uuid,
     commit_time timestamptz,
@@ -638,6 +739,7 @@ CREATE FUNCTION evercore.append_one(
     task_correlations text[],
     task_causations text[],
     task_metadata text[],
+    declared bigint,
     OUT first bigint,
     OUT last bigint,
     OUT positions bigint[]
@@ -750,6 +852,9 @@ BEGIN
     END IF;
 
     is_announced := evercore.announce_floor();
+    IF declared <> evercore.declared_version() THEN
+        RAISE EXCEPTION 'the declared tags have changed' USING ERRCODE = 'EV003';
+    END IF;
 
     IF cardinality(event_payloads) = 1 THEN
         INSERT INTO evercore.events (

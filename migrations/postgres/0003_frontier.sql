@@ -55,11 +55,11 @@ LANGUAGE sql STABLE AS $$
 $$;
 
 -- Reads events by their tags: for each atom of a request, the first `most` events that match it, after one position and
--- up to another. Reads all events that are visible; the client puts them in order and leaves out those that several
--- atoms have found. An atom has one type, the number of one of its tags, those of the others as a text like `{1,2}`, and
--- the texts of all.
+-- up to another; it may leave out those after the first `most` of the request. Reads all events that are visible; the
+-- client puts them in order and leaves out those that several atoms have found. An atom has one type, the number of one
+-- of its tags, those of the others as a text like `{1,2}`, and the texts of all.
 --
--- The first row has no position, but the frontier, in the place of the aggregate's id: looked up before, unless it is
+-- One row has no position, but the frontier, in the place of the aggregate's id: looked up before, unless it is
 -- given, and moved back to an event that is visible.
 CREATE FUNCTION evercore.read_tagged(
     known_frontier bigint,
@@ -88,17 +88,72 @@ SET plan_cache_mode = force_generic_plan
 AS $$
 #variable_conflict use_column
 DECLARE
+    -- The number of atoms beyond one for each request.
+    few CONSTANT integer := 4;
+
     clear_to bigint := known_frontier;
     types integer[] := atom_types;
+    found_requests integer[];
+    found_atoms integer[];
+    found_positions bigint[];
+    read bigint;
+    is_read boolean := false;
 BEGIN
     IF clear_to IS NULL THEN
+        -- At other isolation levels, the events are read in the snapshot of the call, which is older than the look.
+        IF current_setting('transaction_isolation') <> 'read committed' THEN
+            RAISE EXCEPTION 'events are read for a decision in READ COMMITTED only, not in %',
+                upper(current_setting('transaction_isolation'))
+                USING ERRCODE = 'EV002',
+                HINT = 'Reset default_transaction_isolation for the role or the database.';
+        END IF;
         SELECT f.frontier INTO clear_to FROM evercore.frontier() f;
     END IF;
     IF array_position(types, NULL) IS NOT NULL THEN
         types := evercore.stored_types(atom_types, atom_aggregates, atom_events);
     END IF;
 
-    -- In a later statement, whose snapshot has the events up to the frontier.
+    -- In later statements, whose snapshots have the events up to the frontier.
+
+    -- Each atom may find as many events as its request wants. If there are many atoms, only the first events that any of
+    -- them finds are read: the index alone says which they are, unless two tags have the same number. For a few atoms,
+    -- this takes longer than reading events in vain.
+    IF cardinality(atom_numbers) > cardinality(request_mosts) + few THEN
+        SELECT array_agg(found.request), array_agg(found.atom), array_agg(found.position)
+        INTO found_requests, found_atoms, found_positions
+        FROM (
+            SELECT
+                a.request, a.n::integer AS atom, f.position,
+                dense_rank() OVER (PARTITION BY a.request ORDER BY f.position) AS place
+            FROM unnest(atom_requests, types, atom_numbers, atom_others)
+                WITH ORDINALITY AS a(request, type, number, others, n)
+            CROSS JOIN LATERAL (
+                SELECT t.position
+                FROM evercore.event_tags t
+                WHERE t.tag = a.number
+                    AND t.event_type_id = a.type
+                    AND t.position > request_afters[a.request]
+                    AND t.position <= coalesce(request_ends[a.request], 9223372036854775807)
+                ORDER BY t.position
+                LIMIT request_mosts[a.request]
+            ) AS f
+            WHERE a.others IS NULL
+        ) AS found
+        WHERE found.place <= request_mosts[found.request];
+
+        RETURN QUERY
+        SELECT
+            e.position, e.aggregate_id, e.sequence, e.event_time, e.recorded_at, e.event_type_id, e.version, e.codec,
+            e.payload, e.reference, e.correlation_id, e.causation_id, e.metadata, e.tags, f.request
+        FROM unnest(found_requests, found_atoms, found_positions) AS f(request, atom, position)
+        JOIN evercore.events e ON e.position = f.position
+        WHERE strpos(E'\n' || e.tags || E'\n' COLLATE "C", E'\n' || atom_tags[f.atom] || E'\n') > 0;
+        GET DIAGNOSTICS read = ROW_COUNT;
+        -- If an event had another tag than its number said, there may be too few. Then all are read as below; the client
+        -- leaves out what it has twice.
+        is_read := read = coalesce(cardinality(found_positions), 0);
+    END IF;
+
     RETURN QUERY
     SELECT
         NULL::bigint, coalesce((
@@ -119,11 +174,12 @@ BEGIN
             AND t.event_type_id = a.type
             AND t.position > request_afters[a.request]
             AND t.position <= coalesce(request_ends[a.request], 9223372036854775807)
-            AND string_to_array(s.tags, E'\n') @> string_to_array(a.tags, E'\n')
+            -- The atom has one tag. A look for its text costs less than arrays.
+            AND strpos(E'\n' || s.tags || E'\n' COLLATE "C", E'\n' || a.tags || E'\n') > 0
         ORDER BY t.position
         LIMIT request_mosts[a.request]
     ) AS e
-    WHERE a.others IS NULL;
+    WHERE a.others IS NULL AND NOT is_read;
 
     -- An event with several tags is in the lists of all of them. Going forward in each list to the candidate of another
     -- one passes over all that is missing there, so the shortest list decides how far it is.
@@ -183,6 +239,144 @@ BEGIN
         ) AS found
         JOIN evercore.events e ON e.position = found.hit;
     END IF;
+END
+$$;
+
+-- Returns the number under which changes of the declared tags exclude each other, and readers of them.
+CREATE FUNCTION evercore.tagging_lock() RETURNS bigint
+LANGUAGE sql STABLE AS $$
+    SELECT hashtextextended('declared tags', 'evercore.event_type_tags'::regclass::oid::bigint)
+$$;
+
+-- Reads the version of the declared tags, in a first row without a name, and the tags. A change of the tags is not
+-- visible before its transaction ends, but its version is, so readers wait for the end.
+CREATE FUNCTION evercore.read_declared()
+RETURNS TABLE (aggregate text, event text, name text, state smallint, done bigint)
+LANGUAGE plpgsql VOLATILE AS $$
+#variable_conflict use_column
+BEGIN
+    PERFORM pg_advisory_xact_lock_shared(evercore.tagging_lock());
+    -- In a later statement, whose snapshot has what the lock was waited for.
+    RETURN QUERY
+    SELECT NULL::text, NULL::text, NULL::text, NULL::smallint, evercore.declared_version()
+    UNION ALL
+    SELECT a.name, t.name, d.name, d.state, d.done
+    FROM evercore.event_type_tags d
+    JOIN evercore.event_types t ON t.id = d.event_type_id
+    JOIN evercore.aggregate_types a ON a.id = t.aggregate_type_id;
+END
+$$;
+
+-- Stores declarations and a new version. A type that is stored here for the first time has no events: no commit knows
+-- its number before this transaction ends, and one that learns it later names a version from before.
+CREATE FUNCTION evercore.declare_tags(aggregates text[], events text[], names text[], states smallint[]) RETURNS void
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    added integer[];
+BEGIN
+    PERFORM pg_advisory_xact_lock(evercore.tagging_lock());
+    PERFORM nextval('evercore.declared_tags');
+
+    INSERT INTO evercore.aggregate_types (name)
+    SELECT DISTINCT given.name FROM unnest(aggregates) AS given(name) ORDER BY given.name
+    ON CONFLICT (name) DO NOTHING;
+
+    WITH inserted AS (
+        INSERT INTO evercore.event_types (aggregate_type_id, name)
+        SELECT DISTINCT a.id, given.event
+        FROM unnest(aggregates, events) AS given(aggregate, event)
+        JOIN evercore.aggregate_types a ON a.name = given.aggregate
+        ORDER BY a.id, given.event
+        ON CONFLICT (aggregate_type_id, name) DO NOTHING
+        RETURNING id
+    )
+    SELECT coalesce(array_agg(i.id), '{}') INTO added FROM inserted i;
+
+    -- In a later statement, which sees types that others have stored meanwhile.
+    INSERT INTO evercore.event_type_tags (event_type_id, name, state)
+    SELECT t.id, given.name, CASE WHEN given.state = 0 AND t.id = ANY (added) THEN 2 ELSE given.state END
+    FROM unnest(aggregates, events, names, states) AS given(aggregate, event, name, state)
+    JOIN evercore.aggregate_types a ON a.name = given.aggregate
+    JOIN evercore.event_types t ON t.aggregate_type_id = a.id AND t.name = given.event
+    ORDER BY t.id, given.name
+    ON CONFLICT (event_type_id, name) DO UPDATE SET state = 3 WHERE excluded.state = 3;
+END
+$$;
+
+-- Begins to give declared tags to older events, with a new version. Commits that have named an older one may be on their
+-- way afterwards; each holds its floor.
+CREATE FUNCTION evercore.begin_tagging(aggregates text[], events text[], names text[]) RETURNS void
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM pg_advisory_xact_lock(evercore.tagging_lock());
+    PERFORM nextval('evercore.declared_tags');
+
+    UPDATE evercore.event_type_tags d
+    SET state = 1
+    FROM unnest(aggregates, events, names) AS given(aggregate, event, name)
+    JOIN evercore.aggregate_types a ON a.name = given.aggregate
+    JOIN evercore.event_types t ON t.aggregate_type_id = a.id AND t.name = given.event
+    WHERE d.event_type_id = t.id AND d.name = given.name AND d.state = 0;
+END
+$$;
+
+-- Gives events tags, and records that all events of some types have some tags up to a position. Does nothing and returns
+-- false if an event has other tags than expected. `numbers` has the numbers of the added tags of each event, as a text
+-- like `{1,2}`.
+CREATE FUNCTION evercore.add_tags(
+    positions bigint[],
+    befores text[],
+    afters text[],
+    numbers text[],
+    aggregates text[],
+    events text[],
+    names text[],
+    up_to bigint,
+    is_last boolean
+) RETURNS boolean
+LANGUAGE plpgsql VOLATILE
+SET enable_seqscan = off
+SET jit = off
+SET enable_hashjoin = off
+SET enable_mergejoin = off
+AS $$
+BEGIN
+    -- Only this function changes the tags of an event, one call at a time.
+    PERFORM pg_advisory_xact_lock(evercore.tagging_lock());
+
+    IF EXISTS (
+        SELECT
+        FROM unnest(positions, befores) AS given(position, before)
+        WHERE NOT EXISTS (
+            SELECT
+            FROM evercore.events e
+            WHERE e.position = given.position AND e.tags IS NOT DISTINCT FROM given.before
+        )
+    ) THEN
+        RETURN false;
+    END IF;
+
+    UPDATE evercore.events e
+    SET tags = given.after
+    FROM unnest(positions, afters) AS given(position, after)
+    WHERE e.position = given.position;
+
+    INSERT INTO evercore.event_tags (tag, event_type_id, position)
+    SELECT t.number, e.event_type_id, e.position
+    FROM unnest(positions, numbers) AS given(position, numbers)
+    JOIN evercore.events e ON e.position = given.position
+    CROSS JOIN LATERAL unnest(given.numbers::bigint[]) AS t(number)
+    ORDER BY t.number, e.event_type_id, e.position
+    ON CONFLICT (tag, event_type_id, position) DO NOTHING;
+
+    UPDATE evercore.event_type_tags d
+    SET state = CASE WHEN is_last THEN 2 ELSE 1 END, done = greatest(d.done, up_to)
+    FROM unnest(aggregates, events, names) AS given(aggregate, event, name)
+    JOIN evercore.aggregate_types a ON a.name = given.aggregate
+    JOIN evercore.event_types t ON t.aggregate_type_id = a.id AND t.name = given.event
+    WHERE d.event_type_id = t.id AND d.name = given.name AND d.state = 1;
+
+    RETURN true;
 END
 $$;
 

@@ -27,11 +27,12 @@ CREATE TABLE evercore.subscription_partitions (
 -- No token is ever given twice, not even after a subscription was deleted.
 CREATE SEQUENCE evercore.subscription_tokens AS bigint;
 
--- Parked events, and the later events of their aggregates, which wait behind them.
+-- Parked events, and the later events of their lanes, which wait behind them. A lane is the id of an aggregate or, if
+-- the filter says so, a number for the value of a tag.
 CREATE TABLE evercore.parked_events (
     subscription text COLLATE "C" NOT NULL REFERENCES evercore.subscriptions ON DELETE CASCADE,
     position bigint NOT NULL,
-    aggregate_id bigint NOT NULL,
+    lane bigint NOT NULL,
     reason text,
     attempts integer NOT NULL DEFAULT 0,
     parked_at timestamptz NOT NULL,
@@ -41,9 +42,9 @@ CREATE TABLE evercore.parked_events (
     PRIMARY KEY (subscription, position)
 );
 
--- Includes `redrive`, so that the events of an aggregate that are to be redriven, and those that are not, are found
+-- Includes `redrive`, so that the events of a lane that are to be redriven, and those that are not, are found
 -- among many.
-CREATE INDEX parked_events_by_aggregate ON evercore.parked_events (subscription, aggregate_id, redrive);
+CREATE INDEX parked_events_by_lane ON evercore.parked_events (subscription, lane, redrive);
 
 -- For heartbeats, which look only for events to redrive, among all that are parked.
 CREATE INDEX parked_events_to_redrive ON evercore.parked_events (subscription, parked_at) WHERE redrive;
@@ -54,7 +55,6 @@ WHERE redrive_at IS NOT NULL;
 CREATE TABLE evercore.discarded_events (
     subscription text COLLATE "C" NOT NULL REFERENCES evercore.subscriptions ON DELETE CASCADE,
     position bigint NOT NULL,
-    aggregate_id bigint NOT NULL,
     failure text,
     attempts integer NOT NULL,
     parked_at timestamptz NOT NULL,
@@ -147,7 +147,7 @@ BEGIN
     has_parked := (
         SELECT true
         FROM evercore.parked_events k
-        WHERE k.subscription = wanted AND k.aggregate_id % wanted_partitions = acquire_lease.number
+        WHERE k.subscription = wanted AND k.lane % wanted_partitions = acquire_lease.number
         ORDER BY k.position
         LIMIT 1
     ) IS NOT NULL;
@@ -189,7 +189,7 @@ BEGIN
             (
                 SELECT true
                 FROM evercore.parked_events k
-                WHERE k.subscription = s.name AND k.redrive AND k.aggregate_id % s.partitions = p.number
+                WHERE k.subscription = s.name AND k.redrive AND k.lane % s.partitions = p.number
                 ORDER BY k.parked_at
                 LIMIT 1
             ),
@@ -198,7 +198,7 @@ BEGIN
                 FROM evercore.parked_events k
                 WHERE k.subscription = s.name
                     AND k.redrive_at <= clock_timestamp()
-                    AND k.aggregate_id % s.partitions = p.number
+                    AND k.lane % s.partitions = p.number
                 ORDER BY k.redrive_at
                 LIMIT 1
             ),
@@ -225,14 +225,14 @@ CREATE FUNCTION evercore.settle(
     unparked bigint,
     failed_with text,
     parked_positions bigint[],
-    parked_aggregates bigint[],
+    parked_lanes bigint[],
     parked_reasons text[],
     parked_redrives interval[]
 ) RETURNS smallint
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     stands bigint;
-    handled_aggregate bigint;
+    handled_lane bigint;
 BEGIN
     UPDATE evercore.subscription_partitions p
     SET cursor = coalesce(moves_to, p.cursor), failure = failed_with
@@ -250,31 +250,31 @@ BEGIN
     IF unparked IS NOT NULL THEN
         DELETE FROM evercore.parked_events k
         WHERE k.subscription = settled AND k.position = unparked
-        RETURNING k.aggregate_id INTO handled_aggregate;
+        RETURNING k.lane INTO handled_lane;
         IF NOT FOUND THEN
             RETURN 1;
         END IF;
         UPDATE evercore.parked_events k
         SET redrive = true
-        WHERE k.subscription = settled AND k.aggregate_id = handled_aggregate AND NOT k.redrive;
+        WHERE k.subscription = settled AND k.lane = handled_lane AND NOT k.redrive;
     END IF;
 
     IF cardinality(parked_positions) > 0 THEN
-        -- An event that waits for an earlier one of its aggregate is redriven with that one, or at once if that one was
+        -- An event that waits for an earlier one of its lane is redriven with that one, or at once if that one was
         -- discarded meanwhile.
         INSERT INTO evercore.parked_events AS kept
-            (subscription, position, aggregate_id, reason, attempts, parked_at, redrive, redrive_at)
+            (subscription, position, lane, reason, attempts, parked_at, redrive, redrive_at)
         SELECT
             settled,
             n.position,
-            n.aggregate_id,
+            n.lane,
             n.reason,
             (n.reason IS NOT NULL)::integer,
             clock_timestamp(),
             EXISTS (
                 SELECT
                 FROM evercore.parked_events k
-                WHERE k.subscription = settled AND k.aggregate_id = n.aggregate_id AND k.redrive
+                WHERE k.subscription = settled AND k.lane = n.lane AND k.redrive
             )
             OR (
                 n.reason IS NULL
@@ -282,13 +282,13 @@ BEGIN
                     SELECT
                     FROM evercore.parked_events k
                     WHERE k.subscription = settled
-                        AND k.aggregate_id = n.aggregate_id
+                        AND k.lane = n.lane
                         AND k.position < n.position
                 )
             ),
             clock_timestamp() + n.redrive_after
-        FROM unnest(parked_positions, parked_aggregates, parked_reasons, parked_redrives)
-            AS n(position, aggregate_id, reason, redrive_after)
+        FROM unnest(parked_positions, parked_lanes, parked_reasons, parked_redrives)
+            AS n(position, lane, reason, redrive_after)
         -- If the cursor does not move, these events were parked before: they are parked again, unless they were
         -- discarded meanwhile.
         WHERE moves_to IS NOT NULL
@@ -303,16 +303,16 @@ BEGIN
             parked_at = excluded.parked_at,
             redrive_at = excluded.redrive_at;
 
-        -- An event on which the handler has failed again ends the redrive of its aggregate. As an array, the aggregates
-        -- are looked up one by one.
+        -- An event on which the handler has failed again ends the redrive of its lane. As an array, the lanes are
+        -- looked up one by one.
         UPDATE evercore.parked_events k
         SET redrive = false
         WHERE k.subscription = settled
             AND k.redrive
-            AND k.aggregate_id = ANY (ARRAY(
-                SELECT n.aggregate_id
-                FROM unnest(parked_positions, parked_aggregates, parked_reasons)
-                    AS n(position, aggregate_id, reason)
+            AND k.lane = ANY (ARRAY(
+                SELECT n.lane
+                FROM unnest(parked_positions, parked_lanes, parked_reasons)
+                    AS n(position, lane, reason)
                 JOIN evercore.parked_events still
                     ON still.subscription = settled AND still.position = n.position
                 WHERE n.reason IS NOT NULL

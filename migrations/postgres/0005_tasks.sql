@@ -66,7 +66,7 @@ CREATE TABLE evercore.paused_queues (
 CREATE SEQUENCE evercore.task_tokens AS bigint;
 
 -- Locks the tasks that commits complete, cancel or replace, in the order of their ids, after all other locks of the
--- commits. Then returns what refuses a commit: a lease that is not held (11), and a key that is taken (12), each with its
+-- commits. Then returns what refuses a commit: a lease that is not held (12), and a key that is taken (13), each with its
 -- index in the columns, from 1.
 CREATE FUNCTION evercore.refused_tasks(
     done_ids uuid[],
@@ -94,11 +94,11 @@ BEGIN
     FOR UPDATE;
 
     RETURN QUERY
-    SELECT 11::smallint, d.n
+    SELECT 12::smallint, d.n
     FROM unnest(done_ids, done_tokens) WITH ORDINALITY AS d(id, token, n)
     WHERE NOT EXISTS (SELECT FROM evercore.tasks t WHERE t.id = d.id AND t.token = d.token)
     UNION ALL
-    SELECT 12::smallint, k.n
+    SELECT 13::smallint, k.n
     FROM unnest(task_kinds, task_queues, task_keys) WITH ORDINALITY AS k(kind, queue, key, n)
     JOIN evercore.tasks t ON t.queue = k.queue AND t.key = k.key
     -- The key of a task that the same commit completes is free. No other commit of a group names it.

@@ -29,6 +29,29 @@ CREATE UNIQUE INDEX aggregates_by_natural_key
     ON aggregates (aggregate_type_id, natural_key)
     WHERE natural_key IS NOT NULL;
 
+-- The unique values of aggregates: of all aggregates of a type, one has a value at a time.
+CREATE TABLE unique_values (
+    aggregate_type_id INTEGER NOT NULL,
+    name              TEXT    NOT NULL,
+    value             TEXT    NOT NULL,
+    aggregate_id      INTEGER NOT NULL,
+    PRIMARY KEY (aggregate_type_id, name, value)
+) STRICT, WITHOUT ROWID;
+
+-- Finds the values of an aggregate, to verify them.
+CREATE INDEX unique_values_by_aggregate ON unique_values (aggregate_id);
+
+-- The names of unique values that programs have declared. The aggregate type need not be stored yet.
+CREATE TABLE unique_names (
+    aggregate_type TEXT    NOT NULL CHECK (aggregate_type <> ''),
+    name           TEXT    NOT NULL CHECK (name <> ''),
+    -- Up to this id, the values of aggregates that were stored before are claimed.
+    claimed_up_to  INTEGER NOT NULL DEFAULT 0,
+    -- Whether all values are claimed.
+    is_complete    INTEGER NOT NULL CHECK (is_complete IN (0, 1)),
+    PRIMARY KEY (aggregate_type, name)
+) STRICT, WITHOUT ROWID;
+
 -- The following tables have no foreign keys: each would cost a look-up per row, and the only writer of these tables has
 -- found the aggregate and the type before it writes.
 
@@ -68,6 +91,24 @@ CREATE TABLE event_tags (
     position      INTEGER NOT NULL,
     PRIMARY KEY (tag, event_type_id, position)
 ) STRICT, WITHOUT ROWID;
+
+-- The tags that programs declare for event types. The state is 0 if it is declared only, 1 while older events are given
+-- the tag, 2 if all events have it, and 3 if new events do not get it any more. Events up to `done` have it.
+CREATE TABLE event_type_tags (
+    event_type_id INTEGER NOT NULL REFERENCES event_types (id),
+    name          TEXT    NOT NULL CHECK (name <> ''),
+    state         INTEGER NOT NULL CHECK (state BETWEEN 0 AND 3),
+    done          INTEGER NOT NULL DEFAULT 0 CHECK (done >= 0),
+    PRIMARY KEY (event_type_id, name)
+) STRICT, WITHOUT ROWID;
+
+-- One row: the version of the declared tags, which every commit names.
+CREATE TABLE declared_tags (
+    only_row INTEGER PRIMARY KEY CHECK (only_row = 1),
+    version  INTEGER NOT NULL
+) STRICT;
+
+INSERT INTO declared_tags (only_row, version) VALUES (1, 0);
 
 -- The newest snapshot of each aggregate.
 CREATE TABLE snapshots (

@@ -32,11 +32,12 @@ CREATE TABLE subscription_tokens (
 
 INSERT INTO subscription_tokens (only_row, last) VALUES (1, 0);
 
--- Parked events, and the later events of their aggregates, which wait behind them.
+-- Parked events, and the later events of their lanes, which wait behind them. A lane is the id of an aggregate or, if
+-- the filter says so, a number for the value of a tag.
 CREATE TABLE parked_events (
     subscription TEXT    NOT NULL REFERENCES subscriptions (name) ON DELETE CASCADE,
     position     INTEGER NOT NULL REFERENCES events (position),
-    aggregate_id INTEGER NOT NULL,
+    lane         INTEGER NOT NULL,
     reason       TEXT,
     attempts     INTEGER NOT NULL DEFAULT 0,
     parked_at    INTEGER NOT NULL,
@@ -46,9 +47,9 @@ CREATE TABLE parked_events (
     PRIMARY KEY (subscription, position)
 ) STRICT, WITHOUT ROWID;
 
--- Includes `redrive`, so that the events of an aggregate that are to be redriven, and those that are not, are found
+-- Includes `redrive`, so that the events of a lane that are to be redriven, and those that are not, are found
 -- among many.
-CREATE INDEX parked_events_by_aggregate ON parked_events (subscription, aggregate_id, redrive);
+CREATE INDEX parked_events_by_lane ON parked_events (subscription, lane, redrive);
 
 -- For heartbeats, which look only for events to redrive, among all that are parked.
 CREATE INDEX parked_events_to_redrive ON parked_events (subscription, parked_at) WHERE redrive = 1;
@@ -58,7 +59,6 @@ CREATE INDEX parked_events_by_redrive_time ON parked_events (subscription, redri
 CREATE TABLE discarded_events (
     subscription TEXT    NOT NULL REFERENCES subscriptions (name) ON DELETE CASCADE,
     position     INTEGER NOT NULL REFERENCES events (position),
-    aggregate_id INTEGER NOT NULL,
     failure      TEXT,
     attempts     INTEGER NOT NULL,
     parked_at    INTEGER NOT NULL,

@@ -1,6 +1,7 @@
 //! sqlx on PostgreSQL.
 
 mod same_rows;
+mod serializable;
 
 use async_trait::async_trait;
 use chrono::Utc;
@@ -12,6 +13,7 @@ use super::{Landed, Loaded, NewRow, POOL, Page, RawLog};
 use crate::domain::MoneyDeposited;
 
 pub(crate) use same_rows::{Aggregate, SameRows};
+pub(crate) use serializable::Serializable;
 
 const TABLES: &str = include_str!("postgres/tables.sql");
 const INSERT: &str = include_str!("postgres/insert.sql");

@@ -1,5 +1,9 @@
 //! W13: decisions that rest on tags: read boundaries, decide, emit one event.
 
+mod by_hand;
+mod filling;
+mod grown;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
@@ -12,14 +16,22 @@ use crate::crew::{Crew, Step, Worker};
 use crate::domain::{Account, MoneyDeposited};
 use crate::engines::{Bed, Kind};
 
+pub(super) use by_hand::serializable;
+pub(super) use filling::fill_with_tags;
+pub(super) use grown::grown;
+
 /// The number of events of a course before its task continues with the next one, so that the faster side does not have
 /// the longer boundaries.
 const EVENTS_OF_A_COURSE: i64 = 20;
+
+/// The name of the side that decides on aggregates.
+const ON_AGGREGATES: &str = "evercore, an aggregate instead";
 
 /// The clients of the hot boundary.
 const CLIENTS: i64 = 16;
 
 /// A subscription, of about 120 bytes of JSON.
+#[derive(Clone)]
 #[event(name = "student-subscribed", tags(course, student))]
 struct Subscribed {
     course: String,
@@ -61,27 +73,30 @@ impl Subscribed {
     }
 }
 
-/// Each task has courses and students of its own. On PostgreSQL, the first side is the naive way: the same engine
-/// without the locks on what a decision rests on.
+/// Each task has courses and students of its own. The first side makes as many decisions on aggregates, without tags, as
+/// in W2. On PostgreSQL, there is also the naive way: the same engine without the locks on what a decision rests on.
 pub(super) async fn disjoint(bed: &Bed, tasks: i64) -> anyhow::Result<Contest> {
     let ground = bed.ground().await?;
-    let deciders = |store: &EventStore| {
-        let store = store.clone();
-        Crew::of((0..tasks).map(move |task| Decider { store: store.clone(), task, steps: 0 }))
-    };
-    let mut contest =
-        new_contest("W13", format!("disjoint boundaries, {tasks} tasks"), &ground, "decisions");
+    let store = ground.store().await?;
+    let case = format!("disjoint boundaries, {tasks} tasks");
+    let mut contest = new_contest("W13", case, &ground, "decisions")
+        .side(ON_AGGREGATES, tellers(&store, tasks))
+        .side(EVERCORE, deciders(&store, tasks));
     if bed.kind() == Kind::Postgres {
         let naive = bed.ground().await?;
         let store = naive.store().await?;
         naive.leave_out_tag_locks().await?;
-        contest = contest.side("evercore without the locks, wrong", deciders(&store));
+        contest = contest.side("evercore without the locks, wrong", deciders(&store, tasks));
     }
-    let store = ground.store().await?;
-    let on_aggregates = Crew::of((0..tasks).map(|_| Teller::new(store.clone())));
-    Ok(contest
-        .side(EVERCORE, deciders(&store))
-        .side("evercore, an aggregate instead", on_aggregates))
+    Ok(contest)
+}
+
+fn tellers(store: &EventStore, tasks: i64) -> Crew<Teller> {
+    Crew::of((0..tasks).map(|_| Teller::new(store.clone())))
+}
+
+fn deciders(store: &EventStore, tasks: i64) -> Crew<Decider> {
+    Crew::of((0..tasks).map(|task| Decider { store: store.clone(), places: Places::of(task) }))
 }
 
 /// All clients decide on the same boundary.
@@ -122,10 +137,15 @@ pub(super) async fn unconditional(bed: &Bed, tasks: i64) -> anyhow::Result<Conte
         .side("evercore, an event with two tags", crew(true)))
 }
 
-struct Decider {
-    store: EventStore,
+/// The courses and students of a task.
+struct Places {
     task: i64,
     steps: i64,
+}
+
+struct Decider {
+    store: EventStore,
+    places: Places,
 }
 
 struct HotDecider {
@@ -144,19 +164,34 @@ struct Emitter {
 
 impl Worker for Decider {
     async fn step(&mut self) -> anyhow::Result<Step> {
-        let course = format!("{}-{}", self.task, self.steps / EVENTS_OF_A_COURSE);
-        let student = format!("{}-{}", self.task, self.steps / 2);
-        let (course, student) = (course.as_str(), student.as_str());
-        self.steps += 1;
-        self.store
-            .with_context(async |ctx| {
-                let (seats, load) = ctx.read((Seats::of(course), Load::of(student))).await?;
-                let seat = seats.taken + load.courses;
-                ctx.emit(Subscribed::of(course.to_owned(), student.to_owned(), seat))
-            })
-            .await?;
+        let (course, student) = self.places.next();
+        subscribe(&self.store, &course, &student).await?;
         Ok(Step::ONE)
     }
+}
+
+impl Places {
+    const fn of(task: i64) -> Self {
+        Self { task, steps: 0 }
+    }
+
+    /// Returns the course and the student of the next decision.
+    fn next(&mut self) -> (String, String) {
+        let Self { task, steps } = *self;
+        self.steps += 1;
+        (format!("{task}-{}", steps / EVENTS_OF_A_COURSE), format!("{task}-{}", steps / 2))
+    }
+}
+
+/// Reads both boundaries, and subscribes the student to the course.
+async fn subscribe(store: &EventStore, course: &str, student: &str) -> Result<(), Error> {
+    store
+        .with_context(async |ctx| {
+            let (seats, load) = ctx.read((Seats::of(course), Load::of(student))).await?;
+            let seat = seats.taken + load.courses;
+            ctx.emit(Subscribed::of(course.to_owned(), student.to_owned(), seat))
+        })
+        .await
 }
 
 impl Worker for HotDecider {

@@ -8,13 +8,17 @@ use sqlx::{ConnectOptions, Connection};
 use tokio::task::JoinSet;
 
 use crate::domain::{Account, MoneyDeposited};
-use crate::engines::{Bed, Kind};
+use crate::engines::{Bed, Ground, Kind};
 use crate::sample::float;
+use crate::workloads::boundaries::fill_with_tags;
 
 /// Each account has a natural key and this many events, each in its own commit.
 const EVENTS_OF_AN_ACCOUNT: i64 = 10;
 const ACCOUNTS: i64 = 5_000;
 const TASKS: i64 = 64;
+
+/// The events that have tags, in a store of their own. They are so many that each page of the index was split often.
+const TAGGED: i64 = 300_000;
 
 /// The bytes of one table and its indexes per event.
 #[derive(Clone, Debug, Serialize)]
@@ -43,22 +47,35 @@ pub(crate) async fn run(bed: &Bed) -> anyhow::Result<Vec<Size>> {
         done??;
     }
     store.close().await?;
-    let tables = match ground.kind {
-        Kind::Postgres => postgres(&ground.url()).await?,
-        Kind::Sqlite => sqlite(&ground.url()).await?,
-        Kind::Memory => anyhow::bail!("a store in memory is on no disk"),
-    };
-    let events = float(u64::try_from(ACCOUNTS * EVENTS_OF_AN_ACCOUNT)?);
-    let share = |bytes: i64| anyhow::Ok(float(u64::try_from(bytes)?) / events);
-    let mut sizes = Vec::new();
-    for (table, rows, indexes) in tables {
-        let (rows, indexes) = (share(rows)?, share(indexes)?);
-        if rows + indexes >= 1.0 {
-            sizes.push(Size { engine: ground.kind.name().to_owned(), table, rows, indexes });
-        }
-    }
+    let tables = measure(&ground).await?.into_iter();
+    let mut sizes: Vec<_> = tables
+        .map(|table| Size::of(ground.kind, table, ACCOUNTS * EVENTS_OF_AN_ACCOUNT))
+        .filter(|size| size.rows + size.indexes >= 1.0)
+        .collect();
     sizes.sort_by(|a, b| (b.rows + b.indexes).total_cmp(&(a.rows + a.indexes)));
+    sizes.extend(of_a_tag(bed).await?);
     Ok(sizes)
+}
+
+/// Measures the table that grows with the tags of events.
+async fn of_a_tag(bed: &Bed) -> anyhow::Result<Option<Size>> {
+    let ground = bed.ground().await?;
+    let store = ground.store().await?;
+    let tags = fill_with_tags(&store, TAGGED).await?;
+    store.close().await?;
+    let mut tables = measure(&ground).await?.into_iter();
+    let table = tables.find(|(table, ..)| table.ends_with("event_tags"));
+    Ok(table.map(|(table, rows, indexes)| {
+        Size::of(ground.kind, (format!("{table}, for each tag"), rows, indexes), tags)
+    }))
+}
+
+impl Size {
+    fn of(kind: Kind, (table, rows, indexes): (String, i64, i64), units: i64) -> Self {
+        let share = |bytes: i64| float(bytes.unsigned_abs()) / float(units.unsigned_abs());
+        let (rows, indexes) = (share(rows), share(indexes));
+        Self { engine: kind.name().to_owned(), table, rows, indexes }
+    }
 }
 
 async fn fill(store: &EventStore, account: i64) -> anyhow::Result<()> {
@@ -82,6 +99,14 @@ async fn fill(store: &EventStore, account: i64) -> anyhow::Result<()> {
 }
 
 type Tables = Vec<(String, i64, i64)>;
+
+async fn measure(ground: &Ground) -> anyhow::Result<Tables> {
+    match ground.kind {
+        Kind::Postgres => postgres(&ground.url()).await,
+        Kind::Sqlite => sqlite(&ground.url()).await,
+        Kind::Memory => anyhow::bail!("a store in memory is on no disk"),
+    }
+}
 
 async fn postgres(url: &str) -> anyhow::Result<Tables> {
     let mut connection = PgConnection::connect(url).await?;

@@ -23,6 +23,7 @@ pub struct KillReport {
     acknowledged: usize,
     unknown: usize,
     events: usize,
+    moves: usize,
     handled: usize,
     violations: Vec<Violation>,
     took: Duration,
@@ -32,7 +33,7 @@ impl KillReport {
     pub(super) fn new(
         kills: &Kills,
         reported: &Reported,
-        events: usize,
+        (events, moves): (usize, usize),
         handled: usize,
         violations: Vec<Violation>,
         took: Duration,
@@ -47,6 +48,7 @@ impl KillReport {
             acknowledged: count(Told::Landed),
             unknown: count(Told::Unknown),
             events,
+            moves,
             handled,
             violations,
             took,
@@ -77,6 +79,12 @@ impl KillReport {
         self.unknown
     }
 
+    /// Returns the number of decisions on boundaries in the log.
+    #[must_use]
+    pub const fn moves(&self) -> usize {
+        self.moves
+    }
+
     /// Returns the number of events that the transactional handler has handled.
     #[must_use]
     pub const fn handled(&self) -> usize {
@@ -90,10 +98,10 @@ impl fmt::Display for KillReport {
         let acknowledge = acknowledge.name();
         writeln!(f, "{engine}, acknowledged {acknowledge}, seed {seed}")?;
         writeln!(f, "  {kills} kills in {took:.1?}, {early} of them before the database was open")?;
-        let Self { acknowledged, unknown, events, handled, .. } = self;
+        let Self { acknowledged, unknown, events, moves, handled, .. } = self;
         writeln!(
             f,
-            "  {acknowledged} commits acknowledged, {unknown} attempts cut off; {events} events, {handled} handled in transactions"
+            "  {acknowledged} commits acknowledged, {unknown} attempts cut off; {events} events, {moves} of them decided on boundaries; {handled} handled in transactions"
         )?;
         match &violations[..] {
             [] => write!(f, "  all promises held"),

@@ -8,6 +8,7 @@ use evercore::engine::EventRow;
 use evercore::format::Payload;
 
 use super::*;
+use crate::domain::Asked;
 
 /// A fault in a run.
 type Fault = fn(&mut Evidence);
@@ -29,6 +30,8 @@ fn sound() -> Evidence {
     again.extend(&log[2..]);
     Evidence {
         log: log.iter().copied().zip(1..).collect(),
+        moves: moves(&log),
+        damage: Vec::new(),
         attempts: (1..=6).map(attempt).collect(),
         written: Some(written),
         at_least_once: again,
@@ -38,6 +41,16 @@ fn sound() -> Evidence {
         after_redrive: vec![log[0], log[1], log[2], log[4], log[3], log[5]],
         moved_back: None,
     }
+}
+
+/// Two students enter a course, and the first leaves it.
+fn moves(log: &[Entry]) -> Vec<(Entry, Moved)> {
+    let moved = |student, enters, of_course, of_student| {
+        let asked = Asked { course: 1, of_course, student, of_student };
+        Moved { attempt: 1, course: 1, student, enters, asked }
+    };
+    let moves = [moved(1, true, 0, 0), moved(2, true, 1, 0), moved(1, false, 2, 1)];
+    log.iter().copied().zip(moves).collect()
 }
 
 fn entry(position: i64, aggregate: i64, sequence: i64) -> Entry {
@@ -167,4 +180,52 @@ fn the_log_holds_what_writers_were_told() {
     let without_row =
         found(|run| run.written.as_mut().expect("it has been written").beside.clear());
     assert_eq!(without_row, ["0 rows are stored beside the 1 events of attempt 6"]);
+}
+
+#[test]
+fn a_decision_has_seen_all_events_before_it() {
+    let faults: [(&str, Fault); 4] = [
+        ("was decided on fewer or more events than (2, 1)", |run| {
+            run.moves[2].1.asked.of_course = 1;
+        }),
+        ("was decided on fewer or more events than (2, 1)", |run| {
+            run.moves[2].1.asked.of_student = 2;
+        }),
+        ("cannot happen there", |run| run.moves[2].1.enters = true),
+        ("cannot happen there", |run| run.moves[1].1.enters = false),
+    ];
+    for (problem, fault) in faults {
+        let found = found(fault);
+        assert!(matches!(&found[..], [only] if only.ends_with(problem)), "{problem}: {found:?}");
+    }
+}
+
+#[test]
+fn a_decision_keeps_the_rules() {
+    let crowd = |places: &[(u32, u32)]| {
+        let mut courses: HashMap<u32, usize> = HashMap::new();
+        let mut students: HashMap<u32, usize> = HashMap::new();
+        let moves = places.iter().map(|&(course, student)| {
+            let of_course = courses.entry(course).or_default();
+            let of_student = students.entry(student).or_default();
+            let asked = Asked { course, of_course: *of_course, student, of_student: *of_student };
+            *of_course += 1;
+            *of_student += 1;
+            (entry(1, 1, 1), Moved { attempt: 1, course, student, enters: true, asked })
+        });
+        let moves: Vec<_> = moves.collect();
+        found(|run| run.moves = moves)
+    };
+    assert_eq!(crowd(&[(1, 1), (1, 2), (1, 3), (2, 1)]).len(), 0);
+    let full = crowd(&[(1, 1), (1, 2), (1, 3), (1, 4)]);
+    assert!(matches!(&full[..], [only] if only.ends_with("overfills the course")), "{full:?}");
+    let many = crowd(&[(1, 1), (2, 1), (3, 1)]);
+    assert!(matches!(&many[..], [only] if only.ends_with("too many courses")), "{many:?}");
+}
+
+#[test]
+fn what_the_store_finds_wrong_is_a_violation() {
+    let problem = "the index lacks a row".to_owned();
+    let damaged = found(|run| run.damage = vec![Violation::Damaged { problem: problem.clone() }]);
+    assert_eq!(damaged, [problem]);
 }

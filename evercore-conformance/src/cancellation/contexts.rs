@@ -7,6 +7,7 @@ use super::subject::LEFT;
 use super::{Cut, Outcome, Subject};
 use crate::domain::counter::{self, Added, Counter};
 use crate::domain::courses::{self, Seats};
+use crate::domain::member;
 
 /// Checks that everything staged after the drop is committed as a whole.
 async fn go_on_after(
@@ -48,6 +49,22 @@ pub async fn find(subject: &Subject, cut: &mut Cut) -> Outcome {
 pub async fn find_by_key(subject: &Subject, cut: &mut Cut) -> Outcome {
     let read = async |ctx: &mut Context| {
         cut.short(ctx.find_by_key::<Counter>("unknown")).await.transpose().map(drop)
+    };
+    go_on_after(subject, &subject.store, read).await
+}
+
+pub async fn find_by_unique(subject: &Subject, cut: &mut Cut) -> Outcome {
+    if !subject.store.engine().capabilities().has(Capability::UniqueValues) {
+        return Ok(());
+    }
+    let mark = Subject::mark();
+    member::create(&subject.witness, member::with_email(&mark)).await?;
+    let read = async |ctx: &mut Context| {
+        let both = async {
+            ctx.find_by_unique(member::by_email("unknown")).await?;
+            ctx.load_by_unique(member::by_email(&mark)).await.map(drop)
+        };
+        cut.short(both).await.transpose().map(drop)
     };
     go_on_after(subject, &subject.store, read).await
 }

@@ -7,14 +7,15 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use evercore::engine::{
-    AcquireRequest, Acquired, Beat, Capabilities, ClaimRequest, Commit, Control, Detail,
-    DiscardedRequest, EventKey, FailedAttempt, Heartbeat, HistoryRequest, IdBlock,
+    AcquireRequest, Acquired, Beat, Capabilities, ClaimRequest, Commit, Control, DeclaredTags,
+    Detail, DiscardedRequest, EventKey, FailedAttempt, Heartbeat, HistoryRequest, IdBlock,
     IdempotentOutcome, InspectEvents, InspectedAggregate, InspectedCommit, InspectedEvent,
     InspectedKey, InspectedParked, InspectedSubscription, InspectedTag, Inspection, Lane,
     LastGiven, LeaseKey, LoadRequest, LoadedAggregate, LogQuery, LogWatch, NewSubscription,
     ParkedRequest, QueueControl, Reader, Registered, Settled, Settlement, StorageEngine,
-    StoredQueue, StoredSubscription, StoredTask, SubscriptionStorage, TagKey, TagPage, TagRequest,
-    TaskClaim, TaskLease, TaskStorage, TasksRequest, Transactor, TypeName,
+    StoredQueue, StoredSubscription, StoredTag, StoredTask, StoredUnique, SubscriptionStorage,
+    TagBatch, TagDeclaration, TagKey, TagPage, TagRequest, TagStorage, TaskClaim, TaskLease,
+    TaskStorage, TasksRequest, Transactor, TypeName, UniqueName,
 };
 use evercore::subscription::{DiscardedEvent, ParkedEvent};
 use evercore::task::QueueName;
@@ -107,6 +108,19 @@ impl StorageEngine for Halting<dyn StorageEngine> {
         self.1.go(self.0.find_by_idempotency_key(key)).await
     }
 
+    async fn declare_unique(&self, names: &[UniqueName]) -> Result<Vec<StoredUnique>> {
+        self.1.go(self.0.declare_unique(names)).await
+    }
+
+    async fn record_claimed(
+        &self,
+        names: &[UniqueName],
+        up_to: i64,
+        is_complete: bool,
+    ) -> Result<()> {
+        self.1.go(self.0.record_claimed(names, up_to, is_complete)).await
+    }
+
     fn migrations(&self) -> Vec<Migration> {
         self.0.migrations()
     }
@@ -171,6 +185,25 @@ impl TaskStorage for Halting<dyn StorageEngine> {
 
     async fn control(&self, queue: &QueueName, control: &QueueControl) -> Result<u64> {
         self.1.go(self.queues_of_the_engine().control(queue, control)).await
+    }
+}
+
+#[async_trait]
+impl TagStorage for Halting<dyn StorageEngine> {
+    async fn declared_tags(&self) -> Result<DeclaredTags> {
+        self.1.go(self.0.declared_tags()).await
+    }
+
+    async fn declare_tags(&self, declarations: &[(StoredTag, TagDeclaration)]) -> Result<()> {
+        self.1.go(self.0.declare_tags(declarations)).await
+    }
+
+    async fn begin_tagging(&self, tags: &[StoredTag]) -> Result<Position> {
+        self.1.go(self.0.begin_tagging(tags)).await
+    }
+
+    async fn add_tags(&self, batch: &TagBatch) -> Result<bool> {
+        self.1.go(self.0.add_tags(batch)).await
     }
 }
 

@@ -44,6 +44,7 @@ macro_rules! __with_operations {
                 load_by_key: "Context::load_by_key"
                 find: "Context::find"
                 find_by_key: "Context::find_by_key"
+                find_by_unique: "Context::find_by_unique" "Context::load_by_unique"
                 load_or_create: "Context::load_or_create"
                 create: "Context::create"
                 create_with_key: "Context::create_with_key"
@@ -58,6 +59,7 @@ macro_rules! __with_operations {
                 with_readonly_context: "EventStore::with_readonly_context"
                 loads_of_a_view: "ReadContext::load" "ReadContext::load_by_key" "ReadContext::find"
                     "ReadContext::find_by_key" "ReadContext::load_as_of"
+                values_of_a_view: "ReadContext::find_by_unique" "ReadContext::load_by_unique"
                 boundaries_of_a_view: "ReadContext::read" "ReadContext::read_as_of"
                     "ReadContext::read_tagged"
                 pages_of_a_view: "ReadContext::history" "ReadContext::read_log"
@@ -68,7 +70,9 @@ macro_rules! __with_operations {
                 read_tagged: "EventStore::read_tagged"
                 find_commit: "EventStore::find_commit"
                 find_by_idempotency_key: "EventStore::find_by_idempotency_key"
+                claim_unique_values: "EventStore::claim_unique_values"
                 verify: "Verify::run"
+                backfill_tags: "TagBackfill::run"
             }
             following {
                 run: "SubscriptionBuilder::run"

@@ -8,6 +8,8 @@ use super::subject::LEFT;
 use super::{Cut, Outcome, Subject};
 use crate::domain::counter::Counter;
 use crate::domain::courses::{Load, Seats};
+use crate::domain::member::{self, Member};
+use crate::domain::parcels::{self, Region};
 
 pub async fn with_readonly_context(subject: &Subject, cut: &mut Cut) -> Outcome {
     let read = subject.store.with_readonly_context(async |ctx| {
@@ -52,6 +54,32 @@ pub async fn loads_of_a_view(subject: &Subject, cut: &mut Cut) -> Outcome {
         cut.short(loads).await.unwrap_or(Ok(()))
     };
     within_a_view(subject, read).await
+}
+
+pub async fn values_of_a_view(subject: &Subject, cut: &mut Cut) -> Outcome {
+    if !subject.store.engine().capabilities().has(Capability::UniqueValues) {
+        return Ok(());
+    }
+    let mark = Subject::mark();
+    member::create(&subject.witness, member::with_email(&mark)).await?;
+    let read = async |ctx: &ReadContext| {
+        let both = async {
+            ctx.find_by_unique(member::by_email("unknown")).await?;
+            ctx.load_by_unique(member::by_email(&mark)).await.map(drop)
+        };
+        cut.short(both).await.unwrap_or(Ok(()))
+    };
+    within_a_view(subject, read).await
+}
+
+/// A call that was dropped goes on at the next one.
+pub async fn claim_unique_values(subject: &Subject, cut: &mut Cut) -> Outcome {
+    if !subject.store.engine().capabilities().has(Capability::UniqueValues) {
+        return Ok(());
+    }
+    cut.short(subject.store.claim_unique_values::<Member>(|_| {})).await.transpose()?;
+    let claimed = subject.witness.claim_unique_values::<Member>(|_| {}).await?;
+    if claimed.is_complete { Ok(()) } else { Err(format!("{claimed:?}").into()) }
 }
 
 pub async fn boundaries_of_a_view(subject: &Subject, cut: &mut Cut) -> Outcome {
@@ -134,5 +162,29 @@ pub async fn verify(subject: &Subject, cut: &mut Cut) -> Outcome {
     match report.filter(|report| !report.is_clean()) {
         Some(report) => Err(format!("what is stored is wrong: {report}").into()),
         None => Ok(()),
+    }
+}
+
+pub async fn backfill_tags(subject: &Subject, cut: &mut Cut) -> Outcome {
+    if !subject.store.engine().capabilities().has(Capability::Tags) {
+        return Ok(());
+    }
+    match subject.store_of(parcels::older()?).await {
+        Ok(older) => {
+            for place in ["north/Oslo", "south/Rome", "north/Oslo"] {
+                parcels::post(&older, place).await?;
+            }
+        }
+        // A run before this one has declared the tag.
+        Err(Error::OlderProgram { .. }) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let newer = subject.store_of(parcels::newer()?).await?;
+    let done = cut.short(newer.backfill_tags().batch_size(1).run()).await.transpose()?;
+    let read = newer.with_context(async |ctx| ctx.read(Region::of("north")).await).await;
+    match read {
+        Ok(north) if north.sent == 2 => Ok(()),
+        Err(Error::TagIncomplete { .. }) if done.is_none() => Ok(()),
+        other => Err(format!("after {done:?}, the boundary is {other:?}").into()),
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use evercore::engine::StorageEngine;
 use evercore::{
-    AggregateId, BoxError, Context, Error, EventStore, Metadata, Position, Result, Start,
+    AggregateId, BoxError, Context, Error, EventStore, Metadata, Position, Registry, Result, Start,
 };
 use futures_util::StreamExt;
 use tokio::runtime::Handle;
@@ -64,6 +64,12 @@ impl Subject {
     pub(super) async fn fresh_store(&self) -> Result<EventStore> {
         let halting: Arc<dyn StorageEngine> = Arc::new(Halting::new(Arc::clone(&self.engine)));
         fixture::open(halting, Setting::Default, SEED).await
+    }
+
+    /// Opens a store of another program on the same engine.
+    pub(super) async fn store_of(&self, registry: Registry) -> Result<EventStore> {
+        let halting: Arc<dyn StorageEngine> = Arc::new(Halting::new(Arc::clone(&self.engine)));
+        EventStore::builder().registry(registry).open_shared(halting).await
     }
 
     /// Opens an engine with await points of its own, as another process would.

@@ -5,19 +5,20 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use evercore::boundary::{Boundary, Tag, Tags};
+use evercore::boundary::{Boundary, BoundaryKey, Tag, Tags};
 use evercore::engine::{
     Capability, Condition, LogQuery, Precondition, StoredEvent, TagAtom, TagQuery, TagRequest,
 };
 use evercore::{
-    Context, Error, Event, EventFilter, EventStore, IdempotencyKey, Limits, Position,
-    RecordedEvent, Result,
+    CommandError, Context, Error, Event, EventFilter, EventStore, IdempotencyKey, Limits, Position,
+    RecordedEvent, Result, RetryPolicy,
 };
 
 use crate::assert::assert_error;
 use crate::domain::counter::{self, Added, Counter};
 use crate::domain::courses::{
-    self, CourseDefined, Load, Refused, Seats, Seen, Subscribed, Subscription, subscribed,
+    self, CourseDefined, Load, Refused, Seats, Seen, Subscribe, Subscribed, Subscription,
+    subscribed,
 };
 use crate::fixture::Fixture;
 use crate::journal::{Journal, idle};
@@ -620,8 +621,8 @@ pub(crate) async fn a_subscription_follows_a_tag(fixture: &Fixture) -> Result<()
     worker.shutdown().await?;
     assert_eq!(journal.positions(), [1, 3]);
 
-    let unknown = store.subscription("another").tag(tag("room", "7")).spawn(journal.handler())?;
-    assert_error!(unknown.join().await, Error::UnknownFilterName { name } if name == "the tag `room`");
+    let unknown = store.subscription("another").tag(tag("hall", "7")).spawn(journal.handler())?;
+    assert_error!(unknown.join().await, Error::UnknownFilterName { name } if name == "the tag `hall`");
     Ok(())
 }
 
@@ -651,9 +652,144 @@ pub(crate) async fn pages_by_tags_end_at_the_frontier_and_go_on(fixture: &Fixtur
     assert_eq!(found, expected);
     let both = [tag("student", "Bob"), tag("course", "algebra")];
     assert_eq!(store.read_tagged(&both, Position::START).await?.events, expected[2..3]);
-    for wrong in [&[][..], &[tag("room", "7")]] {
-        let refused = store.read_tagged(wrong, Position::START).await;
-        assert_error!(refused, Error::UnknownFilterName { .. });
+    let unknown = store.read_tagged(&[tag("hall", "7")], Position::START).await;
+    assert_error!(unknown, Error::UnknownFilterName { .. });
+    assert_error!(store.read_tagged(&[], Position::START).await, Error::NoTags);
+    Ok(())
+}
+
+/// Both the key and the boundary refuse the commit. The decision is made again, and finds what the rival did.
+pub(crate) async fn a_stale_decision_that_takes_a_key_is_run_again(
+    fixture: &Fixture,
+) -> Result<()> {
+    fixture.needs(Capability::Tags)?;
+    let rival = fixture.rival();
+    let take = |store: EventStore, beside: Option<EventStore>| async move {
+        store
+            .with_context(async |ctx| {
+                let seats = ctx.read(Seats::of("algebra")).await?;
+                if !seats.students.is_empty() {
+                    return Err(Refused::Full);
+                }
+                let mut counter = ctx.create_with_key::<Counter>("algebra").await?;
+                ctx.apply(&mut counter, Added { by: 1 })?;
+                ctx.emit(subscribed("algebra", "Ada"))?;
+                if let Some(rival) = &beside {
+                    rival
+                        .with_context(async |ctx| {
+                            let mut counter = ctx.create_with_key::<Counter>("algebra").await?;
+                            ctx.apply(&mut counter, Added { by: 2 })?;
+                            ctx.emit(subscribed("algebra", "Bob"))
+                        })
+                        .await
+                        .or_else(|error| match error {
+                            // In the second run, it is there already.
+                            Error::KeyTaken { .. } => Ok(()),
+                            error => Err(error),
+                        })?;
+                }
+                Ok(())
+            })
+            .await
+    };
+    let refused = take(fixture.store().clone(), Some(rival)).await;
+    assert_error!(refused, Refused::Full);
+    assert_eq!(fixture.log().await?.len(), 2, "only the rival has written");
+    Ok(())
+}
+
+/// Boundaries that overlap in one of their alternatives only: whoever conflicts waits for its turn, so that no client of
+/// a process is refused in the end.
+pub(crate) async fn overlapping_boundaries_of_a_process_all_land(fixture: &Fixture) -> Result<()> {
+    const CLIENTS: usize = 24;
+    fixture.needs(Capability::Tags)?;
+    let builder = fixture.builder().retry(RetryPolicy::default());
+    let store = fixture.store_with(builder).await?;
+    let landed = race(CLIENTS, |client| {
+        let store = store.clone();
+        async move {
+            let own = format!("own {client}");
+            for _ in 0..3 {
+                store
+                    .with_context(async |ctx| {
+                        let seats = ctx.read(Seats::of("common").or(Seats::of(&own))).await?;
+                        tokio::task::yield_now().await;
+                        ctx.emit(subscribed("common", &seats.students.len().to_string()))
+                    })
+                    .await?;
+            }
+            Ok::<_, Error>(())
+        }
+    })
+    .await;
+    landed.into_iter().collect::<Result<Vec<_>>>()?;
+    let seats = read(&store, || Seats::of("common")).await?;
+    let expected: Vec<_> = (0..CLIENTS * 3).map(|number| number.to_string()).collect();
+    assert_eq!(seats.students, expected);
+    Ok(())
+}
+
+pub(crate) async fn alternatives_are_guarded_if_one_of_them_is(fixture: &Fixture) -> Result<()> {
+    fixture.needs(Capability::Tags)?;
+    let (store, rival) = (fixture.store(), fixture.rival());
+    let mut runs = 0;
+    let runs = &mut runs;
+    let conflict: Result<()> = store
+        .with_context_once(async |ctx| {
+            *runs += 1;
+            let key = Seats::of("algebra").or(Seats::of("biology").unguarded());
+            ctx.read(key).await?;
+            courses::force(&rival, "algebra", "Bob").await?;
+            ctx.emit(subscribed("algebra", "Ada"))
+        })
+        .await;
+    assert_error!(conflict, Error::BoundaryConflict { .. });
+    let twice = || BoundaryKey::<Seats>::new(["a", "b"].map(|course| Tag::new("course", course)));
+    assert_error!(read(store, twice).await, Error::InvalidTag { .. });
+    Ok(())
+}
+
+/// The keys and the command are about different courses.
+pub(crate) async fn a_decision_emits_nothing_outside_of_its_boundaries(
+    fixture: &Fixture,
+) -> Result<()> {
+    fixture.needs(Capability::Tags)?;
+    let store = fixture.store();
+    for course in ["algebra", "biology"] {
+        courses::define(store, course, 1).await?;
     }
+    let before = fixture.log().await?.len();
+    let command = Subscribe { course: "biology".to_owned(), student: "Ada".to_owned() };
+    let keys = || (Seats::of("algebra"), Load::of("Bob"));
+    let refused = store.execute_on(keys(), command.clone()).await;
+    assert_error!(refused, CommandError::Store(Error::EventOutsideBoundary { .. }));
+    assert_eq!(fixture.log().await?.len(), before, "nothing was written");
+    store.execute_on((Seats::of("biology"), Load::of("Ada")), command).await.map_err(refusal)?;
+    Ok(())
+}
+
+fn refusal(error: CommandError<Refused>) -> Error {
+    match error {
+        CommandError::Store(error) => error,
+        CommandError::Rejected(refused) => panic!("{refused}"),
+    }
+}
+
+/// The same tags in another boundary are another request, and so are other tags.
+pub(crate) async fn an_idempotency_key_is_of_its_boundaries(fixture: &Fixture) -> Result<()> {
+    fixture.needs(Capability::Tags)?;
+    let store = fixture.store();
+    courses::define(store, "algebra", 9).await?;
+    let command = || Subscribe { course: "algebra".to_owned(), student: "Ada".to_owned() };
+    let execute = |keys| {
+        let executing = store.execute_on(keys, command()).idempotency_key("request");
+        async move { executing.await.map(|done| done.is_repetition()) }
+    };
+    let keys = || (Seats::of("algebra"), Load::of("Ada"));
+    assert!(!execute(keys()).await.map_err(refusal)?);
+    assert!(execute(keys()).await.map_err(refusal)?);
+    let wider = (Seats::of("algebra").or(Seats::of("biology")), Load::of("Ada"));
+    let reused = execute(wider).await;
+    assert_error!(reused, CommandError::Store(Error::IdempotencyKeyReused { .. }));
     Ok(())
 }

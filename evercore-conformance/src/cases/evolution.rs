@@ -1,5 +1,7 @@
 //! Data that outlive the names and shapes with which they were written.
 
+use std::sync::Arc;
+
 use evercore::engine::TypeName;
 use evercore::{
     Aggregate, AggregateId, Error, Event, EventFilter, EventStore, Expected, NaturalKey, Result,
@@ -32,9 +34,13 @@ async fn open(fixture: &Fixture) -> Result<EventStore> {
     fixture.store_with(fixture.builder().registry(registry()?)).await
 }
 
+/// Returns the names of the stored types, without those whose tags a store has declared when it was opened.
 async fn stored_types(fixture: &Fixture) -> Result<Vec<String>> {
     let stored = fixture.engine().aggregate_types().await?;
-    let mut types: Vec<_> = stored.iter().map(|name| name.as_ref().to_owned()).collect();
+    // Types whose events have tags are stored when a store is opened.
+    let is_of_the_case = |name: &&Arc<str>| [Client::NAME, Customer::NAME].contains(&&***name);
+    let mut types: Vec<_> =
+        stored.iter().filter(is_of_the_case).map(|name| name.as_ref().to_owned()).collect();
     types.sort();
     Ok(types)
 }

@@ -16,6 +16,7 @@ use crate::domain::account::{self, Account, Deposit};
 use crate::domain::counter::{self, Added, Counter};
 use crate::domain::diary::{Diary, Noted};
 use crate::domain::gauge::{self, Gauge};
+use crate::domain::member::{self, Member};
 use crate::domain::tally::{self, FINGERPRINT, OTHER_FINGERPRINT, Tally};
 use crate::fixture::Fixture;
 use crate::journal::idle;
@@ -173,6 +174,35 @@ pub(crate) async fn an_unreadable_event_is_found_at_its_place(fixture: &Fixture)
         assert_eq!(event, &EventAt { aggregate: at_id::<Counter>(id), sequence: 2, position: at });
         assert!(problem.contains("at field `by`"), "{problem}");
     }
+    Ok(())
+}
+
+/// As a program leaves it that was not stopped before a newer one declared the value.
+pub(crate) async fn an_unclaimed_value_is_found(fixture: &Fixture) -> Result<()> {
+    fixture.needs(Capability::UniqueValues)?;
+    let (store, engine) = (fixture.store(), fixture.engine());
+    let claimed = member::create(store, member::with_email("claimed")).await?;
+    let [alone, shared] = [raw::fresh_id(engine).await?, raw::fresh_id(engine).await?];
+    for (id, email) in [(alone, "unclaimed"), (shared, "claimed")] {
+        engine.commit(raw::creation(id, &[member::with_email(email)])).await?;
+    }
+    let unclaimed = |id, value: &str, holder: Option<AggregateId>| Finding::ValueUnclaimed {
+        aggregate: at_id::<Member>(id),
+        value: value.to_owned(),
+        holder: holder.map(AggregateId::get),
+    };
+    let expected = [
+        unclaimed(alone, "email:unclaimed", None),
+        unclaimed(shared, "email:claimed", Some(claimed)),
+    ];
+    for page_size in PAGE_SIZES {
+        let report = store.verify().page_size(page_size).run().await?;
+        assert_eq!(report.findings(), expected);
+    }
+    let report = store.verify().aggregates::<Member>().run().await?;
+    assert_eq!(report.findings(), expected);
+    let report = store.verify().aggregates::<Counter>().run().await?;
+    assert!(report.is_clean(), "{report}");
     Ok(())
 }
 

@@ -381,18 +381,18 @@ corruptions! {
 
     async fn a_parked_event_that_is_not_there(scene: &Scene<'_>) -> Spoilt {
         scene.spoil("UPDATE parked_events SET position = 99").await?;
-        let (subscription, aggregate_id) = ("watch".to_owned(), scene.counters[0].get());
+        let (subscription, lane) = ("watch".to_owned(), scene.counters[0].get());
         scene
-            .assert_found(&[Finding::ParkedMissing { subscription, position: 99, aggregate_id }])
+            .assert_found(&[Finding::ParkedMissing { subscription, position: 99, lane }])
             .await?;
         Ok(())
     }
 
     async fn a_parked_event_that_is_another_one(scene: &Scene<'_>) -> Spoilt {
         scene.spoil("UPDATE parked_events SET position = 4").await?;
-        let (subscription, aggregate_id) = ("watch".to_owned(), scene.counters[0].get());
+        let (subscription, lane) = ("watch".to_owned(), scene.counters[0].get());
         scene
-            .assert_found(&[Finding::ParkedMissing { subscription, position: 4, aggregate_id }])
+            .assert_found(&[Finding::ParkedMissing { subscription, position: 4, lane }])
             .await?;
         Ok(())
     }

@@ -67,6 +67,11 @@ pub(super) enum Operation {
         student: usize,
         tally: usize,
     },
+    /// Decides on the events of a course without one of its own, and guards an aggregate.
+    Inspect {
+        course: usize,
+        tally: usize,
+    },
     /// Adds an event to a course and a student, whatever is there.
     Force {
         course: usize,
@@ -106,7 +111,7 @@ impl Operation {
         let tally = random.usize(..AGGREGATES);
         let counter = random.usize(..AGGREGATES);
         let (course, student) = (random.usize(..COURSES), random.usize(..STUDENTS));
-        match random.u8(..15) {
+        match random.u8(..16) {
             0..=4 => {
                 let idempotency_key = (random.u8(..4) == 0).then(|| random.u8(..IDEMPOTENCY_KEYS));
                 let (guard, events) = (random.usize(..AGGREGATES), random.u64(1..4));
@@ -122,6 +127,7 @@ impl Operation {
             10 => Self::Append { counter },
             11 | 12 => Self::Subscribe { course, student, tally },
             13 => Self::Force { course, student },
+            14 => Self::Inspect { course, tally },
             _ => Self::AppendAt { counter, sequence: random.i64(1..30) },
         }
     }
@@ -133,7 +139,7 @@ impl Operation {
                 let expected = Expected::Exactly(Sequence::new(sequence)?);
                 append(store, shared, counter, expected).await
             }
-            Self::Subscribe { .. } | Self::Force { .. }
+            Self::Subscribe { .. } | Self::Force { .. } | Self::Inspect { .. }
                 if !store.engine().capabilities().has(Capability::Tags) =>
             {
                 Ok(())
@@ -196,6 +202,12 @@ impl Operation {
                 let (of_course, of_student) = (seats.students.len(), load.courses.len());
                 let seen = Some(Seen { of_course, of_student });
                 ctx.emit(Subscribed { seen, ..courses::subscribed(&course, &student) })
+            }
+            Self::Inspect { course, tally } => {
+                ctx.read(Seats::of(&course.to_string())).await?;
+                let tally = ctx.load::<Tally>(shared.tallies[tally]).await?;
+                tokio::task::yield_now().await;
+                ctx.guard(&tally)
             }
             Self::Force { course, student } => {
                 ctx.emit(courses::subscribed(&course.to_string(), &student.to_string()))

@@ -1,5 +1,12 @@
 //! The commands that are sent to a store and the model.
 
+use evercore::Aggregate;
+use evercore_testing::model::FACTS;
+
+use super::boundaries::{Ask, Labels, Question};
+use crate::domain::counter::Counter;
+use crate::domain::tally::Tally;
+
 /// A command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Command {
@@ -9,7 +16,7 @@ pub(super) enum Command {
         work: Work,
     },
     /// A unit of work, and another one that commits before it: after the first unit has read the given number of
-    /// aggregates, or all of them.
+    /// aggregates and of boundaries, or all of them.
     Overtaken {
         work: Work,
         reads: usize,
@@ -27,6 +34,16 @@ pub(super) enum Command {
     LoadAsOf {
         aggregate: usize,
         sequence: usize,
+    },
+    /// Reads a past state of a boundary: that after this many events of the log.
+    ReadAsOf {
+        question: Question,
+        after: usize,
+    },
+    /// Reads the events that have all tags of a label, after this many events of the log.
+    ReadTagged {
+        labels: Labels,
+        after: usize,
     },
     /// Closes the store and opens it again, as the next process would.
     Restart,
@@ -62,6 +79,8 @@ pub(super) enum Writer {
 /// The work of one context.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Work {
+    /// The boundaries that it reads before it does anything else.
+    pub(super) asks: Vec<Ask>,
     pub(super) steps: Vec<Step>,
     pub(super) idempotency_key: Option<u8>,
 }
@@ -69,10 +88,34 @@ pub(super) struct Work {
 /// A step of a unit of work. Existing aggregates are identified by their index in the order of creation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Step {
-    Create { kind: Kind, key: Option<u8>, events: u64 },
-    Write { aggregate: usize, by: Way, events: u64 },
-    ChangeKey { aggregate: usize, key: Option<u8> },
-    Guard { aggregate: usize },
+    Create {
+        kind: Kind,
+        key: Option<u8>,
+        events: u64,
+    },
+    Write {
+        aggregate: usize,
+        by: Way,
+        events: u64,
+    },
+    ChangeKey {
+        aggregate: usize,
+        key: Option<u8>,
+    },
+    Guard {
+        aggregate: usize,
+    },
+    /// Emits an event that belongs to no aggregate.
+    Post {
+        labels: Labels,
+    },
+    /// Appends an event, with tags if the aggregate is a counter.
+    Pin {
+        aggregate: usize,
+        labels: Labels,
+    },
+    /// Reads a boundary, with the events that are staged already.
+    Ask(Ask),
 }
 
 /// The way to look up an aggregate.
@@ -89,6 +132,8 @@ pub(super) enum Kind {
     /// Has snapshots.
     Tally,
     Counter,
+    /// The events of a commit that belong to no aggregate.
+    Facts,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,13 +160,15 @@ pub(super) enum Taste {
 impl Kind {
     pub(super) const fn name(self) -> &'static str {
         match self {
-            Self::Tally => "tally",
-            Self::Counter => "counter",
+            Self::Tally => Tally::NAME,
+            Self::Counter => Counter::NAME,
+            Self::Facts => FACTS,
         }
     }
 
     pub(super) fn named(name: &str) -> Self {
-        if name == Self::Tally.name() { Self::Tally } else { Self::Counter }
+        let mut all = [Self::Tally, Self::Counter, Self::Facts].into_iter();
+        all.find(|kind| kind.name() == name).expect("BUG: there are no other types")
     }
 }
 
@@ -144,8 +191,9 @@ impl Step {
     /// Returns the existing aggregate that the step concerns.
     pub(super) const fn aggregate(&self) -> Option<usize> {
         match self {
-            Self::Create { .. } => None,
+            Self::Create { .. } | Self::Post { .. } | Self::Ask(_) => None,
             Self::Write { aggregate, .. }
+            | Self::Pin { aggregate, .. }
             | Self::ChangeKey { aggregate, .. }
             | Self::Guard { aggregate } => Some(*aggregate),
         }

@@ -2,17 +2,22 @@
 
 use std::collections::BTreeMap;
 
+use evercore::engine::{TagPage, TagRequest};
 use evercore::{Aggregate, AggregateId, Error, EventStore, Position, ReadContext, Result};
 use evercore_testing::model::Refusal;
 
+use super::boundaries::{Question, named};
 use super::commands::{Kind, key_text};
-use super::generate::KEYS;
+use super::generate::{KEYS, LABELS, OWNERS, ROOMS};
 use super::reference::{Answer, Reference, SUBSCRIPTION};
 use super::subject::{Said, Subject, number};
 use super::writing::{Known, Trouble};
 use crate::domain::counter::Counter;
 use crate::domain::tally::{PlainTally, Tally};
 use crate::fixture::whole_log;
+
+/// The events in a page of a boundary: few, so that most take several pages.
+const PAGE: u32 = 3;
 
 /// Compares a store's answer with the expected one.
 pub(super) fn answers(
@@ -28,6 +33,8 @@ pub(super) fn answers(
         }
         (Ok(Said::Tally(tally)), Answer::Events(numbers)) => *tally == Tally::of(numbers),
         (Ok(Said::Counter(value)), Answer::Events(numbers)) => *value == sum(numbers),
+        (Ok(Said::Numbers(found)), Answer::Events(numbers)) => found == numbers,
+        (Ok(Said::Read(found)), Answer::Read(numbers)) => found == numbers,
         (Err(Trouble::Store(error)), Answer::Refused(reasons)) => {
             refusal(subject, error).is_some_and(|reason| reasons.contains(&reason))
         }
@@ -49,6 +56,9 @@ fn refusal(subject: &Subject, error: &Error) -> Option<Refusal> {
             subject.ids.iter().position(|known| known == id).map(Refusal::Stale)
         }
         Error::KeyTaken { key, .. } => Some(Refusal::KeyTaken(key.clone())),
+        Error::BoundaryConflict { boundary, tags } => {
+            Some(Refusal::Outdated(named(boundary, tags)))
+        }
         Error::IdempotencyKeyUsed { key } => Some(Refusal::IdempotencyKeyUsed(key.clone())),
         _ => None,
     }
@@ -81,6 +91,7 @@ fn handled(
 /// Compares everything that can be read.
 pub(super) async fn contents(subject: &mut Subject, after: &mut Reference) -> Result<(), Trouble> {
     log(subject, after).await?;
+    boundaries(subject, after).await?;
     let known = subject.known(after);
     if known.len() != after.model.aggregates().len() {
         let wanted = after.model.aggregates().len();
@@ -112,6 +123,60 @@ async fn log(subject: &mut Subject, after: &Reference) -> Result<(), Trouble> {
     }
     subject.positions = positions;
     Ok(())
+}
+
+/// Compares all boundaries, read in small pages.
+async fn boundaries(subject: &Subject, after: &Reference) -> Result<(), Trouble> {
+    if !subject.has_tags() {
+        return Ok(());
+    }
+    let mut open: Vec<_> = Question::all(ROOMS, LABELS, OWNERS)
+        .into_iter()
+        .map(|question| (question, Vec::new(), Position::START))
+        .collect();
+    while !open.is_empty() {
+        let request = |(question, _, after): &(Question, _, _)| TagRequest {
+            after: *after,
+            ..TagRequest::new(question.query(), PAGE)
+        };
+        let requests: Vec<_> = open.iter().map(request).collect();
+        let pages = subject.first.engine.read_tagged(requests).await?;
+        if pages.len() != open.len() {
+            let (given, asked) = (pages.len(), open.len());
+            return Err(Trouble::Wrong(format!("{asked} requests got {given} pages")));
+        }
+        for ((question, found, last), page) in open.iter_mut().zip(&pages) {
+            frontier(subject, page)?;
+            for event in &page.events {
+                found.push(number(event)?);
+                *last = event.position();
+            }
+            if page.at_end {
+                let wanted = after.model.log().iter().filter(|event| question.selects(event));
+                let wanted: Vec<_> = wanted.map(|event| event.event).collect();
+                if *found != wanted {
+                    return Err(Trouble::Wrong(format!(
+                        "{question:?} finds {found:?}, and should find {wanted:?}"
+                    )));
+                }
+            } else if page.events.len() != PAGE as usize {
+                let count = page.events.len();
+                return Err(Trouble::Wrong(format!("{count} events of {question:?} are a page")));
+            }
+        }
+        let mut ended = pages.iter().map(|page| page.at_end);
+        open.retain(|_| !ended.next().unwrap_or_default());
+    }
+    Ok(())
+}
+
+/// Checks that a frontier is the position of an event of the log, or its start.
+fn frontier(subject: &Subject, page: &TagPage) -> Result<(), Trouble> {
+    let TagPage { frontier, .. } = page;
+    if *frontier == Position::START || subject.positions.contains(frontier) {
+        return Ok(());
+    }
+    Err(Trouble::Wrong(format!("the frontier {frontier} is no position of an event")))
 }
 
 /// Compares all aggregates, by id and by key, in one view.
@@ -154,6 +219,8 @@ async fn state<T: Aggregate + AsRef<Tally>>(
             let is_right = counter.state().value == sum(numbers);
             (counter.sequence(), counter.key().cloned(), is_right)
         }
+        // Its events are compared as parts of the log and of boundaries.
+        Kind::Facts => return Ok(()),
     };
     let is_right = is_right
         && usize::try_from(sequence.get()) == Ok(numbers.len())

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use evercore::engine::Capability;
 use evercore::{Report, Result};
 use proptest::test_runner::{Config, RngSeed, TestRunner};
 
@@ -121,8 +122,9 @@ impl Explorer {
         let config = Config { rng_seed: RngSeed::Fixed(self.seed), ..Config::default() };
         let mut random = TestRunner::new(config);
         let mut explored = Explored::default();
+        let tags = has_tags(&make());
         for _ in 0..self.sequences {
-            let commands = generate::sequence(&mut random);
+            let commands = generate::sequence(&mut random, tags);
             explored.take(&commands);
             let try_one = |commands: &[Command]| self.try_one(Arc::new(make()), commands).err();
             if let Some(difference) = try_one(&commands) {
@@ -153,6 +155,16 @@ impl Explorer {
         ended?;
         cleaned.map_err(|error| format!("clean-up: {}", Report::new(&error)))
     }
+}
+
+/// Returns whether the engine has tags. If it cannot be opened, the first sequence says why.
+fn has_tags(harness: &dyn Harness) -> bool {
+    let runtime = runtime();
+    let opened = runtime.block_on(harness.open());
+    let has_tags = opened.map_or(true, |engine| engine.capabilities().has(Capability::Tags));
+    drop(runtime.block_on(harness.clean_up()));
+    runtime.shutdown_background();
+    has_tags
 }
 
 async fn run(

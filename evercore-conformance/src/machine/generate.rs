@@ -3,9 +3,11 @@
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
+use proptest::sample::select;
 use proptest::strategy::{BoxedStrategy, ValueTree};
 use proptest::test_runner::TestRunner;
 
+use super::boundaries::{Ask, Labels, Question};
 use super::commands::{Command, Expected, Kind, Step, Stream, Taste, Way, Work, Writer};
 use super::reference::Reference;
 
@@ -18,20 +20,37 @@ pub(super) const KEYS: u8 = 4;
 /// The number of idempotency keys.
 const IDEMPOTENCY_KEYS: u8 = 6;
 
+/// The numbers of values of the tags: few, so that boundaries meet.
+pub(super) const ROOMS: u8 = 3;
+pub(super) const LABELS: u8 = 3;
+pub(super) const OWNERS: u8 = 2;
+
+/// The maximum number of boundaries that a unit of work reads first.
+const MOST_ASKS: usize = 2;
+
 /// The maximum number of steps in a unit of work.
 const MOST_STEPS: usize = 3;
 
 /// The upper bound of events in one step: more than the number of events between two snapshots.
 const MOST_EVENTS: u64 = 7;
 
+/// What the commands may refer to.
+#[derive(Clone, Debug)]
+struct Stage {
+    /// The aggregates that can be loaded.
+    aggregates: Vec<usize>,
+    events: usize,
+    /// Whether the engine has tags.
+    tags: bool,
+}
+
 /// Draws a sequence of commands that are valid one after another.
-pub(super) fn sequence(random: &mut TestRunner) -> Vec<Command> {
+pub(super) fn sequence(random: &mut TestRunner, tags: bool) -> Vec<Command> {
     let length = draw(&(1..=MOST_COMMANDS), random);
     let mut reference = Reference::default();
     let draw_next = |_| {
-        let (aggregates, events) =
-            (reference.model.aggregates().len(), reference.model.log().len());
-        let next = draw(&command(aggregates, events), random);
+        let (aggregates, events) = (reference.loadable(), reference.model.log().len());
+        let next = draw(&command(&Stage { aggregates, events, tags }), random);
         reference.answer(&next);
         next
     };
@@ -42,8 +61,9 @@ fn draw<S: Strategy>(strategy: &S, random: &mut TestRunner) -> S::Value {
     strategy.new_tree(random).expect("BUG: nothing is ever rejected").current()
 }
 
-/// Draws a command for a store with this many aggregates and events.
-fn command(aggregates: usize, events: usize) -> BoxedStrategy<Command> {
+/// Draws a command for a store with these aggregates and events.
+fn command(stage: &Stage) -> BoxedStrategy<Command> {
+    let events = stage.events;
     let sometimes = prop_oneof![
         4 => any_run().prop_map(Command::Run),
         1 => Just(Command::Pause),
@@ -54,51 +74,94 @@ fn command(aggregates: usize, events: usize) -> BoxedStrategy<Command> {
         1 => (0..20_usize).prop_map(|nth| Command::Discard { nth }),
         2 => Just(Command::Restart),
     ];
-    let writing = (writer(), work(aggregates)).prop_map(|(by, work)| Command::Work { by, work });
-    let overtaken = (work(aggregates), 1..=MOST_STEPS, writer(), work(aggregates))
+    let writing = (writer(), work(stage)).prop_map(|(by, work)| Command::Work { by, work });
+    let overtaken = (work(stage), 1..=MOST_STEPS, writer(), work(stage))
         .prop_map(|(work, reads, by, other)| Command::Overtaken { work, reads, by, other });
-    if aggregates == 0 {
+    if stage.aggregates.is_empty() {
         return prop_oneof![6 => writing, 1 => sometimes].boxed();
     }
-    prop_oneof![
-        8 => writing,
-        6 => overtaken,
-        3 => append(aggregates),
-        3 => (0..aggregates, 0..30_usize)
+    let aggregate = select(stage.aggregates.clone());
+    let on_aggregates = prop_oneof![
+        1 => append(stage.aggregates.clone()),
+        1 => (aggregate, 0..30_usize)
             .prop_map(|(aggregate, sequence)| Command::LoadAsOf { aggregate, sequence }),
-        6 => sometimes,
+    ];
+    let plain = prop_oneof![8 => writing, 6 => overtaken, 6 => on_aggregates, 6 => sometimes];
+    if !stage.tags {
+        return plain.boxed();
+    }
+    prop_oneof![
+        13 => plain,
+        1 => (question(), 0..=events)
+            .prop_map(|(question, after)| Command::ReadAsOf { question, after }),
+        1 => (labels(), 0..=events).prop_map(|(labels, after)| Command::ReadTagged { labels, after }),
     ]
     .boxed()
 }
 
-fn work(aggregates: usize) -> impl Strategy<Value = Work> + use<> {
+fn work(stage: &Stage) -> impl Strategy<Value = Work> + use<> {
     let idempotency_key = option::weighted(0.2, 0..IDEMPOTENCY_KEYS);
-    (vec(step(aggregates), 1..=MOST_STEPS), idempotency_key)
-        .prop_map(|(steps, idempotency_key)| Work { steps, idempotency_key })
+    let most_asks = if stage.tags { MOST_ASKS } else { 0 };
+    (vec(ask(), 0..=most_asks), vec(step(stage), 1..=MOST_STEPS), idempotency_key)
+        .prop_map(|(asks, steps, idempotency_key)| Work { asks, steps, idempotency_key })
 }
 
-fn step(aggregates: usize) -> BoxedStrategy<Step> {
+fn step(stage: &Stage) -> BoxedStrategy<Step> {
     let create = (kind(), option::of(0..KEYS), 0..MOST_EVENTS)
         .prop_map(|(kind, key, events)| Step::Create { kind, key, events });
-    if aggregates == 0 {
-        return create.boxed();
+    let plain = if stage.aggregates.is_empty() {
+        create.boxed()
+    } else {
+        prop_oneof![2 => create, 12 => step_on(&stage.aggregates)].boxed()
+    };
+    if !stage.tags {
+        return plain;
     }
+    let tagged = prop_oneof![
+        3 => labels().prop_map(|labels| Step::Post { labels }),
+        1 => ask().prop_map(Step::Ask),
+    ];
+    if stage.aggregates.is_empty() {
+        return prop_oneof![2 => plain, 1 => tagged].boxed();
+    }
+    let pin = (select(stage.aggregates.clone()), labels())
+        .prop_map(|(aggregate, labels)| Step::Pin { aggregate, labels });
+    prop_oneof![6 => plain, 2 => tagged, 1 => pin].boxed()
+}
+
+/// Draws a step on an existing aggregate.
+fn step_on(aggregates: &[usize]) -> impl Strategy<Value = Step> + use<> {
     // The first aggregates are drawn most often, so that they get many events.
-    let aggregate = move || prop_oneof![2 => 0..aggregates.min(3), 1 => 0..aggregates];
+    let first = aggregates[..aggregates.len().min(3)].to_vec();
+    let all = aggregates.to_vec();
+    let aggregate =
+        move || prop_oneof![2 => select(first.clone()), 1 => select(all.clone())].boxed();
     prop_oneof![
-        2 => create,
         6 => (aggregate(), way(), 1..MOST_EVENTS)
             .prop_map(|(aggregate, by, events)| Step::Write { aggregate, by, events }),
         3 => (aggregate(), option::weighted(0.8, 0..KEYS))
             .prop_map(|(aggregate, key)| Step::ChangeKey { aggregate, key }),
         3 => aggregate().prop_map(|aggregate| Step::Guard { aggregate }),
     ]
-    .boxed()
 }
 
-fn append(aggregates: usize) -> impl Strategy<Value = Command> {
+fn labels() -> impl Strategy<Value = Labels> {
+    (0..ROOMS, option::of(0..OWNERS), vec(0..LABELS, 0..=3))
+        .prop_map(|(room, owner, labels)| Labels { room, owner, labels })
+}
+
+fn question() -> impl Strategy<Value = Question> {
+    select(Question::all(ROOMS, LABELS, OWNERS))
+}
+
+fn ask() -> impl Strategy<Value = Ask> {
+    let guarded = prop_oneof![4 => Just(true), 1 => Just(false)];
+    (question(), guarded).prop_map(|(question, guarded)| Ask { question, guarded })
+}
+
+fn append(aggregates: Vec<usize>) -> impl Strategy<Value = Command> {
     let stream =
-        prop_oneof![(0..aggregates).prop_map(Stream::Id), (0..KEYS).prop_map(Stream::Key),];
+        prop_oneof![select(aggregates).prop_map(Stream::Id), (0..KEYS).prop_map(Stream::Key)];
     let expected = prop_oneof![
         2 => Just(Expected::Any),
         1 => Just(Expected::NoStream),

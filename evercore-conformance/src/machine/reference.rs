@@ -1,7 +1,8 @@
 //! Applies commands to the model and derives the expected answers.
 
-use evercore_testing::model::{Following, Logged, Model, Refusal, Subscription, Unit};
+use evercore_testing::model::{FACTS, Following, Logged, Model, Refusal, Subscription, Unit};
 
+use super::boundaries::Ask;
 use super::commands::{
     Command, Expected, Kind, Step, Stream, Taste, Way, Work, is_disliked, key_text,
 };
@@ -30,42 +31,67 @@ pub(super) enum Answer {
     Handled(Vec<usize>),
     /// Events with these numbers.
     Events(Vec<u64>),
+    /// Boundaries with events of these numbers, in the order in which they were read.
+    Read(Vec<Vec<u64>>),
 }
 
 impl Reference {
     /// Returns whether everything that a command refers to exists.
     pub(super) fn allows(&self, command: &Command) -> bool {
-        let count = self.model.aggregates().len();
+        let can_load = |aggregate: &usize| {
+            let found = self.model.aggregates().get(*aggregate);
+            found.is_some_and(|found| found.kind() != FACTS)
+        };
         let exist = |work: &Work| {
-            work.steps.iter().all(|step| step.aggregate().is_none_or(|aggregate| aggregate < count))
+            work.steps.iter().all(|step| step.aggregate().is_none_or(|it| can_load(&it)))
         };
         match command {
             Command::Work { work, .. } => exist(work),
             Command::Overtaken { work, other, .. } => exist(work) && exist(other),
             Command::Append { stream: Stream::Id(aggregate), .. }
-            | Command::LoadAsOf { aggregate, .. } => *aggregate < count,
-            Command::Reset { after } => *after <= self.model.log().len(),
+            | Command::LoadAsOf { aggregate, .. } => can_load(aggregate),
+            Command::Reset { after }
+            | Command::ReadAsOf { after, .. }
+            | Command::ReadTagged { after, .. } => *after <= self.model.log().len(),
             _ => true,
         }
+    }
+
+    /// Returns the aggregates that can be loaded.
+    pub(super) fn loadable(&self) -> Vec<usize> {
+        let all = self.model.aggregates().iter().enumerate();
+        all.filter(|(_, it)| it.kind() != FACTS).map(|(place, _)| place).collect()
     }
 
     /// Applies a command, and returns the answer that a store should give.
     pub(super) fn answer(&mut self, command: &Command) -> Answer {
         match command {
             Command::Work { work, .. } => {
-                let unit = self.read(work);
-                self.finish(unit, work)
+                let (unit, read) = self.read(work);
+                self.finish(unit, work, read)
             }
             Command::Overtaken { work, reads, other, .. } => {
                 let mut unit = self.model.begin();
                 let aggregates = work.aggregates();
                 let (before, after) = aggregates.split_at(aggregates.len().min(*reads));
+                let (asks_before, asks_after) = work.asks.split_at(work.asks.len().min(*reads));
                 open(&mut unit, before);
-                let second = self.read(other);
-                self.finish(second, other);
+                let mut read = ask(&mut unit, asks_before);
+                let (second, others) = self.read(other);
+                let mut all = match self.finish(second, other, others) {
+                    Answer::Read(others) => others,
+                    _ => Vec::new(),
+                };
                 unit.look_again(&self.model);
                 open(&mut unit, after);
-                self.finish(unit, work)
+                read.extend(ask(&mut unit, asks_after));
+                match self.finish(unit, work, read) {
+                    Answer::Read(read) => {
+                        all.extend(read);
+                        Answer::Read(all)
+                    }
+                    refused => refused,
+                }
             }
             Command::Append { kind, stream, expected, events } => {
                 self.append(*kind, *stream, *expected, *events)
@@ -73,6 +99,17 @@ impl Reference {
             Command::LoadAsOf { aggregate, sequence } => {
                 let events = self.model.events(*aggregate).iter().copied();
                 Answer::Events(events.take(*sequence).collect())
+            }
+            Command::ReadAsOf { question, after } => {
+                let past = self.model.log().iter().take(*after);
+                let found = past.filter(|event| question.selects(event));
+                Answer::Events(found.map(|event| event.event).collect())
+            }
+            Command::ReadTagged { labels, after } => {
+                let tags = labels.of_post();
+                let later = self.model.log().iter().skip(*after);
+                let found = later.filter(|event| tags.iter().all(|tag| event.has(tag)));
+                Answer::Events(found.map(|event| event.event).collect())
             }
             Command::Restart => Answer::Done,
             Command::Run(taste) => Answer::Handled(self.run(*taste)),
@@ -110,16 +147,17 @@ impl Reference {
         Answer::Done
     }
 
-    /// Reads all aggregates of a unit of work before any change, as a context does.
-    fn read(&self, work: &Work) -> Unit<u64> {
+    /// Reads all aggregates and boundaries of a unit of work before any change, as a context does.
+    fn read(&self, work: &Work) -> (Unit<u64>, Vec<Vec<u64>>) {
         let mut unit = self.model.begin();
         open(&mut unit, &work.aggregates());
-        unit
+        let read = ask(&mut unit, &work.asks);
+        (unit, read)
     }
 
     /// Stages and commits a unit of work. Its events get numbers even if it is refused, as they do in the store.
-    fn finish(&mut self, mut unit: Unit<u64>, work: &Work) -> Answer {
-        let landed = match self.stage(&mut unit, work) {
+    fn finish(&mut self, mut unit: Unit<u64>, work: &Work, mut read: Vec<Vec<u64>>) -> Answer {
+        let landed = match self.stage(&mut unit, work, &mut read) {
             Ok(()) => self.model.commit(unit),
             // A store whose cache does not know the key's holder yet is refused only at the commit.
             Err(mut refusals) => {
@@ -127,11 +165,17 @@ impl Reference {
                 Err(refusals)
             }
         };
-        landed.map_or_else(Answer::Refused, |()| Answer::Done)
+        landed.map_or_else(Answer::Refused, |()| Answer::Read(read))
     }
 
-    fn stage(&mut self, unit: &mut Unit<u64>, work: &Work) -> Result<(), Vec<Refusal>> {
+    fn stage(
+        &mut self,
+        unit: &mut Unit<u64>,
+        work: &Work,
+        read: &mut Vec<Vec<u64>>,
+    ) -> Result<(), Vec<Refusal>> {
         let mut numbers = numbers(&mut self.next, work);
+        let mut next = || numbers.next().expect("BUG: there is a number for each event");
         if let Some(key) = work.idempotency_key {
             unit.idempotency_key(key_text(key));
         }
@@ -150,8 +194,22 @@ impl Reference {
                     unit.guard(*aggregate);
                     continue;
                 }
+                Step::Post { labels } => {
+                    unit.emit(next(), labels.of_post());
+                    continue;
+                }
+                Step::Pin { aggregate, labels } => {
+                    let is_counter = unit.open(*aggregate).kind() == Kind::Counter.name();
+                    let tags = if is_counter { labels.of_pin() } else { Vec::new() };
+                    unit.append_tagged(*aggregate, next(), tags);
+                    continue;
+                }
+                Step::Ask(asked) => {
+                    read.extend(ask(unit, &[*asked]));
+                    continue;
+                }
             };
-            (0..events).zip(&mut numbers).for_each(|(_, number)| unit.append(aggregate, number));
+            (0..events).for_each(|_| unit.append(aggregate, next()));
         }
         Ok(())
     }
@@ -207,6 +265,17 @@ fn open(unit: &mut Unit<u64>, aggregates: &[(usize, Way)]) {
     }
 }
 
+fn ask(unit: &mut Unit<u64>, asks: &[Ask]) -> Vec<Vec<u64>> {
+    let read = |&Ask { question, guarded }: &Ask| {
+        if guarded {
+            unit.read(question.name(), move |event| question.selects(event))
+        } else {
+            unit.look(|event| question.selects(event))
+        }
+    };
+    asks.iter().map(read).collect()
+}
+
 /// Returns the numbers of a unit's events, each used once.
 pub(super) fn numbers(next: &mut u64, work: &Work) -> impl Iterator<Item = u64> + use<> {
     let count: u64 = work
@@ -214,7 +283,8 @@ pub(super) fn numbers(next: &mut u64, work: &Work) -> impl Iterator<Item = u64> 
         .iter()
         .map(|step| match step {
             Step::Create { events, .. } | Step::Write { events, .. } => *events,
-            Step::ChangeKey { .. } | Step::Guard { .. } => 0,
+            Step::Post { .. } | Step::Pin { .. } => 1,
+            Step::ChangeKey { .. } | Step::Guard { .. } | Step::Ask(_) => 0,
         })
         .sum();
     let first = *next;

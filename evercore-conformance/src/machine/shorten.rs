@@ -4,7 +4,8 @@
 //! commands. The search is therefore simple: it leaves parts out for as long as the sequence still reveals a
 //! difference.
 
-use super::commands::{Command, Step, Work};
+use super::boundaries::Labels;
+use super::commands::{Command, Step, Way, Work};
 use super::reference::Reference;
 
 /// A sequence that reveals a difference, and the budget for shortening it.
@@ -129,6 +130,11 @@ fn smaller_works(work: &Work) -> Vec<Work> {
     if work.idempotency_key.is_some() {
         all.push(Work { idempotency_key: None, ..work.clone() });
     }
+    for place in 0..work.asks.len() {
+        let mut fewer = work.clone();
+        fewer.asks.remove(place);
+        all.push(fewer);
+    }
     for place in 0..work.steps.len() {
         if work.steps.len() > 1 {
             let mut fewer = work.clone();
@@ -154,6 +160,13 @@ fn smaller_step(step: &Step) -> Option<Step> {
         }
         Step::Write { aggregate, by, events: 2.. } => {
             Some(Step::Write { aggregate: *aggregate, by: *by, events: 1 })
+        }
+        Step::Pin { aggregate, .. } => {
+            Some(Step::Write { aggregate: *aggregate, by: Way::Id, events: 1 })
+        }
+        Step::Post { labels } if labels.owner.is_some() || !labels.labels.is_empty() => {
+            let labels = Labels { room: labels.room, ..Labels::default() };
+            Some(Step::Post { labels })
         }
         _ => None,
     }

@@ -3,23 +3,25 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use evercore::engine::StorageEngine;
+use evercore::engine::{Capability, StorageEngine};
 use evercore::subscription::SubscriptionState;
 use evercore::{
     AggregateId, AsOf, Batch, Error, EventStore, EventStoreBuilder, FailurePolicy, Handler,
     HandlerError, NaturalKey, Position, Registry, Result, RetryPolicy, Sequence, Start,
 };
-use evercore_testing::model;
+use evercore_testing::model::{self, FACTS};
 
+use super::boundaries::{self, Labels, Question, tag};
 use super::commands::{
     Command, Expected, Kind, Stream, Taste, Way, Work, Writer, is_disliked, key_text,
 };
 use super::reference::{Reference, SUBSCRIPTION, numbers};
 use super::writing::{self, Known, Opened, Program, Trouble, added};
 use crate::domain::counter::{Added, Counter};
+use crate::domain::posts::{Pinned, Posted};
 use crate::domain::registry;
 use crate::domain::tally::{Counted, PlainCounted, Tally};
-use crate::fixture::{ROOM, Setting};
+use crate::fixture::{ROOM, Setting, whole_log};
 use crate::{Durability, Harness};
 
 /// The stores of three processes on the same data.
@@ -49,6 +51,18 @@ pub(super) enum Said {
     Handled(Vec<Position>),
     Tally(Tally),
     Counter(i64),
+    /// The numbers of events.
+    Numbers(Vec<u64>),
+    /// The numbers of the events of each boundary that was read.
+    Read(Vec<Vec<u64>>),
+}
+
+/// The result of a unit of work that has landed.
+#[derive(Debug, Default)]
+struct Landed {
+    /// The ids of the aggregates that it created, in order; `None` for its events that belong to no aggregate.
+    created: Vec<Option<AggregateId>>,
+    read: Vec<Vec<u64>>,
 }
 
 impl Subject {
@@ -70,9 +84,8 @@ impl Subject {
         match command {
             Command::Work { by, work } => {
                 let numbers: Vec<u64> = numbers(&mut next, work).collect();
-                let created = self.work(*by, work, &self.known(before), &numbers).await?;
-                self.ids.extend(created);
-                Ok(Said::Done)
+                let landed = self.work(*by, work, &self.known(before), &numbers).await?;
+                Ok(Said::Read(self.adopt(landed).await?))
             }
             Command::Overtaken { work, reads, by, other } => {
                 let others: Vec<u64> = numbers(&mut next, other).collect();
@@ -88,6 +101,8 @@ impl Subject {
                 let sequence = i64::try_from(*sequence).unwrap_or(i64::MAX);
                 self.load_as_of(before, *aggregate, Sequence::new(sequence)?).await
             }
+            Command::ReadAsOf { question, after } => self.read_as_of(*question, *after).await,
+            Command::ReadTagged { labels, after } => self.read_tagged(labels, *after).await,
             Command::Restart => self.restart().await.map_err(Trouble::from),
             Command::Run(taste) => {
                 let is_paused = before.model.clone().subscription(SUBSCRIPTION).is_paused();
@@ -138,6 +153,10 @@ impl Subject {
         &self.first.store
     }
 
+    pub(super) fn has_tags(&self) -> bool {
+        self.first.engine.capabilities().has(Capability::Tags)
+    }
+
     /// Returns the aggregates of the model with their ids in the store.
     pub(super) fn known(&self, reference: &Reference) -> Vec<Known> {
         let aggregates = reference.model.aggregates().iter().zip(&self.ids);
@@ -155,7 +174,7 @@ impl Subject {
         work: &Work,
         known: &[Known],
         numbers: &[u64],
-    ) -> Result<Vec<AggregateId>, Trouble> {
+    ) -> Result<Landed, Trouble> {
         let (store, program) = match by {
             Writer::First => (&self.first.store, Program::TakesSnapshots),
             Writer::Second => (&self.second.store, Program::TakesSnapshots),
@@ -165,11 +184,73 @@ impl Subject {
         store
             .detached()
             .with_context(async |ctx| {
-                let mut opened = Opened::default();
+                let (mut opened, mut read) = (Opened::default(), Vec::new());
                 writing::open(ctx, program, &work.aggregates(), known, &mut opened).await?;
-                writing::stage(ctx, program, work, opened, numbers).await
+                writing::ask(ctx, &work.asks, &mut read).await?;
+                let created =
+                    writing::stage(ctx, program, work, opened, numbers, &mut read).await?;
+                Ok(Landed { created, read })
             })
             .await
+    }
+
+    /// Takes the ids of the aggregates that a unit of work has created. Returns what it has read.
+    async fn adopt(&mut self, landed: Landed) -> Result<Vec<Vec<u64>>, Trouble> {
+        for id in landed.created {
+            let id = match id {
+                Some(id) => id,
+                None => self.next_facts().await?,
+            };
+            self.ids.push(id);
+        }
+        Ok(landed.read)
+    }
+
+    /// Returns the first aggregate in the log that is not known yet and has events that belong to none.
+    async fn next_facts(&self) -> Result<AggregateId, Trouble> {
+        let log = whole_log(&*self.first.engine).await?;
+        let is_new = |event: &&evercore::RecordedEvent| {
+            event.aggregate_type() == FACTS && !self.ids.contains(&event.aggregate_id())
+        };
+        let found = log.iter().find(is_new).map(evercore::RecordedEvent::aggregate_id);
+        found.ok_or_else(|| {
+            Trouble::Wrong("an event that belongs to no aggregate is not in the log".to_owned())
+        })
+    }
+
+    async fn read_as_of(&self, question: Question, after: usize) -> Result<Said, Trouble> {
+        let as_of = self.position_after(after);
+        self.store()
+            .with_readonly_context(async |ctx| {
+                Ok(Said::Numbers(boundaries::read_as_of(ctx, question, as_of).await?))
+            })
+            .await
+    }
+
+    async fn read_tagged(&self, labels: &Labels, after: usize) -> Result<Said, Trouble> {
+        let room = [tag("room", labels.room)].into_iter();
+        let owner = labels.owner.map(|owner| tag("owner", owner));
+        let tags = room.chain(owner).chain(labels.labels.iter().map(|label| tag("label", *label)));
+        let tags: Vec<_> = tags.collect();
+        let (mut numbers, mut after) = (Vec::new(), self.position_after(after));
+        loop {
+            let page = self.store().read_tagged(&tags, after).await?;
+            for event in &page.events {
+                numbers.push(number(event)?);
+            }
+            if page.at_end {
+                return Ok(Said::Numbers(numbers));
+            }
+            if page.end <= after {
+                return Err(Trouble::Wrong(format!("a page after {after} ends at {}", page.end)));
+            }
+            after = page.end;
+        }
+    }
+
+    /// Returns the position after this many events of the log.
+    fn position_after(&self, events: usize) -> Position {
+        events.checked_sub(1).map_or(Position::START, |last| self.positions[last])
     }
 
     /// Runs two units of work; the other one commits while this one reads, or between its last read and its commit.
@@ -182,27 +263,31 @@ impl Subject {
         let program = Program::TakesSnapshots;
         let aggregates = work.aggregates();
         let (before, after) = aggregates.split_at(aggregates.len().min(reads));
+        let (asks_before, asks_after) = work.asks.split_at(work.asks.len().min(reads));
         // The keys may have moved by then.
         let after: Vec<_> = after.iter().map(|(place, _)| (*place, Way::Id)).collect();
-        let mut of_other = Vec::new();
+        let mut of_other = Landed::default();
         let landed = self
             .store()
             .with_context_once(async |ctx| {
-                let mut opened = Opened::default();
+                let (mut opened, mut read) = (Opened::default(), Vec::new());
                 writing::open(ctx, program, before, known, &mut opened).await?;
+                writing::ask(ctx, asks_before, &mut read).await?;
                 match self.work(by, other, known, others).await {
-                    Ok(created) => of_other = created,
+                    Ok(landed) => of_other = landed,
                     Err(wrong @ Trouble::Wrong(_)) => return Err(wrong),
                     // The later comparison with the stored state shows whether the refusal was right.
                     Err(Trouble::Store(_)) => {}
                 }
                 writing::open(ctx, program, &after, known, &mut opened).await?;
-                writing::stage(ctx, program, work, opened, own).await
+                writing::ask(ctx, asks_after, &mut read).await?;
+                let created = writing::stage(ctx, program, work, opened, own, &mut read).await?;
+                Ok(Landed { created, read })
             })
             .await;
-        self.ids.extend(of_other);
-        self.ids.extend(landed?);
-        Ok(Said::Done)
+        let mut read = self.adopt(of_other).await?;
+        read.extend(self.adopt(landed?).await?);
+        Ok(Said::Read(read))
     }
 
     async fn append(
@@ -234,6 +319,7 @@ impl Subject {
                 let events: Vec<_> = numbers.map(added).collect();
                 self.store().append::<Counter, _>(stream, expected, events).await?
             }
+            Kind::Facts => unreachable!("BUG: no command appends to it"),
         };
         if !self.ids.contains(&appended.id) {
             self.ids.push(appended.id);
@@ -258,6 +344,7 @@ impl Subject {
                     Kind::Counter => Said::Counter(
                         ctx.load_as_of::<Counter>(id, as_of).await?.into_state().value,
                     ),
+                    Kind::Facts => unreachable!("BUG: no command loads it"),
                 })
             })
             .await
@@ -316,7 +403,12 @@ fn builder(setting: Setting, registry: Registry) -> EventStoreBuilder {
 }
 
 fn plain_registry() -> Result<Registry> {
-    Registry::builder().event::<PlainCounted>().event::<Added>().build()
+    Registry::builder()
+        .event::<PlainCounted>()
+        .event::<Added>()
+        .event::<Pinned>()
+        .event::<Posted>()
+        .build()
 }
 
 /// Handles events and fails on those that the taste excludes.
@@ -343,6 +435,12 @@ pub(super) fn number(event: &evercore::RecordedEvent) -> Result<u64> {
     if event.is::<Added>() {
         let by = event.decode::<Added>()?.by;
         return u64::try_from(by).map_err(|_| Error::corrupt("event", format!("it adds {by}")));
+    }
+    if event.is::<Posted>() {
+        return Ok(event.decode::<Posted>()?.number);
+    }
+    if event.is::<Pinned>() {
+        return Ok(event.decode::<Pinned>()?.number);
     }
     Ok(event.decode::<Counted>()?.number)
 }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use evercore::{AggregateId, Context, Error, StateAggregate};
 
+use super::boundaries::Ask;
 use super::commands::{Kind, Step, Way, Work, key_text};
 use crate::domain::counter::{Added, Counter};
 use crate::domain::tally::{Counted, PlainCounted, PlainTally, Tally};
@@ -97,17 +98,32 @@ async fn find(
         }
         (Kind::Counter, _, None) => Handle::Counter(ctx.load(known.id).await?),
         (Kind::Counter, _, Some(key)) => Handle::Counter(ctx.load_by_key(key).await?),
+        (Kind::Facts, ..) => unreachable!("BUG: no command loads it"),
     })
 }
 
-/// Stages the steps of a unit of work. Returns the ids of the aggregates that it creates.
+/// Reads boundaries of a unit of work.
+pub(super) async fn ask(
+    ctx: &mut Context,
+    asks: &[Ask],
+    read: &mut Vec<Vec<u64>>,
+) -> Result<(), Trouble> {
+    for ask in asks {
+        read.push(ask.read(ctx).await?);
+    }
+    Ok(())
+}
+
+/// Stages the steps of a unit of work. Returns the ids of the aggregates that it creates; `None` stands for that of the
+/// events that belong to no aggregate, which gets its id when the context commits.
 pub(super) async fn stage(
     ctx: &mut Context,
     program: Program,
     work: &Work,
     mut opened: Opened,
     numbers: &[u64],
-) -> Result<Vec<AggregateId>, Trouble> {
+    read: &mut Vec<Vec<u64>>,
+) -> Result<Vec<Option<AggregateId>>, Trouble> {
     if let Some(key) = work.idempotency_key {
         ctx.set_idempotency_key(key_text(key))?;
     }
@@ -116,7 +132,7 @@ pub(super) async fn stage(
         match step {
             Step::Create { kind, key, events } => {
                 let mut handle = create(ctx, program, *kind, *key).await?;
-                created.push(with_handle!(&handle, held => held.id()));
+                created.push(Some(with_handle!(&handle, held => held.id())));
                 append(ctx, &mut handle, &mut numbers, *events)?;
             }
             Step::Write { aggregate, events, .. } => {
@@ -132,6 +148,20 @@ pub(super) async fn stage(
             Step::Guard { aggregate } => {
                 with_handle!(opened.get(*aggregate), held => ctx.guard(held)?);
             }
+            Step::Post { labels } => {
+                ctx.emit(labels.posted(numbers.next().expect("BUG: there are enough")))?;
+                if !created.contains(&None) {
+                    created.push(None);
+                }
+            }
+            Step::Pin { aggregate, labels } => match opened.get(*aggregate) {
+                Handle::Counter(counter) => {
+                    let number = numbers.next().expect("BUG: there are enough");
+                    ctx.apply(counter, labels.pinned(number))?;
+                }
+                handle => append(ctx, handle, &mut numbers, 1)?,
+            },
+            Step::Ask(asked) => ask(ctx, &[*asked], read).await?,
         }
     }
     Ok(created)
@@ -161,6 +191,7 @@ async fn create(
         }
         (Kind::Counter, _, None) => Handle::Counter(ctx.create().await?),
         (Kind::Counter, _, Some(key)) => Handle::Counter(ctx.create_with_key(key).await?),
+        (Kind::Facts, ..) => unreachable!("BUG: no command creates it"),
     })
 }
 

@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use evercore::engine::{
-    AcquireRequest, Acquired, Beat, Capabilities, ClaimRequest, Commit, Control, Detail,
-    DiscardedRequest, EventKey, EventRow, FailedAttempt, Heartbeat, HistoryRequest, IdBlock,
-    IdempotentOutcome, InspectEvents, InspectedAggregate, InspectedCommit, InspectedEvent,
+    AcquireRequest, Acquired, Beat, Capabilities, ClaimRequest, Commit, Control, DeclaredTags,
+    Detail, DiscardedRequest, EventKey, EventRow, FailedAttempt, Heartbeat, HistoryRequest,
+    IdBlock, IdempotentOutcome, InspectEvents, InspectedAggregate, InspectedCommit, InspectedEvent,
     InspectedKey, InspectedParked, InspectedSubscription, Inspection, Lane, LastGiven, LeaseKey,
     LoadRequest, LoadedAggregate, LogQuery, LogWatch, NewSubscription, ParkedRequest, QueueControl,
     Reader, Registered, Settled, Settlement, StorageEngine, StoredQueue, StoredSubscription,
-    StoredTask, SubscriptionStorage, TagPage, TagRequest, TaskClaim, TaskLease, TaskStorage,
-    TasksRequest, TypeName,
+    StoredTag, StoredTask, StoredUnique, SubscriptionStorage, TagBatch, TagDeclaration, TagPage,
+    TagRequest, TagStorage, TaskClaim, TaskLease, TaskStorage, TasksRequest, TypeName, UniqueName,
 };
 use evercore::subscription::{DiscardedEvent, ParkedEvent};
 use evercore::task::QueueName;
@@ -81,6 +81,22 @@ pub(crate) trait Fault: std::fmt::Debug + Send + Sync + 'static {
         requests: Vec<TagRequest>,
     ) -> Result<Vec<TagPage>> {
         reader.read_tagged(requests).await
+    }
+
+    async fn declare_tags(
+        &self,
+        engine: &MemoryEngine,
+        declarations: &[(StoredTag, TagDeclaration)],
+    ) -> Result<()> {
+        engine.declare_tags(declarations).await
+    }
+
+    async fn begin_tagging(&self, engine: &MemoryEngine, tags: &[StoredTag]) -> Result<Position> {
+        engine.begin_tagging(tags).await
+    }
+
+    async fn add_tags(&self, engine: &MemoryEngine, batch: &TagBatch) -> Result<bool> {
+        engine.add_tags(batch).await
     }
 
     async fn register(&self, engine: &MemoryEngine, new: &NewSubscription) -> Result<Registered> {
@@ -317,6 +333,19 @@ impl StorageEngine for FaultyEngine {
         self.log()?.find_by_idempotency_key(key).await
     }
 
+    async fn declare_unique(&self, names: &[UniqueName]) -> Result<Vec<StoredUnique>> {
+        self.log()?.declare_unique(names).await
+    }
+
+    async fn record_claimed(
+        &self,
+        names: &[UniqueName],
+        up_to: i64,
+        is_complete: bool,
+    ) -> Result<()> {
+        self.log()?.record_claimed(names, up_to, is_complete).await
+    }
+
     fn watch_log(&self) -> LogWatch {
         self.fault.watch_log(&self.log)
     }
@@ -380,6 +409,25 @@ impl Inspection for FaultyEngine {
 
     async fn last_given(&self) -> Result<LastGiven> {
         self.fault.last_given(self.log()?).await
+    }
+}
+
+#[async_trait]
+impl TagStorage for FaultyEngine {
+    async fn declared_tags(&self) -> Result<DeclaredTags> {
+        self.log()?.declared_tags().await
+    }
+
+    async fn declare_tags(&self, declarations: &[(StoredTag, TagDeclaration)]) -> Result<()> {
+        self.fault.declare_tags(self.log()?, declarations).await
+    }
+
+    async fn begin_tagging(&self, tags: &[StoredTag]) -> Result<Position> {
+        self.fault.begin_tagging(self.log()?, tags).await
+    }
+
+    async fn add_tags(&self, batch: &TagBatch) -> Result<bool> {
+        self.fault.add_tags(self.log()?, batch).await
     }
 }
 

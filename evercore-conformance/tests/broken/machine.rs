@@ -1,12 +1,19 @@
 //! Random commands detect faulty engines within a bounded number of sequences.
 
+use async_trait::async_trait;
+use evercore::engine::{Capabilities, Capability, StorageEngine};
 use evercore_conformance::{Explorer, state_machine};
+use evercore_memory::MemoryEngine;
 
 use crate::engine::{Fault, Faulty, Sound};
 use crate::read_faults::{AppliesTwice, GivesAnySnapshot};
 use crate::subscription_faults::{
     DropsParkedEvents, DropsWhatWaits, GivesPagesTwice, HidesParkedAggregates, IgnoresOperators,
     ReadsBackwards, SkipsEvents,
+};
+use crate::tag_faults::{
+    ChecksOneCondition, CountsFromTheStart, CutsTaggedPages, FindsByOneTag, IndexesTheFirstTag,
+    OverlooksConditions, ReportsALateFrontier,
 };
 use crate::write_faults::{
     AcceptsTheFuture, AcknowledgesTooEarly, AsksForTheKeyLast, BelievesTheCache, FailsNeighbours,
@@ -65,6 +72,30 @@ found! {
     waiting_events_that_are_dropped_are_found: DropsWhatWaits;
     hidden_parked_aggregates_are_found: HidesParkedAggregates;
     operators_that_are_ignored_are_found: IgnoresOperators;
+    overlooked_conditions_are_found: OverlooksConditions;
+    a_second_condition_that_is_overlooked_is_found: ChecksOneCondition;
+    conditions_counted_from_the_start_are_found: CountsFromTheStart;
+    a_late_frontier_is_found: ReportsALateFrontier;
+    events_found_by_one_of_their_tags_are_found: FindsByOneTag;
+    tags_without_their_index_are_found: IndexesTheFirstTag;
+    tagged_pages_cut_short_are_found: CutsTaggedPages;
+}
+
+/// No fault: an engine without tags.
+#[derive(Debug)]
+struct WithoutTags;
+
+#[async_trait]
+impl Fault for WithoutTags {
+    fn capabilities(&self, engine: &MemoryEngine) -> Capabilities {
+        engine.capabilities().without(Capability::Tags)
+    }
+}
+
+#[test]
+fn an_engine_without_tags_is_asked_for_no_boundary() {
+    let explored = explorer().sequences(20).explore(|| Faulty::new(WithoutTags));
+    println!("{}", explored.unwrap_or_else(|found| panic!("{found}")));
 }
 
 #[test]

@@ -13,6 +13,7 @@ mod read_faults;
 mod subscription_faults;
 mod tag_faults;
 mod task_faults;
+mod value_faults;
 mod write_faults;
 
 use engine::{Fault, Faulty, Sound};
@@ -29,19 +30,25 @@ use read_faults::{
     SkipsInTheLog,
 };
 use subscription_faults::{
-    CountsAlways, DropsParkedEvents, DropsWhatWaits, FindsAllNew, ForgetsReasons,
+    ConfusesLanes, CountsAlways, DropsParkedEvents, DropsWhatWaits, FindsAllNew, ForgetsReasons,
     ForgetsRedriveTimes, ForgetsTheToken, ForgetsWhereFrom, GivesLeasesTwice, GivesPagesTwice,
-    HidesLostLeases, HidesParkedAggregates, IgnoresFilters, IgnoresOperators, IgnoresPartitions,
-    KeepsLeases, ParksDiscardedEvents, ReadsBackwards, SkipsMatches, StandsStill, WakesNoWatcher,
+    HidesLostLeases, HidesParkedAggregates, IgnoresFilters, IgnoresLanes, IgnoresOperators,
+    IgnoresPartitions, KeepsLeases, ParksDiscardedEvents, ReadsBackwards, SkipsMatches,
+    StandsStill, WakesNoWatcher,
 };
 use tag_faults::{
-    ChecksConditionsTooEarly, ChecksOneCondition, CountsFromTheStart, CutsTaggedPages,
-    FindsByOneTag, IndexesTheFirstTag, OverlooksConditions, ReportsALateFrontier,
+    ChecksConditionsTooEarly, ChecksOneCondition, CompletesAtOnce, CountsFromTheStart,
+    CutsTaggedPages, FindsByOneTag, ForgetsTheVersion, ForgetsWhereItWas, IndexesTheFirstTag,
+    OverlooksConditions, RecordsWithoutTags, ReportsALateFrontier, WaitsForNoCommit,
 };
 use task_faults::{
     ChecksNoKeys, ClaimsWithPoison, CompletesWhatIsGone, CompletesWithoutToken, EnqueuesTooEarly,
     GivesTasksTwice, HidesLostTasks, IgnoresDueTimes, IgnoresOperatorsOfQueues, KeepsTasks,
     LosesTasksBesideEvents, RetriesNoTask,
+};
+use value_faults::{
+    ChangesOneByOne, ChecksValuesTooEarly, ClaimsNothing, FoldsValues, KeepsRefusedClaims,
+    KeepsReleased,
 };
 use write_faults::{
     AcceptsTheFuture, AcknowledgesTooEarly, AsksForTheKeyLast, BelievesTheCache, CutsKeys,
@@ -176,6 +183,28 @@ caught! {
     one_index_of_keys_for_all_types_is_caught: SharesKeysAmongTypes => [
         "p5::two_types_may_use_the_same_key",
     ];
+    unclaimed_values_are_caught: ClaimsNothing => [
+        "p5::of_racing_claims_of_a_value_one_wins",
+        "p5::a_taken_value_refuses_the_whole_commit",
+        "p5::an_aggregate_has_several_values_of_one_name",
+    ];
+    values_that_are_kept_are_caught: KeepsReleased => [
+        "p5::a_changed_or_released_value_is_free",
+        "p5::a_released_value_can_be_claimed_in_the_same_context",
+        "p5::two_aggregates_can_swap_their_values",
+    ];
+    values_checked_before_the_lock_are_caught: ChecksValuesTooEarly::default() => [
+        "p5::of_racing_claims_of_a_value_one_wins",
+        "p5::of_racing_changes_to_a_value_one_wins",
+    ];
+    values_changed_one_by_one_are_caught: ChangesOneByOne => [
+        "p5::two_aggregates_can_swap_their_values",
+        "p5::values_can_move_along_a_chain",
+    ];
+    folded_values_are_caught: FoldsValues => ["p5::values_compare_byte_for_byte"];
+    a_claim_of_a_refused_commit_is_caught: KeepsRefusedClaims => [
+        "p5::a_taken_value_refuses_the_whole_commit",
+    ];
     folded_keys_are_caught: FoldsKeys => ["p5::keys_compare_byte_for_byte"];
     an_event_applied_twice_is_caught: AppliesTwice => [
         "p6::snapshot_plus_tail_is_full_replay_at_every_sequence",
@@ -251,6 +280,25 @@ caught! {
     forgotten_versions_are_caught: ForgetsVersions => [
         "p12::an_event_of_an_unknown_version_is_named",
     ];
+    a_forgotten_version_of_the_tags_is_caught: ForgetsTheVersion => [
+        "p14::a_running_older_program_is_refused_once_tags_are_given",
+        "p14::a_first_event_of_an_older_program_is_refused",
+        "p14::a_tag_that_is_retired_refuses_what_rests_on_it",
+    ];
+    a_backfill_that_waits_for_no_commit_is_caught: WaitsForNoCommit => [
+        "p14::no_decision_misses_an_event_beside_older_writers",
+    ];
+    a_tag_that_is_complete_too_early_is_caught: CompletesAtOnce => [
+        "p14::older_events_are_refused_until_they_have_their_tags",
+        "p14::a_subscription_by_an_incomplete_tag_is_refused",
+    ];
+    tags_that_are_not_stored_are_caught: RecordsWithoutTags => [
+        "p14::older_events_are_refused_until_they_have_their_tags",
+        "p14::older_events_are_found_by_the_tags_of_their_present_shape",
+    ];
+    a_backfill_that_begins_again_is_caught: ForgetsWhereItWas => [
+        "p14::a_backfill_that_was_stopped_goes_on_where_it_was",
+    ];
     overlooked_conditions_are_caught: OverlooksConditions => [
         "p14::a_decision_conflicts_with_another_event_of_its_boundary",
         "p14::a_first_event_of_its_type_is_a_conflict_as_well",
@@ -306,6 +354,15 @@ caught! {
     ignored_partitions_are_caught: IgnoresPartitions => [
         "p7::a_filter_passes_what_it_names_and_nothing_else",
         "p10::partitions_are_shared_among_workers",
+    ];
+    ignored_lanes_are_caught: IgnoresLanes => [
+        "p7::a_partition_has_the_events_of_its_lanes",
+        "p8::the_order_of_a_lane_holds_across_commits_and_workers",
+    ];
+    confused_lanes_are_caught: ConfusesLanes => [
+        "p11::a_parked_event_holds_back_its_lane_and_nothing_else",
+        "p11::a_parked_event_holds_back_its_aggregate_and_nothing_else",
+        "p11::the_events_of_a_lane_are_redriven_in_order",
     ];
     a_page_that_leads_nowhere_is_caught: StandsStill => [
         "p7::a_page_without_a_match_leads_to_the_last_event",

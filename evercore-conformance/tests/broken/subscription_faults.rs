@@ -10,7 +10,7 @@ use evercore::engine::{
     Settlement, SubscriptionStorage,
 };
 use evercore::subscription::Partition;
-use evercore::{LogPage, Position, Result, SubscriptionName};
+use evercore::{EventFilter, LogPage, Position, Result, SubscriptionName};
 use evercore_memory::MemoryEngine;
 
 use crate::engine::Fault;
@@ -83,6 +83,36 @@ pub(crate) struct IgnoresPartitions;
 impl Fault for IgnoresPartitions {
     async fn read_log(&self, reader: &dyn Reader, query: LogQuery) -> Result<LogPage> {
         reader.read_log(query.partition(Partition::WHOLE)).await
+    }
+}
+
+/// Divides events among partitions by their aggregates, whatever the lanes.
+#[derive(Debug)]
+pub(crate) struct IgnoresLanes;
+
+#[async_trait]
+impl Fault for IgnoresLanes {
+    async fn read_log(&self, reader: &dyn Reader, query: LogQuery) -> Result<LogPage> {
+        let mut filter: serde_json::Value =
+            serde_json::from_str(&query.filter.to_column()).expect("it is JSON");
+        filter.as_object_mut().expect("it is an object").remove("lane");
+        let filter = EventFilter::from_column(&filter.to_string())?;
+        reader.read_log(query.filter(Arc::new(filter))).await
+    }
+}
+
+/// Parks each event in the lane of its position.
+#[derive(Debug)]
+pub(crate) struct ConfusesLanes;
+
+#[async_trait]
+impl Fault for ConfusesLanes {
+    async fn settle(&self, engine: &MemoryEngine, settlement: &Settlement) -> Result<Settled> {
+        let mut settlement = settlement.clone();
+        for parked in &mut settlement.parked {
+            parked.lane = Lane::new(parked.position.get());
+        }
+        engine.settle(&settlement).await
     }
 }
 

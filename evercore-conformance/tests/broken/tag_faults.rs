@@ -1,9 +1,14 @@
 //! Faults in events with tags, and in the conditions that rest on them.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use evercore::boundary::Tags;
-use evercore::engine::{Commit, Reader, StorageEngine, TagPage, TagRequest};
-use evercore::{Committed, Position, Result};
+use evercore::engine::{
+    Commit, Reader, StorageEngine, StoredTag, TagBatch, TagDeclaration, TagPage, TagRequest,
+    TagStorage,
+};
+use evercore::{Committed, Error, Position, Result};
 use evercore_memory::MemoryEngine;
 
 use crate::engine::Fault;
@@ -136,5 +141,75 @@ impl Fault for CutsTaggedPages {
         let mut pages = reader.read_tagged(requests).await?;
         pages.iter_mut().for_each(|page| page.at_end = true);
         Ok(pages)
+    }
+}
+
+/// Stores commits whatever version of the declared tags they name.
+#[derive(Debug)]
+pub(crate) struct ForgetsTheVersion;
+
+#[async_trait]
+impl Fault for ForgetsTheVersion {
+    async fn commit(&self, engine: &MemoryEngine, commit: Commit) -> Result<Committed> {
+        engine.commit(Commit { declared: None, ..commit }).await
+    }
+}
+
+/// Compares the version of a commit, waits, and then stores the commit, while a backfill waits for no commit: as an
+/// engine whose backfill begins before the commits that it could not refuse have ended.
+#[derive(Debug)]
+pub(crate) struct WaitsForNoCommit;
+
+#[async_trait]
+impl Fault for WaitsForNoCommit {
+    async fn commit(&self, engine: &MemoryEngine, commit: Commit) -> Result<Committed> {
+        let version = engine.declared_tags().await?.version;
+        if commit.declared.is_some_and(|declared| declared != version) {
+            return Err(Error::TagsChanged);
+        }
+        // Longer than a backfill takes, also on a busy machine.
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        engine.commit(Commit { declared: None, ..commit }).await
+    }
+}
+
+/// Takes every tag that is declared for complete.
+#[derive(Debug)]
+pub(crate) struct CompletesAtOnce;
+
+#[async_trait]
+impl Fault for CompletesAtOnce {
+    async fn declare_tags(
+        &self,
+        engine: &MemoryEngine,
+        declarations: &[(StoredTag, TagDeclaration)],
+    ) -> Result<()> {
+        engine.declare_tags(declarations).await?;
+        let of = declarations.iter().map(|(tag, _)| tag.clone()).collect::<Vec<_>>();
+        let (events, up_to) = (Vec::new(), Position::START);
+        engine.begin_tagging(&of).await?;
+        engine.add_tags(&TagBatch { events, of, up_to, is_last: true }).await.map(drop)
+    }
+}
+
+/// Records that events have their tags, and gives them none.
+#[derive(Debug)]
+pub(crate) struct RecordsWithoutTags;
+
+#[async_trait]
+impl Fault for RecordsWithoutTags {
+    async fn add_tags(&self, engine: &MemoryEngine, batch: &TagBatch) -> Result<bool> {
+        engine.add_tags(&TagBatch { events: Vec::new(), ..batch.clone() }).await
+    }
+}
+
+/// Does not record how far a backfill has come.
+#[derive(Debug)]
+pub(crate) struct ForgetsWhereItWas;
+
+#[async_trait]
+impl Fault for ForgetsWhereItWas {
+    async fn add_tags(&self, engine: &MemoryEngine, batch: &TagBatch) -> Result<bool> {
+        engine.add_tags(&TagBatch { up_to: Position::START, ..batch.clone() }).await
     }
 }

@@ -171,8 +171,15 @@ fn parts(commit: &Commit) -> Vec<Commit> {
             .cloned()
             .collect(),
         idempotency: None,
+        unique: commit
+            .unique
+            .iter()
+            .filter(|change| change.aggregate_id == write.id)
+            .cloned()
+            .collect(),
         conditions: Vec::new(),
         tasks: Vec::new(),
+        declared: commit.declared,
         completes: Vec::new(),
     };
     commit.writes.iter().map(part).collect()

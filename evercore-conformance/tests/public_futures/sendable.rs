@@ -32,6 +32,12 @@ pub(crate) struct Account {
     balance: i64,
 }
 
+#[derive(Aggregate, Default)]
+#[aggregate(unique(email))]
+struct Client {
+    email: Option<String>,
+}
+
 #[event(aggregate = Account)]
 struct Deposited {
     amount: i64,
@@ -273,6 +279,12 @@ sendable! {
     "Context::find_by_key" => |own| async move { own.store.with_context(async |ctx| {
         ctx.find_by_key::<Account>(&own.key).await.map(drop)
     }).await };
+    "Context::find_by_unique" => |own| async move { own.store.with_context(async |ctx| {
+        ctx.find_by_unique(Client::by_email(&own.key)).await.map(drop)
+    }).await };
+    "Context::load_by_unique" => |own| async move { own.store.with_context(async |ctx| {
+        ctx.load_by_unique(Client::by_email(&own.key)).await.map(drop)
+    }).await };
     "Context::load_or_create" => |own| async move { own.store.with_context(async |ctx| {
         ctx.load_or_create::<Account>(&own.key).await.map(drop)
     }).await };
@@ -304,6 +316,12 @@ sendable! {
     "ReadContext::find_by_key" => |own| async move { own.store.with_readonly_context(async |ctx| {
         ctx.find_by_key::<Account>(&own.key).await.map(drop)
     }).await };
+    "ReadContext::find_by_unique" => |own| async move { own.store.with_readonly_context(async |ctx| {
+        ctx.find_by_unique(Client::by_email(&own.key)).await.map(drop)
+    }).await };
+    "ReadContext::load_by_unique" => |own| async move { own.store.with_readonly_context(async |ctx| {
+        ctx.load_by_unique(Client::by_email(&own.key)).await.map(drop)
+    }).await };
     "ReadContext::load_as_of" => |own| async move { own.store.with_readonly_context(async |ctx| {
         ctx.load_as_of::<Account>(own.id, AsOf::Sequence(Sequence::FIRST)).await.map(drop)
     }).await };
@@ -334,6 +352,11 @@ sendable! {
     "EventStore::read_correlated" => |own| async move { own.store.read_correlated(&own.key, own.position).await };
     "EventStore::find_commit" => |own| async move { own.store.find_commit(CommitId::generate()).await };
     "EventStore::find_by_idempotency_key" => |own| async move { own.store.find_by_idempotency_key(own.key.as_str()).await };
+    "TagBackfill::run" => |own| async move { own.store.backfill_tags().run().await };
+    "EventStore::claim_unique_values" => |own| async move {
+        let Owned { store, mut amount, .. } = own;
+        store.claim_unique_values::<Client>(|_| amount += 1).await.map(|claimed| (claimed, amount))
+    };
     "Verify::run" => |own| async move { own.store.verify().run().await };
 
     "SubscriptionBuilder::run" => |own| async move {

@@ -2,13 +2,14 @@
 
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
+use syn::DeriveInput;
 
 use super::model::{Aggregate, Snapshots};
 use crate::rules;
 use crate::value::UnknownEvents;
 
 /// Writes the implementation and its registration.
-pub(crate) fn aggregate(model: &Aggregate<'_>) -> TokenStream {
+pub(crate) fn aggregate(model: &Aggregate<'_>, item: &DeriveInput) -> TokenStream {
     let Aggregate { krate, ident, allowed, name, aliases, snapshots, unknown_events, .. } = model;
     let aliases = rules::aliases_constant(krate, aliases);
     let described = quote!(#krate::registry::AggregateType::of::<#ident>());
@@ -32,6 +33,7 @@ pub(crate) fn aggregate(model: &Aggregate<'_>) -> TokenStream {
             const UNKNOWN_EVENTS: #krate::evolution::UnknownEvents<Self> = #krate::evolution::UnknownEvents::#policy;
         }
     });
+    let (unique, functions) = (model.unique.constant(krate), model.unique.functions(krate, item));
     quote! {
         #[automatically_derived]
         #allowed
@@ -44,7 +46,10 @@ pub(crate) fn aggregate(model: &Aggregate<'_>) -> TokenStream {
                 #krate::__private::Copying::<Self>::CLONE
             };
             #unknown_events
+            #unique
         }
+
+        #functions
 
         #announcement
     }

@@ -3,8 +3,9 @@
 use darling::FromMeta;
 use syn::LitStr;
 
+use super::unique::GivenUnique;
 use crate::options::Options;
-use crate::value::{CratePath, Given, Number, Texts, UnknownEvents};
+use crate::value::{CratePath, Given, Listed, Number, Texts, UnknownEvents};
 
 /// The options as given.
 #[derive(Debug, Default, FromMeta)]
@@ -15,11 +16,19 @@ pub(crate) struct Input {
     pub(crate) snapshot_every: Given<Number>,
     pub(crate) snapshot_version: Given<Number>,
     pub(crate) unknown_events: Given<UnknownEvents>,
+    pub(crate) unique: Listed<GivenUnique>,
     #[darling(rename = "crate")]
     pub(crate) krate: Given<CratePath>,
 }
 
 impl Options for Input {
-    const NAMES: &'static [&'static str] =
-        &["name", "aliases", "snapshot_every", "snapshot_version", "unknown_events", "crate"];
+    const NAMES: &'static [&'static str] = &[
+        "name",
+        "aliases",
+        "snapshot_every",
+        "snapshot_version",
+        "unknown_events",
+        "unique",
+        "crate",
+    ];
 }

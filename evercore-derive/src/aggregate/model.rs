@@ -6,6 +6,7 @@ use syn::{Attribute, Data, DeriveInput, Generics, Ident, LitStr, Meta, Path};
 
 use super::fingerprint::fingerprint;
 use super::input::Input;
+use super::unique::{self, Unique};
 use crate::value::{Number, UnknownEvents};
 use crate::{deprecated, options, parts, rules};
 
@@ -20,6 +21,7 @@ pub(crate) struct Aggregate<'a> {
     pub(crate) aliases: Vec<LitStr>,
     pub(crate) snapshots: Option<Snapshots>,
     pub(crate) unknown_events: Option<UnknownEvents>,
+    pub(crate) unique: Unique,
 }
 
 /// The snapshot policy of an aggregate.
@@ -52,6 +54,7 @@ pub(crate) fn read(item: &DeriveInput) -> (Aggregate<'_>, darling::Result<()>) {
         aliases: rules::aliases("aggregate", input.aliases.0, &name, &mut mistakes),
         name,
         unknown_events: input.unknown_events.0,
+        unique: unique::read(input.unique.0, item, &mut mistakes),
         snapshots: snapshots(item, input.snapshot_every.0, input.snapshot_version.0, &mut mistakes),
     };
     (aggregate, mistakes.finish())

@@ -114,9 +114,10 @@ pub(crate) fn located(tokens: TokenStream, place: Span) -> TokenStream {
 }
 
 fn implementation(model: &Event, aggregate: TokenStream) -> TokenStream {
-    let Event { krate, item, allowed, tags, .. } = model;
+    let Event { krate, item, allowed, tags, retired_tags, .. } = model;
     let ident = &item.ident;
     let tags = tags.items(krate);
+    let retired_tags = retired_tags.constant(krate);
     let encoding = encoding(model);
     let constants = stored_constants(model);
     let parts = model
@@ -133,6 +134,7 @@ fn implementation(model: &Event, aggregate: TokenStream) -> TokenStream {
                 #krate::__private::core::option::Option::Some(#krate::evolution::Shape::new(&[#(#parts),*]));
             const ENCODING: #krate::format::Encoding<Self> = #encoding;
             #tags
+            #retired_tags
         }
     }
 }

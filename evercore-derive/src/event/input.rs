@@ -3,6 +3,7 @@
 use darling::FromMeta;
 use syn::LitStr;
 
+use super::retired_tags::GivenNames;
 use super::tags::GivenTags;
 use crate::options::Options;
 use crate::value::{AggregateType, Codec, CratePath, Given, Listed, Number, OlderShapes, Texts};
@@ -19,6 +20,7 @@ pub(crate) struct Input {
     pub(crate) aliases: Given<Texts>,
     pub(crate) codec: Given<Codec>,
     pub(crate) tags: Listed<GivenTags>,
+    pub(crate) retired_tags: Listed<GivenNames>,
     #[darling(rename = "crate")]
     pub(crate) krate: Given<CratePath>,
 }
@@ -33,6 +35,7 @@ impl Options for Input {
         "aliases",
         "codec",
         "tags",
+        "retired_tags",
         "crate",
     ];
 }

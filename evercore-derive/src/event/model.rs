@@ -8,6 +8,7 @@ use syn::{Attribute, Data, DeriveInput, LitStr, Path, TypePath, parse_quote};
 use super::derives::Derives;
 use super::double_option;
 use super::input::Input;
+use super::retired_tags::{self, RetiredTags};
 use super::shape::{self, Part};
 use super::tags::{self, Tags};
 use super::versions::{self, Versions};
@@ -42,6 +43,7 @@ pub(crate) struct Event {
     /// Its own codec, if it does not use the store's.
     pub(crate) codec: Option<Codec>,
     pub(crate) tags: Tags,
+    pub(crate) retired_tags: RetiredTags,
 }
 
 impl Event {
@@ -114,6 +116,7 @@ pub(crate) fn read_with<O: Options, T>(
     let (input, rest) = common(read.options);
     let krate = rules::krate(input.krate.0);
     let tags = tags::read(input.tags.0, &item, &mut mistakes);
+    let retired_tags = retired_tags::read(input.retired_tags.0, &tags, &mut mistakes);
     let shape = shape::shape(&item);
     let codec = input.codec.0;
     // The fields of a message are written by prost; serde's derives are the user's choice.
@@ -133,6 +136,7 @@ pub(crate) fn read_with<O: Options, T>(
             None => None,
         },
         tags,
+        retired_tags,
         versions: versions::read(
             input.version.0,
             input.oldest_version.0,

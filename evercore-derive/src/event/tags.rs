@@ -27,13 +27,13 @@ const VALUE: &str = "__value";
 
 /// The tags as given: `course, student = student_id`.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct GivenTags(Vec<GivenTag>);
+pub(crate) struct GivenTags(pub(crate) Vec<GivenTag>);
 
 /// A tag as given: the name, and the field that has its values.
 #[derive(Clone, Debug)]
-struct GivenTag {
-    name: LitStr,
-    field: Ident,
+pub(crate) struct GivenTag {
+    pub(crate) name: LitStr,
+    pub(crate) field: Ident,
 }
 
 /// The tags of an event.
@@ -64,7 +64,7 @@ struct Field {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Values {
+pub(crate) enum Values {
     One,
     Optional,
     Many,
@@ -170,6 +170,11 @@ fn named(fields: &Fields) -> Vec<&Ident> {
 }
 
 impl Tags {
+    /// Returns whether there is a tag of this name.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|tag| tag.name.value() == name)
+    }
+
     /// Writes the constant of the declared tags, and the function that returns those of an event.
     pub(crate) fn items(&self, krate: &Path) -> Option<TokenStream> {
         if self.0.is_empty() {
@@ -244,7 +249,7 @@ impl Tag {
 
 impl Values {
     /// Returns the name of the functions for a tag with so many values.
-    fn function(self) -> Ident {
+    pub(crate) fn function(self) -> Ident {
         let name = match self {
             Self::One => "one",
             Self::Optional => "optional",
@@ -291,7 +296,7 @@ fn values_of_all(places: &[Place]) -> Values {
 }
 
 /// Returns how many values a field gives. A macro sees only the tokens: an alias is not recognised.
-fn values(ty: &Type) -> Values {
+pub(crate) fn values(ty: &Type) -> Values {
     if option_type::inner(ty).is_some() {
         return Values::Optional;
     }
@@ -312,7 +317,7 @@ fn values(ty: &Type) -> Values {
 }
 
 /// Returns why no tag can have this name; the same as in `evercore`.
-fn name_problem(name: &str) -> Option<String> {
+pub(crate) fn name_problem(name: &str) -> Option<String> {
     if name.is_empty() {
         Some("cannot be empty".to_owned())
     } else if name.contains(':') {

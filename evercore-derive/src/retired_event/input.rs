@@ -49,6 +49,7 @@ impl Input {
             aliases,
             codec: Given::default(),
             tags: Listed::default(),
+            retired_tags: Listed::default(),
             krate,
         };
         (common, into.0)

@@ -14,6 +14,8 @@ pub(crate) struct InspectionStatements {
     pub(crate) parked: Statement,
     pub(crate) positions: Statement,
     pub(crate) subscriptions: Statement,
+    pub(crate) tag_index: Statement,
+    pub(crate) unindexed: Statement,
 }
 
 impl InspectionStatements {
@@ -28,6 +30,8 @@ impl InspectionStatements {
             parked: statement(include_str!("inspection/parked.sql")),
             positions: statement(include_str!("inspection/positions.sql")),
             subscriptions: statement(include_str!("inspection/subscriptions.sql")),
+            tag_index: statement(include_str!("inspection/tag_index.sql")),
+            unindexed: statement(include_str!("inspection/unindexed.sql")),
         }
     }
 }

@@ -72,7 +72,7 @@ pub(super) async fn register(engine: &PostgresEngine, new: &NewSubscription) -> 
             if same.is_ok() || new.if_different == IfDifferent::Refuse {
                 return same.map(|()| Registered::Unchanged);
             }
-            replace(&mut transaction, statements, new, partitions).await?;
+            replace(&mut transaction, statements, new, stored).await?;
             Registered::Replaced
         }
         None => {
@@ -179,12 +179,12 @@ pub(super) async fn control(
             event.execute(&mut *transaction).await
         }
         Control::Discard { position, by, reason } => {
-            let Parked { aggregate_id, first } =
+            let Parked { lane, first } =
                 parked(&mut transaction, statements, name, *position).await?;
             let discard = query(&statements.discard).bind(position.get()).bind(by).bind(reason);
             let mut done = discard.execute(&mut *transaction).await;
             if done.is_ok() && first == *position {
-                let later = query(&statements.redrive_aggregate).bind(aggregate_id);
+                let later = query(&statements.redrive_lane).bind(lane);
                 done = later.execute(&mut *transaction).await;
             }
             done
@@ -203,9 +203,9 @@ pub(super) async fn control(
     transaction.commit().await.map_err(failed)
 }
 
-/// The aggregate of a parked event, and the aggregate's first parked event.
+/// The lane of a parked event, and the lane's first parked event.
 struct Parked {
-    aggregate_id: i64,
+    lane: i64,
     first: Position,
 }
 
@@ -232,7 +232,7 @@ async fn parked(
     let Some(row) = rows.first() else {
         return Err(Error::NotParked { name: name.to_string(), position });
     };
-    Ok(Parked { aggregate_id: get(row, 0)?, first: Position::new(get(row, 1)?)? })
+    Ok(Parked { lane: get(row, 0)?, first: Position::new(get(row, 1)?)? })
 }
 
 /// Reads the filter and the number of partitions, and locks them against changes.
@@ -255,11 +255,16 @@ async fn replace(
     connection: &mut PgConnection,
     statements: &SubscriptionStatements,
     new: &NewSubscription,
-    partitions: u32,
+    (filter, partitions): (&EventFilter, u32),
 ) -> Result<()> {
     let failed = |error| classify("store a subscription", error);
-    if partitions != new.partitions {
+    let has_other_lanes = filter.lane_tag() != new.filter.lane_tag();
+    if has_other_lanes || partitions != new.partitions {
+        // Locks the places, so that no event is parked from here on.
         let cursor = common_place(connection, statements, &new.name).await?;
+        if has_other_lanes && has_parked(connection, statements, &new.name).await? {
+            return Err(Error::parked_in_lanes(&new.name));
+        }
         sqlx::query(statements.delete_partitions.sql())
             .bind(new.name.as_str())
             .execute(&mut *connection)
@@ -300,6 +305,16 @@ async fn common_place(
         }
     }
     Position::new(common.unwrap_or_default())
+}
+
+async fn has_parked(
+    connection: &mut PgConnection,
+    statements: &SubscriptionStatements,
+    name: &SubscriptionName,
+) -> Result<bool> {
+    let found = sqlx::query(statements.has_parked.sql()).bind(name.as_str());
+    let found = found.fetch_optional(connection).await;
+    Ok(found.map_err(|error| classify("find parked events", error))?.is_some())
 }
 
 async fn insert_partitions(

@@ -25,14 +25,19 @@ pub(crate) struct Columns<'a> {
     events: EventColumns<'a>,
     tags: TagColumns<'a>,
     snapshots: SnapshotColumns<'a>,
+    unique: UniqueColumns<'a>,
     locks: (Vec<i64>, Vec<bool>),
     conditions: ConditionColumns,
     atoms: AtomColumns<'a>,
     done: DoneColumns,
     tasks: TaskColumns<'a>,
+    /// The version of the declared tags that the commits name: the lowest, so that no commit passes with an old one. If
+    /// the group is refused, each commit is sent alone.
+    declared: Option<i64>,
 }
 
-/// A commit as `append_one` takes it: to one aggregate, with at least one event, without a change of a stored key.
+/// A commit as `append_one` takes it: to one aggregate, with at least one event, without a change of a stored key or of
+/// unique values.
 #[derive(Debug)]
 pub(crate) struct One<'a> {
     commit: &'a Commit,
@@ -104,6 +109,17 @@ struct ConditionColumns {
     seens: Vec<i64>,
 }
 
+/// The unique values that aggregates claim and release.
+#[derive(Debug, Default)]
+struct UniqueColumns<'a> {
+    commits: Vec<i32>,
+    aggregates: Vec<i64>,
+    types: Vec<i32>,
+    names: Vec<&'a str>,
+    values: Vec<&'a str>,
+    claims: Vec<bool>,
+}
+
 #[derive(Debug, Default)]
 struct SnapshotColumns<'a> {
     commits: Vec<i32>,
@@ -137,10 +153,13 @@ impl<'a> Columns<'a> {
             events,
             snapshots,
             idempotency,
+            unique,
             conditions,
             tasks: _,
+            declared,
             completes: _,
         } = commit;
+        self.declared = self.declared.into_iter().chain(*declared).min();
         let idempotency = idempotency.as_ref();
         self.commits.ids.push(*id.as_uuid());
         self.commits.times.push(*recorded_at);
@@ -185,6 +204,17 @@ impl<'a> Columns<'a> {
 
         self.conditions.push(index, conditions, &mut self.atoms, known);
 
+        let columns = &mut self.unique;
+        for change in unique {
+            columns.commits.push(index);
+            columns.aggregates.push(change.aggregate_id.get());
+            let type_id = known.aggregate_id(change.aggregate_type).ok_or_else(not_stored)?;
+            columns.types.push(type_id);
+            columns.names.push(change.value.name());
+            columns.values.push(change.value.value());
+            columns.claims.push(change.claims());
+        }
+
         let columns = &mut self.snapshots;
         for snapshot in snapshots {
             columns.commits.push(index);
@@ -209,11 +239,13 @@ impl<'a> Columns<'a> {
             events,
             tags,
             snapshots,
+            unique,
             locks: (locks, exclusive),
             conditions,
             atoms,
             done,
             tasks,
+            declared,
         } = self;
         let query = sqlx::query(statements.append.sql())
             .bind(&commits.ids)
@@ -241,6 +273,12 @@ impl<'a> Columns<'a> {
             .bind(&snapshots.sequences)
             .bind(&snapshots.fingerprints)
             .bind(&snapshots.states)
+            .bind(&unique.commits)
+            .bind(&unique.aggregates)
+            .bind(&unique.types)
+            .bind(&unique.names)
+            .bind(&unique.values)
+            .bind(&unique.claims)
             .bind(locks)
             .bind(exclusive)
             .bind(&conditions.commits)
@@ -249,6 +287,7 @@ impl<'a> Columns<'a> {
             .bind(&conditions.seens);
         tasks
             .bind(done.bind(atoms.bind_conditions(query)))
+            .bind(declared)
             // Reads to the end of the answer: the server commits after the last row.
             .fetch_all(connection)
             .await
@@ -259,7 +298,8 @@ impl<'a> One<'a> {
     /// Builds the arguments of `append_one`; `None` if the commit is not of its kind. All its types must be stored.
     pub(crate) fn new(commit: &'a Commit, locks: &TagLocks, known: &Known) -> Result<Option<Self>> {
         let ([write], [_, ..]) = (&*commit.writes, &*commit.events) else { return Ok(None) };
-        if write.key != KeyChange::Keep && write.precondition != Precondition::New {
+        let is_stored_key = write.precondition != Precondition::New;
+        if write.key != KeyChange::Keep && is_stored_key || !commit.unique.is_empty() {
             return Ok(None);
         }
         let mut one = Self {
@@ -324,6 +364,7 @@ impl<'a> One<'a> {
             .bind(some(&conditions.seens));
         let mut rows = tasks
             .bind(done.bind(atoms.bind_conditions(query)))
+            .bind(commit.declared)
             // Reads to the end of the answer: the server commits after the last row.
             .fetch_all(connection)
             .await?;

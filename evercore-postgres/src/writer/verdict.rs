@@ -54,7 +54,15 @@ pub(crate) fn read(row: &PgRow, commit: &Commit) -> Result<Committed> {
                 Condition::conflict,
             ))
         }
-        11 | 12 => Err(task_refusal(code, row, commit)?),
+        11 => {
+            let (holder, index) = (AggregateId::new(get(row, 2)?)?, get::<i64>(row, 3)?);
+            let change = usize::try_from(index).ok().and_then(|n| commit.unique.get(n));
+            Err(change.map_or_else(
+                || Error::corrupt("verdict", format!("it names unique value {index}")),
+                |change| change.taken(holder),
+            ))
+        }
+        12 | 13 => Err(task_refusal(code, row, commit)?),
         _ => Err(refusal(code, row, commit)?),
     }
 }
@@ -63,7 +71,7 @@ pub(crate) fn read(row: &PgRow, commit: &Commit) -> Result<Committed> {
 fn task_refusal(code: i16, row: &PgRow, commit: &Commit) -> Result<Error> {
     let index: i64 = get(row, 3)?;
     let place = usize::try_from(index).ok();
-    let error = if code == 11 {
+    let error = if code == 12 {
         place.and_then(|place| commit.completes.get(place)).and_then(|done| match done {
             Completion::Task(lease) => {
                 Some(Error::TaskLeaseLost { queue: lease.queue.to_string(), id: lease.id })

@@ -9,8 +9,8 @@ use std::fmt;
 use crate::schedule::{Play, Schedule};
 use crate::stage::{Decided, Stage};
 use crate::step::Step::{
-    self, AnnounceFloor, Check, Commit, Draw, InsertTagged, LockBoundary, LockBoundaryShared,
-    LockNothing, LockTag, ReadFrontier, ReadTagged, TakeHighest,
+    self, AnnounceFloor, Check, Commit, Draw, DrawBeside, InsertBeside, InsertTagged, LockBoundary,
+    LockBoundaryShared, LockNothing, LockTag, ReadFrontier, ReadTagged, TakeHighest,
 };
 use crate::{depth, play};
 
@@ -20,6 +20,12 @@ const WRITE: [Step; 5] = [LockTag, AnnounceFloor, Draw, InsertTagged, Commit];
 /// The steps of a decider.
 const DECIDE: [Step; 8] =
     [ReadFrontier, ReadTagged, LockBoundary, Check, AnnounceFloor, Draw, InsertTagged, Commit];
+
+/// The end of a group of two commits with the tag, a decision and one that decides on nothing.
+const INSERT_BOTH: [Step; 5] = [Draw, InsertTagged, DrawBeside, InsertBeside, Commit];
+
+/// The same as a fault: the second commit of the group is stored before the decision, and after its check.
+const INSERT_BOTH_SWAPPED: [Step; 5] = [DrawBeside, InsertBeside, Draw, InsertTagged, Commit];
 
 /// The results of all orders.
 #[derive(Debug, Default)]
@@ -79,6 +85,18 @@ async fn a_decision_beside_two_writers() {
 async fn two_decisions_beside_a_writer() {
     let play = play(WRITE.into(), DECIDE.into(), &DECIDE);
     assert_all_are_exact("interleavings_decisions", &play).await;
+}
+
+#[tokio::test]
+async fn a_decision_grouped_with_a_writer_beside_another_of_each() {
+    let group = [&DECIDE[..5], &INSERT_BOTH].concat();
+    assert_all_are_exact("interleavings_group", &play(WRITE.into(), group, &DECIDE)).await;
+}
+
+#[tokio::test]
+async fn a_decision_grouped_behind_a_writer_is_caught() {
+    let group = [&DECIDE[..5], &INSERT_BOTH_SWAPPED].concat();
+    assert_is_caught("interleavings_swapped_group", &play(Vec::new(), group, &DECIDE)).await;
 }
 
 #[tokio::test]

@@ -73,6 +73,8 @@ struct Writer {
     sequence: i64,
     looked: i64,
     drawn: i64,
+    /// The position that it drew last for the second member of its group.
+    beside: i64,
     /// The name of the writer's prepared transaction.
     prepared: String,
     decision: Option<Decision>,
@@ -229,11 +231,13 @@ impl Writer {
         let counter = created.await.expect("nothing speaks against it");
         let connection = connect(url).await;
         let decision = None;
-        Self { connection, counter, sequence: 1, looked: 0, drawn: 0, prepared, decision }
+        let (sequence, looked, drawn, beside) = (1, 0, 0, 0);
+        Self { connection, counter, sequence, looked, drawn, beside, prepared, decision }
     }
 
     async fn take(&mut self, step: Step) {
-        let Self { connection, counter, sequence, looked, drawn, prepared, decision } = self;
+        let Self { connection, counter, sequence, looked, drawn, beside, prepared, decision } =
+            self;
         let is_refused = decision.is_some_and(|decision| decision.is_refused);
         match step {
             Step::Draw | Step::InsertTagged if is_refused => {}
@@ -274,17 +278,14 @@ impl Writer {
             }
             Step::InsertTagged => {
                 *sequence += 1;
-                let insert = format!(
-                    "INSERT INTO evercore.events (
-                         position, aggregate_id, sequence, event_type_id, version, codec, payload,
-                         event_time, recorded_at, tags
-                     )
-                     SELECT {drawn}, {counter}, {sequence}, t.id, 1, 1, 'null', now(), now(), 'all:1'
-                     FROM evercore.event_types t;
-                     INSERT INTO evercore.event_tags (tag, event_type_id, position)
-                     SELECT 7, t.id, {drawn} FROM evercore.event_types t"
-                );
-                execute(connection, insert).await;
+                insert_tagged(connection, *drawn, *counter, *sequence).await;
+            }
+            Step::DrawBeside => {
+                *beside = number(connection, "SELECT nextval('evercore.event_positions')").await;
+            }
+            Step::InsertBeside => {
+                *sequence += 1;
+                insert_tagged(connection, *beside, *counter, *sequence).await;
             }
             Step::Lock => {
                 let lock = format!(
@@ -378,6 +379,26 @@ impl Reader {
         self.seen.extend(positions);
         self.cursor = self.seen.last().copied().unwrap_or(self.cursor);
     }
+}
+
+/// Inserts an event with the tag.
+async fn insert_tagged(
+    connection: &mut PgConnection,
+    position: i64,
+    counter: AggregateId,
+    sequence: i64,
+) {
+    let insert = format!(
+        "INSERT INTO evercore.events (
+             position, aggregate_id, sequence, event_type_id, version, codec, payload, event_time,
+             recorded_at, tags
+         )
+         SELECT {position}, {counter}, {sequence}, t.id, 1, 1, 'null', now(), now(), 'all:1'
+         FROM evercore.event_types t;
+         INSERT INTO evercore.event_tags (tag, event_type_id, position)
+         SELECT 7, t.id, {position} FROM evercore.event_types t"
+    );
+    execute(connection, insert).await;
 }
 
 /// Returns the greatest visible position up to the frontier, how many events with the tag there are, how many of them

@@ -35,6 +35,10 @@ pub(crate) enum Step {
     AnnounceFloor,
     /// A writer inserts an event with the tag at the position that it drew last.
     InsertTagged,
+    /// The writer of a group draws a position for a second member, which decides on nothing.
+    DrawBeside,
+    /// The writer of a group inserts an event of that member with the tag, at its position.
+    InsertBeside,
     /// A fault: a decider begins a transaction and locks nothing.
     LockNothing,
     /// A fault: a decider locks the tag in shared mode.
@@ -125,6 +129,7 @@ impl Step {
             Self::Lock
             | Self::Insert
             | Self::InsertTagged
+            | Self::InsertBeside
             | Self::TakeHighest
             | Self::LockNothing => none,
             // Before and after each other, and before and after the commit that releases them.
@@ -134,7 +139,7 @@ impl Step {
             Self::ReadFrontier => Shares { sequence: Access::Reads, floors: Access::Reads, ..none },
             Self::AnnounceFloor => Shares { sequence: Access::Reads, floors: Access::Adds, ..none },
             Self::Look | Self::ReadLast => Shares { sequence: Access::Reads, ..none },
-            Self::Draw => Shares { sequence: Access::Changes, ..none },
+            Self::Draw | Self::DrawBeside => Shares { sequence: Access::Changes, ..none },
             Self::Announce | Self::Rollback | Self::Prepare | Self::RollbackPrepared => {
                 Shares { floors: Access::Adds, ..none }
             }

@@ -4,19 +4,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::Utc;
-use evercore::boundary::Tag;
+use evercore::boundary::{Tag, Tags};
 use evercore::engine::{
     AcquireRequest, Acquired, AggregateWrite, Beat, Commit, Condition, Control, CursorMove, Detail,
     DiscardedRequest, EventKey, Grant, HistoryRequest, IfDifferent, InspectEvents, Inspection,
     KeyChange, Lane, LoadRequest, LoadTarget, LogQuery, NewSubscription, NewlyParked,
-    ParkedRequest, Precondition, Reader, Settlement, StorageEngine, StoredEvent,
-    SubscriptionStorage, TagAtom, TagQuery, TagRequest, TypeName, WhichParked,
+    ParkedRequest, Precondition, Reader, RetaggedEvent, Settlement, StorageEngine, StoredEvent,
+    StoredTag, SubscriptionStorage, TagAtom, TagBatch, TagDeclaration, TagQuery, TagRequest,
+    TagStorage, TypeName, UniqueName, WhichParked,
 };
 use evercore::subscription::Partition;
 use evercore::{
     Aggregate, AggregateId, Apply, Boundary, CommitId, Error, EventFilter, EventMeta, EventStore,
     Expected, Fingerprint, IdempotencyKey, NaturalKey, Position, Result, Sequence, Start, Stream,
-    SubscriptionName, event,
+    SubscriptionName, event, state_event,
 };
 use evercore_postgres::{PostgresContext, PostgresEngine, PostgresOptions};
 use serde::{Deserialize, Serialize};
@@ -40,6 +41,18 @@ struct Deposited {
 #[event(aggregate = Account, name = "closed")]
 struct Closed {
     number: i64,
+}
+
+/// An aggregate with a unique value.
+#[derive(Aggregate, Default)]
+#[aggregate(name = "member", unique(email))]
+struct Member {
+    email: Option<String>,
+}
+
+#[state_event(aggregate = Member, name = "email-set")]
+struct EmailSet {
+    email: String,
 }
 
 /// An event with tags, in an aggregate.
@@ -122,7 +135,31 @@ pub(crate) async fn all(url: &str) {
     inspect(engine.inspection()).await.expect("it can be read");
     write(&store, &engine).await.expect("there is no other writer");
     follow(&engine).await.expect("there is no other subscriber");
+    unique(&store, &engine).await.expect("there is no other member");
+    tag(&engine).await.expect("no tags are given beside");
     store.close().await.expect("nothing is under way");
+}
+
+/// Claims, changes and finds a unique value.
+async fn unique(store: &EventStore, engine: &PostgresEngine) -> Result<()> {
+    for email in ["ada@example.com", "grace@example.com"] {
+        store
+            .with_context(async |ctx| {
+                let mut member = ctx.load_or_create::<Member>("the member").await?;
+                ctx.apply(&mut member, EmailSet { email: email.to_owned() })
+            })
+            .await?;
+    }
+    let found = store.with_readonly_context(async |ctx| {
+        ctx.find_by_unique(Member::by_email("grace@example.com")).await
+    });
+    assert!(found.await?.is_some());
+    store.claim_unique_values::<Member>(|_| ()).await?;
+    // A name that is not stored yet, each time.
+    let name = Box::leak(CommitId::generate().to_string().into_boxed_str());
+    engine.declare_unique(&[UniqueName { aggregate_type: "guest", name }]).await?;
+    let names = [UniqueName { aggregate_type: Member::NAME, name: "email" }];
+    engine.record_claimed(&names, 1, true).await
 }
 
 /// Reads from the beginning of the log, from its middle, or near its end.
@@ -146,7 +183,9 @@ async fn read(engine: &PostgresEngine, part: i64) -> Result<()> {
         EventFilter::new().key(key("account 77")),
         EventFilter::new().key(key("none has this")),
     ] {
-        engine.read_log(of(filter, after)).await?;
+        engine.read_log(of(filter.clone(), after)).await?;
+        let in_lanes = of(filter.lane("rare"), after).partition(Partition::new(1, 3)?);
+        engine.read_log(in_lanes).await?;
     }
 
     // The first aggregate has half of all events.
@@ -265,6 +304,35 @@ async fn decide(store: &EventStore, engine: &PostgresEngine, created: AggregateI
     Ok(())
 }
 
+/// Declares a tag for a type that has many events, and gives it to some of them.
+async fn tag(engine: &PostgresEngine) -> Result<()> {
+    let event = StoredEvent { aggregate: ACCOUNT.into(), event: "deposited".into() };
+    // Another one each time: the tag of the last time has ended.
+    let name = format!("late in {}", CommitId::generate());
+    let late = StoredTag { event, name: name.as_str().into() };
+    engine.declare_tags(&[(late.clone(), TagDeclaration::Given)]).await?;
+    assert!(engine.declared_tags().await?.tags.iter().any(|(tag, _)| *tag == late));
+    engine.begin_tagging(std::slice::from_ref(&late)).await?;
+    let page = engine.read_log(LogQuery::new(Position::START, PAGE)).await?;
+    let events: Vec<_> = page
+        .events
+        .iter()
+        .map(|event| {
+            let own = event.tags().iter().filter_map(|tag| tag.split_once(':'));
+            let own = own.map(|(name, value)| Tag::new(name, value));
+            let late = Tag::new(&name, event.position());
+            let after = Tags::new(own.chain([late]).collect::<Result<Vec<_>>>()?)?;
+            Ok(RetaggedEvent { position: event.position(), before: event.tags().clone(), after })
+        })
+        .collect::<Result<_>>()?;
+    let of = vec![late.clone()];
+    let batch = TagBatch { events, of, up_to: page.end, is_last: false };
+    assert!(engine.add_tags(&batch).await?, "the events are as they were read");
+    assert!(!engine.add_tags(&batch).await?, "they have the tag now");
+    // The program of this test writes the event without it.
+    engine.declare_tags(&[(late, TagDeclaration::Retired)]).await
+}
+
 fn of(filter: EventFilter, after: Position) -> LogQuery {
     LogQuery::new(after, PAGE).filter(Arc::new(filter))
 }
@@ -284,6 +352,9 @@ async fn inspect(inspection: &dyn Inspection) -> Result<()> {
     }
     let commits = inspection.commits(None, PAGE).await?;
     inspection.commits(commits.last().map(|commit| commit.id), PAGE).await?;
+    let tags = inspection.tag_index(None, PAGE).await?;
+    let last = tags.last().map(|last| last.key);
+    assert!(!inspection.tag_index(last, PAGE).await?.is_empty(), "there are more pages");
     inspection.durable_subscriptions(None, PAGE).await?;
     inspection.last_given().await?;
     Ok(())
@@ -355,8 +426,10 @@ fn guards(ids: [AggregateId; 2]) -> Commit {
         events: Vec::new(),
         snapshots: Vec::new(),
         idempotency: None,
+        unique: Vec::new(),
         conditions: Vec::new(),
         tasks: Vec::new(),
+        declared: None,
         completes: Vec::new(),
     }
 }
@@ -437,6 +510,12 @@ async fn follow(engine: &PostgresEngine) -> Result<()> {
         ..wanted("little")
     };
     engine.register(&replaced).await?;
+    let in_other_lanes = NewSubscription {
+        filter: Arc::new(EventFilter::new().lane("rare")),
+        if_different: IfDifferent::Replace,
+        ..wanted("much")
+    };
+    engine.register(&in_other_lanes).await.expect_err("events are parked");
     control(Control::Delete).await
 }
 

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use evercore::engine::{
     AcquireRequest, Acquired, Beat, Control, CursorMove, Detail, DiscardedRequest, Grant,
-    IfDifferent, NewSubscription, NewlyParked, Settlement, StorageEngine,
+    IfDifferent, NewSubscription, NewlyParked, Settlement, StorageEngine, UniqueName,
 };
 use evercore::{
     Aggregate, AggregateId, Apply, Boundary, Error, EventFilter, EventMeta, EventStore, Migrate,
-    Position, Start, SubscriptionName, event,
+    Position, Start, SubscriptionName, event, state_event,
 };
 use evercore_postgres::PostgresContext;
 use serde::{Deserialize, Serialize};
@@ -18,9 +18,15 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use throwaway_postgres::{Binaries, Server};
 
 #[derive(Aggregate, Default, Serialize, Deserialize)]
-#[aggregate(snapshot_every = 2)]
+#[aggregate(snapshot_every = 2, unique(email))]
 struct Account {
     balance: i64,
+    email: Option<String>,
+}
+
+#[state_event(aggregate = Account)]
+struct EmailChanged {
+    email: Option<String>,
 }
 
 #[event(aggregate = Account)]
@@ -136,6 +142,18 @@ impl Bank {
                 ctx.change_key(&mut account, "grace")
             })
             .await?;
+        for email in [Some("ada@example.org"), None, Some("grace@example.org")] {
+            store
+                .with_context(async |ctx| {
+                    let mut account = ctx.load::<Account>(id).await?;
+                    ctx.apply(&mut account, EmailChanged { email: email.map(str::to_owned) })
+                })
+                .await?;
+        }
+        let by_email = Account::by_email("grace@example.org");
+        store.with_readonly_context(async |ctx| ctx.load_by_unique(by_email).await).await?;
+        let email = UniqueName { aggregate_type: Account::NAME, name: "email" };
+        store.engine().record_claimed(&[email], 0, true).await?;
         store
             .with_context(async |ctx| {
                 ctx.read(Visits::of("grace")).await?;
@@ -157,7 +175,7 @@ impl Bank {
 
     /// Restores the state after the migration.
     async fn forget(&mut self) {
-        let tables = "aggregate_types, event_types, aggregates, events, event_tags, snapshots, commits, subscriptions";
+        let tables = "aggregate_types, event_types, unique_names, unique_values, aggregates, events, event_tags, snapshots, commits, subscriptions";
         let sql = format!("SET search_path = evercore; TRUNCATE {tables} CASCADE");
         run(&mut self.superuser, &sql).await.expect("a superuser may");
     }
@@ -266,6 +284,82 @@ async fn the_grants_of_the_guide_are_enough_and_none_can_be_left_out() {
     }
     bank.forget().await;
     bank.use_it().await.expect("everything was granted again");
+}
+
+/// An event of an older program, which had no tags.
+mod older {
+    use evercore::{Apply, EventMeta, Registry};
+
+    #[evercore::event(aggregate = super::Account, name = "Withdrawn")]
+    pub(crate) struct Withdrawn {
+        pub(crate) teller: String,
+    }
+
+    impl Apply<Withdrawn> for super::Account {
+        fn apply(&mut self, _: &Withdrawn, _: &EventMeta) {}
+    }
+
+    pub(crate) fn registry() -> Registry {
+        Registry::builder().event::<Withdrawn>().build().expect("it is sound")
+    }
+}
+
+/// The same event with a tag.
+mod newer {
+    use evercore::boundary::{Tag, TagName, Tags};
+    use evercore::format::Encoding;
+    use evercore::{Apply, Event, EventMeta, Registry, Result};
+    use serde::{Deserialize, Serialize};
+
+    #[derive(Serialize, Deserialize)]
+    pub(crate) struct Withdrawn {
+        teller: String,
+    }
+
+    impl Event for Withdrawn {
+        type Aggregate = super::Account;
+        const NAME: &'static str = "Withdrawn";
+        const TAGS: &'static [TagName] = &[TagName::one("teller")];
+        const ENCODING: Encoding<Self> = Encoding::serde();
+
+        fn tags(&self) -> Result<Tags> {
+            Tags::new([Tag::new("teller", &self.teller)?])
+        }
+    }
+
+    impl Apply<Withdrawn> for super::Account {
+        fn apply(&mut self, _: &Withdrawn, _: &EventMeta) {}
+    }
+
+    pub(crate) fn registry() -> Registry {
+        Registry::builder().event::<Withdrawn>().build().expect("it is sound")
+    }
+}
+
+#[tokio::test]
+async fn tags_are_given_to_older_events_with_two_grants_more() {
+    let bank = Bank::new().await;
+    let url = bank.url("bank_app");
+    let old = EventStore::builder().registry(older::registry()).connect(&url).await;
+    old.expect("the grants are enough")
+        .with_context(async |ctx| {
+            let mut account = ctx.create::<Account>().await?;
+            ctx.apply(&mut account, older::Withdrawn { teller: "ada".to_owned() })
+        })
+        .await
+        .expect("the grants are enough");
+    let new = EventStore::builder().registry(newer::registry()).connect(&url).await;
+    let new = new.expect("tags are declared with the usual grants");
+    let refused = new.backfill_tags().run().await.expect_err("events cannot be changed");
+    assert!(Refusal::from(refused).is_of_a_privilege());
+
+    let mut owner = bank.connect("bank_owner").await;
+    run(&mut owner, include_str!("../../docs/tagging.sql")).await.expect("it is the owner's");
+    let done = new.backfill_tags().run().await.expect("the grants are enough");
+    assert_eq!(done.changed, 1);
+    let forbidden = "UPDATE evercore.events SET payload = payload";
+    let refusal = run(&mut bank.connect("bank_app").await, forbidden).await;
+    assert!(Refusal::from(refusal.expect_err("payloads stay")).is_of_a_privilege());
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! Events and the user's own rows are committed together or not at all.
 
+mod boundaries;
+mod decisions;
 mod ended;
 mod isolation;
 mod projections;

@@ -1,12 +1,12 @@
--- Ends the redrive of the aggregates on which the handler has failed again.
--- INDEXED BY: as in `redrive_aggregate.sql`.
--- ?1 subscription    ?2 events as JSON, [[position, aggregate, reason or null, …], …]
-UPDATE parked_events INDEXED BY parked_events_by_aggregate
+-- Ends the redrive of the lanes on which the handler has failed again.
+-- INDEXED BY: as in `redrive_lane.sql`.
+-- ?1 subscription    ?2 events as JSON, [[position, lane, reason or null, …], …]
+UPDATE parked_events INDEXED BY parked_events_by_lane
 SET redrive = 0
 WHERE
     subscription = ?1
     AND redrive = 1
-    AND aggregate_id IN (
+    AND lane IN (
         SELECT n.value ->> 1
         FROM json_each(?2) AS n
         -- An event that was discarded meanwhile ends no redrive. Without CROSS, SQLite could loop over all parked

@@ -13,14 +13,14 @@ SELECT
         WHERE
             kept.subscription = sub.name
             AND kept.redrive = 1
-            AND kept.aggregate_id % sub.partitions = p.number
+            AND kept.lane % sub.partitions = p.number
     ) OR EXISTS (
         SELECT 1
         FROM parked_events AS kept INDEXED BY parked_events_by_redrive_time
         WHERE
             kept.subscription = sub.name
             AND kept.redrive_at <= clock.now
-            AND kept.aggregate_id % sub.partitions = p.number
+            AND kept.lane % sub.partitions = p.number
     ) AS redrive
 FROM clock
 LEFT JOIN json_each(?1) AS b ON TRUE

@@ -11,5 +11,5 @@ WHERE subscription = ?1 AND number = ?2
 RETURNING
     cursor,
     EXISTS (
-        SELECT 1 FROM parked_events AS kept WHERE kept.subscription = ?1 AND kept.aggregate_id % ?6 = ?2
+        SELECT 1 FROM parked_events AS kept WHERE kept.subscription = ?1 AND kept.lane % ?6 = ?2
     );

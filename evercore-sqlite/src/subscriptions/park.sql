@@ -1,9 +1,9 @@
--- Parks events. An event that waits for an earlier one of its aggregate is redriven with that one, or at once if that
+-- Parks events. An event that waits for an earlier one of its lane is redriven with that one, or at once if that
 -- one was discarded meanwhile.
--- ?1 subscription    ?2 events as JSON, [[position, aggregate, reason or null, microseconds to its redrive or null], …]
+-- ?1 subscription    ?2 events as JSON, [[position, lane, reason or null, microseconds to its redrive or null], …]
 -- ?3 whether the events are parked for the first time; if not, only those that are still parked are parked again
 INSERT INTO parked_events
-    (subscription, position, aggregate_id, reason, attempts, parked_at, redrive, redrive_at)
+    (subscription, position, lane, reason, attempts, parked_at, redrive, redrive_at)
 SELECT
     ?1,
     n.value ->> 0,
@@ -14,7 +14,7 @@ SELECT
     EXISTS (
         SELECT 1
         FROM parked_events AS kept
-        WHERE kept.subscription = ?1 AND kept.aggregate_id = n.value ->> 1 AND kept.redrive = 1
+        WHERE kept.subscription = ?1 AND kept.lane = n.value ->> 1 AND kept.redrive = 1
     ) OR (
         n.value ->> 2 IS NULL
         AND NOT EXISTS (
@@ -22,8 +22,8 @@ SELECT
             FROM parked_events AS kept
             WHERE
                 kept.subscription = ?1
-                AND kept.aggregate_id = n.value ->> 1
-                -- `+` makes SQLite search by the aggregate, and not through all events parked before.
+                AND kept.lane = n.value ->> 1
+                -- `+` makes SQLite search by the lane, and not through all events parked before.
                 AND +kept.position < n.value ->> 0
         )
     ),

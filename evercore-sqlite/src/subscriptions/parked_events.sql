@@ -13,7 +13,7 @@ CROSS JOIN events AS e ON e.position = kept.position
 WHERE
     kept.subscription = ?1
     AND kept.position > ?2
-    AND kept.aggregate_id % ?5 = ?4
+    AND kept.lane % ?5 = ?4
     AND (is_due OR NOT ?6)
 ORDER BY kept.position
 LIMIT ?3;

@@ -19,6 +19,7 @@ const ASK_FOR: &str = include_str!("ask_for.sql");
 const DELETE: &str = include_str!("delete.sql");
 const DELETE_PARTITIONS: &str = include_str!("delete_partitions.sql");
 const DISCARD: &str = include_str!("discard.sql");
+const HAS_PARKED: &str = "SELECT 1 FROM parked_events WHERE subscription = ?1";
 const FIND_PARKED: &str = include_str!("find_parked.sql");
 const FORGET_EVENT: &str = include_str!("forget_event.sql");
 const FIND_FREE: &str = include_str!("find_free.sql");
@@ -92,8 +93,12 @@ pub(super) fn register(
         same?;
         return Ok(Registered::Unchanged);
     }
-    if stored.partitions != new.partitions {
+    let has_other_lanes = stored.filter.lane_tag() != new.filter.lane_tag();
+    if has_other_lanes || stored.partitions != new.partitions {
         let cursor = common_place(connection, &new.name)?;
+        if has_other_lanes && connection.prepare_cached(HAS_PARKED)?.exists([name])? {
+            return Err(Error::parked_in_lanes(&new.name).into());
+        }
         connection.prepare_cached(DELETE_PARTITIONS)?.execute([name])?;
         insert_partitions(connection, new, cursor)?;
     }
@@ -222,7 +227,7 @@ pub(super) fn control(
     Ok(())
 }
 
-/// Returns the first parked event of the aggregate that a parked event belongs to.
+/// Returns the first parked event of the lane that a parked event belongs to.
 fn first_parked_beside(
     connection: &Connection,
     name: &SubscriptionName,

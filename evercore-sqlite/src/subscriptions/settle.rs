@@ -14,7 +14,7 @@ const END_REDRIVE: &str = include_str!("end_redrive.sql");
 const MOVE_CURSOR: &str = include_str!("move_cursor.sql");
 const PARK: &str = include_str!("park.sql");
 const READ_CURSOR: &str = include_str!("read_cursor.sql");
-const REDRIVE_AGGREGATE: &str = include_str!("redrive_aggregate.sql");
+const REDRIVE_LANE: &str = include_str!("redrive_lane.sql");
 const UNPARK: &str = include_str!("unpark.sql");
 
 pub(crate) fn settle(connection: &Connection, settlement: &Settlement) -> Result<Settled, Problem> {
@@ -63,17 +63,17 @@ pub(crate) fn settle(connection: &Connection, settlement: &Settlement) -> Result
     Ok(Settled::Now)
 }
 
-/// Removes a parked event, and marks the later ones of its aggregate to be redriven. `false` if it is not parked.
+/// Removes a parked event, and marks the later ones of its lane to be redriven. `false` if it is not parked.
 pub(super) fn unpark(
     connection: &Connection,
     name: &SubscriptionName,
     position: Position,
 ) -> Result<bool, Problem> {
     let mut statement = connection.prepare_cached(UNPARK)?;
-    let aggregate: Option<i64> =
+    let lane: Option<i64> =
         statement.query_row(params![name.as_str(), position.get()], |row| row.get(0)).optional()?;
-    let Some(aggregate) = aggregate else { return Ok(false) };
-    connection.prepare_cached(REDRIVE_AGGREGATE)?.execute(params![name.as_str(), aggregate])?;
+    let Some(lane) = lane else { return Ok(false) };
+    connection.prepare_cached(REDRIVE_LANE)?.execute(params![name.as_str(), lane])?;
     Ok(true)
 }
 

@@ -14,12 +14,17 @@ use crate::row::checked;
 use crate::types::{AggregateTypeId, EventTypeId, Names};
 
 /// A statement for each of several numbers of events: the overhead of a statement is larger than the cost of an event.
-static INSERTS: LazyLock<[(usize, String); 4]> =
-    LazyLock::new(|| [64, 16, 4, 1].map(|rows| (rows, insert_events(rows))));
+static INSERTS: LazyLock<Inserts> = LazyLock::new(|| inserts(INSERT_EVENTS, COLUMNS));
+
+/// The same for the events of a commit that has tags, which are a further column.
+static TAGGED_INSERTS: LazyLock<Inserts> =
+    LazyLock::new(|| inserts(INSERT_TAGGED_EVENTS, COLUMNS + 1));
+
+type Inserts = [(usize, String); 4];
 
 const INSERT_EVENTS: &str = include_str!("insert_events.sql");
-const TUPLE: &str = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
-const COLUMNS: usize = 13;
+const INSERT_TAGGED_EVENTS: &str = include_str!("insert_tagged_events.sql");
+const COLUMNS: usize = 12;
 const LEFT_OUT: &str = "a trigger of this database dropped some of the rows";
 
 /// An aggregate to which events are appended.
@@ -55,7 +60,10 @@ pub(super) fn append(
     let mut left = &commit.events[..];
     let mut tagged = Vec::new();
     let mut first = None;
-    for (rows, sql) in &*INSERTS {
+    let is_tagged = commit.events.iter().any(|event| !event.tags.is_empty());
+    let (inserts, columns) =
+        if is_tagged { (&*TAGGED_INSERTS, COLUMNS + 1) } else { (&*INSERTS, COLUMNS) };
+    for (rows, sql) in inserts {
         if left.len() < *rows {
             continue;
         }
@@ -65,10 +73,15 @@ pub(super) fn append(
             for (row, event) in now.iter().enumerate() {
                 let place = place(names, event, &mut streams);
                 let index = commit.events.len() - left.len() + row;
-                tagged.extend(
-                    event.tags.indexes().map(|tag| TagRow::new(tag, place.event_type, index)),
-                );
-                bind(&mut statement, row * COLUMNS, event, place, recorded_at)?;
+                if is_tagged {
+                    let event_type = place.event_type;
+                    tagged.extend(
+                        event.tags.indexes().map(|tag| TagRow::new(tag, event_type, index)),
+                    );
+                    let last = (row + 1) * columns;
+                    statement.raw_bind_parameter(last, event.tags.to_column())?;
+                }
+                bind(&mut statement, row * columns, event, place, recorded_at)?;
             }
             if statement.raw_execute()? != *rows {
                 return Err(Error::storage("append events", because(LEFT_OUT)).into());
@@ -107,7 +120,7 @@ fn bind(
     place: Place,
     recorded_at: i64,
 ) -> rusqlite::Result<()> {
-    let NewEvent { event_type: _, version, payload, meta, metadata_column, tags } = event;
+    let NewEvent { event_type: _, version, payload, meta, metadata_column, tags: _ } = event;
     let metadata = meta.metadata();
     statement.raw_bind_parameter(after + 1, meta.aggregate_id().get())?;
     statement.raw_bind_parameter(after + 2, place.sequence.get())?;
@@ -120,11 +133,10 @@ fn bind(
     statement.raw_bind_parameter(after + 9, meta.reference())?;
     statement.raw_bind_parameter(after + 10, metadata.correlation_id())?;
     statement.raw_bind_parameter(after + 11, metadata.causation_id())?;
-    statement.raw_bind_parameter(after + 12, metadata_column.as_deref())?;
-    statement.raw_bind_parameter(after + 13, tags.to_column())
+    statement.raw_bind_parameter(after + 12, metadata_column.as_deref())
 }
 
-fn insert_events(rows: usize) -> String {
-    let tuples = vec![TUPLE; rows];
-    [INSERT_EVENTS, &tuples.join(", ")].concat()
+fn inserts(beginning: &str, columns: usize) -> Inserts {
+    let tuple = format!("({})", vec!["?"; columns].join(", "));
+    [64, 16, 4, 1].map(|rows| (rows, [beginning, &vec![&*tuple; rows].join(", ")].concat()))
 }

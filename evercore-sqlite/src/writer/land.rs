@@ -10,7 +10,8 @@ use rusqlite::{Connection, params};
 use super::append::append;
 use super::outcome::Outcome;
 use super::preconditions::{StoredAggregates, check_preconditions};
-use super::rows::{Known, execute, outcome_of, register_types, take_ids};
+use super::rows::{Known, declared_version, execute, outcome_of, register_types, take_ids};
+use super::unique::change_unique;
 use crate::error::Problem;
 use crate::tasks::{check_tasks, land_tasks};
 use crate::types::{Names, Types};
@@ -78,8 +79,12 @@ pub(super) fn unknown_names(names: &Names, commits: &[&Commit]) -> Vec<TypeName>
 fn write(connection: &Connection, names: &Names, commits: &[&Commit]) -> Outcome {
     let mut verdicts = Vec::with_capacity(commits.len());
     let mut is_idle = true;
+    let version = match declared_version(connection) {
+        Ok(version) => version,
+        Err(problem) => return Outcome::of_statement(problem),
+    };
     for commit in commits {
-        match land_one(connection, names, commit) {
+        match land_one(connection, names, commit, version) {
             Ok(Verdict::Written(committed)) => {
                 is_idle = false;
                 verdicts.push(Ok(committed));
@@ -108,7 +113,12 @@ fn prepare_within(connection: &Connection, commit: &Commit) -> Result<Names, Pro
     Ok(Names::read(connection)?)
 }
 
-fn land_one(connection: &Connection, names: &Names, commit: &Commit) -> Result<Verdict, Problem> {
+fn land_one(
+    connection: &Connection,
+    names: &Names,
+    commit: &Commit,
+    version: i64,
+) -> Result<Verdict, Problem> {
     if let Some(known) = outcome_of(connection, commit.id)? {
         return Ok(Verdict::Otherwise(match known {
             Known::GivenUp => Err(Error::given_up(commit.id)),
@@ -119,11 +129,15 @@ fn land_one(connection: &Connection, names: &Names, commit: &Commit) -> Result<V
         Ok(standings) => standings,
         Err(refusal) => return Ok(Verdict::Otherwise(Err(refusal))),
     };
+    if commit.declared.is_some_and(|declared| declared != version) {
+        return Ok(Verdict::Otherwise(Err(Error::TagsChanged)));
+    }
     if let Err(refusal) = check_tasks(connection, commit)? {
         return Ok(Verdict::Otherwise(Err(refusal)));
     }
     change_aggregates(connection, names, commit, &standings)?;
     land_tasks(connection, commit)?;
+    change_unique(connection, names, &commit.unique)?;
     let positions = append(connection, names, commit, &standings)?;
     for snapshot in &commit.snapshots {
         connection.prepare_cached(UPSERT_SNAPSHOT)?.execute(params![

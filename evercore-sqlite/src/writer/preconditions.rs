@@ -9,6 +9,7 @@ use evercore::{AggregateId, Error, Result, Sequence};
 use rusqlite::Connection;
 
 use super::rows::{StoredAggregate, holder, is_used, standing};
+use super::unique::check_unique;
 use crate::error::Problem;
 use crate::tags::find_broken;
 use crate::types::Names;
@@ -41,11 +42,16 @@ pub(super) fn check_preconditions(
         }
         standings.insert(write.id, standing);
     }
+    if let Some(condition) = find_broken(connection, names, &commit.conditions)? {
+        return Ok(Err(condition.conflict()));
+    }
     if let Err(refusal) = check_keys(connection, names, commit)? {
         return Ok(Err(refusal));
     }
-    let broken = find_broken(connection, names, &commit.conditions)?;
-    Ok(broken.map_or(Ok(standings), |condition| Err(condition.conflict())))
+    if let Err(refusal) = check_unique(connection, names, &commit.unique)? {
+        return Ok(Err(refusal));
+    }
+    Ok(Ok(standings))
 }
 
 fn wrong_type(

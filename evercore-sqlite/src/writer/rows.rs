@@ -13,6 +13,7 @@ use crate::types::AggregateTypeId;
 const FIND_HOLDER: &str =
     "SELECT id FROM aggregates WHERE aggregate_type_id = ?1 AND natural_key = ?2";
 const IS_USED: &str = "SELECT 1 FROM commits WHERE idempotency_key = ?1";
+const DECLARED_VERSION: &str = "SELECT version FROM declared_tags";
 const READ_OUTCOME: &str = include_str!("read_outcome.sql");
 const READ_STANDING: &str = include_str!("read_standing.sql");
 const REGISTER_AGGREGATE_TYPES: &str = include_str!("register_aggregate_types.sql");
@@ -43,6 +44,11 @@ pub(crate) fn positions(first: Option<i64>, last: Option<i64>) -> Result<Positio
         ),
         _ => Ok(Positions::NONE),
     }
+}
+
+/// Returns the version of the declared tags, which a commit has to name.
+pub(crate) fn declared_version(connection: &Connection) -> Result<i64, Problem> {
+    Ok(connection.prepare_cached(DECLARED_VERSION)?.query_one([], |row| row.get(0))?)
 }
 
 pub(super) fn outcome_of(connection: &Connection, id: CommitId) -> Result<Option<Known>, Problem> {
@@ -92,7 +98,15 @@ pub(super) fn holder(
 
 /// Stores the names that are not stored yet.
 pub(super) fn register_types(connection: &Connection, names: &[TypeName]) -> Result<(), Problem> {
-    let rows: Vec<_> = names.iter().map(|name| (name.aggregate, name.event)).collect();
+    register_names(connection, names.iter().map(|name| (name.aggregate, name.event)))
+}
+
+/// Stores the names of aggregate types and of their events that are not stored yet.
+pub(crate) fn register_names<'a>(
+    connection: &Connection,
+    names: impl Iterator<Item = (&'a str, Option<&'a str>)>,
+) -> Result<(), Problem> {
+    let rows: Vec<_> = names.collect();
     let rows = serde_json::to_string(&rows)
         .map_err(|error| Error::storage("store the names of types", error))?;
     for sql in [REGISTER_AGGREGATE_TYPES, REGISTER_EVENT_TYPES] {

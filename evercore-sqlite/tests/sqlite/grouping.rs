@@ -333,8 +333,10 @@ fn commit(writes: Vec<AggregateWrite>) -> Commit {
         events,
         snapshots,
         idempotency: None,
+        unique: Vec::new(),
         conditions: Vec::new(),
         tasks: Vec::new(),
+        declared: None,
         completes: Vec::new(),
     }
 }

@@ -145,8 +145,8 @@ async fn recording_a_batch_scans_no_parked_events() {
         "end_redrive.sql",
         "heartbeat.sql",
         "park.sql",
-        "parked_aggregates.sql",
-        "redrive_aggregate.sql",
+        "parked_lanes.sql",
+        "redrive_lane.sql",
         "redrive_event.sql",
         "unpark.sql",
     ];
@@ -158,7 +158,7 @@ async fn recording_a_batch_scans_no_parked_events() {
         for line in plan(&mut connection, &sql).await {
             let is_of_parked = ["kept ", "parked_events "].iter().any(|table| line.contains(table));
             let is_looked_up =
-                ["position=?)", "aggregate_id=?", "redrive_at<?)", "parked_events_to_redrive"]
+                ["position=?)", "lane=?", "redrive_at<?)", "parked_events_to_redrive"]
                     .iter()
                     .any(|by| line.contains(by));
             assert!(!is_of_parked || is_looked_up, "{}: {line}", file.display());

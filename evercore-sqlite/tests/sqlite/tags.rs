@@ -127,8 +127,10 @@ async fn commit(engine: &SqliteEngine, events: &[(&'static str, &[&str])]) -> Co
         events: events.collect(),
         snapshots: Vec::new(),
         idempotency: None,
+        unique: Vec::new(),
         conditions: Vec::new(),
         tasks: Vec::new(),
+        declared: None,
         completes: Vec::new(),
     }
 }

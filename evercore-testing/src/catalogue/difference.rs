@@ -11,23 +11,25 @@ pub(super) struct Difference {
     pub(super) additions: Vec<Addition>,
 }
 
-/// A released event that no type reads any more, or whose shape has changed.
+/// A released event that no type reads any more, or whose shape or tags have changed.
 pub(super) struct Change {
     event: String,
     what: What,
 }
 
-/// An event that is not in the file.
+/// An event that is not in the file, or whose new tags are not.
 pub(super) struct Addition {
     event: String,
     rust_type: &'static str,
+    /// The new tags of an event that is in the file.
+    tags: Option<Vec<String>>,
 }
 
 enum What {
     /// No type reads the event.
     Gone,
-    /// The type that reads the event has another shape.
-    Shape { rust_type: &'static str, fields: Vec<FieldChange> },
+    /// The type that reads the event has another shape, or other tags.
+    Shape { rust_type: &'static str, fields: Vec<FieldChange>, tags: Vec<FieldChange> },
 }
 
 enum FieldChange {
@@ -36,6 +38,9 @@ enum FieldChange {
     Type { name: String, old: String, new: String },
 }
 
+/// A change of a tag.
+struct TagChange<'a>(&'a FieldChange);
+
 impl Catalogue {
     pub(super) fn difference(&self, lock: &Lock) -> Difference {
         let Self { registry, types } = self;
@@ -43,26 +48,38 @@ impl Catalogue {
         for entry in lock.entries() {
             let what = match types.iter().find(|event| event.reads(&entry)) {
                 // No type has this shape, but an upcaster or a retired event still reads it.
-                None if registry.knows(entry.aggregate, entry.name, entry.version) => continue,
+                None if registry.knows(entry.aggregate, entry.name, entry.version) => {
+                    let newest = types.iter().filter(|event| event.is_named_as(&entry));
+                    let newest = newest.max_by_key(|event| event.version);
+                    let Some(event) = newest else { continue };
+                    let tags = lost(entry.tags, &event.tags);
+                    if tags.is_empty() {
+                        continue;
+                    }
+                    What::Shape { rust_type: event.rust_type, fields: Vec::new(), tags }
+                }
                 None => What::Gone,
                 Some(event) => {
                     // An entry without a shape cannot be compared.
-                    let Some(old) = entry.parts else { continue };
-                    let fields = compare(old, event.parts.as_deref().unwrap_or_default());
-                    if fields.is_empty() {
+                    let new = event.parts.as_deref().unwrap_or_default();
+                    let fields = entry.parts.map(|old| compare(old, new)).unwrap_or_default();
+                    let tags = lost(entry.tags, &event.tags);
+                    if fields.is_empty() && tags.is_empty() {
                         continue;
                     }
-                    What::Shape { rust_type: event.rust_type, fields }
+                    What::Shape { rust_type: event.rust_type, fields, tags }
                 }
             };
             let event = named(entry.aggregate, entry.name, entry.version);
             difference.changes.push(Change { event, what });
         }
         for event in types {
-            let is_known = lock.entries().any(|entry| event.is_written_as(&entry));
-            if !is_known {
+            let entry = lock.entries().find(|entry| event.is_written_as(entry));
+            let tags = entry.map(|entry| event.tags_beyond(&entry));
+            if tags.as_ref().is_none_or(|tags| !tags.is_empty()) {
                 let name = named(&event.aggregate, &event.names[0], event.version);
-                difference.additions.push(Addition { event: name, rust_type: event.rust_type });
+                let rust_type = event.rust_type;
+                difference.additions.push(Addition { event: name, rust_type, tags });
             }
         }
         difference
@@ -71,9 +88,11 @@ impl Catalogue {
 
 impl EventShape {
     fn reads(&self, entry: &Entry<'_>) -> bool {
-        self.aggregate == entry.aggregate
-            && self.version == entry.version
-            && self.names.iter().any(|name| name == entry.name)
+        self.is_named_as(entry) && self.version == entry.version
+    }
+
+    fn is_named_as(&self, entry: &Entry<'_>) -> bool {
+        self.aggregate == entry.aggregate && self.names.iter().any(|name| name == entry.name)
     }
 
     fn is_written_as(&self, entry: &Entry<'_>) -> bool {
@@ -81,6 +100,24 @@ impl EventShape {
             && self.names[0] == entry.name
             && (entry.parts.is_some() || self.parts.is_none())
     }
+
+    /// Returns the tags that are not in the file.
+    fn tags_beyond(&self, entry: &Entry<'_>) -> Vec<String> {
+        let is_new = |tag: &&String| !entry.tags.iter().any(|own| is_of_same_name(own, tag));
+        self.tags.iter().filter(is_new).cloned().collect()
+    }
+}
+
+/// Returns whether two fields or two tags have the same name.
+pub(super) fn is_of_same_name(one: &str, other: &str) -> bool {
+    split(one).0 == split(other).0
+}
+
+/// Compares tags by name. A tag that is added changes nothing that is stored.
+fn lost(old: &[String], new: &[String]) -> Vec<FieldChange> {
+    let mut changes = compare(old, new);
+    changes.retain(|change| !matches!(change, FieldChange::Added(_)));
+    changes
 }
 
 /// Compares fields by name; their order is ignored.
@@ -119,9 +156,10 @@ impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.what {
             What::Gone => write!(f, "  {}\n    no type reads it any more", self.event),
-            What::Shape { rust_type, fields } => {
+            What::Shape { rust_type, fields, tags } => {
                 write!(f, "  {} ({rust_type})", self.event)?;
-                fields.iter().try_for_each(|field| write!(f, "\n    {field}"))
+                fields.iter().try_for_each(|field| write!(f, "\n    {field}"))?;
+                tags.iter().map(TagChange).try_for_each(|tag| write!(f, "\n    {tag}"))
             }
         }
     }
@@ -137,8 +175,27 @@ impl fmt::Display for FieldChange {
     }
 }
 
+impl fmt::Display for TagChange<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            FieldChange::Added(tag) => write!(f, "added the tag {tag}"),
+            FieldChange::Removed(tag) => write!(f, "removed the tag {tag}"),
+            FieldChange::Type { name, old, new } => {
+                write!(f, "changed the values of the tag `{name}`: {old} became {new}")
+            }
+        }
+    }
+}
+
 impl fmt::Display for Addition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "  {} ({}) is new", self.event, self.rust_type)
+        write!(f, "  {} ({})", self.event, self.rust_type)?;
+        match &self.tags {
+            None => f.write_str(" is new"),
+            Some(tags) => {
+                let names: Vec<_> = tags.iter().map(|tag| format!("`{}`", split(tag).0)).collect();
+                write!(f, " has new tags: {}", names.join(", "))
+            }
+        }
     }
 }

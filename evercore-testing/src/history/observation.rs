@@ -135,7 +135,7 @@ pub struct ConditionBegun {
 }
 
 /// The events of some types that have all of some tags.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct AtomBegun {
     /// The stored names of the types: that of the aggregate type and that of the event.
     pub types: Vec<(String, String)>,

@@ -4,7 +4,11 @@
 //! commit can come next if no remaining commit ended before it began, and if its preconditions hold in the state so
 //! far. At a dead end the last choice is undone, and it is not made again in the same state ("Testing for
 //! linearizability", Lowe, 2017). The sequences in the log leave few choices.
+//!
+//! The objects are aggregates, natural keys, and the [boundaries] that commits rest on. A commit visits several at once,
+//! so it is not enough that there is an order for each object alone.
 
+mod boundaries;
 mod search;
 mod state;
 
@@ -31,6 +35,7 @@ pub(super) struct Node {
     pub(super) ended: Option<Moment>,
     pub(super) position: Option<Position>,
     pub(super) touches: Vec<Touch>,
+    visits: Vec<boundaries::Visit>,
 }
 
 /// The part of a commit that concerns one aggregate.
@@ -59,6 +64,7 @@ pub(super) fn find(nodes: &[Node]) -> Result<Ended, Violation> {
 
 /// Collects all stored commits, each event of an unobserved writer as a commit of its own.
 pub(super) fn nodes(commits: &Commits<'_>, log: &[Entry], landings: &Landings) -> Vec<Node> {
+    let boundaries = boundaries::Boundaries::of(commits, log, landings);
     let observed = commits.sent.iter().zip(&landings.landed).zip(&landings.events);
     let observed = observed.filter(|((_, landed), _)| **landed).map(|((sent, _), events)| {
         let mut written: HashMap<AggregateId, Written> = HashMap::new();
@@ -80,9 +86,13 @@ pub(super) fn nodes(commits: &Commits<'_>, log: &[Entry], landings: &Landings) -
             ended: sent.acknowledged,
             position: events.first().map(|&place| log[place].place.position),
             touches: touches.collect(),
+            visits: boundaries.visits(&sent.begun.conditions, events, log),
         }
     });
-    let unclaimed = landings.unclaimed.iter().map(|&place| foreign(&log[place]));
+    let unclaimed = landings.unclaimed.iter().map(|&place| Node {
+        visits: boundaries.visits(&[], &[place], log),
+        ..foreign(&log[place])
+    });
     observed.chain(unclaimed).collect()
 }
 
@@ -103,6 +113,7 @@ fn foreign(entry: &Entry) -> Node {
         ended: None,
         position: Some(place.position),
         touches: vec![touch],
+        visits: Vec::new(),
     }
 }
 

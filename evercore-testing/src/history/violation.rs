@@ -248,6 +248,20 @@ pub enum Obstacle {
         /// The aggregate that holds it.
         holder: AggregateId,
     },
+    /// The commit rests on another number of events of a boundary.
+    Boundary {
+        /// The name of the boundary.
+        boundary: String,
+        /// The number that it needs.
+        needed: usize,
+        /// The number of events that are there.
+        found: usize,
+    },
+    /// The commit adds to a boundary on which other remaining commits rest without its event.
+    BoundaryNeeded {
+        /// The position of the event.
+        position: Position,
+    },
     /// The commit writes after a sequence that other remaining commits were decided on.
     Needed {
         /// The aggregate.

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Aggregate, Logged, Model, Refusal};
+use super::reading::Reading;
+use super::{Aggregate, FACTS, Logged, Model, Refusal};
 
 /// A unit of work on a [`Model`](super::Model).
 #[derive(Clone, Debug)]
@@ -15,19 +16,28 @@ pub struct Unit<E> {
     /// ones.
     staged: BTreeMap<usize, Aggregate<E>>,
     /// The events of the unit, in order.
-    events: Vec<(usize, E)>,
+    events: Vec<Logged<E>>,
     guarded: BTreeSet<usize>,
+    /// The log, as it was when the unit began or last looked.
+    log: Vec<Logged<E>>,
+    /// The reads on which the unit rests.
+    readings: Vec<Reading<E>>,
+    /// The aggregate of the events that belong to none.
+    facts: Option<usize>,
     idempotency_key: Option<String>,
 }
 
 impl<E: Clone> Unit<E> {
-    pub(super) const fn on(seen: Vec<Aggregate<E>>) -> Self {
+    pub(super) const fn on(seen: Vec<Aggregate<E>>, log: Vec<Logged<E>>) -> Self {
         Self {
             seen,
             passed_on: BTreeSet::new(),
             staged: BTreeMap::new(),
             events: Vec::new(),
             guarded: BTreeSet::new(),
+            log,
+            readings: Vec::new(),
+            facts: None,
             idempotency_key: None,
         }
     }
@@ -46,8 +56,8 @@ impl<E: Clone> Unit<E> {
         &self.staged[&aggregate]
     }
 
-    /// Updates all aggregates that the unit has not opened to their current state, because a context reads each
-    /// aggregate separately.
+    /// Updates all aggregates that the unit has not opened, and the log, to their current state, because a context reads
+    /// each aggregate and each boundary separately.
     ///
     /// # Panics
     /// If the unit has created aggregates.
@@ -60,6 +70,39 @@ impl<E: Clone> Unit<E> {
                 self.seen[place] = now.clone();
             }
         }
+        self.log = model.log().to_vec();
+    }
+
+    /// Returns the events that a function selects, in the order of the log; those of the unit come last. The unit is
+    /// committed only if no other unit has added an event that the function selects. `name` identifies the read in a
+    /// [`Refusal`].
+    ///
+    /// A unit that changes and guards nothing, and has no idempotency key, is committed in any case.
+    pub fn read(
+        &mut self,
+        name: impl Into<String>,
+        selects: impl Fn(&Logged<E>) -> bool + Send + Sync + 'static,
+    ) -> Vec<E> {
+        let found = self.look(&selects);
+        self.readings.push(Reading::new(name.into(), selects, &self.log));
+        found
+    }
+
+    /// Returns the events that a function selects, as [`read`](Self::read), without resting on them.
+    pub fn look(&self, selects: impl Fn(&Logged<E>) -> bool) -> Vec<E> {
+        let all = self.log.iter().chain(&self.events);
+        all.filter(|logged| selects(logged)).map(|logged| logged.event.clone()).collect()
+    }
+
+    /// Adds an event that belongs to no aggregate, only to its tags.
+    pub fn emit(&mut self, event: E, tags: impl IntoIterator<Item: Into<String>>) {
+        let facts = self.facts.unwrap_or_else(|| {
+            let place = self.next_place();
+            self.staged.insert(place, Aggregate { kind: FACTS, key: None, events: Vec::new() });
+            place
+        });
+        self.facts = Some(facts);
+        self.append_tagged(facts, event, tags);
     }
 
     /// Creates an aggregate. Returns the index that it will have if this unit commits before any other creates one.
@@ -67,7 +110,7 @@ impl<E: Clone> Unit<E> {
     /// # Errors
     /// [`Refusal::KeyTaken`] if the unit knows another holder of the key.
     pub fn create(&mut self, kind: &'static str, key: Option<&str>) -> Result<usize, Vec<Refusal>> {
-        let place = self.seen.len() + self.created().count();
+        let place = self.next_place();
         let key = key.map(str::to_owned);
         self.check_claim(place, kind, key.as_deref())?;
         self.staged.insert(place, Aggregate { kind, key, events: Vec::new() });
@@ -76,9 +119,21 @@ impl<E: Clone> Unit<E> {
 
     /// Appends an event to an aggregate.
     pub fn append(&mut self, aggregate: usize, event: E) {
-        self.open(aggregate);
+        self.append_tagged(aggregate, event, std::iter::empty::<String>());
+    }
+
+    /// Appends an event with tags to an aggregate.
+    pub fn append_tagged(
+        &mut self,
+        aggregate: usize,
+        event: E,
+        tags: impl IntoIterator<Item: Into<String>>,
+    ) {
+        let opened = self.open(aggregate);
+        let (kind, sequence) = (opened.kind, opened.events.len() + 1);
         self.staged.entry(aggregate).and_modify(|staged| staged.events.push(event.clone()));
-        self.events.push((aggregate, event));
+        let tags = tags.into_iter().map(Into::into).collect();
+        self.events.push(Logged { aggregate, kind, sequence, event, tags });
     }
 
     /// Changes or removes the key of an aggregate.
@@ -111,6 +166,11 @@ impl<E: Clone> Unit<E> {
     /// Returns the indices of the aggregates that the unit creates.
     pub fn created(&self) -> impl Iterator<Item = usize> {
         self.staged.keys().copied().filter(|place| *place >= self.seen.len())
+    }
+
+    /// Returns the index of the next aggregate that the unit creates.
+    fn next_place(&self) -> usize {
+        self.seen.len() + self.created().count()
     }
 
     fn check_claim(
@@ -163,6 +223,16 @@ impl<E: Clone> Unit<E> {
         claims.filter(is_taken).map(|(_, _, key)| Refusal::KeyTaken(key)).collect()
     }
 
+    /// Returns a refusal for each read that would select other events by now.
+    pub(super) fn outdated(&self, log: &[Logged<E>]) -> Vec<Refusal> {
+        let is_sent = self.idempotency_key.is_some()
+            || !self.guarded.is_empty()
+            || self.created().next().is_some()
+            || self.staged.keys().any(|place| self.is_changed(*place));
+        let outdated = self.readings.iter().filter(|reading| is_sent && reading.is_outdated(log));
+        outdated.map(|reading| Refusal::Outdated(reading.name().to_owned())).collect()
+    }
+
     pub(super) fn land(
         self,
         aggregates: &mut Vec<Aggregate<E>>,
@@ -180,17 +250,17 @@ impl<E: Clone> Unit<E> {
                 aggregates[*place].key.clone_from(&staged.key);
             }
         }
-        for (place, event) in self.events {
-            let aggregate = places[&place];
-            aggregates[aggregate].events.push(event.clone());
+        for logged in self.events {
+            let aggregate = places[&logged.aggregate];
+            aggregates[aggregate].events.push(logged.event.clone());
             let sequence = aggregates[aggregate].events.len();
-            log.push(Logged { aggregate, sequence, event });
+            log.push(Logged { aggregate, sequence, ..logged });
         }
         idempotency_keys.extend(self.idempotency_key);
     }
 
     fn is_changed(&self, place: usize) -> bool {
-        self.changes_key(place) || self.events.iter().any(|(written, _)| *written == place)
+        self.changes_key(place) || self.events.iter().any(|logged| logged.aggregate == place)
     }
 
     /// Returns whether the unit changes the key; a new aggregate had none.

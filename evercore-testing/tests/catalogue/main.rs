@@ -3,7 +3,9 @@
 use std::fs;
 
 use evercore::format::Encoding;
-use evercore::{Aggregate, Apply, Event, EventMeta, Registry, Result, state_event};
+use evercore::{
+    Aggregate, Apply, BoxError, Event, EventMeta, Registry, Result, event, state_event,
+};
 use evercore_testing::{Catalogue, CatalogueError, CatalogueUpdate};
 use expect_test::{Expect, expect};
 use serde::{Deserialize, Serialize};
@@ -69,6 +71,59 @@ mod releases {
         }
     }
 
+    /// Events with tags.
+    pub(crate) mod tagged {
+        use super::*;
+
+        #[event(name = "taken", tags(course, student, room))]
+        pub(crate) struct Taken {
+            course: u32,
+            student: u32,
+            room: Option<u32>,
+        }
+    }
+
+    /// The same events with a tag less, with another number of values, and with a new one.
+    pub(crate) mod retagged {
+        use super::*;
+
+        #[event(name = "taken", tags(course, pupil = student, room = course))]
+        pub(crate) struct Taken {
+            course: u32,
+            student: u32,
+            room: Option<u32>,
+        }
+    }
+
+    /// A new version with a tag less.
+    pub(crate) mod tagged_less {
+        use super::*;
+
+        #[event(name = "taken", version = 2, tags(course, student), upcast_from = [raw(with_floor)])]
+        pub(crate) struct Taken {
+            course: u32,
+            student: u32,
+            room: Option<u32>,
+            floor: u32,
+        }
+
+        fn with_floor(mut old: serde_json::Value) -> Result<serde_json::Value, BoxError> {
+            old["floor"] = 1.into();
+            Ok(old)
+        }
+    }
+
+    pub(crate) mod tagged_more {
+        use super::*;
+
+        #[event(name = "taken", tags(course, student, room, pupil = student))]
+        pub(crate) struct Taken {
+            course: u32,
+            student: u32,
+            room: Option<u32>,
+        }
+    }
+
     /// Implemented by hand, without a shape.
     #[derive(Serialize, Deserialize)]
     pub(crate) struct Closed;
@@ -86,7 +141,7 @@ mod releases {
     }
 }
 
-use releases::{Closed, first, second};
+use releases::{Closed, first, retagged, second, tagged, tagged_less, tagged_more};
 
 /// A temporary directory with the catalogue file of the first release.
 struct Released(TempDir);
@@ -178,7 +233,7 @@ fn a_changed_shape_fails_and_names_what_changed() -> Result<()> {
             added `branch`: u32
 
         Events of the old shape may be stored. Keep the old shape readable and give the new one a new `version`;
-        keep a name that is no longer written as an alias. If no such event was ever stored outside of tests,
+        keep every tag, and a name that is no longer written as an alias. If no such event was ever stored outside of tests,
         accept the change: run this test with EVERCORE_CATALOGUE=update, and commit the file.
     "#]];
     Released::first()?.assert_refused(&changed, CatalogueUpdate::Additions, message);
@@ -196,7 +251,7 @@ fn an_event_that_is_gone_fails() -> Result<()> {
             no type reads it any more
 
         Events of the old shape may be stored. Keep the old shape readable and give the new one a new `version`;
-        keep a name that is no longer written as an alias. If no such event was ever stored outside of tests,
+        keep every tag, and a name that is no longer written as an alias. If no such event was ever stored outside of tests,
         accept the change: run this test with EVERCORE_CATALOGUE=update, and commit the file.
     "#]];
     Released::first()?.assert_refused(&gone, CatalogueUpdate::Nothing, message);
@@ -295,5 +350,101 @@ fn a_file_that_is_none_is_named() -> Result<()> {
     released.assert_refused(&first()?, CatalogueUpdate::Additions, message);
     released.check(&first()?, CatalogueUpdate::Everything).expect("it is written anew");
     released.check(&first()?, CatalogueUpdate::Nothing).expect("it was written");
+    Ok(())
+}
+
+fn of<E: Event>() -> Result<Catalogue>
+where
+    E::Aggregate: Apply<E>,
+{
+    Ok(Catalogue::of(Registry::builder().event::<E>().build()?))
+}
+
+fn tagged() -> Result<Released> {
+    let released = Released(TempDir::new().expect("a folder for the test"));
+    let added = released.check(&of::<tagged::Taken>()?, CatalogueUpdate::Additions);
+    added.expect("all of it is new");
+    Ok(released)
+}
+
+#[test]
+fn the_file_holds_the_tags_of_events() -> Result<()> {
+    let released = tagged()?;
+    expect![[r#"
+        {
+          "evercore.facts": {
+            "taken": {
+              "1": {
+                "shape": [
+                  "course: u32",
+                  "student: u32",
+                  "room: Option<u32>"
+                ],
+                "tags": [
+                  "course: one",
+                  "student: one",
+                  "room: optional"
+                ]
+              }
+            }
+          }
+        }
+    "#]]
+    .assert_eq(&released.text());
+    let unchanged = released.check(&of::<tagged::Taken>()?, CatalogueUpdate::Nothing);
+    unchanged.expect("nothing has changed");
+    Ok(())
+}
+
+#[test]
+fn a_tag_that_is_removed_renamed_or_has_other_values_fails() -> Result<()> {
+    let message = expect![[r#"
+        events are not what they were when they were written to events.lock:
+
+          evercore.facts: taken, version 1 (catalogue::releases::retagged::Taken)
+            removed the tag `student`: one
+            changed the values of the tag `room`: optional became one
+
+        Events of the old shape may be stored. Keep the old shape readable and give the new one a new `version`;
+        keep every tag, and a name that is no longer written as an alias. If no such event was ever stored outside of tests,
+        accept the change: run this test with EVERCORE_CATALOGUE=update, and commit the file.
+    "#]];
+    let retagged = of::<retagged::Taken>()?;
+    tagged()?.assert_refused(&retagged, CatalogueUpdate::Additions, message);
+    Ok(())
+}
+
+#[test]
+fn a_new_version_keeps_the_tags_of_the_old_one() -> Result<()> {
+    let message = expect![[r#"
+        events are not what they were when they were written to events.lock:
+
+          evercore.facts: taken, version 1 (catalogue::releases::tagged_less::Taken)
+            removed the tag `room`: optional
+
+        Events of the old shape may be stored. Keep the old shape readable and give the new one a new `version`;
+        keep every tag, and a name that is no longer written as an alias. If no such event was ever stored outside of tests,
+        accept the change: run this test with EVERCORE_CATALOGUE=update, and commit the file.
+    "#]];
+    let less = of::<tagged_less::Taken>()?;
+    tagged()?.assert_refused(&less, CatalogueUpdate::Additions, message);
+    Ok(())
+}
+
+#[test]
+fn a_new_tag_passes_and_is_written() -> Result<()> {
+    let (released, added) = (tagged()?, of::<tagged_more::Taken>()?);
+    let message = expect![[r#"
+        events.lock is out of date:
+
+          evercore.facts: taken, version 1 (catalogue::releases::tagged_more::Taken) has new tags: `pupil`
+
+        Run this test with EVERCORE_CATALOGUE=update, and commit the file.
+    "#]];
+    released.assert_refused(&added, CatalogueUpdate::Nothing, message);
+    released.check(&added, CatalogueUpdate::Additions).expect("a tag was added");
+    released.check(&added, CatalogueUpdate::Nothing).expect("it was written");
+    let removed = of::<tagged::Taken>()?;
+    released.check(&removed, CatalogueUpdate::Nothing).expect_err("it is released as well");
     Ok(())
 }

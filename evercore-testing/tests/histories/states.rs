@@ -39,8 +39,10 @@ fn lie(snapshot: NewSnapshot) -> Commit {
         events: Vec::new(),
         snapshots: vec![snapshot],
         idempotency: None,
+        unique: Vec::new(),
         conditions: Vec::new(),
         tasks: Vec::new(),
+        declared: None,
         completes: Vec::new(),
     }
 }

@@ -27,18 +27,21 @@ impl<B: Boundary> BoundaryKey<B> {
     ///
     /// A tag that could not be made is reported by the read.
     pub fn new(tags: impl IntoIterator<Item = Result<Tag>>) -> Self {
-        let (tags, mistake) = match tags.into_iter().collect() {
-            Ok(tags) => (tags, None),
+        let (tags, mistake) = match tags.into_iter().collect::<Result<Vec<Tag>>>() {
+            Ok(tags) => {
+                let mistake = doubled(&tags).map(doubled_tag::<B>);
+                (tags, mistake)
+            }
             Err(mistake) => (Vec::new(), Some(mistake)),
         };
         Self { alternatives: vec![tags], mistake, is_guarded: true, boundary: PhantomData }
     }
 
-    /// Reads the events of another key as well, into the same state.
+    /// Reads the events of another key as well, into the same state. The commit rests on both if it rests on one of them.
     pub fn or(mut self, other: Self) -> Self {
         self.alternatives.extend(other.alternatives);
         self.mistake = self.mistake.or(other.mistake);
-        self.is_guarded &= other.is_guarded;
+        self.is_guarded |= other.is_guarded;
         self
     }
 
@@ -88,10 +91,23 @@ impl<B: Boundary> BoundaryKey<B> {
 }
 
 fn without_tag<B: Boundary>(name: &str) -> Error {
-    Error::InvalidTag {
-        tag: name.to_owned(),
-        problem: format!("a key of `{}` needs a tag of this name", B::NAME),
+    Error::InvalidDeclaration {
+        rust_type: std::any::type_name::<B>(),
+        problem: format!("a key of it was made without the tag `{name}`, which its events need"),
     }
+}
+
+/// Returns the first tag whose name another one has as well.
+fn doubled(tags: &[Tag]) -> Option<&Tag> {
+    let mut rest = tags.iter().enumerate();
+    rest.find(|(index, tag)| tags[..*index].iter().any(|other| other.name() == tag.name()))
+        .map(|(_, tag)| tag)
+}
+
+fn doubled_tag<B: Boundary>(tag: &Tag) -> Error {
+    let problem =
+        format!("a key of `{}` has another tag of this name; read both with `or`", B::NAME);
+    Error::InvalidTag { tag: tag.to_string(), problem }
 }
 
 impl<B: Boundary> fmt::Debug for BoundaryKey<B> {

@@ -112,11 +112,12 @@ impl<B: Boundary> Fold for State<B> {
             }
             Some(KnownEvent::Retired(retired)) => {
                 for part in event.parts(retired)? {
-                    for declared in B::EVENTS {
-                        let names = (declared.event.aggregate().name(), declared.event.name());
-                        let is_wanted = |tags: &Tags| query.matches(names.0, names.1, tags);
-                        declared.apply_part(&mut self.0, &part, event.meta(), is_wanted)?;
-                    }
+                    let is_declared =
+                        |own: &&BoundaryEvent<B>| own.event.type_id() == part.event_type();
+                    let Some(declared) = B::EVENTS.iter().find(is_declared) else { continue };
+                    let names = (declared.event.aggregate().name(), declared.event.name());
+                    let is_wanted = |tags: &Tags| query.matches(names.0, names.1, tags);
+                    declared.apply_part(&mut self.0, &part, event.meta(), is_wanted)?;
                 }
                 Ok(())
             }

@@ -16,7 +16,13 @@ pub struct Scope<'a> {
     pub(crate) queries: Option<&'a [Arc<TagQuery>]>,
 }
 
-/// The states of boundaries: one, a tuple of up to six, or a [`Vec`].
+/// The states of boundaries: one, a tuple of up to six, or a [`Vec`]. They take events that belong to no aggregate.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` takes no events that belong to no aggregate",
+    label = "an event that belongs to no aggregate",
+    note = "`{Self}` is not states of boundaries: a boundary, a `Vec` of one, or a tuple of up to six boundaries",
+    note = "if `{Self}` is an aggregate, it changes only by events that are declared with `aggregate = …`; `Context::emit` stages events that belong to none"
+)]
 pub trait BoundaryStates {
     /// Applies an event to each state whose boundary it matches.
     fn apply_fact<E: Event>(&mut self, event: &E, scope: &Scope<'_>, meta: &EventMeta);
@@ -33,12 +39,14 @@ impl Scope<'_> {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<B: Boundary> BoundaryStates for B {
     fn apply_fact<E: Event>(&mut self, event: &E, scope: &Scope<'_>, meta: &EventMeta) {
         apply(self, event, scope.has::<E>(0), meta);
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<B: Boundary> BoundaryStates for Vec<B> {
     fn apply_fact<E: Event>(&mut self, event: &E, scope: &Scope<'_>, meta: &EventMeta) {
         for (place, state) in self.iter_mut().enumerate() {
@@ -57,6 +65,7 @@ fn apply<B: Boundary, E: Event>(state: &mut B, event: &E, is_within: bool, meta:
 macro_rules! tuples {
     ($($($name:ident $place:literal)+;)+) => {
         $(
+            #[diagnostic::do_not_recommend]
             impl<$($name: Boundary),+> BoundaryStates for ($($name,)+) {
                 #[expect(non_snake_case, reason = "a variable for each type")]
                 fn apply_fact<Fact: Event>(&mut self, event: &Fact, scope: &Scope<'_>, meta: &EventMeta) {

@@ -6,6 +6,7 @@ use std::future::ready;
 use std::marker::PhantomData;
 use std::pin::Pin;
 
+use sha2::{Digest, Sha256};
 use tracing::{Instrument, debug_span};
 
 use super::execute::{First, command_name};
@@ -184,10 +185,25 @@ impl<C> Request<C> {
         names.join(", ")
     }
 
-    /// Returns the tags that the command is about.
+    /// Returns a hash of the boundaries that the command is about, with all their tags.
     fn target(&self) -> String {
-        let tags: Vec<_> = self.readings.iter().map(|reading| reading.query.tags()).collect();
-        tags.join(", ")
+        let mut hash = Sha256::new();
+        // No name and no tag holds a line break.
+        let mut take = |mark: &str, text: &str| hash.update(format!("{mark}{text}\n"));
+        for reading in &self.readings {
+            take("boundary ", reading.boundary);
+            for atom in &reading.query.atoms {
+                take("or", "");
+                atom.tags.iter().for_each(|tag| take("tag ", tag.as_str()));
+            }
+        }
+        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// Returns the boundaries and their tags, for a message.
+    fn shown(&self) -> String {
+        let shown = |reading: &Reading| format!("{} of {}", reading.boundary, reading.query.tags());
+        self.readings.iter().map(shown).collect::<Vec<_>>().join(", ")
     }
 }
 
@@ -239,7 +255,7 @@ impl EventStore {
             return Err(Error::IdempotencyKeyReused {
                 key: key.to_string(),
                 used_for: format!("`{}`", first.command),
-                wanted: format!("`{command}` on {target}"),
+                wanted: format!("`{command}` on {}", request.shown()),
             });
         };
         done.replay::<K>(&self.inner, request.fresh(), first.committed).await

@@ -25,7 +25,7 @@ pub struct ExecutedOn<S> {
 /// The result that is stored with an idempotency key: enough to rebuild the answer.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct DoneOn {
-    /// The tags of the boundaries.
+    /// A hash of the boundaries and their tags.
     pub(super) on: String,
     /// The aggregate of the events; `None` if there are none.
     facts: Option<AggregateId>,

@@ -1,12 +1,14 @@
 //! Reads boundaries and emits events that belong to no aggregate.
 
+use std::sync::Arc;
+
 use tracing::instrument;
 
 use super::Context;
 use super::staging::{Base, OnKeyTaken};
 use crate::boundary::reading::{Boundaries, Reading};
 use crate::boundary::{Fact, Facts};
-use crate::engine::{Capability, Condition, NewEvent, Reader, TagRequest, require};
+use crate::engine::{Capability, Condition, NewEvent, Reader, TagQuery, TagRequest, require};
 use crate::shared::{Shared, TurnKey};
 use crate::{
     Aggregate, AggregateId, CommandError, Decide, Decision, Emitted, Error, EventDraft,
@@ -38,6 +40,7 @@ impl Context {
     /// - [`Error::BoundaryTooLarge`] if there are more events than
     ///   [`Limits::max_boundary_events`](crate::Limits::max_boundary_events).
     /// - [`Error::Unregistered`] if the store does not know an event of a boundary.
+    /// - [`Error::TagIncomplete`] if older events have not been given a tag yet that their type was given later.
     /// - [`Error::UnknownEvent`], [`Error::Decode`], [`Error::Upcast`] or [`Error::MissingCodec`] if an event cannot be
     ///   read.
     /// - [`Error::Unsupported`] if the engine has no tags.
@@ -102,10 +105,16 @@ impl Context {
     async fn read_all(&mut self, mut readings: Vec<Reading>) -> Result<Vec<Reading>> {
         require(&*self.store.engine, Capability::Tags)?;
         for reading in &readings {
-            if let Some(turn) = self.join_queue(|| TurnKey::boundary(reading)) {
+            let has_others =
+                readings.iter().filter(|own| own.boundary == reading.boundary).count() > 1;
+            let turn_key = || TurnKey::boundary(reading.boundary, &reading.query, has_others);
+            if let Some(turn) = self.join_queue(turn_key) {
                 self.queueing = turn.await;
             }
         }
+        let queries: Vec<_> = readings.iter().map(|reading| reading.query.clone()).collect();
+        let complete = self.store.check_complete(&queries).await;
+        self.noted(complete)?;
         let seen = fold(&*self.store.engine, &self.store, &mut readings, None).await;
         let seen = self.noted(seen)?;
         for (reading, seen) in readings.iter_mut().zip(seen) {
@@ -184,7 +193,8 @@ impl Context {
     /// # Errors
     /// On an error, nothing is staged.
     /// - [`CommandError::Rejected`] with the decision's error.
-    /// - [`CommandError::Store`] as [`read`](Self::read) and [`emit_with`](Self::emit_with).
+    /// - [`CommandError::Store`] as [`read`](Self::read) and [`emit_with`](Self::emit_with), and with
+    ///   [`Error::EventOutsideBoundary`] if the keys are not those of the emitted events.
     pub async fn decide_on<K, C>(
         &mut self,
         keys: K,
@@ -208,7 +218,8 @@ impl Context {
         K: Boundaries<States: Decide<C>>,
     {
         let readings = Box::pin(self.read_all(readings)).await?;
-        let queries = readings.iter().map(|reading| reading.query.clone()).collect();
+        let queries: Vec<_> = readings.iter().map(|reading| reading.query.clone()).collect();
+        let names: Vec<_> = readings.iter().map(|reading| reading.boundary).collect();
         let states = &mut readings.into_iter().map(Reading::into_state);
         let mut states = K::finish(states.len(), states);
         let metadata = Metadata::of_event(
@@ -222,11 +233,13 @@ impl Context {
             .with_metadata(metadata)
             .in_codec(self.store.codec())
             .checking(self.store.round_trips())
-            .within(queries);
+            .within(queries.clone());
         K::States::decide(&mut decision, command).map_err(CommandError::Rejected)?;
         let emitted = decision.into_emitted().into_iter();
         let checked = emitted.map(|Emitted { event_type, payload, tags, meta }| {
-            self.store.check(event_type, payload, tags, meta)
+            let event = self.store.check(event_type, payload, tags, meta)?;
+            check_within(&event, &names, &queries)?;
+            Ok(event)
         });
         self.stage_facts(checked.collect::<Result<_>>()?)?;
         Ok(states)
@@ -265,9 +278,32 @@ impl Context {
     }
 }
 
+/// Refuses an event that the decision's boundaries select by its type, but none of them by its tags: they are not those
+/// of what the command is about, so that the decision rests on nothing.
+fn check_within(event: &NewEvent, names: &[&str], queries: &[Arc<TagQuery>]) -> Result<()> {
+    let is_of_type = |query: &&Arc<TagQuery>| query.selects_type(Facts::NAME, event.event_type);
+    let matches = |query: &Arc<TagQuery>| query.matches(Facts::NAME, event.event_type, &event.tags);
+    let mut of_type = names.iter().zip(queries).filter(|(_, query)| is_of_type(query));
+    match of_type.next() {
+        Some((boundary, query)) if !queries.iter().any(matches) => {
+            Err(Error::EventOutsideBoundary {
+                event: event.event_type.to_owned(),
+                tags: event.tags.iter().collect::<Vec<_>>().join(" and "),
+                boundary: (*boundary).to_owned(),
+                selected: query.tags(),
+            })
+        }
+        _ => Ok(()),
+    }
+}
+
 impl TurnKey {
-    fn boundary(reading: &Reading) -> Self {
-        Self::Boundary(reading.boundary.to_owned(), reading.query.tags())
+    /// Names the queue of a boundary: by the tags that all its events have, since every decision that can conflict with
+    /// it over one of these has them too. A read of alternatives may have none in common, and one of several boundaries
+    /// of a type can conflict over each: they queue with all others of the type.
+    pub(crate) fn boundary(name: &'static str, query: &TagQuery, has_others: bool) -> Self {
+        let common = if has_others { Vec::new() } else { query.common_tags() };
+        Self::Boundary(name, common)
     }
 }
 
@@ -350,11 +386,13 @@ impl super::read_context::ReadContext {
         keys: K,
         up_to: Option<Position>,
     ) -> Result<K::States> {
-        let (reader, store) = self.parts();
+        let (reader, store, tags) = self.parts();
         require(&*store.engine, Capability::Tags)?;
         let mut readings = Vec::new();
         keys.begin(&store.registry, &mut readings)?;
         let count = readings.len();
+        let queries: Vec<_> = readings.iter().map(|reading| reading.query.clone()).collect();
+        tags.check_complete(&queries)?;
         fold(reader, store, &mut readings, up_to).await?;
         Ok(K::finish(count, &mut readings.into_iter().map(Reading::into_state)))
     }

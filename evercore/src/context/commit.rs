@@ -1,5 +1,7 @@
 //! Turns what a context has staged into a commit, sends it, and updates the cache when it succeeds.
 
+use std::future::ready;
+
 use futures_util::future::BoxFuture;
 
 use super::Context;
@@ -17,7 +19,8 @@ use crate::{AggregateId, Committed, Error, Result};
 pub(crate) struct PendingCommit<'a> {
     store: &'a Shared,
     answer: BoxFuture<'a, Result<Committed>>,
-    refusal: Refusal,
+    /// Boxed, to keep it out of the size of commands' futures.
+    refusal: Box<Refusal>,
     known: Option<(&'a Cache, Vec<Known>)>,
 }
 
@@ -53,10 +56,20 @@ impl Context {
             self.staging.chain_events();
         }
         let known = store.cache.as_ref().map(|cache| (cache, self.staging.known()));
-        let (commit, refusal) = self.staging.into_commit(to_stored_precision(store.clock.now()));
+        let (commit, refusal) = match self
+            .staging
+            .into_commit(to_stored_precision(store.clock.now()), false)
+        {
+            Ok(commit) => commit,
+            Err(error) => {
+                let answer = Box::pin(ready(Err(error)));
+                return Some(PendingCommit { store, answer, refusal: Box::default(), known: None });
+            }
+        };
         if commit.is_empty() {
             return None;
         }
+        let refusal = Box::new(refusal);
         Some(PendingCommit { store, answer: store.commit(commit), refusal, known })
     }
 
@@ -94,11 +107,14 @@ impl Context {
         if store.writing.chained {
             staging.chain_events();
         }
-        let (mut commit, refusal) = staging.into_commit(to_stored_precision(store.clock.now()));
+        let staged = staging.into_commit(to_stored_precision(store.clock.now()), true);
+        let (mut commit, refusal) =
+            staged.map_err(|error| Box::new(Refused { error, turn_key: None }))?;
         commit.completes.extend(completes);
         let written: Vec<_> = commit.writes.iter().map(|write| write.id).collect();
         let answer = async {
             check_recorded_at(&commit)?;
+            store.known_tags().await?.admit(&mut commit)?;
             // A transaction that only records a batch is no commit of the context.
             let is_commit = !commit.writes.is_empty()
                 || commit.idempotency.is_some()

@@ -128,6 +128,7 @@ impl Context {
         self.staging.enter(&self.store.limits, id, aggregate_type, base, key.clone())?;
         let (context, is_new) = (self.id, false);
         let aggregate = StateAggregate { context, id, key, sequence, state, has_unknown, is_new };
+        self.begin_values(&aggregate);
         self.keep_state(&aggregate);
         Ok(aggregate)
     }
@@ -205,6 +206,7 @@ impl Context {
         let (sequence, state) = (Sequence::ZERO, self.store.held(T::default()));
         let (context, has_unknown, is_new) = (self.id, false, true);
         let aggregate = StateAggregate { context, id, key, sequence, state, has_unknown, is_new };
+        self.begin_values(&aggregate);
         self.keep_state(&aggregate);
         Ok(aggregate)
     }

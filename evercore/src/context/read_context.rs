@@ -11,10 +11,12 @@ use crate::engine::{
     Capability, HistoryRequest, LoadTarget, LogQuery, Reader, StoredEvent, TagAtom, TagQuery,
     TagRequest, require,
 };
-use crate::error::{unknown_id, unknown_key};
+use crate::error::{unknown_id, unknown_key, unknown_value};
 use crate::metadata::check_label;
 use crate::shared::Shared;
+use crate::shared::known_tags::KnownTags;
 use crate::shared::state::State;
+use crate::unique::UniqueKey;
 use crate::{
     Aggregate, AggregateId, AsOf, Error, Limits, LogPage, NaturalKey, Position, RecordedEvent,
     Result, Sequence, StateAggregate, Tag,
@@ -59,15 +61,20 @@ pub struct ReadContext {
     store: Arc<Shared>,
     id: ContextId,
     reader: Box<dyn Reader>,
+    /// The declared tags before the view was opened.
+    tags: Arc<KnownTags>,
 }
 
 impl ReadContext {
-    pub(crate) fn new(store: Arc<Shared>, reader: Box<dyn Reader>) -> Self {
-        Self { store, id: ContextId::next(), reader }
+    /// Opens a view.
+    pub(crate) async fn open(store: Arc<Shared>) -> Result<Self> {
+        let tags = store.tags_before_view().await?;
+        let reader = store.engine.begin_read().await?;
+        Ok(Self { store, id: ContextId::next(), reader, tags })
     }
 
-    pub(super) fn parts(&self) -> (&dyn Reader, &Shared) {
-        (&*self.reader, &self.store)
+    pub(super) fn parts(&self) -> (&dyn Reader, &Shared, &KnownTags) {
+        (&*self.reader, &self.store, &self.tags)
     }
 
     /// Loads an aggregate by its id.
@@ -110,6 +117,37 @@ impl ReadContext {
     ) -> Result<Option<StateAggregate<T>>> {
         let key = key.try_into().map_err(Into::into)?;
         self.read_aggregate(LoadTarget::Key(key), None).await
+    }
+
+    /// Loads the aggregate that has a unique value.
+    ///
+    /// # Errors
+    /// As [`Context::load_by_unique`](crate::Context::load_by_unique).
+    pub async fn load_by_unique<T: Aggregate>(
+        &self,
+        key: UniqueKey<T>,
+    ) -> Result<StateAggregate<T>> {
+        let value = key.checked()?;
+        self.find_value(&value).await?.ok_or_else(|| unknown_value::<T>(&value))
+    }
+
+    /// Loads the aggregate that has a unique value, if there is one.
+    ///
+    /// # Errors
+    /// As [`Context::find_by_unique`](crate::Context::find_by_unique).
+    pub async fn find_by_unique<T: Aggregate>(
+        &self,
+        key: UniqueKey<T>,
+    ) -> Result<Option<StateAggregate<T>>> {
+        let value = key.checked()?;
+        self.find_value(&value).await
+    }
+
+    async fn find_value<T: Aggregate>(&self, value: &Tag) -> Result<Option<StateAggregate<T>>> {
+        require(&*self.store.engine, Capability::UniqueValues)?;
+        let aggregate_type = self.store.stored_name::<T>().await?;
+        self.store.require_complete(aggregate_type, value.name()).await?;
+        self.read_aggregate(LoadTarget::Unique(value.clone()), None).await
     }
 
     /// Loads an aggregate as it was at an earlier sequence or time.
@@ -201,12 +239,15 @@ impl ReadContext {
     /// The events are found by an index, of the types that declare tags of these names.
     ///
     /// # Errors
-    /// - [`Error::UnknownFilterName`] if no event type declares all of the tags, or if there are none.
+    /// - [`Error::NoTags`] if there are no tags.
+    /// - [`Error::UnknownFilterName`] if no event type declares all of the tags.
     /// - [`Error::Unsupported`] if the engine has no tags.
     /// - The engine's error if it cannot read.
     #[instrument(level = "debug", skip_all, fields(?tags, %after), err(level = "debug"))]
     pub async fn read_tagged(&self, tags: &[Tag], after: Position) -> Result<LogPage> {
-        read_tagged(&*self.reader, &self.store, tags, after).await
+        let request = tagged(&self.store, tags, after)?;
+        self.tags.check_complete(std::slice::from_ref(&request.query))?;
+        read_tagged(&*self.reader, request).await
     }
 
     #[instrument(level = "debug", name = "load", skip_all, fields(aggregate = T::NAME), err(level = "debug"))]
@@ -288,20 +329,19 @@ pub(crate) async fn read_correlated(
     reader.read_log(LogQuery::new(after, limits.page_events).correlation(correlation_id)).await
 }
 
-pub(crate) async fn read_tagged(
-    reader: &dyn Reader,
-    store: &Shared,
-    tags: &[Tag],
-    after: Position,
-) -> Result<LogPage> {
+/// Makes the request for the events that have all of these tags.
+pub(crate) fn tagged(store: &Shared, tags: &[Tag], after: Position) -> Result<TagRequest> {
     require(&*store.engine, Capability::Tags)?;
+    if tags.is_empty() {
+        return Err(Error::NoTags);
+    }
     let types: Vec<_> = store
         .registry
         .declaring(tags)
         .flat_map(|event| store.registry.stored_events(event))
         .map(|(aggregate, event)| StoredEvent { aggregate, event })
         .collect();
-    if tags.is_empty() || types.is_empty() {
+    if types.is_empty() {
         let names: Vec<_> = tags.iter().map(|tag| format!("`{}`", tag.name())).collect();
         return Err(Error::UnknownFilterName {
             name: format!("an event with the tags {}", names.join(" and ")),
@@ -311,7 +351,12 @@ pub(crate) async fn read_tagged(
     tags.sort_unstable();
     tags.dedup();
     let query = Arc::new(TagQuery { atoms: vec![TagAtom { types, tags }] });
-    let request = TagRequest { after, ..TagRequest::new(query, store.limits.page_events) };
+    Ok(TagRequest { after, ..TagRequest::new(query, store.limits.page_events) })
+}
+
+/// Reads a page of events by their tags.
+pub(crate) async fn read_tagged(reader: &dyn Reader, request: TagRequest) -> Result<LogPage> {
+    let after = request.after;
     let page = reader.read_tagged(vec![request]).await?.pop();
     let mut page = page.ok_or_else(|| Error::corrupt("tagged events", "there is no page"))?;
     // Beyond the frontier, events may still appear before those that are there.

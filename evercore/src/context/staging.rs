@@ -8,16 +8,19 @@ use chrono::{DateTime, Utc};
 use tracing::warn;
 
 use super::Refused;
+use super::values::Unique;
 use crate::chain;
 use crate::context::task_changes::TaskChanges;
 use crate::engine::{
     AggregateWrite, Commit, Completion, Condition, Idempotency, KeyChange, NewEvent, NewSnapshot,
-    Precondition, TaskChange,
+    Precondition, TagQuery, TaskChange,
 };
 use crate::format::link::Link;
 use crate::shared::TurnKey;
 use crate::shared::cache::{Cached, Known};
-use crate::{AggregateId, CommitId, ConflictReason, Error, Limits, NaturalKey, Result, Sequence};
+use crate::{
+    AggregateId, CommitId, ConflictReason, Error, Limits, NaturalKey, Result, Sequence, Tag,
+};
 
 /// Up to this many aggregates, a linear search is faster than the index.
 const FEW: usize = 8;
@@ -71,6 +74,8 @@ pub(super) struct Stream {
     link: Option<Link>,
     /// The state with the staged events, if it can be shared.
     pub(super) state: Option<SharedState>,
+    /// The unique values, if its type has any. Boxed, since few types do.
+    unique: Option<Box<Unique>>,
 }
 
 /// The state of a handle, which outlives the handle.
@@ -184,6 +189,7 @@ impl Staging {
             guarded: false,
             link,
             state: None,
+            unique: None,
         });
         if self.streams.len() > FEW {
             let index = self.index.get_or_insert_default();
@@ -317,6 +323,28 @@ impl Staging {
         self.stream_mut(id).state = None;
     }
 
+    /// Sets the unique values of an aggregate that has been entered.
+    pub(super) fn begin_values(&mut self, id: AggregateId, unique: Unique) {
+        self.stream_mut(id).unique = Some(Box::new(unique));
+    }
+
+    /// Returns the unique values of an aggregate whose type has any.
+    pub(super) fn unique_mut(&mut self, id: AggregateId) -> &mut Unique {
+        let unique = self.stream_mut(id).unique.as_mut();
+        unique.expect("BUG: the values of an aggregate are noted when it is entered")
+    }
+
+    /// Returns the aggregate that has a unique value, as this context sees it.
+    pub(super) fn holder_of_value(
+        &self,
+        aggregate_type: &'static str,
+        value: &Tag,
+    ) -> Option<AggregateId> {
+        let streams = self.streams.iter().filter(|stream| stream.aggregate_type == aggregate_type);
+        let has = |stream: &&Stream| stream.unique.as_ref().is_some_and(|own| own.has(value));
+        streams.filter(has).map(|stream| stream.id).next()
+    }
+
     /// Returns whether anything was read from the cache.
     pub(super) fn has_cached(&self) -> bool {
         self.streams.iter().any(Stream::is_cached)
@@ -404,15 +432,25 @@ impl Staging {
 
     /// Returns the commit, and how to interpret its refusal. The commit has no writes if the context changes and guards
     /// nothing and has no idempotency key; otherwise, aggregates that were read from the cache are guarded as well.
-    pub(super) fn into_commit(mut self, recorded_at: DateTime<Utc>) -> (Commit, Refusal) {
+    /// `writes_rows` says that rows of user code are committed in any case, so that what was read of boundaries counts.
+    ///
+    /// # Errors
+    /// [`Error::InvalidValue`] if a state has a unique value that cannot be stored.
+    pub(super) fn into_commit(
+        mut self,
+        recorded_at: DateTime<Utc>,
+        writes_rows: bool,
+    ) -> Result<(Commit, Refusal)> {
         let mut writes = Vec::new();
         let mut snapshots = Vec::new();
+        let mut unique = Vec::new();
         let Rare { idempotency, conditions, tasks, completes } =
             self.rare.take().map(|rare| *rare).unwrap_or_default();
         let is_sent = idempotency.is_some()
             || !tasks.is_empty()
             || !completes.is_empty()
-            || self.streams.iter().any(Stream::is_wanted);
+            || self.streams.iter().any(Stream::is_wanted)
+            || writes_rows && !conditions.is_empty();
         for stream in &mut self.streams {
             stream.state = None;
             if !(stream.is_wanted() || is_sent && stream.is_cached()) {
@@ -420,11 +458,16 @@ impl Staging {
             }
             writes.push(stream.write());
             snapshots.extend(stream.snapshot.take());
+            if let Some(values) = stream.unique.take() {
+                unique.append(&mut values.changes(stream.id, stream.aggregate_type)?);
+            }
         }
         let id = CommitId::generate();
         let events = self.events;
-        let refusal = Refusal { streams: self.streams };
         let conditions = if is_sent { conditions } else { Vec::new() };
+        let boundaries =
+            (!conditions.is_empty()).then(|| Box::new(ReadBoundaries::of(&conditions)));
+        let refusal = Refusal { streams: self.streams, boundaries };
         let commit = Commit {
             id,
             recorded_at,
@@ -432,11 +475,13 @@ impl Staging {
             events,
             snapshots,
             idempotency,
+            unique,
             conditions,
             tasks: tasks.into_vec(),
+            declared: None,
             completes,
         };
-        (commit, refusal)
+        Ok((commit, refusal))
     }
 }
 
@@ -507,6 +552,25 @@ impl Stream {
 #[derive(Debug, Default)]
 pub(super) struct Refusal {
     streams: Vec<Stream>,
+    boundaries: Option<Box<ReadBoundaries>>,
+}
+
+/// The boundaries that a commit rests on, with their names.
+#[derive(Debug)]
+struct ReadBoundaries(Vec<(&'static str, Arc<TagQuery>)>);
+
+impl ReadBoundaries {
+    fn of(conditions: &[Condition]) -> Self {
+        Self(conditions.iter().map(|own| (own.boundary, Arc::clone(&own.query))).collect())
+    }
+
+    /// Returns the queue of those that decide on the boundary with these tags.
+    fn turn_key(&self, boundary: &str, tags: &str) -> Option<TurnKey> {
+        let mut named = self.0.iter().filter(|(name, _)| *name == boundary);
+        let (name, query) = named.clone().find(|(_, query)| query.tags() == tags)?;
+        let has_others = named.any(|(_, other)| !Arc::ptr_eq(other, query) && other != query);
+        Some(TurnKey::boundary(name, query, has_others))
+    }
 }
 
 impl Refusal {
@@ -530,8 +594,9 @@ impl Refusal {
                 Refused { error, turn_key }
             }
             Error::BoundaryConflict { boundary, tags } => {
-                let turn_key = TurnKey::Boundary(boundary.clone(), tags.clone());
-                Refused { error, turn_key: Some(Box::new(turn_key)) }
+                let turn_key =
+                    self.boundaries.as_ref().and_then(|read| read.turn_key(boundary, tags));
+                Refused { error, turn_key: turn_key.map(Box::new) }
             }
             _ => Refused { error, turn_key: None },
         }

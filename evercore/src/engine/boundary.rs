@@ -78,18 +78,41 @@ impl TagQuery {
         self.atoms.iter().any(|atom| atom.matches(aggregate_type, event_type, tags))
     }
 
-    /// Returns the tags of all atoms as a text: those of one atom joined with ` and `, the atoms with ` or `.
+    /// Returns the tags of the atoms as a text, for messages: those of one atom joined with ` and `, the atoms with ` or `,
+    /// and the number of those that are left out if there are many.
     #[must_use]
     pub fn tags(&self) -> String {
+        const MOST_SHOWN: usize = 10;
         let mut parts: Vec<String> = Vec::new();
-        for atom in &self.atoms {
+        let mut left = self.atoms.iter();
+        while parts.len() < MOST_SHOWN
+            && let Some(atom) = left.next()
+        {
             let tags: Vec<_> = atom.tags.iter().map(Tag::as_str).collect();
             let part = tags.join(" and ");
             if !parts.contains(&part) {
                 parts.push(part);
             }
         }
-        parts.join(" or ")
+        match left.count() {
+            0 => parts.join(" or "),
+            more => format!("{} or {more} more", parts.join(" or ")),
+        }
+    }
+
+    /// Returns the tags that all matching events have.
+    pub(crate) fn common_tags(&self) -> Vec<Tag> {
+        let Some((first, others)) = self.atoms.split_first() else { return Vec::new() };
+        let is_common = |tag: &&Tag| others.iter().all(|atom| atom.tags.contains(tag));
+        let mut common: Vec<_> = first.tags.iter().filter(is_common).cloned().collect();
+        common.sort_unstable();
+        common
+    }
+
+    /// Returns whether events of a type with these names can match.
+    pub(crate) fn selects_type(&self, aggregate_type: &str, event_type: &str) -> bool {
+        let mut types = self.atoms.iter().flat_map(|atom| &atom.types);
+        types.any(|known| known.is(aggregate_type, event_type))
     }
 }
 

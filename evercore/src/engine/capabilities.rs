@@ -23,6 +23,8 @@ pub enum Capability {
     Tags,
     /// Tasks, which are enqueued by commits and done by workers: [`TaskStorage`](super::TaskStorage).
     Tasks,
+    /// Unique values: [`Commit::unique`](super::Commit) and [`LoadTarget::Unique`](super::LoadTarget).
+    UniqueValues,
 }
 
 /// A set of capabilities.
@@ -38,6 +40,7 @@ impl Capability {
         Self::Completions,
         Self::Tags,
         Self::Tasks,
+        Self::UniqueValues,
     ];
 
     const fn bit(self) -> u32 {
@@ -53,6 +56,7 @@ impl Capability {
             Self::Completions => "a commit that completes a settlement",
             Self::Tags => "events with tags, and decisions that rest on tags",
             Self::Tasks => "tasks",
+            Self::UniqueValues => "unique values of aggregates",
         }
     }
 
@@ -71,6 +75,7 @@ impl Capability {
             Self::Completions => "commit first, and let the worker record the batch",
             Self::Tags => "give the rule an aggregate of its own, and the event no tags",
             Self::Tasks => "follow the log with a subscription, and do the work in its handler",
+            Self::UniqueValues => "use the value as the natural key of an aggregate",
         }
     }
 }

@@ -4,12 +4,12 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
 use super::boundary::Condition;
-use super::{Capabilities, Capability, Positions, Settlement, TaskChange, TaskLease};
+use super::{Capabilities, Capability, Positions, Settlement, TaskChange, TaskLease, UniqueChange};
 use crate::evolution::unreadable::Unreadable;
 use crate::task::{QueueName, TaskId, TaskKey};
 use crate::{
     AggregateId, CommitId, Error, EventMeta, EventPlace, Fingerprint, IdempotencyKey, NaturalKey,
-    Payload, Position, Sequence, Tags,
+    Payload, Position, Sequence, Tag, Tags,
 };
 
 /// Everything that one context wants to store, together or not at all.
@@ -35,11 +35,16 @@ pub struct Commit {
     /// The idempotency key, if it has one: the commit is refused if a commit with the same key is stored. A commit with
     /// a key may have neither writes nor events.
     pub idempotency: Option<Idempotency>,
+    /// The unique values that aggregates of `writes` claim and release.
+    pub unique: Vec<UniqueChange>,
     /// The conditions for the commit beside those of its writes, each about events that were read by their tags.
     pub conditions: Vec<Condition>,
     /// The changes of queues, in their order, no two of the same key. They take effect after the work that the commit
     /// completes is recorded as done.
     pub tasks: Vec<TaskChange>,
+    /// The [version](super::DeclaredTags::version) of the declared tags that the program knows; the commit is refused if
+    /// another one is stored. The core names it on every engine that has tags.
+    pub declared: Option<i64>,
     /// The work that is done with this commit: it is recorded as done if and only if the commit is stored.
     pub completes: Vec<Completion>,
 }
@@ -69,6 +74,8 @@ pub enum Claim {
     TaskKey(QueueName, TaskKey),
     /// A task.
     Task(TaskId),
+    /// A unique value of a type of aggregates, which the commit claims or releases.
+    Unique(&'static str, Tag),
 }
 
 /// The idempotency key of a commit, with the request and the result that are stored with it. However often the request
@@ -225,7 +232,9 @@ impl Commit {
         let tasks = has_tasks.then_some(Capability::Tasks);
         let is_tagged = self.events.iter().any(|event| !event.tags.is_empty());
         let tags = (is_tagged || !self.conditions.is_empty()).then_some(Capability::Tags);
-        completes.into_iter().chain(tags).chain(tasks).fold(Capabilities::NONE, Capabilities::with)
+        let unique = (!self.unique.is_empty()).then_some(Capability::UniqueValues);
+        let needed = completes.into_iter().chain(tags).chain(tasks).chain(unique);
+        needed.fold(Capabilities::NONE, Capabilities::with)
     }
 
     /// Returns whether it enqueues tasks, so that the engine wakes workers once it is stored.
@@ -257,7 +266,11 @@ impl Commit {
             Completion::Task(lease) => Some(Claim::Task(lease.id)),
             Completion::Settlement(_) => None,
         });
-        aggregates.chain(keys).chain(idempotency).chain(tasks).chain(completed)
+        let unique = self
+            .unique
+            .iter()
+            .map(|change| Claim::Unique(change.aggregate_type, change.value.clone()));
+        aggregates.chain(keys).chain(idempotency).chain(unique).chain(tasks).chain(completed)
     }
 
     /// Returns whether a condition of this commit could match an event of a commit that is stored before it. An engine

@@ -7,11 +7,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::{
-    AcquireRequest, Acquired, Beat, Capabilities, Capability, Commit, Control, Detail,
-    DiscardedRequest, Heartbeat, HistoryRequest, IdBlock, IdempotentOutcome, Inspection, Lane,
-    LeaseKey, LoadRequest, LoadedAggregate, LogQuery, LogWatch, NewSubscription, ParkedRequest,
-    Reader, Registered, Settled, Settlement, StorageEngine, StoredSubscription,
-    SubscriptionStorage, TagPage, TagRequest, TaskStorage, TypeName,
+    AcquireRequest, Acquired, Beat, Capabilities, Capability, Commit, Control, DeclaredTags,
+    Detail, DiscardedRequest, Heartbeat, HistoryRequest, IdBlock, IdempotentOutcome, Inspection,
+    Lane, LeaseKey, LoadRequest, LoadedAggregate, LogQuery, LogWatch, NewSubscription,
+    ParkedRequest, Reader, Registered, Settled, Settlement, StorageEngine, StoredSubscription,
+    StoredTag, StoredUnique, SubscriptionStorage, TagBatch, TagDeclaration, TagPage, TagRequest,
+    TagStorage, TaskStorage, TypeName, UniqueName,
 };
 use crate::observer::Observer;
 use crate::{
@@ -124,6 +125,21 @@ pub trait Forward: Debug + Send + Sync + 'static {
         self.engine().find_by_idempotency_key(key).await
     }
 
+    /// See [`StorageEngine::declare_unique`].
+    async fn declare_unique(&self, names: &[UniqueName]) -> Result<Vec<StoredUnique>> {
+        self.engine().declare_unique(names).await
+    }
+
+    /// See [`StorageEngine::record_claimed`].
+    async fn record_claimed(
+        &self,
+        names: &[UniqueName],
+        up_to: i64,
+        is_complete: bool,
+    ) -> Result<()> {
+        self.engine().record_claimed(names, up_to, is_complete).await
+    }
+
     /// See [`StorageEngine::watch_log`].
     fn watch_log(&self) -> LogWatch {
         self.engine().watch_log()
@@ -172,6 +188,26 @@ pub trait Forward: Debug + Send + Sync + 'static {
     /// See [`Reader::read_tagged`].
     async fn read_tagged(&self, requests: Vec<TagRequest>) -> Result<Vec<TagPage>> {
         self.engine().read_tagged(requests).await
+    }
+
+    /// See [`TagStorage::declared_tags`].
+    async fn declared_tags(&self) -> Result<DeclaredTags> {
+        self.engine().declared_tags().await
+    }
+
+    /// See [`TagStorage::declare_tags`].
+    async fn declare_tags(&self, declarations: &[(StoredTag, TagDeclaration)]) -> Result<()> {
+        self.engine().declare_tags(declarations).await
+    }
+
+    /// See [`TagStorage::begin_tagging`].
+    async fn begin_tagging(&self, tags: &[StoredTag]) -> Result<Position> {
+        self.engine().begin_tagging(tags).await
+    }
+
+    /// See [`TagStorage::add_tags`].
+    async fn add_tags(&self, batch: &TagBatch) -> Result<bool> {
+        self.engine().add_tags(batch).await
     }
 
     /// See [`SubscriptionStorage::resolve_start`].
@@ -292,6 +328,19 @@ impl<F: Forward> StorageEngine for F {
         Forward::find_by_idempotency_key(self, key).await
     }
 
+    async fn declare_unique(&self, names: &[UniqueName]) -> Result<Vec<StoredUnique>> {
+        Forward::declare_unique(self, names).await
+    }
+
+    async fn record_claimed(
+        &self,
+        names: &[UniqueName],
+        up_to: i64,
+        is_complete: bool,
+    ) -> Result<()> {
+        Forward::record_claimed(self, names, up_to, is_complete).await
+    }
+
     fn watch_log(&self) -> LogWatch {
         Forward::watch_log(self)
     }
@@ -333,6 +382,25 @@ impl<F: Forward> Reader for F {
 
     async fn read_tagged(&self, requests: Vec<TagRequest>) -> Result<Vec<TagPage>> {
         Forward::read_tagged(self, requests).await
+    }
+}
+
+#[async_trait]
+impl<F: Forward> TagStorage for F {
+    async fn declared_tags(&self) -> Result<DeclaredTags> {
+        Forward::declared_tags(self).await
+    }
+
+    async fn declare_tags(&self, declarations: &[(StoredTag, TagDeclaration)]) -> Result<()> {
+        Forward::declare_tags(self, declarations).await
+    }
+
+    async fn begin_tagging(&self, tags: &[StoredTag]) -> Result<Position> {
+        Forward::begin_tagging(self, tags).await
+    }
+
+    async fn add_tags(&self, batch: &TagBatch) -> Result<bool> {
+        Forward::add_tags(self, batch).await
     }
 }
 

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use crate::{CommitId, EventFilter, Fingerprint, NaturalKey, RecordedEvent, Result, Tags};
+use crate::{
+    AggregateId, CommitId, EventFilter, Fingerprint, NaturalKey, RecordedEvent, Result, Tags,
+};
 
 /// Shows the stored rows as they are, valid or not.
 ///
@@ -343,19 +345,27 @@ pub struct InspectedParked {
     pub subscription: String,
     /// The position of the event.
     pub position: i64,
-    /// The aggregate of the event.
-    pub aggregate_id: i64,
-    /// Whether that aggregate has an event at that position.
+    /// The lane of the event.
+    pub lane: i64,
+    /// Whether an event of that lane has that position.
     pub is_there: bool,
-    /// The cursor of the partition that the aggregate belongs to; `None` if there is none.
+    /// The cursor of the partition that the lane belongs to; `None` if there is none.
     pub cursor: Option<i64>,
 }
 
 impl InspectedParked {
     /// Makes a parked event that is not in the log, of a partition that is not stored.
     #[must_use]
-    pub const fn new(subscription: String, position: i64, aggregate_id: i64) -> Self {
-        Self { subscription, position, aggregate_id, is_there: false, cursor: None }
+    pub const fn new(subscription: String, position: i64, lane: i64) -> Self {
+        Self { subscription, position, lane, is_there: false, cursor: None }
+    }
+
+    /// Returns whether an event of this aggregate and with these tags is in the lane, or was parked in that of its
+    /// aggregate because it had no other.
+    #[must_use]
+    pub fn has_lane_of(&self, filter: &EventFilter, aggregate_id: i64, tags: &Tags) -> bool {
+        let has_lane = |id| filter.lane_of(id, tags).get() == self.lane;
+        self.lane == aggregate_id || AggregateId::new(aggregate_id).is_ok_and(has_lane)
     }
 }
 

@@ -13,7 +13,7 @@ pub struct LogQuery {
     pub limit: u32,
     /// The filter that they match.
     pub filter: Arc<EventFilter>,
-    /// The partition that their aggregates belong to.
+    /// The partition that their [lanes](EventFilter::lane_of) belong to.
     pub partition: Partition,
     /// Only events with this correlation id.
     pub correlation: Option<Arc<str>>,
@@ -49,7 +49,7 @@ impl LogQuery {
     /// decide.
     #[must_use]
     pub fn is_of_all_events(&self) -> bool {
-        self.partition == Partition::WHOLE && *self.filter == EventFilter::new()
+        self.partition == Partition::WHOLE && self.filter.is_of_all_events()
     }
 }
 

@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use crate::Error;
 use crate::{
     AggregateId, DiscardedEvent, EventFilter, ParkedEvent, Partition, Position, Result, Start,
-    SubscriptionName,
+    SubscriptionName, Tag,
 };
 
 /// Stores subscriptions.
@@ -32,8 +32,9 @@ pub trait SubscriptionStorage: std::fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// - [`Error::SubscriptionDiffers`] if the stored subscription differs.
     /// - [`Error::StartBeyondEnd`] if a new subscription starts after the last event.
-    /// - [`Error::SubscriptionNotIdle`] if the number of partitions is to change while one of them is owned, or while
-    ///   their cursors differ.
+    /// - [`Error::SubscriptionNotIdle`] if the number of partitions or the [tag of the lanes](EventFilter::lane) is to
+    ///   change while a partition is owned, or while their cursors differ; if the tag of the lanes is to change, also
+    ///   while events are parked.
     async fn register(&self, subscription: &NewSubscription) -> Result<Registered>;
 
     /// Returns all subscriptions in the order of their names, or only the one with this name.
@@ -88,13 +89,13 @@ pub trait SubscriptionStorage: std::fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// - [`Error::UnknownSubscription`] if no subscription has this name.
     /// - [`Error::NotParked`] if the event to redrive or discard is not parked.
-    /// - [`Error::ParkedBehind`] if the event to redrive waits for an earlier event of its aggregate.
+    /// - [`Error::ParkedBehind`] if the event to redrive waits for an earlier event of its lane.
     /// - [`Error::StartBeyondEnd`] for a reset to a position after the last event.
     async fn control(&self, subscription: &SubscriptionName, control: &Control) -> Result<()>;
 }
 
 /// The unit of order within a subscription: the events of a lane belong to one partition, are handled one after another,
-/// and park together. Each aggregate is a lane.
+/// and park together. Each aggregate is a lane, unless the [filter](EventFilter::lane) says otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Lane(i64);
 
@@ -105,7 +106,19 @@ impl Lane {
         Self(number)
     }
 
-    /// Returns its number: the id of the aggregate.
+    /// Makes the lane of a tag: its [`index`](Tag::index) without the sign. Two tags may have the same number; they share
+    /// a lane then, so that their events wait for each other.
+    #[must_use]
+    pub fn of_tag(tag: &Tag) -> Self {
+        Self::of_value(tag.name(), tag.value())
+    }
+
+    /// Makes the lane of a tag with this name and value.
+    pub(crate) fn of_value(name: &str, value: &str) -> Self {
+        Self(crate::tag::number(&[name, ":", value]) & i64::MAX)
+    }
+
+    /// Returns its number, which is not negative.
     #[must_use]
     pub const fn get(self) -> i64 {
         self.0
@@ -292,7 +305,7 @@ pub struct Grant {
     pub lease: LeaseKey,
     /// The position up to which everything is handled.
     pub cursor: Position,
-    /// The share of the aggregates that it covers.
+    /// The share of the lanes that it covers.
     pub partition: Partition,
     /// Whether any of its events is parked.
     pub has_parked: bool,
@@ -370,8 +383,8 @@ pub struct Settlement {
     /// The events to park or, if the cursor does not move, to park anew, in position order. An event to park anew that
     /// is not parked any more was discarded meanwhile, and is left alone.
     pub parked: Vec<NewlyParked>,
-    /// A parked event that was handled now; the later ones of its aggregate are redriven. If it is not parked any more,
-    /// the settlement was recorded before, or the event was discarded meanwhile.
+    /// A parked event that was handled now; the later ones of its lane are redriven. If it is not parked any more, the
+    /// settlement was recorded before, or the event was discarded meanwhile.
     pub unparked: Option<Position>,
     /// The handler's failure; `None` clears the one that was recorded before.
     pub failure: Option<String>,
@@ -393,8 +406,8 @@ pub struct NewlyParked {
     pub position: Position,
     /// Its lane.
     pub lane: Lane,
-    /// The handler's failure; the redrive of the aggregate's events ends here. `None` for an event that only waits for
-    /// an earlier one of its aggregate: it is redriven when that one is, or at once if that one is not parked any more.
+    /// The handler's failure; the redrive of the lane's events ends here. `None` for an event that only waits for an
+    /// earlier one of its lane: it is redriven when that one is, or at once if that one is not parked any more.
     pub reason: Option<String>,
     /// The time after which it is redriven by itself; `None` if it is not.
     pub redrive_after: Option<Duration>,
@@ -418,7 +431,7 @@ pub struct ParkedRequest {
     pub after: Position,
     /// The most events to return, at least 1.
     pub limit: u32,
-    /// The partition that their aggregates belong to.
+    /// The partition that their lanes belong to.
     pub partition: Partition,
     /// The selection among them.
     pub which: WhichParked,
@@ -457,10 +470,10 @@ pub enum Control {
     Reset(Start),
     /// Redrives all parked events.
     Redrive,
-    /// Redrives a parked event, the first of its aggregate, and then the later ones.
+    /// Redrives a parked event, the first of its lane, and then the later ones.
     RedriveEvent(Position),
     /// Discards a parked event and keeps a record of that, which replaces an earlier one of the same event. If it was
-    /// the first of its aggregate, the later ones are redriven.
+    /// the first of its lane, the later ones are redriven.
     Discard {
         /// The position of the event.
         position: Position,

@@ -93,7 +93,9 @@ impl Error {
         match self {
             Self::Conflict { .. }
             | Self::BoundaryConflict { .. }
+            | Self::TagsChanged
             | Self::KeyTaken { .. }
+            | Self::ValueTaken { .. }
             | Self::IdempotencyKeyUsed { .. }
             | Self::LeaseLost { .. }
             | Self::TaskKeyTaken { .. }
@@ -105,6 +107,7 @@ impl Error {
             Self::UnknownId { .. }
             | Self::WrongAggregateType { .. }
             | Self::UnknownKey { .. }
+            | Self::UnknownValue { .. }
             | Self::NotParked { .. }
             | Self::UnknownTask { .. } => ErrorKind::NotFound,
 
@@ -114,6 +117,7 @@ impl Error {
             | Self::InvalidKey { .. }
             | Self::InvalidTag { .. }
             | Self::InvalidTask { .. }
+            | Self::InvalidValue { .. }
             | Self::InvalidNumber { .. }
             | Self::InvalidMetadata { .. }
             | Self::EmptyAppend { .. }
@@ -137,10 +141,15 @@ impl Error {
             | Self::AmbiguousAlias { .. }
             | Self::MissingUpcaster { .. }
             | Self::InvalidDeclaration { .. }
+            | Self::EventOutsideBoundary { .. }
             | Self::MissingCodec { .. }
+            | Self::ValuesIncomplete { .. }
+            | Self::UndeclaredValues { .. }
             // A service names its subscriptions and filters itself: no client can correct them.
             | Self::UnknownFilterName { .. }
+            | Self::NoTags
             | Self::InvalidFilterName { .. }
+            | Self::NoLane { .. }
             | Self::InvalidSubscription { .. }
             | Self::UnknownSubscription { .. }
             | Self::SubscriptionDiffers { .. }
@@ -162,7 +171,10 @@ impl Error {
             | Self::Standby { .. }
             | Self::Closed => ErrorKind::Unavailable,
 
-            Self::UnknownScheme { .. } | Self::InvalidUrl { .. } | Self::CannotOpen { .. } => {
+            Self::OlderProgram { .. }
+            | Self::TagIncomplete { .. }
+            | Self::TagRetired { .. }
+            | Self::UnknownScheme { .. } | Self::InvalidUrl { .. } | Self::CannotOpen { .. } => {
                 ErrorKind::Configuration
             }
 

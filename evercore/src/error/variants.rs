@@ -10,7 +10,7 @@ use crate::format::error::{DecodeError, MissingFeature};
 use crate::task::TaskId;
 use crate::{
     Aggregate, AggregateId, CommitId, EventFilter, NaturalKey, Position, RoundTripMismatch,
-    Sequence, SubscriptionName,
+    Sequence, SubscriptionName, Tag,
 };
 
 /// The result of every fallible function of Evercore.
@@ -57,6 +57,53 @@ pub enum Error {
         tags: String,
     },
 
+    /// Programs have declared other tags of events since this one looked. Nothing was written. Like
+    /// [`Conflict`](Self::Conflict), it is retried by [`with_context`](crate::EventStore::with_context).
+    #[error(
+        "the declared tags of events were changed while the commit was on its way, so it was not stored; make the call again"
+    )]
+    TagsChanged,
+
+    /// This program writes events without a tag that a newer program has declared for their type. A decision by that tag
+    /// would not see them.
+    #[error(
+        "this program is older than another one that has used the database: it writes the event `{event}` of `{aggregate}` without the tag `{tag}`; deploy the newer program, or, if the tag was removed on purpose, declare it with `retired_tags({tag})`"
+    )]
+    OlderProgram {
+        /// The aggregate's type.
+        aggregate: String,
+        /// The event's stored name.
+        event: String,
+        /// The name of the tag.
+        tag: String,
+    },
+
+    /// Events that were stored before their type had the tag are not found by it yet.
+    #[error(
+        "older events `{event}` of `{aggregate}` do not have the tag `{tag}` yet; once no older program runs any more, let `EventStore::backfill_tags` give it to them"
+    )]
+    TagIncomplete {
+        /// The aggregate's type.
+        aggregate: String,
+        /// The event's stored name.
+        event: String,
+        /// The name of the tag.
+        tag: String,
+    },
+
+    /// New events do not get the tag any more, by the declaration of a newer program.
+    #[error(
+        "a newer program has retired the tag `{tag}` of the event `{event}` of `{aggregate}`, so new events are not found by it; deploy the newer program, or give the tag another name"
+    )]
+    TagRetired {
+        /// The aggregate's type.
+        aggregate: String,
+        /// The event's stored name.
+        event: String,
+        /// The name of the tag.
+        tag: String,
+    },
+
     /// The natural key belongs to another aggregate of the type.
     #[error(
         "the key `{key}` belongs to another {aggregate}; choose another key, or load that aggregate by this key"
@@ -66,6 +113,69 @@ pub enum Error {
         aggregate: String,
         /// The key.
         key: String,
+    },
+
+    /// The unique value belongs to another aggregate of the type.
+    #[error(
+        "the {name} `{value}` belongs to {aggregate} {holder}; choose another value, or change or close that {aggregate} first"
+    )]
+    ValueTaken {
+        /// The aggregate type.
+        aggregate: String,
+        /// The name of the value.
+        name: String,
+        /// The value.
+        value: String,
+        /// The aggregate that has it.
+        holder: AggregateId,
+    },
+
+    /// No aggregate of the type has this unique value.
+    #[error(
+        "there is no {aggregate} with the {name} `{value}`; use `find_by_unique` where it may be missing"
+    )]
+    UnknownValue {
+        /// The aggregate type that was asked for.
+        aggregate: String,
+        /// The name of the value.
+        name: String,
+        /// The value.
+        value: String,
+    },
+
+    /// Aggregates of the type were stored before it declared unique values of this name, and their values are not all
+    /// claimed yet, so that none can be found by its value.
+    #[error(
+        "the {name} of {aggregate} does not find aggregates yet, since older ones have not claimed theirs; call `EventStore::claim_unique_values` once"
+    )]
+    ValuesIncomplete {
+        /// The aggregate type.
+        aggregate: String,
+        /// The name of the values.
+        name: String,
+    },
+
+    /// The database keeps unique values that this program does not declare: it would change aggregates without claiming
+    /// their values.
+    #[error(
+        "the database keeps the {name} of {aggregate} unique, but this program does not declare it; deploy a program with `#[aggregate(unique({name}))]`, or see the guide on how to give it up"
+    )]
+    UndeclaredValues {
+        /// The aggregate type.
+        aggregate: String,
+        /// The name of the values.
+        name: String,
+    },
+
+    /// The text cannot be a unique value of an aggregate. No engine would store it.
+    #[error("`{value}` cannot be a unique value of {aggregate}: {problem}")]
+    InvalidValue {
+        /// The aggregate type.
+        aggregate: String,
+        /// The beginning of the value, after its name and a colon.
+        value: String,
+        /// The problem, as part of a sentence.
+        problem: String,
     },
 
     /// No aggregate has this id.
@@ -214,6 +324,22 @@ pub enum Error {
         tags: String,
         /// The limit.
         limit: usize,
+    },
+
+    /// A decision on boundaries emits an event that they select by its type, but not by its tags, so it does not rest on
+    /// what the event is about: most likely the keys are not those of the command.
+    #[error(
+        "the decision emits `{event}` with {tags}, but its boundary `{boundary}` is that of {selected}; make the keys from the command, or emit an event about something else in a context"
+    )]
+    EventOutsideBoundary {
+        /// The stored name of the event.
+        event: String,
+        /// The tags of the event.
+        tags: String,
+        /// The name of a boundary that selects its type.
+        boundary: String,
+        /// The tags by which that one selects.
+        selected: String,
     },
 
     /// A number is below its least value, or above a fixed upper bound.
@@ -497,6 +623,24 @@ pub enum Error {
         name: String,
     },
 
+    /// Events are to be found by their tags, and no tags are given.
+    #[error(
+        "no tags are given, so there is nothing to find events by; give at least one, or read all events with `read_log`"
+    )]
+    NoTags,
+
+    /// A subscription has [lanes by a tag](crate::SubscriptionBuilder::lane), and follows an event that does not have
+    /// exactly one value of it.
+    #[error("the event {event} has no lane by the tag `{tag}`: {problem}")]
+    NoLane {
+        /// The name of the event, and its position if it is stored.
+        event: String,
+        /// The name of the tag.
+        tag: String,
+        /// The problem, as part of a sentence.
+        problem: String,
+    },
+
     /// The filter has a name that no type can have.
     #[error("the filter has the name `{name}`, which {problem}, so that no type can have it")]
     InvalidFilterName {
@@ -537,9 +681,10 @@ pub enum Error {
         wanted: String,
     },
 
-    /// The number of partitions cannot be changed: a worker owns a partition, or the cursors of the partitions differ.
+    /// The number of partitions, or the tag of the lanes, cannot be changed: a worker owns a partition, the cursors of the
+    /// partitions differ, or events are parked in the lanes.
     #[error(
-        "the number of partitions of `{name}` cannot change now: {problem}; let its workers reach the end of the log, stop them, and try again"
+        "the partitions and lanes of `{name}` cannot change now: {problem}; let its workers reach the end of the log, stop them, and try again"
     )]
     SubscriptionNotIdle {
         /// The name that the type is stored under.
@@ -668,16 +813,16 @@ pub enum Error {
         position: Position,
     },
 
-    /// The event to redrive is parked behind an earlier event of its aggregate.
+    /// The event to redrive is parked behind an earlier event of its lane.
     #[error(
-        "the event at position {position} waits for the parked event at position {first} of the same aggregate; redrive or discard that event first"
+        "the event at position {position} waits for the parked event at position {first} of the same lane; redrive or discard that event first"
     )]
     ParkedBehind {
         /// The subscription.
         name: String,
         /// The position of the event.
         position: Position,
-        /// The position of the first parked event of its aggregate.
+        /// The position of the first parked event of its lane.
         first: Position,
     },
 
@@ -816,6 +961,7 @@ impl Error {
             self,
             Self::Conflict { .. }
                 | Self::BoundaryConflict { .. }
+                | Self::TagsChanged
                 | Self::Busy { .. }
                 | Self::QueueFull { .. }
                 | Self::Unavailable { .. }
@@ -832,7 +978,7 @@ impl Error {
     /// Returns whether another writer was faster, as opposed to trouble with the database.
     #[must_use]
     pub const fn is_conflict(&self) -> bool {
-        matches!(self, Self::Conflict { .. } | Self::BoundaryConflict { .. })
+        matches!(self, Self::Conflict { .. } | Self::BoundaryConflict { .. } | Self::TagsChanged)
     }
 
     /// For engines: the error for a commit that arrives after its outcome was asked for and answered with
@@ -863,6 +1009,15 @@ impl Error {
             stored: describe(stored),
             wanted: describe(wanted),
         })
+    }
+
+    /// Makes the error for a subscription whose lanes are to change while events are parked. For engines.
+    #[must_use]
+    pub fn parked_in_lanes(name: &SubscriptionName) -> Self {
+        let problem =
+            "events are parked in its lanes, which are to change; redrive or discard them"
+                .to_owned();
+        Self::SubscriptionNotIdle { name: name.to_string(), problem }
     }
 
     /// Makes the error for an event that was not encoded: its `Serialize` or the codec fails, or it would be read back
@@ -937,6 +1092,14 @@ fn engine_for(scheme: &str) -> String {
 
 pub(crate) fn unknown_id<T: Aggregate>(id: AggregateId) -> Error {
     Error::UnknownId { aggregate: T::NAME.to_owned(), id }
+}
+
+pub(crate) fn unknown_value<T: Aggregate>(value: &Tag) -> Error {
+    Error::UnknownValue {
+        aggregate: T::NAME.to_owned(),
+        name: value.name().to_owned(),
+        value: value.value().to_owned(),
+    }
 }
 
 pub(crate) fn unknown_key<T: Aggregate>(key: &NaturalKey) -> Error {

@@ -78,7 +78,7 @@ impl Registry {
 
 impl AggregateEntry {
     /// Returns the stored names of all events that must be read for an event with this name.
-    fn read_for(&self, event: &str) -> BTreeSet<&'static str> {
+    pub(super) fn read_for(&self, event: &str) -> BTreeSet<&'static str> {
         let wanted = self.events.get(event).map_or(&[][..], Vec::as_slice);
         let retired = self.events.values().flatten().filter(|known| match known {
             KnownEvent::Current(_) => false,

@@ -4,7 +4,7 @@ use std::any::Any;
 
 use crate::format::capture::{Sets, first_difference};
 use crate::format::round_trip::RoundTrips;
-use crate::{Aggregate, SnapshotPolicy};
+use crate::{Aggregate, SnapshotPolicy, Tags};
 
 /// The number of times that a state is decoded and encoded again to find out which of its lists keep their order. A set
 /// of two elements that is written in random order keeps it in all of them with a probability of 2⁻⁶⁴.
@@ -14,6 +14,9 @@ const ROUND_TRIPS: u32 = 32;
 pub(crate) trait Replaying: Send {
     /// Returns the state, of the aggregate's Rust type.
     fn state(&mut self) -> &mut dyn Any;
+
+    /// Returns the unique values of the state; `None` if they are invalid.
+    fn unique(&self) -> Option<Tags>;
 
     /// Compares the state with a snapshot.
     fn compare(&self, snapshot: &[u8]) -> Comparison;
@@ -39,6 +42,10 @@ struct Typed<T>(T);
 impl<T: Aggregate> Replaying for Typed<T> {
     fn state(&mut self) -> &mut dyn Any {
         &mut self.0
+    }
+
+    fn unique(&self) -> Option<Tags> {
+        T::UNIQUE.and_then(|unique| unique.of(&self.0).ok())
     }
 
     fn compare(&self, snapshot: &[u8]) -> Comparison {

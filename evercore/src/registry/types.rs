@@ -12,8 +12,8 @@ use crate::evolution::upcast::{self, ShapeType, Upcaster};
 use crate::format::codec;
 use crate::format::round_trip::RoundTrips;
 use crate::{
-    Aggregate, Apply, Codec, DecodeError, Event, EventMeta, Fingerprint, Payload, RetiredEvent,
-    Shape, Split, TagName,
+    Aggregate, Apply, Codec, DecodeError, Event, EventMeta, Fingerprint, Payload, Result,
+    RetiredEvent, Shape, Split, TagName, Tags,
 };
 
 /// The description of an aggregate type in a [`Registry`](crate::Registry).
@@ -26,6 +26,7 @@ pub struct AggregateType {
     can_be_copied: bool,
     pub(super) snapshot_shape: Option<Fingerprint>,
     pub(super) begin_replay: fn() -> Box<dyn Replaying>,
+    unique: &'static [TagName],
 }
 
 /// The description of an event type in a [`Registry`](crate::Registry).
@@ -34,6 +35,9 @@ pub struct EventType {
     pub(super) stored: StoredType,
     shape: Option<Shape>,
     tags: &'static [TagName],
+    retired_tags: &'static [&'static str],
+    stored_tags: fn(&Payload, u32) -> Result<Result<Tags>, Unreadable>,
+    part_tags: fn(&dyn Any) -> Result<Tags>,
     own_codec: Option<Codec>,
     writes: fn(Codec) -> bool,
     check: fn(&Payload, u32) -> Result<(), Unreadable>,
@@ -80,6 +84,10 @@ impl AggregateType {
                 None => None,
             },
             begin_replay: replay::begin::<T>,
+            unique: match T::UNIQUE {
+                Some(unique) => unique.names(),
+                None => &[],
+            },
         }
     }
 
@@ -98,6 +106,12 @@ impl AggregateType {
     #[must_use]
     pub const fn aliases(&self) -> &'static [&'static str] {
         self.aliases
+    }
+
+    /// Returns the names of the unique values of its states.
+    #[must_use]
+    pub const fn unique(&self) -> &'static [TagName] {
+        self.unique
     }
 
     pub(crate) fn rust_type(&self) -> &'static str {
@@ -132,6 +146,9 @@ impl EventType {
             },
             shape: E::SHAPE,
             tags: E::TAGS,
+            retired_tags: E::RETIRED_TAGS,
+            stored_tags: |payload, version| Ok(upcast::read::<E>(payload, version)?.tags()),
+            part_tags: |part| part.downcast_ref::<E>().map_or(Ok(Tags::NONE), E::tags),
             own_codec: E::ENCODING.own_codec(),
             writes: |codec| E::ENCODING.writes(codec),
             check: |payload, version| upcast::read::<E>(payload, version).map(drop),
@@ -187,6 +204,26 @@ impl EventType {
     #[must_use]
     pub const fn tags(&self) -> &'static [TagName] {
         self.tags
+    }
+
+    /// Returns the names of the tags that its events had, and that new ones do not get.
+    #[must_use]
+    pub const fn retired_tags(&self) -> &'static [&'static str] {
+        self.retired_tags
+    }
+
+    /// Returns the tags of a stored event of a version which this type reads.
+    pub(super) fn tags_of(
+        &self,
+        payload: &Payload,
+        version: u32,
+    ) -> Result<Result<Tags>, Unreadable> {
+        (self.stored_tags)(payload, version)
+    }
+
+    /// Returns the tags of a part of a retired event, if the part is of this type.
+    pub(super) fn tags_of_part(&self, part: &dyn Any) -> Result<Tags> {
+        (self.part_tags)(part)
     }
 
     /// Returns the codec that a store which writes in `codec` uses for it: its own, if it has one.

@@ -17,6 +17,10 @@ impl Shared {
     /// Returns the name under which the database knows an aggregate type; the present name if the type is not stored
     /// yet.
     pub(crate) async fn stored_name<T: Aggregate>(&self) -> Result<&'static str> {
+        if T::UNIQUE.is_some() && !self.unique.is_declared() {
+            // Boxed, as it is seldom needed, to keep it out of the size of other futures.
+            Box::pin(self.declare_unique()).await?;
+        }
         self.stored_name_of(&AggregateType::of::<T>()).await
     }
 
@@ -60,10 +64,13 @@ impl Shared {
     /// Refuses a filter that this program or the engine cannot follow.
     pub(crate) fn check_filter(&self, filter: &EventFilter) -> Result<()> {
         filter.check(&self.registry)?;
-        if filter.tags().len() > 0 { require(&*self.engine, Capability::Tags) } else { Ok(()) }
+        if filter.tags().len() > 0 || filter.lane_tag().is_some() {
+            require(&*self.engine, Capability::Tags)?;
+        }
+        Ok(())
     }
 
-    async fn stored_name_of(&self, aggregate: &AggregateType) -> Result<&'static str> {
+    pub(crate) async fn stored_name_of(&self, aggregate: &AggregateType) -> Result<&'static str> {
         if aggregate.aliases().is_empty() {
             return Ok(aggregate.name());
         }

@@ -52,6 +52,29 @@ impl EventStore {
     /// Appends events to one aggregate without loading its state, and so without a decision. For imports and tools;
     /// domain code uses [`with_context`](Self::with_context).
     ///
+    /// An aggregate with [unique values](crate::Aggregate::UNIQUE) is refused when the program is compiled, since its state
+    /// decides which values a commit claims:
+    ///
+    /// ```compile_fail,E0080
+    /// # use evercore::{Aggregate, EventStore, Expected, NaturalKey, Stream, state_event};
+    /// # use evercore_memory as _;
+    /// #[derive(Aggregate, Default)]
+    /// #[aggregate(unique(email))]
+    /// struct Account { email: Option<String> }
+    ///
+    /// #[state_event(aggregate = Account)]
+    /// struct EmailChanged { email: Option<String> }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> evercore::Result<()> {
+    /// # let store = EventStore::connect("memory:").await?;
+    /// let stream = Stream::Key(NaturalKey::new("NL91ABNA0417164300")?);
+    /// let events = [EmailChanged { email: None }];
+    /// store.append::<Account, _>(stream, Expected::Any, events).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// Nothing is written.
     /// - [`Error::EmptyAppend`] if there is no event.
@@ -86,6 +109,12 @@ impl EventStore {
         expected: Expected,
         events: impl IntoIterator<Item = D, IntoIter: Send> + Send,
     ) -> Result<Appended> {
+        const {
+            assert!(
+                A::UNIQUE.is_none(),
+                "an aggregate with unique values changes only in a context, which loads it: its state decides which values a commit claims"
+            );
+        }
         let mut reruns = self.begin(Reading::Storage)?;
         // Sequences count from 1 here; the engine assigns the real ones. Events are encoded once, however often the
         // append is retried.
@@ -131,8 +160,10 @@ impl EventStore {
                 events,
                 snapshots: Vec::new(),
                 idempotency: None,
+                unique: Vec::new(),
                 conditions: Vec::new(),
                 tasks: Vec::new(),
+                declared: None,
                 completes: Vec::new(),
             };
             let answer = self.inner.send(commit).await;
@@ -148,6 +179,9 @@ impl EventStore {
                     };
                     let failure = Attempt::conflict(conflict, &turn_key);
                     self.wait_to_rerun::<Error>(&mut reruns, failure).await?;
+                }
+                Err(changed @ Error::TagsChanged) => {
+                    self.wait_to_rerun::<Error>(&mut reruns, Attempt::from(changed)).await?;
                 }
                 // `Expected::Any` accepts every sequence; the conflict is only about the hash, which was made for an
                 // older one.

@@ -3,7 +3,7 @@
 use std::mem::replace;
 use std::sync::Arc;
 
-use tracing::debug;
+use tracing::{debug, info};
 
 use super::EventStore;
 use crate::context::{PendingCommit, Queueing, Reading, Refused};
@@ -27,6 +27,8 @@ pub(crate) enum Attempt<E> {
 pub(crate) struct Reruns {
     pub(crate) reading: Reading,
     failed: u32,
+    /// Whether an attempt was refused because the declared tags had changed.
+    met_new_tags: bool,
     pub(crate) queueing: Queueing,
     is_nested: bool,
 }
@@ -41,7 +43,7 @@ impl EventStore {
         }
         // The turn to wait for may be held by the enclosing context, which would be a deadlock.
         let queueing = if is_nested { Queueing::Passes } else { Queueing::Joins };
-        Ok(Reruns { reading, failed: 0, queueing, is_nested })
+        Ok(Reruns { reading, failed: 0, met_new_tags: false, queueing, is_nested })
     }
 
     /// Waits before the next attempt, which reads from storage. Returns the last attempt's error if there is to be no
@@ -63,6 +65,14 @@ impl EventStore {
                 if turn_key.is_some() {
                     Box::pin(self.take_turn(reruns, turn_key)).await;
                 }
+                return Ok(());
+            }
+            Attempt::Commit(refused)
+                if matches!(refused.error, Error::TagsChanged) && !reruns.met_new_tags =>
+            {
+                // No other writer was faster, so this is not one of the attempts that the policy counts.
+                reruns.met_new_tags = true;
+                info!("the closure runs again, since programs have declared other tags of events");
                 return Ok(());
             }
             Attempt::Commit(refused) if refused.error.is_conflict() => {

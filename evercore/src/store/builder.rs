@@ -15,6 +15,7 @@ use crate::observer::Observer;
 use crate::shared::cache::Cache;
 use crate::shared::heartbeat::Heartbeats;
 use crate::shared::id_pool::IdPool;
+use crate::shared::known_tags::TagsLastRead;
 use crate::shared::shares::Shares;
 use crate::shared::workers::Workers;
 use crate::shared::{Shared, StoredNames, Writing};
@@ -313,6 +314,8 @@ impl EventStoreBuilder {
             engine,
             registry: Arc::new(registry),
             names: StoredNames::default(),
+            tags: TagsLastRead::default(),
+            unique: crate::shared::UniqueNames::default(),
             clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock)),
             limits: self.limits,
             cache: (self.cached_aggregates > 0).then(|| Cache::of(self.cached_aggregates)),
@@ -331,7 +334,12 @@ impl EventStoreBuilder {
             random: Mutex::new(random),
             observer: self.observer,
         };
-        match waiting.until_done(|| inner.look_up_names()).await {
+        let look_up = async || {
+            inner.look_up_names().await?;
+            inner.open_tags().await?;
+            inner.declare_unique().await
+        };
+        match waiting.until_done(look_up).await {
             // There is no schema to read yet. The names are looked up again when they are needed.
             Err(Error::CannotOpen { problem: OpenProblem::SchemaOutdated, .. })
                 if self.migrate == Migrate::Manually => {}

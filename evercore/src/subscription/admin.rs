@@ -190,7 +190,7 @@ impl Subscriptions {
     }
 
     /// Redrives all parked events: the subscription's worker handles them again, in order. An event that fails again
-    /// stays parked, with the later events of its aggregate. If no worker runs, the next one redrives them.
+    /// stays parked, with the later events of its lane. If no worker runs, the next one redrives them.
     ///
     /// # Errors
     /// [`Error::UnknownSubscription`] if no subscription has this name.
@@ -202,13 +202,13 @@ impl Subscriptions {
     }
 
     /// Redrives one parked event: the subscription's worker handles it again, and then the later events of its
-    /// aggregate that wait for it, in order. If it fails again, it stays parked, and so do they. Other parked events
+    /// lane that wait for it, in order. If it fails again, it stays parked, and so do they. Other parked events
     /// stay as they are.
     ///
     /// # Errors
     /// - [`Error::UnknownSubscription`] if no subscription has this name.
     /// - [`Error::NotParked`] if no event is parked at this position.
-    /// - [`Error::ParkedBehind`] if the event waits for an earlier event of its aggregate.
+    /// - [`Error::ParkedBehind`] if the event waits for an earlier event of its lane.
     pub async fn redrive_event(
         &self,
         name: impl TryInto<SubscriptionName, Error: Into<Error>>,
@@ -217,7 +217,7 @@ impl Subscriptions {
         self.control(name, Control::RedriveEvent(position)).await
     }
 
-    /// Discards a parked event: it will not be handled, and the later events of its aggregate that wait for it are
+    /// Discards a parked event: it will not be handled, and the later events of its lane that wait for it are
     /// handled, in order. A record keeps the name, the reason and the handler's failure: see
     /// [`discarded`](Self::discarded). If the event is parked and discarded again after a [`reset`](Self::reset), the
     /// later record replaces the first.

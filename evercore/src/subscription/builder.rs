@@ -122,13 +122,55 @@ impl SubscriptionBuilder {
 
     /// Splits the subscription into this many partitions, each with a cursor of its own and a share of the aggregates.
     /// Any number of workers can run them: they divide the partitions evenly and stand by for more. The order of events
-    /// is kept within each aggregate. At least 1, at most [`MAX_PARTITIONS`](crate::limits::MAX_PARTITIONS). Default:
-    /// 1.
+    /// is kept within each aggregate, or within each [lane](Self::lane). At least 1, at most
+    /// [`MAX_PARTITIONS`](crate::limits::MAX_PARTITIONS). Default: 1.
     ///
     /// The number can be changed with [`replace_stored`](Self::replace_stored), while no worker runs and all partitions
     /// stand at the same position, such as the end of the log.
     pub const fn partitions(mut self, partitions: u32) -> Self {
         self.partitions = partitions;
+        self
+    }
+
+    /// Keeps the order of the events that have the same value of a tag, in place of the order within each aggregate:
+    /// with `lane("course")`, one worker at a time handles the events of a course, one after another, and an event that
+    /// is [parked](FailurePolicy::park) parks the later events of its course, whatever aggregates they belong to.
+    /// Without it, events that belong to no aggregate have no other order than that of one commit.
+    ///
+    /// Each event that is followed needs exactly one value of the tag. A registered type that does not declare it so is
+    /// refused with [`Error::NoLane`](crate::Error::NoLane) when the subscription is started. A stored event without
+    /// exactly one value is never given to the handler: it counts as one on which the handler has failed with this
+    /// error, and is parked in the lane of its aggregate.
+    ///
+    /// The tag is stored with the filter, and is changed like it, with [`replace_stored`](Self::replace_stored), while no
+    /// worker runs, all partitions stand at the same position, and no event is parked.
+    ///
+    /// # Example
+    /// ```standalone_crate
+    /// # use evercore::{Error, EventStore, FailurePolicy, RecordedEvent, each, event};
+    /// # use evercore_memory as _;
+    /// #[event(tags(course, student))]
+    /// struct StudentSubscribed { course: String, student: String }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Error> {
+    /// # let store = EventStore::connect("memory:").await?;
+    /// let print = each(async |event: RecordedEvent| -> Result<(), Error> {
+    ///     println!("{:?}", event.tags());
+    ///     Ok(())
+    /// });
+    /// let worker = store
+    ///     .subscription("rosters")
+    ///     .event::<StudentSubscribed>()
+    ///     .lane("course")
+    ///     .partitions(8)
+    ///     .on_failure(FailurePolicy::park())
+    ///     .spawn(print)?;
+    /// # worker.shutdown().await
+    /// # }
+    /// ```
+    pub fn lane(mut self, tag: impl Into<String>) -> Self {
+        self.filter = self.filter.lane(tag);
         self
     }
 
@@ -234,7 +276,7 @@ impl SubscriptionBuilder {
     /// - [`Error::SubscriptionDiffers`](crate::Error::SubscriptionDiffers) if it is stored with another filter or
     ///   number of partitions.
     /// - [`Error::InvalidSubscription`](crate::Error::InvalidSubscription),
-    ///   [`Error::UnknownFilterName`](crate::Error::UnknownFilterName),
+    ///   [`Error::UnknownFilterName`](crate::Error::UnknownFilterName), [`Error::NoLane`](crate::Error::NoLane),
     ///   [`Error::StartBeyondEnd`](crate::Error::StartBeyondEnd) or
     ///   [`Error::StartAhead`](crate::Error::StartAhead) if it cannot be run as it is set up.
     /// - [`Error::UnknownSubscription`](crate::Error::UnknownSubscription) if it is deleted while it runs.

@@ -148,6 +148,8 @@ fn unlanded(error: Error) -> Undelivered {
         | Error::CannotOpen { .. }
         | Error::Standby { .. }
         | Error::Corrupt { .. }
+        | Error::OlderProgram { .. }
+        | Error::TagRetired { .. }
         | Error::Closed => Undelivered::Store(error),
         error if error.is_retryable() => Undelivered::Store(error),
         error => HandlerError::new(error).into(),

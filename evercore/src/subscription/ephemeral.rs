@@ -231,6 +231,7 @@ impl EphemeralBuilder {
         in_runtime()?;
         self.start.check()?;
         self.store.check_filter(&self.filter)?;
+        self.store.check_filter_is_complete(&self.filter).await?;
         let invalid = |problem: &str| {
             let (name, problem) = ("an ephemeral one".to_owned(), problem.to_owned());
             Err(Error::InvalidSubscription { name, problem })
@@ -242,6 +243,9 @@ impl EphemeralBuilder {
             return invalid(
                 "its batch size exceeds `Limits::page_events`; make it smaller, or raise the limit",
             );
+        }
+        if self.filter.lane_tag().is_some() {
+            return invalid("only a durable subscription has lanes, since it alone has partitions");
         }
         if self.poll_interval.is_some_and(|interval| interval.is_zero()) {
             return invalid("a poll interval of zero would poll without a pause");

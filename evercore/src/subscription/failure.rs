@@ -38,8 +38,9 @@ impl FailurePolicy {
         Self { retry: None, redrive: None, at_last: AtLast::Stop }
     }
 
-    /// Parks the event, and with it all later events of its aggregate, so that their order is kept; all other events
-    /// are handled. Parked events can be listed and redriven: see
+    /// Parks the event, and with it all later events of its aggregate, or of its
+    /// [lane](crate::SubscriptionBuilder::lane), so that their order is kept; all other events are handled. Parked
+    /// events can be listed and redriven: see
     /// [`Subscriptions`](crate::subscription::Subscriptions). Durable subscriptions only.
     pub const fn park() -> Self {
         Self { retry: None, redrive: None, at_last: AtLast::Park }
@@ -55,7 +56,7 @@ impl FailurePolicy {
     /// Redrives a parked event by itself, after the waits of the policy. Once the event was parked as often as the
     /// policy allows attempts, it stays parked until it is redriven by hand
     /// ([`Subscriptions::redrive`](crate::subscription::Subscriptions::redrive)). Each redrive gives the event to the
-    /// handler once, without the attempts of [`retry`](Self::retry), so that only the later events of its aggregate
+    /// handler once, without the attempts of [`retry`](Self::retry), so that only the later events of its lane
     /// wait.
     ///
     /// The time of the next redrive is stored with the event, by the database's clock, so that any worker that runs by

@@ -33,6 +33,7 @@ impl ResolvedFilter {
         filter: &EventFilter,
     ) -> Result<Self> {
         store.check_filter(filter)?;
+        store.check_filter_is_complete(filter).await?;
         let read = store.registry.as_read(filter);
         if read == *filter {
             return Ok(Self::as_named(read));

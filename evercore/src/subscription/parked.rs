@@ -4,13 +4,14 @@ use chrono::{DateTime, Utc};
 
 use crate::RecordedEvent;
 
-/// An event that a subscription has parked, because its handler failed on it, or on an earlier event of its aggregate.
+/// An event that a subscription has parked, because its handler failed on it, or on an earlier event of its
+/// [lane](crate::SubscriptionBuilder::lane), which is its aggregate by default.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ParkedEvent {
     /// The position of the event.
     pub event: RecordedEvent,
-    /// The handler's failure; `None` for an event that waits for an earlier one of its aggregate.
+    /// The handler's failure; `None` for an event that waits for an earlier one of its lane.
     pub reason: Option<String>,
     /// The number of times that the handler was given it, not counting retries within one delivery.
     pub attempts: u32,
@@ -36,7 +37,7 @@ impl ParkedEvent {
 pub struct DiscardedEvent {
     /// The position of the event.
     pub event: RecordedEvent,
-    /// The handler's failure; `None` for an event that waited for an earlier one of its aggregate.
+    /// The handler's failure; `None` for an event that waited for an earlier one of its lane.
     pub failure: Option<String>,
     /// The number of times that the handler was given it, not counting retries within one delivery.
     pub attempts: u32,

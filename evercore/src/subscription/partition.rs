@@ -6,7 +6,8 @@ use crate::{Error, Result};
 /// The most partitions of a subscription.
 pub const MAX_PARTITIONS: u32 = 1024;
 
-/// A share of all aggregates: those whose id leaves the remainder `index` when it is divided by `count`.
+/// A share of all lanes: those whose number leaves the remainder `index` when it is divided by `count`. Each aggregate is
+/// a lane, whose number is its id, unless the subscription has [lanes by a tag](super::SubscriptionBuilder::lane).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Partition {
     index: u32,
@@ -14,7 +15,7 @@ pub struct Partition {
 }
 
 impl Partition {
-    /// The partition of all aggregates.
+    /// The partition of all lanes.
     pub const WHOLE: Self = Self { index: 0, count: 1 };
 
     /// Returns the partition with this number, from 0, of `count` partitions.

@@ -38,6 +38,15 @@ pub enum Finding {
         /// The highest id among them.
         last: i64,
     },
+    /// An aggregate has a unique value that it has not claimed.
+    ValueUnclaimed {
+        /// The aggregate.
+        aggregate: AggregateAt,
+        /// The name, a colon and the value.
+        value: String,
+        /// The aggregate that has claimed it.
+        holder: Option<i64>,
+    },
     /// The row of an event cannot be read.
     EventDamaged {
         /// The position of the event.
@@ -214,14 +223,14 @@ pub enum Finding {
         /// The problem, as part of a sentence.
         problem: String,
     },
-    /// A parked event does not exist, or belongs to another aggregate.
+    /// A parked event does not exist, or belongs to another lane.
     ParkedMissing {
         /// The subscription's name.
         subscription: String,
         /// The position that it should have.
         position: i64,
-        /// The aggregate that it should belong to.
-        aggregate_id: i64,
+        /// The lane that it should belong to: the id of its aggregate, or the number of a tag.
+        lane: i64,
     },
     /// A parked event lies after the cursor of its partition.
     ParkedAhead {

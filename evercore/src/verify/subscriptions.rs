@@ -42,9 +42,9 @@ pub(super) async fn check_parked(
         last = Some((end.subscription.clone(), end.position));
         for parked in page {
             notes.verified.parked_events += 1;
-            let InspectedParked { subscription, position, aggregate_id, is_there, cursor } = parked;
+            let InspectedParked { subscription, position, lane, is_there, cursor } = parked;
             if !is_there {
-                notes.found(Finding::ParkedMissing { subscription, position, aggregate_id });
+                notes.found(Finding::ParkedMissing { subscription, position, lane });
             } else if cursor.is_none_or(|cursor| position > cursor) {
                 notes.found(Finding::ParkedAhead { subscription, position, cursor });
             }

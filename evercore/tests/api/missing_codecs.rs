@@ -62,8 +62,10 @@ async fn written(format: i16) -> (EventStore, AggregateId) {
     let commit = Commit {
         id: CommitId::generate(),
         idempotency: None,
+        unique: Vec::new(),
         conditions: Vec::new(),
         tasks: Vec::new(),
+        declared: None,
         completes: Vec::new(),
         recorded_at,
         writes: vec![write],

@@ -2,4 +2,6 @@
 
 mod courses;
 mod decisions;
+mod lanes;
+mod retired_tags;
 mod tagging;

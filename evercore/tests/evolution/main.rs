@@ -4,4 +4,5 @@ mod declarations;
 mod generations;
 mod names;
 mod reading;
+mod tagged;
 mod unknown;

@@ -3,6 +3,7 @@
 //! events.
 
 mod account;
+mod courses;
 mod retry;
 
 use std::sync::Arc;
@@ -15,9 +16,11 @@ use disintegrate::{
 use disintegrate_postgres::{PgDecisionMaker, PgEventId, PgEventStore};
 use futures_util::TryStreamExt;
 use peer_protocol::{Bank, Books};
+use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
 
 use account::{Account, DepositNext, Entry, Open};
+use courses::Courses;
 
 const TABLES: &str = include_str!("tables.sql");
 
@@ -27,11 +30,13 @@ fn main() -> anyhow::Result<()> {
     peer_protocol::serve(async |url| {
         let pool = PgPoolOptions::new().max_connections(16).connect(&url).await?;
         sqlx::raw_sql(TABLES).execute(&pool).await?;
-        let events = PgEventStore::new_uninitialized(pool, Json::default());
+        let events = PgEventStore::new_uninitialized(pool.clone(), Json::default());
         Ok(DisintegrateBank {
             decisions: Arc::new(disintegrate_postgres::decision_maker(events.clone(), NoSnapshot)),
             states: Arc::new(EventSourcedStateStore::new(events.clone(), NoSnapshot)),
             events,
+            courses: Courses::on(pool.clone()),
+            pool,
         })
     })
 }
@@ -41,6 +46,8 @@ struct DisintegrateBank {
     decisions: Arc<PgDecisionMaker<Entry, Json<Entry>, NoSnapshot>>,
     states: Arc<EventSourcedStateStore<PgEventId, Entry, Store, NoSnapshot>>,
     events: Store,
+    courses: Courses,
+    pool: PgPool,
 }
 
 impl Bank for DisintegrateBank {
@@ -75,5 +82,12 @@ impl Bank for DisintegrateBank {
             }
         }
         Ok((handled, total))
+    }
+    async fn prepare_courses(&self) -> anyhow::Result<()> {
+        Courses::prepare(&self.pool).await
+    }
+
+    async fn subscribe(&self, course: &str, student: &str) -> anyhow::Result<()> {
+        self.courses.subscribe(course, student).await
     }
 }

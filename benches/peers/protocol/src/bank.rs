@@ -15,6 +15,21 @@ pub trait Bank: Clone + Send + Sync + 'static {
 
     /// Passes all events of the store, decoded, to a handler. Returns their number and the sum of their amounts.
     fn follow(&self) -> impl Future<Output = anyhow::Result<(u64, i64)>> + Send;
+
+    /// Prepares the store for [`subscribe`](Self::subscribe), and fills it with 100,000 subscriptions. Only for frameworks
+    /// with decisions on events of several aggregates.
+    fn prepare_courses(&self) -> impl Future<Output = anyhow::Result<()>> + Send {
+        async { anyhow::bail!("there are no decisions on events of several aggregates") }
+    }
+
+    /// Reads the events of a course and those of a student, decides on their numbers, and stores one event of both.
+    fn subscribe(
+        &self,
+        _course: &str,
+        _student: &str,
+    ) -> impl Future<Output = anyhow::Result<()>> + Send {
+        async { anyhow::bail!("there are no decisions on events of several aggregates") }
+    }
 }
 
 /// The payload of an event: about 120 bytes of JSON.

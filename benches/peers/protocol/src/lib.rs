@@ -17,7 +17,7 @@ use work::Works;
 #[derive(Clone, Copy, Debug, Deserialize)]
 pub(crate) struct Request {
     pub(crate) workload: Workload,
-    /// The number of tasks in W2, of events of a commit in W3, of a history in W4, and of the log in W5.
+    /// The number of tasks in W2 and W13, of events of a commit in W3, of a history in W4, and of the log in W5.
     pub(crate) size: u64,
     pub(crate) seconds: f64,
 }
@@ -31,6 +31,7 @@ pub(crate) enum Workload {
     W3,
     W4,
     W5,
+    W13,
 }
 
 #[derive(Debug, Serialize)]

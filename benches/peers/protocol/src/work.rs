@@ -11,6 +11,9 @@ use crate::{Bank, Request, Workload};
 /// The number of commits that a task makes to an account before it opens the next one.
 const COMMITS_OF_AN_ACCOUNT: u64 = 20;
 
+/// The number of events of a course before its task continues with the next one.
+const EVENTS_OF_A_COURSE: u64 = 20;
+
 /// The number of accounts that W4 loads in turn.
 const LOADED: u64 = 20;
 
@@ -21,12 +24,14 @@ const PAGE: u64 = 1_000;
 pub(crate) struct Works<B> {
     bank: B,
     accounts: Arc<AtomicU64>,
+    /// The decisions that each task of W13 has made.
+    decisions: Vec<Arc<AtomicU64>>,
     is_prepared: bool,
 }
 
 impl<B: Bank> Works<B> {
     pub(crate) fn new(bank: B) -> Self {
-        Self { bank, accounts: Arc::default(), is_prepared: false }
+        Self { bank, accounts: Arc::default(), decisions: Vec::new(), is_prepared: false }
     }
 
     /// Works for about this long. The data that must exist is created at the first request, and is not measured.
@@ -38,10 +43,15 @@ impl<B: Bank> Works<B> {
         }
         let began = Instant::now();
         let until = began + Duration::from_secs_f64(seconds);
-        let tasks = if workload == Workload::W2 { size } else { 1 };
+        let tasks = match workload {
+            Workload::W2 | Workload::W13 => size,
+            _ => 1,
+        };
+        self.decisions.resize_with(usize::try_from(tasks)?, Arc::default);
         let mut working = JoinSet::new();
-        for _ in 0..tasks {
+        for (task, made) in (0..tasks).zip(&self.decisions) {
             let (bank, accounts) = (self.bank.clone(), Arc::clone(&self.accounts));
+            let made = Arc::clone(made);
             working.spawn(async move {
                 match workload {
                     Workload::W1 => open(bank, accounts, 1, until).await,
@@ -49,6 +59,7 @@ impl<B: Bank> Works<B> {
                     Workload::W3 => open(bank, accounts, size, until).await,
                     Workload::W4 => load(bank, size, until).await,
                     Workload::W5 => follow(bank, size, until).await,
+                    Workload::W13 => decide(bank, task, made, until).await,
                 }
             });
         }
@@ -64,6 +75,7 @@ impl<B: Bank> Works<B> {
             Workload::W4 => (LOADED, size),
             Workload::W5 => (size / PAGE, PAGE),
             Workload::W1 | Workload::W2 | Workload::W3 => (0, 0),
+            Workload::W13 => return self.bank.prepare_courses().await,
         };
         for account in 1..=accounts {
             self.bank.open(account, deposits).await?;
@@ -129,6 +141,24 @@ async fn follow<B: Bank>(bank: B, events: u64, until: Instant) -> anyhow::Result
         anyhow::ensure!(handled == events, "{handled} events were handled");
         anyhow::ensure!(amounts == total, "they add up to {amounts}");
         units += handled;
+    }
+    Ok(units)
+}
+
+/// Runs W13.
+async fn decide<B: Bank>(
+    bank: B,
+    task: u64,
+    made: Arc<AtomicU64>,
+    until: Instant,
+) -> anyhow::Result<u64> {
+    let mut units = 0;
+    while Instant::now() < until {
+        let decision = made.fetch_add(1, Ordering::Relaxed);
+        let course = format!("{task}-{}", decision / EVENTS_OF_A_COURSE);
+        let student = format!("{task}-{}", decision / 2);
+        bank.subscribe(&course, &student).await?;
+        units += 1;
     }
     Ok(units)
 }

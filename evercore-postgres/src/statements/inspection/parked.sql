@@ -1,16 +1,8 @@
 -- $1, $2: only events after this subscription and position; $3: the most events.
 --
--- Lists parked events, whether they exist in the log, and the cursors of their partitions. As in `commits.sql`, each
--- event is looked up by itself.
-SELECT
-    k.subscription, k.position, k.aggregate_id,
-    (
-        SELECT true
-        FROM evercore.events e
-        WHERE e.position = k.position AND e.aggregate_id = k.aggregate_id
-        LIMIT 1
-    ) IS NOT NULL AS is_there,
-    p.cursor
+-- Lists parked events, the aggregates and tags of these events in the log, the filters of their subscriptions, and the
+-- cursors of their partitions. As in `aggregates.sql`, each event is looked up by itself.
+SELECT k.subscription, k.position, k.lane, e.aggregate_id, e.tags, s.filter, p.cursor
 FROM (
     SELECT *
     FROM evercore.parked_events
@@ -21,5 +13,13 @@ FROM (
 LEFT JOIN evercore.subscriptions s ON s.name = k.subscription
 LEFT JOIN evercore.subscription_partitions p
     ON p.subscription = k.subscription
-    AND p.number = k.aggregate_id % s.partitions
+    AND p.number = k.lane % s.partitions
+LEFT JOIN LATERAL (
+    SELECT own.aggregate_id, own.tags
+    FROM evercore.events own
+    WHERE own.position = k.position
+    -- If a position is repeated, the event of the lane.
+    ORDER BY own.aggregate_id = k.lane DESC
+    LIMIT 1
+) AS e ON true
 ORDER BY k.subscription, k.position

@@ -5,10 +5,10 @@ WITH gone AS (
     RETURNING k.*
 )
 INSERT INTO evercore.discarded_events (
-    subscription, position, aggregate_id, failure, attempts, parked_at, discarded_at, discarded_by, reason
+    subscription, position, failure, attempts, parked_at, discarded_at, discarded_by, reason
 )
 SELECT
-    g.subscription, g.position, g.aggregate_id, g.reason, g.attempts, g.parked_at, clock_timestamp(), $3, $4
+    g.subscription, g.position, g.reason, g.attempts, g.parked_at, clock_timestamp(), $3, $4
 FROM gone g
 ON CONFLICT (subscription, position) DO UPDATE
 SET failure = excluded.failure,

@@ -10,7 +10,7 @@ FROM (
     FROM evercore.parked_events
     WHERE subscription = $1
         AND position > (SELECT $2::bigint)
-        AND aggregate_id % $5::bigint = $4::bigint
+        AND lane % $5::bigint = $4::bigint
         AND (NOT $6 OR redrive OR redrive_at <= clock_timestamp())
     ORDER BY position
     LIMIT (SELECT $3::bigint)

@@ -43,8 +43,10 @@ fn commit(writes: Vec<AggregateWrite>) -> Commit {
         events: Vec::new(),
         snapshots: Vec::new(),
         idempotency: None,
+        unique: Vec::new(),
         conditions: Vec::new(),
         tasks: Vec::new(),
+        declared: None,
         completes: Vec::new(),
     }
 }

@@ -45,7 +45,7 @@ SELECT
     gen_random_uuid(), true, n * 10 - 9, n * 10, now(), 'key ' || n, 'command', 'result'
 FROM generate_series(1, current_setting('plans.last')::bigint / 10) AS n;
 
-INSERT INTO evercore.parked_events (subscription, position, aggregate_id, parked_at)
+INSERT INTO evercore.parked_events (subscription, position, lane, parked_at)
 SELECT 'much', e.position, e.aggregate_id, now() FROM evercore.events e WHERE e.position % 10 = 0;
 
 SELECT setval('evercore.event_positions', current_setting('plans.last')::bigint);

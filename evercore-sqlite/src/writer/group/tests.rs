@@ -22,8 +22,10 @@ fn commit(events: Vec<NewEvent>, snapshots: Vec<NewSnapshot>) -> Commit {
         events,
         snapshots,
         idempotency: None,
+        unique: Vec::new(),
         conditions: Vec::new(),
         tasks: Vec::new(),
+        declared: None,
         completes: Vec::new(),
     }
 }

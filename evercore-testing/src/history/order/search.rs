@@ -7,6 +7,7 @@ use evercore::{AggregateId, Sequence};
 
 use super::super::violation::{Obstacle, Violation};
 use super::Node;
+use super::boundaries::Standings;
 use super::state::{Ended, Undo};
 
 /// The maximum number of steps per commit. Commits that wait for each other seldom leave more than one choice.
@@ -19,6 +20,7 @@ const MOST_NAMED: usize = 5;
 pub(super) struct Search<'a> {
     nodes: &'a [Node],
     state: Ended,
+    boundaries: Standings,
     left: Left<'a>,
     /// The number of remaining commits that were decided on this sequence of an aggregate.
     needed: HashMap<(AggregateId, Sequence), usize>,
@@ -46,7 +48,8 @@ impl<'a> Search<'a> {
         }
         let (state, left) = (Ended::before(nodes), Left::all(nodes));
         let (mark, dead_ends) = (0, HashSet::new());
-        Self { nodes, state, left, needed, mark, dead_ends, furthest: None }
+        let boundaries = Standings::before(nodes);
+        Self { nodes, state, boundaries, left, needed, mark, dead_ends, furthest: None }
     }
 
     pub(super) fn run(mut self) -> Result<Ended, Violation> {
@@ -81,7 +84,7 @@ impl<'a> Search<'a> {
         let mut blocked = Vec::new();
         let mut candidates = Vec::new();
         for node in self.left.first() {
-            match self.obstacle(&self.nodes[node]) {
+            match self.obstacle(node) {
                 None => candidates.push(node),
                 Some(obstacle) => blocked.push((node, obstacle)),
             }
@@ -97,8 +100,10 @@ impl<'a> Search<'a> {
         candidates
     }
 
-    fn obstacle(&self, node: &Node) -> Option<Obstacle> {
-        self.state.obstacle(node).or_else(|| {
+    fn obstacle(&self, number: usize) -> Option<Obstacle> {
+        let node = &self.nodes[number];
+        let known = self.state.obstacle(node).or_else(|| self.boundaries.obstacle(number, node));
+        known.or_else(|| {
             node.touches.iter().find_map(|touch| {
                 let written = touch.written?;
                 let own = usize::from(touch.needed() == Some(written.from));
@@ -116,11 +121,13 @@ impl<'a> Search<'a> {
         for place in places(&self.nodes[node]) {
             *self.needed.entry(place).or_default() -= 1;
         }
+        self.boundaries.apply(node, &self.nodes[node]);
         self.state.apply(&self.nodes[node])
     }
 
     fn take_back(&mut self, node: usize, undo: Undo) {
         self.state.take_back(undo);
+        self.boundaries.take_back(node, &self.nodes[node]);
         for place in places(&self.nodes[node]) {
             *self.needed.entry(place).or_default() += 1;
         }

@@ -134,6 +134,13 @@ impl fmt::Display for Obstacle {
             Self::Taken { key, holder } => {
                 write!(f, "claims the key `{key}`, which aggregate {holder} holds")
             }
+            Self::Boundary { boundary, needed, found } => {
+                write!(f, "needs {needed} events of `{boundary}`, and there are {found}")
+            }
+            Self::BoundaryNeeded { position } => write!(
+                f,
+                "adds the event at position {position} to a boundary that others still need without it"
+            ),
             Self::Needed { aggregate, sequence } => write!(
                 f,
                 "goes on from sequence {sequence} of aggregate {aggregate}, which others still need"

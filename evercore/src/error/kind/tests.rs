@@ -67,7 +67,16 @@ fn one_of_each() -> Vec<(&'static str, Error)> {
     let mut errors = one_of_each! {
         Conflict { aggregate: text(), id: id, reason: ConflictReason::Key };
         BoundaryConflict { boundary: text(), tags: text() };
+        TagsChanged;
+        OlderProgram { aggregate: text(), event: text(), tag: text() };
+        TagIncomplete { aggregate: text(), event: text(), tag: text() };
+        TagRetired { aggregate: text(), event: text(), tag: text() };
         KeyTaken { aggregate: text(), key: text() };
+        ValueTaken { aggregate: text(), name: text(), value: text(), holder: id };
+        UnknownValue { aggregate: text(), name: text(), value: text() };
+        InvalidValue { aggregate: text(), value: text(), problem: text() };
+        ValuesIncomplete { aggregate: text(), name: text() };
+        UndeclaredValues { aggregate: text(), name: text() };
         UnknownId { aggregate: text(), id: id };
         UnknownKey { aggregate: text(), key: text() };
         WrongAggregateType { id: id, expected: text(), found: text() };
@@ -80,6 +89,7 @@ fn one_of_each() -> Vec<(&'static str, Error)> {
         UnreadableResult { key: text(), rust_type: "T", source: cause() };
         InvalidKey { key: text(), problem: text() };
         InvalidTag { tag: text(), problem: text() };
+        EventOutsideBoundary { event: text(), tags: text(), boundary: text(), selected: text() };
         BoundaryTooLarge { boundary: text(), tags: text(), limit: 1 };
         InvalidNumber { what: "id", least: 1, value: 0 };
         InvalidMetadata { problem: text() };
@@ -109,7 +119,9 @@ fn one_of_each() -> Vec<(&'static str, Error)> {
         Standby { operation: "write", source: cause() };
         OutcomeUnknown { commit: CommitId::generate(), source: cause() };
         UnknownFilterName { name: text() };
+        NoTags;
         InvalidFilterName { name: text(), problem: text() };
+        NoLane { event: text(), tag: text(), problem: text() };
         InvalidSubscription { name: text(), problem: text() };
         UnknownSubscription { name: text() };
         SubscriptionDiffers { name: text(), stored: text(), wanted: text() };
@@ -254,7 +266,9 @@ fn a_subscription_that_the_program_has_named_wrongly_is_no_fault_of_a_client() {
         Error::UnknownSubscription { name: text() },
         Error::InvalidSubscription { name: text(), problem: text() },
         Error::UnknownFilterName { name: text() },
+        Error::NoTags,
         Error::InvalidFilterName { name: text(), problem: text() },
+        Error::NoLane { event: text(), tag: text(), problem: text() },
     ] {
         assert_eq!(error.kind(), ErrorKind::Misuse, "{error}");
     }

@@ -50,7 +50,7 @@ impl Runner {
             redrive_waits = false;
             let (chunk, later) = rest.split_at(self.suspects.next_batch(&rest, batch_size));
             let to = if later.is_empty() { end } else { last_position(&chunk) };
-            let (waiting, events) = set_aside(chunk, &behind);
+            let (waiting, events) = self.set_aside(chunk, &behind);
 
             let settlement = Settlement { parked: waiting.clone(), ..self.settlement(to) };
             let delivered = self.deliver(deliver, events.clone(), &settlement).await?;
@@ -83,7 +83,7 @@ impl Runner {
                 parked.sort_unstable_by_key(|parked| parked.position);
                 self.park(to, parked, 0).await?;
                 self.has_parked = true;
-                behind.insert(event.aggregate_id().into());
+                behind.insert(self.lane_of(event));
                 rest = later;
                 continue;
             }
@@ -150,7 +150,11 @@ impl Runner {
             return Ok(Ok(Recorded::NotYet(0)));
         }
         let count = events.len();
-        let Config { store, handle_within, .. } = &*self.config;
+        let Config { store, handle_within, followed, .. } = &*self.config;
+        if let Some((index, error)) = followed.read.without_lane(&events) {
+            let error = HandlerError::at(index, error);
+            return Ok(Err(HandlerFailure { error, handled: 0 }));
+        }
         let batch = Batch::of(events, &store.registry, *handle_within);
         let (interrupt, mut waited) = (Interrupt::of(self.stop.clone()), 0);
         loop {
@@ -346,14 +350,14 @@ impl Runner {
         given_up: u32,
     ) -> NewlyParked {
         let redrive_after = self.config.policy.redrive_after(given_up, self.config.store.random());
-        NewlyParked { reason: Some(reason), redrive_after, ..waiting(event) }
+        NewlyParked { reason: Some(reason), redrive_after, ..self.waiting(event) }
     }
 
     async fn parked_among(&mut self, events: &[RecordedEvent]) -> Result<HashSet<Lane>, Ended> {
         if !self.has_parked {
             return Ok(HashSet::new());
         }
-        let mut lanes: Vec<Lane> = events.iter().map(|event| event.aggregate_id().into()).collect();
+        let mut lanes: Vec<Lane> = events.iter().map(|event| self.lane_of(event)).collect();
         lanes.sort_unstable();
         lanes.dedup();
         let (engine, name) =
@@ -362,14 +366,39 @@ impl Runner {
         Ok(parked.into_iter().collect())
     }
 
-    /// Logs that events are parked because earlier ones of their aggregates are.
+    /// Logs that events are parked because earlier ones of their lanes are.
     fn say_they_wait(&self, parked: &[NewlyParked]) {
         let mut waiting = parked.iter().filter(|event| event.reason.is_none());
         if let Some(first) = waiting.next() {
             let LeaseKey { subscription, partition, .. } = &self.lease;
             let (position, events) = (first.position, waiting.count() + 1);
-            warn!(%subscription, partition, %position, events, "parking events behind parked events of the same aggregates");
+            warn!(%subscription, partition, %position, events, "parking events behind parked events of the same lanes");
         }
+    }
+
+    /// Splits events into those that wait for a parked event of their lane, and the others.
+    fn set_aside(
+        &self,
+        events: PageEvents,
+        behind: &HashSet<Lane>,
+    ) -> (Vec<NewlyParked>, PageEvents) {
+        let waits = |event: &RecordedEvent| behind.contains(&self.lane_of(event));
+        if behind.is_empty() || !events.iter().any(waits) {
+            return (Vec::new(), events);
+        }
+        let (waiting, others): (Vec<_>, Vec<_>) = events.iter().partition(|event| waits(event));
+        let waiting = waiting.into_iter().map(|event| self.waiting(event)).collect();
+        (waiting, others.into_iter().cloned().collect::<Vec<_>>().into())
+    }
+
+    /// Makes the parking record of an event that waits for an earlier parked one of its lane.
+    fn waiting(&self, event: &RecordedEvent) -> NewlyParked {
+        let (position, lane) = (event.position(), self.lane_of(event));
+        NewlyParked { position, lane, reason: None, redrive_after: None }
+    }
+
+    pub(super) fn lane_of(&self, event: &RecordedEvent) -> Lane {
+        self.config.followed.read.lane_of(event.aggregate_id(), event.tags())
     }
 
     /// Records the handler's failure, and returns the error to stop with.
@@ -387,23 +416,6 @@ impl Runner {
     }
 }
 
-/// Splits events into those that wait for a parked event of their aggregate, and the others.
-fn set_aside(events: PageEvents, behind: &HashSet<Lane>) -> (Vec<NewlyParked>, PageEvents) {
-    let waits = |event: &RecordedEvent| behind.contains(&event.aggregate_id().into());
-    if !events.iter().any(waits) {
-        return (Vec::new(), events);
-    }
-    let (waiting, others): (Vec<_>, Vec<_>) = events.iter().partition(|event| waits(event));
-    let waiting = waiting.into_iter().map(self::waiting).collect();
-    (waiting, others.into_iter().cloned().collect::<Vec<_>>().into())
-}
-
 fn last_position(events: &[RecordedEvent]) -> Position {
     events.last().map_or(Position::START, RecordedEvent::position)
-}
-
-/// Makes the parking record of an event that waits for an earlier parked one of its aggregate.
-fn waiting(event: &RecordedEvent) -> NewlyParked {
-    let (position, lane) = (event.position(), event.aggregate_id().into());
-    NewlyParked { position, lane, reason: None, redrive_after: None }
 }

@@ -26,8 +26,8 @@ impl Runner {
         let is_done = parked.is_empty();
         let mut given_up = HashSet::new();
         for parked in parked {
-            let aggregate_id = parked.event.aggregate_id();
-            if given_up.contains(&aggregate_id) {
+            let lane = self.lane_of(&parked.event);
+            if given_up.contains(&lane) {
                 continue;
             }
             if self.stop.is_cancelled() {
@@ -38,7 +38,7 @@ impl Runner {
                 return Ok(false);
             }
             if !self.redrive_one(deliver, &parked).await? {
-                given_up.insert(aggregate_id);
+                given_up.insert(lane);
             }
         }
         Ok(is_done)
@@ -68,8 +68,7 @@ impl Runner {
                 }
                 Err(HandlerFailure { error, .. }) => {
                     failed += 1;
-                    // With a redrive policy the event is redriven later anyway, and only its aggregate waits until
-                    // then.
+                    // With a redrive policy the event is redriven later anyway, and only its lane waits until then.
                     let comes_again = self.config.policy.redrive.is_some();
                     if comes_again || !self.wait_to_retry(failed, event, &error).await? {
                         let (text, often) = (error.report().to_stored(), parked.attempts);

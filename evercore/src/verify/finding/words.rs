@@ -18,6 +18,14 @@ impl fmt::Display for Finding {
                 f,
                 "the key `{key}` belongs to {holders} aggregates of the type `{aggregate_type}`, among them {first} and {last}; remove the key from all but one, and check that the table still has its unique index"
             ),
+            Self::ValueUnclaimed { aggregate, value, holder: None } => write!(
+                f,
+                "{aggregate} has the unique value `{value}`, but has not claimed it: another may get it as well; restore the row from a backup, or change the value and change it back"
+            ),
+            Self::ValueUnclaimed { aggregate, value, holder: Some(holder) } => write!(
+                f,
+                "{aggregate} has the unique value `{value}`, which belongs to the aggregate {holder}; change it on one of them"
+            ),
             Self::EventDamaged { event, problem } => {
                 write!(f, "the row of {event} is damaged: {problem}; restore it from a backup")
             }
@@ -126,9 +134,9 @@ impl fmt::Display for Finding {
                 f,
                 "the lease of partition {partition} of the subscription `{subscription}` is damaged: {problem}; reset the subscription to its present position"
             ),
-            Self::ParkedMissing { subscription, position, aggregate_id } => write!(
+            Self::ParkedMissing { subscription, position, lane } => write!(
                 f,
-                "the subscription `{subscription}` has parked the event at position {position} of the aggregate {aggregate_id}, but that event does not exist; restore the log from a backup"
+                "the subscription `{subscription}` has parked the event at position {position} in the lane {lane}, but that event does not exist or belongs to another lane; restore the log from a backup"
             ),
             Self::ParkedAhead { subscription, position, cursor: Some(cursor) } => write!(
                 f,

@@ -1,0 +1,2 @@
+SELECT aggregate, event, name, state, done
+FROM evercore.read_declared()

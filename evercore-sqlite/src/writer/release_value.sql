@@ -1,0 +1,3 @@
+-- ?1 aggregate type id    ?2 name    ?3 value    ?4 aggregate id
+DELETE FROM unique_values
+WHERE aggregate_type_id = ?1 AND name = ?2 AND value = ?3 AND aggregate_id = ?4;
