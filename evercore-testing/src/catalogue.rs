@@ -19,8 +19,8 @@ const VARIABLE: &str = "EVERCORE_CATALOGUE";
 
 /// Asserts that no event has changed its shape or lost a tag since it was recorded in a file under version control.
 ///
-/// The file holds the names, versions, shapes and tags of all events. Its path is relative to the crate that calls the
-/// macro.
+/// The file holds the names, versions, shapes and tags of all events, and of the bodies of tasks under `evercore.tasks`.
+/// Its path is relative to the crate that calls the macro.
 /// Call it from an integration test, so that events defined in unit tests are not recorded as released ones, and refer
 /// to your crate there, so that its events are linked. An optional second argument is a [`Registry`] to use instead of
 /// the linked types.

@@ -13,7 +13,7 @@ const MOST_BYTES: usize = 8 * 1024;
 const MOST_NESTED: usize = 64;
 
 /// Words with a meaning for the macros or for Rust. The last four begin and end a group.
-const WORDS: [&str; 92] = [
+const WORDS: [&str; 94] = [
     "struct",
     "enum",
     "union",
@@ -57,6 +57,8 @@ const WORDS: [&str; 92] = [
     "protobuf",
     "json",
     "crate = \"facade::evercore\"",
+    "queue",
+    "queue = \"mail\"",
     "snapshot_every",
     "snapshot_every = 100",
     "snapshot_version",
@@ -134,6 +136,10 @@ pub(crate) fn texts() -> Vec<Vec<u8>> {
         (
             "",
             "#[aggregate(aliases = [\"client\"], unknown_events = hand_to(keep), snapshot_version = 2)] enum State { A, B(u8) }",
+        ),
+        (
+            "queue = \"mail\", name = \"send-mail\", version = 2, upcast_from = [V1]",
+            "struct SendMail { to: String }",
         ),
         (
             "aggregate = Account, name = \"moved\", version = 3, upcast_from = [V1, raw(up)]",

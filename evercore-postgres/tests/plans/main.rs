@@ -6,6 +6,7 @@
 //!
 //! `EVERCORE_PLANS_EVENTS` sets the number of events; the default is the smallest log that reveals wrong plans.
 
+mod later;
 mod plan;
 mod sources;
 mod tables;

@@ -23,6 +23,7 @@ use evercore_postgres::{PostgresContext, PostgresEngine, PostgresOptions};
 use serde::{Deserialize, Serialize};
 
 use crate::PAGE;
+use crate::later;
 
 const ACCOUNT: &str = "account";
 
@@ -137,6 +138,7 @@ pub(crate) async fn all(url: &str) {
     follow(&engine).await.expect("there is no other subscriber");
     unique(&store, &engine).await.expect("there is no other member");
     tag(&engine).await.expect("no tags are given beside");
+    later::all(&store, &engine).await.expect("there is no other worker");
     store.close().await.expect("nothing is under way");
 }
 

@@ -8,9 +8,10 @@ use evercore::engine::{
     AcquireRequest, Acquired, Beat, Control, CursorMove, Detail, DiscardedRequest, Grant,
     IfDifferent, NewSubscription, NewlyParked, Settlement, StorageEngine, UniqueName,
 };
+use evercore::task::{Claimed, Handlers, Task, TaskError};
 use evercore::{
     Aggregate, AggregateId, Apply, Boundary, Error, EventFilter, EventMeta, EventStore, Migrate,
-    Position, Start, SubscriptionName, event, state_event,
+    Position, Start, SubscriptionName, event, state_event, task,
 };
 use evercore_postgres::PostgresContext;
 use serde::{Deserialize, Serialize};
@@ -55,6 +56,11 @@ impl Apply<Visited> for Visits {
     fn apply(&mut self, _: &Visited, _: &EventMeta) {
         self.times += 1;
     }
+}
+
+#[task(queue = "visits")]
+struct Visit {
+    client: String,
 }
 
 #[derive(Debug)]
@@ -164,6 +170,7 @@ impl Bank {
         store.read_log(Position::START, 10).await?;
         store.find_commit(evercore::CommitId::generate()).await?;
         subscribe(store.engine(), id).await?;
+        do_later(&store).await?;
         let report = store.verify().run().await?;
         assert!(report.is_clean(), "{report}");
         store.close().await?;
@@ -175,7 +182,7 @@ impl Bank {
 
     /// Restores the state after the migration.
     async fn forget(&mut self) {
-        let tables = "aggregate_types, event_types, unique_names, unique_values, aggregates, events, event_tags, snapshots, commits, subscriptions";
+        let tables = "aggregate_types, event_types, unique_names, unique_values, aggregates, events, event_tags, snapshots, commits, subscriptions, tasks, ended_tasks, paused_queues";
         let sql = format!("SET search_path = evercore; TRUNCATE {tables} CASCADE");
         run(&mut self.superuser, &sql).await.expect("a superuser may");
     }
@@ -197,6 +204,30 @@ impl Bank {
             WHERE acl.grantee = 'bank_app'::regrole";
         sqlx::query_scalar(sql).fetch_all(&mut self.superuser).await.expect("the catalogue")
     }
+}
+
+/// Does everything that a context, a worker and an operator do with tasks.
+async fn do_later(store: &EventStore) -> Result<(), Error> {
+    let visit = |client: &str| Task::new(Visit { client: client.to_owned() });
+    store.enqueue(visit("ada").key("k")).await?;
+    store.enqueue(visit("ada").key("k").replace()).await?;
+    store.with_context(async |ctx| ctx.cancel::<Visit>("k")).await?;
+    for client in ["ada", "grace"] {
+        store.enqueue(visit(client)).await?;
+    }
+    let handlers = Handlers::new().on(async |visit: Claimed<Visit>| match &*visit.client {
+        "ada" => Ok(()),
+        _ => Err(TaskError::permanent("no")),
+    });
+    let worked = store.queue("visits").run_due(handlers).await?;
+    assert_eq!((worked.done, worked.dead), (1, 1));
+    let queues = store.queues();
+    let dead = queues.dead("visits", None, 1).await?.remove(0).id;
+    queues.pause("visits").await?;
+    queues.resume("visits").await?;
+    queues.retry("visits", dead).await?;
+    queues.discard("visits", dead, "no use").await?;
+    queues.list().await.map(drop)
 }
 
 /// Does everything that a worker and an operator do with a subscription.

@@ -1,5 +1,7 @@
 //! Released events must keep their shape.
 
+mod tasks;
+
 use std::fs;
 
 use evercore::format::Encoding;

@@ -48,6 +48,23 @@ FROM generate_series(1, current_setting('plans.last')::bigint / 10) AS n;
 INSERT INTO evercore.parked_events (subscription, position, lane, parked_at)
 SELECT 'much', e.position, e.aggregate_id, now() FROM evercore.events e WHERE e.position % 10 = 0;
 
+-- Tasks of a queue, of which few are due, each with a key; and dead ones.
+INSERT INTO evercore.tasks (
+    id, due, enqueued_at, attempts, version, priority, codec, queue, key, task_type, payload
+)
+SELECT
+    gen_random_uuid(), now() + CASE WHEN n % 60 = 0 THEN interval '-1 second' ELSE interval '1 day' END, now(), 0, 1, n % 3, 1,
+    'many', 'key ' || n, 'errand', '{"number":1}'
+FROM generate_series(current_setting('plans.first')::bigint, current_setting('plans.last')::bigint) AS n;
+
+INSERT INTO evercore.ended_tasks (
+    id, due, enqueued_at, ended_at, attempts, version, priority, codec, queue, task_type, payload, failure, reason
+)
+SELECT
+    gen_random_uuid(), now(), now(), now(), 1, 1, 1, 1, 'many', 'errand', '{"number":1}', 'it failed',
+    CASE WHEN n % 2 = 0 THEN 'no use' END
+FROM generate_series(1, current_setting('plans.last')::bigint) AS n;
+
 SELECT setval('evercore.event_positions', current_setting('plans.last')::bigint);
 
 UPDATE evercore.aggregate_ids SET last = current_setting('plans.last')::bigint;

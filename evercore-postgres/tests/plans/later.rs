@@ -1,0 +1,134 @@
+//! Runs everything that the engine can do with tasks.
+
+use std::time::Duration;
+
+use chrono::Utc;
+use evercore::engine::{
+    ClaimRequest, Commit, Completion, FailedAttempt, StorageEngine as _, StoredPlace, StoredTask,
+    StoredTasks, TaskLease, TaskStorage, TasksRequest,
+};
+use evercore::task::{IfKeyExists, QueueName, Task};
+use evercore::{CommitId, Error, EventStore, Result, task};
+use evercore_postgres::PostgresEngine;
+
+/// A queue with as many tasks as the log has events.
+const MANY: &str = "many";
+
+/// A queue with few tasks.
+const FEW: &str = "few";
+
+#[task(queue = "few", name = "errand")]
+struct Errand {
+    number: u32,
+}
+
+fn errand() -> Task<Errand> {
+    Task::new(Errand { number: 1 })
+}
+
+fn queue(name: &str) -> QueueName {
+    QueueName::new(name).expect("a name")
+}
+
+async fn claim(engine: &PostgresEngine, name: &str, limit: u32) -> Result<Vec<StoredTask>> {
+    let owner = "the owner".to_owned();
+    let lease = Duration::from_secs(600);
+    Ok(engine.claim(&ClaimRequest { queue: queue(name), owner, lease, limit }).await?.tasks)
+}
+
+fn lease_of(task: &StoredTask) -> TaskLease {
+    match task.place {
+        StoredPlace::Claimed { token, .. } => {
+            TaskLease { queue: task.queue.clone(), id: task.id, token }
+        }
+        _ => panic!("a claimed task has a token: {task:?}"),
+    }
+}
+
+/// Runs every statement of tasks.
+pub(crate) async fn all(store: &EventStore, engine: &PostgresEngine) -> Result<()> {
+    change(store).await?;
+    for (name, limit) in [(MANY, 256), (MANY, 1), (FEW, 256)] {
+        work(engine, name, limit).await?;
+    }
+    operate(store, engine).await
+}
+
+/// Enqueues and cancels, in the way that commits without keys take and in that of others.
+async fn change(store: &EventStore) -> Result<()> {
+    for _ in 0..12 {
+        store.enqueue(errand()).await?;
+    }
+    for key in ["key 7", "key 60", "a new one"] {
+        for reaction in [IfKeyExists::Keep, IfKeyExists::Replace] {
+            store.enqueue(errand().to(MANY).key(key).if_key_exists(reaction)).await?;
+        }
+        store.enqueue(errand().to(MANY).key(key)).await.expect_err("the key is taken");
+        store.with_context(async |ctx| ctx.cancel_in(MANY, key)).await?;
+    }
+    Ok(())
+}
+
+async fn work(engine: &PostgresEngine, name: &str, limit: u32) -> Result<()> {
+    let claimed = claim(engine, name, limit).await?;
+    let leases: Vec<_> = claimed.iter().map(lease_of).collect();
+    let held = engine.renew(&leases, Duration::from_secs(600)).await?;
+    assert!(held.iter().all(|is_held| *is_held));
+    let mut leases = leases.into_iter();
+    for retry_after in [Some(Duration::ZERO), None] {
+        let Some(lease) = leases.next() else { return Ok(()) };
+        engine.fail(&FailedAttempt { lease, failure: "no".to_owned(), retry_after }).await?;
+    }
+    let complete: Vec<_> = leases.by_ref().take(3).map(Completion::Task).collect();
+    engine.commit(completing(complete.clone())).await?;
+    engine.commit(completing(complete)).await.expect_err("they are done");
+    engine.release(&leases.collect::<Vec<_>>()).await
+}
+
+fn completing(completes: Vec<Completion>) -> Commit {
+    Commit {
+        id: CommitId::generate(),
+        recorded_at: Utc::now(),
+        writes: Vec::new(),
+        events: Vec::new(),
+        snapshots: Vec::new(),
+        idempotency: None,
+        conditions: Vec::new(),
+        tasks: Vec::new(),
+        completes,
+    }
+}
+
+async fn operate(store: &EventStore, engine: &PostgresEngine) -> Result<()> {
+    let queues = store.queues();
+    queues.pause(FEW).await?;
+    queues.resume(FEW).await?;
+    queues.list().await?;
+    for name in [MANY, FEW] {
+        queues.get(name).await?;
+        for which in [StoredTasks::Dead, StoredTasks::Discarded] {
+            let request =
+                TasksRequest { queue: queue(name), which, key: None, after: None, limit: 100 };
+            let first = TaskStorage::tasks(engine, &request).await?;
+            let after = first.last().map(|task| task.id);
+            TaskStorage::tasks(engine, &TasksRequest { after, ..request }).await?;
+        }
+    }
+    queues.waiting(MANY, None, 100).await?;
+    queues.find(MANY, "key 77").await?.expect("it waits");
+    queues.find(MANY, "no such key").await?;
+
+    let keyed = store.enqueue(errand().key("taken")).await?;
+    for task in claim(engine, FEW, 256).await? {
+        let lease = lease_of(&task);
+        engine.fail(&FailedAttempt { lease, failure: "no".to_owned(), retry_after: None }).await?;
+    }
+    let rival = store.enqueue(errand().key("taken")).await?;
+    let taken = queues.retry(FEW, keyed).await;
+    assert!(matches!(taken, Err(Error::TaskKeyTaken { .. })), "{taken:?}");
+    queues.retry(FEW, rival).await?;
+    queues.discard(FEW, rival, "no use").await?;
+    queues.discard(FEW, keyed, "no use").await?;
+    queues.retry_all(FEW).await?;
+    queues.discard_all(FEW, "no use").await.map(drop)
+}
