@@ -163,8 +163,9 @@ impl Pages<'_> {
             if row.get_ref(0)? == ValueRef::Null {
                 return Err(astray(row.get(NAMED)?));
             }
+            let is_of_type = row.get_ref(3)? == ValueRef::Integer(event_type.get());
             let event = self.page.event(row)?;
-            if event.tags().contains(tag) {
+            if is_of_type && event.tags().contains(tag) {
                 events.push(event);
             }
         }

@@ -108,7 +108,8 @@ impl EventFilter {
     }
 
     /// Keeps the order of events that have the same value of this tag, and not that of the events of an aggregate:
-    /// [`SubscriptionBuilder::lane`](crate::SubscriptionBuilder::lane). It does not decide which events are followed.
+    /// [`SubscriptionBuilder::lane`](crate::subscription::SubscriptionBuilder::lane). It does not decide which events
+    /// are followed.
     #[must_use]
     pub fn lane(mut self, tag: impl Into<String>) -> Self {
         self.lane = Some(tag.into().into());

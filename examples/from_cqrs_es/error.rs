@@ -18,7 +18,7 @@ pub(crate) enum MoveError {
     )]
     Unreadable(Place, #[source] serde_json::Error),
     #[error("the store refuses {0}; convert it in `old::Row`, then run the move again")]
-    Refused(Place, #[source] evercore::Error),
+    Refused(Place, #[source] Box<evercore::Error>),
     #[error(
         "{0} has no time in its metadata; decide in `old::Row::options` which time it gets, then run the move again"
     )]

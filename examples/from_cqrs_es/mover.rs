@@ -120,5 +120,5 @@ fn apply(
         }
         AccountEvent::AccountClosed => ctx.apply_with(account, AccountClosed, options),
     };
-    applied.map_err(|error| MoveError::Refused(row.place.clone(), error))
+    applied.map_err(|error| MoveError::Refused(row.place.clone(), Box::new(error)))
 }

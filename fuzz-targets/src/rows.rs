@@ -101,7 +101,7 @@ impl World {
                 "PRAGMA synchronous = OFF; PRAGMA foreign_keys = OFF; PRAGMA ignore_check_constraints = ON;
                  INSERT INTO subscriptions (name, filter, partitions) VALUES ('all', '{}', 1);
                  INSERT INTO subscription_partitions (subscription, number, cursor) VALUES ('all', 0, 0);
-                 INSERT INTO parked_events (subscription, position, aggregate_id, reason, parked_at)
+                 INSERT INTO parked_events (subscription, position, lane, reason, parked_at)
                  VALUES ('all', 1, 1, 'why', 0)",
             )
             .expect("they are new");

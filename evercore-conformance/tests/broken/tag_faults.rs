@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use evercore::boundary::Tags;
 use evercore::engine::{
     Commit, Reader, StorageEngine, StoredTag, TagBatch, TagDeclaration, TagPage, TagRequest,
-    TagStorage,
+    TagState, TagStorage,
 };
 use evercore::{Committed, Error, Position, Result};
 use evercore_memory::MemoryEngine;
@@ -167,8 +167,18 @@ impl Fault for WaitsForNoCommit {
         if commit.declared.is_some_and(|declared| declared != version) {
             return Err(Error::TagsChanged);
         }
-        // Longer than a backfill takes, also on a busy machine.
-        tokio::time::sleep(Duration::from_millis(300)).await;
+        // Until the backfill has ended, if it is about to.
+        let is_complete = async || -> Result<bool> {
+            let declared = engine.declared_tags().await?;
+            Ok(declared.tags.iter().all(|(_, state)| *state == TagState::Complete))
+        };
+        let lacks_tags = commit.events.iter().any(|event| event.tags.is_empty());
+        for _ in 0..if lacks_tags { 100 } else { 0 } {
+            if is_complete().await? {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
         engine.commit(Commit { declared: None, ..commit }).await
     }
 }

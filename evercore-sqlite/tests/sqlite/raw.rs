@@ -103,9 +103,11 @@ async fn no_statement_reads_a_whole_table_of_the_log() {
         "i",
     ];
     for (file, sql) in statements() {
-        // The first three are about the names of types, which are few, read once, and written once. The last one is for
-        // the first run of a subscription that starts at a time, because clocks need not agree with the positions.
+        // The first three are about the names of types, which are few, read once, and written once, and `declare.sql`
+        // looks for one aggregate of a type whose name is new. The last one is for the first run of a subscription that
+        // starts at a time, because clocks need not agree with the positions.
         let exceptions = [
+            "unique/declare.sql",
             "read_types.sql",
             "register_aggregate_types.sql",
             "register_event_types.sql",
@@ -308,6 +310,9 @@ fn statements() -> Vec<(PathBuf, String)> {
     let read = |file: PathBuf| {
         let mut sql = std::fs::read_to_string(&file).expect("a file");
         if file.ends_with("insert_events.sql") {
+            sql.push_str("(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+        }
+        if file.ends_with("insert_tagged_events.sql") {
             sql.push_str("(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
         }
         if file.ends_with("insert_event_tags.sql") {

@@ -629,8 +629,8 @@ pub enum Error {
     )]
     NoTags,
 
-    /// A subscription has [lanes by a tag](crate::SubscriptionBuilder::lane), and follows an event that does not have
-    /// exactly one value of it.
+    /// A subscription has [lanes by a tag](crate::subscription::SubscriptionBuilder::lane), and follows an event that
+    /// does not have exactly one value of it.
     #[error("the event {event} has no lane by the tag `{tag}`: {problem}")]
     NoLane {
         /// The name of the event, and its position if it is stored.

@@ -39,9 +39,9 @@ impl FailurePolicy {
     }
 
     /// Parks the event, and with it all later events of its aggregate, or of its
-    /// [lane](crate::SubscriptionBuilder::lane), so that their order is kept; all other events are handled. Parked
-    /// events can be listed and redriven: see
-    /// [`Subscriptions`](crate::subscription::Subscriptions). Durable subscriptions only.
+    /// [lane](crate::subscription::SubscriptionBuilder::lane), so that their order is kept; all other events are
+    /// handled. Parked events can be listed and redriven: see [`Subscriptions`](crate::subscription::Subscriptions).
+    /// Durable subscriptions only.
     pub const fn park() -> Self {
         Self { retry: None, redrive: None, at_last: AtLast::Park }
     }

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use crate::RecordedEvent;
 
 /// An event that a subscription has parked, because its handler failed on it, or on an earlier event of its
-/// [lane](crate::SubscriptionBuilder::lane), which is its aggregate by default.
+/// [lane](crate::subscription::SubscriptionBuilder::lane), which is its aggregate by default.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ParkedEvent {
