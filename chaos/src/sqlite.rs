@@ -140,7 +140,8 @@ impl Transactor for Unfenced<'_> {
         mut transaction: Self::Transaction,
         mut commit: Commit,
     ) -> evercore::Result<Committed> {
-        for Completion::Settlement(settlement) in &mut commit.completes {
+        for completion in &mut commit.completes {
+            let Completion::Settlement(settlement) = completion else { continue };
             let stands = sqlx::query(STANDS)
                 .bind(settlement.lease.subscription.as_str())
                 .bind(i64::from(settlement.lease.partition))

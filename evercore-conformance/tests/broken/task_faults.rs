@@ -126,6 +126,7 @@ impl Fault for EnqueuesTooEarly {
                 events: Vec::new(),
                 snapshots: Vec::new(),
                 idempotency: None,
+                unique: Vec::new(),
                 conditions: Vec::new(),
                 tasks,
                 completes: Vec::new(),

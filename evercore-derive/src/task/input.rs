@@ -41,6 +41,7 @@ impl Input {
             aliases,
             codec,
             tags: Listed::default(),
+            retired_tags: Listed::default(),
             krate,
         };
         (common, queue.0)

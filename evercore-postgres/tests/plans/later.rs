@@ -93,8 +93,10 @@ fn completing(completes: Vec<Completion>) -> Commit {
         events: Vec::new(),
         snapshots: Vec::new(),
         idempotency: None,
+        unique: Vec::new(),
         conditions: Vec::new(),
         tasks: Vec::new(),
+        declared: None,
         completes,
     }
 }

@@ -33,7 +33,7 @@ pub struct Capabilities(u32);
 
 impl Capability {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::ReadViews,
         Self::Inspection,
         Self::Transactions,

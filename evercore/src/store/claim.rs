@@ -178,8 +178,9 @@ impl EventStore {
                 idempotency: None,
                 unique: values.iter().map(change).collect(),
                 conditions: Vec::new(),
-                completes: Vec::new(),
+                tasks: Vec::new(),
                 declared: None,
+                completes: Vec::new(),
             };
             match store.send(commit).await {
                 Ok(_) => {
