@@ -5,9 +5,9 @@ use std::sync::{Arc, PoisonError};
 
 use async_trait::async_trait;
 use evercore::engine::{
-    Capabilities, Capability, Commit, HistoryRequest, IdBlock, IdempotentOutcome, Inspection,
-    LoadRequest, LoadedAggregate, LogQuery, LogWatch, Reader, StorageEngine, StoredUnique, TagPage,
-    TagRequest, TaskStorage, TypeName, UniqueName,
+    Capabilities, Capability, CommandLogStorage, Commit, HistoryRequest, IdBlock,
+    IdempotentOutcome, Inspection, LoadRequest, LoadedAggregate, LogQuery, LogWatch, Reader,
+    StorageEngine, StoredUnique, TagPage, TagRequest, TaskStorage, TypeName, UniqueName,
 };
 use evercore::observer::Observer;
 use evercore::{
@@ -98,6 +98,7 @@ impl StorageEngine for PostgresEngine {
             .with(Capability::Tags)
             .with(Capability::Tasks)
             .with(Capability::UniqueValues)
+            .with(Capability::CommandLog)
     }
 
     async fn migrate(&self) -> Result<()> {
@@ -230,6 +231,10 @@ impl StorageEngine for PostgresEngine {
     }
 
     fn tasks(&self) -> Option<&dyn TaskStorage> {
+        Some(self)
+    }
+
+    fn command_log(&self) -> Option<&dyn CommandLogStorage> {
         Some(self)
     }
 

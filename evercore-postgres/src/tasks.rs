@@ -11,7 +11,7 @@ use evercore::engine::{
     ClaimRequest, FailedAttempt, LogWatch, QueueControl, StoredQueue, StoredTask, StoredTasks,
     TaskClaim, TaskLease, TaskStorage, TasksRequest,
 };
-use evercore::task::{QueueName, TaskKey};
+use evercore::task::{QueueName, TaskId, TaskKey};
 use evercore::{Error, Result};
 use uuid::Uuid;
 
@@ -84,6 +84,19 @@ impl TaskStorage for PostgresEngine {
 
     async fn tasks(&self, request: &TasksRequest) -> Result<Vec<StoredTask>> {
         self.shared.answered(|| async move { read(self, request).await }).await
+    }
+
+    async fn find_task(&self, id: TaskId) -> Result<Option<StoredTask>> {
+        self.shared
+            .answered(|| async move {
+                let row = sqlx::query(self.task_statements().find_task.sql())
+                    .bind(id.as_uuid())
+                    .fetch_optional(&mut *self.connection().await?)
+                    .await
+                    .map_err(|error| classify("find a task", error))?;
+                row.as_ref().map(rows::anywhere).transpose()
+            })
+            .await
     }
 
     async fn control(&self, queue: &QueueName, control: &QueueControl) -> Result<u64> {

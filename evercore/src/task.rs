@@ -11,8 +11,8 @@
 mod admin;
 mod attempt;
 pub(crate) mod body;
-mod claimed;
-mod handlers;
+pub(crate) mod claimed;
+pub(crate) mod handlers;
 pub(crate) mod id;
 mod leases;
 mod new;

@@ -179,4 +179,53 @@ BEGIN
 END
 $$;
 
+-- The outcomes of commands, each written by the commit that it is the outcome of.
+CREATE TABLE evercore.command_log (
+    -- That of the command's task.
+    id uuid PRIMARY KEY,
+    commit_id uuid NOT NULL,
+    sent_at timestamptz NOT NULL,
+    ended_at timestamptz NOT NULL,
+    aggregate_id bigint,
+    -- The duration of the last attempt in microseconds.
+    took bigint NOT NULL,
+    command text COLLATE "C" NOT NULL,
+    aggregate_type text NOT NULL,
+    correlation_id text COLLATE "C",
+    causation_id text,
+    principal text,
+    -- The reason; NULL for a command that has landed.
+    rejection text
+);
+
+CREATE INDEX command_log_by_time ON evercore.command_log (ended_at, id);
+
+CREATE INDEX command_log_by_correlation ON evercore.command_log (correlation_id, ended_at, id)
+WHERE correlation_id IS NOT NULL;
+
+CREATE INDEX command_log_by_aggregate ON evercore.command_log (aggregate_id, ended_at, id)
+WHERE aggregate_id IS NOT NULL;
+
+CREATE INDEX command_log_by_command ON evercore.command_log (command, ended_at, id);
+
+CREATE INDEX command_log_of_rejected ON evercore.command_log (ended_at, id) WHERE rejection IS NOT NULL;
+
+-- Records the outcomes of commands: those of the commits that are not refused. They are a list of JSON objects, each with
+-- the index of its commit.
+CREATE FUNCTION evercore.log_commands(refused integer[], commit_ids uuid[], outcomes jsonb) RETURNS void
+LANGUAGE sql VOLATILE AS $$
+    INSERT INTO evercore.command_log (
+        id, commit_id, sent_at, ended_at, aggregate_id, took, command, aggregate_type, correlation_id, causation_id,
+        principal, rejection
+    )
+    SELECT
+        o.id, commit_ids[o.commit_index + 1], o.sent_at, clock_timestamp(), o.aggregate_id, o.took, o.command,
+        o.aggregate_type, o.correlation_id, o.causation_id, o.principal, o.rejection
+    FROM jsonb_to_recordset(outcomes) AS o(
+        commit_index integer, id uuid, sent_at timestamptz, aggregate_id bigint, took bigint, command text,
+        aggregate_type text, correlation_id text, causation_id text, principal text, rejection text
+    )
+    WHERE o.commit_index <> ALL (refused)
+$$;
+
 INSERT INTO evercore.evercore_migrations (version, description) VALUES (5, 'tasks');

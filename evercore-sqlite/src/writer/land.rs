@@ -12,6 +12,7 @@ use super::outcome::Outcome;
 use super::preconditions::{StoredAggregates, check_preconditions};
 use super::rows::{Known, declared_version, execute, outcome_of, register_types, take_ids};
 use super::unique::change_unique;
+use crate::command_log::log_commands;
 use crate::error::Problem;
 use crate::tasks::{check_tasks, land_tasks};
 use crate::types::{Names, Types};
@@ -157,6 +158,7 @@ fn land_one(
         idempotency.map(|given| &*given.command),
         idempotency.map(|given| &*given.result),
     ])?;
+    log_commands(connection, commit)?;
     Ok(Verdict::Written(Committed::new(commit.id, positions)))
 }
 

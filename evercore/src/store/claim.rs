@@ -181,6 +181,7 @@ impl EventStore {
                 tasks: Vec::new(),
                 declared: None,
                 completes: Vec::new(),
+                outcomes: Vec::new(),
             };
             match store.send(commit).await {
                 Ok(_) => {

@@ -1,6 +1,8 @@
 //! Runs a worker: claims tasks, handles several at a time, and renews their leases.
 
 use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::future::pending;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,10 +10,10 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use futures_util::future::Fuse;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 use tracing::{error, info, warn};
 
-use super::attempt::Outcome;
+use super::attempt::{Attempting, Outcome};
 use super::leases::Leases;
 use super::queue::{Config, MAX_CLAIM};
 use crate::engine::{Backoff, LogWatch, StoredPlace, StoredTask, TaskClaim, TaskLease};
@@ -28,6 +30,9 @@ const AHEAD: Duration = Duration::from_millis(20);
 /// worker.
 pub(super) const SHORTEST_WAIT: Duration = Duration::from_millis(1);
 
+/// The longest time until a worker that has begun does what is to be done beside its tasks.
+const FIRST_UPKEEP: Duration = Duration::from_secs(60);
+
 /// Works until the worker is stopped or cannot continue.
 pub(super) async fn run(config: &Config) -> Result<()> {
     let leases = Leases::default();
@@ -37,6 +42,7 @@ pub(super) async fn run(config: &Config) -> Result<()> {
         biased;
         ended = work => ended,
         never = leases.keep(engine, config.attempting.lease) => never,
+        never = keep_up(config) => never,
     };
     match &ended {
         Ok(()) => {
@@ -50,6 +56,18 @@ pub(super) async fn run(config: &Config) -> Result<()> {
         }
     }
     ended
+}
+
+/// Does what is to be done beside the tasks, now and then. Never ends by itself.
+async fn keep_up(config: &Config) -> ! {
+    let Attempting { store, handlers, .. } = &*config.attempting;
+    let Some(keep_up) = handlers.upkeep() else { match pending::<Infallible>().await {} };
+    // Workers that are started together do not do it together.
+    sleep(FIRST_UPKEEP.mul_f64(store.inner.random())).await;
+    loop {
+        let wait = keep_up(store.clone()).await;
+        sleep(wait).await;
+    }
 }
 
 /// Handles one task in the caller's task, and renews its lease meanwhile.

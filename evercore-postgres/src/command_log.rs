@@ -1,0 +1,167 @@
+//! Implements the storage of the command log.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use chrono::{DateTime, SecondsFormat, Utc};
+use evercore::command::CommandId;
+use evercore::engine::{CommandLogStorage, CommandOutcome, CommandsRequest, Commit, StoredCommand};
+use evercore::{AggregateId, CommitId, Committed, Error, Result};
+use serde::Serialize;
+use sqlx::postgres::PgRow;
+use uuid::Uuid;
+
+use crate::engine::PostgresEngine;
+use crate::error::classify;
+use crate::row::{get, positions};
+use crate::statements::CommandLogStatements;
+use crate::subscriptions::interval;
+
+#[async_trait]
+impl CommandLogStorage for PostgresEngine {
+    async fn find(&self, id: CommandId) -> Result<Option<StoredCommand>> {
+        self.shared
+            .answered(|| async move {
+                let row = sqlx::query(self.command_log_statements().find.sql())
+                    .bind(id.as_uuid())
+                    .fetch_optional(&mut *self.connection().await?)
+                    .await
+                    .map_err(|error| classify("find the outcome of a command", error))?;
+                row.as_ref().map(stored).transpose()
+            })
+            .await
+    }
+
+    async fn list(&self, request: &CommandsRequest) -> Result<Vec<StoredCommand>> {
+        let statement = self.command_log_statements().list(request);
+        let CommandsRequest {
+            correlation_id,
+            command,
+            aggregate_id,
+            is_rejected,
+            from,
+            until,
+            after,
+            limit,
+        } = request;
+        self.shared
+            .answered(|| async move {
+                let rows = sqlx::query(statement.sql())
+                    .bind(correlation_id.as_deref())
+                    .bind(aggregate_id.map(AggregateId::get))
+                    .bind(command.as_deref())
+                    .bind(is_rejected)
+                    .bind(from)
+                    .bind(until)
+                    .bind(after.map(|(ended_at, _)| ended_at))
+                    .bind(after.map(|(_, id)| *id.as_uuid()))
+                    .bind(i64::from(*limit))
+                    .fetch_all(&mut *self.connection().await?)
+                    .await
+                    .map_err(|error| classify("read the command log", error))?;
+                rows.iter().map(stored).collect()
+            })
+            .await
+    }
+
+    async fn prune(&self, older_than: Duration, limit: u32) -> Result<u64> {
+        self.shared
+            .answered(|| async move {
+                let removed = sqlx::query(self.command_log_statements().prune.sql())
+                    .bind(interval(older_than))
+                    .bind(i64::from(limit))
+                    .execute(&mut *self.connection().await?)
+                    .await
+                    .map_err(|error| classify("remove old outcomes of commands", error))?;
+                Ok(removed.rows_affected())
+            })
+            .await
+    }
+}
+
+impl PostgresEngine {
+    fn command_log_statements(&self) -> &CommandLogStatements {
+        &self.shared.statements.command_log
+    }
+}
+
+fn stored(row: &PgRow) -> Result<StoredCommand> {
+    let text = |index| get::<Option<String>>(row, index).map(|text| text.map(Into::into));
+    let aggregate_id: Option<i64> = get(row, 3)?;
+    let took: i64 = get(row, 4)?;
+    let took = u64::try_from(took)
+        .map_err(|_| Error::corrupt("command_log.took", format!("{took} is less than nothing")))?;
+    let outcome = CommandOutcome {
+        id: CommandId::from_uuid(get(row, 0)?),
+        command: get::<String>(row, 5)?.into(),
+        aggregate_type: get::<String>(row, 6)?.into(),
+        aggregate_id: aggregate_id.map(AggregateId::new).transpose()?,
+        rejection: text(10)?,
+        principal: text(9)?,
+        correlation_id: text(7)?,
+        causation_id: text(8)?,
+        sent_at: get(row, 1)?,
+        took: Duration::from_micros(took),
+    };
+    let committed =
+        Committed::new(CommitId::from_uuid(get(row, 11)?), positions(row, [12, 13, 14])?);
+    Ok(StoredCommand::new(outcome, get::<DateTime<Utc>>(row, 2)?, committed))
+}
+
+/// The outcomes of the commands of some commits.
+#[derive(Debug, Default)]
+pub(crate) struct Outcomes<'a>(Vec<OutcomeRow<'a>>);
+
+/// An outcome as `append` and `append_one` take it.
+#[derive(Debug, Serialize)]
+struct OutcomeRow<'a> {
+    commit_index: i32,
+    id: Uuid,
+    sent_at: String,
+    aggregate_id: Option<i64>,
+    took: i64,
+    command: &'a str,
+    aggregate_type: &'a str,
+    correlation_id: Option<&'a str>,
+    causation_id: Option<&'a str>,
+    principal: Option<&'a str>,
+    rejection: Option<&'a str>,
+}
+
+impl<'a> Outcomes<'a> {
+    pub(crate) fn push(&mut self, commit_index: i32, commit: &'a Commit) {
+        for outcome in &commit.outcomes {
+            let CommandOutcome {
+                id,
+                command,
+                aggregate_type,
+                aggregate_id,
+                rejection,
+                principal,
+                correlation_id,
+                causation_id,
+                sent_at,
+                took,
+            } = outcome;
+            self.0.push(OutcomeRow {
+                commit_index,
+                id: *id.as_uuid(),
+                sent_at: sent_at.to_rfc3339_opts(SecondsFormat::Micros, true),
+                aggregate_id: aggregate_id.map(AggregateId::get),
+                took: i64::try_from(took.as_micros()).unwrap_or(i64::MAX),
+                command,
+                aggregate_type,
+                correlation_id: correlation_id.as_deref(),
+                causation_id: causation_id.as_deref(),
+                principal: principal.as_deref(),
+                rejection: rejection.as_deref(),
+            });
+        }
+    }
+
+    /// Returns the outcomes as the functions take them; `None` if there are none.
+    pub(crate) fn to_json(&self) -> Option<String> {
+        (!self.0.is_empty())
+            .then(|| serde_json::to_string(&self.0).expect("BUG: numbers and texts are JSON"))
+    }
+}
