@@ -9,12 +9,12 @@ use async_trait::async_trait;
 use evercore::command::CommandId;
 use evercore::engine::{
     AcquireRequest, Acquired, Beat, Capabilities, Capability, ClaimRequest, CommandLogStorage,
-    CommandsRequest, Commit, Control, Detail, DiscardedRequest, EngineScheme, FailedAttempt,
-    Heartbeat, HistoryRequest, IdBlock, IdempotentOutcome, Inspection, Lane, LeaseKey, LoadRequest,
-    LoadedAggregate, LogQuery, LogSignal, LogWatch, NewSubscription, ParkedRequest, QueueControl,
-    Reader, Registered, Settled, Settlement, StorageEngine, StoredCommand, StoredQueue,
-    StoredSubscription, StoredTask, StoredUnique, SubscriptionStorage, TagPage, TagRequest,
-    TaskClaim, TaskLease, TaskStorage, TasksRequest, TypeName, UniqueName,
+    CommandsRequest, Commit, Control, Controlled, Detail, DiscardedRequest, EngineScheme,
+    FailedAttempt, Heartbeat, HistoryRequest, IdBlock, IdempotentOutcome, Inspection, Lane,
+    LeaseKey, LoadRequest, LoadedAggregate, LogQuery, LogSignal, LogWatch, NewSubscription,
+    ParkedRequest, QueueControl, Reader, Registered, Settled, Settlement, StorageEngine,
+    StoredCommand, StoredQueue, StoredSubscription, StoredTask, StoredUnique, SubscriptionStorage,
+    TagPage, TagRequest, TaskClaim, TaskLease, TaskStorage, TasksRequest, TypeName, UniqueName,
 };
 use evercore::subscription::{DiscardedEvent, ParkedEvent};
 use evercore::task::{QueueName, TaskId};
@@ -385,7 +385,7 @@ impl TaskStorage for MemoryEngine {
         Ok(self.shared.read()?.tasks.find(id))
     }
 
-    async fn control(&self, queue: &QueueName, control: &QueueControl) -> Result<u64> {
+    async fn control(&self, queue: &QueueName, control: &QueueControl) -> Result<Controlled> {
         let now = self.shared.clock.now();
         let changed = self.shared.write()?.tasks.control(queue, control, now)?;
         self.shared.enqueued.notify();

@@ -56,7 +56,9 @@ CREATE TABLE evercore.ended_tasks (
     reason text
 );
 
-CREATE INDEX ended_tasks_by_queue ON evercore.ended_tasks (queue, (reason IS NULL), id);
+CREATE INDEX dead_tasks_by_queue ON evercore.ended_tasks (queue, id) WHERE reason IS NULL;
+
+CREATE INDEX discarded_tasks_by_queue ON evercore.ended_tasks (queue, id) WHERE reason IS NOT NULL;
 
 CREATE TABLE evercore.paused_queues (
     queue text COLLATE "C" PRIMARY KEY

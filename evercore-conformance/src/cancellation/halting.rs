@@ -9,14 +9,15 @@ use async_trait::async_trait;
 use evercore::command::CommandId;
 use evercore::engine::{
     AcquireRequest, Acquired, Beat, Capabilities, ClaimRequest, CommandLogStorage, CommandsRequest,
-    Commit, Control, DeclaredTags, Detail, DiscardedRequest, EventKey, FailedAttempt, Heartbeat,
-    HistoryRequest, IdBlock, IdempotentOutcome, InspectEvents, InspectedAggregate, InspectedCommit,
-    InspectedEvent, InspectedKey, InspectedParked, InspectedSubscription, InspectedTag, Inspection,
-    Lane, LastGiven, LeaseKey, LoadRequest, LoadedAggregate, LogQuery, LogWatch, NewSubscription,
-    ParkedRequest, QueueControl, Reader, Registered, Settled, Settlement, StorageEngine,
-    StoredCommand, StoredQueue, StoredSubscription, StoredTag, StoredTask, StoredUnique,
-    SubscriptionStorage, TagBatch, TagDeclaration, TagKey, TagPage, TagRequest, TagStorage,
-    TaskClaim, TaskLease, TaskStorage, TasksRequest, Transactor, TypeName, UniqueName,
+    Commit, Control, Controlled, DeclaredTags, Detail, DiscardedRequest, EventKey, FailedAttempt,
+    Heartbeat, HistoryRequest, IdBlock, IdempotentOutcome, InspectEvents, InspectedAggregate,
+    InspectedCommit, InspectedEvent, InspectedKey, InspectedParked, InspectedSubscription,
+    InspectedTag, Inspection, Lane, LastGiven, LeaseKey, LoadRequest, LoadedAggregate, LogQuery,
+    LogWatch, NewSubscription, ParkedRequest, QueueControl, Reader, Registered, Settled,
+    Settlement, StorageEngine, StoredCommand, StoredQueue, StoredSubscription, StoredTag,
+    StoredTask, StoredUnique, SubscriptionStorage, TagBatch, TagDeclaration, TagKey, TagPage,
+    TagRequest, TagStorage, TaskClaim, TaskLease, TaskStorage, TasksRequest, Transactor, TypeName,
+    UniqueName,
 };
 use evercore::subscription::{DiscardedEvent, ParkedEvent};
 use evercore::task::{QueueName, TaskId};
@@ -196,7 +197,7 @@ impl TaskStorage for Halting<dyn StorageEngine> {
         self.1.go(self.queues_of_the_engine().find_task(id)).await
     }
 
-    async fn control(&self, queue: &QueueName, control: &QueueControl) -> Result<u64> {
+    async fn control(&self, queue: &QueueName, control: &QueueControl) -> Result<Controlled> {
         self.1.go(self.queues_of_the_engine().control(queue, control)).await
     }
 }

@@ -6,7 +6,8 @@ use chrono::Utc;
 use evercore::command::{CommandId, CommandQuery};
 use evercore::engine::{
     ClaimRequest, CommandLogStorage, CommandOutcome, Commit, Completion, FailedAttempt,
-    StorageEngine as _, StoredPlace, StoredTask, StoredTasks, TaskLease, TaskStorage, TasksRequest,
+    QueueControl, StorageEngine as _, StoredPlace, StoredTask, StoredTasks, TaskLease, TaskPlace,
+    TaskStorage, TasksRequest, WhichTasks,
 };
 use evercore::task::{IfKeyExists, QueueName, Task};
 use evercore::{AggregateId, CommitId, Error, EventStore, Result, task};
@@ -152,15 +153,27 @@ async fn operate(store: &EventStore, engine: &PostgresEngine) -> Result<()> {
     queues.list().await?;
     for name in [MANY, FEW] {
         queues.get(name).await?;
-        for which in [StoredTasks::Dead, StoredTasks::Discarded] {
+        for which in [StoredTasks::Live, StoredTasks::Dead, StoredTasks::Discarded] {
             let request =
                 TasksRequest { queue: queue(name), which, key: None, after: None, limit: 100 };
             let first = TaskStorage::tasks(engine, &request).await?;
-            let after = first.last().map(|task| task.id);
+            let place = |task: &StoredTask| {
+                let StoredTask { priority, due, id, .. } = *task;
+                TaskPlace { priority, due, id }
+            };
+            let after = first.last().map(place);
             TaskStorage::tasks(engine, &TasksRequest { after, ..request }).await?;
         }
     }
-    queues.waiting(MANY, None, 100).await?;
+    let mut after = None;
+    for _ in 0..2 {
+        let which = WhichTasks::Dead { after, limit: 100 };
+        let retried = engine.control(&queue(MANY), &QueueControl::Retry(which.clone())).await?;
+        assert_eq!(retried.changed, 100);
+        let discard = QueueControl::Discard { which, reason: "no use".to_owned() };
+        after = engine.control(&queue(MANY), &discard).await?.next;
+        assert!(after.is_some());
+    }
     queues.find(MANY, "key 77").await?.expect("it waits");
     queues.find(MANY, "no such key").await?;
 

@@ -137,8 +137,9 @@ pub(crate) async fn all(url: &str) {
     write(&store, &engine).await.expect("there is no other writer");
     follow(&engine).await.expect("there is no other subscriber");
     unique(&store, &engine).await.expect("there is no other member");
-    tag(&engine).await.expect("no tags are given beside");
     later::all(&store, &engine).await.expect("there is no other worker");
+    // Last: the store knows the tags that were declared before it was opened.
+    tag(&engine).await.expect("no tags are given beside");
     store.close().await.expect("nothing is under way");
 }
 

@@ -1,9 +1,11 @@
--- Makes dead tasks due again, except for those whose key another task has by now.
--- $1 queue    $2 id, or NULL for all
-WITH dead AS (
-    SELECT t.id, t.key, row_number() OVER (PARTITION BY t.key ORDER BY t.id) AS n
+-- Makes dead tasks due again, except for those whose key another task has by now. Locks them in the order of their ids.
+-- $1 queue    $2 ids
+WITH dead AS MATERIALIZED (
+    SELECT t.*
     FROM evercore.ended_tasks t
-    WHERE t.queue = $1 AND t.reason IS NULL AND ($2::uuid IS NULL OR t.id = $2)
+    WHERE t.id = ANY ($2::uuid[]) AND t.queue = $1 AND t.reason IS NULL
+    ORDER BY t.id
+    FOR UPDATE
 ),
 revived AS (
     INSERT INTO evercore.tasks (
@@ -11,12 +13,10 @@ revived AS (
         causation_id, metadata, failure
     )
     SELECT
-        t.id, now(), t.enqueued_at, 0, t.version, t.priority, t.codec, t.queue, t.key, t.task_type, t.payload,
-        t.correlation_id, t.causation_id, t.metadata, t.failure
-    FROM evercore.ended_tasks t
-    JOIN dead d ON d.id = t.id AND (d.key IS NULL OR d.n = 1)
-    ORDER BY t.id
+        d.id, now(), d.enqueued_at, 0, d.version, d.priority, d.codec, d.queue, d.key, d.task_type, d.payload,
+        d.correlation_id, d.causation_id, d.metadata, d.failure
+    FROM dead d
     ON CONFLICT DO NOTHING
     RETURNING id
 )
-DELETE FROM evercore.ended_tasks t USING revived r WHERE t.id = r.id
+DELETE FROM evercore.ended_tasks t WHERE t.id = ANY (ARRAY(SELECT revived.id FROM revived))
