@@ -131,7 +131,8 @@ pub async fn prune(subject: &Subject, cut: &mut Cut) -> Outcome {
     let id = sent(subject, &queue).await?;
     subject.witness.queue(queue.as_str()).run_due(orders::handlers()).await?;
     // Other cases need what they have just written.
-    let prune = subject.store.command_log().prune(Duration::from_secs(3_600));
+    let log = subject.store.command_log();
+    let prune = log.prune(Duration::from_secs(3_600));
     cut.short(prune).await.transpose()?;
     check(subject, &queue, id).await
 }
