@@ -938,7 +938,47 @@ fn a_command() {
                 }
             ),
         ),
-        expect![[r##""##]],
+        expect![[r##"
+            #[derive(::evercore::__private::serde::Serialize)]
+            #[derive(::evercore::__private::serde::Deserialize)]
+            #[serde(crate = "::evercore::__private::serde")]
+            struct Withdraw {
+                account: String,
+            }
+            #[automatically_derived]
+            impl ::evercore::Event for Withdraw {
+                type Aggregate = ::evercore::task::TaskBodies;
+                const NAME: &'static ::evercore::__private::core::primitive::str = "withdraw";
+                const VERSION: ::evercore::__private::core::primitive::u32 = 1u32;
+                const SHAPE: ::evercore::__private::core::option::Option<
+                    ::evercore::evolution::Shape,
+                > = ::evercore::__private::core::option::Option::Some(
+                    ::evercore::evolution::Shape::new(&[("account", "String")]),
+                );
+                const ENCODING: ::evercore::format::Encoding<Self> = ::evercore::format::Encoding::serde();
+            }
+            const _: () = {
+                ::evercore::__private::inventory::submit! {
+                    ::evercore::registry::EventType::of:: < Withdraw > ()
+                }
+            };
+            #[automatically_derived]
+            impl ::evercore::task::TaskBody for Withdraw {
+                const QUEUE: &'static ::evercore::__private::core::primitive::str = "commands";
+            }
+            #[automatically_derived]
+            impl ::evercore::command::Command for Withdraw {
+                type Aggregate = Account;
+                fn target(&self) -> ::evercore::Result<::evercore::Target> {
+                    ::evercore::__private::target(&self.account)
+                }
+            }
+            const _: () = {
+                ::evercore::__private::inventory::submit! {
+                    ::evercore::command::CommandType::of:: < Withdraw > ()
+                }
+            };
+        "##]],
     );
 }
 
@@ -969,7 +1009,40 @@ fn a_command_with_a_mistake_still_stands_in() {
                 }
             ),
         ),
-        expect![[r##""##]],
+        expect![[r#"
+            ::core::compile_error! {
+                "`Withdraw` has no field `acount`"
+            }
+            #[derive(::evercore::__private::serde::Serialize)]
+            #[derive(::evercore::__private::serde::Deserialize)]
+            #[serde(crate = "::evercore::__private::serde")]
+            struct Withdraw {
+                account: String,
+            }
+            #[automatically_derived]
+            impl ::evercore::Event for Withdraw {
+                type Aggregate = ::evercore::task::TaskBodies;
+                const NAME: &'static ::evercore::__private::core::primitive::str = "Withdraw";
+                const VERSION: ::evercore::__private::core::primitive::u32 = 1u32;
+                const SHAPE: ::evercore::__private::core::option::Option<
+                    ::evercore::evolution::Shape,
+                > = ::evercore::__private::core::option::Option::Some(
+                    ::evercore::evolution::Shape::new(&[("account", "String")]),
+                );
+                const ENCODING: ::evercore::format::Encoding<Self> = ::evercore::format::Encoding::serde();
+            }
+            #[automatically_derived]
+            impl ::evercore::task::TaskBody for Withdraw {
+                const QUEUE: &'static ::evercore::__private::core::primitive::str = "commands";
+            }
+            #[automatically_derived]
+            impl ::evercore::command::Command for Withdraw {
+                type Aggregate = Account;
+                fn target(&self) -> ::evercore::Result<::evercore::Target> {
+                    ::evercore::__private::core::unreachable!()
+                }
+            }
+        "#]],
     );
 }
 

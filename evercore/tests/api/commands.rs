@@ -14,7 +14,7 @@ use evercore::{
 };
 use evercore_memory::MemoryEngine;
 
-#[derive(Aggregate, Clone, Default)]
+#[derive(Aggregate, Clone, Debug, Default)]
 struct Purse {
     coins: i64,
 }
