@@ -9,9 +9,11 @@ use evercore::engine::{
     QueueControl, StorageEngine as _, StoredPlace, StoredTask, StoredTasks, TaskLease, TaskPlace,
     TaskStorage, TasksRequest, WhichTasks,
 };
-use evercore::task::{IfKeyExists, QueueName, Task};
-use evercore::{AggregateId, CommitId, Error, EventStore, Result, task};
+use evercore::task::{Claimed, Handlers, IfKeyExists, QueueName, Task, TaskError, Work};
+use evercore::{AggregateId, CommitId, Context, Error, EventStore, Result, task};
 use evercore_postgres::PostgresEngine;
+
+use crate::work::{Account, Deposited};
 
 /// A queue with as many tasks as the log has events.
 const MANY: &str = "many";
@@ -22,6 +24,16 @@ const FEW: &str = "few";
 #[task(queue = "few", name = "errand")]
 struct Errand {
     number: u32,
+}
+
+/// Completes a task together with the event of one aggregate.
+struct Depositor;
+
+impl Work<Errand> for Depositor {
+    async fn work(&self, ctx: &mut Context, task: &Claimed<Errand>) -> Result<(), TaskError> {
+        let mut account = ctx.create::<Account>().await?;
+        Ok(ctx.apply(&mut account, Deposited { amount: task.number.into() })?)
+    }
 }
 
 fn errand() -> Task<Errand> {
@@ -50,6 +62,8 @@ fn lease_of(task: &StoredTask) -> TaskLease {
 /// Runs every statement of tasks.
 pub(crate) async fn all(store: &EventStore, engine: &PostgresEngine) -> Result<()> {
     change(store).await?;
+    store.enqueue(errand().to("written")).await?;
+    store.queue("written").run_due(Handlers::new().work::<Errand>(Depositor)).await?;
     for (name, limit) in [(MANY, 256), (MANY, 1), (FEW, 256)] {
         work(engine, name, limit).await?;
     }
@@ -174,7 +188,7 @@ async fn operate(store: &EventStore, engine: &PostgresEngine) -> Result<()> {
         after = engine.control(&queue(MANY), &discard).await?.next;
         assert!(after.is_some());
     }
-    queues.find(MANY, "key 77").await?.expect("it waits");
+    queues.find(MANY, "key 1777").await?.expect("it waits");
     queues.find(MANY, "no such key").await?;
 
     let keyed = store.enqueue(errand().key("taken")).await?;

@@ -29,13 +29,13 @@ const ACCOUNT: &str = "account";
 
 #[derive(Aggregate, Default, Serialize, Deserialize)]
 #[aggregate(name = "account", snapshot_every = 2)]
-struct Account {
+pub(crate) struct Account {
     balance: i64,
 }
 
 #[event(aggregate = Account, name = "deposited")]
-struct Deposited {
-    amount: i64,
+pub(crate) struct Deposited {
+    pub(crate) amount: i64,
 }
 
 /// The log has no event of this type.

@@ -2,7 +2,4 @@
 SELECT
     t.id, t.queue, t.key, t.priority, t.due, t.attempts, t.failure, t.task_type, t.version, t.codec, t.payload,
     t.correlation_id, t.causation_id, t.metadata, t.enqueued_at, false, t.ended_at, t.reason
-FROM evercore.ended_tasks t
-WHERE t.queue = $1 AND t.reason IS NOT NULL AND t.id > $2 AND ($4::text IS NULL OR t.key = $4)
-ORDER BY t.id
-LIMIT $3
+FROM evercore.read_discarded_tasks($1, $2, $3, $4) AS t

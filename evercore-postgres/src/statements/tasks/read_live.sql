@@ -3,7 +3,4 @@
 SELECT
     t.id, t.queue, t.key, t.priority, t.due, t.attempts, t.failure, t.task_type, t.version, t.codec, t.payload,
     t.correlation_id, t.causation_id, t.metadata, t.enqueued_at, false, t.token, t.owner
-FROM evercore.tasks t
-WHERE t.queue = $1 AND (t.priority, t.due, t.id) > ($2, $3, $4)
-ORDER BY t.priority, t.due, t.id
-LIMIT $5
+FROM evercore.read_tasks($1, $2, $3, $4, $5) AS t

@@ -8,7 +8,8 @@ use crate::engine::Capability;
 use crate::error::{ConflictReason, EventPlace, RuntimeProblem, UndecodableEvent};
 use crate::task::TaskId;
 use crate::{
-    AggregateId, BoxError, Codec, CommandId, CommitId, DecodeError, Position, RoundTripMismatch, Sequence,
+    AggregateId, BoxError, Codec, CommandId, CommitId, DecodeError, Position, RoundTripMismatch,
+    Sequence,
 };
 
 /// The guide, whose last table lists the variants of each kind.
