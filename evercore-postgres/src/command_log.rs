@@ -33,7 +33,6 @@ impl CommandLogStorage for PostgresEngine {
     }
 
     async fn list(&self, request: &CommandsRequest) -> Result<Vec<StoredCommand>> {
-        let statement = self.command_log_statements().list(request);
         let CommandsRequest {
             correlation_id,
             command,
@@ -46,7 +45,7 @@ impl CommandLogStorage for PostgresEngine {
         } = request;
         self.shared
             .answered(|| async move {
-                let rows = sqlx::query(statement.sql())
+                let rows = sqlx::query(self.command_log_statements().list.sql())
                     .bind(correlation_id.as_deref())
                     .bind(aggregate_id.map(AggregateId::get))
                     .bind(command.as_deref())
@@ -67,13 +66,13 @@ impl CommandLogStorage for PostgresEngine {
     async fn prune(&self, older_than: Duration, limit: u32) -> Result<u64> {
         self.shared
             .answered(|| async move {
-                let removed = sqlx::query(self.command_log_statements().prune.sql())
+                let removed: i64 = sqlx::query_scalar(self.command_log_statements().prune.sql())
                     .bind(interval(older_than))
                     .bind(i64::from(limit))
-                    .execute(&mut *self.connection().await?)
+                    .fetch_one(&mut *self.connection().await?)
                     .await
                     .map_err(|error| classify("remove old outcomes of commands", error))?;
-                Ok(removed.rows_affected())
+                Ok(u64::try_from(removed).unwrap_or(0))
             })
             .await
     }
