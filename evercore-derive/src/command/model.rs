@@ -36,7 +36,9 @@ pub(crate) fn read(args: TokenStream, item: DeriveInput) -> (Command, Accumulato
 
 /// Checks that the command has the field that names its aggregate.
 fn is_of_the_item(target: &Target, item: &DeriveInput, mistakes: &mut Accumulator) -> bool {
-    let (Data::Struct(data), Some(field)) = (&item.data, target.field()) else { return true };
+    // What else it may be was reported.
+    let Data::Struct(data) = &item.data else { return false };
+    let Some(field) = target.field() else { return true };
     let mut members = data.fields.members();
     if members.any(|member| member == *field) {
         return true;

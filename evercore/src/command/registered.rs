@@ -15,7 +15,8 @@ use crate::{Aggregate, Decide, EventStore, Result};
 /// [sent](EventStore::send).
 ///
 /// `#[command]` writes this implementation, and makes the command the body of a task, in which it is stored until a worker
-/// does it.
+/// does it. An implementation that is written by hand is not among [all commands](crate::task::Handlers::commands) of the
+/// program; a worker is given it by [`Handlers::command`](crate::task::Handlers::command).
 ///
 /// # Example
 /// ```standalone_crate

@@ -1,4 +1,4 @@
-use evercore::{Aggregate, command};
+use evercore::{Aggregate, Decide, Decision, command};
 
 #[derive(Aggregate, Default)]
 struct Account;
@@ -7,6 +7,14 @@ struct Account;
 enum Move {
     In { account: String },
     Out { account: String },
+}
+
+impl Decide<Move> for Account {
+    type Error = String;
+
+    fn decide(_: &mut Decision<'_, Self>, _: &Move) -> Result<(), String> {
+        Ok(())
+    }
 }
 
 fn main() {}

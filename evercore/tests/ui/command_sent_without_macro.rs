@@ -1,15 +1,15 @@
-use evercore::{EventStore, Result};
+use evercore::{Context, EventStore, Result};
 
 struct Withdraw {
     account: String,
 }
 
-async fn send(store: &EventStore, account: String) -> Result<()> {
-    store.send(Withdraw { account }).await?;
+fn send(ctx: &mut Context, account: String) -> Result<()> {
+    ctx.send(Withdraw { account })?;
     Ok(())
 }
 
-async fn dispatch(store: &EventStore, account: String) {
+fn dispatch(store: &EventStore, account: String) {
     let _ = store.dispatch(Withdraw { account });
 }
 

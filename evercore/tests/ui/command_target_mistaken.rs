@@ -1,4 +1,4 @@
-use evercore::{Aggregate, command};
+use evercore::{Aggregate, Decide, Decision, command};
 
 #[derive(Aggregate, Default)]
 struct Account;
@@ -16,6 +16,30 @@ struct Reopen {
 #[command(aggregate = Account, target)]
 struct Close {
     iban: String,
+}
+
+impl Decide<Open> for Account {
+    type Error = String;
+
+    fn decide(_: &mut Decision<'_, Self>, _: &Open) -> Result<(), String> {
+        Ok(())
+    }
+}
+
+impl Decide<Reopen> for Account {
+    type Error = String;
+
+    fn decide(_: &mut Decision<'_, Self>, _: &Reopen) -> Result<(), String> {
+        Ok(())
+    }
+}
+
+impl Decide<Close> for Account {
+    type Error = String;
+
+    fn decide(_: &mut Decision<'_, Self>, _: &Close) -> Result<(), String> {
+        Ok(())
+    }
 }
 
 fn main() {}

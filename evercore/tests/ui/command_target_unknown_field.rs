@@ -1,4 +1,4 @@
-use evercore::{Aggregate, command};
+use evercore::{Aggregate, Decide, Decision, command};
 
 #[derive(Aggregate, Default)]
 struct Account;
@@ -7,6 +7,14 @@ struct Account;
 struct Withdraw {
     iban: String,
     amount: i64,
+}
+
+impl Decide<Withdraw> for Account {
+    type Error = String;
+
+    fn decide(_: &mut Decision<'_, Self>, _: &Withdraw) -> Result<(), String> {
+        Ok(())
+    }
 }
 
 fn main() {}

@@ -1,4 +1,4 @@
-use evercore::{Aggregate, command};
+use evercore::{Aggregate, Decide, Decision, command};
 
 #[derive(Aggregate, Default)]
 struct Account;
@@ -6,6 +6,14 @@ struct Account;
 #[command(aggregate = Account)]
 struct Withdraw {
     amount: i64,
+}
+
+impl Decide<Withdraw> for Account {
+    type Error = String;
+
+    fn decide(_: &mut Decision<'_, Self>, _: &Withdraw) -> Result<(), String> {
+        Ok(())
+    }
 }
 
 fn main() {}
