@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use evercore::command::CommandId;
-use evercore::engine::{CommandLogStorage, CommandOutcome, CommandsRequest, Commit, StoredCommand};
+use evercore::engine::{CommandLogStorage, CommandOutcome, CommandsRequest, StoredCommand};
 use evercore::{AggregateId, CommitId, Committed, Error, Result};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
@@ -17,7 +17,6 @@ use crate::subscriptions::micros;
 use crate::writer::positions;
 
 const FIND: &str = include_str!("command_log/find.sql");
-const INSERT: &str = include_str!("command_log/insert.sql");
 const LIST: &str = include_str!("command_log/list.sql");
 const PRUNE: &str = include_str!("command_log/prune.sql");
 
@@ -45,38 +44,6 @@ impl CommandLogStorage for SqliteEngine {
         })
         .await
     }
-}
-
-/// Records the outcomes of the commands of a commit.
-pub(crate) fn log_commands(connection: &Connection, commit: &Commit) -> Result<(), Problem> {
-    for outcome in &commit.outcomes {
-        let CommandOutcome {
-            id,
-            command,
-            aggregate_type,
-            aggregate_id,
-            rejection,
-            principal,
-            correlation_id,
-            causation_id,
-            sent_at,
-            took,
-        } = outcome;
-        connection.prepare_cached(INSERT)?.execute(params![
-            id.as_uuid().as_bytes(),
-            commit.id.as_uuid().as_bytes(),
-            command,
-            aggregate_type,
-            aggregate_id.map(AggregateId::get),
-            rejection,
-            principal,
-            correlation_id,
-            causation_id,
-            sent_at.timestamp_micros(),
-            micros(*took),
-        ])?;
-    }
-    Ok(())
 }
 
 fn list(connection: &Connection, request: &CommandsRequest) -> Result<Vec<StoredCommand>, Problem> {

@@ -8,11 +8,11 @@ use evercore::{Committed, Error, NaturalKey, Position, Result};
 use rusqlite::{Connection, params};
 
 use super::append::append;
+use super::commands::log_commands;
 use super::outcome::Outcome;
 use super::preconditions::{StoredAggregates, check_preconditions};
 use super::rows::{Known, declared_version, execute, outcome_of, register_types, take_ids};
 use super::unique::change_unique;
-use crate::command_log::log_commands;
 use crate::error::Problem;
 use crate::tasks::{check_tasks, land_tasks};
 use crate::types::{Names, Types};

@@ -70,7 +70,7 @@ INSERT INTO evercore.command_log (
     id, commit_id, sent_at, ended_at, aggregate_id, took, command, aggregate_type, correlation_id, rejection
 )
 SELECT
-    gen_random_uuid(), c.id, now(), now() - c.n * interval '1 second', c.n % 500, 17,
+    gen_random_uuid(), c.id, now(), now() - c.n * interval '1 second', 1 + c.n % 500, 17,
     CASE WHEN c.n % 100 = 0 THEN 'seldom' ELSE 'often' END, 'account', 'correlation ' || c.n % 500,
     CASE WHEN c.n % 100 = 1 THEN 'no' END
 FROM (SELECT id, row_number() OVER () AS n FROM evercore.commits) AS c;
