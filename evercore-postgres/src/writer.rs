@@ -2,6 +2,7 @@
 
 mod append;
 mod group;
+mod outcomes;
 pub(crate) mod verdict;
 
 use std::collections::VecDeque;

@@ -10,8 +10,8 @@ use sqlx::query::Query;
 use sqlx::{PgConnection, Postgres};
 use uuid::Uuid;
 
+use super::outcomes::Outcomes;
 use super::verdict::{key_change_code, precondition_code};
-use crate::command_log::Outcomes;
 use crate::statements::Statements;
 use crate::tags::{AtomColumns, TagLocks, numbers, some};
 use crate::tasks::{DoneColumns, TaskColumns};
