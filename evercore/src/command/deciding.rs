@@ -7,13 +7,12 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tracing::{Instrument, debug_span, info};
 
-use super::registered::{Command, CommandType};
+use super::command_name;
+use super::named::Command;
 use super::target::Target;
-use super::{command_name, pruning};
 use crate::context::Reading;
 use crate::engine::{Capability, CommandOutcome, Completion, require};
 use crate::store::attempt::{Attempt, Reruns, committed, proven};
-use crate::task::Handlers;
 use crate::task::claimed::About;
 use crate::task::handlers::{Completed, Delivery, Handled};
 use crate::{
@@ -23,32 +22,6 @@ use crate::{
 
 /// The most characters of the reason for a rejection that are stored.
 pub const MAX_REJECTION_CHARS: usize = 2_000;
-
-impl Handlers {
-    /// Adds all commands that are linked into the program: those declared with `#[command]`. The crate of a command is
-    /// linked only if the program names it.
-    ///
-    /// A worker loads the aggregate of a command and lets it [decide](crate::Decide). One commit holds the events, the
-    /// completion of the task, and the [outcome](EventStore::outcome). A rejection is an outcome, too, and not a failure:
-    /// so is a target that does not exist, or a key that another aggregate has. What else fails is tried again, as
-    /// [`retry`](crate::task::QueueBuilder::retry) says.
-    ///
-    /// Now and then, the worker removes outcomes from the [log](super::CommandLog) that are too old.
-    pub fn commands(self) -> Self {
-        inventory::iter::<CommandType>().fold(self, |handlers, command| handlers.with(*command))
-    }
-
-    /// Adds one type of commands, as [`commands`](Self::commands) does with all.
-    pub fn command<C: Command>(self) -> Self {
-        self.with(CommandType::of::<C>())
-    }
-
-    fn with(mut self, command: CommandType) -> Self {
-        self.insert(command.type_id, Arc::new(command.handle));
-        self.keep_up(pruning::keep_up);
-        self
-    }
-}
 
 /// Does a command that a worker has claimed.
 pub(super) async fn handle<C: Command>(store: EventStore, delivery: Delivery) -> Handled {

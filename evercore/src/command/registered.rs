@@ -1,80 +1,23 @@
-//! Defines the commands that name their aggregate, and their registration.
+//! Registers the commands that workers can do.
 
 use std::any::TypeId;
-use std::fmt::{self, Display};
+use std::fmt;
+use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
-use super::deciding;
-use super::target::Target;
-use crate::task::TaskBody;
+use super::named::Command;
+use super::{deciding, pruning};
+use crate::EventStore;
+use crate::task::Handlers;
 use crate::task::handlers::{Delivery, Handled};
-use crate::{Aggregate, Decide, EventStore, Result};
-
-/// A command that names its aggregate, so that it can be [dispatched](EventStore::dispatch) and
-/// [sent](EventStore::send).
-///
-/// `#[command]` writes this implementation, and makes the command the body of a task, in which it is stored until a worker
-/// does it. An implementation that is written by hand is not among [all commands](crate::task::Handlers::commands) of the
-/// program; a worker is given it by [`Handlers::command`](crate::task::Handlers::command).
-///
-/// # Example
-/// ```standalone_crate
-/// # use evercore::{Aggregate, Apply, CommandError, Decide, Decision, EventMeta, EventStore, event};
-/// # use evercore_memory as _;
-/// # #[derive(Aggregate, Default)]
-/// # struct Account { balance: i64 }
-/// # #[event(aggregate = Account)]
-/// # struct MoneyDeposited { amount: i64 }
-/// # impl Apply<MoneyDeposited> for Account {
-/// #     fn apply(&mut self, event: &MoneyDeposited, _: &EventMeta) { self.balance += event.amount }
-/// # }
-/// use evercore::command;
-///
-/// #[command(aggregate = Account, target = key_or_new(iban))]
-/// struct Deposit { iban: String, amount: i64 }
-///
-/// impl Decide<Deposit> for Account {
-///     type Error = String;
-///
-///     fn decide(account: &mut Decision<'_, Self>, command: &Deposit) -> Result<(), String> {
-///         account.emit(MoneyDeposited { amount: command.amount });
-///         Ok(())
-///     }
-/// }
-///
-/// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> Result<(), CommandError<String>> {
-/// let store = EventStore::connect("memory:").await?;
-/// let iban = "NL91ABNA0417164300".to_owned();
-/// let deposited = store.dispatch(Deposit { iban, amount: 30 }).await?;
-/// assert_eq!(deposited.state().balance, 30);
-/// # Ok(())
-/// # }
-/// ```
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` does not name its aggregate",
-    label = "not a command that names its aggregate",
-    note = "put `#[evercore::command(aggregate = …, target = …)]` on `{Self}`, or name the aggregate with `EventStore::execute`"
-)]
-pub trait Command: TaskBody + Sync {
-    /// The type of the aggregate that decides on it.
-    type Aggregate: Aggregate + Decide<Self, Error: Display + Send>;
-
-    /// Returns the aggregate that the command is for.
-    ///
-    /// # Errors
-    /// [`Error::InvalidKey`](crate::Error::InvalidKey) if its key is not valid. A command without a valid target is not
-    /// sent.
-    fn target(&self) -> Result<Target>;
-}
 
 /// A command that the workers of a program can do: [`Handlers::commands`](crate::task::Handlers::commands).
 #[derive(Clone, Copy)]
 pub struct CommandType {
-    pub(super) name: &'static str,
-    pub(super) type_id: TypeId,
-    pub(super) handle: fn(EventStore, Delivery) -> BoxFuture<'static, Handled>,
+    name: &'static str,
+    type_id: TypeId,
+    handle: fn(EventStore, Delivery) -> BoxFuture<'static, Handled>,
 }
 
 inventory::collect!(CommandType);
@@ -84,6 +27,32 @@ impl CommandType {
     #[must_use]
     pub const fn of<C: Command>() -> Self {
         Self { name: C::NAME, type_id: TypeId::of::<C>(), handle: handle::<C> }
+    }
+}
+
+impl Handlers {
+    /// Adds all commands that are linked into the program: those declared with `#[command]`. The crate of a command is
+    /// linked only if the program names it.
+    ///
+    /// A worker loads the aggregate of a command and lets it [decide](crate::Decide). One commit holds the events, the
+    /// completion of the task, and the [outcome](EventStore::outcome). A rejection is an outcome, too, and not a failure:
+    /// so is a target that does not exist, or a key that another aggregate has. What else fails is tried again, as
+    /// [`retry`](crate::task::QueueBuilder::retry) says.
+    ///
+    /// Now and then, the worker removes outcomes from the [log](super::CommandLog) that are too old.
+    pub fn commands(self) -> Self {
+        inventory::iter::<CommandType>().fold(self, |handlers, command| handlers.with(*command))
+    }
+
+    /// Adds one type of commands, as [`commands`](Self::commands) does with all.
+    pub fn command<C: Command>(self) -> Self {
+        self.with(CommandType::of::<C>())
+    }
+
+    fn with(mut self, command: CommandType) -> Self {
+        self.insert(command.type_id, Arc::new(command.handle));
+        self.keep_up(pruning::keep_up);
+        self
     }
 }
 

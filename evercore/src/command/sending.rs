@@ -1,7 +1,7 @@
 //! Dispatches commands that name their aggregate, and sends them to be done later.
 
 use super::execute::Execute;
-use super::registered::Command;
+use super::named::Command;
 use crate::engine::Capability;
 use crate::task::Task;
 use crate::{CommandId, Context, EventStore, Result};
